@@ -1,0 +1,116 @@
+//! A factorisation whose every answer is put back into the equations.
+
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{Mat, MatMut, MatRef};
+use rayon::prelude::*;
+
+use super::{Factor, SINGULAR, SolveStats};
+use crate::check;
+use crate::error::{Error, Result};
+use crate::operator::{Operator, Side};
+
+/// Columns that are solved together. Fixed, so that results do not depend on the number of threads.
+const CHUNK: usize = 8;
+
+/// A direct solve, taken on trust.
+pub(super) trait Direct: Send + Sync {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>);
+}
+
+/// A direct solve and the matrix it is checked against.
+pub(super) struct Checked<'a, D> {
+    pub(super) operator: Operator<'a>,
+    pub(super) direct: D,
+    /// Largest backward error that passes.
+    pub(super) tolerance: f64,
+}
+
+impl<D: Direct> Factor for Checked<'_, D> {
+    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        check::length(
+            "the right-hand side of a linear solve",
+            batch.nrows(),
+            self.operator.nrows(),
+        )?;
+        if batch.ncols() <= CHUNK {
+            return self.solve_chunk(side, batch);
+        }
+        batch
+            .rb_mut()
+            .par_col_chunks_mut(CHUNK)
+            .map(|chunk| self.solve_chunk(side, chunk))
+            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
+    }
+}
+
+impl<D: Direct> Checked<'_, D> {
+    fn solve_chunk(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
+        let b = x.rb().to_owned();
+        self.direct.solve(side, x.rb_mut());
+        let (mut stats, mut r) = self.judge(side, x.rb(), b.as_ref());
+        if stats.residual > self.tolerance {
+            // One step of iterative refinement mends what mild pivoting trouble left behind.
+            self.direct.solve(side, r.as_mut());
+            x += &r;
+            (stats, _) = self.judge(side, x.rb(), b.as_ref());
+        }
+        // A positive definite matrix is the caller's word that the solution exists: weighted Laplacians with
+        // nearly empty regions are as badly conditioned as singular ones, and still right.
+        let hopeless = stats.amplification > SINGULAR && !self.operator.is_positive_definite();
+        if stats.residual <= self.tolerance && !hopeless {
+            Ok(stats)
+        } else {
+            Err(Error::Singular {
+                residual: stats.residual,
+                amplification: stats.amplification,
+            })
+        }
+    }
+
+    /// The residual r = b − Ax, and how large it is beside |A||x| + |b|.
+    fn judge(&self, side: Side, x: MatRef<'_, f64>, b: MatRef<'_, f64>) -> (SolveStats, Mat<f64>) {
+        let (mut r, mut size) = (
+            Mat::zeros(x.nrows(), x.ncols()),
+            Mat::zeros(x.nrows(), x.ncols()),
+        );
+        self.operator.apply_into(side, x, r.as_mut());
+        self.operator.magnitude_into(side, x, size.as_mut());
+        r = b - &r;
+        let stats = (0..x.ncols())
+            .map(|j| judge_column(&r.as_ref().col(j), &size.as_ref().col(j), &b.col(j)))
+            .fold(SolveStats::default(), SolveStats::worst);
+        (stats, r)
+    }
+}
+
+fn judge_column(
+    r: &faer::ColRef<'_, f64>,
+    size: &faer::ColRef<'_, f64>,
+    b: &faer::ColRef<'_, f64>,
+) -> SolveStats {
+    let (r, size, b) = (largest(r), largest(size), largest(b));
+    if !(r.is_finite() && size.is_finite()) {
+        return SolveStats {
+            residual: f64::INFINITY,
+            amplification: f64::INFINITY,
+            iterations: 0,
+        };
+    }
+    // 0/0 (a zero column) counts as solved.
+    SolveStats {
+        residual: if r == 0.0 { 0.0 } else { r / (size + b) },
+        amplification: if size == 0.0 { 0.0 } else { size / b },
+        iterations: 0,
+    }
+}
+
+/// ‖v‖∞, infinite if any entry is NaN.
+fn largest(v: &faer::ColRef<'_, f64>) -> f64 {
+    v.iter().fold(0.0, |m: f64, x| {
+        if x.is_nan() {
+            f64::INFINITY
+        } else {
+            m.max(x.abs())
+        }
+    })
+}

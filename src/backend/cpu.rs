@@ -1,0 +1,130 @@
+//! The processor: a factorisation for every structure.
+
+use faer::MatMut;
+use faer::linalg::solvers::PartialPivLu;
+use faer::prelude::ReborrowMut;
+use faer::sparse::linalg::cholesky::SymbolicCholesky;
+use faer::sparse::linalg::lu::SymbolicLu;
+
+use super::checked::{Checked, Direct};
+use super::krylov::Gmres;
+use super::sparse::{Analyses, SparseCholesky, SparseLu};
+use super::{Backend, Factor, SolveStats, dense};
+use crate::check;
+use crate::error::Result;
+use crate::operator::{Operator, Side, View};
+
+/// Solves on the processor.
+///
+/// | operator | positive definite | otherwise |
+/// |---|---|---|
+/// | identity, diagonal | no factorisation | no factorisation |
+/// | dense | Cholesky | LU with partial pivoting |
+/// | sparse | sparse Cholesky, minimum degree | sparse LU |
+/// | products only | restarted GMRES | restarted GMRES |
+///
+/// Symbolic analyses are kept for the sparsity patterns seen last, so keep one `Cpu` for many solves. Batches
+/// are cut into fixed blocks of columns that run on rayon's current thread pool; results do not depend on its size.
+pub struct Cpu {
+    /// Largest backward error of a direct solve that is not an error.
+    pub tolerance: f64,
+    /// Relative residual at which GMRES stops.
+    pub krylov_tolerance: f64,
+    /// Products that GMRES may spend on a column.
+    pub krylov_products: usize,
+    lu: Analyses<SymbolicLu<usize>>,
+    cholesky: Analyses<SymbolicCholesky<usize>>,
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self {
+            tolerance: 1e-11,
+            krylov_tolerance: 1e-11,
+            krylov_products: 2000,
+            lu: Analyses::default(),
+            cholesky: Analyses::default(),
+        }
+    }
+}
+
+impl Backend for Cpu {
+    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+        check::length(
+            "the columns of a matrix to solve with",
+            a.ncols(),
+            a.nrows(),
+        )?;
+        a.check_finite("a matrix to solve with")?;
+        let definite = a.is_positive_definite();
+        Ok(match a.view() {
+            View::Identity => Box::new(Trivial(a.nrows())),
+            View::Diagonal(d) => {
+                let inverse = Reciprocals(d.iter().map(|d| d.recip()).collect());
+                self.checked(a, inverse)
+            }
+            View::Dense(m) if definite => {
+                let llt = dense::cholesky(m, "an operator declared positive definite")?;
+                self.checked(a, llt)
+            }
+            View::Dense(m) => {
+                let lu = PartialPivLu::new(m);
+                self.checked(a, lu)
+            }
+            View::Sparse(m) if definite => {
+                let llt = SparseCholesky::new(m, &self.cholesky)?;
+                self.checked(a, llt)
+            }
+            View::Sparse(m) => {
+                let lu = SparseLu::new(m, &self.lu)?;
+                self.checked(a, lu)
+            }
+            View::Free => Box::new(Gmres {
+                operator: a,
+                tolerance: self.krylov_tolerance,
+                products: self.krylov_products,
+            }),
+        })
+    }
+}
+
+impl Cpu {
+    fn checked<'a, D: Direct + 'a>(
+        &self,
+        operator: Operator<'a>,
+        direct: D,
+    ) -> Box<dyn Factor + 'a> {
+        Box::new(Checked {
+            operator,
+            direct,
+            tolerance: self.tolerance,
+        })
+    }
+}
+
+/// The identity: nothing to do but to check the shape.
+struct Trivial(usize);
+
+impl Factor for Trivial {
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        check::length(
+            "the right-hand side of a linear solve",
+            batch.nrows(),
+            self.0,
+        )?;
+        Ok(SolveStats::default())
+    }
+}
+
+/// A diagonal matrix, inverted.
+struct Reciprocals(Vec<f64>);
+
+impl Direct for Reciprocals {
+    fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
+        for column in batch.rb_mut().col_iter_mut() {
+            for (x, d) in column.iter_mut().zip(&self.0) {
+                *x *= d;
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Dense LU and Cholesky.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::lu::partial_pivoting::solve as lu;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::solvers::{Llt, PartialPivLu, Solve};
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
+};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle};
+
+use super::checked::Direct;
+use crate::error::{Error, Result};
+use crate::operator::Side;
+
+impl Direct for PartialPivLu<f64> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
+        let (n, m) = (batch.nrows(), batch.ncols());
+        let scratch = lu::solve_in_place_scratch::<usize, f64>(n, m, Par::Seq);
+        let mut memory = MemBuffer::new(scratch);
+        let stack = MemStack::new(&mut memory);
+        let solve = match side {
+            Side::Plain => lu::solve_in_place::<usize, f64, f64>,
+            Side::Transpose => lu::solve_transpose_in_place::<usize, f64, f64>,
+        };
+        solve(self.L(), self.U(), self.P(), batch, Par::Seq, stack);
+    }
+}
+
+impl Direct for Llt<f64> {
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>) {
+        self.solve_in_place(batch);
+    }
+}
+
+/// LLᵀ of a dense matrix, from its lower triangle.
+pub(super) fn cholesky(matrix: MatRef<'_, f64>, what: &'static str) -> Result<Llt<f64>> {
+    matrix
+        .llt(Triangle::Lower)
+        .map_err(|_| Error::NotPositiveDefinite { what })
+}
+
+/// G⁻¹ b for a small symmetric positive definite G.
+pub(crate) fn symmetric_solve(
+    g: MatRef<'_, f64>,
+    b: &[f64],
+    what: &'static str,
+) -> Result<Vec<f64>> {
+    let mut x = Mat::from_fn(b.len(), 1, |i, _| b[i]);
+    cholesky(g, what)?.solve_in_place(x.as_mut());
+    Ok(x.col_as_slice(0).to_vec())
+}
+
+/// C with Γ = CCᵀ, C lower triangular.
+pub(crate) fn lower_cholesky(gamma: MatRef<'_, f64>, what: &'static str) -> Result<Mat<f64>> {
+    Ok(cholesky(gamma, what)?.L().to_owned())
+}
+
+/// batch ← C⁻¹ batch, or C⁻ᵀ batch, for C lower triangular.
+pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_, f64>) {
+    match side {
+        Side::Plain => solve_lower_triangular_in_place(c, batch, Par::Seq),
+        Side::Transpose => solve_upper_triangular_in_place(c.transpose(), batch, Par::Seq),
+    }
+}
+
+/// YᵀY, one triangle computed and mirrored.
+pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
+    let n = y.ncols();
+    let mut g = Mat::zeros(n, n);
+    triangular::matmul(
+        g.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        y.transpose(),
+        BlockStructure::Rectangular,
+        y,
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+    Mat::from_fn(n, n, |i, j| if i >= j { g[(i, j)] } else { g[(j, i)] })
+}

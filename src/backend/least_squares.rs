@@ -1,0 +1,118 @@
+//! Dense least squares: min ‖A x + b‖ reduced once to a small triangle, then solved for any damping.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::qr::no_pivoting::factor as qr;
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
+};
+use faer::{Mat, MatRef, Par};
+
+/// R and c with ‖A x + b‖² = ‖R x + c‖² + const.
+pub(crate) struct TriangularForm {
+    pub(crate) r: Mat<f64>,
+    pub(crate) c: Vec<f64>,
+}
+
+impl TriangularForm {
+    /// Reduces `[A | b]`, b being the last column, by Householder reflections.
+    pub(crate) fn of(augmented: Mat<f64>) -> Self {
+        let n = augmented.ncols() - 1;
+        let triangle = householder(augmented);
+        Self {
+            r: Mat::from_fn(n, n, |i, j| if i <= j { triangle[(i, j)] } else { 0.0 }),
+            c: (0..n).map(|i| triangle[(i, n)]).collect(),
+        }
+    }
+
+    /// The norms of the columns of A.
+    pub(crate) fn column_norms(&self) -> Vec<f64> {
+        (0..self.r.ncols())
+            .map(|j| self.r.col(j).norm_l2())
+            .collect()
+    }
+
+    /// Replaces A by A diag(s).
+    pub(crate) fn scale_columns(&mut self, s: &[f64]) {
+        for (j, s) in s.iter().enumerate() {
+            self.r.col_as_slice_mut(j).iter_mut().for_each(|r| *r *= s);
+        }
+    }
+
+    /// argmin ‖A x + b‖² + ‖diag(d) x‖², for d without zeros.
+    pub(crate) fn damped(&self, d: &[f64]) -> Vec<f64> {
+        let n = self.r.ncols();
+        let stacked = Mat::from_fn(2 * n, n + 1, |i, j| match (i < n, j < n) {
+            (true, true) => self.r[(i, j)],
+            (true, false) => self.c[i],
+            (false, true) if i - n == j => d[j],
+            _ => 0.0,
+        });
+        let reduced = Self::of(stacked);
+        let mut x = Mat::from_fn(n, 1, |i, _| -reduced.c[i]);
+        solve_upper_triangular_in_place(reduced.r.as_ref(), x.as_mut(), Par::Seq);
+        x.col_as_slice(0).to_vec()
+    }
+
+    /// R x.
+    pub(crate) fn image(&self, x: &[f64]) -> Vec<f64> {
+        let x = MatRef::from_column_major_slice(x, x.len(), 1);
+        (&self.r * x).col_as_slice(0).to_vec()
+    }
+}
+
+/// The matrix with its QR triangle in the upper part; zero rows are added where it is wide.
+fn householder(matrix: Mat<f64>) -> Mat<f64> {
+    let (rows, cols) = matrix.shape();
+    let mut a = if rows >= cols {
+        matrix
+    } else {
+        Mat::from_fn(
+            cols,
+            cols,
+            |i, j| if i < rows { matrix[(i, j)] } else { 0.0 },
+        )
+    };
+    let block = qr::recommended_block_size::<f64>(a.nrows(), cols);
+    let mut coefficients = Mat::zeros(block, cols);
+    let scratch =
+        qr::qr_in_place_scratch::<f64>(a.nrows(), cols, block, Par::Seq, Default::default());
+    qr::qr_in_place(
+        a.as_mut(),
+        coefficients.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    a
+}
+
+/// The x of least norm among those that minimise ‖A x + b‖, and the rank of A.
+///
+/// Column-pivoted QR, A P = Q R; rows of R whose diagonal is below `tolerance`·|R₁₁| are dropped, and the
+/// least-norm solution of the rest comes from a QR of their transpose (complete orthogonal decomposition).
+pub(crate) fn minimum_norm(a: MatRef<'_, f64>, b: &[f64], tolerance: f64) -> (Vec<f64>, usize) {
+    let n = a.ncols();
+    let pivoted = a.col_piv_qr();
+    let r = pivoted.thin_R();
+    let diagonal = |i: usize| r[(i, i)].abs();
+    let size = r.nrows().min(n);
+    let rank = (0..size)
+        .take_while(|&i| diagonal(i) > tolerance * diagonal(0))
+        .count();
+    let mut y = vec![0.0; n];
+    if rank > 0 {
+        let rhs = MatRef::from_column_major_slice(b, b.len(), 1);
+        let c = pivoted.compute_thin_Q().transpose() * rhs;
+        let kept = r.subrows(0, rank);
+        let flipped = kept.transpose().qr();
+        let mut w = Mat::from_fn(rank, 1, |i, _| -c[(i, 0)]);
+        solve_lower_triangular_in_place(flipped.thin_R().transpose(), w.as_mut(), Par::Seq);
+        y = (flipped.compute_thin_Q() * w).col_as_slice(0).to_vec();
+    }
+    let mut x = vec![0.0; n];
+    let (forward, _) = pivoted.P().arrays();
+    for (y, &i) in y.iter().zip(forward) {
+        x[i] = *y;
+    }
+    (x, rank)
+}

@@ -1,0 +1,78 @@
+//! How A X = B and Aᵀ X = B are solved, for whole batches of columns.
+//!
+//! This is the only place that knows a solver. [`Cpu`] looks at the structure of an [`Operator`] and picks
+//! the factorisation; every solve is checked against the matrix, so that a singular one is an error.
+
+mod checked;
+mod cpu;
+mod dense;
+mod krylov;
+mod least_squares;
+mod sparse;
+mod tally;
+
+pub use cpu::Cpu;
+pub(crate) use dense::{gram, lower_cholesky, solve_triangular, symmetric_solve};
+pub(crate) use least_squares::{TriangularForm, minimum_norm};
+pub(crate) use tally::Tally;
+
+use faer::MatMut;
+
+use crate::error::Result;
+use crate::operator::{Operator, Side};
+
+/// Something that can solve linear systems.
+///
+/// ```
+/// use pullback::{Backend, Cpu, Operator, Side, faer::mat};
+/// let cpu = Cpu::default();
+/// let a = Operator::dense(mat![[2.0, 1.0], [0.0, 4.0]]);
+/// let factor = cpu.factor(a)?;
+/// let mut x = mat![[4.0], [8.0]];
+/// factor.solve(Side::Plain, x.as_mut())?;
+/// assert!((x[(0, 0)] - 1.0).abs() < 1e-15 && (x[(1, 0)] - 2.0).abs() < 1e-15);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub trait Backend: Sync {
+    /// Prepares to solve with `a`, which the factor keeps, for both A and Aᵀ.
+    ///
+    /// # Errors
+    /// A matrix that is not square, has entries that are not finite, or cannot be factorised.
+    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
+}
+
+/// A matrix made ready for solving.
+pub trait Factor: Send + Sync {
+    /// batch ← A⁻¹ batch, or A⁻ᵀ batch.
+    ///
+    /// # Errors
+    /// [`Error::Singular`](crate::Error::Singular) when the answer does not satisfy the equations, whatever
+    /// the factorisation said; [`Error::Dimension`](crate::Error::Dimension) when the rows do not fit.
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats>;
+}
+
+/// What a batched solve found out about itself, worst column.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SolveStats {
+    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞).
+    pub residual: f64,
+    /// ‖|A||x|‖∞ / ‖b‖∞, a lower bound of a condition number that ignores row scaling.
+    pub amplification: f64,
+    /// Iterations, for iterative methods.
+    pub iterations: usize,
+}
+
+impl SolveStats {
+    /// The worse of two.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        Self {
+            residual: self.residual.max(other.residual),
+            amplification: self.amplification.max(other.amplification),
+            iterations: self.iterations.max(other.iterations),
+        }
+    }
+}
+
+/// Beyond this amplification no digit of a solution is left.
+pub(crate) const SINGULAR: f64 = 1e14;

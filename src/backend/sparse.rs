@@ -1,0 +1,159 @@
+//! Sparse LU and Cholesky with one symbolic analysis a sparsity pattern.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::cholesky::llt::factor::LltRegularization;
+use faer::sparse::linalg::cholesky::{
+    self, LltRef, SymbolicCholesky, SymmetricOrdering, factorize_symbolic_cholesky,
+};
+use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
+use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
+use faer::{Conj, MatMut, Par, Side as Triangle};
+
+use super::checked::Direct;
+use crate::error::{Error, Result};
+use crate::operator::Side;
+
+type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
+type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
+
+/// Patterns remembered; a descent uses two or three.
+const REMEMBERED: usize = 8;
+
+/// Symbolic analyses by sparsity pattern, the most recent last.
+pub(super) struct Analyses<S> {
+    known: Mutex<Vec<(Vec<usize>, Vec<usize>, Arc<S>)>>,
+}
+
+impl<S> Default for Analyses<S> {
+    fn default() -> Self {
+        Self {
+            known: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+impl<S> Analyses<S> {
+    /// The analysis of this pattern, made now unless it is known.
+    fn of(&self, pattern: Pattern<'_>, analyse: impl FnOnce() -> Result<S>) -> Result<Arc<S>> {
+        let (pointers, rows) = (pattern.col_ptr(), pattern.row_idx());
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = lock()
+            .iter()
+            .find(|(p, r, _)| p == pointers && r == rows)
+            .map(|(_, _, analysis)| Arc::clone(analysis));
+        if let Some(analysis) = found {
+            return Ok(analysis);
+        }
+        let analysis = Arc::new(analyse()?);
+        let mut known = lock();
+        if known.len() == REMEMBERED {
+            known.remove(0);
+        }
+        known.push((pointers.to_vec(), rows.to_vec(), Arc::clone(&analysis)));
+        Ok(analysis)
+    }
+}
+
+pub(super) struct SparseLu {
+    symbolic: Arc<SymbolicLu<usize>>,
+    numeric: NumericLu<usize, f64>,
+}
+
+impl SparseLu {
+    pub(super) fn new(a: Matrix<'_>, analyses: &Analyses<SymbolicLu<usize>>) -> Result<Self> {
+        let no_memory = || out_of_memory("sparse LU", a.nrows());
+        let symbolic = analyses.of(a.symbolic(), || {
+            factorize_symbolic_lu(a.symbolic(), Default::default()).map_err(|_| no_memory())
+        })?;
+        let mut numeric = NumericLu::new();
+        let scratch = symbolic.factorize_numeric_lu_scratch::<f64>(Par::Seq, Default::default());
+        let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
+        symbolic
+            .factorize_numeric_lu(
+                &mut numeric,
+                a,
+                Par::Seq,
+                MemStack::new(&mut memory),
+                Default::default(),
+            )
+            .map_err(|error| match error {
+                faer::sparse::linalg::LuError::SymbolicSingular { .. } => Error::Singular {
+                    residual: f64::INFINITY,
+                    amplification: f64::INFINITY,
+                },
+                faer::sparse::linalg::LuError::Generic(_) => no_memory(),
+            })?;
+        Ok(Self { symbolic, numeric })
+    }
+}
+
+impl Direct for SparseLu {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
+        let lu = LuRef::new_unchecked(&self.symbolic, &self.numeric);
+        let scratch = self
+            .symbolic
+            .solve_in_place_scratch::<f64>(batch.ncols(), Par::Seq);
+        let mut memory = MemBuffer::new(scratch);
+        let stack = MemStack::new(&mut memory);
+        match side {
+            Side::Plain => lu.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack),
+            Side::Transpose => {
+                lu.solve_transpose_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
+            }
+        }
+    }
+}
+
+pub(super) struct SparseCholesky {
+    symbolic: Arc<SymbolicCholesky<usize>>,
+    values: Vec<f64>,
+}
+
+impl SparseCholesky {
+    pub(super) fn new(a: Matrix<'_>, analyses: &Analyses<SymbolicCholesky<usize>>) -> Result<Self> {
+        let no_memory = || out_of_memory("sparse Cholesky", a.nrows());
+        let symbolic = analyses.of(a.symbolic(), || {
+            let (triangle, ordering) = (Triangle::Lower, SymmetricOrdering::Amd);
+            factorize_symbolic_cholesky(a.symbolic(), triangle, ordering, parameters())
+                .map_err(|_| no_memory())
+        })?;
+        let mut values = vec![0.0; symbolic.len_val()];
+        let scratch = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
+        let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
+        symbolic
+            .factorize_numeric_llt::<f64>(
+                &mut values,
+                a,
+                Triangle::Lower,
+                LltRegularization::default(),
+                Par::Seq,
+                MemStack::new(&mut memory),
+                Default::default(),
+            )
+            .map_err(|_| Error::NotPositiveDefinite {
+                what: "an operator declared positive definite",
+            })?;
+        Ok(Self { symbolic, values })
+    }
+}
+
+fn parameters() -> cholesky::CholeskySymbolicParams<'static> {
+    Default::default()
+}
+
+impl Direct for SparseCholesky {
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>) {
+        let llt = LltRef::new(&self.symbolic, &self.values);
+        let scratch = self
+            .symbolic
+            .solve_in_place_scratch::<f64>(batch.ncols(), Par::Seq);
+        let mut memory = MemBuffer::new(scratch);
+        llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, MemStack::new(&mut memory));
+    }
+}
+
+fn out_of_memory(what: &'static str, size: usize) -> Error {
+    Error::OutOfMemory { what, size }
+}

@@ -1,0 +1,61 @@
+//! A backend that counts what it is asked for.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use faer::MatMut;
+
+use super::{Backend, Factor, SolveStats};
+use crate::error::Result;
+use crate::operator::{Operator, Side};
+
+/// Counts the factorisations and solved columns that pass through it.
+pub(crate) struct Tally<'b> {
+    backend: &'b dyn Backend,
+    factorisations: AtomicUsize,
+    solves: AtomicUsize,
+}
+
+impl<'b> Tally<'b> {
+    pub(crate) fn new(backend: &'b dyn Backend) -> Self {
+        Self {
+            backend,
+            factorisations: AtomicUsize::new(0),
+            solves: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn factorisations(&self) -> usize {
+        self.factorisations.load(Ordering::Relaxed)
+    }
+
+    /// Columns solved, A and Aᵀ together.
+    pub(crate) fn solves(&self) -> usize {
+        self.solves.load(Ordering::Relaxed)
+    }
+}
+
+impl Backend for Tally<'_> {
+    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+        if a.is_identity() {
+            return self.backend.factor(a);
+        }
+        self.factorisations.fetch_add(1, Ordering::Relaxed);
+        let factor = self.backend.factor(a)?;
+        Ok(Box::new(Counted {
+            factor,
+            solves: &self.solves,
+        }))
+    }
+}
+
+struct Counted<'a> {
+    factor: Box<dyn Factor + 'a>,
+    solves: &'a AtomicUsize,
+}
+
+impl Factor for Counted<'_> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        self.solves.fetch_add(batch.ncols(), Ordering::Relaxed);
+        self.factor.solve(side, batch)
+    }
+}

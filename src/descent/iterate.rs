@@ -1,0 +1,198 @@
+//! The history of a descent, and what it cost.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::point::{Here, Point};
+use super::report::Report;
+use super::stopping::{Stop, Tolerances};
+use crate::step::Trial;
+
+/// What a run has cost so far, in the field's own units.
+///
+/// "Solves" are solved columns. The random column that every linearisation adds to its first batch, to
+/// catch a singular Jacobian, is not counted.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// States ρ(θ) computed, trials included.
+    pub model_solves: usize,
+    /// Linear solves inside those (Newton's).
+    pub newton_solves: usize,
+    /// Factorisations of ∂g/∂ρ, Newton's included.
+    pub factorisations: usize,
+    /// Solves with ∂g/∂ρ.
+    pub tangent_solves: usize,
+    /// Solves with its transpose.
+    pub adjoint_solves: usize,
+    /// Factorisations for the metric.
+    pub metric_factorisations: usize,
+    /// Solves for the metric.
+    pub metric_solves: usize,
+}
+
+/// The step that led to an iterate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Move {
+    /// maxᵢ |Δθᵢ| / |θᵢ|, with |θᵢ| replaced by 1 where it is smaller than 10⁻⁸.
+    pub relative_step: f64,
+    /// The factor before the direction.
+    pub scale: f64,
+    /// The damping of the direction.
+    pub damping: f64,
+    /// Trials it took.
+    pub trials: usize,
+    /// The decrease that the quadratic model promised.
+    pub predicted: f64,
+}
+
+impl Move {
+    pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial) -> Self {
+        let change = |(a, b): (&f64, &f64)| {
+            let size = if a.abs() < 1e-8 { 1.0 } else { a.abs() };
+            (b - a).abs() / size
+        };
+        Self {
+            relative_step: from.iter().zip(to).map(change).fold(0.0, f64::max),
+            scale: trial.scale,
+            damping: trial.damping,
+            trials: trial.attempt + 1,
+            predicted: trial.scale * trial.predicted,
+        }
+    }
+}
+
+/// One point of the path. `Display` prints it as a row of a table, with a head above the first.
+#[derive(Clone, Debug)]
+pub struct Iterate {
+    /// 0 at the start.
+    pub iteration: usize,
+    /// The parameters.
+    pub theta: Vec<f64>,
+    /// The objective f(ρ) + R(θ).
+    pub loss: f64,
+    /// R(θ).
+    pub penalty: f64,
+    /// ‖∇‖₂ over the free parameters, in the coordinates of the descent.
+    pub gradient: f64,
+    /// How it was reached; None at the start.
+    pub step: Option<Move>,
+    /// What was spent so far.
+    pub counts: Counts,
+    /// Seconds since the run began.
+    pub seconds: f64,
+}
+
+impl fmt::Display for Iterate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.iteration == 0 {
+            writeln!(
+                f,
+                "{:>4}  {:>14}  {:>9}  {:>9}  {:>8}  {:>8}  {:>6}  {:>6}",
+                "iter", "loss", "gradient", "step", "scale", "damping", "trials", "solves"
+            )?;
+        }
+        write!(
+            f,
+            "{:>4}  {:>14.7e}  {:>9.2e}",
+            self.iteration, self.loss, self.gradient
+        )?;
+        match &self.step {
+            None => write!(f, "  {:>9}  {:>8}  {:>8}  {:>6}", "", "", "", "")?,
+            Some(s) => write!(
+                f,
+                "  {:>9.2e}  {:>8.2e}  {:>8.1e}  {:>6}",
+                s.relative_step, s.scale, s.damping, s.trials
+            )?,
+        }
+        let c = &self.counts;
+        let solves = c.newton_solves + c.tangent_solves + c.adjoint_solves + c.metric_solves;
+        write!(f, "  {solves:>6}")
+    }
+}
+
+/// What an observer says after an iterate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    #[default]
+    Continue,
+    /// Stop here.
+    Stop,
+}
+
+/// An observer that returns nothing lets the run go on.
+impl From<()> for Flow {
+    fn from((): ()) -> Self {
+        Self::Continue
+    }
+}
+
+/// The path so far.
+pub(super) struct Progress {
+    point: Point,
+    best: Point,
+    last: Option<Move>,
+    history: Vec<Iterate>,
+}
+
+impl Progress {
+    pub(super) fn new(start: Point) -> Self {
+        Self {
+            best: start.clone(),
+            point: start,
+            last: None,
+            history: Vec::new(),
+        }
+    }
+
+    pub(super) fn point(&self) -> &Point {
+        &self.point
+    }
+
+    pub(super) fn record(
+        &mut self,
+        here: &Here<'_>,
+        counts: Counts,
+        elapsed: Duration,
+    ) -> &Iterate {
+        self.history.push(Iterate {
+            iteration: self.history.len(),
+            theta: self.point.theta.clone(),
+            loss: self.point.loss,
+            penalty: self.point.penalty,
+            gradient: here.grad.iter().map(|g| g * g).sum::<f64>().sqrt(),
+            step: self.last,
+            counts,
+            seconds: elapsed.as_secs_f64(),
+        });
+        &self.history[self.history.len() - 1]
+    }
+
+    pub(super) fn advance(&mut self, next: Point, step: Move) {
+        if next.loss < self.best.loss {
+            self.best = next.clone();
+        }
+        self.point = next;
+        self.last = Some(step);
+    }
+
+    pub(super) fn stop(&self, tolerances: &Tolerances, flow: Flow) -> Option<Stop> {
+        match flow {
+            Flow::Stop => Some(Stop::Observer),
+            Flow::Continue => tolerances.judge(&self.history),
+        }
+    }
+
+    pub(super) fn report(self, stop: Stop, tolerances: Tolerances, counts: Counts) -> Report {
+        Report {
+            theta: self.best.theta,
+            rho: self.best.rho,
+            loss: self.best.loss,
+            history: self.history,
+            stop,
+            counts,
+            tolerances,
+        }
+    }
+}

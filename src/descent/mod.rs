@@ -1,0 +1,197 @@
+//! The one loop: linearise, find a direction, try steps, judge, move on.
+
+mod iterate;
+mod point;
+mod report;
+mod search;
+mod stopping;
+
+pub use iterate::{Counts, Flow, Iterate, Move};
+pub use report::Report;
+pub use stopping::{Stop, Tolerances};
+
+use std::time::Instant;
+
+use crate::backend::{Backend, Cpu};
+use crate::check;
+use crate::direction::{Direction, LeastSquares};
+use crate::error::Result;
+use crate::loss::Loss;
+use crate::metric::Metric;
+use crate::model::Model;
+use crate::prior::Prior;
+use crate::step::{StepRule, TrustRatio};
+use crate::transform::{Bounds, Transform, check_transforms};
+use iterate::Progress;
+use point::Problem;
+
+/// Minimises f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
+///
+/// Unless told otherwise it takes the metric that the loss names (which makes it Gauss-Newton), finds
+/// directions by [`LeastSquares`], steps by [`TrustRatio`], and solves on the [`Cpu`].
+///
+/// ```
+/// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
+/// let mixture = GaussianMixture::new(Grid::new(&[(-5.0, 5.0, 100)])?)
+///     .component(1.0, &[0.0], 1.0)
+///     .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])?;
+/// let data = mixture.density(&[0.5, 1.5])?;
+/// let loss = L2Misfit::new(mixture.grid(), data)?;
+/// let report = Descent::new(&mixture, &loss).run(&[0.0, 1.0], |_| ())?;
+/// assert!(report.converged());
+/// assert!((report.theta[0] - 0.5).abs() < 1e-8 && (report.theta[1] - 1.5).abs() < 1e-8);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub struct Descent<'a> {
+    setting: Setting<'a>,
+    step: Option<&'a mut dyn StepRule>,
+    backend: Option<&'a dyn Backend>,
+    tolerances: Tolerances,
+}
+
+/// What is minimised, and how directions are found.
+#[derive(Clone)]
+struct Setting<'a> {
+    model: &'a dyn Model,
+    loss: &'a dyn Loss,
+    metric: Option<&'a dyn Metric>,
+    direction: &'a dyn Direction,
+    bounds: Option<&'a Bounds>,
+    transforms: Option<&'a [Transform]>,
+    priors: Vec<&'a dyn Prior>,
+}
+
+const LEAST_SQUARES: &LeastSquares = &LeastSquares {
+    rank_tolerance: 1e-12,
+    damping: crate::direction::Damping::Diagonal,
+};
+
+impl<'a> Descent<'a> {
+    /// A descent with the defaults.
+    pub fn new(model: &'a dyn Model, loss: &'a dyn Loss) -> Self {
+        Self {
+            setting: Setting {
+                model,
+                loss,
+                metric: None,
+                direction: LEAST_SQUARES,
+                bounds: None,
+                transforms: None,
+                priors: Vec::new(),
+            },
+            step: None,
+            backend: None,
+            tolerances: Tolerances::default(),
+        }
+    }
+
+    /// Measures steps with this metric instead of the one that the loss names.
+    #[must_use]
+    pub fn metric(mut self, metric: &'a dyn Metric) -> Self {
+        self.setting.metric = Some(metric);
+        self
+    }
+
+    /// Finds directions in this way.
+    #[must_use]
+    pub fn direction(mut self, direction: &'a dyn Direction) -> Self {
+        self.setting.direction = direction;
+        self
+    }
+
+    /// Chooses steps by this rule, which may learn from one step to the next.
+    #[must_use]
+    pub fn step(mut self, step: &'a mut dyn StepRule) -> Self {
+        self.step = Some(step);
+        self
+    }
+
+    /// Keeps θ in a box.
+    #[must_use]
+    pub fn bounds(mut self, bounds: &'a Bounds) -> Self {
+        self.setting.bounds = Some(bounds);
+        self
+    }
+
+    /// Moves in other coordinates, one transform a parameter.
+    #[must_use]
+    pub fn transforms(mut self, transforms: &'a [Transform]) -> Self {
+        self.setting.transforms = Some(transforms);
+        self
+    }
+
+    /// Adds a prior to the objective.
+    #[must_use]
+    pub fn prior(mut self, prior: &'a dyn Prior) -> Self {
+        self.setting.priors.push(prior);
+        self
+    }
+
+    /// Solves on this backend.
+    #[must_use]
+    pub fn backend(mut self, backend: &'a dyn Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Stops by these tolerances.
+    #[must_use]
+    pub fn tolerances(mut self, tolerances: Tolerances) -> Self {
+        self.tolerances = tolerances;
+        self
+    }
+
+    /// Descends from `theta`. The observer sees every iterate and may return [`Flow::Stop`].
+    ///
+    /// # Errors
+    /// Input that makes no sense, a start where the objective cannot be computed, and solves that fail at an
+    /// accepted point. A trial point where something fails is only a bad trial.
+    pub fn run<F: Into<Flow>>(
+        self,
+        theta: &[f64],
+        mut observer: impl FnMut(&Iterate) -> F,
+    ) -> Result<Report> {
+        self.check(theta)?;
+        let started = Instant::now();
+        let (cpu, mut trust) = (Cpu::default(), TrustRatio::default());
+        let own = self.setting.loss.metric();
+        let setting = self.setting.clone();
+        let problem = Problem::new(setting, self.backend.unwrap_or(&cpu), own.as_deref());
+        let rule = self.step.unwrap_or(&mut trust);
+        let mut progress = Progress::new(problem.start(theta)?);
+        loop {
+            let point = progress.point().clone();
+            let here = problem.linearise(&point)?;
+            let iterate = progress.record(&here, problem.counts(&here), started.elapsed());
+            let flow = observer(iterate).into();
+            let stop = progress.stop(&self.tolerances, flow).map_or_else(
+                || match problem.search(here, rule)? {
+                    search::Outcome::Moved(next, step) => {
+                        progress.advance(next, step);
+                        Ok(None)
+                    }
+                    search::Outcome::Stuck { trials, predicted } => {
+                        Ok(Some(Stop::Stalled { trials, predicted }))
+                    }
+                },
+                |stop| Ok(Some(stop)),
+            )?;
+            if let Some(stop) = stop {
+                return Ok(progress.report(stop, self.tolerances, problem.counts_now()));
+            }
+        }
+    }
+
+    fn check(&self, theta: &[f64]) -> Result<()> {
+        let setting = &self.setting;
+        check::length("the start θ", theta.len(), setting.model.param_dim())?;
+        check::finite("the start θ", theta)?;
+        if let Some(bounds) = setting.bounds {
+            bounds.check(theta)?;
+        }
+        if let Some(transforms) = setting.transforms {
+            check_transforms(transforms, theta)?;
+        }
+        self.tolerances.check()
+    }
+}

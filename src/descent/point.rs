@@ -1,0 +1,211 @@
+//! The problem, what it costs to look at it, and what is known at a point.
+
+use std::cell::Cell;
+
+use super::Setting;
+use super::iterate::Counts;
+use crate::backend::{Backend, Tally};
+use crate::check;
+use crate::error::{Error, Result};
+use crate::linearisation::{Chart, Linearisation};
+use crate::metric::{Metric, Root};
+use crate::model::solve_checked;
+use crate::prior::PriorTerms;
+
+/// A point θ with its state and objective.
+#[derive(Clone, Debug)]
+pub(super) struct Point {
+    pub(super) theta: Vec<f64>,
+    pub(super) rho: Vec<f64>,
+    /// The objective f(ρ) + R(θ).
+    pub(super) loss: f64,
+    /// R(θ) alone.
+    pub(super) penalty: f64,
+}
+
+/// What is to be minimised, and a tally of what was spent on it.
+pub(super) struct Problem<'a> {
+    pub(super) setting: Setting<'a>,
+    forward: Tally<'a>,
+    sensitivity: Tally<'a>,
+    geometry: Tally<'a>,
+    model_solves: Cell<usize>,
+    tangents: Cell<usize>,
+    adjoints: Cell<usize>,
+}
+
+/// Everything the directions need at one point.
+pub(super) struct Here<'p> {
+    pub(super) point: &'p Point,
+    pub(super) z: Linearisation<'p>,
+    pub(super) root: Option<Box<dyn Root + 'p>>,
+    pub(super) covector: Vec<f64>,
+    pub(super) prior: Option<PriorTerms<'p>>,
+    /// The gradient in the coordinates of the free parameters.
+    pub(super) grad: Vec<f64>,
+    pub(super) chart: Chart,
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn new(
+        mut setting: Setting<'a>,
+        backend: &'a dyn Backend,
+        own: Option<&'a dyn Metric>,
+    ) -> Self {
+        setting.metric = setting.metric.or(own);
+        Self {
+            setting,
+            forward: Tally::new(backend),
+            sensitivity: Tally::new(backend),
+            geometry: Tally::new(backend),
+            model_solves: Cell::new(0),
+            tangents: Cell::new(0),
+            adjoints: Cell::new(0),
+        }
+    }
+
+    /// The first point, where nothing may be wrong.
+    pub(super) fn start(&self, theta: &[f64]) -> Result<Point> {
+        let point = self.evaluate(theta.to_vec())?;
+        if point.loss.is_finite() {
+            Ok(point)
+        } else {
+            Err(Error::InfiniteStart { value: point.loss })
+        }
+    }
+
+    /// ρ(θ) and the objective.
+    pub(super) fn evaluate(&self, theta: Vec<f64>) -> Result<Point> {
+        self.model_solves.set(self.model_solves.get() + 1);
+        let rho = solve_checked(self.setting.model, &theta, &self.forward)?;
+        self.setting.loss.check(&rho)?;
+        let mut penalty = 0.0;
+        for prior in &self.setting.priors {
+            penalty += prior.value(&theta)?;
+        }
+        Ok(Point {
+            loss: self.setting.loss.value(&rho) + penalty,
+            penalty,
+            rho,
+            theta,
+        })
+    }
+
+    /// Gradient, metric and linearisation: one factorisation and one adjoint solve.
+    pub(super) fn linearise<'p>(&'p self, point: &'p Point) -> Result<Here<'p>> {
+        let mut z = Linearisation::new(
+            self.setting.model,
+            &point.rho,
+            &point.theta,
+            &self.sensitivity,
+        )?;
+        let root = match self.setting.metric {
+            Some(metric) if self.setting.direction.needs_metric() => {
+                Some(metric.at(&point.rho, &self.geometry)?)
+            }
+            None if self.setting.direction.needs_metric() => return Err(Error::NoMetric),
+            _ => None,
+        };
+        let mut covector = vec![0.0; point.rho.len()];
+        self.setting.loss.gradient(&point.rho, &mut covector);
+        check::finite("the gradient of the loss", &covector)?;
+        if let Some(root) = &root {
+            root.project(&mut covector);
+        }
+        let chart = self.chart(&point.theta);
+        z.set_chart(chart.clone());
+        let mut grad = z.pull_back(&covector)?;
+        let mut prior = None;
+        if !self.setting.priors.is_empty() {
+            let terms = PriorTerms::at(&self.setting.priors, &point.theta, chart.clone())?;
+            grad.iter_mut()
+                .zip(terms.gradient()?)
+                .for_each(|(g, r)| *g += r);
+            prior = Some(terms);
+        }
+        let mut here = Here {
+            point,
+            z,
+            root,
+            covector,
+            prior,
+            grad,
+            chart,
+        };
+        let blocked: Vec<f64> = here.grad.iter().map(|g| -g).collect();
+        self.hold_blocked(&mut here, &blocked);
+        Ok(here)
+    }
+
+    /// Takes out of the problem what `direction` would push through a bound; false if there is nothing.
+    pub(super) fn hold_blocked(&self, here: &mut Here<'_>, direction: &[f64]) -> bool {
+        let Some(bounds) = self.setting.bounds else {
+            return false;
+        };
+        let theta = &here.point.theta;
+        let keep: Vec<usize> = (0..here.chart.free.len())
+            .filter(|&j| {
+                let i = here.chart.free[j];
+                !bounds.blocks(i, theta[i], direction[j])
+            })
+            .collect();
+        let some = keep.len() < here.chart.free.len();
+        if some {
+            here.keep(&keep);
+        }
+        some
+    }
+
+    fn chart(&self, theta: &[f64]) -> Chart {
+        let slope = |i: usize| {
+            self.setting
+                .transforms
+                .map_or(1.0, |t| t[i].slope(theta[i]))
+        };
+        Chart {
+            free: (0..theta.len()).collect(),
+            scale: (0..theta.len()).map(slope).collect(),
+        }
+    }
+
+    /// What was spent so far; the linearisation in hand is counted as well.
+    pub(super) fn counts(&self, here: &Here<'_>) -> Counts {
+        let mut counts = self.counts_now();
+        let (tangents, adjoints) = here.z.solves();
+        counts.tangent_solves += tangents;
+        counts.adjoint_solves += adjoints;
+        counts
+    }
+
+    /// What was spent so far.
+    pub(super) fn counts_now(&self) -> Counts {
+        Counts {
+            model_solves: self.model_solves.get(),
+            newton_solves: self.forward.solves(),
+            factorisations: self.forward.factorisations() + self.sensitivity.factorisations(),
+            tangent_solves: self.tangents.get(),
+            adjoint_solves: self.adjoints.get(),
+            metric_factorisations: self.geometry.factorisations(),
+            metric_solves: self.geometry.solves(),
+        }
+    }
+
+    /// Books the solves of a linearisation that is done with.
+    pub(super) fn book(&self, here: &Here<'_>) {
+        let (tangents, adjoints) = here.z.solves();
+        self.tangents.set(self.tangents.get() + tangents);
+        self.adjoints.set(self.adjoints.get() + adjoints);
+    }
+}
+
+impl Here<'_> {
+    /// Keeps only these of the free parameters.
+    fn keep(&mut self, keep: &[usize]) {
+        self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
+        self.grad = keep.iter().map(|&j| self.grad[j]).collect();
+        self.z.keep(keep);
+        if let Some(prior) = &mut self.prior {
+            prior.set_chart(self.chart.clone());
+        }
+    }
+}

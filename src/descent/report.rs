@@ -1,0 +1,96 @@
+//! What a descent hands back.
+
+use std::fmt;
+
+use super::iterate::{Counts, Iterate};
+use super::stopping::{Ratios, Stop, Tolerances};
+
+/// The result of a descent: its *best* point, the path, why it ended and what it cost.
+///
+/// `Display` prints every stopping test with its number, and the counts.
+#[must_use = "a report says whether the run converged"]
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The best parameters.
+    pub theta: Vec<f64>,
+    /// Their state.
+    pub rho: Vec<f64>,
+    /// Their objective.
+    pub loss: f64,
+    /// Every iterate, the start first.
+    pub history: Vec<Iterate>,
+    /// Why the run ended.
+    pub stop: Stop,
+    /// What it cost.
+    pub counts: Counts,
+    /// What it was judged by.
+    pub tolerances: Tolerances,
+}
+
+impl Report {
+    /// Whether the run ended because it was done.
+    pub fn converged(&self) -> bool {
+        self.stop.converged()
+    }
+
+    /// Steps taken.
+    pub fn iterations(&self) -> usize {
+        self.history.len().saturating_sub(1)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.stop)?;
+        let tolerances = &self.tolerances;
+        if let Some(ratios) = Ratios::of(&self.history) {
+            row(
+                f,
+                "gradient, relative to the start",
+                ratios.gradient,
+                tolerances.gradient,
+            )?;
+            row(
+                f,
+                "step, relative to the parameters",
+                ratios.step,
+                tolerances.step,
+            )?;
+            row(
+                f,
+                "decrease, relative to the loss",
+                ratios.loss,
+                tolerances.loss,
+            )?;
+        }
+        if let Some(target) = tolerances.target {
+            row(f, "loss", self.loss, target)?;
+        }
+        row(
+            f,
+            "steps",
+            self.iterations() as f64,
+            tolerances.iterations as f64,
+        )?;
+        let c = &self.counts;
+        write!(
+            f,
+            "  loss {:.6e}; {} model solves, {} factorisations, {} tangent and {} adjoint solves, {} metric solves",
+            self.loss,
+            c.model_solves,
+            c.factorisations,
+            c.tangent_solves,
+            c.adjoint_solves,
+            c.metric_solves
+        )
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, limit: f64) -> fmt::Result {
+    let (value_text, limit_text) = if value.fract() == 0.0 && value.abs() < 1e6 && limit >= 1.0 {
+        (format!("{value}"), format!("{limit}"))
+    } else {
+        (format!("{value:.2e}"), format!("{limit:.2e}"))
+    };
+    writeln!(f, "  {what:<34} {value_text:>10}   (limit {limit_text})")
+}

@@ -1,0 +1,124 @@
+//! One step: a direction, and trials along it until the rule is content.
+
+use super::iterate::Move;
+use super::point::{Here, Point, Problem};
+use crate::direction::{Local, Path, Proposal};
+use crate::error::Result;
+use crate::step::{StepRule, Trial, Verdict};
+
+/// How a search ended.
+pub(super) enum Outcome {
+    /// A better point, and how it was reached.
+    Moved(Point, Move),
+    /// No trial was accepted.
+    Stuck {
+        /// How many there were.
+        trials: usize,
+        /// The decrease that the last one was to bring.
+        predicted: f64,
+    },
+}
+
+/// What is tried next.
+struct Attempt {
+    proposal: Proposal,
+    scale: f64,
+    damping: f64,
+}
+
+impl Problem<'_> {
+    /// Searches from a point; everything known there is used up.
+    pub(super) fn search(&self, mut here: Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
+        loop {
+            let local = Local {
+                z: &here.z,
+                root: here.root.as_deref(),
+                covector: &here.covector,
+                grad: &here.grad,
+                prior: here.prior.as_ref(),
+            };
+            let mut path = self.setting.direction.prepare(&local)?;
+            let (scale, damping) = rule.first();
+            let mut attempt = Attempt {
+                proposal: path.at(damping)?,
+                scale,
+                damping,
+            };
+            // A direction may leave the box through a coordinate whose own gradient points inward.
+            if self.blocked(&here, &attempt.proposal) {
+                drop(path);
+                self.hold_blocked(&mut here, &attempt.proposal.eta);
+                continue;
+            }
+            let outcome = self.trials(&here, path.as_mut(), &mut attempt, rule);
+            drop(path);
+            self.book(&here);
+            return outcome;
+        }
+    }
+
+    fn blocked(&self, here: &Here<'_>, proposal: &Proposal) -> bool {
+        self.setting.bounds.is_some_and(|bounds| {
+            let mut moves = here.chart.free.iter().zip(&proposal.eta);
+            moves.any(|(&i, &eta)| bounds.blocks(i, here.point.theta[i], eta))
+        })
+    }
+
+    fn trials(
+        &self,
+        here: &Here<'_>,
+        path: &mut dyn Path,
+        now: &mut Attempt,
+        rule: &mut dyn StepRule,
+    ) -> Result<Outcome> {
+        let mut tried = 0;
+        loop {
+            let theta = self.moved(here, &now.proposal.eta, now.scale);
+            // Whatever goes wrong at a trial point makes it a bad trial and no more.
+            let next = self.evaluate(theta).ok().filter(|p| p.loss.is_finite());
+            let slopes = here.grad.iter().zip(&now.proposal.eta);
+            let trial = Trial {
+                scale: now.scale,
+                damping: now.damping,
+                loss: here.point.loss,
+                trial_loss: next.as_ref().map_or(f64::INFINITY, |p| p.loss),
+                slope: slopes.map(|(g, e)| g * e).sum(),
+                predicted: now.proposal.predicted,
+                attempt: tried,
+            };
+            tried += 1;
+            match (rule.judge(&trial), next) {
+                (Verdict::Accept, Some(next)) => {
+                    let step = Move::new(&here.point.theta, &next.theta, &trial);
+                    return Ok(Outcome::Moved(next, step));
+                }
+                (Verdict::Scale(t), _) => now.scale = t,
+                (Verdict::Damp(lambda), _) => {
+                    now.damping = lambda;
+                    now.proposal = path.at(lambda)?;
+                }
+                _ => {
+                    return Ok(Outcome::Stuck {
+                        trials: tried,
+                        predicted: now.proposal.predicted,
+                    });
+                }
+            }
+        }
+    }
+
+    /// θ after a step in the coordinates of the descent, held inside the box.
+    fn moved(&self, here: &Here<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
+        let mut theta = here.point.theta.clone();
+        for (&i, eta) in here.chart.free.iter().zip(eta) {
+            theta[i] = match self.setting.transforms {
+                None => theta[i] + scale * eta,
+                Some(t) => t[i].forward(t[i].inverse(theta[i]) + scale * eta),
+            };
+        }
+        if let Some(bounds) = self.setting.bounds {
+            bounds.clamp(&mut theta);
+        }
+        theta
+    }
+}

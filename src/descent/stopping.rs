@@ -1,0 +1,179 @@
+//! When a descent ends, and with which numbers.
+
+use std::fmt;
+
+use super::iterate::Iterate;
+use crate::check;
+use crate::error::Result;
+
+/// When to stop. Every test is relative, so that none depends on units; 0 turns a test off.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerances {
+    /// ‖∇‖ / ‖∇ at the start‖.
+    pub gradient: f64,
+    /// The largest relative change of a parameter in one step.
+    pub step: f64,
+    /// The relative decrease of the objective in one step.
+    pub loss: f64,
+    /// An objective that is good enough.
+    pub target: Option<f64>,
+    /// Steps allowed.
+    pub iterations: usize,
+}
+
+impl Default for Tolerances {
+    fn default() -> Self {
+        Self {
+            gradient: 1e-10,
+            step: 1e-10,
+            loss: 1e-13,
+            target: None,
+            iterations: 100,
+        }
+    }
+}
+
+/// Why a run ended, with the numbers of the test.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stop {
+    /// The gradient fell enough, relative to the start.
+    Gradient {
+        /// ‖∇‖ / ‖∇ at the start‖.
+        ratio: f64,
+    },
+    /// The last step changed θ by next to nothing.
+    Step {
+        /// Its relative size.
+        ratio: f64,
+    },
+    /// The last step changed the objective by next to nothing.
+    Loss {
+        /// Its relative decrease.
+        ratio: f64,
+    },
+    /// The objective reached the target.
+    Target {
+        /// The objective.
+        loss: f64,
+    },
+    /// The iteration limit.
+    Iterations {
+        /// Steps taken.
+        taken: usize,
+    },
+    /// No step was acceptable.
+    Stalled {
+        /// Trials made at the last point.
+        trials: usize,
+        /// The decrease that the last one promised.
+        predicted: f64,
+    },
+    /// The observer asked for it.
+    Observer,
+}
+
+impl Stop {
+    /// Whether the run ended because it was done.
+    pub fn converged(&self) -> bool {
+        matches!(
+            self,
+            Self::Gradient { .. } | Self::Step { .. } | Self::Loss { .. } | Self::Target { .. }
+        )
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gradient { .. } => write!(f, "converged: the gradient has vanished"),
+            Self::Step { .. } => write!(f, "converged: the parameters no longer change"),
+            Self::Loss { .. } => write!(f, "converged: the objective no longer falls"),
+            Self::Target { loss } => {
+                write!(f, "converged: the objective {loss:.3e} reached its target")
+            }
+            Self::Iterations { taken } => write!(f, "not converged: the limit of {taken} steps"),
+            Self::Stalled { trials, predicted } => write!(
+                f,
+                "stalled: none of {trials} trials was acceptable (the last promised {predicted:.1e})"
+            ),
+            Self::Observer => write!(f, "stopped by the observer"),
+        }
+    }
+}
+
+/// The numbers of the tests at the end of a history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ratios {
+    pub(super) gradient: f64,
+    pub(super) step: f64,
+    pub(super) loss: f64,
+}
+
+impl Ratios {
+    /// None before the first iterate; ∞ for tests that need a step that was not yet taken.
+    pub(super) fn of(history: &[Iterate]) -> Option<Self> {
+        let (first, last) = (history.first()?, history.last()?);
+        let before = history.len().checked_sub(2).map(|i| &history[i]);
+        let fall = |before: &Iterate| (before.loss - last.loss) / before.loss.abs();
+        Some(Self {
+            // A start without any gradient has converged.
+            gradient: if last.gradient == 0.0 {
+                0.0
+            } else {
+                last.gradient / first.gradient
+            },
+            step: last.step.map_or(f64::INFINITY, |s| s.relative_step),
+            loss: before.map_or(f64::INFINITY, |b| {
+                if b.loss == last.loss { 0.0 } else { fall(b) }
+            }),
+        })
+    }
+}
+
+impl Tolerances {
+    pub(super) fn check(&self) -> Result<()> {
+        for (what, value) in [
+            ("the gradient tolerance", self.gradient),
+            ("the step tolerance", self.step),
+            ("the loss tolerance", self.loss),
+        ] {
+            let sound = value >= 0.0 && value.is_finite();
+            check::option(
+                what,
+                value,
+                sound,
+                "give a small number, or 0 to turn the test off",
+            )?;
+        }
+        let target = self.target.unwrap_or(0.0);
+        check::option(
+            "the target",
+            target,
+            !target.is_nan(),
+            "give a number, or None",
+        )
+    }
+
+    /// The first test that the end of the history passes.
+    pub(super) fn judge(&self, history: &[Iterate]) -> Option<Stop> {
+        let (ratios, last) = (Ratios::of(history)?, history.last()?);
+        let taken = last.iteration;
+        if ratios.gradient <= self.gradient {
+            return Some(Stop::Gradient {
+                ratio: ratios.gradient,
+            });
+        }
+        if self.target.is_some_and(|target| last.loss <= target) {
+            return Some(Stop::Target { loss: last.loss });
+        }
+        if ratios.step <= self.step {
+            return Some(Stop::Step { ratio: ratios.step });
+        }
+        // An increase (a fixed step may bring one) is no convergence.
+        if (0.0..=self.loss).contains(&ratios.loss) {
+            return Some(Stop::Loss { ratio: ratios.loss });
+        }
+        (taken >= self.iterations).then_some(Stop::Iterations { taken })
+    }
+}

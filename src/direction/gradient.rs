@@ -1,0 +1,36 @@
+//! Plain gradient descent, for comparison.
+
+use super::{Direction, Local, Path, Proposal, dot};
+use crate::error::Result;
+
+/// η = −∇f, the "standard" direction: no metric, one adjoint solve.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gradient;
+
+impl Direction for Gradient {
+    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        Ok(Box::new(GradientPath(at.grad)))
+    }
+
+    fn needs_metric(&self) -> bool {
+        false
+    }
+
+    fn name(&self) -> &'static str {
+        "gradient"
+    }
+}
+
+struct GradientPath<'a>(&'a [f64]);
+
+impl Path for GradientPath<'_> {
+    fn at(&mut self, damping: f64) -> Result<Proposal> {
+        let t = 1.0 / (1.0 + damping);
+        let square = dot(self.0, self.0);
+        Ok(Proposal {
+            eta: self.0.iter().map(|g| -t * g).collect(),
+            predicted: t * (1.0 - 0.5 * t) * square,
+            rank: self.0.len(),
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Ways to a descent direction η from what is known at θ.
+
+mod gradient;
+mod information;
+mod least_squares;
+
+pub use gradient::Gradient;
+pub use information::Information;
+pub use least_squares::LeastSquares;
+
+use crate::error::{Error, Result};
+use crate::linearisation::Linearisation;
+use crate::metric::Root;
+use crate::prior::PriorTerms;
+
+/// What is known at θ, in the coordinates of the free parameters.
+pub struct Local<'a> {
+    /// Z = ∂ρ/∂θ.
+    pub z: &'a Linearisation<'a>,
+    /// The metric at ρ, if the direction asked for one.
+    pub root: Option<&'a dyn Root>,
+    /// u = Πᵀ ∂f/∂ρ.
+    pub covector: &'a [f64],
+    /// The whole gradient, Zᵀu + ∇R.
+    pub grad: &'a [f64],
+    /// The priors, if there are any.
+    pub prior: Option<&'a PriorTerms<'a>>,
+}
+
+impl<'a> Local<'a> {
+    fn metric(&self) -> Result<&'a dyn Root> {
+        self.root.ok_or(Error::NoMetric)
+    }
+}
+
+/// A way to a direction. It prepares once, doing all solves, and then answers for any damping.
+///
+/// ```
+/// use pullback::{Direction, direction::{Local, Path, Proposal}};
+/// /// Moves the steepest coordinate alone.
+/// struct Steepest;
+/// impl Direction for Steepest {
+///     fn prepare<'a>(&'a self, at: &Local<'a>) -> pullback::Result<Box<dyn Path + 'a>> {
+///         Ok(Box::new(Along(at.grad)))
+///     }
+///     fn needs_metric(&self) -> bool { false }
+///     fn name(&self) -> &'static str { "steepest coordinate" }
+/// }
+/// struct Along<'a>(&'a [f64]);
+/// impl Path for Along<'_> {
+///     fn at(&mut self, damping: f64) -> pullback::Result<Proposal> {
+///         let largest = self.0.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+///         let keep = |g: &f64| if g.abs() == largest { -g / (1.0 + damping) } else { 0.0 };
+///         Ok(Proposal { eta: self.0.iter().map(keep).collect(), predicted: largest * largest, rank: 1 })
+///     }
+/// }
+/// ```
+pub trait Direction: Sync {
+    /// Does everything that is expensive.
+    ///
+    /// # Errors
+    /// Failing solves, or a missing metric.
+    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
+
+    /// Whether [`Local::root`] is used.
+    fn needs_metric(&self) -> bool {
+        true
+    }
+
+    /// A short name for tables and messages.
+    fn name(&self) -> &'static str;
+}
+
+/// Directions from one point, by damping.
+pub trait Path {
+    /// The direction for damping λ ≥ 0.
+    ///
+    /// # Errors
+    /// A system that cannot be solved at this damping.
+    fn at(&mut self, damping: f64) -> Result<Proposal>;
+}
+
+/// A direction and what it promises.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// η.
+    pub eta: Vec<f64>,
+    /// −(∇f·η + ½ ηᵀGη), the decrease of the quadratic model (without damping) for a full step.
+    pub predicted: f64,
+    /// The rank of the geometry that was used, at most the number of free parameters.
+    pub rank: usize,
+}
+
+/// The D of a damped system (G + λD) η = −∇f.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Damping {
+    /// D = diag G: steps do not depend on the units of the parameters.
+    #[default]
+    Diagonal,
+    /// D = I.
+    Identity,
+}
+
+impl Damping {
+    /// The factors by which λ enters a system whose columns were scaled by `scale`.
+    fn weights(self, lambda: f64, scale: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Diagonal => vec![lambda; scale.len()],
+            Self::Identity => scale.iter().map(|s| lambda * s * s).collect(),
+        }
+    }
+}
+
+/// 1/norm for every column, and 1 for columns that are zero.
+fn unit_scale(norms: &[f64]) -> Vec<f64> {
+    let inverse = |n: &f64| if *n > 0.0 { n.recip() } else { 1.0 };
+    norms.iter().map(inverse).collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}

@@ -1,0 +1,233 @@
+//! Everything that can go wrong, each with the argument it concerns and the remedy.
+
+use std::error::Error as StdError;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something could not be computed.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A vector or matrix has the wrong size.
+    #[error(
+        "{what} has {found} entries where {expected} are needed; check it against the model's dimensions"
+    )]
+    Dimension {
+        /// The argument.
+        what: &'static str,
+        /// The size that is needed.
+        expected: usize,
+        /// The size that was given.
+        found: usize,
+    },
+    /// An entry is NaN or infinite.
+    #[error("{what} is {value} at index {index}; every entry must be finite")]
+    NotFinite {
+        /// The argument.
+        what: &'static str,
+        /// Where.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
+    /// An entry must be positive and is not.
+    #[error("{what} is {value} at index {index}, but must be positive")]
+    NotPositive {
+        /// The argument.
+        what: &'static str,
+        /// Where.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
+    /// A density is negative somewhere.
+    #[error(
+        "{what} is {value} at index {index}; a density may not be negative (clip or refit it first)"
+    )]
+    Negative {
+        /// The argument.
+        what: &'static str,
+        /// Where.
+        index: usize,
+        /// The offending value.
+        value: f64,
+    },
+    /// A density has no mass.
+    #[error(
+        "{what} has mass {mass}; a density needs a positive mass on the grid (does the box cover it?)"
+    )]
+    NoMass {
+        /// The argument.
+        what: &'static str,
+        /// Its mass.
+        mass: f64,
+    },
+    /// Probabilities do not sum to one.
+    #[error("{what} sum to {sum} instead of 1; divide them by their sum")]
+    NotNormalised {
+        /// The argument.
+        what: &'static str,
+        /// Their sum.
+        sum: f64,
+    },
+    /// A value lies outside its admissible interval.
+    #[error(
+        "{what} is {value} at index {index}, outside [{lower}, {upper}]; move it inside or widen the interval"
+    )]
+    OutOfRange {
+        /// The argument.
+        what: &'static str,
+        /// Where.
+        index: usize,
+        /// The offending value.
+        value: f64,
+        /// Lower end of the interval.
+        lower: f64,
+        /// Upper end of the interval.
+        upper: f64,
+    },
+    /// A lower bound is not below its upper bound.
+    #[error(
+        "the interval [{lower}, {upper}] at index {index} is empty or not a number; give the lower end first"
+    )]
+    Bounds {
+        /// Where.
+        index: usize,
+        /// The lower bound.
+        lower: f64,
+        /// The upper bound.
+        upper: f64,
+    },
+    /// A grid with 0 or more than 3 axes.
+    #[error("a grid needs 1, 2 or 3 axes, and {axes} were given")]
+    GridAxes {
+        /// How many were given.
+        axes: usize,
+    },
+    /// An axis too short for what is asked of it.
+    #[error(
+        "axis {axis} of the grid has {cells} cell(s), but {what} needs at least {needed}; refine it or drop the axis"
+    )]
+    GridTooCoarse {
+        /// Who needs more.
+        what: &'static str,
+        /// The axis.
+        axis: usize,
+        /// Its cells.
+        cells: usize,
+        /// The cells it needs.
+        needed: usize,
+    },
+    /// A linear system that is singular to working precision.
+    #[error(
+        "the linear system is singular to working precision (backward error {residual:.1e}, amplification {amplification:.1e}); \
+         check the Jacobian ∂g/∂ρ with `verify::model`, and for a conservation law fix the mass (see `Grid::flux_matrix`)"
+    )]
+    Singular {
+        /// ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).
+        residual: f64,
+        /// ‖|A||x|‖ / ‖b‖, a lower bound of the condition number.
+        amplification: f64,
+    },
+    /// A matrix that must be symmetric positive definite is not.
+    #[error(
+        "{what} is not symmetric positive definite; check its entries, add damping, or solve it as a general matrix or by least squares"
+    )]
+    NotPositiveDefinite {
+        /// The matrix.
+        what: &'static str,
+    },
+    /// An iterative solver made no more progress.
+    #[error(
+        "GMRES made no more progress after {iterations} products, at a relative residual of {residual:.1e}; \
+         give the Jacobian as a sparse matrix, or scale the equations"
+    )]
+    Stagnation {
+        /// Products spent.
+        iterations: usize,
+        /// ‖b − Ax‖₂ / ‖b‖₂.
+        residual: f64,
+    },
+    /// Newton's method did not find ρ with g(ρ, θ) = 0.
+    #[error(
+        "Newton's method stopped after {iterations} iteration(s) at ‖g‖ = {residual:.2e} (from {initial:.2e}): {reason}; \
+         override `Model::guess` with a better start, or `Model::solve`"
+    )]
+    Newton {
+        /// Iterations taken.
+        iterations: usize,
+        /// ‖g‖∞ at the first guess.
+        initial: f64,
+        /// ‖g‖∞ at the end.
+        residual: f64,
+        /// What ended it.
+        reason: &'static str,
+    },
+    /// A covector that a metric cannot represent.
+    #[error(
+        "the gradient of this loss is not seen by the metric `{metric}` (a fraction {distance:.1e} of it lies outside); \
+         use the metric that matches the loss, or one that sees the whole state"
+    )]
+    NotInRange {
+        /// The metric.
+        metric: &'static str,
+        /// Relative distance from the metric's range.
+        distance: f64,
+    },
+    /// A direction that needs a metric got none.
+    #[error(
+        "this direction needs a metric, and the loss names none; give one with `Descent::metric`, or use `Gradient`"
+    )]
+    NoMetric,
+    /// An option outside its meaning.
+    #[error("{what} is {value}; {remedy}")]
+    Option {
+        /// The option.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The loss cannot be evaluated at the start.
+    #[error("the loss is {value} at the start; choose a start where it is finite")]
+    InfiniteStart {
+        /// Its value.
+        value: f64,
+    },
+    /// The matrix decomposition of a small dense problem failed.
+    #[error("the {what} did not converge; the matrix is badly scaled, rescale the parameters")]
+    Decomposition {
+        /// The decomposition.
+        what: &'static str,
+    },
+    /// A factorisation could not get its memory.
+    #[error(
+        "out of memory for the {what} of a {size}×{size} matrix; use fewer cells or another backend"
+    )]
+    OutOfMemory {
+        /// The step.
+        what: &'static str,
+        /// Rows of the matrix.
+        size: usize,
+    },
+    /// A picture could not be drawn or written.
+    #[error("cannot draw {path}: {message}")]
+    Plot {
+        /// The file.
+        path: String,
+        /// What happened.
+        message: String,
+    },
+    /// A failure that the model reports itself.
+    #[error("the model failed: {0}")]
+    Model(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps a model's own failure.
+    pub fn model(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Model(source.into())
+    }
+}

@@ -1,0 +1,77 @@
+//! The interior faces of a grid: staggered gradients and divergences with no flux through the boundary.
+
+use super::Grid;
+
+/// A face between two neighbouring cells.
+#[derive(Clone, Copy, Debug)]
+pub struct Face {
+    /// The cell on the lower side.
+    pub lower: usize,
+    /// The cell on the upper side.
+    pub upper: usize,
+    /// The axis it is normal to.
+    pub axis: usize,
+    /// Its centre; the first [`Grid::dim`] entries count.
+    pub centre: [f64; 3],
+    /// Distance between the two cell centres.
+    pub spacing: f64,
+}
+
+impl Grid {
+    /// Number of interior faces.
+    pub fn faces(&self) -> usize {
+        let missing = |d: usize| self.cells() / self.axes[d].cells;
+        (0..self.dim()).map(|d| self.cells() - missing(d)).sum()
+    }
+
+    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order that numbers them.
+    pub(crate) fn visit_faces(&self, mut f: impl FnMut(usize, usize, usize)) {
+        for (d, axis) in self.axes.iter().enumerate() {
+            let (n, stride) = (axis.cells, self.stride(d));
+            for block in 0..self.cells() / (n * stride) {
+                let start = block * n * stride;
+                for lower in start..start + (n - 1) * stride {
+                    f(d, lower, lower + stride);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn face(&self, axis: usize, lower: usize, upper: usize) -> Face {
+        let spacing = self.axes[axis].spacing();
+        let mut centre = self.centre(lower);
+        centre[axis] += 0.5 * spacing;
+        Face {
+            lower,
+            upper,
+            axis,
+            centre,
+            spacing,
+        }
+    }
+
+    pub(crate) fn spacings(&self) -> Vec<f64> {
+        self.axes.iter().map(|a| a.spacing()).collect()
+    }
+
+    /// The face gradient (φ_upper − φ_lower)/h of cell values, one number a face.
+    pub fn gradient(&self, phi: &[f64]) -> Vec<f64> {
+        let h = self.spacings();
+        let mut out = Vec::with_capacity(self.faces());
+        self.visit_faces(|d, lower, upper| out.push((phi[upper] - phi[lower]) / h[d]));
+        out
+    }
+
+    /// The divergence of a face flux, one number a cell: the negative transpose of [`gradient`](Grid::gradient).
+    pub fn divergence(&self, flux: &[f64]) -> Vec<f64> {
+        let h = self.spacings();
+        let mut out = vec![0.0; self.cells()];
+        let mut fluxes = flux.iter();
+        self.visit_faces(|d, lower, upper| {
+            let j = fluxes.next().map_or(0.0, |j| j / h[d]);
+            out[lower] += j;
+            out[upper] -= j;
+        });
+        out
+    }
+}

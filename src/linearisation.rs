@@ -1,0 +1,237 @@
+//! Z = ∂ρ/∂θ at one point, by tangents and adjoints.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use faer::{Mat, MatRef};
+
+use crate::backend::{Backend, Factor, SINGULAR, SolveStats};
+use crate::check;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::operator::{Operator, Side};
+use crate::random;
+
+/// Z = ∂ρ/∂θ = −A⁻¹C at one point, A = ∂g/∂ρ, C = ∂g/∂θ.
+///
+/// One factorisation serves all: a tangent Z v = −A⁻¹(C v) is one solve, an adjoint Zᵀw = −Cᵀ(A⁻ᵀw) one
+/// transposed solve. Z itself is formed only when asked for, then kept. Where A is the identity nothing is
+/// solved. The first batch carries one more, random column, which a singular A cannot hide from: right-hand
+/// sides C v may happen to be consistent with it, and Z would be one of many solutions.
+///
+/// ```
+/// use pullback::{Cpu, Linearisation, models::GaussianMixture, models::Parameter, Grid, faer::mat};
+/// let mixture = GaussianMixture::new(Grid::new(&[(-5.0, 5.0, 50)])?)
+///     .component(1.0, &[0.0], 1.0)
+///     .free(&[Parameter::Mean(0, 0)])?;
+/// let theta = mixture.parameters();
+/// let rho = mixture.density(&theta)?;
+/// let cpu = Cpu::default();
+/// let z = Linearisation::new(&mixture, &rho, &theta, &cpu)?;
+/// assert_eq!(z.tangent(mat![[1.0]].as_ref())?.nrows(), 50);
+/// assert_eq!(z.solves(), (0, 0)); // an explicit model solves nothing
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub struct Linearisation<'a> {
+    /// None where A is the identity.
+    factor: Option<Box<dyn Factor + 'a>>,
+    param_jacobian: Operator<'a>,
+    chart: Chart,
+    matrix: OnceLock<Mat<f64>>,
+    probed: AtomicBool,
+    tangents: AtomicUsize,
+    adjoints: AtomicUsize,
+}
+
+/// Coordinates: θ depends on the reduced variables through dθᵢ = scaleᵢ dξ_j for the i-th free parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Chart {
+    pub(crate) free: Vec<usize>,
+    pub(crate) scale: Vec<f64>,
+}
+
+impl Chart {
+    /// All of θ, as it is.
+    fn identity(p: usize) -> Self {
+        Self {
+            free: (0..p).collect(),
+            scale: vec![1.0; p],
+        }
+    }
+
+    /// From reduced variables to θ.
+    pub(crate) fn embed(&self, v: MatRef<'_, f64>) -> Mat<f64> {
+        let mut out = Mat::zeros(self.scale.len(), v.ncols());
+        for (row, &i) in self.free.iter().enumerate() {
+            for j in 0..v.ncols() {
+                out[(i, j)] = self.scale[i] * v[(row, j)];
+            }
+        }
+        out
+    }
+
+    /// Its transpose, for covectors.
+    pub(crate) fn restrict(&self, w: MatRef<'_, f64>) -> Mat<f64> {
+        Mat::from_fn(self.free.len(), w.ncols(), |row, j| {
+            let i = self.free[row];
+            self.scale[i] * w[(i, j)]
+        })
+    }
+}
+
+impl<'a> Linearisation<'a> {
+    /// Linearises the model at (ρ, θ).
+    ///
+    /// # Errors
+    /// Jacobians of the wrong shape or with entries that are not finite, and failing factorisations.
+    pub fn new(
+        model: &'a dyn Model,
+        rho: &'a [f64],
+        theta: &'a [f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Self> {
+        let (k, p) = (model.state_dim(), model.param_dim());
+        check::length("ρ", rho.len(), k)?;
+        check::length("θ", theta.len(), p)?;
+        let (a, c) = (
+            model.state_jacobian(rho, theta),
+            model.param_jacobian(rho, theta),
+        );
+        check::length("the rows of ∂g/∂ρ", a.nrows(), k)?;
+        check::length("the columns of ∂g/∂ρ", a.ncols(), k)?;
+        check::length("the rows of ∂g/∂θ", c.nrows(), k)?;
+        check::length("the columns of ∂g/∂θ", c.ncols(), p)?;
+        a.check_finite("∂g/∂ρ")?;
+        c.check_finite("∂g/∂θ")?;
+        let factor = if a.is_identity() {
+            None
+        } else {
+            Some(backend.factor(a)?)
+        };
+        Ok(Self {
+            probed: AtomicBool::new(factor.is_none()),
+            factor,
+            param_jacobian: c,
+            chart: Chart::identity(p),
+            matrix: OnceLock::new(),
+            tangents: AtomicUsize::new(0),
+            adjoints: AtomicUsize::new(0),
+        })
+    }
+
+    /// Passes to other coordinates of θ, in which all that follows is stated.
+    pub(crate) fn set_chart(&mut self, chart: Chart) {
+        self.chart = chart;
+        self.matrix = OnceLock::new();
+    }
+
+    /// Keeps only these of the free parameters; columns of Z that are already known stay known.
+    pub(crate) fn keep(&mut self, keep: &[usize]) {
+        let free = keep.iter().map(|&j| self.chart.free[j]).collect();
+        self.chart.free = free;
+        if let Some(z) = self.matrix.take() {
+            let kept = Mat::from_fn(z.nrows(), keep.len(), |i, j| z[(i, keep[j])]);
+            self.matrix = OnceLock::from(kept);
+        }
+    }
+
+    /// p, or the number of free parameters.
+    pub fn param_dim(&self) -> usize {
+        self.chart.free.len()
+    }
+
+    /// k.
+    pub fn state_dim(&self) -> usize {
+        self.param_jacobian.nrows()
+    }
+
+    /// Columns solved so far: with A (tangents), with Aᵀ (adjoints).
+    pub fn solves(&self) -> (usize, usize) {
+        (
+            self.tangents.load(Ordering::Relaxed),
+            self.adjoints.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Whether A had to be factorised.
+    pub fn factorised(&self) -> bool {
+        self.factor.is_some()
+    }
+
+    /// Z V, one solve a column.
+    ///
+    /// # Errors
+    /// A singular A, or V with other than p rows.
+    pub fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check::length("the rows of a tangent batch", v.nrows(), self.param_dim())?;
+        let mut b = self
+            .param_jacobian
+            .apply(Side::Plain, self.chart.embed(v).as_ref())?;
+        if let Some(factor) = &self.factor {
+            self.tangents.fetch_add(b.ncols(), Ordering::Relaxed);
+            b = self.solve(factor.as_ref(), Side::Plain, b)?;
+        }
+        Ok(-b)
+    }
+
+    /// Zᵀ W, one transposed solve a column.
+    ///
+    /// # Errors
+    /// A singular A, or W with other than k rows.
+    pub fn adjoint(&self, w: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check::length("the rows of an adjoint batch", w.nrows(), self.state_dim())?;
+        let lambda = match &self.factor {
+            None => None,
+            Some(factor) => {
+                self.adjoints.fetch_add(w.ncols(), Ordering::Relaxed);
+                Some(self.solve(factor.as_ref(), Side::Transpose, w.to_owned())?)
+            }
+        };
+        let lambda = lambda.as_ref().map_or(w, |lambda| lambda.as_ref());
+        let pulled = self.param_jacobian.apply(Side::Transpose, lambda)?;
+        Ok(-self.chart.restrict(pulled.as_ref()))
+    }
+
+    /// Zᵀ w for one covector.
+    ///
+    /// # Errors
+    /// As for [`adjoint`](Self::adjoint).
+    pub fn pull_back(&self, w: &[f64]) -> Result<Vec<f64>> {
+        let pulled = self.adjoint(MatRef::from_column_major_slice(w, w.len(), 1))?;
+        Ok(pulled.col_as_slice(0).to_vec())
+    }
+
+    /// Z, by p tangent solves in one batch; formed once.
+    ///
+    /// # Errors
+    /// As for [`tangent`](Self::tangent).
+    pub fn matrix(&self) -> Result<&Mat<f64>> {
+        if self.matrix.get().is_none() {
+            let p = self.param_dim();
+            let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
+            return Ok(self.matrix.get_or_init(|| z));
+        }
+        Ok(self.matrix.get_or_init(Mat::new))
+    }
+
+    fn solve(&self, factor: &dyn Factor, side: Side, mut b: Mat<f64>) -> Result<Mat<f64>> {
+        if self.probed.swap(true, Ordering::Relaxed) {
+            factor.solve(side, b.as_mut())?;
+            return Ok(b);
+        }
+        let (k, m) = b.shape();
+        let probe = random::normal(k, 0x5EED, 0);
+        b.resize_with(k, m + 1, |i, _| probe[i]);
+        let stats = factor.solve(side, b.as_mut())?;
+        singular(stats).map_or(Ok(()), Err)?;
+        b.truncate(k, m);
+        Ok(b)
+    }
+}
+
+fn singular(stats: SolveStats) -> Option<Error> {
+    (stats.amplification > SINGULAR).then_some(Error::Singular {
+        residual: stats.residual,
+        amplification: stats.amplification,
+    })
+}

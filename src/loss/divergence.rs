@@ -1,0 +1,157 @@
+//! Divergences between densities: Kullback-Leibler both ways, Hellinger, χ².
+
+use super::Loss;
+use crate::check;
+use crate::error::{Error, Result};
+use crate::grid::Grid;
+use crate::metric::{FisherRao, Metric, Scaled};
+
+/// A divergence vol Σ φ(ρᵢ, qᵢ) of ρ from a target q ≥ 0; masses need not agree.
+///
+/// Its metric is Fisher-Rao on densities of free mass, times the curvature of φ at the match.
+#[derive(Clone, Debug)]
+pub struct Divergence {
+    kind: Kind,
+    volume: f64,
+    target: Vec<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Forward,
+    Reverse,
+    Hellinger,
+    ChiSquared,
+}
+
+impl Divergence {
+    /// Kullback-Leibler from the data, Σ vol (q ln(q/ρ) − q + ρ): maximum likelihood.
+    ///
+    /// # Errors
+    /// A target of the wrong length, negative somewhere, or without mass.
+    pub fn kullback_leibler(grid: &Grid, target: Vec<f64>) -> Result<Self> {
+        Self::new(Kind::Forward, grid, target)
+    }
+
+    /// Kullback-Leibler from the model, Σ vol (ρ ln(ρ/q) − ρ + q), which stays where data is.
+    ///
+    /// # Errors
+    /// A target of the wrong length, or that is not positive everywhere.
+    pub fn reverse_kullback_leibler(grid: &Grid, target: Vec<f64>) -> Result<Self> {
+        check::positive(
+            "the target of the reverse Kullback-Leibler divergence",
+            &target,
+        )?;
+        Self::new(Kind::Reverse, grid, target)
+    }
+
+    /// Squared Hellinger distance, ½ Σ vol (√ρ − √q)².
+    ///
+    /// # Errors
+    /// A target of the wrong length, negative somewhere, or without mass.
+    pub fn hellinger(grid: &Grid, target: Vec<f64>) -> Result<Self> {
+        Self::new(Kind::Hellinger, grid, target)
+    }
+
+    /// χ², Σ vol (ρ − q)²/q.
+    ///
+    /// # Errors
+    /// A target of the wrong length, or that is not positive everywhere.
+    pub fn chi_squared(grid: &Grid, target: Vec<f64>) -> Result<Self> {
+        check::positive("the target of the χ² divergence", &target)?;
+        Self::new(Kind::ChiSquared, grid, target)
+    }
+
+    fn new(kind: Kind, grid: &Grid, target: Vec<f64>) -> Result<Self> {
+        check::length("the target of a divergence", target.len(), grid.cells())?;
+        check::density("the target of a divergence", &target)?;
+        Ok(Self {
+            kind,
+            volume: grid.volume(),
+            target,
+        })
+    }
+}
+
+impl Kind {
+    /// φ(r, q).
+    fn value(self, r: f64, q: f64) -> f64 {
+        match self {
+            Self::Forward if q == 0.0 => r,
+            Self::Forward => q * (q / r).ln() - q + r,
+            Self::Reverse if r == 0.0 => q,
+            Self::Reverse => r * (r / q).ln() - r + q,
+            Self::Hellinger => 0.5 * (r.sqrt() - q.sqrt()).powi(2),
+            Self::ChiSquared => (r - q) * (r - q) / q,
+        }
+    }
+
+    /// ∂φ/∂r.
+    fn slope(self, r: f64, q: f64) -> f64 {
+        match self {
+            Self::Forward if q == 0.0 => 1.0,
+            Self::Forward => 1.0 - q / r,
+            Self::Reverse => (r / q).ln(),
+            Self::Hellinger if q == 0.0 => 0.5,
+            Self::Hellinger => 0.5 * (1.0 - (q / r).sqrt()),
+            Self::ChiSquared => 2.0 * (r - q) / q,
+        }
+    }
+
+    /// r ∂²φ/∂r² at r = q.
+    fn curvature(self) -> f64 {
+        match self {
+            Self::Forward | Self::Reverse => 1.0,
+            Self::Hellinger => 0.25,
+            Self::ChiSquared => 2.0,
+        }
+    }
+
+    /// Whether φ needs ρ > 0 where there is data.
+    fn needs_support(self) -> bool {
+        matches!(self, Self::Forward | Self::Hellinger)
+    }
+}
+
+impl Loss for Divergence {
+    fn value(&self, rho: &[f64]) -> f64 {
+        let pairs = rho.iter().zip(&self.target);
+        self.volume * pairs.map(|(&r, &q)| self.kind.value(r, q)).sum::<f64>()
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        for (out, (&r, &q)) in out.iter_mut().zip(rho.iter().zip(&self.target)) {
+            *out = self.volume * self.kind.slope(r, q);
+        }
+    }
+
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        let metric = FisherRao {
+            volume: self.volume,
+            floor: 1e-15,
+            mass_fixed: false,
+        };
+        Some(Box::new(Scaled {
+            metric,
+            factor: self.kind.curvature(),
+        }))
+    }
+
+    fn check(&self, rho: &[f64]) -> Result<()> {
+        check::length(
+            "the state given to a divergence",
+            rho.len(),
+            self.target.len(),
+        )?;
+        check::density("the state given to a divergence", rho)?;
+        let empty = |(&r, &q): (&f64, &f64)| r == 0.0 && q > 0.0;
+        match rho.iter().zip(&self.target).position(empty) {
+            Some(index) if self.kind.needs_support() => Err(Error::NotPositive {
+                what: "the state where the divergence has data",
+                index,
+                value: rho[index],
+            }),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! ½‖ρ − q‖² in L².
+
+use super::Loss;
+use crate::check;
+use crate::error::Result;
+use crate::grid::Grid;
+use crate::metric::{L2, Metric};
+
+/// The misfit ½ vol Σ(ρ − q)²; its metric is L².
+#[derive(Clone, Debug)]
+pub struct L2Misfit {
+    volume: f64,
+    target: Vec<f64>,
+}
+
+impl L2Misfit {
+    /// The misfit to `target` on a grid.
+    ///
+    /// # Errors
+    /// A target of the wrong length, or with entries that are not finite.
+    pub fn new(grid: &Grid, target: Vec<f64>) -> Result<Self> {
+        check::length("the target of a loss", target.len(), grid.cells())?;
+        check::finite("the target of a loss", &target)?;
+        Ok(Self {
+            volume: grid.volume(),
+            target,
+        })
+    }
+}
+
+impl Loss for L2Misfit {
+    fn value(&self, rho: &[f64]) -> f64 {
+        let squares = rho.iter().zip(&self.target).map(|(r, q)| (r - q) * (r - q));
+        0.5 * self.volume * squares.sum::<f64>()
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        for (out, (r, q)) in out.iter_mut().zip(rho.iter().zip(&self.target)) {
+            *out = self.volume * (r - q);
+        }
+    }
+
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        Some(Box::new(L2 {
+            volume: self.volume,
+        }))
+    }
+
+    fn check(&self, rho: &[f64]) -> Result<()> {
+        check::length("the state given to a loss", rho.len(), self.target.len())
+    }
+}

@@ -1,0 +1,81 @@
+//! Least squares of noisy linear observations.
+
+use super::Loss;
+use crate::check;
+use crate::covariance::Covariance;
+use crate::error::Result;
+use crate::metric::{Metric, Observed, whitened_residual};
+use crate::operator::{Operator, Side};
+
+/// ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise; its metric is [`Observed`].
+pub struct Observations {
+    operator: Operator<'static>,
+    data: Vec<f64>,
+    noise: Covariance,
+}
+
+impl Observations {
+    /// The misfit of `operator` ρ to `data`.
+    ///
+    /// # Errors
+    /// Data or noise whose size is not the number of rows of the operator; entries that are not finite.
+    pub fn new(
+        operator: impl Into<Operator<'static>>,
+        data: Vec<f64>,
+        noise: Covariance,
+    ) -> Result<Self> {
+        let operator = operator.into();
+        check::length("the data", data.len(), operator.nrows())?;
+        check::length("the noise covariance", noise.dim(), operator.nrows())?;
+        check::finite("the data", &data)?;
+        operator.check_finite("the observation operator")?;
+        Ok(Self {
+            operator,
+            data,
+            noise,
+        })
+    }
+
+    /// Γ^{-1/2}(O ρ − d).
+    ///
+    /// # Errors
+    /// A state whose length is not the number of columns of the operator.
+    pub fn whitened_residual(&self, rho: &[f64]) -> Result<Vec<f64>> {
+        whitened_residual(&self.operator, &self.noise, &self.data, rho)
+    }
+
+    fn covector(&self, rho: &[f64]) -> Result<Vec<f64>> {
+        let r = self.whitened_residual(rho)?;
+        let r = faer::MatRef::from_column_major_slice(&r, r.len(), 1);
+        let weighted = self.noise.whiten(Side::Transpose, r)?;
+        self.operator
+            .apply_to(Side::Transpose, weighted.col_as_slice(0))
+    }
+}
+
+impl Loss for Observations {
+    fn value(&self, rho: &[f64]) -> f64 {
+        self.whitened_residual(rho)
+            .map_or(f64::NAN, |r| 0.5 * r.iter().map(|r| r * r).sum::<f64>())
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        match self.covector(rho) {
+            Ok(u) => out.copy_from_slice(&u),
+            Err(_) => out.fill(f64::NAN),
+        }
+    }
+
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        let metric = Observed::new(&self.operator, &self.noise).ok()?;
+        Some(Box::new(metric.with_data(&self.data)))
+    }
+
+    fn check(&self, rho: &[f64]) -> Result<()> {
+        check::length(
+            "the state given to a loss",
+            rho.len(),
+            self.operator.ncols(),
+        )
+    }
+}

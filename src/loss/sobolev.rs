@@ -1,0 +1,59 @@
+//! ½‖ρ − q‖² in a Sobolev norm; H⁻¹ compares densities by where mass is missing rather than by overlap.
+
+use faer::MatRef;
+
+use super::Loss;
+use crate::check;
+use crate::error::Result;
+use crate::grid::Grid;
+use crate::metric::{Metric, Sobolev};
+
+/// The misfit ½ ⟨ρ − q, (I − Δ)^s (ρ − q)⟩; its metric is the same H^s.
+pub struct SobolevMisfit {
+    norm: Sobolev,
+    target: Vec<f64>,
+}
+
+impl SobolevMisfit {
+    /// The misfit of order `order`, −1 for H⁻¹.
+    ///
+    /// # Errors
+    /// A target of the wrong length or with entries that are not finite, an order that is not finite.
+    pub fn new(grid: &Grid, order: f64, target: Vec<f64>) -> Result<Self> {
+        check::length("the target of a loss", target.len(), grid.cells())?;
+        check::finite("the target of a loss", &target)?;
+        Ok(Self {
+            norm: Sobolev::new(grid, order)?,
+            target,
+        })
+    }
+
+    /// ρ − q and M (ρ − q).
+    fn difference(&self, rho: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let d: Vec<f64> = rho.iter().zip(&self.target).map(|(r, q)| r - q).collect();
+        let product = self
+            .norm
+            .product(MatRef::from_column_major_slice(&d, d.len(), 1));
+        let m = product.col_as_slice(0).to_vec();
+        (d, m)
+    }
+}
+
+impl Loss for SobolevMisfit {
+    fn value(&self, rho: &[f64]) -> f64 {
+        let (d, m) = self.difference(rho);
+        0.5 * d.iter().zip(&m).map(|(d, m)| d * m).sum::<f64>()
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        out.copy_from_slice(&self.difference(rho).1);
+    }
+
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        Some(Box::new(&self.norm))
+    }
+
+    fn check(&self, rho: &[f64]) -> Result<()> {
+        check::length("the state given to a loss", rho.len(), self.target.len())
+    }
+}

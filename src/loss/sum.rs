@@ -1,0 +1,89 @@
+//! Weighted sums of losses, with the weighted sum of their metrics.
+
+use super::Loss;
+use crate::backend::Backend;
+use crate::check;
+use crate::error::Result;
+use crate::metric::{Metric, Root, StackedRoot};
+
+/// Σ wᵢ fᵢ with positive weights; its metric is Σ wᵢ Mᵢ if every loss names one.
+///
+/// ```
+/// use pullback::{Grid, Loss, loss::{L2Misfit, SobolevMisfit, Sum}};
+/// let grid = Grid::new(&[(0.0, 1.0, 8)])?;
+/// let q = vec![1.0; 8];
+/// let loss = Sum::default()
+///     .add(1.0, L2Misfit::new(&grid, q.clone())?)?
+///     .add(0.5, SobolevMisfit::new(&grid, -1.0, q)?)?;
+/// assert_eq!(loss.value(&[1.0; 8]), 0.0);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Sum<'a> {
+    parts: Vec<(f64, Box<dyn Loss + 'a>)>,
+}
+
+impl<'a> Sum<'a> {
+    /// Adds `weight` times a loss.
+    ///
+    /// # Errors
+    /// A weight that is not positive and finite.
+    pub fn add(mut self, weight: f64, loss: impl Loss + 'a) -> Result<Self> {
+        check::positive("the weight of a loss in a sum", &[weight])?;
+        self.parts.push((weight, Box::new(loss)));
+        Ok(self)
+    }
+}
+
+impl Loss for Sum<'_> {
+    fn value(&self, rho: &[f64]) -> f64 {
+        self.parts.iter().map(|(w, f)| w * f.value(rho)).sum()
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        out.fill(0.0);
+        let mut part = vec![0.0; rho.len()];
+        for (weight, loss) in &self.parts {
+            loss.gradient(rho, &mut part);
+            out.iter_mut()
+                .zip(&part)
+                .for_each(|(o, p)| *o += weight * p);
+        }
+    }
+
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        let parts = self.parts.iter();
+        let parts: Vec<_> = parts
+            .map(|(weight, loss)| Some((*weight, loss.as_ref(), loss.metric()?)))
+            .collect::<Option<_>>()?;
+        if parts.is_empty() {
+            return None;
+        }
+        Some(Box::new(SumMetric { parts }))
+    }
+
+    fn check(&self, rho: &[f64]) -> Result<()> {
+        self.parts.iter().try_for_each(|(_, loss)| loss.check(rho))
+    }
+}
+
+/// Σ wᵢ Mᵢ that also knows the losses' gradients, so that each is lifted by its own metric.
+struct SumMetric<'a> {
+    parts: Vec<(f64, &'a dyn Loss, Box<dyn Metric + 'a>)>,
+}
+
+impl Metric for SumMetric<'_> {
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        let mut root = StackedRoot::new(rho.len());
+        for (weight, loss, metric) in &self.parts {
+            let mut u = vec![0.0; rho.len()];
+            loss.gradient(rho, &mut u);
+            root.push(*weight, metric.at(rho, backend)?, Some(u));
+        }
+        Ok(Box::new(root))
+    }
+
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+}

@@ -1,0 +1,133 @@
+//! Hellinger-Kantorovich: transport and growth together, M⁻¹ = (α B Bᵀ + β diag ρ)/vol.
+
+use faer::{Mat, MatRef};
+
+use super::transport::{FaceMean, Transport};
+use super::{Metric, Root, check_batch, map_columns};
+use crate::backend::{Backend, Factor};
+use crate::check;
+use crate::error::Result;
+use crate::grid::Grid;
+use crate::operator::{Operator, Side};
+
+/// The Hellinger-Kantorovich (Wasserstein-Fisher-Rao) metric: mass may move, at a cost 1/α, and change, at 1/β.
+///
+/// M⁻¹ = SSᵀ with S = (√α B, √β diag √ρ)/√vol, and L = SᵀM. No constant is left free, so masses may differ.
+#[derive(Clone, Debug)]
+pub struct HellingerKantorovich {
+    /// Where the density lives; at least two cells along every axis.
+    pub grid: Grid,
+    /// Ease of transport.
+    pub alpha: f64,
+    /// Ease of growth.
+    pub beta: f64,
+    /// Densities below this fraction of the largest are raised to it.
+    pub floor: f64,
+    /// How densities on faces follow from cells.
+    pub face_mean: FaceMean,
+}
+
+impl HellingerKantorovich {
+    /// The metric with α = β = 1.
+    pub fn new(grid: &Grid) -> Self {
+        Self {
+            grid: grid.clone(),
+            alpha: 1.0,
+            beta: 1.0,
+            floor: 1e-15,
+            face_mean: FaceMean::default(),
+        }
+    }
+}
+
+impl Metric for HellingerKantorovich {
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        check::positive("α of the Hellinger-Kantorovich metric", &[self.alpha])?;
+        check::positive("β of the Hellinger-Kantorovich metric", &[self.beta])?;
+        let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
+        let weights: Vec<f64> = transport
+            .face_densities()
+            .iter()
+            .map(|w| self.alpha * w)
+            .collect();
+        let growth: Vec<f64> = transport.r.iter().map(|r| self.beta * r).collect();
+        let inverse = self.grid.weighted_laplacian(&weights, &growth);
+        let factor = backend.factor(Operator::sparse(inverse).positive_definite())?;
+        let volume = self.grid.volume();
+        Ok(Box::new(HellingerKantorovichRoot {
+            moving: (self.alpha / volume).sqrt(),
+            growing: growth.iter().map(|g| (g / volume).sqrt()).collect(),
+            transport,
+            factor,
+            volume,
+        }))
+    }
+
+    fn name(&self) -> &'static str {
+        "Hellinger-Kantorovich"
+    }
+}
+
+struct HellingerKantorovichRoot<'a> {
+    transport: Transport<'a>,
+    factor: Box<dyn Factor + 'a>,
+    moving: f64,
+    growing: Vec<f64>,
+    volume: f64,
+}
+
+impl HellingerKantorovichRoot<'_> {
+    /// Sᵀφ: the face part above the cell part.
+    fn split(&self, phi: MatRef<'_, f64>) -> Mat<f64> {
+        let faces = self.transport.faces();
+        let moved = self.transport.gradient(self.moving, phi);
+        Mat::from_fn(faces + self.dim(), phi.ncols(), |i, j| {
+            if i < faces {
+                moved[(i, j)]
+            } else {
+                self.growing[i - faces] * phi[(i - faces, j)]
+            }
+        })
+    }
+}
+
+impl Root for HellingerKantorovichRoot<'_> {
+    fn dim(&self) -> usize {
+        self.transport.r.len()
+    }
+
+    fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        Ok(self.split(self.apply(z)?.as_ref()))
+    }
+
+    /// Lᵀy = M S y.
+    fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let faces = self.transport.faces();
+        let mut joined = self.transport.divergence(self.moving, y);
+        for j in 0..y.ncols() {
+            let column = joined.col_as_slice_mut(j).iter_mut().zip(&self.growing);
+            for (i, (out, growing)) in column.enumerate() {
+                *out += growing * y[(faces + i, j)];
+            }
+        }
+        self.apply(joined.as_ref())
+    }
+
+    /// M Z = vol (α B Bᵀ + β diag ρ)⁻¹ Z.
+    fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check_batch(z, self.dim())?;
+        let mut phi = map_columns(z, z.nrows(), |z, out| {
+            out.iter_mut()
+                .zip(z)
+                .for_each(|(o, z)| *o = self.volume * z);
+        });
+        self.factor.solve(Side::Plain, phi.as_mut())?;
+        Ok(phi)
+    }
+
+    fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        let c = MatRef::from_column_major_slice(c, c.len(), 1);
+        check_batch(c, self.dim())?;
+        Ok(self.split(c).col_as_slice(0).to_vec())
+    }
+}

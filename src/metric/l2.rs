@@ -1,0 +1,73 @@
+//! L²: M = vol · I.
+
+use faer::{Mat, MatRef};
+
+use super::{Metric, Root, check_batch, map_columns};
+use crate::backend::Backend;
+use crate::check;
+use crate::error::Result;
+use crate::grid::Grid;
+
+/// The L² metric, M = vol · I.
+#[derive(Clone, Debug)]
+pub struct L2 {
+    /// The volume of a cell; 1 for states that are not densities on a grid.
+    pub volume: f64,
+}
+
+impl L2 {
+    /// L² on a grid.
+    pub fn new(grid: &Grid) -> Self {
+        Self {
+            volume: grid.volume(),
+        }
+    }
+}
+
+/// The Euclidean metric.
+impl Default for L2 {
+    fn default() -> Self {
+        Self { volume: 1.0 }
+    }
+}
+
+impl Metric for L2 {
+    fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        check::positive("the volume of the L² metric", &[self.volume])?;
+        Ok(Box::new(Uniform {
+            dim: rho.len(),
+            weight: self.volume.sqrt(),
+        }))
+    }
+
+    fn name(&self) -> &'static str {
+        "L2"
+    }
+}
+
+/// L = √vol · I.
+struct Uniform {
+    dim: usize,
+    weight: f64,
+}
+
+impl Root for Uniform {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check_batch(z, self.dim)?;
+        Ok(map_columns(z, z.nrows(), |z, y| {
+            y.iter_mut().zip(z).for_each(|(y, z)| *y = self.weight * z);
+        }))
+    }
+
+    fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        self.lift(y)
+    }
+
+    fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        Ok(c.iter().map(|c| c / self.weight).collect())
+    }
+}

@@ -1,0 +1,139 @@
+//! Geometries of data space: M(ρ) = LᵀL on tangent vectors of the state.
+
+mod fisher_rao;
+mod hellinger_kantorovich;
+mod l2;
+mod observed;
+mod scaled;
+mod sobolev;
+mod stacked;
+mod transport;
+mod wasserstein;
+
+pub use fisher_rao::FisherRao;
+pub use hellinger_kantorovich::HellingerKantorovich;
+pub use l2::L2;
+pub use observed::Observed;
+pub use scaled::Scaled;
+pub use sobolev::Sobolev;
+pub use stacked::Stacked;
+pub use transport::FaceMean;
+pub use wasserstein::Wasserstein2;
+
+pub(crate) use observed::whitened_residual;
+pub(crate) use stacked::StackedRoot;
+
+use faer::{Mat, MatRef};
+
+use crate::backend::Backend;
+use crate::check;
+use crate::error::Result;
+
+/// A Riemannian metric on data space.
+///
+/// See the example `own_metric` for one of your own: a metric is a [`Root`] at every ρ.
+pub trait Metric: Sync {
+    /// The metric at ρ.
+    ///
+    /// # Errors
+    /// A ρ that the metric is not defined at, or what the backend reports.
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>>;
+
+    /// A short name for tables and messages.
+    fn name(&self) -> &'static str;
+}
+
+/// A metric may be lent where one is owned.
+impl<M: Metric + ?Sized> Metric for &M {
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        (**self).at(rho, backend)
+    }
+
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+}
+
+/// M(ρ) = LᵀL at one ρ. L contains the projection Π onto admissible tangents (mass kept, where the metric
+/// is about mass) and may be rectangular: for W₂ it leads from cells to faces.
+///
+/// ```
+/// use pullback::{Cpu, Grid, Metric, Side, metric::L2, faer::mat};
+/// let metric = L2::new(&Grid::new(&[(0.0, 1.0, 2)])?);
+/// let (rho, cpu) = ([1.0, 1.0], Cpu::default());
+/// let root = metric.at(&rho, &cpu)?;
+/// let m = root.apply(mat![[1.0, 0.0], [0.0, 1.0]].as_ref())?;
+/// assert!((m[(0, 0)] - 0.5).abs() < 1e-15); // the volume of a cell
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub trait Root: Send + Sync {
+    /// k, the length of a tangent vector.
+    fn dim(&self) -> usize;
+
+    /// L Z.
+    ///
+    /// # Errors
+    /// Failing solves, or a batch with other than k rows.
+    fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>>;
+
+    /// Lᵀ Y.
+    ///
+    /// # Errors
+    /// Failing solves.
+    fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>>;
+
+    /// M Z = LᵀL Z.
+    ///
+    /// # Errors
+    /// Failing solves, or a batch with other than k rows.
+    fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        self.lower(self.lift(z)?.as_ref())
+    }
+
+    /// Some y with Lᵀy = Πᵀc: the gradient with respect to this metric, lifted.
+    ///
+    /// # Errors
+    /// [`Error::NotInRange`](crate::Error::NotInRange) where the metric does not see all of c.
+    fn dual(&self, c: &[f64]) -> Result<Vec<f64>>;
+
+    /// c ← Πᵀc. Done once, before anything else sees the covector.
+    fn project(&self, c: &mut [f64]) {
+        let _ = c;
+    }
+}
+
+/// max(ρ, floor · max ρ), for metrics that divide by the density.
+fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
+    check::density("the density ρ", rho)?;
+    check::option(
+        "the floor of the density",
+        floor,
+        (0.0..1.0).contains(&floor),
+        "give a fraction of the largest density, such as 1e-15",
+    )?;
+    let least = floor * rho.iter().fold(0.0_f64, |m, r| m.max(*r));
+    Ok(rho.iter().map(|r| r.max(least)).collect())
+}
+
+/// A batch made of f(column).
+fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64])) -> Mat<f64> {
+    let mut out = Mat::zeros(rows, z.ncols());
+    for j in 0..z.ncols() {
+        match z.col(j).try_as_col_major() {
+            Some(column) => f(column.as_slice(), out.col_as_slice_mut(j)),
+            None => {
+                let column: Vec<f64> = z.col(j).iter().copied().collect();
+                f(&column, out.col_as_slice_mut(j));
+            }
+        }
+    }
+    out
+}
+
+fn check_batch(z: MatRef<'_, f64>, dim: usize) -> Result<()> {
+    check::length(
+        "the rows of a tangent batch given to a metric",
+        z.nrows(),
+        dim,
+    )
+}

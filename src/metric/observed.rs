@@ -1,0 +1,130 @@
+//! Observed data: M = OᵀΓ⁻¹O, the geometry of a linear measurement with Gaussian noise.
+
+use faer::{Mat, MatRef};
+
+use super::{Metric, Root, check_batch};
+use crate::backend::{Backend, minimum_norm};
+use crate::check;
+use crate::covariance::Covariance;
+use crate::error::{Error, Result};
+use crate::operator::{Operator, Side};
+
+/// The metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ; it sees only what is observed.
+pub struct Observed<'a> {
+    operator: &'a Operator<'a>,
+    noise: &'a Covariance,
+    data: Option<&'a [f64]>,
+}
+
+impl<'a> Observed<'a> {
+    /// The metric of observing `operator` ρ with this noise.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] when the noise does not have one entry a row of the operator.
+    pub fn new(operator: &'a Operator<'a>, noise: &'a Covariance) -> Result<Self> {
+        check::length("the noise covariance", noise.dim(), operator.nrows())?;
+        Ok(Self {
+            operator,
+            noise,
+            data: None,
+        })
+    }
+
+    /// With the data of a least-squares loss, whose gradient then needs no solve to be lifted.
+    pub(crate) fn with_data(mut self, data: &'a [f64]) -> Self {
+        self.data = Some(data);
+        self
+    }
+}
+
+impl Metric for Observed<'_> {
+    fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        let residual = match self.data {
+            None => None,
+            Some(data) => Some(whitened_residual(self.operator, self.noise, data, rho)?),
+        };
+        Ok(Box::new(ObservedRoot {
+            operator: self.operator,
+            noise: self.noise,
+            residual,
+        }))
+    }
+
+    fn name(&self) -> &'static str {
+        "observed"
+    }
+}
+
+/// Γ^{-1/2}(O ρ − d).
+pub(crate) fn whitened_residual(
+    operator: &Operator<'_>,
+    noise: &Covariance,
+    data: &[f64],
+    rho: &[f64],
+) -> Result<Vec<f64>> {
+    let mut r = operator.apply_to(Side::Plain, rho)?;
+    r.iter_mut().zip(data).for_each(|(r, d)| *r -= d);
+    noise.whitened(&r)
+}
+
+struct ObservedRoot<'a> {
+    operator: &'a Operator<'a>,
+    noise: &'a Covariance,
+    residual: Option<Vec<f64>>,
+}
+
+/// A covector counts as seen when this fraction of it or less is missed.
+const IN_RANGE: f64 = 1e-8;
+
+impl ObservedRoot<'_> {
+    /// ‖Lᵀy − c‖/‖c‖.
+    fn distance(&self, y: &[f64], c: &[f64]) -> Result<f64> {
+        let lowered = self.lower(MatRef::from_column_major_slice(y, y.len(), 1))?;
+        let off = lowered.col_as_slice(0).iter().zip(c);
+        let off: f64 = off.map(|(l, c)| (l - c) * (l - c)).sum();
+        let size: f64 = c.iter().map(|c| c * c).sum();
+        Ok(if off > 0.0 { (off / size).sqrt() } else { 0.0 })
+    }
+}
+
+impl Root for ObservedRoot<'_> {
+    fn dim(&self) -> usize {
+        self.operator.ncols()
+    }
+
+    /// Γ^{-1/2} O Z.
+    fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check_batch(z, self.dim())?;
+        let observed = self.operator.apply(Side::Plain, z)?;
+        self.noise.whiten(Side::Plain, observed.as_ref())
+    }
+
+    fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let y = self.noise.whiten(Side::Transpose, y)?;
+        self.operator.apply(Side::Transpose, y.as_ref())
+    }
+
+    /// The whitened residual if c is the gradient of the loss it belongs to, else the least-squares
+    /// solution (LLᵀ)⁺L c, checked to represent c.
+    fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check::length("a covector given to a metric", c.len(), self.dim())?;
+        if let Some(y) = &self.residual
+            && self.distance(y, c)? <= IN_RANGE
+        {
+            return Ok(y.clone());
+        }
+        let rows = self.operator.nrows();
+        let transposed = self.lower(Mat::<f64>::identity(rows, rows).as_ref())?;
+        let (y, _) = minimum_norm(transposed.as_ref(), c, 1e-13);
+        let y: Vec<f64> = y.iter().map(|y| -y).collect();
+        let distance = self.distance(&y, c)?;
+        if distance <= IN_RANGE {
+            Ok(y)
+        } else {
+            Err(Error::NotInRange {
+                metric: "observed",
+                distance,
+            })
+        }
+    }
+}

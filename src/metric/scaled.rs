@@ -1,0 +1,62 @@
+//! A constant times a metric.
+
+use faer::{Mat, MatRef};
+
+use super::{Metric, Root};
+use crate::backend::Backend;
+use crate::check;
+use crate::error::Result;
+
+/// `factor` · M, for a loss whose Hessian is a multiple of a metric.
+pub struct Scaled<M> {
+    /// The metric M.
+    pub metric: M,
+    /// The factor, positive.
+    pub factor: f64,
+}
+
+impl<M: Metric> Metric for Scaled<M> {
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        check::positive("the factor of a metric", &[self.factor])?;
+        Ok(Box::new(ScaledRoot {
+            root: self.metric.at(rho, backend)?,
+            weight: self.factor.sqrt(),
+        }))
+    }
+
+    fn name(&self) -> &'static str {
+        self.metric.name()
+    }
+}
+
+struct ScaledRoot<'a> {
+    root: Box<dyn Root + 'a>,
+    weight: f64,
+}
+
+impl Root for ScaledRoot<'_> {
+    fn dim(&self) -> usize {
+        self.root.dim()
+    }
+
+    fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        Ok(self.weight * self.root.lift(z)?)
+    }
+
+    fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        Ok(self.weight * self.root.lower(y)?)
+    }
+
+    fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        Ok(self.weight * self.weight * self.root.apply(z)?)
+    }
+
+    fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        let dual = self.root.dual(c)?;
+        Ok(dual.iter().map(|d| d / self.weight).collect())
+    }
+
+    fn project(&self, c: &mut [f64]) {
+        self.root.project(c);
+    }
+}

@@ -1,0 +1,124 @@
+//! Sobolev metrics of any order: M = vol (I − Δ)^s, or vol (−Δ)^s without its constants.
+
+use faer::{Mat, MatRef};
+
+use super::{Metric, Root, check_batch};
+use crate::backend::Backend;
+use crate::check;
+use crate::error::Result;
+use crate::grid::{CosineTransform, Grid};
+
+/// The H^s metric on a grid with no flux through the boundary, s any real number (±1, ±2 …).
+///
+/// Its root is the symmetric one, L = √vol (I − Δ)^{s/2}, applied by cosine transforms; so no system is
+/// solved. The homogeneous one, √vol (−Δ)^{s/2}, acts on tangents without their mean.
+pub struct Sobolev {
+    order: f64,
+    homogeneous: bool,
+    volume: f64,
+    transform: CosineTransform,
+}
+
+impl Sobolev {
+    /// H^s with the norm ‖ζ‖² = ⟨ζ, (I − Δ)^s ζ⟩.
+    ///
+    /// # Errors
+    /// An order that is not finite.
+    pub fn new(grid: &Grid, order: f64) -> Result<Self> {
+        check::finite("the order of a Sobolev metric", &[order])?;
+        Ok(Self {
+            order,
+            homogeneous: false,
+            volume: grid.volume(),
+            transform: CosineTransform::new(grid),
+        })
+    }
+
+    /// Homogeneous Ḣ^s with the norm ⟨ζ, (−Δ)^s ζ⟩ on tangents of mean zero.
+    ///
+    /// # Errors
+    /// An order that is not finite, or an axis with a single cell.
+    pub fn homogeneous(grid: &Grid, order: f64) -> Result<Self> {
+        grid.check_faces("a homogeneous Sobolev metric")?;
+        let mut metric = Self::new(grid, order)?;
+        metric.homogeneous = true;
+        Ok(metric)
+    }
+
+    /// (…)^{t/2} applied to every column.
+    fn power(&self, t: f64, z: MatRef<'_, f64>) -> Mat<f64> {
+        let symbol = |eigenvalue: f64| match (self.homogeneous, eigenvalue > 0.0) {
+            (false, _) => (1.0 + eigenvalue).powf(0.5 * t),
+            (true, true) => eigenvalue.powf(0.5 * t),
+            (true, false) => 0.0,
+        };
+        self.transform.apply(symbol, z)
+    }
+
+    /// M Z.
+    pub(crate) fn product(&self, z: MatRef<'_, f64>) -> Mat<f64> {
+        self.volume * self.power(2.0 * self.order, z)
+    }
+}
+
+impl Metric for Sobolev {
+    fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        check::length(
+            "the state given to a Sobolev metric",
+            rho.len(),
+            self.transform.dim(),
+        )?;
+        Ok(Box::new(SobolevRoot { metric: self }))
+    }
+
+    fn name(&self) -> &'static str {
+        match (self.homogeneous, self.order) {
+            (false, 1.0) => "H1",
+            (false, 2.0) => "H2",
+            (false, -1.0) => "H-1",
+            (false, -2.0) => "H-2",
+            (true, 1.0) => "homogeneous H1",
+            (true, -1.0) => "homogeneous H-1",
+            _ => "Sobolev",
+        }
+    }
+}
+
+struct SobolevRoot<'a> {
+    metric: &'a Sobolev,
+}
+
+impl Root for SobolevRoot<'_> {
+    fn dim(&self) -> usize {
+        self.metric.transform.dim()
+    }
+
+    fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check_batch(z, self.dim())?;
+        Ok(self.metric.volume.sqrt() * self.metric.power(self.metric.order, z))
+    }
+
+    fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        self.lift(y)
+    }
+
+    fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check_batch(z, self.dim())?;
+        Ok(self.metric.product(z))
+    }
+
+    fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        let c = MatRef::from_column_major_slice(c, c.len(), 1);
+        check_batch(c, self.dim())?;
+        let y = self.metric.power(-self.metric.order, c);
+        let scale = self.metric.volume.sqrt().recip();
+        Ok(y.col_as_slice(0).iter().map(|y| scale * y).collect())
+    }
+
+    fn project(&self, c: &mut [f64]) {
+        if self.metric.homogeneous {
+            let mean = c.iter().sum::<f64>() / c.len() as f64;
+            c.iter_mut().for_each(|c| *c -= mean);
+        }
+    }
+}

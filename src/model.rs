@@ -1,0 +1,82 @@
+//! A state ρ(θ) given by equations g(ρ, θ) = 0.
+
+use crate::backend::Backend;
+use crate::check;
+use crate::error::Result;
+use crate::newton::Newton;
+use crate::operator::Operator;
+
+/// A state ρ(θ) ∈ ℝᵏ defined implicitly by g(ρ, θ) = 0 for parameters θ ∈ ℝᵖ.
+///
+/// An explicit map ρ = F(θ) is the case g = ρ − F(θ): let [`state_jacobian`](Model::state_jacobian) be the
+/// identity, and nothing will ever be solved.
+///
+/// ```
+/// use pullback::{Cpu, Model, Operator, faer::mat};
+/// /// ρ² = θ, the square root.
+/// struct Root;
+/// impl Model for Root {
+///     fn state_dim(&self) -> usize { 1 }
+///     fn param_dim(&self) -> usize { 1 }
+///     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+///         out[0] = rho[0] * rho[0] - theta[0];
+///     }
+///     fn state_jacobian<'a>(&'a self, rho: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+///         Operator::diagonal(vec![2.0 * rho[0]])
+///     }
+///     fn param_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+///         Operator::dense(mat![[-1.0]])
+///     }
+///     fn guess(&self, _: &[f64]) -> Vec<f64> { vec![1.0] }
+/// }
+/// let mut rho = [0.0];
+/// Root.solve(&[2.0], &mut rho, &Cpu::default())?;
+/// assert!((rho[0] - 2.0_f64.sqrt()).abs() < 1e-15);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub trait Model: Sync {
+    /// k, the length of ρ.
+    fn state_dim(&self) -> usize;
+
+    /// p, the length of θ.
+    fn param_dim(&self) -> usize;
+
+    /// out ← g(ρ, θ), k numbers.
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]);
+
+    /// A = ∂g/∂ρ, k×k.
+    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a>;
+
+    /// C = ∂g/∂θ, k×p.
+    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a>;
+
+    /// Where [`solve`](Model::solve) starts; zero unless overridden.
+    fn guess(&self, theta: &[f64]) -> Vec<f64> {
+        let _ = theta;
+        vec![0.0; self.state_dim()]
+    }
+
+    /// rho ← the solution of g(ρ, θ) = 0; by damped Newton from [`guess`](Model::guess) unless overridden.
+    ///
+    /// # Errors
+    /// [`Error::Newton`](crate::Error::Newton) when the equations are not met; a model's own failure belongs
+    /// into [`Error::Model`](crate::Error::Model).
+    fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
+        rho.copy_from_slice(&self.guess(theta));
+        Newton::default().solve(self, theta, rho, backend)
+    }
+}
+
+/// ρ(θ), with the checks that a model's own `solve` may leave out.
+pub(crate) fn solve_checked(
+    model: &dyn Model,
+    theta: &[f64],
+    backend: &dyn Backend,
+) -> Result<Vec<f64>> {
+    check::length("θ", theta.len(), model.param_dim())?;
+    check::finite("θ", theta)?;
+    let mut rho = vec![0.0; model.state_dim()];
+    model.solve(theta, &mut rho, backend)?;
+    check::finite("the state ρ(θ)", &rho)?;
+    Ok(rho)
+}

@@ -1,0 +1,308 @@
+//! Mixtures of Gaussians on a grid, an explicit model ρ = F(θ).
+
+use faer::Mat;
+
+use crate::backend::Backend;
+use crate::check;
+use crate::error::{Error, Result};
+use crate::grid::Grid;
+use crate::model::Model;
+use crate::operator::Operator;
+
+/// ρ(x) = Σ w_c N(x; μ_c, diag σ²_c) at cell centres, not renormalised; any of its numbers may be θ.
+///
+/// ```
+/// use pullback::{Grid, models::{GaussianMixture, Parameter}};
+/// let grid = Grid::new(&[(-4.0, 10.0, 56), (-4.0, 10.0, 56)])?;
+/// let mixture = GaussianMixture::new(grid)
+///     .component(0.3, &[1.0, 3.0], 1.0)
+///     .component(0.7, &[3.0, 2.0], 1.0)
+///     .free(&[Parameter::Weight(0), Parameter::Mean(0, 0)])?;
+/// assert_eq!(mixture.parameters(), [0.3, 1.0]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct GaussianMixture {
+    grid: Grid,
+    components: Vec<Component>,
+    free: Vec<Parameter>,
+}
+
+/// A number of a mixture that may vary. Components and axes count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// The weight of a component other than the last, whose weight is what the others leave.
+    Weight(usize),
+    /// Component, axis: one entry of a mean.
+    Mean(usize, usize),
+    /// The variance of a component, along all axes at once.
+    Variance(usize),
+    /// Component, axis: the variance along one axis.
+    AxisVariance(usize, usize),
+}
+
+#[derive(Clone, Debug)]
+struct Component {
+    weight: f64,
+    mean: Vec<f64>,
+    variance: Vec<f64>,
+}
+
+impl GaussianMixture {
+    /// A mixture without components on a grid of 1, 2 or 3 dimensions.
+    pub fn new(grid: Grid) -> Self {
+        Self {
+            grid,
+            components: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Adds a component with the same variance along every axis.
+    #[must_use]
+    pub fn component(self, weight: f64, mean: &[f64], variance: f64) -> Self {
+        let variances = vec![variance; mean.len()];
+        self.diagonal_component(weight, mean, &variances)
+    }
+
+    /// Adds a component with one variance an axis.
+    #[must_use]
+    pub fn diagonal_component(mut self, weight: f64, mean: &[f64], variances: &[f64]) -> Self {
+        self.components.push(Component {
+            weight,
+            mean: mean.to_vec(),
+            variance: variances.to_vec(),
+        });
+        self
+    }
+
+    /// Names what θ consists of, in this order, and checks the mixture.
+    ///
+    /// # Errors
+    /// Means or variances of the wrong dimension, variances that are not positive, weights outside [0, 1] or
+    /// that do not sum to 1, parameters that do not exist or are named twice.
+    pub fn free(mut self, parameters: &[Parameter]) -> Result<Self> {
+        self.free = parameters.to_vec();
+        let d = self.grid.dim();
+        for c in &self.components {
+            check::length("a mean of the mixture", c.mean.len(), d)?;
+            check::length(
+                "the variances of a component of the mixture",
+                c.variance.len(),
+                d,
+            )?;
+            check::finite("a mean of the mixture", &c.mean)?;
+        }
+        let weights: Vec<f64> = self.components.iter().map(|c| c.weight).collect();
+        check::finite("a weight of the mixture", &weights)?;
+        let sum: f64 = weights.iter().sum();
+        if (sum - 1.0).abs() > 1e-9 {
+            return Err(Error::NotNormalised {
+                what: "the weights of the mixture",
+                sum,
+            });
+        }
+        self.check_components(&self.components)?;
+        for (i, &parameter) in parameters.iter().enumerate() {
+            self.check_parameter(parameter, parameters[..i].contains(&parameter))?;
+        }
+        Ok(self)
+    }
+
+    /// The grid.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The present values of the free parameters.
+    pub fn parameters(&self) -> Vec<f64> {
+        let value = |p: &Parameter| match *p {
+            Parameter::Weight(c) => self.components[c].weight,
+            Parameter::Mean(c, d) => self.components[c].mean[d],
+            Parameter::Variance(c) => self.components[c].variance[0],
+            Parameter::AxisVariance(c, d) => self.components[c].variance[d],
+        };
+        self.free.iter().map(value).collect()
+    }
+
+    /// ρ = F(θ).
+    ///
+    /// # Errors
+    /// A θ of the wrong length, or with a variance or weight outside its range.
+    pub fn density(&self, theta: &[f64]) -> Result<Vec<f64>> {
+        let components = self.at(theta)?;
+        let mut rho = vec![0.0; self.grid.cells()];
+        for c in &components {
+            let n = self.gaussian(c, None);
+            rho.iter_mut().zip(&n).for_each(|(r, n)| *r += c.weight * n);
+        }
+        Ok(rho)
+    }
+
+    /// The components at θ.
+    fn at(&self, theta: &[f64]) -> Result<Vec<Component>> {
+        check::length("θ of the mixture", theta.len(), self.free.len())?;
+        check::finite("θ of the mixture", theta)?;
+        let mut components = self.components.clone();
+        for (parameter, &value) in self.free.iter().zip(theta) {
+            match *parameter {
+                Parameter::Weight(c) => components[c].weight = value,
+                Parameter::Mean(c, d) => components[c].mean[d] = value,
+                Parameter::Variance(c) => components[c].variance.fill(value),
+                Parameter::AxisVariance(c, d) => components[c].variance[d] = value,
+            }
+        }
+        if self.free.iter().any(|p| matches!(p, Parameter::Weight(_)))
+            && let Some((last, others)) = components.split_last_mut()
+        {
+            last.weight = 1.0 - others.iter().map(|c| c.weight).sum::<f64>();
+        }
+        self.check_components(&components)?;
+        Ok(components)
+    }
+
+    fn check_components(&self, components: &[Component]) -> Result<()> {
+        for (index, c) in components.iter().enumerate() {
+            check::positive("a variance of the mixture", &c.variance)?;
+            // The last weight is a difference, and may miss zero by rounding.
+            if !(-1e-15..=1.0 + 1e-15).contains(&c.weight) {
+                return Err(Error::OutOfRange {
+                    what: "a weight of the mixture",
+                    index,
+                    value: c.weight,
+                    lower: 0.0,
+                    upper: 1.0,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_parameter(&self, parameter: Parameter, twice: bool) -> Result<()> {
+        let (n, d) = (self.components.len(), self.grid.dim());
+        let (component, components, axis) = match parameter {
+            // The last weight follows from the others.
+            Parameter::Weight(c) => (c, n.saturating_sub(1), 0),
+            Parameter::Variance(c) => (c, n, 0),
+            Parameter::Mean(c, axis) | Parameter::AxisVariance(c, axis) => (c, n, axis),
+        };
+        let component = component as f64;
+        check::option(
+            "the component of a free parameter",
+            component,
+            component < components as f64,
+            "components count from 0, and the last weight is what the others leave",
+        )?;
+        let axis_exists = axis < d;
+        check::option(
+            "the axis of a free parameter",
+            axis as f64,
+            axis_exists,
+            "axes count from 0 and end with the grid's",
+        )?;
+        check::option(
+            "the component of a parameter that is named twice",
+            component,
+            !twice,
+            "name every free parameter once",
+        )
+    }
+
+    /// N(x; μ, σ²) at all cells, with the factor of one axis replaced by a derivative if asked for.
+    fn gaussian(&self, c: &Component, derivative: Option<(usize, Derivative)>) -> Vec<f64> {
+        let mut out = vec![1.0];
+        for (d, axis) in self.grid.axes().iter().enumerate() {
+            let factor = derivative
+                .filter(|(along, _)| *along == d)
+                .map(|(_, by)| by);
+            let profile: Vec<f64> = axis
+                .centres()
+                .iter()
+                .map(|x| profile(x - c.mean[d], c.variance[d], factor))
+                .collect();
+            // The last axis is the fastest, so every new axis multiplies into the innermost index.
+            out = out
+                .iter()
+                .flat_map(|outer| profile.iter().map(move |inner| outer * inner))
+                .collect();
+        }
+        out
+    }
+
+    /// ∂ρ/∂θ for one parameter.
+    fn derivative(&self, components: &[Component], parameter: Parameter) -> Vec<f64> {
+        let weighted = |c: usize, axis: usize, by: Derivative| {
+            let mut n = self.gaussian(&components[c], Some((axis, by)));
+            n.iter_mut().for_each(|n| *n *= components[c].weight);
+            n
+        };
+        match parameter {
+            Parameter::Mean(c, axis) => weighted(c, axis, Derivative::Mean),
+            Parameter::AxisVariance(c, axis) => weighted(c, axis, Derivative::Variance),
+            Parameter::Variance(c) => (0..self.grid.dim())
+                .map(|axis| weighted(c, axis, Derivative::Variance))
+                .reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect())
+                .unwrap_or_default(),
+            Parameter::Weight(c) => {
+                let own = self.gaussian(&components[c], None);
+                let last = self.gaussian(&components[components.len() - 1], None);
+                own.iter().zip(&last).map(|(a, b)| a - b).collect()
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Derivative {
+    Mean,
+    Variance,
+}
+
+/// The one-dimensional normal density, or its derivative by mean or variance, at a distance from the mean.
+fn profile(distance: f64, variance: f64, derivative: Option<Derivative>) -> f64 {
+    let z2 = distance * distance / variance;
+    let n = (-0.5 * z2).exp() / (std::f64::consts::TAU * variance).sqrt();
+    match derivative {
+        None => n,
+        Some(Derivative::Mean) => n * distance / variance,
+        Some(Derivative::Variance) => n * 0.5 * (z2 - 1.0) / variance,
+    }
+}
+
+impl Model for GaussianMixture {
+    fn state_dim(&self) -> usize {
+        self.grid.cells()
+    }
+
+    fn param_dim(&self) -> usize {
+        self.free.len()
+    }
+
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        match self.density(theta) {
+            Ok(f) => (0..out.len()).for_each(|i| out[i] = rho[i] - f[i]),
+            Err(_) => out.fill(f64::NAN),
+        }
+    }
+
+    fn state_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::identity(self.grid.cells())
+    }
+
+    fn param_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        let mut c = Mat::from_fn(self.state_dim(), self.param_dim(), |_, _| f64::NAN);
+        if let Ok(components) = self.at(theta) {
+            for (j, &parameter) in self.free.iter().enumerate() {
+                let column = self.derivative(&components, parameter);
+                let entries = c.col_as_slice_mut(j).iter_mut();
+                entries.zip(&column).for_each(|(c, d)| *c = -d);
+            }
+        }
+        Operator::dense(c)
+    }
+
+    fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {
+        rho.copy_from_slice(&self.density(theta)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Linear operators: what a Jacobian may look like, and nothing about how it is solved.
+
+mod convert;
+mod product;
+
+use std::borrow::Cow;
+
+use faer::sparse::{SparseColMat, SparseColMatRef};
+use faer::{Mat, MatMut, MatRef};
+
+use crate::check;
+use crate::error::Result;
+
+/// Which of A and Aᵀ is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The operator itself.
+    Plain,
+    /// Its transpose.
+    Transpose,
+}
+
+/// A product with A or Aᵀ for a batch of columns: `(side, x, out)`, out ← A x.
+pub type Product<'a> = Box<dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send + Sync + 'a>;
+
+/// A real linear operator that knows its structure.
+///
+/// ```
+/// use pullback::{Operator, Side};
+/// let a = Operator::diagonal(vec![2.0, 4.0]);
+/// assert_eq!(a.apply_to(Side::Plain, &[1.0, 1.0])?, [2.0, 4.0]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub struct Operator<'a> {
+    kind: Kind<'a>,
+    positive_definite: bool,
+}
+
+pub(crate) enum Kind<'a> {
+    Identity(usize),
+    Diagonal(Cow<'a, [f64]>),
+    Dense(Mat<f64>),
+    DenseView(MatRef<'a, f64>),
+    Sparse(SparseColMat<usize, f64>),
+    SparseView(SparseColMatRef<'a, usize, f64>),
+    Free {
+        shape: (usize, usize),
+        product: Product<'a>,
+    },
+}
+
+/// The structure of an [`Operator`], for those who solve with it.
+#[non_exhaustive]
+pub enum View<'b> {
+    /// The identity.
+    Identity,
+    /// A diagonal matrix.
+    Diagonal(&'b [f64]),
+    /// A dense matrix.
+    Dense(MatRef<'b, f64>),
+    /// A sparse matrix, compressed by columns.
+    Sparse(SparseColMatRef<'b, usize, f64>),
+    /// Products only.
+    Free,
+}
+
+impl<'a> Operator<'a> {
+    /// The identity of size `n`.
+    pub fn identity(n: usize) -> Self {
+        let mut identity = Self::from_kind(Kind::Identity(n));
+        identity.positive_definite = true;
+        identity
+    }
+
+    /// The diagonal matrix with these entries.
+    pub fn diagonal(entries: impl Into<Cow<'a, [f64]>>) -> Self {
+        Self::from_kind(Kind::Diagonal(entries.into()))
+    }
+
+    /// A dense matrix.
+    pub fn dense(matrix: Mat<f64>) -> Self {
+        Self::from_kind(Kind::Dense(matrix))
+    }
+
+    /// A sparse matrix, compressed by columns.
+    pub fn sparse(matrix: SparseColMat<usize, f64>) -> Self {
+        Self::from_kind(Kind::Sparse(matrix))
+    }
+
+    /// An `nrows`×`ncols` operator known by its products with batches of columns.
+    pub fn free(nrows: usize, ncols: usize, product: Product<'a>) -> Self {
+        Self::from_kind(Kind::Free {
+            shape: (nrows, ncols),
+            product,
+        })
+    }
+
+    /// Declares the matrix symmetric positive definite, so that Cholesky may be used.
+    #[must_use]
+    pub fn positive_definite(mut self) -> Self {
+        self.positive_definite = true;
+        self
+    }
+
+    /// Whether the matrix was declared symmetric positive definite.
+    pub fn is_positive_definite(&self) -> bool {
+        self.positive_definite
+    }
+
+    /// Whether this is the identity, for which nothing needs solving.
+    pub fn is_identity(&self) -> bool {
+        matches!(self.kind, Kind::Identity(_))
+    }
+
+    pub(crate) fn from_kind(kind: Kind<'a>) -> Self {
+        Self {
+            kind,
+            positive_definite: false,
+        }
+    }
+
+    /// The operator's structure.
+    pub fn view(&self) -> View<'_> {
+        match &self.kind {
+            Kind::Identity(_) => View::Identity,
+            Kind::Diagonal(d) => View::Diagonal(d),
+            Kind::Dense(m) => View::Dense(m.as_ref()),
+            Kind::DenseView(m) => View::Dense(*m),
+            Kind::Sparse(m) => View::Sparse(m.as_ref()),
+            Kind::SparseView(m) => View::Sparse(*m),
+            Kind::Free { .. } => View::Free,
+        }
+    }
+
+    /// Number of rows.
+    pub fn nrows(&self) -> usize {
+        self.shape().0
+    }
+
+    /// Number of columns.
+    pub fn ncols(&self) -> usize {
+        self.shape().1
+    }
+
+    /// Rows and columns.
+    pub fn shape(&self) -> (usize, usize) {
+        match &self.kind {
+            Kind::Identity(n) => (*n, *n),
+            Kind::Diagonal(d) => (d.len(), d.len()),
+            Kind::Free { shape, .. } => *shape,
+            _ => match self.view() {
+                View::Dense(m) => m.shape(),
+                View::Sparse(m) => m.shape(),
+                _ => (0, 0),
+            },
+        }
+    }
+
+    /// Rows and columns of the operator or of its transpose.
+    pub fn shape_of(&self, side: Side) -> (usize, usize) {
+        let (rows, cols) = self.shape();
+        match side {
+            Side::Plain => (rows, cols),
+            Side::Transpose => (cols, rows),
+        }
+    }
+
+    /// A X or Aᵀ X.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension) when X has the wrong number of rows.
+    pub fn apply(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let (rows, cols) = self.shape_of(side);
+        check::length("the operand of an operator", x.nrows(), cols)?;
+        let mut out = Mat::zeros(rows, x.ncols());
+        self.apply_into(side, x, out.as_mut());
+        Ok(out)
+    }
+
+    /// A x or Aᵀ x for one vector.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension) when x has the wrong length.
+    pub fn apply_to(&self, side: Side, x: &[f64]) -> Result<Vec<f64>> {
+        let batch = self.apply(side, MatRef::from_column_major_slice(x, x.len(), 1))?;
+        Ok(batch.col_as_slice(0).to_vec())
+    }
+
+    /// Fails with the first entry that is NaN or infinite.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`](crate::Error::NotFinite), naming the operator as `what`.
+    pub fn check_finite(&self, what: &'static str) -> Result<()> {
+        match self.view() {
+            View::Diagonal(d) => check::finite(what, d),
+            View::Sparse(m) => check::finite(what, m.val()),
+            View::Dense(m) => (0..m.ncols()).try_for_each(|j| {
+                let column: Vec<f64> = m.col(j).iter().copied().collect();
+                check::finite(what, &column)
+            }),
+            View::Identity | View::Free => Ok(()),
+        }
+    }
+
+    /// The operator as a dense matrix, by products with the identity where need be.
+    pub fn to_dense(&self) -> Mat<f64> {
+        let (rows, cols) = self.shape();
+        let mut out = Mat::zeros(rows, cols);
+        self.apply_into(
+            Side::Plain,
+            Mat::<f64>::identity(cols, cols).as_ref(),
+            out.as_mut(),
+        );
+        out
+    }
+}

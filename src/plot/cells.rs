@@ -1,0 +1,116 @@
+//! The drawing of fields: heat maps, categories and level lines.
+
+use super::canvas::{Canvas, Drawn, Ink};
+use super::clip::Area;
+use super::colour::{Colour, Palette};
+use super::contour::contour;
+use super::draw;
+use super::field::{Field2, Levels};
+use super::frame::Frame;
+use plotters::backend::DrawingBackend;
+
+/// Colour and width of level lines.
+const LEVEL: (Colour, f64) = (Colour(104, 104, 104), 0.8);
+
+/// Shades of a heat map; neighbours of one shade are drawn as one rectangle.
+const SHADES: f64 = 160.0;
+
+/// Most cells drawn along an axis: beyond it they would be finer than the picture.
+const FINEST: usize = 360;
+
+/// Draws a heat map.
+pub(crate) fn heat<B: DrawingBackend>(
+    canvas: &mut Canvas<B>,
+    frame: &Frame,
+    field: &Field2,
+    palette: Palette,
+) -> Drawn {
+    let [low, high] = field.extremes().unwrap_or([0.0, 1.0]);
+    let [low, high] = palette.span(low, high);
+    let colour = |value: f64| {
+        let share = (value - low) / (high - low);
+        let shade = (share * SHADES).round() / SHADES;
+        value.is_finite().then(|| palette.at(shade))
+    };
+    cells(canvas, frame, field, &colour)
+}
+
+/// Draws a map of categories.
+pub(crate) fn categories<B: DrawingBackend>(
+    canvas: &mut Canvas<B>,
+    frame: &Frame,
+    field: &Field2,
+    kinds: &[(Colour, String)],
+) -> Drawn {
+    let colour = |value: f64| {
+        let kind = value.round();
+        let known = kind >= 0.0 && kind < kinds.len() as f64;
+        known.then(|| kinds[kind as usize].0)
+    };
+    cells(canvas, frame, field, &colour)
+}
+
+/// Fills the cells of a field, column by column, in runs of one colour.
+fn cells<B: DrawingBackend>(
+    canvas: &mut Canvas<B>,
+    frame: &Frame,
+    field: &Field2,
+    colour: &dyn Fn(f64) -> Option<Colour>,
+) -> Drawn {
+    let [columns, rows] = field.shape.map(cuts);
+    for x in columns.windows(2) {
+        let shade = |y: &[usize]| colour(field.value((x[0] + x[1]) / 2, (y[0] + y[1]) / 2));
+        let shades: Vec<Option<Colour>> = rows.windows(2).map(shade).collect();
+        let mut first = 0;
+        for run in shades.chunk_by(|a, b| a == b) {
+            let (from, to) = (rows[first], rows[first + run.len()]);
+            first += run.len();
+            let area = block(frame, field, [x[0], x[1]], [from, to]);
+            if let (Some(colour), Some(area)) = (run[0], area) {
+                canvas.rect(&area, Ink(colour, 1.0))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Indices of the cell edges that are drawn: all of them, or evenly chosen ones of a fine grid.
+fn cuts(count: usize) -> Vec<usize> {
+    let parts = count.min(FINEST);
+    (0..=parts).map(|k| k * count / parts.max(1)).collect()
+}
+
+/// The visible rectangle of a block of cells, between two edges each way.
+fn block(frame: &Frame, field: &Field2, i: [usize; 2], j: [usize; 2]) -> Option<Area> {
+    // An edge at or below zero on a logarithmic axis lies beyond the window.
+    let x = i.map(|i| frame.axes[0].fraction(field.x_edge(i)));
+    let y = j.map(|j| frame.axes[1].fraction(field.y_edge(j)));
+    let low = |v: f64| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };
+    let area = &frame.area;
+    let across = |v: f64| area.left + low(v) * area.width();
+    let up = |v: f64| area.bottom - low(v) * area.height();
+    area.meet(&Area {
+        left: across(x[0]),
+        top: up(y[1]),
+        right: across(x[1]),
+        bottom: up(y[0]),
+    })
+}
+
+/// Draws level lines.
+pub(crate) fn contours<B: DrawingBackend>(
+    canvas: &mut Canvas<B>,
+    frame: &Frame,
+    field: &Field2,
+    levels: &Levels,
+) -> Drawn {
+    let (colour, width) = LEVEL;
+    for level in levels.of(field) {
+        for curve in contour(field, level) {
+            for piece in draw::visible(frame, &curve) {
+                canvas.stroke(&piece, colour, width)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! The description of one chart.
+
+use super::axis::Axis;
+use super::colour::{Colour, Palette};
+use super::field::{Field2, Levels};
+use super::layer::{Bars, Layer, Marker, Point, Stroke};
+
+/// Where the legend stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Corner {
+    /// Inside, at the upper right.
+    #[default]
+    UpperRight,
+    /// Inside, at the upper left.
+    UpperLeft,
+    /// Inside, at the lower right.
+    LowerRight,
+    /// Inside, at the lower left.
+    LowerLeft,
+    /// To the right of the plot.
+    Outside,
+    /// Nowhere.
+    None,
+}
+
+/// One set of axes with its layers, described in builder style and drawn by a
+/// [`Page`](super::Page).
+///
+/// Ranges that are not given follow the data with a small margin; where the chart has a field, the
+/// field is the window. Points that are not finite, or not positive on a logarithmic axis, are left
+/// out, and whatever leaves the window is clipped. Fields lie beneath all other layers, which are
+/// drawn in the order in which they were added.
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    pub(crate) title: String,
+    pub(crate) labels: [String; 2],
+    pub(crate) colour_label: String,
+    pub(crate) ranges: [Option<[f64; 2]>; 2],
+    pub(crate) log: [bool; 2],
+    pub(crate) equal: bool,
+    pub(crate) legend: Corner,
+    pub(crate) layers: Vec<Layer>,
+}
+
+impl Chart {
+    /// An empty chart with a title, which may be empty or have several lines.
+    pub fn new(title: &str) -> Chart {
+        Chart {
+            title: title.to_string(),
+            ..Chart::default()
+        }
+    }
+
+    /// Names the two axes.
+    pub fn labels(mut self, x: &str, y: &str) -> Chart {
+        self.labels = [x.to_string(), y.to_string()];
+        self
+    }
+
+    /// Names the quantity of the colour bar.
+    pub fn colour_label(mut self, label: &str) -> Chart {
+        self.colour_label = label.to_string();
+        self
+    }
+
+    /// Fixes the range of x.
+    pub fn x_range(mut self, from: f64, to: f64) -> Chart {
+        self.ranges[0] = Some([from, to]);
+        self
+    }
+
+    /// Fixes the range of y.
+    pub fn y_range(mut self, from: f64, to: f64) -> Chart {
+        self.ranges[1] = Some([from, to]);
+        self
+    }
+
+    /// Makes the x axis logarithmic.
+    pub fn log_x(mut self) -> Chart {
+        self.log[0] = true;
+        self
+    }
+
+    /// Makes the y axis logarithmic.
+    pub fn log_y(mut self) -> Chart {
+        self.log[1] = true;
+        self
+    }
+
+    /// Gives one unit the same length on both axes (one decade, where both are logarithmic).
+    pub fn equal_axes(mut self) -> Chart {
+        self.equal = true;
+        self
+    }
+
+    /// Puts the legend somewhere else than the upper right.
+    pub fn legend(mut self, corner: Corner) -> Chart {
+        self.legend = corner;
+        self
+    }
+
+    /// Adds a line through the points; a line with an empty label is not in the legend.
+    pub fn line(self, label: &str, points: &[Point], stroke: Stroke) -> Chart {
+        self.with(Layer::Line(label.to_string(), points.to_vec(), stroke))
+    }
+
+    /// Adds a trajectory: a line with dots at the iterates, a hollow diamond at the start and a
+    /// large dot at the end.
+    pub fn path(self, label: &str, points: &[Point], colour: Colour) -> Chart {
+        self.with(Layer::Path(label.to_string(), points.to_vec(), colour))
+    }
+
+    /// Adds a marker at each point.
+    pub fn markers(self, label: &str, points: &[Point], colour: Colour, shape: Marker) -> Chart {
+        let label = label.to_string();
+        self.with(Layer::Markers(label, points.to_vec(), colour, shape))
+    }
+
+    /// Adds a pale band between two curves, each row being x, lower and upper: an uncertainty.
+    pub fn band(self, label: &str, rows: &[[f64; 3]], colour: Colour) -> Chart {
+        self.with(Layer::Band(label.to_string(), rows.to_vec(), colour))
+    }
+
+    /// Adds histogram bars: n heights stand between n + 1 edges.
+    pub fn bars(self, label: &str, edges: &[f64], heights: &[f64], colour: Colour) -> Chart {
+        let bars = Bars {
+            edges: edges.to_vec(),
+            heights: heights.to_vec(),
+            colour,
+        };
+        self.with(Layer::Bars(label.to_string(), bars))
+    }
+
+    /// Adds a heat map with a colour bar.
+    pub fn heat(self, field: Field2, palette: Palette) -> Chart {
+        self.with(Layer::Heat(field, palette))
+    }
+
+    /// Adds thin grey level lines of a field.
+    pub fn contours(self, field: Field2, levels: Levels) -> Chart {
+        self.with(Layer::Contours(field, levels))
+    }
+
+    /// Adds a map of categories: each value is an index into `kinds`, which the legend lists under
+    /// the label; a cell with any other value stays empty.
+    pub fn categories(self, label: &str, field: Field2, kinds: &[(Colour, &str)]) -> Chart {
+        let kinds = kinds
+            .iter()
+            .map(|(colour, name)| (*colour, (*name).to_string()));
+        self.with(Layer::Categories(label.to_string(), field, kinds.collect()))
+    }
+
+    fn with(mut self, layer: Layer) -> Chart {
+        self.layers.push(layer);
+        self
+    }
+
+    /// What is wrong with the chart, if anything.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let fault = self.layers.iter().find_map(Layer::fault)?;
+        Some(format!("chart '{}': {fault}", self.title))
+    }
+
+    /// The two axes: as given, else the window of the fields, else around the points.
+    pub(crate) fn axes(&self) -> [Axis; 2] {
+        let points: Vec<Point> = self.layers.iter().flat_map(Layer::reach).collect();
+        let fields: Vec<&Field2> = self.layers.iter().filter_map(Layer::field).collect();
+        [0, 1].map(|d| {
+            let log = self.log[d];
+            let sides = fields.iter().map(|f| if d == 0 { f.x } else { f.y });
+            let window = sides.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]);
+            let centres = fields.iter().flat_map(|f| centres(f, d));
+            let data = Axis::around(points.iter().map(|p| p[d]).chain(centres), log);
+            let data = match self.layers.iter().any(|l| matches!(l, Layer::Bars(..))) && d == 1 {
+                true => data.standing_on_zero(points.iter().map(|p| p[d])),
+                false => data,
+            };
+            let window = window.map_or(data, |window| Axis::exactly(window, data));
+            self.ranges[d].map_or(window, |range| Axis::exactly(range, window))
+        })
+    }
+}
+
+/// Coordinates of the cell centres of a field along one axis.
+fn centres(field: &Field2, axis: usize) -> Vec<f64> {
+    let at = |k: usize| match axis {
+        0 => field.centre(k, 0)[0],
+        _ => field.centre(0, k)[1],
+    };
+    (0..field.shape[axis]).map(at).collect()
+}

@@ -1,0 +1,152 @@
+//! Level sets by marching squares.
+//!
+//! Between the centres of four neighbouring cells a field is taken as linear along each side, so a
+//! level crosses a side where its two ends lie on different sides of the level. Each crossing
+//! belongs to one side of the mesh of centres, and a side is shared by two squares; following that
+//! sharing joins the segments into curves.
+
+use super::field::Field2;
+use super::layer::Point;
+use std::collections::HashMap;
+
+/// A side of the mesh of centres: its lower corner (i, j), and whether it runs along x.
+type Side = (usize, usize, bool);
+
+/// The curves on which the field takes the value `level`.
+pub(crate) fn contour(field: &Field2, level: f64) -> Vec<Vec<Point>> {
+    let mut segments = Vec::new();
+    for i in 1..field.shape[0] {
+        for j in 1..field.shape[1] {
+            segments.extend(square(field, level, [i - 1, j - 1]));
+        }
+    }
+    let place = |side: Side| crossing(field, level, side);
+    let chains = chain(&segments);
+    chains
+        .into_iter()
+        .map(|sides| sides.into_iter().map(place).collect())
+        .collect()
+}
+
+/// The segments of one square, as pairs of crossed sides.
+fn square(field: &Field2, level: f64, [i, j]: [usize; 2]) -> Vec<[Side; 2]> {
+    // Corners and sides in the same turn: side k runs from corner k to corner k + 1.
+    let corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)];
+    let sides = [
+        (i, j, true),
+        (i + 1, j, false),
+        (i, j + 1, true),
+        (i, j, false),
+    ];
+    let values = corners.map(|(a, b)| field.value(a, b));
+    if values.iter().any(|v| !v.is_finite()) {
+        return Vec::new();
+    }
+    let above = values.map(|v| v >= level);
+    let crossed: Vec<Side> = (0..4)
+        .filter(|&k| above[k] != above[(k + 1) % 4])
+        .map(|k| sides[k])
+        .collect();
+    // At a saddle the mean decides whether the corners like corner 0 are joined.
+    let joined = (values.iter().sum::<f64>() / 4.0 >= level) == above[0];
+    match crossed[..] {
+        [a, b] => vec![[a, b]],
+        [a, b, c, d] if joined => vec![[a, b], [c, d]],
+        [a, b, c, d] => vec![[d, a], [b, c]],
+        _ => Vec::new(),
+    }
+}
+
+/// The point at which the level crosses a side.
+fn crossing(field: &Field2, level: f64, (i, j, along_x): Side) -> Point {
+    let (k, l) = if along_x { (i + 1, j) } else { (i, j + 1) };
+    let (a, b) = (field.centre(i, j), field.centre(k, l));
+    let (low, high) = (field.value(i, j), field.value(k, l));
+    let share = ((level - low) / (high - low)).clamp(0.0, 1.0);
+    [a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])]
+}
+
+/// Joins segments that share a side into chains.
+fn chain(segments: &[[Side; 2]]) -> Vec<Vec<Side>> {
+    let mut at: HashMap<Side, Vec<usize>> = HashMap::new();
+    for (index, ends) in segments.iter().enumerate() {
+        for end in ends {
+            at.entry(*end).or_default().push(index);
+        }
+    }
+    let mut used = vec![false; segments.len()];
+    let mut follow = |start: Side| {
+        let mut sides = vec![start];
+        let mut here = start;
+        while let Some(next) = at
+            .get(&here)
+            .and_then(|all| all.iter().copied().find(|&s| !used[s]))
+        {
+            used[next] = true;
+            let [a, b] = segments[next];
+            here = if a == here { b } else { a };
+            sides.push(here);
+        }
+        sides
+    };
+    // Open chains first, from their free ends; what is left then is closed.
+    let free = |end: &&Side| at.get(*end).is_some_and(|all| all.len() == 1);
+    let ends = segments.iter().flatten().filter(free);
+    let starts: Vec<Side> = ends.chain(segments.iter().flatten()).copied().collect();
+    let chains = starts.into_iter().map(&mut follow);
+    chains.filter(|sides| sides.len() > 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(f: impl Fn(f64, f64) -> f64) -> Field2 {
+        Field2::sample([-2.0, 2.0], [-2.0, 2.0], [80, 60], f)
+    }
+
+    #[test]
+    fn the_contour_of_a_cone_is_one_closed_circle() {
+        let curves = contour(&grid(f64::hypot), 1.0);
+        assert_eq!(curves.len(), 1);
+        assert_eq!(curves[0].first(), curves[0].last());
+        for [x, y] in &curves[0] {
+            assert!((x.hypot(*y) - 1.0).abs() < 2e-3);
+        }
+        let turn: f64 = curves[0]
+            .windows(2)
+            .map(|p| (p[1][0] - p[0][0]).hypot(p[1][1] - p[0][1]))
+            .sum();
+        assert!((turn - std::f64::consts::TAU).abs() < 0.02);
+    }
+
+    #[test]
+    fn the_contour_of_a_plane_is_one_straight_line() {
+        let curves = contour(&grid(|x, y| x + 0.5 * y), 0.3);
+        assert_eq!(curves.len(), 1);
+        for [x, y] in &curves[0] {
+            assert!((x + 0.5 * y - 0.3).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_saddle_gives_two_branches() {
+        for level in [-0.2, 0.2] {
+            let curves = contour(&grid(|x, y| x * y), level);
+            assert_eq!(curves.len(), 2, "level {level}");
+        }
+    }
+
+    #[test]
+    fn holes_and_small_grids_give_nothing() {
+        let hole = grid(|x, _| if x > 0.0 { f64::NAN } else { x });
+        assert!(
+            contour(&hole, -1.0)[0]
+                .iter()
+                .all(|p| (p[0] + 1.0).abs() < 1e-9)
+        );
+        assert!(contour(&grid(|_, _| 1.0), 1.0).is_empty());
+        let single = Field2::sample([0.0, 1.0], [0.0, 1.0], [1, 1], |x, _| x);
+        assert!(contour(&single, 0.5).is_empty());
+    }
+}

@@ -1,0 +1,183 @@
+//! Scalar fields on a grid, and the choice of their level lines.
+
+use super::layer::Point;
+
+/// A scalar field on a regular grid of cells.
+///
+/// `values[i * ny + j]` sits at the centre of cell (i, j), with x the slowest index, so that
+/// cell (i, j) covers xₗ + i·Δx ≤ x ≤ xₗ + (i+1)·Δx and likewise in y.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field2 {
+    /// Lower and upper edge of the grid in x.
+    pub x: [f64; 2],
+    /// Lower and upper edge of the grid in y.
+    pub y: [f64; 2],
+    /// Number of cells along x and along y.
+    pub shape: [usize; 2],
+    /// One value for each cell, `shape[0] * shape[1]` in all; a cell that is not finite stays empty.
+    pub values: Vec<f64>,
+}
+
+impl Field2 {
+    /// Samples `f(x, y)` at the cell centres of a grid.
+    pub fn sample(
+        x: [f64; 2],
+        y: [f64; 2],
+        shape: [usize; 2],
+        f: impl Fn(f64, f64) -> f64,
+    ) -> Field2 {
+        let mut field = Field2 {
+            x,
+            y,
+            shape,
+            values: Vec::with_capacity(shape[0] * shape[1]),
+        };
+        for i in 0..shape[0] {
+            for j in 0..shape[1] {
+                let [px, py] = field.centre(i, j);
+                field.values.push(f(px, py));
+            }
+        }
+        field
+    }
+
+    /// The centre of cell (i, j).
+    pub fn centre(&self, i: usize, j: usize) -> Point {
+        let [nx, ny] = self.shape;
+        [
+            edge(self.x, nx, i as f64 + 0.5),
+            edge(self.y, ny, j as f64 + 0.5),
+        ]
+    }
+
+    /// The x coordinate of the left edge of column `i`.
+    pub(crate) fn x_edge(&self, i: usize) -> f64 {
+        edge(self.x, self.shape[0], i as f64)
+    }
+
+    /// The y coordinate of the lower edge of row `j`.
+    pub(crate) fn y_edge(&self, j: usize) -> f64 {
+        edge(self.y, self.shape[1], j as f64)
+    }
+
+    /// The value of cell (i, j), or NaN outside the grid.
+    pub(crate) fn value(&self, i: usize, j: usize) -> f64 {
+        let cell = i * self.shape[1] + j;
+        self.values.get(cell).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Smallest and largest finite value.
+    pub(crate) fn extremes(&self) -> Option<[f64; 2]> {
+        let finite = self.values.iter().copied().filter(|v| v.is_finite());
+        finite.fold(None, |range: Option<[f64; 2]>, v| {
+            Some(range.map_or([v, v], |[low, high]| [low.min(v), high.max(v)]))
+        })
+    }
+
+    /// What is wrong with the field, if anything.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let [nx, ny] = self.shape;
+        if nx.checked_mul(ny) != Some(self.values.len()) {
+            return Some(format!(
+                "a field of {nx} × {ny} cells came with {} values; give one for each cell",
+                self.values.len()
+            ));
+        }
+        let edges = [self.x, self.y];
+        let bad = edges.iter().any(|[a, b]| !(b - a).is_finite() || a >= b);
+        bad.then(|| {
+            format!("a field needs finite edges, lower before upper: got {edges:?}; swap them")
+        })
+    }
+}
+
+/// The coordinate `steps` cells from the lower edge of an axis with `count` cells.
+fn edge([lower, upper]: [f64; 2], count: usize, steps: f64) -> f64 {
+    lower + (upper - lower) * steps / count.max(1) as f64
+}
+
+/// Which level sets of a field are drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Levels {
+    /// That many levels, evenly spaced strictly between the extremes.
+    Count(usize),
+    /// That many levels, evenly spaced in the logarithm between the positive extremes.
+    Log(usize),
+    /// Exactly these levels.
+    Values(Vec<f64>),
+}
+
+impl Levels {
+    /// The level values for a field.
+    pub(crate) fn of(&self, field: &Field2) -> Vec<f64> {
+        let positive = || {
+            let values = field.values.iter().copied();
+            values.filter(|v| v.is_finite() && *v > 0.0).map(f64::ln)
+        };
+        match self {
+            Levels::Values(values) => values.clone(),
+            Levels::Count(count) => match field.extremes() {
+                Some([low, high]) => between(low, high, *count),
+                None => Vec::new(),
+            },
+            Levels::Log(count) => {
+                let low = positive().fold(f64::INFINITY, f64::min);
+                let high = positive().fold(f64::NEG_INFINITY, f64::max);
+                // Without a positive value the extremes are in the wrong order, which gives none.
+                let logs = between(low, high, *count);
+                logs.into_iter().map(f64::exp).collect()
+            }
+        }
+    }
+}
+
+/// `count` values that divide the interval into equal parts, ends left out.
+fn between(low: f64, high: f64, count: usize) -> Vec<f64> {
+    if high <= low {
+        return Vec::new();
+    }
+    let step = (high - low) / (count + 1) as f64;
+    (1..=count).map(|k| low + step * k as f64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_sampled_at_their_centres_with_x_slowest() {
+        let field = Field2::sample([0.0, 2.0], [0.0, 3.0], [2, 3], |x, y| 10.0 * x + y);
+        assert_eq!(field.values, [5.5, 6.5, 7.5, 15.5, 16.5, 17.5]);
+        assert_eq!(field.extremes(), Some([5.5, 17.5]));
+        assert!(field.fault().is_none());
+    }
+
+    #[test]
+    fn a_contradictory_field_says_so() {
+        let good = Field2::sample([0.0, 1.0], [0.0, 1.0], [2, 2], |x, _| x);
+        let short = Field2 {
+            shape: [3, 2],
+            ..good.clone()
+        };
+        assert!(short.fault().is_some_and(|text| text.contains("4 values")));
+        let turned = Field2 {
+            x: [1.0, 0.0],
+            ..good
+        };
+        assert!(turned.fault().is_some_and(|text| text.contains("edges")));
+    }
+
+    #[test]
+    fn levels_lie_strictly_between_the_extremes() {
+        let field = Field2::sample([0.0, 1.0], [0.0, 1.0], [100, 1], |x, _| 10f64.powf(4.0 * x));
+        for levels in [Levels::Count(4), Levels::Log(4)] {
+            let values = levels.of(&field);
+            let [low, high] = field.extremes().unwrap();
+            assert_eq!(values.len(), 4);
+            assert!(values.iter().all(|v| *v > low && *v < high));
+        }
+        let flat = Field2::sample([0.0, 1.0], [0.0, 1.0], [2, 2], |_, _| -1.0);
+        assert!(Levels::Count(3).of(&flat).is_empty());
+        assert!(Levels::Log(3).of(&flat).is_empty());
+    }
+}

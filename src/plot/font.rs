@@ -1,0 +1,157 @@
+//! The compiled-in fonts and the size of text set in them.
+
+use super::script::{Run, runs};
+use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
+use std::sync::OnceLock;
+
+/// Height of the middle of a capital above the baseline, relative to the nominal size.
+pub(crate) const MIDDLE: f64 = 0.5 * 0.693 / 1.121;
+
+/// Distance between lines relative to the nominal size.
+pub(crate) const LEADING: f64 = 1.2;
+
+/// What a space gets beyond its own width, relative to the nominal size: glyphs are drawn without
+/// the white space to their left, so that words would stand too close.
+const WORD_GAP: f64 = 0.02;
+
+/// Text is measured that much larger, because the font reports whole pixels.
+const FINE: f64 = 16.0;
+
+/// A typeface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Face {
+    /// Letters, digits, Greek and common signs.
+    Text,
+    /// Mathematical signs that the text face lacks.
+    Symbol,
+}
+
+impl Face {
+    /// The name in SVG files, with what a viewer may use in its stead.
+    fn family(self) -> &'static str {
+        match self {
+            Face::Text => "Ubuntu, Arial, Helvetica, Liberation Sans, sans-serif",
+            Face::Symbol => "DejaVu Sans, Hack, Cambria Math, sans-serif",
+        }
+    }
+
+    /// Height of the em square relative to the nominal size, which spans ascender to descender.
+    pub(crate) fn em(self) -> f64 {
+        match self {
+            Face::Text => 1.0 / 1.121,
+            Face::Symbol => 1.0 / 1.164,
+        }
+    }
+
+    /// The font at a size; all faces are registered on first use.
+    pub(crate) fn sized(self, size: f64) -> FontDesc<'static> {
+        static REGISTERED: OnceLock<bool> = OnceLock::new();
+        // If the bytes were refused, drawing text would report that the font is not available.
+        REGISTERED.get_or_init(|| {
+            let register =
+                |face: Face, bytes| register_font(face.family(), FontStyle::Normal, bytes).is_ok();
+            let text = register(Face::Text, epaint_default_fonts::UBUNTU_LIGHT);
+            register(Face::Symbol, epaint_default_fonts::HACK_REGULAR) && text
+        });
+        FontDesc::new(FontFamily::Name(self.family()), size, FontStyle::Normal)
+    }
+
+    /// Width of plain text in pixels.
+    pub(crate) fn width(self, text: &str, size: f64) -> f64 {
+        let spaces = text.matches(' ').count() as f64;
+        match self.sized(size * FINE).box_size(text) {
+            Ok((width, _)) => f64::from(width) / FINE + spaces * WORD_GAP * size,
+            Err(_) => 0.6 * size * text.chars().count() as f64,
+        }
+    }
+
+    /// White space to the left of a sign in pixels, taken as equal to that on its right.
+    pub(crate) fn bearing(self, sign: char, size: f64) -> f64 {
+        let sign = sign.to_string();
+        let mut ink = 0;
+        let mut see = |x: i32, _: i32, _: f32| {
+            ink = ink.max(x + 1);
+            Ok::<(), std::fmt::Error>(())
+        };
+        match self.sized(size * FINE).draw(&sign, (0, 0), &mut see) {
+            Ok(_) => 0.5 * (self.width(&sign, size) - f64::from(ink) / FINE),
+            Err(_) => 0.0,
+        }
+    }
+}
+
+/// Width of a line of text in pixels, raised and lowered parts included.
+pub(crate) fn width(text: &str, size: f64) -> f64 {
+    let widths = runs(text).into_iter().map(|run: Run| run.width(size));
+    widths.sum()
+}
+
+/// Text broken into lines, at a size at which each is narrow enough.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Block {
+    pub(crate) lines: Vec<String>,
+    pub(crate) size: f64,
+}
+
+impl Block {
+    /// Breaks text between words; a word that is too wide by itself makes all of it smaller.
+    pub(crate) fn fit(text: &str, room: f64, size: f64) -> Block {
+        let lines: Vec<String> = text
+            .lines()
+            .flat_map(|line| wrap(line, room, size))
+            .collect();
+        let widest = lines.iter().map(|l| width(l, size)).fold(0.0, f64::max);
+        let shrink = if widest > room { room / widest } else { 1.0 };
+        Block {
+            lines,
+            size: size * shrink.max(0.1),
+        }
+    }
+
+    /// Height of all lines, zero without any.
+    pub(crate) fn height(&self) -> f64 {
+        self.lines.len() as f64 * self.size * LEADING
+    }
+
+    /// Width of the widest line.
+    pub(crate) fn width(&self) -> f64 {
+        let widths = self.lines.iter().map(|l| width(l, self.size));
+        widths.fold(0.0, f64::max)
+    }
+}
+
+fn wrap(text: &str, room: f64, size: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(&format!("{line} {word}"), size) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn width_grows_with_text_and_size() {
+        assert!(width("", 14.0) == 0.0);
+        assert!(width("ab", 14.0) > width("a", 14.0));
+        assert!((width("abc", 28.0) / width("abc", 14.0) - 2.0).abs() < 0.02);
+    }
+
+    #[test]
+    fn long_text_is_broken_and_never_too_wide() {
+        let text = "a rather long title with one extraordinarilylongwordthatcannotbebroken inside";
+        for room in [40.0, 120.0, 400.0] {
+            let block = Block::fit(text, room, 16.0);
+            assert!(block.width() <= room * 1.01, "{block:?}");
+        }
+        assert!(Block::fit("", 100.0, 16.0).lines.is_empty());
+    }
+}

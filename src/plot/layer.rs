@@ -1,0 +1,134 @@
+//! The layers a chart is made of.
+
+use super::colour::{Colour, Palette};
+use super::field::{Field2, Levels};
+
+/// A point in data coordinates, x then y.
+pub type Point = [f64; 2];
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stroke {
+    /// Colour of the line.
+    pub colour: Colour,
+    /// Width in pixels of the nominal chart size.
+    pub width: f64,
+    /// Whether the line is dashed.
+    pub dash: bool,
+}
+
+impl Stroke {
+    /// A solid line of the usual width.
+    pub const fn solid(colour: Colour) -> Stroke {
+        Stroke {
+            colour,
+            width: 1.8,
+            dash: false,
+        }
+    }
+
+    /// A dashed line of the usual width.
+    pub const fn dashed(colour: Colour) -> Stroke {
+        Stroke {
+            colour,
+            width: 1.8,
+            dash: true,
+        }
+    }
+
+    /// The same line with another width.
+    pub const fn width(self, width: f64) -> Stroke {
+        Stroke { width, ..self }
+    }
+}
+
+/// The shape of a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// A filled disc.
+    Dot,
+    /// A diagonal cross.
+    Cross,
+    /// A filled five-pointed star.
+    Star,
+    /// A hollow circle.
+    Circle,
+    /// A filled square.
+    Square,
+}
+
+/// One thing drawn in a chart.
+#[derive(Clone, Debug)]
+pub(crate) enum Layer {
+    Line(String, Vec<Point>, Stroke),
+    Path(String, Vec<Point>, Colour),
+    Markers(String, Vec<Point>, Colour, Marker),
+    Band(String, Vec<[f64; 3]>, Colour),
+    Bars(String, Bars),
+    Heat(Field2, Palette),
+    Contours(Field2, Levels),
+    Categories(String, Field2, Vec<(Colour, String)>),
+}
+
+/// Histogram bars between consecutive edges.
+#[derive(Clone, Debug)]
+pub(crate) struct Bars {
+    pub(crate) edges: Vec<f64>,
+    pub(crate) heights: Vec<f64>,
+    pub(crate) colour: Colour,
+}
+
+impl Layer {
+    /// The field of the layer, where it has one.
+    pub(crate) fn field(&self) -> Option<&Field2> {
+        match self {
+            Layer::Heat(field, _) | Layer::Contours(field, _) => Some(field),
+            Layer::Categories(_, field, _) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// Whether the layer covers its window and so belongs beneath the curves.
+    pub(crate) fn covers(&self) -> bool {
+        matches!(self, Layer::Heat(..) | Layer::Categories(..))
+    }
+
+    /// The points that the automatic ranges must take in.
+    pub(crate) fn reach(&self) -> Vec<Point> {
+        match self {
+            Layer::Line(_, points, _) | Layer::Path(_, points, _) => points.clone(),
+            Layer::Markers(_, points, ..) => points.clone(),
+            Layer::Band(_, rows, _) => rows
+                .iter()
+                .flat_map(|[x, low, high]| [[*x, *low], [*x, *high]])
+                .collect(),
+            Layer::Bars(_, bars) => bars.reach(),
+            Layer::Heat(..) | Layer::Contours(..) | Layer::Categories(..) => Vec::new(),
+        }
+    }
+
+    /// What is wrong with the layer, if anything.
+    pub(crate) fn fault(&self) -> Option<String> {
+        match self {
+            Layer::Bars(_, bars) if bars.edges.len() != bars.heights.len() + 1 => Some(format!(
+                "{} bars need {} edges, not {}",
+                bars.heights.len(),
+                bars.heights.len() + 1,
+                bars.edges.len()
+            )),
+            _ => self.field().and_then(Field2::fault),
+        }
+    }
+}
+
+impl Bars {
+    fn reach(&self) -> Vec<Point> {
+        let pairs = self.edges.windows(2).zip(&self.heights);
+        pairs
+            .flat_map(|(pair, height)| {
+                let (left, right) = (pair[0], pair[1]);
+                [[left, 0.0], [left, *height], [right, *height]]
+            })
+            .collect()
+    }
+}

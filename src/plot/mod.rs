@@ -1,0 +1,44 @@
+//! Pictures of trajectories, cost landscapes and densities, written as PNG and SVG.
+//!
+//! A [`Chart`] is a description: layers are added in builder style, nothing is drawn until a
+//! [`Page`] lays its charts out in a grid and saves them. The font is compiled in, so a picture
+//! looks the same on a laptop and on a cluster node without any system font or library.
+//!
+//! In every text `^{…}` raises and `_{…}` lowers what stands in the braces, as in `10^{−6}` or
+//! `θ_{k+1}`; Greek letters, raised and lowered digits and common mathematical signs may be written
+//! as they are.
+//!
+//! The parts, in the order in which a picture passes through them: `chart` and `layer` describe,
+//! `axis` and `ticks` choose ranges and labels, `frame` divides the space, `clip` and `contour`
+//! prepare curves, `draw`, `decor` and `legend` put shapes on a `canvas`, `page` lays charts out and
+//! `output` writes the files.
+
+mod axis;
+mod canvas;
+mod cells;
+mod chart;
+mod clip;
+mod colour;
+mod contour;
+mod decor;
+mod draw;
+mod field;
+mod font;
+mod frame;
+mod layer;
+mod legend;
+mod number;
+mod output;
+mod page;
+mod script;
+mod text;
+mod ticks;
+
+#[cfg(test)]
+mod tests;
+
+pub use chart::{Chart, Corner};
+pub use colour::{Colour, PALETTE, Palette};
+pub use field::{Field2, Levels};
+pub use layer::{Marker, Point, Stroke};
+pub use page::Page;

@@ -1,0 +1,180 @@
+//! Files: a page as PNG, drawn finer and averaged, and as SVG.
+
+use super::canvas::{Canvas, Drawn, Ink};
+use super::clip::Area;
+use super::colour::Colour;
+use super::page::Sheet;
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use std::path::Path;
+
+/// Pixels of the PNG to one nominal pixel.
+const CRISP: u32 = 2;
+/// Pixels drawn to one pixel of the PNG, along each axis, before they are averaged.
+const SMOOTH: u32 = 2;
+/// Units of the SVG to one nominal pixel.
+const FINE: u32 = 10;
+
+/// Red, green and blue bytes, row by row.
+struct Bitmap {
+    width: usize,
+    height: usize,
+    bytes: Vec<u8>,
+}
+
+impl Bitmap {
+    fn white([width, height]: [u32; 2], scale: u32) -> Bitmap {
+        let (width, height) = ((width * scale) as usize, (height * scale) as usize);
+        Bitmap {
+            width,
+            height,
+            bytes: vec![255; 3 * width * height],
+        }
+    }
+
+    /// A white bitmap on which something was drawn, averaged over its finer pixels.
+    fn drawn(
+        size: [u32; 2],
+        draw: impl FnOnce(&mut Canvas<BitMapBackend>) -> Drawn,
+    ) -> Result<Bitmap, String> {
+        let mut fine = Bitmap::white(size, CRISP * SMOOTH);
+        if fine.bytes.is_empty() {
+            return Ok(fine);
+        }
+        let raster = (fine.width as u32, fine.height as u32);
+        let mut backend = BitMapBackend::with_buffer(&mut fine.bytes, raster);
+        draw(&mut Canvas {
+            backend: &mut backend,
+            origin: [0.0, 0.0],
+            scale: f64::from(CRISP * SMOOTH),
+            vector: false,
+            text_widths: Vec::new(),
+        })?;
+        drop(backend);
+        Ok(fine.averaged(size))
+    }
+
+    fn averaged(&self, size: [u32; 2]) -> Bitmap {
+        let mut coarse = Bitmap::white(size, CRISP);
+        let block = SMOOTH as usize;
+        for y in 0..coarse.height {
+            for x in 0..coarse.width {
+                for channel in 0..3 {
+                    let mut sum = 0;
+                    for (dy, dx) in (0..block).flat_map(|dy| (0..block).map(move |dx| (dy, dx))) {
+                        let at = (y * block + dy) * self.width + x * block + dx;
+                        sum += usize::from(self.bytes[3 * at + channel]);
+                    }
+                    let mean = (sum + block * block / 2) / (block * block);
+                    coarse.bytes[3 * (y * coarse.width + x) + channel] = mean as u8;
+                }
+            }
+        }
+        coarse
+    }
+
+    /// Copies a smaller bitmap into this one.
+    fn paste(&mut self, part: &Bitmap, [left, top]: [u32; 2]) {
+        let (left, top) = (left as usize, top as usize);
+        let rows = part.bytes.chunks_exact(3 * part.width.max(1));
+        for (row, bytes) in rows.enumerate() {
+            let start = 3 * ((top + row) * self.width + left);
+            self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+        }
+    }
+}
+
+/// Writes the page as a PNG; each chart is drawn by itself, which keeps the fine bitmap small.
+pub(crate) fn png(sheet: &Sheet, path: &Path) -> Drawn {
+    let mut whole = Bitmap::white(sheet.size, CRISP);
+    let title = Bitmap::drawn(sheet.title_size(), |canvas| sheet.draw_title(canvas))?;
+    whole.paste(&title, [0, 0]);
+    for (place, chart) in sheet.places() {
+        let part = Bitmap::drawn(sheet.chart_size, |canvas| sheet.draw_chart(canvas, chart))?;
+        whole.paste(&part, place.map(|side| side * CRISP));
+    }
+    let size = (whole.width as u32, whole.height as u32);
+    let mut file = BitMapBackend::new(path, size);
+    let pasted = file.blit_bitmap((0, 0), size, &whole.bytes);
+    pasted.map_err(|e| e.to_string())?;
+    file.present().map_err(|e| e.to_string())
+}
+
+/// Writes the page as an SVG.
+pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Drawn {
+    let [width, height] = sheet.size;
+    let mut text = String::new();
+    let mut backend = SVGBackend::with_string(&mut text, (width * FINE, height * FINE));
+    let mut canvas = Canvas {
+        backend: &mut backend,
+        origin: [0.0, 0.0],
+        scale: f64::from(FINE),
+        vector: true,
+        text_widths: Vec::new(),
+    };
+    canvas.rect(&whole(sheet), Ink(Colour::WHITE, 1.0))?;
+    sheet.draw_title(&mut canvas)?;
+    for (place, chart) in sheet.places() {
+        canvas.origin = place.map(f64::from);
+        sheet.draw_chart(&mut canvas, chart)?;
+    }
+    let widths = std::mem::take(&mut canvas.text_widths);
+    backend.present().map_err(|e| e.to_string())?;
+    drop(backend);
+    std::fs::write(path, finished(&text, sheet.size, &widths)).map_err(|e| e.to_string())
+}
+
+fn whole(sheet: &Sheet) -> Area {
+    let [right, bottom] = sheet.size.map(f64::from);
+    Area {
+        left: 0.0,
+        top: 0.0,
+        right,
+        bottom,
+    }
+}
+
+/// Adds to the SVG what the backend leaves out: its nominal size, round joints, cells without
+/// seams, and the width of every text, so that another font cannot push it out of its place.
+fn finished(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> String {
+    let drawn = format!("width=\"{}\" height=\"{}\"", width * FINE, height * FINE);
+    let nominal = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
+    let svg = svg
+        .replacen(&drawn, &nominal, 1)
+        .replacen(
+            '\n',
+            "\n<style>rect { shape-rendering: crispEdges }</style>\n",
+            1,
+        )
+        .replace(" stroke=\"none\"", "")
+        .replace(" opacity=\"1\"", "");
+    let mut parts = svg.split("<text ");
+    let mut whole = parts.next().unwrap_or_default().to_string();
+    for (part, width) in parts.zip(text_widths) {
+        let fixed = format!("<text textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" ");
+        whole.push_str(&fixed);
+        whole.push_str(part);
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_the_svg_gets_its_width() {
+        let raw =
+            "<svg width=\"20\" height=\"10\"><text x=\"1\">a</text><text x=\"2\">b</text></svg>";
+        let svg = finished(raw, [2, 1], &[3.0, 4.5]);
+        assert!(svg.starts_with("<svg width=\"2\" height=\"1\""));
+        assert!(svg.contains("<text textLength=\"4.5\"") && svg.ends_with("b</text></svg>"));
+    }
+
+    #[test]
+    fn averaging_halves_each_side() {
+        let fine = Bitmap::white([3, 2], CRISP * SMOOTH);
+        let coarse = fine.averaged([3, 2]);
+        assert_eq!((coarse.width, coarse.height), (6, 4));
+        assert!(coarse.bytes.iter().all(|b| *b == 255));
+    }
+}

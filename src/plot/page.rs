@@ -1,0 +1,179 @@
+//! Pages: charts in a grid, written as PNG and SVG.
+
+use super::canvas::{Canvas, Drawn};
+use super::chart::Chart;
+use super::decor;
+use super::draw;
+use super::font::Block;
+use super::layer::Point;
+use super::output;
+use crate::error::{Error, Result};
+use plotters::backend::DrawingBackend;
+use std::path::{Path, PathBuf};
+
+/// Size of page titles.
+const TITLE_SIZE: f64 = 22.0;
+/// Least and largest side of a chart.
+const SIDES: [u32; 2] = [120, 4000];
+
+/// Charts in a grid of some columns, filled row by row.
+///
+/// ```
+/// use pullback::plot::{Chart, Field2, Levels, Page, Palette, PALETTE};
+///
+/// let cost = |x: f64, y: f64| (1.0 - x).powi(2) + 20.0 * (y - x * x).powi(2);
+/// let field = Field2::sample([-1.5, 1.5], [-0.5, 1.5], [60, 40], cost);
+/// let steps = [[-1.2, 1.0], [-1.0, 1.1], [0.2, -0.1], [0.8, 0.6], [1.0, 1.0]];
+/// let chart = Chart::new("Descent in a curved valley")
+///     .labels("θ₁", "θ₂")
+///     .heat(field.clone(), Palette::Sequential)
+///     .contours(field, Levels::Log(6))
+///     .path("Gauss-Newton", &steps, PALETTE[1]);
+/// let stem = std::env::temp_dir().join("pullback-doc").join("valley");
+/// let [png, svg] = Page::new(1).chart(chart).chart_size(320, 260).save(&stem)?;
+/// assert!(png.exists() && svg.exists());
+/// # Ok::<(), pullback::error::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Page {
+    columns: usize,
+    title: String,
+    lettered: bool,
+    charts: Vec<Chart>,
+    chart_size: [u32; 2],
+}
+
+impl Page {
+    /// An empty page of that many columns, at least one.
+    pub fn new(columns: usize) -> Page {
+        Page {
+            columns: columns.max(1),
+            title: String::new(),
+            lettered: false,
+            charts: Vec::new(),
+            chart_size: [640, 520],
+        }
+    }
+
+    /// Sets a title above all charts.
+    pub fn title(mut self, title: &str) -> Page {
+        self.title = title.to_string();
+        self
+    }
+
+    /// Adds a chart in the next place.
+    pub fn chart(mut self, chart: Chart) -> Page {
+        self.charts.push(chart);
+        self
+    }
+
+    /// Sets width and height of each chart in nominal pixels, 640 × 520 if not called; the PNG has
+    /// twice as many pixels each way.
+    pub fn chart_size(mut self, width: u32, height: u32) -> Page {
+        self.chart_size = [width, height].map(|side| side.clamp(SIDES[0], SIDES[1]));
+        self
+    }
+
+    /// Puts (a), (b), … before the chart titles.
+    pub fn lettered(mut self) -> Page {
+        self.lettered = true;
+        self
+    }
+
+    /// Writes `stem.png` and `stem.svg`, creating the folder, and returns both paths.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Plot`] if a layer contradicts itself (a field whose values do not match its shape,
+    /// bars whose edges do not match their heights) or if a file cannot be written.
+    pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
+        let failed = |path: &Path, message: String| Error::Plot {
+            path: path.display().to_string(),
+            message,
+        };
+        if let Some(fault) = self.charts.iter().find_map(Chart::fault) {
+            return Err(failed(stem, fault));
+        }
+        if let Some(folder) = stem.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| failed(folder, e.to_string()))?;
+        }
+        // Appended, not set: a stem may hold a dot of its own, as in `alpha0.5`.
+        let [png, svg] = [".png", ".svg"].map(|ending| {
+            let mut name = stem.as_os_str().to_owned();
+            name.push(ending);
+            PathBuf::from(name)
+        });
+        let sheet = Sheet::of(self);
+        output::png(&sheet, &png).map_err(|message| failed(&png, message))?;
+        output::svg(&sheet, &svg).map_err(|message| failed(&svg, message))?;
+        Ok([png, svg])
+    }
+}
+
+/// A page with everything in its place.
+pub(crate) struct Sheet {
+    pub(crate) size: [u32; 2],
+    pub(crate) chart_size: [u32; 2],
+    title: Block,
+    charts: Vec<Chart>,
+    columns: usize,
+}
+
+impl Sheet {
+    fn of(page: &Page) -> Sheet {
+        let columns = page.columns.min(page.charts.len()).max(1);
+        let rows = page.charts.len().div_ceil(columns).max(1);
+        let width = columns as u32 * page.chart_size[0];
+        let title = Block::fit(&page.title, f64::from(width) - 24.0, TITLE_SIZE);
+        let mut charts = page.charts.clone();
+        for (chart, letter) in charts.iter_mut().zip('a'..='z').filter(|_| page.lettered) {
+            chart.title = format!("({letter})  {}", chart.title);
+        }
+        let mut sheet = Sheet {
+            size: [width, 0],
+            chart_size: page.chart_size,
+            title,
+            charts,
+            columns,
+        };
+        sheet.size[1] = sheet.head() + rows as u32 * page.chart_size[1];
+        sheet
+    }
+
+    /// Height above the charts.
+    fn head(&self) -> u32 {
+        match self.title.lines.is_empty() {
+            true => 0,
+            false => (self.title.height() + 14.0).ceil() as u32,
+        }
+    }
+
+    /// The charts with their upper left corners, in nominal pixels.
+    pub(crate) fn places(&self) -> impl Iterator<Item = ([u32; 2], &Chart)> {
+        self.charts.iter().enumerate().map(|(k, chart)| {
+            let (row, column) = ((k / self.columns) as u32, (k % self.columns) as u32);
+            let left = column * self.chart_size[0];
+            ([left, self.head() + row * self.chart_size[1]], chart)
+        })
+    }
+
+    /// Draws the page's own title.
+    pub(crate) fn draw_title<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) -> Drawn {
+        let foot: Point = [0.5 * f64::from(self.size[0]), f64::from(self.head()) - 4.0];
+        decor::lines(canvas, &self.title, foot)
+    }
+
+    /// Draws one chart at the canvas's origin.
+    pub(crate) fn draw_chart<B: DrawingBackend>(
+        &self,
+        canvas: &mut Canvas<B>,
+        chart: &Chart,
+    ) -> Drawn {
+        draw::chart(canvas, chart, self.chart_size.map(f64::from))
+    }
+
+    /// Size of the strip that the title takes.
+    pub(crate) fn title_size(&self) -> [u32; 2] {
+        [self.size[0], self.head()]
+    }
+}

@@ -1,0 +1,145 @@
+//! Text with raised and lowered parts, split into runs of one size and one typeface.
+
+use super::font::Face;
+
+/// Size of raised and lowered text.
+const SMALL: f64 = 0.72;
+/// How far text is raised or lowered.
+const SHIFT: [f64; 2] = [0.30, -0.15];
+
+/// Signs that only the symbol face has.
+const SYMBOLS: &str = "∇‖∈→←↔↦⟨⟩∝∼≡∘⊗⊕′″∛⊤∀∃∅⋅⋯";
+
+/// Raised signs and what stands for them at full size.
+const RAISED: [&str; 2] = ["⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿᵀ", "0123456789+−nT"];
+/// Lowered signs and what stands for them at full size.
+const LOWERED: [&str; 2] = ["₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢⱼₖ", "0123456789+−nijk"];
+/// Signs that no face has and their nearest relatives.
+const RELATED: [&str; 2] = ["∥ϕϑϵℝℒ𝒩", "‖φθεRLN"];
+
+/// A piece of text of one size and one typeface.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) text: String,
+    pub(crate) face: Face,
+    /// Size relative to the line's.
+    pub(crate) size: f64,
+    /// Height of the baseline above the line's, relative to the line's size.
+    pub(crate) raise: f64,
+}
+
+impl Run {
+    /// Width in pixels in a line of that size.
+    pub(crate) fn width(&self, size: f64) -> f64 {
+        self.face.width(&self.text, size * self.size)
+    }
+}
+
+/// Where a character stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Level {
+    Line,
+    Raised,
+    Lowered,
+}
+
+/// The runs of a line, with `^{…}` and `_{…}` taken as raised and lowered.
+pub(crate) fn runs(line: &str) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (c, level) in levelled(line) {
+        let face = match SYMBOLS.contains(c) {
+            true => Face::Symbol,
+            false => Face::Text,
+        };
+        let (size, raise) = match level {
+            Level::Line => (1.0, 0.0),
+            Level::Raised => (SMALL, SHIFT[0]),
+            Level::Lowered => (SMALL, SHIFT[1]),
+        };
+        match runs.last_mut() {
+            Some(run) if run.face == face && run.raise == raise => run.text.push(c),
+            _ => runs.push(Run {
+                text: c.to_string(),
+                face,
+                size,
+                raise,
+            }),
+        }
+    }
+    runs
+}
+
+/// The characters that are drawn, each with its level.
+fn levelled(line: &str) -> Vec<(char, Level)> {
+    let mut drawn = Vec::new();
+    let mut level = Level::Line;
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        let opens = rest.peek() == Some(&'{');
+        match c {
+            '^' | '_' if opens => {
+                rest.next();
+                level = if c == '^' {
+                    Level::Raised
+                } else {
+                    Level::Lowered
+                };
+            }
+            '}' if level != Level::Line => level = Level::Line,
+            _ => drawn.push(plain(c, level)),
+        }
+    }
+    drawn
+}
+
+/// A character as one that some face has.
+fn plain(c: char, level: Level) -> (char, Level) {
+    let twin = |[from, to]: [&str; 2]| {
+        let mut pairs = from.chars().zip(to.chars());
+        pairs.find(|(sign, _)| *sign == c).map(|(_, twin)| twin)
+    };
+    if let Some(twin) = twin(RAISED) {
+        return (twin, Level::Raised);
+    }
+    if let Some(twin) = twin(LOWERED) {
+        return (twin, Level::Lowered);
+    }
+    (twin(RELATED).unwrap_or(c), level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(line: &str) -> Vec<String> {
+        runs(line).into_iter().map(|run| run.text).collect()
+    }
+
+    #[test]
+    fn plain_text_is_one_run() {
+        assert_eq!(
+            texts("a plain {line} with ^ and _"),
+            ["a plain {line} with ^ and _"]
+        );
+        assert!(runs("").is_empty());
+    }
+
+    #[test]
+    fn braces_and_raised_signs_mean_the_same() {
+        assert_eq!(runs("10^{−6} s"), runs("10⁻⁶ s"));
+        assert_eq!(texts("θ_{k+1}²"), ["θ", "k+1", "2"]);
+        let [line, raised] = &runs("x²")[..] else {
+            panic!("two runs");
+        };
+        assert!(raised.raise > line.raise && raised.size < line.size);
+    }
+
+    #[test]
+    fn signs_change_the_face_and_tables_pair_up() {
+        let faces: Vec<Face> = runs("‖∇f‖").into_iter().map(|run| run.face).collect();
+        assert_eq!(faces, [Face::Symbol, Face::Text, Face::Symbol]);
+        for [from, to] in [RAISED, LOWERED, RELATED] {
+            assert_eq!(from.chars().count(), to.chars().count());
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Whole pages: odd charts, empty pages, contradictions.
+
+use super::{Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Stroke};
+use crate::error::{Error, Result};
+use std::path::PathBuf;
+
+fn folder(name: &str) -> PathBuf {
+    let name = format!("pullback-plot-{name}-{}", std::process::id());
+    std::env::temp_dir().join(name)
+}
+
+fn saved(chart: Chart, name: &str) -> Result<[PathBuf; 2]> {
+    let folder = folder(name);
+    let page = Page::new(1).chart(chart).chart_size(160, 120);
+    let saved = page.save(&folder.join("figure0.5"));
+    std::fs::remove_dir_all(folder).ok();
+    saved
+}
+
+/// Charts at the edge of what can be drawn.
+fn odd_charts() -> Vec<Chart> {
+    let wild = [
+        [0.0, 1e300],
+        [f64::NAN, 1.0],
+        [-1e308, f64::INFINITY],
+        [1.0, -2.0],
+    ];
+    let line = |chart: Chart| chart.line("wild", &wild, Stroke::dashed(PALETTE[0]));
+    let holes = Field2::sample([0.0, 1.0], [0.0, 2.0], [3, 2], |x, y| (x - y).ln());
+    let kinds = [(Colour::GREY, "none"), (Colour::WHITE, "some")];
+    let plain = || Chart::new("");
+    vec![
+        plain(),
+        plain().log_x().log_y().equal_axes(),
+        line(plain()),
+        line(plain().log_x().log_y().legend(Corner::Outside)),
+        line(plain().x_range(1.0, 1.0).y_range(f64::NAN, 0.0)),
+        plain().path("one", &[[2.0, 2.0]], PALETTE[1]).equal_axes(),
+        plain()
+            .path("none", &[], PALETTE[1])
+            .band("", &[], PALETTE[2]),
+        plain().bars("none", &[0.0], &[], PALETTE[3]).log_y(),
+        plain().heat(holes.clone(), Palette::Sequential).log_y(),
+        plain().contours(holes.clone(), Levels::Count(3)),
+        plain().categories("kinds", holes, &kinds),
+        plain().heat(
+            Field2::sample([0.0, 1.0], [0.0, 1.0], [0, 4], |_, _| 0.0),
+            Palette::Diverging,
+        ),
+        plain()
+            .markers("far", &[[1e300, 0.0]], PALETTE[4], Marker::Star)
+            .x_range(0.0, 1.0),
+    ]
+}
+
+#[test]
+fn odd_charts_are_drawn() {
+    let folder = folder("odd");
+    let page = Page::new(4).chart_size(120, 120).title("odd").lettered();
+    let page = odd_charts().into_iter().fold(page, Page::chart);
+    let [png, svg] = page.save(&folder.join("deep").join("odd")).unwrap();
+    assert!(std::fs::metadata(png).unwrap().len() > 1000);
+    let text = std::fs::read_to_string(svg).unwrap();
+    assert!(text.starts_with("<svg width=\"480\"") && text.ends_with("</svg>\n"));
+    assert!(!text.contains("NaN") && !text.contains("inf"));
+    std::fs::remove_dir_all(folder).ok();
+}
+
+#[test]
+fn an_empty_page_is_still_a_picture() {
+    let folder = folder("empty");
+    assert!(Page::new(0).save(&folder.join("empty")).is_ok());
+    std::fs::remove_dir_all(folder).ok();
+}
+
+#[test]
+fn endings_are_appended_to_the_stem() {
+    let [png, svg] = saved(Chart::new("dot"), "stem").unwrap();
+    assert!(png.ends_with("figure0.5.png") && svg.ends_with("figure0.5.svg"));
+}
+
+#[test]
+fn contradictions_are_errors_that_name_the_chart() {
+    let bars = Chart::new("the bars").bars("", &[0.0, 1.0], &[1.0, 2.0], PALETTE[0]);
+    let Err(Error::Plot { message, .. }) = saved(bars, "fault") else {
+        panic!("bars without enough edges were drawn");
+    };
+    assert!(message.contains("the bars") && message.contains("3 edges"));
+}

@@ -1,0 +1,136 @@
+//! Lines of text on a canvas.
+
+use super::canvas::{Canvas, Drawn, rgb};
+use super::colour::Colour;
+use super::font::{self, Face};
+use super::layer::Point;
+use super::script::{Run, runs};
+use plotters::backend::DrawingBackend;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontTransform, TextStyle};
+
+/// How a line of text is set; its anchor is at middle height.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) size: f64,
+    pub(crate) align: HPos,
+    /// Whether the text runs upwards.
+    pub(crate) turned: bool,
+}
+
+impl Setting {
+    pub(crate) fn new(size: f64, align: HPos) -> Setting {
+        Setting {
+            size,
+            align,
+            turned: false,
+        }
+    }
+}
+
+/// One run in its place: it starts `along` pixels after `at` in the writing direction.
+struct Placed {
+    run: Run,
+    at: Point,
+    along: f64,
+    align: HPos,
+}
+
+impl<B: DrawingBackend> Canvas<'_, B> {
+    /// Writes one line of text, with its raised and lowered parts.
+    pub(crate) fn text(&mut self, text: &str, at: Point, setting: Setting) -> Drawn {
+        let runs = runs(text);
+        let width: f64 = runs.iter().map(|run| run.width(setting.size)).sum();
+        let mut along = match setting.align {
+            HPos::Left => 0.0,
+            HPos::Center => -0.5 * width,
+            HPos::Right => -width,
+        };
+        let single = runs.len() == 1 && self.vector;
+        for (index, run) in runs.iter().enumerate() {
+            // Should a viewer of the SVG have a wider font: a run by itself keeps to its own
+            // anchor, and of several the first grows to the left, away from the others.
+            let align = match index {
+                0 if single => setting.align,
+                0 if self.vector => HPos::Right,
+                _ => HPos::Left,
+            };
+            for part in self.parts(run) {
+                let advance = part.width(setting.size);
+                let placed = Placed {
+                    run: part,
+                    at,
+                    along,
+                    align,
+                };
+                self.run(&placed, setting)?;
+                along += advance;
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits a run into what the backend sets well: single words for bitmaps, which would set
+    /// them too close, and single signs; for an SVG the whole run, which so stays editable, but for leading spaces,
+    /// which viewers drop.
+    fn parts(&self, run: &Run) -> Vec<Run> {
+        let blank = run.text.len() - run.text.trim_start().len();
+        let (lead, body) = run.text.split_at(blank);
+        let pieces: Vec<&str> = match (self.vector, run.face) {
+            (true, _) => vec![lead, body],
+            (false, Face::Text) => run.text.split_inclusive(' ').collect(),
+            (false, Face::Symbol) => run.text.split_inclusive(|_| true).collect(),
+        };
+        let part = |text: &str| Run {
+            text: text.to_string(),
+            ..*run
+        };
+        pieces.into_iter().map(part).collect()
+    }
+
+    fn run(&mut self, placed: &Placed, setting: Setting) -> Drawn {
+        let run = &placed.run;
+        let text = run.text.trim_end();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let size = setting.size * run.size;
+        let (drop, size_given) = self.measures(run, size);
+        let lift = drop - (font::MIDDLE - run.raise) * setting.size;
+        let width = run.face.width(text, size);
+        let along = match placed.align {
+            HPos::Left => placed.along,
+            HPos::Center => placed.along + 0.5 * width,
+            HPos::Right => placed.along + width,
+        };
+        // Bitmaps drop the white space to the left of a run.
+        let along = match (self.vector, text.chars().next()) {
+            (false, Some(first)) => along + run.face.bearing(first, size),
+            _ => along,
+        };
+        let [x, y] = placed.at;
+        let (anchor, transform) = match setting.turned {
+            true => ([x - lift, y - along], FontTransform::Rotate270),
+            false => ([x + along, y - lift], FontTransform::None),
+        };
+        let ink = rgb(Colour::BLACK);
+        let face = run.face.sized(size_given * self.scale).transform(transform);
+        let text_style = TextStyle::from(face)
+            .color(&ink)
+            .pos(Pos::new(placed.align, VPos::Top));
+        self.text_widths.push(width * self.scale);
+        let anchor = self.pixel(anchor);
+        let drawn = self.backend.draw_text(text, &text_style, anchor);
+        drawn.map_err(|e| e.to_string())
+    }
+
+    /// Height from the top of a run to its baseline, and the size to give to the backend: a bitmap
+    /// has the baseline half a size down, an SVG 0.76 em, and takes an em for its size over 1.24.
+    fn measures(&self, run: &Run, size: f64) -> (f64, f64) {
+        let em = run.face.em() * size;
+        match self.vector {
+            true => (0.76 * em, 1.24 * em),
+            false => (0.5 * size, size),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Seeded random vectors: the same seed gives the same numbers on any number of threads.
+
+use faer::Mat;
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+/// A generator for this seed; independent `stream`s of one seed do not overlap in practice.
+pub fn generator(seed: u64, stream: u64) -> impl Rng {
+    // Golden-ratio increments keep nearby (seed, stream) pairs apart.
+    StdRng::seed_from_u64(seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// A vector of independent standard normal numbers.
+pub fn normal(len: usize, seed: u64, stream: u64) -> Vec<f64> {
+    let mut rng = generator(seed, stream);
+    (0..len).map(|_| StandardNormal.sample(&mut rng)).collect()
+}
+
+/// A vector of independent numbers, uniform on [lower, upper).
+pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
+    let mut rng = generator(seed, 0);
+    (0..len)
+        .map(|_| lower + (upper - lower) * rng.random::<f64>())
+        .collect()
+}
+
+/// A matrix of independent standard normal numbers, one stream a column.
+pub fn normal_matrix(nrows: usize, ncols: usize, seed: u64) -> Mat<f64> {
+    let columns: Vec<Vec<f64>> = (0..ncols)
+        .map(|j| normal(nrows, seed, j as u64 + 1))
+        .collect();
+    Mat::from_fn(nrows, ncols, |i, j| columns[j][i])
+}

@@ -1,0 +1,244 @@
+//! How far to go along a direction, and how much to damp it.
+//!
+//! A rule judges trials; it never evaluates anything, so one loop serves all rules.
+
+/// A trial point θ + scale·η(damping), seen from where it started.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// The scale that was tried.
+    pub scale: f64,
+    /// The damping that was tried.
+    pub damping: f64,
+    /// The objective at the start.
+    pub loss: f64,
+    /// The objective at the trial; ∞ where the model or loss failed.
+    pub trial_loss: f64,
+    /// ∇f·η for scale 1.
+    pub slope: f64,
+    /// The decrease that the quadratic model predicts for scale 1.
+    pub predicted: f64,
+    /// How many trials there were before, from this start.
+    pub attempt: usize,
+}
+
+/// What a rule says of a trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// Go there.
+    Accept,
+    /// Try this scale.
+    Scale(f64),
+    /// Try this damping.
+    Damp(f64),
+    /// Nothing along this direction will do.
+    GiveUp,
+}
+
+/// A rule for the length and damping of steps.
+///
+/// ```
+/// use pullback::{StepRule, step::{Trial, Verdict}};
+/// /// Halves until the loss falls at all.
+/// struct AnyDecrease;
+/// impl StepRule for AnyDecrease {
+///     fn first(&self) -> (f64, f64) { (1.0, 0.0) }
+///     fn judge(&mut self, trial: &Trial) -> Verdict {
+///         match trial.trial_loss < trial.loss {
+///             true => Verdict::Accept,
+///             false if trial.attempt < 30 => Verdict::Scale(0.5 * trial.scale),
+///             false => Verdict::GiveUp,
+///         }
+///     }
+/// }
+/// ```
+pub trait StepRule: Send {
+    /// (scale, damping) of the first trial from a new point.
+    fn first(&self) -> (f64, f64);
+
+    /// What to do about a trial.
+    fn judge(&mut self, trial: &Trial) -> Verdict;
+}
+
+/// Trials from one point before a rule gives up.
+const ATTEMPTS: usize = 40;
+
+/// Decreases smaller than this fraction of the loss drown in rounding.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+impl Trial {
+    /// Whether both the promised and the seen change are rounding: the point is as good as the last.
+    fn indistinguishable(&self) -> bool {
+        let noise = ROUNDING * self.loss.abs();
+        self.scale * self.predicted <= noise && (self.trial_loss - self.loss).abs() <= noise
+    }
+}
+
+/// A constant step τ, accepted wherever the loss is finite.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed {
+    /// τ.
+    pub scale: f64,
+}
+
+impl Default for Fixed {
+    fn default() -> Self {
+        Self { scale: 1.0 }
+    }
+}
+
+impl StepRule for Fixed {
+    fn first(&self) -> (f64, f64) {
+        (self.scale, 0.0)
+    }
+
+    fn judge(&mut self, trial: &Trial) -> Verdict {
+        if trial.trial_loss.is_finite() {
+            Verdict::Accept
+        } else {
+            Verdict::GiveUp
+        }
+    }
+}
+
+/// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η, with the next t from a parabola.
+#[derive(Clone, Copy, Debug)]
+pub struct Armijo {
+    /// The first t of the first iteration.
+    pub first: f64,
+    /// c, between 0 and ½.
+    pub decrease: f64,
+    /// None: every iteration starts from `first`, right where the metric matches the loss. Some(g): it starts
+    /// where the parabola through the last step had its minimum, but at most g times that step; so a
+    /// direction of any length finds its own scale.
+    pub growth: Option<f64>,
+    /// The damping of all directions.
+    pub damping: f64,
+    next: Option<f64>,
+}
+
+impl Default for Armijo {
+    fn default() -> Self {
+        Self {
+            first: 1.0,
+            decrease: 1e-4,
+            growth: None,
+            damping: 0.0,
+            next: None,
+        }
+    }
+}
+
+impl Armijo {
+    /// A rule that finds its own scale, starting from `first` and growing by at most `growth` an iteration.
+    pub fn growing(first: f64, growth: f64) -> Self {
+        Self {
+            first,
+            growth: Some(growth),
+            ..Self::default()
+        }
+    }
+}
+
+impl StepRule for Armijo {
+    fn first(&self) -> (f64, f64) {
+        (self.next.unwrap_or(self.first), self.damping)
+    }
+
+    fn judge(&mut self, trial: &Trial) -> Verdict {
+        let t = trial.scale;
+        let rise = trial.trial_loss - trial.loss - t * trial.slope;
+        // The minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
+        let best = if rise > 0.0 {
+            -0.5 * trial.slope * t * t / rise
+        } else {
+            f64::INFINITY
+        };
+        let enough = trial.loss + self.decrease * t * trial.slope;
+        if trial.trial_loss <= enough || trial.indistinguishable() {
+            if let Some(growth) = self.growth {
+                self.next = Some(best.clamp(0.1 * t, growth * t));
+            }
+            return Verdict::Accept;
+        }
+        if trial.attempt >= ATTEMPTS {
+            return Verdict::GiveUp;
+        }
+        // NaN (an infinite trial) fails both comparisons of clamp's callers, so it takes the plain tenth.
+        Verdict::Scale(if best.is_finite() {
+            best.clamp(0.1 * t, 0.5 * t)
+        } else {
+            0.1 * t
+        })
+    }
+}
+
+/// Levenberg-Marquardt: damping by the ratio of actual to predicted decrease (Nielsen 1999).
+///
+/// Where the metric does not match the loss the quadratic model has the right shape but not the right size;
+/// a ratio well above 1 tells so, and the steps are stretched, up to `stretch`.
+#[derive(Clone, Copy, Debug)]
+pub struct TrustRatio {
+    /// λ of the first trial, as a fraction of D.
+    pub damping: f64,
+    /// Least ratio at which a trial is accepted.
+    pub accept: f64,
+    /// Longest scale; 1 for pure Levenberg-Marquardt.
+    pub stretch: f64,
+    scale: f64,
+    growth: f64,
+}
+
+impl Default for TrustRatio {
+    fn default() -> Self {
+        Self {
+            damping: 1e-3,
+            accept: 1e-4,
+            stretch: 1e4,
+            scale: 1.0,
+            growth: 2.0,
+        }
+    }
+}
+
+/// Damping beyond which a step is nothing.
+const MOST_DAMPING: f64 = 1e16;
+
+impl StepRule for TrustRatio {
+    fn first(&self) -> (f64, f64) {
+        (self.scale, self.damping)
+    }
+
+    fn judge(&mut self, trial: &Trial) -> Verdict {
+        // With the step stretched by τ the model is that of G/τ, whose prediction is τ times as large.
+        let ratio = (trial.loss - trial.trial_loss) / (trial.scale * trial.predicted);
+        if trial.indistinguishable() {
+            return Verdict::Accept;
+        }
+        if ratio > self.accept {
+            self.accepted(ratio);
+            return Verdict::Accept;
+        }
+        if trial.attempt >= ATTEMPTS || self.damping > MOST_DAMPING {
+            return Verdict::GiveUp;
+        }
+        if self.scale > 1.0 {
+            self.scale = (0.25 * self.scale).max(1.0);
+            return Verdict::Scale(self.scale);
+        }
+        self.damping = self.damping.max(1e-12) * self.growth;
+        self.growth *= 2.0;
+        Verdict::Damp(self.damping)
+    }
+}
+
+impl TrustRatio {
+    fn accepted(&mut self, ratio: f64) {
+        self.damping *= (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
+        self.growth = 2.0;
+        if ratio > 1.5 {
+            self.scale = (2.0 * self.scale).min(self.stretch);
+        } else if ratio < 0.75 {
+            self.scale = (0.5 * self.scale).max(1.0);
+        }
+    }
+}
