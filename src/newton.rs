@@ -72,7 +72,8 @@ impl Newton {
             let mut delta = g.clone();
             let batch = MatMut::from_column_major_slice_mut(&mut delta, rho.len(), 1);
             backend.factor(a)?.solve(Side::Plain, batch)?;
-            if !self.advance(model, theta, rho, &mut g, &delta) {
+            let residual = |rho: &[f64], out: &mut [f64]| model.residual(rho, theta, out);
+            if !self.advance(residual, rho, &mut g, &delta) {
                 return if largest(&g) <= ROUNDING * size {
                     Ok(())
                 } else {
@@ -92,12 +93,11 @@ impl Newton {
     }
 
     /// Takes the longest of the steps 1, ½, ¼ … that reduces ‖g‖; false if none does.
-    fn advance<M: Model + ?Sized>(
+    fn advance(
         &self,
-        model: &M,
-        theta: &[f64],
+        residual: impl Fn(&[f64], &mut [f64]),
         rho: &mut [f64],
-        g: &mut Vec<f64>,
+        g: &mut [f64],
         delta: &[f64],
     ) -> bool {
         let before = norm(g);
@@ -105,11 +105,11 @@ impl Newton {
         let mut t = 1.0;
         for _ in 0..=self.halvings {
             let trial: Vec<f64> = rho.iter().zip(delta).map(|(r, d)| r - t * d).collect();
-            model.residual(&trial, theta, &mut trial_g);
+            residual(&trial, &mut trial_g);
             // NaN compares false: a step out of the model's domain is halved too.
             if norm(&trial_g) < (1.0 - 1e-4 * t) * before {
                 rho.copy_from_slice(&trial);
-                *g = trial_g;
+                g.copy_from_slice(&trial_g);
                 return true;
             }
             t *= 0.5;

@@ -23,8 +23,11 @@ const REMEMBERED: usize = 8;
 
 /// Symbolic analyses by sparsity pattern, the most recent last.
 pub(super) struct Analyses<S> {
-    known: Mutex<Vec<(Vec<usize>, Vec<usize>, Arc<S>)>>,
+    known: Mutex<Vec<Known<S>>>,
 }
+
+/// Column pointers, row indices, and what was found out about them.
+type Known<S> = (Vec<usize>, Vec<usize>, Arc<S>);
 
 impl<S> Default for Analyses<S> {
     fn default() -> Self {

@@ -1,14 +1,72 @@
 //! Sparse matrices on a grid: weighted Laplacians, and the equations of a stationary density.
 
 use faer::Mat;
-use faer::sparse::{SparseColMat, SymbolicSparseColMat, Triplet};
+use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 
 use super::{Face, Grid};
-use crate::error::{Error, Result};
 use crate::operator::Operator;
 
+/// A stencil over a cell and its neighbours, by the cells of the lower sides of faces.
+struct Stencil {
+    /// Own coefficient of every cell.
+    centre: Vec<f64>,
+    /// For each axis and lower cell: in the row of the upper cell, the coefficient of the lower one.
+    above: Vec<Vec<f64>>,
+    /// For each axis and lower cell: in the row of the lower cell, the coefficient of the upper one.
+    below: Vec<Vec<f64>>,
+    /// One number for all entries of the last row, in place of its own.
+    last_row: Option<f64>,
+}
+
+impl Stencil {
+    fn new(grid: &Grid, centre: Vec<f64>) -> Self {
+        let couplings = vec![vec![0.0; grid.cells()]; grid.dim()];
+        Self {
+            centre,
+            above: couplings.clone(),
+            below: couplings,
+            last_row: None,
+        }
+    }
+
+    /// The matrix, by columns, rows in order.
+    fn compress(&self, grid: &Grid) -> SparseColMat<usize, f64> {
+        let n = grid.cells();
+        let strides: Vec<usize> = (0..grid.dim()).map(|d| grid.stride(d)).collect();
+        let size = 2 * n + 2 * grid.faces();
+        let (mut pointers, mut rows) = (Vec::with_capacity(n + 1), Vec::with_capacity(size));
+        let mut values = Vec::with_capacity(size);
+        pointers.push(0);
+        for cell in 0..n {
+            let index = |d: usize| cell / strides[d] % grid.axes[d].cells;
+            let mut push = |row: usize, value: f64| {
+                if self.last_row.is_none() || row + 1 < n {
+                    rows.push(row);
+                    values.push(value);
+                }
+            };
+            for d in (0..strides.len()).filter(|&d| index(d) > 0) {
+                let lower = cell - strides[d];
+                push(lower, self.below[d][lower]);
+            }
+            push(cell, self.centre[cell]);
+            let has_upper = |d: &usize| index(*d) + 1 < grid.axes[*d].cells;
+            for d in (0..strides.len()).rev().filter(has_upper) {
+                push(cell + strides[d], self.above[d][cell]);
+            }
+            if let Some(value) = self.last_row {
+                rows.push(n - 1);
+                values.push(value);
+            }
+            pointers.push(rows.len());
+        }
+        let pattern = SymbolicSparseColMat::new_checked(n, n, pointers, None, rows);
+        SparseColMat::new(pattern, values)
+    }
+}
+
 impl Grid {
-    /// −∇·(w ∇·) with no flux through the boundary, plus a diagonal: symmetric, its rows sorted.
+    /// −∇·(w ∇·) with no flux through the boundary, plus a diagonal: symmetric.
     ///
     /// `weights` has one entry a face, `diagonal` one a cell.
     pub(crate) fn weighted_laplacian(
@@ -16,47 +74,17 @@ impl Grid {
         weights: &[f64],
         diagonal: &[f64],
     ) -> SparseColMat<usize, f64> {
-        let n = self.cells();
-        let mut centre = diagonal.to_vec();
-        let mut coupling = vec![vec![0.0; n]; self.dim()];
+        let mut stencil = Stencil::new(self, diagonal.to_vec());
         let h = self.spacings();
         let mut faces = weights.iter();
         self.visit_faces(|d, lower, upper| {
             let w = faces.next().map_or(0.0, |w| w / (h[d] * h[d]));
-            coupling[d][lower] = w;
-            centre[lower] += w;
-            centre[upper] += w;
+            stencil.above[d][lower] = -w;
+            stencil.below[d][lower] = -w;
+            stencil.centre[lower] += w;
+            stencil.centre[upper] += w;
         });
-        self.compress(&centre, &coupling)
-    }
-
-    /// Compressed columns of the symmetric stencil with these couplings to the upper neighbours.
-    fn compress(&self, centre: &[f64], coupling: &[Vec<f64>]) -> SparseColMat<usize, f64> {
-        let n = self.cells();
-        let strides: Vec<usize> = (0..self.dim()).map(|d| self.stride(d)).collect();
-        let size = n + 2 * self.faces();
-        let (mut pointers, mut rows) = (vec![0], Vec::with_capacity(size));
-        let mut values = Vec::with_capacity(size);
-        for (cell, diagonal) in centre.iter().enumerate() {
-            let index = |d: usize| cell / strides[d] % self.axes[d].cells;
-            let mut push = |row: usize, value: f64| {
-                rows.push(row);
-                values.push(value);
-            };
-            for d in (0..self.dim()).filter(|&d| index(d) > 0) {
-                push(cell - strides[d], -coupling[d][cell - strides[d]]);
-            }
-            push(cell, *diagonal);
-            for d in (0..self.dim())
-                .rev()
-                .filter(|&d| index(d) + 1 < self.axes[d].cells)
-            {
-                push(cell + strides[d], -coupling[d][cell]);
-            }
-            pointers.push(rows.len());
-        }
-        let pattern = SymbolicSparseColMat::new_checked(n, n, pointers, None, rows);
-        SparseColMat::new(pattern, values)
+        stencil.compress(self)
     }
 
     /// The equations of a stationary density with fluxes linear in ρ.
@@ -65,29 +93,18 @@ impl Grid {
     /// `[a, b] = flux(face)`. Row i is the divergence ∇·J in cell i, except for the last row: what flows out
     /// of one cell flows into another, so one balance is redundant, and ∫ρ dx stands in its place. The
     /// right-hand side that belongs to it is zero but for the mass in the last entry.
-    ///
-    /// # Errors
-    /// Weights that are not finite.
-    pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Result<Operator<'static>> {
-        let (n, volume) = (self.cells(), self.volume());
-        let mut entries = Vec::with_capacity(4 * self.faces() + n);
+    pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Operator<'static> {
+        let mut stencil = Stencil::new(self, vec![0.0; self.cells()]);
+        stencil.last_row = Some(self.volume());
         self.visit_faces(|d, lower, upper| {
             let face = self.face(d, lower, upper);
-            let weights = flux(&face).map(|w| w / face.spacing);
-            for (row, sign) in [(lower, 1.0), (upper, -1.0)] {
-                if row != n - 1 {
-                    entries.push(Triplet::new(row, lower, sign * weights[0]));
-                    entries.push(Triplet::new(row, upper, sign * weights[1]));
-                }
-            }
+            let [a, b] = flux(&face).map(|w| w / face.spacing);
+            stencil.centre[lower] += a;
+            stencil.below[d][lower] = b;
+            stencil.above[d][lower] = -a;
+            stencil.centre[upper] -= b;
         });
-        entries.extend((0..n).map(|cell| Triplet::new(n - 1, cell, volume)));
-        SparseColMat::try_new_from_triplets(n, n, &entries)
-            .map(Operator::sparse)
-            .map_err(|_| Error::OutOfMemory {
-                what: "assembly",
-                size: n,
-            })
+        Operator::sparse(stencil.compress(self))
     }
 
     /// Divergences of `count` fluxes, one column each, for the parameter Jacobian of

@@ -186,6 +186,17 @@ impl<'a> Operator<'a> {
         Ok(batch.col_as_slice(0).to_vec())
     }
 
+    /// out ← A x or Aᵀ x, for use inside a model, where nothing can be reported.
+    ///
+    /// # Panics
+    /// When the lengths do not fit the operator.
+    pub fn multiply(&self, side: Side, x: &[f64], out: &mut [f64]) {
+        let (rows, cols) = self.shape_of(side);
+        let x = MatRef::from_column_major_slice(x, cols, 1);
+        let out = MatMut::from_column_major_slice_mut(out, rows, 1);
+        self.apply_into(side, x, out);
+    }
+
     /// Fails with the first entry that is NaN or infinite.
     ///
     /// # Errors

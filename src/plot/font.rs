@@ -10,9 +10,8 @@ pub(crate) const MIDDLE: f64 = 0.5 * 0.693 / 1.121;
 /// Distance between lines relative to the nominal size.
 pub(crate) const LEADING: f64 = 1.2;
 
-/// What a space gets beyond its own width, relative to the nominal size: glyphs are drawn without
-/// the white space to their left, so that words would stand too close.
-const WORD_GAP: f64 = 0.02;
+/// What a space gets beyond its own width, which is scant, relative to the nominal size.
+const WORD_GAP: f64 = 0.04;
 
 /// Text is measured that much larger, because the font reports whole pixels.
 const FINE: f64 = 16.0;

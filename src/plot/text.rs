@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, Drawn, rgb};
 use super::colour::Colour;
-use super::font::{self, Face};
+use super::font;
 use super::layer::Point;
 use super::script::{Run, runs};
 use plotters::backend::DrawingBackend;
@@ -70,16 +70,15 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         Ok(())
     }
 
-    /// Splits a run into what the backend sets well: single words for bitmaps, which would set
-    /// them too close, and single signs; for an SVG the whole run, which so stays editable, but for leading spaces,
-    /// which viewers drop.
+    /// Splits a run into what the backend sets well: single signs for bitmaps, which would drop the
+    /// white space to the left of each and set them unevenly; for an SVG the whole run, which so
+    /// stays editable, but for leading spaces, which viewers drop.
     fn parts(&self, run: &Run) -> Vec<Run> {
         let blank = run.text.len() - run.text.trim_start().len();
         let (lead, body) = run.text.split_at(blank);
-        let pieces: Vec<&str> = match (self.vector, run.face) {
-            (true, _) => vec![lead, body],
-            (false, Face::Text) => run.text.split_inclusive(' ').collect(),
-            (false, Face::Symbol) => run.text.split_inclusive(|_| true).collect(),
+        let pieces: Vec<&str> = match self.vector {
+            true => vec![lead, body],
+            false => run.text.split_inclusive(|_| true).collect(),
         };
         let part = |text: &str| Run {
             text: text.to_string(),
@@ -103,7 +102,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             HPos::Center => placed.along + 0.5 * width,
             HPos::Right => placed.along + width,
         };
-        // Bitmaps drop the white space to the left of a run.
+        // In a bitmap the run is one sign here, and starts where its ink does.
         let along = match (self.vector, text.chars().next()) {
             (false, Some(first)) => along + run.face.bearing(first, size),
             _ => along,
