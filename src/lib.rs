@@ -1,5 +1,7 @@
 //! Inverse problems for models given by equations, g(ρ, θ) = 0, by natural-gradient descent.
 
+#![warn(unreachable_pub)]
+
 pub mod backend;
 mod check;
 mod covariance;

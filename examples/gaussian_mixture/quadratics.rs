@@ -1,0 +1,124 @@
+//! The quadratic models that standard, L² and W₂ descent minimise in their first steps.
+
+use std::path::{Path, PathBuf};
+
+use pullback::descent::Move;
+use pullback::plot::{Chart, Colour, Corner, Field2, Levels, Marker, Page, Palette};
+use pullback::{Cpu, Linearisation, Result};
+
+use crate::output::Run;
+use crate::pictures::{colour, truth};
+use crate::problem::{Geometry, Problem};
+
+/// Steps shown of each descent.
+const STEPS: usize = 3;
+
+/// h ↦ ∇f·h + hᵀ(G + λD)h/2τ around an iterate, with D = diag G; G = I and λ = 0 for standard descent.
+struct Quadratic {
+    centre: [f64; 2],
+    gradient: [f64; 2],
+    matrix: [[f64; 2]; 2],
+}
+
+impl Quadratic {
+    /// The model that this step from θ minimises.
+    fn new(problem: &Problem, geometry: Geometry, theta: &[f64], step: &Move) -> Result<Self> {
+        let (tau, damping) = (step.scale, step.damping);
+        let cpu = Cpu::default();
+        let rho = problem.mixture.density(theta)?;
+        let z = Linearisation::new(&problem.mixture, &rho, theta, &cpu)?;
+        let mut u = vec![0.0; rho.len()];
+        problem.loss.gradient(&rho, &mut u);
+        let mut matrix = [[1.0 / tau, 0.0], [0.0, 1.0 / tau]];
+        if let Some(metric) = geometry.metric(problem.grid())? {
+            let root = metric.at(&rho, &cpu)?;
+            root.project(&mut u);
+            let y = root.lift(z.matrix()?.as_ref())?;
+            let g = y.transpose() * &y;
+            let damped = |i: usize, j: usize| if i == j { 1.0 + damping } else { 1.0 };
+            matrix = [0, 1].map(|i| [0, 1].map(|j| g[(i, j)] * damped(i, j) / tau));
+        }
+        let gradient = z.pull_back(&u)?;
+        Ok(Self {
+            centre: [theta[0], theta[1]],
+            gradient: [gradient[0], gradient[1]],
+            matrix,
+        })
+    }
+
+    fn value(&self, x: f64, y: f64) -> f64 {
+        let h = [x - self.centre[0], y - self.centre[1]];
+        let [[a, b], [c, d]] = self.matrix;
+        let curvature = h[0] * (a * h[0] + b * h[1]) + h[1] * (c * h[0] + d * h[1]);
+        self.gradient[0] * h[0] + self.gradient[1] * h[1] + 0.5 * curvature
+    }
+
+    /// Level lines evenly spaced in distance from the minimum, the one through the iterate among them.
+    fn levels(&self, minimum: [f64; 2]) -> Levels {
+        let lowest = self.value(minimum[0], minimum[1]);
+        let rings = (1..=8).map(|k| lowest * (1.0 - (0.5 * f64::from(k)).powi(2)));
+        Levels::Values(rings.collect())
+    }
+}
+
+/// One row a geometry, one column a step.
+pub fn picture(
+    problem: &Problem,
+    runs: &[Run],
+    landscape: &Field2,
+    stem: &Path,
+) -> Result<Option<[PathBuf; 2]>> {
+    let shown = [Geometry::Standard, Geometry::L2, Geometry::W2];
+    let mut page = Page::new(STEPS);
+    let mut charts = 0;
+    for run in runs.iter().filter(|r| shown.contains(&r.geometry)) {
+        for step in 0..STEPS.min(run.report.iterations()) {
+            page = page.chart(chart(problem, run, landscape, step)?);
+            charts += 1;
+        }
+    }
+    if charts == 0 {
+        return Ok(None);
+    }
+    Ok(Some(page.chart_size(520, 430).save(stem)?))
+}
+
+fn chart(problem: &Problem, run: &Run, landscape: &Field2, step: usize) -> Result<Chart> {
+    let history = &run.report.history;
+    let (here, next) = (&history[step], &history[step + 1]);
+    let Some(taken) = &next.step else {
+        return Ok(Chart::new(run.geometry.label()));
+    };
+    let model = Quadratic::new(problem, run.geometry, &here.theta, taken)?;
+    let field = Field2::sample(landscape.x, landscape.y, [160, 160], |x, y| {
+        model.value(x, y)
+    });
+    let (from, to) = (
+        [here.theta[0], here.theta[1]],
+        [next.theta[0], next.theta[1]],
+    );
+    let names = run.case.names();
+    let title = format!(
+        "{}, step {}, τ = {:.3}",
+        run.geometry.label(),
+        step + 1,
+        taken.scale
+    );
+    Ok(Chart::new(&title)
+        .labels(names[0], names[1])
+        .colour_label("log₁₀ loss")
+        .heat(landscape.clone(), Palette::Sequential)
+        .contours(field, model.levels(to))
+        .path("step", &[from, to], colour(run.geometry))
+        .markers(
+            "truth",
+            &[truth(run.case, [0, 1])],
+            Colour::BLACK,
+            Marker::Star,
+        )
+        .legend(if step == 0 {
+            Corner::UpperLeft
+        } else {
+            Corner::None
+        }))
+}
