@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pullback::descent::Move;
+use pullback::direction::information_matrix;
 use pullback::plot::{Chart, Colour, Corner, Field2, Levels, Marker, Page, Palette};
 use pullback::{Cpu, Linearisation, Result};
 
@@ -33,8 +34,7 @@ impl Quadratic {
         if let Some(metric) = geometry.metric(problem.grid())? {
             let root = metric.at(&rho, &cpu)?;
             root.project(&mut u);
-            let y = root.lift(z.matrix()?.as_ref())?;
-            let g = y.transpose() * &y;
+            let g = information_matrix(root.as_ref(), z.matrix()?.as_ref())?;
             let damped = |i: usize, j: usize| if i == j { 1.0 + damping } else { 1.0 };
             matrix = [0, 1].map(|i| [0, 1].map(|j| g[(i, j)] * damped(i, j) / tau));
         }

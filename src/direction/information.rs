@@ -1,10 +1,28 @@
 //! The natural direction by the information matrix G = ZᵀMZ.
 
-use faer::Mat;
+use faer::{Mat, MatRef};
 
 use super::{Damping, Direction, Local, Path, Proposal, dot, unit_scale};
 use crate::backend::{gram, symmetric_solve};
 use crate::error::Result;
+use crate::metric::Root;
+
+/// G = ZᵀMZ = (LZ)ᵀ(LZ), the metric pulled back to parameters.
+///
+/// ```
+/// use pullback::{Cpu, Grid, Metric, direction::information_matrix, faer::mat, metric::L2};
+/// let metric = L2::new(&Grid::new(&[(0.0, 1.0, 2)])?);
+/// let (rho, cpu) = ([1.0, 1.0], Cpu::default());
+/// let g = information_matrix(metric.at(&rho, &cpu)?.as_ref(), mat![[2.0], [4.0]].as_ref())?;
+/// assert!((g[(0, 0)] - 10.0).abs() < 1e-14);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// What lifting reports.
+pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+    Ok(gram(root.lift(z)?.as_ref()))
+}
 
 /// η = −(G + PᵀP + λD)⁻¹ ∇f by Cholesky; cheap for few parameters, and squares the condition number.
 ///
@@ -17,8 +35,7 @@ pub struct Information {
 
 impl Direction for Information {
     fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        let y = at.metric()?.lift(at.z.matrix()?.as_ref())?;
-        let mut g = gram(y.as_ref());
+        let mut g = information_matrix(at.metric()?, at.z.matrix()?.as_ref())?;
         if let Some(prior) = at.prior {
             g += gram(prior.matrix()?.as_ref());
         }
@@ -55,7 +72,7 @@ impl Path for InformationPath {
         }
         let x = symmetric_solve(damped.as_ref(), &self.grad, "the information matrix")?;
         let x: Vec<f64> = x.iter().map(|x| -x).collect();
-        let column = faer::MatRef::from_column_major_slice(&x, x.len(), 1);
+        let column = MatRef::from_column_major_slice(&x, x.len(), 1);
         let curvature = dot((&self.matrix * column).col_as_slice(0), &x);
         Ok(Proposal {
             predicted: -dot(&self.grad, &x) - 0.5 * curvature,

@@ -5,7 +5,7 @@ mod information;
 mod least_squares;
 
 pub use gradient::Gradient;
-pub use information::Information;
+pub use information::{Information, information_matrix};
 pub use least_squares::LeastSquares;
 
 use crate::error::{Error, Result};

@@ -1,8 +1,9 @@
 //! Products with an operator, and the size |A||x| against which rounding is judged.
 
 use faer::linalg::matmul::matmul;
+use faer::prelude::ReborrowMut;
 use faer::sparse::SparseColMatRef;
-use faer::{Accum, ColMut, ColRef, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef, Par};
 
 use super::{Kind, Operator, Side, View};
 
@@ -33,10 +34,10 @@ impl Operator<'_> {
     pub(crate) fn magnitude_into(&self, side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
         match self.view() {
             View::Identity => each_column(x, out, |x, out| {
-                out.iter_mut().zip(x.iter()).for_each(|(o, x)| *o = x.abs());
+                out.iter_mut().zip(x).for_each(|(o, x)| *o = x.abs());
             }),
-            View::Diagonal(d) => each_column(x, out, |x, mut out| {
-                scale(d, x, out.rb_mut());
+            View::Diagonal(d) => each_column(x, out, |x, out| {
+                scale(d, x, out);
                 out.iter_mut().for_each(|o| *o = o.abs());
             }),
             View::Dense(m) => each_column(x, out, |x, out| dense_magnitude(m, side, x, out)),
@@ -46,20 +47,34 @@ impl Operator<'_> {
     }
 }
 
-use faer::prelude::ReborrowMut;
-
+/// f on every column as slices; columns that are not contiguous are copied.
 fn each_column(
     x: MatRef<'_, f64>,
     mut out: MatMut<'_, f64>,
-    mut f: impl FnMut(ColRef<'_, f64>, ColMut<'_, f64>),
+    mut f: impl FnMut(&[f64], &mut [f64]),
 ) {
     for j in 0..x.ncols() {
-        f(x.col(j), out.rb_mut().col_mut(j));
+        let (x, mut out) = (x.col(j), out.rb_mut().col_mut(j));
+        let copied: Vec<f64>;
+        let x = match x.try_as_col_major() {
+            Some(x) => x.as_slice(),
+            None => {
+                copied = x.iter().copied().collect();
+                &copied
+            }
+        };
+        if let Some(out) = out.rb_mut().try_as_col_major_mut() {
+            f(x, out.as_slice_mut());
+        } else {
+            let mut column = vec![0.0; out.nrows()];
+            f(x, &mut column);
+            out.iter_mut().zip(column).for_each(|(o, c)| *o = c);
+        }
     }
 }
 
-fn scale(d: &[f64], x: ColRef<'_, f64>, out: ColMut<'_, f64>) {
-    for ((o, x), d) in out.iter_mut().zip(x.iter()).zip(d) {
+fn scale(d: &[f64], x: &[f64], out: &mut [f64]) {
+    for ((o, x), d) in out.iter_mut().zip(x).zip(d) {
         *o = d * x;
     }
 }
@@ -68,40 +83,42 @@ fn scale(d: &[f64], x: ColRef<'_, f64>, out: ColMut<'_, f64>) {
 fn sparse(
     m: SparseColMatRef<'_, usize, f64>,
     side: Side,
-    x: ColRef<'_, f64>,
-    mut out: ColMut<'_, f64>,
+    x: &[f64],
+    out: &mut [f64],
     size: impl Fn(f64) -> f64,
 ) {
     let (pointers, rows, values) = (m.symbolic().col_ptr(), m.symbolic().row_idx(), m.val());
-    if side == Side::Plain {
-        out.fill(0.0);
-    }
-    for j in 0..m.ncols() {
-        let entries = pointers[j]..pointers[j + 1];
-        match side {
-            Side::Plain => {
-                let xj = size(x[j]);
-                for k in entries {
-                    out[rows[k]] += size(values[k]) * xj;
+    let column = |j: usize| {
+        let range = pointers[j]..pointers[j + 1];
+        rows[range.clone()].iter().zip(&values[range])
+    };
+    match side {
+        Side::Plain => {
+            out.fill(0.0);
+            for (j, xj) in x.iter().enumerate() {
+                let xj = size(*xj);
+                for (&i, &a) in column(j) {
+                    out[i] += size(a) * xj;
                 }
             }
-            Side::Transpose => {
-                out[j] = entries.map(|k| size(values[k]) * size(x[rows[k]])).sum();
+        }
+        Side::Transpose => {
+            for (j, out) in out.iter_mut().enumerate() {
+                *out = column(j).map(|(&i, &a)| size(a) * size(x[i])).sum();
             }
         }
     }
 }
 
-fn dense_magnitude(m: MatRef<'_, f64>, side: Side, x: ColRef<'_, f64>, mut out: ColMut<'_, f64>) {
+fn dense_magnitude(m: MatRef<'_, f64>, side: Side, x: &[f64], out: &mut [f64]) {
     let m = match side {
         Side::Plain => m,
         Side::Transpose => m.transpose(),
     };
     out.fill(0.0);
-    for j in 0..m.ncols() {
-        let xj = x[j].abs();
-        for (o, a) in out.rb_mut().iter_mut().zip(m.col(j).iter()) {
-            *o += a.abs() * xj;
+    for (j, xj) in x.iter().enumerate() {
+        for (o, a) in out.iter_mut().zip(m.col(j).iter()) {
+            *o += a.abs() * xj.abs();
         }
     }
 }
