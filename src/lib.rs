@@ -1,4 +1,46 @@
-//! Inverse problems for models given by equations, g(ρ, θ) = 0, by natural-gradient descent.
+//! Inverse problems for models given by equations, solved by natural-gradient descent.
+//!
+//! A state ρ(θ) is defined by g(ρ, θ) = 0, and θ is sought that minimises f(ρ(θ)) + R(θ). The descent direction is
+//! the natural gradient
+//!
+//! ```text
+//! η = −G⁺∇f,   G = ZᵀM(ρ)Z,   Z = ∂ρ/∂θ = −(∂g/∂ρ)⁻¹ ∂g/∂θ
+//! ```
+//!
+//! of a metric M on data space. You write the equation; the crate supplies adjoints, geometry, step and report.
+//!
+//! ```
+//! use pullback::models::{GaussianMixture, Parameter};
+//! use pullback::{Descent, Grid, loss::L2Misfit};
+//!
+//! let mixture = GaussianMixture::new(Grid::new(&[(-5.0, 7.0, 120)])?)
+//!     .component(1.0, &[0.0], 1.0)
+//!     .free(&[Parameter::Mean(0, 0)])?;
+//! let data = mixture.density(&[1.5])?;
+//! let loss = L2Misfit::new(mixture.grid(), data)?;
+//!
+//! let report = Descent::new(&mixture, &loss).run(&[0.0], |iterate| println!("{iterate}"))?;
+//!
+//! println!("{report}");
+//! assert!(report.converged() && (report.theta[0] - 1.5).abs() < 1e-8);
+//! # Ok::<(), pullback::Error>(())
+//! ```
+//!
+//! # The map
+//!
+//! | to | see |
+//! |---|---|
+//! | state an equation | [`Model`], [`Operator`], [`Grid`] |
+//! | say what fits | [`Loss`] and [`loss`], [`Covariance`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
+//! | choose a geometry | [`Metric`], [`Root`] and [`metric`] |
+//! | descend | [`Descent`], [`Report`], [`direction`], [`step`] |
+//! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
+//! | solve | [`Backend`], [`Cpu`] |
+//! | check | [`verify`] |
+//!
+//! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
+//! Knowledge points one way: error, operator, grid ← backend ← model ← linearisation ← metric ← loss, prior ←
+//! direction ← descent.
 
 #![warn(unreachable_pub)]
 
@@ -40,3 +82,8 @@ pub use operator::{Operator, Product, Side, View};
 pub use prior::Prior;
 pub use step::StepRule;
 pub use transform::{Bounds, Transform};
+
+/// The examples of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

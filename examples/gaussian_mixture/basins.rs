@@ -1,35 +1,26 @@
 //! Which starts lead to the truth.
 
 use indicatif::ProgressBar;
+use pullback::Result;
 use pullback::plot::Field2;
-use pullback::{Flow, Iterate, Result};
 use rayon::prelude::*;
 
 use crate::output::REACHED;
 use crate::problem::{Case, Geometry, LossKind, Problem};
 
-/// Where a descent ended: 0 at the truth, 1 elsewhere, 2 outside the window.
+/// Where a descent ended: 0 at the truth, 1 at the edge of the box, 2 nowhere in 150 steps.
 fn fate(problem: &Problem, case: Case, geometry: Geometry, start: &[f64]) -> f64 {
-    let window = case.window();
-    let escaped = |i: &Iterate| {
-        let mut coordinates = i.theta.iter().zip(window);
-        coordinates.any(|(t, [lower, upper])| {
-            let margin = 0.5 * (upper - lower);
-            *t < lower - margin || *t > upper + margin
-        })
+    let Ok(report) = problem.descend(geometry, start, 150, |_| ()) else {
+        return 2.0;
     };
-    let mut outside = false;
-    let report = problem.descend(geometry, start, 150, |i| {
-        outside = escaped(i);
-        if outside { Flow::Stop } else { Flow::Continue }
-    });
-    let Ok(report) = report else { return 1.0 };
     let pairs = report.theta.iter().zip(case.truth());
     let distance = pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
-    match (outside, distance < REACHED) {
-        (true, _) => 2.0,
-        (false, true) => 0.0,
-        (false, false) => 1.0,
+    let at_edge = |(theta, name): (&f64, &&str)| Case::interval(name).contains(theta);
+    let mut ends = report.theta.iter().zip(case.names());
+    match (distance < REACHED, ends.any(at_edge)) {
+        (true, _) => 0.0,
+        (false, true) => 1.0,
+        (false, false) => 2.0,
     }
 }
 

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use options::Options;
 use output::Run;
-use problem::{Case, Problem};
+use problem::{BOX, Case, Problem};
 use pullback::plot::Field2;
 
 type Failure = Box<dyn std::error::Error>;
@@ -105,8 +105,8 @@ fn draw(options: &Options, case: Case, runs: &[Run]) -> Result<(), Failure> {
     if case == Case::Five {
         let side = cells(options);
         let density = Field2 {
-            x: [-4.0, 10.0],
-            y: [-4.0, 10.0],
+            x: BOX,
+            y: BOX,
             shape: [side, side],
             values: problem.mixture.density(case.truth())?,
         };

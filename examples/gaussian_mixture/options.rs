@@ -87,12 +87,13 @@ fn check_start(options: &Options) -> Result<(), String> {
             start.len()
         ));
     }
-    let weight_outside = names[0] == "w" && !(0.0..=1.0).contains(&start[0]);
-    if weight_outside {
-        return Err(format!(
-            "--start: the weight w = {} must lie in [0, 1]",
-            start[0]
-        ));
+    for (name, value) in names.iter().zip(start) {
+        let [lower, upper] = Case::interval(name);
+        if !(lower..=upper).contains(value) {
+            return Err(format!(
+                "--start: {name} = {value} must lie in [{lower}, {upper}]"
+            ));
+        }
     }
     Ok(())
 }

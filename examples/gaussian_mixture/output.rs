@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use pullback::Report;
@@ -54,7 +53,7 @@ impl Run {
 pub const REACHED: f64 = 1e-2;
 
 /// All iterates of all runs of one case.
-pub fn write_trajectories(path: &Path, case: Case, runs: &[Run]) -> io::Result<()> {
+pub fn write_trajectories(path: &Path, case: Case, runs: &[Run]) -> Result<(), String> {
     let mut text = format!(
         "metric,iteration,{},loss,gradient,scale,seconds\n",
         case.names().join(",")
@@ -75,10 +74,11 @@ pub fn write_trajectories(path: &Path, case: Case, runs: &[Run]) -> io::Result<(
             );
         }
     }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(path, text)
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text));
+    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 /// The table at the end.

@@ -111,8 +111,8 @@ pub fn basins(case: Case, maps: &[(Geometry, Field2)], stem: &Path) -> Result<[P
     let pale = |k: usize| PALETTE[k].mix(Colour::WHITE, 0.45);
     let kinds = [
         (pale(2), "the truth"),
-        (pale(4), "not in 150 steps"),
-        (pale(1), "out of the window"),
+        (pale(1), "the edge of the box"),
+        (pale(4), "neither in 150 steps"),
     ];
     let mut page = Page::new(3.min(maps.len()));
     for (geometry, field) in maps {

@@ -78,22 +78,20 @@ impl Case {
         }
     }
 
-    /// Weights stay in [0, 1]; means are free.
+    /// The interval of a parameter: weights stay in [0, 1], means in the box of the states.
+    pub fn interval(name: &str) -> [f64; 2] {
+        if name == "w" { [0.0, 1.0] } else { BOX }
+    }
+
     fn bounds(self) -> Result<Bounds> {
-        let weight = |n: &&str| *n == "w";
-        let names = self.names().iter();
-        let (lower, upper) = names
-            .map(|n| {
-                if weight(&n) {
-                    (0.0, 1.0)
-                } else {
-                    (f64::NEG_INFINITY, f64::INFINITY)
-                }
-            })
-            .unzip();
+        let intervals = self.names().iter().map(|name| Self::interval(name));
+        let (lower, upper) = intervals.map(|[l, u]| (l, u)).unzip();
         Bounds::new(lower, upper)
     }
 }
+
+/// Each side of the box that states live on.
+pub const BOX: [f64; 2] = [-4.0, 10.0];
 
 /// What is minimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +235,8 @@ pub struct Problem {
 impl Problem {
     /// The mixture on [−4, 10]² with `cells` cells along each axis, and the loss to its truth.
     pub fn new(case: Case, loss: LossKind, cells: usize) -> Result<Self> {
-        let grid = Grid::new(&[(-4.0, 10.0, cells), (-4.0, 10.0, cells)])?;
+        let side = (BOX[0], BOX[1], cells);
+        let grid = Grid::new(&[side, side])?;
         let mixture = GaussianMixture::new(grid.clone())
             .component(0.3, &[1.0, 3.0], 1.0)
             .component(0.7, &[3.0, 2.0], 1.0)

@@ -32,7 +32,7 @@ const SIDES: [u32; 2] = [120, 4000];
 /// let stem = std::env::temp_dir().join("pullback-doc").join("valley");
 /// let [png, svg] = Page::new(1).chart(chart).chart_size(320, 260).save(&stem)?;
 /// assert!(png.exists() && svg.exists());
-/// # Ok::<(), pullback::error::Error>(())
+/// # Ok::<(), pullback::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Page {
