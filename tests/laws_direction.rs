@@ -10,9 +10,9 @@ use pullback::loss::Observations;
 use pullback::metric::Observed;
 use pullback::prior::Tikhonov;
 use pullback::step::Fixed;
-use pullback::{Covariance, Descent, Metric, Model, Operator, Tolerances, random};
+use pullback::{Covariance, Descent, Metric, Operator, Tolerances, random};
 use support::problems::{Start, exact_directions, metrics, problems, proposal};
-use support::{column, definite, dot, gap, reference_vector};
+use support::{Explicit, column, definite, dot, gap, reference_vector};
 
 /// G = ZᵀMZ + PᵀP, from M itself.
 fn dense_geometry(at: &Local<'_>) -> Mat<f64> {
@@ -109,28 +109,6 @@ fn observations_make_the_same_directions_as_the_dense_formula() {
         };
         let broken = start.look(judge);
         assert!(broken.is_empty(), "{broken:#?}");
-    }
-}
-
-/// ρ = F θ.
-struct Explicit(Mat<f64>);
-
-impl Model for Explicit {
-    fn state_dim(&self) -> usize {
-        self.0.nrows()
-    }
-    fn param_dim(&self) -> usize {
-        self.0.ncols()
-    }
-    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
-        let f = &self.0 * column(theta);
-        (0..out.len()).for_each(|i| out[i] = rho[i] - f[(i, 0)]);
-    }
-    fn state_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
-        Operator::identity(self.0.nrows())
-    }
-    fn param_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
-        Operator::dense(-&self.0)
     }
 }
 

@@ -260,7 +260,6 @@ fn the_dual_of_a_projected_covector_is_the_same() {
 
 /// Where two metrics project differently, their sum sees every tangent, and nothing may be projected away.
 #[test]
-#[ignore = "defect: the sum takes the projection of its first metric"]
 fn a_sum_with_two_projections_projects_nothing() {
     for (grid, seed) in grids().iter().zip(1..) {
         let (rho, cpu) = (density(grid, seed), Cpu::default());

@@ -4,8 +4,7 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::{Factor, SINGULAR, SolveStats};
-use crate::check;
+use super::{Factor, SINGULAR, SolveStats, check_batch};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
@@ -27,11 +26,7 @@ pub(super) struct Checked<'a, D> {
 
 impl<D: Direct> Factor for Checked<'_, D> {
     fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        check::length(
-            "the right-hand side of a linear solve",
-            batch.nrows(),
-            self.operator.nrows(),
-        )?;
+        check_batch(batch.rb(), self.operator.nrows())?;
         if batch.ncols() <= CHUNK {
             return self.solve_chunk(side, batch);
         }
@@ -54,9 +49,10 @@ impl<D: Direct> Checked<'_, D> {
             x += &r;
             (stats, _) = self.judge(side, x.rb(), b.as_ref());
         }
-        // A positive definite matrix is the caller's word that the solution exists: weighted Laplacians with
-        // nearly empty regions are as badly conditioned as singular ones, and still right.
-        let hopeless = stats.amplification > SINGULAR && !self.operator.is_positive_definite();
+        // Where positive definiteness is known by construction, no solution is hopeless: weighted Laplacians
+        // with nearly empty regions amplify as much as singular matrices do, and are still right.
+        let hopeless =
+            stats.amplification > SINGULAR && !self.operator.is_definite_by_construction();
         if stats.residual <= self.tolerance && !hopeless {
             Ok(stats)
         } else {

@@ -2,14 +2,14 @@
 
 use faer::MatMut;
 use faer::linalg::solvers::PartialPivLu;
-use faer::prelude::ReborrowMut;
+use faer::prelude::{Reborrow, ReborrowMut};
 use faer::sparse::linalg::cholesky::SymbolicCholesky;
 use faer::sparse::linalg::lu::SymbolicLu;
 
 use super::checked::{Checked, Direct};
 use super::krylov::Gmres;
 use super::sparse::{Analyses, SparseCholesky, SparseLu};
-use super::{Backend, Factor, SolveStats, dense};
+use super::{Backend, Factor, SolveStats, check_batch, dense};
 use crate::check;
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};
@@ -107,11 +107,7 @@ struct Trivial(usize);
 
 impl Factor for Trivial {
     fn solve(&self, _: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        check::length(
-            "the right-hand side of a linear solve",
-            batch.nrows(),
-            self.0,
-        )?;
+        check_batch(batch.rb(), self.0)?;
         Ok(SolveStats::default())
     }
 }

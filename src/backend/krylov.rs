@@ -4,8 +4,7 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{ColMut, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::{Factor, SolveStats};
-use crate::check;
+use super::{Factor, SolveStats, check_batch};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
@@ -20,11 +19,7 @@ pub(super) struct Gmres<'a> {
 
 impl Factor for Gmres<'_> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        check::length(
-            "the right-hand side of a linear solve",
-            batch.nrows(),
-            self.operator.nrows(),
-        )?;
+        check_batch(batch.rb(), self.operator.nrows())?;
         batch
             .par_col_chunks_mut(1)
             .map(|column| self.solve_column(side, column.col_mut(0)))
@@ -38,9 +33,10 @@ impl Gmres<'_> {
         let norm_b = norm(&b);
         let mut x = vec![0.0; b.len()];
         let (mut r, mut spent, mut last) = (b.clone(), 0, f64::INFINITY);
-        while norm(&r) > self.tolerance * norm_b {
+        // A residual that is NaN is not small either.
+        while !small(&r, self.tolerance * norm_b) {
             // A whole cycle that hardly helps will not be followed by one that does.
-            if spent >= self.products || norm(&r).is_nan() || norm(&r) > 0.99 * last {
+            if spent >= self.products || !small(&r, 0.99 * last) {
                 return Err(Error::Stagnation {
                     iterations: spent,
                     residual: norm(&r) / norm_b,
@@ -161,6 +157,11 @@ impl RotatedColumns {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// False for NaN.
+fn small(r: &[f64], bound: f64) -> bool {
+    norm(r) <= bound
 }
 
 fn norm(a: &[f64]) -> f64 {

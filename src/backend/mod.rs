@@ -16,9 +16,10 @@ pub(crate) use dense::{gram, lower_cholesky, solve_triangular, symmetric_solve};
 pub(crate) use least_squares::{TriangularForm, minimum_norm};
 pub(crate) use tally::Tally;
 
-use faer::MatMut;
+use faer::{MatMut, MatRef};
 
-use crate::error::Result;
+use crate::check;
+use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
 /// Something that can solve linear systems.
@@ -72,6 +73,22 @@ impl SolveStats {
             iterations: self.iterations.max(other.iterations),
         }
     }
+}
+
+/// Whether a batch of right-hand sides can be solved for at all.
+fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
+    check::length("the right-hand side of a linear solve", batch.nrows(), rows)?;
+    for j in 0..batch.ncols() {
+        let mut column = batch.col(j).iter().enumerate();
+        if let Some((index, &value)) = column.find(|(_, x)| !x.is_finite()) {
+            return Err(Error::NotFinite {
+                what: "the right-hand side of a linear solve",
+                index,
+                value,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Beyond this amplification no digit of a solution is left.

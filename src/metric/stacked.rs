@@ -78,44 +78,47 @@ impl<'a> StackedRoot<'a> {
         self.parts.iter().map(rows).collect()
     }
 
-    /// y = [√wᵢ dualᵢ(uᵢ)], if the parts know their covectors and these add up to c.
+    /// y = [√wᵢ dualᵢ(uᵢ)], if the parts know their covectors and what they see of them adds up to c.
     fn dual_by_parts(&self, c: &[f64]) -> Option<Vec<f64>> {
         let mut sum = vec![0.0; c.len()];
         let mut y = Vec::new();
         for part in &self.parts {
-            let u = part.covector.as_ref()?;
+            let mut u = part.covector.clone()?;
+            y.extend(part.root.dual(&u).ok()?.iter().map(|y| part.weight * y));
+            part.root.project(&mut u);
             let square = part.weight * part.weight;
-            sum.iter_mut().zip(u).for_each(|(s, u)| *s += square * u);
-            y.extend(part.root.dual(u).ok()?.iter().map(|y| part.weight * y));
+            sum.iter_mut().zip(&u).for_each(|(s, u)| *s += square * u);
         }
-        self.project(&mut sum);
-        let size = c.iter().fold(0.0_f64, |m, c| m.max(c.abs()));
-        let close = |(s, c): (&f64, &f64)| (s - c).abs() <= 1e-8 * size;
-        sum.iter().zip(c).all(close).then_some(y)
+        close(&sum, c).then_some(y)
     }
 
     /// y = [0, …, dualᵢ(c)/√wᵢ, …, 0] for the first part that sees all of c.
     fn dual_by_one(&self, c: &[f64]) -> Result<Vec<f64>> {
         let sizes = self.sizes()?;
-        let mut last = Error::NotInRange {
+        for (i, part) in self.parts.iter().enumerate() {
+            let mut seen = c.to_vec();
+            part.root.project(&mut seen);
+            let Some(dual) = part.root.dual(c).ok().filter(|_| close(&seen, c)) else {
+                continue;
+            };
+            let before: usize = sizes[..i].iter().sum();
+            let mut y = vec![0.0; sizes.iter().sum()];
+            for (y, d) in y[before..].iter_mut().zip(dual) {
+                *y = d / part.weight;
+            }
+            return Ok(y);
+        }
+        Err(Error::NotInRange {
             metric: "sum",
             distance: 1.0,
-        };
-        for (i, part) in self.parts.iter().enumerate() {
-            match part.root.dual(c) {
-                Ok(dual) => {
-                    let before: usize = sizes[..i].iter().sum();
-                    let mut y = vec![0.0; sizes.iter().sum()];
-                    for (y, d) in y[before..].iter_mut().zip(dual) {
-                        *y = d / part.weight;
-                    }
-                    return Ok(y);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        })
     }
+}
+
+/// Equal to rounding.
+fn close(a: &[f64], b: &[f64]) -> bool {
+    let size = b.iter().fold(0.0_f64, |m, b| m.max(b.abs()));
+    a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-8 * size)
 }
 
 impl Root for StackedRoot<'_> {
@@ -154,25 +157,26 @@ impl Root for StackedRoot<'_> {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
-        match self.dual_by_parts(c) {
+        let mut c = c.to_vec();
+        self.project(&mut c);
+        match self.dual_by_parts(&c) {
             Some(y) => Ok(y),
-            None => self.dual_by_one(c),
+            None => self.dual_by_one(&c),
         }
     }
 
-    /// The common projection of the parts; none where one part sees all tangents.
+    /// The projection that all parts have in common; parts with different ones together see all tangents.
     fn project(&self, c: &mut [f64]) {
-        let mut projected = None;
-        for part in &self.parts {
+        let projected = |part: &Part<'_>| {
             let mut own = c.to_vec();
             part.root.project(&mut own);
-            if own == c {
-                return;
-            }
-            projected.get_or_insert(own);
-        }
-        if let Some(projected) = projected {
-            c.copy_from_slice(&projected);
+            own
+        };
+        let all: Vec<Vec<f64>> = self.parts.iter().map(projected).collect();
+        if let [first, others @ ..] = &all[..]
+            && others.iter().all(|other| close(other, first))
+        {
+            c.copy_from_slice(first);
         }
     }
 }

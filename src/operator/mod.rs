@@ -33,7 +33,17 @@ pub type Product<'a> = Box<dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send
 /// ```
 pub struct Operator<'a> {
     kind: Kind<'a>,
-    positive_definite: bool,
+    definite: Definite,
+}
+
+/// How it is known that a matrix is symmetric positive definite, if it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Definite {
+    No,
+    /// Somebody said so; solves are still checked for what only a singular matrix would do.
+    Declared,
+    /// It was assembled that way.
+    ByConstruction,
 }
 
 pub(crate) enum Kind<'a> {
@@ -68,7 +78,7 @@ impl<'a> Operator<'a> {
     /// The identity of size `n`.
     pub fn identity(n: usize) -> Self {
         let mut identity = Self::from_kind(Kind::Identity(n));
-        identity.positive_definite = true;
+        identity.definite = Definite::ByConstruction;
         identity
     }
 
@@ -98,13 +108,23 @@ impl<'a> Operator<'a> {
     /// Declares the matrix symmetric positive definite, so that Cholesky may be used.
     #[must_use]
     pub fn positive_definite(mut self) -> Self {
-        self.positive_definite = true;
+        self.definite = Definite::Declared;
         self
     }
 
-    /// Whether the matrix was declared symmetric positive definite.
+    /// For matrices of our own assembly that are positive definite however badly conditioned.
+    pub(crate) fn definite_by_construction(mut self) -> Self {
+        self.definite = Definite::ByConstruction;
+        self
+    }
+
+    pub(crate) fn is_definite_by_construction(&self) -> bool {
+        self.definite == Definite::ByConstruction
+    }
+
+    /// Whether the matrix is known to be symmetric positive definite.
     pub fn is_positive_definite(&self) -> bool {
-        self.positive_definite
+        self.definite > Definite::No
     }
 
     /// Whether this is the identity, for which nothing needs solving.
@@ -115,7 +135,7 @@ impl<'a> Operator<'a> {
     pub(crate) fn from_kind(kind: Kind<'a>) -> Self {
         Self {
             kind,
-            positive_definite: false,
+            definite: Definite::No,
         }
     }
 

@@ -3,6 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod problems;
+pub(crate) mod runs;
+pub(crate) mod singular;
 
 use nalgebra::{DMatrix, DVector};
 use pullback::faer::{Mat, MatRef};
@@ -95,7 +97,7 @@ pub(crate) fn density(grid: &Grid, seed: u64) -> Vec<f64> {
     rho
 }
 
-/// K ρ + ½ρ³ = 1 + B (θ + 0.2 θ²), with K an M-matrix without symmetry, so that ρ > 0 for small θ.
+/// K ρ + ½ρ³ = 1 + B (θ + 0.1 θ³), with K an M-matrix without symmetry, so that ρ > 0 for small θ.
 pub(crate) struct Reaction {
     pub(crate) coupling: Mat<f64>,
     pub(crate) forcing: Mat<f64>,
@@ -125,7 +127,7 @@ impl Model for Reaction {
             let kept: f64 = (0..rho.len()).map(|j| self.coupling[(i, j)] * rho[j]).sum();
             let forced = theta.iter().enumerate();
             let forced: f64 = forced
-                .map(|(j, t)| self.forcing[(i, j)] * (t + 0.2 * t * t))
+                .map(|(j, t)| self.forcing[(i, j)] * (t + 0.1 * t.powi(3)))
                 .sum();
             *out = kept + 0.5 * rho[i].powi(3) - 1.0 - forced;
         }
@@ -142,7 +144,29 @@ impl Model for Reaction {
     fn param_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         let (k, p) = self.forcing.shape();
         Operator::dense(Mat::from_fn(k, p, |i, j| {
-            -self.forcing[(i, j)] * (1.0 + 0.4 * theta[j])
+            -self.forcing[(i, j)] * (1.0 + 0.3 * theta[j] * theta[j])
         }))
+    }
+}
+
+/// ρ = F θ.
+pub(crate) struct Explicit(pub(crate) Mat<f64>);
+
+impl Model for Explicit {
+    fn state_dim(&self) -> usize {
+        self.0.nrows()
+    }
+    fn param_dim(&self) -> usize {
+        self.0.ncols()
+    }
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        let f = &self.0 * column(theta);
+        (0..out.len()).for_each(|i| out[i] = rho[i] - f[(i, 0)]);
+    }
+    fn state_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::identity(self.0.nrows())
+    }
+    fn param_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::dense(-&self.0)
     }
 }
