@@ -38,6 +38,8 @@ pub struct Linearisation<'a> {
     param_jacobian: Operator<'a>,
     chart: Chart,
     matrix: OnceLock<Mat<f64>>,
+    /// Right-hand sides for A and Aᵀ that no singular matrix can hide from.
+    probes: [Vec<f64>; 2],
     probed: AtomicBool,
     tangents: AtomicUsize,
     adjoints: AtomicUsize,
@@ -103,12 +105,13 @@ impl<'a> Linearisation<'a> {
         check::length("the columns of ∂g/∂θ", c.ncols(), p)?;
         a.check_finite("∂g/∂ρ")?;
         c.check_finite("∂g/∂θ")?;
-        let factor = if a.is_identity() {
-            None
-        } else {
-            Some(backend.factor(a)?)
-        };
+        let (mut probes, mut factor) = ([vec![], vec![]], None);
+        if !a.is_identity() {
+            probes = [Side::Plain, Side::Transpose].map(|side| probe(&a, side));
+            factor = Some(backend.factor(a)?);
+        }
         Ok(Self {
+            probes,
             probed: AtomicBool::new(factor.is_none()),
             factor,
             param_jacobian: c,
@@ -220,13 +223,24 @@ impl<'a> Linearisation<'a> {
             return Ok(b);
         }
         let (k, m) = b.shape();
-        let probe = random::normal(k, 0x5EED, 0);
+        let probe = &self.probes[usize::from(side == Side::Transpose)];
         b.resize_with(k, m + 1, |i, _| probe[i]);
         let stats = factor.solve(side, b.as_mut())?;
         singular(stats).map_or(Ok(()), Err)?;
         b.truncate(k, m);
         Ok(b)
     }
+}
+
+/// Random numbers in the units of the equations.
+fn probe(a: &Operator<'_>, side: Side) -> Vec<f64> {
+    let numbers = random::normal(a.nrows(), 0x5EED, 0);
+    let sizes = a.row_sizes(side);
+    numbers
+        .iter()
+        .zip(sizes)
+        .map(|(x, size)| x * size)
+        .collect()
 }
 
 fn singular(stats: SolveStats) -> Option<Error> {

@@ -17,6 +17,8 @@ pub struct Trial {
     pub slope: f64,
     /// The decrease that the quadratic model predicts for scale 1.
     pub predicted: f64,
+    /// The decrease that the first trial from this start promised.
+    pub promised: f64,
     /// How many trials there were before, from this start.
     pub attempt: usize,
 }
@@ -62,14 +64,18 @@ pub trait StepRule: Send {
 /// Trials from one point before a rule gives up.
 const ATTEMPTS: usize = 40;
 
-/// Decreases smaller than this fraction of the loss drown in rounding.
+/// Changes smaller than this fraction of the loss drown in rounding.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
+/// Promises smaller than this fraction of the loss may drown in rounding.
+const NEGLIGIBLE: f64 = 1e3 * f64::EPSILON;
+
 impl Trial {
-    /// Whether both the promised and the seen change are rounding: the point is as good as the last.
+    /// Whether there was next to nothing to gain from the start, and what was seen is rounding: the point is as
+    /// good as the last. A step that was shortened until nothing is left of it does not count.
     fn indistinguishable(&self) -> bool {
-        let noise = ROUNDING * self.loss.abs();
-        self.scale * self.predicted <= noise && (self.trial_loss - self.loss).abs() <= noise
+        let size = self.loss.abs();
+        self.promised <= NEGLIGIBLE * size && (self.trial_loss - self.loss).abs() <= ROUNDING * size
     }
 }
 
@@ -153,8 +159,9 @@ impl StepRule for Armijo {
         } else {
             f64::INFINITY
         };
-        let enough = trial.loss + self.decrease * t * trial.slope;
-        if trial.trial_loss <= enough || trial.indistinguishable() {
+        // As a difference: added to the loss, the decrease asked of a tiny step would be lost in rounding.
+        let enough = trial.loss - trial.trial_loss >= -self.decrease * t * trial.slope;
+        if enough || trial.indistinguishable() {
             if let Some(growth) = self.growth {
                 self.next = Some(best.clamp(0.1 * t, growth * t));
             }
@@ -200,6 +207,9 @@ impl Default for TrustRatio {
     }
 }
 
+/// Damping that costs no speed of convergence worth having, and still tells parameters apart.
+const LEAST_DAMPING: f64 = 1e-10;
+
 /// Damping beyond which a step is nothing.
 const MOST_DAMPING: f64 = 1e16;
 
@@ -225,7 +235,7 @@ impl StepRule for TrustRatio {
             self.scale = (0.25 * self.scale).max(1.0);
             return Verdict::Scale(self.scale);
         }
-        self.damping = self.damping.max(1e-12) * self.growth;
+        self.damping = self.damping.max(LEAST_DAMPING) * self.growth;
         self.growth *= 2.0;
         Verdict::Damp(self.damping)
     }
@@ -233,7 +243,8 @@ impl StepRule for TrustRatio {
 
 impl TrustRatio {
     fn accepted(&mut self, ratio: f64) {
-        self.damping *= (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
+        let factor = (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
+        self.damping = (self.damping * factor).max(LEAST_DAMPING);
         self.growth = 2.0;
         if ratio > 1.5 {
             self.scale = (2.0 * self.scale).min(self.stretch);

@@ -1,7 +1,7 @@
 //! A factorisation whose every answer is put back into the equations.
 
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Mat, MatMut, MatRef};
+use faer::{ColRef, Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::{Factor, SINGULAR, SolveStats, check_batch};
@@ -18,10 +18,23 @@ pub(super) trait Direct: Send + Sync {
 
 /// A direct solve and the matrix it is checked against.
 pub(super) struct Checked<'a, D> {
-    pub(super) operator: Operator<'a>,
-    pub(super) direct: D,
+    operator: Operator<'a>,
+    direct: D,
     /// Largest backward error that passes.
-    pub(super) tolerance: f64,
+    tolerance: f64,
+    /// The sizes of the equations, for A and for Aᵀ, so that their units do not matter.
+    units: [Vec<f64>; 2],
+}
+
+impl<'a, D> Checked<'a, D> {
+    pub(super) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
+        Self {
+            units: [Side::Plain, Side::Transpose].map(|side| operator.row_sizes(side)),
+            operator,
+            direct,
+            tolerance,
+        }
+    }
 }
 
 impl<D: Direct> Factor for Checked<'_, D> {
@@ -72,19 +85,22 @@ impl<D: Direct> Checked<'_, D> {
         self.operator.apply_into(side, x, r.as_mut());
         self.operator.magnitude_into(side, x, size.as_mut());
         r = b - &r;
+        let units = &self.units[usize::from(side == Side::Transpose)];
+        let column = |m: MatRef<'_, f64>, j: usize| largest(m.col(j), units);
         let stats = (0..x.ncols())
-            .map(|j| judge_column(&r.as_ref().col(j), &size.as_ref().col(j), &b.col(j)))
+            .map(|j| {
+                judge_column(
+                    column(r.as_ref(), j),
+                    column(size.as_ref(), j),
+                    column(b, j),
+                )
+            })
             .fold(SolveStats::default(), SolveStats::worst);
         (stats, r)
     }
 }
 
-fn judge_column(
-    r: &faer::ColRef<'_, f64>,
-    size: &faer::ColRef<'_, f64>,
-    b: &faer::ColRef<'_, f64>,
-) -> SolveStats {
-    let (r, size, b) = (largest(r), largest(size), largest(b));
+fn judge_column(r: f64, size: f64, b: f64) -> SolveStats {
     if !(r.is_finite() && size.is_finite()) {
         return SolveStats {
             residual: f64::INFINITY,
@@ -100,13 +116,13 @@ fn judge_column(
     }
 }
 
-/// ‖v‖∞, infinite if any entry is NaN.
-fn largest(v: &faer::ColRef<'_, f64>) -> f64 {
-    v.iter().fold(0.0, |m: f64, x| {
+/// max |vᵢ|/unitᵢ, infinite if any entry is NaN.
+fn largest(v: ColRef<'_, f64>, units: &[f64]) -> f64 {
+    v.iter().zip(units).fold(0.0, |m: f64, (x, unit)| {
         if x.is_nan() {
             f64::INFINITY
         } else {
-            m.max(x.abs())
+            m.max(x.abs() / unit)
         }
     })
 }

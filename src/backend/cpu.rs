@@ -94,11 +94,7 @@ impl Cpu {
         operator: Operator<'a>,
         direct: D,
     ) -> Box<dyn Factor + 'a> {
-        Box::new(Checked {
-            operator,
-            direct,
-            tolerance: self.tolerance,
-        })
+        Box::new(Checked::new(operator, direct, self.tolerance))
     }
 }
 

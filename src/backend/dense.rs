@@ -40,14 +40,22 @@ pub(super) fn cholesky(matrix: MatRef<'_, f64>, what: &'static str) -> Result<Ll
         .map_err(|_| Error::NotPositiveDefinite { what })
 }
 
+/// Pivots below this fraction of their diagonal entry are what rounding leaves of a zero.
+const LEAST_PIVOT: f64 = 1e-13;
+
 /// G⁻¹ b for a small symmetric positive definite G.
 pub(crate) fn symmetric_solve(
     g: MatRef<'_, f64>,
     b: &[f64],
     what: &'static str,
 ) -> Result<Vec<f64>> {
+    let llt = cholesky(g, what)?;
+    let pivot = |i: usize| llt.L()[(i, i)] * llt.L()[(i, i)];
+    if (0..g.nrows()).any(|i| pivot(i) <= LEAST_PIVOT * g[(i, i)]) {
+        return Err(Error::NotPositiveDefinite { what });
+    }
     let mut x = Mat::from_fn(b.len(), 1, |i, _| b[i]);
-    cholesky(g, what)?.solve_in_place(x.as_mut());
+    llt.solve_in_place(x.as_mut());
     Ok(x.col_as_slice(0).to_vec())
 }
 

@@ -55,9 +55,9 @@ pub trait Factor: Send + Sync {
 /// What a batched solve found out about itself, worst column.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SolveStats {
-    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞).
+    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), every equation divided by its size ‖Aᵢ‖₁.
     pub residual: f64,
-    /// ‖|A||x|‖∞ / ‖b‖∞, a lower bound of a condition number that ignores row scaling.
+    /// ‖|A||x|‖∞ / ‖b‖∞, likewise: a lower bound of a condition number that ignores the equations' units.
     pub amplification: f64,
     /// Iterations, for iterative methods.
     pub iterations: usize,

@@ -71,6 +71,7 @@ impl Problem<'_> {
         now: &mut Attempt,
         rule: &mut dyn StepRule,
     ) -> Result<Outcome> {
+        let promised = now.scale * now.proposal.predicted;
         let mut tried = 0;
         loop {
             let theta = self.moved(here, &now.proposal.eta, now.scale);
@@ -84,6 +85,7 @@ impl Problem<'_> {
                 trial_loss: next.as_ref().map_or(f64::INFINITY, |p| p.loss),
                 slope: slopes.map(|(g, e)| g * e).sum(),
                 predicted: now.proposal.predicted,
+                promised,
                 attempt: tried,
             };
             tried += 1;

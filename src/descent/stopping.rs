@@ -159,7 +159,9 @@ impl Tolerances {
     pub(super) fn judge(&self, history: &[Iterate]) -> Option<Stop> {
         let (ratios, last) = (Ratios::of(history)?, history.last()?);
         let taken = last.iteration;
-        if ratios.gradient <= self.gradient {
+        // A tolerance of 0 is a test that is off; only a gradient of exactly 0 leaves nothing to do.
+        let passes = |ratio: f64, tolerance: f64| tolerance > 0.0 && ratio <= tolerance;
+        if passes(ratios.gradient, self.gradient) || ratios.gradient == 0.0 {
             return Some(Stop::Gradient {
                 ratio: ratios.gradient,
             });
@@ -167,11 +169,11 @@ impl Tolerances {
         if self.target.is_some_and(|target| last.loss <= target) {
             return Some(Stop::Target { loss: last.loss });
         }
-        if ratios.step <= self.step {
+        if passes(ratios.step, self.step) {
             return Some(Stop::Step { ratio: ratios.step });
         }
         // An increase (a fixed step may bring one) is no convergence.
-        if (0.0..=self.loss).contains(&ratios.loss) {
+        if ratios.loss >= 0.0 && passes(ratios.loss, self.loss) {
             return Some(Stop::Loss { ratio: ratios.loss });
         }
         (taken >= self.iterations).then_some(Stop::Iterations { taken })

@@ -78,10 +78,12 @@ impl Kind {
     fn value(self, r: f64, q: f64) -> f64 {
         match self {
             Self::Forward if q == 0.0 => r,
-            Self::Forward => q * (q / r).ln() - q + r,
+            Self::Forward => q * log_excess(r / q, (r - q) / q),
             Self::Reverse if r == 0.0 => q,
-            Self::Reverse => r * (r / q).ln() - r + q,
-            Self::Hellinger => 0.5 * (r.sqrt() - q.sqrt()).powi(2),
+            Self::Reverse => r * log_excess(q / r, (q - r) / r),
+            Self::Hellinger => {
+                0.5 * ((r - q) / (r.sqrt() + q.sqrt()).max(f64::MIN_POSITIVE)).powi(2)
+            }
             Self::ChiSquared => (r - q) * (r - q) / q,
         }
     }
@@ -110,6 +112,25 @@ impl Kind {
     /// Whether φ needs ρ > 0 where there is data.
     fn needs_support(self) -> bool {
         matches!(self, Self::Forward | Self::Hellinger)
+    }
+}
+
+/// t − ln(1 + t), given 1 + t and t; by its series near t = 0, where the two terms cancel and a sum over cells
+/// would drown in their rounding.
+fn log_excess(ratio: f64, t: f64) -> f64 {
+    // Written so that NaN takes this way too.
+    if !(-0.1..=0.1).contains(&t) {
+        return t - ratio.ln();
+    }
+    let (mut sum, mut power, mut n) = (0.0, t * t, 2.0);
+    loop {
+        let term = power / n;
+        if term.abs() <= f64::EPSILON * sum {
+            return sum;
+        }
+        sum += term;
+        power *= -t;
+        n += 1.0;
     }
 }
 

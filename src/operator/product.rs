@@ -30,6 +30,22 @@ impl Operator<'_> {
         }
     }
 
+    /// |A|1 (or |Aᵀ|1): the size of every equation, 1 where it has none or is not known.
+    pub(crate) fn row_sizes(&self, side: Side) -> Vec<f64> {
+        let (rows, cols) = self.shape_of(side);
+        let ones = vec![1.0; cols];
+        let mut sizes = vec![0.0; rows];
+        self.magnitude_into(
+            side,
+            MatRef::from_column_major_slice(&ones, cols, 1),
+            MatMut::from_column_major_slice_mut(&mut sizes, rows, 1),
+        );
+        for size in sizes.iter_mut().filter(|s| !s.is_normal()) {
+            *size = 1.0;
+        }
+        sizes
+    }
+
     /// out ← |A||x| (or |Aᵀ||x|), the scale of the rounding errors in A x; 0 where entries are unknown.
     pub(crate) fn magnitude_into(&self, side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
         match self.view() {
