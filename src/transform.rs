@@ -30,12 +30,15 @@ impl Transform {
         }
     }
 
-    /// θ for this ξ.
+    /// θ for this ξ; never an end of the interval, where the slope is 0 and nothing could leave it again.
     pub fn forward(self, xi: f64) -> f64 {
         match self {
             Self::Identity => xi,
-            Self::Log => xi.exp(),
-            Self::Logit { lower, upper } => lower + (upper - lower) / (1.0 + (-xi).exp()),
+            Self::Log => xi.exp().clamp(f64::MIN_POSITIVE, f64::MAX),
+            Self::Logit { lower, upper } => {
+                let theta = lower + (upper - lower) / (1.0 + (-xi).exp());
+                theta.clamp(lower.next_up(), upper.next_down())
+            }
         }
     }
 

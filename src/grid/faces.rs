@@ -1,5 +1,7 @@
 //! The interior faces of a grid: staggered gradients and divergences with no flux through the boundary.
 
+use std::ops::Range;
+
 use super::Grid;
 
 /// A face between two neighbouring cells.
@@ -17,6 +19,27 @@ pub struct Face {
     pub spacing: f64,
 }
 
+/// Faces in sequence: face `faces.start + i` lies between cells `lower + i` and `lower + i + stride`.
+pub(crate) struct FaceRun {
+    pub(crate) axis: usize,
+    pub(crate) faces: Range<usize>,
+    pub(crate) lower: usize,
+    pub(crate) stride: usize,
+}
+
+impl FaceRun {
+    /// The cells below the faces.
+    pub(crate) fn below(&self) -> Range<usize> {
+        self.lower..self.lower + self.faces.len()
+    }
+
+    /// The cells above the faces.
+    pub(crate) fn above(&self) -> Range<usize> {
+        let lower = self.lower + self.stride;
+        lower..lower + self.faces.len()
+    }
+}
+
 impl Grid {
     /// Number of interior faces.
     pub fn faces(&self) -> usize {
@@ -24,17 +47,31 @@ impl Grid {
         (0..self.dim()).map(|d| self.cells() - missing(d)).sum()
     }
 
-    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order that numbers them.
-    pub(crate) fn visit_faces(&self, mut f: impl FnMut(usize, usize, usize)) {
-        for (d, axis) in self.axes.iter().enumerate() {
-            let (n, stride) = (axis.cells, self.stride(d));
-            for block in 0..self.cells() / (n * stride) {
-                let start = block * n * stride;
-                for lower in start..start + (n - 1) * stride {
-                    f(d, lower, lower + stride);
-                }
+    /// Calls `f` for all runs of faces whose cells are numbered in sequence, in the order that numbers the faces.
+    pub(crate) fn visit_runs(&self, mut f: impl FnMut(FaceRun)) {
+        let mut first = 0;
+        for (axis, a) in self.axes.iter().enumerate() {
+            let stride = self.stride(axis);
+            let length = (a.cells - 1) * stride;
+            for block in 0..self.cells() / (a.cells * stride) {
+                f(FaceRun {
+                    axis,
+                    faces: first..first + length,
+                    lower: block * a.cells * stride,
+                    stride,
+                });
+                first += length;
             }
         }
+    }
+
+    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order that numbers them.
+    pub(crate) fn visit_faces(&self, mut f: impl FnMut(usize, usize, usize)) {
+        self.visit_runs(|run| {
+            for lower in run.below() {
+                f(run.axis, lower, lower + run.stride);
+            }
+        });
     }
 
     pub(crate) fn face(&self, axis: usize, lower: usize, upper: usize) -> Face {

@@ -74,10 +74,12 @@ impl<'a> Transport<'a> {
     pub(super) fn gradient(&self, s: f64, phi: MatRef<'_, f64>) -> Mat<f64> {
         let h = self.grid.spacings();
         map_columns(phi, self.roots.len(), |phi, y| {
-            let mut faces = y.iter_mut().zip(&self.roots);
-            self.grid.visit_faces(|d, lower, upper| {
-                if let Some((y, root)) = faces.next() {
-                    *y = s * root * (phi[upper] - phi[lower]) / h[d];
+            self.grid.visit_runs(|run| {
+                let scale = s / h[run.axis];
+                let sides = phi[run.above()].iter().zip(&phi[run.below()]);
+                let faces = y[run.faces.clone()].iter_mut().zip(&self.roots[run.faces]);
+                for ((y, root), (above, below)) in faces.zip(sides) {
+                    *y = scale * root * (above - below);
                 }
             });
         })
@@ -87,12 +89,14 @@ impl<'a> Transport<'a> {
     pub(super) fn divergence(&self, s: f64, y: MatRef<'_, f64>) -> Mat<f64> {
         let h = self.grid.spacings();
         map_columns(y, self.r.len(), |y, out| {
-            let mut faces = y.iter().zip(&self.roots);
-            self.grid.visit_faces(|d, lower, upper| {
-                if let Some((y, root)) = faces.next() {
-                    let flow = s * root * y / h[d];
-                    out[lower] -= flow;
-                    out[upper] += flow;
+            self.grid.visit_runs(|run| {
+                let scale = s / h[run.axis];
+                let (below, above) = (run.below().start, run.above().start);
+                let faces = y[run.faces.clone()].iter().zip(&self.roots[run.faces]);
+                for (i, (y, root)) in faces.enumerate() {
+                    let flow = scale * root * y;
+                    out[below + i] -= flow;
+                    out[above + i] += flow;
                 }
             });
         })
