@@ -43,6 +43,10 @@
 //! direction ← descent.
 
 #![warn(unreachable_pub)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
 
 pub mod backend;
 mod check;

@@ -57,7 +57,7 @@ impl Quadratic {
 /// How far (θ, ∇) is from the conditions of a minimum in the box, relative to the gradient without it.
 fn kkt(theta: &[f64], gradient: &[f64], (lower, upper): (&[f64], &[f64])) -> f64 {
     let off = (0..theta.len()).map(|i| match gradient[i] {
-        g if theta[i] == lower[i] && theta[i] == upper[i] => 0.0 * g,
+        _ if lower[i] == upper[i] => 0.0,
         g if theta[i] == lower[i] => (-g).max(0.0),
         g if theta[i] == upper[i] => g.max(0.0),
         g => g.abs(),

@@ -1,6 +1,6 @@
 //! What cannot be solved is an error, for every structure of operator: never NaN, never some number.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! The laws of Z = ∂ρ/∂θ: tangents and adjoints are transposes of each other and derivatives of the state.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 

@@ -237,7 +237,6 @@ fn trials_cost_model_solves_alone() {
 }
 
 #[test]
-#[ignore = "defect: the adjoint solve at the last point is missing from the report"]
 fn a_report_counts_what_its_last_iterate_counted() {
     let grid = Grid::new(&[(0.0, 1.0, 12)]).unwrap();
     let loss = L2Misfit::new(&grid, density(&grid, 1)).unwrap();

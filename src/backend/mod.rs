@@ -47,8 +47,8 @@ pub trait Factor: Send + Sync {
     /// batch ← A⁻¹ batch, or A⁻ᵀ batch.
     ///
     /// # Errors
-    /// [`Error::Singular`](crate::Error::Singular) when the answer does not satisfy the equations, whatever
-    /// the factorisation said; [`Error::Dimension`](crate::Error::Dimension) when the rows do not fit.
+    /// [`Error::Singular`] when the answer does not satisfy the equations, whatever
+    /// the factorisation said; [`Error::Dimension`] when the rows do not fit.
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats>;
 }
 

@@ -24,6 +24,7 @@ use crate::step::{StepRule, TrustRatio};
 use crate::transform::{Bounds, Transform, check_transforms};
 use iterate::Progress;
 use point::Problem;
+use search::Outcome;
 
 /// Minimises f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
 ///
@@ -164,21 +165,20 @@ impl<'a> Descent<'a> {
             let here = problem.linearise(&point)?;
             let iterate = progress.record(&here, problem.counts(&here), started.elapsed());
             let flow = observer(iterate).into();
-            let stop = progress.stop(&self.tolerances, flow).map_or_else(
-                || match problem.search(here, rule)? {
-                    search::Outcome::Moved(next, step) => {
+            let stop = match progress.stop(&self.tolerances, flow) {
+                Some(stop) => {
+                    problem.book(&here);
+                    stop
+                }
+                None => match problem.search(here, rule)? {
+                    Outcome::Moved(next, step) => {
                         progress.advance(next, step);
-                        Ok(None)
+                        continue;
                     }
-                    search::Outcome::Stuck { trials, predicted } => {
-                        Ok(Some(Stop::Stalled { trials, predicted }))
-                    }
+                    Outcome::Stuck { trials, predicted } => Stop::Stalled { trials, predicted },
                 },
-                |stop| Ok(Some(stop)),
-            )?;
-            if let Some(stop) = stop {
-                return Ok(progress.report(stop, self.tolerances, problem.counts_now()));
-            }
+            };
+            return Ok(progress.report(stop, self.tolerances, problem.counts_now()));
         }
     }
 

@@ -6,6 +6,7 @@ use super::{Metric, Root};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::{Error, Result};
+use crate::random;
 
 /// The sum Σ wᵢ Mᵢ of metrics with positive weights.
 #[derive(Default)]
@@ -42,18 +43,20 @@ struct Part<'a> {
     weight: f64,
     root: Box<dyn Root + 'a>,
     covector: Option<Vec<f64>>,
+    /// What its projection makes of the probe, by which projections are told apart.
+    projected: Vec<f64>,
 }
 
 /// L = [√wᵢ Lᵢ].
 pub(crate) struct StackedRoot<'a> {
-    dim: usize,
+    probe: Vec<f64>,
     parts: Vec<Part<'a>>,
 }
 
 impl<'a> StackedRoot<'a> {
     pub(crate) fn new(dim: usize) -> Self {
         Self {
-            dim,
+            probe: random::normal(dim, 0x57AC, 0),
             parts: Vec::new(),
         }
     }
@@ -65,54 +68,105 @@ impl<'a> StackedRoot<'a> {
         root: Box<dyn Root + 'a>,
         covector: Option<Vec<f64>>,
     ) {
+        let mut projected = self.probe.clone();
+        root.project(&mut projected);
         self.parts.push(Part {
             weight: weight.sqrt(),
             root,
             covector,
+            projected,
         });
     }
 
+    /// The part whose projection all others share; parts with different ones together see all tangents.
+    fn common(&self) -> Option<&Part<'a>> {
+        let first = self.parts.first()?;
+        let same = |part: &Part<'_>| close(&part.projected, &first.projected);
+        self.parts.iter().all(same).then_some(first)
+    }
+
+    /// Whether a part alone may represent a covector: it projects as the whole does.
+    fn may_stand_alone(&self, part: &Part<'_>) -> bool {
+        let whole = self.common().map_or(&self.probe, |first| &first.projected);
+        close(&part.projected, whole)
+    }
+
     fn sizes(&self) -> Result<Vec<usize>> {
-        let one = Mat::zeros(self.dim, 1);
+        let one = Mat::zeros(self.dim(), 1);
         let rows = |p: &Part<'_>| Ok(p.root.lift(one.as_ref())?.nrows());
         self.parts.iter().map(rows).collect()
     }
 
-    /// y = [√wᵢ dualᵢ(uᵢ)], if the parts know their covectors and what they see of them adds up to c.
+    /// y = [√wᵢ dualᵢ(uᵢ)], if the parts know their covectors and these add up to c.
     fn dual_by_parts(&self, c: &[f64]) -> Option<Vec<f64>> {
+        if !self.parts.iter().all(|part| self.may_stand_alone(part)) {
+            return None;
+        }
         let mut sum = vec![0.0; c.len()];
         let mut y = Vec::new();
         for part in &self.parts {
-            let mut u = part.covector.clone()?;
-            y.extend(part.root.dual(&u).ok()?.iter().map(|y| part.weight * y));
-            part.root.project(&mut u);
+            let u = part.covector.as_ref()?;
+            y.extend(part.root.dual(u).ok()?.iter().map(|y| part.weight * y));
             let square = part.weight * part.weight;
-            sum.iter_mut().zip(&u).for_each(|(s, u)| *s += square * u);
+            sum.iter_mut().zip(u).for_each(|(s, u)| *s += square * u);
         }
+        self.project(&mut sum);
         close(&sum, c).then_some(y)
     }
 
     /// y = [0, …, dualᵢ(c)/√wᵢ, …, 0] for the first part that sees all of c.
-    fn dual_by_one(&self, c: &[f64]) -> Result<Vec<f64>> {
+    fn dual_by_one(&self, c: &[f64]) -> Result<Option<Vec<f64>>> {
         let sizes = self.sizes()?;
         for (i, part) in self.parts.iter().enumerate() {
-            let mut seen = c.to_vec();
-            part.root.project(&mut seen);
-            let Some(dual) = part.root.dual(c).ok().filter(|_| close(&seen, c)) else {
+            if !self.may_stand_alone(part) {
                 continue;
-            };
-            let before: usize = sizes[..i].iter().sum();
-            let mut y = vec![0.0; sizes.iter().sum()];
-            for (y, d) in y[before..].iter_mut().zip(dual) {
-                *y = d / part.weight;
             }
-            return Ok(y);
+            if let Ok(dual) = part.root.dual(c) {
+                let before: usize = sizes[..i].iter().sum();
+                let mut y = vec![0.0; sizes.iter().sum()];
+                for (y, d) in y[before..].iter_mut().zip(dual) {
+                    *y = d / part.weight;
+                }
+                return Ok(Some(y));
+            }
+        }
+        Ok(None)
+    }
+
+    /// y = L x with M x = c by conjugate gradients, when only all parts together see c.
+    fn dual_by_all(&self, c: &[f64]) -> Result<Vec<f64>> {
+        let n = c.len();
+        let column = |v: &[f64]| Mat::from_fn(n, 1, |i, _| v[i]);
+        let (mut x, mut r) = (vec![0.0; n], c.to_vec());
+        let mut p = r.clone();
+        let (size, mut square) = (dot(c, c), dot(c, c));
+        for _ in 0..2 * n {
+            if square <= IN_RANGE * IN_RANGE * size {
+                let y = self.lift(column(&x).as_ref())?;
+                return Ok(y.col_as_slice(0).to_vec());
+            }
+            let mp = self.apply(column(&p).as_ref())?;
+            let alpha = square / dot(&p, mp.col_as_slice(0));
+            x.iter_mut().zip(&p).for_each(|(x, p)| *x += alpha * p);
+            let moved = r.iter_mut().zip(mp.col_as_slice(0));
+            moved.for_each(|(r, m)| *r -= alpha * m);
+            let last = std::mem::replace(&mut square, dot(&r, &r));
+            p.iter_mut()
+                .zip(&r)
+                .for_each(|(p, r)| *p = r + square / last * *p);
         }
         Err(Error::NotInRange {
             metric: "sum",
-            distance: 1.0,
+            distance: (square / size).sqrt(),
         })
     }
+}
+
+/// A covector counts as represented when this fraction of it or less is missed.
+const IN_RANGE: f64 = 1e-11;
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Equal to rounding.
@@ -123,7 +177,7 @@ fn close(a: &[f64], b: &[f64]) -> bool {
 
 impl Root for StackedRoot<'_> {
     fn dim(&self) -> usize {
-        self.dim
+        self.probe.len()
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
@@ -139,7 +193,7 @@ impl Root for StackedRoot<'_> {
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let mut out = Mat::zeros(self.dim, y.ncols());
+        let mut out = Mat::zeros(self.dim(), y.ncols());
         let mut row = 0;
         for (part, rows) in self.parts.iter().zip(self.sizes()?) {
             out += part.weight * part.root.lower(y.subrows(row, rows))?;
@@ -149,7 +203,7 @@ impl Root for StackedRoot<'_> {
     }
 
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let mut out = Mat::zeros(self.dim, z.ncols());
+        let mut out = Mat::zeros(self.dim(), z.ncols());
         for part in &self.parts {
             out += part.weight * part.weight * part.root.apply(z)?;
         }
@@ -159,24 +213,18 @@ impl Root for StackedRoot<'_> {
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         let mut c = c.to_vec();
         self.project(&mut c);
-        match self.dual_by_parts(&c) {
+        if let Some(y) = self.dual_by_parts(&c) {
+            return Ok(y);
+        }
+        match self.dual_by_one(&c)? {
             Some(y) => Ok(y),
-            None => self.dual_by_one(&c),
+            None => self.dual_by_all(&c),
         }
     }
 
-    /// The projection that all parts have in common; parts with different ones together see all tangents.
     fn project(&self, c: &mut [f64]) {
-        let projected = |part: &Part<'_>| {
-            let mut own = c.to_vec();
-            part.root.project(&mut own);
-            own
-        };
-        let all: Vec<Vec<f64>> = self.parts.iter().map(projected).collect();
-        if let [first, others @ ..] = &all[..]
-            && others.iter().all(|other| close(other, first))
-        {
-            c.copy_from_slice(first);
+        if let Some(part) = self.common() {
+            part.root.project(c);
         }
     }
 }

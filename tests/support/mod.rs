@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod bad;
 pub(crate) mod problems;
 pub(crate) mod runs;
 pub(crate) mod singular;

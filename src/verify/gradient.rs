@@ -1,0 +1,79 @@
+//! The whole chain: the gradient of θ ↦ f(ρ(θ)).
+
+use super::probe::{DIRECTIONS, direction, dot, moved, relative};
+use super::scan::{Scan, samples, scalar_floor};
+use super::taylor::Remainder;
+use super::{SOLVED_PLATEAU, Verification};
+use crate::backend::Cpu;
+use crate::check;
+use crate::error::Result;
+use crate::linearisation::Linearisation;
+use crate::loss::Loss;
+use crate::model::{Model, solve_checked};
+
+const FIRST: &str = "f(θ+hv) − f(θ) = O(h)";
+const SECOND: &str = "f(θ+hv) − f(θ) − h⟨∇f, v⟩ = O(h²)";
+const CENTRAL: &str = "⟨∇f, v⟩ = (f(θ+hv) − f(θ−hv))/2h";
+
+/// Taylor test of the chain f(ρ(θ)), with ∇f = Zᵀ∂f/∂ρ by one adjoint solve.
+///
+/// Both remainders must vanish at their order, and central differences must reach the [`SOLVED_PLATEAU`].
+/// Directions are random multiples of the θⱼ, so choose a θ whose entries have typical sizes. The
+/// model is solved 20 times in each of three directions.
+///
+/// ```
+/// use pullback::{Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}, verify};
+/// let grid = Grid::new(&[(-5.0, 5.0, 40)])?;
+/// let mixture = GaussianMixture::new(grid.clone())
+///     .component(1.0, &[0.0], 1.0)
+///     .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])?;
+/// let loss = L2Misfit::new(&grid, mixture.density(&[0.0, 1.0])?)?;
+/// assert!(verify::gradient(&mixture, &loss, &[0.5, 1.3], 1)?.passed());
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// A model that cannot be solved or linearised at θ, a loss that is not finite at ρ(θ).
+pub fn gradient(
+    model: &dyn Model,
+    loss: &dyn Loss,
+    theta: &[f64],
+    seed: u64,
+) -> Result<Verification> {
+    let cpu = Cpu::default();
+    let rho = solve_checked(model, theta, &cpu)?;
+    let (value, covector) = super::loss::evaluated(loss, &rho)?;
+    let slope = Linearisation::new(model, &rho, theta, &cpu)?.pull_back(&covector)?;
+    check::finite("the gradient Zᵀ ∂f/∂ρ", &slope)?;
+
+    let weights = relative(theta);
+    let v: Vec<Vec<f64>> = (0..DIRECTIONS as u64)
+        .map(|j| direction(&weights, seed, j))
+        .collect();
+    let chain = |theta: Vec<f64>| {
+        let rho = solve_checked(model, &theta, &cpu).ok()?;
+        loss.check(&rho).ok()?;
+        Some(loss.value(&rho))
+    };
+    let samples = samples(|h| v.iter().map(|v| chain(moved(theta, h, v))).collect());
+    let base = vec![value; DIRECTIONS];
+    let slopes: Vec<f64> = v.iter().map(|v| dot(&slope, v)).collect();
+
+    let subject = format!("gradient of a loss over {} parameters", theta.len());
+    let mut report = Verification::new(subject);
+    for (name, expected, slopes) in [
+        (FIRST, 1.0, vec![0.0; DIRECTIONS]),
+        (SECOND, 2.0, slopes.clone()),
+    ] {
+        let remainder = Remainder {
+            name,
+            expected,
+            base: &base,
+            slopes: &slopes,
+        };
+        report.push(remainder.check(&samples));
+    }
+    let floor = scalar_floor(&base, &samples);
+    report.push(Scan::new(&slopes, &floor, &samples).check(CENTRAL, SOLVED_PLATEAU));
+    Ok(report)
+}

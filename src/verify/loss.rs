@@ -1,0 +1,97 @@
+//! Losses: the gradient against differences.
+
+use super::PLATEAU;
+use super::probe::{DIRECTIONS, column, direction, dot, largest, moved, relative};
+use super::report::{Check, Verification};
+use super::scan::{Scan, samples, scalar_floor};
+use crate::backend::Cpu;
+use crate::check;
+use crate::error::Result;
+use crate::loss::Loss;
+
+const GRADIENT: &str = "⟨∂f/∂ρ, v⟩ = (f(ρ+hv) − f(ρ−hv))/2h";
+const FINITE: &str = "M v is finite";
+
+/// Verifies ∂f/∂ρ of a loss by differences along vᵢ = ξᵢ|ρᵢ| with random ξ.
+///
+/// So perturbed, what is positive stays positive; entries that are zero are moved by the size of ρ, or held if
+/// the loss does not allow that. Of a metric that the loss names only finiteness is checked here: it equals the
+/// Hessian at the match alone, see [`matching`](super::matching).
+///
+/// ```
+/// use pullback::{Grid, loss::Divergence, verify};
+/// let grid = Grid::new(&[(0.0, 1.0, 4)])?;
+/// let loss = Divergence::kullback_leibler(&grid, vec![0.5, 1.0, 1.5, 1.0])?;
+/// assert!(verify::loss(&loss, &[1.0, 1.2, 0.9, 0.9], 1)?.passed());
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// A ρ at which the loss, its gradient or its metric is not defined.
+pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
+    let (value, covector) = evaluated(loss, rho)?;
+    let mut report = Verification::new(format!("loss on {} states", rho.len()));
+    let scan = scan(loss, rho, (value, &covector), &directions(rho, seed));
+    let scan = if scan.is_empty() && rho.contains(&0.0) {
+        let mut held = directions(rho, seed);
+        held.iter_mut().for_each(|v| hold_zeros(v, rho));
+        let scan = self::scan(loss, rho, (value, &covector), &held);
+        scan.remark("entries that are zero were held")
+    } else {
+        scan
+    };
+    report.push(scan.check(GRADIENT, PLATEAU));
+    if let Some(metric) = loss.metric() {
+        let cpu = Cpu::default();
+        let root = metric.at(rho, &cpu)?;
+        let product = root.apply(column(&directions(rho, seed)[0]))?;
+        let size = largest(product.col_as_slice(0));
+        let error = if size.is_finite() { 0.0 } else { f64::NAN };
+        report.push(Check::new(FINITE, error, 0.0));
+    }
+    Ok(report)
+}
+
+/// f(ρ) and ∂f/∂ρ, both finite.
+pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)> {
+    check::finite("the state ρ", rho)?;
+    loss.check(rho)?;
+    let value = loss.value(rho);
+    check::finite("the loss", &[value])?;
+    let gradient = gradient(loss, rho);
+    check::finite("the gradient of the loss", &gradient)?;
+    Ok((value, gradient))
+}
+
+/// ∂f/∂ρ, NaN where the loss leaves its output as it was.
+pub(super) fn gradient(loss: &dyn Loss, rho: &[f64]) -> Vec<f64> {
+    let mut out = vec![f64::NAN; rho.len()];
+    loss.gradient(rho, &mut out);
+    out
+}
+
+/// ξ|ρ|, for the seed.
+pub(super) fn directions(rho: &[f64], seed: u64) -> Vec<Vec<f64>> {
+    let weights = relative(rho);
+    let streams = 0..DIRECTIONS as u64;
+    streams.map(|j| direction(&weights, seed, j)).collect()
+}
+
+fn hold_zeros(v: &mut [f64], rho: &[f64]) {
+    let zeros = v.iter_mut().zip(rho).filter(|(_, r)| **r == 0.0);
+    zeros.for_each(|(v, _)| *v = 0.0);
+}
+
+/// All directions at once, one row each.
+fn scan(
+    loss: &dyn Loss,
+    rho: &[f64],
+    (value, covector): (f64, &[f64]),
+    directions: &[Vec<f64>],
+) -> Scan {
+    let along = |h: f64| directions.iter().map(move |v| moved(rho, h, v));
+    let samples = samples(|h| Some(along(h).map(|rho| loss.value(&rho)).collect()));
+    let slopes: Vec<f64> = directions.iter().map(|v| dot(covector, v)).collect();
+    let floor = scalar_floor(&vec![value; directions.len()], &samples);
+    Scan::new(&slopes, &floor, &samples)
+}

@@ -1,0 +1,222 @@
+//! Metrics: L, Lᵀ, M, Π and dual(·) against each other.
+
+use faer::{Mat, MatRef};
+
+use super::SOLVED;
+use super::probe::{DIRECTIONS, column, direction, distance, floored, pairing, ratio, size, worst};
+use super::report::{Check, Verification};
+use crate::backend::Cpu;
+use crate::check;
+use crate::error::{Error, Result};
+use crate::metric::{Metric, Root};
+
+const TRANSPOSE: &str = "⟨L z, y⟩ = ⟨z, Lᵀy⟩";
+const APPLY: &str = "M z = Lᵀ(L z)";
+const SYMMETRIC: &str = "⟨z, M z'⟩ = ⟨M z, z'⟩";
+const POSITIVE: &str = "⟨z, M z⟩ ≥ 0";
+const IDEMPOTENT: &str = "Πᵀ Πᵀ c = Πᵀ c";
+const PROJECTED: &str = "Πᵀ Lᵀ y = Lᵀ y";
+const DUAL: &str = "Lᵀ dual(c) = Πᵀ c";
+const LIFTED: &str = "⟨L z', dual(M z)⟩ = ⟨z', M z⟩";
+
+/// Verifies a metric at ρ: transposes, projection, symmetry, positivity and the lifted gradient dual(·).
+///
+/// Tangents z are random multiples of the ρᵢ, covectors c random multiples of what M makes of them; errors in
+/// covectors are weighed by the tangents they pair with. Metrics that do not see everything may refuse a random
+/// c with [`Error::NotInRange`], and are then tested with c = M z.
+///
+/// ```
+/// use pullback::{Grid, metric::Wasserstein2, verify};
+/// let grid = Grid::new(&[(0.0, 1.0, 4)])?;
+/// assert!(verify::metric(&Wasserstein2::new(&grid), &[0.5, 1.0, 1.5, 1.0], 1)?.passed());
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// A ρ at which the metric is not defined, and products that cannot be formed.
+pub fn metric(metric: &dyn Metric, rho: &[f64], seed: u64) -> Result<Verification> {
+    check::finite("the state ρ", rho)?;
+    let cpu = Cpu::default();
+    let root = metric.at(rho, &cpu)?;
+    check::length("a tangent of the metric", root.dim(), rho.len())?;
+    let p = Probes::new(root.as_ref(), rho, seed)?;
+    let mut report = Verification::new(format!("metric {} on {} states", metric.name(), rho.len()));
+    for (name, needs, error) in laws() {
+        report.push_after(needs, name, || Check::of(name, error(&p), SOLVED));
+    }
+    Ok(report)
+}
+
+/// A law, the laws it builds on, and the relative error in it.
+type Law<'a> = (
+    &'static str,
+    &'static [&'static str],
+    fn(&Probes<'a>) -> Result<f64>,
+);
+
+fn laws<'a>() -> [Law<'a>; 8] {
+    [
+        (TRANSPOSE, &[], Probes::transpose),
+        (APPLY, &[TRANSPOSE], Probes::apply),
+        (SYMMETRIC, &[TRANSPOSE, APPLY], Probes::symmetric),
+        (POSITIVE, &[TRANSPOSE, APPLY], Probes::positive),
+        (IDEMPOTENT, &[], Probes::idempotent),
+        (PROJECTED, &[TRANSPOSE, IDEMPOTENT], Probes::projected),
+        (DUAL, &[TRANSPOSE, IDEMPOTENT, PROJECTED], Probes::dual),
+        (LIFTED, &[TRANSPOSE, APPLY, DUAL], Probes::lifted),
+    ]
+}
+
+/// A metric and what it makes of random tangents, liftings and covectors, one a column.
+struct Probes<'a> {
+    root: &'a dyn Root,
+    /// The size of tangents.
+    weights: Vec<f64>,
+    z: Mat<f64>,
+    /// L Z.
+    lifted: Mat<f64>,
+    /// M Z.
+    product: Mat<f64>,
+    y: Mat<f64>,
+    /// Lᵀ Y.
+    lowered: Mat<f64>,
+    c: Mat<f64>,
+}
+
+impl<'a> Probes<'a> {
+    fn new(root: &'a dyn Root, rho: &[f64], seed: u64) -> Result<Self> {
+        let weights = floored(rho, SMALLEST);
+        let z = batch(&weights, seed, 0);
+        let (lifted, product) = (root.lift(z.as_ref())?, root.apply(z.as_ref())?);
+        check::length("the rows of M z", product.nrows(), rho.len())?;
+        let y = batch(&row_sizes(lifted.as_ref()), seed, 1);
+        let lowered = root.lower(y.as_ref())?;
+        check::length("the rows of Lᵀy", lowered.nrows(), rho.len())?;
+        let c = batch(&row_sizes(product.as_ref()), seed, 2);
+        Ok(Self {
+            root,
+            weights,
+            z,
+            lifted,
+            product,
+            y,
+            lowered,
+            c,
+        })
+    }
+
+    fn transpose(&self) -> Result<f64> {
+        Ok(largest(|j| {
+            let (z, y) = (self.z.col_as_slice(j), self.y.col_as_slice(j));
+            pairing(
+                (self.lifted.col_as_slice(j), y),
+                (z, self.lowered.col_as_slice(j)),
+            )
+        }))
+    }
+
+    fn apply(&self) -> Result<f64> {
+        let twice = self.root.lower(self.lifted.as_ref())?;
+        Ok(largest(|j| {
+            self.distance(twice.col_as_slice(j), self.product.col_as_slice(j))
+        }))
+    }
+
+    fn symmetric(&self) -> Result<f64> {
+        Ok(largest(|j| {
+            let k = (j + 1) % DIRECTIONS;
+            let (z, other) = (self.z.col_as_slice(j), self.z.col_as_slice(k));
+            let (m, other_m) = (self.product.col_as_slice(j), self.product.col_as_slice(k));
+            pairing((z, other_m), (m, other))
+        }))
+    }
+
+    fn positive(&self) -> Result<f64> {
+        Ok(largest(|j| {
+            let (z, m) = (self.z.col_as_slice(j), self.product.col_as_slice(j));
+            let terms = || z.iter().zip(m).map(|(z, m)| z * m);
+            let missing = worst(-terms().sum::<f64>(), 0.0);
+            ratio(missing, terms().map(f64::abs).sum())
+        }))
+    }
+
+    fn idempotent(&self) -> Result<f64> {
+        Ok(largest(|j| {
+            let once = self.project(self.c.col_as_slice(j));
+            self.distance(&once, &self.project(&once))
+        }))
+    }
+
+    fn projected(&self) -> Result<f64> {
+        Ok(largest(|j| {
+            let lowered = self.lowered.col_as_slice(j);
+            self.distance(&self.project(lowered), lowered)
+        }))
+    }
+
+    fn dual(&self) -> Result<f64> {
+        let mut error = 0.0;
+        for j in 0..DIRECTIONS {
+            match self.dual_of(self.c.col_as_slice(j)) {
+                Err(Error::NotInRange { .. }) => {}
+                other => error = worst(error, other?),
+            }
+            error = worst(error, self.dual_of(self.product.col_as_slice(j))?);
+        }
+        Ok(error)
+    }
+
+    fn dual_of(&self, c: &[f64]) -> Result<f64> {
+        let back = self.root.lower(column(&self.lifted_dual(c)?))?;
+        Ok(self.distance(back.col_as_slice(0), &self.project(c)))
+    }
+
+    fn lifted(&self) -> Result<f64> {
+        let mut error = 0.0;
+        for j in 0..DIRECTIONS {
+            let (m, k) = (self.product.col_as_slice(j), (j + 1) % DIRECTIONS);
+            let (z, lifted) = (self.z.col_as_slice(k), self.lifted.col_as_slice(k));
+            error = worst(error, pairing((lifted, &self.lifted_dual(m)?), (z, m)));
+        }
+        Ok(error)
+    }
+
+    /// dual(c), of the right length.
+    fn lifted_dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        let y = self.root.dual(c)?;
+        check::length("a lifted covector", y.len(), self.lifted.nrows())?;
+        Ok(y)
+    }
+
+    /// Πᵀc.
+    fn project(&self, c: &[f64]) -> Vec<f64> {
+        let mut c = c.to_vec();
+        self.root.project(&mut c);
+        c
+    }
+
+    /// Of two covectors, in their pairing with tangents.
+    fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+        distance(a, b, &self.weights)
+    }
+}
+
+/// Entries are probed at this fraction of the largest or more, so that empty cells do not go unseen.
+const SMALLEST: f64 = 1e-8;
+
+fn batch(weights: &[f64], seed: u64, kind: u64) -> Mat<f64> {
+    let columns = (0..DIRECTIONS as u64).map(|j| direction(weights, seed, 10 * kind + j));
+    let columns: Vec<Vec<f64>> = columns.collect();
+    Mat::from_fn(weights.len(), DIRECTIONS, |i, j| columns[j][i])
+}
+
+fn row_sizes(batch: MatRef<'_, f64>) -> Vec<f64> {
+    let largest = |i: usize| (0..batch.ncols()).fold(0.0, |m, j| worst(m, batch[(i, j)].abs()));
+    let rows: Vec<f64> = (0..batch.nrows()).map(largest).collect();
+    let least = SMALLEST * size(&rows);
+    rows.iter().map(|r| worst(*r, least)).collect()
+}
+
+fn largest(error: impl Fn(usize) -> f64) -> f64 {
+    (0..DIRECTIONS).map(error).fold(0.0, worst)
+}

@@ -1,0 +1,212 @@
+//! Losses: the library's own, and wrong ones.
+
+use faer::MatRef;
+
+use super::{assert_fails_only, assert_passes, bumps, every_seventh, line, plane};
+use crate::covariance::Covariance;
+use crate::grid::Grid;
+use crate::loss::{Divergence, L2Misfit, Loss, Observations, SobolevMisfit, Sum};
+use crate::metric::{L2, Metric};
+use crate::models::{GaussianMixture, Parameter};
+use crate::verify;
+
+#[test]
+fn all_losses_pass_and_name_their_hessian() {
+    for grid in [line(), plane()] {
+        let (target, rho) = (bumps(&grid, -1.0), bumps(&grid, 0.3));
+        for (name, loss) in losses(&grid, &target) {
+            for seed in 0..3 {
+                assert_passes(name, &verify::loss(loss.as_ref(), &rho, seed).unwrap());
+                // At the match the gradient is zero, and differences see only its noise.
+                assert_passes(name, &verify::loss(loss.as_ref(), &target, seed).unwrap());
+                let report = verify::matching(loss.as_ref(), &target, seed).unwrap();
+                assert_passes(name, &report);
+                let metric = loss.metric().unwrap();
+                let report = verify::metric(metric.as_ref(), &target, seed).unwrap();
+                assert_passes(name, &report);
+            }
+        }
+    }
+}
+
+#[test]
+fn cells_below_the_floor_of_a_metric_do_not_count_at_the_match() {
+    let grid = Grid::new(&[(-8.0, 8.0, 60)]).unwrap();
+    let target = grid.sample(|x| (-2.0 * x[0] * x[0]).exp());
+    assert!(target[0] < 1e-50);
+    let loss = Divergence::kullback_leibler(&grid, target.clone()).unwrap();
+    assert_passes("KL", &verify::matching(&loss, &target, 1).unwrap());
+}
+
+type Losses = Vec<(&'static str, Box<dyn Loss>)>;
+
+fn losses(grid: &Grid, target: &[f64]) -> Losses {
+    let q = || target.to_vec();
+    let sobolev = |order| Box::new(SobolevMisfit::new(grid, order, q()).unwrap());
+    let observed = || {
+        let o = every_seventh(grid.cells());
+        let d = &o * MatRef::from_column_major_slice(target, target.len(), 1);
+        let noise = Covariance::deviations((0..o.nrows()).map(|i| 0.1 + 0.01 * i as f64).collect());
+        Observations::new(o, d.col_as_slice(0).to_vec(), noise.unwrap()).unwrap()
+    };
+    let sum = Sum::default()
+        .add(0.7, L2Misfit::new(grid, q()).unwrap())
+        .unwrap()
+        .add(1.3, Divergence::kullback_leibler(grid, q()).unwrap())
+        .unwrap()
+        .add(0.2, observed())
+        .unwrap();
+    vec![
+        ("L2", Box::new(L2Misfit::new(grid, q()).unwrap())),
+        ("H-1", sobolev(-1.0)),
+        ("H1", sobolev(1.0)),
+        ("H-2", sobolev(-2.0)),
+        (
+            "KL",
+            Box::new(Divergence::kullback_leibler(grid, q()).unwrap()),
+        ),
+        (
+            "reverse KL",
+            Box::new(Divergence::reverse_kullback_leibler(grid, q()).unwrap()),
+        ),
+        (
+            "Hellinger",
+            Box::new(Divergence::hellinger(grid, q()).unwrap()),
+        ),
+        (
+            "chi squared",
+            Box::new(Divergence::chi_squared(grid, q()).unwrap()),
+        ),
+        ("observations", Box::new(observed())),
+        ("sum", Box::new(sum)),
+    ]
+}
+
+#[test]
+fn losses_with_empty_cells_pass() {
+    let grid = line();
+    let mut target = bumps(&grid, 0.0);
+    target[..4].fill(0.0);
+    let mut rho = bumps(&grid, 1.0);
+    rho[..2].fill(0.0);
+    for (name, loss) in [
+        ("KL", Divergence::kullback_leibler(&grid, target.clone())),
+        ("Hellinger", Divergence::hellinger(&grid, target.clone())),
+    ] {
+        let report = verify::loss(&loss.unwrap(), &rho, 1).unwrap();
+        assert_passes(name, &report);
+    }
+}
+
+/// ½ vol Σ(ρ − 1)² with a gradient, a metric and an offset of one's choice.
+struct Quadratic {
+    gradient: f64,
+    metric: f64,
+    offset: f64,
+}
+
+impl Loss for Quadratic {
+    fn value(&self, rho: &[f64]) -> f64 {
+        self.offset + 0.05 * rho.iter().map(|r| (r - 1.0) * (r - 1.0)).sum::<f64>()
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        out.iter_mut()
+            .zip(rho)
+            .for_each(|(o, r)| *o = self.gradient * (r - 1.0));
+    }
+
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        Some(Box::new(L2 {
+            volume: self.metric,
+        }))
+    }
+}
+
+#[test]
+fn wrong_losses_fail() {
+    let rho = [2.0, 3.0, 0.5];
+    let quadratic = |gradient, metric, offset| Quadratic {
+        gradient,
+        metric,
+        offset,
+    };
+    assert_passes(
+        "right",
+        &verify::loss(&quadratic(0.1, 0.1, 0.0), &rho, 1).unwrap(),
+    );
+    let report = verify::loss(&quadratic(1.0, 0.1, 0.0), &rho, 1).unwrap();
+    assert_fails_only(&report, "⟨∂f/∂ρ, v⟩ = (f(ρ+hv) − f(ρ−hv))/2h");
+    assert!(
+        report
+            .to_string()
+            .contains("claimed is 10.0000 times the difference")
+    );
+    // A large constant hides small differences, and with them a gradient of zero; it must not pass for that.
+    assert_passes(
+        "offset",
+        &verify::loss(&quadratic(0.1, 0.1, 1e4), &rho, 1).unwrap(),
+    );
+    assert!(
+        !verify::loss(&quadratic(0.0, 0.1, 1e4), &rho, 1)
+            .unwrap()
+            .passed()
+    );
+
+    let ones = [1.0; 3];
+    assert_passes(
+        "match",
+        &verify::matching(&quadratic(0.1, 0.1, 0.0), &ones, 1).unwrap(),
+    );
+    let report = verify::matching(&quadratic(0.1, 0.2, 0.0), &ones, 1).unwrap();
+    assert_fails_only(&report, "M v = Πᵀ(∂f(ρ+hv) − ∂f(ρ−hv))/2h");
+    assert!(
+        report
+            .to_string()
+            .contains("claimed is 2.0000 times the difference")
+    );
+    let report = verify::matching(&quadratic(0.1, 0.1, 0.0), &rho, 1).unwrap();
+    assert_fails_only(&report, "Πᵀ ∂f/∂ρ = 0 at the match");
+}
+
+#[test]
+fn a_loss_that_is_nan_never_passes() {
+    struct Nan;
+    impl Loss for Nan {
+        fn value(&self, rho: &[f64]) -> f64 {
+            if rho[0] == 1.0 { 0.0 } else { f64::NAN }
+        }
+        fn gradient(&self, _: &[f64], out: &mut [f64]) {
+            out[0] = 0.0;
+        }
+    }
+    let report = verify::loss(&Nan, &[1.0], 1).unwrap();
+    assert_eq!(report.failures().count(), 1, "{report}");
+    // An entry that the gradient forgets to write.
+    assert!(verify::loss(&Nan, &[1.0, 2.0], 1).is_err());
+}
+
+#[test]
+fn a_wrong_gradient_fails_the_taylor_test() {
+    let model = GaussianMixture::new(line())
+        .component(1.0, &[0.4], 0.7)
+        .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])
+        .unwrap();
+    let good = Quadratic {
+        gradient: 0.1,
+        metric: 0.1,
+        offset: 0.0,
+    };
+    assert_passes(
+        "right",
+        &verify::gradient(&model, &good, &[0.4, 0.7], 1).unwrap(),
+    );
+    for gradient in [0.1001, 0.2, -0.1] {
+        let wrong = Quadratic { gradient, ..good };
+        let report = verify::gradient(&model, &wrong, &[0.4, 0.7], 1).unwrap();
+        let failed: Vec<_> = report.failures().collect();
+        assert_eq!(failed.len(), 2, "{report}");
+        assert!((failed[0].order.unwrap() - 1.0).abs() < 0.1, "{report}");
+        assert!(report.to_string().contains("times the difference"));
+    }
+}
