@@ -47,6 +47,7 @@ fn step(
         covector: &covector,
         grad: &grad,
         prior: None,
+        widest: &[],
     };
     Ok(LeastSquares::default().prepare(&local)?.at(0.0)?.eta)
 }

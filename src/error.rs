@@ -89,7 +89,7 @@ pub enum Error {
     },
     /// A lower bound is not below its upper bound.
     #[error(
-        "the interval [{lower}, {upper}] at index {index} is empty or not a number; give the lower end first"
+        "the interval [{lower}, {upper}] at index {index} is empty, or an end is infinite or not a number; give the lower end first"
     )]
     Bounds {
         /// Where.
@@ -122,7 +122,7 @@ pub enum Error {
     /// A linear system that is singular to working precision.
     #[error(
         "the linear system is singular to working precision (backward error {residual:.1e}, amplification {amplification:.1e}); \
-         check the Jacobian ∂g/∂ρ with `verify::model`, and for a conservation law fix the mass (see `Grid::flux_matrix`)"
+         check the Jacobian ∂g/∂ρ with `verify::model`, and for a conservation law fix the mass (see `Grid::stationary_matrix`)"
     )]
     Singular {
         /// ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).

@@ -54,7 +54,7 @@ pub(crate) struct Chart {
 
 impl Chart {
     /// All of θ, as it is.
-    fn identity(p: usize) -> Self {
+    pub(crate) fn identity(p: usize) -> Self {
         Self {
             free: (0..p).collect(),
             scale: vec![1.0; p],

@@ -62,7 +62,9 @@ pub trait Model: Sync {
     /// [`Error::Newton`](crate::Error::Newton) when the equations are not met; a model's own failure belongs
     /// into [`Error::Model`](crate::Error::Model).
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
-        rho.copy_from_slice(&self.guess(theta));
+        let guess = self.guess(theta);
+        check::length("the guess for ρ", guess.len(), rho.len())?;
+        rho.copy_from_slice(&guess);
         Newton::default().solve(self, theta, rho, backend)
     }
 }

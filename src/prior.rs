@@ -131,6 +131,14 @@ pub struct PriorTerms<'a> {
 }
 
 impl<'a> PriorTerms<'a> {
+    /// The priors at θ, all parameters free.
+    ///
+    /// # Errors
+    /// Priors for another number of parameters, or with entries that are not finite.
+    pub fn new(priors: &[&'a dyn Prior], theta: &[f64]) -> Result<Self> {
+        Self::at(priors, theta, Chart::identity(theta.len()))
+    }
+
     pub(crate) fn at(priors: &[&'a dyn Prior], theta: &[f64], chart: Chart) -> Result<Self> {
         let mut terms = Self {
             roots: Vec::new(),

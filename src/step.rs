@@ -2,6 +2,9 @@
 //!
 //! A rule judges trials; it never evaluates anything, so one loop serves all rules.
 
+use crate::check;
+use crate::error::Result;
+
 /// A trial point θ + scale·η(damping), seen from where it started.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
@@ -59,6 +62,14 @@ pub trait StepRule: Send {
 
     /// What to do about a trial.
     fn judge(&mut self, trial: &Trial) -> Verdict;
+
+    /// Whether the rule's options make sense.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) for one that does not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Trials from one point before a rule gives up.
@@ -104,6 +115,10 @@ impl StepRule for Fixed {
             Verdict::GiveUp
         }
     }
+
+    fn check(&self) -> Result<()> {
+        positive("the scale of a fixed step", self.scale)
+    }
 }
 
 /// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η, with the next t from a parabola.
@@ -119,7 +134,8 @@ pub struct Armijo {
     pub growth: Option<f64>,
     /// The damping of all directions.
     pub damping: f64,
-    next: Option<f64>,
+    /// Where the next iteration starts, once there was one.
+    pub next: Option<f64>,
 }
 
 impl Default for Armijo {
@@ -170,12 +186,32 @@ impl StepRule for Armijo {
         if trial.attempt >= ATTEMPTS {
             return Verdict::GiveUp;
         }
-        // NaN (an infinite trial) fails both comparisons of clamp's callers, so it takes the plain tenth.
+        // Where the trial was infinite there is no parabola, and a tenth is as good as anything.
         Verdict::Scale(if best.is_finite() {
             best.clamp(0.1 * t, 0.5 * t)
         } else {
             0.1 * t
         })
+    }
+
+    fn check(&self) -> Result<()> {
+        positive("the first step of Armijo", self.first)?;
+        not_negative("the damping of Armijo", self.damping)?;
+        let growth = self.growth.unwrap_or(1.0);
+        let sound = growth >= 1.0 && growth.is_finite();
+        check::option(
+            "the growth of Armijo",
+            growth,
+            sound,
+            "give a factor of at least 1, or None",
+        )?;
+        let sound = self.decrease > 0.0 && self.decrease < 0.5;
+        check::option(
+            "the decrease of Armijo",
+            self.decrease,
+            sound,
+            "give a number between 0 and ½",
+        )
     }
 }
 
@@ -191,8 +227,10 @@ pub struct TrustRatio {
     pub accept: f64,
     /// Longest scale; 1 for pure Levenberg-Marquardt.
     pub stretch: f64,
-    scale: f64,
-    growth: f64,
+    /// The scale of the next first trial.
+    pub scale: f64,
+    /// What the next rejection multiplies λ with.
+    pub growth: f64,
 }
 
 impl Default for TrustRatio {
@@ -239,6 +277,36 @@ impl StepRule for TrustRatio {
         self.growth *= 2.0;
         Verdict::Damp(self.damping)
     }
+
+    fn check(&self) -> Result<()> {
+        not_negative("the damping of the trust ratio", self.damping)?;
+        not_negative("the least ratio of the trust ratio", self.accept)?;
+        let sound = self.stretch >= 1.0 && self.stretch.is_finite();
+        check::option(
+            "the stretch of the trust ratio",
+            self.stretch,
+            sound,
+            "give at least 1",
+        )?;
+        positive("the scale of the trust ratio", self.scale)?;
+        let sound = self.growth > 1.0 && self.growth.is_finite();
+        check::option(
+            "the growth of the trust ratio",
+            self.growth,
+            sound,
+            "give a factor above 1",
+        )
+    }
+}
+
+fn positive(what: &'static str, value: f64) -> Result<()> {
+    let sound = value > 0.0 && value.is_finite();
+    check::option(what, value, sound, "give a positive number")
+}
+
+fn not_negative(what: &'static str, value: f64) -> Result<()> {
+    let sound = value >= 0.0 && value.is_finite();
+    check::option(what, value, sound, "give a number that is not negative")
 }
 
 impl TrustRatio {

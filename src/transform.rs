@@ -57,7 +57,9 @@ impl Transform {
             Self::Log => (0.0, f64::INFINITY),
             Self::Logit { lower, upper } => (lower, upper),
         };
-        if lower.is_nan() || upper.is_nan() || lower >= upper {
+        let infinite =
+            matches!(self, Self::Logit { .. }) && !(lower.is_finite() && upper.is_finite());
+        if infinite || lower >= upper {
             return Err(Error::Bounds {
                 index,
                 lower,

@@ -47,7 +47,6 @@ fn grids() {
 }
 
 #[test]
-#[ignore = "defect: what is left over is ignored"]
 fn a_field_with_too_many_values() {
     check(vec![row(
         "long field",

@@ -123,7 +123,6 @@ fn options_of_metrics() {
 
 /// Without a floor an empty cell is infinitely far away.
 #[test]
-#[ignore = "defect: the lifted tangent is infinite"]
 fn empty_cells_without_a_floor() {
     let metric = FisherRao {
         floor: 0.0,
@@ -141,7 +140,6 @@ fn empty_cells_without_a_floor() {
 
 /// The volume of Fisher-Rao is a public field like that of L².
 #[test]
-#[ignore = "defect: it is not checked"]
 fn the_volume_of_fisher_rao() {
     let rao = |volume| FisherRao {
         volume,
@@ -207,7 +205,6 @@ fn batches_given_to_metrics() {
 }
 
 #[test]
-#[ignore = "defect: some take what fits of it, some panic"]
 fn lifted_batches_and_covectors_given_to_metrics() {
     let metrics = all_metrics();
     let mut rows = Vec::new();

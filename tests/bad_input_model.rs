@@ -138,7 +138,6 @@ impl Model for ShortGuess {
 }
 
 #[test]
-#[ignore = "defect: a guess of the wrong length panics"]
 fn a_guess_of_the_wrong_length() {
     let loss = L2Misfit::new(&Grid::new(&[(0.0, 1.0, 2)]).unwrap(), vec![1.0; 2]).unwrap();
     check(vec![row("guess", "Dimension", "guess", || {

@@ -42,7 +42,6 @@ impl Model for Folded {
 /// like 1/distance, no damping shortens them enough, and the other parameters stop with it. Moré (1978) damps
 /// in proportion to the largest diag G met so far.
 #[test]
-#[ignore = "defect: it rests there with a twentieth of its gradient left, and counts as converged"]
 fn a_descent_does_not_rest_beside_a_fold() {
     let grid = Grid::new(&[(0.0, 1.0, 15)]).unwrap();
     let loss = L2Misfit::new(&grid, density(&grid, 2)).unwrap();

@@ -122,6 +122,7 @@ fn errors(case: &Value, entry: &Value, metric: &dyn Metric) -> Result<Vec<f64>> 
         covector: &c,
         grad: &grad,
         prior: None,
+        widest: &[],
     };
     let g = matrix(&entry["G"]);
     let mut errors = vec![

@@ -318,6 +318,7 @@ impl Problem {
             covector: &covector,
             grad: &grad,
             prior: None,
+            widest: &[],
         };
         let direction = geometry.direction();
         let eta = direction.prepare(&local)?.at(0.0)?.eta;

@@ -192,6 +192,10 @@ impl<'a> Descent<'a> {
         if let Some(transforms) = setting.transforms {
             check_transforms(transforms, theta)?;
         }
+        setting.direction.check()?;
+        if let Some(step) = &self.step {
+            step.check()?;
+        }
         self.tolerances.check()
     }
 }

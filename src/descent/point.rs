@@ -1,6 +1,6 @@
 //! The problem, what it costs to look at it, and what is known at a point.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use super::Setting;
 use super::iterate::Counts;
@@ -32,6 +32,8 @@ pub(super) struct Problem<'a> {
     model_solves: Cell<usize>,
     tangents: Cell<usize>,
     adjoints: Cell<usize>,
+    /// The largest norm that the column of every parameter had so far.
+    widest: RefCell<Vec<f64>>,
 }
 
 /// Everything the directions need at one point.
@@ -52,6 +54,7 @@ impl<'a> Problem<'a> {
         backend: &'a dyn Backend,
         own: Option<&'a dyn Metric>,
     ) -> Self {
+        let parameters = setting.model.param_dim();
         setting.metric = setting.metric.or(own);
         Self {
             setting,
@@ -61,6 +64,7 @@ impl<'a> Problem<'a> {
             model_solves: Cell::new(0),
             tangents: Cell::new(0),
             adjoints: Cell::new(0),
+            widest: RefCell::new(vec![0.0; parameters]),
         }
     }
 
@@ -187,6 +191,20 @@ impl<'a> Problem<'a> {
             adjoint_solves: self.adjoints.get(),
             metric_factorisations: self.geometry.factorisations(),
             metric_solves: self.geometry.solves(),
+        }
+    }
+
+    /// The widest columns of the free parameters so far.
+    pub(super) fn widest(&self, here: &Here<'_>) -> Vec<f64> {
+        let widest = self.widest.borrow();
+        here.chart.free.iter().map(|&i| widest[i]).collect()
+    }
+
+    /// Remembers the norms of the columns of the free parameters.
+    pub(super) fn widen(&self, here: &Here<'_>, norms: &[f64]) {
+        let mut widest = self.widest.borrow_mut();
+        for (&i, norm) in here.chart.free.iter().zip(norms) {
+            widest[i] = widest[i].max(*norm);
         }
     }
 

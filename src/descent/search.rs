@@ -30,14 +30,17 @@ impl Problem<'_> {
     /// Searches from a point; everything known there is used up.
     pub(super) fn search(&self, mut here: Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
         loop {
+            let widest = self.widest(&here);
             let local = Local {
                 z: &here.z,
                 root: here.root.as_deref(),
                 covector: &here.covector,
                 grad: &here.grad,
                 prior: here.prior.as_ref(),
+                widest: &widest,
             };
             let mut path = self.setting.direction.prepare(&local)?;
+            self.widen(&here, path.norms());
             let (scale, damping) = rule.first();
             let mut attempt = Attempt {
                 proposal: path.at(damping)?,

@@ -169,11 +169,13 @@ impl Tolerances {
         if self.target.is_some_and(|target| last.loss <= target) {
             return Some(Stop::Target { loss: last.loss });
         }
-        if passes(ratios.step, self.step) {
+        // A step that is short for its heavy damping says nothing about the point.
+        let free = last.step.is_none_or(|step| step.damping <= 1.0);
+        if free && passes(ratios.step, self.step) {
             return Some(Stop::Step { ratio: ratios.step });
         }
         // An increase (a fixed step may bring one) is no convergence.
-        if ratios.loss >= 0.0 && passes(ratios.loss, self.loss) {
+        if free && ratios.loss >= 0.0 && passes(ratios.loss, self.loss) {
             return Some(Stop::Loss { ratio: ratios.loss });
         }
         (taken >= self.iterations).then_some(Stop::Iterations { taken })

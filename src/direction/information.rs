@@ -43,7 +43,8 @@ impl Direction for Information {
         let scale = unit_scale(&norms);
         let scaled = Mat::from_fn(g.nrows(), g.ncols(), |i, j| scale[i] * g[(i, j)] * scale[j]);
         Ok(Box::new(InformationPath {
-            damping: self.damping,
+            weights: self.damping.weights(&norms, at.widest),
+            norms,
             matrix: scaled,
             grad: at.grad.iter().zip(&scale).map(|(g, s)| g * s).collect(),
             scale,
@@ -57,7 +58,9 @@ impl Direction for Information {
 
 /// The system in coordinates where diag G = 1.
 struct InformationPath {
-    damping: Damping,
+    /// D, scaled.
+    weights: Vec<f64>,
+    norms: Vec<f64>,
     matrix: Mat<f64>,
     grad: Vec<f64>,
     scale: Vec<f64>,
@@ -66,9 +69,8 @@ struct InformationPath {
 impl Path for InformationPath {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let mut damped = self.matrix.clone();
-        let weights = self.damping.weights(damping, &self.scale);
-        for (i, w) in weights.iter().enumerate() {
-            damped[(i, i)] += w;
+        for (i, w) in self.weights.iter().enumerate() {
+            damped[(i, i)] += damping * w;
         }
         let x = symmetric_solve(damped.as_ref(), &self.grad, "the information matrix")?;
         let x: Vec<f64> = x.iter().map(|x| -x).collect();
@@ -79,5 +81,9 @@ impl Path for InformationPath {
             eta: x.iter().zip(&self.scale).map(|(x, s)| x * s).collect(),
             rank: x.len(),
         })
+    }
+
+    fn norms(&self) -> &[f64] {
+        &self.norms
     }
 }

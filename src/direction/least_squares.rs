@@ -4,6 +4,7 @@ use faer::{Mat, MatRef};
 
 use super::{Damping, Direction, Local, Path, Proposal, dot, unit_scale};
 use crate::backend::{TriangularForm, minimum_norm};
+use crate::check;
 use crate::error::Result;
 
 /// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖², by QR.
@@ -37,13 +38,25 @@ impl Direction for LeastSquares {
             system.push((prior.matrix()?, prior.residual().to_vec()));
         }
         let mut form = TriangularForm::of(augmented(&system));
-        let scale = unit_scale(&form.column_norms());
+        let norms = form.column_norms();
+        let scale = unit_scale(&norms);
         form.scale_columns(&scale);
         Ok(Box::new(LeastSquaresPath {
-            settings: self,
+            rank_tolerance: self.rank_tolerance,
+            weights: self.damping.weights(&norms, at.widest),
             form,
+            norms,
             scale,
         }))
+    }
+
+    fn check(&self) -> Result<()> {
+        check::option(
+            "the rank tolerance of least squares",
+            self.rank_tolerance,
+            (0.0..1.0).contains(&self.rank_tolerance),
+            "give a small number, such as 1e-12",
+        )
     }
 
     fn name(&self) -> &'static str {
@@ -68,21 +81,22 @@ fn augmented(blocks: &[(Mat<f64>, Vec<f64>)]) -> Mat<f64> {
     out
 }
 
-struct LeastSquaresPath<'a> {
-    settings: &'a LeastSquares,
+struct LeastSquaresPath {
+    rank_tolerance: f64,
+    /// D, scaled.
+    weights: Vec<f64>,
     form: TriangularForm,
+    norms: Vec<f64>,
     scale: Vec<f64>,
 }
 
-impl Path for LeastSquaresPath<'_> {
+impl Path for LeastSquaresPath {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let (x, rank) = if damping > 0.0 {
-            let weights = self.settings.damping.weights(damping, &self.scale);
-            let rows: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
+            let rows: Vec<f64> = self.weights.iter().map(|w| (damping * w).sqrt()).collect();
             (self.form.damped(&rows), self.scale.len())
         } else {
-            let tolerance = self.settings.rank_tolerance;
-            minimum_norm(self.form.r.as_ref(), &self.form.c, tolerance)
+            minimum_norm(self.form.r.as_ref(), &self.form.c, self.rank_tolerance)
         };
         let image = self.form.image(&x);
         Ok(Proposal {
@@ -90,5 +104,9 @@ impl Path for LeastSquaresPath<'_> {
             eta: x.iter().zip(&self.scale).map(|(x, s)| x * s).collect(),
             rank,
         })
+    }
+
+    fn norms(&self) -> &[f64] {
+        &self.norms
     }
 }

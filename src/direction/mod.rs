@@ -25,6 +25,10 @@ pub struct Local<'a> {
     pub grad: &'a [f64],
     /// The priors, if there are any.
     pub prior: Option<&'a PriorTerms<'a>>,
+    /// The largest norms that the columns of L Z (with the rows of the priors) had so far in the descent, or
+    /// nothing. Damping is in proportion to these: with the present ones alone, a parameter that loses its
+    /// effect would go undamped, and take the others' steps with it (Moré 1978).
+    pub widest: &'a [f64],
 }
 
 impl<'a> Local<'a> {
@@ -62,6 +66,14 @@ pub trait Direction: Sync {
     /// Failing solves, or a missing metric.
     fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
 
+    /// Whether the direction's options make sense.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for one that does not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether [`Local::root`] is used.
     fn needs_metric(&self) -> bool {
         true
@@ -78,6 +90,11 @@ pub trait Path {
     /// # Errors
     /// A system that cannot be solved at this damping.
     fn at(&mut self, damping: f64) -> Result<Proposal>;
+
+    /// The norms of the columns of L Z, with the rows of the priors; nothing if they are not known.
+    fn norms(&self) -> &[f64] {
+        &[]
+    }
 }
 
 /// A direction and what it promises.
@@ -102,12 +119,18 @@ pub enum Damping {
 }
 
 impl Damping {
-    /// The factors by which λ enters a system whose columns were scaled by `scale`.
-    fn weights(self, lambda: f64, scale: &[f64]) -> Vec<f64> {
-        match self {
-            Self::Diagonal => vec![lambda; scale.len()],
-            Self::Identity => scale.iter().map(|s| lambda * s * s).collect(),
-        }
+    /// D in coordinates in which the columns, of these norms now and at their widest, have unit length.
+    fn weights(self, norms: &[f64], widest: &[f64]) -> Vec<f64> {
+        let scale = unit_scale(norms);
+        let weight = |j: usize| match self {
+            Self::Diagonal => {
+                let widest = widest.get(j).copied().unwrap_or(0.0).max(norms[j]) * scale[j];
+                // A column that was never anything still needs some damping.
+                if widest > 0.0 { widest * widest } else { 1.0 }
+            }
+            Self::Identity => scale[j] * scale[j],
+        };
+        (0..norms.len()).map(weight).collect()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::Grid;
+use crate::check;
+use crate::error::Result;
 
 /// A face between two neighbouring cells.
 #[derive(Clone, Copy, Debug)]
@@ -92,15 +94,23 @@ impl Grid {
     }
 
     /// The face gradient (φ_upper − φ_lower)/h of cell values, one number a face.
-    pub fn gradient(&self, phi: &[f64]) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension) when there is not one value a cell.
+    pub fn gradient(&self, phi: &[f64]) -> Result<Vec<f64>> {
+        check::length("cell values on the grid", phi.len(), self.cells())?;
         let h = self.spacings();
         let mut out = Vec::with_capacity(self.faces());
         self.visit_faces(|d, lower, upper| out.push((phi[upper] - phi[lower]) / h[d]));
-        out
+        Ok(out)
     }
 
     /// The divergence of a face flux, one number a cell: the negative transpose of [`gradient`](Grid::gradient).
-    pub fn divergence(&self, flux: &[f64]) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// [`Error::Dimension`](crate::Error::Dimension) when there is not one value a face.
+    pub fn divergence(&self, flux: &[f64]) -> Result<Vec<f64>> {
+        check::length("face values on the grid", flux.len(), self.faces())?;
         let h = self.spacings();
         let mut out = vec![0.0; self.cells()];
         let mut fluxes = flux.iter();
@@ -109,6 +119,6 @@ impl Grid {
             out[lower] += j;
             out[upper] -= j;
         });
-        out
+        Ok(out)
     }
 }

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// use pullback::Grid;
 /// let grid = Grid::new(&[(0.0, 1.0, 4), (-1.0, 1.0, 10)])?;
 /// assert_eq!(grid.cells(), 40);
-/// assert!((grid.integrate(&grid.sample(|x| x[0])) - 1.0).abs() < 1e-14);
+/// assert!((grid.integrate(&grid.sample(|x| x[0]))? - 1.0).abs() < 1e-14);
 /// # Ok::<(), pullback::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -83,15 +83,29 @@ impl Grid {
                 });
             }
         }
-        let axes = axes
-            .iter()
-            .map(|&(lower, upper, cells)| Axis {
-                lower,
-                upper,
-                cells,
-            })
-            .collect();
-        Ok(Self { axes })
+        let axes = axes.iter().map(|&(lower, upper, cells)| Axis {
+            lower,
+            upper,
+            cells,
+        });
+        let grid = Self {
+            axes: axes.collect(),
+        };
+        grid.check_size()?;
+        Ok(grid)
+    }
+
+    /// Fails where the volume of a cell or the number of cells leaves what numbers can hold.
+    fn check_size(&self) -> Result<()> {
+        check::positive("the volume of a cell of the grid", &[self.volume()])?;
+        let cells = self.axes.iter().map(|a| a.cells);
+        let count = cells.clone().try_fold(1_usize, usize::checked_mul);
+        check::option(
+            "the number of cells of the grid",
+            cells.map(|n| n as f64).product(),
+            count.is_some(),
+            "use fewer cells along each axis",
+        )
     }
 
     /// The axes, slowest first.
@@ -136,8 +150,12 @@ impl Grid {
     }
 
     /// ∫ρ dx by the midpoint rule.
-    pub fn integrate(&self, rho: &[f64]) -> f64 {
-        self.volume() * rho.iter().sum::<f64>()
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] when the length is not the number of cells.
+    pub fn integrate(&self, rho: &[f64]) -> Result<f64> {
+        check::length("a density on the grid", rho.len(), self.cells())?;
+        Ok(self.volume() * rho.iter().sum::<f64>())
     }
 
     /// A vector of cell values as an array with one index an axis.
@@ -145,6 +163,7 @@ impl Grid {
     /// # Errors
     /// [`Error::Dimension`] when the length is not the number of cells.
     pub fn field<'a>(&self, values: &'a [f64]) -> Result<ArrayViewD<'a, f64>> {
+        check::length("a field on the grid", values.len(), self.cells())?;
         let shape: Vec<usize> = self.axes.iter().map(|a| a.cells).collect();
         let wrong = || Error::Dimension {
             what: "a field on the grid",

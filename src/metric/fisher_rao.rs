@@ -2,8 +2,9 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_batch, floored, map_columns};
+use super::{Metric, Root, check_batch, check_covector, check_lifted, floored, map_columns};
 use crate::backend::Backend;
+use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
 
@@ -38,6 +39,7 @@ impl FisherRao {
 
 impl Metric for FisherRao {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        check::positive("the volume of the Fisher-Rao metric", &[self.volume])?;
         let r = floored(rho, self.floor)?;
         Ok(Box::new(FisherRaoRoot {
             weights: r.iter().map(|r| (self.volume / r).sqrt()).collect(),
@@ -80,7 +82,7 @@ impl Root for FisherRaoRoot {
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check_batch(y, self.dim())?;
+        check_lifted(y, self.dim())?;
         Ok(map_columns(y, y.nrows(), |y, c| {
             for ((c, y), w) in c.iter_mut().zip(y).zip(&self.weights) {
                 *c = w * y;
@@ -90,6 +92,7 @@ impl Root for FisherRaoRoot {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check_covector(c, self.dim())?;
         let mut c = c.to_vec();
         self.project(&mut c);
         Ok(c.iter().zip(&self.weights).map(|(c, w)| c / w).collect())

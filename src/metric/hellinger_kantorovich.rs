@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::transport::{FaceMean, Transport};
-use super::{Metric, Root, check_batch, map_columns};
+use super::{Metric, Root, check_batch, check_covector, check_lifted, map_columns};
 use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::Result;
@@ -103,6 +103,7 @@ impl Root for HellingerKantorovichRoot<'_> {
     /// Lᵀy = M S y.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let faces = self.transport.faces();
+        check_lifted(y, faces + self.dim())?;
         let mut joined = self.transport.divergence(self.moving, y);
         for j in 0..y.ncols() {
             let column = joined.col_as_slice_mut(j).iter_mut().zip(&self.growing);
@@ -126,8 +127,8 @@ impl Root for HellingerKantorovichRoot<'_> {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
-        check_batch(c, self.dim())?;
         Ok(self.split(c).col_as_slice(0).to_vec())
     }
 }

@@ -112,7 +112,9 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
         "give a fraction of the largest density, such as 1e-15",
     )?;
     let least = floor * rho.iter().fold(0.0_f64, |m, r| m.max(*r));
-    Ok(rho.iter().map(|r| r.max(least)).collect())
+    let raised: Vec<f64> = rho.iter().map(|r| r.max(least)).collect();
+    check::positive("the density ρ, raised to its floor,", &raised)?;
+    Ok(raised)
 }
 
 /// A batch made of f(column).
@@ -128,6 +130,18 @@ fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64])) 
         }
     }
     out
+}
+
+fn check_lifted(y: MatRef<'_, f64>, rows: usize) -> Result<()> {
+    check::length(
+        "the rows of a lifted batch given to a metric",
+        y.nrows(),
+        rows,
+    )
+}
+
+fn check_covector(c: &[f64], dim: usize) -> Result<()> {
+    check::length("a covector given to a metric", c.len(), dim)
 }
 
 fn check_batch(z: MatRef<'_, f64>, dim: usize) -> Result<()> {

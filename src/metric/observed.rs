@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_batch};
+use super::{Metric, Root, check_batch, check_covector};
 use crate::backend::{Backend, minimum_norm};
 use crate::check;
 use crate::covariance::Covariance;
@@ -107,7 +107,7 @@ impl Root for ObservedRoot<'_> {
     /// The whitened residual if c is the gradient of the loss it belongs to, else the least-squares
     /// solution (LLᵀ)⁺L c, checked to represent c.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
-        check::length("a covector given to a metric", c.len(), self.dim())?;
+        check_covector(c, self.dim())?;
         if let Some(y) = &self.residual
             && self.distance(y, c)? <= IN_RANGE
         {

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_batch};
+use super::{Metric, Root, check_batch, check_covector};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
@@ -108,8 +108,8 @@ impl Root for SobolevRoot<'_> {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
-        check_batch(c, self.dim())?;
         let y = self.metric.power(-self.metric.order, c);
         let scale = self.metric.volume.sqrt().recip();
         Ok(y.col_as_slice(0).iter().map(|y| scale * y).collect())

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root};
+use super::{Metric, Root, check_covector, check_lifted};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::{Error, Result};
@@ -194,8 +194,10 @@ impl Root for StackedRoot<'_> {
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let mut out = Mat::zeros(self.dim(), y.ncols());
+        let sizes = self.sizes()?;
+        check_lifted(y, sizes.iter().sum())?;
         let mut row = 0;
-        for (part, rows) in self.parts.iter().zip(self.sizes()?) {
+        for (part, rows) in self.parts.iter().zip(sizes) {
             out += part.weight * part.root.lower(y.subrows(row, rows))?;
             row += rows;
         }
@@ -211,6 +213,7 @@ impl Root for StackedRoot<'_> {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check_covector(c, self.dim())?;
         let mut c = c.to_vec();
         self.project(&mut c);
         if let Some(y) = self.dual_by_parts(&c) {

@@ -4,7 +4,7 @@ use faer::{Mat, MatRef};
 
 use super::fisher_rao::centre;
 use super::transport::{FaceMean, Transport};
-use super::{Metric, Root, check_batch, map_columns};
+use super::{Metric, Root, check_batch, check_covector, check_lifted, map_columns};
 use crate::backend::{Backend, Factor};
 use crate::error::Result;
 use crate::grid::Grid;
@@ -111,6 +111,7 @@ impl Root for Wasserstein2Root<'_> {
 
     /// √vol Πᵀ (B Bᵀ)⁺ B Y.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check_lifted(y, self.transport.faces())?;
         let mut phi = self.transport.divergence(1.0, y);
         self.factor.solve(Side::Plain, phi.as_mut())?;
         Ok(self.centred(phi, self.volume.sqrt()))
@@ -123,8 +124,8 @@ impl Root for Wasserstein2Root<'_> {
 
     /// Bᵀu/√vol.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
-        check_batch(c, self.dim())?;
         let y = self.transport.gradient(self.volume.sqrt().recip(), c);
         Ok(y.col_as_slice(0).to_vec())
     }

@@ -41,6 +41,17 @@ pub enum Parameter {
     AxisVariance(usize, usize),
 }
 
+impl Parameter {
+    /// Whether both set the same number.
+    fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Variance(a), Self::AxisVariance(b, _))
+            | (Self::AxisVariance(a, _), Self::Variance(b)) => a == b,
+            _ => self == other,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Component {
     weight: f64,
@@ -83,6 +94,12 @@ impl GaussianMixture {
     /// that do not sum to 1, parameters that do not exist or are named twice.
     pub fn free(mut self, parameters: &[Parameter]) -> Result<Self> {
         self.free = parameters.to_vec();
+        check::option(
+            "the number of components of the mixture",
+            self.components.len() as f64,
+            !self.components.is_empty(),
+            "add at least one with `component`",
+        )?;
         let d = self.grid.dim();
         for c in &self.components {
             check::length("a mean of the mixture", c.mean.len(), d)?;
@@ -104,7 +121,8 @@ impl GaussianMixture {
         }
         self.check_components(&self.components)?;
         for (i, &parameter) in parameters.iter().enumerate() {
-            self.check_parameter(parameter, parameters[..i].contains(&parameter))?;
+            let twice = |earlier: &Parameter| earlier.overlaps(parameter);
+            self.check_parameter(parameter, parameters[..i].iter().any(twice))?;
         }
         Ok(self)
     }
@@ -205,6 +223,15 @@ impl GaussianMixture {
             component,
             !twice,
             "name every free parameter once",
+        )?;
+        let uneven = |v: &[f64]| v.iter().any(|x| *x != v[0]);
+        let mixed =
+            matches!(parameter, Parameter::Variance(c) if uneven(&self.components[c].variance));
+        check::option(
+            "the component of a free variance along all axes",
+            component,
+            !mixed,
+            "its variances differ, so free them one by one with `AxisVariance`",
         )
     }
 

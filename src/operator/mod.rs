@@ -98,6 +98,9 @@ impl<'a> Operator<'a> {
     }
 
     /// An `nrows`×`ncols` operator known by its products with batches of columns.
+    ///
+    /// For results that do not depend on the number of threads the product may not either: use
+    /// [`faer::Par::Seq`] rather than faer's `*` inside.
     pub fn free(nrows: usize, ncols: usize, product: Product<'a>) -> Self {
         Self::from_kind(Kind::Free {
             shape: (nrows, ncols),

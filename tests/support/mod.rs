@@ -93,7 +93,7 @@ pub(crate) fn grids() -> Vec<Grid> {
 pub(crate) fn density(grid: &Grid, seed: u64) -> Vec<f64> {
     let mut rho = random::normal(grid.cells(), seed, 0);
     rho.iter_mut().for_each(|r| *r = (0.7 * *r).exp());
-    let mass = grid.integrate(&rho);
+    let mass = grid.integrate(&rho).unwrap();
     rho.iter_mut().for_each(|r| *r /= mass);
     rho
 }
