@@ -2,9 +2,12 @@
 //!
 //! It solves ∇·J = 0, ∫ρ = 1 for the flux J = v ρ − D ρ′ with v = a x − b x³; the parameters are (a, b).
 
+use pullback::direction::information_matrix;
 use pullback::faer::Mat;
 use pullback::loss::Observations;
-use pullback::{Covariance, Descent, Face, Grid, Linearisation, Model, Operator, Side, verify};
+use pullback::{
+    Covariance, Descent, Face, Grid, Linearisation, Loss, Model, Operator, Side, verify,
+};
 
 struct DoubleWell {
     grid: Grid,
@@ -80,9 +83,18 @@ fn main() -> pullback::Result<()> {
         .backend(&cpu)
         .run(&[0.5, 1.5], |iterate| println!("{iterate}"))?;
     println!("\n{report}\n");
-    println!("truth (a, b) = (1.2, 0.8), recovered {:.4?}", report.theta);
 
+    // With Gaussian noise G⁻¹ is the covariance of the estimate.
     let z = Linearisation::new(&model, &report.rho, &report.theta, &cpu)?;
-    println!("sensitivities ∂ρ/∂θ: {:?}", z.matrix()?.shape());
+    if let Some(metric) = loss.metric() {
+        let root = metric.at(&report.rho, &cpu)?;
+        let g = information_matrix(root.as_ref(), z.matrix()?.as_ref())?;
+        let determinant = g[(0, 0)] * g[(1, 1)] - g[(0, 1)] * g[(1, 0)];
+        for (name, i, truth) in [("a", 0, 1.2), ("b", 1, 0.8)] {
+            let deviation = (g[(1 - i, 1 - i)] / determinant).sqrt();
+            let value = report.theta[i];
+            println!("{name}: recovered {value:.4} ± {deviation:.4}, truth {truth}");
+        }
+    }
     Ok(())
 }

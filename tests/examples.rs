@@ -35,7 +35,7 @@ fn folder(name: &str) -> PathBuf {
 fn small_examples_run_and_recover() {
     for (name, expected) in [
         ("quickstart", "[0.300000, -2.000000, 2.000000]"),
-        ("own_model", "recovered [1.2"),
+        ("own_model", "a: recovered 1.2"),
         ("own_metric", "recovered [1.0000"),
     ] {
         let output = example(name).output().unwrap();
