@@ -166,3 +166,36 @@ impl Direct for SparseCholesky {
 fn out_of_memory(what: &'static str, size: usize) -> Error {
     Error::OutOfMemory { what, size }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use faer::sparse::{SparseColMat, Triplet};
+
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_analysed_once_whatever_its_values() {
+        let (analyses, made) = (Analyses::default(), Cell::new(0));
+        let of = |entries: &[(usize, usize, f64)]| {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|&(i, j, v)| Triplet::new(i, j, v))
+                .collect();
+            let matrix = SparseColMat::<usize, f64>::try_new_from_triplets(2, 2, &entries).unwrap();
+            let analysis = analyses.of(matrix.symbolic(), || {
+                made.set(made.get() + 1);
+                Ok(made.get())
+            });
+            *analysis.unwrap()
+        };
+        assert_eq!(of(&[(0, 0, 1.0), (1, 1, 2.0)]), 1);
+        assert_eq!(of(&[(0, 0, 3.0), (1, 1, 4.0)]), 1);
+        assert_eq!(of(&[(0, 1, 3.0), (1, 0, 4.0)]), 2);
+        for _ in 0..2 * REMEMBERED {
+            assert_eq!(of(&[(0, 0, 5.0), (1, 1, 6.0)]), 1);
+        }
+        assert_eq!(made.get(), 2);
+    }
+}
