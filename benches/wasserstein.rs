@@ -5,16 +5,16 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use pullback::direction::{LeastSquares, Local, information_matrix};
+use pullback::direction::information_matrix;
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
 use pullback::metric::Wasserstein2;
 use pullback::models::{GaussianMixture, Parameter};
-use pullback::{Cpu, Direction, Grid, Linearisation, Loss, Metric, Result};
+use pullback::{Cpu, Descent, Grid, Loss, Metric, Result};
 
 fn mixture(cells: usize) -> Result<GaussianMixture> {
     let mean = Parameter::Mean;
-    GaussianMixture::new(Grid::new(&[(-4.0, 10.0, cells), (-4.0, 10.0, cells)])?)
+    GaussianMixture::new(&Grid::new(&[(-4.0, 10.0, cells), (-4.0, 10.0, cells)])?)
         .component(0.3, &[1.0, 3.0], 1.0)
         .component(0.7, &[3.0, 2.0], 1.0)
         .free(&[
@@ -33,23 +33,8 @@ fn step(
     metric: &dyn Metric,
     cpu: &Cpu,
 ) -> Result<Vec<f64>> {
-    let theta = [0.4, 1.5, 3.2, 3.3, 1.8];
-    let rho = model.density(&theta)?;
-    let z = Linearisation::new(model, &rho, &theta, cpu)?;
-    let root = metric.at(&rho, cpu)?;
-    let mut covector = vec![0.0; rho.len()];
-    loss.gradient(&rho, &mut covector);
-    root.project(&mut covector);
-    let grad = z.pull_back(&covector)?;
-    let local = Local {
-        z: &z,
-        root: Some(root.as_ref()),
-        covector: &covector,
-        grad: &grad,
-        prior: None,
-        widest: &[],
-    };
-    Ok(LeastSquares::default().prepare(&local)?.at(0.0)?.eta)
+    let descent = Descent::new(model, loss).metric(metric).backend(cpu);
+    Ok(descent.propose(&[0.4, 1.5, 3.2, 3.3, 1.8], 0.0)?.eta)
 }
 
 /// The median of some runs after one that does not count.

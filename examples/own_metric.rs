@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     let density = grid.sample(|x| (-0.5 * x[0] * x[0]).exp());
     println!("{}\n", verify::metric(&metric, &density, 1)?);
 
-    let mixture = GaussianMixture::new(grid.clone())
+    let mixture = GaussianMixture::new(&grid)
         .component(1.0, &[0.0], 1.0)
         .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])?;
     let loss = L2Misfit::new(&grid, mixture.density(&[1.0, 1.5])?)?;

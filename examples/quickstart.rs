@@ -5,7 +5,7 @@ use pullback::{Descent, Grid, loss::Divergence};
 
 fn main() -> pullback::Result<()> {
     let grid = Grid::new(&[(-6.0, 8.0, 140)])?;
-    let mixture = GaussianMixture::new(grid.clone())
+    let mixture = GaussianMixture::new(&grid)
         .component(0.5, &[-1.0], 1.0)
         .component(0.5, &[3.0], 1.0)
         .free(&[

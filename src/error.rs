@@ -1,17 +1,20 @@
 //! Everything that can go wrong, each with the argument it concerns and the remedy.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why something could not be computed.
+///
+/// `Debug` prints the same sentence as `Display`, since that is what `fn main() -> Result<()>` shows.
 #[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// A vector or matrix has the wrong size.
     #[error(
-        "{what} has {found} entries where {expected} are needed; check it against the model's dimensions"
+        "{what} has {found} entries where {expected} are needed; check how it was made against the model, grid or data it belongs to"
     )]
     Dimension {
         /// The argument.
@@ -22,7 +25,9 @@ pub enum Error {
         found: usize,
     },
     /// An entry is NaN or infinite.
-    #[error("{what} is {value} at index {index}; every entry must be finite")]
+    #[error(
+        "{what} is {value} at index {index}; every entry must be finite; look for an overflow or a division by zero where it is made"
+    )]
     NotFinite {
         /// The argument.
         what: &'static str,
@@ -32,7 +37,9 @@ pub enum Error {
         value: f64,
     },
     /// An entry must be positive and is not.
-    #[error("{what} is {value} at index {index}, but must be positive")]
+    #[error(
+        "{what} is {value} at index {index}, but must be positive; raise it above zero or leave it out"
+    )]
     NotPositive {
         /// The argument.
         what: &'static str,
@@ -89,9 +96,11 @@ pub enum Error {
     },
     /// A lower bound is not below its upper bound.
     #[error(
-        "the interval [{lower}, {upper}] at index {index} is empty, or an end is infinite or not a number; give the lower end first"
+        "{what}: the interval [{lower}, {upper}] at index {index} is empty, or an end is infinite or not a number; give the lower end first"
     )]
     Bounds {
+        /// What the interval is of.
+        what: &'static str,
         /// Where.
         index: usize,
         /// The lower bound.
@@ -122,7 +131,7 @@ pub enum Error {
     /// A linear system that is singular to working precision.
     #[error(
         "the linear system is singular to working precision (backward error {residual:.1e}, amplification {amplification:.1e}); \
-         check the Jacobian ∂g/∂ρ with `verify::model`, and for a conservation law fix the mass (see `Grid::stationary_matrix`)"
+         if it is a model's ∂g/∂ρ, check its entries, and for a conservation law fix the mass (see `Grid::stationary_matrix`)"
     )]
     Singular {
         /// ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).
@@ -175,6 +184,15 @@ pub enum Error {
         /// Relative distance from the metric's range.
         distance: f64,
     },
+    /// A sum of metrics could not lift a gradient.
+    #[error(
+        "no metric of this sum sees the whole gradient alone, and all together did not lift it in time \
+         (a fraction {residual:.1e} is left); add a metric that sees the whole state, such as a small multiple of L²"
+    )]
+    NotRepresented {
+        /// ‖Lᵀy − c‖/‖c‖ that is left.
+        residual: f64,
+    },
     /// A direction that needs a metric got none.
     #[error(
         "this direction needs a metric, and the loss names none; give one with `Descent::metric`, or use `Gradient`"
@@ -195,12 +213,6 @@ pub enum Error {
     InfiniteStart {
         /// Its value.
         value: f64,
-    },
-    /// The matrix decomposition of a small dense problem failed.
-    #[error("the {what} did not converge; the matrix is badly scaled, rescale the parameters")]
-    Decomposition {
-        /// The decomposition.
-        what: &'static str,
     },
     /// A factorisation could not get its memory.
     #[error(
@@ -229,5 +241,39 @@ impl Error {
     /// Wraps a model's own failure.
     pub fn model(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Model(source.into())
+    }
+
+    /// The name of the variant.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dimension { .. } => "Dimension",
+            Self::NotFinite { .. } => "NotFinite",
+            Self::NotPositive { .. } => "NotPositive",
+            Self::Negative { .. } => "Negative",
+            Self::NoMass { .. } => "NoMass",
+            Self::NotNormalised { .. } => "NotNormalised",
+            Self::OutOfRange { .. } => "OutOfRange",
+            Self::Bounds { .. } => "Bounds",
+            Self::GridAxes { .. } => "GridAxes",
+            Self::GridTooCoarse { .. } => "GridTooCoarse",
+            Self::Singular { .. } => "Singular",
+            Self::NotPositiveDefinite { .. } => "NotPositiveDefinite",
+            Self::Stagnation { .. } => "Stagnation",
+            Self::Newton { .. } => "Newton",
+            Self::NotInRange { .. } => "NotInRange",
+            Self::NotRepresented { .. } => "NotRepresented",
+            Self::NoMetric => "NoMetric",
+            Self::Option { .. } => "Option",
+            Self::InfiniteStart { .. } => "InfiniteStart",
+            Self::OutOfMemory { .. } => "OutOfMemory",
+            Self::Plot { .. } => "Plot",
+            Self::Model(_) => "Model",
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.kind())
     }
 }

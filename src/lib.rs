@@ -13,7 +13,7 @@
 //! use pullback::models::{GaussianMixture, Parameter};
 //! use pullback::{Descent, Grid, loss::L2Misfit};
 //!
-//! let mixture = GaussianMixture::new(Grid::new(&[(-5.0, 7.0, 120)])?)
+//! let mixture = GaussianMixture::new(&Grid::new(&[(-5.0, 7.0, 120)])?)
 //!     .component(1.0, &[0.0], 1.0)
 //!     .free(&[Parameter::Mean(0, 0)])?;
 //! let data = mixture.density(&[1.5])?;
@@ -68,11 +68,12 @@ pub mod prior;
 pub mod random;
 pub mod step;
 mod transform;
+mod vector;
 pub mod verify;
 
 pub use backend::{Backend, Cpu, Factor, SolveStats};
 pub use covariance::Covariance;
-pub use descent::{Counts, Descent, Flow, Iterate, Report, Stop, Tolerances};
+pub use descent::{Counts, Descent, Flow, Iterate, Report, Snapshot, Stop, Tolerances};
 pub use direction::Direction;
 pub use error::{Error, Result};
 pub use faer;

@@ -21,7 +21,7 @@ use crate::random;
 ///
 /// ```
 /// use pullback::{Cpu, Linearisation, models::GaussianMixture, models::Parameter, Grid, faer::mat};
-/// let mixture = GaussianMixture::new(Grid::new(&[(-5.0, 5.0, 50)])?)
+/// let mixture = GaussianMixture::new(&Grid::new(&[(-5.0, 5.0, 50)])?)
 ///     .component(1.0, &[0.0], 1.0)
 ///     .free(&[Parameter::Mean(0, 0)])?;
 /// let theta = mixture.parameters();
@@ -209,12 +209,12 @@ impl<'a> Linearisation<'a> {
     /// # Errors
     /// As for [`tangent`](Self::tangent).
     pub fn matrix(&self) -> Result<&Mat<f64>> {
-        if self.matrix.get().is_none() {
-            let p = self.param_dim();
-            let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
-            return Ok(self.matrix.get_or_init(|| z));
+        if let Some(z) = self.matrix.get() {
+            return Ok(z);
         }
-        Ok(self.matrix.get_or_init(Mat::new))
+        let p = self.param_dim();
+        let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
+        Ok(self.matrix.get_or_init(|| z))
     }
 
     fn solve(&self, factor: &dyn Factor, side: Side, mut b: Mat<f64>) -> Result<Mat<f64>> {

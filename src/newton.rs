@@ -7,6 +7,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::operator::{Operator, Side};
+use crate::vector::{largest, norm};
 
 /// Newton's method on ρ ↦ g(ρ, θ), with steps halved until ‖g‖ falls.
 ///
@@ -128,12 +129,4 @@ fn scale(a: &Operator<'_>, rho: &[f64]) -> Option<f64> {
         MatMut::from_column_major_slice_mut(&mut size, n, 1),
     );
     Some(largest(&size)).filter(|size| *size > 0.0)
-}
-
-fn largest(v: &[f64]) -> f64 {
-    v.iter().fold(0.0, |m, x| m.max(x.abs()))
-}
-
-fn norm(v: &[f64]) -> f64 {
-    v.iter().map(|x| x * x).sum::<f64>().sqrt()
 }

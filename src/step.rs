@@ -57,6 +57,9 @@ pub enum Verdict {
 /// }
 /// ```
 pub trait StepRule: Send {
+    /// Forgets what an earlier descent taught; called when one begins.
+    fn start(&mut self) {}
+
     /// (scale, damping) of the first trial from a new point.
     fn first(&self) -> (f64, f64);
 
@@ -82,6 +85,16 @@ const ROUNDING: f64 = 4.0 * f64::EPSILON;
 const NEGLIGIBLE: f64 = 1e3 * f64::EPSILON;
 
 impl Trial {
+    /// The scale at the minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
+    fn parabola(&self) -> f64 {
+        let rise = self.trial_loss - self.loss - self.scale * self.slope;
+        if rise > 0.0 {
+            -0.5 * self.slope * self.scale * self.scale / rise
+        } else {
+            f64::INFINITY
+        }
+    }
+
     /// Whether there was next to nothing to gain from the start, and what was seen is rounding: the point is as
     /// good as the last. A step that was shortened until nothing is left of it does not count.
     fn indistinguishable(&self) -> bool {
@@ -121,6 +134,14 @@ impl StepRule for Fixed {
     }
 }
 
+/// What a rule learns from one step for the next; forgotten when another descent begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Learned {
+    scale: Option<f64>,
+    damping: Option<f64>,
+    rejections: i32,
+}
+
 /// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η, with the next t from a parabola.
 #[derive(Clone, Copy, Debug)]
 pub struct Armijo {
@@ -134,8 +155,8 @@ pub struct Armijo {
     pub growth: Option<f64>,
     /// The damping of all directions.
     pub damping: f64,
-    /// Where the next iteration starts, once there was one.
-    pub next: Option<f64>,
+    /// What the present descent has taught.
+    pub learned: Learned,
 }
 
 impl Default for Armijo {
@@ -145,7 +166,7 @@ impl Default for Armijo {
             decrease: 1e-4,
             growth: None,
             damping: 0.0,
-            next: None,
+            learned: Learned::default(),
         }
     }
 }
@@ -162,24 +183,21 @@ impl Armijo {
 }
 
 impl StepRule for Armijo {
+    fn start(&mut self) {
+        self.learned = Learned::default();
+    }
+
     fn first(&self) -> (f64, f64) {
-        (self.next.unwrap_or(self.first), self.damping)
+        (self.learned.scale.unwrap_or(self.first), self.damping)
     }
 
     fn judge(&mut self, trial: &Trial) -> Verdict {
-        let t = trial.scale;
-        let rise = trial.trial_loss - trial.loss - t * trial.slope;
-        // The minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
-        let best = if rise > 0.0 {
-            -0.5 * trial.slope * t * t / rise
-        } else {
-            f64::INFINITY
-        };
+        let (t, best) = (trial.scale, trial.parabola());
         // As a difference: added to the loss, the decrease asked of a tiny step would be lost in rounding.
         let enough = trial.loss - trial.trial_loss >= -self.decrease * t * trial.slope;
         if enough || trial.indistinguishable() {
             if let Some(growth) = self.growth {
-                self.next = Some(best.clamp(0.1 * t, growth * t));
+                self.learned.scale = Some(best.clamp(0.1 * t, growth * t));
             }
             return Verdict::Accept;
         }
@@ -227,10 +245,8 @@ pub struct TrustRatio {
     pub accept: f64,
     /// Longest scale; 1 for pure Levenberg-Marquardt.
     pub stretch: f64,
-    /// The scale of the next first trial.
-    pub scale: f64,
-    /// What the next rejection multiplies λ with.
-    pub growth: f64,
+    /// What the present descent has taught.
+    pub learned: Learned,
 }
 
 impl Default for TrustRatio {
@@ -239,8 +255,7 @@ impl Default for TrustRatio {
             damping: 1e-3,
             accept: 1e-4,
             stretch: 1e4,
-            scale: 1.0,
-            growth: 2.0,
+            learned: Learned::default(),
         }
     }
 }
@@ -252,8 +267,12 @@ const LEAST_DAMPING: f64 = 1e-10;
 const MOST_DAMPING: f64 = 1e16;
 
 impl StepRule for TrustRatio {
+    fn start(&mut self) {
+        self.learned = Learned::default();
+    }
+
     fn first(&self) -> (f64, f64) {
-        (self.scale, self.damping)
+        (self.scale(), self.lambda())
     }
 
     fn judge(&mut self, trial: &Trial) -> Verdict {
@@ -263,19 +282,21 @@ impl StepRule for TrustRatio {
             return Verdict::Accept;
         }
         if ratio > self.accept {
-            self.accepted(ratio);
+            self.accepted(ratio, trial);
             return Verdict::Accept;
         }
-        if trial.attempt >= ATTEMPTS || self.damping > MOST_DAMPING {
+        if trial.attempt >= ATTEMPTS || self.lambda() > MOST_DAMPING {
             return Verdict::GiveUp;
         }
-        if self.scale > 1.0 {
-            self.scale = (0.25 * self.scale).max(1.0);
-            return Verdict::Scale(self.scale);
+        if self.scale() > 1.0 {
+            let scale = (0.25 * self.scale()).max(1.0);
+            self.learned.scale = Some(scale);
+            return Verdict::Scale(scale);
         }
-        self.damping = self.damping.max(LEAST_DAMPING) * self.growth;
-        self.growth *= 2.0;
-        Verdict::Damp(self.damping)
+        self.learned.rejections += 1;
+        let damping = self.lambda().max(LEAST_DAMPING) * 2.0_f64.powi(self.learned.rejections);
+        self.learned.damping = Some(damping);
+        Verdict::Damp(damping)
     }
 
     fn check(&self) -> Result<()> {
@@ -288,14 +309,7 @@ impl StepRule for TrustRatio {
             sound,
             "give at least 1",
         )?;
-        positive("the scale of the trust ratio", self.scale)?;
-        let sound = self.growth > 1.0 && self.growth.is_finite();
-        check::option(
-            "the growth of the trust ratio",
-            self.growth,
-            sound,
-            "give a factor above 1",
-        )
+        Ok(())
     }
 }
 
@@ -310,14 +324,24 @@ fn not_negative(what: &'static str, value: f64) -> Result<()> {
 }
 
 impl TrustRatio {
-    fn accepted(&mut self, ratio: f64) {
+    fn scale(&self) -> f64 {
+        self.learned.scale.unwrap_or(1.0)
+    }
+
+    fn lambda(&self) -> f64 {
+        self.learned.damping.unwrap_or(self.damping)
+    }
+
+    fn accepted(&mut self, ratio: f64, trial: &Trial) {
         let factor = (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
-        self.damping = (self.damping * factor).max(LEAST_DAMPING);
-        self.growth = 2.0;
-        if ratio > 1.5 {
-            self.scale = (2.0 * self.scale).min(self.stretch);
-        } else if ratio < 0.75 {
-            self.scale = (0.5 * self.scale).max(1.0);
+        self.learned.damping = Some((self.lambda() * factor).max(LEAST_DAMPING));
+        self.learned.rejections = 0;
+        // Near 1 the model has the right size. Elsewhere, and as long as steps are stretched, the parabola
+        // through the last step tells what would have been right.
+        if ratio > 1.25 || self.scale() > 1.0 {
+            let t = trial.scale;
+            let best = trial.parabola().clamp(0.25 * t, 4.0 * t);
+            self.learned.scale = Some(best.clamp(1.0, self.stretch));
         }
     }
 }

@@ -61,6 +61,7 @@ impl Transform {
             matches!(self, Self::Logit { .. }) && !(lower.is_finite() && upper.is_finite());
         if infinite || lower >= upper {
             return Err(Error::Bounds {
+                what: "the ends of a logit transform",
                 index,
                 lower,
                 upper,
@@ -108,6 +109,7 @@ impl Bounds {
         for (index, (&lower, &upper)) in lower.iter().zip(&upper).enumerate() {
             if lower.is_nan() || upper.is_nan() || lower > upper {
                 return Err(Error::Bounds {
+                    what: "the bounds",
                     index,
                     lower,
                     upper,

@@ -15,7 +15,7 @@ fn plane() -> Grid {
 }
 
 fn pair(weight: f64, variance: f64) -> GaussianMixture {
-    let first = GaussianMixture::new(plane()).component(weight, &[0.0, 0.0], 1.0);
+    let first = GaussianMixture::new(&plane()).component(weight, &[0.0, 0.0], 1.0);
     first.component(0.5, &[1.0, 0.0], variance)
 }
 
@@ -26,7 +26,7 @@ fn components() {
             pair(0.6, 1.0).free(&[])
         }),
         row("nothing", "Option", "add at least one", move || {
-            GaussianMixture::new(plane()).free(&[])
+            GaussianMixture::new(&plane()).free(&[])
         }),
         row("NaN weight", "NotFinite", "weight", move || {
             pair(NAN, 1.0).free(&[])
@@ -47,17 +47,17 @@ fn components() {
             pair(0.5, NAN).free(&[])
         }),
         row("mean", "Dimension", "mean", move || {
-            GaussianMixture::new(plane())
+            GaussianMixture::new(&plane())
                 .component(1.0, &[0.0], 1.0)
                 .free(&[])
         }),
         row("NaN mean", "NotFinite", "mean", move || {
-            GaussianMixture::new(plane())
+            GaussianMixture::new(&plane())
                 .component(1.0, &[0.0, NAN], 1.0)
                 .free(&[])
         }),
         row("variances", "Dimension", "variances", move || {
-            GaussianMixture::new(plane())
+            GaussianMixture::new(&plane())
                 .diagonal_component(1.0, &[0.0; 2], &[1.0])
                 .free(&[])
         }),
@@ -105,7 +105,7 @@ fn parameters() {
 fn variances_named_in_two_ways() {
     use Parameter::{AxisVariance, Variance};
     let one =
-        || GaussianMixture::new(Grid::new(&[(0.0, 1.0, 4)]).unwrap()).component(1.0, &[0.0], 1.0);
+        || GaussianMixture::new(&Grid::new(&[(0.0, 1.0, 4)]).unwrap()).component(1.0, &[0.0], 1.0);
     check(vec![row("overlap", "Option", "once", || {
         one().free(&[AxisVariance(0, 0), Variance(0)])
     })]);

@@ -104,7 +104,7 @@ fn models() {
         row("ρ", "NotFinite", "the state ρ(θ)", move || {
             run(Fault::State)
         }),
-        row("no inverse", "Singular", "verify::model", move || {
+        row("no inverse", "Singular", "check its entries", move || {
             run(Fault::Singular)
         }),
         row("no root", "Newton", "Model::guess", move || {

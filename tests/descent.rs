@@ -9,7 +9,7 @@ use pullback::loss::L2Misfit;
 use pullback::metric::{L2, Scaled};
 use pullback::step::{Armijo, Fixed, Trial, TrustRatio, Verdict};
 use pullback::{
-    Backend, Descent, Error, Flow, Iterate, Loss, Model, Operator, Result, StepRule, Stop,
+    Backend, Descent, Error, Flow, Loss, Model, Operator, Result, Snapshot, StepRule, Stop,
     Tolerances, random,
 };
 use support::runs::{line, misfit, only, run};
@@ -104,7 +104,7 @@ fn every_test_stops_with_the_number_it_names() {
 fn the_observer_sees_every_iterate_and_may_stop() {
     let (model, loss, start) = misfit();
     let mut seen = Vec::new();
-    let watch = |it: &Iterate| {
+    let watch = |it: Snapshot<'_>| {
         seen.push(it.iteration);
         if it.iteration == 2 {
             Flow::Stop
@@ -149,12 +149,12 @@ fn a_search_that_finds_nothing_stalls_and_says_so() {
         .step(&mut Picky)
         .run(&[2.0], |_| ());
     let report = descent.unwrap();
-    // Four trials after the first; the quadratic model promised all of ½ρ².
+    // Four trials after the first; the slope is −ρ² at ρ = 2.
     assert_eq!(
         report.stop,
         Stop::Stalled {
             trials: 5,
-            predicted: 2.0
+            slope: -4.0
         }
     );
     assert_eq!((report.theta[0], report.counts.model_solves), (2.0, 6));

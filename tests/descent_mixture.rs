@@ -9,7 +9,7 @@ use pullback::{Descent, Grid, Loss};
 const TRUTH: [f64; 5] = [0.3, 1.0, 3.0, 4.0, 1.2];
 
 fn mixture() -> GaussianMixture {
-    GaussianMixture::new(Grid::new(&[(-4.0, 10.0, 42), (-4.0, 9.0, 39)]).unwrap())
+    GaussianMixture::new(&Grid::new(&[(-4.0, 10.0, 42), (-4.0, 9.0, 39)]).unwrap())
         .component(TRUTH[0], &[1.0, 3.0], 1.0)
         .component(1.0 - TRUTH[0], &[4.0, 2.0], 1.2)
         .free(&[

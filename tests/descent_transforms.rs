@@ -11,7 +11,7 @@ use support::gap;
 
 fn mixture() -> (GaussianMixture, L2Misfit) {
     let grid = Grid::new(&[(-6.0, 8.0, 120)]).unwrap();
-    let mixture = GaussianMixture::new(grid.clone())
+    let mixture = GaussianMixture::new(&grid)
         .component(0.5, &[-1.0], 1.0)
         .component(0.5, &[3.0], 1.0)
         .free(&[

@@ -108,7 +108,7 @@ fn very_different_units_do_not_matter_either() {
 }
 
 fn mixture() -> GaussianMixture {
-    GaussianMixture::new(Grid::new(&[(-3.0, 5.0, 12), (-3.0, 4.0, 9)]).unwrap())
+    GaussianMixture::new(&Grid::new(&[(-3.0, 5.0, 12), (-3.0, 4.0, 9)]).unwrap())
         .component(0.4, &[0.0, 1.0], 1.5)
         .diagonal_component(0.6, &[2.0, 0.5], &[1.0, 2.0])
         .free(&[

@@ -258,7 +258,7 @@ fn a_sum_has_a_metric_only_if_every_part_has() {
 #[test]
 fn observations_refuse_gradients_of_what_they_do_not_see() {
     let grid = Grid::new(&[(-5.0, 5.0, 40)]).unwrap();
-    let mixture = GaussianMixture::new(grid.clone())
+    let mixture = GaussianMixture::new(&grid)
         .component(1.0, &[0.0], 1.0)
         .free(&[Parameter::Mean(0, 0)])
         .unwrap();

@@ -27,7 +27,7 @@ struct CaseA {
 
 fn case_a() -> CaseA {
     let grid = Grid::new(&[(-4.0, 10.0, 56), (-4.0, 10.0, 56)]).unwrap();
-    let mixture = GaussianMixture::new(grid.clone())
+    let mixture = GaussianMixture::new(&grid)
         .component(0.3, &[1.0, 3.0], 1.0)
         .component(0.7, &[3.0, 2.0], 1.0)
         .free(&[Parameter::Mean(0, 0), Parameter::Mean(0, 1)])
@@ -147,7 +147,7 @@ fn directions_at_the_start() {
 /// G of the isotropic Gaussian family (μ₁, μ₂, s) at s = 1, by W₂ on [−8, 8]².
 fn gaussian_information(cells: usize) -> Mat<f64> {
     let grid = Grid::new(&[(-8.0, 8.0, cells), (-8.0, 8.0, cells)]).unwrap();
-    let mixture = GaussianMixture::new(grid.clone())
+    let mixture = GaussianMixture::new(&grid)
         .component(1.0, &[0.0, 0.0], 1.0)
         .free(&[
             Parameter::Mean(0, 0),
@@ -204,7 +204,7 @@ fn wasserstein_in_one_dimension_is_the_integral_of_distribution_functions() {
     let mut errors = Vec::new();
     for cells in [95, 190, 380] {
         let grid = Grid::new(&[(-9.0, 10.0, cells)]).unwrap();
-        let mixture = GaussianMixture::new(grid.clone())
+        let mixture = GaussianMixture::new(&grid)
             .component(0.3, &[-1.0], 1.0)
             .component(0.7, &[2.0], 1.0)
             .free(&[
@@ -247,7 +247,7 @@ fn any_pinned_cell_and_any_tiny_floor_give_the_same_geometry() {
 #[test]
 fn information_of_cell_values_is_right_in_near_vacuum() {
     let grid = Grid::new(&[(-4.0, 10.0, 30), (-4.0, 10.0, 30)]).unwrap();
-    let mixture = GaussianMixture::new(grid.clone())
+    let mixture = GaussianMixture::new(&grid)
         .component(0.3, &[1.0, 3.0], 1.0)
         .component(0.7, &[3.0, 2.0], 1.0)
         .free(&[])

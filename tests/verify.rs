@@ -207,7 +207,7 @@ fn gaussian_mixtures_pass_in_all_dimensions() {
     for axes in 1..=3 {
         let grid = Grid::new(&[(-4.0, 5.0, 9); 3][..axes]).unwrap();
         let (a, b) = ([0.5, -0.2, 0.0], [1.5, 1.0, -1.0]);
-        let mixture = GaussianMixture::new(grid)
+        let mixture = GaussianMixture::new(&grid)
             .component(0.3, &a[..axes], 1.2)
             .component(0.7, &b[..axes], 0.8)
             .free(&[
@@ -297,7 +297,7 @@ fn a_linear_chain_passes_on_rounding_alone() {
             out.fill(1.0);
         }
     }
-    let mixture = GaussianMixture::new(line())
+    let mixture = GaussianMixture::new(&line())
         .component(0.4, &[0.0], 1.0)
         .component(0.6, &[2.0], 0.5)
         .free(&[Parameter::Weight(0)])

@@ -54,7 +54,7 @@ struct Mixture {
 
 fn mixture() -> Mixture {
     let grid = Grid::new(&[(-5.0, 6.0, 40)]).unwrap();
-    let model = GaussianMixture::new(grid.clone())
+    let model = GaussianMixture::new(&grid)
         .component(0.4, &[-1.0], 1.0)
         .component(0.6, &[2.0], 1.5)
         .free(&[

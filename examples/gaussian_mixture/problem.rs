@@ -1,14 +1,14 @@
 //! The cases, losses and geometries to choose from.
 
-use pullback::direction::{Gradient, LeastSquares, Local};
+use pullback::direction::{Gradient, LeastSquares};
 use pullback::faer::MatRef;
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
 use pullback::metric::{FisherRao, L2, Sobolev, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::{Armijo, TrustRatio};
 use pullback::{
-    Bounds, Cpu, Descent, Direction, Flow, Grid, Iterate, Linearisation, Loss, Metric, Report,
-    Result, StepRule, Tolerances,
+    Bounds, Cpu, Descent, Direction, Flow, Grid, Linearisation, Loss, Metric, Report, Result,
+    Snapshot, StepRule, Tolerances,
 };
 
 /// Which parameters are free.
@@ -237,7 +237,7 @@ impl Problem {
     pub fn new(case: Case, loss: LossKind, cells: usize) -> Result<Self> {
         let side = (BOX[0], BOX[1], cells);
         let grid = Grid::new(&[side, side])?;
-        let mixture = GaussianMixture::new(grid.clone())
+        let mixture = GaussianMixture::new(&grid)
             .component(0.3, &[1.0, 3.0], 1.0)
             .component(0.7, &[3.0, 2.0], 1.0)
             .free(&case.free())?;
@@ -271,7 +271,7 @@ impl Problem {
         geometry: Geometry,
         start: &[f64],
         iterations: usize,
-        observer: impl FnMut(&Iterate) -> F,
+        observer: impl FnMut(Snapshot<'_>) -> F,
     ) -> Result<Report> {
         let metric = geometry.metric(self.grid())?;
         let direction = geometry.direction();
@@ -299,36 +299,25 @@ impl Problem {
 
     /// The τ that minimises the quadratic model of the loss's own metric along the first direction.
     fn first_scale(&self, geometry: Geometry, theta: &[f64]) -> Result<f64> {
-        let rho = self.mixture.density(theta)?;
-        let z = Linearisation::new(&self.mixture, &rho, theta, &self.backend)?;
-        let metric = geometry.metric(self.grid())?;
-        let root = match &metric {
-            None => None,
-            Some(metric) => Some(metric.at(&rho, &self.backend)?),
-        };
-        let mut covector = vec![0.0; rho.len()];
-        self.loss.gradient(&rho, &mut covector);
-        if let Some(root) = &root {
-            root.project(&mut covector);
+        let (metric, direction) = (geometry.metric(self.grid())?, geometry.direction());
+        let mut descent = Descent::new(&self.mixture, self.loss.as_ref())
+            .direction(direction.as_ref())
+            .backend(&self.backend);
+        if let Some(metric) = &metric {
+            descent = descent.metric(metric.as_ref());
         }
-        let grad = z.pull_back(&covector)?;
-        let local = Local {
-            z: &z,
-            root: root.as_deref(),
-            covector: &covector,
-            grad: &grad,
-            prior: None,
-            widest: &[],
-        };
-        let direction = geometry.direction();
-        let eta = direction.prepare(&local)?.at(0.0)?.eta;
+        let proposal = descent.propose(theta, 0.0)?;
         let Some(own) = self.loss.metric() else {
             return Ok(1.0);
         };
-        let moved = z.tangent(MatRef::from_column_major_slice(&eta, eta.len(), 1))?;
-        let lifted = own.at(&rho, &self.backend)?.lift(moved.as_ref())?;
-        let slope: f64 = grad.iter().zip(&eta).map(|(g, e)| g * e).sum();
-        let scale = -slope / lifted.squared_norm_l2();
+        let rho = self.mixture.density(theta)?;
+        let z = Linearisation::new(&self.mixture, &rho, theta, &self.backend)?;
+        let eta = MatRef::from_column_major_slice(&proposal.eta, theta.len(), 1);
+        let lifted = own
+            .at(&rho, &self.backend)?
+            .lift(z.tangent(eta)?.as_ref())?;
+        // An undamped direction promises half of its slope.
+        let scale = 2.0 * proposal.predicted / lifted.squared_norm_l2();
         Ok(if scale.is_normal() { scale } else { 1.0 })
     }
 }

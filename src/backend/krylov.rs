@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::{Factor, SolveStats, check_batch};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
+use crate::vector::{dot, norm};
 
 /// Basis vectors between restarts.
 const RESTART: usize = 60;
@@ -155,17 +156,9 @@ impl RotatedColumns {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// False for NaN.
 fn small(r: &[f64], bound: f64) -> bool {
     norm(r) <= bound
-}
-
-fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
 }
 
 fn scaled(a: &[f64], factor: f64) -> Vec<f64> {

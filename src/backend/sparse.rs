@@ -27,8 +27,8 @@ pub(super) struct Analyses<S> {
     known: Mutex<Vec<Known<S>>>,
 }
 
-/// Column pointers, row indices, and what was found out about them.
-type Known<S> = (Vec<usize>, Vec<usize>, Arc<S>);
+/// Where the columns begin and end, row indices, and what was found out about them.
+type Known<S> = (Vec<(usize, usize)>, Vec<usize>, Arc<S>);
 
 impl<S> Default for Analyses<S> {
     fn default() -> Self {
@@ -41,11 +41,15 @@ impl<S> Default for Analyses<S> {
 impl<S> Analyses<S> {
     /// The analysis of this pattern, made now unless it is known.
     fn of(&self, pattern: Pattern<'_>, analyse: impl FnOnce() -> Result<S>) -> Result<Arc<S>> {
-        let (pointers, rows) = (pattern.col_ptr(), pattern.row_idx());
+        let ranges: Vec<(usize, usize)> = (0..pattern.ncols())
+            .map(|j| pattern.col_range(j))
+            .map(|range| (range.start, range.end))
+            .collect();
+        let rows = pattern.row_idx();
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = lock()
             .iter()
-            .find(|(p, r, _)| p == pointers && r == rows)
+            .find(|(known, r, _)| *known == ranges && r == rows)
             .map(|(_, _, analysis)| Arc::clone(analysis));
         if let Some(analysis) = found {
             return Ok(analysis);
@@ -55,7 +59,7 @@ impl<S> Analyses<S> {
         if known.len() == REMEMBERED {
             known.remove(0);
         }
-        known.push((pointers.to_vec(), rows.to_vec(), Arc::clone(&analysis)));
+        known.push((ranges, rows.to_vec(), Arc::clone(&analysis)));
         Ok(analysis)
     }
 }

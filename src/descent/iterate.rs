@@ -1,12 +1,14 @@
 //! The history of a descent, and what it cost.
 
 use std::fmt;
+use std::ops::Deref;
 use std::time::Duration;
 
-use super::point::{Here, Point};
+use super::point::{Here, Point, Problem};
 use super::report::Report;
 use super::stopping::{Stop, Tolerances};
 use crate::step::Trial;
+use crate::vector::norm;
 
 /// What a run has cost so far, in the field's own units.
 ///
@@ -47,6 +49,12 @@ pub struct Move {
 }
 
 impl Move {
+    /// Whether the step's being short says something of the point, because it was taken whole, and not only that
+    /// it was cut back. `natural` is the scale the rule began the run with.
+    pub(super) fn was_whole(&self, natural: f64) -> bool {
+        self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
+    }
+
     pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial) -> Self {
         let change = |(a, b): (&f64, &f64)| {
             let size = if a.abs() < 1e-8 { 1.0 } else { a.abs() };
@@ -111,6 +119,29 @@ impl fmt::Display for Iterate {
     }
 }
 
+/// An iterate with its state, as an observer sees it; it reads and prints as the [`Iterate`].
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot<'a> {
+    /// The row of the history.
+    pub iterate: &'a Iterate,
+    /// The state ρ(θ).
+    pub rho: &'a [f64],
+}
+
+impl Deref for Snapshot<'_> {
+    type Target = Iterate;
+
+    fn deref(&self) -> &Iterate {
+        self.iterate
+    }
+}
+
+impl fmt::Display for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iterate.fmt(f)
+    }
+}
+
 /// What an observer says after an iterate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
@@ -130,6 +161,8 @@ impl From<()> for Flow {
 
 /// The path so far.
 pub(super) struct Progress {
+    /// The scale that the step rule began with.
+    natural: f64,
     point: Point,
     best: Point,
     last: Option<Move>,
@@ -137,8 +170,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(start: Point) -> Self {
+    pub(super) fn new(start: Point, natural: f64) -> Self {
         Self {
+            natural,
             best: start.clone(),
             point: start,
             last: None,
@@ -155,18 +189,21 @@ impl Progress {
         here: &Here<'_>,
         counts: Counts,
         elapsed: Duration,
-    ) -> &Iterate {
+    ) -> Snapshot<'_> {
         self.history.push(Iterate {
             iteration: self.history.len(),
             theta: self.point.theta.clone(),
             loss: self.point.loss,
             penalty: self.point.penalty,
-            gradient: here.grad.iter().map(|g| g * g).sum::<f64>().sqrt(),
+            gradient: norm(&here.exact),
             step: self.last,
             counts,
             seconds: elapsed.as_secs_f64(),
         });
-        &self.history[self.history.len() - 1]
+        Snapshot {
+            iterate: &self.history[self.history.len() - 1],
+            rho: &self.point.rho,
+        }
     }
 
     pub(super) fn advance(&mut self, next: Point, step: Move) {
@@ -180,19 +217,25 @@ impl Progress {
     pub(super) fn stop(&self, tolerances: &Tolerances, flow: Flow) -> Option<Stop> {
         match flow {
             Flow::Stop => Some(Stop::Observer),
-            Flow::Continue => tolerances.judge(&self.history),
+            Flow::Continue => tolerances.judge(&self.history, self.natural),
         }
     }
 
-    pub(super) fn report(self, stop: Stop, tolerances: Tolerances, counts: Counts) -> Report {
+    pub(super) fn report(
+        self,
+        stop: Stop,
+        tolerances: Tolerances,
+        problem: &Problem<'_>,
+    ) -> Report {
         Report {
             theta: self.best.theta,
             rho: self.best.rho,
             loss: self.best.loss,
             history: self.history,
             stop,
-            counts,
+            counts: problem.counts_now(),
             tolerances,
+            last_failure: problem.last_failure(),
         }
     }
 }

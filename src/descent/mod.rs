@@ -6,7 +6,7 @@ mod report;
 mod search;
 mod stopping;
 
-pub use iterate::{Counts, Flow, Iterate, Move};
+pub use iterate::{Counts, Flow, Iterate, Move, Snapshot};
 pub use report::Report;
 pub use stopping::{Stop, Tolerances};
 
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crate::backend::{Backend, Cpu};
 use crate::check;
-use crate::direction::{Direction, LeastSquares};
+use crate::direction::{Direction, LeastSquares, Proposal};
 use crate::error::Result;
 use crate::loss::Loss;
 use crate::metric::Metric;
@@ -33,7 +33,7 @@ use search::Outcome;
 ///
 /// ```
 /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
-/// let mixture = GaussianMixture::new(Grid::new(&[(-5.0, 5.0, 100)])?)
+/// let mixture = GaussianMixture::new(&Grid::new(&[(-5.0, 5.0, 100)])?)
 ///     .component(1.0, &[0.0], 1.0)
 ///     .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])?;
 /// let data = mixture.density(&[0.5, 1.5])?;
@@ -114,14 +114,14 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Moves in other coordinates, one transform a parameter.
+    /// Moves in other coordinates, one transform a parameter. Bounds and priors still speak of θ.
     #[must_use]
     pub fn transforms(mut self, transforms: &'a [Transform]) -> Self {
         self.setting.transforms = Some(transforms);
         self
     }
 
-    /// Adds a prior to the objective.
+    /// Adds a prior on θ (not on transformed coordinates) to the objective.
     #[must_use]
     pub fn prior(mut self, prior: &'a dyn Prior) -> Self {
         self.setting.priors.push(prior);
@@ -150,7 +150,7 @@ impl<'a> Descent<'a> {
     pub fn run<F: Into<Flow>>(
         self,
         theta: &[f64],
-        mut observer: impl FnMut(&Iterate) -> F,
+        mut observer: impl FnMut(Snapshot<'_>) -> F,
     ) -> Result<Report> {
         self.check(theta)?;
         let started = Instant::now();
@@ -159,12 +159,13 @@ impl<'a> Descent<'a> {
         let setting = self.setting.clone();
         let problem = Problem::new(setting, self.backend.unwrap_or(&cpu), own.as_deref());
         let rule = self.step.unwrap_or(&mut trust);
-        let mut progress = Progress::new(problem.start(theta)?);
+        rule.start();
+        let mut progress = Progress::new(problem.start(theta)?, rule.first().0);
         loop {
             let point = progress.point().clone();
             let here = problem.linearise(&point)?;
-            let iterate = progress.record(&here, problem.counts(&here), started.elapsed());
-            let flow = observer(iterate).into();
+            let snapshot = progress.record(&here, problem.counts(&here), started.elapsed());
+            let flow = observer(snapshot).into();
             let stop = match progress.stop(&self.tolerances, flow) {
                 Some(stop) => {
                     problem.book(&here);
@@ -175,11 +176,40 @@ impl<'a> Descent<'a> {
                         progress.advance(next, step);
                         continue;
                     }
-                    Outcome::Stuck { trials, predicted } => Stop::Stalled { trials, predicted },
+                    Outcome::Stuck { trials, slope } => Stop::Stalled { trials, slope },
                 },
             };
-            return Ok(progress.report(stop, self.tolerances, problem.counts_now()));
+            return Ok(progress.report(stop, self.tolerances, &problem));
         }
+    }
+
+    /// The direction from `theta` at this damping, without a step: η, what it promises, its rank.
+    ///
+    /// ```
+    /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
+    /// let grid = Grid::new(&[(-5.0, 5.0, 100)])?;
+    /// let mixture = GaussianMixture::new(&grid)
+    ///     .component(1.0, &[0.0], 1.0)
+    ///     .free(&[Parameter::Mean(0, 0)])?;
+    /// let loss = L2Misfit::new(&grid, mixture.density(&[0.1])?)?;
+    /// let proposal = Descent::new(&mixture, &loss).propose(&[0.0], 0.0)?;
+    /// assert!((proposal.eta[0] - 0.1).abs() < 1e-3); // a Gauss-Newton step, all but there
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`run`](Descent::run).
+    pub fn propose(self, theta: &[f64], damping: f64) -> Result<Proposal> {
+        self.check(theta)?;
+        let cpu = Cpu::default();
+        let own = self.setting.loss.metric();
+        let setting = self.setting.clone();
+        let problem = Problem::new(setting, self.backend.unwrap_or(&cpu), own.as_deref());
+        let point = problem.start(theta)?;
+        let here = problem.linearise(&point)?;
+        let widest = problem.widest(&here);
+        let mut path = problem.setting.direction.prepare(&here.local(&widest))?;
+        path.at(damping)
     }
 
     fn check(&self, theta: &[f64]) -> Result<()> {

@@ -2,10 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 
+use faer::Mat;
+
 use super::Setting;
 use super::iterate::Counts;
 use crate::backend::{Backend, Tally};
 use crate::check;
+use crate::direction::Local;
 use crate::error::{Error, Result};
 use crate::linearisation::{Chart, Linearisation};
 use crate::metric::{Metric, Root};
@@ -32,6 +35,8 @@ pub(super) struct Problem<'a> {
     model_solves: Cell<usize>,
     tangents: Cell<usize>,
     adjoints: Cell<usize>,
+    /// Why the last trial that failed did so.
+    failure: RefCell<Option<String>>,
     /// The largest norm that the column of every parameter had so far.
     widest: RefCell<Vec<f64>>,
 }
@@ -43,8 +48,11 @@ pub(super) struct Here<'p> {
     pub(super) root: Option<Box<dyn Root + 'p>>,
     pub(super) covector: Vec<f64>,
     pub(super) prior: Option<PriorTerms<'p>>,
-    /// The gradient in the coordinates of the free parameters.
+    /// The gradient of the projected covector, in the coordinates of the free parameters.
     pub(super) grad: Vec<f64>,
+    /// The gradient of the objective, by which steps are judged: a model that changes a mass which the metric
+    /// keeps would otherwise come to rest where its objective does not.
+    pub(super) exact: Vec<f64>,
     pub(super) chart: Chart,
 }
 
@@ -64,6 +72,7 @@ impl<'a> Problem<'a> {
             model_solves: Cell::new(0),
             tangents: Cell::new(0),
             adjoints: Cell::new(0),
+            failure: RefCell::new(None),
             widest: RefCell::new(vec![0.0; parameters]),
         }
     }
@@ -113,18 +122,24 @@ impl<'a> Problem<'a> {
         let mut covector = vec![0.0; point.rho.len()];
         self.setting.loss.gradient(&point.rho, &mut covector);
         check::finite("the gradient of the loss", &covector)?;
-        if let Some(root) = &root {
-            root.project(&mut covector);
-        }
         let chart = self.chart(&point.theta);
         z.set_chart(chart.clone());
-        let mut grad = z.pull_back(&covector)?;
+        let mut exact = vec![];
+        if let Some(root) = &root {
+            let whole = covector.clone();
+            root.project(&mut covector);
+            if whole != covector {
+                exact = whole;
+            }
+        }
+        let [mut grad, mut exact] = pull_back_both(&z, &covector, &exact)?;
         let mut prior = None;
         if !self.setting.priors.is_empty() {
             let terms = PriorTerms::at(&self.setting.priors, &point.theta, chart.clone())?;
-            grad.iter_mut()
-                .zip(terms.gradient()?)
-                .for_each(|(g, r)| *g += r);
+            let penalty = terms.gradient()?;
+            for gradient in [&mut grad, &mut exact] {
+                gradient.iter_mut().zip(&penalty).for_each(|(g, r)| *g += r);
+            }
             prior = Some(terms);
         }
         let mut here = Here {
@@ -134,9 +149,10 @@ impl<'a> Problem<'a> {
             covector,
             prior,
             grad,
+            exact,
             chart,
         };
-        let blocked: Vec<f64> = here.grad.iter().map(|g| -g).collect();
+        let blocked: Vec<f64> = here.exact.iter().map(|g| -g).collect();
         self.hold_blocked(&mut here, &blocked);
         Ok(here)
     }
@@ -194,6 +210,22 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// The objective at a trial point. Whatever goes wrong there makes it a bad trial and no more.
+    pub(super) fn attempt(&self, theta: Vec<f64>) -> Option<Point> {
+        match self.evaluate(theta) {
+            Ok(point) => Some(point).filter(|point| point.loss.is_finite()),
+            Err(error) => {
+                *self.failure.borrow_mut() = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Why the last trial that failed did so.
+    pub(super) fn last_failure(&self) -> Option<String> {
+        self.failure.borrow().clone()
+    }
+
     /// The widest columns of the free parameters so far.
     pub(super) fn widest(&self, here: &Here<'_>) -> Vec<f64> {
         let widest = self.widest.borrow();
@@ -217,13 +249,38 @@ impl<'a> Problem<'a> {
 }
 
 impl Here<'_> {
+    pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
+        Local {
+            z: &self.z,
+            root: self.root.as_deref(),
+            covector: &self.covector,
+            grad: &self.grad,
+            prior: self.prior.as_ref(),
+            widest,
+        }
+    }
+
     /// Keeps only these of the free parameters.
     fn keep(&mut self, keep: &[usize]) {
         self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
         self.grad = keep.iter().map(|&j| self.grad[j]).collect();
+        self.exact = keep.iter().map(|&j| self.exact[j]).collect();
         self.z.keep(keep);
         if let Some(prior) = &mut self.prior {
             prior.set_chart(self.chart.clone());
         }
     }
+}
+
+/// The gradients of the projected covector and of the whole one, which is empty where they are the same.
+fn pull_back_both(
+    z: &Linearisation<'_>,
+    projected: &[f64],
+    whole: &[f64],
+) -> Result<[Vec<f64>; 2]> {
+    let columns = if whole.is_empty() { 1 } else { 2 };
+    let batch = Mat::from_fn(projected.len(), columns, |i, j| [projected, whole][j][i]);
+    let pulled = z.adjoint(batch.as_ref())?;
+    let column = |j: usize| pulled.col_as_slice(j).to_vec();
+    Ok([column(0), column(columns - 1)])
 }

@@ -25,6 +25,8 @@ pub struct Report {
     pub counts: Counts,
     /// What it was judged by.
     pub tolerances: Tolerances,
+    /// Why the last of those trials failed at which the state or the loss could not be computed, if any did.
+    pub last_failure: Option<String>,
 }
 
 impl Report {
@@ -82,11 +84,18 @@ impl fmt::Display for Report {
             c.tangent_solves,
             c.adjoint_solves,
             c.metric_solves
-        )
+        )?;
+        match &self.last_failure {
+            Some(failure) if !self.converged() => write!(f, "\n  last failing trial: {failure}"),
+            _ => Ok(()),
+        }
     }
 }
 
 fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, limit: f64) -> fmt::Result {
+    if value == f64::INFINITY {
+        return writeln!(f, "  {what:<34} {:>10}   (no step taken)", "–");
+    }
     let (value_text, limit_text) = if value.fract() == 0.0 && value.abs() < 1e6 && limit >= 1.0 {
         (format!("{value}"), format!("{limit}"))
     } else {

@@ -2,7 +2,7 @@
 
 use super::iterate::Move;
 use super::point::{Here, Point, Problem};
-use crate::direction::{Local, Path, Proposal};
+use crate::direction::{Path, Proposal};
 use crate::error::Result;
 use crate::step::{StepRule, Trial, Verdict};
 
@@ -14,8 +14,8 @@ pub(super) enum Outcome {
     Stuck {
         /// How many there were.
         trials: usize,
-        /// The decrease that the last one was to bring.
-        predicted: f64,
+        /// ∇f·η along the last direction.
+        slope: f64,
     },
 }
 
@@ -31,15 +31,7 @@ impl Problem<'_> {
     pub(super) fn search(&self, mut here: Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
         loop {
             let widest = self.widest(&here);
-            let local = Local {
-                z: &here.z,
-                root: here.root.as_deref(),
-                covector: &here.covector,
-                grad: &here.grad,
-                prior: here.prior.as_ref(),
-                widest: &widest,
-            };
-            let mut path = self.setting.direction.prepare(&local)?;
+            let mut path = self.setting.direction.prepare(&here.local(&widest))?;
             self.widen(&here, path.norms());
             let (scale, damping) = rule.first();
             let mut attempt = Attempt {
@@ -78,9 +70,8 @@ impl Problem<'_> {
         let mut tried = 0;
         loop {
             let theta = self.moved(here, &now.proposal.eta, now.scale);
-            // Whatever goes wrong at a trial point makes it a bad trial and no more.
-            let next = self.evaluate(theta).ok().filter(|p| p.loss.is_finite());
-            let slopes = here.grad.iter().zip(&now.proposal.eta);
+            let next = self.attempt(theta);
+            let slopes = here.exact.iter().zip(&now.proposal.eta);
             let trial = Trial {
                 scale: now.scale,
                 damping: now.damping,
@@ -105,7 +96,7 @@ impl Problem<'_> {
                 _ => {
                     return Ok(Outcome::Stuck {
                         trials: tried,
-                        predicted: now.proposal.predicted,
+                        slope: trial.slope,
                     });
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::iterate::Iterate;
+use super::iterate::{Iterate, Move};
 use crate::check;
 use crate::error::Result;
 
@@ -66,8 +66,8 @@ pub enum Stop {
     Stalled {
         /// Trials made at the last point.
         trials: usize,
-        /// The decrease that the last one promised.
-        predicted: f64,
+        /// ∇f·η along the last direction: not negative if that does not descend at all.
+        slope: f64,
     },
     /// The observer asked for it.
     Observer,
@@ -93,9 +93,15 @@ impl fmt::Display for Stop {
                 write!(f, "converged: the objective {loss:.3e} reached its target")
             }
             Self::Iterations { taken } => write!(f, "not converged: the limit of {taken} steps"),
-            Self::Stalled { trials, predicted } => write!(
+            Self::Stalled { slope, .. } if *slope >= 0.0 => write!(
                 f,
-                "stalled: none of {trials} trials was acceptable (the last promised {predicted:.1e})"
+                "stalled: the direction does not descend (slope {slope:.1e}); does the metric keep a mass that the \
+                 model changes, or is a derivative wrong (see `verify::gradient`)?"
+            ),
+            Self::Stalled { trials, slope } => write!(
+                f,
+                "stalled: none of {trials} trials along the direction (slope {slope:.1e}) was acceptable; if that is \
+                 far from a minimum, check the derivatives with `verify::gradient`"
             ),
             Self::Observer => write!(f, "stopped by the observer"),
         }
@@ -131,6 +137,9 @@ impl Ratios {
     }
 }
 
+/// A gradient ratio at which a step may be cut back and still be taken for the last.
+const FALLEN: f64 = 1e-3;
+
 impl Tolerances {
     pub(super) fn check(&self) -> Result<()> {
         for (what, value) in [
@@ -156,7 +165,7 @@ impl Tolerances {
     }
 
     /// The first test that the end of the history passes.
-    pub(super) fn judge(&self, history: &[Iterate]) -> Option<Stop> {
+    pub(super) fn judge(&self, history: &[Iterate], natural: f64) -> Option<Stop> {
         let (ratios, last) = (Ratios::of(history)?, history.last()?);
         let taken = last.iteration;
         // A tolerance of 0 is a test that is off; only a gradient of exactly 0 leaves nothing to do.
@@ -169,8 +178,9 @@ impl Tolerances {
         if self.target.is_some_and(|target| last.loss <= target) {
             return Some(Stop::Target { loss: last.loss });
         }
-        // A step that is short for its heavy damping says nothing about the point.
-        let free = last.step.is_none_or(|step| step.damping <= 1.0);
+        // Once the gradient has fallen a good way, any short step is an end.
+        let whole = |step: &Move| step.was_whole(natural);
+        let free = ratios.gradient <= FALLEN || last.step.as_ref().is_none_or(whole);
         if free && passes(ratios.step, self.step) {
             return Some(Stop::Step { ratio: ratios.step });
         }

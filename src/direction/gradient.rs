@@ -1,7 +1,8 @@
 //! Plain gradient descent, for comparison.
 
-use super::{Direction, Local, Path, Proposal, dot};
+use super::{Direction, Local, Path, Proposal};
 use crate::error::Result;
+use crate::vector::dot;
 
 /// η = −∇f, the "standard" direction: no metric, one adjoint solve.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,10 +2,11 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Damping, Direction, Local, Path, Proposal, dot, unit_scale};
+use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
 use crate::backend::{gram, symmetric_solve};
 use crate::error::Result;
 use crate::metric::Root;
+use crate::vector::dot;
 
 /// G = ZᵀMZ = (LZ)ᵀ(LZ), the metric pulled back to parameters.
 ///

@@ -2,10 +2,11 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Damping, Direction, Local, Path, Proposal, dot, unit_scale};
+use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
 use crate::backend::{TriangularForm, minimum_norm};
 use crate::check;
 use crate::error::Result;
+use crate::vector::dot;
 
 /// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖², by QR.
 ///

@@ -21,7 +21,7 @@ pub struct Local<'a> {
     pub root: Option<&'a dyn Root>,
     /// u = Πᵀ ∂f/∂ρ.
     pub covector: &'a [f64],
-    /// The whole gradient, Zᵀu + ∇R.
+    /// The gradient Zᵀu + ∇R.
     pub grad: &'a [f64],
     /// The priors, if there are any.
     pub prior: Option<&'a PriorTerms<'a>>,
@@ -138,8 +138,4 @@ impl Damping {
 fn unit_scale(norms: &[f64]) -> Vec<f64> {
     let inverse = |n: &f64| if *n > 0.0 { n.recip() } else { 1.0 };
     norms.iter().map(inverse).collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -69,6 +69,7 @@ impl Grid {
             check::finite("a bound of the grid", &[lower, upper])?;
             if lower >= upper {
                 return Err(Error::Bounds {
+                    what: "an axis of the grid",
                     index: axis,
                     lower,
                     upper,

@@ -136,6 +136,9 @@ fn log_excess(ratio: f64, t: f64) -> f64 {
 
 impl Loss for Divergence {
     fn value(&self, rho: &[f64]) -> f64 {
+        if rho.len() != self.target.len() {
+            return f64::NAN;
+        }
         let pairs = rho.iter().zip(&self.target);
         self.volume * pairs.map(|(&r, &q)| self.kind.value(r, q)).sum::<f64>()
     }

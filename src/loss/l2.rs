@@ -28,8 +28,25 @@ impl L2Misfit {
     }
 }
 
+impl L2Misfit {
+    /// The misfit ½ Σ(ρ − q)² of states that are not densities on a grid.
+    ///
+    /// # Errors
+    /// A target with entries that are not finite.
+    pub fn euclidean(target: Vec<f64>) -> Result<Self> {
+        check::finite("the target of a loss", &target)?;
+        Ok(Self {
+            volume: 1.0,
+            target,
+        })
+    }
+}
+
 impl Loss for L2Misfit {
     fn value(&self, rho: &[f64]) -> f64 {
+        if rho.len() != self.target.len() {
+            return f64::NAN;
+        }
         let squares = rho.iter().zip(&self.target).map(|(r, q)| (r - q) * (r - q));
         0.5 * self.volume * squares.sum::<f64>()
     }

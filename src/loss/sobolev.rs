@@ -7,6 +7,7 @@ use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::metric::{Metric, Sobolev};
+use crate::vector::dot;
 
 /// The misfit ½ ⟨ρ − q, (I − Δ)^s (ρ − q)⟩; its metric is the same H^s.
 pub struct SobolevMisfit {
@@ -28,25 +29,31 @@ impl SobolevMisfit {
         })
     }
 
-    /// ρ − q and M (ρ − q).
-    fn difference(&self, rho: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    /// ρ − q and M (ρ − q); nothing for a state of the wrong length.
+    fn difference(&self, rho: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
+        if rho.len() != self.target.len() {
+            return None;
+        }
         let d: Vec<f64> = rho.iter().zip(&self.target).map(|(r, q)| r - q).collect();
         let product = self
             .norm
             .product(MatRef::from_column_major_slice(&d, d.len(), 1));
         let m = product.col_as_slice(0).to_vec();
-        (d, m)
+        Some((d, m))
     }
 }
 
 impl Loss for SobolevMisfit {
     fn value(&self, rho: &[f64]) -> f64 {
-        let (d, m) = self.difference(rho);
-        0.5 * d.iter().zip(&m).map(|(d, m)| d * m).sum::<f64>()
+        self.difference(rho)
+            .map_or(f64::NAN, |(d, m)| 0.5 * dot(&d, &m))
     }
 
     fn gradient(&self, rho: &[f64], out: &mut [f64]) {
-        out.copy_from_slice(&self.difference(rho).1);
+        match self.difference(rho) {
+            Some((_, m)) if m.len() == out.len() => out.copy_from_slice(&m),
+            _ => out.fill(f64::NAN),
+        }
     }
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {

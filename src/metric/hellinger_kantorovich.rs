@@ -96,6 +96,10 @@ impl Root for HellingerKantorovichRoot<'_> {
         self.transport.r.len()
     }
 
+    fn lifted_dim(&self) -> usize {
+        self.transport.faces() + self.dim()
+    }
+
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         Ok(self.split(self.apply(z)?.as_ref()))
     }
@@ -103,7 +107,7 @@ impl Root for HellingerKantorovichRoot<'_> {
     /// Lᵀy = M S y.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let faces = self.transport.faces();
-        check_lifted(y, faces + self.dim())?;
+        check_lifted(y, self.lifted_dim())?;
         let mut joined = self.transport.divergence(self.moving, y);
         for j in 0..y.ncols() {
             let column = joined.col_as_slice_mut(j).iter_mut().zip(&self.growing);

@@ -70,6 +70,11 @@ pub trait Root: Send + Sync {
     /// k, the length of a tangent vector.
     fn dim(&self) -> usize;
 
+    /// The length of a lifted vector; k unless L is rectangular.
+    fn lifted_dim(&self) -> usize {
+        self.dim()
+    }
+
     /// L Z.
     ///
     /// # Errors

@@ -92,6 +92,10 @@ impl Root for ObservedRoot<'_> {
         self.operator.ncols()
     }
 
+    fn lifted_dim(&self) -> usize {
+        self.operator.nrows()
+    }
+
     /// Γ^{-1/2} O Z.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;

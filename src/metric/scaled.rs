@@ -39,6 +39,10 @@ impl Root for ScaledRoot<'_> {
         self.root.dim()
     }
 
+    fn lifted_dim(&self) -> usize {
+        self.root.lifted_dim()
+    }
+
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         Ok(self.weight * self.root.lift(z)?)
     }

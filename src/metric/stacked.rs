@@ -7,6 +7,7 @@ use crate::backend::Backend;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::random;
+use crate::vector::{dot, largest};
 
 /// The sum Σ wᵢ Mᵢ of metrics with positive weights.
 #[derive(Default)]
@@ -25,6 +26,13 @@ impl<'a> Stacked<'a> {
 
 impl Metric for Stacked<'_> {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        let count = self.parts.len();
+        check::option(
+            "the number of metrics in a sum",
+            count as f64,
+            count > 0,
+            "add one",
+        )?;
         let mut root = StackedRoot::new(rho.len());
         for (weight, metric) in &self.parts {
             check::positive("the weight of a metric in a sum", &[*weight])?;
@@ -91,10 +99,8 @@ impl<'a> StackedRoot<'a> {
         close(&part.projected, whole)
     }
 
-    fn sizes(&self) -> Result<Vec<usize>> {
-        let one = Mat::zeros(self.dim(), 1);
-        let rows = |p: &Part<'_>| Ok(p.root.lift(one.as_ref())?.nrows());
-        self.parts.iter().map(rows).collect()
+    fn sizes(&self) -> Vec<usize> {
+        self.parts.iter().map(|p| p.root.lifted_dim()).collect()
     }
 
     /// y = [√wᵢ dualᵢ(uᵢ)], if the parts know their covectors and these add up to c.
@@ -115,8 +121,8 @@ impl<'a> StackedRoot<'a> {
     }
 
     /// y = [0, …, dualᵢ(c)/√wᵢ, …, 0] for the first part that sees all of c.
-    fn dual_by_one(&self, c: &[f64]) -> Result<Option<Vec<f64>>> {
-        let sizes = self.sizes()?;
+    fn dual_by_one(&self, c: &[f64]) -> Option<Vec<f64>> {
+        let sizes = self.sizes();
         for (i, part) in self.parts.iter().enumerate() {
             if !self.may_stand_alone(part) {
                 continue;
@@ -127,10 +133,10 @@ impl<'a> StackedRoot<'a> {
                 for (y, d) in y[before..].iter_mut().zip(dual) {
                     *y = d / part.weight;
                 }
-                return Ok(Some(y));
+                return Some(y);
             }
         }
-        Ok(None)
+        None
     }
 
     /// y = L x with M x = c by conjugate gradients, when only all parts together see c.
@@ -146,7 +152,12 @@ impl<'a> StackedRoot<'a> {
                 return Ok(y.col_as_slice(0).to_vec());
             }
             let mp = self.apply(column(&p).as_ref())?;
-            let alpha = square / dot(&p, mp.col_as_slice(0));
+            let curvature = dot(&p, mp.col_as_slice(0));
+            // Also NaN ends it: nothing more can be learned along p.
+            if curvature.is_nan() || curvature <= 0.0 {
+                break;
+            }
+            let alpha = square / curvature;
             x.iter_mut().zip(&p).for_each(|(x, p)| *x += alpha * p);
             let moved = r.iter_mut().zip(mp.col_as_slice(0));
             moved.for_each(|(r, m)| *r -= alpha * m);
@@ -155,9 +166,8 @@ impl<'a> StackedRoot<'a> {
                 .zip(&r)
                 .for_each(|(p, r)| *p = r + square / last * *p);
         }
-        Err(Error::NotInRange {
-            metric: "sum",
-            distance: (square / size).sqrt(),
+        Err(Error::NotRepresented {
+            residual: (square / size).sqrt(),
         })
     }
 }
@@ -165,19 +175,19 @@ impl<'a> StackedRoot<'a> {
 /// A covector counts as represented when this fraction of it or less is missed.
 const IN_RANGE: f64 = 1e-11;
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// Equal to rounding.
 fn close(a: &[f64], b: &[f64]) -> bool {
-    let size = b.iter().fold(0.0_f64, |m, b| m.max(b.abs()));
+    let size = largest(b);
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-8 * size)
 }
 
 impl Root for StackedRoot<'_> {
     fn dim(&self) -> usize {
         self.probe.len()
+    }
+
+    fn lifted_dim(&self) -> usize {
+        self.sizes().iter().sum()
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
@@ -194,7 +204,7 @@ impl Root for StackedRoot<'_> {
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let mut out = Mat::zeros(self.dim(), y.ncols());
-        let sizes = self.sizes()?;
+        let sizes = self.sizes();
         check_lifted(y, sizes.iter().sum())?;
         let mut row = 0;
         for (part, rows) in self.parts.iter().zip(sizes) {
@@ -219,7 +229,7 @@ impl Root for StackedRoot<'_> {
         if let Some(y) = self.dual_by_parts(&c) {
             return Ok(y);
         }
-        match self.dual_by_one(&c)? {
+        match self.dual_by_one(&c) {
             Some(y) => Ok(y),
             None => self.dual_by_all(&c),
         }

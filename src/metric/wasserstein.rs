@@ -103,6 +103,10 @@ impl Root for Wasserstein2Root<'_> {
         self.transport.r.len()
     }
 
+    fn lifted_dim(&self) -> usize {
+        self.transport.faces()
+    }
+
     /// Y = √vol BᵀΦ.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let phi = self.potentials(z)?;
@@ -111,7 +115,7 @@ impl Root for Wasserstein2Root<'_> {
 
     /// √vol Πᵀ (B Bᵀ)⁺ B Y.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check_lifted(y, self.transport.faces())?;
+        check_lifted(y, self.lifted_dim())?;
         let mut phi = self.transport.divergence(1.0, y);
         self.factor.solve(Side::Plain, phi.as_mut())?;
         Ok(self.centred(phi, self.volume.sqrt()))

@@ -14,7 +14,7 @@ use crate::operator::Operator;
 /// ```
 /// use pullback::{Grid, models::{GaussianMixture, Parameter}};
 /// let grid = Grid::new(&[(-4.0, 10.0, 56), (-4.0, 10.0, 56)])?;
-/// let mixture = GaussianMixture::new(grid)
+/// let mixture = GaussianMixture::new(&grid)
 ///     .component(0.3, &[1.0, 3.0], 1.0)
 ///     .component(0.7, &[3.0, 2.0], 1.0)
 ///     .free(&[Parameter::Weight(0), Parameter::Mean(0, 0)])?;
@@ -61,9 +61,9 @@ struct Component {
 
 impl GaussianMixture {
     /// A mixture without components on a grid of 1, 2 or 3 dimensions.
-    pub fn new(grid: Grid) -> Self {
+    pub fn new(grid: &Grid) -> Self {
         Self {
-            grid,
+            grid: grid.clone(),
             components: Vec::new(),
             free: Vec::new(),
         }
@@ -94,31 +94,6 @@ impl GaussianMixture {
     /// that do not sum to 1, parameters that do not exist or are named twice.
     pub fn free(mut self, parameters: &[Parameter]) -> Result<Self> {
         self.free = parameters.to_vec();
-        check::option(
-            "the number of components of the mixture",
-            self.components.len() as f64,
-            !self.components.is_empty(),
-            "add at least one with `component`",
-        )?;
-        let d = self.grid.dim();
-        for c in &self.components {
-            check::length("a mean of the mixture", c.mean.len(), d)?;
-            check::length(
-                "the variances of a component of the mixture",
-                c.variance.len(),
-                d,
-            )?;
-            check::finite("a mean of the mixture", &c.mean)?;
-        }
-        let weights: Vec<f64> = self.components.iter().map(|c| c.weight).collect();
-        check::finite("a weight of the mixture", &weights)?;
-        let sum: f64 = weights.iter().sum();
-        if (sum - 1.0).abs() > 1e-9 {
-            return Err(Error::NotNormalised {
-                what: "the weights of the mixture",
-                sum,
-            });
-        }
         self.check_components(&self.components)?;
         for (i, &parameter) in parameters.iter().enumerate() {
             let twice = |earlier: &Parameter| earlier.overlaps(parameter);
@@ -180,20 +155,46 @@ impl GaussianMixture {
     }
 
     fn check_components(&self, components: &[Component]) -> Result<()> {
+        check::option(
+            "the number of components of the mixture",
+            components.len() as f64,
+            !components.is_empty(),
+            "add at least one with `component`",
+        )?;
         for (index, c) in components.iter().enumerate() {
-            check::positive("a variance of the mixture", &c.variance)?;
-            // The last weight is a difference, and may miss zero by rounding.
-            if !(-1e-15..=1.0 + 1e-15).contains(&c.weight) {
-                return Err(Error::OutOfRange {
-                    what: "a weight of the mixture",
-                    index,
-                    value: c.weight,
-                    lower: 0.0,
-                    upper: 1.0,
-                });
-            }
+            self.check_component(index, c)?;
+        }
+        let sum: f64 = components.iter().map(|c| c.weight).sum();
+        if (sum - 1.0).abs() > 1e-9 {
+            return Err(Error::NotNormalised {
+                what: "the weights of the mixture",
+                sum,
+            });
         }
         Ok(())
+    }
+
+    fn check_component(&self, index: usize, c: &Component) -> Result<()> {
+        let (d, variances) = (
+            self.grid.dim(),
+            "the variances of a component of the mixture",
+        );
+        check::length("a mean of the mixture", c.mean.len(), d)?;
+        check::length(variances, c.variance.len(), d)?;
+        check::finite("a mean of the mixture", &c.mean)?;
+        check::positive("a variance of the mixture", &c.variance)?;
+        check::finite("a weight of the mixture", &[c.weight])?;
+        // The last weight is a difference, and may miss zero by rounding.
+        if (-1e-15..=1.0 + 1e-15).contains(&c.weight) {
+            return Ok(());
+        }
+        Err(Error::OutOfRange {
+            what: "a weight of the mixture",
+            index,
+            value: c.weight,
+            lower: 0.0,
+            upper: 1.0,
+        })
     }
 
     fn check_parameter(&self, parameter: Parameter, twice: bool) -> Result<()> {

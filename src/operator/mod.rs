@@ -5,7 +5,7 @@ mod product;
 
 use std::borrow::Cow;
 
-use faer::sparse::{SparseColMat, SparseColMatRef};
+use faer::sparse::{SparseColMat, SparseColMatRef, SymbolicSparseColMat};
 use faer::{Mat, MatMut, MatRef};
 
 use crate::check;
@@ -95,6 +95,41 @@ impl<'a> Operator<'a> {
     /// A sparse matrix, compressed by columns.
     pub fn sparse(matrix: SparseColMat<usize, f64>) -> Self {
         Self::from_kind(Kind::Sparse(matrix))
+    }
+
+    /// A sparse matrix from `(row, column, value)` in any order; values at the same place add up.
+    ///
+    /// # Panics
+    /// When a row or column is outside the shape.
+    pub fn triplets(
+        nrows: usize,
+        ncols: usize,
+        entries: impl IntoIterator<Item = (usize, usize, f64)>,
+    ) -> Self {
+        let mut entries: Vec<_> = entries.into_iter().collect();
+        entries.sort_by_key(|&(row, column, _)| (column, row));
+        let (mut pointers, mut rows, mut values) = (vec![0; ncols + 1], Vec::new(), Vec::new());
+        let mut last = None;
+        for (row, column, value) in entries {
+            assert!(
+                row < nrows && column < ncols,
+                "({row}, {column}) is outside {nrows}×{ncols}"
+            );
+            if last == Some((row, column)) {
+                let end = values.len() - 1;
+                values[end] += value;
+            } else {
+                rows.push(row);
+                values.push(value);
+                last = Some((row, column));
+            }
+            pointers[column + 1] = values.len();
+        }
+        for j in 1..=ncols {
+            pointers[j] = pointers[j].max(pointers[j - 1]);
+        }
+        let pattern = SymbolicSparseColMat::new_checked(nrows, ncols, pointers, None, rows);
+        Self::sparse(SparseColMat::new(pattern, values))
     }
 
     /// An `nrows`×`ncols` operator known by its products with batches of columns.
@@ -227,7 +262,8 @@ impl<'a> Operator<'a> {
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
         match self.view() {
             View::Diagonal(d) => check::finite(what, d),
-            View::Sparse(m) => check::finite(what, m.val()),
+            View::Sparse(m) => (0..m.ncols())
+                .try_for_each(|j| check::finite(what, &m.val()[m.symbolic().col_range(j)])),
             View::Dense(m) => (0..m.ncols()).try_for_each(|j| {
                 let column: Vec<f64> = m.col(j).iter().copied().collect();
                 check::finite(what, &column)

@@ -103,9 +103,10 @@ fn sparse(
     out: &mut [f64],
     size: impl Fn(f64) -> f64,
 ) {
-    let (pointers, rows, values) = (m.symbolic().col_ptr(), m.symbolic().row_idx(), m.val());
+    let (rows, values) = (m.symbolic().row_idx(), m.val());
+    // Not from one pointer to the next: the columns of an uncompressed matrix end earlier.
     let column = |j: usize| {
-        let range = pointers[j]..pointers[j + 1];
+        let range = m.symbolic().col_range(j);
         rows[range.clone()].iter().zip(&values[range])
     };
     match side {

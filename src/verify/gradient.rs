@@ -24,7 +24,7 @@ const CENTRAL: &str = "⟨∇f, v⟩ = (f(θ+hv) − f(θ−hv))/2h";
 /// ```
 /// use pullback::{Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}, verify};
 /// let grid = Grid::new(&[(-5.0, 5.0, 40)])?;
-/// let mixture = GaussianMixture::new(grid.clone())
+/// let mixture = GaussianMixture::new(&grid)
 ///     .component(1.0, &[0.0], 1.0)
 ///     .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])?;
 /// let loss = L2Misfit::new(&grid, mixture.density(&[0.0, 1.0])?)?;

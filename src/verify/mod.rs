@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use pullback::{Grid, models::{GaussianMixture, Parameter}, verify};
-//! let mixture = GaussianMixture::new(Grid::new(&[(-5.0, 5.0, 40)])?)
+//! let mixture = GaussianMixture::new(&Grid::new(&[(-5.0, 5.0, 40)])?)
 //!     .component(1.0, &[0.0], 1.0)
 //!     .free(&[Parameter::Mean(0, 0)])?;
 //! let checks = verify::model(&mixture, &[0.3], 1)?;

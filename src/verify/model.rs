@@ -10,6 +10,7 @@ use super::scan::{Scan, samples};
 use super::subject::Subject;
 use super::{IDENTITY, PLATEAU, SOLVED, SOLVED_PLATEAU};
 use crate::backend::{Backend, Cpu};
+use crate::check;
 use crate::error::Result;
 use crate::linearisation::Linearisation;
 use crate::model::{Model, solve_checked};
@@ -57,10 +58,17 @@ const ADJOINT: &str = "⟨Z v, w⟩ = ⟨v, Zᵀw⟩";
 /// ```
 ///
 /// # Errors
-/// A model that cannot be solved at θ, and Jacobians of the wrong shape or with entries that are not finite.
+/// A θ or Jacobians of the wrong shape or with entries that are not finite. A model that cannot be solved is a
+/// check that failed; the checks that need no solution are then made at its guess.
 pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification> {
     let cpu = Cpu::default();
-    let rho = solve_checked(model, theta, &cpu)?;
+    check::length("θ", theta.len(), model.param_dim())?;
+    check::finite("θ", theta)?;
+    // A wrong Jacobian often shows first as a solve that fails; what can be checked without one still is.
+    let (rho, failure) = match solve_checked(model, theta, &cpu) {
+        Ok(rho) => (rho, None),
+        Err(error) => (unsolved(model, theta)?, Some(error)),
+    };
     let (k, p) = (rho.len(), theta.len());
     let at = Subject::new(model, theta, rho, seed)?;
     let mut report = Verification::new(format!("model of {k} states and {p} parameters"));
@@ -70,7 +78,8 @@ pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification
     report.push(Check::of(STATE_TRANSPOSE, error, IDENTITY));
     let error = at.transposed(&at.param_jacobian(&at.rho)?, &relative(theta));
     report.push(Check::of(PARAM_TRANSPOSE, error, IDENTITY));
-    report.push(Check::new(SOLUTION, at.residual(), SOLVED));
+    let residual = failure.map_or_else(|| Ok(at.residual()), Err);
+    report.push(Check::of(SOLUTION, residual, SOLVED));
     report.push(Check::of(INVERSE, at.inverse(&cpu), SOLVED));
     let needs = [STATE_TRANSPOSE, INVERSE];
     report.push_after(&needs, INVERSE_ADJOINT, || {
@@ -86,6 +95,17 @@ pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification
         Check::of(ADJOINT, at.adjoint(&cpu), SOLVED)
     });
     Ok(report)
+}
+
+/// The model's guess, or ones where that is zero.
+fn unsolved(model: &dyn Model, theta: &[f64]) -> Result<Vec<f64>> {
+    let guess = model.guess(theta);
+    check::length("the guess for ρ", guess.len(), model.state_dim())?;
+    check::finite("the guess for ρ", &guess)?;
+    Ok(guess
+        .iter()
+        .map(|g| if *g == 0.0 { 1.0 } else { *g })
+        .collect())
 }
 
 impl Subject<'_> {

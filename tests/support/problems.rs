@@ -79,7 +79,7 @@ impl Problem {
 pub(crate) fn problems() -> [Problem; 2] {
     let line = Grid::new(&[(0.0, 1.0, 20)]).unwrap();
     let plane = Grid::new(&[(-3.0, 5.0, 12), (-3.0, 4.0, 9)]).unwrap();
-    let mixture = GaussianMixture::new(plane.clone())
+    let mixture = GaussianMixture::new(&plane)
         .component(0.4, &[0.0, 1.0], 1.5)
         .component(0.6, &[2.0, 0.5], 1.0)
         .free(&[

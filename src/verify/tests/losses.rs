@@ -188,7 +188,7 @@ fn a_loss_that_is_nan_never_passes() {
 
 #[test]
 fn a_wrong_gradient_fails_the_taylor_test() {
-    let model = GaussianMixture::new(line())
+    let model = GaussianMixture::new(&line())
         .component(1.0, &[0.4], 0.7)
         .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])
         .unwrap();

@@ -1,0 +1,171 @@
+//! What a user must be able to rely on: no convergence that is none, no memory between runs, no wrong numbers
+//! for input that is merely unusual.
+
+use pullback::faer::mat;
+use pullback::faer::sparse::{SparseColMat, SymbolicSparseColMat};
+use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
+use pullback::metric::{FisherRao, Wasserstein2};
+use pullback::models::{GaussianMixture, Parameter};
+use pullback::step::{Armijo, TrustRatio};
+use pullback::{Descent, Error, Grid, Loss, Metric, Operator, Report, Side, StepRule, Tolerances};
+
+fn mixture(free: &[Parameter]) -> GaussianMixture {
+    let side = (-4.0, 10.0, 28);
+    GaussianMixture::new(&Grid::new(&[side, side]).unwrap())
+        .component(0.3, &[1.0, 3.0], 1.0)
+        .component(0.7, &[3.0, 2.0], 1.0)
+        .free(free)
+        .unwrap()
+}
+
+fn gradient_ratio(report: &Report) -> f64 {
+    let history = &report.history;
+    history[history.len() - 1].gradient / history[0].gradient
+}
+
+/// Starts on plateaus and at the edge of the box, where mass is lost, steps are cut back to nothing, and a small
+/// step must not be taken for the end.
+#[test]
+fn no_run_converges_where_its_gradient_has_not_fallen() {
+    let model = mixture(&[Parameter::Mean(0, 0), Parameter::Mean(0, 1)]);
+    let target = model.density(&[1.0, 3.0]).unwrap();
+    let loss = L2Misfit::new(model.grid(), target).unwrap();
+    let metrics: [Box<dyn Metric>; 3] = [
+        Box::new(Wasserstein2::new(model.grid())),
+        Box::new(FisherRao::new(model.grid())),
+        Box::new(FisherRao::new(model.grid()).with_free_mass()),
+    ];
+    let mut finished = 0;
+    for metric in &metrics {
+        for start in [[8.0, 8.0], [4.2, 4.0], [9.5, -3.0], [1.0, 9.9]] {
+            let rules: [Box<dyn StepRule>; 3] = [
+                Box::new(Armijo::growing(100.0, 2.0)),
+                Box::new(Armijo::growing(1.0, 2.0)),
+                Box::new(TrustRatio::default()),
+            ];
+            for mut rule in rules {
+                let descent = Descent::new(&model, &loss).metric(metric.as_ref());
+                let report = descent.step(rule.as_mut()).run(&start, |_| ()).unwrap();
+                let honest = !report.converged() || gradient_ratio(&report) < 1e-3;
+                assert!(honest, "{} from {start:?}: {report}", metric.name());
+                finished += usize::from(report.converged());
+            }
+        }
+    }
+    assert!(finished >= 6, "only {finished} runs converged");
+}
+
+#[test]
+fn a_mismatched_metric_finds_its_scale_by_the_default_rule() {
+    let model = mixture(&[Parameter::Mean(0, 0), Parameter::Mean(0, 1)]);
+    let target = model.density(&[1.0, 3.0]).unwrap();
+    let loss = L2Misfit::new(model.grid(), target).unwrap();
+    let metric = Wasserstein2::new(model.grid());
+    let start = [4.2, 4.0];
+    let descent = Descent::new(&model, &loss).metric(&metric);
+    let report = descent
+        .tolerances(Tolerances {
+            target: Some(1e-10 * loss.value(&model.density(&start).unwrap())),
+            ..Tolerances::default()
+        })
+        .run(&start, |_| ())
+        .unwrap();
+    assert!(report.converged() && report.iterations() <= 20, "{report}");
+}
+
+#[test]
+fn a_rule_forgets_what_another_run_taught() {
+    let model = mixture(&[Parameter::Weight(0), Parameter::Mean(0, 0)]);
+    let target = model.density(&[0.3, 1.0]).unwrap();
+    let loss = L2Misfit::new(model.grid(), target).unwrap();
+    let mut rules: [Box<dyn StepRule>; 2] = [
+        Box::new(TrustRatio::default()),
+        Box::new(Armijo::growing(1.0, 2.0)),
+    ];
+    for rule in &mut rules {
+        let mut runs = Vec::new();
+        for _ in 0..2 {
+            let descent = Descent::new(&model, &loss).step(rule.as_mut());
+            let report = descent.run(&[0.7, -1.5], |_| ()).unwrap();
+            runs.push(report.history.iter().map(|it| it.loss).collect::<Vec<_>>());
+        }
+        assert_eq!(runs[0], runs[1]);
+    }
+}
+
+#[test]
+fn a_mixture_is_checked_without_being_freed() {
+    let plane = Grid::new(&[(0.0, 1.0, 4), (0.0, 1.0, 4)]).unwrap();
+    let short = GaussianMixture::new(&plane).component(1.0, &[0.5], 1.0);
+    assert!(matches!(short.density(&[]), Err(Error::Dimension { .. })));
+    let heavy = GaussianMixture::new(&plane)
+        .component(0.9, &[0.5, 0.5], 1.0)
+        .component(0.9, &[0.5, 0.5], 1.0);
+    assert!(matches!(
+        heavy.density(&[]),
+        Err(Error::NotNormalised { .. })
+    ));
+    assert!(GaussianMixture::new(&plane).density(&[]).is_err());
+}
+
+#[test]
+fn unused_room_in_an_uncompressed_matrix_is_not_an_entry() {
+    // [[2, 0], [0, 3]] with room for two entries a column, of which one is used.
+    let pattern =
+        SymbolicSparseColMat::new_checked(2, 2, vec![0, 2, 4], Some(vec![1, 1]), vec![0, 1, 1, 0]);
+    let loose = SparseColMat::new(pattern, vec![2.0, 99.0, 3.0, f64::NAN]);
+    let a = Operator::sparse(loose);
+    a.check_finite("a").unwrap();
+    assert_eq!(a.apply_to(Side::Plain, &[1.0, 1.0]).unwrap(), [2.0, 3.0]);
+    assert_eq!(
+        a.apply_to(Side::Transpose, &[1.0, 1.0]).unwrap(),
+        [2.0, 3.0]
+    );
+}
+
+#[test]
+fn triplets_add_up_in_any_order() {
+    let a = Operator::triplets(2, 3, [(1, 2, 1.0), (0, 0, 2.0), (1, 2, 4.0)]);
+    assert_eq!(a.to_dense(), mat![[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]]);
+}
+
+#[test]
+fn losses_of_the_wrong_length_are_not_numbers() {
+    let grid = Grid::new(&[(0.0, 1.0, 4)]).unwrap();
+    let q = vec![1.0; 4];
+    let losses: [Box<dyn Loss>; 3] = [
+        Box::new(L2Misfit::new(&grid, q.clone()).unwrap()),
+        Box::new(Divergence::hellinger(&grid, q.clone()).unwrap()),
+        Box::new(SobolevMisfit::new(&grid, -1.0, q).unwrap()),
+    ];
+    for loss in &losses {
+        assert!(loss.value(&[1.0; 2]).is_nan() && loss.value(&[1.0; 5]).is_nan());
+    }
+}
+
+#[test]
+fn a_field_has_one_index_an_axis_the_last_one_fastest() {
+    let grid = Grid::new(&[(0.0, 2.0, 2), (0.0, 3.0, 3)]).unwrap();
+    let values = grid.sample(|x| 10.0 * x[0] + x[1]);
+    let field = grid.field(&values).unwrap();
+    assert_eq!((field.shape(), field[[1, 2]]), (&[2, 3][..], 17.5));
+}
+
+#[test]
+fn divergence_is_the_negative_transpose_of_the_gradient() {
+    let grid = Grid::new(&[(0.0, 1.0, 3), (0.0, 2.0, 4), (0.0, 1.0, 2)]).unwrap();
+    let phi = pullback::random::normal(grid.cells(), 1, 0);
+    let flux = pullback::random::normal(grid.faces(), 2, 0);
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let (left, right) = (
+        dot(&grid.gradient(&phi).unwrap(), &flux),
+        dot(&phi, &grid.divergence(&flux).unwrap()),
+    );
+    assert!((left + right).abs() < 1e-12 * left.abs());
+}
+
+#[test]
+fn an_error_prints_its_sentence_also_in_debug() {
+    let error = Grid::new(&[(0.0, 1.0, 0)]).unwrap_err();
+    assert!(format!("{error:?}").ends_with(&error.to_string()));
+}
