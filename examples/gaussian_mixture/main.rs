@@ -7,6 +7,7 @@ mod pictures;
 mod problem;
 mod quadratics;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -44,16 +45,16 @@ fn run(options: &Options) -> Result<(), Failure> {
     for &case in &options.cases {
         let runs = descents(options, case)?;
         for run in runs.iter().filter(|_| options.json) {
-            println!("{}", run.json());
+            writeln!(std::io::stdout(), "{}", run.json())?;
         }
         draw(options, case, &runs)?;
         all.extend(runs);
     }
     let text = output::summary(&all);
     if options.json {
-        eprint!("\n{text}");
+        eprint!("{text}");
     } else {
-        print!("\n{text}");
+        write!(std::io::stdout(), "{text}")?;
     }
     eprintln!(
         "\npictures (PNG, SVG) and trajectories (CSV) are in {}",
@@ -115,11 +116,11 @@ fn draw(options: &Options, case: Case, runs: &[Run]) -> Result<(), Failure> {
     }
     let landscape = pictures::landscape(&problem, case, if options.quick { 48 } else { 120 });
     pictures::paths(runs, &landscape, &file("paths"))?;
-    quadratics::picture(&problem, runs, &landscape, &file("quadratic_models"))?;
-    draw_basins(options, case, &file("basins"))
+    quadratics::picture(&problem, runs, &file("quadratic_models"))?;
+    draw_basins(options, case, runs, &file("basins"))
 }
 
-fn draw_basins(options: &Options, case: Case, stem: &Path) -> Result<(), Failure> {
+fn draw_basins(options: &Options, case: Case, runs: &[Run], stem: &Path) -> Result<(), Failure> {
     let side = if options.quick { 8 } else { 28 };
     let starts = side * side * options.geometries.len();
     let bar = progress(starts, &format!("case {}: basin maps", case.name()));
@@ -131,7 +132,7 @@ fn draw_basins(options: &Options, case: Case, stem: &Path) -> Result<(), Failure
         ));
     }
     bar.finish_and_clear();
-    pictures::basins(case, &maps, stem)?;
+    pictures::basins(runs, &maps, stem)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use pullback::Report;
+use pullback::{Report, Stop};
 
 use crate::problem::{Case, Geometry, LossKind};
 
@@ -28,6 +28,17 @@ impl Run {
         self.error() < REACHED
     }
 
+    /// Why the run ended, in a word.
+    pub fn ending(&self) -> &'static str {
+        match self.report.stop {
+            Stop::Target { .. } => "target",
+            Stop::Gradient { .. } => "gradient",
+            Stop::Step { .. } | Stop::Loss { .. } => "no change",
+            Stop::Iterations { .. } => "limit",
+            _ => "stalled",
+        }
+    }
+
     pub fn seconds(&self) -> f64 {
         self.report.history.last().map_or(0.0, |i| i.seconds)
     }
@@ -43,6 +54,7 @@ impl Run {
             "final_loss": self.report.loss,
             "converged": self.report.converged(),
             "reached_truth": self.reached_truth(),
+            "stop": self.ending(),
             "seconds": self.seconds(),
         })
         .to_string()
@@ -81,24 +93,47 @@ pub fn write_trajectories(path: &Path, case: Case, runs: &[Run]) -> Result<(), S
     written.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
+/// What a case leaves free, and what a run minimises.
+pub fn describe(case: Case, loss: LossKind) -> String {
+    let names = case.names().join(", ");
+    format!(
+        "case {}: ({names}) free, {} loss",
+        case.name(),
+        loss.label()
+    )
+}
+
 /// The table at the end.
 pub fn summary(runs: &[Run]) -> String {
-    let mut text = format!(
-        "{:<5} {:<11} {:>10} {:>11} {:>11} {:>6} {:>8}  {}\n",
-        "case", "metric", "iterations", "final loss", "|θ − θ*|", "truth", "seconds", "θ"
-    );
+    let mut text = String::new();
+    let mut last = None;
     for run in runs {
+        if last != Some(run.case) {
+            let _ = writeln!(
+                text,
+                "\n{}\n{:<11} {:>10} {:>11} {:>11} {:>6}  {:<9} {:>7}  θ",
+                describe(run.case, run.loss),
+                "metric",
+                "iterations",
+                "final loss",
+                "|θ − θ*|",
+                "truth",
+                "ended by",
+                "ms"
+            );
+            last = Some(run.case);
+        }
         let theta: Vec<String> = run.report.theta.iter().map(|t| format!("{t:.4}")).collect();
         let _ = writeln!(
             text,
-            "{:<5} {:<11} {:>10} {:>11.3e} {:>11.3e} {:>6} {:>8.2}  {}",
-            run.case.name(),
+            "{:<11} {:>10} {:>11.3e} {:>11.3e} {:>6}  {:<9} {:>7.1}  {}",
             run.geometry.name(),
             run.report.iterations(),
             run.report.loss,
             run.error(),
             if run.reached_truth() { "yes" } else { "no" },
-            run.seconds(),
+            run.ending(),
+            1e3 * run.seconds(),
             theta.join(", ")
         );
     }

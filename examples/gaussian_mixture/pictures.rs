@@ -7,7 +7,7 @@ use pullback::plot::{
     Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Point, Stroke,
 };
 
-use crate::output::Run;
+use crate::output::{Run, describe};
 use crate::problem::{Case, Geometry, Problem};
 
 /// A colour for every geometry, the same in all pictures.
@@ -24,6 +24,17 @@ pub fn landscape(problem: &Problem, case: Case, side: usize) -> Field2 {
     })
 }
 
+/// A page that says which case and loss it is of.
+fn page(runs: &[Run], what: &str) -> Page {
+    let title = runs.first().map(|run| describe(run.case, run.loss));
+    let columns = if what == "convergence" {
+        2
+    } else {
+        3.min(runs.len())
+    };
+    Page::new(columns).title(&format!("{} – {what}", title.unwrap_or_default()))
+}
+
 /// Levels with equal areas between them, so that a plateau shows its slopes too.
 fn quantiles(field: &Field2) -> Levels {
     let mut values = field.values.clone();
@@ -34,13 +45,13 @@ fn quantiles(field: &Field2) -> Levels {
 
 /// The paths over the loss, one chart a geometry.
 pub fn paths(runs: &[Run], landscape: &Field2, stem: &Path) -> Result<[PathBuf; 2]> {
-    let mut page = Page::new(3.min(runs.len()));
+    let mut page = page(runs, "descents over the loss");
     for run in runs {
         let names = run.case.names();
         let chart = Chart::new(&heading(run))
             .labels(names[0], names[1])
             .colour_label("log₁₀ loss")
-            .heat(landscape.clone(), Palette::Sequential)
+            .heat(landscape.clone(), Palette::Grey)
             .contours(landscape.clone(), quantiles(landscape))
             .path("descent", &points(run, [0, 1]), colour(run.geometry))
             .markers(
@@ -56,7 +67,7 @@ pub fn paths(runs: &[Run], landscape: &Field2, stem: &Path) -> Result<[PathBuf; 
 
 /// The paths of both means over the true density.
 pub fn means(runs: &[Run], density: &Field2, stem: &Path) -> Result<[PathBuf; 2]> {
-    let mut page = Page::new(3.min(runs.len()));
+    let mut page = page(runs, "paths of the means over the true density");
     for run in runs {
         let truths = [truth(run.case, [1, 2]), truth(run.case, [3, 4])];
         let own = colour(run.geometry);
@@ -65,7 +76,7 @@ pub fn means(runs: &[Run], density: &Field2, stem: &Path) -> Result<[PathBuf; 2]
             .colour_label("true density")
             .x_range(-2.0, 6.0)
             .y_range(-2.0, 6.0)
-            .heat(density.clone(), Palette::Sequential)
+            .heat(density.clone(), Palette::Grey)
             .contours(density.clone(), Levels::Count(8))
             .path("μ₁", &points(run, [1, 2]), own)
             .path("μ₂", &points(run, [3, 4]), own.mix(Colour::BLACK, 0.5))
@@ -78,20 +89,29 @@ pub fn means(runs: &[Run], density: &Field2, stem: &Path) -> Result<[PathBuf; 2]
 /// Loss and error against iteration, all geometries together.
 pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
     let mut loss = Chart::new("loss")
-        .labels("iteration", "loss / loss at the start")
+        .labels("iterate, the start being 1", "loss / loss at the start")
+        .log_x()
         .log_y()
         .legend(Corner::Outside);
     let mut error = Chart::new("distance to the truth")
-        .labels("iteration", "‖θ − θ*‖")
+        .labels("iterate, the start being 1", "‖θ − θ*‖")
+        .log_x()
         .log_y()
         .legend(Corner::Outside);
-    for run in runs {
+    for run in runs.iter().rev() {
         let first = run.report.history[0].loss;
         let curve = |value: &dyn Fn(&pullback::Iterate) -> f64| -> Vec<Point> {
             let history = run.report.history.iter();
-            history.map(|i| [i.iteration as f64, value(i)]).collect()
+            history
+                .map(|i| [i.iteration as f64 + 1.0, value(i)])
+                .collect()
         };
-        let stroke = Stroke::solid(colour(run.geometry)).width(2.0);
+        let own = colour(run.geometry);
+        // Standard descent may coincide with others, and shows as dashes on top of them.
+        let stroke = match run.geometry {
+            Geometry::Standard => Stroke::dashed(own).width(2.5),
+            _ => Stroke::solid(own).width(2.0),
+        };
         let distance = |i: &pullback::Iterate| {
             let pairs = i.theta.iter().zip(run.case.truth());
             pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
@@ -99,7 +119,7 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
         loss = loss.line(run.geometry.label(), &curve(&|i| i.loss / first), stroke);
         error = error.line(run.geometry.label(), &curve(&distance), stroke);
     }
-    Page::new(2)
+    page(runs, "convergence")
         .chart(loss)
         .chart(error)
         .chart_size(720, 480)
@@ -107,29 +127,37 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
 }
 
 /// Which starts reach the truth, one chart a geometry.
-pub fn basins(case: Case, maps: &[(Geometry, Field2)], stem: &Path) -> Result<[PathBuf; 2]> {
-    let pale = |k: usize| PALETTE[k].mix(Colour::WHITE, 0.45);
+pub fn basins(runs: &[Run], maps: &[(Geometry, Field2)], stem: &Path) -> Result<[PathBuf; 2]> {
+    // Shades that are no geometry's colour.
     let kinds = [
-        (pale(2), "the truth"),
-        (pale(1), "the edge of the box"),
-        (pale(4), "neither in 150 steps"),
+        (Colour(173, 196, 224), "the truth"),
+        (Colour(110, 110, 116), "the edge of the box [−4, 10]²"),
+        (Colour(236, 228, 212), "neither, in 150 steps"),
     ];
-    let mut page = Page::new(3.min(maps.len()));
-    for (geometry, field) in maps {
+    let what = "where descents lead, by start (28×28 cells)";
+    let mut page = page(runs, what).chart_size(640, 480);
+    for ((geometry, field), run) in maps.iter().zip(runs) {
         let share = 100.0 * crate::basins::share(field);
-        let title = format!(
-            "{}: {share:.0} % of starts reach the truth",
-            geometry.label()
-        );
-        let names = case.names();
+        let title = format!("{}: {share:.0} % reach the truth", geometry.label());
+        let names = run.case.names();
+        let corner = if page.is_empty() {
+            Corner::LowerRight
+        } else {
+            Corner::None
+        };
         let chart = Chart::new(&title)
             .labels(names[0], names[1])
             .categories("start leads to", field.clone(), &kinds)
-            .markers("truth", &[truth(case, [0, 1])], Colour::BLACK, Marker::Star)
-            .legend(Corner::Outside);
+            .markers(
+                "truth",
+                &[truth(run.case, [0, 1])],
+                Colour::BLACK,
+                Marker::Star,
+            )
+            .legend(corner);
         page = page.chart(chart);
     }
-    page.chart_size(760, 480).save(stem)
+    page.save(stem)
 }
 
 fn heading(run: &Run) -> String {

@@ -130,7 +130,19 @@ impl LossKind {
         }
     }
 
-    /// Whether this metric is the loss's own, so that its steps are Gauss-Newton.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::L2 => "L²",
+            Self::Kl => "Kullback-Leibler",
+            Self::ReverseKl => "reverse Kullback-Leibler",
+            Self::Hellinger => "Hellinger",
+            Self::Chi2 => "χ²",
+            Self::HMinus1 => "H^{−1}",
+        }
+    }
+
+    /// Whether this metric is the loss's own (but for a mass that mixtures keep), so that its steps are
+    /// Gauss-Newton.
     fn matches(self, geometry: Geometry) -> bool {
         matches!(
             (self, geometry),

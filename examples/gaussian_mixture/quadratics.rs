@@ -7,7 +7,7 @@ use pullback::direction::information_matrix;
 use pullback::plot::{Chart, Colour, Corner, Field2, Levels, Marker, Page, Palette};
 use pullback::{Cpu, Linearisation, Result};
 
-use crate::output::Run;
+use crate::output::{Run, describe};
 use crate::pictures::{colour, truth};
 use crate::problem::{Geometry, Problem};
 
@@ -62,18 +62,20 @@ impl Quadratic {
 }
 
 /// One row a geometry, one column a step.
-pub fn picture(
-    problem: &Problem,
-    runs: &[Run],
-    landscape: &Field2,
-    stem: &Path,
-) -> Result<Option<[PathBuf; 2]>> {
+pub fn picture(problem: &Problem, runs: &[Run], stem: &Path) -> Result<Option<[PathBuf; 2]>> {
     let shown = [Geometry::Standard, Geometry::L2, Geometry::W2];
-    let mut page = Page::new(STEPS);
+    let Some(first) = runs.first() else {
+        return Ok(None);
+    };
+    let title = format!(
+        "{} – what the first steps minimise",
+        describe(first.case, first.loss)
+    );
+    let mut page = Page::new(STEPS).title(&title);
     let mut charts = 0;
     for run in runs.iter().filter(|r| shown.contains(&r.geometry)) {
         for step in 0..STEPS.min(run.report.iterations()) {
-            page = page.chart(chart(problem, run, landscape, step)?);
+            page = page.chart(chart(problem, run, step)?);
             charts += 1;
         }
     }
@@ -83,42 +85,55 @@ pub fn picture(
     Ok(Some(page.chart_size(520, 430).save(stem)?))
 }
 
-fn chart(problem: &Problem, run: &Run, landscape: &Field2, step: usize) -> Result<Chart> {
+fn chart(problem: &Problem, run: &Run, step: usize) -> Result<Chart> {
     let history = &run.report.history;
     let (here, next) = (&history[step], &history[step + 1]);
     let Some(taken) = &next.step else {
         return Ok(Chart::new(run.geometry.label()));
     };
     let model = Quadratic::new(problem, run.geometry, &here.theta, taken)?;
-    let field = Field2::sample(landscape.x, landscape.y, [160, 160], |x, y| {
-        model.value(x, y)
-    });
     let (from, to) = (
         [here.theta[0], here.theta[1]],
         [next.theta[0], next.theta[1]],
     );
+    let [x, y] = around(run.case.window(), from, to);
+    let loss = Field2::sample(x, y, [48, 48], |a, b| {
+        problem.loss_at(&[a, b]).max(1e-12).log10()
+    });
+    let field = Field2::sample(x, y, [160, 160], |a, b| model.value(a, b));
     let names = run.case.names();
-    let title = format!(
-        "{}, step {}, τ = {:.3}",
-        run.geometry.label(),
-        step + 1,
-        taken.scale
-    );
+    let label = run.geometry.label();
+    let title = format!("{label}, step {}, τ = {:.3}", step + 1, taken.scale);
+    let star = [truth(run.case, [0, 1])];
     Ok(Chart::new(&title)
         .labels(names[0], names[1])
         .colour_label("log₁₀ loss")
-        .heat(landscape.clone(), Palette::Sequential)
+        .heat(loss, Palette::Grey)
         .contours(field, model.levels(to))
-        .path("step", &[from, to], colour(run.geometry))
-        .markers(
-            "truth",
-            &[truth(run.case, [0, 1])],
-            Colour::BLACK,
-            Marker::Star,
+        .path(
+            "step over the model's level lines",
+            &[from, to],
+            colour(run.geometry),
         )
+        .markers("truth", &star, Colour::BLACK, Marker::Star)
         .legend(if step == 0 {
             Corner::UpperLeft
         } else {
             Corner::None
         }))
+}
+
+/// A window of the same shape around a step, small enough to show it.
+fn around(window: [[f64; 2]; 2], from: [f64; 2], to: [f64; 2]) -> [[f64; 2]; 2] {
+    let width = |i: usize| window[i][1] - window[i][0];
+    let length = (0..2)
+        .map(|i| (to[i] - from[i]).abs() / width(i))
+        .fold(0.0, f64::max);
+    let share = (4.0 * length).clamp(1e-6, 1.0);
+    [0, 1].map(|i| {
+        let half = 0.5 * share * width(i);
+        let inside = |c: f64| c.clamp(window[i][0] + half, window[i][1] - half);
+        let centre = inside(0.5 * (from[i] + to[i]));
+        [centre - half, centre + half]
+    })
 }

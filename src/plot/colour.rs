@@ -51,6 +51,8 @@ pub enum Palette {
     Sequential,
     /// Blue through near white to red, symmetric about zero.
     Diverging,
+    /// White to middle grey, under curves of many colours.
+    Grey,
 }
 
 /// Stops of the sequential map; it ends before it is too dark to carry lines.
@@ -63,6 +65,9 @@ const SEQUENTIAL: [Colour; 7] = [
     Colour(108, 165, 201),
     Colour(80, 138, 183),
 ];
+
+/// Ends of the grey map.
+const GREYS: [Colour; 2] = [Colour(255, 255, 255), Colour(190, 190, 190)];
 
 /// Stops of the diverging map.
 const DIVERGING: [Colour; 7] = [
@@ -79,8 +84,9 @@ impl Palette {
     /// The colour at `share` in 0..=1 along the map; values outside are clamped.
     pub fn at(self, share: f64) -> Colour {
         let stops = match self {
-            Palette::Sequential => &SEQUENTIAL,
-            Palette::Diverging => &DIVERGING,
+            Palette::Sequential => &SEQUENTIAL[..],
+            Palette::Diverging => &DIVERGING[..],
+            Palette::Grey => &GREYS[..],
         };
         let share = if share.is_finite() {
             share.clamp(0.0, 1.0)
@@ -100,8 +106,8 @@ impl Palette {
                 let size = pad(low.abs().max(high.abs()));
                 [-size, size]
             }
-            Palette::Sequential if high > low => [low, high],
-            Palette::Sequential => [low, low + pad(low.abs())],
+            _ if high > low => [low, high],
+            _ => [low, low + pad(low.abs())],
         }
     }
 }

@@ -55,6 +55,11 @@ impl Page {
         }
     }
 
+    /// Whether there is no chart yet.
+    pub fn is_empty(&self) -> bool {
+        self.charts.is_empty()
+    }
+
     /// Sets a title above all charts.
     pub fn title(mut self, title: &str) -> Page {
         self.title = title.to_string();
