@@ -42,6 +42,7 @@
 //! Knowledge points one way: error, operator, grid ← backend ← model ← linearisation ← metric ← loss, prior ←
 //! direction ← descent.
 
+#![deny(missing_docs)]
 #![warn(unreachable_pub)]
 #![cfg_attr(
     not(test),

@@ -62,6 +62,7 @@ pub trait Model: Sync {
     /// [`Error::Newton`](crate::Error::Newton) when the equations are not met; a model's own failure belongs
     /// into [`Error::Model`](crate::Error::Model).
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
+        check::length("θ", theta.len(), self.param_dim())?;
         let guess = self.guess(theta);
         check::length("the guess for ρ", guess.len(), rho.len())?;
         rho.copy_from_slice(&guess);

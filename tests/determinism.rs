@@ -131,7 +131,7 @@ fn an_implicit_descent_with_a_dense_jacobian() {
 
 /// Ten components whose means and variances are free: 20 parameters.
 fn many(grid: &Grid) -> GaussianMixture {
-    let empty = GaussianMixture::new(&grid);
+    let empty = GaussianMixture::new(grid);
     let place = |c: usize| [-3.0 + 1.4 * (c % 5) as f64, -1.5 + 3.0 * (c / 5) as f64];
     let full = (0..10).fold(empty, |m, c| {
         m.component(0.1, &place(c), 0.8 + 0.05 * c as f64)

@@ -128,7 +128,35 @@ impl Subject<'_> {
             let samples = samples(|h| Some(self.equations(rho, &moved(self.theta, h, &v))));
             scans.push(Scan::new(&claim, &self.rows, &samples));
         }
-        Ok(Scan::worst(scans).check(PARAM, PLATEAU))
+        let mut check = Scan::worst(scans).check(PARAM, PLATEAU);
+        if !check.passed() && self.theta.len() > 1 {
+            let worst = format!("worst for θ[{}]", self.worst_parameter()?);
+            check.note = Some(
+                check
+                    .note
+                    .map_or(worst.clone(), |note| format!("{note}; {worst}")),
+            );
+        }
+        Ok(check)
+    }
+
+    /// The parameter whose column of ∂g/∂θ is farthest from its differences.
+    fn worst_parameter(&self) -> Result<usize> {
+        let (c, sizes) = (self.param_jacobian(&self.rho)?, relative(self.theta));
+        let mut worst = (0, 0.0);
+        for (j, size) in sizes.iter().enumerate() {
+            let mut v = vec![0.0; sizes.len()];
+            v[j] = *size;
+            let claim = c.apply_to(Side::Plain, &v)?;
+            let samples = samples(|h| Some(self.equations(&self.rho, &moved(self.theta, h, &v))));
+            let error = Scan::new(&claim, &self.rows, &samples)
+                .check(PARAM, PLATEAU)
+                .error;
+            if error > worst.1 {
+                worst = (j, error);
+            }
+        }
+        Ok(worst.0)
     }
 
     /// ⟨A v, w⟩ against ⟨v, Aᵀw⟩, with w such that all rows weigh alike.
