@@ -31,7 +31,7 @@ pub enum Error {
     NotFinite {
         /// The argument.
         what: &'static str,
-        /// Where.
+        /// Where; in a matrix, counted down its columns.
         index: usize,
         /// The offending value.
         value: f64,

@@ -65,6 +65,7 @@ impl Newton {
             }
             let a = model.state_jacobian(rho, theta);
             check::length("the rows of ∂g/∂ρ", a.nrows(), rho.len())?;
+            a.check_finite("∂g/∂ρ")?;
             let size = scale(&a, rho).unwrap_or(initial);
             // At the guess the size says nothing (a guess of zero has none), so it counts from the first step on.
             if iteration > 0 && largest(&g) <= self.tolerance * size {

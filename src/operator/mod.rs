@@ -9,7 +9,7 @@ use faer::sparse::{SparseColMat, SparseColMatRef, SymbolicSparseColMat};
 use faer::{Mat, MatMut, MatRef};
 
 use crate::check;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Which of A and Aᵀ is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -226,7 +226,7 @@ impl<'a> Operator<'a> {
     /// A X or Aᵀ X.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) when X has the wrong number of rows.
+    /// [`Error::Dimension`] when X has the wrong number of rows.
     pub fn apply(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let (rows, cols) = self.shape_of(side);
         check::length("the operand of an operator", x.nrows(), cols)?;
@@ -238,7 +238,7 @@ impl<'a> Operator<'a> {
     /// A x or Aᵀ x for one vector.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) when x has the wrong length.
+    /// [`Error::Dimension`] when x has the wrong length.
     pub fn apply_to(&self, side: Side, x: &[f64]) -> Result<Vec<f64>> {
         let batch = self.apply(side, MatRef::from_column_major_slice(x, x.len(), 1))?;
         Ok(batch.col_as_slice(0).to_vec())
@@ -258,18 +258,25 @@ impl<'a> Operator<'a> {
     /// Fails with the first entry that is NaN or infinite.
     ///
     /// # Errors
-    /// [`Error::NotFinite`](crate::Error::NotFinite), naming the operator as `what`.
+    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns.
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
-        match self.view() {
-            View::Diagonal(d) => check::finite(what, d),
-            View::Sparse(m) => (0..m.ncols())
-                .try_for_each(|j| check::finite(what, &m.val()[m.symbolic().col_range(j)])),
-            View::Dense(m) => (0..m.ncols()).try_for_each(|j| {
-                let column: Vec<f64> = m.col(j).iter().copied().collect();
-                check::finite(what, &column)
+        let rows = self.nrows();
+        let bad = |(index, value): (usize, f64)| {
+            (!value.is_finite()).then_some(Error::NotFinite { what, index, value })
+        };
+        let found = match self.view() {
+            View::Identity | View::Free => None,
+            View::Diagonal(d) => return check::finite(what, d),
+            View::Dense(m) => (0..m.ncols()).find_map(|j| {
+                let mut column = m.col(j).iter().enumerate();
+                column.find_map(|(i, &value)| bad((i + j * rows, value)))
             }),
-            View::Identity | View::Free => Ok(()),
-        }
+            View::Sparse(m) => (0..m.ncols()).find_map(|j| {
+                let mut entries = m.symbolic().col_range(j);
+                entries.find_map(|k| bad((m.symbolic().row_idx()[k] + j * rows, m.val()[k])))
+            }),
+        };
+        found.map_or(Ok(()), Err)
     }
 
     /// The operator as a dense matrix, by products with the identity where need be.
