@@ -89,7 +89,7 @@ fn models() {
         row("g", "NotFinite", "the residual g(ρ, θ)", move || {
             run(Fault::Residual)
         }),
-        row("A", "NotFinite", "solve with", move || {
+        row("A", "NotFinite", "∂g/∂ρ", move || {
             run(Fault::StateEntries)
         }),
         row("A shape", "Dimension", "∂g/∂ρ", move || {
