@@ -195,13 +195,14 @@ impl StepRule for Armijo {
         let (t, best) = (trial.scale, trial.parabola());
         // As a difference: added to the loss, the decrease asked of a tiny step would be lost in rounding.
         let enough = trial.loss - trial.trial_loss >= -self.decrease * t * trial.slope;
-        if enough || trial.indistinguishable() {
+        let descends = trial.slope < 0.0;
+        if (descends && enough) || trial.indistinguishable() {
             if let Some(growth) = self.growth {
                 self.learned.scale = Some(best.clamp(0.1 * t, growth * t));
             }
             return Verdict::Accept;
         }
-        if trial.attempt >= ATTEMPTS {
+        if !descends || trial.attempt >= ATTEMPTS {
             return Verdict::GiveUp;
         }
         // Where the trial was infinite there is no parabola, and a tenth is as good as anything.
@@ -280,6 +281,10 @@ impl StepRule for TrustRatio {
         let ratio = (trial.loss - trial.trial_loss) / (trial.scale * trial.predicted);
         if trial.indistinguishable() {
             return Verdict::Accept;
+        }
+        // A model that promises nothing would turn the sign of the ratio.
+        if trial.predicted.is_nan() || trial.predicted <= 0.0 {
+            return Verdict::GiveUp;
         }
         if ratio > self.accept {
             self.accepted(ratio, trial);

@@ -6,8 +6,10 @@ use pullback::faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
 use pullback::metric::{FisherRao, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
-use pullback::step::{Armijo, TrustRatio};
-use pullback::{Descent, Error, Grid, Loss, Metric, Operator, Report, Side, StepRule, Tolerances};
+use pullback::step::{Armijo, Trial, TrustRatio, Verdict};
+use pullback::{
+    Descent, Error, Grid, Loss, Metric, Operator, Report, Side, StepRule, Stop, Tolerances,
+};
 
 fn mixture(free: &[Parameter]) -> GaussianMixture {
     let side = (-4.0, 10.0, 28);
@@ -91,6 +93,31 @@ fn a_rule_forgets_what_another_run_taught() {
         }
         assert_eq!(runs[0], runs[1]);
     }
+}
+
+/// Never content, and never tired.
+struct Stubborn;
+
+impl StepRule for Stubborn {
+    fn first(&self) -> (f64, f64) {
+        (1.0, 0.0)
+    }
+    fn judge(&mut self, _: &Trial) -> Verdict {
+        Verdict::Scale(1.0)
+    }
+}
+
+#[test]
+fn a_rule_that_never_gives_up_is_stopped() {
+    let model = mixture(&[Parameter::Mean(0, 0)]);
+    let loss = L2Misfit::new(model.grid(), model.density(&[1.0]).unwrap()).unwrap();
+    let mut stubborn = Stubborn;
+    let descent = Descent::new(&model, &loss).step(&mut stubborn);
+    let report = descent.run(&[2.0], |_| ()).unwrap();
+    assert!(
+        matches!(report.stop, Stop::Stalled { trials: 1000, .. }),
+        "{report}"
+    );
 }
 
 #[test]

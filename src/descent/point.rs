@@ -104,35 +104,22 @@ impl<'a> Problem<'a> {
         })
     }
 
-    /// Gradient, metric and linearisation: one factorisation and one adjoint solve.
+    /// Gradient, metric and linearisation: one factorisation and one adjoint solve, or two in one batch where the
+    /// metric projects.
     pub(super) fn linearise<'p>(&'p self, point: &'p Point) -> Result<Here<'p>> {
-        let mut z = Linearisation::new(
-            self.setting.model,
-            &point.rho,
-            &point.theta,
-            &self.sensitivity,
-        )?;
-        let root = match self.setting.metric {
-            Some(metric) if self.setting.direction.needs_metric() => {
-                Some(metric.at(&point.rho, &self.geometry)?)
-            }
-            None if self.setting.direction.needs_metric() => return Err(Error::NoMetric),
-            _ => None,
-        };
-        let mut covector = vec![0.0; point.rho.len()];
-        self.setting.loss.gradient(&point.rho, &mut covector);
-        check::finite("the gradient of the loss", &covector)?;
-        let chart = self.chart(&point.theta);
+        let (rho, theta) = (&point.rho, &point.theta);
+        let mut z = Linearisation::new(self.setting.model, rho, theta, &self.sensitivity)?;
+        let chart = self.chart(theta);
         z.set_chart(chart.clone());
-        let mut exact = vec![];
+        let root = self.root(rho)?;
+        let mut whole = vec![0.0; rho.len()];
+        self.setting.loss.gradient(rho, &mut whole);
+        check::finite("the gradient of the loss", &whole)?;
+        let mut covector = whole.clone();
         if let Some(root) = &root {
-            let whole = covector.clone();
             root.project(&mut covector);
-            if whole != covector {
-                exact = whole;
-            }
         }
-        let [mut grad, mut exact] = pull_back_both(&z, &covector, &exact)?;
+        let [mut grad, mut exact] = pull_back_both(&z, &covector, &whole)?;
         let mut prior = None;
         if !self.setting.priors.is_empty() {
             let terms = PriorTerms::at(&self.setting.priors, &point.theta, chart.clone())?;
@@ -155,6 +142,15 @@ impl<'a> Problem<'a> {
         let blocked: Vec<f64> = here.exact.iter().map(|g| -g).collect();
         self.hold_blocked(&mut here, &blocked);
         Ok(here)
+    }
+
+    /// The metric, where the direction needs one.
+    fn root<'p>(&'p self, rho: &'p [f64]) -> Result<Option<Box<dyn Root + 'p>>> {
+        if !self.setting.direction.needs_metric() {
+            return Ok(None);
+        }
+        let metric = self.setting.metric.ok_or(Error::NoMetric)?;
+        Ok(Some(metric.at(rho, &self.geometry)?))
     }
 
     /// Takes out of the problem what `direction` would push through a bound; false if there is nothing.
@@ -272,14 +268,14 @@ impl Here<'_> {
     }
 }
 
-/// The gradients of the projected covector and of the whole one, which is empty where they are the same.
+/// The gradients of the projected covector and of the whole one, by one solve if they are the same.
 fn pull_back_both(
     z: &Linearisation<'_>,
     projected: &[f64],
     whole: &[f64],
 ) -> Result<[Vec<f64>; 2]> {
-    let columns = if whole.is_empty() { 1 } else { 2 };
-    let batch = Mat::from_fn(projected.len(), columns, |i, j| [projected, whole][j][i]);
+    let columns = if projected == whole { 1 } else { 2 };
+    let batch = Mat::from_fn(whole.len(), columns, |i, j| [projected, whole][j][i]);
     let pulled = z.adjoint(batch.as_ref())?;
     let column = |j: usize| pulled.col_as_slice(j).to_vec();
     Ok([column(0), column(columns - 1)])

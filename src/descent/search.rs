@@ -19,6 +19,9 @@ pub(super) enum Outcome {
     },
 }
 
+/// Trials after which even a rule that never gives up is stopped.
+const MOST_TRIALS: usize = 1000;
+
 /// What is tried next.
 struct Attempt {
     proposal: Proposal,
@@ -83,7 +86,11 @@ impl Problem<'_> {
                 attempt: tried,
             };
             tried += 1;
-            match (rule.judge(&trial), next) {
+            let verdict = match rule.judge(&trial) {
+                Verdict::Scale(_) | Verdict::Damp(_) if tried >= MOST_TRIALS => Verdict::GiveUp,
+                verdict => verdict,
+            };
+            match (verdict, next) {
                 (Verdict::Accept, Some(next)) => {
                     let step = Move::new(&here.point.theta, &next.theta, &trial);
                     return Ok(Outcome::Moved(next, step));
