@@ -72,17 +72,22 @@ pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_,
     }
 }
 
-/// YᵀY, one triangle computed and mirrored.
+/// YᵀY.
 pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
-    let n = y.ncols();
+    symmetric_product(y, y)
+}
+
+/// ZᵀW where that is symmetric: one triangle computed and mirrored.
+pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
+    let n = z.ncols();
     let mut g = Mat::zeros(n, n);
     triangular::matmul(
         g.as_mut(),
         BlockStructure::TriangularLower,
         Accum::Replace,
-        y.transpose(),
+        z.transpose(),
         BlockStructure::Rectangular,
-        y,
+        w,
         BlockStructure::Rectangular,
         1.0,
         Par::Seq,

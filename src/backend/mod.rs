@@ -12,7 +12,9 @@ mod sparse;
 mod tally;
 
 pub use cpu::Cpu;
-pub(crate) use dense::{gram, lower_cholesky, solve_triangular, symmetric_solve};
+pub(crate) use dense::{
+    gram, lower_cholesky, solve_triangular, symmetric_product, symmetric_solve,
+};
 pub(crate) use least_squares::{TriangularForm, minimum_norm};
 pub(crate) use tally::Tally;
 

@@ -3,12 +3,12 @@
 use faer::{Mat, MatRef};
 
 use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
-use crate::backend::{gram, symmetric_solve};
+use crate::backend::{gram, symmetric_product, symmetric_solve};
 use crate::error::Result;
 use crate::metric::Root;
 use crate::vector::dot;
 
-/// G = ZᵀMZ = (LZ)ᵀ(LZ), the metric pulled back to parameters.
+/// G = Zᵀ(MZ) = (LZ)ᵀ(LZ), the metric pulled back to parameters.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Metric, direction::information_matrix, faer::mat, metric::L2};
@@ -22,7 +22,12 @@ use crate::vector::dot;
 /// # Errors
 /// What lifting reports.
 pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-    Ok(gram(root.lift(z)?.as_ref()))
+    // Lifted vectors may be longer (faces outnumber cells): then M Z is the shorter way to the same matrix.
+    if root.lifted_dim() > root.dim() {
+        Ok(symmetric_product(z, root.apply(z)?.as_ref()))
+    } else {
+        Ok(gram(root.lift(z)?.as_ref()))
+    }
 }
 
 /// η = −(G + PᵀP + λD)⁻¹ ∇f by Cholesky; cheap for few parameters, and squares the condition number.
