@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
 /// Columns that are solved together. Fixed, so that results do not depend on the number of threads.
-const CHUNK: usize = 8;
+const CHUNK: usize = 16;
 
 /// A direct solve, taken on trust.
 pub(super) trait Direct: Send + Sync {
