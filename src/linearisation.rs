@@ -218,7 +218,7 @@ impl<'a> Linearisation<'a> {
     }
 
     fn solve(&self, factor: &dyn Factor, side: Side, mut b: Mat<f64>) -> Result<Mat<f64>> {
-        if self.probed.swap(true, Ordering::Relaxed) {
+        if self.probed.load(Ordering::Relaxed) {
             factor.solve(side, b.as_mut())?;
             return Ok(b);
         }
@@ -227,6 +227,7 @@ impl<'a> Linearisation<'a> {
         b.resize_with(k, m + 1, |i, _| probe[i]);
         let stats = factor.solve(side, b.as_mut())?;
         singular(stats).map_or(Ok(()), Err)?;
+        self.probed.store(true, Ordering::Relaxed);
         b.truncate(k, m);
         Ok(b)
     }

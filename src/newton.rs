@@ -59,17 +59,21 @@ impl Newton {
             residual,
             reason,
         };
-        for iteration in 0..self.iterations {
+        for iteration in 0..=self.iterations {
             if largest(&g) == 0.0 {
                 return Ok(());
             }
             let a = model.state_jacobian(rho, theta);
             check::length("the rows of ∂g/∂ρ", a.nrows(), rho.len())?;
+            check::length("the columns of ∂g/∂ρ", a.ncols(), rho.len())?;
             a.check_finite("∂g/∂ρ")?;
             let size = scale(&a, rho).unwrap_or(initial);
             // At the guess the size says nothing (a guess of zero has none), so it counts from the first step on.
             if iteration > 0 && largest(&g) <= self.tolerance * size {
                 return Ok(());
+            }
+            if iteration == self.iterations {
+                break;
             }
             let mut delta = g.clone();
             let batch = MatMut::from_column_major_slice_mut(&mut delta, rho.len(), 1);

@@ -20,7 +20,7 @@ pub struct Trial {
     pub slope: f64,
     /// The decrease that the quadratic model predicts for scale 1.
     pub predicted: f64,
-    /// The decrease that the first trial from this start promised.
+    /// Scale times `predicted`, for the first trial from this start.
     pub promised: f64,
     /// How many trials there were before, from this start.
     pub attempt: usize,
@@ -86,7 +86,7 @@ const NEGLIGIBLE: f64 = 1e3 * f64::EPSILON;
 
 impl Trial {
     /// The scale at the minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
-    fn parabola(&self) -> f64 {
+    pub(crate) fn parabola(&self) -> f64 {
         let rise = self.trial_loss - self.loss - self.scale * self.slope;
         if rise > 0.0 {
             -0.5 * self.slope * self.scale * self.scale / rise
@@ -97,7 +97,7 @@ impl Trial {
 
     /// Whether there was next to nothing to gain from the start, and what was seen is rounding: the point is as
     /// good as the last. A step that was shortened until nothing is left of it does not count.
-    fn indistinguishable(&self) -> bool {
+    pub(crate) fn indistinguishable(&self) -> bool {
         let size = self.loss.abs();
         self.promised <= NEGLIGIBLE * size && (self.trial_loss - self.loss).abs() <= ROUNDING * size
     }
@@ -283,7 +283,7 @@ impl StepRule for TrustRatio {
             return Verdict::Accept;
         }
         // A model that promises nothing would turn the sign of the ratio.
-        if trial.predicted.is_nan() || trial.predicted <= 0.0 {
+        if trial.predicted <= 0.0 {
             return Verdict::GiveUp;
         }
         if ratio > self.accept {

@@ -37,7 +37,7 @@ impl Transform {
             Self::Log => xi.exp().clamp(f64::MIN_POSITIVE, f64::MAX),
             Self::Logit { lower, upper } => {
                 let theta = lower + (upper - lower) / (1.0 + (-xi).exp());
-                theta.clamp(lower.next_up(), upper.next_down())
+                theta.max(lower.next_up()).min(upper.next_down())
             }
         }
     }

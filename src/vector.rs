@@ -5,9 +5,14 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
 }
 
-/// ‖a‖₂.
+/// ‖a‖₂, without overflow or underflow on the way; NaN if an entry is.
 pub(crate) fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
+    let size = largest(a);
+    if size == 0.0 || size.is_infinite() {
+        return a.iter().fold(0.0, |sum, x| sum + x.abs());
+    }
+    let squares = a.iter().fold(0.0, |sum, x| sum + (x / size) * (x / size));
+    size * squares.sqrt()
 }
 
 /// ‖a‖∞; NaN entries do not count.

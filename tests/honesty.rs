@@ -1,14 +1,15 @@
 //! What a user must be able to rely on: no convergence that is none, no memory between runs, no wrong numbers
 //! for input that is merely unusual.
 
-use pullback::faer::mat;
 use pullback::faer::sparse::{SparseColMat, SymbolicSparseColMat};
-use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
+use pullback::faer::{Mat, mat};
+use pullback::loss::{Divergence, L2Misfit, SobolevMisfit, Sum};
 use pullback::metric::{FisherRao, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::{Armijo, Trial, TrustRatio, Verdict};
 use pullback::{
-    Descent, Error, Grid, Loss, Metric, Operator, Report, Side, StepRule, Stop, Tolerances,
+    Bounds, Cpu, Descent, Error, Grid, Linearisation, Loss, Metric, Model, Operator, Report, Side,
+    StepRule, Stop, Tolerances, Transform,
 };
 
 fn mixture(free: &[Parameter]) -> GaussianMixture {
@@ -195,4 +196,114 @@ fn divergence_is_the_negative_transpose_of_the_gradient() {
 fn an_error_prints_its_sentence_also_in_debug() {
     let error = Grid::new(&[(0.0, 1.0, 0)]).unwrap_err();
     assert!(format!("{error:?}").ends_with(&error.to_string()));
+}
+
+/// ρ = θ q: nothing but the mass changes.
+struct Heavier(Vec<f64>);
+
+impl Model for Heavier {
+    fn state_dim(&self) -> usize {
+        self.0.len()
+    }
+    fn param_dim(&self) -> usize {
+        1
+    }
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        for (out, (r, q)) in out.iter_mut().zip(rho.iter().zip(&self.0)) {
+            *out = r - theta[0] * q;
+        }
+    }
+    fn state_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::identity(self.0.len())
+    }
+    fn param_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::dense(Mat::from_fn(self.0.len(), 1, |i, _| -self.0[i]))
+    }
+}
+
+#[test]
+fn a_metric_that_keeps_the_mass_does_not_converge_on_a_model_that_only_changes_it() {
+    let grid = Grid::new(&[(0.0, 1.0, 10)]).unwrap();
+    let q = grid.sample(|x| 1.0 + x[0]);
+    let loss = L2Misfit::new(&grid, q.iter().map(|q| 2.0 * q).collect()).unwrap();
+    let model = Heavier(q);
+    let bounds = Bounds::new(vec![1.0], vec![3.0]).unwrap();
+    let metrics: [Box<dyn Metric>; 2] = [
+        Box::new(Wasserstein2::new(&grid)),
+        Box::new(FisherRao::new(&grid)),
+    ];
+    for metric in &metrics {
+        for start in [1.0, 1.5] {
+            let descent = Descent::new(&model, &loss)
+                .metric(metric.as_ref())
+                .bounds(&bounds);
+            let report = descent.run(&[start], |_| ()).unwrap();
+            assert!(matches!(report.stop, Stop::Stalled { .. }), "{report}");
+            assert!(report.to_string().contains("mass"), "{report}");
+        }
+    }
+    let free = FisherRao::new(&grid).with_free_mass();
+    let report = Descent::new(&model, &loss)
+        .metric(&free)
+        .run(&[1.0], |_| ())
+        .unwrap();
+    assert!(
+        report.converged() && (report.theta[0] - 2.0).abs() < 1e-6,
+        "{report}"
+    );
+}
+
+#[test]
+fn the_size_of_the_loss_does_not_end_a_run_that_seeks_its_scale() {
+    let model = mixture(&[Parameter::Mean(0, 0), Parameter::Mean(0, 1)]);
+    let target = model.density(&[1.0, 3.0]).unwrap();
+    for weight in [1e-12, 1.0, 1e12] {
+        let misfit = L2Misfit::new(model.grid(), target.clone()).unwrap();
+        let loss = Sum::default().add(weight, misfit).unwrap();
+        let metric = Wasserstein2::new(model.grid());
+        let mut step = Armijo::growing(1.0, 2.0);
+        let descent = Descent::new(&model, &loss).metric(&metric).step(&mut step);
+        let report = descent.run(&[3.0, 3.0], |_| ()).unwrap();
+        let honest = !report.converged() || gradient_ratio(&report) < 1e-3;
+        assert!(honest, "{weight}: {report}");
+    }
+}
+
+#[test]
+fn a_singular_model_is_refused_every_time() {
+    struct Flat;
+    impl Model for Flat {
+        fn state_dim(&self) -> usize {
+            2
+        }
+        fn param_dim(&self) -> usize {
+            1
+        }
+        fn residual(&self, _: &[f64], _: &[f64], out: &mut [f64]) {
+            out.fill(0.0);
+        }
+        fn state_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+            Operator::dense(mat![[1.0, 2.0], [3.0, 6.0 + 1e-15]])
+        }
+        fn param_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+            Operator::dense(mat![[1.0], [3.0]])
+        }
+    }
+    let cpu = Cpu::default();
+    let z = Linearisation::new(&Flat, &[0.0; 2], &[0.0], &cpu).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(
+            z.tangent(mat![[1.0]].as_ref()),
+            Err(Error::Singular { .. })
+        ));
+    }
+}
+
+#[test]
+fn a_transform_with_its_ends_exchanged_does_not_panic() {
+    let reversed = Transform::Logit {
+        lower: 1.0,
+        upper: 0.0,
+    };
+    let _ = reversed.forward(0.0);
 }

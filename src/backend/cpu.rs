@@ -23,7 +23,7 @@ use crate::operator::{Operator, Side, View};
 /// | sparse | sparse Cholesky, minimum degree | sparse LU |
 /// | products only | restarted GMRES | restarted GMRES |
 ///
-/// Symbolic analyses are kept for the sparsity patterns seen last, so keep one `Cpu` for many solves. Batches
+/// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves. Batches
 /// are cut into fixed blocks of columns that run on rayon's current thread pool; results do not depend on its size.
 pub struct Cpu {
     /// Largest backward error of a direct solve that is not an error.

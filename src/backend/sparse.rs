@@ -22,7 +22,7 @@ type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 /// Patterns remembered; a descent uses two or three.
 const REMEMBERED: usize = 8;
 
-/// Symbolic analyses by sparsity pattern, the most recent last.
+/// Symbolic analyses by sparsity pattern, in the order of making.
 pub(super) struct Analyses<S> {
     known: Mutex<Vec<Known<S>>>,
 }

@@ -36,7 +36,7 @@ pub struct Counts {
 /// The step that led to an iterate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Move {
-    /// maxᵢ |Δθᵢ| / |θᵢ|, with |θᵢ| replaced by 1 where it is smaller than 10⁻⁸.
+    /// maxᵢ |Δθᵢ| / |θᵢ|, the larger of the two θᵢ.
     pub relative_step: f64,
     /// The factor before the direction.
     pub scale: f64,
@@ -44,21 +44,27 @@ pub struct Move {
     pub damping: f64,
     /// Trials it took.
     pub trials: usize,
-    /// The decrease that the quadratic model promised.
+    /// Scale times the decrease that the quadratic model promised for a full step.
     pub predicted: f64,
+    /// Whether a longer step would hardly have been better: its length was about right, or nothing was to gain.
+    pub settled: bool,
 }
 
 impl Move {
-    /// Whether the step's being short says something of the point, because it was taken whole, and not only that
-    /// it was cut back. `natural` is the scale the rule began the run with.
+    /// Whether the step's being short says something of the point, because it was taken whole and was as long as it
+    /// should be, and not only that it was cut back or had yet to find its scale. `natural` is the scale the rule began the run with.
     pub(super) fn was_whole(&self, natural: f64) -> bool {
-        self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
+        self.settled && self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
     }
 
     pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial) -> Self {
         let change = |(a, b): (&f64, &f64)| {
-            let size = if a.abs() < 1e-8 { 1.0 } else { a.abs() };
-            (b - a).abs() / size
+            let size = a.abs().max(b.abs());
+            if size > 0.0 {
+                (b - a).abs() / size
+            } else {
+                0.0
+            }
         };
         Self {
             relative_step: from.iter().zip(to).map(change).fold(0.0, f64::max),
@@ -66,6 +72,7 @@ impl Move {
             damping: trial.damping,
             trials: trial.attempt + 1,
             predicted: trial.scale * trial.predicted,
+            settled: trial.parabola() <= 2.0 * trial.scale || trial.indistinguishable(),
         }
     }
 }

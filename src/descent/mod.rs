@@ -185,6 +185,9 @@ impl<'a> Descent<'a> {
 
     /// The direction from `theta` at this damping, without a step: η, what it promises, its rank.
     ///
+    /// η has an entry for every parameter, 0 for those that the gradient presses against a bound; with transforms
+    /// it is a move in the transformed coordinates.
+    ///
     /// ```
     /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
     /// let grid = Grid::new(&[(-5.0, 5.0, 100)])?;
@@ -201,6 +204,13 @@ impl<'a> Descent<'a> {
     /// As for [`run`](Descent::run).
     pub fn propose(self, theta: &[f64], damping: f64) -> Result<Proposal> {
         self.check(theta)?;
+        let sound = damping >= 0.0 && damping.is_finite();
+        check::option(
+            "the damping",
+            damping,
+            sound,
+            "give a number that is not negative",
+        )?;
         let cpu = Cpu::default();
         let own = self.setting.loss.metric();
         let setting = self.setting.clone();
@@ -209,7 +219,13 @@ impl<'a> Descent<'a> {
         let here = problem.linearise(&point)?;
         let widest = problem.widest(&here);
         let mut path = problem.setting.direction.prepare(&here.local(&widest))?;
-        path.at(damping)
+        let mut proposal = path.at(damping)?;
+        let mut eta = vec![0.0; theta.len()];
+        for (&i, move_) in here.chart.free.iter().zip(&proposal.eta) {
+            eta[i] = *move_;
+        }
+        proposal.eta = eta;
+        Ok(proposal)
     }
 
     fn check(&self, theta: &[f64]) -> Result<()> {

@@ -153,10 +153,10 @@ impl<'a> Problem<'a> {
         Ok(Some(metric.at(rho, &self.geometry)?))
     }
 
-    /// Takes out of the problem what `direction` would push through a bound; false if there is nothing.
-    pub(super) fn hold_blocked(&self, here: &mut Here<'_>, direction: &[f64]) -> bool {
+    /// Takes out of the problem what `direction` would push through a bound.
+    pub(super) fn hold_blocked(&self, here: &mut Here<'_>, direction: &[f64]) {
         let Some(bounds) = self.setting.bounds else {
-            return false;
+            return;
         };
         let theta = &here.point.theta;
         let keep: Vec<usize> = (0..here.chart.free.len())
@@ -165,11 +165,9 @@ impl<'a> Problem<'a> {
                 !bounds.blocks(i, theta[i], direction[j])
             })
             .collect();
-        let some = keep.len() < here.chart.free.len();
-        if some {
+        if keep.len() < here.chart.free.len() {
             here.keep(&keep);
         }
-        some
     }
 
     fn chart(&self, theta: &[f64]) -> Chart {
@@ -209,7 +207,11 @@ impl<'a> Problem<'a> {
     /// The objective at a trial point. Whatever goes wrong there makes it a bad trial and no more.
     pub(super) fn attempt(&self, theta: Vec<f64>) -> Option<Point> {
         match self.evaluate(theta) {
-            Ok(point) => Some(point).filter(|point| point.loss.is_finite()),
+            Ok(point) if point.loss.is_finite() => Some(point),
+            Ok(point) => {
+                *self.failure.borrow_mut() = Some(format!("the objective is {}", point.loss));
+                None
+            }
             Err(error) => {
                 *self.failure.borrow_mut() = Some(error.to_string());
                 None

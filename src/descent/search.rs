@@ -5,6 +5,7 @@ use super::point::{Here, Point, Problem};
 use crate::direction::{Path, Proposal};
 use crate::error::Result;
 use crate::step::{StepRule, Trial, Verdict};
+use crate::vector::{dot, norm};
 
 /// How a search ended.
 pub(super) enum Outcome {
@@ -22,6 +23,9 @@ pub(super) enum Outcome {
 /// Trials after which even a rule that never gives up is stopped.
 const MOST_TRIALS: usize = 1000;
 
+/// A gradient of which the metric sees less than this fraction counts as unseen.
+const UNSEEN: f64 = 1e-6;
+
 /// What is tried next.
 struct Attempt {
     proposal: Proposal,
@@ -32,6 +36,14 @@ struct Attempt {
 impl Problem<'_> {
     /// Searches from a point; everything known there is used up.
     pub(super) fn search(&self, mut here: Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
+        // A metric that keeps the mass sees nothing of a gradient that only changes it.
+        if norm(&here.grad) <= UNSEEN * norm(&here.exact) {
+            self.book(&here);
+            return Ok(Outcome::Stuck {
+                trials: 0,
+                slope: 0.0,
+            });
+        }
         loop {
             let widest = self.widest(&here);
             let mut path = self.setting.direction.prepare(&here.local(&widest))?;
@@ -45,7 +57,12 @@ impl Problem<'_> {
             // A direction may leave the box through a coordinate whose own gradient points inward.
             if self.blocked(&here, &attempt.proposal) {
                 drop(path);
+                let slope = dot(&here.exact, &attempt.proposal.eta);
                 self.hold_blocked(&mut here, &attempt.proposal.eta);
+                if here.chart.free.is_empty() {
+                    self.book(&here);
+                    return Ok(Outcome::Stuck { trials: 0, slope });
+                }
                 continue;
             }
             let outcome = self.trials(&here, path.as_mut(), &mut attempt, rule);
@@ -74,13 +91,12 @@ impl Problem<'_> {
         loop {
             let theta = self.moved(here, &now.proposal.eta, now.scale);
             let next = self.attempt(theta);
-            let slopes = here.exact.iter().zip(&now.proposal.eta);
             let trial = Trial {
                 scale: now.scale,
                 damping: now.damping,
                 loss: here.point.loss,
                 trial_loss: next.as_ref().map_or(f64::INFINITY, |p| p.loss),
-                slope: slopes.map(|(g, e)| g * e).sum(),
+                slope: dot(&here.exact, &now.proposal.eta),
                 predicted: now.proposal.predicted,
                 promised,
                 attempt: tried,

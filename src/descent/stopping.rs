@@ -6,7 +6,9 @@ use super::iterate::{Iterate, Move};
 use crate::check;
 use crate::error::Result;
 
-/// When to stop. Every test is relative, so that none depends on units; 0 turns a test off.
+/// When to stop. Tests are relative (but for the target), and 0 turns one off; a gradient of exactly 0 always ends
+/// a run. The gradient's norm mixes the units of the parameters: where these differ by orders of magnitude, rely on
+/// the step, or bring parameters to similar sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerances {
     /// ‖∇‖ / ‖∇ at the start‖.

@@ -104,7 +104,7 @@ pub struct Proposal {
     pub eta: Vec<f64>,
     /// −(∇f·η + ½ ηᵀGη), the decrease of the quadratic model (without damping) for a full step.
     pub predicted: f64,
-    /// The rank of the geometry that was used, at most the number of free parameters.
+    /// The rank of the geometry that was used; the number of free parameters where damping makes it whole.
     pub rank: usize,
 }
 
@@ -126,6 +126,7 @@ impl Damping {
             Self::Diagonal => {
                 let widest = widest.get(j).copied().unwrap_or(0.0).max(norms[j]) * scale[j];
                 // A column that was never anything still needs some damping.
+                let widest = widest.min(MOST_WIDENED);
                 if widest > 0.0 { widest * widest } else { 1.0 }
             }
             Self::Identity => scale[j] * scale[j],
@@ -134,8 +135,11 @@ impl Damping {
     }
 }
 
-/// 1/norm for every column, and 1 for columns that are zero.
+/// Beyond this ratio to its present norm a wider column damps no more, lest the square overflow.
+const MOST_WIDENED: f64 = 1e100;
+
+/// 1/norm for every column, and 1 for columns that are as good as zero.
 fn unit_scale(norms: &[f64]) -> Vec<f64> {
-    let inverse = |n: &f64| if *n > 0.0 { n.recip() } else { 1.0 };
+    let inverse = |n: &f64| if n.is_normal() { n.recip() } else { 1.0 };
     norms.iter().map(inverse).collect()
 }

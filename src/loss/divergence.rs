@@ -80,6 +80,7 @@ impl Kind {
             Self::Forward if q == 0.0 => r,
             Self::Forward => q * log_excess(r / q, (r - q) / q),
             Self::Reverse if r == 0.0 => q,
+            Self::Reverse if (q - r).abs() > 0.1 * r => r * (r / q).ln() - r + q,
             Self::Reverse => r * log_excess(q / r, (q - r) / r),
             Self::Hellinger => {
                 0.5 * ((r - q) / (r.sqrt() + q.sqrt()).max(f64::MIN_POSITIVE)).powi(2)
@@ -109,9 +110,9 @@ impl Kind {
         }
     }
 
-    /// Whether φ needs ρ > 0 where there is data.
+    /// Whether φ or its slope needs ρ > 0 where there is data.
     fn needs_support(self) -> bool {
-        matches!(self, Self::Forward | Self::Hellinger)
+        matches!(self, Self::Forward | Self::Reverse | Self::Hellinger)
     }
 }
 

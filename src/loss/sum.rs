@@ -63,6 +63,13 @@ impl Loss for Sum<'_> {
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
+        let count = self.parts.len();
+        check::option(
+            "the number of losses in a sum",
+            count as f64,
+            count > 0,
+            "add one",
+        )?;
         self.parts.iter().try_for_each(|(_, loss)| loss.check(rho))
     }
 }

@@ -146,7 +146,7 @@ impl<'a> StackedRoot<'a> {
         let (mut x, mut r) = (vec![0.0; n], c.to_vec());
         let mut p = r.clone();
         let (size, mut square) = (dot(c, c), dot(c, c));
-        for _ in 0..2 * n {
+        for _ in 0..=2 * n {
             if square <= IN_RANGE * IN_RANGE * size {
                 let y = self.lift(column(&x).as_ref())?;
                 return Ok(y.col_as_slice(0).to_vec());

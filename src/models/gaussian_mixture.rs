@@ -308,7 +308,10 @@ impl Model for GaussianMixture {
 
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
         match self.density(theta) {
-            Ok(f) => (0..out.len()).for_each(|i| out[i] = rho[i] - f[i]),
+            Ok(f) => {
+                let pairs = rho.iter().zip(&f);
+                out.iter_mut().zip(pairs).for_each(|(o, (r, f))| *o = r - f);
+            }
             Err(_) => out.fill(f64::NAN),
         }
     }
@@ -330,7 +333,9 @@ impl Model for GaussianMixture {
     }
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {
-        rho.copy_from_slice(&self.density(theta)?);
+        let density = self.density(theta)?;
+        check::length("ρ", rho.len(), density.len())?;
+        rho.copy_from_slice(&density);
         Ok(())
     }
 }

@@ -258,7 +258,7 @@ impl<'a> Operator<'a> {
     /// Fails with the first entry that is NaN or infinite.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns.
+    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns, or along a diagonal.
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
         let rows = self.nrows();
         let bad = |(index, value): (usize, f64)| {
