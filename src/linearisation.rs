@@ -38,8 +38,8 @@ pub struct Linearisation<'a> {
     param_jacobian: Operator<'a>,
     chart: Chart,
     matrix: OnceLock<Mat<f64>>,
-    /// Right-hand sides for A and Aᵀ that no singular matrix can hide from.
-    probes: [Vec<f64>; 2],
+    /// The sizes of the equations, for A and for Aᵀ: the units of the probe.
+    units: [Vec<f64>; 2],
     probed: AtomicBool,
     tangents: AtomicUsize,
     adjoints: AtomicUsize,
@@ -105,13 +105,13 @@ impl<'a> Linearisation<'a> {
         check::length("the columns of ∂g/∂θ", c.ncols(), p)?;
         a.check_finite("∂g/∂ρ")?;
         c.check_finite("∂g/∂θ")?;
-        let (mut probes, mut factor) = ([vec![], vec![]], None);
+        let (mut units, mut factor) = ([vec![], vec![]], None);
         if !a.is_identity() {
-            probes = [Side::Plain, Side::Transpose].map(|side| probe(&a, side));
+            units = [Side::Plain, Side::Transpose].map(|side| a.row_sizes(side));
             factor = Some(backend.factor(a)?);
         }
         Ok(Self {
-            probes,
+            units,
             probed: AtomicBool::new(factor.is_none()),
             factor,
             param_jacobian: c,
@@ -223,7 +223,7 @@ impl<'a> Linearisation<'a> {
             return Ok(b);
         }
         let (k, m) = b.shape();
-        let probe = &self.probes[usize::from(side == Side::Transpose)];
+        let probe = probe(&self.units[usize::from(side == Side::Transpose)]);
         b.resize_with(k, m + 1, |i, _| probe[i]);
         let stats = factor.solve(side, b.as_mut())?;
         singular(stats).map_or(Ok(()), Err)?;
@@ -233,14 +233,13 @@ impl<'a> Linearisation<'a> {
     }
 }
 
-/// Random numbers in the units of the equations.
-fn probe(a: &Operator<'_>, side: Side) -> Vec<f64> {
-    let numbers = random::normal(a.nrows(), 0x5EED, 0);
-    let sizes = a.row_sizes(side);
+/// A right-hand side that no singular matrix can hide from: random numbers in the units of the equations.
+fn probe(units: &[f64]) -> Vec<f64> {
+    let numbers = random::normal(units.len(), 0x5EED, 0);
     numbers
         .iter()
-        .zip(sizes)
-        .map(|(x, size)| x * size)
+        .zip(units)
+        .map(|(x, unit)| x * unit)
         .collect()
 }
 

@@ -70,11 +70,7 @@ impl Prior for Tikhonov {
     }
 
     fn root(&self, _: &[f64]) -> Operator<'_> {
-        match self.whitening.view() {
-            crate::operator::View::Diagonal(d) => Operator::diagonal(d),
-            crate::operator::View::Dense(m) => m.into(),
-            _ => Operator::dense(self.whitening.to_dense()),
-        }
+        self.whitening.lend()
     }
 }
 

@@ -13,11 +13,9 @@ fn fate(problem: &Problem, case: Case, geometry: Geometry, start: &[f64]) -> f64
     let Ok(report) = problem.descend(geometry, start, 150, |_| ()) else {
         return 2.0;
     };
-    let pairs = report.theta.iter().zip(case.truth());
-    let distance = pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
     let at_edge = |(theta, name): (&f64, &&str)| Case::interval(name).contains(theta);
     let mut ends = report.theta.iter().zip(case.names());
-    match (distance < REACHED, ends.any(at_edge)) {
+    match (case.distance(&report.theta) < REACHED, ends.any(at_edge)) {
         (true, _) => 0.0,
         (false, true) => 1.0,
         (false, false) => 2.0,

@@ -20,8 +20,7 @@ pub struct Run {
 impl Run {
     /// The distance of the result from the truth.
     pub fn error(&self) -> f64 {
-        let pairs = self.report.theta.iter().zip(self.case.truth());
-        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+        self.case.distance(&self.report.theta)
     }
 
     pub fn reached_truth(&self) -> bool {

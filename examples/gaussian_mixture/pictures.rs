@@ -25,14 +25,14 @@ pub fn landscape(problem: &Problem, case: Case, side: usize) -> Field2 {
 }
 
 /// A page that says which case and loss it is of.
-fn page(runs: &[Run], what: &str) -> Page {
+fn page(runs: &[Run], columns: usize, what: &str) -> Page {
     let title = runs.first().map(|run| describe(run.case, run.loss));
-    let columns = if what == "convergence" {
-        2
-    } else {
-        3.min(runs.len())
-    };
     Page::new(columns).title(&format!("{} – {what}", title.unwrap_or_default()))
+}
+
+/// As many columns as there are charts, up to three.
+fn columns(runs: &[Run]) -> usize {
+    runs.len().min(3)
 }
 
 /// Levels with equal areas between them, so that a plateau shows its slopes too.
@@ -45,7 +45,7 @@ fn quantiles(field: &Field2) -> Levels {
 
 /// The paths over the loss, one chart a geometry.
 pub fn paths(runs: &[Run], landscape: &Field2, stem: &Path) -> Result<[PathBuf; 2]> {
-    let mut page = page(runs, "descents over the loss");
+    let mut page = page(runs, columns(runs), "descents over the loss");
     for run in runs {
         let names = run.case.names();
         let chart = Chart::new(&heading(run))
@@ -67,7 +67,11 @@ pub fn paths(runs: &[Run], landscape: &Field2, stem: &Path) -> Result<[PathBuf; 
 
 /// The paths of both means over the true density.
 pub fn means(runs: &[Run], density: &Field2, stem: &Path) -> Result<[PathBuf; 2]> {
-    let mut page = page(runs, "paths of the means over the true density");
+    let mut page = page(
+        runs,
+        columns(runs),
+        "paths of the means over the true density",
+    );
     for run in runs {
         let truths = [truth(run.case, [1, 2]), truth(run.case, [3, 4])];
         let own = colour(run.geometry);
@@ -112,14 +116,11 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
             Geometry::Standard => Stroke::dashed(own).width(2.5),
             _ => Stroke::solid(own).width(2.0),
         };
-        let distance = |i: &pullback::Iterate| {
-            let pairs = i.theta.iter().zip(run.case.truth());
-            pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
-        };
+        let distance = |i: &pullback::Iterate| run.case.distance(&i.theta);
         loss = loss.line(run.geometry.label(), &curve(&|i| i.loss / first), stroke);
         error = error.line(run.geometry.label(), &curve(&distance), stroke);
     }
-    page(runs, "convergence")
+    page(runs, 2, "convergence")
         .chart(loss)
         .chart(error)
         .chart_size(720, 480)
@@ -135,7 +136,7 @@ pub fn basins(runs: &[Run], maps: &[(Geometry, Field2)], stem: &Path) -> Result<
         (Colour(236, 228, 212), "neither, in 150 steps"),
     ];
     let what = "where descents lead, by start (28×28 cells)";
-    let mut page = page(runs, what).chart_size(640, 480);
+    let mut page = page(runs, columns(runs), what).chart_size(640, 480);
     for ((geometry, field), run) in maps.iter().zip(runs) {
         let share = 100.0 * crate::basins::share(field);
         let title = format!("{}: {share:.0} % reach the truth", geometry.label());

@@ -53,6 +53,12 @@ impl Case {
         }
     }
 
+    /// ‖θ − θ*‖.
+    pub fn distance(self, theta: &[f64]) -> f64 {
+        let pairs = theta.iter().zip(self.truth());
+        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    }
+
     pub fn start(self) -> &'static [f64] {
         match self {
             Self::A => &[4.2, 4.0],

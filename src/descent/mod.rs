@@ -51,7 +51,6 @@ pub struct Descent<'a> {
 }
 
 /// What is minimised, and how directions are found.
-#[derive(Clone)]
 struct Setting<'a> {
     model: &'a dyn Model,
     loss: &'a dyn Loss,
@@ -156,8 +155,7 @@ impl<'a> Descent<'a> {
         let started = Instant::now();
         let (cpu, mut trust) = (Cpu::default(), TrustRatio::default());
         let own = self.setting.loss.metric();
-        let setting = self.setting.clone();
-        let problem = Problem::new(setting, self.backend.unwrap_or(&cpu), own.as_deref());
+        let problem = Problem::new(self.setting, self.backend.unwrap_or(&cpu), own.as_deref());
         let rule = self.step.unwrap_or(&mut trust);
         rule.start();
         let mut progress = Progress::new(problem.start(theta)?, rule.first().0);
@@ -213,8 +211,7 @@ impl<'a> Descent<'a> {
         )?;
         let cpu = Cpu::default();
         let own = self.setting.loss.metric();
-        let setting = self.setting.clone();
-        let problem = Problem::new(setting, self.backend.unwrap_or(&cpu), own.as_deref());
+        let problem = Problem::new(self.setting, self.backend.unwrap_or(&cpu), own.as_deref());
         let point = problem.start(theta)?;
         let here = problem.linearise(&point)?;
         let widest = problem.widest(&here);

@@ -36,18 +36,23 @@ struct Attempt {
 impl Problem<'_> {
     /// Searches from a point; everything known there is used up.
     pub(super) fn search(&self, mut here: Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
+        let outcome = self.step_from(&mut here, rule);
+        self.book(&here);
+        outcome
+    }
+
+    fn step_from(&self, here: &mut Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
         // A metric that keeps the mass sees nothing of a gradient that only changes it.
         if norm(&here.grad) <= UNSEEN * norm(&here.exact) {
-            self.book(&here);
             return Ok(Outcome::Stuck {
                 trials: 0,
                 slope: 0.0,
             });
         }
         loop {
-            let widest = self.widest(&here);
+            let widest = self.widest(here);
             let mut path = self.setting.direction.prepare(&here.local(&widest))?;
-            self.widen(&here, path.norms());
+            self.widen(here, path.norms());
             let (scale, damping) = rule.first();
             let mut attempt = Attempt {
                 proposal: path.at(damping)?,
@@ -55,20 +60,16 @@ impl Problem<'_> {
                 damping,
             };
             // A direction may leave the box through a coordinate whose own gradient points inward.
-            if self.blocked(&here, &attempt.proposal) {
+            if self.blocked(here, &attempt.proposal) {
                 drop(path);
                 let slope = dot(&here.exact, &attempt.proposal.eta);
-                self.hold_blocked(&mut here, &attempt.proposal.eta);
+                self.hold_blocked(here, &attempt.proposal.eta);
                 if here.chart.free.is_empty() {
-                    self.book(&here);
                     return Ok(Outcome::Stuck { trials: 0, slope });
                 }
                 continue;
             }
-            let outcome = self.trials(&here, path.as_mut(), &mut attempt, rule);
-            drop(path);
-            self.book(&here);
-            return outcome;
+            return self.trials(here, path.as_mut(), &mut attempt, rule);
         }
     }
 

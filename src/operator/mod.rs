@@ -177,6 +177,26 @@ impl<'a> Operator<'a> {
         }
     }
 
+    /// The same operator, borrowed.
+    pub(crate) fn lend(&self) -> Operator<'_> {
+        let kind = match &self.kind {
+            Kind::Identity(n) => Kind::Identity(*n),
+            Kind::Diagonal(d) => Kind::Diagonal(Cow::Borrowed(d)),
+            Kind::Dense(m) => Kind::DenseView(m.as_ref()),
+            Kind::DenseView(m) => Kind::DenseView(*m),
+            Kind::Sparse(m) => Kind::SparseView(m.as_ref()),
+            Kind::SparseView(m) => Kind::SparseView(*m),
+            Kind::Free { shape, product } => Kind::Free {
+                shape: *shape,
+                product: Box::new(product),
+            },
+        };
+        Operator {
+            kind,
+            definite: self.definite,
+        }
+    }
+
     /// The operator's structure.
     pub fn view(&self) -> View<'_> {
         match &self.kind {
