@@ -84,7 +84,7 @@ pub use loss::Loss;
 pub use metric::{Metric, Root};
 pub use model::Model;
 pub use newton::Newton;
-pub use operator::{Operator, Product, Side, View};
+pub use operator::{Operator, Product, Side, Stencil, View};
 pub use prior::Prior;
 pub use step::StepRule;
 pub use transform::{Bounds, Transform};

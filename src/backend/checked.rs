@@ -16,6 +16,12 @@ pub(super) trait Direct: Send + Sync {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>);
 }
 
+impl<D: Direct + ?Sized> Direct for Box<D> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
+        (**self).solve(side, batch);
+    }
+}
+
 /// A direct solve and the matrix it is checked against.
 pub(super) struct Checked<'a, D> {
     operator: Operator<'a>,

@@ -9,7 +9,7 @@ use faer::sparse::linalg::lu::SymbolicLu;
 use super::checked::{Checked, Direct};
 use super::krylov::Gmres;
 use super::sparse::{Analyses, SparseCholesky, SparseLu};
-use super::{Backend, Factor, SolveStats, check_batch, dense};
+use super::{Backend, Factor, SolveStats, check_batch, dense, structured};
 use crate::check;
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};
@@ -78,6 +78,10 @@ impl Backend for Cpu {
             View::Sparse(m) => {
                 let lu = SparseLu::new(m, &self.lu)?;
                 self.checked(a, lu)
+            }
+            View::Stencil(stencil) => {
+                let direct = structured::factorise(stencil, definite, &self.lu, &self.cholesky)?;
+                self.checked(a, direct)
             }
             View::Free => Box::new(Gmres {
                 operator: a,

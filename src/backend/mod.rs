@@ -9,6 +9,7 @@ mod dense;
 mod krylov;
 mod least_squares;
 mod sparse;
+mod structured;
 mod tally;
 
 pub use cpu::Cpu;

@@ -52,7 +52,7 @@ impl Metric for HellingerKantorovich {
             .collect();
         let growth: Vec<f64> = transport.r.iter().map(|r| self.beta * r).collect();
         let inverse = self.grid.weighted_laplacian(&weights, &growth);
-        let factor = backend.factor(Operator::sparse(inverse).definite_by_construction())?;
+        let factor = backend.factor(Operator::stencil(inverse).definite_by_construction())?;
         let volume = self.grid.volume();
         Ok(Box::new(HellingerKantorovichRoot {
             moving: (self.alpha / volume).sqrt(),

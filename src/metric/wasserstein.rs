@@ -43,7 +43,7 @@ impl Metric for Wasserstein2 {
         let laplacian = self
             .grid
             .weighted_laplacian(&weights, &pin(&self.grid, &transport.r));
-        let factor = backend.factor(Operator::sparse(laplacian).definite_by_construction())?;
+        let factor = backend.factor(Operator::stencil(laplacian).definite_by_construction())?;
         Ok(Box::new(Wasserstein2Root {
             total: transport.r.iter().sum(),
             transport,

@@ -2,8 +2,12 @@
 
 mod convert;
 mod product;
+mod stencil;
+
+pub use stencil::Stencil;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use faer::sparse::{SparseColMat, SparseColMatRef, SymbolicSparseColMat};
 use faer::{Mat, MatMut, MatRef};
@@ -53,6 +57,7 @@ pub(crate) enum Kind<'a> {
     DenseView(MatRef<'a, f64>),
     Sparse(SparseColMat<usize, f64>),
     SparseView(SparseColMatRef<'a, usize, f64>),
+    Stencil(Arc<Stencil>),
     Free {
         shape: (usize, usize),
         product: Product<'a>,
@@ -70,6 +75,8 @@ pub enum View<'b> {
     Dense(MatRef<'b, f64>),
     /// A sparse matrix, compressed by columns.
     Sparse(SparseColMatRef<'b, usize, f64>),
+    /// A stencil on a box of cells.
+    Stencil(&'b Arc<Stencil>),
     /// Products only.
     Free,
 }
@@ -132,6 +139,11 @@ impl<'a> Operator<'a> {
         Self::sparse(SparseColMat::new(pattern, values))
     }
 
+    /// A stencil on a box of cells, for which there are solvers of its own.
+    pub fn stencil(stencil: impl Into<Arc<Stencil>>) -> Self {
+        Self::from_kind(Kind::Stencil(stencil.into()))
+    }
+
     /// An `nrows`×`ncols` operator known by its products with batches of columns.
     ///
     /// For results that do not depend on the number of threads the product may not either: use
@@ -186,6 +198,7 @@ impl<'a> Operator<'a> {
             Kind::DenseView(m) => Kind::DenseView(*m),
             Kind::Sparse(m) => Kind::SparseView(m.as_ref()),
             Kind::SparseView(m) => Kind::SparseView(*m),
+            Kind::Stencil(s) => Kind::Stencil(Arc::clone(s)),
             Kind::Free { shape, product } => Kind::Free {
                 shape: *shape,
                 product: Box::new(product),
@@ -206,6 +219,7 @@ impl<'a> Operator<'a> {
             Kind::DenseView(m) => View::Dense(*m),
             Kind::Sparse(m) => View::Sparse(m.as_ref()),
             Kind::SparseView(m) => View::Sparse(*m),
+            Kind::Stencil(s) => View::Stencil(s),
             Kind::Free { .. } => View::Free,
         }
     }
@@ -229,6 +243,7 @@ impl<'a> Operator<'a> {
             _ => match self.view() {
                 View::Dense(m) => m.shape(),
                 View::Sparse(m) => m.shape(),
+                View::Stencil(s) => (s.cells(), s.cells()),
                 _ => (0, 0),
             },
         }
@@ -287,6 +302,7 @@ impl<'a> Operator<'a> {
         let found = match self.view() {
             View::Identity | View::Free => None,
             View::Diagonal(d) => return check::finite(what, d),
+            View::Stencil(s) => s.broken_entry().and_then(bad),
             View::Dense(m) => (0..m.ncols()).find_map(|j| {
                 let mut column = m.col(j).iter().enumerate();
                 column.find_map(|(i, &value)| bad((i + j * rows, value)))

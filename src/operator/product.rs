@@ -5,7 +5,7 @@ use faer::prelude::ReborrowMut;
 use faer::sparse::SparseColMatRef;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::{Kind, Operator, Side, View};
+use super::{Kind, Operator, Side, Stencil, View};
 
 impl Operator<'_> {
     /// out ← A X or Aᵀ X; the shapes must fit.
@@ -25,6 +25,7 @@ impl Operator<'_> {
                     matmul(out, Accum::Replace, m, x, 1.0, Par::Seq);
                 }
                 View::Sparse(m) => each_column(x, out, |x, out| sparse(m, side, x, out, |v| v)),
+                View::Stencil(s) => each_column(x, out, |x, out| stencil(s, side, x, out, |v| v)),
                 View::Identity | View::Free => {}
             },
         }
@@ -58,6 +59,9 @@ impl Operator<'_> {
             }),
             View::Dense(m) => each_column(x, out, |x, out| dense_magnitude(m, side, x, out)),
             View::Sparse(m) => each_column(x, out, |x, out| sparse(m, side, x, out, f64::abs)),
+            View::Stencil(s) => {
+                each_column(x, out, |x, out| stencil(s, side, x, out, f64::abs));
+            }
             View::Free => out.fill(0.0),
         }
     }
@@ -125,6 +129,11 @@ fn sparse(
             }
         }
     }
+}
+
+/// One column of a stencil's product.
+fn stencil(s: &Stencil, side: Side, x: &[f64], out: &mut [f64], size: impl Fn(f64) -> f64) {
+    s.product::<1>(side, x.as_chunks().0, out.as_chunks_mut().0, size);
 }
 
 fn dense_magnitude(m: MatRef<'_, f64>, side: Side, x: &[f64], out: &mut [f64]) {

@@ -1,0 +1,5 @@
+//! Solvers for stencils on boxes.
+
+mod direct;
+
+pub(super) use direct::factorise;

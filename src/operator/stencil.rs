@@ -1,0 +1,282 @@
+//! Matrices on a box of cells that couple every cell with its neighbours along the axes.
+
+use std::ops::Range;
+
+use faer::sparse::{SparseColMat, SymbolicSparseColMat};
+
+use super::Side;
+
+/// A 3-, 5- or 7-point matrix on a box of cells, numbered with the last axis fastest; with a gauge c it is
+/// A + c 11ᵀ.
+///
+/// The gauge makes a singular conservation law regular: columns that sum to zero leave a null vector, and c 11ᵀ
+/// fixes its sum without filling the matrix.
+///
+/// ```
+/// use pullback::{Operator, Side, Stencil};
+/// let mut chain = Stencil::new(&[3]); // the Neumann Laplacian of three cells
+/// for lower in 0..2 {
+///     chain.couple(0, lower, [[1.0, -1.0], [-1.0, 1.0]]);
+/// }
+/// let a = Operator::stencil(chain.with_gauge(2.0));
+/// assert_eq!(a.apply_to(Side::Plain, &[1.0, 0.0, 0.0])?, [3.0, 1.0, 2.0]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stencil {
+    /// Number of axes.
+    dim: usize,
+    /// Cells along each axis, slowest first, padded with ones in front.
+    shape: [usize; 3],
+    centre: Vec<f64>,
+    /// For every axis and cell: in the row of the cell above, the coefficient of this one.
+    up: [Vec<f64>; 3],
+    /// For every axis and cell: in its row, the coefficient of the cell above.
+    down: [Vec<f64>; 3],
+    gauge: f64,
+}
+
+/// One run of cells along the last axis.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    /// Index of the run along the two slower axes.
+    pub(crate) at: [usize; 2],
+    /// Its first cell.
+    pub(crate) start: usize,
+    /// Cells in it.
+    pub(crate) len: usize,
+}
+
+impl Line {
+    pub(crate) fn cells(self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+}
+
+/// The coefficients of one side of a stencil: `lower[d][i]` couples the row of the cell above i to i, and
+/// `upper[d][i]` the row of i to the cell above.
+#[derive(Clone, Copy)]
+pub(crate) struct Couplings<'a> {
+    shape: [usize; 3],
+    lower: &'a [Vec<f64>; 3],
+    upper: &'a [Vec<f64>; 3],
+}
+
+impl Stencil {
+    /// A stencil without entries on a box of one to three axes.
+    ///
+    /// # Panics
+    /// For no axis, more than three, or an axis without cells.
+    pub fn new(cells: &[usize]) -> Self {
+        assert!(
+            (1..=3).contains(&cells.len()) && !cells.contains(&0),
+            "a stencil needs one to three axes with cells, not {cells:?}"
+        );
+        let mut shape = [1; 3];
+        shape[3 - cells.len()..].copy_from_slice(cells);
+        let size = shape.iter().product();
+        let couplings = shape.map(|n| vec![0.0; if n > 1 { size } else { 0 }]);
+        Self {
+            dim: cells.len(),
+            shape,
+            centre: vec![0.0; size],
+            up: couplings.clone(),
+            down: couplings,
+            gauge: 0.0,
+        }
+    }
+
+    /// Adds a 2×2 block that couples a cell with the next one along `axis`; rows and columns are (lower, upper).
+    ///
+    /// # Panics
+    /// When there is no such pair of cells.
+    pub fn couple(&mut self, axis: usize, lower: usize, [[a, b], [c, d]]: [[f64; 2]; 2]) {
+        let axis = axis + 3 - self.dim;
+        let upper = lower + self.stride(axis);
+        assert!(
+            lower / self.stride(axis) % self.shape[axis] + 1 < self.shape[axis],
+            "cell {lower} has no neighbour above along axis {axis}"
+        );
+        self.centre[lower] += a;
+        self.down[axis][lower] += b;
+        self.up[axis][lower] += c;
+        self.centre[upper] += d;
+    }
+
+    /// Adds to the diagonal.
+    ///
+    /// # Panics
+    /// Without one number a cell.
+    pub fn add_diagonal(&mut self, diagonal: &[f64]) {
+        assert_eq!(diagonal.len(), self.cells(), "one number a cell is needed");
+        for (centre, d) in self.centre.iter_mut().zip(diagonal) {
+            *centre += d;
+        }
+    }
+
+    /// The same matrix plus c 11ᵀ, in place of the gauge it had.
+    #[must_use]
+    pub fn with_gauge(mut self, c: f64) -> Self {
+        self.gauge = c;
+        self
+    }
+
+    /// c of the rank-one term c 11ᵀ.
+    pub fn gauge(&self) -> f64 {
+        self.gauge
+    }
+
+    /// Number of cells.
+    pub fn cells(&self) -> usize {
+        self.centre.len()
+    }
+
+    /// Number of axes.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The diagonal, without the gauge.
+    pub fn diagonal(&self) -> &[f64] {
+        &self.centre
+    }
+
+    /// Cells along each axis, slowest first, padded with ones in front.
+    pub(crate) fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    pub(crate) fn couplings(&self, side: Side) -> Couplings<'_> {
+        let (lower, upper) = match side {
+            Side::Plain => (&self.up, &self.down),
+            Side::Transpose => (&self.down, &self.up),
+        };
+        Couplings {
+            shape: self.shape,
+            lower,
+            upper,
+        }
+    }
+
+    /// How far apart neighbours along a padded axis are numbered.
+    fn stride(&self, axis: usize) -> usize {
+        self.shape[axis + 1..].iter().product()
+    }
+
+    /// Entries that are NaN or infinite: the first one's row and value.
+    pub(crate) fn broken_entry(&self) -> Option<(usize, f64)> {
+        let arrays = self.up.iter().chain(&self.down).chain([&self.centre]);
+        let broken = |a: &Vec<f64>| a.iter().position(|v| !v.is_finite()).map(|i| (i, a[i]));
+        let gauge = (!self.gauge.is_finite()).then_some((0, self.gauge));
+        gauge.or_else(|| arrays.filter_map(broken).next())
+    }
+
+    /// out ← A x or Aᵀ x for interleaved columns; `size` is the identity, or the modulus for |A||x|.
+    pub(crate) fn product<const W: usize>(
+        &self,
+        side: Side,
+        x: &[[f64; W]],
+        out: &mut [[f64; W]],
+        size: impl Fn(f64) -> f64,
+    ) {
+        let couplings = self.couplings(side);
+        let mut total = [0.0; W];
+        for x in x.iter().filter(|_| self.gauge != 0.0) {
+            (0..W).for_each(|l| total[l] += size(x[l]));
+        }
+        let shift = total.map(|t| size(self.gauge) * t);
+        for line in couplings.lines() {
+            let out = &mut out[line.cells()];
+            let own = self.centre[line.cells()].iter().zip(&x[line.cells()]);
+            for (out, (d, x)) in out.iter_mut().zip(own) {
+                (0..W).for_each(|l| out[l] = shift[l] + size(*d) * size(x[l]));
+            }
+            for (coefficients, range) in couplings.neighbours(line) {
+                for (out, (c, x)) in out.iter_mut().zip(coefficients.iter().zip(&x[range])) {
+                    (0..W).for_each(|l| out[l] += size(*c) * size(x[l]));
+                }
+            }
+            let (lower, upper) = couplings.along(line);
+            let x = &x[line.cells()];
+            for (out, (c, x)) in out[1..].iter_mut().zip(lower.iter().zip(x)) {
+                (0..W).for_each(|l| out[l] += size(*c) * size(x[l]));
+            }
+            for (out, (c, x)) in out.iter_mut().zip(upper.iter().zip(&x[1..])) {
+                (0..W).for_each(|l| out[l] += size(*c) * size(x[l]));
+            }
+        }
+    }
+
+    /// The sparse matrix by columns, rows in order, without the gauge.
+    pub(crate) fn compress(&self) -> SparseColMat<usize, f64> {
+        let n = self.cells();
+        let axes: Vec<usize> = (0..3).filter(|&d| self.shape[d] > 1).collect();
+        let size = (2 * axes.len() + 1) * n;
+        let (mut pointers, mut rows) = (Vec::with_capacity(n + 1), Vec::with_capacity(size));
+        let mut values = Vec::with_capacity(size);
+        pointers.push(0);
+        for cell in 0..n {
+            let index = |d: usize| cell / self.stride(d) % self.shape[d];
+            let mut push = |row: usize, value: f64| {
+                rows.push(row);
+                values.push(value);
+            };
+            for &d in axes.iter().filter(|&&d| index(d) > 0) {
+                let lower = cell - self.stride(d);
+                push(lower, self.down[d][lower]);
+            }
+            push(cell, self.centre[cell]);
+            let has_upper = |d: &&usize| index(**d) + 1 < self.shape[**d];
+            for &d in axes.iter().rev().filter(has_upper) {
+                push(cell + self.stride(d), self.up[d][cell]);
+            }
+            pointers.push(rows.len());
+        }
+        let pattern = SymbolicSparseColMat::new_checked(n, n, pointers, None, rows);
+        SparseColMat::new(pattern, values)
+    }
+}
+
+impl<'a> Couplings<'a> {
+    /// The lines of the box in the order of their cells.
+    pub(crate) fn lines(self) -> impl DoubleEndedIterator<Item = Line> {
+        let [nx, ny, _] = self.shape;
+        (0..nx * ny).map(move |i| self.line([i / ny, i % ny]))
+    }
+
+    pub(crate) fn line(self, at: [usize; 2]) -> Line {
+        let [_, ny, len] = self.shape;
+        Line {
+            at,
+            start: (at[0] * ny + at[1]) * len,
+            len,
+        }
+    }
+
+    /// For each line beside this one: the coefficients in the rows of this line, and the cells they belong to.
+    pub(crate) fn neighbours(self, line: Line) -> impl Iterator<Item = (&'a [f64], Range<usize>)> {
+        let strides = [self.shape[1] * self.shape[2], self.shape[2]];
+        let (lower, upper) = (self.lower, self.upper);
+        (0..2).flat_map(move |d| {
+            let cells = line.cells();
+            let below = (line.at[d] > 0).then(|| {
+                let range = cells.start - strides[d]..cells.end - strides[d];
+                (&lower[d][range.clone()], range)
+            });
+            let above = (line.at[d] + 1 < self.shape[d]).then(|| {
+                let range = cells.start + strides[d]..cells.end + strides[d];
+                (&upper[d][cells], range)
+            });
+            below.into_iter().chain(above)
+        })
+    }
+
+    /// Along a line: the coefficients of z in the rows of z + 1, and of z + 1 in the rows of z.
+    pub(crate) fn along(self, line: Line) -> (&'a [f64], &'a [f64]) {
+        if line.len == 1 {
+            return (&[], &[]);
+        }
+        let range = line.start..line.start + line.len - 1;
+        (&self.lower[2][range.clone()], &self.upper[2][range])
+    }
+}
