@@ -149,11 +149,14 @@ pub enum Error {
     },
     /// An iterative solver made no more progress.
     #[error(
-        "GMRES made no more progress after {iterations} products, at a relative residual of {residual:.1e}; \
-         give the Jacobian as a sparse matrix, or scale the equations"
+        "{solver} made no more progress after {iterations} iterations, at a relative residual of {residual:.1e}; \
+         the matrix may be singular or its equations badly scaled; a factorisation can tell (give an operator known by \
+         products as a sparse matrix, or a stencil with `StencilSolver::Direct`)"
     )]
     Stagnation {
-        /// Products spent.
+        /// The method.
+        solver: &'static str,
+        /// Iterations, or products, spent.
         iterations: usize,
         /// ‖b − Ax‖₂ / ‖b‖₂.
         residual: f64,

@@ -9,10 +9,11 @@ use faer::sparse::linalg::lu::SymbolicLu;
 use super::checked::{Checked, Direct};
 use super::krylov::Gmres;
 use super::sparse::{Analyses, SparseCholesky, SparseLu};
-use super::{Backend, Factor, SolveStats, check_batch, dense, structured};
+use super::structured::{self, StencilSolver, Structured};
+use super::{Backend, Factor, SolveStats, check_batch, dense};
 use crate::check;
 use crate::error::Result;
-use crate::operator::{Operator, Side, View};
+use crate::operator::{Operator, Side, Stencil, View};
 
 /// Solves on the processor.
 ///
@@ -32,6 +33,8 @@ pub struct Cpu {
     pub krylov_tolerance: f64,
     /// Products that GMRES may spend on a column.
     pub krylov_products: usize,
+    /// How stencils are solved with.
+    pub stencils: StencilSolver,
     lu: Analyses<SymbolicLu<usize>>,
     cholesky: Analyses<SymbolicCholesky<usize>>,
 }
@@ -42,6 +45,7 @@ impl Default for Cpu {
             tolerance: 1e-11,
             krylov_tolerance: 1e-11,
             krylov_products: 2000,
+            stencils: StencilSolver::Auto,
             lu: Analyses::default(),
             cholesky: Analyses::default(),
         }
@@ -79,10 +83,7 @@ impl Backend for Cpu {
                 let lu = SparseLu::new(m, &self.lu)?;
                 self.checked(a, lu)
             }
-            View::Stencil(stencil) => {
-                let direct = structured::factorise(stencil, definite, &self.lu, &self.cholesky)?;
-                self.checked(a, direct)
-            }
+            View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),
             View::Free => Box::new(Gmres {
                 operator: a,
                 tolerance: self.krylov_tolerance,
@@ -93,6 +94,14 @@ impl Backend for Cpu {
 }
 
 impl Cpu {
+    pub(super) fn factorise_stencil<'a>(
+        &'a self,
+        stencil: &Stencil,
+        definite: bool,
+    ) -> Result<Box<dyn Direct + 'a>> {
+        structured::factorise(stencil, definite, &self.lu, &self.cholesky)
+    }
+
     fn checked<'a, D: Direct + 'a>(
         &self,
         operator: Operator<'a>,

@@ -39,6 +39,7 @@ impl Gmres<'_> {
             // A whole cycle that hardly helps will not be followed by one that does.
             if spent >= self.products || !small(&r, 0.99 * last) {
                 return Err(Error::Stagnation {
+                    solver: "GMRES",
                     iterations: spent,
                     residual: norm(&r) / norm_b,
                 });

@@ -13,6 +13,7 @@ mod structured;
 mod tally;
 
 pub use cpu::Cpu;
+pub use structured::StencilSolver;
 pub(crate) use dense::{
     gram, lower_cholesky, solve_triangular, symmetric_product, symmetric_solve,
 };

@@ -5,6 +5,7 @@ mod product;
 mod stencil;
 
 pub use stencil::Stencil;
+pub(crate) use stencil::{Couplings, Line};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -206,6 +207,14 @@ impl<'a> Operator<'a> {
         };
         Operator {
             kind,
+            definite: self.definite,
+        }
+    }
+
+    /// The operator of this stencil, known to be definite in the same way as this one.
+    pub(crate) fn share<'b>(&self, stencil: &Arc<Stencil>) -> Operator<'b> {
+        Operator {
+            kind: Kind::Stencil(Arc::clone(stencil)),
             definite: self.definite,
         }
     }

@@ -27,12 +27,12 @@ pub struct Stencil {
     /// Number of axes.
     dim: usize,
     /// Cells along each axis, slowest first, padded with ones in front.
-    shape: [usize; 3],
-    centre: Vec<f64>,
+    pub(crate) shape: [usize; 3],
+    pub(crate) centre: Vec<f64>,
     /// For every axis and cell: in the row of the cell above, the coefficient of this one.
-    up: [Vec<f64>; 3],
+    pub(crate) up: [Vec<f64>; 3],
     /// For every axis and cell: in its row, the coefficient of the cell above.
-    down: [Vec<f64>; 3],
+    pub(crate) down: [Vec<f64>; 3],
     gauge: f64,
 }
 
@@ -141,11 +141,6 @@ impl Stencil {
         &self.centre
     }
 
-    /// Cells along each axis, slowest first, padded with ones in front.
-    pub(crate) fn shape(&self) -> [usize; 3] {
-        self.shape
-    }
-
     pub(crate) fn couplings(&self, side: Side) -> Couplings<'_> {
         let (lower, upper) = match side {
             Side::Plain => (&self.up, &self.down),
@@ -159,7 +154,7 @@ impl Stencil {
     }
 
     /// How far apart neighbours along a padded axis are numbered.
-    fn stride(&self, axis: usize) -> usize {
+    pub(crate) fn stride(&self, axis: usize) -> usize {
         self.shape[axis + 1..].iter().product()
     }
 
@@ -179,32 +174,36 @@ impl Stencil {
         out: &mut [[f64; W]],
         size: impl Fn(f64) -> f64,
     ) {
-        let couplings = self.couplings(side);
         let mut total = [0.0; W];
         for x in x.iter().filter(|_| self.gauge != 0.0) {
             (0..W).for_each(|l| total[l] += size(x[l]));
         }
         let shift = total.map(|t| size(self.gauge) * t);
-        for line in couplings.lines() {
+        for line in self.couplings(side).lines() {
             let out = &mut out[line.cells()];
-            let own = self.centre[line.cells()].iter().zip(&x[line.cells()]);
-            for (out, (d, x)) in out.iter_mut().zip(own) {
-                (0..W).for_each(|l| out[l] = shift[l] + size(*d) * size(x[l]));
-            }
-            for (coefficients, range) in couplings.neighbours(line) {
-                for (out, (c, x)) in out.iter_mut().zip(coefficients.iter().zip(&x[range])) {
-                    (0..W).for_each(|l| out[l] += size(*c) * size(x[l]));
-                }
-            }
-            let (lower, upper) = couplings.along(line);
-            let x = &x[line.cells()];
-            for (out, (c, x)) in out[1..].iter_mut().zip(lower.iter().zip(x)) {
-                (0..W).for_each(|l| out[l] += size(*c) * size(x[l]));
-            }
-            for (out, (c, x)) in out.iter_mut().zip(upper.iter().zip(&x[1..])) {
-                (0..W).for_each(|l| out[l] += size(*c) * size(x[l]));
-            }
+            out.fill(shift);
+            self.add_line(side, line, (x, out), |c, x| size(c) * size(x));
         }
+    }
+
+    /// out ← out + Σ term(aᵢⱼ, xⱼ) for the cells i of a line, without the gauge.
+    #[inline(always)]
+    pub(crate) fn add_line<const W: usize>(
+        &self,
+        side: Side,
+        line: Line,
+        (x, out): (&[[f64; W]], &mut [[f64; W]]),
+        term: impl Fn(f64, f64) -> f64,
+    ) {
+        let couplings = self.couplings(side);
+        add(out, &self.centre[line.cells()], &x[line.cells()], &term);
+        for (coefficients, range) in couplings.neighbours(line) {
+            add(out, coefficients, &x[range], &term);
+        }
+        let (lower, upper) = couplings.along(line);
+        let x = &x[line.cells()];
+        add(&mut out[1..], lower, x, &term);
+        add(out, upper, &x[1..], &term);
     }
 
     /// The sparse matrix by columns, rows in order, without the gauge.
@@ -278,5 +277,18 @@ impl<'a> Couplings<'a> {
         }
         let range = line.start..line.start + line.len - 1;
         (&self.lower[2][range.clone()], &self.upper[2][range])
+    }
+}
+
+/// out ← out + term(c, x), cell by cell.
+#[inline(always)]
+fn add<const W: usize>(
+    out: &mut [[f64; W]],
+    c: &[f64],
+    x: &[[f64; W]],
+    term: &impl Fn(f64, f64) -> f64,
+) {
+    for (out, (c, x)) in out.iter_mut().zip(c.iter().zip(x)) {
+        (0..W).for_each(|l| out[l] += term(*c, x[l]));
     }
 }

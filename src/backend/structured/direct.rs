@@ -28,7 +28,7 @@ pub(super) struct Gauged<'a> {
 const POOR_PIN: f64 = 1e-2;
 
 /// Factorises a stencil, by Cholesky if it is said to be positive definite.
-pub(crate) fn factorise<'a>(
+pub(in crate::backend) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,
     lu: &Analyses<SymbolicLu<usize>>,

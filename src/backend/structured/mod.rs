@@ -1,5 +1,138 @@
-//! Solvers for stencils on boxes.
+//! Solvers for stencils on boxes: direct, or iterative in lock step over a batch.
 
+mod bicgstab;
+mod conjugate_gradients;
+mod dilu;
 mod direct;
+mod lanes;
+mod multigrid;
+mod sweep;
+mod system;
 
 pub(super) use direct::factorise;
+
+use std::sync::{Arc, OnceLock};
+
+use faer::MatMut;
+use faer::prelude::{Reborrow, ReborrowMut};
+use rayon::prelude::*;
+
+use self::dilu::Dilu;
+use self::multigrid::Multigrid;
+use self::system::{Precondition, System};
+use super::checked::{Checked, Direct};
+use super::cpu::Cpu;
+use super::{Factor, SolveStats, check_batch};
+use crate::error::Result;
+use crate::operator::{Operator, Side, Stencil};
+
+/// How a stencil is solved with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StencilSolver {
+    /// What is fastest by the rule stated at [`Cpu`].
+    #[default]
+    Auto,
+    /// A sparse factorisation.
+    Direct,
+    /// Iteration with an incomplete factorisation, DILU.
+    Dilu,
+    /// Iteration with aggregation multigrid.
+    Multigrid,
+}
+
+/// A stencil made ready for solving; what a way of solving needs is made when it is first taken.
+pub(super) struct Structured<'a> {
+    cpu: &'a Cpu,
+    stencil: Arc<Stencil>,
+    definite: Operator<'a>,
+    direct: OnceLock<Checked<'a, Box<dyn Direct + 'a>>>,
+    dilu: OnceLock<Dilu>,
+    multigrid: OnceLock<Multigrid>,
+}
+
+impl<'a> Structured<'a> {
+    pub(super) fn new(cpu: &'a Cpu, stencil: &Arc<Stencil>, operator: &Operator<'a>) -> Self {
+        Self {
+            cpu,
+            stencil: Arc::clone(stencil),
+            definite: operator.share(stencil),
+            direct: OnceLock::new(),
+            dilu: OnceLock::new(),
+            multigrid: OnceLock::new(),
+        }
+    }
+
+    fn choose(&self, columns: usize) -> StencilSolver {
+        match self.cpu.stencils {
+            StencilSolver::Auto => {
+                let _ = columns;
+                StencilSolver::Direct
+            }
+            chosen => chosen,
+        }
+    }
+
+    fn direct(&self) -> Result<&Checked<'a, Box<dyn Direct + 'a>>> {
+        if let Some(direct) = self.direct.get() {
+            return Ok(direct);
+        }
+        let definite = self.definite.is_positive_definite();
+        let direct = self.cpu.factorise_stencil(&self.stencil, definite)?;
+        let checked = Checked::new(self.definite.share(&self.stencil), direct, self.cpu.tolerance);
+        Ok(self.direct.get_or_init(|| checked))
+    }
+
+    /// Solves a few columns, W at a time.
+    fn iterate<const W: usize>(
+        &self,
+        side: Side,
+        precondition: Precondition<'_>,
+        mut batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        let definite = self.definite.is_positive_definite();
+        let system = System {
+            stencil: &self.stencil,
+            side,
+            precondition,
+            tolerance: self.cpu.krylov_tolerance,
+            products: self.cpu.krylov_products,
+            name: if definite { "PCG" } else { "BiCGSTAB" },
+        };
+        batch
+            .rb_mut()
+            .par_col_chunks_mut(W)
+            .map(|chunk| {
+                let b = lanes::interleave::<W>(chunk.rb());
+                let (x, stats) = if definite {
+                    conjugate_gradients::solve(&system, &b)?
+                } else {
+                    bicgstab::solve(&system, &b)?
+                };
+                lanes::separate(&x, chunk);
+                Ok(stats)
+            })
+            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
+    }
+}
+
+impl Factor for Structured<'_> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        check_batch(batch.rb(), self.stencil.cells())?;
+        let precondition = match self.choose(batch.ncols()) {
+            StencilSolver::Dilu => {
+                Precondition::Dilu(self.dilu.get_or_init(|| Dilu::new(&self.stencil)))
+            }
+            StencilSolver::Multigrid => Precondition::Multigrid(self.multigrid.get_or_init(|| {
+                Multigrid::new(&self.stencil, self.definite.is_positive_definite())
+            })),
+            _ => return self.direct()?.solve(side, batch),
+        };
+        // As wide as keeps all threads busy; the width changes no result.
+        match batch.ncols().div_ceil(rayon::current_num_threads()) {
+            0 | 1 => self.iterate::<1>(side, precondition, batch),
+            2 => self.iterate::<2>(side, precondition, batch),
+            3 | 4 => self.iterate::<4>(side, precondition, batch),
+            _ => self.iterate::<8>(side, precondition, batch),
+        }
+    }
+}
