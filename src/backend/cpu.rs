@@ -22,16 +22,29 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// | identity, diagonal | no factorisation | no factorisation |
 /// | dense | Cholesky | LU with partial pivoting |
 /// | sparse | sparse Cholesky, minimum degree | sparse LU |
+/// | stencil | sparse Cholesky, or conjugate gradients with multigrid | sparse LU, or BiCGSTAB with DILU or multigrid |
 /// | products only | restarted GMRES | restarted GMRES |
+///
+/// Stencils of N cells are factorised when a batch has more columns than
+///
+/// | | positive definite | otherwise |
+/// |---|---|---|
+/// | on a line | 0 | 0 |
+/// | in the plane, N ≤ 300 000 | 0 | 16 |
+/// | in space, N ≤ 50 000 | N/2500 | √N/2 |
+///
+/// and from then on. Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
+/// have no more than 64 cells and the matrix is not definite. Iteration that fails is followed by a factorisation
+/// within the same limits. The bench `stencils` measures the crossovers; [`stencils`](Cpu::stencils) overrides the rule.
 ///
 /// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves. Batches
 /// are cut into fixed blocks of columns that run on rayon's current thread pool; results do not depend on its size.
 pub struct Cpu {
     /// Largest backward error of a direct solve that is not an error.
     pub tolerance: f64,
-    /// Relative residual at which GMRES stops.
+    /// Relative residual at which iterative solvers stop.
     pub krylov_tolerance: f64,
-    /// Products that GMRES may spend on a column.
+    /// Products that an iterative solver may spend on a column.
     pub krylov_products: usize,
     /// How stencils are solved with.
     pub stencils: StencilSolver,

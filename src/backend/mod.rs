@@ -13,11 +13,11 @@ mod structured;
 mod tally;
 
 pub use cpu::Cpu;
-pub use structured::StencilSolver;
 pub(crate) use dense::{
     gram, lower_cholesky, solve_triangular, symmetric_product, symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm};
+pub use structured::StencilSolver;
 pub(crate) use tally::Tally;
 
 use faer::{MatMut, MatRef};

@@ -37,7 +37,11 @@ pub(super) fn solve<const W: usize>(
         let beta: Lanes<W> = lanes(|l| rho[l] / last[l] * (alpha[l] / omega[l]));
         for ((p, r), v) in p.iter_mut().zip(&r).zip(&v) {
             for l in 0..W {
-                p[l] = if fresh[l] { r[l] } else { r[l] + beta[l] * (p[l] - omega[l] * v[l]) };
+                p[l] = if fresh[l] {
+                    r[l]
+                } else {
+                    r[l] + beta[l] * (p[l] - omega[l] * v[l])
+                };
             }
         }
         let step = |value: f64, l: usize| if progress.active[l] { value } else { 0.0 };

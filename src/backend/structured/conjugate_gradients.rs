@@ -28,7 +28,13 @@ pub(super) fn solve<const W: usize>(
         }
         system.apply(&p, &mut q);
         let curvature = dot(&p, &q);
-        let alpha = lanes(|l| if progress.active[l] { rho[l] / curvature[l] } else { 0.0 });
+        let alpha = lanes(|l| {
+            if progress.active[l] {
+                rho[l] / curvature[l]
+            } else {
+                0.0
+            }
+        });
         add_scaled(&mut x, alpha, &p);
         add_scaled(&mut r, alpha.map(|a| -a), &q);
         let size = norm(&r);

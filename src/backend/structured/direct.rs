@@ -53,7 +53,11 @@ pub(in crate::backend) fn factorise<'a>(
     let first = (0..stencil.cells()).fold(0, slowest);
     let gauged = Gauged::new(stencil, first, sparse)?;
     let null = gauged.columns[0].col_as_slice(1);
-    let densest = (0..null.len()).fold(0, |m, i| if null[i] > null[m] { i } else { m });
+    // With a pin in near-vacuum even the sign of the null vector is chance; its shape is not.
+    let larger = |m: usize, i: usize| {
+        if null[i].abs() > null[m].abs() { i } else { m }
+    };
+    let densest = (0..null.len()).fold(0, larger);
     if null[first].abs() >= POOR_PIN * null[densest].abs() {
         return Ok(Box::new(gauged));
     }

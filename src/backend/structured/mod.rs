@@ -40,11 +40,15 @@ pub enum StencilSolver {
     Multigrid,
 }
 
+/// Most cells in a plane, and in space, that a factorisation is tried for: beyond, it takes gigabytes.
+const LARGEST_PLANE: usize = 300_000;
+const LARGEST_SOLID: usize = 50_000;
+
 /// A stencil made ready for solving; what a way of solving needs is made when it is first taken.
 pub(super) struct Structured<'a> {
     cpu: &'a Cpu,
     stencil: Arc<Stencil>,
-    definite: Operator<'a>,
+    operator: Operator<'a>,
     direct: OnceLock<Checked<'a, Box<dyn Direct + 'a>>>,
     dilu: OnceLock<Dilu>,
     multigrid: OnceLock<Multigrid>,
@@ -55,30 +59,61 @@ impl<'a> Structured<'a> {
         Self {
             cpu,
             stencil: Arc::clone(stencil),
-            definite: operator.share(stencil),
+            operator: operator.share(stencil),
             direct: OnceLock::new(),
             dilu: OnceLock::new(),
             multigrid: OnceLock::new(),
         }
     }
 
+    /// The rule stated at [`Cpu`].
     fn choose(&self, columns: usize) -> StencilSolver {
-        match self.cpu.stencils {
-            StencilSolver::Auto => {
-                let _ = columns;
-                StencilSolver::Direct
-            }
-            chosen => chosen,
+        if self.cpu.stencils != StencilSolver::Auto {
+            return self.cpu.stencils;
         }
+        let (cells, axes) = (self.stencil.cells(), self.stencil.shape);
+        let many = match (self.stencil.dim(), self.is_definite()) {
+            (1, _) => 0,
+            (2, true) => usize::from(cells > LARGEST_PLANE) * usize::MAX,
+            (2, false) => 16,
+            (_, true) => cells / 2500,
+            (_, false) => (cells as f64).sqrt() as usize / 2,
+        };
+        let made = self.direct.get().is_some();
+        if made || (columns > many && self.direct_fits()) {
+            StencilSolver::Direct
+        } else if !self.is_definite() && axes.iter().filter(|&&n| n > 1).sum::<usize>() <= 64 {
+            StencilSolver::Dilu
+        } else {
+            StencilSolver::Multigrid
+        }
+    }
+
+    /// Whether a factorisation is within reach.
+    fn direct_fits(&self) -> bool {
+        let most = match self.stencil.dim() {
+            1 => usize::MAX,
+            2 => LARGEST_PLANE,
+            _ => LARGEST_SOLID,
+        };
+        self.stencil.cells() <= most
+    }
+
+    fn is_definite(&self) -> bool {
+        self.operator.is_positive_definite()
     }
 
     fn direct(&self) -> Result<&Checked<'a, Box<dyn Direct + 'a>>> {
         if let Some(direct) = self.direct.get() {
             return Ok(direct);
         }
-        let definite = self.definite.is_positive_definite();
+        let definite = self.is_definite();
         let direct = self.cpu.factorise_stencil(&self.stencil, definite)?;
-        let checked = Checked::new(self.definite.share(&self.stencil), direct, self.cpu.tolerance);
+        let checked = Checked::new(
+            self.operator.share(&self.stencil),
+            direct,
+            self.cpu.tolerance,
+        );
         Ok(self.direct.get_or_init(|| checked))
     }
 
@@ -89,7 +124,7 @@ impl<'a> Structured<'a> {
         precondition: Precondition<'_>,
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        let definite = self.definite.is_positive_definite();
+        let definite = self.is_definite();
         let system = System {
             stencil: &self.stencil,
             side,
@@ -116,23 +151,34 @@ impl<'a> Structured<'a> {
 }
 
 impl Factor for Structured<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
         check_batch(batch.rb(), self.stencil.cells())?;
-        let precondition = match self.choose(batch.ncols()) {
+        let method = self.choose(batch.ncols());
+        let precondition = match method {
             StencilSolver::Dilu => {
                 Precondition::Dilu(self.dilu.get_or_init(|| Dilu::new(&self.stencil)))
             }
-            StencilSolver::Multigrid => Precondition::Multigrid(self.multigrid.get_or_init(|| {
-                Multigrid::new(&self.stencil, self.definite.is_positive_definite())
-            })),
+            StencilSolver::Multigrid => Precondition::Multigrid(
+                self.multigrid
+                    .get_or_init(|| Multigrid::new(&self.stencil, self.is_definite())),
+            ),
             _ => return self.direct()?.solve(side, batch),
         };
+        let rescue = self.cpu.stencils == StencilSolver::Auto && self.direct_fits();
+        let saved = rescue.then(|| batch.rb().to_owned());
         // As wide as keeps all threads busy; the width changes no result.
-        match batch.ncols().div_ceil(rayon::current_num_threads()) {
-            0 | 1 => self.iterate::<1>(side, precondition, batch),
-            2 => self.iterate::<2>(side, precondition, batch),
-            3 | 4 => self.iterate::<4>(side, precondition, batch),
-            _ => self.iterate::<8>(side, precondition, batch),
+        let iterated = match batch.ncols().div_ceil(rayon::current_num_threads()) {
+            0 | 1 => self.iterate::<1>(side, precondition, batch.rb_mut()),
+            2 => self.iterate::<2>(side, precondition, batch.rb_mut()),
+            3 | 4 => self.iterate::<4>(side, precondition, batch.rb_mut()),
+            _ => self.iterate::<8>(side, precondition, batch.rb_mut()),
+        };
+        match (iterated, saved) {
+            (Err(_), Some(saved)) => {
+                batch.copy_from(saved);
+                self.direct()?.solve(side, batch)
+            }
+            (outcome, _) => outcome,
         }
     }
 }

@@ -77,7 +77,11 @@ impl Multigrid {
     pub(super) fn room<const W: usize>(&self) -> Room<W> {
         let coarser = self.levels.iter().skip(1).map(|l| l.inverse.len());
         let sizes = coarser.chain([self.cells]);
-        Room(sizes.map(|n| [vec![[0.0; W]; n], vec![[0.0; W]; n]]).collect())
+        Room(
+            sizes
+                .map(|n| [vec![[0.0; W]; n], vec![[0.0; W]; n]])
+                .collect(),
+        )
     }
 
     /// x ← one V-cycle for b, from zero.

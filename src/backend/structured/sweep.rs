@@ -58,7 +58,11 @@ impl<'a> Sweeps<'a> {
         self.each_line([true; 3], |line, row| {
             let scaled = x[line.cells()].iter().zip(&self.inverse[line.cells()]);
             for (row, (x, inverse)) in row.iter_mut().zip(scaled) {
-                let d = if *inverse == 0.0 { 0.0 } else { inverse.recip() };
+                let d = if *inverse == 0.0 {
+                    0.0
+                } else {
+                    inverse.recip()
+                };
                 (0..W).for_each(|l| row[l] = x[l] * d);
             }
             self.subtract_neighbours(line, x, row, |start| start > line.start);
@@ -112,7 +116,10 @@ impl<'a> Sweeps<'a> {
         // The first cell of the line has nothing before it.
         if descending {
             let behind = [0.0].iter().chain(upper.iter().rev());
-            cells.rev().zip(behind).for_each(|(cell, c)| advance(cell, *c));
+            cells
+                .rev()
+                .zip(behind)
+                .for_each(|(cell, c)| advance(cell, *c));
         } else {
             let behind = [0.0].iter().chain(lower);
             cells.zip(behind).for_each(|(cell, c)| advance(cell, *c));

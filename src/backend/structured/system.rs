@@ -159,7 +159,9 @@ impl<const W: usize> Progress<W> {
         Error::Stagnation {
             solver: system.name,
             iterations: self.iterations,
-            residual: (0..W).filter(|&l| self.active[l]).fold(0.0, |m, l| relative[l].max(m)),
+            residual: (0..W)
+                .filter(|&l| self.active[l])
+                .fold(0.0, |m, l| relative[l].max(m)),
         }
     }
 
