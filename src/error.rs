@@ -217,6 +217,12 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
+    /// Every start of a correction led to where the simulator shows something of another kind than the data.
+    #[error("no start is left to correct from: {reasons}; start nearer to what made the data")]
+    NoStart {
+        /// The simulator's objections, start by start.
+        reasons: String,
+    },
     /// A factorisation could not get its memory.
     #[error(
         "out of memory for the {what} of a {size}×{size} matrix; use fewer cells or another backend"
@@ -268,6 +274,7 @@ impl Error {
             Self::NoMetric => "NoMetric",
             Self::Option { .. } => "Option",
             Self::InfiniteStart { .. } => "InfiniteStart",
+            Self::NoStart { .. } => "NoStart",
             Self::OutOfMemory { .. } => "OutOfMemory",
             Self::Plot { .. } => "Plot",
             Self::Model(_) => "Model",

@@ -34,6 +34,7 @@
 //! | say what fits | [`Loss`] and [`loss`], [`Covariance`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
 //! | choose a geometry | [`Metric`], [`Root`] and [`metric`] |
 //! | descend | [`Descent`], [`Report`], [`direction`], [`step`] |
+//! | correct for a model's error with a simulator | [`Simulator`], [`Corrected`] |
 //! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | solve | [`Backend`], [`Cpu`] |
 //! | check | [`verify`] |
@@ -67,6 +68,7 @@ mod operator;
 pub mod plot;
 pub mod prior;
 pub mod random;
+pub mod simulator;
 pub mod step;
 mod transform;
 mod vector;
@@ -86,6 +88,7 @@ pub use model::Model;
 pub use newton::Newton;
 pub use operator::{Operator, Product, Side, Stencil, View};
 pub use prior::Prior;
+pub use simulator::{Corrected, Simulator};
 pub use step::StepRule;
 pub use transform::{Bounds, Transform};
 

@@ -25,6 +25,7 @@ const ROWS: &[&[&str]] = &[
     &["prior", "transform"],
     &["direction", "step"],
     &["descent"],
+    &["simulator"],
     &["models"],
     &["verify", "plot"],
 ];

@@ -8,11 +8,12 @@ use super::{Backend, Factor, SolveStats};
 use crate::error::Result;
 use crate::operator::{Operator, Side};
 
-/// Counts the factorisations and solved columns that pass through it.
+/// Counts the factorisations, solved columns and iterations that pass through it.
 pub(crate) struct Tally<'b> {
     backend: &'b dyn Backend,
     factorisations: AtomicUsize,
     solves: AtomicUsize,
+    iterations: AtomicUsize,
 }
 
 impl<'b> Tally<'b> {
@@ -21,6 +22,7 @@ impl<'b> Tally<'b> {
             backend,
             factorisations: AtomicUsize::new(0),
             solves: AtomicUsize::new(0),
+            iterations: AtomicUsize::new(0),
         }
     }
 
@@ -31,6 +33,11 @@ impl<'b> Tally<'b> {
     /// Columns solved, A and Aᵀ together.
     pub(crate) fn solves(&self) -> usize {
         self.solves.load(Ordering::Relaxed)
+    }
+
+    /// Iterations of iterative solvers, those of the slowest column of every batch.
+    pub(crate) fn iterations(&self) -> usize {
+        self.iterations.load(Ordering::Relaxed)
     }
 }
 
@@ -44,6 +51,7 @@ impl Backend for Tally<'_> {
         Ok(Box::new(Counted {
             factor,
             solves: &self.solves,
+            iterations: &self.iterations,
         }))
     }
 }
@@ -51,11 +59,15 @@ impl Backend for Tally<'_> {
 struct Counted<'a> {
     factor: Box<dyn Factor + 'a>,
     solves: &'a AtomicUsize,
+    iterations: &'a AtomicUsize,
 }
 
 impl Factor for Counted<'_> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
         self.solves.fetch_add(batch.ncols(), Ordering::Relaxed);
-        self.factor.solve(side, batch)
+        let stats = self.factor.solve(side, batch)?;
+        self.iterations
+            .fetch_add(stats.iterations, Ordering::Relaxed);
+        Ok(stats)
     }
 }

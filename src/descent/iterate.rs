@@ -31,6 +31,8 @@ pub struct Counts {
     pub metric_factorisations: usize,
     /// Solves for the metric.
     pub metric_solves: usize,
+    /// Iterations of iterative solvers in all of these, those of the slowest column of every batch.
+    pub solver_iterations: usize,
 }
 
 /// The step that led to an iterate.
@@ -92,6 +94,8 @@ pub struct Iterate {
     pub gradient: f64,
     /// How it was reached; None at the start.
     pub step: Option<Move>,
+    /// The metric that the next step is measured with.
+    pub metric: &'static str,
     /// What was spent so far.
     pub counts: Counts,
     /// Seconds since the run began.
@@ -170,6 +174,8 @@ impl From<()> for Flow {
 pub(super) struct Progress {
     /// The scale that the step rule began with.
     natural: f64,
+    /// Whether the present point is in the history.
+    recorded: bool,
     point: Point,
     best: Point,
     last: Option<Move>,
@@ -180,6 +186,7 @@ impl Progress {
     pub(super) fn new(start: Point, natural: f64) -> Self {
         Self {
             natural,
+            recorded: false,
             best: start.clone(),
             point: start,
             last: None,
@@ -191,12 +198,24 @@ impl Progress {
         &self.point
     }
 
+    /// Whether the present point is in the history.
+    pub(super) fn recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// Whether the last step reduced the objective by less than this fraction.
+    pub(super) fn slowed(&self, fraction: f64) -> bool {
+        let before = self.history.last().filter(|_| !self.recorded);
+        before.is_some_and(|before| before.loss - self.point.loss < fraction * before.loss.abs())
+    }
+
     pub(super) fn record(
         &mut self,
         here: &Here<'_>,
         counts: Counts,
         elapsed: Duration,
     ) -> Snapshot<'_> {
+        self.recorded = true;
         self.history.push(Iterate {
             iteration: self.history.len(),
             theta: self.point.theta.clone(),
@@ -204,6 +223,7 @@ impl Progress {
             penalty: self.point.penalty,
             gradient: norm(&here.exact),
             step: self.last,
+            metric: here.metric,
             counts,
             seconds: elapsed.as_secs_f64(),
         });
@@ -217,6 +237,7 @@ impl Progress {
         if next.loss < self.best.loss {
             self.best = next.clone();
         }
+        self.recorded = false;
         self.point = next;
         self.last = Some(step);
     }

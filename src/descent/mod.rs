@@ -55,10 +55,18 @@ struct Setting<'a> {
     model: &'a dyn Model,
     loss: &'a dyn Loss,
     metric: Option<&'a dyn Metric>,
+    first_metric: Option<FirstMetric<'a>>,
     direction: &'a dyn Direction,
     bounds: Option<&'a Bounds>,
     transforms: Option<&'a [Transform]>,
     priors: Vec<&'a dyn Prior>,
+}
+
+/// A metric to begin with, and the relative decrease of the objective in a step below which it has done its part.
+#[derive(Clone, Copy)]
+struct FirstMetric<'a> {
+    metric: &'a dyn Metric,
+    progress: f64,
 }
 
 const LEAST_SQUARES: &LeastSquares = &LeastSquares {
@@ -74,6 +82,7 @@ impl<'a> Descent<'a> {
                 model,
                 loss,
                 metric: None,
+                first_metric: None,
                 direction: LEAST_SQUARES,
                 bounds: None,
                 transforms: None,
@@ -89,6 +98,15 @@ impl<'a> Descent<'a> {
     #[must_use]
     pub fn metric(mut self, metric: &'a dyn Metric) -> Self {
         self.setting.metric = Some(metric);
+        self
+    }
+
+    /// Measures the first steps with another metric: until one reduces the objective by less than the fraction
+    /// `progress`, such as 0.1, or none does. Some metrics see further from a bad start than the one that matches the
+    /// loss, which in turn is much the faster near the end.
+    #[must_use]
+    pub fn first_metric(mut self, metric: &'a dyn Metric, progress: f64) -> Self {
+        self.setting.first_metric = Some(FirstMetric { metric, progress });
         self
     }
 
@@ -160,11 +178,24 @@ impl<'a> Descent<'a> {
         rule.start();
         let mut progress = Progress::new(problem.start(theta)?, rule.first().0);
         loop {
+            let slow =
+                |progress: &Progress| problem.first_phase().is_some_and(|p| progress.slowed(p));
+            let switched = slow(&progress) && problem.end_first_phase();
+            if switched {
+                rule.start();
+            }
             let point = progress.point().clone();
             let here = problem.linearise(&point)?;
-            let snapshot = progress.record(&here, problem.counts(&here), started.elapsed());
-            let flow = observer(snapshot).into();
-            let stop = match progress.stop(&self.tolerances, flow) {
+            let mut stop = None;
+            if !progress.recorded() {
+                let snapshot = progress.record(&here, problem.counts(&here), started.elapsed());
+                let flow = observer(snapshot).into();
+                // A first metric that has come to rest is no end.
+                let rest = |s: &Stop| matches!(s, Stop::Step { .. } | Stop::Loss { .. });
+                let ended = progress.stop(&self.tolerances, flow);
+                stop = ended.filter(|s| !(switched && rest(s)));
+            }
+            let stop = match stop {
                 Some(stop) => {
                     problem.book(&here);
                     stop
@@ -172,6 +203,11 @@ impl<'a> Descent<'a> {
                 None => match problem.search(here, rule)? {
                     Outcome::Moved(next, step) => {
                         progress.advance(next, step);
+                        continue;
+                    }
+                    Outcome::Stuck { .. } if problem.first_phase().is_some() => {
+                        problem.end_first_phase();
+                        rule.start();
                         continue;
                     }
                     Outcome::Stuck { trials, slope } => Stop::Stalled { trials, slope },
@@ -234,6 +270,14 @@ impl<'a> Descent<'a> {
         }
         if let Some(transforms) = setting.transforms {
             check_transforms(transforms, theta)?;
+        }
+        if let Some(first) = setting.first_metric {
+            check::option(
+                "the progress that keeps the first metric",
+                first.progress,
+                first.progress >= 0.0 && first.progress < 1.0,
+                "give a fraction such as 0.1",
+            )?;
         }
         setting.direction.check()?;
         if let Some(step) = &self.step {

@@ -32,6 +32,8 @@ pub(super) struct Problem<'a> {
     forward: Tally<'a>,
     sensitivity: Tally<'a>,
     geometry: Tally<'a>,
+    /// The metric of the first phase, while that lasts.
+    first_metric: Cell<Option<&'a dyn Metric>>,
     model_solves: Cell<usize>,
     tangents: Cell<usize>,
     adjoints: Cell<usize>,
@@ -46,6 +48,7 @@ pub(super) struct Here<'p> {
     pub(super) point: &'p Point,
     pub(super) z: Linearisation<'p>,
     pub(super) root: Option<Box<dyn Root + 'p>>,
+    pub(super) metric: &'static str,
     pub(super) covector: Vec<f64>,
     pub(super) prior: Option<PriorTerms<'p>>,
     /// The gradient of the projected covector, in the coordinates of the free parameters.
@@ -65,6 +68,7 @@ impl<'a> Problem<'a> {
         let parameters = setting.model.param_dim();
         setting.metric = setting.metric.or(own);
         Self {
+            first_metric: Cell::new(setting.first_metric.map(|first| first.metric)),
             setting,
             forward: Tally::new(backend),
             sensitivity: Tally::new(backend),
@@ -111,7 +115,11 @@ impl<'a> Problem<'a> {
         let mut z = Linearisation::new(self.setting.model, rho, theta, &self.sensitivity)?;
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
-        let root = self.root(rho)?;
+        let metric = self.metric()?;
+        let root = match metric {
+            Some(metric) => Some(metric.at(rho, &self.geometry)?),
+            None => None,
+        };
         let mut whole = vec![0.0; rho.len()];
         self.setting.loss.gradient(rho, &mut whole);
         check::finite("the gradient of the loss", &whole)?;
@@ -133,6 +141,7 @@ impl<'a> Problem<'a> {
             point,
             z,
             root,
+            metric: metric.map_or("none", |m| m.name()),
             covector,
             prior,
             grad,
@@ -145,12 +154,27 @@ impl<'a> Problem<'a> {
     }
 
     /// The metric, where the direction needs one.
-    fn root<'p>(&'p self, rho: &'p [f64]) -> Result<Option<Box<dyn Root + 'p>>> {
+    fn metric(&self) -> Result<Option<&dyn Metric>> {
         if !self.setting.direction.needs_metric() {
             return Ok(None);
         }
-        let metric = self.setting.metric.ok_or(Error::NoMetric)?;
-        Ok(Some(metric.at(rho, &self.geometry)?))
+        let metric = self.first_metric.get().or(self.setting.metric);
+        metric.ok_or(Error::NoMetric).map(Some)
+    }
+
+    /// Ends the phase of the first metric, if it lasts still, and forgets the norms that were measured with it.
+    pub(super) fn end_first_phase(&self) -> bool {
+        self.widest.borrow_mut().fill(0.0);
+        self.first_metric.take().is_some()
+    }
+
+    /// The decrease below which the first phase ends, while it lasts.
+    pub(super) fn first_phase(&self) -> Option<f64> {
+        let lasts = self.first_metric.get().is_some();
+        self.setting
+            .first_metric
+            .filter(|_| lasts)
+            .map(|f| f.progress)
     }
 
     /// Takes out of the problem what `direction` would push through a bound.
@@ -201,6 +225,9 @@ impl<'a> Problem<'a> {
             adjoint_solves: self.adjoints.get(),
             metric_factorisations: self.geometry.factorisations(),
             metric_solves: self.geometry.solves(),
+            solver_iterations: self.forward.iterations()
+                + self.sensitivity.iterations()
+                + self.geometry.iterations(),
         }
     }
 

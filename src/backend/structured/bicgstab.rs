@@ -29,8 +29,8 @@ pub(super) fn solve<const W: usize>(
         rho = dot(&shadow, &r);
         let shadow_size = norm(&shadow);
         for l in 0..W {
-            let lost = !(rho[l].abs() > BREAKDOWN * shadow_size[l] * size[l]);
-            fresh[l] |= lost || !progress.active[l];
+            let sound = rho[l].abs() > BREAKDOWN * shadow_size[l] * size[l];
+            fresh[l] |= !(sound && progress.active[l]);
         }
         copy_lanes(&mut shadow, &r, fresh);
         rho = lanes(|l| if fresh[l] { size[l] * size[l] } else { rho[l] });

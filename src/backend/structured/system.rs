@@ -144,10 +144,11 @@ impl<const W: usize> Progress<W> {
         let unfinished = again;
         for l in (0..W).filter(|&l| unfinished[l]) {
             let last = std::mem::replace(&mut self.checked[l], found[l]);
+            let improved = found[l] <= LEAST_PROGRESS * last;
             if found[l] <= rounding[l] {
                 again[l] = false;
                 self.active[l] = false;
-            } else if !(found[l] <= LEAST_PROGRESS * last) {
+            } else if !improved {
                 return Err(self.stagnation(system));
             }
         }
