@@ -217,6 +217,30 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
+    /// A velocity that is NaN or infinite.
+    #[error(
+        "the velocity along axis {axis} at x = {at:?} is {value}; check the flow there, or choose a box that avoids the point"
+    )]
+    Velocity {
+        /// Its value.
+        value: f64,
+        /// The axis, counted from 0.
+        axis: usize,
+        /// The point.
+        at: Vec<f64>,
+    },
+    /// A stationary density that is not unique, because mass can end in more than one place.
+    #[error(
+        "the stationary density is not unique: mass ends in {classes} separate places, the smallest being {places}; \
+         use `Flux::FaceAveraged`, which lets no cell absorb mass around a fixed point, add some diffusion, or a \
+         teleportation rate α > 0"
+    )]
+    Trapped {
+        /// How many places there are.
+        classes: usize,
+        /// Where the smallest are.
+        places: String,
+    },
     /// Every start of a correction led to where the simulator shows something of another kind than the data.
     #[error("no start is left to correct from: {reasons}; start nearer to what made the data")]
     NoStart {
@@ -274,6 +298,8 @@ impl Error {
             Self::NoMetric => "NoMetric",
             Self::Option { .. } => "Option",
             Self::InfiniteStart { .. } => "InfiniteStart",
+            Self::Velocity { .. } => "Velocity",
+            Self::Trapped { .. } => "Trapped",
             Self::NoStart { .. } => "NoStart",
             Self::OutOfMemory { .. } => "OutOfMemory",
             Self::Plot { .. } => "Plot",

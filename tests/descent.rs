@@ -9,7 +9,7 @@ use pullback::loss::L2Misfit;
 use pullback::metric::{L2, Scaled};
 use pullback::step::{Armijo, Fixed, Trial, TrustRatio, Verdict};
 use pullback::{
-    Backend, Descent, Error, Flow, Loss, Model, Operator, Result, Snapshot, StepRule, Stop,
+    Backend, Control, Descent, Error, Loss, Model, Operator, Result, Snapshot, StepRule, Stop,
     Tolerances, random,
 };
 use support::runs::{line, misfit, only, run};
@@ -107,9 +107,9 @@ fn the_observer_sees_every_iterate_and_may_stop() {
     let watch = |it: Snapshot<'_>| {
         seen.push(it.iteration);
         if it.iteration == 2 {
-            Flow::Stop
+            Control::Stop
         } else {
-            Flow::Continue
+            Control::Continue
         }
     };
     let report = Descent::new(&model, &loss)

@@ -14,7 +14,7 @@ const ARGUMENTS: usize = 5;
 const ROWS: &[&[&str]] = &[
     &["error"],
     &["check", "vector"],
-    &["operator", "random"],
+    &["operator", "random", "flow"],
     &["grid"],
     &["backend"],
     &["covariance"],

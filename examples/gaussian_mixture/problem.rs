@@ -7,7 +7,7 @@ use pullback::metric::{FisherRao, L2, Sobolev, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::{Armijo, TrustRatio};
 use pullback::{
-    Bounds, Cpu, Descent, Direction, Flow, Grid, Linearisation, Loss, Metric, Report, Result,
+    Bounds, Control, Cpu, Descent, Direction, Grid, Linearisation, Loss, Metric, Report, Result,
     Snapshot, StepRule, Tolerances,
 };
 
@@ -284,7 +284,7 @@ impl Problem {
     /// Where the metric matches the loss, steps are Levenberg-Marquardt's. All others start with the length
     /// that the loss's own metric finds best along their first direction, and then find their scale as they
     /// go, growing at most twofold an iteration.
-    pub fn descend<F: Into<Flow>>(
+    pub fn descend<F: Into<Control>>(
         &self,
         geometry: Geometry,
         start: &[f64],

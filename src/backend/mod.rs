@@ -18,6 +18,7 @@ pub(crate) use dense::{
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm};
 pub use structured::StencilSolver;
+pub(crate) use structured::smooth;
 pub(crate) use tally::Tally;
 
 use faer::{MatMut, MatRef};

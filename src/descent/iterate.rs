@@ -155,7 +155,7 @@ impl fmt::Display for Snapshot<'_> {
 
 /// What an observer says after an iterate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flow {
+pub enum Control {
     /// Go on.
     #[default]
     Continue,
@@ -164,7 +164,7 @@ pub enum Flow {
 }
 
 /// An observer that returns nothing lets the run go on.
-impl From<()> for Flow {
+impl From<()> for Control {
     fn from((): ()) -> Self {
         Self::Continue
     }
@@ -242,10 +242,10 @@ impl Progress {
         self.last = Some(step);
     }
 
-    pub(super) fn stop(&self, tolerances: &Tolerances, flow: Flow) -> Option<Stop> {
+    pub(super) fn stop(&self, tolerances: &Tolerances, flow: Control) -> Option<Stop> {
         match flow {
-            Flow::Stop => Some(Stop::Observer),
-            Flow::Continue => tolerances.judge(&self.history, self.natural),
+            Control::Stop => Some(Stop::Observer),
+            Control::Continue => tolerances.judge(&self.history, self.natural),
         }
     }
 

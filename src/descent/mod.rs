@@ -6,7 +6,7 @@ mod report;
 mod search;
 mod stopping;
 
-pub use iterate::{Counts, Flow, Iterate, Move, Snapshot};
+pub use iterate::{Control, Counts, Iterate, Move, Snapshot};
 pub use report::Report;
 pub use stopping::{Stop, Tolerances};
 
@@ -159,12 +159,12 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Descends from `theta`. The observer sees every iterate and may return [`Flow::Stop`].
+    /// Descends from `theta`. The observer sees every iterate and may return [`Control::Stop`].
     ///
     /// # Errors
     /// Input that makes no sense, a start where the objective cannot be computed, and solves that fail at an
     /// accepted point. A trial point where something fails is only a bad trial.
-    pub fn run<F: Into<Flow>>(
+    pub fn run<F: Into<Control>>(
         self,
         theta: &[f64],
         mut observer: impl FnMut(Snapshot<'_>) -> F,

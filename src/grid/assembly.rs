@@ -68,16 +68,13 @@ impl Grid {
         Operator::sparse(SparseColMat::new(pattern, values))
     }
 
-    /// Divergences of `count` fluxes, one column each, for the parameter Jacobian of
-    /// [`stationary_matrix`](Grid::stationary_matrix): `flux(face, out)` fills the fluxes through a face; the
-    /// last row, the mass equation, is zero.
-    pub fn stationary_columns(
+    /// Divergences of `count` fluxes, one column each: `flux(face, out)` fills the fluxes through a face.
+    pub fn flux_divergence_columns(
         &self,
         count: usize,
         flux: impl Fn(&Face, &mut [f64]),
-    ) -> Operator<'static> {
-        let n = self.cells();
-        let mut columns = Mat::zeros(n, count);
+    ) -> Mat<f64> {
+        let mut columns = Mat::zeros(self.cells(), count);
         let mut through = vec![0.0; count];
         self.visit_faces(|d, lower, upper| {
             let face = self.face(d, lower, upper);
@@ -87,7 +84,18 @@ impl Grid {
                 columns[(upper, j)] -= flux / face.spacing;
             }
         });
-        (0..count).for_each(|j| columns[(n - 1, j)] = 0.0);
+        columns
+    }
+
+    /// [`flux_divergence_columns`](Grid::flux_divergence_columns) for the parameter Jacobian of
+    /// [`stationary_matrix`](Grid::stationary_matrix): the last row, the mass equation, is zero.
+    pub fn stationary_columns(
+        &self,
+        count: usize,
+        flux: impl Fn(&Face, &mut [f64]),
+    ) -> Operator<'static> {
+        let mut columns = self.flux_divergence_columns(count, flux);
+        (0..count).for_each(|j| columns[(self.cells() - 1, j)] = 0.0);
         Operator::dense(columns)
     }
 }

@@ -10,6 +10,7 @@ mod sweep;
 mod system;
 
 pub(super) use direct::factorise;
+pub(crate) use sweep::smooth;
 
 use std::sync::{Arc, OnceLock};
 

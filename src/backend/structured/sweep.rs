@@ -133,3 +133,13 @@ fn subtract<const W: usize>(row: &mut [[f64; W]], c: &[f64], x: &[[f64; W]]) {
         (0..W).for_each(|l| row[l] -= c * x[l]);
     }
 }
+
+/// One Gauss-Seidel sweep for A x = b, without the gauge, from every corner.
+pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
+    let inverse = super::multigrid::reciprocals(stencil);
+    let sweeps = Sweeps::new(stencil, Side::Plain, &inverse);
+    for corner in 0..8 {
+        let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
+        sweeps.gauss_seidel::<1>(corner, b.as_chunks().0, x.as_chunks_mut().0);
+    }
+}

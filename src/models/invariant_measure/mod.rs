@@ -1,0 +1,331 @@
+//! How a flow spends its time: the stationary density of its finite-volume transport on a box.
+
+mod classes;
+mod flux;
+
+pub use flux::Flux;
+
+use std::fmt::Write as _;
+
+use faer::{Mat, MatMut};
+
+use self::classes::closed_classes;
+use self::flux::Parts;
+use crate::backend::{Backend, smooth};
+use crate::check;
+use crate::error::{Error, Result};
+use crate::flow::Flow;
+use crate::grid::{Face, Grid};
+use crate::model::Model;
+use crate::operator::{Operator, Side, Stencil};
+
+/// The invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
+///
+/// Mass crosses a face from its lower to its upper cell at the rate ⟨max(v, 0)⟩/h + D/h², back at
+/// ⟨max(−v, 0)⟩/h + D/h², and never leaves the box. With the generator K of these rates, killing at the rate α and
+/// rebirth anywhere (teleportation, α = 0 unless asked for) the equations are
+///
+/// ```text
+/// g(ρ, θ) = (αI − K + γ u1ᵀ)ρ − (γ + α) u/vol,   u = 1/N
+/// ```
+///
+/// The gauge γ > 0 fixes the mass without changing ρ, so that α may be zero.
+///
+/// ```
+/// use pullback::flow::Lorenz;
+/// use pullback::models::InvariantMeasure;
+/// use pullback::{Cpu, Grid};
+/// let grid = Grid::new(&[(-25.0, 25.0, 16), (-35.0, 35.0, 16), (0.0, 60.0, 16)])?;
+/// let lorenz = InvariantMeasure::new(&grid, Lorenz)?;
+/// let rho = lorenz.density(&Lorenz::CLASSIC, &Cpu::default())?;
+/// let mean = |f: fn(&[f64]) -> f64| {
+///     let values = grid.sample(f);
+///     grid.volume() * rho.iter().zip(values).map(|(r, f)| r * f).sum::<f64>()
+/// };
+/// assert!((mean(|_| 1.0) - 1.0).abs() < 1e-12);
+/// assert!((mean(|x| x[2]) - 25.23).abs() < 0.01); // upwinding diffuses: the flow itself has 23.55
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub struct InvariantMeasure<'f> {
+    flow: Box<dyn Flow + 'f>,
+    grid: Grid,
+    flux: Flux,
+    diffusion: f64,
+    teleportation: f64,
+    gauge: f64,
+}
+
+/// Cells along an axis below which an attractor cannot be told from the box.
+const FEWEST_CELLS: usize = 4;
+
+/// Cells that an error names.
+const NAMED: usize = 4;
+
+impl<'f> InvariantMeasure<'f> {
+    /// The measure of a flow, or of a borrowed one, with face-averaged fluxes and neither diffusion nor teleportation.
+    ///
+    /// # Errors
+    /// A grid of another dimension than the flow, or with fewer than four cells along an axis.
+    pub fn new(grid: &Grid, flow: impl Flow + 'f) -> Result<Self> {
+        check::length("the axes of the grid of a flow", grid.dim(), flow.dim())?;
+        for (axis, a) in grid.axes().iter().enumerate() {
+            if a.cells < FEWEST_CELLS {
+                return Err(Error::GridTooCoarse {
+                    what: "an invariant measure",
+                    axis,
+                    cells: a.cells,
+                    needed: FEWEST_CELLS,
+                });
+            }
+        }
+        Ok(Self {
+            flow: Box::new(flow),
+            grid: grid.clone(),
+            flux: Flux::default(),
+            diffusion: 0.0,
+            teleportation: 0.0,
+            gauge: 1.0,
+        })
+    }
+
+    /// Takes other fluxes.
+    ///
+    /// # Errors
+    /// A width that is not positive.
+    pub fn flux(mut self, flux: Flux) -> Result<Self> {
+        flux.check()?;
+        self.flux = flux;
+        Ok(self)
+    }
+
+    /// Adds diffusion, D ≥ 0 in units of length² per time.
+    ///
+    /// # Errors
+    /// A negative or infinite D.
+    pub fn diffusion(mut self, d: f64) -> Result<Self> {
+        let sound = d >= 0.0 && d.is_finite();
+        check::option(
+            "the diffusion",
+            d,
+            sound,
+            "give a number that is not negative",
+        )?;
+        self.diffusion = d;
+        Ok(self)
+    }
+
+    /// Kills mass at the rate α ≥ 0 and lets it be born anywhere. Published runs that mix the identity with ε of
+    /// teleportation every Δt have α = ε/((1 − ε)Δt).
+    ///
+    /// # Errors
+    /// A negative or infinite α.
+    pub fn teleportation(mut self, alpha: f64) -> Result<Self> {
+        let sound = alpha >= 0.0 && alpha.is_finite();
+        let remedy = "give a rate that is not negative; 0 is fine";
+        check::option("the teleportation rate α", alpha, sound, remedy)?;
+        self.teleportation = alpha;
+        Ok(self)
+    }
+
+    /// Fixes the mass with another gauge γ than 1 per unit of time. ρ does not depend on it, and solvers hardly do;
+    /// rates of the flow that differ from 1 by many orders of magnitude would be a reason.
+    ///
+    /// # Errors
+    /// A γ that is not positive.
+    pub fn gauge(mut self, gamma: f64) -> Result<Self> {
+        check::positive("the gauge γ", &[gamma])?;
+        self.gauge = gamma;
+        Ok(self)
+    }
+
+    /// The grid.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The flow.
+    pub fn flow(&self) -> &dyn Flow {
+        self.flow.as_ref()
+    }
+
+    /// −K at θ: its columns sum to zero.
+    pub fn generator(&self, theta: &[f64]) -> Stencil {
+        self.grid.flux_divergence(|face| {
+            let (mut up, mut down) = (0.0, 0.0);
+            self.sample(face, |weight, x| {
+                let parts = self.flux.parts(self.flow.velocity(x, theta)[face.axis]);
+                up += weight * parts.up;
+                down += weight * parts.down;
+            });
+            let spread = self.diffusion / face.spacing;
+            [up + spread, -down - spread]
+        })
+    }
+
+    /// ρ(θ).
+    ///
+    /// # Errors
+    /// As for [`solve`](Model::solve).
+    pub fn density(&self, theta: &[f64], backend: &dyn Backend) -> Result<Vec<f64>> {
+        let mut rho = vec![0.0; self.grid.cells()];
+        self.solve(theta, &mut rho, backend)?;
+        Ok(rho)
+    }
+
+    /// αI − K + γ u1ᵀ.
+    fn stencil(&self, theta: &[f64]) -> Stencil {
+        let mut stencil = self.generator(theta);
+        let n = self.grid.cells();
+        stencil.add_diagonal(&vec![self.teleportation; n]);
+        stencil.with_gauge(self.gauge / n as f64)
+    }
+
+    /// u/vol.
+    fn uniform(&self) -> f64 {
+        (self.grid.cells() as f64 * self.grid.volume()).recip()
+    }
+
+    /// Calls `f` with weights and points of a face: its centre, or its Gauss points.
+    fn sample(&self, face: &Face, mut f: impl FnMut(f64, &[f64; 3])) {
+        if !self.flux.averages() {
+            return f(1.0, &face.centre);
+        }
+        let dim = self.grid.dim();
+        let mut across = (0..dim).filter(|&d| d != face.axis);
+        let offset =
+            |d: Option<usize>| d.map(|d| (d, self.grid.axes()[d].spacing() / 12.0_f64.sqrt()));
+        let (first, second) = (offset(across.next()), offset(across.next()));
+        let points = 1_usize << (dim - 1);
+        for point in 0..points {
+            let mut x = face.centre;
+            for (bit, step) in [first, second].into_iter().enumerate() {
+                if let Some((d, h)) = step {
+                    x[d] += if point >> bit & 1 == 0 { -h } else { h };
+                }
+            }
+            f((points as f64).recip(), &x);
+        }
+    }
+
+    /// Fails if the velocity is not finite somewhere, saying where.
+    fn check_velocity(&self, theta: &[f64]) -> Result<()> {
+        let mut found = None;
+        self.grid.visit_faces(|axis, lower, upper| {
+            let face = self.grid.face(axis, lower, upper);
+            self.sample(&face, |_, x| {
+                let v = self.flow.velocity(x, theta)[axis];
+                if !v.is_finite() && found.is_none() {
+                    found = Some(Error::Velocity {
+                        value: v,
+                        axis,
+                        at: x[..self.grid.dim()].to_vec(),
+                    });
+                }
+            });
+        });
+        found.map_or(Ok(()), Err)
+    }
+
+    /// Fails if mass can end in more than one place, saying where.
+    fn check_classes(&self, stencil: &Stencil) -> Result<()> {
+        let classes = closed_classes(stencil);
+        if self.teleportation > 0.0 || classes.len() < 2 {
+            return Ok(());
+        }
+        let mut smallest: Vec<&Vec<usize>> = classes.iter().collect();
+        smallest.sort_by_key(|class| class.len());
+        let mut places = String::new();
+        for class in smallest.iter().take(NAMED) {
+            let x = &self.grid.centre(class[0])[..self.grid.dim()];
+            let separator = if places.is_empty() { "" } else { ", " };
+            let _ = write!(
+                places,
+                "{separator}{} cell(s) at {x:.2?} (number {})",
+                class.len(),
+                class[0]
+            );
+        }
+        Err(Error::Trapped {
+            classes: classes.len(),
+            places,
+        })
+    }
+}
+
+impl Model for InvariantMeasure<'_> {
+    fn state_dim(&self) -> usize {
+        self.grid.cells()
+    }
+
+    fn param_dim(&self) -> usize {
+        self.flow.param_dim()
+    }
+
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        Operator::stencil(self.stencil(theta)).multiply(Side::Plain, rho, out);
+        let source = (self.gauge + self.teleportation) * self.uniform();
+        out.iter_mut().for_each(|g| *g -= source);
+    }
+
+    fn state_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        Operator::stencil(self.stencil(theta))
+    }
+
+    /// −(∂K/∂θ)ρ, with slope 0 where a velocity vanishes.
+    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        let p = self.param_dim();
+        let columns: Mat<f64> = self.grid.flux_divergence_columns(p, |face, out| {
+            out.fill(0.0);
+            let mut slopes = vec![[0.0; 3]; p];
+            self.sample(face, |weight, x| {
+                let v = self.flow.velocity(x, theta)[face.axis];
+                let Parts {
+                    up_slope,
+                    down_slope,
+                    ..
+                } = self.flux.parts(v);
+                let carried = up_slope * rho[face.lower] + down_slope * rho[face.upper];
+                self.flow.param_derivative(x, theta, &mut slopes);
+                for (out, slope) in out.iter_mut().zip(&slopes) {
+                    *out += weight * carried * slope[face.axis];
+                }
+            });
+        });
+        Operator::dense(columns)
+    }
+
+    /// One linear solve, made positive. What iteration leaves below zero is below its accuracy; Gauss-Seidel sweeps
+    /// with couplings that are not negative give those cells digits of their own.
+    fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
+        check::length("θ", theta.len(), self.param_dim())?;
+        check::length(
+            "the state of an invariant measure",
+            rho.len(),
+            self.grid.cells(),
+        )?;
+        check::finite("θ", theta)?;
+        let stencil = self.stencil(theta);
+        if stencil.broken_entry().is_some() {
+            self.check_velocity(theta)?;
+        }
+        if stencil.diagonal().iter().filter(|d| **d == 0.0).count() > 1 {
+            self.check_classes(&stencil)?;
+        }
+        let source = self.teleportation * self.uniform();
+        rho.fill(source + self.gauge * self.uniform());
+        let column = MatMut::from_column_major_slice_mut(rho, stencil.cells(), 1);
+        let solved = backend
+            .factor(Operator::stencil(stencil.clone()))
+            .and_then(|factor| factor.solve(Side::Plain, column));
+        if let Err(error) = solved {
+            self.check_classes(&stencil)?;
+            return Err(error);
+        }
+        rho.iter_mut().for_each(|r| *r = r.max(0.0));
+        smooth(&stencil, &vec![source; rho.len()], rho);
+        check::density("the density of an invariant measure", rho)?;
+        let mass = self.grid.integrate(rho)?;
+        rho.iter_mut().for_each(|r| *r /= mass);
+        Ok(())
+    }
+}
