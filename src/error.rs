@@ -217,18 +217,6 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
-    /// A velocity that is NaN or infinite.
-    #[error(
-        "the velocity along axis {axis} at x = {at:?} is {value}; check the flow there, or choose a box that avoids the point"
-    )]
-    Velocity {
-        /// Its value.
-        value: f64,
-        /// The axis, counted from 0.
-        axis: usize,
-        /// The point.
-        at: Vec<f64>,
-    },
     /// A stationary density that is not unique, because mass can end in more than one place.
     #[error(
         "the stationary density is not unique: mass ends in {classes} separate places, the smallest being {places}; \
@@ -265,6 +253,71 @@ pub enum Error {
         /// What happened.
         message: String,
     },
+    /// The velocity of a flow is NaN or infinite.
+    #[error(
+        "the velocity of the flow is not finite at ({}, {}, {}); look for a division by zero or an overflow in `Flow::velocity`",
+        point[0], point[1], point[2]
+    )]
+    Velocity {
+        /// Where.
+        point: [f64; 3],
+    },
+    /// A trajectory that cannot be followed.
+    #[error(
+        "the trajectory cannot be followed beyond t = {time} (from the start of the burn-in): {reason}; \
+         check θ and the start, or loosen the tolerance"
+    )]
+    BlowUp {
+        /// The time, burn-in included.
+        time: f64,
+        /// What happened.
+        reason: &'static str,
+    },
+    /// Too many samples lie outside the grid.
+    #[error(
+        "{:.1} % of the samples lie outside the grid; the data fill {}: take a box that holds them with a margin, \
+         or drop outliers first", 100.0 * fraction, intervals(ranges)
+    )]
+    OutsideBox {
+        /// The share outside.
+        fraction: f64,
+        /// Lower and upper end of the data along each axis.
+        ranges: Vec<(f64, f64)>,
+    },
+    /// A flow that is not linear in θ where that is needed.
+    #[error(
+        "v(x; θ) is off its linear form in θ by a relative {defect:.1e}, but {what} needs it linear; \
+         start the fit from a guess instead, or from the estimate of a flow that is linear"
+    )]
+    NotLinear {
+        /// Who needs it.
+        what: &'static str,
+        /// The relative difference.
+        defect: f64,
+    },
+    /// Data that do not determine all parameters.
+    #[error(
+        "{what} determine only {rank} of {needed} parameters; take data that visit more of the space, \
+         or fix the parameters that do not matter there"
+    )]
+    Undetermined {
+        /// The data.
+        what: &'static str,
+        /// Combinations of parameters that are determined.
+        rank: usize,
+        /// Number of parameters.
+        needed: usize,
+    },
+    /// A file that cannot be read or written.
+    #[error("{path}, {place}: {message}")]
+    File {
+        /// The file.
+        path: String,
+        /// Where in it.
+        place: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// A failure that the model reports itself.
     #[error("the model failed: {0}")]
     Model(#[source] Box<dyn StdError + Send + Sync>),
@@ -298,14 +351,25 @@ impl Error {
             Self::NoMetric => "NoMetric",
             Self::Option { .. } => "Option",
             Self::InfiniteStart { .. } => "InfiniteStart",
-            Self::Velocity { .. } => "Velocity",
             Self::Trapped { .. } => "Trapped",
             Self::NoStart { .. } => "NoStart",
             Self::OutOfMemory { .. } => "OutOfMemory",
             Self::Plot { .. } => "Plot",
+            Self::Velocity { .. } => "Velocity",
+            Self::BlowUp { .. } => "BlowUp",
+            Self::OutsideBox { .. } => "OutsideBox",
+            Self::NotLinear { .. } => "NotLinear",
+            Self::Undetermined { .. } => "Undetermined",
+            Self::File { .. } => "File",
             Self::Model(_) => "Model",
         }
     }
+}
+
+/// A box in words.
+fn intervals(ranges: &[(f64, f64)]) -> String {
+    let sides = ranges.iter().map(|(a, b)| format!("[{a:.4}, {b:.4}]"));
+    sides.collect::<Vec<_>>().join(" × ")
 }
 
 impl fmt::Debug for Error {

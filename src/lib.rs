@@ -37,6 +37,7 @@
 //! | correct for a model's error with a simulator | [`Simulator`], [`Corrected`] |
 //! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | solve | [`Backend`], [`Cpu`] |
+//! | follow a vector field, read a trajectory, bin it | [`flow`], [`trajectory`] |
 //! | check | [`verify`] |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
@@ -71,6 +72,7 @@ pub mod prior;
 pub mod random;
 pub mod simulator;
 pub mod step;
+pub mod trajectory;
 mod transform;
 mod vector;
 pub mod verify;

@@ -17,6 +17,12 @@ pub fn normal(len: usize, seed: u64, stream: u64) -> Vec<f64> {
     (0..len).map(|_| StandardNormal.sample(&mut rng)).collect()
 }
 
+/// Independent standard normal numbers, one a call: those of [`normal`] with the same seed and stream.
+pub(crate) fn normal_stream(seed: u64, stream: u64) -> impl FnMut() -> f64 {
+    let mut rng = generator(seed, stream);
+    move || StandardNormal.sample(&mut rng)
+}
+
 /// A vector of independent numbers, uniform on [lower, upper).
 pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
     let mut rng = generator(seed, 0);

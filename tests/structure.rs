@@ -14,9 +14,11 @@ const ARGUMENTS: usize = 5;
 const ROWS: &[&[&str]] = &[
     &["error"],
     &["check", "vector"],
-    &["operator", "random", "flow"],
+    &["operator", "random"],
+    &["flow"],
     &["grid"],
     &["backend"],
+    &["trajectory"],
     &["covariance"],
     &["newton", "model"],
     &["linearisation"],

@@ -3,6 +3,7 @@
 mod assembly;
 mod cosine;
 mod faces;
+mod marginal;
 
 pub(crate) use cosine::CosineTransform;
 pub use faces::Face;

@@ -29,7 +29,7 @@ pub trait Simulator: Sync {
     /// the same noise. The same seed gives the same realisation.
     ///
     /// # Errors
-    /// A θ at which nothing can be simulated.
+    /// A θ at which nothing can be simulated; a correction takes it for an [`objection`](Simulator::objection).
     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Vec<f64>>;
 
     /// Why a realisation is of another kind than the data, so that their difference says nothing of how to change θ;

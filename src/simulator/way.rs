@@ -92,7 +92,10 @@ impl Run<'_> {
         } = self.setting;
         let seed = self.setting.options.seed + self.estimate.simulations as u64;
         self.estimate.simulations += 1;
-        let mut simulated = simulator.simulate(&theta, seed)?;
+        let mut simulated = match simulator.simulate(&theta, seed) {
+            Ok(simulated) => simulated,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         check::length("a simulation", simulated.len(), data.len())?;
         check::finite("a simulation", &simulated)?;
         if let Some(objection) = simulator.objection(&simulated, data) {

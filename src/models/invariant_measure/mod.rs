@@ -215,11 +215,7 @@ impl<'f> InvariantMeasure<'f> {
             self.sample(&face, |_, x| {
                 let v = self.flow.velocity(x, theta)[axis];
                 if !v.is_finite() && found.is_none() {
-                    found = Some(Error::Velocity {
-                        value: v,
-                        axis,
-                        at: x[..self.grid.dim()].to_vec(),
-                    });
+                    found = Some(Error::Velocity { point: *x });
                 }
             });
         });

@@ -1,0 +1,178 @@
+//! Descents and corrections, and what is kept of them.
+
+use std::time::Instant;
+
+use pullback::direction::Gradient;
+use pullback::metric::FisherRao;
+use pullback::models::Occupations;
+use pullback::simulator::Options as Correcting;
+use pullback::step::Armijo;
+use pullback::{Corrected, Counts, Descent, Report, Tolerances};
+
+use crate::Failure;
+use crate::problem::Problem;
+use crate::progress::bar;
+use crate::setting::{LossKind, MetricKind};
+
+/// A fit, by descent or by correction.
+pub struct Fit {
+    pub loss: LossKind,
+    pub metric: MetricKind,
+    /// Whether the residual came from a simulator.
+    pub corrected: bool,
+    /// θ and the loss (or distance) at every iterate.
+    pub path: Vec<(Vec<f64>, f64)>,
+    pub theta: Vec<f64>,
+    pub rho: Vec<f64>,
+    pub standard_errors: Option<Vec<f64>>,
+    pub converged: bool,
+    /// What the library says of how it ended.
+    pub ending: String,
+    pub counts: Option<Counts>,
+    pub simulations: usize,
+    pub seconds: f64,
+}
+
+impl Fit {
+    pub fn label(&self) -> String {
+        match (self.corrected, self.metric) {
+            (true, _) => format!("{} corrected", self.loss.name().to_uppercase()),
+            (_, MetricKind::Standard) => {
+                format!("{}, gradient descent", self.loss.name().to_uppercase())
+            }
+            (_, metric) => format!("{} / {}", self.loss.name().to_uppercase(), metric.name()),
+        }
+    }
+
+    /// Steps taken.
+    pub fn iterations(&self) -> usize {
+        self.path.len() - 1
+    }
+
+    /// The first iterate whose relative error is at most this.
+    pub fn iterations_to(&self, problem: &Problem, error: f64) -> Option<usize> {
+        let near = |(theta, _): &(Vec<f64>, f64)| problem.error(theta).is_some_and(|e| e <= error);
+        self.path.iter().position(near)
+    }
+
+    fn of_report(loss: LossKind, metric: MetricKind, report: Report) -> Self {
+        let row = |i: &pullback::Iterate| (i.theta.clone(), i.loss);
+        Self {
+            loss,
+            metric,
+            corrected: false,
+            path: report.history.iter().map(row).collect(),
+            converged: report.converged(),
+            ending: report.to_string(),
+            counts: Some(report.counts),
+            simulations: 0,
+            seconds: report.history.last().map_or(0.0, |i| i.seconds),
+            standard_errors: None,
+            theta: report.theta,
+            rho: report.rho,
+        }
+    }
+}
+
+/// Steps that a natural descent and plain gradient descent may take.
+const NATURAL_STEPS: usize = 40;
+const PLAIN_STEPS: usize = 50;
+
+/// Descends from the problem's start; `row` gets every iterate as text.
+pub fn descend(
+    problem: &Problem,
+    (loss, metric): (LossKind, MetricKind),
+    mut row: impl FnMut(String),
+) -> Result<Fit, Failure> {
+    let objective = loss.build(&problem.grid, &problem.data.density)?;
+    let own = metric.build(&problem.grid)?;
+    let mut plain_step = Armijo::growing(1.0, 4.0);
+    let steps = if own.is_none() {
+        PLAIN_STEPS
+    } else {
+        NATURAL_STEPS
+    };
+    let mut descent = Descent::new(&problem.model, objective.as_ref())
+        .bounds(&problem.bounds)
+        .backend(&problem.cpu)
+        .tolerances(Tolerances {
+            iterations: steps,
+            ..Tolerances::default()
+        });
+    descent = match &own {
+        // What matches the loss is what it names itself, its factor included.
+        Some(_) if metric == loss.matched() => descent,
+        Some(metric) => descent.metric(metric.as_ref()),
+        None => descent.direction(&Gradient).step(&mut plain_step),
+    };
+    let bar = bar(
+        steps,
+        &format!("{} from {} data", loss.name(), problem.data.name),
+    );
+    let report = descent.run(&problem.start, |it| {
+        bar.set_position(it.iteration as u64);
+        row(it.to_string());
+    })?;
+    bar.finish_and_clear();
+    Ok(Fit::of_report(loss, metric, report))
+}
+
+/// Removes the model's bias from a fit to a trajectory; `row` gets every step as text.
+pub fn correct(
+    problem: &Problem,
+    raw: &Fit,
+    mut row: impl FnMut(String),
+) -> Result<Option<Fit>, Failure> {
+    let Some(sampling) = &problem.data.sampling else {
+        return Ok(None);
+    };
+    let started = Instant::now();
+    let options = Correcting {
+        scale: problem
+            .system
+            .truth()
+            .iter()
+            .map(|t| 0.1 * t.abs())
+            .collect(),
+        seed: sampling.seed,
+        ..Correcting::default()
+    };
+    let simulator = Occupations::new(&problem.grid, problem.system.flow(), *sampling);
+    let metric = FisherRao {
+        floor: 1e-11,
+        ..FisherRao::new(&problem.grid)
+    };
+    let bar = bar(options.iterations, "correcting by simulation");
+    let mut starts: Vec<&[f64]> = vec![&raw.theta];
+    starts.extend(problem.data.weak.as_deref());
+    starts.push(&problem.start);
+    let estimate = Corrected::new(&problem.model, &simulator, &problem.data.density, &metric)
+        .bounds(&problem.bounds)
+        .backend(&problem.cpu)
+        .options(options)
+        .run(&starts, |step| {
+            bar.set_position(step.iteration as u64);
+            row(step.to_string());
+        })?;
+    bar.finish_and_clear();
+    let mut path: Vec<(Vec<f64>, f64)> = estimate
+        .history
+        .iter()
+        .map(|c| (c.theta.clone(), c.distance))
+        .collect();
+    path.push((estimate.theta.clone(), f64::NAN));
+    Ok(Some(Fit {
+        loss: raw.loss,
+        metric: MetricKind::FisherRao,
+        corrected: true,
+        path,
+        converged: estimate.converged(),
+        ending: estimate.to_string(),
+        counts: None,
+        simulations: estimate.simulations,
+        seconds: started.elapsed().as_secs_f64(),
+        standard_errors: estimate.standard_errors,
+        rho: problem.model.density(&estimate.theta, &problem.cpu)?,
+        theta: estimate.theta,
+    }))
+}

@@ -1,0 +1,98 @@
+//! Recovers the parameters of the Lorenz system, or another one, from its invariant measure.
+
+mod fit;
+mod options;
+mod output;
+mod pictures;
+mod problem;
+mod progress;
+mod setting;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use fit::Fit;
+use options::{Options, Source};
+use output::Printer;
+use problem::Problem;
+use setting::{LossKind, MetricKind};
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{}", options::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("lorenz: {message}\n\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lorenz: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let printer = Printer { json: options.json };
+    for source in &options.sources {
+        let problem = Problem::new(options, source)?;
+        let fits = fits(options, &problem, &printer)?;
+        printer.line(&output::summary(&problem, &fits))?;
+        for fit in fits.iter().filter(|_| options.json) {
+            writeln!(
+                std::io::stdout(),
+                "{}",
+                output::json(options, &problem, fit)
+            )?;
+        }
+        let folder = options.out.join(match source {
+            Source::Twin => "twin",
+            Source::Trajectory => "trajectory",
+            Source::File(_) => "file",
+        });
+        output::write_iterates(&folder.join("iterates.csv"), &problem, &fits)?;
+        pictures::draw(&problem, &fits, &folder)?;
+        eprintln!(
+            "pictures (PNG, SVG) and iterates (CSV) are in {}\n",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// The fit that was asked for first, its correction where the data are a trajectory's, and others to compare.
+fn fits(options: &Options, problem: &Problem, printer: &Printer) -> Result<Vec<Fit>, Failure> {
+    let first = options.loss.unwrap_or(LossKind::Kl);
+    let metric = options.metric.unwrap_or(first.matched());
+    let mut pairs = vec![(first, metric)];
+    if options.loss.is_none() && options.metric.is_none() {
+        pairs.extend(LossKind::ALL[1..].iter().map(|l| (*l, l.matched())));
+        pairs.push((LossKind::Kl, MetricKind::Standard));
+    }
+    printer.line(&output::heading(problem))?;
+    let mut fits = Vec::new();
+    for (i, &pair) in pairs.iter().enumerate() {
+        let mut rows = Vec::new();
+        let fit = fit::descend(problem, pair, |row| rows.push(row))?;
+        if i == 0 {
+            printer.line(&format!("{}\n{}\n", rows.join("\n"), fit.ending))?;
+        }
+        fits.push(fit);
+    }
+    let mut rows = Vec::new();
+    if let Some(fit) = fit::correct(problem, &fits[0], |row| rows.push(row))? {
+        let what =
+            "correction: the residual from simulated trajectories, the derivative from the model";
+        printer.line(&format!("{what}\n{}\n{}\n", rows.join("\n"), fit.ending))?;
+        fits.insert(1, fit);
+    }
+    Ok(fits)
+}

@@ -1,0 +1,46 @@
+//! Marginals of densities on a grid.
+
+use super::Grid;
+use crate::check;
+use crate::error::{Error, Result};
+
+impl Grid {
+    /// The density of some of the coordinates, integrated over the others; `axes` in increasing order. Its cells are
+    /// numbered as on a grid of these axes alone.
+    ///
+    /// ```
+    /// use pullback::Grid;
+    /// let grid = Grid::new(&[(0.0, 1.0, 2), (0.0, 4.0, 2)])?;
+    /// let of_y = grid.marginal(&[0.1, 0.2, 0.1, 0.1], &[1])?;
+    /// assert!((of_y[0] - 0.1).abs() < 1e-15 && (of_y[1] - 0.15).abs() < 1e-15);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A density of the wrong length, axes that the grid does not have or that do not increase.
+    pub fn marginal(&self, rho: &[f64], axes: &[usize]) -> Result<Vec<f64>> {
+        check::length("a density on the grid", rho.len(), self.cells())?;
+        for (i, &axis) in axes.iter().enumerate() {
+            let sound = axis < self.dim() && (i == 0 || axes[i - 1] < axis);
+            if !sound {
+                return Err(Error::Option {
+                    what: "an axis of a marginal density",
+                    value: axis as f64,
+                    remedy: "name axes of the grid, counted from 0, in increasing order",
+                });
+            }
+        }
+        let kept: usize = axes.iter().map(|&d| self.axes[d].cells).product();
+        let lost = (0..self.dim()).filter(|d| !axes.contains(d));
+        let width: f64 = lost.map(|d| self.axes[d].spacing()).product();
+        let mut out = vec![0.0; kept];
+        for (cell, r) in rho.iter().enumerate() {
+            let index = axes.iter().fold(0, |index, &d| {
+                let n = self.axes[d].cells;
+                index * n + cell / self.stride(d) % n
+            });
+            out[index] += width * r;
+        }
+        Ok(out)
+    }
+}

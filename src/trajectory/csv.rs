@@ -1,0 +1,90 @@
+//! Trajectories as text, one point a line.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::Trajectory;
+use super::file::{Rows, wrong};
+use crate::error::Result;
+
+impl Trajectory {
+    /// Reads a point from every line of a text file, with columns separated by semicolons, commas or blanks.
+    ///
+    /// There are `dim` columns, the coordinates, or one more, and then the first is the time; equal steps of time
+    /// give the interval. The first line is a header if none of its fields is a number. Empty lines are skipped.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) with the line, the fault and the remedy.
+    pub fn read_csv(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
+        let path = path.as_ref();
+        let mut rows = Rows::new(dim)?;
+        let text = fs::read(path).map_err(|e| wrong(path, "opening it", e))?;
+        let text = String::from_utf8(text).map_err(|_| {
+            wrong(
+                path,
+                "its encoding",
+                "it is no text in UTF-8; is it a .npy file?",
+            )
+        })?;
+        let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+        let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+        let (mut first, mut row) = (true, Vec::with_capacity(dim + 1));
+        for (number, line) in lines {
+            let header = first && fields(line).all(|f| f.parse::<f64>().is_err());
+            first = false;
+            if header {
+                continue;
+            }
+            let parsed = parse(line, &mut row).and_then(|()| rows.push(&row));
+            parsed.map_err(|m| wrong(path, format!("line {}", number + 1), m))?;
+        }
+        rows.finish(path)
+    }
+
+    /// Writes a header and a line for every point, columns separated by commas, in digits that read back exactly:
+    /// the time first where the interval is known.
+    ///
+    /// # Errors
+    /// [`Error::File`](crate::Error::File) when it cannot be written; points that are not finite.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.check_writable()?;
+        let path = path.as_ref();
+        self.write_lines(path)
+            .map_err(|e| wrong(path, "writing it", e))
+    }
+
+    fn write_lines(&self, path: &Path) -> io::Result<()> {
+        let mut out = BufWriter::new(File::create(path)?);
+        let time = if self.interval.is_some() { "t," } else { "" };
+        let names = ["x", "y", "z"];
+        writeln!(out, "{time}{}", names[..self.dim].join(","))?;
+        for row in self.rows() {
+            for (i, x) in row.enumerate() {
+                let comma = if i > 0 { "," } else { "" };
+                write!(out, "{comma}{x}")?;
+            }
+            writeln!(out)?;
+        }
+        out.flush()
+    }
+}
+
+/// The fields of a line: the first of semicolon, comma and blank that occurs separates them.
+fn fields(line: &str) -> Box<dyn Iterator<Item = &str> + '_> {
+    match [';', ','].into_iter().find(|&c| line.contains(c)) {
+        Some(separator) => Box::new(line.split(separator).map(str::trim)),
+        None => Box::new(line.split_whitespace()),
+    }
+}
+
+fn parse(line: &str, row: &mut Vec<f64>) -> std::result::Result<(), String> {
+    row.clear();
+    for field in fields(line) {
+        let number = field.parse().map_err(|_| {
+            format!("`{field}` is no number; write numbers like -1.5e-3, with a decimal point, and one header line at most")
+        })?;
+        row.push(number);
+    }
+    Ok(())
+}
