@@ -153,10 +153,10 @@ impl Ratios {
 /// A gradient ratio at which a step may be cut back and still be taken for the last.
 const FALLEN: f64 = 1e-3;
 
-/// Steps in a row that must achieve nothing for a run to be at rest, and how much of the loss tolerance, that of a
-/// single step, they may achieve together.
+/// Steps in a row that must achieve nothing for a run to be at rest, and the relative decrease that is nothing for
+/// all of them together.
 const REST: usize = 5;
-const REST_FACTOR: f64 = 1e3;
+const STILL: f64 = 1e-10;
 
 /// The relative decrease of the objective over the last few steps.
 fn rest(history: &[Iterate]) -> Option<f64> {
@@ -213,7 +213,8 @@ impl Tolerances {
         if free && ratios.loss >= 0.0 && passes(ratios.loss, self.loss) {
             return Some(Stop::Loss { ratio: ratios.loss });
         }
-        if let Some(ratio) = rest(history).filter(|r| r.abs() <= REST_FACTOR * self.loss) {
+        let still = |r: &f64| self.loss > 0.0 && r.abs() <= STILL;
+        if let Some(ratio) = rest(history).filter(still) {
             return Some(Stop::Rest { ratio });
         }
         (taken >= self.iterations).then_some(Stop::Iterations { taken })
