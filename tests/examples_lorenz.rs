@@ -104,7 +104,7 @@ fn twin_data_are_recovered_by_every_matched_pair() {
         }
     }
     let table = std::fs::read_to_string(out.join("twin/iterates.csv")).unwrap();
-    assert!(table.starts_with("fit,iteration,σ,ρ,β,loss,relative_error\nKL / fisher-rao,0,8.0"));
+    assert!(table.starts_with("fit,iteration,σ,ρ,β,loss,relative_error\nKL / Fisher-Rao,0,8.0"));
     std::fs::remove_dir_all(&out).unwrap();
 }
 

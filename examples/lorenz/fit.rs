@@ -38,12 +38,9 @@ pub struct Fit {
 
 impl Fit {
     pub fn label(&self) -> String {
-        match (self.corrected, self.metric) {
-            (true, _) => format!("{} corrected", self.loss.name().to_uppercase()),
-            (_, MetricKind::Standard) => {
-                format!("{}, gradient descent", self.loss.name().to_uppercase())
-            }
-            (_, metric) => format!("{} / {}", self.loss.name().to_uppercase(), metric.name()),
+        match self.corrected {
+            true => format!("{} corrected", self.loss.label()),
+            false => format!("{} / {}", self.loss.label(), self.metric.label()),
         }
     }
 
