@@ -148,13 +148,13 @@ fn a_descent_into_a_kink_comes_to_rest_and_says_so() {
     let model = Kink;
     let loss = L2Misfit::euclidean(vec![-1.0]).unwrap();
     let report = Descent::new(&model, &loss).run(&[3.0], |_| ()).unwrap();
-    assert!(report.theta[0].abs() < 1e-6, "{report}");
+    assert!((report.theta[0] - 1.0).abs() < 1e-6, "{report}");
     assert!(matches!(report.stop, Stop::Rest { .. }), "{report}");
     assert!(!report.converged() && report.to_string().contains("kink"));
     assert!(report.iterations() < 60, "{report}");
 }
 
-/// ρ = |θ| + θ²/10, which never reaches −1.
+/// ρ = |x| + x²/10 with x = θ − 1, which never reaches −1.
 struct Kink;
 
 impl pullback::Model for Kink {
@@ -165,13 +165,15 @@ impl pullback::Model for Kink {
         1
     }
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
-        out[0] = rho[0] - theta[0].abs() - 0.1 * theta[0] * theta[0];
+        let x = theta[0] - 1.0;
+        out[0] = rho[0] - x.abs() - 0.1 * x * x;
     }
     fn state_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> pullback::Operator<'a> {
         pullback::Operator::identity(1)
     }
     fn param_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> pullback::Operator<'a> {
-        let slope = theta[0].signum() + 0.2 * theta[0];
+        let x = theta[0] - 1.0;
+        let slope = x.signum() + 0.2 * x;
         pullback::Operator::dense(pullback::faer::mat![[-slope]])
     }
 }

@@ -264,7 +264,8 @@ fn nonsense_is_refused() {
         f(&mut options);
         options
     };
-    let table: &[(Options, &[&[f64]], &[f64], &str)] = &[
+    type Row<'a> = (Options, &'a [&'a [f64]], &'a [f64], &'a str);
+    let table: &[Row<'_>] = &[
         (set(|o| o.cap = 0.0), good, &data, "Option"),
         (set(|o| o.cap = f64::NAN), good, &data, "Option"),
         (set(|o| o.average = 1), good, &data, "Option"),

@@ -158,10 +158,15 @@ const FALLEN: f64 = 1e-3;
 const REST: usize = 5;
 const STILL: f64 = 1e-10;
 
-/// The relative decrease of the objective over the last few steps.
+/// Relative changes of the parameters in all of these steps; longer ones may lead out of a narrow valley.
+const TINY: f64 = 1e-6;
+
+/// The relative decrease of the objective over the last few steps, if all of them were tiny.
 fn rest(history: &[Iterate]) -> Option<f64> {
-    let last = history.last()?;
-    let before = &history[history.len().checked_sub(REST + 1)?];
+    let start = history.len().checked_sub(REST + 1)?;
+    let (before, steps) = history[start..].split_first()?;
+    let tiny = |i: &Iterate| i.step.is_some_and(|s| s.relative_step <= TINY);
+    let last = steps.last().filter(|_| steps.iter().all(tiny))?;
     Some((before.loss - last.loss) / before.loss.abs())
 }
 
