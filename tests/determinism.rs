@@ -12,6 +12,7 @@ use pullback::metric::{HellingerKantorovich, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::{Backend, Cpu, Descent, Grid, Loss, Metric, Model, Operator, Side, random};
 use rayon::ThreadPoolBuilder;
+use support::stencils::{Case, KINDS, SIDES, SOLVERS, cpu, hopeless, solve};
 use support::{Reaction, definite, density};
 
 /// Runs on pools of 1, 2 and 4 threads and asserts equal bits.
@@ -186,4 +187,30 @@ fn random_numbers_depend_on_seed_and_stream_alone() {
         random::normal_matrix(9, 5, 3),
     );
     assert_eq!(few.col_as_slice(1), many.col_as_slice(1));
+}
+
+#[test]
+fn batches_with_stencils_in_every_solver() {
+    let shapes: [&[usize]; 3] = [&[140], &[17, 19], &[11, 12, 9]];
+    for case in KINDS
+        .into_iter()
+        .flat_map(|kind| shapes.map(|shape| Case::new(kind, shape)))
+    {
+        for solver in SOLVERS.into_iter().filter(|s| !hopeless(&case, *s)) {
+            // 1 to 8 columns side by side, in several blocks, on 1 to 4 threads.
+            for (columns, side) in [1, 3, 8, 37]
+                .into_iter()
+                .flat_map(|c| SIDES.map(|s| (c, s)))
+            {
+                let b = random::normal_matrix(case.dense.nrows(), columns, 11);
+                let what = format!("{} by {solver:?}, {columns} columns, {side:?}", case.name);
+                on_all_pools(&what, || {
+                    let (x, stats) = solve(&cpu(solver), case.operator(), side, &b).unwrap();
+                    let mut numbers = flat(&x);
+                    numbers.push(stats.iterations as f64);
+                    numbers
+                });
+            }
+        }
+    }
 }

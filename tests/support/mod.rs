@@ -3,9 +3,11 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod bad;
+pub(crate) mod lorenz;
 pub(crate) mod problems;
 pub(crate) mod runs;
 pub(crate) mod singular;
+pub(crate) mod stencils;
 
 use nalgebra::{DMatrix, DVector};
 use pullback::faer::{Mat, MatRef};

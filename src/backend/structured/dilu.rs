@@ -7,14 +7,20 @@ use super::sweep::Sweeps;
 /// The reciprocals of D, the only thing to store. They are the same for Aᵀ.
 pub(super) struct Dilu(Vec<f64>);
 
+/// Pivots this small beside the diagonal are what rounding leaves of zero.
+const VANISHED: f64 = 1e-12;
+
 impl Dilu {
-    /// dᵢ = aᵢᵢ − Σ_{j before i} aᵢⱼ aⱼᵢ / dⱼ.
+    /// dᵢ = aᵢᵢ − Σ_{j before i} aᵢⱼ aⱼᵢ / dⱼ. Where that vanishes, as at the end of a singular chain, it is aᵢᵢ; and
+    /// where that is nothing either, what the gauge adds to it.
     pub(super) fn new(stencil: &Stencil) -> Self {
         let mut d = stencil.diagonal().to_vec();
         let mut inverse = Vec::with_capacity(d.len());
         for cell in 0..d.len() {
-            let usable = d[cell].is_normal();
-            inverse.push(if usable { d[cell].recip() } else { 0.0 });
+            let diagonal = stencil.diagonal()[cell];
+            let sound = |pivot: &f64| pivot.is_normal() && pivot.abs() > VANISHED * diagonal.abs();
+            let pivot = [d[cell], diagonal, stencil.gauge()].into_iter().find(sound);
+            inverse.push(pivot.map_or(0.0, f64::recip));
             for axis in (0..3).filter(|&a| stencil.shape[a] > 1) {
                 let stride = stencil.stride(axis);
                 if cell / stride % stencil.shape[axis] + 1 < stencil.shape[axis] {

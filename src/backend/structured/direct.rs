@@ -71,7 +71,9 @@ impl<'a> Gauged<'a> {
         factorise: impl Fn(&Stencil) -> Result<Box<dyn Direct + 'a>>,
     ) -> Result<Self> {
         let (n, c) = (stencil.cells(), stencil.gauge());
-        let s = stencil.diagonal().iter().map(|d| d.abs()).sum::<f64>() / n as f64;
+        let mean = stencil.diagonal().iter().map(|d| d.abs()).sum::<f64>() / n as f64;
+        // Without couplings, as in a box of one cell, the gauge is all there is.
+        let s = if mean > 0.0 { mean } else { c.abs() };
         let mut pinned = stencil.clone().with_gauge(0.0);
         let mut diagonal = vec![0.0; n];
         diagonal[pin] = s;

@@ -72,9 +72,9 @@ impl<'a> Structured<'a> {
         if self.cpu.stencils != StencilSolver::Auto {
             return self.cpu.stencils;
         }
-        let (cells, axes) = (self.stencil.cells(), self.stencil.shape);
-        let many = match (self.stencil.dim(), self.is_definite()) {
-            (1, _) => 0,
+        let cells = self.stencil.cells();
+        let many = match (self.axes().count(), self.is_definite()) {
+            (0 | 1, _) => 0,
             (2, true) => usize::from(cells > LARGEST_PLANE) * usize::MAX,
             (2, false) => 16,
             (_, true) => cells / 2500,
@@ -83,17 +83,22 @@ impl<'a> Structured<'a> {
         let made = self.direct.get().is_some();
         if made || (columns > many && self.direct_fits()) {
             StencilSolver::Direct
-        } else if !self.is_definite() && axes.iter().filter(|&&n| n > 1).sum::<usize>() <= 64 {
+        } else if !self.is_definite() && self.axes().sum::<usize>() <= 64 {
             StencilSolver::Dilu
         } else {
             StencilSolver::Multigrid
         }
     }
 
+    /// Cells along the axes that have more than one.
+    fn axes(&self) -> impl Iterator<Item = usize> {
+        self.stencil.shape.into_iter().filter(|&n| n > 1)
+    }
+
     /// Whether a factorisation is within reach.
     fn direct_fits(&self) -> bool {
-        let most = match self.stencil.dim() {
-            1 => usize::MAX,
+        let most = match self.axes().count() {
+            0 | 1 => usize::MAX,
             2 => LARGEST_PLANE,
             _ => LARGEST_SOLID,
         };
@@ -132,6 +137,7 @@ impl<'a> Structured<'a> {
             precondition,
             tolerance: self.cpu.krylov_tolerance,
             products: self.cpu.krylov_products,
+            regular: self.operator.is_definite_by_construction(),
             name: if definite { "PCG" } else { "BiCGSTAB" },
         };
         batch

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
+use faer::Mat;
 use faer::linalg::solvers::{PartialPivLu, Solve};
-use faer::{Mat, MatMut};
 
 use super::sweep::{Corner, Sweeps};
 use crate::operator::{Side, Stencil};
@@ -120,15 +120,17 @@ impl Multigrid {
         }
     }
 
+    /// Column by column, since dense solves of several at once round otherwise than those of one.
     fn solve_coarsest<const W: usize>(&self, side: Side, b: &[[f64; W]], x: &mut [[f64; W]]) {
-        let mut batch = Mat::from_fn(b.len(), W, |i, l| b[i][l]);
-        let view: MatMut<'_, f64> = batch.as_mut();
-        match side {
-            Side::Plain => self.coarsest.solve_in_place(view),
-            Side::Transpose => self.coarsest.solve_transpose_in_place(view),
-        }
-        for (i, x) in x.iter_mut().enumerate() {
-            (0..W).for_each(|l| x[l] = batch[(i, l)]);
+        for l in 0..W {
+            let mut column = Mat::from_fn(b.len(), 1, |i, _| b[i][l]);
+            match side {
+                Side::Plain => self.coarsest.solve_in_place(column.as_mut()),
+                Side::Transpose => self.coarsest.solve_transpose_in_place(column.as_mut()),
+            }
+            for (x, solved) in x.iter_mut().zip(column.col_as_slice(0)) {
+                x[l] = *solved;
+            }
         }
     }
 }

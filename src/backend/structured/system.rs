@@ -23,12 +23,18 @@ pub(super) struct System<'a> {
     pub(super) tolerance: f64,
     /// Most products with A.
     pub(super) products: usize,
+    /// Whether the matrix is regular by construction, whatever it does to a right-hand side.
+    pub(super) regular: bool,
     /// The method, for messages.
     pub(super) name: &'static str,
 }
 
 /// A residual this many roundings of |A||x| large is as small as it gets.
 const ROUNDINGS: f64 = 16.0;
+
+/// A singular matrix leaves of ‖b‖₂ at random about 1/√n. What rounding leaves must be this fraction of that, or the
+/// matrix may be singular, x large, and its rounding large enough to hide the residual.
+const HOPEFUL: f64 = 1e-2;
 
 /// A residual that cannot be reduced is still accepted up to this size relative to |A||x|.
 const LEAST_PROGRESS: f64 = 0.5;
@@ -145,7 +151,8 @@ impl<const W: usize> Progress<W> {
         for l in (0..W).filter(|&l| unfinished[l]) {
             let last = std::mem::replace(&mut self.checked[l], found[l]);
             let improved = found[l] <= LEAST_PROGRESS * last;
-            if found[l] <= rounding[l] {
+            let most = HOPEFUL * self.size[l] / (b.len() as f64).sqrt();
+            if found[l] <= rounding[l] && (system.regular || found[l] <= most) {
                 again[l] = false;
                 self.active[l] = false;
             } else if !improved {
@@ -156,7 +163,14 @@ impl<const W: usize> Progress<W> {
     }
 
     fn stagnation(&self, system: &System<'_>) -> Error {
-        let relative = lanes::<W>(|l| self.checked[l] / self.size[l]);
+        let relative = lanes::<W>(|l| {
+            let checked = self.checked[l];
+            if checked.is_nan() {
+                f64::INFINITY
+            } else {
+                checked / self.size[l]
+            }
+        });
         Error::Stagnation {
             solver: system.name,
             iterations: self.iterations,
