@@ -100,3 +100,8 @@ pub use transform::{Bounds, Transform};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/lorenz.md")]
+struct LorenzPage;

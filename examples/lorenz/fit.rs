@@ -7,12 +7,15 @@ use pullback::metric::FisherRao;
 use pullback::models::Occupations;
 use pullback::simulator::Options as Correcting;
 use pullback::step::Armijo;
-use pullback::{Corrected, Counts, Descent, Report, Tolerances};
+use pullback::{Corrected, Counts, Descent, Report, Simulator, Tolerances};
 
 use crate::Failure;
 use crate::problem::Problem;
 use crate::progress::bar;
 use crate::setting::{LossKind, MetricKind};
+
+/// θ and the loss there, or the distance of a correction.
+pub type Row = (Vec<f64>, f64);
 
 /// A fit, by descent or by correction.
 pub struct Fit {
@@ -21,7 +24,7 @@ pub struct Fit {
     /// Whether the residual came from a simulator.
     pub corrected: bool,
     /// θ and the loss (or distance) at every iterate.
-    pub path: Vec<(Vec<f64>, f64)>,
+    pub path: Vec<Row>,
     pub theta: Vec<f64>,
     pub rho: Vec<f64>,
     pub standard_errors: Option<Vec<f64>>,
@@ -35,12 +38,9 @@ pub struct Fit {
 
 impl Fit {
     pub fn label(&self) -> String {
-        match (self.corrected, self.metric) {
-            (true, _) => format!("{} corrected", self.loss.name().to_uppercase()),
-            (_, MetricKind::Standard) => {
-                format!("{}, gradient descent", self.loss.name().to_uppercase())
-            }
-            (_, metric) => format!("{} / {}", self.loss.name().to_uppercase(), metric.name()),
+        match self.corrected {
+            true => format!("{} corrected", self.loss.label()),
+            false => format!("{} / {}", self.loss.label(), self.metric.label()),
         }
     }
 
@@ -51,7 +51,7 @@ impl Fit {
 
     /// The first iterate whose relative error is at most this.
     pub fn iterations_to(&self, problem: &Problem, error: f64) -> Option<usize> {
-        let near = |(theta, _): &(Vec<f64>, f64)| problem.error(theta).is_some_and(|e| e <= error);
+        let near = |(theta, _): &Row| problem.error(theta).is_some_and(|e| e <= error);
         self.path.iter().position(near)
     }
 
@@ -82,10 +82,15 @@ const PLAIN_STEPS: usize = 50;
 pub fn descend(
     problem: &Problem,
     (loss, metric): (LossKind, MetricKind),
+    first: Option<MetricKind>,
     mut row: impl FnMut(String),
 ) -> Result<Fit, Failure> {
     let objective = loss.build(&problem.grid, &problem.data.density)?;
     let own = metric.build(&problem.grid)?;
+    let first = match first {
+        Some(first) => first.build(&problem.grid)?,
+        None => None,
+    };
     let mut plain_step = Armijo::growing(1.0, 4.0);
     let steps = if own.is_none() {
         PLAIN_STEPS
@@ -105,6 +110,9 @@ pub fn descend(
         Some(metric) => descent.metric(metric.as_ref()),
         None => descent.direction(&Gradient).step(&mut plain_step),
     };
+    if let Some(first) = &first {
+        descent = descent.first_metric(first.as_ref(), 0.1);
+    }
     let bar = bar(
         steps,
         &format!("{} from {} data", loss.name(), problem.data.name),
@@ -155,7 +163,7 @@ pub fn correct(
             row(step.to_string());
         })?;
     bar.finish_and_clear();
-    let mut path: Vec<(Vec<f64>, f64)> = estimate
+    let mut path: Vec<Row> = estimate
         .history
         .iter()
         .map(|c| (c.theta.clone(), c.distance))
@@ -172,7 +180,8 @@ pub fn correct(
         simulations: estimate.simulations,
         seconds: started.elapsed().as_secs_f64(),
         standard_errors: estimate.standard_errors,
-        rho: problem.model.density(&estimate.theta, &problem.cpu)?,
+        // What the corrected parameters show is a simulation; the model's own density is the biased one.
+        rho: simulator.simulate(&estimate.theta, sampling.seed)?,
         theta: estimate.theta,
     }))
 }

@@ -81,18 +81,22 @@ fn fits(options: &Options, problem: &Problem, printer: &Printer) -> Result<Vec<F
     let mut fits = Vec::new();
     for (i, &pair) in pairs.iter().enumerate() {
         let mut rows = Vec::new();
-        let fit = fit::descend(problem, pair, |row| rows.push(row))?;
+        let first = options.first_metric.filter(|_| i == 0);
+        let fit = fit::descend(problem, pair, first, |row| rows.push(row))?;
         if i == 0 {
             printer.line(&format!("{}\n{}\n", rows.join("\n"), fit.ending))?;
         }
         fits.push(fit);
     }
     let mut rows = Vec::new();
-    if let Some(fit) = fit::correct(problem, &fits[0], |row| rows.push(row))? {
-        let what =
-            "correction: the residual from simulated trajectories, the derivative from the model";
-        printer.line(&format!("{what}\n{}\n{}\n", rows.join("\n"), fit.ending))?;
-        fits.insert(1, fit);
+    match fit::correct(problem, &fits[0], |row| rows.push(row)) {
+        Ok(Some(fit)) => {
+            let what = "correction: the residual from simulated trajectories, the derivative from the model";
+            printer.line(&format!("{what}\n{}\n{}\n", rows.join("\n"), fit.ending))?;
+            fits.insert(1, fit);
+        }
+        Ok(None) => {}
+        Err(error) => printer.line(&format!("no correction: {error}\n"))?,
     }
     Ok(fits)
 }

@@ -25,6 +25,7 @@ pub struct Options {
     pub sources: Vec<Source>,
     pub loss: Option<LossKind>,
     pub metric: Option<MetricKind>,
+    pub first_metric: Option<MetricKind>,
     pub start: Option<Vec<f64>>,
     pub edges: Option<Vec<f64>>,
     pub alpha: f64,
@@ -49,6 +50,7 @@ usage: lorenz [options]
   --box A,B,C,D,...    lower and upper end of every axis; the flow's own box if not given
   --loss NAME          l2, kl or h-1; all three, and kl by plain gradient descent, if not given
   --metric NAME        standard, l2, fisher-rao, h-1, h1 or w2; the one that matches the loss if not given
+  --first-metric NAME  one to begin with, until a step gains less than a tenth; none if not given
   --start X,Y,...      where the descent starts, one number for each parameter
   --alpha RATE         teleportation; 0 if not given
   --flux NAME          face (averaged over faces), point, or smooth; face if not given
@@ -69,6 +71,7 @@ impl Options {
             sources: vec![Source::Twin, Source::Trajectory],
             loss: None,
             metric: None,
+            first_metric: None,
             start: None,
             edges: None,
             alpha: 0.0,
@@ -133,6 +136,7 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
         "--box" => options.edges = Some(numbers(flag, &value()?, None)?),
         "--loss" => options.loss = Some(LossKind::parse(&value()?)?),
         "--metric" => options.metric = Some(MetricKind::parse(&value()?)?),
+        "--first-metric" => options.first_metric = Some(MetricKind::parse(&value()?)?),
         "--start" => options.start = Some(numbers(flag, &value()?, None)?),
         "--alpha" => options.alpha = number()?,
         "--flux" => options.flux = flux(&value()?)?,
@@ -199,6 +203,10 @@ fn check(options: &Options) -> Result<(), String> {
                 ));
             }
         }
+    }
+    let plain = |metric: Option<MetricKind>| metric == Some(MetricKind::Standard);
+    if plain(options.first_metric) || (plain(options.metric) && options.first_metric.is_some()) {
+        return Err("--first-metric: plain gradient descent has no metric to switch".into());
     }
     let dim = options.system.edges().len();
     match &options.edges {

@@ -93,6 +93,16 @@ pub fn summary(problem: &Problem, fits: &[Fit]) -> String {
             });
         }
     }
+    if let Some(weak) = &problem.data.weak {
+        let _ = write!(text, "\n{:<22}", "weak form, of samples");
+        weak.iter().for_each(|t| {
+            let _ = write!(text, " {t:>12.6}");
+        });
+        let error = problem
+            .error(weak)
+            .map_or("–".into(), |e| format!("{e:.2e}"));
+        let _ = write!(text, " {error:>10}");
+    }
     if let Some(truth) = &problem.data.truth {
         let _ = write!(text, "\n{:<22}", "truth");
         truth.iter().for_each(|t| {

@@ -7,7 +7,7 @@ use pullback::plot::{
 };
 
 use crate::Failure;
-use crate::fit::Fit;
+use crate::fit::{Fit, Row};
 use crate::problem::Problem;
 use crate::setting::MetricKind;
 
@@ -40,8 +40,8 @@ fn densities(problem: &Problem, fits: &[Fit]) -> Result<Vec<(String, Vec<f64>)>,
         .filter(|(i, fit)| *i == 0 || fit.corrected);
     all.extend(own.map(|(i, fit)| {
         let name = match (i, fit.corrected, fits.iter().any(|f| f.corrected)) {
-            (_, true, _) => "corrected",
-            (_, _, true) => "raw fit",
+            (_, true, _) => "corrected, simulated",
+            (_, _, true) => "raw fit, model",
             _ => "recovered",
         };
         (name.to_string(), fit.rho.clone())
@@ -152,7 +152,7 @@ fn convergence(problem: &Problem, fits: &[Fit], stem: &Path) -> Result<(), Failu
     let mut loss = chart("loss", "loss / loss at the start");
     let mut error = chart("relative error", "‖θ − θ*‖ / ‖θ*‖");
     for (i, fit) in fits.iter().enumerate() {
-        let curve = |value: &dyn Fn(&(Vec<f64>, f64)) -> f64| -> Vec<Point> {
+        let curve = |value: &dyn Fn(&Row) -> f64| -> Vec<Point> {
             let rows = fit.path.iter().enumerate();
             rows.map(|(i, row)| [i as f64, value(row)]).collect()
         };
@@ -164,8 +164,7 @@ fn convergence(problem: &Problem, fits: &[Fit], stem: &Path) -> Result<(), Failu
                 stroke(i, fit),
             );
         }
-        let off =
-            |(theta, _): &(Vec<f64>, f64)| problem.error(theta).unwrap_or(f64::NAN).max(1e-16);
+        let off = |(theta, _): &Row| problem.error(theta).unwrap_or(f64::NAN).max(1e-16);
         error = error.line(&fit.label(), &curve(&off), stroke(i, fit));
     }
     let mut page = Page::new(2)
@@ -188,9 +187,10 @@ fn paths(problem: &Problem, fits: &[Fit], stem: &Path) -> Result<(), Failure> {
     let mut page = Page::new(pairs.len().min(3))
         .title(&title(problem, "paths of the parameters"))
         .chart_size(520, 420);
+    let last = pairs.len() - 1;
     for (k, [i, j]) in pairs.into_iter().enumerate() {
-        let corner = if k == 0 {
-            Corner::UpperLeft
+        let corner = if k == last {
+            Corner::Outside
         } else {
             Corner::None
         };

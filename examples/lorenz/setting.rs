@@ -127,6 +127,15 @@ impl LossKind {
         }
     }
 
+    /// For people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::L2 => "L²",
+            Self::Kl => "KL",
+            Self::HMinus1 => "H⁻¹",
+        }
+    }
+
     pub fn build(self, grid: &Grid, data: &[f64]) -> Result<Box<dyn Loss>> {
         let data = data.to_vec();
         Ok(match self {
@@ -183,6 +192,18 @@ impl MetricKind {
             Self::HMinus1 => "h-1",
             Self::H1 => "h1",
             Self::W2 => "w2",
+        }
+    }
+
+    /// For people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Standard => "gradient descent",
+            Self::L2 => "L²",
+            Self::FisherRao => "Fisher-Rao",
+            Self::HMinus1 => "H⁻¹",
+            Self::H1 => "H¹",
+            Self::W2 => "W₂",
         }
     }
 

@@ -203,9 +203,13 @@ impl Progress {
         self.recorded
     }
 
-    /// Whether the last step reduced the objective by less than this fraction.
+    /// Whether the last step reduced the objective by less than this fraction, though it was as long as it should
+    /// be or its scale grew no more.
     pub(super) fn slowed(&self, fraction: f64) -> bool {
-        let before = self.history.last().filter(|_| !self.recorded);
+        let earlier = self.history.last().and_then(|i| i.step);
+        let grown = |step: &Move| earlier.is_none_or(|e| step.scale > e.scale);
+        let settled = self.last.is_some_and(|s| s.settled || !grown(&s));
+        let before = self.history.last().filter(|_| settled && !self.recorded);
         before.is_some_and(|before| before.loss - self.point.loss < fraction * before.loss.abs())
     }
 

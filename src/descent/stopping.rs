@@ -59,6 +59,12 @@ pub enum Stop {
         /// The objective.
         loss: f64,
     },
+    /// Step after step was cut back and changed the objective by next to nothing, though the gradient has not
+    /// vanished: a kink, noise in the objective, or a wrong derivative.
+    Rest {
+        /// The relative decrease over the last steps.
+        ratio: f64,
+    },
     /// The iteration limit.
     Iterations {
         /// Steps taken.
@@ -94,6 +100,11 @@ impl fmt::Display for Stop {
             Self::Target { loss } => {
                 write!(f, "converged: the objective {loss:.3e} reached its target")
             }
+            Self::Rest { ratio } => write!(
+                f,
+                "at rest: the last {REST} steps, all cut back, reduced the objective by {ratio:.1e} of itself, though its \
+                 gradient has not vanished; it may have a kink here, or noise"
+            ),
             Self::Iterations { taken } => write!(f, "not converged: the limit of {taken} steps"),
             Self::Stalled { slope, .. } if *slope >= 0.0 => write!(
                 f,
@@ -142,6 +153,23 @@ impl Ratios {
 /// A gradient ratio at which a step may be cut back and still be taken for the last.
 const FALLEN: f64 = 1e-3;
 
+/// Steps in a row that must achieve nothing for a run to be at rest, and the relative decrease that is nothing for
+/// all of them together.
+const REST: usize = 5;
+const STILL: f64 = 1e-10;
+
+/// Relative changes of the parameters in all of these steps; longer ones may lead out of a narrow valley.
+const TINY: f64 = 1e-6;
+
+/// The relative decrease of the objective over the last few steps, if all of them were tiny.
+fn rest(history: &[Iterate]) -> Option<f64> {
+    let start = history.len().checked_sub(REST + 1)?;
+    let (before, steps) = history[start..].split_first()?;
+    let tiny = |i: &Iterate| i.step.is_some_and(|s| s.relative_step <= TINY);
+    let last = steps.last().filter(|_| steps.iter().all(tiny))?;
+    Some((before.loss - last.loss) / before.loss.abs())
+}
+
 impl Tolerances {
     pub(super) fn check(&self) -> Result<()> {
         for (what, value) in [
@@ -189,6 +217,10 @@ impl Tolerances {
         // An increase (a fixed step may bring one) is no convergence.
         if free && ratios.loss >= 0.0 && passes(ratios.loss, self.loss) {
             return Some(Stop::Loss { ratio: ratios.loss });
+        }
+        let still = |r: &f64| self.loss > 0.0 && r.abs() <= STILL;
+        if let Some(ratio) = rest(history).filter(still) {
+            return Some(Stop::Rest { ratio });
         }
         (taken >= self.iterations).then_some(Stop::Iterations { taken })
     }

@@ -10,7 +10,7 @@ impl Chen {
     /// The classic parameters (35, 3, 28).
     pub const CLASSIC: [f64; 3] = [35.0, 3.0, 28.0];
     /// A box around the attractor at the classic parameters.
-    pub const BOX: [(f64, f64); 3] = [(-30.0, 30.0), (-35.0, 35.0), (0.0, 55.0)];
+    pub const BOX: [(f64, f64); 3] = [(-35.0, 35.0), (-40.0, 40.0), (0.0, 60.0)];
     /// A start near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 20.0];
 }

@@ -9,6 +9,7 @@ use crate::direction::{Direction, LeastSquares};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::model::Model;
+use crate::random;
 use crate::transform::Bounds;
 
 /// Fits a [`Simulator`] to data with the derivative of a [`Model`] that only approximates it.
@@ -58,6 +59,10 @@ pub struct Options {
     pub iterations: usize,
     /// Iterates that are averaged once they only jitter.
     pub average: usize,
+    /// Further starts that are tried when those given are used up, scattered around the first of them.
+    pub restarts: usize,
+    /// How far: by up to this fraction of a parameter's size.
+    pub scatter: f64,
     /// The seed of the first simulation; the next ones count up.
     pub seed: u64,
 }
@@ -70,10 +75,15 @@ impl Default for Options {
             tolerance: 1e-8,
             iterations: 30,
             average: 8,
+            restarts: 20,
+            scatter: 0.4,
             seed: 1,
         }
     }
 }
+
+/// Reasons for leaving starts that an error names.
+const REASONS: usize = 3;
 
 const LEAST_SQUARES: &LeastSquares = &LeastSquares {
     rank_tolerance: 1e-12,
@@ -131,7 +141,7 @@ impl<'a> Corrected<'a> {
     /// Corrects from the first start that the simulator does not object to; the observer sees every step.
     ///
     /// Starts are fits of the model, or what else is at hand. One is left for the next when the simulation there, or
-    /// on the way even by a step an eighth as long, is of another kind than the data.
+    /// on the way even by a step an eighth as long, is of another kind than the data; then for random ones nearby.
     ///
     /// # Errors
     /// Input that makes no sense, failing solves, and [`Error::NoStart`] when no start is left.
@@ -148,9 +158,11 @@ impl<'a> Corrected<'a> {
             backend,
             estimate: Estimate::new(),
         };
-        for start in starts {
-            run.estimate.begin(start);
-            match run.follow(start, &mut observer)? {
+        let scattered = (0..self.options.restarts).map(|k| self.scattered(starts[0], k));
+        let given = starts.iter().map(|start| start.to_vec());
+        for start in given.chain(scattered) {
+            run.estimate.begin(&start);
+            match run.follow(&start, &mut observer)? {
                 Way::Arrived(ending) => {
                     run.estimate.ending = ending;
                     return Ok(run.estimate);
@@ -158,15 +170,41 @@ impl<'a> Corrected<'a> {
                 Way::Abandoned(reason) => run.estimate.abandoned.push(reason),
             }
         }
+        let mut reasons = run.estimate.abandoned;
+        let more = reasons.len().saturating_sub(REASONS);
+        reasons.truncate(REASONS);
+        if more > 0 {
+            reasons.push(format!("and {more} starts more"));
+        }
         Err(Error::NoStart {
-            reasons: run.estimate.abandoned.join("; "),
+            reasons: reasons.join("; "),
         })
+    }
+
+    /// A start near another.
+    fn scattered(&self, start: &[f64], k: usize) -> Vec<f64> {
+        let Options { scatter, seed, .. } = self.options;
+        let moves = random::uniform(
+            start.len(),
+            (-scatter, scatter),
+            seed ^ (k as u64 + 1) << 32,
+        );
+        let moved = start.iter().zip(moves).enumerate();
+        let mut theta: Vec<f64> = moved
+            .map(|(j, (t, m))| t + m * self.size(j, start))
+            .collect();
+        if let Some(bounds) = self.bounds {
+            bounds.clamp(&mut theta);
+        }
+        theta
     }
 
     fn check(&self, starts: &[&[f64]]) -> Result<()> {
         let p = self.model.param_dim();
         check::length("the data", self.data.len(), self.model.state_dim())?;
         check::finite("the data", self.data)?;
+        let some = !starts.is_empty();
+        check::option("the number of starts", 0.0, some, "give at least one")?;
         for start in starts {
             check::length("a start θ", start.len(), p)?;
             check::finite("a start θ", start)?;
@@ -178,8 +216,16 @@ impl<'a> Corrected<'a> {
             cap,
             scale,
             average,
+            scatter,
             ..
         } = &self.options;
+        let sound = *scatter >= 0.0 && scatter.is_finite();
+        check::option(
+            "the scatter of restarts",
+            *scatter,
+            sound,
+            "give a fraction such as 0.4",
+        )?;
         let sound = *cap > 0.0 && cap.is_finite();
         check::option(
             "the cap of a correction",

@@ -12,7 +12,7 @@ impl Trajectory {
     /// Reads a point from every line of a text file, with columns separated by semicolons, commas or blanks.
     ///
     /// There are `dim` columns, the coordinates, or one more, and then the first is the time; equal steps of time
-    /// give the interval. The first line is a header if none of its fields is a number. Empty lines are skipped.
+    /// give the interval. The first line is a header if none of its fields begins like a number. Empty lines are skipped.
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) with the line, the fault and the remedy.
@@ -31,7 +31,7 @@ impl Trajectory {
         let lines = lines.filter(|(_, line)| !line.trim().is_empty());
         let (mut first, mut row) = (true, Vec::with_capacity(dim + 1));
         for (number, line) in lines {
-            let header = first && fields(line).all(|f| f.parse::<f64>().is_err());
+            let header = first && !fields(line).any(like_a_number);
             first = false;
             if header {
                 continue;
@@ -76,6 +76,12 @@ fn fields(line: &str) -> Box<dyn Iterator<Item = &str> + '_> {
         Some(separator) => Box::new(line.split(separator).map(str::trim)),
         None => Box::new(line.split_whitespace()),
     }
+}
+
+/// Whether it is a number, or begins as one: then a line with it is data, if only data with a slip.
+fn like_a_number(field: &str) -> bool {
+    field.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+        || field.parse::<f64>().is_ok()
 }
 
 fn parse(line: &str, row: &mut Vec<f64>) -> std::result::Result<(), String> {

@@ -4,6 +4,7 @@
 mod csv;
 mod file;
 mod histogram;
+mod monomials;
 mod npy;
 mod orbit;
 mod sampling;

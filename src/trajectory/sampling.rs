@@ -12,6 +12,9 @@ use crate::random;
 /// The most points that [`Sampling::run`] keeps.
 const KEPT: f64 = 1e9;
 
+/// The most intervals of a run.
+const MOST: f64 = 1e15;
+
 /// Streams of random numbers that belong to one seed.
 const START_STREAM: u64 = 0;
 const NOISE_STREAM: u64 = 1;
@@ -33,7 +36,7 @@ const NOISE_STREAM: u64 = 1;
 pub struct Sampling {
     /// Time over which points are taken, rounded to whole intervals.
     pub duration: f64,
-    /// Time that passes before.
+    /// Time that passes before; longer for flows that mix slowly, such as Rössler's.
     pub burn_in: f64,
     /// Time from a point to the next.
     pub interval: f64,
@@ -76,23 +79,35 @@ impl Sampling {
     /// # Errors
     /// The first that does not, with what it may be.
     pub fn check(&self) -> Result<()> {
-        let positive = |x: f64| x > 0.0 && x.is_finite();
-        let at_least_zero = |x: f64| x >= 0.0 && x.is_finite();
-        let time = "give a positive time";
-        check::option("the interval", self.interval, positive(self.interval), time)?;
-        check::option("the duration", self.duration, positive(self.duration), time)?;
-        let zero = "give a time of 0 or more";
-        check::option(
-            "the burn-in",
-            self.burn_in,
-            at_least_zero(self.burn_in),
-            zero,
-        )?;
+        let times = [
+            ("the interval", self.interval),
+            ("the duration", self.duration),
+        ];
+        for (what, time) in times {
+            let sound = time > 0.0 && time.is_finite();
+            check::option(what, time, sound, "give a positive time")?;
+        }
+        let others = [
+            ("the burn-in", self.burn_in, "give a time of 0 or more"),
+            (
+                "the noise",
+                self.noise,
+                "give a standard deviation of 0 or more",
+            ),
+            (
+                "the spread of the start",
+                self.spread,
+                "give a relative deviation of 0 or more",
+            ),
+        ];
+        for (what, value, remedy) in others {
+            check::option(what, value, value >= 0.0 && value.is_finite(), remedy)?;
+        }
         let count = self.duration.max(self.burn_in) / self.interval;
         check::option(
             "the number of intervals",
             count,
-            self.samples() >= 1 && count < 1e15,
+            self.samples() >= 1 && count < MOST,
             "the duration must hold at least one interval, and no more than 10¹⁵",
         )?;
         check::option(
@@ -100,19 +115,6 @@ impl Sampling {
             self.tolerance,
             (1e-14..=1e-2).contains(&self.tolerance),
             "choose it between 1e-14 and 1e-2",
-        )?;
-        let deviation = "give a standard deviation of 0 or more";
-        check::option(
-            "the noise",
-            self.noise,
-            at_least_zero(self.noise),
-            deviation,
-        )?;
-        check::option(
-            "the spread of the start",
-            self.spread,
-            at_least_zero(self.spread),
-            deviation,
         )?;
         check::finite("the start of the trajectory", &self.start)
     }
@@ -140,22 +142,18 @@ impl Sampling {
             point: self.moved_start(flow.dim()),
             time: 0.0,
         };
-        let early = (self.burn_in / self.interval).ceil();
         let late = self.samples();
-        let share = early / (early + late as f64);
-        if early > 0.0 {
-            let unit = self.burn_in / early;
-            orbit.advance(
-                (early as usize, unit),
-                |_| (),
-                |done| progress(share * done),
-            )?;
-        }
+        let early = (self.burn_in / self.interval).ceil() as usize;
+        let share = early as f64 / (early + late) as f64;
+        // Nothing moves in no time, and then the unit does not matter.
+        let unit = self.burn_in / early.max(1) as f64;
+        orbit.advance((early, unit), |_| (), |done| progress(share * done))?;
         let mut noise = self.noise_for(flow.dim());
+        let (late, rest) = ((late, self.interval), 1.0 - share);
         orbit.advance(
-            (late, self.interval),
+            late,
             |x| each(&noise(x)),
-            |done| progress(share + (1.0 - share) * done),
+            |done| progress(share + rest * done),
         )
     }
 

@@ -2,6 +2,7 @@
 
 use faer::Mat;
 
+use super::monomials::Monomials;
 use super::{Occupation, Trajectory, check_dim, check_grid};
 use crate::backend::minimum_norm;
 use crate::check;
@@ -10,9 +11,6 @@ use crate::error::Result;
 use crate::flow::Flow;
 use crate::grid::Grid;
 use crate::random;
-
-/// Highest degree of the test functions.
-const DEGREE: i32 = 3;
 
 /// Rounding that a linear velocity may show.
 const LINEAR: f64 = 1e-9;
@@ -23,8 +21,8 @@ const RANK: f64 = 1e-8;
 /// How many random θ, and how many points for each, the linearity is looked at.
 const TRIALS: usize = 4;
 
-/// The θ that fits Σ_i w_i v(x_i; θ)·∇φ(x_i) = 0 best, for test functions φ that are monomials of degree 1 to 3 in the
-/// coordinates, centred and scaled by their mean and standard deviation.
+/// The θ that fits Σ_i w_i v(x_i; θ)·∇φ(x_i) = 0 best, for test functions φ that are monomials of degree 1 to 3 (in the
+/// plane, to 5) in the coordinates, centred and scaled by their mean and standard deviation.
 ///
 /// Weighted points stand for an invariant measure; weights may be negative. Where velocities are linear in θ,
 /// these are linear equations; every one is divided by its size E[|∂v/∂θ·∇φ|²]^½, with parameters in units in which
@@ -75,7 +73,8 @@ impl Trajectory {
 
 impl Occupation {
     /// The estimate of [`weak_start`] from the cells of the grid, with the correction −h²/24 ∂²/∂x² along every axis
-    /// (Sheppard's) for their width.
+    /// (Sheppard's) for their width. It cannot make up for an attractor thinner than the cells: parameters of small
+    /// terms, such as b of the Rössler equations, are then lost.
     ///
     /// # Errors
     /// Those of [`weak_start`], and a grid that is not the one of the density or not of the flow's dimension.
@@ -120,8 +119,8 @@ fn estimate(
     let some = !points.is_empty();
     check::option("the number of points", 0.0, some, "give at least one")?;
     check_linear(flow, points)?;
-    let tests = Tests::new(points, weights, flow.dim())?;
-    let mut equations = Equations::new(tests.exponents.len(), flow.param_dim());
+    let tests = Monomials::new(points, weights, flow.dim())?;
+    let mut equations = Equations::new(tests.len(), flow.param_dim(), flow.dim());
     for (x, w) in points.iter().zip(weights) {
         equations.add(flow, &tests, x, *w);
     }
@@ -164,99 +163,35 @@ fn check_linear(flow: &dyn Flow, points: &[[f64; 3]]) -> Result<()> {
     Ok(())
 }
 
-/// Monomials in centred and scaled coordinates.
-struct Tests {
-    centre: [f64; 3],
-    scale: [f64; 3],
-    exponents: Vec<[usize; 3]>,
-}
-
-impl Tests {
-    fn new(points: &[[f64; 3]], weights: &[f64], dim: usize) -> Result<Self> {
-        let mass: f64 = weights.iter().sum();
-        check::positive("the sum of the weights of the points", &[mass])?;
-        let (mut centre, mut scale) = ([0.0; 3], [1.0; 3]);
-        for d in 0..dim {
-            let mean = |f: &dyn Fn(f64) -> f64| {
-                let terms = points.iter().zip(weights).map(|(x, w)| w * f(x[d]));
-                terms.sum::<f64>() / mass
-            };
-            centre[d] = mean(&|x| x);
-            scale[d] = mean(&|x| (x - centre[d]).powi(2)).sqrt();
-        }
-        check::positive("the standard deviation of the points", &scale[..dim])?;
-        let top = DEGREE as usize;
-        let all =
-            (0..=top).flat_map(|a| (0..=top).flat_map(move |b| (0..=top).map(move |c| [a, b, c])));
-        let admitted = |e: &[usize; 3]| {
-            (1..=top).contains(&e.iter().sum()) && e[dim..].iter().all(|&e| e == 0)
-        };
-        Ok(Self {
-            centre,
-            scale,
-            exponents: all.filter(admitted).collect(),
-        })
-    }
-
-    /// The powers y⁰ … y³ of every scaled coordinate.
-    fn powers(&self, x: &[f64; 3]) -> [[f64; 4]; 3] {
-        std::array::from_fn(|d| {
-            let y = (x[d] - self.centre[d]) / self.scale[d];
-            [1.0, y, y * y, y * y * y]
-        })
-    }
-
-    fn values(&self, x: &[f64; 3]) -> Vec<f64> {
-        let y = self.powers(x);
-        let value = |e: &[usize; 3]| (0..3).map(|d| y[d][e[d]]).product();
-        self.exponents.iter().map(value).collect()
-    }
-
-    /// Calls `f(i, ∇φ_i)` for all test functions.
-    fn gradients(&self, x: &[f64; 3], mut f: impl FnMut(usize, [f64; 3])) {
-        let y = self.powers(x);
-        let slope: [[f64; 4]; 3] = std::array::from_fn(|d| {
-            [0.0, 1.0, 2.0 * y[d][1], 3.0 * y[d][2]].map(|s| s / self.scale[d])
-        });
-        for (i, &[a, b, c]) in self.exponents.iter().enumerate() {
-            f(
-                i,
-                [
-                    slope[0][a] * y[1][b] * y[2][c],
-                    y[0][a] * slope[1][b] * y[2][c],
-                    y[0][a] * y[1][b] * slope[2][c],
-                ],
-            );
-        }
-    }
-}
-
 /// Σ_j matrix_ij θ_j + constant_i = 0, and the sizes of what was summed.
 struct Equations {
     matrix: Mat<f64>,
     constant: Vec<f64>,
     squares: Mat<f64>,
     columns: Vec<[f64; 3]>,
+    dim: usize,
 }
 
 impl Equations {
-    fn new(tests: usize, p: usize) -> Self {
+    fn new(tests: usize, p: usize, dim: usize) -> Self {
         Self {
             matrix: Mat::zeros(tests, p),
             constant: vec![0.0; tests],
             squares: Mat::zeros(tests, p),
             columns: vec![[0.0; 3]; p],
+            dim,
         }
     }
 
-    fn add(&mut self, flow: &dyn Flow, tests: &Tests, x: &[f64; 3], w: f64) {
+    fn add(&mut self, flow: &dyn Flow, tests: &Monomials, x: &[f64; 3], w: f64) {
         let zero = vec![0.0; self.columns.len()];
         let rest = flow.velocity(x, &zero);
         flow.param_derivative(x, &zero, &mut self.columns);
         tests.gradients(x, |i, g| {
-            self.constant[i] += w * dot(&rest, &g);
+            let dot = |v: &[f64; 3]| (0..self.dim).map(|d| v[d] * g[d]).sum::<f64>();
+            self.constant[i] += w * dot(&rest);
             for (j, column) in self.columns.iter().enumerate() {
-                let product = dot(column, &g);
+                let product = dot(column);
                 self.matrix[(i, j)] += w * product;
                 self.squares[(i, j)] += w.abs() * product * product;
             }
@@ -289,8 +224,4 @@ impl Equations {
         }
         Ok(theta.iter().enumerate().map(|(j, t)| t / unit(j)).collect())
     }
-}
-
-fn dot(a: &[f64; 3], b: &[f64; 3]) -> f64 {
-    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
