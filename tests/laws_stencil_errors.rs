@@ -59,16 +59,27 @@ fn parts(shape: &[usize]) -> Stencil {
 fn singular_stencils_are_errors() {
     let mut solved = Vec::new();
     for (name, stencil, definite) in singular() {
-        for solver in SOLVERS {
-            for side in SIDES {
+        for (solver, side) in SOLVERS
+            .into_iter()
+            .flat_map(|s| SIDES.map(|side| (s, side)))
+        {
+            // Factorisations are quick, and need more tries to meet a right-hand side that is all but solvable.
+            let tries = if solver == StencilSolver::Direct {
+                20
+            } else {
+                1
+            };
+            for seed in 0..tries {
                 // Random, so that no singular matrix has a solution for it.
-                let b = random::normal_matrix(stencil.cells(), 3, 0);
+                let b = random::normal_matrix(stencil.cells(), 1, seed);
                 match solve(&cpu(solver), operator(&stencil, definite), side, &b) {
                     Err(error) => assert!(
                         means_singular(&error) || matches!(error, Error::Stagnation { .. }),
                         "{name} {solver:?}: {error}"
                     ),
-                    Ok((_, stats)) => solved.push(format!("{name}: {solver:?} {side:?} {stats:?}")),
+                    Ok((_, stats)) => {
+                        solved.push(format!("{name}: {solver:?} {side:?} {seed} {stats:?}"));
+                    }
                 }
             }
         }

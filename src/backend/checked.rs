@@ -28,6 +28,8 @@ pub(super) struct Checked<'a, D> {
     direct: D,
     /// Largest backward error that passes.
     tolerance: f64,
+    /// Largest amplification that passes.
+    limit: f64,
     /// The sizes of the equations, for A and for Aᵀ, so that their units do not matter.
     units: [Vec<f64>; 2],
 }
@@ -39,7 +41,14 @@ impl<'a, D> Checked<'a, D> {
             operator,
             direct,
             tolerance,
+            limit: SINGULAR,
         }
+    }
+
+    /// Takes another limit of the amplification.
+    pub(super) fn limit(mut self, limit: f64) -> Self {
+        self.limit = limit;
+        self
     }
 }
 
@@ -71,7 +80,7 @@ impl<D: Direct> Checked<'_, D> {
         // Where positive definiteness is known by construction, no solution is hopeless: weighted Laplacians
         // with nearly empty regions amplify as much as singular matrices do, and are still right.
         let hopeless =
-            stats.amplification > SINGULAR && !self.operator.is_definite_by_construction();
+            stats.amplification > self.limit && !self.operator.is_definite_by_construction();
         if stats.residual <= self.tolerance && !hopeless {
             Ok(stats)
         } else {

@@ -33,7 +33,7 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// | in the plane, N ≤ 300 000 | 0 | 16 |
 /// | in space, N ≤ 50 000 | N/2500 | √N/2 |
 ///
-/// and from then on. Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
+/// and from then on; axes of one cell do not count. Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
 /// have no more than 64 cells and the matrix is not definite. Iteration that fails is followed by a factorisation
 /// within the same limits. The bench `stencils` measures the crossovers; [`stencils`](Cpu::stencils) overrides the rule.
 ///

@@ -23,7 +23,7 @@ use self::multigrid::Multigrid;
 use self::system::{Precondition, System};
 use super::checked::{Checked, Direct};
 use super::cpu::Cpu;
-use super::{Factor, SolveStats, check_batch};
+use super::{Factor, SINGULAR, SolveStats, check_batch};
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil};
 
@@ -120,6 +120,8 @@ impl<'a> Structured<'a> {
             direct,
             self.cpu.tolerance,
         );
+        // Of a right-hand side at random about 1/√n is beyond the reach of a singular matrix, and only that is amplified.
+        let checked = checked.limit(SINGULAR / (self.stencil.cells() as f64).sqrt());
         Ok(self.direct.get_or_init(|| checked))
     }
 
