@@ -35,6 +35,18 @@ fn counts(descent: Descent<'_>) -> Vec<Counts> {
     report.history.iter().map(|it| it.counts).collect()
 }
 
+fn numbers(c: &Counts) -> [usize; 7] {
+    [
+        c.model_solves,
+        c.newton_solves,
+        c.factorisations,
+        c.tangent_solves,
+        c.adjoint_solves,
+        c.metric_factorisations,
+        c.metric_solves,
+    ]
+}
+
 /// A density is one solve with a matrix of its own; the linearisation there has another, for one adjoint, or two
 /// where the metric projects, and three tangents; W₂ has one of its own, and lifts three columns.
 #[test]
@@ -81,15 +93,7 @@ fn a_step_costs_what_the_mathematics_says() {
             descent = descent.metric(metric);
         }
         for (n, c) in counts(descent).iter().enumerate() {
-            let found = [
-                c.model_solves,
-                c.newton_solves,
-                c.factorisations,
-                c.tangent_solves,
-                c.adjoint_solves,
-                c.metric_factorisations,
-                c.metric_solves,
-            ];
+            let found = numbers(c);
             let expected: Vec<usize> = (0..7).map(|i| start[i] + n * step[i]).collect();
             assert_eq!(found.to_vec(), expected, "{name}, iterate {n}");
             // One batch for the density, one or two for the linearisation, each of tens of iterations.

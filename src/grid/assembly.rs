@@ -72,7 +72,7 @@ impl Grid {
     pub fn flux_divergence_columns(
         &self,
         count: usize,
-        flux: impl Fn(&Face, &mut [f64]),
+        mut flux: impl FnMut(&Face, &mut [f64]),
     ) -> Mat<f64> {
         let mut columns = Mat::zeros(self.cells(), count);
         let mut through = vec![0.0; count];

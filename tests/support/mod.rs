@@ -173,3 +173,8 @@ impl Model for Explicit {
         Operator::dense(-&self.0)
     }
 }
+
+/// max |vᵢ|.
+pub(crate) fn largest_of(v: &[f64]) -> f64 {
+    v.iter().fold(0.0, |m, x| m.max(x.abs()))
+}

@@ -134,12 +134,17 @@ fn subtract<const W: usize>(row: &mut [[f64; W]], c: &[f64], x: &[[f64; W]]) {
     }
 }
 
-/// One Gauss-Seidel sweep for A x = b, without the gauge, from every corner.
+/// One Gauss-Seidel sweep for A x = b, without the gauge, from every corner. Cells without a diagonal keep their values.
 pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
     let inverse = super::multigrid::reciprocals(stencil);
+    let kept: Vec<(usize, f64)> = (0..x.len())
+        .filter(|&i| inverse[i] == 0.0)
+        .map(|i| (i, x[i]))
+        .collect();
     let sweeps = Sweeps::new(stencil, Side::Plain, &inverse);
     for corner in 0..8 {
         let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
         sweeps.gauss_seidel::<1>(corner, b.as_chunks().0, x.as_chunks_mut().0);
     }
+    kept.into_iter().for_each(|(i, value)| x[i] = value);
 }

@@ -58,9 +58,10 @@ impl Flux {
                     down_slope: 0.5 * (1.0 - v / s),
                 }
             }
+            // Written so that NaN stays NaN.
             _ => Parts {
-                up: v.max(0.0),
-                down: (-v).max(0.0),
+                up: 0.5 * (v.abs() + v),
+                down: 0.5 * (v.abs() - v),
                 up_slope: f64::from(u8::from(v > 0.0)),
                 down_slope: f64::from(u8::from(v < 0.0)),
             },

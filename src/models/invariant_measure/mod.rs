@@ -10,7 +10,6 @@ use std::fmt::Write as _;
 use faer::{Mat, MatMut};
 
 use self::classes::closed_classes;
-use self::flux::Parts;
 use crate::backend::{Backend, smooth};
 use crate::check;
 use crate::error::{Error, Result};
@@ -29,7 +28,8 @@ use crate::operator::{Operator, Side, Stencil};
 /// g(ρ, θ) = (αI − K + γ u1ᵀ)ρ − (γ + α) u/vol,   u = 1/N
 /// ```
 ///
-/// The gauge γ > 0 fixes the mass without changing ρ, so that α may be zero.
+/// The gauge γ > 0 fixes the mass without changing ρ, so that α may be zero. It is a tenth of the mean rate at which
+/// mass leaves a cell, in whatever units time has: what a solver leaves as residual changes the mass by 1/γ of it.
 ///
 /// ```
 /// use pullback::flow::Lorenz;
@@ -84,7 +84,7 @@ impl<'f> InvariantMeasure<'f> {
             flux: Flux::default(),
             diffusion: 0.0,
             teleportation: 0.0,
-            gauge: 1.0,
+            gauge: 0.1,
         })
     }
 
@@ -127,14 +127,13 @@ impl<'f> InvariantMeasure<'f> {
         Ok(self)
     }
 
-    /// Fixes the mass with another gauge γ than 1 per unit of time. ρ does not depend on it, and solvers hardly do;
-    /// rates of the flow that differ from 1 by many orders of magnitude would be a reason.
+    /// Fixes the mass with a gauge of another fraction of the mean rate than 0.1. ρ does not depend on it.
     ///
     /// # Errors
-    /// A γ that is not positive.
-    pub fn gauge(mut self, gamma: f64) -> Result<Self> {
-        check::positive("the gauge γ", &[gamma])?;
-        self.gauge = gamma;
+    /// A fraction that is not positive.
+    pub fn gauge(mut self, fraction: f64) -> Result<Self> {
+        check::positive("the gauge's fraction of the mean rate", &[fraction])?;
+        self.gauge = fraction;
         Ok(self)
     }
 
@@ -172,12 +171,15 @@ impl<'f> InvariantMeasure<'f> {
         Ok(rho)
     }
 
-    /// αI − K + γ u1ᵀ.
-    fn stencil(&self, theta: &[f64]) -> Stencil {
+    /// αI − K + γ u1ᵀ, and γ.
+    fn equations(&self, theta: &[f64]) -> (Stencil, f64) {
         let mut stencil = self.generator(theta);
-        let n = self.grid.cells();
-        stencil.add_diagonal(&vec![self.teleportation; n]);
-        stencil.with_gauge(self.gauge / n as f64)
+        let n = self.grid.cells() as f64;
+        let mean = stencil.diagonal().iter().sum::<f64>() / n;
+        // Where nothing moves at all, any rate will do.
+        let gamma = self.gauge * if mean == 0.0 { 1.0 } else { mean };
+        stencil.add_diagonal(&vec![self.teleportation; self.grid.cells()]);
+        (stencil.with_gauge(gamma / n), gamma)
     }
 
     /// u/vol.
@@ -222,10 +224,15 @@ impl<'f> InvariantMeasure<'f> {
         found.map_or(Ok(()), Err)
     }
 
-    /// Fails if mass can end in more than one place, saying where.
+    /// Fails if mass can end in more than one place, saying where. The equations are then singular but consistent, and
+    /// a solver may return any of their solutions; looking at the chain costs little beside a solve.
     fn check_classes(&self, stencil: &Stencil) -> Result<()> {
+        let spreads = self.diffusion > 0.0 || matches!(self.flux, Flux::Smooth { .. });
+        if self.teleportation > 0.0 || spreads {
+            return Ok(());
+        }
         let classes = closed_classes(stencil);
-        if self.teleportation > 0.0 || classes.len() < 2 {
+        if classes.len() < 2 {
             return Ok(());
         }
         let mut smallest: Vec<&Vec<usize>> = classes.iter().collect();
@@ -258,35 +265,44 @@ impl Model for InvariantMeasure<'_> {
     }
 
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
-        Operator::stencil(self.stencil(theta)).multiply(Side::Plain, rho, out);
-        let source = (self.gauge + self.teleportation) * self.uniform();
+        let (stencil, gamma) = self.equations(theta);
+        Operator::stencil(stencil).multiply(Side::Plain, rho, out);
+        let source = (gamma + self.teleportation) * self.uniform();
         out.iter_mut().for_each(|g| *g -= source);
     }
 
     fn state_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
-        Operator::stencil(self.stencil(theta))
+        Operator::stencil(self.equations(theta).0)
     }
 
-    /// −(∂K/∂θ)ρ, with slope 0 where a velocity vanishes.
+    /// −(∂K/∂θ)ρ, with slope 0 where a velocity vanishes, and (∂γ/∂θ)(u1ᵀρ − u/vol), which is zero at the solution.
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         let p = self.param_dim();
-        let columns: Mat<f64> = self.grid.flux_divergence_columns(p, |face, out| {
+        let (mut slopes, mut rate_slopes) = (vec![[0.0; 3]; p], vec![0.0; p]);
+        let mut columns: Mat<f64> = self.grid.flux_divergence_columns(p, |face, out| {
             out.fill(0.0);
-            let mut slopes = vec![[0.0; 3]; p];
             self.sample(face, |weight, x| {
                 let v = self.flow.velocity(x, theta)[face.axis];
-                let Parts {
-                    up_slope,
-                    down_slope,
-                    ..
-                } = self.flux.parts(v);
-                let carried = up_slope * rho[face.lower] + down_slope * rho[face.upper];
+                let parts = self.flux.parts(v);
+                let carried = parts.up_slope * rho[face.lower] + parts.down_slope * rho[face.upper];
+                let leaving = (parts.up_slope - parts.down_slope) / face.spacing;
                 self.flow.param_derivative(x, theta, &mut slopes);
-                for (out, slope) in out.iter_mut().zip(&slopes) {
+                let outputs = out.iter_mut().zip(&mut rate_slopes);
+                for ((out, rate), slope) in outputs.zip(&slopes) {
                     *out += weight * carried * slope[face.axis];
+                    *rate += weight * leaving * slope[face.axis];
                 }
             });
         });
+        let n = rho.len() as f64;
+        let excess = rho.iter().sum::<f64>() / n - self.uniform();
+        for (j, slope) in rate_slopes.iter().enumerate() {
+            let shift = self.gauge * slope / n * excess;
+            columns
+                .col_as_slice_mut(j)
+                .iter_mut()
+                .for_each(|c| *c += shift);
+        }
         Operator::dense(columns)
     }
 
@@ -300,23 +316,17 @@ impl Model for InvariantMeasure<'_> {
             self.grid.cells(),
         )?;
         check::finite("θ", theta)?;
-        let stencil = self.stencil(theta);
+        let (stencil, gamma) = self.equations(theta);
         if stencil.broken_entry().is_some() {
             self.check_velocity(theta)?;
         }
-        if stencil.diagonal().iter().filter(|d| **d == 0.0).count() > 1 {
-            self.check_classes(&stencil)?;
-        }
+        self.check_classes(&stencil)?;
         let source = self.teleportation * self.uniform();
-        rho.fill(source + self.gauge * self.uniform());
+        rho.fill(source + gamma * self.uniform());
         let column = MatMut::from_column_major_slice_mut(rho, stencil.cells(), 1);
-        let solved = backend
-            .factor(Operator::stencil(stencil.clone()))
-            .and_then(|factor| factor.solve(Side::Plain, column));
-        if let Err(error) = solved {
-            self.check_classes(&stencil)?;
-            return Err(error);
-        }
+        backend
+            .factor(Operator::stencil(stencil.clone()))?
+            .solve(Side::Plain, column)?;
         rho.iter_mut().for_each(|r| *r = r.max(0.0));
         smooth(&stencil, &vec![source; rho.len()], rho);
         check::density("the density of an invariant measure", rho)?;
