@@ -244,121 +244,75 @@ fn densities_sensitivities_and_information_matrices_are_the_references() {
     }
 }
 
+/// A number or a list of the reference, by its key.
+fn expect(case: &Value, key: &str, found: &[f64], tolerance: f64) {
+    let expected = case[key]
+        .as_f64()
+        .map_or_else(|| numbers(&case[key]), |x| vec![x]);
+    let what = format!("{} ε = {}: {key}", case["scheme"], case["eps"]);
+    check(&what, found, &expected, tolerance);
+}
+
+impl At {
+    /// Zᵀ∂f/∂ρ.
+    fn gradient(&self, loss: &dyn Loss) -> Vec<f64> {
+        let mut u = vec![0.0; self.rho.len()];
+        loss.gradient(&self.rho, &mut u);
+        (0..3).map(|j| dot(self.z.col_as_slice(j), &u)).collect()
+    }
+}
+
 #[test]
 fn losses_gradients_and_directions_are_the_references() {
     for case in &cases() {
-        let what = format!("{} ε = {}", case["scheme"], case["eps"]);
-        let (truth, at) = (
-            At::new(case, &case["theta_star"]),
-            At::new(case, &case["theta0"]),
-        );
-        let (grid, vol, cpu) = (&at.grid, at.grid.volume(), Cpu::default());
+        let truth = At::new(case, &case["theta_star"]);
+        let at = At::new(case, &case["theta0"]);
+        let (grid, vol) = (&at.grid, at.grid.volume());
         let model = model(case, grid);
-        let value = |key: &str| case[key].as_f64().unwrap();
         let scaled = |a: &[f64], s: f64| a.iter().map(|a| s * a).collect::<Vec<f64>>();
-        let pulled = |loss: &dyn Loss| {
-            let mut u = vec![0.0; at.rho.len()];
-            loss.gradient(&at.rho, &mut u);
-            (0..3)
-                .map(|j| dot(at.z.col_as_slice(j), &u))
-                .collect::<Vec<f64>>()
-        };
         let l2 = L2Misfit::new(grid, truth.rho.clone()).unwrap();
-        check(
-            &format!("{what}: f"),
-            &[vol * l2.value(&at.rho)],
-            &[value("f")],
-            1e-9,
-        );
-        check(
-            &format!("{what}: ∇f"),
-            &scaled(&pulled(&l2), vol),
-            &numbers(&case["grad"]),
-            1e-8,
-        );
+        expect(case, "f", &[vol * l2.value(&at.rho)], 1e-9);
+        expect(case, "grad", &scaled(&at.gradient(&l2), vol), 1e-8);
         for (name, metric, factor) in metrics(grid) {
-            let descent = Descent::new(&model, &l2)
-                .metric(metric.as_ref())
-                .backend(&cpu);
+            let descent = Descent::new(&model, &l2).metric(metric.as_ref());
             let eta = descent.propose(&at.theta, 0.0).unwrap().eta;
             // η = −G⁻¹∇f: the factors of G and of f = vol·(the library's) belong together.
-            let found = scaled(&eta, vol / factor);
-            let key = format!("eta_{name}");
-            check(
-                &format!("{what}: {key}"),
-                &found,
-                &numbers(&case[&key]),
+            expect(
+                case,
+                &format!("eta_{name}"),
+                &scaled(&eta, vol / factor),
                 1e-7,
             );
         }
         let kl = Divergence::kullback_leibler(grid, truth.rho.clone()).unwrap();
-        check(
-            &format!("{what}: KL"),
-            &[kl.value(&at.rho)],
-            &[value("KL_star_p")],
-            1e-9,
-        );
-        check(
-            &format!("{what}: ∇KL"),
-            &pulled(&kl),
-            &numbers(&case["grad_KL"]),
-            1e-8,
-        );
-        let eta = Descent::new(&model, &kl)
-            .propose(&at.theta, 0.0)
-            .unwrap()
-            .eta;
-        check(
-            &format!("{what}: η of KL"),
-            &eta,
-            &numbers(&case["eta_FR_of_KL"]),
-            1e-7,
-        );
-        check_homogeneous(&what, (&truth, &at), case);
-        let distance: f64 = at
-            .rho
-            .iter()
-            .zip(&truth.rho)
-            .map(|(a, b)| (a - b).abs())
-            .sum();
-        check(
-            &format!("{what}: TV"),
-            &[0.5 * vol * distance],
-            &[value("TV")],
-            1e-9,
-        );
+        expect(case, "KL_star_p", &[kl.value(&at.rho)], 1e-9);
+        expect(case, "grad_KL", &at.gradient(&kl), 1e-8);
+        let proposal = Descent::new(&model, &kl).propose(&at.theta, 0.0).unwrap();
+        expect(case, "eta_FR_of_KL", &proposal.eta, 1e-7);
+        let pairs = at.rho.iter().zip(&truth.rho);
+        let distance: f64 = pairs.map(|(a, b)| (a - b).abs()).sum();
+        expect(case, "TV", &[0.5 * vol * distance], 1e-9);
+        check_homogeneous((&truth, &at), case);
     }
 }
 
 /// ½‖p − p*‖² in the dual of the homogeneous H¹, its gradient, and the direction of the same metric.
-fn check_homogeneous(what: &str, (truth, at): (&At, &At), case: &Value) {
+fn check_homogeneous((truth, at): (&At, &At), case: &Value) {
     let (vol, cpu) = (at.grid.volume(), Cpu::default());
     let metric = Sobolev::homogeneous(&at.grid, -1.0).unwrap();
     let root = metric.at(&at.rho, &cpu).unwrap();
     let d: Vec<f64> = at.rho.iter().zip(&truth.rho).map(|(a, b)| a - b).collect();
     let md = root.apply(column(&d)).unwrap();
     let md: Vec<f64> = md.col_as_slice(0).iter().map(|m| vol * m).collect();
-    let f = case["f_H1"].as_f64().unwrap();
-    check(
-        &format!("{what}: f of H1"),
-        &[0.5 * dot(&d, &md)],
-        &[f],
-        1e-9,
-    );
+    expect(case, "f_H1", &[0.5 * dot(&d, &md)], 1e-9);
     let grad: Vec<f64> = (0..3).map(|j| dot(at.z.col_as_slice(j), &md)).collect();
-    check(
-        &format!("{what}: ∇f of H1"),
-        &grad,
-        &numbers(&case["grad_fH1"]),
-        1e-8,
-    );
+    expect(case, "grad_fH1", &grad, 1e-8);
     let g = information_matrix(root.as_ref(), at.z.as_ref()).unwrap();
     let g = Mat::from_fn(3, 3, |i, j| -vol * g[(i, j)]);
-    let eta = support::reference_vector(g.as_ref(), &grad);
-    check(
-        &format!("{what}: η of H1"),
-        &eta,
-        &numbers(&case["eta_H1_of_fH1"]),
+    expect(
+        case,
+        "eta_H1_of_fH1",
+        &support::reference_vector(g.as_ref(), &grad),
         1e-7,
     );
 }
