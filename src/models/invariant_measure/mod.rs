@@ -28,7 +28,7 @@ use crate::operator::{Operator, Side, Stencil};
 /// g(ρ, θ) = (αI − K + γ u1ᵀ)ρ − (γ + α) u/vol,   u = 1/N
 /// ```
 ///
-/// The gauge γ > 0 fixes the mass without changing ρ, so that α may be zero. It is a tenth of the mean rate at which
+/// The gauge γ > 0 fixes the mass without changing ρ, so that α may be zero. It is a thousandth of the mean rate at which
 /// mass leaves a cell, in whatever units time has: what a solver leaves as residual changes the mass by 1/γ of it.
 ///
 /// ```
@@ -84,7 +84,7 @@ impl<'f> InvariantMeasure<'f> {
             flux: Flux::default(),
             diffusion: 0.0,
             teleportation: 0.0,
-            gauge: 0.1,
+            gauge: 1e-3,
         })
     }
 
@@ -127,7 +127,7 @@ impl<'f> InvariantMeasure<'f> {
         Ok(self)
     }
 
-    /// Fixes the mass with a gauge of another fraction of the mean rate than 0.1. ρ does not depend on it.
+    /// Fixes the mass with a gauge of another fraction of the mean rate than 0.001. ρ does not depend on it.
     ///
     /// # Errors
     /// A fraction that is not positive.
