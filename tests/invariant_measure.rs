@@ -280,7 +280,7 @@ fn neither_density_nor_sensitivities_depend_on_the_gauge() {
         };
         (rho, z)
     };
-    // Solves are right to 1e-11 of a right-hand side that grows with γ.
+    // Solves are right to 1e-11 of a right-hand side that grows with γ; what they leave changes a mass by 1/γ.
     let (rho, z) = at(1e-3);
     for gamma in [1e-4, 1e-2, 0.1, 10.0] {
         let (other, other_z) = at(gamma);
@@ -291,7 +291,7 @@ fn neither_density_nor_sensitivities_depend_on_the_gauge() {
         );
         for j in 0..3 {
             assert!(
-                gap(other_z.col_as_slice(j), z.col_as_slice(j)) < 1e-9,
+                gap(other_z.col_as_slice(j), z.col_as_slice(j)) < 1e-8,
                 "γ = {gamma}"
             );
         }
