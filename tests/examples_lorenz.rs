@@ -195,6 +195,21 @@ fn other_flows_metrics_and_fluxes_run() {
 }
 
 #[test]
+fn data_that_say_nothing_are_refused() {
+    let out = folder("still");
+    let still = out.join("still.csv");
+    std::fs::write(&still, "1,2,20\n".repeat(1000)).unwrap();
+    let output = lorenz(&["--data", still.to_str().unwrap(), "--quick"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("too few to tell parameters from"),
+        "{message}"
+    );
+    std::fs::remove_dir_all(&out).unwrap();
+}
+
+#[test]
 fn nonsense_is_refused_with_a_sentence() {
     let table: &[(&str, i32, &str)] = &[
         ("--flo lorenz", 2, "unknown option `--flo`"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pullback::flow::Flow;
 use pullback::models::InvariantMeasure;
-use pullback::trajectory::{Occupation, Sampling, Trajectory};
+use pullback::trajectory::{Occupation, Sampling, Trajectory, perplexity};
 use pullback::{Bounds, Cpu, Grid};
 
 use crate::Failure;
@@ -147,6 +147,9 @@ fn read(options: &Options, grid: &Grid, path: &Path) -> Result<Data, Failure> {
     Ok(data)
 }
 
+/// Cells that data must fill, by perplexity, to say anything.
+const FEWEST_FILLED: f64 = 8.0;
+
 /// The histogram of a trajectory and a first guess from its samples.
 fn observed(options: &Options, grid: &Grid, trajectory: &Trajectory) -> Result<Data, Failure> {
     let flow: &dyn Flow = options.system.flow();
@@ -155,6 +158,14 @@ fn observed(options: &Options, grid: &Grid, trajectory: &Trajectory) -> Result<D
         outside,
         samples,
     } = trajectory.histogram(grid, flow.symmetry())?;
+    let filled = perplexity(&density, grid.volume());
+    if filled < FEWEST_FILLED {
+        return Err(format!(
+            "the data fill {filled:.1} cells evenly, too few to tell parameters from; give a longer trajectory, one that \
+             does not come to rest, or more cells (--n)"
+        )
+        .into());
+    }
     let (lower, upper): (Vec<f64>, Vec<f64>) = options.system.bounds().into_iter().unzip();
     let inside = |theta: &Vec<f64>| {
         let mut bounded = theta.iter().zip(lower.iter().zip(&upper));
