@@ -7,7 +7,6 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use pullback::flow::Lorenz;
 use pullback::loss::Divergence;
-use pullback::metric::FisherRao;
 use pullback::models::{InvariantMeasure, Occupations};
 use pullback::simulator::Options;
 use pullback::trajectory::Sampling;
@@ -109,13 +108,9 @@ fn run(n: usize, duration: f64, noise: f64, seed: u64) -> Result<Outcome> {
         .tolerances(rough)
         .run(&[8.0, 22.0, 1.5], |_| ())?;
     let simulator = Occupations::new(&grid, &Lorenz, sampling);
-    let metric = FisherRao {
-        floor: 1e-11,
-        ..FisherRao::new(&grid)
-    };
+    let metric = simulator.metric();
     let options = Options {
         seed: 1000 + 100 * seed,
-        scale: vec![1.0, 1.0, 0.3],
         ..Options::default()
     };
     let estimate = Corrected::new(&model, &simulator, &data, &metric)

@@ -6,7 +6,6 @@ mod support;
 
 use pullback::flow::{Flow, Lorenz, VanDerPol};
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
-use pullback::metric::FisherRao;
 use pullback::models::{InvariantMeasure, Occupations};
 use pullback::simulator::Options;
 use pullback::trajectory::Sampling;
@@ -118,13 +117,9 @@ fn corrected(n: usize, duration: f64, noise: f64, seed: u64) -> (f64, f64) {
         .run(&[8.0, 22.0, 1.5], |_| ())
         .unwrap();
     let simulator = Occupations::new(&grid, &Lorenz, sampling);
-    let metric = FisherRao {
-        floor: 1e-11,
-        ..FisherRao::new(&grid)
-    };
+    let metric = simulator.metric();
     let options = Options {
         seed: 1000 * (seed + 1),
-        scale: vec![1.0, 1.0, 0.3],
         ..Options::default()
     };
     let estimate = Corrected::new(&model, &simulator, &data, &metric)

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use pullback::direction::Gradient;
-use pullback::metric::FisherRao;
 use pullback::models::Occupations;
 use pullback::simulator::Options as Correcting;
 use pullback::step::Armijo;
@@ -136,20 +135,11 @@ pub fn correct(
     };
     let started = Instant::now();
     let options = Correcting {
-        scale: problem
-            .system
-            .truth()
-            .iter()
-            .map(|t| 0.1 * t.abs())
-            .collect(),
         seed: sampling.seed,
         ..Correcting::default()
     };
     let simulator = Occupations::new(&problem.grid, problem.system.flow(), *sampling);
-    let metric = FisherRao {
-        floor: 1e-11,
-        ..FisherRao::new(&problem.grid)
-    };
+    let metric = simulator.metric();
     let bar = bar(options.iterations, "correcting by simulation");
     let mut starts: Vec<&[f64]> = vec![&raw.theta];
     starts.extend(problem.data.weak.as_deref());

@@ -1,8 +1,10 @@
 //! Histograms of trajectories as a simulator, for corrections of an invariant measure.
 
+use crate::check;
 use crate::error::Result;
 use crate::flow::Flow;
 use crate::grid::Grid;
+use crate::metric::FisherRao;
 use crate::simulator::Simulator;
 use crate::trajectory::{Sampling, perplexity};
 
@@ -13,14 +15,13 @@ use crate::trajectory::{Sampling, perplexity};
 ///
 /// ```no_run
 /// use pullback::flow::Lorenz;
-/// use pullback::metric::FisherRao;
 /// use pullback::models::{InvariantMeasure, Occupations};
 /// use pullback::trajectory::Sampling;
 /// use pullback::{Corrected, Grid, Simulator};
 /// let grid = Grid::new(&[(-25.0, 25.0, 24), (-35.0, 35.0, 24), (0.0, 60.0, 24)])?;
 /// let (model, simulator) = (InvariantMeasure::new(&grid, Lorenz)?, Occupations::new(&grid, &Lorenz, Sampling::default()));
 /// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?; // or a histogram of your own
-/// let metric = FisherRao::new(&grid);
+/// let metric = simulator.metric();
 /// let estimate = Corrected::new(&model, &simulator, &data, &metric).run(&[&[9.0, 25.0, 2.2]], |step| println!("{step}"))?;
 /// println!("{estimate}: {:?} ± {:?}", estimate.theta, estimate.standard_errors);
 /// # Ok::<(), pullback::Error>(())
@@ -49,7 +50,23 @@ impl<'a> Occupations<'a> {
     }
 }
 
+impl Occupations<'_> {
+    /// Fisher-Rao with densities raised to 10⁻¹¹ of the largest: the metric for corrections of histograms. Samples in
+    /// cells that the model all but never visits would otherwise count for more than all others together.
+    pub fn metric(&self) -> FisherRao {
+        FisherRao {
+            floor: 1e-11,
+            ..FisherRao::new(self.grid)
+        }
+    }
+}
+
 impl Simulator for Occupations<'_> {
+    fn check(&self, data: &[f64]) -> Result<()> {
+        check::length("the histogram", data.len(), self.grid.cells())?;
+        check::density("the histogram", data)
+    }
+
     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Vec<f64>> {
         let sampling = Sampling {
             seed,

@@ -51,7 +51,7 @@ pub struct Corrected<'a> {
 pub struct Options {
     /// Most that one step may change a parameter, relative to the larger of its size and its scale.
     pub cap: f64,
-    /// Sizes of parameters below which changes count as small, one a parameter; all 1 if empty.
+    /// Sizes of parameters near zero, one a parameter; if empty, those of the first start, or 1 where that is 0.
     pub scale: Vec<f64>,
     /// A relative step that ends the iteration.
     pub tolerance: f64,
@@ -74,7 +74,7 @@ impl Default for Options {
             scale: Vec::new(),
             tolerance: 1e-8,
             iterations: 30,
-            average: 8,
+            average: 12,
             restarts: 20,
             scatter: 0.4,
             seed: 1,
@@ -153,12 +153,21 @@ impl<'a> Corrected<'a> {
         self.check(starts)?;
         let cpu = Cpu::default();
         let backend = self.backend.unwrap_or(&cpu);
+        self.simulator.check(self.data)?;
+        let mut setting = Self {
+            options: self.options.clone(),
+            ..*self
+        };
+        if setting.options.scale.is_empty() {
+            let size = |t: &f64| if *t == 0.0 { 1.0 } else { t.abs() };
+            setting.options.scale = starts[0].iter().map(size).collect();
+        }
         let mut run = Run {
-            setting: self,
+            setting: &setting,
             backend,
             estimate: Estimate::new(),
         };
-        let scattered = (0..self.options.restarts).map(|k| self.scattered(starts[0], k));
+        let scattered = (0..self.options.restarts).map(|k| setting.scattered(starts[0], k));
         let given = starts.iter().map(|start| start.to_vec());
         for start in given.chain(scattered) {
             run.estimate.begin(&start);
@@ -233,11 +242,11 @@ impl<'a> Corrected<'a> {
             sound,
             "give a fraction such as 0.3",
         )?;
-        let remedy = "average at least two iterates, since one has no spread";
+        let remedy = "average at least six iterates, since fewer do not show their spread";
         check::option(
             "the number of averaged iterates",
             *average as f64,
-            *average > 1,
+            *average > 5,
             remedy,
         )?;
         if !scale.is_empty() {

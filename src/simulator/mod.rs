@@ -1,6 +1,7 @@
 //! Defect correction: the residual from a trusted simulator, the geometry from an approximate model.
 
 mod correction;
+mod jitter;
 mod report;
 mod way;
 
@@ -29,8 +30,20 @@ pub trait Simulator: Sync {
     /// the same noise. The same seed gives the same realisation.
     ///
     /// # Errors
-    /// A θ at which nothing can be simulated; a correction takes it for an [`objection`](Simulator::objection).
+    /// A θ at which nothing can be simulated: [`Error::BlowUp`](crate::Error::BlowUp),
+    /// [`OutsideBox`](crate::Error::OutsideBox), [`Velocity`](crate::Error::Velocity),
+    /// [`Trapped`](crate::Error::Trapped) and [`Model`](crate::Error::Model) count as an
+    /// [`objection`](Simulator::objection); others end a correction.
     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Vec<f64>>;
+
+    /// Whether data can be compared with at all.
+    ///
+    /// # Errors
+    /// Data of a kind that this simulator never shows.
+    fn check(&self, data: &[f64]) -> Result<()> {
+        let _ = data;
+        Ok(())
+    }
 
     /// Why a realisation is of another kind than the data, so that their difference says nothing of how to change θ;
     /// None where it is not.

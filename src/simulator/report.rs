@@ -9,7 +9,7 @@ pub struct Correction {
     pub iteration: usize,
     /// The parameters that were simulated.
     pub theta: Vec<f64>,
-    /// The change that followed.
+    /// The move that followed.
     pub step: Vec<f64>,
     /// ‖L(h − q)‖, the simulator's distance from the data in the metric.
     pub distance: f64,
@@ -57,7 +57,7 @@ impl fmt::Display for Ending {
             Self::Averaged => {
                 "converged: the corrections only jitter; their last iterates are averaged"
             }
-            Self::Unsettled => "not converged: the corrections still change the parameters",
+            Self::Unsettled => "not converged: the corrections still change the parameters; if they swing or grow, the model is too coarse",
         })
     }
 }
@@ -70,8 +70,8 @@ pub struct Estimate {
     pub theta: Vec<f64>,
     /// The start that led here.
     pub start: Vec<f64>,
-    /// Standard errors of θ, from the jitter of the averaged iterates, if the simulator's randomness is that of the
-    /// data: with n iterates of standard deviation s, s √(1 + 1/n). None where nothing was averaged.
+    /// Standard errors of θ, from how the averaged iterates jitter, if the simulator's randomness is that of the data;
+    /// None where nothing was averaged. From a dozen iterates they are good to a third.
     pub standard_errors: Option<Vec<f64>>,
     /// Every step.
     pub history: Vec<Correction>,

@@ -3,20 +3,22 @@
 use faer::MatRef;
 
 use super::correction::Corrected;
+use super::jitter::Window;
 use super::report::{Correction, Ending, Estimate};
 use crate::backend::Backend;
 use crate::check;
 use crate::direction::Local;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linearisation::Linearisation;
+use crate::metric::Root;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
 
-/// A step this long beside the one before it shrinks no more.
-const JITTER: f64 = 0.5;
-
 /// Times that a step back from an objectionable point is halved.
 const HALVINGS: usize = 3;
+
+/// A step this close to the cap, relatively, is at it.
+const ROUNDING: f64 = 1e-9;
 
 /// How the way from one start ended.
 pub(super) enum Way {
@@ -49,40 +51,66 @@ impl Run<'_> {
             Ok(simulated) => simulated,
             Err(objection) => return Ok(Way::Abandoned(objection)),
         };
-        let (mut last, mut averaged): (Vec<f64>, Option<Vec<Vec<f64>>>) = (Vec::new(), None);
+        let mut window = Window::default();
         for iteration in 1..=options.iterations {
-            let (step, distance) = self.step(&now)?;
+            let (wanted, distance) = self.step(&now)?;
+            let (next, whole) = match self.advance(&now.theta, &wanted)? {
+                Ok(moved) => moved,
+                Err(objection) if !self.conclude(&window, options.average / 2) => {
+                    return Ok(Way::Abandoned(objection));
+                }
+                Err(_) => return Ok(Way::Arrived(Ending::Averaged)),
+            };
+            let step: Vec<f64> = next
+                .theta
+                .iter()
+                .zip(&now.theta)
+                .map(|(b, a)| b - a)
+                .collect();
             let relative = self.setting.relative(&now.theta, &step);
+            let relative_step = largest(&relative);
+            let capped = relative_step >= options.cap * (1.0 - ROUNDING);
             let correction = Correction {
                 iteration,
                 theta: now.theta.clone(),
-                distance,
-                relative_step: largest(&relative),
                 step,
+                distance,
+                relative_step,
             };
             observer(&correction);
-            let next = match self.advance(&now.theta, &correction.step)? {
-                Ok(next) => next,
-                Err(objection) => return Ok(Way::Abandoned(objection)),
-            };
-            let settled = correction.relative_step <= options.tolerance;
             self.estimate.history.push(correction);
             self.estimate.theta.clone_from(&next.theta);
-            if settled {
+            if relative_step <= options.tolerance && whole {
                 return Ok(Way::Arrived(Ending::Settled));
             }
-            match &mut averaged {
-                Some(iterates) => iterates.push(next.theta.clone()),
-                None if jitters(&relative, &last) => averaged = Some(vec![next.theta.clone()]),
-                None => last = relative,
+            if capped || !whole {
+                window = Window::default();
+            } else {
+                window.add(relative, &next.theta);
             }
-            if let Some(iterates) = averaged.as_ref().filter(|i| i.len() == options.average) {
-                self.estimate.average(iterates);
+            if self.conclude(&window, options.average) {
                 return Ok(Way::Arrived(Ending::Averaged));
+            }
+            if window.len() >= options.average {
+                window = Window::default();
             }
             now = next;
         }
         Ok(Way::Arrived(Ending::Unsettled))
+    }
+
+    /// Takes the mean of at least so many iterates that only jitter; false where they are fewer, or do something else.
+    fn conclude(&mut self, window: &Window, least: usize) -> bool {
+        let size = |j: usize| self.setting.size(j, &self.estimate.theta);
+        let found = (window.len() >= least.max(2))
+            .then(|| window.mean(size))
+            .flatten();
+        let Some((theta, errors)) = found else {
+            return false;
+        };
+        self.estimate.theta = theta;
+        self.estimate.standard_errors = Some(errors);
+        true
     }
 
     /// A simulation with the next seed, or the simulator's objection.
@@ -90,11 +118,16 @@ impl Run<'_> {
         let Corrected {
             simulator, data, ..
         } = self.setting;
-        let seed = self.setting.options.seed + self.estimate.simulations as u64;
         self.estimate.simulations += 1;
+        // Far apart, so that no seed that data may have been simulated with comes up again.
+        let stride = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.estimate.simulations as u64);
+        let seed = self.setting.options.seed.wrapping_add(stride);
         let mut simulated = match simulator.simulate(&theta, seed) {
             Ok(simulated) => simulated,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) if is_of_theta(&error) => {
+                return Ok(Err(format!("a simulation failed: {error}")));
+            }
+            Err(error) => return Err(error),
         };
         check::length("a simulation", simulated.len(), data.len())?;
         check::finite("a simulation", &simulated)?;
@@ -108,58 +141,94 @@ impl Run<'_> {
         }))
     }
 
-    /// The point after a step, shortened while the simulator objects.
+    /// The point after a step, shortened while the simulator objects or by a bound, and whether it was not.
     fn advance(
         &mut self,
         theta: &[f64],
         step: &[f64],
-    ) -> Result<std::result::Result<Simulated, String>> {
-        let mut outcome = Err(String::new());
+    ) -> Result<std::result::Result<(Simulated, bool), String>> {
+        let mut objection = String::new();
         for halving in 0..=HALVINGS {
             let t = 0.5_f64.powi(halving as i32);
-            let mut next: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
+            let wanted: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
+            let mut next = wanted.clone();
             if let Some(bounds) = self.setting.bounds {
                 bounds.clamp(&mut next);
             }
-            outcome = self.simulate(next)?;
-            if outcome.is_ok() {
-                break;
+            let whole = halving == 0 && next == wanted;
+            match self.simulate(next)? {
+                Ok(simulated) => return Ok(Ok((simulated, whole))),
+                Err(reason) => objection = reason,
             }
         }
-        Ok(outcome)
+        Ok(Err(objection))
     }
 
-    /// −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and ‖L(h − q)‖.
+    /// −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and ‖L(h − q)‖. Parameters that it would push through a bound are held, and
+    /// taken out of the system.
     fn step(&self, at: &Simulated) -> Result<(Vec<f64>, f64)> {
-        let Corrected {
-            model,
-            metric,
-            direction,
-            ..
-        } = *self.setting;
+        let Corrected { model, metric, .. } = *self.setting;
         let rho = solve_checked(model, &at.theta, self.backend)?;
-        let z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
+        let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
         let root = metric.at(&rho, self.backend)?;
         let lifted = root.lift(MatRef::from_column_major_slice(&at.defect, rho.len(), 1))?;
         let covector = root.lower(lifted.as_ref())?.col_as_slice(0).to_vec();
+        let distance = norm(lifted.col_as_slice(0));
+        let mut step = vec![0.0; at.theta.len()];
+        let mut free: Vec<usize> = (0..step.len()).collect();
+        while !free.is_empty() {
+            let eta = self.direction(&z, root.as_ref(), &covector)?;
+            let blocks = |j: usize, move_: f64| {
+                let bounds = self.setting.bounds;
+                bounds.is_some_and(|b| b.blocks(j, at.theta[j], move_))
+            };
+            let keep: Vec<usize> = (0..free.len())
+                .filter(|&k| !blocks(free[k], eta[k]))
+                .collect();
+            if keep.len() == free.len() {
+                for (&j, eta) in free.iter().zip(eta) {
+                    let most = self.setting.options.cap * self.setting.size(j, &at.theta);
+                    step[j] = eta.clamp(-most, most);
+                }
+                break;
+            }
+            z.keep(&keep);
+            free = keep.iter().map(|&k| free[k]).collect();
+        }
+        Ok((step, distance))
+    }
+
+    fn direction(
+        &self,
+        z: &Linearisation<'_>,
+        root: &dyn Root,
+        covector: &[f64],
+    ) -> Result<Vec<f64>> {
         let matrix = z.matrix()?;
-        let grad = (0..z.param_dim()).map(|j| dot(matrix.col_as_slice(j), &covector));
+        let grad = (0..z.param_dim()).map(|j| dot(matrix.col_as_slice(j), covector));
         let grad: Vec<f64> = grad.collect();
         let local = Local {
-            z: &z,
-            root: Some(root.as_ref()),
-            covector: &covector,
+            z,
+            root: Some(root),
+            covector,
             grad: &grad,
             prior: None,
             widest: &[],
         };
-        let mut step = direction.prepare(&local)?.at(0.0)?.eta;
-        for (j, s) in step.iter_mut().enumerate() {
-            let most = self.setting.options.cap * self.setting.size(j, &at.theta);
-            *s = s.clamp(-most, most);
-        }
-        Ok((step, norm(lifted.col_as_slice(0))))
+        Ok(self.setting.direction.prepare(&local)?.at(0.0)?.eta)
     }
+}
+
+/// Whether an error is about the parameters that were simulated, and not about how.
+fn is_of_theta(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::BlowUp { .. }
+            | Error::OutsideBox { .. }
+            | Error::Velocity { .. }
+            | Error::Trapped { .. }
+            | Error::Model(_)
+    )
 }
 
 impl Estimate {
@@ -180,23 +249,4 @@ impl Estimate {
         self.theta = start.to_vec();
         self.history.clear();
     }
-
-    /// θ ← the mean of the iterates, with its standard error.
-    fn average(&mut self, iterates: &[Vec<f64>]) {
-        let n = iterates.len() as f64;
-        let mean = |j: usize| iterates.iter().map(|t| t[j]).sum::<f64>() / n;
-        self.theta = (0..self.theta.len()).map(mean).collect();
-        let error = |j: usize| {
-            let squares = iterates.iter().map(|t| (t[j] - self.theta[j]).powi(2));
-            (squares.sum::<f64>() / (n - 1.0) * (1.0 + n.recip())).sqrt()
-        };
-        self.standard_errors = Some((0..self.theta.len()).map(error).collect());
-    }
-}
-
-/// Whether a step is as random as the iteration gets: hardly shorter than the last, and in another direction. What
-/// only contracts slowly goes on in the same one.
-fn jitters(step: &[f64], last: &[f64]) -> bool {
-    let aligned = dot(step, last) > 0.5 * norm(step) * norm(last);
-    !last.is_empty() && !aligned && norm(step) > JITTER * norm(last)
 }
