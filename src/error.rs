@@ -220,14 +220,15 @@ pub enum Error {
     /// A stationary density that is not unique, because mass can end in more than one place.
     #[error(
         "the stationary density is not unique: mass ends in {classes} separate places, the smallest being {places}; \
-         use `Flux::FaceAveraged`, which lets no cell absorb mass around a fixed point, add some diffusion, or a \
-         teleportation rate α > 0"
+         {remedy}, some diffusion, or a teleportation rate α > 0"
     )]
     Trapped {
         /// How many places there are.
         classes: usize,
         /// Where the smallest are.
         places: String,
+        /// What to do first.
+        remedy: &'static str,
     },
     /// Every start of a correction led to where the simulator shows something of another kind than the data.
     #[error("no start is left to correct from: {reasons}; start nearer to what made the data")]

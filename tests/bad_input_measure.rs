@@ -120,7 +120,10 @@ fn cells_that_absorb_all_mass_are_named() {
     let error = model
         .density(&[8.56, 25.0, 2.1], &Cpu::default())
         .unwrap_err();
-    let Error::Trapped { classes, places } = &error else {
+    let Error::Trapped {
+        classes, places, ..
+    } = &error
+    else {
         panic!("{error}");
     };
     // The cells around the two fixed points x = y = ±√(β(ρ − 1)), z = ρ − 1.

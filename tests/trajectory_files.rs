@@ -58,13 +58,15 @@ fn text_with_any_separator_header_and_time() {
     let with_time = text("timed.csv", "t,x,y\n7.0,1.5,-2\n7.1,3,400\n", 2);
     assert_eq!(with_time.points, plain.points);
     assert!((with_time.interval.unwrap() - 0.1).abs() < 1e-12);
-    for uneven in [
-        "0 1 2\n1 1 2\n3 1 2",
-        "1 1 2\n0 1 2",
-        "0 1 2\n0 1 2",
-        "0 1 2",
-    ] {
-        assert_eq!(text("uneven.csv", uneven, 2).interval, None, "{uneven}");
+    assert_eq!(text("one.csv", "0 1 2", 2).interval, None);
+    for uneven in ["0 1 2\n1 1 2\n3 1 2", "1 1 2\n0 1 2", "0 1 2\n0 1 2"] {
+        let path = path("uneven.csv");
+        fs::write(&path, uneven).unwrap();
+        let error = Trajectory::read_csv(&path, 2).unwrap_err();
+        assert!(
+            error.to_string().contains("equal steps"),
+            "{uneven}: {error}"
+        );
     }
 }
 

@@ -48,10 +48,23 @@ impl Fit {
         self.path.len() - 1
     }
 
-    /// The first iterate whose relative error is at most this.
+    /// The first iterate from which on the relative error is at most this.
     pub fn iterations_to(&self, problem: &Problem, error: f64) -> Option<usize> {
-        let near = |(theta, _): &Row| problem.error(theta).is_some_and(|e| e <= error);
-        self.path.iter().position(near)
+        let far = |(theta, _): &Row| problem.error(theta).is_none_or(|e| e > error);
+        let first = self.path.iter().rposition(far).map_or(0, |last| last + 1);
+        (first < self.path.len()).then_some(first)
+    }
+
+    /// The names of the parameters that ended at a bound.
+    pub fn at_bounds(&self, problem: &Problem) -> Vec<String> {
+        let limits = problem
+            .system
+            .bounds()
+            .into_iter()
+            .zip(problem.system.names());
+        let ended = self.theta.iter().zip(limits);
+        let there = ended.filter(|(t, ((a, b), _))| *t <= a || *t >= b);
+        there.map(|(_, (_, name))| name).collect()
     }
 
     fn of_report(loss: LossKind, metric: MetricKind, report: Report) -> Self {
@@ -101,6 +114,12 @@ pub fn descend(
         .backend(&problem.cpu)
         .tolerances(Tolerances {
             iterations: steps,
+            // The loss of a fit to a trajectory has kinks, and more digits of a biased answer are worth nothing.
+            loss: if problem.data.sampling.is_some() {
+                1e-6
+            } else {
+                1e-13
+            },
             ..Tolerances::default()
         });
     descent = match &own {

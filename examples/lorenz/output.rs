@@ -63,8 +63,8 @@ pub fn summary(problem: &Problem, fits: &[Fit]) -> String {
     }
     let _ = write!(
         text,
-        " {:>10} {:>6} {:>6} {:>6} {:>8}",
-        "rel. error", "steps", "to 1e-3", "to 1e-6", "seconds"
+        " {:>10} {:>9} {:>6} {:>7} {:>7} {:>8}",
+        "rel. error", "worst", "steps", "to 1e-3", "to 1e-6", "seconds"
     );
     for fit in fits {
         let _ = write!(text, "\n{:<22}", fit.label());
@@ -74,18 +74,25 @@ pub fn summary(problem: &Problem, fits: &[Fit]) -> String {
         let error = problem
             .error(&fit.theta)
             .map_or("–".into(), |e| format!("{e:.2e}"));
+        let worst = problem.errors(&fit.theta);
+        let worst = worst.map(|e| e.into_iter().fold(0.0, f64::max));
+        let worst = worst.map_or("–".into(), |e| format!("{e:.2e}"));
         let to = |error: f64| {
             fit.iterations_to(problem, error)
                 .map_or("–".into(), |i| i.to_string())
         };
         let _ = write!(
             text,
-            " {error:>10} {:>6} {:>7} {:>7} {:>8.2}",
+            " {error:>10} {worst:>9} {:>6} {:>7} {:>7} {:>8.2}",
             fit.iterations(),
             to(1e-3),
             to(1e-6),
             fit.seconds
         );
+        let stuck = fit.at_bounds(problem);
+        if !stuck.is_empty() {
+            let _ = write!(text, "   ({} at a bound)", stuck.join(", "));
+        }
         if let Some(errors) = &fit.standard_errors {
             let _ = write!(text, "\n{:<22}", "  ± standard error");
             errors.iter().for_each(|e| {
@@ -131,7 +138,7 @@ pub fn json(options: &Options, problem: &Problem, fit: &Fit) -> String {
         "method": if fit.corrected { "correction" } else { "descent" },
         "loss": fit.loss.name(),
         "metric": fit.metric.name(),
-        "start": problem.start,
+        "start": fit.path[0].0,
         "iterations": fit.iterations(),
         "iterations_to_1e3": fit.iterations_to(problem, 1e-3),
         "iterations_to_1e6": fit.iterations_to(problem, 1e-6),

@@ -49,7 +49,7 @@ pub trait Backend: Sync {
 
 /// A matrix made ready for solving.
 pub trait Factor: Send + Sync {
-    /// batch ← A⁻¹ batch, or A⁻ᵀ batch.
+    /// batch ← A⁻¹ batch, or A⁻ᵀ batch. After an error what is left in the batch means nothing.
     ///
     /// # Errors
     /// [`Error::Singular`] when the answer does not satisfy the equations, whatever

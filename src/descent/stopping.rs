@@ -59,8 +59,8 @@ pub enum Stop {
         /// The objective.
         loss: f64,
     },
-    /// Step after step was cut back and changed the objective by next to nothing, though the gradient has not
-    /// vanished: a kink, noise in the objective, or a wrong derivative.
+    /// Step after step was tiny and changed the objective by next to nothing, though the gradient has not vanished: a
+    /// kink, noise in the objective, or a wrong derivative.
     Rest {
         /// The relative decrease over the last steps.
         ratio: f64,
@@ -102,7 +102,7 @@ impl fmt::Display for Stop {
             }
             Self::Rest { ratio } => write!(
                 f,
-                "at rest: the last {REST} steps, all cut back, reduced the objective by {ratio:.1e} of itself, though its \
+                "at rest: the last {REST} steps, all tiny, reduced the objective by {ratio:.1e} of itself, though its \
                  gradient has not vanished; it may have a kink here, or noise"
             ),
             Self::Iterations { taken } => write!(f, "not converged: the limit of {taken} steps"),

@@ -73,10 +73,19 @@ impl Rows {
                 "there are no numbers; is it the right file?",
             ));
         }
+        let interval = equal_interval(&self.times);
+        if self.times.len() > 1 && interval.is_none() {
+            return Err(wrong(
+                path,
+                "the first column",
+                "its times do not increase by equal steps, so that samples would not weigh the same; resample the \
+                 trajectory, or drop the column if it is no time",
+            ));
+        }
         Ok(Trajectory {
             points: self.points,
             dim: self.dim,
-            interval: equal_interval(&self.times),
+            interval,
         })
     }
 }

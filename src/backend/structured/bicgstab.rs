@@ -48,8 +48,19 @@ pub(super) fn solve<const W: usize>(
 
         system.precondition(&p, &mut y, &mut room);
         system.apply(&y, &mut v);
-        let along = dot(&shadow, &v);
-        alpha = lanes(|l| step(rho[l] / along[l], l));
+        let (along, length) = (dot(&shadow, &v), norm(&v));
+        // A shadow that sees nothing of v is another breakdown: no step, and a fresh start.
+        let blind: [bool; W] = std::array::from_fn(|l| {
+            let seen = along[l].abs() > BREAKDOWN * shadow_size[l] * length[l];
+            !seen
+        });
+        alpha = lanes(|l| {
+            if blind[l] {
+                0.0
+            } else {
+                step(rho[l] / along[l], l)
+            }
+        });
         add_scaled(&mut x, alpha, &y);
         add_scaled(&mut r, alpha.map(|a| -a), &v);
 
@@ -64,6 +75,9 @@ pub(super) fn solve<const W: usize>(
         fresh = progress.judge(system, size, (b, &x), (&mut r, &mut t))?;
         if fresh != [false; W] {
             size = norm(&r);
+        }
+        for l in 0..W {
+            fresh[l] |= blind[l] || omega[l] == 0.0;
         }
     }
     Ok((x, progress.stats()))

@@ -46,7 +46,7 @@ pub(super) fn norm<const W: usize>(a: &[Lanes<W>]) -> Lanes<W> {
     dot(a, a).map(f64::sqrt)
 }
 
-/// y ← y + s x, column by column; where s is zero y stays, whatever x is.
+/// y ← y + s x, column by column.
 pub(super) fn add_scaled<const W: usize>(y: &mut [Lanes<W>], s: Lanes<W>, x: &[Lanes<W>]) {
     for (y, x) in y.iter_mut().zip(x) {
         for l in 0..W {

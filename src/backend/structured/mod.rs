@@ -80,8 +80,8 @@ impl<'a> Structured<'a> {
             (_, true) => cells / 2500,
             (_, false) => (cells as f64).sqrt() as usize / 2,
         };
-        let made = self.direct.get().is_some();
-        if made || (columns > many && self.direct_fits()) {
+        // By nothing but the batch, so that the same batch has the same bits whatever was solved before.
+        if columns > many && self.direct_fits() {
             StencilSolver::Direct
         } else if !self.is_definite() && self.axes().sum::<usize>() <= 64 {
             StencilSolver::Dilu

@@ -112,11 +112,11 @@ impl<const W: usize> Progress<W> {
 
     /// Counts an iteration of so many products; fails when there were too many.
     pub(super) fn count(&mut self, system: &System<'_>, products: usize) -> Result<()> {
-        self.iterations += 1;
-        if self.iterations * products <= system.products {
-            return Ok(());
+        if (self.iterations + 1) * products > system.products {
+            return Err(self.stagnation(system));
         }
-        Err(self.stagnation(system))
+        self.iterations += 1;
+        Ok(())
     }
 
     /// Looks at columns whose residual seems small enough (or is no number): those that are right are done. The

@@ -251,6 +251,11 @@ impl<'f> InvariantMeasure<'f> {
         Err(Error::Trapped {
             classes: classes.len(),
             places,
+            remedy: if self.flux.averages() {
+                "if the flow has several attractors in the box, choose a box around one; else add"
+            } else {
+                "use `Flux::FaceAveraged`, which lets no cell absorb mass around a fixed point, or add"
+            },
         })
     }
 }
