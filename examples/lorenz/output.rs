@@ -67,38 +67,7 @@ pub fn summary(problem: &Problem, fits: &[Fit]) -> String {
         "rel. error", "worst", "steps", "to 1e-3", "to 1e-6", "seconds"
     );
     for fit in fits {
-        let _ = write!(text, "\n{:<22}", fit.label());
-        for value in &fit.theta {
-            let _ = write!(text, " {value:>12.6}");
-        }
-        let error = problem
-            .error(&fit.theta)
-            .map_or("–".into(), |e| format!("{e:.2e}"));
-        let worst = problem.errors(&fit.theta);
-        let worst = worst.map(|e| e.into_iter().fold(0.0, f64::max));
-        let worst = worst.map_or("–".into(), |e| format!("{e:.2e}"));
-        let to = |error: f64| {
-            fit.iterations_to(problem, error)
-                .map_or("–".into(), |i| i.to_string())
-        };
-        let _ = write!(
-            text,
-            " {error:>10} {worst:>9} {:>6} {:>7} {:>7} {:>8.2}",
-            fit.iterations(),
-            to(1e-3),
-            to(1e-6),
-            fit.seconds
-        );
-        let stuck = fit.at_bounds(problem);
-        if !stuck.is_empty() {
-            let _ = write!(text, "   ({} at a bound)", stuck.join(", "));
-        }
-        if let Some(errors) = &fit.standard_errors {
-            let _ = write!(text, "\n{:<22}", "  ± standard error");
-            errors.iter().for_each(|e| {
-                let _ = write!(text, " {e:>12.6}");
-            });
-        }
+        text += &row(problem, fit);
     }
     if let Some(weak) = &problem.data.weak {
         let _ = write!(text, "\n{:<22}", "weak form, of samples");
@@ -117,6 +86,44 @@ pub fn summary(problem: &Problem, fits: &[Fit]) -> String {
         });
     }
     text + "\n"
+}
+
+/// The row of one fit, and its standard errors below.
+fn row(problem: &Problem, fit: &Fit) -> String {
+    let mut text = String::new();
+    let _ = write!(text, "\n{:<22}", fit.label());
+    for value in &fit.theta {
+        let _ = write!(text, " {value:>12.6}");
+    }
+    let error = problem
+        .error(&fit.theta)
+        .map_or("–".into(), |e| format!("{e:.2e}"));
+    let worst = problem.errors(&fit.theta);
+    let worst = worst.map(|e| e.into_iter().fold(0.0, f64::max));
+    let worst = worst.map_or("–".into(), |e| format!("{e:.2e}"));
+    let to = |error: f64| {
+        fit.iterations_to(problem, error)
+            .map_or("–".into(), |i| i.to_string())
+    };
+    let _ = write!(
+        text,
+        " {error:>10} {worst:>9} {:>6} {:>7} {:>7} {:>8.2}",
+        fit.iterations(),
+        to(1e-3),
+        to(1e-6),
+        fit.seconds
+    );
+    let stuck = fit.at_bounds(problem);
+    if !stuck.is_empty() {
+        let _ = write!(text, "   ({} at a bound)", stuck.join(", "));
+    }
+    if let Some(errors) = &fit.standard_errors {
+        let _ = write!(text, "\n{:<22}", "  ± standard error");
+        errors.iter().for_each(|e| {
+            let _ = write!(text, " {e:>12.6}");
+        });
+    }
+    text
 }
 
 /// One fit as a JSON object.

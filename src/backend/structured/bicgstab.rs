@@ -7,7 +7,7 @@ use super::system::{Progress, System};
 use crate::backend::SolveStats;
 use crate::error::Result;
 
-/// A shadow residual this close to orthogonal to the residual is replaced.
+/// Two vectors this close to orthogonal are a breakdown.
 const BREAKDOWN: f64 = 1e-12;
 
 /// x ← A⁻¹ b for every column.
@@ -15,27 +15,78 @@ pub(super) fn solve<const W: usize>(
     system: &System<'_>,
     b: &[Lanes<W>],
 ) -> Result<(Vec<Lanes<W>>, SolveStats)> {
-    let zeros = vec![[0.0; W]; b.len()];
-    let (mut x, mut r, mut shadow) = (zeros.clone(), b.to_vec(), b.to_vec());
-    let (mut p, mut v, mut y, mut t) = (zeros.clone(), zeros.clone(), zeros.clone(), zeros);
-    let (mut rho, mut alpha, mut omega) = ([1.0; W], [1.0; W], [1.0; W]);
+    let mut now = State::new(b);
+    let (mut y, mut t) = (vec![[0.0; W]; b.len()], vec![[0.0; W]; b.len()]);
     let mut room = system.room();
     let mut progress = Progress::new(b);
-    let mut fresh = [true; W];
-    let mut size = norm(&r);
     while !progress.done() {
         progress.count(system, 2)?;
-        let last = rho;
-        rho = dot(&shadow, &r);
-        let shadow_size = norm(&shadow);
-        for l in 0..W {
-            let sound = rho[l].abs() > BREAKDOWN * shadow_size[l] * size[l];
-            fresh[l] |= !(sound && progress.active[l]);
+        now.turn(progress.active);
+        system.precondition(&now.p, &mut y, &mut room);
+        system.apply(&y, &mut now.v);
+        let blind = now.step_along(&y, progress.active);
+        system.precondition(&now.r, &mut y, &mut room);
+        system.apply(&y, &mut t);
+        now.smooth(&y, &t, progress.active);
+        let size = norm(&now.r);
+        now.fresh = progress.judge(system, size, (b, &now.x), (&mut now.r, &mut t))?;
+        for (l, fresh) in now.fresh.iter_mut().enumerate() {
+            *fresh |= blind[l] || now.omega[l] == 0.0;
         }
-        copy_lanes(&mut shadow, &r, fresh);
-        rho = lanes(|l| if fresh[l] { size[l] * size[l] } else { rho[l] });
-        let beta: Lanes<W> = lanes(|l| rho[l] / last[l] * (alpha[l] / omega[l]));
-        for ((p, r), v) in p.iter_mut().zip(&r).zip(&v) {
+    }
+    Ok((now.x, progress.stats()))
+}
+
+/// The vectors and scalars of the method, in its usual letters.
+struct State<const W: usize> {
+    x: Vec<Lanes<W>>,
+    r: Vec<Lanes<W>>,
+    shadow: Vec<Lanes<W>>,
+    p: Vec<Lanes<W>>,
+    v: Vec<Lanes<W>>,
+    rho: Lanes<W>,
+    alpha: Lanes<W>,
+    omega: Lanes<W>,
+    /// Columns that begin anew from their residual.
+    fresh: [bool; W],
+}
+
+impl<const W: usize> State<W> {
+    fn new(b: &[Lanes<W>]) -> Self {
+        let zeros = vec![[0.0; W]; b.len()];
+        Self {
+            x: zeros.clone(),
+            r: b.to_vec(),
+            shadow: b.to_vec(),
+            p: zeros.clone(),
+            v: zeros,
+            rho: [1.0; W],
+            alpha: [1.0; W],
+            omega: [1.0; W],
+            fresh: [true; W],
+        }
+    }
+
+    /// p ← r + β(p − ωv), or r where the shadow residual sees nothing of r, or a column begins anew or is done.
+    fn turn(&mut self, active: [bool; W]) {
+        let last = self.rho;
+        let (size, shadow_size) = (norm(&self.r), norm(&self.shadow));
+        self.rho = dot(&self.shadow, &self.r);
+        for l in 0..W {
+            let sound = self.rho[l].abs() > BREAKDOWN * shadow_size[l] * size[l];
+            self.fresh[l] |= !(sound && active[l]);
+        }
+        copy_lanes(&mut self.shadow, &self.r, self.fresh);
+        let (fresh, omega) = (self.fresh, self.omega);
+        self.rho = lanes(|l| {
+            if fresh[l] {
+                size[l] * size[l]
+            } else {
+                self.rho[l]
+            }
+        });
+        let beta: Lanes<W> = lanes(|l| self.rho[l] / last[l] * (self.alpha[l] / omega[l]));
+        for ((p, r), v) in self.p.iter_mut().zip(&self.r).zip(&self.v) {
             for l in 0..W {
                 p[l] = if fresh[l] {
                     r[l]
@@ -44,41 +95,33 @@ pub(super) fn solve<const W: usize>(
                 };
             }
         }
-        let step = |value: f64, l: usize| if progress.active[l] { value } else { 0.0 };
+    }
 
-        system.precondition(&p, &mut y, &mut room);
-        system.apply(&y, &mut v);
-        let (along, length) = (dot(&shadow, &v), norm(&v));
-        // A shadow that sees nothing of v is another breakdown: no step, and a fresh start.
+    /// x ← x + αy, r ← r − αv with v = A y; returns the columns whose shadow sees nothing of v, which stay.
+    fn step_along(&mut self, y: &[Lanes<W>], active: [bool; W]) -> [bool; W] {
+        let along = dot(&self.shadow, &self.v);
+        let (length, shadow_size) = (norm(&self.v), norm(&self.shadow));
         let blind: [bool; W] = std::array::from_fn(|l| {
             let seen = along[l].abs() > BREAKDOWN * shadow_size[l] * length[l];
             !seen
         });
-        alpha = lanes(|l| {
-            if blind[l] {
-                0.0
-            } else {
-                step(rho[l] / along[l], l)
-            }
+        self.alpha = lanes(|l| match active[l] && !blind[l] {
+            true => self.rho[l] / along[l],
+            false => 0.0,
         });
-        add_scaled(&mut x, alpha, &y);
-        add_scaled(&mut r, alpha.map(|a| -a), &v);
-
-        system.precondition(&r, &mut y, &mut room);
-        system.apply(&y, &mut t);
-        let (tr, tt) = (dot(&t, &r), dot(&t, &t));
-        omega = lanes(|l| step(if tt[l] > 0.0 { tr[l] / tt[l] } else { 0.0 }, l));
-        add_scaled(&mut x, omega, &y);
-        add_scaled(&mut r, omega.map(|o| -o), &t);
-
-        size = norm(&r);
-        fresh = progress.judge(system, size, (b, &x), (&mut r, &mut t))?;
-        if fresh != [false; W] {
-            size = norm(&r);
-        }
-        for l in 0..W {
-            fresh[l] |= blind[l] || omega[l] == 0.0;
-        }
+        add_scaled(&mut self.x, self.alpha, y);
+        add_scaled(&mut self.r, self.alpha.map(|a| -a), &self.v);
+        blind
     }
-    Ok((x, progress.stats()))
+
+    /// x ← x + ωy, r ← r − ωt with t = A y and the ω that makes r smallest.
+    fn smooth(&mut self, y: &[Lanes<W>], t: &[Lanes<W>], active: [bool; W]) {
+        let (tr, tt) = (dot(t, &self.r), dot(t, t));
+        self.omega = lanes(|l| match active[l] && tt[l] > 0.0 {
+            true => tr[l] / tt[l],
+            false => 0.0,
+        });
+        add_scaled(&mut self.x, self.omega, y);
+        add_scaled(&mut self.r, self.omega.map(|o| -o), t);
+    }
 }
