@@ -41,8 +41,8 @@
 //! | check | [`verify`] |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
-//! Knowledge points one way: error, operator, grid ← backend ← model ← linearisation ← metric ← loss, prior ←
-//! direction ← descent.
+//! Knowledge points one way: error, operator, flow, grid ← backend ← trajectory, model ← linearisation ← metric ← loss,
+//! prior ← direction ← descent ← simulator ← models.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
