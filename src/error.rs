@@ -201,6 +201,14 @@ pub enum Error {
         "this direction needs a metric, and the loss names none; give one with `Descent::metric`, or use `Gradient`"
     )]
     NoMetric,
+    /// A direction that needs a matrix written out found it known otherwise.
+    #[error(
+        "the dual direction needs {what} as a sparse matrix; give it as one, or use conjugate gradients or least squares"
+    )]
+    NotSparse {
+        /// The matrix.
+        what: &'static str,
+    },
     /// An option outside its meaning.
     #[error("{what} is {value}; {remedy}")]
     Option {
@@ -350,6 +358,7 @@ impl Error {
             Self::NotInRange { .. } => "NotInRange",
             Self::NotRepresented { .. } => "NotRepresented",
             Self::NoMetric => "NoMetric",
+            Self::NotSparse { .. } => "NotSparse",
             Self::Option { .. } => "Option",
             Self::InfiniteStart { .. } => "InfiniteStart",
             Self::Trapped { .. } => "Trapped",

@@ -68,6 +68,7 @@ mod newton;
 mod operator;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod posterior;
 pub mod prior;
 pub mod random;
 pub mod simulator;
@@ -91,6 +92,7 @@ pub use metric::{Metric, Root};
 pub use model::Model;
 pub use newton::Newton;
 pub use operator::{Operator, Product, Side, Stencil, View};
+pub use posterior::{Posterior, Uncertainty};
 pub use prior::Prior;
 pub use simulator::{Corrected, Simulator};
 pub use step::StepRule;

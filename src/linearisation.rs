@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
 use crate::backend::{Backend, Factor, SINGULAR, SolveStats};
@@ -36,6 +37,7 @@ pub struct Linearisation<'a> {
     /// None where A is the identity.
     factor: Option<Box<dyn Factor + 'a>>,
     param_jacobian: Operator<'a>,
+    at: (&'a dyn Model, &'a [f64], &'a [f64]),
     chart: Chart,
     matrix: OnceLock<Mat<f64>>,
     /// The sizes of the equations, for A and for Aᵀ: the units of the probe.
@@ -59,6 +61,11 @@ impl Chart {
             free: (0..p).collect(),
             scale: vec![1.0; p],
         }
+    }
+
+    /// Whether the reduced variables are θ itself.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.free.len() == self.scale.len() && self.scale.iter().all(|&s| s == 1.0)
     }
 
     /// From reduced variables to θ.
@@ -115,6 +122,7 @@ impl<'a> Linearisation<'a> {
             probed: AtomicBool::new(factor.is_none()),
             factor,
             param_jacobian: c,
+            at: (model, rho, theta),
             chart: Chart::identity(p),
             matrix: OnceLock::new(),
             tangents: AtomicUsize::new(0),
@@ -215,6 +223,21 @@ impl<'a> Linearisation<'a> {
         let p = self.param_dim();
         let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
         Ok(self.matrix.get_or_init(|| z))
+    }
+
+    /// A, and C for the free parameters, written out as sparse matrices; None where a model knows only products.
+    pub(crate) fn sparse(&self) -> Option<[SparseColMat<usize, f64>; 2]> {
+        let (model, rho, theta) = self.at;
+        let a = model.state_jacobian(rho, theta).to_sparse()?;
+        let whole = self.param_jacobian.to_sparse()?;
+        let free = self.chart.free.iter().enumerate();
+        let entries = free.flat_map(|(column, &j)| {
+            let scale = self.chart.scale[j];
+            let entries = whole.row_idx_of_col(j).zip(whole.val_of_col(j));
+            entries.map(move |(i, v)| (i, column, scale * v))
+        });
+        let c = Operator::triplets(whole.nrows(), self.param_dim(), entries).to_sparse()?;
+        Some([a, c])
     }
 
     fn solve(&self, factor: &dyn Factor, side: Side, mut b: Mat<f64>) -> Result<Mat<f64>> {

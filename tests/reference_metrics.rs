@@ -123,6 +123,9 @@ fn errors(case: &Value, entry: &Value, metric: &dyn Metric) -> Result<Vec<f64>> 
         grad: &grad,
         prior: None,
         widest: &[],
+        iteration: 0,
+        progress: 1.0,
+        backend: &cpu,
     };
     let g = matrix(&entry["G"]);
     let mut errors = vec![

@@ -26,6 +26,7 @@ const ROWS: &[&[&str]] = &[
     &["loss"],
     &["prior", "transform"],
     &["direction", "step"],
+    &["posterior"],
     &["descent"],
     &["simulator"],
     &["models"],

@@ -1,5 +1,7 @@
 //! The processor: a factorisation for every structure.
 
+use std::sync::LazyLock;
+
 use faer::MatMut;
 use faer::linalg::solvers::PartialPivLu;
 use faer::prelude::{Reborrow, ReborrowMut};
@@ -62,6 +64,14 @@ impl Default for Cpu {
             lu: Analyses::default(),
             cholesky: Analyses::default(),
         }
+    }
+}
+
+impl Cpu {
+    /// One with the defaults, for all who name no backend.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Cpu> = LazyLock::new(Cpu::default);
+        &SHARED
     }
 }
 

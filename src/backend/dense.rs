@@ -72,6 +72,33 @@ pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_,
     }
 }
 
+/// The eigenvalues of a small symmetric matrix, largest first, and its eigenvectors; none where it is not finite.
+pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
+    let n = g.nrows();
+    match g.self_adjoint_eigen(Triangle::Lower) {
+        Err(_) => (Vec::new(), Mat::zeros(n, 0)),
+        Ok(eigen) => {
+            let (values, vectors) = (eigen.S(), eigen.U());
+            let descending = (0..n).rev().map(|i| values[i]).collect();
+            (
+                descending,
+                Mat::from_fn(n, n, |i, j| vectors[(i, n - 1 - j)]),
+            )
+        }
+    }
+}
+
+/// The singular values of A, largest first, and its right singular vectors; none where it is not finite.
+pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
+    match a.thin_svd() {
+        Err(_) => (Vec::new(), Mat::zeros(a.ncols(), 0)),
+        Ok(svd) => {
+            let values = svd.S().column_vector().iter().copied().collect();
+            (values, svd.V().to_owned())
+        }
+    }
+}
+
 /// YᵀY.
 pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
     symmetric_product(y, y)

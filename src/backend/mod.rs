@@ -14,7 +14,8 @@ mod tally;
 
 pub use cpu::Cpu;
 pub(crate) use dense::{
-    gram, lower_cholesky, solve_triangular, symmetric_product, symmetric_solve,
+    gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
+    symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm};
 pub use structured::StencilSolver;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use super::point::{Here, Point, Problem};
+use super::here::Here;
+use super::point::{Point, Problem};
 use super::report::Report;
 use super::stopping::{Stop, Tolerances};
 use crate::step::Trial;
@@ -31,6 +32,10 @@ pub struct Counts {
     pub metric_factorisations: usize,
     /// Solves for the metric.
     pub metric_solves: usize,
+    /// Factorisations of systems in the parameters: precisions of priors, and what directions set up.
+    pub system_factorisations: usize,
+    /// Solves with those.
+    pub system_solves: usize,
     /// Iterations of iterative solvers in all of these, those of the slowest column of every batch.
     pub solver_iterations: usize,
 }
@@ -268,6 +273,7 @@ impl Progress {
             counts: problem.counts_now(),
             tolerances,
             last_failure: problem.last_failure(),
+            remarks: problem.remarks(),
         }
     }
 }

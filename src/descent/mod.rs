@@ -1,18 +1,21 @@
 //! The one loop: linearise, find a direction, try steps, judge, move on.
 
+mod here;
 mod iterate;
 mod point;
 mod report;
 mod search;
 mod stopping;
+mod uncertainty;
 
 pub use iterate::{Control, Counts, Iterate, Move, Snapshot};
+pub use point::Remark;
 pub use report::Report;
 pub use stopping::{Stop, Tolerances};
 
 use std::time::Instant;
 
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Cpu, Tally};
 use crate::check;
 use crate::direction::{Direction, LeastSquares, Proposal};
 use crate::error::Result;
@@ -173,7 +176,9 @@ impl<'a> Descent<'a> {
         let started = Instant::now();
         let (cpu, mut trust) = (Cpu::default(), TrustRatio::default());
         let own = self.setting.loss.metric();
-        let problem = Problem::new(self.setting, self.backend.unwrap_or(&cpu), own.as_deref());
+        let backend = self.backend.unwrap_or(&cpu);
+        let systems = Tally::new(backend);
+        let problem = Problem::new(self.setting, backend, own.as_deref(), &systems);
         let rule = self.step.unwrap_or(&mut trust);
         rule.start();
         let mut progress = Progress::new(problem.start(theta)?, rule.first().0);
@@ -247,9 +252,12 @@ impl<'a> Descent<'a> {
         )?;
         let cpu = Cpu::default();
         let own = self.setting.loss.metric();
-        let problem = Problem::new(self.setting, self.backend.unwrap_or(&cpu), own.as_deref());
+        let backend = self.backend.unwrap_or(&cpu);
+        let systems = Tally::new(backend);
+        let problem = Problem::new(self.setting, backend, own.as_deref(), &systems);
         let point = problem.start(theta)?;
-        let here = problem.linearise(&point)?;
+        let mut here = problem.linearise(&point)?;
+        problem.factorise_priors(&mut here)?;
         let widest = problem.widest(&here);
         let mut path = problem.setting.direction.prepare(&here.local(&widest))?;
         let mut proposal = path.at(damping)?;

@@ -1,19 +1,18 @@
 //! The problem, what it costs to look at it, and what is known at a point.
 
-use std::cell::{Cell, RefCell};
-
-use faer::Mat;
+use std::cell::{Cell, OnceCell, RefCell};
 
 use super::Setting;
+use super::here::{Here, pull_back_both};
 use super::iterate::Counts;
-use crate::backend::{Backend, Tally};
+use crate::backend::{Backend, Factor, Tally};
 use crate::check;
-use crate::direction::Local;
 use crate::error::{Error, Result};
 use crate::linearisation::{Chart, Linearisation};
-use crate::metric::{Metric, Root};
+use crate::metric::Metric;
 use crate::model::solve_checked;
 use crate::prior::PriorTerms;
+use crate::vector::norm;
 
 /// A point θ with its state and objective.
 #[derive(Clone, Debug)]
@@ -32,6 +31,10 @@ pub(super) struct Problem<'a> {
     forward: Tally<'a>,
     sensitivity: Tally<'a>,
     geometry: Tally<'a>,
+    /// For systems in the parameters: precisions of priors, and those that directions set up.
+    systems: &'a Tally<'a>,
+    /// The precision of an affine prior.
+    precision: OnceCell<Box<dyn Factor + 'a>>,
     /// The metric of the first phase, while that lasts.
     first_metric: Cell<Option<&'a dyn Metric>>,
     model_solves: Cell<usize>,
@@ -41,22 +44,21 @@ pub(super) struct Problem<'a> {
     failure: RefCell<Option<String>>,
     /// The largest norm that the column of every parameter had so far.
     widest: RefCell<Vec<f64>>,
+    /// Steps taken.
+    steps: Cell<usize>,
+    /// ‖∇‖ at the start.
+    first_gradient: OnceCell<f64>,
+    /// What the directions had to say, once each, with the step before which they said it.
+    remarks: RefCell<Vec<Remark>>,
 }
 
-/// Everything the directions need at one point.
-pub(super) struct Here<'p> {
-    pub(super) point: &'p Point,
-    pub(super) z: Linearisation<'p>,
-    pub(super) root: Option<Box<dyn Root + 'p>>,
-    pub(super) metric: &'static str,
-    pub(super) covector: Vec<f64>,
-    pub(super) prior: Option<PriorTerms<'p>>,
-    /// The gradient of the projected covector, in the coordinates of the free parameters.
-    pub(super) grad: Vec<f64>,
-    /// The gradient of the objective, by which steps are judged: a model that changes a mass which the metric
-    /// keeps would otherwise come to rest where its objective does not.
-    pub(super) exact: Vec<f64>,
-    pub(super) chart: Chart,
+/// What a direction had to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The iterate at which it was first said.
+    pub iteration: usize,
+    /// What it was.
+    pub text: String,
 }
 
 impl<'a> Problem<'a> {
@@ -64,6 +66,7 @@ impl<'a> Problem<'a> {
         mut setting: Setting<'a>,
         backend: &'a dyn Backend,
         own: Option<&'a dyn Metric>,
+        systems: &'a Tally<'a>,
     ) -> Self {
         let parameters = setting.model.param_dim();
         setting.metric = setting.metric.or(own);
@@ -73,11 +76,16 @@ impl<'a> Problem<'a> {
             forward: Tally::new(backend),
             sensitivity: Tally::new(backend),
             geometry: Tally::new(backend),
+            systems,
+            precision: OnceCell::new(),
             model_solves: Cell::new(0),
             tangents: Cell::new(0),
             adjoints: Cell::new(0),
             failure: RefCell::new(None),
             widest: RefCell::new(vec![0.0; parameters]),
+            steps: Cell::new(0),
+            first_gradient: OnceCell::new(),
+            remarks: RefCell::default(),
         }
     }
 
@@ -145,6 +153,9 @@ impl<'a> Problem<'a> {
             covector,
             prior,
             grad,
+            iteration: self.steps.get(),
+            progress: self.progress(norm(&exact)),
+            systems: self.systems,
             exact,
             chart,
         };
@@ -225,9 +236,12 @@ impl<'a> Problem<'a> {
             adjoint_solves: self.adjoints.get(),
             metric_factorisations: self.geometry.factorisations(),
             metric_solves: self.geometry.solves(),
+            system_factorisations: self.systems.factorisations(),
+            system_solves: self.systems.solves(),
             solver_iterations: self.forward.iterations()
                 + self.sensitivity.iterations()
-                + self.geometry.iterations(),
+                + self.geometry.iterations()
+                + self.systems.iterations(),
         }
     }
 
@@ -265,47 +279,55 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// ‖∇‖ relative to the start.
+    fn progress(&self, gradient: f64) -> f64 {
+        let first = *self.first_gradient.get_or_init(|| gradient);
+        if first > 0.0 { gradient / first } else { 0.0 }
+    }
+
+    /// Counts a step.
+    pub(super) fn stepped(&self) {
+        self.steps.set(self.steps.get() + 1);
+    }
+
+    /// Makes the precision of the priors ready where the direction will ask for it: once for all points if it is the
+    /// same everywhere.
+    pub(super) fn factorise_priors<'p>(&'p self, here: &mut Here<'p>) -> Result<()> {
+        let parameters = here.chart.free.len();
+        let needed = self.setting.direction.needs_precision(parameters);
+        let Some(terms) = here.prior.as_mut().filter(|t| needed && !t.is_factorised()) else {
+            return Ok(());
+        };
+        match self.setting.priors.as_slice() {
+            [prior] if prior.is_affine() && terms.only().is_some() => {
+                if self.precision.get().is_none() {
+                    let made = prior.precision(&here.point.theta, self.systems)?;
+                    self.precision.get_or_init(|| made);
+                }
+                self.precision.get().map(|kept| terms.keep(&**kept));
+                Ok(())
+            }
+            _ => terms.factorise(self.systems),
+        }
+    }
+
+    /// Notes what a direction has to say, unless it said so before.
+    pub(super) fn note(&self, remark: Option<String>) {
+        let iteration = self.steps.get();
+        let mut remarks = self.remarks.borrow_mut();
+        if let Some(text) = remark.filter(|text| remarks.iter().all(|r| r.text != *text)) {
+            remarks.push(Remark { iteration, text });
+        }
+    }
+
+    pub(super) fn remarks(&self) -> Vec<Remark> {
+        self.remarks.borrow().clone()
+    }
+
     /// Books the solves of a linearisation that is done with.
     pub(super) fn book(&self, here: &Here<'_>) {
         let (tangents, adjoints) = here.z.solves();
         self.tangents.set(self.tangents.get() + tangents);
         self.adjoints.set(self.adjoints.get() + adjoints);
     }
-}
-
-impl Here<'_> {
-    pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
-        Local {
-            z: &self.z,
-            root: self.root.as_deref(),
-            covector: &self.covector,
-            grad: &self.grad,
-            prior: self.prior.as_ref(),
-            widest,
-        }
-    }
-
-    /// Keeps only these of the free parameters.
-    fn keep(&mut self, keep: &[usize]) {
-        self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
-        self.grad = keep.iter().map(|&j| self.grad[j]).collect();
-        self.exact = keep.iter().map(|&j| self.exact[j]).collect();
-        self.z.keep(keep);
-        if let Some(prior) = &mut self.prior {
-            prior.set_chart(self.chart.clone());
-        }
-    }
-}
-
-/// The gradients of the projected covector and of the whole one, by one solve if they are the same.
-fn pull_back_both(
-    z: &Linearisation<'_>,
-    projected: &[f64],
-    whole: &[f64],
-) -> Result<[Vec<f64>; 2]> {
-    let columns = if projected == whole { 1 } else { 2 };
-    let batch = Mat::from_fn(whole.len(), columns, |i, j| [projected, whole][j][i]);
-    let pulled = z.adjoint(batch.as_ref())?;
-    let column = |j: usize| pulled.col_as_slice(j).to_vec();
-    Ok([column(0), column(columns - 1)])
 }

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use super::Descent;
 use super::iterate::{Counts, Iterate};
+use super::point::Remark;
 use super::stopping::{Ratios, Stop, Tolerances};
+use crate::error::Result;
+use crate::posterior::Uncertainty;
 
 /// The result of a descent: its *best* point, the path, why it ended and what it cost.
 ///
@@ -27,6 +31,8 @@ pub struct Report {
     pub tolerances: Tolerances,
     /// Why the last of those trials failed at which the state or the loss could not be computed, if any did.
     pub last_failure: Option<String>,
+    /// What the directions had to say: a choice, an iteration that stagnated.
+    pub remarks: Vec<Remark>,
 }
 
 impl Report {
@@ -38,6 +44,35 @@ impl Report {
     /// Steps taken.
     pub fn iterations(&self) -> usize {
         self.history.len().saturating_sub(1)
+    }
+}
+
+impl Report {
+    /// The covariance of the parameters at the best point, by one tangent solve a parameter.
+    ///
+    /// `descent` is set up like the one that made this report; bounds that hold a parameter take it out, transforms
+    /// change nothing. For many parameters see [`Descent::posterior`].
+    ///
+    /// ```
+    /// use pullback::loss::Observations;
+    /// use pullback::models::{GaussianMixture, Parameter};
+    /// use pullback::{Covariance, Descent, Grid, Operator};
+    /// let mixture = GaussianMixture::new(&Grid::new(&[(-5.0, 5.0, 100)])?)
+    ///     .component(1.0, &[0.0], 1.0)
+    ///     .free(&[Parameter::Mean(0, 0)])?;
+    /// let loss = Observations::new(Operator::identity(100), mixture.density(&[0.5])?, Covariance::uniform(100, 0.01)?)?;
+    /// let descent = || Descent::new(&mixture, &loss);
+    /// let report = descent().run(&[0.0], |_| ())?;
+    /// let uncertainty = report.covariance(descent())?;
+    /// println!("{:.4} ± {:.4}", report.theta[0], uncertainty.standard_errors[0]);
+    /// # assert!((uncertainty.standard_errors[0] - 0.0084).abs() < 1e-4);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Descent::run`], and a descent without a metric.
+    pub fn covariance(&self, descent: Descent<'_>) -> Result<Uncertainty> {
+        descent.uncertainty(&self.theta)
     }
 }
 
@@ -85,6 +120,9 @@ impl fmt::Display for Report {
             c.adjoint_solves,
             c.metric_solves
         )?;
+        for remark in &self.remarks {
+            write!(f, "\n  from step {}: {}", remark.iteration + 1, remark.text)?;
+        }
         match &self.last_failure {
             Some(failure) if !self.converged() => write!(f, "\n  last failing trial: {failure}"),
             _ => Ok(()),

@@ -1,7 +1,8 @@
 //! One step: a direction, and trials along it until the rule is content.
 
+use super::here::Here;
 use super::iterate::Move;
-use super::point::{Here, Point, Problem};
+use super::point::{Point, Problem};
 use crate::direction::{Path, Proposal};
 use crate::error::Result;
 use crate::step::{StepRule, Trial, Verdict};
@@ -35,13 +36,20 @@ struct Attempt {
 
 impl Problem<'_> {
     /// Searches from a point; everything known there is used up.
-    pub(super) fn search(&self, mut here: Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
+    pub(super) fn search<'p>(
+        &'p self,
+        mut here: Here<'p>,
+        rule: &mut dyn StepRule,
+    ) -> Result<Outcome> {
         let outcome = self.step_from(&mut here, rule);
         self.book(&here);
+        if matches!(outcome, Ok(Outcome::Moved(..))) {
+            self.stepped();
+        }
         outcome
     }
 
-    fn step_from(&self, here: &mut Here<'_>, rule: &mut dyn StepRule) -> Result<Outcome> {
+    fn step_from<'p>(&'p self, here: &mut Here<'p>, rule: &mut dyn StepRule) -> Result<Outcome> {
         // A metric that keeps the mass sees nothing of a gradient that only changes it.
         if norm(&here.grad) <= UNSEEN * norm(&here.exact) {
             return Ok(Outcome::Stuck {
@@ -51,7 +59,9 @@ impl Problem<'_> {
         }
         loop {
             let widest = self.widest(here);
+            self.factorise_priors(here)?;
             let mut path = self.setting.direction.prepare(&here.local(&widest))?;
+            self.note(path.remark());
             self.widen(here, path.norms());
             let (scale, damping) = rule.first();
             let mut attempt = Attempt {

@@ -1,13 +1,28 @@
 //! Ways to a descent direction η from what is known at θ.
 
+mod conjugate_gradient;
+mod curvature;
+mod dual;
 mod gradient;
 mod information;
+mod krylov;
 mod least_squares;
+mod low_rank;
+mod pairs;
+mod preconditioner;
+mod saddle;
 
+pub(crate) use curvature::Curvature;
+pub(crate) use pairs::Pairs;
+
+pub use conjugate_gradient::{ConjugateGradient, Forcing};
+pub use dual::Dual;
 pub use gradient::Gradient;
 pub use information::{Information, information_matrix};
 pub use least_squares::LeastSquares;
+pub use preconditioner::{Nystrom, Preconditioner, Recycled};
 
+use crate::backend::Backend;
 use crate::error::{Error, Result};
 use crate::linearisation::Linearisation;
 use crate::metric::Root;
@@ -29,6 +44,12 @@ pub struct Local<'a> {
     /// nothing. Damping is in proportion to these: with the present ones alone, a parameter that loses its
     /// effect would go undamped, and take the others' steps with it (Moré 1978).
     pub widest: &'a [f64],
+    /// Steps taken before.
+    pub iteration: usize,
+    /// ‖∇‖, relative to the start of the descent.
+    pub progress: f64,
+    /// For systems that a direction sets up itself.
+    pub backend: &'a dyn Backend,
 }
 
 impl<'a> Local<'a> {
@@ -79,6 +100,12 @@ pub trait Direction: Sync {
         true
     }
 
+    /// Whether [`PriorTerms::solve`] is used, with this number of parameters; then priors must be positive definite.
+    fn needs_precision(&self, parameters: usize) -> bool {
+        let _ = parameters;
+        false
+    }
+
     /// A short name for tables and messages.
     fn name(&self) -> &'static str;
 }
@@ -94,6 +121,12 @@ pub trait Path {
     /// The norms of the columns of L Z, with the rows of the priors; nothing if they are not known.
     fn norms(&self) -> &[f64] {
         &[]
+    }
+
+    /// What a user should know of how this direction came about: a choice that was made, an iteration that
+    /// stagnated. It goes into the report.
+    fn remark(&self) -> Option<String> {
+        None
     }
 }
 

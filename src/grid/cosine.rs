@@ -50,6 +50,18 @@ impl CosineTransform {
         Mat::from_fn(z.nrows(), z.ncols(), |i, j| columns[j][i])
     }
 
+    /// The diagonal of f(−Δ): Σ_j f(λ_j) v_j(x)², axis by axis.
+    pub(crate) fn diagonal(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
+        let mut x: Vec<f64> = self.eigenvalues.iter().map(|&l| f(l)).collect();
+        let mut y = vec![0.0; x.len()];
+        for (n, stride, vectors) in &self.axes {
+            let squares = Mat::from_fn(*n, *n, |j, i| vectors[(j, i)] * vectors[(j, i)]);
+            along(&(*n, *stride, squares), true, &x, &mut y);
+            std::mem::swap(&mut x, &mut y);
+        }
+        x
+    }
+
     fn filter(&self, symbol: &[f64], mut x: Vec<f64>) -> Vec<f64> {
         let mut y = vec![0.0; x.len()];
         for axis in &self.axes {
@@ -62,6 +74,13 @@ impl CosineTransform {
             std::mem::swap(&mut x, &mut y);
         }
         x
+    }
+}
+
+impl Grid {
+    /// The diagonal of f(−Δ), without flux through the boundary.
+    pub(crate) fn cosine_diagonal(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
+        CosineTransform::new(self).diagonal(f)
     }
 }
 

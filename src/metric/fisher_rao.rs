@@ -2,7 +2,10 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_batch, check_covector, check_lifted, floored, map_columns};
+use super::{
+    LocalForm, Metric, Root, check_batch, check_covector, check_lifted, floored, inverse_diagonal,
+    map_columns,
+};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
@@ -96,6 +99,10 @@ impl Root for FisherRaoRoot {
         let mut c = c.to_vec();
         self.project(&mut c);
         Ok(c.iter().zip(&self.weights).map(|(c, w)| c / w).collect())
+    }
+
+    fn local_form(&self) -> Option<LocalForm> {
+        inverse_diagonal(self.weights.iter().map(|w| (w * w).recip()).collect())
     }
 
     fn project(&self, c: &mut [f64]) {

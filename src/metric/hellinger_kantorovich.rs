@@ -1,14 +1,16 @@
 //! Hellinger-Kantorovich: transport and growth together, M⁻¹ = (α B Bᵀ + β diag ρ)/vol.
 
+use std::sync::Arc;
+
 use faer::{Mat, MatRef};
 
 use super::transport::{FaceMean, Transport};
-use super::{Metric, Root, check_batch, check_covector, check_lifted, map_columns};
+use super::{LocalForm, Metric, Root, check_batch, check_covector, check_lifted, map_columns};
 use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::operator::{Operator, Side};
+use crate::operator::{Operator, Side, Stencil};
 
 /// The Hellinger-Kantorovich (Wasserstein-Fisher-Rao) metric: mass may move, at a cost 1/α, and change, at 1/β.
 ///
@@ -52,12 +54,15 @@ impl Metric for HellingerKantorovich {
             .collect();
         let growth: Vec<f64> = transport.r.iter().map(|r| self.beta * r).collect();
         let inverse = self.grid.weighted_laplacian(&weights, &growth);
-        let factor = backend.factor(Operator::stencil(inverse).definite_by_construction())?;
+        let inverse = Arc::new(inverse);
+        let operator = Operator::stencil(Arc::clone(&inverse)).definite_by_construction();
+        let factor = backend.factor(operator)?;
         let volume = self.grid.volume();
         Ok(Box::new(HellingerKantorovichRoot {
             moving: (self.alpha / volume).sqrt(),
             growing: growth.iter().map(|g| (g / volume).sqrt()).collect(),
             transport,
+            inverse,
             factor,
             volume,
         }))
@@ -70,6 +75,8 @@ impl Metric for HellingerKantorovich {
 
 struct HellingerKantorovichRoot<'a> {
     transport: Transport<'a>,
+    /// α B Bᵀ + β diag ρ.
+    inverse: Arc<Stencil>,
     factor: Box<dyn Factor + 'a>,
     moving: f64,
     growing: Vec<f64>,
@@ -134,5 +141,9 @@ impl Root for HellingerKantorovichRoot<'_> {
         check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
         Ok(self.split(c).col_as_slice(0).to_vec())
+    }
+    fn local_form(&self) -> Option<LocalForm> {
+        let inverse = Operator::stencil(Arc::clone(&self.inverse)).to_sparse()?;
+        Some(LocalForm::Inverse(inverse).scaled(self.volume))
     }
 }

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_batch, check_covector, map_columns};
+use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagonal, map_columns};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
@@ -70,5 +70,9 @@ impl Root for Uniform {
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim)?;
         Ok(c.iter().map(|c| c / self.weight).collect())
+    }
+
+    fn local_form(&self) -> Option<LocalForm> {
+        inverse_diagonal(vec![(self.weight * self.weight).recip(); self.dim])
     }
 }

@@ -23,11 +23,13 @@ pub use wasserstein::Wasserstein2;
 pub(crate) use observed::whitened_residual;
 pub(crate) use stacked::StackedRoot;
 
-use faer::{Mat, MatRef};
+use faer::sparse::SparseColMat;
+use faer::{Mat, MatRef, Scale};
 
 use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
+use crate::operator::Operator;
 
 /// A Riemannian metric on data space.
 ///
@@ -101,10 +103,41 @@ pub trait Root: Send + Sync {
     /// [`Error::NotInRange`](crate::Error::NotInRange) where the metric does not see all of c.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>>;
 
+    /// M or M⁻¹ as a sparse matrix, where one of them couples neighbours only. Where L projects, what it projects away
+    /// is left out of account: the matrix is right for tangents that keep the mass.
+    fn local_form(&self) -> Option<LocalForm> {
+        None
+    }
+
     /// c ← Πᵀc. Done once, before anything else sees the covector.
     fn project(&self, c: &mut [f64]) {
         let _ = c;
     }
+}
+
+/// A metric written out.
+pub enum LocalForm {
+    /// M.
+    Metric(SparseColMat<usize, f64>),
+    /// M⁻¹.
+    Inverse(SparseColMat<usize, f64>),
+}
+
+impl LocalForm {
+    /// That of `factor` times the metric.
+    fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Metric(m) => Self::Metric(m * Scale(factor)),
+            Self::Inverse(r) => Self::Inverse(r * Scale(factor.recip())),
+        }
+    }
+}
+
+/// M⁻¹ for a diagonal metric, by its entries.
+fn inverse_diagonal(entries: Vec<f64>) -> Option<LocalForm> {
+    Operator::diagonal(entries)
+        .to_sparse()
+        .map(LocalForm::Inverse)
 }
 
 /// max(ρ, floor · max ρ), for metrics that divide by the density.

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_batch, check_covector};
+use super::{LocalForm, Metric, Root, check_batch, check_covector};
 use crate::backend::{Backend, minimum_norm};
 use crate::check;
 use crate::covariance::Covariance;
@@ -106,6 +106,14 @@ impl Root for ObservedRoot<'_> {
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let y = self.noise.whiten(Side::Transpose, y)?;
         self.operator.apply(Side::Transpose, y.as_ref())
+    }
+
+    /// OᵀΓ⁻¹O, which is sparse where O is and Γ is diagonal.
+    fn local_form(&self) -> Option<LocalForm> {
+        let whitening = self.noise.whitening().to_sparse()?;
+        let root = whitening.as_ref() * self.operator.to_sparse()?.as_ref();
+        let transposed = root.transpose().to_col_major().ok()?;
+        Some(LocalForm::Metric(transposed.as_ref() * root.as_ref()))
     }
 
     /// The whitened residual if c is the gradient of the loss it belongs to, else the least-squares

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root};
+use super::{LocalForm, Metric, Root};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
@@ -58,6 +58,11 @@ impl Root for ScaledRoot<'_> {
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         let dual = self.root.dual(c)?;
         Ok(dual.iter().map(|d| d / self.weight).collect())
+    }
+
+    fn local_form(&self) -> Option<LocalForm> {
+        let form = self.root.local_form()?;
+        Some(form.scaled(self.weight * self.weight))
     }
 
     fn project(&self, c: &mut [f64]) {

@@ -2,11 +2,12 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_batch, check_covector};
+use super::{LocalForm, Metric, Root, check_batch, check_covector};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
 use crate::grid::{CosineTransform, Grid};
+use crate::operator::Operator;
 
 /// The H^s metric on a grid with no flux through the boundary, s any real number (±1, ±2 …).
 ///
@@ -16,6 +17,7 @@ pub struct Sobolev {
     order: f64,
     homogeneous: bool,
     volume: f64,
+    grid: Grid,
     transform: CosineTransform,
 }
 
@@ -30,6 +32,7 @@ impl Sobolev {
             order,
             homogeneous: false,
             volume: grid.volume(),
+            grid: grid.clone(),
             transform: CosineTransform::new(grid),
         })
     }
@@ -113,6 +116,26 @@ impl Root for SobolevRoot<'_> {
         let y = self.metric.power(-self.metric.order, c);
         let scale = self.metric.volume.sqrt().recip();
         Ok(y.col_as_slice(0).iter().map(|y| scale * y).collect())
+    }
+
+    /// (I − Δ) vol for H¹, its inverse for H⁻¹.
+    fn local_form(&self) -> Option<LocalForm> {
+        let metric = self.metric;
+        if metric.homogeneous || metric.order.abs() != 1.0 {
+            return None;
+        }
+        let (faces, cells) = (
+            vec![1.0; metric.grid.faces()],
+            vec![1.0; metric.grid.cells()],
+        );
+        let matrix =
+            Operator::stencil(metric.grid.weighted_laplacian(&faces, &cells)).to_sparse()?;
+        let form = if metric.order > 0.0 {
+            LocalForm::Metric(matrix)
+        } else {
+            LocalForm::Inverse(matrix)
+        };
+        Some(form.scaled(metric.volume))
     }
 
     fn project(&self, c: &mut [f64]) {

@@ -1,8 +1,9 @@
 //! Weighted sums of metrics: M = Σ wᵢ Mᵢ, L = the √wᵢ Lᵢ on top of each other.
 
+use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_covector, check_lifted};
+use super::{LocalForm, Metric, Root, check_covector, check_lifted};
 use crate::backend::Backend;
 use crate::check;
 use crate::error::{Error, Result};
@@ -233,6 +234,22 @@ impl Root for StackedRoot<'_> {
             Some(y) => Ok(y),
             None => self.dual_by_all(&c),
         }
+    }
+
+    /// The sum, where every part is written out itself and not by its inverse.
+    fn local_form(&self) -> Option<LocalForm> {
+        let mut sum: Option<SparseColMat<usize, f64>> = None;
+        for part in &self.parts {
+            let form = part.root.local_form()?.scaled(part.weight * part.weight);
+            let LocalForm::Metric(m) = form else {
+                return None;
+            };
+            sum = Some(match sum {
+                None => m,
+                Some(sum) => sum + m,
+            });
+        }
+        sum.map(LocalForm::Metric)
     }
 
     fn project(&self, c: &mut [f64]) {

@@ -1,14 +1,16 @@
 //! Wasserstein-2: M = vol (B Bᵀ)⁺ on tangents that keep the mass.
 
+use std::sync::Arc;
+
 use faer::{Mat, MatRef};
 
 use super::fisher_rao::centre;
 use super::transport::{FaceMean, Transport};
-use super::{Metric, Root, check_batch, check_covector, check_lifted, map_columns};
+use super::{LocalForm, Metric, Root, check_batch, check_covector, check_lifted, map_columns};
 use crate::backend::{Backend, Factor};
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::operator::{Operator, Side};
+use crate::operator::{Operator, Side, Stencil};
 
 /// The Wasserstein-2 metric, ∫ρ|v|² dx with the least v that moves the mass: −∇·(ρv) = ζ.
 ///
@@ -43,10 +45,13 @@ impl Metric for Wasserstein2 {
         let laplacian = self
             .grid
             .weighted_laplacian(&weights, &pin(&self.grid, &transport.r));
-        let factor = backend.factor(Operator::stencil(laplacian).definite_by_construction())?;
+        let laplacian = Arc::new(laplacian);
+        let operator = Operator::stencil(Arc::clone(&laplacian)).definite_by_construction();
+        let factor = backend.factor(operator)?;
         Ok(Box::new(Wasserstein2Root {
             total: transport.r.iter().sum(),
             transport,
+            laplacian,
             factor,
             volume: self.grid.volume(),
         }))
@@ -69,6 +74,8 @@ fn pin(grid: &Grid, r: &[f64]) -> Vec<f64> {
 
 struct Wasserstein2Root<'a> {
     transport: Transport<'a>,
+    /// B Bᵀ, pinned.
+    laplacian: Arc<Stencil>,
     factor: Box<dyn Factor + 'a>,
     total: f64,
     volume: f64,
@@ -132,6 +139,12 @@ impl Root for Wasserstein2Root<'_> {
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
         let y = self.transport.gradient(self.volume.sqrt().recip(), c);
         Ok(y.col_as_slice(0).to_vec())
+    }
+
+    /// M⁻¹ = B Bᵀ/vol, pinned in one cell as for the potentials.
+    fn local_form(&self) -> Option<LocalForm> {
+        let inverse = Operator::stencil(Arc::clone(&self.laplacian)).to_sparse()?;
+        Some(LocalForm::Inverse(inverse).scaled(self.volume))
     }
 
     fn project(&self, c: &mut [f64]) {

@@ -2,6 +2,7 @@
 
 mod convert;
 mod product;
+mod sparse;
 mod stencil;
 
 pub use stencil::Stencil;

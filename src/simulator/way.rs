@@ -214,6 +214,9 @@ impl Run<'_> {
             grad: &grad,
             prior: None,
             widest: &[],
+            iteration: 0,
+            progress: 1.0,
+            backend: self.backend,
         };
         Ok(self.setting.direction.prepare(&local)?.at(0.0)?.eta)
     }

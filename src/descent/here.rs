@@ -1,0 +1,72 @@
+//! Everything that is known at a point, for the directions to see.
+
+use faer::Mat;
+
+use super::point::Point;
+use crate::backend::Backend;
+use crate::direction::Local;
+use crate::error::Result;
+use crate::linearisation::{Chart, Linearisation};
+use crate::metric::Root;
+use crate::prior::PriorTerms;
+
+/// Everything the directions need at one point.
+pub(super) struct Here<'p> {
+    pub(super) point: &'p Point,
+    pub(super) z: Linearisation<'p>,
+    pub(super) root: Option<Box<dyn Root + 'p>>,
+    pub(super) metric: &'static str,
+    pub(super) covector: Vec<f64>,
+    pub(super) prior: Option<PriorTerms<'p>>,
+    /// The gradient of the projected covector, in the coordinates of the free parameters.
+    pub(super) grad: Vec<f64>,
+    /// The gradient of the objective, by which steps are judged: a model that changes a mass which the metric
+    /// keeps would otherwise come to rest where its objective does not.
+    pub(super) exact: Vec<f64>,
+    pub(super) chart: Chart,
+    /// Steps taken before.
+    pub(super) iteration: usize,
+    /// ‖∇‖ relative to the start.
+    pub(super) progress: f64,
+    pub(super) systems: &'p dyn Backend,
+}
+
+impl Here<'_> {
+    pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
+        Local {
+            z: &self.z,
+            root: self.root.as_deref(),
+            covector: &self.covector,
+            grad: &self.grad,
+            prior: self.prior.as_ref(),
+            widest,
+            iteration: self.iteration,
+            progress: self.progress,
+            backend: self.systems,
+        }
+    }
+
+    /// Keeps only these of the free parameters.
+    pub(super) fn keep(&mut self, keep: &[usize]) {
+        self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
+        self.grad = keep.iter().map(|&j| self.grad[j]).collect();
+        self.exact = keep.iter().map(|&j| self.exact[j]).collect();
+        self.z.keep(keep);
+        if let Some(prior) = &mut self.prior {
+            prior.set_chart(self.chart.clone());
+        }
+    }
+}
+
+/// The gradients of the projected covector and of the whole one, by one solve if they are the same.
+pub(super) fn pull_back_both(
+    z: &Linearisation<'_>,
+    projected: &[f64],
+    whole: &[f64],
+) -> Result<[Vec<f64>; 2]> {
+    let columns = if projected == whole { 1 } else { 2 };
+    let batch = Mat::from_fn(whole.len(), columns, |i, j| [projected, whole][j][i]);
+    let pulled = z.adjoint(batch.as_ref())?;
+    let column = |j: usize| pulled.col_as_slice(j).to_vec();
+    Ok([column(0), column(columns - 1)])
+}

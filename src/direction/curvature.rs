@@ -1,0 +1,79 @@
+//! G = ZᵀMZ and the priors' PᵀP known by their products.
+
+use faer::{Mat, MatRef};
+
+use super::Local;
+use crate::error::Result;
+use crate::linearisation::Linearisation;
+use crate::metric::Root;
+use crate::prior::PriorTerms;
+
+/// The curvature of the objective at one point: that of the data, G = ZᵀMZ, and that of the priors, C = PᵀP.
+///
+/// Without priors C is the identity wherever something is measured against it.
+pub(crate) struct Curvature<'a> {
+    z: &'a Linearisation<'a>,
+    root: &'a dyn Root,
+    prior: Option<&'a PriorTerms<'a>>,
+}
+
+impl<'a> Curvature<'a> {
+    pub(crate) fn new(
+        z: &'a Linearisation<'a>,
+        root: &'a dyn Root,
+        prior: Option<&'a PriorTerms<'a>>,
+    ) -> Self {
+        Self { z, root, prior }
+    }
+
+    pub(super) fn of(at: &Local<'a>) -> Result<Self> {
+        Ok(Self::new(at.z, at.metric()?, at.prior))
+    }
+
+    /// Number of free parameters.
+    pub(crate) fn dim(&self) -> usize {
+        self.z.param_dim()
+    }
+
+    /// G V = Zᵀ(M(Z V)): a tangent and an adjoint solve a column.
+    pub(crate) fn data(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let weighted = self.root.apply(self.z.tangent(v)?.as_ref())?;
+        self.z.adjoint(weighted.as_ref())
+    }
+
+    /// (G + C) V, or G V without priors.
+    pub(crate) fn whole(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let data = self.data(v)?;
+        match self.prior {
+            Some(prior) => Ok(data + prior.curvature(v)?),
+            None => Ok(data),
+        }
+    }
+
+    /// C V.
+    pub(crate) fn prior(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        match self.prior {
+            Some(prior) => prior.curvature(v),
+            None => Ok(v.to_owned()),
+        }
+    }
+
+    /// C⁻¹ V.
+    pub(crate) fn smooth(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        match self.prior {
+            Some(prior) => prior.solve(v),
+            None => Ok(v.to_owned()),
+        }
+    }
+
+    /// Random columns with covariance C⁻¹: C⁻¹Pᵀξ with standard normal ξ.
+    pub(crate) fn draw(&self, columns: usize, seed: u64) -> Result<Mat<f64>> {
+        match self.prior {
+            Some(prior) => {
+                let noise = crate::random::normal_matrix(prior.residual().len(), columns, seed);
+                prior.solve(prior.lower(noise.as_ref())?.as_ref())
+            }
+            None => Ok(crate::random::normal_matrix(self.dim(), columns, seed)),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The natural direction by adjoints of everything that is observed.
+
+use super::low_rank::LowRank;
+use super::{Direction, Local, Path};
+use crate::error::Result;
+use crate::sketch::{Probes, Sketch};
+
+/// η = −(G + PᵀP + λC)⁻¹ ∇f for few observations of many parameters: LZ by its rows, one adjoint solve each, all in one
+/// batch; then the formula of Woodbury, which needs only solves with C, the precision of the priors.
+///
+/// Exact like [`LeastSquares`](super::LeastSquares), whose cost is a solve a parameter where it is one an entry of the
+/// lifted state here. Without priors C = diag G, and undamped steps are those of least norm.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DataSpace;
+
+impl Direction for DataSpace {
+    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let root = at.metric()?;
+        let sketch = Sketch::new(at.z, root, &Probes::all(root.lifted_dim()))?;
+        let geometry = LowRank::new(sketch.rows.as_ref(), at.prior)?;
+        Ok(Box::new(geometry.path(at.grad, at.prior)?))
+    }
+
+    fn needs_precision(&self, _: usize) -> bool {
+        true
+    }
+
+    fn name(&self) -> &'static str {
+        "data space"
+    }
+}

@@ -1,0 +1,141 @@
+//! The leading eigenpairs of the data's curvature, measured by the prior's.
+
+use faer::{Mat, MatRef};
+
+use super::curvature::Curvature;
+use crate::backend::{gram, right_singular, symmetric_eigen, symmetric_product};
+use crate::error::Result;
+
+/// Eigenpairs of G u = λ C u, largest first: UᵀCU = I and UᵀGU = diag λ.
+#[derive(Clone, Debug)]
+pub(crate) struct Pairs {
+    pub(crate) values: Vec<f64>,
+    pub(crate) vectors: Mat<f64>,
+}
+
+/// Eigenvalues below this fraction of the largest are rounding.
+const ROUNDING: f64 = 1e-13;
+
+/// The same for singular values.
+const SMALL: f64 = 1e-12;
+
+impl Pairs {
+    /// By one pass over the data (Nyström): with Y = GΩ and ΩᵀY = LLᵀ, G ≈ BBᵀ where B = Y L⁻ᵀ, whose eigenpairs
+    /// follow from those of BᵀC⁻¹B.
+    pub(crate) fn nystrom(curvature: &Curvature<'_>, test: MatRef<'_, f64>) -> Result<Self> {
+        let y = curvature.data(test)?;
+        let b = &y * inverse_root(symmetric_product(test, y.as_ref()));
+        let smooth = curvature.smooth(b.as_ref())?;
+        let small = symmetric_product(b.as_ref(), smooth.as_ref());
+        let (values, rotation) = decompose(small);
+        let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
+        Ok(Self {
+            vectors: &smooth * scaled,
+            values,
+        })
+    }
+
+    /// Those of G = SᵀS, given C⁻¹Sᵀ: they follow from the eigenpairs of S C⁻¹Sᵀ.
+    pub(super) fn of_rows(s: MatRef<'_, f64>, smooth: Mat<f64>) -> Self {
+        let (values, rotation) = decompose(symmetric_product(s.transpose(), smooth.as_ref()));
+        let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
+        Self {
+            vectors: smooth * scaled,
+            values,
+        }
+    }
+
+    /// Those of G = SᵀS where C⁻¹ = diag(scale²), by the singular vectors of S diag(scale).
+    pub(super) fn of_scaled_rows(s: MatRef<'_, f64>, scale: &[f64]) -> Self {
+        let scaled = Mat::from_fn(s.nrows(), s.ncols(), |i, j| s[(i, j)] * scale[j]);
+        let (values, mut vectors) = right_singular(scaled.as_ref());
+        let largest = values.first().copied().unwrap_or(0.0);
+        let rank = values.iter().take_while(|v| **v > SMALL * largest).count();
+        for j in 0..rank {
+            let column = vectors.col_as_slice_mut(j).iter_mut();
+            column.zip(scale).for_each(|(x, s)| *x *= s);
+        }
+        vectors.truncate(s.ncols(), rank);
+        Self {
+            values: values[..rank].iter().map(|v| v * v).collect(),
+            vectors,
+        }
+    }
+
+    /// By two passes: the C-orthonormal range Q of C⁻¹GΩ, then QᵀGQ.
+    pub(crate) fn double_pass(curvature: &Curvature<'_>, test: MatRef<'_, f64>) -> Result<Self> {
+        let range = curvature.smooth(curvature.data(test)?.as_ref())?;
+        let q = orthonormal(curvature, range)?;
+        let small = symmetric_product(q.as_ref(), curvature.data(q.as_ref())?.as_ref());
+        let (values, rotation) = decompose(small);
+        Ok(Self {
+            vectors: &q * rotation,
+            values,
+        })
+    }
+
+    /// Keeps the first `rank` pairs.
+    pub(crate) fn truncated(mut self, rank: usize) -> Self {
+        let rank = rank.min(self.values.len());
+        self.values.truncate(rank);
+        self.vectors.truncate(self.vectors.nrows(), rank);
+        self
+    }
+
+    /// V + U diag(f(λ)) Uᵀ W, which turns C⁻¹W into functions of the whole curvature when V is that.
+    pub(crate) fn correct(
+        &self,
+        mut v: Mat<f64>,
+        w: MatRef<'_, f64>,
+        f: impl Fn(f64) -> f64,
+    ) -> Mat<f64> {
+        let mut inner = self.vectors.transpose() * w;
+        for j in 0..inner.ncols() {
+            let column = inner.col_as_slice_mut(j).iter_mut();
+            column.zip(&self.values).for_each(|(x, l)| *x *= f(*l));
+        }
+        v += &self.vectors * inner;
+        v
+    }
+}
+
+/// Eigenvalues that are more than rounding, largest first, and their vectors.
+fn decompose(small: Mat<f64>) -> (Vec<f64>, Mat<f64>) {
+    let (values, vectors) = symmetric_eigen(small.as_ref());
+    let largest = values.first().copied().unwrap_or(0.0);
+    let rank = values
+        .iter()
+        .take_while(|v| **v > ROUNDING * largest)
+        .count();
+    let kept = vectors.subcols(0, rank).to_owned();
+    (values[..rank].to_vec(), kept)
+}
+
+/// S with S Sᵀ = K⁺.
+fn inverse_root(k: Mat<f64>) -> Mat<f64> {
+    let (values, vectors) = decompose(k);
+    scale_columns(vectors, |j| values[j].sqrt().recip())
+}
+
+/// A basis of the same span with QᵀCQ = I; the second round mends what rounding left of the first.
+fn orthonormal(curvature: &Curvature<'_>, mut q: Mat<f64>) -> Result<Mat<f64>> {
+    for _ in 0..2 {
+        // Columns of very different length would hide behind each other.
+        let lengths = gram(q.as_ref());
+        q = scale_columns(q, |j| match lengths[(j, j)] {
+            square if square > 0.0 => square.sqrt().recip(),
+            _ => 0.0,
+        });
+        let k = symmetric_product(q.as_ref(), curvature.prior(q.as_ref())?.as_ref());
+        q = &q * inverse_root(k);
+    }
+    Ok(q)
+}
+
+fn scale_columns(mut m: Mat<f64>, s: impl Fn(usize) -> f64) -> Mat<f64> {
+    for j in 0..m.ncols() {
+        let factor = s(j);
+        m.col_as_slice_mut(j).iter_mut().for_each(|x| *x *= factor);
+    }
+    m
+}

@@ -1,0 +1,195 @@
+//! The posterior of many parameters: the prior, corrected where the data say more than it.
+
+use std::fmt;
+
+use faer::Mat;
+
+use crate::backend::Backend;
+use crate::check;
+use crate::direction::{Curvature, Pairs};
+use crate::error::{Error, Result};
+use crate::linearisation::Linearisation;
+use crate::metric::Root;
+use crate::prior::PriorTerms;
+use crate::random;
+
+/// How many eigenpairs a posterior is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rank {
+    /// Pairs that are kept, where there are as many.
+    pub rank: usize,
+    /// Random columns beyond these, for accuracy.
+    pub oversampling: usize,
+    /// The seed of the random columns.
+    pub seed: u64,
+}
+
+impl Default for Rank {
+    fn default() -> Self {
+        Self {
+            rank: 50,
+            oversampling: 10,
+            seed: 0,
+        }
+    }
+}
+
+/// The Gaussian posterior N(θ, (G + C)⁻¹) with C the precision of the priors and G of low rank beside it.
+///
+/// With the leading eigenpairs G u = λ C u, UᵀCU = 1, found by a randomised method with two passes (Villa, Petra,
+/// Ghattas 2021),
+///
+/// ```text
+/// (G + C)⁻¹ ≈ C⁻¹ − U diag(λ/(1 + λ)) Uᵀ
+/// ```
+///
+/// up to eigenvalues that are small beside 1. An eigenvalue is the information of the data along u in units of that of
+/// the prior. See [`Descent::posterior`](crate::Descent::posterior).
+pub struct Posterior<'a> {
+    mean: Vec<f64>,
+    pairs: Pairs,
+    prior: PriorTerms<'a>,
+    backend: &'a dyn Backend,
+    solves: usize,
+}
+
+impl<'a> Posterior<'a> {
+    /// The posterior at a point, from what is known there.
+    pub(crate) fn new(
+        mean: &[f64],
+        z: &Linearisation<'_>,
+        root: &dyn Root,
+        mut prior: PriorTerms<'a>,
+        (backend, rank): (&'a dyn Backend, Rank),
+    ) -> Result<Self> {
+        check::option(
+            "the rank of a posterior",
+            rank.rank as f64,
+            rank.rank > 0,
+            "give the number of eigenpairs to keep, such as 50",
+        )?;
+        prior.factorise(backend)?;
+        let before = z.solves();
+        let pairs = {
+            let curvature = Curvature::new(z, root, Some(&prior));
+            let columns = (rank.rank + rank.oversampling).min(mean.len());
+            let test = curvature.draw(columns, rank.seed)?;
+            Pairs::double_pass(&curvature, test.as_ref())?.truncated(rank.rank)
+        };
+        let after = z.solves();
+        Ok(Self {
+            mean: mean.to_vec(),
+            pairs,
+            prior,
+            backend,
+            solves: after.0 + after.1 - before.0 - before.1,
+        })
+    }
+
+    /// The point it was made at: the mean.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// The eigenvalues λ, largest first. If the last is not small beside 1, a larger rank is needed.
+    pub fn eigenvalues(&self) -> &[f64] {
+        &self.pairs.values
+    }
+
+    /// The eigenvectors u as columns, scaled to prior variance 1.
+    pub fn eigenvectors(&self) -> &Mat<f64> {
+        &self.pairs.vectors
+    }
+
+    /// Tangent and adjoint solves that it took.
+    pub fn solves(&self) -> usize {
+        self.solves
+    }
+
+    /// The prior variance of every parameter.
+    ///
+    /// # Errors
+    /// What solving with the prior reports.
+    pub fn prior_variances(&self) -> Result<Vec<f64>> {
+        self.prior.variances(self.backend)
+    }
+
+    /// The posterior variance of every parameter.
+    ///
+    /// # Errors
+    /// What solving with the prior reports.
+    pub fn variances(&self) -> Result<Vec<f64>> {
+        let mut variances = self.prior_variances()?;
+        for (j, l) in self.pairs.values.iter().enumerate() {
+            let column = self.pairs.vectors.col_as_slice(j);
+            let explained = l / (1.0 + l);
+            for (v, u) in variances.iter_mut().zip(column) {
+                *v -= explained * u * u;
+            }
+        }
+        Ok(variances)
+    }
+
+    /// Samples as columns: prior samples C⁻¹Pᵀξ, shortened along every u by √(1 + λ), around the mean.
+    ///
+    /// # Errors
+    /// What solving with the prior reports.
+    pub fn samples(&self, count: usize, seed: u64) -> Result<Mat<f64>> {
+        let rows = self.prior.residual().len();
+        let noise = random::normal_matrix(rows, count, seed);
+        let pulled = self.prior.lower(noise.as_ref())?;
+        let prior = self.prior.solve(pulled.as_ref())?;
+        // Uᵀ C x = Uᵀ Pᵀ ξ for a prior sample x.
+        let shorten = |l: f64| (1.0 + l).sqrt().recip() - 1.0;
+        let mut samples = self.pairs.correct(prior, pulled.as_ref(), shorten);
+        for j in 0..count {
+            let column = samples.col_as_slice_mut(j).iter_mut();
+            column.zip(&self.mean).for_each(|(x, m)| *x += m);
+        }
+        Ok(samples)
+    }
+
+    /// ½ Σ ln(1 + λ), the loss of entropy from prior to posterior in nats: what the experiment is worth.
+    pub fn information_gain(&self) -> f64 {
+        0.5 * self.pairs.values.iter().map(|l| l.ln_1p()).sum::<f64>()
+    }
+
+    /// The divergence of Kullback and Leibler of the posterior from the prior, ½ Σ (ln(1 + λ) − λ/(1 + λ)) + R(θ): what
+    /// these data have taught.
+    pub fn divergence(&self) -> f64 {
+        let spread = self.pairs.values.iter().map(|l| l.ln_1p() - l / (1.0 + l));
+        let shift: f64 = self.prior.residual().iter().map(|s| s * s).sum();
+        0.5 * (spread.sum::<f64>() + shift)
+    }
+}
+
+impl fmt::Display for Posterior<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let informed = self.eigenvalues().iter().filter(|l| **l > 1.0).count();
+        let last = self.eigenvalues().last().copied().unwrap_or(0.0);
+        write!(
+            f,
+            "the data say more than the prior along {informed} of {} directions; information gain {:.1} nats; {} solves",
+            self.mean.len(),
+            self.information_gain(),
+            self.solves
+        )?;
+        if last > 0.1 && self.eigenvalues().len() < self.mean.len() {
+            write!(
+                f,
+                "\n  the last of {} eigenvalues is {last:.2}: variances are too large; raise the rank",
+                self.eigenvalues().len()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A posterior needs a prior.
+pub(crate) fn no_prior() -> Error {
+    Error::Option {
+        what: "the number of priors of a posterior",
+        value: 0.0,
+        remedy: "add one with `Descent::prior`; without, see `Report::covariance`",
+    }
+}

@@ -1,0 +1,129 @@
+//! Gaussian random fields of Matérn type.
+
+use std::f64::consts::PI;
+
+use faer::MatMut;
+use faer::prelude::ReborrowMut;
+
+use super::Prior;
+use crate::backend::{Backend, Factor, SolveStats};
+use crate::check;
+use crate::error::Result;
+use crate::grid::Grid;
+use crate::operator::{Operator, Side, Stencil};
+
+/// A smooth Gaussian random field on a grid, the bi-Laplacian prior ½ τ² ∫ |(κ² − Δ)(θ − m)|² dx.
+///
+/// κ and τ follow from the standard deviation σ and the range ℓ, the distance at which correlation has fallen to about
+/// a seventh: κ = √(8ν)/ℓ and τ² = Γ(ν)/((4π)^{d/2} κ^{2ν} σ²) with ν = 2 − d/2 (Lindgren, Rue, Lindström 2011). The
+/// root P = τ √vol (κ² − Δ) is a stencil, and so cheap to apply and to solve with. There is no flux through the
+/// boundary, near which the field has more variance: twice as much at a side.
+///
+/// ```
+/// use pullback::{Cpu, Grid, Prior, prior::Matern};
+/// let grid = Grid::new(&[(0.0, 1.0, 60), (0.0, 1.0, 60)])?;
+/// let prior = Matern::new(&grid, 0.5, 0.2)?;
+/// let variances = prior.variances(&vec![0.0; grid.cells()], &Cpu::default())?;
+/// assert!((variances[30 * 60 + 30] - 0.25).abs() < 0.01);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Matern {
+    grid: Grid,
+    /// κ².
+    decay: f64,
+    /// τ √vol.
+    scale: f64,
+    mean: Vec<f64>,
+    root: std::sync::Arc<Stencil>,
+}
+
+impl Matern {
+    /// The field with this standard deviation and range, for parameters that are cell values on `grid`.
+    ///
+    /// # Errors
+    /// A deviation or range that is not positive and finite, an axis with a single cell.
+    pub fn new(grid: &Grid, deviation: f64, range: f64) -> Result<Self> {
+        check::positive("the standard deviation of a random field", &[deviation])?;
+        check::positive("the range of a random field", &[range])?;
+        grid.check_faces("a random field")?;
+        // Γ(ν) for ν = 3/2, 1, 1/2.
+        let (nu, gamma) = match grid.dim() {
+            1 => (1.5, 0.5 * PI.sqrt()),
+            2 => (1.0, 1.0),
+            _ => (0.5, PI.sqrt()),
+        };
+        let decay = 8.0 * nu / (range * range);
+        let tau = (gamma / (4.0 * PI).powf(0.5 * grid.dim() as f64) / decay.powf(nu)).sqrt();
+        let scale = tau / deviation * grid.volume().sqrt();
+        check::positive(
+            "the weight of a random field (from its deviation and range)",
+            &[scale],
+        )?;
+        let root = grid.weighted_laplacian(
+            &vec![scale; grid.faces()],
+            &vec![scale * decay; grid.cells()],
+        );
+        Ok(Self {
+            decay,
+            scale,
+            mean: vec![0.0; grid.cells()],
+            root: root.into(),
+            grid: grid.clone(),
+        })
+    }
+
+    /// Gives the field this mean instead of zero.
+    ///
+    /// # Errors
+    /// A mean that does not fit the grid, or is not finite.
+    pub fn around(mut self, mean: Vec<f64>) -> Result<Self> {
+        check::length("the mean of a prior", mean.len(), self.grid.cells())?;
+        check::finite("the mean of a prior", &mean)?;
+        self.mean = mean;
+        Ok(self)
+    }
+
+    fn square_root<'a>(&self) -> Operator<'a> {
+        Operator::stencil(std::sync::Arc::clone(&self.root)).definite_by_construction()
+    }
+}
+
+impl Prior for Matern {
+    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>> {
+        check::length("θ given to a prior", theta.len(), self.mean.len())?;
+        let d: Vec<f64> = theta.iter().zip(&self.mean).map(|(t, m)| t - m).collect();
+        self.square_root().apply_to(Side::Plain, &d)
+    }
+
+    fn root(&self, _: &[f64]) -> Operator<'_> {
+        self.square_root()
+    }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
+
+    fn precision<'a>(
+        &'a self,
+        _: &[f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Box<dyn Factor + 'a>> {
+        Ok(Box::new(Twice(backend.factor(self.square_root())?)))
+    }
+
+    fn variances(&self, _: &[f64], _: &dyn Backend) -> Result<Vec<f64>> {
+        let symbol = |l: f64| (self.scale * (l + self.decay)).powi(-2);
+        Ok(self.grid.cosine_diagonal(symbol))
+    }
+}
+
+/// P² for a symmetric P that is ready for solving.
+struct Twice<'a>(Box<dyn Factor + 'a>);
+
+impl Factor for Twice<'_> {
+    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        let first = self.0.solve(side, batch.rb_mut())?;
+        Ok(first.worst(self.0.solve(side, batch)?))
+    }
+}

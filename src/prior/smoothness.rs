@@ -1,0 +1,136 @@
+//! Gradient penalties on fields.
+
+use faer::sparse::{SparseColMat, Triplet};
+
+use super::Prior;
+use crate::backend::{Backend, Factor};
+use crate::check;
+use crate::error::{Error, Result};
+use crate::grid::Grid;
+use crate::operator::{Operator, Side};
+
+/// Smoothness of a field of parameters on a grid, the H¹ penalty ½ w² ∫ |∇(θ − m)|² + (θ − m)²/ℓ² dx.
+///
+/// Without a range ℓ the second term is absent and constants are free. The mean m is zero unless it is given.
+///
+/// ```
+/// use pullback::{Grid, Prior, prior::Smoothness};
+/// let prior = Smoothness::new(&Grid::new(&[(0.0, 1.0, 4)])?, 1.0)?;
+/// assert_eq!(prior.value(&[5.0, 5.0, 5.0, 5.0])?, 0.0);
+/// assert_eq!(prior.with_range(0.5)?.value(&[5.0, 5.0, 5.0, 5.0])?, 50.0);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Smoothness {
+    grid: Grid,
+    weight: f64,
+    range: Option<f64>,
+    mean: Vec<f64>,
+    root: SparseColMat<usize, f64>,
+}
+
+impl Smoothness {
+    /// The penalty for parameters that are cell values on `grid`, with weight w.
+    ///
+    /// # Errors
+    /// A weight that is not positive and finite, an axis with a single cell.
+    pub fn new(grid: &Grid, weight: f64) -> Result<Self> {
+        check::positive("the weight of a smoothness prior", &[weight])?;
+        grid.check_faces("a smoothness prior")?;
+        Ok(Self {
+            root: root(grid, weight, None)?,
+            weight,
+            range: None,
+            mean: vec![0.0; grid.cells()],
+            grid: grid.clone(),
+        })
+    }
+
+    /// Adds (θ − m)²/ℓ², which makes a proper prior of it: one that can be sampled and solved with.
+    ///
+    /// # Errors
+    /// A range that is not positive and finite.
+    pub fn with_range(mut self, range: f64) -> Result<Self> {
+        check::positive("the range of a smoothness prior", &[range])?;
+        self.range = Some(range);
+        self.root = root(&self.grid, self.weight, self.range)?;
+        Ok(self)
+    }
+
+    /// Penalises deviations from this field.
+    ///
+    /// # Errors
+    /// A field that does not fit the grid, or is not finite.
+    pub fn towards(mut self, mean: Vec<f64>) -> Result<Self> {
+        check::length("the mean of a prior", mean.len(), self.grid.cells())?;
+        check::finite("the mean of a prior", &mean)?;
+        self.mean = mean;
+        Ok(self)
+    }
+}
+
+/// w √vol [∇; I/ℓ].
+fn root(grid: &Grid, weight: f64, range: Option<f64>) -> Result<SparseColMat<usize, f64>> {
+    let scale = weight * grid.volume().sqrt();
+    let h = grid.spacings();
+    let mut entries = Vec::with_capacity(2 * grid.faces() + grid.cells());
+    let mut row = 0;
+    grid.visit_faces(|d, lower, upper| {
+        entries.push(Triplet::new(row, lower, -scale / h[d]));
+        entries.push(Triplet::new(row, upper, scale / h[d]));
+        row += 1;
+    });
+    if let Some(range) = range {
+        for cell in 0..grid.cells() {
+            entries.push(Triplet::new(row + cell, cell, scale / range));
+        }
+        row += grid.cells();
+    }
+    let root = SparseColMat::try_new_from_triplets(row, grid.cells(), &entries);
+    root.map_err(|_| Error::OutOfMemory {
+        what: "assembly",
+        size: row,
+    })
+}
+
+impl Prior for Smoothness {
+    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>> {
+        check::length("θ given to a prior", theta.len(), self.mean.len())?;
+        let d: Vec<f64> = theta.iter().zip(&self.mean).map(|(t, m)| t - m).collect();
+        self.root(theta).apply_to(Side::Plain, &d)
+    }
+
+    fn root(&self, _: &[f64]) -> Operator<'_> {
+        self.root.as_ref().into()
+    }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
+
+    /// w² vol (1/ℓ² − Δ), a stencil.
+    fn precision<'a>(
+        &'a self,
+        _: &[f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Box<dyn Factor + 'a>> {
+        let range = self.range.ok_or(Error::NotPositiveDefinite {
+            what: "the precision of a smoothness prior without a range (see `Smoothness::with_range`), which leaves constants free,",
+        })?;
+        let scale = self.weight * self.weight * self.grid.volume();
+        let precision = self.grid.weighted_laplacian(
+            &vec![scale; self.grid.faces()],
+            &vec![scale / (range * range); self.grid.cells()],
+        );
+        backend.factor(Operator::stencil(precision).definite_by_construction())
+    }
+
+    fn variances(&self, theta: &[f64], backend: &dyn Backend) -> Result<Vec<f64>> {
+        let Some(range) = self.range else {
+            return self.precision(theta, backend).map(|_| Vec::new());
+        };
+        let scale = self.weight * self.weight * self.grid.volume();
+        let symbol = |l: f64| (scale * (l + (range * range).recip())).recip();
+        Ok(self.grid.cosine_diagonal(symbol))
+    }
+}

@@ -1,0 +1,53 @@
+//! Gaussian priors by their covariance.
+
+use super::Prior;
+use crate::check;
+use crate::covariance::Covariance;
+use crate::error::Result;
+use crate::operator::Operator;
+
+/// The Gaussian prior ½ (θ − m)ᵀ Γ⁻¹ (θ − m).
+///
+/// ```
+/// use pullback::{Covariance, Prior, prior::Tikhonov};
+/// let prior = Tikhonov::new(vec![1.0, 2.0], Covariance::uniform(2, 0.5)?)?;
+/// assert_eq!(prior.value(&[1.5, 2.0])?, 0.5);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub struct Tikhonov {
+    mean: Vec<f64>,
+    covariance: Covariance,
+    whitening: Operator<'static>,
+}
+
+impl Tikhonov {
+    /// The prior N(mean, covariance).
+    ///
+    /// # Errors
+    /// A mean that is not finite or does not have the covariance's size.
+    pub fn new(mean: Vec<f64>, covariance: Covariance) -> Result<Self> {
+        check::length("the mean of a prior", mean.len(), covariance.dim())?;
+        check::finite("the mean of a prior", &mean)?;
+        Ok(Self {
+            mean,
+            whitening: covariance.whitening(),
+            covariance,
+        })
+    }
+}
+
+impl Prior for Tikhonov {
+    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>> {
+        check::length("θ given to a prior", theta.len(), self.mean.len())?;
+        let d: Vec<f64> = theta.iter().zip(&self.mean).map(|(t, m)| t - m).collect();
+        self.covariance.whitened(&d)
+    }
+
+    fn root(&self, _: &[f64]) -> Operator<'_> {
+        self.whitening.lend()
+    }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
+}
