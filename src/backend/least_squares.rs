@@ -86,7 +86,7 @@ pub(crate) fn minimum_norm(a: MatRef<'_, f64>, b: &[f64], tolerance: f64) -> (Ve
 ///
 /// Column-pivoted QR, A P = Q R; rows of R whose diagonal is below `tolerance`·|R₁₁| are dropped, and the
 /// least-norm solution of the rest comes from a QR of their transpose (complete orthogonal decomposition).
-fn minimum_norms(
+pub(crate) fn minimum_norms(
     a: MatRef<'_, f64>,
     b: MatRef<'_, f64>,
     tolerance: f64,
@@ -111,4 +111,13 @@ fn minimum_norms(
         (0..sides).for_each(|j| x[(i, j)] = y[(row, j)]);
     }
     (x, rank)
+}
+
+/// Orthonormal columns that span those of A, as many as its rank.
+///
+/// Column-pivoted QR, of which columns are dropped from the first diagonal entry of `tolerance`·|R₁₁| or less.
+pub(crate) fn range_basis(a: Mat<f64>, tolerance: f64) -> Mat<f64> {
+    let (reflections, _) = Reflections::pivoted(a);
+    let rows = reflections.factors.nrows();
+    reflections.q(Mat::identity(rows, reflections.rank(tolerance)))
 }

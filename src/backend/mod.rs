@@ -17,7 +17,7 @@ pub use cpu::Cpu;
 pub(crate) use dense::{
     gram, lower_cholesky, solve_triangular, symmetric_product, symmetric_solve,
 };
-pub(crate) use least_squares::{TriangularForm, minimum_norm};
+pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub use structured::StencilSolver;
 pub(crate) use structured::smooth;
 pub(crate) use tally::Tally;
