@@ -35,6 +35,7 @@
 //! | choose a geometry | [`Metric`], [`Root`] and [`metric`] |
 //! | descend | [`Descent`], [`Report`], [`direction`], [`step`] |
 //! | correct for a model's error with a simulator | [`Simulator`], [`Corrected`] |
+//! | estimate a geometry with few adjoint solves | [`sketch`] |
 //! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | solve | [`Backend`], [`Cpu`] |
 //! | follow a vector field, read a trajectory, bin it | [`flow`], [`trajectory`] |
@@ -42,7 +43,7 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! Knowledge points one way: error, operator, flow, grid ← backend ← trajectory, model ← linearisation ← metric ← loss,
-//! prior ← direction ← descent ← simulator ← models.
+//! prior ← sketch ← direction ← descent ← simulator ← models.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -72,6 +73,7 @@ pub mod posterior;
 pub mod prior;
 pub mod random;
 pub mod simulator;
+pub mod sketch;
 pub mod step;
 pub mod trajectory;
 mod transform;

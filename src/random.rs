@@ -17,6 +17,13 @@ pub fn normal(len: usize, seed: u64, stream: u64) -> Vec<f64> {
     (0..len).map(|_| StandardNormal.sample(&mut rng)).collect()
 }
 
+/// A vector of independent signs, 1 or −1 with equal chance.
+pub fn signs(len: usize, seed: u64, stream: u64) -> Vec<f64> {
+    let mut rng = generator(seed, stream);
+    let sign = |up: bool| if up { 1.0 } else { -1.0 };
+    (0..len).map(|_| sign(rng.random())).collect()
+}
+
 /// Independent standard normal numbers, one a call: those of [`normal`] with the same seed and stream.
 pub(crate) fn normal_stream(seed: u64, stream: u64) -> impl FnMut() -> f64 {
     let mut rng = generator(seed, stream);

@@ -25,6 +25,7 @@ const ROWS: &[&[&str]] = &[
     &["metric"],
     &["loss"],
     &["prior", "transform"],
+    &["sketch"],
     &["direction", "step"],
     &["posterior"],
     &["descent"],

@@ -1,11 +1,11 @@
 //! Dense least squares: min ‖A x + b‖ reduced once to a small triangle, then solved for any damping.
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::qr::no_pivoting::factor as qr;
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
 use faer::{Mat, MatRef, Par};
+
+use super::reflections::Reflections;
 
 /// R and c with ‖A x + b‖² = ‖R x + c‖² + const.
 pub(crate) struct TriangularForm {
@@ -63,7 +63,7 @@ impl TriangularForm {
 /// The matrix with its QR triangle in the upper part; zero rows are added where it is wide.
 fn householder(matrix: Mat<f64>) -> Mat<f64> {
     let (rows, cols) = matrix.shape();
-    let mut a = if rows >= cols {
+    let a = if rows >= cols {
         matrix
     } else {
         Mat::from_fn(
@@ -72,47 +72,52 @@ fn householder(matrix: Mat<f64>) -> Mat<f64> {
             |i, j| if i < rows { matrix[(i, j)] } else { 0.0 },
         )
     };
-    let block = qr::recommended_block_size::<f64>(a.nrows(), cols);
-    let mut coefficients = Mat::zeros(block, cols);
-    let scratch =
-        qr::qr_in_place_scratch::<f64>(a.nrows(), cols, block, Par::Seq, Default::default());
-    qr::qr_in_place(
-        a.as_mut(),
-        coefficients.as_mut(),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    );
-    a
+    Reflections::of(a).factors
 }
 
 /// The x of least norm among those that minimise ‖A x + b‖, and the rank of A.
+pub(crate) fn minimum_norm(a: MatRef<'_, f64>, b: &[f64], tolerance: f64) -> (Vec<f64>, usize) {
+    let b = MatRef::from_column_major_slice(b, b.len(), 1);
+    let (x, rank) = minimum_norms(a, b, tolerance);
+    (x.col_as_slice(0).to_vec(), rank)
+}
+
+/// The same for every column of B; with B = I it is −A⁺.
 ///
 /// Column-pivoted QR, A P = Q R; rows of R whose diagonal is below `tolerance`·|R₁₁| are dropped, and the
 /// least-norm solution of the rest comes from a QR of their transpose (complete orthogonal decomposition).
-pub(crate) fn minimum_norm(a: MatRef<'_, f64>, b: &[f64], tolerance: f64) -> (Vec<f64>, usize) {
-    let n = a.ncols();
-    let pivoted = a.col_piv_qr();
-    let r = pivoted.thin_R();
-    let diagonal = |i: usize| r[(i, i)].abs();
-    let size = r.nrows().min(n);
-    let rank = (0..size)
-        .take_while(|&i| diagonal(i) > tolerance * diagonal(0))
-        .count();
-    let mut y = vec![0.0; n];
+pub(crate) fn minimum_norms(
+    a: MatRef<'_, f64>,
+    b: MatRef<'_, f64>,
+    tolerance: f64,
+) -> (Mat<f64>, usize) {
+    let (n, sides) = (a.ncols(), b.ncols());
+    let (pivoted, forward) = Reflections::pivoted(a.to_owned());
+    let (r, rank) = (&pivoted.factors, pivoted.rank(tolerance));
+    let mut y = Mat::zeros(n, sides);
     if rank > 0 {
-        let rhs = MatRef::from_column_major_slice(b, b.len(), 1);
-        let c = pivoted.compute_thin_Q().transpose() * rhs;
-        let kept = r.subrows(0, rank);
-        let flipped = kept.transpose().qr();
-        let mut w = Mat::from_fn(rank, 1, |i, _| -c[(i, 0)]);
-        solve_lower_triangular_in_place(flipped.thin_R().transpose(), w.as_mut(), Par::Seq);
-        y = (flipped.compute_thin_Q() * w).col_as_slice(0).to_vec();
+        let c = pivoted.q_transposed(b.to_owned());
+        // The rows of R that are kept, flipped; below the diagonal stand reflections.
+        let kept = |i: usize, j: usize| if j <= i { r[(j, i)] } else { 0.0 };
+        let flipped = Reflections::of(Mat::from_fn(n, rank, kept));
+        let mut w = Mat::from_fn(rank, sides, |i, j| -c[(i, j)]);
+        let lower = flipped.factors.subrows(0, rank).transpose();
+        solve_lower_triangular_in_place(lower, w.as_mut(), Par::Seq);
+        y.as_mut().subrows_mut(0, rank).copy_from(&w);
+        y = flipped.q(y);
     }
-    let mut x = vec![0.0; n];
-    let (forward, _) = pivoted.P().arrays();
-    for (y, &i) in y.iter().zip(forward) {
-        x[i] = *y;
+    let mut x = Mat::zeros(n, sides);
+    for (row, &i) in forward.iter().enumerate() {
+        (0..sides).for_each(|j| x[(i, j)] = y[(row, j)]);
     }
     (x, rank)
+}
+
+/// Orthonormal columns that span those of A, as many as its rank.
+///
+/// Column-pivoted QR, of which columns are dropped from the first diagonal entry of `tolerance`·|R₁₁| or less.
+pub(crate) fn range_basis(a: Mat<f64>, tolerance: f64) -> Mat<f64> {
+    let (reflections, _) = Reflections::pivoted(a);
+    let rows = reflections.factors.nrows();
+    reflections.q(Mat::identity(rows, reflections.rank(tolerance)))
 }

@@ -8,6 +8,7 @@ mod cpu;
 mod dense;
 mod krylov;
 mod least_squares;
+mod reflections;
 mod sparse;
 mod structured;
 mod tally;
@@ -17,7 +18,7 @@ pub(crate) use dense::{
     gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
     symmetric_solve,
 };
-pub(crate) use least_squares::{TriangularForm, minimum_norm};
+pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub use structured::StencilSolver;
 pub(crate) use structured::smooth;
 pub(crate) use tally::Tally;

@@ -7,6 +7,7 @@ pub(crate) mod lorenz;
 pub(crate) mod problems;
 pub(crate) mod runs;
 pub(crate) mod singular;
+pub(crate) mod sketches;
 pub(crate) mod stencils;
 
 use nalgebra::{DMatrix, DVector};

@@ -1,0 +1,63 @@
+//! A number that chance had a hand in, and how much.
+
+use faer::Mat;
+
+/// An estimate by random probes.
+///
+/// ```
+/// use pullback::{Cpu, Grid, Linearisation, models::GaussianMixture, models::Parameter};
+/// use pullback::sketch::{Probes, ProbeKind, Sketch};
+/// let mixture = GaussianMixture::new(&Grid::new(&[(-5.0, 5.0, 50)])?)
+///     .component(1.0, &[0.0], 1.0)
+///     .free(&[Parameter::Mean(0, 0)])?;
+/// let theta = mixture.parameters();
+/// let rho = mixture.density(&theta)?;
+/// let cpu = Cpu::default();
+/// let z = Linearisation::new(&mixture, &rho, &theta, &cpu)?;
+/// let exact: f64 = z.matrix()?.col_as_slice(0).iter().map(|z| z * z).sum();
+///
+/// let probes = Probes::new(ProbeKind::Signs, 50, 40, 1)?;
+/// let g = Sketch::of_state(&z, &probes)?.information();
+/// let error = g.standard_error.expect("two probes or more")[(0, 0)];
+/// assert!((g.value[(0, 0)] - exact).abs() < 4.0 * error);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate<T> {
+    /// The estimate.
+    pub value: T,
+    /// The standard deviation that other seeds would show, entry by entry, estimated from the spread among the
+    /// probes of this one. Zero for what is exact; `None` where the spread says nothing, as with a single probe
+    /// or, for least squares, with no more probes than parameters.
+    pub standard_error: Option<T>,
+    /// Adjoint solves that it took; 0 for an explicit model.
+    pub solves: usize,
+}
+
+/// √(u (n−1)/n Σⱼ (xⱼ − x̄)²) for n columns xⱼ, the j-th estimated without probe j. The factor u is the share of
+/// the space that probes have not exhausted.
+pub(super) fn jackknife(replicates: &Mat<f64>, unseen: f64) -> Vec<f64> {
+    let n = replicates.ncols() as f64;
+    let mean = row_means(replicates);
+    let mut squares = vec![0.0; mean.len()];
+    for j in 0..replicates.ncols() {
+        let column = replicates.col_as_slice(j).iter().zip(&mean);
+        for (square, (x, mean)) in squares.iter_mut().zip(column) {
+            *square += (x - mean) * (x - mean);
+        }
+    }
+    let factor = unseen * (n - 1.0) / n;
+    squares.iter().map(|s| (factor * s).sqrt()).collect()
+}
+
+/// x̄.
+pub(super) fn row_means(columns: &Mat<f64>) -> Vec<f64> {
+    let mut mean = vec![0.0; columns.nrows()];
+    for j in 0..columns.ncols() {
+        let column = mean.iter_mut().zip(columns.col_as_slice(j));
+        column.for_each(|(mean, x)| *mean += x);
+    }
+    let n = columns.ncols() as f64;
+    mean.iter_mut().for_each(|mean| *mean /= n);
+    mean
+}

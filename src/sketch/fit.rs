@@ -1,0 +1,109 @@
+//! Weighted least squares, and what it would have been without one of the probes.
+//!
+//! Let A have the rows aⱼ = √ωⱼ sⱼ, G = AᵀA, and η = argmin ‖A η + b‖² = −G⁻¹Aᵀb. Without row j the matrix is
+//! G − aⱼaⱼᵀ, and by Sherman and Morrison, with hⱼ = aⱼᵀG⁻¹aⱼ (the diagonal of the hat matrix),
+//!
+//!   (G − aⱼaⱼᵀ)⁻¹ = G⁻¹ + G⁻¹aⱼaⱼᵀG⁻¹/(1 − hⱼ),
+//!   η₍ⱼ₎ = η + G⁻¹aⱼ (aⱼᵀη + bⱼ)/(1 − hⱼ),     −(G − aⱼaⱼᵀ)⁻¹g = ξ + G⁻¹aⱼ (aⱼᵀξ)/(1 − hⱼ) for ξ = −G⁻¹g,
+//!
+//! so nothing is fitted again. Beside exact rows, random ones share their weight with one fewer when one is
+//! left out: A is then made with 1/(n−1) from the start, for which these formulas hold as they stand. With
+//! A = QR, columns scaled to unit length, G⁻¹aⱼ = R⁺uⱼ and hⱼ = ‖uⱼ‖² for uⱼ = R⁺ᵀaⱼ; where the rank is
+//! deficient all this holds on the row space, as long as hⱼ < 1: otherwise row j alone carries a direction.
+
+use faer::{Mat, MatRef};
+
+use super::product;
+use crate::backend::{TriangularForm, minimum_norm, minimum_norms};
+use crate::vector::dot;
+
+/// Relative size below which a pivot counts as zero, as for the exact direction.
+const RANK: f64 = 1e-12;
+
+/// A row of this leverage or less can be left out.
+const REMOVABLE: f64 = 1.0 - 1e-10;
+
+pub(super) struct Fit {
+    /// R⁺, for columns of unit length.
+    inverse: Mat<f64>,
+    /// The aⱼ as columns, likewise.
+    rows: Mat<f64>,
+    rhs: Vec<f64>,
+    scale: Vec<f64>,
+    minimiser: Vec<f64>,
+    pub(super) rank: usize,
+}
+
+impl Fit {
+    /// Of Σ ωⱼ (sⱼᵀη + bⱼ)², the sⱼ being columns.
+    pub(super) fn new(s: MatRef<'_, f64>, weights: &[f64], b: &[f64]) -> Self {
+        let (p, m) = s.shape();
+        let roots: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
+        let mut rows = Mat::from_fn(p, m, |i, j| roots[j] * s[(i, j)]);
+        let rhs: Vec<f64> = b.iter().zip(&roots).map(|(b, r)| b * r).collect();
+        let augmented = |j: usize, i: usize| if i < p { rows[(i, j)] } else { rhs[j] };
+        let mut form = TriangularForm::of(Mat::from_fn(m, p + 1, augmented));
+        let unit = |n: &f64| if n.is_normal() { n.recip() } else { 1.0 };
+        let scale: Vec<f64> = form.column_norms().iter().map(unit).collect();
+        form.scale_columns(&scale);
+        for j in 0..m {
+            let row = rows.col_as_slice_mut(j).iter_mut().zip(&scale);
+            row.for_each(|(a, s)| *a *= s);
+        }
+        let (minimiser, rank) = minimum_norm(form.r.as_ref(), &form.c, RANK);
+        let (negative, _) = minimum_norms(form.r.as_ref(), Mat::identity(p, p).as_ref(), RANK);
+        Self {
+            inverse: -negative,
+            rows,
+            rhs,
+            minimiser: times(&minimiser, &scale),
+            scale,
+            rank,
+        }
+    }
+
+    /// η, of least norm in units of the columns.
+    pub(super) fn minimiser(&self) -> &[f64] {
+        &self.minimiser
+    }
+
+    /// −G⁺g.
+    pub(super) fn against(&self, g: &[f64]) -> Vec<f64> {
+        let g = times(g, &self.scale);
+        let half = product(self.inverse.transpose(), column(&g));
+        let x = product(self.inverse.as_ref(), half.as_ref());
+        let x: Vec<f64> = x.col_as_slice(0).iter().map(|x| -x).collect();
+        times(&x, &self.scale)
+    }
+
+    /// What becomes of `base`, which is η or ξ, without each of the rows from `first` on; nothing if one of them
+    /// carries a direction alone. For ξ the b of the fit must be zero.
+    pub(super) fn without_each(&self, first: usize, base: &[f64]) -> Option<Mat<f64>> {
+        let (p, m) = self.rows.shape();
+        let unscaled: Vec<f64> = base.iter().zip(&self.scale).map(|(x, s)| x / s).collect();
+        let random = self.rows.subcols(first, m - first);
+        let u = product(self.inverse.transpose(), random);
+        let steps = product(self.inverse.as_ref(), u.as_ref());
+        let mut out = Mat::zeros(p, m - first);
+        for j in 0..m - first {
+            let leverage = dot(u.col_as_slice(j), u.col_as_slice(j));
+            if leverage > REMOVABLE {
+                return None;
+            }
+            let residual = dot(self.rows.col_as_slice(first + j), &unscaled) + self.rhs[first + j];
+            let length = residual / (1.0 - leverage);
+            for i in 0..p {
+                out[(i, j)] = base[i] + self.scale[i] * steps[(i, j)] * length;
+            }
+        }
+        Some(out)
+    }
+}
+
+fn times(x: &[f64], scale: &[f64]) -> Vec<f64> {
+    x.iter().zip(scale).map(|(x, s)| x * s).collect()
+}
+
+pub(super) fn column(x: &[f64]) -> MatRef<'_, f64> {
+    MatRef::from_column_major_slice(x, x.len(), 1)
+}
