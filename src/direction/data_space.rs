@@ -16,8 +16,8 @@ pub struct DataSpace;
 impl Direction for DataSpace {
     fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
-        let sketch = Sketch::new(at.z, root, &Probes::all(root.lifted_dim()))?;
-        let geometry = LowRank::new(sketch.rows.as_ref(), at.prior)?;
+        let all = Probes::all(root.lifted_dim())?;
+        let geometry = LowRank::new(Sketch::new(at.z, root, &all)?.rows(), at.prior)?;
         Ok(Box::new(geometry.path(at.grad, at.prior)?))
     }
 

@@ -6,7 +6,7 @@ use super::saddle::{Blocks, Saddle, Solution};
 use super::{Direction, Local, Path, Proposal};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::operator::{Operator, Side};
+use crate::operator::Operator;
 use crate::random;
 use crate::vector::{dot, largest};
 

@@ -46,6 +46,11 @@ impl LowRank {
         }
     }
 
+    /// Eigenvalues that are more than rounding.
+    pub(super) fn rank(&self) -> usize {
+        self.pairs.values.len()
+    }
+
     /// Σ κ/(κ + c): how many parameters the data determine rather than the prior.
     pub(super) fn effective_rank(&self, c: f64) -> f64 {
         self.pairs.values.iter().map(|k| k / (k + c)).sum()

@@ -2,6 +2,7 @@
 
 mod conjugate_gradient;
 mod curvature;
+mod data_space;
 mod dual;
 mod gradient;
 mod information;
@@ -11,16 +12,19 @@ mod low_rank;
 mod pairs;
 mod preconditioner;
 mod saddle;
+mod sketched;
 
 pub(crate) use curvature::Curvature;
 pub(crate) use pairs::Pairs;
 
 pub use conjugate_gradient::{ConjugateGradient, Forcing};
+pub use data_space::DataSpace;
 pub use dual::Dual;
 pub use gradient::Gradient;
 pub use information::{Information, information_matrix};
 pub use least_squares::LeastSquares;
 pub use preconditioner::{Nystrom, Preconditioner, Recycled};
+pub use sketched::{Estimator, Sketched};
 
 use crate::backend::Backend;
 use crate::error::{Error, Result};

@@ -139,7 +139,7 @@ impl<'a> Hutchinson<'a> {
     }
 
     /// γ for m probes, or 1.
-    fn factor(&self, length: Length, m: usize, rank: usize) -> Result<f64> {
+    pub(crate) fn factor(&self, length: Length, m: usize, rank: usize) -> Result<f64> {
         if length == Length::Literal {
             return Ok(1.0);
         }

@@ -194,7 +194,7 @@ impl<'a> Sketch<'a> {
     }
 
     /// c with c E[Ĝ⁺] = G⁺, if there is one.
-    fn inverse_factor(&self, n: usize, rank: usize) -> Option<f64> {
+    pub(crate) fn inverse_factor(&self, n: usize, rank: usize) -> Option<f64> {
         let spare = |n: usize| n as f64 - rank as f64 - 1.0;
         let left = self.probes.left();
         let fixed = match self.probes.kind() {
@@ -214,7 +214,7 @@ impl<'a> Sketch<'a> {
     }
 
     /// wⱼᵀdual(u).
-    pub(super) fn looked_at(&self, dual: &[f64]) -> Result<Vec<f64>> {
+    pub(crate) fn looked_at(&self, dual: &[f64]) -> Result<Vec<f64>> {
         check::length("dual(u)", dual.len(), self.probes.dim())?;
         check::finite("dual(u)", dual)?;
         let seen = product(self.probes.vectors().transpose(), column(dual));

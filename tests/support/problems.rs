@@ -19,6 +19,10 @@ impl<F: Fn(&Local<'_>) + Sync> Direction for Show<F> {
         Gradient.prepare(at)
     }
 
+    fn needs_precision(&self, _: usize) -> bool {
+        true
+    }
+
     fn name(&self) -> &'static str {
         "show"
     }
