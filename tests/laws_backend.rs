@@ -16,7 +16,7 @@ const SIDES: [Side; 2] = [Side::Plain, Side::Transpose];
 /// Wider than any block of columns the backend may solve together, and no multiple of it.
 const WIDE: usize = 37;
 
-const OPERATORS: [&str; 13] = [
+const OPERATORS: [&str; 17] = [
     "identity",
     "diagonal",
     "dense",
@@ -30,6 +30,10 @@ const OPERATORS: [&str; 13] = [
     "DMatrix view",
     "free",
     "rows of different units",
+    "repeated dense",
+    "repeated diagonal",
+    "repeated sparse definite",
+    "repeated free",
 ];
 
 /// One matrix of each kind, in the libraries that hold them.
@@ -72,6 +76,10 @@ impl Store {
 
     /// The operator of this name, and the same matrix entry by entry.
     fn get(&self, name: &str) -> (Operator<'_>, Mat<f64>) {
+        if let Some(name) = name.strip_prefix("repeated ") {
+            let (block, dense) = self.get(name);
+            return (Operator::repeated(block, 3), block_diagonal(&dense, 3));
+        }
         let n = self.diagonal.len();
         let diagonal = Mat::from_fn(n, n, |i, j| if i == j { self.diagonal[i] } else { 0.0 });
         let product = |side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>| match side {
@@ -100,6 +108,17 @@ impl Store {
             _ => (Operator::dense(self.scaled.clone()), self.scaled.clone()),
         }
     }
+}
+
+fn block_diagonal(block: &Mat<f64>, count: usize) -> Mat<f64> {
+    let (m, n) = block.shape();
+    Mat::from_fn(count * m, count * n, |i, j| {
+        if i / m == j / n {
+            block[(i % m, j % n)]
+        } else {
+            0.0
+        }
+    })
 }
 
 /// A sparse matrix without symmetry in values or pattern.
@@ -168,7 +187,7 @@ fn solutions_satisfy_the_equations_and_agree_with_another_library() {
                 Side::Transpose => (dense.transpose(), numbers),
             };
             // GMRES stops at a relative residual of 1e-11.
-            let tolerance = if name == "free" { 1e-10 } else { 1e-13 };
+            let tolerance = if name.ends_with("free") { 1e-10 } else { 1e-13 };
             let x = solved(operator, side, b.as_ref()).unwrap();
             let back = matrix_gap((a * &x).as_ref(), b.as_ref());
             assert!(
@@ -203,7 +222,7 @@ fn the_transposed_solve_is_the_transpose_of_the_solve() {
             .sum();
         // Each side is right to the condition number of the worst row scaling, 1e12, times rounding.
         let tolerance = match name {
-            "free" => 1e-9,
+            "free" | "repeated free" => 1e-9,
             "rows of different units" => 1e-11,
             _ => 1e-13,
         };

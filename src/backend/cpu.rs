@@ -10,6 +10,7 @@ use faer::sparse::linalg::lu::SymbolicLu;
 
 use super::checked::{Checked, Direct};
 use super::krylov::Gmres;
+use super::repeated::Repeated;
 use super::sparse::{Analyses, SparseCholesky, SparseLu};
 use super::structured::{self, StencilSolver, Structured};
 use super::{Backend, Factor, SolveStats, check_batch, dense};
@@ -26,6 +27,7 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// | sparse | sparse Cholesky, minimum degree | sparse LU |
 /// | stencil | sparse Cholesky, or conjugate gradients with multigrid | sparse LU, or BiCGSTAB with DILU or multigrid |
 /// | products only | restarted GMRES | restarted GMRES |
+/// | repeated | as its block, all copies in one batch | likewise |
 ///
 /// Stencils of N cells are factorised when a batch has more columns than
 ///
@@ -82,6 +84,16 @@ impl Backend for Cpu {
             a.ncols(),
             a.nrows(),
         )?;
+        let a = match a.into_block() {
+            Ok((block, count)) => {
+                return Ok(Box::new(Repeated {
+                    rows: block.nrows(),
+                    block: self.factor(block)?,
+                    count,
+                }));
+            }
+            Err(single) => single,
+        };
         a.check_finite("a matrix to solve with")?;
         let definite = a.is_positive_definite();
         Ok(match a.view() {
@@ -107,7 +119,8 @@ impl Backend for Cpu {
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),
-            View::Free => Box::new(Gmres {
+            // Taken apart above.
+            View::Repeated { .. } | View::Free => Box::new(Gmres {
                 operator: a,
                 tolerance: self.krylov_tolerance,
                 products: self.krylov_products,

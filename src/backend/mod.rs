@@ -9,6 +9,7 @@ mod dense;
 mod krylov;
 mod least_squares;
 mod reflections;
+mod repeated;
 mod sparse;
 mod structured;
 mod tally;

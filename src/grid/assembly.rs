@@ -14,10 +14,10 @@ impl Grid {
     pub(crate) fn weighted_laplacian(&self, weights: &[f64], diagonal: &[f64]) -> Stencil {
         let mut stencil = self.stencil();
         let h = self.spacings();
-        let mut faces = weights.iter();
-        self.visit_faces(|d, lower, _| {
-            let w = faces.next().map_or(0.0, |w| w / (h[d] * h[d]));
-            stencil.couple(d, lower, [[w, -w], [-w, w]]);
+        self.visit_runs(|run| {
+            let square = h[run.axis] * h[run.axis];
+            let weights = weights[run.faces].iter().map(|w| w / square);
+            stencil.conduct(run.axis, run.lower, weights);
         });
         stencil.add_diagonal(diagonal);
         stencil

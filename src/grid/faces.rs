@@ -76,6 +76,14 @@ impl Grid {
         });
     }
 
+    /// The cells at the lower or the upper end of an axis, in runs.
+    pub(crate) fn end_cells(&self, axis: usize, upper: bool) -> impl Iterator<Item = Range<usize>> {
+        let (stride, cells) = (self.stride(axis), self.axes[axis].cells);
+        let last = if upper { (cells - 1) * stride } else { 0 };
+        let blocks = (0..self.cells() / (cells * stride)).map(move |b| b * cells * stride + last);
+        blocks.map(move |first| first..first + stride)
+    }
+
     pub(crate) fn face(&self, axis: usize, lower: usize, upper: usize) -> Face {
         let spacing = self.axes[axis].spacing();
         let mut centre = self.centre(lower);

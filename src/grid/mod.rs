@@ -3,6 +3,7 @@
 mod assembly;
 mod cosine;
 mod faces;
+mod interpolation;
 mod marginal;
 
 pub(crate) use cosine::CosineTransform;

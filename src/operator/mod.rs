@@ -1,10 +1,12 @@
 //! Linear operators: what a Jacobian may look like, and nothing about how it is solved.
 
+mod block;
 mod convert;
 mod product;
 mod sparse;
 mod stencil;
 
+pub(crate) use block::{fold, unfold};
 pub use stencil::Stencil;
 pub(crate) use stencil::{Couplings, Line};
 
@@ -60,6 +62,10 @@ pub(crate) enum Kind<'a> {
     Sparse(SparseColMat<usize, f64>),
     SparseView(SparseColMatRef<'a, usize, f64>),
     Stencil(Arc<Stencil>),
+    Repeated {
+        block: Box<Operator<'a>>,
+        count: usize,
+    },
     Free {
         shape: (usize, usize),
         product: Product<'a>,
@@ -79,6 +85,13 @@ pub enum View<'b> {
     Sparse(SparseColMatRef<'b, usize, f64>),
     /// A stencil on a box of cells.
     Stencil(&'b Arc<Stencil>),
+    /// A block-diagonal matrix of equal blocks.
+    Repeated {
+        /// The block, which is not repeated itself.
+        block: &'b Operator<'b>,
+        /// How often it stands on the diagonal.
+        count: usize,
+    },
     /// Products only.
     Free,
 }
@@ -159,15 +172,13 @@ impl<'a> Operator<'a> {
 
     /// Declares the matrix symmetric positive definite, so that Cholesky may be used.
     #[must_use]
-    pub fn positive_definite(mut self) -> Self {
-        self.definite = Definite::Declared;
-        self
+    pub fn positive_definite(self) -> Self {
+        self.declare(Definite::Declared)
     }
 
     /// For matrices of our own assembly that are positive definite however badly conditioned.
-    pub(crate) fn definite_by_construction(mut self) -> Self {
-        self.definite = Definite::ByConstruction;
-        self
+    pub(crate) fn definite_by_construction(self) -> Self {
+        self.declare(Definite::ByConstruction)
     }
 
     pub(crate) fn is_definite_by_construction(&self) -> bool {
@@ -201,6 +212,10 @@ impl<'a> Operator<'a> {
             Kind::Sparse(m) => Kind::SparseView(m.as_ref()),
             Kind::SparseView(m) => Kind::SparseView(*m),
             Kind::Stencil(s) => Kind::Stencil(Arc::clone(s)),
+            Kind::Repeated { block, count } => Kind::Repeated {
+                block: Box::new(block.lend()),
+                count: *count,
+            },
             Kind::Free { shape, product } => Kind::Free {
                 shape: *shape,
                 product: Box::new(product),
@@ -230,6 +245,10 @@ impl<'a> Operator<'a> {
             Kind::Sparse(m) => View::Sparse(m.as_ref()),
             Kind::SparseView(m) => View::Sparse(*m),
             Kind::Stencil(s) => View::Stencil(s),
+            Kind::Repeated { block, count } => View::Repeated {
+                block,
+                count: *count,
+            },
             Kind::Free { .. } => View::Free,
         }
     }
@@ -250,6 +269,7 @@ impl<'a> Operator<'a> {
             Kind::Identity(n) => (*n, *n),
             Kind::Diagonal(d) => (d.len(), d.len()),
             Kind::Free { shape, .. } => *shape,
+            Kind::Repeated { block, count } => (block.nrows() * count, block.ncols() * count),
             _ => match self.view() {
                 View::Dense(m) => m.shape(),
                 View::Sparse(m) => m.shape(),
@@ -303,7 +323,8 @@ impl<'a> Operator<'a> {
     /// Fails with the first entry that is NaN or infinite.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns, or along a diagonal.
+    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns, or along a diagonal;
+    /// in a repeated operator, those of its block.
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
         let rows = self.nrows();
         let bad = |(index, value): (usize, f64)| {
@@ -312,6 +333,7 @@ impl<'a> Operator<'a> {
         let found = match self.view() {
             View::Identity | View::Free => None,
             View::Diagonal(d) => return check::finite(what, d),
+            View::Repeated { block, .. } => return block.check_finite(what),
             View::Stencil(s) => s.broken_entry().and_then(bad),
             View::Dense(m) => (0..m.ncols()).find_map(|j| {
                 let mut column = m.col(j).iter().enumerate();

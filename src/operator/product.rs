@@ -5,6 +5,7 @@ use faer::prelude::ReborrowMut;
 use faer::sparse::SparseColMatRef;
 use faer::{Accum, MatMut, MatRef, Par};
 
+use super::block::each_block;
 use super::{Kind, Operator, Side, Stencil, View};
 
 impl Operator<'_> {
@@ -26,6 +27,9 @@ impl Operator<'_> {
                 }
                 View::Sparse(m) => each_column(x, out, |x, out| sparse(m, side, x, out, |v| v)),
                 View::Stencil(s) => each_column(x, out, |x, out| stencil(s, side, x, out, |v| v)),
+                View::Repeated { block, count } => {
+                    each_block(count, x, out, |x, out| block.apply_into(side, x, out));
+                }
                 View::Identity | View::Free => {}
             },
         }
@@ -61,6 +65,9 @@ impl Operator<'_> {
             View::Sparse(m) => each_column(x, out, |x, out| sparse(m, side, x, out, f64::abs)),
             View::Stencil(s) => {
                 each_column(x, out, |x, out| stencil(s, side, x, out, f64::abs));
+            }
+            View::Repeated { block, count } => {
+                each_block(count, x, out, |x, out| block.magnitude_into(side, x, out));
             }
             View::Free => out.fill(0.0),
         }

@@ -25,9 +25,26 @@ impl Operator<'_> {
                     values,
                 ))
             }
+            View::Repeated { block, count } => Some(repeat(&block.to_sparse()?, count)),
             View::Free => None,
         }
     }
+}
+
+/// diag(B, …, B).
+fn repeat(block: &SparseColMat<usize, f64>, count: usize) -> SparseColMat<usize, f64> {
+    let (nrows, ncols) = block.shape();
+    let size = count * block.row_idx().len();
+    let (mut rows, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
+    let mut pointers = vec![0];
+    for (copy, j) in (0..count).flat_map(|copy| (0..ncols).map(move |j| (copy, j))) {
+        rows.extend(block.row_idx_of_col(j).map(|i| copy * nrows + i));
+        values.extend_from_slice(block.val_of_col(j));
+        pointers.push(rows.len());
+    }
+    let (nrows, ncols) = (count * nrows, count * ncols);
+    let pattern = SymbolicSparseColMat::new_checked(nrows, ncols, pointers, None, rows);
+    SparseColMat::new(pattern, values)
 }
 
 fn diagonal(entries: &[f64]) -> SparseColMat<usize, f64> {

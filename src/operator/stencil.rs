@@ -103,6 +103,24 @@ impl Stencil {
         self.centre[upper] += d;
     }
 
+    /// Couples cells `first`, `first` + 1, … with their neighbours above along `axis` by w (xᵢ − xⱼ), one weight a pair:
+    /// many times [`couple`](Stencil::couple) with [[w, −w], [−w, w]], for which all pairs must exist.
+    pub(crate) fn conduct(
+        &mut self,
+        axis: usize,
+        first: usize,
+        weights: impl Iterator<Item = f64>,
+    ) {
+        let axis = axis + 3 - self.dim;
+        let stride = self.stride(axis);
+        for (lower, w) in (first..).zip(weights) {
+            self.centre[lower] += w;
+            self.down[axis][lower] -= w;
+            self.up[axis][lower] -= w;
+            self.centre[lower + stride] += w;
+        }
+    }
+
     /// Adds to the diagonal.
     ///
     /// # Panics

@@ -1,0 +1,105 @@
+//! Block-diagonal operators with equal blocks, for which a column is a batch of shorter ones.
+
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{Mat, MatMut, MatRef};
+
+use super::{Definite, Kind, Operator};
+
+impl<'a> Operator<'a> {
+    /// The block-diagonal matrix diag(B, …, B) of `count` equal blocks B, as of experiments that share one matrix.
+    ///
+    /// A batch of m columns is worked on as one batch of count·m columns for B, which is factorised once.
+    ///
+    /// ```
+    /// use pullback::{Operator, Side, faer::mat};
+    /// let a = Operator::repeated(Operator::dense(mat![[1.0, 2.0]]), 2);
+    /// assert_eq!(a.shape(), (2, 4));
+    /// assert_eq!(a.apply_to(Side::Plain, &[1.0, 1.0, 3.0, 0.0])?, [3.0, 3.0]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    pub fn repeated(block: impl Into<Operator<'a>>, count: usize) -> Self {
+        let block = block.into();
+        let definite = block.definite;
+        let kind = match block.kind {
+            _ if count == 1 => return block,
+            Kind::Identity(n) => Kind::Identity(n * count),
+            Kind::Repeated {
+                block,
+                count: inner,
+            } => Kind::Repeated {
+                block,
+                count: inner * count,
+            },
+            _ => Kind::Repeated {
+                block: Box::new(block),
+                count,
+            },
+        };
+        Self { kind, definite }
+    }
+
+    /// What holds for a block-diagonal matrix holds for its blocks, which are what is solved with.
+    pub(super) fn declare(mut self, definite: Definite) -> Self {
+        self.definite = definite;
+        if let Kind::Repeated { block, .. } = &mut self.kind {
+            block.definite = definite;
+        }
+        self
+    }
+
+    /// The block and the number of its copies, or the operator itself where it is no repetition.
+    pub(crate) fn into_block(self) -> std::result::Result<(Self, usize), Self> {
+        match self.kind {
+            Kind::Repeated { block, count } => Ok((*block, count)),
+            _ => Err(self),
+        }
+    }
+}
+
+/// f on a batch whose columns are cut into `count` equal parts, which are columns of one wider batch.
+pub(super) fn each_block(
+    count: usize,
+    x: MatRef<'_, f64>,
+    mut out: MatMut<'_, f64>,
+    f: impl FnOnce(MatRef<'_, f64>, MatMut<'_, f64>),
+) {
+    if count == 0 {
+        return;
+    }
+    let (x_rows, rows) = (x.nrows() / count, out.nrows() / count);
+    if x.ncols() == 1 {
+        // One column, as most batches have, is cut in place.
+        let (x, out) = (x.col(0), out.rb_mut().col_mut(0));
+        if let (Some(x), Some(out)) = (x.try_as_col_major(), out.try_as_col_major_mut()) {
+            let x = MatRef::from_column_major_slice(x.as_slice(), x_rows, count);
+            let out = MatMut::from_column_major_slice_mut(out.as_slice_mut(), rows, count);
+            return f(x, out);
+        }
+    }
+    let mut folded = Mat::zeros(rows, out.ncols() * count);
+    f(fold(count, x).as_ref(), folded.as_mut());
+    unfold(count, folded.as_ref(), out);
+}
+
+/// The columns cut into `count` equal parts: column j becomes columns j·count to (j + 1)·count.
+pub(crate) fn fold(count: usize, x: MatRef<'_, f64>) -> Mat<f64> {
+    let rows = x.nrows() / count.max(1);
+    let mut folded = Mat::zeros(rows, x.ncols() * count);
+    for (c, mut column) in folded.as_mut().col_iter_mut().enumerate() {
+        let (j, part) = (c / count, c % count);
+        column.copy_from(x.col(j).subrows(part * rows, rows));
+    }
+    folded
+}
+
+/// The inverse of [`fold`].
+pub(crate) fn unfold(count: usize, folded: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
+    let rows = folded.nrows();
+    for (c, column) in folded.rb().col_iter().enumerate() {
+        let (j, part) = (c / count, c % count);
+        out.rb_mut()
+            .col_mut(j)
+            .subrows_mut(part * rows, rows)
+            .copy_from(column);
+    }
+}
