@@ -61,6 +61,9 @@ fn geometry(case: &CaseA, metric: &dyn Metric) -> (Mat<f64>, [Vec<f64>; 2]) {
         grad: &grad,
         prior: None,
         widest: &[],
+        iteration: 0,
+        progress: 1.0,
+        backend: &cpu,
     };
     let eta = |d: &dyn Direction| d.prepare(&local).unwrap().at(0.0).unwrap().eta;
     let both = [eta(&LeastSquares::default()), eta(&Information::default())];
