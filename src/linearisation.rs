@@ -10,7 +10,7 @@ use crate::backend::{Backend, Factor, SINGULAR, SolveStats};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::operator::{Operator, Side};
+use crate::operator::{Operator, Side, View};
 use crate::random;
 
 /// Z = ∂ρ/∂θ = −A⁻¹C at one point, A = ∂g/∂ρ, C = ∂g/∂θ.
@@ -223,6 +223,13 @@ impl<'a> Linearisation<'a> {
         let p = self.param_dim();
         let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
         Ok(self.matrix.get_or_init(|| z))
+    }
+
+    /// Whether [`sparse`](Self::sparse) gives anything.
+    pub(crate) fn is_sparse(&self) -> bool {
+        let (model, rho, theta) = self.at;
+        let free = |a: &Operator<'_>| matches!(a.view(), View::Free | View::Dense(_));
+        !free(&self.param_jacobian) && !free(&model.state_jacobian(rho, theta))
     }
 
     /// A, and C for the free parameters, written out as sparse matrices; None where a model knows only products.

@@ -6,6 +6,7 @@ use super::saddle::{Blocks, Saddle, Solution};
 use super::{Direction, Local, Path, Proposal};
 use crate::check;
 use crate::error::{Error, Result};
+use crate::metric::Root;
 use crate::operator::Operator;
 use crate::random;
 use crate::vector::{dot, largest};
@@ -70,9 +71,7 @@ impl Direction for Dual {
 /// The system knows nothing of a metric's projection, so tangents must be what that makes of them.
 fn check_mass(at: &Local<'_>) -> Result<()> {
     let k = at.z.state_dim();
-    let mut ones = vec![1.0; k];
-    at.metric()?.project(&mut ones);
-    if ones.iter().any(|x| x.abs() > 0.5) {
+    if !keeps_mass(at.metric()?, k) {
         return Ok(());
     }
     let other = random::normal(k, 0xD0A1, 0);
@@ -85,6 +84,13 @@ fn check_mass(at: &Local<'_>) -> Result<()> {
         change <= 1e-6 * size,
         "take conjugate gradients or least squares instead of the dual direction",
     )
+}
+
+/// Whether a metric sees nothing of a change of mass.
+pub(super) fn keeps_mass(root: &dyn Root, k: usize) -> bool {
+    let mut ones = vec![1.0; k];
+    root.project(&mut ones);
+    ones.iter().all(|x| x.abs() < 0.5)
 }
 
 struct DualPath<'a> {

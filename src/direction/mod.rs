@@ -1,5 +1,6 @@
 //! Ways to a descent direction η from what is known at θ.
 
+mod auto;
 mod conjugate_gradient;
 mod curvature;
 mod data_space;
@@ -17,6 +18,7 @@ mod sketched;
 pub(crate) use curvature::Curvature;
 pub(crate) use pairs::Pairs;
 
+pub use auto::Auto;
 pub use conjugate_gradient::{ConjugateGradient, Forcing};
 pub use data_space::DataSpace;
 pub use dual::Dual;

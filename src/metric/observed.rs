@@ -2,12 +2,12 @@
 
 use faer::{Mat, MatRef};
 
-use super::{LocalForm, Metric, Root, check_batch, check_covector};
+use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagonal};
 use crate::backend::{Backend, minimum_norm};
 use crate::check;
 use crate::covariance::Covariance;
 use crate::error::{Error, Result};
-use crate::operator::{Operator, Side};
+use crate::operator::{Operator, Side, View};
 
 /// The metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ; it sees only what is observed.
 pub struct Observed<'a> {
@@ -108,9 +108,13 @@ impl Root for ObservedRoot<'_> {
         self.operator.apply(Side::Transpose, y.as_ref())
     }
 
-    /// OᵀΓ⁻¹O, which is sparse where O is and Γ is diagonal.
+    /// OᵀΓ⁻¹O, which is sparse where O is and Γ is diagonal; Γ where all is observed.
     fn local_form(&self) -> Option<LocalForm> {
-        let whitening = self.noise.whitening().to_sparse()?;
+        let whitening = self.noise.whitening();
+        if let (true, View::Diagonal(w)) = (self.operator.is_identity(), whitening.view()) {
+            return inverse_diagonal(w.iter().map(|w| (w * w).recip()).collect());
+        }
+        let whitening = whitening.to_sparse()?;
         let root = whitening.as_ref() * self.operator.to_sparse()?.as_ref();
         let transposed = root.transpose().to_col_major().ok()?;
         Some(LocalForm::Metric(transposed.as_ref() * root.as_ref()))

@@ -192,6 +192,12 @@ impl<'a> PriorTerms<'a> {
         Ok(x)
     }
 
+    /// Whether the priors treat every parameter apart.
+    pub(crate) fn is_diagonal(&self) -> bool {
+        let apart = |root: &Operator<'_>| matches!(root.view(), View::Identity | View::Diagonal(_));
+        self.roots.iter().all(apart)
+    }
+
     /// PᵀP of the free parameters as a sparse matrix.
     pub(crate) fn precision(&self) -> Result<SparseColMat<usize, f64>> {
         let mut place = vec![usize::MAX; self.chart.scale.len()];

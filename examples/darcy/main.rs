@@ -1,0 +1,168 @@
+//! Finds a permeability field from a few pressures, with thousands of parameters, and shows how far to trust it.
+
+mod options;
+mod pictures;
+mod problem;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use options::Options;
+use problem::Problem;
+use pullback::direction::{
+    Auto, ConjugateGradient, DataSpace, Dual, Nystrom, Preconditioner, Sketched,
+};
+use pullback::posterior::Rank;
+use pullback::{Counts, Cpu, Descent, Direction, Report, Tolerances};
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{}", options::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("darcy: {message}\n\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("darcy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let problem = Problem::new(options)?;
+    let (n, cpu) = (options.cells(), Cpu::default());
+    let say = |line: &str| match options.json {
+        true => eprintln!("{line}"),
+        false => println!("{line}"),
+    };
+    say(&format!(
+        "log-permeability of {n} x {n} cells ({} parameters) from {} pressures, noise {}\n",
+        n * n,
+        problem.observations,
+        options.noise
+    ));
+    let direction = direction(&options.direction);
+    let started = Instant::now();
+    let report = descent(&problem, &cpu, direction.as_ref())
+        .run(&vec![0.0; n * n], |iterate| say(&iterate.to_string()))?;
+    let seconds = started.elapsed().as_secs_f64();
+    say(&format!("{report}\n{}\n", spent(&report.counts, seconds)));
+
+    let spinner = ProgressBar::new_spinner().with_message("posterior: leading eigenpairs");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let rank = Rank {
+        rank: options.rank,
+        seed: options.seed,
+        ..Rank::default()
+    };
+    let posterior = descent(&problem, &cpu, direction.as_ref()).posterior(&report.theta, rank)?;
+    let deviations: Vec<f64> = posterior
+        .variances()?
+        .iter()
+        .map(|v| v.max(0.0).sqrt())
+        .collect();
+    let samples = posterior.samples(1, options.seed)?;
+    spinner.finish_and_clear();
+    say(&format!("posterior: {posterior}"));
+    say(&trust(&problem, &report, &deviations));
+
+    let found = pictures::Found {
+        report: &report,
+        deviations: &deviations,
+        sample: samples.col_as_slice(0),
+        eigenvalues: posterior.eigenvalues(),
+    };
+    let file = pictures::draw(&problem, &found, &options.out)?;
+    say(&format!("\nthe picture is {}", file.display()));
+    if options.json {
+        println!("{}", json(options, &problem, &report, seconds));
+    }
+    Ok(())
+}
+
+fn direction(name: &str) -> Box<dyn Direction> {
+    match name {
+        "cg" => Box::new(ConjugateGradient::default()),
+        "nystrom" => Box::new(ConjugateGradient {
+            preconditioner: Preconditioner::Nystrom(Nystrom::default()),
+            ..ConjugateGradient::default()
+        }),
+        "data" => Box::new(DataSpace),
+        "dual" => Box::new(Dual),
+        "sketch" => Box::new(Sketched {
+            probes: 128,
+            ..Sketched::default()
+        }),
+        _ => Box::new(Auto::default()),
+    }
+}
+
+fn descent<'a>(problem: &'a Problem, cpu: &'a Cpu, direction: &'a dyn Direction) -> Descent<'a> {
+    let tolerances = Tolerances {
+        gradient: 1e-4,
+        ..Tolerances::default()
+    };
+    Descent::new(&problem.model, &problem.loss)
+        .prior(&problem.prior)
+        .direction(direction)
+        .backend(cpu)
+        .tolerances(tolerances)
+}
+
+/// Solves with the model's matrix.
+fn solves(counts: &Counts) -> usize {
+    counts.newton_solves + counts.tangent_solves + counts.adjoint_solves
+}
+
+fn spent(counts: &Counts, seconds: f64) -> String {
+    format!(
+        "  {} solves with the flow equation, {} with the prior, {seconds:.2} s",
+        solves(counts),
+        counts.system_solves
+    )
+}
+
+/// How the map compares with the truth, and whether its error bars hold.
+fn trust(problem: &Problem, report: &Report, deviations: &[f64]) -> String {
+    let cells = problem.truth.len() as f64;
+    let errors = report.theta.iter().zip(&problem.truth).map(|(a, b)| a - b);
+    let rms = (errors.clone().map(|e| e * e).sum::<f64>() / cells).sqrt();
+    let spread = (problem.truth.iter().map(|t| t * t).sum::<f64>() / cells).sqrt();
+    let inside = errors
+        .zip(deviations)
+        .filter(|(e, s)| e.abs() <= 2.0 * **s)
+        .count();
+    format!(
+        "error of the map {rms:.2} (the truth varies by {spread:.2}); it lies within two standard deviations in {:.0} % \
+         of the cells",
+        100.0 * inside as f64 / cells
+    )
+}
+
+fn json(options: &Options, problem: &Problem, report: &Report, seconds: f64) -> String {
+    serde_json::json!({
+        "n": options.cells(),
+        "parameters": problem.truth.len(),
+        "observations": problem.observations,
+        "direction": options.direction,
+        "remarks": report.remarks.iter().map(|r| r.text.clone()).collect::<Vec<_>>(),
+        "outer_iterations": report.iterations(),
+        "solves": solves(&report.counts),
+        "prior_solves": report.counts.system_solves,
+        "objective": report.loss,
+        "converged": report.converged(),
+        "seconds": seconds,
+    })
+    .to_string()
+}

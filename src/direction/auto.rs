@@ -1,0 +1,128 @@
+//! The direction that costs the fewest solves.
+
+use super::conjugate_gradient::ConjugateGradient;
+use super::data_space::DataSpace;
+use super::dual::{Dual, keeps_mass};
+use super::least_squares::LeastSquares;
+use super::{Damping, Direction, Local, Path, Proposal};
+use crate::error::Result;
+use crate::metric::LocalForm;
+
+/// Whichever direction costs the fewest solves a step; the report says which, and why.
+///
+/// With p free parameters, k states and r entries of a lifted tangent (observations, or cells or faces where the whole
+/// state is measured), the first that applies:
+///
+/// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
+/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact.
+/// 3. k ≤ p and k ≤ `dual`, where the inverse of the metric and the Jacobians are sparse and priors independent from
+///    parameter to parameter: [`Dual`], one factorisation of a k × k system, exact.
+/// 4. [`ConjugateGradient`], two solves an iteration, one after the other. How many there are depends on how many
+///    parameters the data determine, not on p, r or k.
+///
+/// Sketches are not among them: at equal solves conjugate gradients were better wherever both were measured.
+#[derive(Clone, Debug)]
+pub struct Auto {
+    /// The largest batch of solves that is taken for an exact step.
+    pub budget: usize,
+    /// The largest state for which the dual system is factorised.
+    pub dual: usize,
+    /// What is done beyond.
+    pub iterative: ConjugateGradient,
+}
+
+impl Default for Auto {
+    fn default() -> Self {
+        Self {
+            budget: 64,
+            dual: 20_000,
+            iterative: ConjugateGradient::default(),
+        }
+    }
+}
+
+const LEAST_SQUARES: &LeastSquares = &LeastSquares {
+    rank_tolerance: 1e-12,
+    damping: Damping::Diagonal,
+};
+
+impl Auto {
+    /// The choice, and why.
+    fn choose(&self, at: &Local<'_>) -> Result<(&dyn Direction, String)> {
+        let (p, r, k) = (
+            at.z.param_dim(),
+            at.metric()?.lifted_dim(),
+            at.z.state_dim(),
+        );
+        if p <= self.budget {
+            let why = format!("{p} parameters take that many solves in one batch");
+            return Ok((LEAST_SQUARES, why));
+        }
+        if r <= self.budget {
+            let why =
+                format!("{r} observations of {p} parameters take {r} adjoint solves in one batch");
+            return Ok((&DataSpace, why));
+        }
+        if k <= p && k <= self.dual && is_local(at)? {
+            let why = format!(
+                "one sparse system of {k} states takes the place of {p} parameters and of any solves"
+            );
+            return Ok((&Dual, why));
+        }
+        let why = format!("{p} parameters or {r} observations would each take a solve");
+        Ok((&self.iterative, why))
+    }
+}
+
+/// Whether the dual system is positive definite and as sparse as the model.
+fn is_local(at: &Local<'_>) -> Result<bool> {
+    let root = at.metric()?;
+    let apart = at.prior.is_some_and(|prior| prior.is_diagonal());
+    Ok(apart
+        && !keeps_mass(root, at.z.state_dim())
+        && matches!(root.local_form(), Some(LocalForm::Inverse(_)))
+        && at.z.is_sparse())
+}
+
+impl Direction for Auto {
+    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let (direction, why) = self.choose(at)?;
+        let remark = format!("chose {}: {why}", direction.name());
+        let path = direction.prepare(at)?;
+        Ok(Box::new(Chosen { path, remark }))
+    }
+
+    fn check(&self) -> Result<()> {
+        self.iterative.check()
+    }
+
+    fn needs_precision(&self, parameters: usize) -> bool {
+        parameters > self.budget && self.iterative.needs_precision(parameters)
+    }
+
+    fn name(&self) -> &'static str {
+        "auto"
+    }
+}
+
+struct Chosen<'a> {
+    path: Box<dyn Path + 'a>,
+    remark: String,
+}
+
+impl Path for Chosen<'_> {
+    fn at(&mut self, damping: f64) -> Result<Proposal> {
+        self.path.at(damping)
+    }
+
+    fn norms(&self) -> &[f64] {
+        self.path.norms()
+    }
+
+    fn remark(&self) -> Option<String> {
+        Some(match self.path.remark() {
+            None => self.remark.clone(),
+            Some(more) => format!("{}; {more}", self.remark),
+        })
+    }
+}
