@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::LltRegularization;
+use faer::perm::PermRef;
 use faer::sparse::linalg::SupernodalThreshold;
 use faer::sparse::linalg::cholesky::{
     self, LltRef, SymbolicCholesky, SymmetricOrdering, factorize_symbolic_cholesky,
@@ -121,10 +122,28 @@ pub(super) struct SparseCholesky {
 
 impl SparseCholesky {
     pub(super) fn new(a: Matrix<'_>, analyses: &Analyses<SymbolicCholesky<usize>>) -> Result<Self> {
+        Self::ordered(a, analyses, None)
+    }
+
+    /// Eliminates in this order, by minimum degree where there is none.
+    pub(super) fn ordered(
+        a: Matrix<'_>,
+        analyses: &Analyses<SymbolicCholesky<usize>>,
+        order: Option<&[usize]>,
+    ) -> Result<Self> {
         let no_memory = || out_of_memory("sparse Cholesky", a.nrows());
         let symbolic = analyses.of(a.symbolic(), || {
-            let (triangle, ordering) = (Triangle::Lower, SymmetricOrdering::Amd);
-            factorize_symbolic_cholesky(a.symbolic(), triangle, ordering, parameters())
+            let mut inverse = vec![0; order.map_or(0, <[usize]>::len)];
+            for (position, &cell) in order.unwrap_or(&[]).iter().enumerate() {
+                inverse[cell] = position;
+            }
+            let ordering = match order {
+                None => SymmetricOrdering::Amd,
+                Some(order) => {
+                    SymmetricOrdering::Custom(PermRef::new_checked(order, &inverse, order.len()))
+                }
+            };
+            factorize_symbolic_cholesky(a.symbolic(), Triangle::Lower, ordering, parameters())
                 .map_err(|_| no_memory())
         })?;
         let mut values = vec![0.0; symbolic.len_val()];

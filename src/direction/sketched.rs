@@ -13,7 +13,8 @@ use crate::vector::dot;
 ///
 /// The geometry is random and its error about √(p/m), whatever the number of states; new probes are drawn at every
 /// step. Priors enter as they are. Damping is in proportion to the precision of the priors, or to the diagonal of the
-/// geometry where there are none. Which estimate, see [`Estimator`]; when it is worth it, see the guide to directions.
+/// geometry where there are none. [`Armijo`](crate::step::Armijo) suits sketches best: a rejected trial says something
+/// of these probes, where a trust ratio would damp those of later steps too. Which estimate, see [`Estimator`]; when it is worth it, see the guide to directions.
 #[derive(Clone, Copy, Debug)]
 pub struct Sketched {
     /// What is made of the probes.
@@ -35,7 +36,7 @@ pub enum Estimator {
     Geometry,
     /// argmin ‖S η + Wᵀdual(u)‖, the same probes on both sides: exact on data that the model can explain once m ≥ p, so
     /// that it converges as fast as the exact step. Where the residual of this fit shows data that cannot be explained,
-    /// or it would ascend, the step is that of `Geometry`, from the same solves.
+    /// or it would ascend, or its first trial is rejected, the step is that of `Geometry`, from the same solves.
     Solve,
     /// The published estimate, −(H HᵀLZ/m)⁺ dual(u); without correction its steps are shorter by a factor of m/(m + k − 1).
     Published(Length),
@@ -92,6 +93,9 @@ impl Direction for Sketched {
 
 struct SketchedPath<'a> {
     path: LowRankPath,
+    /// What takes over when a first trial was rejected: a sketched gradient may be too far off for any damping.
+    fallback: Option<LowRankPath>,
+    tried: bool,
     /// Lengths are multiplied by this.
     factor: f64,
     true_gradient: &'a [f64],
@@ -102,6 +106,8 @@ impl SketchedPath<'_> {
     fn new(path: LowRankPath) -> Self {
         Self {
             path,
+            fallback: None,
+            tried: false,
             factor: 1.0,
             true_gradient: &[],
             remark: None,
@@ -111,7 +117,18 @@ impl SketchedPath<'_> {
 
 impl Path for SketchedPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
+        if std::mem::replace(&mut self.tried, true)
+            && let Some(exact) = self.fallback.take()
+        {
+            self.path = exact;
+        }
         let mut proposal = self.path.at(damping)?;
+        if dot(self.true_gradient, &proposal.eta) >= 0.0
+            && let Some(exact) = self.fallback.take()
+        {
+            self.path = exact;
+            proposal = self.path.at(damping)?;
+        }
         proposal.eta.iter_mut().for_each(|e| *e *= self.factor);
         // A sketched gradient promises what the exact one does not keep.
         let slope = -dot(self.true_gradient, &proposal.eta);
@@ -171,7 +188,9 @@ fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let left = &rows * move_ + column;
     let unexplained = dot(left.col_as_slice(0), left.col_as_slice(0)) / dot(&b, &b);
     if dot(at.grad, &eta) < 0.0 && (unexplained.is_nan() || unexplained <= UNEXPLAINED) {
-        return Ok(SketchedPath::new(path));
+        let mut path = SketchedPath::new(path);
+        path.fallback = Some(geometry(sketch, at)?.path);
+        return Ok(path);
     }
     let mut path = geometry(sketch, at)?;
     path.remark = Some(

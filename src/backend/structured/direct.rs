@@ -5,6 +5,7 @@ use faer::sparse::linalg::cholesky::SymbolicCholesky;
 use faer::sparse::linalg::lu::SymbolicLu;
 use faer::{Mat, MatMut};
 
+use super::dissection;
 use crate::backend::checked::Direct;
 use crate::backend::sparse::{Analyses, SparseCholesky, SparseLu};
 use crate::error::Result;
@@ -37,7 +38,12 @@ pub(in crate::backend) fn factorise<'a>(
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {
         let matrix = stencil.compress();
         Ok(if definite {
-            Box::new(SparseCholesky::new(matrix.as_ref(), cholesky)?)
+            let order = dissection::order(stencil.shape);
+            Box::new(SparseCholesky::ordered(
+                matrix.as_ref(),
+                cholesky,
+                Some(&order),
+            )?)
         } else {
             Box::new(SparseLu::new(matrix.as_ref(), lu)?)
         })

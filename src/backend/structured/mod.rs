@@ -4,6 +4,7 @@ mod bicgstab;
 mod conjugate_gradients;
 mod dilu;
 mod direct;
+mod dissection;
 mod lanes;
 mod multigrid;
 mod sweep;
