@@ -4,10 +4,13 @@
 
 mod support;
 
+use pullback::direction::Gradient;
 use pullback::faer::{Mat, Scale};
 use pullback::loss::Observations;
+use pullback::metric::L2;
+use pullback::posterior::Rank;
 use pullback::prior::Tikhonov;
-use pullback::{Bounds, Covariance, Descent, Operator, Prior, Transform, random};
+use pullback::{Bounds, Covariance, Descent, Grid, Operator, Prior, Transform, random};
 use support::{Explicit, definite, gap, identity, matrix_gap, reference_solve};
 
 const NOISE: f64 = 0.3;
@@ -149,4 +152,30 @@ fn parameters_that_enter_as_a_sum_are_named_as_not_determined() {
     let line = text.lines().find(|l| l.contains("not determined")).unwrap();
     let named = ["θ0", "θ1", "θ2", "θ3"].map(|name| line.contains(name));
     assert_eq!(named, [false, true, false, true], "{text}");
+}
+
+/// What the data say does not depend on how the minimum was found.
+#[test]
+fn neither_the_direction_nor_a_first_metric_matters() {
+    let problem = regular();
+    let grid = Grid::new(&[(0.0, 1.0, 8)]).unwrap();
+    let (first, gradient) = (L2::new(&grid), Gradient);
+    let prior = Tikhonov::new(vec![1.0; 4], Covariance::uniform(4, 2.0).unwrap()).unwrap();
+    let report = problem.descent().run(&[1.0; 4], |_| ()).unwrap();
+    let dense = inverse(&problem.information());
+    let posterior = inverse(&(problem.information() + identity(4) * Scale(0.25)));
+    let posterior: Vec<f64> = (0..4).map(|i| posterior[(i, i)]).collect();
+    for by_gradient in [true, false] {
+        let descent = || match by_gradient {
+            true => problem.descent().direction(&gradient),
+            false => problem.descent().first_metric(&first, 0.1),
+        };
+        let found = report.covariance(descent()).unwrap();
+        let off = matrix_gap(found.covariance.as_ref(), dense.as_ref());
+        assert!(off < 1e-10, "{off:e}");
+        let all = Rank::default();
+        let found = descent().prior(&prior).posterior(&report.theta, all);
+        let off = gap(&found.unwrap().variances().unwrap(), &posterior);
+        assert!(off < 1e-9, "posterior: {off:e}");
+    }
 }
