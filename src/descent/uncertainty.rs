@@ -2,8 +2,8 @@
 
 use faer::Mat;
 
-use super::Descent;
 use super::point::Problem;
+use super::{Descent, LEAST_SQUARES};
 use crate::backend::{Cpu, Tally};
 use crate::error::{Error, Result};
 use crate::posterior::{Posterior, Rank, Uncertainty, no_prior};
@@ -17,6 +17,7 @@ impl<'a> Descent<'a> {
     /// As for [`run`](Descent::run), and when there is no prior, or one that leaves some parameters free.
     pub fn posterior(mut self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         self.check(theta)?;
+        self.forget_the_way();
         (self.setting.bounds, self.setting.transforms) = (None, None);
         if self.setting.priors.is_empty() {
             return Err(no_prior());
@@ -32,8 +33,15 @@ impl<'a> Descent<'a> {
         Posterior::new(theta, &here.z, root, prior, (backend, rank))
     }
 
-    pub(super) fn uncertainty(self, theta: &[f64]) -> Result<Uncertainty> {
+    /// What the data leave open is a matter of the loss and its metric, however the minimum was found.
+    fn forget_the_way(&mut self) {
+        self.setting.direction = LEAST_SQUARES;
+        self.setting.first_metric = None;
+    }
+
+    pub(super) fn uncertainty(mut self, theta: &[f64]) -> Result<Uncertainty> {
         self.check(theta)?;
+        self.forget_the_way();
         let cpu = Cpu::default();
         let backend = self.backend.unwrap_or(&cpu);
         let own = self.setting.loss.metric();
