@@ -39,11 +39,12 @@
 //! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | solve | [`Backend`], [`Cpu`] |
 //! | follow a vector field, read a trajectory, bin it | [`flow`], [`trajectory`] |
+//! | say how far to trust the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
 //! | check | [`verify`] |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! Knowledge points one way: error, operator, flow, grid ← backend ← trajectory, model ← linearisation ← metric ← loss,
-//! prior ← sketch ← direction ← descent ← simulator ← models.
+//! prior ← sketch ← direction ← posterior ← descent ← simulator ← models.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -109,3 +110,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/lorenz.md")]
 struct LorenzPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/directions.md")]
+struct DirectionsPage;

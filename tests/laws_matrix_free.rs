@@ -5,11 +5,13 @@
 mod support;
 
 use pullback::direction::{
-    ConjugateGradient, DataSpace, Dual, Forcing, Local, Nystrom, Preconditioner,
+    ConjugateGradient, DataSpace, Dual, Estimator, Forcing, Local, Nystrom, Preconditioner,
+    Sketched,
 };
 use pullback::faer::Mat;
 use pullback::loss::Observations;
 use pullback::prior::{Smoothness, Tikhonov};
+use pullback::sketch::{Length, ProbeKind};
 use pullback::{Covariance, Direction, Error, Grid, Operator, Prior, random};
 use support::problems::{Start, metrics, problems, proposal};
 use support::{column, definite, dot, gap, reference_vector};
@@ -205,5 +207,40 @@ fn observations_fit_every_direction_too() {
         let (looked, broken) = start.look(|at| judge(at, &row));
         assert_eq!(looked, 4, "{}", row.direction.name());
         assert!(broken.is_empty(), "{broken:#?}");
+    }
+}
+
+/// As many orthonormal probes as a lifted tangent is long leave nothing to chance.
+#[test]
+fn sketches_with_all_probes_are_the_dense_formula() {
+    for problem in problems() {
+        let p = problem.theta.len();
+        let prior = Covariance::full(definite(p, 7)).unwrap();
+        let prior = Tikhonov::new(vec![0.2; p], prior).unwrap();
+        for metric in metrics(&problem.grid) {
+            for prior in [None, Some(&prior as &dyn Prior)] {
+                let start = Start {
+                    prior,
+                    ..problem.start(&*metric)
+                };
+                let broken = start.look(|at| {
+                    let row = |estimator| Row {
+                        direction: Box::new(Sketched {
+                            estimator,
+                            kind: ProbeKind::Orthonormal,
+                            probes: at.root.unwrap().lifted_dim(),
+                            seed: 3,
+                        }),
+                        reference: Reference::DiagonalOfG,
+                    };
+                    let published = Estimator::Published(Length::Corrected);
+                    let estimators = [Estimator::Geometry, Estimator::Solve, published];
+                    let looks = estimators.map(|estimator| judge(at, &row(estimator)).1);
+                    looks.concat()
+                });
+                let place = format!("{}, {}", problem.name, metric.name());
+                assert!(broken.is_empty(), "{place}: {broken:#?}");
+            }
+        }
     }
 }

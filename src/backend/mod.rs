@@ -8,6 +8,7 @@ mod cpu;
 mod dense;
 mod krylov;
 mod least_squares;
+mod narrow;
 mod reflections;
 mod repeated;
 mod sparse;

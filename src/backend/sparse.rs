@@ -5,15 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::LltRegularization;
 use faer::perm::PermRef;
+use faer::prelude::ReborrowMut;
 use faer::sparse::linalg::SupernodalThreshold;
+use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 use faer::sparse::linalg::cholesky::{
-    self, LltRef, SymbolicCholesky, SymmetricOrdering, factorize_symbolic_cholesky,
+    self, LltRef, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering,
+    factorize_symbolic_cholesky,
 };
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
 use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
 use super::checked::Direct;
+use super::narrow;
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
@@ -175,8 +179,36 @@ fn parameters() -> cholesky::CholeskySymbolicParams<'static> {
     }
 }
 
+/// Batches of at most this many columns are solved one by one.
+const NARROW: usize = 2;
+
+impl SparseCholesky {
+    /// Whether the columns were solved: few ones, with a supernodal factor.
+    fn solve_narrow(&self, mut batch: MatMut<'_, f64>) -> bool {
+        let SymbolicCholeskyRaw::Supernodal(symbolic) = self.symbolic.raw() else {
+            return false;
+        };
+        if batch.ncols() > NARROW {
+            return false;
+        }
+        let factor = SupernodalLltRef::new(symbolic, &self.values);
+        let order = self.symbolic.perm().map(|perm| perm.arrays().0);
+        let mut x = vec![0.0; batch.nrows()];
+        for mut column in batch.rb_mut().col_iter_mut() {
+            let place = |i: usize| order.map_or(i, |order| order[i]);
+            (0..x.len()).for_each(|i| x[i] = column[place(i)]);
+            narrow::solve(factor, &mut x);
+            (0..x.len()).for_each(|i| column[place(i)] = x[i]);
+        }
+        true
+    }
+}
+
 impl Direct for SparseCholesky {
-    fn solve(&self, _: Side, batch: MatMut<'_, f64>) {
+    fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
+        if self.solve_narrow(batch.rb_mut()) {
+            return;
+        }
         let llt = LltRef::new(&self.symbolic, &self.values);
         let scratch = self
             .symbolic
