@@ -304,7 +304,9 @@ impl<'a> Problem<'a> {
                     let made = prior.precision(&here.point.theta, self.systems)?;
                     self.precision.get_or_init(|| made);
                 }
-                self.precision.get().map(|kept| terms.keep(&**kept));
+                if let Some(kept) = self.precision.get() {
+                    terms.keep(&**kept);
+                }
                 Ok(())
             }
             _ => terms.factorise(self.systems),
