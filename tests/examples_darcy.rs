@@ -12,7 +12,10 @@ fn darcy(arguments: &[&str]) -> Output {
     let profile = test.parent().and_then(Path::parent).unwrap();
     let binary = profile.join("examples").join("darcy");
     let name = binary.display().to_string();
-    assert!(binary.exists(), "{name} is not built; run `cargo test` without --test");
+    assert!(
+        binary.exists(),
+        "{name} is not built; run `cargo test` without --test"
+    );
     Command::new(binary).args(arguments).output().unwrap()
 }
 
@@ -28,7 +31,16 @@ fn every_direction_finds_the_same_field() {
     for direction in ["auto", "cg", "nystrom", "data", "dual", "sketch"] {
         let out = folder(direction);
         let path = out.display().to_string();
-        let run = darcy(&["--quick", "--n=20", "--points=60", "--json", "--out", &path, "--direction", direction]);
+        let run = darcy(&[
+            "--quick",
+            "--n=20",
+            "--points=60",
+            "--json",
+            "--out",
+            &path,
+            "--direction",
+            direction,
+        ]);
         let errors = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(run.status.success(), "{errors}");
         let found: Value = serde_json::from_slice(&run.stdout).unwrap();
@@ -38,7 +50,10 @@ fn every_direction_finds_the_same_field() {
         for key in ["n", "outer_iterations", "solves", "seconds"] {
             assert!(found[key].is_number(), "{key} in {found}");
         }
-        assert!(errors.contains("within two standard deviations"), "{errors}");
+        assert!(
+            errors.contains("within two standard deviations"),
+            "{errors}"
+        );
         let picture = std::fs::read(out.join("darcy.png")).unwrap();
         assert!(picture.starts_with(b"\x89PNG") && picture.len() > 20_000);
         std::fs::remove_dir_all(&out).unwrap();

@@ -1,6 +1,6 @@
 """Peer of `cargo bench --bench directions`: the same Darcy inversion by Gauss-Newton and conjugate gradients in SciPy.
 
-    OMP_NUM_THREADS=2 python3 benches/peers/darcy_gauss_newton.py --n 128 --points 200
+    OPENBLAS_NUM_THREADS=1 python3 benches/peers/darcy_gauss_newton.py --n 128 --points 200
 
 One `splu` of K for every log-permeability, in its symmetric mode, serves the state, tangents and adjoints; one of P serves
 the preconditioner throughout.

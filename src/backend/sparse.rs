@@ -17,7 +17,7 @@ use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
 use super::checked::Direct;
-use super::narrow;
+use super::single;
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
@@ -179,26 +179,22 @@ fn parameters() -> cholesky::CholeskySymbolicParams<'static> {
     }
 }
 
-/// Batches of at most this many columns are solved one by one.
-const NARROW: usize = 2;
-
 impl SparseCholesky {
-    /// Whether the columns were solved: few ones, with a supernodal factor.
-    fn solve_narrow(&self, mut batch: MatMut<'_, f64>) -> bool {
+    /// Whether it was a single column, with a supernodal factor, and is solved now.
+    fn solve_single(&self, mut batch: MatMut<'_, f64>) -> bool {
         let SymbolicCholeskyRaw::Supernodal(symbolic) = self.symbolic.raw() else {
             return false;
         };
-        if batch.ncols() > NARROW {
+        if batch.ncols() != 1 {
             return false;
         }
         let factor = SupernodalLltRef::new(symbolic, &self.values);
         let order = self.symbolic.perm().map(|perm| perm.arrays().0);
-        let mut x = vec![0.0; batch.nrows()];
-        for mut column in batch.rb_mut().col_iter_mut() {
-            let place = |i: usize| order.map_or(i, |order| order[i]);
-            (0..x.len()).for_each(|i| x[i] = column[place(i)]);
-            narrow::solve(factor, &mut x);
-            (0..x.len()).for_each(|i| column[place(i)] = x[i]);
+        let place = |i: usize| order.map_or(i, |order| order[i]);
+        let mut x: Vec<f64> = (0..batch.nrows()).map(|i| batch[(place(i), 0)]).collect();
+        single::solve(factor, &mut x);
+        for (i, x) in x.iter().enumerate() {
+            batch[(place(i), 0)] = *x;
         }
         true
     }
@@ -206,7 +202,7 @@ impl SparseCholesky {
 
 impl Direct for SparseCholesky {
     fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
-        if self.solve_narrow(batch.rb_mut()) {
+        if self.solve_single(batch.rb_mut()) {
             return;
         }
         let llt = LltRef::new(&self.symbolic, &self.values);

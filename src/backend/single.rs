@@ -1,6 +1,6 @@
 //! Triangular solves with a supernodal factor for one column at a time.
 //!
-//! A library's products of small blocks pay for batches; a single column spends most of its time between them.
+//! Products of small blocks pay for batches; a single column would spend most of its time between them.
 
 use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 
