@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(message) => {
-            eprintln!("lorenz: {message}\n\n{}", options::USAGE);
+            eprintln!("{}\n\nlorenz: {message}", options::USAGE);
             return ExitCode::from(2);
         }
     };
