@@ -228,7 +228,7 @@ pub enum Error {
     /// A stationary density that is not unique, because mass can end in more than one place.
     #[error(
         "the stationary density is not unique: mass ends in {classes} separate places, the smallest being {places}; \
-         {remedy}, some diffusion, or a teleportation rate α > 0"
+         {remedy} some diffusion, or a teleportation rate α > 0"
     )]
     Trapped {
         /// How many places there are.

@@ -210,6 +210,18 @@ fn data_that_say_nothing_are_refused() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_made_is_refused_before_anything_is_fitted() {
+    let output = lorenz(&["--data", "twin", "--quick", "--out", "Cargo.toml/out"]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("--out: cannot make the folder Cargo.toml/out/twin"),
+        "{message}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn nonsense_is_refused_with_a_sentence() {
     let table: &[(&str, i32, &str)] = &[
         ("--flo lorenz", 2, "unknown option `--flo`"),
@@ -229,12 +241,8 @@ fn nonsense_is_refused_with_a_sentence() {
         ("--duration 0", 2, "must be positive"),
         ("--duration -5", 2, "must be positive"),
         ("--seed x", 2, "not a whole number"),
-        ("--alpha -1", 1, "give a rate that is not negative"),
-        (
-            "--noise -1 --data trajectory",
-            1,
-            "give a standard deviation of 0 or more",
-        ),
+        ("--alpha -1", 2, "--alpha: -1 must be 0 or more"),
+        ("--noise -1", 2, "--noise: -1 must be 0 or more"),
         (
             "--interval 1e-30 --data trajectory",
             1,
@@ -246,8 +254,10 @@ fn nonsense_is_refused_with_a_sentence() {
             "outside the grid",
         ),
         ("--box 1,0,0,1,0,1 --data twin", 1, "an axis of the grid"),
-        ("--data nowhere.csv", 1, "nowhere.csv"),
-        ("--data nowhere.npy", 1, "nowhere.npy"),
+        ("--data nowhere.csv", 2, "`nowhere.csv` is neither twin"),
+        ("--data trajektory", 2, "neither twin nor trajectory"),
+        ("--seed -1", 2, "not a whole number of 0 or more"),
+        ("--first-metric w3", 2, "--first-metric: `w3` is none of"),
     ];
     for (arguments, code, sentence) in table {
         let words: Vec<&str> = arguments.split(' ').collect();

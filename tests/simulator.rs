@@ -269,6 +269,25 @@ fn slow_contraction_is_not_taken_for_jitter() {
     assert!(!cut.converged());
 }
 
+/// A model that responds twenty times as much as the world leaves .95 of an error after a step, and noise hides it.
+#[test]
+fn a_drift_below_the_noise_is_no_convergence() {
+    for noise in [0.05, 0.2, 1.0] {
+        let (mut world, model) = responding(20.0);
+        world.noise = noise;
+        for seed in 0..30 {
+            let data = world.simulate(&TRUTH, 10_000 + seed).unwrap();
+            let (metric, seed) = (euclidean(), 100 * seed);
+            let options = Options { seed, ..unit() };
+            let estimate = Corrected::new(&model, &world, &data, &metric)
+                .options(options)
+                .run(&[&[0.1, 0.1]], |_| ())
+                .unwrap();
+            assert_eq!(estimate.ending, Ending::Unsettled, "noise {noise}");
+        }
+    }
+}
+
 /// A model that responds half as much as the world, or less, doubles the defect with the other sign.
 #[test]
 fn swinging_and_growing_are_no_convergence() {

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(message) => {
-            eprintln!("darcy: {message}\n\n{}", options::USAGE);
+            eprintln!("{}\n\ndarcy: {message}", options::USAGE);
             return ExitCode::from(2);
         }
     };

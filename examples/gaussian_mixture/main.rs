@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(message) => {
-            eprintln!("gaussian_mixture: {message}\n\n{}", options::USAGE);
+            eprintln!("{}\n\ngaussian_mixture: {message}", options::USAGE);
             return ExitCode::from(2);
         }
     };

@@ -9,6 +9,7 @@ mod progress;
 mod setting;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fit::Fit;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(message) => {
-            eprintln!("lorenz: {message}\n\n{}", options::USAGE);
+            eprintln!("{}\n\nlorenz: {message}", options::USAGE);
             return ExitCode::from(2);
         }
     };
@@ -44,6 +45,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let printer = Printer { json: options.json };
     for source in &options.sources {
         let problem = Problem::new(options, source)?;
+        let folder = folder(options, source)?;
         let fits = fits(options, &problem, &printer)?;
         printer.line(&output::summary(&problem, &fits))?;
         for fit in fits.iter().filter(|_| options.json) {
@@ -53,11 +55,6 @@ fn run(options: &Options) -> Result<(), Failure> {
                 output::json(options, &problem, fit)
             )?;
         }
-        let folder = options.out.join(match source {
-            Source::Twin => "twin",
-            Source::Trajectory => "trajectory",
-            Source::File(_) => "file",
-        });
         output::write_iterates(&folder.join("iterates.csv"), &problem, &fits)?;
         pictures::draw(&problem, &fits, &folder)?;
         eprintln!(
@@ -66,6 +63,23 @@ fn run(options: &Options) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Where pictures and tables of these data go. Made before anything is fitted, so that no work is lost.
+fn folder(options: &Options, source: &Source) -> Result<PathBuf, Failure> {
+    let folder = options.out.join(match source {
+        Source::Twin => "twin",
+        Source::Trajectory => "trajectory",
+        Source::File(_) => "file",
+    });
+    match std::fs::create_dir_all(&folder) {
+        Ok(()) => Ok(folder),
+        Err(error) => Err(format!(
+            "--out: cannot make the folder {}: {error}; name another one",
+            folder.display()
+        )
+        .into()),
+    }
 }
 
 /// The fit that was asked for first, its correction where the data are a trajectory's, and others to compare.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pullback::models::Flux;
 
@@ -126,7 +126,7 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
     let number = || numbers(flag, &value()?, Some(1)).map(|n| n[0]);
     match flag {
         "--flow" => options.system = System::parse(&value()?)?,
-        "--data" => options.sources = vec![source(&value()?)],
+        "--data" => options.sources = vec![source(&value()?)?],
         "--n" => {
             let text = value()?;
             let cells = text.parse().ok().filter(|n| (4..=256).contains(n));
@@ -135,8 +135,8 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
         }
         "--box" => options.edges = Some(numbers(flag, &value()?, None)?),
         "--loss" => options.loss = Some(LossKind::parse(&value()?)?),
-        "--metric" => options.metric = Some(MetricKind::parse(&value()?)?),
-        "--first-metric" => options.first_metric = Some(MetricKind::parse(&value()?)?),
+        "--metric" => options.metric = Some(MetricKind::parse(flag, &value()?)?),
+        "--first-metric" => options.first_metric = Some(MetricKind::parse(flag, &value()?)?),
         "--start" => options.start = Some(numbers(flag, &value()?, None)?),
         "--alpha" => options.alpha = number()?,
         "--flux" => options.flux = flux(&value()?)?,
@@ -145,7 +145,7 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
         "--noise" => options.noise = number()?,
         "--seed" => {
             let text = value()?;
-            let wrong = |_| format!("--seed: `{text}` is not a whole number");
+            let wrong = |_| format!("--seed: `{text}` is not a whole number of 0 or more");
             options.seed = text.parse().map_err(wrong)?;
         }
         "--out" => options.out = PathBuf::from(value()?),
@@ -154,11 +154,14 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
     Ok(())
 }
 
-fn source(text: &str) -> Source {
+fn source(text: &str) -> Result<Source, String> {
     match text {
-        "twin" => Source::Twin,
-        "trajectory" => Source::Trajectory,
-        file => Source::File(PathBuf::from(file)),
+        "twin" => Ok(Source::Twin),
+        "trajectory" => Ok(Source::Trajectory),
+        file if Path::new(file).is_file() => Ok(Source::File(PathBuf::from(file))),
+        other => Err(format!(
+            "--data: `{other}` is neither twin nor trajectory, and no such file is there"
+        )),
     }
 }
 
@@ -211,7 +214,11 @@ fn check(options: &Options) -> Result<(), String> {
     let dim = options.system.edges().len();
     match &options.edges {
         Some(edges) if edges.len() != 2 * dim => {
-            return Err(format!("--box needs {} numbers, two an axis", 2 * dim));
+            return Err(format!(
+                "--box needs {} numbers, two an axis, and {} were given",
+                2 * dim,
+                edges.len()
+            ));
         }
         _ => {}
     }
@@ -221,6 +228,11 @@ fn check(options: &Options) -> Result<(), String> {
     ] {
         if value <= 0.0 {
             return Err(format!("{flag}: {value} must be positive"));
+        }
+    }
+    for (flag, value) in [("--alpha", options.alpha), ("--noise", options.noise)] {
+        if value < 0.0 {
+            return Err(format!("{flag}: {value} must be 0 or more"));
         }
     }
     Ok(())

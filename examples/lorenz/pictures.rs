@@ -41,7 +41,7 @@ fn densities(problem: &Problem, fits: &[Fit]) -> Result<Vec<(String, Vec<f64>)>,
     all.extend(own.map(|(i, fit)| {
         let name = match (i, fit.corrected, fits.iter().any(|f| f.corrected)) {
             (_, true, _) => "corrected, simulated",
-            (_, _, true) => "raw fit, model",
+            (_, _, true) => "plain fit, model",
             _ => "recovered",
         };
         (name.to_string(), fit.rho.clone())
@@ -102,8 +102,9 @@ fn marginals(
         .title(&title(problem, "marginal densities"))
         .chart_size(480, 380);
     for (d, axis) in problem.grid.axes().iter().enumerate() {
-        let corner = if d == 0 {
-            Corner::UpperRight
+        // Beside the last chart, where it hides no peak.
+        let corner = if d + 1 == problem.grid.dim() {
+            Corner::Outside
         } else {
             Corner::None
         };

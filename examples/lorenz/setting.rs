@@ -176,11 +176,11 @@ impl MetricKind {
         Self::W2,
     ];
 
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+    pub fn parse(flag: &str, text: &str) -> std::result::Result<Self, String> {
         let found = Self::ALL.into_iter().find(|m| m.name() == text);
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            format!("--metric: `{text}` is none of {names}")
+            format!("{flag}: `{text}` is none of {names}")
         })
     }
 

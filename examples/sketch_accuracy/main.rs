@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(message) => {
-            eprintln!("sketch_accuracy: {message}\n\n{}", options::USAGE);
+            eprintln!("{}\n\nsketch_accuracy: {message}", options::USAGE);
             return ExitCode::from(2);
         }
     };

@@ -57,7 +57,7 @@ pub struct Options {
     pub tolerance: f64,
     /// Most steps from one start.
     pub iterations: usize,
-    /// Iterates that are averaged once they only jitter.
+    /// Fewest iterates that are averaged once they only jitter; more where each is much like the one before.
     pub average: usize,
     /// Further starts that are tried when those given are used up, scattered around the first of them.
     pub restarts: usize,
@@ -73,7 +73,7 @@ impl Default for Options {
             cap: 0.3,
             scale: Vec::new(),
             tolerance: 1e-8,
-            iterations: 30,
+            iterations: 60,
             average: 12,
             restarts: 20,
             scatter: 0.4,

@@ -57,7 +57,8 @@ impl fmt::Display for Ending {
             Self::Averaged => {
                 "converged: the corrections only jitter; their last iterates are averaged"
             }
-            Self::Unsettled => "not converged: the corrections still change the parameters; if they swing or grow, the model is too coarse",
+            Self::Unsettled => "not converged: the corrections still change the parameters; allow more iterations, and if steps swing, grow or \
+                 all go one way, use a finer model",
         })
     }
 }

@@ -88,15 +88,27 @@ impl Run<'_> {
             } else {
                 window.add(relative, &next.theta);
             }
-            if self.conclude(&window, options.average) {
+            if self.judge(&mut window) {
                 return Ok(Way::Arrived(Ending::Averaged));
-            }
-            if window.len() >= options.average {
-                window = Window::default();
             }
             now = next;
         }
         Ok(Way::Arrived(Ending::Unsettled))
+    }
+
+    /// Whether a full window could be averaged. One that drifts grows, and any other begins anew.
+    fn judge(&mut self, window: &mut Window) -> bool {
+        let least = self.setting.options.average;
+        if window.len() < window.due.max(least) {
+            return false;
+        }
+        if window.drifts(|j| self.setting.size(j, &self.estimate.theta)) {
+            window.double();
+            return false;
+        }
+        let concluded = self.conclude(window, least);
+        *window = Window::default();
+        concluded
     }
 
     /// Takes the mean of at least so many iterates that only jitter; false where they are fewer, or do something else.
