@@ -6,7 +6,7 @@
 mod support;
 
 use pullback::direction::{
-    ConjugateGradient, DataSpace, Dual, Forcing, Nystrom, Preconditioner, Sketched,
+    Auto, ConjugateGradient, DataSpace, Dual, Forcing, Nystrom, Preconditioner, Sketched,
 };
 use pullback::faer::Mat;
 use pullback::loss::{L2Misfit, Observations};
@@ -279,4 +279,22 @@ fn posteriors_and_covariances() {
             report.covariance(Descent::new(&model, &Sum))
         }),
     ]);
+}
+
+#[test]
+fn budgets_below_one_solve() {
+    let auto = |budget| {
+        let direction = Auto {
+            budget,
+            ..Auto::default()
+        };
+        run(&direction, None)
+    };
+    assert!(auto(1).is_ok());
+    check(vec![row(
+        "no budget",
+        "Option",
+        "at least one solve",
+        || auto(0),
+    )]);
 }

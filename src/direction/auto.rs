@@ -5,6 +5,7 @@ use super::data_space::DataSpace;
 use super::dual::{Dual, keeps_mass};
 use super::least_squares::LeastSquares;
 use super::{Damping, Direction, Local, Path, Proposal};
+use crate::check;
 use crate::error::Result;
 use crate::metric::LocalForm;
 
@@ -93,6 +94,12 @@ impl Direction for Auto {
     }
 
     fn check(&self) -> Result<()> {
+        check::option(
+            "the budget of `Auto`",
+            self.budget as f64,
+            self.budget > 0,
+            "allow at least one solve a batch, or name a direction",
+        )?;
         self.iterative.check()
     }
 
