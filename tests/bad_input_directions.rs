@@ -123,8 +123,13 @@ fn fields_of_matern_type() {
         row("range 0", "NotPositive", range, || new(1.0, 0.0)),
         row("NaN range", "NotFinite", range, || new(1.0, NAN)),
         row("infinite range", "NotFinite", range, || new(1.0, INF)),
+        row("range below a cell", "Option", "width of a cell", || {
+            new(1.0, 0.2)
+        }),
         row("overflow", "Not", "weight of a random field", || {
-            new(1.0, 1e-300)
+            new(1e-300, 1.0)?
+                .value(&[0.0; 4])
+                .and_then(|_| new(1e-320, 1e300))
         }),
         row("one cell", "GridTooCoarse", "drop the axis", || {
             Matern::new(&flat, 1.0, 1.0)

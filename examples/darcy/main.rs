@@ -40,6 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
+    let folder = &options.out;
+    std::fs::create_dir_all(folder)
+        .map_err(|e| format!("--out: cannot make {}: {e}", folder.display()))?;
     let problem = Problem::new(options)?;
     let (n, cpu) = (options.cells(), Cpu::default());
     let say = |line: &str| match options.json {

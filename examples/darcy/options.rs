@@ -29,7 +29,7 @@ usage: darcy [options]
   --range LENGTH     correlation length of the prior, the side being 1; 0.3 if not given
   --direction NAME   auto, cg (conjugate gradients), nystrom (the same, preconditioned by a sketch), data (one adjoint
                      a well), dual (one sparse system), sketch (128 random adjoints); auto if not given
-  --rank N           eigenpairs of the posterior; 100 if not given
+  --rank N           eigenpairs of the posterior; 150 if not given
   --seed N           seed of the medium and of the noise; 1 if not given
   --out DIR          where the pictures go; out/darcy if not given
   --quick            32 cells along each side unless --n is given; less than a second
@@ -51,7 +51,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>,
         noise: 0.01,
         range: 0.3,
         direction: "auto".to_string(),
-        rank: 100,
+        rank: 150,
         seed: 1,
         out: PathBuf::from("out/darcy"),
         quick: false,

@@ -17,7 +17,6 @@ pub struct Found<'a> {
 
 /// Draws the page and says where it is.
 pub fn draw(problem: &Problem, found: &Found<'_>, folder: &Path) -> Result<PathBuf, Failure> {
-    std::fs::create_dir_all(folder)?;
     let map = |title: &str, values: &[f64], palette: Palette, label: &str| {
         let axes = problem.grid.axes();
         let field = Field2 {

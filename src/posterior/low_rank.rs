@@ -51,6 +51,8 @@ pub struct Posterior<'a> {
     prior: PriorTerms<'a>,
     backend: &'a dyn Backend,
     solves: usize,
+    /// Whether more pairs were left out than rounding.
+    cut: bool,
 }
 
 impl<'a> Posterior<'a> {
@@ -78,6 +80,7 @@ impl<'a> Posterior<'a> {
         };
         let after = z.solves();
         Ok(Self {
+            cut: pairs.values.len() == rank.rank && rank.rank < mean.len(),
             mean: mean.to_vec(),
             pairs,
             prior,
@@ -174,7 +177,7 @@ impl fmt::Display for Posterior<'_> {
             self.information_gain(),
             self.solves
         )?;
-        if last > 0.1 && self.eigenvalues().len() < self.mean.len() {
+        if last > 0.1 && self.cut {
             write!(
                 f,
                 "\n  the last of {} eigenvalues is {last:.2}: variances are too large; raise the rank",

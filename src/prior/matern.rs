@@ -42,11 +42,18 @@ impl Matern {
     /// The field with this standard deviation and range, for parameters that are cell values on `grid`.
     ///
     /// # Errors
-    /// A deviation or range that is not positive and finite, an axis with a single cell.
+    /// A deviation or range that is not positive and finite, a range shorter than a cell, an axis with a single cell.
     pub fn new(grid: &Grid, deviation: f64, range: f64) -> Result<Self> {
         check::positive("the standard deviation of a random field", &[deviation])?;
         check::positive("the range of a random field", &[range])?;
         grid.check_faces("a random field")?;
+        let coarsest = grid.spacings().iter().fold(0.0, |m: f64, h| m.max(*h));
+        check::option(
+            "the range of a random field",
+            range,
+            range >= coarsest,
+            "take at least the width of a cell: what is shorter has no variance left on this grid",
+        )?;
         // Γ(ν) for ν = 3/2, 1, 1/2.
         let (nu, gamma) = match grid.dim() {
             1 => (1.5, 0.5 * PI.sqrt()),
