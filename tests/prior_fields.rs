@@ -12,7 +12,7 @@ use support::{column, dot, gap, grids, identity, matrix_gap, reference_solve};
 fn fields(grid: &Grid) -> [(&'static str, Box<dyn Prior>); 2] {
     let smooth = Smoothness::new(grid, 1.7).unwrap().with_range(0.6).unwrap();
     [
-        ("Matern", Box::new(Matern::new(grid, 0.8, 0.9).unwrap())),
+        ("Matern", Box::new(Matern::new(grid, 0.8, 1.1).unwrap())),
         ("Smoothness", Box::new(smooth)),
     ]
 }
@@ -137,7 +137,7 @@ fn means_shift_the_field() {
         let n = grid.cells();
         let (mean, theta) = (random::normal(n, 5, 0), random::normal(n, 6, 0));
         let shifted: Vec<f64> = theta.iter().zip(&mean).map(|(t, m)| t + m).collect();
-        let matern = Matern::new(&grid, 0.8, 0.9).unwrap();
+        let matern = Matern::new(&grid, 0.8, 1.1).unwrap();
         let smooth = Smoothness::new(&grid, 1.7)
             .unwrap()
             .with_range(0.6)
