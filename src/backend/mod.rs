@@ -8,6 +8,7 @@ mod cpu;
 mod dense;
 mod krylov;
 mod least_squares;
+mod pool;
 mod reflections;
 mod repeated;
 mod single;
@@ -59,6 +60,20 @@ pub trait Factor: Send + Sync {
     /// [`Error::Singular`] when the answer does not satisfy the equations, whatever
     /// the factorisation said; [`Error::Dimension`] when the rows do not fit.
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats>;
+
+    /// The same from solutions that are nearly right, one for every column of the batch; direct methods have no use
+    /// for them. The answer is as accurate as that of [`solve`](Factor::solve), relative to the batch.
+    ///
+    /// # Errors
+    /// As [`solve`](Factor::solve).
+    fn solve_from(
+        &self,
+        side: Side,
+        _near: MatRef<'_, f64>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        self.solve(side, batch)
+    }
 }
 
 /// What a batched solve found out about itself, worst column.
