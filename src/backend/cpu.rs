@@ -12,7 +12,7 @@ use super::checked::{Checked, Direct};
 use super::krylov::Gmres;
 use super::repeated::Repeated;
 use super::sparse::{Analyses, SparseCholesky, SparseLu};
-use super::structured::{self, StencilSolver, Structured};
+use super::structured::{self, Precision, StencilSolver, Structured};
 use super::{Backend, Factor, SolveStats, check_batch, dense};
 use crate::check;
 use crate::error::Result;
@@ -52,6 +52,8 @@ pub struct Cpu {
     pub krylov_products: usize,
     /// How stencils are solved with.
     pub stencils: StencilSolver,
+    /// The precision of what preconditions them.
+    pub cycles: Precision,
     lu: Analyses<SymbolicLu<usize>>,
     cholesky: Analyses<SymbolicCholesky<usize>>,
 }
@@ -63,6 +65,7 @@ impl Default for Cpu {
             krylov_tolerance: 1e-11,
             krylov_products: 2000,
             stencils: StencilSolver::Auto,
+            cycles: Precision::Auto,
             lu: Analyses::default(),
             cholesky: Analyses::default(),
         }

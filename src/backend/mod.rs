@@ -22,8 +22,8 @@ pub(crate) use dense::{
     symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
-pub use structured::StencilSolver;
 pub(crate) use structured::smooth;
+pub use structured::{Precision, StencilSolver};
 pub(crate) use tally::Tally;
 
 use faer::{MatMut, MatRef};
