@@ -1,9 +1,12 @@
 //! A factorisation whose every answer is put back into the equations.
 
+use std::sync::OnceLock;
+
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{ColRef, Mat, MatMut, MatRef};
+use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
+use super::pool::Pool;
 use super::{Factor, SINGULAR, SolveStats, check_batch};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
@@ -14,11 +17,20 @@ const CHUNK: usize = 16;
 /// A direct solve, taken on trust.
 pub(super) trait Direct: Send + Sync {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>);
+
+    /// A slower and safer way to solve with the same matrix, if there is one and it can be made.
+    fn safer(&self, _matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        None
+    }
 }
 
 impl<D: Direct + ?Sized> Direct for Box<D> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
         (**self).solve(side, batch);
+    }
+
+    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        (**self).safer(matrix)
     }
 }
 
@@ -26,12 +38,32 @@ impl<D: Direct + ?Sized> Direct for Box<D> {
 pub(super) struct Checked<'a, D> {
     operator: Operator<'a>,
     direct: D,
+    /// What is taken where that failed, made when it first did.
+    safer: OnceLock<Option<Box<dyn Direct>>>,
     /// Largest backward error that passes.
     tolerance: f64,
     /// Largest amplification that passes.
     limit: f64,
     /// The sizes of the equations, for A and for Aᵀ, so that their units do not matter.
     units: [Vec<f64>; 2],
+    rooms: Pool<Room>,
+}
+
+/// Right-hand sides, and a residual and its scale for one column.
+struct Room {
+    sides: Mat<f64>,
+    residual: Mat<f64>,
+    size: Mat<f64>,
+}
+
+impl Room {
+    fn new(rows: usize, columns: usize) -> Self {
+        Self {
+            sides: Mat::zeros(rows, columns),
+            residual: Mat::zeros(rows, 1),
+            size: Mat::zeros(rows, 1),
+        }
+    }
 }
 
 impl<'a, D> Checked<'a, D> {
@@ -40,8 +72,10 @@ impl<'a, D> Checked<'a, D> {
             units: [Side::Plain, Side::Transpose].map(|side| operator.row_sizes(side)),
             operator,
             direct,
+            safer: OnceLock::new(),
             tolerance,
             limit: SINGULAR,
+            rooms: Pool::default(),
         }
     }
 
@@ -68,15 +102,21 @@ impl<D: Direct> Factor for Checked<'_, D> {
 
 impl<D: Direct> Checked<'_, D> {
     fn solve_chunk(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
-        let b = x.rb().to_owned();
-        self.direct.solve(side, x.rb_mut());
-        let (mut stats, mut r) = self.judge(side, x.rb(), b.as_ref());
-        if stats.residual > self.tolerance {
-            // One step of iterative refinement mends what mild pivoting trouble left behind.
-            self.direct.solve(side, r.as_mut());
-            x += &r;
-            (stats, _) = self.judge(side, x.rb(), b.as_ref());
-        }
+        let (rows, columns) = x.shape();
+        let fits = |room: &Room| room.sides.shape() == (rows, columns);
+        let make = || Room::new(rows, columns);
+        let stats = self.rooms.with(fits, make, |room| {
+            room.sides.copy_from(x.rb());
+            let stats = self.attempt(&self.direct, side, x.rb_mut(), room);
+            if stats.residual <= self.tolerance {
+                return stats;
+            }
+            let safer = self.safer.get_or_init(|| self.direct.safer(&self.operator));
+            safer.as_ref().map_or(stats, |safer| {
+                x.copy_from(&room.sides);
+                self.attempt(safer, side, x.rb_mut(), room)
+            })
+        });
         // Where positive definiteness is known by construction, no solution is hopeless: weighted Laplacians
         // with nearly empty regions amplify as much as singular matrices do, and are still right.
         let hopeless =
@@ -91,27 +131,46 @@ impl<D: Direct> Checked<'_, D> {
         }
     }
 
-    /// The residual r = b − Ax, and how large it is beside |A||x| + |b|.
-    fn judge(&self, side: Side, x: MatRef<'_, f64>, b: MatRef<'_, f64>) -> (SolveStats, Mat<f64>) {
-        let (mut r, mut size) = (
-            Mat::zeros(x.nrows(), x.ncols()),
-            Mat::zeros(x.nrows(), x.ncols()),
-        );
-        self.operator.apply_into(side, x, r.as_mut());
-        self.operator.magnitude_into(side, x, size.as_mut());
-        r = b - &r;
+    /// Solves for the right-hand sides in x, of which there is a copy in the room.
+    fn attempt(
+        &self,
+        direct: &impl Direct,
+        side: Side,
+        mut x: MatMut<'_, f64>,
+        room: &mut Room,
+    ) -> SolveStats {
+        direct.solve(side, x.rb_mut());
+        let stats = self.judge(side, x.rb(), room);
+        if stats.residual <= self.tolerance {
+            return stats;
+        }
+        // One step of iterative refinement mends what mild pivoting trouble left behind.
+        let mut r = Mat::zeros(x.nrows(), x.ncols());
+        self.operator.apply_into(side, x.rb(), r.as_mut());
+        r = &room.sides - r;
+        direct.solve(side, r.as_mut());
+        x += &r;
+        self.judge(side, x.rb(), room)
+    }
+
+    /// How large the residual r = b − Ax is beside |A||x| + |b|, column by column, as a column stays in the caches.
+    fn judge(&self, side: Side, x: MatRef<'_, f64>, room: &mut Room) -> SolveStats {
         let units = &self.units[usize::from(side == Side::Transpose)];
-        let column = |m: MatRef<'_, f64>, j: usize| largest(m.col(j), units);
-        let stats = (0..x.ncols())
-            .map(|j| {
-                judge_column(
-                    column(r.as_ref(), j),
-                    column(size.as_ref(), j),
-                    column(b, j),
-                )
-            })
-            .fold(SolveStats::default(), SolveStats::worst);
-        (stats, r)
+        let column = |j: usize| {
+            let (r, size) = (&mut room.residual, &mut room.size);
+            let (x, b) = (x.subcols(j, 1), room.sides.col(j));
+            self.operator.apply_into(side, x, r.as_mut());
+            self.operator.magnitude_into(side, x, size.as_mut());
+            let differences = b.iter().zip(r.col(0).iter()).map(|(b, ax)| b - ax);
+            judge_column(
+                largest(differences, units),
+                largest(size.col(0).iter().copied(), units),
+                largest(b.iter().copied(), units),
+            )
+        };
+        (0..x.ncols())
+            .map(column)
+            .fold(SolveStats::default(), SolveStats::worst)
     }
 }
 
@@ -132,8 +191,8 @@ fn judge_column(r: f64, size: f64, b: f64) -> SolveStats {
 }
 
 /// max |vᵢ|/unitᵢ, infinite if any entry is NaN.
-fn largest(v: ColRef<'_, f64>, units: &[f64]) -> f64 {
-    v.iter().zip(units).fold(0.0, |m: f64, (x, unit)| {
+fn largest(v: impl Iterator<Item = f64>, units: &[f64]) -> f64 {
+    v.zip(units).fold(0.0, |m: f64, (x, unit)| {
         if x.is_nan() {
             f64::INFINITY
         } else {

@@ -6,8 +6,10 @@
 mod checked;
 mod cpu;
 mod dense;
+mod general;
 mod krylov;
 mod least_squares;
+mod multifrontal;
 mod pool;
 mod reflections;
 mod repeated;

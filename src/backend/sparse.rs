@@ -45,7 +45,11 @@ impl<S> Default for Analyses<S> {
 
 impl<S> Analyses<S> {
     /// The analysis of this pattern, made now unless it is known.
-    fn of(&self, pattern: Pattern<'_>, analyse: impl FnOnce() -> Result<S>) -> Result<Arc<S>> {
+    pub(super) fn of(
+        &self,
+        pattern: Pattern<'_>,
+        analyse: impl FnOnce() -> Result<S>,
+    ) -> Result<Arc<S>> {
         let ranges: Vec<(usize, usize)> = (0..pattern.ncols())
             .map(|j| pattern.col_range(j))
             .map(|range| (range.start, range.end))

@@ -1,0 +1,162 @@
+//! All that can be known about a factorisation from the pattern of the matrix alone.
+
+use std::ops::Range;
+
+/// Subtrees with at most this share of the work are eliminated side by side. The cut depends on nothing but the
+/// pattern, so that results do not depend on the number of threads.
+const TASK: f64 = 1.0 / 24.0;
+
+/// Supernodes in postorder, their rows, and where everything goes.
+pub(in crate::backend) struct Symbolic {
+    /// The unknowns in the order of their elimination.
+    pub(super) order: Vec<usize>,
+    pub(super) nodes: Vec<Node>,
+    /// Children of all nodes.
+    pub(super) children: Vec<usize>,
+    /// For every node the rows below its own, by position in the order.
+    pub(super) rows: Vec<usize>,
+    /// Where each of these rows stands in the front of the parent.
+    pub(super) relative: Vec<usize>,
+    /// What of the matrix goes into which front.
+    pub(super) entries: Vec<Entry>,
+    /// Subtrees that are eliminated side by side, as ranges of nodes.
+    pub(super) tasks: Vec<Range<usize>>,
+    /// Numbers in the factor.
+    pub(super) len: usize,
+}
+
+/// Columns that are eliminated together: a front of their rows and of those below.
+pub(super) struct Node {
+    /// The first of its columns.
+    pub(super) start: usize,
+    pub(super) width: usize,
+    /// Rows below.
+    pub(super) below: usize,
+    /// Where its part of the factor begins: width + below rows of L, over U in the square on top, and the below rows of
+    /// Uᵀ, both by columns.
+    pub(super) offset: usize,
+    pub(super) parent: Option<usize>,
+    pub(super) rows: usize,
+    pub(super) children: Range<usize>,
+    pub(super) entries: Range<usize>,
+}
+
+impl Node {
+    /// Rows of its front.
+    pub(super) fn size(&self) -> usize {
+        self.width + self.below
+    }
+
+    /// Numbers of the factor that belong to it.
+    pub(super) fn len(&self) -> usize {
+        self.width * (self.width + 2 * self.below)
+    }
+
+    /// Numbers that its elimination adds to other fronts.
+    pub(super) fn update(&self) -> usize {
+        self.below * self.below
+    }
+
+    /// Multiplications of its elimination, roughly.
+    fn work(&self) -> f64 {
+        let (w, r) = (self.width as f64, self.below as f64);
+        w * (w * w / 3.0 + w * r + r * r) + r * r + 1000.0
+    }
+}
+
+/// An entry of the matrix and its place in a front.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    /// Its index in the values of the matrix.
+    pub(super) source: usize,
+    pub(super) row: u32,
+    pub(super) column: u32,
+}
+
+impl Symbolic {
+    pub(super) fn rows(&self, node: &Node) -> &[usize] {
+        &self.rows[node.rows..][..node.below]
+    }
+
+    pub(super) fn relative(&self, node: &Node) -> &[usize] {
+        &self.relative[node.rows..][..node.below]
+    }
+
+    pub(super) fn entries(&self, node: &Node) -> &[Entry] {
+        &self.entries[node.entries.clone()]
+    }
+
+    pub(super) fn children(&self, node: &Node) -> &[usize] {
+        &self.children[node.children.clone()]
+    }
+
+    /// The most rows below any node.
+    pub(super) fn widest(&self) -> usize {
+        self.nodes.iter().map(|node| node.below).max().unwrap_or(0)
+    }
+
+    /// Takes the largest subtrees that are small enough.
+    pub(super) fn cut_into_tasks(&mut self) {
+        let mut work: Vec<f64> = self.nodes.iter().map(Node::work).collect();
+        let mut first: Vec<usize> = (0..self.nodes.len()).collect();
+        for (s, node) in self.nodes.iter().enumerate() {
+            if let Some(parent) = node.parent {
+                work[parent] += work[s];
+                first[parent] = first[parent].min(first[s]);
+            }
+        }
+        let whole: f64 = self.nodes.iter().map(Node::work).sum();
+        let small = |s: usize| work[s] <= TASK * whole;
+        let is_task = |&s: &usize| small(s) && !self.nodes[s].parent.is_some_and(small);
+        let tasks = (0..self.nodes.len()).filter(is_task);
+        self.tasks = tasks.map(|s| first[s]..s + 1).collect();
+    }
+
+    /// Numbers that wait on a stack, at most, while the nodes of a task are eliminated one after another; what the last
+    /// one leaves is kept elsewhere.
+    pub(super) fn stack(&self, task: &Range<usize>) -> usize {
+        let (mut height, mut highest) = (0, 0);
+        for s in task.clone() {
+            let node = &self.nodes[s];
+            let waiting: usize = self.updates_of_children(node);
+            if s + 1 == task.end {
+                break;
+            }
+            highest = highest.max(height + node.update());
+            height = height + node.update() - waiting;
+        }
+        highest
+    }
+
+    fn updates_of_children(&self, node: &Node) -> usize {
+        let children = self.children(node).iter();
+        children.map(|&child| self.nodes[child].update()).sum()
+    }
+
+    /// Memory that the factorisation takes at most, on this thread pool: the factor, and fronts that wait for others.
+    pub(in crate::backend) fn bytes(&self) -> usize {
+        let mut stacks: Vec<usize> = self.tasks.iter().map(|task| self.stack(task)).collect();
+        stacks.sort_unstable_by_key(|&stack| usize::MAX - stack);
+        let threads = rayon::current_num_threads();
+        let side_by_side: usize = stacks.iter().take(threads).sum();
+        let mut waiting: usize = self
+            .tasks
+            .iter()
+            .map(|task| self.nodes[task.end - 1].update())
+            .sum();
+        let mut most = waiting + side_by_side;
+        for node in self.above_tasks().map(|s| &self.nodes[s]) {
+            waiting += node.update();
+            most = most.max(waiting);
+            waiting -= self.updates_of_children(node);
+        }
+        (self.len + most) * size_of::<f64>()
+    }
+
+    /// The nodes that are in no task.
+    pub(super) fn above_tasks(&self) -> impl Iterator<Item = usize> {
+        let starts = [0].into_iter().chain(self.tasks.iter().map(|t| t.end));
+        let ends = self.tasks.iter().map(|t| t.start).chain([self.nodes.len()]);
+        starts.zip(ends).flat_map(|(start, end)| start..end)
+    }
+}
