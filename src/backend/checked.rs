@@ -7,6 +7,7 @@ use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::pool::Pool;
+use super::residual::{self, Equations, Sizes};
 use super::{Factor, SINGULAR, SolveStats, check_batch};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
@@ -44,32 +45,24 @@ pub(super) struct Checked<'a, D> {
     tolerance: f64,
     /// Largest amplification that passes.
     limit: f64,
-    /// The sizes of the equations, for A and for Aᵀ, so that their units do not matter.
-    units: [Vec<f64>; 2],
+    /// One over the sizes of the equations, for A and for Aᵀ, so that their units do not matter.
+    scales: [Vec<f64>; 2],
     rooms: Pool<Room>,
 }
 
-/// Right-hand sides, and a residual and its scale for one column.
+/// Right-hand sides, and room to check answers.
 struct Room {
     sides: Mat<f64>,
-    residual: Mat<f64>,
-    size: Mat<f64>,
-}
-
-impl Room {
-    fn new(rows: usize, columns: usize) -> Self {
-        Self {
-            sides: Mat::zeros(rows, columns),
-            residual: Mat::zeros(rows, 1),
-            size: Mat::zeros(rows, 1),
-        }
-    }
+    residual: residual::Room,
 }
 
 impl<'a, D> Checked<'a, D> {
     pub(super) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
         Self {
-            units: [Side::Plain, Side::Transpose].map(|side| operator.row_sizes(side)),
+            scales: [Side::Plain, Side::Transpose].map(|side| {
+                let sizes = operator.row_sizes(side).into_iter();
+                sizes.map(f64::recip).collect()
+            }),
             operator,
             direct,
             safer: OnceLock::new(),
@@ -104,7 +97,10 @@ impl<D: Direct> Checked<'_, D> {
     fn solve_chunk(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
         let (rows, columns) = x.shape();
         let fits = |room: &Room| room.sides.shape() == (rows, columns);
-        let make = || Room::new(rows, columns);
+        let make = || Room {
+            sides: Mat::zeros(rows, columns),
+            residual: residual::Room::default(),
+        };
         let stats = self.rooms.with(fits, make, |room| {
             room.sides.copy_from(x.rb());
             let stats = self.attempt(&self.direct, side, x.rb_mut(), room);
@@ -139,42 +135,33 @@ impl<D: Direct> Checked<'_, D> {
         mut x: MatMut<'_, f64>,
         room: &mut Room,
     ) -> SolveStats {
+        let equations = Equations {
+            operator: &self.operator,
+            side,
+            b: room.sides.as_ref(),
+            scales: &self.scales[usize::from(side == Side::Transpose)],
+        };
+        let mut judge = |x: MatRef<'_, f64>| {
+            let found = equations.judge(x, &mut room.residual).iter();
+            found
+                .map(judge_column)
+                .fold(SolveStats::default(), SolveStats::worst)
+        };
         direct.solve(side, x.rb_mut());
-        let stats = self.judge(side, x.rb(), room);
+        let stats = judge(x.rb());
         if stats.residual <= self.tolerance {
             return stats;
         }
         // One step of iterative refinement mends what mild pivoting trouble left behind.
-        let mut r = Mat::zeros(x.nrows(), x.ncols());
-        self.operator.apply_into(side, x.rb(), r.as_mut());
-        r = &room.sides - r;
+        let mut r = equations.residual(x.rb());
         direct.solve(side, r.as_mut());
         x += &r;
-        self.judge(side, x.rb(), room)
-    }
-
-    /// How large the residual r = b − Ax is beside |A||x| + |b|, column by column, as a column stays in the caches.
-    fn judge(&self, side: Side, x: MatRef<'_, f64>, room: &mut Room) -> SolveStats {
-        let units = &self.units[usize::from(side == Side::Transpose)];
-        let column = |j: usize| {
-            let (r, size) = (&mut room.residual, &mut room.size);
-            let (x, b) = (x.subcols(j, 1), room.sides.col(j));
-            self.operator.apply_into(side, x, r.as_mut());
-            self.operator.magnitude_into(side, x, size.as_mut());
-            let differences = b.iter().zip(r.col(0).iter()).map(|(b, ax)| b - ax);
-            judge_column(
-                largest(differences, units),
-                largest(size.col(0).iter().copied(), units),
-                largest(b.iter().copied(), units),
-            )
-        };
-        (0..x.ncols())
-            .map(column)
-            .fold(SolveStats::default(), SolveStats::worst)
+        judge(x.rb())
     }
 }
 
-fn judge_column(r: f64, size: f64, b: f64) -> SolveStats {
+fn judge_column(found: &Sizes) -> SolveStats {
+    let (r, size, b) = (found.residual, found.product, found.side);
     if !(r.is_finite() && size.is_finite()) {
         return SolveStats {
             residual: f64::INFINITY,
@@ -188,15 +175,4 @@ fn judge_column(r: f64, size: f64, b: f64) -> SolveStats {
         amplification: if size == 0.0 { 0.0 } else { size / b },
         iterations: 0,
     }
-}
-
-/// max |vᵢ|/unitᵢ, infinite if any entry is NaN.
-fn largest(v: impl Iterator<Item = f64>, units: &[f64]) -> f64 {
-    v.zip(units).fold(0.0, |m: f64, (x, unit)| {
-        if x.is_nan() {
-            f64::INFINITY
-        } else {
-            m.max(x.abs() / unit)
-        }
-    })
 }

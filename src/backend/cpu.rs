@@ -7,11 +7,12 @@ use faer::linalg::solvers::PartialPivLu;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::sparse::linalg::cholesky::SymbolicCholesky;
 
+use super::analyses::Analyses;
 use super::checked::{Checked, Direct};
 use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
 use super::repeated::Repeated;
-use super::sparse::{Analyses, SparseCholesky};
+use super::sparse::SparseCholesky;
 use super::structured::{self, StencilSolver, Structured};
 use super::{Backend, Factor, SolveStats, check_batch, dense};
 use crate::check;

@@ -6,9 +6,10 @@ use faer::MatMut;
 use faer::sparse::SparseColMatRef;
 use faer::sparse::linalg::lu::SymbolicLu;
 
+use super::analyses::Analyses;
 use super::checked::Direct;
 use super::multifrontal::{Multifrontal, Symbolic};
-use super::sparse::{Analyses, SparseLu};
+use super::sparse::SparseLu;
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};
 

@@ -76,6 +76,7 @@ impl Symbolic {
                 below: self.rows.len() - first,
                 offset: self.len,
                 parent: parents[s],
+                level: 0,
                 rows: first,
                 children: kin..self.children.len(),
                 entries: 0..0,

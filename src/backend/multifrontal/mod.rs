@@ -8,6 +8,7 @@ mod symbolic;
 mod tree;
 
 pub(super) use symbolic::Symbolic;
+pub(super) use tree::{Tree, inverse};
 
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use faer::sparse::SparseColMatRef;
 
 use self::front::Source;
 use self::solve::Factors;
+use super::analyses::Analyses;
 use super::checked::Direct;
-use super::pool::Pool;
-use super::sparse::Analyses;
+use super::interleaved::Rooms;
 use crate::error::Result;
 use crate::operator::Side;
 
@@ -30,13 +31,7 @@ pub(super) struct Multifrontal {
     values: Vec<f64>,
     /// What L U is equal to.
     side: Side,
-    rooms: Pool<Room>,
-}
-
-/// Unknowns in the order of elimination, columns interleaved, and the rows below one node.
-struct Room {
-    x: Vec<f64>,
-    below: Vec<f64>,
+    rooms: Rooms,
 }
 
 impl Multifrontal {
@@ -61,18 +56,13 @@ impl Multifrontal {
             symbolic,
             values,
             side,
-            rooms: Pool::default(),
+            rooms: Rooms::default(),
         }))
     }
 }
 
 impl Direct for Multifrontal {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) {
-        let columns = batch.ncols();
-        if columns == 0 {
-            return;
-        }
-        let (n, below) = (batch.nrows(), self.symbolic.widest());
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
         let side = if side == self.side {
             Side::Plain
         } else {
@@ -82,25 +72,8 @@ impl Direct for Multifrontal {
             symbolic: &self.symbolic,
             values: &self.values,
         };
-        let make = || Room {
-            x: vec![0.0; n * columns],
-            below: vec![0.0; below * columns],
-        };
-        self.rooms.with(
-            |room| room.x.len() == n * columns,
-            make,
-            |Room { x, below }| {
-                let order = &self.symbolic.order;
-                for (x, &i) in x.chunks_mut(columns).zip(order) {
-                    x.iter_mut()
-                        .enumerate()
-                        .for_each(|(j, x)| *x = batch[(i, j)]);
-                }
-                factors.solve(side, columns, x, below);
-                for (x, &i) in x.chunks(columns).zip(order) {
-                    x.iter().enumerate().for_each(|(j, x)| batch[(i, j)] = *x);
-                }
-            },
-        );
+        let order = |position: usize| self.symbolic.order[position];
+        let order = (order, self.symbolic.tallest());
+        self.rooms.solve(order, batch, |x| factors.solve(side, x));
     }
 }

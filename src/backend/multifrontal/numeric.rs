@@ -27,39 +27,51 @@ pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Optio
 }
 
 fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -> Option<()> {
-    let (tasks, above) = share_out(symbolic, values);
+    let (tasks, levels) = share_out(symbolic, values);
     let mut updates: Vec<Update> = vec![Vec::new(); symbolic.nodes.len()];
+    let tasks = tasks.into_par_iter();
     let done: Option<Vec<(usize, Update)>> = tasks
-        .into_par_iter()
         .map(|task| eliminate_task(symbolic, source, task))
         .collect();
     for (node, update) in done? {
         updates[node] = update;
     }
-    for (s, values) in above {
-        let node = &symbolic.nodes[s];
-        let children = symbolic.children(node).iter();
-        let children: Vec<(usize, Update)> = children
-            .map(|&child| (child, std::mem::take(&mut updates[child])))
+    for level in levels {
+        let level: Vec<_> = level
+            .into_iter()
+            .map(|(s, values)| {
+                let children = symbolic.children(&symbolic.nodes[s]).iter();
+                let updates = children.map(|&c| (c, std::mem::take(&mut updates[c])));
+                (s, values, updates.collect::<Vec<_>>())
+            })
             .collect();
-        let lent = || children.iter().map(|(child, update)| (*child, &update[..]));
-        let mut rest = vec![0.0; node.update()];
-        Front {
-            symbolic,
-            node,
-            source,
+        let done: Option<Vec<(usize, Update)>> = level
+            .into_par_iter()
+            .map(|(s, values, children)| {
+                let node = &symbolic.nodes[s];
+                let lent = || children.iter().map(|(child, update)| (*child, &update[..]));
+                let mut rest = vec![0.0; node.update()];
+                let front = Front {
+                    symbolic,
+                    node,
+                    source,
+                };
+                front.eliminate(lent, values, &mut rest)?;
+                Some((s, rest))
+            })
+            .collect();
+        for (node, update) in done? {
+            updates[node] = update;
         }
-        .eliminate(lent, values, &mut rest)?;
-        updates[s] = rest;
     }
     Some(())
 }
 
-/// Every node gets its part of the factor: those of tasks, and those above them.
+/// Every node gets its part of the factor: those of tasks, and those above them, level by level.
 fn share_out<'v>(
     symbolic: &Symbolic,
     mut values: &'v mut [f64],
-) -> (Vec<Vec<Part<'v>>>, Vec<Part<'v>>) {
+) -> (Vec<Vec<Part<'v>>>, Vec<Vec<Part<'v>>>) {
     let mut parts = symbolic.nodes.iter().enumerate().map(|(s, node)| {
         let (part, others) = std::mem::take(&mut values).split_at_mut(node.len());
         values = others;
@@ -72,7 +84,13 @@ fn share_out<'v>(
         next = task.end;
     }
     above.extend(parts);
-    (tasks, above)
+    let mut levels: Vec<Vec<Part<'v>>> = Vec::new();
+    for (s, part) in above {
+        let level = symbolic.nodes[s].level;
+        levels.resize_with(levels.len().max(level), Vec::new);
+        levels[level - 1].push((s, part));
+    }
+    (tasks, levels)
 }
 
 /// Eliminates a subtree, with updates on a stack, and returns that of its last node.

@@ -36,6 +36,8 @@ pub(super) struct Node {
     /// Uᵀ, both by columns.
     pub(super) offset: usize,
     pub(super) parent: Option<usize>,
+    /// 0 within tasks, else one more than the highest child.
+    pub(super) level: usize,
     pub(super) rows: usize,
     pub(super) children: Range<usize>,
     pub(super) entries: Range<usize>,
@@ -91,7 +93,7 @@ impl Symbolic {
     }
 
     /// The most rows below any node.
-    pub(super) fn widest(&self) -> usize {
+    pub(super) fn tallest(&self) -> usize {
         self.nodes.iter().map(|node| node.below).max().unwrap_or(0)
     }
 
@@ -110,6 +112,13 @@ impl Symbolic {
         let is_task = |&s: &usize| small(s) && !self.nodes[s].parent.is_some_and(small);
         let tasks = (0..self.nodes.len()).filter(is_task);
         self.tasks = tasks.map(|s| first[s]..s + 1).collect();
+        for s in 0..self.nodes.len() {
+            if !small(s) {
+                let children = self.children(&self.nodes[s]).iter();
+                let highest = children.map(|&c| self.nodes[c].level).max();
+                self.nodes[s].level = highest.unwrap_or(0) + 1;
+            }
+        }
     }
 
     /// Numbers that wait on a stack, at most, while the nodes of a task are eliminated one after another; what the last
@@ -145,18 +154,19 @@ impl Symbolic {
             .map(|task| self.nodes[task.end - 1].update())
             .sum();
         let mut most = waiting + side_by_side;
-        for node in self.above_tasks().map(|s| &self.nodes[s]) {
-            waiting += node.update();
+        let highest = self.nodes.iter().map(|node| node.level).max().unwrap_or(0);
+        // Updates made and given up, level by level.
+        let mut levels = vec![(0, 0); highest];
+        for node in self.nodes.iter().filter(|node| node.level > 0) {
+            let (made, used) = &mut levels[node.level - 1];
+            *made += node.update();
+            *used += self.updates_of_children(node);
+        }
+        for (made, used) in levels {
+            waiting += made;
             most = most.max(waiting);
-            waiting -= self.updates_of_children(node);
+            waiting -= used;
         }
         (self.len + most) * size_of::<f64>()
-    }
-
-    /// The nodes that are in no task.
-    pub(super) fn above_tasks(&self) -> impl Iterator<Item = usize> {
-        let starts = [0].into_iter().chain(self.tasks.iter().map(|t| t.end));
-        let ends = self.tasks.iter().map(|t| t.start).chain([self.nodes.len()]);
-        starts.zip(ends).flat_map(|(start, end)| start..end)
     }
 }

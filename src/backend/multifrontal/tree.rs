@@ -9,9 +9,9 @@ type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 const RELAXED: [(usize, f64); 4] = [(8, 0.9), (24, 0.4), (64, 0.2), (usize::MAX, 0.05)];
 
 /// Supernodes in postorder: all below a node come before it, one subtree after another.
-pub(super) struct Tree {
+pub(in crate::backend) struct Tree {
     /// The unknowns in the order of their elimination.
-    pub(super) order: Vec<usize>,
+    pub(in crate::backend) order: Vec<usize>,
     /// How many of them belong to each supernode.
     pub(super) widths: Vec<usize>,
     /// The supernode that waits for each.
@@ -20,7 +20,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// The tree of a symmetric pattern whose unknowns are eliminated in this order, but for what changes no fill.
-    pub(super) fn new(pattern: Pattern<'_>, order: &[usize]) -> Self {
+    pub(in crate::backend) fn new(pattern: Pattern<'_>, order: &[usize]) -> Self {
         let columns = Columns::new(pattern, order);
         let mut groups = Groups::fundamental(&columns);
         groups.relax(&columns);
@@ -187,7 +187,7 @@ fn postorder(roots: impl Iterator<Item = usize>, children: &[Vec<usize>]) -> Vec
 }
 
 /// Where each unknown stands in an order of all.
-pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
+pub(in crate::backend) fn inverse(order: &[usize]) -> Vec<usize> {
     inverse_of(order, order.len())
 }
 

@@ -5,9 +5,10 @@ use faer::sparse::linalg::cholesky::SymbolicCholesky;
 use faer::{Mat, MatMut};
 
 use super::dissection;
+use crate::backend::analyses::Analyses;
 use crate::backend::checked::Direct;
 use crate::backend::general::{self, GeneralAnalyses};
-use crate::backend::sparse::{Analyses, SparseCholesky};
+use crate::backend::sparse::SparseCholesky;
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil, View};
 

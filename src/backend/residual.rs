@@ -1,0 +1,147 @@
+//! How well answers satisfy their equations.
+
+use faer::{Mat, MatMut, MatRef};
+
+use crate::operator::{Operator, Side, Stencil, View};
+
+/// max |rᵢ|/uᵢ, max (|A||x|)ᵢ/uᵢ and max |bᵢ|/uᵢ of one column, with r = b − Ax and the sizes u of the equations.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sizes {
+    pub(super) residual: f64,
+    pub(super) product: f64,
+    pub(super) side: f64,
+}
+
+/// Equations A X = B or Aᵀ X = B.
+#[derive(Clone, Copy)]
+pub(super) struct Equations<'a> {
+    pub(super) operator: &'a Operator<'a>,
+    pub(super) side: Side,
+    pub(super) b: MatRef<'a, f64>,
+    /// 1/u.
+    pub(super) scales: &'a [f64],
+}
+
+/// Products with one column, or with one line of a stencil, and what was found out about every column.
+#[derive(Default)]
+pub(super) struct Room {
+    product: Vec<f64>,
+    magnitude: Vec<f64>,
+    /// What the gauge adds to both.
+    shifts: Vec<[f64; 2]>,
+    found: Vec<Sizes>,
+}
+
+impl Equations<'_> {
+    /// The sizes of every column.
+    pub(super) fn judge<'r>(&self, x: MatRef<'_, f64>, room: &'r mut Room) -> &'r [Sizes] {
+        room.found.clear();
+        room.found.resize(x.ncols(), Sizes::default());
+        match self.operator.view() {
+            View::Stencil(stencil) if x.row_stride() == 1 && self.b.row_stride() == 1 => {
+                self.judge_lines(stencil, x, room);
+            }
+            _ => self.judge_columns(x, room),
+        }
+        &room.found
+    }
+
+    fn judge_columns(&self, x: MatRef<'_, f64>, room: &mut Room) {
+        let n = self.scales.len();
+        let (product, magnitude) = (&mut room.product, &mut room.magnitude);
+        product.resize(n, 0.0);
+        magnitude.resize(n, 0.0);
+        for (j, found) in room.found.iter_mut().enumerate() {
+            let x = x.subcols(j, 1);
+            let out = MatMut::from_column_major_slice_mut(product, n, 1);
+            self.operator.apply_into(self.side, x, out);
+            let out = MatMut::from_column_major_slice_mut(magnitude, n, 1);
+            self.operator.magnitude_into(self.side, x, out);
+            match contiguous(self.b, j) {
+                Some(b) => found.note(b, product, magnitude, self.scales),
+                None => {
+                    let b: Vec<f64> = self.b.col(j).iter().copied().collect();
+                    found.note(&b, product, magnitude, self.scales);
+                }
+            }
+        }
+    }
+
+    /// All columns for one line of cells after another, as the coefficients of a line stay in the caches.
+    fn judge_lines(&self, stencil: &Stencil, x: MatRef<'_, f64>, room: &mut Room) {
+        let columns =
+            || (0..x.ncols()).filter_map(|j| Some((contiguous(x, j)?, contiguous(self.b, j)?)));
+        room.shifts.clear();
+        room.shifts
+            .extend(columns().map(|(x, _)| shifts(stencil.gauge(), x)));
+        for line in stencil.couplings(self.side).lines() {
+            let found = room.found.iter_mut().zip(&room.shifts);
+            for ((x, b), (found, [of_product, of_magnitude])) in columns().zip(found) {
+                let (product, magnitude) = (&mut room.product, &mut room.magnitude);
+                product.clear();
+                product.resize(line.len, *of_product);
+                magnitude.clear();
+                magnitude.resize(line.len, *of_magnitude);
+                let x = x.as_chunks().0;
+                let out = product.as_chunks_mut().0;
+                stencil.add_line::<1>(self.side, line, (x, out), |c, x| c * x);
+                let out = magnitude.as_chunks_mut().0;
+                stencil.add_line::<1>(self.side, line, (x, out), |c, x| (c * x).abs());
+                found.note(
+                    &b[line.cells()],
+                    product,
+                    magnitude,
+                    &self.scales[line.cells()],
+                );
+            }
+        }
+    }
+
+    /// b − Ax.
+    pub(super) fn residual(&self, x: MatRef<'_, f64>) -> Mat<f64> {
+        let mut r = Mat::zeros(x.nrows(), x.ncols());
+        self.operator.apply_into(self.side, x, r.as_mut());
+        self.b - r
+    }
+}
+
+impl Sizes {
+    /// Takes further equations into account.
+    fn note(&mut self, b: &[f64], product: &[f64], magnitude: &[f64], scales: &[f64]) {
+        let residual = b.iter().zip(product).map(|(b, ax)| b - ax);
+        self.residual = self.residual.max(largest(residual, scales));
+        let magnitude = magnitude.iter().copied();
+        self.product = self.product.max(largest(magnitude, scales));
+        self.side = self.side.max(largest(b.iter().copied(), scales));
+    }
+}
+
+/// max |vᵢ|·scaleᵢ, infinite if any entry is NaN.
+fn largest(v: impl Iterator<Item = f64>, scales: &[f64]) -> f64 {
+    let (mut largest, mut broken) = (0.0, 0.0);
+    for (v, scale) in v.zip(scales) {
+        let size = v.abs() * scale;
+        largest = if size > largest { size } else { largest };
+        // 0, or NaN for what is not finite.
+        broken += size - size;
+    }
+    if broken == 0.0 {
+        largest
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// c Σx and |c| Σ|x|.
+fn shifts(gauge: f64, x: &[f64]) -> [f64; 2] {
+    if gauge == 0.0 {
+        return [0.0; 2];
+    }
+    let sum: f64 = x.iter().sum();
+    let size: f64 = x.iter().map(|x| x.abs()).sum();
+    [gauge * sum, gauge.abs() * size]
+}
+
+fn contiguous(m: MatRef<'_, f64>, j: usize) -> Option<&[f64]> {
+    m.col(j).try_as_col_major().map(|column| column.as_slice())
+}
