@@ -176,3 +176,39 @@ fn judge_column(found: &Sizes) -> SolveStats {
         iterations: 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Divides by a number that need not be the right one.
+    struct Divide(f64, Option<f64>);
+
+    impl Direct for Divide {
+        fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
+            let columns = batch.rb_mut().col_iter_mut();
+            columns.for_each(|column| column.iter_mut().for_each(|x| *x /= self.0));
+        }
+
+        fn safer(&self, _: &Operator<'_>) -> Option<Box<dyn Direct>> {
+            Some(Box::new(Divide(self.1?, None)))
+        }
+    }
+
+    #[test]
+    fn answers_that_fail_are_refined_and_then_found_the_safer_way() {
+        let solve = |direct: Divide| {
+            let two = Operator::diagonal(vec![2.0; 3]);
+            let mut x = Mat::from_fn(3, 20, |i, j| (i + j) as f64);
+            let stats = Checked::new(two, direct, 1e-11).solve(Side::Plain, x.as_mut())?;
+            assert!(stats.residual <= 1e-11 && (x[(2, 19)] - 10.5).abs() < 1e-9);
+            Ok::<_, Error>(())
+        };
+        assert!(solve(Divide(2.0, None)).is_ok());
+        assert!(solve(Divide(2.000001, None)).is_ok(), "one refinement");
+        assert!(solve(Divide(5.0, None)).is_err());
+        assert!(solve(Divide(5.0, Some(2.0))).is_ok());
+        assert!(solve(Divide(0.0, Some(2.0))).is_ok());
+        assert!(solve(Divide(5.0, Some(3.0))).is_err());
+    }
+}

@@ -98,3 +98,43 @@ impl Direct for Dominant<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use faer::sparse::{SparseColMat, Triplet};
+
+    use super::*;
+
+    fn matrix(rows: &[&[f64]]) -> SparseColMat<usize, f64> {
+        let entries = rows.iter().enumerate().flat_map(|(i, row)| {
+            let row = row.iter().enumerate().filter(|(_, v)| **v != 0.0);
+            row.map(move |(j, v)| Triplet::new(i, j, *v))
+        });
+        let entries: Vec<_> = entries.collect();
+        SparseColMat::try_new_from_triplets(rows.len(), rows.len(), &entries).unwrap()
+    }
+
+    #[test]
+    fn a_diagonal_dominates_columns_or_rows_or_neither() {
+        let columns = matrix(&[&[2.0, 3.0], &[-2.0, -3.0]]);
+        let rows = matrix(&[&[2.0, -2.0], &[3.0, 3.0]]);
+        let neither = matrix(&[&[2.0, 3.0], &[3.0, 2.0]]);
+        assert_eq!(dominated(columns.as_ref()), Some(Side::Plain));
+        assert_eq!(dominated(rows.as_ref()), Some(Side::Transpose));
+        assert_eq!(dominated(neither.as_ref()), None);
+    }
+
+    #[test]
+    fn pivoting_is_left_out_only_where_it_may_be() {
+        let without = |rows: &[&[f64]]| {
+            let (a, analyses) = (matrix(rows), Analyses::default());
+            let side = dominated(a.as_ref()).unwrap();
+            let lu = Multifrontal::new(a.as_ref(), side, &analyses, None).unwrap();
+            lu.is_some()
+        };
+        assert!(without(&[&[2.0, 1.0], &[-1.0, 3.0]]));
+        assert!(!without(&[&[2.0, 1.0], &[0.0, 3.0]]), "half a pattern");
+        assert!(!without(&[&[1.0, -1.0], &[-1.0, 1.0]]), "a singular matrix");
+        assert!(!without(&[&[0.0, 0.0], &[0.0, 1.0]]), "an empty column");
+    }
+}

@@ -5,7 +5,7 @@ use faer::sparse::SymbolicSparseColMatRef;
 use faer::sparse::linalg::amd;
 
 use super::symbolic::{Entry, Node, Symbolic};
-use super::tree::{Tree, children, inverse};
+use super::tree::{Children, Tree, inverse};
 use crate::error::{Error, Result};
 
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
@@ -47,8 +47,9 @@ impl Symbolic {
         (widths, parents): (&[usize], &[Option<usize>]),
     ) {
         let mut seen = vec![usize::MAX; position.len()];
-        let mut start = 0;
-        for (s, children) in children(parents).iter().enumerate() {
+        let (mut start, family) = (0, Children::new(parents));
+        for s in 0..widths.len() {
+            let children = family.of(s);
             let (end, first) = (start + widths[s], self.rows.len());
             let mut add = |row: usize, rows: &mut Vec<usize>| {
                 if row >= end && seen[row] != s {
@@ -114,24 +115,36 @@ impl Symbolic {
         for (s, node) in self.nodes.iter().enumerate() {
             owner[node.start..node.start + node.width].fill(s);
         }
-        let mut entries = vec![Vec::new(); self.nodes.len()];
-        for column in 0..pattern.ncols() {
-            for source in pattern.col_range(column) {
-                let (i, j) = (position[pattern.row_idx()[source]], position[column]);
-                let s = owner[i.min(j)];
-                let [row, column] = [i, j].map(|i| self.local(&self.nodes[s], i) as u32);
-                entries[s].push(Entry {
-                    source,
-                    row,
-                    column,
-                });
-            }
+        let places = |column: usize| {
+            let sources = pattern.col_range(column);
+            let j = position[column];
+            sources.map(move |source| (source, position[pattern.row_idx()[source]], j))
+        };
+        let mut next = vec![0; self.nodes.len() + 1];
+        for (_, i, j) in (0..pattern.ncols()).flat_map(places) {
+            next[owner[i.min(j)] + 1] += 1;
         }
-        for (node, entries) in self.nodes.iter_mut().zip(entries) {
-            let first = self.entries.len();
-            self.entries.extend(entries);
-            node.entries = first..self.entries.len();
+        for (s, node) in self.nodes.iter_mut().enumerate() {
+            next[s + 1] += next[s];
+            node.entries = next[s]..next[s + 1];
         }
+        let none = Entry {
+            source: 0,
+            row: 0,
+            column: 0,
+        };
+        let mut entries = vec![none; next[self.nodes.len()]];
+        for (source, i, j) in (0..pattern.ncols()).flat_map(places) {
+            let s = owner[i.min(j)];
+            let [row, column] = [i, j].map(|i| self.local(&self.nodes[s], i) as u32);
+            entries[next[s]] = Entry {
+                source,
+                row,
+                column,
+            };
+            next[s] += 1;
+        }
+        self.entries = entries;
     }
 }
 
@@ -141,17 +154,24 @@ fn is_symmetric(pattern: Pattern<'_>) -> bool {
     if pattern.nrows() != n {
         return false;
     }
-    // The columns of every row, and so the rows of every column of the transpose, in order.
-    let mut columns = vec![Vec::new(); n];
-    for j in 0..n {
-        for i in pattern.row_idx_of_col(j) {
-            columns[i].push(j);
-        }
+    // The rows of every column of the transpose, in order; `next` is where one more goes.
+    let columns = || (0..n).flat_map(|j| pattern.row_idx_of_col(j).map(move |i| (i, j)));
+    let mut next = vec![0; n + 1];
+    columns().for_each(|(i, _)| next[i + 1] += 1);
+    (0..n).for_each(|i| next[i + 1] += next[i]);
+    let mut transposed = vec![0; next[n]];
+    for (i, j) in columns() {
+        transposed[next[i]] = j;
+        next[i] += 1;
     }
-    columns.iter().enumerate().all(|(j, columns)| {
-        let mut rows: Vec<usize> = pattern.row_idx_of_col(j).collect();
+    let (mut start, mut rows) = (0, Vec::new());
+    (0..n).all(|j| {
+        rows.clear();
+        rows.extend(pattern.row_idx_of_col(j));
         rows.sort_unstable();
-        rows == *columns
+        let range = start..next[j];
+        start = next[j];
+        rows == transposed[range]
     })
 }
 

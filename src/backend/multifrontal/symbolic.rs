@@ -170,3 +170,27 @@ impl Symbolic {
         (self.len + most) * size_of::<f64>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::Stencil;
+
+    #[test]
+    fn the_nodes_hold_every_unknown_once_and_fronts_are_paid_for() {
+        for shape in [&[1][..], &[500], &[40, 30], &[9, 10, 11]] {
+            let matrix = Stencil::new(shape).compress();
+            let symbolic = Symbolic::new(matrix.symbolic(), None).unwrap().unwrap();
+            let mut order = symbolic.order.clone();
+            order.sort_unstable();
+            assert!(order.iter().copied().eq(0..matrix.ncols()));
+            let width: usize = symbolic.nodes.iter().map(|node| node.width).sum();
+            assert_eq!(width, matrix.ncols());
+            let highest = symbolic.nodes.iter().map(Node::update).max().unwrap();
+            assert!(symbolic.bytes() >= (symbolic.len + highest) * size_of::<f64>());
+            let within: usize = symbolic.tasks.iter().map(ExactSizeIterator::len).sum();
+            let above = symbolic.nodes.iter().filter(|node| node.level > 0).count();
+            assert_eq!(within + above, symbolic.nodes.len());
+        }
+    }
+}

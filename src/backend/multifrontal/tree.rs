@@ -75,9 +75,9 @@ impl Groups {
             widths: vec![1; n],
             entries: columns.counts.clone(),
         };
-        let children = children(&columns.parents);
-        for (parent, children) in children.iter().enumerate() {
-            if let [child] = children[..]
+        let children = Children::new(&columns.parents);
+        for parent in 0..n {
+            if let [child] = *children.of(parent)
                 && columns.counts[child] == columns.counts[parent] + 1
             {
                 groups.join(child, parent);
@@ -113,10 +113,14 @@ impl Groups {
 
     /// Joins groups with those that wait for them, smallest first, where that costs few zeros.
     fn relax(&mut self, columns: &Columns) {
-        let parents = self.parents(columns);
-        for (parent, mut children) in children(&parents).into_iter().enumerate() {
-            children.sort_by_key(|&c| (self.zeros_with(c, parent, columns), c));
-            for child in children {
+        let children = Children::new(&self.parents(columns));
+        let mut by_zeros = Vec::new();
+        for parent in 0..columns.counts.len() {
+            let zeros = children.of(parent).iter();
+            by_zeros.clear();
+            by_zeros.extend(zeros.map(|&c| (self.zeros_with(c, parent, columns), c)));
+            by_zeros.sort_unstable();
+            for &(_, child) in &by_zeros {
                 let zeros = self.zeros_with(child, parent, columns);
                 let width = self.widths[child] + self.widths[parent];
                 let size = storage(width, columns.counts[parent] - 1);
@@ -139,21 +143,26 @@ impl Groups {
 
     fn in_postorder(mut self, columns: &Columns, order: &[usize]) -> Tree {
         let parents = self.parents(columns);
-        let mut members = vec![Vec::new(); order.len()];
-        for column in 0..order.len() {
-            members[self.find(column)].push(column);
-        }
         let roots = (0..order.len()).filter(|&j| self.into[j] == j && parents[j].is_none());
-        let sequence = postorder(roots, &children(&parents));
+        let sequence = postorder(roots, &Children::new(&parents));
+        // Where each group stands in the sequence, and where its next column goes.
         let place = inverse_of(&sequence, order.len());
-        let columns = sequence.iter().flat_map(|&group| &members[group]);
+        let (mut next, mut end) = (vec![0; order.len()], 0);
+        for &group in &sequence {
+            next[group] = end;
+            end += self.widths[group];
+        }
+        let mut reordered = vec![0; order.len()];
+        for (column, &unknown) in order.iter().enumerate() {
+            let group = self.find(column);
+            reordered[next[group]] = unknown;
+            next[group] += 1;
+        }
+        let parent = |&group: &usize| parents[group].map(|p| place[p]);
         Tree {
-            order: columns.map(|&column| order[column]).collect(),
-            widths: sequence.iter().map(|&group| members[group].len()).collect(),
-            parents: sequence
-                .iter()
-                .map(|&g| parents[g].map(|p| place[p]))
-                .collect(),
+            order: reordered,
+            widths: sequence.iter().map(|&group| self.widths[group]).collect(),
+            parents: sequence.iter().map(parent).collect(),
         }
     }
 }
@@ -163,24 +172,46 @@ fn storage(width: usize, below: usize) -> usize {
     width * (width + 1) / 2 + width * below
 }
 
-pub(super) fn children(parents: &[Option<usize>]) -> Vec<Vec<usize>> {
-    let mut children = vec![Vec::new(); parents.len()];
-    for (child, parent) in parents.iter().enumerate() {
-        if let Some(parent) = *parent {
-            children[parent].push(child);
+/// The children of every node, in order.
+pub(super) struct Children {
+    ends: Vec<usize>,
+    list: Vec<usize>,
+}
+
+impl Children {
+    pub(super) fn new(parents: &[Option<usize>]) -> Self {
+        let mut ends = vec![0; parents.len() + 1];
+        for parent in parents.iter().flatten() {
+            ends[parent + 1] += 1;
         }
+        for i in 1..ends.len() {
+            ends[i] += ends[i - 1];
+        }
+        let mut list = vec![0; ends[parents.len()]];
+        // Where the next child of each goes: in the end, where those of the node end.
+        for (child, parent) in parents.iter().enumerate() {
+            if let Some(parent) = *parent {
+                list[ends[parent]] = child;
+                ends[parent] += 1;
+            }
+        }
+        Self { ends, list }
     }
-    children
+
+    pub(super) fn of(&self, node: usize) -> &[usize] {
+        let start = if node == 0 { 0 } else { self.ends[node - 1] };
+        &self.list[start..self.ends[node]]
+    }
 }
 
 /// Children before parents, without recursion: a chain is as deep as it is long.
-fn postorder(roots: impl Iterator<Item = usize>, children: &[Vec<usize>]) -> Vec<usize> {
+fn postorder(roots: impl Iterator<Item = usize>, children: &Children) -> Vec<usize> {
     let mut sequence = Vec::new();
     let mut waiting: Vec<usize> = roots.collect();
     // Parents before children, last ones first, read backwards.
     while let Some(node) = waiting.pop() {
         sequence.push(node);
-        waiting.extend(&children[node]);
+        waiting.extend(children.of(node));
     }
     sequence.reverse();
     sequence
