@@ -3,14 +3,19 @@
 //! This is the only place that knows a solver. [`Cpu`] looks at the structure of an [`Operator`] and picks
 //! the factorisation; every solve is checked against the matrix, so that a singular one is an error.
 
+mod analyses;
 mod checked;
 mod cpu;
 mod dense;
+mod general;
+mod interleaved;
 mod krylov;
 mod least_squares;
+mod multifrontal;
 mod pool;
 mod reflections;
 mod repeated;
+mod residual;
 mod single;
 mod sparse;
 mod structured;

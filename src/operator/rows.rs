@@ -72,11 +72,11 @@ impl Line {
 
 /// Calls `$f::<…, N>($args)` with the number N of lines beside every line of a box.
 macro_rules! with_sides {
-    ($rows:expr, $call:ident :: < $($generic:ty),* > ( $($arg:expr),* $(,)? )) => {
+    ($rows:expr, $call:ident $(:: < $($generic:ty),* >)? ( $($arg:expr),* $(,)? )) => {
         match $rows.sides() {
-            0 => $call::<$($generic,)* 0>($($arg),*),
-            2 => $call::<$($generic,)* 2>($($arg),*),
-            _ => $call::<$($generic,)* 4>($($arg),*),
+            0 => $call::<$($($generic,)*)? 0>($($arg),*),
+            2 => $call::<$($($generic,)*)? 2>($($arg),*),
+            _ => $call::<$($($generic,)*)? 4>($($arg),*),
         }
     };
 }
