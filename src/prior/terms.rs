@@ -3,7 +3,7 @@
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
-use super::{Prior, diagonal_of_inverse, gram};
+use super::{Prior, diagonal_of_inverse, gram, ready};
 use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::{Error, Result};
@@ -67,7 +67,10 @@ impl<'a> PriorTerms<'a> {
     pub fn factorise(&mut self, backend: &'a dyn Backend) -> Result<()> {
         let factor = match self.only() {
             Some(prior) => prior.precision(&self.theta, backend)?,
-            None => backend.factor(Operator::sparse(self.precision()?).positive_definite())?,
+            None => ready(
+                backend,
+                Operator::sparse(self.precision()?).positive_definite(),
+            )?,
         };
         self.precision = Some(Precision::Made(factor));
         Ok(())
