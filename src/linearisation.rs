@@ -63,11 +63,6 @@ impl Chart {
         }
     }
 
-    /// Whether the reduced variables are θ itself.
-    pub(crate) fn is_identity(&self) -> bool {
-        self.free.len() == self.scale.len() && self.scale.iter().all(|&s| s == 1.0)
-    }
-
     /// From reduced variables to θ.
     pub(crate) fn embed(&self, v: MatRef<'_, f64>) -> Mat<f64> {
         let mut out = Mat::zeros(self.scale.len(), v.ncols());
@@ -134,6 +129,11 @@ impl<'a> Linearisation<'a> {
     pub(crate) fn set_chart(&mut self, chart: Chart) {
         self.chart = chart;
         self.matrix = OnceLock::new();
+    }
+
+    /// The coordinates in which all this is stated.
+    pub(crate) fn chart(&self) -> &Chart {
+        &self.chart
     }
 
     /// Keeps only these of the free parameters; columns of Z that are already known stay known.
