@@ -190,7 +190,8 @@ fn a_covector_that_falls_takes_its_solution_with_it() {
 fn factorisations_are_told_of_nothing_and_nothing_is_kept_for_them() {
     let ((model, loss), watched) = (problem(), Watched::default());
     let descent = Descent::new(&model, &loss).backend(&watched);
-    descent.tolerances(ten()).run(&[0.5; 3], |_| ()).unwrap();
+    let report = descent.tolerances(ten()).run(&[0.5; 3], |_| ()).unwrap();
+    assert!(report.converged(), "{report}");
     let batches = watched.batches.lock().unwrap();
     assert!(
         batches.len() > 8 && batches.iter().all(|b| b.off.is_none()),
