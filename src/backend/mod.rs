@@ -19,7 +19,7 @@ mod tally;
 pub use cpu::Cpu;
 pub(crate) use dense::{
     gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
-    symmetric_solve,
+    symmetric_product_by, symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub use structured::StencilSolver;

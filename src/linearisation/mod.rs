@@ -6,6 +6,7 @@ mod pull;
 
 pub(crate) use chart::Chart;
 pub(crate) use near::Solved;
+pub(crate) use pull::blocks;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -28,6 +28,11 @@ fn cut(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// 0..columns in blocks, for work on columns of the length of a state that need not all be there at once.
+pub(crate) fn blocks(columns: usize) -> impl Iterator<Item = Range<usize>> {
+    cut(columns, WIDTH)
+}
+
 impl Linearisation<'_> {
     /// Zᵀ W for W = `[make(0..n) | make(n..) | …]`, one transposed solve a column.
     ///
