@@ -58,6 +58,9 @@ pub trait Model: Sync {
 
     /// rho ← the solution of g(ρ, θ) = 0; by damped Newton from [`guess`](Model::guess) unless overridden.
     ///
+    /// At the call `rho` holds the state at a θ near by, as along a descent, or zeros: an iteration of your own may
+    /// start there.
+    ///
     /// # Errors
     /// [`Error::Newton`](crate::Error::Newton) when the equations are not met; a model's own failure belongs
     /// into [`Error::Model`](crate::Error::Model).
@@ -76,9 +79,18 @@ pub(crate) fn solve_checked(
     theta: &[f64],
     backend: &dyn Backend,
 ) -> Result<Vec<f64>> {
+    solve_near(model, theta, vec![0.0; model.state_dim()], backend)
+}
+
+/// The same from a state near by.
+pub(crate) fn solve_near(
+    model: &dyn Model,
+    theta: &[f64],
+    mut rho: Vec<f64>,
+    backend: &dyn Backend,
+) -> Result<Vec<f64>> {
     check::length("θ", theta.len(), model.param_dim())?;
     check::finite("θ", theta)?;
-    let mut rho = vec![0.0; model.state_dim()];
     model.solve(theta, &mut rho, backend)?;
     check::finite("the state ρ(θ)", &rho)?;
     Ok(rho)

@@ -13,15 +13,27 @@ pub fn generator(seed: u64, stream: u64) -> impl Rng {
 
 /// A vector of independent standard normal numbers.
 pub fn normal(len: usize, seed: u64, stream: u64) -> Vec<f64> {
+    let mut out = vec![0.0; len];
+    fill_normal(&mut out, seed, stream);
+    out
+}
+
+pub(crate) fn fill_normal(out: &mut [f64], seed: u64, stream: u64) {
     let mut rng = generator(seed, stream);
-    (0..len).map(|_| StandardNormal.sample(&mut rng)).collect()
+    out.fill_with(|| StandardNormal.sample(&mut rng));
 }
 
 /// A vector of independent signs, 1 or −1 with equal chance.
 pub fn signs(len: usize, seed: u64, stream: u64) -> Vec<f64> {
+    let mut out = vec![0.0; len];
+    fill_signs(&mut out, seed, stream);
+    out
+}
+
+pub(crate) fn fill_signs(out: &mut [f64], seed: u64, stream: u64) {
     let mut rng = generator(seed, stream);
     let sign = |up: bool| if up { 1.0 } else { -1.0 };
-    (0..len).map(|_| sign(rng.random())).collect()
+    out.fill_with(|| sign(rng.random()));
 }
 
 /// Independent standard normal numbers, one a call: those of [`normal`] with the same seed and stream.
@@ -40,8 +52,9 @@ pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
 
 /// A matrix of independent standard normal numbers, one stream a column.
 pub fn normal_matrix(nrows: usize, ncols: usize, seed: u64) -> Mat<f64> {
-    let columns: Vec<Vec<f64>> = (0..ncols)
-        .map(|j| normal(nrows, seed, j as u64 + 1))
-        .collect();
-    Mat::from_fn(nrows, ncols, |i, j| columns[j][i])
+    let mut out = Mat::zeros(nrows, ncols);
+    for j in 0..ncols {
+        fill_normal(out.col_as_slice_mut(j), seed, j as u64 + 1);
+    }
+    out
 }

@@ -1,12 +1,16 @@
 //! Dense LU and Cholesky.
 
+use std::ops::Range;
+
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::lu::partial_pivoting::solve as lu;
+use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::solvers::{Llt, PartialPivLu, Solve};
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
+use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle};
 
 use super::checked::Direct;
@@ -106,10 +110,42 @@ pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
 
 /// ZᵀW where that is symmetric: one triangle computed and mirrored.
 pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
+    let mut g = Mat::zeros(z.ncols(), z.ncols());
+    lower_product(g.as_mut(), z, w);
+    mirrored(g)
+}
+
+/// The same for columns of W that are made block by block.
+pub(crate) fn symmetric_product_by(
+    z: MatRef<'_, f64>,
+    blocks: impl Iterator<Item = Range<usize>>,
+    mut made: impl FnMut(MatRef<'_, f64>) -> Result<Mat<f64>>,
+) -> Result<Mat<f64>> {
     let n = z.ncols();
     let mut g = Mat::zeros(n, n);
+    for block in blocks {
+        let (start, rest) = (block.start, n - block.end);
+        let columns = z.subcols(start, block.len());
+        let w = made(columns)?;
+        let mut part = g
+            .as_mut()
+            .submatrix_mut(start, start, n - start, block.len());
+        lower_product(
+            part.rb_mut().subrows_mut(0, block.len()),
+            columns,
+            w.as_ref(),
+        );
+        let below = z.subcols(block.end, rest).transpose();
+        let part = part.subrows_mut(block.len(), rest);
+        matmul(part, Accum::Replace, below, w.as_ref(), 1.0, Par::Seq);
+    }
+    Ok(mirrored(g))
+}
+
+/// The lower triangle of g ← ZᵀW.
+fn lower_product(g: MatMut<'_, f64>, z: MatRef<'_, f64>, w: MatRef<'_, f64>) {
     triangular::matmul(
-        g.as_mut(),
+        g,
         BlockStructure::TriangularLower,
         Accum::Replace,
         z.transpose(),
@@ -119,5 +155,9 @@ pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f
         1.0,
         Par::Seq,
     );
+}
+
+fn mirrored(g: Mat<f64>) -> Mat<f64> {
+    let n = g.nrows();
     Mat::from_fn(n, n, |i, j| if i >= j { g[(i, j)] } else { g[(j, i)] })
 }

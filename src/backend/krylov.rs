@@ -1,10 +1,10 @@
 //! Restarted GMRES for operators known by their products (Saad & Schultz 1986).
 
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{ColMut, MatMut, MatRef};
+use faer::{ColMut, ColRef, MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::{Factor, SolveStats, check_batch};
+use super::{Factor, SolveStats, check_batch, check_near};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 use crate::vector::{dot, norm};
@@ -23,17 +23,37 @@ impl Factor for Gmres<'_> {
         check_batch(batch.rb(), self.operator.nrows())?;
         batch
             .par_col_chunks_mut(1)
-            .map(|column| self.solve_column(side, column.col_mut(0)))
+            .map(|column| self.solve_column(side, None, column.col_mut(0)))
+            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
+    }
+
+    fn solve_from(
+        &self,
+        side: Side,
+        near: MatRef<'_, f64>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        check_batch(batch.rb(), self.operator.nrows())?;
+        check_near(near, batch.rb())?;
+        batch
+            .par_col_chunks_mut(1)
+            .zip(near.par_col_chunks(1))
+            .map(|(column, near)| self.solve_column(side, Some(near.col(0)), column.col_mut(0)))
             .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
     }
 }
 
 impl Gmres<'_> {
-    fn solve_column(&self, side: Side, mut column: ColMut<'_, f64>) -> Result<SolveStats> {
+    fn solve_column(
+        &self,
+        side: Side,
+        near: Option<ColRef<'_, f64>>,
+        mut column: ColMut<'_, f64>,
+    ) -> Result<SolveStats> {
         let b: Vec<f64> = column.rb().iter().copied().collect();
         let norm_b = norm(&b);
-        let mut x = vec![0.0; b.len()];
-        let (mut r, mut spent, mut last) = (b.clone(), 0, f64::INFINITY);
+        let (mut x, mut r) = self.start(side, near, &b);
+        let (mut spent, mut last) = (0, f64::INFINITY);
         // A residual that is NaN is not small either.
         while !small(&r, self.tolerance * norm_b) {
             // A whole cycle that hardly helps will not be followed by one that does.
@@ -46,8 +66,7 @@ impl Gmres<'_> {
             }
             last = norm(&r);
             spent += self.cycle(side, &mut x, &r, self.tolerance * norm_b);
-            let ax = self.product(side, &x);
-            r = b.iter().zip(&ax).map(|(b, a)| b - a).collect();
+            r = self.residual(side, &x, &b);
         }
         column
             .rb_mut()
@@ -60,6 +79,24 @@ impl Gmres<'_> {
             amplification: 0.0,
             iterations: spent,
         })
+    }
+
+    /// Where the iteration starts, and its residual there: at zero where what is near is no better than that.
+    fn start(&self, side: Side, near: Option<ColRef<'_, f64>>, b: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        if let Some(near) = near {
+            let x: Vec<f64> = near.iter().copied().collect();
+            let r = self.residual(side, &x, b);
+            if norm(&r) < norm(b) {
+                return (x, r);
+            }
+        }
+        (vec![0.0; b.len()], b.to_vec())
+    }
+
+    /// b − A x.
+    fn residual(&self, side: Side, x: &[f64], b: &[f64]) -> Vec<f64> {
+        let ax = self.product(side, x);
+        b.iter().zip(&ax).map(|(b, a)| b - a).collect()
     }
 
     /// One Arnoldi cycle: x += the correction that minimises ‖r − A·‖ over the Krylov space.

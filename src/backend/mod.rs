@@ -24,7 +24,7 @@ mod tally;
 pub use cpu::Cpu;
 pub(crate) use dense::{
     gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
-    symmetric_solve,
+    symmetric_product_by, symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub(crate) use structured::smooth;
@@ -79,6 +79,31 @@ pub trait Factor: Send + Sync {
     ) -> Result<SolveStats> {
         self.solve(side, batch)
     }
+
+    /// Says how many columns are to come in all, where they come batch by batch: what pays for many only may then be
+    /// done for them although each batch has few. Changes no answer by more than the accuracy of one.
+    fn expect(&self, columns: usize) {
+        let _ = columns;
+    }
+}
+
+/// x ← A⁻¹b in so many columns, from what x holds, unless that is nothing, or no number as in memory that a caller left
+/// as it was.
+pub(crate) fn improve(
+    factor: &dyn Factor,
+    columns: usize,
+    mut b: Vec<f64>,
+    x: &mut [f64],
+) -> Result<SolveStats> {
+    b.swap_with_slice(x);
+    let (near, rows) = (b, x.len() / columns);
+    let batch = MatMut::from_column_major_slice_mut(x, rows, columns);
+    if near.iter().all(|x| x.is_finite()) && near.iter().any(|x| *x != 0.0) {
+        let near = MatRef::from_column_major_slice(&near, rows, columns);
+        factor.solve_from(Side::Plain, near, batch)
+    } else {
+        factor.solve(Side::Plain, batch)
+    }
 }
 
 /// What a batched solve found out about itself, worst column.
@@ -118,6 +143,13 @@ fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether there is a solution near by for every column.
+fn check_near(near: MatRef<'_, f64>, batch: MatRef<'_, f64>) -> Result<()> {
+    let what = "the solutions near those of a linear solve";
+    check::length(what, near.nrows(), batch.nrows())?;
+    check::length(what, near.ncols(), batch.ncols())
 }
 
 /// Beyond this amplification no digit of a solution is left.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use faer::MatMut;
+use faer::{MatMut, MatRef};
 
 use super::{Backend, Factor, SolveStats};
 use crate::error::Result;
@@ -62,12 +62,31 @@ struct Counted<'a> {
     iterations: &'a AtomicUsize,
 }
 
-impl Factor for Counted<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.solves.fetch_add(batch.ncols(), Ordering::Relaxed);
-        let stats = self.factor.solve(side, batch)?;
+impl Counted<'_> {
+    fn book(&self, columns: usize, solved: Result<SolveStats>) -> Result<SolveStats> {
+        self.solves.fetch_add(columns, Ordering::Relaxed);
+        let stats = solved?;
         self.iterations
             .fetch_add(stats.iterations, Ordering::Relaxed);
         Ok(stats)
+    }
+}
+
+impl Factor for Counted<'_> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        self.book(batch.ncols(), self.factor.solve(side, batch))
+    }
+
+    fn solve_from(
+        &self,
+        side: Side,
+        near: MatRef<'_, f64>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        self.book(batch.ncols(), self.factor.solve_from(side, near, batch))
+    }
+
+    fn expect(&self, columns: usize) {
+        self.factor.expect(columns);
     }
 }

@@ -8,9 +8,9 @@ use super::iterate::Counts;
 use crate::backend::{Backend, Factor, Tally};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linearisation::{Chart, Linearisation};
+use crate::linearisation::{Chart, Linearisation, Solved};
 use crate::metric::Metric;
-use crate::model::solve_checked;
+use crate::model::solve_near;
 use crate::prior::PriorTerms;
 use crate::vector::norm;
 
@@ -50,6 +50,8 @@ pub(super) struct Problem<'a> {
     first_gradient: OnceCell<f64>,
     /// What the directions had to say, once each, with the step before which they said it.
     remarks: RefCell<Vec<Remark>>,
+    /// What was solved for at the point before this one.
+    solved: Cell<Solved>,
 }
 
 /// What a direction had to say.
@@ -86,12 +88,14 @@ impl<'a> Problem<'a> {
             steps: Cell::new(0),
             first_gradient: OnceCell::new(),
             remarks: RefCell::default(),
+            solved: Cell::default(),
         }
     }
 
     /// The first point, where nothing may be wrong.
     pub(super) fn start(&self, theta: &[f64]) -> Result<Point> {
-        let point = self.evaluate(theta.to_vec())?;
+        let nothing = vec![0.0; self.setting.model.state_dim()];
+        let point = self.evaluate(theta.to_vec(), nothing)?;
         if point.loss.is_finite() {
             Ok(point)
         } else {
@@ -99,10 +103,10 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// ρ(θ) and the objective.
-    pub(super) fn evaluate(&self, theta: Vec<f64>) -> Result<Point> {
+    /// ρ(θ), from a state near by, and the objective.
+    fn evaluate(&self, theta: Vec<f64>, near: Vec<f64>) -> Result<Point> {
         self.model_solves.set(self.model_solves.get() + 1);
-        let rho = solve_checked(self.setting.model, &theta, &self.forward)?;
+        let rho = solve_near(self.setting.model, &theta, near, &self.forward)?;
         self.setting.loss.check(&rho)?;
         let mut penalty = 0.0;
         for prior in &self.setting.priors {
@@ -123,6 +127,7 @@ impl<'a> Problem<'a> {
         let mut z = Linearisation::new(self.setting.model, rho, theta, &self.sensitivity)?;
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
+        z.start_from(self.solved.take());
         let metric = self.metric()?;
         let root = match metric {
             Some(metric) => Some(metric.at(rho, &self.geometry)?),
@@ -135,7 +140,7 @@ impl<'a> Problem<'a> {
         if let Some(root) = &root {
             root.project(&mut covector);
         }
-        let [mut grad, mut exact] = pull_back_both(&z, &covector, &whole)?;
+        let [mut grad, mut exact] = pull_back_both(&mut z, &covector, &whole)?;
         let mut prior = None;
         if !self.setting.priors.is_empty() {
             let terms = PriorTerms::at(&self.setting.priors, &point.theta, chart.clone())?;
@@ -245,9 +250,9 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The objective at a trial point. Whatever goes wrong there makes it a bad trial and no more.
-    pub(super) fn attempt(&self, theta: Vec<f64>) -> Option<Point> {
-        match self.evaluate(theta) {
+    /// The objective at a trial point near `from`. Whatever goes wrong there makes it a bad trial and no more.
+    pub(super) fn attempt(&self, theta: Vec<f64>, from: &Point) -> Option<Point> {
+        match self.evaluate(theta, from.rho.clone()) {
             Ok(point) if point.loss.is_finite() => Some(point),
             Ok(point) => {
                 *self.failure.borrow_mut() = Some(format!("the objective is {}", point.loss));
@@ -331,5 +336,11 @@ impl<'a> Problem<'a> {
         let (tangents, adjoints) = here.z.solves();
         self.tangents.set(self.tangents.get() + tangents);
         self.adjoints.set(self.adjoints.get() + adjoints);
+    }
+
+    /// The same, and remembers what was solved for: the next point is near by.
+    pub(super) fn leave(&self, here: Here<'_>) {
+        self.book(&here);
+        self.solved.set(here.z.into_solved());
     }
 }

@@ -42,7 +42,7 @@ impl Problem<'_> {
         rule: &mut dyn StepRule,
     ) -> Result<Outcome> {
         let outcome = self.step_from(&mut here, rule);
-        self.book(&here);
+        self.leave(here);
         if matches!(outcome, Ok(Outcome::Moved(..))) {
             self.stepped();
         }
@@ -101,7 +101,7 @@ impl Problem<'_> {
         let mut tried = 0;
         loop {
             let theta = self.moved(here, &now.proposal.eta, now.scale);
-            let next = self.attempt(theta);
+            let next = self.attempt(theta, here.point);
             let trial = Trial {
                 scale: now.scale,
                 damping: now.damping,

@@ -35,10 +35,12 @@ impl<'a> Curvature<'a> {
         self.z.param_dim()
     }
 
-    /// G V = Zᵀ(M(Z V)): a tangent and an adjoint solve a column.
+    /// G V = Zᵀ(M(Z V)): a tangent and an adjoint solve a column, block by block.
     pub(crate) fn data(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let weighted = self.root.apply(self.z.tangent(v)?.as_ref())?;
-        self.z.adjoint(weighted.as_ref())
+        self.z.pull(v.ncols(), |block| {
+            let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
+            self.root.apply(tangents.as_ref())
+        })
     }
 
     /// (G + C) V, or G V without priors.

@@ -3,8 +3,9 @@
 use faer::{Mat, MatRef};
 
 use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
-use crate::backend::{gram, symmetric_product, symmetric_solve};
+use crate::backend::{gram, symmetric_product_by, symmetric_solve};
 use crate::error::Result;
+use crate::linearisation::blocks;
 use crate::metric::Root;
 use crate::vector::dot;
 
@@ -24,7 +25,7 @@ use crate::vector::dot;
 pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
     // Lifted vectors may be longer (faces outnumber cells): then M Z is the shorter way to the same matrix.
     if root.lifted_dim() > root.dim() {
-        Ok(symmetric_product(z, root.apply(z)?.as_ref()))
+        symmetric_product_by(z, blocks(z.ncols()), |columns| root.apply(columns))
     } else {
         Ok(gram(root.lift(z)?.as_ref()))
     }

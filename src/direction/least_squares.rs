@@ -6,6 +6,8 @@ use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
 use crate::backend::{TriangularForm, minimum_norm};
 use crate::check;
 use crate::error::Result;
+use crate::linearisation::blocks;
+use crate::metric::Root;
 use crate::vector::dot;
 
 /// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖², by QR.
@@ -32,13 +34,13 @@ impl Default for LeastSquares {
 impl Direction for LeastSquares {
     fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
-        let y = root.lift(at.z.matrix()?.as_ref())?;
-        let dual = root.dual(at.covector)?;
-        let mut system = vec![(y, dual)];
-        if let Some(prior) = at.prior {
-            system.push((prior.matrix()?, prior.residual().to_vec()));
-        }
-        let mut form = TriangularForm::of(augmented(&system));
+        let prior = match at.prior {
+            Some(prior) => Some((prior.matrix()?, prior.residual())),
+            None => None,
+        };
+        let below = prior.as_ref().map(|(p, s)| (p.as_ref(), *s));
+        let system = augmented((root, at.z.matrix()?), &root.dual(at.covector)?, below)?;
+        let mut form = TriangularForm::of(system);
         let norms = form.column_norms();
         let scale = unit_scale(&norms);
         form.scale_columns(&scale);
@@ -65,21 +67,31 @@ impl Direction for LeastSquares {
     }
 }
 
-/// The blocks `[A | b]` on top of each other.
-fn augmented(blocks: &[(Mat<f64>, Vec<f64>)]) -> Mat<f64> {
-    let rows: usize = blocks.iter().map(|(a, _)| a.nrows()).sum();
-    let cols = blocks.first().map_or(0, |(a, _)| a.ncols());
-    let mut out = Mat::zeros(rows, cols + 1);
-    let mut row = 0;
-    for (a, b) in blocks {
-        let n = a.nrows();
-        let mut block = out.as_mut().subrows_mut(row, n);
-        block.as_mut().subcols_mut(0, cols).copy_from(a);
-        let b = MatRef::from_column_major_slice(b, n, 1);
-        block.subcols_mut(cols, 1).copy_from(b);
-        row += n;
+/// `[LZ | dual(u)]` above `[P | s]`; what is lifted goes there block by block.
+fn augmented(
+    (root, z): (&dyn Root, &Mat<f64>),
+    dual: &[f64],
+    prior: Option<(MatRef<'_, f64>, &[f64])>,
+) -> Result<Mat<f64>> {
+    let (rows, p) = (dual.len(), z.ncols());
+    let below = prior.map_or(0, |(matrix, _)| matrix.nrows());
+    let mut out = Mat::zeros(rows + below, p + 1);
+    for block in blocks(p) {
+        let lifted = root.lift(z.subcols(block.start, block.len()))?;
+        check::length("the rows of a lifted batch", lifted.nrows(), rows)?;
+        let mut place = out
+            .as_mut()
+            .submatrix_mut(0, block.start, rows, block.len());
+        place.copy_from(&lifted);
     }
-    out
+    let (above, last) = out.col_as_slice_mut(p).split_at_mut(rows);
+    above.copy_from_slice(dual);
+    if let Some((matrix, residual)) = prior {
+        last.copy_from_slice(residual);
+        let mut place = out.as_mut().submatrix_mut(rows, 0, below, p);
+        place.copy_from(matrix);
+    }
+    Ok(out)
 }
 
 struct LeastSquaresPath {

@@ -204,7 +204,7 @@ fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
 fn published<'a>(sketch: &Sketch<'_>, at: &Local<'_>, length: Length) -> Result<SketchedPath<'a>> {
     let dual = at.metric()?.dual(at.covector)?;
     let published = Hutchinson::new(sketch);
-    let matrix = published.matrix().value;
+    let matrix = published.value();
     let column = MatRef::from_column_major_slice(&dual, dual.len(), 1);
     let mut gradient = (matrix.transpose() * column).col_as_slice(0).to_vec();
     if let Some(prior) = at.prior {

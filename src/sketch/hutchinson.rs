@@ -14,15 +14,19 @@
 //!
 //!   m γ = k + m − (r + 1) − (r + 2) (m − 2k/(k + m))/(m + 2).
 
+use std::ops::Range;
+
+use faer::prelude::ReborrowMut;
 use faer::{Mat, MatRef};
 
 use super::estimate::jackknife;
 use super::fit::{Fit, column};
 use super::rows::error_of_mean;
-use super::{Estimate, ProbeKind, Sketch, product};
-use crate::backend::{gram, symmetric_solve};
+use super::{Estimate, ProbeKind, Probes, Sketch, add_product, product};
+use crate::backend::symmetric_solve;
 use crate::check;
 use crate::error::Result;
+use crate::linearisation::blocks;
 
 /// The length of a direction by [`Hutchinson`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,15 +97,21 @@ impl<'a> Hutchinson<'a> {
     pub fn matrix(&self) -> Estimate<Mat<f64>> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows().transpose());
         let (first, n) = (probes.exact(), probes.random());
-        let w = probes.vectors().subcols(first, n);
-        let standard_error = error_of_mean(w, s.subcols(first, n), probes);
+        let drawn = |block: Range<usize>| probes.block(first + block.start..first + block.end);
+        let standard_error = error_of_mean(probes.dim(), drawn, s.subcols(first, n), probes);
         self.sketch.estimate(self.value(), standard_error)
     }
 
-    fn value(&self) -> Mat<f64> {
+    /// The matrix without its error.
+    pub(crate) fn value(&self) -> Mat<f64> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows());
         let weighted = Mat::from_fn(s.nrows(), s.ncols(), |j, i| probes.weights()[j] * s[(j, i)]);
-        product(probes.vectors(), weighted.as_ref())
+        let mut out = Mat::zeros(probes.dim(), s.ncols());
+        for block in blocks(probes.count()) {
+            let part = weighted.subrows(block.start, block.len());
+            add_product(out.as_mut(), probes.block(block).as_ref(), part);
+        }
+        out
     }
 
     /// η = −H_m(Y)⁺ dual(u), of least norm, with its length corrected or as published.
@@ -164,7 +174,7 @@ impl<'a> Hutchinson<'a> {
     fn error(&self, seen: &[f64], factor: f64) -> Option<Vec<f64>> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows());
         let (m, p) = s.shape();
-        let k = gram(probes.vectors());
+        let k = gram_of(probes);
         let t = product(s.transpose(), k.as_ref());
         let n = product(t.as_ref(), s);
         let rhs = product(s.transpose(), column(seen));
@@ -179,6 +189,26 @@ impl<'a> Hutchinson<'a> {
         }
         Some(jackknife(&replicates, probes.unseen()))
     }
+}
+
+/// WᵀW, by the products of any two blocks of it.
+fn gram_of(probes: &Probes) -> Mat<f64> {
+    let m = probes.count();
+    let mut out = Mat::zeros(m, m);
+    for i in blocks(m) {
+        let left = probes.block(i.clone());
+        for j in blocks(m).filter(|j| j.start <= i.start) {
+            let part = product(left.transpose(), probes.block(j.clone()).as_ref());
+            let mut whole = out.as_mut();
+            let mut below = whole
+                .rb_mut()
+                .submatrix_mut(i.start, j.start, i.len(), j.len());
+            below.copy_from(&part);
+            let mut above = whole.submatrix_mut(j.start, i.start, j.len(), i.len());
+            above.copy_from(part.transpose());
+        }
+    }
+    out
 }
 
 /// N⁻¹b in units in which N has a diagonal of ones.

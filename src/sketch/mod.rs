@@ -1,6 +1,6 @@
 //! Randomised views of Z and LZ: a few adjoint solves, whatever the number of parameters.
 //!
-//! [`Probes`] W with `E[wwᵀ] = I` are lowered and pulled back in one batch, S = (LᵀW)ᵀZ, one adjoint solve a probe.
+//! [`Probes`] W with `E[wwᵀ] = I` are drawn, lowered and pulled back block by block, S = (LᵀW)ᵀZ, one adjoint solve a probe.
 //! A [`Sketch`] then answers for the geometry and for directions, each as an [`Estimate`] that says how far
 //! chance has moved it:
 //!
@@ -23,11 +23,16 @@ pub use probes::{ProbeKind, Probes};
 pub use rows::Sketch;
 
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 
 /// A B in one thread, so that the bits do not depend on their number.
 fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(a.nrows(), b.ncols());
-    matmul(out.as_mut(), Accum::Replace, a, b, 1.0, Par::Seq);
+    add_product(out.as_mut(), a, b);
     out
+}
+
+/// out += A B, likewise.
+fn add_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
 }

@@ -1,5 +1,9 @@
 //! Random vectors to look at a matrix with.
 
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use faer::prelude::Reborrow;
 use faer::{Mat, MatRef};
 
 use super::product;
@@ -33,10 +37,15 @@ pub enum ProbeKind {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Probes {
-    vectors: Mat<f64>,
+    dim: usize,
     weights: Vec<f64>,
     exact: usize,
     kind: ProbeKind,
+    seed: u64,
+    /// The exact probes where they are no unit vectors.
+    basis: Option<Mat<f64>>,
+    /// All of them, where they cannot be drawn one by one or were asked for.
+    whole: OnceLock<Mat<f64>>,
 }
 
 /// Directions of a previous Jacobian, its columns scaled to unit length, below this size are noise.
@@ -51,19 +60,16 @@ impl Probes {
     pub fn new(kind: ProbeKind, dim: usize, count: usize, seed: u64) -> Result<Self> {
         check_dim(dim)?;
         check_count(kind, dim, count)?;
-        let vectors = match kind {
-            ProbeKind::Orthonormal => {
-                let basis = range_basis(raw(kind, dim, count, seed), 0.0);
-                scaled(basis, (dim as f64).sqrt())
-            }
-            _ => raw(kind, dim, count, seed),
-        };
-        Ok(Self {
-            vectors,
+        let probes = Self {
+            dim,
             weights: vec![1.0 / count as f64; count],
             exact: 0,
             kind,
-        })
+            seed,
+            basis: None,
+            whole: OnceLock::new(),
+        };
+        Ok(probes.made_orthonormal())
     }
 
     /// The identity: every unit vector with weight 1, and nothing left to chance. For few observations.
@@ -73,10 +79,13 @@ impl Probes {
     pub fn all(dim: usize) -> Result<Self> {
         check_dim(dim)?;
         Ok(Self {
-            vectors: Mat::identity(dim, dim),
+            dim,
             weights: vec![1.0; dim],
             exact: dim,
             kind: ProbeKind::default(),
+            seed: 0,
+            basis: None,
+            whole: OnceLock::new(),
         })
     }
 
@@ -102,44 +111,69 @@ impl Probes {
         check_finite(previous)?;
         let q = range_basis(unit_columns(previous), RANK);
         let (exact, left) = (q.ncols(), dim - q.ncols());
-        let mut probes = Self {
-            weights: vec![1.0; exact],
-            vectors: q,
-            exact,
-            kind,
-        };
+        let mut weights = vec![1.0; exact];
         if left > 0 {
             check_count(kind, left, extra)?;
-            let random = probes.complement(extra, seed);
-            probes.weights.resize(exact + extra, 1.0 / extra as f64);
-            let all = |i, j| random[(i, j - exact)];
-            probes.vectors.resize_with(dim, exact + extra, all);
+            weights.resize(exact + extra, 1.0 / extra as f64);
         }
-        Ok(probes)
+        let probes = Self {
+            dim,
+            weights,
+            exact,
+            kind,
+            seed,
+            basis: Some(q),
+            whole: OnceLock::new(),
+        };
+        Ok(probes.made_orthonormal())
     }
 
-    /// Random probes without their part in the span of those that stand already.
-    fn complement(&self, count: usize, seed: u64) -> Mat<f64> {
-        let (dim, q) = (self.dim(), self.vectors.as_ref());
-        let mut w = raw(self.kind, dim, count, seed);
-        w -= product(q, product(q.transpose(), w.as_ref()).as_ref());
-        match self.kind {
-            ProbeKind::Orthonormal => {
-                let left = (dim - self.exact) as f64;
-                scaled(range_basis(w, 0.0), left.sqrt())
-            }
-            _ => w,
+    /// Orthonormal probes know of each other, so they are drawn all at once.
+    fn made_orthonormal(mut self) -> Self {
+        if self.kind == ProbeKind::Orthonormal && self.random() > 0 {
+            let mut whole = self.block(0..self.exact);
+            let drawn = self.block(self.exact..self.count());
+            let random = scaled(range_basis(drawn, 0.0), (self.left() as f64).sqrt());
+            let all = |i, j| random[(i, j - self.exact)];
+            whole.resize_with(self.dim, self.count(), all);
+            self.whole = OnceLock::from(whole);
         }
+        self
+    }
+
+    /// Some of the probes, made now: for whom a few at a time are enough.
+    pub(crate) fn block(&self, columns: Range<usize>) -> Mat<f64> {
+        let mut out = Mat::zeros(self.dim, columns.len());
+        if let Some(whole) = self.whole.get() {
+            out.copy_from(whole.subcols(columns.start, columns.len()));
+            return out;
+        }
+        let exact = self.exact.clamp(columns.start, columns.end) - columns.start;
+        for j in 0..columns.len() {
+            let (probe, column) = (columns.start + j, out.col_as_slice_mut(j));
+            match &self.basis {
+                Some(q) if j < exact => column.copy_from_slice(q.col_as_slice(probe)),
+                None if j < exact => column[probe] = 1.0,
+                _ => raw(self.kind, column, self.seed, probe - self.exact),
+            }
+        }
+        if let Some(q) = &self.basis {
+            // Without their part in the span of those that stand already.
+            let mut w = out.as_mut().subcols_mut(exact, columns.len() - exact);
+            let inside = product(q.transpose(), w.rb());
+            w -= product(q.as_ref(), inside.as_ref());
+        }
+        out
     }
 
     /// The length of a probe.
     pub fn dim(&self) -> usize {
-        self.vectors.nrows()
+        self.dim
     }
 
     /// m, the number of probes; each costs one adjoint solve.
     pub fn count(&self) -> usize {
-        self.vectors.ncols()
+        self.weights.len()
     }
 
     /// How many of them, standing first, are counted exactly.
@@ -152,9 +186,10 @@ impl Probes {
         self.count() - self.exact
     }
 
-    /// W, a probe a column.
+    /// W, a probe a column; made when it is first asked for, then kept. Sketches do without it.
     pub fn vectors(&self) -> MatRef<'_, f64> {
-        self.vectors.as_ref()
+        let whole = || self.block(0..self.count());
+        self.whole.get_or_init(whole).as_ref()
     }
 
     /// ω.
@@ -193,17 +228,13 @@ impl Probes {
     }
 }
 
-/// Independent columns; those that will be made orthonormal are Gaussian, whose span has no preferred position.
-fn raw(kind: ProbeKind, dim: usize, count: usize, seed: u64) -> Mat<f64> {
-    if kind != ProbeKind::Signs {
-        return random::normal_matrix(dim, count, seed);
+/// An independent column; those that will be made orthonormal are Gaussian, whose span has no preferred position.
+fn raw(kind: ProbeKind, out: &mut [f64], seed: u64, column: usize) {
+    let stream = column as u64 + 1;
+    match kind {
+        ProbeKind::Signs => random::fill_signs(out, seed, stream),
+        _ => random::fill_normal(out, seed, stream),
     }
-    let mut out = Mat::zeros(dim, count);
-    for j in 0..count {
-        let signs = random::signs(dim, seed, j as u64 + 1);
-        out.col_as_slice_mut(j).copy_from_slice(&signs);
-    }
-    out
 }
 
 fn scaled(mut a: Mat<f64>, by: f64) -> Mat<f64> {

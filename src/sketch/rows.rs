@@ -11,18 +11,20 @@
 //! Beside exact probes there is no such law: there the bias B/n is taken off by the jackknife, from what
 //! leaving one probe out adds, B/(n(n − 1)).
 
-use faer::{Mat, MatRef};
+use std::ops::Range;
+
+use faer::{ColRef, Mat, MatRef};
 
 use super::estimate::{jackknife, row_means};
 use super::fit::{Fit, column};
-use super::{Estimate, ProbeKind, Probes, product};
+use super::{Estimate, ProbeKind, Probes, add_product, product};
 use crate::backend::gram;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linearisation::Linearisation;
+use crate::linearisation::{Linearisation, blocks};
 use crate::metric::Root;
 
-/// S = (LᵀW)ᵀZ for probes W, by one batch of adjoints.
+/// S = (LᵀW)ᵀZ for probes W, by an adjoint a probe, many of them in one batch.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Linearisation, Metric, metric::L2, models::GaussianMixture, models::Parameter};
@@ -53,13 +55,14 @@ pub struct Sketch<'a> {
 }
 
 impl<'a> Sketch<'a> {
-    /// S = (LᵀW)ᵀZ: W is lowered in one batch and pulled back in another.
+    /// S = (LᵀW)ᵀZ: W is drawn, lowered and pulled back block by block, and never there as a whole.
     ///
     /// # Errors
     /// Probes that have not the length of a lifted vector; failing solves.
     pub fn new(z: &Linearisation<'_>, root: &dyn Root, probes: &'a Probes) -> Result<Self> {
         check::length("a probe", probes.dim(), root.lifted_dim())?;
-        Self::pull(z, root.lower(probes.vectors())?.as_ref(), probes)
+        let lowered = |block| root.lower(probes.block(block).as_ref());
+        Self::pull(z, probes, lowered)
     }
 
     /// S = WᵀZ, without a metric: that of L = I.
@@ -68,12 +71,16 @@ impl<'a> Sketch<'a> {
     /// Probes that have not the length of a state; failing solves.
     pub fn of_state(z: &Linearisation<'_>, probes: &'a Probes) -> Result<Self> {
         check::length("a probe", probes.dim(), z.state_dim())?;
-        Self::pull(z, probes.vectors(), probes)
+        Self::pull(z, probes, |block| Ok(probes.block(block)))
     }
 
-    fn pull(z: &Linearisation<'_>, w: MatRef<'_, f64>, probes: &'a Probes) -> Result<Self> {
+    fn pull(
+        z: &Linearisation<'_>,
+        probes: &'a Probes,
+        made: impl FnMut(Range<usize>) -> Result<Mat<f64>>,
+    ) -> Result<Self> {
         Ok(Self {
-            pulled: z.adjoint(w)?,
+            pulled: z.pull(probes.count(), made)?,
             probes,
             solves: if z.factorised() { probes.count() } else { 0 },
         })
@@ -96,10 +103,10 @@ impl<'a> Sketch<'a> {
         let (p, weights) = (self.pulled.nrows(), self.probes.weights());
         let root = |j: usize, i: usize| weights[j].sqrt() * self.pulled[(i, j)];
         let value = gram(Mat::from_fn(self.probes.count(), p, root).as_ref());
-        let s = self
-            .pulled
-            .subcols(self.probes.exact(), self.probes.random());
-        let standard_error = error_of_mean(s, s, self.probes);
+        let (first, n) = (self.probes.exact(), self.probes.random());
+        let s = self.pulled.subcols(first, n);
+        let drawn = |block: Range<usize>| s.subcols(block.start, block.len()).to_owned();
+        let standard_error = error_of_mean(p, drawn, s, self.probes);
         self.estimate(value, standard_error)
     }
 
@@ -217,8 +224,12 @@ impl<'a> Sketch<'a> {
     pub(crate) fn looked_at(&self, dual: &[f64]) -> Result<Vec<f64>> {
         check::length("dual(u)", dual.len(), self.probes.dim())?;
         check::finite("dual(u)", dual)?;
-        let seen = product(self.probes.vectors().transpose(), column(dual));
-        Ok(seen.col_as_slice(0).to_vec())
+        let mut seen = Vec::with_capacity(self.probes.count());
+        for block in blocks(self.probes.count()) {
+            let part = product(self.probes.block(block).transpose(), column(dual));
+            seen.extend_from_slice(part.col_as_slice(0));
+        }
+        Ok(seen)
     }
 
     pub(super) fn estimate<T>(&self, value: T, standard_error: Option<T>) -> Estimate<T> {
@@ -230,22 +241,46 @@ impl<'a> Sketch<'a> {
     }
 }
 
-/// The standard error of the mean of aⱼbⱼᵀ, entry by entry, over the random probes, whose vectors stand as columns.
+/// The standard error of the mean of aⱼbⱼᵀ, entry by entry, over the random probes: the bⱼ, and the aⱼ of so many rows
+/// that `made` gives in blocks, stand as columns.
 pub(super) fn error_of_mean(
-    a: MatRef<'_, f64>,
+    rows: usize,
+    made: impl Fn(Range<usize>) -> Mat<f64>,
     b: MatRef<'_, f64>,
     probes: &Probes,
 ) -> Option<Mat<f64>> {
     let n = probes.random();
+    let mut mean = Mat::zeros(rows, b.nrows());
     if n < 2 {
-        return (n == 0).then(|| Mat::zeros(a.nrows(), b.nrows()));
+        return (n == 0).then_some(mean);
     }
-    let mut mean = product(a, b.transpose());
+    for block in blocks(n) {
+        let part = b.subcols(block.start, block.len()).transpose();
+        add_product(mean.as_mut(), made(block).as_ref(), part);
+    }
     mean *= faer::Scale(1.0 / n as f64);
+    let mut squares = Mat::zeros(rows, b.nrows());
+    for block in blocks(n) {
+        let a = made(block.clone());
+        for (j, probe) in block.enumerate() {
+            add_squares(&mut squares, &mean, a.col_as_slice(j), b.col(probe));
+        }
+    }
     let factor = probes.unseen() / (n as f64 * (n as f64 - 1.0));
-    let off = |i: usize, l: usize, j: usize| a[(i, j)] * b[(l, j)] - mean[(i, l)];
-    Some(Mat::from_fn(a.nrows(), b.nrows(), |i, l| {
-        let squares = (0..n).map(|j| off(i, l, j) * off(i, l, j));
-        (factor * squares.sum::<f64>()).sqrt()
-    }))
+    for l in 0..b.nrows() {
+        let column = squares.col_as_slice_mut(l).iter_mut();
+        column.for_each(|s| *s = (factor * *s).sqrt());
+    }
+    Some(squares)
+}
+
+/// squares += (a bᵀ − mean)², entry by entry.
+fn add_squares(squares: &mut Mat<f64>, mean: &Mat<f64>, a: &[f64], b: ColRef<'_, f64>) {
+    for (l, b) in b.iter().enumerate() {
+        let column = squares.col_as_slice_mut(l).iter_mut();
+        for ((square, mean), a) in column.zip(mean.col_as_slice(l)).zip(a) {
+            let off = a * b - mean;
+            *square += off * off;
+        }
+    }
 }

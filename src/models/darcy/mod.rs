@@ -3,14 +3,12 @@
 mod balance;
 mod sensitivity;
 
-use faer::MatMut;
-
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Cpu, improve};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::model::Model;
-use crate::operator::{Operator, Side};
+use crate::operator::Operator;
 
 /// The pressure u of −∇·(e^θ ∇u) = f on a box, with the log-permeability θ of every cell as parameters.
 ///
@@ -235,13 +233,11 @@ impl Model for Darcy {
             "hold at least one with `pressure`, or u is known up to a constant only",
         )?;
         let permeability = self.permeability(theta)?;
-        self.balances(&permeability, &vec![0.0; state], rho);
-        rho.iter_mut().for_each(|b| *b = -*b);
-        let (cells, experiments) = (self.grid.cells(), self.experiments());
-        let batch = MatMut::from_column_major_slice_mut(rho, cells, experiments);
-        backend
-            .factor(self.matrix(&permeability))?
-            .solve(Side::Plain, batch)?;
+        let mut b = vec![0.0; state];
+        self.balances(&permeability, &vec![0.0; state], &mut b);
+        b.iter_mut().for_each(|b| *b = -*b);
+        let factor = backend.factor(self.matrix(&permeability))?;
+        improve(factor.as_ref(), self.experiments(), b, rho)?;
         Ok(())
     }
 }

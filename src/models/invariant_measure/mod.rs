@@ -7,10 +7,10 @@ pub use flux::Flux;
 
 use std::fmt::Write as _;
 
-use faer::{Mat, MatMut};
+use faer::Mat;
 
 use self::classes::closed_classes;
-use crate::backend::{Backend, smooth};
+use crate::backend::{Backend, improve, smooth};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::flow::Flow;
@@ -327,11 +327,9 @@ impl Model for InvariantMeasure<'_> {
         }
         self.check_classes(&stencil)?;
         let source = self.teleportation * self.uniform();
-        rho.fill(source + gamma * self.uniform());
-        let column = MatMut::from_column_major_slice_mut(rho, stencil.cells(), 1);
-        backend
-            .factor(Operator::stencil(stencil.clone()))?
-            .solve(Side::Plain, column)?;
+        let b = vec![source + gamma * self.uniform(); rho.len()];
+        let factor = backend.factor(Operator::stencil(stencil.clone()))?;
+        improve(factor.as_ref(), 1, b, rho)?;
         rho.iter_mut().for_each(|r| *r = r.max(0.0));
         smooth(&stencil, &vec![source; rho.len()], rho);
         check::density("the density of an invariant measure", rho)?;

@@ -1,5 +1,13 @@
 //! Z = ∂ρ/∂θ at one point, by tangents and adjoints.
 
+mod chart;
+mod near;
+mod pull;
+
+pub(crate) use chart::Chart;
+pub(crate) use near::Solved;
+pub(crate) use pull::blocks;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -18,7 +26,8 @@ use crate::random;
 /// One factorisation serves all: a tangent Z v = −A⁻¹(C v) is one solve, an adjoint Zᵀw = −Cᵀ(A⁻ᵀw) one
 /// transposed solve. Z itself is formed only when asked for, then kept. Where A is the identity nothing is
 /// solved. The first batch carries one more, random column, which a singular A cannot hide from: right-hand
-/// sides C v may happen to be consistent with it, and Z would be one of many solutions.
+/// sides C v may happen to be consistent with it, and Z would be one of many solutions. In a descent, iterative
+/// solvers start from the solutions of the step before, and that column from zero.
 ///
 /// ```
 /// use pullback::{Cpu, Linearisation, models::GaussianMixture, models::Parameter, Grid, faer::mat};
@@ -40,47 +49,19 @@ pub struct Linearisation<'a> {
     at: (&'a dyn Model, &'a [f64], &'a [f64]),
     chart: Chart,
     matrix: OnceLock<Mat<f64>>,
+    /// Whether that took iterations.
+    iterated: AtomicBool,
+    /// What is near −Z, where that is known.
+    near: Option<Mat<f64>>,
+    /// Covectors of the gradient and what was solved for with them: at a point near by, then here.
+    gradient: Option<near::Adjoint>,
+    /// How often a block is repeated along the diagonal of A.
+    copies: usize,
     /// The sizes of the equations, for A and for Aᵀ: the units of the probe.
     units: [Vec<f64>; 2],
     probed: AtomicBool,
     tangents: AtomicUsize,
     adjoints: AtomicUsize,
-}
-
-/// Coordinates: θ depends on the reduced variables through dθᵢ = scaleᵢ dξ_j for the i-th free parameter.
-#[derive(Clone, Debug)]
-pub(crate) struct Chart {
-    pub(crate) free: Vec<usize>,
-    pub(crate) scale: Vec<f64>,
-}
-
-impl Chart {
-    /// All of θ, as it is.
-    pub(crate) fn identity(p: usize) -> Self {
-        Self {
-            free: (0..p).collect(),
-            scale: vec![1.0; p],
-        }
-    }
-
-    /// From reduced variables to θ.
-    pub(crate) fn embed(&self, v: MatRef<'_, f64>) -> Mat<f64> {
-        let mut out = Mat::zeros(self.scale.len(), v.ncols());
-        for (row, &i) in self.free.iter().enumerate() {
-            for j in 0..v.ncols() {
-                out[(i, j)] = self.scale[i] * v[(row, j)];
-            }
-        }
-        out
-    }
-
-    /// Its transpose, for covectors.
-    pub(crate) fn restrict(&self, w: MatRef<'_, f64>) -> Mat<f64> {
-        Mat::from_fn(self.free.len(), w.ncols(), |row, j| {
-            let i = self.free[row];
-            self.scale[i] * w[(i, j)]
-        })
-    }
 }
 
 impl<'a> Linearisation<'a> {
@@ -107,9 +88,12 @@ impl<'a> Linearisation<'a> {
         check::length("the columns of ∂g/∂θ", c.ncols(), p)?;
         a.check_finite("∂g/∂ρ")?;
         c.check_finite("∂g/∂θ")?;
-        let (mut units, mut factor) = ([vec![], vec![]], None);
+        let (mut units, mut factor, mut copies) = ([vec![], vec![]], None, 1);
         if !a.is_identity() {
             units = [Side::Plain, Side::Transpose].map(|side| a.row_sizes(side));
+            if let View::Repeated { count, .. } = a.view() {
+                copies = count.max(1);
+            }
             factor = Some(backend.factor(a)?);
         }
         Ok(Self {
@@ -120,6 +104,10 @@ impl<'a> Linearisation<'a> {
             at: (model, rho, theta),
             chart: Chart::identity(p),
             matrix: OnceLock::new(),
+            iterated: AtomicBool::new(false),
+            near: None,
+            gradient: None,
+            copies,
             tangents: AtomicUsize::new(0),
             adjoints: AtomicUsize::new(0),
         })
@@ -140,9 +128,10 @@ impl<'a> Linearisation<'a> {
     pub(crate) fn keep(&mut self, keep: &[usize]) {
         let free = keep.iter().map(|&j| self.chart.free[j]).collect();
         self.chart.free = free;
+        let kept = |z: Mat<f64>| Mat::from_fn(z.nrows(), keep.len(), |i, j| z[(i, keep[j])]);
+        self.near = self.near.take().map(kept);
         if let Some(z) = self.matrix.take() {
-            let kept = Mat::from_fn(z.nrows(), keep.len(), |i, j| z[(i, keep[j])]);
-            self.matrix = OnceLock::from(kept);
+            self.matrix = OnceLock::from(kept(z));
         }
     }
 
@@ -174,15 +163,30 @@ impl<'a> Linearisation<'a> {
     /// # Errors
     /// A singular A, or V with other than p rows.
     pub fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let (z, _) = self.tangent_near(v, None)?;
+        Ok(z)
+    }
+
+    /// The same from what is near −Z V, and whether the solver iterated.
+    fn tangent_near(
+        &self,
+        v: MatRef<'_, f64>,
+        near: Option<MatRef<'_, f64>>,
+    ) -> Result<(Mat<f64>, bool)> {
         check::length("the rows of a tangent batch", v.nrows(), self.param_dim())?;
-        let mut b = self
-            .param_jacobian
-            .apply(Side::Plain, self.chart.embed(v).as_ref())?;
+        let c = &self.param_jacobian;
+        let mut b = if self.chart.is_identity() {
+            c.apply(Side::Plain, v)?
+        } else {
+            c.apply(Side::Plain, self.chart.embed(v).as_ref())?
+        };
+        let mut iterated = false;
         if let Some(factor) = &self.factor {
-            self.tangents.fetch_add(b.ncols(), Ordering::Relaxed);
-            b = self.solve(factor.as_ref(), Side::Plain, b)?;
+            self.count(Side::Plain, b.ncols());
+            (b, iterated) = self.solve(factor.as_ref(), Side::Plain, b, near)?;
         }
-        Ok(-b)
+        pull::negate(b.as_mut());
+        Ok((b, iterated))
     }
 
     /// Zᵀ W, one transposed solve a column.
@@ -190,17 +194,15 @@ impl<'a> Linearisation<'a> {
     /// # Errors
     /// A singular A, or W with other than k rows.
     pub fn adjoint(&self, w: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check::length("the rows of an adjoint batch", w.nrows(), self.state_dim())?;
-        let lambda = match &self.factor {
-            None => None,
-            Some(factor) => {
-                self.adjoints.fetch_add(w.ncols(), Ordering::Relaxed);
-                Some(self.solve(factor.as_ref(), Side::Transpose, w.to_owned())?)
-            }
-        };
-        let lambda = lambda.as_ref().map_or(w, |lambda| lambda.as_ref());
-        let pulled = self.param_jacobian.apply(Side::Transpose, lambda)?;
-        Ok(-self.chart.restrict(pulled.as_ref()))
+        self.check_adjoint(w)?;
+        if self.factor.is_some() {
+            return self.pull(w.ncols(), |block| {
+                Ok(w.subcols(block.start, block.len()).to_owned())
+            });
+        }
+        let mut out = Mat::zeros(self.param_dim(), w.ncols());
+        self.contract(w, out.as_mut())?;
+        Ok(out)
     }
 
     /// Zᵀ w for one covector.
@@ -221,7 +223,9 @@ impl<'a> Linearisation<'a> {
             return Ok(z);
         }
         let p = self.param_dim();
-        let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
+        let near = self.near.as_ref().map(|near| near.as_ref());
+        let (z, iterated) = self.tangent_near(Mat::<f64>::identity(p, p).as_ref(), near)?;
+        self.iterated.store(iterated, Ordering::Relaxed);
         Ok(self.matrix.get_or_init(|| z))
     }
 
@@ -247,19 +251,43 @@ impl<'a> Linearisation<'a> {
         Some([a, c])
     }
 
-    fn solve(&self, factor: &dyn Factor, side: Side, mut b: Mat<f64>) -> Result<Mat<f64>> {
-        if self.probed.load(Ordering::Relaxed) {
-            factor.solve(side, b.as_mut())?;
-            return Ok(b);
-        }
+    fn count(&self, side: Side, columns: usize) {
+        let counter = match side {
+            Side::Plain => &self.tangents,
+            Side::Transpose => &self.adjoints,
+        };
+        counter.fetch_add(columns, Ordering::Relaxed);
+    }
+
+    /// A⁻¹B or A⁻ᵀB, from what is near it, and whether the solver iterated (or had no need to, so near as it was).
+    fn solve(
+        &self,
+        factor: &dyn Factor,
+        side: Side,
+        mut b: Mat<f64>,
+        near: Option<MatRef<'_, f64>>,
+    ) -> Result<(Mat<f64>, bool)> {
         let (k, m) = b.shape();
-        let probe = probe(&self.units[usize::from(side == Side::Transpose)]);
-        b.resize_with(k, m + 1, |i, _| probe[i]);
-        let stats = factor.solve(side, b.as_mut())?;
-        singular(stats).map_or(Ok(()), Err)?;
-        self.probed.store(true, Ordering::Relaxed);
-        b.truncate(k, m);
-        Ok(b)
+        let first = !self.probed.load(Ordering::Relaxed);
+        if first {
+            let probe = probe(&self.units[usize::from(side == Side::Transpose)]);
+            b.resize_with(k, m + 1, |i, _| probe[i]);
+        }
+        let stats = match near {
+            None => factor.solve(side, b.as_mut())?,
+            Some(near) if first => {
+                let mut wider = near.to_owned();
+                wider.resize_with(k, m + 1, |_, _| 0.0);
+                factor.solve_from(side, wider.as_ref(), b.as_mut())?
+            }
+            Some(near) => factor.solve_from(side, near, b.as_mut())?,
+        };
+        if first {
+            singular(stats).map_or(Ok(()), Err)?;
+            self.probed.store(true, Ordering::Relaxed);
+            b.truncate(k, m);
+        }
+        Ok((b, stats.iterations > 0 || near.is_some()))
     }
 }
 
