@@ -42,10 +42,10 @@ pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
 
-/// The coefficients of one side of a stencil on a box whose axes all have more than one cell, padded with ones in front.
+/// The coefficients of one side of a stencil on a box whose axes of one cell stand in front.
 ///
 /// Couplings out of the box stand in the arrays too, as zeros: a line at the border reads those with itself in
-/// place of the line that is not there.
+/// place of the line that is not there. The arrays of the first axis may be missing if it has one cell.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a, T> {
     pub(crate) shape: [usize; 3],
@@ -74,7 +74,6 @@ impl Line {
 macro_rules! with_sides {
     ($rows:expr, $call:ident $(:: < $($generic:ty),* >)? ( $($arg:expr),* $(,)? )) => {
         match $rows.sides() {
-            0 => $call::<$($($generic,)*)? 0>($($arg),*),
             2 => $call::<$($($generic,)*)? 2>($($arg),*),
             _ => $call::<$($($generic,)*)? 4>($($arg),*),
         }
@@ -83,9 +82,9 @@ macro_rules! with_sides {
 pub(crate) use with_sides;
 
 impl<'a, T: Real> Rows<'a, T> {
-    /// Lines beside every line.
+    /// Lines beside every line: two in the plane, four in space.
     pub(crate) fn sides(self) -> usize {
-        2 * self.shape[..2].iter().filter(|&&n| n > 1).count()
+        if self.shape[0] > 1 { 4 } else { 2 }
     }
 
     pub(crate) fn line(self, at: [usize; 2]) -> Line {

@@ -50,7 +50,9 @@ impl Stencil {
         let mut shape = [1; 3];
         shape[3 - cells.len()..].copy_from_slice(cells);
         let size = shape.iter().product();
-        let couplings = shape.map(|n| vec![0.0; if n > 1 { size } else { 0 }]);
+        // A chain has couplings of zero to a line beside it, so that kernels know two kinds of boxes only.
+        let chain = shape.iter().filter(|&&n| n > 1).count() < 2;
+        let couplings = shape.map(|n| vec![0.0; if n > 1 || chain { size } else { 0 }]);
         Self {
             dim: cells.len(),
             shape,
@@ -136,18 +138,10 @@ impl Stencil {
 
     /// One side of it, as kernels read it.
     pub(crate) fn rows(&self, side: Side) -> Rows<'_, f64> {
-        let (mut shape, mut axes) = ([1; 3], [0; 3]);
-        let long = (0..3).rev().filter(|&d| self.shape[d] > 1);
-        for (place, axis) in (0..3).rev().zip(long) {
-            (shape[place], axes[place]) = (self.shape[axis], axis);
-        }
-        let [up, down] = [&self.up, &self.down].map(|arrays| {
-            std::array::from_fn(|d| match shape[d] {
-                // Nothing is read of these, but as many numbers as there are cells must be there.
-                1 => &self.centre[..],
-                _ => &arrays[axes[d]][..],
-            })
-        });
+        let mut axes = [0, 1, 2];
+        axes.sort_by_key(|&d| self.shape[d] > 1);
+        let shape = axes.map(|d| self.shape[d]);
+        let [up, down] = [&self.up, &self.down].map(|arrays| axes.map(|d| &arrays[d][..]));
         let (lower, upper) = match side {
             Side::Plain => (up, down),
             Side::Transpose => (down, up),

@@ -38,7 +38,6 @@ macro_rules! with_width {
     ($width:expr, $call:ident ( $($arg:expr),* )) => {
         match $width {
             1 => $call::<I, T, 1>($($arg),*),
-            2 => $call::<I, T, 2>($($arg),*),
             4 => $call::<I, T, 4>($($arg),*),
             8 => $call::<I, T, 8>($($arg),*),
             _ => $call::<I, T, WIDEST>($($arg),*),
@@ -103,14 +102,14 @@ fn begin<I: Iteration, T: Real, const W: usize>(
     Ok(Run::new(I::new(residual), progress, chunk.ncols()))
 }
 
-/// Steps until half of the lanes are done, and puts those into their columns.
+/// Steps until so many lanes are done that fewer will do, and puts those into their columns.
 fn advance<I: Iteration, T: Real, const W: usize>(
     system: &System<'_, T>,
     room: &mut Room<T>,
     run: &mut Run<I>,
     chunk: MatMut<'_, f64>,
 ) -> Result<()> {
-    while run.progress.unfinished() > W / 2 {
+    while run.progress.unfinished() > 0 && width(run.progress.unfinished()) == W {
         run.progress.count(system, I::PRODUCTS)?;
         run.iteration
             .step::<T, W>(system, room, &mut run.progress)?;

@@ -20,13 +20,7 @@ impl<T: Real> Level<T> {
         let rows = stencil.rows(Side::Plain);
         let times = |s: f64, numbers: &[f64]| numbers.iter().map(|x| T::nearest(s * x)).collect();
         let copy = |numbers: &[f64]| times(unit, numbers);
-        // Axes of one cell have no couplings.
-        let couplings = |arrays: [&[f64]; 3]| -> [Vec<T>; 3] {
-            std::array::from_fn(|d| match rows.shape[d] {
-                1 => Vec::new(),
-                _ => copy(arrays[d]),
-            })
-        };
+        let couplings = |arrays: [&[f64]; 3]| arrays.map(copy);
         Self {
             shape: rows.shape,
             centre: copy(rows.centre),
@@ -41,12 +35,7 @@ impl<T: Real> Level<T> {
     }
 
     pub(super) fn rows(&self, side: Side) -> Rows<'_, T> {
-        let [up, down] = [&self.up, &self.down].map(|arrays| {
-            std::array::from_fn(|d| match self.shape[d] {
-                1 => &self.centre[..],
-                _ => &arrays[d][..],
-            })
-        });
+        let [up, down] = [&self.up, &self.down].map(|a| a.each_ref().map(Vec::as_slice));
         let (lower, upper) = match side {
             Side::Plain => (up, down),
             Side::Transpose => (down, up),

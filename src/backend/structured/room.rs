@@ -7,7 +7,7 @@ use crate::operator::Real;
 pub(super) const WIDEST: usize = 16;
 
 /// How many columns stand side by side.
-pub(super) const WIDTHS: [usize; 5] = [1, 2, 4, 8, WIDEST];
+pub(super) const WIDTHS: [usize; 4] = [1, 4, 8, WIDEST];
 
 /// The narrowest width for so many columns.
 pub(super) fn width(columns: usize) -> usize {
