@@ -9,6 +9,7 @@ mod dense;
 mod krylov;
 mod least_squares;
 mod pool;
+mod recall;
 mod reflections;
 mod repeated;
 mod single;
@@ -22,6 +23,7 @@ pub(crate) use dense::{
     symmetric_product_by, symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
+pub(crate) use recall::Recall;
 pub use structured::StencilSolver;
 pub(crate) use structured::smooth;
 pub(crate) use tally::Tally;
