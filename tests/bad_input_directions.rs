@@ -12,11 +12,11 @@ use pullback::faer::Mat;
 use pullback::loss::{L2Misfit, Observations};
 use pullback::metric::{FisherRao, Wasserstein2};
 use pullback::posterior::Rank;
-use pullback::prior::{Matern, Smoothness};
+use pullback::prior::{Matern, PriorTerms, Smoothness, Tikhonov};
 use pullback::sketch::ProbeKind;
 use pullback::step::Fixed;
 use pullback::{
-    Covariance, Descent, Direction, Grid, Loss, Metric, Model, Operator, Prior, Result, Side,
+    Covariance, Cpu, Descent, Direction, Grid, Loss, Metric, Model, Operator, Prior, Result, Side,
 };
 use support::Explicit;
 use support::bad::{check, row};
@@ -179,6 +179,27 @@ fn priors_that_leave_constants_free() {
             descent.posterior(&[1.0; 4], Rank::default()).map(drop)
         },
     )]);
+}
+
+/// A singular precision may have a factor, by the luck of rounding.
+#[test]
+fn sums_of_priors_that_leave_constants_free() {
+    for n in 4..30 {
+        let grid = Grid::new(&[(0.0, 1.0, n), (0.0, 1.0, n)]).unwrap();
+        let one = Smoothness::new(&grid, 1.0).unwrap();
+        let other = Smoothness::new(&grid, 0.7).unwrap();
+        let weak = Covariance::uniform(n * n, 1e4).unwrap();
+        let weak = Tikhonov::new(vec![0.0; n * n], weak).unwrap();
+        let factorise = |second: &dyn Prior| {
+            let mut terms = PriorTerms::new(&[&one, second], &vec![0.0; n * n])?;
+            terms.factorise(Cpu::shared())
+        };
+        assert!(factorise(&weak).is_ok(), "{n}");
+        let says = "leave some combination of the parameters free";
+        check(vec![row("sum", "NotPositiveDefinite", says, || {
+            factorise(&other)
+        })]);
+    }
 }
 
 /// A model whose ∂g/∂θ is known by its products.

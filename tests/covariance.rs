@@ -154,6 +154,21 @@ fn parameters_that_enter_as_a_sum_are_named_as_not_determined() {
     assert_eq!(named, [false, true, false, true], "{text}");
 }
 
+/// The same in units in which one of them is a million million times the other.
+#[test]
+fn units_do_not_hide_what_is_not_determined() {
+    let f = random::normal_matrix(8, 3, 1);
+    let small = |i: usize, j: usize| [f[(i, 0)], 1e12 * f[(i, 0)], f[(i, 2)]][j];
+    let problem = Problem::new(Mat::from_fn(8, 3, small), &[0.5, 0.5e-12, 2.0]);
+    let report = problem.descent().run(&[1.0, 1e-12, 1.0], |_| ()).unwrap();
+    let found = report.covariance(problem.descent()).unwrap();
+    let open = [0, 1, 2].map(|i: usize| found.standard_errors[i].is_infinite());
+    assert_eq!(open, [true, true, false], "{found}");
+    let text = found.to_string();
+    let line = text.lines().find(|l| l.contains("not determined")).unwrap();
+    assert!(line.contains("θ0") && line.contains("θ1"), "{text}");
+}
+
 /// What the data say does not depend on how the minimum was found.
 #[test]
 fn neither_the_direction_nor_a_first_metric_matters() {

@@ -4,6 +4,7 @@
 
 mod support;
 
+use pullback::backend::StencilSolver;
 use pullback::faer::linalg::matmul::matmul;
 use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::faer::{Accum, Mat, MatMut, MatRef, Par};
@@ -12,7 +13,7 @@ use pullback::metric::{HellingerKantorovich, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::{Backend, Cpu, Descent, Grid, Loss, Metric, Model, Operator, Side, random};
 use rayon::ThreadPoolBuilder;
-use support::stencils::{Case, KINDS, SIDES, SOLVERS, cpu, hopeless, solve};
+use support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless, solve};
 use support::{Reaction, definite, density};
 
 /// Runs on pools of 1, 2 and 4 threads and asserts equal bits.
@@ -243,5 +244,28 @@ fn batches_with_stencils_in_every_solver() {
                 });
             }
         }
+    }
+}
+
+#[test]
+fn factorisations_without_pivoting() {
+    // Large enough for several subtrees, and for fronts in several tiles.
+    let (plane, solid) = (five_point(70, 0.3), Case::new(Kind::Gauged, &[13, 14, 15]));
+    let general = || Operator::from(plane.as_ref());
+    for side in SIDES {
+        on_all_pools("minimum degree", || {
+            let mut x = random::normal_matrix(70 * 70, 5, 12);
+            let cpu = Cpu::default();
+            cpu.factor(general())
+                .unwrap()
+                .solve(side, x.as_mut())
+                .unwrap();
+            flat(&x)
+        });
+        on_all_pools("nested dissection", || {
+            let b = random::normal_matrix(13 * 14 * 15, 5, 13);
+            let direct = cpu(StencilSolver::Direct);
+            flat(&solve(&direct, solid.operator(), side, &b).unwrap().0)
+        });
     }
 }

@@ -7,7 +7,7 @@ mod support;
 use nalgebra::DMatrix;
 use nalgebra_sparse::{CooMatrix, CscMatrix, CsrMatrix};
 use pullback::faer::sparse::{SparseColMat, Triplet};
-use pullback::faer::{Mat, MatMut, MatRef};
+use pullback::faer::{Mat, MatMut, MatRef, mat};
 use pullback::{Backend, Cpu, Operator, Side, random};
 use support::{column, definite, dot, identity, matrix_gap, reference_solve};
 
@@ -16,7 +16,7 @@ const SIDES: [Side; 2] = [Side::Plain, Side::Transpose];
 /// Wider than any block of columns the backend may solve together, and no multiple of it.
 const WIDE: usize = 37;
 
-const OPERATORS: [&str; 17] = [
+const OPERATORS: [&str; 26] = [
     "identity",
     "diagonal",
     "dense",
@@ -34,6 +34,16 @@ const OPERATORS: [&str; 17] = [
     "repeated diagonal",
     "repeated sparse definite",
     "repeated free",
+    // Those that are factorised without pivoting, and those that only just are not.
+    "dominant by columns",
+    "dominant by rows",
+    "dominant by both",
+    "symmetric pattern, not dominant",
+    "dominant, pattern not symmetric",
+    "tridiagonal",
+    "1×1",
+    "uncoupled",
+    "repeated dominant by columns",
 ];
 
 /// One matrix of each kind, in the libraries that hold them.
@@ -105,9 +115,64 @@ impl Store {
             "CsrMatrix" => ((&self.csr).into(), self.sparse.clone()),
             "DMatrix view" => ((&self.nalgebra).into(), self.dense.clone()),
             "free" => (Operator::free(n, n, Box::new(product)), self.dense.clone()),
-            _ => (Operator::dense(self.scaled.clone()), self.scaled.clone()),
+            "rows of different units" => {
+                (Operator::dense(self.scaled.clone()), self.scaled.clone())
+            }
+            _ => {
+                let dense = dominant(name);
+                (compressed(dense.as_ref()), dense)
+            }
         }
     }
+}
+
+/// Sparse matrices with and without what LU without pivoting needs.
+fn dominant(name: &str) -> Mat<f64> {
+    let noise = random::normal_matrix(90, 90, 9);
+    let a = |n: usize, linked: &dyn Fn(usize, usize) -> bool| {
+        let entry = |i, j| {
+            if i != j && linked(i, j) {
+                noise[(i, j)]
+            } else {
+                0.0
+            }
+        };
+        Mat::from_fn(n, n, entry)
+    };
+    // A grid of 9×10 cells, and a few links across it.
+    let grid = |i: usize, j: usize| {
+        let steps = (i / 10).abs_diff(j / 10) + (i % 10).abs_diff(j % 10);
+        steps == 1 || (i + j).is_multiple_of(41)
+    };
+    match name {
+        "1×1" => mat![[-3.0]],
+        "uncoupled" => with_diagonal(a(7, &|_, _| false), |_, _| 0.0),
+        "tridiagonal" => with_diagonal(a(40, &|i, j| i.abs_diff(j) == 1), |c, _| c),
+        "dominant by columns" => with_diagonal(a(90, &grid), |columns, _| columns),
+        "dominant by rows" => with_diagonal(a(90, &grid), |_, rows| rows),
+        "dominant by both" => with_diagonal(a(90, &grid), f64::max),
+        "dominant, pattern not symmetric" => {
+            with_diagonal(a(60, &|i, j| (2 * i + 5 * j).is_multiple_of(17)), f64::max)
+        }
+        "symmetric pattern, not dominant" => with_diagonal(a(90, &grid), |c, r| 0.3 * c.min(r)),
+        _ => unreachable!("{name}"),
+    }
+}
+
+/// A diagonal from the sums of the columns and of the rows without it, of either sign.
+fn with_diagonal(mut a: Mat<f64>, size: impl Fn(f64, f64) -> f64) -> Mat<f64> {
+    let n = a.nrows();
+    let sums = |i: usize| {
+        let column: f64 = (0..n).map(|k| a[(k, i)].abs()).sum();
+        let row: f64 = (0..n).map(|k| a[(i, k)].abs()).sum();
+        (column, row)
+    };
+    let sums: Vec<_> = (0..n).map(sums).collect();
+    for (i, (column, row)) in sums.into_iter().enumerate() {
+        let sign = if i % 3 == 0 { -1.0 } else { 1.0 };
+        a[(i, i)] = sign * (size(column, row) + 0.2);
+    }
+    a
 }
 
 fn block_diagonal(block: &Mat<f64>, count: usize) -> Mat<f64> {

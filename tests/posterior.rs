@@ -212,3 +212,20 @@ fn posteriors_without_a_prior_or_a_rank_are_errors() {
     let error = descent.posterior(&THETA, none).err().unwrap();
     assert!(matches!(error, Error::Option { .. }), "{error}");
 }
+
+#[test]
+fn data_that_say_nothing_leave_the_prior() {
+    let grid = Grid::new(&[(0.0, 1.0, 6), (0.0, 1.0, 6)]).unwrap();
+    // No flow at all.
+    let model = Darcy::new(&grid).unwrap();
+    let model = model.pressure(0, End::Lower, 0.0).unwrap();
+    let noise = Covariance::uniform(1, 0.1).unwrap();
+    let loss = Observations::new(model.observe(&[[0.5, 0.5]]).unwrap(), vec![0.0], noise).unwrap();
+    let prior = Matern::new(&grid, 1.0, 0.5).unwrap();
+    let descent = Descent::new(&model, &loss).prior(&prior);
+    let posterior = descent.posterior(&[0.0; 36], Rank::default()).unwrap();
+    assert_eq!(posterior.eigenvalues().len(), 0);
+    let (after, before) = (posterior.variances(), posterior.prior_variances());
+    assert_eq!(after.unwrap(), before.unwrap());
+    assert!(posterior.to_string().contains("gain 0.0"), "{posterior}");
+}

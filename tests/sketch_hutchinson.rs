@@ -4,11 +4,13 @@
 
 mod support;
 
+use pullback::direction::{Estimator, Sketched};
 use pullback::faer::Mat;
+use pullback::loss::Observations;
 use pullback::sketch::{Hutchinson, Length, ProbeKind, Probes, Sketch};
-use pullback::{Cpu, Linearisation, Metric};
+use pullback::{Covariance, Cpu, Descent, Linearisation, Metric, Operator, random};
 use support::sketches::{Case, Draws, KINDS, columns, each_case, flat};
-use support::{gap, matrix_gap, reference_solve};
+use support::{Explicit, gap, matrix_gap, reference_solve};
 
 /// γ₂ with E[Ŷᵀ Ŷ] = γ₂G, as stated.
 fn second_moment(kind: ProbeKind, k: f64, m: f64) -> f64 {
@@ -191,4 +193,29 @@ fn of_state_is_the_euclidean_metric() {
         .direction(&rho, Length::default())
         .unwrap();
     assert!(eta.standard_error.is_none());
+}
+
+/// What a corrected step promises is what it brings, in the mean: here all of the loss.
+#[test]
+fn corrected_steps_promise_what_their_length_brings() {
+    let (k, m, seeds) = (40, 10, 60);
+    let model = Explicit(random::normal_matrix(k, 3, 1));
+    let data = model.0.col_as_slice(1).to_vec();
+    let loss = 0.5 * data.iter().map(|y| y * y).sum::<f64>();
+    let noise = Covariance::uniform(k, 1.0).unwrap();
+    let misfit = Observations::new(Operator::identity(k), data, noise).unwrap();
+    let promised = (0..seeds).map(|seed| {
+        let direction = Sketched {
+            estimator: Estimator::Published(Length::Corrected),
+            kind: ProbeKind::Orthonormal,
+            probes: m,
+            seed,
+        };
+        let descent = Descent::new(&model, &misfit).direction(&direction);
+        let proposal = descent.propose(&[0.0; 3], 0.0).unwrap();
+        assert!(gap(&proposal.eta, &[0.0, 1.0, 0.0]) < 1e-10);
+        proposal.predicted / loss
+    });
+    let mean = promised.sum::<f64>() / seeds as f64;
+    assert!((mean - 1.0).abs() < 0.2, "{mean}");
 }

@@ -1,9 +1,13 @@
 //! A factorisation whose every answer is put back into the equations.
 
+use std::sync::OnceLock;
+
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{ColRef, Mat, MatMut, MatRef};
+use faer::{Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
+use super::pool::Pool;
+use super::residual::{self, Equations, Sizes};
 use super::{Factor, SINGULAR, SolveStats, check_batch};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
@@ -14,11 +18,20 @@ const CHUNK: usize = 16;
 /// A direct solve, taken on trust.
 pub(super) trait Direct: Send + Sync {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>);
+
+    /// A slower and safer way to solve with the same matrix, if there is one and it can be made.
+    fn safer(&self, _matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        None
+    }
 }
 
 impl<D: Direct + ?Sized> Direct for Box<D> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
         (**self).solve(side, batch);
+    }
+
+    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        (**self).safer(matrix)
     }
 }
 
@@ -26,22 +39,36 @@ impl<D: Direct + ?Sized> Direct for Box<D> {
 pub(super) struct Checked<'a, D> {
     operator: Operator<'a>,
     direct: D,
+    /// What is taken where that failed, made when it first did.
+    safer: OnceLock<Option<Box<dyn Direct>>>,
     /// Largest backward error that passes.
     tolerance: f64,
     /// Largest amplification that passes.
     limit: f64,
-    /// The sizes of the equations, for A and for Aᵀ, so that their units do not matter.
-    units: [Vec<f64>; 2],
+    /// One over the sizes of the equations, for A and for Aᵀ, so that their units do not matter.
+    scales: [Vec<f64>; 2],
+    rooms: Pool<Room>,
+}
+
+/// Right-hand sides, and room to check answers.
+struct Room {
+    sides: Mat<f64>,
+    residual: residual::Room,
 }
 
 impl<'a, D> Checked<'a, D> {
     pub(super) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
         Self {
-            units: [Side::Plain, Side::Transpose].map(|side| operator.row_sizes(side)),
+            scales: [Side::Plain, Side::Transpose].map(|side| {
+                let sizes = operator.row_sizes(side).into_iter();
+                sizes.map(f64::recip).collect()
+            }),
             operator,
             direct,
+            safer: OnceLock::new(),
             tolerance,
             limit: SINGULAR,
+            rooms: Pool::default(),
         }
     }
 
@@ -68,15 +95,24 @@ impl<D: Direct> Factor for Checked<'_, D> {
 
 impl<D: Direct> Checked<'_, D> {
     fn solve_chunk(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
-        let b = x.rb().to_owned();
-        self.direct.solve(side, x.rb_mut());
-        let (mut stats, mut r) = self.judge(side, x.rb(), b.as_ref());
-        if stats.residual > self.tolerance {
-            // One step of iterative refinement mends what mild pivoting trouble left behind.
-            self.direct.solve(side, r.as_mut());
-            x += &r;
-            (stats, _) = self.judge(side, x.rb(), b.as_ref());
-        }
+        let (rows, columns) = x.shape();
+        let fits = |room: &Room| room.sides.shape() == (rows, columns);
+        let make = || Room {
+            sides: Mat::zeros(rows, columns),
+            residual: residual::Room::default(),
+        };
+        let stats = self.rooms.with(fits, make, |room| {
+            room.sides.copy_from(x.rb());
+            let stats = self.attempt(&self.direct, side, x.rb_mut(), room);
+            if stats.residual <= self.tolerance {
+                return stats;
+            }
+            let safer = self.safer.get_or_init(|| self.direct.safer(&self.operator));
+            safer.as_ref().map_or(stats, |safer| {
+                x.copy_from(&room.sides);
+                self.attempt(safer, side, x.rb_mut(), room)
+            })
+        });
         // Where positive definiteness is known by construction, no solution is hopeless: weighted Laplacians
         // with nearly empty regions amplify as much as singular matrices do, and are still right.
         let hopeless =
@@ -91,31 +127,41 @@ impl<D: Direct> Checked<'_, D> {
         }
     }
 
-    /// The residual r = b − Ax, and how large it is beside |A||x| + |b|.
-    fn judge(&self, side: Side, x: MatRef<'_, f64>, b: MatRef<'_, f64>) -> (SolveStats, Mat<f64>) {
-        let (mut r, mut size) = (
-            Mat::zeros(x.nrows(), x.ncols()),
-            Mat::zeros(x.nrows(), x.ncols()),
-        );
-        self.operator.apply_into(side, x, r.as_mut());
-        self.operator.magnitude_into(side, x, size.as_mut());
-        r = b - &r;
-        let units = &self.units[usize::from(side == Side::Transpose)];
-        let column = |m: MatRef<'_, f64>, j: usize| largest(m.col(j), units);
-        let stats = (0..x.ncols())
-            .map(|j| {
-                judge_column(
-                    column(r.as_ref(), j),
-                    column(size.as_ref(), j),
-                    column(b, j),
-                )
-            })
-            .fold(SolveStats::default(), SolveStats::worst);
-        (stats, r)
+    /// Solves for the right-hand sides in x, of which there is a copy in the room.
+    fn attempt(
+        &self,
+        direct: &impl Direct,
+        side: Side,
+        mut x: MatMut<'_, f64>,
+        room: &mut Room,
+    ) -> SolveStats {
+        let equations = Equations {
+            operator: &self.operator,
+            side,
+            b: room.sides.as_ref(),
+            scales: &self.scales[usize::from(side == Side::Transpose)],
+        };
+        let mut judge = |x: MatRef<'_, f64>| {
+            let found = equations.judge(x, &mut room.residual).iter();
+            found
+                .map(judge_column)
+                .fold(SolveStats::default(), SolveStats::worst)
+        };
+        direct.solve(side, x.rb_mut());
+        let stats = judge(x.rb());
+        if stats.residual <= self.tolerance {
+            return stats;
+        }
+        // One step of iterative refinement mends what mild pivoting trouble left behind.
+        let mut r = equations.residual(x.rb());
+        direct.solve(side, r.as_mut());
+        x += &r;
+        judge(x.rb())
     }
 }
 
-fn judge_column(r: f64, size: f64, b: f64) -> SolveStats {
+fn judge_column(found: &Sizes) -> SolveStats {
+    let (r, size, b) = (found.residual, found.product, found.side);
     if !(r.is_finite() && size.is_finite()) {
         return SolveStats {
             residual: f64::INFINITY,
@@ -131,13 +177,38 @@ fn judge_column(r: f64, size: f64, b: f64) -> SolveStats {
     }
 }
 
-/// max |vᵢ|/unitᵢ, infinite if any entry is NaN.
-fn largest(v: ColRef<'_, f64>, units: &[f64]) -> f64 {
-    v.iter().zip(units).fold(0.0, |m: f64, (x, unit)| {
-        if x.is_nan() {
-            f64::INFINITY
-        } else {
-            m.max(x.abs() / unit)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Divides by a number that need not be the right one.
+    struct Divide(f64, Option<f64>);
+
+    impl Direct for Divide {
+        fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
+            let columns = batch.rb_mut().col_iter_mut();
+            columns.for_each(|column| column.iter_mut().for_each(|x| *x /= self.0));
         }
-    })
+
+        fn safer(&self, _: &Operator<'_>) -> Option<Box<dyn Direct>> {
+            Some(Box::new(Divide(self.1?, None)))
+        }
+    }
+
+    #[test]
+    fn answers_that_fail_are_refined_and_then_found_the_safer_way() {
+        let solve = |direct: Divide| {
+            let two = Operator::diagonal(vec![2.0; 3]);
+            let mut x = Mat::from_fn(3, 20, |i, j| (i + j) as f64);
+            let stats = Checked::new(two, direct, 1e-11).solve(Side::Plain, x.as_mut())?;
+            assert!(stats.residual <= 1e-11 && (x[(2, 19)] - 10.5).abs() < 1e-9);
+            Ok::<_, Error>(())
+        };
+        assert!(solve(Divide(2.0, None)).is_ok());
+        assert!(solve(Divide(2.000001, None)).is_ok(), "one refinement");
+        assert!(solve(Divide(5.0, None)).is_err());
+        assert!(solve(Divide(5.0, Some(2.0))).is_ok());
+        assert!(solve(Divide(0.0, Some(2.0))).is_ok());
+        assert!(solve(Divide(5.0, Some(3.0))).is_err());
+    }
 }

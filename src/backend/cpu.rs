@@ -6,13 +6,14 @@ use faer::MatMut;
 use faer::linalg::solvers::PartialPivLu;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::sparse::linalg::cholesky::SymbolicCholesky;
-use faer::sparse::linalg::lu::SymbolicLu;
 
+use super::analyses::Analyses;
 use super::checked::{Checked, Direct};
+use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
 use super::repeated::Repeated;
-use super::sparse::{Analyses, SparseCholesky, SparseLu};
-use super::structured::{self, StencilSolver, Structured};
+use super::sparse::SparseCholesky;
+use super::structured::{self, Precision, StencilSolver, Structured};
 use super::{Backend, Factor, SolveStats, check_batch, dense};
 use crate::check;
 use crate::error::Result;
@@ -24,10 +25,14 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// |---|---|---|
 /// | identity, diagonal | no factorisation | no factorisation |
 /// | dense | Cholesky | LU with partial pivoting |
-/// | sparse | sparse Cholesky, minimum degree | sparse LU |
-/// | stencil | sparse Cholesky, or conjugate gradients with multigrid | sparse LU, or BiCGSTAB with DILU or multigrid |
+/// | sparse | sparse Cholesky, minimum degree | sparse LU, minimum degree |
+/// | stencil | sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
 /// | products only | restarted GMRES | restarted GMRES |
 /// | repeated | as its block, all copies in one batch | likewise |
+///
+/// Sparse LU does without pivoting where the pattern is symmetric and the diagonal dominates all columns, or all rows, up
+/// to rounding, as in generators with upwind fluxes. Elsewhere, where a pivot vanishes, and for batches whose answers do
+/// not satisfy the equations even after one refinement, it is LU with partial pivoting and an order for columns (COLAMD).
 ///
 /// Stencils of N cells are factorised when a batch has more columns than
 ///
@@ -52,7 +57,9 @@ pub struct Cpu {
     pub krylov_products: usize,
     /// How stencils are solved with.
     pub stencils: StencilSolver,
-    lu: Analyses<SymbolicLu<usize>>,
+    /// The precision of what preconditions them.
+    pub cycles: Precision,
+    lu: GeneralAnalyses,
     cholesky: Analyses<SymbolicCholesky<usize>>,
 }
 
@@ -63,7 +70,8 @@ impl Default for Cpu {
             krylov_tolerance: 1e-11,
             krylov_products: 2000,
             stencils: StencilSolver::Auto,
-            lu: Analyses::default(),
+            cycles: Precision::Auto,
+            lu: GeneralAnalyses::default(),
             cholesky: Analyses::default(),
         }
     }
@@ -115,7 +123,7 @@ impl Backend for Cpu {
                 self.checked(a, llt)
             }
             View::Sparse(m) => {
-                let lu = SparseLu::new(m, &self.lu)?;
+                let lu = general::factorise(m, &self.lu, None)?;
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),

@@ -3,15 +3,20 @@
 //! This is the only place that knows a solver. [`Cpu`] looks at the structure of an [`Operator`] and picks
 //! the factorisation; every solve is checked against the matrix, so that a singular one is an error.
 
+mod analyses;
 mod checked;
 mod cpu;
 mod dense;
+mod general;
+mod interleaved;
 mod krylov;
 mod least_squares;
+mod multifrontal;
 mod pool;
 mod recall;
 mod reflections;
 mod repeated;
+mod residual;
 mod single;
 mod sparse;
 mod structured;
@@ -24,8 +29,8 @@ pub(crate) use dense::{
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub(crate) use recall::Recall;
-pub use structured::StencilSolver;
 pub(crate) use structured::smooth;
+pub use structured::{Precision, StencilSolver};
 pub(crate) use tally::Tally;
 
 use faer::{MatMut, MatRef};

@@ -6,15 +6,14 @@ use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 
 type Factor<'a> = SupernodalLltRef<'a, usize, f64>;
 
-/// x ← (L Lᵀ)⁻¹ x, in the order of elimination.
-pub(super) fn solve(factor: Factor<'_>, x: &mut [f64]) {
+/// x ← (L Lᵀ)⁻¹ x, in the order of elimination; `local` is room.
+pub(super) fn solve(factor: Factor<'_>, x: &mut [f64], local: &mut Vec<f64>) {
     let count = factor.symbolic().n_supernodes();
-    let mut local = Vec::new();
     for s in 0..count {
-        forward(factor, s, x, &mut local);
+        forward(factor, s, x, local);
     }
     for s in (0..count).rev() {
-        backward(factor, s, x, &mut local);
+        backward(factor, s, x, local);
     }
 }
 

@@ -1,11 +1,14 @@
-//! Sparse LU and Cholesky with one symbolic analysis a sparsity pattern.
+//! Sparse LU with pivoting, and sparse Cholesky.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::cholesky::llt::factor::LltRegularization;
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
+};
 use faer::perm::PermRef;
-use faer::prelude::ReborrowMut;
+use faer::sparse::SparseColMatRef;
 use faer::sparse::linalg::SupernodalThreshold;
 use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 use faer::sparse::linalg::cholesky::{
@@ -13,65 +16,36 @@ use faer::sparse::linalg::cholesky::{
     factorize_symbolic_cholesky,
 };
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
-use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
+use super::analyses::Analyses;
 use super::checked::Direct;
+use super::interleaved::{Rooms, Supernode};
+use super::multifrontal::{Tree, inverse};
+use super::pool::Pool;
 use super::single;
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
 type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
-type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
-
-/// Patterns remembered; a descent uses two or three.
-const REMEMBERED: usize = 8;
-
-/// Symbolic analyses by sparsity pattern, in the order of making.
-pub(super) struct Analyses<S> {
-    known: Mutex<Vec<Known<S>>>,
-}
-
-/// Where the columns begin and end, row indices, and what was found out about them.
-type Known<S> = (Vec<(usize, usize)>, Vec<usize>, Arc<S>);
-
-impl<S> Default for Analyses<S> {
-    fn default() -> Self {
-        Self {
-            known: Mutex::new(Vec::new()),
-        }
-    }
-}
-
-impl<S> Analyses<S> {
-    /// The analysis of this pattern, made now unless it is known.
-    fn of(&self, pattern: Pattern<'_>, analyse: impl FnOnce() -> Result<S>) -> Result<Arc<S>> {
-        let ranges: Vec<(usize, usize)> = (0..pattern.ncols())
-            .map(|j| pattern.col_range(j))
-            .map(|range| (range.start, range.end))
-            .collect();
-        let rows = pattern.row_idx();
-        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = lock()
-            .iter()
-            .find(|(known, r, _)| *known == ranges && r == rows)
-            .map(|(_, _, analysis)| Arc::clone(analysis));
-        if let Some(analysis) = found {
-            return Ok(analysis);
-        }
-        let analysis = Arc::new(analyse()?);
-        let mut known = lock();
-        if known.len() == REMEMBERED {
-            known.remove(0);
-        }
-        known.push((ranges, rows.to_vec(), Arc::clone(&analysis)));
-        Ok(analysis)
-    }
-}
 
 pub(super) struct SparseLu {
     symbolic: Arc<SymbolicLu<usize>>,
     numeric: NumericLu<usize, f64>,
+    memory: Memory,
+}
+
+/// Scratch memory for so many columns.
+#[derive(Default)]
+struct Memory(Pool<(usize, MemBuffer)>);
+
+impl Memory {
+    fn with(&self, columns: usize, size: StackReq, work: impl FnOnce(&mut MemStack)) {
+        let fits = |(n, _): &(usize, MemBuffer)| *n == columns;
+        let make = || (columns, MemBuffer::new(size));
+        self.0
+            .with(fits, make, |(_, memory)| work(MemStack::new(memory)));
+    }
 }
 
 impl SparseLu {
@@ -98,7 +72,11 @@ impl SparseLu {
                 },
                 faer::sparse::linalg::LuError::Generic(_) => no_memory(),
             })?;
-        Ok(Self { symbolic, numeric })
+        Ok(Self {
+            symbolic,
+            numeric,
+            memory: Memory::default(),
+        })
     }
 }
 
@@ -108,20 +86,23 @@ impl Direct for SparseLu {
         let scratch = self
             .symbolic
             .solve_in_place_scratch::<f64>(batch.ncols(), Par::Seq);
-        let mut memory = MemBuffer::new(scratch);
-        let stack = MemStack::new(&mut memory);
-        match side {
+        let columns = batch.ncols();
+        self.memory.with(columns, scratch, |stack| match side {
             Side::Plain => lu.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack),
             Side::Transpose => {
                 lu.solve_transpose_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
             }
-        }
+        });
     }
 }
 
 pub(super) struct SparseCholesky {
     symbolic: Arc<SymbolicCholesky<usize>>,
     values: Vec<f64>,
+    rooms: Rooms,
+    memory: Memory,
+    /// For single columns: in the order of elimination, and the part that a supernode deals with.
+    columns: Pool<[Vec<f64>; 2]>,
 }
 
 impl SparseCholesky {
@@ -137,15 +118,14 @@ impl SparseCholesky {
     ) -> Result<Self> {
         let no_memory = || out_of_memory("sparse Cholesky", a.nrows());
         let symbolic = analyses.of(a.symbolic(), || {
-            let mut inverse = vec![0; order.map_or(0, <[usize]>::len)];
-            for (position, &cell) in order.unwrap_or(&[]).iter().enumerate() {
-                inverse[cell] = position;
-            }
-            let ordering = match order {
-                None => SymmetricOrdering::Amd,
-                Some(order) => {
-                    SymmetricOrdering::Custom(PermRef::new_checked(order, &inverse, order.len()))
+            // Columns with the same rows one after another, as faer puts together no others.
+            let order = order.map(|order| Tree::new(a.symbolic(), order).order);
+            let inverse = order.as_deref().map(inverse);
+            let ordering = match (&order, &inverse) {
+                (Some(order), Some(inverse)) => {
+                    SymmetricOrdering::Custom(PermRef::new_checked(order, inverse, order.len()))
                 }
+                _ => SymmetricOrdering::Amd,
             };
             factorize_symbolic_cholesky(a.symbolic(), Triangle::Lower, ordering, parameters())
                 .map_err(|_| no_memory())
@@ -166,7 +146,13 @@ impl SparseCholesky {
             .map_err(|_| Error::NotPositiveDefinite {
                 what: "an operator declared positive definite",
             })?;
-        Ok(Self { symbolic, values })
+        Ok(Self {
+            symbolic,
+            values,
+            rooms: Rooms::default(),
+            memory: Memory::default(),
+            columns: Pool::default(),
+        })
     }
 }
 
@@ -180,73 +166,78 @@ fn parameters() -> cholesky::CholeskySymbolicParams<'static> {
 }
 
 impl SparseCholesky {
-    /// Whether it was a single column, with a supernodal factor, and is solved now.
-    fn solve_single(&self, mut batch: MatMut<'_, f64>) -> bool {
-        let SymbolicCholeskyRaw::Supernodal(symbolic) = self.symbolic.raw() else {
-            return false;
+    /// The unknown that is eliminated at this place.
+    fn unknown(&self, place: usize) -> usize {
+        self.symbolic
+            .perm()
+            .map_or(place, |order| order.arrays().0[place])
+    }
+
+    fn solve_single(&self, factor: SupernodalLltRef<'_, usize, f64>, mut batch: MatMut<'_, f64>) {
+        let n = batch.nrows();
+        let fits = |[x, _]: &[Vec<f64>; 2]| x.len() == n;
+        let make = || [vec![0.0; n], Vec::new()];
+        self.columns.with(fits, make, |[x, local]| {
+            for (place, x) in x.iter_mut().enumerate() {
+                *x = batch[(self.unknown(place), 0)];
+            }
+            single::solve(factor, x, local);
+            for (place, x) in x.iter().enumerate() {
+                batch[(self.unknown(place), 0)] = *x;
+            }
+        });
+    }
+
+    fn solve_batch(&self, factor: SupernodalLltRef<'_, usize, f64>, batch: MatMut<'_, f64>) {
+        let count = factor.symbolic().n_supernodes();
+        let part = |s: usize| {
+            let part = factor.supernode(s);
+            let width = part.val().ncols();
+            let node = Supernode {
+                start: part.start(),
+                width,
+                rows: part.pattern(),
+            };
+            let (square, panel) = part.val().split_at_row(width);
+            (node, square, panel)
         };
-        if batch.ncols() != 1 {
-            return false;
-        }
-        let factor = SupernodalLltRef::new(symbolic, &self.values);
-        let order = self.symbolic.perm().map(|perm| perm.arrays().0);
-        let place = |i: usize| order.map_or(i, |order| order[i]);
-        let mut x: Vec<f64> = (0..batch.nrows()).map(|i| batch[(place(i), 0)]).collect();
-        single::solve(factor, &mut x);
-        for (i, x) in x.iter().enumerate() {
-            batch[(place(i), 0)] = *x;
-        }
-        true
+        let rows = |s: usize| factor.symbolic().supernode(s).pattern().len();
+        let tallest = (0..count).map(rows).max().unwrap_or(0);
+        let order = (|place| self.unknown(place), tallest);
+        self.rooms.solve(order, batch, |x| {
+            for (node, square, panel) in (0..count).map(part) {
+                solve_lower_triangular_in_place(square, x.own(node), Par::Seq);
+                x.push(node, panel);
+            }
+            for (node, square, panel) in (0..count).rev().map(part) {
+                x.pull(node, panel);
+                solve_upper_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
+            }
+        });
     }
 }
 
 impl Direct for SparseCholesky {
-    fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
-        if self.solve_single(batch.rb_mut()) {
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>) {
+        let columns = batch.ncols();
+        if let SymbolicCholeskyRaw::Supernodal(symbolic) = self.symbolic.raw() {
+            let factor = SupernodalLltRef::new(symbolic, &self.values);
+            match columns {
+                1 => self.solve_single(factor, batch),
+                _ => self.solve_batch(factor, batch),
+            }
             return;
         }
         let llt = LltRef::new(&self.symbolic, &self.values);
         let scratch = self
             .symbolic
-            .solve_in_place_scratch::<f64>(batch.ncols(), Par::Seq);
-        let mut memory = MemBuffer::new(scratch);
-        llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, MemStack::new(&mut memory));
+            .solve_in_place_scratch::<f64>(columns, Par::Seq);
+        self.memory.with(columns, scratch, |stack| {
+            llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
+        });
     }
 }
 
 fn out_of_memory(what: &'static str, size: usize) -> Error {
     Error::OutOfMemory { what, size }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use faer::sparse::{SparseColMat, Triplet};
-
-    use super::*;
-
-    #[test]
-    fn a_pattern_is_analysed_once_whatever_its_values() {
-        let (analyses, made) = (Analyses::default(), Cell::new(0));
-        let of = |entries: &[(usize, usize, f64)]| {
-            let entries: Vec<_> = entries
-                .iter()
-                .map(|&(i, j, v)| Triplet::new(i, j, v))
-                .collect();
-            let matrix = SparseColMat::<usize, f64>::try_new_from_triplets(2, 2, &entries).unwrap();
-            let analysis = analyses.of(matrix.symbolic(), || {
-                made.set(made.get() + 1);
-                Ok(made.get())
-            });
-            *analysis.unwrap()
-        };
-        assert_eq!(of(&[(0, 0, 1.0), (1, 1, 2.0)]), 1);
-        assert_eq!(of(&[(0, 0, 3.0), (1, 1, 4.0)]), 1);
-        assert_eq!(of(&[(0, 1, 3.0), (1, 0, 4.0)]), 2);
-        for _ in 0..2 * REMEMBERED {
-            assert_eq!(of(&[(0, 0, 5.0), (1, 1, 6.0)]), 1);
-        }
-        assert_eq!(made.get(), 2);
-    }
 }

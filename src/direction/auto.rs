@@ -8,6 +8,7 @@ use super::{Damping, Direction, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
 use crate::metric::LocalForm;
+use crate::prior::PriorTerms;
 
 /// Whichever direction costs the fewest solves a step; the report says which, and why.
 ///
@@ -15,7 +16,8 @@ use crate::metric::LocalForm;
 /// state is measured), the first that applies:
 ///
 /// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
-/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact.
+/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. It solves with the precision of the priors, which is
+///    only made ready where `iterative` is preconditioned with it.
 /// 3. k ≤ p and k ≤ `dual`, where the inverse of the metric and the Jacobians are sparse and priors independent from
 ///    parameter to parameter: [`Dual`], one factorisation of a k × k system, exact.
 /// 4. [`ConjugateGradient`], two solves an iteration, one after the other. How many there are depends on how many
@@ -55,22 +57,22 @@ impl Auto {
             at.metric()?.lifted_dim(),
             at.z.state_dim(),
         );
-        if p <= self.budget {
-            let why = format!("{p} parameters take that many solves in one batch");
+        let budget = self.budget;
+        // Without p, which bounds change from step to step: a reason is given once.
+        if p <= budget {
+            let why = format!("at most {budget} parameters, a tangent solve each in one batch");
             return Ok((LEAST_SQUARES, why));
         }
-        if r <= self.budget {
-            let why =
-                format!("{r} observations of {p} parameters take {r} adjoint solves in one batch");
+        if r <= budget && at.prior.is_none_or(PriorTerms::is_factorised) {
+            let why = format!("{r} observations take an adjoint solve each in one batch");
             return Ok((&DataSpace, why));
         }
         if k <= p && k <= self.dual && is_local(at)? {
-            let why = format!(
-                "one sparse system of {k} states takes the place of {p} parameters and of any solves"
-            );
+            let why = format!("one sparse system of {k} states takes the place of any solves");
             return Ok((&Dual, why));
         }
-        let why = format!("{p} parameters or {r} observations would each take a solve");
+        let why =
+            format!("more than {budget} parameters, or {r} observations, would each take a solve");
         Ok((&self.iterative, why))
     }
 }

@@ -10,6 +10,8 @@ use super::krylov::Pencil;
 use super::pairs::Pairs;
 use crate::check;
 use crate::error::Result;
+use crate::linearisation::Chart;
+use crate::prior::PriorTerms;
 
 /// What conjugate gradients are preconditioned with; damping is measured by it too.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -77,9 +79,29 @@ impl Clone for Recycled {
 #[derive(Clone, Debug)]
 struct Kept {
     pairs: Pairs,
+    /// The coordinates that they are in.
+    chart: Chart,
     /// Iterations of the first and the last system that it preconditioned.
     first: Option<usize>,
     last: usize,
+}
+
+impl Kept {
+    /// In the present coordinates, in which the prior measures the same vectors of θ alike.
+    fn moved_to(mut self, at: &Local<'_>) -> Self {
+        let now = at.z.chart();
+        if at.prior.is_none() || self.chart.scale == now.scale {
+            return self;
+        }
+        let ratio = |&i: &usize| self.chart.scale[i] / now.scale[i];
+        let ratios: Vec<f64> = now.free.iter().map(ratio).collect();
+        for j in 0..self.pairs.values.len() {
+            let column = self.pairs.vectors.col_as_slice_mut(j).iter_mut();
+            column.zip(&ratios).for_each(|(x, r)| *x *= r);
+        }
+        self.chart = now.clone();
+        self
+    }
 }
 
 impl Recycled {
@@ -91,13 +113,17 @@ impl Recycled {
         nystrom: Nystrom,
     ) -> Result<Pairs> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |kept: &Kept| kept.pairs.vectors.nrows() == curvature.dim();
-        let kept = slot.take().filter(|kept| at.iteration > 0 && fits(kept));
-        let serves = |kept: &Kept| kept.last <= 2 * kept.first.unwrap_or(kept.last).max(1);
+        let fits = |kept: &Kept| at.iteration > 0 && kept.chart.free == at.z.chart().free;
+        let kept = slot.take().filter(fits).map(|kept| kept.moved_to(at));
+        // Pairs that another precision measures would take more from its inverse than there is.
+        let lasting = at.prior.is_none_or(PriorTerms::is_affine);
+        let serves =
+            |kept: &Kept| lasting && kept.last <= 2 * kept.first.unwrap_or(kept.last).max(1);
         let kept = match kept {
             Some(kept) if serves(&kept) => kept,
             old => Kept {
                 pairs: sketch(at, curvature, nystrom, old.map(|kept| kept.pairs))?,
+                chart: at.z.chart().clone(),
                 first: None,
                 last: 0,
             },

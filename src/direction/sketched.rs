@@ -96,7 +96,7 @@ struct SketchedPath<'a> {
     /// What takes over when a first trial was rejected: a sketched gradient may be too far off for any damping.
     fallback: Option<LowRankPath>,
     tried: bool,
-    /// Lengths are multiplied by this.
+    /// Lengths are multiplied by this, because the geometry is too large by it.
     factor: f64,
     true_gradient: &'a [f64],
     remark: Option<&'static str>,
@@ -130,6 +130,7 @@ impl Path for SketchedPath<'_> {
             proposal = self.path.at(damping)?;
         }
         proposal.eta.iter_mut().for_each(|e| *e *= self.factor);
+        proposal.predicted *= self.factor;
         // A sketched gradient promises what the exact one does not keep.
         let slope = -dot(self.true_gradient, &proposal.eta);
         proposal.predicted = proposal.predicted.min(slope);

@@ -119,6 +119,11 @@ impl<'a> Linearisation<'a> {
         self.matrix = OnceLock::new();
     }
 
+    /// The coordinates in which all this is stated.
+    pub(crate) fn chart(&self) -> &Chart {
+        &self.chart
+    }
+
     /// Keeps only these of the free parameters; columns of Z that are already known stay known.
     pub(crate) fn keep(&mut self, keep: &[usize]) {
         let free = keep.iter().map(|&j| self.chart.free[j]).collect();

@@ -3,12 +3,13 @@
 mod block;
 mod convert;
 mod product;
+mod rows;
 mod sparse;
 mod stencil;
 
 pub(crate) use block::{fold, unfold};
+pub(crate) use rows::{Line, Real, Rows, vectorised, with_sides};
 pub use stencil::Stencil;
-pub(crate) use stencil::{Couplings, Line};
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use faer::sparse::SparseColMatRef;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::block::each_block;
-use super::{Kind, Operator, Side, Stencil, View};
+use super::{Kind, Operator, Side, View};
 
 impl Operator<'_> {
     /// out ← A X or Aᵀ X; the shapes must fit.
@@ -26,7 +26,9 @@ impl Operator<'_> {
                     matmul(out, Accum::Replace, m, x, 1.0, Par::Seq);
                 }
                 View::Sparse(m) => each_column(x, out, |x, out| sparse(m, side, x, out, |v| v)),
-                View::Stencil(s) => each_column(x, out, |x, out| stencil(s, side, x, out, |v| v)),
+                View::Stencil(s) => each_column(x, out, |x, out| {
+                    s.product::<f64, 1>(side, one_lane(x, out), |_, _| ());
+                }),
                 View::Repeated { block, count } => {
                     each_block(count, x, out, |x, out| block.apply_into(side, x, out));
                 }
@@ -64,7 +66,7 @@ impl Operator<'_> {
             View::Dense(m) => each_column(x, out, |x, out| dense_magnitude(m, side, x, out)),
             View::Sparse(m) => each_column(x, out, |x, out| sparse(m, side, x, out, f64::abs)),
             View::Stencil(s) => {
-                each_column(x, out, |x, out| stencil(s, side, x, out, f64::abs));
+                each_column(x, out, |x, out| s.magnitude::<1>(side, one_lane(x, out)));
             }
             View::Repeated { block, count } => {
                 each_block(count, x, out, |x, out| block.magnitude_into(side, x, out));
@@ -98,6 +100,11 @@ fn each_column(
             out.iter_mut().zip(column).for_each(|(o, c)| *o = c);
         }
     }
+}
+
+/// Single columns, interleaved as they are.
+fn one_lane<'a>(x: &'a [f64], out: &'a mut [f64]) -> (&'a [[f64; 1]], &'a mut [[f64; 1]]) {
+    (x.as_chunks().0, out.as_chunks_mut().0)
 }
 
 fn scale(d: &[f64], x: &[f64], out: &mut [f64]) {
@@ -136,11 +143,6 @@ fn sparse(
             }
         }
     }
-}
-
-/// One column of a stencil's product.
-fn stencil(s: &Stencil, side: Side, x: &[f64], out: &mut [f64], size: impl Fn(f64) -> f64) {
-    s.product::<1>(side, x.as_chunks().0, out.as_chunks_mut().0, size);
 }
 
 fn dense_magnitude(m: MatRef<'_, f64>, side: Side, x: &[f64], out: &mut [f64]) {

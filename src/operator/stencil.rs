@@ -5,6 +5,7 @@ use std::ops::Range;
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 
 use super::Side;
+use super::rows::{Real, Rows, vectorised, with_sides};
 
 /// A 3-, 5- or 7-point matrix on a box of cells, numbered with the last axis fastest; with a gauge c it is
 /// A + c 11ᵀ.
@@ -34,32 +35,6 @@ pub struct Stencil {
     /// For every axis and cell: in its row, the coefficient of the cell above.
     pub(crate) down: [Vec<f64>; 3],
     gauge: f64,
-}
-
-/// One run of cells along the last axis.
-#[derive(Clone, Copy)]
-pub(crate) struct Line {
-    /// Index of the run along the two slower axes.
-    pub(crate) at: [usize; 2],
-    /// Its first cell.
-    pub(crate) start: usize,
-    /// Cells in it.
-    pub(crate) len: usize,
-}
-
-impl Line {
-    pub(crate) fn cells(self) -> Range<usize> {
-        self.start..self.start + self.len
-    }
-}
-
-/// The coefficients of one side of a stencil: `lower[d][i]` couples the row of the cell above i to i, and
-/// `upper[d][i]` the row of i to the cell above.
-#[derive(Clone, Copy)]
-pub(crate) struct Couplings<'a> {
-    shape: [usize; 3],
-    lower: &'a [Vec<f64>; 3],
-    upper: &'a [Vec<f64>; 3],
 }
 
 impl Stencil {
@@ -159,13 +134,27 @@ impl Stencil {
         &self.centre
     }
 
-    pub(crate) fn couplings(&self, side: Side) -> Couplings<'_> {
+    /// One side of it, as kernels read it.
+    pub(crate) fn rows(&self, side: Side) -> Rows<'_, f64> {
+        let (mut shape, mut axes) = ([1; 3], [0; 3]);
+        let long = (0..3).rev().filter(|&d| self.shape[d] > 1);
+        for (place, axis) in (0..3).rev().zip(long) {
+            (shape[place], axes[place]) = (self.shape[axis], axis);
+        }
+        let [up, down] = [&self.up, &self.down].map(|arrays| {
+            std::array::from_fn(|d| match shape[d] {
+                // Nothing is read of these, but as many numbers as there are cells must be there.
+                1 => &self.centre[..],
+                _ => &arrays[axes[d]][..],
+            })
+        });
         let (lower, upper) = match side {
-            Side::Plain => (&self.up, &self.down),
-            Side::Transpose => (&self.down, &self.up),
+            Side::Plain => (up, down),
+            Side::Transpose => (down, up),
         };
-        Couplings {
-            shape: self.shape,
+        Rows {
+            shape,
+            centre: &self.centre,
             lower,
             upper,
         }
@@ -184,44 +173,53 @@ impl Stencil {
         gauge.or_else(|| arrays.filter_map(broken).next())
     }
 
-    /// out ← A x or Aᵀ x for interleaved columns; `size` is the identity, or the modulus for |A||x|.
-    pub(crate) fn product<const W: usize>(
+    /// out ← A x or Aᵀ x for interleaved columns of numbers; `each` sees every line of the result while it is warm.
+    pub(crate) fn product<S: Real, const W: usize>(
         &self,
         side: Side,
-        x: &[[f64; W]],
-        out: &mut [[f64; W]],
-        size: impl Fn(f64) -> f64,
+        (x, out): (&[[S; W]], &mut [[f64; W]]),
+        each: impl FnMut(Range<usize>, &mut [[f64; W]]),
     ) {
-        let mut total = [0.0; W];
-        for x in x.iter().filter(|_| self.gauge != 0.0) {
-            (0..W).for_each(|l| total[l] += size(x[l]));
-        }
-        let shift = total.map(|t| size(self.gauge) * t);
-        for line in self.couplings(side).lines() {
-            let out = &mut out[line.cells()];
-            out.fill(shift);
-            self.add_line(side, line, (x, out), |c, x| size(c) * size(x));
-        }
+        let term = |c: f64, x: S| c * x.into();
+        let rows = self.rows(side);
+        let shift = self.gauge_term(x, self.gauge, |x| x);
+        vectorised(|| {
+            with_sides!(
+                rows,
+                product::<_, _, _, W>(rows, (x, out), shift, term, each)
+            )
+        });
     }
 
-    /// out ← out + Σ term(aᵢⱼ, xⱼ) for the cells i of a line, without the gauge.
-    #[inline(always)]
-    pub(crate) fn add_line<const W: usize>(
+    /// out ← |A||x| or |Aᵀ||x|.
+    pub(crate) fn magnitude<const W: usize>(
         &self,
         side: Side,
-        line: Line,
         (x, out): (&[[f64; W]], &mut [[f64; W]]),
-        term: impl Fn(f64, f64) -> f64,
     ) {
-        let couplings = self.couplings(side);
-        add(out, &self.centre[line.cells()], &x[line.cells()], &term);
-        for (coefficients, range) in couplings.neighbours(line) {
-            add(out, coefficients, &x[range], &term);
+        let term = |c: f64, x: f64| c.abs() * x.abs();
+        let rows = self.rows(side);
+        let shift = self.gauge_term(x, self.gauge.abs(), f64::abs);
+        vectorised(|| {
+            with_sides!(
+                rows,
+                product::<_, _, _, W>(rows, (x, out), shift, term, |_, _| ())
+            );
+        });
+    }
+
+    /// c Σ size(xᵢ), column by column.
+    fn gauge_term<S: Real, const W: usize>(
+        &self,
+        x: &[[S; W]],
+        c: f64,
+        size: impl Fn(f64) -> f64,
+    ) -> [f64; W] {
+        let mut total = [0.0; W];
+        for x in x.iter().filter(|_| c != 0.0) {
+            (0..W).for_each(|l| total[l] += size(x[l].into()));
         }
-        let (lower, upper) = couplings.along(line);
-        let x = &x[line.cells()];
-        add(&mut out[1..], lower, x, &term);
-        add(out, upper, &x[1..], &term);
+        total.map(|t| c * t)
     }
 
     /// The sparse matrix by columns, rows in order, without the gauge.
@@ -254,59 +252,29 @@ impl Stencil {
     }
 }
 
-impl<'a> Couplings<'a> {
-    /// The lines of the box in the order of their cells.
-    pub(crate) fn lines(self) -> impl DoubleEndedIterator<Item = Line> {
-        let [nx, ny, _] = self.shape;
-        (0..nx * ny).map(move |i| self.line([i / ny, i % ny]))
-    }
-
-    pub(crate) fn line(self, at: [usize; 2]) -> Line {
-        let [_, ny, len] = self.shape;
-        Line {
-            at,
-            start: (at[0] * ny + at[1]) * len,
-            len,
-        }
-    }
-
-    /// For each line beside this one: the coefficients in the rows of this line, and the cells they belong to.
-    pub(crate) fn neighbours(self, line: Line) -> impl Iterator<Item = (&'a [f64], Range<usize>)> {
-        let strides = [self.shape[1] * self.shape[2], self.shape[2]];
-        let (lower, upper) = (self.lower, self.upper);
-        (0..2).flat_map(move |d| {
-            let cells = line.cells();
-            let below = (line.at[d] > 0).then(|| {
-                let range = cells.start - strides[d]..cells.end - strides[d];
-                (&lower[d][range.clone()], range)
-            });
-            let above = (line.at[d] + 1 < self.shape[d]).then(|| {
-                let range = cells.start + strides[d]..cells.end + strides[d];
-                (&upper[d][cells], range)
-            });
-            below.into_iter().chain(above)
-        })
-    }
-
-    /// Along a line: the coefficients of z in the rows of z + 1, and of z + 1 in the rows of z.
-    pub(crate) fn along(self, line: Line) -> (&'a [f64], &'a [f64]) {
-        if line.len == 1 {
-            return (&[], &[]);
-        }
-        let range = line.start..line.start + line.len - 1;
-        (&self.lower[2][range.clone()], &self.upper[2][range])
-    }
-}
-
-/// out ← out + term(c, x), cell by cell.
+/// out ← Σ term(aᵢⱼ, xⱼ) + shift, line by line.
 #[inline(always)]
-fn add<const W: usize>(
-    out: &mut [[f64; W]],
-    c: &[f64],
-    x: &[[f64; W]],
-    term: &impl Fn(f64, f64) -> f64,
+fn product<
+    S: Real,
+    F: Fn(f64, S) -> f64,
+    E: FnMut(Range<usize>, &mut [[f64; W]]),
+    const W: usize,
+    const N: usize,
+>(
+    rows: Rows<'_, f64>,
+    (x, out): (&[[S; W]], &mut [[f64; W]]),
+    shift: [f64; W],
+    term: F,
+    mut each: E,
 ) {
-    for (out, (c, x)) in out.iter_mut().zip(c.iter().zip(x)) {
-        (0..W).for_each(|l| out[l] += term(*c, x[l]));
+    for line in rows.lines() {
+        let row = &mut out[line.cells()];
+        rows.line_product::<S, W, N>(line, x, row, &term);
+        if shift != [0.0; W] {
+            for out in row.iter_mut() {
+                (0..W).for_each(|l| out[l] += shift[l]);
+            }
+        }
+        each(line.cells(), row);
     }
 }

@@ -154,7 +154,9 @@ impl<'a> Posterior<'a> {
 
     /// ½ Σ ln(1 + λ), the loss of entropy from prior to posterior in nats: what the experiment is worth.
     pub fn information_gain(&self) -> f64 {
-        0.5 * self.pairs.values.iter().map(|l| l.ln_1p()).sum::<f64>()
+        // A sum of nothing would be −0.
+        let gains = self.pairs.values.iter().map(|l| l.ln_1p());
+        0.5 * gains.fold(0.0, |sum, gain| sum + gain)
     }
 
     /// The divergence of Kullback and Leibler of the posterior from the prior, ½ Σ (ln(1 + λ) − λ/(1 + λ)) + R(θ): what

@@ -27,7 +27,7 @@ pub struct Uncertainty {
 /// Relative singular values below which nothing is determined.
 const ROUNDING: f64 = 1e-10;
 
-/// Shares of a null direction below which a parameter has no part in it.
+/// Shares of a null direction, in scaled coordinates, below which a parameter has no part in it.
 const TOUCHED: f64 = 1e-6;
 
 impl Uncertainty {
@@ -68,10 +68,15 @@ impl Uncertainty {
         for k in 0..unknown.ncols() {
             let column = unknown.col_as_slice_mut(k);
             let length = norm(column);
-            for (x, error) in column.iter_mut().zip(&mut standard_errors) {
-                *x /= length;
-                if x.abs() > TOUCHED {
-                    *error = f64::INFINITY;
+            column.iter_mut().for_each(|x| *x /= length);
+            // In θ itself a parameter of small numbers would seem to have no part in it.
+            for (j, &i) in free.iter().enumerate() {
+                let share = vectors[(j, rank + k)].abs();
+                if share > TOUCHED {
+                    standard_errors[i] = f64::INFINITY;
+                }
+                if share <= ROUNDING {
+                    column[i] = 0.0;
                 }
             }
         }
@@ -118,8 +123,9 @@ impl fmt::Display for Uncertainty {
         }
         for k in 0..self.null_space.ncols() {
             let column = self.null_space.col_as_slice(k).iter().enumerate();
-            let terms = column.filter(|(_, x)| x.abs() > TOUCHED);
-            let terms: Vec<String> = terms.map(|(i, x)| format!("{x:+.3} θ{i}")).collect();
+            let open = |i: usize| self.standard_errors[i].is_infinite();
+            let terms = column.filter(|(i, x)| open(*i) && **x != 0.0);
+            let terms: Vec<String> = terms.map(|(i, x)| format!("{x:+.3e} θ{i}")).collect();
             writeln!(f, "  not determined: {}", terms.join(" "))?;
         }
         Ok(())

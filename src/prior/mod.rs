@@ -12,9 +12,10 @@ pub use tikhonov::Tikhonov;
 
 use faer::Mat;
 
-use crate::backend::{Backend, Factor};
+use crate::backend::{Backend, Factor, SINGULAR};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
+use crate::random;
 
 /// A penalty R(θ) = ½‖s(θ)‖², minus the logarithm of a prior density.
 ///
@@ -51,7 +52,7 @@ pub trait Prior: Sync {
         theta: &[f64],
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Factor + 'a>> {
-        backend.factor(gram(&self.root(theta))?)
+        ready(backend, gram(&self.root(theta))?)
     }
 
     /// The prior variances, diag (PᵀP)⁻¹: by one solve a parameter unless a prior knows better.
@@ -74,6 +75,31 @@ fn gram(root: &Operator<'_>) -> Result<Operator<'static>> {
         size: sparse.ncols(),
     })?;
     Ok(Operator::sparse(transposed.as_ref() * sparse.as_ref()).positive_definite())
+}
+
+/// A precision made ready for solving, after a random right-hand side, which what is free to rounding cannot hide from:
+/// a singular matrix may well have a factor.
+fn ready<'a>(backend: &'a dyn Backend, precision: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+    let free = |error: Error| match error {
+        Error::NotPositiveDefinite { .. } | Error::Singular { .. } => Error::NotPositiveDefinite {
+            what: "the precision of the priors, which leave some combination of the parameters free (see \
+                   `Smoothness::with_range`, or add a prior),",
+        },
+        other => other,
+    };
+    let sizes = precision.row_sizes(Side::Plain);
+    let noise = random::normal(sizes.len(), 0x5EED, 0);
+    let mut probe = Mat::from_fn(sizes.len(), 1, |i, _| noise[i] * sizes[i]);
+    let factor = backend.factor(precision).map_err(free)?;
+    let stats = factor.solve(Side::Plain, probe.as_mut()).map_err(free)?;
+    let (residual, amplification) = (stats.residual, stats.amplification);
+    match amplification > SINGULAR / (sizes.len() as f64).sqrt() {
+        true => Err(free(Error::Singular {
+            residual,
+            amplification,
+        })),
+        false => Ok(factor),
+    }
 }
 
 /// Unit vectors that are solved for at a time.

@@ -3,7 +3,7 @@
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
-use super::{Prior, diagonal_of_inverse, gram};
+use super::{Prior, diagonal_of_inverse, gram, ready};
 use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::{Error, Result};
@@ -67,16 +67,20 @@ impl<'a> PriorTerms<'a> {
     pub fn factorise(&mut self, backend: &'a dyn Backend) -> Result<()> {
         let factor = match self.only() {
             Some(prior) => prior.precision(&self.theta, backend)?,
-            None => backend.factor(Operator::sparse(self.precision()?).positive_definite())?,
+            None => ready(
+                backend,
+                Operator::sparse(self.precision()?).positive_definite(),
+            )?,
         };
         self.precision = Some(Precision::Made(factor));
         Ok(())
     }
 
-    /// The prior, if it is the only one and all parameters are free and move in their own coordinates.
+    /// The prior, if it is the only one and all parameters are free: its own precision is then that of θ, and no
+    /// transform of coordinates calls for another.
     pub(crate) fn only(&self) -> Option<&'a dyn Prior> {
         match self.priors.as_slice() {
-            [prior] if self.chart.is_identity() => Some(*prior),
+            [prior] if self.chart.free.len() == self.chart.scale.len() => Some(*prior),
             _ => None,
         }
     }
@@ -84,7 +88,12 @@ impl<'a> PriorTerms<'a> {
     /// diag (PᵀP)⁻¹, for the free parameters.
     pub(crate) fn variances(&self, backend: &dyn Backend) -> Result<Vec<f64>> {
         match (self.only(), &self.precision) {
-            (Some(prior), _) => prior.variances(&self.theta, backend),
+            (Some(prior), _) => {
+                let mut variances = prior.variances(&self.theta, backend)?;
+                self.unscale(&mut variances);
+                self.unscale(&mut variances);
+                Ok(variances)
+            }
             (None, Some(Precision::Made(factor))) => {
                 diagonal_of_inverse(factor.as_ref(), self.chart.free.len())
             }
@@ -188,14 +197,31 @@ impl<'a> PriorTerms<'a> {
             None => return Err(not_factorised()),
         };
         let mut x = v.to_owned();
+        if self.only().is_none() {
+            factor.solve(Side::Plain, x.as_mut())?;
+            return Ok(x);
+        }
+        (0..x.ncols()).for_each(|j| self.unscale(x.col_as_slice_mut(j)));
         factor.solve(Side::Plain, x.as_mut())?;
+        (0..x.ncols()).for_each(|j| self.unscale(x.col_as_slice_mut(j)));
         Ok(x)
+    }
+
+    /// From θ to the coordinates of the descent, where all parameters are free.
+    fn unscale(&self, x: &mut [f64]) {
+        let scale = x.iter_mut().zip(&self.chart.scale);
+        scale.for_each(|(x, s)| *x /= s);
     }
 
     /// Whether the priors treat every parameter apart.
     pub(crate) fn is_diagonal(&self) -> bool {
         let apart = |root: &Operator<'_>| matches!(root.view(), View::Identity | View::Diagonal(_));
         self.roots.iter().all(apart)
+    }
+
+    /// Whether P is the same everywhere.
+    pub(crate) fn is_affine(&self) -> bool {
+        self.priors.iter().all(|prior| prior.is_affine())
     }
 
     /// PᵀP of the free parameters as a sparse matrix.

@@ -1,127 +1,230 @@
 //! BiCGSTAB (van der Vorst 1992), preconditioned from the right, in lock step over interleaved columns.
 //!
-//! Every column has scalars of its own; one that is done stays as it is while the others go on.
+//! Every column has scalars of its own; one that is done stays as it is while the others go on. The preconditioner
+//! works on vectors scaled to a size near 1, by powers of two, and what it returns is scaled back where it is used.
 
-use super::lanes::{Lanes, add_scaled, copy_lanes, dot, lanes, norm};
-use super::system::{Progress, System};
-use crate::backend::SolveStats;
+use super::iteration::Iteration;
+use super::lanes::{PerLane, add_products, copy_lanes, first, lanes, rounded, scale};
+use super::progress::Progress;
+use super::room::{Parts, Room, WIDEST, kept};
+use super::system::System;
 use crate::error::Result;
+use crate::operator::{Real, vectorised};
 
 /// Two vectors this close to orthogonal are a breakdown.
 const BREAKDOWN: f64 = 1e-12;
 
-/// x ← A⁻¹ b for every column.
-pub(super) fn solve<const W: usize>(
-    system: &System<'_>,
-    b: &[Lanes<W>],
-) -> Result<(Vec<Lanes<W>>, SolveStats)> {
-    let mut now = State::new(b);
-    let (mut y, mut t) = (vec![[0.0; W]; b.len()], vec![[0.0; W]; b.len()]);
-    let mut room = system.room();
-    let mut progress = Progress::new(b);
-    while !progress.done() {
-        progress.count(system, 2)?;
-        now.turn(progress.active);
-        system.precondition(&now.p, &mut y, &mut room);
-        system.apply(&y, &mut now.v);
-        let blind = now.step_along(&y, progress.active);
-        system.precondition(&now.r, &mut y, &mut room);
-        system.apply(&y, &mut t);
-        now.smooth(&y, &t, progress.active);
-        let size = norm(&now.r);
-        now.fresh = progress.judge(system, size, (b, &now.x), (&mut now.r, &mut t))?;
-        for (l, fresh) in now.fresh.iter_mut().enumerate() {
-            *fresh |= blind[l] || now.omega[l] == 0.0;
-        }
-    }
-    Ok((now.x, progress.stats()))
-}
+/// Vectors of the method, in its usual letters: b, x, r, the shadow of r, p, v and t.
+const VECTORS: usize = 7;
 
-/// The vectors and scalars of the method, in its usual letters.
-struct State<const W: usize> {
-    x: Vec<Lanes<W>>,
-    r: Vec<Lanes<W>>,
-    shadow: Vec<Lanes<W>>,
-    p: Vec<Lanes<W>>,
-    v: Vec<Lanes<W>>,
-    rho: Lanes<W>,
-    alpha: Lanes<W>,
-    omega: Lanes<W>,
+/// The scalars of the method, in its usual letters.
+pub(super) struct BiCgStab {
+    /// ⟨shadow, r⟩.
+    rho: PerLane,
+    /// That of the last iteration.
+    last: PerLane,
+    alpha: PerLane,
+    omega: PerLane,
+    /// ‖r‖₂ and ‖shadow‖₂.
+    size: PerLane,
+    shadow_size: PerLane,
     /// Columns that begin anew from their residual.
-    fresh: [bool; W],
+    fresh: [bool; WIDEST],
 }
 
-impl<const W: usize> State<W> {
-    fn new(b: &[Lanes<W>]) -> Self {
-        let zeros = vec![[0.0; W]; b.len()];
+impl Iteration for BiCgStab {
+    const VECTORS: usize = VECTORS;
+    const PRODUCTS: usize = 2;
+
+    fn new(residual: PerLane) -> Self {
         Self {
-            x: zeros.clone(),
-            r: b.to_vec(),
-            shadow: b.to_vec(),
-            p: zeros.clone(),
-            v: zeros,
-            rho: [1.0; W],
-            alpha: [1.0; W],
-            omega: [1.0; W],
-            fresh: [true; W],
+            rho: [1.0; WIDEST],
+            last: [1.0; WIDEST],
+            alpha: [1.0; WIDEST],
+            omega: [1.0; WIDEST],
+            size: residual,
+            shadow_size: residual,
+            fresh: [true; WIDEST],
         }
     }
 
-    /// p ← r + β(p − ωv), or r where the shadow residual sees nothing of r, or a column begins anew or is done.
-    fn turn(&mut self, active: [bool; W]) {
-        let last = self.rho;
-        let (size, shadow_size) = (norm(&self.r), norm(&self.shadow));
-        self.rho = dot(&self.shadow, &self.r);
-        for l in 0..W {
-            let sound = self.rho[l].abs() > BREAKDOWN * shadow_size[l] * size[l];
-            self.fresh[l] |= !(sound && active[l]);
-        }
-        copy_lanes(&mut self.shadow, &self.r, self.fresh);
-        let (fresh, omega) = (self.fresh, self.omega);
-        self.rho = lanes(|l| {
-            if fresh[l] {
-                size[l] * size[l]
-            } else {
-                self.rho[l]
-            }
-        });
-        let beta: Lanes<W> = lanes(|l| self.rho[l] / last[l] * (self.alpha[l] / omega[l]));
-        for ((p, r), v) in self.p.iter_mut().zip(&self.r).zip(&self.v) {
-            for l in 0..W {
-                p[l] = if fresh[l] {
-                    r[l]
-                } else {
-                    r[l] + beta[l] * (p[l] - omega[l] * v[l])
-                };
-            }
-        }
-    }
-
-    /// x ← x + αy, r ← r − αv with v = A y; returns the columns whose shadow sees nothing of v, which stay.
-    fn step_along(&mut self, y: &[Lanes<W>], active: [bool; W]) -> [bool; W] {
-        let along = dot(&self.shadow, &self.v);
-        let (length, shadow_size) = (norm(&self.v), norm(&self.shadow));
-        let blind: [bool; W] = std::array::from_fn(|l| {
-            let seen = along[l].abs() > BREAKDOWN * shadow_size[l] * length[l];
-            !seen
-        });
-        self.alpha = lanes(|l| match active[l] && !blind[l] {
-            true => self.rho[l] / along[l],
-            false => 0.0,
-        });
-        add_scaled(&mut self.x, self.alpha, y);
-        add_scaled(&mut self.r, self.alpha.map(|a| -a), &self.v);
-        blind
-    }
-
-    /// x ← x + ωy, r ← r − ωt with t = A y and the ω that makes r smallest.
-    fn smooth(&mut self, y: &[Lanes<W>], t: &[Lanes<W>], active: [bool; W]) {
-        let (tr, tt) = (dot(t, &self.r), dot(t, t));
-        self.omega = lanes(|l| match active[l] && tt[l] > 0.0 {
+    fn step<T: Real, const W: usize>(
+        &mut self,
+        system: &System<'_, T>,
+        room: &mut Room<T>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let Parts {
+            exact: [b, x, r, shadow, p, v, t],
+            rough: [rough, y, z],
+            coarse,
+        } = room.parts::<W, VECTORS>();
+        let s = self.size.map(scale);
+        let active = progress.active;
+        self.begin_anew(&active, r, shadow);
+        self.turn::<T, W>(&active, (r, v), p, (&s, rough));
+        system.precondition(rough, y, coarse);
+        let (along, length) = image(system, (y, v), &s, shadow);
+        let blind = self.aim(&active, &along, &length);
+        descend(&self.alpha, v, r, (&s, rough));
+        system.precondition(rough, z, coarse);
+        let (tr, tt) = image(system, (z, t), &s, r);
+        self.omega = lanes::<W>(|l| match active[l] && tt[l] > 0.0 {
             true => tr[l] / tt[l],
             false => 0.0,
         });
-        add_scaled(&mut self.x, self.omega, y);
-        add_scaled(&mut self.r, self.omega.map(|o| -o), t);
+        self.advance((&s, y, z), x, (r, shadow, t));
+        let (mut seems, b, x) = (self.size, &*b, &*x);
+        self.fresh = progress.judge(system, &mut seems, (b, x, r, t))?;
+        self.size = seems;
+        for (l, fresh) in self.fresh.iter_mut().enumerate() {
+            *fresh |= blind[l] || self.omega[l] == 0.0;
+        }
+        Ok(())
     }
+
+    fn narrow(&mut self, keep: &[usize]) {
+        let all = [
+            &mut self.rho,
+            &mut self.last,
+            &mut self.alpha,
+            &mut self.omega,
+            &mut self.size,
+            &mut self.shadow_size,
+        ];
+        for numbers in all {
+            *numbers = kept(*numbers, keep);
+        }
+        let fresh = self.fresh;
+        self.fresh = std::array::from_fn(|l| keep.get(l).is_none_or(|&k| fresh[k]));
+    }
+}
+
+impl BiCgStab {
+    /// Gives a new shadow to columns whose shadow sees nothing of r, or that begin anew.
+    fn begin_anew<const W: usize>(
+        &mut self,
+        active: &[bool; WIDEST],
+        r: &[[f64; W]],
+        shadow: &mut [[f64; W]],
+    ) {
+        for l in 0..WIDEST {
+            let size = self.shadow_size[l] * self.size[l];
+            let sound = self.rho[l].abs() > BREAKDOWN * size;
+            self.fresh[l] = active[l] && (self.fresh[l] || !sound);
+            if self.fresh[l] {
+                self.shadow_size[l] = self.size[l];
+                self.rho[l] = self.size[l] * self.size[l];
+            }
+        }
+        copy_lanes(shadow, r, &self.fresh);
+    }
+
+    /// p ← r + β(p − ωv), or r for columns that begin anew or are done; rough ← s p.
+    fn turn<T: Real, const W: usize>(
+        &mut self,
+        active: &[bool; WIDEST],
+        (r, v): (&[[f64; W]], &[[f64; W]]),
+        p: &mut [[f64; W]],
+        (s, rough): (&PerLane, &mut [[T; W]]),
+    ) {
+        let beta = lanes::<W>(|l| self.rho[l] / self.last[l] * (self.alpha[l] / self.omega[l]));
+        self.last = self.rho;
+        let anew: [bool; W] = std::array::from_fn(|l| self.fresh[l] || !active[l]);
+        let omega = first::<W>(&self.omega);
+        let (beta, s) = (first::<W>(&beta), first::<W>(s));
+        vectorised(|| {
+            for (((p, r), v), rough) in p.iter_mut().zip(r).zip(v).zip(rough) {
+                for l in 0..W {
+                    let turned = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
+                    p[l] = if anew[l] { r[l] } else { turned };
+                }
+                *rough = rounded(&s, p);
+            }
+        });
+    }
+
+    /// α from ⟨shadow, v⟩ and ‖v‖²; returns the columns whose shadow sees nothing of v, which stay.
+    fn aim(
+        &mut self,
+        active: &[bool; WIDEST],
+        along: &PerLane,
+        length: &PerLane,
+    ) -> [bool; WIDEST] {
+        let blind: [bool; WIDEST] = std::array::from_fn(|l| {
+            let seen = along[l].abs() > BREAKDOWN * self.shadow_size[l] * length[l].sqrt();
+            !seen
+        });
+        self.alpha = std::array::from_fn(|l| match active[l] && !blind[l] {
+            true => self.rho[l] / along[l],
+            false => 0.0,
+        });
+        blind
+    }
+
+    /// x ← x + (αy + ωz)/s, r ← r − ωt; ‖r‖ and ⟨shadow, r⟩ of that.
+    fn advance<T: Real, const W: usize>(
+        &mut self,
+        (s, y, z): (&PerLane, &[[T; W]], &[[T; W]]),
+        x: &mut [[f64; W]],
+        (r, shadow, t): (&mut [[f64; W]], &[[f64; W]], &[[f64; W]]),
+    ) {
+        let alpha = first::<W>(&lanes::<W>(|l| self.alpha[l] / s[l]));
+        let along = first::<W>(&lanes::<W>(|l| self.omega[l] / s[l]));
+        let omega = first::<W>(&self.omega);
+        let (mut square, mut seen) = ([0.0; W], [0.0; W]);
+        vectorised(|| {
+            for ((x, y), z) in x.iter_mut().zip(y).zip(z) {
+                for l in 0..W {
+                    x[l] += alpha[l] * y[l].into() + along[l] * z[l].into();
+                }
+            }
+            for ((r, t), shadow) in r.iter_mut().zip(t).zip(shadow) {
+                for l in 0..W {
+                    r[l] -= omega[l] * t[l];
+                }
+                add_products(&mut square, r, r);
+                add_products(&mut seen, shadow, r);
+            }
+        });
+        self.size = lanes::<W>(|l| square[l].sqrt());
+        self.rho = lanes::<W>(|l| seen[l]);
+    }
+}
+
+/// out ← A y/s; ⟨with, out⟩ and ‖out‖².
+fn image<T: Real, const W: usize>(
+    system: &System<'_, T>,
+    (y, out): (&[[T; W]], &mut [[f64; W]]),
+    s: &PerLane,
+    with: &[[f64; W]],
+) -> (PerLane, PerLane) {
+    let back = first::<W>(&s.map(f64::recip));
+    let (mut along, mut square) = ([0.0; W], [0.0; W]);
+    system.stencil.product(system.side, (y, out), |cells, out| {
+        for (out, with) in out.iter_mut().zip(&with[cells]) {
+            (0..W).for_each(|l| out[l] *= back[l]);
+            add_products(&mut along, with, out);
+            add_products(&mut square, out, out);
+        }
+    });
+    (lanes::<W>(|l| along[l]), lanes::<W>(|l| square[l]))
+}
+
+/// r ← r − αv; rough ← s r.
+fn descend<T: Real, const W: usize>(
+    alpha: &PerLane,
+    v: &[[f64; W]],
+    r: &mut [[f64; W]],
+    (s, rough): (&PerLane, &mut [[T; W]]),
+) {
+    let (alpha, s) = (first::<W>(alpha), first::<W>(s));
+    vectorised(|| {
+        for ((r, v), rough) in r.iter_mut().zip(v).zip(rough) {
+            for l in 0..W {
+                r[l] -= alpha[l] * v[l];
+            }
+            *rough = rounded(&s, r);
+        }
+    });
 }

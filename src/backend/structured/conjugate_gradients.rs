@@ -1,44 +1,135 @@
 //! Preconditioned conjugate gradients in lock step over interleaved columns, for stencils that are positive definite.
 
-use super::lanes::{Lanes, add_scaled, dot, lanes, norm};
-use super::system::{Progress, System};
-use crate::backend::SolveStats;
+use super::iteration::Iteration;
+use super::lanes::{PerLane, add_products, first, lanes, rounded, scale};
+use super::progress::Progress;
+use super::room::{Parts, Room, WIDEST, kept};
+use super::system::System;
 use crate::error::Result;
+use crate::operator::{Real, vectorised};
 
-/// x ← A⁻¹ b for every column.
-pub(super) fn solve<const W: usize>(
-    system: &System<'_>,
-    b: &[Lanes<W>],
-) -> Result<(Vec<Lanes<W>>, SolveStats)> {
-    let zeros = vec![[0.0; W]; b.len()];
-    let (mut x, mut r, mut p) = (zeros.clone(), b.to_vec(), zeros.clone());
-    let (mut z, mut q) = (zeros.clone(), zeros);
-    let mut room = system.room();
-    let mut progress = Progress::new(b);
-    let (mut rho, mut fresh) = ([1.0; W], [true; W]);
-    while !progress.done() {
-        progress.count(system, 1)?;
-        system.precondition(&r, &mut z, &mut room);
-        let last = rho;
-        rho = dot(&r, &z);
-        let restart = |l: usize| fresh[l] || !progress.active[l];
-        let beta: Lanes<W> = lanes(|l| if restart(l) { 0.0 } else { rho[l] / last[l] });
-        for (p, z) in p.iter_mut().zip(&z) {
-            (0..W).for_each(|l| p[l] = z[l] + beta[l] * p[l]);
+/// Vectors of the method, in its usual letters: b, x, r, p and q.
+const VECTORS: usize = 5;
+
+/// The scalars of the method.
+pub(super) struct ConjugateGradients {
+    /// ⟨r, z⟩.
+    rho: PerLane,
+    /// ‖r‖₂.
+    size: PerLane,
+    /// Columns that begin anew from their residual.
+    fresh: [bool; WIDEST],
+}
+
+impl Iteration for ConjugateGradients {
+    const VECTORS: usize = VECTORS;
+    const PRODUCTS: usize = 1;
+
+    fn new(residual: PerLane) -> Self {
+        Self {
+            rho: [1.0; WIDEST],
+            size: residual,
+            fresh: [true; WIDEST],
         }
-        system.apply(&p, &mut q);
-        let curvature = dot(&p, &q);
-        let alpha = lanes(|l| {
-            if progress.active[l] {
-                rho[l] / curvature[l]
-            } else {
-                0.0
+    }
+
+    fn step<T: Real, const W: usize>(
+        &mut self,
+        system: &System<'_, T>,
+        room: &mut Room<T>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let Parts {
+            exact: [b, x, r, p, q],
+            rough: [rough, z, _],
+            coarse,
+        } = room.parts::<W, VECTORS>();
+        let (active, s) = (progress.active, self.size.map(scale));
+        round(&s, r, rough);
+        system.precondition(rough, z, coarse);
+        self.turn((&s, z), r, p, &active);
+        let mut curvature = [0.0; W];
+        system.stencil.product(system.side, (&*p, q), |cells, q| {
+            for (p, q) in p[cells].iter().zip(q) {
+                add_products(&mut curvature, p, q);
             }
         });
-        add_scaled(&mut x, alpha, &p);
-        add_scaled(&mut r, alpha.map(|a| -a), &q);
-        let size = norm(&r);
-        fresh = progress.judge(system, size, (b, &x), (&mut r, &mut q))?;
+        let alpha = lanes::<W>(|l| match active[l] {
+            true => self.rho[l] / curvature[l],
+            false => 0.0,
+        });
+        self.advance(&alpha, (p, q), x, r);
+        let (mut seems, b, x) = (self.size, &*b, &*x);
+        self.fresh = progress.judge(system, &mut seems, (b, x, r, q))?;
+        self.size = seems;
+        Ok(())
     }
-    Ok((x, progress.stats()))
+
+    fn narrow(&mut self, keep: &[usize]) {
+        self.rho = kept(self.rho, keep);
+        self.size = kept(self.size, keep);
+        let fresh = self.fresh;
+        self.fresh = std::array::from_fn(|l| keep.get(l).is_none_or(|&k| fresh[k]));
+    }
+}
+
+impl ConjugateGradients {
+    /// p ← z/s + βp, with ⟨r, z⟩/s for the next β.
+    fn turn<T: Real, const W: usize>(
+        &mut self,
+        (s, z): (&PerLane, &[[T; W]]),
+        r: &[[f64; W]],
+        p: &mut [[f64; W]],
+        active: &[bool; WIDEST],
+    ) {
+        let (last, back) = (self.rho, first::<W>(&s.map(f64::recip)));
+        let mut along = [0.0; W];
+        vectorised(|| {
+            for (r, z) in r.iter().zip(z) {
+                add_products(&mut along, r, &z.map(Into::into));
+            }
+        });
+        self.rho = lanes::<W>(|l| back[l] * along[l]);
+        let anew = |l: usize| self.fresh[l] || !active[l];
+        let beta = lanes::<W>(|l| if anew(l) { 0.0 } else { self.rho[l] / last[l] });
+        let beta = first::<W>(&beta);
+        vectorised(|| {
+            for (p, z) in p.iter_mut().zip(z) {
+                for l in 0..W {
+                    p[l] = back[l] * z[l].into() + beta[l] * p[l];
+                }
+            }
+        });
+    }
+
+    /// x ← x + αp, r ← r − αq, and ‖r‖ of that.
+    fn advance<const W: usize>(
+        &mut self,
+        alpha: &PerLane,
+        (p, q): (&[[f64; W]], &[[f64; W]]),
+        x: &mut [[f64; W]],
+        r: &mut [[f64; W]],
+    ) {
+        let (alpha, mut square) = (first::<W>(alpha), [0.0; W]);
+        vectorised(|| {
+            for (((x, p), r), q) in x.iter_mut().zip(p).zip(r).zip(q) {
+                for l in 0..W {
+                    x[l] += alpha[l] * p[l];
+                    r[l] -= alpha[l] * q[l];
+                }
+                add_products(&mut square, r, r);
+            }
+        });
+        self.size = lanes::<W>(|l| square[l].sqrt());
+    }
+}
+
+/// rough ← s r.
+fn round<T: Real, const W: usize>(s: &PerLane, r: &[[f64; W]], rough: &mut [[T; W]]) {
+    let s = first::<W>(s);
+    vectorised(|| {
+        for (rough, r) in rough.iter_mut().zip(r) {
+            *rough = rounded(&s, r);
+        }
+    });
 }

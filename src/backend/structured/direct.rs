@@ -2,14 +2,15 @@
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::sparse::linalg::cholesky::SymbolicCholesky;
-use faer::sparse::linalg::lu::SymbolicLu;
 use faer::{Mat, MatMut};
 
 use super::dissection;
+use crate::backend::analyses::Analyses;
 use crate::backend::checked::Direct;
-use crate::backend::sparse::{Analyses, SparseCholesky, SparseLu};
+use crate::backend::general::{self, GeneralAnalyses};
+use crate::backend::sparse::SparseCholesky;
 use crate::error::Result;
-use crate::operator::{Side, Stencil};
+use crate::operator::{Operator, Side, Stencil, View};
 
 /// A factorisation of A + c 11ᵀ by way of the sparse P = A + s e_k e_kᵀ.
 ///
@@ -18,6 +19,8 @@ use crate::operator::{Side, Stencil};
 /// is a left null vector, leaves P and S regular, and well so if k is a cell where the right null vector is large.
 pub(super) struct Gauged<'a> {
     pinned: Box<dyn Direct + 'a>,
+    /// For the way with pivoting, where there is one.
+    analyses: Option<&'a GeneralAnalyses>,
     pin: usize,
     /// Y for A and for Aᵀ.
     columns: [Mat<f64>; 2],
@@ -32,32 +35,37 @@ const POOR_PIN: f64 = 1e-2;
 pub(in crate::backend) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,
-    lu: &Analyses<SymbolicLu<usize>>,
+    lu: &'a GeneralAnalyses,
     cholesky: &Analyses<SymbolicCholesky<usize>>,
 ) -> Result<Box<dyn Direct + 'a>> {
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {
-        let matrix = stencil.compress();
-        Ok(if definite {
-            let order = dissection::order(stencil.shape);
-            Box::new(SparseCholesky::ordered(
-                matrix.as_ref(),
-                cholesky,
-                Some(&order),
-            )?)
-        } else {
-            Box::new(SparseLu::new(matrix.as_ref(), lu)?)
-        })
+        let (matrix, order) = (stencil.compress(), dissection::order(stencil.shape));
+        if definite {
+            let cholesky = SparseCholesky::ordered(matrix.as_ref(), cholesky, Some(&order))?;
+            return Ok(Box::new(cholesky));
+        }
+        general::factorise(matrix.as_ref(), lu, Some(&order))
     };
     if stencil.gauge() == 0.0 {
         return sparse(stencil);
     }
+    let mut gauged = gauged(stencil, sparse)?;
+    gauged.analyses = (!definite).then_some(lu);
+    Ok(Box::new(gauged))
+}
+
+/// Pins a cell where the null vector is large.
+fn gauged<'a>(
+    stencil: &Stencil,
+    sparse: impl Fn(&Stencil) -> Result<Box<dyn Direct + 'a>>,
+) -> Result<Gauged<'a>> {
     // Where little flows out, much has gathered.
     let slowest = |best: usize, i: usize| {
         let d = stencil.diagonal();
         if d[i].abs() < d[best].abs() { i } else { best }
     };
     let first = (0..stencil.cells()).fold(0, slowest);
-    let gauged = Gauged::new(stencil, first, sparse)?;
+    let gauged = Gauged::new(stencil, first, &sparse)?;
     let null = gauged.columns[0].col_as_slice(1);
     // With a pin in near-vacuum even the sign of the null vector is chance; its shape is not.
     let larger = |m: usize, i: usize| {
@@ -65,9 +73,9 @@ pub(in crate::backend) fn factorise<'a>(
     };
     let densest = (0..null.len()).fold(0, larger);
     if null[first].abs() >= POOR_PIN * null[densest].abs() {
-        return Ok(Box::new(gauged));
+        return Ok(gauged);
     }
-    Ok(Box::new(Gauged::new(stencil, densest, sparse)?))
+    Gauged::new(stencil, densest, sparse)
 }
 
 impl<'a> Gauged<'a> {
@@ -103,6 +111,7 @@ impl<'a> Gauged<'a> {
         ];
         Ok(Self {
             pinned,
+            analyses: None,
             pin,
             columns,
             inverse,
@@ -126,5 +135,15 @@ impl Direct for Gauged<'_> {
                 *x -= f * y + g * z;
             }
         }
+    }
+
+    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        let (Some(analyses), View::Stencil(stencil)) = (self.analyses, matrix.view()) else {
+            return None;
+        };
+        let pivoting = |stencil: &Stencil| -> Result<Box<dyn Direct>> {
+            general::with_pivoting(stencil.compress().as_ref(), analyses)
+        };
+        Some(Box::new(gauged(stencil, pivoting).ok()?))
     }
 }

@@ -4,62 +4,104 @@
 
 use faer::{MatMut, MatRef};
 
-/// One number a column.
-pub(super) type Lanes<const W: usize> = [f64; W];
+use super::room::WIDEST;
+use crate::operator::{Real, vectorised};
 
-/// W numbers from a function of the lane.
-pub(super) fn lanes<const W: usize>(f: impl FnMut(usize) -> f64) -> Lanes<W> {
-    std::array::from_fn(f)
+/// One number a lane, those beyond the last lane without meaning.
+pub(super) type PerLane = [f64; WIDEST];
+
+/// A number for every lane.
+pub(super) fn lanes<const W: usize>(f: impl FnMut(usize) -> f64) -> PerLane {
+    let mut out = [0.0; WIDEST];
+    out[..W].copy_from_slice(&std::array::from_fn::<f64, W, _>(f));
+    out
+}
+
+/// The first W of the numbers.
+pub(super) fn first<const W: usize>(numbers: &PerLane) -> [f64; W] {
+    std::array::from_fn(|l| numbers[l])
 }
 
 /// The columns of a batch, interleaved; lanes beyond the last column are zero.
-pub(super) fn interleave<const W: usize>(batch: MatRef<'_, f64>) -> Vec<Lanes<W>> {
-    let mut out = vec![[0.0; W]; batch.nrows()];
+pub(super) fn interleave<const W: usize>(batch: MatRef<'_, f64>, out: &mut [[f64; W]]) {
+    if batch.ncols() < W {
+        out.fill([0.0; W]);
+    }
     for j in 0..batch.ncols() {
         for (out, x) in out.iter_mut().zip(batch.col(j).iter()) {
             out[j] = *x;
         }
     }
-    out
 }
 
-/// Back into columns.
-pub(super) fn separate<const W: usize>(x: &[Lanes<W>], mut batch: MatMut<'_, f64>) {
-    for (j, column) in batch.as_mut().col_iter_mut().enumerate() {
-        for (out, x) in column.iter_mut().zip(x) {
-            *out = x[j];
+/// These lanes back into these columns.
+pub(super) fn separate<const W: usize>(
+    x: &[[f64; W]],
+    mut batch: MatMut<'_, f64>,
+    places: impl Iterator<Item = (usize, usize)>,
+) {
+    for (lane, column) in places {
+        for (out, x) in batch.as_mut().col_mut(column).iter_mut().zip(x) {
+            *out = x[lane];
         }
     }
 }
 
-/// ⟨a, b⟩, column by column.
-pub(super) fn dot<const W: usize>(a: &[Lanes<W>], b: &[Lanes<W>]) -> Lanes<W> {
+/// sum ← sum + a b, lane by lane.
+#[inline(always)]
+pub(super) fn add_products<const W: usize>(sum: &mut [f64; W], a: &[f64; W], b: &[f64; W]) {
+    for l in 0..W {
+        sum[l] += a[l] * b[l];
+    }
+}
+
+/// ‖a‖², lane by lane.
+pub(super) fn squares<const W: usize>(a: &[[f64; W]]) -> PerLane {
     let mut sum = [0.0; W];
-    for (a, b) in a.iter().zip(b) {
-        (0..W).for_each(|l| sum[l] += a[l] * b[l]);
+    vectorised(|| a.iter().for_each(|a| add_products(&mut sum, a, a)));
+    lanes::<W>(|l| sum[l])
+}
+
+/// y ← x in these lanes.
+pub(super) fn copy_lanes<const W: usize>(
+    y: &mut [[f64; W]],
+    x: &[[f64; W]],
+    which: &[bool; WIDEST],
+) {
+    if which[..W] == [false; W] {
+        return;
     }
-    sum
-}
-
-/// ‖a‖₂, column by column.
-pub(super) fn norm<const W: usize>(a: &[Lanes<W>]) -> Lanes<W> {
-    dot(a, a).map(f64::sqrt)
-}
-
-/// y ← y + s x, column by column.
-pub(super) fn add_scaled<const W: usize>(y: &mut [Lanes<W>], s: Lanes<W>, x: &[Lanes<W>]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        for l in 0..W {
-            y[l] += s[l] * x[l];
-        }
-    }
-}
-
-/// y ← x in these columns.
-pub(super) fn copy_lanes<const W: usize>(y: &mut [Lanes<W>], x: &[Lanes<W>], which: [bool; W]) {
     for (y, x) in y.iter_mut().zip(x) {
         for l in (0..W).filter(|&l| which[l]) {
             y[l] = x[l];
         }
+    }
+}
+
+/// s x in the precision of T, cell by cell.
+#[inline(always)]
+pub(super) fn rounded<T: Real, const W: usize>(s: &[f64; W], x: &[f64; W]) -> [T; W] {
+    std::array::from_fn(|l| T::nearest(s[l] * x[l]))
+}
+
+/// The power of two that brings a number of this size near 1, so that single precision can hold what it scales.
+pub(super) fn scale(size: f64) -> f64 {
+    const EXPONENT: u32 = 52;
+    let exponent = size.to_bits() >> EXPONENT & 0x7ff;
+    f64::from_bits((0x7fe_u64.saturating_sub(exponent)).clamp(1, 0x7fd) << EXPONENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaling_is_exact_and_brings_numbers_near_one() {
+        for size in [1e-300, 3e-7, 1.0, 1.5, 7e9, 1e300] {
+            let scaled = size * scale(size);
+            assert!((0.5..=4.0).contains(&scaled), "{size} becomes {scaled}");
+            assert_eq!(scaled / scale(size), size);
+        }
+        assert!(scale(0.0).is_normal() && scale(f64::MAX).is_normal());
     }
 }

@@ -6,47 +6,37 @@
 use std::sync::Arc;
 
 use faer::Mat;
-use faer::linalg::solvers::{PartialPivLu, Solve};
+use faer::linalg::solvers::{DenseSolveCore, PartialPivLu};
 
-use super::sweep::{Corner, Sweeps};
-use crate::operator::{Side, Stencil};
+use super::level::{Level, reciprocals};
+use super::pipeline::{self, Stage, parent_line};
+use super::room::{Coarse, wide_mut};
+use crate::operator::{Line, Real, Side, Stencil, vectorised};
 
-/// Levels with no more cells than this are solved by a dense factorisation.
+/// Levels with no more cells than this are solved by a dense inverse.
 const COARSEST: usize = 130;
 
-/// From these corners, four sweeps follow a flow in any direction before the coarse correction; after it
-/// come the four opposite ones.
-const CORNERS: [Corner; 4] = [
-    [false, false, false],
-    [true, false, true],
-    [false, true, true],
-    [true, true, false],
-];
+/// Four sweeps from these ends of the second and third axis, all from the lower end of the first, stand before the
+/// coarse correction, and the four opposite ones after it: all eight corners, so that some sweep follows a flow
+/// wherever it goes, and both fours in one pass over the memory.
+const ENDS: [[bool; 2]; 4] = [[false, false], [true, true], [false, true], [true, false]];
+
+/// Piecewise constant corrections of a Laplacian are too short by about this factor (Stüben 2001).
+const OVER_CORRECTION: f64 = 1.6;
 
 /// A hierarchy of stencils.
-pub(super) struct Multigrid {
-    levels: Vec<Level>,
-    coarsest: PartialPivLu<f64>,
+pub(super) struct Multigrid<T> {
+    levels: Vec<Level<T>>,
+    /// The inverse on the coarsest level, by rows.
+    coarsest: Vec<T>,
     cells: usize,
-    /// Sweeps before the coarse correction; the opposite corners follow it.
-    corners: &'static [Corner],
-    /// Piecewise constant corrections of a Laplacian are too short by about this factor (Stüben 2001).
-    over_correction: f64,
+    /// Where there is no flow to follow, one sweep there and one back are enough.
+    definite: bool,
 }
 
-struct Level {
-    stencil: Arc<Stencil>,
-    /// Reciprocals of the diagonal.
-    inverse: Vec<f64>,
-}
-
-/// Room for one V-cycle, a right-hand side and a solution for every level but the finest.
-#[derive(Default)]
-pub(super) struct Room<const W: usize>(Vec<[Vec<[f64; W]>; 2]>);
-
-impl Multigrid {
-    /// The hierarchy of a stencil; `definite` says that it is symmetric positive definite.
-    pub(super) fn new(stencil: &Arc<Stencil>, definite: bool) -> Self {
+impl<T: Real> Multigrid<T> {
+    /// The hierarchy of a stencil times `unit`; `definite` says that it is symmetric positive definite.
+    pub(super) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
         let mut levels = Vec::new();
         // How many cells of the finest level every cell holds.
         let mut sizes = vec![1.0; stencil.cells()];
@@ -54,7 +44,7 @@ impl Multigrid {
         while last.cells() > COARSEST {
             let coarse = coarsen(&last);
             sizes = restrict_sizes(&last, &coarse, &sizes);
-            levels.push(Level::new(last));
+            levels.push(Level::new(&last, &reciprocals(&last), unit));
             last = Arc::new(coarse);
         }
         let n = last.cells();
@@ -65,145 +55,102 @@ impl Multigrid {
         }
         let gauge = stencil.gauge();
         dense += Mat::from_fn(n, n, |i, j| gauge * sizes[i] * sizes[j]);
+        let inverse = PartialPivLu::new(dense.as_ref()).inverse();
+        let by_rows = (0..n * n).map(|at| T::nearest(inverse[(at / n, at % n)] / unit));
         Self {
             levels,
-            coarsest: PartialPivLu::new(dense.as_ref()),
+            coarsest: by_rows.collect(),
             cells: n,
-            corners: if definite { &CORNERS[..1] } else { &CORNERS },
-            over_correction: if definite { 1.6 } else { 1.0 },
+            definite,
         }
     }
 
-    pub(super) fn room<const W: usize>(&self) -> Room<W> {
-        let coarser = self.levels.iter().skip(1).map(|l| l.inverse.len());
-        let sizes = coarser.chain([self.cells]);
-        Room(
-            sizes
-                .map(|n| [vec![[0.0; W]; n], vec![[0.0; W]; n]])
-                .collect(),
-        )
+    /// Cells of every level, from the finest.
+    pub(super) fn cells(&self) -> Vec<usize> {
+        let finer = self.levels.iter().map(Level::cells);
+        finer.chain([self.cells]).collect()
     }
 
     /// x ← one V-cycle for b, from zero.
     pub(super) fn cycle<const W: usize>(
         &self,
         side: Side,
-        b: &[[f64; W]],
-        x: &mut [[f64; W]],
-        room: &mut Room<W>,
+        (b, x): (&[[T; W]], &mut [[T; W]]),
+        room: &mut Coarse<T>,
     ) {
-        self.descend(side, &self.levels, (b, x), &mut room.0);
+        let row = wide_mut(&mut room.row);
+        self.descend((side, &self.levels), (b, x), (&mut room.levels, row));
     }
 
     fn descend<const W: usize>(
         &self,
-        side: Side,
-        levels: &[Level],
-        (b, x): (&[[f64; W]], &mut [[f64; W]]),
-        room: &mut [[Vec<[f64; W]>; 2]],
+        (side, levels): (Side, &[Level<T>]),
+        (b, x): (&[[T; W]], &mut [[T; W]]),
+        (room, row): (&mut [[Vec<T>; 2]], &mut [[T; W]]),
     ) {
         let (Some((level, coarser)), Some(([coarse_b, coarse_x], rest))) =
             (levels.split_first(), room.split_first_mut())
         else {
-            return self.solve_coarsest(side, b, x);
+            return vectorised(|| self.solve_coarsest(side, b, x));
         };
-        x.fill([0.0; W]);
-        let sweeps = Sweeps::new(&level.stencil, side, &level.inverse);
-        for corner in self.corners {
-            sweeps.gauss_seidel(*corner, b, x);
+        let cells = coarser.first().map_or(self.cells, Level::cells);
+        let coarse_b = &mut wide_mut(coarse_b)[..cells];
+        let coarse_x = &mut wide_mut(coarse_x)[..cells];
+        coarse_b.fill([T::ZERO; W]);
+        let [p, q, r, s] = ENDS.map(Stage::Sweep);
+        let last = Stage::Restrict(coarse_b);
+        let down = (level, side, false);
+        if self.definite {
+            pipeline::run(down, (b, x), &mut [Stage::Clear, p, last], row);
+        } else {
+            let stages = &mut [Stage::Clear, p, q, r, s, last];
+            pipeline::run(down, (b, x), stages, row);
         }
-        level.restrict_residual(side, b, x, coarse_b);
-        self.descend(side, coarser, (coarse_b, coarse_x), rest);
-        level.prolong(self.over_correction, coarse_x, x);
-        for corner in self.corners.iter().rev() {
-            sweeps.gauss_seidel(corner.map(|c| !c), b, x);
-        }
-    }
-
-    /// Column by column, since dense solves of several at once round otherwise than those of one.
-    fn solve_coarsest<const W: usize>(&self, side: Side, b: &[[f64; W]], x: &mut [[f64; W]]) {
-        for l in 0..W {
-            let mut column = Mat::from_fn(b.len(), 1, |i, _| b[i][l]);
-            match side {
-                Side::Plain => self.coarsest.solve_in_place(column.as_mut()),
-                Side::Transpose => self.coarsest.solve_transpose_in_place(column.as_mut()),
-            }
-            for (x, solved) in x.iter_mut().zip(column.col_as_slice(0)) {
-                x[l] = *solved;
-            }
-        }
-    }
-}
-
-impl Level {
-    fn new(stencil: Arc<Stencil>) -> Self {
-        Self {
-            inverse: reciprocals(&stencil),
-            stencil,
+        self.descend((side, coarser), (coarse_b, coarse_x), (rest, row));
+        let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
+        let up = (level, side, true);
+        if self.definite {
+            let first = Stage::Prolong(T::nearest(OVER_CORRECTION), coarse_x);
+            pipeline::run(up, (b, x), &mut [first, p], row);
+        } else {
+            let first = Stage::Prolong(T::nearest(1.0), coarse_x);
+            pipeline::run(up, (b, x), &mut [first, s, r, q, p], row);
         }
     }
 
-    /// coarse ← sums of b − A x over aggregates.
-    fn restrict_residual<const W: usize>(
-        &self,
-        side: Side,
-        b: &[[f64; W]],
-        x: &[[f64; W]],
-        coarse: &mut [[f64; W]],
-    ) {
-        coarse.fill([0.0; W]);
-        let mut residual = vec![[0.0; W]; self.stencil.shape[2]];
-        for line in self.stencil.couplings(side).lines() {
-            residual.copy_from_slice(&b[line.cells()]);
-            let parts = (x, &mut residual[..]);
-            self.stencil.add_line(side, line, parts, |a, x| -a * x);
-            let coarse = &mut coarse[parent_line(&self.stencil, line.at)..];
-            for (sum, pair) in coarse.iter_mut().zip(residual.chunks(2)) {
-                for r in pair {
-                    (0..W).for_each(|l| sum[l] += r[l]);
+    #[inline(always)]
+    fn solve_coarsest<const W: usize>(&self, side: Side, b: &[[T; W]], x: &mut [[T; W]]) {
+        let n = self.cells;
+        for (i, x) in x.iter_mut().enumerate() {
+            let (first, stride) = match side {
+                Side::Plain => (i * n, 1),
+                Side::Transpose => (i, n),
+            };
+            let mut sum = [T::ZERO; W];
+            for (c, b) in self.coarsest[first..].iter().step_by(stride).zip(b) {
+                for l in 0..W {
+                    sum[l] = sum[l] + *c * b[l];
                 }
             }
+            *x = sum;
         }
     }
-
-    /// x ← x + s · the coarse value of the aggregate.
-    fn prolong<const W: usize>(&self, s: f64, coarse: &[[f64; W]], x: &mut [[f64; W]]) {
-        for line in self.stencil.couplings(Side::Plain).lines() {
-            let coarse = &coarse[parent_line(&self.stencil, line.at)..];
-            for (c, pair) in coarse.iter().zip(x[line.cells()].chunks_mut(2)) {
-                for x in pair {
-                    (0..W).for_each(|l| x[l] += s * c[l]);
-                }
-            }
-        }
-    }
-}
-
-/// 1/d, and 0 where the diagonal is 0: sweeps leave such cells alone.
-pub(super) fn reciprocals(stencil: &Stencil) -> Vec<f64> {
-    let inverse = |d: &f64| if d.is_normal() { d.recip() } else { 0.0 };
-    stencil.diagonal().iter().map(inverse).collect()
-}
-
-/// The first coarse cell beneath the line at these indices.
-fn parent_line(fine: &Stencil, at: [usize; 2]) -> usize {
-    let [_, ny, nz] = fine.shape.map(|n| n.div_ceil(2));
-    (at[0] / 2 * ny + at[1] / 2) * nz
 }
 
 /// The cells of the next coarser level for all cells of this one, in order.
-fn parents(fine: &Stencil) -> impl Iterator<Item = usize> + '_ {
-    let lines = fine.couplings(Side::Plain).lines();
-    lines.flat_map(|line| {
-        let first = parent_line(fine, line.at);
+fn parents(fine: &Stencil) -> Vec<usize> {
+    let rows = fine.rows(Side::Plain);
+    let line = |line: Line| {
+        let first = parent_line(rows.shape, line.at);
         (0..line.len).map(move |k| first + k / 2)
-    })
+    };
+    rows.lines().flat_map(line).collect()
 }
 
 /// The Galerkin stencil of the aggregates.
 fn coarsen(fine: &Stencil) -> Stencil {
     let mut coarse = Stencil::new(&fine.shape.map(|n| n.div_ceil(2)));
-    let parent: Vec<usize> = parents(fine).collect();
+    let parent = parents(fine);
     for (d, p) in fine.centre.iter().zip(&parent) {
         coarse.centre[*p] += d;
     }

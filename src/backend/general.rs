@@ -1,0 +1,140 @@
+//! LU of general sparse matrices: without pivoting where that is safe, and with it elsewhere.
+
+use std::sync::Arc;
+
+use faer::MatMut;
+use faer::sparse::SparseColMatRef;
+use faer::sparse::linalg::lu::SymbolicLu;
+
+use super::analyses::Analyses;
+use super::checked::Direct;
+use super::multifrontal::{Multifrontal, Symbolic};
+use super::sparse::SparseLu;
+use crate::error::Result;
+use crate::operator::{Operator, Side, View};
+
+type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
+
+/// A diagonal that is smaller than the rest of its column by this share still dominates: sums are rounded.
+const ROUNDING: f64 = 1e-12;
+
+/// Symbolic analyses for both ways.
+#[derive(Default)]
+pub(super) struct GeneralAnalyses {
+    pivoting: Analyses<SymbolicLu<usize>>,
+    /// None for patterns that are not symmetric. Those by minimum degree, and those in an order that was given: bits must
+    /// not depend on what was solved before.
+    dominant: [Analyses<Option<Arc<Symbolic>>>; 2],
+}
+
+/// Factorises, without pivoting if the pattern is symmetric and the diagonal dominates the columns or the rows: then
+/// no pivot is small beside its column, or row, and no entry grows more than twofold (Wilkinson; Higham, Accuracy and
+/// Stability of Numerical Algorithms, theorem 9.9).
+///
+/// The order of elimination is for that way, minimum degree where there is none.
+pub(super) fn factorise<'a>(
+    a: Matrix<'_>,
+    analyses: &'a GeneralAnalyses,
+    order: Option<&[usize]>,
+) -> Result<Box<dyn Direct + 'a>> {
+    let known = &analyses.dominant[usize::from(order.is_some())];
+    if let Some(side) = dominated(a)
+        && let Some(lu) = Multifrontal::new(a, side, known, order)?
+    {
+        return Ok(Box::new(Dominant { lu, analyses }));
+    }
+    with_pivoting(a, analyses)
+}
+
+pub(super) fn with_pivoting(a: Matrix<'_>, analyses: &GeneralAnalyses) -> Result<Box<dyn Direct>> {
+    Ok(Box::new(SparseLu::new(a, &analyses.pivoting)?))
+}
+
+/// The side whose columns are dominated by the diagonal, if there is one.
+fn dominated(a: Matrix<'_>) -> Option<Side> {
+    let n = a.ncols();
+    let mut diagonal = vec![0.0; n];
+    // Of the columns, and of the rows.
+    let mut others = [vec![0.0; n], vec![0.0; n]];
+    for j in 0..n {
+        for k in a.symbolic().col_range(j) {
+            let (i, value) = (a.symbolic().row_idx()[k], a.val()[k]);
+            if i == j {
+                diagonal[j] += value;
+            } else {
+                others[0][j] += value.abs();
+                others[1][i] += value.abs();
+            }
+        }
+    }
+    let sides = [Side::Plain, Side::Transpose].into_iter().zip(&others);
+    let dominates = |others: &[f64]| {
+        let mut pairs = diagonal.iter().zip(others);
+        pairs.all(|(d, o)| *o <= d.abs() * (1.0 + ROUNDING))
+    };
+    sides
+        .into_iter()
+        .find_map(|(side, others)| dominates(others).then_some(side))
+}
+
+/// LU without pivoting, and what is needed to pivot after all.
+struct Dominant<'a> {
+    lu: Multifrontal,
+    analyses: &'a GeneralAnalyses,
+}
+
+impl Direct for Dominant<'_> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
+        self.lu.solve(side, batch);
+    }
+
+    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        match matrix.view() {
+            View::Sparse(a) => with_pivoting(a, self.analyses).ok(),
+            View::Stencil(stencil) => {
+                with_pivoting(stencil.compress().as_ref(), self.analyses).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::sparse::{SparseColMat, Triplet};
+
+    use super::*;
+
+    fn matrix(rows: &[&[f64]]) -> SparseColMat<usize, f64> {
+        let entries = rows.iter().enumerate().flat_map(|(i, row)| {
+            let row = row.iter().enumerate().filter(|(_, v)| **v != 0.0);
+            row.map(move |(j, v)| Triplet::new(i, j, *v))
+        });
+        let entries: Vec<_> = entries.collect();
+        SparseColMat::try_new_from_triplets(rows.len(), rows.len(), &entries).unwrap()
+    }
+
+    #[test]
+    fn a_diagonal_dominates_columns_or_rows_or_neither() {
+        let columns = matrix(&[&[2.0, 3.0], &[-2.0, -3.0]]);
+        let rows = matrix(&[&[2.0, -2.0], &[3.0, 3.0]]);
+        let neither = matrix(&[&[2.0, 3.0], &[3.0, 2.0]]);
+        assert_eq!(dominated(columns.as_ref()), Some(Side::Plain));
+        assert_eq!(dominated(rows.as_ref()), Some(Side::Transpose));
+        assert_eq!(dominated(neither.as_ref()), None);
+    }
+
+    #[test]
+    fn pivoting_is_left_out_only_where_it_may_be() {
+        let without = |rows: &[&[f64]]| {
+            let (a, analyses) = (matrix(rows), Analyses::default());
+            let side = dominated(a.as_ref()).unwrap();
+            let lu = Multifrontal::new(a.as_ref(), side, &analyses, None).unwrap();
+            lu.is_some()
+        };
+        assert!(without(&[&[2.0, 1.0], &[-1.0, 3.0]]));
+        assert!(!without(&[&[2.0, 1.0], &[0.0, 3.0]]), "half a pattern");
+        assert!(!without(&[&[1.0, -1.0], &[-1.0, 1.0]]), "a singular matrix");
+        assert!(!without(&[&[0.0, 0.0], &[0.0, 1.0]]), "an empty column");
+    }
+}

@@ -1,0 +1,79 @@
+//! LU without pivoting for sparse matrices of symmetric pattern whose diagonal dominates.
+
+mod analysis;
+mod front;
+mod numeric;
+mod solve;
+mod symbolic;
+mod tree;
+
+pub(super) use symbolic::Symbolic;
+pub(super) use tree::{Tree, inverse};
+
+use std::sync::Arc;
+
+use faer::MatMut;
+use faer::sparse::SparseColMatRef;
+
+use self::front::Source;
+use self::solve::Factors;
+use super::analyses::Analyses;
+use super::checked::Direct;
+use super::interleaved::Rooms;
+use crate::error::Result;
+use crate::operator::Side;
+
+type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
+
+/// L and U of a matrix that is dominated by its diagonal column by column, or of its transpose.
+pub(super) struct Multifrontal {
+    symbolic: Arc<Symbolic>,
+    values: Vec<f64>,
+    /// What L U is equal to.
+    side: Side,
+    rooms: Rooms,
+}
+
+impl Multifrontal {
+    /// Factorises A, or Aᵀ, of which the columns should be dominated by the diagonal; None if the pattern is not
+    /// symmetric, or a pivot vanishes.
+    pub(super) fn new(
+        a: Matrix<'_>,
+        side: Side,
+        analyses: &Analyses<Option<Arc<Symbolic>>>,
+        order: Option<&[usize]>,
+    ) -> Result<Option<Self>> {
+        let analyse = || Ok(Symbolic::new(a.symbolic(), order)?.map(Arc::new));
+        let Some(symbolic) = (*analyses.of(a.symbolic(), analyse)?).clone() else {
+            return Ok(None);
+        };
+        let source = Source {
+            values: a.val(),
+            side,
+        };
+        let values = numeric::factorise(&symbolic, source)?;
+        Ok(values.map(|values| Self {
+            symbolic,
+            values,
+            side,
+            rooms: Rooms::default(),
+        }))
+    }
+}
+
+impl Direct for Multifrontal {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
+        let side = if side == self.side {
+            Side::Plain
+        } else {
+            Side::Transpose
+        };
+        let factors = Factors {
+            symbolic: &self.symbolic,
+            values: &self.values,
+        };
+        let order = |position: usize| self.symbolic.order[position];
+        let order = (order, self.symbolic.tallest());
+        self.rooms.solve(order, batch, |x| factors.solve(side, x));
+    }
+}

@@ -1,0 +1,149 @@
+//! A few columns solved by iteration: side by side, and fewer and fewer as they are done.
+
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{MatMut, MatRef};
+
+use super::lanes::{PerLane, copy_lanes, interleave, separate, squares};
+use super::progress::Progress;
+use super::room::{Parts, Room, WIDEST, width};
+use super::system::System;
+use crate::backend::SolveStats;
+use crate::error::Result;
+use crate::operator::Real;
+
+/// A method, with its scalars. The first three of its vectors are b, x and r.
+pub(super) trait Iteration: Sized {
+    /// How many vectors it needs.
+    const VECTORS: usize;
+    /// Products with A in every step.
+    const PRODUCTS: usize;
+
+    /// From residuals of this size.
+    fn new(residual: PerLane) -> Self;
+
+    /// One step for all lanes that are active.
+    fn step<T: Real, const W: usize>(
+        &mut self,
+        system: &System<'_, T>,
+        room: &mut Room<T>,
+        progress: &mut Progress,
+    ) -> Result<()>;
+
+    /// Passes to these of the lanes.
+    fn narrow(&mut self, keep: &[usize]);
+}
+
+/// Calls `$call::<I, T, W>($args)` for a number W of lanes that is known when it runs.
+macro_rules! with_width {
+    ($width:expr, $call:ident ( $($arg:expr),* )) => {
+        match $width {
+            1 => $call::<I, T, 1>($($arg),*),
+            2 => $call::<I, T, 2>($($arg),*),
+            4 => $call::<I, T, 4>($($arg),*),
+            8 => $call::<I, T, 8>($($arg),*),
+            _ => $call::<I, T, WIDEST>($($arg),*),
+        }
+    };
+}
+
+/// Where the columns stand, and how far they are.
+struct Run<I> {
+    iteration: I,
+    progress: Progress,
+    /// The columns of the lanes.
+    columns: [usize; WIDEST],
+    /// Lanes in use.
+    count: usize,
+}
+
+/// chunk ← A⁻¹ chunk, from what is nearly that if it is known.
+pub(super) fn solve<I: Iteration, T: Real>(
+    system: &System<'_, T>,
+    room: &mut Room<T>,
+    near: Option<MatRef<'_, f64>>,
+    mut chunk: MatMut<'_, f64>,
+) -> Result<SolveStats> {
+    let mut lanes = width(chunk.ncols());
+    let mut run: Run<I> = with_width!(lanes, begin(system, room, near, chunk.rb()))?;
+    while run.count > 0 {
+        with_width!(lanes, advance(system, room, &mut run, chunk.rb_mut()))?;
+        lanes = run.narrow(room, lanes);
+    }
+    Ok(run.progress.stats())
+}
+
+fn begin<I: Iteration, T: Real, const W: usize>(
+    system: &System<'_, T>,
+    room: &mut Room<T>,
+    near: Option<MatRef<'_, f64>>,
+    chunk: MatRef<'_, f64>,
+) -> Result<Run<I>> {
+    let Parts {
+        exact: [b, x, r], ..
+    } = room.parts::<W, 3>();
+    interleave(chunk, b);
+    r.copy_from_slice(b);
+    let size = squares(b).map(f64::sqrt);
+    let mut progress = Progress::new(size);
+    let Some(near) = near else {
+        x.fill([0.0; W]);
+        return Ok(Run::new(I::new(size), progress, chunk.ncols()));
+    };
+    interleave(near, x);
+    let mut residual = system.residual(b, (x, r));
+    // What is no nearer than zero, or no number, does not help.
+    let useless: [bool; WIDEST] =
+        std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
+    for l in (0..W).filter(|&l| useless[l]) {
+        x.iter_mut().for_each(|x| x[l] = 0.0);
+        residual[l] = size[l];
+    }
+    copy_lanes(r, b, &useless);
+    progress.begin(system, &residual);
+    Ok(Run::new(I::new(residual), progress, chunk.ncols()))
+}
+
+/// Steps until half of the lanes are done, and puts those into their columns.
+fn advance<I: Iteration, T: Real, const W: usize>(
+    system: &System<'_, T>,
+    room: &mut Room<T>,
+    run: &mut Run<I>,
+    chunk: MatMut<'_, f64>,
+) -> Result<()> {
+    while run.progress.unfinished() > W / 2 {
+        run.progress.count(system, I::PRODUCTS)?;
+        run.iteration
+            .step::<T, W>(system, room, &mut run.progress)?;
+    }
+    let Parts { exact: [_, x], .. } = room.parts::<W, 2>();
+    let done = (0..run.count).filter(|&l| !run.progress.active[l]);
+    separate(x, chunk, done.map(|l| (l, run.columns[l])));
+    Ok(())
+}
+
+impl<I: Iteration> Run<I> {
+    fn new(iteration: I, progress: Progress, count: usize) -> Self {
+        Self {
+            iteration,
+            progress,
+            columns: std::array::from_fn(|l| l),
+            count,
+        }
+    }
+
+    /// Leaves out the lanes that are done; returns how many stand side by side from now on.
+    fn narrow<T: Real>(&mut self, room: &mut Room<T>, lanes: usize) -> usize {
+        let mut keep = [0; WIDEST];
+        let mut count = 0;
+        for l in (0..self.count).filter(|&l| self.progress.active[l]) {
+            (keep[count], self.columns[count]) = (l, self.columns[l]);
+            count += 1;
+        }
+        let (keep, to) = (&keep[..count], width(count));
+        room.narrow(lanes, to, keep);
+        self.iteration.narrow(keep);
+        self.progress.narrow(keep);
+        self.count = count;
+        to
+    }
+}

@@ -1,0 +1,203 @@
+//! Iteration over whole batches: chunks of columns over the threads, a preconditioner in single precision.
+
+use std::sync::Arc;
+
+use faer::prelude::ReborrowMut;
+use faer::{MatMut, MatRef};
+use rayon::prelude::*;
+
+use super::Precision;
+use super::bicgstab::BiCgStab;
+use super::conjugate_gradients::ConjugateGradients;
+use super::dilu::Dilu;
+use super::iteration::{self, Iteration};
+use super::lanes::scale;
+use super::level::{Level, reciprocals};
+use super::multigrid::Multigrid;
+use super::pipeline;
+use super::room::{Extent, Room, WIDEST, width};
+use super::system::{Precondition, System};
+use crate::backend::SolveStats;
+use crate::backend::pool::Pool;
+use crate::error::Result;
+use crate::operator::{Real, Side, Stencil};
+
+/// A stencil with a preconditioner, in the precision that was asked for or suits it.
+///
+/// Single precision halves what a cycle moves, and costs Laplacians no iteration. Along a flow its rounding gathers:
+/// that costs one or two of ten iterations in easy cases, and all progress where densities span many decades.
+pub(super) enum Iterative {
+    Single(Prepared<f32>),
+    Double(Prepared<f64>),
+}
+
+/// Beyond this span of the diagonal single precision would lose whole equations.
+const WIDEST_SPAN: f64 = 1e30;
+
+/// What is asked of a solve.
+pub(super) struct Wanted<'w> {
+    pub(super) stencil: &'w Stencil,
+    pub(super) side: Side,
+    pub(super) tolerance: f64,
+    pub(super) products: usize,
+    pub(super) regular: bool,
+}
+
+impl Iterative {
+    pub(super) fn dilu(stencil: &Arc<Stencil>, definite: bool, precision: Precision) -> Self {
+        let unit = unit(stencil);
+        if precision.is_single(stencil, definite) {
+            let dilu = Precondition::Dilu(Dilu::new(stencil, unit));
+            Self::Single(Prepared::new(stencil, definite, dilu))
+        } else {
+            let dilu = Precondition::Dilu(Dilu::new(stencil, unit));
+            Self::Double(Prepared::new(stencil, definite, dilu))
+        }
+    }
+
+    pub(super) fn multigrid(stencil: &Arc<Stencil>, definite: bool, precision: Precision) -> Self {
+        let unit = unit(stencil);
+        if precision.is_single(stencil, definite) {
+            let multigrid = Precondition::Multigrid(Multigrid::new(stencil, definite, unit));
+            Self::Single(Prepared::new(stencil, definite, multigrid))
+        } else {
+            let multigrid = Precondition::Multigrid(Multigrid::new(stencil, definite, unit));
+            Self::Double(Prepared::new(stencil, definite, multigrid))
+        }
+    }
+
+    /// batch ← A⁻¹ batch, from what is nearly that if it is known.
+    pub(super) fn solve(
+        &self,
+        wanted: &Wanted<'_>,
+        near: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        match self {
+            Self::Single(prepared) => prepared.solve(wanted, near, batch),
+            Self::Double(prepared) => prepared.solve(wanted, near, batch),
+        }
+    }
+}
+
+/// The largest entry of the diagonal.
+fn largest(stencil: &Stencil) -> f64 {
+    let diagonal = stencil.diagonal().iter();
+    diagonal.fold(0.0, |m: f64, d| m.max(d.abs()))
+}
+
+/// Brings the diagonal near 1, or the gauge where it is all there is.
+fn unit(stencil: &Stencil) -> f64 {
+    let size = largest(stencil);
+    scale(if size > 0.0 { size } else { stencil.gauge() })
+}
+
+impl Precision {
+    fn is_single(self, stencil: &Stencil, definite: bool) -> bool {
+        match self {
+            Self::Auto => definite && fits_single(stencil),
+            Self::Single => true,
+            Self::Double => false,
+        }
+    }
+}
+
+fn fits_single(stencil: &Stencil) -> bool {
+    let least = largest(stencil) / WIDEST_SPAN;
+    let diagonal = stencil.diagonal().iter().map(|d| d.abs());
+    diagonal.filter(|&d| d > 0.0).all(|d| d >= least)
+}
+
+/// A preconditioner, and room for solves with it.
+pub(super) struct Prepared<T> {
+    precondition: Precondition<T>,
+    definite: bool,
+    extent: Extent,
+    rooms: Pool<Room<T>>,
+}
+
+impl<T: Real> Prepared<T> {
+    fn new(stencil: &Stencil, definite: bool, precondition: Precondition<T>) -> Self {
+        let levels = match &precondition {
+            Precondition::Dilu(_) => vec![stencil.cells()],
+            Precondition::Multigrid(multigrid) => multigrid.cells(),
+        };
+        let extent = Extent {
+            levels,
+            line: stencil.rows(Side::Plain).shape[2],
+            vectors: if definite {
+                ConjugateGradients::VECTORS
+            } else {
+                BiCgStab::VECTORS
+            },
+        };
+        Self {
+            precondition,
+            definite,
+            extent,
+            rooms: Pool::default(),
+        }
+    }
+
+    fn solve(
+        &self,
+        wanted: &Wanted<'_>,
+        near: Option<MatRef<'_, f64>>,
+        mut batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        let system = System {
+            stencil: wanted.stencil,
+            side: wanted.side,
+            precondition: &self.precondition,
+            tolerance: wanted.tolerance,
+            products: wanted.products,
+            regular: wanted.regular,
+            name: if self.definite { "PCG" } else { "BiCGSTAB" },
+        };
+        // As wide as keeps all threads busy; the width changes no result.
+        let share = batch.ncols().div_ceil(rayon::current_num_threads());
+        let chunk = share.clamp(1, WIDEST);
+        let chunks = batch.rb_mut().par_col_chunks_mut(chunk).enumerate();
+        chunks
+            .map(|(i, columns)| {
+                let near = near.map(|near| near.subcols(i * chunk, columns.ncols()));
+                self.solve_chunk(&system, near, columns)
+            })
+            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
+    }
+
+    fn solve_chunk(
+        &self,
+        system: &System<'_, T>,
+        near: Option<MatRef<'_, f64>>,
+        columns: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        let lanes = width(columns.ncols());
+        let fits = |room: &Room<T>| room.has(lanes);
+        let make = || Room::new(&self.extent, lanes);
+        self.rooms.with(fits, make, |room| {
+            if self.definite {
+                iteration::solve::<ConjugateGradients, T>(system, room, near, columns)
+            } else {
+                iteration::solve::<BiCgStab, T>(system, room, near, columns)
+            }
+        })
+    }
+}
+
+/// One Gauss-Seidel sweep for A x = b, without the gauge, from every corner. Cells without a diagonal keep their values.
+pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
+    let inverse = reciprocals(stencil);
+    let kept: Vec<(usize, f64)> = (0..x.len())
+        .filter(|&i| inverse[i] == 0.0)
+        .map(|i| (i, x[i]))
+        .collect();
+    let level = Level::<f64>::new(stencil, &inverse, 1.0);
+    let mut row = vec![[0.0]; stencil.rows(Side::Plain).shape[2]];
+    for corner in 0..8 {
+        let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
+        let vectors = (b.as_chunks().0, x.as_chunks_mut().0);
+        pipeline::sweep::<f64, 1>((&level, Side::Plain, corner), vectors, &mut row);
+    }
+    kept.into_iter().for_each(|(i, value)| x[i] = value);
+}

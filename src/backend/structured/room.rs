@@ -1,0 +1,128 @@
+//! Room for a solve of interleaved columns: cell by cell, W numbers side by side, one of every column.
+
+use super::lanes::PerLane;
+use crate::operator::Real;
+
+/// Most columns side by side.
+pub(super) const WIDEST: usize = 16;
+
+/// How many columns stand side by side.
+pub(super) const WIDTHS: [usize; 5] = [1, 2, 4, 8, WIDEST];
+
+/// The narrowest width for so many columns.
+pub(super) fn width(columns: usize) -> usize {
+    let fits = |w: &usize| *w >= columns;
+    WIDTHS.into_iter().find(fits).unwrap_or(WIDEST)
+}
+
+/// Numbers in groups of W.
+pub(super) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
+    numbers.as_chunks_mut().0
+}
+
+/// The vectors of one solve.
+pub(super) struct Room<T> {
+    cells: usize,
+    lanes: usize,
+    /// What the iteration computes with.
+    pub(super) exact: Vec<Vec<f64>>,
+    /// What goes into the preconditioner, and what comes out of it.
+    pub(super) rough: [Vec<T>; 3],
+    pub(super) coarse: Coarse<T>,
+}
+
+/// Room for a V-cycle: a right-hand side and a solution for every level but the finest, and a line.
+pub(super) struct Coarse<T> {
+    pub(super) levels: Vec<[Vec<T>; 2]>,
+    pub(super) row: Vec<T>,
+}
+
+/// What room is wanted: cells on every level from the finest, cells of the longest line, vectors of the iteration.
+pub(super) struct Extent {
+    pub(super) levels: Vec<usize>,
+    pub(super) line: usize,
+    pub(super) vectors: usize,
+}
+
+impl Extent {
+    fn cells(&self) -> usize {
+        self.levels.first().copied().unwrap_or(0)
+    }
+
+    /// Bytes of the room for so many lanes, with numbers of so many bytes in the preconditioner.
+    pub(super) fn bytes(&self, lanes: usize, size: usize) -> usize {
+        let coarse: usize = self.levels.iter().skip(1).sum();
+        let exact = self.vectors * self.cells() * size_of::<f64>();
+        lanes * (exact + size * (3 * self.cells() + 2 * coarse + self.line))
+    }
+}
+
+impl<T: Real> Room<T> {
+    pub(super) fn new(extent: &Extent, lanes: usize) -> Self {
+        let zeros = |cells: usize| vec![T::ZERO; cells * lanes];
+        let cells = extent.cells();
+        let coarse = extent.levels.iter().skip(1);
+        Self {
+            cells,
+            lanes,
+            exact: (0..extent.vectors)
+                .map(|_| vec![0.0; cells * lanes])
+                .collect(),
+            rough: [zeros(cells), zeros(cells), zeros(cells)],
+            coarse: Coarse {
+                levels: coarse.map(|&n| [zeros(n), zeros(n)]).collect(),
+                row: zeros(extent.line),
+            },
+        }
+    }
+
+    /// Whether it has just so many lanes.
+    pub(super) fn has(&self, lanes: usize) -> bool {
+        self.lanes == lanes
+    }
+
+    /// Its vectors as W lanes, K of the iteration and those of the preconditioner.
+    pub(super) fn parts<const W: usize, const K: usize>(&mut self) -> Parts<'_, T, W, K> {
+        let cells = self.cells;
+        let mut exact = self.exact.iter_mut();
+        let exact = std::array::from_fn(|_| match exact.next() {
+            Some(v) => &mut wide_mut(v)[..cells],
+            None => &mut [],
+        });
+        let rough = self.rough.each_mut().map(|v| &mut wide_mut(v)[..cells]);
+        Parts {
+            exact,
+            rough,
+            coarse: &mut self.coarse,
+        }
+    }
+
+    /// Keeps these of the lanes, in order, of `from`, and makes them `to` lanes; what is left over is zero.
+    pub(super) fn narrow(&mut self, from: usize, to: usize, keep: &[usize]) {
+        for v in &mut self.exact {
+            // Numbers move towards the front only, so none is overwritten before it has been read.
+            for cell in 0..self.cells {
+                for (l, &kept) in keep.iter().enumerate() {
+                    v[cell * to + l] = v[cell * from + kept];
+                }
+                v[cell * to + keep.len()..(cell + 1) * to].fill(0.0);
+            }
+        }
+    }
+}
+
+/// A room seen as W lanes.
+pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
+    pub(super) exact: [&'r mut [[f64; W]]; K],
+    pub(super) rough: [&'r mut [[T; W]]; 3],
+    pub(super) coarse: &'r mut Coarse<T>,
+}
+
+/// These of the numbers, in order, the rest zero.
+pub(super) fn kept(numbers: PerLane, keep: &[usize]) -> PerLane {
+    let mut out = [0.0; WIDEST];
+    for (out, &l) in out.iter_mut().zip(keep) {
+        *out = numbers[l];
+    }
+    out
+}
