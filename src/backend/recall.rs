@@ -4,7 +4,7 @@
 //! first with that of the point before. Whether it is can be told from the right-hand sides, so nobody needs to say so.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
@@ -23,7 +23,14 @@ const NEW: f64 = 0.25;
 /// Remembers the first batch of the last factor, where that took iterations.
 pub(crate) struct Recall<B> {
     pub(crate) backend: B,
-    last: Mutex<Option<Batch>>,
+    last: Mutex<Last>,
+}
+
+/// What is known of the last factor.
+struct Last {
+    /// Whether it iterated: otherwise nothing is copied, for a factorisation has no use for it.
+    iterates: bool,
+    batch: Option<Batch>,
 }
 
 /// Right-hand sides B, and A⁻¹B or A⁻ᵀB.
@@ -37,7 +44,10 @@ impl<B> Recall<B> {
     pub(crate) fn new(backend: B) -> Self {
         Self {
             backend,
-            last: Mutex::new(None),
+            last: Mutex::new(Last {
+                iterates: true,
+                batch: None,
+            }),
         }
     }
 }
@@ -72,28 +82,26 @@ impl Batch {
     }
 }
 
-/// Puts a batch in the place of another.
-fn swap(last: &Mutex<Option<Batch>>, batch: Option<Batch>) -> Option<Batch> {
-    std::mem::replace(
-        &mut *last.lock().unwrap_or_else(PoisonError::into_inner),
-        batch,
-    )
-}
-
 struct Recalling<'a> {
     factor: Box<dyn Factor + 'a>,
-    last: &'a Mutex<Option<Batch>>,
+    last: &'a Mutex<Last>,
     /// Whether the first batch is done.
     used: AtomicBool,
 }
 
-impl Factor for Recalling<'_> {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        if self.used.swap(true, Ordering::Relaxed) || batch.ncols() > MOST {
-            return self.factor.solve(side, batch);
-        }
+impl Recalling<'_> {
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first batch, from what is remembered; what comes of it is remembered in its place.
+    fn solve_first(
+        &self,
+        side: Side,
+        old: Option<Batch>,
+        mut batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
         let b = batch.rb().to_owned();
-        let old = swap(self.last, None);
         let near = old.and_then(|old| old.near(side, &b));
         let stats = match &near {
             Some(near) => self
@@ -101,10 +109,31 @@ impl Factor for Recalling<'_> {
                 .solve_from(side, near.as_ref(), batch.rb_mut())?,
             None => self.factor.solve(side, batch.rb_mut())?,
         };
-        if stats.iterations > 0 || near.is_some() {
-            let x = batch.rb().to_owned();
-            swap(self.last, Some(Batch { side, b, x }));
+        // From the solution itself there is nothing to iterate.
+        let iterates = stats.iterations > 0 || near.is_some();
+        let x = iterates.then(|| batch.rb().to_owned());
+        *self.last() = Last {
+            iterates,
+            batch: x.map(|x| Batch { side, b, x }),
+        };
+        Ok(stats)
+    }
+}
+
+impl Factor for Recalling<'_> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        if self.used.swap(true, Ordering::Relaxed) || batch.ncols() > MOST {
+            return self.factor.solve(side, batch);
         }
+        let (iterates, old) = {
+            let mut last = self.last();
+            (last.iterates, last.batch.take())
+        };
+        if iterates {
+            return self.solve_first(side, old, batch);
+        }
+        let stats = self.factor.solve(side, batch)?;
+        self.last().iterates = stats.iterations > 0;
         Ok(stats)
     }
 
