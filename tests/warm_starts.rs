@@ -4,111 +4,21 @@
 
 mod support;
 
-use std::sync::Mutex;
-
 use pullback::backend::StencilSolver;
-use pullback::direction::DataSpace;
+use pullback::direction::{DataSpace, LeastSquares, Sketched};
 use pullback::faer::linalg::matmul::matmul;
-use pullback::faer::prelude::Reborrow;
 use pullback::faer::{Accum, Mat, MatMut, MatRef, Par};
 use pullback::flow::Lorenz;
 use pullback::loss::L2Misfit;
-use pullback::models::{Darcy, End, InvariantMeasure};
+use pullback::metric::Wasserstein2;
+use pullback::models::{Darcy, End, GaussianMixture, InvariantMeasure, Parameter};
 use pullback::{
-    Backend, Bounds, Cpu, Descent, Factor, Grid, Model, Operator, Report, Result, Side, SolveStats,
-    Tolerances, Transform,
+    Backend, Bounds, Cpu, Descent, Direction, Factor, Grid, Model, Operator, Report, Result, Side,
+    SolveStats, Tolerances, Transform,
 };
 use support::stencils::cpu;
+use support::watched::Watched;
 use support::{Reaction, density, gap};
-
-/// A batch that was solved for.
-#[derive(Clone, Debug)]
-struct Batch {
-    side: Side,
-    columns: usize,
-    /// ‖A x₀ − b‖/‖b‖ for every column, where the solver was told of some x₀.
-    off: Option<Vec<f64>>,
-}
-
-/// The processor, watched; it passes for an iterative solver if `iterates`.
-#[derive(Default)]
-struct Watched {
-    cpu: Cpu,
-    iterates: bool,
-    batches: Mutex<Vec<Batch>>,
-}
-
-struct WatchedFactor<'a> {
-    by: &'a Watched,
-    matrix: Mat<f64>,
-    factor: Box<dyn Factor + 'a>,
-}
-
-impl Backend for Watched {
-    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        Ok(Box::new(WatchedFactor {
-            by: self,
-            matrix: a.to_dense(),
-            factor: self.cpu.factor(a)?,
-        }))
-    }
-}
-
-impl WatchedFactor<'_> {
-    fn note(&self, side: Side, batch: &MatMut<'_, f64>, off: Option<Vec<f64>>) {
-        let columns = batch.ncols();
-        let batch = Batch { side, columns, off };
-        self.by.batches.lock().unwrap().push(batch);
-    }
-}
-
-impl Factor for WatchedFactor<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.note(side, &batch, None);
-        let mut stats = self.factor.solve(side, batch)?;
-        stats.iterations += usize::from(self.by.iterates);
-        Ok(stats)
-    }
-
-    fn solve_from(
-        &self,
-        side: Side,
-        near: MatRef<'_, f64>,
-        batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        let image = match side {
-            Side::Plain => &self.matrix * near,
-            Side::Transpose => self.matrix.transpose() * near,
-        };
-        let b = batch.rb();
-        let left = image - b;
-        let off = |j: usize| left.col(j).norm_l2() / b.col(j).norm_l2();
-        let off: Vec<f64> = (0..b.ncols()).map(off).collect();
-        self.note(side, &batch, Some(off));
-        let mut stats = self.factor.solve(side, batch)?;
-        stats.iterations += usize::from(self.by.iterates);
-        Ok(stats)
-    }
-}
-
-impl Watched {
-    fn iterating() -> Self {
-        Self {
-            iterates: true,
-            ..Self::default()
-        }
-    }
-
-    /// How far off the starts of batches of this kind were, worst column, in the order of solving.
-    fn starts(&self, side: Side, columns: usize) -> Vec<Option<f64>> {
-        let batches = self.batches.lock().unwrap();
-        let alike = batches
-            .iter()
-            .filter(|b| (b.side, b.columns) == (side, columns));
-        let worst = |off: &Vec<f64>| off.iter().fold(0.0, |m: f64, x| m.max(*x));
-        alike.map(|b| b.off.as_ref().map(worst)).collect()
-    }
-}
 
 /// Data that the model cannot explain, so that the covector does not vanish at the end.
 fn problem() -> (Reaction, L2Misfit) {
@@ -281,6 +191,37 @@ fn linear_states_start_from_the_state_before() {
     }
 }
 
+/// A mixture is explicit: all that is solved for is what the metric lifts.
+#[test]
+fn lifts_start_from_those_of_the_step_before() {
+    let grid = Grid::new(&[(-5.0, 6.0, 40)]).unwrap();
+    let model = GaussianMixture::new(&grid).component(1.0, &[0.5], 1.2);
+    let free = [Parameter::Mean(0, 0), Parameter::Variance(0)];
+    let model = model.free(&free).unwrap();
+    let loss = L2Misfit::new(&grid, model.density(&[0.0, 1.0]).unwrap()).unwrap();
+    let metric = Wasserstein2::new(&grid);
+    let run = |watched: &Watched, direction: &dyn Direction| {
+        let descent = Descent::new(&model, &loss).metric(&metric).backend(watched);
+        let report = descent
+            .direction(direction)
+            .run(&[0.5, 1.2], |_| ())
+            .unwrap();
+        assert!(report.converged(), "{report}");
+        report.theta
+    };
+    let (iterating, direct) = (Watched::iterating(), Watched::default());
+    let squares = LeastSquares::default();
+    assert_eq!(run(&iterating, &squares), run(&direct, &squares));
+    assert_warming("Φ", &iterating.starts(Side::Plain, 2));
+    assert!(direct.starts(Side::Plain, 2).iter().all(Option::is_none));
+    // Probes are new at every step: all but a few that are alike by chance start from zero, and none is off by more.
+    let (sketching, sketch) = (Watched::iterating(), Sketched::default());
+    run(&sketching, &sketch);
+    let starts = sketching.starts(Side::Plain, sketch.probes);
+    assert!(starts.iter().filter(|off| off.is_none()).count() > 4 * starts.len() / 5);
+    assert!(starts.iter().flatten().all(|off| *off <= 1.0), "{starts:?}");
+}
+
 /// The processor without the means to start anywhere.
 struct Cold(Cpu);
 
@@ -332,22 +273,51 @@ impl Model for Products {
 fn iterations_are_saved_and_the_end_is_the_same() {
     let (model, loss) = problem();
     let model = Products(model);
-    let run = |backend: &dyn Backend| {
-        let descent = Descent::new(&model, &loss)
-            .backend(backend)
-            .tolerances(ten());
-        descent.run(&[0.5; 3], |_| ()).unwrap()
+    let box_ = Grid::new(&Lorenz::BOX.map(|(a, b)| (a, b, 12))).unwrap();
+    let measure = InvariantMeasure::new(&box_, Lorenz).unwrap();
+    let data = measure.density(&[10.0, 28.5, 2.7], &Cpu::default());
+    let l2 = L2Misfit::new(&box_, data.unwrap()).unwrap();
+    let w2 = Wasserstein2::new(&box_);
+    // In this metric the loss falls slowly, step by step.
+    let five = Tolerances {
+        iterations: 5,
+        ..Tolerances::default()
     };
-    let (warm, again) = (run(&Cpu::default()), run(&Cpu::default()));
-    let cold = run(&Cold(Cpu::default()));
-    assert!(warm.converged() && cold.converged(), "{warm}\n{cold}");
-    assert_eq!(warm.theta, again.theta);
-    assert_eq!(warm.loss.to_bits(), again.loss.to_bits());
-    assert!(gap(&warm.theta, &cold.theta) < 1e-8);
-    let (few, many) = (warm.counts.solver_iterations, cold.counts.solver_iterations);
-    assert!(few < many, "{few} iterations from near, {many} from zero");
-    let solved = |report: &Report| (report.counts.tangent_solves, report.counts.adjoint_solves);
-    assert_eq!(solved(&warm), solved(&cold));
+    let iterated = || cpu(StencilSolver::Multigrid);
+    let reaction = |backend: &dyn Backend| {
+        let descent = Descent::new(&model, &loss).backend(backend);
+        descent.tolerances(ten()).run(&[0.5; 3], |_| ()).unwrap()
+    };
+    let lorenz = |backend: &dyn Backend| {
+        let descent = Descent::new(&measure, &l2).backend(backend);
+        descent.run(&[9.8, 28.0, 2.6], |_| ()).unwrap()
+    };
+    let transport = |backend: &dyn Backend| {
+        let descent = Descent::new(&measure, &l2).metric(&w2).backend(backend);
+        let descent = descent.tolerances(five);
+        descent.run(&[9.8, 28.0, 2.6], |_| ()).unwrap()
+    };
+    let runs: [(&str, &dyn Fn(&dyn Backend) -> Report); 3] = [
+        ("GMRES", &reaction),
+        ("multigrid", &lorenz),
+        ("transport", &transport),
+    ];
+    for (what, run) in runs {
+        let (warm, again, cold) = (run(&iterated()), run(&iterated()), run(&Cold(iterated())));
+        assert_eq!(warm.converged(), what != "transport", "{warm}");
+        assert_eq!(warm.iterations(), cold.iterations(), "{warm}\n{cold}");
+        assert_eq!(warm.theta, again.theta, "{what}");
+        assert_eq!(warm.loss.to_bits(), again.loss.to_bits(), "{what}");
+        assert!(gap(&warm.theta, &cold.theta) < 1e-6, "{what}");
+        let (few, many) = (warm.counts, cold.counts);
+        println!(
+            "{what}: {} iterations, {} from zero",
+            few.solver_iterations, many.solver_iterations
+        );
+        assert!(few.solver_iterations < many.solver_iterations, "{what}");
+        assert_eq!(few.tangent_solves, many.tangent_solves, "{what}");
+        assert_eq!(few.adjoint_solves, many.adjoint_solves, "{what}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod krylov;
 mod least_squares;
 mod multifrontal;
 mod pool;
+mod recall;
 mod reflections;
 mod repeated;
 mod residual;
@@ -27,6 +28,7 @@ pub(crate) use dense::{
     symmetric_product_by, symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
+pub(crate) use recall::Recall;
 pub(crate) use structured::smooth;
 pub use structured::{Precision, StencilSolver};
 pub(crate) use tally::Tally;

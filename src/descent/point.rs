@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use super::Setting;
 use super::here::{Here, pull_back_both};
 use super::iterate::Counts;
-use crate::backend::{Backend, Factor, Tally};
+use crate::backend::{Backend, Factor, Recall, Tally};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linearisation::{Chart, Linearisation, Solved};
@@ -30,7 +30,7 @@ pub(super) struct Problem<'a> {
     pub(super) setting: Setting<'a>,
     forward: Tally<'a>,
     sensitivity: Tally<'a>,
-    geometry: Tally<'a>,
+    geometry: Recall<Tally<'a>>,
     /// For systems in the parameters: precisions of priors, and those that directions set up.
     systems: &'a Tally<'a>,
     /// The precision of an affine prior.
@@ -77,7 +77,7 @@ impl<'a> Problem<'a> {
             setting,
             forward: Tally::new(backend),
             sensitivity: Tally::new(backend),
-            geometry: Tally::new(backend),
+            geometry: Recall::new(Tally::new(backend)),
             systems,
             precision: OnceCell::new(),
             model_solves: Cell::new(0),
@@ -239,13 +239,13 @@ impl<'a> Problem<'a> {
             factorisations: self.forward.factorisations() + self.sensitivity.factorisations(),
             tangent_solves: self.tangents.get(),
             adjoint_solves: self.adjoints.get(),
-            metric_factorisations: self.geometry.factorisations(),
-            metric_solves: self.geometry.solves(),
+            metric_factorisations: self.geometry.backend.factorisations(),
+            metric_solves: self.geometry.backend.solves(),
             system_factorisations: self.systems.factorisations(),
             system_solves: self.systems.solves(),
             solver_iterations: self.forward.iterations()
                 + self.sensitivity.iterations()
-                + self.geometry.iterations()
+                + self.geometry.backend.iterations()
                 + self.systems.iterations(),
         }
     }

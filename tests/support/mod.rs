@@ -9,6 +9,7 @@ pub(crate) mod runs;
 pub(crate) mod singular;
 pub(crate) mod sketches;
 pub(crate) mod stencils;
+pub(crate) mod watched;
 
 use nalgebra::{DMatrix, DVector};
 use pullback::faer::{Mat, MatRef};

@@ -1,0 +1,152 @@
+//! A backend whose factors start their first batch from that of the factor before.
+//!
+//! What is solved for first with the metric of a point, Z lifted in most directions, is much like what was solved for
+//! first with that of the point before. Whether it is can be told from the right-hand sides, so nobody needs to say so.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{Mat, MatMut, MatRef};
+
+use super::{Backend, Factor, SolveStats};
+use crate::error::Result;
+use crate::operator::{Operator, Side};
+use crate::vector::dot;
+
+/// Most columns that are remembered.
+const MOST: usize = 128;
+
+/// A right-hand side of which more than this share of the square is new starts from zero.
+const NEW: f64 = 0.25;
+
+/// Remembers the first batch of the last factor, where that took iterations.
+pub(crate) struct Recall<B> {
+    pub(crate) backend: B,
+    last: Mutex<Last>,
+}
+
+/// What is known of the last factor.
+struct Last {
+    /// Whether it iterated: otherwise nothing is copied, for a factorisation has no use for it.
+    iterates: bool,
+    batch: Option<Batch>,
+}
+
+/// Right-hand sides B, and A⁻¹B or A⁻ᵀB.
+struct Batch {
+    side: Side,
+    b: Mat<f64>,
+    x: Mat<f64>,
+}
+
+impl<B> Recall<B> {
+    pub(crate) fn new(backend: B) -> Self {
+        Self {
+            backend,
+            last: Mutex::new(Last {
+                iterates: true,
+                batch: None,
+            }),
+        }
+    }
+}
+
+impl<B: Backend> Backend for Recall<B> {
+    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+        Ok(Box::new(Recalling {
+            factor: self.backend.factor(a)?,
+            last: &self.last,
+            used: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl Batch {
+    /// For every column b the multiple of an old x that would be right if A had not changed and b had not turned.
+    fn near(mut self, side: Side, b: &Mat<f64>) -> Option<Mat<f64>> {
+        if (side, b.shape()) != (self.side, self.b.shape()) {
+            return None;
+        }
+        let mut any = false;
+        for j in 0..b.ncols() {
+            let (old, new) = (self.b.col_as_slice(j), b.col_as_slice(j));
+            let (across, square) = (dot(old, new), dot(old, old));
+            let kept = across * across > (1.0 - NEW) * square * dot(new, new);
+            let share = if kept { across / square } else { 0.0 };
+            any |= kept;
+            let column = self.x.col_as_slice_mut(j).iter_mut();
+            column.for_each(|x| *x *= share);
+        }
+        any.then_some(self.x)
+    }
+}
+
+struct Recalling<'a> {
+    factor: Box<dyn Factor + 'a>,
+    last: &'a Mutex<Last>,
+    /// Whether the first batch is done.
+    used: AtomicBool,
+}
+
+impl Recalling<'_> {
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first batch, from what is remembered; what comes of it is remembered in its place.
+    fn solve_first(
+        &self,
+        side: Side,
+        old: Option<Batch>,
+        mut batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        let b = batch.rb().to_owned();
+        let near = old.and_then(|old| old.near(side, &b));
+        let stats = match &near {
+            Some(near) => self
+                .factor
+                .solve_from(side, near.as_ref(), batch.rb_mut())?,
+            None => self.factor.solve(side, batch.rb_mut())?,
+        };
+        // From the solution itself there is nothing to iterate.
+        let iterates = stats.iterations > 0 || near.is_some();
+        let x = iterates.then(|| batch.rb().to_owned());
+        *self.last() = Last {
+            iterates,
+            batch: x.map(|x| Batch { side, b, x }),
+        };
+        Ok(stats)
+    }
+}
+
+impl Factor for Recalling<'_> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        if self.used.swap(true, Ordering::Relaxed) || batch.ncols() > MOST {
+            return self.factor.solve(side, batch);
+        }
+        let (iterates, old) = {
+            let mut last = self.last();
+            (last.iterates, last.batch.take())
+        };
+        if iterates {
+            return self.solve_first(side, old, batch);
+        }
+        let stats = self.factor.solve(side, batch)?;
+        self.last().iterates = stats.iterations > 0;
+        Ok(stats)
+    }
+
+    fn solve_from(
+        &self,
+        side: Side,
+        near: MatRef<'_, f64>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        self.factor.solve_from(side, near, batch)
+    }
+
+    fn expect(&self, columns: usize) {
+        self.factor.expect(columns);
+    }
+}
