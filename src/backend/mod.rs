@@ -6,13 +6,17 @@
 mod checked;
 mod cpu;
 mod dense;
+mod fill;
 mod krylov;
 mod least_squares;
+mod memory;
 mod pool;
 mod reflections;
 mod repeated;
+mod rotations;
 mod single;
 mod sparse;
+mod stats;
 mod structured;
 mod tally;
 
@@ -22,6 +26,8 @@ pub(crate) use dense::{
     symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
+pub use stats::{Method, SolveStats, Solved};
+pub(crate) use stats::{describe_solved, merge_solved};
 pub use structured::StencilSolver;
 pub(crate) use structured::smooth;
 pub(crate) use tally::Tally;
@@ -73,29 +79,6 @@ pub trait Factor: Send + Sync {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         self.solve(side, batch)
-    }
-}
-
-/// What a batched solve found out about itself, worst column.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SolveStats {
-    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), every equation divided by its size ‖Aᵢ‖₁.
-    pub residual: f64,
-    /// ‖|A||x|‖∞ / ‖b‖∞, likewise: a lower bound of a condition number that ignores the equations' units.
-    pub amplification: f64,
-    /// Iterations, for iterative methods.
-    pub iterations: usize,
-}
-
-impl SolveStats {
-    /// The worse of two.
-    #[must_use]
-    pub fn worst(self, other: Self) -> Self {
-        Self {
-            residual: self.residual.max(other.residual),
-            amplification: self.amplification.max(other.amplification),
-            iterations: self.iterations.max(other.iterations),
-        }
     }
 }
 

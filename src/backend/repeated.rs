@@ -3,9 +3,10 @@
 use faer::MatMut;
 use faer::prelude::{Reborrow, ReborrowMut};
 
+use super::pool::Pool;
 use super::{Factor, SolveStats, check_batch};
 use crate::error::Result;
-use crate::operator::{Side, fold, unfold};
+use crate::operator::{Side, fold_into, unfold};
 
 /// diag(B, …, B), made ready by making B ready.
 pub(super) struct Repeated<'a> {
@@ -13,6 +14,8 @@ pub(super) struct Repeated<'a> {
     /// Rows of B.
     pub(super) rows: usize,
     pub(super) count: usize,
+    /// For batches that cannot be cut in place.
+    pub(super) rooms: Pool<Vec<f64>>,
 }
 
 impl Factor for Repeated<'_> {
@@ -28,9 +31,16 @@ impl Factor for Repeated<'_> {
             let parts = MatMut::from_column_major_slice_mut(parts, self.rows, self.count);
             return self.block.solve(side, parts);
         }
-        let mut folded = fold(self.count, batch.rb());
-        let stats = self.block.solve(side, folded.as_mut())?;
-        unfold(self.count, folded.as_ref(), batch);
-        Ok(stats)
+        let (columns, rows) = (batch.ncols() * self.count, self.rows);
+        let fits = |room: &Vec<f64>| room.len() >= rows * columns;
+        let make = || vec![0.0; rows * columns.next_power_of_two()];
+        self.rooms.with(fits, make, |room| {
+            let room = &mut room[..rows * columns];
+            let mut folded = MatMut::from_column_major_slice_mut(room, rows, columns);
+            fold_into(self.count, batch.rb(), folded.rb_mut());
+            let stats = self.block.solve(side, folded.rb_mut())?;
+            unfold(self.count, folded.rb(), batch);
+            Ok(stats)
+        })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::cholesky::llt::factor::LltRegularization;
 use faer::perm::PermRef;
-use faer::prelude::ReborrowMut;
+use faer::sparse::linalg::LuError;
 use faer::sparse::linalg::SupernodalThreshold;
 use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 use faer::sparse::linalg::cholesky::{
@@ -13,16 +13,20 @@ use faer::sparse::linalg::cholesky::{
     factorize_symbolic_cholesky,
 };
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
-use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
+use faer::sparse::{FaerError, SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
 use super::checked::Direct;
-use super::single;
+use super::memory::Budget;
+use super::{Method, fill, single};
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
 type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
+
+const LU: &str = "sparse LU";
+const CHOLESKY: &str = "sparse Cholesky";
 
 /// Patterns remembered; a descent uses two or three.
 const REMEMBERED: usize = 8;
@@ -69,47 +73,82 @@ impl<S> Analyses<S> {
     }
 }
 
+/// The order of the columns for a sparse LU, and a bound of its entries.
+pub(super) struct LuAnalysis {
+    symbolic: SymbolicLu<usize>,
+    entries: usize,
+}
+
+impl LuAnalysis {
+    fn new(pattern: Pattern<'_>) -> std::result::Result<Self, FaerError> {
+        let symbolic = factorize_symbolic_lu(pattern, Default::default())?;
+        let entries = fill::any_pivots(pattern, symbolic.col_perm())?;
+        Ok(Self { symbolic, entries })
+    }
+
+    /// Whether there is memory for the factors: in the worst case, or at least if no pivot leaves the diagonal.
+    fn check(&self, pattern: Pattern<'_>, budget: Budget) -> Result<()> {
+        let n = pattern.ncols();
+        if budget.fits(fill::bytes(n, self.entries)) {
+            return Ok(());
+        }
+        let entries = fill::diagonal_pivots(pattern, self.symbolic.col_perm());
+        let entries = entries.map_err(|_| out_of_memory(LU, n))?.min(self.entries);
+        budget.check(LU, n, fill::bytes(n, entries))
+    }
+}
+
 pub(super) struct SparseLu {
-    symbolic: Arc<SymbolicLu<usize>>,
+    analysis: Arc<LuAnalysis>,
     numeric: NumericLu<usize, f64>,
 }
 
 impl SparseLu {
-    pub(super) fn new(a: Matrix<'_>, analyses: &Analyses<SymbolicLu<usize>>) -> Result<Self> {
-        let no_memory = || out_of_memory("sparse LU", a.nrows());
-        let symbolic = analyses.of(a.symbolic(), || {
-            factorize_symbolic_lu(a.symbolic(), Default::default()).map_err(|_| no_memory())
+    pub(super) fn new(
+        a: Matrix<'_>,
+        analyses: &Analyses<LuAnalysis>,
+        budget: Budget,
+    ) -> Result<Self> {
+        let no_memory = || out_of_memory(LU, a.nrows());
+        let analysis = analyses.of(a.symbolic(), || {
+            LuAnalysis::new(a.symbolic()).map_err(|_| no_memory())
         })?;
+        analysis.check(a.symbolic(), budget)?;
+        let symbolic = &analysis.symbolic;
         let mut numeric = NumericLu::new();
         let scratch = symbolic.factorize_numeric_lu_scratch::<f64>(Par::Seq, Default::default());
         let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
+        let stack = MemStack::new(&mut memory);
         symbolic
-            .factorize_numeric_lu(
-                &mut numeric,
-                a,
-                Par::Seq,
-                MemStack::new(&mut memory),
-                Default::default(),
-            )
+            .factorize_numeric_lu(&mut numeric, a, Par::Seq, stack, Default::default())
             .map_err(|error| match error {
-                faer::sparse::linalg::LuError::SymbolicSingular { .. } => Error::Singular {
+                LuError::SymbolicSingular { .. } => Error::Singular {
                     residual: f64::INFINITY,
                     amplification: f64::INFINITY,
                 },
-                faer::sparse::linalg::LuError::Generic(_) => no_memory(),
+                LuError::Generic(_) => no_memory(),
             })?;
-        Ok(Self { symbolic, numeric })
+        Ok(Self { analysis, numeric })
     }
 }
 
 impl Direct for SparseLu {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
-        let lu = LuRef::new_unchecked(&self.symbolic, &self.numeric);
-        let scratch = self
-            .symbolic
-            .solve_in_place_scratch::<f64>(batch.ncols(), Par::Seq);
-        let mut memory = MemBuffer::new(scratch);
-        let stack = MemStack::new(&mut memory);
+    fn method(&self) -> Method {
+        Method::SparseLu
+    }
+
+    fn bytes(&self) -> usize {
+        fill::bytes(self.analysis.symbolic.nrows(), self.analysis.entries)
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        let lu = &self.analysis.symbolic;
+        lu.solve_in_place_scratch::<f64>(columns, Par::Seq)
+            .or(lu.solve_transpose_in_place_scratch::<f64>(columns, Par::Seq))
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        let lu = LuRef::new_unchecked(&self.analysis.symbolic, &self.numeric);
         match side {
             Side::Plain => lu.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack),
             Side::Transpose => {
@@ -125,17 +164,14 @@ pub(super) struct SparseCholesky {
 }
 
 impl SparseCholesky {
-    pub(super) fn new(a: Matrix<'_>, analyses: &Analyses<SymbolicCholesky<usize>>) -> Result<Self> {
-        Self::ordered(a, analyses, None)
-    }
-
     /// Eliminates in this order, by minimum degree where there is none.
-    pub(super) fn ordered(
+    pub(super) fn new(
         a: Matrix<'_>,
         analyses: &Analyses<SymbolicCholesky<usize>>,
         order: Option<&[usize]>,
+        budget: Budget,
     ) -> Result<Self> {
-        let no_memory = || out_of_memory("sparse Cholesky", a.nrows());
+        let no_memory = || out_of_memory(CHOLESKY, a.nrows());
         let symbolic = analyses.of(a.symbolic(), || {
             let mut inverse = vec![0; order.map_or(0, <[usize]>::len)];
             for (position, &cell) in order.unwrap_or(&[]).iter().enumerate() {
@@ -150,8 +186,14 @@ impl SparseCholesky {
             factorize_symbolic_cholesky(a.symbolic(), Triangle::Lower, ordering, parameters())
                 .map_err(|_| no_memory())
         })?;
-        let mut values = vec![0.0; symbolic.len_val()];
         let scratch = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
+        let factor = symbolic.len_val().saturating_mul(size_of::<f64>());
+        budget.check(
+            CHOLESKY,
+            a.nrows(),
+            factor.saturating_add(scratch.size_bytes()),
+        )?;
+        let mut values = vec![0.0; symbolic.len_val()];
         let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
         symbolic
             .factorize_numeric_llt::<f64>(
@@ -180,42 +222,67 @@ fn parameters() -> cholesky::CholeskySymbolicParams<'static> {
 }
 
 impl SparseCholesky {
-    /// Whether it was a single column, with a supernodal factor, and is solved now.
-    fn solve_single(&self, mut batch: MatMut<'_, f64>) -> bool {
-        let SymbolicCholeskyRaw::Supernodal(symbolic) = self.symbolic.raw() else {
-            return false;
-        };
-        if batch.ncols() != 1 {
-            return false;
+    /// Its factor, if that has supernodes.
+    fn supernodal(&self) -> Option<SupernodalLltRef<'_, usize, f64>> {
+        match self.symbolic.raw() {
+            SymbolicCholeskyRaw::Supernodal(symbolic) => {
+                Some(SupernodalLltRef::new(symbolic, &self.values))
+            }
+            SymbolicCholeskyRaw::Simplicial(_) => None,
         }
-        let factor = SupernodalLltRef::new(symbolic, &self.values);
+    }
+
+    /// One column, with a factor that has supernodes.
+    fn solve_single(
+        &self,
+        factor: SupernodalLltRef<'_, usize, f64>,
+        mut batch: MatMut<'_, f64>,
+        stack: &mut MemStack,
+    ) {
         let order = self.symbolic.perm().map(|perm| perm.arrays().0);
         let place = |i: usize| order.map_or(i, |order| order[i]);
-        let mut x: Vec<f64> = (0..batch.nrows()).map(|i| batch[(place(i), 0)]).collect();
-        single::solve(factor, &mut x);
+        let (mut x, stack) = stack.make_with(batch.nrows(), |i| batch[(place(i), 0)]);
+        let (mut local, _) = stack.make_with(batch.nrows(), |_| 0.0);
+        single::solve(factor, &mut x, &mut local);
         for (i, x) in x.iter().enumerate() {
             batch[(place(i), 0)] = *x;
         }
-        true
     }
 }
 
 impl Direct for SparseCholesky {
-    fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
-        if self.solve_single(batch.rb_mut()) {
-            return;
+    fn method(&self) -> Method {
+        Method::SparseCholesky
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.values)
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        let single = StackReq::new::<f64>(self.symbolic.nrows()).array(2);
+        let batch = self
+            .symbolic
+            .solve_in_place_scratch::<f64>(columns, Par::Seq);
+        batch.or(single)
+    }
+
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        if let (1, Some(factor)) = (batch.ncols(), self.supernodal()) {
+            return self.solve_single(factor, batch, stack);
         }
         let llt = LltRef::new(&self.symbolic, &self.values);
-        let scratch = self
-            .symbolic
-            .solve_in_place_scratch::<f64>(batch.ncols(), Par::Seq);
-        let mut memory = MemBuffer::new(scratch);
-        llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, MemStack::new(&mut memory));
+        llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
     }
 }
 
 fn out_of_memory(what: &'static str, size: usize) -> Error {
-    Error::OutOfMemory { what, size }
+    Error::OutOfMemory {
+        what,
+        size,
+        needed: None,
+        limit: None,
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Sparse factorisations of stencils, gauge included.
 
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::sparse::linalg::cholesky::SymbolicCholesky;
-use faer::sparse::linalg::lu::SymbolicLu;
 use faer::{Mat, MatMut};
 
 use super::dissection;
+use crate::backend::Method;
 use crate::backend::checked::Direct;
-use crate::backend::sparse::{Analyses, SparseCholesky, SparseLu};
+use crate::backend::memory::Budget;
+use crate::backend::sparse::{Analyses, LuAnalysis, SparseCholesky, SparseLu};
 use crate::error::Result;
 use crate::operator::{Side, Stencil};
 
@@ -32,20 +34,22 @@ const POOR_PIN: f64 = 1e-2;
 pub(in crate::backend) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,
-    lu: &Analyses<SymbolicLu<usize>>,
-    cholesky: &Analyses<SymbolicCholesky<usize>>,
+    (lu, cholesky): (&Analyses<LuAnalysis>, &Analyses<SymbolicCholesky<usize>>),
+    budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {
         let matrix = stencil.compress();
         Ok(if definite {
             let order = dissection::order(stencil.shape);
-            Box::new(SparseCholesky::ordered(
+            let order = Some(&*order);
+            Box::new(SparseCholesky::new(
                 matrix.as_ref(),
                 cholesky,
-                Some(&order),
+                order,
+                budget,
             )?)
         } else {
-            Box::new(SparseLu::new(matrix.as_ref(), lu)?)
+            Box::new(SparseLu::new(matrix.as_ref(), lu, budget)?)
         })
     };
     if stencil.gauge() == 0.0 {
@@ -87,7 +91,8 @@ impl<'a> Gauged<'a> {
         let pinned = factorise(&pinned)?;
         let columns = [Side::Plain, Side::Transpose].map(|side| {
             let mut y = Mat::from_fn(n, 2, |i, j| f64::from(u8::from(j == 0 || i == pin)));
-            pinned.solve(side, y.as_mut());
+            let stack = &mut MemBuffer::new(pinned.scratch(2));
+            pinned.solve(side, y.as_mut(), MemStack::new(stack));
             y
         });
         let project = |j: usize| {
@@ -111,8 +116,20 @@ impl<'a> Gauged<'a> {
 }
 
 impl Direct for Gauged<'_> {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) {
-        self.pinned.solve(side, batch.rb_mut());
+    fn method(&self) -> Method {
+        self.pinned.method()
+    }
+
+    fn bytes(&self) -> usize {
+        self.pinned.bytes() + 4 * size_of_val(self.columns[0].col_as_slice(0))
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        self.pinned.scratch(columns)
+    }
+
+    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        self.pinned.solve(side, batch.rb_mut(), stack);
         let [[a, b], [c, d]] = self.inverse;
         let (columns, [[a, b], [c, d]]) = match side {
             Side::Plain => (&self.columns[0], [[a, b], [c, d]]),
