@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use super::Setting;
 use super::here::{Here, pull_back_both};
 use super::iterate::Counts;
-use crate::backend::{Backend, Factor, Tally};
+use crate::backend::{Backend, Factor, Solved, Tally, merge_solved};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linearisation::{Chart, Linearisation};
@@ -243,6 +243,17 @@ impl<'a> Problem<'a> {
                 + self.geometry.iterations()
                 + self.systems.iterations(),
         }
+    }
+
+    /// How the linear systems of all these were solved.
+    pub(super) fn solvers(&self) -> Vec<Solved> {
+        let tallies = [
+            &self.forward,
+            &self.sensitivity,
+            &self.geometry,
+            self.systems,
+        ];
+        merge_solved(tallies.into_iter().flat_map(Tally::solved))
     }
 
     /// The objective at a trial point. Whatever goes wrong there makes it a bad trial and no more.
