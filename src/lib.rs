@@ -81,7 +81,7 @@ mod transform;
 mod vector;
 pub mod verify;
 
-pub use backend::{Backend, Cpu, Factor, SolveStats};
+pub use backend::{Backend, Cpu, Factor, Method, SolveStats, Solved};
 pub use covariance::Covariance;
 pub use descent::{Control, Counts, Descent, Iterate, Report, Snapshot, Stop, Tolerances};
 pub use direction::Direction;

@@ -1,23 +1,38 @@
 //! A factorisation whose every answer is put back into the equations.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Mat, MatMut, MatRef};
+use faer::{MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::pool::Pool;
-use super::residual::{self, Equations, Sizes};
-use super::{Factor, SINGULAR, SolveStats, check_batch};
+use super::memory::{Account, Budget};
+use super::pool::{Pool, at_once};
+use super::{Factor, Method, SINGULAR, SolveStats, check_batch};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
 /// Columns that are solved together. Fixed, so that results do not depend on the number of threads.
-const CHUNK: usize = 16;
+pub(super) const CHUNK: usize = 16;
+
+/// What runs out of memory when a room is made.
+const WORK: &str = "batched solve";
 
 /// A direct solve, taken on trust.
 pub(super) trait Direct: Send + Sync {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>);
+    /// How it solves.
+    fn method(&self) -> Method;
+
+    /// What the factors take.
+    fn bytes(&self) -> usize;
+
+    /// What a solve for so many columns needs on the stack.
+    fn scratch(&self, columns: usize) -> StackReq;
+
+    /// batch ← A⁻¹ batch or A⁻ᵀ batch, without allocations.
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack);
 
     /// A slower and safer way to solve with the same matrix, if there is one and it can be made.
     fn safer(&self, _matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
@@ -26,8 +41,20 @@ pub(super) trait Direct: Send + Sync {
 }
 
 impl<D: Direct + ?Sized> Direct for Box<D> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
-        (**self).solve(side, batch);
+    fn method(&self) -> Method {
+        (**self).method()
+    }
+
+    fn bytes(&self) -> usize {
+        (**self).bytes()
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        (**self).scratch(columns)
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        (**self).solve(side, batch, stack);
     }
 
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
@@ -48,15 +75,32 @@ pub(super) struct Checked<'a, D> {
     /// One over the sizes of the equations, for A and for Aᵀ, so that their units do not matter.
     scales: [Vec<f64>; 2],
     rooms: Pool<Room>,
+    /// For the rooms, the factors being paid for.
+    account: Account,
 }
 
-/// Right-hand sides, and room to check answers.
+/// Room for a chunk of columns.
 struct Room {
-    sides: Mat<f64>,
-    residual: residual::Room,
+    columns: usize,
+    /// What is solved for: the batch itself keeps the right-hand side until the answer has passed.
+    x: Vec<f64>,
+    residual: Vec<f64>,
+    /// For |A||x|.
+    sizes: Vec<f64>,
+    /// What was found out about every column.
+    found: Vec<Sizes>,
+    memory: MemBuffer,
 }
 
-impl<'a, D> Checked<'a, D> {
+/// max |rᵢ|/uᵢ, max (|A||x|)ᵢ/uᵢ and max |bᵢ|/uᵢ of one column, with r = b − Ax and the sizes u of the equations.
+#[derive(Clone, Copy, Default)]
+struct Sizes {
+    residual: f64,
+    product: f64,
+    side: f64,
+}
+
+impl<'a, D: Direct> Checked<'a, D> {
     pub(super) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
         Self {
             scales: [Side::Plain, Side::Transpose].map(|side| {
@@ -69,7 +113,14 @@ impl<'a, D> Checked<'a, D> {
             tolerance,
             limit: SINGULAR,
             rooms: Pool::default(),
+            account: Account::new(Budget::UNLIMITED, 0),
         }
+    }
+
+    /// Takes room for work only within this budget, of which the factors have had their part.
+    pub(super) fn within(mut self, budget: Budget) -> Self {
+        self.account = Account::new(budget, self.direct.bytes());
+        self
     }
 
     /// Takes another limit of the amplification.
@@ -77,47 +128,79 @@ impl<'a, D> Checked<'a, D> {
         self.limit = limit;
         self
     }
+
+    fn make_room(&self, columns: usize) -> Result<Room> {
+        let rows = self.operator.nrows();
+        // Powers of two, so that batches of all widths need few rooms.
+        let columns = columns.next_power_of_two();
+        let (sizes, scratch) = (
+            self.operator.magnitude_room(columns),
+            self.direct.scratch(columns),
+        );
+        let bytes = (2 * rows * columns + sizes) * size_of::<f64>() + scratch.size_bytes();
+        self.account.take(WORK, rows, bytes)?;
+        let memory = MemBuffer::try_new(scratch).map_err(|_| Error::OutOfMemory {
+            what: WORK,
+            size: rows,
+            needed: Some(bytes),
+            limit: None,
+        })?;
+        Ok(Room {
+            columns,
+            x: vec![0.0; rows * columns],
+            residual: vec![0.0; rows * columns],
+            sizes: vec![0.0; sizes],
+            found: vec![Sizes::default(); columns],
+            memory,
+        })
+    }
 }
 
 impl<D: Direct> Factor for Checked<'_, D> {
     fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
         check_batch(batch.rb(), self.operator.nrows())?;
-        if batch.ncols() <= CHUNK {
-            return self.solve_chunk(side, batch);
+        let columns = batch.ncols();
+        let (widest, chunks) = (columns.min(CHUNK), columns.div_ceil(CHUNK));
+        let fits = |room: &Room| room.columns >= widest;
+        self.rooms
+            .reserve(at_once(chunks), fits, || self.make_room(widest))?;
+        let solve_chunk = |chunk| {
+            let make = || self.make_room(widest);
+            self.rooms
+                .try_with(fits, make, |room| self.solve_in(room, side, chunk))
+        };
+        if chunks <= 1 {
+            return solve_chunk(batch);
         }
         batch
             .rb_mut()
             .par_col_chunks_mut(CHUNK)
-            .map(|chunk| self.solve_chunk(side, chunk))
+            .map(solve_chunk)
             .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
     }
 }
 
 impl<D: Direct> Checked<'_, D> {
-    fn solve_chunk(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
-        let (rows, columns) = x.shape();
-        let fits = |room: &Room| room.sides.shape() == (rows, columns);
-        let make = || Room {
-            sides: Mat::zeros(rows, columns),
-            residual: residual::Room::default(),
-        };
-        let stats = self.rooms.with(fits, make, |room| {
-            room.sides.copy_from(x.rb());
-            let stats = self.attempt(&self.direct, side, x.rb_mut(), room);
-            if stats.residual <= self.tolerance {
-                return stats;
-            }
+    fn solve_in(&self, room: &mut Room, side: Side, mut b: MatMut<'_, f64>) -> Result<SolveStats> {
+        let mut stats = self.attempt(&self.direct, room, side, b.rb());
+        if stats.residual > self.tolerance {
             let safer = self.safer.get_or_init(|| self.direct.safer(&self.operator));
-            safer.as_ref().map_or(stats, |safer| {
-                x.copy_from(&room.sides);
-                self.attempt(safer, side, x.rb_mut(), room)
-            })
-        });
+            if let Some(safer) = safer {
+                let more = safer.scratch(b.ncols());
+                if room.memory.len() < more.size_bytes() {
+                    room.memory = MemBuffer::new(more);
+                }
+                stats = self.attempt(safer, room, side, b.rb());
+            }
+        }
         // Where positive definiteness is known by construction, no solution is hopeless: weighted Laplacians
         // with nearly empty regions amplify as much as singular matrices do, and are still right.
         let hopeless =
             stats.amplification > self.limit && !self.operator.is_definite_by_construction();
         if stats.residual <= self.tolerance && !hopeless {
+            let rows = b.nrows();
+            let solved = &mut room.x[..rows * b.ncols()];
+            b.copy_from(as_batch(solved, rows));
             Ok(stats)
         } else {
             Err(Error::Singular {
@@ -127,37 +210,65 @@ impl<D: Direct> Checked<'_, D> {
         }
     }
 
-    /// Solves for the right-hand sides in x, of which there is a copy in the room.
+    /// room.x ← A⁻¹ b, and how well that satisfies the equations.
     fn attempt(
         &self,
         direct: &impl Direct,
-        side: Side,
-        mut x: MatMut<'_, f64>,
         room: &mut Room,
+        side: Side,
+        b: MatRef<'_, f64>,
     ) -> SolveStats {
-        let equations = Equations {
-            operator: &self.operator,
-            side,
-            b: room.sides.as_ref(),
-            scales: &self.scales[usize::from(side == Side::Transpose)],
-        };
-        let mut judge = |x: MatRef<'_, f64>| {
-            let found = equations.judge(x, &mut room.residual).iter();
-            found
-                .map(judge_column)
-                .fold(SolveStats::default(), SolveStats::worst)
-        };
-        direct.solve(side, x.rb_mut());
-        let stats = judge(x.rb());
+        let (rows, columns) = b.shape();
+        let stack = MemStack::new(&mut room.memory);
+        let [x, r] = [&mut room.x, &mut room.residual].map(|v| &mut v[..rows * columns]);
+        let (sizes, found) = (&mut room.sizes, &mut room.found[..columns]);
+        as_batch(x, rows).copy_from(b);
+        direct.solve(side, as_batch(x, rows), stack);
+        let stats = self.judge(side, (x, b), (r, sizes), found);
         if stats.residual <= self.tolerance {
-            return stats;
+            return stats.by(direct.method());
         }
         // One step of iterative refinement mends what mild pivoting trouble left behind.
-        let mut r = equations.residual(x.rb());
-        direct.solve(side, r.as_mut());
-        x += &r;
-        judge(x.rb())
+        direct.solve(side, as_batch(r, rows), stack);
+        x.iter_mut().zip(&*r).for_each(|(x, r)| *x += r);
+        self.judge(side, (x, b), (r, sizes), found)
+            .by(direct.method())
     }
+
+    /// r ← b − Ax, and how large that is beside |A||x| + |b|.
+    fn judge(
+        &self,
+        side: Side,
+        (x, b): (&[f64], MatRef<'_, f64>),
+        (r, room): (&mut [f64], &mut [f64]),
+        found: &mut [Sizes],
+    ) -> SolveStats {
+        found.fill(Sizes::default());
+        let scales = &self.scales[usize::from(side == Side::Transpose)];
+        for (found, b) in found.iter_mut().zip(b.col_iter()) {
+            found.side = match b.try_as_col_major() {
+                Some(b) => largest(b.as_slice(), scales),
+                None => b
+                    .iter()
+                    .zip(scales)
+                    .fold(0.0, |m, (b, s)| m.max(b.abs() * s)),
+            };
+        }
+        let note = |j: usize, rows: Range<usize>, r: &[f64], size: &[f64]| {
+            let (found, scales) = (&mut found[j], &scales[rows]);
+            found.residual = found.residual.max(largest(r, scales));
+            found.product = found.product.max(largest(size, scales));
+        };
+        self.operator.residual_into(side, (x, b), (r, room), note);
+        let columns = found.iter().map(judge_column);
+        columns.fold(SolveStats::default(), SolveStats::worst)
+    }
+}
+
+/// Columns one after another as a batch.
+fn as_batch(numbers: &mut [f64], rows: usize) -> MatMut<'_, f64> {
+    let columns = numbers.len().checked_div(rows).unwrap_or(0);
+    MatMut::from_column_major_slice_mut(numbers, rows, columns)
 }
 
 fn judge_column(found: &Sizes) -> SolveStats {
@@ -166,26 +277,67 @@ fn judge_column(found: &Sizes) -> SolveStats {
         return SolveStats {
             residual: f64::INFINITY,
             amplification: f64::INFINITY,
-            iterations: 0,
+            ..SolveStats::default()
         };
     }
     // 0/0 (a zero column) counts as solved.
     SolveStats {
         residual: if r == 0.0 { 0.0 } else { r / (size + b) },
         amplification: if size == 0.0 { 0.0 } else { size / b },
-        iterations: 0,
+        ..SolveStats::default()
+    }
+}
+
+/// max |vᵢ|·scaleᵢ, infinite if any entry is not finite. By eight, which a processor compares at once.
+fn largest(v: &[f64], scales: &[f64]) -> f64 {
+    let (mut largest, mut broken) = ([0.0; 8], [0.0; 8]);
+    let mut compare = |lane: usize, v: f64, scale: f64| {
+        let size = v.abs() * scale;
+        largest[lane] = if size > largest[lane] {
+            size
+        } else {
+            largest[lane]
+        };
+        // 0, or NaN for what is not finite.
+        broken[lane] += 0.0 * size;
+    };
+    let ((v, v_tail), (scales, s_tail)) = (v.as_chunks::<8>(), scales.as_chunks::<8>());
+    for (v, scales) in v.iter().zip(scales) {
+        (0..8).for_each(|lane| compare(lane, v[lane], scales[lane]));
+    }
+    for (v, scale) in v_tail.iter().zip(s_tail) {
+        compare(0, *v, *scale);
+    }
+    if broken == [0.0; 8] {
+        largest.into_iter().fold(0.0, f64::max)
+    } else {
+        f64::INFINITY
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use faer::Mat;
+
     use super::*;
 
     /// Divides by a number that need not be the right one.
     struct Divide(f64, Option<f64>);
 
     impl Direct for Divide {
-        fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
+        fn method(&self) -> Method {
+            Method::Named("division")
+        }
+
+        fn bytes(&self) -> usize {
+            0
+        }
+
+        fn scratch(&self, _: usize) -> StackReq {
+            StackReq::EMPTY
+        }
+
+        fn solve(&self, _: Side, mut batch: MatMut<'_, f64>, _: &mut MemStack) {
             let columns = batch.rb_mut().col_iter_mut();
             columns.for_each(|column| column.iter_mut().for_each(|x| *x /= self.0));
         }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use faer::MatMut;
-use faer::linalg::solvers::PartialPivLu;
+use faer::dyn_stack::{MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::sparse::linalg::cholesky::SymbolicCholesky;
 
@@ -11,10 +11,12 @@ use super::analyses::Analyses;
 use super::checked::{Checked, Direct};
 use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
+use super::memory::{Account, Budget};
+use super::pool::Pool;
 use super::repeated::Repeated;
 use super::sparse::SparseCholesky;
 use super::structured::{self, Precision, StencilSolver, Structured};
-use super::{Backend, Factor, SolveStats, check_batch, dense};
+use super::{Backend, Factor, Method, SolveStats, check_batch, dense};
 use crate::check;
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil, View};
@@ -46,6 +48,23 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// have no more than 64 cells and the matrix is not definite. Iteration that fails is followed by a factorisation
 /// within the same limits. The bench `stencils` measures the crossovers; [`stencils`](Cpu::stencils) overrides the rule.
 ///
+/// What does not fit into [`memory`](Cpu::memory) is an [`Error::OutOfMemory`](crate::Error::OutOfMemory) before anything
+/// is taken. Dense matrices and sparse Cholesky are counted exactly. A sparse LU is refused where an estimate for pivots
+/// that stay on the diagonal does not fit (or a bound for all pivots, where that is less), within a factor of two or so for
+/// the matrices of grids; pivots elsewhere can take more. GMRES is charged for sixty vectors a thread, which it only takes
+/// if it needs so many steps. The operator itself, symbolic analyses, and what a model holds are not counted; by default
+/// demands below 64 MiB are not held against the system.
+///
+/// ```
+/// use pullback::{Backend, Cpu, Error, Operator, faer::Mat};
+/// let mut cpu = Cpu::default();
+/// cpu.memory = Some(100 << 20); // 100 MiB
+/// assert!(cpu.factor(Operator::dense(Mat::identity(1000, 1000))).is_ok());
+/// let refused = cpu.factor(Operator::dense(Mat::identity(4000, 4000)));
+/// assert!(matches!(refused, Err(Error::OutOfMemory { .. })));
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves. Batches
 /// are cut into fixed blocks of columns that run on rayon's current thread pool; results do not depend on its size.
 pub struct Cpu {
@@ -59,6 +78,9 @@ pub struct Cpu {
     pub stencils: StencilSolver,
     /// The precision of what preconditions them.
     pub cycles: Precision,
+    /// The bytes that one factorisation may take together with the work of solves with it; none for what the system
+    /// has available, which is asked when it is needed.
+    pub memory: Option<usize>,
     lu: GeneralAnalyses,
     cholesky: Analyses<SymbolicCholesky<usize>>,
 }
@@ -71,6 +93,7 @@ impl Default for Cpu {
             krylov_products: 2000,
             stencils: StencilSolver::Auto,
             cycles: Precision::Auto,
+            memory: None,
             lu: GeneralAnalyses::default(),
             cholesky: Analyses::default(),
         }
@@ -98,32 +121,35 @@ impl Backend for Cpu {
                     rows: block.nrows(),
                     block: self.factor(block)?,
                     count,
+                    rooms: Pool::default(),
                 }));
             }
             Err(single) => single,
         };
         a.check_finite("a matrix to solve with")?;
-        let definite = a.is_positive_definite();
+        let (definite, n, budget) = (a.is_positive_definite(), a.nrows(), self.budget());
         Ok(match a.view() {
-            View::Identity => Box::new(Trivial(a.nrows())),
+            View::Identity => Box::new(Trivial(n)),
             View::Diagonal(d) => {
                 let inverse = Reciprocals(d.iter().map(|d| d.recip()).collect());
                 self.checked(a, inverse)
             }
             View::Dense(m) if definite => {
+                budget.check("dense Cholesky", n, dense::bytes(n))?;
                 let llt = dense::cholesky(m, "an operator declared positive definite")?;
                 self.checked(a, llt)
             }
             View::Dense(m) => {
-                let lu = PartialPivLu::new(m);
+                budget.check("dense LU", n, dense::bytes(n))?;
+                let lu = dense::DenseLu::new(m);
                 self.checked(a, lu)
             }
             View::Sparse(m) if definite => {
-                let llt = SparseCholesky::new(m, &self.cholesky)?;
+                let llt = SparseCholesky::new(m, &self.cholesky, None, budget)?;
                 self.checked(a, llt)
             }
             View::Sparse(m) => {
-                let lu = general::factorise(m, &self.lu, None)?;
+                let lu = general::factorise(m, (&self.lu, budget), None)?;
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),
@@ -132,6 +158,8 @@ impl Backend for Cpu {
                 operator: a,
                 tolerance: self.krylov_tolerance,
                 products: self.krylov_products,
+                rooms: Pool::default(),
+                account: Account::new(budget, 0),
             }),
         })
     }
@@ -143,7 +171,12 @@ impl Cpu {
         stencil: &Stencil,
         definite: bool,
     ) -> Result<Box<dyn Direct + 'a>> {
-        structured::factorise(stencil, definite, &self.lu, &self.cholesky)
+        structured::factorise(stencil, definite, (&self.lu, &self.cholesky), self.budget())
+    }
+
+    /// What a factorisation may take now.
+    pub(super) fn budget(&self) -> Budget {
+        Budget::new(self.memory)
     }
 
     fn checked<'a, D: Direct + 'a>(
@@ -151,7 +184,8 @@ impl Cpu {
         operator: Operator<'a>,
         direct: D,
     ) -> Box<dyn Factor + 'a> {
-        Box::new(Checked::new(operator, direct, self.tolerance))
+        let checked = Checked::new(operator, direct, self.tolerance);
+        Box::new(checked.within(self.budget()))
     }
 }
 
@@ -161,7 +195,7 @@ struct Trivial(usize);
 impl Factor for Trivial {
     fn solve(&self, _: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
         check_batch(batch.rb(), self.0)?;
-        Ok(SolveStats::default())
+        Ok(SolveStats::default().by(Method::Identity))
     }
 }
 
@@ -169,7 +203,19 @@ impl Factor for Trivial {
 struct Reciprocals(Vec<f64>);
 
 impl Direct for Reciprocals {
-    fn solve(&self, _: Side, mut batch: MatMut<'_, f64>) {
+    fn method(&self) -> Method {
+        Method::Diagonal
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.0)
+    }
+
+    fn scratch(&self, _: usize) -> StackReq {
+        StackReq::EMPTY
+    }
+
+    fn solve(&self, _: Side, mut batch: MatMut<'_, f64>, _: &mut MemStack) {
         for column in batch.rb_mut().col_iter_mut() {
             for (x, d) in column.iter_mut().zip(&self.0) {
                 *x *= d;

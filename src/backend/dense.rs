@@ -2,39 +2,102 @@
 
 use std::ops::Range;
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::lu::partial_pivoting::solve as lu;
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::cholesky::llt::solve as llt;
+use faer::linalg::lu::partial_pivoting as lu;
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::linalg::solvers::{Llt, PartialPivLu, Solve};
+use faer::linalg::solvers::{Llt, Solve};
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
+use faer::perm::PermRef;
 use faer::prelude::ReborrowMut;
-use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle};
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle, get_global_parallelism};
 
+use super::Method;
 use super::checked::Direct;
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
-impl Direct for PartialPivLu<f64> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
-        let (n, m) = (batch.nrows(), batch.ncols());
-        let scratch = lu::solve_in_place_scratch::<usize, f64>(n, m, Par::Seq);
-        let mut memory = MemBuffer::new(scratch);
-        let stack = MemStack::new(&mut memory);
+/// P A = L U, both triangles in one matrix.
+pub(super) struct DenseLu {
+    triangles: Mat<f64>,
+    /// The order of the rows, and back.
+    order: [Vec<usize>; 2],
+}
+
+impl DenseLu {
+    pub(super) fn new(a: MatRef<'_, f64>) -> Self {
+        let (n, par) = (a.nrows(), get_global_parallelism());
+        let mut triangles = a.to_owned();
+        let [mut forward, mut backward] = [vec![0; n], vec![0; n]];
+        let scratch = lu::factor::lu_in_place_scratch::<usize, f64>(n, n, par, Default::default());
+        lu::factor::lu_in_place(
+            triangles.as_mut(),
+            &mut forward,
+            &mut backward,
+            par,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            Default::default(),
+        );
+        Self {
+            triangles,
+            order: [forward, backward],
+        }
+    }
+}
+
+impl Direct for DenseLu {
+    fn method(&self) -> Method {
+        Method::DenseLu
+    }
+
+    fn bytes(&self) -> usize {
+        bytes(self.triangles.nrows())
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        let n = self.triangles.nrows();
+        lu::solve::solve_in_place_scratch::<usize, f64>(n, columns, Par::Seq)
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
         let solve = match side {
-            Side::Plain => lu::solve_in_place::<usize, f64, f64>,
-            Side::Transpose => lu::solve_transpose_in_place::<usize, f64, f64>,
+            Side::Plain => lu::solve::solve_in_place::<usize, f64, f64>,
+            Side::Transpose => lu::solve::solve_transpose_in_place::<usize, f64, f64>,
         };
-        solve(self.L(), self.U(), self.P(), batch, Par::Seq, stack);
+        let [forward, backward] = &self.order;
+        let order = PermRef::new_checked(forward, backward, forward.len());
+        // Each half of the solve reads its own triangle only.
+        let triangles = self.triangles.as_ref();
+        solve(triangles, triangles, order, batch, Par::Seq, stack);
     }
 }
 
 impl Direct for Llt<f64> {
-    fn solve(&self, _: Side, batch: MatMut<'_, f64>) {
-        self.solve_in_place(batch);
+    fn method(&self) -> Method {
+        Method::DenseCholesky
     }
+
+    fn bytes(&self) -> usize {
+        bytes(self.L().nrows())
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        llt::solve_in_place_scratch::<f64>(self.L().nrows(), columns, Par::Seq)
+    }
+
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        llt::solve_in_place::<f64, f64>(self.L(), batch, Par::Seq, stack);
+    }
+}
+
+/// What a dense factorisation of so many rows takes.
+pub(super) fn bytes(rows: usize) -> usize {
+    // Columns are padded, and the order of the rows is kept with its inverse.
+    let entries = rows.saturating_mul(rows.saturating_add(8 + 2));
+    entries.saturating_mul(size_of::<f64>())
 }
 
 /// LLᵀ of a dense matrix, from its lower triangle.

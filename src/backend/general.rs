@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use faer::MatMut;
+use faer::dyn_stack::{MemStack, StackReq};
 use faer::sparse::SparseColMatRef;
-use faer::sparse::linalg::lu::SymbolicLu;
 
+use super::Method;
 use super::analyses::Analyses;
 use super::checked::Direct;
+use super::memory::Budget;
 use super::multifrontal::{Multifrontal, Symbolic};
-use super::sparse::SparseLu;
+use super::sparse::{LuAnalysis, SparseLu};
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};
 
@@ -21,7 +23,7 @@ const ROUNDING: f64 = 1e-12;
 /// Symbolic analyses for both ways.
 #[derive(Default)]
 pub(super) struct GeneralAnalyses {
-    pivoting: Analyses<SymbolicLu<usize>>,
+    pivoting: Analyses<LuAnalysis>,
     /// None for patterns that are not symmetric. Those by minimum degree, and those in an order that was given: bits must
     /// not depend on what was solved before.
     dominant: [Analyses<Option<Arc<Symbolic>>>; 2],
@@ -34,20 +36,28 @@ pub(super) struct GeneralAnalyses {
 /// The order of elimination is for that way, minimum degree where there is none.
 pub(super) fn factorise<'a>(
     a: Matrix<'_>,
-    analyses: &'a GeneralAnalyses,
+    (analyses, budget): (&'a GeneralAnalyses, Budget),
     order: Option<&[usize]>,
 ) -> Result<Box<dyn Direct + 'a>> {
     let known = &analyses.dominant[usize::from(order.is_some())];
     if let Some(side) = dominated(a)
-        && let Some(lu) = Multifrontal::new(a, side, known, order)?
+        && let Some(lu) = Multifrontal::new((a, side), known, order, budget)?
     {
-        return Ok(Box::new(Dominant { lu, analyses }));
+        return Ok(Box::new(Dominant {
+            lu,
+            analyses,
+            budget,
+        }));
     }
-    with_pivoting(a, analyses)
+    with_pivoting(a, analyses, budget)
 }
 
-pub(super) fn with_pivoting(a: Matrix<'_>, analyses: &GeneralAnalyses) -> Result<Box<dyn Direct>> {
-    Ok(Box::new(SparseLu::new(a, &analyses.pivoting)?))
+pub(super) fn with_pivoting(
+    a: Matrix<'_>,
+    analyses: &GeneralAnalyses,
+    budget: Budget,
+) -> Result<Box<dyn Direct>> {
+    Ok(Box::new(SparseLu::new(a, &analyses.pivoting, budget)?))
 }
 
 /// The side whose columns are dominated by the diagonal, if there is one.
@@ -81,18 +91,31 @@ fn dominated(a: Matrix<'_>) -> Option<Side> {
 struct Dominant<'a> {
     lu: Multifrontal,
     analyses: &'a GeneralAnalyses,
+    budget: Budget,
 }
 
 impl Direct for Dominant<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
-        self.lu.solve(side, batch);
+    fn method(&self) -> Method {
+        self.lu.method()
+    }
+
+    fn bytes(&self) -> usize {
+        self.lu.bytes()
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        self.lu.scratch(columns)
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        self.lu.solve(side, batch, stack);
     }
 
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
         match matrix.view() {
-            View::Sparse(a) => with_pivoting(a, self.analyses).ok(),
+            View::Sparse(a) => with_pivoting(a, self.analyses, self.budget).ok(),
             View::Stencil(stencil) => {
-                with_pivoting(stencil.compress().as_ref(), self.analyses).ok()
+                with_pivoting(stencil.compress().as_ref(), self.analyses, self.budget).ok()
             }
             _ => None,
         }
@@ -129,7 +152,8 @@ mod tests {
         let without = |rows: &[&[f64]]| {
             let (a, analyses) = (matrix(rows), Analyses::default());
             let side = dominated(a.as_ref()).unwrap();
-            let lu = Multifrontal::new(a.as_ref(), side, &analyses, None).unwrap();
+            let lu =
+                Multifrontal::new((a.as_ref(), side), &analyses, None, Budget::UNLIMITED).unwrap();
             lu.is_some()
         };
         assert!(without(&[&[2.0, 1.0], &[-1.0, 3.0]]));

@@ -7,18 +7,21 @@ mod analyses;
 mod checked;
 mod cpu;
 mod dense;
+mod fill;
 mod general;
 mod interleaved;
 mod krylov;
 mod least_squares;
+mod memory;
 mod multifrontal;
 mod pool;
 mod recall;
 mod reflections;
 mod repeated;
-mod residual;
+mod rotations;
 mod single;
 mod sparse;
+mod stats;
 mod structured;
 mod tally;
 
@@ -29,6 +32,8 @@ pub(crate) use dense::{
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub(crate) use recall::Recall;
+pub use stats::{Method, SolveStats, Solved};
+pub(crate) use stats::{describe_solved, merge_solved};
 pub(crate) use structured::smooth;
 pub use structured::{Precision, StencilSolver};
 pub(crate) use tally::Tally;
@@ -105,29 +110,6 @@ pub(crate) fn improve(
         factor.solve_from(Side::Plain, near, batch)
     } else {
         factor.solve(Side::Plain, batch)
-    }
-}
-
-/// What a batched solve found out about itself, worst column.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SolveStats {
-    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), every equation divided by its size ‖Aᵢ‖₁.
-    pub residual: f64,
-    /// ‖|A||x|‖∞ / ‖b‖∞, likewise: a lower bound of a condition number that ignores the equations' units.
-    pub amplification: f64,
-    /// Iterations, for iterative methods.
-    pub iterations: usize,
-}
-
-impl SolveStats {
-    /// The worse of two.
-    #[must_use]
-    pub fn worst(self, other: Self) -> Self {
-        Self {
-            residual: self.residual.max(other.residual),
-            amplification: self.amplification.max(other.amplification),
-            iterations: self.iterations.max(other.iterations),
-        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Block-diagonal matrices of equal blocks: one factorisation, and one batch for all blocks.
 
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{MatMut, MatRef};
+use faer::{Mat, MatMut, MatRef};
 
+use super::pool::Pool;
 use super::{Factor, SolveStats, check_batch, check_near};
 use crate::error::Result;
-use crate::operator::{Side, fold, unfold};
+use crate::operator::{Side, fold_into, unfold};
 
 /// diag(B, …, B), made ready by making B ready.
 pub(super) struct Repeated<'a> {
@@ -13,6 +14,8 @@ pub(super) struct Repeated<'a> {
     /// Rows of B.
     pub(super) rows: usize,
     pub(super) count: usize,
+    /// For batches that cannot be cut in place.
+    pub(super) rooms: Pool<Vec<f64>>,
 }
 
 impl Repeated<'_> {
@@ -33,10 +36,17 @@ impl Repeated<'_> {
             let parts = MatMut::from_column_major_slice_mut(parts, self.rows, self.count);
             return solve(parts);
         }
-        let mut folded = fold(self.count, batch.rb());
-        let stats = solve(folded.as_mut())?;
-        unfold(self.count, folded.as_ref(), batch);
-        Ok(stats)
+        let (columns, rows) = (batch.ncols() * self.count, self.rows);
+        let fits = |room: &Vec<f64>| room.len() >= rows * columns;
+        let make = || vec![0.0; rows * columns.next_power_of_two()];
+        self.rooms.with(fits, make, |room| {
+            let room = &mut room[..rows * columns];
+            let mut folded = MatMut::from_column_major_slice_mut(room, rows, columns);
+            fold_into(self.count, batch.rb(), folded.rb_mut());
+            let stats = solve(folded.rb_mut())?;
+            unfold(self.count, folded.rb(), batch);
+            Ok(stats)
+        })
     }
 }
 
@@ -52,9 +62,10 @@ impl Factor for Repeated<'_> {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_near(near, batch.rb())?;
-        let near = fold(self.count, near);
         self.fold(batch, |parts| {
-            self.block.solve_from(side, near.as_ref(), parts)
+            let mut folded = Mat::zeros(parts.nrows(), parts.ncols());
+            fold_into(self.count, near, folded.as_mut());
+            self.block.solve_from(side, folded.as_ref(), parts)
         })
     }
 

@@ -8,91 +8,114 @@ use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
 use faer::perm::PermRef;
-use faer::sparse::SparseColMatRef;
-use faer::sparse::linalg::SupernodalThreshold;
 use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 use faer::sparse::linalg::cholesky::{
     self, LltRef, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering,
     factorize_symbolic_cholesky,
 };
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
+use faer::sparse::linalg::{LuError, SupernodalThreshold};
+use faer::sparse::{FaerError, SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
 use super::analyses::Analyses;
 use super::checked::Direct;
 use super::interleaved::{Rooms, Supernode};
+use super::memory::Budget;
 use super::multifrontal::{Tree, inverse};
 use super::pool::Pool;
-use super::single;
+use super::{Method, fill, single};
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
 type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
+type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
-pub(super) struct SparseLu {
-    symbolic: Arc<SymbolicLu<usize>>,
-    numeric: NumericLu<usize, f64>,
-    memory: Memory,
+const LU: &str = "sparse LU";
+const CHOLESKY: &str = "sparse Cholesky";
+
+/// The order of the columns for a sparse LU, and a bound of its entries.
+pub(super) struct LuAnalysis {
+    symbolic: SymbolicLu<usize>,
+    entries: usize,
 }
 
-/// Scratch memory for so many columns.
-#[derive(Default)]
-struct Memory(Pool<(usize, MemBuffer)>);
+impl LuAnalysis {
+    fn new(pattern: Pattern<'_>) -> std::result::Result<Self, FaerError> {
+        let symbolic = factorize_symbolic_lu(pattern, Default::default())?;
+        let entries = fill::any_pivots(pattern, symbolic.col_perm())?;
+        Ok(Self { symbolic, entries })
+    }
 
-impl Memory {
-    fn with(&self, columns: usize, size: StackReq, work: impl FnOnce(&mut MemStack)) {
-        let fits = |(n, _): &(usize, MemBuffer)| *n == columns;
-        let make = || (columns, MemBuffer::new(size));
-        self.0
-            .with(fits, make, |(_, memory)| work(MemStack::new(memory)));
+    /// Whether there is memory for the factors: in the worst case, or at least if no pivot leaves the diagonal.
+    fn check(&self, pattern: Pattern<'_>, budget: Budget) -> Result<()> {
+        let n = pattern.ncols();
+        if budget.fits(fill::bytes(n, self.entries)) {
+            return Ok(());
+        }
+        let entries = fill::diagonal_pivots(pattern, self.symbolic.col_perm());
+        let entries = entries.map_err(|_| out_of_memory(LU, n))?.min(self.entries);
+        budget.check(LU, n, fill::bytes(n, entries))
     }
 }
 
+pub(super) struct SparseLu {
+    analysis: Arc<LuAnalysis>,
+    numeric: NumericLu<usize, f64>,
+}
+
 impl SparseLu {
-    pub(super) fn new(a: Matrix<'_>, analyses: &Analyses<SymbolicLu<usize>>) -> Result<Self> {
-        let no_memory = || out_of_memory("sparse LU", a.nrows());
-        let symbolic = analyses.of(a.symbolic(), || {
-            factorize_symbolic_lu(a.symbolic(), Default::default()).map_err(|_| no_memory())
+    pub(super) fn new(
+        a: Matrix<'_>,
+        analyses: &Analyses<LuAnalysis>,
+        budget: Budget,
+    ) -> Result<Self> {
+        let no_memory = || out_of_memory(LU, a.nrows());
+        let analysis = analyses.of(a.symbolic(), || {
+            LuAnalysis::new(a.symbolic()).map_err(|_| no_memory())
         })?;
+        analysis.check(a.symbolic(), budget)?;
+        let symbolic = &analysis.symbolic;
         let mut numeric = NumericLu::new();
         let scratch = symbolic.factorize_numeric_lu_scratch::<f64>(Par::Seq, Default::default());
         let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
+        let stack = MemStack::new(&mut memory);
         symbolic
-            .factorize_numeric_lu(
-                &mut numeric,
-                a,
-                Par::Seq,
-                MemStack::new(&mut memory),
-                Default::default(),
-            )
+            .factorize_numeric_lu(&mut numeric, a, Par::Seq, stack, Default::default())
             .map_err(|error| match error {
-                faer::sparse::linalg::LuError::SymbolicSingular { .. } => Error::Singular {
+                LuError::SymbolicSingular { .. } => Error::Singular {
                     residual: f64::INFINITY,
                     amplification: f64::INFINITY,
                 },
-                faer::sparse::linalg::LuError::Generic(_) => no_memory(),
+                LuError::Generic(_) => no_memory(),
             })?;
-        Ok(Self {
-            symbolic,
-            numeric,
-            memory: Memory::default(),
-        })
+        Ok(Self { analysis, numeric })
     }
 }
 
 impl Direct for SparseLu {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
-        let lu = LuRef::new_unchecked(&self.symbolic, &self.numeric);
-        let scratch = self
-            .symbolic
-            .solve_in_place_scratch::<f64>(batch.ncols(), Par::Seq);
-        let columns = batch.ncols();
-        self.memory.with(columns, scratch, |stack| match side {
+    fn method(&self) -> Method {
+        Method::SparseLu
+    }
+
+    fn bytes(&self) -> usize {
+        fill::bytes(self.analysis.symbolic.nrows(), self.analysis.entries)
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        let lu = &self.analysis.symbolic;
+        lu.solve_in_place_scratch::<f64>(columns, Par::Seq)
+            .or(lu.solve_transpose_in_place_scratch::<f64>(columns, Par::Seq))
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        let lu = LuRef::new_unchecked(&self.analysis.symbolic, &self.numeric);
+        match side {
             Side::Plain => lu.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack),
             Side::Transpose => {
                 lu.solve_transpose_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
             }
-        });
+        }
     }
 }
 
@@ -100,23 +123,19 @@ pub(super) struct SparseCholesky {
     symbolic: Arc<SymbolicCholesky<usize>>,
     values: Vec<f64>,
     rooms: Rooms,
-    memory: Memory,
     /// For single columns: in the order of elimination, and the part that a supernode deals with.
     columns: Pool<[Vec<f64>; 2]>,
 }
 
 impl SparseCholesky {
-    pub(super) fn new(a: Matrix<'_>, analyses: &Analyses<SymbolicCholesky<usize>>) -> Result<Self> {
-        Self::ordered(a, analyses, None)
-    }
-
     /// Eliminates in this order, by minimum degree where there is none.
-    pub(super) fn ordered(
+    pub(super) fn new(
         a: Matrix<'_>,
         analyses: &Analyses<SymbolicCholesky<usize>>,
         order: Option<&[usize]>,
+        budget: Budget,
     ) -> Result<Self> {
-        let no_memory = || out_of_memory("sparse Cholesky", a.nrows());
+        let no_memory = || out_of_memory(CHOLESKY, a.nrows());
         let symbolic = analyses.of(a.symbolic(), || {
             // Columns with the same rows one after another, as faer puts together no others.
             let order = order.map(|order| Tree::new(a.symbolic(), order).order);
@@ -130,8 +149,14 @@ impl SparseCholesky {
             factorize_symbolic_cholesky(a.symbolic(), Triangle::Lower, ordering, parameters())
                 .map_err(|_| no_memory())
         })?;
-        let mut values = vec![0.0; symbolic.len_val()];
         let scratch = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
+        let factor = symbolic.len_val().saturating_mul(size_of::<f64>());
+        budget.check(
+            CHOLESKY,
+            a.nrows(),
+            factor.saturating_add(scratch.size_bytes()),
+        )?;
+        let mut values = vec![0.0; symbolic.len_val()];
         let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
         symbolic
             .factorize_numeric_llt::<f64>(
@@ -150,7 +175,6 @@ impl SparseCholesky {
             symbolic,
             values,
             rooms: Rooms::default(),
-            memory: Memory::default(),
             columns: Pool::default(),
         })
     }
@@ -218,26 +242,43 @@ impl SparseCholesky {
 }
 
 impl Direct for SparseCholesky {
-    fn solve(&self, _: Side, batch: MatMut<'_, f64>) {
-        let columns = batch.ncols();
+    fn method(&self) -> Method {
+        Method::SparseCholesky
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.values)
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        match self.symbolic.raw() {
+            // Has room of its own, of which the columns are the greater part.
+            SymbolicCholeskyRaw::Supernodal(_) => StackReq::EMPTY,
+            SymbolicCholeskyRaw::Simplicial(_) => self
+                .symbolic
+                .solve_in_place_scratch::<f64>(columns, Par::Seq),
+        }
+    }
+
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
         if let SymbolicCholeskyRaw::Supernodal(symbolic) = self.symbolic.raw() {
             let factor = SupernodalLltRef::new(symbolic, &self.values);
-            match columns {
+            match batch.ncols() {
                 1 => self.solve_single(factor, batch),
                 _ => self.solve_batch(factor, batch),
             }
             return;
         }
         let llt = LltRef::new(&self.symbolic, &self.values);
-        let scratch = self
-            .symbolic
-            .solve_in_place_scratch::<f64>(columns, Par::Seq);
-        self.memory.with(columns, scratch, |stack| {
-            llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
-        });
+        llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
     }
 }
 
 fn out_of_memory(what: &'static str, size: usize) -> Error {
-    Error::OutOfMemory { what, size }
+    Error::OutOfMemory {
+        what,
+        size,
+        needed: None,
+        limit: None,
+    }
 }

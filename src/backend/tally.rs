@@ -1,10 +1,11 @@
 //! A backend that counts what it is asked for.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use faer::{MatMut, MatRef};
 
-use super::{Backend, Factor, SolveStats};
+use super::{Backend, Factor, SolveStats, Solved, stats};
 use crate::error::Result;
 use crate::operator::{Operator, Side};
 
@@ -14,6 +15,7 @@ pub(crate) struct Tally<'b> {
     factorisations: AtomicUsize,
     solves: AtomicUsize,
     iterations: AtomicUsize,
+    solved: Mutex<Vec<Solved>>,
 }
 
 impl<'b> Tally<'b> {
@@ -23,6 +25,7 @@ impl<'b> Tally<'b> {
             factorisations: AtomicUsize::new(0),
             solves: AtomicUsize::new(0),
             iterations: AtomicUsize::new(0),
+            solved: Mutex::default(),
         }
     }
 
@@ -39,6 +42,24 @@ impl<'b> Tally<'b> {
     pub(crate) fn iterations(&self) -> usize {
         self.iterations.load(Ordering::Relaxed)
     }
+
+    /// How many columns were solved for by which method.
+    pub(crate) fn solved(&self) -> Vec<Solved> {
+        let solved = self.solved.lock();
+        solved.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, columns: usize, stats: SolveStats) {
+        self.iterations
+            .fetch_add(stats.iterations, Ordering::Relaxed);
+        let mut solved = self.solved.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = Solved {
+            method: stats.method,
+            columns,
+            iterations: stats.iterations,
+        };
+        stats::add(&mut solved, one);
+    }
 }
 
 impl Backend for Tally<'_> {
@@ -50,31 +71,19 @@ impl Backend for Tally<'_> {
         let factor = self.backend.factor(a)?;
         Ok(Box::new(Counted {
             factor,
-            solves: &self.solves,
-            iterations: &self.iterations,
+            tally: self,
         }))
     }
 }
 
 struct Counted<'a> {
     factor: Box<dyn Factor + 'a>,
-    solves: &'a AtomicUsize,
-    iterations: &'a AtomicUsize,
-}
-
-impl Counted<'_> {
-    fn book(&self, columns: usize, solved: Result<SolveStats>) -> Result<SolveStats> {
-        self.solves.fetch_add(columns, Ordering::Relaxed);
-        let stats = solved?;
-        self.iterations
-            .fetch_add(stats.iterations, Ordering::Relaxed);
-        Ok(stats)
-    }
+    tally: &'a Tally<'a>,
 }
 
 impl Factor for Counted<'_> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.book(batch.ncols(), self.factor.solve(side, batch))
+        self.counted(batch, |batch| self.factor.solve(side, batch))
     }
 
     fn solve_from(
@@ -83,10 +92,25 @@ impl Factor for Counted<'_> {
         near: MatRef<'_, f64>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        self.book(batch.ncols(), self.factor.solve_from(side, near, batch))
+        self.counted(batch, |batch| self.factor.solve_from(side, near, batch))
     }
 
     fn expect(&self, columns: usize) {
         self.factor.expect(columns);
+    }
+}
+
+impl Counted<'_> {
+    /// Failing solves count as solves, but nobody has answered.
+    fn counted(
+        &self,
+        batch: MatMut<'_, f64>,
+        solve: impl FnOnce(MatMut<'_, f64>) -> Result<SolveStats>,
+    ) -> Result<SolveStats> {
+        let columns = batch.ncols();
+        self.tally.solves.fetch_add(columns, Ordering::Relaxed);
+        let stats = solve(batch)?;
+        self.tally.note(columns, stats);
+        Ok(stats)
     }
 }

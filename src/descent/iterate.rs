@@ -271,6 +271,7 @@ impl Progress {
             history: self.history,
             stop,
             counts: problem.counts_now(),
+            solvers: problem.solvers(),
             tolerances,
             last_failure: problem.last_failure(),
             remarks: problem.remarks(),

@@ -5,10 +5,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use super::Setting;
 use super::here::{Here, pull_back_both};
 use super::iterate::Counts;
-use crate::backend::{Backend, Factor, Recall, Tally};
+use crate::backend::{Backend, Factor, Recall, Solved, Tally, merge_solved};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linearisation::{Chart, Linearisation, Solved};
+use crate::linearisation::{Chart, Known, Linearisation};
 use crate::metric::Metric;
 use crate::model::solve_near;
 use crate::prior::PriorTerms;
@@ -51,7 +51,7 @@ pub(super) struct Problem<'a> {
     /// What the directions had to say, once each, with the step before which they said it.
     remarks: RefCell<Vec<Remark>>,
     /// What was solved for at the point before this one.
-    solved: Cell<Solved>,
+    solved: Cell<Known>,
 }
 
 /// What a direction had to say.
@@ -248,6 +248,17 @@ impl<'a> Problem<'a> {
                 + self.geometry.backend.iterations()
                 + self.systems.iterations(),
         }
+    }
+
+    /// How the linear systems of all these were solved.
+    pub(super) fn solvers(&self) -> Vec<Solved> {
+        let tallies = [
+            &self.forward,
+            &self.sensitivity,
+            &self.geometry.backend,
+            self.systems,
+        ];
+        merge_solved(tallies.into_iter().flat_map(Tally::solved))
     }
 
     /// The objective at a trial point near `from`. Whatever goes wrong there makes it a bad trial and no more.

@@ -6,6 +6,7 @@ use super::Descent;
 use super::iterate::{Counts, Iterate};
 use super::point::Remark;
 use super::stopping::{Ratios, Stop, Tolerances};
+use crate::backend::{Solved, describe_solved};
 use crate::error::Result;
 use crate::posterior::Uncertainty;
 
@@ -27,6 +28,9 @@ pub struct Report {
     pub stop: Stop,
     /// What it cost.
     pub counts: Counts,
+    /// How the linear systems were solved, the method with the most columns first; the random column that every
+    /// linearisation adds is one of them.
+    pub solvers: Vec<Solved>,
     /// What it was judged by.
     pub tolerances: Tolerances,
     /// Why the last of those trials failed at which the state or the loss could not be computed, if any did.
@@ -120,6 +124,9 @@ impl fmt::Display for Report {
             c.adjoint_solves,
             c.metric_solves
         )?;
+        if let Some(line) = describe_solved(&self.solvers) {
+            write!(f, "\n  {line}")?;
+        }
         for remark in &self.remarks {
             write!(f, "\n  from step {}: {}", remark.iteration + 1, remark.text)?;
         }

@@ -148,8 +148,10 @@ fn transposed(a: &Sparse) -> Result<Sparse> {
     a.transpose()
         .to_col_major()
         .map_err(|_| Error::OutOfMemory {
-            what: "the transpose of a Jacobian",
+            what: "transpose",
             size: a.nrows(),
+            needed: None,
+            limit: None,
         })
 }
 

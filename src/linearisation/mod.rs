@@ -5,7 +5,7 @@ mod near;
 mod pull;
 
 pub(crate) use chart::Chart;
-pub(crate) use near::Solved;
+pub(crate) use near::Known;
 pub(crate) use pull::blocks;
 
 use std::sync::OnceLock;

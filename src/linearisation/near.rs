@@ -13,7 +13,7 @@ use crate::vector::dot;
 
 /// What was solved for at one point.
 #[derive(Default)]
-pub(crate) struct Solved {
+pub(crate) struct Known {
     gradient: Option<Adjoint>,
     tangents: Option<Tangents>,
 }
@@ -78,7 +78,7 @@ impl Tangents {
 
 impl Linearisation<'_> {
     /// Starts its solves from those of a linearisation at a point near by; once, before anything is solved.
-    pub(crate) fn start_from(&mut self, solved: Solved) {
+    pub(crate) fn start_from(&mut self, solved: Known) {
         let k = self.state_dim();
         let tangents = solved.tangents.filter(|t| t.z.nrows() == k);
         self.near = tangents.map(|t| t.near(&self.chart));
@@ -110,10 +110,10 @@ impl Linearisation<'_> {
     }
 
     /// What the next linearisation may start from.
-    pub(crate) fn into_solved(self) -> Solved {
+    pub(crate) fn into_solved(self) -> Known {
         let iterated = self.iterated.into_inner();
         let z = self.matrix.into_inner().filter(|_| iterated);
-        Solved {
+        Known {
             gradient: self.gradient,
             tangents: z.map(|z| Tangents {
                 z,

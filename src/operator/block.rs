@@ -82,17 +82,23 @@ pub(super) fn each_block(
 }
 
 /// The columns cut into `count` equal parts: column j becomes columns j·count to (j + 1)·count.
-pub(crate) fn fold(count: usize, x: MatRef<'_, f64>) -> Mat<f64> {
+fn fold(count: usize, x: MatRef<'_, f64>) -> Mat<f64> {
     let rows = x.nrows() / count.max(1);
     let mut folded = Mat::zeros(rows, x.ncols() * count);
-    for (c, mut column) in folded.as_mut().col_iter_mut().enumerate() {
-        let (j, part) = (c / count, c % count);
-        column.copy_from(x.col(j).subrows(part * rows, rows));
-    }
+    fold_into(count, x, folded.as_mut());
     folded
 }
 
-/// The inverse of [`fold`].
+/// The same where there is room for it.
+pub(crate) fn fold_into(count: usize, x: MatRef<'_, f64>, folded: MatMut<'_, f64>) {
+    let rows = folded.nrows();
+    for (c, mut column) in folded.col_iter_mut().enumerate() {
+        let (j, part) = (c / count, c % count);
+        column.copy_from(x.col(j).subrows(part * rows, rows));
+    }
+}
+
+/// The inverse of [`fold_into`].
 pub(crate) fn unfold(count: usize, folded: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
     let rows = folded.nrows();
     for (c, column) in folded.rb().col_iter().enumerate() {

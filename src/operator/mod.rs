@@ -3,11 +3,12 @@
 mod block;
 mod convert;
 mod product;
+mod residual;
 mod rows;
 mod sparse;
 mod stencil;
 
-pub(crate) use block::{fold, unfold};
+pub(crate) use block::{fold_into, unfold};
 pub(crate) use rows::{Line, Real, Rows, vectorised, with_sides};
 pub use stencil::Stencil;
 

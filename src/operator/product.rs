@@ -103,11 +103,14 @@ fn each_column(
 }
 
 /// Single columns, interleaved as they are.
-fn one_lane<'a>(x: &'a [f64], out: &'a mut [f64]) -> (&'a [[f64; 1]], &'a mut [[f64; 1]]) {
+pub(super) fn one_lane<'a>(
+    x: &'a [f64],
+    out: &'a mut [f64],
+) -> (&'a [[f64; 1]], &'a mut [[f64; 1]]) {
     (x.as_chunks().0, out.as_chunks_mut().0)
 }
 
-fn scale(d: &[f64], x: &[f64], out: &mut [f64]) {
+pub(super) fn scale(d: &[f64], x: &[f64], out: &mut [f64]) {
     for ((o, x), d) in out.iter_mut().zip(x).zip(d) {
         *o = d * x;
     }

@@ -71,8 +71,10 @@ fn gram(root: &Operator<'_>) -> Result<Operator<'static>> {
     })?;
     let transposed = sparse.transpose().to_col_major();
     let transposed = transposed.map_err(|_| Error::OutOfMemory {
-        what: "the precision of a prior",
+        what: "precision",
         size: sparse.ncols(),
+        needed: None,
+        limit: None,
     })?;
     Ok(Operator::sparse(transposed.as_ref() * sparse.as_ref()).positive_definite())
 }

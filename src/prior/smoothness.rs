@@ -90,6 +90,8 @@ fn root(grid: &Grid, weight: f64, range: Option<f64>) -> Result<SparseColMat<usi
     root.map_err(|_| Error::OutOfMemory {
         what: "assembly",
         size: row,
+        needed: None,
+        limit: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use super::Simulator;
 use super::report::{Correction, Estimate};
 use super::way::{Run, Way};
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Cpu, Tally, merge_solved};
 use crate::check;
 use crate::direction::{Direction, LeastSquares};
 use crate::error::{Error, Result};
@@ -152,7 +152,7 @@ impl<'a> Corrected<'a> {
     ) -> Result<Estimate> {
         self.check(starts)?;
         let cpu = Cpu::default();
-        let backend = self.backend.unwrap_or(&cpu);
+        let tally = Tally::new(self.backend.unwrap_or(&cpu));
         self.simulator.check(self.data)?;
         let mut setting = Self {
             options: self.options.clone(),
@@ -164,7 +164,7 @@ impl<'a> Corrected<'a> {
         }
         let mut run = Run {
             setting: &setting,
-            backend,
+            backend: &tally,
             estimate: Estimate::new(),
         };
         let scattered = (0..self.options.restarts).map(|k| setting.scattered(starts[0], k));
@@ -174,6 +174,7 @@ impl<'a> Corrected<'a> {
             match run.follow(&start, &mut observer)? {
                 Way::Arrived(ending) => {
                     run.estimate.ending = ending;
+                    run.estimate.solvers = merge_solved(tally.solved());
                     return Ok(run.estimate);
                 }
                 Way::Abandoned(reason) => run.estimate.abandoned.push(reason),

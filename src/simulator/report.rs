@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::backend::{Solved, describe_solved};
+
 /// One step of a correction. `Display` prints it as a row of a table, with a head above the first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Correction {
@@ -82,6 +84,8 @@ pub struct Estimate {
     pub abandoned: Vec<String>,
     /// Simulations made.
     pub simulations: usize,
+    /// How the linear systems were solved, the method with the most columns first.
+    pub solvers: Vec<Solved>,
 }
 
 impl Estimate {
@@ -97,6 +101,10 @@ impl fmt::Display for Estimate {
         for reason in &self.abandoned {
             writeln!(f, "  a start was left: {reason}")?;
         }
-        write!(f, "  {} simulations", self.simulations)
+        write!(f, "  {} simulations", self.simulations)?;
+        match describe_solved(&self.solvers) {
+            Some(line) => write!(f, "\n  {line}"),
+            None => Ok(()),
+        }
     }
 }

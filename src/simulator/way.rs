@@ -256,6 +256,7 @@ impl Estimate {
             ending: Ending::Unsettled,
             abandoned: Vec::new(),
             simulations: 0,
+            solvers: Vec::new(),
         }
     }
 

@@ -180,6 +180,8 @@ fn minimum_degree(pattern: Pattern<'_>) -> Result<Vec<usize>> {
     let no_memory = || Error::OutOfMemory {
         what: "the order of elimination of a sparse matrix",
         size: n,
+        needed: None,
+        limit: None,
     };
     let scratch = amd::order_maybe_unsorted_scratch::<usize>(n, pattern.compute_nnz());
     let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;

@@ -13,13 +13,16 @@ pub(super) use tree::{Tree, inverse};
 use std::sync::Arc;
 
 use faer::MatMut;
+use faer::dyn_stack::{MemStack, StackReq};
 use faer::sparse::SparseColMatRef;
 
 use self::front::Source;
 use self::solve::Factors;
+use super::Method;
 use super::analyses::Analyses;
 use super::checked::Direct;
 use super::interleaved::Rooms;
+use super::memory::Budget;
 use crate::error::Result;
 use crate::operator::Side;
 
@@ -38,15 +41,16 @@ impl Multifrontal {
     /// Factorises A, or Aᵀ, of which the columns should be dominated by the diagonal; None if the pattern is not
     /// symmetric, or a pivot vanishes.
     pub(super) fn new(
-        a: Matrix<'_>,
-        side: Side,
+        (a, side): (Matrix<'_>, Side),
         analyses: &Analyses<Option<Arc<Symbolic>>>,
         order: Option<&[usize]>,
+        budget: Budget,
     ) -> Result<Option<Self>> {
         let analyse = || Ok(Symbolic::new(a.symbolic(), order)?.map(Arc::new));
         let Some(symbolic) = (*analyses.of(a.symbolic(), analyse)?).clone() else {
             return Ok(None);
         };
+        budget.check("multifrontal LU", a.nrows(), symbolic.bytes())?;
         let source = Source {
             values: a.val(),
             side,
@@ -62,7 +66,20 @@ impl Multifrontal {
 }
 
 impl Direct for Multifrontal {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) {
+    fn method(&self) -> Method {
+        Method::MultifrontalLu
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.values)
+    }
+
+    fn scratch(&self, _: usize) -> StackReq {
+        // Has room of its own, of which the columns are the greater part.
+        StackReq::EMPTY
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, _: &mut MemStack) {
         let side = if side == self.side {
             Side::Plain
         } else {

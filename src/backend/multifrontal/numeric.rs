@@ -18,8 +18,10 @@ pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Optio
     // Asked for beforehand, as `vec!` takes no refusal.
     let room = Vec::<u8>::new().try_reserve_exact(symbolic.bytes());
     room.map_err(|_| Error::OutOfMemory {
-        what: "sparse LU",
+        what: "multifrontal LU",
         size: symbolic.order.len(),
+        needed: Some(symbolic.bytes()),
+        limit: None,
     })?;
     let mut values = vec![0.0; symbolic.len];
     let done = factorise_into(symbolic, source, &mut values);

@@ -1,13 +1,16 @@
 //! Sparse factorisations of stencils, gauge included.
 
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::sparse::linalg::cholesky::SymbolicCholesky;
 use faer::{Mat, MatMut};
 
 use super::dissection;
+use crate::backend::Method;
 use crate::backend::analyses::Analyses;
 use crate::backend::checked::Direct;
 use crate::backend::general::{self, GeneralAnalyses};
+use crate::backend::memory::Budget;
 use crate::backend::sparse::SparseCholesky;
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil, View};
@@ -20,7 +23,7 @@ use crate::operator::{Operator, Side, Stencil, View};
 pub(super) struct Gauged<'a> {
     pinned: Box<dyn Direct + 'a>,
     /// For the way with pivoting, where there is one.
-    analyses: Option<&'a GeneralAnalyses>,
+    analyses: Option<(&'a GeneralAnalyses, Budget)>,
     pin: usize,
     /// Y for A and for Aᵀ.
     columns: [Mat<f64>; 2],
@@ -35,22 +38,22 @@ const POOR_PIN: f64 = 1e-2;
 pub(in crate::backend) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,
-    lu: &'a GeneralAnalyses,
-    cholesky: &Analyses<SymbolicCholesky<usize>>,
+    (lu, cholesky): (&'a GeneralAnalyses, &Analyses<SymbolicCholesky<usize>>),
+    budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {
         let (matrix, order) = (stencil.compress(), dissection::order(stencil.shape));
         if definite {
-            let cholesky = SparseCholesky::ordered(matrix.as_ref(), cholesky, Some(&order))?;
+            let cholesky = SparseCholesky::new(matrix.as_ref(), cholesky, Some(&order), budget)?;
             return Ok(Box::new(cholesky));
         }
-        general::factorise(matrix.as_ref(), lu, Some(&order))
+        general::factorise(matrix.as_ref(), (lu, budget), Some(&order))
     };
     if stencil.gauge() == 0.0 {
         return sparse(stencil);
     }
     let mut gauged = gauged(stencil, sparse)?;
-    gauged.analyses = (!definite).then_some(lu);
+    gauged.analyses = (!definite).then_some((lu, budget));
     Ok(Box::new(gauged))
 }
 
@@ -95,7 +98,8 @@ impl<'a> Gauged<'a> {
         let pinned = factorise(&pinned)?;
         let columns = [Side::Plain, Side::Transpose].map(|side| {
             let mut y = Mat::from_fn(n, 2, |i, j| f64::from(u8::from(j == 0 || i == pin)));
-            pinned.solve(side, y.as_mut());
+            let stack = &mut MemBuffer::new(pinned.scratch(2));
+            pinned.solve(side, y.as_mut(), MemStack::new(stack));
             y
         });
         let project = |j: usize| {
@@ -120,8 +124,20 @@ impl<'a> Gauged<'a> {
 }
 
 impl Direct for Gauged<'_> {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) {
-        self.pinned.solve(side, batch.rb_mut());
+    fn method(&self) -> Method {
+        self.pinned.method()
+    }
+
+    fn bytes(&self) -> usize {
+        self.pinned.bytes() + 4 * size_of_val(self.columns[0].col_as_slice(0))
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        self.pinned.scratch(columns)
+    }
+
+    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        self.pinned.solve(side, batch.rb_mut(), stack);
         let [[a, b], [c, d]] = self.inverse;
         let (columns, [[a, b], [c, d]]) = match side {
             Side::Plain => (&self.columns[0], [[a, b], [c, d]]),
@@ -138,11 +154,12 @@ impl Direct for Gauged<'_> {
     }
 
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
-        let (Some(analyses), View::Stencil(stencil)) = (self.analyses, matrix.view()) else {
+        let (Some((analyses, budget)), View::Stencil(stencil)) = (self.analyses, matrix.view())
+        else {
             return None;
         };
         let pivoting = |stencil: &Stencil| -> Result<Box<dyn Direct>> {
-            general::with_pivoting(stencil.compress().as_ref(), analyses)
+            general::with_pivoting(stencil.compress().as_ref(), analyses, budget)
         };
         Some(Box::new(gauged(stencil, pivoting).ok()?))
     }

@@ -17,8 +17,8 @@ use super::multigrid::Multigrid;
 use super::pipeline;
 use super::room::{Extent, Room, WIDEST, width};
 use super::system::{Precondition, System};
-use crate::backend::SolveStats;
 use crate::backend::pool::Pool;
+use crate::backend::{Method, SolveStats};
 use crate::error::Result;
 use crate::operator::{Real, Side, Stencil};
 
@@ -164,6 +164,16 @@ impl<T: Real> Prepared<T> {
                 self.solve_chunk(&system, near, columns)
             })
             .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
+            .map(|stats| stats.by(self.method()))
+    }
+
+    fn method(&self) -> Method {
+        match (&self.precondition, self.definite) {
+            (Precondition::Dilu(_), true) => Method::DiluConjugateGradients,
+            (Precondition::Dilu(_), false) => Method::DiluBiCgStab,
+            (Precondition::Multigrid(_), true) => Method::MultigridConjugateGradients,
+            (Precondition::Multigrid(_), false) => Method::MultigridBiCgStab,
+        }
     }
 
     fn solve_chunk(

@@ -139,7 +139,8 @@ impl<'a> Structured<'a> {
             self.cpu.tolerance,
         );
         // Of a right-hand side at random about 1/√n is beyond the reach of a singular matrix, and only that is amplified.
-        let checked = checked.limit(SINGULAR / (self.stencil.cells() as f64).sqrt());
+        let limit = SINGULAR / (self.stencil.cells() as f64).sqrt();
+        let checked = checked.limit(limit).within(self.cpu.budget());
         Ok(self.direct.get_or_init(|| checked))
     }
 

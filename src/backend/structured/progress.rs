@@ -143,6 +143,7 @@ impl Progress {
             residual: self.worst,
             amplification: 0.0,
             iterations: self.iterations,
+            ..SolveStats::default()
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Everything that can go wrong, each with the argument it concerns and the remedy.
 
+mod words;
+
 use std::error::Error as StdError;
-use std::fmt;
+
+use self::words::{intervals, shortage};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -244,15 +247,20 @@ pub enum Error {
         /// The simulator's objections, start by start.
         reasons: String,
     },
-    /// A factorisation could not get its memory.
+    /// More memory would be needed than there is, or may be taken.
     #[error(
-        "out of memory for the {what} of a {size}×{size} matrix; use fewer cells or another backend"
+        "{}; take a coarser grid, fewer columns at a time or an iterative solver (for stencils `StencilSolver::Multigrid`), \
+         or allow more by `Cpu::memory`", shortage(what, *size, *needed, *limit)
     )]
     OutOfMemory {
         /// The step.
         what: &'static str,
         /// Rows of the matrix.
         size: usize,
+        /// The bytes that are needed, where that is known.
+        needed: Option<usize>,
+        /// The bytes that may be taken, where that is known.
+        limit: Option<usize>,
     },
     /// A picture could not be drawn or written.
     #[error("cannot draw {path}: {message}")]
@@ -336,54 +344,5 @@ impl Error {
     /// Wraps a model's own failure.
     pub fn model(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Model(source.into())
-    }
-
-    /// The name of the variant.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Dimension { .. } => "Dimension",
-            Self::NotFinite { .. } => "NotFinite",
-            Self::NotPositive { .. } => "NotPositive",
-            Self::Negative { .. } => "Negative",
-            Self::NoMass { .. } => "NoMass",
-            Self::NotNormalised { .. } => "NotNormalised",
-            Self::OutOfRange { .. } => "OutOfRange",
-            Self::Bounds { .. } => "Bounds",
-            Self::GridAxes { .. } => "GridAxes",
-            Self::GridTooCoarse { .. } => "GridTooCoarse",
-            Self::Singular { .. } => "Singular",
-            Self::NotPositiveDefinite { .. } => "NotPositiveDefinite",
-            Self::Stagnation { .. } => "Stagnation",
-            Self::Newton { .. } => "Newton",
-            Self::NotInRange { .. } => "NotInRange",
-            Self::NotRepresented { .. } => "NotRepresented",
-            Self::NoMetric => "NoMetric",
-            Self::NotSparse { .. } => "NotSparse",
-            Self::Option { .. } => "Option",
-            Self::InfiniteStart { .. } => "InfiniteStart",
-            Self::Trapped { .. } => "Trapped",
-            Self::NoStart { .. } => "NoStart",
-            Self::OutOfMemory { .. } => "OutOfMemory",
-            Self::Plot { .. } => "Plot",
-            Self::Velocity { .. } => "Velocity",
-            Self::BlowUp { .. } => "BlowUp",
-            Self::OutsideBox { .. } => "OutsideBox",
-            Self::NotLinear { .. } => "NotLinear",
-            Self::Undetermined { .. } => "Undetermined",
-            Self::File { .. } => "File",
-            Self::Model(_) => "Model",
-        }
-    }
-}
-
-/// A box in words.
-fn intervals(ranges: &[(f64, f64)]) -> String {
-    let sides = ranges.iter().map(|(a, b)| format!("[{a:.4}, {b:.4}]"));
-    sides.collect::<Vec<_>>().join(" × ")
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {self}", self.kind())
     }
 }

@@ -1,0 +1,105 @@
+//! How errors are worded: names of the variants, numbers for readers.
+
+use std::fmt;
+
+use super::Error;
+
+impl Error {
+    /// The name of the variant.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dimension { .. } => "Dimension",
+            Self::NotFinite { .. } => "NotFinite",
+            Self::NotPositive { .. } => "NotPositive",
+            Self::Negative { .. } => "Negative",
+            Self::NoMass { .. } => "NoMass",
+            Self::NotNormalised { .. } => "NotNormalised",
+            Self::OutOfRange { .. } => "OutOfRange",
+            Self::Bounds { .. } => "Bounds",
+            Self::GridAxes { .. } => "GridAxes",
+            Self::GridTooCoarse { .. } => "GridTooCoarse",
+            Self::Singular { .. } => "Singular",
+            Self::NotPositiveDefinite { .. } => "NotPositiveDefinite",
+            Self::Stagnation { .. } => "Stagnation",
+            Self::Newton { .. } => "Newton",
+            Self::NotInRange { .. } => "NotInRange",
+            Self::NotRepresented { .. } => "NotRepresented",
+            Self::NoMetric => "NoMetric",
+            Self::NotSparse { .. } => "NotSparse",
+            Self::Option { .. } => "Option",
+            Self::InfiniteStart { .. } => "InfiniteStart",
+            Self::Trapped { .. } => "Trapped",
+            Self::NoStart { .. } => "NoStart",
+            Self::OutOfMemory { .. } => "OutOfMemory",
+            Self::Plot { .. } => "Plot",
+            Self::Velocity { .. } => "Velocity",
+            Self::BlowUp { .. } => "BlowUp",
+            Self::OutsideBox { .. } => "OutsideBox",
+            Self::NotLinear { .. } => "NotLinear",
+            Self::Undetermined { .. } => "Undetermined",
+            Self::File { .. } => "File",
+            Self::Model(_) => "Model",
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.kind())
+    }
+}
+
+/// A box in words.
+pub(super) fn intervals(ranges: &[(f64, f64)]) -> String {
+    let sides = ranges.iter().map(|(a, b)| format!("[{a:.4}, {b:.4}]"));
+    sides.collect::<Vec<_>>().join(" × ")
+}
+
+/// What memory was wanted for, and how much.
+pub(super) fn shortage(
+    what: &str,
+    size: usize,
+    needed: Option<usize>,
+    limit: Option<usize>,
+) -> String {
+    let step = format!("the {what} of a {size}×{size} matrix");
+    match (needed, limit) {
+        (Some(needed), Some(limit)) => format!(
+            "{step} takes about {}, but no more than {} may be taken",
+            bytes(needed),
+            bytes(limit)
+        ),
+        (Some(needed), None) => format!("{step} takes about {}: out of memory", bytes(needed)),
+        _ => format!("out of memory for {step}"),
+    }
+}
+
+/// A number of bytes for readers.
+fn bytes(count: usize) -> String {
+    const UNITS: [&str; 4] = ["bytes", "kB", "MB", "GB"];
+    let (mut value, mut unit) = (count as f64, 0);
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        (value, unit) = (value / 1000.0, unit + 1);
+    }
+    let digits = usize::from(unit > 0);
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortages_are_told_in_units_that_people_use() {
+        assert_eq!(bytes(17), "17 bytes");
+        assert_eq!(bytes(999_960), "1.0 MB");
+        assert_eq!(bytes(12_345_678_901), "12.3 GB");
+        let text = shortage("sparse LU", 9, Some(5_000_000), Some(2048));
+        assert_eq!(
+            text,
+            "the sparse LU of a 9×9 matrix takes about 5.0 MB, but no more than 2.0 kB may be taken"
+        );
+        let text = shortage("assembly", 9, None, None);
+        assert_eq!(text, "out of memory for the assembly of a 9×9 matrix");
+    }
+}

@@ -1,0 +1,192 @@
+//! A factorisation that does not fit is refused before it takes anything, and one that fits takes what was estimated.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pullback::backend::StencilSolver;
+use pullback::faer::{Mat, MatMut, MatRef};
+use pullback::{Backend, Cpu, Error, Operator, Side, random};
+use support::stencils::{Case, Kind, cpu};
+
+/// The system's allocator, with the most bytes that were held at once.
+struct Peak;
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is passed on to the system's allocator as it came; `realloc` and `alloc_zeroed` go through these two.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Peak {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let held = HELD.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
+        MOST.fetch_max(held, Ordering::SeqCst);
+        // SAFETY: the caller keeps the promises of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::SeqCst);
+        // SAFETY: the caller keeps the promises of `dealloc`.
+        unsafe { System.dealloc(old, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Peak = Peak;
+
+/// The most bytes held at once while `work` runs, beyond those held before.
+fn peak<R>(work: impl FnOnce() -> R) -> (usize, R) {
+    let before = HELD.load(Ordering::SeqCst);
+    MOST.store(before, Ordering::SeqCst);
+    let result = work();
+    (MOST.load(Ordering::SeqCst) - before, result)
+}
+
+fn limited(bytes: usize) -> Cpu {
+    let mut cpu = cpu(StencilSolver::Direct);
+    cpu.memory = Some(bytes);
+    cpu
+}
+
+fn sparse(kind: Kind, shape: &[usize]) -> Operator<'static> {
+    let case = Case::new(kind, shape);
+    let a = Operator::sparse(case.operator().to_sparse().unwrap());
+    if case.definite {
+        a.positive_definite()
+    } else {
+        a
+    }
+}
+
+fn scattered(n: usize) -> Operator<'static> {
+    let (places, values) = (
+        random::uniform(3 * n, (0.0, n as f64), 1),
+        random::normal(3 * n, 2, 0),
+    );
+    let off = (0..3 * n).map(|k| (k / 3, places[k] as usize, 0.1 * values[k]));
+    Operator::triplets(n, n, off.chain((0..n).map(|i| (i, i, 1.0))))
+}
+
+/// A row and a column that are full, and a diagonal.
+fn arrow(n: usize) -> Operator<'static> {
+    let cross = (1..n).flat_map(|i| [(0, i, 1e-4), (i, 0, 1e-4)]);
+    Operator::triplets(n, n, cross.chain((0..n).map(|i| (i, i, 1.0))))
+}
+
+fn dense(n: usize) -> Mat<f64> {
+    Mat::from_fn(n, n, |i, j| if i == j { 2.0 } else { 1e-3 })
+}
+
+/// A factorisation, a matrix, and the least part of the estimate that is taken.
+type Row = (&'static str, fn() -> Operator<'static>, f64);
+
+fn factorisations() -> Vec<Row> {
+    vec![
+        ("dense LU", || Operator::dense(dense(300)), 0.9),
+        (
+            "dense Cholesky",
+            || Operator::dense(dense(300)).positive_definite(),
+            0.9,
+        ),
+        ("sparse Cholesky", || sparse(Kind::Pinned, &[40, 40]), 0.5),
+        ("sparse LU", || sparse(Kind::Killed, &[40, 40]), 0.2),
+        ("sparse LU", || sparse(Kind::Killed, &[1000]), 0.2),
+        ("sparse LU", || scattered(900), 0.2),
+        ("sparse LU", || arrow(2000), 0.2),
+        (
+            "sparse Cholesky",
+            || Case::new(Kind::Pinned, &[11, 12, 9]).operator(),
+            0.5,
+        ),
+        (
+            "sparse LU",
+            || Case::new(Kind::Killed, &[11, 12, 9]).operator(),
+            0.2,
+        ),
+    ]
+}
+
+fn solve(cpu: &Cpu, a: Operator<'_>) -> pullback::Result<()> {
+    let mut x = random::normal_matrix(a.nrows(), 1, 3);
+    cpu.factor(a)?.solve(Side::Plain, x.as_mut())?;
+    Ok(())
+}
+
+/// One test, so that nothing else allocates beside it.
+#[test]
+fn what_does_not_fit_is_refused_and_what_fits_takes_what_was_estimated() {
+    // The room that dense products keep for a thread is not part of any factorisation.
+    drop(dense(300) * dense(300));
+    for (what, operator, least) in factorisations() {
+        let rows = operator().nrows();
+        let error = solve(&limited(0), operator()).unwrap_err();
+        let Error::OutOfMemory {
+            what: refused,
+            needed: Some(needed),
+            limit: Some(0),
+            ..
+        } = error
+        else {
+            panic!("{what} of {rows} rows: {error}");
+        };
+        assert_eq!(refused, what);
+        let text = error.to_string();
+        assert!(
+            text.contains("B, but no more than 0 bytes may be taken"),
+            "{text}"
+        );
+        assert!(text.contains("Cpu::memory"), "{text}");
+
+        let enough = limited(1 << 30);
+        // The analysis of the pattern is kept, and counted for itself.
+        solve(&enough, operator()).unwrap();
+        let a = operator();
+        let (taken, _) = peak(|| enough.factor(a).map(|factor| solve_one(&*factor, rows)));
+        println!("{what} of {rows} rows: {taken} bytes, {needed} estimated");
+        // The check of a solve keeps the sizes of equations, a room for one column, and an expanded stencil.
+        let besides = rows * (40 * size_of::<f64>()) + (64 << 10);
+        assert!(
+            taken <= needed * 5 / 4 + besides,
+            "{what} of {rows} rows: {taken} for {needed}"
+        );
+        assert!(
+            taken as f64 >= least * needed as f64,
+            "{what} of {rows} rows: {taken} for {needed}"
+        );
+    }
+    refusals_of_work();
+}
+
+fn solve_one(factor: &dyn pullback::Factor, rows: usize) {
+    let mut x = Mat::from_fn(rows, 1, |i, _| i as f64);
+    factor.solve(Side::Plain, x.as_mut()).unwrap();
+}
+
+/// The factors fit, and the work for wide batches does not.
+fn refusals_of_work() {
+    let n = 20_000;
+    let cpu = limited(4_000_000);
+    let factor = cpu.factor(Operator::diagonal(vec![2.0; n])).unwrap();
+    let solve = |columns| {
+        let mut x = random::normal_matrix(n, columns, 1);
+        factor.solve(Side::Plain, x.as_mut()).map(|_| ())
+    };
+    solve(1).unwrap();
+    let error = solve(16).unwrap_err();
+    assert!(
+        error.to_string().contains("the batched solve of a"),
+        "{error}"
+    );
+    solve(1).unwrap();
+
+    let product = |_: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>| out.copy_from(x);
+    let free = Operator::free(n, n, Box::new(product));
+    let factor = cpu.factor(free).unwrap();
+    let mut x = random::normal_matrix(n, 1, 1);
+    let error = factor.solve(Side::Plain, x.as_mut()).unwrap_err();
+    assert!(error.to_string().contains("GMRES"), "{error}");
+}

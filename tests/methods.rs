@@ -1,0 +1,157 @@
+//! Solves, and the reports of runs, say which method answered.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use pullback::backend::StencilSolver;
+use pullback::faer::{Mat, MatMut, MatRef};
+use pullback::loss::L2Misfit;
+use pullback::metric::Wasserstein2;
+use pullback::{Backend, Cpu, Descent, Method, Operator, Side, SolveStats, random};
+use support::Explicit;
+use support::runs::{line, misfit, only};
+use support::stencils::{Case, Kind, SIDES, cpu};
+
+fn stats(cpu: &Cpu, a: Operator<'_>, side: Side, columns: usize) -> SolveStats {
+    let mut x = random::normal_matrix(a.nrows(), columns, 1);
+    cpu.factor(a).unwrap().solve(side, x.as_mut()).unwrap()
+}
+
+fn sparse(kind: Kind) -> Operator<'static> {
+    let case = Case::new(kind, &[17, 19]);
+    let a = Operator::sparse(case.operator().to_sparse().unwrap());
+    if case.definite {
+        a.positive_definite()
+    } else {
+        a
+    }
+}
+
+fn free() -> Operator<'static> {
+    let product = |_: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>| {
+        out.copy_from(x);
+        out *= faer::Scale(3.0);
+    };
+    Operator::free(9, 9, Box::new(product))
+}
+
+fn dense() -> Operator<'static> {
+    Operator::dense(Mat::from_fn(9, 9, |i, j| if i == j { 2.0 } else { 0.1 }))
+}
+
+type Path = (fn() -> Operator<'static>, Method, &'static str);
+
+/// Every path of an operator that is no stencil.
+const PATHS: [Path; 8] = [
+    (|| Operator::identity(4), Method::Identity, "the identity"),
+    (
+        || Operator::diagonal(vec![2.0; 4]),
+        Method::Diagonal,
+        "division by the diagonal",
+    ),
+    (dense, Method::DenseLu, "dense LU"),
+    (
+        || dense().positive_definite(),
+        Method::DenseCholesky,
+        "dense Cholesky",
+    ),
+    (|| sparse(Kind::Killed), Method::SparseLu, "sparse LU"),
+    (
+        || sparse(Kind::Pinned),
+        Method::SparseCholesky,
+        "sparse Cholesky",
+    ),
+    (free, Method::Gmres, "restarted GMRES"),
+    (
+        || Operator::repeated(dense(), 3),
+        Method::DenseLu,
+        "dense LU",
+    ),
+];
+
+#[test]
+fn every_path_says_its_name() {
+    for (operator, method, name) in PATHS {
+        assert_eq!(method.to_string(), name);
+        for side in SIDES {
+            assert_eq!(stats(&Cpu::default(), operator(), side, 20).method, method);
+        }
+    }
+}
+
+#[test]
+fn stencils_say_what_was_chosen() {
+    use StencilSolver::{Auto, Dilu, Direct, Multigrid};
+    for (solver, kind, columns, method) in [
+        (Direct, Kind::Pinned, 3, Method::SparseCholesky),
+        (Dilu, Kind::Killed, 3, Method::DiluBiCgStab),
+        (Dilu, Kind::Pinned, 3, Method::DiluConjugateGradients),
+        (Multigrid, Kind::Gauged, 3, Method::MultigridBiCgStab),
+        (
+            Multigrid,
+            Kind::Pinned,
+            3,
+            Method::MultigridConjugateGradients,
+        ),
+        (Auto, Kind::Killed, 3, Method::DiluBiCgStab),
+        (Auto, Kind::Pinned, 3, Method::SparseCholesky),
+    ] {
+        let case = Case::new(kind, &[17, 19]);
+        let found = stats(&cpu(solver), case.operator(), Side::Plain, columns);
+        assert_eq!(found.method, method, "{solver:?} {}", case.name);
+        assert_eq!(
+            found.iterations > 0,
+            found.method > Method::SparseLu,
+            "{solver:?} {}",
+            case.name
+        );
+    }
+    // A factorisation of a general stencil, whichever it is.
+    let case = Case::new(Kind::Gauged, &[17, 19]);
+    for (solver, columns) in [(Direct, 1), (Auto, 40)] {
+        let found = stats(&cpu(solver), case.operator(), Side::Transpose, columns);
+        let lu = [Method::SparseLu, Method::MultifrontalLu];
+        assert!(lu.contains(&found.method), "{:?}", found.method);
+    }
+}
+
+#[test]
+fn reports_list_the_methods_with_the_most_columns_first() {
+    let (model, loss, start) = misfit();
+    let metric = Wasserstein2::new(&line(15));
+    let descent = Descent::new(&model, &loss)
+        .metric(&metric)
+        .tolerances(only(2));
+    let report = descent.run(&start, |_| ()).unwrap();
+    assert!(report.solvers.len() > 1, "{report}");
+    let columns: usize = report.solvers.iter().map(|one| one.columns).sum();
+    let counts = &report.counts;
+    let counted = counts.tangent_solves
+        + counts.adjoint_solves
+        + counts.newton_solves
+        + counts.metric_solves
+        + counts.system_solves;
+    assert!(columns >= counted, "{columns} for {counts:?}");
+    let sorted = report
+        .solvers
+        .is_sorted_by_key(|one| std::cmp::Reverse(one.columns));
+    assert!(sorted, "{:?}", report.solvers);
+    let text = report.to_string();
+    let first = report.solvers[0];
+    let part = format!(
+        "linear systems: {} right-hand sides by {}",
+        first.columns, first.method
+    );
+    assert!(text.contains(&part), "`{part}` is missing in:\n{text}");
+}
+
+#[test]
+fn a_run_without_linear_systems_lists_none() {
+    let model = Explicit(random::normal_matrix(6, 2, 1));
+    let loss = L2Misfit::new(&line(6), vec![1.0; 6]).unwrap();
+    let descent = Descent::new(&model, &loss).tolerances(only(1));
+    let report = descent.run(&[3.0, 3.0], |_| ()).unwrap();
+    assert!(report.solvers.is_empty(), "{report}");
+    assert!(!report.to_string().contains("linear systems"), "{report}");
+}
