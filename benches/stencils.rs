@@ -13,6 +13,8 @@ use pullback::{Backend, Cpu, Grid, Operator, Result, Side, SolveStats, Stencil, 
 
 #[path = "../tests/support/lorenz.rs"]
 mod lorenz;
+#[path = "support/memory.rs"]
+mod memory;
 
 use lorenz::Problem;
 
@@ -26,7 +28,7 @@ const SOLVERS: [(&str, StencilSolver); 3] = [
 const MOST: usize = 3_000_000;
 
 /// Cells in space beyond which a factorisation of a generator takes minutes.
-const LARGEST_LU: usize = 20_000;
+const LARGEST_LU: usize = 40_000;
 
 /// A kind of matrix, its dimension, and the sizes of its boxes.
 struct Family {
@@ -225,14 +227,6 @@ fn lorenz_rows(n: usize, (name, solver): (&str, StencilSolver), bar: &ProgressBa
     Ok(())
 }
 
-/// The most memory that this process had so far, where the system tells.
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes / 1024.0 / 1024.0)
-}
-
 fn main() -> Result<()> {
     let quick = std::env::args().any(|a| a == "--quick");
     crossovers(quick)?;
@@ -249,7 +243,7 @@ fn main() -> Result<()> {
         lorenz_rows(n, solver, &bar)?;
     }
     bar.finish_and_clear();
-    if let Some(gibibytes) = peak_memory() {
+    if let Some(gibibytes) = memory::peak() {
         println!("\npeak memory {gibibytes:.2} GiB");
     }
     Ok(())

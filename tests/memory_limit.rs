@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef};
 use pullback::{Backend, Cpu, Error, Operator, Side, random};
-use support::stencils::{Case, Kind, cpu};
+use support::stencils::{Case, Kind, cpu, lopsided};
 
 /// The system's allocator, with the most bytes that were held at once.
 struct Peak;
@@ -73,7 +73,7 @@ fn scattered(n: usize) -> Operator<'static> {
 
 /// A row and a column that are full, and a diagonal.
 fn arrow(n: usize) -> Operator<'static> {
-    let cross = (1..n).flat_map(|i| [(0, i, 1e-4), (i, 0, 1e-4)]);
+    let cross = (1..n).flat_map(|i| [(0, i, 1e-3), (i, 0, 1e-3)]);
     Operator::triplets(n, n, cross.chain((0..n).map(|i| (i, i, 1.0))))
 }
 
@@ -93,8 +93,10 @@ fn factorisations() -> Vec<Row> {
             0.9,
         ),
         ("sparse Cholesky", || sparse(Kind::Pinned, &[40, 40]), 0.5),
-        ("sparse LU", || sparse(Kind::Killed, &[40, 40]), 0.2),
-        ("sparse LU", || sparse(Kind::Killed, &[1000]), 0.2),
+        ("sparse LU", || lopsided(&[40, 40]), 0.2),
+        ("sparse LU", || lopsided(&[1000]), 0.2),
+        ("sparse LU", || lopsided(&[11, 12, 9]), 0.2),
+        ("multifrontal LU", || sparse(Kind::Killed, &[40, 40]), 0.2),
         ("sparse LU", || scattered(900), 0.2),
         ("sparse LU", || arrow(2000), 0.2),
         (
@@ -103,7 +105,7 @@ fn factorisations() -> Vec<Row> {
             0.5,
         ),
         (
-            "sparse LU",
+            "multifrontal LU",
             || Case::new(Kind::Killed, &[11, 12, 9]).operator(),
             0.2,
         ),

@@ -11,7 +11,7 @@ use pullback::metric::Wasserstein2;
 use pullback::{Backend, Cpu, Descent, Method, Operator, Side, SolveStats, random};
 use support::Explicit;
 use support::runs::{line, misfit, only};
-use support::stencils::{Case, Kind, SIDES, cpu};
+use support::stencils::{Case, Kind, SIDES, cpu, lopsided};
 
 fn stats(cpu: &Cpu, a: Operator<'_>, side: Side, columns: usize) -> SolveStats {
     let mut x = random::normal_matrix(a.nrows(), columns, 1);
@@ -43,7 +43,7 @@ fn dense() -> Operator<'static> {
 type Path = (fn() -> Operator<'static>, Method, &'static str);
 
 /// Every path of an operator that is no stencil.
-const PATHS: [Path; 8] = [
+const PATHS: [Path; 9] = [
     (|| Operator::identity(4), Method::Identity, "the identity"),
     (
         || Operator::diagonal(vec![2.0; 4]),
@@ -56,7 +56,12 @@ const PATHS: [Path; 8] = [
         Method::DenseCholesky,
         "dense Cholesky",
     ),
-    (|| sparse(Kind::Killed), Method::SparseLu, "sparse LU"),
+    (|| lopsided(&[17, 19]), Method::SparseLu, "sparse LU"),
+    (
+        || sparse(Kind::Killed),
+        Method::MultifrontalLu,
+        "multifrontal LU",
+    ),
     (
         || sparse(Kind::Pinned),
         Method::SparseCholesky,

@@ -149,7 +149,7 @@ impl Backend for Cpu {
                 self.checked(a, llt)
             }
             View::Sparse(m) => {
-                let lu = general::factorise(m, (&self.lu, budget), None)?;
+                let lu = general::factorise(m, &self.lu, None, budget)?;
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),

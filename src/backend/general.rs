@@ -6,12 +6,11 @@ use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::sparse::SparseColMatRef;
 
-use super::Method;
 use super::analyses::Analyses;
 use super::checked::Direct;
-use super::memory::Budget;
 use super::multifrontal::{Multifrontal, Symbolic};
 use super::sparse::{LuAnalysis, SparseLu};
+use super::{Method, memory::Budget};
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};
 
@@ -36,12 +35,13 @@ pub(super) struct GeneralAnalyses {
 /// The order of elimination is for that way, minimum degree where there is none.
 pub(super) fn factorise<'a>(
     a: Matrix<'_>,
-    (analyses, budget): (&'a GeneralAnalyses, Budget),
+    analyses: &'a GeneralAnalyses,
     order: Option<&[usize]>,
+    budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let known = &analyses.dominant[usize::from(order.is_some())];
     if let Some(side) = dominated(a)
-        && let Some(lu) = Multifrontal::new((a, side), known, order, budget)?
+        && let Some(lu) = Multifrontal::new(a, side, known, order, budget)?
     {
         return Ok(Box::new(Dominant {
             lu,
@@ -112,11 +112,10 @@ impl Direct for Dominant<'_> {
     }
 
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        let pivoting = |a: Matrix<'_>| with_pivoting(a, self.analyses, self.budget).ok();
         match matrix.view() {
-            View::Sparse(a) => with_pivoting(a, self.analyses, self.budget).ok(),
-            View::Stencil(stencil) => {
-                with_pivoting(stencil.compress().as_ref(), self.analyses, self.budget).ok()
-            }
+            View::Sparse(a) => pivoting(a),
+            View::Stencil(stencil) => pivoting(stencil.compress().as_ref()),
             _ => None,
         }
     }
@@ -153,7 +152,7 @@ mod tests {
             let (a, analyses) = (matrix(rows), Analyses::default());
             let side = dominated(a.as_ref()).unwrap();
             let lu =
-                Multifrontal::new((a.as_ref(), side), &analyses, None, Budget::UNLIMITED).unwrap();
+                Multifrontal::new(a.as_ref(), side, &analyses, None, Budget::UNLIMITED).unwrap();
             lu.is_some()
         };
         assert!(without(&[&[2.0, 1.0], &[-1.0, 3.0]]));

@@ -2,11 +2,10 @@
 //!
 //! The rows that a supernode reads and writes are then whole stretches of memory, one a row.
 
+use faer::dyn_stack::{MemStack, StackReq};
 use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
-
-use super::pool::Pool;
 
 /// Columns of a panel that are read side by side: as many streams as a processor fetches ahead of their use.
 const STRIP: usize = 16;
@@ -29,36 +28,36 @@ pub(super) struct Interleaved<'a> {
     below: &'a mut [f64],
 }
 
-/// Room for batches, kept for the next one of the same width.
-#[derive(Default)]
-pub(super) struct Rooms(Pool<[Vec<f64>; 2]>);
+/// What [`solve`] needs on the stack for so many rows and columns; `tallest` is the most rows below any supernode.
+pub(super) fn scratch((rows, tallest): (usize, usize), columns: usize) -> StackReq {
+    StackReq::new::<f64>(rows * columns).and(StackReq::new::<f64>(tallest * columns))
+}
 
-impl Rooms {
-    /// Puts the batch in this order, calls `solve`, and puts it back; `tallest` is the most rows below any supernode.
-    pub(super) fn solve(
-        &self,
-        (order, tallest): (impl Fn(usize) -> usize, usize),
-        mut batch: MatMut<'_, f64>,
-        solve: impl FnOnce(&mut Interleaved<'_>),
-    ) {
-        let (n, columns) = batch.shape();
-        if columns == 0 {
-            return;
-        }
-        let fits =
-            |[x, below]: &[Vec<f64>; 2]| x.len() == n * columns && below.len() == tallest * columns;
-        let make = || [n, tallest].map(|rows| vec![0.0; rows * columns]);
-        self.0.with(fits, make, |[x, below]| {
-            for (k, x) in x.chunks_mut(columns).enumerate() {
-                let row = batch.rb().row(order(k));
-                x.iter_mut().zip(row.iter()).for_each(|(x, b)| *x = *b);
-            }
-            solve(&mut Interleaved { columns, x, below });
-            for (k, x) in x.chunks(columns).enumerate() {
-                let row = batch.rb_mut().row_mut(order(k));
-                row.iter_mut().zip(x).for_each(|(b, x)| *b = *x);
-            }
-        });
+/// Puts the batch in this order, calls `solve`, and puts it back.
+pub(super) fn solve(
+    (order, tallest): (impl Fn(usize) -> usize, usize),
+    mut batch: MatMut<'_, f64>,
+    stack: &mut MemStack,
+    solve: impl FnOnce(&mut Interleaved<'_>),
+) {
+    let (n, columns) = batch.shape();
+    if columns == 0 {
+        return;
+    }
+    let (mut x, stack) = stack.make_with(n * columns, |_| 0.0);
+    let (mut below, _) = stack.make_with(tallest * columns, |_| 0.0);
+    for (k, x) in x.chunks_mut(columns).enumerate() {
+        let row = batch.rb().row(order(k));
+        x.iter_mut().zip(row.iter()).for_each(|(x, b)| *x = *b);
+    }
+    solve(&mut Interleaved {
+        columns,
+        x: &mut x,
+        below: &mut below,
+    });
+    for (k, x) in x.chunks(columns).enumerate() {
+        let row = batch.rb_mut().row_mut(order(k));
+        row.iter_mut().zip(x).for_each(|(b, x)| *b = *x);
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, rang
 pub(crate) use recall::Recall;
 pub use stats::{Method, SolveStats, Solved};
 pub(crate) use stats::{describe_solved, merge_solved};
+#[doc(hidden)]
+pub use structured::Kernels;
 pub(crate) use structured::smooth;
 pub use structured::{Precision, StencilSolver};
 pub(crate) use tally::Tally;

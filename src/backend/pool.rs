@@ -28,7 +28,7 @@ impl<T> Pool<T> {
         fits: impl Fn(&T) -> bool,
         make: impl Fn() -> Result<T, E>,
     ) -> Result<(), E> {
-        let ready = self.idle().iter().filter(|room| fits(room)).count();
+        let ready = self.idle_that(&fits);
         for _ in ready..count {
             let room = make()?;
             self.idle().push(room);
@@ -62,6 +62,11 @@ impl<T> Pool<T> {
         let result = work(&mut room);
         self.idle().push(room);
         result
+    }
+
+    /// How many idle workspaces fit.
+    pub(super) fn idle_that(&self, fits: impl Fn(&T) -> bool) -> usize {
+        self.idle().iter().filter(|room| fits(room)).count()
     }
 
     fn take(&self, fits: impl Fn(&T) -> bool) -> Option<T> {

@@ -6,8 +6,8 @@ use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 
 type Factor<'a> = SupernodalLltRef<'a, usize, f64>;
 
-/// x ← (L Lᵀ)⁻¹ x, in the order of elimination; `local` is room.
-pub(super) fn solve(factor: Factor<'_>, x: &mut [f64], local: &mut Vec<f64>) {
+/// x ← (L Lᵀ)⁻¹ x, in the order of elimination, with as much room beside it.
+pub(super) fn solve(factor: Factor<'_>, x: &mut [f64], local: &mut [f64]) {
     let count = factor.symbolic().n_supernodes();
     for s in 0..count {
         forward(factor, s, x, local);
@@ -18,12 +18,13 @@ pub(super) fn solve(factor: Factor<'_>, x: &mut [f64], local: &mut Vec<f64>) {
 }
 
 /// The columns of one supernode: below the diagonal of its block stand the rows of its pattern.
-fn forward(factor: Factor<'_>, s: usize, x: &mut [f64], local: &mut Vec<f64>) {
+fn forward(factor: Factor<'_>, s: usize, x: &mut [f64], local: &mut [f64]) {
     let node = factor.supernode(s);
     let (start, width) = (node.start(), node.val().ncols());
-    local.clear();
-    local.extend_from_slice(&x[start..start + width]);
-    local.resize(width + node.pattern().len(), 0.0);
+    let local = &mut local[..width + node.pattern().len()];
+    let (own, below) = local.split_at_mut(width);
+    own.copy_from_slice(&x[start..start + width]);
+    below.fill(0.0);
     for (j, column) in node.val().col_iter().enumerate() {
         let Some(column) = column.try_as_col_major() else {
             continue;
@@ -42,12 +43,15 @@ fn forward(factor: Factor<'_>, s: usize, x: &mut [f64], local: &mut Vec<f64>) {
     }
 }
 
-fn backward(factor: Factor<'_>, s: usize, x: &mut [f64], local: &mut Vec<f64>) {
+fn backward(factor: Factor<'_>, s: usize, x: &mut [f64], local: &mut [f64]) {
     let node = factor.supernode(s);
     let (start, width) = (node.start(), node.val().ncols());
-    local.clear();
-    local.extend_from_slice(&x[start..start + width]);
-    local.extend(node.pattern().iter().map(|&row| x[row]));
+    let local = &mut local[..width + node.pattern().len()];
+    let (own, below) = local.split_at_mut(width);
+    own.copy_from_slice(&x[start..start + width]);
+    for (y, &row) in below.iter_mut().zip(node.pattern()) {
+        *y = x[row];
+    }
     for (j, column) in node.val().col_iter().enumerate().rev() {
         let Some(column) = column.try_as_col_major() else {
             continue;

@@ -8,22 +8,22 @@ use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
 };
 use faer::perm::PermRef;
+use faer::sparse::linalg::LuError;
+use faer::sparse::linalg::SupernodalThreshold;
 use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
 use faer::sparse::linalg::cholesky::{
     self, LltRef, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering,
     factorize_symbolic_cholesky,
 };
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
-use faer::sparse::linalg::{LuError, SupernodalThreshold};
 use faer::sparse::{FaerError, SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
 use super::analyses::Analyses;
 use super::checked::Direct;
-use super::interleaved::{Rooms, Supernode};
+use super::interleaved::{self, Supernode};
 use super::memory::Budget;
 use super::multifrontal::{Tree, inverse};
-use super::pool::Pool;
 use super::{Method, fill, single};
 use crate::error::{Error, Result};
 use crate::operator::Side;
@@ -122,9 +122,6 @@ impl Direct for SparseLu {
 pub(super) struct SparseCholesky {
     symbolic: Arc<SymbolicCholesky<usize>>,
     values: Vec<f64>,
-    rooms: Rooms,
-    /// For single columns: in the order of elimination, and the part that a supernode deals with.
-    columns: Pool<[Vec<f64>; 2]>,
 }
 
 impl SparseCholesky {
@@ -151,11 +148,8 @@ impl SparseCholesky {
         })?;
         let scratch = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
         let factor = symbolic.len_val().saturating_mul(size_of::<f64>());
-        budget.check(
-            CHOLESKY,
-            a.nrows(),
-            factor.saturating_add(scratch.size_bytes()),
-        )?;
+        let bytes = factor.saturating_add(scratch.size_bytes());
+        budget.check(CHOLESKY, a.nrows(), bytes)?;
         let mut values = vec![0.0; symbolic.len_val()];
         let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
         symbolic
@@ -171,12 +165,7 @@ impl SparseCholesky {
             .map_err(|_| Error::NotPositiveDefinite {
                 what: "an operator declared positive definite",
             })?;
-        Ok(Self {
-            symbolic,
-            values,
-            rooms: Rooms::default(),
-            columns: Pool::default(),
-        })
+        Ok(Self { symbolic, values })
     }
 }
 
@@ -197,22 +186,36 @@ impl SparseCholesky {
             .map_or(place, |order| order.arrays().0[place])
     }
 
-    fn solve_single(&self, factor: SupernodalLltRef<'_, usize, f64>, mut batch: MatMut<'_, f64>) {
-        let n = batch.nrows();
-        let fits = |[x, _]: &[Vec<f64>; 2]| x.len() == n;
-        let make = || [vec![0.0; n], Vec::new()];
-        self.columns.with(fits, make, |[x, local]| {
-            for (place, x) in x.iter_mut().enumerate() {
-                *x = batch[(self.unknown(place), 0)];
+    /// Its factor, if that has supernodes.
+    fn supernodal(&self) -> Option<SupernodalLltRef<'_, usize, f64>> {
+        match self.symbolic.raw() {
+            SymbolicCholeskyRaw::Supernodal(symbolic) => {
+                Some(SupernodalLltRef::new(symbolic, &self.values))
             }
-            single::solve(factor, x, local);
-            for (place, x) in x.iter().enumerate() {
-                batch[(self.unknown(place), 0)] = *x;
-            }
-        });
+            SymbolicCholeskyRaw::Simplicial(_) => None,
+        }
     }
 
-    fn solve_batch(&self, factor: SupernodalLltRef<'_, usize, f64>, batch: MatMut<'_, f64>) {
+    fn solve_single(
+        &self,
+        factor: SupernodalLltRef<'_, usize, f64>,
+        mut batch: MatMut<'_, f64>,
+        stack: &mut MemStack,
+    ) {
+        let (mut x, stack) = stack.make_with(batch.nrows(), |k| batch[(self.unknown(k), 0)]);
+        let (mut local, _) = stack.make_with(batch.nrows(), |_| 0.0);
+        single::solve(factor, &mut x, &mut local);
+        for (place, x) in x.iter().enumerate() {
+            batch[(self.unknown(place), 0)] = *x;
+        }
+    }
+
+    fn solve_batch(
+        &self,
+        factor: SupernodalLltRef<'_, usize, f64>,
+        batch: MatMut<'_, f64>,
+        stack: &mut MemStack,
+    ) {
         let count = factor.symbolic().n_supernodes();
         let part = |s: usize| {
             let part = factor.supernode(s);
@@ -225,10 +228,8 @@ impl SparseCholesky {
             let (square, panel) = part.val().split_at_row(width);
             (node, square, panel)
         };
-        let rows = |s: usize| factor.symbolic().supernode(s).pattern().len();
-        let tallest = (0..count).map(rows).max().unwrap_or(0);
-        let order = (|place| self.unknown(place), tallest);
-        self.rooms.solve(order, batch, |x| {
+        let order = (|place| self.unknown(place), tallest(factor));
+        interleaved::solve(order, batch, stack, |x| {
             for (node, square, panel) in (0..count).map(part) {
                 solve_lower_triangular_in_place(square, x.own(node), Par::Seq);
                 x.push(node, panel);
@@ -241,6 +242,13 @@ impl SparseCholesky {
     }
 }
 
+/// The most rows below any supernode.
+fn tallest(factor: SupernodalLltRef<'_, usize, f64>) -> usize {
+    let symbolic = factor.symbolic();
+    let rows = |s: usize| symbolic.supernode(s).pattern().len();
+    (0..symbolic.n_supernodes()).map(rows).max().unwrap_or(0)
+}
+
 impl Direct for SparseCholesky {
     fn method(&self) -> Method {
         Method::SparseCholesky
@@ -251,26 +259,27 @@ impl Direct for SparseCholesky {
     }
 
     fn scratch(&self, columns: usize) -> StackReq {
-        match self.symbolic.raw() {
-            // Has room of its own, of which the columns are the greater part.
-            SymbolicCholeskyRaw::Supernodal(_) => StackReq::EMPTY,
-            SymbolicCholeskyRaw::Simplicial(_) => self
+        let rows = self.symbolic.nrows();
+        match self.supernodal() {
+            Some(factor) => {
+                let single = StackReq::new::<f64>(rows).array(2);
+                interleaved::scratch((rows, tallest(factor)), columns).or(single)
+            }
+            None => self
                 .symbolic
                 .solve_in_place_scratch::<f64>(columns, Par::Seq),
         }
     }
 
     fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        if let SymbolicCholeskyRaw::Supernodal(symbolic) = self.symbolic.raw() {
-            let factor = SupernodalLltRef::new(symbolic, &self.values);
-            match batch.ncols() {
-                1 => self.solve_single(factor, batch),
-                _ => self.solve_batch(factor, batch),
+        match (self.supernodal(), batch.ncols()) {
+            (Some(factor), 1) => self.solve_single(factor, batch, stack),
+            (Some(factor), _) => self.solve_batch(factor, batch, stack),
+            (None, _) => {
+                let llt = LltRef::new(&self.symbolic, &self.values);
+                llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
             }
-            return;
         }
-        let llt = LltRef::new(&self.symbolic, &self.values);
-        llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
     }
 }
 

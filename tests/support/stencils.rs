@@ -76,6 +76,20 @@ impl Case {
         }
     }
 
+    /// A matrix whose pattern is not symmetric, so that its factorisation has to pivot.
+    pub(crate) fn lopsided(shape: &[usize]) -> Operator<'static> {
+        let a = Case::new(Kind::Killed, shape)
+            .operator()
+            .to_sparse()
+            .unwrap();
+        let n = a.ncols();
+        let columns = (0..n).flat_map(|j| {
+            let entries = a.row_idx_of_col_raw(j).iter().zip(a.val_of_col(j));
+            entries.map(move |(&i, &v)| (i, j, v))
+        });
+        Operator::triplets(n, n, columns.chain([(0, n - 1, 0.01)]))
+    }
+
     pub(crate) fn operator(&self) -> Operator<'static> {
         operator(&self.stencil, self.definite)
     }
@@ -85,6 +99,20 @@ impl Case {
 pub(crate) fn cases() -> impl Iterator<Item = Case> {
     let kinds = KINDS.into_iter();
     kinds.flat_map(|kind| SHAPES.into_iter().map(move |shape| Case::new(kind, shape)))
+}
+
+/// A matrix whose pattern is not symmetric, so that its factorisation has to pivot.
+pub(crate) fn lopsided(shape: &[usize]) -> Operator<'static> {
+    let a = Case::new(Kind::Killed, shape)
+        .operator()
+        .to_sparse()
+        .unwrap();
+    let n = a.ncols();
+    let columns = (0..n).flat_map(|j| {
+        let entries = a.row_idx_of_col_raw(j).iter().zip(a.val_of_col(j));
+        entries.map(move |(&i, &v)| (i, j, v))
+    });
+    Operator::triplets(n, n, columns.chain([(0, n - 1, 0.01)]))
 }
 
 pub(crate) fn operator(stencil: &Stencil, definite: bool) -> Operator<'static> {

@@ -178,7 +178,7 @@ fn is_symmetric(pattern: Pattern<'_>) -> bool {
 fn minimum_degree(pattern: Pattern<'_>) -> Result<Vec<usize>> {
     let n = pattern.ncols();
     let no_memory = || Error::OutOfMemory {
-        what: "the order of elimination of a sparse matrix",
+        what: "order of elimination",
         size: n,
         needed: None,
         limit: None,

@@ -18,11 +18,10 @@ use faer::sparse::SparseColMatRef;
 
 use self::front::Source;
 use self::solve::Factors;
-use super::Method;
 use super::analyses::Analyses;
 use super::checked::Direct;
-use super::interleaved::Rooms;
 use super::memory::Budget;
+use super::{Method, interleaved};
 use crate::error::Result;
 use crate::operator::Side;
 
@@ -34,14 +33,14 @@ pub(super) struct Multifrontal {
     values: Vec<f64>,
     /// What L U is equal to.
     side: Side,
-    rooms: Rooms,
 }
 
 impl Multifrontal {
     /// Factorises A, or Aᵀ, of which the columns should be dominated by the diagonal; None if the pattern is not
     /// symmetric, or a pivot vanishes.
     pub(super) fn new(
-        (a, side): (Matrix<'_>, Side),
+        a: Matrix<'_>,
+        side: Side,
         analyses: &Analyses<Option<Arc<Symbolic>>>,
         order: Option<&[usize]>,
         budget: Budget,
@@ -60,7 +59,6 @@ impl Multifrontal {
             symbolic,
             values,
             side,
-            rooms: Rooms::default(),
         }))
     }
 }
@@ -74,12 +72,12 @@ impl Direct for Multifrontal {
         size_of_val(&*self.values)
     }
 
-    fn scratch(&self, _: usize) -> StackReq {
-        // Has room of its own, of which the columns are the greater part.
-        StackReq::EMPTY
+    fn scratch(&self, columns: usize) -> StackReq {
+        let shape = (self.symbolic.order.len(), self.symbolic.tallest());
+        interleaved::scratch(shape, columns)
     }
 
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>, _: &mut MemStack) {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
         let side = if side == self.side {
             Side::Plain
         } else {
@@ -91,6 +89,6 @@ impl Direct for Multifrontal {
         };
         let order = |position: usize| self.symbolic.order[position];
         let order = (order, self.symbolic.tallest());
-        self.rooms.solve(order, batch, |x| factors.solve(side, x));
+        interleaved::solve(order, batch, stack, |x| factors.solve(side, x));
     }
 }

@@ -47,7 +47,7 @@ pub(in crate::backend) fn factorise<'a>(
             let cholesky = SparseCholesky::new(matrix.as_ref(), cholesky, Some(&order), budget)?;
             return Ok(Box::new(cholesky));
         }
-        general::factorise(matrix.as_ref(), (lu, budget), Some(&order))
+        general::factorise(matrix.as_ref(), lu, Some(&order), budget)
     };
     if stencil.gauge() == 0.0 {
         return sparse(stencil);

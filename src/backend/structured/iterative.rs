@@ -15,9 +15,10 @@ use super::lanes::scale;
 use super::level::{Level, reciprocals};
 use super::multigrid::Multigrid;
 use super::pipeline;
-use super::room::{Extent, Room, WIDEST, width};
+use super::room::{Extent, Room, WIDEST, WIDTHS, width};
 use super::system::{Precondition, System};
-use crate::backend::pool::Pool;
+use crate::backend::memory::Budget;
+use crate::backend::pool::{Pool, at_once};
 use crate::backend::{Method, SolveStats};
 use crate::error::Result;
 use crate::operator::{Real, Side, Stencil};
@@ -41,6 +42,7 @@ pub(super) struct Wanted<'w> {
     pub(super) tolerance: f64,
     pub(super) products: usize,
     pub(super) regular: bool,
+    pub(super) budget: Budget,
 }
 
 impl Iterative {
@@ -64,6 +66,12 @@ impl Iterative {
             let multigrid = Precondition::Multigrid(Multigrid::new(stencil, definite, unit));
             Self::Double(Prepared::new(stencil, definite, multigrid))
         }
+    }
+
+    /// What the preconditioner of a stencil takes at most: seven coefficients and a reciprocal a cell, on levels that
+    /// add up to two finest ones on a line, and to less in more dimensions.
+    pub(super) fn bytes(stencil: &Stencil) -> usize {
+        2 * 8 * size_of::<f64>() * stencil.cells()
     }
 
     /// batch ← A⁻¹ batch, from what is nearly that if it is known.
@@ -154,9 +162,16 @@ impl<T: Real> Prepared<T> {
             regular: wanted.regular,
             name: if self.definite { "PCG" } else { "BiCGSTAB" },
         };
-        // As wide as keeps all threads busy; the width changes no result.
-        let share = batch.ncols().div_ceil(rayon::current_num_threads());
-        let chunk = share.clamp(1, WIDEST);
+        let Some(chunk) = self.chunk(batch.ncols(), wanted.budget) else {
+            return self.one_by_one(&system, near, (batch, wanted.budget));
+        };
+        let lanes = width(chunk);
+        let (fits, make) = (
+            |room: &Room<T>| room.has(lanes),
+            || Ok(Room::new(&self.extent, lanes)),
+        );
+        let count = at_once(batch.ncols().div_ceil(chunk));
+        self.rooms.reserve(count, fits, make)?;
         let chunks = batch.rb_mut().par_col_chunks_mut(chunk).enumerate();
         chunks
             .map(|(i, columns)| {
@@ -165,6 +180,35 @@ impl<T: Real> Prepared<T> {
             })
             .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
             .map(|stats| stats.by(self.method()))
+    }
+
+    /// How many columns stand side by side: as many as keep all threads busy, fewer if there is no memory for so many,
+    /// none if there is not even for single columns on all threads. The width changes no result.
+    fn chunk(&self, columns: usize, budget: Budget) -> Option<usize> {
+        let share = columns.div_ceil(rayon::current_num_threads());
+        let narrower = WIDTHS.into_iter().rev().filter(|&w| w < share);
+        let widths = [share.clamp(1, WIDEST)].into_iter().chain(narrower);
+        widths.into_iter().find(|&chunk| {
+            let (lanes, count) = (width(chunk), at_once(columns.div_ceil(chunk)));
+            let bytes = count * self.extent.bytes(lanes, size_of::<T>());
+            self.rooms.idle_that(|room| room.has(lanes)) >= count || budget.fits(bytes)
+        })
+    }
+
+    fn one_by_one(
+        &self,
+        system: &System<'_, T>,
+        near: Option<MatRef<'_, f64>>,
+        (batch, budget): (MatMut<'_, f64>, Budget),
+    ) -> Result<SolveStats> {
+        let bytes = self.extent.bytes(1, size_of::<T>());
+        budget.check(system.name, batch.nrows(), bytes)?;
+        let mut stats = SolveStats::default();
+        for (j, column) in batch.col_iter_mut().enumerate() {
+            let near = near.map(|near| near.subcols(j, 1));
+            stats = stats.worst(self.solve_chunk(system, near, column.as_mat_mut())?);
+        }
+        Ok(stats.by(self.method()))
     }
 
     fn method(&self) -> Method {

@@ -7,6 +7,7 @@ mod direct;
 mod dissection;
 mod iteration;
 mod iterative;
+mod kernels;
 mod lanes;
 mod level;
 mod multigrid;
@@ -17,7 +18,9 @@ mod system;
 
 pub(super) use direct::factorise;
 pub(crate) use iterative::smooth;
+pub use kernels::Kernels;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use faer::prelude::{Reborrow, ReborrowMut};
@@ -26,9 +29,9 @@ use faer::{MatMut, MatRef};
 use self::iterative::{Iterative, Wanted};
 use super::checked::{Checked, Direct};
 use super::cpu::Cpu;
-use super::{Factor, SINGULAR, SolveStats, check_batch};
-use crate::check;
-use crate::error::Result;
+use super::pool::Pool;
+use super::{Factor, SINGULAR, SolveStats, check_batch, check_near};
+use crate::error::{Error, Result};
 use crate::operator::{Operator, Side, Stencil};
 
 /// How a stencil is solved with.
@@ -71,6 +74,10 @@ pub(super) struct Structured<'a> {
     direct: OnceLock<Checked<'a, Box<dyn Direct + 'a>>>,
     dilu: OnceLock<Iterative>,
     multigrid: OnceLock<Iterative>,
+    /// Columns that are to come, as far as is known.
+    expected: AtomicUsize,
+    /// Right-hand sides, for a second attempt.
+    saved: Pool<Vec<f64>>,
 }
 
 impl<'a> Structured<'a> {
@@ -82,6 +89,8 @@ impl<'a> Structured<'a> {
             direct: OnceLock::new(),
             dilu: OnceLock::new(),
             multigrid: OnceLock::new(),
+            expected: AtomicUsize::new(0),
+            saved: Pool::default(),
         }
     }
 
@@ -91,6 +100,7 @@ impl<'a> Structured<'a> {
             return self.cpu.stencils;
         }
         let cells = self.stencil.cells();
+        let columns = columns.max(self.expected.load(Ordering::Relaxed));
         let many = match (self.axes().count(), self.is_definite()) {
             (0 | 1, _) => 0,
             (2, true) => usize::from(cells > LARGEST_PLANE) * usize::MAX,
@@ -98,7 +108,7 @@ impl<'a> Structured<'a> {
             (_, true) => cells / 2500,
             (_, false) => (cells as f64).sqrt() as usize / 2,
         };
-        // By nothing but the batch, so that the same batch has the same bits whatever was solved before.
+        // By nothing but the batch and what was announced, so that the same batch has the same bits whatever was solved before.
         if columns > many && self.direct_fits() {
             StencilSolver::Direct
         } else if !self.is_definite() && self.axes().sum::<usize>() <= 64 {
@@ -144,6 +154,24 @@ impl<'a> Structured<'a> {
         Ok(self.direct.get_or_init(|| checked))
     }
 
+    /// The way of iterating that was chosen, made now if need be.
+    fn iterative(&self, solver: StencilSolver) -> Result<&Iterative> {
+        let (made, name) = match solver {
+            StencilSolver::Dilu => (&self.dilu, "DILU"),
+            _ => (&self.multigrid, "multigrid"),
+        };
+        if let Some(iterative) = made.get() {
+            return Ok(iterative);
+        }
+        let (stencil, definite) = (&self.stencil, self.is_definite());
+        let bytes = Iterative::bytes(stencil);
+        self.cpu.budget().check(name, stencil.cells(), bytes)?;
+        Ok(made.get_or_init(|| match solver {
+            StencilSolver::Dilu => Iterative::dilu(stencil, definite, self.cpu.cycles),
+            _ => Iterative::multigrid(stencil, definite, self.cpu.cycles),
+        }))
+    }
+
     /// The same, from solutions that are nearly right if there are any.
     fn solve_near(
         &self,
@@ -152,33 +180,41 @@ impl<'a> Structured<'a> {
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_batch(batch.rb(), self.stencil.cells())?;
-        let definite = self.is_definite();
-        let iterative = match self.choose(batch.ncols()) {
-            StencilSolver::Dilu => self
-                .dilu
-                .get_or_init(|| Iterative::dilu(&self.stencil, definite, self.cpu.cycles)),
-            StencilSolver::Multigrid => {
-                let made = || Iterative::multigrid(&self.stencil, definite, self.cpu.cycles);
-                self.multigrid.get_or_init(made)
+        let chosen = self.choose(batch.ncols());
+        let auto = self.cpu.stencils == StencilSolver::Auto;
+        if chosen == StencilSolver::Direct {
+            match self.direct() {
+                // What there is no memory for can still be iterated.
+                Err(Error::OutOfMemory { .. }) if auto => {}
+                direct => return direct?.solve(side, batch),
             }
-            _ => return self.direct()?.solve(side, batch),
-        };
+        }
         let wanted = Wanted {
             stencil: &self.stencil,
             side,
             tolerance: self.cpu.krylov_tolerance,
             products: self.cpu.krylov_products,
             regular: self.operator.is_definite_by_construction(),
+            budget: self.cpu.budget(),
         };
-        let rescue = self.cpu.stencils == StencilSolver::Auto && self.direct_fits();
-        let saved = rescue.then(|| batch.rb().to_owned());
-        match (iterative.solve(&wanted, near, batch.rb_mut()), saved) {
-            (Err(_), Some(saved)) => {
-                batch.copy_from(saved);
-                self.direct()?.solve(side, batch)
-            }
-            (outcome, _) => outcome,
+        let iterative = self.iterative(chosen)?;
+        if !(auto && self.direct_fits()) {
+            return iterative.solve(&wanted, near, batch);
         }
+        let (rows, columns) = batch.shape();
+        let fits = |room: &Vec<f64>| room.len() == rows * columns;
+        let make = || vec![0.0; rows * columns];
+        self.saved.with(fits, make, |room| {
+            let mut saved = MatMut::from_column_major_slice_mut(room, rows, columns);
+            saved.copy_from(batch.rb());
+            let outcome = iterative.solve(&wanted, near, batch.rb_mut());
+            // What is too large to iterate is no smaller as factors.
+            if matches!(outcome, Ok(_) | Err(Error::OutOfMemory { .. })) {
+                return outcome;
+            }
+            batch.copy_from(saved);
+            self.direct()?.solve(side, batch)
+        })
     }
 }
 
@@ -193,8 +229,11 @@ impl Factor for Structured<'_> {
         near: MatRef<'_, f64>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        check_batch(near, batch.nrows())?;
-        check::length("the solutions to start from", near.ncols(), batch.ncols())?;
+        check_near(near, batch.rb())?;
         self.solve_near(side, Some(near), batch)
+    }
+
+    fn expect(&self, columns: usize) {
+        self.expected.fetch_max(columns, Ordering::Relaxed);
     }
 }

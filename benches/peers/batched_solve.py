@@ -1,0 +1,100 @@
+"""Factorisations and batched solves of the matrices of `cargo bench --bench batched_solve`, in SciPy.
+
+The generator of the Lorenz equations by `splu`, 64 columns plain and 64 transposed; a weighted Laplacian in the plane by
+`splu`, by CHOLMOD where scikit-sparse is installed, and by conjugate gradients with smoothed aggregation where pyamg
+is. The weights are lognormal as there, drawn by another generator of random numbers.
+
+    OPENBLAS_NUM_THREADS=1 python3 benches/peers/batched_solve.py
+"""
+
+import argparse
+import time
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from stencil_adjoints import generator
+
+COLUMNS = 64
+
+
+def timed(work):
+    begin = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - begin
+
+
+def row(matrix, name, factor, columns):
+    columns = " | ".join(f"{1e3 * seconds:.2f}" for seconds in columns)
+    print(f"| {matrix} | {name} | {factor:.2f} | {columns} |", flush=True)
+
+
+def laplacian(n):
+    """Weights (w_i + w_j)/2 over squared spacings, pinned in the cell in the middle."""
+    w = np.exp(np.random.default_rng(1).standard_normal((n, n)))
+    index = np.arange(n * n).reshape(n, n)
+    entries = []
+    for axis in range(2):
+        lower = [slice(None)] * 2
+        upper = [slice(None)] * 2
+        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
+        lower, upper = tuple(lower), tuple(upper)
+        c = (0.5 * (w[lower] + w[upper]) * n * n).ravel()
+        i, j = index[lower].ravel(), index[upper].ravel()
+        entries += [(i, i, c), (j, j, c), (i, j, -c), (j, i, -c)]
+    rows, columns, values = (np.concatenate(part) for part in zip(*entries))
+    a = sp.csc_matrix((values, (rows, columns)), shape=(n * n, n * n))
+    pin = np.zeros(n * n)
+    pin[n * n // 2] = a.diagonal()[n * n // 2]
+    return (a + sp.diags(pin)).tocsc()
+
+
+def flow(n):
+    a = generator(n)
+    b = np.random.default_rng(2).standard_normal((a.shape[0], COLUMNS))
+    lu, made = timed(lambda: splu(a))
+    _, plain = timed(lambda: lu.solve(b))
+    _, transposed = timed(lambda: lu.solve(b, trans="T"))
+    row(f"Lorenz generator {n}^3", "splu", made, [plain / COLUMNS, transposed / COLUMNS])
+
+
+def plane(n):
+    a, name = laplacian(n), f"weighted Laplacian {n}^2"
+    b = np.random.default_rng(2).standard_normal((a.shape[0], COLUMNS))
+    lu, made = timed(lambda: splu(a))
+    _, plain = timed(lambda: lu.solve(b))
+    row(name, "splu", made, [plain / COLUMNS])
+    try:
+        from sksparse.cholmod import cholesky
+    except ImportError:
+        print("scikit-sparse is not installed: no row for CHOLMOD")
+    else:
+        factor, made = timed(lambda: cholesky(a))
+        _, plain = timed(lambda: factor(b))
+        row(name, "CHOLMOD", made, [plain / COLUMNS])
+    try:
+        import pyamg
+    except ImportError:
+        print("pyamg is not installed: no row for it")
+    else:
+        solver, made = timed(lambda: pyamg.smoothed_aggregation_solver(a.tocsr()))
+        few = 4
+        solve = lambda j: solver.solve(b[:, j], tol=1e-11, accel="cg")
+        _, plain = timed(lambda: [solve(j) for j in range(few)])
+        row(name, "pyamg, smoothed aggregation + CG", made, [plain / few])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--flow", type=int, default=32, help="cells along an axis of the generator")
+    parser.add_argument("--plane", type=int, default=512, help="cells along an axis of the Laplacian")
+    options = parser.parse_args()
+    print("| matrix | method | s, factor | ms a column | transposed |")
+    print("|---|---|---|---|---|")
+    flow(options.flow)
+    plane(options.plane)
+
+
+if __name__ == "__main__":
+    main()
