@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef};
-use pullback::{Backend, Cpu, Error, Operator, Side, random};
+use pullback::{Backend, Cpu, Error, Method, Operator, Side, random};
+use rayon::ThreadPoolBuilder;
 use support::stencils::{Case, Kind, cpu, lopsided};
 
 /// The system's allocator, with the most bytes that were held at once.
@@ -121,8 +122,17 @@ fn solve(cpu: &Cpu, a: Operator<'_>) -> pullback::Result<()> {
 /// One test, so that nothing else allocates beside it.
 #[test]
 fn what_does_not_fit_is_refused_and_what_fits_takes_what_was_estimated() {
-    // The room that dense products keep for a thread is not part of any factorisation.
-    drop(dense(300) * dense(300));
+    // The room that dense products keep for every thread is not part of any factorisation: one thread, which has it.
+    let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    pool.install(|| {
+        drop(dense(300) * dense(300));
+        estimates();
+        refusals_of_work();
+        stencils_are_iterated_then();
+    });
+}
+
+fn estimates() {
     for (what, operator, least) in factorisations() {
         let rows = operator().nrows();
         let error = solve(&limited(0), operator()).unwrap_err();
@@ -160,7 +170,22 @@ fn what_does_not_fit_is_refused_and_what_fits_takes_what_was_estimated() {
             "{what} of {rows} rows: {taken} for {needed}"
         );
     }
-    refusals_of_work();
+}
+
+/// Where no solver is asked for.
+fn stencils_are_iterated_then() {
+    for (kind, columns, method) in [
+        (Kind::Pinned, 3, Method::MultigridConjugateGradients),
+        (Kind::Killed, 40, Method::DiluBiCgStab),
+    ] {
+        let case = Case::new(kind, &[11, 12, 9]);
+        let mut cpu = Cpu::default();
+        cpu.memory = Some(300_000);
+        let mut x = random::normal_matrix(11 * 12 * 9, columns, 1);
+        let factor = cpu.factor(case.operator()).unwrap();
+        let stats = factor.solve(Side::Plain, x.as_mut()).unwrap();
+        assert_eq!(stats.method, method);
+    }
 }
 
 fn solve_one(factor: &dyn pullback::Factor, rows: usize) {

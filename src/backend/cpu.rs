@@ -46,10 +46,13 @@ use crate::operator::{Operator, Side, Stencil, View};
 ///
 /// and from then on; axes of one cell do not count. Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
 /// have no more than 64 cells and the matrix is not definite. Iteration that fails is followed by a factorisation
-/// within the same limits. The bench `stencils` measures the crossovers; [`stencils`](Cpu::stencils) overrides the rule.
+/// within the same limits. Where there is no memory for a factorisation, they are solved by iteration all the same, with
+/// fewer columns side by side if need be. The bench `stencils` measures the crossovers; [`stencils`](Cpu::stencils)
+/// overrides the rule.
 ///
 /// What does not fit into [`memory`](Cpu::memory) is an [`Error::OutOfMemory`](crate::Error::OutOfMemory) before anything
-/// is taken. Dense matrices and sparse Cholesky are counted exactly. A sparse LU is refused where an estimate for pivots
+/// is taken. Dense matrices, sparse Cholesky and LU without pivoting are counted exactly, or bounded, and so is the room
+/// of iterations with stencils. LU with pivoting is refused where an estimate for pivots
 /// that stay on the diagonal does not fit (or a bound for all pivots, where that is less), within a factor of two or so for
 /// the matrices of grids; pivots elsewhere can take more. GMRES is charged for sixty vectors a thread, which it only takes
 /// if it needs so many steps. The operator itself, symbolic analyses, and what a model holds are not counted; by default

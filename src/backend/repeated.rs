@@ -1,7 +1,7 @@
 //! Block-diagonal matrices of equal blocks: one factorisation, and one batch for all blocks.
 
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Mat, MatMut, MatRef};
+use faer::{MatMut, MatRef};
 
 use super::pool::Pool;
 use super::{Factor, SolveStats, check_batch, check_near};
@@ -19,6 +19,17 @@ pub(super) struct Repeated<'a> {
 }
 
 impl Repeated<'_> {
+    /// Calls `work` with room for so many columns, and their parts beside one another.
+    fn with_room<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
+        let (rows, parts) = (self.rows, columns * self.count);
+        let fits = |room: &Vec<f64>| room.len() >= rows * parts;
+        let make = || vec![0.0; rows * parts.next_power_of_two()];
+        self.rooms.with(fits, make, |room| {
+            let room = &mut room[..rows * parts];
+            work(MatMut::from_column_major_slice_mut(room, rows, parts))
+        })
+    }
+
     /// `solve` on the parts of a batch, as one wider batch.
     fn fold(
         &self,
@@ -36,12 +47,7 @@ impl Repeated<'_> {
             let parts = MatMut::from_column_major_slice_mut(parts, self.rows, self.count);
             return solve(parts);
         }
-        let (columns, rows) = (batch.ncols() * self.count, self.rows);
-        let fits = |room: &Vec<f64>| room.len() >= rows * columns;
-        let make = || vec![0.0; rows * columns.next_power_of_two()];
-        self.rooms.with(fits, make, |room| {
-            let room = &mut room[..rows * columns];
-            let mut folded = MatMut::from_column_major_slice_mut(room, rows, columns);
+        self.with_room(batch.ncols(), |mut folded| {
             fold_into(self.count, batch.rb(), folded.rb_mut());
             let stats = solve(folded.rb_mut())?;
             unfold(self.count, folded.rb(), batch);
@@ -62,10 +68,13 @@ impl Factor for Repeated<'_> {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_near(near, batch.rb())?;
-        self.fold(batch, |parts| {
-            let mut folded = Mat::zeros(parts.nrows(), parts.ncols());
-            fold_into(self.count, near, folded.as_mut());
-            self.block.solve_from(side, folded.as_ref(), parts)
+        self.with_room(near.ncols(), |mut folded| {
+            if self.count > 0 {
+                fold_into(self.count, near, folded.rb_mut());
+            }
+            self.fold(batch, |parts| {
+                self.block.solve_from(side, folded.rb(), parts)
+            })
         })
     }
 

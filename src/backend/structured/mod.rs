@@ -111,7 +111,14 @@ impl<'a> Structured<'a> {
         // By nothing but the batch and what was announced, so that the same batch has the same bits whatever was solved before.
         if columns > many && self.direct_fits() {
             StencilSolver::Direct
-        } else if !self.is_definite() && self.axes().sum::<usize>() <= 64 {
+        } else {
+            self.iteration()
+        }
+    }
+
+    /// The better way of iterating.
+    fn iteration(&self) -> StencilSolver {
+        if !self.is_definite() && self.axes().sum::<usize>() <= 64 {
             StencilSolver::Dilu
         } else {
             StencilSolver::Multigrid
@@ -180,12 +187,12 @@ impl<'a> Structured<'a> {
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_batch(batch.rb(), self.stencil.cells())?;
-        let chosen = self.choose(batch.ncols());
+        let mut chosen = self.choose(batch.ncols());
         let auto = self.cpu.stencils == StencilSolver::Auto;
         if chosen == StencilSolver::Direct {
             match self.direct() {
                 // What there is no memory for can still be iterated.
-                Err(Error::OutOfMemory { .. }) if auto => {}
+                Err(Error::OutOfMemory { .. }) if auto => chosen = self.iteration(),
                 direct => return direct?.solve(side, batch),
             }
         }
