@@ -297,7 +297,8 @@ fn iterations_are_saved_and_the_end_is_the_same() {
         let descent = descent.tolerances(five);
         descent.run(&[9.8, 28.0, 2.6], |_| ()).unwrap()
     };
-    let runs: [(&str, &dyn Fn(&dyn Backend) -> Report); 3] = [
+    type Run<'r> = (&'r str, &'r dyn Fn(&dyn Backend) -> Report);
+    let runs: [Run<'_>; 3] = [
         ("GMRES", &reaction),
         ("multigrid", &lorenz),
         ("transport", &transport),

@@ -41,8 +41,8 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// | | positive definite | otherwise |
 /// |---|---|---|
 /// | on a line | 0 | 0 |
-/// | in the plane, N ≤ 300 000 | 0 | 16 |
-/// | in space, N ≤ 50 000 | N/2500 | √N/2 |
+/// | in the plane, N ≤ 300 000 | 0 | 3 + N/6000 |
+/// | in space, N ≤ 120 000 | N/1000 | N/250 |
 ///
 /// and from then on; axes of one cell do not count. Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
 /// have no more than 64 cells and the matrix is not definite. Iteration that fails is followed by a factorisation

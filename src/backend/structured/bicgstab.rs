@@ -17,6 +17,9 @@ const BREAKDOWN: f64 = 1e-12;
 /// Vectors of the method, in its usual letters: b, x, r, the shadow of r, p, v and t.
 const VECTORS: usize = 7;
 
+/// Two vectors to read.
+type Pair<'v, const W: usize> = (&'v [[f64; W]], &'v [[f64; W]]);
+
 /// The scalars of the method, in its usual letters.
 pub(super) struct BiCgStab {
     /// ⟨shadow, r⟩.
@@ -73,7 +76,7 @@ impl Iteration for BiCgStab {
             true => tr[l] / tt[l],
             false => 0.0,
         });
-        self.advance((&s, y, z), x, (r, shadow, t));
+        self.advance((&s, y, z), x, r, (shadow, t));
         let (mut seems, b, x) = (self.size, &*b, &*x);
         self.fresh = progress.judge(system, &mut seems, (b, x, r, t))?;
         self.size = seems;
@@ -108,10 +111,10 @@ impl BiCgStab {
         r: &[[f64; W]],
         shadow: &mut [[f64; W]],
     ) {
-        for l in 0..WIDEST {
+        for (l, &active) in active.iter().enumerate() {
             let size = self.shadow_size[l] * self.size[l];
             let sound = self.rho[l].abs() > BREAKDOWN * size;
-            self.fresh[l] = active[l] && (self.fresh[l] || !sound);
+            self.fresh[l] = active && (self.fresh[l] || !sound);
             if self.fresh[l] {
                 self.shadow_size[l] = self.size[l];
                 self.rho[l] = self.size[l] * self.size[l];
@@ -124,7 +127,7 @@ impl BiCgStab {
     fn turn<T: Real, const W: usize>(
         &mut self,
         active: &[bool; WIDEST],
-        (r, v): (&[[f64; W]], &[[f64; W]]),
+        (r, v): Pair<'_, W>,
         p: &mut [[f64; W]],
         (s, rough): (&PerLane, &mut [[T; W]]),
     ) {
@@ -167,7 +170,8 @@ impl BiCgStab {
         &mut self,
         (s, y, z): (&PerLane, &[[T; W]], &[[T; W]]),
         x: &mut [[f64; W]],
-        (r, shadow, t): (&mut [[f64; W]], &[[f64; W]], &[[f64; W]]),
+        r: &mut [[f64; W]],
+        (shadow, t): Pair<'_, W>,
     ) {
         let alpha = first::<W>(&lanes::<W>(|l| self.alpha[l] / s[l]));
         let along = first::<W>(&lanes::<W>(|l| self.omega[l] / s[l]));

@@ -64,7 +64,7 @@ pub enum Precision {
 
 /// Most cells in a plane, and in space, that a factorisation is tried for: beyond, it takes gigabytes.
 const LARGEST_PLANE: usize = 300_000;
-const LARGEST_SOLID: usize = 50_000;
+const LARGEST_SOLID: usize = 120_000;
 
 /// A stencil made ready for solving; what a way of solving needs is made when it is first taken.
 pub(super) struct Structured<'a> {
@@ -104,9 +104,9 @@ impl<'a> Structured<'a> {
         let many = match (self.axes().count(), self.is_definite()) {
             (0 | 1, _) => 0,
             (2, true) => usize::from(cells > LARGEST_PLANE) * usize::MAX,
-            (2, false) => 16,
-            (_, true) => cells / 2500,
-            (_, false) => (cells as f64).sqrt() as usize / 2,
+            (2, false) => 3 + cells / 6000,
+            (_, true) => cells / 1000,
+            (_, false) => cells / 250,
         };
         // By nothing but the batch and what was announced, so that the same batch has the same bits whatever was solved before.
         if columns > many && self.direct_fits() {

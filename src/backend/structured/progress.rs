@@ -49,9 +49,9 @@ impl Progress {
     /// Starts from solutions that leave these residuals; some may be right already.
     pub(super) fn begin<T>(&mut self, system: &System<'_, T>, residual: &PerLane) {
         self.checked = *residual;
-        for l in 0..WIDEST {
-            if self.active[l] && residual[l] <= system.tolerance * self.size[l] {
-                self.finish(l, residual[l]);
+        for (l, &residual) in residual.iter().enumerate() {
+            if self.active[l] && residual <= system.tolerance * self.size[l] {
+                self.finish(l, residual);
             }
         }
     }
