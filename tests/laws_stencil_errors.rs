@@ -227,8 +227,8 @@ fn iterations_that_run_out_stagnate_and_auto_factorises_then() {
 
 #[test]
 fn auto_does_not_factorise_what_is_too_large_for_it() {
-    let mut stencil = assemble(&[38, 38, 38], |_, lower| [1.0, (lower % 5) as f64]);
-    stencil.add_diagonal(&vec![1e-3; 38 * 38 * 38]);
+    let mut stencil = assemble(&[50, 50, 50], |_, lower| [1.0, (lower % 5) as f64]);
+    stencil.add_diagonal(&vec![1e-3; 50 * 50 * 50]);
     let mut auto = cpu(StencilSolver::Auto);
     auto.krylov_products = 2;
     let b = random::normal_matrix(stencil.cells(), 1, 6);
