@@ -76,20 +76,6 @@ impl Case {
         }
     }
 
-    /// A matrix whose pattern is not symmetric, so that its factorisation has to pivot.
-    pub(crate) fn lopsided(shape: &[usize]) -> Operator<'static> {
-        let a = Case::new(Kind::Killed, shape)
-            .operator()
-            .to_sparse()
-            .unwrap();
-        let n = a.ncols();
-        let columns = (0..n).flat_map(|j| {
-            let entries = a.row_idx_of_col_raw(j).iter().zip(a.val_of_col(j));
-            entries.map(move |(&i, &v)| (i, j, v))
-        });
-        Operator::triplets(n, n, columns.chain([(0, n - 1, 0.01)]))
-    }
-
     pub(crate) fn operator(&self) -> Operator<'static> {
         operator(&self.stencil, self.definite)
     }
