@@ -96,10 +96,9 @@ impl Iteration for BiCgStab {
             &mut self.shadow_size,
         ];
         for numbers in all {
-            *numbers = kept(*numbers, keep);
+            *numbers = kept(*numbers, keep, 0.0);
         }
-        let fresh = self.fresh;
-        self.fresh = std::array::from_fn(|l| keep.get(l).is_none_or(|&k| fresh[k]));
+        self.fresh = kept(self.fresh, keep, true);
     }
 }
 

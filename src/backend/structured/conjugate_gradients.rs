@@ -66,10 +66,9 @@ impl Iteration for ConjugateGradients {
     }
 
     fn narrow(&mut self, keep: &[usize]) {
-        self.rho = kept(self.rho, keep);
-        self.size = kept(self.size, keep);
-        let fresh = self.fresh;
-        self.fresh = std::array::from_fn(|l| keep.get(l).is_none_or(|&k| fresh[k]));
+        self.rho = kept(self.rho, keep, 0.0);
+        self.size = kept(self.size, keep, 0.0);
+        self.fresh = kept(self.fresh, keep, true);
     }
 }
 

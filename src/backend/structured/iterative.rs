@@ -1,4 +1,4 @@
-//! Iteration over whole batches: chunks of columns over the threads, a preconditioner in single precision.
+//! Iteration over whole batches: chunks of columns over the threads, a preconditioner in the precision that suits it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,6 @@ use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
 use rayon::prelude::*;
 
-use super::Precision;
 use super::bicgstab::BiCgStab;
 use super::conjugate_gradients::ConjugateGradients;
 use super::dilu::Dilu;
@@ -17,6 +16,7 @@ use super::multigrid::Multigrid;
 use super::pipeline;
 use super::room::{Extent, Room, WIDEST, WIDTHS, width};
 use super::system::{Precondition, System};
+use super::{Precision, StencilSolver};
 use crate::backend::memory::Budget;
 use crate::backend::pool::{Pool, at_once};
 use crate::backend::{Method, SolveStats};
@@ -46,25 +46,17 @@ pub(super) struct Wanted<'w> {
 }
 
 impl Iterative {
-    pub(super) fn dilu(stencil: &Arc<Stencil>, definite: bool, precision: Precision) -> Self {
-        let unit = unit(stencil);
+    /// With DILU if that is the solver, with multigrid otherwise.
+    pub(super) fn new(
+        solver: StencilSolver,
+        stencil: &Arc<Stencil>,
+        definite: bool,
+        precision: Precision,
+    ) -> Self {
         if precision.is_single(stencil, definite) {
-            let dilu = Precondition::Dilu(Dilu::new(stencil, unit));
-            Self::Single(Prepared::new(stencil, definite, dilu))
+            Self::Single(Prepared::new(solver, stencil, definite))
         } else {
-            let dilu = Precondition::Dilu(Dilu::new(stencil, unit));
-            Self::Double(Prepared::new(stencil, definite, dilu))
-        }
-    }
-
-    pub(super) fn multigrid(stencil: &Arc<Stencil>, definite: bool, precision: Precision) -> Self {
-        let unit = unit(stencil);
-        if precision.is_single(stencil, definite) {
-            let multigrid = Precondition::Multigrid(Multigrid::new(stencil, definite, unit));
-            Self::Single(Prepared::new(stencil, definite, multigrid))
-        } else {
-            let multigrid = Precondition::Multigrid(Multigrid::new(stencil, definite, unit));
-            Self::Double(Prepared::new(stencil, definite, multigrid))
+            Self::Double(Prepared::new(solver, stencil, definite))
         }
     }
 
@@ -125,10 +117,15 @@ pub(super) struct Prepared<T> {
 }
 
 impl<T: Real> Prepared<T> {
-    fn new(stencil: &Stencil, definite: bool, precondition: Precondition<T>) -> Self {
-        let levels = match &precondition {
-            Precondition::Dilu(_) => vec![stencil.cells()],
-            Precondition::Multigrid(multigrid) => multigrid.cells(),
+    fn new(solver: StencilSolver, stencil: &Arc<Stencil>, definite: bool) -> Self {
+        let unit = unit(stencil);
+        let (precondition, levels) = if solver == StencilSolver::Dilu {
+            let dilu = Dilu::new(stencil, unit);
+            (Precondition::Dilu(dilu), vec![stencil.cells()])
+        } else {
+            let multigrid = Multigrid::new(stencil, definite, unit);
+            let levels = multigrid.cells();
+            (Precondition::Multigrid(multigrid), levels)
         };
         let extent = Extent {
             levels,

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::level::{Level, reciprocals};
+use super::multigrid::ENDS;
 use super::pipeline::{self, Stage};
 use super::room::{WIDEST, wide_mut};
 use crate::operator::{Real, Side, Stencil};
@@ -96,8 +97,7 @@ fn sweeps_of_single<const W: usize>(level: &Level<f32>, b: &mut [f32], x: &mut [
 
 fn sweeps<T: Real, const W: usize>(level: &Level<T>, b: &mut [T], x: &mut [T]) {
     let mut row = vec![[T::ZERO; W]; level.rows(Side::Plain).shape[2]];
-    let ends = [[false, false], [true, true], [false, true], [true, false]];
     let vectors: (&[[T; W]], &mut [[T; W]]) = (wide_mut(b), wide_mut(x));
-    let stages = &mut ends.map(Stage::Sweep);
+    let stages = &mut ENDS.map(Stage::Sweep);
     pipeline::run((level, Side::Plain, false), vectors, stages, &mut row);
 }

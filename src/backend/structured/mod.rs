@@ -173,10 +173,8 @@ impl<'a> Structured<'a> {
         let (stencil, definite) = (&self.stencil, self.is_definite());
         let bytes = Iterative::bytes(stencil);
         self.cpu.budget().check(name, stencil.cells(), bytes)?;
-        Ok(made.get_or_init(|| match solver {
-            StencilSolver::Dilu => Iterative::dilu(stencil, definite, self.cpu.cycles),
-            _ => Iterative::multigrid(stencil, definite, self.cpu.cycles),
-        }))
+        let make = || Iterative::new(solver, stencil, definite, self.cpu.cycles);
+        Ok(made.get_or_init(make))
     }
 
     /// The same, from solutions that are nearly right if there are any.

@@ -19,7 +19,8 @@ const COARSEST: usize = 130;
 /// Four sweeps from these ends of the second and third axis, all from the lower end of the first, stand before the
 /// coarse correction, and the four opposite ones after it: all eight corners, so that some sweep follows a flow
 /// wherever it goes, and both fours in one pass over the memory.
-const ENDS: [[bool; 2]; 4] = [[false, false], [true, true], [false, true], [true, false]];
+pub(super) const ENDS: [[bool; 2]; 4] =
+    [[false, false], [true, true], [false, true], [true, false]];
 
 /// Piecewise constant corrections of a Laplacian are too short by about this factor (Stüben 2001).
 const OVER_CORRECTION: f64 = 1.6;
@@ -42,8 +43,9 @@ impl<T: Real> Multigrid<T> {
         let mut sizes = vec![1.0; stencil.cells()];
         let mut last = Arc::clone(stencil);
         while last.cells() > COARSEST {
-            let coarse = coarsen(&last);
-            sizes = restrict_sizes(&last, &coarse, &sizes);
+            let parents = parents(&last);
+            let coarse = coarsen(&last, &parents);
+            sizes = restrict_sizes(&parents, coarse.cells(), &sizes);
             levels.push(Level::new(&last, &reciprocals(&last), unit));
             last = Arc::new(coarse);
         }
@@ -148,15 +150,14 @@ fn parents(fine: &Stencil) -> Vec<usize> {
 }
 
 /// The Galerkin stencil of the aggregates.
-fn coarsen(fine: &Stencil) -> Stencil {
+fn coarsen(fine: &Stencil, parents: &[usize]) -> Stencil {
     let mut coarse = Stencil::new(&fine.shape.map(|n| n.div_ceil(2)));
-    let parent = parents(fine);
-    for (d, p) in fine.centre.iter().zip(&parent) {
+    for (d, p) in fine.centre.iter().zip(parents) {
         coarse.centre[*p] += d;
     }
     for axis in (0..3).filter(|&d| fine.shape[d] > 1) {
         let (stride, n) = (fine.stride(axis), fine.shape[axis]);
-        for (cell, &p) in parent.iter().enumerate() {
+        for (cell, &p) in parents.iter().enumerate() {
             let index = cell / stride % n;
             if index + 1 == n {
                 continue;
@@ -173,10 +174,10 @@ fn coarsen(fine: &Stencil) -> Stencil {
     coarse
 }
 
-fn restrict_sizes(fine: &Stencil, coarse: &Stencil, sizes: &[f64]) -> Vec<f64> {
-    let mut sums = vec![0.0; coarse.cells()];
-    for (size, p) in sizes.iter().zip(parents(fine)) {
-        sums[p] += size;
+fn restrict_sizes(parents: &[usize], cells: usize, sizes: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; cells];
+    for (size, p) in sizes.iter().zip(parents) {
+        sums[*p] += size;
     }
     sums
 }

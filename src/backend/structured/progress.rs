@@ -120,8 +120,8 @@ impl Progress {
 
     /// Passes to these of the lanes.
     pub(super) fn narrow(&mut self, keep: &[usize]) {
-        self.size = kept(self.size, keep);
-        self.checked = kept(self.checked, keep);
+        self.size = kept(self.size, keep, 0.0);
+        self.checked = kept(self.checked, keep, 0.0);
         self.active = std::array::from_fn(|l| l < keep.len());
     }
 

@@ -1,6 +1,5 @@
 //! Room for a solve of interleaved columns: cell by cell, W numbers side by side, one of every column.
 
-use super::lanes::PerLane;
 use crate::operator::Real;
 
 /// Most columns side by side.
@@ -118,11 +117,7 @@ pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
     pub(super) coarse: &'r mut Coarse<T>,
 }
 
-/// These of the numbers, in order, the rest zero.
-pub(super) fn kept(numbers: PerLane, keep: &[usize]) -> PerLane {
-    let mut out = [0.0; WIDEST];
-    for (out, &l) in out.iter_mut().zip(keep) {
-        *out = numbers[l];
-    }
-    out
+/// What these of the lanes have, in order, and `rest` for all others.
+pub(super) fn kept<V: Copy>(values: [V; WIDEST], keep: &[usize], rest: V) -> [V; WIDEST] {
+    std::array::from_fn(|l| keep.get(l).map_or(rest, |&kept| values[kept]))
 }
