@@ -81,6 +81,8 @@ mod transform;
 mod vector;
 pub mod verify;
 
+#[cfg(feature = "cuda")]
+pub use backend::Cuda;
 pub use backend::{Backend, Cpu, Factor, Method, SolveStats, Solved};
 pub use covariance::Covariance;
 pub use descent::{Control, Counts, Descent, Iterate, Report, Snapshot, Stop, Tolerances};

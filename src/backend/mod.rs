@@ -6,6 +6,9 @@
 mod analyses;
 mod checked;
 mod cpu;
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+mod cuda;
 mod dense;
 mod fill;
 mod general;
@@ -26,6 +29,8 @@ mod structured;
 mod tally;
 
 pub use cpu::Cpu;
+#[cfg(feature = "cuda")]
+pub use cuda::Cuda;
 pub(crate) use dense::{
     gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
     symmetric_product_by, symmetric_solve,

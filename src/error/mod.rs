@@ -131,6 +131,14 @@ pub enum Error {
         /// The cells it needs.
         needed: usize,
     },
+    /// Something that solves on a device need is missing, or has failed.
+    #[error("{what}: {detail}; the backend `Cpu` needs no device")]
+    Device {
+        /// What is missing or has failed.
+        what: &'static str,
+        /// What is known about it.
+        detail: String,
+    },
     /// A linear system that is singular to working precision.
     #[error(
         "the linear system is singular to working precision (backward error {residual:.1e}, amplification {amplification:.1e}); \

@@ -31,6 +31,7 @@ impl Error {
             Self::Trapped { .. } => "Trapped",
             Self::NoStart { .. } => "NoStart",
             Self::OutOfMemory { .. } => "OutOfMemory",
+            Self::Device { .. } => "Device",
             Self::Plot { .. } => "Plot",
             Self::Velocity { .. } => "Velocity",
             Self::BlowUp { .. } => "BlowUp",

@@ -7,7 +7,7 @@ use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, copy_lanes, first, lanes, rounded, scale};
 use super::progress::Progress;
 use super::room::{Parts, Room, WIDEST, kept};
-use super::system::System;
+use super::system::{Solution, System};
 use crate::error::Result;
 use crate::operator::{Real, vectorised};
 
@@ -77,9 +77,14 @@ impl Iteration for BiCgStab {
             false => 0.0,
         });
         self.advance((&s, y, z), x, r, (shadow, t));
-        let (mut seems, b, x) = (self.size, &*b, &*x);
-        self.fresh = progress.judge(system, &mut seems, (b, x, r, t))?;
-        self.size = seems;
+        let mut solution = Solution {
+            system,
+            b,
+            x,
+            r,
+            work: t,
+        };
+        self.fresh = progress.judge(&system.criteria, &mut self.size, &mut solution)?;
         for (l, fresh) in self.fresh.iter_mut().enumerate() {
             *fresh |= blind[l] || self.omega[l] == 0.0;
         }

@@ -4,7 +4,7 @@ use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, first, lanes, rounded, scale};
 use super::progress::Progress;
 use super::room::{Parts, Room, WIDEST, kept};
-use super::system::System;
+use super::system::{Solution, System};
 use crate::error::Result;
 use crate::operator::{Real, vectorised};
 
@@ -59,9 +59,14 @@ impl Iteration for ConjugateGradients {
             false => 0.0,
         });
         self.advance(&alpha, (p, q), x, r);
-        let (mut seems, b, x) = (self.size, &*b, &*x);
-        self.fresh = progress.judge(system, &mut seems, (b, x, r, q))?;
-        self.size = seems;
+        let mut solution = Solution {
+            system,
+            b,
+            x,
+            r,
+            work: q,
+        };
+        self.fresh = progress.judge(&system.criteria, &mut self.size, &mut solution)?;
         Ok(())
     }
 

@@ -98,7 +98,7 @@ fn begin<I: Iteration, T: Real, const W: usize>(
         residual[l] = size[l];
     }
     copy_lanes(r, b, &useless);
-    progress.begin(system, &residual);
+    progress.begin(system.criteria.tolerance, &residual);
     Ok(Run::new(I::new(residual), progress, chunk.ncols()))
 }
 
@@ -110,7 +110,7 @@ fn advance<I: Iteration, T: Real, const W: usize>(
     chunk: MatMut<'_, f64>,
 ) -> Result<()> {
     while run.progress.unfinished() > 0 && width(run.progress.unfinished()) == W {
-        run.progress.count(system, I::PRODUCTS)?;
+        run.progress.count(&system.criteria, I::PRODUCTS)?;
         run.iteration
             .step::<T, W>(system, room, &mut run.progress)?;
     }

@@ -14,6 +14,7 @@ use super::lanes::scale;
 use super::level::{Level, reciprocals};
 use super::multigrid::Multigrid;
 use super::pipeline;
+use super::progress::Criteria;
 use super::room::{Extent, Room, WIDEST, WIDTHS, width};
 use super::system::{Precondition, System};
 use super::{Precision, StencilSolver};
@@ -43,6 +44,17 @@ pub(super) struct Wanted<'w> {
     pub(super) products: usize,
     pub(super) regular: bool,
     pub(super) budget: Budget,
+}
+
+impl Wanted<'_> {
+    fn criteria(&self, definite: bool) -> Criteria {
+        Criteria {
+            tolerance: self.tolerance,
+            products: self.products,
+            regular: self.regular,
+            name: if definite { "PCG" } else { "BiCGSTAB" },
+        }
+    }
 }
 
 impl Iterative {
@@ -87,13 +99,13 @@ fn largest(stencil: &Stencil) -> f64 {
 }
 
 /// Brings the diagonal near 1, or the gauge where it is all there is.
-fn unit(stencil: &Stencil) -> f64 {
+pub(in crate::backend) fn unit(stencil: &Stencil) -> f64 {
     let size = largest(stencil);
     scale(if size > 0.0 { size } else { stencil.gauge() })
 }
 
 impl Precision {
-    fn is_single(self, stencil: &Stencil, definite: bool) -> bool {
+    pub(in crate::backend) fn is_single(self, stencil: &Stencil, definite: bool) -> bool {
         match self {
             Self::Auto => definite && fits_single(stencil),
             Self::Single => true,
@@ -154,10 +166,7 @@ impl<T: Real> Prepared<T> {
             stencil: wanted.stencil,
             side: wanted.side,
             precondition: &self.precondition,
-            tolerance: wanted.tolerance,
-            products: wanted.products,
-            regular: wanted.regular,
-            name: if self.definite { "PCG" } else { "BiCGSTAB" },
+            criteria: wanted.criteria(self.definite),
         };
         let Some(chunk) = self.chunk(batch.ncols(), wanted.budget) else {
             return self.one_by_one(&system, near, (batch, wanted.budget));
@@ -199,7 +208,7 @@ impl<T: Real> Prepared<T> {
         (batch, budget): (MatMut<'_, f64>, Budget),
     ) -> Result<SolveStats> {
         let bytes = self.extent.bytes(1, size_of::<T>());
-        budget.check(system.name, batch.nrows(), bytes)?;
+        budget.check(system.criteria.name, batch.nrows(), bytes)?;
         let mut stats = SolveStats::default();
         for (j, column) in batch.col_iter_mut().enumerate() {
             let near = near.map(|near| near.subcols(j, 1));

@@ -19,25 +19,25 @@ const COARSEST: usize = 130;
 /// Four sweeps from these ends of the second and third axis, all from the lower end of the first, stand before the
 /// coarse correction, and the four opposite ones after it: all eight corners, so that some sweep follows a flow
 /// wherever it goes, and both fours in one pass over the memory.
-pub(super) const ENDS: [[bool; 2]; 4] =
+pub(in crate::backend) const ENDS: [[bool; 2]; 4] =
     [[false, false], [true, true], [false, true], [true, false]];
 
 /// Piecewise constant corrections of a Laplacian are too short by about this factor (Stüben 2001).
-const OVER_CORRECTION: f64 = 1.6;
+pub(in crate::backend) const OVER_CORRECTION: f64 = 1.6;
 
 /// A hierarchy of stencils.
-pub(super) struct Multigrid<T> {
-    levels: Vec<Level<T>>,
+pub(in crate::backend) struct Multigrid<T> {
+    pub(in crate::backend) levels: Vec<Level<T>>,
     /// The inverse on the coarsest level, by rows.
-    coarsest: Vec<T>,
-    cells: usize,
+    pub(in crate::backend) coarsest: Vec<T>,
+    pub(in crate::backend) cells: usize,
     /// Where there is no flow to follow, one sweep there and one back are enough.
-    definite: bool,
+    pub(in crate::backend) definite: bool,
 }
 
 impl<T: Real> Multigrid<T> {
     /// The hierarchy of a stencil times `unit`; `definite` says that it is symmetric positive definite.
-    pub(super) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
+    pub(in crate::backend) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
         let mut levels = Vec::new();
         // How many cells of the finest level every cell holds.
         let mut sizes = vec![1.0; stencil.cells()];

@@ -1,11 +1,8 @@
 //! How the columns of a batch fare: which are done, and what is known of their residuals.
 
-use super::lanes::{PerLane, copy_lanes};
 use super::room::{WIDEST, kept};
-use super::system::System;
 use crate::backend::SolveStats;
 use crate::error::{Error, Result};
-use crate::operator::Real;
 
 /// A singular matrix leaves of ‖b‖₂ at random about 1/√n. What rounding leaves must be this fraction of that, or the
 /// matrix may be singular, x large, and its rounding large enough to hide the residual.
@@ -14,29 +11,52 @@ const HOPEFUL: f64 = 1e-2;
 /// A residual that cannot be reduced is still accepted up to this size relative to |A||x|.
 const LEAST_PROGRESS: f64 = 0.5;
 
+/// When an iteration is content, and when it gives up.
+#[derive(Clone, Copy)]
+pub(in crate::backend) struct Criteria {
+    /// ‖b − Ax‖₂ / ‖b‖₂ that is asked for.
+    pub(in crate::backend) tolerance: f64,
+    /// Most products with A.
+    pub(in crate::backend) products: usize,
+    /// Whether the matrix is regular by construction, whatever it does to a right-hand side.
+    pub(in crate::backend) regular: bool,
+    /// The method, for messages.
+    pub(in crate::backend) name: &'static str,
+}
+
+/// What the solutions of up to N lanes are worth, by the equations themselves.
+pub(in crate::backend) trait Truth<const N: usize> {
+    /// Length of the vectors.
+    fn rows(&self) -> usize;
+
+    /// Computes b − A x, and its norms.
+    fn residual(&mut self) -> Result<[f64; N]>;
+
+    /// Puts those residuals in place of the iteration's, in these lanes.
+    fn adopt(&mut self, which: &[bool; N]) -> Result<()>;
+
+    /// The size of the residuals that rounding alone leaves behind.
+    fn rounding(&mut self) -> Result<[f64; N]>;
+}
+
+/// A residual this many roundings of |A||x| large is as small as it gets.
+pub(in crate::backend) const ROUNDINGS: f64 = 16.0;
+
 /// What is known of the lanes' columns.
-pub(super) struct Progress {
+pub(in crate::backend) struct Progress<const N: usize = WIDEST> {
     /// ‖b‖₂.
-    size: PerLane,
+    size: [f64; N],
     /// Residuals when they were last computed from the solution.
-    checked: PerLane,
-    pub(super) active: [bool; WIDEST],
+    checked: [f64; N],
+    pub(in crate::backend) active: [bool; N],
     iterations: usize,
     /// The largest relative residual of what is done.
     worst: f64,
 }
 
-/// b, x, the residual of the iteration, and room for a vector.
-pub(super) type Vectors<'v, const W: usize> = (
-    &'v [[f64; W]],
-    &'v [[f64; W]],
-    &'v mut [[f64; W]],
-    &'v mut [[f64; W]],
-);
-
-impl Progress {
+impl<const N: usize> Progress<N> {
     /// For right-hand sides of this size.
-    pub(super) fn new(size: PerLane) -> Self {
+    pub(in crate::backend) fn new(size: [f64; N]) -> Self {
         Self {
             size,
             checked: size,
@@ -47,24 +67,24 @@ impl Progress {
     }
 
     /// Starts from solutions that leave these residuals; some may be right already.
-    pub(super) fn begin<T>(&mut self, system: &System<'_, T>, residual: &PerLane) {
+    pub(in crate::backend) fn begin(&mut self, tolerance: f64, residual: &[f64; N]) {
         self.checked = *residual;
         for (l, &residual) in residual.iter().enumerate() {
-            if self.active[l] && residual <= system.tolerance * self.size[l] {
+            if self.active[l] && residual <= tolerance * self.size[l] {
                 self.finish(l, residual);
             }
         }
     }
 
     /// Lanes that are not done.
-    pub(super) fn unfinished(&self) -> usize {
+    pub(in crate::backend) fn unfinished(&self) -> usize {
         self.active.iter().filter(|&&active| active).count()
     }
 
     /// Counts an iteration of so many products; fails when there were too many.
-    pub(super) fn count<T>(&mut self, system: &System<'_, T>, products: usize) -> Result<()> {
-        if (self.iterations + 1) * products > system.products {
-            return Err(self.stagnation(system.name));
+    pub(in crate::backend) fn count(&mut self, criteria: &Criteria, products: usize) -> Result<()> {
+        if (self.iterations + 1) * products > criteria.products {
+            return Err(self.stagnation(criteria.name));
         }
         self.iterations += 1;
         Ok(())
@@ -73,41 +93,42 @@ impl Progress {
     /// Looks at columns whose residual seems small enough (or is no number): those that are right are done. The
     /// others shall go on from their true residual, which is put in place of that of the iteration and its size in
     /// place of what it seemed, and are returned.
-    pub(super) fn judge<T: Real, const W: usize>(
+    pub(in crate::backend) fn judge(
         &mut self,
-        system: &System<'_, T>,
-        seems: &mut PerLane,
-        (b, x, r, work): Vectors<'_, W>,
-    ) -> Result<[bool; WIDEST]> {
-        let small = |l: usize, r: f64| r <= system.tolerance * self.size[l];
-        let mut again: [bool; WIDEST] =
+        criteria: &Criteria,
+        seems: &mut [f64; N],
+        truth: &mut impl Truth<N>,
+    ) -> Result<[bool; N]> {
+        let tolerance = criteria.tolerance;
+        let small = |l: usize, r: f64| r <= tolerance * self.size[l];
+        let mut again: [bool; N] =
             std::array::from_fn(|l| self.active[l] && (small(l, seems[l]) || seems[l].is_nan()));
-        if again == [false; WIDEST] {
+        if again == [false; N] {
             return Ok(again);
         }
-        let found = system.residual(b, (x, work));
-        for l in 0..W {
-            if again[l] && found[l] <= system.tolerance * self.size[l] {
+        let found = truth.residual()?;
+        for l in 0..N {
+            if again[l] && found[l] <= tolerance * self.size[l] {
                 self.finish(l, found[l]);
                 again[l] = false;
             }
         }
-        if again == [false; WIDEST] {
+        if again == [false; N] {
             return Ok(again);
         }
-        copy_lanes(r, work, &again);
-        let rounding = system.rounding((x, work));
+        truth.adopt(&again)?;
+        let rounding = truth.rounding()?;
         let unfinished = again;
-        for l in (0..W).filter(|&l| unfinished[l]) {
+        for l in (0..N).filter(|&l| unfinished[l]) {
             seems[l] = found[l];
             let last = std::mem::replace(&mut self.checked[l], found[l]);
             let improved = found[l] <= LEAST_PROGRESS * last;
-            let most = HOPEFUL * self.size[l] / (b.len() as f64).sqrt();
-            if found[l] <= rounding[l] && (system.regular || found[l] <= most) {
+            let most = HOPEFUL * self.size[l] / (truth.rows() as f64).sqrt();
+            if found[l] <= rounding[l] && (criteria.regular || found[l] <= most) {
                 self.finish(l, found[l]);
                 again[l] = false;
             } else if !improved {
-                return Err(self.stagnation(system.name));
+                return Err(self.stagnation(criteria.name));
             }
         }
         Ok(again)
@@ -119,7 +140,7 @@ impl Progress {
     }
 
     /// Passes to these of the lanes.
-    pub(super) fn narrow(&mut self, keep: &[usize]) {
+    pub(in crate::backend) fn narrow(&mut self, keep: &[usize]) {
         self.size = kept(self.size, keep, 0.0);
         self.checked = kept(self.checked, keep, 0.0);
         self.active = std::array::from_fn(|l| l < keep.len());
@@ -130,7 +151,7 @@ impl Progress {
             r if r.is_nan() => f64::INFINITY,
             r => r,
         };
-        let active = (0..WIDEST).filter(|&l| self.active[l]);
+        let active = (0..N).filter(|&l| self.active[l]);
         Error::Stagnation {
             solver,
             iterations: self.iterations,
@@ -138,7 +159,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn stats(&self) -> SolveStats {
+    pub(in crate::backend) fn stats(&self) -> SolveStats {
         SolveStats {
             residual: self.worst,
             amplification: 0.0,

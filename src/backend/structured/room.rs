@@ -118,6 +118,10 @@ pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
 }
 
 /// What these of the lanes have, in order, and `rest` for all others.
-pub(super) fn kept<V: Copy>(values: [V; WIDEST], keep: &[usize], rest: V) -> [V; WIDEST] {
+pub(in crate::backend) fn kept<V: Copy, const N: usize>(
+    values: [V; N],
+    keep: &[usize],
+    rest: V,
+) -> [V; N] {
     std::array::from_fn(|l| keep.get(l).map_or(rest, |&kept| values[kept]))
 }

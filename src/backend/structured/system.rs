@@ -1,9 +1,11 @@
 //! What the iterative solvers iterate on: a stencil, one side of it, a preconditioner, and when to be content.
 
 use super::dilu::Dilu;
-use super::lanes::{PerLane, squares};
+use super::lanes::{PerLane, copy_lanes, squares};
 use super::multigrid::Multigrid;
-use super::room::{Coarse, wide_mut};
+use super::progress::{Criteria, ROUNDINGS, Truth};
+use super::room::{Coarse, WIDEST, wide_mut};
+use crate::error::Result;
 use crate::operator::{Real, Side, Stencil};
 
 /// An approximate inverse, in the precision of T.
@@ -17,18 +19,36 @@ pub(super) struct System<'a, T> {
     pub(super) stencil: &'a Stencil,
     pub(super) side: Side,
     pub(super) precondition: &'a Precondition<T>,
-    /// ‖b − Ax‖₂ / ‖b‖₂ that is asked for.
-    pub(super) tolerance: f64,
-    /// Most products with A.
-    pub(super) products: usize,
-    /// Whether the matrix is regular by construction, whatever it does to a right-hand side.
-    pub(super) regular: bool,
-    /// The method, for messages.
-    pub(super) name: &'static str,
+    pub(super) criteria: Criteria,
 }
 
-/// A residual this many roundings of |A||x| large is as small as it gets.
-const ROUNDINGS: f64 = 16.0;
+/// b, x, the residual of an iteration, and room for a vector.
+pub(super) struct Solution<'s, T, const W: usize> {
+    pub(super) system: &'s System<'s, T>,
+    pub(super) b: &'s [[f64; W]],
+    pub(super) x: &'s [[f64; W]],
+    pub(super) r: &'s mut [[f64; W]],
+    pub(super) work: &'s mut [[f64; W]],
+}
+
+impl<T: Real, const W: usize> Truth<WIDEST> for Solution<'_, T, W> {
+    fn rows(&self) -> usize {
+        self.b.len()
+    }
+
+    fn residual(&mut self) -> Result<PerLane> {
+        Ok(self.system.residual(self.b, (self.x, self.work)))
+    }
+
+    fn adopt(&mut self, which: &[bool; WIDEST]) -> Result<()> {
+        copy_lanes(self.r, self.work, which);
+        Ok(())
+    }
+
+    fn rounding(&mut self) -> Result<PerLane> {
+        Ok(self.system.rounding((self.x, self.work)))
+    }
+}
 
 impl<T: Real> System<'_, T> {
     /// x ← an approximation of A⁻¹ b.

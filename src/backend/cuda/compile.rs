@@ -1,0 +1,154 @@
+//! The kernels, compiled for a device when it is opened.
+//!
+//! Machine code for the very processor is asked for, not PTX, which a driver older than the compiler would refuse.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char};
+use std::sync::{Mutex, PoisonError};
+
+use cudarc::nvrtc::result::{self, NvrtcError};
+use cudarc::nvrtc::{Ptx, sys};
+
+use crate::error::{Error, Result};
+
+/// What every kernel file builds upon stands first.
+const SOURCES: [&str; 6] = [
+    include_str!("kernels/numbers.cu"),
+    include_str!("kernels/stencil.cu"),
+    include_str!("kernels/cycle.cu"),
+    include_str!("kernels/krylov.cu"),
+    include_str!("kernels/batch.cu"),
+    include_str!("kernels/sparse.cu"),
+];
+
+/// Names of the kernels.
+pub(super) const KERNELS: [&str; 43] = [
+    "collect",
+    "image_f",
+    "image_d",
+    "residual",
+    "magnitude",
+    "total_f",
+    "total_d",
+    "clear_f",
+    "clear_d",
+    "relax_f",
+    "relax_d",
+    "restrict_f",
+    "restrict_d",
+    "prolong_f",
+    "prolong_d",
+    "dense_f",
+    "dense_d",
+    "bicgstab_begin",
+    "bicgstab_aim",
+    "bicgstab_damp",
+    "bicgstab_end",
+    "gradients_begin",
+    "gradients_turn",
+    "gradients_aim",
+    "gradients_end",
+    "gradients_advance",
+    "turn_f",
+    "turn_d",
+    "descend_f",
+    "descend_d",
+    "advance_f",
+    "advance_d",
+    "round_f",
+    "round_d",
+    "along_f",
+    "along_d",
+    "conjugate_f",
+    "conjugate_d",
+    "interleave",
+    "separate",
+    "narrow",
+    "copy_lanes",
+    "squares",
+];
+
+/// Contraction would change bits that the processor's kernels have, and saves nothing where memory is the limit.
+const OPTIONS: [&str; 2] = ["--fmad=false", "--std=c++17"];
+
+/// The kernels for processors of this capability.
+pub(super) fn image((major, minor): (i32, i32)) -> Result<Ptx> {
+    static KNOWN: Mutex<Option<HashMap<(i32, i32), Vec<u8>>>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    if let Some(image) = known.get(&(major, minor)) {
+        return Ok(Ptx::from_binary(image.clone()));
+    }
+    let image = machine_code(&format!("sm_{major}{minor}"))?;
+    known.insert((major, minor), image.clone());
+    Ok(Ptx::from_binary(image))
+}
+
+/// The kernels as machine code for a processor.
+pub(super) fn machine_code(processor: &str) -> Result<Vec<u8>> {
+    // SAFETY: looks whether a library can be loaded, which runs no code but the library's own start.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(Error::Device {
+            what: "the CUDA compiler (libnvrtc)",
+            detail: "it is not installed on this machine, or LD_LIBRARY_PATH does not lead to it; it comes with the CUDA \
+                     toolkit, or with the Python package nvidia-cuda-nvrtc"
+                .into(),
+        });
+    }
+    let program = Program::new()?;
+    let mut options = OPTIONS.map(String::from).to_vec();
+    options.push(format!("--gpu-architecture={processor}"));
+    // SAFETY: the program is alive.
+    let compiled = unsafe { result::compile_program(program.0, &options) };
+    compiled.map_err(|e| program.refused(e))?;
+    program.machine_code().map_err(|e| program.refused(e))
+}
+
+/// The text of all kernels.
+pub(super) fn text() -> String {
+    SOURCES.join("\n")
+}
+
+struct Program(sys::nvrtcProgram);
+
+impl Program {
+    fn new() -> Result<Self> {
+        let unusable = |detail: String| Error::Device {
+            what: "the CUDA compiler (libnvrtc)",
+            detail,
+        };
+        let text = CString::new(text()).map_err(|e| unusable(e.to_string()))?;
+        let program = result::create_program(&text, Some(c"pullback.cu"));
+        program.map(Self).map_err(|e| unusable(e.to_string()))
+    }
+
+    fn machine_code(&self) -> std::result::Result<Vec<u8>, NvrtcError> {
+        let mut size = 0;
+        // SAFETY: the program is alive, and the room is as large as the library says.
+        unsafe {
+            sys::nvrtcGetCUBINSize(self.0, &raw mut size).result()?;
+            let mut code = vec![0_u8; size];
+            sys::nvrtcGetCUBIN(self.0, code.as_mut_ptr().cast::<c_char>()).result()?;
+            Ok(code)
+        }
+    }
+
+    /// The error with what the compiler had to say.
+    fn refused(&self, error: NvrtcError) -> Error {
+        // SAFETY: the program is alive.
+        let log = unsafe { result::get_program_log(self.0) }.unwrap_or_default();
+        let bytes: Vec<u8> = log.iter().map(|&c| c as u8).collect();
+        let log = CStr::from_bytes_until_nul(&bytes).unwrap_or_default();
+        Error::Device {
+            what: "the compilation of the kernels",
+            detail: format!("{error}\n{}", log.to_string_lossy().trim()),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: made once, by `new`, and used no more.
+        let _ = unsafe { result::destroy_program(self.0) };
+    }
+}

@@ -1,0 +1,371 @@
+//! A device, its memory, and its kernels: everything here that is unsafe, behind functions that are not.
+//!
+//! All work goes through one stream, in order, under a lock that a solve holds: no two of them interleave, and nothing
+//! is freed before what uses it has run.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys::{self, CUresult, CUstreamCaptureMode};
+use cudarc::driver::{
+    CudaContext, CudaFunction, CudaGraph, CudaStream, DeviceRepr, LaunchConfig, PushKernelArg,
+};
+
+use super::compile;
+use crate::error::{Error, Result};
+
+/// An address in the memory of the device; 0 for none.
+pub(super) type Pointer = u64;
+
+/// One side of a stencil as the kernels see it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows {
+    pub(super) centre: Pointer,
+    pub(super) lower: [Pointer; 3],
+    pub(super) upper: [Pointer; 3],
+    pub(super) inverse: Pointer,
+    pub(super) shape: [u32; 3],
+    pub(super) cells: u32,
+}
+
+/// A matrix compressed by rows as the kernels see it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compressed {
+    pub(super) starts: Pointer,
+    pub(super) columns: Pointer,
+    pub(super) values: Pointer,
+    pub(super) rows: u32,
+    pub(super) padding: u32,
+}
+
+/// A hyperplane of a sweep.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plane {
+    pub(super) plane: u32,
+    pub(super) first: u32,
+    pub(super) corner: u32,
+}
+
+/// A number of a column for every lane.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places(pub(super) [u32; super::MOST_LANES]);
+
+// SAFETY: plain numbers in the layout of the structures of the same name in the kernels.
+unsafe impl DeviceRepr for Rows {}
+// SAFETY: likewise.
+unsafe impl DeviceRepr for Compressed {}
+// SAFETY: likewise.
+unsafe impl DeviceRepr for Plane {}
+// SAFETY: likewise.
+unsafe impl DeviceRepr for Places {}
+
+/// What a kernel takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arg {
+    Pointer(Pointer),
+    Count(u32),
+    Mask(u64),
+    Double(f64),
+    Single(f32),
+    Rows(Rows),
+    Compressed(Compressed),
+    Plane(Plane),
+    Places(Places),
+}
+
+/// Blocks along x and y, and threads of a block likewise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) blocks: (u32, u32),
+    pub(super) threads: (u32, u32),
+}
+
+/// A device with its kernels.
+pub(super) struct Device {
+    context: Arc<CudaContext>,
+    stream: Arc<CudaStream>,
+    kernels: HashMap<&'static str, CudaFunction>,
+    name: String,
+    order: Mutex<()>,
+}
+
+/// Memory of a device; what it holds at first is nothing that may be read.
+pub(super) struct Buffer {
+    device: Arc<Device>,
+    pub(super) at: Pointer,
+    bytes: usize,
+}
+
+/// Work that is sent to the device as a whole.
+pub(super) struct Graph(CudaGraph);
+
+// SAFETY: graphs are launched and dropped by whoever holds the lock of their device, one thread at a time.
+unsafe impl Send for Graph {}
+
+impl Device {
+    /// Opens a device and compiles the kernels for it.
+    pub(super) fn open(ordinal: usize) -> Result<Arc<Self>> {
+        // SAFETY: looks whether a library can be loaded, which runs no code but the library's own start.
+        if !unsafe { sys::is_culib_present() } {
+            return Err(Error::Device {
+                what: "the CUDA driver (libcuda)",
+                detail:
+                    "it is not installed on this machine, or LD_LIBRARY_PATH does not lead to it"
+                        .into(),
+            });
+        }
+        let count = CudaContext::device_count().map_err(|e| failed("the CUDA driver", &e))?;
+        if ordinal >= usize::try_from(count).unwrap_or(0) {
+            return Err(Error::Device {
+                what: "a CUDA device",
+                detail: format!("number {ordinal} was asked for, and there are {count}"),
+            });
+        }
+        let opened = |e: DriverError| failed("a CUDA device", &e);
+        let context = CudaContext::new(ordinal).map_err(opened)?;
+        // SAFETY: everything runs on one stream, so there is nothing for events to order.
+        unsafe { context.disable_event_tracking() };
+        let capability = context.compute_capability().map_err(opened)?;
+        let module = context
+            .load_module(compile::image(capability)?)
+            .map_err(|e| failed("the kernels compiled for the device", &e))?;
+        let load = |name: &&'static str| Ok((*name, module.load_function(name)?));
+        let kernels = compile::KERNELS
+            .iter()
+            .map(load)
+            .collect::<std::result::Result<_, _>>();
+        Ok(Arc::new(Self {
+            stream: context.new_stream().map_err(opened)?,
+            name: context.name().map_err(opened)?,
+            kernels: kernels.map_err(|e| failed("a kernel", &e))?,
+            context,
+            order: Mutex::new(()),
+        }))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// For as long as the guard lives nobody else sends work.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that are free.
+    pub(super) fn free_memory(&self) -> Result<usize> {
+        let info = self.context.mem_get_info();
+        info.map(|(free, _)| free)
+            .map_err(|e| failed("the memory of the device", &e))
+    }
+
+    /// So many bytes of memory, for the `what` of a matrix with so many rows.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        bytes: usize,
+        (what, size): (&'static str, usize),
+    ) -> Result<Buffer> {
+        self.bind()?;
+        let bytes = bytes.max(1);
+        // SAFETY: the memory is freed once, when the buffer is dropped.
+        match unsafe { result::malloc_sync(bytes) } {
+            Ok(at) => Ok(Buffer {
+                device: Arc::clone(self),
+                at,
+                bytes,
+            }),
+            Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => Err(Error::OutOfMemory {
+                what,
+                size,
+                needed: Some(bytes),
+                limit: self.free_memory().ok(),
+            }),
+            Err(e) => Err(failed("the memory of the device", &e)),
+        }
+    }
+
+    /// A buffer with these numbers.
+    pub(super) fn store<T: Copy>(
+        self: &Arc<Self>,
+        numbers: &[T],
+        whose: (&'static str, usize),
+    ) -> Result<Buffer> {
+        let buffer = self.take(size_of_val(numbers), whose)?;
+        self.upload(numbers, &buffer, 0)?;
+        Ok(buffer)
+    }
+
+    /// buffer ← numbers, from this byte on.
+    pub(super) fn upload<T: Copy>(&self, numbers: &[T], to: &Buffer, offset: usize) -> Result<()> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        to.check(offset, size_of_val(numbers));
+        self.bind()?;
+        // SAFETY: the range lies in a live buffer, and pageable memory is read before the call returns.
+        let sent = unsafe {
+            result::memcpy_htod_async(to.at + offset as u64, numbers, self.stream.cu_stream())
+        };
+        sent.map_err(|e| failed("a copy to the device", &e))
+    }
+
+    /// numbers ← buffer, from this byte on, once all that was sent has run.
+    pub(super) fn download<T: Copy>(
+        &self,
+        from: &Buffer,
+        offset: usize,
+        numbers: &mut [T],
+    ) -> Result<()> {
+        from.check(offset, size_of_val(numbers));
+        self.bind()?;
+        let stream = self.stream.cu_stream();
+        // SAFETY: the range lies in a live buffer, and the slice lives until the stream has been waited for.
+        let sent = unsafe { result::memcpy_dtoh_async(numbers, from.at + offset as u64, stream) };
+        sent.and_then(|()| self.stream.synchronize())
+            .map_err(|e| failed("work on the device", &e))
+    }
+
+    /// Copies within the memory of the device.
+    pub(super) fn copy(
+        &self,
+        (from, source): (&Buffer, usize),
+        (to, target): (&Buffer, usize),
+        bytes: usize,
+    ) -> Result<()> {
+        from.check(source, bytes);
+        to.check(target, bytes);
+        self.bind()?;
+        let (from, to) = (from.at + source as u64, to.at + target as u64);
+        // SAFETY: both ranges lie in live buffers.
+        let sent = unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) };
+        sent.map_err(|e| failed("a copy on the device", &e))
+    }
+
+    /// The first bytes of a buffer ← 0.
+    pub(super) fn clear(&self, buffer: &Buffer, bytes: usize) -> Result<()> {
+        buffer.check(0, bytes);
+        self.bind()?;
+        // SAFETY: the range lies in a live buffer.
+        let sent = unsafe { result::memset_d8_async(buffer.at, 0, bytes, self.stream.cu_stream()) };
+        sent.map_err(|e| failed("clearing memory on the device", &e))
+    }
+
+    /// Sends a kernel. The pointers among the arguments must lead to buffers as long as the kernel's comment says;
+    /// only the passes beside this file call it.
+    pub(super) fn launch(&self, kernel: &'static str, shape: Shape, args: &[Arg]) -> Result<()> {
+        let function = self.kernels.get(kernel).ok_or_else(|| Error::Device {
+            what: "a kernel",
+            detail: format!("there is none of the name {kernel}"),
+        })?;
+        let mut builder = self.stream.launch_builder(function);
+        for arg in args {
+            match arg {
+                Arg::Pointer(value) | Arg::Mask(value) => builder.arg(value),
+                Arg::Count(value) => builder.arg(value),
+                Arg::Double(value) => builder.arg(value),
+                Arg::Single(value) => builder.arg(value),
+                Arg::Rows(value) => builder.arg(value),
+                Arg::Compressed(value) => builder.arg(value),
+                Arg::Plane(value) => builder.arg(value),
+                Arg::Places(value) => builder.arg(value),
+            };
+        }
+        let config = LaunchConfig {
+            grid_dim: (shape.blocks.0, shape.blocks.1, 1),
+            block_dim: (shape.threads.0, shape.threads.1, 1),
+            shared_mem_bytes: 0,
+        };
+        // SAFETY: the arguments have the types of the kernel's parameters, and buffers outlive all work that was sent,
+        // for freeing waits for it; `passes` keeps both promises.
+        let sent = unsafe { builder.launch(config) };
+        sent.map(|_| ()).map_err(|e| failed(kernel, &e))
+    }
+
+    /// What `work` sends, as a graph, without running it.
+    pub(super) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
+        let refused = |e: DriverError| failed("a graph of kernels", &e);
+        self.bind()?;
+        let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        self.stream.begin_capture(mode).map_err(refused)?;
+        let sent = work();
+        let graph = self.stream.end_capture(sys::CUgraphInstantiate_flags(0));
+        sent?;
+        let graph = graph.map_err(refused)?;
+        graph.map(Graph).ok_or_else(|| Error::Device {
+            what: "a graph of kernels",
+            detail: "nothing was recorded".into(),
+        })
+    }
+
+    /// Sends all of a graph.
+    pub(super) fn replay(&self, graph: &Graph) -> Result<()> {
+        graph
+            .0
+            .launch()
+            .map_err(|e| failed("a graph of kernels", &e))
+    }
+
+    /// Waits until all that was sent has run.
+    pub(super) fn wait(&self) -> Result<()> {
+        self.stream
+            .synchronize()
+            .map_err(|e| failed("work on the device", &e))
+    }
+
+    /// Makes this the device of the calling thread.
+    fn bind(&self) -> Result<()> {
+        self.context
+            .bind_to_thread()
+            .map_err(|e| failed("a CUDA device", &e))
+    }
+}
+
+impl Buffer {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_on(&self, device: &Arc<Device>) -> bool {
+        Arc::ptr_eq(&self.device, device)
+    }
+
+    fn check(&self, offset: usize, bytes: usize) {
+        let fits = offset
+            .checked_add(bytes)
+            .is_some_and(|end| end <= self.bytes);
+        assert!(
+            fits,
+            "{bytes} bytes from {offset} do not lie in a buffer of {}",
+            self.bytes
+        );
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // What cannot be freed is lost with the context; there is nobody to tell.
+        if self.device.bind().is_ok() {
+            // SAFETY: allocated once, by `take`; all work that was sent with it has run.
+            let _ = self
+                .device
+                .stream
+                .synchronize()
+                .and_then(|()| unsafe { result::free_sync(self.at) });
+        }
+    }
+}
+
+fn failed(what: &'static str, error: &DriverError) -> Error {
+    let name = error
+        .error_string()
+        .map(|s| s.to_string_lossy().into_owned());
+    Error::Device {
+        what,
+        detail: name.unwrap_or_else(|_| format!("{:?}", error.0)),
+    }
+}

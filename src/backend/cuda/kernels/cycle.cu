@@ -1,0 +1,118 @@
+// The pieces of a V-cycle.
+
+// Cells of a hyperplane t0 + t1 + t2 = plane, in indices that count from the corner where a sweep begins: within it no
+// cell needs another. Block y takes one t0; the threads along x take its t1.
+struct Plane {
+    u32 plane;
+    // The least t0 that has cells.
+    u32 first;
+    // Bit d: axis d is swept from its upper end.
+    u32 corner;
+};
+
+template <class T> __device__ __forceinline__ bool cell_of(const Rows<T> &a, Plane p, u32 shift, Cell &cell) {
+    const u32 t0 = p.first + blockIdx.y, rest = p.plane - t0, last = a.n[2] - 1;
+    const u32 t1 = (rest > last ? rest - last : 0) + blockIdx.x * (blockDim.x >> shift) + (threadIdx.x >> shift);
+    if (t1 > rest || t1 >= a.n[1]) return false;
+    const u32 t[3] = {t0, t1, rest - t1};
+    for (u32 axis = 0; axis < 3; axis++) cell.i[axis] = p.corner >> axis & 1 ? a.n[axis] - 1 - t[axis] : t[axis];
+    cell.at = (cell.i[0] * a.n[1] + cell.i[1]) * a.n[2] + cell.i[2];
+    return true;
+}
+
+template <class T>
+__device__ __forceinline__ void subtract(T &sum, const T *c, u32 coupling, const T *x, u32 neighbour, u32 lane, u32 shift) {
+    sum = sum - c[coupling] * x[place(neighbour, lane, shift)];
+}
+
+// x_i <- (b_i - sum of a_ij x_j)/d_i on one hyperplane.
+template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Plane p, u32 shift) {
+    const u32 lane = threadIdx.x & ((1u << shift) - 1);
+    Cell cell;
+    if (!cell_of(a, p, shift, cell)) return;
+    const u32 at = cell.at;
+    T sum = b[place(at, lane, shift)];
+    u32 stride = a.n[1] * a.n[2];
+    for (u32 axis = 0; axis < 2; axis++) {
+        if (cell.i[axis] > 0) subtract(sum, a.lower[axis], at - stride, x, at - stride, lane, shift);
+        if (cell.i[axis] + 1 < a.n[axis]) subtract(sum, a.upper[axis], at, x, at + stride, lane, shift);
+        stride = a.n[2];
+    }
+    const bool below = cell.i[2] > 0, above = cell.i[2] + 1 < a.n[2];
+    // What the sweep has yet to reach comes first, as on the processor.
+    if (p.corner >> 2 & 1) {
+        if (below) subtract(sum, a.lower[2], at - 1, x, at - 1, lane, shift);
+        if (above) subtract(sum, a.upper[2], at, x, at + 1, lane, shift);
+    } else {
+        if (above) subtract(sum, a.upper[2], at, x, at + 1, lane, shift);
+        if (below) subtract(sum, a.lower[2], at - 1, x, at - 1, lane, shift);
+    }
+    x[place(at, lane, shift)] = sum * a.inverse[at];
+}
+
+// coarse <- sums of b - A x over aggregates of 2x2x2 cells, cell by cell in order.
+template <class T>
+__device__ void restrict_residual(const Rows<T> &a, const T *b, const T *x, T *coarse, u32 shift) {
+    const u32 m[3] = {(a.n[0] + 1) / 2, (a.n[1] + 1) / 2, (a.n[2] + 1) / 2};
+    EACH_CELL(m[0] * m[1] * m[2]) {
+        const u32 line = at / m[2], corner[3] = {2 * (line / m[1]), 2 * (line % m[1]), 2 * (at % m[2])};
+        T sum = (T)0;
+        for (u32 child = 0; child < 8; child++) {
+            Cell cell = {0, {corner[0] + (child >> 2), corner[1] + (child >> 1 & 1), corner[2] + (child & 1)}};
+            if (cell.i[0] >= a.n[0] || cell.i[1] >= a.n[1] || cell.i[2] >= a.n[2]) continue;
+            cell.at = (cell.i[0] * a.n[1] + cell.i[1]) * a.n[2] + cell.i[2];
+            sum = sum + (b[place(cell.at, lane, shift)] - row_times(a, cell, x, lane, shift));
+        }
+        coarse[place(at, lane, shift)] = sum;
+    }
+}
+
+// x <- x + s times the coarse value of the aggregate.
+template <class T> __device__ void prolong(const Rows<T> &a, const T *coarse, T *x, T s, u32 shift) {
+    const u32 m1 = (a.n[1] + 1) / 2, m2 = (a.n[2] + 1) / 2;
+    EACH_CELL(a.cells) {
+        const Cell cell = cell_at(a, at);
+        const u32 parent = (cell.i[0] / 2 * m1 + cell.i[1] / 2) * m2 + cell.i[2] / 2;
+        const u64 here = place(at, lane, shift);
+        x[here] = x[here] + s * coarse[place(parent, lane, shift)];
+    }
+}
+
+// x <- 0.
+template <class T> __device__ void clear(T *x, u32 cells, u32 shift) {
+    EACH_CELL(cells) { x[place(at, lane, shift)] = (T)0; }
+}
+
+// x <- a dense matrix times b; its transpose where rows are one apart.
+template <class T>
+__device__ void dense_times(const T *matrix, const T *b, T *x, u32 n, u32 between_rows, u32 between_columns, u32 shift) {
+    EACH_CELL(n) {
+        T sum = (T)0;
+        for (u32 j = 0; j < n; j++) sum = sum + matrix[at * between_rows + j * between_columns] * b[place(j, lane, shift)];
+        x[place(at, lane, shift)] = sum;
+    }
+}
+
+#define CYCLE(T, suffix)                                                                                       \
+    extern "C" __global__ void __launch_bounds__(THREADS) clear_##suffix(T *x, u32 cells, u32 shift) {         \
+        clear(x, cells, shift);                                                                                \
+    }                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
+    relax_##suffix(Rows<T> a, const T *b, T *x, Plane plane, u32 shift) {                                      \
+        relax(a, b, x, plane, shift);                                                                          \
+    }                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
+    restrict_##suffix(Rows<T> a, const T *b, const T *x, T *coarse, u32 shift) {                               \
+        restrict_residual(a, b, x, coarse, shift);                                                             \
+    }                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
+    prolong_##suffix(Rows<T> a, const T *coarse, T *x, T s, u32 shift) {                                       \
+        prolong(a, coarse, x, s, shift);                                                                       \
+    }                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
+    dense_##suffix(const T *matrix, const T *b, T *x, u32 n, u32 between_rows, u32 between_columns, u32 shift) { \
+        dense_times(matrix, b, x, n, between_rows, between_columns, shift);                                    \
+    }
+
+CYCLE(float, f)
+CYCLE(double, d)

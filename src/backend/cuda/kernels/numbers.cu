@@ -1,0 +1,83 @@
+// What all kernels share. Vectors are interleaved as on the processor: cell by cell, `1 << shift` numbers side by side,
+// one of every column. Thread x of a block is lane x & (lanes - 1) of row x >> shift, so that neighbouring threads read
+// neighbouring numbers.
+//
+// Kernels do what their twins on the processor do, in the same order, and are compiled without contraction: what is not a
+// sum over cells has the same bits.
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+// Threads of a block in kernels that sum over cells.
+#define THREADS 256
+
+// Scalars of the columns: STRIDE numbers each, one of every lane.
+#define STRIDE 64
+enum Scalar { ACTIVE, FRESH, BLIND, RHO, LAST, ALPHA, OMEGA, BETA, SIZE, SHADOW_SIZE, SCALE, GAUGE, FIRST_SUM, SECOND_SUM };
+
+// One side of a stencil on a box, as `Rows` on the processor, and the reciprocals that sweeps divide by.
+template <class T> struct Rows {
+    const T *centre;
+    const T *lower[3];
+    const T *upper[3];
+    const T *inverse;
+    u32 n[3];
+    u32 cells;
+};
+
+// A cell with its indices along the axes.
+struct Cell {
+    u32 at;
+    u32 i[3];
+};
+
+template <class T> __device__ __forceinline__ Cell cell_at(const Rows<T> &a, u32 at) {
+    const u32 line = at / a.n[2];
+    Cell cell = {at, {line / a.n[1], line % a.n[1], at % a.n[2]}};
+    return cell;
+}
+
+__device__ __forceinline__ u64 place(u32 cell, u32 lane, u32 shift) { return ((u64)cell << shift) + lane; }
+
+// Multiplied numbers and added ones, or those of their absolute values.
+__device__ __forceinline__ double times(double c, double x) { return c * x; }
+__device__ __forceinline__ float times(float c, float x) { return c * x; }
+__device__ __forceinline__ double times(double c, float x) { return c * (double)x; }
+__device__ __forceinline__ double modulus(double c, double x) { return fabs(c) * fabs(x); }
+
+// The power of two that brings a number of this size near 1.
+__device__ __forceinline__ double scale_of(double size) {
+    const long long exponent = (__double_as_longlong(size) >> 52) & 0x7ff;
+    long long inverse = 0x7fe - exponent;
+    inverse = inverse < 1 ? 1 : (inverse > 0x7fd ? 0x7fd : inverse);
+    return __longlong_as_double(inverse << 52);
+}
+
+// Sums over the rows of a block, lane by lane, in an order that depends on nothing but the size of the block.
+__device__ __forceinline__ void add_rows(double *shared, u32 shift) {
+    for (u32 rows = (blockDim.x >> shift) / 2; rows > 0; rows /= 2) {
+        __syncthreads();
+        if (threadIdx.x < (rows << shift)) shared[threadIdx.x] += shared[threadIdx.x + (rows << shift)];
+    }
+    __syncthreads();
+}
+
+// Leaves the sum over this block of a number of every thread among the partial sums of quantity `which`.
+__device__ __forceinline__ void leave_sum(double number, u32 which, double *partial, u32 shift) {
+    __shared__ double shared[THREADS];
+    __syncthreads();
+    shared[threadIdx.x] = number;
+    add_rows(shared, shift);
+    if (threadIdx.x >> shift == 0) partial[(((u64)which * gridDim.x + blockIdx.x) << shift) + threadIdx.x] = shared[threadIdx.x];
+}
+
+// out <- factor times the sum of what so many blocks left, in order of their numbers; a block for every quantity.
+extern "C" __global__ void collect(const double *partial, double *out, double factor, u32 blocks, u32 shift) {
+    __shared__ double shared[THREADS];
+    const u32 lane = threadIdx.x & ((1u << shift) - 1), row = threadIdx.x >> shift, rows = blockDim.x >> shift;
+    double sum = 0.0;
+    for (u32 block = row; block < blocks; block += rows) sum += partial[(((u64)blockIdx.x * blocks + block) << shift) + lane];
+    shared[threadIdx.x] = sum;
+    add_rows(shared, shift);
+    if (row == 0) out[blockIdx.x * STRIDE + lane] = factor * shared[threadIdx.x];
+}

@@ -1,0 +1,109 @@
+// Products with a stencil.
+
+// The row of a cell times x; the order is that of the processor: the cell, below and above along the first two axes,
+// below and above along the last.
+#define ADD_NEIGHBOURS(TERM)                                                                                   \
+    u32 stride = a.n[1] * a.n[2];                                                                              \
+    for (u32 axis = 0; axis < 3; axis++) {                                                                     \
+        if (cell.i[axis] > 0)                                                                                  \
+            sum = sum + TERM(a.lower[axis][cell.at - stride], x[place(cell.at - stride, lane, shift)]);        \
+        if (cell.i[axis] + 1 < a.n[axis])                                                                      \
+            sum = sum + TERM(a.upper[axis][cell.at], x[place(cell.at + stride, lane, shift)]);                 \
+        stride = axis == 0 ? a.n[2] : 1;                                                                       \
+    }
+
+template <class T, class S>
+__device__ __forceinline__ T row_times(const Rows<T> &a, Cell cell, const S *x, u32 lane, u32 shift) {
+    T sum = (T)0 + times(a.centre[cell.at], x[place(cell.at, lane, shift)]);
+    ADD_NEIGHBOURS(times)
+    return sum;
+}
+
+__device__ __forceinline__ double row_modulus(const Rows<double> &a, Cell cell, const double *x, u32 lane, u32 shift) {
+    double sum = 0.0 + modulus(a.centre[cell.at], x[place(cell.at, lane, shift)]);
+    ADD_NEIGHBOURS(modulus)
+    return sum;
+}
+
+// Runs the body for the cells of this thread.
+#define EACH_CELL(cells)                                                                                       \
+    const u32 lane = threadIdx.x & ((1u << shift) - 1), rows = blockDim.x >> shift;                            \
+    for (u32 at = blockIdx.x * rows + (threadIdx.x >> shift); at < (cells); at += gridDim.x * rows)
+
+// out <- (A x + gauge)/s; sums <with, out> and |out|^2. The gauge is c times the sum of x, where there is one.
+template <class S>
+__device__ void image(const Rows<double> &a, const S *x, double *out, const double *with, const double *__restrict__ scalars,
+                      double *partial, u32 gauged, u32 scaled, u32 shift) {
+    double along = 0.0, square = 0.0;
+    EACH_CELL(a.cells) {
+        double value = row_times(a, cell_at(a, at), x, lane, shift);
+        if (gauged) value += scalars[GAUGE * STRIDE + lane];
+        if (scaled) value *= 1.0 / scalars[SCALE * STRIDE + lane];
+        const u64 here = place(at, lane, shift);
+        out[here] = value;
+        along += with[here] * value;
+        square += value * value;
+    }
+    leave_sum(along, 0, partial, shift);
+    leave_sum(square, 1, partial, shift);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+image_f(Rows<double> a, const float *x, double *out, const double *with, const double *__restrict__ scalars, double *partial,
+        u32 gauged, u32 scaled, u32 shift) {
+    image(a, x, out, with, scalars, partial, gauged, scaled, shift);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+image_d(Rows<double> a, const double *x, double *out, const double *with, const double *__restrict__ scalars, double *partial,
+        u32 gauged, u32 scaled, u32 shift) {
+    image(a, x, out, with, scalars, partial, gauged, scaled, shift);
+}
+
+// out <- b - A x; sums |out|^2.
+extern "C" __global__ void __launch_bounds__(THREADS)
+residual(Rows<double> a, const double *x, double *out, const double *b, const double *__restrict__ scalars, double *partial,
+         u32 gauged, u32 shift) {
+    double square = 0.0;
+    EACH_CELL(a.cells) {
+        double value = row_times(a, cell_at(a, at), x, lane, shift);
+        if (gauged) value += scalars[GAUGE * STRIDE + lane];
+        const u64 here = place(at, lane, shift);
+        value = b[here] - value;
+        out[here] = value;
+        square += value * value;
+    }
+    leave_sum(square, 0, partial, shift);
+}
+
+// Sums the square of |A||x|, with what a gauge adds.
+extern "C" __global__ void __launch_bounds__(THREADS)
+magnitude(Rows<double> a, const double *x, const double *__restrict__ scalars, double *partial, u32 gauged, u32 shift) {
+    double square = 0.0;
+    EACH_CELL(a.cells) {
+        double value = row_modulus(a, cell_at(a, at), x, lane, shift);
+        if (gauged) value += scalars[GAUGE * STRIDE + lane];
+        square += value * value;
+    }
+    leave_sum(square, 0, partial, shift);
+}
+
+// Sums x, or its moduli.
+template <class S> __device__ void total(const S *x, double *partial, u32 cells, u32 moduli, u32 shift) {
+    double sum = 0.0;
+    EACH_CELL(cells) {
+        const double value = (double)x[place(at, lane, shift)];
+        sum += moduli ? fabs(value) : value;
+    }
+    leave_sum(sum, 0, partial, shift);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+total_f(const float *x, double *partial, u32 cells, u32 moduli, u32 shift) {
+    total(x, partial, cells, moduli, shift);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+total_d(const double *x, double *partial, u32 cells, u32 moduli, u32 shift) {
+    total(x, partial, cells, moduli, shift);
+}

@@ -1,0 +1,154 @@
+//! Solves on an NVIDIA GPU, through the CUDA driver that is found when the program runs.
+
+mod columns;
+mod compile;
+mod device;
+mod equations;
+mod factor;
+mod hierarchy;
+mod iterated;
+mod krylov;
+mod passes;
+mod room;
+mod solve;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use self::device::Device;
+use self::equations::Equations;
+use self::factor::OnDevice;
+use self::hierarchy::Hierarchy;
+use self::iterated::Iterated;
+use super::pool::Pool;
+use super::repeated::Repeated;
+use super::structured::iterative::unit;
+use super::structured::multigrid::Multigrid;
+use super::structured::progress::Criteria;
+use super::{Backend, Cpu, Factor, Method};
+use crate::check;
+use crate::error::Result;
+use crate::operator::{Operator, Stencil, View};
+
+/// Most columns side by side on a device.
+const MOST_LANES: usize = 64;
+
+/// Solves on a CUDA device.
+///
+/// Stencils are solved by the iterations of [`Cpu`], BiCGSTAB or conjugate gradients with multigrid, for up to 64 columns
+/// at once, in the precisions that it has; everything else, and columns whose iteration makes no progress, by
+/// [`cpu`](Cuda::cpu). The driver and the compiler of the kernels (libcuda, libnvrtc) are looked for when a device is
+/// opened, so that a program built with the feature `cuda` runs on machines without either.
+///
+/// ```
+/// use pullback::{Cuda, Error};
+/// match Cuda::new(0) {
+///     Ok(cuda) => println!("solving on {cuda}"),
+///     Err(Error::Device { what, detail }) => println!("no GPU: {what}: {detail}"),
+///     Err(e) => return Err(e),
+/// }
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Cuda {
+    /// What the device does not do, with the tolerances and precisions of what it does.
+    pub cpu: Cpu,
+    /// The bytes of the device's memory that the vectors of one solve may take; none for what is free. Batches go through
+    /// in blocks of as many columns as fit.
+    pub memory: Option<usize>,
+    device: Arc<Device>,
+}
+
+impl Cuda {
+    /// The device of this number, from 0.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device), which names what is missing: the driver, the compiler, the device.
+    pub fn new(ordinal: usize) -> Result<Self> {
+        Ok(Self {
+            cpu: Cpu::default(),
+            memory: None,
+            device: Device::open(ordinal)?,
+        })
+    }
+
+    /// The name of the device.
+    pub fn name(&self) -> &str {
+        self.device.name()
+    }
+
+    fn stencil<'a>(&'a self, stencil: &Arc<Stencil>, a: &Operator<'a>) -> Result<OnDevice<'a>> {
+        let definite = a.is_positive_definite();
+        let equations: Box<dyn Equations> = if self.cpu.cycles.is_single(stencil, definite) {
+            Box::new(self.hierarchy::<f32>(stencil, definite)?)
+        } else {
+            Box::new(self.hierarchy::<f64>(stencil, definite)?)
+        };
+        let method = if definite {
+            krylov::Method::ConjugateGradients
+        } else {
+            krylov::Method::BiCgStab
+        };
+        let (again, shared) = (a.share(stencil), Arc::clone(stencil));
+        Ok(OnDevice {
+            cuda: self,
+            iterated: Iterated::new(&self.device, equations, method, self.memory),
+            criteria: Criteria {
+                tolerance: self.cpu.krylov_tolerance,
+                products: self.cpu.krylov_products,
+                regular: a.is_definite_by_construction(),
+                name: method.name(),
+            },
+            method: Method::Named(if definite {
+                "multigrid + conjugate gradients on the GPU"
+            } else {
+                "multigrid + BiCGSTAB on the GPU"
+            }),
+            again: Box::new(move || again.share(&shared)),
+            rescue: OnceLock::new(),
+        })
+    }
+
+    fn hierarchy<T: crate::operator::Real>(
+        &self,
+        stencil: &Arc<Stencil>,
+        definite: bool,
+    ) -> Result<Hierarchy> {
+        let multigrid = Multigrid::<T>::new(stencil, definite, unit(stencil));
+        Hierarchy::new(&self.device, stencil, &multigrid)
+    }
+}
+
+impl Backend for Cuda {
+    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+        check::length(
+            "the columns of a matrix to solve with",
+            a.ncols(),
+            a.nrows(),
+        )?;
+        let a = match a.into_block() {
+            Ok((block, count)) => {
+                return Ok(Box::new(Repeated {
+                    rows: block.nrows(),
+                    block: self.factor(block)?,
+                    count,
+                    rooms: Pool::default(),
+                }));
+            }
+            Err(single) => single,
+        };
+        a.check_finite("a matrix to solve with")?;
+        match a.view() {
+            View::Stencil(stencil) => {
+                let stencil = Arc::clone(stencil);
+                Ok(Box::new(self.stencil(&stencil, &a)?))
+            }
+            _ => self.cpu.factor(a),
+        }
+    }
+}
+
+impl fmt::Display for Cuda {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

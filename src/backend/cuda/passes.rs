@@ -1,0 +1,272 @@
+//! Kernels with their arguments, as the solvers speak of them.
+//!
+//! Every pass here sends one kernel with pointers to vectors of as many numbers as the matrix has rows times the lanes
+//! of the room that they belong to; that is what keeps [`Device::launch`] safe.
+
+use std::sync::Arc;
+
+use super::device::{Arg, Device, Pointer, Shape};
+use crate::error::Result;
+
+/// Threads of a block; the kernels know this number.
+pub(super) const THREADS: u32 = 256;
+/// Most blocks of a kernel that sums. It is the same on all devices, so that sums are.
+pub(super) const MOST_BLOCKS: u32 = 1024;
+/// The side of the tiles of a transposition, and the threads along y there.
+const TILE: u32 = 32;
+const TILE_THREADS: u32 = 8;
+
+/// Scalars of the columns, in the order of the enumeration in the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    Active,
+    Fresh,
+    Blind,
+    Rho,
+    Last,
+    Alpha,
+    Omega,
+    Beta,
+    Size,
+    ShadowSize,
+    Scale,
+    Gauge,
+    FirstSum,
+    SecondSum,
+}
+
+impl Scalar {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::SecondSum as usize + 1;
+
+    /// Where its numbers begin.
+    pub(super) fn start(self) -> usize {
+        self as usize * super::MOST_LANES
+    }
+}
+
+/// The precision of what goes into a preconditioner and comes out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    Single,
+    Double,
+}
+
+impl Width {
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::Single => size_of::<f32>(),
+            Self::Double => size_of::<f64>(),
+        }
+    }
+
+    /// One of two kernels.
+    pub(super) fn of(self, [single, double]: [&'static str; 2]) -> &'static str {
+        match self {
+            Self::Single => single,
+            Self::Double => double,
+        }
+    }
+
+    pub(super) fn number(self, x: f64) -> Arg {
+        match self {
+            Self::Single => Arg::Single(x as f32),
+            Self::Double => Arg::Double(x),
+        }
+    }
+}
+
+/// Where kernels find their lanes and scalars, and leave their sums.
+#[derive(Clone)]
+pub(super) struct Passes {
+    pub(super) device: Arc<Device>,
+    /// There are 2^shift lanes.
+    pub(super) shift: u32,
+    /// Rows of the matrix.
+    pub(super) cells: u32,
+    pub(super) scalars: Pointer,
+    pub(super) partial: Pointer,
+}
+
+impl Passes {
+    /// Blocks for one thread a number, as far as they go.
+    fn blocks(&self, cells: u32) -> u32 {
+        let numbers = u64::from(cells) << self.shift;
+        let blocks = numbers.div_ceil(u64::from(THREADS)).max(1);
+        u32::try_from(blocks).unwrap_or(u32::MAX).min(MOST_BLOCKS)
+    }
+
+    /// A kernel over so many cells; their number and that of the lanes come last.
+    pub(super) fn over(&self, kernel: &'static str, cells: u32, args: &[Arg]) -> Result<()> {
+        let shape = Shape {
+            blocks: (self.blocks(cells), 1),
+            threads: (THREADS, 1),
+        };
+        self.device.launch(kernel, shape, args)
+    }
+
+    /// A kernel over all cells that leaves this many sums, which are put at `FirstSum` and after, times a factor.
+    pub(super) fn sums(&self, kernel: &'static str, args: &[Arg], quantities: u32) -> Result<()> {
+        self.over(kernel, self.cells, args)?;
+        self.collect(quantities, 1.0, Scalar::FirstSum)
+    }
+
+    fn collect(&self, quantities: u32, factor: f64, into: Scalar) -> Result<()> {
+        let target = self.scalars + (into.start() * size_of::<f64>()) as u64;
+        let shape = Shape {
+            blocks: (quantities, 1),
+            threads: (THREADS, 1),
+        };
+        let args = [
+            Arg::Pointer(self.partial),
+            Arg::Pointer(target),
+            Arg::Double(factor),
+            Arg::Count(self.blocks(self.cells)),
+            Arg::Count(self.shift),
+        ];
+        self.device.launch("collect", shape, &args)
+    }
+
+    /// What a gauge c adds: c Σx, or |c| Σ|x|.
+    pub(super) fn gauge(&self, c: f64, x: Pointer, width: Width, moduli: bool) -> Result<()> {
+        let args = [
+            Arg::Pointer(x),
+            Arg::Pointer(self.partial),
+            Arg::Count(self.cells),
+            Arg::Count(moduli.into()),
+            Arg::Count(self.shift),
+        ];
+        self.over(width.of(["total_f", "total_d"]), self.cells, &args)?;
+        let factor = if moduli { c.abs() } else { c };
+        self.collect(1, factor, Scalar::Gauge)
+    }
+
+    /// A kernel over the scalars, lane by lane.
+    pub(super) fn scalar(&self, kernel: &'static str) -> Result<()> {
+        let shape = Shape {
+            blocks: (1, 1),
+            threads: (super::MOST_LANES as u32, 1),
+        };
+        let args = [Arg::Pointer(self.scalars), Arg::Count(self.shift)];
+        self.device.launch(kernel, shape, &args)
+    }
+
+    /// A kernel over vectors and the scalars.
+    pub(super) fn vectors(&self, kernel: &'static str, vectors: &[Pointer]) -> Result<()> {
+        self.over(kernel, self.cells, &self.vector_args(vectors, false))
+    }
+
+    /// The same with this many sums.
+    pub(super) fn vector_sums(
+        &self,
+        kernel: &'static str,
+        vectors: &[Pointer],
+        quantities: u32,
+    ) -> Result<()> {
+        self.sums(kernel, &self.vector_args(vectors, true), quantities)
+    }
+
+    fn vector_args(&self, vectors: &[Pointer], summing: bool) -> Vec<Arg> {
+        let mut args: Vec<Arg> = vectors.iter().map(|&v| Arg::Pointer(v)).collect();
+        args.push(Arg::Pointer(self.scalars));
+        if summing {
+            args.push(Arg::Pointer(self.partial));
+        }
+        args.extend([Arg::Count(self.cells), Arg::Count(self.shift)]);
+        args
+    }
+
+    /// Sums of products of two vectors, by the kernel for their precisions.
+    pub(super) fn along(&self, kernel: &'static str, [a, b]: [Pointer; 2]) -> Result<()> {
+        let args = [
+            Arg::Pointer(a),
+            Arg::Pointer(b),
+            Arg::Pointer(self.partial),
+            Arg::Count(self.cells),
+            Arg::Count(self.shift),
+        ];
+        self.sums(kernel, &args, 1)
+    }
+
+    /// Sums of squares.
+    pub(super) fn squares(&self, x: Pointer) -> Result<()> {
+        let args = [
+            Arg::Pointer(x),
+            Arg::Pointer(self.partial),
+            Arg::Count(self.cells),
+            Arg::Count(self.shift),
+        ];
+        self.sums("squares", &args, 1)
+    }
+
+    /// y ← x in these lanes, or 0 for no x.
+    pub(super) fn copy_lanes(&self, x: Option<Pointer>, y: Pointer, which: &[bool]) -> Result<()> {
+        let mask = which.iter().enumerate().map(|(l, &w)| u64::from(w) << l);
+        let args = [
+            Arg::Pointer(x.unwrap_or(0)),
+            Arg::Pointer(y),
+            Arg::Mask(mask.sum()),
+            Arg::Count(self.cells),
+            Arg::Count(self.shift),
+        ];
+        self.over("copy_lanes", self.cells, &args)
+    }
+
+    /// out ← these lanes of x, of which there are 2^wide.
+    pub(super) fn narrow(
+        &self,
+        x: Pointer,
+        out: Pointer,
+        from: super::device::Places,
+        wide: u32,
+    ) -> Result<()> {
+        let args = [
+            Arg::Pointer(x),
+            Arg::Pointer(out),
+            Arg::Places(from),
+            Arg::Count(self.cells),
+            Arg::Count(wide),
+            Arg::Count(self.shift),
+        ];
+        self.over("narrow", self.cells, &args)
+    }
+
+    /// Interleaves so many columns.
+    pub(super) fn interleave(&self, columns: Pointer, out: Pointer, count: u32) -> Result<()> {
+        let args = [
+            Arg::Pointer(columns),
+            Arg::Pointer(out),
+            Arg::Count(self.cells),
+            Arg::Count(count),
+            Arg::Count(self.shift),
+        ];
+        self.device.launch("interleave", self.tiles(), &args)
+    }
+
+    /// Puts lanes back into columns.
+    pub(super) fn separate(
+        &self,
+        x: Pointer,
+        columns: Pointer,
+        places: super::device::Places,
+    ) -> Result<()> {
+        let args = [
+            Arg::Pointer(x),
+            Arg::Pointer(columns),
+            Arg::Places(places),
+            Arg::Count(self.cells),
+            Arg::Count(self.shift),
+        ];
+        self.device.launch("separate", self.tiles(), &args)
+    }
+
+    fn tiles(&self) -> Shape {
+        Shape {
+            blocks: (
+                self.cells.div_ceil(TILE),
+                (1_u32 << self.shift).div_ceil(TILE),
+            ),
+            threads: (TILE, TILE_THREADS),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Room for one solve of interleaved columns on a device.
+
+use std::sync::Arc;
+
+use super::MOST_LANES;
+use super::device::{Buffer, Device, Graph, Pointer};
+use super::equations::{Equations, Rough};
+use super::krylov::Method;
+use super::passes::{MOST_BLOCKS, Passes, Scalar, THREADS};
+use crate::error::Result;
+use crate::operator::Side;
+
+/// What the room is for, in messages.
+const WHAT: &str = "iterative solve on the device";
+
+/// The vectors of a solve, for a number of lanes that was fixed when it was made and may shrink within it.
+pub(super) struct Room {
+    pub(super) device: Arc<Device>,
+    /// There is room for 2^most lanes.
+    most: u32,
+    cells: usize,
+    /// b, x, r and the others of the method; the last of them is free between two steps.
+    pub(super) exact: Vec<Buffer>,
+    /// What goes into the preconditioner, and what comes out of it.
+    pub(super) rough: Vec<Buffer>,
+    coarse: Vec<Buffer>,
+    pub(super) scalars: Buffer,
+    partial: Buffer,
+    /// A step, for a side and a number of lanes.
+    graphs: Vec<(Side, u32, Graph)>,
+}
+
+/// Bytes a lane takes.
+pub(super) fn bytes_a_lane(equations: &dyn Equations, method: Method) -> usize {
+    let (cells, width) = (equations.cells(), equations.width().bytes());
+    let coarse: usize = equations.room().iter().sum();
+    let exact = method.vectors() * cells * size_of::<f64>();
+    let sums = 2 * MOST_BLOCKS as usize * size_of::<f64>();
+    exact + width * (method.rough() * cells + coarse) + sums
+}
+
+impl Room {
+    pub(super) fn new(
+        device: &Arc<Device>,
+        equations: &dyn Equations,
+        method: Method,
+        most: u32,
+    ) -> Result<Self> {
+        let (cells, lanes) = (equations.cells(), 1_usize << most);
+        let take = |numbers: usize, size: usize| device.take(numbers * lanes * size, (WHAT, cells));
+        let width = equations.width().bytes();
+        let exact = (0..method.vectors()).map(|_| take(cells, size_of::<f64>()));
+        let rough = (0..method.rough()).map(|_| take(cells, width));
+        let coarse = equations.room();
+        let scalars = vec![0.0; Scalar::COUNT * MOST_LANES];
+        Ok(Self {
+            device: Arc::clone(device),
+            most,
+            cells,
+            exact: exact.collect::<Result<_>>()?,
+            rough: rough.collect::<Result<_>>()?,
+            coarse: coarse
+                .into_iter()
+                .map(|n| take(n, width))
+                .collect::<Result<_>>()?,
+            scalars: device.store(&scalars, (WHAT, cells))?,
+            // A block has at least one lane of every thread, so fewer lanes never leave more sums.
+            partial: device.take(sums(lanes), (WHAT, cells))?,
+            graphs: Vec::new(),
+        })
+    }
+
+    /// Whether it has room for just so many lanes.
+    pub(super) fn has(&self, shift: u32) -> bool {
+        self.most == shift
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let vectors = self.exact.iter().chain(&self.rough).chain(&self.coarse);
+        let bytes: usize = vectors.map(Buffer::bytes).sum();
+        bytes + self.partial.bytes()
+    }
+
+    /// Bytes of a vector with so many lanes.
+    pub(super) fn vector(&self, shift: u32) -> usize {
+        (self.cells << shift) * size_of::<f64>()
+    }
+
+    pub(super) fn passes(&self, shift: u32) -> Passes {
+        Passes {
+            device: Arc::clone(&self.device),
+            shift,
+            cells: self.cells as u32,
+            scalars: self.scalars.at,
+            partial: self.partial.at,
+        }
+    }
+
+    /// The vectors of the method.
+    pub(super) fn vectors<const K: usize>(&self) -> [Pointer; K] {
+        std::array::from_fn(|i| self.exact[i].at)
+    }
+
+    /// Sends one step of a method, as a graph that is recorded when it is first needed.
+    pub(super) fn step(
+        &mut self,
+        method: Method,
+        equations: &dyn Equations,
+        (side, shift): (Side, u32),
+    ) -> Result<()> {
+        let known = |(s, l, _): &(Side, u32, Graph)| (*s, *l) == (side, shift);
+        if let Some((.., graph)) = self.graphs.iter().find(|g| known(g)) {
+            return self.device.replay(graph);
+        }
+        let passes = self.passes(shift);
+        let coarse: Vec<Pointer> = self.coarse.iter().map(|b| b.at).collect();
+        let rough = |from: usize, to: usize| Rough {
+            b: self.rough[from].at,
+            x: self.rough[to].at,
+            room: &coarse,
+        };
+        let graph = self.device.record(|| match method {
+            Method::BiCgStab => super::krylov::bicgstab(
+                (&passes, equations, side),
+                self.vectors(),
+                [rough(0, 1), rough(0, 2)],
+            ),
+            Method::ConjugateGradients => super::krylov::conjugate_gradients(
+                (&passes, equations, side),
+                self.vectors(),
+                rough(0, 1),
+            ),
+        })?;
+        self.device.replay(&graph)?;
+        self.graphs.push((side, shift, graph));
+        Ok(())
+    }
+}
+
+/// Bytes of the partial sums of two quantities, for so many lanes.
+fn sums(lanes: usize) -> usize {
+    debug_assert!(lanes <= THREADS as usize);
+    2 * MOST_BLOCKS as usize * lanes * size_of::<f64>()
+}
