@@ -55,7 +55,10 @@ fn solutions_agree_with_the_processor_and_with_another_library() {
                 "{place}: off by {off:e}"
             );
             let apart = stats.iterations.abs_diff(expected.iterations);
-            println!("{place}: {} {} off {off:e} {theirs:e}", stats.iterations, expected.iterations);
+            println!(
+                "{place}: {} {} off {off:e} {theirs:e}",
+                stats.iterations, expected.iterations
+            );
             assert!(
                 apart <= 9,
                 "{place}: {} iterations, not {}",

@@ -22,7 +22,7 @@ const SOURCES: [&str; 6] = [
 ];
 
 /// Names of the kernels.
-pub(super) const KERNELS: [&str; 43] = [
+pub(super) const KERNELS: [&str; 48] = [
     "collect",
     "image_f",
     "image_d",
@@ -66,6 +66,11 @@ pub(super) const KERNELS: [&str; 43] = [
     "narrow",
     "copy_lanes",
     "squares",
+    "sparse_image",
+    "sparse_residual",
+    "sparse_magnitude",
+    "sparse_forward",
+    "sparse_backward",
 ];
 
 /// Contraction would change bits that the processor's kernels have, and saves nothing where memory is the limit.

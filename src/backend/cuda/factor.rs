@@ -12,6 +12,9 @@ use crate::backend::{Backend, Factor, Method, SolveStats, check_batch, check_nea
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
+/// Makes an operator once more.
+pub(super) type Again<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
+
 /// A matrix on a device.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
@@ -19,7 +22,7 @@ pub(super) struct OnDevice<'a> {
     pub(super) criteria: Criteria,
     pub(super) method: Method,
     /// The same matrix once more, for the processor.
-    pub(super) again: Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>,
+    pub(super) again: Again<'a>,
     /// It made ready there, once iteration has failed.
     pub(super) rescue: OnceLock<Box<dyn Factor + 'a>>,
 }

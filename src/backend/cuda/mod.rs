@@ -11,15 +11,19 @@ mod krylov;
 mod passes;
 mod room;
 mod solve;
+mod sparse;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use faer::sparse::SparseColMatRef;
+
 use self::device::Device;
 use self::equations::Equations;
-use self::factor::OnDevice;
+use self::factor::{Again, OnDevice};
 use self::hierarchy::Hierarchy;
 use self::iterated::Iterated;
+use self::sparse::Sparse;
 use super::pool::Pool;
 use super::repeated::Repeated;
 use super::structured::iterative::unit;
@@ -27,7 +31,7 @@ use super::structured::multigrid::Multigrid;
 use super::structured::progress::Criteria;
 use super::{Backend, Cpu, Factor, Method};
 use crate::check;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operator::{Operator, Stencil, View};
 
 /// Most columns side by side on a device.
@@ -83,13 +87,57 @@ impl Cuda {
         } else {
             Box::new(self.hierarchy::<f64>(stencil, definite)?)
         };
+        let (again, shared) = (a.share(stencil), Arc::clone(stencil));
+        let names = [
+            "multigrid + BiCGSTAB on the GPU",
+            "multigrid + conjugate gradients on the GPU",
+        ];
+        let again = Box::new(move || again.share(&shared));
+        Ok(self.on_device(equations, a, (names, again)))
+    }
+
+    fn sparse<'a>(
+        &'a self,
+        m: SparseColMatRef<'_, usize, f64>,
+        a: &Operator<'a>,
+    ) -> Result<OnDevice<'a>> {
+        let equations = Box::new(Sparse::new(&self.device, m)?);
+        let definite = a.is_positive_definite();
+        let matrix = m.to_owned().map_err(|_| Error::OutOfMemory {
+            what: "copy of a sparse matrix",
+            size: m.nrows(),
+            needed: None,
+            limit: None,
+        })?;
+        let again = Box::new(move || {
+            let again = Operator::sparse(matrix.clone());
+            if definite {
+                again.positive_definite()
+            } else {
+                again
+            }
+        });
+        let names = [
+            "DILU + BiCGSTAB on the GPU",
+            "DILU + conjugate gradients on the GPU",
+        ];
+        Ok(self.on_device(equations, a, (names, again)))
+    }
+
+    /// `names` are those without and with positive definiteness.
+    fn on_device<'a>(
+        &'a self,
+        equations: Box<dyn Equations>,
+        a: &Operator<'_>,
+        (names, again): ([&'static str; 2], Again<'a>),
+    ) -> OnDevice<'a> {
+        let definite = a.is_positive_definite();
         let method = if definite {
             krylov::Method::ConjugateGradients
         } else {
             krylov::Method::BiCgStab
         };
-        let (again, shared) = (a.share(stencil), Arc::clone(stencil));
-        Ok(OnDevice {
+        OnDevice {
             cuda: self,
             iterated: Iterated::new(&self.device, equations, method, self.memory),
             criteria: Criteria {
@@ -98,14 +146,10 @@ impl Cuda {
                 regular: a.is_definite_by_construction(),
                 name: method.name(),
             },
-            method: Method::Named(if definite {
-                "multigrid + conjugate gradients on the GPU"
-            } else {
-                "multigrid + BiCGSTAB on the GPU"
-            }),
-            again: Box::new(move || again.share(&shared)),
+            method: Method::Named(names[usize::from(definite)]),
+            again,
             rescue: OnceLock::new(),
-        })
+        }
     }
 
     fn hierarchy<T: crate::operator::Real>(
@@ -142,6 +186,7 @@ impl Backend for Cuda {
                 let stencil = Arc::clone(stencil);
                 Ok(Box::new(self.stencil(&stencil, &a)?))
             }
+            View::Sparse(m) if sparse::suits(m) => Ok(Box::new(self.sparse(m, &a)?)),
             _ => self.cpu.factor(a),
         }
     }
