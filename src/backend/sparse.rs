@@ -119,6 +119,9 @@ impl Direct for SparseLu {
     }
 }
 
+/// Symbolic analyses by minimum degree, and in an order that was given: bits must not depend on what was solved before.
+pub(super) type CholeskyAnalyses = [Analyses<SymbolicCholesky<usize>>; 2];
+
 pub(super) struct SparseCholesky {
     symbolic: Arc<SymbolicCholesky<usize>>,
     values: Vec<f64>,
@@ -128,12 +131,13 @@ impl SparseCholesky {
     /// Eliminates in this order, by minimum degree where there is none.
     pub(super) fn new(
         a: Matrix<'_>,
-        analyses: &Analyses<SymbolicCholesky<usize>>,
+        analyses: &CholeskyAnalyses,
         order: Option<&[usize]>,
         budget: Budget,
     ) -> Result<Self> {
         let no_memory = || out_of_memory(CHOLESKY, a.nrows());
-        let symbolic = analyses.of(a.symbolic(), || {
+        let known = &analyses[usize::from(order.is_some())];
+        let symbolic = known.of(a.symbolic(), || {
             // Columns with the same rows one after another, as faer puts together no others.
             let order = order.map(|order| Tree::new(a.symbolic(), order).order);
             let inverse = order.as_deref().map(inverse);
