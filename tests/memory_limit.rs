@@ -153,6 +153,11 @@ fn estimates() {
         );
         assert!(text.contains("Cpu::memory"), "{text}");
 
+        // What fits as factors leaves room for a solve, and for a panel of a dense matrix in its check.
+        let work = rows * (72 * size_of::<f64>()) + (1 << 10);
+        solve(&limited(needed + work), operator())
+            .unwrap_or_else(|error| panic!("{what} of {rows} rows: {error}"));
+
         let enough = limited(1 << 30);
         // The analysis of the pattern is kept, and counted for itself.
         solve(&enough, operator()).unwrap();
