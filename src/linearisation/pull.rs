@@ -37,7 +37,8 @@ pub(crate) fn blocks(columns: usize) -> impl Iterator<Item = Range<usize>> {
 impl Linearisation<'_> {
     /// Zᵀ W for W = `[make(0..n) | make(n..) | …]`, one transposed solve a column.
     ///
-    /// What a backend keeps stays there through solve and contraction. Where A is repeated, a column is as many for the solver as there are copies, and a block so much narrower.
+    /// What a backend keeps stays there through solve and contraction. Where A is repeated, a column is as many for the
+    /// solver as there are copies, and a block so much narrower.
     ///
     /// # Errors
     /// As for [`adjoint`](Self::adjoint), and those of `make`.
@@ -53,6 +54,11 @@ impl Linearisation<'_> {
         for block in cut(columns, WIDTH.div_ceil(self.copies)) {
             let mut lambda = make(block.clone())?;
             self.check_adjoint(lambda.nrows())?;
+            check::length(
+                "the columns of an adjoint batch",
+                lambda.ncols(),
+                block.len(),
+            )?;
             if let Some(factor) = &self.factor {
                 self.count(Side::Transpose, lambda.ncols());
                 lambda = self.solve_batch(factor.as_ref(), Side::Transpose, lambda)?;
@@ -91,6 +97,19 @@ impl Linearisation<'_> {
         check::length("the rows of an adjoint batch", rows, self.state_dim())
     }
 
+    /// out ← −CᵀΛ, in the coordinates of the chart.
+    pub(super) fn contract(&self, lambda: MatRef<'_, f64>, mut out: MatMut<'_, f64>) -> Result<()> {
+        let c = &self.param_jacobian;
+        if self.chart.is_identity() {
+            c.apply_into(Side::Transpose, lambda, out.rb_mut());
+        } else {
+            let whole = c.apply(Side::Transpose, lambda)?;
+            self.chart.restrict_into(whole.as_ref(), out.rb_mut());
+        }
+        negate(out);
+        Ok(())
+    }
+
     /// The same for the first columns of a batch, of which only the product comes back from where it is.
     fn contract_batch(&self, lambda: Batch, mut out: MatMut<'_, f64>) -> Result<()> {
         let columns = out.ncols();
@@ -105,19 +124,6 @@ impl Linearisation<'_> {
             out.copy_from(whole);
         } else {
             self.chart.restrict_into(whole, out.rb_mut());
-        }
-        negate(out);
-        Ok(())
-    }
-
-    /// out ← −CᵀΛ, in the coordinates of the chart.
-    pub(super) fn contract(&self, lambda: MatRef<'_, f64>, mut out: MatMut<'_, f64>) -> Result<()> {
-        let c = &self.param_jacobian;
-        if self.chart.is_identity() {
-            c.apply_into(Side::Transpose, lambda, out.rb_mut());
-        } else {
-            let whole = c.apply(Side::Transpose, lambda)?;
-            self.chart.restrict_into(whole.as_ref(), out.rb_mut());
         }
         negate(out);
         Ok(())
