@@ -18,8 +18,8 @@ use pullback::{
     Side, Transform, random,
 };
 use support::far::Far;
-use support::singular::{means_singular, singular};
-use support::{Reaction, matrix_gap};
+use support::matrix_gap;
+use support::singular::means_singular;
 
 /// Not the truth, where the residual of the loss would vanish.
 const THETA: [f64; 3] = [9.0, 26.0, 2.5];
@@ -190,17 +190,14 @@ fn descents_keep_batches_away_and_propose_the_same() {
     }
 }
 
-/// At a uniform density lowered probes have the sum zero, and so solutions with the Laplacian of a path.
 #[test]
-fn a_singular_matrix_does_not_hide_behind_a_batch_that_is_away() {
-    let (_, laplacian) = singular().pop().unwrap();
-    let mut model = Reaction::new(6, 2, 1);
-    model.coupling = laplacian;
-    let grid = Grid::new(&[(0.0, 1.0, 6)]).unwrap();
-    let (far, w2) = (Far::default(), Wasserstein2::new(&grid));
-    let z = Linearisation::new(&model, &[0.0; 6], &[0.2; 2], &far).unwrap();
-    let root = w2.at(&[1.0; 6], &far).unwrap();
+fn what_the_probe_says_alone_is_heard() {
+    let problem = problem();
+    let (far, w2) = (Far::default(), Wasserstein2::new(&problem.grid));
+    let z = problem.linearisation(&far);
+    let root = w2.at(&problem.rho, &far).unwrap();
     let probes = Probes::new(ProbeKind::Signs, root.lifted_dim(), 3, 5).unwrap();
+    far.account.doubts.store(true, Ordering::Relaxed);
     let outcome = Sketch::new(&z, root.as_ref(), &probes);
     assert!(outcome.is_err_and(|error| means_singular(&error)));
 }
