@@ -71,12 +71,14 @@ class Device:
 
 
 def measure(place, problem, n, a, b, trans):
-    """Columns of b travel once, outside of the times; data stay on the device."""
+    """Columns of b travel once, outside of the times; one of them warms up, and short solves are repeated."""
     lu, made = timed(lambda: place.factor(a))
     there = place.to(b)
-    x = place.solve(lu, there, trans)
-    solved = statistics.median(timed(lambda: place.solve(lu, there, trans))[1] for _ in range(RUNS))
-    x = place.back(x)
+    place.solve(lu, place.to(b[:, :1]), trans)
+    solves = [timed(lambda: place.solve(lu, there, trans))]
+    while len(solves) < RUNS and solves[0][1] < 0.5:
+        solves.append(timed(lambda: place.solve(lu, there, trans)))
+    solved, x = statistics.median(seconds for _, seconds in solves), place.back(solves[0][0])
     residual = np.max(np.linalg.norm(b - (a.T if trans == "T" else a) @ x, axis=0) / np.linalg.norm(b, axis=0))
     columns = b.shape[1]
     yield report(place.name, problem, n, columns, 0, made + solved, residual)
@@ -112,9 +114,9 @@ def main():
         return 0
     flows = options.flow or ([12] if options.dry else [24, 32])
     across = options.plane or (32 if options.dry else 256)
-    problems = [("adjoints", n, lambda n=n: flow(n, options.columns), "T") for n in flows]
     b = lambda: np.random.default_rng(2).standard_normal((across**2, options.columns))
-    problems.append(("plane-laplacian", across, lambda: (plane(across), b()), "N"))
+    problems = [("plane-laplacian", across, lambda: (plane(across), b()), "N")]
+    problems += [("adjoints", n, lambda n=n: flow(n, options.columns), "T") for n in flows]
     for problem, n, make, trans in problems:
         a, sides = make()
         for place in places:
