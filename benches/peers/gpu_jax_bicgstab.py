@@ -71,7 +71,7 @@ class Solver:
         return (*self.solve(b, tolerance, most), most)
 
 
-def density(jax, n, seconds=15.0):
+def density(jax, n, seconds=8.0):
     """Stationary density of sum 1, shaped as the box."""
     b = jax.numpy.full((n, n, n, 1), (1 + ALPHA) / n**3)
     rho, took, found, _ = Solver(jax, lorenz(n), False).capped(b, 1e-11, 40_000, seconds)
