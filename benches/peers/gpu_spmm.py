@@ -38,7 +38,7 @@ def device_seconds(event, work):
     for _ in range(RUNS):
         work()
         marks.append(event())
-    return statistics.median(a_to_b for a_to_b in elapsed(marks)) * 1e-3
+    return statistics.median(elapsed(marks)) * 1e-3
 
 
 def elapsed(marks):
