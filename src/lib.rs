@@ -37,7 +37,7 @@
 //! | correct for a model's error with a simulator | [`Simulator`], [`Corrected`] |
 //! | estimate a geometry with few adjoint solves | [`sketch`] |
 //! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
-//! | solve | [`Backend`], [`Cpu`] |
+//! | solve | [`Backend`], [`Cpu`]; on an accelerator, [`Batch`], [`Remote`] |
 //! | follow a vector field, read a trajectory, bin it | [`flow`], [`trajectory`] |
 //! | say how far to trust the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
 //! | check | [`verify`] |
@@ -83,7 +83,7 @@ pub mod verify;
 
 #[cfg(feature = "cuda")]
 pub use backend::Cuda;
-pub use backend::{Backend, Cpu, Factor, Method, SolveStats, Solved};
+pub use backend::{Backend, Batch, Cpu, Factor, Method, Remote, SolveStats, Solved};
 pub use covariance::Covariance;
 pub use descent::{Control, Counts, Descent, Iterate, Report, Snapshot, Stop, Tolerances};
 pub use direction::Direction;

@@ -1,4 +1,4 @@
-//! The three things that are done to vectors everywhere.
+//! The four things that are done to vectors everywhere.
 
 /// ⟨a, b⟩.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -18,4 +18,10 @@ pub(crate) fn norm(a: &[f64]) -> f64 {
 /// ‖a‖∞; NaN entries do not count.
 pub(crate) fn largest(a: &[f64]) -> f64 {
     a.iter().fold(0.0, |m, x| m.max(x.abs()))
+}
+
+/// c ← c − ⟨c⟩_r with the sum of r as `total`: the transpose of ζ ↦ ζ − r Σζ/Σr.
+pub(crate) fn centre(c: &mut [f64], r: &[f64], total: f64) {
+    let mean = c.iter().zip(r).map(|(c, r)| c * r).sum::<f64>() / total;
+    c.iter_mut().for_each(|c| *c -= mean);
 }

@@ -269,3 +269,18 @@ fn factorisations_without_pivoting() {
         });
     }
 }
+
+#[test]
+fn bits_do_not_depend_on_what_was_factorised_before() {
+    let case = Case::new(Kind::Pinned, &[40, 30]);
+    let b = random::normal_matrix(1200, 3, 1);
+    let sparse = || {
+        let a = Operator::sparse(case.operator().to_sparse().unwrap());
+        a.positive_definite()
+    };
+    let (alone, after) = (cpu(StencilSolver::Direct), cpu(StencilSolver::Direct));
+    solve(&after, sparse(), Side::Plain, &b).unwrap();
+    let [alone, after] =
+        [alone, after].map(|cpu| solve(&cpu, case.operator(), Side::Plain, &b).unwrap());
+    assert_eq!(alone, after);
+}

@@ -6,7 +6,7 @@ mod support;
 
 use pullback::backend::{Precision, StencilSolver};
 use pullback::faer::Mat;
-use pullback::{Backend, Cpu, Method, Operator, Side, SolveStats, random};
+use pullback::{Backend, Cpu, Method, Operator, Side, SolveStats, Stencil, random};
 use support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless};
 
 const SHAPES: [&[usize]; 3] = [&[17, 19], &[5, 7, 6], &[11, 12, 9]];
@@ -126,4 +126,42 @@ fn columns_that_are_announced_count_for_the_choice() {
     };
     assert_eq!(method(2), Method::DiluBiCgStab);
     assert_eq!(method(100), Method::MultifrontalLu);
+}
+
+#[test]
+fn columns_whose_squares_vanish_or_overflow_are_solved_like_any_other() {
+    for (kind, solver) in [Kind::Killed, Kind::Pinned]
+        .into_iter()
+        .flat_map(|kind| iterations().map(move |s| (kind, s)))
+    {
+        let case = Case::new(kind, &[17, 19]);
+        let (cpu, n) = (cpu(solver), case.stencil.cells());
+        let factor = cpu.factor(case.operator()).unwrap();
+        let b = random::normal_matrix(n, 5, 3);
+        let powers = [0, -600, 600, 0, -900].map(|k| 2_f64.powi(k));
+        let scaled = |m: &Mat<f64>| Mat::from_fn(n, 5, |i, j| powers[j] * m[(i, j)]);
+        let (mut x, mut from_tiny) = (b.clone(), scaled(&b));
+        let stats = factor.solve(Side::Plain, x.as_mut()).unwrap();
+        let found = factor.solve(Side::Plain, from_tiny.as_mut()).unwrap();
+        assert_eq!((found, &from_tiny), (stats, &scaled(&x)), "{}", case.name);
+        let (mut again, near) = (scaled(&b), scaled(&x));
+        factor
+            .solve_from(Side::Plain, near.as_ref(), again.as_mut())
+            .unwrap();
+        assert_eq!(again, near, "{}: from the solution", case.name);
+    }
+}
+
+#[test]
+fn a_solution_that_overflows_is_an_error() {
+    let mut stencil = Stencil::new(&[3, 5]);
+    stencil.add_diagonal(&[1e-10; 15]);
+    for definite in [true, false] {
+        let a = Operator::stencil(stencil.clone());
+        let a = if definite { a.positive_definite() } else { a };
+        let cpu = cpu(StencilSolver::Multigrid);
+        let factor = cpu.factor(a).unwrap();
+        let mut x = Mat::full(15, 1, 1e300);
+        assert!(factor.solve(Side::Plain, x.as_mut()).is_err());
+    }
 }

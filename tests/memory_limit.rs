@@ -129,6 +129,7 @@ fn what_does_not_fit_is_refused_and_what_fits_takes_what_was_estimated() {
         estimates();
         refusals_of_work();
         stencils_are_iterated_then();
+        iterations_keep_to_the_limit();
     });
 }
 
@@ -152,6 +153,11 @@ fn estimates() {
             "{text}"
         );
         assert!(text.contains("Cpu::memory"), "{text}");
+
+        // What fits as factors leaves room for a solve, and for a panel of a dense matrix in its check.
+        let work = rows * (72 * size_of::<f64>()) + (1 << 10);
+        solve(&limited(needed + work), operator())
+            .unwrap_or_else(|error| panic!("{what} of {rows} rows: {error}"));
 
         let enough = limited(1 << 30);
         // The analysis of the pattern is kept, and counted for itself.
@@ -186,6 +192,25 @@ fn stencils_are_iterated_then() {
         let stats = factor.solve(Side::Plain, x.as_mut()).unwrap();
         assert_eq!(stats.method, method);
     }
+}
+
+/// The preconditioner and the room of solves share it.
+fn iterations_keep_to_the_limit() {
+    let case = Case::new(Kind::Killed, &[40, 40, 16]);
+    let (mut solved, mut refused) = (0, 0);
+    for limit in (1..=32).map(|quarters| quarters << 18) {
+        let mut cpu = cpu(StencilSolver::Multigrid);
+        cpu.memory = Some(limit);
+        let (a, mut x) = (case.operator(), random::normal_matrix(40 * 40 * 16, 1, 1));
+        let (taken, outcome) = peak(|| cpu.factor(a).unwrap().solve(Side::Plain, x.as_mut()));
+        match outcome {
+            Ok(_) => solved += 1,
+            Err(_) => refused += 1,
+        }
+        // The inverse on the coarsest level comes on top.
+        assert!(taken <= limit + (512 << 10), "{taken} bytes of {limit}");
+    }
+    assert!(solved > 0 && refused > 0);
 }
 
 fn solve_one(factor: &dyn pullback::Factor, rows: usize) {

@@ -11,10 +11,9 @@ import argparse
 import time
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from stencil_adjoints import generator
+from problems import generator, plane as laplacian
 
 COLUMNS = 64
 
@@ -28,26 +27,6 @@ def timed(work):
 def row(matrix, name, factor, columns):
     columns = " | ".join(f"{1e3 * seconds:.2f}" for seconds in columns)
     print(f"| {matrix} | {name} | {factor:.2f} | {columns} |", flush=True)
-
-
-def laplacian(n):
-    """Weights (w_i + w_j)/2 over squared spacings, pinned in the cell in the middle."""
-    w = np.exp(np.random.default_rng(1).standard_normal((n, n)))
-    index = np.arange(n * n).reshape(n, n)
-    entries = []
-    for axis in range(2):
-        lower = [slice(None)] * 2
-        upper = [slice(None)] * 2
-        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
-        lower, upper = tuple(lower), tuple(upper)
-        c = (0.5 * (w[lower] + w[upper]) * n * n).ravel()
-        i, j = index[lower].ravel(), index[upper].ravel()
-        entries += [(i, i, c), (j, j, c), (i, j, -c), (j, i, -c)]
-    rows, columns, values = (np.concatenate(part) for part in zip(*entries))
-    a = sp.csc_matrix((values, (rows, columns)), shape=(n * n, n * n))
-    pin = np.zeros(n * n)
-    pin[n * n // 2] = a.diagonal()[n * n // 2]
-    return (a + sp.diags(pin)).tocsc()
 
 
 def flow(n):

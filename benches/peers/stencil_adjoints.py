@@ -13,43 +13,11 @@ import argparse
 import time
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, bicgstab, gmres, spilu, splu
 
-BOX = [(-25, 25), (-35, 35), (0, 60)]
-ALPHA = 1e-6 / (1 - 1e-6) / 5e-4
+from problems import ALPHA, generator
+
 RESIDUAL = 1e-8
-
-
-def velocity(x, axis):
-    if axis == 0:
-        return 10 * (x[1] - x[0])
-    if axis == 1:
-        return x[0] * (28 - x[2]) - x[1]
-    return x[0] * x[1] - 8 / 3 * x[2]
-
-
-def generator(n):
-    """alpha I - K by columns."""
-    h = [(upper - lower) / n for lower, upper in BOX]
-    centres = [lower + h[d] * (np.arange(n) + 0.5) for d, (lower, _) in enumerate(BOX)]
-    index = np.arange(n**3).reshape(n, n, n)
-    rows, columns, values = [np.arange(n**3)], [np.arange(n**3)], [np.full(n**3, ALPHA)]
-    for axis in range(3):
-        inner = [slice(None)] * 3
-        inner[axis] = slice(None, -1)
-        lower = index[tuple(inner)].ravel()
-        upper = lower + n ** (2 - axis)
-        x = list(np.meshgrid(*centres, indexing="ij"))
-        x = [c[tuple(inner)].ravel() for c in x]
-        x[axis] = x[axis] + 0.5 * h[axis]
-        v = velocity(x, axis) / h[axis]
-        up, down = np.maximum(v, 0), np.maximum(-v, 0)
-        rows += [lower, lower, upper, upper]
-        columns += [lower, upper, lower, upper]
-        values += [up, -down, -up, down]
-    places = np.concatenate(rows), np.concatenate(columns)
-    return sp.csc_matrix((np.concatenate(values), places), shape=(n**3, n**3))
 
 
 def sides(rho, columns):

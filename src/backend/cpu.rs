@@ -5,16 +5,14 @@ use std::sync::LazyLock;
 use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::sparse::linalg::cholesky::SymbolicCholesky;
 
-use super::analyses::Analyses;
 use super::checked::{Checked, Direct};
 use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
 use super::memory::{Account, Budget};
 use super::pool::Pool;
 use super::repeated::Repeated;
-use super::sparse::SparseCholesky;
+use super::sparse::{CholeskyAnalyses, SparseCholesky};
 use super::structured::{self, Precision, StencilSolver, Structured};
 use super::{Backend, Factor, Method, SolveStats, check_batch, dense};
 use crate::check;
@@ -85,7 +83,7 @@ pub struct Cpu {
     /// has available, which is asked when it is needed.
     pub memory: Option<usize>,
     lu: GeneralAnalyses,
-    cholesky: Analyses<SymbolicCholesky<usize>>,
+    cholesky: CholeskyAnalyses,
 }
 
 impl Default for Cpu {
@@ -98,7 +96,7 @@ impl Default for Cpu {
             cycles: Precision::Auto,
             memory: None,
             lu: GeneralAnalyses::default(),
-            cholesky: Analyses::default(),
+            cholesky: CholeskyAnalyses::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the factorisation; every solve is checked against the matrix, so that a singular one is an error.
 
 mod analyses;
+mod batch;
 mod checked;
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -28,6 +29,8 @@ mod stats;
 mod structured;
 mod tally;
 
+pub(crate) use batch::check_shape;
+pub use batch::{Batch, Remote};
 pub use cpu::Cpu;
 #[cfg(feature = "cuda")]
 pub use cuda::Cuda;
@@ -92,6 +95,19 @@ pub trait Factor: Send + Sync {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         self.solve(side, batch)
+    }
+
+    /// The same for a batch that may come from another solve and go on to a next one, and need not be on the processor in
+    /// between: a backend with an accelerator takes to it what is [here](Batch::Here), and leaves the answer
+    /// [there](Batch::There). The answer has the shape of the batch. By default, all is fetched for
+    /// [`solve`](Factor::solve).
+    ///
+    /// # Errors
+    /// As [`solve`](Factor::solve); what the accelerator reports.
+    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+        let mut x = batch.fetch()?;
+        let stats = self.solve(side, x.as_mut())?;
+        Ok((Batch::Here(x), stats))
     }
 
     /// Says how many columns are to come in all, where they come batch by batch: what pays for many only may then be

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
 
-use super::{Backend, Factor, SolveStats};
+use super::{Backend, Batch, Factor, SolveStats};
 use crate::error::Result;
 use crate::operator::{Operator, Side};
 use crate::vector::dot;
@@ -30,11 +30,11 @@ pub(crate) struct Recall<B> {
 struct Last {
     /// Whether it iterated: otherwise nothing is copied, for a factorisation has no use for it.
     iterates: bool,
-    batch: Option<Batch>,
+    solved: Option<Solved>,
 }
 
 /// Right-hand sides B, and A⁻¹B or A⁻ᵀB.
-struct Batch {
+struct Solved {
     side: Side,
     b: Mat<f64>,
     x: Mat<f64>,
@@ -46,7 +46,7 @@ impl<B> Recall<B> {
             backend,
             last: Mutex::new(Last {
                 iterates: true,
-                batch: None,
+                solved: None,
             }),
         }
     }
@@ -62,7 +62,7 @@ impl<B: Backend> Backend for Recall<B> {
     }
 }
 
-impl Batch {
+impl Solved {
     /// For every column b the multiple of an old x that would be right if A had not changed and b had not turned.
     fn near(mut self, side: Side, b: &Mat<f64>) -> Option<Mat<f64>> {
         if (side, b.shape()) != (self.side, self.b.shape()) {
@@ -94,46 +94,61 @@ impl Recalling<'_> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first batch, from what is remembered; what comes of it is remembered in its place.
-    fn solve_first(
-        &self,
-        side: Side,
-        old: Option<Batch>,
-        mut batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        let b = batch.rb().to_owned();
-        let near = old.and_then(|old| old.near(side, &b));
-        let stats = match &near {
+    /// What is to be known of a batch before it is solved for, if it is the first.
+    fn first(&self, side: Side, b: MatRef<'_, f64>) -> Option<First> {
+        if self.used.swap(true, Ordering::Relaxed) || b.ncols() > MOST {
+            return None;
+        }
+        let (iterates, old) = {
+            let mut last = self.last();
+            (last.iterates, last.solved.take())
+        };
+        let b = iterates.then(|| b.to_owned());
+        let near = match (&b, old) {
+            (Some(b), Some(old)) => old.near(side, b),
+            _ => None,
+        };
+        Some(First { side, b, near })
+    }
+
+    /// Remembers what came of the first batch. What is not on the processor is not worth the way back.
+    fn remember(&self, first: First, stats: SolveStats, x: Option<MatRef<'_, f64>>) {
+        let First { side, b, near } = first;
+        // From the solution itself there is nothing to iterate.
+        let iterates = x.is_some() && (stats.iterations > 0 || near.is_some());
+        let solved = match (b, x) {
+            (Some(b), Some(x)) if iterates => Some(Solved {
+                side,
+                b,
+                x: x.to_owned(),
+            }),
+            _ => None,
+        };
+        *self.last() = Last { iterates, solved };
+    }
+}
+
+/// The first batch.
+struct First {
+    side: Side,
+    /// The right-hand sides, if they are to be remembered.
+    b: Option<Mat<f64>>,
+    /// What is near the solution.
+    near: Option<Mat<f64>>,
+}
+
+impl Factor for Recalling<'_> {
+    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        let Some(first) = self.first(side, batch.rb()) else {
+            return self.factor.solve(side, batch);
+        };
+        let stats = match &first.near {
             Some(near) => self
                 .factor
                 .solve_from(side, near.as_ref(), batch.rb_mut())?,
             None => self.factor.solve(side, batch.rb_mut())?,
         };
-        // From the solution itself there is nothing to iterate.
-        let iterates = stats.iterations > 0 || near.is_some();
-        let x = iterates.then(|| batch.rb().to_owned());
-        *self.last() = Last {
-            iterates,
-            batch: x.map(|x| Batch { side, b, x }),
-        };
-        Ok(stats)
-    }
-}
-
-impl Factor for Recalling<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        if self.used.swap(true, Ordering::Relaxed) || batch.ncols() > MOST {
-            return self.factor.solve(side, batch);
-        }
-        let (iterates, old) = {
-            let mut last = self.last();
-            (last.iterates, last.batch.take())
-        };
-        if iterates {
-            return self.solve_first(side, old, batch);
-        }
-        let stats = self.factor.solve(side, batch)?;
-        self.last().iterates = stats.iterations > 0;
+        self.remember(first, stats, Some(batch.rb()));
         Ok(stats)
     }
 
@@ -144,6 +159,30 @@ impl Factor for Recalling<'_> {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         self.factor.solve_from(side, near, batch)
+    }
+
+    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+        let first = match &batch {
+            Batch::Here(b) => self.first(side, b.as_ref()),
+            Batch::There(_) => None,
+        };
+        let Some(first) = first else {
+            return self.factor.solve_batch(side, batch);
+        };
+        let (x, stats) = match &first.near {
+            Some(near) => {
+                let mut x = batch.fetch()?;
+                let stats = self.factor.solve_from(side, near.as_ref(), x.as_mut())?;
+                (Batch::Here(x), stats)
+            }
+            None => self.factor.solve_batch(side, batch)?,
+        };
+        let here = match &x {
+            Batch::Here(x) => Some(x.as_ref()),
+            Batch::There(_) => None,
+        };
+        self.remember(first, stats, here);
+        Ok((x, stats))
     }
 
     fn expect(&self, columns: usize) {

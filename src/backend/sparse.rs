@@ -47,21 +47,26 @@ impl LuAnalysis {
         Ok(Self { symbolic, entries })
     }
 
-    /// Whether there is memory for the factors: in the worst case, or at least if no pivot leaves the diagonal.
-    fn check(&self, pattern: Pattern<'_>, budget: Budget) -> Result<()> {
+    /// Checks that there is memory for the factors: in the worst case, or at least if no pivot leaves the diagonal.
+    /// Returns the bytes that were found to fit.
+    fn check(&self, pattern: Pattern<'_>, budget: Budget) -> Result<usize> {
         let n = pattern.ncols();
-        if budget.fits(fill::bytes(n, self.entries)) {
-            return Ok(());
+        let worst = fill::bytes(n, self.entries);
+        if budget.fits(worst) {
+            return Ok(worst);
         }
         let entries = fill::diagonal_pivots(pattern, self.symbolic.col_perm());
         let entries = entries.map_err(|_| out_of_memory(LU, n))?.min(self.entries);
-        budget.check(LU, n, fill::bytes(n, entries))
+        let bytes = fill::bytes(n, entries);
+        budget.check(LU, n, bytes).map(|()| bytes)
     }
 }
 
 pub(super) struct SparseLu {
     analysis: Arc<LuAnalysis>,
     numeric: NumericLu<usize, f64>,
+    /// What they are taken to take: the estimate that fitted.
+    bytes: usize,
 }
 
 impl SparseLu {
@@ -74,7 +79,7 @@ impl SparseLu {
         let analysis = analyses.of(a.symbolic(), || {
             LuAnalysis::new(a.symbolic()).map_err(|_| no_memory())
         })?;
-        analysis.check(a.symbolic(), budget)?;
+        let bytes = analysis.check(a.symbolic(), budget)?;
         let symbolic = &analysis.symbolic;
         let mut numeric = NumericLu::new();
         let scratch = symbolic.factorize_numeric_lu_scratch::<f64>(Par::Seq, Default::default());
@@ -89,7 +94,11 @@ impl SparseLu {
                 },
                 LuError::Generic(_) => no_memory(),
             })?;
-        Ok(Self { analysis, numeric })
+        Ok(Self {
+            analysis,
+            numeric,
+            bytes,
+        })
     }
 }
 
@@ -99,7 +108,7 @@ impl Direct for SparseLu {
     }
 
     fn bytes(&self) -> usize {
-        fill::bytes(self.analysis.symbolic.nrows(), self.analysis.entries)
+        self.bytes
     }
 
     fn scratch(&self, columns: usize) -> StackReq {
@@ -119,6 +128,9 @@ impl Direct for SparseLu {
     }
 }
 
+/// Symbolic analyses by minimum degree, and in an order that was given: bits must not depend on what was solved before.
+pub(super) type CholeskyAnalyses = [Analyses<SymbolicCholesky<usize>>; 2];
+
 pub(super) struct SparseCholesky {
     symbolic: Arc<SymbolicCholesky<usize>>,
     values: Vec<f64>,
@@ -128,12 +140,13 @@ impl SparseCholesky {
     /// Eliminates in this order, by minimum degree where there is none.
     pub(super) fn new(
         a: Matrix<'_>,
-        analyses: &Analyses<SymbolicCholesky<usize>>,
+        analyses: &CholeskyAnalyses,
         order: Option<&[usize]>,
         budget: Budget,
     ) -> Result<Self> {
         let no_memory = || out_of_memory(CHOLESKY, a.nrows());
-        let symbolic = analyses.of(a.symbolic(), || {
+        let known = &analyses[usize::from(order.is_some())];
+        let symbolic = known.of(a.symbolic(), || {
             // Columns with the same rows one after another, as faer puts together no others.
             let order = order.map(|order| Tree::new(a.symbolic(), order).order);
             let inverse = order.as_deref().map(inverse);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use faer::{MatMut, MatRef};
 
-use super::{Backend, Factor, SolveStats, Solved, stats};
+use super::{Backend, Batch, Factor, SolveStats, Solved, stats};
 use crate::error::Result;
 use crate::operator::{Operator, Side};
 
@@ -83,7 +83,11 @@ struct Counted<'a> {
 
 impl Factor for Counted<'_> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.counted(batch, |batch| self.factor.solve(side, batch))
+        let columns = batch.ncols();
+        self.count(columns);
+        let stats = self.factor.solve(side, batch)?;
+        self.tally.note(columns, stats);
+        Ok(stats)
     }
 
     fn solve_from(
@@ -92,7 +96,19 @@ impl Factor for Counted<'_> {
         near: MatRef<'_, f64>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        self.counted(batch, |batch| self.factor.solve_from(side, near, batch))
+        let columns = batch.ncols();
+        self.count(columns);
+        let stats = self.factor.solve_from(side, near, batch)?;
+        self.tally.note(columns, stats);
+        Ok(stats)
+    }
+
+    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+        let columns = batch.ncols();
+        self.count(columns);
+        let (x, stats) = self.factor.solve_batch(side, batch)?;
+        self.tally.note(columns, stats);
+        Ok((x, stats))
     }
 
     fn expect(&self, columns: usize) {
@@ -102,15 +118,7 @@ impl Factor for Counted<'_> {
 
 impl Counted<'_> {
     /// Failing solves count as solves, but nobody has answered.
-    fn counted(
-        &self,
-        batch: MatMut<'_, f64>,
-        solve: impl FnOnce(MatMut<'_, f64>) -> Result<SolveStats>,
-    ) -> Result<SolveStats> {
-        let columns = batch.ncols();
+    fn count(&self, columns: usize) {
         self.tally.solves.fetch_add(columns, Ordering::Relaxed);
-        let stats = solve(batch)?;
-        self.tally.note(columns, stats);
-        Ok(stats)
     }
 }

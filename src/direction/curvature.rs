@@ -3,6 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::Local;
+use crate::backend::Batch;
 use crate::error::Result;
 use crate::linearisation::Linearisation;
 use crate::metric::Root;
@@ -39,7 +40,7 @@ impl<'a> Curvature<'a> {
     pub(crate) fn data(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.z.pull(v.ncols(), |block| {
             let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
-            self.root.apply(tangents.as_ref())
+            self.root.apply(tangents.as_ref()).map(Batch::Here)
         })
     }
 

@@ -194,10 +194,10 @@ impl<'a> Linearisation<'a> {
     /// # Errors
     /// A singular A, or W with other than k rows.
     pub fn adjoint(&self, w: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.check_adjoint(w)?;
+        self.check_adjoint(w.nrows())?;
         if self.factor.is_some() {
             return self.pull(w.ncols(), |block| {
-                Ok(w.subcols(block.start, block.len()).to_owned())
+                Ok(w.subcols(block.start, block.len()).to_owned().into())
             });
         }
         let mut out = Mat::zeros(self.param_dim(), w.ncols());
@@ -268,10 +268,9 @@ impl<'a> Linearisation<'a> {
         near: Option<MatRef<'_, f64>>,
     ) -> Result<(Mat<f64>, bool)> {
         let (k, m) = b.shape();
-        let first = !self.probed.load(Ordering::Relaxed);
+        let first = !self.probed();
         if first {
-            let probe = probe(&self.units[usize::from(side == Side::Transpose)]);
-            b.resize_with(k, m + 1, |i, _| probe[i]);
+            self.add_probe(side, &mut b);
         }
         let stats = match near {
             None => factor.solve(side, b.as_mut())?,
@@ -283,11 +282,29 @@ impl<'a> Linearisation<'a> {
             Some(near) => factor.solve_from(side, near, b.as_mut())?,
         };
         if first {
-            singular(stats).map_or(Ok(()), Err)?;
-            self.probed.store(true, Ordering::Relaxed);
+            self.judge_probe(stats)?;
             b.truncate(k, m);
         }
         Ok((b, stats.iterations > 0 || near.is_some()))
+    }
+
+    /// Whether a probe has been solved for.
+    fn probed(&self) -> bool {
+        self.probed.load(Ordering::Relaxed)
+    }
+
+    /// Puts the probe beside a batch.
+    fn add_probe(&self, side: Side, b: &mut Mat<f64>) {
+        let (k, m) = b.shape();
+        let probe = probe(&self.units[usize::from(side == Side::Transpose)]);
+        b.resize_with(k, m + 1, |i, _| probe[i]);
+    }
+
+    /// Whether the batch with the probe says that A is singular; if not, no other needs one.
+    fn judge_probe(&self, stats: SolveStats) -> Result<()> {
+        singular(stats).map_or(Ok(()), Err)?;
+        self.probed.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -94,7 +94,7 @@ impl Linearisation<'_> {
         let Some(factor) = &self.factor else {
             return self.adjoint(w.as_ref());
         };
-        self.check_adjoint(w.as_ref())?;
+        self.check_adjoint(w.nrows())?;
         let near = old.and_then(|old| old.near(w.as_ref()));
         self.count(Side::Transpose, w.ncols());
         let near = near.as_ref().map(|near| near.as_ref());

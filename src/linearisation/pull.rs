@@ -10,6 +10,7 @@ use faer::prelude::ReborrowMut;
 use faer::{Mat, MatMut, MatRef};
 
 use super::Linearisation;
+use crate::backend::{Batch, Factor, check_shape};
 use crate::check;
 use crate::error::Result;
 use crate::operator::Side;
@@ -36,14 +37,15 @@ pub(crate) fn blocks(columns: usize) -> impl Iterator<Item = Range<usize>> {
 impl Linearisation<'_> {
     /// Zᵀ W for W = `[make(0..n) | make(n..) | …]`, one transposed solve a column.
     ///
-    /// Where A is repeated, a column is as many for the solver as there are copies, and a block so much narrower.
+    /// What a backend keeps stays there through solve and contraction. Where A is repeated, a column is as many for the
+    /// solver as there are copies, and a block so much narrower.
     ///
     /// # Errors
     /// As for [`adjoint`](Self::adjoint), and those of `make`.
     pub(crate) fn pull(
         &self,
         columns: usize,
-        mut make: impl FnMut(Range<usize>) -> Result<Mat<f64>>,
+        mut make: impl FnMut(Range<usize>) -> Result<Batch>,
     ) -> Result<Mat<f64>> {
         let mut out = Mat::zeros(self.param_dim(), columns);
         if let Some(factor) = &self.factor {
@@ -51,19 +53,48 @@ impl Linearisation<'_> {
         }
         for block in cut(columns, WIDTH.div_ceil(self.copies)) {
             let mut lambda = make(block.clone())?;
-            self.check_adjoint(lambda.as_ref())?;
+            self.check_adjoint(lambda.nrows())?;
+            check::length(
+                "the columns of an adjoint batch",
+                lambda.ncols(),
+                block.len(),
+            )?;
             if let Some(factor) = &self.factor {
                 self.count(Side::Transpose, lambda.ncols());
-                (lambda, _) = self.solve(factor.as_ref(), Side::Transpose, lambda, None)?;
+                lambda = self.solve_batch(factor.as_ref(), Side::Transpose, lambda)?;
             }
             let pulled = out.as_mut().subcols_mut(block.start, block.len());
-            self.contract(lambda.as_ref(), pulled)?;
+            self.contract_batch(lambda, pulled)?;
         }
         Ok(out)
     }
 
-    pub(super) fn check_adjoint(&self, w: MatRef<'_, f64>) -> Result<()> {
-        check::length("the rows of an adjoint batch", w.nrows(), self.state_dim())
+    /// A⁻¹B or A⁻ᵀB, beside which that of the probe may stand as one more column.
+    fn solve_batch(&self, factor: &dyn Factor, side: Side, mut b: Batch) -> Result<Batch> {
+        let mut first = !self.probed();
+        match &mut b {
+            Batch::Here(b) if first => self.add_probe(side, b),
+            // It is not worth the way back to put the probe beside it.
+            Batch::There(_) if first => {
+                let mut probe = Mat::zeros(self.state_dim(), 0);
+                self.add_probe(side, &mut probe);
+                let (_, stats) = factor.solve_batch(side, Batch::Here(probe))?;
+                self.judge_probe(stats)?;
+                first = false;
+            }
+            _ => {}
+        }
+        let shape = b.shape();
+        let (x, stats) = factor.solve_batch(side, b)?;
+        check_shape(x.shape(), shape)?;
+        if first {
+            self.judge_probe(stats)?;
+        }
+        Ok(x)
+    }
+
+    pub(super) fn check_adjoint(&self, rows: usize) -> Result<()> {
+        check::length("the rows of an adjoint batch", rows, self.state_dim())
     }
 
     /// out ← −CᵀΛ, in the coordinates of the chart.
@@ -74,6 +105,25 @@ impl Linearisation<'_> {
         } else {
             let whole = c.apply(Side::Transpose, lambda)?;
             self.chart.restrict_into(whole.as_ref(), out.rb_mut());
+        }
+        negate(out);
+        Ok(())
+    }
+
+    /// The same for the first columns of a batch, of which only the product comes back from where it is.
+    fn contract_batch(&self, lambda: Batch, mut out: MatMut<'_, f64>) -> Result<()> {
+        let columns = out.ncols();
+        if let Batch::Here(lambda) = &lambda {
+            return self.contract(lambda.subcols(0, columns), out);
+        }
+        let whole = lambda
+            .apply(&self.param_jacobian, Side::Transpose)?
+            .fetch()?;
+        let whole = whole.subcols(0, columns);
+        if self.chart.is_identity() {
+            out.copy_from(whole);
+        } else {
+            self.chart.restrict_into(whole, out.rb_mut());
         }
         negate(out);
         Ok(())

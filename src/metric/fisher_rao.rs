@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
+use crate::vector::centre;
 
 /// The Fisher-Rao metric, ∫ζ²/ρ dx.
 #[derive(Clone, Debug)]
@@ -110,10 +111,4 @@ impl Root for FisherRaoRoot {
             centre(c, &self.r, self.total);
         }
     }
-}
-
-/// c ← c − ⟨c⟩_r, the transpose of ζ ↦ ζ − r Σζ/Σr.
-pub(super) fn centre(c: &mut [f64], r: &[f64], total: f64) {
-    let mean = c.iter().zip(r).map(|(c, r)| c * r).sum::<f64>() / total;
-    c.iter_mut().for_each(|c| *c -= mean);
 }

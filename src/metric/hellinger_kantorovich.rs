@@ -6,7 +6,7 @@ use faer::{Mat, MatRef};
 
 use super::transport::{FaceMean, Transport};
 use super::{LocalForm, Metric, Root, check_batch, check_covector, check_lifted, map_columns};
-use crate::backend::{Backend, Factor};
+use crate::backend::{Backend, Batch, Factor};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
@@ -96,6 +96,23 @@ impl HellingerKantorovichRoot<'_> {
             }
         })
     }
+
+    /// Lᵀy = M S y.
+    fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
+        let faces = self.transport.faces();
+        check_lifted(y, self.lifted_dim())?;
+        let mut joined = self.transport.divergence(self.moving, y);
+        for j in 0..y.ncols() {
+            let column = joined.col_as_slice_mut(j).iter_mut().zip(&self.growing);
+            for (i, (out, growing)) in column.enumerate() {
+                *out += growing * y[(faces + i, j)];
+            }
+        }
+        let mut joined = Batch::Here(joined);
+        joined.scale(self.volume)?;
+        let (phi, _) = self.factor.solve_batch(Side::Plain, joined)?;
+        Ok(phi)
+    }
 }
 
 impl Root for HellingerKantorovichRoot<'_> {
@@ -111,18 +128,12 @@ impl Root for HellingerKantorovichRoot<'_> {
         Ok(self.split(self.apply(z)?.as_ref()))
     }
 
-    /// Lᵀy = M S y.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let faces = self.transport.faces();
-        check_lifted(y, self.lifted_dim())?;
-        let mut joined = self.transport.divergence(self.moving, y);
-        for j in 0..y.ncols() {
-            let column = joined.col_as_slice_mut(j).iter_mut().zip(&self.growing);
-            for (i, (out, growing)) in column.enumerate() {
-                *out += growing * y[(faces + i, j)];
-            }
-        }
-        self.apply(joined.as_ref())
+        self.lowered(y)?.fetch()
+    }
+
+    fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
+        self.lowered(y.as_ref())
     }
 
     /// M Z = vol (α B Bᵀ + β diag ρ)⁻¹ Z.

@@ -26,7 +26,7 @@ pub(crate) use stacked::StackedRoot;
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef, Scale};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Batch};
 use crate::check;
 use crate::error::Result;
 use crate::operator::Operator;
@@ -88,6 +88,14 @@ pub trait Root: Send + Sync {
     /// # Errors
     /// Failing solves.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>>;
+
+    /// Lᵀ Y, which may stay where a solve of the metric left it, for the next solve.
+    ///
+    /// # Errors
+    /// Failing solves.
+    fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
+        self.lower(y.as_ref()).map(Batch::Here)
+    }
 
     /// M Z = LᵀL Z.
     ///

@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root};
-use crate::backend::Backend;
+use crate::backend::{Backend, Batch};
 use crate::check;
 use crate::error::Result;
 
@@ -49,6 +49,12 @@ impl Root for ScaledRoot<'_> {
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         Ok(self.weight * self.root.lower(y)?)
+    }
+
+    fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
+        let mut lowered = self.root.lower_batch(y)?;
+        lowered.scale(self.weight)?;
+        Ok(lowered)
     }
 
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {

@@ -4,7 +4,7 @@ use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_covector, check_lifted};
-use crate::backend::Backend;
+use crate::backend::{Backend, Batch};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::random;
@@ -213,6 +213,16 @@ impl Root for StackedRoot<'_> {
             row += rows;
         }
         Ok(out)
+    }
+
+    /// A sum is made on the processor; one part alone may stay where it is.
+    fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
+        let [part] = self.parts.as_slice() else {
+            return self.lower(y.as_ref()).map(Batch::Here);
+        };
+        let mut lowered = part.root.lower_batch(y)?;
+        lowered.scale(part.weight)?;
+        Ok(lowered)
     }
 
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {

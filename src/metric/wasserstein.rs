@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use faer::{Mat, MatRef};
 
-use super::fisher_rao::centre;
 use super::transport::{FaceMean, Transport};
 use super::{LocalForm, Metric, Root, check_batch, check_covector, check_lifted, map_columns};
-use crate::backend::{Backend, Factor};
+use crate::backend::{Backend, Batch, Factor};
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::operator::{Operator, Side, Stencil};
+use crate::vector::centre;
 
 /// The Wasserstein-2 metric, ∫ρ|v|² dx with the least v that moves the mass: −∇·(ρv) = ζ.
 ///
@@ -95,13 +95,19 @@ impl Wasserstein2Root<'_> {
         Ok(phi)
     }
 
-    fn centred(&self, mut c: Mat<f64>, scale: f64) -> Mat<f64> {
-        for j in 0..c.ncols() {
-            let column = c.col_as_slice_mut(j);
-            column.iter_mut().for_each(|c| *c *= scale);
-            self.project(column);
-        }
-        c
+    /// √vol Πᵀ (B Bᵀ)⁺ B Y. The divergence is taken on the processor, for cells are fewer than faces.
+    fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
+        check_lifted(y, self.lifted_dim())?;
+        let b = Batch::Here(self.transport.divergence(1.0, y));
+        let (phi, _) = self.factor.solve_batch(Side::Plain, b)?;
+        self.centred(phi, self.volume.sqrt())
+    }
+
+    /// s Πᵀ C.
+    fn centred(&self, mut c: Batch, s: f64) -> Result<Batch> {
+        c.scale(s)?;
+        c.centre(&self.transport.r)?;
+        Ok(c)
     }
 }
 
@@ -120,17 +126,18 @@ impl Root for Wasserstein2Root<'_> {
         Ok(self.transport.gradient(self.volume.sqrt(), phi.as_ref()))
     }
 
-    /// √vol Πᵀ (B Bᵀ)⁺ B Y.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check_lifted(y, self.lifted_dim())?;
-        let mut phi = self.transport.divergence(1.0, y);
-        self.factor.solve(Side::Plain, phi.as_mut())?;
-        Ok(self.centred(phi, self.volume.sqrt()))
+        self.lowered(y)?.fetch()
+    }
+
+    fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
+        self.lowered(y.as_ref())
     }
 
     /// vol Πᵀ (B Bᵀ)⁺ Π Z: one solve where lower ∘ lift has two.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        Ok(self.centred(self.potentials(z)?, self.volume))
+        self.centred(self.potentials(z)?.into(), self.volume)?
+            .fetch()
     }
 
     /// Bᵀu/√vol.

@@ -6,7 +6,7 @@ use faer::MatMut;
 use faer::prelude::ReborrowMut;
 
 use super::Prior;
-use crate::backend::{Backend, Factor, SolveStats};
+use crate::backend::{Backend, Batch, Factor, SolveStats};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
@@ -132,5 +132,11 @@ impl Factor for Twice<'_> {
     fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
         let first = self.0.solve(side, batch.rb_mut())?;
         Ok(first.worst(self.0.solve(side, batch)?))
+    }
+
+    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+        let (once, first) = self.0.solve_batch(side, batch)?;
+        let (twice, second) = self.0.solve_batch(side, once)?;
+        Ok((twice, first.worst(second)))
     }
 }

@@ -18,7 +18,7 @@ use faer::{ColRef, Mat, MatRef};
 use super::estimate::{jackknife, row_means};
 use super::fit::{Fit, column};
 use super::{Estimate, ProbeKind, Probes, add_product, product};
-use crate::backend::gram;
+use crate::backend::{Batch, gram};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linearisation::{Linearisation, blocks};
@@ -61,7 +61,7 @@ impl<'a> Sketch<'a> {
     /// Probes that have not the length of a lifted vector; failing solves.
     pub fn new(z: &Linearisation<'_>, root: &dyn Root, probes: &'a Probes) -> Result<Self> {
         check::length("a probe", probes.dim(), root.lifted_dim())?;
-        let lowered = |block| root.lower(probes.block(block).as_ref());
+        let lowered = |block| root.lower_batch(probes.block(block));
         Self::pull(z, probes, lowered)
     }
 
@@ -71,13 +71,13 @@ impl<'a> Sketch<'a> {
     /// Probes that have not the length of a state; failing solves.
     pub fn of_state(z: &Linearisation<'_>, probes: &'a Probes) -> Result<Self> {
         check::length("a probe", probes.dim(), z.state_dim())?;
-        Self::pull(z, probes, |block| Ok(probes.block(block)))
+        Self::pull(z, probes, |block| Ok(probes.block(block).into()))
     }
 
     fn pull(
         z: &Linearisation<'_>,
         probes: &'a Probes,
-        made: impl FnMut(Range<usize>) -> Result<Mat<f64>>,
+        made: impl FnMut(Range<usize>) -> Result<Batch>,
     ) -> Result<Self> {
         Ok(Self {
             pulled: z.pull(probes.count(), made)?,

@@ -2,13 +2,13 @@
 
 use pullback::backend::{Precision, StencilSolver};
 use pullback::faer::{Mat, MatRef};
-use pullback::{Backend, Cpu, Cuda, Operator, Side, SolveStats, random};
+use pullback::{Backend, Batch, Cuda, Error, Operator, Side, SolveStats, random};
 
-use crate::support::stencils::{Case, KINDS, Kind, SIDES, cases, cpu};
-use crate::support::{matrix_gap, reference_solve};
+use crate::support::stencils::{Case, Kind, SIDES, cases, cpu, stencil};
+use crate::support::{dot, matrix_gap, reference_solve};
 
 /// The device, or none where there is none and none is required.
-fn device() -> Option<Cuda> {
+pub(crate) fn device() -> Option<Cuda> {
     match Cuda::new(0) {
         Ok(cuda) => Some(cuda),
         Err(e) if std::env::var_os("PULLBACK_REQUIRE_GPU").is_none() => {
@@ -19,7 +19,7 @@ fn device() -> Option<Cuda> {
     }
 }
 
-fn solve(
+pub(crate) fn solve(
     backend: &dyn Backend,
     a: Operator<'static>,
     side: Side,
@@ -38,33 +38,250 @@ fn side_of(case: &Case, side: Side) -> MatRef<'_, f64> {
 }
 
 #[test]
-fn solutions_agree_with_the_processor_and_with_another_library() {
-    let Some(cuda) = device() else { return };
-    let oracle = cpu(StencilSolver::Multigrid);
+fn small_solutions_agree_with_another_library_and_iterations_with_the_processor() {
+    let Some(mut cuda) = device() else { return };
+    let mut oracle = cpu(StencilSolver::Multigrid);
     for case in cases() {
-        for side in SIDES {
+        for (side, tolerance) in SIDES.into_iter().flat_map(|s| [(s, 1e-8), (s, 1e-11)]) {
+            cuda.cpu.krylov_tolerance = tolerance;
+            oracle.krylov_tolerance = tolerance;
             let b = random::normal_matrix(case.dense.nrows(), 5, 6);
             let (x, stats) = solve(&cuda, case.operator(), side, &b);
             let (y, expected) = solve(&oracle, case.operator(), side, &b);
+            let place = format!("{} {side:?} to {tolerance:e}", case.name);
             let reference = reference_solve(side_of(&case, side), b.as_ref());
-            let place = format!("{} {side:?}", case.name);
             let off = matrix_gap(x.as_ref(), reference.as_ref());
+            // Where the matrix is nearly singular the processor's own solutions are no nearer.
             let theirs = matrix_gap(y.as_ref(), reference.as_ref());
             assert!(
                 off <= f64::max(1e-7, 10.0 * theirs),
                 "{place}: off by {off:e}"
             );
+            // Rounding decides how long the last digits take, and these are beyond it.
+            let rounding = theirs > 1e-9 && tolerance < 1e-8;
             let apart = stats.iterations.abs_diff(expected.iterations);
-            println!(
-                "{place}: {} {} off {off:e} {theirs:e}",
-                stats.iterations, expected.iterations
-            );
-            assert!(
-                apart <= 9,
-                "{place}: {} iterations, not {}",
-                stats.iterations,
-                expected.iterations
-            );
+            let found = (stats.iterations, expected.iterations);
+            assert!(apart <= 1 || rounding, "{place}: {found:?} iterations");
         }
     }
+}
+
+#[test]
+fn small_transposed_solves_are_the_transposes_of_solves() {
+    let Some(cuda) = device() else { return };
+    for kind in [Kind::Killed, Kind::Pinned] {
+        let case = Case::new(kind, &[11, 12, 9]);
+        let n = case.dense.nrows();
+        let [b, c] = [7, 8].map(|seed| random::normal_matrix(n, 1, seed));
+        let (x, _) = solve(&cuda, case.operator(), Side::Plain, &b);
+        let (y, _) = solve(&cuda, case.operator(), Side::Transpose, &c);
+        let [x, y, b, c] = [&x, &y, &b, &c].map(|m| m.col_as_slice(0));
+        let (left, right) = (dot(x, c), dot(b, y));
+        assert!(
+            (left - right).abs() <= 1e-8 * left.abs(),
+            "{}: {left} {right}",
+            case.name
+        );
+    }
+}
+
+#[test]
+fn batches_of_any_width_have_the_bits_of_their_columns_and_of_every_other_run() {
+    let Some(mut cuda) = device() else { return };
+    let case = Case::new(Kind::Killed, &[5, 7, 6]);
+    let n = case.dense.nrows();
+    let b = random::normal_matrix(n, 70, 9);
+    let (x, _) = solve(&cuda, case.operator(), Side::Plain, &b);
+    let (again, _) = solve(&cuda, case.operator(), Side::Plain, &b);
+    assert_eq!(x, again, "two runs");
+    // In blocks of a few columns, for want of memory, and with columns that need no iteration.
+    cuda.memory = Some(400_000);
+    let mut b = b;
+    b.col_mut(3).fill(0.0);
+    let (narrow, _) = solve(&cuda, case.operator(), Side::Plain, &b);
+    assert!(narrow.col(3).iter().all(|x| *x == 0.0));
+    for j in (0..70).filter(|&j| j != 3) {
+        let off = (narrow.col(j) - x.col(j)).norm_l2() / x.col(j).norm_l2();
+        assert!(off < 1e-10, "column {j}: {off:e}");
+    }
+}
+
+#[test]
+fn columns_of_any_size_are_solved_in_either_precision() {
+    let Some(mut cuda) = device() else { return };
+    for (cycles, kind) in [Precision::Single, Precision::Double]
+        .into_iter()
+        .flat_map(|p| [(p, Kind::Killed), (p, Kind::Pinned)])
+    {
+        cuda.cpu.cycles = cycles;
+        let case = Case::new(kind, &[11, 12, 9]);
+        let mut b = random::normal_matrix(case.dense.nrows(), 6, 3);
+        for (j, size) in [1e-200, 1e-30, 1.0, 1e30, 1e200, 0.0]
+            .into_iter()
+            .enumerate()
+        {
+            b.col_mut(j).iter_mut().for_each(|x| *x *= size);
+        }
+        let (x, _) = solve(&cuda, case.operator(), Side::Plain, &b);
+        let reference = reference_solve(case.dense.as_ref(), b.as_ref());
+        for j in 0..6 {
+            let [x, r] = [&x, &reference].map(|m| m.col(j).norm_max());
+            let off = (0..b.nrows())
+                .map(|i| (x - r).abs() / r.max(1e-300))
+                .fold(0.0, f64::max);
+            assert!(off < 1e-7, "{kind:?} {cycles:?}, column {j}: {off:e}");
+        }
+    }
+}
+
+#[test]
+fn good_beginnings_save_iterations_and_bad_ones_harm_no_answer() {
+    let Some(cuda) = device() else { return };
+    let case = Case::new(Kind::Pinned, &[11, 12, 9]);
+    let n = case.dense.nrows();
+    let b = random::normal_matrix(n, 3, 8);
+    let (x, cold) = solve(&cuda, case.operator(), Side::Plain, &b);
+    let factor = cuda.factor(case.operator()).unwrap();
+    for (near, most) in [
+        (x.clone(), 0),
+        (&x * pullback::faer::Scale(1.0 + 1e-6), cold.iterations - 3),
+        (Mat::from_fn(n, 3, |_, _| f64::NAN), cold.iterations),
+        (
+            random::normal_matrix(n, 3, 1) * pullback::faer::Scale(1e9),
+            cold.iterations,
+        ),
+    ] {
+        let mut y = b.clone();
+        let stats = factor
+            .solve_from(Side::Plain, near.as_ref(), y.as_mut())
+            .unwrap();
+        assert!(
+            stats.iterations <= most,
+            "{} iterations, more than {most}",
+            stats.iterations
+        );
+        assert!(matrix_gap(y.as_ref(), x.as_ref()) < 1e-8);
+    }
+}
+
+#[test]
+fn sparse_matrices_are_solved_with_by_the_device_or_by_the_processor() {
+    let Some(cuda) = device() else { return };
+    // Large enough for the device, and one that is not.
+    for (shape, on_device) in [([22, 21, 23], true), ([5, 7, 6], false)] {
+        for kind in [Kind::Killed, Kind::Pinned] {
+            let sparse = || {
+                let a = Operator::sparse(
+                    Operator::stencil(stencil(kind, &shape))
+                        .to_sparse()
+                        .unwrap(),
+                );
+                if kind == Kind::Pinned {
+                    a.positive_definite()
+                } else {
+                    a
+                }
+            };
+            let b = random::normal_matrix(sparse().nrows(), 3, 2);
+            for side in SIDES {
+                let (x, stats) = solve(&cuda, sparse(), side, &b);
+                let r = &b - sparse().apply(side, x.as_ref()).unwrap();
+                assert!(r.norm_l2() < 1e-10 * b.norm_l2(), "{:e}", r.norm_l2());
+                assert_eq!(stats.method.to_string().contains("GPU"), on_device);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_iteration_cannot_do_is_done_on_the_processor() {
+    let Some(mut cuda) = device() else { return };
+    cuda.cpu.krylov_products = 2;
+    let case = Case::new(Kind::Pinned, &[11, 12, 9]);
+    let b = random::normal_matrix(case.dense.nrows(), 3, 2);
+    let (x, stats) = solve(&cuda, case.operator(), Side::Plain, &b);
+    let reference = reference_solve(case.dense.as_ref(), b.as_ref());
+    assert!(matrix_gap(x.as_ref(), reference.as_ref()) < 1e-9);
+    assert!(
+        !stats.method.to_string().contains("GPU"),
+        "{}",
+        stats.method
+    );
+}
+
+#[test]
+fn what_does_not_fit_is_an_error_that_says_what_is_needed() {
+    let Some(mut cuda) = device() else { return };
+    cuda.memory = Some(1000);
+    let case = Case::new(Kind::Killed, &[5, 7, 6]);
+    let mut b = random::normal_matrix(case.dense.nrows(), 3, 2);
+    let refused = cuda
+        .factor(case.operator())
+        .unwrap()
+        .solve(Side::Plain, b.as_mut());
+    match refused {
+        Err(Error::OutOfMemory {
+            needed: Some(needed),
+            limit: Some(1000),
+            ..
+        }) => assert!(needed > 1000),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn batches_stay_on_the_device_between_solves() {
+    let Some(cuda) = device() else { return };
+    let (laplacian, flow) = (
+        Case::new(Kind::Pinned, &[5, 7, 6]),
+        Case::new(Kind::Killed, &[5, 7, 6]),
+    );
+    let n = flow.dense.nrows();
+    let b = random::normal_matrix(n, 9, 4);
+    let weights: Vec<f64> = (0..n).map(|i| 1.0 + (i % 5) as f64).collect();
+    let c = random::normal_matrix(n, 4, 5);
+    let sparse = Operator::triplets(n, 2, (0..n).map(|i| (i, i % 2, (i as f64).sin())));
+    let pass = |backend: &dyn Backend| {
+        let (first, second) = (
+            backend.factor(laplacian.operator()).unwrap(),
+            backend.factor(flow.operator()).unwrap(),
+        );
+        let (mut batch, _) = first.solve_batch(Side::Plain, b.clone().into()).unwrap();
+        batch.scale(0.3).unwrap();
+        batch.centre(&weights).unwrap();
+        let (batch, _) = second.solve_batch(Side::Transpose, batch).unwrap();
+        let stayed = matches!(batch, Batch::There(_));
+        let (again, _) = second.solve_batch(Side::Plain, batch).unwrap();
+        (again, stayed)
+    };
+    for a in [Operator::dense(c), sparse] {
+        let (there, stayed) = pass(&cuda);
+        let (here, _) = pass(&cpu(StencilSolver::Direct));
+        assert!(stayed, "columns were fetched between two solves");
+        let [there, here] = [there, here].map(|x| x.apply(&a, Side::Transpose).unwrap());
+        assert!(
+            matches!(there, Batch::There(_)),
+            "columns were fetched for a product"
+        );
+        let [there, here] = [there, here].map(|x| x.fetch().unwrap());
+        let off = matrix_gap(there.as_ref(), here.as_ref());
+        assert!(off < 1e-8, "{off:e}");
+    }
+}
+
+#[test]
+fn threads_may_share_a_device() {
+    let Some(cuda) = device() else { return };
+    let case = Case::new(Kind::Killed, &[5, 7, 6]);
+    let b = random::normal_matrix(case.dense.nrows(), 3, 2);
+    let (expected, _) = solve(&cuda, case.operator(), Side::Plain, &b);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    assert_eq!(solve(&cuda, case.operator(), Side::Plain, &b).0, expected);
+                }
+            });
+        }
+    });
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod bad;
+pub(crate) mod far;
 pub(crate) mod lorenz;
 pub(crate) mod problems;
 pub(crate) mod runs;

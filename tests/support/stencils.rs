@@ -43,6 +43,35 @@ pub(crate) enum Kind {
     Pinned,
 }
 
+impl Kind {
+    /// The diagonal and the gauge that make it regular.
+    fn closure(self, shape: &[usize]) -> (Vec<f64>, f64) {
+        let cells = shape.iter().product();
+        let (mut diagonal, mut gauge) = (vec![0.0; cells], 0.0);
+        match self {
+            Self::Gauged => gauge = 1.0 / cells as f64,
+            Self::Killed => diagonal.fill(0.3),
+            Self::Pinned => diagonal[densest(shape)] = 1.0,
+        }
+        (diagonal, gauge)
+    }
+
+    fn rates(self, shape: &[usize], axis: usize, lower: usize) -> [f64; 2] {
+        match self {
+            Self::Pinned => [conductance(shape, axis, lower); 2],
+            _ => rates(shape, axis, lower),
+        }
+    }
+}
+
+/// The stencil alone, for boxes whose dense matrix would be too large.
+pub(crate) fn stencil(kind: Kind, shape: &[usize]) -> Stencil {
+    let (diagonal, gauge) = kind.closure(shape);
+    let mut stencil = assemble(shape, |axis, lower| kind.rates(shape, axis, lower));
+    stencil.add_diagonal(&diagonal);
+    stencil.with_gauge(gauge)
+}
+
 /// A stencil and the same matrix, dense.
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -54,23 +83,12 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new(kind: Kind, shape: &[usize]) -> Self {
-        let cells = shape.iter().product();
-        let (mut diagonal, mut gauge) = (vec![0.0; cells], 0.0);
-        match kind {
-            Kind::Gauged => gauge = 1.0 / cells as f64,
-            Kind::Killed => diagonal.fill(0.3),
-            Kind::Pinned => diagonal[densest(shape)] = 1.0,
-        }
-        let rates = |axis: usize, lower: usize| match kind {
-            Kind::Pinned => [conductance(shape, axis, lower); 2],
-            _ => rates(shape, axis, lower),
-        };
-        let mut stencil = assemble(shape, rates);
-        stencil.add_diagonal(&diagonal);
+        let (diagonal, gauge) = kind.closure(shape);
+        let rates = |axis: usize, lower: usize| kind.rates(shape, axis, lower);
         Self {
             name: format!("{kind:?} on {shape:?}"),
             shape: shape.to_vec(),
-            stencil: stencil.with_gauge(gauge),
+            stencil: stencil(kind, shape),
             dense: entry_by_entry(shape, (rates, &diagonal, gauge)),
             definite: kind == Kind::Pinned,
         }

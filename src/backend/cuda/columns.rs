@@ -79,7 +79,8 @@ pub(super) struct There<'b> {
     pub(super) buffer: &'b Buffer,
     pub(super) rows: usize,
     pub(super) first: usize,
-    pub(super) count: usize,
+    /// Those that have been replaced, from that one on.
+    pub(super) solved: &'b mut [bool],
 }
 
 impl There<'_> {
@@ -90,18 +91,20 @@ impl There<'_> {
 
 impl Columns for There<'_> {
     fn count(&self) -> usize {
-        self.count
+        self.solved.len()
     }
 
     fn send(&self, room: &Room, vector: usize) -> Result<()> {
         let from = (self.buffer, self.first * self.bytes());
         let to = (&room.exact[vector], 0);
-        room.device.copy(from, to, self.count * self.bytes())
+        room.device.copy(from, to, self.count() * self.bytes())
     }
 
     fn receive(&mut self, room: &Room, vector: usize, (from, to): (usize, usize)) -> Result<()> {
         let from = (&room.exact[vector], from * self.bytes());
-        let to = (self.buffer, (self.first + to) * self.bytes());
-        room.device.copy(from, to, self.bytes())
+        let target = (self.buffer, (self.first + to) * self.bytes());
+        room.device.copy(from, target, self.bytes())?;
+        self.solved[to] = true;
+        Ok(())
     }
 }

@@ -12,18 +12,20 @@ use cudarc::nvrtc::{Ptx, sys};
 use crate::error::{Error, Result};
 
 /// What every kernel file builds upon stands first.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("kernels/numbers.cu"),
     include_str!("kernels/stencil.cu"),
     include_str!("kernels/cycle.cu"),
     include_str!("kernels/krylov.cu"),
     include_str!("kernels/batch.cu"),
     include_str!("kernels/sparse.cu"),
+    include_str!("kernels/columns.cu"),
 ];
 
 /// Names of the kernels.
-pub(super) const KERNELS: [&str; 48] = [
+pub(super) const KERNELS: [&str; 54] = [
     "collect",
+    "collect_largest",
     "image_f",
     "image_d",
     "residual",
@@ -62,6 +64,8 @@ pub(super) const KERNELS: [&str; 48] = [
     "conjugate_f",
     "conjugate_d",
     "interleave",
+    "largest",
+    "rescale",
     "separate",
     "narrow",
     "copy_lanes",
@@ -71,6 +75,9 @@ pub(super) const KERNELS: [&str; 48] = [
     "sparse_magnitude",
     "sparse_forward",
     "sparse_backward",
+    "inner_products",
+    "sparse_inner_products",
+    "shift_and_scale",
 ];
 
 /// Contraction would change bits that the processor's kernels have, and saves nothing where memory is the limit.

@@ -1,7 +1,8 @@
 //! A device, its memory, and its kernels: everything here that is unsafe, behind functions that are not.
 //!
-//! All work goes through one stream, in order, under a lock that a solve holds: no two of them interleave, and nothing
-//! is freed before what uses it has run.
+//! All work goes through one stream, in order, and whoever sends some holds a lock for as long as it belongs together.
+//! Memory that is dropped is given back when next some is taken, after all that was sent has run: a buffer may be dropped
+//! while others record a graph, and work may still be under way with it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,6 +93,8 @@ pub(super) struct Device {
     kernels: HashMap<&'static str, CudaFunction>,
     name: String,
     order: Mutex<()>,
+    /// Memory that nobody holds any more.
+    dropped: Mutex<Vec<Pointer>>,
 }
 
 /// Memory of a device; what it holds at first is nothing that may be read.
@@ -145,6 +148,7 @@ impl Device {
             kernels: kernels.map_err(|e| failed("a kernel", &e))?,
             context,
             order: Mutex::new(()),
+            dropped: Mutex::new(Vec::new()),
         }))
     }
 
@@ -157,8 +161,26 @@ impl Device {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives back the memory that nobody holds any more.
+    fn tidy(&self) -> Result<()> {
+        let dropped =
+            std::mem::take(&mut *self.dropped.lock().unwrap_or_else(PoisonError::into_inner));
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        self.bind()?;
+        let waited = self.stream.synchronize();
+        // SAFETY: every pointer was allocated once, by `take`, was dropped once, and all work with it has run.
+        let free = |&at: &Pointer| unsafe { result::free_sync(at) };
+        waited
+            .and_then(|()| dropped.iter().try_for_each(free))
+            .map_err(|e| failed("the memory of the device", &e))
+    }
+
     /// Bytes that are free.
     pub(super) fn free_memory(&self) -> Result<usize> {
+        self.tidy()?;
+        self.bind()?;
         let info = self.context.mem_get_info();
         info.map(|(free, _)| free)
             .map_err(|e| failed("the memory of the device", &e))
@@ -170,6 +192,7 @@ impl Device {
         bytes: usize,
         (what, size): (&'static str, usize),
     ) -> Result<Buffer> {
+        self.tidy()?;
         self.bind()?;
         let bytes = bytes.max(1);
         // SAFETY: the memory is freed once, when the buffer is dropped.
@@ -310,13 +333,6 @@ impl Device {
             .map_err(|e| failed("a graph of kernels", &e))
     }
 
-    /// Waits until all that was sent has run.
-    pub(super) fn wait(&self) -> Result<()> {
-        self.stream
-            .synchronize()
-            .map_err(|e| failed("work on the device", &e))
-    }
-
     /// Makes this the device of the calling thread.
     fn bind(&self) -> Result<()> {
         self.context
@@ -328,10 +344,6 @@ impl Device {
 impl Buffer {
     pub(super) fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    pub(super) fn is_on(&self, device: &Arc<Device>) -> bool {
-        Arc::ptr_eq(&self.device, device)
     }
 
     fn check(&self, offset: usize, bytes: usize) {
@@ -348,15 +360,19 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        let mut dropped = self
+            .device
+            .dropped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        dropped.push(self.at);
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
         // What cannot be freed is lost with the context; there is nobody to tell.
-        if self.device.bind().is_ok() {
-            // SAFETY: allocated once, by `take`; all work that was sent with it has run.
-            let _ = self
-                .device
-                .stream
-                .synchronize()
-                .and_then(|()| unsafe { result::free_sync(self.at) });
-        }
+        let _ = self.tidy();
     }
 }
 

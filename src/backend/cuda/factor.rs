@@ -1,14 +1,16 @@
 //! Matrices made ready for solving on a device, with the processor for what iteration cannot do.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
 
 use super::Cuda;
 use super::iterated::Iterated;
+use super::kept::Kept;
 use crate::backend::structured::progress::Criteria;
-use crate::backend::{Backend, Factor, Method, SolveStats, check_batch, check_near};
+use crate::backend::{Backend, Batch, Factor, Method, Remote, SolveStats, check_batch, check_near};
+use crate::check;
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
@@ -44,6 +46,23 @@ impl OnDevice<'_> {
         }
     }
 
+    /// The same for columns on the device.
+    fn solve_there(&self, side: Side, kept: &Kept) -> Result<SolveStats> {
+        let mut solved = vec![false; kept.columns];
+        let columns = (&kept.buffer, &mut solved[..]);
+        match self.iterated.solve_there((side, self.criteria), columns) {
+            Ok(stats) => Ok(stats.by(self.method)),
+            Err(Error::Stagnation { .. }) => {
+                let left = left(&solved);
+                let mut rest = kept.get(&left)?;
+                let stats = self.on_the_processor()?.solve(side, rest.as_mut())?;
+                kept.put(rest.as_ref(), &left)?;
+                Ok(stats)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
     /// Solves on the processor for the columns that are left.
     fn rescue(
         &self,
@@ -51,7 +70,7 @@ impl OnDevice<'_> {
         mut batch: MatMut<'_, f64>,
         solved: &[bool],
     ) -> Result<SolveStats> {
-        let left: Vec<usize> = (0..solved.len()).filter(|&j| !solved[j]).collect();
+        let left = left(solved);
         let mut rest = Mat::from_fn(batch.nrows(), left.len(), |i, j| batch[(i, left[j])]);
         let stats = self.on_the_processor()?.solve(side, rest.as_mut())?;
         for (j, &column) in left.iter().enumerate() {
@@ -69,6 +88,11 @@ impl OnDevice<'_> {
     }
 }
 
+/// Columns that are not solved for.
+fn left(solved: &[bool]) -> Vec<usize> {
+    (0..solved.len()).filter(|&j| !solved[j]).collect()
+}
+
 impl Factor for OnDevice<'_> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
         self.solve_near(side, None, batch)
@@ -82,5 +106,44 @@ impl Factor for OnDevice<'_> {
     ) -> Result<SolveStats> {
         check_near(near, batch.rb())?;
         self.solve_near(side, Some(near), batch)
+    }
+
+    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+        let mut columns = match batch {
+            Batch::Here(columns) => columns,
+            Batch::There(away) => match away.into_any().downcast::<Kept>() {
+                Ok(kept) if Arc::ptr_eq(&kept.device, self.iterated.device()) => {
+                    check::length(
+                        "the right-hand side of a linear solve",
+                        kept.rows,
+                        self.iterated.rows(),
+                    )?;
+                    let stats = self.solve_there(side, &kept)?;
+                    return Ok((Batch::There(kept), stats));
+                }
+                Ok(elsewhere) => elsewhere.fetch()?,
+                Err(_) => {
+                    return Err(Error::Device {
+                        what: "a batch of columns",
+                        detail: "it is kept by another backend".into(),
+                    });
+                }
+            },
+        };
+        check_batch(columns.as_ref(), self.iterated.rows())?;
+        // One column comes back sooner than it would be kept, and what there is no room for cannot be.
+        if columns.ncols() > 1 {
+            match Kept::send(self.iterated.device(), columns.as_ref()) {
+                Ok(kept) => {
+                    drop(columns);
+                    let stats = self.solve_there(side, &kept)?;
+                    return Ok((Batch::There(Box::new(kept)), stats));
+                }
+                Err(Error::OutOfMemory { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let stats = self.solve(side, columns.as_mut())?;
+        Ok((Batch::Here(columns), stats))
     }
 }

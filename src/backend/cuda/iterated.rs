@@ -43,6 +43,10 @@ impl Iterated {
         }
     }
 
+    pub(super) fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.equations.cells()
     }
@@ -70,15 +74,15 @@ impl Iterated {
     pub(super) fn solve_there(
         &self,
         (side, criteria): (Side, Criteria),
-        (buffer, columns): (&Buffer, usize),
+        (buffer, solved): (&Buffer, &mut [bool]),
     ) -> Result<SolveStats> {
-        let rows = self.rows();
+        let (rows, columns) = (self.rows(), solved.len());
         self.blocks((side, criteria), columns, |task, room, (first, count)| {
             let mut there = There {
                 buffer,
                 rows,
                 first,
-                count,
+                solved: &mut solved[first..first + count],
             };
             solve(task, room, None, &mut there)
         })

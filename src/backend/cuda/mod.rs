@@ -7,6 +7,7 @@ mod equations;
 mod factor;
 mod hierarchy;
 mod iterated;
+mod kept;
 mod krylov;
 mod passes;
 mod room;
@@ -16,7 +17,7 @@ mod sparse;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use faer::sparse::SparseColMatRef;
+use faer::sparse::SparseColMat;
 
 use self::device::Device;
 use self::equations::Equations;
@@ -31,7 +32,7 @@ use super::structured::multigrid::Multigrid;
 use super::structured::progress::Criteria;
 use super::{Backend, Cpu, Factor, Method};
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::operator::{Operator, Stencil, View};
 
 /// Most columns side by side on a device.
@@ -98,17 +99,11 @@ impl Cuda {
 
     fn sparse<'a>(
         &'a self,
-        m: SparseColMatRef<'_, usize, f64>,
+        matrix: SparseColMat<usize, f64>,
         a: &Operator<'a>,
     ) -> Result<OnDevice<'a>> {
-        let equations = Box::new(Sparse::new(&self.device, m)?);
+        let equations = Box::new(Sparse::new(&self.device, matrix.as_ref())?);
         let definite = a.is_positive_definite();
-        let matrix = m.to_owned().map_err(|_| Error::OutOfMemory {
-            what: "copy of a sparse matrix",
-            size: m.nrows(),
-            needed: None,
-            limit: None,
-        })?;
         let again = Box::new(move || {
             let again = Operator::sparse(matrix.clone());
             if definite {
@@ -181,12 +176,16 @@ impl Backend for Cuda {
             Err(single) => single,
         };
         a.check_finite("a matrix to solve with")?;
+        let _alone = self.device.alone();
         match a.view() {
-            View::Stencil(stencil) => {
+            View::Stencil(stencil) if u32::try_from(stencil.cells()).is_ok() => {
                 let stencil = Arc::clone(stencil);
                 Ok(Box::new(self.stencil(&stencil, &a)?))
             }
-            View::Sparse(m) if sparse::suits(m) => Ok(Box::new(self.sparse(m, &a)?)),
+            View::Sparse(m) if sparse::suits(m) => match a.to_sparse() {
+                Some(matrix) => Ok(Box::new(self.sparse(matrix, &a)?)),
+                None => self.cpu.factor(a),
+            },
             _ => self.cpu.factor(a),
         }
     }

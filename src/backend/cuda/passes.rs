@@ -31,6 +31,7 @@ pub(super) enum Scalar {
     ShadowSize,
     Scale,
     Gauge,
+    Factor,
     FirstSum,
     SecondSum,
 }
@@ -199,6 +200,28 @@ impl Passes {
         self.sums("squares", &args, 1)
     }
 
+    /// The largest modulus of every column, at `FirstSum`; no number where there is one among them.
+    pub(super) fn largest(&self, x: Pointer) -> Result<()> {
+        let args = [
+            Arg::Pointer(x),
+            Arg::Pointer(self.partial),
+            Arg::Count(self.cells),
+            Arg::Count(self.shift),
+        ];
+        self.over("largest", self.cells, &args)?;
+        let shape = Shape {
+            blocks: (1, 1),
+            threads: (THREADS, 1),
+        };
+        let args = [
+            Arg::Pointer(self.partial),
+            Arg::Pointer(self.scalars + (Scalar::FirstSum.start() * size_of::<f64>()) as u64),
+            Arg::Count(self.blocks(self.cells)),
+            Arg::Count(self.shift),
+        ];
+        self.device.launch("collect_largest", shape, &args)
+    }
+
     /// y ← x in these lanes, or 0 for no x.
     pub(super) fn copy_lanes(&self, x: Option<Pointer>, y: Pointer, which: &[bool]) -> Result<()> {
         let mask = which.iter().enumerate().map(|(l, &w)| u64::from(w) << l);
@@ -253,6 +276,7 @@ impl Passes {
         let args = [
             Arg::Pointer(x),
             Arg::Pointer(columns),
+            Arg::Pointer(self.scalars),
             Arg::Places(places),
             Arg::Count(self.cells),
             Arg::Count(self.shift),

@@ -4,15 +4,16 @@
 //! [`Progress`], which is also the judge of the iterations on the processor, says which columns are done.
 
 use super::MOST_LANES;
-use super::device::Places;
+use super::device::{Places, Pointer};
 use super::equations::Equations;
 use super::krylov::Method;
 use super::passes::{Passes, Scalar};
 use super::room::Room;
 use crate::backend::SolveStats;
+use crate::backend::structured::lanes::scale;
 use crate::backend::structured::progress::{Criteria, Progress, ROUNDINGS, Truth};
 use crate::backend::structured::room::kept;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operator::Side;
 
 /// A number for every lane.
@@ -102,15 +103,16 @@ impl Run<'_> {
             .device
             .copy((&exact[0], 0), (&exact[2], 0), bytes)?;
         self.passes.squares(b)?;
-        let size = self.sums()?;
+        let size = self.norms()?;
         self.progress = Progress::new(size);
         let mut residual = size;
         if let Some(near) = near {
             near.send(self.room, spare)?;
             self.passes.interleave(place, x, self.count as u32)?;
+            self.passes.vectors("rescale", &[x])?;
             let equations = self.task.equations;
             equations.residual(&self.passes, self.task.side, x, [b, r])?;
-            residual = self.sums()?;
+            residual = self.norms()?;
             // What is no nearer than zero, or no number, does not help.
             let useless: [bool; MOST_LANES] =
                 std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
@@ -177,6 +179,7 @@ impl Run<'_> {
         let active = self.progress.active;
         let (keep, done): (Vec<usize>, Vec<usize>) = (0..self.count).partition(|&l| active[l]);
         if !done.is_empty() {
+            self.check_overflow(x, &done)?;
             let mut places = [u32::MAX; MOST_LANES];
             done.iter().for_each(|&l| places[l] = l as u32);
             let room = &self.room.exact[spare];
@@ -190,6 +193,29 @@ impl Run<'_> {
             return Ok(());
         }
         self.narrow(&keep)
+    }
+
+    /// Multiplies columns by powers of two that bring them near 1, so that their squares neither overflow nor vanish.
+    fn bring_near_one(&mut self, b: Pointer) -> Result<()> {
+        self.passes.largest(b)?;
+        let largest = self.first_sums()?;
+        self.set(Scalar::Factor, &largest.map(scale));
+        self.send_scalars()?;
+        self.passes.vectors("rescale", &[b])
+    }
+
+    /// An error if a solution is too large to be given back.
+    fn check_overflow(&self, x: Pointer, done: &[usize]) -> Result<()> {
+        self.passes.largest(x)?;
+        let (largest, factors) = (self.first_sums()?, self.get(Scalar::Factor));
+        if done.iter().all(|&l| (largest[l] / factors[l]).is_finite()) {
+            return Ok(());
+        }
+        Err(Error::Stagnation {
+            solver: self.task.criteria.name,
+            iterations: self.progress.stats().iterations,
+            residual: f64::INFINITY,
+        })
     }
 
     fn narrow(&mut self, keep: &[usize]) -> Result<()> {
@@ -236,21 +262,29 @@ impl Run<'_> {
         device.download(&self.room.scalars, 0, &mut self.scalars)
     }
 
-    /// The roots of the sums that a pass has left.
-    fn sums(&self) -> Result<PerLane> {
-        norms(self.room, self.passes.shift)
+    /// What a pass has left at `FirstSum`.
+    fn first_sums(&self) -> Result<PerLane> {
+        first_sums(self.room, self.passes.shift)
+    }
+
+    /// The roots of that.
+    fn norms(&self) -> Result<PerLane> {
+        Ok(self.first_sums()?.map(f64::sqrt))
     }
 }
 
-/// √ of the first sums, and zero beyond the lanes.
-fn norms(room: &Room, shift: u32) -> Result<PerLane> {
+/// What a pass has left at `FirstSum`, and zero beyond the lanes.
+fn first_sums(room: &Room, shift: u32) -> Result<PerLane> {
     let mut sums: PerLane = [0.0; MOST_LANES];
     let offset = Scalar::FirstSum.start() * size_of::<f64>();
     room.device.download(&room.scalars, offset, &mut sums)?;
-    let lanes = 1 << shift;
-    Ok(std::array::from_fn(|l| {
-        if l < lanes { sums[l].sqrt() } else { 0.0 }
-    }))
+    sums[1 << shift..].fill(0.0);
+    Ok(sums)
+}
+
+/// The roots of that.
+fn norms(room: &Room, shift: u32) -> Result<PerLane> {
+    Ok(first_sums(room, shift)?.map(f64::sqrt))
 }
 
 /// The solution as it stands, for the judge.

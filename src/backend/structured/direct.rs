@@ -2,16 +2,14 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::sparse::linalg::cholesky::SymbolicCholesky;
 use faer::{Mat, MatMut};
 
 use super::dissection;
 use crate::backend::Method;
-use crate::backend::analyses::Analyses;
 use crate::backend::checked::Direct;
 use crate::backend::general::{self, GeneralAnalyses};
 use crate::backend::memory::Budget;
-use crate::backend::sparse::SparseCholesky;
+use crate::backend::sparse::{CholeskyAnalyses, SparseCholesky};
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil, View};
 
@@ -38,7 +36,7 @@ const POOR_PIN: f64 = 1e-2;
 pub(in crate::backend) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,
-    (lu, cholesky): (&'a GeneralAnalyses, &Analyses<SymbolicCholesky<usize>>),
+    (lu, cholesky): (&'a GeneralAnalyses, &CholeskyAnalyses),
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {

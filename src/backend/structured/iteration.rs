@@ -3,12 +3,12 @@
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 
-use super::lanes::{PerLane, copy_lanes, interleave, separate, squares};
+use super::lanes::{PerLane, copy_lanes, interleave, scales, separate, squares};
 use super::progress::Progress;
 use super::room::{Parts, Room, WIDEST, width};
 use super::system::System;
 use crate::backend::SolveStats;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operator::Real;
 
 /// A method, with its scalars. The first three of its vectors are b, x and r.
@@ -51,6 +51,8 @@ struct Run<I> {
     progress: Progress,
     /// The columns of the lanes.
     columns: [usize; WIDEST],
+    /// What was taken out of each column.
+    scales: PerLane,
     /// Lanes in use.
     count: usize,
 }
@@ -80,15 +82,16 @@ fn begin<I: Iteration, T: Real, const W: usize>(
     let Parts {
         exact: [b, x, r], ..
     } = room.parts::<W, 3>();
-    interleave(chunk, b);
+    let scales = scales(chunk);
+    interleave(chunk, &scales, b);
     r.copy_from_slice(b);
     let size = squares(b).map(f64::sqrt);
     let mut progress = Progress::new(size);
     let Some(near) = near else {
         x.fill([0.0; W]);
-        return Ok(Run::new(I::new(size), progress, chunk.ncols()));
+        return Ok(Run::new(I::new(size), progress, (scales, chunk.ncols())));
     };
-    interleave(near, x);
+    interleave(near, &scales, x);
     let mut residual = system.residual(b, (x, r));
     // What is no nearer than zero, or no number, does not help.
     let useless: [bool; WIDEST] =
@@ -99,7 +102,11 @@ fn begin<I: Iteration, T: Real, const W: usize>(
     }
     copy_lanes(r, b, &useless);
     progress.begin(system.criteria.tolerance, &residual);
-    Ok(Run::new(I::new(residual), progress, chunk.ncols()))
+    Ok(Run::new(
+        I::new(residual),
+        progress,
+        (scales, chunk.ncols()),
+    ))
 }
 
 /// Steps until so many lanes are done that fewer will do, and puts those into their columns.
@@ -116,16 +123,24 @@ fn advance<I: Iteration, T: Real, const W: usize>(
     }
     let Parts { exact: [_, x], .. } = room.parts::<W, 2>();
     let done = (0..run.count).filter(|&l| !run.progress.active[l]);
-    separate(x, chunk, done.map(|l| (l, run.columns[l])));
-    Ok(())
+    let places = done.map(|l| (l, run.columns[l], run.scales[l].recip()));
+    if separate(x, chunk, places) {
+        return Ok(());
+    }
+    Err(Error::Stagnation {
+        solver: system.criteria.name,
+        iterations: run.progress.stats().iterations,
+        residual: f64::INFINITY,
+    })
 }
 
 impl<I: Iteration> Run<I> {
-    fn new(iteration: I, progress: Progress, count: usize) -> Self {
+    fn new(iteration: I, progress: Progress, (scales, count): (PerLane, usize)) -> Self {
         Self {
             iteration,
             progress,
             columns: std::array::from_fn(|l| l),
+            scales,
             count,
         }
     }
@@ -136,6 +151,7 @@ impl<I: Iteration> Run<I> {
         let mut count = 0;
         for l in (0..self.count).filter(|&l| self.progress.active[l]) {
             (keep[count], self.columns[count]) = (l, self.columns[l]);
+            self.scales[count] = self.scales[l];
             count += 1;
         }
         let (keep, to) = (&keep[..count], width(count));

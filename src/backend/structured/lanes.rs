@@ -22,29 +22,36 @@ pub(super) fn first<const W: usize>(numbers: &PerLane) -> [f64; W] {
     std::array::from_fn(|l| numbers[l])
 }
 
-/// The columns of a batch, interleaved; lanes beyond the last column are zero.
-pub(super) fn interleave<const W: usize>(batch: MatRef<'_, f64>, out: &mut [[f64; W]]) {
+/// The columns of a batch times these factors, interleaved; lanes beyond the last column are zero.
+pub(super) fn interleave<const W: usize>(
+    batch: MatRef<'_, f64>,
+    factors: &PerLane,
+    out: &mut [[f64; W]],
+) {
     if batch.ncols() < W {
         out.fill([0.0; W]);
     }
     for j in 0..batch.ncols() {
         for (out, x) in out.iter_mut().zip(batch.col(j).iter()) {
-            out[j] = *x;
+            out[j] = factors[j] * x;
         }
     }
 }
 
-/// These lanes back into these columns.
+/// These lanes times these factors back into these columns; false if that overflows.
 pub(super) fn separate<const W: usize>(
     x: &[[f64; W]],
     mut batch: MatMut<'_, f64>,
-    places: impl Iterator<Item = (usize, usize)>,
-) {
-    for (lane, column) in places {
+    places: impl Iterator<Item = (usize, usize, f64)>,
+) -> bool {
+    let mut finite = true;
+    for (lane, column, factor) in places {
         for (out, x) in batch.as_mut().col_mut(column).iter_mut().zip(x) {
-            *out = x[lane];
+            *out = factor * x[lane];
+            finite &= out.is_finite();
         }
     }
+    finite
 }
 
 /// sum ← sum + a b, lane by lane.
@@ -84,8 +91,18 @@ pub(super) fn rounded<T: Real, const W: usize>(s: &[f64; W], x: &[f64; W]) -> [T
     std::array::from_fn(|l| T::nearest(s[l] * x[l]))
 }
 
+/// What brings the columns of a batch near 1, so that their squares neither overflow nor vanish. By powers of two,
+/// which change no digit.
+pub(super) fn scales(batch: MatRef<'_, f64>) -> PerLane {
+    let mut scales = [1.0; WIDEST];
+    for (s, column) in scales.iter_mut().zip(batch.col_iter()) {
+        *s = scale(column.iter().fold(0.0, |m: f64, x| m.max(x.abs())));
+    }
+    scales
+}
+
 /// The power of two that brings a number of this size near 1, so that single precision can hold what it scales.
-pub(super) fn scale(size: f64) -> f64 {
+pub(in crate::backend) fn scale(size: f64) -> f64 {
     const EXPONENT: u32 = 52;
     let exponent = size.to_bits() >> EXPONENT & 0x7ff;
     f64::from_bits((0x7fe_u64.saturating_sub(exponent)).clamp(1, 0x7fd) << EXPONENT)

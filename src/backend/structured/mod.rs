@@ -8,7 +8,7 @@ mod dissection;
 mod iteration;
 pub(super) mod iterative;
 mod kernels;
-mod lanes;
+pub(super) mod lanes;
 pub(super) mod level;
 pub(super) mod multigrid;
 mod pipeline;
@@ -200,7 +200,7 @@ impl<'a> Structured<'a> {
             tolerance: self.cpu.krylov_tolerance,
             products: self.cpu.krylov_products,
             regular: self.operator.is_definite_by_construction(),
-            budget: self.cpu.budget(),
+            budget: self.cpu.budget().besides(Iterative::bytes(&self.stencil)),
         };
         let iterative = self.iterative(chosen)?;
         if !(auto && self.direct_fits()) {

@@ -18,13 +18,27 @@ extern "C" __global__ void interleave(const double *columns_in, double *out, u32
     }
 }
 
-// Puts lanes back into the columns that they belong to; those that belong to none have the number NONE.
+// The largest modulus.
+extern "C" __global__ void __launch_bounds__(THREADS) largest(const double *x, double *partial, u32 cells, u32 shift) {
+    double most = 0.0;
+    EACH_CELL(cells) { most = Largest()(most, fabs(x[place(at, lane, shift)])); }
+    leave(most, 0, partial, shift, Largest());
+}
+
+// x <- x times the factor of its column.
+extern "C" __global__ void __launch_bounds__(THREADS)
+rescale(double *x, const double *__restrict__ scalars, u32 cells, u32 shift) {
+    EACH_CELL(cells) { x[place(at, lane, shift)] *= scalars[FACTOR * STRIDE + lane]; }
+}
+
+// Puts lanes, divided by their factors, back into the columns that they belong to; those that belong to none have the
+// number NONE.
 #define NONE 0xffffffffu
 struct Places {
     u32 column[STRIDE];
 };
 
-extern "C" __global__ void separate(const double *x, double *columns_out, Places places, u32 cells, u32 shift) {
+extern "C" __global__ void separate(const double *x, double *columns_out, const double *__restrict__ scalars, Places places, u32 cells, u32 shift) {
     __shared__ double tile[TILE][TILE + 1];
     const u32 lanes = 1u << shift, first_cell = blockIdx.x * TILE, first_lane = blockIdx.y * TILE;
     for (u32 row = threadIdx.y; row < TILE; row += blockDim.y) {
@@ -35,7 +49,8 @@ extern "C" __global__ void separate(const double *x, double *columns_out, Places
     for (u32 row = threadIdx.y; row < TILE; row += blockDim.y) {
         const u32 cell = first_cell + threadIdx.x, lane = first_lane + row;
         if (cell < cells && lane < lanes && places.column[lane] != NONE)
-            columns_out[(u64)places.column[lane] * cells + cell] = tile[threadIdx.x][row];
+            columns_out[(u64)places.column[lane] * cells + cell] =
+                1.0 / scalars[FACTOR * STRIDE + lane] * tile[threadIdx.x][row];
     }
 }
 

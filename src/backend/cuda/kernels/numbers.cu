@@ -13,7 +13,7 @@ typedef unsigned long long u64;
 
 // Scalars of the columns: STRIDE numbers each, one of every lane.
 #define STRIDE 64
-enum Scalar { ACTIVE, FRESH, BLIND, RHO, LAST, ALPHA, OMEGA, BETA, SIZE, SHADOW_SIZE, SCALE, GAUGE, FIRST_SUM, SECOND_SUM };
+enum Scalar { ACTIVE, FRESH, BLIND, RHO, LAST, ALPHA, OMEGA, BETA, SIZE, SHADOW_SIZE, SCALE, GAUGE, FACTOR, FIRST_SUM, SECOND_SUM };
 
 // One side of a stencil on a box, as `Rows` on the processor, and the reciprocals that sweeps divide by.
 template <class T> struct Rows {
@@ -53,31 +53,56 @@ __device__ __forceinline__ double scale_of(double size) {
     return __longlong_as_double(inverse << 52);
 }
 
-// Sums over the rows of a block, lane by lane, in an order that depends on nothing but the size of the block.
-__device__ __forceinline__ void add_rows(double *shared, u32 shift) {
+// What is gathered over cells: sums, or the largest number, which is no number where one of them is none.
+struct Sum {
+    __device__ __forceinline__ double operator()(double a, double b) const { return a + b; }
+};
+struct Largest {
+    __device__ __forceinline__ double operator()(double a, double b) const { return b <= a || a != a ? a : b; }
+};
+
+// Gathers the rows of a block, lane by lane, in an order that depends on nothing but the size of the block.
+template <class Join> __device__ __forceinline__ void join_rows(double *shared, u32 shift, Join join) {
     for (u32 rows = (blockDim.x >> shift) / 2; rows > 0; rows /= 2) {
         __syncthreads();
-        if (threadIdx.x < (rows << shift)) shared[threadIdx.x] += shared[threadIdx.x + (rows << shift)];
+        if (threadIdx.x < (rows << shift))
+            shared[threadIdx.x] = join(shared[threadIdx.x], shared[threadIdx.x + (rows << shift)]);
     }
     __syncthreads();
 }
 
-// Leaves the sum over this block of a number of every thread among the partial sums of quantity `which`.
-__device__ __forceinline__ void leave_sum(double number, u32 which, double *partial, u32 shift) {
+// Leaves what this block gathers of a number of every thread among the parts of quantity `which`.
+template <class Join>
+__device__ __forceinline__ void leave(double number, u32 which, double *partial, u32 shift, Join join) {
     __shared__ double shared[THREADS];
     __syncthreads();
     shared[threadIdx.x] = number;
-    add_rows(shared, shift);
+    join_rows(shared, shift, join);
     if (threadIdx.x >> shift == 0) partial[(((u64)which * gridDim.x + blockIdx.x) << shift) + threadIdx.x] = shared[threadIdx.x];
 }
 
-// out <- factor times the sum of what so many blocks left, in order of their numbers; a block for every quantity.
-extern "C" __global__ void collect(const double *partial, double *out, double factor, u32 blocks, u32 shift) {
+__device__ __forceinline__ void leave_sum(double number, u32 which, double *partial, u32 shift) {
+    leave(number, which, partial, shift, Sum());
+}
+
+template <class Join>
+__device__ __forceinline__ void collect_parts(const double *partial, double *out, double factor, u32 blocks, u32 shift, Join join) {
     __shared__ double shared[THREADS];
     const u32 lane = threadIdx.x & ((1u << shift) - 1), row = threadIdx.x >> shift, rows = blockDim.x >> shift;
-    double sum = 0.0;
-    for (u32 block = row; block < blocks; block += rows) sum += partial[(((u64)blockIdx.x * blocks + block) << shift) + lane];
-    shared[threadIdx.x] = sum;
-    add_rows(shared, shift);
+    double gathered = 0.0;
+    for (u32 block = row; block < blocks; block += rows)
+        gathered = join(gathered, partial[(((u64)blockIdx.x * blocks + block) << shift) + lane]);
+    shared[threadIdx.x] = gathered;
+    join_rows(shared, shift, join);
     if (row == 0) out[blockIdx.x * STRIDE + lane] = factor * shared[threadIdx.x];
+}
+
+// out <- factor times what so many blocks left, gathered in order of their numbers; a block for every quantity.
+extern "C" __global__ void collect(const double *partial, double *out, double factor, u32 blocks, u32 shift) {
+    collect_parts(partial, out, factor, blocks, shift, Sum());
+}
+
+// out <- the largest number that so many blocks left.
+extern "C" __global__ void collect_largest(const double *partial, double *out, u32 blocks, u32 shift) {
+    collect_parts(partial, out, 1.0, blocks, shift, Largest());
 }
