@@ -86,7 +86,7 @@ fn small_transposed_solves_are_the_transposes_of_solves() {
 }
 
 #[test]
-fn batches_of_any_width_have_the_bits_of_their_columns_and_of_every_other_run() {
+fn batches_of_any_width_agree_and_every_run_has_the_same_bits() {
     let Some(mut cuda) = device() else { return };
     let case = Case::new(Kind::Killed, &[5, 7, 6]);
     let n = case.dense.nrows();
@@ -125,10 +125,9 @@ fn columns_of_any_size_are_solved_in_either_precision() {
         let (x, _) = solve(&cuda, case.operator(), Side::Plain, &b);
         let reference = reference_solve(case.dense.as_ref(), b.as_ref());
         for j in 0..6 {
-            let [x, r] = [&x, &reference].map(|m| m.col(j).norm_max());
-            let off = (0..b.nrows())
-                .map(|i| (x - r).abs() / r.max(1e-300))
-                .fold(0.0, f64::max);
+            let size = reference.col(j).norm_max().max(f64::MIN_POSITIVE);
+            let off = (0..b.nrows()).map(|i| (x[(i, j)] - reference[(i, j)]).abs() / size);
+            let off = off.fold(0.0, f64::max);
             assert!(off < 1e-7, "{kind:?} {cycles:?}, column {j}: {off:e}");
         }
     }

@@ -15,7 +15,8 @@ const WHAT: &str = "the multigrid hierarchy of a stencil on the device";
 
 /// The coefficients of a stencil, one array after another in one buffer.
 struct Stored {
-    buffer: Buffer,
+    /// Keeps what `rows` points to.
+    _buffer: Buffer,
     rows: Rows,
 }
 
@@ -47,7 +48,10 @@ impl Stored {
             shape: lines.shape.map(|n| n as u32),
             cells: cells as u32,
         };
-        Ok(Self { buffer, rows })
+        Ok(Self {
+            _buffer: buffer,
+            rows,
+        })
     }
 
     fn rows(&self, side: Side) -> Rows {
@@ -100,12 +104,6 @@ impl Hierarchy {
             },
             definite: multigrid.definite,
         })
-    }
-
-    /// Bytes on the device.
-    pub(super) fn bytes(&self) -> usize {
-        let levels: usize = self.levels.iter().map(|level| level.buffer.bytes()).sum();
-        levels + self.exact.buffer.bytes() + self.coarsest.bytes()
     }
 
     fn gauged(&self) -> Arg {

@@ -18,6 +18,7 @@ const TILE_THREADS: u32 = 8;
 
 /// Scalars of the columns, in the order of the enumeration in the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // Some are known to the kernels only.
 pub(super) enum Scalar {
     Active,
     Fresh,

@@ -98,6 +98,7 @@ impl Run<'_> {
         let place = self.room.exact[spare].at;
         columns.send(self.room, spare)?;
         self.passes.interleave(place, b, self.count as u32)?;
+        self.bring_near_one(b)?;
         let exact = &self.room.exact;
         self.room
             .device
