@@ -81,9 +81,7 @@ mod transform;
 mod vector;
 pub mod verify;
 
-#[cfg(feature = "cuda")]
-pub use backend::Cuda;
-pub use backend::{Backend, Batch, Cpu, Factor, Method, Remote, SolveStats, Solved};
+pub use backend::{Auto, Backend, Batch, Cpu, Cuda, Factor, Method, Remote, SolveStats, Solved};
 pub use covariance::Covariance;
 pub use descent::{Control, Counts, Descent, Iterate, Report, Snapshot, Stop, Tolerances};
 pub use direction::Direction;

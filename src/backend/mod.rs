@@ -4,11 +4,15 @@
 //! the factorisation; every solve is checked against the matrix, so that a singular one is an error.
 
 mod analyses;
+mod auto;
 mod batch;
 mod checked;
 mod cpu;
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)]
+mod cuda;
+#[cfg(not(feature = "cuda"))]
+#[path = "no_cuda.rs"]
 mod cuda;
 mod dense;
 mod fill;
@@ -29,10 +33,10 @@ mod stats;
 mod structured;
 mod tally;
 
+pub use auto::Auto;
 pub(crate) use batch::check_shape;
 pub use batch::{Batch, Remote};
 pub use cpu::Cpu;
-#[cfg(feature = "cuda")]
 pub use cuda::Cuda;
 pub(crate) use dense::{
     gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
