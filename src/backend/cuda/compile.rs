@@ -23,7 +23,7 @@ const SOURCES: [&str; 7] = [
 ];
 
 /// Names of the kernels.
-pub(super) const KERNELS: [&str; 54] = [
+pub(super) const KERNELS: [&str; 59] = [
     "collect",
     "collect_largest",
     "image_f",
@@ -32,6 +32,11 @@ pub(super) const KERNELS: [&str; 54] = [
     "magnitude",
     "total_f",
     "total_d",
+    "coarsen",
+    "in_units_f",
+    "in_units_d",
+    "reciprocals_f",
+    "reciprocals_d",
     "clear_f",
     "clear_d",
     "relax_f",

@@ -5,66 +5,16 @@ use std::sync::Arc;
 use super::device::{Arg, Buffer, Device, Plane, Pointer, Rows, Shape};
 use super::equations::{Equations, Rough, Scaled};
 use super::passes::{Passes, THREADS, Width};
-use crate::backend::structured::level::Level;
-use crate::backend::structured::multigrid::{ENDS, Multigrid, OVER_CORRECTION};
+use super::stored::{Stored, WHAT};
+use crate::backend::structured::iterative::unit;
+use crate::backend::structured::multigrid::{COARSEST, ENDS, OVER_CORRECTION, inverse};
 use crate::error::Result;
-use crate::operator::{Real, Rows as Lines, Side, Stencil};
+use crate::operator::{Side, Stencil};
 
-/// What is stored on the device, for messages.
-const WHAT: &str = "the multigrid hierarchy of a stencil on the device";
-
-/// The coefficients of a stencil, one array after another in one buffer.
-struct Stored {
-    /// Keeps what `rows` points to.
-    _buffer: Buffer,
-    rows: Rows,
-}
-
-impl Stored {
-    fn new<T: Real>(device: &Arc<Device>, lines: Lines<'_, T>, inverse: &[T]) -> Result<Self> {
-        let [l0, l1, l2] = lines.lower;
-        let [u0, u1, u2] = lines.upper;
-        let arrays = [lines.centre, l0, l1, l2, u0, u1, u2, inverse];
-        let numbers: usize = arrays.iter().map(|a| a.len()).sum();
-        let cells = lines.centre.len();
-        let buffer = device.take(numbers * size_of::<T>(), (WHAT, cells))?;
-        let mut offset = 0;
-        let mut places = [0; 8];
-        for (place, array) in places.iter_mut().zip(arrays) {
-            device.upload(array, &buffer, offset)?;
-            *place = if array.is_empty() {
-                0
-            } else {
-                buffer.at + offset as u64
-            };
-            offset += size_of_val(array);
-        }
-        let [centre, l0, l1, l2, u0, u1, u2, inverse] = places;
-        let rows = Rows {
-            centre,
-            lower: [l0, l1, l2],
-            upper: [u0, u1, u2],
-            inverse,
-            shape: lines.shape.map(|n| n as u32),
-            cells: cells as u32,
-        };
-        Ok(Self {
-            _buffer: buffer,
-            rows,
-        })
-    }
-
-    fn rows(&self, side: Side) -> Rows {
-        let Rows { lower, upper, .. } = self.rows;
-        match side {
-            Side::Plain => self.rows,
-            Side::Transpose => Rows {
-                lower: upper,
-                upper: lower,
-                ..self.rows
-            },
-        }
-    }
+/// Of every cell, the product of the numbers along the three axes.
+fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
+    let plane = |x: f64| y.iter().flat_map(move |y| z.iter().map(move |z| x * y * z));
+    x.iter().flat_map(|&x| plane(x)).collect()
 }
 
 /// A stencil and its hierarchy.
@@ -82,27 +32,40 @@ pub(super) struct Hierarchy {
 }
 
 impl Hierarchy {
-    /// That of a stencil, for cycles in the precision of T.
-    pub(super) fn new<T: Real>(
+    /// That of a stencil, for cycles of this precision; everything but the coarsest level is made on the device.
+    pub(super) fn new(
         device: &Arc<Device>,
         stencil: &Stencil,
-        multigrid: &Multigrid<T>,
+        (definite, width): (bool, Width),
     ) -> Result<Self> {
-        let levels = multigrid.levels.iter();
-        let store = |level: &Level<T>| Stored::new(device, level.rows(Side::Plain), &level.inverse);
-        let (coarsest, cells) = (&multigrid.coarsest, multigrid.cells);
+        let exact = Stored::exact(device, stencil)?;
+        let (unit, mut levels) = (unit(stencil), Vec::new());
+        let mut coarse: Option<Stored> = None;
+        let mut sizes = exact.shape().map(|n| vec![1.0; n as usize]);
+        loop {
+            let last = coarse.as_ref().unwrap_or(&exact);
+            if last.cells() <= COARSEST {
+                break;
+            }
+            levels.push(last.in_units(width, unit)?);
+            coarse = Some(last.coarser()?);
+            sizes = sizes.map(|along| along.chunks(2).map(|pair| pair.iter().sum()).collect());
+        }
+        let last = coarse.as_ref().unwrap_or(&exact).fetch()?;
+        let gauge = (stencil.gauge(), &products(&sizes)[..]);
+        let whose = (WHAT, last.cells());
+        let coarsest = match width {
+            Width::Single => device.store(&inverse::<f32>(&last, gauge, unit), whose)?,
+            Width::Double => device.store(&inverse::<f64>(&last, gauge, unit), whose)?,
+        };
         Ok(Self {
-            exact: Stored::new(device, stencil.rows(Side::Plain), &[])?,
+            exact,
             gauge: stencil.gauge(),
-            levels: levels.map(store).collect::<Result<_>>()?,
-            coarsest: device.store(coarsest, (WHAT, cells))?,
-            coarsest_cells: cells as u32,
-            width: if size_of::<T>() == size_of::<f32>() {
-                Width::Single
-            } else {
-                Width::Double
-            },
-            definite: multigrid.definite,
+            levels,
+            coarsest,
+            coarsest_cells: last.cells() as u32,
+            width,
+            definite,
         })
     }
 
@@ -188,14 +151,15 @@ impl Hierarchy {
     }
 
     fn restrict(&self, to: &Passes, rows: Rows, v: Rough<'_>, coarse: Pointer) -> Result<()> {
+        let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
         let args = [
             Arg::Rows(rows),
             Arg::Pointer(v.b),
             Arg::Pointer(v.x),
             Arg::Pointer(coarse),
+            Arg::Count(parents),
             Arg::Count(to.shift),
         ];
-        let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
         to.over(self.width.of(["restrict_f", "restrict_d"]), parents, &args)
     }
 
@@ -232,7 +196,7 @@ impl Hierarchy {
 
 impl Equations for Hierarchy {
     fn cells(&self) -> usize {
-        self.exact.rows.cells as usize
+        self.exact.cells()
     }
 
     fn width(&self) -> Width {
@@ -294,7 +258,7 @@ impl Equations for Hierarchy {
     }
 
     fn room(&self) -> Vec<usize> {
-        let coarser = self.levels.iter().skip(1).map(|level| level.rows.cells);
+        let coarser = self.levels.iter().skip(1).map(|level| level.cells() as u32);
         let cells = coarser.chain([self.coarsest_cells]);
         // With no level but the coarsest, its vectors are those of the iteration.
         let needed = if self.levels.is_empty() {

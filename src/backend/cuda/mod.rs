@@ -13,6 +13,7 @@ mod passes;
 mod room;
 mod solve;
 mod sparse;
+mod stored;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -24,11 +25,10 @@ use self::equations::Equations;
 use self::factor::{Again, OnDevice};
 use self::hierarchy::Hierarchy;
 use self::iterated::Iterated;
+use self::passes::Width;
 use self::sparse::Sparse;
 use super::pool::Pool;
 use super::repeated::Repeated;
-use super::structured::iterative::unit;
-use super::structured::multigrid::Multigrid;
 use super::structured::progress::Criteria;
 use super::{Backend, Cpu, Factor, Method};
 use crate::check;
@@ -83,11 +83,13 @@ impl Cuda {
 
     fn stencil<'a>(&'a self, stencil: &Arc<Stencil>, a: &Operator<'a>) -> Result<OnDevice<'a>> {
         let definite = a.is_positive_definite();
-        let equations: Box<dyn Equations> = if self.cpu.cycles.is_single(stencil, definite) {
-            Box::new(self.hierarchy::<f32>(stencil, definite)?)
+        let width = if self.cpu.cycles.is_single(stencil, definite) {
+            Width::Single
         } else {
-            Box::new(self.hierarchy::<f64>(stencil, definite)?)
+            Width::Double
         };
+        let equations = Hierarchy::new(&self.device, stencil, (definite, width))?;
+        let equations = Box::new(equations);
         let (again, shared) = (a.share(stencil), Arc::clone(stencil));
         let names = [
             "multigrid + BiCGSTAB on the GPU",
@@ -145,15 +147,6 @@ impl Cuda {
             again,
             rescue: OnceLock::new(),
         }
-    }
-
-    fn hierarchy<T: crate::operator::Real>(
-        &self,
-        stencil: &Arc<Stencil>,
-        definite: bool,
-    ) -> Result<Hierarchy> {
-        let multigrid = Multigrid::<T>::new(stencil, definite, unit(stencil));
-        Hierarchy::new(&self.device, stencil, &multigrid)
     }
 }
 

@@ -6,12 +6,12 @@ use crate::operator::{Line, Real, Rows, Side, Stencil};
 pub(super) type Corner = [bool; 3];
 
 /// The coefficients of a stencil, without its gauge, and the reciprocals that sweeps divide by.
-pub(in crate::backend) struct Level<T> {
+pub(super) struct Level<T> {
     shape: [usize; 3],
     centre: Vec<T>,
     up: [Vec<T>; 3],
     down: [Vec<T>; 3],
-    pub(in crate::backend) inverse: Vec<T>,
+    inverse: Vec<T>,
 }
 
 impl<T: Real> Level<T> {
@@ -34,7 +34,7 @@ impl<T: Real> Level<T> {
         self.centre.len()
     }
 
-    pub(in crate::backend) fn rows(&self, side: Side) -> Rows<'_, T> {
+    pub(super) fn rows(&self, side: Side) -> Rows<'_, T> {
         let [up, down] = [&self.up, &self.down].map(|a| a.each_ref().map(Vec::as_slice));
         let (lower, upper) = match side {
             Side::Plain => (up, down),

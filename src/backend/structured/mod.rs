@@ -9,7 +9,7 @@ mod iteration;
 pub(super) mod iterative;
 mod kernels;
 pub(super) mod lanes;
-pub(super) mod level;
+mod level;
 pub(super) mod multigrid;
 mod pipeline;
 pub(super) mod progress;

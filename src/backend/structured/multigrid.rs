@@ -14,7 +14,7 @@ use super::room::{Coarse, wide_mut};
 use crate::operator::{Line, Real, Side, Stencil, vectorised};
 
 /// Levels with no more cells than this are solved by a dense inverse.
-const COARSEST: usize = 130;
+pub(in crate::backend) const COARSEST: usize = 130;
 
 /// Four sweeps from these ends of the second and third axis, all from the lower end of the first, stand before the
 /// coarse correction, and the four opposite ones after it: all eight corners, so that some sweep follows a flow
@@ -26,18 +26,18 @@ pub(in crate::backend) const ENDS: [[bool; 2]; 4] =
 pub(in crate::backend) const OVER_CORRECTION: f64 = 1.6;
 
 /// A hierarchy of stencils.
-pub(in crate::backend) struct Multigrid<T> {
-    pub(in crate::backend) levels: Vec<Level<T>>,
+pub(super) struct Multigrid<T> {
+    levels: Vec<Level<T>>,
     /// The inverse on the coarsest level, by rows.
-    pub(in crate::backend) coarsest: Vec<T>,
-    pub(in crate::backend) cells: usize,
+    coarsest: Vec<T>,
+    cells: usize,
     /// Where there is no flow to follow, one sweep there and one back are enough.
-    pub(in crate::backend) definite: bool,
+    definite: bool,
 }
 
 impl<T: Real> Multigrid<T> {
     /// The hierarchy of a stencil times `unit`; `definite` says that it is symmetric positive definite.
-    pub(in crate::backend) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
+    pub(super) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
         let mut levels = Vec::new();
         // How many cells of the finest level every cell holds.
         let mut sizes = vec![1.0; stencil.cells()];
@@ -49,20 +49,10 @@ impl<T: Real> Multigrid<T> {
             levels.push(Level::new(&last, &reciprocals(&last), unit));
             last = Arc::new(coarse);
         }
-        let n = last.cells();
-        let mut dense = Mat::zeros(n, n);
-        let compressed = last.compress();
-        for triplet in compressed.triplet_iter() {
-            dense[(triplet.row, triplet.col)] = *triplet.val;
-        }
-        let gauge = stencil.gauge();
-        dense += Mat::from_fn(n, n, |i, j| gauge * sizes[i] * sizes[j]);
-        let inverse = PartialPivLu::new(dense.as_ref()).inverse();
-        let by_rows = (0..n * n).map(|at| T::nearest(inverse[(at / n, at % n)] / unit));
         Self {
+            coarsest: inverse(&last, (stencil.gauge(), &sizes), unit),
+            cells: last.cells(),
             levels,
-            coarsest: by_rows.collect(),
-            cells: n,
             definite,
         }
     }
@@ -137,6 +127,23 @@ impl<T: Real> Multigrid<T> {
             *x = sum;
         }
     }
+}
+
+/// By rows, the inverse of a stencil times `unit`, with the gauge of the finest level and the cells that every cell holds.
+pub(in crate::backend) fn inverse<T: Real>(
+    stencil: &Stencil,
+    (gauge, sizes): (f64, &[f64]),
+    unit: f64,
+) -> Vec<T> {
+    let n = stencil.cells();
+    let mut dense = Mat::zeros(n, n);
+    for triplet in stencil.compress().triplet_iter() {
+        dense[(triplet.row, triplet.col)] = *triplet.val;
+    }
+    dense += Mat::from_fn(n, n, |i, j| gauge * sizes[i] * sizes[j]);
+    let inverse = PartialPivLu::new(dense.as_ref()).inverse();
+    let by_rows = (0..n * n).map(|at| T::nearest(inverse[(at / n, at % n)] / unit));
+    by_rows.collect()
 }
 
 /// The cells of the next coarser level for all cells of this one, in order.

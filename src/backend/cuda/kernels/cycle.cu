@@ -1,5 +1,72 @@
 // The pieces of a V-cycle.
 
+// The children of a coarse cell, in order, that are cells of the finer box.
+#define EACH_CHILD(a, corner)                                                                                  \
+    for (u32 child = 0; child < 8; child++)                                                                    \
+        if (Cell cell = child_of(a, corner, child); cell.at != OUTSIDE)
+
+#define OUTSIDE 0xffffffffu
+
+// The indices of the first child of a coarse cell.
+struct Corner {
+    u32 i[3];
+};
+
+template <class T> __device__ __forceinline__ Corner corner_of(const Rows<T> &a, u32 parent) {
+    const u32 m1 = (a.n[1] + 1) / 2, m2 = (a.n[2] + 1) / 2, line = parent / m2;
+    Corner corner = {{2 * (line / m1), 2 * (line % m1), 2 * (parent % m2)}};
+    return corner;
+}
+
+template <class T> __device__ __forceinline__ Cell child_of(const Rows<T> &a, Corner corner, u32 child) {
+    Cell cell = {OUTSIDE, {corner.i[0] + (child >> 2), corner.i[1] + (child >> 1 & 1), corner.i[2] + (child & 1)}};
+    if (cell.i[0] < a.n[0] && cell.i[1] < a.n[1] && cell.i[2] < a.n[2])
+        cell.at = (cell.i[0] * a.n[1] + cell.i[1]) * a.n[2] + cell.i[2];
+    return cell;
+}
+
+// The Galerkin stencil of the aggregates: couplings within one go to its centre, those to the next one add up. What is
+// constant in the name of the arrays of `coarse` is written here.
+extern "C" __global__ void __launch_bounds__(THREADS) coarsen(Rows<double> a, Rows<double> coarse) {
+    const u32 parent = blockIdx.x * blockDim.x + threadIdx.x;
+    if (parent >= coarse.cells) return;
+    const Corner corner = corner_of(a, parent);
+    double centre = 0.0;
+    EACH_CHILD(a, corner) centre += a.centre[cell.at];
+    for (u32 axis = 0; axis < 3; axis++) {
+        if (a.n[axis] < 2) continue;
+        double lower = 0.0, upper = 0.0;
+        EACH_CHILD(a, corner) {
+            if (cell.i[axis] + 1 == a.n[axis]) continue;
+            if (cell.i[axis] % 2 == 0) {
+                centre += a.lower[axis][cell.at] + a.upper[axis][cell.at];
+            } else {
+                lower += a.lower[axis][cell.at];
+                upper += a.upper[axis][cell.at];
+            }
+        }
+        if (coarse.n[axis] < 2) continue;
+        const_cast<double *>(coarse.lower[axis])[parent] = lower;
+        const_cast<double *>(coarse.upper[axis])[parent] = upper;
+    }
+    const_cast<double *>(coarse.centre)[parent] = centre;
+}
+
+// out <- coefficients times the unit of the cycles.
+template <class T> __device__ void in_units(const double *a, T *out, double unit, u32 count) {
+    const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at < count) out[at] = (T)(unit * a[at]);
+}
+
+// out <- the reciprocals of a diagonal times that of the unit, and 0 where it is 0: sweeps leave such cells alone.
+template <class T> __device__ void reciprocals(const double *diagonal, T *out, double unit, u32 count) {
+    const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= count) return;
+    const double d = diagonal[at];
+    const bool normal = fabs(d) >= 2.2250738585072014e-308 && fabs(d) <= 1.7976931348623157e308;
+    out[at] = (T)(1.0 / unit * (normal ? 1.0 / d : 0.0));
+}
+
 // Cells of a hyperplane t0 + t1 + t2 = plane, in indices that count from the corner where a sweep begins: within it no
 // cell needs another. Block y takes one t0; the threads along x take its t1.
 struct Plane {
@@ -52,17 +119,12 @@ template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Pla
 
 // coarse <- sums of b - A x over aggregates of 2x2x2 cells, cell by cell in order.
 template <class T>
-__device__ void restrict_residual(const Rows<T> &a, const T *b, const T *x, T *coarse, u32 shift) {
-    const u32 m[3] = {(a.n[0] + 1) / 2, (a.n[1] + 1) / 2, (a.n[2] + 1) / 2};
-    EACH_CELL(m[0] * m[1] * m[2]) {
-        const u32 line = at / m[2], corner[3] = {2 * (line / m[1]), 2 * (line % m[1]), 2 * (at % m[2])};
+__device__ void restrict_residual(const Rows<T> &a, const T *b, const T *x, T *coarse, u32 parents, u32 shift) {
+    EACH_CELL(parents) {
+        const Corner corner = corner_of(a, at);
         T sum = (T)0;
-        for (u32 child = 0; child < 8; child++) {
-            Cell cell = {0, {corner[0] + (child >> 2), corner[1] + (child >> 1 & 1), corner[2] + (child & 1)}};
-            if (cell.i[0] >= a.n[0] || cell.i[1] >= a.n[1] || cell.i[2] >= a.n[2]) continue;
-            cell.at = (cell.i[0] * a.n[1] + cell.i[1]) * a.n[2] + cell.i[2];
+        EACH_CHILD(a, corner)
             sum = sum + (b[place(cell.at, lane, shift)] - row_times(a, cell, x, lane, shift));
-        }
         coarse[place(at, lane, shift)] = sum;
     }
 }
@@ -94,6 +156,14 @@ __device__ void dense_times(const T *matrix, const T *b, T *x, u32 n, u32 betwee
 }
 
 #define CYCLE(T, suffix)                                                                                       \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
+    in_units_##suffix(const double *a, T *out, double unit, u32 count) {                                       \
+        in_units(a, out, unit, count);                                                                         \
+    }                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
+    reciprocals_##suffix(const double *diagonal, T *out, double unit, u32 count) {                             \
+        reciprocals(diagonal, out, unit, count);                                                               \
+    }                                                                                                          \
     extern "C" __global__ void __launch_bounds__(THREADS) clear_##suffix(T *x, u32 cells, u32 shift) {         \
         clear(x, cells, shift);                                                                                \
     }                                                                                                          \
@@ -102,8 +172,8 @@ __device__ void dense_times(const T *matrix, const T *b, T *x, u32 n, u32 betwee
         relax(a, b, x, plane, shift);                                                                          \
     }                                                                                                          \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
-    restrict_##suffix(Rows<T> a, const T *b, const T *x, T *coarse, u32 shift) {                               \
-        restrict_residual(a, b, x, coarse, shift);                                                             \
+    restrict_##suffix(Rows<T> a, const T *b, const T *x, T *coarse, u32 parents, u32 shift) {                  \
+        restrict_residual(a, b, x, coarse, parents, shift);                                                    \
     }                                                                                                          \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
     prolong_##suffix(Rows<T> a, const T *coarse, T *x, T s, u32 shift) {                                       \

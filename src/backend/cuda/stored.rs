@@ -1,0 +1,172 @@
+//! Stencils in the memory of a device, and how a coarser one is made there of a finer one.
+
+use std::sync::Arc;
+
+use super::device::{Arg, Buffer, Device, Pointer, Rows, Shape};
+use super::passes::{THREADS, Width};
+use crate::error::Result;
+use crate::operator::{Rows as Lines, Side, Stencil};
+
+/// What is stored on the device, for messages.
+pub(super) const WHAT: &str = "the multigrid hierarchy of a stencil on the device";
+
+/// The coefficients of a stencil, one array after another in one buffer, without couplings along axes of one cell.
+pub(super) struct Stored {
+    device: Arc<Device>,
+    buffer: Buffer,
+    rows: Rows,
+}
+
+impl Stored {
+    /// Room for a stencil on a box, with reciprocals if there are to be some.
+    fn new(device: &Arc<Device>, shape: [u32; 3], (width, inverse): (Width, bool)) -> Result<Self> {
+        let cells: usize = shape.iter().map(|&n| n as usize).product();
+        let axes = shape.iter().filter(|&&n| n > 1).count();
+        let arrays = 1 + 2 * axes + usize::from(inverse);
+        let buffer = device.take(arrays * cells * width.bytes(), (WHAT, cells))?;
+        let mut next = buffer.at;
+        let mut place = |wanted: bool| {
+            let at = if wanted { next } else { 0 };
+            next += if wanted {
+                (cells * width.bytes()) as u64
+            } else {
+                0
+            };
+            at
+        };
+        let rows = Rows {
+            centre: place(true),
+            lower: shape.map(|n| place(n > 1)),
+            upper: shape.map(|n| place(n > 1)),
+            inverse: place(inverse),
+            shape,
+            cells: cells as u32,
+        };
+        Ok(Self {
+            device: Arc::clone(device),
+            buffer,
+            rows,
+        })
+    }
+
+    /// A stencil as it is.
+    pub(super) fn exact(device: &Arc<Device>, stencil: &Stencil) -> Result<Self> {
+        let lines: Lines<'_, f64> = stencil.rows(Side::Plain);
+        let stored = Self::new(
+            device,
+            lines.shape.map(|n| n as u32),
+            (Width::Double, false),
+        )?;
+        let Rows {
+            centre,
+            lower,
+            upper,
+            ..
+        } = stored.rows;
+        stored.put(lines.centre, centre)?;
+        for axis in 0..3 {
+            stored.put(lines.lower[axis], lower[axis])?;
+            stored.put(lines.upper[axis], upper[axis])?;
+        }
+        Ok(stored)
+    }
+
+    fn put(&self, numbers: &[f64], at: Pointer) -> Result<()> {
+        if at == 0 {
+            return Ok(());
+        }
+        let offset = (at - self.buffer.at) as usize;
+        self.device.upload(numbers, &self.buffer, offset)
+    }
+
+    /// The Galerkin stencil on aggregates of 2×2×2 cells.
+    pub(super) fn coarser(&self) -> Result<Self> {
+        let shape = self.rows.shape.map(|n| n.div_ceil(2));
+        let mut coarse = Self::new(&self.device, shape, (Width::Double, false))?;
+        let args = [Arg::Rows(self.rows), Arg::Rows(coarse.rows)];
+        self.each("coarsen", coarse.rows.cells, &args)?;
+        coarse.rows = ordered(coarse.rows);
+        Ok(coarse)
+    }
+
+    /// The same in the precision of cycles and times a unit, with reciprocals.
+    pub(super) fn in_units(&self, width: Width, unit: f64) -> Result<Self> {
+        let to = Self::new(&self.device, self.rows.shape, (width, true))?;
+        let cells = self.rows.cells;
+        let send = |kernel, from, to| {
+            let args = [
+                Arg::Pointer(from),
+                Arg::Pointer(to),
+                Arg::Double(unit),
+                Arg::Count(cells),
+            ];
+            self.each(kernel, cells, &args)
+        };
+        let copy = |from, to| send(width.of(["in_units_f", "in_units_d"]), from, to);
+        copy(self.rows.centre, to.rows.centre)?;
+        for axis in (0..3).filter(|&d| self.rows.shape[d] > 1) {
+            copy(self.rows.lower[axis], to.rows.lower[axis])?;
+            copy(self.rows.upper[axis], to.rows.upper[axis])?;
+        }
+        let reciprocals = width.of(["reciprocals_f", "reciprocals_d"]);
+        send(reciprocals, self.rows.centre, to.rows.inverse)?;
+        Ok(to)
+    }
+
+    /// A kernel with a thread for each of so many cells.
+    fn each(&self, kernel: &'static str, cells: u32, args: &[Arg]) -> Result<()> {
+        let shape = Shape {
+            blocks: (cells.div_ceil(THREADS), 1),
+            threads: (THREADS, 1),
+        };
+        self.device.launch(kernel, shape, args)
+    }
+
+    /// Brings it back to the processor.
+    pub(super) fn fetch(&self) -> Result<Stencil> {
+        let mut stencil = Stencil::new(&self.rows.shape.map(|n| n as usize));
+        let get = |at: Pointer, numbers: &mut [f64]| {
+            let offset = (at - self.buffer.at) as usize;
+            self.device.download(&self.buffer, offset, numbers)
+        };
+        get(self.rows.centre, &mut stencil.centre)?;
+        for axis in (0..3).filter(|&d| self.rows.shape[d] > 1) {
+            get(self.rows.lower[axis], &mut stencil.up[axis])?;
+            get(self.rows.upper[axis], &mut stencil.down[axis])?;
+        }
+        Ok(stencil)
+    }
+
+    pub(super) fn cells(&self) -> usize {
+        self.rows.cells as usize
+    }
+
+    pub(super) fn shape(&self) -> [u32; 3] {
+        self.rows.shape
+    }
+
+    /// One side of it.
+    pub(super) fn rows(&self, side: Side) -> Rows {
+        let Rows { lower, upper, .. } = self.rows;
+        match side {
+            Side::Plain => self.rows,
+            Side::Transpose => Rows {
+                lower: upper,
+                upper: lower,
+                ..self.rows
+            },
+        }
+    }
+}
+
+/// With axes of one cell in front, as on the processor; the numbers of the cells do not change.
+fn ordered(rows: Rows) -> Rows {
+    let mut axes = [0, 1, 2];
+    axes.sort_by_key(|&d| rows.shape[d] > 1);
+    Rows {
+        lower: axes.map(|d| rows.lower[d]),
+        upper: axes.map(|d| rows.upper[d]),
+        shape: axes.map(|d| rows.shape[d]),
+        ..rows
+    }
+}
