@@ -4,7 +4,7 @@ use pullback::backend::{Precision, StencilSolver};
 use pullback::faer::{Mat, MatRef};
 use pullback::{Backend, Batch, Cuda, Error, Operator, Side, SolveStats, random};
 
-use crate::support::stencils::{Case, Kind, SIDES, cases, cpu, stencil};
+use crate::support::stencils::{Case, Kind, SIDES, assemble, cases, cpu, stencil};
 use crate::support::{dot, matrix_gap, reference_solve};
 
 /// The device, or none where there is none and none is required.
@@ -283,4 +283,43 @@ fn threads_may_share_a_device() {
             });
         }
     });
+}
+
+#[test]
+fn what_was_made_for_one_matrix_serves_the_next() {
+    let Some(cuda) = device() else { return };
+    let shape = [11, 12, 9];
+    let mut at_once = Vec::new();
+    let kinds = [Kind::Gauged, Kind::Pinned];
+    for (step, kind) in kinds.into_iter().cycle().take(6).enumerate() {
+        let case = Case::new(kind, &shape);
+        let scale = 1.0 + step as f64;
+        let scaled = |axis: usize, lower: usize| kind.rates(&shape, axis, lower).map(|r| scale * r);
+        let (diagonal, gauge) = kind.closure(&shape);
+        let mut changed = assemble(&shape, scaled);
+        changed.add_diagonal(&diagonal.iter().map(|d| scale * d).collect::<Vec<_>>());
+        let changed = changed.with_gauge(scale * gauge);
+        let a = Operator::stencil(changed);
+        let a = if case.definite {
+            a.positive_definite()
+        } else {
+            a
+        };
+        let b = random::normal_matrix(case.dense.nrows(), 2 + step, 5);
+        let factor = cuda.factor(a).unwrap();
+        for side in SIDES {
+            let mut x = b.clone();
+            factor.solve(side, x.as_mut()).unwrap();
+            let reference = reference_solve(side_of(&case, side), b.as_ref());
+            let off = matrix_gap(
+                (&x * pullback::faer::Scale(scale)).as_ref(),
+                reference.as_ref(),
+            );
+            assert!(off < 1e-7, "{} times {scale}, {side:?}: {off:e}", case.name);
+        }
+        // Some stay in use while others are made.
+        if step < 2 {
+            at_once.push(factor);
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The diagonal and the gauge that make it regular.
-    fn closure(self, shape: &[usize]) -> (Vec<f64>, f64) {
+    pub(crate) fn closure(self, shape: &[usize]) -> (Vec<f64>, f64) {
         let cells = shape.iter().product();
         let (mut diagonal, mut gauge) = (vec![0.0; cells], 0.0);
         match self {
@@ -56,7 +56,7 @@ impl Kind {
         (diagonal, gauge)
     }
 
-    fn rates(self, shape: &[usize], axis: usize, lower: usize) -> [f64; 2] {
+    pub(crate) fn rates(self, shape: &[usize], axis: usize, lower: usize) -> [f64; 2] {
         match self {
             Self::Pinned => [conductance(shape, axis, lower); 2],
             _ => rates(shape, axis, lower),

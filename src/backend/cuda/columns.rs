@@ -3,7 +3,7 @@
 use faer::prelude::Reborrow;
 use faer::{MatMut, MatRef};
 
-use super::device::Buffer;
+use super::device::{Buffer, Device};
 use super::room::Room;
 use super::solve::Columns;
 use crate::error::Result;
@@ -45,6 +45,22 @@ impl Columns for Here<'_> {
     }
 }
 
+/// buffer ← columns, one after another.
+pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> Result<()> {
+    let rows = columns.nrows();
+    for (j, column) in columns.col_iter().enumerate() {
+        let offset = j * rows * size_of::<f64>();
+        match column.try_as_col_major() {
+            Some(column) => device.upload(column.as_slice(), to, offset)?,
+            None => {
+                let numbers: Vec<f64> = column.iter().copied().collect();
+                device.upload(&numbers, to, offset)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Columns that are only read.
 pub(super) struct Near<'b>(pub(super) MatRef<'b, f64>);
 
@@ -54,19 +70,7 @@ impl Columns for Near<'_> {
     }
 
     fn send(&self, room: &Room, vector: usize) -> Result<()> {
-        let rows = self.0.nrows();
-        for (j, column) in self.0.col_iter().enumerate() {
-            let offset = j * rows * size_of::<f64>();
-            let to = &room.exact[vector];
-            match column.try_as_col_major() {
-                Some(column) => room.device.upload(column.as_slice(), to, offset)?,
-                None => {
-                    let numbers: Vec<f64> = column.iter().copied().collect();
-                    room.device.upload(&numbers, to, offset)?;
-                }
-            }
-        }
-        Ok(())
+        upload(&room.device, self.0, &room.exact[vector])
     }
 
     fn receive(&mut self, _: &Room, _: usize, _: (usize, usize)) -> Result<()> {

@@ -1,9 +1,10 @@
 //! What the iterations on a device need of a matrix.
 
-use super::device::Pointer;
+use super::device::{Device, Pointer};
+use super::hierarchy::Plan;
 use super::passes::{Passes, Width};
 use crate::error::Result;
-use crate::operator::Side;
+use crate::operator::{Side, Stencil};
 
 /// Vectors of a preconditioner: a right-hand side, a solution, and room that is its own.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,11 @@ pub(super) trait Equations: Send + Sync {
 
     /// x ← an approximation of A⁻¹ b.
     fn precondition(&self, to: &Passes, side: Side, vectors: Rough<'_>) -> Result<()>;
+
+    /// Takes the numbers of another stencil, if it was made for such a one.
+    fn refill(&self, _device: &Device, _stencil: &Stencil, _plan: Plan) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Lengths of the vectors that the preconditioner needs as room, in numbers of its precision a lane.
     fn room(&self) -> Vec<usize>;

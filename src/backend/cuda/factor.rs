@@ -6,7 +6,7 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
 
 use super::Cuda;
-use super::iterated::Iterated;
+use super::iterated::{Iterated, Wanted};
 use super::kept::Kept;
 use crate::backend::structured::progress::Criteria;
 use crate::backend::{Backend, Batch, Factor, Method, Remote, SolveStats, check_batch, check_near};
@@ -20,7 +20,7 @@ pub(super) type Again<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
 /// A matrix on a device.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
-    pub(super) iterated: Iterated,
+    pub(super) iterated: Arc<Iterated>,
     pub(super) criteria: Criteria,
     pub(super) method: Method,
     /// The same matrix once more, for the processor.
@@ -30,6 +30,15 @@ pub(super) struct OnDevice<'a> {
 }
 
 impl OnDevice<'_> {
+    fn wanted(&self, side: Side) -> Wanted<'_> {
+        Wanted {
+            side,
+            criteria: self.criteria,
+            memory: self.cuda.memory,
+            shelf: &self.cuda.shelf,
+        }
+    }
+
     fn solve_near(
         &self,
         side: Side,
@@ -39,7 +48,7 @@ impl OnDevice<'_> {
         check_batch(batch.rb(), self.iterated.rows())?;
         let mut solved = vec![false; batch.ncols()];
         let columns = (batch.rb_mut(), &mut solved[..]);
-        match self.iterated.solve((side, self.criteria), near, columns) {
+        match self.iterated.solve(self.wanted(side), near, columns) {
             Ok(stats) => Ok(stats.by(self.method)),
             Err(Error::Stagnation { .. }) => self.rescue(side, batch, &solved),
             Err(e) => Err(e),
@@ -50,7 +59,7 @@ impl OnDevice<'_> {
     fn solve_there(&self, side: Side, kept: &Kept) -> Result<SolveStats> {
         let mut solved = vec![false; kept.columns];
         let columns = (&kept.buffer, &mut solved[..]);
-        match self.iterated.solve_there((side, self.criteria), columns) {
+        match self.iterated.solve_there(self.wanted(side), columns) {
             Ok(stats) => Ok(stats.by(self.method)),
             Err(Error::Stagnation { .. }) => {
                 let left = left(&solved);

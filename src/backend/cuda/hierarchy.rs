@@ -17,68 +17,103 @@ fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
     x.iter().flat_map(|&x| plane(x)).collect()
 }
 
+/// What a stencil and its hierarchy are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) shape: [u32; 3],
+    pub(super) definite: bool,
+    pub(super) gauged: bool,
+    pub(super) width: Width,
+}
+
+impl Plan {
+    pub(super) fn of(stencil: &Stencil, definite: bool, width: Width) -> Self {
+        Self {
+            shape: stencil.rows(Side::Plain).shape.map(|n| n as u32),
+            definite,
+            gauged: stencil.gauge() != 0.0,
+            width,
+        }
+    }
+}
+
 /// A stencil and its hierarchy.
 pub(super) struct Hierarchy {
-    /// The matrix itself.
-    exact: Stored,
-    gauge: f64,
-    /// From the finest, in the precision of the cycles.
+    plan: Plan,
+    /// The matrix itself, and its aggregates down to the coarsest.
+    exact: Vec<Stored>,
+    /// c and |c| of the gauge.
+    gauge: Buffer,
+    /// From the finest, in the precision of the cycles; not the coarsest.
     levels: Vec<Stored>,
     /// The inverse on the coarsest level, by rows.
     coarsest: Buffer,
-    coarsest_cells: u32,
-    width: Width,
-    definite: bool,
 }
 
 impl Hierarchy {
-    /// That of a stencil, for cycles of this precision; everything but the coarsest level is made on the device.
-    pub(super) fn new(
-        device: &Arc<Device>,
-        stencil: &Stencil,
-        (definite, width): (bool, Width),
-    ) -> Result<Self> {
-        let exact = Stored::exact(device, stencil)?;
-        let (unit, mut levels) = (unit(stencil), Vec::new());
-        let mut coarse: Option<Stored> = None;
-        let mut sizes = exact.shape().map(|n| vec![1.0; n as usize]);
-        loop {
-            let last = coarse.as_ref().unwrap_or(&exact);
-            if last.cells() <= COARSEST {
-                break;
-            }
-            levels.push(last.in_units(width, unit)?);
-            coarse = Some(last.coarser()?);
+    /// That of a stencil; everything but the coarsest level is made on the device.
+    pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
+        let (mut exact, mut levels) = (Vec::new(), Vec::new());
+        let mut last = Stored::exact(device, plan.shape)?;
+        while last.cells() > COARSEST {
+            levels.push(last.for_cycles(plan.width)?);
+            let coarse = last.for_aggregates()?;
+            exact.push(std::mem::replace(&mut last, coarse));
+        }
+        let cells = last.cells();
+        exact.push(last);
+        let bytes = cells * cells * plan.width.bytes();
+        let hierarchy = Self {
+            plan,
+            exact,
+            gauge: device.take(2 * size_of::<f64>(), (WHAT, cells))?,
+            levels,
+            coarsest: device.take(bytes, (WHAT, cells))?,
+        };
+        hierarchy.fill(device, stencil)?;
+        Ok(hierarchy)
+    }
+
+    /// Takes the numbers of another stencil of the same plan.
+    fn fill(&self, device: &Device, stencil: &Stencil) -> Result<()> {
+        let (unit, width) = (unit(stencil), self.plan.width);
+        let mut sizes = self.plan.shape.map(|n| vec![1.0; n as usize]);
+        self.exact[0].fill(stencil)?;
+        for (exact, level) in self.exact.windows(2).zip(&self.levels) {
+            level.take_in_units(&exact[0], (width, unit))?;
+            exact[1].coarsen(&exact[0])?;
             sizes = sizes.map(|along| along.chunks(2).map(|pair| pair.iter().sum()).collect());
         }
-        let last = coarse.as_ref().unwrap_or(&exact).fetch()?;
-        let gauge = (stencil.gauge(), &products(&sizes)[..]);
-        let whose = (WHAT, last.cells());
-        let coarsest = match width {
-            Width::Single => device.store(&inverse::<f32>(&last, gauge, unit), whose)?,
-            Width::Double => device.store(&inverse::<f64>(&last, gauge, unit), whose)?,
-        };
-        Ok(Self {
-            exact,
-            gauge: stencil.gauge(),
-            levels,
-            coarsest,
-            coarsest_cells: last.cells() as u32,
-            width,
-            definite,
-        })
+        let c = stencil.gauge();
+        device.upload(&[c, c.abs()], &self.gauge, 0)?;
+        let last = self.exact[self.levels.len()].fetch()?;
+        let gauge = (c, &products(&sizes)[..]);
+        match width {
+            Width::Single => device.upload(&inverse::<f32>(&last, gauge, unit), &self.coarsest, 0),
+            Width::Double => device.upload(&inverse::<f64>(&last, gauge, unit), &self.coarsest, 0),
+        }
+    }
+
+    /// One side of the matrix itself.
+    fn matrix(&self, side: Side) -> Arg {
+        Arg::Rows(self.exact[0].rows(side))
+    }
+
+    fn coarsest_cells(&self) -> u32 {
+        self.exact[self.levels.len()].cells() as u32
     }
 
     fn gauged(&self) -> Arg {
-        Arg::Count((self.gauge != 0.0).into())
+        Arg::Count(self.plan.gauged.into())
     }
 
     /// What the gauge adds to products with x, if there is one.
     fn settle_gauge(&self, to: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
-        if self.gauge == 0.0 {
+        if !self.plan.gauged {
             return Ok(());
         }
-        to.gauge(self.gauge, x.0, x.1, moduli)
+        let offset = if moduli { size_of::<f64>() } else { 0 };
+        to.gauge(self.gauge.at + offset as u64, x, moduli)
     }
 
     /// One V-cycle on a level and those below it, whose vectors are room: a right-hand side and a solution each.
@@ -88,7 +123,7 @@ impl Hierarchy {
             return self.solve_coarsest(to, side, v);
         };
         let rows = stored.rows(side);
-        let sweeps = if self.definite { 1 } else { ENDS.len() };
+        let sweeps = if self.plan.definite { 1 } else { ENDS.len() };
         let corner = |[y, z]: [bool; 2], up: bool| {
             let ends = if up { [true, !y, !z] } else { [false, y, z] };
             (0..3).map(|axis| u32::from(ends[axis]) << axis).sum()
@@ -117,13 +152,17 @@ impl Hierarchy {
             Arg::Count(rows.cells),
             Arg::Count(to.shift),
         ];
-        to.over(self.width.of(["clear_f", "clear_d"]), rows.cells, &args)
+        to.over(
+            self.plan.width.of(["clear_f", "clear_d"]),
+            rows.cells,
+            &args,
+        )
     }
 
     /// A Gauss-Seidel sweep, hyperplane by hyperplane: no cell of one needs another, and all lanes of all its cells go
     /// at once.
     fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
-        let kernel = self.width.of(["relax_f", "relax_d"]);
+        let kernel = self.plan.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
         for plane in 0..=last.iter().sum() {
             let first = u32::saturating_sub(plane, last[1] + last[2]);
@@ -160,23 +199,35 @@ impl Hierarchy {
             Arg::Count(parents),
             Arg::Count(to.shift),
         ];
-        to.over(self.width.of(["restrict_f", "restrict_d"]), parents, &args)
+        to.over(
+            self.plan.width.of(["restrict_f", "restrict_d"]),
+            parents,
+            &args,
+        )
     }
 
     fn prolong(&self, to: &Passes, rows: Rows, coarse: Pointer, x: Pointer) -> Result<()> {
-        let factor = if self.definite { OVER_CORRECTION } else { 1.0 };
+        let factor = if self.plan.definite {
+            OVER_CORRECTION
+        } else {
+            1.0
+        };
         let args = [
             Arg::Rows(rows),
             Arg::Pointer(coarse),
             Arg::Pointer(x),
-            self.width.number(factor),
+            self.plan.width.number(factor),
             Arg::Count(to.shift),
         ];
-        to.over(self.width.of(["prolong_f", "prolong_d"]), rows.cells, &args)
+        to.over(
+            self.plan.width.of(["prolong_f", "prolong_d"]),
+            rows.cells,
+            &args,
+        )
     }
 
     fn solve_coarsest(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
-        let n = self.coarsest_cells;
+        let n = self.coarsest_cells();
         let (between_rows, between_columns) = match side {
             Side::Plain => (n, 1),
             Side::Transpose => (1, n),
@@ -190,17 +241,17 @@ impl Hierarchy {
             Arg::Count(between_columns),
             Arg::Count(to.shift),
         ];
-        to.over(self.width.of(["dense_f", "dense_d"]), n, &args)
+        to.over(self.plan.width.of(["dense_f", "dense_d"]), n, &args)
     }
 }
 
 impl Equations for Hierarchy {
     fn cells(&self) -> usize {
-        self.exact.cells()
+        self.exact[0].cells()
     }
 
     fn width(&self) -> Width {
-        self.width
+        self.plan.width
     }
 
     fn image(
@@ -212,7 +263,7 @@ impl Equations for Hierarchy {
     ) -> Result<()> {
         self.settle_gauge(to, (x, width), false)?;
         let args = [
-            Arg::Rows(self.exact.rows(side)),
+            self.matrix(side),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(with),
@@ -228,7 +279,7 @@ impl Equations for Hierarchy {
     fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
         self.settle_gauge(to, (x, Width::Double), false)?;
         let args = [
-            Arg::Rows(self.exact.rows(side)),
+            self.matrix(side),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(b),
@@ -243,7 +294,7 @@ impl Equations for Hierarchy {
     fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
         self.settle_gauge(to, (x, Width::Double), true)?;
         let args = [
-            Arg::Rows(self.exact.rows(side)),
+            self.matrix(side),
             Arg::Pointer(x),
             Arg::Pointer(to.scalars),
             Arg::Pointer(to.partial),
@@ -257,9 +308,16 @@ impl Equations for Hierarchy {
         self.cycle(to, (side, 0), vectors)
     }
 
+    fn refill(&self, device: &Device, stencil: &Stencil, plan: Plan) -> Result<bool> {
+        if self.plan != plan {
+            return Ok(false);
+        }
+        self.fill(device, stencil).map(|()| true)
+    }
+
     fn room(&self) -> Vec<usize> {
         let coarser = self.levels.iter().skip(1).map(|level| level.cells() as u32);
-        let cells = coarser.chain([self.coarsest_cells]);
+        let cells = coarser.chain([self.coarsest_cells()]);
         // With no level but the coarsest, its vectors are those of the iteration.
         let needed = if self.levels.is_empty() {
             0

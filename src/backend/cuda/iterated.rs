@@ -9,37 +9,43 @@ use super::MOST_LANES;
 use super::columns::{Here, Near, There};
 use super::device::{Buffer, Device};
 use super::equations::Equations;
+use super::hierarchy::Plan;
 use super::krylov::Method;
 use super::room::{Room, bytes_a_lane};
+use super::shelf::Shelf;
 use super::solve::{Columns, Task, shift_for, solve};
 use crate::backend::SolveStats;
 use crate::backend::structured::progress::Criteria;
 use crate::error::{Error, Result};
-use crate::operator::Side;
+use crate::operator::{Side, Stencil};
 
 /// A matrix on a device, with room for solves.
 pub(super) struct Iterated {
     device: Arc<Device>,
     equations: Box<dyn Equations>,
     method: Method,
-    /// The most that rooms may take; none for what is free.
-    limit: Option<usize>,
-    rooms: Mutex<Option<Room>>,
+    /// The widest that was ever needed.
+    room: Mutex<Option<Room>>,
+}
+
+/// What is asked of a solve.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'w> {
+    pub(super) side: Side,
+    pub(super) criteria: Criteria,
+    /// The most that its vectors may take; none for what is free.
+    pub(super) memory: Option<usize>,
+    /// Where memory may be had that others have left.
+    pub(super) shelf: &'w Shelf,
 }
 
 impl Iterated {
-    pub(super) fn new(
-        device: &Arc<Device>,
-        equations: Box<dyn Equations>,
-        method: Method,
-        limit: Option<usize>,
-    ) -> Self {
+    pub(super) fn new(device: &Arc<Device>, equations: Box<dyn Equations>, method: Method) -> Self {
         Self {
             device: Arc::clone(device),
             equations,
             method,
-            limit,
-            rooms: Mutex::new(None),
+            room: Mutex::new(None),
         }
     }
 
@@ -54,12 +60,12 @@ impl Iterated {
     /// The columns of the batch ← A⁻¹ those, as far as it succeeds, which `solved` tells.
     pub(super) fn solve(
         &self,
-        (side, criteria): (Side, Criteria),
+        wanted: Wanted<'_>,
         near: Option<MatRef<'_, f64>>,
         (mut batch, solved): (MatMut<'_, f64>, &mut [bool]),
     ) -> Result<SolveStats> {
         let columns = batch.ncols();
-        self.blocks((side, criteria), columns, |task, room, (first, count)| {
+        self.blocks(wanted, columns, |task, room, (first, count)| {
             let near = near.map(|near| Near(near.subcols(first, count)));
             let mut here = Here {
                 batch: batch.rb_mut().subcols_mut(first, count),
@@ -73,11 +79,11 @@ impl Iterated {
     /// The same for columns that are on the device already.
     pub(super) fn solve_there(
         &self,
-        (side, criteria): (Side, Criteria),
+        wanted: Wanted<'_>,
         (buffer, solved): (&Buffer, &mut [bool]),
     ) -> Result<SolveStats> {
         let (rows, columns) = (self.rows(), solved.len());
-        self.blocks((side, criteria), columns, |task, room, (first, count)| {
+        self.blocks(wanted, columns, |task, room, (first, count)| {
             let mut there = There {
                 buffer,
                 rows,
@@ -90,7 +96,7 @@ impl Iterated {
 
     fn blocks(
         &self,
-        (side, criteria): (Side, Criteria),
+        wanted: Wanted<'_>,
         columns: usize,
         mut block: impl FnMut(&Task<'_>, &mut Room, (usize, usize)) -> Result<SolveStats>,
     ) -> Result<SolveStats> {
@@ -98,14 +104,14 @@ impl Iterated {
         let task = Task {
             equations: self.equations.as_ref(),
             method: self.method,
-            side,
-            criteria,
+            side: wanted.side,
+            criteria: wanted.criteria,
         };
         let mut stats = SolveStats::default();
         let mut first = 0;
-        let mut kept = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         while first < columns {
-            let shift = self.shift(columns - first, kept.as_ref())?;
+            let shift = self.shift(columns - first, &wanted, kept.as_ref())?;
             let count = (columns - first).min(1 << shift);
             if kept.as_ref().is_none_or(|room| !room.has(shift)) {
                 // The old one goes first, so that its memory is free.
@@ -121,23 +127,39 @@ impl Iterated {
     }
 
     /// As many lanes as the columns need and the memory allows.
-    fn shift(&self, columns: usize, kept: Option<&Room>) -> Result<u32> {
-        let wanted = shift_for(columns.min(MOST_LANES));
-        if kept.is_some_and(|room| room.has(wanted)) {
-            return Ok(wanted);
-        }
+    fn shift(&self, columns: usize, wanted: &Wanted<'_>, kept: Option<&Room>) -> Result<u32> {
+        let most = shift_for(columns.min(MOST_LANES));
         let lane = bytes_a_lane(self.equations.as_ref(), self.method);
-        let held = kept.map_or(0, Room::bytes);
-        let free = match self.limit {
-            Some(limit) => limit,
-            None => self.device.free_memory()?.saturating_add(held),
+        let fits = |free: usize| {
+            let fits = move |shift: &u32| lane.saturating_mul(1 << shift) <= free;
+            (0..=most).rev().find(fits)
         };
-        let fits = |shift: &u32| lane.saturating_mul(1 << shift) <= free;
-        (0..=wanted).rev().find(fits).ok_or(Error::OutOfMemory {
+        let mut free = wanted.memory.unwrap_or(usize::MAX);
+        let within = fits(free);
+        if within.is_some_and(|shift| kept.is_some_and(|room| room.has(shift))) {
+            return within.ok_or_else(|| self.too_large(lane, free));
+        }
+        let held = kept.map_or(0, Room::bytes);
+        if wanted.memory.is_none() {
+            free = self.device.free_memory()?.saturating_add(held);
+            if fits(free) < Some(most) && wanted.shelf.clear() {
+                free = self.device.free_memory()?.saturating_add(held);
+            }
+        }
+        fits(free).ok_or_else(|| self.too_large(lane, free))
+    }
+
+    fn too_large(&self, needed: usize, limit: usize) -> Error {
+        Error::OutOfMemory {
             what: "iterative solve of one column on the device",
             size: self.rows(),
-            needed: Some(lane),
-            limit: Some(free),
-        })
+            needed: Some(needed),
+            limit: Some(limit),
+        }
+    }
+
+    /// Takes the numbers of another stencil, if it was made for such a one.
+    pub(super) fn refill(&self, stencil: &Stencil, plan: Plan) -> Result<bool> {
+        self.equations.refill(&self.device, stencil, plan)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use faer::{Mat, MatRef};
 
+use super::columns::upload;
 use super::device::{Arg, Buffer, Compressed, Device, Pointer, Shape};
 use super::passes::THREADS;
 use crate::backend::Remote;
@@ -40,23 +41,17 @@ impl Kept {
     pub(super) fn send(device: &Arc<Device>, x: MatRef<'_, f64>) -> Result<Self> {
         let _alone = device.alone();
         let kept = Self::new(device, x.shape())?;
-        for j in 0..x.ncols() {
-            kept.replace(j, &x.col(j).iter().copied().collect::<Vec<_>>())?;
-        }
+        upload(device, x, &kept.buffer)?;
         Ok(kept)
-    }
-
-    /// Column j ← these numbers.
-    fn replace(&self, j: usize, numbers: &[f64]) -> Result<()> {
-        self.device
-            .upload(numbers, &self.buffer, j * self.rows * size_of::<f64>())
     }
 
     /// Replaces some of the columns by those of a matrix.
     pub(super) fn put(&self, x: MatRef<'_, f64>, places: &[usize]) -> Result<()> {
         let _alone = self.device.alone();
         for (column, &j) in x.col_iter().zip(places) {
-            self.replace(j, &column.iter().copied().collect::<Vec<_>>())?;
+            let numbers: Vec<f64> = column.iter().copied().collect();
+            let offset = j * self.rows * size_of::<f64>();
+            self.device.upload(&numbers, &self.buffer, offset)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod kept;
 mod krylov;
 mod passes;
 mod room;
+mod shelf;
 mod solve;
 mod sparse;
 mod stored;
@@ -23,9 +24,10 @@ use faer::sparse::SparseColMat;
 use self::device::Device;
 use self::equations::Equations;
 use self::factor::{Again, OnDevice};
-use self::hierarchy::Hierarchy;
+use self::hierarchy::{Hierarchy, Plan};
 use self::iterated::Iterated;
 use self::passes::Width;
+use self::shelf::Shelf;
 use self::sparse::Sparse;
 use super::pool::Pool;
 use super::repeated::Repeated;
@@ -61,6 +63,7 @@ pub struct Cuda {
     /// in blocks of as many columns as fit.
     pub memory: Option<usize>,
     device: Arc<Device>,
+    shelf: Shelf,
 }
 
 impl Cuda {
@@ -73,6 +76,7 @@ impl Cuda {
             cpu: Cpu::default(),
             memory: None,
             device: Device::open(ordinal)?,
+            shelf: Shelf::default(),
         })
     }
 
@@ -88,15 +92,20 @@ impl Cuda {
         } else {
             Width::Double
         };
-        let equations = Hierarchy::new(&self.device, stencil, (definite, width))?;
-        let equations = Box::new(equations);
+        let plan = Plan::of(stencil, definite, width);
+        let make = || {
+            let equations = Hierarchy::new(&self.device, stencil, plan)?;
+            Ok(self.iterated(Box::new(equations), definite))
+        };
+        let _alone = self.device.alone();
+        let iterated = self.shelf.take(|known| known.refill(stencil, plan), make)?;
         let (again, shared) = (a.share(stencil), Arc::clone(stencil));
         let names = [
             "multigrid + BiCGSTAB on the GPU",
             "multigrid + conjugate gradients on the GPU",
         ];
         let again = Box::new(move || again.share(&shared));
-        Ok(self.on_device(equations, a, (names, again)))
+        Ok(self.on_device(iterated, a, (names, again)))
     }
 
     fn sparse<'a>(
@@ -104,8 +113,14 @@ impl Cuda {
         matrix: SparseColMat<usize, f64>,
         a: &Operator<'a>,
     ) -> Result<OnDevice<'a>> {
-        let equations = Box::new(Sparse::new(&self.device, matrix.as_ref())?);
         let definite = a.is_positive_definite();
+        let make = || {
+            let equations = Sparse::new(&self.device, matrix.as_ref())?;
+            Ok(self.iterated(Box::new(equations), definite))
+        };
+        let alone = self.device.alone();
+        let iterated = Arc::new(self.shelf.make(make)?);
+        drop(alone);
         let again = Box::new(move || {
             let again = Operator::sparse(matrix.clone());
             if definite {
@@ -118,35 +133,42 @@ impl Cuda {
             "DILU + BiCGSTAB on the GPU",
             "DILU + conjugate gradients on the GPU",
         ];
-        Ok(self.on_device(equations, a, (names, again)))
+        Ok(self.on_device(iterated, a, (names, again)))
+    }
+
+    fn iterated(&self, equations: Box<dyn Equations>, definite: bool) -> Iterated {
+        Iterated::new(&self.device, equations, method(definite))
     }
 
     /// `names` are those without and with positive definiteness.
     fn on_device<'a>(
         &'a self,
-        equations: Box<dyn Equations>,
+        iterated: Arc<Iterated>,
         a: &Operator<'_>,
         (names, again): ([&'static str; 2], Again<'a>),
     ) -> OnDevice<'a> {
         let definite = a.is_positive_definite();
-        let method = if definite {
-            krylov::Method::ConjugateGradients
-        } else {
-            krylov::Method::BiCgStab
-        };
         OnDevice {
             cuda: self,
-            iterated: Iterated::new(&self.device, equations, method, self.memory),
+            iterated,
             criteria: Criteria {
                 tolerance: self.cpu.krylov_tolerance,
                 products: self.cpu.krylov_products,
                 regular: a.is_definite_by_construction(),
-                name: method.name(),
+                name: method(definite).name(),
             },
             method: Method::Named(names[usize::from(definite)]),
             again,
             rescue: OnceLock::new(),
         }
+    }
+}
+
+fn method(definite: bool) -> krylov::Method {
+    if definite {
+        krylov::Method::ConjugateGradients
+    } else {
+        krylov::Method::BiCgStab
     }
 }
 
@@ -169,7 +191,6 @@ impl Backend for Cuda {
             Err(single) => single,
         };
         a.check_finite("a matrix to solve with")?;
-        let _alone = self.device.alone();
         match a.view() {
             View::Stencil(stencil) if u32::try_from(stencil.cells()).is_ok() => {
                 let stencil = Arc::clone(stencil);

@@ -110,10 +110,11 @@ impl Passes {
     /// A kernel over all cells that leaves this many sums, which are put at `FirstSum` and after, times a factor.
     pub(super) fn sums(&self, kernel: &'static str, args: &[Arg], quantities: u32) -> Result<()> {
         self.over(kernel, self.cells, args)?;
-        self.collect(quantities, 1.0, Scalar::FirstSum)
+        self.collect(quantities, 0, Scalar::FirstSum)
     }
 
-    fn collect(&self, quantities: u32, factor: f64, into: Scalar) -> Result<()> {
+    /// With no factor at 0.
+    fn collect(&self, quantities: u32, factor: Pointer, into: Scalar) -> Result<()> {
         let target = self.scalars + (into.start() * size_of::<f64>()) as u64;
         let shape = Shape {
             blocks: (quantities, 1),
@@ -122,15 +123,20 @@ impl Passes {
         let args = [
             Arg::Pointer(self.partial),
             Arg::Pointer(target),
-            Arg::Double(factor),
+            Arg::Pointer(factor),
             Arg::Count(self.blocks(self.cells)),
             Arg::Count(self.shift),
         ];
         self.device.launch("collect", shape, &args)
     }
 
-    /// What a gauge c adds: c Σx, or |c| Σ|x|.
-    pub(super) fn gauge(&self, c: f64, x: Pointer, width: Width, moduli: bool) -> Result<()> {
+    /// What a gauge adds: c Σx, or |c| Σ|x|, for the number at `factor`.
+    pub(super) fn gauge(
+        &self,
+        factor: Pointer,
+        (x, width): (Pointer, Width),
+        moduli: bool,
+    ) -> Result<()> {
         let args = [
             Arg::Pointer(x),
             Arg::Pointer(self.partial),
@@ -139,7 +145,6 @@ impl Passes {
             Arg::Count(self.shift),
         ];
         self.over(width.of(["total_f", "total_d"]), self.cells, &args)?;
-        let factor = if moduli { c.abs() } else { c };
         self.collect(1, factor, Scalar::Gauge)
     }
 

@@ -70,9 +70,9 @@ impl Room {
         })
     }
 
-    /// Whether it has room for just so many lanes.
+    /// Whether there is room for 2^shift lanes.
     pub(super) fn has(&self, shift: u32) -> bool {
-        self.most == shift
+        self.most >= shift
     }
 
     /// Bytes that it takes.

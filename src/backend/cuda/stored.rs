@@ -15,6 +15,8 @@ pub(super) struct Stored {
     device: Arc<Device>,
     buffer: Buffer,
     rows: Rows,
+    /// The same with the axes in the order of the box that it is aggregated from.
+    aggregated: Rows,
 }
 
 impl Stored {
@@ -45,30 +47,42 @@ impl Stored {
         Ok(Self {
             device: Arc::clone(device),
             buffer,
-            rows,
+            rows: ordered(rows),
+            aggregated: rows,
         })
     }
 
-    /// A stencil as it is.
-    pub(super) fn exact(device: &Arc<Device>, stencil: &Stencil) -> Result<Self> {
+    /// Room for a box as it is.
+    pub(super) fn exact(device: &Arc<Device>, shape: [u32; 3]) -> Result<Self> {
+        Self::new(device, shape, (Width::Double, false))
+    }
+
+    /// Room for the same box in the precision of cycles, with reciprocals.
+    pub(super) fn for_cycles(&self, width: Width) -> Result<Self> {
+        Self::new(&self.device, self.rows.shape, (width, true))
+    }
+
+    /// Room for aggregates of 2×2×2 cells.
+    pub(super) fn for_aggregates(&self) -> Result<Self> {
+        let shape = self.rows.shape.map(|n| n.div_ceil(2));
+        Self::exact(&self.device, shape)
+    }
+
+    /// Takes the numbers of a stencil.
+    pub(super) fn fill(&self, stencil: &Stencil) -> Result<()> {
         let lines: Lines<'_, f64> = stencil.rows(Side::Plain);
-        let stored = Self::new(
-            device,
-            lines.shape.map(|n| n as u32),
-            (Width::Double, false),
-        )?;
         let Rows {
             centre,
             lower,
             upper,
             ..
-        } = stored.rows;
-        stored.put(lines.centre, centre)?;
+        } = self.rows;
+        self.put(lines.centre, centre)?;
         for axis in 0..3 {
-            stored.put(lines.lower[axis], lower[axis])?;
-            stored.put(lines.upper[axis], upper[axis])?;
+            self.put(lines.lower[axis], lower[axis])?;
+            self.put(lines.upper[axis], upper[axis])?;
         }
-        Ok(stored)
+        Ok(())
     }
 
     fn put(&self, numbers: &[f64], at: Pointer) -> Result<()> {
@@ -79,20 +93,15 @@ impl Stored {
         self.device.upload(numbers, &self.buffer, offset)
     }
 
-    /// The Galerkin stencil on aggregates of 2×2×2 cells.
-    pub(super) fn coarser(&self) -> Result<Self> {
-        let shape = self.rows.shape.map(|n| n.div_ceil(2));
-        let mut coarse = Self::new(&self.device, shape, (Width::Double, false))?;
-        let args = [Arg::Rows(self.rows), Arg::Rows(coarse.rows)];
-        self.each("coarsen", coarse.rows.cells, &args)?;
-        coarse.rows = ordered(coarse.rows);
-        Ok(coarse)
+    /// Becomes the Galerkin stencil on the aggregates of a finer box.
+    pub(super) fn coarsen(&self, finer: &Self) -> Result<()> {
+        let args = [Arg::Rows(finer.rows), Arg::Rows(self.aggregated)];
+        self.each("coarsen", self.rows.cells, &args)
     }
 
-    /// The same in the precision of cycles and times a unit, with reciprocals.
-    pub(super) fn in_units(&self, width: Width, unit: f64) -> Result<Self> {
-        let to = Self::new(&self.device, self.rows.shape, (width, true))?;
-        let cells = self.rows.cells;
+    /// Becomes another stencil on the same box times a unit.
+    pub(super) fn take_in_units(&self, exact: &Self, (width, unit): (Width, f64)) -> Result<()> {
+        let (from, to, cells) = (exact.rows, self.rows, self.rows.cells);
         let send = |kernel, from, to| {
             let args = [
                 Arg::Pointer(from),
@@ -103,14 +112,13 @@ impl Stored {
             self.each(kernel, cells, &args)
         };
         let copy = |from, to| send(width.of(["in_units_f", "in_units_d"]), from, to);
-        copy(self.rows.centre, to.rows.centre)?;
-        for axis in (0..3).filter(|&d| self.rows.shape[d] > 1) {
-            copy(self.rows.lower[axis], to.rows.lower[axis])?;
-            copy(self.rows.upper[axis], to.rows.upper[axis])?;
+        copy(from.centre, to.centre)?;
+        for axis in (0..3).filter(|&d| to.shape[d] > 1) {
+            copy(from.lower[axis], to.lower[axis])?;
+            copy(from.upper[axis], to.upper[axis])?;
         }
         let reciprocals = width.of(["reciprocals_f", "reciprocals_d"]);
-        send(reciprocals, self.rows.centre, to.rows.inverse)?;
-        Ok(to)
+        send(reciprocals, from.centre, to.inverse)
     }
 
     /// A kernel with a thread for each of so many cells.
@@ -139,10 +147,6 @@ impl Stored {
 
     pub(super) fn cells(&self) -> usize {
         self.rows.cells as usize
-    }
-
-    pub(super) fn shape(&self) -> [u32; 3] {
-        self.rows.shape
     }
 
     /// One side of it.

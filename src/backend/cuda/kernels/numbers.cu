@@ -86,7 +86,7 @@ __device__ __forceinline__ void leave_sum(double number, u32 which, double *part
 }
 
 template <class Join>
-__device__ __forceinline__ void collect_parts(const double *partial, double *out, double factor, u32 blocks, u32 shift, Join join) {
+__device__ __forceinline__ void collect_parts(const double *partial, double *out, const double *factor, u32 blocks, u32 shift, Join join) {
     __shared__ double shared[THREADS];
     const u32 lane = threadIdx.x & ((1u << shift) - 1), row = threadIdx.x >> shift, rows = blockDim.x >> shift;
     double gathered = 0.0;
@@ -94,15 +94,16 @@ __device__ __forceinline__ void collect_parts(const double *partial, double *out
         gathered = join(gathered, partial[(((u64)blockIdx.x * blocks + block) << shift) + lane]);
     shared[threadIdx.x] = gathered;
     join_rows(shared, shift, join);
-    if (row == 0) out[blockIdx.x * STRIDE + lane] = factor * shared[threadIdx.x];
+    if (row == 0) out[blockIdx.x * STRIDE + lane] = factor ? *factor * shared[threadIdx.x] : shared[threadIdx.x];
 }
 
-// out <- factor times what so many blocks left, gathered in order of their numbers; a block for every quantity.
-extern "C" __global__ void collect(const double *partial, double *out, double factor, u32 blocks, u32 shift) {
+// out <- factor, if there is one, times what so many blocks left, gathered in order of their numbers; a block for every
+// quantity.
+extern "C" __global__ void collect(const double *partial, double *out, const double *factor, u32 blocks, u32 shift) {
     collect_parts(partial, out, factor, blocks, shift, Sum());
 }
 
 // out <- the largest number that so many blocks left.
 extern "C" __global__ void collect_largest(const double *partial, double *out, u32 blocks, u32 shift) {
-    collect_parts(partial, out, 1.0, blocks, shift, Largest());
+    collect_parts(partial, out, 0, blocks, shift, Largest());
 }
