@@ -14,6 +14,9 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 
+/// Most columns that kernels can number.
+const MOST_KEPT: usize = 65_535;
+
 /// Makes an operator once more.
 pub(super) type Again<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
 
@@ -141,7 +144,7 @@ impl Factor for OnDevice<'_> {
         };
         check_batch(columns.as_ref(), self.iterated.rows())?;
         // One column comes back sooner than it would be kept, and what there is no room for cannot be.
-        if columns.ncols() > 1 {
+        if (2..=MOST_KEPT).contains(&columns.ncols()) {
             match Kept::send(self.iterated.device(), columns.as_ref()) {
                 Ok(kept) => {
                     drop(columns);

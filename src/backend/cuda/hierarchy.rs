@@ -17,6 +17,15 @@ fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
     x.iter().flat_map(|&x| plane(x)).collect()
 }
 
+/// Most cells along all axes together: every hyperplane of every sweep is sent by itself.
+const LONGEST: usize = 8192;
+
+/// Whether a stencil is within reach of the kernels, and its sweeps are parallel enough.
+pub(super) fn suits(stencil: &Stencil) -> bool {
+    let shape = stencil.rows(Side::Plain).shape;
+    u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= LONGEST
+}
+
 /// What a stencil and its hierarchy are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {

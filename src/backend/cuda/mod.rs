@@ -43,8 +43,16 @@ const MOST_LANES: usize = 64;
 /// Solves on a CUDA device.
 ///
 /// Stencils are solved by the iterations of [`Cpu`], BiCGSTAB or conjugate gradients with multigrid, for up to 64 columns
-/// at once, in the precisions that it has; everything else, and columns whose iteration makes no progress, by
-/// [`cpu`](Cuda::cpu). The driver and the compiler of the kernels (libcuda, libnvrtc) are looked for when a device is
+/// at once, in the precisions that it has. A sweep goes hyperplane by hyperplane, and all axes together may have no more
+/// than 8192 cells. Sparse matrices from 10 000 rows on are solved by the same iterations with DILU, front by front of rows
+/// that do not need one another, of which there may be 4096. Everything else, and columns whose iteration makes no
+/// progress, is left to [`cpu`](Cuda::cpu).
+///
+/// A sketch leaves its columns on the device from the solve of the metric to the product with ∂g/∂θ; see
+/// [`Batch`](crate::Batch). What was made ready for a matrix, vectors and recorded steps, is kept for the next one of the
+/// same shape.
+///
+/// The driver and the compiler of the kernels (libcuda, libnvrtc) are looked for when a device is
 /// opened, so that a program built with the feature `cuda` runs on machines without either.
 ///
 /// ```
@@ -192,7 +200,7 @@ impl Backend for Cuda {
         };
         a.check_finite("a matrix to solve with")?;
         match a.view() {
-            View::Stencil(stencil) if u32::try_from(stencil.cells()).is_ok() => {
+            View::Stencil(stencil) if hierarchy::suits(stencil) => {
                 let stencil = Arc::clone(stencil);
                 Ok(Box::new(self.stencil(&stencil, &a)?))
             }
