@@ -34,6 +34,9 @@ pub use batch::{Batch, Remote};
 pub use cpu::Cpu;
 #[cfg(feature = "cuda")]
 pub use cuda::Cuda;
+#[cfg(feature = "cuda")]
+#[doc(hidden)]
+pub use cuda::CudaKernels;
 pub(crate) use dense::{
     gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
     symmetric_product_by, symmetric_solve,

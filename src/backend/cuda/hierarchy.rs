@@ -106,6 +106,26 @@ impl Hierarchy {
         })
     }
 
+    /// One sweep of the finest level.
+    pub(super) fn sweep_finest(
+        &self,
+        to: &Passes,
+        side: Side,
+        v: Rough<'_>,
+        corner: u32,
+    ) -> Result<()> {
+        match self.levels.first() {
+            Some(finest) => self.sweep(to, finest.rows(side), v, corner),
+            None => Ok(()),
+        }
+    }
+
+    /// Kernels that such a sweep sends.
+    pub(super) fn hyperplanes(&self) -> usize {
+        let last = self.exact.rows.shape.map(|n| n as usize - 1);
+        last.iter().sum::<usize>() + 1
+    }
+
     fn gauged(&self) -> Arg {
         Arg::Count((self.gauge != 0.0).into())
     }

@@ -8,6 +8,7 @@ mod factor;
 mod hierarchy;
 mod iterated;
 mod kept;
+mod kernels;
 mod krylov;
 mod passes;
 mod room;
@@ -24,6 +25,8 @@ use self::equations::Equations;
 use self::factor::{Again, OnDevice};
 use self::hierarchy::Hierarchy;
 use self::iterated::Iterated;
+#[doc(hidden)]
+pub use self::kernels::CudaKernels;
 use self::sparse::Sparse;
 use super::pool::Pool;
 use super::repeated::Repeated;
