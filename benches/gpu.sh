@@ -44,8 +44,12 @@ tests() {
         return
     fi
     local file name
-    for file in tests/*.rs; do
-        name=$(basename "$file" .rs)
+    for file in tests/*.rs tests/*/main.rs; do
+        name=${file#tests/}
+        name=${name%/main.rs}
+        name=${name%.rs}
+        # That one is about the sources, which are elsewhere.
+        if [ "$name" = structure ]; then continue; fi
         if [[ $name =~ cuda|gpu|^laws_(backend|stencil|iterations)$ ]] || grep -qi cuda "$file"; then
             echo "$name"
         fi

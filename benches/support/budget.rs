@@ -34,7 +34,7 @@ impl Bench {
         let seconds = std::env::var("PULLBACK_BENCH_SECONDS").ok();
         Self {
             begin: Instant::now(),
-            seconds: seconds.and_then(|s| s.parse().ok()).unwrap_or(100.0),
+            seconds: seconds.and_then(|s| s.parse().ok()).unwrap_or(95.0),
             quick: std::env::var("PULLBACK_BENCH_QUICK").is_ok_and(|q| q != "0"),
             rows: Vec::new(),
             wrong: Vec::new(),
