@@ -17,8 +17,9 @@
 # PYTHON           python3
 #
 # The bench prints, like the peers, lines "by,problem,cells along an axis,columns,iterations,seconds,seconds a
-# column,residual"; by is pullback-cuda or pullback-cpu; problems are adjoints, w2-laplacian, product, sweep, sweep-single,
-# copy and what else it likes. Whatever else it prints stays in its log.
+# column,residual"; by is pullback-cuda, pullback-cuda-single or pullback-cpu; problems are adjoints, w2-laplacian, product,
+# sweep, sweep-single, copy and what else it likes: sweeps that are launched kernel by kernel end in -launched, solves with
+# columns that come from the memory of the processor in -to-and-fro. Whatever else it prints stays in its log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,8 +44,12 @@ tests() {
         return
     fi
     local file name
-    for file in tests/*.rs; do
-        name=$(basename "$file" .rs)
+    for file in tests/*.rs tests/*/main.rs; do
+        name=${file#tests/}
+        name=${name%/main.rs}
+        name=${name%.rs}
+        # That one is about the sources, which are elsewhere.
+        if [ "$name" = structure ]; then continue; fi
         if [[ $name =~ cuda|gpu|^laws_(backend|stencil|iterations)$ ]] || grep -qi cuda "$file"; then
             echo "$name"
         fi
@@ -230,6 +235,7 @@ summary() {
     { grep -hE '^[a-z0-9-]+,[a-z0-9-]+(,[0-9]+){3},[0-9.eE+-]+,[0-9.eE+-]+,([0-9.eE+-]+|[+-]?nan|inf)$' "$out"/*.log || true; } |
         awk -F, '
         function bytes(problem, m) {
+            sub(/-launched$/, "", problem)
             if (problem == "copy") return 16
             if (problem == "product") return 16 + 56 / m
             if (problem == "sweep") return 24 + 56 / m

@@ -38,6 +38,9 @@ pub(crate) use batch::check_shape;
 pub use batch::{Batch, Remote};
 pub use cpu::Cpu;
 pub use cuda::Cuda;
+#[cfg(feature = "cuda")]
+#[doc(hidden)]
+pub use cuda::CudaKernels;
 pub(crate) use dense::{
     gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
     symmetric_product_by, symmetric_solve,

@@ -2,7 +2,7 @@
 
 use pullback::faer::Mat;
 use pullback::flow::{Flow, Lorenz};
-use pullback::{Backend, Cpu, Grid, Operator, Result, Side, SolveStats, Stencil, random};
+use pullback::{Backend, Grid, Operator, Result, Side, SolveStats, Stencil, random};
 
 /// Teleportation ε every Δt, as a rate.
 const ALPHA: f64 = 1e-6 / (1.0 - 1e-6) / 5e-4;
@@ -30,10 +30,10 @@ impl Problem {
     }
 
     /// The stationary density, of sum 1, and what the solve took.
-    pub(crate) fn stationary(&self, cpu: &Cpu) -> Result<(Vec<f64>, SolveStats)> {
+    pub(crate) fn stationary(&self, backend: &dyn Backend) -> Result<(Vec<f64>, SolveStats)> {
         let n = self.grid.cells();
         let mut rho = Mat::from_fn(n, 1, |_, _| (1.0 + ALPHA) / n as f64);
-        let factor = cpu.factor(Operator::stencil(self.generator.clone()))?;
+        let factor = backend.factor(Operator::stencil(self.generator.clone()))?;
         let stats = factor.solve(Side::Plain, rho.as_mut())?;
         Ok((rho.col_as_slice(0).to_vec(), stats))
     }

@@ -253,6 +253,13 @@ impl Device {
             .map_err(|e| failed("work on the device", &e))
     }
 
+    /// Returns when all that was sent has run.
+    pub(super) fn wait(&self) -> Result<()> {
+        self.bind()?;
+        let waited = self.stream.synchronize();
+        waited.map_err(|e| failed("work on the device", &e))
+    }
+
     /// Copies within the memory of the device.
     pub(super) fn copy(
         &self,

@@ -112,6 +112,26 @@ impl Hierarchy {
         self.exact[self.levels.len()].cells() as u32
     }
 
+    /// One sweep of the finest level.
+    pub(super) fn sweep_finest(
+        &self,
+        to: &Passes,
+        side: Side,
+        v: Rough<'_>,
+        corner: u32,
+    ) -> Result<()> {
+        match self.levels.first() {
+            Some(finest) => self.sweep(to, finest.rows(side), v, corner),
+            None => Ok(()),
+        }
+    }
+
+    /// Kernels that such a sweep sends.
+    pub(super) fn hyperplanes(&self) -> usize {
+        let last = self.plan.shape.map(|n| n as usize - 1);
+        last.iter().sum::<usize>() + 1
+    }
+
     fn gauged(&self) -> Arg {
         Arg::Count(self.plan.gauged.into())
     }
@@ -173,10 +193,13 @@ impl Hierarchy {
     fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
         let kernel = self.plan.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
-        for plane in 0..=last.iter().sum() {
+        let total = last.iter().sum();
+        for plane in 0..=total {
             let first = u32::saturating_sub(plane, last[1] + last[2]);
             let count = plane.min(last[0]) - first + 1;
-            let widest = rows.shape[1].min(rows.shape[2]).min(plane + 1);
+            let widest = rows.shape[1].min(rows.shape[2]);
+            // Planes shrink towards either corner.
+            let widest = widest.min(plane + 1).min(total - plane + 1);
             let shape = Shape {
                 blocks: ((widest << to.shift).div_ceil(THREADS), count),
                 threads: (THREADS, 1),

@@ -19,6 +19,9 @@ use crate::backend::structured::progress::Criteria;
 use crate::error::{Error, Result};
 use crate::operator::{Side, Stencil};
 
+/// One of so many parts of what is free is left for what the driver takes besides.
+const SPARE: usize = 20;
+
 /// A matrix on a device, with room for solves.
 pub(super) struct Iterated {
     device: Arc<Device>,
@@ -141,9 +144,10 @@ impl Iterated {
         }
         let held = kept.map_or(0, Room::bytes);
         if wanted.memory.is_none() {
-            free = self.device.free_memory()?.saturating_add(held);
+            let spare = |free: usize| (free / SPARE * (SPARE - 1)).saturating_add(held);
+            free = spare(self.device.free_memory()?);
             if fits(free) < Some(most) && wanted.shelf.clear() {
-                free = self.device.free_memory()?.saturating_add(held);
+                free = spare(self.device.free_memory()?);
             }
         }
         fits(free).ok_or_else(|| self.too_large(lane, free))

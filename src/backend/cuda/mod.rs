@@ -8,6 +8,7 @@ mod factor;
 mod hierarchy;
 mod iterated;
 mod kept;
+mod kernels;
 mod krylov;
 mod passes;
 mod room;
@@ -26,6 +27,8 @@ use self::equations::Equations;
 use self::factor::{Again, OnDevice};
 use self::hierarchy::{Hierarchy, Plan};
 use self::iterated::Iterated;
+#[doc(hidden)]
+pub use self::kernels::CudaKernels;
 use self::passes::Width;
 use self::shelf::Shelf;
 use self::sparse::Sparse;
