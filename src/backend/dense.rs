@@ -29,7 +29,12 @@ pub(super) struct DenseLu {
 
 impl DenseLu {
     pub(super) fn new(a: MatRef<'_, f64>) -> Self {
-        let (n, par) = (a.nrows(), get_global_parallelism());
+        Self::by(a, get_global_parallelism())
+    }
+
+    /// By so many threads.
+    pub(super) fn by(a: MatRef<'_, f64>, par: Par) -> Self {
+        let n = a.nrows();
         let mut triangles = a.to_owned();
         let [mut forward, mut backward] = [vec![0; n], vec![0; n]];
         let scratch = lu::factor::lu_in_place_scratch::<usize, f64>(n, n, par, Default::default());

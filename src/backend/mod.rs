@@ -56,6 +56,7 @@ pub use structured::{Precision, StencilSolver};
 pub(crate) use tally::Tally;
 
 use faer::{MatMut, MatRef};
+use rayon::prelude::*;
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -146,18 +147,25 @@ pub(crate) fn improve(
 /// Whether a batch of right-hand sides can be solved for at all.
 fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     check::length("the right-hand side of a linear solve", batch.nrows(), rows)?;
-    for j in 0..batch.ncols() {
+    let broken = |j: usize| {
         let mut column = batch.col(j).iter().enumerate();
-        if let Some((index, &value)) = column.find(|(_, x)| !x.is_finite()) {
-            return Err(Error::NotFinite {
-                what: "the right-hand side of a linear solve",
-                index,
-                value,
-            });
-        }
-    }
-    Ok(())
+        let (index, &value) = column.find(|(_, x)| !x.is_finite())?;
+        Some(Error::NotFinite {
+            what: "the right-hand side of a linear solve",
+            index,
+            value,
+        })
+    };
+    let found = if batch.nrows() * batch.ncols() < MANY {
+        (0..batch.ncols()).find_map(broken)
+    } else {
+        (0..batch.ncols()).into_par_iter().find_map_first(broken)
+    };
+    found.map_or(Ok(()), Err)
 }
+
+/// From so many numbers on, looking at them all takes longer than to wake other threads for it.
+const MANY: usize = 1 << 20;
 
 /// Whether there is a solution near by for every column.
 fn check_near(near: MatRef<'_, f64>, batch: MatRef<'_, f64>) -> Result<()> {

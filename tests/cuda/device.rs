@@ -4,7 +4,7 @@ use pullback::backend::{Precision, StencilSolver};
 use pullback::faer::{Mat, MatRef};
 use pullback::{Backend, Batch, Cuda, Error, Operator, Side, SolveStats, random};
 
-use crate::support::stencils::{Case, Kind, SIDES, assemble, cases, cpu, stencil};
+use crate::support::stencils::{Case, Kind, SIDES, assemble, cases, cpu, operator, stencil};
 use crate::support::{dot, matrix_gap, reference_solve};
 
 /// The device, or none where there is none and none is required.
@@ -63,6 +63,28 @@ fn small_solutions_agree_with_another_library_and_iterations_with_the_processor(
             let found = (stats.iterations, expected.iterations);
             assert!(apart <= 1 || rounding, "{place}: {found:?} iterations");
         }
+    }
+}
+
+#[test]
+fn larger_boxes_take_as_many_iterations_as_on_the_processor() {
+    let Some(mut cuda) = device() else { return };
+    let mut oracle = cpu(StencilSolver::Multigrid);
+    (cuda.cpu.krylov_tolerance, oracle.krylov_tolerance) = (1e-8, 1e-8);
+    // Too large for blocks that sweep by themselves.
+    let shape = [33, 34, 35];
+    for kind in [Kind::Gauged, Kind::Pinned] {
+        let a = || operator(&stencil(kind, &shape), kind == Kind::Pinned);
+        let b = random::normal_matrix(a().nrows(), 4, 6);
+        let (x, stats) = solve(&cuda, a(), Side::Transpose, &b);
+        let (_, expected) = solve(&oracle, a(), Side::Transpose, &b);
+        let r = &b - a().apply(Side::Transpose, x.as_ref()).unwrap();
+        assert!(r.norm_l2() < 1e-8 * b.norm_l2(), "{:e}", r.norm_l2());
+        let found = (stats.iterations, expected.iterations);
+        assert!(
+            found.0.abs_diff(found.1) <= 1,
+            "{kind:?}: {found:?} iterations"
+        );
     }
 }
 

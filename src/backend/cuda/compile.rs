@@ -23,7 +23,7 @@ const SOURCES: [&str; 7] = [
 ];
 
 /// Names of the kernels.
-pub(super) const KERNELS: [&str; 59] = [
+pub(super) const KERNELS: [&str; 61] = [
     "collect",
     "collect_largest",
     "image_f",
@@ -41,6 +41,8 @@ pub(super) const KERNELS: [&str; 59] = [
     "clear_d",
     "relax_f",
     "relax_d",
+    "relax_small_f",
+    "relax_small_d",
     "restrict_f",
     "restrict_d",
     "prolong_f",

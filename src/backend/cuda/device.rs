@@ -10,81 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUresult, CUstreamCaptureMode};
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaGraph, CudaStream, DeviceRepr, LaunchConfig, PushKernelArg,
+    CudaContext, CudaFunction, CudaGraph, CudaStream, LaunchConfig, PushKernelArg,
 };
 
+use super::args::{self, Arg, Number, Pointer, Shape};
 use super::compile;
+use super::staging::{Staging, WORTHWHILE};
 use crate::error::{Error, Result};
 
-/// An address in the memory of the device; 0 for none.
-pub(super) type Pointer = u64;
-
-/// One side of a stencil as the kernels see it.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rows {
-    pub(super) centre: Pointer,
-    pub(super) lower: [Pointer; 3],
-    pub(super) upper: [Pointer; 3],
-    pub(super) inverse: Pointer,
-    pub(super) shape: [u32; 3],
-    pub(super) cells: u32,
-}
-
-/// A matrix compressed by rows as the kernels see it.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Compressed {
-    pub(super) starts: Pointer,
-    pub(super) columns: Pointer,
-    pub(super) values: Pointer,
-    pub(super) rows: u32,
-    pub(super) padding: u32,
-}
-
-/// A hyperplane of a sweep.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plane {
-    pub(super) plane: u32,
-    pub(super) first: u32,
-    pub(super) corner: u32,
-}
-
-/// A number of a column for every lane.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Places(pub(super) [u32; super::MOST_LANES]);
-
-// SAFETY: plain numbers in the layout of the structures of the same name in the kernels.
-unsafe impl DeviceRepr for Rows {}
-// SAFETY: likewise.
-unsafe impl DeviceRepr for Compressed {}
-// SAFETY: likewise.
-unsafe impl DeviceRepr for Plane {}
-// SAFETY: likewise.
-unsafe impl DeviceRepr for Places {}
-
-/// What a kernel takes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Arg {
-    Pointer(Pointer),
-    Count(u32),
-    Mask(u64),
-    Double(f64),
-    Single(f32),
-    Rows(Rows),
-    Compressed(Compressed),
-    Plane(Plane),
-    Places(Places),
-}
-
-/// Blocks along x and y, and threads of a block likewise.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) blocks: (u32, u32),
-    pub(super) threads: (u32, u32),
-}
+/// What the driver says.
+type Outcome = std::result::Result<(), DriverError>;
 
 /// A device with its kernels.
 pub(super) struct Device {
@@ -95,6 +30,7 @@ pub(super) struct Device {
     order: Mutex<()>,
     /// Memory that nobody holds any more.
     dropped: Mutex<Vec<Pointer>>,
+    staging: Mutex<Option<Staging>>,
 }
 
 /// Memory of a device; what it holds at first is nothing that may be read.
@@ -149,6 +85,7 @@ impl Device {
             context,
             order: Mutex::new(()),
             dropped: Mutex::new(Vec::new()),
+            staging: Mutex::new(None),
         }))
     }
 
@@ -213,7 +150,7 @@ impl Device {
     }
 
     /// A buffer with these numbers.
-    pub(super) fn store<T: Copy>(
+    pub(super) fn store<T: Number>(
         self: &Arc<Self>,
         numbers: &[T],
         whose: (&'static str, usize),
@@ -223,22 +160,33 @@ impl Device {
         Ok(buffer)
     }
 
-    /// buffer ← numbers, from this byte on.
-    pub(super) fn upload<T: Copy>(&self, numbers: &[T], to: &Buffer, offset: usize) -> Result<()> {
+    /// buffer ← numbers, from this byte on; the numbers may be changed once this returns.
+    pub(super) fn upload<T: Number>(
+        &self,
+        numbers: &[T],
+        to: &Buffer,
+        offset: usize,
+    ) -> Result<()> {
         if numbers.is_empty() {
             return Ok(());
         }
         to.check(offset, size_of_val(numbers));
         self.bind()?;
-        // SAFETY: the range lies in a live buffer, and pageable memory is read before the call returns.
-        let sent = unsafe {
-            result::memcpy_htod_async(to.at + offset as u64, numbers, self.stream.cu_stream())
-        };
+        let (at, stream) = (to.at + offset as u64, self.stream.cu_stream());
+        let bytes = args::bytes_of(numbers);
+        let staged = self.staged(bytes.len(), |staging| {
+            staging.upload(&self.stream, bytes, at)
+        });
+        let sent = staged.unwrap_or_else(|| {
+            // SAFETY: the range lies in a live buffer, and the slice lives until the stream has been waited for.
+            unsafe { result::memcpy_htod_async(at, numbers, stream) }?;
+            self.stream.synchronize()
+        });
         sent.map_err(|e| failed("a copy to the device", &e))
     }
 
     /// numbers ← buffer, from this byte on, once all that was sent has run.
-    pub(super) fn download<T: Copy>(
+    pub(super) fn download<T: Number>(
         &self,
         from: &Buffer,
         offset: usize,
@@ -246,18 +194,29 @@ impl Device {
     ) -> Result<()> {
         from.check(offset, size_of_val(numbers));
         self.bind()?;
-        let stream = self.stream.cu_stream();
-        // SAFETY: the range lies in a live buffer, and the slice lives until the stream has been waited for.
-        let sent = unsafe { result::memcpy_dtoh_async(numbers, from.at + offset as u64, stream) };
-        sent.and_then(|()| self.stream.synchronize())
-            .map_err(|e| failed("work on the device", &e))
+        let (at, stream) = (from.at + offset as u64, self.stream.cu_stream());
+        let bytes = args::bytes_of_mut(numbers);
+        let staged = self.staged(bytes.len(), |staging| {
+            staging.download(&self.stream, at, bytes)
+        });
+        let sent = staged.unwrap_or_else(|| {
+            // SAFETY: the range lies in a live buffer, and the slice lives until the stream has been waited for.
+            unsafe { result::memcpy_dtoh_async(numbers, at, stream) }?;
+            self.stream.synchronize()
+        });
+        sent.map_err(|e| failed("work on the device", &e))
     }
 
-    /// Returns when all that was sent has run.
-    pub(super) fn wait(&self) -> Result<()> {
-        self.bind()?;
-        let waited = self.stream.synchronize();
-        waited.map_err(|e| failed("work on the device", &e))
+    /// Copies through pages that the device can reach, if so many bytes are worth it and there are some.
+    fn staged(&self, bytes: usize, copy: impl FnOnce(&mut Staging) -> Outcome) -> Option<Outcome> {
+        if bytes < WORTHWHILE {
+            return None;
+        }
+        let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
+        if staging.is_none() {
+            *staging = Staging::new(&self.context).ok();
+        }
+        staging.as_mut().map(copy)
     }
 
     /// Copies within the memory of the device.
@@ -302,6 +261,7 @@ impl Device {
                 Arg::Rows(value) => builder.arg(value),
                 Arg::Compressed(value) => builder.arg(value),
                 Arg::Plane(value) => builder.arg(value),
+                Arg::Corners(value) => builder.arg(value),
                 Arg::Places(value) => builder.arg(value),
             };
         }
@@ -338,6 +298,12 @@ impl Device {
             .0
             .launch()
             .map_err(|e| failed("a graph of kernels", &e))
+    }
+
+    /// Waits until all that was sent has run.
+    pub(super) fn wait(&self) -> Result<()> {
+        let waited = self.stream.synchronize();
+        waited.map_err(|e| failed("work on the device", &e))
     }
 
     /// Makes this the device of the calling thread.

@@ -1,6 +1,7 @@
 //! What the iterations on a device need of a matrix.
 
-use super::device::{Device, Pointer};
+use super::args::Pointer;
+use super::device::Device;
 use super::hierarchy::Plan;
 use super::passes::{Passes, Width};
 use crate::error::Result;

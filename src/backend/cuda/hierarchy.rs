@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::device::{Arg, Buffer, Device, Plane, Pointer, Rows, Shape};
+use super::args::{Arg, Corners, Plane, Pointer, Rows, Shape};
+use super::device::{Buffer, Device};
 use super::equations::{Equations, Rough, Scaled};
 use super::passes::{Passes, THREADS, Width};
 use super::stored::{Stored, WHAT};
@@ -19,6 +20,22 @@ fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
 
 /// Most cells along all axes together: every hyperplane of every sweep is sent by itself.
 const LONGEST: usize = 8192;
+
+/// Where a hyperplane has no more numbers than these, for the lanes that are taken together, blocks sweep by themselves:
+/// to wait for one's own threads takes less time than to send the next hyperplane.
+const MOST_AT_ONCE: u32 = 4096;
+/// 2 to this power lanes are taken together: as many as one access to memory brings.
+const MOST_GROUPED: u32 = 2;
+/// Threads of such a block, and how many run in step.
+const MOST_SWEEPERS: u32 = 1024;
+const WARP: u32 = 32;
+
+/// Cells of the widest hyperplane, at most.
+fn across([a, b, c]: [u32; 3]) -> u32 {
+    let longest = a.max(b).max(c);
+    let product = u64::from(a) * u64::from(b) * u64::from(c) / u64::from(longest.max(1));
+    u32::try_from(product).map_or(1 << 20, |n| n.min(1 << 20))
+}
 
 /// Whether a stencil is within reach of the kernels, and its sweeps are parallel enough.
 pub(super) fn suits(stencil: &Stencil) -> bool {
@@ -152,15 +169,8 @@ impl Hierarchy {
             return self.solve_coarsest(to, side, v);
         };
         let rows = stored.rows(side);
-        let sweeps = if self.plan.definite { 1 } else { ENDS.len() };
-        let corner = |[y, z]: [bool; 2], up: bool| {
-            let ends = if up { [true, !y, !z] } else { [false, y, z] };
-            (0..3).map(|axis| u32::from(ends[axis]) << axis).sum()
-        };
         self.clear(to, rows, v.x)?;
-        for ends in &ENDS[..sweeps] {
-            self.sweep(to, rows, v, corner(*ends, false))?;
-        }
+        self.sweeps(to, rows, v, false)?;
         self.restrict(to, rows, v, *coarse_b)?;
         let coarse = Rough {
             b: *coarse_b,
@@ -169,10 +179,53 @@ impl Hierarchy {
         };
         self.cycle(to, (side, level + 1), coarse)?;
         self.prolong(to, rows, *coarse_x, v.x)?;
-        for ends in ENDS[..sweeps].iter().rev() {
-            self.sweep(to, rows, v, corner(*ends, true))?;
+        self.sweeps(to, rows, v, true)
+    }
+
+    /// The sweeps before a coarse correction, or those after it, from the opposite corners and in the opposite order.
+    fn sweeps(&self, to: &Passes, rows: Rows, v: Rough<'_>, after: bool) -> Result<()> {
+        let count = if self.plan.definite { 1 } else { ENDS.len() };
+        let mut corners = [0; ENDS.len()];
+        for (corner, [y, z]) in corners.iter_mut().zip(ENDS) {
+            let ends = if after { [true, !y, !z] } else { [false, y, z] };
+            *corner = (0..3).map(|axis| u32::from(ends[axis]) << axis).sum();
         }
-        Ok(())
+        let corners = &mut corners[..count];
+        if after {
+            corners.reverse();
+        }
+        let group = to.shift.min(MOST_GROUPED);
+        if across(rows.shape) << group <= MOST_AT_ONCE {
+            return self.sweep_small(to, rows, v, (corners, group));
+        }
+        corners
+            .iter()
+            .try_for_each(|corner| self.sweep(to, rows, v, *corner))
+    }
+
+    /// Sweeps from these corners by a block for every 2^group lanes.
+    fn sweep_small(
+        &self,
+        to: &Passes,
+        rows: Rows,
+        v: Rough<'_>,
+        (corners, group): (&[u32], u32),
+    ) -> Result<()> {
+        let threads = (across(rows.shape) << group).next_multiple_of(WARP);
+        let shape = Shape {
+            blocks: (1 << (to.shift - group), 1),
+            threads: (threads.min(MOST_SWEEPERS), 1),
+        };
+        let args = [
+            Arg::Rows(rows),
+            Arg::Pointer(v.b),
+            Arg::Pointer(v.x),
+            Arg::Corners(Corners::new(corners)),
+            Arg::Count(group),
+            Arg::Count(to.shift),
+        ];
+        let kernel = self.plan.width.of(["relax_small_f", "relax_small_d"]);
+        to.device.launch(kernel, shape, &args)
     }
 
     fn clear(&self, to: &Passes, rows: Rows, x: Pointer) -> Result<()> {

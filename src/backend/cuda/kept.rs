@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use faer::{Mat, MatRef};
 
+use super::args::{Arg, Compressed, Pointer, Shape};
 use super::columns::upload;
-use super::device::{Arg, Buffer, Compressed, Device, Pointer, Shape};
+use super::device::{Buffer, Device};
 use super::passes::THREADS;
 use crate::backend::Remote;
 use crate::error::Result;

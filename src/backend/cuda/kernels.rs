@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use faer::MatRef;
 
-use super::device::{Graph, Places};
+use super::args::Places;
+use super::device::Graph;
 use super::equations::{Equations, Rough, Scaled};
 use super::hierarchy::{Hierarchy, Plan};
 use super::kept::Kept;

@@ -1,6 +1,6 @@
 //! One step of BiCGSTAB and of conjugate gradients, as on the processor, sent pass by pass.
 
-use super::device::Pointer;
+use super::args::Pointer;
 use super::equations::{Equations, Rough, Scaled};
 use super::passes::{Passes, Width};
 use crate::error::Result;

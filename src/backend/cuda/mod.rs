@@ -1,5 +1,6 @@
 //! Solves on an NVIDIA GPU, through the CUDA driver that is found when the program runs.
 
+mod args;
 mod columns;
 mod compile;
 mod device;
@@ -15,6 +16,7 @@ mod room;
 mod shelf;
 mod solve;
 mod sparse;
+mod staging;
 mod stored;
 
 use std::fmt;

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::device::{Arg, Device, Pointer, Shape};
+use super::args::{Arg, Pointer, Shape};
+use super::device::Device;
 use crate::error::Result;
 
 /// Threads of a block; the kernels know this number.
@@ -246,7 +247,7 @@ impl Passes {
         &self,
         x: Pointer,
         out: Pointer,
-        from: super::device::Places,
+        from: super::args::Places,
         wide: u32,
     ) -> Result<()> {
         let args = [
@@ -277,7 +278,7 @@ impl Passes {
         &self,
         x: Pointer,
         columns: Pointer,
-        places: super::device::Places,
+        places: super::args::Places,
     ) -> Result<()> {
         let args = [
             Arg::Pointer(x),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::MOST_LANES;
-use super::device::{Buffer, Device, Graph, Pointer};
+use super::args::Pointer;
+use super::device::{Buffer, Device, Graph};
 use super::equations::{Equations, Rough};
 use super::krylov::Method;
 use super::passes::{MOST_BLOCKS, Passes, Scalar, THREADS};

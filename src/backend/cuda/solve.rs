@@ -4,7 +4,7 @@
 //! [`Progress`], which is also the judge of the iterations on the processor, says which columns are done.
 
 use super::MOST_LANES;
-use super::device::{Places, Pointer};
+use super::args::{Places, Pointer};
 use super::equations::Equations;
 use super::krylov::Method;
 use super::passes::{Passes, Scalar};

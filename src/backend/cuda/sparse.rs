@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use faer::sparse::SparseColMatRef;
 
-use super::device::{Arg, Buffer, Compressed, Device, Pointer};
+use super::args::{Arg, Compressed, Pointer};
+use super::device::{Buffer, Device};
 use super::equations::{Equations, Rough, Scaled};
 use super::passes::{Passes, Width};
 use crate::error::Result;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::device::{Arg, Buffer, Device, Pointer, Rows, Shape};
+use super::args::{Arg, Pointer, Rows, Shape};
+use super::device::{Buffer, Device};
 use super::passes::{THREADS, Width};
 use crate::error::Result;
 use crate::operator::{Rows as Lines, Side, Stencil};

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use faer::Mat;
-use faer::linalg::solvers::{DenseSolveCore, PartialPivLu};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::{Mat, Par};
 
 use super::level::{Level, reciprocals};
 use super::pipeline::{self, Stage, parent_line};
 use super::room::{Coarse, wide_mut};
+use crate::backend::checked::Direct;
+use crate::backend::dense::DenseLu;
 use crate::operator::{Line, Real, Side, Stencil, vectorised};
 
 /// Levels with no more cells than this are solved by a dense inverse.
@@ -141,7 +143,11 @@ pub(in crate::backend) fn inverse<T: Real>(
         dense[(triplet.row, triplet.col)] = *triplet.val;
     }
     dense += Mat::from_fn(n, n, |i, j| gauge * sizes[i] * sizes[j]);
-    let inverse = PartialPivLu::new(dense.as_ref()).inverse();
+    // On one thread: whoever asks may hold what other threads wait for.
+    let lu = DenseLu::by(dense.as_ref(), Par::Seq);
+    let mut inverse = Mat::identity(n, n);
+    let mut scratch = MemBuffer::new(lu.scratch(n));
+    lu.solve(Side::Plain, inverse.as_mut(), MemStack::new(&mut scratch));
     let by_rows = (0..n * n).map(|at| T::nearest(inverse[(at / n, at % n)] / unit));
     by_rows.collect()
 }

@@ -68,7 +68,7 @@ template <class T> __device__ void reciprocals(const double *diagonal, T *out, d
 }
 
 // Cells of a hyperplane t0 + t1 + t2 = plane, in indices that count from the corner where a sweep begins: within it no
-// cell needs another. Block y takes one t0; the threads along x take its t1.
+// cell needs another.
 struct Plane {
     u32 plane;
     // The least t0 that has cells.
@@ -77,9 +77,10 @@ struct Plane {
     u32 corner;
 };
 
-template <class T> __device__ __forceinline__ bool cell_of(const Rows<T> &a, Plane p, u32 shift, Cell &cell) {
-    const u32 t0 = p.first + blockIdx.y, rest = p.plane - t0, last = a.n[2] - 1;
-    const u32 t1 = (rest > last ? rest - last : 0) + blockIdx.x * (blockDim.x >> shift) + (threadIdx.x >> shift);
+// The cell of this t0 that is the one of this number along the second axis, if there is one.
+template <class T>
+__device__ __forceinline__ bool cell_of(const Rows<T> &a, Plane p, u32 t0, u32 number, Cell &cell) {
+    const u32 rest = p.plane - t0, last = a.n[2] - 1, t1 = (rest > last ? rest - last : 0) + number;
     if (t1 > rest || t1 >= a.n[1]) return false;
     const u32 t[3] = {t0, t1, rest - t1};
     for (u32 axis = 0; axis < 3; axis++) cell.i[axis] = p.corner >> axis & 1 ? a.n[axis] - 1 - t[axis] : t[axis];
@@ -92,11 +93,9 @@ __device__ __forceinline__ void subtract(T &sum, const T *c, u32 coupling, const
     sum = sum - c[coupling] * x[place(neighbour, lane, shift)];
 }
 
-// x_i <- (b_i - sum of a_ij x_j)/d_i on one hyperplane.
-template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Plane p, u32 shift) {
-    const u32 lane = threadIdx.x & ((1u << shift) - 1);
-    Cell cell;
-    if (!cell_of(a, p, shift, cell)) return;
+// x_i <- (b_i - sum of a_ij x_j)/d_i.
+template <class T>
+__device__ __forceinline__ void relax_cell(const Rows<T> &a, const T *b, T *x, Cell cell, u32 corner, u32 lane, u32 shift) {
     const u32 at = cell.at;
     T sum = b[place(at, lane, shift)];
     u32 stride = a.n[1] * a.n[2];
@@ -107,7 +106,7 @@ template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Pla
     }
     const bool below = cell.i[2] > 0, above = cell.i[2] + 1 < a.n[2];
     // What the sweep has yet to reach comes first, as on the processor.
-    if (p.corner >> 2 & 1) {
+    if (corner >> 2 & 1) {
         if (below) subtract(sum, a.lower[2], at - 1, x, at - 1, lane, shift);
         if (above) subtract(sum, a.upper[2], at, x, at + 1, lane, shift);
     } else {
@@ -115,6 +114,42 @@ template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Pla
         if (below) subtract(sum, a.lower[2], at - 1, x, at - 1, lane, shift);
     }
     x[place(at, lane, shift)] = sum * a.inverse[at];
+}
+
+// One hyperplane. Block y takes one t0; the threads along x take its cells.
+template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Plane p, u32 shift) {
+    const u32 lane = threadIdx.x & ((1u << shift) - 1);
+    const u32 number = blockIdx.x * (blockDim.x >> shift) + (threadIdx.x >> shift);
+    Cell cell;
+    if (cell_of(a, p, p.first + blockIdx.y, number, cell)) relax_cell(a, b, x, cell, p.corner, lane, shift);
+}
+
+// Threads of a block that sweeps by itself.
+#define SWEEPERS 1024
+
+// Corners of sweeps that follow one another.
+struct Corners {
+    u32 corner[4];
+    u32 count;
+};
+
+// Whole sweeps of a small box, one after another, by one block for 2^group lanes: nobody has to wait for other blocks.
+template <class T>
+__device__ void relax_small(const Rows<T> &a, const T *b, T *x, Corners corners, u32 group, u32 shift) {
+    const u32 lane = (blockIdx.x << group) + (threadIdx.x & ((1u << group) - 1));
+    const u32 row = threadIdx.x >> group, rows = blockDim.x >> group, beside = a.n[1] + a.n[2] - 2;
+    for (u32 sweep = 0; sweep < corners.count; sweep++) {
+        for (u32 plane = 0; plane <= a.n[0] - 1 + beside; plane++) {
+            const Plane p = {plane, plane > beside ? plane - beside : 0, corners.corner[sweep]};
+            const u32 end = min(plane, a.n[0] - 1), across = min(min(a.n[1], a.n[2]), plane + 1);
+            for (u32 item = row; item < (end + 1 - p.first) * across; item += rows) {
+                Cell cell;
+                if (cell_of(a, p, p.first + item / across, item % across, cell))
+                    relax_cell(a, b, x, cell, p.corner, lane, shift);
+            }
+            __syncthreads();
+        }
+    }
 }
 
 // coarse <- sums of b - A x over aggregates of 2x2x2 cells, cell by cell in order.
@@ -170,6 +205,10 @@ __device__ void dense_times(const T *matrix, const T *b, T *x, u32 n, u32 betwee
     extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
     relax_##suffix(Rows<T> a, const T *b, T *x, Plane plane, u32 shift) {                                      \
         relax(a, b, x, plane, shift);                                                                          \
+    }                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(SWEEPERS)                                                     \
+    relax_small_##suffix(Rows<T> a, const T *b, T *x, Corners corners, u32 group, u32 shift) {                 \
+        relax_small(a, b, x, corners, group, shift);                                                           \
     }                                                                                                          \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
     restrict_##suffix(Rows<T> a, const T *b, const T *x, T *coarse, u32 parents, u32 shift) {                  \
