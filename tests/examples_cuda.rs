@@ -99,7 +99,7 @@ fn the_gpu_and_the_processor_stand_side_by_side() {
             .lines()
             .filter(|l| l.contains(" 8  ") && l.contains("s "));
         let expected = if Cuda::new(0).is_ok() {
-            assert!(text.contains("Largest difference"), "{text}");
+            assert!(text.contains("The difference of the two answers"), "{text}");
             4
         } else {
             assert!(text.contains("There is no GPU for want of"), "{text}");

@@ -1,12 +1,14 @@
 //! The adjoints of the Lorenz measure on a GPU beside the processor: times, methods, and whether they agree.
 
 #[path = "../support/backend.rs"]
+#[allow(dead_code)]
 mod backend;
 mod listen;
 mod measure;
 mod options;
 mod table;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,8 @@ use backend::{Choice, missing};
 use measure::{Problem, STEPS};
 use options::Options;
 use table::Half;
+
+type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let options = match options::parse(std::env::args().skip(1)) {
@@ -39,23 +43,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> pullback::Result<()> {
-    let n = options.cells();
-    println!(
-        "Lorenz invariant measure on {n}×{n}×{n} cells, {} columns",
-        options.columns()
-    );
-    let device = device(options.backend);
+fn run(options: &Options) -> Result<(), Failure> {
+    let (n, mut out) = (options.cells(), std::io::stdout());
+    let columns = options.columns();
+    writeln!(
+        out,
+        "Lorenz invariant measure on {n}×{n}×{n} cells, {columns} columns"
+    )?;
+    let started = Instant::now();
+    let device = match device(options.backend) {
+        Ok(device) => {
+            let (place, seconds) = (&device.place, started.elapsed().as_secs_f64());
+            let took = format!("{seconds:.2} s to find it and to compile the kernels");
+            writeln!(out, "solving on {place}; {took}")?;
+            Some(device)
+        }
+        Err(error) => {
+            writeln!(out, "\n{}", advice(&missing(&error)))?;
+            None
+        }
+    };
     let cpu = Cpu::default();
     let bar = bar(STEPS * (1 + u64::from(device.is_some())));
     let problem = Problem::new(options, &cpu)?;
     let mut halves = Vec::new();
-    if let Some((backend, label)) = device {
+    if let Some(Device { backend, label, .. }) = device {
         bar.set_message(format!("solving on {label}"));
-        halves.push(Half {
-            rows: problem.rows(backend.as_ref(), &bar)?,
-            label,
-        });
+        let rows = problem.rows(backend.as_ref(), &bar);
+        let rows = rows.map_err(|error| format!("solving on {label}: {error}"))?;
+        halves.push(Half { rows, label });
     }
     bar.set_message("solving on the processor");
     halves.push(Half {
@@ -63,39 +79,35 @@ fn run(options: &Options) -> pullback::Result<()> {
         label: "the processor".into(),
     });
     bar.finish_and_clear();
-    println!("\n{}", table::table(&halves));
+    writeln!(out, "\n{}", table::table(&halves))?;
     Ok(())
 }
 
-/// What to compare with the processor, and its name; none where there is no GPU, which is then said.
-fn device(choice: Choice) -> Option<(Box<dyn Backend>, String)> {
-    let started = Instant::now();
-    let opened = |what: &str| {
-        let seconds = started.elapsed().as_secs_f64();
-        println!("solving on {what}; made ready in {seconds:.2} s, the kernels compiled");
-    };
-    let error = match choice {
-        Choice::Auto => {
-            let auto = Auto::new();
-            match auto.device() {
-                Ok(_) => {
-                    opened(&auto.to_string());
-                    return Some((Box::new(auto), choice.name().into()));
-                }
-                Err(error) => missing(error),
-            }
-        }
-        _ => match Cuda::new(0) {
-            Ok(cuda) => {
-                opened(cuda.name());
-                let name = cuda.name().to_string();
-                return Some((Box::new(cuda), name));
-            }
-            Err(error) => missing(&error),
-        },
-    };
-    println!("\n{}", advice(&error));
-    None
+/// What is compared with the processor.
+struct Device {
+    backend: Box<dyn Backend>,
+    /// For the table.
+    label: String,
+    /// What was found.
+    place: String,
+}
+
+/// A GPU, or why there is none.
+fn device(choice: Choice) -> pullback::Result<Device> {
+    let cuda = Cuda::new(0)?;
+    if choice != Choice::Auto {
+        return Ok(Device {
+            label: cuda.name().into(),
+            place: cuda.name().into(),
+            backend: Box::new(cuda),
+        });
+    }
+    let auto = Auto::new();
+    Ok(Device {
+        label: choice.name().into(),
+        place: auto.to_string(),
+        backend: Box::new(auto),
+    })
 }
 
 /// What to do about a GPU that is not there.

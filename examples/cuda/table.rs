@@ -14,30 +14,55 @@ pub struct Half {
 
 /// Who solved what in which time, and how well the answers agree.
 pub fn table(halves: &[Half]) -> String {
-    let width = halves.iter().map(|h| h.label.chars().count()).max();
-    let width = width.unwrap_or(0).max("solved on".len());
+    let width = width(halves);
     let mut text = format!(
-        "{:<10}  {:<width$} {:>8} {:>11} {:>12} {:>12} {:>12}\n",
+        "{:<10} {:<width$}  {:>7} {:>15} {:>11} {:>11} {:>11}",
         "what", "solved on", "columns", "iterations", "first call", "second call", "a column"
     );
+    text += if halves.len() == 2 {
+        "  difference\n"
+    } else {
+        "\n"
+    };
     for (i, task) in TASKS.iter().enumerate() {
         for (j, half) in halves.iter().enumerate() {
             let row = &half.rows[i];
-            let what = if j == 0 { task } else { "" };
-            let _ = writeln!(
-                text,
-                "{what:<10}  {:<width$} {:>8} {:>11} {:>12} {:>12} {:>12}",
+            let line = format!(
+                "{:<10} {:<width$}  {:>7} {:>15} {:>11} {:>11} {:>11}  {}",
+                if j == 0 { task } else { "" },
                 half.label,
                 row.columns,
                 iterations(&row.solved),
                 time(row.seconds[0]),
                 time(row.seconds[1]),
                 time(row.seconds[1] / row.columns as f64),
+                if j == 1 {
+                    difference(halves, i)
+                } else {
+                    String::new()
+                }
             );
+            text += line.trim_end();
+            text.push('\n');
         }
     }
-    text += "\nThe first call makes ready what is made once (factors, multigrid levels), the second finds it there.\n";
-    text + &how(halves) + &agreement(halves)
+    text + &legend(halves) + &how(halves)
+}
+
+/// What the columns mean.
+fn legend(halves: &[Half]) -> String {
+    let calls = "\nThe first call makes ready what is made once, factors or multigrid levels; the second finds it there.\n";
+    let agreement = "The difference of the two answers is the largest in any column, relative to the largest number there. Iterations \
+                     stop at\na residual of 1e-11 of the right-hand side, or where rounding stops them.\n";
+    match halves.len() {
+        2 => format!("{calls}{agreement}"),
+        _ => calls.into(),
+    }
+}
+
+fn width(halves: &[Half]) -> usize {
+    let labels = halves.iter().map(|half| half.label.chars().count());
+    labels.max().unwrap_or(0).max("solved on".len())
 }
 
 /// A time in a unit that suits it.
@@ -60,36 +85,35 @@ fn iterations(solved: &[Solved]) -> String {
 
 /// The methods in words.
 fn how(halves: &[Half]) -> String {
+    let width = width(halves);
     let mut text = "\nHow the systems were solved:\n".to_string();
     for (i, task) in TASKS.iter().enumerate() {
         for half in halves {
-            let parts: Vec<String> = half.rows[i].solved.iter().map(Solved::to_string).collect();
-            let _ = writeln!(
-                text,
-                "  {task} on {}: {} columns",
-                half.label,
-                parts.join(", then ")
-            );
+            let one = |s: &Solved| match s.iterations {
+                0 => s.method.to_string(),
+                n => format!("{} in up to {n} iterations", s.method),
+            };
+            for (j, part) in half.rows[i].solved.iter().map(one).enumerate() {
+                let (task, label) = if j == 0 {
+                    (*task, half.label.as_str())
+                } else {
+                    ("", "")
+                };
+                let _ = writeln!(text, "  {task:<10} {label:<width$}  {part}");
+            }
         }
     }
-    text
+    text + "The sketch has two systems: the weighted Laplacian of W₂, then the adjoints. LU and Cholesky factorise once and need no\n\
+            iterations; BiCGSTAB and conjugate gradients iterate, helped by multigrid or by incomplete factors (DILU).\n"
 }
 
-/// How far apart the answers are, where there are two.
-fn agreement(halves: &[Half]) -> String {
-    let [device, processor] = halves else {
-        return String::new();
-    };
-    let mut text =
-        "\nLargest difference of the two answers, relative to the largest number of its column:\n"
-            .to_string();
-    for (i, task) in TASKS.iter().enumerate() {
-        let off = gap(&device.rows[i].answer, &processor.rows[i].answer);
-        let words = match off {
-            0.0 => "0, the same bits".to_string(),
+/// How far apart the answers of a device and of the processor are.
+fn difference(halves: &[Half], task: usize) -> String {
+    match halves {
+        [device, processor] => match gap(&device.rows[task].answer, &processor.rows[task].answer) {
+            0.0 => "none, the same bits".into(),
             off => format!("{off:.1e}"),
-        };
-        let _ = writeln!(text, "  {task}: {words}");
+        },
+        _ => String::new(),
     }
-    text + "(iterations stop at a residual of 1e-11 of the right-hand side, or where rounding stops them)\n"
 }

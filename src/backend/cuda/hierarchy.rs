@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::operator::{Real, Rows as Lines, Side, Stencil};
 
 /// What is stored on the device, for messages.
-const WHAT: &str = "the multigrid hierarchy of a stencil on the device";
+const WHAT: &str = "multigrid hierarchy on the device";
 
 /// The coefficients of a stencil, one array after another in one buffer.
 struct Stored {
