@@ -85,7 +85,8 @@ const OPTIONS: [&str; 2] = ["--fmad=false", "--std=c++17"];
 
 /// The kernels for processors of this capability.
 pub(super) fn image((major, minor): (i32, i32)) -> Result<Ptx> {
-    static KNOWN: Mutex<Option<HashMap<(i32, i32), Vec<u8>>>> = Mutex::new(None);
+    type Images = HashMap<(i32, i32), Vec<u8>>;
+    static KNOWN: Mutex<Option<Images>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if let Some(image) = known.get(&(major, minor)) {
