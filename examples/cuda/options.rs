@@ -82,7 +82,8 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
         }
         "--seed" => {
             let text = value()?;
-            let wrong = |_| format!("--seed: `{text}` is not a whole number of 0 or more");
+            let wrong =
+                |_| format!("--seed: `{text}` is not a whole number of 0 or more, in 64 bits");
             options.seed = text.parse().map_err(wrong)?;
         }
         other => return Err(format!("unknown option `{other}`")),

@@ -93,7 +93,8 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
         "--rank" => options.rank = whole(flag, &value()?, 1..=10_000)?,
         "--seed" => {
             let text = value()?;
-            let wrong = |_| format!("--seed: `{text}` is not a whole number of 0 or more");
+            let wrong =
+                |_| format!("--seed: `{text}` is not a whole number of 0 or more, in 64 bits");
             options.seed = text.parse().map_err(wrong)?;
         }
         "--noise" => options.noise = positive(flag, &value()?)?,
