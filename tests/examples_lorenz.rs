@@ -257,12 +257,6 @@ fn nonsense_is_refused_with_a_sentence() {
         ("--data nowhere.csv", 2, "`nowhere.csv` is neither twin"),
         ("--data trajektory", 2, "neither twin nor trajectory"),
         ("--seed -1", 2, "not a whole number of 0 or more"),
-        (
-            "--backend gpu",
-            2,
-            "--backend: `gpu` is none of cpu, cuda, auto",
-        ),
-        ("--backend", 2, "--backend needs a value"),
         ("--first-metric w3", 2, "--first-metric: `w3` is none of"),
     ];
     for (arguments, code, sentence) in table {

@@ -16,7 +16,7 @@ pub struct Half {
 pub fn table(halves: &[Half]) -> String {
     let width = width(halves);
     let mut text = format!(
-        "{:<10} {:<width$}  {:>7} {:>15} {:>11} {:>11} {:>11}",
+        "{:<10} {:<width$}  {:>7} {:>16} {:>11} {:>11} {:>11}",
         "what", "solved on", "columns", "iterations", "first call", "second call", "a column"
     );
     text += if halves.len() == 2 {
@@ -28,7 +28,7 @@ pub fn table(halves: &[Half]) -> String {
         for (j, half) in halves.iter().enumerate() {
             let row = &half.rows[i];
             let line = format!(
-                "{:<10} {:<width$}  {:>7} {:>15} {:>11} {:>11} {:>11}  {}",
+                "{:<10} {:<width$}  {:>7} {:>16} {:>11} {:>11} {:>11}  {}",
                 if j == 0 { task } else { "" },
                 half.label,
                 row.columns,
