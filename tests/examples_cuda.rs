@@ -83,7 +83,11 @@ fn a_device_solves_or_its_absence_is_a_wrong_input() {
         let words = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{words}");
         assert!(output.stdout.is_empty());
-        for part in ["usage:", "--backend cuda: no GPU for want of", "or auto"] {
+        for part in [
+            "usage:",
+            "--backend cuda: no GPU can be used, for want of",
+            "or auto",
+        ] {
             assert!(words.contains(part), "{name} said\n{words}");
         }
     }
@@ -121,7 +125,10 @@ fn the_gpu_and_the_processor_stand_side_by_side() {
             assert!(text.contains("The difference of the two answers"), "{text}");
             4
         } else {
-            assert!(text.contains("There is no GPU for want of"), "{text}");
+            assert!(
+                text.contains("Here no GPU can be used, for want of"),
+                "{text}"
+            );
             assert!(text.contains("--features cuda"), "{text}");
             assert!(text.contains("nvidia-cuda-nvrtc"), "{text}");
             2

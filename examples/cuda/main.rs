@@ -113,7 +113,7 @@ fn device(choice: Choice) -> pullback::Result<Device> {
 /// What to do about a GPU that is not there.
 fn advice(missing: &str) -> String {
     format!(
-        "There is {missing}.\nTo have one, build with `--features cuda` on a machine with an NVIDIA GPU, its driver (libcuda), \
+        "Here {missing}.\nTo have one, build with `--features cuda` on a machine with an NVIDIA GPU, its driver (libcuda), \
          and the compiler NVRTC, which\ncomes with the CUDA toolkit or by `pip install nvidia-cuda-nvrtc-cu12`, with LD_LIBRARY_PATH \
          leading to it; until then, here is\nthe processor's half of the table."
     )

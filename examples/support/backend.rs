@@ -74,7 +74,9 @@ impl Opened {
 /// What is missing for a GPU, without the advice that the library adds.
 pub fn missing(error: &Error) -> String {
     match error {
-        Error::Device { what, detail } => format!("no GPU for want of {what}: {detail}"),
+        Error::Device { what, detail } => {
+            format!("no GPU can be used, for want of {what}: {detail}")
+        }
         other => other.to_string(),
     }
 }
