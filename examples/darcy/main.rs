@@ -1,5 +1,7 @@
 //! Finds a permeability field from a few pressures, with thousands of parameters, and shows how far to trust it.
 
+#[path = "../support/backend.rs"]
+mod backend;
 mod options;
 mod pictures;
 mod problem;
@@ -7,6 +9,7 @@ mod problem;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use backend::Opened;
 use indicatif::ProgressBar;
 use options::Options;
 use problem::Problem;
@@ -14,7 +17,7 @@ use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Nystrom, Preconditioner, Sketched,
 };
 use pullback::posterior::Rank;
-use pullback::{Counts, Cpu, Descent, Direction, Report, Tolerances};
+use pullback::{Backend, Counts, Descent, Direction, Report, Tolerances};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -25,12 +28,13 @@ fn main() -> ExitCode {
             println!("{}", options::USAGE);
             return ExitCode::SUCCESS;
         }
-        Err(message) => {
-            eprintln!("{}\n\ndarcy: {message}", options::USAGE);
-            return ExitCode::from(2);
-        }
+        Err(message) => return refuse(&message),
     };
-    match run(&options) {
+    let opened = match options.backend.open() {
+        Ok(opened) => opened,
+        Err(message) => return refuse(&message),
+    };
+    match run(&options, &opened) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("darcy: {error}");
@@ -39,25 +43,32 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<(), Failure> {
+/// What was asked for cannot be had.
+fn refuse(message: &str) -> ExitCode {
+    eprintln!("{}\n\ndarcy: {message}", options::USAGE);
+    ExitCode::from(2)
+}
+
+fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
     let folder = &options.out;
     std::fs::create_dir_all(folder)
         .map_err(|e| format!("--out: cannot make {}: {e}", folder.display()))?;
     let problem = Problem::new(options)?;
-    let (n, cpu) = (options.cells(), Cpu::default());
+    let (n, backend) = (options.cells(), opened.backend.as_ref());
     let say = |line: &str| match options.json {
         true => eprintln!("{line}"),
         false => println!("{line}"),
     };
     say(&format!(
-        "log-permeability of {n} x {n} cells ({} parameters) from {} pressures, noise {}\n",
+        "log-permeability of {n} x {n} cells ({} parameters) from {} pressures, noise {}; solving on {}\n",
         n * n,
         problem.observations,
-        options.noise
+        options.noise,
+        opened.label
     ));
     let direction = direction(&options.direction);
     let started = Instant::now();
-    let report = descent(&problem, &cpu, direction.as_ref())
+    let report = descent(&problem, backend, direction.as_ref())
         .run(&vec![0.0; n * n], |iterate| say(&iterate.to_string()))?;
     let seconds = started.elapsed().as_secs_f64();
     say(&format!("{report}\n{}\n", spent(&report.counts, seconds)));
@@ -69,7 +80,8 @@ fn run(options: &Options) -> Result<(), Failure> {
         seed: options.seed,
         ..Rank::default()
     };
-    let posterior = descent(&problem, &cpu, direction.as_ref()).posterior(&report.theta, rank)?;
+    let posterior =
+        descent(&problem, backend, direction.as_ref()).posterior(&report.theta, rank)?;
     let deviations: Vec<f64> = posterior
         .variances()?
         .iter()
@@ -111,7 +123,11 @@ fn direction(name: &str) -> Box<dyn Direction> {
     }
 }
 
-fn descent<'a>(problem: &'a Problem, cpu: &'a Cpu, direction: &'a dyn Direction) -> Descent<'a> {
+fn descent<'a>(
+    problem: &'a Problem,
+    backend: &'a dyn Backend,
+    direction: &'a dyn Direction,
+) -> Descent<'a> {
     let tolerances = Tolerances {
         gradient: 1e-4,
         ..Tolerances::default()
@@ -119,7 +135,7 @@ fn descent<'a>(problem: &'a Problem, cpu: &'a Cpu, direction: &'a dyn Direction)
     Descent::new(&problem.model, &problem.loss)
         .prior(&problem.prior)
         .direction(direction)
-        .backend(cpu)
+        .backend(backend)
         .tolerances(tolerances)
 }
 
@@ -159,6 +175,7 @@ fn json(options: &Options, problem: &Problem, report: &Report, seconds: f64) -> 
         "parameters": problem.truth.len(),
         "observations": problem.observations,
         "direction": options.direction,
+        "backend": options.backend.name(),
         "remarks": report.remarks.iter().map(|r| r.text.clone()).collect::<Vec<_>>(),
         "outer_iterations": report.iterations(),
         "solves": solves(&report.counts),

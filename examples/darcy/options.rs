@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::backend::Choice;
+
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -12,6 +14,7 @@ pub struct Options {
     pub direction: String,
     pub rank: usize,
     pub seed: u64,
+    pub backend: Choice,
     pub out: PathBuf,
     pub quick: bool,
     pub json: bool,
@@ -31,6 +34,8 @@ usage: darcy [options]
                      a well), dual (one sparse system), sketch (128 random adjoints); auto if not given
   --rank N           eigenpairs of the posterior; 150 if not given
   --seed N           seed of the medium and of the noise; 1 if not given
+  --backend NAME     what solves the linear systems: cpu, cuda (a GPU), or auto (a GPU where that is faster); cpu if not
+                     given
   --out DIR          where the pictures go; out/darcy if not given
   --quick            32 cells along each side unless --n is given; less than a second
   --json             one JSON object on standard output, everything else on standard error
@@ -53,6 +58,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>,
         direction: "auto".to_string(),
         rank: 150,
         seed: 1,
+        backend: Choice::Cpu,
         out: PathBuf::from("out/darcy"),
         quick: false,
         json: false,
@@ -87,7 +93,8 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
         "--rank" => options.rank = whole(flag, &value()?, 1..=10_000)?,
         "--seed" => {
             let text = value()?;
-            let wrong = |_| format!("--seed: `{text}` is not a whole number of 0 or more");
+            let wrong =
+                |_| format!("--seed: `{text}` is not a whole number of 0 or more, in 64 bits");
             options.seed = text.parse().map_err(wrong)?;
         }
         "--noise" => options.noise = positive(flag, &value()?)?,
@@ -100,6 +107,7 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
             }
             options.direction = name;
         }
+        "--backend" => options.backend = Choice::parse(&value()?, &Choice::ALL)?,
         "--out" => options.out = PathBuf::from(value()?),
         other => return Err(format!("unknown option `{other}`")),
     }

@@ -111,7 +111,7 @@ pub fn descend(
     };
     let mut descent = Descent::new(&problem.model, objective.as_ref())
         .bounds(&problem.bounds)
-        .backend(&problem.cpu)
+        .backend(problem.backend)
         .tolerances(Tolerances {
             iterations: steps,
             // The loss of a fit to a trajectory has kinks, and more digits of a biased answer are worth nothing.
@@ -165,7 +165,7 @@ pub fn correct(
     starts.push(&problem.start);
     let estimate = Corrected::new(&problem.model, &simulator, &problem.data.density, &metric)
         .bounds(&problem.bounds)
-        .backend(&problem.cpu)
+        .backend(problem.backend)
         .options(options)
         .run(&starts, |step| {
             bar.set_position(step.iteration as u64);

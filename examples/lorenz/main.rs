@@ -1,5 +1,7 @@
 //! Recovers the parameters of the Lorenz system, or another one, from its invariant measure.
 
+#[path = "../support/backend.rs"]
+mod backend;
 mod fit;
 mod options;
 mod output;
@@ -12,6 +14,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use backend::Opened;
 use fit::Fit;
 use options::{Options, Source};
 use output::Printer;
@@ -27,12 +30,13 @@ fn main() -> ExitCode {
             println!("{}", options::USAGE);
             return ExitCode::SUCCESS;
         }
-        Err(message) => {
-            eprintln!("{}\n\nlorenz: {message}", options::USAGE);
-            return ExitCode::from(2);
-        }
+        Err(message) => return refuse(&message),
     };
-    match run(&options) {
+    let opened = match options.backend.open() {
+        Ok(opened) => opened,
+        Err(message) => return refuse(&message),
+    };
+    match run(&options, &opened) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("lorenz: {error}");
@@ -41,10 +45,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<(), Failure> {
+/// What was asked for cannot be had.
+fn refuse(message: &str) -> ExitCode {
+    eprintln!("{}\n\nlorenz: {message}", options::USAGE);
+    ExitCode::from(2)
+}
+
+fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
     let printer = Printer { json: options.json };
     for source in &options.sources {
-        let problem = Problem::new(options, source)?;
+        let problem = Problem::new(options, source, opened)?;
         let folder = folder(options, source)?;
         let fits = fits(options, &problem, &printer)?;
         printer.line(&output::summary(&problem, &fits))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pullback::models::Flux;
 
+use crate::backend::Choice;
 use crate::setting::{LossKind, MetricKind, System};
 
 /// Where the data come from.
@@ -34,6 +35,7 @@ pub struct Options {
     pub interval: f64,
     pub noise: f64,
     pub seed: u64,
+    pub backend: Choice,
     pub out: PathBuf,
     pub quick: bool,
     pub json: bool,
@@ -58,6 +60,8 @@ usage: lorenz [options]
   --interval DT        time between its samples, also in a file without a time column; 0.005 if not given
   --noise SD           standard deviation of the noise on every coordinate, assumed for a file; 0 if not given
   --seed N             seed of the trajectory; 1 if not given
+  --backend NAME       what solves the linear systems: cpu, cuda (a GPU), or auto (a GPU where that is faster); cpu if
+                       not given
   --out DIR            where pictures and tables go; out/lorenz if not given
   --quick              12 cells along each axis and a trajectory of 200 unless these are given; a few seconds in all
   --json               one JSON object a fit on standard output, everything else on standard error
@@ -80,6 +84,7 @@ impl Options {
             interval: 0.005,
             noise: 0.0,
             seed: 1,
+            backend: Choice::Cpu,
             out: PathBuf::from("out/lorenz"),
             quick: false,
             json: false,
@@ -145,9 +150,11 @@ fn set(options: &mut Options, flag: &str, value: Option<String>) -> Result<(), S
         "--noise" => options.noise = number()?,
         "--seed" => {
             let text = value()?;
-            let wrong = |_| format!("--seed: `{text}` is not a whole number of 0 or more");
+            let wrong =
+                |_| format!("--seed: `{text}` is not a whole number of 0 or more, in 64 bits");
             options.seed = text.parse().map_err(wrong)?;
         }
+        "--backend" => options.backend = Choice::parse(&value()?, &Choice::ALL)?,
         "--out" => options.out = PathBuf::from(value()?),
         other => return Err(format!("unknown option `{other}`")),
     }

@@ -39,13 +39,14 @@ pub fn heading(problem: &Problem) -> String {
         .map(|a| a.cells.to_string())
         .collect();
     format!(
-        "{}: {}\n{} cells on {}; unknown ({}), from ({})\n",
+        "{}: {}\n{} cells on {}; unknown ({}), from ({})\nsolving on {}\n",
         problem.system.name(),
         problem.data.label,
         cells.join("×"),
         axes.join("×"),
         problem.system.names().join(", "),
-        numbers(&problem.start, 4)
+        numbers(&problem.start, 4),
+        problem.solver
     )
 }
 
@@ -142,6 +143,7 @@ pub fn json(options: &Options, problem: &Problem, fit: &Fit) -> String {
         "n": options.cells(),
         "flow": problem.system.name(),
         "data": problem.data.name,
+        "backend": options.backend.name(),
         "method": if fit.corrected { "correction" } else { "descent" },
         "loss": fit.loss.name(),
         "metric": fit.metric.name(),

@@ -31,7 +31,7 @@ fn densities(problem: &Problem, fits: &[Fit]) -> Result<Vec<(String, Vec<f64>)>,
         ("data".to_string(), problem.data.density.clone()),
         (
             "start".to_string(),
-            problem.model.density(&problem.start, &problem.cpu)?,
+            problem.model.density(&problem.start, problem.backend)?,
         ),
     ];
     let own = fits

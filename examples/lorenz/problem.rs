@@ -5,22 +5,25 @@ use std::path::Path;
 use pullback::flow::Flow;
 use pullback::models::InvariantMeasure;
 use pullback::trajectory::{Occupation, Sampling, Trajectory, perplexity};
-use pullback::{Bounds, Cpu, Grid};
+use pullback::{Backend, Bounds, Grid};
 
 use crate::Failure;
+use crate::backend::Opened;
 use crate::options::{Options, Source};
 use crate::progress::bar;
 use crate::setting::System;
 
 /// What is fitted.
-pub struct Problem {
+pub struct Problem<'b> {
     pub system: System,
     pub grid: Grid,
     pub model: InvariantMeasure<'static>,
     pub bounds: Bounds,
     pub start: Vec<f64>,
     pub data: Data,
-    pub cpu: Cpu,
+    pub backend: &'b dyn Backend,
+    /// The backend, in words.
+    pub solver: &'b str,
 }
 
 /// A density, and where it comes from.
@@ -38,20 +41,20 @@ pub struct Data {
     pub weak: Option<Vec<f64>>,
 }
 
-impl Problem {
-    pub fn new(options: &Options, source: &Source) -> Result<Self, Failure> {
+impl<'b> Problem<'b> {
+    pub fn new(options: &Options, source: &Source, opened: &'b Opened) -> Result<Self, Failure> {
         let system = options.system;
         let grid = grid(options)?;
         let model = InvariantMeasure::new(&grid, system.flow())?
             .flux(options.flux)?
             .teleportation(options.alpha)?;
         let (lower, upper) = system.bounds().into_iter().unzip();
-        let cpu = Cpu::default();
+        let backend = opened.backend.as_ref();
         let data = match source {
             Source::Twin => Data {
                 name: "twin".into(),
                 label: "twin data, the model's own density at the truth".into(),
-                density: model.density(system.truth(), &cpu)?,
+                density: model.density(system.truth(), backend)?,
                 truth: Some(system.truth().to_vec()),
                 sampling: None,
                 weak: None,
@@ -66,7 +69,8 @@ impl Problem {
             bounds: Bounds::new(lower, upper)?,
             start: options.start.clone().unwrap_or_else(|| system.start()),
             data,
-            cpu,
+            backend,
+            solver: &opened.label,
         })
     }
 

@@ -113,7 +113,7 @@ pub(super) fn machine_code(processor: &str) -> Result<Vec<u8>> {
         return Err(Error::Device {
             what: "the CUDA compiler (libnvrtc)",
             detail: "it is not installed on this machine, or LD_LIBRARY_PATH does not lead to it; it comes with the CUDA \
-                     toolkit, or with the Python package nvidia-cuda-nvrtc"
+                     toolkit, or with the Python package nvidia-cuda-nvrtc-cu12"
                 .into(),
         });
     }

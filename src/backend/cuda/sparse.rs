@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::operator::Side;
 
 /// What is stored on the device, for messages.
-const WHAT: &str = "a sparse matrix on the device";
+const WHAT: &str = "incomplete factorisation on the device";
 
 /// Smaller matrices are factorised on the processor in less time than an iteration takes to send.
 const LEAST_ROWS: usize = 10_000;

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::operator::{Rows as Lines, Side, Stencil};
 
 /// What is stored on the device, for messages.
-pub(super) const WHAT: &str = "the multigrid hierarchy of a stencil on the device";
+pub(super) const WHAT: &str = "multigrid hierarchy on the device";
 
 /// The coefficients of a stencil, one array after another in one buffer, without couplings along axes of one cell.
 pub(super) struct Stored {
