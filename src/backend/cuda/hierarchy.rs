@@ -14,7 +14,7 @@ use crate::operator::{Real, Rows as Lines, Side, Stencil};
 const WHAT: &str = "the multigrid hierarchy of a stencil on the device";
 
 /// The coefficients of a stencil, one array after another in one buffer.
-struct Stored {
+pub(super) struct Stored {
     /// Keeps what `rows` points to.
     _buffer: Buffer,
     rows: Rows,
@@ -54,7 +54,7 @@ impl Stored {
         })
     }
 
-    fn rows(&self, side: Side) -> Rows {
+    pub(super) fn rows(&self, side: Side) -> Rows {
         let Rows { lower, upper, .. } = self.rows;
         match side {
             Side::Plain => self.rows,
@@ -73,7 +73,7 @@ pub(super) struct Hierarchy {
     exact: Stored,
     gauge: f64,
     /// From the finest, in the precision of the cycles.
-    levels: Vec<Stored>,
+    pub(super) levels: Vec<Stored>,
     /// The inverse on the coarsest level, by rows.
     coarsest: Buffer,
     coarsest_cells: u32,
@@ -148,7 +148,7 @@ impl Hierarchy {
         Ok(())
     }
 
-    fn clear(&self, to: &Passes, rows: Rows, x: Pointer) -> Result<()> {
+    pub(super) fn clear(&self, to: &Passes, rows: Rows, x: Pointer) -> Result<()> {
         let args = [
             Arg::Pointer(x),
             Arg::Count(rows.cells),
@@ -159,7 +159,7 @@ impl Hierarchy {
 
     /// A Gauss-Seidel sweep, hyperplane by hyperplane: no cell of one needs another, and all lanes of all its cells go
     /// at once.
-    fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
+    pub(super) fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
         let kernel = self.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
         for plane in 0..=last.iter().sum() {
@@ -187,7 +187,13 @@ impl Hierarchy {
         Ok(())
     }
 
-    fn restrict(&self, to: &Passes, rows: Rows, v: Rough<'_>, coarse: Pointer) -> Result<()> {
+    pub(super) fn restrict(
+        &self,
+        to: &Passes,
+        rows: Rows,
+        v: Rough<'_>,
+        coarse: Pointer,
+    ) -> Result<()> {
         let args = [
             Arg::Rows(rows),
             Arg::Pointer(v.b),
@@ -199,7 +205,13 @@ impl Hierarchy {
         to.over(self.width.of(["restrict_f", "restrict_d"]), parents, &args)
     }
 
-    fn prolong(&self, to: &Passes, rows: Rows, coarse: Pointer, x: Pointer) -> Result<()> {
+    pub(super) fn prolong(
+        &self,
+        to: &Passes,
+        rows: Rows,
+        coarse: Pointer,
+        x: Pointer,
+    ) -> Result<()> {
         let factor = if self.definite { OVER_CORRECTION } else { 1.0 };
         let args = [
             Arg::Rows(rows),
@@ -211,7 +223,7 @@ impl Hierarchy {
         to.over(self.width.of(["prolong_f", "prolong_d"]), rows.cells, &args)
     }
 
-    fn solve_coarsest(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
+    pub(super) fn solve_coarsest(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
         let n = self.coarsest_cells;
         let (between_rows, between_columns) = match side {
             Side::Plain => (n, 1),

@@ -13,6 +13,8 @@ mod passes;
 mod room;
 mod solve;
 mod sparse;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

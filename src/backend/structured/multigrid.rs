@@ -68,13 +68,13 @@ impl<T: Real> Multigrid<T> {
     }
 
     /// Cells of every level, from the finest.
-    pub(super) fn cells(&self) -> Vec<usize> {
+    pub(in crate::backend) fn cells(&self) -> Vec<usize> {
         let finer = self.levels.iter().map(Level::cells);
         finer.chain([self.cells]).collect()
     }
 
     /// x ← one V-cycle for b, from zero.
-    pub(super) fn cycle<const W: usize>(
+    pub(in crate::backend) fn cycle<const W: usize>(
         &self,
         side: Side,
         (b, x): (&[[T; W]], &mut [[T; W]]),
