@@ -107,6 +107,50 @@ fn batches_of_any_width_agree_and_every_run_has_the_same_bits() {
 }
 
 #[test]
+fn small_columns_do_not_know_of_one_another() {
+    let Some(cuda) = device() else { return };
+    for kind in [Kind::Killed, Kind::Pinned] {
+        let case = Case::new(kind, &[11, 12, 9]);
+        let n = case.dense.nrows();
+        let mut b = random::normal_matrix(n, 4, 8);
+        // The first column is done long before the others.
+        let mut near = Mat::zeros(n, 4);
+        let reference = reference_solve(case.dense.as_ref(), b.as_ref());
+        near.col_mut(0)
+            .iter_mut()
+            .zip(reference.col(0).iter())
+            .for_each(|(x, y)| *x = (1.0 + 1e-7) * y);
+        let factor = cuda.factor(case.operator()).unwrap();
+        let solve = |b: &Mat<f64>| {
+            let mut x = b.clone();
+            let stats = factor.solve_from(Side::Plain, near.as_ref(), x.as_mut());
+            assert!(stats.unwrap().method.to_string().contains("GPU"));
+            x
+        };
+        let beside = solve(&b);
+        (1..4).for_each(|j| b.col_mut(j).fill(0.0));
+        let alone = solve(&b);
+        assert_eq!(beside.col(0), alone.col(0), "{kind:?}");
+    }
+}
+
+#[test]
+fn one_factor_solves_with_small_matrices_and_their_transposes_in_turn() {
+    let Some(cuda) = device() else { return };
+    let case = Case::new(Kind::Killed, &[11, 12, 9]);
+    let b = random::normal_matrix(case.dense.nrows(), 3, 2);
+    let factor = cuda.factor(case.operator()).unwrap();
+    for side in [Side::Plain, Side::Transpose, Side::Plain] {
+        let mut x = b.clone();
+        let stats = factor.solve(side, x.as_mut()).unwrap();
+        // A wrong side would be seen, and put right by the processor.
+        assert!(stats.method.to_string().contains("GPU"), "{side:?}");
+        let (expected, alone) = solve(&cuda, case.operator(), side, &b);
+        assert_eq!((x, stats.iterations), (expected, alone.iterations));
+    }
+}
+
+#[test]
 fn columns_of_any_size_are_solved_in_either_precision() {
     let Some(mut cuda) = device() else { return };
     for (cycles, kind) in [Precision::Single, Precision::Double]

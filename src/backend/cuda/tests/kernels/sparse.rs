@@ -83,69 +83,47 @@ impl Case {
     }
 }
 
-fn check_products<const W: usize>(held: &Held, n: usize, side: Side) {
+fn check_image<const W: usize>(held: &Held, n: usize, side: Side) {
     let case = Case::new(held, (n, W), side);
     let (bench, [on_x, on_b, out]) = (&case.bench, &case.on);
     for scaled in [Scaled::No, Scaled::Yes] {
         bench.forget_sums();
         let asked = (on_x.at, Width::Double, scaled);
+        let vectors = [on_b.at, out.at];
         case.sparse
-            .image(&bench.passes, side, asked, [on_b.at, out.at])
+            .image(&bench.passes, side, asked, vectors)
             .unwrap();
         let mut expected = product::<W>(case.a.as_ref(), &case.x, false);
         let scale = bench.scalar::<W>(Scalar::Scale);
-        let factor = |i: usize| {
-            if scaled == Scaled::Yes {
-                scale[i % W].recip()
-            } else {
-                1.0
-            }
-        };
-        expected
-            .iter_mut()
-            .enumerate()
-            .for_each(|(i, x)| *x *= factor(i));
+        let numbers = expected.iter_mut().enumerate();
+        for (i, x) in numbers.filter(|_| scaled == Scaled::Yes) {
+            *x *= scale[i % W].recip();
+        }
         let place = format!("image, {}, {scaled:?}", case.name);
         assert_same(&bench.load::<f64>(out), &expected, &place);
-        assert_sums::<W>(
-            &bench.scalar(Scalar::FirstSum),
-            &products(&case.b, &expected),
-            1.0,
-            &place,
-        );
-        assert_sums::<W>(
-            &bench.scalar(Scalar::SecondSum),
-            &products(&expected, &expected),
-            1.0,
-            &place,
-        );
+        let (along, square) = (products(&case.b, &expected), products(&expected, &expected));
+        assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &along, 1.0, &place);
+        assert_sums::<W>(&bench.scalar(Scalar::SecondSum), &square, 1.0, &place);
     }
+}
 
-    case.sparse
-        .residual(&bench.passes, side, on_x.at, [on_b.at, out.at])
-        .unwrap();
+fn check_residual<const W: usize>(held: &Held, n: usize, side: Side) {
+    let case = Case::new(held, (n, W), side);
+    let (bench, [on_x, on_b, out]) = (&case.bench, &case.on);
+    let (to, vectors) = (&bench.passes, [on_b.at, out.at]);
+    case.sparse.residual(to, side, on_x.at, vectors).unwrap();
     let mut expected = product::<W>(case.a.as_ref(), &case.x, false);
-    expected
-        .iter_mut()
-        .zip(&case.b)
-        .for_each(|(x, b)| *x = b - *x);
+    let both = expected.iter_mut().zip(&case.b);
+    both.for_each(|(x, b)| *x = b - *x);
     let place = format!("residual, {}", case.name);
     assert_same(&bench.load::<f64>(out), &expected, &place);
-    assert_sums::<W>(
-        &bench.scalar(Scalar::FirstSum),
-        &products(&expected, &expected),
-        1.0,
-        &place,
-    );
+    let square = products(&expected, &expected);
+    assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &square, 1.0, &place);
 
-    case.sparse.magnitude(&bench.passes, side, on_x.at).unwrap();
+    case.sparse.magnitude(to, side, on_x.at).unwrap();
     let size = product::<W>(case.a.as_ref(), &case.x, true);
-    assert_sums::<W>(
-        &bench.scalar(Scalar::FirstSum),
-        &products(&size, &size),
-        1.0,
-        &case.name,
-    );
+    let square = products(&size, &size);
+    assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &square, 1.0, &case.name);
 }
 
 /// (D + L) D⁻¹ (D + U) has the diagonal of A, and takes what the sweeps return back to where it came from.
@@ -200,7 +178,8 @@ fn sparse_products_have_the_bits_of_rows_in_order() {
         .into_iter()
         .flat_map(|n| SIDES.map(|s| (n, s)))
     {
-        in_double!(check_products(&held, n, side));
+        in_double!(check_image(&held, n, side));
+        in_double!(check_residual(&held, n, side));
     }
 }
 
