@@ -130,7 +130,7 @@ fn small_columns_do_not_know_of_one_another() {
         let beside = solve(&b);
         (1..4).for_each(|j| b.col_mut(j).fill(0.0));
         let alone = solve(&b);
-        assert_eq!(beside.col(0), alone.col(0), "{kind:?}");
+        assert!(beside.col(0) == alone.col(0), "{kind:?}");
     }
 }
 
@@ -146,7 +146,8 @@ fn one_factor_solves_with_small_matrices_and_their_transposes_in_turn() {
         // A wrong side would be seen, and put right by the processor.
         assert!(stats.method.to_string().contains("GPU"), "{side:?}");
         let (expected, alone) = solve(&cuda, case.operator(), side, &b);
-        assert_eq!((x, stats.iterations), (expected, alone.iterations));
+        assert_eq!(stats.iterations, alone.iterations, "{side:?}");
+        assert!(x == expected, "{side:?}");
     }
 }
 
