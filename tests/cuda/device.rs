@@ -205,6 +205,8 @@ fn good_beginnings_save_iterations_and_bad_ones_harm_no_answer() {
             stats.iterations
         );
         assert!(matrix_gap(y.as_ref(), x.as_ref()) < 1e-8);
+        // The processor would put right what went wrong.
+        assert!(stats.method.to_string().contains("GPU"), "{}", stats.method);
     }
 }
 

@@ -83,9 +83,12 @@ pub(super) const KERNELS: [&str; 54] = [
 /// Contraction would change bits that the processor's kernels have, and saves nothing where memory is the limit.
 const OPTIONS: [&str; 2] = ["--fmad=false", "--std=c++17"];
 
+/// Machine code for processors of some capabilities.
+type Images = HashMap<(i32, i32), Vec<u8>>;
+
 /// The kernels for processors of this capability.
 pub(super) fn image((major, minor): (i32, i32)) -> Result<Ptx> {
-    static KNOWN: Mutex<Option<HashMap<(i32, i32), Vec<u8>>>> = Mutex::new(None);
+    static KNOWN: Mutex<Option<Images>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if let Some(image) = known.get(&(major, minor)) {

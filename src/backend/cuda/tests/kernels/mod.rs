@@ -233,7 +233,7 @@ fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
 fn assert_same<T: Number>(found: &[T], expected: &[T], place: &str) {
     assert_eq!(found.len(), expected.len(), "{place}");
     for (at, (f, e)) in found.iter().zip(expected).enumerate() {
-        let neither = f != f && e != e;
+        let neither = [f, e].into_iter().all(|&x| Into::<f64>::into(x).is_nan());
         assert!(
             neither || f == e,
             "{place}: number {at} is {f:?}, not {e:?}"

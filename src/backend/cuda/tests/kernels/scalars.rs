@@ -80,8 +80,11 @@ fn gradients_end(s: &mut Lane) {
     s[Scalar::Fresh as usize] = 0.0;
 }
 
+/// What a kernel does to a lane.
+type Twin = fn(&mut Lane);
+
 /// Every kernel with what it does to a lane.
-const KERNELS: [(&str, fn(&mut Lane)); 8] = [
+const KERNELS: [(&str, Twin); 8] = [
     ("bicgstab_begin", bicgstab_begin),
     ("bicgstab_aim", bicgstab_aim),
     ("bicgstab_damp", bicgstab_damp),
@@ -98,9 +101,9 @@ fn lanes(round: u64) -> Vec<Lane> {
         let uniform = random::uniform(Scalar::COUNT, (0.1, 2.0), 100 * round + l as u64);
         let mut s: Lane = std::array::from_fn(|k| uniform[k]);
         let flags = l as u64 + round;
-        s[Scalar::Active as usize] = is(flags % 3 != 0);
-        s[Scalar::Fresh as usize] = is(flags % 4 == 0);
-        s[Scalar::Blind as usize] = is(flags % 5 == 0);
+        s[Scalar::Active as usize] = is(!flags.is_multiple_of(3));
+        s[Scalar::Fresh as usize] = is(flags.is_multiple_of(4));
+        s[Scalar::Blind as usize] = is(flags.is_multiple_of(5));
         match (flags * 7) % 13 {
             // A column of zeros.
             0 => s[3..].fill(0.0),

@@ -89,7 +89,7 @@ fn parts_of_sums_are_added_block_by_block() {
     for (blocks, shift) in [(1, 0), (3, 2), (300, 0), (1024, 6), (1000, 3)] {
         let bench = Bench::new(&held, 1, 1 << shift);
         // Small integers, whose sums are exact in any order.
-        let parts: Vec<f64> = (0..2 * blocks << shift)
+        let parts: Vec<f64> = (0..(2 * blocks) << shift)
             .map(|i| f64::from(i % 1009 * (i % 1009) % 17 - 8))
             .collect();
         let device = &bench.passes.device;
