@@ -9,5 +9,4 @@ mod device;
 mod emulated;
 mod missing;
 #[path = "../support/mod.rs"]
-#[allow(dead_code)]
 mod support;
