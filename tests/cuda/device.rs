@@ -41,15 +41,21 @@ fn side_of(case: &Case, side: Side) -> MatRef<'_, f64> {
 fn small_solutions_agree_with_another_library_and_iterations_with_the_processor() {
     let Some(mut cuda) = device() else { return };
     let mut oracle = cpu(StencilSolver::Multigrid);
-    for case in cases() {
-        for (side, tolerance) in SIDES.into_iter().flat_map(|s| [(s, 1e-8), (s, 1e-11)]) {
+    for (case, side) in cases().flat_map(|case| SIDES.map(|side| (case.clone(), side))) {
+        let b = random::normal_matrix(case.dense.nrows(), 5, 6);
+        let reference = reference_solve(side_of(&case, side), b.as_ref());
+        let mut hard = false;
+        for tolerance in [1e-11, 1e-8] {
             cuda.cpu.krylov_tolerance = tolerance;
             oracle.krylov_tolerance = tolerance;
-            let b = random::normal_matrix(case.dense.nrows(), 5, 6);
             let (x, stats) = solve(&cuda, case.operator(), side, &b);
             let (y, expected) = solve(&oracle, case.operator(), side, &b);
             let place = format!("{} {side:?} to {tolerance:e}", case.name);
-            let reference = reference_solve(side_of(&case, side), b.as_ref());
+            assert!(
+                stats.method.to_string().contains("GPU"),
+                "{place}: {}",
+                stats.method
+            );
             let off = matrix_gap(x.as_ref(), reference.as_ref());
             // Where the matrix is nearly singular the processor's own solutions are no nearer.
             let theirs = matrix_gap(y.as_ref(), reference.as_ref());
@@ -57,11 +63,12 @@ fn small_solutions_agree_with_another_library_and_iterations_with_the_processor(
                 off <= f64::max(1e-7, 10.0 * theirs),
                 "{place}: off by {off:e}"
             );
-            // Rounding decides how long the last digits take, and these are beyond it.
-            let rounding = theirs > 1e-9 && tolerance < 1e-8;
+            // Of a matrix that amplifies residuals more than this, rounding decides how long it takes: on the processor
+            // the last digit of the right-hand side makes 11 iterations or 20.
+            hard |= theirs > 1e3 * tolerance;
             let apart = stats.iterations.abs_diff(expected.iterations);
             let found = (stats.iterations, expected.iterations);
-            assert!(apart <= 1 || rounding, "{place}: {found:?} iterations");
+            assert!(apart <= 1 || hard, "{place}: {found:?} iterations");
         }
     }
 }
@@ -73,13 +80,15 @@ fn larger_boxes_take_as_many_iterations_as_on_the_processor() {
     (cuda.cpu.krylov_tolerance, oracle.krylov_tolerance) = (1e-8, 1e-8);
     // Too large for blocks that sweep by themselves.
     let shape = [33, 34, 35];
-    for kind in [Kind::Gauged, Kind::Pinned] {
-        let a = || operator(&stencil(kind, &shape), kind == Kind::Pinned);
+    for (kind, gauge) in [(Kind::Killed, 1e-3), (Kind::Pinned, 0.0)] {
+        let stencil = stencil(kind, &shape).with_gauge(gauge);
+        let a = || operator(&stencil, kind == Kind::Pinned);
         let b = random::normal_matrix(a().nrows(), 4, 6);
-        let (x, stats) = solve(&cuda, a(), Side::Transpose, &b);
         let (_, expected) = solve(&oracle, a(), Side::Transpose, &b);
+        let (x, stats) = solve(&cuda, a(), Side::Transpose, &b);
         let r = &b - a().apply(Side::Transpose, x.as_ref()).unwrap();
         assert!(r.norm_l2() < 1e-8 * b.norm_l2(), "{:e}", r.norm_l2());
+        assert!(stats.method.to_string().contains("GPU"), "{}", stats.method);
         let found = (stats.iterations, expected.iterations);
         assert!(
             found.0.abs_diff(found.1) <= 1,
@@ -125,6 +134,51 @@ fn batches_of_any_width_agree_and_every_run_has_the_same_bits() {
     for j in (0..70).filter(|&j| j != 3) {
         let off = (narrow.col(j) - x.col(j)).norm_l2() / x.col(j).norm_l2();
         assert!(off < 1e-10, "column {j}: {off:e}");
+    }
+}
+
+#[test]
+fn small_columns_do_not_know_of_one_another() {
+    let Some(cuda) = device() else { return };
+    for kind in [Kind::Killed, Kind::Pinned] {
+        let case = Case::new(kind, &[11, 12, 9]);
+        let n = case.dense.nrows();
+        let mut b = random::normal_matrix(n, 4, 8);
+        // The first column is done long before the others.
+        let mut near = Mat::zeros(n, 4);
+        let reference = reference_solve(case.dense.as_ref(), b.as_ref());
+        near.col_mut(0)
+            .iter_mut()
+            .zip(reference.col(0).iter())
+            .for_each(|(x, y)| *x = (1.0 + 1e-7) * y);
+        let factor = cuda.factor(case.operator()).unwrap();
+        let solve = |b: &Mat<f64>| {
+            let mut x = b.clone();
+            let stats = factor.solve_from(Side::Plain, near.as_ref(), x.as_mut());
+            assert!(stats.unwrap().method.to_string().contains("GPU"));
+            x
+        };
+        let beside = solve(&b);
+        (1..4).for_each(|j| b.col_mut(j).fill(0.0));
+        let alone = solve(&b);
+        assert!(beside.col(0) == alone.col(0), "{kind:?}");
+    }
+}
+
+#[test]
+fn one_factor_solves_with_small_matrices_and_their_transposes_in_turn() {
+    let Some(cuda) = device() else { return };
+    let case = Case::new(Kind::Killed, &[11, 12, 9]);
+    let b = random::normal_matrix(case.dense.nrows(), 3, 2);
+    let factor = cuda.factor(case.operator()).unwrap();
+    for side in [Side::Plain, Side::Transpose, Side::Plain] {
+        let mut x = b.clone();
+        let stats = factor.solve(side, x.as_mut()).unwrap();
+        // A wrong side would be seen, and put right by the processor.
+        assert!(stats.method.to_string().contains("GPU"), "{side:?}");
+        let (expected, alone) = solve(&cuda, case.operator(), side, &b);
+        assert_eq!(stats.iterations, alone.iterations, "{side:?}");
+        assert!(x == expected, "{side:?}");
     }
 }
 
@@ -182,6 +236,8 @@ fn good_beginnings_save_iterations_and_bad_ones_harm_no_answer() {
             stats.iterations
         );
         assert!(matrix_gap(y.as_ref(), x.as_ref()) < 1e-8);
+        // The processor would put right what went wrong.
+        assert!(stats.method.to_string().contains("GPU"), "{}", stats.method);
     }
 }
 

@@ -1,62 +1,12 @@
-//! All tests of `device` on an emulated one: the driver and the compiler are libraries of our own, which run the text of
-//! the kernels thread by thread on the processor.
+//! All tests of `device` on an emulated one.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+#[path = "../emulator/rerun.rs"]
+mod rerun;
 
-/// Files of the emulator.
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator");
-
-/// Builds the emulated libraries into a directory; none without a C++ compiler.
-fn build(into: &Path) -> Option<()> {
-    let compiler = env::var("CXX").unwrap_or_else(|_| "g++".into());
-    if Command::new(&compiler).arg("--version").output().is_err() {
-        return None;
-    }
-    fs::create_dir_all(into).unwrap();
-    for file in fs::read_dir(SOURCES).unwrap() {
-        let file = file.unwrap().path();
-        fs::copy(&file, into.join(file.file_name().unwrap())).unwrap();
-    }
-    for (source, library) in [("driver.cpp", "libcuda.so"), ("nvrtc.cpp", "libnvrtc.so")] {
-        let mut command = Command::new(&compiler);
-        command.args(["-O2", "-std=c++17", "-fPIC", "-shared", "-pthread", "-o"]);
-        command
-            .args([into.join(library), into.join(source)])
-            .arg("-ldl");
-        let output = command.output().unwrap();
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{source}: {words}");
-    }
-    Some(())
-}
-
-/// Runs the tests of `device` in an environment with these variables more.
-fn run(libraries: &Path, more: &[(&str, &str)]) {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["device::", "--test-threads=2"]);
-    command.env("LD_LIBRARY_PATH", libraries);
-    command.env("PULLBACK_REQUIRE_GPU", "1");
-    command.envs(more.iter().copied());
-    let output = command.output().unwrap();
-    let [out, err] = [&output.stdout, &output.stderr].map(|o| String::from_utf8_lossy(o));
-    println!("{out}{err}");
-    assert!(output.status.success(), "see above");
-}
+use std::path::Path;
 
 #[test]
 fn the_kernels_on_an_emulated_device_do_all_that_a_device_must() {
-    if env::var_os("PULLBACK_REQUIRE_GPU").is_some() {
-        println!("skipped: there is a device, which does it all itself");
-        return;
-    }
-    let libraries = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("emulator");
-    if build(&libraries).is_none() {
-        println!("skipped: no C++ compiler for the emulated device (set CXX)");
-        return;
-    }
-    run(&libraries, &[]);
-    // What depends on the order of blocks would differ.
-    run(&libraries, &[("EMULATED_ORDER", "reversed")]);
+    let libraries = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulator");
+    rerun::rerun("device::", &libraries);
 }

@@ -73,6 +73,7 @@ pub(crate) fn stencil(kind: Kind, shape: &[usize]) -> Stencil {
 }
 
 /// A stencil and the same matrix, dense.
+#[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,

@@ -50,6 +50,8 @@ pub(super) struct Plan {
     pub(super) definite: bool,
     pub(super) gauged: bool,
     pub(super) width: Width,
+    /// Most cells on the coarsest level.
+    pub(super) coarsest: usize,
 }
 
 impl Plan {
@@ -59,6 +61,7 @@ impl Plan {
             definite,
             gauged: stencil.gauge() != 0.0,
             width,
+            coarsest: COARSEST,
         }
     }
 }
@@ -71,7 +74,7 @@ pub(super) struct Hierarchy {
     /// c and |c| of the gauge.
     gauge: Buffer,
     /// From the finest, in the precision of the cycles; not the coarsest.
-    levels: Vec<Stored>,
+    pub(super) levels: Vec<Stored>,
     /// The inverse on the coarsest level, by rows.
     coarsest: Buffer,
 }
@@ -81,7 +84,7 @@ impl Hierarchy {
     pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
         let (mut exact, mut levels) = (Vec::new(), Vec::new());
         let mut last = Stored::exact(device, plan.shape)?;
-        while last.cells() > COARSEST {
+        while last.cells() > plan.coarsest {
             levels.push(last.for_cycles(plan.width)?);
             let coarse = last.for_aggregates()?;
             exact.push(std::mem::replace(&mut last, coarse));
@@ -183,7 +186,7 @@ impl Hierarchy {
     }
 
     /// The sweeps before a coarse correction, or those after it, from the opposite corners and in the opposite order.
-    fn sweeps(&self, to: &Passes, rows: Rows, v: Rough<'_>, after: bool) -> Result<()> {
+    pub(super) fn sweeps(&self, to: &Passes, rows: Rows, v: Rough<'_>, after: bool) -> Result<()> {
         let count = if self.plan.definite { 1 } else { ENDS.len() };
         let mut corners = [0; ENDS.len()];
         for (corner, [y, z]) in corners.iter_mut().zip(ENDS) {
@@ -243,7 +246,7 @@ impl Hierarchy {
 
     /// A Gauss-Seidel sweep, hyperplane by hyperplane: no cell of one needs another, and all lanes of all its cells go
     /// at once.
-    fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
+    pub(super) fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
         let kernel = self.plan.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
         let total = last.iter().sum();
@@ -274,7 +277,13 @@ impl Hierarchy {
         Ok(())
     }
 
-    fn restrict(&self, to: &Passes, rows: Rows, v: Rough<'_>, coarse: Pointer) -> Result<()> {
+    pub(super) fn restrict(
+        &self,
+        to: &Passes,
+        rows: Rows,
+        v: Rough<'_>,
+        coarse: Pointer,
+    ) -> Result<()> {
         let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
         let args = [
             Arg::Rows(rows),
@@ -291,7 +300,13 @@ impl Hierarchy {
         )
     }
 
-    fn prolong(&self, to: &Passes, rows: Rows, coarse: Pointer, x: Pointer) -> Result<()> {
+    pub(super) fn prolong(
+        &self,
+        to: &Passes,
+        rows: Rows,
+        coarse: Pointer,
+        x: Pointer,
+    ) -> Result<()> {
         let factor = if self.plan.definite {
             OVER_CORRECTION
         } else {

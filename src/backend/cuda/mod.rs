@@ -18,6 +18,8 @@ mod solve;
 mod sparse;
 mod staging;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

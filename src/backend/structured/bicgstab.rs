@@ -21,7 +21,7 @@ const VECTORS: usize = 7;
 type Pair<'v, const W: usize> = (&'v [[f64; W]], &'v [[f64; W]]);
 
 /// The scalars of the method, in its usual letters.
-pub(super) struct BiCgStab {
+pub(in crate::backend) struct BiCgStab {
     /// ⟨shadow, r⟩.
     rho: PerLane,
     /// That of the last iteration.

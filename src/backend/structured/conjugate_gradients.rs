@@ -12,7 +12,7 @@ use crate::operator::{Real, vectorised};
 const VECTORS: usize = 5;
 
 /// The scalars of the method.
-pub(super) struct ConjugateGradients {
+pub(in crate::backend) struct ConjugateGradients {
     /// ⟨r, z⟩.
     rho: PerLane,
     /// ‖r‖₂.

@@ -30,7 +30,7 @@ fn pivots(stencil: &Stencil) -> Vec<f64> {
 }
 
 /// The factorisation: the stencil with the pivots' reciprocals in place of its own diagonal's.
-pub(super) struct Dilu<T>(Level<T>);
+pub(in crate::backend) struct Dilu<T>(Level<T>);
 
 impl<T: Real> Dilu<T> {
     /// That of a stencil times `unit`.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::operator::Real;
 
 /// A method, with its scalars. The first three of its vectors are b, x and r.
-pub(super) trait Iteration: Sized {
+pub(in crate::backend) trait Iteration: Sized {
     /// How many vectors it needs.
     const VECTORS: usize;
     /// Products with A in every step.

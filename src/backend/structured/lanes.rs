@@ -8,7 +8,7 @@ use super::room::WIDEST;
 use crate::operator::{Real, vectorised};
 
 /// One number a lane, those beyond the last lane without meaning.
-pub(super) type PerLane = [f64; WIDEST];
+pub(in crate::backend) type PerLane = [f64; WIDEST];
 
 /// A number for every lane.
 pub(super) fn lanes<const W: usize>(f: impl FnMut(usize) -> f64) -> PerLane {

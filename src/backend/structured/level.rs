@@ -3,10 +3,10 @@
 use crate::operator::{Line, Real, Rows, Side, Stencil};
 
 /// Which end every axis is swept from: true for the upper one.
-pub(super) type Corner = [bool; 3];
+pub(in crate::backend) type Corner = [bool; 3];
 
 /// The coefficients of a stencil, without its gauge, and the reciprocals that sweeps divide by.
-pub(super) struct Level<T> {
+pub(in crate::backend) struct Level<T> {
     shape: [usize; 3],
     centre: Vec<T>,
     up: [Vec<T>; 3],
@@ -16,7 +16,7 @@ pub(super) struct Level<T> {
 
 impl<T: Real> Level<T> {
     /// The stencil times `unit`, with the reciprocals of a diagonal, 0 for cells that are to be left alone.
-    pub(super) fn new(stencil: &Stencil, inverse: &[f64], unit: f64) -> Self {
+    pub(in crate::backend) fn new(stencil: &Stencil, inverse: &[f64], unit: f64) -> Self {
         let rows = stencil.rows(Side::Plain);
         let times = |s: f64, numbers: &[f64]| numbers.iter().map(|x| T::nearest(s * x)).collect();
         let copy = |numbers: &[f64]| times(unit, numbers);
@@ -34,7 +34,7 @@ impl<T: Real> Level<T> {
         self.centre.len()
     }
 
-    pub(super) fn rows(&self, side: Side) -> Rows<'_, T> {
+    pub(in crate::backend) fn rows(&self, side: Side) -> Rows<'_, T> {
         let [up, down] = [&self.up, &self.down].map(|a| a.each_ref().map(Vec::as_slice));
         let (lower, upper) = match side {
             Side::Plain => (up, down),
@@ -148,7 +148,7 @@ pub(super) fn subtract<T: Real, const W: usize>(sum: &mut [T; W], c: T, x: &[T; 
 }
 
 /// 1/d, and 0 where the diagonal is 0: sweeps leave such cells alone.
-pub(super) fn reciprocals(stencil: &Stencil) -> Vec<f64> {
+pub(in crate::backend) fn reciprocals(stencil: &Stencil) -> Vec<f64> {
     let inverse = |d: &f64| if d.is_normal() { d.recip() } else { 0.0 };
     stencil.diagonal().iter().map(inverse).collect()
 }

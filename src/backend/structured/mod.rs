@@ -1,20 +1,20 @@
 //! Solvers for stencils on boxes: direct, or iterative in lock step over a batch.
 
-mod bicgstab;
-mod conjugate_gradients;
+pub(super) mod bicgstab;
+pub(super) mod conjugate_gradients;
 mod dilu;
 mod direct;
 mod dissection;
-mod iteration;
+pub(super) mod iteration;
 pub(super) mod iterative;
 mod kernels;
 pub(super) mod lanes;
 mod level;
 pub(super) mod multigrid;
-mod pipeline;
+pub(super) mod pipeline;
 pub(super) mod progress;
 pub(super) mod room;
-mod system;
+pub(super) mod system;
 
 pub(super) use direct::factorise;
 pub(crate) use iterative::smooth;

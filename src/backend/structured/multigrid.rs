@@ -28,23 +28,33 @@ pub(in crate::backend) const ENDS: [[bool; 2]; 4] =
 pub(in crate::backend) const OVER_CORRECTION: f64 = 1.6;
 
 /// A hierarchy of stencils.
-pub(super) struct Multigrid<T> {
-    levels: Vec<Level<T>>,
+pub(in crate::backend) struct Multigrid<T> {
+    pub(in crate::backend) levels: Vec<Level<T>>,
     /// The inverse on the coarsest level, by rows.
     coarsest: Vec<T>,
     cells: usize,
     /// Where there is no flow to follow, one sweep there and one back are enough.
-    definite: bool,
+    pub(in crate::backend) definite: bool,
 }
 
 impl<T: Real> Multigrid<T> {
     /// The hierarchy of a stencil times `unit`; `definite` says that it is symmetric positive definite.
-    pub(super) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
+    pub(in crate::backend) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
+        Self::down_to(COARSEST, stencil, definite, unit)
+    }
+
+    /// The same with no more than so many cells on the coarsest level.
+    pub(in crate::backend) fn down_to(
+        coarsest: usize,
+        stencil: &Arc<Stencil>,
+        definite: bool,
+        unit: f64,
+    ) -> Self {
         let mut levels = Vec::new();
         // How many cells of the finest level every cell holds.
         let mut sizes = vec![1.0; stencil.cells()];
         let mut last = Arc::clone(stencil);
-        while last.cells() > COARSEST {
+        while last.cells() > coarsest {
             let parents = parents(&last);
             let coarse = coarsen(&last, &parents);
             sizes = restrict_sizes(&parents, coarse.cells(), &sizes);
@@ -60,13 +70,13 @@ impl<T: Real> Multigrid<T> {
     }
 
     /// Cells of every level, from the finest.
-    pub(super) fn cells(&self) -> Vec<usize> {
+    pub(in crate::backend) fn cells(&self) -> Vec<usize> {
         let finer = self.levels.iter().map(Level::cells);
         finer.chain([self.cells]).collect()
     }
 
     /// x ← one V-cycle for b, from zero.
-    pub(super) fn cycle<const W: usize>(
+    pub(in crate::backend) fn cycle<const W: usize>(
         &self,
         side: Side,
         (b, x): (&[[T; W]], &mut [[T; W]]),

@@ -8,7 +8,7 @@ use super::level::{Corner, Level};
 use crate::operator::{Line, Real, Rows, Side, vectorised, with_sides};
 
 /// What is done to every plane. The coarse values are those of aggregates of 2×2×2 cells.
-pub(super) enum Stage<'c, T, const W: usize> {
+pub(in crate::backend) enum Stage<'c, T, const W: usize> {
     /// x ← 0.
     Clear,
     /// A Gauss-Seidel sweep within the plane from these ends of the second and third axis.
@@ -20,7 +20,7 @@ pub(super) enum Stage<'c, T, const W: usize> {
 }
 
 /// Passes over x, from the first plane to the last or the other way.
-pub(super) fn run<T: Real, const W: usize>(
+pub(in crate::backend) fn run<T: Real, const W: usize>(
     (level, side, descending): (&Level<T>, Side, bool),
     (b, x): (&[[T; W]], &mut [[T; W]]),
     stages: &mut [Stage<'_, T, W>],
@@ -38,7 +38,7 @@ pub(super) fn run<T: Real, const W: usize>(
 }
 
 /// One Gauss-Seidel sweep from a corner.
-pub(super) fn sweep<T: Real, const W: usize>(
+pub(in crate::backend) fn sweep<T: Real, const W: usize>(
     (level, side, corner): (&Level<T>, Side, Corner),
     vectors: (&[[T; W]], &mut [[T; W]]),
     row: &mut [[T; W]],

@@ -20,27 +20,27 @@ pub(super) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
 }
 
 /// The vectors of one solve.
-pub(super) struct Room<T> {
+pub(in crate::backend) struct Room<T> {
     cells: usize,
     lanes: usize,
     /// What the iteration computes with.
-    pub(super) exact: Vec<Vec<f64>>,
+    pub(in crate::backend) exact: Vec<Vec<f64>>,
     /// What goes into the preconditioner, and what comes out of it.
     pub(super) rough: [Vec<T>; 3],
-    pub(super) coarse: Coarse<T>,
+    pub(in crate::backend) coarse: Coarse<T>,
 }
 
 /// Room for a V-cycle: a right-hand side and a solution for every level but the finest, and a line.
-pub(super) struct Coarse<T> {
-    pub(super) levels: Vec<[Vec<T>; 2]>,
-    pub(super) row: Vec<T>,
+pub(in crate::backend) struct Coarse<T> {
+    pub(in crate::backend) levels: Vec<[Vec<T>; 2]>,
+    pub(in crate::backend) row: Vec<T>,
 }
 
 /// What room is wanted: cells on every level from the finest, cells of the longest line, vectors of the iteration.
-pub(super) struct Extent {
-    pub(super) levels: Vec<usize>,
-    pub(super) line: usize,
-    pub(super) vectors: usize,
+pub(in crate::backend) struct Extent {
+    pub(in crate::backend) levels: Vec<usize>,
+    pub(in crate::backend) line: usize,
+    pub(in crate::backend) vectors: usize,
 }
 
 impl Extent {
@@ -57,7 +57,7 @@ impl Extent {
 }
 
 impl<T: Real> Room<T> {
-    pub(super) fn new(extent: &Extent, lanes: usize) -> Self {
+    pub(in crate::backend) fn new(extent: &Extent, lanes: usize) -> Self {
         let zeros = |cells: usize| vec![T::ZERO; cells * lanes];
         let cells = extent.cells();
         let coarse = extent.levels.iter().skip(1);

@@ -9,17 +9,17 @@ use crate::error::Result;
 use crate::operator::{Real, Side, Stencil};
 
 /// An approximate inverse, in the precision of T.
-pub(super) enum Precondition<T> {
+pub(in crate::backend) enum Precondition<T> {
     Dilu(Dilu<T>),
     Multigrid(Multigrid<T>),
 }
 
 /// A x = b or Aᵀ x = b, as it is solved by iteration.
-pub(super) struct System<'a, T> {
-    pub(super) stencil: &'a Stencil,
-    pub(super) side: Side,
-    pub(super) precondition: &'a Precondition<T>,
-    pub(super) criteria: Criteria,
+pub(in crate::backend) struct System<'a, T> {
+    pub(in crate::backend) stencil: &'a Stencil,
+    pub(in crate::backend) side: Side,
+    pub(in crate::backend) precondition: &'a Precondition<T>,
+    pub(in crate::backend) criteria: Criteria,
 }
 
 /// b, x, the residual of an iteration, and room for a vector.
