@@ -4,7 +4,7 @@ mod words;
 
 use std::error::Error as StdError;
 
-use self::words::{intervals, shortage};
+use self::words::{intervals, remedy, shortage};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -256,10 +256,7 @@ pub enum Error {
         reasons: String,
     },
     /// More memory would be needed than there is, or may be taken.
-    #[error(
-        "{}; take a coarser grid, fewer columns at a time or an iterative solver (for stencils `StencilSolver::Multigrid`), \
-         or allow more by `Cpu::memory`", shortage(what, *size, *needed, *limit)
-    )]
+    #[error("{}; {}", shortage(what, *size, *needed, *limit), remedy(what))]
     OutOfMemory {
         /// The step.
         what: &'static str,

@@ -75,6 +75,17 @@ pub(super) fn shortage(
     }
 }
 
+/// What can be done about a shortage, on the processor or on a device.
+pub(super) fn remedy(what: &str) -> &'static str {
+    if what.ends_with("on the device") {
+        "take a coarser grid, solve on the processor (`Cpu`, or `Auto`, which does where it must), or allow more by \
+         `Cuda::memory` if that is set"
+    } else {
+        "take a coarser grid, fewer columns at a time or an iterative solver (for stencils `StencilSolver::Multigrid`), or \
+         allow more by `Cpu::memory`"
+    }
+}
+
 /// A number of bytes for readers.
 fn bytes(count: usize) -> String {
     const UNITS: [&str; 4] = ["bytes", "kB", "MB", "GB"];
@@ -100,6 +111,8 @@ mod tests {
             text,
             "the sparse LU of a 9×9 matrix takes about 5.0 MB, but no more than 2.0 kB may be taken"
         );
+        assert!(remedy("sparse LU").contains("`Cpu::memory`"));
+        assert!(remedy("multigrid hierarchy on the device").contains("`Cuda::memory`"));
         let text = shortage("assembly", 9, None, None);
         assert_eq!(text, "out of memory for the assembly of a 9×9 matrix");
     }

@@ -2,7 +2,7 @@
 
 use pullback::backend::{Precision, StencilSolver};
 use pullback::faer::{Mat, MatRef};
-use pullback::{Backend, Batch, Cuda, Error, Operator, Side, SolveStats, random};
+use pullback::{Auto, Backend, Batch, Cuda, Error, Operator, Side, SolveStats, random};
 
 use crate::support::stencils::{Case, Kind, SIDES, assemble, cases, cpu, operator, stencil};
 use crate::support::{dot, matrix_gap, reference_solve};
@@ -399,5 +399,23 @@ fn what_was_made_for_one_matrix_serves_the_next() {
         if step < 2 {
             at_once.push(factor);
         }
+    }
+}
+
+#[test]
+fn auto_solves_on_the_processor_what_the_device_has_no_room_for() {
+    if device().is_none() {
+        return;
+    }
+    let mut auto = Auto::new();
+    let shape = [24, 25, 26];
+    let a = || operator(&stencil(Kind::Killed, &shape), false);
+    let b = random::normal_matrix(a().nrows(), 64, 4);
+    for (memory, on_device) in [(None, true), (Some(1000), false)] {
+        auto.device_mut().unwrap().memory = memory;
+        let (x, stats) = solve(&auto, a(), Side::Plain, &b);
+        let r = &b - a().apply(Side::Plain, x.as_ref()).unwrap();
+        assert!(r.norm_l2() < 1e-10 * b.norm_l2(), "{:e}", r.norm_l2());
+        assert_eq!(stats.method.to_string().contains("GPU"), on_device);
     }
 }

@@ -53,8 +53,17 @@ impl OnDevice<'_> {
         let columns = (batch.rb_mut(), &mut solved[..]);
         match self.iterated.solve(self.wanted(side), near, columns) {
             Ok(stats) => Ok(stats.by(self.method)),
-            Err(Error::Stagnation { .. }) => self.rescue(side, batch, &solved),
+            Err(e) if self.is_for_the_processor(&e) => self.rescue(side, batch, &solved),
             Err(e) => Err(e),
+        }
+    }
+
+    /// Whether the processor may do better.
+    fn is_for_the_processor(&self, error: &Error) -> bool {
+        match error {
+            Error::Stagnation { .. } => true,
+            Error::Device { .. } | Error::OutOfMemory { .. } => self.cuda.forgiving,
+            _ => false,
         }
     }
 
@@ -64,7 +73,7 @@ impl OnDevice<'_> {
         let columns = (&kept.buffer, &mut solved[..]);
         match self.iterated.solve_there(self.wanted(side), columns) {
             Ok(stats) => Ok(stats.by(self.method)),
-            Err(Error::Stagnation { .. }) => {
+            Err(e) if self.is_for_the_processor(&e) => {
                 let left = left(&solved);
                 let mut rest = kept.get(&left)?;
                 let stats = self.on_the_processor()?.solve(side, rest.as_mut())?;

@@ -79,6 +79,8 @@ pub struct Cuda {
     pub memory: Option<usize>,
     device: Arc<Device>,
     shelf: Shelf,
+    /// Whether the processor solves what the device has no room for, or fails at.
+    forgiving: bool,
 }
 
 impl Cuda {
@@ -92,6 +94,15 @@ impl Cuda {
             memory: None,
             device: Device::open(ordinal)?,
             shelf: Shelf::default(),
+            forgiving: false,
+        })
+    }
+
+    /// One that leaves to the processor what the device has no room for, or fails at.
+    pub(super) fn forgiving(ordinal: usize) -> Result<Self> {
+        Ok(Self {
+            forgiving: true,
+            ..Self::new(ordinal)?
         })
     }
 
