@@ -2,8 +2,8 @@
 
 use super::args::Pointer;
 use super::device::Device;
-use super::hierarchy::Plan;
 use super::passes::{Passes, Width};
+use super::plan::Plan;
 use crate::error::Result;
 use crate::operator::{Side, Stencil};
 

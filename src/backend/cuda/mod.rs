@@ -12,12 +12,14 @@ mod kept;
 mod kernels;
 mod krylov;
 mod passes;
+mod plan;
 mod room;
 mod shelf;
 mod solve;
 mod sparse;
 mod staging;
 mod stored;
+mod sweeps;
 #[cfg(test)]
 mod tests;
 
@@ -29,11 +31,12 @@ use faer::sparse::SparseColMat;
 use self::device::Device;
 use self::equations::Equations;
 use self::factor::{Again, OnDevice};
-use self::hierarchy::{Hierarchy, Plan};
+use self::hierarchy::Hierarchy;
 use self::iterated::Iterated;
 #[doc(hidden)]
 pub use self::kernels::CudaKernels;
 use self::passes::Width;
+use self::plan::Plan;
 use self::shelf::Shelf;
 use self::sparse::Sparse;
 use super::pool::Pool;
@@ -218,7 +221,7 @@ impl Backend for Cuda {
         };
         a.check_finite("a matrix to solve with")?;
         match a.view() {
-            View::Stencil(stencil) if hierarchy::suits(stencil) => {
+            View::Stencil(stencil) if plan::suits(stencil) => {
                 let stencil = Arc::clone(stencil);
                 Ok(Box::new(self.stencil(&stencil, &a)?))
             }

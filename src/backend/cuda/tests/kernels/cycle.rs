@@ -8,7 +8,8 @@ use super::{
 };
 use crate::backend::cuda::device::Buffer;
 use crate::backend::cuda::equations::{Equations, Rough};
-use crate::backend::cuda::hierarchy::{Hierarchy, Plan};
+use crate::backend::cuda::hierarchy::Hierarchy;
+use crate::backend::cuda::plan::Plan;
 use crate::backend::structured::iterative::unit;
 use crate::backend::structured::multigrid::{COARSEST, Multigrid, OVER_CORRECTION};
 use crate::backend::structured::pipeline::{self, Stage};

@@ -5,8 +5,9 @@ use super::{
     in_every_precision, numbers, stencil, wide, wide_mut,
 };
 use crate::backend::cuda::equations::{Equations, Scaled};
-use crate::backend::cuda::hierarchy::{Hierarchy, Plan};
+use crate::backend::cuda::hierarchy::Hierarchy;
 use crate::backend::cuda::passes::{Scalar, Width};
+use crate::backend::cuda::plan::Plan;
 use crate::operator::{Side, Stencil};
 
 /// What a kernel is checked with.
