@@ -98,7 +98,7 @@ impl Run<'_> {
         let place = self.room.exact[spare].at;
         columns.send(self.room, spare)?;
         self.passes.interleave(place, b, self.count as u32)?;
-        self.bring_near_one(b)?;
+        self.bring_near_one(b, spare)?;
         let exact = &self.room.exact;
         self.room
             .device
@@ -197,12 +197,28 @@ impl Run<'_> {
     }
 
     /// Multiplies columns by powers of two that bring them near 1, so that their squares neither overflow nor vanish.
-    fn bring_near_one(&mut self, b: Pointer) -> Result<()> {
+    fn bring_near_one(&mut self, b: Pointer, spare: usize) -> Result<()> {
         self.passes.largest(b)?;
         let largest = self.first_sums()?;
+        if let Some(l) = (0..self.count).find(|&l| !largest[l].is_finite()) {
+            return Err(self.not_finite(spare, l)?);
+        }
         self.set(Scalar::Factor, &largest.map(scale));
         self.send_scalars()?;
         self.passes.vectors("rescale", &[b])
+    }
+
+    /// What is wrong with a right-hand side: nobody has looked at those that were on the device already.
+    fn not_finite(&self, vector: usize, l: usize) -> Result<Error> {
+        let mut column = vec![0.0_f64; self.task.equations.cells()];
+        let (columns, offset) = (&self.room.exact[vector], l * size_of_val(&column[..]));
+        self.room.device.download(columns, offset, &mut column)?;
+        let broken = column.iter().position(|x| !x.is_finite()).unwrap_or(0);
+        Ok(Error::NotFinite {
+            what: "the right-hand side of a linear solve",
+            index: broken,
+            value: column[broken],
+        })
     }
 
     /// An error if a solution is too large to be given back.

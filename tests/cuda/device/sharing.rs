@@ -113,6 +113,23 @@ fn batches_stay_on_the_device_between_solves() {
 }
 
 #[test]
+fn batches_that_became_no_numbers_on_the_device_are_errors() {
+    let Some(cuda) = device() else { return };
+    let case = Case::new(Kind::Killed, &[5, 7, 6]);
+    let factor = cuda.factor(case.operator()).unwrap();
+    let b = random::normal_matrix(case.dense.nrows(), 3, 4);
+    for broken in [f64::NAN, f64::INFINITY] {
+        let (mut batch, _) = factor.solve_batch(Side::Plain, b.clone().into()).unwrap();
+        batch.scale(broken).unwrap();
+        match factor.solve_batch(Side::Plain, batch) {
+            Err(Error::NotFinite { index: 0, .. }) => {}
+            Ok(_) => panic!("{broken}: solved"),
+            Err(e) => panic!("{broken}: {e}"),
+        }
+    }
+}
+
+#[test]
 fn threads_may_share_a_device() {
     let Some(cuda) = device() else { return };
     let case = Case::new(Kind::Killed, &[5, 7, 6]);
