@@ -10,7 +10,7 @@ use super::columns::upload;
 use super::device::{Buffer, Device};
 use super::passes::THREADS;
 use crate::backend::Remote;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operator::{Operator, Side, View};
 
 /// What they are, for messages.
@@ -152,13 +152,17 @@ impl Remote for Kept {
             return Ok(None);
         }
         let _alone = self.device.alone();
-        Ok(match a.view() {
-            View::Dense(m) => Some(Box::new(self.dense_products(m)?)),
-            View::Sparse(m) if u32::try_from(m.compute_nnz()).is_ok() => {
-                Some(Box::new(self.sparse_products(m)?))
-            }
-            _ => None,
-        })
+        let product = match a.view() {
+            View::Dense(m) => self.dense_products(m),
+            View::Sparse(m) if u32::try_from(m.compute_nnz()).is_ok() => self.sparse_products(m),
+            _ => return Ok(None),
+        };
+        match product {
+            Ok(product) => Ok(Some(Box::new(product))),
+            // The processor holds the matrix already.
+            Err(Error::OutOfMemory { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     fn scale(&mut self, s: f64) -> Result<()> {
