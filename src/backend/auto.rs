@@ -29,7 +29,7 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Auto {
-    /// What is solved on the processor, and how.
+    /// What is solved on the processor, and how; its tolerances and precisions are those of the device as well.
     pub cpu: Cpu,
     device: Result<Cuda>,
 }
@@ -81,6 +81,7 @@ impl Backend for Auto {
         };
         let (stencil, definite) = (Arc::clone(stencil), a.is_positive_definite());
         Ok(Box::new(Either {
+            cpu: &self.cpu,
             cuda,
             again: a.share(&stencil),
             work: Work::of(&stencil, definite),
@@ -145,6 +146,7 @@ impl Work {
 
 /// A stencil on both, made ready on the device when that is first wanted.
 struct Either<'a> {
+    cpu: &'a Cpu,
     cuda: &'a Cuda,
     again: Operator<'a>,
     stencil: Arc<Stencil>,
@@ -163,7 +165,10 @@ impl<'a> Either<'a> {
         {
             return None;
         }
-        let ready = || self.cuda.factor(self.again.share(&self.stencil)).ok();
+        let ready = || {
+            let again = self.again.share(&self.stencil);
+            self.cuda.factor_with(self.cpu, again).ok()
+        };
         self.there.get_or_init(ready).as_deref()
     }
 

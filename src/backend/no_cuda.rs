@@ -33,6 +33,14 @@ impl Cuda {
         Self::new(ordinal)
     }
 
+    pub(super) fn factor_with<'a>(
+        &'a self,
+        _: &'a Cpu,
+        _: Operator<'a>,
+    ) -> Result<Box<dyn Factor + 'a>> {
+        match self.never {}
+    }
+
     /// The name of the device.
     pub fn name(&self) -> &str {
         match self.never {}
@@ -40,8 +48,8 @@ impl Cuda {
 }
 
 impl Backend for Cuda {
-    fn factor<'a>(&'a self, _: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        match self.never {}
+    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+        self.factor_with(&self.cpu, a)
     }
 }
 

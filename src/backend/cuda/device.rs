@@ -43,7 +43,7 @@ pub(super) struct Buffer {
 /// Work that is sent to the device as a whole.
 pub(super) struct Graph(CudaGraph);
 
-// SAFETY: graphs are launched and dropped by whoever holds the lock of their device, one thread at a time.
+// SAFETY: a graph is launched by whoever holds the lock of its device, and dropped by its one owner.
 unsafe impl Send for Graph {}
 
 impl Device {

@@ -9,7 +9,9 @@ use super::Cuda;
 use super::iterated::{Iterated, Wanted};
 use super::kept::Kept;
 use crate::backend::structured::progress::Criteria;
-use crate::backend::{Backend, Batch, Factor, Method, Remote, SolveStats, check_batch, check_near};
+use crate::backend::{
+    Backend, Batch, Cpu, Factor, Method, Remote, SolveStats, check_batch, check_near,
+};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
@@ -23,6 +25,8 @@ pub(super) type Again<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
 /// A matrix on a device.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
+    /// What solves on the processor.
+    pub(super) cpu: &'a Cpu,
     pub(super) iterated: Arc<Iterated>,
     pub(super) criteria: Criteria,
     pub(super) method: Method,
@@ -104,7 +108,7 @@ impl OnDevice<'_> {
         if let Some(known) = self.rescue.get() {
             return Ok(known.as_ref());
         }
-        let made = self.cuda.cpu.factor((self.again)())?;
+        let made = self.cpu.factor((self.again)())?;
         Ok(self.rescue.get_or_init(|| made).as_ref())
     }
 }
@@ -157,8 +161,12 @@ impl Factor for OnDevice<'_> {
             match Kept::send(self.iterated.device(), columns.as_ref()) {
                 Ok(kept) => {
                     drop(columns);
-                    let stats = self.solve_there(side, &kept)?;
-                    return Ok((Batch::There(Box::new(kept)), stats));
+                    match self.solve_there(side, &kept) {
+                        Ok(stats) => return Ok((Batch::There(Box::new(kept)), stats)),
+                        // Beside the columns there was no room for a solve, but without them there may be.
+                        Err(Error::OutOfMemory { .. }) => columns = Box::new(kept).fetch()?,
+                        Err(e) => return Err(e),
+                    }
                 }
                 Err(Error::OutOfMemory { .. }) => {}
                 Err(e) => return Err(e),

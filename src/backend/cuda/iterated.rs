@@ -114,14 +114,18 @@ impl Iterated {
         let mut first = 0;
         let mut kept = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         while first < columns {
-            let shift = self.shift(columns - first, &wanted, kept.as_ref())?;
-            let count = (columns - first).min(1 << shift);
-            if kept.as_ref().is_none_or(|room| !room.has(shift)) {
+            let mut shift = self.shift(columns - first, &wanted, kept.as_ref())?;
+            while kept.as_ref().is_none_or(|room| !room.has(shift)) {
                 // The old one goes first, so that its memory is free.
                 kept.take();
-                let room = Room::new(&self.device, task.equations, self.method, shift)?;
-                *kept = Some(room);
+                match Room::new(&self.device, task.equations, self.method, shift) {
+                    Ok(room) => *kept = Some(room),
+                    // Others took some since, or it is in pieces.
+                    Err(Error::OutOfMemory { .. }) if shift > 0 => shift -= 1,
+                    Err(e) => return Err(e),
+                }
             }
+            let count = (columns - first).min(1 << shift);
             let Some(room) = kept.as_mut() else { break };
             stats = stats.worst(block(&task, room, (first, count))?);
             first += count;

@@ -114,9 +114,14 @@ impl Cuda {
         self.device.name()
     }
 
-    fn stencil<'a>(&'a self, stencil: &Arc<Stencil>, a: &Operator<'a>) -> Result<OnDevice<'a>> {
+    fn stencil<'a>(
+        &'a self,
+        cpu: &'a Cpu,
+        stencil: &Arc<Stencil>,
+        a: &Operator<'a>,
+    ) -> Result<OnDevice<'a>> {
         let definite = a.is_positive_definite();
-        let width = if self.cpu.cycles.is_single(stencil, definite) {
+        let width = if cpu.cycles.is_single(stencil, definite) {
             Width::Single
         } else {
             Width::Double
@@ -134,11 +139,12 @@ impl Cuda {
             "multigrid + conjugate gradients on the GPU",
         ];
         let again = Box::new(move || again.share(&shared));
-        Ok(self.on_device(iterated, a, (names, again)))
+        Ok(self.on_device(cpu, iterated, a, (names, again)))
     }
 
     fn sparse<'a>(
         &'a self,
+        cpu: &'a Cpu,
         matrix: SparseColMat<usize, f64>,
         a: &Operator<'a>,
     ) -> Result<OnDevice<'a>> {
@@ -162,7 +168,7 @@ impl Cuda {
             "DILU + BiCGSTAB on the GPU",
             "DILU + conjugate gradients on the GPU",
         ];
-        Ok(self.on_device(iterated, a, (names, again)))
+        Ok(self.on_device(cpu, iterated, a, (names, again)))
     }
 
     fn iterated(&self, equations: Box<dyn Equations>, definite: bool) -> Iterated {
@@ -172,6 +178,7 @@ impl Cuda {
     /// `names` are those without and with positive definiteness.
     fn on_device<'a>(
         &'a self,
+        cpu: &'a Cpu,
         iterated: Arc<Iterated>,
         a: &Operator<'_>,
         (names, again): ([&'static str; 2], Again<'a>),
@@ -179,10 +186,11 @@ impl Cuda {
         let definite = a.is_positive_definite();
         OnDevice {
             cuda: self,
+            cpu,
             iterated,
             criteria: Criteria {
-                tolerance: self.cpu.krylov_tolerance,
-                products: self.cpu.krylov_products,
+                tolerance: cpu.krylov_tolerance,
+                products: cpu.krylov_products,
                 regular: a.is_definite_by_construction(),
                 name: method(definite).name(),
             },
@@ -201,8 +209,13 @@ fn method(definite: bool) -> krylov::Method {
     }
 }
 
-impl Backend for Cuda {
-    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+impl Cuda {
+    /// Prepares to solve, with the settings of a processor that also does what the device does not.
+    pub(super) fn factor_with<'a>(
+        &'a self,
+        cpu: &'a Cpu,
+        a: Operator<'a>,
+    ) -> Result<Box<dyn Factor + 'a>> {
         check::length(
             "the columns of a matrix to solve with",
             a.ncols(),
@@ -212,7 +225,7 @@ impl Backend for Cuda {
             Ok((block, count)) => {
                 return Ok(Box::new(Repeated {
                     rows: block.nrows(),
-                    block: self.factor(block)?,
+                    block: self.factor_with(cpu, block)?,
                     count,
                     rooms: Pool::default(),
                 }));
@@ -223,14 +236,20 @@ impl Backend for Cuda {
         match a.view() {
             View::Stencil(stencil) if plan::suits(stencil) => {
                 let stencil = Arc::clone(stencil);
-                Ok(Box::new(self.stencil(&stencil, &a)?))
+                Ok(Box::new(self.stencil(cpu, &stencil, &a)?))
             }
             View::Sparse(m) if sparse::suits(m) => match a.to_sparse() {
-                Some(matrix) => Ok(Box::new(self.sparse(matrix, &a)?)),
-                None => self.cpu.factor(a),
+                Some(matrix) => Ok(Box::new(self.sparse(cpu, matrix, &a)?)),
+                None => cpu.factor(a),
             },
-            _ => self.cpu.factor(a),
+            _ => cpu.factor(a),
         }
+    }
+}
+
+impl Backend for Cuda {
+    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+        self.factor_with(&self.cpu, a)
     }
 }
 

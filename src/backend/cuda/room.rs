@@ -6,7 +6,7 @@ use super::MOST_LANES;
 use super::args::Pointer;
 use super::device::{Buffer, Device, Graph};
 use super::equations::{Equations, Rough};
-use super::krylov::Method;
+use super::krylov::{self, Method};
 use super::passes::{MOST_BLOCKS, Passes, Scalar, THREADS};
 use crate::error::Result;
 use crate::operator::Side;
@@ -27,8 +27,7 @@ pub(super) struct Room {
     coarse: Vec<Buffer>,
     pub(super) scalars: Buffer,
     partial: Buffer,
-    /// A step, for a side and a number of lanes.
-    graphs: Vec<(Side, u32, Graph)>,
+    steps: Vec<Step>,
 }
 
 /// Bytes a lane takes.
@@ -67,7 +66,7 @@ impl Room {
             scalars: device.store(&scalars, (WHAT, cells))?,
             // A block has at least one lane of every thread, so fewer lanes never leave more sums.
             partial: device.take(sums(lanes), (WHAT, cells))?,
-            graphs: Vec::new(),
+            steps: Vec::new(),
         })
     }
 
@@ -103,17 +102,38 @@ impl Room {
         std::array::from_fn(|i| self.exact[i].at)
     }
 
-    /// Sends one step of a method, as a graph that is recorded when it is first needed.
+    /// Sends one step of a method: the first for a side and a number of lanes kernel by kernel, which also brings the
+    /// kernels onto the device, and from the second on as a graph.
     pub(super) fn step(
         &mut self,
         method: Method,
         equations: &dyn Equations,
         (side, shift): (Side, u32),
     ) -> Result<()> {
-        let known = |(s, l, _): &(Side, u32, Graph)| (*s, *l) == (side, shift);
-        if let Some((.., graph)) = self.graphs.iter().find(|g| known(g)) {
-            return self.device.replay(graph);
+        let taken = |step: &&Step| (step.side, step.shift) == (side, shift);
+        let Some(at) = self.steps.iter().position(|step| taken(&step)) else {
+            self.send(method, equations, (side, shift))?;
+            self.steps.push(Step {
+                side,
+                shift,
+                graph: None,
+            });
+            return Ok(());
+        };
+        if self.steps[at].graph.is_none() {
+            let send = || self.send(method, equations, (side, shift));
+            self.steps[at].graph = Some(self.device.record(send)?);
         }
+        let graph = self.steps[at].graph.as_ref();
+        graph.map_or(Ok(()), |graph| self.device.replay(graph))
+    }
+
+    fn send(
+        &self,
+        method: Method,
+        equations: &dyn Equations,
+        (side, shift): (Side, u32),
+    ) -> Result<()> {
         let passes = self.passes(shift);
         let coarse: Vec<Pointer> = self.coarse.iter().map(|b| b.at).collect();
         let rough = |from: usize, to: usize| Rough {
@@ -121,22 +141,21 @@ impl Room {
             x: self.rough[to].at,
             room: &coarse,
         };
-        let graph = self.device.record(|| match method {
-            Method::BiCgStab => super::krylov::bicgstab(
-                (&passes, equations, side),
-                self.vectors(),
-                [rough(0, 1), rough(0, 2)],
-            ),
-            Method::ConjugateGradients => super::krylov::conjugate_gradients(
-                (&passes, equations, side),
-                self.vectors(),
-                rough(0, 1),
-            ),
-        })?;
-        self.device.replay(&graph)?;
-        self.graphs.push((side, shift, graph));
-        Ok(())
+        let with = (&passes, equations, side);
+        match method {
+            Method::BiCgStab => krylov::bicgstab(with, self.vectors(), [rough(0, 1), rough(0, 2)]),
+            Method::ConjugateGradients => {
+                krylov::conjugate_gradients(with, self.vectors(), rough(0, 1))
+            }
+        }
     }
+}
+
+/// A step that was taken, for a side and 2^shift lanes, and its graph once it was taken twice.
+struct Step {
+    side: Side,
+    shift: u32,
+    graph: Option<Graph>,
 }
 
 /// Bytes of the partial sums of two quantities, for so many lanes.

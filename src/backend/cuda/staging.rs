@@ -41,7 +41,7 @@ unsafe impl Send for Slot {}
 
 impl Slot {
     fn new() -> Outcome<Self> {
-        // SAFETY: freed once, when the staging is dropped; bytes are written before they are read.
+        // SAFETY: freed once, when the slot is dropped; bytes are written before they are read.
         let at = unsafe { result::malloc_host(SLOT, 0) }?;
         Ok(Self {
             at: at.cast(),
@@ -109,14 +109,16 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be freed is lost with the context; there is nobody to tell.
-        if self.context.bind_to_thread().is_err() || self.context.synchronize().is_err() {
-            return;
-        }
-        for slot in &self.slots {
-            // SAFETY: allocated once, by `Slot::new`, and nothing is under way with it.
-            let _ = unsafe { result::free_host(slot.at.cast()) };
-        }
+        // What cannot be waited for is lost with the context; there is nobody to tell.
+        let bound = self.context.bind_to_thread();
+        let _ = bound.and_then(|()| self.context.synchronize());
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // SAFETY: allocated once, by `new`; the staging, which goes first, has waited for what was under way.
+        let _ = unsafe { result::free_host(self.at.cast()) };
     }
 }
 

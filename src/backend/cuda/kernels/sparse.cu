@@ -16,7 +16,7 @@ __device__ __forceinline__ double sparse_row(const Compressed &a, u32 row, const
 }
 
 // out <- A x/s; sums <with, out> and |out|^2.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_image(Compressed a, const double *x, double *out, const double *with, const double *__restrict__ scalars,
              double *partial, u32 scaled, u32 shift) {
     double along = 0.0, square = 0.0;
@@ -33,7 +33,7 @@ sparse_image(Compressed a, const double *x, double *out, const double *with, con
 }
 
 // out <- b - A x; sums |out|^2.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_residual(Compressed a, const double *x, double *out, const double *b, double *partial, u32 shift) {
     double square = 0.0;
     EACH_CELL(a.rows) {
@@ -46,7 +46,7 @@ sparse_residual(Compressed a, const double *x, double *out, const double *b, dou
 }
 
 // Sums the square of |A||x|.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_magnitude(Compressed a, const double *x, double *partial, u32 shift) {
     double square = 0.0;
     EACH_CELL(a.rows) {
@@ -59,7 +59,7 @@ sparse_magnitude(Compressed a, const double *x, double *partial, u32 shift) {
 }
 
 // x_i <- (b_i - sum of a_ij x_j over j < i)/d_i for these rows.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_forward(Compressed a, const double *inverse, const u32 *order, u32 count, const double *b, double *x, u32 shift) {
     EACH_CELL(count) {
         const u32 row = order[at];
@@ -71,7 +71,7 @@ sparse_forward(Compressed a, const double *inverse, const u32 *order, u32 count,
 }
 
 // x_i <- x_i - (sum of a_ij x_j over j > i)/d_i for these rows.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_backward(Compressed a, const double *inverse, const u32 *order, u32 count, double *x, u32 shift) {
     EACH_CELL(count) {
         const u32 row = order[at];
