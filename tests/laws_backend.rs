@@ -4,11 +4,13 @@
 
 mod support;
 
+use std::sync::LazyLock;
+
 use nalgebra::DMatrix;
 use nalgebra_sparse::{CooMatrix, CscMatrix, CsrMatrix};
 use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::faer::{Mat, MatMut, MatRef, mat};
-use pullback::{Backend, Cpu, Operator, Side, random};
+use pullback::{Auto, Backend, Cpu, Cuda, Operator, Side, random};
 use support::{column, definite, dot, identity, matrix_gap, reference_solve};
 
 const SIDES: [Side; 2] = [Side::Plain, Side::Transpose];
@@ -228,9 +230,33 @@ fn compressed(a: MatRef<'_, f64>) -> Operator<'static> {
     Operator::sparse(SparseColMat::try_new_from_triplets(a.nrows(), a.ncols(), &entries).unwrap())
 }
 
-fn solved(operator: Operator<'_>, side: Side, b: MatRef<'_, f64>) -> pullback::Result<Mat<f64>> {
-    let (cpu, mut x) = (Cpu::default(), b.to_owned());
-    cpu.factor(operator)?.solve(side, x.as_mut())?;
+/// All backends that there are on this machine.
+fn backends() -> &'static [Box<dyn Backend + Send>] {
+    static BACKENDS: LazyLock<Vec<Box<dyn Backend + Send>>> = LazyLock::new(|| {
+        let mut backends: Vec<Box<dyn Backend + Send>> =
+            vec![Box::new(Cpu::default()), Box::new(Auto::new())];
+        match Cuda::new(0) {
+            Ok(cuda) => backends.push(Box::new(cuda)),
+            Err(e) => println!("without a row for a GPU: {e}"),
+        }
+        backends
+    });
+    &BACKENDS
+}
+
+fn rows() -> impl Iterator<Item = (&'static str, &'static dyn Backend)> {
+    let with_all = |name| backends().iter().map(move |b| (name, &**b as &dyn Backend));
+    OPERATORS.into_iter().flat_map(with_all)
+}
+
+fn solved(
+    backend: &dyn Backend,
+    operator: Operator<'_>,
+    side: Side,
+    b: MatRef<'_, f64>,
+) -> pullback::Result<Mat<f64>> {
+    let mut x = b.to_owned();
+    backend.factor(operator)?.solve(side, x.as_mut())?;
     Ok(x)
 }
 
@@ -253,17 +279,20 @@ fn solutions_satisfy_the_equations_and_agree_with_another_library() {
             };
             // GMRES stops at a relative residual of 1e-11.
             let tolerance = if name.ends_with("free") { 1e-10 } else { 1e-13 };
-            let x = solved(operator, side, b.as_ref()).unwrap();
-            let back = matrix_gap((a * &x).as_ref(), b.as_ref());
-            assert!(
-                back < tolerance,
-                "{name} {side:?}: A(A⁻¹b) is off by {back:e}"
-            );
-            let off = matrix_gap(x.as_ref(), reference_solve(a, b.as_ref()).as_ref());
-            assert!(
-                off < 10.0 * tolerance,
-                "{name} {side:?}: off the reference by {off:e}"
-            );
+            let reference = reference_solve(a, b.as_ref());
+            for backend in backends() {
+                let x = solved(&**backend, store.get(name).0, side, b.as_ref()).unwrap();
+                let back = matrix_gap((a * &x).as_ref(), b.as_ref());
+                assert!(
+                    back < tolerance,
+                    "{name} {side:?}: A(A⁻¹b) is off by {back:e}"
+                );
+                let off = matrix_gap(x.as_ref(), reference.as_ref());
+                assert!(
+                    off < 10.0 * tolerance,
+                    "{name} {side:?}: off the reference by {off:e}"
+                );
+            }
         }
     }
 }
@@ -271,10 +300,10 @@ fn solutions_satisfy_the_equations_and_agree_with_another_library() {
 #[test]
 fn the_transposed_solve_is_the_transpose_of_the_solve() {
     let store = Store::new();
-    for name in OPERATORS {
-        let (n, cpu) = (store.get(name).0.nrows(), Cpu::default());
+    for (name, backend) in rows() {
+        let n = store.get(name).0.nrows();
         let (b, c) = (random::normal(n, 7, 0), random::normal(n, 7, 1));
-        let factor = cpu.factor(store.get(name).0).unwrap();
+        let factor = backend.factor(store.get(name).0).unwrap();
         let (mut x, mut y) = (column(&b).to_owned(), column(&c).to_owned());
         factor.solve(Side::Plain, x.as_mut()).unwrap();
         factor.solve(Side::Transpose, y.as_mut()).unwrap();
@@ -301,9 +330,10 @@ fn the_transposed_solve_is_the_transpose_of_the_solve() {
 #[test]
 fn a_batch_is_its_columns_at_any_width() {
     let store = Store::new();
-    for name in OPERATORS {
+    for (name, backend) in rows() {
         let n = store.get(name).0.nrows();
         let b = random::normal_matrix(n, WIDE, 8);
+        let solved = |a, side, b| solved(backend, a, side, b);
         let whole = solved(store.get(name).0, Side::Plain, b.as_ref()).unwrap();
         for j in [0, 8, WIDE - 1] {
             let alone = solved(store.get(name).0, Side::Plain, b.subcols(j, 1)).unwrap();
