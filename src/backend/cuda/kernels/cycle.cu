@@ -167,10 +167,9 @@ __device__ void restrict_residual(const Rows<T> &a, const T *b, const T *x, T *c
 // x <- x + s times the coarse value of the aggregate.
 template <class T> __device__ void prolong(const Rows<T> &a, const T *coarse, T *x, T s, u32 shift) {
     const u32 m1 = (a.n[1] + 1) / 2, m2 = (a.n[2] + 1) / 2;
-    EACH_CELL(a.cells) {
-        const Cell cell = cell_at(a, at);
+    EACH_CELL_OF(a) {
         const u32 parent = (cell.i[0] / 2 * m1 + cell.i[1] / 2) * m2 + cell.i[2] / 2;
-        const u64 here = place(at, lane, shift);
+        const u64 here = place(cell.at, lane, shift);
         x[here] = x[here] + s * coarse[place(parent, lane, shift)];
     }
 }

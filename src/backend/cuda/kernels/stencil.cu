@@ -30,16 +30,34 @@ __device__ __forceinline__ double row_modulus(const Rows<double> &a, Cell cell, 
     const u32 lane = threadIdx.x & ((1u << shift) - 1), rows = blockDim.x >> shift;                            \
     for (u32 at = blockIdx.x * rows + (threadIdx.x >> shift); at < (cells); at += gridDim.x * rows)
 
+// The cell that comes so many further on; `stride` is the cell of that number.
+template <class T> __device__ __forceinline__ void forward(const Rows<T> &a, Cell &cell, const Cell &stride) {
+    cell.at += stride.at;
+    cell.i[2] += stride.i[2];
+    const bool line = cell.i[2] >= a.n[2];
+    if (line) cell.i[2] -= a.n[2];
+    cell.i[1] += stride.i[1] + line;
+    const bool plane = cell.i[1] >= a.n[1];
+    if (plane) cell.i[1] -= a.n[1];
+    cell.i[0] += stride.i[0] + plane;
+}
+
+// The same with the indices of the cell, which are divided for once and then counted on.
+#define EACH_CELL_OF(a)                                                                                        \
+    const u32 lane = threadIdx.x & ((1u << shift) - 1), rows = blockDim.x >> shift;                            \
+    const Cell stride = cell_at(a, gridDim.x * rows);                                                          \
+    for (Cell cell = cell_at(a, blockIdx.x * rows + (threadIdx.x >> shift)); cell.at < a.cells; forward(a, cell, stride))
+
 // out <- (A x + gauge)/s; sums <with, out> and |out|^2. The gauge is c times the sum of x, where there is one.
 template <class S>
 __device__ void image(const Rows<double> &a, const S *x, double *out, const double *with, const double *__restrict__ scalars,
                       double *partial, u32 gauged, u32 scaled, u32 shift) {
     double along = 0.0, square = 0.0;
-    EACH_CELL(a.cells) {
-        double value = row_times(a, cell_at(a, at), x, lane, shift);
+    EACH_CELL_OF(a) {
+        double value = row_times(a, cell, x, lane, shift);
         if (gauged) value += scalars[GAUGE * STRIDE + lane];
         if (scaled) value *= 1.0 / scalars[SCALE * STRIDE + lane];
-        const u64 here = place(at, lane, shift);
+        const u64 here = place(cell.at, lane, shift);
         out[here] = value;
         along += with[here] * value;
         square += value * value;
@@ -48,27 +66,27 @@ __device__ void image(const Rows<double> &a, const S *x, double *out, const doub
     leave_sum(square, 1, partial, shift);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 image_f(Rows<double> a, const float *x, double *out, const double *with, const double *__restrict__ scalars, double *partial,
         u32 gauged, u32 scaled, u32 shift) {
     image(a, x, out, with, scalars, partial, gauged, scaled, shift);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 image_d(Rows<double> a, const double *x, double *out, const double *with, const double *__restrict__ scalars, double *partial,
         u32 gauged, u32 scaled, u32 shift) {
     image(a, x, out, with, scalars, partial, gauged, scaled, shift);
 }
 
 // out <- b - A x; sums |out|^2.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 residual(Rows<double> a, const double *x, double *out, const double *b, const double *__restrict__ scalars, double *partial,
          u32 gauged, u32 shift) {
     double square = 0.0;
-    EACH_CELL(a.cells) {
-        double value = row_times(a, cell_at(a, at), x, lane, shift);
+    EACH_CELL_OF(a) {
+        double value = row_times(a, cell, x, lane, shift);
         if (gauged) value += scalars[GAUGE * STRIDE + lane];
-        const u64 here = place(at, lane, shift);
+        const u64 here = place(cell.at, lane, shift);
         value = b[here] - value;
         out[here] = value;
         square += value * value;
@@ -77,11 +95,11 @@ residual(Rows<double> a, const double *x, double *out, const double *b, const do
 }
 
 // Sums the square of |A||x|, with what a gauge adds.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 magnitude(Rows<double> a, const double *x, const double *__restrict__ scalars, double *partial, u32 gauged, u32 shift) {
     double square = 0.0;
-    EACH_CELL(a.cells) {
-        double value = row_modulus(a, cell_at(a, at), x, lane, shift);
+    EACH_CELL_OF(a) {
+        double value = row_modulus(a, cell, x, lane, shift);
         if (gauged) value += scalars[GAUGE * STRIDE + lane];
         square += value * value;
     }
@@ -98,12 +116,12 @@ template <class S> __device__ void total(const S *x, double *partial, u32 cells,
     leave_sum(sum, 0, partial, shift);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 total_f(const float *x, double *partial, u32 cells, u32 moduli, u32 shift) {
     total(x, partial, cells, moduli, shift);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 8)
 total_d(const double *x, double *partial, u32 cells, u32 moduli, u32 shift) {
     total(x, partial, cells, moduli, shift);
 }
