@@ -50,12 +50,7 @@ impl Room {
 
 impl Factor for Gmres<'_> {
     fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.reserve(batch.rb())?;
-        batch
-            .par_col_chunks_mut(1)
-            .map(|column| self.solve_column(side, None, column.col_mut(0)))
-            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
-            .map(|stats| stats.by(Method::Gmres))
+        self.solve_near(side, None, batch)
     }
 
     fn solve_from(
@@ -65,17 +60,28 @@ impl Factor for Gmres<'_> {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_near(near, batch.rb())?;
-        self.reserve(batch.rb())?;
-        batch
-            .par_col_chunks_mut(1)
-            .zip(near.par_col_chunks(1))
-            .map(|(column, near)| self.solve_column(side, Some(near.col(0)), column.col_mut(0)))
-            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
-            .map(|stats| stats.by(Method::Gmres))
+        self.solve_near(side, Some(near), batch)
     }
 }
 
 impl Gmres<'_> {
+    fn solve_near(
+        &self,
+        side: Side,
+        near: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        self.reserve(batch.rb())?;
+        let columns = batch.par_col_chunks_mut(1).enumerate();
+        columns
+            .map(|(j, column)| {
+                let near = near.map(|near| near.col(j));
+                self.solve_column(side, near, column.col_mut(0))
+            })
+            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
+            .map(|stats| stats.by(Method::Gmres))
+    }
+
     fn solve_column(
         &self,
         side: Side,
