@@ -178,8 +178,8 @@ fn what_was_made_for_one_matrix_serves_the_next() {
             );
             assert!(off < 1e-7, "{} times {scale}, {side:?}: {off:e}", case.name);
         }
-        // Some stay in use while others are made.
-        if step < 2 {
+        // One stays in use while others are made; those that are out of use serve again.
+        if step == 0 {
             at_once.push(factor);
         }
     }
