@@ -5,8 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use faer::{MatMut, MatRef};
 
-use super::pool::Pool;
-use super::repeated::Repeated;
+use super::repeated::by_block;
 use super::{Backend, Batch, Cpu, Cuda, Factor, SolveStats};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side, Stencil, View};
@@ -65,17 +64,12 @@ impl Auto {
 
 impl Backend for Auto {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        let a = match a.into_block() {
-            Ok((block, count)) => {
-                return Ok(Box::new(Repeated {
-                    rows: block.nrows(),
-                    block: self.factor(block)?,
-                    count,
-                    rooms: Pool::default(),
-                }));
-            }
-            Err(single) => single,
-        };
+        by_block(a, |single| self.single(single))
+    }
+}
+
+impl Auto {
+    fn single<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         let (Ok(cuda), View::Stencil(stencil)) = (&self.device, a.view()) else {
             return self.cpu.factor(a);
         };

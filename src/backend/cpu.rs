@@ -11,11 +11,10 @@ use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
 use super::memory::{Account, Budget};
 use super::pool::Pool;
-use super::repeated::Repeated;
+use super::repeated::by_block;
 use super::sparse::{CholeskyAnalyses, SparseCholesky};
 use super::structured::{self, Precision, StencilSolver, Structured};
 use super::{Backend, Factor, Method, SolveStats, check_batch, dense};
-use crate::check;
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil, View};
 
@@ -111,22 +110,13 @@ impl Cpu {
 
 impl Backend for Cpu {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        check::length(
-            "the columns of a matrix to solve with",
-            a.ncols(),
-            a.nrows(),
-        )?;
-        let a = match a.into_block() {
-            Ok((block, count)) => {
-                return Ok(Box::new(Repeated {
-                    rows: block.nrows(),
-                    block: self.factor(block)?,
-                    count,
-                    rooms: Pool::default(),
-                }));
-            }
-            Err(single) => single,
-        };
+        by_block(a, |single| self.single(single))
+    }
+}
+
+impl Cpu {
+    /// Prepares to solve with a matrix that is not repeated.
+    fn single<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         a.check_finite("a matrix to solve with")?;
         let (definite, n, budget) = (a.is_positive_definite(), a.nrows(), self.budget());
         Ok(match a.view() {
@@ -164,9 +154,7 @@ impl Backend for Cpu {
             }),
         })
     }
-}
 
-impl Cpu {
     pub(super) fn factorise_stencil<'a>(
         &'a self,
         stencil: &Stencil,

@@ -5,17 +5,39 @@ use faer::{MatMut, MatRef};
 
 use super::pool::Pool;
 use super::{Factor, SolveStats, check_batch, check_near};
+use crate::check;
 use crate::error::Result;
-use crate::operator::{Side, fold_into, unfold};
+use crate::operator::{Operator, Side, fold_into, unfold};
+
+/// Makes a square matrix ready by `factor`: one that is repeated by its block, any other as it is.
+pub(super) fn by_block<'a>(
+    a: Operator<'a>,
+    factor: impl FnOnce(Operator<'a>) -> Result<Box<dyn Factor + 'a>>,
+) -> Result<Box<dyn Factor + 'a>> {
+    check::length(
+        "the columns of a matrix to solve with",
+        a.ncols(),
+        a.nrows(),
+    )?;
+    match a.into_block() {
+        Ok((block, count)) => Ok(Box::new(Repeated {
+            rows: block.nrows(),
+            block: factor(block)?,
+            count,
+            rooms: Pool::default(),
+        })),
+        Err(single) => factor(single),
+    }
+}
 
 /// diag(B, …, B), made ready by making B ready.
-pub(super) struct Repeated<'a> {
-    pub(super) block: Box<dyn Factor + 'a>,
+struct Repeated<'a> {
+    block: Box<dyn Factor + 'a>,
     /// Rows of B.
-    pub(super) rows: usize,
-    pub(super) count: usize,
+    rows: usize,
+    count: usize,
     /// For batches that cannot be cut in place.
-    pub(super) rooms: Pool<Vec<f64>>,
+    rooms: Pool<Vec<f64>>,
 }
 
 impl Repeated<'_> {

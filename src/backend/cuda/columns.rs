@@ -5,7 +5,7 @@ use faer::{MatMut, MatRef};
 
 use super::device::{Buffer, Device};
 use super::room::Room;
-use super::solve::Columns;
+use super::solve::{Columns, Source};
 use crate::error::Result;
 
 /// Columns of a matrix in the memory of the processor that are replaced by solutions.
@@ -15,13 +15,15 @@ pub(super) struct Here<'b> {
     pub(super) solved: &'b mut [bool],
 }
 
+impl Source for Here<'_> {
+    fn send(&self, room: &Room, vector: usize) -> Result<()> {
+        Near(self.batch.rb()).send(room, vector)
+    }
+}
+
 impl Columns for Here<'_> {
     fn count(&self) -> usize {
         self.batch.ncols()
-    }
-
-    fn send(&self, room: &Room, vector: usize) -> Result<()> {
-        Near(self.batch.rb()).send(room, vector)
     }
 
     fn receive(&mut self, room: &Room, vector: usize, (from, to): (usize, usize)) -> Result<()> {
@@ -64,17 +66,9 @@ pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> 
 /// Columns that are only read.
 pub(super) struct Near<'b>(pub(super) MatRef<'b, f64>);
 
-impl Columns for Near<'_> {
-    fn count(&self) -> usize {
-        self.0.ncols()
-    }
-
+impl Source for Near<'_> {
     fn send(&self, room: &Room, vector: usize) -> Result<()> {
         upload(&room.device, self.0, &room.exact[vector])
-    }
-
-    fn receive(&mut self, _: &Room, _: usize, _: (usize, usize)) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -93,15 +87,17 @@ impl There<'_> {
     }
 }
 
-impl Columns for There<'_> {
-    fn count(&self) -> usize {
-        self.solved.len()
-    }
-
+impl Source for There<'_> {
     fn send(&self, room: &Room, vector: usize) -> Result<()> {
         let from = (self.buffer, self.first * self.bytes());
         let to = (&room.exact[vector], 0);
         room.device.copy(from, to, self.count() * self.bytes())
+    }
+}
+
+impl Columns for There<'_> {
+    fn count(&self) -> usize {
+        self.solved.len()
     }
 
     fn receive(&mut self, room: &Room, vector: usize, (from, to): (usize, usize)) -> Result<()> {

@@ -13,7 +13,7 @@ use super::krylov::Method;
 use super::plan::Plan;
 use super::room::{Room, bytes_a_lane};
 use super::shelf::Shelf;
-use super::solve::{Columns, Task, shift_for, solve};
+use super::solve::{Source, Task, shift_for, solve};
 use crate::backend::SolveStats;
 use crate::backend::structured::progress::Criteria;
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ impl Iterated {
                 batch: batch.rb_mut().subcols_mut(first, count),
                 solved: &mut solved[first..first + count],
             };
-            let near = near.as_ref().map(|near| near as &dyn Columns);
+            let near = near.as_ref().map(|near| near as &dyn Source);
             solve(task, room, near, &mut here)
         })
     }
@@ -142,9 +142,10 @@ impl Iterated {
             (0..=most).rev().find(fits)
         };
         let mut free = wanted.memory.unwrap_or(usize::MAX);
-        let within = fits(free);
-        if within.is_some_and(|shift| kept.is_some_and(|room| room.has(shift))) {
-            return within.ok_or_else(|| self.too_large(lane, free));
+        if let (Some(shift), Some(room)) = (fits(free), kept)
+            && room.has(shift)
+        {
+            return Ok(shift);
         }
         let held = kept.map_or(0, Room::bytes);
         if wanted.memory.is_none() {

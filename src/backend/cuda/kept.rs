@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use faer::{Mat, MatRef};
 
-use super::args::{Arg, Compressed, Pointer, Shape};
+use super::args::{Arg, Pointer, Shape};
 use super::columns::upload;
 use super::device::{Buffer, Device};
 use super::passes::THREADS;
+use super::sparse::ByRows;
 use crate::backend::Remote;
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side, View};
@@ -100,25 +101,9 @@ impl Kept {
         &self,
         matrix: faer::sparse::SparseColMatRef<'_, usize, f64>,
     ) -> Result<Self> {
-        let (mut starts, mut rows, mut values) = (vec![0], Vec::new(), Vec::new());
-        for j in 0..matrix.ncols() {
-            rows.extend(matrix.row_idx_of_col(j).map(|i| i as u32));
-            values.extend_from_slice(matrix.val_of_col(j));
-            starts.push(rows.len() as u32);
-        }
-        let whose = (WHAT, self.rows);
-        let starts = self.device.store(&starts, whose)?;
-        let columns = self.device.store(&rows, whose)?;
-        let values = self.device.store(&values, whose)?;
-        let count = matrix.ncols();
-        let matrix = [Arg::Compressed(Compressed {
-            starts: starts.at,
-            columns: columns.at,
-            values: values.at,
-            rows: count as u32,
-            padding: 0,
-        })];
-        self.products("sparse_inner_products", (&matrix, count))
+        let columns = ByRows::transposed(matrix).store(&self.device, (WHAT, self.rows))?;
+        let matrix = [Arg::Compressed(columns.at)];
+        self.products("sparse_inner_products", (&matrix, columns.at.rows as usize))
     }
 
     /// x ← s x − means.

@@ -38,12 +38,10 @@ pub use self::kernels::CudaKernels;
 use self::passes::Width;
 use self::plan::Plan;
 use self::shelf::Shelf;
-use self::sparse::Sparse;
-use super::pool::Pool;
-use super::repeated::Repeated;
+use self::sparse::{Sparse, Swept};
+use super::repeated::by_block;
 use super::structured::progress::Criteria;
 use super::{Backend, Cpu, Factor, Method};
-use crate::check;
 use crate::error::Result;
 use crate::operator::{Operator, Stencil, View};
 
@@ -145,12 +143,12 @@ impl Cuda {
     fn sparse<'a>(
         &'a self,
         cpu: &'a Cpu,
-        matrix: SparseColMat<usize, f64>,
+        (matrix, transpose): (SparseColMat<usize, f64>, &Swept),
         a: &Operator<'a>,
     ) -> Result<OnDevice<'a>> {
         let definite = a.is_positive_definite();
         let make = || {
-            let equations = Sparse::new(&self.device, matrix.as_ref())?;
+            let equations = Sparse::new(&self.device, transpose)?;
             Ok(self.iterated(Box::new(equations), definite))
         };
         let alone = self.device.alone();
@@ -216,32 +214,24 @@ impl Cuda {
         cpu: &'a Cpu,
         a: Operator<'a>,
     ) -> Result<Box<dyn Factor + 'a>> {
-        check::length(
-            "the columns of a matrix to solve with",
-            a.ncols(),
-            a.nrows(),
-        )?;
-        let a = match a.into_block() {
-            Ok((block, count)) => {
-                return Ok(Box::new(Repeated {
-                    rows: block.nrows(),
-                    block: self.factor_with(cpu, block)?,
-                    count,
-                    rooms: Pool::default(),
-                }));
-            }
-            Err(single) => single,
-        };
+        by_block(a, |single| self.single(cpu, single))
+    }
+
+    fn single<'a>(&'a self, cpu: &'a Cpu, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         a.check_finite("a matrix to solve with")?;
         match a.view() {
             View::Stencil(stencil) if plan::suits(stencil) => {
                 let stencil = Arc::clone(stencil);
                 Ok(Box::new(self.stencil(cpu, &stencil, &a)?))
             }
-            View::Sparse(m) if sparse::suits(m) => match a.to_sparse() {
-                Some(matrix) => Ok(Box::new(self.sparse(cpu, matrix, &a)?)),
-                None => cpu.factor(a),
-            },
+            View::Sparse(m) => {
+                if let Some(transpose) = sparse::suited(m)
+                    && let Some(matrix) = a.to_sparse()
+                {
+                    return Ok(Box::new(self.sparse(cpu, (matrix, &transpose), &a)?));
+                }
+                cpu.factor(a)
+            }
             _ => cpu.factor(a),
         }
     }

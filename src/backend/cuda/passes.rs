@@ -111,11 +111,16 @@ impl Passes {
     /// A kernel over all cells that leaves this many sums, which are put at `FirstSum` and after, times a factor.
     pub(super) fn sums(&self, kernel: &'static str, args: &[Arg], quantities: u32) -> Result<()> {
         self.over(kernel, self.cells, args)?;
-        self.collect(quantities, 0, Scalar::FirstSum)
+        self.collect("collect", (quantities, 0), Scalar::FirstSum)
     }
 
-    /// With no factor at 0.
-    fn collect(&self, quantities: u32, factor: Pointer, into: Scalar) -> Result<()> {
+    /// What blocks have left of so many quantities, put together by a kernel; with no factor at 0.
+    fn collect(
+        &self,
+        kernel: &'static str,
+        (quantities, factor): (u32, Pointer),
+        into: Scalar,
+    ) -> Result<()> {
         let target = self.scalars + (into.start() * size_of::<f64>()) as u64;
         let shape = Shape {
             blocks: (quantities, 1),
@@ -128,7 +133,7 @@ impl Passes {
             Arg::Count(self.blocks(self.cells)),
             Arg::Count(self.shift),
         ];
-        self.device.launch("collect", shape, &args)
+        self.device.launch(kernel, shape, &args)
     }
 
     /// What a gauge adds: c Σx, or |c| Σ|x|, for the number at `factor`.
@@ -146,7 +151,7 @@ impl Passes {
             Arg::Count(self.shift),
         ];
         self.over(width.of(["total_f", "total_d"]), self.cells, &args)?;
-        self.collect(1, factor, Scalar::Gauge)
+        self.collect("collect", (1, factor), Scalar::Gauge)
     }
 
     /// A kernel over the scalars, lane by lane.
@@ -216,17 +221,7 @@ impl Passes {
             Arg::Count(self.shift),
         ];
         self.over("largest", self.cells, &args)?;
-        let shape = Shape {
-            blocks: (1, 1),
-            threads: (THREADS, 1),
-        };
-        let args = [
-            Arg::Pointer(self.partial),
-            Arg::Pointer(self.scalars + (Scalar::FirstSum.start() * size_of::<f64>()) as u64),
-            Arg::Count(self.blocks(self.cells)),
-            Arg::Count(self.shift),
-        ];
-        self.device.launch("collect_largest", shape, &args)
+        self.collect("collect_largest", (1, 0), Scalar::FirstSum)
     }
 
     /// y ← x in these lanes, or 0 for no x.

@@ -35,8 +35,7 @@ pub(super) fn bytes_a_lane(equations: &dyn Equations, method: Method) -> usize {
     let (cells, width) = (equations.cells(), equations.width().bytes());
     let coarse: usize = equations.room().iter().sum();
     let exact = method.vectors() * cells * size_of::<f64>();
-    let sums = 2 * MOST_BLOCKS as usize * size_of::<f64>();
-    exact + width * (method.rough() * cells + coarse) + sums
+    exact + width * (method.rough() * cells + coarse) + sums(1)
 }
 
 impl Room {

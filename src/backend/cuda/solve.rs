@@ -22,13 +22,16 @@ type PerLane = [f64; MOST_LANES];
 /// Lanes are left out when no more than one of so many is still at work: a step for fewer has to be recorded anew.
 const NARROWING: usize = 4;
 
-/// Where columns come from and go to: one after another in the memory of the processor or of the device.
-pub(super) trait Columns {
+/// Columns one after another, in the memory of the processor or of the device.
+pub(super) trait Source {
+    /// Puts all of them into a vector of the room.
+    fn send(&self, room: &Room, vector: usize) -> Result<()>;
+}
+
+/// Columns that are replaced by solutions.
+pub(super) trait Columns: Source {
     /// How many there are.
     fn count(&self) -> usize;
-
-    /// Puts all of them into a vector of the room, one after another.
-    fn send(&self, room: &Room, vector: usize) -> Result<()>;
 
     /// Column `to` ← the one at place `from` of a vector of the room that holds them one after another.
     fn receive(&mut self, room: &Room, vector: usize, places: (usize, usize)) -> Result<()>;
@@ -59,7 +62,7 @@ struct Run<'r> {
 pub(super) fn solve(
     task: &Task<'_>,
     room: &mut Room,
-    near: Option<&dyn Columns>,
+    near: Option<&dyn Source>,
     columns: &mut dyn Columns,
 ) -> Result<SolveStats> {
     let count = columns.count();
@@ -89,7 +92,7 @@ pub(super) fn shift_for(columns: usize) -> u32 {
 }
 
 impl Run<'_> {
-    fn begin(&mut self, near: Option<&dyn Columns>, columns: &dyn Columns) -> Result<()> {
+    fn begin(&mut self, near: Option<&dyn Source>, columns: &dyn Columns) -> Result<()> {
         let [b, x, r] = self.room.vectors();
         let (spare, bytes) = (
             self.room.exact.len() - 1,

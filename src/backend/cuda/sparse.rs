@@ -27,7 +27,7 @@ const MOST_FRONTS: usize = 4096;
 const VANISHED: f64 = 1e-12;
 
 /// A matrix compressed by rows, columns in order.
-struct ByRows {
+pub(super) struct ByRows {
     starts: Vec<u32>,
     columns: Vec<u32>,
     values: Vec<f64>,
@@ -35,7 +35,7 @@ struct ByRows {
 
 impl ByRows {
     /// The transpose of a matrix compressed by columns, as it stands.
-    fn transposed(a: SparseColMatRef<'_, usize, f64>) -> Self {
+    pub(super) fn transposed(a: SparseColMatRef<'_, usize, f64>) -> Self {
         let mut by_rows = Self {
             starts: vec![0],
             columns: Vec::new(),
@@ -125,16 +125,29 @@ impl ByRows {
     }
 }
 
-/// Whether a matrix is large enough, and its sweeps are parallel enough, for a device. The transpose has as many fronts.
-pub(super) fn suits(a: SparseColMatRef<'_, usize, f64>) -> bool {
+/// The transpose of a matrix that is large enough, and whose sweeps are parallel enough, for a device; it has as many
+/// fronts as the matrix.
+pub(super) fn suited(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
     let countable = |n: usize| u32::try_from(n).is_ok();
     if a.nrows() < LEAST_ROWS || !countable(a.nrows()) || !countable(a.compute_nnz()) {
-        return false;
+        return None;
     }
-    let by_rows = ByRows::transposed(a);
-    [true, false]
-        .iter()
-        .all(|&forward| by_rows.fronts(forward).len() <= MOST_FRONTS)
+    let swept = Swept::new(ByRows::transposed(a));
+    let parallel = swept.fronts.iter().all(|f| f.len() <= MOST_FRONTS);
+    parallel.then_some(swept)
+}
+
+/// A matrix by rows, with the fronts of a sweep forward and of one backward.
+pub(super) struct Swept {
+    rows: ByRows,
+    fronts: [Vec<Vec<u32>>; 2],
+}
+
+impl Swept {
+    pub(super) fn new(rows: ByRows) -> Self {
+        let fronts = [true, false].map(|forward| rows.fronts(forward));
+        Self { rows, fronts }
+    }
 }
 
 /// Fronts on the device: the rows of all of them in one array, and where each begins.
@@ -167,34 +180,53 @@ impl Fronts {
     }
 }
 
+/// A matrix by rows in the memory of a device.
+pub(super) struct StoredRows {
+    /// Keep what `at` points to.
+    _arrays: [Buffer; 3],
+    pub(super) at: Compressed,
+}
+
+impl ByRows {
+    /// Stores it, for the purpose that messages name.
+    pub(super) fn store(
+        &self,
+        device: &Arc<Device>,
+        whose: (&'static str, usize),
+    ) -> Result<StoredRows> {
+        let arrays = [
+            device.store(&self.starts, whose)?,
+            device.store(&self.columns, whose)?,
+            device.store(&self.values, whose)?,
+        ];
+        let [starts, columns, values] = arrays.each_ref().map(|array| array.at);
+        Ok(StoredRows {
+            at: Compressed {
+                starts,
+                columns,
+                values,
+                rows: self.rows() as u32,
+                padding: 0,
+            },
+            _arrays: arrays,
+        })
+    }
+}
+
 /// One side of a matrix, with the fronts of its sweeps.
 struct Stored {
-    /// Keep what `compressed` points to.
-    _arrays: [Buffer; 3],
-    compressed: Compressed,
+    rows: StoredRows,
     forward: Fronts,
     backward: Fronts,
 }
 
 impl Stored {
-    fn new(device: &Arc<Device>, a: &ByRows) -> Result<Self> {
-        let whose = (WHAT, a.rows());
-        let arrays = [
-            device.store(&a.starts, whose)?,
-            device.store(&a.columns, whose)?,
-            device.store(&a.values, whose)?,
-        ];
+    fn new(device: &Arc<Device>, swept: &Swept) -> Result<Self> {
+        let [forward, backward] = &swept.fronts;
         Ok(Self {
-            compressed: Compressed {
-                starts: arrays[0].at,
-                columns: arrays[1].at,
-                values: arrays[2].at,
-                rows: a.rows() as u32,
-                padding: 0,
-            },
-            _arrays: arrays,
-            forward: Fronts::new(device, &a.fronts(true))?,
-            backward: Fronts::new(device, &a.fronts(false))?,
+            rows: swept.rows.store(device, (WHAT, swept.rows.rows()))?,
+            forward: Fronts::new(device, forward)?,
+            backward: Fronts::new(device, backward)?,
         })
     }
 }
@@ -207,13 +239,13 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    pub(super) fn new(device: &Arc<Device>, a: SparseColMatRef<'_, usize, f64>) -> Result<Self> {
-        let transpose = ByRows::transposed(a);
-        let plain = transpose.turned();
-        let inverse = plain.pivots();
+    /// The matrix of this transpose.
+    pub(super) fn new(device: &Arc<Device>, transpose: &Swept) -> Result<Self> {
+        let plain = Swept::new(transpose.rows.turned());
+        let inverse = plain.rows.pivots();
         Ok(Self {
             plain: Stored::new(device, &plain)?,
-            transpose: Stored::new(device, &transpose)?,
+            transpose: Stored::new(device, transpose)?,
             inverse: device.store(&inverse, (WHAT, inverse.len()))?,
         })
     }
@@ -228,7 +260,7 @@ impl Sparse {
 
 impl Equations for Sparse {
     fn cells(&self) -> usize {
-        self.plain.compressed.rows as usize
+        self.plain.rows.at.rows as usize
     }
 
     fn width(&self) -> Width {
@@ -243,7 +275,7 @@ impl Equations for Sparse {
         [with, out]: [Pointer; 2],
     ) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).compressed),
+            Arg::Compressed(self.side(side).rows.at),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(with),
@@ -257,7 +289,7 @@ impl Equations for Sparse {
 
     fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).compressed),
+            Arg::Compressed(self.side(side).rows.at),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(b),
@@ -269,7 +301,7 @@ impl Equations for Sparse {
 
     fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).compressed),
+            Arg::Compressed(self.side(side).rows.at),
             Arg::Pointer(x),
             Arg::Pointer(to.partial),
             Arg::Count(to.shift),
@@ -281,7 +313,7 @@ impl Equations for Sparse {
         let stored = self.side(side);
         let front = |(order, count): (Pointer, u32)| {
             [
-                Arg::Compressed(stored.compressed),
+                Arg::Compressed(stored.rows.at),
                 Arg::Pointer(self.inverse.at),
                 Arg::Pointer(order),
                 Arg::Count(count),

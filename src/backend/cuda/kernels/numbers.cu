@@ -103,7 +103,8 @@ extern "C" __global__ void collect(const double *partial, double *out, const dou
     collect_parts(partial, out, factor, blocks, shift, Sum());
 }
 
-// out <- the largest number that so many blocks left.
-extern "C" __global__ void collect_largest(const double *partial, double *out, u32 blocks, u32 shift) {
-    collect_parts(partial, out, 0, blocks, shift, Largest());
+// The same with the largest number that they left.
+extern "C" __global__ void
+collect_largest(const double *partial, double *out, const double *factor, u32 blocks, u32 shift) {
+    collect_parts(partial, out, factor, blocks, shift, Largest());
 }

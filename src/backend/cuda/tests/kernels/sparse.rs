@@ -7,7 +7,7 @@ use super::{Bench, Held, SIDES, assert_same, assert_sums, device, in_double, num
 use crate::backend::cuda::device::Buffer;
 use crate::backend::cuda::equations::{Equations, Rough, Scaled};
 use crate::backend::cuda::passes::{Scalar, Width};
-use crate::backend::cuda::sparse::Sparse;
+use crate::backend::cuda::sparse::{ByRows, Sparse, Swept};
 use crate::operator::{Operator, Side};
 use crate::random;
 
@@ -72,7 +72,7 @@ impl Case {
         let bench = Bench::new(held, n, lanes);
         let [x, b] = [1, 2].map(|k| numbers::<f64>(n * lanes, k));
         Self {
-            sparse: Sparse::new(held.device, a.as_ref()).unwrap(),
+            sparse: Sparse::new(held.device, &Swept::new(ByRows::transposed(a.as_ref()))).unwrap(),
             a: dense(&a, side),
             on: [&x, &b, &x].map(|v| bench.store(v)),
             bench,
