@@ -81,6 +81,11 @@ impl Room {
         bytes + self.partial.bytes()
     }
 
+    /// Which of the vectors of the method is free between two steps.
+    pub(super) fn spare(&self) -> usize {
+        self.exact.len() - 1
+    }
+
     /// Bytes of a vector with so many lanes.
     pub(super) fn vector(&self, shift: u32) -> usize {
         (self.cells << shift) * size_of::<f64>()

@@ -94,10 +94,7 @@ pub(super) fn shift_for(columns: usize) -> u32 {
 impl Run<'_> {
     fn begin(&mut self, near: Option<&dyn Source>, columns: &dyn Columns) -> Result<()> {
         let [b, x, r] = self.room.vectors();
-        let (spare, bytes) = (
-            self.room.exact.len() - 1,
-            self.room.vector(self.passes.shift),
-        );
+        let (spare, bytes) = (self.room.spare(), self.room.vector(self.passes.shift));
         let place = self.room.exact[spare].at;
         columns.send(self.room, spare)?;
         self.passes.interleave(place, b, self.count as u32)?;
@@ -178,7 +175,7 @@ impl Run<'_> {
 
     /// Gives back the columns that are done, and goes on with as many lanes as the others need.
     fn leave(&mut self, columns: &mut dyn Columns) -> Result<()> {
-        let spare = self.room.exact.len() - 1;
+        let spare = self.room.spare();
         let [_, x] = self.room.vectors();
         let active = self.progress.active;
         let (keep, done): (Vec<usize>, Vec<usize>) = (0..self.count).partition(|&l| active[l]);
@@ -315,8 +312,8 @@ struct Solution<'s> {
 }
 
 impl Solution<'_> {
-    fn spare(&self) -> u64 {
-        self.room.exact[self.room.exact.len() - 1].at
+    fn spare(&self) -> Pointer {
+        self.room.exact[self.room.spare()].at
     }
 }
 
