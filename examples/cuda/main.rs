@@ -3,6 +3,8 @@
 #[path = "../support/backend.rs"]
 #[allow(dead_code)]
 mod backend;
+#[path = "../support/command.rs"]
+mod command;
 mod listen;
 mod measure;
 mod options;
@@ -16,31 +18,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pullback::{Auto, Backend, Cpu, Cuda};
 
 use backend::{Choice, missing};
+use command::Failure;
 use measure::{Problem, STEPS};
 use options::Options;
 use table::Half;
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{}", options::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => {
-            eprintln!("{}\n\ncuda: {message}", options::USAGE);
-            return ExitCode::from(2);
-        }
-    };
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("cuda: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    command::main(("cuda", options::USAGE), options::parse, run)
 }
 
 fn run(options: &Options) -> Result<(), Failure> {

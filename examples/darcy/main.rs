@@ -2,6 +2,8 @@
 
 #[path = "../support/backend.rs"]
 mod backend;
+#[path = "../support/command.rs"]
+mod command;
 mod options;
 mod pictures;
 mod problem;
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use backend::Opened;
+use command::Failure;
 use indicatif::ProgressBar;
 use options::Options;
 use problem::Problem;
@@ -19,34 +22,16 @@ use pullback::direction::{
 use pullback::posterior::Rank;
 use pullback::{Backend, Counts, Descent, Direction, Report, Tolerances};
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{}", options::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => return refuse(&message),
+    let read = |arguments| {
+        let Some(options) = options::parse(arguments)? else {
+            return Ok(None);
+        };
+        let opened = options.backend.open()?;
+        Ok(Some((options, opened)))
     };
-    let opened = match options.backend.open() {
-        Ok(opened) => opened,
-        Err(message) => return refuse(&message),
-    };
-    match run(&options, &opened) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("darcy: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// What was asked for cannot be had.
-fn refuse(message: &str) -> ExitCode {
-    eprintln!("{}\n\ndarcy: {message}", options::USAGE);
-    ExitCode::from(2)
+    let words = ("darcy", options::USAGE);
+    command::main(words, read, |(options, opened)| run(options, opened))
 }
 
 fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {

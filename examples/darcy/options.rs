@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backend::Choice;
+use crate::command;
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -63,11 +64,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>,
         quick: false,
         json: false,
     };
-    // `--flag=value` is `--flag value`.
-    let mut arguments = arguments.flat_map(|argument| match argument.split_once('=') {
-        Some((flag, value)) if flag.starts_with("--") => vec![flag.to_string(), value.to_string()],
-        _ => vec![argument],
-    });
+    let mut arguments = command::split(arguments);
     while let Some(flag) = arguments.next() {
         match flag.as_str() {
             "--quick" => options.quick = true,

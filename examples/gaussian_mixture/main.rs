@@ -1,6 +1,8 @@
 //! Fits a mixture of two Gaussians by gradient descent in six geometries, and shows how they differ.
 
 mod basins;
+#[path = "../support/command.rs"]
+mod command;
 mod options;
 mod output;
 mod pictures;
@@ -11,33 +13,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use command::Failure;
 use indicatif::{ProgressBar, ProgressStyle};
 use options::Options;
 use output::Run;
 use problem::{BOX, Case, Problem};
 use pullback::plot::Field2;
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{}", options::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => {
-            eprintln!("{}\n\ngaussian_mixture: {message}", options::USAGE);
-            return ExitCode::from(2);
-        }
-    };
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("gaussian_mixture: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    command::main(("gaussian_mixture", options::USAGE), options::parse, run)
 }
 
 fn run(options: &Options) -> Result<(), Failure> {

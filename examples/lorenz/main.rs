@@ -2,6 +2,8 @@
 
 #[path = "../support/backend.rs"]
 mod backend;
+#[path = "../support/command.rs"]
+mod command;
 mod fit;
 mod options;
 mod output;
@@ -15,40 +17,23 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use backend::Opened;
+use command::Failure;
 use fit::Fit;
 use options::{Options, Source};
 use output::Printer;
 use problem::Problem;
 use setting::{LossKind, MetricKind};
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{}", options::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => return refuse(&message),
+    let read = |arguments| {
+        let Some(options) = options::parse(arguments)? else {
+            return Ok(None);
+        };
+        let opened = options.backend.open()?;
+        Ok(Some((options, opened)))
     };
-    let opened = match options.backend.open() {
-        Ok(opened) => opened,
-        Err(message) => return refuse(&message),
-    };
-    match run(&options, &opened) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("lorenz: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// What was asked for cannot be had.
-fn refuse(message: &str) -> ExitCode {
-    eprintln!("{}\n\nlorenz: {message}", options::USAGE);
-    ExitCode::from(2)
+    let words = ("lorenz", options::USAGE);
+    command::main(words, read, |(options, opened)| run(options, opened))
 }
 
 fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {

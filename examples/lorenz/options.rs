@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pullback::models::Flux;
 
 use crate::backend::Choice;
+use crate::command;
 use crate::setting::{LossKind, MetricKind, System};
 
 /// Where the data come from.
@@ -100,11 +101,7 @@ impl Options {
 /// Reads the arguments; None when help was asked for.
 pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let mut options = Options::new();
-    // `--flag=value` is `--flag value`.
-    let mut arguments = arguments.flat_map(|argument| match argument.split_once('=') {
-        Some((flag, value)) if flag.starts_with("--") => vec![flag.to_string(), value.to_string()],
-        _ => vec![argument],
-    });
+    let mut arguments = command::split(arguments);
     while let Some(flag) = arguments.next() {
         match flag.as_str() {
             "--quick" => options.quick = true,

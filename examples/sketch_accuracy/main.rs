@@ -1,5 +1,7 @@
 //! How far random probes are off: error and length of sketched directions against the number of probes.
 
+#[path = "../support/command.rs"]
+mod command;
 mod measure;
 mod method;
 mod options;
@@ -11,31 +13,13 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use command::Failure;
 use measure::measure;
 use options::Options;
 use problem::Problem;
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> ExitCode {
-    let options = match options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            println!("{}", options::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => {
-            eprintln!("{}\n\nsketch_accuracy: {message}", options::USAGE);
-            return ExitCode::from(2);
-        }
-    };
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("sketch_accuracy: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    command::main(("sketch_accuracy", options::USAGE), options::parse, run)
 }
 
 fn run(options: &Options) -> std::result::Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::command;
 use crate::problem::MetricKind;
 
 /// What was asked for.
@@ -49,11 +50,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>,
         quick: false,
         json: false,
     };
-    // `--flag=value` is `--flag value`.
-    let mut arguments = arguments.flat_map(|argument| match argument.split_once('=') {
-        Some((flag, value)) if flag.starts_with("--") => vec![flag.to_string(), value.to_string()],
-        _ => vec![argument],
-    });
+    let mut arguments = command::split(arguments);
     while let Some(flag) = arguments.next() {
         match flag.as_str() {
             "--quick" => options.quick = true,
