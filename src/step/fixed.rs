@@ -1,0 +1,35 @@
+//! Steps of constant length.
+
+use super::{StepRule, Trial, Verdict, positive};
+use crate::error::Result;
+
+/// A constant step τ, accepted wherever the loss is finite.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed {
+    /// τ.
+    pub scale: f64,
+}
+
+impl Default for Fixed {
+    fn default() -> Self {
+        Self { scale: 1.0 }
+    }
+}
+
+impl StepRule for Fixed {
+    fn first(&self) -> (f64, f64) {
+        (self.scale, 0.0)
+    }
+
+    fn judge(&mut self, trial: &Trial) -> Verdict {
+        if trial.trial_loss.is_finite() {
+            Verdict::Accept
+        } else {
+            Verdict::GiveUp
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        positive("the scale of a fixed step", self.scale)
+    }
+}

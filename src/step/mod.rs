@@ -1,0 +1,130 @@
+//! How far to go along a direction, and how much to damp it.
+//!
+//! A rule judges trials; it never evaluates anything, so one loop serves all rules.
+
+mod armijo;
+mod fixed;
+mod trust_ratio;
+
+pub use armijo::Armijo;
+pub use fixed::Fixed;
+pub use trust_ratio::TrustRatio;
+
+use crate::check;
+use crate::error::Result;
+
+/// A trial point θ + scale·η(damping), seen from where it started.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// The scale that was tried.
+    pub scale: f64,
+    /// The damping that was tried.
+    pub damping: f64,
+    /// The objective at the start.
+    pub loss: f64,
+    /// The objective at the trial; ∞ where the model or loss failed.
+    pub trial_loss: f64,
+    /// ∇f·η for scale 1.
+    pub slope: f64,
+    /// The decrease that the quadratic model predicts for scale 1.
+    pub predicted: f64,
+    /// Scale times `predicted`, for the first trial from this start.
+    pub promised: f64,
+    /// How many trials there were before, from this start.
+    pub attempt: usize,
+}
+
+/// What a rule says of a trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Verdict {
+    /// Go there.
+    Accept,
+    /// Try this scale.
+    Scale(f64),
+    /// Try this damping.
+    Damp(f64),
+    /// Nothing along this direction will do.
+    GiveUp,
+}
+
+/// A rule for the length and damping of steps.
+///
+/// ```
+/// use pullback::{StepRule, step::{Trial, Verdict}};
+/// /// Halves until the loss falls at all.
+/// struct AnyDecrease;
+/// impl StepRule for AnyDecrease {
+///     fn first(&self) -> (f64, f64) { (1.0, 0.0) }
+///     fn judge(&mut self, trial: &Trial) -> Verdict {
+///         match trial.trial_loss < trial.loss {
+///             true => Verdict::Accept,
+///             false if trial.attempt < 30 => Verdict::Scale(0.5 * trial.scale),
+///             false => Verdict::GiveUp,
+///         }
+///     }
+/// }
+/// ```
+pub trait StepRule: Send {
+    /// Forgets what an earlier descent taught; called when one begins.
+    fn start(&mut self) {}
+
+    /// (scale, damping) of the first trial from a new point.
+    fn first(&self) -> (f64, f64);
+
+    /// What to do about a trial.
+    fn judge(&mut self, trial: &Trial) -> Verdict;
+
+    /// Whether the rule's options make sense.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) for one that does not.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Trials from one point before a rule gives up.
+const ATTEMPTS: usize = 40;
+
+/// Changes smaller than this fraction of the loss drown in rounding.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+/// Promises smaller than this fraction of the loss may drown in rounding.
+const NEGLIGIBLE: f64 = 1e3 * f64::EPSILON;
+
+impl Trial {
+    /// The scale at the minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
+    pub(crate) fn parabola(&self) -> f64 {
+        let rise = self.trial_loss - self.loss - self.scale * self.slope;
+        if rise > 0.0 {
+            -0.5 * self.slope * self.scale * self.scale / rise
+        } else {
+            f64::INFINITY
+        }
+    }
+
+    /// Whether there was next to nothing to gain from the start, and what was seen is rounding: the point is as
+    /// good as the last. A step that was shortened until nothing is left of it does not count.
+    pub(crate) fn indistinguishable(&self) -> bool {
+        let size = self.loss.abs();
+        self.promised <= NEGLIGIBLE * size && (self.trial_loss - self.loss).abs() <= ROUNDING * size
+    }
+}
+
+/// What a rule learns from one step for the next; forgotten when another descent begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Learned {
+    scale: Option<f64>,
+    damping: Option<f64>,
+    rejections: i32,
+}
+
+fn positive(what: &'static str, value: f64) -> Result<()> {
+    let sound = value > 0.0 && value.is_finite();
+    check::option(what, value, sound, "give a positive number")
+}
+
+fn not_negative(what: &'static str, value: f64) -> Result<()> {
+    let sound = value >= 0.0 && value.is_finite();
+    check::option(what, value, sound, "give a number that is not negative")
+}
