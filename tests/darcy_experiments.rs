@@ -120,6 +120,7 @@ fn a_descent_counts_the_same() {
     let loss = Observations::new(darcy.observe_all(), data, noise).unwrap();
     let tolerances = Tolerances {
         gradient: 0.0,
+        decrease: 0.0,
         step: 0.0,
         loss: 0.0,
         target: None,

@@ -18,6 +18,7 @@ use support::{Explicit, Reaction, density};
 fn counts(descent: Descent<'_>, start: &[f64]) -> Vec<Counts> {
     let tolerances = Tolerances {
         gradient: 0.0,
+        decrease: 0.0,
         step: 0.0,
         loss: 0.0,
         target: None,

@@ -47,6 +47,7 @@ impl Problem {
     fn run(&self, direction: &dyn Direction, rule: &mut dyn StepRule) -> Report {
         let tolerances = Tolerances {
             gradient: 0.0,
+            decrease: 0.0,
             step: 0.0,
             loss: 0.0,
             target: None,

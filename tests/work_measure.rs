@@ -23,6 +23,7 @@ fn lorenz() -> (Grid, InvariantMeasure<'static>) {
 fn counts(descent: Descent<'_>) -> Vec<Counts> {
     let three = Tolerances {
         gradient: 0.0,
+        decrease: 0.0,
         step: 0.0,
         loss: 0.0,
         target: None,

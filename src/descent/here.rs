@@ -17,6 +17,8 @@ pub(super) struct Here<'p> {
     pub(super) root: Option<Box<dyn Root + 'p>>,
     pub(super) metric: &'static str,
     pub(super) covector: Vec<f64>,
+    /// The rounding error of the objective.
+    pub(super) rounding: f64,
     pub(super) prior: Option<PriorTerms<'p>>,
     /// The gradient of the projected covector, in the coordinates of the free parameters.
     pub(super) grad: Vec<f64>,
@@ -56,6 +58,13 @@ impl Here<'_> {
             prior.set_chart(self.chart.clone());
         }
     }
+}
+
+/// The rounding error of f(ρ) + R(θ) to first order: ε (|f| + Σ |∂f/∂ρᵢ| |ρᵢ|), since every ρᵢ has been rounded. Of a sum of
+/// squares with a small residual the second term is by far the larger.
+pub(super) fn rounding(objective: f64, covector: &[f64], rho: &[f64]) -> f64 {
+    let terms = covector.iter().zip(rho).map(|(u, r)| (u * r).abs());
+    f64::EPSILON * (objective.abs() + terms.sum::<f64>())
 }
 
 /// The gradients of the projected covector and of the whole one, by one solve if they are the same.

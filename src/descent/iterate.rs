@@ -1,10 +1,12 @@
 //! The history of a descent, and what it cost.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
 use super::here::Here;
+use super::outlook::Outlook;
 use super::point::{Point, Problem};
 use super::report::Report;
 use super::stopping::{Stop, Tolerances};
@@ -53,6 +55,10 @@ pub struct Move {
     pub trials: usize,
     /// Scale times the decrease that the quadratic model promised for a full step.
     pub predicted: f64,
+    /// The decrease of the objective over `predicted`: near 1 where the quadratic model holds.
+    pub gain: f64,
+    /// The decrease that the undamped model promised before it, where the direction knows.
+    pub left: Option<f64>,
     /// Whether a longer step would hardly have been better: its length was about right, or nothing was to gain.
     pub settled: bool,
 }
@@ -79,6 +85,8 @@ impl Move {
             damping: trial.damping,
             trials: trial.attempt + 1,
             predicted: trial.scale * trial.predicted,
+            gain: trial.gain(),
+            left: None,
             settled: trial.parabola() <= 2.0 * trial.scale || trial.indistinguishable(),
         }
     }
@@ -184,8 +192,13 @@ pub(super) struct Progress {
     point: Point,
     best: Point,
     last: Option<Move>,
+    /// What is left at the present point, once that is known.
+    left: Cell<Option<Outlook>>,
     history: Vec<Iterate>,
 }
+
+/// The fraction of all that a run has gained by which two objectives may differ and count as equal.
+const EQUAL: f64 = 1e-10;
 
 impl Progress {
     pub(super) fn new(start: Point, natural: f64) -> Self {
@@ -195,6 +208,7 @@ impl Progress {
             best: start.clone(),
             point: start,
             last: None,
+            left: Cell::default(),
             history: Vec::new(),
         }
     }
@@ -249,6 +263,7 @@ impl Progress {
         self.recorded = false;
         self.point = next;
         self.last = Some(step);
+        self.left.set(None);
     }
 
     pub(super) fn stop(&self, tolerances: &Tolerances, flow: Control) -> Option<Stop> {
@@ -258,16 +273,47 @@ impl Progress {
         }
     }
 
+    /// Whether nothing is left to do where so much is left to gain.
+    pub(super) fn settled(&self, tolerances: &Tolerances, left: &Outlook) -> Option<Stop> {
+        self.left.set(Some(*left));
+        tolerances.settled(&self.history, left)
+    }
+
+    /// The point that is handed back, and what is said of it. A run that has converged speaks of its last point: if it
+    /// passed a better one, which steps that are taken whatever they bring can do, that is no convergence.
+    fn ended(&self, stop: Stop) -> (Stop, &Point) {
+        let (last, best) = (&self.point, &self.best);
+        if !stop.converged() || last.loss <= best.loss {
+            return (stop, best);
+        }
+        let start = self.history.first().map_or(0.0, |start| start.loss);
+        let scale = (start - best.loss).abs() + best.loss.abs();
+        if last.loss - best.loss <= EQUAL * scale {
+            return (stop, last);
+        }
+        let (loss, best_loss) = (last.loss, best.loss);
+        let above = Stop::Above {
+            loss,
+            best: best_loss,
+        };
+        (above, best)
+    }
+
     pub(super) fn report(
         self,
         stop: Stop,
         tolerances: Tolerances,
         problem: &Problem<'_>,
     ) -> Report {
+        let (stop, point) = self.ended(stop);
+        let Point {
+            theta, rho, loss, ..
+        } = point.clone();
         Report {
-            theta: self.best.theta,
-            rho: self.best.rho,
-            loss: self.best.loss,
+            theta,
+            rho,
+            loss,
+            left: self.left.get(),
             history: self.history,
             stop,
             counts: problem.counts_now(),

@@ -2,6 +2,7 @@
 
 mod here;
 mod iterate;
+mod outlook;
 mod point;
 mod report;
 mod search;
@@ -26,6 +27,7 @@ use crate::prior::Prior;
 use crate::step::{StepRule, TrustRatio};
 use crate::transform::{Bounds, Transform, check_transforms};
 use iterate::Progress;
+use outlook::Outlook;
 use point::Problem;
 use search::Outcome;
 
@@ -196,27 +198,30 @@ impl<'a> Descent<'a> {
                 let snapshot = progress.record(&here, problem.counts(&here), started.elapsed());
                 let flow = observer(snapshot).into();
                 // A first metric that has come to rest is no end.
-                let rest = |s: &Stop| matches!(s, Stop::Step { .. } | Stop::Loss { .. });
                 let ended = progress.stop(&self.tolerances, flow);
-                stop = ended.filter(|s| !(switched && rest(s)));
+                stop = ended.filter(|s| !(switched && s.is_rest()));
             }
             let stop = match stop {
                 Some(stop) => {
                     problem.book(&here);
                     stop
                 }
-                None => match problem.search(here, rule)? {
-                    Outcome::Moved(next, step) => {
-                        progress.advance(next, step);
-                        continue;
+                None => {
+                    let settled = |left: &Outlook| progress.settled(&self.tolerances, left);
+                    match problem.search(here, rule, &settled)? {
+                        Outcome::Moved(next, step) => {
+                            progress.advance(next, step);
+                            continue;
+                        }
+                        _ if problem.first_phase().is_some() => {
+                            problem.end_first_phase();
+                            rule.start();
+                            continue;
+                        }
+                        Outcome::Settled(stop) => stop,
+                        Outcome::Stuck { trials, slope } => Stop::Stalled { trials, slope },
                     }
-                    Outcome::Stuck { .. } if problem.first_phase().is_some() => {
-                        problem.end_first_phase();
-                        rule.start();
-                        continue;
-                    }
-                    Outcome::Stuck { trials, slope } => Stop::Stalled { trials, slope },
-                },
+                }
             };
             return Ok(progress.report(stop, self.tolerances, &problem));
         }

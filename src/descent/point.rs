@@ -1,9 +1,9 @@
 //! The problem, what it costs to look at it, and what is known at a point.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 
 use super::Setting;
-use super::here::{Here, pull_back_both};
+use super::here::{Here, pull_back_both, rounding};
 use super::iterate::Counts;
 use crate::backend::{Backend, Factor, Recall, Solved, Tally, merge_solved};
 use crate::check;
@@ -44,6 +44,8 @@ pub(super) struct Problem<'a> {
     failure: RefCell<Option<String>>,
     /// The largest norm that the column of every parameter had so far.
     widest: RefCell<Vec<f64>>,
+    /// The largest |θᵢ| so far.
+    sizes: RefCell<Vec<f64>>,
     /// Steps taken.
     steps: Cell<usize>,
     /// ‖∇‖ at the start.
@@ -85,6 +87,7 @@ impl<'a> Problem<'a> {
             adjoints: Cell::new(0),
             failure: RefCell::new(None),
             widest: RefCell::new(vec![0.0; parameters]),
+            sizes: RefCell::new(vec![0.0; parameters]),
             steps: Cell::new(0),
             first_gradient: OnceCell::new(),
             remarks: RefCell::default(),
@@ -124,6 +127,7 @@ impl<'a> Problem<'a> {
     /// metric projects.
     pub(super) fn linearise<'p>(&'p self, point: &'p Point) -> Result<Here<'p>> {
         let (rho, theta) = (&point.rho, &point.theta);
+        self.measure(theta);
         let mut z = Linearisation::new(self.setting.model, rho, theta, &self.sensitivity)?;
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
@@ -155,6 +159,7 @@ impl<'a> Problem<'a> {
             z,
             root,
             metric: metric.map_or("none", |m| m.name()),
+            rounding: rounding(point.loss, &whole, rho),
             covector,
             prior,
             grad,
@@ -293,6 +298,17 @@ impl<'a> Problem<'a> {
         for (&i, norm) in here.chart.free.iter().zip(norms) {
             widest[i] = widest[i].max(*norm);
         }
+    }
+
+    /// The largest |θᵢ| so far.
+    pub(super) fn sizes(&self) -> Ref<'_, Vec<f64>> {
+        self.sizes.borrow()
+    }
+
+    fn measure(&self, theta: &[f64]) {
+        let mut sizes = self.sizes.borrow_mut();
+        let pairs = sizes.iter_mut().zip(theta);
+        pairs.for_each(|(size, t)| *size = size.max(t.abs()));
     }
 
     /// ‖∇‖ relative to the start.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Descent;
 use super::iterate::{Counts, Iterate};
+use super::outlook::Outlook;
 use super::point::Remark;
 use super::stopping::{Ratios, Stop, Tolerances};
 use crate::backend::{Solved, describe_solved};
@@ -37,6 +38,8 @@ pub struct Report {
     pub last_failure: Option<String>,
     /// What the directions had to say: a choice, an iteration that stagnated.
     pub remarks: Vec<Remark>,
+    /// What is left to gain at the last point, where a direction was prepared there.
+    pub(super) left: Option<Outlook>,
 }
 
 impl Report {
@@ -84,25 +87,27 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.stop)?;
         let tolerances = &self.tolerances;
-        if let Some(ratios) = Ratios::of(&self.history) {
-            row(
-                f,
-                "gradient, relative to the start",
-                ratios.gradient,
-                tolerances.gradient,
-            )?;
-            row(
-                f,
-                "step, relative to the parameters",
-                ratios.step,
-                tolerances.step,
-            )?;
-            row(
-                f,
-                "decrease, relative to the loss",
-                ratios.loss,
-                tolerances.loss,
-            )?;
+        if let Some(ratios) = Ratios::of(&self.history, self.left.as_ref()) {
+            for (what, value, limit) in [
+                (
+                    "decrease left, of the objective",
+                    ratios.decrease,
+                    tolerances.decrease,
+                ),
+                ("step left, of the parameters", ratios.step, tolerances.step),
+                (
+                    "last decrease, of the objective",
+                    ratios.loss,
+                    tolerances.loss,
+                ),
+                (
+                    "gradient, of that at the start",
+                    ratios.gradient,
+                    tolerances.gradient,
+                ),
+            ] {
+                row(f, what, value, limit)?;
+            }
         }
         if let Some(target) = tolerances.target {
             row(f, "loss", self.loss, target)?;
@@ -139,7 +144,10 @@ impl fmt::Display for Report {
 
 fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, limit: f64) -> fmt::Result {
     if value == f64::INFINITY {
-        return writeln!(f, "  {what:<34} {:>10}   (no step taken)", "–");
+        return writeln!(f, "  {what:<34} {:>10}   (not known)", "–");
+    }
+    if limit == 0.0 {
+        return writeln!(f, "  {what:<34} {value:>10.2e}   (no limit)");
     }
     let (value_text, limit_text) = if value.fract() == 0.0 && value.abs() < 1e6 && limit >= 1.0 {
         (format!("{value}"), format!("{limit}"))

@@ -2,7 +2,9 @@
 
 use super::here::Here;
 use super::iterate::Move;
+use super::outlook::{Outlook, Ruler};
 use super::point::{Point, Problem};
+use super::stopping::Stop;
 use crate::direction::{Path, Proposal};
 use crate::error::Result;
 use crate::step::{StepRule, Trial, Verdict};
@@ -12,6 +14,8 @@ use crate::vector::{dot, norm};
 pub(super) enum Outcome {
     /// A better point, and how it was reached.
     Moved(Point, Move),
+    /// There is nothing left to search for.
+    Settled(Stop),
     /// No trial was accepted.
     Stuck {
         /// How many there were.
@@ -27,11 +31,81 @@ const MOST_TRIALS: usize = 1000;
 /// A gradient of which the metric sees less than this fraction counts as unseen.
 const UNSEEN: f64 = 1e-6;
 
+/// Says why there is nothing left to do, if there is nothing.
+pub(super) type Settled<'s> = dyn Fn(&Outlook) -> Option<Stop> + 's;
+
 /// What is tried next.
 struct Attempt {
     proposal: Proposal,
     scale: f64,
     damping: f64,
+}
+
+/// The directions from a point, and how long they are.
+struct Course<'c> {
+    path: &'c mut dyn Path,
+    ruler: Ruler,
+    /// The decrease that is left to gain, if it is known.
+    left: Option<f64>,
+}
+
+/// The least damping that keeps digits.
+const LEAST_DAMPING: f64 = 1e-10;
+
+/// Damping beyond which a step is nothing.
+const MOST_DAMPING: f64 = 1e16;
+
+/// Where the search for a damping begins: below, nothing is damped but rounding.
+const FIRST_DAMPING: f64 = 1e-20;
+
+/// Bisections of the exponent of a damping.
+const BISECTIONS: usize = 8;
+
+impl Attempt {
+    /// The direction for this damping.
+    fn new(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
+        Ok(Self {
+            proposal: path.at(damping)?,
+            scale,
+            damping,
+        })
+    }
+
+    /// The first direction from a point. One that cannot do without damping gets the least.
+    fn first(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
+        match Self::new(path, scale, damping) {
+            Err(_) if damping == 0.0 => Self::new(path, scale, LEAST_DAMPING),
+            attempt => attempt,
+        }
+    }
+
+    fn length(&self, ruler: &Ruler) -> Option<f64> {
+        ruler.length(&self.proposal.eta).map(|l| self.scale * l)
+    }
+
+    /// Raises the damping until the step is no longer than this. The length falls with the damping, so a bracket
+    /// between powers of ten is bisected.
+    fn shorten(&mut self, path: &mut dyn Path, ruler: &Ruler, most: f64) -> Result<()> {
+        let fits = |attempt: &Self| attempt.length(ruler).is_none_or(|length| length <= most);
+        if most == f64::INFINITY || fits(self) {
+            return Ok(());
+        }
+        let (mut low, mut high) = (self.damping, self.damping.max(FIRST_DAMPING));
+        while !fits(self) && high < MOST_DAMPING {
+            (low, high) = (high, 10.0 * high);
+            *self = Self::new(path, self.scale, high)?;
+        }
+        for _ in 0..BISECTIONS {
+            let middle = (low * high).sqrt();
+            let trial = Self::new(path, self.scale, middle)?;
+            if fits(&trial) {
+                (*self, high) = (trial, middle);
+            } else {
+                low = middle;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Problem<'_> {
@@ -40,8 +114,9 @@ impl Problem<'_> {
         &'p self,
         mut here: Here<'p>,
         rule: &mut dyn StepRule,
+        settled: &Settled<'_>,
     ) -> Result<Outcome> {
-        let outcome = self.step_from(&mut here, rule);
+        let outcome = self.step_from(&mut here, rule, settled);
         self.leave(here);
         if matches!(outcome, Ok(Outcome::Moved(..))) {
             self.stepped();
@@ -49,9 +124,15 @@ impl Problem<'_> {
         outcome
     }
 
-    fn step_from<'p>(&'p self, here: &mut Here<'p>, rule: &mut dyn StepRule) -> Result<Outcome> {
+    fn step_from<'p>(
+        &'p self,
+        here: &mut Here<'p>,
+        rule: &mut dyn StepRule,
+        settled: &Settled<'_>,
+    ) -> Result<Outcome> {
         // A metric that keeps the mass sees nothing of a gradient that only changes it.
-        if norm(&here.grad) <= UNSEEN * norm(&here.exact) {
+        let size = norm(&here.exact);
+        if size > 0.0 && norm(&here.grad) <= UNSEEN * size {
             return Ok(Outcome::Stuck {
                 trials: 0,
                 slope: 0.0,
@@ -64,11 +145,7 @@ impl Problem<'_> {
             self.note(path.remark());
             self.widen(here, path.norms());
             let (scale, damping) = rule.first();
-            let mut attempt = Attempt {
-                proposal: path.at(damping)?,
-                scale,
-                damping,
-            };
+            let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             // A direction may leave the box through a coordinate whose own gradient points inward.
             if self.blocked(here, &attempt.proposal) {
                 drop(path);
@@ -79,7 +156,22 @@ impl Problem<'_> {
                 }
                 continue;
             }
-            return self.trials(here, path.as_mut(), &mut attempt, rule);
+            let ruler = self.ruler(here, path.norms());
+            let left = self.outlook(here, path.as_mut(), (&ruler, scale));
+            if let Some(stop) = left.as_ref().and_then(settled) {
+                return Ok(Outcome::Settled(stop));
+            }
+            if size == 0.0 {
+                return Ok(Outcome::Settled(Stop::Gradient { ratio: 0.0 }));
+            }
+            attempt.shorten(path.as_mut(), &ruler, rule.reach())?;
+            let left = left.map(|left| left.decrease);
+            let mut course = Course {
+                path: path.as_mut(),
+                ruler,
+                left,
+            };
+            return self.trials(here, &mut course, &mut attempt, rule);
         }
     }
 
@@ -93,7 +185,7 @@ impl Problem<'_> {
     fn trials(
         &self,
         here: &Here<'_>,
-        path: &mut dyn Path,
+        course: &mut Course<'_>,
         now: &mut Attempt,
         rule: &mut dyn StepRule,
     ) -> Result<Outcome> {
@@ -107,25 +199,35 @@ impl Problem<'_> {
                 damping: now.damping,
                 loss: here.point.loss,
                 trial_loss: next.as_ref().map_or(f64::INFINITY, |p| p.loss),
+                rounding: here.rounding,
                 slope: dot(&here.exact, &now.proposal.eta),
                 predicted: now.proposal.predicted,
                 promised,
+                length: now.length(&course.ruler),
                 attempt: tried,
             };
             tried += 1;
             let verdict = match rule.judge(&trial) {
-                Verdict::Scale(_) | Verdict::Damp(_) if tried >= MOST_TRIALS => Verdict::GiveUp,
+                Verdict::Scale(_) | Verdict::Damp(_) | Verdict::Shorten(_)
+                    if tried >= MOST_TRIALS =>
+                {
+                    Verdict::GiveUp
+                }
                 verdict => verdict,
             };
             match (verdict, next) {
                 (Verdict::Accept, Some(next)) => {
-                    let step = Move::new(&here.point.theta, &next.theta, &trial);
+                    let mut step = Move::new(&here.point.theta, &next.theta, &trial);
+                    step.left = course.left;
                     return Ok(Outcome::Moved(next, step));
                 }
                 (Verdict::Scale(t), _) => now.scale = t,
                 (Verdict::Damp(lambda), _) => {
-                    now.damping = lambda;
-                    now.proposal = path.at(lambda)?;
+                    *now = Attempt::new(course.path, now.scale, lambda)?;
+                }
+                (Verdict::Shorten(factor), _) => {
+                    let length = factor * trial.length.unwrap_or(f64::INFINITY);
+                    now.shorten(course.path, &course.ruler, length)?;
                 }
                 _ => {
                     return Ok(Outcome::Stuck {

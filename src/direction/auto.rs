@@ -124,6 +124,10 @@ impl Path for Chosen<'_> {
         self.path.at(damping)
     }
 
+    fn undamped(&mut self) -> Option<Proposal> {
+        self.path.undamped()
+    }
+
     fn norms(&self) -> &[f64] {
         self.path.norms()
     }

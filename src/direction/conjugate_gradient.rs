@@ -149,6 +149,10 @@ impl Path for KrylovPath {
         })
     }
 
+    fn undamped(&mut self) -> Option<Proposal> {
+        self.at(0.0).ok()
+    }
+
     fn remark(&self) -> Option<String> {
         let trouble = match self.space.end {
             End::Solved => return None,

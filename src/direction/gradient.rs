@@ -34,4 +34,8 @@ impl Path for GradientPath<'_> {
             rank: self.0.len(),
         })
     }
+
+    fn undamped(&mut self) -> Option<Proposal> {
+        self.at(0.0).ok()
+    }
 }

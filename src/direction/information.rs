@@ -90,6 +90,10 @@ impl Path for InformationPath {
         })
     }
 
+    fn undamped(&mut self) -> Option<Proposal> {
+        self.at(0.0).ok()
+    }
+
     fn norms(&self) -> &[f64] {
         &self.norms
     }

@@ -119,6 +119,10 @@ impl Path for LeastSquaresPath {
         })
     }
 
+    fn undamped(&mut self) -> Option<Proposal> {
+        self.at(0.0).ok()
+    }
+
     fn norms(&self) -> &[f64] {
         &self.norms
     }

@@ -125,4 +125,8 @@ impl Path for LowRankPath {
             eta,
         })
     }
+
+    fn undamped(&mut self) -> Option<Proposal> {
+        self.at(0.0).ok()
+    }
 }

@@ -124,6 +124,11 @@ pub trait Path {
     /// A system that cannot be solved at this damping.
     fn at(&mut self, damping: f64) -> Result<Proposal>;
 
+    /// The undamped direction, where it costs no solves: it tells how much is left to gain. None where it is not known.
+    fn undamped(&mut self) -> Option<Proposal> {
+        None
+    }
+
     /// The norms of the columns of L Z, with the rows of the priors; nothing if they are not known.
     fn norms(&self) -> &[f64] {
         &[]

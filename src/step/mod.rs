@@ -24,12 +24,16 @@ pub struct Trial {
     pub loss: f64,
     /// The objective at the trial; ∞ where the model or loss failed.
     pub trial_loss: f64,
+    /// The rounding error of the objective: changes of this size mean nothing.
+    pub rounding: f64,
     /// ∇f·η for scale 1.
     pub slope: f64,
     /// The decrease that the quadratic model predicts for scale 1.
     pub predicted: f64,
     /// Scale times `predicted`, for the first trial from this start.
     pub promised: f64,
+    /// Its length ‖Dη‖ relative to that of θ, ‖Dθ‖, with the norms D of the columns of L Z; None where these are not known.
+    pub length: Option<f64>,
     /// How many trials there were before, from this start.
     pub attempt: usize,
 }
@@ -43,6 +47,8 @@ pub enum Verdict {
     Scale(f64),
     /// Try this damping.
     Damp(f64),
+    /// Raise the damping until the step is shorter by this factor. Without norms of columns nothing changes.
+    Shorten(f64),
     /// Nothing along this direction will do.
     GiveUp,
 }
@@ -71,6 +77,11 @@ pub trait StepRule: Send {
     /// (scale, damping) of the first trial from a new point.
     fn first(&self) -> (f64, f64);
 
+    /// The longest first trial from a new point, relative to θ ([`Trial::length`]): a longer one is damped until it fits.
+    fn reach(&self) -> f64 {
+        f64::INFINITY
+    }
+
     /// What to do about a trial.
     fn judge(&mut self, trial: &Trial) -> Verdict;
 
@@ -86,13 +97,19 @@ pub trait StepRule: Send {
 /// Trials from one point before a rule gives up.
 const ATTEMPTS: usize = 40;
 
-/// Changes smaller than this fraction of the loss drown in rounding.
-const ROUNDING: f64 = 4.0 * f64::EPSILON;
+/// Changes of the objective by so many rounding errors drown in them.
+const DROWNED: f64 = 4.0;
 
-/// Promises smaller than this fraction of the loss may drown in rounding.
-const NEGLIGIBLE: f64 = 1e3 * f64::EPSILON;
+/// Promises of so many rounding errors may drown in them.
+pub(crate) const NEGLIGIBLE: f64 = 1e3;
 
 impl Trial {
+    /// The actual decrease over the predicted one. With a step stretched by τ the model is that of G/τ, whose prediction
+    /// is τ times as large.
+    pub(crate) fn gain(&self) -> f64 {
+        (self.loss - self.trial_loss) / (self.scale * self.predicted)
+    }
+
     /// The scale at the minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
     pub(crate) fn parabola(&self) -> f64 {
         let rise = self.trial_loss - self.loss - self.scale * self.slope;
@@ -106,8 +123,8 @@ impl Trial {
     /// Whether there was next to nothing to gain from the start, and what was seen is rounding: the point is as
     /// good as the last. A step that was shortened until nothing is left of it does not count.
     pub(crate) fn indistinguishable(&self) -> bool {
-        let size = self.loss.abs();
-        self.promised <= NEGLIGIBLE * size && (self.trial_loss - self.loss).abs() <= ROUNDING * size
+        let change = (self.trial_loss - self.loss).abs();
+        self.promised <= NEGLIGIBLE * self.rounding && change <= DROWNED * self.rounding
     }
 }
 
@@ -117,6 +134,8 @@ pub struct Learned {
     scale: Option<f64>,
     damping: Option<f64>,
     rejections: i32,
+    /// The longest step, as [`Trial::length`].
+    radius: Option<f64>,
 }
 
 fn positive(what: &'static str, value: f64) -> Result<()> {

@@ -4,7 +4,12 @@ use super::{ATTEMPTS, Learned, StepRule, Trial, Verdict, not_negative};
 use crate::check;
 use crate::error::Result;
 
-/// Levenberg-Marquardt: damping by the ratio of actual to predicted decrease (Nielsen 1999).
+/// Levenberg-Marquardt in a trust region: the undamped step where that is short enough, and otherwise the damping that
+/// makes it so (Moré 1978). The radius grows and shrinks by the ratio of actual to predicted decrease.
+///
+/// Lengths are measured by what a step changes of the state, ‖Dη‖ with the norms D of the columns of L Z, relative to
+/// ‖Dθ‖: they do not depend on the units of the parameters. Directions that do not know these norms are damped by
+/// the ratio alone (Nielsen 1999).
 ///
 /// Where the metric does not match the loss the quadratic model has the right shape but not the right size;
 /// a ratio well above 1 tells so, and the steps are stretched, up to `stretch`.
@@ -31,8 +36,12 @@ impl Default for TrustRatio {
     }
 }
 
-/// Damping that costs no speed of convergence worth having, and still tells parameters apart.
+/// Least damping, where it is chosen by the ratio alone.
 const LEAST_DAMPING: f64 = 1e-10;
+
+/// Ratios of actual to predicted decrease below and above which the radius changes.
+const POOR: f64 = 0.25;
+const GOOD: f64 = 0.75;
 
 /// Damping beyond which a step is nothing.
 const MOST_DAMPING: f64 = 1e16;
@@ -43,12 +52,18 @@ impl StepRule for TrustRatio {
     }
 
     fn first(&self) -> (f64, f64) {
-        (self.scale(), self.lambda())
+        // In a trust region every step begins undamped.
+        let damping = self.learned.radius.map_or(self.lambda(), |_| 0.0);
+        (self.scale(), damping)
+    }
+
+    /// No longer than θ itself before a step has shown how far the model can be trusted.
+    fn reach(&self) -> f64 {
+        self.learned.radius.unwrap_or(1.0)
     }
 
     fn judge(&mut self, trial: &Trial) -> Verdict {
-        // With the step stretched by τ the model is that of G/τ, whose prediction is τ times as large.
-        let ratio = (trial.loss - trial.trial_loss) / (trial.scale * trial.predicted);
+        let ratio = trial.gain();
         if trial.indistinguishable() {
             return Verdict::Accept;
         }
@@ -60,13 +75,17 @@ impl StepRule for TrustRatio {
             self.accepted(ratio, trial);
             return Verdict::Accept;
         }
-        if trial.attempt >= ATTEMPTS || self.lambda() > MOST_DAMPING {
+        if trial.attempt >= ATTEMPTS || trial.damping > MOST_DAMPING {
             return Verdict::GiveUp;
         }
         if self.scale() > 1.0 {
             let scale = (0.25 * self.scale()).max(1.0);
             self.learned.scale = Some(scale);
             return Verdict::Scale(scale);
+        }
+        if trial.length.is_some() {
+            // The step at the minimum of the parabola along this one, where there is one.
+            return Verdict::Shorten((trial.parabola() / trial.scale).clamp(0.1, 0.5));
         }
         self.learned.rejections += 1;
         let damping = self.lambda().max(LEAST_DAMPING) * 2.0_f64.powi(self.learned.rejections);
@@ -97,10 +116,23 @@ impl TrustRatio {
         self.learned.damping.unwrap_or(self.damping)
     }
 
+    /// The radius after an accepted step: half of the step where the model was poor, twice where it was good or nothing
+    /// kept the step short.
+    fn radius(&self, ratio: f64, length: f64, trial: &Trial) -> f64 {
+        if ratio < POOR {
+            0.5 * length
+        } else if ratio > GOOD || trial.damping == 0.0 {
+            2.0 * length
+        } else {
+            self.reach()
+        }
+    }
+
     fn accepted(&mut self, ratio: f64, trial: &Trial) {
         let factor = (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
-        self.learned.damping = Some((self.lambda() * factor).max(LEAST_DAMPING));
+        self.learned.damping = Some((trial.damping * factor).max(LEAST_DAMPING));
         self.learned.rejections = 0;
+        self.learned.radius = trial.length.map(|length| self.radius(ratio, length, trial));
         // Near 1 the model has the right size. Elsewhere, and as long as steps are stretched, the parabola
         // through the last step tells what would have been right.
         if ratio > 1.25 || self.scale() > 1.0 {

@@ -13,6 +13,7 @@ pub(crate) fn line(cells: usize) -> Grid {
 pub(crate) fn only(iterations: usize) -> Tolerances {
     Tolerances {
         gradient: 0.0,
+        decrease: 0.0,
         step: 0.0,
         loss: 0.0,
         target: None,
