@@ -56,20 +56,26 @@ pub trait Model: Sync {
         vec![0.0; self.state_dim()]
     }
 
-    /// rho ← the solution of g(ρ, θ) = 0; by damped Newton from [`guess`](Model::guess) unless overridden.
+    /// rho ← the solution of g(ρ, θ) = 0; by damped Newton unless overridden, from what `rho` holds and, where that leads
+    /// nowhere, from [`guess`](Model::guess).
     ///
-    /// At the call `rho` holds the state at a θ near by, as along a descent, or zeros: an iteration of your own may
-    /// start there.
+    /// At the call `rho` holds the state at a θ near by, as along a descent, or zeros where there is none: an iteration of
+    /// your own may start there.
     ///
     /// # Errors
     /// [`Error::Newton`](crate::Error::Newton) when the equations are not met; a model's own failure belongs
-    /// into [`Error::Model`](crate::Error::Model).
+    /// in [`Error::Model`](crate::Error::Model).
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         check::length("θ", theta.len(), self.param_dim())?;
+        let newton = Newton::default();
+        // From anything but a solution near by, the guess of the model is the better start.
+        if rho.iter().any(|r| *r != 0.0) && newton.solve(self, theta, rho, backend).is_ok() {
+            return Ok(());
+        }
         let guess = self.guess(theta);
         check::length("the guess for ρ", guess.len(), rho.len())?;
         rho.copy_from_slice(&guess);
-        Newton::default().solve(self, theta, rho, backend)
+        newton.solve(self, theta, rho, backend)
     }
 }
 

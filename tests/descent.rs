@@ -9,8 +9,8 @@ use pullback::loss::L2Misfit;
 use pullback::metric::{L2, Scaled};
 use pullback::step::{Armijo, Fixed, Trial, TrustRatio, Verdict};
 use pullback::{
-    Backend, Control, Descent, Error, Loss, Model, Operator, Result, Snapshot, StepRule, Stop,
-    Tolerances, random,
+    Backend, Control, Descent, Error, Loss, Model, Operator, Report, Result, Snapshot, StepRule,
+    Stop, Tolerances, random,
 };
 use support::runs::{line, misfit, only, run};
 use support::{Explicit, gap};
@@ -65,13 +65,39 @@ fn every_test_stops_with_the_number_it_names() {
     assert_eq!(gradient.stop, Stop::Gradient { ratio });
     assert!(ratio <= 1e-6 && gradient.converged());
 
+    // What is left is what an undamped step from there would bring.
+    let (model, misfit, _) = misfit();
+    let left = |report: &Report| {
+        let descent = Descent::new(&model, &misfit);
+        let proposal = descent.propose(&report.theta, 0.0).unwrap();
+        let size = |j: usize| {
+            let sizes = report.history.iter().map(|it| it.theta[j].abs());
+            sizes.fold(0.0, f64::max)
+        };
+        let changes = proposal.eta.iter().enumerate();
+        let change = changes
+            .map(|(j, eta)| eta.abs() / size(j))
+            .fold(0.0, f64::max);
+        (proposal.predicted / report.loss, change)
+    };
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * b;
+    let decrease = run(Tolerances {
+        decrease: 1e-6,
+        ..only(50)
+    });
+    let Stop::Decrease { ratio } = decrease.stop else {
+        panic!("{decrease}");
+    };
+    assert!(near(ratio, left(&decrease).0) && ratio <= 1e-6 && decrease.converged());
+
     let step = run(Tolerances {
         step: 1e-3,
         ..only(50)
     });
-    let ratio = step.history.last().unwrap().step.unwrap().relative_step;
-    assert_eq!(step.stop, Stop::Step { ratio });
-    assert!(ratio <= 1e-3 && step.converged());
+    let Stop::Step { ratio } = step.stop else {
+        panic!("{step}");
+    };
+    assert!(near(ratio, left(&step).1) && ratio <= 1e-3 && step.converged());
 
     let loss = run(Tolerances {
         loss: 1e-4,

@@ -26,6 +26,7 @@ mod pool;
 mod recall;
 mod reflections;
 mod repeated;
+mod reuse;
 mod rotations;
 mod single;
 mod sparse;
@@ -47,6 +48,7 @@ pub(crate) use dense::{
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub(crate) use recall::Recall;
+pub(crate) use reuse::{Factors, Reuse};
 pub use stats::{Method, SolveStats, Solved};
 pub(crate) use stats::{describe_solved, merge_solved};
 #[doc(hidden)]

@@ -1,17 +1,19 @@
 //! A backend that counts what it is asked for.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use faer::{MatMut, MatRef};
 
-use super::{Backend, Batch, Factor, SolveStats, Solved, stats};
+use super::{Backend, Batch, Factor, Factors, SolveStats, Solved, stats};
 use crate::error::Result;
 use crate::operator::{Operator, Side};
 
 /// Counts the factorisations, solved columns and iterations that pass through it.
 pub(crate) struct Tally<'b> {
     backend: &'b dyn Backend,
+    /// Where factors of equal matrices are found, if they are shared with another tally.
+    shared: Option<Arc<dyn Factors + 'b>>,
     factorisations: AtomicUsize,
     solves: AtomicUsize,
     iterations: AtomicUsize,
@@ -22,11 +24,18 @@ impl<'b> Tally<'b> {
     pub(crate) fn new(backend: &'b dyn Backend) -> Self {
         Self {
             backend,
+            shared: None,
             factorisations: AtomicUsize::new(0),
             solves: AtomicUsize::new(0),
             iterations: AtomicUsize::new(0),
             solved: Mutex::default(),
         }
+    }
+
+    /// Takes factors from here where they are known; only those that have to be made are counted.
+    pub(crate) fn sharing(mut self, factors: Arc<dyn Factors + 'b>) -> Self {
+        self.shared = Some(factors);
+        self
     }
 
     pub(crate) fn factorisations(&self) -> usize {
@@ -49,6 +58,11 @@ impl<'b> Tally<'b> {
         solved.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Failing factorisations count as well.
+    fn count_factorisation(&self) {
+        self.factorisations.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn note(&self, columns: usize, stats: SolveStats) {
         self.iterations
             .fetch_add(stats.iterations, Ordering::Relaxed);
@@ -67,8 +81,14 @@ impl Backend for Tally<'_> {
         if a.is_identity() {
             return self.backend.factor(a);
         }
-        self.factorisations.fetch_add(1, Ordering::Relaxed);
-        let factor = self.backend.factor(a)?;
+        let (factor, made) = match &self.shared {
+            Some(shared) => shared.factor(a),
+            None => self.backend.factor(a).map(|f| (Arc::from(f), true)),
+        }
+        .inspect_err(|_| self.count_factorisation())?;
+        if made {
+            self.count_factorisation();
+        }
         Ok(Box::new(Counted {
             factor,
             tally: self,
@@ -77,7 +97,7 @@ impl Backend for Tally<'_> {
 }
 
 struct Counted<'a> {
-    factor: Box<dyn Factor + 'a>,
+    factor: Arc<dyn Factor + 'a>,
     tally: &'a Tally<'a>,
 }
 

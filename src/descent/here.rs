@@ -7,6 +7,7 @@ use crate::backend::Backend;
 use crate::direction::Local;
 use crate::error::Result;
 use crate::linearisation::{Chart, Linearisation};
+use crate::loss::Loss;
 use crate::metric::Root;
 use crate::prior::PriorTerms;
 
@@ -60,11 +61,30 @@ impl Here<'_> {
     }
 }
 
-/// The rounding error of f(ρ) + R(θ) to first order: ε (|f| + Σ |∂f/∂ρᵢ| |ρᵢ|), since every ρᵢ has been rounded. Of a sum of
-/// squares with a small residual the second term is by far the larger.
-pub(super) fn rounding(objective: f64, covector: &[f64], rho: &[f64]) -> f64 {
+/// The rounding error of the objective: what rounding every ρᵢ once does to f, ε Σ |∂f/∂ρᵢ||ρᵢ| to first order, which
+/// outweighs ε |f| where a residual is small. Of a perfect fit nothing but the second order is left, which a state
+/// with rounded entries shows.
+pub(super) fn rounding(loss: &dyn Loss, objective: f64, covector: &[f64], rho: &[f64]) -> f64 {
     let terms = covector.iter().zip(rho).map(|(u, r)| (u * r).abs());
-    f64::EPSILON * (objective.abs() + terms.sum::<f64>())
+    let first = f64::EPSILON * (objective.abs() + terms.sum::<f64>());
+    let alternate = |i: usize| {
+        if i % 2 == 0 {
+            f64::EPSILON
+        } else {
+            -f64::EPSILON
+        }
+    };
+    let rounded: Vec<f64> = rho
+        .iter()
+        .enumerate()
+        .map(|(i, r)| r + r * alternate(i))
+        .collect();
+    let change = (loss.value(&rounded) - loss.value(rho)).abs();
+    if change.is_finite() {
+        first.max(change)
+    } else {
+        first
+    }
 }
 
 /// The gradients of the projected covector and of the whole one, by one solve if they are the same.

@@ -279,6 +279,10 @@ impl Progress {
         tolerances.settled(&self.history, left)
     }
 
+    pub(super) fn stuck(&self, tolerances: &Tolerances, stalled: Stop) -> Stop {
+        tolerances.stuck(self.point.loss, self.left.get().as_ref(), stalled)
+    }
+
     /// The point that is handed back, and what is said of it. A run that has converged speaks of its last point: if it
     /// passed a better one, which steps that are taken whatever they bring can do, that is no convergence.
     fn ended(&self, stop: Stop) -> (Stop, &Point) {

@@ -219,7 +219,9 @@ impl<'a> Descent<'a> {
                             continue;
                         }
                         Outcome::Settled(stop) => stop,
-                        Outcome::Stuck { trials, slope } => Stop::Stalled { trials, slope },
+                        Outcome::Stuck { trials, slope } => {
+                            progress.stuck(&self.tolerances, Stop::Stalled { trials, slope })
+                        }
                     }
                 }
             };

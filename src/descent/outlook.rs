@@ -2,6 +2,7 @@
 
 use super::here::Here;
 use super::point::Problem;
+use super::stopping::Stop;
 use crate::direction::{Path, Proposal};
 use crate::transform::Transform;
 
@@ -55,27 +56,26 @@ pub(super) struct Outlook {
     pub(super) decrease: f64,
     /// The largest change of a coordinate, in its unit.
     pub(super) step: f64,
+    /// The decrease that a heavily damped step promises, in the widest geometry of the run. Beside a fold, where a
+    /// parameter turns round and its column of Z vanishes, the undamped one promises what it cannot keep.
+    pub(super) damped: f64,
+    /// Whether the geometry is that of the loss, so that these have the right size before a step has shown it.
+    pub(super) scaled: bool,
     /// The rounding error of the objective.
     pub(super) rounding: f64,
-    /// A parameter that has lost its effect on the state.
-    pub(super) lost: Option<usize>,
+    /// A parameter that may have lost its effect on the state.
+    pub(super) suspect: Option<usize>,
 }
 
 impl Problem<'_> {
     /// The ruler at a point, by the norms of the columns that a direction found there.
     pub(super) fn ruler(&self, here: &Here<'_>, norms: &[f64]) -> Ruler {
-        let sizes = self.sizes();
-        let unit = |i: usize| match self.setting.transforms.map(|t| t[i]) {
-            None | Some(Transform::Identity) => sizes[i],
-            // Steps in these coordinates are relative already.
-            Some(_) => 1.0,
-        };
         Ruler {
             effects: match norms {
                 [] => Vec::new(),
                 _ => self.widest(here),
             },
-            units: here.chart.free.iter().map(|&i| unit(i)).collect(),
+            units: here.chart.free.iter().map(|&i| self.unit(i)).collect(),
         }
     }
 
@@ -91,14 +91,16 @@ impl Problem<'_> {
         Some(Outlook {
             decrease: scale * predicted,
             step: scale * ruler.largest_change(&eta),
+            damped: path.at(1.0).map_or(f64::INFINITY, |p| scale * p.predicted),
+            scaled: self.is_matched(),
             rounding: here.rounding,
-            lost: self.lost(here, path.norms(), ruler),
+            suspect: self.suspect(here, path.norms(), ruler),
         })
     }
 
-    /// The first parameter that once had an effect and has none now: a change by its own size is not seen beside what is
-    /// left of the objective. In a valley whose floor is flat, as where an exponential has died out, every gradient vanishes.
-    fn lost(&self, here: &Here<'_>, norms: &[f64], ruler: &Ruler) -> Option<usize> {
+    /// The first parameter that once had an effect and may have none now: to first order, a change by its own size is not
+    /// seen beside what is left of the objective.
+    fn suspect(&self, here: &Here<'_>, norms: &[f64], ruler: &Ruler) -> Option<usize> {
         let seen = (2.0 * here.point.loss.abs()).sqrt();
         let gone = |j: &usize| {
             let (now, unit) = (norms[*j], ruler.units[*j]);
@@ -108,7 +110,40 @@ impl Problem<'_> {
         let all = !norms.is_empty() && norms.iter().all(|n| *n == 0.0) && here.point.loss != 0.0;
         found.or(all.then_some(0)).map(|j| here.chart.free[j])
     }
+
+    /// Says so where a run comes to rest and a suspected parameter has indeed lost its effect.
+    pub(super) fn lost(&self, here: &Here<'_>, suspect: Option<usize>) -> Option<Stop> {
+        let parameter = suspect.filter(|&parameter| self.is_lost(here, parameter))?;
+        Some(Stop::Lost { parameter })
+    }
+
+    /// Whether the objective does not change with a parameter, to either side: the floor of the valley is flat, as
+    /// where an exponential has died out. At a fold it does change.
+    fn is_lost(&self, here: &Here<'_>, parameter: usize) -> bool {
+        let place = here.chart.free.iter().position(|&i| i == parameter);
+        let unit = self.unit(parameter).max(f64::MIN_POSITIVE);
+        let changes = |share: f64| {
+            let mut eta = vec![0.0; here.chart.free.len()];
+            place.into_iter().for_each(|j| eta[j] = share * unit);
+            let there = self.attempt(self.moved(here, &eta, 1.0), here.point);
+            let size = here.point.loss.abs();
+            there.is_none_or(|there| (there.loss - here.point.loss).abs() > GONE * size)
+        };
+        !changes(PROBE) && !changes(-PROBE)
+    }
+
+    /// A natural size of a coordinate.
+    fn unit(&self, i: usize) -> f64 {
+        match self.setting.transforms.map(|t| t[i]) {
+            None | Some(Transform::Identity) => self.sizes()[i],
+            // Steps in these coordinates are relative already.
+            Some(_) => 1.0,
+        }
+    }
 }
+
+/// The share of its size by which a parameter is moved to see whether the objective changes.
+const PROBE: f64 = 0.1;
 
 /// The fraction of an earlier effect, and of what is left of the objective, that counts as no effect.
 const GONE: f64 = 1e-6;

@@ -1,11 +1,12 @@
 //! The problem, what it costs to look at it, and what is known at a point.
 
 use std::cell::{Cell, OnceCell, Ref, RefCell};
+use std::sync::Arc;
 
 use super::Setting;
 use super::here::{Here, pull_back_both, rounding};
 use super::iterate::Counts;
-use crate::backend::{Backend, Factor, Recall, Solved, Tally, merge_solved};
+use crate::backend::{Backend, Factor, Recall, Reuse, Solved, Tally, merge_solved};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linearisation::{Chart, Known, Linearisation};
@@ -31,6 +32,8 @@ pub(super) struct Problem<'a> {
     forward: Tally<'a>,
     sensitivity: Tally<'a>,
     geometry: Recall<Tally<'a>>,
+    /// Whether the metric is the loss's own.
+    matched: bool,
     /// For systems in the parameters: precisions of priors, and those that directions set up.
     systems: &'a Tally<'a>,
     /// The precision of an affine prior.
@@ -73,13 +76,16 @@ impl<'a> Problem<'a> {
         systems: &'a Tally<'a>,
     ) -> Self {
         let parameters = setting.model.param_dim();
+        let matched = setting.metric.is_none();
         setting.metric = setting.metric.or(own);
+        let factors = Arc::new(Reuse::new(backend));
         Self {
             first_metric: Cell::new(setting.first_metric.map(|first| first.metric)),
             setting,
-            forward: Tally::new(backend),
-            sensitivity: Tally::new(backend),
+            forward: Tally::new(backend).sharing(factors.clone()),
+            sensitivity: Tally::new(backend).sharing(factors),
             geometry: Recall::new(Tally::new(backend)),
+            matched,
             systems,
             precision: OnceCell::new(),
             model_solves: Cell::new(0),
@@ -159,7 +165,7 @@ impl<'a> Problem<'a> {
             z,
             root,
             metric: metric.map_or("none", |m| m.name()),
-            rounding: rounding(point.loss, &whole, rho),
+            rounding: rounding(self.setting.loss, point.loss, &whole, rho),
             covector,
             prior,
             grad,
@@ -181,6 +187,12 @@ impl<'a> Problem<'a> {
         }
         let metric = self.first_metric.get().or(self.setting.metric);
         metric.ok_or(Error::NoMetric).map(Some)
+    }
+
+    /// Whether steps are measured in the geometry that the loss names.
+    pub(super) fn is_matched(&self) -> bool {
+        let own = self.matched && self.first_metric.get().is_none();
+        own && self.setting.direction.needs_metric()
     }
 
     /// Ends the phase of the first metric, if it lasts still, and forgets the norms that were measured with it.

@@ -71,10 +71,12 @@ impl Attempt {
         })
     }
 
-    /// The first direction from a point. One that cannot do without damping gets the least.
+    /// The first direction from a point. In a trust region, one that cannot do without damping gets the least.
     fn first(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
         match Self::new(path, scale, damping) {
-            Err(_) if damping == 0.0 => Self::new(path, scale, LEAST_DAMPING),
+            Err(_) if damping == 0.0 && !path.norms().is_empty() => {
+                Self::new(path, scale, LEAST_DAMPING)
+            }
             attempt => attempt,
         }
     }
@@ -158,8 +160,9 @@ impl Problem<'_> {
             }
             let ruler = self.ruler(here, path.norms());
             let left = self.outlook(here, path.as_mut(), (&ruler, scale));
+            let suspect = left.and_then(|left| left.suspect);
             if let Some(stop) = left.as_ref().and_then(settled) {
-                return Ok(Outcome::Settled(stop));
+                return Ok(Outcome::Settled(self.lost(here, suspect).unwrap_or(stop)));
             }
             if size == 0.0 {
                 return Ok(Outcome::Settled(Stop::Gradient { ratio: 0.0 }));
@@ -171,7 +174,11 @@ impl Problem<'_> {
                 ruler,
                 left,
             };
-            return self.trials(here, &mut course, &mut attempt, rule);
+            let outcome = self.trials(here, &mut course, &mut attempt, rule)?;
+            return Ok(match outcome {
+                Outcome::Stuck { .. } => self.lost(here, suspect).map_or(outcome, Outcome::Settled),
+                outcome => outcome,
+            });
         }
     }
 
@@ -240,7 +247,7 @@ impl Problem<'_> {
     }
 
     /// θ after a step in the coordinates of the descent, held inside the box.
-    fn moved(&self, here: &Here<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
+    pub(super) fn moved(&self, here: &Here<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
         let mut theta = here.point.theta.clone();
         for (&i, eta) in here.chart.free.iter().zip(eta) {
             theta[i] = match self.setting.transforms {

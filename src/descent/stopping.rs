@@ -208,6 +208,12 @@ fn relative(part: f64, whole: f64) -> f64 {
 const REST: usize = 5;
 const STILL: f64 = 1e-10;
 
+/// So many rounding errors of the objective hide what is left.
+const LOST: f64 = 10.0;
+
+/// The promise of a heavily damped step, relative to the objective, that is nothing where steps achieve nothing.
+const FLAT: f64 = 1e-12;
+
 /// Relative changes of the parameters in all of these steps; longer ones may lead out of a narrow valley.
 const TINY: f64 = 1e-6;
 
@@ -276,10 +282,9 @@ impl Tolerances {
         if ratios.loss >= 0.0 && passes(ratios.loss, self.loss) && self.was_last(history, natural) {
             return Some(Stop::Loss { ratio: ratios.loss });
         }
-        if last.step.is_some_and(|step| step.left.is_none())
-            && let Some(stop) = self.rests(history)
-        {
-            return Some(stop);
+        let unknown = last.step.is_some_and(|step| step.left.is_none());
+        if let Some(ratio) = self.rests(history).filter(|_| unknown) {
+            return Some(Stop::Rest { ratio });
         }
         let taken = last.iteration;
         (taken >= self.iterations).then_some(Stop::Iterations { taken })
@@ -296,30 +301,47 @@ impl Tolerances {
         })
     }
 
-    fn rests(&self, history: &[Iterate]) -> Option<Stop> {
+    /// Whether step after step achieved nothing.
+    fn rests(&self, history: &[Iterate]) -> Option<f64> {
         let still = |r: &f64| self.loss > 0.0 && r.abs() <= STILL;
-        let ratio = rest(history).filter(still)?;
-        Some(Stop::Rest { ratio })
+        rest(history).filter(still)
     }
 
-    /// Whether what is left is nothing: the run ends here, and has converged if the last step moved no more and every
-    /// parameter still has an effect.
+    /// Whether next to nothing is left to gain by what directions promise.
+    fn exhausted(loss: f64, left: &Outlook) -> bool {
+        left.decrease <= (STILL * loss.abs()).max(LOST * left.rounding)
+            || left.damped <= FLAT * loss.abs()
+    }
+
+    /// Whether what is left is nothing: the run ends here, and has converged unless the last step still moved or the
+    /// size of the promise is not known yet.
     pub(super) fn settled(&self, history: &[Iterate], left: &Outlook) -> Option<Stop> {
         let (ratios, last) = (Ratios::of(history, Some(left))?, history.last()?);
-        let stop = if last.gradient == 0.0 {
-            Stop::Gradient { ratio: 0.0 }
-        } else if last.step.is_some_and(|step| moved(&step)) {
-            return None;
-        } else if passes(ratios.decrease, self.decrease) {
-            Stop::Decrease {
+        if last.gradient == 0.0 {
+            return Some(Stop::Gradient { ratio: 0.0 });
+        }
+        let sized = left.scaled || last.step.is_some_and(|step| step.settled);
+        let trusted = sized && last.step.is_none_or(|step| !moved(&step));
+        if trusted && passes(ratios.decrease, self.decrease) {
+            return Some(Stop::Decrease {
                 ratio: ratios.decrease,
-            }
-        } else if passes(ratios.step, self.step) && kept(history, left) {
-            Stop::Step { ratio: ratios.step }
+            });
+        }
+        if trusted && passes(ratios.step, self.step) && kept(history, left) {
+            return Some(Stop::Step { ratio: ratios.step });
+        }
+        let ratio = self.rests(history)?;
+        Some(if sized && Self::exhausted(last.loss, left) {
+            Stop::Loss { ratio }
         } else {
-            self.rests(history)?
-        };
-        Some(left.lost.map_or(stop, |parameter| Stop::Lost { parameter }))
+            Stop::Rest { ratio }
+        })
+    }
+
+    /// What it means that no trial was accepted: where nothing is left to gain, that the objective is known no better.
+    pub(super) fn stuck(&self, loss: f64, left: Option<&Outlook>, stalled: Stop) -> Stop {
+        let known = left.filter(|left| left.scaled && Self::exhausted(loss, left));
+        known.map_or(stalled, |_| Stop::Loss { ratio: 0.0 })
     }
 }
 

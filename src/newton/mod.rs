@@ -4,11 +4,11 @@ mod sizes;
 
 use faer::MatMut;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::operator::{Operator, Side, View};
+use crate::operator::{Operator, Side};
 use crate::vector::largest;
 use sizes::{Sizes, scaled_norm};
 
@@ -16,7 +16,8 @@ use sizes::{Sizes, scaled_norm};
 ///
 /// Every equation is measured by its own size, (|A||ρ|)ᵢ, that of the terms which cancel in gᵢ. The iteration ends when
 /// each |gᵢ| is `tolerance` times that: a test that depends on the units of neither equations nor unknowns, and in which a
-/// large unknown hides no error of a small one. A linear model passes it after one step.
+/// large unknown hides no error of a small one. A linear model passes it after one step; and one step is always taken, so
+/// that the state follows every change of θ.
 #[derive(Clone, Debug)]
 pub struct Newton {
     /// Largest relative |gᵢ| at which the equations count as solved.
@@ -39,6 +40,9 @@ impl Default for Newton {
 
 /// Where rounding stops all progress, the answer still counts when its unknowns are this good.
 const ROUNDING: f64 = 1e-10;
+
+/// Relative |gᵢ| that are the rounding of a few terms.
+const POLISHED: f64 = 2e-15;
 
 /// A step that leaves more than this of the residual brings no digits.
 const SLOW: f64 = 0.1;
@@ -120,9 +124,7 @@ impl Newton {
         let a = state.jacobian(&rho)?;
         let sizes = Sizes::new(a.clone(), state.initial);
         let before = sizes.relative(&state.g, &rho);
-        // The sizes of a guess of zero are zero, and nothing is small beside them.
-        let known = !matches!(a.view(), View::Free);
-        if largest(&state.g) == 0.0 || known && before <= self.tolerance {
+        if largest(&state.g) == 0.0 {
             return Ok(Progress::Solved);
         }
         let factor = backend.factor(a)?;
@@ -133,10 +135,10 @@ impl Newton {
         let after = sizes.relative(&state.g, state.rho);
         // ∂g/∂ρ is that of the start of the step: had it changed much on the way, so small a residual would not be left.
         if step == Some(1.0) && after <= self.tolerance {
-            return Ok(Progress::Solved);
+            return state.polish(factor.as_ref(), after, |g, rho| sizes.relative(g, rho));
         }
         // Where a step brings hardly a digit, either rounding is reached or the iteration is far from a solution.
-        let halted = step.is_none() || after > SLOW * before;
+        let halted = step.is_none_or(|t| t == 1.0 && after > SLOW * before);
         let end = (state.g.as_slice(), &*state.rho);
         if halted && sizes.is_rounding(factor.as_ref(), end, ROUNDING)? {
             return Ok(Progress::Solved);
@@ -179,6 +181,31 @@ impl Newton {
 }
 
 impl<'m, M: Model + ?Sized> Iteration<'m, M> {
+    /// One more step with the last factor, unless rounding is reached: it makes the state as smooth a function of θ as
+    /// rounding allows, and line searches can tell apart objectives that differ by less than the tolerance.
+    fn polish(
+        &mut self,
+        factor: &dyn Factor,
+        after: f64,
+        relative: impl Fn(&[f64], &[f64]) -> f64,
+    ) -> Result<Progress> {
+        if after <= POLISHED {
+            return Ok(Progress::Solved);
+        }
+        let mut trial = self.g.clone();
+        let batch = MatMut::from_column_major_slice_mut(&mut trial, self.g.len(), 1);
+        factor.solve(Side::Plain, batch)?;
+        let moves = trial.iter_mut().zip(self.rho.iter());
+        moves.for_each(|(delta, r)| *delta = r - *delta);
+        let mut g = vec![0.0; trial.len()];
+        self.model.residual(&trial, self.theta, &mut g);
+        if relative(&g, &trial) < after {
+            self.rho.copy_from_slice(&trial);
+            self.g = g;
+        }
+        Ok(Progress::Solved)
+    }
+
     /// A = ∂g/∂ρ at this ρ, with its shape and numbers checked.
     fn jacobian<'a>(&self, rho: &'a [f64]) -> Result<Operator<'a>>
     where

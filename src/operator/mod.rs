@@ -2,6 +2,7 @@
 
 mod block;
 mod convert;
+mod equal;
 mod pattern;
 mod product;
 mod residual;

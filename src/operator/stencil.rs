@@ -23,7 +23,7 @@ use super::rows::{Real, Rows, vectorised, with_sides};
 /// assert_eq!(a.apply_to(Side::Plain, &[1.0, 0.0, 0.0])?, [3.0, 1.0, 2.0]);
 /// # Ok::<(), pullback::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stencil {
     /// Number of axes.
     dim: usize,

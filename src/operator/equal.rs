@@ -1,0 +1,70 @@
+//! Whether two operators are the same matrix, stored in the same way.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
+
+use super::{Kind, Operator, View};
+
+impl Operator<'_> {
+    /// Whether the entries are known, and bit by bit the same in the same structure.
+    pub(crate) fn equals(&self, other: &Operator<'_>) -> bool {
+        if self.definite != other.definite || self.shape() != other.shape() {
+            return false;
+        }
+        match (self.view(), other.view()) {
+            (View::Identity, View::Identity) => true,
+            (View::Diagonal(a), View::Diagonal(b)) => a == b,
+            (View::Dense(a), View::Dense(b)) => a == b,
+            (View::Sparse(a), View::Sparse(b)) => same_sparse(a, b),
+            (View::Stencil(a), View::Stencil(b)) => Arc::ptr_eq(a, b) || a == b,
+            (
+                View::Repeated { block, count },
+                View::Repeated {
+                    block: other,
+                    count: copies,
+                },
+            ) => count == copies && block.equals(other),
+            _ => false,
+        }
+    }
+
+    /// The operator with entries of its own; None where these are not known. What is owned already is shared.
+    pub(crate) fn to_owned_entries(&self) -> Option<Operator<'static>> {
+        let kind = match &self.kind {
+            Kind::Identity(n) => Kind::Identity(*n),
+            Kind::Diagonal(d) => Kind::Diagonal(Arc::new(Cow::Owned(d.to_vec()))),
+            Kind::Dense(m) => Kind::Dense(Arc::clone(m)),
+            Kind::DenseView(m) => Kind::Dense(Arc::new(m.to_owned())),
+            Kind::Sparse(structure, values) => {
+                Kind::Sparse(Arc::clone(structure), Arc::clone(values))
+            }
+            Kind::SparseView(m) => {
+                let structure = m.symbolic().to_owned().ok()?;
+                Kind::Sparse(Arc::new(structure), Arc::new(m.val().to_vec()))
+            }
+            Kind::Stencil(s) => Kind::Stencil(Arc::clone(s)),
+            Kind::Repeated { block, count } => Kind::Repeated {
+                block: Box::new(block.to_owned_entries()?),
+                count: *count,
+            },
+            Kind::Free { .. } => return None,
+        };
+        Some(Operator {
+            kind,
+            definite: self.definite,
+        })
+    }
+}
+
+fn same_sparse(a: SparseColMatRef<'_, usize, f64>, b: SparseColMatRef<'_, usize, f64>) -> bool {
+    a.val() == b.val() && same_structure(a.symbolic(), b.symbolic())
+}
+
+fn same_structure(
+    a: SymbolicSparseColMatRef<'_, usize>,
+    b: SymbolicSparseColMatRef<'_, usize>,
+) -> bool {
+    a.col_ptr() == b.col_ptr() && a.col_nnz() == b.col_nnz() && a.row_idx() == b.row_idx()
+}
