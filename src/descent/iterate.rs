@@ -5,11 +5,12 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
+use super::doubt::doubt;
 use super::here::Here;
 use super::outlook::Outlook;
-use super::point::{Point, Problem};
+use super::point::{Point, Problem, Remark};
 use super::report::Report;
-use super::stopping::{Stop, Tolerances};
+use super::stopping::{STILL, Stop, Tolerances};
 use crate::step::Trial;
 use crate::vector::norm;
 
@@ -55,7 +56,7 @@ pub struct Move {
     pub trials: usize,
     /// Scale times the decrease that the quadratic model promised for a full step.
     pub predicted: f64,
-    /// The decrease of the objective over `predicted`: near 1 where the quadratic model holds.
+    /// The decrease of the objective over `predicted`: near 1 where the quadratic model holds; NaN where it drowns in rounding.
     pub gain: f64,
     /// The decrease that the undamped model promised before it, where the direction knows.
     pub left: Option<f64>,
@@ -85,7 +86,11 @@ impl Move {
             damping: trial.damping,
             trials: trial.attempt + 1,
             predicted: trial.scale * trial.predicted,
-            gain: trial.gain(),
+            gain: if trial.is_resolved() {
+                trial.gain()
+            } else {
+                f64::NAN
+            },
             left: None,
             settled: trial.parabola() <= 2.0 * trial.scale || trial.indistinguishable(),
         }
@@ -279,8 +284,14 @@ impl Progress {
         tolerances.settled(&self.history, left)
     }
 
-    pub(super) fn stuck(&self, tolerances: &Tolerances, stalled: Stop) -> Stop {
-        tolerances.stuck(self.point.loss, self.left.get().as_ref(), stalled)
+    /// What it means that no trial was accepted, the last of which changed the objective by so much.
+    pub(super) fn stuck(&self, tolerances: &Tolerances, change: f64, stalled: Stop) -> Stop {
+        let known = self.left.get().filter(|left| {
+            tolerances.is_exhausted(self.point.loss, left)
+                && left.scaled
+                && change.abs() <= STILL * self.point.loss.abs()
+        });
+        known.map_or(stalled, |_| Stop::Loss { ratio: 0.0 })
     }
 
     /// The point that is handed back, and what is said of it. A run that has converged speaks of its last point: if it
@@ -310,6 +321,11 @@ impl Progress {
         problem: &Problem<'_>,
     ) -> Report {
         let (stop, point) = self.ended(stop);
+        let mut remarks = problem.remarks();
+        if let Some(text) = doubt(&self.history).filter(|_| stop.converged()) {
+            let iteration = self.history.len().saturating_sub(1);
+            remarks.push(Remark { iteration, text });
+        }
         let Point {
             theta, rho, loss, ..
         } = point.clone();
@@ -324,7 +340,7 @@ impl Progress {
             solvers: problem.solvers(),
             tolerances,
             last_failure: problem.last_failure(),
-            remarks: problem.remarks(),
+            remarks,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The one loop: linearise, find a direction, try steps, judge, move on.
 
+mod doubt;
 mod here;
 mod iterate;
 mod outlook;
@@ -219,8 +220,13 @@ impl<'a> Descent<'a> {
                             continue;
                         }
                         Outcome::Settled(stop) => stop,
-                        Outcome::Stuck { trials, slope } => {
-                            progress.stuck(&self.tolerances, Stop::Stalled { trials, slope })
+                        Outcome::Stuck {
+                            trials,
+                            slope,
+                            change,
+                        } => {
+                            let stalled = Stop::Stalled { trials, slope };
+                            progress.stuck(&self.tolerances, change, stalled)
                         }
                     }
                 }

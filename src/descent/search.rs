@@ -22,6 +22,8 @@ pub(super) enum Outcome {
         trials: usize,
         /// ∇f·η along the last direction.
         slope: f64,
+        /// By how much the last one changed the objective; infinite without any.
+        change: f64,
     },
 }
 
@@ -138,6 +140,7 @@ impl Problem<'_> {
             return Ok(Outcome::Stuck {
                 trials: 0,
                 slope: 0.0,
+                change: f64::INFINITY,
             });
         }
         loop {
@@ -154,7 +157,11 @@ impl Problem<'_> {
                 let slope = dot(&here.exact, &attempt.proposal.eta);
                 self.hold_blocked(here, &attempt.proposal.eta);
                 if here.chart.free.is_empty() {
-                    return Ok(Outcome::Stuck { trials: 0, slope });
+                    return Ok(Outcome::Stuck {
+                        trials: 0,
+                        slope,
+                        change: f64::INFINITY,
+                    });
                 }
                 continue;
             }
@@ -240,6 +247,7 @@ impl Problem<'_> {
                     return Ok(Outcome::Stuck {
                         trials: tried,
                         slope: trial.slope,
+                        change: trial.trial_loss - trial.loss,
                     });
                 }
             }

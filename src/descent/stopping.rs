@@ -142,7 +142,8 @@ impl fmt::Display for Stop {
             Self::Rest { ratio } => write!(
                 f,
                 "at rest: the last {REST} steps, all tiny, reduced the objective by {ratio:.1e} of itself, though its \
-                 gradient has not vanished; it may have a kink here, or noise"
+                 gradient has not vanished; it may have a kink \
+                 here, or noise, or a wrong derivative (see `verify::gradient`)"
             ),
             Self::Lost { parameter } => write!(
                 f,
@@ -206,7 +207,7 @@ fn relative(part: f64, whole: f64) -> f64 {
 /// Steps in a row that must achieve nothing for a run to be at rest, and the relative decrease that is nothing for
 /// all of them together.
 const REST: usize = 5;
-const STILL: f64 = 1e-10;
+pub(super) const STILL: f64 = 1e-10;
 
 /// So many rounding errors of the objective hide what is left.
 const LOST: f64 = 10.0;
@@ -308,7 +309,7 @@ impl Tolerances {
     }
 
     /// Whether next to nothing is left to gain by what directions promise.
-    fn exhausted(loss: f64, left: &Outlook) -> bool {
+    pub(super) fn is_exhausted(self, loss: f64, left: &Outlook) -> bool {
         left.decrease <= (STILL * loss.abs()).max(LOST * left.rounding)
             || left.damped <= FLAT * loss.abs()
     }
@@ -331,17 +332,11 @@ impl Tolerances {
             return Some(Stop::Step { ratio: ratios.step });
         }
         let ratio = self.rests(history)?;
-        Some(if sized && Self::exhausted(last.loss, left) {
+        Some(if sized && self.is_exhausted(last.loss, left) {
             Stop::Loss { ratio }
         } else {
             Stop::Rest { ratio }
         })
-    }
-
-    /// What it means that no trial was accepted: where nothing is left to gain, that the objective is known no better.
-    pub(super) fn stuck(&self, loss: f64, left: Option<&Outlook>, stalled: Stop) -> Stop {
-        let known = left.filter(|left| left.scaled && Self::exhausted(loss, left));
-        known.map_or(stalled, |_| Stop::Loss { ratio: 0.0 })
     }
 }
 
@@ -372,5 +367,6 @@ fn kept(history: &[Iterate], left: &Outlook) -> bool {
 
 /// Whether a step was long, and not to where the quadratic model had its minimum.
 fn moved(step: &Move) -> bool {
-    step.relative_step > MOVED && (step.gain - 1.0).abs() > MOVED
+    let predicted = (step.gain - 1.0).abs() <= MOVED;
+    step.relative_step > MOVED && !predicted
 }

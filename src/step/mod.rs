@@ -110,6 +110,11 @@ impl Trial {
         (self.loss - self.trial_loss) / (self.scale * self.predicted)
     }
 
+    /// Whether the change of the objective is more than rounding.
+    pub(crate) fn is_resolved(&self) -> bool {
+        (self.loss - self.trial_loss).abs() > NEGLIGIBLE * self.rounding
+    }
+
     /// The scale at the minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
     pub(crate) fn parabola(&self) -> f64 {
         let rise = self.trial_loss - self.loss - self.scale * self.slope;
