@@ -10,7 +10,8 @@ use super::here::Here;
 use super::outlook::Outlook;
 use super::point::{Point, Problem, Remark};
 use super::report::Report;
-use super::stopping::{STILL, Stop, Tolerances};
+use super::stop::Stop;
+use super::stopping::{STILL, Tolerances};
 use crate::step::Trial;
 use crate::vector::norm;
 

@@ -7,13 +7,15 @@ mod outlook;
 mod point;
 mod report;
 mod search;
+mod stop;
 mod stopping;
 mod uncertainty;
 
 pub use iterate::{Control, Counts, Iterate, Move, Snapshot};
 pub use point::Remark;
 pub use report::Report;
-pub use stopping::{Stop, Tolerances};
+pub use stop::Stop;
+pub use stopping::Tolerances;
 
 use std::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use super::here::Here;
 use super::point::Problem;
-use super::stopping::Stop;
+use super::stop::Stop;
 use crate::direction::{Path, Proposal};
 use crate::transform::Transform;
 

@@ -4,7 +4,7 @@ use super::here::Here;
 use super::iterate::Move;
 use super::outlook::{Outlook, Ruler};
 use super::point::{Point, Problem};
-use super::stopping::Stop;
+use super::stop::Stop;
 use crate::direction::{Path, Proposal};
 use crate::error::Result;
 use crate::step::{StepRule, Trial, Verdict};

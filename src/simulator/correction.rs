@@ -1,9 +1,11 @@
 //! The iteration θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q).
 
+use std::sync::Arc;
+
 use super::Simulator;
 use super::report::{Correction, Estimate};
 use super::way::{Run, Way};
-use crate::backend::{Backend, Cpu, Tally, merge_solved};
+use crate::backend::{Backend, Cpu, Reuse, Tally, merge_solved};
 use crate::check;
 use crate::direction::{Direction, LeastSquares};
 use crate::error::{Error, Result};
@@ -152,7 +154,8 @@ impl<'a> Corrected<'a> {
     ) -> Result<Estimate> {
         self.check(starts)?;
         let cpu = Cpu::default();
-        let tally = Tally::new(self.backend.unwrap_or(&cpu));
+        let backend = self.backend.unwrap_or(&cpu);
+        let tally = Tally::new(backend).sharing(Arc::new(Reuse::new(backend)));
         self.simulator.check(self.data)?;
         let mut setting = Self {
             options: self.options.clone(),
