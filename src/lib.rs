@@ -94,7 +94,7 @@ pub use loss::Loss;
 pub use metric::{Metric, Root};
 pub use model::Model;
 pub use newton::Newton;
-pub use operator::{Operator, Product, Side, Stencil, View};
+pub use operator::{Operator, Pattern, Product, Side, Stencil, View};
 pub use posterior::{Posterior, Uncertainty};
 pub use prior::Prior;
 pub use simulator::{Corrected, Simulator};

@@ -6,9 +6,10 @@ mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use pullback::faer::{Mat, MatMut, MatRef};
-use pullback::{Backend, Cpu, Factor, Operator, Side, random};
+use pullback::{Backend, Cpu, Factor, Operator, Pattern, Side, random};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use support::definite;
 use support::stencils::{Case, Kind, SIDES, cpu, lopsided};
@@ -56,6 +57,9 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Held by a test while it counts: others would be counted too.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Allocations and bytes while `work` runs.
 fn counted(work: impl FnOnce()) -> (usize, usize) {
@@ -154,6 +158,7 @@ fn operators() -> Vec<(&'static str, Operator<'static>)> {
 
 #[test]
 fn the_second_solve_of_a_kind_allocates_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let one = counted(|| drop(std::hint::black_box(vec![1_u8; 10])));
     assert_eq!(one, (1, 10), "what is counted");
     pool().install(|| {
@@ -162,6 +167,30 @@ fn the_second_solve_of_a_kind_allocates_nothing() {
             settles(name, &*cpu.factor(operator).unwrap(), rows);
         }
         stencils();
+    });
+}
+
+#[test]
+fn assembling_again_allocates_values_alone_and_clones_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let n = 2000;
+    let places = (0..n).flat_map(|i| [(i, i), (i, (i + 1) % n), (i, i)]);
+    let pattern = Pattern::new(n, n, places).unwrap();
+    let values = vec![1.0; 3 * n];
+    pool().install(|| {
+        let mut made = None;
+        let (_, bytes) = counted(|| made = Some(pattern.with_values(&values)));
+        let a = made.unwrap().unwrap();
+        assert!(
+            bytes < 2 * n * 8 + 200,
+            "{bytes} bytes for {} values",
+            2 * n
+        );
+        let others = operators().into_iter().map(|(_, operator)| operator);
+        for operator in others.chain([a]) {
+            let (_, bytes) = counted(|| drop((operator.clone(), operator.lend())));
+            assert!(bytes < 500, "{bytes} bytes");
+        }
     });
 }
 

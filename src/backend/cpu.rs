@@ -6,6 +6,7 @@ use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
 
+use super::analyses::Matrix;
 use super::checked::{Checked, Direct};
 use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
@@ -136,11 +137,16 @@ impl Cpu {
                 self.checked(a, lu)
             }
             View::Sparse(m) if definite => {
-                let llt = SparseCholesky::new(m, &self.cholesky, None, budget)?;
+                let llt = SparseCholesky::new(
+                    Matrix::new(m, a.structure()),
+                    &self.cholesky,
+                    None,
+                    budget,
+                )?;
                 self.checked(a, llt)
             }
             View::Sparse(m) => {
-                let lu = general::factorise(m, &self.lu, None, budget)?;
+                let lu = general::factorise(Matrix::new(m, a.structure()), &self.lu, None, budget)?;
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),

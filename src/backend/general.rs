@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
-use faer::sparse::SparseColMatRef;
 
-use super::analyses::Analyses;
+use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
 use super::multifrontal::{Multifrontal, Symbolic};
 use super::sparse::{LuAnalysis, SparseLu};
 use super::{Method, memory::Budget};
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};
-
-type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
 
 /// A diagonal that is smaller than the rest of its column by this share still dominates: sums are rounded.
 const ROUNDING: f64 = 1e-12;
@@ -33,12 +30,13 @@ pub(super) struct GeneralAnalyses {
 /// Stability of Numerical Algorithms, theorem 9.9).
 ///
 /// The order of elimination is for that way, minimum degree where there is none.
-pub(super) fn factorise<'a>(
-    a: Matrix<'_>,
+pub(super) fn factorise<'a, 'm>(
+    a: impl Into<Matrix<'m>>,
     analyses: &'a GeneralAnalyses,
     order: Option<&[usize]>,
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
+    let a = a.into();
     let known = &analyses.dominant[usize::from(order.is_some())];
     if let Some(side) = dominated(a)
         && let Some(lu) = Multifrontal::new(a, side, known, order, budget)?
@@ -52,23 +50,27 @@ pub(super) fn factorise<'a>(
     with_pivoting(a, analyses, budget)
 }
 
-pub(super) fn with_pivoting(
-    a: Matrix<'_>,
+pub(super) fn with_pivoting<'m>(
+    a: impl Into<Matrix<'m>>,
     analyses: &GeneralAnalyses,
     budget: Budget,
 ) -> Result<Box<dyn Direct>> {
-    Ok(Box::new(SparseLu::new(a, &analyses.pivoting, budget)?))
+    Ok(Box::new(SparseLu::new(
+        a.into(),
+        &analyses.pivoting,
+        budget,
+    )?))
 }
 
 /// The side whose columns are dominated by the diagonal, if there is one.
 fn dominated(a: Matrix<'_>) -> Option<Side> {
-    let n = a.ncols();
+    let n = a.size();
     let mut diagonal = vec![0.0; n];
     // Of the columns, and of the rows.
     let mut others = [vec![0.0; n], vec![0.0; n]];
     for j in 0..n {
         for k in a.symbolic().col_range(j) {
-            let (i, value) = (a.symbolic().row_idx()[k], a.val()[k]);
+            let (i, value) = (a.symbolic().row_idx()[k], a.values()[k]);
             if i == j {
                 diagonal[j] += value;
             } else {
@@ -114,8 +116,8 @@ impl Direct for Dominant<'_> {
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
         let pivoting = |a: Matrix<'_>| with_pivoting(a, self.analyses, self.budget).ok();
         match matrix.view() {
-            View::Sparse(a) => pivoting(a),
-            View::Stencil(stencil) => pivoting(stencil.compress().as_ref()),
+            View::Sparse(a) => pivoting(Matrix::new(a, matrix.structure())),
+            View::Stencil(stencil) => pivoting(stencil.compress().as_ref().into()),
             _ => None,
         }
     }
@@ -141,18 +143,18 @@ mod tests {
         let columns = matrix(&[&[2.0, 3.0], &[-2.0, -3.0]]);
         let rows = matrix(&[&[2.0, -2.0], &[3.0, 3.0]]);
         let neither = matrix(&[&[2.0, 3.0], &[3.0, 2.0]]);
-        assert_eq!(dominated(columns.as_ref()), Some(Side::Plain));
-        assert_eq!(dominated(rows.as_ref()), Some(Side::Transpose));
-        assert_eq!(dominated(neither.as_ref()), None);
+        assert_eq!(dominated(columns.as_ref().into()), Some(Side::Plain));
+        assert_eq!(dominated(rows.as_ref().into()), Some(Side::Transpose));
+        assert_eq!(dominated(neither.as_ref().into()), None);
     }
 
     #[test]
     fn pivoting_is_left_out_only_where_it_may_be() {
         let without = |rows: &[&[f64]]| {
             let (a, analyses) = (matrix(rows), Analyses::default());
-            let side = dominated(a.as_ref()).unwrap();
-            let lu =
-                Multifrontal::new(a.as_ref(), side, &analyses, None, Budget::UNLIMITED).unwrap();
+            let side = dominated(a.as_ref().into()).unwrap();
+            let lu = Multifrontal::new(a.as_ref().into(), side, &analyses, None, Budget::UNLIMITED)
+                .unwrap();
             lu.is_some()
         };
         assert!(without(&[&[2.0, 1.0], &[-1.0, 3.0]]));

@@ -16,10 +16,10 @@ use faer::sparse::linalg::cholesky::{
     factorize_symbolic_cholesky,
 };
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
-use faer::sparse::{FaerError, SparseColMatRef, SymbolicSparseColMatRef};
+use faer::sparse::{FaerError, SymbolicSparseColMatRef};
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
-use super::analyses::Analyses;
+use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
 use super::interleaved::{self, Supernode};
 use super::memory::Budget;
@@ -28,7 +28,6 @@ use super::{Method, fill, single};
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
-type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
 const LU: &str = "sparse LU";
@@ -75,10 +74,8 @@ impl SparseLu {
         analyses: &Analyses<LuAnalysis>,
         budget: Budget,
     ) -> Result<Self> {
-        let no_memory = || out_of_memory(LU, a.nrows());
-        let analysis = analyses.of(a.symbolic(), || {
-            LuAnalysis::new(a.symbolic()).map_err(|_| no_memory())
-        })?;
+        let no_memory = || out_of_memory(LU, a.size());
+        let analysis = analyses.of(a, || LuAnalysis::new(a.symbolic()).map_err(|_| no_memory()))?;
         let bytes = analysis.check(a.symbolic(), budget)?;
         let symbolic = &analysis.symbolic;
         let mut numeric = NumericLu::new();
@@ -86,7 +83,7 @@ impl SparseLu {
         let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
         let stack = MemStack::new(&mut memory);
         symbolic
-            .factorize_numeric_lu(&mut numeric, a, Par::Seq, stack, Default::default())
+            .factorize_numeric_lu(&mut numeric, a.view, Par::Seq, stack, Default::default())
             .map_err(|error| match error {
                 LuError::SymbolicSingular { .. } => Error::Singular {
                     residual: f64::INFINITY,
@@ -138,15 +135,16 @@ pub(super) struct SparseCholesky {
 
 impl SparseCholesky {
     /// Eliminates in this order, by minimum degree where there is none.
-    pub(super) fn new(
-        a: Matrix<'_>,
+    pub(super) fn new<'m>(
+        a: impl Into<Matrix<'m>>,
         analyses: &CholeskyAnalyses,
         order: Option<&[usize]>,
         budget: Budget,
     ) -> Result<Self> {
-        let no_memory = || out_of_memory(CHOLESKY, a.nrows());
+        let a = a.into();
+        let no_memory = || out_of_memory(CHOLESKY, a.size());
         let known = &analyses[usize::from(order.is_some())];
-        let symbolic = known.of(a.symbolic(), || {
+        let symbolic = known.of(a, || {
             // Columns with the same rows one after another, as faer puts together no others.
             let order = order.map(|order| Tree::new(a.symbolic(), order).order);
             let inverse = order.as_deref().map(inverse);
@@ -162,13 +160,13 @@ impl SparseCholesky {
         let scratch = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
         let factor = symbolic.len_val().saturating_mul(size_of::<f64>());
         let bytes = factor.saturating_add(scratch.size_bytes());
-        budget.check(CHOLESKY, a.nrows(), bytes)?;
+        budget.check(CHOLESKY, a.size(), bytes)?;
         let mut values = vec![0.0; symbolic.len_val()];
         let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
         symbolic
             .factorize_numeric_llt::<f64>(
                 &mut values,
-                a,
+                a.view,
                 Triangle::Lower,
                 LltRegularization::default(),
                 Par::Seq,

@@ -8,6 +8,16 @@ use crate::metric::{Metric, Observed, whitened_residual};
 use crate::operator::{Operator, Side};
 
 /// ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise; its metric is [`Observed`].
+///
+/// ```
+/// use pullback::loss::Observations;
+/// use pullback::{Covariance, Operator, Side};
+/// let sensors = Operator::triplets(2, 5, [(0, 1, 1.0), (1, 4, 1.0)]);
+/// let loss = Observations::new(&sensors, vec![0.5, 2.0], Covariance::uniform(2, 0.1)?)?;
+/// // The operator is shared, not copied, and still there.
+/// assert_eq!(sensors.apply_to(Side::Plain, &[0.0, 1.0, 2.0, 3.0, 4.0])?, [1.0, 4.0]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
 pub struct Observations {
     operator: Operator<'static>,
     data: Vec<f64>,
@@ -15,7 +25,7 @@ pub struct Observations {
 }
 
 impl Observations {
-    /// The misfit of `operator` ρ to `data`.
+    /// The misfit of `operator` ρ to `data`. A reference to an [`Operator`] will do, and shares what it stores.
     ///
     /// # Errors
     /// Data or noise whose size is not the number of rows of the operator; entries that are not finite.
@@ -34,6 +44,11 @@ impl Observations {
             data,
             noise,
         })
+    }
+
+    /// The observation operator O.
+    pub fn operator(&self) -> &Operator<'static> {
+        &self.operator
     }
 
     /// Γ^{-1/2}(O ρ − d).

@@ -7,6 +7,13 @@ use nalgebra_sparse::{CscMatrix, CsrMatrix};
 
 use super::{Kind, Operator};
 
+/// A clone, which shares what the operator stores.
+impl<'a> From<&Operator<'a>> for Operator<'a> {
+    fn from(operator: &Operator<'a>) -> Self {
+        operator.clone()
+    }
+}
+
 impl From<Mat<f64>> for Operator<'_> {
     fn from(matrix: Mat<f64>) -> Self {
         Self::dense(matrix)

@@ -2,6 +2,7 @@
 
 mod block;
 mod convert;
+mod pattern;
 mod product;
 mod residual;
 mod rows;
@@ -9,6 +10,7 @@ mod sparse;
 mod stencil;
 
 pub(crate) use block::{fold_into, unfold};
+pub use pattern::Pattern;
 pub(crate) use rows::{Line, Real, Rows, vectorised, with_sides};
 pub use stencil::Stencil;
 
@@ -31,9 +33,13 @@ pub enum Side {
 }
 
 /// A product with A or Aᵀ for a batch of columns: `(side, x, out)`, out ← A x.
-pub type Product<'a> = Box<dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send + Sync + 'a>;
+pub type Product<'a> = Box<Products<'a>>;
+
+type Products<'a> = dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send + Sync + 'a;
 
 /// A real linear operator that knows its structure.
+///
+/// A clone shares what the operator stores, and costs nothing.
 ///
 /// ```
 /// use pullback::{Operator, Side};
@@ -41,6 +47,7 @@ pub type Product<'a> = Box<dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send
 /// assert_eq!(a.apply_to(Side::Plain, &[1.0, 1.0])?, [2.0, 4.0]);
 /// # Ok::<(), pullback::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Operator<'a> {
     kind: Kind<'a>,
     definite: Definite,
@@ -56,12 +63,13 @@ enum Definite {
     ByConstruction,
 }
 
+#[derive(Clone)]
 pub(crate) enum Kind<'a> {
     Identity(usize),
-    Diagonal(Cow<'a, [f64]>),
-    Dense(Mat<f64>),
+    Diagonal(Arc<Cow<'a, [f64]>>),
+    Dense(Arc<Mat<f64>>),
     DenseView(MatRef<'a, f64>),
-    Sparse(SparseColMat<usize, f64>),
+    Sparse(Arc<SymbolicSparseColMat<usize>>, Arc<Vec<f64>>),
     SparseView(SparseColMatRef<'a, usize, f64>),
     Stencil(Arc<Stencil>),
     Repeated {
@@ -70,7 +78,7 @@ pub(crate) enum Kind<'a> {
     },
     Free {
         shape: (usize, usize),
-        product: Product<'a>,
+        product: Arc<Products<'a>>,
     },
 }
 
@@ -108,20 +116,28 @@ impl<'a> Operator<'a> {
 
     /// The diagonal matrix with these entries.
     pub fn diagonal(entries: impl Into<Cow<'a, [f64]>>) -> Self {
-        Self::from_kind(Kind::Diagonal(entries.into()))
+        Self::from_kind(Kind::Diagonal(Arc::new(entries.into())))
     }
 
     /// A dense matrix.
     pub fn dense(matrix: Mat<f64>) -> Self {
-        Self::from_kind(Kind::Dense(matrix))
+        Self::from_kind(Kind::Dense(Arc::new(matrix)))
     }
 
     /// A sparse matrix, compressed by columns.
     pub fn sparse(matrix: SparseColMat<usize, f64>) -> Self {
-        Self::from_kind(Kind::Sparse(matrix))
+        let (structure, values) = matrix.into_parts();
+        Self::compressed(Arc::new(structure), values)
+    }
+
+    /// A sparse matrix that shares its structure.
+    fn compressed(structure: Arc<SymbolicSparseColMat<usize>>, values: Vec<f64>) -> Self {
+        Self::from_kind(Kind::Sparse(structure, Arc::new(values)))
     }
 
     /// A sparse matrix from `(row, column, value)` in any order; values at the same place add up.
+    ///
+    /// A [`Pattern`] saves the sorting where the same places get values again.
     ///
     /// # Panics
     /// When a row or column is outside the shape.
@@ -130,30 +146,18 @@ impl<'a> Operator<'a> {
         ncols: usize,
         entries: impl IntoIterator<Item = (usize, usize, f64)>,
     ) -> Self {
-        let mut entries: Vec<_> = entries.into_iter().collect();
-        entries.sort_by_key(|&(row, column, _)| (column, row));
-        let (mut pointers, mut rows, mut values) = (vec![0; ncols + 1], Vec::new(), Vec::new());
-        let mut last = None;
+        let entries = entries.into_iter();
+        let count = entries.size_hint().0;
+        let (mut places, mut values) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (row, column, value) in entries {
             assert!(
                 row < nrows && column < ncols,
                 "({row}, {column}) is outside {nrows}×{ncols}"
             );
-            if last == Some((row, column)) {
-                let end = values.len() - 1;
-                values[end] += value;
-            } else {
-                rows.push(row);
-                values.push(value);
-                last = Some((row, column));
-            }
-            pointers[column + 1] = values.len();
+            places.push((row, column));
+            values.push(value);
         }
-        for j in 1..=ncols {
-            pointers[j] = pointers[j].max(pointers[j - 1]);
-        }
-        let pattern = SymbolicSparseColMat::new_checked(nrows, ncols, pointers, None, rows);
-        Self::sparse(SparseColMat::new(pattern, values))
+        Pattern::sorted((nrows, ncols), &places).sum(&values)
     }
 
     /// A stencil on a box of cells, for which there are solvers of its own.
@@ -168,7 +172,7 @@ impl<'a> Operator<'a> {
     pub fn free(nrows: usize, ncols: usize, product: Product<'a>) -> Self {
         Self::from_kind(Kind::Free {
             shape: (nrows, ncols),
-            product,
+            product: product.into(),
         })
     }
 
@@ -204,28 +208,26 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// The same operator, borrowed.
-    pub(crate) fn lend(&self) -> Operator<'_> {
-        let kind = match &self.kind {
-            Kind::Identity(n) => Kind::Identity(*n),
-            Kind::Diagonal(d) => Kind::Diagonal(Cow::Borrowed(d)),
-            Kind::Dense(m) => Kind::DenseView(m.as_ref()),
-            Kind::DenseView(m) => Kind::DenseView(*m),
-            Kind::Sparse(m) => Kind::SparseView(m.as_ref()),
-            Kind::SparseView(m) => Kind::SparseView(*m),
-            Kind::Stencil(s) => Kind::Stencil(Arc::clone(s)),
-            Kind::Repeated { block, count } => Kind::Repeated {
-                block: Box::new(block.lend()),
-                count: *count,
-            },
-            Kind::Free { shape, product } => Kind::Free {
-                shape: *shape,
-                product: Box::new(product),
-            },
-        };
-        Operator {
-            kind,
-            definite: self.definite,
+    /// Lends the operator for a while; nothing is copied.
+    ///
+    /// ```
+    /// use pullback::{Backend, Cpu, Operator, Side, faer::mat};
+    /// let (cpu, a) = (Cpu::default(), Operator::dense(mat![[2.0, 1.0], [1.0, 3.0]]));
+    /// let mut x = mat![[1.0], [0.0]];
+    /// cpu.factor(a.lend())?.solve(Side::Plain, x.as_mut())?;
+    /// let b = a.apply(Side::Plain, x.as_ref())?; // still there
+    /// assert!((b[(0, 0)] - 1.0).abs() < 1e-15 && b[(1, 0)].abs() < 1e-15);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    pub fn lend(&self) -> Operator<'_> {
+        self.clone()
+    }
+
+    /// Structure that this operator may share with others, if it is stored as a sparse matrix.
+    pub(crate) fn structure(&self) -> Option<&Arc<SymbolicSparseColMat<usize>>> {
+        match &self.kind {
+            Kind::Sparse(structure, _) => Some(structure),
+            _ => None,
         }
     }
 
@@ -242,9 +244,11 @@ impl<'a> Operator<'a> {
         match &self.kind {
             Kind::Identity(_) => View::Identity,
             Kind::Diagonal(d) => View::Diagonal(d),
-            Kind::Dense(m) => View::Dense(m.as_ref()),
+            Kind::Dense(m) => View::Dense((**m).as_ref()),
             Kind::DenseView(m) => View::Dense(*m),
-            Kind::Sparse(m) => View::Sparse(m.as_ref()),
+            Kind::Sparse(structure, values) => {
+                View::Sparse(SparseColMatRef::new((**structure).as_ref(), values))
+            }
             Kind::SparseView(m) => View::Sparse(*m),
             Kind::Stencil(s) => View::Stencil(s),
             Kind::Repeated { block, count } => View::Repeated {

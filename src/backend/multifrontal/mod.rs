@@ -14,18 +14,15 @@ use std::sync::Arc;
 
 use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
-use faer::sparse::SparseColMatRef;
 
 use self::front::Source;
 use self::solve::Factors;
-use super::analyses::Analyses;
+use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
 use super::memory::Budget;
 use super::{Method, interleaved};
 use crate::error::Result;
 use crate::operator::Side;
-
-type Matrix<'a> = SparseColMatRef<'a, usize, f64>;
 
 /// L and U of a matrix that is dominated by its diagonal column by column, or of its transpose.
 pub(super) struct Multifrontal {
@@ -46,12 +43,12 @@ impl Multifrontal {
         budget: Budget,
     ) -> Result<Option<Self>> {
         let analyse = || Ok(Symbolic::new(a.symbolic(), order)?.map(Arc::new));
-        let Some(symbolic) = (*analyses.of(a.symbolic(), analyse)?).clone() else {
+        let Some(symbolic) = (*analyses.of(a, analyse)?).clone() else {
             return Ok(None);
         };
-        budget.check("multifrontal LU", a.nrows(), symbolic.bytes())?;
+        budget.check("multifrontal LU", a.size(), symbolic.bytes())?;
         let source = Source {
-            values: a.val(),
+            values: a.values(),
             side,
         };
         let values = numeric::factorise(&symbolic, source)?;

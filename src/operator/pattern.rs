@@ -1,0 +1,179 @@
+//! Assembly of sparse matrices from values in any order, by counting.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+use faer::sparse::SymbolicSparseColMat;
+
+use super::Operator;
+use crate::check;
+use crate::error::{Error, Result};
+
+/// The row and the column of a value.
+type Place = (usize, usize);
+
+/// The places of a sparse matrix whose values are made again and again, as those of finite elements are.
+///
+/// The places are sorted once. Every matrix then costs one pass over its values, and all matrices share one
+/// structure, which backends recognise without reading it.
+///
+/// ```
+/// use pullback::{Operator, Pattern, Side};
+/// // Two triangles with linear elements on the unit square.
+/// let corners = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+/// let triangles = [[0, 1, 2], [3, 2, 1]];
+/// let pairs = [0, 1, 2].map(|i| [0, 1, 2].map(|j| (i, j))).concat();
+///
+/// // Once: the places of all element matrices, one after another.
+/// let places = triangles.iter().flat_map(|t| pairs.iter().map(|&(i, j)| (t[i], t[j])));
+/// let pattern = Pattern::new(4, 4, places)?;
+///
+/// // For every conductivity s: ∫ s ∇φᵢ·∇φⱼ = s (eᵢ·eⱼ) / 4|T|, where eᵢ is the edge opposite to corner i.
+/// let stiffness = |s: f64| -> pullback::Result<Operator> {
+///     let element = |t: &[usize; 3]| {
+///         let edge = |i: usize| {
+///             let (p, q) = (corners[t[(i + 1) % 3]], corners[t[(i + 2) % 3]]);
+///             [q[0] - p[0], q[1] - p[1]]
+///         };
+///         let (a, b) = (edge(0), edge(1));
+///         let area = 0.5 * (a[0] * b[1] - a[1] * b[0]).abs();
+///         let value = |&(i, j): &(usize, usize)| {
+///             let (e, f) = (edge(i), edge(j));
+///             s * (e[0] * f[0] + e[1] * f[1]) / (4.0 * area)
+///         };
+///         pairs.iter().map(value).collect::<Vec<_>>()
+///     };
+///     pattern.with_values(triangles.iter().flat_map(element))
+/// };
+/// let x = [0.0, 1.0, 0.0, 1.0]; // the first coordinate, with gradient (1, 0)
+/// assert_eq!(stiffness(2.0)?.apply_to(Side::Plain, &x)?, [-1.0, 1.0, -1.0, 1.0]);
+/// assert_eq!(stiffness(6.0)?.apply_to(Side::Plain, &x)?, [-3.0, 3.0, -3.0, 3.0]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    structure: Arc<SymbolicSparseColMat<usize>>,
+    /// The compressed entry that each value is added to.
+    targets: Arc<[usize]>,
+}
+
+impl Pattern {
+    /// Sorts the `(row, column)` of every value of an `nrows`×`ncols` matrix; places may repeat.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] when a row or column is outside the shape; its index counts the places.
+    pub fn new(
+        nrows: usize,
+        ncols: usize,
+        places: impl IntoIterator<Item = (usize, usize)>,
+    ) -> Result<Self> {
+        let places: Vec<Place> = places.into_iter().collect();
+        for (index, &(row, column)) in places.iter().enumerate() {
+            within("a row of a sparse matrix", (index, row), nrows)?;
+            within("a column of a sparse matrix", (index, column), ncols)?;
+        }
+        Ok(Self::sorted((nrows, ncols), &places))
+    }
+
+    /// The matrix with these values, in the order of the places; values at equal places add up.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] unless there is one value a place.
+    pub fn with_values(
+        &self,
+        values: impl IntoIterator<Item: Borrow<f64>>,
+    ) -> Result<Operator<'static>> {
+        let mut values = values.into_iter();
+        let mut found = 0;
+        let counted = values.by_ref().inspect(|_| found += 1);
+        let operator = self.sum(counted);
+        found += values.count();
+        check::length("the values of a sparse matrix", found, self.targets.len())?;
+        Ok(operator)
+    }
+
+    /// The matrix with these values, of which there is one a place.
+    pub(super) fn sum(&self, values: impl IntoIterator<Item: Borrow<f64>>) -> Operator<'static> {
+        let mut sums = vec![0.0; self.structure.row_idx().len()];
+        for (&target, value) in self.targets.iter().zip(values) {
+            sums[target] += value.borrow();
+        }
+        Operator::compressed(Arc::clone(&self.structure), sums)
+    }
+
+    /// Number of values, repeated places included.
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there is no place.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Sorts places within the shape.
+    pub(super) fn sorted((nrows, ncols): (usize, usize), places: &[Place]) -> Self {
+        let (ends, order) = by_column(ncols, places);
+        let mut targets = vec![0; places.len()];
+        let (mut pointers, mut rows) = (Vec::with_capacity(ncols + 1), Vec::new());
+        pointers.push(0);
+        // One more than where the entry of each row stands in the last column that has one: past all entries of
+        // columns before.
+        let (mut seen, mut start) = (vec![0; nrows], 0);
+        for end in ends {
+            let column = &order[start..end];
+            let first = rows.len();
+            for &(row, _) in column {
+                if seen[row] <= first {
+                    rows.push(row);
+                    seen[row] = rows.len();
+                }
+            }
+            // Few, as those that repeat are left out.
+            rows[first..].sort_unstable();
+            for (place, &row) in (first..).zip(&rows[first..]) {
+                seen[row] = place + 1;
+            }
+            for &(row, k) in column {
+                targets[k] = seen[row] - 1;
+            }
+            pointers.push(rows.len());
+            start = end;
+        }
+        let structure = SymbolicSparseColMat::new_checked(nrows, ncols, pointers, None, rows);
+        Self {
+            structure: Arc::new(structure),
+            targets: targets.into(),
+        }
+    }
+}
+
+fn within(what: &'static str, (index, found): (usize, usize), size: usize) -> Result<()> {
+    if found < size {
+        return Ok(());
+    }
+    Err(Error::OutOfRange {
+        what,
+        index,
+        value: found as f64,
+        lower: 0.0,
+        upper: size as f64 - 1.0,
+    })
+}
+
+/// Row and index of all places, one column after another, and where each column ends.
+fn by_column(ncols: usize, places: &[Place]) -> (Vec<usize>, Vec<(usize, usize)>) {
+    // Where the next place of each column goes, which at last is where the column ends.
+    let mut next = vec![0; ncols + 1];
+    places.iter().for_each(|place| next[place.1 + 1] += 1);
+    for j in 0..ncols {
+        next[j + 1] += next[j];
+    }
+    next.truncate(ncols);
+    let mut order = vec![(0, 0); places.len()];
+    for (k, &(row, column)) in places.iter().enumerate() {
+        order[next[column]] = (row, k);
+        next[column] += 1;
+    }
+    (next, order)
+}
