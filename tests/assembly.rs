@@ -168,7 +168,11 @@ fn finite_elements_for_changing_conductivities() {
             }
         }
         let b = Mat::from_fn(n * n, 1, |i, _| ((i * i) as f64).sin());
-        let [x, y] = [a, Operator::stencil(stencil)].map(|a| {
+        let [x, y] = [
+            a.positive_definite(),
+            Operator::stencil(stencil).positive_definite(),
+        ]
+        .map(|a| {
             let mut x = b.clone();
             cpu.factor(a)
                 .unwrap()

@@ -140,7 +140,7 @@ impl<'a> Operator<'a> {
     /// A [`Pattern`] saves the sorting where the same places get values again.
     ///
     /// # Panics
-    /// When a row or column is outside the shape.
+    /// When a row or column is outside the shape, and from 2³² rows, columns or values on.
     pub fn triplets(
         nrows: usize,
         ncols: usize,
@@ -154,9 +154,14 @@ impl<'a> Operator<'a> {
                 row < nrows && column < ncols,
                 "({row}, {column}) is outside {nrows}×{ncols}"
             );
-            places.push((row, column));
+            places.push((row as u32, column as u32));
             values.push(value);
         }
+        let most = nrows.max(ncols).max(values.len());
+        assert!(
+            most <= pattern::MOST,
+            "{most} rows, columns or values are too many"
+        );
         Pattern::sorted((nrows, ncols), &places).sum(&values)
     }
 

@@ -9,8 +9,11 @@ use super::Operator;
 use crate::check;
 use crate::error::{Error, Result};
 
-/// The row and the column of a value.
-type Place = (usize, usize);
+/// The row and the column of a value. Half as wide as indices are elsewhere: what takes time is to move them.
+type Place = (u32, u32);
+
+/// Rows, columns and values that there may be.
+pub(super) const MOST: usize = u32::MAX as usize;
 
 /// The places of a sparse matrix whose values are made again and again, as those of finite elements are.
 ///
@@ -54,25 +57,36 @@ type Place = (usize, usize);
 pub struct Pattern {
     structure: Arc<SymbolicSparseColMat<usize>>,
     /// The compressed entry that each value is added to.
-    targets: Arc<[usize]>,
+    targets: Arc<[u32]>,
 }
 
 impl Pattern {
     /// Sorts the `(row, column)` of every value of an `nrows`×`ncols` matrix; places may repeat.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] when a row or column is outside the shape; its index counts the places.
+    /// [`Error::OutOfRange`] when a row or column is outside the shape; its index counts the places. Shapes and numbers of
+    /// values must be below 2³².
     pub fn new(
         nrows: usize,
         ncols: usize,
         places: impl IntoIterator<Item = (usize, usize)>,
     ) -> Result<Self> {
-        let places: Vec<Place> = places.into_iter().collect();
-        for (index, &(row, column)) in places.iter().enumerate() {
+        let places = places.into_iter();
+        let mut inside = Vec::with_capacity(places.size_hint().0);
+        for size in [nrows, ncols] {
+            within("the size of a sparse matrix", (0, size), MOST + 1)?;
+        }
+        for (index, (row, column)) in places.enumerate() {
             within("a row of a sparse matrix", (index, row), nrows)?;
             within("a column of a sparse matrix", (index, column), ncols)?;
+            inside.push((row as u32, column as u32));
         }
-        Ok(Self::sorted((nrows, ncols), &places))
+        within(
+            "the number of values of a sparse matrix",
+            (0, inside.len()),
+            MOST + 1,
+        )?;
+        Ok(Self::sorted((nrows, ncols), &inside))
     }
 
     /// The matrix with these values, in the order of the places; values at equal places add up.
@@ -96,7 +110,7 @@ impl Pattern {
     pub(super) fn sum(&self, values: impl IntoIterator<Item: Borrow<f64>>) -> Operator<'static> {
         let mut sums = vec![0.0; self.structure.row_idx().len()];
         for (&target, value) in self.targets.iter().zip(values) {
-            sums[target] += value.borrow();
+            sums[target as usize] += value.borrow();
         }
         Operator::compressed(Arc::clone(&self.structure), sums)
     }
@@ -111,7 +125,7 @@ impl Pattern {
         self.targets.is_empty()
     }
 
-    /// Sorts places within the shape.
+    /// Sorts places within the shape, of both no more than [`MOST`].
     pub(super) fn sorted((nrows, ncols): (usize, usize), places: &[Place]) -> Self {
         let (ends, order) = by_column(ncols, places);
         let mut targets = vec![0; places.len()];
@@ -121,9 +135,10 @@ impl Pattern {
         // columns before.
         let (mut seen, mut start) = (vec![0; nrows], 0);
         for end in ends {
-            let column = &order[start..end];
+            let column = &order[start as usize..end as usize];
             let first = rows.len();
             for &(row, _) in column {
+                let row = row as usize;
                 if seen[row] <= first {
                     rows.push(row);
                     seen[row] = rows.len();
@@ -135,7 +150,7 @@ impl Pattern {
                 seen[row] = place + 1;
             }
             for &(row, k) in column {
-                targets[k] = seen[row] - 1;
+                targets[k as usize] = (seen[row as usize] - 1) as u32;
             }
             pointers.push(rows.len());
             start = end;
@@ -162,18 +177,21 @@ fn within(what: &'static str, (index, found): (usize, usize), size: usize) -> Re
 }
 
 /// Row and index of all places, one column after another, and where each column ends.
-fn by_column(ncols: usize, places: &[Place]) -> (Vec<usize>, Vec<(usize, usize)>) {
+fn by_column(ncols: usize, places: &[Place]) -> (Vec<u32>, Vec<(u32, u32)>) {
     // Where the next place of each column goes, which at last is where the column ends.
     let mut next = vec![0; ncols + 1];
-    places.iter().for_each(|place| next[place.1 + 1] += 1);
+    places
+        .iter()
+        .for_each(|place| next[place.1 as usize + 1] += 1);
     for j in 0..ncols {
         next[j + 1] += next[j];
     }
     next.truncate(ncols);
     let mut order = vec![(0, 0); places.len()];
-    for (k, &(row, column)) in places.iter().enumerate() {
-        order[next[column]] = (row, k);
-        next[column] += 1;
+    for (k, &(row, column)) in (0..).zip(places) {
+        let next = &mut next[column as usize];
+        order[*next as usize] = (row, k);
+        *next += 1;
     }
     (next, order)
 }
