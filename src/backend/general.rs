@@ -8,7 +8,7 @@ use faer::dyn_stack::{MemStack, StackReq};
 use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
 use super::multifrontal::{Multifrontal, Symbolic};
-use super::sparse::{LuAnalysis, SparseLu};
+use super::sparse::{LuAnalysis, Order, SparseLu};
 use super::{Method, memory::Budget};
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};
@@ -33,7 +33,7 @@ pub(super) struct GeneralAnalyses {
 pub(super) fn factorise<'a, 'm>(
     a: impl Into<Matrix<'m>>,
     analyses: &'a GeneralAnalyses,
-    order: Option<&[usize]>,
+    order: Order<'_>,
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let a = a.into();

@@ -24,7 +24,8 @@ use super::checked::Direct;
 use super::interleaved::{self, Supernode};
 use super::memory::Budget;
 use super::multifrontal::{Tree, inverse};
-use super::{Method, fill, single};
+use super::single::{self, Node};
+use super::{Method, fill};
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
@@ -131,14 +132,19 @@ pub(super) type CholeskyAnalyses = [Analyses<SymbolicCholesky<usize>>; 2];
 pub(super) struct SparseCholesky {
     symbolic: Arc<SymbolicCholesky<usize>>,
     values: Vec<f64>,
+    /// One over the diagonal of the factor, if that has supernodes.
+    reciprocals: Vec<f64>,
 }
+
+/// An order of elimination, found when it is needed.
+pub(super) type Order<'a> = Option<&'a dyn Fn() -> Vec<usize>>;
 
 impl SparseCholesky {
     /// Eliminates in this order, by minimum degree where there is none.
     pub(super) fn new<'m>(
         a: impl Into<Matrix<'m>>,
         analyses: &CholeskyAnalyses,
-        order: Option<&[usize]>,
+        order: Order<'_>,
         budget: Budget,
     ) -> Result<Self> {
         let a = a.into();
@@ -146,7 +152,7 @@ impl SparseCholesky {
         let known = &analyses[usize::from(order.is_some())];
         let symbolic = known.of(a, || {
             // Columns with the same rows one after another, as faer puts together no others.
-            let order = order.map(|order| Tree::new(a.symbolic(), order).order);
+            let order = order.map(|order| Tree::new(a.symbolic(), &order()).order);
             let inverse = order.as_deref().map(inverse);
             let ordering = match (&order, &inverse) {
                 (Some(order), Some(inverse)) => {
@@ -158,7 +164,8 @@ impl SparseCholesky {
                 .map_err(|_| no_memory())
         })?;
         let scratch = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
-        let factor = symbolic.len_val().saturating_mul(size_of::<f64>());
+        let numbers = symbolic.len_val().saturating_add(a.size());
+        let factor = numbers.saturating_mul(size_of::<f64>());
         let bytes = factor.saturating_add(scratch.size_bytes());
         budget.check(CHOLESKY, a.size(), bytes)?;
         let mut values = vec![0.0; symbolic.len_val()];
@@ -176,7 +183,22 @@ impl SparseCholesky {
             .map_err(|_| Error::NotPositiveDefinite {
                 what: "an operator declared positive definite",
             })?;
-        Ok(Self { symbolic, values })
+        let mut cholesky = Self {
+            symbolic,
+            values,
+            reciprocals: Vec::new(),
+        };
+        cholesky.reciprocals = cholesky.invert_diagonal();
+        Ok(cholesky)
+    }
+
+    fn invert_diagonal(&self) -> Vec<f64> {
+        let Some(factor) = self.supernodal() else {
+            return Vec::new();
+        };
+        let nodes = (0..factor.symbolic().n_supernodes()).map(|s| factor.supernode(s).val());
+        let diagonal = nodes.flat_map(|panel| (0..panel.ncols()).map(move |j| panel[(j, j)]));
+        diagonal.map(f64::recip).collect()
     }
 }
 
@@ -215,10 +237,34 @@ impl SparseCholesky {
     ) {
         let (mut x, stack) = stack.make_with(batch.nrows(), |k| batch[(self.unknown(k), 0)]);
         let (mut local, _) = stack.make_with(batch.nrows(), |_| 0.0);
-        single::solve(factor, &mut x, &mut local);
+        single::solve(self.nodes(factor), &mut x, &mut local);
         for (place, x) in x.iter().enumerate() {
             batch[(self.unknown(place), 0)] = *x;
         }
+    }
+
+    /// The supernodes of the factor.
+    fn nodes<'a>(
+        &'a self,
+        factor: SupernodalLltRef<'a, usize, f64>,
+    ) -> impl DoubleEndedIterator<Item = Node<'a>> + Clone {
+        let (symbolic, values) = (factor.symbolic(), factor.values());
+        let columns = symbolic
+            .supernode_begin()
+            .iter()
+            .zip(symbolic.supernode_end());
+        let rows = symbolic
+            .col_ptr_for_row_idx()
+            .iter()
+            .zip(symbolic.nnz_per_super());
+        let parts = columns.zip(rows).zip(symbolic.col_ptr_for_val());
+        parts.map(move |(((&start, &end), (&first, &count)), &panel)| Node {
+            start,
+            width: end - start,
+            rows: &symbolic.row_idx()[first..first + count],
+            panel: &values[panel..panel + (end - start) * (end - start + count)],
+            reciprocals: &self.reciprocals[start..end],
+        })
     }
 
     fn solve_batch(
@@ -266,7 +312,7 @@ impl Direct for SparseCholesky {
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&*self.values)
+        size_of_val(&*self.values) + size_of_val(&*self.reciprocals)
     }
 
     fn scratch(&self, columns: usize) -> StackReq {

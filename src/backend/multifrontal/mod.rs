@@ -20,6 +20,7 @@ use self::solve::Factors;
 use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
 use super::memory::Budget;
+use super::sparse::Order;
 use super::{Method, interleaved};
 use crate::error::Result;
 use crate::operator::Side;
@@ -39,10 +40,12 @@ impl Multifrontal {
         a: Matrix<'_>,
         side: Side,
         analyses: &Analyses<Option<Arc<Symbolic>>>,
-        order: Option<&[usize]>,
+        order: Order<'_>,
         budget: Budget,
     ) -> Result<Option<Self>> {
-        let analyse = || Ok(Symbolic::new(a.symbolic(), order)?.map(Arc::new));
+        let analyse = || {
+            Ok(Symbolic::new(a.symbolic(), order.map(|order| order()).as_deref())?.map(Arc::new))
+        };
         let Some(symbolic) = (*analyses.of(a, analyse)?).clone() else {
             return Ok(None);
         };

@@ -40,7 +40,7 @@ pub(in crate::backend) fn factorise<'a>(
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {
-        let (matrix, order) = (stencil.compress(), dissection::order(stencil.shape));
+        let (matrix, order) = (stencil.compress(), || dissection::order(stencil.shape));
         if definite {
             let cholesky = SparseCholesky::new(matrix.as_ref(), cholesky, Some(&order), budget)?;
             return Ok(Box::new(cholesky));
