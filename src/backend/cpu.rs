@@ -8,12 +8,12 @@ use faer::prelude::{Reborrow, ReborrowMut};
 
 use super::analyses::Matrix;
 use super::checked::{Checked, Direct};
+use super::cholesky::{CholeskyAnalyses, SparseCholesky};
 use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
 use super::memory::{Account, Budget};
 use super::pool::Pool;
 use super::repeated::by_block;
-use super::sparse::{CholeskyAnalyses, SparseCholesky};
 use super::structured::{self, Precision, StencilSolver, Structured};
 use super::{Backend, Factor, Method, SolveStats, check_batch, dense};
 use crate::error::Result;

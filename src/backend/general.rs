@@ -7,8 +7,9 @@ use faer::dyn_stack::{MemStack, StackReq};
 
 use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
+use super::cholesky::Order;
 use super::multifrontal::{Multifrontal, Symbolic};
-use super::sparse::{LuAnalysis, Order, SparseLu};
+use super::sparse::{LuAnalysis, SparseLu};
 use super::{Method, memory::Budget};
 use crate::error::Result;
 use crate::operator::{Operator, Side, View};

@@ -7,9 +7,9 @@ use faer::{Mat, MatMut};
 use super::dissection;
 use crate::backend::Method;
 use crate::backend::checked::Direct;
+use crate::backend::cholesky::{CholeskyAnalyses, SparseCholesky};
 use crate::backend::general::{self, GeneralAnalyses};
 use crate::backend::memory::Budget;
-use crate::backend::sparse::{CholeskyAnalyses, SparseCholesky};
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil, View};
 
