@@ -66,8 +66,9 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves. Batches
-/// are cut into fixed blocks of columns that run on rayon's current thread pool; results do not depend on its size.
+/// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves; matrices of one
+/// [`Pattern`](crate::Pattern) are recognised without reading it. Batches are cut into fixed blocks of columns that run on rayon's current thread
+/// pool; results do not depend on its size.
 pub struct Cpu {
     /// Largest backward error of a direct solve that is not an error.
     pub tolerance: f64,

@@ -24,6 +24,8 @@ pub(in crate::backend) struct Cholesky {
     values: Vec<f64>,
     /// One over the diagonal of L.
     reciprocals: Vec<f64>,
+    /// The most rows of any front, and the most below one.
+    heights: [usize; 2],
 }
 
 impl Cholesky {
@@ -49,6 +51,7 @@ impl Cholesky {
         });
         let reciprocals = diagonal.map(f64::recip).collect();
         Ok(Self {
+            heights: [symbolic.largest(), symbolic.tallest()],
             symbolic,
             values,
             reciprocals,
@@ -61,15 +64,18 @@ impl Cholesky {
 
     pub(in crate::backend) fn scratch(&self, columns: usize) -> StackReq {
         let rows = self.symbolic.order.len();
-        let single = StackReq::new::<f64>(rows).array(2);
-        interleaved::scratch((rows, self.symbolic.tallest()), columns).or(single)
+        let [largest, tallest] = self.heights;
+        let single = StackReq::new::<f64>(rows).and(StackReq::new::<f64>(largest));
+        interleaved::scratch((rows, tallest), columns).or(single)
     }
 
-    pub(in crate::backend) fn solve(&self, batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        match batch.ncols() {
-            1 => self.solve_single(batch, stack),
-            _ => self.solve_batch(batch, stack),
+    pub(in crate::backend) fn solve(&self, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        if batch.ncols() == 1
+            && let Some(column) = batch.as_mut().col_mut(0).try_as_col_major_mut()
+        {
+            return self.solve_single(column.as_slice_mut(), stack);
         }
+        self.solve_batch(batch, stack);
     }
 
     fn nodes(&self) -> impl DoubleEndedIterator<Item = single::Node<'_>> + Clone {
@@ -82,11 +88,11 @@ impl Cholesky {
         })
     }
 
-    fn solve_single(&self, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
+    /// Solves for a column whose entries follow one another in memory.
+    fn solve_single(&self, column: &mut [f64], stack: &mut MemStack) {
         let order = &self.symbolic.order;
-        let mut column = batch.as_mut().col_mut(0);
         let (mut x, stack) = stack.make_with(order.len(), |k| column[order[k]]);
-        let (mut room, _) = stack.make_with(order.len(), |_| 0.0);
+        let (mut room, _) = stack.make_with(self.heights[0], |_| 0.0);
         single::solve(self.nodes(), &mut x, &mut room);
         for (&unknown, x) in order.iter().zip(x.iter()) {
             column[unknown] = *x;
@@ -95,7 +101,7 @@ impl Cholesky {
 
     fn solve_batch(&self, batch: MatMut<'_, f64>, stack: &mut MemStack) {
         let order = |place: usize| self.symbolic.order[place];
-        let order = (order, self.symbolic.tallest());
+        let order = (order, self.heights[1]);
         interleaved::solve(order, batch, stack, |x| {
             for (node, square, panel) in self.nodes().map(part) {
                 solve_lower_triangular_in_place(square, x.own(node), Par::Seq);

@@ -140,6 +140,11 @@ impl Symbolic {
         self.nodes.iter().map(|node| node.below).max().unwrap_or(0)
     }
 
+    /// The most rows of any front.
+    pub(super) fn largest(&self) -> usize {
+        self.nodes.iter().map(Node::size).max().unwrap_or(0)
+    }
+
     /// Takes the largest subtrees that are small enough.
     pub(super) fn cut_into_tasks(&mut self) {
         let mut work: Vec<f64> = self.nodes.iter().map(Node::work).collect();

@@ -6,20 +6,26 @@ use std::ops::Range;
 const LEAF: usize = 24;
 
 /// Nor are pieces of a plane of at most this many.
-const PLANE_LEAF: usize = 12;
+const PLANE_LEAF: usize = 8;
 
 /// The cells of a box in the order in which to eliminate them: two halves first, then the layer between them.
 ///
 /// Cells are numbered with the last axis fastest.
 pub(super) fn order(shape: [usize; 3]) -> Vec<usize> {
     let mut order = Vec::with_capacity(shape.iter().product());
+    dissect(shape, shape.map(|n| 0..n), &mut order);
+    order
+}
+
+/// An order that fills less yet where the box is a plane, by cuts along diagonals too.
+pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
     let mut axes = shape.into_iter().filter(|&n| n > 1);
-    if let (Some(rows), Some(columns), None) = (axes.next(), axes.next(), axes.next()) {
-        let cells = (0..rows).flat_map(|i| (0..columns).map(move |j| [i, j]));
-        dissect_plane(columns, cells.collect(), &mut order);
-    } else {
-        dissect(shape, shape.map(|n| 0..n), &mut order);
-    }
+    let (Some(rows), Some(columns), None) = (axes.next(), axes.next(), axes.next()) else {
+        return order(shape);
+    };
+    let mut order = Vec::with_capacity(rows * columns);
+    let cells = (0..rows).flat_map(|i| (0..columns).map(move |j| [i, j]));
+    dissect_plane(columns, cells.collect(), &mut order);
     order
 }
 
@@ -112,9 +118,10 @@ mod tests {
     #[test]
     fn every_cell_comes_once() {
         for shape in [[1, 1, 7], [1, 20, 31], [9, 1, 40], [9, 10, 11], [1, 1, 1]] {
-            let mut order = order(shape);
-            order.sort_unstable();
-            assert!(order.iter().copied().eq(0..shape.iter().product()));
+            for mut order in [order(shape), diagonal_order(shape)] {
+                order.sort_unstable();
+                assert!(order.iter().copied().eq(0..shape.iter().product()));
+            }
         }
     }
 
@@ -155,10 +162,10 @@ mod tests {
     /// METIS through CHOLMOD fills 352,000 entries on 128² cells, its own nested dissection 328,106.
     #[test]
     fn a_plane_fills_as_little_as_by_the_best_orders_known() {
-        let diagonals = fill([128, 128], &order([1, 128, 128]));
-        assert!(diagonals < 350_000, "{diagonals}");
-        let mut straight = Vec::new();
-        dissect([1, 128, 128], [0..1, 0..128, 0..128], &mut straight);
-        assert!(4 * diagonals < 3 * fill([128, 128], &straight));
+        let shape = [1, 128, 128];
+        let [straight, diagonal] =
+            [order(shape), diagonal_order(shape)].map(|order| fill([128, 128], &order));
+        assert!(diagonal < 350_000, "{diagonal}");
+        assert!(4 * diagonal < 3 * straight, "{diagonal} and {straight}");
     }
 }
