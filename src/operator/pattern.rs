@@ -23,7 +23,7 @@ pub(super) const MOST: usize = u32::MAX as usize;
 /// ```
 /// use pullback::{Operator, Pattern, Side};
 /// // Two triangles with linear elements on the unit square.
-/// let corners = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+/// let corners: [[f64; 2]; 4] = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
 /// let triangles = [[0, 1, 2], [3, 2, 1]];
 /// let pairs = [0, 1, 2].map(|i| [0, 1, 2].map(|j| (i, j))).concat();
 ///
