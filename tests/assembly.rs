@@ -113,7 +113,7 @@ fn places_outside_and_values_too_many_or_few_are_refused() {
         let fits = matches!(refused, Error::Dimension { expected: 3, found, .. } if found == count);
         assert!(fits, "{count}: {refused}");
     }
-    assert!(pattern.with_values(&[1.0; 3]).is_ok());
+    assert!(pattern.with_values([1.0; 3]).is_ok());
 }
 
 #[test]

@@ -8,12 +8,12 @@ use faer::prelude::{Reborrow, ReborrowMut};
 
 use super::analyses::Matrix;
 use super::checked::{Checked, Direct};
+use super::cholesky::{CholeskyAnalyses, SparseCholesky};
 use super::general::{self, GeneralAnalyses};
 use super::krylov::Gmres;
 use super::memory::{Account, Budget};
 use super::pool::Pool;
 use super::repeated::by_block;
-use super::sparse::{CholeskyAnalyses, SparseCholesky};
 use super::structured::{self, Precision, StencilSolver, Structured};
 use super::{Backend, Factor, Method, SolveStats, check_batch, dense};
 use crate::error::Result;
@@ -66,8 +66,9 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves. Batches
-/// are cut into fixed blocks of columns that run on rayon's current thread pool; results do not depend on its size.
+/// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves; matrices of one
+/// [`Pattern`](crate::Pattern) are recognised without reading it. Batches are cut into fixed blocks of columns that run on rayon's current thread
+/// pool; results do not depend on its size.
 pub struct Cpu {
     /// Largest backward error of a direct solve that is not an error.
     pub tolerance: f64,

@@ -7,6 +7,7 @@ use faer::dyn_stack::{MemStack, StackReq};
 
 use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
+use super::cholesky::Order;
 use super::multifrontal::{Multifrontal, Symbolic};
 use super::sparse::{LuAnalysis, SparseLu};
 use super::{Method, memory::Budget};
@@ -33,7 +34,7 @@ pub(super) struct GeneralAnalyses {
 pub(super) fn factorise<'a, 'm>(
     a: impl Into<Matrix<'m>>,
     analyses: &'a GeneralAnalyses,
-    order: Option<&[usize]>,
+    order: Order<'_>,
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let a = a.into();

@@ -7,6 +7,7 @@ mod analyses;
 mod auto;
 mod batch;
 mod checked;
+mod cholesky;
 mod cpu;
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)]

@@ -1,37 +1,23 @@
-//! Sparse LU with pivoting, and sparse Cholesky.
+//! Sparse LU with pivoting.
 
 use std::sync::Arc;
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
-use faer::linalg::cholesky::llt::factor::LltRegularization;
-use faer::linalg::triangular_solve::{
-    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
-};
-use faer::perm::PermRef;
 use faer::sparse::linalg::LuError;
-use faer::sparse::linalg::SupernodalThreshold;
-use faer::sparse::linalg::cholesky::supernodal::SupernodalLltRef;
-use faer::sparse::linalg::cholesky::{
-    self, LltRef, SymbolicCholesky, SymbolicCholeskyRaw, SymmetricOrdering,
-    factorize_symbolic_cholesky,
-};
 use faer::sparse::linalg::lu::{LuRef, NumericLu, SymbolicLu, factorize_symbolic_lu};
 use faer::sparse::{FaerError, SymbolicSparseColMatRef};
-use faer::{Conj, MatMut, Par, Side as Triangle};
+use faer::{Conj, MatMut, Par};
 
 use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
-use super::interleaved::{self, Supernode};
 use super::memory::Budget;
-use super::multifrontal::{Tree, inverse};
-use super::{Method, fill, single};
+use super::{Method, fill};
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
 const LU: &str = "sparse LU";
-const CHOLESKY: &str = "sparse Cholesky";
 
 /// The order of the columns for a sparse LU, and a bound of its entries.
 pub(super) struct LuAnalysis {
@@ -125,176 +111,7 @@ impl Direct for SparseLu {
     }
 }
 
-/// Symbolic analyses by minimum degree, and in an order that was given: bits must not depend on what was solved before.
-pub(super) type CholeskyAnalyses = [Analyses<SymbolicCholesky<usize>>; 2];
-
-pub(super) struct SparseCholesky {
-    symbolic: Arc<SymbolicCholesky<usize>>,
-    values: Vec<f64>,
-}
-
-impl SparseCholesky {
-    /// Eliminates in this order, by minimum degree where there is none.
-    pub(super) fn new<'m>(
-        a: impl Into<Matrix<'m>>,
-        analyses: &CholeskyAnalyses,
-        order: Option<&[usize]>,
-        budget: Budget,
-    ) -> Result<Self> {
-        let a = a.into();
-        let no_memory = || out_of_memory(CHOLESKY, a.size());
-        let known = &analyses[usize::from(order.is_some())];
-        let symbolic = known.of(a, || {
-            // Columns with the same rows one after another, as faer puts together no others.
-            let order = order.map(|order| Tree::new(a.symbolic(), order).order);
-            let inverse = order.as_deref().map(inverse);
-            let ordering = match (&order, &inverse) {
-                (Some(order), Some(inverse)) => {
-                    SymmetricOrdering::Custom(PermRef::new_checked(order, inverse, order.len()))
-                }
-                _ => SymmetricOrdering::Amd,
-            };
-            factorize_symbolic_cholesky(a.symbolic(), Triangle::Lower, ordering, parameters())
-                .map_err(|_| no_memory())
-        })?;
-        let scratch = symbolic.factorize_numeric_llt_scratch::<f64>(Par::Seq, Default::default());
-        let factor = symbolic.len_val().saturating_mul(size_of::<f64>());
-        let bytes = factor.saturating_add(scratch.size_bytes());
-        budget.check(CHOLESKY, a.size(), bytes)?;
-        let mut values = vec![0.0; symbolic.len_val()];
-        let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
-        symbolic
-            .factorize_numeric_llt::<f64>(
-                &mut values,
-                a.view,
-                Triangle::Lower,
-                LltRegularization::default(),
-                Par::Seq,
-                MemStack::new(&mut memory),
-                Default::default(),
-            )
-            .map_err(|_| Error::NotPositiveDefinite {
-                what: "an operator declared positive definite",
-            })?;
-        Ok(Self { symbolic, values })
-    }
-}
-
-/// Supernodes from a tenth of the work per entry that faer asks for: on plane grids they pay that early,
-/// 2.5 times over at 84×84 cells, while chains stay simplicial.
-fn parameters() -> cholesky::CholeskySymbolicParams<'static> {
-    cholesky::CholeskySymbolicParams {
-        supernodal_flop_ratio_threshold: SupernodalThreshold(0.1),
-        ..Default::default()
-    }
-}
-
-impl SparseCholesky {
-    /// The unknown that is eliminated at this place.
-    fn unknown(&self, place: usize) -> usize {
-        self.symbolic
-            .perm()
-            .map_or(place, |order| order.arrays().0[place])
-    }
-
-    /// Its factor, if that has supernodes.
-    fn supernodal(&self) -> Option<SupernodalLltRef<'_, usize, f64>> {
-        match self.symbolic.raw() {
-            SymbolicCholeskyRaw::Supernodal(symbolic) => {
-                Some(SupernodalLltRef::new(symbolic, &self.values))
-            }
-            SymbolicCholeskyRaw::Simplicial(_) => None,
-        }
-    }
-
-    fn solve_single(
-        &self,
-        factor: SupernodalLltRef<'_, usize, f64>,
-        mut batch: MatMut<'_, f64>,
-        stack: &mut MemStack,
-    ) {
-        let (mut x, stack) = stack.make_with(batch.nrows(), |k| batch[(self.unknown(k), 0)]);
-        let (mut local, _) = stack.make_with(batch.nrows(), |_| 0.0);
-        single::solve(factor, &mut x, &mut local);
-        for (place, x) in x.iter().enumerate() {
-            batch[(self.unknown(place), 0)] = *x;
-        }
-    }
-
-    fn solve_batch(
-        &self,
-        factor: SupernodalLltRef<'_, usize, f64>,
-        batch: MatMut<'_, f64>,
-        stack: &mut MemStack,
-    ) {
-        let count = factor.symbolic().n_supernodes();
-        let part = |s: usize| {
-            let part = factor.supernode(s);
-            let width = part.val().ncols();
-            let node = Supernode {
-                start: part.start(),
-                width,
-                rows: part.pattern(),
-            };
-            let (square, panel) = part.val().split_at_row(width);
-            (node, square, panel)
-        };
-        let order = (|place| self.unknown(place), tallest(factor));
-        interleaved::solve(order, batch, stack, |x| {
-            for (node, square, panel) in (0..count).map(part) {
-                solve_lower_triangular_in_place(square, x.own(node), Par::Seq);
-                x.push(node, panel);
-            }
-            for (node, square, panel) in (0..count).rev().map(part) {
-                x.pull(node, panel);
-                solve_upper_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
-            }
-        });
-    }
-}
-
-/// The most rows below any supernode.
-fn tallest(factor: SupernodalLltRef<'_, usize, f64>) -> usize {
-    let symbolic = factor.symbolic();
-    let rows = |s: usize| symbolic.supernode(s).pattern().len();
-    (0..symbolic.n_supernodes()).map(rows).max().unwrap_or(0)
-}
-
-impl Direct for SparseCholesky {
-    fn method(&self) -> Method {
-        Method::SparseCholesky
-    }
-
-    fn bytes(&self) -> usize {
-        size_of_val(&*self.values)
-    }
-
-    fn scratch(&self, columns: usize) -> StackReq {
-        let rows = self.symbolic.nrows();
-        match self.supernodal() {
-            Some(factor) => {
-                let single = StackReq::new::<f64>(rows).array(2);
-                interleaved::scratch((rows, tallest(factor)), columns).or(single)
-            }
-            None => self
-                .symbolic
-                .solve_in_place_scratch::<f64>(columns, Par::Seq),
-        }
-    }
-
-    fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        match (self.supernodal(), batch.ncols()) {
-            (Some(factor), 1) => self.solve_single(factor, batch, stack),
-            (Some(factor), _) => self.solve_batch(factor, batch, stack),
-            (None, _) => {
-                let llt = LltRef::new(&self.symbolic, &self.values);
-                llt.solve_in_place_with_conj(Conj::No, batch, Par::Seq, stack);
-            }
-        }
-    }
-}
-
-fn out_of_memory(what: &'static str, size: usize) -> Error {
+pub(super) fn out_of_memory(what: &'static str, size: usize) -> Error {
     Error::OutOfMemory {
         what,
         size,

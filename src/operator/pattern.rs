@@ -23,7 +23,7 @@ pub(super) const MOST: usize = u32::MAX as usize;
 /// ```
 /// use pullback::{Operator, Pattern, Side};
 /// // Two triangles with linear elements on the unit square.
-/// let corners = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+/// let corners: [[f64; 2]; 4] = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
 /// let triangles = [[0, 1, 2], [3, 2, 1]];
 /// let pairs = [0, 1, 2].map(|i| [0, 1, 2].map(|j| (i, j))).concat();
 ///
@@ -57,7 +57,7 @@ pub(super) const MOST: usize = u32::MAX as usize;
 pub struct Pattern {
     structure: Arc<SymbolicSparseColMat<usize>>,
     /// The compressed entry that each value is added to.
-    targets: Arc<[u32]>,
+    targets: Arc<Vec<u32>>,
 }
 
 impl Pattern {
@@ -129,7 +129,9 @@ impl Pattern {
     pub(super) fn sorted((nrows, ncols): (usize, usize), places: &[Place]) -> Self {
         let (ends, order) = by_column(ncols, places);
         let mut targets = vec![0; places.len()];
-        let (mut pointers, mut rows) = (Vec::with_capacity(ncols + 1), Vec::new());
+        let mut pointers = Vec::with_capacity(ncols + 1);
+        // Room that is not used is given back.
+        let mut rows = Vec::with_capacity(places.len());
         pointers.push(0);
         // One more than where the entry of each row stands in the last column that has one: past all entries of
         // columns before.
@@ -155,10 +157,11 @@ impl Pattern {
             pointers.push(rows.len());
             start = end;
         }
+        rows.shrink_to_fit();
         let structure = SymbolicSparseColMat::new_checked(nrows, ncols, pointers, None, rows);
         Self {
             structure: Arc::new(structure),
-            targets: targets.into(),
+            targets: Arc::new(targets),
         }
     }
 }

@@ -116,7 +116,7 @@ fn gauge_terms(c: f64, x: &[f64]) -> [f64; 2] {
     [c * x.iter().sum::<f64>(), c.abs() * sizes.sum::<f64>()]
 }
 
-/// out ← A x, size ← |A||x| on a line.
+/// out ← A x, size ← |A||x| on a line, in the order of sums of `Rows::line_product`.
 #[inline(always)]
 fn line_products<const N: usize>(
     (rows, line): (Rows<'_, f64>, Line),
@@ -124,12 +124,33 @@ fn line_products<const N: usize>(
     (out, size): (&mut [f64], &mut [f64]),
     shift: [f64; 2],
 ) {
-    let x = x.as_chunks().0;
-    rows.line_product::<f64, 1, N>(line, x, out.as_chunks_mut().0, |c, x| c * x);
-    rows.line_product::<f64, 1, N>(line, x, size.as_chunks_mut().0, |c, x| (c * x).abs());
+    let n = line.len;
+    let beside = rows.beside::<N>(line);
+    let beside = beside.map(|(c, start)| (&c[..n], &x[start..][..n]));
+    let (lower, upper) = rows.along(line);
+    let (centre, x) = (&rows.centre[line.cells()][..n], &x[line.cells()][..n]);
+    for (k, (out, size)) in out[..n].iter_mut().zip(&mut size[..n]).enumerate() {
+        let first = centre[k] * x[k];
+        let sums = beside
+            .iter()
+            .fold([first, first.abs()], |sums, (c, x)| add(sums, c[k] * x[k]));
+        [*out, *size] = sums;
+    }
+    // The cells before and behind, for which whole lines are moved by one.
+    for k in 1..n {
+        [out[k], size[k]] = add([out[k], size[k]], lower[k - 1] * x[k - 1]);
+    }
+    for k in 1..n {
+        [out[k - 1], size[k - 1]] = add([out[k - 1], size[k - 1]], upper[k - 1] * x[k]);
+    }
     for (row, shift) in [out, size].into_iter().zip(shift) {
         row.iter_mut().for_each(|out| *out += shift);
     }
+}
+
+#[inline(always)]
+fn add([sum, size]: [f64; 2], term: f64) -> [f64; 2] {
+    [sum + term, size + term.abs()]
 }
 
 /// r ← b − r.

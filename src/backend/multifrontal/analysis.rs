@@ -4,7 +4,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
 use faer::sparse::linalg::amd;
 
-use super::symbolic::{Entry, Node, Symbolic};
+use super::symbolic::{Entry, Form, Node, Symbolic};
 use super::tree::{Children, Tree, inverse};
 use crate::error::{Error, Result};
 
@@ -13,15 +13,20 @@ type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 impl Symbolic {
     /// Analyses a pattern, to be eliminated in this order, or by minimum degree where there is none; None if the pattern
     /// is not symmetric.
-    pub(super) fn new(pattern: Pattern<'_>, order: Option<&[usize]>) -> Result<Option<Self>> {
+    pub(in crate::backend) fn new(
+        pattern: Pattern<'_>,
+        order: Option<&[usize]>,
+        form: Form,
+    ) -> Result<Option<Self>> {
         if !is_symmetric(pattern) {
             return Ok(None);
         }
         let tree = match order {
-            Some(order) => Tree::new(pattern, order),
-            None => Tree::new(pattern, &minimum_degree(pattern)?),
+            Some(order) => Tree::new(pattern, order, form),
+            None => Tree::new(pattern, &minimum_degree(pattern)?, form),
         };
         let mut symbolic = Self {
+            form,
             nodes: Vec::with_capacity(tree.widths.len()),
             children: Vec::with_capacity(tree.widths.len()),
             rows: Vec::new(),
@@ -71,18 +76,20 @@ impl Symbolic {
             self.rows[first..].sort_unstable();
             let kin = self.children.len();
             self.children.extend(children);
+            let below = self.rows.len() - first;
             let node = Node {
                 start,
                 width: widths[s],
-                below: self.rows.len() - first,
+                below,
                 offset: self.len,
+                len: self.form.len(widths[s], below),
                 parent: parents[s],
                 level: 0,
                 rows: first,
                 children: kin..self.children.len(),
                 entries: 0..0,
             };
-            self.len += node.len();
+            self.len += node.len;
             self.nodes.push(node);
             start = end;
         }
@@ -115,10 +122,13 @@ impl Symbolic {
         for (s, node) in self.nodes.iter().enumerate() {
             owner[node.start..node.start + node.width].fill(s);
         }
+        // One triangle is enough where the other mirrors it.
+        let both = self.form == Form::General;
         let places = |column: usize| {
             let sources = pattern.col_range(column);
             let j = position[column];
-            sources.map(move |source| (source, position[pattern.row_idx()[source]], j))
+            let places = sources.map(move |k| (k, position[pattern.row_idx()[k]], j));
+            places.filter(move |&(_, i, j)| both || i >= j)
         };
         let mut next = vec![0; self.nodes.len() + 1];
         for (_, i, j) in (0..pattern.ncols()).flat_map(places) {

@@ -1,14 +1,16 @@
-//! LU without pivoting for sparse matrices of symmetric pattern whose diagonal dominates.
+//! LU without pivoting for sparse matrices of symmetric pattern whose diagonal dominates, and Cholesky.
 
 mod analysis;
+mod cholesky;
 mod front;
 mod numeric;
 mod solve;
 mod symbolic;
+mod symmetric;
 mod tree;
 
-pub(super) use symbolic::Symbolic;
-pub(super) use tree::{Tree, inverse};
+pub(super) use cholesky::Cholesky;
+pub(super) use symbolic::{Form, Symbolic};
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use self::front::Source;
 use self::solve::Factors;
 use super::analyses::{Analyses, Matrix};
 use super::checked::Direct;
+use super::cholesky::Order;
 use super::memory::Budget;
 use super::{Method, interleaved};
 use crate::error::Result;
@@ -39,14 +42,21 @@ impl Multifrontal {
         a: Matrix<'_>,
         side: Side,
         analyses: &Analyses<Option<Arc<Symbolic>>>,
-        order: Option<&[usize]>,
+        order: Order<'_>,
         budget: Budget,
     ) -> Result<Option<Self>> {
-        let analyse = || Ok(Symbolic::new(a.symbolic(), order)?.map(Arc::new));
+        let analyse = || {
+            Ok(Symbolic::new(
+                a.symbolic(),
+                order.map(|order| order()).as_deref(),
+                Form::General,
+            )?
+            .map(Arc::new))
+        };
         let Some(symbolic) = (*analyses.of(a, analyse)?).clone() else {
             return Ok(None);
         };
-        budget.check("multifrontal LU", a.size(), symbolic.bytes())?;
+        budget.check(symbolic.form.name(), a.size(), symbolic.bytes())?;
         let source = Source {
             values: a.values(),
             side,

@@ -4,7 +4,8 @@ use faer::{MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::front::{Panels, Source, add_to_panels, add_to_rest, eliminate, insert};
-use super::symbolic::{Node, Symbolic};
+use super::symbolic::{Form, Node, Symbolic};
+use super::symmetric;
 use crate::error::{Error, Result};
 
 /// What the elimination of a node adds to the front of its parent.
@@ -13,12 +14,12 @@ type Update = Vec<f64>;
 /// A node and its part of the factor.
 type Part<'v> = (usize, &'v mut [f64]);
 
-/// L and U, node by node; None if a pivot vanishes.
+/// The factor, node by node; None if a pivot vanishes, or is not positive in a symmetric matrix.
 pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Option<Vec<f64>>> {
     // Asked for beforehand, as `vec!` takes no refusal.
     let room = Vec::<u8>::new().try_reserve_exact(symbolic.bytes());
     room.map_err(|_| Error::OutOfMemory {
-        what: "multifrontal LU",
+        what: symbolic.form.name(),
         size: symbolic.order.len(),
         needed: Some(symbolic.bytes()),
         limit: None,
@@ -75,7 +76,7 @@ fn share_out<'v>(
     mut values: &'v mut [f64],
 ) -> (Vec<Vec<Part<'v>>>, Vec<Vec<Part<'v>>>) {
     let mut parts = symbolic.nodes.iter().enumerate().map(|(s, node)| {
-        let (part, others) = std::mem::take(&mut values).split_at_mut(node.len());
+        let (part, others) = std::mem::take(&mut values).split_at_mut(node.len);
         values = others;
         (s, part)
     });
@@ -150,6 +151,19 @@ impl Front<'_> {
         rest: &mut [f64],
     ) -> Option<()> {
         let (symbolic, node) = (self.symbolic, self.node);
+        if symbolic.form == Form::Symmetric {
+            let children = || {
+                children().map(|(child, update)| {
+                    let child = &symbolic.nodes[child];
+                    symmetric::Update {
+                        values: update,
+                        places: symbolic.relative(child),
+                    }
+                })
+            };
+            symmetric::insert(symbolic.entries(node), self.source.values, node, values);
+            return symmetric::eliminate(node, children, values, rest);
+        }
         let mut panels = Panels::new(node, values);
         insert(symbolic, node, self.source, &mut panels);
         let children = || {

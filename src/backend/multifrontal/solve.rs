@@ -28,7 +28,7 @@ pub(super) struct Part<'a> {
 
 impl<'a> Factors<'a> {
     pub(super) fn part(self, node: &Node) -> Part<'a> {
-        let values = &self.values[node.offset..][..node.len()];
+        let values = &self.values[node.offset..][..node.len];
         let (panel, upper) = values.split_at(node.size() * node.width);
         let panel = MatRef::from_column_major_slice(panel, node.size(), node.width);
         let (square, lower) = panel.split_at_row(node.width);

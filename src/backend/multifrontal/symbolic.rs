@@ -6,8 +6,45 @@ use std::ops::Range;
 /// pattern, so that results do not depend on the number of threads.
 const TASK: f64 = 1.0 / 24.0;
 
+/// What a matrix of symmetric pattern is factorised into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::backend) enum Form {
+    /// L U, without pivoting.
+    General,
+    /// L Lᵀ, of a matrix that is symmetric positive definite.
+    Symmetric,
+}
+
+impl Form {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::General => "multifrontal LU",
+            Self::Symmetric => "sparse Cholesky",
+        }
+    }
+
+    /// Two groups of columns become one if together they have at most this many columns and no larger share of zeros:
+    /// products of small blocks cost more than the zeros do. Narrow fronts of symmetric matrices have kernels of their
+    /// own, for which zeros pay less.
+    pub(super) fn relaxation(self) -> [(usize, f64); 4] {
+        match self {
+            Self::General => [(8, 0.9), (24, 0.4), (64, 0.2), (usize::MAX, 0.05)],
+            Self::Symmetric => [(4, 0.5), (16, 0.2), (48, 0.1), (usize::MAX, 0.05)],
+        }
+    }
+
+    /// Numbers of the factor that belong to a front.
+    pub(super) fn len(self, width: usize, below: usize) -> usize {
+        match self {
+            Self::General => width * (width + 2 * below),
+            Self::Symmetric => width * (width + below),
+        }
+    }
+}
+
 /// Supernodes in postorder, their rows, and where everything goes.
 pub(in crate::backend) struct Symbolic {
+    pub(super) form: Form,
     /// The unknowns in the order of their elimination.
     pub(super) order: Vec<usize>,
     pub(super) nodes: Vec<Node>,
@@ -33,8 +70,10 @@ pub(super) struct Node {
     /// Rows below.
     pub(super) below: usize,
     /// Where its part of the factor begins: width + below rows of L, over U in the square on top, and the below rows of
-    /// Uᵀ, both by columns.
+    /// Uᵀ where there is a U, both by columns.
     pub(super) offset: usize,
+    /// Numbers of the factor that belong to it.
+    pub(super) len: usize,
     pub(super) parent: Option<usize>,
     /// 0 within tasks, else one more than the highest child.
     pub(super) level: usize,
@@ -47,11 +86,6 @@ impl Node {
     /// Rows of its front.
     pub(super) fn size(&self) -> usize {
         self.width + self.below
-    }
-
-    /// Numbers of the factor that belong to it.
-    pub(super) fn len(&self) -> usize {
-        self.width * (self.width + 2 * self.below)
     }
 
     /// Numbers that its elimination adds to other fronts.
@@ -75,7 +109,16 @@ pub(super) struct Entry {
     pub(super) column: u32,
 }
 
+/// Multiplications an entry of the factor below which fronts are too small to pay.
+const WORK_PER_ENTRY: f64 = 8.0;
+
 impl Symbolic {
+    /// Whether there is enough to eliminate at once: the factors of chains are better made column by column.
+    pub(in crate::backend) fn pays(&self) -> bool {
+        let work = |node: &Node| (node.width * node.size() * node.size()) as f64;
+        self.nodes.iter().map(work).sum::<f64>() > WORK_PER_ENTRY * self.len as f64
+    }
+
     pub(super) fn rows(&self, node: &Node) -> &[usize] {
         &self.rows[node.rows..][..node.below]
     }
@@ -95,6 +138,11 @@ impl Symbolic {
     /// The most rows below any node.
     pub(super) fn tallest(&self) -> usize {
         self.nodes.iter().map(|node| node.below).max().unwrap_or(0)
+    }
+
+    /// The most rows of any front.
+    pub(super) fn largest(&self) -> usize {
+        self.nodes.iter().map(Node::size).max().unwrap_or(0)
     }
 
     /// Takes the largest subtrees that are small enough.
@@ -178,9 +226,12 @@ mod tests {
 
     #[test]
     fn the_nodes_hold_every_unknown_once_and_fronts_are_paid_for() {
-        for shape in [&[1][..], &[500], &[40, 30], &[9, 10, 11]] {
+        let shapes = [&[1][..], &[500], &[40, 30], &[9, 10, 11]];
+        let forms = [Form::General, Form::Symmetric];
+        for (shape, form) in shapes.into_iter().flat_map(|s| forms.map(|f| (s, f))) {
             let matrix = Stencil::new(shape).compress();
-            let symbolic = Symbolic::new(matrix.symbolic(), None).unwrap().unwrap();
+            let symbolic = Symbolic::new(matrix.symbolic(), None, form);
+            let symbolic = symbolic.unwrap().unwrap();
             let mut order = symbolic.order.clone();
             order.sort_unstable();
             assert!(order.iter().copied().eq(0..matrix.ncols()));

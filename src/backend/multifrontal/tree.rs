@@ -2,16 +2,14 @@
 
 use faer::sparse::SymbolicSparseColMatRef;
 
+use super::symbolic::Form;
+
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
-/// Two groups of columns become one if together they have at most this many columns and no larger share of zeros:
-/// products of small blocks cost more than the zeros do.
-const RELAXED: [(usize, f64); 4] = [(8, 0.9), (24, 0.4), (64, 0.2), (usize::MAX, 0.05)];
-
 /// Supernodes in postorder: all below a node come before it, one subtree after another.
-pub(in crate::backend) struct Tree {
+pub(super) struct Tree {
     /// The unknowns in the order of their elimination.
-    pub(in crate::backend) order: Vec<usize>,
+    pub(super) order: Vec<usize>,
     /// How many of them belong to each supernode.
     pub(super) widths: Vec<usize>,
     /// The supernode that waits for each.
@@ -20,10 +18,10 @@ pub(in crate::backend) struct Tree {
 
 impl Tree {
     /// The tree of a symmetric pattern whose unknowns are eliminated in this order, but for what changes no fill.
-    pub(in crate::backend) fn new(pattern: Pattern<'_>, order: &[usize]) -> Self {
+    pub(super) fn new(pattern: Pattern<'_>, order: &[usize], form: Form) -> Self {
         let columns = Columns::new(pattern, order);
         let mut groups = Groups::fundamental(&columns);
-        groups.relax(&columns);
+        groups.relax(&columns, form);
         groups.in_postorder(&columns, order)
     }
 }
@@ -112,7 +110,7 @@ impl Groups {
     }
 
     /// Joins groups with those that wait for them, smallest first, where that costs few zeros.
-    fn relax(&mut self, columns: &Columns) {
+    fn relax(&mut self, columns: &Columns, form: Form) {
         let children = Children::new(&self.parents(columns));
         let mut by_zeros = Vec::new();
         for parent in 0..columns.counts.len() {
@@ -127,7 +125,7 @@ impl Groups {
                 let few = |&(most, share): &(usize, f64)| {
                     width <= most && zeros as f64 <= share * size as f64
                 };
-                if zeros == 0 || RELAXED.iter().any(few) {
+                if zeros == 0 || form.relaxation().iter().any(few) {
                     self.join(child, parent);
                 }
             }
@@ -218,7 +216,7 @@ fn postorder(roots: impl Iterator<Item = usize>, children: &Children) -> Vec<usi
 }
 
 /// Where each unknown stands in an order of all.
-pub(in crate::backend) fn inverse(order: &[usize]) -> Vec<usize> {
+pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
     inverse_of(order, order.len())
 }
 

@@ -7,9 +7,9 @@ use faer::{Mat, MatMut};
 use super::dissection;
 use crate::backend::Method;
 use crate::backend::checked::Direct;
+use crate::backend::cholesky::{CholeskyAnalyses, SparseCholesky};
 use crate::backend::general::{self, GeneralAnalyses};
 use crate::backend::memory::Budget;
-use crate::backend::sparse::{CholeskyAnalyses, SparseCholesky};
 use crate::error::Result;
 use crate::operator::{Operator, Side, Stencil, View};
 
@@ -40,11 +40,13 @@ pub(in crate::backend) fn factorise<'a>(
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {
-        let (matrix, order) = (stencil.compress(), dissection::order(stencil.shape));
+        let matrix = stencil.compress();
         if definite {
+            let order = || dissection::diagonal_order(stencil.shape);
             let cholesky = SparseCholesky::new(matrix.as_ref(), cholesky, Some(&order), budget)?;
             return Ok(Box::new(cholesky));
         }
+        let order = || dissection::order(stencil.shape);
         general::factorise(matrix.as_ref(), lu, Some(&order), budget)
     };
     if stencil.gauge() == 0.0 {

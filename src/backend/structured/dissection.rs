@@ -5,12 +5,27 @@ use std::ops::Range;
 /// Boxes of at most this many cells are not cut any further.
 const LEAF: usize = 24;
 
+/// Nor are pieces of a plane of at most this many.
+const PLANE_LEAF: usize = 8;
+
 /// The cells of a box in the order in which to eliminate them: two halves first, then the layer between them.
 ///
 /// Cells are numbered with the last axis fastest.
 pub(super) fn order(shape: [usize; 3]) -> Vec<usize> {
     let mut order = Vec::with_capacity(shape.iter().product());
     dissect(shape, shape.map(|n| 0..n), &mut order);
+    order
+}
+
+/// An order that fills less yet where the box is a plane, by cuts along diagonals too.
+pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
+    let mut axes = shape.into_iter().filter(|&n| n > 1);
+    let (Some(rows), Some(columns), None) = (axes.next(), axes.next(), axes.next()) else {
+        return order(shape);
+    };
+    let mut order = Vec::with_capacity(rows * columns);
+    let cells = (0..rows).flat_map(|i| (0..columns).map(move |j| [i, j]));
+    dissect_plane(columns, cells.collect(), &mut order);
     order
 }
 
@@ -40,16 +55,117 @@ fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
     }
 }
 
+/// Where a cell of a plane with so many columns stands across each family of lines that part the plane: rows, columns,
+/// and both diagonals.
+///
+/// Neighbours differ by at most one, so that every line separates the two sides. A diagonal is √2 times as long as a
+/// row of as many cells: pieces between diagonals have fewer cells on their border than squares have.
+fn across([i, j]: [usize; 2], columns: usize) -> [usize; 4] {
+    [i, j, i + j, i + columns - 1 - j]
+}
+
+fn dissect_plane(columns: usize, cells: Vec<[usize; 2]>, order: &mut Vec<usize>) {
+    let number = |[i, j]: &[usize; 2]| i * columns + j;
+    let cut = if cells.len() > PLANE_LEAF {
+        best_line(columns, &cells)
+    } else {
+        None
+    };
+    let Some((family, line)) = cut else {
+        order.extend(cells.iter().map(number));
+        return;
+    };
+    let mut parts = [const { Vec::new() }; 3];
+    for &cell in &cells {
+        let place = across(cell, columns)[family];
+        // Before the line, beyond it, and on it.
+        let part = usize::from(place > line) + 2 * usize::from(place == line);
+        parts[part].push(cell);
+    }
+    drop(cells);
+    let [before, beyond, on] = parts;
+    dissect_plane(columns, before, order);
+    dissect_plane(columns, beyond, order);
+    order.extend(on.iter().map(number));
+}
+
+/// The line with the fewest cells beside the product of those on its two sides; None where there are no two sides.
+fn best_line(columns: usize, cells: &[[usize; 2]]) -> Option<(usize, usize)> {
+    let (mut best, mut least) = (None, f64::INFINITY);
+    for family in 0..4 {
+        let place = |&cell: &[usize; 2]| across(cell, columns)[family];
+        let places = || cells.iter().map(place);
+        let first = places().min()?;
+        let mut counts = vec![0_usize; places().max()? + 1 - first];
+        places().for_each(|place| counts[place - first] += 1);
+        let mut before = 0;
+        for (line, &on) in counts.iter().enumerate() {
+            let beyond = cells.len() - before - on;
+            let share = on as f64 / (before as f64 * beyond as f64);
+            if share < least {
+                (best, least) = (Some((family, first + line)), share);
+            }
+            before += on;
+        }
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_cell_comes_once() {
-        for shape in [[1, 1, 7], [1, 20, 31], [9, 10, 11], [1, 1, 1]] {
-            let mut order = order(shape);
-            order.sort_unstable();
-            assert!(order.iter().copied().eq(0..shape.iter().product()));
+        for shape in [[1, 1, 7], [1, 20, 31], [9, 1, 40], [9, 10, 11], [1, 1, 1]] {
+            for mut order in [order(shape), diagonal_order(shape)] {
+                order.sort_unstable();
+                assert!(order.iter().copied().eq(0..shape.iter().product()));
+            }
         }
+    }
+
+    /// Entries of the Cholesky factor of the stencil, by the rows that every elimination couples.
+    fn fill([rows, columns]: [usize; 2], order: &[usize]) -> usize {
+        let n = rows * columns;
+        let mut place = vec![0; n];
+        order
+            .iter()
+            .enumerate()
+            .for_each(|(k, &cell)| place[cell] = k);
+        let mut below: Vec<std::collections::BTreeSet<usize>> = vec![Default::default(); n];
+        for (k, &cell) in order.iter().enumerate() {
+            let (i, j) = (cell / columns, cell % columns);
+            let beside = [
+                (i > 0).then(|| cell - columns),
+                (i + 1 < rows).then_some(cell + columns),
+                (j > 0).then(|| cell - 1),
+                (j + 1 < columns).then_some(cell + 1),
+            ];
+            below[k].extend(
+                beside
+                    .into_iter()
+                    .flatten()
+                    .map(|c| place[c])
+                    .filter(|&p| p > k),
+            );
+            if let Some(parent) = below[k].pop_first() {
+                let rest = std::mem::take(&mut below[k]);
+                below[parent].extend(&rest);
+                below[k] = rest;
+                below[k].insert(parent);
+            }
+        }
+        n + below.iter().map(|b| b.len()).sum::<usize>()
+    }
+
+    /// METIS through CHOLMOD fills 352,000 entries on 128² cells, its own nested dissection 328,106.
+    #[test]
+    fn a_plane_fills_as_little_as_by_the_best_orders_known() {
+        let shape = [1, 128, 128];
+        let [straight, diagonal] =
+            [order(shape), diagonal_order(shape)].map(|order| fill([128, 128], &order));
+        assert!(diagonal < 350_000, "{diagonal}");
+        assert!(4 * diagonal < 3 * straight, "{diagonal} and {straight}");
     }
 }
