@@ -52,6 +52,16 @@ pub(super) fn factorise<'a>(
     with_pivoting(a, analyses, budget)
 }
 
+/// Factorises a symmetric M-matrix by the sums of its rows, in this order; None if a pivot vanishes.
+pub(super) fn by_sums(
+    (a, sums): (Matrix<'_>, &[f64]),
+    analyses: &GeneralAnalyses,
+    order: &[usize],
+    budget: Budget,
+) -> Result<Option<Multifrontal>> {
+    Multifrontal::with_sums((a, sums), &analyses.dominant[1], order, budget)
+}
+
 pub(super) fn with_pivoting(
     a: Matrix<'_>,
     analyses: &GeneralAnalyses,

@@ -41,11 +41,7 @@ impl Wasserstein2 {
 impl Metric for Wasserstein2 {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
-        let weights = transport.face_densities();
-        let laplacian = self
-            .grid
-            .weighted_laplacian(&weights, &pin(&self.grid, &transport.r));
-        let laplacian = Arc::new(laplacian);
+        let laplacian = transport.laplacian(1.0, pin(&self.grid, &transport.r));
         let operator = Operator::stencil(Arc::clone(&laplacian)).definite_by_construction();
         let factor = backend.factor(operator)?;
         Ok(Box::new(Wasserstein2Root {

@@ -4,6 +4,7 @@ mod analysis;
 mod front;
 mod numeric;
 mod solve;
+mod sums;
 mod symbolic;
 mod tree;
 
@@ -46,19 +47,44 @@ impl Multifrontal {
         budget: Budget,
     ) -> Result<Option<Self>> {
         let analyse = || Ok(Symbolic::new(a.symbolic(), order)?.map(Arc::new));
-        let Some(symbolic) = (*analyses.of(a.symbolic(), analyse)?).clone() else {
-            return Ok(None);
-        };
-        budget.check("multifrontal LU", a.nrows(), symbolic.bytes())?;
         let source = Source {
             values: a.val(),
             side,
+            sums: None,
         };
+        let Some(symbolic) = (*analyses.of(a.symbolic(), analyse)?).clone() else {
+            return Ok(None);
+        };
+        Self::by(symbolic, source, budget)
+    }
+
+    /// Factorises a symmetric M-matrix with these sums of its rows, which its diagonal need not tell: small ones and weak
+    /// couplings count to their own last digit.
+    pub(super) fn with_sums(
+        (a, sums): (Matrix<'_>, &[f64]),
+        analyses: &Analyses<Option<Arc<Symbolic>>>,
+        order: &[usize],
+        budget: Budget,
+    ) -> Result<Option<Self>> {
+        let source = Source {
+            values: a.val(),
+            side: Side::Plain,
+            sums: Some(sums),
+        };
+        let analyse = || Ok(Symbolic::new(a.symbolic(), Some(order))?.map(Arc::new));
+        match (*analyses.of(a.symbolic(), analyse)?).clone() {
+            Some(symbolic) => Self::by(symbolic, source, budget),
+            None => Ok(None),
+        }
+    }
+
+    fn by(symbolic: Arc<Symbolic>, source: Source<'_>, budget: Budget) -> Result<Option<Self>> {
+        budget.check("multifrontal LU", symbolic.order.len(), symbolic.bytes())?;
         let values = numeric::factorise(&symbolic, source)?;
         Ok(values.map(|values| Self {
             symbolic,
             values,
-            side,
+            side: source.side,
         }))
     }
 }

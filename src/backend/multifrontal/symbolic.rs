@@ -54,9 +54,9 @@ impl Node {
         self.width * (self.width + 2 * self.below)
     }
 
-    /// Numbers that its elimination adds to other fronts.
+    /// Numbers that its elimination adds to other fronts: a square, and sums of rows.
     pub(super) fn update(&self) -> usize {
-        self.below * self.below
+        self.below * (self.below + 1)
     }
 
     /// Multiplications of its elimination, roughly.
