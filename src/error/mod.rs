@@ -161,7 +161,7 @@ pub enum Error {
     /// A density in parts with next to nothing between them, which a metric cannot bridge as it is to be solved.
     #[error(
         "the density falls into parts with next to nothing between them, and what it costs to move mass across is beyond \
-         what iteration can resolve; raise the `floor` of the transport metric (to 1e-7, say), or have its matrix \
+         what iteration can resolve; raise the `floor` of the transport metric (to 1e-6, say), or have its matrix \
          factorised (`StencilSolver::Direct`, a coarser grid, more of `Cpu::memory`)"
     )]
     Parts,

@@ -21,7 +21,8 @@ use crate::vector::centre;
 pub struct Wasserstein2 {
     /// Where the density lives; at least two cells along every axis.
     pub grid: Grid,
-    /// Densities below this fraction of the largest are raised to it.
+    /// Densities below this fraction of the largest are raised to it. With one below 10⁻⁶ a density in parts, with gaps
+    /// between them, may need a factorisation.
     pub floor: f64,
     /// How densities on faces follow from cells.
     pub face_mean: FaceMean,

@@ -188,6 +188,7 @@ impl<T: Real> Prepared<T> {
             || Ok(Room::new(&self.extent, lanes)),
         );
         let count = at_once(batch.ncols().div_ceil(chunk));
+        self.rooms.keep(fits);
         self.rooms.reserve(count, fits, make)?;
         let chunks = batch.rb_mut().par_col_chunks_mut(chunk).enumerate();
         chunks
@@ -204,7 +205,7 @@ impl<T: Real> Prepared<T> {
     /// threads. The width changes no result.
     fn chunk(&self, columns: usize, budget: Budget) -> Option<usize> {
         let share = columns.div_ceil(rayon::current_num_threads());
-        let share = share.max(columns.min(FEW)).min(WIDEST);
+        let share = share.max(columns.min(FEW)).clamp(1, WIDEST);
         let narrower = WIDTHS.into_iter().rev().filter(|&w| w < share);
         let widths = [share].into_iter().chain(narrower);
         widths.into_iter().find(|&chunk| {

@@ -229,11 +229,17 @@ impl<'a> Structured<'a> {
             budget: self.cpu.budget().besides(Iterative::bytes(&self.stencil)),
         };
         let iterative = self.iterative(chosen)?;
-        if !(auto && self.direct_fits()) {
+        let (rows, columns) = batch.shape();
+        let copy = rows * columns * size_of::<f64>();
+        if !(auto && self.direct_fits() && wanted.budget.fits(copy)) {
             return iterative.solve(&wanted, near, batch);
         }
-        let (rows, columns) = batch.shape();
+        let wanted = Wanted {
+            budget: wanted.budget.besides(copy),
+            ..wanted
+        };
         let fits = |room: &Vec<f64>| room.len() == rows * columns;
+        self.saved.keep(fits);
         let make = || vec![0.0; rows * columns];
         self.saved.with(fits, make, |room| {
             let mut saved = MatMut::from_column_major_slice_mut(room, rows, columns);

@@ -80,9 +80,9 @@ impl<T: Real> Room<T> {
         }
     }
 
-    /// Whether it has just so many lanes.
+    /// Whether it has so many lanes or more.
     pub(super) fn has(&self, lanes: usize) -> bool {
-        self.lanes == lanes
+        self.lanes >= lanes
     }
 
     /// Its vectors as W lanes, K of the iteration and those of the preconditioner.
@@ -94,10 +94,12 @@ impl<T: Real> Room<T> {
             None => &mut [],
         });
         let rough = self.rough.each_mut().map(|v| &mut wide_mut(v)[..cells]);
+        let input = wide_mut(&mut self.input);
+        let given = input.len().min(cells);
         Parts {
             exact,
             rough,
-            input: wide_mut(&mut self.input),
+            input: &mut input[..given],
             coarse: &mut self.coarse,
         }
     }
