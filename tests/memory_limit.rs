@@ -130,6 +130,7 @@ fn what_does_not_fit_is_refused_and_what_fits_takes_what_was_estimated() {
         refusals_of_work();
         stencils_are_iterated_then();
         iterations_keep_to_the_limit();
+        batches_of_several_widths_keep_to_it_together();
     });
 }
 
@@ -211,6 +212,33 @@ fn iterations_keep_to_the_limit() {
         assert!(taken <= limit + (512 << 10), "{taken} bytes of {limit}");
     }
     assert!(solved > 0 && refused > 0);
+}
+
+/// Rooms for batches of one width do not stay beside those for another, and copies of batches are counted.
+fn batches_of_several_widths_keep_to_it_together() {
+    let (shape, widths) = (&[40, 40, 16], [1, 3, 6, 16, 12, 2]);
+    let case = Case::new(Kind::Killed, shape);
+    let mut solved = 0;
+    for solver in [StencilSolver::Multigrid, StencilSolver::Auto] {
+        for limit in [9, 14, 20, 28, 40, 56].map(|megabytes| megabytes << 20) {
+            let mut cpu = cpu(solver);
+            cpu.memory = Some(limit);
+            let mut batches = widths.map(|w| random::normal_matrix(40 * 40 * 16, w, 1));
+            let (a, mut outcomes) = (case.operator(), [false; 6]);
+            let (taken, ()) = peak(|| {
+                let factor = cpu.factor(a).unwrap();
+                for (ok, x) in outcomes.iter_mut().zip(&mut batches) {
+                    *ok = factor.solve(Side::Plain, x.as_mut()).is_ok();
+                }
+            });
+            solved += outcomes.iter().filter(|ok| **ok).count();
+            assert!(
+                taken <= limit + (512 << 10),
+                "{solver:?}: {taken} bytes of {limit}"
+            );
+        }
+    }
+    assert!(solved > 30, "{solved} were solved");
 }
 
 fn solve_one(factor: &dyn pullback::Factor, rows: usize) {

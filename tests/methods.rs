@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef};
 use pullback::loss::L2Misfit;
@@ -11,7 +13,7 @@ use pullback::metric::Wasserstein2;
 use pullback::{Backend, Cpu, Descent, Method, Operator, Side, SolveStats, random};
 use support::Explicit;
 use support::runs::{line, misfit, only};
-use support::stencils::{Case, Kind, SIDES, cpu, lopsided};
+use support::stencils::{Case, Kind, SIDES, cpu, lopsided, stencil};
 
 fn stats(cpu: &Cpu, a: Operator<'_>, side: Side, columns: usize) -> SolveStats {
     let mut x = random::normal_matrix(a.nrows(), columns, 1);
@@ -118,6 +120,24 @@ fn stencils_say_what_was_chosen() {
         let found = stats(&cpu(solver), case.operator(), Side::Transpose, columns);
         let lu = [Method::SparseLu, Method::MultifrontalLu];
         assert!(lu.contains(&found.method), "{:?}", found.method);
+    }
+}
+
+/// The factors of such a plane take some 150 MB; nothing but memory decides.
+#[test]
+fn large_planes_are_factorised_where_there_is_memory() {
+    let plane = Arc::new(stencil(Kind::Pinned, &[560, 560]));
+    let operator = || Operator::stencil(Arc::clone(&plane)).positive_definite();
+    for (limit, method) in [
+        (1 << 30, Method::SparseCholesky),
+        (120 << 20, Method::MultigridConjugateGradients),
+        // The bound lets this try, and the analysis refuses.
+        (135 << 20, Method::MultigridConjugateGradients),
+    ] {
+        let mut cpu = Cpu::default();
+        cpu.memory = Some(limit);
+        let found = stats(&cpu, operator(), Side::Plain, 1);
+        assert_eq!(found.method, method, "{limit} bytes");
     }
 }
 

@@ -162,15 +162,25 @@ impl<D: Direct> Factor for Checked<'_, D> {
         let columns = batch.ncols();
         let (widest, chunks) = (columns.min(CHUNK), columns.div_ceil(CHUNK));
         let fits = |room: &Room| room.columns >= widest;
-        self.rooms
-            .reserve(at_once(chunks), fits, || self.make_room(widest))?;
-        let solve_chunk = |chunk| {
+        let make = || self.make_room(widest);
+        let enough = self.rooms.reserve(at_once(chunks), fits, make).is_ok();
+        let solve_chunk = |chunk: MatMut<'_, f64>| {
             let make = || self.make_room(widest);
             self.rooms
                 .try_with(fits, make, |room| self.solve_in(room, side, chunk))
         };
         if chunks <= 1 {
             return solve_chunk(batch);
+        }
+        if !enough {
+            // One after another, so that what fits does not depend on the number of threads.
+            let mut firsts = (0..columns).step_by(CHUNK);
+            return firsts.try_fold(SolveStats::default(), |all, first| {
+                let chunk = batch
+                    .rb_mut()
+                    .subcols_mut(first, CHUNK.min(columns - first));
+                Ok(all.worst(solve_chunk(chunk)?))
+            });
         }
         batch
             .rb_mut()

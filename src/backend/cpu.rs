@@ -39,10 +39,11 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// | | positive definite | otherwise |
 /// |---|---|---|
 /// | on a line | 0 | 0 |
-/// | in the plane, N ≤ 300 000 | 0 | 3 + N/6000 |
+/// | in the plane, where the factors fit into memory | 0 | 3 + N/6000 |
 /// | in space, N ≤ 120 000 | N/1000 | N/250 |
 ///
-/// and from then on; axes of one cell do not count. Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
+/// and from then on; axes of one cell do not count. Weighted Laplacians of densities in parts, with next to nothing
+/// between them, are always factorised ([`Error::Parts`](crate::Error::Parts) where they may not be). Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
 /// have no more than 64 cells and the matrix is not definite. Iteration that fails is followed by a factorisation
 /// within the same limits. Where there is no memory for a factorisation, they are solved by iteration all the same, with
 /// fewer columns side by side if need be. The bench `stencils` measures the crossovers; [`stencils`](Cpu::stencils)
@@ -53,8 +54,11 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// of iterations with stencils. LU with pivoting is refused where an estimate for pivots
 /// that stay on the diagonal does not fit (or a bound for all pivots, where that is less), within a factor of two or so for
 /// the matrices of grids; pivots elsewhere can take more. GMRES is charged for sixty vectors a thread, which it only takes
-/// if it needs so many steps. The operator itself, symbolic analyses, and what a model holds are not counted; by default
-/// demands below 64 MiB are not held against the system.
+/// if it needs so many steps. Of iterations with stencils the room for the widest batch is counted, which serves
+/// narrower ones, and a copy of the right-hand sides where a factorisation may have to follow. Whether something fits, and
+/// so the method, does not depend on the number of threads: with too little memory for all, columns are solved one after
+/// another. The operator itself, symbolic analyses, what a model holds, and what a descent keeps to start the next
+/// solves from, are not counted; by default demands below 64 MiB are not held against the system.
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Error, Operator, faer::Mat};

@@ -51,6 +51,16 @@ pub(super) fn factorise<'a, 'm>(
     with_pivoting(a, analyses, budget)
 }
 
+/// Factorises a symmetric M-matrix by the sums of its rows, in this order; None if a pivot vanishes.
+pub(super) fn by_sums<'m>(
+    (a, sums): (impl Into<Matrix<'m>>, &[f64]),
+    analyses: &GeneralAnalyses,
+    order: &dyn Fn() -> Vec<usize>,
+    budget: Budget,
+) -> Result<Option<Multifrontal>> {
+    Multifrontal::with_sums((a.into(), sums), &analyses.dominant[1], order, budget)
+}
+
 pub(super) fn with_pivoting<'m>(
     a: impl Into<Matrix<'m>>,
     analyses: &GeneralAnalyses,

@@ -69,17 +69,25 @@ impl Gmres<'_> {
         &self,
         side: Side,
         near: Option<MatRef<'_, f64>>,
-        batch: MatMut<'_, f64>,
+        mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        self.reserve(batch.rb())?;
-        let columns = batch.par_col_chunks_mut(1).enumerate();
-        columns
-            .map(|(j, column)| {
-                let near = near.map(|near| near.col(j));
-                self.solve_column(side, near, column.col_mut(0))
+        check_batch(batch.rb(), self.operator.nrows())?;
+        let solve = |(j, column): (usize, MatMut<'_, f64>)| {
+            let near = near.map(|near| near.col(j));
+            self.solve_column(side, near, column.col_mut(0))
+        };
+        let stats = if self.reserve(batch.ncols()).is_ok() {
+            let columns = batch.par_col_chunks_mut(1).enumerate();
+            columns
+                .map(solve)
+                .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
+        } else {
+            // One after another, so that what fits does not depend on the number of threads.
+            (0..batch.ncols()).try_fold(SolveStats::default(), |all, j| {
+                Ok(all.worst(solve((j, batch.rb_mut().subcols_mut(j, 1)))?))
             })
-            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
-            .map(|stats| stats.by(Method::Gmres))
+        };
+        stats.map(|stats| stats.by(Method::Gmres))
     }
 
     fn solve_column(
@@ -170,11 +178,10 @@ impl Gmres<'_> {
         Ok(Room::new(rows))
     }
 
-    /// Checks a batch, and makes room for as many columns as are solved at once.
-    fn reserve(&self, batch: MatRef<'_, f64>) -> Result<()> {
-        check_batch(batch, self.operator.nrows())?;
+    /// Makes room for as many columns as are solved at once.
+    fn reserve(&self, columns: usize) -> Result<()> {
         let make = || self.make_room();
-        self.rooms.reserve(at_once(batch.ncols()), |_| true, make)
+        self.rooms.reserve(at_once(columns), |_| true, make)
     }
 
     /// One Arnoldi cycle: x += the correction that minimises ‖r − A·‖ over the Krylov space.

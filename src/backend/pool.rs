@@ -64,6 +64,11 @@ impl<T> Pool<T> {
         result
     }
 
+    /// Gives up idle workspaces that do not fit, so that those of several sizes do not pile up.
+    pub(super) fn keep(&self, fits: impl Fn(&T) -> bool) {
+        self.idle().retain(fits);
+    }
+
     /// How many idle workspaces fit.
     pub(super) fn idle_that(&self, fits: impl Fn(&T) -> bool) -> usize {
         self.idle().iter().filter(|room| fits(room)).count()
@@ -93,6 +98,16 @@ mod tests {
         assert_eq!(size(10), small);
         assert_ne!(size(20), small);
         assert_eq!(size(10), small);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_given_up() {
+        let pool = Pool::default();
+        for n in [10, 20, 30] {
+            pool.with(|v: &Vec<u8>| v.len() == n, || vec![0; n], |_| ());
+        }
+        pool.keep(|v| v.len() >= 20);
+        assert_eq!(pool.idle_that(|_| true), 2);
     }
 
     #[test]

@@ -158,6 +158,13 @@ pub enum Error {
         /// The matrix.
         what: &'static str,
     },
+    /// A density in parts with next to nothing between them, which a metric cannot bridge as it is to be solved.
+    #[error(
+        "the density falls into parts with next to nothing between them, and what it costs to move mass across is beyond \
+         what iteration can resolve; raise the `floor` of the transport metric (to 1e-6, say), or have its matrix \
+         factorised (`StencilSolver::Direct`, a coarser grid, more of `Cpu::memory`)"
+    )]
+    Parts,
     /// An iterative solver made no more progress.
     #[error(
         "{solver} made no more progress after {iterations} iterations, at a relative residual of {residual:.1e}; \

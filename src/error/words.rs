@@ -20,6 +20,7 @@ impl Error {
             Self::GridTooCoarse { .. } => "GridTooCoarse",
             Self::Singular { .. } => "Singular",
             Self::NotPositiveDefinite { .. } => "NotPositiveDefinite",
+            Self::Parts => "Parts",
             Self::Stagnation { .. } => "Stagnation",
             Self::Newton { .. } => "Newton",
             Self::NotInRange { .. } => "NotInRange",

@@ -62,7 +62,8 @@ impl Grid {
     /// A grid from `(lower, upper, cells)` for each axis.
     ///
     /// # Errors
-    /// No axis or more than three, an axis without cells, bounds that are not finite and increasing.
+    /// No axis or more than three, an axis without cells, bounds that are not finite and increasing, or so near each
+    /// other that numbers cannot tell the centres of cells apart.
     pub fn new(axes: &[(f64, f64, usize)]) -> Result<Self> {
         if axes.is_empty() || axes.len() > 3 {
             return Err(Error::GridAxes { axes: axes.len() });
@@ -98,8 +99,18 @@ impl Grid {
         Ok(grid)
     }
 
-    /// Fails where the volume of a cell or the number of cells leaves what numbers can hold.
+    /// Fails where the width or volume of a cell or the number of cells leaves what numbers can hold.
     fn check_size(&self) -> Result<()> {
+        for axis in &self.axes {
+            // Centres are rounded as sums of a bound and a distance from it.
+            let rounding = f64::EPSILON * axis.lower.abs().max(axis.upper.abs());
+            check::option(
+                "the width of a cell of the grid",
+                axis.spacing(),
+                axis.spacing() >= 4.0 * rounding,
+                "use fewer cells, a wider box, or coordinates from nearer to the box: centres of cells coincide",
+            )?;
+        }
         check::positive("the volume of a cell of the grid", &[self.volume()])?;
         let cells = self.axes.iter().map(|a| a.cells);
         let count = cells.clone().try_fold(1_usize, usize::checked_mul);

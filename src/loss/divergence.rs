@@ -74,18 +74,17 @@ impl Divergence {
 }
 
 impl Kind {
-    /// φ(r, q).
+    /// φ(r, q): finite wherever it can be written as a number.
     fn value(self, r: f64, q: f64) -> f64 {
         match self {
-            Self::Forward if q == 0.0 => r,
-            Self::Forward => q * log_excess(r / q, (r - q) / q),
-            Self::Reverse if r == 0.0 => q,
-            Self::Reverse if (q - r).abs() > 0.1 * r => r * (r / q).ln() - r + q,
-            Self::Reverse => r * log_excess(q / r, (q - r) / r),
+            Self::Forward => relative_entropy(q, r),
+            Self::Reverse => relative_entropy(r, q),
+            // √r − √q = (r − q)/(√r + √q), which does not cancel.
             Self::Hellinger => {
                 0.5 * ((r - q) / (r.sqrt() + q.sqrt()).max(f64::MIN_POSITIVE)).powi(2)
             }
-            Self::ChiSquared => (r - q) * (r - q) / q,
+            // Squared last: (r − q)² may be too large, and (r − q)/q too.
+            Self::ChiSquared => ((r - q) / q.sqrt()).powi(2),
         }
     }
 
@@ -93,11 +92,11 @@ impl Kind {
     fn slope(self, r: f64, q: f64) -> f64 {
         match self {
             Self::Forward if q == 0.0 => 1.0,
-            Self::Forward => 1.0 - q / r,
-            Self::Reverse => (r / q).ln(),
+            Self::Forward => (r - q) / r,
+            Self::Reverse => log_ratio(r, q),
             Self::Hellinger if q == 0.0 => 0.5,
-            Self::Hellinger => 0.5 * (1.0 - (q / r).sqrt()),
-            Self::ChiSquared => 2.0 * (r - q) / q,
+            Self::Hellinger => 0.5 * ((r - q) / (r.sqrt() + q.sqrt()) / r.sqrt()),
+            Self::ChiSquared => 2.0 * ((r - q) / q),
         }
     }
 
@@ -116,13 +115,37 @@ impl Kind {
     }
 }
 
-/// t − ln(1 + t), given 1 + t and t; by its series near t = 0, where the two terms cancel and a sum over cells
-/// would drown in their rounding.
-fn log_excess(ratio: f64, t: f64) -> f64 {
-    // Written so that NaN takes this way too.
-    if !(-0.1..=0.1).contains(&t) {
-        return t - ratio.ln();
+/// a ln(a/b) − a + b for a, b ≥ 0.
+fn relative_entropy(a: f64, b: f64) -> f64 {
+    if a == 0.0 {
+        return b;
     }
+    let t = (b - a) / a;
+    // NaN goes the other way.
+    if t.abs() <= NEAR {
+        a * log_excess(t)
+    } else {
+        a * log_ratio(a, b) - a + b
+    }
+}
+
+/// Numbers whose ratio is 1 + t with a t no larger than this are near each other.
+const NEAR: f64 = 0.1;
+
+/// ln(a/b), also where a/b is too large or too small for a number.
+fn log_ratio(a: f64, b: f64) -> f64 {
+    let (ratio, t) = (a / b, (a - b) / b);
+    if t.abs() <= NEAR {
+        t.ln_1p()
+    } else if ratio.is_normal() {
+        ratio.ln()
+    } else {
+        a.ln() - b.ln()
+    }
+}
+
+/// t − ln(1 + t) by its series near t = 0, where the two terms cancel and a sum over cells would drown in their rounding.
+fn log_excess(t: f64) -> f64 {
     let (mut sum, mut power, mut n) = (0.0, t * t, 2.0);
     loop {
         let term = power / n;

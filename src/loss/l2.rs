@@ -64,6 +64,7 @@ impl Loss for L2Misfit {
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
-        check::length("the state given to a loss", rho.len(), self.target.len())
+        check::length("the state given to a loss", rho.len(), self.target.len())?;
+        check::finite("the state given to a loss", rho)
     }
 }

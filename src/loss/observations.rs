@@ -91,6 +91,7 @@ impl Loss for Observations {
             "the state given to a loss",
             rho.len(),
             self.operator.ncols(),
-        )
+        )?;
+        check::finite("the state given to a loss", rho)
     }
 }

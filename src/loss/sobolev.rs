@@ -61,6 +61,7 @@ impl Loss for SobolevMisfit {
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
-        check::length("the state given to a loss", rho.len(), self.target.len())
+        check::length("the state given to a loss", rho.len(), self.target.len())?;
+        check::finite("the state given to a loss", rho)
     }
 }

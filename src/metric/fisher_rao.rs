@@ -10,7 +10,7 @@ use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::vector::centre;
+use crate::vector::{centre, largest};
 
 /// The Fisher-Rao metric, ∫ζ²/ρ dx.
 #[derive(Clone, Debug)]
@@ -45,10 +45,14 @@ impl Metric for FisherRao {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         check::positive("the volume of the Fisher-Rao metric", &[self.volume])?;
         let r = floored(rho, self.floor)?;
+        // Roots first: the quotient itself may be too large for a number.
+        let root = |r: &f64| self.volume.sqrt() / r.sqrt();
+        let weights = r.iter().map(root).collect();
+        let shares = shares(r);
         Ok(Box::new(FisherRaoRoot {
-            weights: r.iter().map(|r| (self.volume / r).sqrt()).collect(),
-            total: r.iter().sum(),
-            r,
+            weights,
+            total: shares.iter().sum(),
+            shares,
             mass_fixed: self.mass_fixed,
         }))
     }
@@ -58,17 +62,27 @@ impl Metric for FisherRao {
     }
 }
 
+/// A multiple of a density whose largest value is near 1, so that no product with it over- or underflows. By a power of
+/// two, which changes no digit.
+fn shares(mut r: Vec<f64>) -> Vec<f64> {
+    let exponent = largest(&r).log2().floor().clamp(-1022.0, 1022.0);
+    let factor = (-exponent).exp2();
+    r.iter_mut().for_each(|r| *r *= factor);
+    r
+}
+
 /// L ζ = √(vol/ρ) · (ζ − ρ Σζ/Σρ).
 struct FisherRaoRoot {
     weights: Vec<f64>,
-    r: Vec<f64>,
+    /// The density but for a factor.
+    shares: Vec<f64>,
     total: f64,
     mass_fixed: bool,
 }
 
 impl Root for FisherRaoRoot {
     fn dim(&self) -> usize {
-        self.r.len()
+        self.shares.len()
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
@@ -79,7 +93,11 @@ impl Root for FisherRaoRoot {
             } else {
                 0.0
             };
-            for ((y, z), (w, r)) in y.iter_mut().zip(z).zip(self.weights.iter().zip(&self.r)) {
+            for ((y, z), (w, r)) in y
+                .iter_mut()
+                .zip(z)
+                .zip(self.weights.iter().zip(&self.shares))
+            {
                 *y = w * (z - excess * r);
             }
         }))
@@ -103,12 +121,12 @@ impl Root for FisherRaoRoot {
     }
 
     fn local_form(&self) -> Option<LocalForm> {
-        inverse_diagonal(self.weights.iter().map(|w| (w * w).recip()).collect())
+        inverse_diagonal(self.weights.iter().map(|w| w.recip().powi(2)).collect())
     }
 
     fn project(&self, c: &mut [f64]) {
         if self.mass_fixed {
-            centre(c, &self.r, self.total);
+            centre(c, &self.shares, self.total);
         }
     }
 }

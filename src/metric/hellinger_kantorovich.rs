@@ -47,14 +47,8 @@ impl Metric for HellingerKantorovich {
         check::positive("α of the Hellinger-Kantorovich metric", &[self.alpha])?;
         check::positive("β of the Hellinger-Kantorovich metric", &[self.beta])?;
         let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
-        let weights: Vec<f64> = transport
-            .face_densities()
-            .iter()
-            .map(|w| self.alpha * w)
-            .collect();
         let growth: Vec<f64> = transport.r.iter().map(|r| self.beta * r).collect();
-        let inverse = self.grid.weighted_laplacian(&weights, &growth);
-        let inverse = Arc::new(inverse);
+        let inverse = transport.laplacian(self.alpha, growth.clone());
         let operator = Operator::stencil(Arc::clone(&inverse)).definite_by_construction();
         let factor = backend.factor(operator)?;
         let volume = self.grid.volume();

@@ -1,6 +1,7 @@
 //! Geometries of data space: M(ρ) = LᵀL on tangent vectors of the state.
 
 mod fisher_rao;
+mod gaps;
 mod hellinger_kantorovich;
 mod l2;
 mod observed;

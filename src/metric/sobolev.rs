@@ -1,5 +1,7 @@
 //! Sobolev metrics of any order: M = vol (I − Δ)^s, or vol (−Δ)^s without its constants.
 
+use std::f64::consts::PI;
+
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_batch, check_covector};
@@ -25,27 +27,43 @@ impl Sobolev {
     /// H^s with the norm ‖ζ‖² = ⟨ζ, (I − Δ)^s ζ⟩.
     ///
     /// # Errors
-    /// An order that is not finite.
+    /// An order that is not finite, or so far from 0 that a power of an eigenvalue on this grid is no number.
     pub fn new(grid: &Grid, order: f64) -> Result<Self> {
-        check::finite("the order of a Sobolev metric", &[order])?;
-        Ok(Self {
-            order,
-            homogeneous: false,
-            volume: grid.volume(),
-            grid: grid.clone(),
-            transform: CosineTransform::new(grid),
-        })
+        Self::of(grid, order, false)
     }
 
     /// Homogeneous Ḣ^s with the norm ⟨ζ, (−Δ)^s ζ⟩ on tangents of mean zero.
     ///
     /// # Errors
-    /// An order that is not finite, or an axis with a single cell.
+    /// As for [`new`](Sobolev::new), or an axis with a single cell.
     pub fn homogeneous(grid: &Grid, order: f64) -> Result<Self> {
         grid.check_faces("a homogeneous Sobolev metric")?;
-        let mut metric = Self::new(grid, order)?;
-        metric.homogeneous = true;
-        Ok(metric)
+        Self::of(grid, order, true)
+    }
+
+    fn of(grid: &Grid, order: f64, homogeneous: bool) -> Result<Self> {
+        check::finite("the order of a Sobolev metric", &[order])?;
+        let (least, most) = extremes(grid);
+        let ends = if homogeneous {
+            [least, most]
+        } else {
+            [1.0, 1.0 + most]
+        };
+        // Beyond the roots of the largest and the smallest number the metric of a unit tangent may be none.
+        let sound = |end: &f64| (order * end.log2()).abs() < 512.0;
+        check::option(
+            "the order of a Sobolev metric",
+            order,
+            ends.iter().all(sound),
+            "take one nearer to 0: powers of eigenvalues of the Laplacian on this grid overflow",
+        )?;
+        Ok(Self {
+            order,
+            homogeneous,
+            volume: grid.volume(),
+            grid: grid.clone(),
+            transform: CosineTransform::new(grid),
+        })
     }
 
     /// (…)^{t/2} applied to every column.
@@ -62,6 +80,18 @@ impl Sobolev {
     pub(crate) fn product(&self, z: MatRef<'_, f64>) -> Mat<f64> {
         self.volume * self.power(2.0 * self.order, z)
     }
+}
+
+/// Bounds of the eigenvalues Σ 4 sin²(πj/2n)/h² of −Δ but for 0.
+fn extremes(grid: &Grid) -> (f64, f64) {
+    let axes = grid.axes().iter().filter(|a| a.cells > 1);
+    let ends = axes.map(|a| {
+        let first = (0.5 * PI / a.cells as f64).sin();
+        [first, 1.0].map(|s| 4.0 * (s / a.spacing()).powi(2))
+    });
+    ends.fold((f64::INFINITY, 0.0), |(least, most), [low, high]| {
+        (low.min(least), most + high)
+    })
 }
 
 impl Metric for Sobolev {

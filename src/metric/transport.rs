@@ -1,11 +1,14 @@
 //! What the transport metrics share: B = −∇·(√ρ ·) from faces to cells, on staggered faces.
 
+use std::sync::Arc;
+
 use faer::{Mat, MatRef};
 
-use super::{floored, map_columns};
+use super::{floored, gaps, map_columns};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
+use crate::operator::Stencil;
 
 /// How the density on a face follows from its two cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,9 +68,14 @@ impl<'a> Transport<'a> {
         Ok(Self { grid, r, roots })
     }
 
-    /// The densities on the faces, √ρ squared.
-    pub(super) fn face_densities(&self) -> Vec<f64> {
-        self.roots.iter().map(|s| s * s).collect()
+    /// a B Bᵀ + diag(e). Where its diagonal is no measure of e and of weak couplings, it keeps e for those who solve.
+    pub(super) fn laplacian(&self, a: f64, e: Vec<f64>) -> Arc<Stencil> {
+        let weights: Vec<f64> = self.roots.iter().map(|s| a * (s * s)).collect();
+        let stencil = self.grid.weighted_laplacian(&weights, &e);
+        Arc::new(match gaps::divide(&stencil, &e) {
+            true => stencil.with_excess(e),
+            false => stencil,
+        })
     }
 
     /// s Bᵀφ: from cells to faces, √ρ ∇φ.

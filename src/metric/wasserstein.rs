@@ -21,7 +21,8 @@ use crate::vector::centre;
 pub struct Wasserstein2 {
     /// Where the density lives; at least two cells along every axis.
     pub grid: Grid,
-    /// Densities below this fraction of the largest are raised to it.
+    /// Densities below this fraction of the largest are raised to it. With one below 10⁻⁶ a density in parts, with gaps
+    /// between them, may need a factorisation.
     pub floor: f64,
     /// How densities on faces follow from cells.
     pub face_mean: FaceMean,
@@ -41,11 +42,7 @@ impl Wasserstein2 {
 impl Metric for Wasserstein2 {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
-        let weights = transport.face_densities();
-        let laplacian = self
-            .grid
-            .weighted_laplacian(&weights, &pin(&self.grid, &transport.r));
-        let laplacian = Arc::new(laplacian);
+        let laplacian = transport.laplacian(1.0, pin(&self.grid, &transport.r));
         let operator = Operator::stencil(Arc::clone(&laplacian)).definite_by_construction();
         let factor = backend.factor(operator)?;
         Ok(Box::new(Wasserstein2Root {

@@ -12,7 +12,7 @@ mod stencil;
 
 pub(crate) use block::{fold_into, unfold};
 pub use pattern::Pattern;
-pub(crate) use rows::{Line, Real, Rows, vectorised, with_sides};
+pub(crate) use rows::{Line, ReadRows, Real, Rows, vectorised, with_sides};
 pub use stencil::Stencil;
 
 use std::borrow::Cow;

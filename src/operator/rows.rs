@@ -2,6 +2,11 @@
 
 use std::ops::{Add, Mul, Range, Sub};
 
+use super::{Side, Stencil};
+
+/// A way to read the rows of a stencil.
+pub(crate) type ReadRows<T> = fn(&Stencil, Side) -> Rows<'_, T>;
+
 /// What kernels compute in.
 pub(crate) trait Real:
     Copy
@@ -17,6 +22,14 @@ pub(crate) trait Real:
 
     /// The nearest number of this kind.
     fn nearest(x: f64) -> Self;
+
+    /// How to read the rows of a stencil in this kind, if they are there.
+    const ROWS: Option<ReadRows<Self>> = None;
+
+    /// Room for this kind where there is room for double precision, if it is the same.
+    fn in_place<const W: usize>(_room: &mut [[f64; W]]) -> Option<&mut [[Self; W]]> {
+        None
+    }
 }
 
 impl Real for f64 {
@@ -24,6 +37,12 @@ impl Real for f64 {
 
     fn nearest(x: f64) -> Self {
         x
+    }
+
+    const ROWS: Option<ReadRows<Self>> = Some(Stencil::rows);
+
+    fn in_place<const W: usize>(room: &mut [[f64; W]]) -> Option<&mut [[Self; W]]> {
+        Some(room)
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Stencil {
     /// For every axis and cell: in its row, the coefficient of the cell above.
     pub(crate) down: [Vec<f64>; 3],
     gauge: f64,
+    /// The sums of the rows, where the diagonal has lost them to rounding.
+    excess: Option<Vec<f64>>,
 }
 
 impl Stencil {
@@ -60,6 +62,7 @@ impl Stencil {
             up: couplings.clone(),
             down: couplings,
             gauge: 0.0,
+            excess: None,
         }
     }
 
@@ -119,6 +122,19 @@ impl Stencil {
     /// c of the rank-one term c 11ᵀ.
     pub fn gauge(&self) -> f64 {
         self.gauge
+    }
+
+    /// Keeps the sums of the rows of a symmetric M-matrix, of which its diagonal, as a sum with large couplings, may
+    /// hold no digit; no entries may be added afterwards.
+    #[must_use]
+    pub(crate) fn with_excess(mut self, excess: Vec<f64>) -> Self {
+        self.excess = Some(excess);
+        self
+    }
+
+    /// The sums of the rows, where the diagonal does not tell them.
+    pub(crate) fn excess(&self) -> Option<&[f64]> {
+        self.excess.as_deref()
     }
 
     /// Number of cells.

@@ -10,6 +10,7 @@ pub(crate) mod runs;
 pub(crate) mod singular;
 pub(crate) mod sketches;
 pub(crate) mod stencils;
+pub(crate) mod twice;
 pub(crate) mod watched;
 
 use nalgebra::{DMatrix, DVector};

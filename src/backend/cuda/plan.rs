@@ -10,7 +10,8 @@ const LONGEST: usize = 8192;
 /// Whether a stencil is within reach of the kernels, and its sweeps are parallel enough.
 pub(super) fn suits(stencil: &Stencil) -> bool {
     let shape = stencil.rows(Side::Plain).shape;
-    u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= LONGEST
+    let small = u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= LONGEST;
+    small && stencil.excess().is_none()
 }
 
 /// What a stencil and its hierarchy are made for.

@@ -40,6 +40,7 @@ impl Cholesky {
         let source = Source {
             values: a.values(),
             side: Side::Plain,
+            sums: None,
         };
         let values = numeric::factorise(&symbolic, source)?;
         let values = values.ok_or(Error::NotPositiveDefinite {

@@ -8,6 +8,7 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
+use super::sums;
 use super::symbolic::{Node, Symbolic};
 use crate::operator::Side;
 
@@ -15,7 +16,7 @@ use crate::operator::Side;
 const TILE: usize = 192;
 
 /// Columns that are eliminated one by one.
-const NARROW: usize = 16;
+pub(super) const NARROW: usize = 16;
 
 /// The part of a front that stays in the factor.
 pub(super) struct Panels<'a> {
@@ -40,6 +41,8 @@ impl<'a> Panels<'a> {
 pub(super) struct Source<'a> {
     pub(super) values: &'a [f64],
     pub(super) side: Side,
+    /// The sums of its rows, if pivots are to follow from these.
+    pub(super) sums: Option<&'a [f64]>,
 }
 
 /// Adds the entries of the matrix to the panels, which are zero.
@@ -115,12 +118,21 @@ fn add_at(values: &[f64], places: &[usize], target: Option<&mut [f64]>) {
 }
 
 /// Eliminates the columns of a front: L and U in the panels, and in `rest` the rest, but for what children add to it.
+/// `beneath` are the sums of the columns below the square where pivots follow from sums, see [`super::sums`].
 ///
 /// False if a pivot vanishes.
-pub(super) fn eliminate(panels: &mut Panels<'_>, mut rest: MatMut<'_, f64>) -> bool {
+pub(super) fn eliminate(
+    panels: &mut Panels<'_>,
+    beneath: Option<&mut [f64]>,
+    mut rest: MatMut<'_, f64>,
+) -> bool {
     let width = panels.lower.ncols();
     let (mut square, lower) = panels.lower.rb_mut().split_at_row_mut(width);
-    if !factorise(square.rb_mut()) {
+    let regular = match beneath {
+        Some(beneath) => sums::factorise(square.rb_mut(), beneath),
+        None => factorise(square.rb_mut()),
+    };
+    if !regular {
         return false;
     }
     let (square, upper) = (square.rb(), panels.upper.rb_mut());
@@ -140,7 +152,7 @@ pub(super) fn eliminate(panels: &mut Panels<'_>, mut rest: MatMut<'_, f64>) -> b
 }
 
 /// Calls `work` with tiles of columns and the first column of each, on all threads if there are several.
-fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
+pub(super) fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
     if m.ncols() <= TILE {
         work(0, m);
     } else {

@@ -5,6 +5,7 @@ mod cholesky;
 mod front;
 mod numeric;
 mod solve;
+mod sums;
 mod symbolic;
 mod symmetric;
 mod tree;
@@ -45,27 +46,50 @@ impl Multifrontal {
         order: Order<'_>,
         budget: Budget,
     ) -> Result<Option<Self>> {
+        let source = Source {
+            values: a.values(),
+            side,
+            sums: None,
+        };
+        Self::by(a, (source, analyses), order, budget)
+    }
+
+    /// Factorises a symmetric M-matrix with these sums of its rows, which its diagonal need not tell: small ones and weak
+    /// couplings count to their own last digit.
+    pub(super) fn with_sums(
+        (a, sums): (Matrix<'_>, &[f64]),
+        analyses: &Analyses<Option<Arc<Symbolic>>>,
+        order: &dyn Fn() -> Vec<usize>,
+        budget: Budget,
+    ) -> Result<Option<Self>> {
+        let source = Source {
+            values: a.values(),
+            side: Side::Plain,
+            sums: Some(sums),
+        };
+        Self::by(a, (source, analyses), Some(order), budget)
+    }
+
+    fn by(
+        a: Matrix<'_>,
+        (source, analyses): (Source<'_>, &Analyses<Option<Arc<Symbolic>>>),
+        order: Order<'_>,
+        budget: Budget,
+    ) -> Result<Option<Self>> {
         let analyse = || {
-            Ok(Symbolic::new(
-                a.symbolic(),
-                order.map(|order| order()).as_deref(),
-                Form::General,
-            )?
-            .map(Arc::new))
+            let order = order.map(|order| order());
+            let symbolic = Symbolic::new(a.symbolic(), order.as_deref(), Form::General)?;
+            Ok(symbolic.map(Arc::new))
         };
         let Some(symbolic) = (*analyses.of(a, analyse)?).clone() else {
             return Ok(None);
         };
         budget.check(symbolic.form.name(), a.size(), symbolic.bytes())?;
-        let source = Source {
-            values: a.values(),
-            side,
-        };
         let values = numeric::factorise(&symbolic, source)?;
         Ok(values.map(|values| Self {
             symbolic,
             values,
-            side,
+            side: source.side,
         }))
     }
 }

@@ -4,6 +4,7 @@ use faer::{MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::front::{Panels, Source, add_to_panels, add_to_rest, eliminate, insert};
+use super::sums::Sums;
 use super::symbolic::{Form, Node, Symbolic};
 use super::symmetric;
 use crate::error::{Error, Result};
@@ -156,12 +157,13 @@ impl Front<'_> {
                 children().map(|(child, update)| {
                     let child = &symbolic.nodes[child];
                     symmetric::Update {
-                        values: update,
+                        values: &update[..child.below * child.below],
                         places: symbolic.relative(child),
                     }
                 })
             };
             symmetric::insert(symbolic.entries(node), self.source.values, node, values);
+            let rest = &mut rest[..node.below * node.below];
             return symmetric::eliminate(node, children, values, rest);
         }
         let mut panels = Panels::new(node, values);
@@ -169,18 +171,30 @@ impl Front<'_> {
         let children = || {
             children().map(|(child, update)| {
                 let child = &symbolic.nodes[child];
+                let (update, sums) = update.split_at(child.below * child.below);
                 let update = MatRef::from_column_major_slice(update, child.below, child.below);
-                (update, symbolic.relative(child))
+                (update, sums, symbolic.relative(child))
             })
         };
-        for (update, places) in children() {
+        for (update, _, places) in children() {
             add_to_panels(update, places, &mut panels);
         }
+        let (rest, sums_below) = rest.split_at_mut(node.below * node.below);
         let mut rest = MatMut::from_column_major_slice_mut(rest, node.below, node.below);
-        if !eliminate(&mut panels, rest.as_mut()) {
+        let mut sums = self.source.sums.map(|sums| {
+            let own = &symbolic.order[node.start..][..node.width];
+            let mut sums = Sums::new(own.iter().map(|&i| sums[i]), sums_below);
+            children().for_each(|(_, update, places)| sums.add(update, places));
+            sums
+        });
+        let mut beneath = sums.as_ref().map(|sums| sums.beneath(&panels));
+        if !eliminate(&mut panels, beneath.as_deref_mut(), rest.as_mut()) {
             return None;
         }
-        for (update, places) in children() {
+        if let Some(sums) = &mut sums {
+            sums.eliminate(&panels);
+        }
+        for (update, _, places) in children() {
             add_to_rest(update, places, node.width, rest.as_mut());
         }
         Some(())

@@ -88,9 +88,9 @@ impl Node {
         self.width + self.below
     }
 
-    /// Numbers that its elimination adds to other fronts.
+    /// Numbers that its elimination adds to other fronts: a square, and sums of rows where pivots follow from these.
     pub(super) fn update(&self) -> usize {
-        self.below * self.below
+        self.below * (self.below + 1)
     }
 
     /// Multiplications of its elimination, roughly.
@@ -190,12 +190,9 @@ impl Symbolic {
         children.map(|&child| self.nodes[child].update()).sum()
     }
 
-    /// Memory that the factorisation takes at most, on this thread pool: the factor, and fronts that wait for others.
+    /// Memory that the factorisation takes at most, on however many threads: the factor, and fronts that wait for others.
     pub(in crate::backend) fn bytes(&self) -> usize {
-        let mut stacks: Vec<usize> = self.tasks.iter().map(|task| self.stack(task)).collect();
-        stacks.sort_unstable_by_key(|&stack| usize::MAX - stack);
-        let threads = rayon::current_num_threads();
-        let side_by_side: usize = stacks.iter().take(threads).sum();
+        let side_by_side: usize = self.tasks.iter().map(|task| self.stack(task)).sum();
         let mut waiting: usize = self
             .tasks
             .iter()

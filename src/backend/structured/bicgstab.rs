@@ -7,15 +7,15 @@ use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, copy_lanes, first, lanes, rounded, scale};
 use super::progress::Progress;
 use super::room::{Parts, Room, WIDEST, kept};
-use super::system::{Solution, System};
+use super::system::{Sides, Solution, System};
 use crate::error::Result;
 use crate::operator::{Real, vectorised};
 
 /// Two vectors this close to orthogonal are a breakdown.
 const BREAKDOWN: f64 = 1e-12;
 
-/// Vectors of the method, in its usual letters: b, x, r, the shadow of r, p, v and t.
-const VECTORS: usize = 7;
+/// Vectors of the method, in its usual letters: x, r, the shadow of r, p, v and t.
+const VECTORS: usize = 6;
 
 /// Two vectors to read.
 type Pair<'v, const W: usize> = (&'v [[f64; W]], &'v [[f64; W]]);
@@ -53,18 +53,21 @@ impl Iteration for BiCgStab {
 
     fn step<T: Real, const W: usize>(
         &mut self,
-        system: &System<'_, T>,
+        (system, b): (&System<'_, T>, Sides<'_>),
         room: &mut Room<T>,
         progress: &mut Progress,
     ) -> Result<()> {
         let Parts {
-            exact: [b, x, r, shadow, p, v, t],
-            rough: [rough, y, z],
+            exact: [x, r, shadow, p, v, t],
+            rough: [y, z],
+            input,
             coarse,
         } = room.parts::<W, VECTORS>();
         let s = self.size.map(scale);
         let active = progress.active;
         self.begin_anew(&active, r, shadow);
+        // t is computed last, and lends its place before that.
+        let rough = T::in_place(t).unwrap_or(input);
         self.turn::<T, W>(&active, (r, v), p, (&s, rough));
         system.precondition(rough, y, coarse);
         let (along, length) = image(system, (y, v), &s, shadow);

@@ -4,12 +4,12 @@ use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, first, lanes, rounded, scale};
 use super::progress::Progress;
 use super::room::{Parts, Room, WIDEST, kept};
-use super::system::{Solution, System};
+use super::system::{Sides, Solution, System};
 use crate::error::Result;
 use crate::operator::{Real, vectorised};
 
-/// Vectors of the method, in its usual letters: b, x, r, p and q.
-const VECTORS: usize = 5;
+/// Vectors of the method, in its usual letters: x, r, p and q.
+const VECTORS: usize = 4;
 
 /// The scalars of the method.
 pub(in crate::backend) struct ConjugateGradients {
@@ -35,16 +35,19 @@ impl Iteration for ConjugateGradients {
 
     fn step<T: Real, const W: usize>(
         &mut self,
-        system: &System<'_, T>,
+        (system, b): (&System<'_, T>, Sides<'_>),
         room: &mut Room<T>,
         progress: &mut Progress,
     ) -> Result<()> {
         let Parts {
-            exact: [b, x, r, p, q],
-            rough: [rough, z, _],
+            exact: [x, r, p, q],
+            rough: [z, _],
+            input,
             coarse,
         } = room.parts::<W, VECTORS>();
         let (active, s) = (progress.active, self.size.map(scale));
+        // q is computed later, and lends its place.
+        let rough = T::in_place(q).unwrap_or(input);
         round(&s, r, rough);
         system.precondition(rough, z, coarse);
         self.turn((&s, z), r, p, &active);

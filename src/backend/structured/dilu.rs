@@ -1,5 +1,7 @@
 //! DILU: the incomplete factorisation (D + L) D⁻¹ (D + U) whose diagonal is exact (Pommerell 1992).
 
+use std::sync::Arc;
+
 use super::level::{Level, subtract};
 use crate::operator::{Line, Real, Rows, Side, Stencil, vectorised, with_sides};
 
@@ -34,7 +36,7 @@ pub(in crate::backend) struct Dilu<T>(Level<T>);
 
 impl<T: Real> Dilu<T> {
     /// That of a stencil times `unit`.
-    pub(super) fn new(stencil: &Stencil, unit: f64) -> Self {
+    pub(super) fn new(stencil: &Arc<Stencil>, unit: f64) -> Self {
         Self(Level::new(stencil, &pivots(stencil), unit))
     }
 

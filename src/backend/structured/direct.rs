@@ -10,7 +10,7 @@ use crate::backend::checked::Direct;
 use crate::backend::cholesky::{CholeskyAnalyses, SparseCholesky};
 use crate::backend::general::{self, GeneralAnalyses};
 use crate::backend::memory::Budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operator::{Operator, Side, Stencil, View};
 
 /// A factorisation of A + c 11ᵀ by way of the sparse P = A + s e_k e_kᵀ.
@@ -41,6 +41,11 @@ pub(in crate::backend) fn factorise<'a>(
 ) -> Result<Box<dyn Direct + 'a>> {
     let sparse = |stencil: &Stencil| -> Result<Box<dyn Direct + 'a>> {
         let matrix = stencil.compress();
+        if let Some(sums) = stencil.excess().filter(|_| definite) {
+            let order = || dissection::order(stencil.shape);
+            let lu = general::by_sums((matrix.as_ref(), sums), lu, &order, budget)?;
+            return Ok(Box::new(lu.ok_or(Error::Parts)?));
+        }
         if definite {
             let order = || dissection::diagonal_order(stencil.shape);
             let cholesky = SparseCholesky::new(matrix.as_ref(), cholesky, Some(&order), budget)?;

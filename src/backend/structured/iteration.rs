@@ -3,15 +3,15 @@
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 
-use super::lanes::{PerLane, copy_lanes, interleave, scales, separate, squares};
+use super::lanes::{PerLane, interleave, scales, separate, squares};
 use super::progress::Progress;
 use super::room::{Parts, Room, WIDEST, width};
-use super::system::System;
+use super::system::{Sides, System};
 use crate::backend::SolveStats;
 use crate::error::{Error, Result};
 use crate::operator::Real;
 
-/// A method, with its scalars. The first three of its vectors are b, x and r.
+/// A method, with its scalars. The first two of its vectors are x and r.
 pub(in crate::backend) trait Iteration: Sized {
     /// How many vectors it needs.
     const VECTORS: usize;
@@ -24,7 +24,7 @@ pub(in crate::backend) trait Iteration: Sized {
     /// One step for all lanes that are active.
     fn step<T: Real, const W: usize>(
         &mut self,
-        system: &System<'_, T>,
+        equations: (&System<'_, T>, Sides<'_>),
         room: &mut Room<T>,
         progress: &mut Progress,
     ) -> Result<()>;
@@ -79,28 +79,33 @@ fn begin<I: Iteration, T: Real, const W: usize>(
     near: Option<MatRef<'_, f64>>,
     chunk: MatRef<'_, f64>,
 ) -> Result<Run<I>> {
-    let Parts {
-        exact: [b, x, r], ..
-    } = room.parts::<W, 3>();
+    let Parts { exact: [x, r], .. } = room.parts::<W, 2>();
     let scales = scales(chunk);
-    interleave(chunk, &scales, b);
-    r.copy_from_slice(b);
-    let size = squares(b).map(f64::sqrt);
+    interleave(chunk, &scales, r);
+    let size = squares(r).map(f64::sqrt);
     let mut progress = Progress::new(size);
     let Some(near) = near else {
         x.fill([0.0; W]);
         return Ok(Run::new(I::new(size), progress, (scales, chunk.ncols())));
     };
     interleave(near, &scales, x);
+    let columns = std::array::from_fn::<usize, WIDEST, _>(|l| l);
+    let b = Sides {
+        batch: chunk,
+        columns: &columns[..chunk.ncols()],
+        factors: &scales,
+    };
     let mut residual = system.residual(b, (x, r));
     // What is no nearer than zero, or no number, does not help.
     let useless: [bool; WIDEST] =
         std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
     for l in (0..W).filter(|&l| useless[l]) {
         x.iter_mut().for_each(|x| x[l] = 0.0);
-        residual[l] = size[l];
     }
-    copy_lanes(r, b, &useless);
+    if useless.contains(&true) {
+        // Those begin from zero, and so from b.
+        residual = system.residual(b, (x, r));
+    }
     progress.begin(system.criteria.tolerance, &residual);
     Ok(Run::new(
         I::new(residual),
@@ -118,10 +123,17 @@ fn advance<I: Iteration, T: Real, const W: usize>(
 ) -> Result<()> {
     while run.progress.unfinished() > 0 && width(run.progress.unfinished()) == W {
         run.progress.count(&system.criteria, I::PRODUCTS)?;
+        // Columns that are not done still hold their right-hand sides.
+        let b = Sides {
+            batch: chunk.rb(),
+            columns: &run.columns[..run.count],
+            factors: &run.scales,
+        };
+        let equations = (system, b);
         run.iteration
-            .step::<T, W>(system, room, &mut run.progress)?;
+            .step::<T, W>(equations, room, &mut run.progress)?;
     }
-    let Parts { exact: [_, x], .. } = room.parts::<W, 2>();
+    let Parts { exact: [x], .. } = room.parts::<W, 1>();
     let done = (0..run.count).filter(|&l| !run.progress.active[l]);
     let places = done.map(|l| (l, run.columns[l], run.scales[l].recip()));
     if separate(x, chunk, places) {

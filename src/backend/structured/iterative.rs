@@ -1,5 +1,6 @@
 //! Iteration over whole batches: chunks of columns over the threads, a preconditioner in the precision that suits it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use faer::prelude::ReborrowMut;
@@ -35,6 +36,12 @@ pub(super) enum Iterative {
 
 /// Beyond this span of the diagonal single precision would lose whole equations.
 const WIDEST_SPAN: f64 = 1e30;
+
+/// Reciprocal sizes of matrices that numbers of double precision hold with room to spare.
+const MODERATE: RangeInclusive<f64> = 1e-100..=1e100;
+
+/// Columns that are not shared out to several threads: each would do the work of as many.
+const FEW: usize = 4;
 
 /// What is asked of a solve.
 pub(super) struct Wanted<'w> {
@@ -130,7 +137,11 @@ pub(super) struct Prepared<T> {
 
 impl<T: Real> Prepared<T> {
     fn new(solver: StencilSolver, stencil: &Arc<Stencil>, definite: bool) -> Self {
-        let unit = unit(stencil);
+        // What holds all numbers as they are need not copy them; units are for sizes that cycles would lose.
+        let unit = match unit(stencil) {
+            s if T::ROWS.is_some() && MODERATE.contains(&s) => 1.0,
+            s => s,
+        };
         let (precondition, levels) = if solver == StencilSolver::Dilu {
             let dilu = Dilu::new(stencil, unit);
             (Precondition::Dilu(dilu), vec![stencil.cells()])
@@ -177,6 +188,7 @@ impl<T: Real> Prepared<T> {
             || Ok(Room::new(&self.extent, lanes)),
         );
         let count = at_once(batch.ncols().div_ceil(chunk));
+        self.rooms.keep(fits);
         self.rooms.reserve(count, fits, make)?;
         let chunks = batch.rb_mut().par_col_chunks_mut(chunk).enumerate();
         chunks
@@ -188,15 +200,17 @@ impl<T: Real> Prepared<T> {
             .map(|stats| stats.by(self.method()))
     }
 
-    /// How many columns stand side by side: as many as keep all threads busy, fewer if there is no memory for so many,
-    /// none if there is not even for single columns on all threads. The width changes no result.
+    /// How many columns stand side by side: as many as keep all threads busy, though not fewer than four, for fewer
+    /// take a thread as long; fewer if there is no memory for so many, none if there is not even for single columns on all
+    /// threads. The width changes no result.
     fn chunk(&self, columns: usize, budget: Budget) -> Option<usize> {
         let share = columns.div_ceil(rayon::current_num_threads());
+        let share = share.max(columns.min(FEW)).clamp(1, WIDEST);
         let narrower = WIDTHS.into_iter().rev().filter(|&w| w < share);
-        let widths = [share.clamp(1, WIDEST)].into_iter().chain(narrower);
+        let widths = [share].into_iter().chain(narrower);
         widths.into_iter().find(|&chunk| {
             let (lanes, count) = (width(chunk), at_once(columns.div_ceil(chunk)));
-            let bytes = count * self.extent.bytes(lanes, size_of::<T>());
+            let bytes = count * self.extent.bytes::<T>(lanes);
             self.rooms.idle_that(|room| room.has(lanes)) >= count || budget.fits(bytes)
         })
     }
@@ -207,7 +221,7 @@ impl<T: Real> Prepared<T> {
         near: Option<MatRef<'_, f64>>,
         (batch, budget): (MatMut<'_, f64>, Budget),
     ) -> Result<SolveStats> {
-        let bytes = self.extent.bytes(1, size_of::<T>());
+        let bytes = self.extent.bytes::<T>(1);
         budget.check(system.criteria.name, batch.nrows(), bytes)?;
         let mut stats = SolveStats::default();
         for (j, column) in batch.col_iter_mut().enumerate() {
@@ -252,7 +266,7 @@ pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
         .filter(|&i| inverse[i] == 0.0)
         .map(|i| (i, x[i]))
         .collect();
-    let level = Level::<f64>::new(stencil, &inverse, 1.0);
+    let level = Level::<f64>::new(&Arc::new(stencil.clone()), &inverse, 1.0);
     let mut row = vec![[0.0]; stencil.rows(Side::Plain).shape[2]];
     for corner in 0..8 {
         let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);

@@ -1,5 +1,7 @@
 //! Single passes of the solvers of stencils, for the bench that holds them against the memory.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::level::{Level, reciprocals};
@@ -10,7 +12,7 @@ use crate::operator::{Real, Side, Stencil};
 
 /// Vectors of a batch, and passes over them as the solvers make them: in chunks of columns side by side.
 pub struct Kernels {
-    stencil: Stencil,
+    stencil: Arc<Stencil>,
     double: Level<f64>,
     single: Level<f32>,
     chunks: Vec<Chunk>,
@@ -39,6 +41,7 @@ macro_rules! with_lanes {
 impl Kernels {
     /// Room for `chunks` times `lanes` (1, 4, 8 or 16) columns.
     pub fn new(stencil: &Stencil, chunks: usize, lanes: usize) -> Self {
+        let stencil = &Arc::new(stencil.clone());
         let inverse = reciprocals(stencil);
         let n = stencil.cells() * lanes;
         let chunk = || Chunk {
@@ -50,7 +53,7 @@ impl Kernels {
         Self {
             double: Level::new(stencil, &inverse, 1.0),
             single: Level::new(stencil, &inverse, 1.0),
-            stencil: stencil.clone(),
+            stencil: Arc::clone(stencil),
             chunks: (0..chunks).map(|_| chunk()).collect(),
             lanes,
         }

@@ -1,50 +1,67 @@
 //! A stencil in the precision of a preconditioner, and the pieces of its cycles, line by line.
 
-use crate::operator::{Line, Real, Rows, Side, Stencil};
+use std::sync::Arc;
+
+use crate::operator::{Line, ReadRows, Real, Rows, Side, Stencil};
 
 /// Which end every axis is swept from: true for the upper one.
 pub(in crate::backend) type Corner = [bool; 3];
 
 /// The coefficients of a stencil, without its gauge, and the reciprocals that sweeps divide by.
 pub(in crate::backend) struct Level<T> {
-    shape: [usize; 3],
-    centre: Vec<T>,
-    up: [Vec<T>; 3],
-    down: [Vec<T>; 3],
+    coefficients: Coefficients<T>,
     inverse: Vec<T>,
 }
 
+/// Those of the stencil itself, or rounded ones.
+enum Coefficients<T> {
+    Shared(Arc<Stencil>, ReadRows<T>),
+    Own {
+        shape: [usize; 3],
+        centre: Vec<T>,
+        up: [Vec<T>; 3],
+        down: [Vec<T>; 3],
+    },
+}
+
 impl<T: Real> Level<T> {
-    /// The stencil times `unit`, with the reciprocals of a diagonal, 0 for cells that are to be left alone.
-    pub(in crate::backend) fn new(stencil: &Stencil, inverse: &[f64], unit: f64) -> Self {
-        let rows = stencil.rows(Side::Plain);
-        let times = |s: f64, numbers: &[f64]| numbers.iter().map(|x| T::nearest(s * x)).collect();
-        let copy = |numbers: &[f64]| times(unit, numbers);
-        let couplings = |arrays: [&[f64]; 3]| arrays.map(copy);
+    /// The stencil times `unit`, with the reciprocals of a diagonal, 0 for cells that are to be left alone. What need not
+    /// be multiplied or rounded is not copied.
+    pub(in crate::backend) fn new(stencil: &Arc<Stencil>, inverse: &[f64], unit: f64) -> Self {
         Self {
-            shape: rows.shape,
-            centre: copy(rows.centre),
-            up: couplings(rows.lower),
-            down: couplings(rows.upper),
+            coefficients: match T::ROWS.filter(|_| unit == 1.0) {
+                Some(rows) => Coefficients::Shared(Arc::clone(stencil), rows),
+                None => Coefficients::times(stencil, unit),
+            },
             inverse: times(unit.recip(), inverse),
         }
     }
 
     pub(super) fn cells(&self) -> usize {
-        self.centre.len()
+        self.inverse.len()
     }
 
     pub(in crate::backend) fn rows(&self, side: Side) -> Rows<'_, T> {
-        let [up, down] = [&self.up, &self.down].map(|a| a.each_ref().map(Vec::as_slice));
-        let (lower, upper) = match side {
-            Side::Plain => (up, down),
-            Side::Transpose => (down, up),
-        };
-        Rows {
-            shape: self.shape,
-            centre: &self.centre,
-            lower,
-            upper,
+        match &self.coefficients {
+            Coefficients::Own {
+                shape,
+                centre,
+                up,
+                down,
+            } => {
+                let [up, down] = [up, down].map(|a| a.each_ref().map(Vec::as_slice));
+                let (lower, upper) = match side {
+                    Side::Plain => (up, down),
+                    Side::Transpose => (down, up),
+                };
+                Rows {
+                    shape: *shape,
+                    centre,
+                    lower,
+                    upper,
+                }
+            }
+            Coefficients::Shared(stencil, rows) => rows(stencil, side),
         }
     }
 
@@ -137,6 +154,24 @@ impl<T: Real> Level<T> {
             x[k] = last;
         }
     }
+}
+
+impl<T: Real> Coefficients<T> {
+    /// Those of a stencil times `unit`, rounded.
+    fn times(stencil: &Stencil, unit: f64) -> Self {
+        let rows = stencil.rows(Side::Plain);
+        let couplings = |arrays: [&[f64]; 3]| arrays.map(|a| times(unit, a));
+        Self::Own {
+            shape: rows.shape,
+            centre: times(unit, rows.centre),
+            up: couplings(rows.lower),
+            down: couplings(rows.upper),
+        }
+    }
+}
+
+fn times<T: Real>(s: f64, numbers: &[f64]) -> Vec<T> {
+    numbers.iter().map(|x| T::nearest(s * x)).collect()
 }
 
 /// sum ← sum − c x.

@@ -62,9 +62,12 @@ pub enum Precision {
     Double,
 }
 
-/// Most cells in a plane, and in space, that a factorisation is tried for: beyond, it takes gigabytes.
-const LARGEST_PLANE: usize = 300_000;
+/// Most cells in space that a factorisation is tried for: beyond, it takes minutes.
 const LARGEST_SOLID: usize = 120_000;
+
+/// Numbers in the factors of a stencil in the plane are at least this many times N log₂ N: 3.3 to 3.5 were counted for
+/// Cholesky from 128² to 1024² cells.
+const LEAST_FILL: f64 = 3.0;
 
 /// A stencil made ready for solving; what a way of solving needs is made when it is first taken.
 pub(super) struct Structured<'a> {
@@ -74,6 +77,8 @@ pub(super) struct Structured<'a> {
     direct: OnceLock<Checked<'a, Box<dyn Direct + 'a>>>,
     dilu: OnceLock<Iterative>,
     multigrid: OnceLock<Iterative>,
+    /// Whether a factorisation is within reach; what the system has left changes once it is made.
+    within_reach: OnceLock<bool>,
     /// Columns that are to come, as far as is known.
     expected: AtomicUsize,
     /// Right-hand sides, for a second attempt.
@@ -89,6 +94,7 @@ impl<'a> Structured<'a> {
             direct: OnceLock::new(),
             dilu: OnceLock::new(),
             multigrid: OnceLock::new(),
+            within_reach: OnceLock::new(),
             expected: AtomicUsize::new(0),
             saved: Pool::default(),
         }
@@ -102,8 +108,7 @@ impl<'a> Structured<'a> {
         let cells = self.stencil.cells();
         let columns = columns.max(self.expected.load(Ordering::Relaxed));
         let many = match (self.axes().count(), self.is_definite()) {
-            (0 | 1, _) => 0,
-            (2, true) => usize::from(cells > LARGEST_PLANE) * usize::MAX,
+            (0 | 1, _) | (2, true) => 0,
             (2, false) => 3 + cells / 6000,
             (_, true) => cells / 1000,
             (_, false) => cells / 250,
@@ -130,14 +135,19 @@ impl<'a> Structured<'a> {
         self.stencil.shape.into_iter().filter(|&n| n > 1)
     }
 
-    /// Whether a factorisation is within reach.
+    /// Whether a factorisation is within reach: of time in space, and in the plane of memory, by a bound that costs less
+    /// than the analysis which gives the exact number.
     fn direct_fits(&self) -> bool {
-        let most = match self.axes().count() {
-            0 | 1 => usize::MAX,
-            2 => LARGEST_PLANE,
-            _ => LARGEST_SOLID,
-        };
-        self.stencil.cells() <= most
+        let cells = self.stencil.cells();
+        match self.axes().count() {
+            0 | 1 => true,
+            2 => *self.within_reach.get_or_init(|| {
+                let triangles = if self.is_definite() { 1.0 } else { 2.0 };
+                let numbers = triangles * LEAST_FILL * cells as f64 * (cells as f64).log2();
+                self.cpu.budget().fits(numbers as usize * size_of::<f64>())
+            }),
+            _ => cells <= LARGEST_SOLID,
+        }
     }
 
     fn is_definite(&self) -> bool {
@@ -177,6 +187,19 @@ impl<'a> Structured<'a> {
         Ok(made.get_or_init(make))
     }
 
+    /// batch ← A⁻¹ batch where the diagonal does not tell the sums of rows: no iteration sees what these are.
+    fn solve_by_sums(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        let direct = match self.cpu.stencils {
+            StencilSolver::Auto if self.direct_fits() => self.direct(),
+            StencilSolver::Direct => return self.direct()?.solve(side, batch),
+            _ => Err(Error::Parts),
+        };
+        match direct {
+            Err(Error::OutOfMemory { .. }) => Err(Error::Parts),
+            direct => direct?.solve(side, batch),
+        }
+    }
+
     /// The same, from solutions that are nearly right if there are any.
     fn solve_near(
         &self,
@@ -185,6 +208,9 @@ impl<'a> Structured<'a> {
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_batch(batch.rb(), self.stencil.cells())?;
+        if self.stencil.excess().is_some() && self.is_definite() {
+            return self.solve_by_sums(side, batch);
+        }
         let mut chosen = self.choose(batch.ncols());
         let auto = self.cpu.stencils == StencilSolver::Auto;
         if chosen == StencilSolver::Direct {
@@ -203,11 +229,17 @@ impl<'a> Structured<'a> {
             budget: self.cpu.budget().besides(Iterative::bytes(&self.stencil)),
         };
         let iterative = self.iterative(chosen)?;
-        if !(auto && self.direct_fits()) {
+        let (rows, columns) = batch.shape();
+        let copy = rows * columns * size_of::<f64>();
+        if !(auto && self.direct_fits() && wanted.budget.fits(copy)) {
             return iterative.solve(&wanted, near, batch);
         }
-        let (rows, columns) = batch.shape();
+        let wanted = Wanted {
+            budget: wanted.budget.besides(copy),
+            ..wanted
+        };
         let fits = |room: &Vec<f64>| room.len() == rows * columns;
+        self.saved.keep(fits);
         let make = || vec![0.0; rows * columns];
         self.saved.with(fits, make, |room| {
             let mut saved = MatMut::from_column_major_slice_mut(room, rows, columns);

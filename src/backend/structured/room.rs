@@ -25,8 +25,10 @@ pub(in crate::backend) struct Room<T> {
     lanes: usize,
     /// What the iteration computes with.
     pub(in crate::backend) exact: Vec<Vec<f64>>,
-    /// What goes into the preconditioner, and what comes out of it.
-    pub(super) rough: [Vec<T>; 3],
+    /// What comes out of the preconditioner.
+    pub(super) rough: [Vec<T>; 2],
+    /// What goes into it, unless a vector of the iteration can lend its place.
+    input: Vec<T>,
     pub(in crate::backend) coarse: Coarse<T>,
 }
 
@@ -48,11 +50,13 @@ impl Extent {
         self.levels.first().copied().unwrap_or(0)
     }
 
-    /// Bytes of the room for so many lanes, with numbers of so many bytes in the preconditioner.
-    pub(super) fn bytes(&self, lanes: usize, size: usize) -> usize {
+    /// Bytes of the room for so many lanes, with numbers of this kind in the preconditioner.
+    pub(super) fn bytes<T: Real>(&self, lanes: usize) -> usize {
         let coarse: usize = self.levels.iter().skip(1).sum();
         let exact = self.vectors * self.cells() * size_of::<f64>();
-        lanes * (exact + size * (3 * self.cells() + 2 * coarse + self.line))
+        let rough = if T::ROWS.is_some() { 2 } else { 3 };
+        let rough = rough * self.cells() + 2 * coarse + self.line;
+        lanes * (exact + size_of::<T>() * rough)
     }
 }
 
@@ -67,7 +71,8 @@ impl<T: Real> Room<T> {
             exact: (0..extent.vectors)
                 .map(|_| vec![0.0; cells * lanes])
                 .collect(),
-            rough: [zeros(cells), zeros(cells), zeros(cells)],
+            rough: [zeros(cells), zeros(cells)],
+            input: zeros(if T::ROWS.is_some() { 0 } else { cells }),
             coarse: Coarse {
                 levels: coarse.map(|&n| [zeros(n), zeros(n)]).collect(),
                 row: zeros(extent.line),
@@ -75,9 +80,9 @@ impl<T: Real> Room<T> {
         }
     }
 
-    /// Whether it has just so many lanes.
+    /// Whether it has so many lanes or more.
     pub(super) fn has(&self, lanes: usize) -> bool {
-        self.lanes == lanes
+        self.lanes >= lanes
     }
 
     /// Its vectors as W lanes, K of the iteration and those of the preconditioner.
@@ -89,9 +94,12 @@ impl<T: Real> Room<T> {
             None => &mut [],
         });
         let rough = self.rough.each_mut().map(|v| &mut wide_mut(v)[..cells]);
+        let input = wide_mut(&mut self.input);
+        let given = input.len().min(cells);
         Parts {
             exact,
             rough,
+            input: &mut input[..given],
             coarse: &mut self.coarse,
         }
     }
@@ -113,7 +121,8 @@ impl<T: Real> Room<T> {
 /// A room seen as W lanes.
 pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
     pub(super) exact: [&'r mut [[f64; W]]; K],
-    pub(super) rough: [&'r mut [[T; W]]; 3],
+    pub(super) rough: [&'r mut [[T; W]]; 2],
+    pub(super) input: &'r mut [[T; W]],
     pub(super) coarse: &'r mut Coarse<T>,
 }
 

@@ -1,5 +1,9 @@
 //! What the iterative solvers iterate on: a stencil, one side of it, a preconditioner, and when to be content.
 
+use std::ops::Range;
+
+use faer::MatRef;
+
 use super::dilu::Dilu;
 use super::lanes::{PerLane, copy_lanes, squares};
 use super::multigrid::Multigrid;
@@ -22,10 +26,31 @@ pub(in crate::backend) struct System<'a, T> {
     pub(in crate::backend) criteria: Criteria,
 }
 
+/// The right-hand sides of lanes: these columns of a batch, times these factors.
+#[derive(Clone, Copy)]
+pub(in crate::backend) struct Sides<'s> {
+    pub(in crate::backend) batch: MatRef<'s, f64>,
+    pub(in crate::backend) columns: &'s [usize],
+    pub(in crate::backend) factors: &'s PerLane,
+}
+
+impl Sides<'_> {
+    /// out ← b − out in these cells.
+    fn minus<const W: usize>(self, cells: Range<usize>, out: &mut [[f64; W]]) {
+        let mut rest = [0.0; W];
+        for (cell, out) in cells.zip(out) {
+            for (rest, (&j, s)) in rest.iter_mut().zip(self.columns.iter().zip(self.factors)) {
+                *rest = s * self.batch[(cell, j)];
+            }
+            (0..W).for_each(|l| out[l] = rest[l] - out[l]);
+        }
+    }
+}
+
 /// b, x, the residual of an iteration, and room for a vector.
 pub(super) struct Solution<'s, T, const W: usize> {
     pub(super) system: &'s System<'s, T>,
-    pub(super) b: &'s [[f64; W]],
+    pub(super) b: Sides<'s>,
     pub(super) x: &'s [[f64; W]],
     pub(super) r: &'s mut [[f64; W]],
     pub(super) work: &'s mut [[f64; W]],
@@ -33,7 +58,7 @@ pub(super) struct Solution<'s, T, const W: usize> {
 
 impl<T: Real, const W: usize> Truth<WIDEST> for Solution<'_, T, W> {
     fn rows(&self) -> usize {
-        self.b.len()
+        self.x.len()
     }
 
     fn residual(&mut self) -> Result<PerLane> {
@@ -67,14 +92,11 @@ impl<T: Real> System<'_, T> {
     /// out ← b − A x, and its norms.
     pub(super) fn residual<const W: usize>(
         &self,
-        b: &[[f64; W]],
+        b: Sides<'_>,
         (x, out): (&[[f64; W]], &mut [[f64; W]]),
     ) -> PerLane {
-        self.stencil.product(self.side, (x, out), |cells, out| {
-            for (out, b) in out.iter_mut().zip(&b[cells]) {
-                (0..W).for_each(|l| out[l] = b[l] - out[l]);
-            }
-        });
+        let minus = |cells, out: &mut [[f64; W]]| b.minus(cells, out);
+        self.stencil.product(self.side, (x, out), minus);
         squares(out).map(f64::sqrt)
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use faer::MatRef;
+
 use super::{Held, Number, SHAPES, SIDES, assert_same, device, laplacian, numbers, stencil, wide};
 use crate::backend::cuda::MOST_LANES;
 use crate::backend::cuda::equations::Equations;
@@ -18,7 +20,7 @@ use crate::backend::structured::iterative::unit;
 use crate::backend::structured::multigrid::Multigrid;
 use crate::backend::structured::progress::{Criteria, Progress};
 use crate::backend::structured::room::{self, Extent};
-use crate::backend::structured::system::{Precondition, System};
+use crate::backend::structured::system::{Precondition, Sides, System};
 use crate::operator::{Side, Stencil};
 
 /// Steps to compare: where the preconditioner is the inverse, all that a second one has is the rounding of the first.
@@ -73,8 +75,13 @@ fn here<I: Iteration, T: Number, const W: usize>(
     };
     let mut room = room::Room::<T>::new(&extent, W);
     let b = right_hand_side::<W>(cells);
-    room.exact[0].copy_from_slice(&b);
-    room.exact[2].copy_from_slice(&b);
+    room.exact[1].copy_from_slice(&b);
+    let columns: [usize; W] = std::array::from_fn(|l| l);
+    let sides = Sides {
+        batch: MatRef::from_row_major_slice(&b, cells, W),
+        columns: &columns,
+        factors: &padded([1.0; W]),
+    };
     let size = padded(norms::<W>(&b));
     let (mut iteration, mut progress) = (I::new(size), Progress::new(size));
     let precondition = Precondition::Multigrid(multigrid);
@@ -86,10 +93,10 @@ fn here<I: Iteration, T: Number, const W: usize>(
     };
     for _ in 0..steps(cells) {
         iteration
-            .step::<T, W>(&system, &mut room, &mut progress)
+            .step::<T, W>((&system, sides), &mut room, &mut progress)
             .unwrap();
     }
-    [1, 2].map(|k| std::mem::take(&mut room.exact[k]))
+    [0, 1].map(|k| std::mem::take(&mut room.exact[k]))
 }
 
 /// A room on the device that is about to take a first step from zero; these lanes are at work.
