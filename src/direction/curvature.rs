@@ -1,11 +1,13 @@
 //! G = ZᵀMZ and the priors' PᵀP known by their products.
 
+use std::ops::Range;
+
 use faer::{Mat, MatRef};
 
 use super::Local;
 use crate::backend::Batch;
 use crate::error::Result;
-use crate::linearisation::Linearisation;
+use crate::linearisation::{Linearisation, blocks};
 use crate::metric::Root;
 use crate::prior::PriorTerms;
 
@@ -44,20 +46,38 @@ impl<'a> Curvature<'a> {
         })
     }
 
+    /// Length of a lifted tangent.
+    pub(super) fn lifted_dim(&self) -> usize {
+        self.root.lifted_dim()
+    }
+
+    /// L Z V: a tangent solve a column, block by block.
+    pub(super) fn lifted(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let mut out = Mat::zeros(self.lifted_dim(), v.ncols());
+        for block in blocks(v.ncols()) {
+            let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
+            let mut place = out.as_mut().subcols_mut(block.start, block.len());
+            place.copy_from(self.root.lift(tangents.as_ref())?);
+        }
+        Ok(out)
+    }
+
+    /// (L Z)ᵀ W for columns W of which `made` gives a block: an adjoint solve a column.
+    pub(super) fn lowered(
+        &self,
+        columns: usize,
+        mut made: impl FnMut(Range<usize>) -> Mat<f64>,
+    ) -> Result<Mat<f64>> {
+        let lower = |block| self.root.lower_batch(made(block));
+        self.z.pull(columns, lower)
+    }
+
     /// (G + C) V, or G V without priors.
     pub(crate) fn whole(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let data = self.data(v)?;
         match self.prior {
             Some(prior) => Ok(data + prior.curvature(v)?),
             None => Ok(data),
-        }
-    }
-
-    /// C V.
-    pub(crate) fn prior(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        match self.prior {
-            Some(prior) => prior.curvature(v),
-            None => Ok(v.to_owned()),
         }
     }
 
