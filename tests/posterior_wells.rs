@@ -5,7 +5,7 @@
 mod support;
 
 use nalgebra::DMatrix;
-use pullback::faer::MatRef;
+use pullback::faer::{Mat, MatRef};
 use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
 use pullback::posterior::Rank;
@@ -56,12 +56,16 @@ impl Wells {
         let a = self.model.state_jacobian(&rho, &self.theta).to_dense();
         let c = self.model.param_jacobian(&rho, &self.theta).to_dense();
         let adjoints = reference_solve(a.transpose(), observed.to_dense().transpose());
-        let root = self.prior.root(&self.theta).to_dense();
+        let root = root(&self.prior, &self.theta);
         let rows = reference_solve(root.transpose(), (c.transpose() * adjoints).as_ref());
         let mut values = singular_values(rows.as_ref());
         values.sort_by(|a, b| b.total_cmp(a));
         values
     }
+}
+
+fn root(prior: &Matern, theta: &[f64]) -> Mat<f64> {
+    prior.at(theta).unwrap().root().unwrap().0.to_dense()
 }
 
 fn singular_values(a: MatRef<'_, f64>) -> Vec<f64> {
@@ -104,11 +108,7 @@ fn no_pair_that_the_data_determine_is_lost_however_precise_they_are() {
             "noise {noise}: {found}, {exact}"
         );
         let u = posterior.eigenvectors();
-        let lifted = wells
-            .prior
-            .root(&wells.theta)
-            .apply(Side::Plain, u.as_ref())
-            .unwrap();
+        let lifted = &root(&wells.prior, &wells.theta) * u;
         let unit = lifted.transpose() * &lifted;
         let off = support::matrix_gap(unit.as_ref(), support::identity(u.ncols()).as_ref());
         assert!(off < 1e-10, "noise {noise}, UᵀCU: {off:e}");

@@ -1,4 +1,4 @@
-//! G = ZᵀMZ and the priors' PᵀP known by their products.
+//! G = ZᵀMZ and the priors' C known by their products.
 
 use std::ops::Range;
 
@@ -10,8 +10,9 @@ use crate::error::Result;
 use crate::linearisation::{Linearisation, blocks};
 use crate::metric::Root;
 use crate::prior::PriorTerms;
+use crate::random;
 
-/// The curvature of the objective at one point: that of the data, G = ZᵀMZ, and that of the priors, C = PᵀP.
+/// The curvature of the objective at one point: that of the data, G = ZᵀMZ, and that of the priors, C.
 ///
 /// Without priors C is the identity wherever something is measured against it.
 pub(crate) struct Curvature<'a> {
@@ -89,14 +90,15 @@ impl<'a> Curvature<'a> {
         }
     }
 
-    /// Random columns with covariance C⁻¹: C⁻¹Pᵀξ with standard normal ξ.
+    /// Random columns with covariance C⁻¹: C⁻¹Pᵀξ with standard normal ξ. Smoother ones, C⁻¹ξ, for priors without a root.
     pub(crate) fn draw(&self, columns: usize, seed: u64) -> Result<Mat<f64>> {
+        let white = || random::normal_matrix(self.dim(), columns, seed);
         match self.prior {
             Some(prior) => {
-                let noise = crate::random::normal_matrix(prior.residual().len(), columns, seed);
-                prior.solve(prior.lower(noise.as_ref())?.as_ref())
+                let noise = prior.noise(columns, seed)?;
+                prior.solve(noise.unwrap_or_else(white).as_ref())
             }
-            None => Ok(crate::random::normal_matrix(self.dim(), columns, seed)),
+            None => Ok(white()),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Pairs {
         })
     }
 
-    /// Those of G = SᵀS, given Y = C⁻¹Sᵀ, without a square: with W = P Y and C = PᵀP
+    /// Those of G = SᵀS, given Y = C⁻¹Sᵀ, without a square: with a W such as P Y, where C = PᵀP,
     ///
     /// ```text
     /// WᵀW = YᵀC Y = S C⁻¹Sᵀ,   W = X Σ Vᵀ,   λ = σ²,   u = Y v/σ
@@ -66,7 +66,7 @@ impl Pairs {
     ///
     /// so that uᵀC u = vᵀWᵀW v/σ² = 1, and rounding is that of σ, as small beside √λ₁ as it is beside λ₁ in S C⁻¹Sᵀ.
     pub(super) fn factored(prior: &PriorTerms<'_>, smooth: Mat<f64>) -> Result<Self> {
-        let (values, mut rotation) = right_singular(prior.apply(smooth.as_ref())?.as_ref());
+        let (values, mut rotation) = right_singular(prior.lengths(smooth.as_ref())?.as_ref());
         let rank = significant(&values);
         rotation.truncate(smooth.ncols(), rank);
         let scaled = scale_columns(rotation, |j| values[j].recip());

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::linearisation::Linearisation;
 use crate::metric::Root;
 use crate::prior::PriorTerms;
-use crate::random;
 
 /// How many eigenpairs a posterior is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,18 +129,19 @@ impl<'a> Posterior<'a> {
         Ok(variances)
     }
 
-    /// Samples as columns: prior samples C⁻¹Pᵀξ, shortened along every u by √(1 + λ), around the mean.
+    /// Samples as columns: prior samples x, shortened along every u by √(1 + λ) from uᵀC x on, around the mean.
     ///
     /// # Errors
-    /// What solving with the prior reports.
+    /// [`Error::PriorLacks`] for a prior without a root that does not [draw](crate::Prior::draw) samples itself; what solving
+    /// with the prior reports.
     pub fn samples(&self, count: usize, seed: u64) -> Result<Mat<f64>> {
-        let rows = self.prior.residual().len();
-        let noise = random::normal_matrix(rows, count, seed);
-        let pulled = self.prior.lower(noise.as_ref())?;
-        let prior = self.prior.solve(pulled.as_ref())?;
-        // Uᵀ C x = Uᵀ Pᵀ ξ for a prior sample x.
+        let prior = self.prior.draw(count, seed)?;
+        let covectors = self.prior.curvature(prior.as_ref())?;
         let shorten = |l: f64| (1.0 + l).sqrt().recip() - 1.0;
-        let mut samples = self.spectrum.pairs.correct(prior, pulled.as_ref(), shorten);
+        let mut samples = self
+            .spectrum
+            .pairs
+            .correct(prior, covectors.as_ref(), shorten);
         for j in 0..count {
             let column = samples.col_as_slice_mut(j).iter_mut();
             column.zip(&self.mean).for_each(|(x, m)| *x += m);
@@ -195,8 +195,7 @@ impl<'a> Posterior<'a> {
             .values
             .iter()
             .map(|l| l.ln_1p() - l / (1.0 + l));
-        let shift: f64 = self.prior.residual().iter().map(|s| s * s).sum();
-        0.5 * (spread.sum::<f64>() + shift)
+        0.5 * spread.sum::<f64>() + self.prior.value()
     }
 }
 
