@@ -23,6 +23,10 @@ fn root(prior: &dyn Prior, n: usize) -> Mat<f64> {
     terms.matrix().unwrap()
 }
 
+fn residual(prior: &dyn Prior, theta: &[f64]) -> Vec<f64> {
+    prior.at(theta).unwrap().root().unwrap().1.to_vec()
+}
+
 fn dense_covariance(prior: &dyn Prior, n: usize) -> Mat<f64> {
     let p = root(prior, n);
     reference_solve((p.transpose() * &p).as_ref(), identity(n).as_ref())
@@ -111,17 +115,18 @@ fn residual_root_and_value_belong_together() {
                 let moved = theta.iter().zip(&ahead).map(|(x, d)| x + t * d);
                 moved.collect()
             };
-            let s = |t: f64| prior.residual(&at(t)).unwrap();
+            let s = |t: f64| residual(&*prior, &at(t));
             let half: f64 = 0.5 * dot(&s(0.0), &s(0.0));
             let value = |t: f64| prior.value(&at(t)).unwrap();
             assert!(gap(&[value(0.0)], &[half]) < 1e-13, "{place}: value");
             // s is affine and R quadratic, so that central differences are exact but for rounding.
             let change: Vec<f64> = s(1.0).iter().zip(s(-1.0)).map(|(a, b)| a - b).collect();
-            let along = prior.root(&theta).apply_to(Side::Plain, &ahead).unwrap();
+            let local = prior.at(&theta).unwrap();
+            let operator = local.root().unwrap().0;
+            let along = operator.apply_to(Side::Plain, &ahead).unwrap();
             let twice: Vec<f64> = along.iter().map(|x| 2.0 * x).collect();
             assert!(gap(&change, &twice) < 1e-11, "{place}: root");
-            let gradient = prior.root(&theta).apply_to(Side::Transpose, &s(0.0));
-            let slope = dot(&gradient.unwrap(), &ahead);
+            let slope = dot(&local.gradient(), &ahead);
             let difference = 0.5 * (value(1.0) - value(-1.0));
             let off = (difference - slope).abs() / value(1.0);
             assert!(off < 1e-11, "{place}: gradient {off:e}");
@@ -147,8 +152,7 @@ fn means_shift_the_field() {
         let pairs: [(&dyn Prior, &dyn Prior); 2] = [(&matern, &around), (&smooth, &towards)];
         for (plain, moved) in pairs {
             assert_eq!(moved.value(&mean).unwrap(), 0.0);
-            let found = moved.residual(&shifted).unwrap();
-            let off = gap(&found, &plain.residual(&theta).unwrap());
+            let off = gap(&residual(moved, &shifted), &residual(plain, &theta));
             assert!(off < 1e-12, "{off:e}");
             let [a, b] = [plain, moved].map(|p| p.variances(&theta, &Cpu::default()).unwrap());
             assert_eq!(a, b);
@@ -164,7 +168,7 @@ fn a_mean_may_come_before_the_range() {
     let before = plain().towards(mean.clone()).unwrap().with_range(0.6);
     let after = plain().with_range(0.6).unwrap().towards(mean);
     let theta = random::normal(grid.cells(), 6, 0);
-    let [a, b] = [before, after].map(|p| p.unwrap().residual(&theta).unwrap());
+    let [a, b] = [before, after].map(|p| residual(&p.unwrap(), &theta));
     assert_eq!(a, b);
 }
 

@@ -6,7 +6,7 @@ mod support;
 
 use pullback::direction::{ConjugateGradient, LeastSquares, Nystrom, Preconditioner};
 use pullback::loss::Observations;
-use pullback::prior::Tikhonov;
+use pullback::prior::{Quadratic, Tikhonov};
 use pullback::{
     Covariance, Descent, Direction, Operator, Prior, Report, Result, Tolerances, Transform, random,
 };
@@ -70,12 +70,10 @@ fn pairs_follow_the_coordinates() {
 struct Stiffening;
 
 impl Prior for Stiffening {
-    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        Ok(theta.iter().map(|t| 2.0 * t + t.powi(3) / 3.0).collect())
-    }
-
-    fn root(&self, theta: &[f64]) -> Operator<'_> {
-        Operator::diagonal(theta.iter().map(|t| 2.0 + t * t).collect::<Vec<_>>())
+    fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>> {
+        let slopes: Vec<f64> = theta.iter().map(|t| 2.0 + t * t).collect();
+        let residual = theta.iter().map(|t| 2.0 * t + t.powi(3) / 3.0).collect();
+        Quadratic::squares(Operator::diagonal(slopes), residual)
     }
 }
 

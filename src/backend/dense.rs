@@ -17,6 +17,7 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle, get_global_paralle
 
 use super::Method;
 use super::checked::Direct;
+use super::least_squares::triangle;
 use crate::error::{Error, Result};
 use crate::operator::Side;
 
@@ -161,7 +162,12 @@ pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
 }
 
 /// The singular values of A, largest first, and its right singular vectors; none where it is not finite.
+///
+/// Of a tall A they are those of the triangle of its QR, which has the size of the result.
 pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
+    if a.nrows() > a.ncols() {
+        return right_singular(triangle(a.to_owned()).as_ref());
+    }
     match a.thin_svd() {
         Err(_) => (Vec::new(), Mat::zeros(a.ncols(), 0)),
         Ok(svd) => {

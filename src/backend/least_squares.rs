@@ -60,6 +60,13 @@ impl TriangularForm {
     }
 }
 
+/// The upper triangle R of A = QR.
+pub(super) fn triangle(a: Mat<f64>) -> Mat<f64> {
+    let n = a.ncols();
+    let factors = householder(a);
+    Mat::from_fn(n, n, |i, j| if i <= j { factors[(i, j)] } else { 0.0 })
+}
+
 /// The matrix with its QR triangle in the upper part; zero rows are added where it is wide.
 fn householder(matrix: Mat<f64>) -> Mat<f64> {
     let (rows, cols) = matrix.shape();

@@ -154,7 +154,7 @@ impl<'a> Problem<'a> {
         let mut prior = None;
         if !self.setting.priors.is_empty() {
             let terms = PriorTerms::at(&self.setting.priors, &point.theta, chart.clone())?;
-            let penalty = terms.gradient()?;
+            let penalty = terms.gradient();
             for gradient in [&mut grad, &mut exact] {
                 gradient.iter_mut().zip(&penalty).for_each(|(g, r)| *g += r);
             }

@@ -7,10 +7,10 @@ use super::{Direction, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
 
-/// η = −(G + PᵀP + λC)⁻¹ ∇f by preconditioned conjugate gradients, with nothing but products: a tangent and an adjoint
-/// solve an iteration.
+/// η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, with nothing but products: a tangent and an adjoint
+/// solve an iteration. Λ is the precision of the priors.
 ///
-/// C is the preconditioner, by default the precision of the priors; damping is in proportion to it. The iteration runs
+/// C is the preconditioner, by default Λ; damping is in proportion to it. The iteration runs
 /// once a step, on the undamped system, and keeps its Krylov space, in which every damped system is solved for nothing:
 /// a trust region in which rejected steps cost no solves.
 ///

@@ -1,15 +1,18 @@
-//! G = ZᵀMZ and the priors' PᵀP known by their products.
+//! G = ZᵀMZ and the priors' C known by their products.
+
+use std::ops::Range;
 
 use faer::{Mat, MatRef};
 
 use super::Local;
 use crate::backend::Batch;
 use crate::error::Result;
-use crate::linearisation::Linearisation;
+use crate::linearisation::{Linearisation, blocks};
 use crate::metric::Root;
 use crate::prior::PriorTerms;
+use crate::random;
 
-/// The curvature of the objective at one point: that of the data, G = ZᵀMZ, and that of the priors, C = PᵀP.
+/// The curvature of the objective at one point: that of the data, G = ZᵀMZ, and that of the priors, C.
 ///
 /// Without priors C is the identity wherever something is measured against it.
 pub(crate) struct Curvature<'a> {
@@ -44,20 +47,38 @@ impl<'a> Curvature<'a> {
         })
     }
 
+    /// Length of a lifted tangent.
+    pub(super) fn lifted_dim(&self) -> usize {
+        self.root.lifted_dim()
+    }
+
+    /// L Z V: a tangent solve a column, block by block.
+    pub(super) fn lifted(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let mut out = Mat::zeros(self.lifted_dim(), v.ncols());
+        for block in blocks(v.ncols()) {
+            let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
+            let mut place = out.as_mut().subcols_mut(block.start, block.len());
+            place.copy_from(self.root.lift(tangents.as_ref())?);
+        }
+        Ok(out)
+    }
+
+    /// (L Z)ᵀ W for columns W of which `made` gives a block: an adjoint solve a column.
+    pub(super) fn lowered(
+        &self,
+        columns: usize,
+        mut made: impl FnMut(Range<usize>) -> Mat<f64>,
+    ) -> Result<Mat<f64>> {
+        let lower = |block| self.root.lower_batch(made(block));
+        self.z.pull(columns, lower)
+    }
+
     /// (G + C) V, or G V without priors.
     pub(crate) fn whole(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let data = self.data(v)?;
         match self.prior {
             Some(prior) => Ok(data + prior.curvature(v)?),
             None => Ok(data),
-        }
-    }
-
-    /// C V.
-    pub(crate) fn prior(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        match self.prior {
-            Some(prior) => prior.curvature(v),
-            None => Ok(v.to_owned()),
         }
     }
 
@@ -69,14 +90,15 @@ impl<'a> Curvature<'a> {
         }
     }
 
-    /// Random columns with covariance C⁻¹: C⁻¹Pᵀξ with standard normal ξ.
+    /// Random columns with covariance C⁻¹: C⁻¹Pᵀξ with standard normal ξ. Smoother ones, C⁻¹ξ, for priors without a root.
     pub(crate) fn draw(&self, columns: usize, seed: u64) -> Result<Mat<f64>> {
+        let white = || random::normal_matrix(self.dim(), columns, seed);
         match self.prior {
             Some(prior) => {
-                let noise = crate::random::normal_matrix(prior.residual().len(), columns, seed);
-                prior.solve(prior.lower(noise.as_ref())?.as_ref())
+                let noise = prior.noise(columns, seed)?;
+                prior.solve(noise.unwrap_or_else(white).as_ref())
             }
-            None => Ok(crate::random::normal_matrix(self.dim(), columns, seed)),
+            None => Ok(white()),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{Direction, Local, Path};
 use crate::error::Result;
 use crate::sketch::{Probes, Sketch};
 
-/// η = −(G + PᵀP + λC)⁻¹ ∇f for few observations of many parameters: LZ by its rows, one adjoint solve each, all in one
+/// η = −((1 + λ)C + G)⁻¹ ∇f for few observations of many parameters: LZ by its rows, one adjoint solve each, all in one
 /// batch; then the formula of Woodbury, which needs only solves with C, the precision of the priors.
 ///
 /// Exact like [`LeastSquares`](super::LeastSquares), whose cost is a solve a parameter where it is one an entry of the

@@ -39,7 +39,12 @@ impl Direction for Dual {
         })?;
         check_mass(at)?;
         let (precision, gamma) = match at.prior {
-            Some(prior) => (prior.precision()?, prior.gradient()?),
+            Some(prior) => {
+                let precision = prior.precision()?.ok_or(Error::NotSparse {
+                    what: "the precision of the priors, which one of them knows by its products only,",
+                })?;
+                (precision, prior.gradient())
+            }
             None => {
                 let identity = Operator::identity(at.grad.len()).to_sparse();
                 let what = "the identity";

@@ -31,7 +31,7 @@ pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64
     }
 }
 
-/// η = −(G + PᵀP + λD)⁻¹ ∇f by Cholesky; cheap for few parameters, and squares the condition number.
+/// η = −(G + C + λD)⁻¹ ∇f by Cholesky, C being the precision of the priors; cheap for few parameters, and squares the condition number.
 ///
 /// Without damping G must be positive definite; [`LeastSquares`](super::LeastSquares) truncates instead.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +44,7 @@ impl Direction for Information {
     fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let mut g = information_matrix(at.metric()?, at.z.matrix()?.as_ref())?;
         if let Some(prior) = at.prior {
-            g += gram(prior.matrix()?.as_ref());
+            g += prior.dense()?;
         }
         let norms: Vec<f64> = (0..g.ncols()).map(|i| g[(i, i)].sqrt()).collect();
         let scale = unit_scale(&norms);

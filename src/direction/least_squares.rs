@@ -35,10 +35,10 @@ impl Direction for LeastSquares {
     fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
         let prior = match at.prior {
-            Some(prior) => Some((prior.matrix()?, prior.residual())),
+            Some(prior) => Some(prior.rows()?),
             None => None,
         };
-        let below = prior.as_ref().map(|(p, s)| (p.as_ref(), *s));
+        let below = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
         let system = augmented((root, at.z.matrix()?), &root.dual(at.covector)?, below)?;
         let mut form = TriangularForm::of(system);
         let norms = form.column_norms();

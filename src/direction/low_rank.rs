@@ -31,7 +31,7 @@ impl LowRank {
             Some(prior) => {
                 let smooth = prior.solve(s.transpose())?;
                 Ok(Self {
-                    pairs: Pairs::of_rows(s, smooth),
+                    pairs: Pairs::of_rows(prior, s, smooth)?,
                     reference: Reference::Prior,
                 })
             }

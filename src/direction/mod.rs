@@ -14,9 +14,10 @@ mod pairs;
 mod preconditioner;
 mod saddle;
 mod sketched;
+mod spectrum;
 
 pub(crate) use curvature::Curvature;
-pub(crate) use pairs::Pairs;
+pub(crate) use spectrum::Spectrum;
 
 pub use auto::Auto;
 pub use conjugate_gradient::{ConjugateGradient, Forcing};

@@ -3,8 +3,10 @@
 use faer::{Mat, MatRef};
 
 use super::curvature::Curvature;
-use crate::backend::{gram, right_singular, symmetric_eigen, symmetric_product};
+use crate::backend::{right_singular, symmetric_eigen, symmetric_product};
 use crate::error::Result;
+use crate::prior::PriorTerms;
+use crate::sketch::product;
 
 /// Eigenpairs of G u = λ C u, largest first: UᵀCU = I and UᵀGU = diag λ.
 #[derive(Clone, Debug)]
@@ -16,8 +18,11 @@ pub(crate) struct Pairs {
 /// Eigenvalues below this fraction of the largest are rounding.
 const ROUNDING: f64 = 1e-13;
 
-/// The same for singular values.
-const SMALL: f64 = 1e-12;
+/// Singular values below this fraction of the largest are.
+pub(super) const SMALL: f64 = 1e-12;
+
+/// The largest eigenvalue beside whose rounding others that are small beside 1 still count.
+const PLAIN: f64 = 1e8;
 
 impl Pairs {
     /// By one pass over the data (Nyström): with Y = GΩ and ΩᵀY = LLᵀ, G ≈ BBᵀ where B = Y L⁻ᵀ, whose eigenpairs
@@ -35,22 +40,47 @@ impl Pairs {
         })
     }
 
-    /// Those of G = SᵀS, given C⁻¹Sᵀ: they follow from the eigenpairs of S C⁻¹Sᵀ.
-    pub(super) fn of_rows(s: MatRef<'_, f64>, smooth: Mat<f64>) -> Self {
+    /// Those of G = SᵀS, given C⁻¹Sᵀ: they follow from the eigenpairs of S C⁻¹Sᵀ, whose rounding is that of the largest.
+    /// Where that counts beside 1, it is not squared.
+    pub(super) fn of_rows(
+        prior: &PriorTerms<'_>,
+        s: MatRef<'_, f64>,
+        smooth: Mat<f64>,
+    ) -> Result<Self> {
         let (values, rotation) = decompose(symmetric_product(s.transpose(), smooth.as_ref()));
+        if values.first().is_some_and(|largest| *largest > PLAIN) {
+            return Self::factored(prior, smooth);
+        }
         let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
-        Self {
+        Ok(Self {
             vectors: smooth * scaled,
             values,
-        }
+        })
+    }
+
+    /// Those of G = SᵀS, given Y = C⁻¹Sᵀ, without a square: with a W such as P Y, where C = PᵀP,
+    ///
+    /// ```text
+    /// WᵀW = YᵀC Y = S C⁻¹Sᵀ,   W = X Σ Vᵀ,   λ = σ²,   u = Y v/σ
+    /// ```
+    ///
+    /// so that uᵀC u = vᵀWᵀW v/σ² = 1, and rounding is that of σ, as small beside √λ₁ as it is beside λ₁ in S C⁻¹Sᵀ.
+    pub(super) fn factored(prior: &PriorTerms<'_>, smooth: Mat<f64>) -> Result<Self> {
+        let (values, mut rotation) = right_singular(prior.lengths(smooth.as_ref())?.as_ref());
+        let rank = significant(&values);
+        rotation.truncate(smooth.ncols(), rank);
+        let scaled = scale_columns(rotation, |j| values[j].recip());
+        Ok(Self {
+            values: values[..rank].iter().map(|v| v * v).collect(),
+            vectors: product(smooth.as_ref(), scaled.as_ref()),
+        })
     }
 
     /// Those of G = SᵀS where C⁻¹ = diag(scale²), by the singular vectors of S diag(scale).
     pub(super) fn of_scaled_rows(s: MatRef<'_, f64>, scale: &[f64]) -> Self {
         let scaled = Mat::from_fn(s.nrows(), s.ncols(), |i, j| s[(i, j)] * scale[j]);
         let (values, mut vectors) = right_singular(scaled.as_ref());
-        let largest = values.first().copied().unwrap_or(0.0);
-        let rank = values.iter().take_while(|v| **v > SMALL * largest).count();
+        let rank = significant(&values);
         for j in 0..rank {
             let column = vectors.col_as_slice_mut(j).iter_mut();
             column.zip(scale).for_each(|(x, s)| *x *= s);
@@ -60,18 +90,6 @@ impl Pairs {
             values: values[..rank].iter().map(|v| v * v).collect(),
             vectors,
         }
-    }
-
-    /// By two passes: the C-orthonormal range Q of C⁻¹GΩ, then QᵀGQ.
-    pub(crate) fn double_pass(curvature: &Curvature<'_>, test: MatRef<'_, f64>) -> Result<Self> {
-        let range = curvature.smooth(curvature.data(test)?.as_ref())?;
-        let q = orthonormal(curvature, range)?;
-        let small = symmetric_product(q.as_ref(), curvature.data(q.as_ref())?.as_ref());
-        let (values, rotation) = decompose(small);
-        Ok(Self {
-            vectors: &q * rotation,
-            values,
-        })
     }
 
     /// Keeps the first `rank` pairs.
@@ -99,6 +117,12 @@ impl Pairs {
     }
 }
 
+/// How many of these singular values, largest first, are more than rounding.
+fn significant(values: &[f64]) -> usize {
+    let largest = values.first().copied().unwrap_or(0.0);
+    values.iter().take_while(|v| **v > SMALL * largest).count()
+}
+
 /// Eigenvalues that are more than rounding, largest first, and their vectors.
 fn decompose(small: Mat<f64>) -> (Vec<f64>, Mat<f64>) {
     let (values, vectors) = symmetric_eigen(small.as_ref());
@@ -115,21 +139,6 @@ fn decompose(small: Mat<f64>) -> (Vec<f64>, Mat<f64>) {
 fn inverse_root(k: Mat<f64>) -> Mat<f64> {
     let (values, vectors) = decompose(k);
     scale_columns(vectors, |j| values[j].sqrt().recip())
-}
-
-/// A basis of the same span with QᵀCQ = I; the second round mends what rounding left of the first.
-fn orthonormal(curvature: &Curvature<'_>, mut q: Mat<f64>) -> Result<Mat<f64>> {
-    for _ in 0..2 {
-        // Columns of very different length would hide behind each other.
-        let lengths = gram(q.as_ref());
-        q = scale_columns(q, |j| match lengths[(j, j)] {
-            square if square > 0.0 => square.sqrt().recip(),
-            _ => 0.0,
-        });
-        let k = symmetric_product(q.as_ref(), curvature.prior(q.as_ref())?.as_ref());
-        q = &q * inverse_root(k);
-    }
-    Ok(q)
 }
 
 fn scale_columns(mut m: Mat<f64>, s: impl Fn(usize) -> f64) -> Mat<f64> {

@@ -180,7 +180,7 @@ fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let column = MatRef::from_column_major_slice(&b, b.len(), 1);
     let mut gradient = (rows.transpose() * column).col_as_slice(0).to_vec();
     if let Some(prior) = at.prior {
-        let own = prior.gradient()?;
+        let own = prior.gradient();
         gradient.iter_mut().zip(own).for_each(|(g, r)| *g += r);
     }
     let mut path = LowRank::new(rows.as_ref(), at.prior)?.path(&gradient, at.prior)?;
@@ -208,7 +208,7 @@ fn published<'a>(sketch: &Sketch<'_>, at: &Local<'_>, length: Length) -> Result<
     let column = MatRef::from_column_major_slice(&dual, dual.len(), 1);
     let mut gradient = (matrix.transpose() * column).col_as_slice(0).to_vec();
     if let Some(prior) = at.prior {
-        let own = prior.gradient()?;
+        let own = prior.gradient();
         gradient.iter_mut().zip(own).for_each(|(g, r)| *g += r);
     }
     let geometry = LowRank::new(matrix.as_ref(), at.prior)?;

@@ -227,6 +227,14 @@ pub enum Error {
         /// The matrix.
         what: &'static str,
     },
+    /// A prior that does not offer what is asked of it.
+    #[error("a prior has no {what}; {remedy}")]
+    PriorLacks {
+        /// What is missing.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// An option outside its meaning.
     #[error("{what} is {value}; {remedy}")]
     Option {

@@ -27,6 +27,7 @@ impl Error {
             Self::NotRepresented { .. } => "NotRepresented",
             Self::NoMetric => "NoMetric",
             Self::NotSparse { .. } => "NotSparse",
+            Self::PriorLacks { .. } => "PriorLacks",
             Self::Option { .. } => "Option",
             Self::InfiniteStart { .. } => "InfiniteStart",
             Self::Trapped { .. } => "Trapped",

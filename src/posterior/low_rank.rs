@@ -6,12 +6,11 @@ use faer::Mat;
 
 use crate::backend::Backend;
 use crate::check;
-use crate::direction::{Curvature, Pairs};
+use crate::direction::{Curvature, Spectrum};
 use crate::error::{Error, Result};
 use crate::linearisation::Linearisation;
 use crate::metric::Root;
 use crate::prior::PriorTerms;
-use crate::random;
 
 /// How many eigenpairs a posterior is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,24 +35,26 @@ impl Default for Rank {
 
 /// The Gaussian posterior N(θ, (G + C)⁻¹) with C the precision of the priors and G of low rank beside it.
 ///
-/// With the leading eigenpairs G u = λ C u, UᵀCU = 1, found by a randomised method with two passes (Villa, Petra,
-/// Ghattas 2021),
+/// With the leading eigenpairs G u = λ C u, UᵀCU = 1,
 ///
 /// ```text
 /// (G + C)⁻¹ ≈ C⁻¹ − U diag(λ/(1 + λ)) Uᵀ
 /// ```
 ///
 /// up to eigenvalues that are small beside 1. An eigenvalue is the information of the data along u in units of that of
-/// the prior. See [`Descent::posterior`](crate::Descent::posterior).
+/// the prior. Where there are at most three times as many data as columns ([`Rank::rank`] and [`Rank::oversampling`]
+/// together) an adjoint solve for each gives all pairs there are; else a randomised subspace iteration finds the leading
+/// ones by two adjoint solves and a tangent one a column. See [`Descent::posterior`](crate::Descent::posterior).
 pub struct Posterior<'a> {
     mean: Vec<f64>,
-    pairs: Pairs,
+    spectrum: Spectrum,
     prior: PriorTerms<'a>,
     backend: &'a dyn Backend,
     solves: usize,
-    /// Whether more pairs were left out than rounding.
-    cut: bool,
 }
+
+/// Eigenvalues above this are not small beside 1.
+const MATTERS: f64 = 0.1;
 
 impl<'a> Posterior<'a> {
     /// The posterior at a point, from what is known there.
@@ -72,17 +73,12 @@ impl<'a> Posterior<'a> {
         )?;
         prior.factorise(backend)?;
         let before = z.solves();
-        let pairs = {
-            let curvature = Curvature::new(z, root, Some(&prior));
-            let columns = (rank.rank + rank.oversampling).min(mean.len());
-            let test = curvature.draw(columns, rank.seed)?;
-            Pairs::double_pass(&curvature, test.as_ref())?.truncated(rank.rank)
-        };
+        let size = (rank.rank, rank.oversampling, rank.seed);
+        let spectrum = Spectrum::leading(&Curvature::new(z, root, Some(&prior)), &prior, size)?;
         let after = z.solves();
         Ok(Self {
-            cut: pairs.values.len() == rank.rank && rank.rank < mean.len(),
             mean: mean.to_vec(),
-            pairs,
+            spectrum,
             prior,
             backend,
             solves: after.0 + after.1 - before.0 - before.1,
@@ -94,14 +90,14 @@ impl<'a> Posterior<'a> {
         &self.mean
     }
 
-    /// The eigenvalues λ, largest first. If the last is not small beside 1, a larger rank is needed.
+    /// The eigenvalues λ that were kept, largest first. What the others are worth says [`left_out`](Self::left_out).
     pub fn eigenvalues(&self) -> &[f64] {
-        &self.pairs.values
+        &self.spectrum.pairs.values
     }
 
     /// The eigenvectors u as columns, scaled to prior variance 1.
     pub fn eigenvectors(&self) -> &Mat<f64> {
-        &self.pairs.vectors
+        &self.spectrum.pairs.vectors
     }
 
     /// Tangent and adjoint solves that it took.
@@ -123,8 +119,8 @@ impl<'a> Posterior<'a> {
     /// What solving with the prior reports.
     pub fn variances(&self) -> Result<Vec<f64>> {
         let mut variances = self.prior_variances()?;
-        for (j, l) in self.pairs.values.iter().enumerate() {
-            let column = self.pairs.vectors.col_as_slice(j);
+        for (j, l) in self.spectrum.pairs.values.iter().enumerate() {
+            let column = self.spectrum.pairs.vectors.col_as_slice(j);
             let explained = l / (1.0 + l);
             for (v, u) in variances.iter_mut().zip(column) {
                 *v -= explained * u * u;
@@ -133,18 +129,19 @@ impl<'a> Posterior<'a> {
         Ok(variances)
     }
 
-    /// Samples as columns: prior samples C⁻¹Pᵀξ, shortened along every u by √(1 + λ), around the mean.
+    /// Samples as columns: prior samples x, shortened along every u by √(1 + λ) from uᵀC x on, around the mean.
     ///
     /// # Errors
-    /// What solving with the prior reports.
+    /// [`Error::PriorLacks`] for a prior without a root that does not [draw](crate::Prior::draw) samples itself; what solving
+    /// with the prior reports.
     pub fn samples(&self, count: usize, seed: u64) -> Result<Mat<f64>> {
-        let rows = self.prior.residual().len();
-        let noise = random::normal_matrix(rows, count, seed);
-        let pulled = self.prior.lower(noise.as_ref())?;
-        let prior = self.prior.solve(pulled.as_ref())?;
-        // Uᵀ C x = Uᵀ Pᵀ ξ for a prior sample x.
+        let prior = self.prior.draw(count, seed)?;
+        let covectors = self.prior.curvature(prior.as_ref())?;
         let shorten = |l: f64| (1.0 + l).sqrt().recip() - 1.0;
-        let mut samples = self.pairs.correct(prior, pulled.as_ref(), shorten);
+        let mut samples = self
+            .spectrum
+            .pairs
+            .correct(prior, covectors.as_ref(), shorten);
         for j in 0..count {
             let column = samples.col_as_slice_mut(j).iter_mut();
             column.zip(&self.mean).for_each(|(x, m)| *x += m);
@@ -155,23 +152,56 @@ impl<'a> Posterior<'a> {
     /// ½ Σ ln(1 + λ), the loss of entropy from prior to posterior in nats: what the experiment is worth.
     pub fn information_gain(&self) -> f64 {
         // A sum of nothing would be −0.
-        let gains = self.pairs.values.iter().map(|l| l.ln_1p());
+        let gains = self.spectrum.pairs.values.iter().map(|l| l.ln_1p());
         0.5 * gains.fold(0.0, |sum, gain| sum + gain)
+    }
+
+    /// ½ Σ ln(1 + λ) over the eigenvalues that were left out, in nats: what the information gain lacks.
+    ///
+    /// It is the sum itself where all pairs were found. Else it is an estimate: eigenvalues that were not computed continue the
+    /// power law by which the second half of those that were kept falls.
+    pub fn left_out(&self) -> f64 {
+        let (kept, computed) = (self.eigenvalues(), &self.spectrum.left_out);
+        let known: f64 = computed.iter().map(|l| l.ln_1p()).sum();
+        let (n, half) = (kept.len(), kept.len().div_ceil(2));
+        let Some((last, middle)) = kept.last().zip(kept.get(half.max(1) - 1)) else {
+            return 0.0;
+        };
+        let power = if half < n {
+            (last / middle).ln() / (n as f64 / half as f64).ln()
+        } else {
+            0.0
+        };
+        let at = |j: usize| last * (j as f64 / n as f64).powf(power);
+        let first = n + computed.len() + 1;
+        let unseen = (first..first + self.spectrum.unseen).map(|j| at(j).ln_1p());
+        0.5 * (known + unseen.sum::<f64>())
+    }
+
+    /// The largest eigenvalue that was left out, or a bound for it where none was computed.
+    fn next(&self) -> f64 {
+        let kept = self.eigenvalues().last();
+        let bound = kept.filter(|_| self.spectrum.unseen > 0);
+        let next = self.spectrum.left_out.first().or(bound);
+        next.copied().unwrap_or(0.0)
     }
 
     /// The divergence of Kullback and Leibler of the posterior from the prior, ½ Σ (ln(1 + λ) − λ/(1 + λ)) + R(θ): what
     /// these data have taught.
     pub fn divergence(&self) -> f64 {
-        let spread = self.pairs.values.iter().map(|l| l.ln_1p() - l / (1.0 + l));
-        let shift: f64 = self.prior.residual().iter().map(|s| s * s).sum();
-        0.5 * (spread.sum::<f64>() + shift)
+        let spread = self
+            .spectrum
+            .pairs
+            .values
+            .iter()
+            .map(|l| l.ln_1p() - l / (1.0 + l));
+        0.5 * spread.sum::<f64>() + self.prior.value()
     }
 }
 
 impl fmt::Display for Posterior<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let informed = self.eigenvalues().iter().filter(|l| **l > 1.0).count();
-        let last = self.eigenvalues().last().copied().unwrap_or(0.0);
         write!(
             f,
             "the data say more than the prior along {informed} of {} directions; information gain {:.1} nats; {} solves",
@@ -179,11 +209,21 @@ impl fmt::Display for Posterior<'_> {
             self.information_gain(),
             self.solves
         )?;
-        if last > 0.1 && self.cut {
+        let (next, rounding) = (self.next(), self.spectrum.rounding);
+        if next > MATTERS {
             write!(
                 f,
-                "\n  the last of {} eigenvalues is {last:.2}: variances are too large; raise the rank",
-                self.eigenvalues().len()
+                "\n  eigenvalues of up to {next:.2e} were left out, {:.1} nats of information: variances are too large; raise \
+                 the rank",
+                self.left_out()
+            )?;
+        }
+        if rounding > MATTERS {
+            write!(
+                f,
+                "\n  eigenvalues below {rounding:.1e} are lost to rounding, beside a largest of {:.1e}: variances may be too \
+                 large; check the scale of the noise",
+                self.eigenvalues().first().copied().unwrap_or(0.0)
             )?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use faer::{Mat, MatRef};
 use crate::backend::{gram, right_singular};
 use crate::vector::norm;
 
-/// The covariance (G + PᵀP)⁻¹ of the parameters, and what the data and priors leave undetermined.
+/// The covariance (G + C)⁻¹ of the parameters, C being the precision of the priors, and what the data and priors leave undetermined.
 ///
 /// Singular values of the scaled rows below `1e-10` of the largest count as zero: their directions span the null space.
 /// The covariance is that of the rest (the pseudo-inverse in scaled coordinates), and the standard error of a parameter
@@ -31,7 +31,7 @@ const ROUNDING: f64 = 1e-10;
 const TOUCHED: f64 = 1e-6;
 
 impl Uncertainty {
-    /// From rows with HᵀH = G + PᵀP for the free parameters, where dθ = scale dξ.
+    /// From rows with HᵀH = G + C for the free parameters, where dθ = scale dξ.
     pub(crate) fn new(rows: MatRef<'_, f64>, free: &[usize], scale: &[f64]) -> Self {
         let total = scale.len();
         let lengths: Vec<f64> = (0..free.len()).map(|j| rows.col(j).norm_l2()).collect();

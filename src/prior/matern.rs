@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use faer::MatMut;
 use faer::prelude::ReborrowMut;
 
-use super::Prior;
+use super::{Prior, Quadratic, deviation};
 use crate::backend::{Backend, Batch, Factor, SolveStats};
 use crate::check;
 use crate::error::Result;
@@ -97,14 +97,10 @@ impl Matern {
 }
 
 impl Prior for Matern {
-    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        check::length("θ given to a prior", theta.len(), self.mean.len())?;
-        let d: Vec<f64> = theta.iter().zip(&self.mean).map(|(t, m)| t - m).collect();
-        self.square_root().apply_to(Side::Plain, &d)
-    }
-
-    fn root(&self, _: &[f64]) -> Operator<'_> {
-        self.square_root()
+    fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>> {
+        let root = self.square_root();
+        let residual = root.apply_to(Side::Plain, &deviation(theta, &self.mean)?)?;
+        Quadratic::squares(root, residual)
     }
 
     fn is_affine(&self) -> bool {

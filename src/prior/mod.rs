@@ -1,49 +1,144 @@
-//! What is known of θ beforehand: least-squares terms ½‖s(θ)‖² with P = ∂s/∂θ.
+//! What is known of θ beforehand: penalties R(θ) with their precisions C.
 
 mod matern;
+mod quadratic;
+mod rows;
 mod smoothness;
 mod terms;
 mod tikhonov;
 
 pub use matern::Matern;
+pub use quadratic::Quadratic;
 pub use smoothness::Smoothness;
 pub use terms::PriorTerms;
 pub use tikhonov::Tikhonov;
 
 use faer::Mat;
+use faer::sparse::SparseColMat;
 
 use crate::backend::{Backend, Factor, SINGULAR};
+use crate::check;
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side};
 use crate::random;
 
-/// A penalty R(θ) = ½‖s(θ)‖², minus the logarithm of a prior density.
+/// A penalty R(θ), minus the logarithm of a prior density.
 ///
-/// Its rows P = ∂s/∂θ go below those of the data in every least-squares problem, with s beside them.
+/// What everything is made of are its value, its gradient, products with its precision C, and solves with C. Where C is a
+/// matrix, [`at`](Prior::at) is all there is to write:
+///
+/// ```
+/// use pullback::{Operator, Prior, Result, prior::Quadratic};
+/// /// ½ Σ (θᵢ − 1)²/4.
+/// struct AboutOne;
+/// impl Prior for AboutOne {
+///     fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>> {
+///         let residual: Vec<f64> = theta.iter().map(|t| (t - 1.0) / 2.0).collect();
+///         Quadratic::squares(Operator::diagonal(vec![0.5; theta.len()]), residual)
+///     }
+/// }
+/// assert_eq!(AboutOne.value(&[3.0, 1.0])?, 0.5);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// Priors on finite elements may have none of that: C = A M⁻¹A, with A = δK + κM of a stiffness and a mass matrix, is known
+/// by its products, and solved with by A twice. All but samples works without a root of C; samples take
+/// [`draw`](Prior::draw), here by the Cholesky factor of M.
+///
+/// ```
+/// use pullback::faer::{Mat, MatMut, MatRef};
+/// use pullback::{Backend, Cpu, Factor, Operator, Prior, Result, Side, prior::Quadratic};
+/// use pullback::backend::SolveStats;
+///
+/// struct BiLaplacian {
+///     mean: Vec<f64>,
+///     a: Operator<'static>,
+///     mass: Operator<'static>,
+///     a_inverse: Box<dyn Factor>,
+///     mass_inverse: Box<dyn Factor>,
+/// }
+///
+/// impl BiLaplacian {
+///     /// A M⁻¹A V.
+///     fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+///         let mut x = self.a.apply(Side::Plain, v)?;
+///         self.mass_inverse.solve(Side::Plain, x.as_mut())?;
+///         self.a.apply(Side::Plain, x.as_ref())
+///     }
+/// }
+///
+/// impl Prior for BiLaplacian {
+///     fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>> {
+///         let n = self.mean.len();
+///         let precision = Operator::free(n, n, Box::new(|_, v, mut out| match self.product(v) {
+///             Ok(product) => out.copy_from(product),
+///             Err(_) => out.fill(f64::NAN),
+///         }));
+///         let deviation: Vec<f64> = theta.iter().zip(&self.mean).map(|(t, m)| t - m).collect();
+///         Quadratic::gaussian(precision, &deviation)
+///     }
+///
+///     fn is_affine(&self) -> bool {
+///         true
+///     }
+///
+///     fn precision<'a>(&'a self, _: &[f64], _: &'a dyn Backend) -> Result<Box<dyn Factor + 'a>> {
+///         Ok(Box::new(Solves(self)))
+///     }
+/// }
+///
+/// /// C⁻¹ = A⁻¹M A⁻¹.
+/// struct Solves<'a>(&'a BiLaplacian);
+///
+/// impl Factor for Solves<'_> {
+///     fn solve(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
+///         let first = self.0.a_inverse.solve(side, x.as_mut())?;
+///         let mut y = self.0.mass.apply(Side::Plain, x.as_ref())?;
+///         let second = self.0.a_inverse.solve(side, y.as_mut())?;
+///         x.copy_from(&y);
+///         Ok(first.worst(second))
+///     }
+/// }
+/// # let (n, h) = (20, 0.05);
+/// # let matrix = |diagonal: f64, beside: f64| {
+/// #     let entries = (1..n).flat_map(|i| [(i - 1, i - 1, 0.5 * diagonal), (i, i, 0.5 * diagonal), (i, i - 1, beside), (i - 1, i, beside)]);
+/// #     Operator::triplets(n, n, entries).positive_definite()
+/// # };
+/// # let mass = || matrix(h * 2.0 / 3.0, h / 6.0);
+/// # let a = || matrix(0.02 * 2.0 / h + h * 2.0 / 3.0, -0.02 / h + h / 6.0);
+/// # let cpu = Cpu::shared();
+/// # let prior = BiLaplacian { mean: vec![0.0; n], a: a(), mass: mass(), a_inverse: cpu.factor(a())?, mass_inverse: cpu.factor(mass())? };
+/// # let theta = vec![1.0; n];
+/// # // A constant is an eigenvector of M⁻¹K with eigenvalue 0: R(1) is half the length of the interval.
+/// # assert!((prior.value(&theta)? - 0.5 * 0.95).abs() < 1e-12);
+/// # let mut x = Mat::from_fn(n, 1, |i, _| prior.at(&theta).unwrap().gradient()[i]);
+/// # prior.precision(&theta, cpu)?.solve(Side::Plain, x.as_mut())?;
+/// # assert!((0..n).all(|i| (x[(i, 0)] - 1.0).abs() < 1e-10));
+/// # let variances = prior.variances(&theta, cpu)?;
+/// # assert!(variances[0] > variances[n / 2] && variances[n / 2] > 0.0);
+/// # Ok::<(), pullback::Error>(())
+/// ```
 pub trait Prior: Sync {
-    /// s(θ).
+    /// R to second order at θ.
     ///
     /// # Errors
     /// A θ of the wrong length.
-    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>>;
-
-    /// P = ∂s/∂θ.
-    fn root(&self, theta: &[f64]) -> Operator<'_>;
+    fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>>;
 
     /// R(θ).
     ///
     /// # Errors
     /// A θ of the wrong length.
     fn value(&self, theta: &[f64]) -> Result<f64> {
-        Ok(0.5 * self.residual(theta)?.iter().map(|s| s * s).sum::<f64>())
+        Ok(self.at(theta)?.value())
     }
 
-    /// Whether s is affine in θ, so that P is the same everywhere and needs to be factorised only once.
+    /// Whether R is quadratic in θ, so that C is the same everywhere and needs to be made ready only once.
     fn is_affine(&self) -> bool {
         false
     }
 
-    /// The precision PᵀP, made ready for solving.
+    /// Makes C ready for solving: by a factorisation unless a prior knows better.
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`] for a prior that leaves some combination of the parameters free.
@@ -52,23 +147,42 @@ pub trait Prior: Sync {
         theta: &[f64],
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Factor + 'a>> {
-        ready(backend, gram(&self.root(theta))?)
+        ready(backend, self.at(theta)?.into_precision()?)
     }
 
-    /// The prior variances, diag (PᵀP)⁻¹: by one solve a parameter unless a prior knows better.
+    /// The prior variances, diag C⁻¹: by one solve a parameter unless a prior knows better.
     ///
     /// # Errors
     /// As for [`precision`](Prior::precision).
     fn variances(&self, theta: &[f64], backend: &dyn Backend) -> Result<Vec<f64>> {
         diagonal_of_inverse(self.precision(theta, backend)?.as_ref(), theta.len())
     }
+
+    /// Draws columns from N(0, C⁻¹). Only asked for where there is no root P, with which C⁻¹Pᵀξ are such columns.
+    ///
+    /// # Errors
+    /// [`Error::PriorLacks`] unless a prior implements it.
+    fn draw(&self, theta: &[f64], count: usize, seed: u64) -> Result<Mat<f64>> {
+        let _ = (theta, count, seed);
+        Err(Error::PriorLacks {
+            what: "root to draw samples with",
+            remedy: "implement `Prior::draw`, or give the root by `Quadratic::squares`",
+        })
+    }
 }
 
-/// PᵀP as a sparse matrix, declared positive definite.
-fn gram(root: &Operator<'_>) -> Result<Operator<'static>> {
-    let sparse = root.to_sparse().ok_or(Error::NotPositiveDefinite {
-        what: "the precision of a prior known by its products only",
-    })?;
+/// θ − m.
+fn deviation(theta: &[f64], mean: &[f64]) -> Result<Vec<f64>> {
+    check::length("θ given to a prior", theta.len(), mean.len())?;
+    check::finite("θ given to a prior", theta)?;
+    Ok(theta.iter().zip(mean).map(|(t, m)| t - m).collect())
+}
+
+/// PᵀP as a sparse matrix, unless P is known by its products only.
+fn gram(root: &Operator<'_>) -> Result<Option<SparseColMat<usize, f64>>> {
+    let Some(sparse) = root.to_sparse() else {
+        return Ok(None);
+    };
     let transposed = sparse.transpose().to_col_major();
     let transposed = transposed.map_err(|_| Error::OutOfMemory {
         what: "precision",
@@ -76,7 +190,7 @@ fn gram(root: &Operator<'_>) -> Result<Operator<'static>> {
         needed: None,
         limit: None,
     })?;
-    Ok(Operator::sparse(transposed.as_ref() * sparse.as_ref()).positive_definite())
+    Ok(Some(transposed.as_ref() * sparse.as_ref()))
 }
 
 /// A precision made ready for solving, after a random right-hand side, which what is free to rounding cannot hide from:

@@ -2,7 +2,7 @@
 
 use faer::sparse::{SparseColMat, Triplet};
 
-use super::Prior;
+use super::{Prior, Quadratic, deviation};
 use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::{Error, Result};
@@ -96,14 +96,10 @@ fn root(grid: &Grid, weight: f64, range: Option<f64>) -> Result<SparseColMat<usi
 }
 
 impl Prior for Smoothness {
-    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        check::length("θ given to a prior", theta.len(), self.mean.len())?;
-        let d: Vec<f64> = theta.iter().zip(&self.mean).map(|(t, m)| t - m).collect();
-        self.root(theta).apply_to(Side::Plain, &d)
-    }
-
-    fn root(&self, _: &[f64]) -> Operator<'_> {
-        self.root.as_ref().into()
+    fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>> {
+        let root = Operator::from(self.root.as_ref());
+        let residual = root.apply_to(Side::Plain, &deviation(theta, &self.mean)?)?;
+        Quadratic::squares(root, residual)
     }
 
     fn is_affine(&self) -> bool {

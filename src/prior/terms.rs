@@ -3,24 +3,23 @@
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
-use super::{Prior, diagonal_of_inverse, gram, ready};
+use super::{Prior, Quadratic, diagonal_of_inverse, ready};
 use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linearisation::Chart;
-use crate::operator::{Operator, Side, View};
+use crate::operator::{Operator, Side};
 
 /// The priors at one θ, in the coordinates of the descent.
 pub struct PriorTerms<'a> {
-    priors: Vec<&'a dyn Prior>,
-    theta: Vec<f64>,
-    roots: Vec<Operator<'a>>,
-    residual: Vec<f64>,
-    chart: Chart,
+    pub(super) priors: Vec<&'a dyn Prior>,
+    pub(super) theta: Vec<f64>,
+    pub(super) terms: Vec<Quadratic<'a>>,
+    pub(super) chart: Chart,
     precision: Option<Precision<'a>>,
 }
 
-/// PᵀP ready for solving, kept by somebody else or made for this point.
+/// C ready for solving, kept by somebody else or made for this point.
 enum Precision<'a> {
     Kept(&'a dyn Factor),
     Made(Box<dyn Factor + 'a>),
@@ -36,23 +35,19 @@ impl<'a> PriorTerms<'a> {
     }
 
     pub(crate) fn at(priors: &[&'a dyn Prior], theta: &[f64], chart: Chart) -> Result<Self> {
-        let mut terms = Self {
+        let mut terms = Vec::with_capacity(priors.len());
+        for prior in priors {
+            let term = prior.at(theta)?;
+            check::length("the parameters of a prior", term.dim(), theta.len())?;
+            terms.push(term);
+        }
+        Ok(Self {
             priors: priors.to_vec(),
             theta: theta.to_vec(),
-            roots: Vec::new(),
-            residual: Vec::new(),
+            terms,
             chart,
             precision: None,
-        };
-        for prior in priors {
-            let (root, residual) = (prior.root(theta), prior.residual(theta)?);
-            check::length("the rows of a prior's root", root.nrows(), residual.len())?;
-            check::length("the columns of a prior's root", root.ncols(), theta.len())?;
-            root.check_finite("a prior's root")?;
-            terms.roots.push(root);
-            terms.residual.extend(residual);
-        }
-        Ok(terms)
+        })
     }
 
     pub(crate) fn set_chart(&mut self, chart: Chart) {
@@ -60,17 +55,18 @@ impl<'a> PriorTerms<'a> {
         self.precision = None;
     }
 
-    /// Makes PᵀP ready for [`solve`](Self::solve).
+    /// Makes C ready for [`solve`](Self::solve).
     ///
     /// # Errors
-    /// [`Error::NotPositiveDefinite`] where the priors leave some combination of the parameters free.
+    /// [`Error::NotPositiveDefinite`] where the priors leave some combination of the parameters free;
+    /// [`Error::PriorLacks`] for the precision of a sum, or of some of the parameters, that is known by its products only.
     pub fn factorise(&mut self, backend: &'a dyn Backend) -> Result<()> {
         let factor = match self.only() {
             Some(prior) => prior.precision(&self.theta, backend)?,
-            None => ready(
-                backend,
-                Operator::sparse(self.precision()?).positive_definite(),
-            )?,
+            None => {
+                let precision = self.precision()?.ok_or_else(products_only)?;
+                ready(backend, Operator::sparse(precision).positive_definite())?
+            }
         };
         self.precision = Some(Precision::Made(factor));
         Ok(())
@@ -85,7 +81,7 @@ impl<'a> PriorTerms<'a> {
         }
     }
 
-    /// diag (PᵀP)⁻¹, for the free parameters.
+    /// diag C⁻¹, for the free parameters.
     pub(crate) fn variances(&self, backend: &dyn Backend) -> Result<Vec<f64>> {
         match (self.only(), &self.precision) {
             (Some(prior), _) => {
@@ -111,81 +107,57 @@ impl<'a> PriorTerms<'a> {
         self.precision.is_some()
     }
 
-    /// s, the right-hand side beside the rows P: zero there would ignore where the prior is centred.
-    pub fn residual(&self) -> &[f64] {
-        &self.residual
+    /// R.
+    pub fn value(&self) -> f64 {
+        self.terms.iter().map(Quadratic::value).sum()
     }
 
-    /// P V.
+    /// ∇R.
+    pub fn gradient(&self) -> Vec<f64> {
+        self.gradient_of(|_| true)
+    }
+
+    /// ∇R for some of the priors.
+    pub(super) fn gradient_of(&self, of: impl Fn(&Quadratic<'_>) -> bool) -> Vec<f64> {
+        let mut sum = vec![0.0; self.theta.len()];
+        for term in self.terms.iter().filter(|term| of(term)) {
+            let gradient = term.gradient();
+            sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
+        }
+        let free = self.chart.free.iter();
+        free.map(|&i| self.chart.scale[i] * sum[i]).collect()
+    }
+
+    /// C V.
     ///
     /// # Errors
     /// V with other than one row a free parameter.
-    pub fn apply(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check::length(
-            "the rows of a parameter batch",
-            v.nrows(),
-            self.chart.free.len(),
-        )?;
-        let v = self.chart.embed(v);
-        let mut out = Mat::zeros(self.residual.len(), v.ncols());
-        let mut row = 0;
-        for root in &self.roots {
-            root.apply_into(
-                Side::Plain,
-                v.as_ref(),
-                out.as_mut().subrows_mut(row, root.nrows()),
-            );
-            row += root.nrows();
-        }
-        Ok(out)
-    }
-
-    /// Pᵀ Y.
-    ///
-    /// # Errors
-    /// Y with other than one row an entry of the residual.
-    pub fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        check::length(
-            "the rows of a residual batch",
-            y.nrows(),
-            self.residual.len(),
-        )?;
-        let mut out = Mat::zeros(self.chart.scale.len(), y.ncols());
-        let mut row = 0;
-        for root in &self.roots {
-            out += root.apply(Side::Transpose, y.subrows(row, root.nrows()))?;
-            row += root.nrows();
-        }
-        Ok(self.chart.restrict(out.as_ref()))
-    }
-
-    /// P as a matrix.
-    ///
-    /// # Errors
-    /// As for [`apply`](Self::apply).
-    pub fn matrix(&self) -> Result<Mat<f64>> {
-        let n = self.chart.free.len();
-        self.apply(Mat::<f64>::identity(n, n).as_ref())
-    }
-
-    /// Pᵀs = ∇R.
-    ///
-    /// # Errors
-    /// A root whose rows do not fit its residual.
-    pub fn gradient(&self) -> Result<Vec<f64>> {
-        let s = MatRef::from_column_major_slice(&self.residual, self.residual.len(), 1);
-        Ok(self.lower(s)?.col_as_slice(0).to_vec())
-    }
-
-    /// The precision PᵀP V.
-    ///
-    /// # Errors
-    /// As for [`apply`](Self::apply).
     pub fn curvature(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.lower(self.apply(v)?.as_ref())
+        self.products(v, |_| true)
     }
 
-    /// (PᵀP)⁻¹ V.
+    /// C V for some of the priors.
+    pub(super) fn products(
+        &self,
+        v: MatRef<'_, f64>,
+        of: impl Fn(&Quadratic<'_>) -> bool,
+    ) -> Result<Mat<f64>> {
+        let v = self.embed(v)?;
+        let mut sum = Mat::zeros(self.theta.len(), v.ncols());
+        for term in self.terms.iter().filter(|term| of(term)) {
+            sum += term.product(v.as_ref())?;
+        }
+        Ok(self.chart.restrict(sum.as_ref()))
+    }
+
+    /// From free parameters to all.
+    pub(super) fn embed(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let what = "the rows of a parameter batch";
+        check::length(what, v.nrows(), self.chart.free.len())?;
+        Ok(self.chart.embed(v))
+    }
+
+    /// C⁻¹ V.
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`] unless the precision was factorised before (directions that need it say so by
@@ -215,27 +187,25 @@ impl<'a> PriorTerms<'a> {
 
     /// Whether the priors treat every parameter apart.
     pub(crate) fn is_diagonal(&self) -> bool {
-        let apart = |root: &Operator<'_>| matches!(root.view(), View::Identity | View::Diagonal(_));
-        self.roots.iter().all(apart)
+        self.terms.iter().all(Quadratic::is_diagonal)
     }
 
-    /// Whether P is the same everywhere.
+    /// Whether C is the same everywhere.
     pub(crate) fn is_affine(&self) -> bool {
         self.priors.iter().all(|prior| prior.is_affine())
     }
 
-    /// PᵀP of the free parameters as a sparse matrix.
-    pub(crate) fn precision(&self) -> Result<SparseColMat<usize, f64>> {
+    /// C of the free parameters as a sparse matrix, unless it is known by products only.
+    pub(crate) fn precision(&self) -> Result<Option<SparseColMat<usize, f64>>> {
         let mut place = vec![usize::MAX; self.chart.scale.len()];
         for (row, &i) in self.chart.free.iter().enumerate() {
             place[i] = row;
         }
         let scale = &self.chart.scale;
         let mut entries = Vec::new();
-        for root in &self.roots {
-            let gram = gram(root)?;
-            let View::Sparse(gram) = gram.view() else {
-                continue;
+        for term in &self.terms {
+            let Some(gram) = term.sparse_precision()? else {
+                return Ok(None);
             };
             for (j, &column) in place.iter().enumerate().filter(|(_, c)| **c != usize::MAX) {
                 let (rows, values) = (gram.row_idx_of_col_raw(j), gram.val_of_col(j));
@@ -247,10 +217,14 @@ impl<'a> PriorTerms<'a> {
             }
         }
         let n = self.chart.free.len();
-        let summed = Operator::triplets(n, n, entries).to_sparse();
-        summed.ok_or(Error::NotPositiveDefinite {
-            what: "the precision of the priors",
-        })
+        Ok(Operator::triplets(n, n, entries).to_sparse())
+    }
+}
+
+fn products_only() -> Error {
+    Error::PriorLacks {
+        what: "precision written out, as that of several priors together, or of the parameters that bounds leave free, takes",
+        remedy: "give the precision as a sparse matrix, make one prior of them, or take `Preconditioner::Identity`",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Gaussian priors by their covariance.
 
-use super::Prior;
+use super::{Prior, Quadratic, deviation};
 use crate::check;
 use crate::covariance::Covariance;
 use crate::error::Result;
@@ -37,14 +37,9 @@ impl Tikhonov {
 }
 
 impl Prior for Tikhonov {
-    fn residual(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        check::length("θ given to a prior", theta.len(), self.mean.len())?;
-        let d: Vec<f64> = theta.iter().zip(&self.mean).map(|(t, m)| t - m).collect();
-        self.covariance.whitened(&d)
-    }
-
-    fn root(&self, _: &[f64]) -> Operator<'_> {
-        self.whitening.lend()
+    fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>> {
+        let residual = self.covariance.whitened(&deviation(theta, &self.mean)?)?;
+        Quadratic::squares(self.whitening.lend(), residual)
     }
 
     fn is_affine(&self) -> bool {
