@@ -154,7 +154,7 @@ fn sums_and_observations() {
         row("weight NaN", "NotFinite", "weight of a loss", move || {
             sum(NAN)
         }),
-        row("data", "Dimension", "the data has 2", move || {
+        row("data", "Dimension", "the data: expected", move || {
             observe(one(), vec![1.0; 2], 1)
         }),
         row("noise", "Dimension", "noise", move || {
