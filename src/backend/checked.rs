@@ -229,13 +229,7 @@ impl<D: Direct> Checked<'_, D> {
 
     /// Why an answer was refused: the matrix is not what it was declared, the answer is beyond all numbers, or there is
     /// none.
-    fn refusal(
-        &self,
-        room: &mut Room,
-        side: Side,
-        b: MatRef<'_, f64>,
-        stats: SolveStats,
-    ) -> Error {
+    fn refusal(&self, room: &mut Room, side: Side, b: MatRef<'_, f64>, stats: SolveStats) -> Error {
         if let Some(error) = asymmetry(&self.operator, self.tolerance) {
             return error;
         }

@@ -103,7 +103,7 @@ pub enum Error {
     },
     /// A lower bound is not below its upper bound.
     #[error(
-        "{what}: the interval {} at index {index} is empty, or an end is infinite or not a number; give the lower end first",
+        "{what}: the interval {} at index {index} is empty, infinitely long, or an end is not a number; give the lower end first",
         interval(*lower, *upper)
     )]
     Bounds {

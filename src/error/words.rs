@@ -141,7 +141,10 @@ mod tests {
         }
         assert_eq!(interval(-1e300, 2.0), "[-1e300, 2]");
         let ranges = [(-1e300, 1.0), (0.0, 1e-300)];
-        assert_eq!(intervals(&ranges), "[-1.0000e300, 1.0000] × [0.0000, 1.0000e-300]");
+        assert_eq!(
+            intervals(&ranges),
+            "[-1.0000e300, 1.0000] × [0.0000, 1.0000e-300]"
+        );
     }
 
     #[test]
@@ -153,14 +156,41 @@ mod tests {
                 Error::Negative { what, index, value },
                 Error::NoMass { what, mass: x },
                 Error::NotNormalised { what, sum: x },
-                Error::OutOfRange { what, index, value, lower: x, upper: x },
-                Error::Bounds { what, index, lower: x, upper: x },
-                Error::NotSymmetric { what, row: 0, column: 1, entry: x, mirrored: x },
-                Error::Option { what, value, remedy: "give another" },
+                Error::OutOfRange {
+                    what,
+                    index,
+                    value,
+                    lower: x,
+                    upper: x,
+                },
+                Error::Bounds {
+                    what,
+                    index,
+                    lower: x,
+                    upper: x,
+                },
+                Error::NotSymmetric {
+                    what,
+                    row: 0,
+                    column: 1,
+                    entry: x,
+                    mirrored: x,
+                },
+                Error::Option {
+                    what,
+                    value,
+                    remedy: "give another",
+                },
                 Error::InfiniteStart { value },
                 Error::Velocity { point: [x; 3] },
-                Error::BlowUp { time: x, reason: "for a reason" },
-                Error::OutsideBox { fraction: 0.5, ranges: vec![(x, x); 3] },
+                Error::BlowUp {
+                    time: x,
+                    reason: "for a reason",
+                },
+                Error::OutsideBox {
+                    fraction: 0.5,
+                    ranges: vec![(x, x); 3],
+                },
             ];
             for error in errors {
                 assert!(error.to_string().len() < 260, "{error}");
