@@ -209,6 +209,15 @@ fn covariances_and_priors() {
             "check its entries",
             move || full(mat![[1.0, 2.0], [2.0, 1.0]]),
         ),
+        row("singular", "NotPositiveDefinite", "add damping", || {
+            full(mat![[0.3, 0.3], [0.3, 0.3]])
+        }),
+        row("singular, large", "NotPositiveDefinite", "", || {
+            full(mat![[1e160, 1e160], [1e160, 1e160]])
+        }),
+        row("no reciprocal", "OutOfRange", "index 0", || {
+            Covariance::uniform(2, 1e-320)
+        }),
         row("vector", "Dimension", "whiten", move || {
             two().whitened(&[1.0])
         }),

@@ -103,14 +103,14 @@ impl Sampling {
         for (what, value, remedy) in others {
             check::option(what, value, value >= 0.0 && value.is_finite(), remedy)?;
         }
-        self.check_intervals("the duration, in intervals", self.duration)?;
+        self.check_intervals("the duration, in intervals,", self.duration)?;
         check::option(
-            "the duration, in intervals",
+            "the duration, in intervals,",
             self.duration / self.interval,
             self.samples() >= 1,
             "lengthen it to at least one, or shorten the interval",
         )?;
-        self.check_intervals("the burn-in, in intervals", self.burn_in)?;
+        self.check_intervals("the burn-in, in intervals,", self.burn_in)?;
         check::option(
             "the tolerance of the integrator",
             self.tolerance,
@@ -121,7 +121,7 @@ impl Sampling {
     }
 
     fn check_intervals(&self, what: &'static str, time: f64) -> Result<()> {
-        let (count, remedy) = (time / self.interval, "take no more than 1e15");
+        let (count, remedy) = (time / self.interval, "take no more than 10¹⁵");
         check::option(what, count, count < MOST, remedy)
     }
 

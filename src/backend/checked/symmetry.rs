@@ -44,7 +44,7 @@ fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
         let range = m.symbolic().col_range(j);
         let rows = m.symbolic().row_idx()[range.clone()].iter();
         let stored = rows.zip(&m.val()[range]).filter(|(row, _)| **row == i);
-        stored.map(|(_, value)| *value).sum()
+        stored.fold(0.0, |sum, (_, value)| sum + value)
     };
     let stored = (0..m.ncols()).flat_map(|j| {
         let rows = m.symbolic().row_idx()[m.symbolic().col_range(j)].iter();
