@@ -121,7 +121,7 @@ impl Sampling {
     }
 
     fn check_intervals(&self, what: &'static str, time: f64) -> Result<()> {
-        let (count, remedy) = (time / self.interval, "take no more than 10¹⁵");
+        let (count, remedy) = (time / self.interval, "there may be no more than 10¹⁵");
         check::option(what, count, count < MOST, remedy)
     }
 
