@@ -18,6 +18,13 @@ use crate::operator::{Operator, Side};
 #[derive(Clone, Debug)]
 pub struct Covariance(Kind);
 
+/// What is at fault in an error.
+const WHAT: &str = "a covariance";
+
+/// Pivots below this fraction of their diagonal entry, times the rows, are what rounding leaves of a zero: each is a
+/// difference of as many products that sum to that entry.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
 #[derive(Clone, Debug)]
 enum Kind {
     /// Standard deviations.
@@ -30,9 +37,20 @@ impl Covariance {
     /// Independent entries with these standard deviations.
     ///
     /// # Errors
-    /// A standard deviation that is not positive and finite.
+    /// A standard deviation that is not positive and finite, or so small that its reciprocal is not finite.
     pub fn deviations(deviations: Vec<f64>) -> Result<Self> {
         check::positive("a standard deviation", &deviations)?;
+        // Below, the reciprocals that whiten overflow.
+        let small = deviations.iter().position(|d| d.recip().is_infinite());
+        if let Some(index) = small {
+            return Err(Error::OutOfRange {
+                what: "a standard deviation",
+                index,
+                value: deviations[index],
+                lower: f64::MAX.recip(),
+                upper: f64::MAX,
+            });
+        }
         Ok(Self(Kind::Diagonal(deviations)))
     }
 
@@ -54,17 +72,25 @@ impl Covariance {
         (0..n).try_for_each(|j| check::finite("a covariance", matrix.col_as_slice(j)))?;
         let symmetric = |i: usize, j: usize| {
             let (a, b) = (matrix[(i, j)], matrix[(j, i)]);
-            (a - b).abs() <= 1e-12 * (matrix[(i, i)] * matrix[(j, j)]).abs().sqrt()
+            let size = matrix[(i, i)].abs().sqrt() * matrix[(j, j)].abs().sqrt();
+            (a - b).abs() <= 1e-12 * size
         };
-        if (0..n).any(|i| (0..i).any(|j| !symmetric(i, j))) {
-            return Err(Error::NotPositiveDefinite {
-                what: "a covariance",
+        let mut pairs = (0..n).flat_map(|i| (0..i).map(move |j| (i, j)));
+        if let Some((row, column)) = pairs.find(|&(i, j)| !symmetric(i, j)) {
+            return Err(Error::NotSymmetric {
+                what: WHAT,
+                row,
+                column,
+                entry: matrix[(row, column)],
+                mirrored: matrix[(column, row)],
             });
         }
-        Ok(Self(Kind::Full(lower_cholesky(
-            matrix.as_ref(),
-            "a covariance",
-        )?)))
+        let factor = lower_cholesky(matrix.as_ref(), WHAT)?;
+        let pivot = |i: usize| factor[(i, i)] * (factor[(i, i)] / matrix[(i, i)]);
+        if (0..n).any(|i| pivot(i) <= ROUNDING * n as f64) {
+            return Err(Error::NotPositiveDefinite { what: WHAT });
+        }
+        Ok(Self(Kind::Full(factor)))
     }
 
     /// Number of entries of the vectors it belongs to.

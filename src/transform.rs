@@ -11,7 +11,7 @@ pub enum Transform {
     Identity,
     /// θ = exp ξ, for positive parameters of unknown size.
     Log,
-    /// θ = lower + (upper − lower)/(1 + exp(−ξ)), for parameters inside an interval.
+    /// θ = lower + (upper − lower)/(1 + exp(−ξ)), for parameters inside an interval of finite length.
     Logit {
         /// Lower end.
         lower: f64,
@@ -30,7 +30,8 @@ impl Transform {
         }
     }
 
-    /// θ for this ξ; never an end of the interval, where the slope is 0 and nothing could leave it again.
+    /// θ for this ξ; never an end of the interval, where the slope is 0 and nothing could leave it again, unless no
+    /// double lies between the ends: then a descent refuses the transform.
     pub fn forward(self, xi: f64) -> f64 {
         match self {
             Self::Identity => xi,
@@ -47,7 +48,8 @@ impl Transform {
         match self {
             Self::Identity => 1.0,
             Self::Log => theta,
-            Self::Logit { lower, upper } => (theta - lower) * (upper - theta) / (upper - lower),
+            // In this order nothing overflows.
+            Self::Logit { lower, upper } => (theta - lower) / (upper - lower) * (upper - theta),
         }
     }
 
@@ -57,9 +59,8 @@ impl Transform {
             Self::Log => (0.0, f64::INFINITY),
             Self::Logit { lower, upper } => (lower, upper),
         };
-        let infinite =
-            matches!(self, Self::Logit { .. }) && !(lower.is_finite() && upper.is_finite());
-        if infinite || lower >= upper {
+        let logit = matches!(self, Self::Logit { .. });
+        if (logit && !(upper - lower).is_finite()) || lower >= upper {
             return Err(Error::Bounds {
                 what: "the ends of a logit transform",
                 index,

@@ -154,7 +154,7 @@ fn sums_and_observations() {
         row("weight NaN", "NotFinite", "weight of a loss", move || {
             sum(NAN)
         }),
-        row("data", "Dimension", "the data has 2", move || {
+        row("data", "Dimension", "the data: expected", move || {
             observe(one(), vec![1.0; 2], 1)
         }),
         row("noise", "Dimension", "noise", move || {
@@ -200,18 +200,24 @@ fn covariances_and_priors() {
         row("NaN entry", "NotFinite", "covariance", move || {
             full(mat![[1.0, NAN], [NAN, 1.0]])
         }),
-        row(
-            "asymmetric",
-            "NotPositiveDefinite",
-            "covariance",
-            move || full(mat![[1.0, 0.5], [0.4, 1.0]]),
-        ),
+        row("asymmetric", "NotSymmetric", "covariance", move || {
+            full(mat![[1.0, 0.5], [0.4, 1.0]])
+        }),
         row(
             "indefinite",
             "NotPositiveDefinite",
             "check its entries",
             move || full(mat![[1.0, 2.0], [2.0, 1.0]]),
         ),
+        row("singular", "NotPositiveDefinite", "add damping", || {
+            full(mat![[0.3, 0.3], [0.3, 0.3]])
+        }),
+        row("singular, large", "NotPositiveDefinite", "", || {
+            full(mat![[1e160, 1e160], [1e160, 1e160]])
+        }),
+        row("no reciprocal", "OutOfRange", "index 0", || {
+            Covariance::uniform(2, 1e-320)
+        }),
         row("vector", "Dimension", "whiten", move || {
             two().whitened(&[1.0])
         }),

@@ -133,7 +133,7 @@ fn arrays() {
         row("vector", "File", "points × coordinates", || {
             npy("vector", &array("vector"))
         }),
-        row("two columns", "File", "row 0: found 2", || {
+        row("two columns", "File", "header: found 2", || {
             npy("two", &array("single"))
         }),
         row("version 9", "File", "version 9", || {
@@ -142,10 +142,36 @@ fn arrays() {
         row("huge", "File", "do not make the shape", || {
             npy("huge", &header(huge))
         }),
+        row(
+            "no rows of 8 TB",
+            "File",
+            "header: found 1000000000000",
+            || {
+                npy(
+                    "bomb",
+                    &header(
+                        "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 1000000000000), }",
+                    ),
+                )
+            },
+        ),
+        row(
+            "no rows of 2⁶⁴",
+            "File",
+            "header: found 18446744073709551615",
+            || {
+                npy(
+                    "most",
+                    &header(
+                        "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 18446744073709551615), }",
+                    ),
+                )
+            },
+        ),
         row("no shape", "File", "`shape`", || {
             npy("shape", &header(unsized_))
         }),
-        row("no columns", "File", "row 0: found 0", || {
+        row("no columns", "File", "header: found 0", || {
             npy(
                 "none",
                 &header("{'descr': '<f8', 'fortran_order': False, 'shape': (3, 0), }"),
@@ -168,4 +194,54 @@ fn arrays_cut_anywhere_are_refused() {
         assert_eq!(error.kind(), "File", "{length}: {error}");
     }
     assert!(npy("cut", &whole).is_ok());
+}
+
+/// What is written can be read again, and the rest is not written.
+#[test]
+fn trajectories_that_no_file_gives_back_are_not_written() {
+    let with = |points: usize, interval| Trajectory {
+        points: vec![[1.0, 2.0, 0.0]; points],
+        dim: 2,
+        interval,
+    };
+    let faulty = [
+        (0, None, "number of points"),
+        (0, Some(1.0), "number of points"),
+        (1, Some(1.0), "equal times"),
+        (3, Some(f64::NAN), "interval"),
+        (3, Some(f64::INFINITY), "interval"),
+        (3, Some(0.0), "interval"),
+        (3, Some(-0.1), "interval"),
+        (3, Some(1e308), "interval"),
+    ];
+    for (points, interval, named) in faulty {
+        let trajectory = with(points, interval);
+        for written in [
+            trajectory.write_csv(path("never.csv")),
+            trajectory.write_npy(path("never.npy")),
+        ] {
+            let error = written.unwrap_err();
+            assert_eq!(error.kind(), "Option", "{points} {interval:?}: {error}");
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+    assert!(!path("never.csv").exists() && !path("never.npy").exists());
+    for (points, interval) in [
+        (1, None),
+        (2, Some(1e-300)),
+        (3, Some(0.1)),
+        (2, Some(1e308)),
+    ] {
+        let trajectory = with(points, interval);
+        trajectory.write_csv(path("again.csv")).unwrap();
+        trajectory.write_npy(path("again.npy")).unwrap();
+        assert_eq!(
+            Trajectory::read_csv(path("again.csv"), 2).unwrap(),
+            trajectory
+        );
+        assert_eq!(
+            Trajectory::read_npy(path("again.npy"), 2).unwrap(),
+            trajectory
+        );
+    }
 }

@@ -74,6 +74,18 @@ fn settings() {
         row("short", "Option", "at least one", || {
             with(|s| s.duration = 1e-9)
         }),
+        row(
+            "shorter than its interval",
+            "Option",
+            "the duration, in intervals, is 0.25;",
+            || with(|s| (s.duration, s.interval, s.burn_in) = (0.001, 0.004, 40.0)),
+        ),
+        row(
+            "long burn-in",
+            "Option",
+            "the burn-in, in intervals, is 1e20;",
+            || with(|s| (s.burn_in, s.interval) = (1e18, 0.01)),
+        ),
         row("too fine", "Option", "10¹⁵", || {
             with(|s| s.interval = 1e-300)
         }),
@@ -215,6 +227,21 @@ fn histograms() {
         row("small box", "OutsideBox", "a box that holds them", || {
             short().occupation(&Lorenz, &Lorenz::CLASSIC, &grid(5.0), |_| ())
         }),
+        row(
+            "a sign of 0",
+            "Option",
+            "a sign of the symmetry is 0",
+            || of(some(), 3).histogram(&grid(2.5), Some([1.0, 0.0, 1.0])),
+        ),
+        row("a sign of 2", "Option", "give 1", || {
+            of(some(), 3).histogram(&grid(2.5), Some([2.0, 1.0, 1.0]))
+        }),
+        row(
+            "a sign that is NaN",
+            "Option",
+            "a sign of the symmetry is NaN",
+            || of(some(), 3).histogram(&grid(2.5), Some([NAN; 3])),
+        ),
         row("nothing added", "Option", "at least one", || {
             Histogram::new(&grid(1.0), None).finish()
         }),

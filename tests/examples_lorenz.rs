@@ -241,8 +241,9 @@ fn nonsense_is_refused_with_a_sentence() {
         ("--duration 0", 2, "must be positive"),
         ("--duration -5", 2, "must be positive"),
         ("--seed x", 2, "not a whole number"),
-        ("--alpha -1", 2, "--alpha: -1 must be 0 or more"),
-        ("--noise -1", 2, "--noise: -1 must be 0 or more"),
+        ("--alpha -1", 2, "--alpha: -1.0 must lie in [0, 1000]"),
+        ("--alpha 1e300", 2, "--alpha: 1e300 must lie in [0, 1000]"),
+        ("--noise -1", 2, "--noise: -1.0 must be 0 or more"),
         (
             "--interval 1e-30 --data trajectory",
             1,

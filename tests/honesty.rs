@@ -307,3 +307,16 @@ fn a_transform_with_its_ends_exchanged_does_not_panic() {
     };
     let _ = reversed.forward(0.0);
 }
+
+#[test]
+fn a_logit_transform_of_any_length_has_a_slope() {
+    // θ(ξ) = lower + length/(1 + e^(−ξ)) has the slope length/4 in the middle.
+    for (lower, upper) in [(-1e200, 1e200), (-8e307, 8e307), (0.0, 1e-300), (-1.0, 3.0)] {
+        let logit = Transform::Logit { lower, upper };
+        let slope = logit.slope(0.5 * lower + 0.5 * upper);
+        assert!(
+            (slope / (0.25 * (upper - lower)) - 1.0).abs() < 1e-14,
+            "{slope}"
+        );
+    }
+}

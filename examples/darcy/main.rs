@@ -6,6 +6,8 @@ mod backend;
 mod command;
 mod options;
 mod pictures;
+#[path = "../support/printer.rs"]
+mod printer;
 mod problem;
 
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use backend::Opened;
 use command::Failure;
 use indicatif::ProgressBar;
 use options::Options;
+use printer::{Printer, make_folder};
 use problem::Problem;
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Nystrom, Preconditioner, Sketched,
@@ -35,28 +38,29 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
-    let folder = &options.out;
-    std::fs::create_dir_all(folder)
-        .map_err(|e| format!("--out: cannot make {}: {e}", folder.display()))?;
+    make_folder(&options.out)?;
     let problem = Problem::new(options)?;
     let (n, backend) = (options.cells(), opened.backend.as_ref());
-    let say = |line: &str| match options.json {
-        true => eprintln!("{line}"),
-        false => println!("{line}"),
-    };
-    say(&format!(
+    let printer = Printer { json: options.json };
+    printer.line(&format!(
         "log-permeability of {n} x {n} cells ({} parameters) from {} pressures, noise {}; solving on {}\n",
         n * n,
         problem.observations,
         options.noise,
         opened.label
-    ));
+    ))?;
     let direction = direction(&options.direction);
     let started = Instant::now();
-    let report = descent(&problem, backend, direction.as_ref())
-        .run(&vec![0.0; n * n], |iterate| say(&iterate.to_string()))?;
+    let mut printed = Ok(());
+    let report =
+        descent(&problem, backend, direction.as_ref()).run(&vec![0.0; n * n], |iterate| {
+            if printed.is_ok() {
+                printed = printer.line(&iterate.to_string());
+            }
+        })?;
+    printed?;
     let seconds = started.elapsed().as_secs_f64();
-    say(&format!("{report}\n{}\n", spent(&report.counts, seconds)));
+    printer.line(&format!("{report}\n{}\n", spent(&report.counts, seconds)))?;
 
     let spinner = ProgressBar::new_spinner().with_message("posterior: leading eigenpairs");
     spinner.enable_steady_tick(Duration::from_millis(100));
@@ -74,8 +78,8 @@ fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
         .collect();
     let samples = posterior.samples(1, options.seed)?;
     spinner.finish_and_clear();
-    say(&format!("posterior: {posterior}"));
-    say(&trust(&problem, &report, &deviations));
+    printer.line(&format!("posterior: {posterior}"))?;
+    printer.line(&trust(&problem, &report, &deviations))?;
 
     let found = pictures::Found {
         report: &report,
@@ -84,10 +88,8 @@ fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
         eigenvalues: posterior.eigenvalues(),
     };
     let file = pictures::draw(&problem, &found, &options.out)?;
-    say(&format!("\nthe picture is {}", file.display()));
-    if options.json {
-        println!("{}", json(options, &problem, &report, seconds));
-    }
+    printer.line(&format!("\nthe picture is {}", file.display()))?;
+    printer.json(|| json(options, &problem, &report, seconds))?;
     Ok(())
 }
 

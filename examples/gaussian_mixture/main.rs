@@ -6,10 +6,11 @@ mod command;
 mod options;
 mod output;
 mod pictures;
+#[path = "../support/printer.rs"]
+mod printer;
 mod problem;
 mod quadratics;
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ use command::Failure;
 use indicatif::{ProgressBar, ProgressStyle};
 use options::Options;
 use output::Run;
+use printer::{Printer, make_folder, note};
 use problem::{BOX, Case, Problem};
 use pullback::plot::Field2;
 
@@ -25,25 +27,22 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
+    make_folder(&options.out)?;
+    let printer = Printer { json: options.json };
     let mut all = Vec::new();
     for &case in &options.cases {
         let runs = descents(options, case)?;
-        for run in runs.iter().filter(|_| options.json) {
-            writeln!(std::io::stdout(), "{}", run.json())?;
+        for run in &runs {
+            printer.json(|| run.json())?;
         }
         draw(options, case, &runs)?;
         all.extend(runs);
     }
-    let text = output::summary(&all);
-    if options.json {
-        eprint!("{text}");
-    } else {
-        write!(std::io::stdout(), "{text}")?;
-    }
-    eprintln!(
+    printer.line(output::summary(&all).trim_end())?;
+    note(&format!(
         "\npictures (PNG, SVG) and trajectories (CSV) are in {}",
         options.out.display()
-    );
+    ));
     Ok(())
 }
 

@@ -95,7 +95,7 @@ fn check_start(options: &Options) -> Result<(), String> {
         let [lower, upper] = Case::interval(name);
         if !(lower..=upper).contains(value) {
             return Err(format!(
-                "--start: {name} = {value} must lie in [{lower}, {upper}]"
+                "--start: {name} = {value:?} must lie in [{lower}, {upper}]"
             ));
         }
     }

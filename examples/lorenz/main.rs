@@ -8,11 +8,12 @@ mod fit;
 mod options;
 mod output;
 mod pictures;
+#[path = "../support/printer.rs"]
+mod printer;
 mod problem;
 mod progress;
 mod setting;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ use backend::Opened;
 use command::Failure;
 use fit::Fit;
 use options::{Options, Source};
-use output::Printer;
+use printer::{Printer, make_folder, note};
 use problem::Problem;
 use setting::{LossKind, MetricKind};
 
@@ -43,19 +44,15 @@ fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
         let folder = folder(options, source)?;
         let fits = fits(options, &problem, &printer)?;
         printer.line(&output::summary(&problem, &fits))?;
-        for fit in fits.iter().filter(|_| options.json) {
-            writeln!(
-                std::io::stdout(),
-                "{}",
-                output::json(options, &problem, fit)
-            )?;
+        for fit in &fits {
+            printer.json(|| output::json(options, &problem, fit))?;
         }
         output::write_iterates(&folder.join("iterates.csv"), &problem, &fits)?;
         pictures::draw(&problem, &fits, &folder)?;
-        eprintln!(
+        note(&format!(
             "pictures (PNG, SVG) and iterates (CSV) are in {}\n",
             folder.display()
-        );
+        ));
     }
     Ok(())
 }
@@ -67,14 +64,8 @@ fn folder(options: &Options, source: &Source) -> Result<PathBuf, Failure> {
         Source::Trajectory => "trajectory",
         Source::File(_) => "file",
     });
-    match std::fs::create_dir_all(&folder) {
-        Ok(()) => Ok(folder),
-        Err(error) => Err(format!(
-            "--out: cannot make the folder {}: {error}; name another one",
-            folder.display()
-        )
-        .into()),
-    }
+    make_folder(&folder)?;
+    Ok(folder)
 }
 
 /// The fit that was asked for first, its correction where the data are a trajectory's, and others to compare.

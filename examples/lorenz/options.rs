@@ -42,6 +42,9 @@ pub struct Options {
     pub json: bool,
 }
 
+/// Mass that is teleported every thousandth of a unit of time has seen nothing of the flow.
+const MOST_ALPHA: f64 = 1000.0;
+
 pub const USAGE: &str = "\
 Recovers the parameters of a chaotic system from the way it spends its time.
 
@@ -55,7 +58,7 @@ usage: lorenz [options]
   --metric NAME        standard, l2, fisher-rao, h-1, h1 or w2; the one that matches the loss if not given
   --first-metric NAME  one to begin with, until a step gains less than a tenth; none if not given
   --start X,Y,...      where the descent starts, one number for each parameter
-  --alpha RATE         teleportation; 0 if not given
+  --alpha RATE         teleportation, at most 1000; 0 if not given
   --flux NAME          face (averaged over faces), point, or smooth; face if not given
   --duration T         length of the trajectory; 2000 if not given
   --interval DT        time between its samples, also in a file without a time column; 0.005 if not given
@@ -206,7 +209,7 @@ fn check(options: &Options) -> Result<(), String> {
         for ((name, (lower, upper)), value) in bounds {
             if !(lower..=upper).contains(value) {
                 return Err(format!(
-                    "--start: {name} = {value} must lie in [{lower:.4}, {upper:.4}]"
+                    "--start: {name} = {value:?} must lie in [{lower:.4}, {upper:.4}]"
                 ));
             }
         }
@@ -231,13 +234,15 @@ fn check(options: &Options) -> Result<(), String> {
         ("--interval", options.interval),
     ] {
         if value <= 0.0 {
-            return Err(format!("{flag}: {value} must be positive"));
+            return Err(format!("{flag}: {value:?} must be positive"));
         }
     }
-    for (flag, value) in [("--alpha", options.alpha), ("--noise", options.noise)] {
-        if value < 0.0 {
-            return Err(format!("{flag}: {value} must be 0 or more"));
-        }
+    if options.noise < 0.0 {
+        return Err(format!("--noise: {:?} must be 0 or more", options.noise));
+    }
+    if !(0.0..=MOST_ALPHA).contains(&options.alpha) {
+        let alpha = options.alpha;
+        return Err(format!("--alpha: {alpha:?} must lie in [0, {MOST_ALPHA}]"));
     }
     Ok(())
 }

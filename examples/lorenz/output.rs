@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use serde_json::json;
@@ -10,21 +9,6 @@ use serde_json::json;
 use crate::fit::Fit;
 use crate::options::Options;
 use crate::problem::Problem;
-
-/// Text goes to standard output, unless JSON does.
-pub struct Printer {
-    pub json: bool,
-}
-
-impl Printer {
-    pub fn line(&self, text: &str) -> io::Result<()> {
-        if self.json {
-            writeln!(io::stderr(), "{text}")
-        } else {
-            writeln!(io::stdout(), "{text}")
-        }
-    }
-}
 
 /// What is about to be fitted.
 pub fn heading(problem: &Problem) -> String {

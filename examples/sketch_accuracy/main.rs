@@ -7,15 +7,17 @@ mod method;
 mod options;
 mod output;
 mod pictures;
+#[path = "../support/printer.rs"]
+mod printer;
 mod problem;
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use command::Failure;
 use measure::measure;
 use options::Options;
+use printer::{Printer, make_folder, note};
 use problem::Problem;
 
 fn main() -> ExitCode {
@@ -24,22 +26,17 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> std::result::Result<(), Failure> {
     let started = Instant::now();
+    make_folder(&options.out)?;
+    let printer = Printer { json: options.json };
     let problem = Problem::new(options.cells())?;
     let results = measure(&problem, options)?;
-    // Text goes to standard output, unless JSON does.
-    let text = output::text(options, &results);
-    match options.json {
-        true => {
-            writeln!(io::stderr(), "{text}")?;
-            writeln!(io::stdout(), "{}", output::json(options, &results))?;
-        }
-        false => writeln!(io::stdout(), "{text}")?,
-    }
+    printer.line(&output::text(options, &results))?;
+    printer.json(|| output::json(options, &results).to_string())?;
     pictures::draw(options, &results)?;
-    eprintln!(
+    note(&format!(
         "pictures (PNG, SVG) are in {}; {:.1} seconds",
         options.out.display(),
         started.elapsed().as_secs_f64()
-    );
+    ));
     Ok(())
 }

@@ -112,14 +112,20 @@ pub struct Solved {
     pub iterations: usize,
 }
 
+impl Solved {
+    fn means(&self) -> String {
+        let by = format!("by {}", self.method);
+        match self.iterations {
+            0 => by,
+            1 => format!("{by} (1 iteration)"),
+            n => format!("{by} (up to {n} iterations)"),
+        }
+    }
+}
+
 impl fmt::Display for Solved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} by {}", self.columns, self.method)?;
-        match self.iterations {
-            0 => Ok(()),
-            1 => write!(f, " (1 iteration)"),
-            n => write!(f, " (up to {n} iterations)"),
-        }
+        write!(f, "{} {}", self.columns, self.means())
     }
 }
 
@@ -143,17 +149,31 @@ pub(super) fn add(merged: &mut Vec<Solved>, one: Solved) {
 
 /// One line on how the linear systems of a run were solved, if any were.
 pub(crate) fn describe_solved(solved: &[Solved]) -> Option<String> {
-    let parts: Vec<String> = solved.iter().map(Solved::to_string).collect();
-    let sides = match solved {
-        [] => return None,
-        [one] if one.columns == 1 => "right-hand side",
-        _ => "right-hand sides",
-    };
-    let (first, rest) = parts.split_first()?;
-    let (count, way) = first.split_once(' ')?;
-    let mut line = format!("linear systems: {count} {sides} {way}");
-    rest.iter().for_each(|part| line += &format!(", {part}"));
-    Some(line)
+    describe_purposes(&[("", solved)])
+}
+
+/// Likewise, grouped by what was solved with, in words that follow "right-hand sides": "with the model", "with the
+/// metric", "in the parameters".
+pub(crate) fn describe_purposes(groups: &[(&str, &[Solved])]) -> Option<String> {
+    let mut line = String::new();
+    let all = groups
+        .iter()
+        .flat_map(|(purpose, solved)| solved.iter().map(move |one| (*purpose, one)));
+    for (purpose, one) in all {
+        let sides = match (line.is_empty(), one.columns) {
+            (false, _) => "",
+            (true, 1) => " right-hand side",
+            (true, _) => " right-hand sides",
+        };
+        line += if line.is_empty() {
+            "linear systems: "
+        } else {
+            ", "
+        };
+        let space = if purpose.is_empty() { "" } else { " " };
+        line += &format!("{}{sides}{space}{purpose} {}", one.columns, one.means());
+    }
+    Some(line).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]
@@ -199,5 +219,30 @@ mod tests {
             one,
             "linear systems: 1 right-hand side by restarted GMRES (1 iteration)"
         );
+    }
+
+    #[test]
+    fn what_was_solved_with_is_named() {
+        let solved = |method, columns| Solved {
+            method,
+            columns,
+            iterations: 0,
+        };
+        let model = [
+            solved(Method::MultifrontalLu, 358),
+            solved(Method::SparseLu, 2),
+        ];
+        let prior = [solved(Method::SparseCholesky, 730)];
+        let groups: [(&str, &[Solved]); 3] = [
+            ("with the model", &model),
+            ("with the metric", &[]),
+            ("in the parameters", &prior),
+        ];
+        assert_eq!(
+            describe_purposes(&groups).unwrap(),
+            "linear systems: 358 right-hand sides with the model by multifrontal LU, 2 with the model by sparse LU, \
+             730 in the parameters by sparse Cholesky"
+        );
+        assert_eq!(describe_purposes(&[("with the model", &[])]), None);
     }
 }

@@ -4,7 +4,7 @@ mod words;
 
 use std::error::Error as StdError;
 
-use self::words::{intervals, remedy, shortage};
+use self::words::{interval, intervals, number, remedy, shortage};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -17,7 +17,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// A vector or matrix has the wrong size.
     #[error(
-        "{what} has {found} entries where {expected} are needed; check how it was made against the model, grid or data it belongs to"
+        "{what}: expected {expected}, got {found}; compare with the size of the model, grid or data"
     )]
     Dimension {
         /// The argument.
@@ -41,7 +41,8 @@ pub enum Error {
     },
     /// An entry must be positive and is not.
     #[error(
-        "{what} is {value} at index {index}, but must be positive; raise it above zero or leave it out"
+        "{what} is {} at index {index}, but must be positive; raise it above zero or leave it out",
+        number(*value)
     )]
     NotPositive {
         /// The argument.
@@ -53,7 +54,8 @@ pub enum Error {
     },
     /// A density is negative somewhere.
     #[error(
-        "{what} is {value} at index {index}; a density may not be negative (clip or refit it first)"
+        "{what} is {} at index {index}; a density may not be negative (clip or refit it first)",
+        number(*value)
     )]
     Negative {
         /// The argument.
@@ -65,7 +67,8 @@ pub enum Error {
     },
     /// A density has no mass.
     #[error(
-        "{what} has mass {mass}; a density needs a positive mass on the grid (does the box cover it?)"
+        "{what} has mass {}; a density needs a positive mass on the grid (does the box cover it?)",
+        number(*mass)
     )]
     NoMass {
         /// The argument.
@@ -74,7 +77,7 @@ pub enum Error {
         mass: f64,
     },
     /// Probabilities do not sum to one.
-    #[error("{what} sum to {sum} instead of 1; divide them by their sum")]
+    #[error("{what} sum to {} instead of 1; divide them by their sum", number(*sum))]
     NotNormalised {
         /// The argument.
         what: &'static str,
@@ -83,7 +86,8 @@ pub enum Error {
     },
     /// A value lies outside its admissible interval.
     #[error(
-        "{what} is {value} at index {index}, outside [{lower}, {upper}]; move it inside or widen the interval"
+        "{what} is {} at index {index}, outside {}; move it inside or widen the interval",
+        number(*value), interval(*lower, *upper)
     )]
     OutOfRange {
         /// The argument.
@@ -99,7 +103,8 @@ pub enum Error {
     },
     /// A lower bound is not below its upper bound.
     #[error(
-        "{what}: the interval [{lower}, {upper}] at index {index} is empty, or an end is infinite or not a number; give the lower end first"
+        "{what}: the interval {} at index {index} is empty, infinitely long, or an end is not a number; give the lower end first",
+        interval(*lower, *upper)
     )]
     Bounds {
         /// What the interval is of.
@@ -165,6 +170,32 @@ pub enum Error {
          factorised (`StencilSolver::Direct`, a coarser grid, more of `Cpu::memory`)"
     )]
     Parts,
+    /// A matrix that was declared symmetric is not.
+    #[error(
+        "{what} is not symmetric: the entries ({row}, {column}) and ({column}, {row}) are {} and {}; check how both are made, or \
+         solve it as a general matrix", number(*entry), number(*mirrored)
+    )]
+    NotSymmetric {
+        /// The matrix.
+        what: &'static str,
+        /// The row of the entry that differs most from the one across the diagonal.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// Its value.
+        entry: f64,
+        /// The value across the diagonal.
+        mirrored: f64,
+    },
+    /// Numbers that are too large for a double.
+    #[error(
+        "{what} overflows: its entries lie beyond 1.8e308; choose other units, so that the right-hand side is smaller or the \
+         matrix larger"
+    )]
+    Overflow {
+        /// What is too large.
+        what: &'static str,
+    },
     /// An iterative solver made no more progress.
     #[error(
         "{solver} made no more progress after {iterations} iterations, at a relative residual of {residual:.1e}; \
@@ -182,7 +213,7 @@ pub enum Error {
     /// Newton's method did not find ρ with g(ρ, θ) = 0.
     #[error(
         "Newton's method stopped after {iterations} iteration(s) at ‖g‖ = {residual:.2e} (from {initial:.2e}): {reason}; \
-         override `Model::guess` with a better start, or `Model::solve`"
+         check ∂g/∂ρ with `verify::model` first; if that passes, override `Model::guess` with a better start, or `Model::solve`"
     )]
     Newton {
         /// Iterations taken.
@@ -236,7 +267,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// An option outside its meaning.
-    #[error("{what} is {value}; {remedy}")]
+    #[error("{what} is {}; {remedy}", number(*value))]
     Option {
         /// The option.
         what: &'static str,
@@ -246,7 +277,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The loss cannot be evaluated at the start.
-    #[error("the loss is {value} at the start; choose a start where it is finite")]
+    #[error("the loss is {} at the start; choose a start where it is finite", number(*value))]
     InfiniteStart {
         /// Its value.
         value: f64,
@@ -293,7 +324,7 @@ pub enum Error {
     /// The velocity of a flow is NaN or infinite.
     #[error(
         "the velocity of the flow is not finite at ({}, {}, {}); look for a division by zero or an overflow in `Flow::velocity`",
-        point[0], point[1], point[2]
+        number(point[0]), number(point[1]), number(point[2])
     )]
     Velocity {
         /// Where.
@@ -301,8 +332,8 @@ pub enum Error {
     },
     /// A trajectory that cannot be followed.
     #[error(
-        "the trajectory cannot be followed beyond t = {time} (from the start of the burn-in): {reason}; \
-         check θ and the start, or loosen the tolerance"
+        "the trajectory cannot be followed beyond t = {} (from the start of the burn-in): {reason}; \
+         check θ and the start, or loosen the tolerance", number(*time)
     )]
     BlowUp {
         /// The time, burn-in included.

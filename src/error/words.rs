@@ -21,6 +21,8 @@ impl Error {
             Self::Singular { .. } => "Singular",
             Self::NotPositiveDefinite { .. } => "NotPositiveDefinite",
             Self::Parts => "Parts",
+            Self::NotSymmetric { .. } => "NotSymmetric",
+            Self::Overflow { .. } => "Overflow",
             Self::Stagnation { .. } => "Stagnation",
             Self::Newton { .. } => "Newton",
             Self::NotInRange { .. } => "NotInRange",
@@ -52,9 +54,32 @@ impl fmt::Debug for Error {
     }
 }
 
-/// A box in words.
+/// A number with all its digits, as a power of ten where it is below 10⁻⁷ or from 10⁷ on.
+pub(super) fn number(x: f64) -> String {
+    match plain(x) {
+        true => x.to_string(),
+        false => format!("{x:e}"),
+    }
+}
+
+fn plain(x: f64) -> bool {
+    !x.is_finite() || x == 0.0 || (1e-7..1e7).contains(&x.abs())
+}
+
+/// An interval in words.
+pub(super) fn interval(lower: f64, upper: f64) -> String {
+    format!("[{}, {}]", number(lower), number(upper))
+}
+
+/// A box in words, in four decimals.
 pub(super) fn intervals(ranges: &[(f64, f64)]) -> String {
-    let sides = ranges.iter().map(|(a, b)| format!("[{a:.4}, {b:.4}]"));
+    let end = |x: f64| match plain(x) {
+        true => format!("{x:.4}"),
+        false => format!("{x:.4e}"),
+    };
+    let sides = ranges
+        .iter()
+        .map(|(a, b)| format!("[{}, {}]", end(*a), end(*b)));
     sides.collect::<Vec<_>>().join(" × ")
 }
 
@@ -102,6 +127,78 @@ fn bytes(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_number_is_printed_with_hundreds_of_digits() {
+        for (x, text) in [
+            (0.0, "0"),
+            (-0.25, "-0.25"),
+            (1e7 - 1.0, "9999999"),
+            (1e7, "1e7"),
+            (-1.5e300, "-1.5e300"),
+            (5e-324, "5e-324"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(number(x), text);
+        }
+        assert_eq!(interval(-1e300, 2.0), "[-1e300, 2]");
+        let ranges = [(-1e300, 1.0), (0.0, 1e-300)];
+        assert_eq!(
+            intervals(&ranges),
+            "[-1.0000e300, 1.0000] × [0.0000, 1.0000e-300]"
+        );
+    }
+
+    #[test]
+    fn every_error_is_short_whatever_the_numbers() {
+        for x in [1e300, -1e300, 1e-300] {
+            let (what, index, value) = ("a number", 0, x);
+            let errors = [
+                Error::NotPositive { what, index, value },
+                Error::Negative { what, index, value },
+                Error::NoMass { what, mass: x },
+                Error::NotNormalised { what, sum: x },
+                Error::OutOfRange {
+                    what,
+                    index,
+                    value,
+                    lower: x,
+                    upper: x,
+                },
+                Error::Bounds {
+                    what,
+                    index,
+                    lower: x,
+                    upper: x,
+                },
+                Error::NotSymmetric {
+                    what,
+                    row: 0,
+                    column: 1,
+                    entry: x,
+                    mirrored: x,
+                },
+                Error::Option {
+                    what,
+                    value,
+                    remedy: "give another",
+                },
+                Error::InfiniteStart { value },
+                Error::Velocity { point: [x; 3] },
+                Error::BlowUp {
+                    time: x,
+                    reason: "for a reason",
+                },
+                Error::OutsideBox {
+                    fraction: 0.5,
+                    ranges: vec![(x, x); 3],
+                },
+            ];
+            for error in errors {
+                assert!(error.to_string().len() < 260, "{error}");
+            }
+        }
+    }
 
     #[test]
     fn shortages_are_told_in_units_that_people_use() {

@@ -17,9 +17,19 @@ impl<'a> Operator<'a> {
     /// assert_eq!(a.apply_to(Side::Plain, &[1.0, 1.0, 3.0, 0.0])?, [3.0, 3.0]);
     /// # Ok::<(), pullback::Error>(())
     /// ```
+    ///
+    /// # Panics
+    /// When there are more rows or columns than numbers to count them.
     pub fn repeated(block: impl Into<Operator<'a>>, count: usize) -> Self {
         let block = block.into();
         let definite = block.definite;
+        let counted = block.nrows().max(block.ncols()).checked_mul(count);
+        assert!(
+            counted.is_some(),
+            "{count} blocks of {}×{} are too many rows or columns to count",
+            block.nrows(),
+            block.ncols()
+        );
         let kind = match block.kind {
             _ if count == 1 => return block,
             Kind::Identity(n) => Kind::Identity(n * count),

@@ -57,7 +57,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             return drawn.map_err(|e| e.to_string());
         }
         let corners: Vec<Point> = polygon.iter().map(|p| self.device(*p)).collect();
-        for (row, from, to) in rows(&corners) {
+        let (_, height) = self.backend.get_size();
+        for (row, from, to) in rows(&corners, f64::from(height)) {
             let drawn = self
                 .backend
                 .draw_rect((from, row), (to, row + 1), &style(ink, 1), true);
@@ -158,10 +159,11 @@ pub(crate) fn ngon([x, y]: Point, radius: f64, corners: usize) -> Vec<Point> {
     (0..corners).map(corner).collect()
 }
 
-/// The rows of pixels whose centres lie in a polygon, as (row, first, past the last).
-fn rows(polygon: &[Point]) -> Vec<(i32, i32, i32)> {
+/// The rows of pixels whose centres lie in a polygon and on a page so high, as (row, first, past the last).
+fn rows(polygon: &[Point], height: f64) -> Vec<(i32, i32, i32)> {
     let low = polygon.iter().fold(f64::INFINITY, |m, p| m.min(p[1]));
     let high = polygon.iter().fold(f64::NEG_INFINITY, |m, p| m.max(p[1]));
+    let (low, high) = (low.max(0.0), high.min(height));
     let mut rows = Vec::new();
     for row in (low - 0.5).ceil() as i32..(high + 0.5).floor() as i32 {
         let y = f64::from(row) + 0.5;
@@ -188,9 +190,19 @@ mod tests {
     #[test]
     fn the_rows_of_a_disc_have_its_area() {
         let disc = ngon([50.0, 50.0], 20.0, 60);
-        let area: i32 = rows(&disc).iter().map(|(_, from, to)| to - from).sum();
+        let area: i32 = rows(&disc, 100.0)
+            .iter()
+            .map(|(_, from, to)| to - from)
+            .sum();
         let exact = std::f64::consts::PI * 400.0;
         assert!((f64::from(area) / exact - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn rows_off_the_page_are_never_listed() {
+        let wide = ngon([50.0, 50.0], 1e12, 40);
+        let rows: Vec<i32> = rows(&wide, 100.0).into_iter().map(|row| row.0).collect();
+        assert_eq!(rows, Vec::from_iter(0..100));
     }
 
     #[test]
@@ -201,7 +213,7 @@ mod tests {
             right: 4.0,
             bottom: 4.0,
         };
-        assert_eq!(rows(&area.corners()), [(2, 1, 4), (3, 1, 4)]);
-        assert!(rows(&[]).is_empty());
+        assert_eq!(rows(&area.corners(), 10.0), [(2, 1, 4), (3, 1, 4)]);
+        assert!(rows(&[], 10.0).is_empty());
     }
 }

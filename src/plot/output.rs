@@ -92,11 +92,32 @@ pub(crate) fn png(sheet: &Sheet, path: &Path) -> Drawn {
         let part = Bitmap::drawn(sheet.chart_size, |canvas| sheet.draw_chart(canvas, chart))?;
         whole.paste(&part, place.map(|side| side * CRISP));
     }
+    replaced(path, |partial| encode(&whole, partial))
+}
+
+fn encode(whole: &Bitmap, path: &Path) -> Drawn {
     let size = (whole.width as u32, whole.height as u32);
     let mut file = BitMapBackend::new(path, size);
     let pasted = file.blit_bitmap((0, 0), size, &whole.bytes);
     pasted.map_err(|e| e.to_string())?;
-    file.present().map_err(|e| e.to_string())
+    // The encoder buries what the system says; plain bytes meet the same obstacle and bring it to light.
+    file.present().map_err(|e| {
+        let plain = std::fs::write(path, &whole.bytes);
+        plain.map_or_else(|plain| plain.to_string(), |()| e.to_string())
+    })
+}
+
+/// Writes a file beside its place and moves it there once it is whole, so that a failure leaves nothing behind.
+fn replaced(path: &Path, write: impl FnOnce(&Path) -> Drawn) -> Drawn {
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let partial = path.with_extension(format!("{}.{ending}", std::process::id()));
+    let written =
+        write(&partial).and_then(|()| std::fs::rename(&partial, path).map_err(|e| e.to_string()));
+    if written.is_err() {
+        // The failure is what matters; the file may not even exist.
+        let _ = std::fs::remove_file(&partial);
+    }
+    written
 }
 
 /// Writes the page as an SVG.
@@ -120,7 +141,10 @@ pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Drawn {
     let widths = std::mem::take(&mut canvas.text_widths);
     backend.present().map_err(|e| e.to_string())?;
     drop(backend);
-    std::fs::write(path, finished(&text, sheet.size, &widths)).map_err(|e| e.to_string())
+    let text = finished(&text, sheet.size, &widths);
+    replaced(path, |partial| {
+        std::fs::write(partial, text).map_err(|e| e.to_string())
+    })
 }
 
 fn whole(sheet: &Sheet) -> Area {

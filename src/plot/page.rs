@@ -29,9 +29,10 @@ const SIDES: [u32; 2] = [120, 4000];
 ///     .heat(field.clone(), Palette::Sequential)
 ///     .contours(field, Levels::Log(6))
 ///     .path("Gauss-Newton", &steps, PALETTE[1]);
-/// let stem = std::env::temp_dir().join("pullback-doc").join("valley");
-/// let [png, svg] = Page::new(1).chart(chart).chart_size(320, 260).save(&stem)?;
+/// let folder = std::env::temp_dir().join(format!("pullback-valley-{}", std::process::id()));
+/// let [png, svg] = Page::new(1).chart(chart).chart_size(320, 260).save(&folder.join("valley"))?;
 /// assert!(png.exists() && svg.exists());
+/// # std::fs::remove_dir_all(folder).ok();
 /// # Ok::<(), pullback::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -73,7 +73,9 @@ pub(crate) fn runs(line: &str) -> Vec<Run> {
 fn levelled(line: &str) -> Vec<(char, Level)> {
     let mut drawn = Vec::new();
     let mut level = Level::Line;
-    let mut rest = line.chars().peekable();
+    // Other characters are in no face and in no XML.
+    let printable = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let mut rest = line.chars().filter(printable).peekable();
     while let Some(c) = rest.next() {
         let opens = rest.peek() == Some(&'{');
         match c {

@@ -90,3 +90,79 @@ fn contradictions_are_errors_that_name_the_chart() {
     };
     assert!(saved(bars, "fault").is_err_and(named));
 }
+
+#[test]
+fn a_stroke_of_any_width_is_drawn() -> Result<()> {
+    let line = [[0.0, 0.0], [1.0, 1.0]];
+    let stroke = Stroke::solid(PALETTE[0]).width(1e9);
+    saved(Chart::new("wide").line("", &line, stroke), "wide")?;
+    Ok(())
+}
+
+#[test]
+fn control_characters_do_not_reach_the_svg() -> std::result::Result<(), Box<dyn std::error::Error>>
+{
+    let folder = folder("control");
+    let chart = Chart::new("a\0b\u{1b}[1m").labels("x\u{7}", "y\u{ffff}\n");
+    let [_, svg] = Page::new(1)
+        .title("t\u{8}")
+        .chart(chart)
+        .save(&folder.join("c"))?;
+    let text = std::fs::read_to_string(svg)?;
+    let allowed = |c: char| matches!(c, '\n' | '\t' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(text.chars().all(allowed) && text.contains("ab[1m"));
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing_behind()
+-> std::result::Result<(), Box<dyn std::error::Error>> {
+    let folder = folder("behind");
+    std::fs::create_dir_all(folder.join("c.png"))?;
+    let page = Page::new(1).chart(Chart::new("")).chart_size(160, 120);
+    let error = page.save(&folder.join("c")).unwrap_err();
+    assert!(!error.to_string().contains("Error("), "{error}");
+    let left: Vec<_> = std::fs::read_dir(&folder)?.collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+/// Child of the test below, whose files may have 4 kB.
+#[test]
+#[ignore = "run by another test, on a disk that seems full"]
+fn draws_on_a_full_disk() {
+    let folder = PathBuf::from(std::env::var_os("PULLBACK_FULL").unwrap_or_default());
+    let chart = Chart::new("full").line("", &[[0.0, 0.0], [1.0, 1.0]], Stroke::solid(PALETTE[0]));
+    let page = Page::new(1).chart(chart);
+    if let Err(error) = page.save(&folder.join("c")) {
+        eprintln!("{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_no_picture_and_is_named()
+-> std::result::Result<(), Box<dyn std::error::Error>> {
+    let folder = folder("full");
+    std::fs::create_dir_all(&folder)?;
+    let name = "plot::tests::draws_on_a_full_disk";
+    let run = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact --ignored --nocapture \"$1\"",
+        ])
+        .arg(std::env::current_exe()?)
+        .arg(name)
+        .env("PULLBACK_FULL", &folder)
+        .output()?;
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(
+        said.contains("File too large") && !said.contains("ImageError"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_dir(&folder)?.count(), 0);
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}

@@ -48,6 +48,9 @@ pub struct Probes {
     whole: OnceLock<Mat<f64>>,
 }
 
+/// More random probes than this would take gigabytes for their weights alone.
+const MOST: usize = 1 << 27;
+
 /// Directions of a previous Jacobian, its columns scaled to unit length, below this size are noise.
 const RANK: f64 = 1e-10;
 
@@ -268,6 +271,12 @@ fn check_dim(dim: usize) -> Result<()> {
 fn check_count(kind: ProbeKind, dim: usize, count: usize) -> Result<()> {
     let what = "the number of random probes";
     check::option(what, count as f64, count > 0, "take at least one")?;
+    check::option(
+        what,
+        count as f64,
+        count <= MOST,
+        "take fewer: thousands are as good as all",
+    )?;
     check::option(
         what,
         count as f64,

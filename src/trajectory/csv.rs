@@ -46,7 +46,8 @@ impl Trajectory {
     /// the time first where the interval is known.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) when it cannot be written; points that are not finite.
+    /// [`Error::File`](crate::Error::File) when it cannot be written; no points, points that are not finite, and an
+    /// interval that the file would not give back.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         self.check_writable()?;
         let path = path.as_ref();

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::{Trajectory, check_dim};
+use crate::check;
 use crate::error::Error;
 use crate::error::Result;
 
@@ -36,17 +37,23 @@ impl Rows {
         })
     }
 
+    /// Whether a row may have so many numbers.
+    pub(super) fn check_width(&self, found: usize) -> std::result::Result<(), String> {
+        let dim = self.dim;
+        if found == dim || found == dim + 1 {
+            return Ok(());
+        }
+        Err(format!(
+            "found {found} column(s) where {dim} coordinates are needed, or {} with the time first",
+            dim + 1
+        ))
+    }
+
     /// Adds a row, or says what is wrong with it.
     pub(super) fn push(&mut self, row: &[f64]) -> std::result::Result<(), String> {
+        self.check_width(row.len())?;
         let dim = self.dim;
         let timed = row.len() == dim + 1;
-        if row.len() != dim && !timed {
-            let found = row.len();
-            return Err(format!(
-                "found {found} column(s) where {dim} coordinates are needed, or {} with the time first",
-                dim + 1
-            ));
-        }
         if !self.points.is_empty() && timed == self.times.is_empty() {
             return Err(
                 "the number of columns changes; give every row as many as the first".into(),
@@ -110,9 +117,27 @@ impl Trajectory {
         self.points.iter().enumerate().map(row)
     }
 
-    /// Fails for a trajectory that no file can hold.
+    /// Fails for a trajectory that could not be read from its file again.
     pub(super) fn check_writable(&self) -> Result<()> {
         check_dim(self.dim)?;
-        crate::check::finite("the points of the trajectory", self.points.as_flattened())
+        let (count, some) = (self.points.len(), !self.points.is_empty());
+        check::option("the number of points", 0.0, some, "give at least one")?;
+        check::finite("the points of the trajectory", self.points.as_flattened())?;
+        let Some(interval) = self.interval else {
+            return Ok(());
+        };
+        let sound = interval > 0.0 && (interval * (count - 1).max(1) as f64).is_finite();
+        check::option(
+            "the interval of the trajectory",
+            interval,
+            sound,
+            "give a positive time with which all times are finite, or none",
+        )?;
+        check::option(
+            "the number of points at equal times",
+            count as f64,
+            count > 1,
+            "give at least two, or no interval: one time shows none",
+        )
     }
 }

@@ -110,8 +110,16 @@ impl Histogram {
     /// The shares.
     ///
     /// # Errors
-    /// No samples, samples that are not finite, more than [`OUTSIDE`] of them outside the grid.
+    /// Signs other than 1 and −1, no samples, samples that are not finite, more than [`OUTSIDE`] of them outside the grid.
     pub fn finish(self) -> Result<Occupation> {
+        for sign in self.symmetry.iter().flatten() {
+            check::option(
+                "a sign of the symmetry",
+                *sign,
+                sign.abs() == 1.0,
+                "give 1 for an axis that stays, and -1 for one that is reflected",
+            )?;
+        }
         let some = self.samples > 0;
         check::option("the number of samples", 0.0, some, "give at least one")?;
         if let Some((index, value)) = self.broken {

@@ -27,6 +27,9 @@ impl Trajectory {
         let (header, data) = split(&bytes).map_err(|m| wrong(path, "header", m))?;
         let header = Header::parse(header).map_err(|m| wrong(path, "header", m))?;
         header.check(data).map_err(|m| wrong(path, "data", m))?;
+        // Before memory is taken for a row: a shape without points agrees with no data whatever its columns.
+        rows.check_width(header.columns)
+            .map_err(|m| wrong(path, "header", m))?;
         let mut row = vec![0.0; header.columns];
         for i in 0..header.rows {
             for (j, x) in row.iter_mut().enumerate() {
@@ -41,7 +44,8 @@ impl Trajectory {
     /// Writes a `.npy` file of points × coordinates as `<f8`, with the time first where the interval is known.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) when it cannot be written; points that are not finite.
+    /// [`Error::File`](crate::Error::File) when it cannot be written; no points, points that are not finite, and an
+    /// interval that the file would not give back.
     pub fn write_npy(&self, path: impl AsRef<Path>) -> Result<()> {
         self.check_writable()?;
         let path = path.as_ref();

@@ -103,13 +103,14 @@ impl Sampling {
         for (what, value, remedy) in others {
             check::option(what, value, value >= 0.0 && value.is_finite(), remedy)?;
         }
-        let count = self.duration.max(self.burn_in) / self.interval;
+        self.check_intervals("the duration, in intervals,", self.duration)?;
         check::option(
-            "the number of intervals",
-            count,
-            self.samples() >= 1 && count < MOST,
-            "the duration must hold at least one interval, and no more than 10¹⁵",
+            "the duration, in intervals,",
+            self.duration / self.interval,
+            self.samples() >= 1,
+            "lengthen it to at least one, or shorten the interval",
         )?;
+        self.check_intervals("the burn-in, in intervals,", self.burn_in)?;
         check::option(
             "the tolerance of the integrator",
             self.tolerance,
@@ -117,6 +118,11 @@ impl Sampling {
             "choose it between 1e-14 and 1e-2",
         )?;
         check::finite("the start of the trajectory", &self.start)
+    }
+
+    fn check_intervals(&self, what: &'static str, time: f64) -> Result<()> {
+        let (count, remedy) = (time / self.interval, "there may be no more than 10¹⁵");
+        check::option(what, count, count < MOST, remedy)
     }
 
     /// Hands every point to `each` as it is made and keeps none; `progress` is told the share that is done.

@@ -7,7 +7,7 @@ use crate::error::Result;
 
 /// The result of a verification: every check with its number and its limit.
 ///
-/// `Display` prints one line a check, and the whole table of steps for a scan that failed.
+/// `Display` prints one line a check, and the table of steps for a scan that failed; steps with equal errors share a line.
 ///
 /// ```
 /// use pullback::{Loss, verify};
@@ -176,10 +176,37 @@ impl fmt::Display for Check {
         }
         if self.outcome == Outcome::Failed && !self.trials.is_empty() {
             write!(f, "\n{:>18}  {:>9}", "h", "error")?;
-            for t in &self.trials {
-                write!(f, "\n{:>18.0e}  {:>9.1e}", t.h, t.error)?;
-            }
+            runs(&self.trials).try_for_each(|run| line(f, run))?;
         }
         Ok(())
+    }
+}
+
+/// Errors that differ by less than this fraction are equal.
+const EQUAL: f64 = 0.02;
+
+/// Fewer equal errors are no pattern.
+const MANY: usize = 4;
+
+/// Neighbouring steps with equal errors.
+fn runs(trials: &[Trial]) -> impl Iterator<Item = &[Trial]> {
+    trials.chunk_by(|a, b| (a.error - b.error).abs() <= EQUAL * a.error)
+}
+
+fn line(f: &mut fmt::Formatter<'_>, run: &[Trial]) -> fmt::Result {
+    let ([first, ..], [.., last]) = (run, run) else {
+        return Ok(());
+    };
+    let steps = match run.len() {
+        1 => format!("{:.0e}", first.h),
+        _ => format!("{:.0e} … {:.0e}", first.h, last.h),
+    };
+    write!(f, "\n{steps:>18}  {:>9.1e}", last.error)?;
+    match run.len() < MANY {
+        true => Ok(()),
+        false => write!(
+            f,
+            "   no step changes it: the claim is off by a fixed amount"
+        ),
     }
 }

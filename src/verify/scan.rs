@@ -168,6 +168,17 @@ pub(super) fn order(trials: &[Trial], noise: impl Fn(f64) -> f64) -> Option<f64>
     Some((clear[0].error / clear[1].error).ln() / (clear[0].h / clear[1].h).ln())
 }
 
+/// By which factor a claim is wrong, in digits that show it.
+fn times(factor: f64) -> String {
+    let off = (factor - 1.0).abs();
+    let digits = (1.0 - off.log10().floor()).clamp(4.0, 12.0) as usize;
+    let text = format!("claimed is {factor:.digits$} times the difference");
+    match off < 0.1 {
+        true => format!("{text}, a relative error of {off:.1e}"),
+        false => text,
+    }
+}
+
 /// In which way a claim is wrong: by a constant factor, or worst in some row.
 fn explain(claim: &[f64], floor: &[f64], difference: &[f64]) -> String {
     let triples = || claim.iter().zip(difference).zip(floor);
@@ -178,8 +189,11 @@ fn explain(claim: &[f64], floor: &[f64], difference: &[f64]) -> String {
     let (c, d) = (scaled(claim), scaled(difference));
     let factor = ratio(dot(&c, &d), dot(&d, &d));
     let rest: Vec<f64> = c.iter().zip(&d).map(|(c, d)| c - factor * d).collect();
-    if dot(&rest, &rest) <= 1e-6 * dot(&c, &c) && dot(&d, &d) > 0.0 {
-        return format!("claimed is {factor:.4} times the difference");
+    let gap: Vec<f64> = c.iter().zip(&d).map(|(c, d)| c - d).collect();
+    // What is left must be small beside the claim, and beside what the factor is to explain.
+    let explained = (1e-6 * dot(&c, &c)).min(1e-2 * dot(&gap, &gap));
+    if dot(&rest, &rest) <= explained && dot(&d, &d) > 0.0 {
+        return times(factor);
     }
     let off = |i: usize| (c[i] - d[i]).abs();
     let row = (0..c.len()).fold(0, |row, i| if off(i) > off(row) { i } else { row });

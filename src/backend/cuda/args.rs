@@ -46,9 +46,14 @@ pub(super) struct Corners {
 }
 
 impl Corners {
-    /// At most four.
+    /// At most four: kernels read as many as are counted.
     pub(super) fn new(which: &[u32]) -> Self {
         let mut corners = [0; 4];
+        assert!(
+            which.len() <= corners.len(),
+            "{} corners do not fit",
+            which.len()
+        );
         corners.iter_mut().zip(which).for_each(|(to, c)| *to = *c);
         Self {
             corners,

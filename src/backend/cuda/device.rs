@@ -244,9 +244,17 @@ impl Device {
         sent.map_err(|e| failed("clearing memory on the device", &e))
     }
 
-    /// Sends a kernel. The pointers among the arguments must lead to buffers as long as the kernel's comment says;
-    /// only the passes beside this file call it.
-    pub(super) fn launch(&self, kernel: &'static str, shape: Shape, args: &[Arg]) -> Result<()> {
+    /// Sends a kernel.
+    ///
+    /// # Safety
+    /// The arguments have the number, the order and the types of the kernel's parameters; pointers among them, and in
+    /// structures, lead to live buffers as long as the kernel's comment says.
+    pub(super) unsafe fn launch(
+        &self,
+        kernel: &'static str,
+        shape: Shape,
+        args: &[Arg],
+    ) -> Result<()> {
         let function = self.kernels.get(kernel).ok_or_else(|| Error::Device {
             what: "a kernel",
             detail: format!("there is none of the name {kernel}"),
@@ -270,8 +278,7 @@ impl Device {
             block_dim: (shape.threads.0, shape.threads.1, 1),
             shared_mem_bytes: 0,
         };
-        // SAFETY: the arguments have the types of the kernel's parameters, and buffers outlive all work that was sent,
-        // for freeing waits for it; `passes` keeps both promises.
+        // SAFETY: the caller answers for the arguments; buffers outlive all work that was sent, for freeing waits for it.
         let sent = unsafe { builder.launch(config) };
         sent.map(|_| ()).map_err(|e| failed(kernel, &e))
     }

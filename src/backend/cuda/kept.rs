@@ -30,6 +30,13 @@ pub(super) struct Kept {
 
 impl Kept {
     fn new(device: &Arc<Device>, (rows, columns): (usize, usize)) -> Result<Self> {
+        // Kernels count both in 32 bits.
+        if u32::try_from(rows.max(columns)).is_err() {
+            return Err(Error::Device {
+                what: WHAT,
+                detail: format!("{rows} rows and {columns} columns are more than 2³² − 1"),
+            });
+        }
         let bytes = rows * columns * size_of::<f64>();
         Ok(Self {
             device: Arc::clone(device),
@@ -82,8 +89,9 @@ impl Kept {
             Arg::Pointer(out.buffer.at),
             Arg::Count(self.rows as u32),
         ];
-        self.device
-            .launch(kernel, shape, &[matrix, &rest].concat())?;
+        let args = [matrix, &rest].concat();
+        // SAFETY: those of both kernels of products; the matrix has these rows, and `out` a number for every block.
+        unsafe { self.device.launch(kernel, shape, &args) }?;
         Ok(out)
     }
 
@@ -118,7 +126,8 @@ impl Kept {
             Arg::Double(s),
             Arg::Count(self.rows as u32),
         ];
-        self.device.launch("shift_and_scale", shape, &args)
+        // SAFETY: those of `shift_and_scale`; `means` has a number for every column, or is null.
+        unsafe { self.device.launch("shift_and_scale", shape, &args) }
     }
 }
 

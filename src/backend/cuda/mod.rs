@@ -23,8 +23,8 @@ mod sweeps;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, panic};
 
 use faer::sparse::SparseColMat;
 
@@ -42,7 +42,7 @@ use self::sparse::{Sparse, Swept};
 use super::repeated::by_block;
 use super::structured::progress::Criteria;
 use super::{Backend, Cpu, Factor, Method};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operator::{Operator, Stencil, View};
 
 /// Most columns side by side on a device.
@@ -84,6 +84,20 @@ pub struct Cuda {
     forgiving: bool,
 }
 
+/// Opens a device. Functions of the driver and of the compiler are looked up at their first use, and one that an old
+/// library lacks ends that look-up in a panic.
+fn opened(ordinal: usize) -> Result<Arc<Device>> {
+    let opened = panic::catch_unwind(|| Device::open(ordinal));
+    opened.unwrap_or_else(|reason| {
+        let text = reason.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| reason.downcast_ref::<&str>().copied());
+        Err(Error::Device {
+            what: "a function of the CUDA driver or of NVRTC",
+            detail: format!("{}; update them", text.unwrap_or("it is missing")),
+        })
+    })
+}
+
 impl Cuda {
     /// The device of this number, from 0.
     ///
@@ -93,7 +107,7 @@ impl Cuda {
         Ok(Self {
             cpu: Cpu::default(),
             memory: None,
-            device: Device::open(ordinal)?,
+            device: opened(ordinal)?,
             shelf: Shelf::default(),
             forgiving: false,
         })

@@ -105,7 +105,9 @@ impl Passes {
             blocks: (self.blocks(cells), 1),
             threads: (THREADS, 1),
         };
-        self.device.launch(kernel, shape, args)
+        // SAFETY: the steps beside this file give each kernel what its comment asks for; blocks stride, so that any
+        // number of them stays within the cells.
+        unsafe { self.device.launch(kernel, shape, args) }
     }
 
     /// A kernel over all cells that leaves this many sums, which are put at `FirstSum` and after, times a factor.
@@ -133,7 +135,9 @@ impl Passes {
             Arg::Count(self.blocks(self.cells)),
             Arg::Count(self.shift),
         ];
-        self.device.launch(kernel, shape, &args)
+        // SAFETY: those of the collecting kernels; blocks of all cells have left their sums in `partial`, and the
+        // scalars have a place for each quantity.
+        unsafe { self.device.launch(kernel, shape, &args) }
     }
 
     /// What a gauge adds: c Σx, or |c| Σ|x|, for the number at `factor`.
@@ -161,7 +165,8 @@ impl Passes {
             threads: (super::MOST_LANES as u32, 1),
         };
         let args = [Arg::Pointer(self.scalars), Arg::Count(self.shift)];
-        self.device.launch(kernel, shape, &args)
+        // SAFETY: all kernels over the scalars take these two.
+        unsafe { self.device.launch(kernel, shape, &args) }
     }
 
     /// A kernel over vectors and the scalars.
@@ -265,7 +270,8 @@ impl Passes {
             Arg::Count(count),
             Arg::Count(self.shift),
         ];
-        self.device.launch("interleave", self.tiles(), &args)
+        // SAFETY: those of `interleave`; a batch has `count` columns of cells, and `out` a lane for each.
+        unsafe { self.device.launch("interleave", self.tiles(), &args) }
     }
 
     /// Puts lanes back into columns.
@@ -283,7 +289,8 @@ impl Passes {
             Arg::Count(self.cells),
             Arg::Count(self.shift),
         ];
-        self.device.launch("separate", self.tiles(), &args)
+        // SAFETY: those of `separate`; `places` are columns of the batch.
+        unsafe { self.device.launch("separate", self.tiles(), &args) }
     }
 
     fn tiles(&self) -> Shape {

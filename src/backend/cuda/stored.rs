@@ -128,7 +128,8 @@ impl Stored {
             blocks: (cells.div_ceil(THREADS), 1),
             threads: (THREADS, 1),
         };
-        self.device.launch(kernel, shape, args)
+        // SAFETY: the two callers give `in_units` and `reciprocals` rows of so many cells.
+        unsafe { self.device.launch(kernel, shape, args) }
     }
 
     /// Brings it back to the processor.

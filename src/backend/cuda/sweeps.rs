@@ -68,7 +68,8 @@ impl Hierarchy {
             Arg::Count(to.shift),
         ];
         let kernel = self.plan.width.of(["relax_small_f", "relax_small_d"]);
-        to.device.launch(kernel, shape, &args)
+        // SAFETY: those of `relax_small`; the level's rows and vectors have a number for every cell and lane.
+        unsafe { to.device.launch(kernel, shape, &args) }
     }
 
     /// A Gauss-Seidel sweep, hyperplane by hyperplane: no cell of one needs another, and all lanes of all its cells go
@@ -99,7 +100,8 @@ impl Hierarchy {
                 Arg::Plane(plane),
                 Arg::Count(to.shift),
             ];
-            to.device.launch(kernel, shape, &args)?;
+            // SAFETY: those of `relax`; the level's rows and vectors have a number for every cell and lane.
+            unsafe { to.device.launch(kernel, shape, &args) }?;
         }
         Ok(())
     }

@@ -108,7 +108,8 @@ fn parts_of_sums_are_added_block_by_block() {
             Arg::Count(blocks as u32),
             Arg::Count(shift),
         ];
-        device.launch("collect", shape, &args).unwrap();
+        // SAFETY: those of `collect`, with as many sums as blocks.
+        unsafe { device.launch("collect", shape, &args) }.unwrap();
         let found = bench.all_scalars();
         for (l, quantity) in (0..1_usize << shift).flat_map(|l| [(l, 0), (l, 1)]) {
             let half = &parts[quantity * (parts.len() / 2)..][..parts.len() / 2];
