@@ -4,48 +4,15 @@
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef};
 use pullback::{Backend, Cpu, Error, Method, Operator, Side, random};
 use rayon::ThreadPoolBuilder;
+use support::peak::{Peak, peak};
 use support::stencils::{Case, Kind, cpu, lopsided};
-
-/// The system's allocator, with the most bytes that were held at once.
-struct Peak;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator as it came; `realloc` and `alloc_zeroed` go through these two.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Peak {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
-        MOST.fetch_max(held, Ordering::SeqCst);
-        // SAFETY: the caller keeps the promises of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::SeqCst);
-        // SAFETY: the caller keeps the promises of `dealloc`.
-        unsafe { System.dealloc(old, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Peak = Peak;
-
-/// The most bytes held at once while `work` runs, beyond those held before.
-fn peak<R>(work: impl FnOnce() -> R) -> (usize, R) {
-    let before = HELD.load(Ordering::SeqCst);
-    MOST.store(before, Ordering::SeqCst);
-    let result = work();
-    (MOST.load(Ordering::SeqCst) - before, result)
-}
 
 fn limited(bytes: usize) -> Cpu {
     let mut cpu = cpu(StencilSolver::Direct);
@@ -216,14 +183,14 @@ fn iterations_keep_to_the_limit() {
 
 /// Rooms for batches of one width do not stay beside those for another, and copies of batches are counted.
 fn batches_of_several_widths_keep_to_it_together() {
-    let (shape, widths) = (&[40, 40, 16], [1, 3, 6, 16, 12, 2]);
+    let (shape, widths) = (&[20, 20, 16], [1, 3, 6, 16, 12, 2]);
     let case = Case::new(Kind::Killed, shape);
     let mut solved = 0;
     for solver in [StencilSolver::Multigrid, StencilSolver::Auto] {
-        for limit in [9, 14, 20, 28, 40, 56].map(|megabytes| megabytes << 20) {
+        for limit in [2, 3, 5, 7, 10, 14].map(|megabytes| megabytes << 20) {
             let mut cpu = cpu(solver);
             cpu.memory = Some(limit);
-            let mut batches = widths.map(|w| random::normal_matrix(40 * 40 * 16, w, 1));
+            let mut batches = widths.map(|w| random::normal_matrix(20 * 20 * 16, w, 1));
             let (a, mut outcomes) = (case.operator(), [false; 6]);
             let (taken, ()) = peak(|| {
                 let factor = cpu.factor(a).unwrap();
@@ -233,7 +200,7 @@ fn batches_of_several_widths_keep_to_it_together() {
             });
             solved += outcomes.iter().filter(|ok| **ok).count();
             assert!(
-                taken <= limit + (512 << 10),
+                taken <= limit + (256 << 10),
                 "{solver:?}: {taken} bytes of {limit}"
             );
         }

@@ -92,8 +92,8 @@ fn limits_mean_the_same_to_any_number_of_threads() {
     let pools = [1, 2, 7].map(|n| ThreadPoolBuilder::new().num_threads(n).build().unwrap());
     for row in &rows() {
         let (mut solved, mut refused) = (0, 0);
-        for step in 0..40 {
-            let limit = 20_000.0 * 1.2_f64.powi(step);
+        for step in 0..20 {
+            let limit = 20_000.0 * 1.45_f64.powi(step);
             let [one, two, seven] = pools
                 .each_ref()
                 .map(|pool| pool.install(|| outcome(row, limit as usize)));
