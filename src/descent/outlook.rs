@@ -91,7 +91,11 @@ impl Problem<'_> {
         Some(Outlook {
             decrease: scale * predicted,
             step: scale * ruler.largest_change(&eta),
-            damped: path.at(1.0).map_or(f64::INFINITY, |p| scale * p.predicted),
+            damped: if path.norms().is_empty() {
+                f64::INFINITY
+            } else {
+                path.at(1.0).map_or(f64::INFINITY, |p| scale * p.predicted)
+            },
             scaled: self.is_matched(),
             rounding: here.rounding,
             suspect: self.suspect(here, path.norms(), ruler),

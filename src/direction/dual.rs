@@ -65,6 +65,7 @@ impl Direction for Dual {
         Ok(Box::new(DualPath {
             at: Local { ..*at },
             saddle,
+            undamped: None,
         }))
     }
 
@@ -101,7 +102,12 @@ pub(super) fn keeps_mass(root: &dyn Root, k: usize) -> bool {
 struct DualPath<'a> {
     at: Local<'a>,
     saddle: Saddle<'a>,
+    /// A direction that was asked for with next to no damping.
+    undamped: Option<Proposal>,
 }
+
+/// Damping that changes next to nothing beside the precision of a prior.
+const LITTLE: f64 = 1e-2;
 
 impl Path for DualPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
@@ -118,10 +124,19 @@ impl Path for DualPath<'_> {
         let slope = dot(self.at.grad, &eta);
         let data = dot(&blocks.gamma, &eta) - slope - dot(&blocks.push(&eta), &nu);
         let prior = own * dot(&eta, &blocks.weigh(&eta));
-        Ok(Proposal {
+        let proposal = Proposal {
             predicted: -slope - 0.5 * (data + prior),
             rank: eta.len(),
             eta,
-        })
+        };
+        if damping <= LITTLE * own {
+            self.undamped = Some(proposal.clone());
+        }
+        Ok(proposal)
+    }
+
+    /// Every other damping would take a factorisation of its own.
+    fn undamped(&mut self) -> Option<Proposal> {
+        self.undamped.clone()
     }
 }
