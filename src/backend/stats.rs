@@ -56,6 +56,8 @@ pub enum Method {
     Identity,
     /// Division by the diagonal.
     Diagonal,
+    /// Cosine transforms, which make the matrix diagonal.
+    CosineTransform,
     /// Cholesky factors of a dense matrix.
     DenseCholesky,
     /// LU factors of a dense matrix, with partial pivoting.
@@ -86,6 +88,7 @@ impl fmt::Display for Method {
             Self::Unknown => "a backend that does not say how",
             Self::Identity => "the identity",
             Self::Diagonal => "division by the diagonal",
+            Self::CosineTransform => "cosine transforms",
             Self::DenseCholesky => "dense Cholesky",
             Self::DenseLu => "dense LU",
             Self::SparseCholesky => "sparse Cholesky",

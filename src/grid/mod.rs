@@ -2,6 +2,7 @@
 
 mod assembly;
 mod cosine;
+mod dct;
 mod faces;
 mod interpolation;
 mod marginal;

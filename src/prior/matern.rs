@@ -2,11 +2,9 @@
 
 use std::f64::consts::PI;
 
-use faer::MatMut;
-use faer::prelude::ReborrowMut;
-
+use super::cosine::CosineFactor;
 use super::{Prior, Quadratic, deviation};
-use crate::backend::{Backend, Batch, Factor, SolveStats};
+use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
@@ -16,8 +14,8 @@ use crate::operator::{Operator, Side, Stencil};
 ///
 /// κ and τ follow from the standard deviation σ and the range ℓ, the distance at which correlation has fallen to about
 /// a seventh: κ = √(8ν)/ℓ and τ² = Γ(ν)/((4π)^{d/2} κ^{2ν} σ²) with ν = 2 − d/2 (Lindgren, Rue, Lindström 2011). The
-/// root P = τ √vol (κ² − Δ) is a stencil, and so cheap to apply and to solve with. There is no flux through the
-/// boundary, near which the field has more variance: twice as much at a side.
+/// root P = τ √vol (κ² − Δ) is a stencil, and so cheap to apply, and cosine transforms solve with it. There is no flux through
+/// the boundary, near which the field has more variance: twice as much at a side.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Prior, prior::Matern};
@@ -107,32 +105,13 @@ impl Prior for Matern {
         true
     }
 
-    fn precision<'a>(
-        &'a self,
-        _: &[f64],
-        backend: &'a dyn Backend,
-    ) -> Result<Box<dyn Factor + 'a>> {
-        Ok(Box::new(Twice(backend.factor(self.square_root())?)))
+    fn precision<'a>(&'a self, _: &[f64], _: &'a dyn Backend) -> Result<Box<dyn Factor + 'a>> {
+        let symbol = |l: f64| (self.scale * (l + self.decay)).powi(2);
+        Ok(Box::new(CosineFactor::new(&self.grid, symbol)?))
     }
 
     fn variances(&self, _: &[f64], _: &dyn Backend) -> Result<Vec<f64>> {
         let symbol = |l: f64| (self.scale * (l + self.decay)).powi(-2);
         Ok(self.grid.cosine_diagonal(symbol))
-    }
-}
-
-/// P² for a symmetric P that is ready for solving.
-struct Twice<'a>(Box<dyn Factor + 'a>);
-
-impl Factor for Twice<'_> {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        let first = self.0.solve(side, batch.rb_mut())?;
-        Ok(first.worst(self.0.solve(side, batch)?))
-    }
-
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
-        let (once, first) = self.0.solve_batch(side, batch)?;
-        let (twice, second) = self.0.solve_batch(side, once)?;
-        Ok((twice, first.worst(second)))
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of θ beforehand: penalties R(θ) with their precisions C.
 
+mod cosine;
 mod matern;
 mod quadratic;
 mod rows;

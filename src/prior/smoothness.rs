@@ -2,6 +2,7 @@
 
 use faer::sparse::{SparseColMat, Triplet};
 
+use super::cosine::CosineFactor;
 use super::{Prior, Quadratic, deviation};
 use crate::backend::{Backend, Factor};
 use crate::check;
@@ -106,21 +107,14 @@ impl Prior for Smoothness {
         true
     }
 
-    /// w² vol (1/ℓ² − Δ), a stencil.
-    fn precision<'a>(
-        &'a self,
-        _: &[f64],
-        backend: &'a dyn Backend,
-    ) -> Result<Box<dyn Factor + 'a>> {
+    /// w² vol (1/ℓ² − Δ), by cosine transforms.
+    fn precision<'a>(&'a self, _: &[f64], _: &'a dyn Backend) -> Result<Box<dyn Factor + 'a>> {
         let range = self.range.ok_or(Error::NotPositiveDefinite {
             what: "the precision of a smoothness prior without a range (see `Smoothness::with_range`), which leaves constants free,",
         })?;
         let scale = self.weight * self.weight * self.grid.volume();
-        let precision = self.grid.weighted_laplacian(
-            &vec![scale; self.grid.faces()],
-            &vec![scale / (range * range); self.grid.cells()],
-        );
-        backend.factor(Operator::stencil(precision).definite_by_construction())
+        let symbol = |l: f64| scale * (l + (range * range).recip());
+        Ok(Box::new(CosineFactor::new(&self.grid, symbol)?))
     }
 
     fn variances(&self, theta: &[f64], backend: &dyn Backend) -> Result<Vec<f64>> {
