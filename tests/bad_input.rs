@@ -179,11 +179,9 @@ fn sums_and_observations() {
 }
 
 #[test]
-fn covariances_and_priors() {
+fn covariances() {
     let full = Covariance::full;
     let two = || Covariance::uniform(2, 1.0).unwrap();
-    let prior = |mean: Vec<f64>| Tikhonov::new(mean, two());
-    let flat = Grid::new(&[(0.0, 1.0, 4), (0.0, 1.0, 1)]).unwrap();
     check(vec![
         row("deviation 0", "NotPositive", "deviation", || {
             Covariance::uniform(2, 0.0)
@@ -221,6 +219,15 @@ fn covariances_and_priors() {
         row("vector", "Dimension", "whiten", move || {
             two().whitened(&[1.0])
         }),
+    ]);
+}
+
+#[test]
+fn priors() {
+    let two = || Covariance::uniform(2, 1.0).unwrap();
+    let prior = move |mean: Vec<f64>| Tikhonov::new(mean, two());
+    let flat = Grid::new(&[(0.0, 1.0, 4), (0.0, 1.0, 1)]).unwrap();
+    check(vec![
         row("mean", "Dimension", "mean of a prior", move || {
             prior(vec![0.0; 3])
         }),

@@ -1,5 +1,8 @@
 //! A factorisation whose every answer is put back into the equations.
 
+mod in_units;
+mod scales;
+mod sizes;
 mod symmetry;
 #[cfg(test)]
 mod tests;
@@ -12,6 +15,10 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 use rayon::prelude::*;
 
+pub(super) use self::in_units::InUnits;
+pub(super) use self::scales::units;
+use self::scales::{Scales, scales};
+use self::sizes::{Sizes, judge_column, largest};
 use self::symmetry::asymmetry;
 use super::memory::{Account, Budget};
 use super::pool::{Pool, at_once};
@@ -24,6 +31,13 @@ pub(super) const CHUNK: usize = 16;
 
 /// The size of right-hand sides whose answers are far from overflow: 2⁻⁵⁰⁰.
 const SMALL: f64 = f64::from_bits((1023 - 500) << 52);
+
+/// A backward error of rounding alone.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+/// Most steps of iterative refinement, and the fraction of the residual that one may leave if another is to follow.
+const REFINEMENTS: usize = 4;
+const GAIN: f64 = 0.5;
 
 /// What runs out of memory when a room is made.
 const WORK: &str = "batched solve";
@@ -80,8 +94,8 @@ pub(super) struct Checked<'a, D> {
     tolerance: f64,
     /// Largest amplification that passes.
     limit: f64,
-    /// One over the sizes of the equations, for A and for Aᵀ, so that their units do not matter.
-    scales: [Vec<f64>; 2],
+    /// One over the sizes of the equations, so that their units do not matter.
+    scales: Scales,
     rooms: Pool<Room>,
     /// For the rooms, the factors being paid for.
     account: Account,
@@ -100,21 +114,10 @@ struct Room {
     memory: MemBuffer,
 }
 
-/// max |rᵢ|/uᵢ, max (|A||x|)ᵢ/uᵢ and max |bᵢ|/uᵢ of one column, with r = b − Ax and the sizes u of the equations.
-#[derive(Clone, Copy, Default)]
-struct Sizes {
-    residual: f64,
-    product: f64,
-    side: f64,
-}
-
 impl<'a, D: Direct> Checked<'a, D> {
     pub(super) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
         Self {
-            scales: [Side::Plain, Side::Transpose].map(|side| {
-                let sizes = operator.row_sizes(side).into_iter();
-                sizes.map(f64::recip).collect()
-            }),
+            scales: scales(&operator),
             operator,
             direct,
             safer: OnceLock::new(),
@@ -198,7 +201,15 @@ impl<D: Direct> Factor for Checked<'_, D> {
 
 impl<D: Direct> Checked<'_, D> {
     fn solve_in(&self, room: &mut Room, side: Side, mut b: MatMut<'_, f64>) -> Result<SolveStats> {
-        let mut stats = self.attempt(&self.direct, room, side, b.rb());
+        // Pivots that were chosen by size mean little where units differ.
+        let trusted = !self.scales.mixed || self.safer().is_none();
+        let mut stats = match trusted {
+            true => self.attempt(&self.direct, room, side, b.rb()),
+            false => SolveStats {
+                residual: f64::INFINITY,
+                ..SolveStats::default()
+            },
+        };
         if stats.residual > self.tolerance
             && let Some(safer) = self.safer()
         {
@@ -285,15 +296,27 @@ impl<D: Direct> Checked<'_, D> {
         let (sizes, found) = (&mut room.sizes, &mut room.found[..columns]);
         as_batch(x, rows).copy_from(b);
         direct.solve(side, as_batch(x, rows), stack);
-        let stats = self.judge(side, (x, b), (r, sizes), found);
-        if stats.residual <= self.tolerance {
-            return stats.by(direct.method());
+        let mut stats = self.judge(side, (x, b), (r, sizes), found);
+        // Steps of iterative refinement mend what pivots of the wrong size left behind. Pivots are chosen by size, which
+        // means little where units differ; then it goes on as long as it helps (Skeel 1980).
+        let enough = if self.scales.mixed {
+            ROUNDING
+        } else {
+            self.tolerance
+        };
+        for _ in 0..REFINEMENTS {
+            if stats.residual <= enough {
+                break;
+            }
+            let before = stats.residual;
+            direct.solve(side, as_batch(r, rows), stack);
+            x.iter_mut().zip(&*r).for_each(|(x, r)| *x += r);
+            stats = self.judge(side, (x, b), (r, sizes), found);
+            if stats.residual > GAIN * before {
+                break;
+            }
         }
-        // One step of iterative refinement mends what mild pivoting trouble left behind.
-        direct.solve(side, as_batch(r, rows), stack);
-        x.iter_mut().zip(&*r).for_each(|(x, r)| *x += r);
-        self.judge(side, (x, b), (r, sizes), found)
-            .by(direct.method())
+        stats.by(direct.method())
     }
 
     /// r ← b − Ax, and how large that is beside |A||x| + |b|.
@@ -305,7 +328,7 @@ impl<D: Direct> Checked<'_, D> {
         found: &mut [Sizes],
     ) -> SolveStats {
         found.fill(Sizes::default());
-        let scales = &self.scales[usize::from(side == Side::Transpose)];
+        let scales = &self.scales.sides[usize::from(side == Side::Transpose)];
         for (found, b) in found.iter_mut().zip(b.col_iter()) {
             found.side = match b.try_as_col_major() {
                 Some(b) => largest(b.as_slice(), scales),
@@ -340,48 +363,4 @@ fn stack(request: StackReq, rows: usize, bytes: usize) -> Result<MemBuffer> {
 fn as_batch(numbers: &mut [f64], rows: usize) -> MatMut<'_, f64> {
     let columns = numbers.len().checked_div(rows).unwrap_or(0);
     MatMut::from_column_major_slice_mut(numbers, rows, columns)
-}
-
-fn judge_column(found: &Sizes) -> SolveStats {
-    let (r, size, b) = (found.residual, found.product, found.side);
-    if !(r.is_finite() && size.is_finite()) {
-        return SolveStats {
-            residual: f64::INFINITY,
-            amplification: f64::INFINITY,
-            ..SolveStats::default()
-        };
-    }
-    // 0/0 (a zero column) counts as solved.
-    SolveStats {
-        residual: if r == 0.0 { 0.0 } else { r / (size + b) },
-        amplification: if size == 0.0 { 0.0 } else { size / b },
-        ..SolveStats::default()
-    }
-}
-
-/// max |vᵢ|·scaleᵢ, infinite if any entry is not finite. By eight, which a processor compares at once.
-fn largest(v: &[f64], scales: &[f64]) -> f64 {
-    let (mut largest, mut broken) = ([0.0; 8], [0.0; 8]);
-    let mut compare = |lane: usize, v: f64, scale: f64| {
-        let size = v.abs() * scale;
-        largest[lane] = if size > largest[lane] {
-            size
-        } else {
-            largest[lane]
-        };
-        // 0, or NaN for what is not finite.
-        broken[lane] += 0.0 * size;
-    };
-    let ((v, v_tail), (scales, s_tail)) = (v.as_chunks::<8>(), scales.as_chunks::<8>());
-    for (v, scales) in v.iter().zip(scales) {
-        (0..8).for_each(|lane| compare(lane, v[lane], scales[lane]));
-    }
-    for (v, scale) in v_tail.iter().zip(s_tail) {
-        compare(0, *v, *scale);
-    }
-    if broken == [0.0; 8] {
-        largest.into_iter().fold(0.0, f64::max)
-    } else {
-        f64::INFINITY
-    }
 }

@@ -16,10 +16,10 @@ use faer::prelude::ReborrowMut;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle, get_global_parallelism};
 
 use super::Method;
-use super::checked::Direct;
+use super::checked::{Direct, InUnits, units};
 use super::least_squares::triangle;
 use crate::error::{Error, Result};
-use crate::operator::Side;
+use crate::operator::{Operator, Side, View};
 
 /// P A = L U, both triangles in one matrix.
 pub(super) struct DenseLu {
@@ -78,6 +78,18 @@ impl Direct for DenseLu {
         // Each half of the solve reads its own triangle only.
         let triangles = self.triangles.as_ref();
         solve(triangles, triangles, order, batch, Par::Seq, stack);
+    }
+
+    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        let View::Dense(a) = matrix.view() else {
+            return None;
+        };
+        let units = units(matrix)?;
+        let scaled = Mat::from_fn(a.nrows(), a.ncols(), |i, j| {
+            units[0][i] * a[(i, j)] * units[1][j]
+        });
+        let direct = Box::new(Self::by(scaled.as_ref(), Par::Seq));
+        Some(Box::new(InUnits { direct, units }))
     }
 }
 

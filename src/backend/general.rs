@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
+use faer::sparse::SparseColMat;
 
 use super::analyses::{Analyses, Matrix};
-use super::checked::Direct;
+use super::checked::{Direct, InUnits, units};
 use super::cholesky::Order;
 use super::multifrontal::{Multifrontal, Symbolic};
 use super::sparse::{LuAnalysis, SparseLu};
@@ -42,13 +43,17 @@ pub(super) fn factorise<'a, 'm>(
     if let Some(side) = dominated(a)
         && let Some(lu) = Multifrontal::new(a, side, known, order, budget)?
     {
-        return Ok(Box::new(Dominant {
-            lu,
+        return Ok(Box::new(Fallible {
+            first: lu,
             analyses,
             budget,
         }));
     }
-    with_pivoting(a, analyses, budget)
+    Ok(Box::new(Fallible {
+        first: with_pivoting(a, analyses, budget)?,
+        analyses,
+        budget,
+    }))
 }
 
 /// Factorises a symmetric M-matrix by the sums of its rows, in this order; None if a pivot vanishes.
@@ -71,6 +76,61 @@ pub(super) fn with_pivoting<'m>(
         &analyses.pivoting,
         budget,
     )?))
+}
+
+/// LU with pivoting once more: in fitting units where unknowns have some of their own, and as it is if `always`.
+fn pivoting(
+    matrix: &Operator<'_>,
+    (analyses, budget): (&GeneralAnalyses, Budget),
+    always: bool,
+) -> Option<Box<dyn Direct>> {
+    let lu = |a: &SparseColMat<usize, f64>| with_pivoting(a.as_ref(), analyses, budget).ok();
+    let mut copy = match matrix.view() {
+        View::Sparse(a) => SparseColMat::new(a.symbolic().to_owned().ok()?, a.val().to_vec()),
+        View::Stencil(stencil) => stencil.compress(),
+        _ => return None,
+    };
+    let Some(units) = units(matrix) else {
+        return always.then(|| lu(&copy)).flatten();
+    };
+    let (symbolic, values) = copy.parts_mut();
+    for j in 0..symbolic.ncols() {
+        for k in symbolic.col_range(j) {
+            values[k] *= units[0][symbolic.row_idx()[k]] * units[1][j];
+        }
+    }
+    let direct = lu(&copy)?;
+    Some(Box::new(InUnits { direct, units }))
+}
+
+/// LU, and what is needed to pivot after all, or in other units.
+struct Fallible<'a, D> {
+    first: D,
+    analyses: &'a GeneralAnalyses,
+    budget: Budget,
+}
+
+impl<D: Direct> Direct for Fallible<'_, D> {
+    fn method(&self) -> Method {
+        self.first.method()
+    }
+
+    fn bytes(&self) -> usize {
+        self.first.bytes()
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        self.first.scratch(columns)
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        self.first.solve(side, batch, stack);
+    }
+
+    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        let pivoted = self.method() == Method::SparseLu;
+        pivoting(matrix, (self.analyses, self.budget), !pivoted)
+    }
 }
 
 /// The side whose columns are dominated by the diagonal, if there is one.
@@ -100,43 +160,9 @@ fn dominated(a: Matrix<'_>) -> Option<Side> {
         .find_map(|(side, others)| dominates(others).then_some(side))
 }
 
-/// LU without pivoting, and what is needed to pivot after all.
-struct Dominant<'a> {
-    lu: Multifrontal,
-    analyses: &'a GeneralAnalyses,
-    budget: Budget,
-}
-
-impl Direct for Dominant<'_> {
-    fn method(&self) -> Method {
-        self.lu.method()
-    }
-
-    fn bytes(&self) -> usize {
-        self.lu.bytes()
-    }
-
-    fn scratch(&self, columns: usize) -> StackReq {
-        self.lu.scratch(columns)
-    }
-
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        self.lu.solve(side, batch, stack);
-    }
-
-    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
-        let pivoting = |a: Matrix<'_>| with_pivoting(a, self.analyses, self.budget).ok();
-        match matrix.view() {
-            View::Sparse(a) => pivoting(Matrix::new(a, matrix.structure())),
-            View::Stencil(stencil) => pivoting(stencil.compress().as_ref().into()),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use faer::sparse::{SparseColMat, Triplet};
+    use faer::sparse::Triplet;
 
     use super::*;
 
