@@ -11,6 +11,7 @@ use pullback::models::{Darcy, End};
 use pullback::posterior::Rank;
 use pullback::prior::Matern;
 use pullback::{Covariance, Descent, Grid, Model, Operator, Posterior, Prior, Side};
+use rayon::ThreadPoolBuilder;
 use support::reference_solve;
 
 const CELLS: usize = 32;
@@ -191,4 +192,26 @@ fn pairs_that_rounding_takes_are_remarked_on() {
         posterior.to_string().contains("lost to rounding"),
         "{posterior}"
     );
+}
+
+/// By all rows, and by random columns.
+#[test]
+fn posteriors_do_not_depend_on_the_number_of_threads() {
+    let wells = wells();
+    let loss = wells.loss(wells.model.observe(&wells.points).unwrap(), 1e-4);
+    let bits = |threads: usize, kept: usize| -> Vec<u64> {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        let numbers = pool.unwrap().install(|| {
+            let posterior = wells.posterior(&loss, rank(kept));
+            let mut numbers = posterior.eigenvalues().to_vec();
+            numbers.extend(posterior.variances().unwrap());
+            numbers.extend_from_slice(posterior.samples(1, 3).unwrap().col_as_slice(0));
+            numbers
+        });
+        numbers.iter().map(|x| x.to_bits()).collect()
+    };
+    for kept in [20, 100] {
+        let alone = bits(1, kept);
+        assert!(alone == bits(2, kept) && alone == bits(4, kept), "{kept}");
+    }
 }

@@ -330,16 +330,34 @@ fn what_takes_more_than_products_says_what_is_missing() {
         said.contains("precision of the priors") && said.contains("conjugate gradients"),
         "{said}"
     );
-    // A bound that holds a parameter leaves a part of the precision, which products cannot be solved with.
-    let bounds = Bounds::new(vec![0.0; P], vec![1.0; P]).unwrap();
-    let error = run(&ConjugateGradient::default(), &rootless, Some(&bounds))
-        .err()
-        .unwrap();
-    let said = error.to_string();
+    // A sum would have to be factorised.
+    let second = Tikhonov::new(vec![0.1; P], Covariance::uniform(P, 2.0).unwrap()).unwrap();
+    let mut terms = PriorTerms::new(&[&rootless, &second], &[0.0; P]).unwrap();
+    let said = terms.factorise(Cpu::shared()).unwrap_err().to_string();
     assert!(
         said.contains("sparse") && said.contains("Preconditioner::Identity"),
         "{said}"
     );
+}
+
+/// The precision of the parameters that are free, from solves with that of all.
+#[test]
+fn bounds_may_hold_parameters() {
+    let bounds = Bounds::new(vec![-0.05; P], vec![0.1; P]).unwrap();
+    let reference = run(&LeastSquares::default(), &dense_prior(), Some(&bounds)).unwrap();
+    let held = |report: &Report| {
+        let at = |t: &&f64| **t == -0.05 || **t == 0.1;
+        report.theta.iter().filter(at).count()
+    };
+    assert!(reference.converged() && held(&reference) > 3, "{reference}");
+    let directions: [&dyn Direction; 3] = [&ConjugateGradient::default(), &nystrom(), &DataSpace];
+    for direction in directions {
+        let report = run(direction, &prior(false), Some(&bounds)).unwrap();
+        assert!(report.converged(), "{}: {report}", direction.name());
+        let off = (report.loss - reference.loss) / reference.loss;
+        assert!(off.abs() < 1e-8, "{}: {off:e}", direction.name());
+        assert_eq!(held(&report), held(&reference), "{}", direction.name());
+    }
 }
 
 #[test]

@@ -17,7 +17,6 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle, get_global_paralle
 
 use super::Method;
 use super::checked::{Direct, InUnits, units};
-use super::least_squares::triangle;
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Side, View};
 
@@ -157,36 +156,16 @@ pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_,
     }
 }
 
-/// The eigenvalues of a small symmetric matrix, largest first, and its eigenvectors; none where it is not finite.
-pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
-    let n = g.nrows();
-    match g.self_adjoint_eigen(Triangle::Lower) {
-        Err(_) => (Vec::new(), Mat::zeros(n, 0)),
-        Ok(eigen) => {
-            let (values, vectors) = (eigen.S(), eigen.U());
-            let descending = (0..n).rev().map(|i| values[i]).collect();
-            (
-                descending,
-                Mat::from_fn(n, n, |i, j| vectors[(i, n - 1 - j)]),
-            )
-        }
-    }
+/// A B in one thread, so that the bits do not depend on their number.
+pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
+    let mut out = Mat::zeros(a.nrows(), b.ncols());
+    add_product(out.as_mut(), a, b);
+    out
 }
 
-/// The singular values of A, largest first, and its right singular vectors; none where it is not finite.
-///
-/// Of a tall A they are those of the triangle of its QR, which has the size of the result.
-pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
-    if a.nrows() > a.ncols() {
-        return right_singular(triangle(a.to_owned()).as_ref());
-    }
-    match a.thin_svd() {
-        Err(_) => (Vec::new(), Mat::zeros(a.ncols(), 0)),
-        Ok(svd) => {
-            let values = svd.S().column_vector().iter().copied().collect();
-            (values, svd.V().to_owned())
-        }
-    }
+/// out += A B, likewise.
+pub(crate) fn add_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
 }
 
 /// YᵀY.

@@ -31,6 +31,7 @@ mod reuse;
 mod rotations;
 mod single;
 mod sparse;
+mod spectral;
 mod stats;
 mod structured;
 mod tally;
@@ -44,12 +45,13 @@ pub use cuda::Cuda;
 #[doc(hidden)]
 pub use cuda::CudaKernels;
 pub(crate) use dense::{
-    gram, lower_cholesky, right_singular, solve_triangular, symmetric_eigen, symmetric_product,
+    add_product, gram, lower_cholesky, product, solve_triangular, symmetric_product,
     symmetric_product_by, symmetric_solve,
 };
 pub(crate) use least_squares::{TriangularForm, minimum_norm, minimum_norms, range_basis};
 pub(crate) use recall::Recall;
 pub(crate) use reuse::{Factors, Reuse};
+pub(crate) use spectral::{right_singular, symmetric_eigen};
 pub use stats::{Method, SolveStats, Solved};
 pub(crate) use stats::{describe_solved, merge_solved};
 #[doc(hidden)]

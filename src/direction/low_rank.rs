@@ -4,6 +4,7 @@ use faer::{Mat, MatRef};
 
 use super::pairs::Pairs;
 use super::{Path, Proposal, unit_scale};
+use crate::backend::product;
 use crate::error::Result;
 use crate::prior::PriorTerms;
 use crate::vector::dot;
@@ -70,7 +71,7 @@ impl LowRank {
             (Reference::Prior, None) => column.to_owned(),
         };
         let square = dot(g, smooth.col_as_slice(0));
-        let inside = self.pairs.vectors.transpose() * column;
+        let inside = product(self.pairs.vectors.transpose(), column);
         let inside = inside.col_as_slice(0).to_vec();
         let rest = self.pairs.correct(smooth, column, |_| -1.0);
         Ok(LowRankPath {
@@ -107,7 +108,8 @@ impl Path for LowRankPath {
             .map(|(a, k)| -a / (k + c))
             .collect();
         let column = MatRef::from_column_major_slice(&y, y.len(), 1);
-        let mut eta = (&self.pairs.vectors * column).col_as_slice(0).to_vec();
+        let inside = product(self.pairs.vectors.as_ref(), column);
+        let mut eta = inside.col_as_slice(0).to_vec();
         // Undamped and without priors, what the geometry does not see stays as it is: the step of least norm.
         let outside = if c > 0.0 { -c.recip() } else { 0.0 };
         eta.iter_mut()

@@ -3,10 +3,9 @@
 use faer::{Mat, MatRef};
 
 use super::curvature::Curvature;
-use crate::backend::{right_singular, symmetric_eigen, symmetric_product};
+use crate::backend::{add_product, product, right_singular, symmetric_eigen, symmetric_product};
 use crate::error::Result;
 use crate::prior::PriorTerms;
-use crate::sketch::product;
 
 /// Eigenpairs of G u = λ C u, largest first: UᵀCU = I and UᵀGU = diag λ.
 #[derive(Clone, Debug)]
@@ -29,13 +28,14 @@ impl Pairs {
     /// follow from those of BᵀC⁻¹B.
     pub(crate) fn nystrom(curvature: &Curvature<'_>, test: MatRef<'_, f64>) -> Result<Self> {
         let y = curvature.data(test)?;
-        let b = &y * inverse_root(symmetric_product(test, y.as_ref()));
+        let root = inverse_root(symmetric_product(test, y.as_ref()));
+        let b = product(y.as_ref(), root.as_ref());
         let smooth = curvature.smooth(b.as_ref())?;
         let small = symmetric_product(b.as_ref(), smooth.as_ref());
         let (values, rotation) = decompose(small);
         let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
         Ok(Self {
-            vectors: &smooth * scaled,
+            vectors: product(smooth.as_ref(), scaled.as_ref()),
             values,
         })
     }
@@ -53,7 +53,7 @@ impl Pairs {
         }
         let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
         Ok(Self {
-            vectors: smooth * scaled,
+            vectors: product(smooth.as_ref(), scaled.as_ref()),
             values,
         })
     }
@@ -107,12 +107,12 @@ impl Pairs {
         w: MatRef<'_, f64>,
         f: impl Fn(f64) -> f64,
     ) -> Mat<f64> {
-        let mut inner = self.vectors.transpose() * w;
+        let mut inner = product(self.vectors.transpose(), w);
         for j in 0..inner.ncols() {
             let column = inner.col_as_slice_mut(j).iter_mut();
             column.zip(&self.values).for_each(|(x, l)| *x *= f(*l));
         }
-        v += &self.vectors * inner;
+        add_product(v.as_mut(), self.vectors.as_ref(), inner.as_ref());
         v
     }
 }

@@ -1,6 +1,7 @@
 //! What is known of θ beforehand: penalties R(θ) with their precisions C.
 
 mod cosine;
+mod held;
 mod matern;
 mod quadratic;
 mod rows;

@@ -3,7 +3,9 @@
 use faer::{Mat, MatRef};
 
 use super::{PriorTerms, Quadratic};
-use crate::backend::{gram, lower_cholesky, range_basis, solve_triangular, symmetric_product};
+use crate::backend::{
+    gram, lower_cholesky, product, range_basis, solve_triangular, symmetric_product,
+};
 use crate::error::Result;
 use crate::operator::{Operator, Side};
 use crate::random;
@@ -66,8 +68,8 @@ impl<'a> PriorTerms<'a> {
         let q = range_basis(y.to_owned(), ROUNDING);
         let inner = symmetric_product(q.as_ref(), self.curvature(q.as_ref())?.as_ref());
         let factor = lower_cholesky(inner.as_ref(), "the precision of the priors")?;
-        let r = q.transpose() * y;
-        Ok(factor.transpose() * r)
+        let r = product(q.transpose(), y);
+        Ok(product(factor.transpose(), r.as_ref()))
     }
 
     /// Pᵀξ with standard normal ξ, columns of covariance C; none where a prior has no root.

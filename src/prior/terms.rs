@@ -3,6 +3,7 @@
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
+use super::held::Held;
 use super::{Prior, Quadratic, diagonal_of_inverse, ready};
 use crate::backend::{Backend, Factor};
 use crate::check;
@@ -59,14 +60,20 @@ impl<'a> PriorTerms<'a> {
     ///
     /// # Errors
     /// [`Error::NotPositiveDefinite`] where the priors leave some combination of the parameters free;
-    /// [`Error::PriorLacks`] for the precision of a sum, or of some of the parameters, that is known by its products only.
+    /// [`Error::PriorLacks`] for the precision of a sum that is known by its products only.
     pub fn factorise(&mut self, backend: &'a dyn Backend) -> Result<()> {
         let factor = match self.only() {
             Some(prior) => prior.precision(&self.theta, backend)?,
-            None => {
-                let precision = self.precision()?.ok_or_else(products_only)?;
-                ready(backend, Operator::sparse(precision).positive_definite())?
-            }
+            None => match (self.precision()?, self.priors.as_slice()) {
+                (Some(precision), _) => {
+                    ready(backend, Operator::sparse(precision).positive_definite())?
+                }
+                (None, [prior]) => {
+                    let whole = prior.precision(&self.theta, backend)?;
+                    Box::new(Held::new(whole, self.chart.clone())?)
+                }
+                (None, _) => return Err(products_only()),
+            },
         };
         self.precision = Some(Precision::Made(factor));
         Ok(())
@@ -223,7 +230,7 @@ impl<'a> PriorTerms<'a> {
 
 fn products_only() -> Error {
     Error::PriorLacks {
-        what: "precision written out, as that of several priors together, or of the parameters that bounds leave free, takes",
+        what: "precision written out, which the sum of it and others is factorised by",
         remedy: "give the precision as a sparse matrix, make one prior of them, or take `Preconditioner::Identity`",
     }
 }

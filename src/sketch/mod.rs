@@ -22,17 +22,4 @@ pub use hutchinson::{Hutchinson, Length};
 pub use probes::{ProbeKind, Probes};
 pub use rows::Sketch;
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef, Par};
-
-/// A B in one thread, so that the bits do not depend on their number.
-pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
-    let mut out = Mat::zeros(a.nrows(), b.ncols());
-    add_product(out.as_mut(), a, b);
-    out
-}
-
-/// out += A B, likewise.
-fn add_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
-    matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
-}
+use crate::backend::{add_product, product};

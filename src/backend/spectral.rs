@@ -1,0 +1,63 @@
+//! Eigenvalues and singular values of small matrices, in one thread: the bits do not depend on their number.
+
+use faer::diag::Diag;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
+use faer::{Mat, MatRef, Par};
+
+use super::least_squares::triangle;
+
+/// The eigenvalues of a small symmetric matrix, largest first, and its eigenvectors; none where it is not finite.
+pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
+    let n = g.nrows();
+    let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
+    let scratch =
+        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let found = self_adjoint_evd(
+        g,
+        values.as_mut(),
+        Some(vectors.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    if found.is_err() {
+        return (Vec::new(), Mat::zeros(n, 0));
+    }
+    let last_first = |i: usize| n - 1 - i;
+    (
+        (0..n).map(|i| values[last_first(i)]).collect(),
+        Mat::from_fn(n, n, |i, j| vectors[(i, last_first(j))]),
+    )
+}
+
+/// The singular values of A, largest first, and its right singular vectors; none where it is not finite.
+///
+/// Of a tall A they are those of the triangle of its QR, which has the size of the result.
+pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
+    let (rows, cols) = a.shape();
+    if rows > cols {
+        return right_singular(triangle(a.to_owned()).as_ref());
+    }
+    let thin = ComputeSvdVectors::Thin;
+    let (mut values, mut left, mut right) = (
+        Diag::zeros(rows),
+        Mat::zeros(rows, rows),
+        Mat::zeros(cols, rows),
+    );
+    let scratch = svd_scratch::<f64>(rows, cols, thin, thin, Par::Seq, Default::default());
+    let found = svd(
+        a,
+        values.as_mut(),
+        Some(left.as_mut()),
+        Some(right.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    match found {
+        Err(_) => (Vec::new(), Mat::zeros(cols, 0)),
+        Ok(()) => (values.column_vector().iter().copied().collect(), right),
+    }
+}
