@@ -5,7 +5,8 @@ use std::fmt;
 /// What a batched solve found out about itself, worst column.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SolveStats {
-    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), every equation divided by its size ‖Aᵢ‖₁.
+    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), every equation divided by its size ‖Aᵢ‖₁, in which unknowns count
+    /// in units of their own where these lie six decades apart.
     pub residual: f64,
     /// ‖|A||x|‖∞ / ‖b‖∞, likewise: a lower bound of a condition number that ignores the equations' units.
     pub amplification: f64,
