@@ -167,11 +167,14 @@ fn reports_list_the_methods_with_the_most_columns_first() {
         .is_sorted_by_key(|one| std::cmp::Reverse(one.columns));
     assert!(sorted, "{:?}", report.solvers);
     let text = report.to_string();
-    let first = report.solvers[0];
-    let part = format!(
-        "linear systems: {} right-hand sides by {}",
-        first.columns, first.method
+    // Grouped by what they were for: tangents, adjoints and Newton's, and what the metric lifts.
+    let of_model = counts.tangent_solves + counts.adjoint_solves + counts.newton_solves;
+    assert!(
+        text.contains("right-hand sides with the model by dense LU"),
+        "{text}"
     );
+    let part = format!(", {} with the metric by ", counts.metric_solves);
+    assert!(of_model > counts.metric_solves, "{counts:?}");
     assert!(text.contains(&part), "`{part}` is missing in:\n{text}");
 }
 

@@ -53,7 +53,7 @@ pub(crate) use recall::Recall;
 pub(crate) use reuse::{Factors, Reuse};
 pub(crate) use spectral::{right_singular, symmetric_eigen};
 pub use stats::{Method, SolveStats, Solved};
-pub(crate) use stats::{describe_solved, merge_solved};
+pub(crate) use stats::{describe_purposes, describe_solved, merge_solved};
 #[doc(hidden)]
 pub use structured::Kernels;
 pub(crate) use structured::smooth;

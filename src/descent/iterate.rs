@@ -323,6 +323,7 @@ impl Progress {
     ) -> Report {
         let (stop, point) = self.ended(stop);
         let mut remarks = problem.remarks();
+        let solvers = problem.solvers();
         if let Some(text) = doubt(&self.history).filter(|_| stop.converged()) {
             let iteration = self.history.len().saturating_sub(1);
             remarks.push(Remark { iteration, text });
@@ -338,7 +339,8 @@ impl Progress {
             history: self.history,
             stop,
             counts: problem.counts_now(),
-            solvers: problem.solvers(),
+            solvers: solvers.all(),
+            purposes: solvers,
             tolerances,
             last_failure: problem.last_failure(),
             remarks,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::Setting;
 use super::here::{Here, pull_back_both, rounding};
 use super::iterate::Counts;
-use crate::backend::{Backend, Factor, Recall, Reuse, Solved, Tally, merge_solved};
+use super::report::Solvers;
+use crate::backend::{Backend, Factor, Recall, Reuse, Tally, merge_solved};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linearisation::{Chart, Known, Linearisation};
@@ -267,15 +268,14 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// How the linear systems of all these were solved.
-    pub(super) fn solvers(&self) -> Vec<Solved> {
-        let tallies = [
-            &self.forward,
-            &self.sensitivity,
-            &self.geometry.backend,
-            self.systems,
-        ];
-        merge_solved(tallies.into_iter().flat_map(Tally::solved))
+    /// How the linear systems of all these were solved, by what they were for.
+    pub(super) fn solvers(&self) -> Solvers {
+        let of = |tallies: &[&Tally<'_>]| merge_solved(tallies.iter().flat_map(|t| t.solved()));
+        Solvers {
+            model: of(&[&self.forward, &self.sensitivity]),
+            metric: of(&[&self.geometry.backend]),
+            parameters: of(&[self.systems]),
+        }
     }
 
     /// The objective at a trial point near `from`. Whatever goes wrong there makes it a bad trial and no more.

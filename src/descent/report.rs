@@ -8,7 +8,7 @@ use super::outlook::Outlook;
 use super::point::Remark;
 use super::stop::Stop;
 use super::stopping::{Ratios, Tolerances};
-use crate::backend::{Solved, describe_solved};
+use crate::backend::{Solved, describe_purposes, merge_solved};
 use crate::error::Result;
 use crate::posterior::Uncertainty;
 
@@ -39,8 +39,33 @@ pub struct Report {
     pub last_failure: Option<String>,
     /// What the directions had to say: a choice, an iteration that stagnated.
     pub remarks: Vec<Remark>,
+    pub(super) purposes: Solvers,
     /// What is left to gain at the last point, where a direction was prepared there.
     pub(super) left: Option<Outlook>,
+}
+
+/// How linear systems were solved, by what they were for.
+#[derive(Clone, Debug)]
+pub(super) struct Solvers {
+    pub(super) model: Vec<Solved>,
+    pub(super) metric: Vec<Solved>,
+    /// Precisions of priors, and what directions set up.
+    pub(super) parameters: Vec<Solved>,
+}
+
+impl Solvers {
+    pub(super) fn all(&self) -> Vec<Solved> {
+        let all = [&self.model, &self.metric, &self.parameters];
+        merge_solved(all.into_iter().flatten().copied())
+    }
+
+    fn describe(&self) -> Option<String> {
+        describe_purposes(&[
+            ("with the model", &self.model),
+            ("with the metric", &self.metric),
+            ("in the parameters", &self.parameters),
+        ])
+    }
 }
 
 impl Report {
@@ -130,7 +155,7 @@ impl fmt::Display for Report {
             c.adjoint_solves,
             c.metric_solves
         )?;
-        if let Some(line) = describe_solved(&self.solvers) {
+        if let Some(line) = self.purposes.describe() {
             write!(f, "\n  {line}")?;
         }
         for remark in &self.remarks {
