@@ -13,8 +13,8 @@ const MOST: f64 = 4.0;
 /// What is odd about the last short step whose decrease can be told from rounding: it gained more than is possible.
 pub(super) fn doubt(history: &[Iterate]) -> Option<String> {
     let steps = history.iter().filter_map(|iterate| iterate.step);
-    let told = steps.filter(|step| step.relative_step <= SHORT && step.gain.is_finite());
-    let gain = told.last()?.gain;
+    let mut told = steps.filter(|step| step.relative_step <= SHORT && step.gain.is_finite());
+    let gain = told.next_back()?.gain;
     (gain > MOST).then(|| {
         format!(
             "the last short step reduced the objective {gain:.1} times as much as the derivatives promised, where no \

@@ -68,7 +68,7 @@ pub(super) fn rounding(loss: &dyn Loss, objective: f64, covector: &[f64], rho: &
     let terms = covector.iter().zip(rho).map(|(u, r)| (u * r).abs());
     let first = f64::EPSILON * (objective.abs() + terms.sum::<f64>());
     let alternate = |i: usize| {
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             f64::EPSILON
         } else {
             -f64::EPSILON
