@@ -2,7 +2,7 @@
 
 use crate::backend::Backend;
 use crate::check;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::newton::Newton;
 use crate::operator::Operator;
 
@@ -68,9 +68,18 @@ pub trait Model: Sync {
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         check::length("θ", theta.len(), self.param_dim())?;
         let newton = Newton::default();
-        // From anything but a solution near by, the guess of the model is the better start.
-        if rho.iter().any(|r| *r != 0.0) && newton.solve(self, theta, rho, backend).is_ok() {
-            return Ok(());
+        if rho.iter().any(|r| *r != 0.0) {
+            match newton.solve(self, theta, rho, backend) {
+                // From anything but a solution near by, the guess of the model is the better start.
+                Err(
+                    Error::Newton { .. }
+                    | Error::NotFinite { .. }
+                    | Error::Singular { .. }
+                    | Error::NotPositiveDefinite { .. }
+                    | Error::Stagnation { .. },
+                ) => {}
+                done => return done,
+            }
         }
         let guess = self.guess(theta);
         check::length("the guess for ρ", guess.len(), rho.len())?;
@@ -88,7 +97,7 @@ pub(crate) fn solve_checked(
     solve_near(model, theta, vec![0.0; model.state_dim()], backend)
 }
 
-/// The same from a state near by.
+/// ρ(θ) with these checks, from a state near by.
 pub(crate) fn solve_near(
     model: &dyn Model,
     theta: &[f64],

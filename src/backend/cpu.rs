@@ -25,14 +25,14 @@ use crate::operator::{Operator, Side, Stencil, View};
 /// |---|---|---|
 /// | identity, diagonal | no factorisation | no factorisation |
 /// | dense | Cholesky | LU with partial pivoting |
-/// | sparse | sparse Cholesky, minimum degree | sparse LU, minimum degree |
+/// | sparse | sparse Cholesky, multifrontal, minimum degree | sparse LU, minimum degree |
 /// | stencil | sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
 /// | products only | restarted GMRES | restarted GMRES |
 /// | repeated | as its block, all copies in one batch | likewise |
 ///
 /// Sparse LU does without pivoting where the pattern is symmetric and the diagonal dominates all columns, or all rows, up
 /// to rounding, as in generators with upwind fluxes. Elsewhere, where a pivot vanishes, and for batches whose answers do
-/// not satisfy the equations even after one refinement, it is LU with partial pivoting and an order for columns (COLAMD).
+/// not satisfy the equations even after refinement, it is LU with partial pivoting and an order for columns (COLAMD).
 ///
 /// Stencils of N cells are factorised when a batch has more columns than
 ///

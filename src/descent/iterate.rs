@@ -72,7 +72,8 @@ impl Move {
         self.settled && self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
     }
 
-    pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial) -> Self {
+    /// `sized` says whether the length of steps is known to be about right.
+    pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial, sized: bool) -> Self {
         let change = |(a, b): (&f64, &f64)| {
             let size = a.abs().max(b.abs());
             if size > 0.0 {
@@ -93,7 +94,8 @@ impl Move {
                 f64::NAN
             },
             left: None,
-            settled: trial.parabola() <= 2.0 * trial.scale || trial.indistinguishable(),
+            settled: (trial.is_resolved() || sized)
+                && (trial.parabola() <= 2.0 * trial.scale || trial.indistinguishable()),
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Problem<'a> {
     geometry: Recall<Tally<'a>>,
     /// Whether the metric is the loss's own.
     matched: bool,
+    /// Whether a step had about the right length.
+    sized: Cell<bool>,
     /// For systems in the parameters: precisions of priors, and those that directions set up.
     systems: &'a Tally<'a>,
     /// The precision of an affine prior.
@@ -87,6 +89,7 @@ impl<'a> Problem<'a> {
             sensitivity: Tally::new(backend).sharing(factors),
             geometry: Recall::new(Tally::new(backend)),
             matched,
+            sized: Cell::new(false),
             systems,
             precision: OnceCell::new(),
             model_solves: Cell::new(0),
@@ -194,6 +197,16 @@ impl<'a> Problem<'a> {
     pub(super) fn is_matched(&self) -> bool {
         let own = self.matched && self.first_metric.get().is_none();
         own && self.setting.direction.needs_metric()
+    }
+
+    /// Whether the length of steps is known to be about right: by the geometry, or from a step.
+    pub(super) fn is_sized(&self) -> bool {
+        self.is_matched() || self.sized.get()
+    }
+
+    /// Remembers that the length of a step was about right.
+    pub(super) fn size_known(&self, settled: bool) {
+        self.sized.set(self.sized.get() || settled);
     }
 
     /// Ends the phase of the first metric, if it lasts still, and forgets the norms that were measured with it.

@@ -12,7 +12,7 @@ use crate::backend::{Solved, describe_purposes, merge_solved};
 use crate::error::Result;
 use crate::posterior::Uncertainty;
 
-/// The result of a descent: its *best* point, the path, why it ended and what it cost.
+/// The result of a descent: its best point (where it has converged, the one that it has converged to), the path, why it ended and what it cost.
 ///
 /// `Display` prints every stopping test with its number, and the counts.
 #[must_use = "a report says whether the run converged"]

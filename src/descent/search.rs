@@ -231,7 +231,9 @@ impl Problem<'_> {
             };
             match (verdict, next) {
                 (Verdict::Accept, Some(next)) => {
-                    let mut step = Move::new(&here.point.theta, &next.theta, &trial);
+                    let sized = self.is_sized();
+                    let mut step = Move::new(&here.point.theta, &next.theta, &trial, sized);
+                    self.size_known(step.settled);
                     step.left = course.left;
                     return Ok(Outcome::Moved(next, step));
                 }
@@ -239,7 +241,7 @@ impl Problem<'_> {
                 (Verdict::Damp(lambda), _) => {
                     *now = Attempt::new(course.path, now.scale, lambda)?;
                 }
-                (Verdict::Shorten(factor), _) => {
+                (Verdict::Shorten(factor), _) if trial.length.is_some() => {
                     let length = factor * trial.length.unwrap_or(f64::INFINITY);
                     now.shorten(course.path, &course.ruler, length)?;
                 }

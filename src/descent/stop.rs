@@ -23,7 +23,7 @@ pub enum Stop {
         /// Its largest relative change.
         ratio: f64,
     },
-    /// The last step was a whole one and changed the objective by next to nothing.
+    /// The last whole step, or all trials, changed the objective by next to nothing, and next to nothing is left to gain.
     Loss {
         /// Its relative decrease.
         ratio: f64,
@@ -33,8 +33,8 @@ pub enum Stop {
         /// The objective.
         loss: f64,
     },
-    /// Step after step was tiny and changed the objective by next to nothing, though the gradient has not vanished: a
-    /// kink, noise in the objective, or a wrong derivative.
+    /// Step after step was tiny and changed the objective by next to nothing, though more should be to gain: a kink, noise in
+    /// the objective, or a wrong derivative.
     Rest {
         /// The relative decrease over the last steps.
         ratio: f64,
@@ -102,9 +102,8 @@ impl fmt::Display for Stop {
             }
             Self::Rest { ratio } => write!(
                 f,
-                "at rest: the last {REST} steps, all tiny, reduced the objective by {ratio:.1e} of itself, though its \
-                 gradient has not vanished; it may have a kink \
-                 here, or noise, or a wrong derivative (see `verify::gradient`)"
+                "at rest: the last {REST} steps, all tiny, reduced the objective by {ratio:.1e} of itself, though more should be \
+                 to gain; it may have a kink here, or noise, or a wrong derivative (see `verify::gradient`)"
             ),
             Self::Lost { parameter } => write!(
                 f,

@@ -8,8 +8,9 @@ use crate::error::Result;
 use crate::step::NEGLIGIBLE;
 
 /// When to stop. A run has converged when the step that is left, that of the undamped quadratic model at the present
-/// point, promises next to nothing or changes next to nothing. Neither test depends on the units of the parameters, on
-/// the scale of the objective or on the start. 0 turns a test off; a gradient of exactly 0 always ends a run.
+/// point, promises next to nothing or changes next to nothing. With the loss's own metric neither test depends on the units
+/// of the parameters, on the scale of the objective or on the start; `Gradient` knows no more than the step that its scale
+/// would take. 0 turns a test off; a gradient of exactly 0 always ends a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerances {
     /// The decrease that the step that is left promises, relative to the objective. For a sum of squares it is the square of
@@ -83,7 +84,7 @@ pub(super) const STILL: f64 = 1e-10;
 /// So many rounding errors of the objective hide what is left.
 const LOST: f64 = 10.0;
 
-/// The promise of a heavily damped step, relative to the objective, that is nothing where steps achieve nothing.
+/// Beside a fold, the promise of a heavily damped step, relative to the objective, that is nothing where steps achieve nothing.
 const FLAT: f64 = 1e-12;
 
 /// Relative changes of the parameters in all of these steps; longer ones may lead out of a narrow valley.
@@ -169,7 +170,7 @@ impl Tolerances {
         };
         last.step.is_some_and(|step| {
             let left = step.left.map_or(0.0, |left| relative(left, before.loss));
-            step.was_whole(natural) && left <= LITTLE * self.loss
+            step.was_whole(natural) && !moved(&step) && left <= LITTLE * self.loss
         })
     }
 
@@ -182,7 +183,7 @@ impl Tolerances {
     /// Whether next to nothing is left to gain by what directions promise.
     pub(super) fn is_exhausted(self, loss: f64, left: &Outlook) -> bool {
         left.decrease <= (STILL * loss.abs()).max(LOST * left.rounding)
-            || left.damped <= FLAT * loss.abs()
+            || left.suspect.is_some() && left.damped <= FLAT * loss.abs()
     }
 
     /// Whether what is left is nothing: the run ends here, and has converged unless the last step still moved or the
@@ -193,7 +194,9 @@ impl Tolerances {
             return Some(Stop::Gradient { ratio: 0.0 });
         }
         let sized = left.scaled || last.step.is_some_and(|step| step.settled);
-        let trusted = sized && last.step.is_none_or(|step| !moved(&step));
+        // A model that promises an increase promises nothing that can be believed.
+        let sound = left.decrease >= 0.0;
+        let trusted = sound && sized && last.step.is_none_or(|step| !moved(&step));
         if trusted && passes(ratios.decrease, self.decrease) {
             return Some(Stop::Decrease {
                 ratio: ratios.decrease,
@@ -203,7 +206,7 @@ impl Tolerances {
             return Some(Stop::Step { ratio: ratios.step });
         }
         let ratio = self.rests(history)?;
-        Some(if sized && self.is_exhausted(last.loss, left) {
+        Some(if sound && sized && self.is_exhausted(last.loss, left) {
             Stop::Loss { ratio }
         } else {
             Stop::Rest { ratio }

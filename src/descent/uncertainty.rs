@@ -62,6 +62,14 @@ impl<'a> Descent<'a> {
                 })
             }
         };
+        if rows
+            .col_iter()
+            .any(|column| column.iter().any(|x| !x.is_finite()))
+        {
+            return Err(Error::Overflow {
+                what: "the curvature of the objective (is the noise in the units of the data?)",
+            });
+        }
         Ok(Uncertainty::new(
             rows.as_ref(),
             &here.chart.free,

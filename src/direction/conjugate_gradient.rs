@@ -150,7 +150,9 @@ impl Path for KrylovPath {
     }
 
     fn undamped(&mut self) -> Option<Proposal> {
-        self.at(0.0).ok()
+        // A space that ended early says little of what is outside of it.
+        let whole = self.space.end == End::Solved;
+        whole.then(|| self.at(0.0).ok()).flatten()
     }
 
     fn remark(&self) -> Option<String> {

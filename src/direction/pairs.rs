@@ -4,7 +4,7 @@ use faer::{Mat, MatRef};
 
 use super::curvature::Curvature;
 use crate::backend::{add_product, product, right_singular, symmetric_eigen, symmetric_product};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::prior::PriorTerms;
 
 /// Eigenpairs of G u = λ C u, largest first: UᵀCU = I and UᵀGU = diag λ.
@@ -66,7 +66,9 @@ impl Pairs {
     ///
     /// so that uᵀC u = vᵀWᵀW v/σ² = 1, and rounding is that of σ, as small beside √λ₁ as it is beside λ₁ in S C⁻¹Sᵀ.
     pub(super) fn factored(prior: &PriorTerms<'_>, smooth: Mat<f64>) -> Result<Self> {
-        let (values, mut rotation) = right_singular(prior.lengths(smooth.as_ref())?.as_ref());
+        let lengths = prior.lengths(smooth.as_ref())?;
+        check_finite(lengths.as_ref())?;
+        let (values, mut rotation) = right_singular(lengths.as_ref());
         let rank = significant(&values);
         rotation.truncate(smooth.ncols(), rank);
         let scaled = scale_columns(rotation, |j| values[j].recip());
@@ -115,6 +117,17 @@ impl Pairs {
         add_product(v.as_mut(), self.vectors.as_ref(), inner.as_ref());
         v
     }
+}
+
+/// What overflows has no singular values, and a posterior without pairs would be the prior.
+fn check_finite(batch: MatRef<'_, f64>) -> Result<()> {
+    let what = "the curvature of the data beside that of the prior (is the noise in the units of the data?)";
+    batch
+        .col_iter()
+        .try_for_each(|column| match column.iter().all(|x| x.is_finite()) {
+            true => Ok(()),
+            false => Err(Error::Overflow { what }),
+        })
 }
 
 /// How many of these singular values, largest first, are more than rounding.

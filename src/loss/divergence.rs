@@ -192,7 +192,9 @@ impl Loss for Divergence {
             self.target.len(),
         )?;
         check::density("the state given to a divergence", rho)?;
-        let empty = |(&r, &q): (&f64, &f64)| r == 0.0 && q > 0.0;
+        // Where a density is so thin that the slope overflows it is as good as empty.
+        let empty =
+            |(&r, &q): (&f64, &f64)| q > 0.0 && (r == 0.0 || !self.kind.slope(r, q).is_finite());
         match rho.iter().zip(&self.target).position(empty) {
             Some(index) if self.kind.needs_support() => Err(Error::NotPositive {
                 what: "the state where the divergence has data",

@@ -23,13 +23,14 @@ impl<'a> Sizes<'a> {
     pub(super) fn of(&self, x: &[f64]) -> Vec<f64> {
         let n = x.len();
         let mut sizes = vec![0.0; n];
-        match self.a.view() {
-            View::Free => sizes.fill(self.otherwise),
-            _ => self.a.magnitude_into(
+        if entries_are_known(&self.a) {
+            self.a.magnitude_into(
                 Side::Plain,
                 MatRef::from_column_major_slice(x, n, 1),
                 MatMut::from_column_major_slice_mut(&mut sizes, n, 1),
-            ),
+            );
+        } else {
+            sizes.fill(self.otherwise);
         }
         sizes
     }
@@ -69,6 +70,14 @@ impl<'a> Sizes<'a> {
 
 /// Rounding errors that an evaluation of g and a solve bring together, as a multiple of a random one.
 const FEW: f64 = 100.0;
+
+fn entries_are_known(a: &Operator<'_>) -> bool {
+    match a.view() {
+        View::Free => false,
+        View::Repeated { block, .. } => entries_are_known(block),
+        _ => true,
+    }
+}
 
 fn magnitudes(x: &[f64]) -> Vec<f64> {
     x.iter().map(|x| x.abs()).collect()

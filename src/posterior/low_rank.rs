@@ -167,7 +167,10 @@ impl<'a> Posterior<'a> {
         let Some((last, middle)) = kept.last().zip(kept.get(half.max(1) - 1)) else {
             return 0.0;
         };
-        let power = if half < n {
+        let power = if n == 1 {
+            // One value knows no law; most spectra fall at least so fast.
+            -2.0
+        } else if half < n {
             (last / middle).ln() / (n as f64 / half as f64).ln()
         } else {
             0.0
@@ -210,7 +213,7 @@ impl fmt::Display for Posterior<'_> {
             self.solves
         )?;
         let (next, rounding) = (self.next(), self.spectrum.rounding);
-        if next > MATTERS {
+        if next > MATTERS || self.left_out() > MATTERS {
             write!(
                 f,
                 "\n  eigenvalues of up to {next:.2e} were left out, {:.1} nats of information: variances are too large; raise \

@@ -68,7 +68,9 @@ impl Uncertainty {
         for k in 0..unknown.ncols() {
             let column = unknown.col_as_slice_mut(k);
             let length = norm(column);
-            column.iter_mut().for_each(|x| *x /= length);
+            if length > 0.0 {
+                column.iter_mut().for_each(|x| *x /= length);
+            }
             // In θ itself a parameter of small numbers would seem to have no part in it.
             for (j, &i) in free.iter().enumerate() {
                 let share = vectors[(j, rank + k)].abs();

@@ -47,7 +47,7 @@ pub enum Verdict {
     Scale(f64),
     /// Try this damping.
     Damp(f64),
-    /// Raise the damping until the step is shorter by this factor. Without norms of columns nothing changes.
+    /// Raise the damping until the step is shorter by this factor. Where [`Trial::length`] is not known, the rule gives up.
     Shorten(f64),
     /// Nothing along this direction will do.
     GiveUp,
