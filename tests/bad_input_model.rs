@@ -107,7 +107,7 @@ fn models() {
         row("no inverse", "Singular", "check its entries", move || {
             run(Fault::Singular)
         }),
-        row("no root", "Newton", "Model::guess", move || {
+        row("no root", "Newton", "`verify::model` first", move || {
             run(Fault::NoRoot)
         }),
     ]);

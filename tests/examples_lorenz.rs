@@ -247,7 +247,7 @@ fn nonsense_is_refused_with_a_sentence() {
         (
             "--interval 1e-30 --data trajectory",
             1,
-            "in intervals, is 1.9999999999999997e32",
+            "the duration, in intervals",
         ),
         (
             "--box 0,25,0,35,0,60 --data trajectory",

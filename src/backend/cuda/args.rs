@@ -116,3 +116,16 @@ pub(super) fn bytes_of_mut<T: Number>(numbers: &mut [T]) -> &mut [u8] {
     // SAFETY: as above, and any bytes make a number.
     unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Corners;
+
+    #[test]
+    #[should_panic(expected = "5 corners do not fit")]
+    fn no_kernel_is_told_of_more_corners_than_it_gets() {
+        let four = Corners::new(&[3, 2, 1, 0]);
+        assert_eq!((four.corners, four.count), ([3, 2, 1, 0], 4));
+        let _ = Corners::new(&[0; 5]);
+    }
+}
