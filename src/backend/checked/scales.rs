@@ -32,7 +32,7 @@ pub(super) struct Scales {
 pub(super) fn scales(operator: &Operator<'_>) -> Scales {
     let sides = [Side::Plain, Side::Transpose];
     let sizes = sides.map(|side| operator.row_sizes(side));
-    let units = units(operator);
+    let units = units_beside(operator, &sizes);
     let mixed = units.is_some();
     let sides = match units {
         Some([rows, columns]) => [
@@ -47,7 +47,15 @@ pub(super) fn scales(operator: &Operator<'_>) -> Scales {
 /// 1/r and 1/c with |aᵢⱼ| ≈ rᵢcⱼ, in powers of two; none where all unknowns are in one unit, or entries are not known.
 pub(in crate::backend) fn units(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     let sides = [Side::Plain, Side::Transpose];
-    let [rows, columns] = sides.map(|side| reciprocals(&operator.row_sizes(side)));
+    units_beside(operator, &sides.map(|side| operator.row_sizes(side)))
+}
+
+/// Those of a matrix with these sizes of rows and columns.
+fn units_beside(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[Vec<f64>; 2]> {
+    if let View::Identity | View::Diagonal(_) = operator.view() {
+        return None;
+    }
+    let [rows, columns] = [&sizes[0], &sizes[1]].map(|sizes| reciprocals(sizes));
     let one = spread(&magnitudes(operator, Side::Transpose, &rows)) < SPREAD
         && spread(&magnitudes(operator, Side::Plain, &columns)) < SPREAD;
     if one { None } else { fitted(operator) }
