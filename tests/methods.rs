@@ -147,7 +147,7 @@ fn reports_list_the_methods_with_the_most_columns_first() {
     let (model, loss, start) = misfit();
     let metric = Wasserstein2::new(&line(15));
     // Short steps, on which the state stays a density.
-    let mut short = Fixed { scale: 0.1 };
+    let mut short = Fixed { scale: 1e-3 };
     let descent = Descent::new(&model, &loss)
         .metric(&metric)
         .step(&mut short)
