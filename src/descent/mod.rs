@@ -204,35 +204,15 @@ impl<'a> Descent<'a> {
                 let ended = progress.stop(&self.tolerances, flow);
                 stop = ended.filter(|s| !(switched && s.is_rest()));
             }
-            let stop = match stop {
-                Some(stop) => {
-                    problem.book(&here);
-                    stop
-                }
-                None => {
-                    let settled = |left: &Outlook| progress.settled(&self.tolerances, left);
-                    match problem.search(here, rule, &settled)? {
-                        Outcome::Moved(next, step) => {
-                            progress.advance(next, step);
-                            continue;
-                        }
-                        _ if problem.first_phase().is_some() => {
-                            problem.end_first_phase();
-                            rule.start();
-                            continue;
-                        }
-                        Outcome::Settled(stop) => stop,
-                        Outcome::Stuck {
-                            trials,
-                            slope,
-                            change,
-                        } => {
-                            let stalled = Stop::Stalled { trials, slope };
-                            progress.stuck(&self.tolerances, change, stalled)
-                        }
-                    }
-                }
+            let stop = if stop.is_some() {
+                problem.book(&here);
+                stop
+            } else {
+                let settled = |left: &Outlook| progress.settled(&self.tolerances, left);
+                let outcome = problem.search(here, rule, &settled)?;
+                follow(outcome, (&problem, &mut progress), rule, &self.tolerances)
             };
+            let Some(stop) = stop else { continue };
             return Ok(progress.report(stop, self.tolerances, &problem));
         }
     }
@@ -308,4 +288,30 @@ impl<'a> Descent<'a> {
         }
         self.tolerances.check()
     }
+}
+
+/// Goes where a search led; says why the run ends if it led nowhere. A first metric that leads nowhere has done its part.
+fn follow(
+    outcome: Outcome,
+    (problem, progress): (&Problem<'_>, &mut Progress),
+    rule: &mut dyn StepRule,
+    tolerances: &Tolerances,
+) -> Option<Stop> {
+    match outcome {
+        Outcome::Moved(next, step) => progress.advance(next, step),
+        _ if problem.first_phase().is_some() => {
+            problem.end_first_phase();
+            rule.start();
+        }
+        Outcome::Settled(stop) => return Some(stop),
+        Outcome::Stuck {
+            trials,
+            slope,
+            change,
+        } => {
+            let stalled = Stop::Stalled { trials, slope };
+            return Some(progress.stuck(tolerances, change, stalled));
+        }
+    }
+    None
 }

@@ -56,6 +56,9 @@ pub struct Posterior<'a> {
 /// Eigenvalues above this are not small beside 1.
 const MATTERS: f64 = 0.1;
 
+/// Nats that many eigenvalues, all of them small, may add up to before it is said.
+const MUCH: f64 = 1.0;
+
 impl<'a> Posterior<'a> {
     /// The posterior at a point, from what is known there.
     pub(crate) fn new(
@@ -213,7 +216,7 @@ impl fmt::Display for Posterior<'_> {
             self.solves
         )?;
         let (next, rounding) = (self.next(), self.spectrum.rounding);
-        if next > MATTERS || self.left_out() > MATTERS {
+        if next > MATTERS || self.left_out() > MUCH {
             write!(
                 f,
                 "\n  eigenvalues of up to {next:.2e} were left out, {:.1} nats of information: variances are too large; raise \
