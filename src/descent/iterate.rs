@@ -309,10 +309,9 @@ impl Progress {
         if last.loss - best.loss <= EQUAL * scale {
             return (stop, last);
         }
-        let (loss, best_loss) = (last.loss, best.loss);
         let above = Stop::Above {
-            loss,
-            best: best_loss,
+            loss: last.loss,
+            best: best.loss,
         };
         (above, best)
     }

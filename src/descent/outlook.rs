@@ -18,21 +18,20 @@ impl Ruler {
     /// ‖D η‖/‖D ξ‖ with the effects D and the units ξ of the coordinates (Moré 1978); None where the effects are not
     /// known or nothing has a size.
     pub(super) fn length(&self, eta: &[f64]) -> Option<f64> {
-        let norm = |x: &[f64]| {
-            let terms = x.iter().zip(&self.effects).map(|(x, d)| (x * d).powi(2));
-            terms.sum::<f64>().sqrt()
-        };
-        let size = norm(&self.units);
-        (size > 0.0 && size.is_finite()).then(|| norm(eta) / size)
+        let size = self.effect(&self.units);
+        (size > 0.0 && size.is_finite()).then(|| self.effect(eta) / size)
+    }
+
+    /// ‖D x‖.
+    fn effect(&self, x: &[f64]) -> f64 {
+        let terms = x.iter().zip(&self.effects).map(|(x, d)| (x * d).powi(2));
+        terms.sum::<f64>().sqrt()
     }
 
     /// The largest change of a coordinate by η in its own unit. A coordinate that is as good as zero is measured by its
     /// effect beside those of all.
     fn largest_change(&self, eta: &[f64]) -> f64 {
-        let all = (self.effects.iter().zip(&self.units))
-            .map(|(d, u)| (d * u).powi(2))
-            .sum::<f64>()
-            .sqrt();
+        let all = self.effect(&self.units);
         let change = |j: usize| {
             let small = self.effects.get(j).map_or(0.0, |d| SHARE * all / d);
             let unit = self.units[j].max(if small.is_finite() { small } else { 0.0 });

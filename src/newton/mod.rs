@@ -120,13 +120,13 @@ impl Newton {
         state: &mut Iteration<'_, M>,
         backend: &dyn Backend,
     ) -> Result<Progress> {
+        if largest(&state.g) == 0.0 {
+            return Ok(Progress::Solved);
+        }
         let rho = state.rho.to_vec();
         let a = state.jacobian(&rho)?;
         let sizes = Sizes::new(a.clone(), state.initial);
         let before = sizes.relative(&state.g, &rho);
-        if largest(&state.g) == 0.0 {
-            return Ok(Progress::Solved);
-        }
         let factor = backend.factor(a)?;
         let mut delta = state.g.clone();
         let batch = MatMut::from_column_major_slice_mut(&mut delta, rho.len(), 1);
