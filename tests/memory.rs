@@ -1,12 +1,8 @@
 //! What a sketch keeps in memory: blocks of columns, not as many columns of the state as there are probes.
 
-// SAFETY: the allocator below hands every call on to the system's, as it came.
-#![allow(unsafe_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
 mod support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pullback::faer::Mat;
 use pullback::metric::Wasserstein2;
@@ -14,39 +10,10 @@ use pullback::sketch::{ProbeKind, Probes, Sketch};
 use pullback::{Cpu, Grid, Linearisation, Metric, Model, Operator, random};
 use rayon::ThreadPoolBuilder;
 use support::column;
-
-/// The system's allocator, with a count of what is in use and of the most that ever was.
-struct Counting;
-
-static USED: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: all of it is the system's allocator; nothing but numbers is added.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let used = USED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(used, Ordering::Relaxed);
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        USED.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `place` came from the system's allocator with this layout.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
+use support::peak::{Peak, peak};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The most bytes that `run` had in use at once beyond those at its start.
-fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
-    let before = USED.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    let out = run();
-    (out, MOST.load(Ordering::Relaxed) - before)
-}
+static ALLOCATOR: Peak = Peak;
 
 /// ρᵢ − ¼ρᵢ₋₁ − ½ρᵢ₊₁ = (Fθ)ᵢ.
 struct Chain(Mat<f64>);
@@ -101,7 +68,7 @@ fn a_sketch_has_a_few_blocks_of_columns_in_memory_however_many_probes_there_are(
     let root = metric.at(&rho, &cpu).unwrap();
     let root = root.as_ref();
     let run = |kind: ProbeKind, count: usize| {
-        let (_, bytes) = peak(|| {
+        let (bytes, ()) = peak(|| {
             let probes = Probes::new(kind, root.lifted_dim(), count, 7).unwrap();
             let sketch = Sketch::new(&z, root, &probes).unwrap();
             let seen = sketch.solve(&vec![1.0; root.lifted_dim()]).unwrap();
