@@ -37,22 +37,27 @@ fail() {
     printf -- '-- FAILED: %s\n' "$1"
 }
 
-# Names of the tests about CUDA: those that speak of it, and the tables of laws that have a row for it.
+# Names of the programs with tests about CUDA: those of which a file speaks of it.
 tests() {
     if [ -n "${PULLBACK_TESTS:-}" ]; then
         tr -s ' ' '\n' <<<"$PULLBACK_TESTS"
         return
     fi
-    local file name
-    for file in tests/*.rs tests/*/main.rs; do
-        name=${file#tests/}
-        name=${name%/main.rs}
-        name=${name%.rs}
-        # That one is about the sources, which are elsewhere.
-        if [ "$name" = structure ]; then continue; fi
-        if [[ $name =~ cuda|gpu|^laws_(backend|stencil|iterations)$ ]] || grep -qi cuda "$file"; then
-            echo "$name"
-        fi
+    local program
+    for program in tests/*/main.rs; do
+        program=$(basename "$(dirname "$program")")
+        if [ -n "$(modules "$program")" ]; then echo "$program"; fi
+    done
+}
+
+# The modules of a program of tests that are about CUDA, as prefixes of the names of their tests.
+modules() {
+    local file
+    grep -rli cuda "tests/$1" --include='*.rs' 2>/dev/null | sort | while read -r file; do
+        file=${file#"tests/$1/"}
+        file=${file%.rs}
+        file=${file%/mod}
+        if [ "$file" != main ]; then echo "${file//\//::}::"; fi
     done
 }
 
@@ -173,8 +178,14 @@ ours() { ours=(env "LD_LIBRARY_PATH=$library_path" PULLBACK_REQUIRE_GPU=1); }
 # Which tests of an executable are meant, all of them or those whose names contain this. None are those on an emulated
 # device, which take minutes and say nothing about this one.
 meant() {
+    local program module
+    program=$(basename "$1")
     only=(--skip emulated)
-    if [ "$(basename "$1")" = pullback ]; then only+=(backend::cuda::tests); fi
+    if [ "$program" = pullback ]; then
+        only+=(backend::cuda::tests)
+    elif [ "$program" != cuda ]; then
+        while read -r module; do only+=("$module"); done < <(modules "$program")
+    fi
 }
 
 # The small tests under compute-sanitizer, each executable once.

@@ -17,7 +17,7 @@ type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 type Order<'a> = PermRef<'a, usize>;
 
 /// What the factors take while they grow, in multiples of what their entries take: vectors that outgrow their room
-/// are moved to twice the room. Measured on grids in one to three dimensions and random matrices, `tests/memory.rs`.
+/// are moved to twice the room. Measured on grids in one to three dimensions and random matrices, `tests/memory/limit.rs`.
 const GROWTH: usize = 2;
 
 /// Bytes a row besides.

@@ -5,7 +5,6 @@
 pub(crate) mod bad;
 pub(crate) mod far;
 pub(crate) mod lorenz;
-pub(crate) mod peak;
 pub(crate) mod problems;
 pub(crate) mod runs;
 pub(crate) mod singular;

@@ -1,0 +1,22 @@
+//! Inputs that make no sense are refused with an error that says what to do.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod basics;
+mod darcy;
+mod descent;
+mod directions;
+mod extreme_numbers;
+mod files;
+mod geometry;
+mod honesty;
+mod measure;
+mod mixture;
+mod model;
+mod sketch;
+mod solves;
+#[path = "../support/mod.rs"]
+mod support;
+mod trajectory;
+mod verify_messages;
+mod wrong_derivatives;

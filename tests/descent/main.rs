@@ -1,0 +1,22 @@
+//! The descent and what follows from it: steps, stopping, bounds, reports, uncertainty, correction.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod auto;
+mod bounds;
+mod covariance;
+mod fold;
+mod mixture;
+mod nist;
+mod posterior;
+mod posterior_wells;
+mod recycled;
+mod report;
+mod run;
+mod schedule;
+mod simulator;
+mod stops;
+#[path = "../support/mod.rs"]
+mod support;
+mod transforms;
+mod warm_starts;

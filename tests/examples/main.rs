@@ -1,0 +1,10 @@
+//! The example programs, run as a user would.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod cuda;
+mod darcy;
+mod lorenz;
+mod mixture;
+mod sketch;
+mod streams;

@@ -1,0 +1,22 @@
+//! Laws that every metric, loss, prior, sketch and direction obeys, by tables.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod cosine_priors;
+mod direction;
+mod interpolation;
+mod invariance;
+mod linearisation;
+mod loss;
+mod matrix_free;
+mod metric;
+mod metric_gaps;
+mod prior_fields;
+mod prior_without_root;
+mod sketch;
+mod sketch_hutchinson;
+mod sketch_lorenz;
+mod stacked_dual;
+#[path = "../support/mod.rs"]
+mod support;
+mod verify;

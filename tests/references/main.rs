@@ -1,0 +1,16 @@
+//! Values from closed forms and independent programs.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod darcy;
+mod darcy_experiments;
+mod flow;
+mod invariant_measure;
+mod lorenz;
+mod metrics;
+mod mixture;
+mod recovery;
+#[path = "../support/mod.rs"]
+mod support;
+mod trajectory;
+mod trajectory_files;

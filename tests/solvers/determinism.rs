@@ -1,0 +1,282 @@
+//! The same inputs give the same bits on any number of threads.
+
+use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless, solve};
+use crate::support::{Reaction, definite, density};
+use pullback::backend::StencilSolver;
+use pullback::faer::linalg::matmul::matmul;
+use pullback::faer::sparse::{SparseColMat, Triplet};
+use pullback::faer::{Accum, Mat, MatMut, MatRef, Par};
+use pullback::loss::{L2Misfit, SobolevMisfit};
+use pullback::metric::{HellingerKantorovich, Wasserstein2};
+use pullback::models::{GaussianMixture, Parameter};
+use pullback::{Backend, Cpu, Descent, Grid, Loss, Metric, Model, Operator, Side, random};
+use rayon::ThreadPoolBuilder;
+
+/// Runs on pools of 1, 2 and 4 threads and asserts equal bits.
+fn on_all_pools(what: &str, run: impl Fn() -> Vec<f64> + Sync + Send) {
+    let bits = |threads| {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let numbers: Vec<u64> = pool.install(|| run().iter().map(|x| x.to_bits()).collect());
+        numbers
+    };
+    let alone = bits(1);
+    assert!(
+        !alone.is_empty() && alone.iter().any(|x| *x != 0),
+        "{what} gave nothing"
+    );
+    for threads in [2, 4, 1] {
+        let differing = bits(threads)
+            .iter()
+            .zip(&alone)
+            .filter(|(a, b)| a != b)
+            .count();
+        assert_eq!(
+            differing, 0,
+            "{what}: numbers that differ with {threads} threads"
+        );
+    }
+}
+
+fn flat(m: &Mat<f64>) -> Vec<f64> {
+    (0..m.ncols())
+        .flat_map(|j| m.col_as_slice(j).to_vec())
+        .collect()
+}
+
+/// A five-point matrix on an n×n grid, with drift where `drift` is not 0.
+fn five_point(n: usize, drift: f64) -> SparseColMat<usize, f64> {
+    let mut entries = Vec::new();
+    for cell in 0..n * n {
+        entries.push(Triplet::new(cell, cell, 4.5 + (cell % 7) as f64 / 10.0));
+        let right = (cell % n + 1 < n).then_some(cell + 1);
+        for other in [right, Some(cell + n)]
+            .into_iter()
+            .flatten()
+            .filter(|&c| c < n * n)
+        {
+            entries.push(Triplet::new(cell, other, -1.0 - drift));
+            entries.push(Triplet::new(other, cell, -1.0 + drift));
+        }
+    }
+    SparseColMat::try_new_from_triplets(n * n, n * n, &entries).unwrap()
+}
+
+/// The product of faer's `*` depends on the number of threads; a model's own must not.
+fn product(a: &Mat<f64>, side: Side, x: MatRef<'_, f64>, out: MatMut<'_, f64>) {
+    let a = match side {
+        Side::Plain => a.as_ref(),
+        Side::Transpose => a.transpose(),
+    };
+    matmul(out, Accum::Replace, a, x, 1.0, Par::Seq);
+}
+
+#[test]
+fn batched_solves() {
+    let noise = random::normal_matrix(300, 300, 1);
+    let general = Mat::from_fn(300, 300, |i, j| {
+        noise[(i, j)] + if i == j { 40.0 } else { 0.0 }
+    });
+    let spd = definite(300, 2);
+    let (drifting, laplacian) = (five_point(20, 0.3), five_point(20, 0.0));
+    let operator = |which: usize| match which {
+        0 => Operator::from(general.as_ref()),
+        1 => Operator::from(spd.as_ref()).positive_definite(),
+        2 => Operator::from(drifting.as_ref()),
+        3 => Operator::from(laplacian.as_ref()).positive_definite(),
+        _ => Operator::free(
+            300,
+            300,
+            Box::new(|side, x, out| product(&general, side, x, out)),
+        ),
+    };
+    for (which, what) in ["LU", "Cholesky", "sparse LU", "sparse Cholesky", "GMRES"]
+        .iter()
+        .enumerate()
+    {
+        on_all_pools(what, || {
+            let cpu = Cpu::default();
+            let factor = cpu.factor(operator(which)).unwrap();
+            let b = random::normal_matrix(operator(which).nrows(), 37, 3);
+            let (mut x, mut y) = (b.clone(), b);
+            factor.solve(Side::Plain, x.as_mut()).unwrap();
+            factor.solve(Side::Transpose, y.as_mut()).unwrap();
+            [flat(&x), flat(&y)].concat()
+        });
+    }
+}
+
+/// All numbers of a history.
+fn path(descent: Descent<'_>, start: &[f64]) -> Vec<f64> {
+    let report = descent.run(start, |_| ()).unwrap();
+    let rows = report.history.iter().flat_map(|it| {
+        let mut row = it.theta.clone();
+        row.extend([it.loss, it.gradient]);
+        row
+    });
+    rows.chain(report.theta.clone()).collect()
+}
+
+#[test]
+fn an_implicit_descent_with_a_dense_jacobian() {
+    let grid = Grid::new(&[(0.0, 1.0, 300)]).unwrap();
+    let (model, start) = (Reaction::new(300, 20, 4), vec![0.2; 20]);
+    let loss = L2Misfit::new(&grid, density(&grid, 5)).unwrap();
+    on_all_pools("implicit", || path(Descent::new(&model, &loss), &start));
+}
+
+/// Ten components whose means and variances are free: 20 parameters.
+fn many(grid: &Grid) -> GaussianMixture {
+    let empty = GaussianMixture::new(grid);
+    let place = |c: usize| [-3.0 + 1.4 * (c % 5) as f64, -1.5 + 3.0 * (c / 5) as f64];
+    let full = (0..10).fold(empty, |m, c| {
+        m.component(0.1, &place(c), 0.8 + 0.05 * c as f64)
+    });
+    let free: Vec<_> = (0..10)
+        .flat_map(|c| [Parameter::Mean(c, 0), Parameter::Variance(c)])
+        .collect();
+    full.free(&free).unwrap()
+}
+
+#[test]
+fn descents_with_twenty_parameters_in_transport_and_sobolev_metrics() {
+    let grid = Grid::new(&[(-6.0, 6.0, 30), (-5.0, 5.0, 24)]).unwrap();
+    let mixture = many(&grid);
+    let truth = mixture.parameters();
+    let start: Vec<f64> = truth
+        .iter()
+        .enumerate()
+        .map(|(i, t)| t + 0.1 * (i as f64).sin())
+        .collect();
+    let target = mixture.density(&truth).unwrap();
+    let l2 = L2Misfit::new(&grid, target.clone()).unwrap();
+    let negative = SobolevMisfit::new(&grid, -1.0, target).unwrap();
+    let (w2, hk) = (Wasserstein2::new(&grid), HellingerKantorovich::new(&grid));
+    let cases: [(&str, &dyn Loss, Option<&dyn Metric>); 4] = [
+        ("L2", &l2, None),
+        ("H-1", &negative, None),
+        ("W2", &l2, Some(&w2)),
+        ("HK", &l2, Some(&hk)),
+    ];
+    assert_eq!(mixture.param_dim(), 20);
+    for (what, loss, metric) in cases {
+        on_all_pools(what, || {
+            let descent = Descent::new(&mixture, loss);
+            match metric {
+                Some(metric) => path(descent.metric(metric), &start),
+                None => path(descent, &start),
+            }
+        });
+    }
+}
+
+/// g of the same model, its Jacobian given by products: all its solves are by iteration.
+struct Products(Reaction);
+
+impl Model for Products {
+    fn state_dim(&self) -> usize {
+        self.0.state_dim()
+    }
+    fn param_dim(&self) -> usize {
+        self.0.param_dim()
+    }
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        self.0.residual(rho, theta, out);
+    }
+    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        let (a, k) = (self.0.state_jacobian(rho, theta).to_dense(), rho.len());
+        let apply = move |side, x: MatRef<'_, f64>, out: MatMut<'_, f64>| product(&a, side, x, out);
+        Operator::free(k, k, Box::new(apply))
+    }
+    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        self.0.param_jacobian(rho, theta)
+    }
+}
+
+#[test]
+fn descents_whose_iterations_start_from_those_of_the_step_before() {
+    let grid = Grid::new(&[(0.0, 1.0, 60)]).unwrap();
+    let (model, start) = (Products(Reaction::new(60, 20, 4)), vec![0.2; 20]);
+    let loss = L2Misfit::new(&grid, density(&grid, 5)).unwrap();
+    on_all_pools("products", || path(Descent::new(&model, &loss), &start));
+}
+
+#[test]
+fn random_numbers_depend_on_seed_and_stream_alone() {
+    on_all_pools("random", || flat(&random::normal_matrix(40, 6, 7)));
+    assert_eq!(random::normal(5, 1, 2), random::normal(5, 1, 2));
+    assert_ne!(random::normal(5, 1, 2), random::normal(5, 1, 3));
+    assert_ne!(random::normal(5, 1, 2), random::normal(5, 2, 2));
+    // Streams do not shift with the number of columns.
+    let (few, many) = (
+        random::normal_matrix(9, 2, 3),
+        random::normal_matrix(9, 5, 3),
+    );
+    assert_eq!(few.col_as_slice(1), many.col_as_slice(1));
+}
+
+#[test]
+fn batches_with_stencils_in_every_solver() {
+    let shapes: [&[usize]; 3] = [&[140], &[17, 19], &[11, 12, 9]];
+    for case in KINDS
+        .into_iter()
+        .flat_map(|kind| shapes.map(|shape| Case::new(kind, shape)))
+    {
+        for solver in SOLVERS.into_iter().filter(|s| !hopeless(&case, *s)) {
+            // 1 to 8 columns side by side, in several blocks, on 1 to 4 threads.
+            for (columns, side) in [1, 3, 8, 37]
+                .into_iter()
+                .flat_map(|c| SIDES.map(|s| (c, s)))
+            {
+                let b = random::normal_matrix(case.dense.nrows(), columns, 11);
+                let what = format!("{} by {solver:?}, {columns} columns, {side:?}", case.name);
+                on_all_pools(&what, || {
+                    let (x, stats) = solve(&cpu(solver), case.operator(), side, &b).unwrap();
+                    let mut numbers = flat(&x);
+                    numbers.push(stats.iterations as f64);
+                    numbers
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn factorisations_without_pivoting() {
+    // Large enough for several subtrees, and for fronts in several tiles.
+    let (plane, solid) = (five_point(70, 0.3), Case::new(Kind::Gauged, &[13, 14, 15]));
+    let general = || Operator::from(plane.as_ref());
+    for side in SIDES {
+        on_all_pools("minimum degree", || {
+            let mut x = random::normal_matrix(70 * 70, 5, 12);
+            let cpu = Cpu::default();
+            cpu.factor(general())
+                .unwrap()
+                .solve(side, x.as_mut())
+                .unwrap();
+            flat(&x)
+        });
+        on_all_pools("nested dissection", || {
+            let b = random::normal_matrix(13 * 14 * 15, 5, 13);
+            let direct = cpu(StencilSolver::Direct);
+            flat(&solve(&direct, solid.operator(), side, &b).unwrap().0)
+        });
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_what_was_factorised_before() {
+    let case = Case::new(Kind::Pinned, &[40, 30]);
+    let b = random::normal_matrix(1200, 3, 1);
+    let sparse = || {
+        let a = Operator::sparse(case.operator().to_sparse().unwrap());
+        a.positive_definite()
+    };
+    let (alone, after) = (cpu(StencilSolver::Direct), cpu(StencilSolver::Direct));
+    solve(&after, sparse(), Side::Plain, &b).unwrap();
+    let [alone, after] =
+        [alone, after].map(|cpu| solve(&cpu, case.operator(), Side::Plain, &b).unwrap());
+    assert_eq!(alone, after);
+}
