@@ -5,7 +5,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use pullback::{Operator, Pattern, Result};
+use pullback::linalg::Pattern;
+use pullback::{Operator, Result};
 
 /// Vertices along a side of the square.
 const VERTICES: usize = 200;

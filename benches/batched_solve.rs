@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pullback::backend::{Kernels, Precision, StencilSolver};
 use pullback::faer::{Mat, MatMut};
-use pullback::{Backend, Cpu, Factor, Operator, Result, Side, SolveStats, Stencil, random};
+use pullback::linalg::{Factor, Kernels, Precision, SolveStats, Stencil, StencilSolver};
+use pullback::{Backend, Cpu, Operator, Result, Side, random};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 

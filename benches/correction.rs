@@ -5,12 +5,13 @@
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pullback::flow::Lorenz;
+use pullback::correction::{Corrected, Options};
+use pullback::descent::Tolerances;
 use pullback::loss::Divergence;
+use pullback::models::flow::Lorenz;
+use pullback::models::trajectory::Sampling;
 use pullback::models::{InvariantMeasure, Occupations};
-use pullback::simulator::Options;
-use pullback::trajectory::Sampling;
-use pullback::{Bounds, Corrected, Cpu, Descent, Grid, Result, Tolerances};
+use pullback::{Bounds, Cpu, Descent, Grid, Result};
 
 const SEEDS: u64 = 10;
 

@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use pullback::descent::{Counts, Tolerances};
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Nystrom, Preconditioner, Sketched,
 };
@@ -15,8 +16,7 @@ use pullback::metric::{FisherRao, Wasserstein2};
 use pullback::models::{Darcy, End};
 use pullback::prior::Matern;
 use pullback::{
-    Backend, Counts, Covariance, Cpu, Descent, Direction, Grid, Metric, Model, Operator, Report,
-    Result, Side, Tolerances,
+    Backend, Cpu, Descent, Direction, Grid, Metric, Model, Noise, Operator, Report, Result, Side,
 };
 
 const NOISE: f64 = 0.01;
@@ -66,7 +66,7 @@ impl Problem {
             let i = i as f64;
             *d += NOISE * 2.0_f64.sqrt() * (0.7 * i * i + i).sin();
         }
-        let noise = Covariance::uniform(data.len(), NOISE)?;
+        let noise = Noise::uniform(data.len(), NOISE)?;
         Ok(Self {
             loss: Observations::new(measured, data, noise)?,
             prior: Matern::new(&grid, 1.0, 0.3)?,
@@ -261,7 +261,7 @@ fn transport() -> Result<()> {
             step = step.min(clock.elapsed().as_secs_f64());
         }
         let report = descent().run(&start, |_| ())?;
-        let near = |it: &&pullback::Iterate| it.loss <= 1.01 * report.loss;
+        let near = |it: &&pullback::descent::Iterate| it.loss <= 1.01 * report.loss;
         let (steps, solves) = report
             .history
             .iter()

@@ -7,8 +7,8 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use pullback::backend::Precision;
-use pullback::{Cuda, Result};
+use pullback::Result;
+use pullback::linalg::{Cuda, Precision};
 
 #[path = "support/budget.rs"]
 mod budget;

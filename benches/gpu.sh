@@ -182,7 +182,7 @@ meant() {
     program=$(basename "$1")
     only=(--skip emulated)
     if [ "$program" = pullback ]; then
-        only+=(backend::cuda::tests)
+        only+=(linalg::cuda::tests)
     elif [ "$program" != cuda ]; then
         while read -r module; do only+=("$module"); done < <(modules "$program")
     fi

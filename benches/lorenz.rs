@@ -7,10 +7,10 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use pullback::flow::Lorenz;
 use pullback::loss::{Divergence, L2Misfit};
 use pullback::metric::Wasserstein2;
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::Lorenz;
 use pullback::{Cpu, Descent, Grid, Linearisation, Result};
 
 const START: [f64; 3] = [8.0, 22.0, 1.5];

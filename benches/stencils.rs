@@ -6,10 +6,10 @@
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pullback::backend::StencilSolver;
 use pullback::faer::Mat;
-use pullback::flow::{Flow, VanDerPol};
-use pullback::{Backend, Cpu, Grid, Operator, Result, Side, SolveStats, Stencil, random};
+use pullback::linalg::{SolveStats, Stencil, StencilSolver};
+use pullback::models::flow::{Flow, VanDerPol};
+use pullback::{Backend, Cpu, Grid, Operator, Result, Side, random};
 
 #[path = "../tests/support/lorenz.rs"]
 mod lorenz;

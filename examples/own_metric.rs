@@ -4,9 +4,10 @@
 
 use pullback::faer::{Mat, MatRef};
 use pullback::loss::L2Misfit;
+use pullback::metric::Root;
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::Armijo;
-use pullback::{Backend, Descent, Grid, Metric, Result, Root, verify};
+use pullback::{Backend, Descent, Grid, Metric, Result, verify};
 
 /// ∫ w(x) ζ² dx with w = 1 + x².
 struct TailWeighted {

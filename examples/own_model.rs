@@ -4,10 +4,9 @@
 
 use pullback::direction::information_matrix;
 use pullback::faer::Mat;
+use pullback::grid::Face;
 use pullback::loss::Observations;
-use pullback::{
-    Covariance, Descent, Face, Grid, Linearisation, Loss, Model, Operator, Side, verify,
-};
+use pullback::{Descent, Grid, Linearisation, Loss, Model, Noise, Operator, Side, verify};
 
 struct DoubleWell {
     grid: Grid,
@@ -77,7 +76,7 @@ fn main() -> pullback::Result<()> {
     let exact = Operator::dense(bins.clone()).apply_to(Side::Plain, &truth)?;
     let noise = pullback::random::normal(20, 7, 0);
     let data = exact.iter().zip(&noise).map(|(d, z)| d + 0.003 * z);
-    let loss = Observations::new(bins, data.collect(), Covariance::uniform(20, 0.003)?)?;
+    let loss = Observations::new(bins, data.collect(), Noise::uniform(20, 0.003)?)?;
 
     let report = Descent::new(&model, &loss)
         .backend(&cpu)

@@ -30,21 +30,21 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | state an equation | [`Model`], [`Operator`], [`Grid`] |
-//! | say what fits | [`Loss`] and [`loss`], [`Covariance`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
-//! | choose a geometry | [`Metric`], [`Root`] and [`metric`] |
-//! | descend | [`Descent`], [`Report`], [`direction`], [`step`] |
-//! | correct for a model's error with a simulator | [`Simulator`], [`Corrected`] |
-//! | estimate a geometry with few adjoint solves | [`sketch`] |
-//! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
-//! | solve | [`Backend`], [`Cpu`]; on an accelerator, [`Batch`], [`Remote`] |
-//! | follow a vector field, read a trajectory, bin it | [`flow`], [`trajectory`] |
+//! | state an equation | [`Model`], [`model`]; [`Operator`] for its Jacobians; [`Grid`] |
+//! | say what fits | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
+//! | choose a geometry | [`Metric`] and [`metric`] |
+//! | descend | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
 //! | say how far to trust the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
 //! | check | [`verify`] |
+//! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
+//! | estimate a geometry with few adjoint solves | [`sketch`] |
+//! | correct for a model's error with a simulator | [`correction`] |
+//! | solve linear systems | [`Backend`], [`Cpu`], [`linalg`] |
+//! | start from a ready problem | [`models`] |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
-//! Knowledge points one way: error, operator, flow, grid ← backend ← trajectory, model ← linearisation ← metric ← loss,
-//! prior ← sketch ← direction ← posterior ← descent ← simulator ← models.
+//! Modules know those before them only: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
+//! sketch ← hessian ← direction, step ← posterior ← descent ← correction ← models ← verify.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -53,53 +53,43 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
-pub mod backend;
 mod check;
-mod covariance;
+pub mod coordinates;
+pub mod correction;
 pub mod descent;
 pub mod direction;
 mod error;
-pub mod flow;
-mod grid;
-mod linearisation;
+pub mod grid;
+mod hessian;
+pub mod linalg;
 pub mod loss;
 pub mod metric;
-mod model;
+pub mod model;
 pub mod models;
-mod newton;
-mod operator;
+mod noise;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod posterior;
 pub mod prior;
 pub mod random;
-pub mod simulator;
 pub mod sketch;
 pub mod step;
-pub mod trajectory;
-mod transform;
 mod vector;
 pub mod verify;
 
-pub use backend::{Auto, Backend, Batch, Cpu, Cuda, Factor, Method, Remote, SolveStats, Solved};
-pub use covariance::Covariance;
-pub use descent::{Control, Counts, Descent, Iterate, Report, Snapshot, Stop, Tolerances};
+pub use coordinates::{Bounds, Transform};
+pub use descent::{Descent, Report};
 pub use direction::Direction;
 pub use error::{Error, Result};
 pub use faer;
-pub use flow::Flow;
-pub use grid::{Axis, Face, Grid};
-pub use linearisation::Linearisation;
+pub use grid::Grid;
+pub use linalg::{Backend, Cpu, Operator, Side};
 pub use loss::Loss;
-pub use metric::{Metric, Root};
-pub use model::Model;
-pub use newton::Newton;
-pub use operator::{Operator, Pattern, Product, Side, Stencil, View};
-pub use posterior::{Posterior, Uncertainty};
+pub use metric::Metric;
+pub use model::{Linearisation, Model};
+pub use noise::Noise;
 pub use prior::Prior;
-pub use simulator::{Corrected, Simulator};
 pub use step::StepRule;
-pub use transform::{Bounds, Transform};
 
 /// The examples of the README are tests too.
 #[cfg(doctest)]

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use pullback::backend::{CudaKernels, Kernels};
-use pullback::{Cuda, Operator, Result, Side, Stencil, random};
+use pullback::linalg::{Cuda, CudaKernels, Kernels, Stencil};
+use pullback::{Operator, Result, Side, random};
 use rayon::prelude::*;
 
 use super::budget::{Bench, Measured, distance};

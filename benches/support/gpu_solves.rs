@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use pullback::backend::{CudaKernels, Precision, StencilSolver};
 use pullback::faer::Mat;
-use pullback::flow::Lorenz;
+use pullback::linalg::{Cuda, CudaKernels, Precision, StencilSolver};
 use pullback::loss::Divergence;
 use pullback::models::InvariantMeasure;
-use pullback::{Backend, Cpu, Cuda, Descent, Error, Operator, Result, Side};
+use pullback::models::flow::Lorenz;
+use pullback::{Backend, Cpu, Descent, Error, Operator, Result, Side};
 
 use super::budget::{Bench, Measured, gap, residual};
 use super::lorenz::Problem;

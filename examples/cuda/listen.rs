@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use pullback::faer::{MatMut, MatRef};
-use pullback::{Backend, Batch, Factor, Operator, Result, Side, SolveStats, Solved};
+use pullback::linalg::{Batch, Factor, SolveStats, Solved};
+use pullback::{Backend, Operator, Result, Side};
 
 /// Another backend, listened to.
 pub struct Listening<'b> {

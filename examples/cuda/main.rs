@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pullback::{Auto, Backend, Cpu, Cuda};
+use pullback::linalg::{Cuda, Fastest};
+use pullback::{Backend, Cpu};
 
 use backend::{Choice, missing};
 use command::Failure;
@@ -86,7 +87,7 @@ fn device(choice: Choice) -> pullback::Result<Device> {
             backend: Box::new(cuda),
         });
     }
-    let auto = Auto::new();
+    let auto = Fastest::new();
     Ok(Device {
         label: choice.name().into(),
         place: auto.to_string(),

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 use pullback::faer::Mat;
-use pullback::flow::Lorenz;
+use pullback::linalg::Solved;
 use pullback::metric::Wasserstein2;
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::Lorenz;
 use pullback::sketch::{ProbeKind, Probes, Sketch};
-use pullback::{Backend, Grid, Linearisation, Metric, Model, Result, Side, Solved, random};
+use pullback::{Backend, Grid, Linearisation, Metric, Model, Result, Side, random};
 
 use crate::listen::Listening;
 use crate::options::Options;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pullback::Solved;
+use pullback::linalg::Solved;
 
 use crate::measure::{Row, TASKS, gap};
 

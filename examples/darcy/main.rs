@@ -19,11 +19,12 @@ use indicatif::ProgressBar;
 use options::Options;
 use printer::{Printer, make_folder};
 use problem::Problem;
+use pullback::descent::{Counts, Tolerances};
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Nystrom, Preconditioner, Sketched,
 };
 use pullback::posterior::Rank;
-use pullback::{Backend, Counts, Descent, Direction, Report, Tolerances};
+use pullback::{Backend, Descent, Direction, Report};
 
 fn main() -> ExitCode {
     let read = |arguments| {

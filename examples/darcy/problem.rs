@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
 use pullback::prior::Matern;
-use pullback::{Covariance, Grid, Operator, Result, Side, random};
+use pullback::{Grid, Noise, Operator, Result, Side, random};
 
 use crate::options::Options;
 
@@ -40,7 +40,7 @@ impl Problem {
             model.observe(&wells)?
         };
         let data = noisy(&measured, &pressure, options)?;
-        let noise = Covariance::uniform(data.len(), options.noise)?;
+        let noise = Noise::uniform(data.len(), options.noise)?;
         Ok(Self {
             observations: data.len(),
             loss: Observations::new(measured, data, noise)?,

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use pullback::{Report, Stop};
+use pullback::Report;
+use pullback::descent::Stop;
 
 use crate::problem::{Case, Geometry, LossKind};
 

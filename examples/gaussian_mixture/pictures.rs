@@ -104,7 +104,7 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
         .legend(Corner::Outside);
     for run in runs.iter().rev() {
         let first = run.report.history[0].loss;
-        let curve = |value: &dyn Fn(&pullback::Iterate) -> f64| -> Vec<Point> {
+        let curve = |value: &dyn Fn(&pullback::descent::Iterate) -> f64| -> Vec<Point> {
             let history = run.report.history.iter();
             history
                 .map(|i| [i.iteration as f64 + 1.0, value(i)])
@@ -116,7 +116,7 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
             Geometry::Standard => Stroke::dashed(own).width(2.5),
             _ => Stroke::solid(own).width(2.0),
         };
-        let distance = |i: &pullback::Iterate| run.case.distance(&i.theta);
+        let distance = |i: &pullback::descent::Iterate| run.case.distance(&i.theta);
         loss = loss.line(run.geometry.label(), &curve(&|i| i.loss / first), stroke);
         error = error.line(run.geometry.label(), &curve(&distance), stroke);
     }

@@ -1,5 +1,6 @@
 //! The cases, losses and geometries to choose from.
 
+use pullback::descent::{Control, Snapshot, Tolerances};
 use pullback::direction::{Gradient, LeastSquares};
 use pullback::faer::MatRef;
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
@@ -7,8 +8,7 @@ use pullback::metric::{FisherRao, L2, Sobolev, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::{Armijo, TrustRatio};
 use pullback::{
-    Bounds, Control, Cpu, Descent, Direction, Grid, Linearisation, Loss, Metric, Report, Result,
-    Snapshot, StepRule, Tolerances,
+    Bounds, Cpu, Descent, Direction, Grid, Linearisation, Loss, Metric, Report, Result, StepRule,
 };
 
 /// Which parameters are free.

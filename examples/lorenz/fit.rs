@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
+use pullback::correction::{Corrected, Options as Correcting, Simulator};
+use pullback::descent::{Counts, Tolerances};
 use pullback::direction::Gradient;
 use pullback::models::Occupations;
-use pullback::simulator::Options as Correcting;
 use pullback::step::Armijo;
-use pullback::{Corrected, Counts, Descent, Report, Simulator, Tolerances};
+use pullback::{Descent, Report};
 
 use crate::Failure;
 use crate::problem::Problem;
@@ -68,7 +69,7 @@ impl Fit {
     }
 
     fn of_report(loss: LossKind, metric: MetricKind, report: Report) -> Self {
-        let row = |i: &pullback::Iterate| (i.theta.clone(), i.loss);
+        let row = |i: &pullback::descent::Iterate| (i.theta.clone(), i.loss);
         Self {
             loss,
             metric,

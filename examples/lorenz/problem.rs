@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use pullback::flow::Flow;
 use pullback::models::InvariantMeasure;
-use pullback::trajectory::{Occupation, Sampling, Trajectory, perplexity};
+use pullback::models::flow::Flow;
+use pullback::models::trajectory::{Occupation, Sampling, Trajectory, perplexity};
 use pullback::{Backend, Bounds, Grid};
 
 use crate::Failure;

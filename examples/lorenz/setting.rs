@@ -1,8 +1,8 @@
 //! What can be chosen: systems, losses, metrics.
 
-use pullback::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
 use pullback::metric::{FisherRao, L2, Sobolev, Wasserstein2};
+use pullback::models::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
 use pullback::{Grid, Loss, Metric, Result};
 
 /// A system with known parameters.

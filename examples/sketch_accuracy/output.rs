@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pullback::flow::Lorenz;
+use pullback::models::flow::Lorenz;
 use serde_json::{Map, Value, json};
 
 use crate::measure::{COUNTS, Curve, Curves};

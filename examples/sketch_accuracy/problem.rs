@@ -2,11 +2,11 @@
 
 use pullback::faer::linalg::solvers::SolveLstsq;
 use pullback::faer::{Mat, MatRef};
-use pullback::flow::Lorenz;
-use pullback::metric::{L2, Wasserstein2};
+use pullback::metric::{L2, Root, Wasserstein2};
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::Lorenz;
 use pullback::sketch::{ProbeKind, Probes, Sketch};
-use pullback::{Cpu, Grid, Linearisation, Metric, Model, Operator, Root};
+use pullback::{Cpu, Grid, Linearisation, Metric, Model, Operator};
 
 use crate::measure::Result;
 

@@ -1,6 +1,7 @@
 //! `--backend NAME`, the same in all examples that have it.
 
-use pullback::{Auto, Backend, Cpu, Cuda, Error};
+use pullback::linalg::{Cuda, Fastest};
+use pullback::{Backend, Cpu, Error};
 
 /// What solves the linear systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Choice {
                 Opened::new(cuda, label)
             }
             Self::Auto => {
-                let auto = Auto::new();
+                let auto = Fastest::new();
                 let label = auto.to_string();
                 Opened::new(auto, label)
             }

@@ -3,12 +3,13 @@
 use faer::Mat;
 
 use super::point::Point;
-use crate::backend::Backend;
+use crate::coordinates::Chart;
 use crate::direction::Local;
 use crate::error::Result;
-use crate::linearisation::{Chart, Linearisation};
+use crate::linalg::Backend;
 use crate::loss::Loss;
 use crate::metric::Root;
+use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
 
 /// Everything the directions need at one point.

@@ -11,28 +11,28 @@ mod stop;
 mod stopping;
 mod uncertainty;
 
-pub use iterate::{Control, Counts, Iterate, Move, Snapshot};
-pub use point::Remark;
-pub use report::Report;
-pub use stop::Stop;
-pub use stopping::Tolerances;
+pub use self::iterate::{Control, Counts, Iterate, Move, Snapshot};
+pub use self::point::Remark;
+pub use self::report::Report;
+pub use self::stop::Stop;
+pub use self::stopping::Tolerances;
 
 use std::time::Instant;
 
-use crate::backend::{Backend, Cpu, Tally};
+use self::iterate::Progress;
+use self::outlook::Outlook;
+use self::point::Problem;
+use self::search::Outcome;
 use crate::check;
+use crate::coordinates::{Bounds, Transform, check_transforms};
 use crate::direction::{Direction, LeastSquares, Proposal};
 use crate::error::Result;
+use crate::linalg::{Backend, Cpu, Tally};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::Model;
 use crate::prior::Prior;
 use crate::step::{StepRule, TrustRatio};
-use crate::transform::{Bounds, Transform, check_transforms};
-use iterate::Progress;
-use outlook::Outlook;
-use point::Problem;
-use search::Outcome;
 
 /// Minimises f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
 ///

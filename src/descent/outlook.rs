@@ -3,8 +3,8 @@
 use super::here::Here;
 use super::point::Problem;
 use super::stop::Stop;
+use crate::coordinates::Transform;
 use crate::direction::{Path, Proposal};
-use crate::transform::Transform;
 
 /// Lengths of steps in units that do not depend on those of the parameters.
 pub(super) struct Ruler {

@@ -8,8 +8,8 @@ use super::outlook::Outlook;
 use super::point::Remark;
 use super::stop::Stop;
 use super::stopping::{Ratios, Tolerances};
-use crate::backend::{Solved, describe_purposes, merge_solved};
 use crate::error::Result;
+use crate::linalg::{Solved, describe_purposes, merge_solved};
 use crate::posterior::Uncertainty;
 
 /// The result of a descent: its best point (where it has converged, the one that it has converged to), the path, why it ended and what it cost.
@@ -87,13 +87,11 @@ impl Report {
     /// change nothing. For many parameters see [`Descent::posterior`].
     ///
     /// ```
-    /// use pullback::loss::Observations;
-    /// use pullback::models::{GaussianMixture, Parameter};
-    /// use pullback::{Covariance, Descent, Grid, Operator};
+    /// use pullback::{loss::Observations, models::{GaussianMixture, Parameter}, Descent, Grid, Noise, Operator};
     /// let mixture = GaussianMixture::new(&Grid::new(&[(-5.0, 5.0, 100)])?)
     ///     .component(1.0, &[0.0], 1.0)
     ///     .free(&[Parameter::Mean(0, 0)])?;
-    /// let loss = Observations::new(Operator::identity(100), mixture.density(&[0.5])?, Covariance::uniform(100, 0.01)?)?;
+    /// let loss = Observations::new(Operator::identity(100), mixture.density(&[0.5])?, Noise::uniform(100, 0.01)?)?;
     /// let descent = || Descent::new(&mixture, &loss);
     /// let report = descent().run(&[0.0], |_| ())?;
     /// let uncertainty = report.covariance(descent())?;

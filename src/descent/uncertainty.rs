@@ -4,8 +4,8 @@ use faer::Mat;
 
 use super::point::Problem;
 use super::{Descent, LEAST_SQUARES};
-use crate::backend::{Cpu, Tally};
 use crate::error::{Error, Result};
+use crate::linalg::{Cpu, Tally};
 use crate::posterior::{Posterior, Rank, Uncertainty, no_prior};
 use crate::prior::PriorTerms;
 

@@ -1,11 +1,10 @@
 //! The natural direction without a matrix, for any number of parameters.
 
-use super::curvature::Curvature;
-use super::krylov::{End, Krylov, Limits};
 use super::preconditioner::{Preconditioned, Preconditioner, Recycled};
 use super::{Direction, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
+use crate::hessian::{End, Krylov, Limits};
 
 /// η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, with nothing but products: a tangent and an adjoint
 /// solve an iteration. Λ is the precision of the priors.
@@ -15,17 +14,18 @@ use crate::error::Result;
 /// a trust region in which rejected steps cost no solves.
 ///
 /// ```
+/// use pullback::{Descent, Grid, Noise};
 /// use pullback::direction::ConjugateGradient;
-/// use pullback::{Covariance, Descent, Grid, prior::Matern, models::Darcy};
-/// # use pullback::loss::Observations;
-/// # use pullback::models::End;
+/// use pullback::loss::Observations;
+/// use pullback::models::{Darcy, End};
+/// use pullback::prior::Matern;
 /// let grid = Grid::new(&[(0.0, 1.0, 16), (0.0, 1.0, 16)])?;
 /// let model = Darcy::new(&grid)?.pressure(0, End::Lower, 1.0)?.pressure(0, End::Upper, 0.0)?;
 /// let truth = grid.sample(|x| (6.0 * x[0]).sin() * x[1]);
 /// let points: Vec<[f64; 2]> = (0..25).map(|i| [0.1 + 0.2 * (i / 5) as f64, 0.1 + 0.2 * (i % 5) as f64]).collect();
 /// let wells = model.observe(&points)?;
 /// let data = wells.apply_to(pullback::Side::Plain, &model.pressures(&truth)?)?;
-/// let loss = Observations::new(wells, data, Covariance::uniform(25, 1e-3)?)?;
+/// let loss = Observations::new(wells, data, Noise::uniform(25, 1e-3)?)?;
 /// let prior = Matern::new(&grid, 1.0, 0.5)?;
 /// let direction = ConjugateGradient::default();
 /// let report = Descent::new(&model, &loss).prior(&prior).direction(&direction).run(&[0.0; 256], |_| ())?;
@@ -86,7 +86,7 @@ impl Forcing {
 
 impl Direction for ConjugateGradient {
     fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        let curvature = Curvature::of(at)?;
+        let curvature = at.curvature()?;
         let pairs = match self.preconditioner {
             Preconditioner::Nystrom(nystrom) => Some(self.recycled.pairs(at, &curvature, nystrom)?),
             _ => None,

@@ -2,12 +2,12 @@
 
 use faer::Mat;
 
-use super::saddle::{Blocks, Saddle, Solution};
+use super::kkt::{Blocks, Saddle, Solution};
 use super::{Direction, Local, Path, Proposal};
 use crate::check;
 use crate::error::{Error, Result};
+use crate::linalg::Operator;
 use crate::metric::Root;
-use crate::operator::Operator;
 use crate::random;
 use crate::vector::{dot, largest};
 

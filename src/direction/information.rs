@@ -3,10 +3,10 @@
 use faer::{Mat, MatRef};
 
 use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
-use crate::backend::{gram, symmetric_product_by, symmetric_solve};
 use crate::error::Result;
-use crate::linearisation::blocks;
+use crate::linalg::{gram, symmetric_product_by, symmetric_solve};
 use crate::metric::Root;
+use crate::model::adjoint::blocks;
 use crate::vector::dot;
 
 /// G = Zᵀ(MZ) = (LZ)ᵀ(LZ), the metric pulled back to parameters.

@@ -3,11 +3,11 @@
 use faer::{Mat, MatRef};
 
 use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
-use crate::backend::{TriangularForm, minimum_norm};
 use crate::check;
 use crate::error::Result;
-use crate::linearisation::blocks;
+use crate::linalg::{TriangularForm, minimum_norm};
 use crate::metric::Root;
+use crate::model::adjoint::blocks;
 use crate::vector::dot;
 
 /// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖², by QR.

@@ -2,10 +2,10 @@
 
 use faer::{Mat, MatRef};
 
-use super::pairs::Pairs;
 use super::{Path, Proposal, unit_scale};
-use crate::backend::product;
 use crate::error::Result;
+use crate::hessian::Pairs;
+use crate::linalg::product;
 use crate::prior::PriorTerms;
 use crate::vector::dot;
 

@@ -2,37 +2,31 @@
 
 mod auto;
 mod conjugate_gradient;
-mod curvature;
 mod data_space;
 mod dual;
 mod gradient;
 mod information;
-mod krylov;
+mod kkt;
 mod least_squares;
 mod low_rank;
-mod pairs;
 mod preconditioner;
-mod saddle;
 mod sketched;
-mod spectrum;
 
-pub(crate) use curvature::Curvature;
-pub(crate) use spectrum::Spectrum;
+pub use self::auto::Auto;
+pub use self::conjugate_gradient::{ConjugateGradient, Forcing};
+pub use self::data_space::DataSpace;
+pub use self::dual::Dual;
+pub use self::gradient::Gradient;
+pub use self::information::{Information, information_matrix};
+pub use self::least_squares::LeastSquares;
+pub use self::preconditioner::{Nystrom, Preconditioner, Recycled};
+pub use self::sketched::{Estimator, Sketched};
 
-pub use auto::Auto;
-pub use conjugate_gradient::{ConjugateGradient, Forcing};
-pub use data_space::DataSpace;
-pub use dual::Dual;
-pub use gradient::Gradient;
-pub use information::{Information, information_matrix};
-pub use least_squares::LeastSquares;
-pub use preconditioner::{Nystrom, Preconditioner, Recycled};
-pub use sketched::{Estimator, Sketched};
-
-use crate::backend::Backend;
 use crate::error::{Error, Result};
-use crate::linearisation::Linearisation;
+use crate::hessian::Curvature;
+use crate::linalg::Backend;
 use crate::metric::Root;
+use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
 
 /// What is known at θ, in the coordinates of the free parameters.
@@ -62,6 +56,10 @@ pub struct Local<'a> {
 impl<'a> Local<'a> {
     fn metric(&self) -> Result<&'a dyn Root> {
         self.root.ok_or(Error::NoMetric)
+    }
+
+    fn curvature(&self) -> Result<Curvature<'a>> {
+        Ok(Curvature::new(self.z, self.metric()?, self.prior))
     }
 }
 

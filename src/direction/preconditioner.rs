@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 use faer::{Mat, MatRef};
 
 use super::Local;
-use super::curvature::Curvature;
-use super::krylov::Pencil;
-use super::pairs::Pairs;
 use crate::check;
+use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::linearisation::Chart;
+use crate::hessian::Curvature;
+use crate::hessian::Pairs;
+use crate::hessian::Pencil;
 use crate::prior::PriorTerms;
 
 /// What conjugate gradients are preconditioned with; damping is measured by it too.

@@ -1,10 +1,10 @@
 //! Everything that can go wrong, each with the argument it concerns and the remedy.
 
-mod words;
+mod display;
 
 use std::error::Error as StdError;
 
-use self::words::{interval, intervals, number, remedy, shortage};
+use self::display::{interval, intervals, number, remedy, shortage};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

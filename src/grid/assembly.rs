@@ -4,8 +4,8 @@ use faer::Mat;
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 
 use super::{Face, Grid};
-use crate::operator::Operator;
-use crate::operator::Stencil;
+use crate::linalg::Operator;
+use crate::linalg::Stencil;
 
 impl Grid {
     /// −∇·(w ∇·) with no flux through the boundary, plus a diagonal: symmetric.

@@ -3,7 +3,7 @@
 use super::{Axis, Grid};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::operator::Operator;
+use crate::linalg::Operator;
 
 /// How errors name the coordinates of a point.
 const COORDINATES: [&str; 3] = [

@@ -7,8 +7,8 @@ mod faces;
 mod interpolation;
 mod marginal;
 
-pub(crate) use cosine::CosineTransform;
-pub use faces::Face;
+pub(crate) use self::cosine::CosineTransform;
+pub use self::faces::Face;
 
 use ndarray::{ArrayViewD, IxDyn};
 

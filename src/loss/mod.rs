@@ -6,11 +6,11 @@ mod observations;
 mod sobolev;
 mod sum;
 
-pub use divergence::Divergence;
-pub use l2::L2Misfit;
-pub use observations::Observations;
-pub use sobolev::SobolevMisfit;
-pub use sum::Sum;
+pub use self::divergence::Divergence;
+pub use self::l2::L2Misfit;
+pub use self::observations::Observations;
+pub use self::sobolev::SobolevMisfit;
+pub use self::sum::Sum;
 
 use crate::error::Result;
 use crate::metric::Metric;

@@ -2,18 +2,17 @@
 
 use super::Loss;
 use crate::check;
-use crate::covariance::Covariance;
 use crate::error::Result;
+use crate::linalg::{Operator, Side};
 use crate::metric::{Metric, Observed, whitened_residual};
-use crate::operator::{Operator, Side};
+use crate::noise::Noise;
 
 /// ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise; its metric is [`Observed`].
 ///
 /// ```
-/// use pullback::loss::Observations;
-/// use pullback::{Covariance, Operator, Side};
+/// use pullback::{loss::Observations, Noise, Operator, Side};
 /// let sensors = Operator::triplets(2, 5, [(0, 1, 1.0), (1, 4, 1.0)]);
-/// let loss = Observations::new(&sensors, vec![0.5, 2.0], Covariance::uniform(2, 0.1)?)?;
+/// let loss = Observations::new(&sensors, vec![0.5, 2.0], Noise::uniform(2, 0.1)?)?;
 /// // The operator is shared, not copied, and still there.
 /// assert_eq!(sensors.apply_to(Side::Plain, &[0.0, 1.0, 2.0, 3.0, 4.0])?, [1.0, 4.0]);
 /// # Ok::<(), pullback::Error>(())
@@ -21,7 +20,7 @@ use crate::operator::{Operator, Side};
 pub struct Observations {
     operator: Operator<'static>,
     data: Vec<f64>,
-    noise: Covariance,
+    noise: Noise,
 }
 
 impl Observations {
@@ -32,7 +31,7 @@ impl Observations {
     pub fn new(
         operator: impl Into<Operator<'static>>,
         data: Vec<f64>,
-        noise: Covariance,
+        noise: Noise,
     ) -> Result<Self> {
         let operator = operator.into();
         check::length("the data", data.len(), operator.nrows())?;

@@ -1,9 +1,9 @@
 //! Weighted sums of losses, with the weighted sum of their metrics.
 
 use super::Loss;
-use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
+use crate::linalg::Backend;
 use crate::metric::{Metric, Root, StackedRoot};
 
 /// Σ wᵢ fᵢ with positive weights; its metric is Σ wᵢ Mᵢ if every loss names one.

@@ -6,10 +6,10 @@ use super::{
     LocalForm, Metric, Root, check_batch, check_covector, check_lifted, floored, inverse_diagonal,
     map_columns,
 };
-use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
+use crate::linalg::Backend;
 use crate::vector::{centre, largest};
 
 /// The Fisher-Rao metric, ∫ζ²/ρ dx.

@@ -6,7 +6,7 @@
 
 use std::iter::zip;
 
-use crate::operator::Stencil;
+use crate::linalg::Stencil;
 
 /// Couplings of one band are within this power of two of each other.
 const BAND: u64 = 3;

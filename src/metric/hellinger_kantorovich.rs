@@ -6,11 +6,11 @@ use faer::{Mat, MatRef};
 
 use super::transport::{FaceMean, Transport};
 use super::{LocalForm, Metric, Root, check_batch, check_covector, check_lifted, map_columns};
-use crate::backend::{Backend, Batch, Factor};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::operator::{Operator, Side, Stencil};
+use crate::linalg::{Backend, Batch, Factor};
+use crate::linalg::{Operator, Side, Stencil};
 
 /// The Hellinger-Kantorovich (Wasserstein-Fisher-Rao) metric: mass may move, at a cost 1/α, and change, at 1/β.
 ///

@@ -3,10 +3,10 @@
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagonal, map_columns};
-use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
+use crate::linalg::Backend;
 
 /// The L² metric, M = vol · I.
 #[derive(Clone, Debug)]

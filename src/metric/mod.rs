@@ -11,26 +11,26 @@ mod stacked;
 mod transport;
 mod wasserstein;
 
-pub use fisher_rao::FisherRao;
-pub use hellinger_kantorovich::HellingerKantorovich;
-pub use l2::L2;
-pub use observed::Observed;
-pub use scaled::Scaled;
-pub use sobolev::Sobolev;
-pub use stacked::Stacked;
-pub use transport::FaceMean;
-pub use wasserstein::Wasserstein2;
+pub use self::fisher_rao::FisherRao;
+pub use self::hellinger_kantorovich::HellingerKantorovich;
+pub use self::l2::L2;
+pub use self::observed::Observed;
+pub use self::scaled::Scaled;
+pub use self::sobolev::Sobolev;
+pub use self::stacked::Stacked;
+pub use self::transport::FaceMean;
+pub use self::wasserstein::Wasserstein2;
 
-pub(crate) use observed::whitened_residual;
-pub(crate) use stacked::StackedRoot;
+pub(crate) use self::observed::whitened_residual;
+pub(crate) use self::stacked::StackedRoot;
 
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef, Scale};
 
-use crate::backend::{Backend, Batch};
 use crate::check;
 use crate::error::Result;
-use crate::operator::Operator;
+use crate::linalg::Operator;
+use crate::linalg::{Backend, Batch};
 
 /// A Riemannian metric on data space.
 ///

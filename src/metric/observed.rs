@@ -3,16 +3,16 @@
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagonal};
-use crate::backend::{Backend, minimum_norm};
 use crate::check;
-use crate::covariance::Covariance;
 use crate::error::{Error, Result};
-use crate::operator::{Operator, Side, View};
+use crate::linalg::{Backend, minimum_norm};
+use crate::linalg::{Operator, Side, View};
+use crate::noise::Noise;
 
 /// The metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ; it sees only what is observed.
 pub struct Observed<'a> {
     operator: &'a Operator<'a>,
-    noise: &'a Covariance,
+    noise: &'a Noise,
     data: Option<&'a [f64]>,
 }
 
@@ -21,7 +21,7 @@ impl<'a> Observed<'a> {
     ///
     /// # Errors
     /// [`Error::Dimension`] when the noise does not have one entry a row of the operator.
-    pub fn new(operator: &'a Operator<'a>, noise: &'a Covariance) -> Result<Self> {
+    pub fn new(operator: &'a Operator<'a>, noise: &'a Noise) -> Result<Self> {
         check::length("the noise covariance", noise.dim(), operator.nrows())?;
         Ok(Self {
             operator,
@@ -58,7 +58,7 @@ impl Metric for Observed<'_> {
 /// Γ^{-1/2}(O ρ − d).
 pub(crate) fn whitened_residual(
     operator: &Operator<'_>,
-    noise: &Covariance,
+    noise: &Noise,
     data: &[f64],
     rho: &[f64],
 ) -> Result<Vec<f64>> {
@@ -69,7 +69,7 @@ pub(crate) fn whitened_residual(
 
 struct ObservedRoot<'a> {
     operator: &'a Operator<'a>,
-    noise: &'a Covariance,
+    noise: &'a Noise,
     residual: Option<Vec<f64>>,
 }
 

@@ -3,9 +3,9 @@
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root};
-use crate::backend::{Backend, Batch};
 use crate::check;
 use crate::error::Result;
+use crate::linalg::{Backend, Batch};
 
 /// `factor` · M, for a loss whose Hessian is a multiple of a metric.
 pub struct Scaled<M> {

@@ -5,11 +5,11 @@ use std::f64::consts::PI;
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_batch, check_covector};
-use crate::backend::Backend;
 use crate::check;
 use crate::error::Result;
 use crate::grid::{CosineTransform, Grid};
-use crate::operator::Operator;
+use crate::linalg::Backend;
+use crate::linalg::Operator;
 
 /// The H^s metric on a grid with no flux through the boundary, s any real number (±1, ±2 …).
 ///

@@ -4,9 +4,9 @@ use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_covector, check_lifted};
-use crate::backend::{Backend, Batch};
 use crate::check;
 use crate::error::{Error, Result};
+use crate::linalg::{Backend, Batch};
 use crate::random;
 use crate::vector::{dot, largest};
 

@@ -8,7 +8,7 @@ use super::{floored, gaps, map_columns};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::operator::Stencil;
+use crate::linalg::Stencil;
 
 /// How the density on a face follows from its two cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

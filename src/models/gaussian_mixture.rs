@@ -2,12 +2,12 @@
 
 use faer::Mat;
 
-use crate::backend::Backend;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
+use crate::linalg::Backend;
+use crate::linalg::Operator;
 use crate::model::Model;
-use crate::operator::Operator;
 
 /// ρ(x) = Σ w_c N(x; μ_c, diag σ²_c) at cell centres, not renormalised; any of its numbers may be θ.
 ///

@@ -1,11 +1,13 @@
 //! Ready forward problems.
 
 mod darcy;
+pub mod flow;
 mod gaussian_mixture;
 mod invariant_measure;
 mod occupation;
+pub mod trajectory;
 
-pub use darcy::{Darcy, End};
-pub use gaussian_mixture::{GaussianMixture, Parameter};
-pub use invariant_measure::{Flux, InvariantMeasure};
-pub use occupation::Occupations;
+pub use self::darcy::{Darcy, End};
+pub use self::gaussian_mixture::{GaussianMixture, Parameter};
+pub use self::invariant_measure::{Flux, InvariantMeasure};
+pub use self::occupation::Occupations;

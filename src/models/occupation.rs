@@ -1,23 +1,24 @@
 //! Histograms of trajectories as a simulator, for corrections of an invariant measure.
 
+use super::flow::Flow;
+use super::trajectory::{Sampling, perplexity};
 use crate::check;
+use crate::correction::Simulator;
 use crate::error::Result;
-use crate::flow::Flow;
 use crate::grid::Grid;
 use crate::metric::FisherRao;
-use crate::simulator::Simulator;
-use crate::trajectory::{Sampling, perplexity};
 
 /// θ ↦ the histogram of a trajectory, sampled, observed and symmetrised as the data were.
 ///
 /// Together with the [`InvariantMeasure`](super::InvariantMeasure) of the same flow and grid it makes a
-/// [`Corrected`](crate::Corrected) fit that is free of the bias of first-order fluxes.
+/// [`Corrected`](crate::correction::Corrected) fit that is free of the bias of first-order fluxes.
 ///
 /// ```no_run
-/// use pullback::flow::Lorenz;
+/// use pullback::Grid;
+/// use pullback::correction::{Corrected, Simulator};
 /// use pullback::models::{InvariantMeasure, Occupations};
-/// use pullback::trajectory::Sampling;
-/// use pullback::{Corrected, Grid, Simulator};
+/// use pullback::models::flow::Lorenz;
+/// use pullback::models::trajectory::Sampling;
 /// let grid = Grid::new(&[(-25.0, 25.0, 24), (-35.0, 35.0, 24), (0.0, 60.0, 24)])?;
 /// let (model, simulator) = (InvariantMeasure::new(&grid, Lorenz)?, Occupations::new(&grid, &Lorenz, Sampling::default()));
 /// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?; // or a histogram of your own

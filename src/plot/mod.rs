@@ -37,8 +37,8 @@ mod ticks;
 #[cfg(test)]
 mod tests;
 
-pub use chart::{Chart, Corner};
-pub use colour::{Colour, PALETTE, Palette};
-pub use field::{Field2, Levels};
-pub use layer::{Marker, Point, Stroke};
-pub use page::Page;
+pub use self::chart::{Chart, Corner};
+pub use self::colour::{Colour, PALETTE, Palette};
+pub use self::field::{Field2, Levels};
+pub use self::layer::{Marker, Point, Stroke};
+pub use self::page::Page;

@@ -4,12 +4,12 @@ use std::fmt;
 
 use faer::Mat;
 
-use crate::backend::Backend;
 use crate::check;
-use crate::direction::{Curvature, Spectrum};
 use crate::error::{Error, Result};
-use crate::linearisation::Linearisation;
+use crate::hessian::{Curvature, Spectrum};
+use crate::linalg::Backend;
 use crate::metric::Root;
+use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
 
 /// How many eigenpairs a posterior is made of.

@@ -8,6 +8,6 @@
 mod low_rank;
 mod uncertainty;
 
-pub(crate) use low_rank::no_prior;
-pub use low_rank::{Posterior, Rank};
-pub use uncertainty::Uncertainty;
+pub(crate) use self::low_rank::no_prior;
+pub use self::low_rank::{Posterior, Rank};
+pub use self::uncertainty::Uncertainty;

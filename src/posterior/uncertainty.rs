@@ -4,7 +4,7 @@ use std::fmt;
 
 use faer::{Mat, MatRef};
 
-use crate::backend::{gram, right_singular};
+use crate::linalg::{gram, right_singular};
 use crate::vector::norm;
 
 /// The covariance (G + C)⁻¹ of the parameters, C being the precision of the priors, and what the data and priors leave undetermined.

@@ -2,11 +2,11 @@
 
 use faer::MatMut;
 
-use crate::backend::{Factor, Method, SolveStats};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::{CosineTransform, Grid};
-use crate::operator::Side;
+use crate::linalg::Side;
+use crate::linalg::{Factor, Method, SolveStats};
 
 /// Solves with f(−Δ) on a box without flux through the boundary, by cosine transforms.
 ///

@@ -2,10 +2,10 @@
 
 use faer::{Mat, MatMut};
 
-use crate::backend::{Factor, SolveStats, lower_cholesky, solve_triangular};
+use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::linearisation::Chart;
-use crate::operator::Side;
+use crate::linalg::Side;
+use crate::linalg::{Factor, SolveStats, lower_cholesky, solve_triangular};
 
 /// (R C Rᵀ)⁻¹ in the coordinates of a chart, R picking the free parameters, where C is known by its products and solves only.
 ///

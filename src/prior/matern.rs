@@ -4,11 +4,11 @@ use std::f64::consts::PI;
 
 use super::cosine::CosineFactor;
 use super::{Prior, Quadratic, deviation};
-use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::operator::{Operator, Side, Stencil};
+use crate::linalg::{Backend, Factor};
+use crate::linalg::{Operator, Side, Stencil};
 
 /// A smooth Gaussian random field on a grid, the bi-Laplacian prior ½ τ² ∫ |(κ² − Δ)(θ − m)|² dx.
 ///

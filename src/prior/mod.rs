@@ -9,19 +9,19 @@ mod smoothness;
 mod terms;
 mod tikhonov;
 
-pub use matern::Matern;
-pub use quadratic::Quadratic;
-pub use smoothness::Smoothness;
-pub use terms::PriorTerms;
-pub use tikhonov::Tikhonov;
+pub use self::matern::Matern;
+pub use self::quadratic::Quadratic;
+pub use self::smoothness::Smoothness;
+pub use self::terms::PriorTerms;
+pub use self::tikhonov::Tikhonov;
 
 use faer::Mat;
 use faer::sparse::SparseColMat;
 
-use crate::backend::{Backend, Factor, SINGULAR};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::operator::{Operator, Side};
+use crate::linalg::{Backend, Factor, SINGULAR};
+use crate::linalg::{Operator, Side};
 use crate::random;
 
 /// A penalty R(θ), minus the logarithm of a prior density.
@@ -48,9 +48,10 @@ use crate::random;
 /// [`draw`](Prior::draw), here by the Cholesky factor of M.
 ///
 /// ```
+/// use pullback::{Backend, Cpu, Operator, Prior, Result, Side};
 /// use pullback::faer::{Mat, MatMut, MatRef};
-/// use pullback::{Backend, Cpu, Factor, Operator, Prior, Result, Side, prior::Quadratic};
-/// use pullback::backend::SolveStats;
+/// use pullback::linalg::{Factor, SolveStats};
+/// use pullback::prior::Quadratic;
 ///
 /// struct BiLaplacian {
 ///     mean: Vec<f64>,

@@ -6,7 +6,7 @@ use faer::{Mat, MatRef};
 use super::gram;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::operator::{Operator, Side, View};
+use crate::linalg::{Operator, Side, View};
 use crate::vector::dot;
 
 /// A penalty to second order at one θ: R(θ), ∇R(θ) and the precision C, which is ∇²R or stands for it.

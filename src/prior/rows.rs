@@ -3,11 +3,11 @@
 use faer::{Mat, MatRef};
 
 use super::{PriorTerms, Quadratic};
-use crate::backend::{
+use crate::error::Result;
+use crate::linalg::{Operator, Side};
+use crate::linalg::{
     gram, lower_cholesky, product, range_basis, solve_triangular, symmetric_product,
 };
-use crate::error::Result;
-use crate::operator::{Operator, Side};
 use crate::random;
 
 /// Columns below this fraction of the largest are rounding.

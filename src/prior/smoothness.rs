@@ -4,11 +4,11 @@ use faer::sparse::{SparseColMat, Triplet};
 
 use super::cosine::CosineFactor;
 use super::{Prior, Quadratic, deviation};
-use crate::backend::{Backend, Factor};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
-use crate::operator::{Operator, Side};
+use crate::linalg::{Backend, Factor};
+use crate::linalg::{Operator, Side};
 
 /// Smoothness of a field of parameters on a grid, the H¹ penalty ½ w² ∫ |∇(θ − m)|² + (θ − m)²/ℓ² dx.
 ///

@@ -5,11 +5,11 @@ use faer::{Mat, MatRef};
 
 use super::held::Held;
 use super::{Prior, Quadratic, diagonal_of_inverse, ready};
-use crate::backend::{Backend, Factor};
 use crate::check;
+use crate::coordinates::Chart;
 use crate::error::{Error, Result};
-use crate::linearisation::Chart;
-use crate::operator::{Operator, Side};
+use crate::linalg::{Backend, Factor};
+use crate::linalg::{Operator, Side};
 
 /// The priors at one θ, in the coordinates of the descent.
 pub struct PriorTerms<'a> {

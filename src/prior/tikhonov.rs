@@ -2,21 +2,21 @@
 
 use super::{Prior, Quadratic, deviation};
 use crate::check;
-use crate::covariance::Covariance;
 use crate::error::Result;
-use crate::operator::Operator;
+use crate::linalg::Operator;
+use crate::noise::Noise;
 
 /// The Gaussian prior ½ (θ − m)ᵀ Γ⁻¹ (θ − m).
 ///
 /// ```
-/// use pullback::{Covariance, Prior, prior::Tikhonov};
-/// let prior = Tikhonov::new(vec![1.0, 2.0], Covariance::uniform(2, 0.5)?)?;
+/// use pullback::{prior::Tikhonov, Noise, Prior};
+/// let prior = Tikhonov::new(vec![1.0, 2.0], Noise::uniform(2, 0.5)?)?;
 /// assert_eq!(prior.value(&[1.5, 2.0])?, 0.5);
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Tikhonov {
     mean: Vec<f64>,
-    covariance: Covariance,
+    covariance: Noise,
     whitening: Operator<'static>,
 }
 
@@ -25,7 +25,7 @@ impl Tikhonov {
     ///
     /// # Errors
     /// A mean that is not finite or does not have the covariance's size.
-    pub fn new(mean: Vec<f64>, covariance: Covariance) -> Result<Self> {
+    pub fn new(mean: Vec<f64>, covariance: Noise) -> Result<Self> {
         check::length("the mean of a prior", mean.len(), covariance.dim())?;
         check::finite("the mean of a prior", &mean)?;
         Ok(Self {

@@ -14,7 +14,7 @@
 use faer::{Mat, MatRef};
 
 use super::product;
-use crate::backend::{TriangularForm, minimum_norm, minimum_norms};
+use crate::linalg::{TriangularForm, minimum_norm, minimum_norms};
 use crate::vector::dot;
 
 /// Relative size below which a pivot counts as zero, as for the exact direction.

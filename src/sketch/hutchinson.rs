@@ -23,10 +23,10 @@ use super::estimate::jackknife;
 use super::fit::{Fit, column};
 use super::rows::error_of_mean;
 use super::{Estimate, ProbeKind, Probes, Sketch, add_product, product};
-use crate::backend::symmetric_solve;
 use crate::check;
 use crate::error::Result;
-use crate::linearisation::blocks;
+use crate::linalg::symmetric_solve;
+use crate::model::adjoint::blocks;
 
 /// The length of a direction by [`Hutchinson`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -17,9 +17,9 @@ mod hutchinson;
 mod probes;
 mod rows;
 
-pub use estimate::Estimate;
-pub use hutchinson::{Hutchinson, Length};
-pub use probes::{ProbeKind, Probes};
-pub use rows::Sketch;
+pub use self::estimate::Estimate;
+pub use self::hutchinson::{Hutchinson, Length};
+pub use self::probes::{ProbeKind, Probes};
+pub use self::rows::Sketch;
 
-use crate::backend::{add_product, product};
+use crate::linalg::{add_product, product};

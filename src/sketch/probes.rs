@@ -7,9 +7,9 @@ use faer::prelude::Reborrow;
 use faer::{Mat, MatRef};
 
 use super::product;
-use crate::backend::range_basis;
 use crate::check;
 use crate::error::{Error, Result};
+use crate::linalg::range_basis;
 use crate::random;
 
 /// What probes are made of. None is better in general: signs are never long, Gaussian ones make exact laws, and
@@ -55,7 +55,7 @@ const MOST: usize = 1 << 27;
 const RANK: f64 = 1e-10;
 
 impl Probes {
-    /// `count` random probes of length `dim` (a metric's [`lifted_dim`](crate::Root::lifted_dim)), each of weight
+    /// `count` random probes of length `dim` (a metric's [`lifted_dim`](crate::metric::Root::lifted_dim)), each of weight
     /// 1/`count`.
     ///
     /// # Errors

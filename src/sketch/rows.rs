@@ -18,11 +18,11 @@ use faer::{ColRef, Mat, MatRef};
 use super::estimate::{jackknife, row_means};
 use super::fit::{Fit, column};
 use super::{Estimate, ProbeKind, Probes, add_product, product};
-use crate::backend::{Batch, gram};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linearisation::{Linearisation, blocks};
+use crate::linalg::{Batch, gram};
 use crate::metric::Root;
+use crate::model::adjoint::{Linearisation, blocks};
 
 /// S = (LᵀW)ᵀZ for probes W, by an adjoint a probe, many of them in one batch.
 ///

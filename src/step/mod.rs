@@ -6,9 +6,9 @@ mod armijo;
 mod fixed;
 mod trust_ratio;
 
-pub use armijo::Armijo;
-pub use fixed::Fixed;
-pub use trust_ratio::TrustRatio;
+pub use self::armijo::Armijo;
+pub use self::fixed::Fixed;
+pub use self::trust_ratio::TrustRatio;
 
 use crate::check;
 use crate::error::Result;

@@ -4,11 +4,11 @@ use super::probe::{DIRECTIONS, direction, dot, moved, relative};
 use super::scan::{Scan, samples, scalar_floor};
 use super::taylor::Remainder;
 use super::{SOLVED_PLATEAU, Verification};
-use crate::backend::Cpu;
 use crate::check;
 use crate::error::Result;
-use crate::linearisation::Linearisation;
+use crate::linalg::Cpu;
 use crate::loss::Loss;
+use crate::model::adjoint::Linearisation;
 use crate::model::{Model, solve_checked};
 
 const FIRST: &str = "f(θ+hv) − f(θ) = O(h)";

@@ -4,9 +4,9 @@ use super::PLATEAU;
 use super::probe::{DIRECTIONS, column, direction, dot, largest, moved, relative};
 use super::report::{Check, Verification};
 use super::scan::{Scan, samples, scalar_floor};
-use crate::backend::Cpu;
 use crate::check;
 use crate::error::Result;
+use crate::linalg::Cpu;
 use crate::loss::Loss;
 
 const GRADIENT: &str = "⟨∂f/∂ρ, v⟩ = (f(ρ+hv) − f(ρ−hv))/2h";

@@ -5,8 +5,8 @@ use super::probe::{column, dot, largest, moved, ratio, relative};
 use super::report::{Check, Verification};
 use super::scan::{Scan, samples};
 use super::{PLATEAU, SOLVED};
-use crate::backend::Cpu;
 use crate::error::Result;
+use crate::linalg::Cpu;
 use crate::loss::Loss;
 use crate::metric::Root;
 

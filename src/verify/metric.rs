@@ -5,9 +5,9 @@ use faer::{Mat, MatRef};
 use super::SOLVED;
 use super::probe::{DIRECTIONS, column, direction, distance, floored, pairing, ratio, size, worst};
 use super::report::{Check, Verification};
-use crate::backend::Cpu;
 use crate::check;
 use crate::error::{Error, Result};
+use crate::linalg::Cpu;
 use crate::metric::{Metric, Root};
 
 const TRANSPOSE: &str = "⟨L z, y⟩ = ⟨z, Lᵀy⟩";

@@ -40,13 +40,13 @@ mod taylor;
 #[cfg(test)]
 mod tests;
 
-pub use gradient::gradient;
-pub use loss::loss;
-pub use matching::matching;
-pub use metric::metric;
-pub use model::model;
-pub use report::{Check, Outcome, Verification};
-pub use scan::Trial;
+pub use self::gradient::gradient;
+pub use self::loss::loss;
+pub use self::matching::matching;
+pub use self::metric::metric;
+pub use self::model::model;
+pub use self::report::{Check, Outcome, Verification};
+pub use self::scan::Trial;
 
 /// The steps of a scan, relative to the size of what is perturbed.
 pub const STEPS: [f64; 10] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10];

@@ -9,12 +9,12 @@ use super::report::{Check, Verification};
 use super::scan::{Scan, samples};
 use super::subject::Subject;
 use super::{IDENTITY, PLATEAU, SOLVED, SOLVED_PLATEAU};
-use crate::backend::{Backend, Cpu};
 use crate::check;
 use crate::error::Result;
-use crate::linearisation::Linearisation;
+use crate::linalg::{Backend, Cpu};
+use crate::linalg::{Operator, Side};
+use crate::model::adjoint::Linearisation;
 use crate::model::{Model, solve_checked};
-use crate::operator::{Operator, Side};
 
 const STATE: &str = "∂g/∂ρ v = (g(ρ+hv) − g(ρ−hv))/2h";
 const PARAM: &str = "∂g/∂θ v = (g(θ+hv) − g(θ−hv))/2h";

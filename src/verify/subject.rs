@@ -3,8 +3,8 @@
 use super::probe::{DIRECTIONS, floored, moved, relative};
 use crate::check;
 use crate::error::Result;
+use crate::linalg::Operator;
 use crate::model::Model;
-use crate::operator::Operator;
 use crate::random;
 
 /// Empty entries of a state are probed at this fraction of the largest.

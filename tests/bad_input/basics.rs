@@ -4,7 +4,7 @@ use crate::support::bad::{check, row};
 use pullback::faer::{Mat, mat};
 use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit, Sum};
 use pullback::prior::{Smoothness, Tikhonov};
-use pullback::{Bounds, Covariance, Grid, Loss, Operator, Prior, Result};
+use pullback::{Bounds, Grid, Loss, Noise, Operator, Prior, Result};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -140,7 +140,7 @@ fn targets_that_are_no_densities() {
 #[test]
 fn sums_and_observations() {
     let sum = |weight| Sum::default().add(weight, L2Misfit::new(&line(), vec![1.0; 4])?);
-    let noise = |n| Covariance::uniform(n, 1.0).unwrap();
+    let noise = |n| Noise::uniform(n, 1.0).unwrap();
     let observe = |o: Mat<f64>, data: Vec<f64>, n| Observations::new(o, data, noise(n));
     let one = || mat![[1.0, 2.0]];
     check(vec![
@@ -176,17 +176,17 @@ fn sums_and_observations() {
 
 #[test]
 fn covariances() {
-    let full = Covariance::full;
-    let two = || Covariance::uniform(2, 1.0).unwrap();
+    let full = Noise::full;
+    let two = || Noise::uniform(2, 1.0).unwrap();
     check(vec![
         row("deviation 0", "NotPositive", "deviation", || {
-            Covariance::uniform(2, 0.0)
+            Noise::uniform(2, 0.0)
         }),
         row("negative", "NotPositive", "index 1", || {
-            Covariance::deviations(vec![1.0, -1.0])
+            Noise::deviations(vec![1.0, -1.0])
         }),
         row("NaN", "NotFinite", "deviation", || {
-            Covariance::deviations(vec![NAN])
+            Noise::deviations(vec![NAN])
         }),
         row("not square", "Dimension", "covariance", move || {
             full(Mat::zeros(2, 3))
@@ -210,7 +210,7 @@ fn covariances() {
             full(mat![[1e160, 1e160], [1e160, 1e160]])
         }),
         row("no reciprocal", "OutOfRange", "index 0", || {
-            Covariance::uniform(2, 1e-320)
+            Noise::uniform(2, 1e-320)
         }),
         row("vector", "Dimension", "whiten", move || {
             two().whitened(&[1.0])
@@ -220,7 +220,7 @@ fn covariances() {
 
 #[test]
 fn priors() {
-    let two = || Covariance::uniform(2, 1.0).unwrap();
+    let two = || Noise::uniform(2, 1.0).unwrap();
     let prior = move |mean: Vec<f64>| Tikhonov::new(mean, two());
     let flat = Grid::new(&[(0.0, 1.0, 4), (0.0, 1.0, 1)]).unwrap();
     check(vec![

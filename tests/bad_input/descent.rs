@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::support::Explicit;
 use crate::support::bad::{check, row};
+use pullback::descent::Tolerances;
 use pullback::faer::Mat;
 use pullback::loss::{Divergence, L2Misfit};
 use pullback::metric::{L2, Wasserstein2};
 use pullback::prior::Tikhonov;
 use pullback::step::{Armijo, Fixed};
-use pullback::{Bounds, Covariance, Descent, Grid, Loss, Report, Result, Tolerances, Transform};
+use pullback::{Bounds, Descent, Grid, Loss, Noise, Report, Result, Transform};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -142,7 +143,7 @@ fn transformed(transforms: &[Transform], start: &[f64]) -> Result<Report> {
 #[test]
 fn bounds_and_priors() {
     let three = Bounds::new(vec![0.0; 3], vec![1.0; 3]).unwrap();
-    let prior = Tikhonov::new(vec![0.0; 3], Covariance::uniform(3, 1.0).unwrap()).unwrap();
+    let prior = Tikhonov::new(vec![0.0; 3], Noise::uniform(3, 1.0).unwrap()).unwrap();
     let (model, loss) = (sound(), misfit());
     check(vec![
         row("below", "OutOfRange", "move it inside", || {

@@ -14,7 +14,7 @@ use pullback::prior::{Matern, PriorTerms, Smoothness, Tikhonov};
 use pullback::sketch::ProbeKind;
 use pullback::step::Fixed;
 use pullback::{
-    Covariance, Cpu, Descent, Direction, Grid, Loss, Metric, Model, Operator, Prior, Result, Side,
+    Cpu, Descent, Direction, Grid, Loss, Metric, Model, Noise, Operator, Prior, Result, Side,
 };
 
 const NAN: f64 = f64::NAN;
@@ -32,7 +32,7 @@ fn sound() -> Explicit {
 
 fn observed() -> Observations {
     let few = Operator::dense(Mat::from_fn(2, 4, |i, j| (i + j) as f64));
-    Observations::new(few, vec![1.0; 2], Covariance::uniform(2, 1.0).unwrap()).unwrap()
+    Observations::new(few, vec![1.0; 2], Noise::uniform(2, 1.0).unwrap()).unwrap()
 }
 
 fn run(direction: &dyn Direction, prior: Option<&dyn Prior>) -> Result<()> {
@@ -184,7 +184,7 @@ fn sums_of_priors_that_leave_constants_free() {
         let grid = Grid::new(&[(0.0, 1.0, n), (0.0, 1.0, n)]).unwrap();
         let one = Smoothness::new(&grid, 1.0).unwrap();
         let other = Smoothness::new(&grid, 0.7).unwrap();
-        let weak = Covariance::uniform(n * n, 1e4).unwrap();
+        let weak = Noise::uniform(n * n, 1e4).unwrap();
         let weak = Tikhonov::new(vec![0.0; n * n], weak).unwrap();
         let factorise = |second: &dyn Prior| {
             let mut terms = PriorTerms::new(&[&one, second], &vec![0.0; n * n])?;

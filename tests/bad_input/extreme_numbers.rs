@@ -4,7 +4,7 @@ use crate::support;
 use crate::support::{column, dot};
 use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit};
 use pullback::metric::{FisherRao, Sobolev};
-use pullback::{Covariance, Cpu, Grid, Loss, Metric, Operator, random};
+use pullback::{Cpu, Grid, Loss, Metric, Noise, Operator, random};
 
 /// A number m·2^e with m in [½, 1), or 0.
 #[derive(Clone, Copy)]
@@ -220,12 +220,7 @@ fn losses_refuse_states_that_are_no_numbers() {
         Box::new(L2Misfit::euclidean(q()).unwrap()),
         Box::new(SobolevMisfit::new(&grid, -1.0, q()).unwrap()),
         Box::new(
-            Observations::new(
-                Operator::identity(3),
-                q(),
-                Covariance::uniform(3, 1.0).unwrap(),
-            )
-            .unwrap(),
+            Observations::new(Operator::identity(3), q(), Noise::uniform(3, 1.0).unwrap()).unwrap(),
         ),
     ];
     for loss in &losses {

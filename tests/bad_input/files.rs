@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::support::bad::{check, row};
 use pullback::Result;
-use pullback::trajectory::Trajectory;
+use pullback::models::trajectory::Trajectory;
 use serde_json::Value;
 
 fn path(name: &str) -> PathBuf {

@@ -4,9 +4,9 @@ use crate::support::bad::{check, row};
 use crate::support::identity;
 use pullback::faer::Mat;
 use pullback::metric::{
-    FisherRao, HellingerKantorovich, L2, Observed, Scaled, Sobolev, Stacked, Wasserstein2,
+    FisherRao, HellingerKantorovich, L2, Observed, Root, Scaled, Sobolev, Stacked, Wasserstein2,
 };
-use pullback::{Covariance, Cpu, Grid, Metric, Operator, Result, Root};
+use pullback::{Cpu, Grid, Metric, Noise, Operator, Result};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -77,7 +77,7 @@ fn options_of_metrics() {
         metric: L2::default(),
         factor,
     };
-    let (noise, operator) = (Covariance::uniform(2, 1.0).unwrap(), Operator::identity(4));
+    let (noise, operator) = (Noise::uniform(2, 1.0).unwrap(), Operator::identity(4));
     check(vec![
         row("floor 1", "Option", "1e-15", || {
             at(&rao(1.0), &rho, nothing)
@@ -154,7 +154,7 @@ fn the_volume_of_fisher_rao() {
 /// One of each kind, on four cells.
 fn all_metrics() -> [Box<dyn Metric>; 8] {
     let operator = Box::leak(Box::new(Operator::identity(4)));
-    let noise = Box::leak(Box::new(Covariance::uniform(4, 1.0).unwrap()));
+    let noise = Box::leak(Box::new(Noise::uniform(4, 1.0).unwrap()));
     [
         Box::new(L2::new(&line())),
         Box::new(FisherRao::new(&line())),

@@ -1,6 +1,7 @@
 //! What a user must be able to rely on: no convergence that is none, no memory between runs, no wrong numbers
 //! for input that is merely unusual.
 
+use pullback::descent::{Stop, Tolerances};
 use pullback::faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use pullback::faer::{Mat, mat};
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit, Sum};
@@ -9,7 +10,7 @@ use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::{Armijo, Trial, TrustRatio, Verdict};
 use pullback::{
     Bounds, Cpu, Descent, Error, Grid, Linearisation, Loss, Metric, Model, Operator, Report, Side,
-    StepRule, Stop, Tolerances, Transform,
+    StepRule, Transform,
 };
 
 fn mixture(free: &[Parameter]) -> GaussianMixture {

@@ -1,6 +1,6 @@
 //! What invariant measures say to flows, grids and options that make no sense.
 
-use pullback::flow::{Flow, Lorenz, VanDerPol};
+use pullback::models::flow::{Flow, Lorenz, VanDerPol};
 use pullback::models::{Flux, InvariantMeasure};
 use pullback::{Cpu, Error, Grid, Model, Result};
 

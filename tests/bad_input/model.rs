@@ -3,7 +3,8 @@
 use crate::support::bad::{check, row};
 use pullback::faer::{Mat, mat};
 use pullback::loss::L2Misfit;
-use pullback::{Backend, Descent, Grid, Model, Newton, Operator, Result};
+use pullback::model::Newton;
+use pullback::{Backend, Descent, Grid, Model, Operator, Result};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;

@@ -4,8 +4,8 @@
 use crate::support::column;
 use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::faer::{Mat, mat};
-use pullback::flow::VanDerPol;
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::VanDerPol;
 use pullback::sketch::{ProbeKind, Probes};
 use pullback::{Backend, Cpu, Error, Grid, Model, Operator, Result, Side, verify};
 

@@ -1,8 +1,8 @@
 //! Input that makes no sense is an error that names the argument and the remedy: flows, trajectories, histograms.
 
 use crate::support::bad::{check, row};
-use pullback::flow::{ArctanLorenz, Flow, Lorenz, VanDerPol};
-use pullback::trajectory::{Histogram, Occupation, Sampling, Trajectory, weak_start};
+use pullback::models::flow::{ArctanLorenz, Flow, Lorenz, VanDerPol};
+use pullback::models::trajectory::{Histogram, Occupation, Sampling, Trajectory, weak_start};
 use pullback::{Error, Grid, Result};
 
 const NAN: f64 = f64::NAN;

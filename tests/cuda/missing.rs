@@ -1,6 +1,7 @@
 //! What a machine without a device is told.
 
-use pullback::{Cuda, Error};
+use pullback::Error;
+use pullback::linalg::Cuda;
 
 #[test]
 fn what_is_missing_is_named() {

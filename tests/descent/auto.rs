@@ -4,7 +4,7 @@ use pullback::direction::{Auto, ConjugateGradient, Preconditioner};
 use pullback::loss::{L2Misfit, Observations};
 use pullback::models::{Darcy, End, GaussianMixture, Parameter};
 use pullback::prior::{Matern, Tikhonov};
-use pullback::{Bounds, Covariance, Descent, Grid, Operator, Prior, Report, Side};
+use pullback::{Bounds, Descent, Grid, Noise, Operator, Prior, Report, Side};
 
 const N: usize = 16;
 
@@ -33,7 +33,7 @@ fn invert(points: usize, prior: &dyn Prior, auto: &Auto, limit: f64) -> Report {
     let truth = grid.sample(|x| (6.0 * x[0]).sin() * x[1]);
     let pressures = model.pressures(&truth).unwrap();
     let data = measured.apply_to(Side::Plain, &pressures).unwrap();
-    let noise = Covariance::uniform(data.len(), 0.01).unwrap();
+    let noise = Noise::uniform(data.len(), 0.01).unwrap();
     let loss = Observations::new(measured, data, noise).unwrap();
     let bounds = Bounds::new(vec![-limit; N * N], vec![limit; N * N]).unwrap();
     let descent = Descent::new(&model, &loss).prior(prior).direction(auto);
@@ -52,7 +52,7 @@ fn chose(report: &Report, name: &str) {
 fn the_cheapest_direction_is_taken_and_named() {
     let grid = Grid::new(&[(0.0, 1.0, N), (0.0, 1.0, N)]).unwrap();
     let smooth = Matern::new(&grid, 1.0, 0.3).unwrap();
-    let apart = Covariance::uniform(N * N, 0.3).unwrap();
+    let apart = Noise::uniform(N * N, 0.3).unwrap();
     let apart = Tikhonov::new(vec![0.0; N * N], apart).unwrap();
     chose(&inversion(20, &smooth), "data space");
     chose(&inversion(100, &smooth), "conjugate gradients");

@@ -1,12 +1,12 @@
 //! Descents in a box end where the conditions of a minimum in the box hold, and never leave it.
 
 use crate::support::{Explicit, column, gap};
+use pullback::descent::Stop;
 use pullback::faer::{Mat, mat};
 use pullback::loss::Observations;
 use pullback::step::{Armijo, Fixed, TrustRatio};
 use pullback::{
-    Bounds, Covariance, Descent, Direction, Error, Operator, Report, StepRule, Stop, direction,
-    random,
+    Bounds, Descent, Direction, Error, Noise, Operator, Report, StepRule, direction, random,
 };
 
 const FREE: f64 = f64::INFINITY;
@@ -22,7 +22,7 @@ impl Quadratic {
     fn new(f: Mat<f64>, data: Vec<f64>) -> Self {
         let (operator, noise) = (
             Operator::identity(data.len()),
-            Covariance::uniform(data.len(), 1.0),
+            Noise::uniform(data.len(), 1.0),
         );
         let loss = Observations::new(operator, data.clone(), noise.unwrap()).unwrap();
         Self {

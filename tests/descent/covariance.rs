@@ -8,7 +8,7 @@ use pullback::loss::Observations;
 use pullback::metric::L2;
 use pullback::posterior::Rank;
 use pullback::prior::Tikhonov;
-use pullback::{Bounds, Covariance, Descent, Grid, Operator, Prior, Transform, random};
+use pullback::{Bounds, Descent, Grid, Noise, Operator, Prior, Transform, random};
 
 const NOISE: f64 = 0.3;
 
@@ -21,7 +21,7 @@ impl Problem {
     /// Data that θ explains.
     fn new(f: Mat<f64>, theta: &[f64]) -> Self {
         let data = (&f * support::column(theta)).col_as_slice(0).to_vec();
-        let noise = Covariance::uniform(data.len(), NOISE).unwrap();
+        let noise = Noise::uniform(data.len(), NOISE).unwrap();
         Self {
             loss: Observations::new(Operator::identity(data.len()), data, noise).unwrap(),
             model: Explicit(f),
@@ -51,7 +51,7 @@ fn regular() -> Problem {
 #[test]
 fn it_is_the_dense_inverse_with_and_without_a_prior() {
     let problem = regular();
-    let prior = Covariance::full(definite(4, 3)).unwrap();
+    let prior = Noise::full(definite(4, 3)).unwrap();
     let prior = Tikhonov::new(vec![1.0; 4], prior).unwrap();
     let report = problem.descent().run(&[1.0; 4], |_| ()).unwrap();
     let found = report.covariance(problem.descent()).unwrap();
@@ -172,7 +172,7 @@ fn neither_the_direction_nor_a_first_metric_matters() {
     let problem = regular();
     let grid = Grid::new(&[(0.0, 1.0, 8)]).unwrap();
     let (first, gradient) = (L2::new(&grid), Gradient);
-    let prior = Tikhonov::new(vec![1.0; 4], Covariance::uniform(4, 2.0).unwrap()).unwrap();
+    let prior = Tikhonov::new(vec![1.0; 4], Noise::uniform(4, 2.0).unwrap()).unwrap();
     let report = problem.descent().run(&[1.0; 4], |_| ()).unwrap();
     let dense = inverse(&problem.information());
     let posterior = inverse(&(problem.information() + identity(4) * Scale(0.25)));

@@ -1,10 +1,11 @@
 //! Sets of nonlinear regression with certified answers (NIST Statistical Reference Datasets), fitted from both published
 //! starts with defaults: rational functions and exponentials, easy ones (Misra1a) and notorious ones (MGH10, BoxBOD).
 
+use pullback::descent::Stop;
 use pullback::direction::{Damping, LeastSquares, Local, Path, Proposal};
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
-use pullback::{Backend, Descent, Direction, Model, Operator, Report, Result, Stop, verify};
+use pullback::{Backend, Descent, Direction, Model, Operator, Report, Result, verify};
 use serde_json::Value;
 
 /// y = F(x; b) and its derivatives in b.

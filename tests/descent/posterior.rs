@@ -4,9 +4,9 @@ use crate::support::{Explicit, definite, eigenvalues, gap, identity, matrix_gap,
 use pullback::faer::Mat;
 use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
-use pullback::posterior::Rank;
+use pullback::posterior::{Posterior, Rank};
 use pullback::prior::{Matern, PriorTerms, Tikhonov};
-use pullback::{Covariance, Descent, Error, Grid, Operator, Posterior, Prior, random};
+use pullback::{Descent, Error, Grid, Noise, Operator, Prior, random};
 
 const P: usize = 6;
 const NOISE: f64 = 0.4;
@@ -25,7 +25,7 @@ fn linear() -> Linear {
         random::normal_matrix(7, 9, 2),
     );
     let rows = (&o * &f) * pullback::faer::Scale(1.0 / NOISE);
-    let noise = Covariance::uniform(7, NOISE).unwrap();
+    let noise = Noise::uniform(7, NOISE).unwrap();
     let data = random::normal(7, 3, 0);
     Linear {
         loss: Observations::new(Operator::dense(o), data, noise).unwrap(),
@@ -35,7 +35,7 @@ fn linear() -> Linear {
 }
 
 fn priors() -> [(&'static str, Box<dyn Prior>); 2] {
-    let full = Covariance::full(definite(P, 7)).unwrap();
+    let full = Noise::full(definite(P, 7)).unwrap();
     let grid = Grid::new(&[(0.0, 1.0, P)]).unwrap();
     let matern = Matern::new(&grid, 0.8, 0.6).unwrap();
     [
@@ -148,7 +148,7 @@ fn darcy() -> (Darcy, Observations, Matern) {
     let place = |i: usize| 0.1 + 0.2 * i as f64;
     let points: Vec<[f64; 2]> = (0..25).map(|i| [place(i / 5), place(i % 5)]).collect();
     let wells = model.observe(&points).unwrap();
-    let noise = Covariance::uniform(25, 0.01).unwrap();
+    let noise = Noise::uniform(25, 0.01).unwrap();
     let loss = Observations::new(wells, vec![0.5; 25], noise).unwrap();
     (model, loss, Matern::new(&grid, 1.0, 0.5).unwrap())
 }
@@ -212,7 +212,7 @@ fn data_that_say_nothing_leave_the_prior() {
     // No flow at all.
     let model = Darcy::new(&grid).unwrap();
     let model = model.pressure(0, End::Lower, 0.0).unwrap();
-    let noise = Covariance::uniform(1, 0.1).unwrap();
+    let noise = Noise::uniform(1, 0.1).unwrap();
     let loss = Observations::new(model.observe(&[[0.5, 0.5]]).unwrap(), vec![0.0], noise).unwrap();
     let prior = Matern::new(&grid, 1.0, 0.5).unwrap();
     let descent = Descent::new(&model, &loss).prior(&prior);

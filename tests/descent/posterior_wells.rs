@@ -6,9 +6,9 @@ use nalgebra::DMatrix;
 use pullback::faer::{Mat, MatRef};
 use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
-use pullback::posterior::Rank;
+use pullback::posterior::{Posterior, Rank};
 use pullback::prior::Matern;
-use pullback::{Covariance, Descent, Grid, Model, Operator, Posterior, Prior, Side};
+use pullback::{Descent, Grid, Model, Noise, Operator, Prior, Side};
 use rayon::ThreadPoolBuilder;
 
 const CELLS: usize = 32;
@@ -39,7 +39,7 @@ impl Wells {
     fn loss(&self, observed: Operator<'static>, noise: f64) -> Observations {
         let rho = self.model.pressures(&self.theta).unwrap();
         let data = observed.apply_to(Side::Plain, &rho).unwrap();
-        let noise = Covariance::uniform(data.len(), noise).unwrap();
+        let noise = Noise::uniform(data.len(), noise).unwrap();
         Observations::new(observed, data, noise).unwrap()
     }
 

@@ -1,12 +1,11 @@
 //! What conjugate gradients keep from step to step fits the step it is used in.
 
 use crate::support::{Explicit, column};
+use pullback::descent::Tolerances;
 use pullback::direction::{ConjugateGradient, LeastSquares, Nystrom, Preconditioner};
 use pullback::loss::Observations;
 use pullback::prior::{Quadratic, Tikhonov};
-use pullback::{
-    Covariance, Descent, Direction, Operator, Prior, Report, Result, Tolerances, Transform, random,
-};
+use pullback::{Descent, Direction, Noise, Operator, Prior, Report, Result, Transform, random};
 
 const P: usize = 12;
 const ROWS: usize = 8;
@@ -16,7 +15,7 @@ fn problem() -> (Explicit, Observations) {
     let f = random::normal_matrix(ROWS, P, 5);
     let truth: Vec<f64> = (0..P).map(|i| 0.5 + 1.5 * i as f64 / P as f64).collect();
     let data = (&f * column(&truth)).col_as_slice(0).to_vec();
-    let noise = Covariance::uniform(ROWS, 0.1).unwrap();
+    let noise = Noise::uniform(ROWS, 0.1).unwrap();
     let loss = Observations::new(Operator::identity(ROWS), data, noise).unwrap();
     (Explicit(f), loss)
 }
@@ -56,7 +55,7 @@ fn same_minimum(prior: &dyn Prior, transforms: &[Transform]) {
 
 #[test]
 fn pairs_follow_the_coordinates() {
-    let prior = Covariance::uniform(P, 3.0).unwrap();
+    let prior = Noise::uniform(P, 3.0).unwrap();
     let prior = Tikhonov::new(vec![1.0; P], prior).unwrap();
     same_minimum(&prior, &[Transform::Log; P]);
     same_minimum(&prior, &[Transform::Identity; P]);
@@ -81,7 +80,7 @@ fn pairs_are_found_anew_where_the_precision_changes() {
 /// C⁻¹ = S⁻¹ (PᵀP)⁻¹ S⁻¹ for slopes S of transforms.
 #[test]
 fn a_precision_is_factorised_once_whatever_the_transforms() {
-    let prior = Covariance::uniform(P, 3.0).unwrap();
+    let prior = Noise::uniform(P, 3.0).unwrap();
     let prior = Tikhonov::new(vec![1.0; P], prior).unwrap();
     let report = run(&nystrom(), &prior, &[Transform::Log; P]);
     assert!(report.iterations() > 1, "{report}");

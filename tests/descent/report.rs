@@ -2,9 +2,10 @@
 
 use crate::support::Explicit;
 use crate::support::runs::{line, only, run};
+use pullback::descent::{Iterate, Tolerances};
 use pullback::loss::L2Misfit;
 use pullback::step::{Trial, Verdict};
-use pullback::{Descent, Iterate, Loss, StepRule, Tolerances, random};
+use pullback::{Descent, Loss, StepRule, random};
 
 /// Good steps first, then ever worse ones.
 struct Overshoot(usize);

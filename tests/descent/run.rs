@@ -3,14 +3,12 @@
 use crate::support;
 use crate::support::runs::{line, misfit, only, run};
 use crate::support::{Explicit, gap};
+use pullback::descent::{Control, Snapshot, Stop, Tolerances};
 use pullback::faer::{Mat, mat};
 use pullback::loss::L2Misfit;
 use pullback::metric::{L2, Scaled};
 use pullback::step::{Armijo, Fixed, Trial, TrustRatio, Verdict};
-use pullback::{
-    Backend, Control, Descent, Error, Loss, Model, Operator, Report, Result, Snapshot, StepRule,
-    Stop, Tolerances, random,
-};
+use pullback::{Backend, Descent, Error, Loss, Model, Operator, Report, Result, StepRule, random};
 
 /// Levenberg-Marquardt that neither stretches nor, at first, damps.
 fn plain_trust() -> TrustRatio {

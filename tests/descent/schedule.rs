@@ -1,11 +1,12 @@
 //! Descents that begin with one metric and end with another.
 
 use crate::support::gap;
+use pullback::descent::Stop;
 use pullback::loss::L2Misfit;
 use pullback::metric::{L2, Sobolev, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::Fixed;
-use pullback::{Descent, Error, Grid, Metric, Report, Stop};
+use pullback::{Descent, Error, Grid, Metric, Report};
 
 const TRUTH: [f64; 2] = [2.0, 1.5];
 
@@ -92,7 +93,7 @@ impl Metric for Nothing {
         &'a self,
         rho: &'a [f64],
         _: &'a dyn pullback::Backend,
-    ) -> pullback::Result<Box<dyn pullback::Root + 'a>> {
+    ) -> pullback::Result<Box<dyn pullback::metric::Root + 'a>> {
         Ok(Box::new(Blind(rho.len())))
     }
     fn name(&self) -> &'static str {
@@ -102,7 +103,7 @@ impl Metric for Nothing {
 
 struct Blind(usize);
 
-impl pullback::Root for Blind {
+impl pullback::metric::Root for Blind {
     fn dim(&self) -> usize {
         self.0
     }

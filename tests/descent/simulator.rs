@@ -4,10 +4,10 @@ use crate::support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::{column, gap};
+use pullback::correction::{Corrected, Ending, Options, Simulator};
 use pullback::faer::Mat;
 use pullback::metric::L2;
-use pullback::simulator::{Ending, Options};
-use pullback::{Bounds, Corrected, Error, Model, Operator, Result, Simulator, random};
+use pullback::{Bounds, Error, Model, Operator, Result, random};
 
 /// An explicit linear model ρ = Fθ.
 struct Linear(Mat<f64>);
@@ -121,7 +121,7 @@ fn the_fixed_point_is_the_truth_however_wrong_the_model() {
             assert!(estimate.standard_errors.is_none());
             if off == 0.0 && bend == 0.0 {
                 // The right derivative of a linear world needs one step, but for the cap, and one to see it.
-                let free = |c: &&pullback::simulator::Correction| c.relative_step < 0.3;
+                let free = |c: &&pullback::correction::Correction| c.relative_step < 0.3;
                 assert!(estimate.history.iter().filter(free).count() <= 2);
             }
         }

@@ -1,10 +1,11 @@
 //! Ends of runs that are no convergence, each from a run that once claimed to have converged.
 
+use pullback::descent::Stop;
 use pullback::direction::Gradient;
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
 use pullback::step::{Armijo, Fixed, TrustRatio};
-use pullback::{Descent, Model, Operator, StepRule, Stop};
+use pullback::{Descent, Model, Operator, StepRule};
 
 /// ρ = F(θ) for one number.
 struct Curve {

@@ -51,7 +51,7 @@ fn the_gradient_is_stated_in_the_coordinates_of_the_descent() {
     let gradient = |transforms: &[Transform]| {
         let descent = Descent::new(&model, &loss).transforms(transforms);
         descent
-            .run(&start, |_| pullback::Control::Stop)
+            .run(&start, |_| pullback::descent::Control::Stop)
             .unwrap()
             .history[0]
             .gradient

@@ -3,17 +3,18 @@
 use crate::support::stencils::cpu;
 use crate::support::watched::Watched;
 use crate::support::{Reaction, density, gap};
-use pullback::backend::StencilSolver;
+use pullback::descent::Tolerances;
 use pullback::direction::{DataSpace, LeastSquares, Sketched};
 use pullback::faer::linalg::matmul::matmul;
 use pullback::faer::{Accum, Mat, MatMut, MatRef, Par};
-use pullback::flow::Lorenz;
+use pullback::linalg::{Factor, SolveStats, StencilSolver};
 use pullback::loss::L2Misfit;
 use pullback::metric::Wasserstein2;
+use pullback::models::flow::Lorenz;
 use pullback::models::{Darcy, End, GaussianMixture, InvariantMeasure, Parameter};
 use pullback::{
-    Backend, Bounds, Cpu, Descent, Direction, Factor, Grid, Model, Operator, Report, Result, Side,
-    SolveStats, Tolerances, Transform,
+    Backend, Bounds, Cpu, Descent, Direction, Grid, Model, Operator, Report, Result, Side,
+    Transform,
 };
 
 /// Data that the model cannot explain, so that the covector does not vanish at the end.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use pullback::Cuda;
+use pullback::linalg::Cuda;
 use serde_json::Value;
 
 /// Cargo builds examples beside the folder of the test binaries.

@@ -128,12 +128,12 @@ fn trajectories_are_fitted_and_corrected_from_memory_and_from_files() {
     assert!(fits[1]["simulations"].as_u64().unwrap() > 8);
 
     let file = out.join("orbit.csv");
-    let sampling = pullback::trajectory::Sampling {
+    let sampling = pullback::models::trajectory::Sampling {
         duration: 200.0,
         ..Default::default()
     };
-    let flow = pullback::flow::Lorenz;
-    let truth = pullback::flow::Lorenz::CLASSIC;
+    let flow = pullback::models::flow::Lorenz;
+    let truth = pullback::models::flow::Lorenz::CLASSIC;
     sampling
         .run(&flow, &truth, |_| ())
         .unwrap()

@@ -3,8 +3,9 @@
 use crate::support;
 use crate::support::{grids, identity, matrix_gap, reference_solve};
 use pullback::faer::Mat;
+use pullback::linalg::{Batch, Method};
 use pullback::prior::{Matern, Smoothness};
-use pullback::{Backend, Batch, Cpu, Error, Grid, Method, Operator, Prior, Side, random};
+use pullback::{Backend, Cpu, Error, Grid, Operator, Prior, Side, random};
 use rayon::ThreadPoolBuilder;
 
 fn largest(a: &Mat<f64>) -> f64 {

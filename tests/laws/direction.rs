@@ -3,13 +3,14 @@
 use crate::support;
 use crate::support::problems::{Start, exact_directions, metrics, problems, proposal};
 use crate::support::{Explicit, column, definite, dot, gap, reference_vector};
+use pullback::descent::Tolerances;
 use pullback::direction::{Damping, Local};
 use pullback::faer::Mat;
 use pullback::loss::Observations;
 use pullback::metric::Observed;
 use pullback::prior::Tikhonov;
 use pullback::step::Fixed;
-use pullback::{Covariance, Descent, Metric, Operator, Tolerances, random};
+use pullback::{Descent, Metric, Noise, Operator, random};
 
 /// G = ZᵀMZ + PᵀP, from M itself.
 fn dense_geometry(at: &Local<'_>) -> Mat<f64> {
@@ -69,7 +70,7 @@ fn judge(at: &Local<'_>) -> Vec<String> {
 #[test]
 fn least_squares_is_the_information_matrix_is_the_dense_formula() {
     for problem in problems() {
-        let noise = Covariance::full(definite(problem.theta.len(), 7)).unwrap();
+        let noise = Noise::full(definite(problem.theta.len(), 7)).unwrap();
         let prior = Tikhonov::new(vec![0.2; problem.theta.len()], noise).unwrap();
         for metric in metrics(&problem.grid) {
             let bare = || problem.start(&*metric);
@@ -90,7 +91,7 @@ fn least_squares_is_the_information_matrix_is_the_dense_formula() {
 fn observations_make_the_same_directions_as_the_dense_formula() {
     let problem = &problems()[0];
     let operator = || Operator::dense(random::normal_matrix(6, 20, 31));
-    let noise = || Covariance::full(definite(6, 32)).unwrap();
+    let noise = || Noise::full(definite(6, 32)).unwrap();
     let data = random::normal(6, 33, 0);
     let loss = Observations::new(operator(), data, noise()).unwrap();
     // The metric of the loss knows the data; the same without them must find the dual of the gradient itself.
@@ -128,9 +129,9 @@ fn one_step_finds_the_gaussian_posterior() {
     let posterior = reference_vector(matrix.as_ref(), right.col_as_slice(0));
 
     let model = Explicit(f);
-    let noise = Covariance::full(gamma).unwrap();
+    let noise = Noise::full(gamma).unwrap();
     let loss = Observations::new(Operator::dense(o), data, noise).unwrap();
-    let prior = Tikhonov::new(mean, Covariance::full(sigma).unwrap()).unwrap();
+    let prior = Tikhonov::new(mean, Noise::full(sigma).unwrap()).unwrap();
     let once = Tolerances {
         iterations: 1,
         ..Tolerances::default()

@@ -5,7 +5,7 @@ use pullback::faer::Mat;
 use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit, Sum};
 use pullback::metric::Observed;
 use pullback::models::{GaussianMixture, Parameter};
-use pullback::{Covariance, Cpu, Descent, Error, Grid, Loss, Metric, Operator, random};
+use pullback::{Cpu, Descent, Error, Grid, Loss, Metric, Noise, Operator, random};
 
 /// Every loss with its match at `target`.
 fn losses(grid: &Grid, target: &[f64]) -> Vec<(&'static str, Box<dyn Loss>)> {
@@ -48,12 +48,7 @@ fn losses(grid: &Grid, target: &[f64]) -> Vec<(&'static str, Box<dyn Loss>)> {
 fn observations(target: &[f64], rows: usize, seed: u64) -> Observations {
     let operator = Operator::dense(random::normal_matrix(rows, target.len(), seed));
     let data = operator.apply_to(pullback::Side::Plain, target).unwrap();
-    Observations::new(
-        operator,
-        data,
-        Covariance::full(definite(rows, seed)).unwrap(),
-    )
-    .unwrap()
+    Observations::new(operator, data, Noise::full(definite(rows, seed)).unwrap()).unwrap()
 }
 
 fn gradient(loss: &dyn Loss, rho: &[f64]) -> Vec<f64> {
@@ -259,7 +254,7 @@ fn observations_refuse_gradients_of_what_they_do_not_see() {
         .free(&[Parameter::Mean(0, 0)])
         .unwrap();
     let operator = Operator::dense(random::normal_matrix(3, 40, 81));
-    let noise = Covariance::uniform(3, 0.1).unwrap();
+    let noise = Noise::uniform(3, 0.1).unwrap();
     let metric = Observed::new(&operator, &noise).unwrap();
     let loss = L2Misfit::new(&grid, mixture.density(&[1.0]).unwrap()).unwrap();
     let cpu = Cpu::default();

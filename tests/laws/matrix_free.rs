@@ -11,7 +11,7 @@ use pullback::faer::Mat;
 use pullback::loss::Observations;
 use pullback::prior::{Smoothness, Tikhonov};
 use pullback::sketch::{Length, ProbeKind};
-use pullback::{Covariance, Direction, Error, Grid, Operator, Prior, random};
+use pullback::{Direction, Error, Grid, Noise, Operator, Prior, random};
 
 fn exact_iterations(preconditioner: Preconditioner) -> ConjugateGradient {
     ConjugateGradient {
@@ -115,8 +115,8 @@ fn every_direction_is_the_dense_formula_for_every_metric_and_model() {
     for problem in problems() {
         let p = problem.theta.len();
         let line = Grid::new(&[(0.0, 1.0, p)]).unwrap();
-        let full = Tikhonov::new(vec![0.2; p], Covariance::full(definite(p, 7)).unwrap()).unwrap();
-        let simple = Tikhonov::new(vec![0.2; p], Covariance::uniform(p, 0.7).unwrap()).unwrap();
+        let full = Tikhonov::new(vec![0.2; p], Noise::full(definite(p, 7)).unwrap()).unwrap();
+        let simple = Tikhonov::new(vec![0.2; p], Noise::uniform(p, 0.7).unwrap()).unwrap();
         let smooth = Smoothness::new(&line, 2.0).unwrap().with_range(0.5);
         let smooth = smooth.unwrap().towards(vec![0.1; p]).unwrap();
         let priors: [(&str, Option<&dyn Prior>); 4] = [
@@ -158,7 +158,7 @@ fn preconditioners_change_the_work_and_not_the_undamped_step() {
     };
     for problem in problems() {
         let p = problem.theta.len();
-        let prior = Covariance::full(definite(p, 7)).unwrap();
+        let prior = Noise::full(definite(p, 7)).unwrap();
         let prior = Tikhonov::new(vec![0.2; p], prior).unwrap();
         for metric in metrics(&problem.grid) {
             for prior in [None, Some(&prior as &dyn Prior)] {
@@ -190,9 +190,9 @@ fn observations_fit_every_direction_too() {
     let problem = &problems()[0];
     let p = problem.theta.len();
     let few = Operator::dense(random::normal_matrix(6, 20, 31));
-    let noise = Covariance::uniform(6, 0.3).unwrap();
+    let noise = Noise::uniform(6, 0.3).unwrap();
     let loss = Observations::new(few, random::normal(6, 33, 0), noise).unwrap();
-    let prior = Tikhonov::new(vec![0.2; p], Covariance::full(definite(p, 7)).unwrap()).unwrap();
+    let prior = Tikhonov::new(vec![0.2; p], Noise::full(definite(p, 7)).unwrap()).unwrap();
     for row in rows() {
         let start = Start {
             model: problem.model.as_ref(),
@@ -212,7 +212,7 @@ fn observations_fit_every_direction_too() {
 fn sketches_with_all_probes_are_the_dense_formula() {
     for problem in problems() {
         let p = problem.theta.len();
-        let prior = Covariance::full(definite(p, 7)).unwrap();
+        let prior = Noise::full(definite(p, 7)).unwrap();
         let prior = Tikhonov::new(vec![0.2; p], prior).unwrap();
         for metric in metrics(&problem.grid) {
             for prior in [None, Some(&prior as &dyn Prior)] {

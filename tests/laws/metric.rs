@@ -4,9 +4,10 @@ use crate::support;
 use crate::support::{definite, density, eigenvalues, gap, grids, identity, matrix_gap};
 use pullback::faer::{Mat, MatRef};
 use pullback::metric::{
-    FaceMean, FisherRao, HellingerKantorovich, L2, Observed, Scaled, Sobolev, Stacked, Wasserstein2,
+    FaceMean, FisherRao, HellingerKantorovich, L2, Observed, Root, Scaled, Sobolev, Stacked,
+    Wasserstein2,
 };
-use pullback::{Covariance, Cpu, Grid, Metric, Operator, Root, random};
+use pullback::{Cpu, Grid, Metric, Noise, Operator, random};
 
 /// Every product here is a short sum or a solve with condition number below 10⁴ (densities vary by a factor
 /// of 50), so 10⁻¹¹ leaves a margin of a hundred.
@@ -43,7 +44,7 @@ fn hellinger_kantorovich(grid: &Grid, alpha: f64, beta: f64) -> HellingerKantoro
 }
 
 /// Observations of three random combinations of the cells.
-fn observed(grid: &Grid, noise: Covariance) -> Observed<'static> {
+fn observed(grid: &Grid, noise: Noise) -> Observed<'static> {
     let operator = Operator::dense(random::normal_matrix(noise.dim(), grid.cells(), 11));
     Observed::new(Box::leak(Box::new(operator)), Box::leak(Box::new(noise))).unwrap()
 }
@@ -52,8 +53,8 @@ fn metrics(grid: &Grid) -> Vec<Row> {
     let sobolev = |order| Sobolev::new(grid, order).unwrap();
     let homogeneous = |order| Sobolev::homogeneous(grid, order).unwrap();
     let (k, rao) = (grid.cells(), FisherRao::new(grid));
-    let diagonal = Covariance::deviations(vec![0.5, 1.0, 2.0]).unwrap();
-    let full = Covariance::full(definite(3, 12)).unwrap();
+    let diagonal = Noise::deviations(vec![0.5, 1.0, 2.0]).unwrap();
+    let full = Noise::full(definite(3, 12)).unwrap();
     vec![
         row("L2", 0, L2::new(grid)),
         row("Fisher-Rao", 1, rao.clone()),

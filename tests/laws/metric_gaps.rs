@@ -4,8 +4,8 @@
 use crate::support;
 use crate::support::column;
 use crate::support::twice::{Laplacian, Twice};
-use pullback::backend::StencilSolver;
 use pullback::faer::Mat;
+use pullback::linalg::StencilSolver;
 use pullback::metric::{FaceMean, HellingerKantorovich, Wasserstein2};
 use pullback::{Cpu, Grid, Metric, random};
 

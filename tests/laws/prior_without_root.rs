@@ -2,19 +2,20 @@
 
 use crate::support;
 use crate::support::{Reaction, dot, gap, identity, matrix_gap, reference_solve};
-use pullback::backend::SolveStats;
+use pullback::descent::Tolerances;
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Forcing, Information, LeastSquares, Nystrom,
     Preconditioner, Sketched,
 };
 use pullback::faer::{Mat, MatMut};
+use pullback::linalg::{Factor, SolveStats};
 use pullback::loss::Observations;
 use pullback::posterior::Rank;
 use pullback::prior::{PriorTerms, Quadratic, Tikhonov};
 use pullback::step::Armijo;
 use pullback::{
-    Backend, Bounds, Covariance, Cpu, Descent, Direction, Error, Factor, Operator, Prior, Report,
-    Result, Side, Tolerances, random,
+    Backend, Bounds, Cpu, Descent, Direction, Error, Noise, Operator, Prior, Report, Result, Side,
+    random,
 };
 
 const P: usize = 30;
@@ -133,13 +134,13 @@ fn dense_precision() -> Mat<f64> {
 fn dense_prior() -> Tikhonov {
     let covariance = reference_solve(dense_precision().as_ref(), identity(P).as_ref());
     let symmetric = Mat::from_fn(P, P, |i, j| 0.5 * (covariance[(i, j)] + covariance[(j, i)]));
-    Tikhonov::new(prior(false).mean, Covariance::full(symmetric).unwrap()).unwrap()
+    Tikhonov::new(prior(false).mean, Noise::full(symmetric).unwrap()).unwrap()
 }
 
 fn problem() -> (Reaction, Observations) {
     let model = Reaction::new(20, P, 3);
     let observed = Operator::dense(random::normal_matrix(ROWS, 20, 5));
-    let noise = Covariance::uniform(ROWS, 0.05).unwrap();
+    let noise = Noise::uniform(ROWS, 0.05).unwrap();
     let data = random::normal(ROWS, 8, 0);
     (model, Observations::new(observed, data, noise).unwrap())
 }
@@ -192,7 +193,7 @@ fn rows_are_made_of_the_precision_where_there_is_no_root() {
     let theta = random::normal(P, 4, 0);
     let (prior, second) = (
         prior(false),
-        Tikhonov::new(vec![0.1; P], Covariance::uniform(P, 2.0).unwrap()).unwrap(),
+        Tikhonov::new(vec![0.1; P], Noise::uniform(P, 2.0).unwrap()).unwrap(),
     );
     let both: [&dyn Prior; 2] = [&prior, &second];
     for count in [1, 2] {
@@ -264,7 +265,7 @@ fn posterior_of<'a>(
     model: &'a Reaction,
     loss: &'a Observations,
     prior: &'a dyn Prior,
-) -> pullback::Posterior<'a> {
+) -> pullback::posterior::Posterior<'a> {
     let descent = Descent::new(model, loss).prior(prior);
     descent.posterior(&[0.1; P], Rank::default()).unwrap()
 }
@@ -328,7 +329,7 @@ fn what_takes_more_than_products_says_what_is_missing() {
         "{said}"
     );
     // A sum would have to be factorised.
-    let second = Tikhonov::new(vec![0.1; P], Covariance::uniform(P, 2.0).unwrap()).unwrap();
+    let second = Tikhonov::new(vec![0.1; P], Noise::uniform(P, 2.0).unwrap()).unwrap();
     let mut terms = PriorTerms::new(&[&rootless, &second], &[0.0; P]).unwrap();
     let said = terms.factorise(Cpu::shared()).unwrap_err().to_string();
     assert!(

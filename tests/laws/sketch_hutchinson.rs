@@ -7,7 +7,7 @@ use pullback::direction::{Estimator, Sketched};
 use pullback::faer::Mat;
 use pullback::loss::Observations;
 use pullback::sketch::{Hutchinson, Length, ProbeKind, Probes, Sketch};
-use pullback::{Covariance, Cpu, Descent, Linearisation, Metric, Operator, random};
+use pullback::{Cpu, Descent, Linearisation, Metric, Noise, Operator, random};
 
 /// γ₂ with E[Ŷᵀ Ŷ] = γ₂G, as stated.
 fn second_moment(kind: ProbeKind, k: f64, m: f64) -> f64 {
@@ -199,7 +199,7 @@ fn corrected_steps_promise_what_their_length_brings() {
     let model = Explicit(random::normal_matrix(k, 3, 1));
     let data = model.0.col_as_slice(1).to_vec();
     let loss = 0.5 * data.iter().map(|y| y * y).sum::<f64>();
-    let noise = Covariance::uniform(k, 1.0).unwrap();
+    let noise = Noise::uniform(k, 1.0).unwrap();
     let misfit = Observations::new(Operator::identity(k), data, noise).unwrap();
     let promised = (0..seeds).map(|seed| {
         let direction = Sketched {

@@ -1,11 +1,12 @@
 //! Sketch and solve on the Lorenz twin problem: how many steps a few random adjoints need.
 
+use pullback::descent::{Control, Tolerances};
 use pullback::direction::{Estimator, LeastSquares, Sketched};
-use pullback::flow::Lorenz;
 use pullback::loss::L2Misfit;
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::Lorenz;
 use pullback::step::Armijo;
-use pullback::{Control, Cpu, Descent, Direction, Grid, Tolerances};
+use pullback::{Cpu, Descent, Direction, Grid};
 
 const TRUTH: [f64; 3] = Lorenz::CLASSIC;
 

@@ -2,7 +2,7 @@
 
 use pullback::faer::{Mat, MatRef};
 use pullback::metric::{FisherRao, L2, Observed, Sobolev, Stacked, Wasserstein2};
-use pullback::{Covariance, Cpu, Grid, Metric, Operator, verify};
+use pullback::{Cpu, Grid, Metric, Noise, Operator, verify};
 
 fn observing(rows: std::ops::Range<usize>, cells: usize) -> Operator<'static> {
     let entry = |i: usize, j: usize| if rows.start + i == j { 1.0 } else { 0.1 };
@@ -13,7 +13,7 @@ fn observing(rows: std::ops::Range<usize>, cells: usize) -> Operator<'static> {
 fn a_covector_that_only_all_parts_see_is_represented() {
     let grid = Grid::new(&[(0.0, 1.0, 12)]).unwrap();
     let (first, second) = (observing(0..3, 12), observing(5..8, 12));
-    let noise = Covariance::uniform(3, 0.5).unwrap();
+    let noise = Noise::uniform(3, 0.5).unwrap();
     let sums = [
         Stacked::default()
             .add(1.0, Observed::new(&first, &noise).unwrap())

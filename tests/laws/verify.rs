@@ -2,10 +2,11 @@
 //! was made, and nowhere else.
 
 use pullback::faer::Mat;
+use pullback::grid::Face;
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::verify::{self, Outcome, Verification};
-use pullback::{Backend, Error, Face, Grid, Loss, Model, Operator, Result, Side};
+use pullback::{Backend, Error, Grid, Loss, Model, Operator, Result, Side};
 
 /// Something a model's author may get wrong.
 #[derive(Clone, Copy, PartialEq)]
@@ -132,7 +133,7 @@ impl Model for Reaction {
         if self.slip == Slip::Jumps {
             theta.iter_mut().for_each(|t| *t = (*t * 1e4).round() / 1e4);
         }
-        pullback::Newton::default().solve(&right, &theta, u, backend)
+        pullback::model::Newton::default().solve(&right, &theta, u, backend)
     }
 }
 

@@ -6,7 +6,8 @@ use crate::support;
 use crate::support::definite;
 use crate::support::stencils::{Case, Kind, SIDES, cpu, lopsided};
 use pullback::faer::{Mat, MatMut, MatRef};
-use pullback::{Backend, Cpu, Factor, Operator, Pattern, Side, random};
+use pullback::linalg::{Factor, Pattern};
+use pullback::{Backend, Cpu, Operator, Side, random};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Within the pool, as work from outside is handed over in memory of its own.

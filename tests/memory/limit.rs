@@ -2,9 +2,9 @@
 
 use crate::allocator::{alone, peak};
 use crate::support::stencils::{Case, Kind, cpu, lopsided};
-use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef};
-use pullback::{Backend, Cpu, Error, Method, Operator, Side, random};
+use pullback::linalg::{Method, StencilSolver};
+use pullback::{Backend, Cpu, Error, Operator, Side, random};
 use rayon::ThreadPoolBuilder;
 
 fn limited(bytes: usize) -> Cpu {
@@ -201,7 +201,7 @@ fn batches_of_several_widths_keep_to_it_together() {
     assert!(solved > 30, "{solved} were solved");
 }
 
-fn solve_one(factor: &dyn pullback::Factor, rows: usize) {
+fn solve_one(factor: &dyn pullback::linalg::Factor, rows: usize) {
     let mut x = Mat::from_fn(rows, 1, |i, _| i as f64);
     factor.solve(Side::Plain, x.as_mut()).unwrap();
 }

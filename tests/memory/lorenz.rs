@@ -1,9 +1,9 @@
 //! The largest task that the documentation names, a density and its three sensitivities, takes no more than it must.
 
 use crate::allocator::{alone, peak};
-use pullback::backend::StencilSolver;
-use pullback::flow::Lorenz;
+use pullback::linalg::StencilSolver;
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::Lorenz;
 use pullback::{Cpu, Grid, Linearisation, random};
 use rayon::ThreadPoolBuilder;
 

@@ -2,9 +2,9 @@
 
 use crate::allocator::alone;
 use crate::support::stencils::{Case, Kind};
-use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef};
-use pullback::{Backend, Cpu, Method, Operator, Side, random};
+use pullback::linalg::{Method, StencilSolver};
+use pullback::{Backend, Cpu, Operator, Side, random};
 use rayon::ThreadPoolBuilder;
 
 /// An operator, how stencils are solved with, and columns.

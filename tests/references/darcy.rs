@@ -356,7 +356,7 @@ fn the_sensitivities_are_the_differences_of_the_balances() {
 /// Entries that are stored, zero or not.
 fn pattern(c: &Operator<'_>) -> (Vec<usize>, Vec<usize>) {
     match c.view() {
-        pullback::View::Sparse(m) => (
+        pullback::linalg::View::Sparse(m) => (
             m.symbolic().col_ptr().to_vec(),
             m.symbolic().row_idx().to_vec(),
         ),

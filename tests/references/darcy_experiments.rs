@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::{column, gap, grids};
+use pullback::descent::Tolerances;
 use pullback::direction::Gradient;
 use pullback::faer::MatMut;
+use pullback::linalg::{Factor, SolveStats, View};
 use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
 use pullback::step::Fixed;
 use pullback::{
-    Backend, Covariance, Cpu, Descent, Factor, Grid, Linearisation, Model, Operator, Result, Side,
-    SolveStats, Tolerances, View, random, verify,
+    Backend, Cpu, Descent, Grid, Linearisation, Model, Noise, Operator, Result, Side, random,
+    verify,
 };
 
 const EXPERIMENTS: usize = 3;
@@ -112,7 +114,7 @@ fn a_descent_counts_the_same() {
     let grid = Grid::new(&[(0.0, 1.0, 6), (0.0, 1.0, 5)]).unwrap();
     let (darcy, theta) = (together(&grid), theta(&grid));
     let data = darcy.pressures(&theta).unwrap();
-    let noise = Covariance::uniform(data.len(), 0.1).unwrap();
+    let noise = Noise::uniform(data.len(), 0.1).unwrap();
     let loss = Observations::new(darcy.observe_all(), data, noise).unwrap();
     let tolerances = Tolerances {
         gradient: 0.0,
@@ -168,7 +170,7 @@ fn gradients_of_observed_experiments_pass_the_taylor_test() {
         .unwrap();
     let u = darcy.pressures(&vec![0.0; grid.cells()]).unwrap();
     let data = seen.apply_to(Side::Plain, &u).unwrap();
-    let noise = Covariance::uniform(data.len(), 0.1).unwrap();
+    let noise = Noise::uniform(data.len(), 0.1).unwrap();
     let loss = Observations::new(seen, data, noise).unwrap();
     let checks = verify::gradient(&darcy, &loss, &theta(&grid), 1).unwrap();
     assert!(checks.passed(), "{checks}");

@@ -1,8 +1,8 @@
 //! The ready flows: derivatives by differences, symmetries, boxes around their attractors.
 
-use pullback::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
+use pullback::models::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
+use pullback::models::trajectory::Sampling;
 use pullback::random;
-use pullback::trajectory::Sampling;
 
 /// A flow with its classic parameters, box and start.
 struct Ready {

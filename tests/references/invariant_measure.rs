@@ -4,7 +4,7 @@ use crate::support;
 use crate::support::{dot, gap};
 use nalgebra::{DMatrix, DVector};
 use pullback::faer::Mat;
-use pullback::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
+use pullback::models::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
 use pullback::models::{Flux, InvariantMeasure};
 use pullback::{Cpu, Grid, Linearisation, Model, Operator, Side, verify};
 

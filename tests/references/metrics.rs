@@ -8,7 +8,7 @@ use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit};
 use pullback::metric::{
     FaceMean, FisherRao, HellingerKantorovich, L2, Observed, Sobolev, Wasserstein2,
 };
-use pullback::{Covariance, Cpu, Direction, Grid, Linearisation, Loss, Metric, Operator, Result};
+use pullback::{Cpu, Direction, Grid, Linearisation, Loss, Metric, Noise, Operator, Result};
 use serde_json::Value;
 
 /// The references come from pseudo-inverses with condition numbers up to 10³.
@@ -59,8 +59,8 @@ fn face_mean(params: &Value) -> FaceMean {
     }
 }
 
-fn observations(params: &Value) -> (Operator<'static>, Covariance) {
-    let noise = Covariance::full(matrix(&params["noise"])).unwrap();
+fn observations(params: &Value) -> (Operator<'static>, Noise) {
+    let noise = Noise::full(matrix(&params["noise"])).unwrap();
     (Operator::dense(matrix(&params["operator"])), noise)
 }
 

@@ -1,12 +1,13 @@
 //! Parameters of chaotic systems from their invariant measures: twin data to rounding, trajectory data without bias.
 
 use crate::support::gap;
-use pullback::flow::{Flow, Lorenz, VanDerPol};
+use pullback::correction::{Corrected, Options};
+use pullback::descent::{Control, Tolerances};
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit};
+use pullback::models::flow::{Flow, Lorenz, VanDerPol};
+use pullback::models::trajectory::Sampling;
 use pullback::models::{InvariantMeasure, Occupations};
-use pullback::simulator::Options;
-use pullback::trajectory::Sampling;
-use pullback::{Bounds, Control, Corrected, Cpu, Descent, Grid, Loss, Tolerances, random};
+use pullback::{Bounds, Cpu, Descent, Grid, Loss, random};
 use rayon::prelude::*;
 
 fn box_of(edges: &[(f64, f64)], n: usize) -> Grid {

@@ -1,8 +1,8 @@
 //! Trajectories against SciPy, closed forms and known moments; histograms; the estimate from the weak form.
 
 use crate::support::gap;
-use pullback::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
-use pullback::trajectory::{Histogram, Sampling, Trajectory, perplexity, weak_start};
+use pullback::models::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
+use pullback::models::trajectory::{Histogram, Sampling, Trajectory, perplexity, weak_start};
 use pullback::{Grid, Result};
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use pullback::flow::{Lorenz, VanDerPol};
-use pullback::trajectory::{Sampling, Trajectory};
+use pullback::models::flow::{Lorenz, VanDerPol};
+use pullback::models::trajectory::{Sampling, Trajectory};
 use serde_json::Value;
 
 fn path(name: &str) -> PathBuf {

@@ -4,10 +4,9 @@ use std::ptr;
 
 use pullback::faer::Mat;
 use pullback::faer::sparse::SparseColMatRef;
+use pullback::linalg::{Pattern, Stencil, View};
 use pullback::loss::Observations;
-use pullback::{
-    Backend, Covariance, Cpu, Error, Loss, Operator, Pattern, Side, Stencil, View, random,
-};
+use pullback::{Backend, Cpu, Error, Loss, Noise, Operator, Side, random};
 
 fn sparse<'a>(a: &'a Operator<'_>) -> SparseColMatRef<'a, usize, f64> {
     match a.view() {
@@ -195,7 +194,7 @@ fn an_observation_operator_serves_on() {
         Operator::free(3, 3, Box::new(double))
     };
     for sensors in [free, Operator::diagonal(vec![2.0; 3])] {
-        let noise = Covariance::uniform(3, 0.5).unwrap();
+        let noise = Noise::uniform(3, 0.5).unwrap();
         let loss = Observations::new(&sensors, vec![1.0; 3], noise).unwrap();
         let rho = [0.5, 1.0, 0.0];
         // ½ (0² + 1² + 1²)/.25

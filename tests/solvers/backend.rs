@@ -7,7 +7,8 @@ use nalgebra::DMatrix;
 use nalgebra_sparse::{CooMatrix, CscMatrix, CsrMatrix};
 use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::faer::{Mat, MatMut, MatRef, mat};
-use pullback::{Auto, Backend, Cpu, Cuda, Operator, Side, random};
+use pullback::linalg::{Cuda, Fastest};
+use pullback::{Backend, Cpu, Operator, Side, random};
 
 const SIDES: [Side; 2] = [Side::Plain, Side::Transpose];
 
@@ -230,7 +231,7 @@ fn compressed(a: MatRef<'_, f64>) -> Operator<'static> {
 fn backends() -> &'static [Box<dyn Backend + Send>] {
     static BACKENDS: LazyLock<Vec<Box<dyn Backend + Send>>> = LazyLock::new(|| {
         let mut backends: Vec<Box<dyn Backend + Send>> =
-            vec![Box::new(Cpu::default()), Box::new(Auto::new())];
+            vec![Box::new(Cpu::default()), Box::new(Fastest::new())];
         match Cuda::new(0) {
             Ok(cuda) => backends.push(Box::new(cuda)),
             Err(e) => println!("without a row for a GPU: {e}"),

@@ -2,10 +2,10 @@
 
 use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless, solve};
 use crate::support::{Reaction, definite, density};
-use pullback::backend::StencilSolver;
 use pullback::faer::linalg::matmul::matmul;
 use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::faer::{Accum, Mat, MatMut, MatRef, Par};
+use pullback::linalg::StencilSolver;
 use pullback::loss::{L2Misfit, SobolevMisfit};
 use pullback::metric::{HellingerKantorovich, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};

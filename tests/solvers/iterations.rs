@@ -1,9 +1,9 @@
 //! What iterations with stencils promise in any precision, from anywhere, and about what is to come.
 
 use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless};
-use pullback::backend::{Precision, StencilSolver};
 use pullback::faer::Mat;
-use pullback::{Backend, Cpu, Method, Operator, Side, SolveStats, Stencil, random};
+use pullback::linalg::{Method, Precision, SolveStats, Stencil, StencilSolver};
+use pullback::{Backend, Cpu, Operator, Side, random};
 
 const SHAPES: [&[usize]; 3] = [&[17, 19], &[5, 7, 6], &[11, 12, 9]];
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::support::Explicit;
 use crate::support::runs::{line, misfit, only};
 use crate::support::stencils::{Case, Kind, SIDES, cpu, lopsided, stencil};
-use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef};
+use pullback::linalg::{Method, SolveStats, StencilSolver};
 use pullback::loss::L2Misfit;
 use pullback::metric::Wasserstein2;
 use pullback::step::Fixed;
-use pullback::{Backend, Cpu, Descent, Method, Operator, Side, SolveStats, random};
+use pullback::{Backend, Cpu, Descent, Operator, Side, random};
 
 fn stats(cpu: &Cpu, a: Operator<'_>, side: Side, columns: usize) -> SolveStats {
     let mut x = random::normal_matrix(a.nrows(), columns, 1);

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use pullback::faer::Mat;
-use pullback::{Backend, Cpu, Error, Model, Newton, Operator, Result};
+use pullback::model::Newton;
+use pullback::{Backend, Cpu, Error, Model, Operator, Result};
 
 /// Robertson's kinetics by implicit Euler on a grid of times that doubles, with the integral of the last species as a fourth
 /// unknown of every time: it grows to 4·10⁷ while the second species stays at 10⁻⁵ and below.

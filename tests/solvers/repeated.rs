@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 use crate::support::stencils::{Case, KINDS, SIDES, cpu};
 use crate::support::{gap, matrix_gap, reference_solve};
-use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatMut, MatRef, mat};
-use pullback::{Backend, Cpu, Error, Operator, Side, View, random};
+use pullback::linalg::{StencilSolver, View};
+use pullback::{Backend, Cpu, Error, Operator, Side, random};
 
 const COUNT: usize = 3;
 

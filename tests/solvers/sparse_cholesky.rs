@@ -2,7 +2,8 @@
 
 use crate::support::reference_vector;
 use pullback::faer::Mat;
-use pullback::{Backend, Cpu, Error, Method, Operator, Side, random};
+use pullback::linalg::Method;
+use pullback::{Backend, Cpu, Error, Operator, Side, random};
 use rayon::ThreadPoolBuilder;
 
 type Entries = Vec<(usize, usize, f64)>;

@@ -2,8 +2,8 @@
 
 use crate::support::stencils::{Case, SIDES, SOLVERS, cases, cpu, hopeless, solve};
 use crate::support::{dot, matrix_gap, reference_solve};
-use pullback::backend::StencilSolver;
 use pullback::faer::{Mat, MatRef};
+use pullback::linalg::StencilSolver;
 use pullback::{Backend, Operator, Side, random};
 use rayon::prelude::*;
 

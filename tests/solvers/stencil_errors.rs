@@ -5,9 +5,9 @@ use crate::support::stencils::{
     Case, Kind, SHAPES, SIDES, SOLVERS, assemble, cases, cpu, hopeless, operator, solve,
 };
 use crate::support::{column, matrix_gap, reference_solve};
-use pullback::backend::StencilSolver;
 use pullback::faer::Mat;
-use pullback::{Error, Side, Stencil, random};
+use pullback::linalg::{Stencil, StencilSolver};
+use pullback::{Error, Side, random};
 
 const ITERATIVE: [StencilSolver; 2] = [StencilSolver::Dilu, StencilSolver::Multigrid];
 

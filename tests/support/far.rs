@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pullback::faer::{Mat, MatMut};
-use pullback::{Backend, Batch, Cpu, Factor, Operator, Remote, Result, Side, SolveStats};
+use pullback::linalg::{Batch, Factor, Remote, SolveStats};
+use pullback::{Backend, Cpu, Operator, Result, Side};
 
 /// Numbers of batches that went there and came back, and how it behaves.
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! The problem that solvers of stencils are measured with: the invariant measure of the Lorenz equations.
 
 use pullback::faer::Mat;
-use pullback::flow::{Flow, Lorenz};
-use pullback::{Backend, Grid, Operator, Result, Side, SolveStats, Stencil, random};
+use pullback::linalg::{SolveStats, Stencil};
+use pullback::models::flow::{Flow, Lorenz};
+use pullback::{Backend, Grid, Operator, Result, Side, random};
 
 /// Teleportation ε every Δt, as a rate.
 const ALPHA: f64 = 1e-6 / (1.0 - 1e-6) / 5e-4;

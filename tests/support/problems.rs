@@ -2,11 +2,12 @@
 
 use std::sync::Mutex;
 
+use pullback::descent::Tolerances;
 use pullback::direction::{Damping, Gradient, Information, LeastSquares, Local, Path, Proposal};
 use pullback::loss::L2Misfit;
 use pullback::metric::{FisherRao, HellingerKantorovich, L2, Sobolev, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
-use pullback::{Descent, Direction, Grid, Loss, Metric, Model, Prior, Result, Tolerances};
+use pullback::{Descent, Direction, Grid, Loss, Metric, Model, Prior, Result};
 
 use super::{Reaction, density};
 

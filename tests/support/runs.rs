@@ -1,7 +1,8 @@
 //! Short descents on a small nonlinear problem.
 
+use pullback::descent::Tolerances;
 use pullback::loss::L2Misfit;
-use pullback::{Descent, Grid, Report, Tolerances};
+use pullback::{Descent, Grid, Report};
 
 use super::{Reaction, density};
 

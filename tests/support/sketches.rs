@@ -2,10 +2,10 @@
 
 use pullback::faer::Mat;
 use pullback::metric::{
-    FisherRao, HellingerKantorovich, L2, Observed, Sobolev, Stacked, Wasserstein2,
+    FisherRao, HellingerKantorovich, L2, Observed, Root, Sobolev, Stacked, Wasserstein2,
 };
 use pullback::sketch::{Estimate, ProbeKind, Probes, Sketch};
-use pullback::{Covariance, Grid, Linearisation, Metric, Operator, Root, random};
+use pullback::{Grid, Linearisation, Metric, Noise, Operator, random};
 
 use super::problems::problems;
 use super::{column, definite, dot, reference_vector};
@@ -75,7 +75,7 @@ impl Case<'_> {
 fn metrics(grid: &Grid) -> Vec<Box<dyn Metric>> {
     let k = grid.cells();
     let operator = Box::leak(Box::new(Operator::dense(random::normal_matrix(9, k, 31))));
-    let noise = Box::leak(Box::new(Covariance::full(definite(9, 32)).unwrap()));
+    let noise = Box::leak(Box::new(Noise::full(definite(9, 32)).unwrap()));
     let sum = Stacked::default()
         .add(1.0, L2::new(grid))
         .add(0.1, FisherRao::new(grid));

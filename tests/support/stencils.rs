@@ -1,8 +1,8 @@
 //! Stencils on boxes of any shape, and the same matrices put together entry by entry.
 
-use pullback::backend::StencilSolver;
 use pullback::faer::Mat;
-use pullback::{Backend, Cpu, Operator, Result, Side, SolveStats, Stencil, random};
+use pullback::linalg::{SolveStats, Stencil, StencilSolver};
+use pullback::{Backend, Cpu, Operator, Result, Side, random};
 
 pub(crate) const SIDES: [Side; 2] = [Side::Plain, Side::Transpose];
 

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use pullback::faer::prelude::Reborrow;
 use pullback::faer::{Mat, MatMut, MatRef};
-use pullback::{Backend, Cpu, Factor, Operator, Result, Side, SolveStats};
+use pullback::linalg::{Factor, SolveStats};
+use pullback::{Backend, Cpu, Operator, Result, Side};
 
 /// A batch that was solved for.
 #[derive(Clone, Debug)]

@@ -2,15 +2,13 @@
 
 use crate::support;
 use crate::support::{Explicit, Reaction, density};
+use pullback::descent::{Counts, Stop, Tolerances};
 use pullback::direction::{Gradient, Information};
 use pullback::loss::{Divergence, L2Misfit};
 use pullback::metric::{FisherRao, HellingerKantorovich, L2, Sobolev, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::{Armijo, Fixed};
-use pullback::{
-    Backend, Counts, Descent, Direction, Grid, Loss, Metric, Model, Operator, Result, Stop,
-    Tolerances,
-};
+use pullback::{Backend, Descent, Direction, Grid, Loss, Metric, Model, Operator, Result};
 
 /// Counts at every iterate of three short steps, none of which is shortened.
 fn counts(descent: Descent<'_>, start: &[f64]) -> Vec<Counts> {

@@ -1,5 +1,6 @@
 //! What a step costs in each direction that forms no information matrix, counted exactly.
 
+use pullback::descent::{Counts, Tolerances};
 use pullback::direction::{
     ConjugateGradient, DataSpace, Dual, Forcing, Nystrom, Preconditioner, Sketched,
 };
@@ -7,9 +8,7 @@ use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
 use pullback::prior::{Matern, Quadratic};
 use pullback::step::{Fixed, Trial, Verdict};
-use pullback::{
-    Counts, Covariance, Descent, Direction, Grid, Prior, Report, Result, StepRule, Tolerances,
-};
+use pullback::{Descent, Direction, Grid, Noise, Prior, Report, Result, StepRule};
 
 const OBSERVED: usize = 6;
 const STEPS: usize = 3;
@@ -40,7 +39,7 @@ fn problem() -> Problem {
     let model = model.pressure(0, End::Upper, 0.0).unwrap();
     let place = |i: usize| [0.2 + 0.3 * (i / 2) as f64, 0.3 + 0.4 * (i % 2) as f64];
     let points: Vec<[f64; 2]> = (0..OBSERVED).map(place).collect();
-    let noise = Covariance::uniform(OBSERVED, 0.02).unwrap();
+    let noise = Noise::uniform(OBSERVED, 0.02).unwrap();
     let data = vec![0.85, 0.8, 0.6, 0.4, 0.3, 0.1];
     let loss = Observations::new(model.observe(&points).unwrap(), data, noise);
     Problem {

@@ -1,13 +1,13 @@
 //! What a step of a recovery from an invariant measure costs, counted exactly.
 
-use pullback::flow::Lorenz;
+use pullback::correction::{Corrected, Simulator};
+use pullback::descent::{Counts, Tolerances};
 use pullback::loss::{Divergence, L2Misfit};
 use pullback::metric::{FisherRao, Wasserstein2};
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::Lorenz;
 use pullback::step::Fixed;
-use pullback::{
-    Corrected, Counts, Cpu, Descent, Grid, Loss, Metric, Result, Simulator, Tolerances,
-};
+use pullback::{Cpu, Descent, Grid, Loss, Metric, Result};
 
 fn lorenz() -> (Grid, InvariantMeasure<'static>) {
     let grid = Grid::new(&Lorenz::BOX.map(|(a, b)| (a, b, 10))).unwrap();

@@ -5,13 +5,13 @@ use std::sync::Mutex;
 use crate::support::{Reaction, density, matrix_gap};
 use pullback::direction::{DataSpace, information_matrix};
 use pullback::faer::{Mat, MatMut, MatRef};
+use pullback::linalg::{Factor, SolveStats};
 use pullback::loss::{L2Misfit, Observations};
 use pullback::metric::{L2, Wasserstein2};
 use pullback::models::{Darcy, End};
 use pullback::sketch::{Hutchinson, Length, ProbeKind, Probes, Sketch};
 use pullback::{
-    Backend, Covariance, Cpu, Descent, Factor, Grid, Linearisation, Metric, Model, Operator,
-    Result, Side, SolveStats,
+    Backend, Cpu, Descent, Grid, Linearisation, Metric, Model, Noise, Operator, Result, Side,
 };
 use rayon::ThreadPoolBuilder;
 
@@ -169,7 +169,7 @@ fn experiments() -> (Grid, Darcy, Observations) {
     let data = wells
         .apply_to(Side::Plain, &model.pressures(&[0.3; 64]).unwrap())
         .unwrap();
-    let loss = Observations::new(wells, data, Covariance::uniform(84, 1e-2).unwrap()).unwrap();
+    let loss = Observations::new(wells, data, Noise::uniform(84, 1e-2).unwrap()).unwrap();
     (grid, model, loss)
 }
 

@@ -7,15 +7,16 @@ use crate::support::far::Far;
 use crate::support::matrix_gap;
 use crate::support::singular::means_singular;
 use pullback::direction::{Estimator, Sketched};
-use pullback::flow::Lorenz;
+use pullback::linalg::Batch;
 use pullback::loss::L2Misfit;
 use pullback::metric::{HellingerKantorovich, L2, Scaled, Stacked, Wasserstein2};
 use pullback::models::InvariantMeasure;
+use pullback::models::flow::Lorenz;
 use pullback::prior::Matern;
 use pullback::sketch::{ProbeKind, Probes, Sketch};
 use pullback::{
-    Backend, Batch, Cpu, Descent, Error, Grid, Linearisation, Metric, Operator, Prior, Result,
-    Side, Transform, random,
+    Backend, Cpu, Descent, Error, Grid, Linearisation, Metric, Operator, Prior, Result, Side,
+    Transform, random,
 };
 
 /// Not the truth, where the residual of the loss would vanish.

@@ -3,8 +3,8 @@
 use crate::support::dot;
 use crate::support::lorenz::Problem;
 use crate::support::stencils::{cpu, operator, solve};
-use pullback::backend::StencilSolver;
 use pullback::faer::Mat;
+use pullback::linalg::StencilSolver;
 use pullback::{Cpu, Operator, Side};
 
 /// The relative residual that the counts belong to.

@@ -3,12 +3,12 @@
 mod balance;
 mod sensitivity;
 
-use crate::backend::{Backend, Cpu, improve};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
+use crate::linalg::Operator;
+use crate::linalg::{Backend, Cpu, improve};
 use crate::model::Model;
-use crate::operator::Operator;
 
 /// The pressure u of −∇·(e^θ ∇u) = f on a box, with the log-permeability θ of every cell as parameters.
 ///

@@ -5,7 +5,7 @@ use std::iter::once;
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 
 use super::Darcy;
-use crate::operator::Operator;
+use crate::linalg::Operator;
 
 /// The neighbours of a cell in the order of their numbers, and ∂T_f/∂θ_cell for the faces between.
 struct Star {

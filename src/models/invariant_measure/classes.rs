@@ -1,6 +1,6 @@
 //! Closed classes of a Markov chain on a grid: sets of cells that mass can enter and not leave.
 
-use crate::operator::Stencil;
+use crate::linalg::Stencil;
 
 /// The closed classes of the chain with generator −A, by Tarjan's algorithm for strong components (1972).
 pub(super) fn closed_classes(a: &Stencil) -> Vec<Vec<usize>> {

@@ -3,20 +3,20 @@
 mod classes;
 mod flux;
 
-pub use flux::Flux;
+pub use self::flux::Flux;
 
 use std::fmt::Write as _;
 
 use faer::Mat;
 
 use self::classes::closed_classes;
-use crate::backend::{Backend, improve, smooth};
+use super::flow::Flow;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::flow::Flow;
 use crate::grid::{Face, Grid};
+use crate::linalg::{Backend, improve, smooth};
+use crate::linalg::{Operator, Side, Stencil};
 use crate::model::Model;
-use crate::operator::{Operator, Side, Stencil};
 
 /// The invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
 ///
@@ -32,9 +32,7 @@ use crate::operator::{Operator, Side, Stencil};
 /// mass leaves a cell, in whatever units time has: what a solver leaves as residual changes the mass by 1/γ of it.
 ///
 /// ```
-/// use pullback::flow::Lorenz;
-/// use pullback::models::InvariantMeasure;
-/// use pullback::{Cpu, Grid};
+/// use pullback::{models::InvariantMeasure, models::flow::Lorenz, Cpu, Grid};
 /// let grid = Grid::new(&[(-25.0, 25.0, 16), (-35.0, 35.0, 16), (0.0, 60.0, 16)])?;
 /// let lorenz = InvariantMeasure::new(&grid, Lorenz)?;
 /// let rho = lorenz.density(&Lorenz::CLASSIC, &Cpu::default())?;

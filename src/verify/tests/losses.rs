@@ -3,11 +3,11 @@
 use faer::MatRef;
 
 use super::{assert_fails_only, assert_passes, bumps, every_seventh, line, plane};
-use crate::covariance::Covariance;
 use crate::grid::Grid;
 use crate::loss::{Divergence, L2Misfit, Loss, Observations, SobolevMisfit, Sum};
 use crate::metric::{L2, Metric};
 use crate::models::{GaussianMixture, Parameter};
+use crate::noise::Noise;
 use crate::verify;
 
 #[test]
@@ -46,7 +46,7 @@ fn losses(grid: &Grid, target: &[f64]) -> Losses {
     let observed = || {
         let o = every_seventh(grid.cells());
         let d = &o * MatRef::from_column_major_slice(target, target.len(), 1);
-        let noise = Covariance::deviations((0..o.nrows()).map(|i| 0.1 + 0.01 * i as f64).collect());
+        let noise = Noise::deviations((0..o.nrows()).map(|i| 0.1 + 0.01 * i as f64).collect());
         Observations::new(o, d.col_as_slice(0).to_vec(), noise.unwrap()).unwrap()
     };
     let sum = Sum::default()

@@ -3,15 +3,15 @@
 use faer::{Mat, MatRef};
 
 use super::{assert_fails_only, assert_passes, bumps, every_seventh, line, plane};
-use crate::backend::Backend;
-use crate::covariance::Covariance;
 use crate::error::Result;
 use crate::grid::Grid;
+use crate::linalg::Backend;
+use crate::linalg::Operator;
 use crate::metric::{
     FaceMean, FisherRao, HellingerKantorovich, L2, Metric, Observed, Root, Scaled, Sobolev,
     Stacked, Wasserstein2,
 };
-use crate::operator::Operator;
+use crate::noise::Noise;
 use crate::verify;
 
 #[test]
@@ -22,7 +22,7 @@ fn all_metrics_pass() {
         vacuum.iter_mut().for_each(|r| *r = r.powi(12));
         vacuum[0] = 0.0;
         let o = Operator::dense(every_seventh(grid.cells()));
-        let noise = Covariance::uniform(o.nrows(), 0.3).unwrap();
+        let noise = Noise::uniform(o.nrows(), 0.3).unwrap();
         for (name, metric) in metrics(&grid, &o, &noise) {
             for seed in 0..3 {
                 let report = verify::metric(metric.as_ref(), &rho, seed).unwrap();
@@ -36,7 +36,7 @@ fn all_metrics_pass() {
 
 type Metrics<'a> = Vec<(&'static str, Box<dyn Metric + 'a>)>;
 
-fn metrics<'a>(grid: &Grid, o: &'a Operator<'a>, noise: &'a Covariance) -> Metrics<'a> {
+fn metrics<'a>(grid: &Grid, o: &'a Operator<'a>, noise: &'a Noise) -> Metrics<'a> {
     let wasserstein = |face_mean| {
         let mut metric = Wasserstein2::new(grid);
         metric.face_mean = face_mean;

@@ -1,7 +1,7 @@
 //! The laws of solves.
 
-use pullback::backend::{Precision, StencilSolver};
 use pullback::faer::Mat;
+use pullback::linalg::{Precision, StencilSolver};
 use pullback::{Backend, Side, random};
 
 use super::{device, side_of, solve};

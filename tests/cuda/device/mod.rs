@@ -4,7 +4,8 @@ mod laws;
 mod sharing;
 
 use pullback::faer::{Mat, MatRef};
-use pullback::{Backend, Cuda, Operator, Side, SolveStats};
+use pullback::linalg::{Cuda, SolveStats};
+use pullback::{Backend, Operator, Side};
 
 use crate::support::stencils::Case;
 

@@ -1,7 +1,7 @@
 //! Who solves, what stays on the device, and what is shared there.
 
-use pullback::backend::StencilSolver;
-use pullback::{Auto, Backend, Batch, Error, Operator, Side, random};
+use pullback::linalg::{Batch, Fastest, StencilSolver};
+use pullback::{Backend, Error, Operator, Side, random};
 
 use super::{device, side_of, solve};
 use crate::support::stencils::{Case, Kind, SIDES, assemble, cpu, operator, stencil};
@@ -190,7 +190,7 @@ fn auto_solves_on_the_processor_what_the_device_has_no_room_for() {
     if device().is_none() {
         return;
     }
-    let mut auto = Auto::new();
+    let mut auto = Fastest::new();
     let shape = [24, 25, 26];
     let a = || operator(&stencil(Kind::Killed, &shape), false);
     let b = random::normal_matrix(a().nrows(), 64, 4);

@@ -1,0 +1,200 @@
+//! The Lanczos process in the geometry of a preconditioner.
+
+use faer::{Mat, MatRef};
+
+use crate::error::Result;
+use crate::vector::dot;
+
+/// What the process needs of a problem: products with H, and the solves of the preconditioner C.
+pub(crate) trait Pencil {
+    fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>>;
+    fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>>;
+}
+
+/// A basis V of the Krylov space of C⁻¹H from C⁻¹g, with VᵀCV = I and VᵀHV = T tridiagonal.
+///
+/// In it (H + λC) η = −g reads (T + λ) y = −‖g‖ e₁ with η = V y, the norm being that of C⁻¹: so one basis serves every
+/// λ, and for each gives the minimiser of the damped model over the space, where a truncated conjugate-gradient path
+/// (Steihaug 1983) would give a point on it. This is the trust region of Gould, Lucidi, Roma and Toint (1999) in the
+/// form of Levenberg and Marquardt. At λ = 0 it is the iterate of conjugate gradients.
+pub(crate) struct Krylov {
+    basis: Vec<Vec<f64>>,
+    diagonal: Vec<f64>,
+    /// Entries of T beside the diagonal; the last one leads out of the space.
+    beside: Vec<f64>,
+    /// ‖g‖.
+    size: f64,
+    /// How it ended.
+    pub(crate) end: End,
+}
+
+/// Why a process ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum End {
+    /// The relative residual for λ = 0 fell below its tolerance, or the space holds the solution.
+    Solved,
+    /// All iterations were spent.
+    Limit,
+    /// The residual fell no more.
+    Stagnated,
+    /// H is not positive along the next vector, to rounding.
+    Breakdown,
+}
+
+/// When to stop.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Relative residual, in the norm of C⁻¹.
+    pub(crate) tolerance: f64,
+    pub(crate) iterations: usize,
+}
+
+/// Pivots of T below this fraction of the largest are rounding.
+const ROUNDING: f64 = 1e-14;
+
+/// Iterations in which a residual has to reach a new low.
+const PATIENCE: usize = 50;
+
+impl Krylov {
+    pub(crate) fn build(pencil: &dyn Pencil, g: &[f64], limits: Limits) -> Result<Self> {
+        let mut space = Self {
+            basis: Vec::new(),
+            diagonal: Vec::new(),
+            beside: Vec::new(),
+            size: 0.0,
+            end: End::Solved,
+        };
+        // C V, against which new vectors are made orthogonal: rounding would bring old directions back.
+        let mut covectors: Vec<Vec<f64>> = Vec::new();
+        let mut r = g.to_vec();
+        let mut z = solve(pencil, &r)?;
+        let mut norm = positive_root(dot(&r, &z));
+        space.size = norm;
+        let (mut lowest, mut since) = (1.0, 0);
+        while norm > ROUNDING * space.largest() {
+            if space.basis.len() == limits.iterations {
+                space.end = End::Limit;
+                break;
+            }
+            let v: Vec<f64> = z.iter().map(|z| z / norm).collect();
+            let cv: Vec<f64> = r.iter().map(|r| r / norm).collect();
+            r = column(pencil.product(as_batch(&v))?);
+            let alpha = dot(&v, &r);
+            if !space.admits(alpha) {
+                space.end = End::Breakdown;
+                break;
+            }
+            space.diagonal.push(alpha);
+            space.basis.push(v);
+            covectors.push(cv);
+            for (v, cv) in space.basis.iter().zip(&covectors).rev() {
+                let overlap = dot(v, &r);
+                subtract(&mut r, overlap, cv);
+            }
+            z = solve(pencil, &r)?;
+            norm = positive_root(dot(&r, &z));
+            space.beside.push(norm);
+            let residual = space.residual();
+            if residual <= limits.tolerance {
+                break;
+            }
+            if residual < 0.99 * lowest {
+                (lowest, since) = (residual, 0);
+            } else {
+                since += 1;
+            }
+            if since == PATIENCE {
+                space.end = End::Stagnated;
+                break;
+            }
+        }
+        Ok(space)
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.basis.len()
+    }
+
+    /// The scale below which an entry of T is rounding.
+    fn largest(&self) -> f64 {
+        self.diagonal.iter().fold(0.0, |m: f64, a| m.max(*a))
+    }
+
+    /// Whether T stays positive definite with another entry on its diagonal.
+    fn admits(&self, alpha: f64) -> bool {
+        let last = self.pivots(0.0).last().copied();
+        let coupled = self.beside.last().zip(last).map_or(0.0, |(b, d)| b * b / d);
+        alpha - coupled > ROUNDING * self.largest().max(alpha)
+    }
+
+    /// The pivots of T + λ.
+    fn pivots(&self, lambda: f64) -> Vec<f64> {
+        let mut pivots: Vec<f64> = Vec::with_capacity(self.dim());
+        for (j, alpha) in self.diagonal.iter().enumerate() {
+            let coupled = match j {
+                0 => 0.0,
+                _ => self.beside[j - 1] * self.beside[j - 1] / pivots[j - 1],
+            };
+            pivots.push(alpha + lambda - coupled);
+        }
+        pivots
+    }
+
+    /// (T + λ)⁻¹ ‖g‖ e₁, with its sign turned.
+    fn coordinates(&self, lambda: f64) -> Vec<f64> {
+        let pivots = self.pivots(lambda);
+        let mut y = vec![0.0; pivots.len()];
+        let mut forward = -self.size;
+        for (j, pivot) in pivots.iter().enumerate() {
+            y[j] = forward / pivot;
+            forward *= -self.beside[j] / pivot;
+        }
+        for j in (1..y.len()).rev() {
+            y[j - 1] -= self.beside[j - 1] / pivots[j - 1] * y[j];
+        }
+        y
+    }
+
+    /// ‖Hη + g‖/‖g‖ for λ = 0.
+    pub(crate) fn residual(&self) -> f64 {
+        let last = self.coordinates(0.0).last().map_or(1.0, |y| y.abs());
+        match self.beside.last() {
+            Some(beta) => beta * last / self.size,
+            None => 1.0,
+        }
+    }
+
+    /// η and −(g·η + ½ ηᵀHη).
+    pub(crate) fn solution(&self, lambda: f64, dim: usize) -> (Vec<f64>, f64) {
+        let y = self.coordinates(lambda);
+        let mut eta = vec![0.0; dim];
+        for (v, y) in self.basis.iter().zip(&y) {
+            subtract(&mut eta, -y, v);
+        }
+        let straight: f64 = self.diagonal.iter().zip(&y).map(|(a, y)| a * y * y).sum();
+        let pairs = self.beside.iter().zip(y.windows(2));
+        let across: f64 = pairs.map(|(b, y)| 2.0 * b * y[0] * y[1]).sum();
+        let slope = self.size * y.first().copied().unwrap_or(0.0);
+        (eta, -slope - 0.5 * (straight + across))
+    }
+}
+
+fn solve(pencil: &dyn Pencil, r: &[f64]) -> Result<Vec<f64>> {
+    Ok(column(pencil.precondition(as_batch(r))?))
+}
+
+fn as_batch(v: &[f64]) -> MatRef<'_, f64> {
+    MatRef::from_column_major_slice(v, v.len(), 1)
+}
+
+fn column(batch: Mat<f64>) -> Vec<f64> {
+    batch.col_as_slice(0).to_vec()
+}
+
+fn subtract(r: &mut [f64], factor: f64, v: &[f64]) {
+    r.iter_mut().zip(v).for_each(|(r, v)| *r -= factor * v);
+}
+
+fn positive_root(square: f64) -> f64 {
+    if square > 0.0 { square.sqrt() } else { 0.0 }
+}

@@ -1,0 +1,11 @@
+//! The Gauss-Newton Hessian of the reduced objective: products with it, its eigenpairs, and its Krylov spaces.
+
+mod curvature;
+mod eigenpairs;
+mod lanczos;
+mod spectrum;
+
+pub(crate) use self::curvature::Curvature;
+pub(crate) use self::eigenpairs::Pairs;
+pub(crate) use self::lanczos::{End, Krylov, Limits, Pencil};
+pub(crate) use self::spectrum::Spectrum;

@@ -1,0 +1,48 @@
+//! Factorisations of matrices whose equations and unknowns were put into fitting units first.
+
+use faer::MatMut;
+use faer::dyn_stack::{MemStack, StackReq};
+
+use super::Direct;
+use crate::linalg::Method;
+use crate::linalg::operator::Side;
+
+/// The factorisation of RAC, for A.
+pub(crate) struct InUnits {
+    pub(crate) direct: Box<dyn Direct>,
+    /// R and C.
+    pub(crate) units: [Vec<f64>; 2],
+}
+
+impl Direct for InUnits {
+    fn method(&self) -> Method {
+        self.direct.method()
+    }
+
+    fn bytes(&self) -> usize {
+        let [rows, columns] = &self.units;
+        self.direct.bytes() + size_of_val(&**rows) + size_of_val(&**columns)
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        self.direct.scratch(columns)
+    }
+
+    /// A⁻¹ = C(RAC)⁻¹R, and A⁻ᵀ = R(RAC)⁻ᵀC.
+    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        let [rows, columns] = &self.units;
+        let (first, last) = match side {
+            Side::Plain => (rows, columns),
+            Side::Transpose => (columns, rows),
+        };
+        scale(batch.as_mut(), first);
+        self.direct.solve(side, batch.as_mut(), stack);
+        scale(batch, last);
+    }
+}
+
+fn scale(batch: MatMut<'_, f64>, units: &[f64]) {
+    for column in batch.col_iter_mut() {
+        column.iter_mut().zip(units).for_each(|(x, u)| *x *= u);
+    }
+}

@@ -1,0 +1,70 @@
+//! Whether a matrix that was declared positive definite is symmetric at all.
+
+use faer::sparse::SparseColMatRef;
+
+use crate::error::Error;
+use crate::linalg::operator::{Operator, View};
+
+/// The pair of entries aᵢⱼ ≠ aⱼᵢ that differs most, beside (|aᵢᵢ||aⱼⱼ|)^½, as an error; none where all agree to
+/// `tolerance`, or the matrix was not declared positive definite.
+pub(super) fn asymmetry(operator: &Operator<'_>, tolerance: f64) -> Option<Error> {
+    if !operator.is_positive_definite() {
+        return None;
+    }
+    let worst = match operator.view() {
+        View::Dense(m) => {
+            let n = m.nrows();
+            let pairs = (0..n).flat_map(|j| (0..j).map(move |i| (i, j)));
+            worst(pairs, |i, j| m[(i, j)])
+        }
+        View::Sparse(m) => sparse(m),
+        View::Stencil(stencil) => sparse(stencil.compress().as_ref()),
+        _ => None,
+    };
+    let Pair { at, entries, error } = worst?;
+    (error > tolerance).then_some(Error::NotSymmetric {
+        what: "an operator declared positive definite",
+        row: at.0,
+        column: at.1,
+        entry: entries[0],
+        mirrored: entries[1],
+    })
+}
+
+/// Two entries that should be equal.
+struct Pair {
+    at: (usize, usize),
+    entries: [f64; 2],
+    /// Their difference, relative to their diagonal entries.
+    error: f64,
+}
+
+fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
+    let entry = |i: usize, j: usize| {
+        let range = m.symbolic().col_range(j);
+        let rows = m.symbolic().row_idx()[range.clone()].iter();
+        let stored = rows.zip(&m.val()[range]).filter(|(row, _)| **row == i);
+        stored.fold(0.0, |sum, (_, value)| sum + value)
+    };
+    let stored = (0..m.ncols()).flat_map(|j| {
+        let rows = m.symbolic().row_idx()[m.symbolic().col_range(j)].iter();
+        rows.map(move |&i| (i, j))
+    });
+    worst(stored.filter(|(i, j)| i != j), entry)
+}
+
+fn worst(
+    pairs: impl Iterator<Item = (usize, usize)>,
+    entry: impl Fn(usize, usize) -> f64,
+) -> Option<Pair> {
+    let compared = pairs.map(|(i, j)| {
+        let entries = [entry(i, j), entry(j, i)];
+        let size = entry(i, i).abs().sqrt() * entry(j, j).abs().sqrt();
+        Pair {
+            at: (i, j),
+            entries,
+            error: (entries[0] - entries[1]).abs() / size.max(f64::MIN_POSITIVE),
+        }
+    });
+    compared.reduce(|a, b| if b.error > a.error { b } else { a })
+}

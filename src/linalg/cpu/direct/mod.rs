@@ -1,0 +1,10 @@
+//! Sparse factorisations.
+
+pub(crate) mod analyses;
+pub(crate) mod cholesky;
+mod fill;
+mod interleaved;
+pub(crate) mod lu;
+mod multifrontal;
+mod pivoted_lu;
+mod single_column;

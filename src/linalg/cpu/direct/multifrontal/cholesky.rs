@@ -1,0 +1,127 @@
+//! L Lᵀ of a symmetric positive definite matrix, and solves with it.
+
+use std::sync::Arc;
+
+use faer::dyn_stack::{MemStack, StackReq};
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
+};
+use faer::{MatMut, MatRef, Par};
+
+use super::front::Source;
+use super::numeric;
+use super::symbolic::Symbolic;
+use crate::error::{Error, Result};
+use crate::linalg::cpu::direct::analyses::Matrix;
+use crate::linalg::cpu::direct::interleaved;
+use crate::linalg::cpu::direct::interleaved::Supernode;
+use crate::linalg::cpu::direct::single_column;
+use crate::linalg::memory::Budget;
+use crate::linalg::operator::Side;
+
+/// L, node by node.
+pub(crate) struct Cholesky {
+    symbolic: Arc<Symbolic>,
+    values: Vec<f64>,
+    /// One over the diagonal of L.
+    reciprocals: Vec<f64>,
+    /// The most rows of any front, and the most below one.
+    heights: [usize; 2],
+}
+
+impl Cholesky {
+    /// Factorises A, of which the lower triangle in the order of elimination is read.
+    pub(crate) fn new(a: Matrix<'_>, symbolic: Arc<Symbolic>, budget: Budget) -> Result<Self> {
+        let diagonal = size_of::<f64>() * a.size();
+        budget.check(symbolic.form.name(), a.size(), symbolic.bytes() + diagonal)?;
+        let source = Source {
+            values: a.values(),
+            side: Side::Plain,
+            sums: None,
+        };
+        let values = numeric::factorise(&symbolic, source)?;
+        let values = values.ok_or(Error::NotPositiveDefinite {
+            what: "an operator declared positive definite",
+        })?;
+        let diagonal = symbolic.nodes.iter().flat_map(|node| {
+            let panel = &values[node.offset..][..node.len];
+            panel.iter().step_by(node.size() + 1).copied()
+        });
+        let reciprocals = diagonal.map(f64::recip).collect();
+        Ok(Self {
+            heights: [symbolic.largest(), symbolic.tallest()],
+            symbolic,
+            values,
+            reciprocals,
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.values) + size_of_val(&*self.reciprocals)
+    }
+
+    pub(crate) fn scratch(&self, columns: usize) -> StackReq {
+        let rows = self.symbolic.order.len();
+        let [largest, tallest] = self.heights;
+        let single = StackReq::new::<f64>(rows).and(StackReq::new::<f64>(largest));
+        interleaved::scratch((rows, tallest), columns).or(single)
+    }
+
+    pub(crate) fn solve(&self, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        if batch.ncols() == 1
+            && let Some(column) = batch.as_mut().col_mut(0).try_as_col_major_mut()
+        {
+            return self.solve_single(column.as_slice_mut(), stack);
+        }
+        self.solve_batch(batch, stack);
+    }
+
+    fn nodes(&self) -> impl DoubleEndedIterator<Item = single_column::Node<'_>> + Clone {
+        self.symbolic.nodes.iter().map(|node| single_column::Node {
+            start: node.start,
+            width: node.width,
+            rows: self.symbolic.rows(node),
+            panel: &self.values[node.offset..][..node.len],
+            reciprocals: &self.reciprocals[node.start..node.start + node.width],
+        })
+    }
+
+    /// Solves for a column whose entries follow one another in memory.
+    fn solve_single(&self, column: &mut [f64], stack: &mut MemStack) {
+        let order = &self.symbolic.order;
+        let (mut x, stack) = stack.make_with(order.len(), |k| column[order[k]]);
+        let (mut room, _) = stack.make_with(self.heights[0], |_| 0.0);
+        single_column::solve(self.nodes(), &mut x, &mut room);
+        for (&unknown, x) in order.iter().zip(x.iter()) {
+            column[unknown] = *x;
+        }
+    }
+
+    fn solve_batch(&self, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        let order = |place: usize| self.symbolic.order[place];
+        let order = (order, self.heights[1]);
+        interleaved::solve(order, batch, stack, |x| {
+            for (node, square, panel) in self.nodes().map(part) {
+                solve_lower_triangular_in_place(square, x.own(node), Par::Seq);
+                x.push(node, panel);
+            }
+            for (node, square, panel) in self.nodes().rev().map(part) {
+                x.pull(node, panel);
+                solve_upper_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
+            }
+        });
+    }
+}
+
+/// A node as batches are solved with it: its square, and the panel below.
+fn part(node: single_column::Node<'_>) -> (Supernode<'_>, MatRef<'_, f64>, MatRef<'_, f64>) {
+    let height = node.width + node.rows.len();
+    let panel = MatRef::from_column_major_slice(node.panel, height, node.width);
+    let supernode = Supernode {
+        start: node.start,
+        width: node.width,
+        rows: node.rows,
+    };
+    let (square, panel) = panel.split_at_row(node.width);
+    (supernode, square, panel)
+}

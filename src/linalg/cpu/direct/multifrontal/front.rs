@@ -1,0 +1,206 @@
+//! The dense work: one front is put together and its columns are eliminated.
+
+use faer::linalg::matmul::matmul;
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_unit_lower_triangular_in_place,
+};
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+use super::sums;
+use super::symbolic::{Node, Symbolic};
+use crate::linalg::operator::Side;
+
+/// Rows and columns of large fronts are dealt with in tiles of this size, on all threads.
+const TILE: usize = 192;
+
+/// Columns that are eliminated one by one.
+pub(super) const NARROW: usize = 16;
+
+/// The part of a front that stays in the factor.
+pub(super) struct Panels<'a> {
+    /// U over the unit triangle L in the square on top, and L below.
+    pub(super) lower: MatMut<'a, f64>,
+    /// The rows of U, by columns.
+    pub(super) upper: MatMut<'a, f64>,
+}
+
+impl<'a> Panels<'a> {
+    pub(super) fn new(node: &Node, values: &'a mut [f64]) -> Self {
+        let (lower, upper) = values.split_at_mut(node.size() * node.width);
+        Self {
+            lower: MatMut::from_column_major_slice_mut(lower, node.size(), node.width),
+            upper: MatMut::from_column_major_slice_mut(upper, node.below, node.width),
+        }
+    }
+}
+
+/// The matrix whose entries are put in, or its transpose.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) values: &'a [f64],
+    pub(super) side: Side,
+    /// The sums of its rows, if pivots are to follow from these.
+    pub(super) sums: Option<&'a [f64]>,
+}
+
+/// Adds the entries of the matrix to the panels, which are zero.
+pub(super) fn insert(
+    symbolic: &Symbolic,
+    node: &Node,
+    source: Source<'_>,
+    panels: &mut Panels<'_>,
+) {
+    for entry in symbolic.entries(node) {
+        let (mut row, mut column) = (entry.row as usize, entry.column as usize);
+        if source.side == Side::Transpose {
+            (row, column) = (column, row);
+        }
+        let value = source.values[entry.source];
+        if column < node.width {
+            panels.lower[(row, column)] += value;
+        } else {
+            panels.upper[(column - node.width, row)] += value;
+        }
+    }
+}
+
+/// Adds to the panels what the elimination of a child left; `places` are those of its rows in this front.
+pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &mut Panels<'_>) {
+    let width = panels.lower.ncols();
+    let inner = places.partition_point(|&place| place < width);
+    for (column, &place) in child.col_iter().zip(places) {
+        let Some(column) = column.try_as_col_major() else {
+            continue;
+        };
+        let column = column.as_slice();
+        if place < width {
+            let target = panels.lower.rb_mut().col_mut(place);
+            add_at(
+                column,
+                places,
+                target.try_as_col_major_mut().map(|c| c.as_slice_mut()),
+            );
+        } else {
+            for (value, &row) in column[..inner].iter().zip(places) {
+                panels.upper[(place - width, row)] += value;
+            }
+        }
+    }
+}
+
+/// Adds the rest of it to what is left of this front.
+pub(super) fn add_to_rest(
+    child: MatRef<'_, f64>,
+    places: &[usize],
+    width: usize,
+    mut rest: MatMut<'_, f64>,
+) {
+    let inner = places.partition_point(|&place| place < width);
+    let places: Vec<usize> = places[inner..].iter().map(|place| place - width).collect();
+    for (column, &place) in child.col_iter().skip(inner).zip(&places) {
+        let Some(column) = column.try_as_col_major() else {
+            continue;
+        };
+        let target = rest.rb_mut().col_mut(place);
+        let target = target.try_as_col_major_mut().map(|c| c.as_slice_mut());
+        add_at(&column.as_slice()[inner..], &places, target);
+    }
+}
+
+fn add_at(values: &[f64], places: &[usize], target: Option<&mut [f64]>) {
+    if let Some(target) = target {
+        for (value, &place) in values.iter().zip(places) {
+            target[place] += value;
+        }
+    }
+}
+
+/// Eliminates the columns of a front: L and U in the panels, and in `rest` the rest, but for what children add to it.
+/// `beneath` are the sums of the columns below the square where pivots follow from sums, see [`super::sums`].
+///
+/// False if a pivot vanishes.
+pub(super) fn eliminate(
+    panels: &mut Panels<'_>,
+    beneath: Option<&mut [f64]>,
+    mut rest: MatMut<'_, f64>,
+) -> bool {
+    let width = panels.lower.ncols();
+    let (mut square, lower) = panels.lower.rb_mut().split_at_row_mut(width);
+    let regular = match beneath {
+        Some(beneath) => sums::factorise(square.rb_mut(), beneath),
+        None => factorise(square.rb_mut()),
+    };
+    if !regular {
+        return false;
+    }
+    let (square, upper) = (square.rb(), panels.upper.rb_mut());
+    let (mut lower, mut upper) = (lower.transpose_mut(), upper.transpose_mut());
+    tiles(lower.rb_mut(), |_, tile| {
+        solve_lower_triangular_in_place(square.transpose(), tile, Par::Seq);
+    });
+    tiles(upper.rb_mut(), |_, tile| {
+        solve_unit_lower_triangular_in_place(square, tile, Par::Seq);
+    });
+    let (lower, upper) = (lower.rb().transpose(), upper.rb());
+    tiles(rest.rb_mut(), |first, tile| {
+        let upper = upper.subcols(first, tile.ncols());
+        matmul(tile, Accum::Replace, lower, upper, -1.0, Par::Seq);
+    });
+    true
+}
+
+/// Calls `work` with tiles of columns and the first column of each, on all threads if there are several.
+pub(super) fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
+    if m.ncols() <= TILE {
+        work(0, m);
+    } else {
+        let tiles = m.par_col_chunks_mut(TILE).enumerate();
+        tiles.for_each(|(i, tile)| work(i * TILE, tile));
+    }
+}
+
+/// A = L U in place of A, without pivoting; false if a pivot vanishes.
+fn factorise(mut a: MatMut<'_, f64>) -> bool {
+    let n = a.nrows();
+    if n <= NARROW {
+        return factorise_narrow(a);
+    }
+    let half = (n / 2).next_multiple_of(8);
+    let (mut a11, mut a12, mut a21, mut a22) = a.rb_mut().split_at_mut(half, half);
+    if !factorise(a11.rb_mut()) {
+        return false;
+    }
+    tiles(a12.rb_mut(), |_, tile| {
+        solve_unit_lower_triangular_in_place(a11.rb(), tile, Par::Seq);
+    });
+    tiles(a21.rb_mut().transpose_mut(), |_, tile| {
+        solve_lower_triangular_in_place(a11.rb().transpose(), tile, Par::Seq);
+    });
+    tiles(a22.rb_mut(), |first, tile| {
+        let a12 = a12.rb().subcols(first, tile.ncols());
+        matmul(tile, Accum::Add, a21.rb(), a12, -1.0, Par::Seq);
+    });
+    factorise(a22)
+}
+
+fn factorise_narrow(mut a: MatMut<'_, f64>) -> bool {
+    let n = a.nrows();
+    for k in 0..n {
+        let pivot = a[(k, k)];
+        if pivot == 0.0 || !pivot.is_finite() {
+            return false;
+        }
+        for i in k + 1..n {
+            a[(i, k)] /= pivot;
+        }
+        for j in k + 1..n {
+            let u = a[(k, j)];
+            for i in k + 1..n {
+                a[(i, j)] -= a[(i, k)] * u;
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,214 @@
+//! The dense work for a symmetric matrix: one front is put together and its columns are eliminated.
+//!
+//! Of everything only the lower triangle counts; what stands above it is never read.
+
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+use super::symbolic::{Entry, Node};
+use crate::linalg::operator::vectorised;
+
+/// Columns that are eliminated one by one.
+const NARROW: usize = 8;
+
+/// Rows below up to which, and columns up to which, products are not worth calling for.
+const SMALL: (usize, usize) = (8, 4);
+
+/// Columns of large fronts are dealt with in tiles of this size, on all threads.
+const TILE: usize = 192;
+
+/// What the elimination of a child adds to this front, and the places of its rows there.
+#[derive(Clone, Copy)]
+pub(super) struct Update<'a> {
+    pub(super) values: &'a [f64],
+    pub(super) places: &'a [usize],
+}
+
+/// Adds the entries of the matrix to the panel, which is zero.
+pub(super) fn insert(entries: &[Entry], values: &[f64], node: &Node, panel: &mut [f64]) {
+    for entry in entries {
+        panel[entry.column as usize * node.size() + entry.row as usize] += values[entry.source];
+    }
+}
+
+/// Eliminates the columns of a front: L in the panel, and in `rest` what is left for the parent. None if a pivot is
+/// not positive.
+pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
+    node: &Node,
+    children: impl Fn() -> I,
+    panel: &mut [f64],
+    rest: &mut [f64],
+) -> Option<()> {
+    vectorised(
+        #[inline(always)]
+        || {
+            for update in children() {
+                add_to_panel(update, node, panel);
+            }
+            if node.width <= NARROW {
+                eliminate_narrow(panel, (node.size(), node.width), node.size())?;
+            } else {
+                eliminate_wide(panel, (node.size(), node.width), node.size())?;
+            }
+            if node.below <= SMALL.0 || node.width <= SMALL.1 {
+                small_rest(panel, rest, node);
+            } else {
+                large_rest(panel, rest, node);
+            }
+            for update in children() {
+                add_to_rest(update, node, rest);
+            }
+            Some(())
+        },
+    )
+}
+
+/// Adds the columns of a child that are eliminated here.
+#[inline(always)]
+fn add_to_panel(update: Update<'_>, node: &Node, panel: &mut [f64]) {
+    let (places, size) = (update.places, node.size());
+    let columns = update.values.chunks_exact(places.len().max(1));
+    for (j, (column, &place)) in columns.zip(places).enumerate() {
+        if place >= node.width {
+            break;
+        }
+        let target = &mut panel[place * size..][..size];
+        for (value, &row) in column[j..].iter().zip(&places[j..]) {
+            target[row] += value;
+        }
+    }
+}
+
+/// Adds the others.
+#[inline(always)]
+fn add_to_rest(update: Update<'_>, node: &Node, rest: &mut [f64]) {
+    let places = update.places;
+    let inner = places.partition_point(|&place| place < node.width);
+    let columns = update.values.chunks_exact(places.len().max(1));
+    for (j, column) in columns.enumerate().skip(inner) {
+        let target = &mut rest[(places[j] - node.width) * node.below..][..node.below];
+        for (value, &row) in column[j..].iter().zip(&places[j..]) {
+            target[row - node.width] += value;
+        }
+    }
+}
+
+/// Few columns, one after another; their beginnings are `stride` apart.
+#[inline(always)]
+fn eliminate_narrow(panel: &mut [f64], (rows, width): (usize, usize), stride: usize) -> Option<()> {
+    for j in 0..width {
+        let (done, others) = panel.split_at_mut(((j + 1) * stride).min(panel.len()));
+        let column = &mut done[j * stride..][..rows];
+        // Nor is NaN.
+        if !(column[j] > 0.0 && column[j].is_finite()) {
+            return None;
+        }
+        let reciprocal = column[j].sqrt().recip();
+        column[j..].iter_mut().for_each(|l| *l *= reciprocal);
+        for k in j + 1..width {
+            let target = &mut others[(k - j - 1) * stride..][k..rows];
+            let l = column[k];
+            for (a, c) in target.iter_mut().zip(&column[k..]) {
+                *a -= l * c;
+            }
+        }
+    }
+    Some(())
+}
+
+/// Many columns, by halves.
+fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usize) -> Option<()> {
+    if width <= NARROW {
+        return vectorised(
+            #[inline(always)]
+            || eliminate_narrow(panel, (rows, width), stride),
+        );
+    }
+    let half = (width / 2).next_multiple_of(NARROW);
+    let (below, others) = (rows - half, width - half);
+    eliminate_wide(panel, (rows, half), stride)?;
+    let (left, right) = panel.split_at_mut(half * stride);
+    let right = &mut right[half..];
+    let left = MatRef::from_column_major_slice_with_stride(left, rows, half, stride);
+    let lower = left.subrows(half, below);
+    let rest = MatMut::from_column_major_slice_with_stride_mut(right, below, others, stride);
+    tiles(rest, |first, tile| {
+        let across = lower.subrows(first, tile.ncols()).transpose();
+        let tile = tile.subrows_mut(first, below - first);
+        let lower = lower.subrows(first, below - first);
+        matmul(tile, Accum::Add, lower, across, -1.0, Par::Seq);
+    });
+    eliminate_wide(right, (below, others), stride)
+}
+
+/// Calls `work` with tiles of columns and the first column of each, on all threads if there are several.
+fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
+    if m.ncols() <= TILE {
+        work(0, m);
+    } else {
+        let tiles = m.par_col_chunks_mut(TILE).enumerate();
+        tiles.for_each(|(i, tile)| work(i * TILE, tile));
+    }
+}
+
+/// −L Lᵀ for the rows of L below the square.
+fn large_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
+    let (size, width, below) = (node.size(), node.width, node.below);
+    let lower = MatRef::from_column_major_slice(panel, size, width).subrows(width, below);
+    let rest = MatMut::from_column_major_slice_mut(rest, below, below);
+    tiles(rest, |first, tile| {
+        let count = tile.ncols();
+        let (square, tile) = tile
+            .subrows_mut(first, below - first)
+            .split_at_row_mut(count);
+        let (own, others) = lower.subrows(first, below - first).split_at_row(count);
+        let across = own.transpose();
+        triangular::matmul(
+            square,
+            BlockStructure::TriangularLower,
+            Accum::Replace,
+            own,
+            BlockStructure::Rectangular,
+            across,
+            BlockStructure::Rectangular,
+            -1.0,
+            Par::Seq,
+        );
+        matmul(tile, Accum::Replace, others, across, -1.0, Par::Seq);
+    });
+}
+
+/// The same for few columns, or few rows.
+#[inline(always)]
+fn small_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
+    let below = node.below;
+    for (j, column) in rest.chunks_exact_mut(below.max(1)).enumerate() {
+        let column = &mut column[j..];
+        match node.width {
+            1 => column_of_rest::<1>(panel, node, j, column),
+            2 => column_of_rest::<2>(panel, node, j, column),
+            3 => column_of_rest::<3>(panel, node, j, column),
+            width => {
+                column_of_rest::<4>(panel, node, j, column);
+                for q in 4..width {
+                    let l = &panel[q * node.size() + node.width + j..][..below - j];
+                    let factor = l[0];
+                    column.iter_mut().zip(l).for_each(|(a, l)| *a -= factor * l);
+                }
+            }
+        }
+    }
+}
+
+/// Column j of −L Lᵀ from its diagonal on, for the first W columns of L.
+#[inline(always)]
+fn column_of_rest<const W: usize>(panel: &[f64], node: &Node, j: usize, column: &mut [f64]) {
+    let l = |q: usize| &panel[q * node.size() + node.width + j..][..column.len()];
+    let lower: [&[f64]; W] = std::array::from_fn(l);
+    let factors = lower.map(|l| l[0]);
+    for (i, a) in column.iter_mut().enumerate() {
+        *a = -(0..W).fold(0.0, |sum, q| sum + factors[q] * lower[q][i]);
+    }
+}

@@ -1,0 +1,124 @@
+//! Interleaved columns: cell by cell, W numbers side by side, one of every column.
+//!
+//! Whatever is done to a column is done in the same order for any W, so that the width changes no bit of a result.
+
+use faer::{MatMut, MatRef};
+
+use super::workspace::WIDEST;
+use crate::linalg::operator::{Real, vectorised};
+
+/// One number a lane, those beyond the last lane without meaning.
+pub(crate) type PerLane = [f64; WIDEST];
+
+/// A number for every lane.
+pub(super) fn lanes<const W: usize>(f: impl FnMut(usize) -> f64) -> PerLane {
+    let mut out = [0.0; WIDEST];
+    out[..W].copy_from_slice(&std::array::from_fn::<f64, W, _>(f));
+    out
+}
+
+/// The first W of the numbers.
+pub(super) fn first<const W: usize>(numbers: &PerLane) -> [f64; W] {
+    std::array::from_fn(|l| numbers[l])
+}
+
+/// The columns of a batch times these factors, interleaved; lanes beyond the last column are zero.
+pub(super) fn interleave<const W: usize>(
+    batch: MatRef<'_, f64>,
+    factors: &PerLane,
+    out: &mut [[f64; W]],
+) {
+    if batch.ncols() < W {
+        out.fill([0.0; W]);
+    }
+    for j in 0..batch.ncols() {
+        for (out, x) in out.iter_mut().zip(batch.col(j).iter()) {
+            out[j] = factors[j] * x;
+        }
+    }
+}
+
+/// These lanes times these factors back into these columns; false if that overflows.
+pub(super) fn separate<const W: usize>(
+    x: &[[f64; W]],
+    mut batch: MatMut<'_, f64>,
+    places: impl Iterator<Item = (usize, usize, f64)>,
+) -> bool {
+    let mut finite = true;
+    for (lane, column, factor) in places {
+        for (out, x) in batch.as_mut().col_mut(column).iter_mut().zip(x) {
+            *out = factor * x[lane];
+            finite &= out.is_finite();
+        }
+    }
+    finite
+}
+
+/// sum ← sum + a b, lane by lane.
+#[inline(always)]
+pub(super) fn add_products<const W: usize>(sum: &mut [f64; W], a: &[f64; W], b: &[f64; W]) {
+    for l in 0..W {
+        sum[l] += a[l] * b[l];
+    }
+}
+
+/// ‖a‖², lane by lane.
+pub(super) fn squares<const W: usize>(a: &[[f64; W]]) -> PerLane {
+    let mut sum = [0.0; W];
+    vectorised(|| a.iter().for_each(|a| add_products(&mut sum, a, a)));
+    lanes::<W>(|l| sum[l])
+}
+
+/// y ← x in these lanes.
+pub(super) fn copy_lanes<const W: usize>(
+    y: &mut [[f64; W]],
+    x: &[[f64; W]],
+    which: &[bool; WIDEST],
+) {
+    if which[..W] == [false; W] {
+        return;
+    }
+    for (y, x) in y.iter_mut().zip(x) {
+        for l in (0..W).filter(|&l| which[l]) {
+            y[l] = x[l];
+        }
+    }
+}
+
+/// s x in the precision of T, cell by cell.
+#[inline(always)]
+pub(super) fn rounded<T: Real, const W: usize>(s: &[f64; W], x: &[f64; W]) -> [T; W] {
+    std::array::from_fn(|l| T::nearest(s[l] * x[l]))
+}
+
+/// What brings the columns of a batch near 1, so that their squares neither overflow nor vanish. By powers of two,
+/// which change no digit.
+pub(super) fn scales(batch: MatRef<'_, f64>) -> PerLane {
+    let mut scales = [1.0; WIDEST];
+    for (s, column) in scales.iter_mut().zip(batch.col_iter()) {
+        *s = scale(column.iter().fold(0.0, |m: f64, x| m.max(x.abs())));
+    }
+    scales
+}
+
+/// The power of two that brings a number of this size near 1, so that single precision can hold what it scales.
+pub(crate) fn scale(size: f64) -> f64 {
+    const EXPONENT: u32 = 52;
+    let exponent = size.to_bits() >> EXPONENT & 0x7ff;
+    f64::from_bits((0x7fe_u64.saturating_sub(exponent)).clamp(1, 0x7fd) << EXPONENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scaling_is_exact_and_brings_numbers_near_one() {
+        for size in [1e-300, 3e-7, 1.0, 1.5, 7e9, 1e300] {
+            let scaled = size * scale(size);
+            assert!((0.5..=4.0).contains(&scaled), "{size} becomes {scaled}");
+            assert_eq!(scaled / scale(size), size);
+        }
+        assert!(scale(0.0).is_normal() && scale(f64::MAX).is_normal());
+    }
+}

@@ -1,0 +1,110 @@
+//! Columns in the memory of the processor or of the device, as solves take and return them.
+
+use faer::prelude::Reborrow;
+use faer::{MatMut, MatRef};
+
+use super::device::{Buffer, Device};
+use super::solve::{Columns, Source};
+use super::workspace::Room;
+use crate::error::Result;
+
+/// Columns of a matrix in the memory of the processor that are replaced by solutions.
+pub(super) struct Here<'b> {
+    pub(super) batch: MatMut<'b, f64>,
+    /// Those that have been replaced.
+    pub(super) solved: &'b mut [bool],
+}
+
+impl Source for Here<'_> {
+    fn send(&self, room: &Room, vector: usize) -> Result<()> {
+        Near(self.batch.rb()).send(room, vector)
+    }
+}
+
+impl Columns for Here<'_> {
+    fn count(&self) -> usize {
+        self.batch.ncols()
+    }
+
+    fn receive(&mut self, room: &Room, vector: usize, (from, to): (usize, usize)) -> Result<()> {
+        let rows = self.batch.nrows();
+        let offset = from * rows * size_of::<f64>();
+        let mut column = self.batch.as_mut().col_mut(to);
+        let device = &room.device;
+        match column.as_mut().try_as_col_major_mut() {
+            Some(column) => device.download(&room.exact[vector], offset, column.as_slice_mut())?,
+            None => {
+                let mut numbers = vec![0.0; rows];
+                device.download(&room.exact[vector], offset, &mut numbers)?;
+                column
+                    .iter_mut()
+                    .zip(numbers)
+                    .for_each(|(x, number)| *x = number);
+            }
+        }
+        self.solved[to] = true;
+        Ok(())
+    }
+}
+
+/// buffer ← columns, one after another.
+pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> Result<()> {
+    let rows = columns.nrows();
+    for (j, column) in columns.col_iter().enumerate() {
+        let offset = j * rows * size_of::<f64>();
+        match column.try_as_col_major() {
+            Some(column) => device.upload(column.as_slice(), to, offset)?,
+            None => {
+                let numbers: Vec<f64> = column.iter().copied().collect();
+                device.upload(&numbers, to, offset)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Columns that are only read.
+pub(super) struct Near<'b>(pub(super) MatRef<'b, f64>);
+
+impl Source for Near<'_> {
+    fn send(&self, room: &Room, vector: usize) -> Result<()> {
+        upload(&room.device, self.0, &room.exact[vector])
+    }
+}
+
+/// Columns in the memory of the device, from one of them on, that are replaced by solutions.
+pub(super) struct There<'b> {
+    pub(super) buffer: &'b Buffer,
+    pub(super) rows: usize,
+    pub(super) first: usize,
+    /// Those that have been replaced, from that one on.
+    pub(super) solved: &'b mut [bool],
+}
+
+impl There<'_> {
+    fn bytes(&self) -> usize {
+        self.rows * size_of::<f64>()
+    }
+}
+
+impl Source for There<'_> {
+    fn send(&self, room: &Room, vector: usize) -> Result<()> {
+        let from = (self.buffer, self.first * self.bytes());
+        let to = (&room.exact[vector], 0);
+        room.device.copy(from, to, self.count() * self.bytes())
+    }
+}
+
+impl Columns for There<'_> {
+    fn count(&self) -> usize {
+        self.solved.len()
+    }
+
+    fn receive(&mut self, room: &Room, vector: usize, (from, to): (usize, usize)) -> Result<()> {
+        let from = (&room.exact[vector], from * self.bytes());
+        let target = (self.buffer, (self.first + to) * self.bytes());
+        room.device.copy(from, target, self.bytes())?;
+        self.solved[to] = true;
+        Ok(())
+    }
+}

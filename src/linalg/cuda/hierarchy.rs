@@ -1,0 +1,283 @@
+//! A stencil on a device with its multigrid hierarchy, and the V-cycle as passes over it.
+
+use std::sync::Arc;
+
+use super::args::{Arg, Pointer, Rows};
+use super::device::{Buffer, Device};
+use super::equations::{Equations, Rough, Scaled};
+use super::passes::{Passes, Width};
+use super::plan::Plan;
+use super::stored::{Stored, WHAT};
+use crate::error::Result;
+use crate::linalg::cpu::stencil::iterative::unit;
+use crate::linalg::cpu::stencil::multigrid::{OVER_CORRECTION, inverse};
+use crate::linalg::operator::{Side, Stencil};
+
+/// Of every cell, the product of the numbers along the three axes.
+fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
+    let plane = |x: f64| y.iter().flat_map(move |y| z.iter().map(move |z| x * y * z));
+    x.iter().flat_map(|&x| plane(x)).collect()
+}
+
+/// A stencil and its hierarchy.
+pub(super) struct Hierarchy {
+    pub(super) plan: Plan,
+    /// The matrix itself, and its aggregates down to the coarsest.
+    exact: Vec<Stored>,
+    /// c and |c| of the gauge.
+    gauge: Buffer,
+    /// From the finest, in the precision of the cycles; not the coarsest.
+    pub(super) levels: Vec<Stored>,
+    /// The inverse on the coarsest level, by rows.
+    coarsest: Buffer,
+}
+
+impl Hierarchy {
+    /// That of a stencil; everything but the coarsest level is made on the device.
+    pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
+        let (mut exact, mut levels) = (Vec::new(), Vec::new());
+        let mut last = Stored::exact(device, plan.shape)?;
+        while last.cells() > plan.coarsest {
+            levels.push(last.for_cycles(plan.width)?);
+            let coarse = last.for_aggregates()?;
+            exact.push(std::mem::replace(&mut last, coarse));
+        }
+        let cells = last.cells();
+        exact.push(last);
+        let bytes = cells * cells * plan.width.bytes();
+        let hierarchy = Self {
+            plan,
+            exact,
+            gauge: device.take(2 * size_of::<f64>(), (WHAT, cells))?,
+            levels,
+            coarsest: device.take(bytes, (WHAT, cells))?,
+        };
+        hierarchy.fill(device, stencil)?;
+        Ok(hierarchy)
+    }
+
+    /// Takes the numbers of another stencil of the same plan.
+    fn fill(&self, device: &Device, stencil: &Stencil) -> Result<()> {
+        let (unit, width) = (unit(stencil), self.plan.width);
+        let mut sizes = self.plan.shape.map(|n| vec![1.0; n as usize]);
+        self.exact[0].fill(stencil)?;
+        for (exact, level) in self.exact.windows(2).zip(&self.levels) {
+            level.take_in_units(&exact[0], (width, unit))?;
+            exact[1].coarsen(&exact[0])?;
+            sizes = sizes.map(|along| along.chunks(2).map(|pair| pair.iter().sum()).collect());
+        }
+        let c = stencil.gauge();
+        device.upload(&[c, c.abs()], &self.gauge, 0)?;
+        let last = self.exact[self.levels.len()].fetch()?;
+        let gauge = (c, &products(&sizes)[..]);
+        match width {
+            Width::Single => device.upload(&inverse::<f32>(&last, gauge, unit), &self.coarsest, 0),
+            Width::Double => device.upload(&inverse::<f64>(&last, gauge, unit), &self.coarsest, 0),
+        }
+    }
+
+    /// One side of the matrix itself.
+    fn matrix(&self, side: Side) -> Arg {
+        Arg::Rows(self.exact[0].rows(side))
+    }
+
+    fn coarsest_cells(&self) -> u32 {
+        self.exact[self.levels.len()].cells() as u32
+    }
+
+    fn gauged(&self) -> Arg {
+        Arg::Count(self.plan.gauged.into())
+    }
+
+    /// What the gauge adds to products with x, if there is one.
+    fn settle_gauge(&self, to: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
+        if !self.plan.gauged {
+            return Ok(());
+        }
+        let offset = if moduli { size_of::<f64>() } else { 0 };
+        to.gauge(self.gauge.at + offset as u64, x, moduli)
+    }
+
+    /// One V-cycle on a level and those below it, whose vectors are room: a right-hand side and a solution each.
+    fn cycle(&self, to: &Passes, (side, level): (Side, usize), v: Rough<'_>) -> Result<()> {
+        let (Some(stored), [coarse_b, coarse_x, room @ ..]) = (self.levels.get(level), v.room)
+        else {
+            return self.solve_coarsest(to, side, v);
+        };
+        let rows = stored.rows(side);
+        self.clear(to, rows, v.x)?;
+        self.sweeps(to, rows, v, false)?;
+        self.restrict(to, rows, v, *coarse_b)?;
+        let coarse = Rough {
+            b: *coarse_b,
+            x: *coarse_x,
+            room,
+        };
+        self.cycle(to, (side, level + 1), coarse)?;
+        self.prolong(to, rows, *coarse_x, v.x)?;
+        self.sweeps(to, rows, v, true)
+    }
+
+    fn clear(&self, to: &Passes, rows: Rows, x: Pointer) -> Result<()> {
+        let args = [
+            Arg::Pointer(x),
+            Arg::Count(rows.cells),
+            Arg::Count(to.shift),
+        ];
+        to.over(
+            self.plan.width.of(["clear_f", "clear_d"]),
+            rows.cells,
+            &args,
+        )
+    }
+
+    pub(super) fn restrict(
+        &self,
+        to: &Passes,
+        rows: Rows,
+        v: Rough<'_>,
+        coarse: Pointer,
+    ) -> Result<()> {
+        let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
+        let args = [
+            Arg::Rows(rows),
+            Arg::Pointer(v.b),
+            Arg::Pointer(v.x),
+            Arg::Pointer(coarse),
+            Arg::Count(parents),
+            Arg::Count(to.shift),
+        ];
+        to.over(
+            self.plan.width.of(["restrict_f", "restrict_d"]),
+            parents,
+            &args,
+        )
+    }
+
+    pub(super) fn prolong(
+        &self,
+        to: &Passes,
+        rows: Rows,
+        coarse: Pointer,
+        x: Pointer,
+    ) -> Result<()> {
+        let factor = if self.plan.definite {
+            OVER_CORRECTION
+        } else {
+            1.0
+        };
+        let args = [
+            Arg::Rows(rows),
+            Arg::Pointer(coarse),
+            Arg::Pointer(x),
+            self.plan.width.number(factor),
+            Arg::Count(to.shift),
+        ];
+        to.over(
+            self.plan.width.of(["prolong_f", "prolong_d"]),
+            rows.cells,
+            &args,
+        )
+    }
+
+    fn solve_coarsest(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
+        let n = self.coarsest_cells();
+        let (between_rows, between_columns) = match side {
+            Side::Plain => (n, 1),
+            Side::Transpose => (1, n),
+        };
+        let args = [
+            Arg::Pointer(self.coarsest.at),
+            Arg::Pointer(v.b),
+            Arg::Pointer(v.x),
+            Arg::Count(n),
+            Arg::Count(between_rows),
+            Arg::Count(between_columns),
+            Arg::Count(to.shift),
+        ];
+        to.over(self.plan.width.of(["dense_f", "dense_d"]), n, &args)
+    }
+}
+
+impl Equations for Hierarchy {
+    fn cells(&self) -> usize {
+        self.exact[0].cells()
+    }
+
+    fn width(&self) -> Width {
+        self.plan.width
+    }
+
+    fn image(
+        &self,
+        to: &Passes,
+        side: Side,
+        (x, width, scaled): (Pointer, Width, Scaled),
+        [with, out]: [Pointer; 2],
+    ) -> Result<()> {
+        self.settle_gauge(to, (x, width), false)?;
+        let args = [
+            self.matrix(side),
+            Arg::Pointer(x),
+            Arg::Pointer(out),
+            Arg::Pointer(with),
+            Arg::Pointer(to.scalars),
+            Arg::Pointer(to.partial),
+            self.gauged(),
+            Arg::Count((scaled == Scaled::Yes).into()),
+            Arg::Count(to.shift),
+        ];
+        to.sums(width.of(["image_f", "image_d"]), &args, 2)
+    }
+
+    fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
+        self.settle_gauge(to, (x, Width::Double), false)?;
+        let args = [
+            self.matrix(side),
+            Arg::Pointer(x),
+            Arg::Pointer(out),
+            Arg::Pointer(b),
+            Arg::Pointer(to.scalars),
+            Arg::Pointer(to.partial),
+            self.gauged(),
+            Arg::Count(to.shift),
+        ];
+        to.sums("residual", &args, 1)
+    }
+
+    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
+        self.settle_gauge(to, (x, Width::Double), true)?;
+        let args = [
+            self.matrix(side),
+            Arg::Pointer(x),
+            Arg::Pointer(to.scalars),
+            Arg::Pointer(to.partial),
+            self.gauged(),
+            Arg::Count(to.shift),
+        ];
+        to.sums("magnitude", &args, 1)
+    }
+
+    fn precondition(&self, to: &Passes, side: Side, vectors: Rough<'_>) -> Result<()> {
+        self.cycle(to, (side, 0), vectors)
+    }
+
+    fn refill(&self, device: &Device, stencil: &Stencil, plan: Plan) -> Result<bool> {
+        if self.plan != plan {
+            return Ok(false);
+        }
+        self.fill(device, stencil).map(|()| true)
+    }
+
+    fn room(&self) -> Vec<usize> {
+        let coarser = self.levels.iter().skip(1).map(|level| level.cells() as u32);
+        let cells = coarser.chain([self.coarsest_cells()]);
+        // With no level but the coarsest, its vectors are those of the iteration.
+        let needed = if self.levels.is_empty() {
+            0
+        } else {
+            usize::MAX
+        };
+        cells.take(needed).flat_map(|n| [n as usize; 2]).collect()
+    }
+}

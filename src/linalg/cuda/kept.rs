@@ -1,0 +1,185 @@
+//! Columns that stay on a device from solve to solve.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use faer::{Mat, MatRef};
+
+use super::args::{Arg, Pointer, Shape};
+use super::columns::upload;
+use super::device::{Buffer, Device};
+use super::passes::THREADS;
+use super::sparse::ByRows;
+use crate::error::{Error, Result};
+use crate::linalg::Remote;
+use crate::linalg::operator::{Operator, Side, View};
+
+/// What they are, for messages.
+const WHAT: &str = "batch of columns on the device";
+
+/// Blocks along a column.
+const BLOCKS: u32 = 64;
+
+/// Columns one after another.
+pub(super) struct Kept {
+    pub(super) device: Arc<Device>,
+    pub(super) buffer: Buffer,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+}
+
+impl Kept {
+    fn new(device: &Arc<Device>, (rows, columns): (usize, usize)) -> Result<Self> {
+        // Kernels count both in 32 bits.
+        if u32::try_from(rows.max(columns)).is_err() {
+            return Err(Error::Device {
+                what: WHAT,
+                detail: format!("{rows} rows and {columns} columns are more than 2³² − 1"),
+            });
+        }
+        let bytes = rows * columns * size_of::<f64>();
+        Ok(Self {
+            device: Arc::clone(device),
+            buffer: device.take(bytes, (WHAT, rows))?,
+            rows,
+            columns,
+        })
+    }
+
+    /// Sends columns to a device.
+    pub(super) fn send(device: &Arc<Device>, x: MatRef<'_, f64>) -> Result<Self> {
+        let _alone = device.alone();
+        let kept = Self::new(device, x.shape())?;
+        upload(device, x, &kept.buffer)?;
+        Ok(kept)
+    }
+
+    /// Replaces some of the columns by those of a matrix.
+    pub(super) fn put(&self, x: MatRef<'_, f64>, places: &[usize]) -> Result<()> {
+        let _alone = self.device.alone();
+        for (column, &j) in x.col_iter().zip(places) {
+            let numbers: Vec<f64> = column.iter().copied().collect();
+            let offset = j * self.rows * size_of::<f64>();
+            self.device.upload(&numbers, &self.buffer, offset)?;
+        }
+        Ok(())
+    }
+
+    /// Some of the columns.
+    pub(super) fn get(&self, places: &[usize]) -> Result<Mat<f64>> {
+        let _alone = self.device.alone();
+        let mut x = Mat::zeros(self.rows, places.len());
+        for (i, &j) in places.iter().enumerate() {
+            let offset = j * self.rows * size_of::<f64>();
+            let column = x.col_as_slice_mut(i);
+            self.device.download(&self.buffer, offset, column)?;
+        }
+        Ok(x)
+    }
+
+    /// A kernel with a block for every one of so many columns of a matrix and every one of these.
+    fn products(&self, kernel: &'static str, (matrix, count): (&[Arg], usize)) -> Result<Self> {
+        let out = Self::new(&self.device, (count, self.columns))?;
+        let shape = Shape {
+            blocks: (count as u32, self.columns as u32),
+            threads: (THREADS, 1),
+        };
+        let rest = [
+            Arg::Pointer(self.buffer.at),
+            Arg::Pointer(out.buffer.at),
+            Arg::Count(self.rows as u32),
+        ];
+        let args = [matrix, &rest].concat();
+        // SAFETY: those of both kernels of products; the matrix has these rows, and `out` a number for every block.
+        unsafe { self.device.launch(kernel, shape, &args) }?;
+        Ok(out)
+    }
+
+    fn dense_products(&self, matrix: MatRef<'_, f64>) -> Result<Self> {
+        let columns: Vec<f64> = matrix.col_iter().flat_map(|c| c.iter().copied()).collect();
+        let stored = self.device.store(&columns, (WHAT, self.rows))?;
+        let matrix = [Arg::Pointer(stored.at)];
+        self.products(
+            "inner_products",
+            (&matrix, columns.len() / self.rows.max(1)),
+        )
+    }
+
+    fn sparse_products(
+        &self,
+        matrix: faer::sparse::SparseColMatRef<'_, usize, f64>,
+    ) -> Result<Self> {
+        let columns = ByRows::transposed(matrix).store(&self.device, (WHAT, self.rows))?;
+        let matrix = [Arg::Compressed(columns.at)];
+        self.products("sparse_inner_products", (&matrix, columns.at.rows as usize))
+    }
+
+    /// x ← s x − means.
+    fn shift_and_scale(&self, s: f64, means: Pointer) -> Result<()> {
+        let shape = Shape {
+            blocks: (BLOCKS, self.columns as u32),
+            threads: (THREADS, 1),
+        };
+        let args = [
+            Arg::Pointer(self.buffer.at),
+            Arg::Pointer(means),
+            Arg::Double(s),
+            Arg::Count(self.rows as u32),
+        ];
+        // SAFETY: those of `shift_and_scale`; `means` has a number for every column, or is null.
+        unsafe { self.device.launch("shift_and_scale", shape, &args) }
+    }
+}
+
+impl Remote for Kept {
+    fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    fn fetch(self: Box<Self>) -> Result<Mat<f64>> {
+        self.get(&(0..self.columns).collect::<Vec<_>>())
+    }
+
+    /// Aᵀ X for matrices that are written out.
+    fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>> {
+        if side == Side::Plain || self.columns == 0 || a.ncols() == 0 {
+            return Ok(None);
+        }
+        let _alone = self.device.alone();
+        let product = match a.view() {
+            View::Dense(m) => self.dense_products(m),
+            View::Sparse(m) if u32::try_from(m.compute_nnz()).is_ok() => self.sparse_products(m),
+            _ => return Ok(None),
+        };
+        match product {
+            Ok(product) => Ok(Some(Box::new(product))),
+            // The processor holds the matrix already.
+            Err(Error::OutOfMemory { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn scale(&mut self, s: f64) -> Result<()> {
+        if self.columns == 0 {
+            return Ok(());
+        }
+        let _alone = self.device.alone();
+        self.shift_and_scale(s, 0)
+    }
+
+    fn centre(&mut self, weights: &[f64]) -> Result<()> {
+        if self.columns == 0 {
+            return Ok(());
+        }
+        let _alone = self.device.alone();
+        let total: f64 = weights.iter().sum();
+        let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
+        let shares = self.device.store(&shares, (WHAT, self.rows))?;
+        let means = self.products("inner_products", (&[Arg::Pointer(shares.at)], 1))?;
+        self.shift_and_scale(1.0, means.buffer.at)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
+        self
+    }
+}

@@ -1,0 +1,209 @@
+//! Single passes of the solvers on a device, for the bench that holds them against its memory.
+
+use std::time::Instant;
+
+use faer::MatRef;
+
+use super::args::Places;
+use super::device::Graph;
+use super::equations::{Equations, Rough, Scaled};
+use super::hierarchy::Hierarchy;
+use super::kept::Kept;
+use super::krylov::Method;
+use super::passes::{Passes, Scalar, Width};
+use super::plan::Plan;
+use super::solve::shift_for;
+use super::workspace::Room;
+use super::{Cuda, MOST_LANES};
+use crate::check;
+use crate::error::Result;
+use crate::linalg::Batch;
+use crate::linalg::operator::{Side, Stencil};
+
+/// The corner where sweeps begin; one is like another.
+const CORNER: u32 = 0;
+
+/// Passes are repeated for so many seconds, and between so many times.
+const SECONDS: f64 = 0.1;
+const REPETITIONS: [f64; 2] = [5.0, 300.0];
+
+/// Vectors of a batch on a device, all columns of them the same, and passes over them as the solvers send them.
+pub struct CudaKernels {
+    double: Hierarchy,
+    single: Hierarchy,
+    room: Room,
+    passes: Passes,
+}
+
+impl CudaKernels {
+    /// Room for so many columns like this one, at most 64, in lanes to the next power of two.
+    ///
+    /// # Errors
+    /// A column of another length; what the device reports.
+    pub fn new(cuda: &Cuda, stencil: &Stencil, (column, columns): (&[f64], usize)) -> Result<Self> {
+        check::length("the column of a bench", column.len(), stencil.cells())?;
+        let device = &cuda.device;
+        let _alone = device.alone();
+        let hierarchy = |width| Hierarchy::new(device, stencil, Plan::of(stencil, false, width));
+        let (double, single) = (hierarchy(Width::Double)?, hierarchy(Width::Single)?);
+        let shift = shift_for(columns.min(MOST_LANES));
+        let room = Room::new(device, &double, Method::ConjugateGradients, shift)?;
+        let passes = room.passes(shift);
+        let kernels = Self {
+            double,
+            single,
+            room,
+            passes,
+        };
+        kernels.fill(column)?;
+        Ok(kernels)
+    }
+
+    /// Columns on the device, as [`Factor::solve_batch`](crate::Factor::solve_batch) takes them.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn send(cuda: &Cuda, x: MatRef<'_, f64>) -> Result<Batch> {
+        let kept = Kept::send(&cuda.device, x)?;
+        cuda.device.wait()?;
+        Ok(Batch::There(Box::new(kept)))
+    }
+
+    /// Waits for all that was sent to a device.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn wait(cuda: &Cuda) -> Result<()> {
+        let _alone = cuda.device.alone();
+        cuda.device.wait()
+    }
+
+    /// Bytes of a vector in double precision.
+    pub fn bytes(&self) -> usize {
+        self.room.vector(self.passes.shift)
+    }
+
+    /// Seconds for a copy of a vector.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn copy(&self) -> Result<f64> {
+        let [_, _, r, p, _] = self.vectors();
+        self.seconds(|| {
+            let (device, bytes) = (&self.room.device, self.bytes());
+            device.copy((r, 0), (p, 0), bytes)
+        })
+    }
+
+    /// Seconds for a product, with the inner products that come with it.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn product(&self) -> Result<f64> {
+        self.seconds(|| self.image())
+    }
+
+    /// The first column of that product.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn column_of_product(&self) -> Result<Vec<f64>> {
+        let _alone = self.room.device.alone();
+        self.image()?;
+        let [_, x, _, _, spare] = self.vectors();
+        let mut places = [u32::MAX; MOST_LANES];
+        places[0] = 0;
+        self.passes.separate(x.at, spare.at, Places(places))?;
+        let mut column = vec![0.0; self.double.cells()];
+        self.room.device.download(spare, 0, &mut column)?;
+        Ok(column)
+    }
+
+    /// Seconds for a sweep from one corner, in single or in double precision, recorded as a graph as in solves, or sent
+    /// hyperplane by hyperplane.
+    ///
+    /// # Errors
+    /// What the device reports.
+    pub fn sweep(&self, single: bool, recorded: bool) -> Result<f64> {
+        let hierarchy = if single { &self.single } else { &self.double };
+        let v = Rough {
+            b: self.room.rough[0].at,
+            x: self.room.rough[1].at,
+            room: &[],
+        };
+        self.clear_rough(hierarchy.width())?;
+        let sweep = || hierarchy.sweep_finest(&self.passes, Side::Plain, v, CORNER);
+        if recorded {
+            let graph: Graph = {
+                let _alone = self.room.device.alone();
+                self.room.device.record(sweep)?
+            };
+            self.seconds(|| self.room.device.replay(&graph))
+        } else {
+            self.seconds(sweep)
+        }
+    }
+
+    /// How many launches a sweep is made of.
+    pub fn launches(&self) -> usize {
+        self.double.hyperplanes()
+    }
+
+    fn vectors(&self) -> [&super::device::Buffer; 5] {
+        std::array::from_fn(|i| &self.room.exact[i])
+    }
+
+    fn image(&self) -> Result<()> {
+        let [b, x] = self.room.vectors();
+        let (x_in, out) = ((b, Width::Double, Scaled::No), [b, x]);
+        self.double.image(&self.passes, Side::Plain, x_in, out)
+    }
+
+    /// The column in all lanes of the first vector, and zeros or the same in the others.
+    fn fill(&self, column: &[f64]) -> Result<()> {
+        let (device, lanes) = (&self.room.device, 1_usize << self.passes.shift);
+        let [b, x, r, p, spare] = self.vectors();
+        let bytes = size_of_val(column);
+        device.upload(column, spare, 0)?;
+        for lane in 1..lanes {
+            device.copy((spare, 0), (spare, lane * bytes), bytes)?;
+        }
+        self.passes.interleave(spare.at, b.at, lanes as u32)?;
+        device.copy((b, 0), (r, 0), self.bytes())?;
+        for zeros in [x, p] {
+            device.clear(zeros, self.bytes())?;
+        }
+        let ones = vec![1.0; Scalar::COUNT * MOST_LANES];
+        device.upload(&ones, &self.room.scalars, 0)
+    }
+
+    /// A right-hand side in this precision, and zero in place of a solution.
+    fn clear_rough(&self, width: Width) -> Result<()> {
+        let device = &self.room.device;
+        let _alone = device.alone();
+        let [b, x] = [&self.room.rough[0], &self.room.rough[1]];
+        let [from, ..] = self.vectors();
+        let round = width.of(["round_f", "round_d"]);
+        self.passes.vectors(round, &[from.at, b.at])?;
+        device.clear(x, x.bytes())
+    }
+
+    /// The mean of many runs one after another, of which the first two do not count.
+    fn seconds(&self, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
+        let device = &self.room.device;
+        let _alone = device.alone();
+        let mut timed = |repetitions: u32| -> Result<f64> {
+            device.wait()?;
+            let begin = Instant::now();
+            for _ in 0..repetitions {
+                pass()?;
+            }
+            device.wait()?;
+            Ok(begin.elapsed().as_secs_f64() / f64::from(repetitions))
+        };
+        timed(1)?;
+        let once = timed(1)?;
+        let [least, most] = REPETITIONS;
+        timed((SECONDS / once).clamp(least, most) as u32)
+    }
+}

@@ -1,0 +1,337 @@
+//! General sparse matrices on a device, preconditioned by DILU.
+//!
+//! (D + L) D⁻¹ (D + U) with an exact diagonal needs no fill (Pommerell 1992). Rows that do not need one another stand in
+//! one front and go at once; the fronts follow from the pattern and the order of the unknowns.
+
+use std::sync::Arc;
+
+use faer::sparse::SparseColMatRef;
+
+use super::args::{Arg, Compressed, Pointer};
+use super::device::{Buffer, Device};
+use super::equations::{Equations, Rough, Scaled};
+use super::passes::{Passes, Width};
+use crate::error::Result;
+use crate::linalg::operator::Side;
+
+/// What is stored on the device, for messages.
+const WHAT: &str = "incomplete factorisation on the device";
+
+/// Smaller matrices are factorised on the processor in less time than an iteration takes to send.
+const LEAST_ROWS: usize = 10_000;
+
+/// Fronts are sent one by one, which takes longer than a factorisation where there are more of them.
+const MOST_FRONTS: usize = 4096;
+
+/// Pivots this small beside the diagonal are what rounding leaves of zero.
+const VANISHED: f64 = 1e-12;
+
+/// A matrix compressed by rows, columns in order.
+pub(super) struct ByRows {
+    starts: Vec<u32>,
+    columns: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl ByRows {
+    /// The transpose of a matrix compressed by columns, as it stands.
+    pub(super) fn transposed(a: SparseColMatRef<'_, usize, f64>) -> Self {
+        let mut by_rows = Self {
+            starts: vec![0],
+            columns: Vec::new(),
+            values: Vec::new(),
+        };
+        for column in 0..a.ncols() {
+            let entries = a.row_idx_of_col(column).zip(a.val_of_col(column));
+            let mut entries: Vec<(usize, f64)> = entries.map(|(i, v)| (i, *v)).collect();
+            entries.sort_by_key(|entry| entry.0);
+            by_rows.columns.extend(entries.iter().map(|e| e.0 as u32));
+            by_rows.values.extend(entries.iter().map(|e| e.1));
+            by_rows.starts.push(by_rows.columns.len() as u32);
+        }
+        by_rows
+    }
+
+    /// The transpose.
+    fn turned(&self) -> Self {
+        let mut starts = vec![0; self.starts.len()];
+        self.columns
+            .iter()
+            .for_each(|&j| starts[j as usize + 1] += 1);
+        for j in 1..starts.len() {
+            starts[j] += starts[j - 1];
+        }
+        let mut next = starts.clone();
+        let (mut columns, mut values) = (vec![0; self.columns.len()], vec![0.0; self.values.len()]);
+        for i in 0..self.rows() {
+            for (j, value) in self.row(i) {
+                let at = next[j] as usize;
+                (columns[at], values[at]) = (i as u32, value);
+                next[j] += 1;
+            }
+        }
+        Self {
+            starts,
+            columns,
+            values,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn row(&self, i: usize) -> impl DoubleEndedIterator<Item = (usize, f64)> {
+        let range = self.starts[i] as usize..self.starts[i + 1] as usize;
+        let columns = self.columns[range.clone()].iter().map(|&j| j as usize);
+        columns.zip(self.values[range].iter().copied())
+    }
+
+    fn entry(&self, i: usize, j: usize) -> f64 {
+        let range = self.starts[i] as usize..self.starts[i + 1] as usize;
+        let found = self.columns[range.clone()].binary_search(&(j as u32));
+        found.map_or(0.0, |at| self.values[range.start + at])
+    }
+
+    /// The reciprocals of D, dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, or of aᵢᵢ where that vanishes.
+    fn pivots(&self) -> Vec<f64> {
+        let mut inverse: Vec<f64> = Vec::with_capacity(self.rows());
+        for i in 0..self.rows() {
+            let diagonal = self.entry(i, i);
+            let before = self.row(i).take_while(|&(j, _)| j < i);
+            let taken: f64 = before.map(|(j, v)| v * self.entry(j, i) * inverse[j]).sum();
+            let sound = |d: &f64| d.is_normal() && d.abs() > VANISHED * diagonal.abs();
+            let pivot = [diagonal - taken, diagonal].into_iter().find(sound);
+            inverse.push(pivot.map_or(1.0, f64::recip));
+        }
+        inverse
+    }
+
+    /// The rows in fronts: none needs an earlier one (or a later one) of its own front.
+    fn fronts(&self, forward: bool) -> Vec<Vec<u32>> {
+        let n = self.rows();
+        let mut depth = vec![0_usize; n];
+        let mut fronts: Vec<Vec<u32>> = Vec::new();
+        for step in 0..n {
+            let i = if forward { step } else { n - 1 - step };
+            let needed = self.row(i).filter(|&(j, _)| j != i && (j < i) == forward);
+            depth[i] = needed.map(|(j, _)| depth[j] + 1).max().unwrap_or(0);
+            if fronts.len() <= depth[i] {
+                fronts.push(Vec::new());
+            }
+            fronts[depth[i]].push(i as u32);
+        }
+        fronts
+    }
+}
+
+/// The transpose of a matrix that is large enough, and whose sweeps are parallel enough, for a device; it has as many
+/// fronts as the matrix.
+pub(super) fn suited(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
+    let countable = |n: usize| u32::try_from(n).is_ok();
+    if a.nrows() < LEAST_ROWS || !countable(a.nrows()) || !countable(a.compute_nnz()) {
+        return None;
+    }
+    let swept = Swept::new(ByRows::transposed(a));
+    let parallel = swept.fronts.iter().all(|f| f.len() <= MOST_FRONTS);
+    parallel.then_some(swept)
+}
+
+/// A matrix by rows, with the fronts of a sweep forward and of one backward.
+pub(super) struct Swept {
+    rows: ByRows,
+    fronts: [Vec<Vec<u32>>; 2],
+}
+
+impl Swept {
+    pub(super) fn new(rows: ByRows) -> Self {
+        let fronts = [true, false].map(|forward| rows.fronts(forward));
+        Self { rows, fronts }
+    }
+}
+
+/// Fronts on the device: the rows of all of them in one array, and where each begins.
+struct Fronts {
+    order: Buffer,
+    starts: Vec<usize>,
+}
+
+impl Fronts {
+    fn new(device: &Arc<Device>, fronts: &[Vec<u32>]) -> Result<Self> {
+        let mut starts = vec![0];
+        let ends = fronts.iter().scan(0, |end, front| {
+            *end += front.len();
+            Some(*end)
+        });
+        starts.extend(ends);
+        let order = fronts.concat();
+        Ok(Self {
+            order: device.store(&order, (WHAT, order.len()))?,
+            starts,
+        })
+    }
+
+    /// Where the rows of every front begin on the device, and how many there are.
+    fn each(&self) -> impl Iterator<Item = (Pointer, u32)> {
+        self.starts.windows(2).map(|w| {
+            let offset = (w[0] * size_of::<u32>()) as u64;
+            (self.order.at + offset, (w[1] - w[0]) as u32)
+        })
+    }
+}
+
+/// A matrix by rows in the memory of a device.
+pub(super) struct StoredRows {
+    /// Keep what `at` points to.
+    _arrays: [Buffer; 3],
+    pub(super) at: Compressed,
+}
+
+impl ByRows {
+    /// Stores it, for the purpose that messages name.
+    pub(super) fn store(
+        &self,
+        device: &Arc<Device>,
+        whose: (&'static str, usize),
+    ) -> Result<StoredRows> {
+        let arrays = [
+            device.store(&self.starts, whose)?,
+            device.store(&self.columns, whose)?,
+            device.store(&self.values, whose)?,
+        ];
+        let [starts, columns, values] = arrays.each_ref().map(|array| array.at);
+        Ok(StoredRows {
+            at: Compressed {
+                starts,
+                columns,
+                values,
+                rows: self.rows() as u32,
+                padding: 0,
+            },
+            _arrays: arrays,
+        })
+    }
+}
+
+/// One side of a matrix, with the fronts of its sweeps.
+struct Stored {
+    rows: StoredRows,
+    forward: Fronts,
+    backward: Fronts,
+}
+
+impl Stored {
+    fn new(device: &Arc<Device>, swept: &Swept) -> Result<Self> {
+        let [forward, backward] = &swept.fronts;
+        Ok(Self {
+            rows: swept.rows.store(device, (WHAT, swept.rows.rows()))?,
+            forward: Fronts::new(device, forward)?,
+            backward: Fronts::new(device, backward)?,
+        })
+    }
+}
+
+/// A sparse matrix, both sides of it, and the reciprocals of D, which are the same for both.
+pub(super) struct Sparse {
+    plain: Stored,
+    transpose: Stored,
+    inverse: Buffer,
+}
+
+impl Sparse {
+    /// The matrix of this transpose.
+    pub(super) fn new(device: &Arc<Device>, transpose: &Swept) -> Result<Self> {
+        let plain = Swept::new(transpose.rows.turned());
+        let inverse = plain.rows.pivots();
+        Ok(Self {
+            plain: Stored::new(device, &plain)?,
+            transpose: Stored::new(device, transpose)?,
+            inverse: device.store(&inverse, (WHAT, inverse.len()))?,
+        })
+    }
+
+    fn side(&self, side: Side) -> &Stored {
+        match side {
+            Side::Plain => &self.plain,
+            Side::Transpose => &self.transpose,
+        }
+    }
+}
+
+impl Equations for Sparse {
+    fn cells(&self) -> usize {
+        self.plain.rows.at.rows as usize
+    }
+
+    fn width(&self) -> Width {
+        Width::Double
+    }
+
+    fn image(
+        &self,
+        to: &Passes,
+        side: Side,
+        (x, _, scaled): (Pointer, Width, Scaled),
+        [with, out]: [Pointer; 2],
+    ) -> Result<()> {
+        let args = [
+            Arg::Compressed(self.side(side).rows.at),
+            Arg::Pointer(x),
+            Arg::Pointer(out),
+            Arg::Pointer(with),
+            Arg::Pointer(to.scalars),
+            Arg::Pointer(to.partial),
+            Arg::Count((scaled == Scaled::Yes).into()),
+            Arg::Count(to.shift),
+        ];
+        to.sums("sparse_image", &args, 2)
+    }
+
+    fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
+        let args = [
+            Arg::Compressed(self.side(side).rows.at),
+            Arg::Pointer(x),
+            Arg::Pointer(out),
+            Arg::Pointer(b),
+            Arg::Pointer(to.partial),
+            Arg::Count(to.shift),
+        ];
+        to.sums("sparse_residual", &args, 1)
+    }
+
+    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
+        let args = [
+            Arg::Compressed(self.side(side).rows.at),
+            Arg::Pointer(x),
+            Arg::Pointer(to.partial),
+            Arg::Count(to.shift),
+        ];
+        to.sums("sparse_magnitude", &args, 1)
+    }
+
+    fn precondition(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
+        let stored = self.side(side);
+        let front = |(order, count): (Pointer, u32)| {
+            [
+                Arg::Compressed(stored.rows.at),
+                Arg::Pointer(self.inverse.at),
+                Arg::Pointer(order),
+                Arg::Count(count),
+            ]
+        };
+        let (b, x, shift) = (Arg::Pointer(v.b), Arg::Pointer(v.x), Arg::Count(to.shift));
+        for rows in stored.forward.each() {
+            let args = [&front(rows)[..], &[b, x, shift]].concat();
+            to.over("sparse_forward", rows.1, &args)?;
+        }
+        for rows in stored.backward.each() {
+            let args = [&front(rows)[..], &[x, shift]].concat();
+            to.over("sparse_backward", rows.1, &args)?;
+        }
+        Ok(())
+    }
+
+    fn room(&self) -> Vec<usize> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,178 @@
+//! Stencils in the memory of a device, and how a coarser one is made there of a finer one.
+
+use std::sync::Arc;
+
+use super::args::{Arg, Pointer, Rows, Shape};
+use super::device::{Buffer, Device};
+use super::passes::{THREADS, Width};
+use crate::error::Result;
+use crate::linalg::operator::{Rows as Lines, Side, Stencil};
+
+/// What is stored on the device, for messages.
+pub(super) const WHAT: &str = "multigrid hierarchy on the device";
+
+/// The coefficients of a stencil, one array after another in one buffer, without couplings along axes of one cell.
+pub(super) struct Stored {
+    device: Arc<Device>,
+    buffer: Buffer,
+    rows: Rows,
+    /// The same with the axes in the order of the box that it is aggregated from.
+    aggregated: Rows,
+}
+
+impl Stored {
+    /// Room for a stencil on a box, with reciprocals if there are to be some.
+    fn new(device: &Arc<Device>, shape: [u32; 3], (width, inverse): (Width, bool)) -> Result<Self> {
+        let cells: usize = shape.iter().map(|&n| n as usize).product();
+        let axes = shape.iter().filter(|&&n| n > 1).count();
+        let arrays = 1 + 2 * axes + usize::from(inverse);
+        let buffer = device.take(arrays * cells * width.bytes(), (WHAT, cells))?;
+        let mut next = buffer.at;
+        let mut place = |wanted: bool| {
+            let at = if wanted { next } else { 0 };
+            next += if wanted {
+                (cells * width.bytes()) as u64
+            } else {
+                0
+            };
+            at
+        };
+        let rows = Rows {
+            centre: place(true),
+            lower: shape.map(|n| place(n > 1)),
+            upper: shape.map(|n| place(n > 1)),
+            inverse: place(inverse),
+            shape,
+            cells: cells as u32,
+        };
+        Ok(Self {
+            device: Arc::clone(device),
+            buffer,
+            rows: ordered(rows),
+            aggregated: rows,
+        })
+    }
+
+    /// Room for a box as it is.
+    pub(super) fn exact(device: &Arc<Device>, shape: [u32; 3]) -> Result<Self> {
+        Self::new(device, shape, (Width::Double, false))
+    }
+
+    /// Room for the same box in the precision of cycles, with reciprocals.
+    pub(super) fn for_cycles(&self, width: Width) -> Result<Self> {
+        Self::new(&self.device, self.rows.shape, (width, true))
+    }
+
+    /// Room for aggregates of 2×2×2 cells.
+    pub(super) fn for_aggregates(&self) -> Result<Self> {
+        let shape = self.rows.shape.map(|n| n.div_ceil(2));
+        Self::exact(&self.device, shape)
+    }
+
+    /// Takes the numbers of a stencil.
+    pub(super) fn fill(&self, stencil: &Stencil) -> Result<()> {
+        let lines: Lines<'_, f64> = stencil.rows(Side::Plain);
+        let Rows {
+            centre,
+            lower,
+            upper,
+            ..
+        } = self.rows;
+        self.put(lines.centre, centre)?;
+        for axis in 0..3 {
+            self.put(lines.lower[axis], lower[axis])?;
+            self.put(lines.upper[axis], upper[axis])?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, numbers: &[f64], at: Pointer) -> Result<()> {
+        if at == 0 {
+            return Ok(());
+        }
+        let offset = (at - self.buffer.at) as usize;
+        self.device.upload(numbers, &self.buffer, offset)
+    }
+
+    /// Becomes the Galerkin stencil on the aggregates of a finer box.
+    pub(super) fn coarsen(&self, finer: &Self) -> Result<()> {
+        let args = [Arg::Rows(finer.rows), Arg::Rows(self.aggregated)];
+        self.each("coarsen", self.rows.cells, &args)
+    }
+
+    /// Becomes another stencil on the same box times a unit.
+    pub(super) fn take_in_units(&self, exact: &Self, (width, unit): (Width, f64)) -> Result<()> {
+        let (from, to, cells) = (exact.rows, self.rows, self.rows.cells);
+        let send = |kernel, from, to| {
+            let args = [
+                Arg::Pointer(from),
+                Arg::Pointer(to),
+                Arg::Double(unit),
+                Arg::Count(cells),
+            ];
+            self.each(kernel, cells, &args)
+        };
+        let copy = |from, to| send(width.of(["in_units_f", "in_units_d"]), from, to);
+        copy(from.centre, to.centre)?;
+        for axis in (0..3).filter(|&d| to.shape[d] > 1) {
+            copy(from.lower[axis], to.lower[axis])?;
+            copy(from.upper[axis], to.upper[axis])?;
+        }
+        let reciprocals = width.of(["reciprocals_f", "reciprocals_d"]);
+        send(reciprocals, from.centre, to.inverse)
+    }
+
+    /// A kernel with a thread for each of so many cells.
+    fn each(&self, kernel: &'static str, cells: u32, args: &[Arg]) -> Result<()> {
+        let shape = Shape {
+            blocks: (cells.div_ceil(THREADS), 1),
+            threads: (THREADS, 1),
+        };
+        // SAFETY: the two callers give `in_units` and `reciprocals` rows of so many cells.
+        unsafe { self.device.launch(kernel, shape, args) }
+    }
+
+    /// Brings it back to the processor.
+    pub(super) fn fetch(&self) -> Result<Stencil> {
+        let mut stencil = Stencil::new(&self.rows.shape.map(|n| n as usize));
+        let get = |at: Pointer, numbers: &mut [f64]| {
+            let offset = (at - self.buffer.at) as usize;
+            self.device.download(&self.buffer, offset, numbers)
+        };
+        get(self.rows.centre, &mut stencil.centre)?;
+        for axis in (0..3).filter(|&d| self.rows.shape[d] > 1) {
+            get(self.rows.lower[axis], &mut stencil.up[axis])?;
+            get(self.rows.upper[axis], &mut stencil.down[axis])?;
+        }
+        Ok(stencil)
+    }
+
+    pub(super) fn cells(&self) -> usize {
+        self.rows.cells as usize
+    }
+
+    /// One side of it.
+    pub(super) fn rows(&self, side: Side) -> Rows {
+        let Rows { lower, upper, .. } = self.rows;
+        match side {
+            Side::Plain => self.rows,
+            Side::Transpose => Rows {
+                lower: upper,
+                upper: lower,
+                ..self.rows
+            },
+        }
+    }
+}
+
+/// With axes of one cell in front, as on the processor; the numbers of the cells do not change.
+fn ordered(rows: Rows) -> Rows {
+    let mut axes = [0, 1, 2];
+    axes.sort_by_key(|&d| rows.shape[d] > 1);
+    Rows {
+        lower: axes.map(|d| rows.lower[d]),
+        upper: axes.map(|d| rows.upper[d]),
+        shape: axes.map(|d| rows.shape[d]),
+        ..rows
+    }
+}

@@ -1,0 +1,221 @@
+//! The pieces of a V-cycle, and whole ones.
+
+use std::sync::Arc;
+
+use super::{
+    Bench, Held, Number, SHAPES, SIDES, assert_same, device, in_every_precision, laplacian,
+    numbers, stencil, wide, wide_mut,
+};
+use crate::linalg::cpu::stencil::iterative::unit;
+use crate::linalg::cpu::stencil::multigrid::{COARSEST, Multigrid, OVER_CORRECTION};
+use crate::linalg::cpu::stencil::pipeline;
+use crate::linalg::cpu::stencil::pipeline::Stage;
+use crate::linalg::cpu::stencil::workspace::Coarse;
+use crate::linalg::cuda::device::Buffer;
+use crate::linalg::cuda::equations::{Equations, Rough};
+use crate::linalg::cuda::hierarchy::Hierarchy;
+use crate::linalg::cuda::plan::Plan;
+use crate::linalg::operator::{Side, Stencil};
+
+/// Cells after so many coarsenings.
+fn cells(shape: &[usize], depth: u32) -> usize {
+    shape.iter().map(|n| n.div_ceil(1 << depth)).product()
+}
+
+/// A multigrid on the processor and on the device, with vectors of the finest level.
+struct Case<T, const W: usize> {
+    multigrid: Multigrid<T>,
+    hierarchy: Hierarchy,
+    bench: Bench,
+    b: Vec<T>,
+    x: Vec<T>,
+    on_b: Buffer,
+    on_x: Buffer,
+    name: String,
+}
+
+impl<T: Number, const W: usize> Case<T, W> {
+    /// With no more than so many cells on the coarsest level.
+    fn new(held: &Held, a: &Stencil, (coarsest, definite): (usize, bool)) -> Self {
+        let multigrid = Multigrid::down_to(coarsest, &Arc::new(a.clone()), definite, unit(a));
+        let plan = Plan {
+            coarsest,
+            ..Plan::of(a, definite, T::WIDTH)
+        };
+        let cells = multigrid.cells()[0];
+        let bench = Bench::new(held, cells, W);
+        let [b, x] = [1, 2].map(|stream| numbers::<T>(cells * W, stream));
+        Self {
+            hierarchy: Hierarchy::new(held.device, a, plan).unwrap(),
+            on_b: bench.store(&b),
+            on_x: bench.store(&x),
+            name: format!("{:?}, {W} lanes, {:?}", multigrid.cells(), T::WIDTH),
+            multigrid,
+            bench,
+            b,
+            x,
+        }
+    }
+
+    fn rough(&self) -> Rough<'static> {
+        Rough {
+            b: self.on_b.at,
+            x: self.on_x.at,
+            room: &[],
+        }
+    }
+
+    /// Room for a line.
+    fn row(&self) -> Vec<[T; W]> {
+        vec![[T::ZERO; W]; self.multigrid.levels[0].rows(Side::Plain).shape[2]]
+    }
+
+    fn check_sweeps(&mut self, side: Side) {
+        let rows = self.hierarchy.levels[0].rows(side);
+        let mut row = self.row();
+        // Sweep upon sweep, from all corners.
+        for corner in 0..8_u32 {
+            let ends = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
+            let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
+            pipeline::sweep((&self.multigrid.levels[0], side, ends), vectors, &mut row);
+            let v = self.rough();
+            self.hierarchy
+                .sweep(&self.bench.passes, rows, v, corner)
+                .unwrap();
+            let place = format!("a {side:?} sweep from corner {corner} of {}", self.name);
+            assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
+        }
+    }
+
+    fn check_restriction(&mut self, side: Side) {
+        let cells = self.multigrid.cells()[1];
+        let mut expected = vec![T::ZERO; cells * W];
+        let out = self.bench.store(&numbers::<T>(cells * W, 3));
+        let mut row = self.row();
+        let stage = Stage::Restrict(wide_mut::<_, W>(&mut expected));
+        let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
+        let level = (&self.multigrid.levels[0], side, false);
+        pipeline::run(level, vectors, &mut [stage], &mut row);
+        let (to, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
+        self.hierarchy
+            .restrict(to, rows, self.rough(), out.at)
+            .unwrap();
+        let place = format!("the {side:?} restriction on {}", self.name);
+        assert_same(&self.bench.load::<T>(&out), &expected, &place);
+    }
+
+    fn check_prolongation(&mut self, side: Side) {
+        let factor = if self.multigrid.definite {
+            OVER_CORRECTION
+        } else {
+            1.0
+        };
+        let coarse = numbers::<T>(self.multigrid.cells()[1] * W, 3);
+        let on_coarse = self.bench.store(&coarse);
+        let mut row = self.row();
+        let stage = Stage::Prolong(T::nearest(factor), wide::<_, W>(&coarse));
+        let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
+        let level = (&self.multigrid.levels[0], side, true);
+        pipeline::run(level, vectors, &mut [stage], &mut row);
+        let (to, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
+        self.hierarchy
+            .prolong(to, rows, on_coarse.at, self.on_x.at)
+            .unwrap();
+        let place = format!("the prolongation on {}", self.name);
+        assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
+    }
+
+    fn check_cycle(&mut self, side: Side) {
+        let cells = self.multigrid.cells();
+        let room = |n: &usize| vec![T::ZERO; n * W];
+        let mut coarse = Coarse {
+            levels: cells[1..].iter().map(|n| [room(n), room(n)]).collect(),
+            row: room(cells.iter().max().unwrap_or(&1)),
+        };
+        let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
+        self.multigrid.cycle(side, vectors, &mut coarse);
+        // What is there before counts for nothing.
+        let room: Vec<Buffer> = self
+            .hierarchy
+            .room()
+            .iter()
+            .map(|n| self.bench.store(&numbers::<T>(n * W, 8)))
+            .collect();
+        let places: Vec<u64> = room.iter().map(|b| b.at).collect();
+        let vectors = Rough {
+            room: &places,
+            ..self.rough()
+        };
+        self.hierarchy
+            .precondition(&self.bench.passes, side, vectors)
+            .unwrap();
+        let place = format!("a {side:?} cycle on {}", self.name);
+        assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
+        let kept = room.iter().zip(coarse.levels.as_flattened());
+        for (level, (found, expected)) in kept.enumerate() {
+            let place = format!("{place}, coarse vector {level}");
+            assert_same(&self.bench.load::<T>(found), expected, &place);
+        }
+    }
+}
+
+fn check_pieces<T: Number, const W: usize>(held: &Held, shape: &[usize], side: Side) {
+    let coarsest = cells(shape, 1);
+    if cells(shape, 0) == coarsest {
+        return;
+    }
+    for definite in [false, true] {
+        let any = stencil(shape, 0.0);
+        let mut case = Case::<T, W>::new(held, &any, (coarsest, definite));
+        case.check_restriction(side);
+        case.check_prolongation(side);
+        if !definite {
+            case.check_sweeps(side);
+        }
+    }
+}
+
+fn check_deep<T: Number, const W: usize>(held: &Held, shape: &[usize], side: Side) {
+    for (depth, definite) in [(0, false), (1, true), (2, false)] {
+        let coarsest = cells(shape, depth);
+        if depth > 0 || coarsest < 100 {
+            let any = stencil(shape, 0.0);
+            Case::<T, W>::new(held, &any, (coarsest, definite)).check_cycle(side);
+        }
+    }
+}
+
+fn check_whole<T: Number, const W: usize>(held: &Held, shape: &[usize], side: Side) {
+    for definite in [false, true] {
+        let a = if definite {
+            laplacian(shape)
+        } else {
+            stencil(shape, 0.3)
+        };
+        Case::<T, W>::new(held, &a, (COARSEST, definite)).check_cycle(side);
+    }
+}
+
+#[test]
+fn sweeps_restrictions_and_prolongations_have_the_bits_of_the_processor() {
+    let Some(held) = device() else { return };
+    for (shape, side) in SHAPES.into_iter().flat_map(|s| SIDES.map(|side| (s, side))) {
+        in_every_precision!(check_pieces(&held, shape, side));
+    }
+}
+
+#[test]
+fn cycles_on_levels_of_any_shape_have_the_bits_of_the_processor() {
+    let Some(held) = device() else { return };
+    for (shape, side) in SHAPES.into_iter().flat_map(|s| SIDES.map(|side| (s, side))) {
+        in_every_precision!(check_deep(&held, shape, side));
+    }
+}
+
+#[test]
+fn cycles_of_stencils_have_the_bits_of_the_processor() {
+    let Some(held) = device() else { return };
+    for (shape, side) in SHAPES.into_iter().flat_map(|s| SIDES.map(|side| (s, side))) {
+        in_every_precision!(check_whole(&held, shape, side));
+    }
+}

@@ -1,0 +1,232 @@
+//! Dense LU and Cholesky.
+
+pub(crate) mod least_squares;
+pub(crate) mod reflections;
+pub(crate) mod spectral;
+
+use std::ops::Range;
+
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::cholesky::llt::solve as llt;
+use faer::linalg::lu::partial_pivoting as lu;
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::solvers::{Llt, Solve};
+use faer::linalg::triangular_solve::{
+    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
+};
+use faer::perm::PermRef;
+use faer::prelude::ReborrowMut;
+use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle, get_global_parallelism};
+
+use super::Method;
+use super::cpu::checked::{Direct, InUnits, units};
+use super::operator::{Operator, Side, View};
+use crate::error::{Error, Result};
+
+/// P A = L U, both triangles in one matrix.
+pub(super) struct DenseLu {
+    triangles: Mat<f64>,
+    /// The order of the rows, and back.
+    order: [Vec<usize>; 2],
+}
+
+impl DenseLu {
+    pub(super) fn new(a: MatRef<'_, f64>) -> Self {
+        Self::by(a, get_global_parallelism())
+    }
+
+    /// By so many threads.
+    pub(super) fn by(a: MatRef<'_, f64>, par: Par) -> Self {
+        let n = a.nrows();
+        let mut triangles = a.to_owned();
+        let [mut forward, mut backward] = [vec![0; n], vec![0; n]];
+        let scratch = lu::factor::lu_in_place_scratch::<usize, f64>(n, n, par, Default::default());
+        lu::factor::lu_in_place(
+            triangles.as_mut(),
+            &mut forward,
+            &mut backward,
+            par,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            Default::default(),
+        );
+        Self {
+            triangles,
+            order: [forward, backward],
+        }
+    }
+}
+
+impl Direct for DenseLu {
+    fn method(&self) -> Method {
+        Method::DenseLu
+    }
+
+    fn bytes(&self) -> usize {
+        bytes(self.triangles.nrows())
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        let n = self.triangles.nrows();
+        lu::solve::solve_in_place_scratch::<usize, f64>(n, columns, Par::Seq)
+    }
+
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        let solve = match side {
+            Side::Plain => lu::solve::solve_in_place::<usize, f64, f64>,
+            Side::Transpose => lu::solve::solve_transpose_in_place::<usize, f64, f64>,
+        };
+        let [forward, backward] = &self.order;
+        let order = PermRef::new_checked(forward, backward, forward.len());
+        // Each half of the solve reads its own triangle only.
+        let triangles = self.triangles.as_ref();
+        solve(triangles, triangles, order, batch, Par::Seq, stack);
+    }
+
+    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        let View::Dense(a) = matrix.view() else {
+            return None;
+        };
+        let units = units(matrix)?;
+        let scaled = Mat::from_fn(a.nrows(), a.ncols(), |i, j| {
+            units[0][i] * a[(i, j)] * units[1][j]
+        });
+        let direct = Box::new(Self::by(scaled.as_ref(), Par::Seq));
+        Some(Box::new(InUnits { direct, units }))
+    }
+}
+
+impl Direct for Llt<f64> {
+    fn method(&self) -> Method {
+        Method::DenseCholesky
+    }
+
+    fn bytes(&self) -> usize {
+        bytes(self.L().nrows())
+    }
+
+    fn scratch(&self, columns: usize) -> StackReq {
+        llt::solve_in_place_scratch::<f64>(self.L().nrows(), columns, Par::Seq)
+    }
+
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        llt::solve_in_place::<f64, f64>(self.L(), batch, Par::Seq, stack);
+    }
+}
+
+/// What a dense factorisation of so many rows takes.
+pub(super) fn bytes(rows: usize) -> usize {
+    // Columns are padded, and the order of the rows is kept with its inverse.
+    let entries = rows.saturating_mul(rows.saturating_add(8 + 2));
+    entries.saturating_mul(size_of::<f64>())
+}
+
+/// LLᵀ of a dense matrix, from its lower triangle.
+pub(super) fn cholesky(matrix: MatRef<'_, f64>, what: &'static str) -> Result<Llt<f64>> {
+    matrix
+        .llt(Triangle::Lower)
+        .map_err(|_| Error::NotPositiveDefinite { what })
+}
+
+/// Pivots below this fraction of their diagonal entry are what rounding leaves of a zero.
+const LEAST_PIVOT: f64 = 1e-13;
+
+/// G⁻¹ b for a small symmetric positive definite G.
+pub(crate) fn symmetric_solve(
+    g: MatRef<'_, f64>,
+    b: &[f64],
+    what: &'static str,
+) -> Result<Vec<f64>> {
+    let llt = cholesky(g, what)?;
+    let pivot = |i: usize| llt.L()[(i, i)] * llt.L()[(i, i)];
+    if (0..g.nrows()).any(|i| pivot(i) <= LEAST_PIVOT * g[(i, i)]) {
+        return Err(Error::NotPositiveDefinite { what });
+    }
+    let mut x = Mat::from_fn(b.len(), 1, |i, _| b[i]);
+    llt.solve_in_place(x.as_mut());
+    Ok(x.col_as_slice(0).to_vec())
+}
+
+/// C with Γ = CCᵀ, C lower triangular.
+pub(crate) fn lower_cholesky(gamma: MatRef<'_, f64>, what: &'static str) -> Result<Mat<f64>> {
+    Ok(cholesky(gamma, what)?.L().to_owned())
+}
+
+/// batch ← C⁻¹ batch, or C⁻ᵀ batch, for C lower triangular.
+pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_, f64>) {
+    match side {
+        Side::Plain => solve_lower_triangular_in_place(c, batch, Par::Seq),
+        Side::Transpose => solve_upper_triangular_in_place(c.transpose(), batch, Par::Seq),
+    }
+}
+
+/// A B in one thread, so that the bits do not depend on their number.
+pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
+    let mut out = Mat::zeros(a.nrows(), b.ncols());
+    add_product(out.as_mut(), a, b);
+    out
+}
+
+/// out += A B, likewise.
+pub(crate) fn add_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
+}
+
+/// YᵀY.
+pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
+    symmetric_product(y, y)
+}
+
+/// ZᵀW where that is symmetric: one triangle computed and mirrored.
+pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
+    let mut g = Mat::zeros(z.ncols(), z.ncols());
+    lower_product(g.as_mut(), z, w);
+    mirrored(g)
+}
+
+/// The same for columns of W that are made block by block.
+pub(crate) fn symmetric_product_by(
+    z: MatRef<'_, f64>,
+    blocks: impl Iterator<Item = Range<usize>>,
+    mut made: impl FnMut(MatRef<'_, f64>) -> Result<Mat<f64>>,
+) -> Result<Mat<f64>> {
+    let n = z.ncols();
+    let mut g = Mat::zeros(n, n);
+    for block in blocks {
+        let (start, rest) = (block.start, n - block.end);
+        let columns = z.subcols(start, block.len());
+        let w = made(columns)?;
+        let mut part = g
+            .as_mut()
+            .submatrix_mut(start, start, n - start, block.len());
+        lower_product(
+            part.rb_mut().subrows_mut(0, block.len()),
+            columns,
+            w.as_ref(),
+        );
+        let below = z.subcols(block.end, rest).transpose();
+        let part = part.subrows_mut(block.len(), rest);
+        matmul(part, Accum::Replace, below, w.as_ref(), 1.0, Par::Seq);
+    }
+    Ok(mirrored(g))
+}
+
+/// The lower triangle of g ← ZᵀW.
+fn lower_product(g: MatMut<'_, f64>, z: MatRef<'_, f64>, w: MatRef<'_, f64>) {
+    triangular::matmul(
+        g,
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        z.transpose(),
+        BlockStructure::Rectangular,
+        w,
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+}
+
+fn mirrored(g: Mat<f64>) -> Mat<f64> {
+    let n = g.nrows();
+    Mat::from_fn(n, n, |i, j| if i >= j { g[(i, j)] } else { g[(j, i)] })
+}

@@ -1,0 +1,101 @@
+//! QR by Householder reflections, with or without pivoting, in one thread: the bits do not depend on their number.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
+    apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as transposed_scratch,
+    apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj as apply_transposed,
+};
+use faer::linalg::qr::col_pivoting::factor as pivoted;
+use faer::linalg::qr::no_pivoting::factor as plain;
+use faer::{Conj, Mat, Par};
+
+/// A = QR, R on and above the diagonal, the reflections that make Q below it.
+pub(crate) struct Reflections {
+    pub(crate) factors: Mat<f64>,
+    coefficients: Mat<f64>,
+}
+
+impl Reflections {
+    /// A = QR.
+    pub(crate) fn of(mut a: Mat<f64>) -> Self {
+        let (rows, cols) = a.shape();
+        let block = plain::recommended_block_size::<f64>(rows, cols);
+        let mut coefficients = Mat::zeros(block, rows.min(cols));
+        let scratch =
+            plain::qr_in_place_scratch::<f64>(rows, cols, block, Par::Seq, Default::default());
+        plain::qr_in_place(
+            a.as_mut(),
+            coefficients.as_mut(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            Default::default(),
+        );
+        Self {
+            factors: a,
+            coefficients,
+        }
+    }
+
+    /// A P = QR with the diagonal of R decreasing, and P: column j of A P is column P(j) of A.
+    pub(crate) fn pivoted(mut a: Mat<f64>) -> (Self, Vec<usize>) {
+        let (rows, cols) = a.shape();
+        let block = plain::recommended_block_size::<f64>(rows, cols);
+        let mut coefficients = Mat::zeros(block, rows.min(cols));
+        let (mut forward, mut backward) = (vec![0_usize; cols], vec![0_usize; cols]);
+        let (plan, seq) = (Default::default(), Par::Seq);
+        let scratch = pivoted::qr_in_place_scratch::<usize, f64>(rows, cols, block, seq, plan);
+        pivoted::qr_in_place(
+            a.as_mut(),
+            coefficients.as_mut(),
+            &mut forward,
+            &mut backward,
+            seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+            plan,
+        );
+        let reflections = Self {
+            factors: a,
+            coefficients,
+        };
+        (reflections, forward)
+    }
+
+    /// How many diagonal entries of R stand before the first of `tolerance`·|R₁₁| or less.
+    pub(crate) fn rank(&self, tolerance: f64) -> usize {
+        let diagonal = |i: usize| self.factors[(i, i)].abs();
+        let kept = |&i: &usize| diagonal(i) > tolerance * diagonal(0);
+        (0..self.coefficients.ncols()).take_while(kept).count()
+    }
+
+    /// Q b.
+    pub(crate) fn q(&self, mut b: Mat<f64>) -> Mat<f64> {
+        let size = self.coefficients.ncols();
+        let scratch = apply_scratch::<f64>(b.nrows(), self.coefficients.nrows(), b.ncols());
+        apply(
+            self.factors.subcols(0, size),
+            self.coefficients.as_ref(),
+            Conj::No,
+            b.as_mut(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+        );
+        b
+    }
+
+    /// Qᵀ b.
+    pub(crate) fn q_transposed(&self, mut b: Mat<f64>) -> Mat<f64> {
+        let size = self.coefficients.ncols();
+        let scratch = transposed_scratch::<f64>(b.nrows(), self.coefficients.nrows(), b.ncols());
+        apply_transposed(
+            self.factors.subcols(0, size),
+            self.coefficients.as_ref(),
+            Conj::No,
+            b.as_mut(),
+            Par::Seq,
+            MemStack::new(&mut MemBuffer::new(scratch)),
+        );
+        b
+    }
+}

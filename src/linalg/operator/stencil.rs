@@ -1,0 +1,290 @@
+//! Matrices on a box of cells that couple every cell with its neighbours along the axes.
+
+use std::ops::Range;
+
+use faer::sparse::{SparseColMat, SymbolicSparseColMat};
+
+use super::Side;
+use super::rows::{Real, Rows, vectorised, with_sides};
+
+/// A 3-, 5- or 7-point matrix on a box of cells, numbered with the last axis fastest; with a gauge c it is
+/// A + c 11ᵀ.
+///
+/// The gauge makes a singular conservation law regular: columns that sum to zero leave a null vector, and c 11ᵀ
+/// fixes its sum without filling the matrix.
+///
+/// ```
+/// use pullback::{linalg::Stencil, Operator, Side};
+/// let mut chain = Stencil::new(&[3]); // the Neumann Laplacian of three cells
+/// for lower in 0..2 {
+///     chain.couple(0, lower, [[1.0, -1.0], [-1.0, 1.0]]);
+/// }
+/// let a = Operator::stencil(chain.with_gauge(2.0));
+/// assert_eq!(a.apply_to(Side::Plain, &[1.0, 0.0, 0.0])?, [3.0, 1.0, 2.0]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stencil {
+    /// Number of axes.
+    dim: usize,
+    /// Cells along each axis, slowest first, padded with ones in front.
+    pub(crate) shape: [usize; 3],
+    pub(crate) centre: Vec<f64>,
+    /// For every axis and cell: in the row of the cell above, the coefficient of this one.
+    pub(crate) up: [Vec<f64>; 3],
+    /// For every axis and cell: in its row, the coefficient of the cell above.
+    pub(crate) down: [Vec<f64>; 3],
+    gauge: f64,
+    /// The sums of the rows, where the diagonal has lost them to rounding.
+    excess: Option<Vec<f64>>,
+}
+
+impl Stencil {
+    /// A stencil without entries on a box of one to three axes.
+    ///
+    /// # Panics
+    /// For no axis, more than three, or an axis without cells.
+    pub fn new(cells: &[usize]) -> Self {
+        assert!(
+            (1..=3).contains(&cells.len()) && !cells.contains(&0),
+            "a stencil needs one to three axes with cells, not {cells:?}"
+        );
+        let mut shape = [1; 3];
+        shape[3 - cells.len()..].copy_from_slice(cells);
+        let size = shape.iter().product();
+        // A chain has couplings of zero to a line beside it, so that kernels know two kinds of boxes only.
+        let chain = shape.iter().filter(|&&n| n > 1).count() < 2;
+        let couplings = shape.map(|n| vec![0.0; if n > 1 || chain { size } else { 0 }]);
+        Self {
+            dim: cells.len(),
+            shape,
+            centre: vec![0.0; size],
+            up: couplings.clone(),
+            down: couplings,
+            gauge: 0.0,
+            excess: None,
+        }
+    }
+
+    /// Adds a 2×2 block that couples a cell with the next one along `axis`; rows and columns are (lower, upper).
+    ///
+    /// # Panics
+    /// When there is no such pair of cells.
+    pub fn couple(&mut self, axis: usize, lower: usize, [[a, b], [c, d]]: [[f64; 2]; 2]) {
+        let axis = axis + 3 - self.dim;
+        let upper = lower + self.stride(axis);
+        assert!(
+            lower / self.stride(axis) % self.shape[axis] + 1 < self.shape[axis],
+            "cell {lower} has no neighbour above along axis {axis}"
+        );
+        self.centre[lower] += a;
+        self.down[axis][lower] += b;
+        self.up[axis][lower] += c;
+        self.centre[upper] += d;
+    }
+
+    /// Couples cells `first`, `first` + 1, … with their neighbours above along `axis` by w (xᵢ − xⱼ), one weight a pair:
+    /// many times [`couple`](Stencil::couple) with [[w, −w], [−w, w]], for which all pairs must exist.
+    pub(crate) fn conduct(
+        &mut self,
+        axis: usize,
+        first: usize,
+        weights: impl Iterator<Item = f64>,
+    ) {
+        let axis = axis + 3 - self.dim;
+        let stride = self.stride(axis);
+        for (lower, w) in (first..).zip(weights) {
+            self.centre[lower] += w;
+            self.down[axis][lower] -= w;
+            self.up[axis][lower] -= w;
+            self.centre[lower + stride] += w;
+        }
+    }
+
+    /// Adds to the diagonal.
+    ///
+    /// # Panics
+    /// Without one number a cell.
+    pub fn add_diagonal(&mut self, diagonal: &[f64]) {
+        assert_eq!(diagonal.len(), self.cells(), "one number a cell is needed");
+        for (centre, d) in self.centre.iter_mut().zip(diagonal) {
+            *centre += d;
+        }
+    }
+
+    /// The same matrix plus c 11ᵀ, in place of the gauge it had.
+    #[must_use]
+    pub fn with_gauge(mut self, c: f64) -> Self {
+        self.gauge = c;
+        self
+    }
+
+    /// c of the rank-one term c 11ᵀ.
+    pub fn gauge(&self) -> f64 {
+        self.gauge
+    }
+
+    /// Keeps the sums of the rows of a symmetric M-matrix, of which its diagonal, as a sum with large couplings, may
+    /// hold no digit; no entries may be added afterwards.
+    #[must_use]
+    pub(crate) fn with_excess(mut self, excess: Vec<f64>) -> Self {
+        self.excess = Some(excess);
+        self
+    }
+
+    /// The sums of the rows, where the diagonal does not tell them.
+    pub(crate) fn excess(&self) -> Option<&[f64]> {
+        self.excess.as_deref()
+    }
+
+    /// Number of cells.
+    pub fn cells(&self) -> usize {
+        self.centre.len()
+    }
+
+    /// Number of axes.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The diagonal, without the gauge.
+    pub fn diagonal(&self) -> &[f64] {
+        &self.centre
+    }
+
+    /// One side of it, as kernels read it.
+    pub(crate) fn rows(&self, side: Side) -> Rows<'_, f64> {
+        let mut axes = [0, 1, 2];
+        axes.sort_by_key(|&d| self.shape[d] > 1);
+        let shape = axes.map(|d| self.shape[d]);
+        let [up, down] = [&self.up, &self.down].map(|arrays| axes.map(|d| &arrays[d][..]));
+        let (lower, upper) = match side {
+            Side::Plain => (up, down),
+            Side::Transpose => (down, up),
+        };
+        Rows {
+            shape,
+            centre: &self.centre,
+            lower,
+            upper,
+        }
+    }
+
+    /// How far apart neighbours along a padded axis are numbered.
+    pub(crate) fn stride(&self, axis: usize) -> usize {
+        self.shape[axis + 1..].iter().product()
+    }
+
+    /// Entries that are NaN or infinite: the first one's row and value.
+    pub(crate) fn broken_entry(&self) -> Option<(usize, f64)> {
+        let arrays = self.up.iter().chain(&self.down).chain([&self.centre]);
+        let broken = |a: &Vec<f64>| a.iter().position(|v| !v.is_finite()).map(|i| (i, a[i]));
+        let gauge = (!self.gauge.is_finite()).then_some((0, self.gauge));
+        gauge.or_else(|| arrays.filter_map(broken).next())
+    }
+
+    /// out ← A x or Aᵀ x for interleaved columns of numbers; `each` sees every line of the result while it is warm.
+    pub(crate) fn product<S: Real, const W: usize>(
+        &self,
+        side: Side,
+        (x, out): (&[[S; W]], &mut [[f64; W]]),
+        each: impl FnMut(Range<usize>, &mut [[f64; W]]),
+    ) {
+        let term = |c: f64, x: S| c * x.into();
+        let rows = self.rows(side);
+        let shift = self.gauge_term(x, self.gauge, |x| x);
+        vectorised(|| {
+            with_sides!(
+                rows,
+                product::<_, _, _, W>(rows, (x, out), shift, term, each)
+            )
+        });
+    }
+
+    /// out ← |A||x| or |Aᵀ||x|.
+    pub(crate) fn magnitude<const W: usize>(
+        &self,
+        side: Side,
+        (x, out): (&[[f64; W]], &mut [[f64; W]]),
+    ) {
+        let term = |c: f64, x: f64| c.abs() * x.abs();
+        let rows = self.rows(side);
+        let shift = self.gauge_term(x, self.gauge.abs(), f64::abs);
+        vectorised(|| {
+            with_sides!(
+                rows,
+                product::<_, _, _, W>(rows, (x, out), shift, term, |_, _| ())
+            );
+        });
+    }
+
+    /// c Σ size(xᵢ), column by column.
+    fn gauge_term<S: Real, const W: usize>(
+        &self,
+        x: &[[S; W]],
+        c: f64,
+        size: impl Fn(f64) -> f64,
+    ) -> [f64; W] {
+        let mut total = [0.0; W];
+        for x in x.iter().filter(|_| c != 0.0) {
+            (0..W).for_each(|l| total[l] += size(x[l].into()));
+        }
+        total.map(|t| c * t)
+    }
+
+    /// The sparse matrix by columns, rows in order, without the gauge.
+    pub(crate) fn compress(&self) -> SparseColMat<usize, f64> {
+        let n = self.cells();
+        let axes: Vec<usize> = (0..3).filter(|&d| self.shape[d] > 1).collect();
+        let size = (2 * axes.len() + 1) * n;
+        let (mut pointers, mut rows) = (Vec::with_capacity(n + 1), Vec::with_capacity(size));
+        let mut values = Vec::with_capacity(size);
+        pointers.push(0);
+        for cell in 0..n {
+            let index = |d: usize| cell / self.stride(d) % self.shape[d];
+            let mut push = |row: usize, value: f64| {
+                rows.push(row);
+                values.push(value);
+            };
+            for &d in axes.iter().filter(|&&d| index(d) > 0) {
+                let lower = cell - self.stride(d);
+                push(lower, self.down[d][lower]);
+            }
+            push(cell, self.centre[cell]);
+            let has_upper = |d: &&usize| index(**d) + 1 < self.shape[**d];
+            for &d in axes.iter().rev().filter(has_upper) {
+                push(cell + self.stride(d), self.up[d][cell]);
+            }
+            pointers.push(rows.len());
+        }
+        let pattern = SymbolicSparseColMat::new_checked(n, n, pointers, None, rows);
+        SparseColMat::new(pattern, values)
+    }
+}
+
+/// out ← Σ term(aᵢⱼ, xⱼ) + shift, line by line.
+#[inline(always)]
+fn product<
+    S: Real,
+    F: Fn(f64, S) -> f64,
+    E: FnMut(Range<usize>, &mut [[f64; W]]),
+    const W: usize,
+    const N: usize,
+>(
+    rows: Rows<'_, f64>,
+    (x, out): (&[[S; W]], &mut [[f64; W]]),
+    shift: [f64; W],
+    term: F,
+    mut each: E,
+) {
+    for line in rows.lines() {
+        let row = &mut out[line.cells()];
+        rows.line_product::<S, W, N>(line, x, row, &term);
+        if shift != [0.0; W] {
+            for out in row.iter_mut() {
+                (0..W).for_each(|l| out[l] += shift[l]);
+            }
+        }
+        each(line.cells(), row);
+    }
+}

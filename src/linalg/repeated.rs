@@ -1,0 +1,106 @@
+//! Block-diagonal matrices of equal blocks: one factorisation, and one batch for all blocks.
+
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{MatMut, MatRef};
+
+use super::operator::{Operator, Side, fold_into, unfold};
+use super::pool::Pool;
+use super::{Factor, SolveStats, check_batch, check_near};
+use crate::check;
+use crate::error::Result;
+
+/// Makes a square matrix ready by `factor`: one that is repeated by its block, any other as it is.
+pub(crate) fn by_block<'a>(
+    a: Operator<'a>,
+    factor: impl FnOnce(Operator<'a>) -> Result<Box<dyn Factor + 'a>>,
+) -> Result<Box<dyn Factor + 'a>> {
+    check::length(
+        "the columns of a matrix to solve with",
+        a.ncols(),
+        a.nrows(),
+    )?;
+    match a.into_block() {
+        Ok((block, count)) => Ok(Box::new(Repeated {
+            rows: block.nrows(),
+            block: factor(block)?,
+            count,
+            rooms: Pool::default(),
+        })),
+        Err(single) => factor(single),
+    }
+}
+
+/// diag(B, …, B), made ready by making B ready.
+struct Repeated<'a> {
+    block: Box<dyn Factor + 'a>,
+    /// Rows of B.
+    rows: usize,
+    count: usize,
+    /// For batches that cannot be cut in place.
+    rooms: Pool<Vec<f64>>,
+}
+
+impl Repeated<'_> {
+    /// Calls `work` with room for so many columns, and their parts beside one another.
+    fn with_room<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
+        let (rows, parts) = (self.rows, columns * self.count);
+        let fits = |room: &Vec<f64>| room.len() >= rows * parts;
+        let make = || vec![0.0; rows * parts.next_power_of_two()];
+        self.rooms.with(fits, make, |room| {
+            let room = &mut room[..rows * parts];
+            work(MatMut::from_column_major_slice_mut(room, rows, parts))
+        })
+    }
+
+    /// `solve` on the parts of a batch, as one wider batch.
+    fn fold(
+        &self,
+        mut batch: MatMut<'_, f64>,
+        solve: impl FnOnce(MatMut<'_, f64>) -> Result<SolveStats>,
+    ) -> Result<SolveStats> {
+        check_batch(batch.rb(), self.rows * self.count)?;
+        if self.count == 0 {
+            return Ok(SolveStats::default());
+        }
+        if batch.ncols() == 1
+            && let Some(column) = batch.rb_mut().col_mut(0).try_as_col_major_mut()
+        {
+            let parts = column.as_slice_mut();
+            let parts = MatMut::from_column_major_slice_mut(parts, self.rows, self.count);
+            return solve(parts);
+        }
+        self.with_room(batch.ncols(), |mut folded| {
+            fold_into(self.count, batch.rb(), folded.rb_mut());
+            let stats = solve(folded.rb_mut())?;
+            unfold(self.count, folded.rb(), batch);
+            Ok(stats)
+        })
+    }
+}
+
+impl Factor for Repeated<'_> {
+    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+        self.fold(batch, |parts| self.block.solve(side, parts))
+    }
+
+    fn solve_from(
+        &self,
+        side: Side,
+        near: MatRef<'_, f64>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        check_near(near, batch.rb())?;
+        self.with_room(near.ncols(), |mut folded| {
+            if self.count > 0 {
+                fold_into(self.count, near, folded.rb_mut());
+            }
+            self.fold(batch, |parts| {
+                self.block.solve_from(side, folded.rb(), parts)
+            })
+        })
+    }
+
+    fn expect(&self, columns: usize) {
+        self.block.expect(columns * self.count);
+    }
+}

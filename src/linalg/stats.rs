@@ -1,0 +1,252 @@
+//! What solves find out about themselves, and which method it was that solved.
+
+use std::fmt;
+
+/// What a batched solve found out about itself, worst column.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SolveStats {
+    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), every equation divided by its size ‖Aᵢ‖₁, in which unknowns count
+    /// in units of their own where these lie six decades apart.
+    pub residual: f64,
+    /// ‖|A||x|‖∞ / ‖b‖∞, likewise: a lower bound of a condition number that ignores the equations' units.
+    pub amplification: f64,
+    /// Iterations, for iterative methods.
+    pub iterations: usize,
+    /// The method that answered.
+    pub method: Method,
+}
+
+impl SolveStats {
+    /// The worse of two; of two methods, the one that took more iterations, or is later in the list of [`Method`].
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        let slower = (self.iterations, self.method).max((other.iterations, other.method));
+        Self {
+            residual: self.residual.max(other.residual),
+            amplification: self.amplification.max(other.amplification),
+            iterations: slower.0,
+            method: slower.1,
+        }
+    }
+
+    /// The same, said to be by this method.
+    #[must_use]
+    pub fn by(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+}
+
+/// How linear systems are solved; in the order of effort. `Display` gives its name in words.
+///
+/// ```
+/// use pullback::{faer::mat, linalg::Method, Backend, Cpu, Operator, Side};
+/// let cpu = Cpu::default();
+/// let factor = cpu.factor(Operator::dense(mat![[2.0, 1.0], [0.0, 4.0]]))?;
+/// let stats = factor.solve(Side::Plain, mat![[4.0], [8.0]].as_mut())?;
+/// assert_eq!(stats.method, Method::DenseLu);
+/// assert_eq!(stats.method.to_string(), "dense LU");
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// A backend that does not say how.
+    #[default]
+    Unknown,
+    /// Nothing, for the identity.
+    Identity,
+    /// Division by the diagonal.
+    Diagonal,
+    /// Cosine transforms, which make the matrix diagonal.
+    CosineTransform,
+    /// Cholesky factors of a dense matrix.
+    DenseCholesky,
+    /// LU factors of a dense matrix, with partial pivoting.
+    DenseLu,
+    /// Cholesky factors of a sparse matrix.
+    SparseCholesky,
+    /// LU factors of a sparse matrix, without pivoting, in dense blocks.
+    MultifrontalLu,
+    /// LU factors of a sparse matrix, with partial pivoting.
+    SparseLu,
+    /// Conjugate gradients, preconditioned by multigrid.
+    MultigridConjugateGradients,
+    /// Conjugate gradients, preconditioned by an incomplete factorisation.
+    DiluConjugateGradients,
+    /// BiCGSTAB, preconditioned by multigrid.
+    MultigridBiCgStab,
+    /// BiCGSTAB, preconditioned by an incomplete factorisation.
+    DiluBiCgStab,
+    /// Restarted GMRES, by products alone.
+    Gmres,
+    /// What another backend calls it.
+    Named(&'static str),
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "a backend that does not say how",
+            Self::Identity => "the identity",
+            Self::Diagonal => "division by the diagonal",
+            Self::CosineTransform => "cosine transforms",
+            Self::DenseCholesky => "dense Cholesky",
+            Self::DenseLu => "dense LU",
+            Self::SparseCholesky => "sparse Cholesky",
+            Self::MultifrontalLu => "multifrontal LU",
+            Self::SparseLu => "sparse LU",
+            Self::MultigridConjugateGradients => "multigrid + conjugate gradients",
+            Self::DiluConjugateGradients => "DILU + conjugate gradients",
+            Self::MultigridBiCgStab => "multigrid + BiCGSTAB",
+            Self::DiluBiCgStab => "DILU + BiCGSTAB",
+            Self::Gmres => "restarted GMRES",
+            Self::Named(name) => name,
+        })
+    }
+}
+
+/// Columns that were solved for by one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Solved {
+    /// The method.
+    pub method: Method,
+    /// Right-hand sides.
+    pub columns: usize,
+    /// Iterations of the slowest of them; 0 for direct methods.
+    pub iterations: usize,
+}
+
+impl Solved {
+    fn means(&self) -> String {
+        let by = format!("by {}", self.method);
+        match self.iterations {
+            0 => by,
+            1 => format!("{by} (1 iteration)"),
+            n => format!("{by} (up to {n} iterations)"),
+        }
+    }
+}
+
+impl fmt::Display for Solved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.columns, self.means())
+    }
+}
+
+/// Adds up what was solved by the same method, most columns first.
+pub(crate) fn merge_solved(solved: impl IntoIterator<Item = Solved>) -> Vec<Solved> {
+    let mut merged: Vec<Solved> = Vec::new();
+    solved.into_iter().for_each(|one| add(&mut merged, one));
+    merged.sort_by_key(|one| (std::cmp::Reverse(one.columns), one.method));
+    merged
+}
+
+pub(crate) fn add(merged: &mut Vec<Solved>, one: Solved) {
+    match merged.iter_mut().find(|known| known.method == one.method) {
+        Some(known) => {
+            known.columns += one.columns;
+            known.iterations = known.iterations.max(one.iterations);
+        }
+        None => merged.push(one),
+    }
+}
+
+/// One line on how the linear systems of a run were solved, if any were.
+pub(crate) fn describe_solved(solved: &[Solved]) -> Option<String> {
+    describe_purposes(&[("", solved)])
+}
+
+/// Likewise, grouped by what was solved with, in words that follow "right-hand sides": "with the model", "with the
+/// metric", "in the parameters".
+pub(crate) fn describe_purposes(groups: &[(&str, &[Solved])]) -> Option<String> {
+    let mut line = String::new();
+    let all = groups
+        .iter()
+        .flat_map(|(purpose, solved)| solved.iter().map(move |one| (*purpose, one)));
+    for (purpose, one) in all {
+        let sides = match (line.is_empty(), one.columns) {
+            (false, _) => "",
+            (true, 1) => " right-hand side",
+            (true, _) => " right-hand sides",
+        };
+        line += if line.is_empty() {
+            "linear systems: "
+        } else {
+            ", "
+        };
+        let space = if purpose.is_empty() { "" } else { " " };
+        line += &format!("{}{sides}{space}{purpose} {}", one.columns, one.means());
+    }
+    Some(line).filter(|line| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worse_does_not_depend_on_the_order() {
+        let stats = |iterations, method| SolveStats {
+            iterations,
+            ..SolveStats::default().by(method)
+        };
+        let (direct, slow) = (stats(0, Method::SparseLu), stats(9, Method::DiluBiCgStab));
+        let quick = stats(3, Method::Gmres);
+        for (a, b, worst) in [
+            (direct, slow, slow),
+            (quick, slow, slow),
+            (SolveStats::default(), direct, direct),
+        ] {
+            assert_eq!((a.worst(b), b.worst(a)), (worst, worst));
+        }
+    }
+
+    #[test]
+    fn methods_are_listed_once_with_the_most_columns_first() {
+        let solved = |method, columns, iterations| Solved {
+            method,
+            columns,
+            iterations,
+        };
+        let merged = merge_solved([
+            solved(Method::SparseLu, 4, 0),
+            solved(Method::MultigridBiCgStab, 5, 7),
+            solved(Method::MultigridBiCgStab, 6, 9),
+        ]);
+        assert_eq!(
+            describe_solved(&merged).unwrap(),
+            "linear systems: 11 right-hand sides by multigrid + BiCGSTAB (up to 9 iterations), 4 by sparse LU"
+        );
+        assert_eq!(describe_solved(&[]), None);
+        let one = describe_solved(&[solved(Method::Gmres, 1, 1)]).unwrap();
+        assert_eq!(
+            one,
+            "linear systems: 1 right-hand side by restarted GMRES (1 iteration)"
+        );
+    }
+
+    #[test]
+    fn what_was_solved_with_is_named() {
+        let solved = |method, columns| Solved {
+            method,
+            columns,
+            iterations: 0,
+        };
+        let model = [
+            solved(Method::MultifrontalLu, 358),
+            solved(Method::SparseLu, 2),
+        ];
+        let prior = [solved(Method::SparseCholesky, 730)];
+        let groups: [(&str, &[Solved]); 3] = [
+            ("with the model", &model),
+            ("with the metric", &[]),
+            ("in the parameters", &prior),
+        ];
+        assert_eq!(
+            describe_purposes(&groups).unwrap(),
+            "linear systems: 358 right-hand sides with the model by multifrontal LU, 2 with the model by sparse LU, \
+             730 in the parameters by sparse Cholesky"
+        );
+        assert_eq!(describe_purposes(&[("with the model", &[])]), None);
+    }
+}

@@ -1,0 +1,96 @@
+//! The Lorenz equations, and a variant that is not linear in its parameters.
+
+use super::{Flow, name};
+
+const NAMES: [&str; 3] = ["σ", "ρ", "β"];
+
+/// The Lorenz equations x′ = σ(y − x), y′ = x(ρ − z) − y, z′ = xy − βz with θ = (σ, ρ, β).
+///
+/// ```
+/// use pullback::{models::flow::{Flow, Lorenz}};
+/// assert_eq!(Lorenz.velocity(&[1.0, 2.0, 3.0], &Lorenz::CLASSIC), [10.0, 23.0, -6.0]);
+/// assert_eq!(Lorenz.param_name(1), "ρ");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lorenz;
+
+impl Lorenz {
+    /// The classic parameters (10, 28, 8/3).
+    pub const CLASSIC: [f64; 3] = [10.0, 28.0, 8.0 / 3.0];
+    /// A box around the attractor at the classic parameters.
+    pub const BOX: [(f64, f64); 3] = [(-25.0, 25.0), (-35.0, 35.0), (0.0, 60.0)];
+    /// A start near the attractor.
+    pub const START: [f64; 3] = [1.0, 1.0, 20.0];
+}
+
+impl Flow for Lorenz {
+    fn param_dim(&self) -> usize {
+        3
+    }
+
+    fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
+        let ([x, y, z], [sigma, rho, beta]) = (*x, [theta[0], theta[1], theta[2]]);
+        [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]
+    }
+
+    fn param_derivative(&self, x: &[f64; 3], _: &[f64], out: &mut [[f64; 3]]) {
+        let [x, y, z] = *x;
+        out[0] = [y - x, 0.0, 0.0];
+        out[1] = [0.0, x, 0.0];
+        out[2] = [0.0, 0.0, -z];
+    }
+
+    fn symmetry(&self) -> Option<[f64; 3]> {
+        Some([-1.0, -1.0, 1.0])
+    }
+
+    fn param_name(&self, j: usize) -> String {
+        name(&NAMES, j)
+    }
+}
+
+/// The Lorenz equations with saturated velocities, v = 50 arctan(v_Lorenz/50) entry by entry, θ = (σ, ρ, β): not
+/// linear in θ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArctanLorenz;
+
+/// The speed at which arctan bends by a quarter of π.
+const BEND: f64 = 50.0;
+
+impl ArctanLorenz {
+    /// The parameters (10, 28, 8/3).
+    pub const CLASSIC: [f64; 3] = Lorenz::CLASSIC;
+    /// A box around the attractor at the classic parameters.
+    pub const BOX: [(f64, f64); 3] = [(-30.0, 30.0), (-35.0, 35.0), (0.0, 60.0)];
+    /// A start near the attractor.
+    pub const START: [f64; 3] = Lorenz::START;
+}
+
+impl Flow for ArctanLorenz {
+    fn param_dim(&self) -> usize {
+        3
+    }
+
+    fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
+        let v = Lorenz.velocity(x, theta);
+        v.map(|v| BEND * (v / BEND).atan())
+    }
+
+    fn param_derivative(&self, x: &[f64; 3], theta: &[f64], out: &mut [[f64; 3]]) {
+        let v = Lorenz.velocity(x, theta);
+        Lorenz.param_derivative(x, theta, out);
+        for column in out {
+            for (entry, v) in column.iter_mut().zip(v) {
+                *entry /= 1.0 + (v / BEND).powi(2);
+            }
+        }
+    }
+
+    fn symmetry(&self) -> Option<[f64; 3]> {
+        Lorenz.symmetry()
+    }
+
+    fn param_name(&self, j: usize) -> String {
+        name(&NAMES, j)
+    }
+}

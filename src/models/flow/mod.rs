@@ -1,0 +1,104 @@
+//! Vector fields whose trajectories or invariant measures are to be fitted.
+
+mod chen;
+mod lorenz;
+mod rossler;
+mod van_der_pol;
+
+pub use self::chen::Chen;
+pub use self::lorenz::{ArctanLorenz, Lorenz};
+pub use self::rossler::Rossler;
+pub use self::van_der_pol::VanDerPol;
+
+/// A vector field v(x; θ) in two or three dimensions, of the equation x′ = v(x; θ).
+///
+/// Points have three entries; in the plane the third is 0 and the third entry of v does not count.
+///
+/// ```
+/// use pullback::{models::flow::Flow, models::trajectory::Sampling};
+///
+/// /// A pendulum with friction: x′ = y, y′ = −θ₁ sin x − θ₂ y.
+/// struct Pendulum;
+///
+/// impl Flow for Pendulum {
+///     fn dim(&self) -> usize {
+///         2
+///     }
+///     fn param_dim(&self) -> usize {
+///         2
+///     }
+///     fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
+///         [x[1], -theta[0] * x[0].sin() - theta[1] * x[1], 0.0]
+///     }
+///     fn param_derivative(&self, x: &[f64; 3], _: &[f64], out: &mut [[f64; 3]]) {
+///         out[0] = [0.0, -x[0].sin(), 0.0];
+///         out[1] = [0.0, -x[1], 0.0];
+///     }
+/// }
+///
+/// let sampling = Sampling { duration: 20.0, interval: 0.1, start: [1.0, 0.0, 0.0], ..Sampling::default() };
+/// let trajectory = sampling.run(&Pendulum, &[1.0, 0.5], |_| ())?;
+/// assert_eq!(trajectory.points.len(), 200);
+/// assert!(trajectory.points.last().is_some_and(|x| x[0].abs() < 1e-4), "it comes to rest");
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub trait Flow: Sync {
+    /// Dimension of the space, 2 or 3.
+    fn dim(&self) -> usize {
+        3
+    }
+
+    /// Number of parameters.
+    fn param_dim(&self) -> usize;
+
+    /// v(x; θ).
+    fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3];
+
+    /// ∂v/∂θ_j into `out[j]`, for every j.
+    fn param_derivative(&self, x: &[f64; 3], theta: &[f64], out: &mut [[f64; 3]]);
+
+    /// Signs s with v(s∘x; θ) = s∘v(x; θ) for every θ, under which the invariant measure is symmetric.
+    fn symmetry(&self) -> Option<[f64; 3]> {
+        None
+    }
+
+    /// The name of parameter `j`, counted from 0, for tables: θ₁, θ₂ … unless the field has names of its own.
+    fn param_name(&self, j: usize) -> String {
+        let digit = |c: char| char::from_u32('₀' as u32 + c as u32 - '0' as u32).unwrap_or(c);
+        let number = (j + 1).to_string();
+        std::iter::once('θ')
+            .chain(number.chars().map(digit))
+            .collect()
+    }
+}
+
+impl<F: Flow + ?Sized> Flow for &F {
+    fn dim(&self) -> usize {
+        (**self).dim()
+    }
+
+    fn param_dim(&self) -> usize {
+        (**self).param_dim()
+    }
+
+    fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
+        (**self).velocity(x, theta)
+    }
+
+    fn param_derivative(&self, x: &[f64; 3], theta: &[f64], out: &mut [[f64; 3]]) {
+        (**self).param_derivative(x, theta, out);
+    }
+
+    fn symmetry(&self) -> Option<[f64; 3]> {
+        (**self).symmetry()
+    }
+
+    fn param_name(&self, j: usize) -> String {
+        (**self).param_name(j)
+    }
+}
+
+/// The name at this place, for fields that name their parameters.
+fn name(names: &[&str], j: usize) -> String {
+    names.get(j).map_or_else(String::new, |n| (*n).to_string())
+}

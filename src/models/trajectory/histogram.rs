@@ -1,0 +1,146 @@
+//! The share of time that a trajectory spends in the cells of a grid.
+
+use crate::check;
+use crate::error::Error;
+use crate::error::Result;
+use crate::grid::Grid;
+
+/// The largest share of samples that may lie outside the grid.
+pub const OUTSIDE: f64 = 0.05;
+
+/// The occupation measure of a trajectory on a grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Occupation {
+    /// Its density by volume; the samples inside the grid have mass 1.
+    pub density: Vec<f64>,
+    /// The share of samples outside the grid, of all.
+    pub outside: f64,
+    /// Number of samples, those outside included, images under the symmetry not.
+    pub samples: usize,
+}
+
+/// exp(−Σ p log p) of the cell masses p = volume·density, divided by their sum: about how many cells are visited.
+///
+/// A periodic orbit visits far fewer than a chaotic one.
+///
+/// ```
+/// use pullback::models::trajectory::perplexity;
+/// assert!((perplexity(&[2.0, 2.0, 0.0, 2.0], 0.5) - 3.0).abs() < 1e-14);
+/// ```
+pub fn perplexity(density: &[f64], volume: f64) -> f64 {
+    let mass: f64 = volume * density.iter().sum::<f64>();
+    let entropy = density.iter().filter(|&&r| r > 0.0).map(|r| {
+        let p = volume * r / mass;
+        -p * p.ln()
+    });
+    entropy.sum::<f64>().exp()
+}
+
+/// Counts samples in the cells of a grid, one at a time; a sample on the upper end of an axis belongs to the last cell.
+///
+/// ```
+/// use pullback::{models::trajectory::Histogram, Grid};
+/// let grid = Grid::new(&[(-1.0, 1.0, 2), (-1.0, 1.0, 2)])?;
+/// let mut histogram = Histogram::new(&grid, Some([-1.0, -1.0, 1.0]));
+/// histogram.add(&[0.5, 1.0, 0.0]);
+/// assert_eq!(histogram.finish()?.density, [0.5, 0.0, 0.0, 0.5]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    /// For each axis: lower and upper end, cells a length, cells.
+    axes: Vec<(f64, f64, f64, usize)>,
+    volume: f64,
+    symmetry: Option<[f64; 3]>,
+    counts: Vec<u64>,
+    outside: u64,
+    samples: usize,
+    ranges: Vec<(f64, f64)>,
+    /// The first sample that is not finite.
+    broken: Option<(usize, f64)>,
+}
+
+impl Histogram {
+    /// Without samples; each sample's image under the signs `symmetry` will count as well, with equal weight.
+    pub fn new(grid: &Grid, symmetry: Option<[f64; 3]>) -> Self {
+        let axes = grid.axes().iter();
+        let axes = axes.map(|a| (a.lower, a.upper, a.spacing().recip(), a.cells));
+        Self {
+            axes: axes.collect(),
+            volume: grid.volume(),
+            symmetry,
+            counts: vec![0; grid.cells()],
+            outside: 0,
+            samples: 0,
+            ranges: vec![(f64::INFINITY, f64::NEG_INFINITY); grid.dim()],
+            broken: None,
+        }
+    }
+
+    /// Counts a sample.
+    pub fn add(&mut self, x: &[f64; 3]) {
+        if let Some(&value) = x[..self.axes.len()].iter().find(|x| !x.is_finite()) {
+            self.broken = self.broken.or(Some((self.samples, value)));
+        }
+        self.samples += 1;
+        self.count(x);
+        if let Some(s) = self.symmetry {
+            self.count(&[s[0] * x[0], s[1] * x[1], s[2] * x[2]]);
+        }
+    }
+
+    fn count(&mut self, x: &[f64; 3]) {
+        let (mut cell, mut inside) = (0, true);
+        for ((&(lower, upper, density, cells), range), &x) in
+            self.axes.iter().zip(&mut self.ranges).zip(x)
+        {
+            *range = (range.0.min(x), range.1.max(x));
+            inside &= lower <= x && x <= upper;
+            // The cast saturates, so that samples outside do no harm.
+            cell = cell * cells + (((x - lower) * density) as usize).min(cells - 1);
+        }
+        if inside {
+            self.counts[cell] += 1;
+        } else {
+            self.outside += 1;
+        }
+    }
+
+    /// The shares.
+    ///
+    /// # Errors
+    /// Signs other than 1 and −1, no samples, samples that are not finite, more than [`OUTSIDE`] of them outside the grid.
+    pub fn finish(self) -> Result<Occupation> {
+        for sign in self.symmetry.iter().flatten() {
+            check::option(
+                "a sign of the symmetry",
+                *sign,
+                sign.abs() == 1.0,
+                "give 1 for an axis that stays, and -1 for one that is reflected",
+            )?;
+        }
+        let some = self.samples > 0;
+        check::option("the number of samples", 0.0, some, "give at least one")?;
+        if let Some((index, value)) = self.broken {
+            return Err(Error::NotFinite {
+                what: "a sample of the trajectory",
+                index,
+                value,
+            });
+        }
+        let inside: u64 = self.counts.iter().sum();
+        let fraction = self.outside as f64 / (inside + self.outside) as f64;
+        if fraction > OUTSIDE {
+            return Err(Error::OutsideBox {
+                fraction,
+                ranges: self.ranges,
+            });
+        }
+        let mass = inside as f64 * self.volume;
+        Ok(Occupation {
+            density: self.counts.iter().map(|&c| c as f64 / mass).collect(),
+            outside: fraction,
+            samples: self.samples,
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! Trajectories of a [`Flow`](crate::models::flow::Flow): simulated or read from files, their histograms, and a first
+//! estimate of θ from them.
+
+mod csv;
+mod file;
+mod histogram;
+mod monomials;
+mod npy;
+mod orbit;
+mod sampling;
+mod weak;
+
+pub use self::histogram::{Histogram, OUTSIDE, Occupation, perplexity};
+pub use self::sampling::Sampling;
+pub use self::weak::weak_start;
+
+use crate::check;
+use crate::error::Result;
+use crate::grid::Grid;
+
+/// Points along a trajectory, in the order of time.
+///
+/// Read from a file with [`read_csv`](Trajectory::read_csv) or [`read_npy`](Trajectory::read_npy), simulated by
+/// [`Sampling::run`], or made by hand.
+///
+/// ```
+/// use pullback::{models::flow::{Flow, Lorenz}, models::trajectory::{Sampling, perplexity}, Grid};
+///
+/// let grid = Grid::new(&Lorenz::BOX.map(|(lower, upper)| (lower, upper, 16)))?;
+/// let sampling = Sampling { duration: 100.0, ..Sampling::default() };
+/// let trajectory = sampling.run(&Lorenz, &Lorenz::CLASSIC, |_| ())?;
+/// let occupation = trajectory.histogram(&grid, Lorenz.symmetry())?;
+/// assert!((grid.integrate(&occupation.density)? - 1.0).abs() < 1e-12);
+/// assert!(perplexity(&occupation.density, grid.volume()) > 100.0, "chaotic");
+///
+/// let theta = trajectory.weak_start(&Lorenz)?;
+/// assert!((theta[1] - 28.0).abs() < 0.01);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trajectory {
+    /// The points; in the plane the third entry is 0.
+    pub points: Vec<[f64; 3]>,
+    /// Dimension of the space, 2 or 3.
+    pub dim: usize,
+    /// Time from a point to the next; None where it is unknown or differs.
+    pub interval: Option<f64>,
+}
+
+impl Trajectory {
+    /// The share of time spent in each cell, symmetrised by the signs `symmetry` if there are any.
+    ///
+    /// # Errors
+    /// A grid of another dimension, no points, points that are not finite, more than [`OUTSIDE`] of them outside
+    /// the grid.
+    pub fn histogram(&self, grid: &Grid, symmetry: Option<[f64; 3]>) -> Result<Occupation> {
+        check_grid(grid, self.dim)?;
+        let mut histogram = Histogram::new(grid, symmetry);
+        self.points.iter().for_each(|x| histogram.add(x));
+        histogram.finish()
+    }
+}
+
+/// Fails unless the dimension is 2 or 3.
+fn check_dim(dim: usize) -> Result<()> {
+    check::option(
+        "the dimension of the space",
+        dim as f64,
+        dim == 2 || dim == 3,
+        "flows and trajectories live in two or three dimensions",
+    )
+}
+
+/// Fails unless the grid covers a space of this dimension.
+fn check_grid(grid: &Grid, dim: usize) -> Result<()> {
+    check_dim(dim)?;
+    check::length("the list of axes of the grid", grid.dim(), dim)
+}

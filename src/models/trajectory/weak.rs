@@ -1,0 +1,226 @@
+//! A first estimate of θ from the weak form of stationarity, for velocities linear in θ.
+
+use faer::Mat;
+
+use super::monomials::Monomials;
+use super::{Occupation, Trajectory, check_dim, check_grid};
+use crate::check;
+use crate::error::Error;
+use crate::error::Result;
+use crate::grid::Grid;
+use crate::linalg::minimum_norm;
+use crate::models::flow::Flow;
+use crate::random;
+
+/// Rounding that a linear velocity may show.
+const LINEAR: f64 = 1e-9;
+
+/// Relative size below which a combination of parameters counts as undetermined.
+const RANK: f64 = 1e-8;
+
+/// How many random θ, and how many points for each, the linearity is looked at.
+const TRIALS: usize = 4;
+
+/// The θ that fits Σ_i w_i v(x_i; θ)·∇φ(x_i) = 0 best, for test functions φ that are monomials of degree 1 to 3 (in the
+/// plane, to 5) in the coordinates, centred and scaled by their mean and standard deviation.
+///
+/// Weighted points stand for an invariant measure; weights may be negative. Where velocities are linear in θ,
+/// these are linear equations; every one is divided by its size E[|∂v/∂θ·∇φ|²]^½, with parameters in units in which
+/// their velocities are equally large, and the least-squares solution is the estimate. Noise on the points biases it.
+///
+/// ```
+/// use pullback::{models::flow::VanDerPol, models::trajectory::{Sampling, weak_start}};
+/// let sampling = Sampling { duration: 100.0, start: VanDerPol::START, ..Sampling::default() };
+/// let points = sampling.run(&VanDerPol, &[1.0], |_| ())?.points;
+/// let mu = weak_start(&VanDerPol, &points, &vec![1.0; points.len()])?;
+/// assert!((mu[0] - 1.0).abs() < 0.05);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NotLinear`] for another velocity, [`Error::Undetermined`] when the points do not tell all parameters,
+/// points or weights that are not finite, another number of weights.
+pub fn weak_start(flow: &dyn Flow, points: &[[f64; 3]], weights: &[f64]) -> Result<Vec<f64>> {
+    estimate(flow, points, weights, None)
+}
+
+impl Trajectory {
+    /// The estimate of [`weak_start`] from all points.
+    ///
+    /// Where the interval is known, ∫v·∇φ dt = φ(x_T) − φ(x_0) is fitted with the trapezoidal rule, which holds for
+    /// any stretch of a trajectory, so that only noise and the length of the interval limit the accuracy; elsewhere
+    /// E[v·∇φ] = 0, which a finite trajectory satisfies but for O(1/T).
+    ///
+    /// # Errors
+    /// Those of [`weak_start`], and a flow of another dimension.
+    pub fn weak_start(&self, flow: &dyn Flow) -> Result<Vec<f64>> {
+        check::length("a point of the trajectory", self.dim, flow.dim())?;
+        let mut weights = vec![1.0; self.points.len()];
+        let ends = match (&self.points[..], self.interval) {
+            ([first, .., last], Some(dt)) => {
+                check::positive("the interval of the trajectory", &[dt])?;
+                let last_index = weights.len() - 1;
+                (weights[0], weights[last_index]) = (0.5, 0.5);
+                // The weights sum to T/dt.
+                Some((*first, *last, dt.recip()))
+            }
+            _ => None,
+        };
+        estimate(flow, &self.points, &weights, ends)
+    }
+}
+
+impl Occupation {
+    /// The estimate of [`weak_start`] from the cells of the grid, with the correction −h²/24 ∂²/∂x² along every axis
+    /// (Sheppard's) for their width. It cannot make up for an attractor thinner than the cells: parameters of small
+    /// terms, such as b of the Rössler equations, are then lost.
+    ///
+    /// # Errors
+    /// Those of [`weak_start`], and a grid that is not the one of the density or not of the flow's dimension.
+    pub fn weak_start(&self, flow: &dyn Flow, grid: &Grid) -> Result<Vec<f64>> {
+        check_grid(grid, flow.dim())?;
+        check::length(
+            "the density of the occupation",
+            self.density.len(),
+            grid.cells(),
+        )?;
+        check::density("the density of the occupation", &self.density)?;
+        let (mut points, mut weights) = (Vec::new(), Vec::new());
+        let visited = self.density.iter().enumerate().filter(|&(_, &r)| r > 0.0);
+        for (cell, &r) in visited {
+            let centre = grid.centre(cell);
+            points.push(centre);
+            weights.push(r * (1.0 + grid.dim() as f64 / 12.0));
+            for (d, axis) in grid.axes().iter().enumerate() {
+                for h in [-axis.spacing(), axis.spacing()] {
+                    let mut beside = centre;
+                    beside[d] += h;
+                    points.push(beside);
+                    weights.push(-r / 24.0);
+                }
+            }
+        }
+        estimate(flow, &points, &weights, None)
+    }
+}
+
+/// `ends`: the first and last point and 1/dt, when the equations have φ(last) − φ(first) on the right.
+fn estimate(
+    flow: &dyn Flow,
+    points: &[[f64; 3]],
+    weights: &[f64],
+    ends: Option<([f64; 3], [f64; 3], f64)>,
+) -> Result<Vec<f64>> {
+    check_dim(flow.dim())?;
+    check::length("the weights of the points", weights.len(), points.len())?;
+    check::finite("the weights of the points", weights)?;
+    check::finite("the points of the trajectory", points.as_flattened())?;
+    let some = !points.is_empty();
+    check::option("the number of points", 0.0, some, "give at least one")?;
+    check_linear(flow, points)?;
+    let tests = Monomials::new(points, weights, flow.dim())?;
+    let mut equations = Equations::new(tests.len(), flow.param_dim(), flow.dim());
+    for (x, w) in points.iter().zip(weights) {
+        equations.add(flow, &tests, x, *w);
+    }
+    if let Some((first, last, rate)) = ends {
+        let (before, after) = (tests.values(&first), tests.values(&last));
+        for (i, (before, after)) in before.iter().zip(after).enumerate() {
+            equations.constant[i] -= rate * (after - before);
+        }
+    }
+    equations.solve()
+}
+
+/// Compares v(x; θ) with v(x; 0) + Σ θ_j ∂v/∂θ_j at random θ.
+fn check_linear(flow: &dyn Flow, points: &[[f64; 3]]) -> Result<()> {
+    let p = flow.param_dim();
+    let mut columns = vec![[0.0; 3]; p];
+    for trial in 0..TRIALS * TRIALS {
+        // Small and large θ; points from all over the data.
+        let size = 10_f64.powi((trial % TRIALS) as i32 - 1);
+        let theta: Vec<f64> = random::normal(p, 1, trial as u64);
+        let theta: Vec<f64> = theta.iter().map(|t| size * t).collect();
+        let x = &points[trial * (points.len() - 1) / (TRIALS * TRIALS - 1)];
+        let (full, rest) = (flow.velocity(x, &theta), flow.velocity(x, &vec![0.0; p]));
+        flow.param_derivative(x, &vec![0.0; p], &mut columns);
+        for d in 0..flow.dim() {
+            let terms = || theta.iter().zip(&columns).map(|(t, c)| t * c[d]);
+            let size = full[d].abs() + rest[d].abs() + terms().map(f64::abs).sum::<f64>();
+            let defect = (full[d] - rest[d] - terms().sum::<f64>()).abs() / size;
+            if !size.is_finite() {
+                return Err(Error::Velocity { point: *x });
+            }
+            if defect > LINEAR {
+                return Err(Error::NotLinear {
+                    what: "the weak start",
+                    defect,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Σ_j matrix_ij θ_j + constant_i = 0, and the sizes of what was summed.
+struct Equations {
+    matrix: Mat<f64>,
+    constant: Vec<f64>,
+    squares: Mat<f64>,
+    columns: Vec<[f64; 3]>,
+    dim: usize,
+}
+
+impl Equations {
+    fn new(tests: usize, p: usize, dim: usize) -> Self {
+        Self {
+            matrix: Mat::zeros(tests, p),
+            constant: vec![0.0; tests],
+            squares: Mat::zeros(tests, p),
+            columns: vec![[0.0; 3]; p],
+            dim,
+        }
+    }
+
+    fn add(&mut self, flow: &dyn Flow, tests: &Monomials, x: &[f64; 3], w: f64) {
+        let zero = vec![0.0; self.columns.len()];
+        let rest = flow.velocity(x, &zero);
+        flow.param_derivative(x, &zero, &mut self.columns);
+        tests.gradients(x, |i, g| {
+            let dot = |v: &[f64; 3]| (0..self.dim).map(|d| v[d] * g[d]).sum::<f64>();
+            self.constant[i] += w * dot(&rest);
+            for (j, column) in self.columns.iter().enumerate() {
+                let product = dot(column);
+                self.matrix[(i, j)] += w * product;
+                self.squares[(i, j)] += w.abs() * product * product;
+            }
+        });
+    }
+
+    fn solve(mut self) -> Result<Vec<f64>> {
+        let (n, p) = self.matrix.shape();
+        let rms = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>().sqrt();
+        let mut units = vec![0.0; p];
+        for (j, unit) in units.iter_mut().enumerate() {
+            *unit = rms(&mut (0..n).map(|i| self.squares[(i, j)]));
+        }
+        check::finite("the velocity of the flow at the points", &units)?;
+        check::finite("the velocity of the flow at the points", &self.constant)?;
+        let unit = |j: usize| if units[j] > 0.0 { units[j] } else { 1.0 };
+        for i in 0..n {
+            let size = rms(&mut (0..p).map(|j| self.squares[(i, j)] / unit(j).powi(2)));
+            let size = if size > 0.0 { size } else { 1.0 };
+            self.constant[i] /= size;
+            (0..p).for_each(|j| self.matrix[(i, j)] /= size * unit(j));
+        }
+        let (theta, rank) = minimum_norm(self.matrix.as_ref(), &self.constant, RANK);
+        if rank < p {
+            return Err(Error::Undetermined {
+                what: "the points",
+                rank,
+                needed: p,
+            });
+        }
+        Ok(theta.iter().enumerate().map(|(j, t)| t / unit(j)).collect())
+    }
+}

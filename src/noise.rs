@@ -1,0 +1,146 @@
+//! Covariances, for noise and for priors, used through their whitening Γ^{-1/2}.
+
+use faer::{Mat, MatRef};
+
+use crate::check;
+use crate::error::{Error, Result};
+use crate::linalg::{Operator, Side};
+use crate::linalg::{lower_cholesky, solve_triangular};
+
+/// A symmetric positive definite matrix Γ, diagonal or full.
+///
+/// ```
+/// use pullback::{faer::mat, Noise};
+/// let noise = Noise::full(mat![[4.0, 0.0], [0.0, 9.0]])?;
+/// assert_eq!(noise.whitened(&[2.0, 3.0])?, [1.0, 1.0]);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Noise(Kind);
+
+/// What is at fault in an error.
+const WHAT: &str = "a covariance";
+
+/// Pivots below this fraction of their diagonal entry, times the rows, are what rounding leaves of a zero: each is a
+/// difference of as many products that sum to that entry.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// Standard deviations.
+    Diagonal(Vec<f64>),
+    /// The Cholesky factor, Γ = CCᵀ.
+    Full(Mat<f64>),
+}
+
+impl Noise {
+    /// Independent entries with these standard deviations.
+    ///
+    /// # Errors
+    /// A standard deviation that is not positive and finite, or so small that its reciprocal is not finite.
+    pub fn deviations(deviations: Vec<f64>) -> Result<Self> {
+        check::positive("a standard deviation", &deviations)?;
+        // Below, the reciprocals that whiten overflow.
+        let small = deviations.iter().position(|d| d.recip().is_infinite());
+        if let Some(index) = small {
+            return Err(Error::OutOfRange {
+                what: "a standard deviation",
+                index,
+                value: deviations[index],
+                lower: f64::MAX.recip(),
+                upper: f64::MAX,
+            });
+        }
+        Ok(Self(Kind::Diagonal(deviations)))
+    }
+
+    /// `n` independent entries with one standard deviation.
+    ///
+    /// # Errors
+    /// A standard deviation that is not positive and finite.
+    pub fn uniform(n: usize, deviation: f64) -> Result<Self> {
+        Self::deviations(vec![deviation; n])
+    }
+
+    /// A full covariance matrix.
+    ///
+    /// # Errors
+    /// A matrix that is not square, symmetric and positive definite.
+    pub fn full(matrix: Mat<f64>) -> Result<Self> {
+        let n = matrix.nrows();
+        check::length("the columns of a covariance", matrix.ncols(), n)?;
+        (0..n).try_for_each(|j| check::finite("a covariance", matrix.col_as_slice(j)))?;
+        let symmetric = |i: usize, j: usize| {
+            let (a, b) = (matrix[(i, j)], matrix[(j, i)]);
+            let size = matrix[(i, i)].abs().sqrt() * matrix[(j, j)].abs().sqrt();
+            (a - b).abs() <= 1e-12 * size
+        };
+        let mut pairs = (0..n).flat_map(|i| (0..i).map(move |j| (i, j)));
+        if let Some((row, column)) = pairs.find(|&(i, j)| !symmetric(i, j)) {
+            return Err(Error::NotSymmetric {
+                what: WHAT,
+                row,
+                column,
+                entry: matrix[(row, column)],
+                mirrored: matrix[(column, row)],
+            });
+        }
+        let factor = lower_cholesky(matrix.as_ref(), WHAT)?;
+        let pivot = |i: usize| factor[(i, i)] * (factor[(i, i)] / matrix[(i, i)]);
+        if (0..n).any(|i| pivot(i) <= ROUNDING * n as f64) {
+            return Err(Error::NotPositiveDefinite { what: WHAT });
+        }
+        Ok(Self(Kind::Full(factor)))
+    }
+
+    /// Number of entries of the vectors it belongs to.
+    pub fn dim(&self) -> usize {
+        match &self.0 {
+            Kind::Diagonal(d) => d.len(),
+            Kind::Full(c) => c.nrows(),
+        }
+    }
+
+    /// Γ^{-1/2} X, or Γ^{-T/2} X, where Γ⁻¹ = Γ^{-T/2} Γ^{-1/2}.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] when the rows do not fit.
+    pub fn whiten(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        check::length("the rows of a batch to whiten", x.nrows(), self.dim())?;
+        let mut out = x.to_owned();
+        match &self.0 {
+            Kind::Diagonal(d) => {
+                for j in 0..out.ncols() {
+                    let column = out.col_as_slice_mut(j).iter_mut();
+                    column.zip(d).for_each(|(x, d)| *x /= d);
+                }
+            }
+            Kind::Full(c) => solve_triangular(c.as_ref(), side, out.as_mut()),
+        }
+        Ok(out)
+    }
+
+    /// Γ^{-1/2} x for one vector.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`] when the length does not fit.
+    pub fn whitened(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let x = MatRef::from_column_major_slice(x, x.len(), 1);
+        Ok(self.whiten(Side::Plain, x)?.col_as_slice(0).to_vec())
+    }
+
+    /// Γ^{-1/2} as an operator, diagonal where it is.
+    pub(crate) fn whitening(&self) -> Operator<'static> {
+        match &self.0 {
+            Kind::Diagonal(d) => {
+                let inverse: Vec<f64> = d.iter().map(|d| d.recip()).collect();
+                Operator::diagonal(inverse)
+            }
+            Kind::Full(c) => {
+                let mut inverse = Mat::identity(c.nrows(), c.nrows());
+                solve_triangular(c.as_ref(), Side::Plain, inverse.as_mut());
+                Operator::dense(inverse)
+            }
+        }
+    }
+}
