@@ -133,10 +133,10 @@ fn adjoints(factor: &dyn Factor, b: &Mat<f64>, at_once: bool) -> Result<(f64, So
     let mut x = b.clone();
     let (mut stats, begin) = (SolveStats::default(), Instant::now());
     if at_once {
-        stats = factor.solve(Side::Transpose, x.as_mut())?;
+        stats = factor.solve(Side::Transpose, None, x.as_mut())?;
     } else {
         for column in x.col_iter_mut() {
-            stats = stats.worst(factor.solve(Side::Transpose, column.as_mat_mut())?);
+            stats = stats.worst(factor.solve(Side::Transpose, None, column.as_mat_mut())?);
         }
     }
     Ok((begin.elapsed().as_secs_f64(), stats))
@@ -206,7 +206,7 @@ fn factorised(
         let (factor, mut x) = (cpu.factor(a())?, random::normal_matrix(n, 1, 3));
         let solve = |x: MatMut<'_, f64>| -> Result<f64> {
             let begin = Instant::now();
-            factor.solve(Side::Plain, x)?;
+            factor.solve(Side::Plain, None, x)?;
             Ok(begin.elapsed().as_secs_f64())
         };
         let first = solve(x.as_mut())?;
@@ -220,11 +220,11 @@ fn factorised(
     for &side in sides {
         let b = random::normal_matrix(n, 64, 4);
         let mut x = b.clone();
-        factor.solve(side, x.as_mut())?;
+        factor.solve(side, None, x.as_mut())?;
         let seconds = (0..3).map(|_| {
             x.copy_from(&b);
             let begin = Instant::now();
-            let solved = factor.solve(side, x.as_mut());
+            let solved = factor.solve(side, None, x.as_mut());
             solved.map(|_| begin.elapsed().as_secs_f64())
         });
         let seconds = seconds.collect::<Result<Vec<_>>>()?;

@@ -134,7 +134,7 @@ pub(crate) fn on_the_device(
     for run in ["first", "second"] {
         let mut x = b.clone();
         let begin = Instant::now();
-        let stats = factor.solve(posed.side, x.as_mut())?;
+        let stats = factor.solve(posed.side, None, x.as_mut())?;
         let seconds = begin.elapsed().as_secs_f64();
         bench.say(format!(
             "{place}: {run} solve {seconds:.3} s with its transfers, {} iterations by {}",
@@ -147,7 +147,7 @@ pub(crate) fn on_the_device(
     }
     let sent = CudaKernels::send(cuda, b.as_ref())?;
     let begin = Instant::now();
-    let (x, stats) = factor.solve_batch(posed.side, sent)?;
+    let (x, stats) = factor.solve_batch(posed.side, None, sent)?;
     CudaKernels::wait(cuda)?;
     let seconds = begin.elapsed().as_secs_f64();
     let x = x.fetch()?;
@@ -179,7 +179,7 @@ pub(crate) fn on_the_cores(bench: &mut Bench, posed: &Posed, columns: usize) -> 
     for _ in 0..2 {
         x.copy_from(&b);
         let begin = Instant::now();
-        iterations = factor.solve(posed.side, x.as_mut())?.iterations;
+        iterations = factor.solve(posed.side, None, x.as_mut())?.iterations;
         let seconds = begin.elapsed().as_secs_f64();
         best = best.min(seconds);
         if !bench.has_time("a second solve on the cores", seconds) {
@@ -200,8 +200,10 @@ pub(crate) fn compare(bench: &mut Bench, cuda: &mut Cuda, posed: &Posed) -> Resu
     let cpu = multigrid(CLOSER);
     let b = posed.b.subcols(0, COMPARED.min(posed.b.ncols())).to_owned();
     let (mut x, mut y) = (b.clone(), b);
-    cuda.factor((posed.a)())?.solve(posed.side, x.as_mut())?;
-    cpu.factor((posed.a)())?.solve(posed.side, y.as_mut())?;
+    cuda.factor((posed.a)())?
+        .solve(posed.side, None, x.as_mut())?;
+    cpu.factor((posed.a)())?
+        .solve(posed.side, None, y.as_mut())?;
     let what = format!(
         "{} at {}³: solutions of device and cores apart, to {CLOSER:.0e}",
         posed.name, posed.n

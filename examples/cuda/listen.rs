@@ -55,33 +55,31 @@ impl Backend for Listening<'_> {
 }
 
 impl Factor for Ear<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        let columns = batch.ncols();
-        let stats = self.factor.solve(side, batch)?;
-        self.by.note(columns, stats);
-        Ok(stats)
-    }
-
-    fn solve_from(
+    fn solve(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
+        guess: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         let columns = batch.ncols();
-        let stats = self.factor.solve_from(side, near, batch)?;
+        let stats = self.factor.solve(side, guess, batch)?;
         self.by.note(columns, stats);
         Ok(stats)
     }
 
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
         let columns = batch.ncols();
-        let (batch, stats) = self.factor.solve_batch(side, batch)?;
+        let (batch, stats) = self.factor.solve_batch(side, guess, batch)?;
         self.by.note(columns, stats);
         Ok((batch, stats))
     }
 
-    fn expect(&self, columns: usize) {
-        self.factor.expect(columns);
+    fn announce(&self, columns: usize) {
+        self.factor.announce(columns);
     }
 }

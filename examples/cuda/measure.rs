@@ -64,10 +64,10 @@ impl Problem {
         let w = random::normal_matrix(self.rho.len(), self.columns, self.seed);
         let started = Instant::now();
         let factor = ear.factor(self.model.state_jacobian(&self.rho, &Lorenz::CLASSIC))?;
-        factor.expect(2 * self.columns);
+        factor.announce(2 * self.columns);
         let solve = || -> Result<Mat<f64>> {
             let mut lambda = w.clone();
-            factor.solve(Side::Transpose, lambda.as_mut())?;
+            factor.solve(Side::Transpose, None, lambda.as_mut())?;
             bar.inc(1);
             Ok(lambda)
         };

@@ -132,7 +132,9 @@ impl<'a> Saddle<'a> {
 
 fn solve(backend: &dyn Backend, matrix: Operator<'_>, mut x: Vec<f64>) -> Result<Vec<f64>> {
     let mut batch = Mat::from_fn(x.len(), 1, |i, _| x[i]);
-    backend.factor(matrix)?.solve(Side::Plain, batch.as_mut())?;
+    backend
+        .factor(matrix)?
+        .solve(Side::Plain, None, batch.as_mut())?;
     x.copy_from_slice(batch.col_as_slice(0));
     Ok(x)
 }

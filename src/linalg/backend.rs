@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 /// let a = Operator::dense(mat![[2.0, 1.0], [0.0, 4.0]]);
 /// let factor = cpu.factor(a)?;
 /// let mut x = mat![[4.0], [8.0]];
-/// factor.solve(Side::Plain, x.as_mut())?;
+/// factor.solve(Side::Plain, None, x.as_mut())?;
 /// assert!((x[(0, 0)] - 1.0).abs() < 1e-15 && (x[(1, 0)] - 2.0).abs() < 1e-15);
 /// # Ok::<(), pullback::Error>(())
 /// ```
@@ -29,51 +29,49 @@ pub trait Backend: Sync {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
 }
 
-/// A matrix made ready for solving.
+/// A factorised matrix, or whatever else solves with it.
 pub trait Factor: Send + Sync {
-    /// batch ← A⁻¹ batch, or A⁻ᵀ batch. After an error what is left in the batch means nothing.
+    /// Solves A X = B, or AᵀX = B, in place: `batch` holds B at the call and X on return.
+    ///
+    /// `guess` has one approximate solution per column, from which iterative methods start; direct methods ignore it. The
+    /// answer is as accurate with a guess as without. After an error the contents of `batch` are unspecified.
     ///
     /// # Errors
-    /// [`Error::Singular`] when the answer does not satisfy the equations, whatever
-    /// the factorisation said; [`Error::Dimension`] when the rows do not fit.
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats>;
-
-    /// The same from solutions that are nearly right, one for every column of the batch; direct methods have no use
-    /// for them. The answer is as accurate as that of [`solve`](Factor::solve), relative to the batch.
-    ///
-    /// # Errors
-    /// As [`solve`](Factor::solve).
-    fn solve_from(
+    /// [`Error::Singular`] when the answer does not satisfy the equations, whatever the factorisation said;
+    /// [`Error::Dimension`] when shapes do not fit.
+    fn solve(
         &self,
         side: Side,
-        _near: MatRef<'_, f64>,
+        guess: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        self.solve(side, batch)
-    }
+    ) -> Result<SolveStats>;
 
-    /// The same for a batch that may come from another solve and go on to a next one, and need not be on the processor in
-    /// between: a backend with an accelerator takes to it what is [here](Batch::Here), and leaves the answer
-    /// [there](Batch::There). The answer has the shape of the batch. By default, all is fetched for
-    /// [`solve`](Factor::solve).
+    /// Solves for a batch that may stay on a device between two solves.
+    ///
+    /// A backend with an accelerator moves to it what is [on the processor](Batch::Here), and leaves the answer
+    /// [on the device](Batch::There). By default the batch is fetched and passed to [`solve`](Factor::solve).
     ///
     /// # Errors
-    /// As [`solve`](Factor::solve); what the accelerator reports.
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+    /// As for [`solve`](Factor::solve), and what the device reports.
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
         let mut x = batch.fetch()?;
-        let stats = self.solve(side, x.as_mut())?;
+        let stats = self.solve(side, guess, x.as_mut())?;
         Ok((Batch::Here(x), stats))
     }
 
-    /// Says how many columns are to come in all, where they come batch by batch: what pays for many only may then be
-    /// done for them although each batch has few. Changes no answer by more than the accuracy of one.
-    fn expect(&self, columns: usize) {
+    /// Announces the total number of columns when they arrive in several batches, so that a set-up cost can be amortised.
+    /// Answers change by no more than their accuracy.
+    fn announce(&self, columns: usize) {
         let _ = columns;
     }
 }
 
-/// x ← A⁻¹b in so many columns, from what x holds, unless that is nothing, or no number as in memory that a caller left
-/// as it was.
+/// Solves A x = b for the columns in `b`, taking the contents of `x` as guess if they are finite and not all zero.
 pub(crate) fn improve(
     factor: &dyn Factor,
     columns: usize,
@@ -81,14 +79,11 @@ pub(crate) fn improve(
     x: &mut [f64],
 ) -> Result<SolveStats> {
     b.swap_with_slice(x);
-    let (near, rows) = (b, x.len() / columns);
+    let (guess, rows) = (b, x.len() / columns);
+    let useful = guess.iter().all(|x| x.is_finite()) && guess.iter().any(|x| *x != 0.0);
+    let guess = MatRef::from_column_major_slice(&guess, rows, columns);
     let batch = MatMut::from_column_major_slice_mut(x, rows, columns);
-    if near.iter().all(|x| x.is_finite()) && near.iter().any(|x| *x != 0.0) {
-        let near = MatRef::from_column_major_slice(&near, rows, columns);
-        factor.solve_from(Side::Plain, near, batch)
-    } else {
-        factor.solve(Side::Plain, batch)
-    }
+    factor.solve(Side::Plain, useful.then_some(guess), batch)
 }
 
 /// Whether a batch of right-hand sides can be solved for at all.
@@ -114,11 +109,12 @@ pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
 /// From so many numbers on, looking at them all takes longer than to wake other threads for it.
 const MANY: usize = 1 << 20;
 
-/// Whether there is a solution near by for every column.
-pub(crate) fn check_near(near: MatRef<'_, f64>, batch: MatRef<'_, f64>) -> Result<()> {
-    let what = "the solutions near those of a linear solve";
-    check::length(what, near.nrows(), batch.nrows())?;
-    check::length(what, near.ncols(), batch.ncols())
+/// Checks that a guess, if there is one, has the shape of its batch.
+pub(crate) fn check_guess(guess: Option<MatRef<'_, f64>>, batch: MatRef<'_, f64>) -> Result<()> {
+    let Some(guess) = guess else { return Ok(()) };
+    let what = "the guess of a linear solve";
+    check::length(what, guess.nrows(), batch.nrows())?;
+    check::length(what, guess.ncols(), batch.ncols())
 }
 
 /// Beyond this amplification no digit of a solution is left.

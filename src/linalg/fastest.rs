@@ -173,31 +173,31 @@ impl<'a> Either<'a> {
 }
 
 impl Factor for Either<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.for_columns(batch.ncols()).solve(side, batch)
-    }
-
-    fn solve_from(
+    fn solve(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
+        guess: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        let factor = self.for_columns(batch.ncols());
-        factor.solve_from(side, near, batch)
+        self.for_columns(batch.ncols()).solve(side, guess, batch)
     }
 
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
         // Columns that are on the device already are solved for there.
         let columns = match &batch {
             Batch::Here(_) => batch.ncols(),
             Batch::There(_) => usize::MAX,
         };
-        self.for_columns(columns).solve_batch(side, batch)
+        self.for_columns(columns).solve_batch(side, guess, batch)
     }
 
-    fn expect(&self, columns: usize) {
-        self.here.expect(columns);
+    fn announce(&self, columns: usize) {
+        self.here.announce(columns);
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
         stencil.add_diagonal(&[2.0; 12]);
         let mut b = faer::Mat::from_fn(12, 2, |i, _| i as f64);
         let factor = auto.factor(Operator::stencil(stencil)).unwrap();
-        factor.solve(Side::Plain, b.as_mut()).unwrap();
+        factor.solve(Side::Plain, None, b.as_mut()).unwrap();
         assert!((b[(5, 1)] - 2.5).abs() < 1e-12);
     }
 }

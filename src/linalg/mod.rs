@@ -25,7 +25,7 @@ mod tally;
 mod warm_start;
 
 pub use self::backend::{Backend, Factor};
-pub(crate) use self::backend::{SINGULAR, check_batch, check_near, improve};
+pub(crate) use self::backend::{SINGULAR, check_batch, check_guess, improve};
 pub(crate) use self::batch::check_shape;
 pub use self::batch::{Batch, Remote};
 pub use self::cpu::Cpu;

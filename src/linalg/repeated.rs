@@ -5,7 +5,7 @@ use faer::{MatMut, MatRef};
 
 use super::operator::{Operator, Side, fold_into, unfold};
 use super::pool::Pool;
-use super::{Factor, SolveStats, check_batch, check_near};
+use super::{Factor, SolveStats, check_batch, check_guess};
 use crate::check;
 use crate::error::Result;
 
@@ -79,28 +79,25 @@ impl Repeated<'_> {
 }
 
 impl Factor for Repeated<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.fold(batch, |parts| self.block.solve(side, parts))
-    }
-
-    fn solve_from(
+    fn solve(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
+        guess: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        check_near(near, batch.rb())?;
-        self.with_room(near.ncols(), |mut folded| {
-            if self.count > 0 {
-                fold_into(self.count, near, folded.rb_mut());
-            }
+        check_guess(guess, batch.rb())?;
+        let Some(guess) = guess.filter(|_| self.count > 0) else {
+            return self.fold(batch, |parts| self.block.solve(side, None, parts));
+        };
+        self.with_room(guess.ncols(), |mut folded| {
+            fold_into(self.count, guess, folded.rb_mut());
             self.fold(batch, |parts| {
-                self.block.solve_from(side, folded.rb(), parts)
+                self.block.solve(side, Some(folded.rb()), parts)
             })
         })
     }
 
-    fn expect(&self, columns: usize) {
-        self.block.expect(columns * self.count);
+    fn announce(&self, columns: usize) {
+        self.block.announce(columns * self.count);
     }
 }

@@ -42,7 +42,7 @@ impl SolveStats {
 /// use pullback::{faer::mat, linalg::Method, Backend, Cpu, Operator, Side};
 /// let cpu = Cpu::default();
 /// let factor = cpu.factor(Operator::dense(mat![[2.0, 1.0], [0.0, 4.0]]))?;
-/// let stats = factor.solve(Side::Plain, mat![[4.0], [8.0]].as_mut())?;
+/// let stats = factor.solve(Side::Plain, None, mat![[4.0], [8.0]].as_mut())?;
 /// assert_eq!(stats.method, Method::DenseLu);
 /// assert_eq!(stats.method.to_string(), "dense LU");
 /// # Ok::<(), pullback::Error>(())

@@ -102,42 +102,39 @@ struct Counted<'a> {
 }
 
 impl Factor for Counted<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        let columns = batch.ncols();
-        self.count(columns);
-        let stats = self.factor.solve(side, batch)?;
-        self.tally.note(columns, stats);
-        Ok(stats)
-    }
-
-    fn solve_from(
+    fn solve(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
+        guess: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         let columns = batch.ncols();
         self.count(columns);
-        let stats = self.factor.solve_from(side, near, batch)?;
+        let stats = self.factor.solve(side, guess, batch)?;
         self.tally.note(columns, stats);
         Ok(stats)
     }
 
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
         let columns = batch.ncols();
         self.count(columns);
-        let (x, stats) = self.factor.solve_batch(side, batch)?;
+        let (x, stats) = self.factor.solve_batch(side, guess, batch)?;
         self.tally.note(columns, stats);
         Ok((x, stats))
     }
 
-    fn expect(&self, columns: usize) {
-        self.factor.expect(columns);
+    fn announce(&self, columns: usize) {
+        self.factor.announce(columns);
     }
 }
 
 impl Counted<'_> {
-    /// Failing solves count as solves, but nobody has answered.
+    /// Counts columns before they are solved: failing solves count, but no method is credited with them.
     fn count(&self, columns: usize) {
         self.tally.solves.fetch_add(columns, Ordering::Relaxed);
     }

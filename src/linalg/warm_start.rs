@@ -138,45 +138,40 @@ struct First {
 }
 
 impl Factor for Recalling<'_> {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        let Some(first) = self.first(side, batch.rb()) else {
-            return self.factor.solve(side, batch);
+    fn solve(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        mut batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        let first = match guess {
+            None => self.first(side, batch.rb()),
+            Some(_) => None,
         };
-        let stats = match &first.near {
-            Some(near) => self
-                .factor
-                .solve_from(side, near.as_ref(), batch.rb_mut())?,
-            None => self.factor.solve(side, batch.rb_mut())?,
+        let Some(first) = first else {
+            return self.factor.solve(side, guess, batch);
         };
+        let near = first.near.as_ref().map(|near| near.as_ref());
+        let stats = self.factor.solve(side, near, batch.rb_mut())?;
         self.remember(first, stats, Some(batch.rb()));
         Ok(stats)
     }
 
-    fn solve_from(
+    fn solve_batch(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
-        batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        self.factor.solve_from(side, near, batch)
-    }
-
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
-        let first = match &batch {
-            Batch::Here(b) => self.first(side, b.as_ref()),
-            Batch::There(_) => None,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
+        let first = match (&batch, guess) {
+            (Batch::Here(b), None) => self.first(side, b.as_ref()),
+            _ => None,
         };
         let Some(first) = first else {
-            return self.factor.solve_batch(side, batch);
+            return self.factor.solve_batch(side, guess, batch);
         };
-        let (x, stats) = match &first.near {
-            Some(near) => {
-                let mut x = batch.fetch()?;
-                let stats = self.factor.solve_from(side, near.as_ref(), x.as_mut())?;
-                (Batch::Here(x), stats)
-            }
-            None => self.factor.solve_batch(side, batch)?,
-        };
+        let near = first.near.as_ref().map(|near| near.as_ref());
+        let (x, stats) = self.factor.solve_batch(side, near, batch)?;
         let here = match &x {
             Batch::Here(x) => Some(x.as_ref()),
             Batch::There(_) => None,
@@ -185,7 +180,7 @@ impl Factor for Recalling<'_> {
         Ok((x, stats))
     }
 
-    fn expect(&self, columns: usize) {
-        self.factor.expect(columns);
+    fn announce(&self, columns: usize) {
+        self.factor.announce(columns);
     }
 }

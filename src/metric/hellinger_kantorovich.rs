@@ -104,7 +104,7 @@ impl HellingerKantorovichRoot<'_> {
         }
         let mut joined = Batch::Here(joined);
         joined.scale(self.volume)?;
-        let (phi, _) = self.factor.solve_batch(Side::Plain, joined)?;
+        let (phi, _) = self.factor.solve_batch(Side::Plain, None, joined)?;
         Ok(phi)
     }
 }
@@ -138,7 +138,7 @@ impl Root for HellingerKantorovichRoot<'_> {
                 .zip(z)
                 .for_each(|(o, z)| *o = self.volume * z);
         });
-        self.factor.solve(Side::Plain, phi.as_mut())?;
+        self.factor.solve(Side::Plain, None, phi.as_mut())?;
         Ok(phi)
     }
 

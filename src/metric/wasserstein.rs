@@ -88,7 +88,7 @@ impl Wasserstein2Root<'_> {
                 *out = z - excess * r;
             }
         });
-        self.factor.solve(Side::Plain, phi.as_mut())?;
+        self.factor.solve(Side::Plain, None, phi.as_mut())?;
         Ok(phi)
     }
 
@@ -96,7 +96,7 @@ impl Wasserstein2Root<'_> {
     fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
         check_lifted(y, self.lifted_dim())?;
         let b = Batch::Here(self.transport.divergence(1.0, y));
-        let (phi, _) = self.factor.solve_batch(Side::Plain, b)?;
+        let (phi, _) = self.factor.solve_batch(Side::Plain, None, b)?;
         self.centred(phi, self.volume.sqrt())
     }
 

@@ -1,6 +1,6 @@
 //! Precisions that a cosine transform diagonalises.
 
-use faer::MatMut;
+use faer::{MatMut, MatRef};
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -33,7 +33,12 @@ impl CosineFactor {
 }
 
 impl Factor for CosineFactor {
-    fn solve(&self, _: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+    fn solve(
+        &self,
+        _: Side,
+        _: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
         let what = "the right-hand side of a solve with a prior";
         check::length(what, batch.nrows(), self.transform.dim())?;
         for column in batch.as_ref().col_iter() {

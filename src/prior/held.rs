@@ -1,6 +1,6 @@
 //! Solves with the precision of some of the parameters, by solves with that of all.
 
-use faer::{Mat, MatMut};
+use faer::{Mat, MatMut, MatRef};
 
 use crate::coordinates::Chart;
 use crate::error::Result;
@@ -34,7 +34,7 @@ impl<'a> Held<'a> {
         held.iter()
             .enumerate()
             .for_each(|(j, &i)| units[(i, j)] = 1.0);
-        whole.solve(Side::Plain, units.as_mut())?;
+        whole.solve(Side::Plain, None, units.as_mut())?;
         let block = Mat::from_fn(held.len(), held.len(), |i, j| units[(held[i], j)]);
         let what = "the prior covariance of the parameters that bounds hold";
         Ok(Self {
@@ -47,14 +47,19 @@ impl<'a> Held<'a> {
 }
 
 impl Factor for Held<'_> {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
+    fn solve(
+        &self,
+        side: Side,
+        _: Option<MatRef<'_, f64>>,
+        mut batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
         let (n, columns) = (self.chart.scale.len(), batch.ncols());
         let scale = |i: usize| self.chart.scale[i];
         let mut y = Mat::zeros(n, columns);
         for (row, &i) in self.chart.free.iter().enumerate() {
             (0..columns).for_each(|j| y[(i, j)] = batch[(row, j)] / scale(i));
         }
-        let first = self.whole.solve(side, y.as_mut())?;
+        let first = self.whole.solve(side, None, y.as_mut())?;
         let mut t = Mat::from_fn(self.held.len(), columns, |k, j| y[(self.held[k], j)]);
         solve_triangular(self.block.as_ref(), Side::Plain, t.as_mut());
         solve_triangular(self.block.as_ref(), Side::Transpose, t.as_mut());
@@ -62,7 +67,7 @@ impl Factor for Held<'_> {
         for (k, &i) in self.held.iter().enumerate() {
             (0..columns).for_each(|j| z[(i, j)] = t[(k, j)]);
         }
-        let second = self.whole.solve(side, z.as_mut())?;
+        let second = self.whole.solve(side, None, z.as_mut())?;
         for (row, &i) in self.chart.free.iter().enumerate() {
             (0..columns).for_each(|j| batch[(row, j)] = (y[(i, j)] - z[(i, j)]) / scale(i));
         }

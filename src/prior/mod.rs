@@ -65,7 +65,7 @@ use crate::random;
 ///     /// A M⁻¹A V.
 ///     fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
 ///         let mut x = self.a.apply(Side::Plain, v)?;
-///         self.mass_inverse.solve(Side::Plain, x.as_mut())?;
+///         self.mass_inverse.solve(Side::Plain, None, x.as_mut())?;
 ///         self.a.apply(Side::Plain, x.as_ref())
 ///     }
 /// }
@@ -94,10 +94,10 @@ use crate::random;
 /// struct Solves<'a>(&'a BiLaplacian);
 ///
 /// impl Factor for Solves<'_> {
-///     fn solve(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
-///         let first = self.0.a_inverse.solve(side, x.as_mut())?;
+///     fn solve(&self, side: Side, _: Option<MatRef<'_, f64>>, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
+///         let first = self.0.a_inverse.solve(side, None, x.as_mut())?;
 ///         let mut y = self.0.mass.apply(Side::Plain, x.as_ref())?;
-///         let second = self.0.a_inverse.solve(side, y.as_mut())?;
+///         let second = self.0.a_inverse.solve(side, None, y.as_mut())?;
 ///         x.copy_from(&y);
 ///         Ok(first.worst(second))
 ///     }
@@ -115,7 +115,7 @@ use crate::random;
 /// # // A constant is an eigenvector of M⁻¹K with eigenvalue 0: R(1) is half the length of the interval.
 /// # assert!((prior.value(&theta)? - 0.5 * 0.95).abs() < 1e-12);
 /// # let mut x = Mat::from_fn(n, 1, |i, _| prior.at(&theta).unwrap().gradient()[i]);
-/// # prior.precision(&theta, cpu)?.solve(Side::Plain, x.as_mut())?;
+/// # prior.precision(&theta, cpu)?.solve(Side::Plain, None, x.as_mut())?;
 /// # assert!((0..n).all(|i| (x[(i, 0)] - 1.0).abs() < 1e-10));
 /// # let variances = prior.variances(&theta, cpu)?;
 /// # assert!(variances[0] > variances[n / 2] && variances[n / 2] > 0.0);
@@ -210,7 +210,9 @@ fn ready<'a>(backend: &'a dyn Backend, precision: Operator<'a>) -> Result<Box<dy
     let noise = random::normal(sizes.len(), 0x5EED, 0);
     let mut probe = Mat::from_fn(sizes.len(), 1, |i, _| noise[i] * sizes[i]);
     let factor = backend.factor(precision).map_err(free)?;
-    let stats = factor.solve(Side::Plain, probe.as_mut()).map_err(free)?;
+    let stats = factor
+        .solve(Side::Plain, None, probe.as_mut())
+        .map_err(free)?;
     let (residual, amplification) = (stats.residual, stats.amplification);
     match amplification > SINGULAR / (sizes.len() as f64).sqrt() {
         true => Err(free(Error::Singular {
@@ -230,7 +232,7 @@ fn diagonal_of_inverse(factor: &dyn Factor, n: usize) -> Result<Vec<f64>> {
         let columns = BLOCK.min(n - first);
         let mut units = Mat::zeros(n, columns);
         (0..columns).for_each(|j| units[(first + j, j)] = 1.0);
-        factor.solve(Side::Plain, units.as_mut())?;
+        factor.solve(Side::Plain, None, units.as_mut())?;
         diagonal.extend((0..columns).map(|j| units[(first + j, j)]));
     }
     Ok(diagonal)

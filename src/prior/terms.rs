@@ -177,11 +177,11 @@ impl<'a> PriorTerms<'a> {
         };
         let mut x = v.to_owned();
         if self.only().is_none() {
-            factor.solve(Side::Plain, x.as_mut())?;
+            factor.solve(Side::Plain, None, x.as_mut())?;
             return Ok(x);
         }
         (0..x.ncols()).for_each(|j| self.unscale(x.col_as_slice_mut(j)));
-        factor.solve(Side::Plain, x.as_mut())?;
+        factor.solve(Side::Plain, None, x.as_mut())?;
         (0..x.ncols()).for_each(|j| self.unscale(x.col_as_slice_mut(j)));
         Ok(x)
     }

@@ -194,7 +194,11 @@ impl Subject<'_> {
     fn solved(&self, cpu: &Cpu, side: Side, b: &[f64]) -> Result<Vec<f64>> {
         let (n, mut x) = (b.len(), b.to_vec());
         let factor = cpu.factor(self.state_jacobian(&self.rho)?)?;
-        factor.solve(side, MatMut::from_column_major_slice_mut(&mut x, n, 1))?;
+        factor.solve(
+            side,
+            None,
+            MatMut::from_column_major_slice_mut(&mut x, n, 1),
+        )?;
         Ok(x)
     }
 

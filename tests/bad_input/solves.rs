@@ -21,7 +21,7 @@ fn sparse(n: usize, entries: &[(usize, usize, f64)]) -> Operator<'static> {
 
 fn solve(operator: Operator<'_>, side: Side, b: &[f64]) -> Result<Vec<f64>> {
     let (cpu, mut x) = (Cpu::default(), column(b).to_owned());
-    cpu.factor(operator)?.solve(side, x.as_mut())?;
+    cpu.factor(operator)?.solve(side, None, x.as_mut())?;
     Ok(x.col_as_slice(0).to_vec())
 }
 
@@ -64,7 +64,7 @@ fn systems_without_unknowns_are_solved() {
                 let mut x = Mat::zeros(0, columns);
                 cpu.factor(operator)
                     .unwrap()
-                    .solve(side, x.as_mut())
+                    .solve(side, None, x.as_mut())
                     .unwrap();
             }
         }

@@ -51,7 +51,7 @@ fn precision(prior: &dyn Prior, n: usize) -> Operator<'static> {
 fn solved(prior: &dyn Prior, mut x: Mat<f64>) -> Mat<f64> {
     let theta = vec![0.0; x.nrows()];
     let factor = prior.precision(&theta, Cpu::shared()).unwrap();
-    let stats = factor.solve(Side::Plain, x.as_mut()).unwrap();
+    let stats = factor.solve(Side::Plain, None, x.as_mut()).unwrap();
     assert_eq!(stats.method, Method::CosineTransform);
     x
 }
@@ -75,7 +75,7 @@ fn solves_are_those_of_sparse_factors_of_dense_ones_and_of_the_equations() {
             assert!(backward < 4e-15, "{place}: backward error {backward:e}");
             let mut sparse = b.clone();
             let factor = Cpu::shared().factor(c).unwrap();
-            factor.solve(Side::Plain, sparse.as_mut()).unwrap();
+            factor.solve(Side::Plain, None, sparse.as_mut()).unwrap();
             let off = matrix_gap(x.as_ref(), sparse.as_ref());
             assert!(off < 1e-10, "{place}: {off:e} from the sparse solve");
         }
@@ -118,12 +118,12 @@ fn columns_are_solved_alike_alone_in_batches_and_by_any_number_of_threads() {
         let theta = vec![0.0; grid.cells()];
         let factor = prior.precision(&theta, Cpu::shared()).unwrap();
         let (batch, _) = factor
-            .solve_batch(Side::Plain, Batch::Here(b.clone()))
+            .solve_batch(Side::Plain, None, Batch::Here(b.clone()))
             .unwrap();
         assert!(batch.fetch().unwrap() == one, "{name}");
         let mut rows = b.transpose().to_owned();
         factor
-            .solve(Side::Plain, rows.as_mut().transpose_mut())
+            .solve(Side::Plain, None, rows.as_mut().transpose_mut())
             .unwrap();
         assert!(rows.transpose() == one, "{name}: rows of a matrix");
     }
@@ -153,10 +153,10 @@ fn what_is_not_finite_or_does_not_fit_is_an_error() {
         let factor = prior.precision(&[0.0; 12], Cpu::shared()).unwrap();
         let mut x = Mat::zeros(12, 2);
         x[(5, 1)] = f64::NAN;
-        let error = factor.solve(Side::Plain, x.as_mut()).unwrap_err();
+        let error = factor.solve(Side::Plain, None, x.as_mut()).unwrap_err();
         assert!(matches!(error, Error::NotFinite { .. }), "{name}: {error}");
         let error = factor
-            .solve(Side::Plain, Mat::zeros(11, 1).as_mut())
+            .solve(Side::Plain, None, Mat::zeros(11, 1).as_mut())
             .unwrap_err();
         assert!(matches!(error, Error::Dimension { .. }), "{name}: {error}");
     }

@@ -32,7 +32,7 @@ fn solved(prior: &dyn Prior, n: usize) -> Mat<f64> {
     let (theta, cpu) = (vec![0.0; n], Cpu::default());
     let mut x = identity(n);
     let factor = prior.precision(&theta, &cpu).unwrap();
-    factor.solve(Side::Plain, x.as_mut()).unwrap();
+    factor.solve(Side::Plain, None, x.as_mut()).unwrap();
     x
 }
 
@@ -69,7 +69,7 @@ fn from_the_middle(prior: &dyn Prior, cells: usize, dim: usize) -> Vec<f64> {
     let mut x = Mat::zeros(n, 1);
     x[(middle(cells, dim), 0)] = 1.0;
     let factor = prior.precision(&theta, &cpu).unwrap();
-    factor.solve(Side::Plain, x.as_mut()).unwrap();
+    factor.solve(Side::Plain, None, x.as_mut()).unwrap();
     x.col_as_slice(0).to_vec()
 }
 

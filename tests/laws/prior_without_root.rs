@@ -7,7 +7,7 @@ use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Forcing, Information, LeastSquares, Nystrom,
     Preconditioner, Sketched,
 };
-use pullback::faer::{Mat, MatMut};
+use pullback::faer::{Mat, MatMut, MatRef};
 use pullback::linalg::{Factor, SolveStats};
 use pullback::loss::Observations;
 use pullback::posterior::Rank;
@@ -74,7 +74,7 @@ impl Prior for BiLaplacian {
             P,
             Box::new(|_, v, mut out| {
                 let mut x = self.a.apply(Side::Plain, v).unwrap();
-                let solved = self.mass_inverse.solve(Side::Plain, x.as_mut());
+                let solved = self.mass_inverse.solve(Side::Plain, None, x.as_mut());
                 solved.unwrap();
                 out.copy_from(self.a.apply(Side::Plain, x.as_ref()).unwrap());
             }),
@@ -101,7 +101,7 @@ impl Prior for BiLaplacian {
         }
         let l = cholesky(&self.mass.to_dense());
         let mut x = l * random::normal_matrix(P, count, seed);
-        self.a_inverse.solve(Side::Plain, x.as_mut())?;
+        self.a_inverse.solve(Side::Plain, None, x.as_mut())?;
         Ok(x)
     }
 }
@@ -115,10 +115,15 @@ fn cholesky(a: &Mat<f64>) -> Mat<f64> {
 struct Solves<'a>(&'a BiLaplacian);
 
 impl Factor for Solves<'_> {
-    fn solve(&self, side: Side, mut x: MatMut<'_, f64>) -> Result<SolveStats> {
-        let first = self.0.a_inverse.solve(side, x.as_mut())?;
+    fn solve(
+        &self,
+        side: Side,
+        _: Option<MatRef<'_, f64>>,
+        mut x: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        let first = self.0.a_inverse.solve(side, None, x.as_mut())?;
         let mut y = self.0.mass.apply(Side::Plain, x.as_ref())?;
-        let second = self.0.a_inverse.solve(side, y.as_mut())?;
+        let second = self.0.a_inverse.solve(side, None, y.as_mut())?;
         x.copy_from(&y);
         Ok(first.worst(second))
     }

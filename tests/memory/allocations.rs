@@ -28,9 +28,10 @@ fn settles(name: &str, factor: &dyn Factor, rows: usize) {
         for columns in COLUMNS {
             let b = random::normal_matrix(rows, columns, 7);
             let (mut first, mut second) = (b.clone(), b);
-            factor.solve(side, first.as_mut()).unwrap();
+            factor.solve(side, None, first.as_mut()).unwrap();
             let mut outcome = None;
-            let (calls, bytes) = counted(|| outcome = Some(factor.solve(side, second.as_mut())));
+            let (calls, bytes) =
+                counted(|| outcome = Some(factor.solve(side, None, second.as_mut())));
             outcome.unwrap().unwrap();
             let place = format!("{name}, {side:?}, {columns} columns");
             assert_eq!(calls, 0, "{place}: {calls} allocations of {bytes} bytes");

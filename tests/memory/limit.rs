@@ -75,7 +75,7 @@ fn factorisations() -> Vec<Row> {
 
 fn solve(cpu: &Cpu, a: Operator<'_>) -> pullback::Result<()> {
     let mut x = random::normal_matrix(a.nrows(), 1, 3);
-    cpu.factor(a)?.solve(Side::Plain, x.as_mut())?;
+    cpu.factor(a)?.solve(Side::Plain, None, x.as_mut())?;
     Ok(())
 }
 
@@ -150,7 +150,7 @@ fn stencils_are_iterated_then() {
         cpu.memory = Some(300_000);
         let mut x = random::normal_matrix(11 * 12 * 9, columns, 1);
         let factor = cpu.factor(case.operator()).unwrap();
-        let stats = factor.solve(Side::Plain, x.as_mut()).unwrap();
+        let stats = factor.solve(Side::Plain, None, x.as_mut()).unwrap();
         assert_eq!(stats.method, method);
     }
 }
@@ -163,7 +163,7 @@ fn iterations_keep_to_the_limit() {
         let mut cpu = cpu(StencilSolver::Multigrid);
         cpu.memory = Some(limit);
         let (a, mut x) = (case.operator(), random::normal_matrix(40 * 40 * 16, 1, 1));
-        let (taken, outcome) = peak(|| cpu.factor(a).unwrap().solve(Side::Plain, x.as_mut()));
+        let (taken, outcome) = peak(|| cpu.factor(a).unwrap().solve(Side::Plain, None, x.as_mut()));
         match outcome {
             Ok(_) => solved += 1,
             Err(_) => refused += 1,
@@ -188,7 +188,7 @@ fn batches_of_several_widths_keep_to_it_together() {
             let (taken, ()) = peak(|| {
                 let factor = cpu.factor(a).unwrap();
                 for (ok, x) in outcomes.iter_mut().zip(&mut batches) {
-                    *ok = factor.solve(Side::Plain, x.as_mut()).is_ok();
+                    *ok = factor.solve(Side::Plain, None, x.as_mut()).is_ok();
                 }
             });
             solved += outcomes.iter().filter(|ok| **ok).count();
@@ -203,7 +203,7 @@ fn batches_of_several_widths_keep_to_it_together() {
 
 fn solve_one(factor: &dyn pullback::linalg::Factor, rows: usize) {
     let mut x = Mat::from_fn(rows, 1, |i, _| i as f64);
-    factor.solve(Side::Plain, x.as_mut()).unwrap();
+    factor.solve(Side::Plain, None, x.as_mut()).unwrap();
 }
 
 /// The factors fit, and the work for wide batches does not.
@@ -213,7 +213,7 @@ fn refusals_of_work() {
     let factor = cpu.factor(Operator::diagonal(vec![2.0; n])).unwrap();
     let solve = |columns| {
         let mut x = random::normal_matrix(n, columns, 1);
-        factor.solve(Side::Plain, x.as_mut()).map(|_| ())
+        factor.solve(Side::Plain, None, x.as_mut()).map(|_| ())
     };
     solve(1).unwrap();
     let error = solve(16).unwrap_err();
@@ -227,6 +227,6 @@ fn refusals_of_work() {
     let free = Operator::free(n, n, Box::new(product));
     let factor = cpu.factor(free).unwrap();
     let mut x = random::normal_matrix(n, 1, 1);
-    let error = factor.solve(Side::Plain, x.as_mut()).unwrap_err();
+    let error = factor.solve(Side::Plain, None, x.as_mut()).unwrap_err();
     assert!(error.to_string().contains("GMRES"), "{error}");
 }

@@ -73,7 +73,9 @@ fn outcome(row: &Row, limit: usize) -> Result<(Method, Vec<u64>), &'static str> 
     (cpu.stencils, cpu.memory) = (*solver, Some(limit));
     let a = operator();
     let mut x = random::normal_matrix(a.nrows(), *columns, 7);
-    let solved = cpu.factor(a).and_then(|f| f.solve(Side::Plain, x.as_mut()));
+    let solved = cpu
+        .factor(a)
+        .and_then(|f| f.solve(Side::Plain, None, x.as_mut()));
     let bits = |x: &Mat<f64>| {
         x.col_iter()
             .flat_map(|c| c.iter().map(|x| x.to_bits()))

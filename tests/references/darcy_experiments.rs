@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::support::{column, gap, grids};
 use pullback::descent::Tolerances;
 use pullback::direction::Gradient;
-use pullback::faer::MatMut;
+use pullback::faer::{MatMut, MatRef};
 use pullback::linalg::{Factor, SolveStats, View};
 use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
@@ -59,10 +59,15 @@ impl Backend for Counting {
 }
 
 impl Factor for Counted<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+    fn solve(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
         self.1[1].fetch_add(1, Ordering::Relaxed);
         self.1[2].fetch_add(batch.ncols(), Ordering::Relaxed);
-        self.0.solve(side, batch)
+        self.0.solve(side, guess, batch)
     }
 }
 

@@ -173,7 +173,7 @@ fn finite_elements_for_changing_conductivities() {
             let mut x = b.clone();
             cpu.factor(a)
                 .unwrap()
-                .solve(Side::Plain, x.as_mut())
+                .solve(Side::Plain, None, x.as_mut())
                 .unwrap();
             x
         });

@@ -253,7 +253,7 @@ fn solved(
     b: MatRef<'_, f64>,
 ) -> pullback::Result<Mat<f64>> {
     let mut x = b.to_owned();
-    backend.factor(operator)?.solve(side, x.as_mut())?;
+    backend.factor(operator)?.solve(side, None, x.as_mut())?;
     Ok(x)
 }
 
@@ -302,8 +302,8 @@ fn the_transposed_solve_is_the_transpose_of_the_solve() {
         let (b, c) = (random::normal(n, 7, 0), random::normal(n, 7, 1));
         let factor = backend.factor(store.get(name).0).unwrap();
         let (mut x, mut y) = (column(&b).to_owned(), column(&c).to_owned());
-        factor.solve(Side::Plain, x.as_mut()).unwrap();
-        factor.solve(Side::Transpose, y.as_mut()).unwrap();
+        factor.solve(Side::Plain, None, x.as_mut()).unwrap();
+        factor.solve(Side::Transpose, None, y.as_mut()).unwrap();
         let (left, right) = (dot(x.col_as_slice(0), &c), dot(&b, y.col_as_slice(0)));
         let size: f64 = x
             .col_as_slice(0)

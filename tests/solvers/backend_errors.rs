@@ -23,7 +23,7 @@ fn free(n: usize, product: fn(Side, MatRef<'_, f64>, MatMut<'_, f64>)) -> Operat
 
 fn solve(operator: Operator<'_>, side: Side, b: &[f64]) -> Result<Vec<f64>> {
     let (cpu, mut x) = (Cpu::default(), column(b).to_owned());
-    cpu.factor(operator)?.solve(side, x.as_mut())?;
+    cpu.factor(operator)?.solve(side, None, x.as_mut())?;
     Ok(x.col_as_slice(0).to_vec())
 }
 

@@ -101,8 +101,8 @@ fn batched_solves() {
             let factor = cpu.factor(operator(which)).unwrap();
             let b = random::normal_matrix(operator(which).nrows(), 37, 3);
             let (mut x, mut y) = (b.clone(), b);
-            factor.solve(Side::Plain, x.as_mut()).unwrap();
-            factor.solve(Side::Transpose, y.as_mut()).unwrap();
+            factor.solve(Side::Plain, None, x.as_mut()).unwrap();
+            factor.solve(Side::Transpose, None, y.as_mut()).unwrap();
             [flat(&x), flat(&y)].concat()
         });
     }
@@ -254,7 +254,7 @@ fn factorisations_without_pivoting() {
             let cpu = Cpu::default();
             cpu.factor(general())
                 .unwrap()
-                .solve(side, x.as_mut())
+                .solve(side, None, x.as_mut())
                 .unwrap();
             flat(&x)
         });

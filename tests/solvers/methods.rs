@@ -14,7 +14,10 @@ use pullback::{Backend, Cpu, Descent, Operator, Side, random};
 
 fn stats(cpu: &Cpu, a: Operator<'_>, side: Side, columns: usize) -> SolveStats {
     let mut x = random::normal_matrix(a.nrows(), columns, 1);
-    cpu.factor(a).unwrap().solve(side, x.as_mut()).unwrap()
+    cpu.factor(a)
+        .unwrap()
+        .solve(side, None, x.as_mut())
+        .unwrap()
 }
 
 fn sparse(kind: Kind) -> Operator<'static> {

@@ -88,17 +88,17 @@ fn operands_may_have_any_strides() {
     for columns in [1, 4] {
         let b = random::normal_matrix(COUNT * 5, columns, 6);
         let mut compact = b.clone();
-        factor.solve(Side::Plain, compact.as_mut()).unwrap();
+        factor.solve(Side::Plain, None, compact.as_mut()).unwrap();
         let back = blockwise(square.as_ref(), COUNT, &compact);
         assert!(matrix_gap(back.as_ref(), b.as_ref()) < 1e-14);
         let mut rows = b.transpose().to_owned();
-        let by_rows = factor.solve(Side::Plain, rows.as_mut().transpose_mut());
+        let by_rows = factor.solve(Side::Plain, None, rows.as_mut().transpose_mut());
         by_rows.unwrap();
         assert!(rows.transpose() == compact);
         let mut padded = Mat::zeros(COUNT * 5 + 2, columns);
         padded.subrows_mut(1, COUNT * 5).copy_from(&b);
         factor
-            .solve(Side::Plain, padded.subrows_mut(1, COUNT * 5))
+            .solve(Side::Plain, None, padded.subrows_mut(1, COUNT * 5))
             .unwrap();
         assert!(padded.subrows(1, COUNT * 5) == compact);
     }
@@ -133,11 +133,11 @@ fn solutions_of_stencils_are_those_of_another_library_and_of_the_blocks_alone() 
         let repeated = cpu.factor(Operator::repeated(case.operator(), COUNT));
         let (repeated, block) = (repeated.unwrap(), cpu.factor(case.operator()).unwrap());
         let mut x = b.clone();
-        repeated.solve(side, x.as_mut()).unwrap();
+        repeated.solve(side, None, x.as_mut()).unwrap();
         for k in 0..COUNT {
             let (part, b) = (x.subrows(k * n, n), b.subrows(k * n, n));
             let mut alone = b.to_owned();
-            block.solve(side, alone.as_mut()).unwrap();
+            block.solve(side, None, alone.as_mut()).unwrap();
             // The solvers' columns do not depend on the width of the batch but for the order of sums in blocks.
             let off = matrix_gap(part, alone.as_ref());
             assert!(off < 1e-12, "{} {solver:?} {side:?}: {off:e}", case.name);
@@ -232,15 +232,20 @@ fn what_is_wrong_with_a_block_or_a_batch_is_an_error() {
     let mut b = random::normal_matrix(4, 2, 8);
     let solved = cpu
         .factor(singular)
-        .and_then(|f| f.solve(Side::Plain, b.as_mut()));
+        .and_then(|f| f.solve(Side::Plain, None, b.as_mut()));
     assert!(matches!(solved, Err(Error::Singular { .. })), "{solved:?}");
     let none = cpu.factor(Operator::repeated(Operator::diagonal(vec![1.0, 2.0]), 0));
-    let empty = none.unwrap().solve(Side::Plain, Mat::zeros(0, 2).as_mut());
+    let empty = none
+        .unwrap()
+        .solve(Side::Plain, None, Mat::zeros(0, 2).as_mut());
     assert!(empty.is_ok(), "{empty:?}");
     let sound = cpu.factor(Operator::repeated(Operator::diagonal(vec![1.0, 2.0]), 2));
     let sound = sound.unwrap();
     for (rows, bad) in [(2, 1.0), (5, 1.0), (4, f64::NAN)] {
         let mut b = Mat::from_fn(rows, 2, |_, _| bad);
-        assert!(sound.solve(Side::Plain, b.as_mut()).is_err(), "{rows} rows");
+        assert!(
+            sound.solve(Side::Plain, None, b.as_mut()).is_err(),
+            "{rows} rows"
+        );
     }
 }

@@ -57,7 +57,7 @@ fn inverse_size(a: MatRef<'_, f64>) -> f64 {
     let solved = cpu
         .factor(operator(a, true))
         .unwrap()
-        .solve(Side::Plain, inverse.as_mut());
+        .solve(Side::Plain, None, inverse.as_mut());
     solved.map_or(f64::INFINITY, |_| {
         inverse.norm_max() * a.norm_max() * n as f64
     })
@@ -94,7 +94,7 @@ fn tried(cases: u64, decades: f64) -> Tried {
             let mut x = column(&b).to_owned();
             tried.cases += 1;
             let factor = cpu.factor(operator(a.as_ref(), dense));
-            match factor.and_then(|f| f.solve(side, x.as_mut())) {
+            match factor.and_then(|f| f.solve(side, None, x.as_mut())) {
                 Err(_) => tried.refused += 1,
                 Ok(_) => {
                     let size = x0.iter().fold(0.0, |m: f64, x| m.max(x.abs()));

@@ -77,11 +77,13 @@ fn single_columns_and_batches_are_those_of_dense_solves() {
         let factor = cpu.factor(a.lend()).unwrap();
         let b = random::normal_matrix(n, 5, 3);
         let mut batch = b.clone();
-        let stats = factor.solve(Side::Plain, batch.as_mut()).unwrap();
+        let stats = factor.solve(Side::Plain, None, batch.as_mut()).unwrap();
         assert_eq!(stats.method, Method::SparseCholesky, "{name}");
         for j in 0..5 {
             let mut single = Mat::from_fn(n, 1, |i, _| b[(i, j)]);
-            factor.solve(Side::Transpose, single.as_mut()).unwrap();
+            factor
+                .solve(Side::Transpose, None, single.as_mut())
+                .unwrap();
             let exact = reference_vector(dense.as_ref(), b.col_as_slice(j));
             let size = exact.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
             for i in 0..n {
@@ -107,7 +109,7 @@ fn bits_do_not_depend_on_the_number_of_threads() {
                 let cpu = Cpu::default();
                 cpu.factor(a)
                     .unwrap()
-                    .solve(Side::Plain, x.as_mut())
+                    .solve(Side::Plain, None, x.as_mut())
                     .unwrap();
             });
             x
@@ -145,7 +147,7 @@ fn patterns_need_not_be_symmetric() {
         Cpu::default()
             .factor(a.lend())
             .unwrap()
-            .solve(Side::Plain, x.as_mut())
+            .solve(Side::Plain, None, x.as_mut())
             .unwrap();
         let exact = reference_vector(a.to_dense().as_ref(), b.col_as_slice(0));
         let off = (0..144).fold(0.0, |m: f64, i| m.max((x[(i, 0)] - exact[i]).abs()));

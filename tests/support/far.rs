@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use pullback::faer::{Mat, MatMut};
+use pullback::faer::{Mat, MatMut, MatRef};
 use pullback::linalg::{Batch, Factor, Remote, SolveStats};
 use pullback::{Backend, Cpu, Operator, Result, Side};
 
@@ -51,11 +51,21 @@ impl Backend for Far {
 }
 
 impl Factor for FarFactor<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.1.solve(side, batch)
+    fn solve(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        self.1.solve(side, guess, batch)
     }
 
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
         let account = &self.0.account;
         let mut x = match batch {
             Batch::Here(x) => {
@@ -65,15 +75,15 @@ impl Factor for FarFactor<'_> {
             }
             Batch::There(x) => x.into_any().downcast::<Kept>().unwrap().x,
         };
-        let mut stats = self.1.solve(side, x.as_mut())?;
+        let mut stats = self.1.solve(side, guess, x.as_mut())?;
         if x.ncols() == 1 && account.doubts.load(Ordering::Relaxed) {
             stats.amplification = 1e15;
         }
         Ok((account.keep(x), stats))
     }
 
-    fn expect(&self, columns: usize) {
-        self.1.expect(columns);
+    fn announce(&self, columns: usize) {
+        self.1.announce(columns);
     }
 }
 

@@ -35,7 +35,7 @@ impl Problem {
         let n = self.grid.cells();
         let mut rho = Mat::from_fn(n, 1, |_, _| (1.0 + ALPHA) / n as f64);
         let factor = backend.factor(Operator::stencil(self.generator.clone()))?;
-        let stats = factor.solve(Side::Plain, rho.as_mut())?;
+        let stats = factor.solve(Side::Plain, None, rho.as_mut())?;
         Ok((rho.col_as_slice(0).to_vec(), stats))
     }
 

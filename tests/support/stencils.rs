@@ -146,7 +146,7 @@ pub(crate) fn solve(
     b: &Mat<f64>,
 ) -> Result<(Mat<f64>, SolveStats)> {
     let mut x = b.clone();
-    let stats = cpu.factor(a)?.solve(side, x.as_mut())?;
+    let stats = cpu.factor(a)?.solve(side, None, x.as_mut())?;
     Ok((x, stats))
 }
 

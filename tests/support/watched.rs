@@ -49,29 +49,24 @@ impl WatchedFactor<'_> {
 }
 
 impl Factor for WatchedFactor<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.note(side, &batch, None);
-        let mut stats = self.factor.solve(side, batch)?;
-        stats.iterations += usize::from(self.by.iterates);
-        Ok(stats)
-    }
-
-    fn solve_from(
+    fn solve(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
+        guess: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        let image = match side {
-            Side::Plain => &self.matrix * near,
-            Side::Transpose => self.matrix.transpose() * near,
-        };
-        let b = batch.rb();
-        let left = image - b;
-        let off = |j: usize| left.col(j).norm_l2() / b.col(j).norm_l2();
-        let off: Vec<f64> = (0..b.ncols()).map(off).collect();
-        self.note(side, &batch, Some(off));
-        let mut stats = self.factor.solve(side, batch)?;
+        let off = guess.map(|guess| {
+            let image = match side {
+                Side::Plain => &self.matrix * guess,
+                Side::Transpose => self.matrix.transpose() * guess,
+            };
+            let b = batch.rb();
+            let left = image - b;
+            let off = |j: usize| left.col(j).norm_l2() / b.col(j).norm_l2();
+            (0..b.ncols()).map(off).collect()
+        });
+        self.note(side, &batch, off);
+        let mut stats = self.factor.solve(side, None, batch)?;
         stats.iterations += usize::from(self.by.iterates);
         Ok(stats)
     }

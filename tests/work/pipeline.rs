@@ -32,12 +32,17 @@ impl Backend for Watched {
 }
 
 impl Factor for WatchedFactor<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+    fn solve(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
         self.0.widths.lock().unwrap().push(batch.ncols());
-        self.1.solve(side, batch)
+        self.1.solve(side, guess, batch)
     }
 
-    fn expect(&self, columns: usize) {
+    fn announce(&self, columns: usize) {
         self.0.expected.lock().unwrap().push(columns);
     }
 }

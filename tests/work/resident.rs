@@ -138,17 +138,17 @@ fn factors_pass_on_what_they_can_and_fetch_the_rest() -> Result<()> {
     let b = random::normal_matrix(30, 2, 1);
     let diagonal = || Operator::diagonal(random::uniform(30, (0.5, 2.0), 3));
     let near = far.cpu.factor(diagonal())?;
-    let (x, _) = near.solve_batch(Side::Plain, far.account.keep(b.clone()))?;
+    let (x, _) = near.solve_batch(Side::Plain, None, far.account.keep(b.clone()))?;
     assert!(matches!(x, Batch::Here(_)) && far.account.take() == (0, 60));
-    let (again, _) = near.solve_batch(Side::Plain, b.clone().into())?;
+    let (again, _) = near.solve_batch(Side::Plain, None, b.clone().into())?;
     assert_eq!(x.fetch()?, again.fetch()?);
 
     let grid = Grid::new(&[(0.0, 1.0, 6), (0.0, 1.0, 5)])?;
     let prior = Matern::new(&grid, 1.0, 0.4)?;
     let precision = prior.precision(&[0.0; 30], &far)?;
-    let (x, _) = precision.solve_batch(Side::Plain, far.account.keep(b.clone()))?;
+    let (x, _) = precision.solve_batch(Side::Plain, None, far.account.keep(b.clone()))?;
     assert!(matches!(x, Batch::Here(_)) && far.account.take() == (0, 60));
-    let (again, _) = precision.solve_batch(Side::Plain, b.into())?;
+    let (again, _) = precision.solve_batch(Side::Plain, None, b.into())?;
     assert_eq!(x.fetch()?, again.fetch()?);
     Ok(())
 }

@@ -7,9 +7,9 @@ pub(crate) mod stencil;
 
 use std::sync::LazyLock;
 
-use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{MatMut, MatRef};
 
 use self::checked::{Checked, Direct};
 use self::direct::analyses::Matrix;
@@ -199,7 +199,12 @@ impl Cpu {
 struct Trivial(usize);
 
 impl Factor for Trivial {
-    fn solve(&self, _: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
+    fn solve(
+        &self,
+        _: Side,
+        _: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
         check_batch(batch.rb(), self.0)?;
         Ok(SolveStats::default().by(Method::Identity))
     }

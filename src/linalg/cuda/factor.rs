@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::linalg::cpu::stencil::progress::Criteria;
 use crate::linalg::operator::{Operator, Side};
 use crate::linalg::{
-    Backend, Batch, Cpu, Factor, Method, Remote, SolveStats, check_batch, check_near,
+    Backend, Batch, Cpu, Factor, Method, Remote, SolveStats, check_batch, check_guess,
 };
 
 /// Most columns that kernels can number.
@@ -46,22 +46,6 @@ impl OnDevice<'_> {
         }
     }
 
-    fn solve_near(
-        &self,
-        side: Side,
-        near: Option<MatRef<'_, f64>>,
-        mut batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        check_batch(batch.rb(), self.iterated.rows())?;
-        let mut solved = vec![false; batch.ncols()];
-        let columns = (batch.rb_mut(), &mut solved[..]);
-        match self.iterated.solve(self.wanted(side), near, columns) {
-            Ok(stats) => Ok(stats.by(self.method)),
-            Err(e) if self.is_for_the_processor(&e) => self.rescue(side, batch, &solved),
-            Err(e) => Err(e),
-        }
-    }
-
     /// Whether the processor may do better.
     fn is_for_the_processor(&self, error: &Error) -> bool {
         match error {
@@ -80,7 +64,7 @@ impl OnDevice<'_> {
             Err(e) if self.is_for_the_processor(&e) => {
                 let left = left(&solved);
                 let mut rest = kept.get(&left)?;
-                let stats = self.on_the_processor()?.solve(side, rest.as_mut())?;
+                let stats = self.on_the_processor()?.solve(side, None, rest.as_mut())?;
                 kept.put(rest.as_ref(), &left)?;
                 Ok(stats)
             }
@@ -97,7 +81,7 @@ impl OnDevice<'_> {
     ) -> Result<SolveStats> {
         let left = left(solved);
         let mut rest = Mat::from_fn(batch.nrows(), left.len(), |i, j| batch[(i, left[j])]);
-        let stats = self.on_the_processor()?.solve(side, rest.as_mut())?;
+        let stats = self.on_the_processor()?.solve(side, None, rest.as_mut())?;
         for (j, &column) in left.iter().enumerate() {
             batch.rb_mut().col_mut(column).copy_from(rest.col(j));
         }
@@ -119,21 +103,35 @@ fn left(solved: &[bool]) -> Vec<usize> {
 }
 
 impl Factor for OnDevice<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.solve_near(side, None, batch)
-    }
-
-    fn solve_from(
+    fn solve(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
-        batch: MatMut<'_, f64>,
+        guess: Option<MatRef<'_, f64>>,
+        mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        check_near(near, batch.rb())?;
-        self.solve_near(side, Some(near), batch)
+        check_batch(batch.rb(), self.iterated.rows())?;
+        check_guess(guess, batch.rb())?;
+        let mut solved = vec![false; batch.ncols()];
+        let columns = (batch.rb_mut(), &mut solved[..]);
+        match self.iterated.solve(self.wanted(side), guess, columns) {
+            Ok(stats) => Ok(stats.by(self.method)),
+            Err(e) if self.is_for_the_processor(&e) => self.rescue(side, batch, &solved),
+            Err(e) => Err(e),
+        }
     }
 
-    fn solve_batch(&self, side: Side, batch: Batch) -> Result<(Batch, SolveStats)> {
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
+        // Iterations on the device start from zero: a guess would travel as far as the batch.
+        if guess.is_some() {
+            let mut columns = batch.fetch()?;
+            let stats = self.solve(side, guess, columns.as_mut())?;
+            return Ok((Batch::Here(columns), stats));
+        }
         let mut columns = match batch {
             Batch::Here(columns) => columns,
             Batch::There(away) => match away.into_any().downcast::<Kept>() {
@@ -172,7 +170,7 @@ impl Factor for OnDevice<'_> {
                 Err(e) => return Err(e),
             }
         }
-        let stats = self.solve(side, columns.as_mut())?;
+        let stats = self.solve(side, None, columns.as_mut())?;
         Ok((Batch::Here(columns), stats))
     }
 }

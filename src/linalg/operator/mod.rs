@@ -220,7 +220,7 @@ impl<'a> Operator<'a> {
     /// use pullback::{Backend, Cpu, Operator, Side, faer::mat};
     /// let (cpu, a) = (Cpu::default(), Operator::dense(mat![[2.0, 1.0], [1.0, 3.0]]));
     /// let mut x = mat![[1.0], [0.0]];
-    /// cpu.factor(a.lend())?.solve(Side::Plain, x.as_mut())?;
+    /// cpu.factor(a.lend())?.solve(Side::Plain, None, x.as_mut())?;
     /// let b = a.apply(Side::Plain, x.as_ref())?; // still there
     /// assert!((b[(0, 0)] - 1.0).abs() < 1e-15 && b[(1, 0)].abs() < 1e-15);
     /// # Ok::<(), pullback::Error>(())

@@ -49,7 +49,7 @@ impl Linearisation<'_> {
     ) -> Result<Mat<f64>> {
         let mut out = Mat::zeros(self.param_dim(), columns);
         if let Some(factor) = &self.factor {
-            factor.expect(columns);
+            factor.announce(columns);
         }
         for block in cut(columns, WIDTH.div_ceil(self.copies)) {
             let mut lambda = make(block.clone())?;
@@ -78,14 +78,14 @@ impl Linearisation<'_> {
             Batch::There(_) if first => {
                 let mut probe = Mat::zeros(self.state_dim(), 0);
                 self.add_probe(side, &mut probe);
-                let (_, stats) = factor.solve_batch(side, Batch::Here(probe))?;
+                let (_, stats) = factor.solve_batch(side, None, Batch::Here(probe))?;
                 self.judge_probe(stats)?;
                 first = false;
             }
             _ => {}
         }
         let shape = b.shape();
-        let (x, stats) = factor.solve_batch(side, b)?;
+        let (x, stats) = factor.solve_batch(side, None, b)?;
         check_shape(x.shape(), shape)?;
         if first {
             self.judge_probe(stats)?;

@@ -271,15 +271,14 @@ impl<'a> Linearisation<'a> {
         if first {
             self.add_probe(side, &mut b);
         }
-        let stats = match near {
-            None => factor.solve(side, b.as_mut())?,
-            Some(near) if first => {
-                let mut wider = near.to_owned();
-                wider.resize_with(k, m + 1, |_, _| 0.0);
-                factor.solve_from(side, wider.as_ref(), b.as_mut())?
-            }
-            Some(near) => factor.solve_from(side, near, b.as_mut())?,
-        };
+        // The probe starts from zero.
+        let wider = near.filter(|_| first).map(|near| {
+            let mut wider = near.to_owned();
+            wider.resize_with(k, m + 1, |_, _| 0.0);
+            wider
+        });
+        let guess = wider.as_ref().map(|wider| wider.as_ref()).or(near);
+        let stats = factor.solve(side, guess, b.as_mut())?;
         if first {
             self.judge_probe(stats)?;
             b.truncate(k, m);

@@ -130,7 +130,7 @@ impl Newton {
         let factor = backend.factor(a)?;
         let mut delta = state.g.clone();
         let batch = MatMut::from_column_major_slice_mut(&mut delta, rho.len(), 1);
-        factor.solve(Side::Plain, batch)?;
+        factor.solve(Side::Plain, None, batch)?;
         let step = self.advance(state, &sizes, &delta);
         let after = sizes.relative(&state.g, state.rho);
         // ∂g/∂ρ is that of the start of the step: had it changed much on the way, so small a residual would not be left.
@@ -194,7 +194,7 @@ impl<'m, M: Model + ?Sized> Iteration<'m, M> {
         }
         let mut trial = self.g.clone();
         let batch = MatMut::from_column_major_slice_mut(&mut trial, self.g.len(), 1);
-        factor.solve(Side::Plain, batch)?;
+        factor.solve(Side::Plain, None, batch)?;
         let moves = trial.iter_mut().zip(self.rho.iter());
         moves.for_each(|(delta, r)| *delta = r - *delta);
         let mut g = vec![0.0; trial.len()];

@@ -59,7 +59,7 @@ impl<'a> Sizes<'a> {
         let signs = random::normal(n, 0x0DD5, 0);
         let rounded = |i: usize| sizes[i].copysign(signs[i]) * f64::EPSILON;
         let mut batch = Mat::from_fn(n, 2, |i, j| if j == 0 { g[i] } else { rounded(i) });
-        factor.solve(Side::Plain, batch.as_mut())?;
+        factor.solve(Side::Plain, None, batch.as_mut())?;
         let within = |i: usize| {
             let (change, noise) = (batch[(i, 0)].abs(), batch[(i, 1)].abs());
             change <= tolerance * rho[i].abs() + FEW * noise.max(f64::EPSILON * rho[i].abs())

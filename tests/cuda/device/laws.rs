@@ -125,7 +125,7 @@ fn small_columns_do_not_know_of_one_another() {
         let factor = cuda.factor(case.operator()).unwrap();
         let solve = |b: &Mat<f64>| {
             let mut x = b.clone();
-            let stats = factor.solve_from(Side::Plain, near.as_ref(), x.as_mut());
+            let stats = factor.solve(Side::Plain, Some(near.as_ref()), x.as_mut());
             assert!(stats.unwrap().method.to_string().contains("GPU"));
             x
         };
@@ -144,7 +144,7 @@ fn one_factor_solves_with_small_matrices_and_their_transposes_in_turn() {
     let factor = cuda.factor(case.operator()).unwrap();
     for side in [Side::Plain, Side::Transpose, Side::Plain] {
         let mut x = b.clone();
-        let stats = factor.solve(side, x.as_mut()).unwrap();
+        let stats = factor.solve(side, None, x.as_mut()).unwrap();
         // A wrong side would be seen, and put right by the processor.
         assert!(stats.method.to_string().contains("GPU"), "{side:?}");
         let (expected, alone) = solve(&cuda, case.operator(), side, &b);
@@ -199,7 +199,7 @@ fn good_beginnings_save_iterations_and_bad_ones_harm_no_answer() {
     ] {
         let mut y = b.clone();
         let stats = factor
-            .solve_from(Side::Plain, near.as_ref(), y.as_mut())
+            .solve(Side::Plain, Some(near.as_ref()), y.as_mut())
             .unwrap();
         assert!(
             stats.iterations <= most,

@@ -28,7 +28,11 @@ fn solve(
     b: &Mat<f64>,
 ) -> (Mat<f64>, SolveStats) {
     let mut x = b.clone();
-    let stats = backend.factor(a).unwrap().solve(side, x.as_mut()).unwrap();
+    let stats = backend
+        .factor(a)
+        .unwrap()
+        .solve(side, None, x.as_mut())
+        .unwrap();
     (x, stats)
 }
 

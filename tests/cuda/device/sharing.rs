@@ -61,7 +61,7 @@ fn what_does_not_fit_is_an_error_that_says_what_is_needed() {
     let refused = cuda
         .factor(case.operator())
         .unwrap()
-        .solve(Side::Plain, b.as_mut());
+        .solve(Side::Plain, None, b.as_mut());
     match refused {
         Err(Error::OutOfMemory {
             needed: Some(needed),
@@ -89,12 +89,14 @@ fn batches_stay_on_the_device_between_solves() {
             backend.factor(laplacian.operator()).unwrap(),
             backend.factor(flow.operator()).unwrap(),
         );
-        let (mut batch, _) = first.solve_batch(Side::Plain, b.clone().into()).unwrap();
+        let (mut batch, _) = first
+            .solve_batch(Side::Plain, None, b.clone().into())
+            .unwrap();
         batch.scale(0.3).unwrap();
         batch.centre(&weights).unwrap();
-        let (batch, _) = second.solve_batch(Side::Transpose, batch).unwrap();
+        let (batch, _) = second.solve_batch(Side::Transpose, None, batch).unwrap();
         let stayed = matches!(batch, Batch::There(_));
-        let (again, _) = second.solve_batch(Side::Plain, batch).unwrap();
+        let (again, _) = second.solve_batch(Side::Plain, None, batch).unwrap();
         (again, stayed)
     };
     for a in [Operator::dense(c), sparse] {
@@ -119,9 +121,11 @@ fn batches_that_became_no_numbers_on_the_device_are_errors() {
     let factor = cuda.factor(case.operator()).unwrap();
     let b = random::normal_matrix(case.dense.nrows(), 3, 4);
     for broken in [f64::NAN, f64::INFINITY] {
-        let (mut batch, _) = factor.solve_batch(Side::Plain, b.clone().into()).unwrap();
+        let (mut batch, _) = factor
+            .solve_batch(Side::Plain, None, b.clone().into())
+            .unwrap();
         batch.scale(broken).unwrap();
-        match factor.solve_batch(Side::Plain, batch) {
+        match factor.solve_batch(Side::Plain, None, batch) {
             Err(Error::NotFinite { index: 0, .. }) => {}
             Ok(_) => panic!("{broken}: solved"),
             Err(e) => panic!("{broken}: {e}"),
@@ -170,7 +174,7 @@ fn what_was_made_for_one_matrix_serves_the_next() {
         let factor = cuda.factor(a).unwrap();
         for side in SIDES {
             let mut x = b.clone();
-            factor.solve(side, x.as_mut()).unwrap();
+            factor.solve(side, None, x.as_mut()).unwrap();
             let reference = reference_solve(side_of(&case, side), b.as_ref());
             let off = matrix_gap(
                 (&x * pullback::faer::Scale(scale)).as_ref(),

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::linalg::memory::{Account, Budget};
 use crate::linalg::operator::{Operator, Side};
 use crate::linalg::pool::{Pool, at_once};
-use crate::linalg::{Factor, Method, SINGULAR, SolveStats, check_batch};
+use crate::linalg::{Factor, Method, SINGULAR, SolveStats, check_batch, check_guess};
 
 /// Columns that are solved together. Fixed, so that results do not depend on the number of threads.
 pub(crate) const CHUNK: usize = 16;
@@ -163,7 +163,13 @@ impl<'a, D: Direct> Checked<'a, D> {
 }
 
 impl<D: Direct> Factor for Checked<'_, D> {
-    fn solve(&self, side: Side, mut batch: MatMut<'_, f64>) -> Result<SolveStats> {
+    fn solve(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        mut batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        check_guess(guess, batch.rb())?;
         check_batch(batch.rb(), self.operator.nrows())?;
         if batch.nrows() == 0 {
             return Ok(SolveStats::default().by(self.direct.method()));

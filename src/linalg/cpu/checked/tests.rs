@@ -35,7 +35,7 @@ fn answers_that_fail_are_refined_and_then_found_the_safer_way() {
     let solve = |direct: Divide| {
         let two = Operator::diagonal(vec![2.0; 3]);
         let mut x = Mat::from_fn(3, 20, |i, j| (i + j) as f64);
-        let stats = Checked::new(two, direct, 1e-11).solve(Side::Plain, x.as_mut())?;
+        let stats = Checked::new(two, direct, 1e-11).solve(Side::Plain, None, x.as_mut())?;
         assert!(stats.residual <= 1e-11 && (x[(2, 19)] - 10.5).abs() < 1e-9);
         Ok::<_, Error>(())
     };
@@ -83,7 +83,7 @@ fn fall_back(budget: Budget) -> Result<()> {
     let checked = Checked::new(two, Aligned(5.0, 1), 1e-11).within(budget);
     for _ in 0..3 {
         let mut x = Mat::from_fn(3, 1, |i, _| i as f64);
-        checked.solve(Side::Plain, x.as_mut())?;
+        checked.solve(Side::Plain, None, x.as_mut())?;
         assert_eq!(x[(2, 0)], 1.0);
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::linalg::memory::Account;
 use crate::linalg::operator::{Operator, Side};
 use crate::linalg::pool::{Pool, at_once};
-use crate::linalg::{Factor, Method, SolveStats, check_batch, check_near};
+use crate::linalg::{Factor, Method, SolveStats, check_batch, check_guess};
 use crate::vector::{dot, norm};
 
 /// Basis vectors between restarts.
@@ -51,32 +51,17 @@ impl Room {
 }
 
 impl Factor for Gmres<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.solve_near(side, None, batch)
-    }
-
-    fn solve_from(
+    fn solve(
         &self,
         side: Side,
-        near: MatRef<'_, f64>,
-        batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        check_near(near, batch.rb())?;
-        self.solve_near(side, Some(near), batch)
-    }
-}
-
-impl Gmres<'_> {
-    fn solve_near(
-        &self,
-        side: Side,
-        near: Option<MatRef<'_, f64>>,
+        guess: Option<MatRef<'_, f64>>,
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_batch(batch.rb(), self.operator.nrows())?;
+        check_guess(guess, batch.rb())?;
         let solve = |(j, column): (usize, MatMut<'_, f64>)| {
-            let near = near.map(|near| near.col(j));
-            self.solve_column(side, near, column.col_mut(0))
+            let guess = guess.map(|guess| guess.col(j));
+            self.solve_column(side, guess, column.col_mut(0))
         };
         let stats = if self.reserve(batch.ncols()).is_ok() {
             let columns = batch.par_col_chunks_mut(1).enumerate();
@@ -91,7 +76,9 @@ impl Gmres<'_> {
         };
         stats.map(|stats| stats.by(Method::Gmres))
     }
+}
 
+impl Gmres<'_> {
     fn solve_column(
         &self,
         side: Side,

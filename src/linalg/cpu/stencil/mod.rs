@@ -32,7 +32,7 @@ use super::checked::{Checked, Direct};
 use crate::error::{Error, Result};
 use crate::linalg::operator::{Operator, Side, Stencil};
 use crate::linalg::pool::Pool;
-use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_near};
+use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_guess};
 
 /// How a stencil is solved with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -191,23 +191,25 @@ impl<'a> Structured<'a> {
     fn solve_by_sums(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
         let direct = match self.cpu.stencils {
             StencilSolver::Auto if self.direct_fits() => self.direct(),
-            StencilSolver::Direct => return self.direct()?.solve(side, batch),
+            StencilSolver::Direct => return self.direct()?.solve(side, None, batch),
             _ => Err(Error::Parts),
         };
         match direct {
             Err(Error::OutOfMemory { .. }) => Err(Error::Parts),
-            direct => direct?.solve(side, batch),
+            direct => direct?.solve(side, None, batch),
         }
     }
+}
 
-    /// The same, from solutions that are nearly right if there are any.
-    fn solve_near(
+impl Factor for Structured<'_> {
+    fn solve(
         &self,
         side: Side,
-        near: Option<MatRef<'_, f64>>,
+        guess: Option<MatRef<'_, f64>>,
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_batch(batch.rb(), self.stencil.cells())?;
+        check_guess(guess, batch.rb())?;
         if self.stencil.excess().is_some() && self.is_definite() {
             return self.solve_by_sums(side, batch);
         }
@@ -217,7 +219,7 @@ impl<'a> Structured<'a> {
             match self.direct() {
                 // What there is no memory for can still be iterated.
                 Err(Error::OutOfMemory { .. }) if auto => chosen = self.iteration(),
-                direct => return direct?.solve(side, batch),
+                direct => return direct?.solve(side, None, batch),
             }
         }
         let wanted = Wanted {
@@ -232,7 +234,7 @@ impl<'a> Structured<'a> {
         let (rows, columns) = batch.shape();
         let copy = rows * columns * size_of::<f64>();
         if !(auto && self.direct_fits() && wanted.budget.fits(copy)) {
-            return iterative.solve(&wanted, near, batch);
+            return iterative.solve(&wanted, guess, batch);
         }
         let wanted = Wanted {
             budget: wanted.budget.besides(copy),
@@ -244,33 +246,17 @@ impl<'a> Structured<'a> {
         self.saved.with(fits, make, |room| {
             let mut saved = MatMut::from_column_major_slice_mut(room, rows, columns);
             saved.copy_from(batch.rb());
-            let outcome = iterative.solve(&wanted, near, batch.rb_mut());
+            let outcome = iterative.solve(&wanted, guess, batch.rb_mut());
             // What is too large to iterate is no smaller as factors.
             if matches!(outcome, Ok(_) | Err(Error::OutOfMemory { .. })) {
                 return outcome;
             }
             batch.copy_from(saved);
-            self.direct()?.solve(side, batch)
+            self.direct()?.solve(side, None, batch)
         })
     }
-}
 
-impl Factor for Structured<'_> {
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
-        self.solve_near(side, None, batch)
-    }
-
-    fn solve_from(
-        &self,
-        side: Side,
-        near: MatRef<'_, f64>,
-        batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        check_near(near, batch.rb())?;
-        self.solve_near(side, Some(near), batch)
-    }
-
-    fn expect(&self, columns: usize) {
+    fn announce(&self, columns: usize) {
         self.expected.fetch_max(columns, Ordering::Relaxed);
     }
 }
