@@ -49,10 +49,4 @@ impl Chart {
             }
         }
     }
-
-    /// Where the free parameters of another chart stand in this one.
-    pub(crate) fn places(&self, other: &Self) -> Vec<Option<usize>> {
-        let place = |i: &usize| self.free.binary_search(i).ok();
-        other.free.iter().map(place).collect()
-    }
 }

@@ -90,13 +90,13 @@ pub(super) fn rounding(loss: &dyn Loss, objective: f64, covector: &[f64], rho: &
 
 /// The gradients of the projected covector and of the whole one, by one solve if they are the same.
 pub(super) fn pull_back_both(
-    z: &mut Linearisation<'_>,
+    z: &Linearisation<'_>,
     projected: &[f64],
     whole: &[f64],
 ) -> Result<[Vec<f64>; 2]> {
     let columns = if projected == whole { 1 } else { 2 };
     let batch = Mat::from_fn(whole.len(), columns, |i, j| [projected, whole][j][i]);
-    let pulled = z.gradient(batch)?;
+    let pulled = z.adjoint(batch.as_ref())?;
     let column = |j: usize| pulled.col_as_slice(j).to_vec();
     Ok([column(0), column(columns - 1)])
 }

@@ -10,9 +10,9 @@ use super::report::Solvers;
 use crate::check;
 use crate::coordinates::Chart;
 use crate::error::{Error, Result};
-use crate::linalg::{Backend, Factor, Recall, Reuse, Tally, merge_solved};
+use crate::linalg::{Backend, Factor, Reuse, Tally, WarmStart, merge_solved};
 use crate::metric::Metric;
-use crate::model::adjoint::{Known, Linearisation};
+use crate::model::adjoint::Linearisation;
 use crate::model::solve_near;
 use crate::prior::PriorTerms;
 use crate::vector::norm;
@@ -32,8 +32,8 @@ pub(super) struct Point {
 pub(super) struct Problem<'a> {
     pub(super) setting: Setting<'a>,
     forward: Tally<'a>,
-    sensitivity: Tally<'a>,
-    geometry: Recall<Tally<'a>>,
+    sensitivity: WarmStart<Tally<'a>>,
+    geometry: WarmStart<Tally<'a>>,
     /// Whether the metric is the loss's own.
     matched: bool,
     /// Whether a step had about the right length.
@@ -59,8 +59,6 @@ pub(super) struct Problem<'a> {
     first_gradient: OnceCell<f64>,
     /// What the directions had to say, once each, with the step before which they said it.
     remarks: RefCell<Vec<Remark>>,
-    /// What was solved for at the point before this one.
-    solved: Cell<Known>,
 }
 
 /// What a direction had to say.
@@ -87,8 +85,8 @@ impl<'a> Problem<'a> {
             first_metric: Cell::new(setting.first_metric.map(|first| first.metric)),
             setting,
             forward: Tally::new(backend).sharing(factors.clone()),
-            sensitivity: Tally::new(backend).sharing(factors),
-            geometry: Recall::new(Tally::new(backend)),
+            sensitivity: WarmStart::new(Tally::new(backend).sharing(factors)),
+            geometry: WarmStart::new(Tally::new(backend)),
             matched,
             sized: Cell::new(false),
             systems,
@@ -102,7 +100,6 @@ impl<'a> Problem<'a> {
             steps: Cell::new(0),
             first_gradient: OnceCell::new(),
             remarks: RefCell::default(),
-            solved: Cell::default(),
         }
     }
 
@@ -142,7 +139,6 @@ impl<'a> Problem<'a> {
         let mut z = Linearisation::new(self.setting.model, rho, theta, &self.sensitivity)?;
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
-        z.start_from(self.solved.take());
         let metric = self.metric()?;
         let root = match metric {
             Some(metric) => Some(metric.at(rho, &self.geometry)?),
@@ -155,7 +151,7 @@ impl<'a> Problem<'a> {
         if let Some(root) = &root {
             root.project(&mut covector);
         }
-        let [mut grad, mut exact] = pull_back_both(&mut z, &covector, &whole)?;
+        let [mut grad, mut exact] = pull_back_both(&z, &covector, &whole)?;
         let mut prior = None;
         if !self.setting.priors.is_empty() {
             let terms = PriorTerms::at(&self.setting.priors, &point.theta, chart.clone())?;
@@ -268,7 +264,8 @@ impl<'a> Problem<'a> {
         Counts {
             model_solves: self.model_solves.get(),
             newton_solves: self.forward.solves(),
-            factorisations: self.forward.factorisations() + self.sensitivity.factorisations(),
+            factorisations: self.forward.factorisations()
+                + self.sensitivity.backend.factorisations(),
             tangent_solves: self.tangents.get(),
             adjoint_solves: self.adjoints.get(),
             metric_factorisations: self.geometry.backend.factorisations(),
@@ -276,7 +273,7 @@ impl<'a> Problem<'a> {
             system_factorisations: self.systems.factorisations(),
             system_solves: self.systems.solves(),
             solver_iterations: self.forward.iterations()
-                + self.sensitivity.iterations()
+                + self.sensitivity.backend.iterations()
                 + self.geometry.backend.iterations()
                 + self.systems.iterations(),
         }
@@ -286,7 +283,7 @@ impl<'a> Problem<'a> {
     pub(super) fn solvers(&self) -> Solvers {
         let of = |tallies: &[&Tally<'_>]| merge_solved(tallies.iter().flat_map(|t| t.solved()));
         Solvers {
-            model: of(&[&self.forward, &self.sensitivity]),
+            model: of(&[&self.forward, &self.sensitivity.backend]),
             metric: of(&[&self.geometry.backend]),
             parameters: of(&[self.systems]),
         }
@@ -389,11 +386,5 @@ impl<'a> Problem<'a> {
         let (tangents, adjoints) = here.z.solves();
         self.tangents.set(self.tangents.get() + tangents);
         self.adjoints.set(self.adjoints.get() + adjoints);
-    }
-
-    /// The same, and remembers what was solved for: the next point is near by.
-    pub(super) fn leave(&self, here: Here<'_>) {
-        self.book(&here);
-        self.solved.set(here.z.into_solved());
     }
 }

@@ -121,7 +121,7 @@ impl Problem<'_> {
         settled: &Settled<'_>,
     ) -> Result<Outcome> {
         let outcome = self.step_from(&mut here, rule, settled);
-        self.leave(here);
+        self.book(&here);
         if matches!(outcome, Ok(Outcome::Moved(..))) {
             self.stepped();
         }

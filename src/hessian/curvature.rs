@@ -36,7 +36,7 @@ impl<'a> Curvature<'a> {
 
     /// G V = Zᵀ(M(Z V)): a tangent and an adjoint solve a column, block by block.
     pub(crate) fn data(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.z.pull(v.ncols(), |block| {
+        self.z.adjoint_by_blocks(v.ncols(), |block| {
             let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
             self.root.apply(tangents.as_ref()).map(Batch::Here)
         })
@@ -65,7 +65,7 @@ impl<'a> Curvature<'a> {
         mut made: impl FnMut(Range<usize>) -> Mat<f64>,
     ) -> Result<Mat<f64>> {
         let lower = |block| self.root.lower_batch(made(block));
-        self.z.pull(columns, lower)
+        self.z.adjoint_by_blocks(columns, lower)
     }
 
     /// (G + C) V, or G V without priors.

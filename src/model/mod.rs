@@ -1,9 +1,10 @@
 //! A state ρ(θ) given by equations g(ρ, θ) = 0.
 
-pub(crate) mod adjoint;
+pub mod adjoint;
 mod newton;
 
 pub use self::adjoint::Linearisation;
+use self::adjoint::{Implicit, Sensitivity};
 pub use self::newton::Newton;
 
 use crate::check;
@@ -54,6 +55,25 @@ pub trait Model: Sync {
 
     /// C = ∂g/∂θ, k×p.
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a>;
+
+    /// Prepares products with Z = ∂ρ/∂θ at a solution: by solves with ∂g/∂ρ unless overridden ([`Implicit`]).
+    ///
+    /// # Errors
+    /// Jacobians of the wrong shape or with entries that are not finite, and failing factorisations.
+    fn linearise<'a>(
+        &'a self,
+        rho: &'a [f64],
+        theta: &'a [f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Box<dyn Sensitivity + 'a>> {
+        let (a, c) = (
+            self.state_jacobian(rho, theta),
+            self.param_jacobian(rho, theta),
+        );
+        check::length("the rows of ∂g/∂ρ", a.nrows(), self.state_dim())?;
+        check::length("the columns of ∂g/∂θ", c.ncols(), self.param_dim())?;
+        Ok(Box::new(Implicit::new(a, c, backend)?))
+    }
 
     /// Where [`solve`](Model::solve) starts; zero unless overridden.
     fn guess(&self, theta: &[f64]) -> Vec<f64> {

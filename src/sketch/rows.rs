@@ -80,9 +80,9 @@ impl<'a> Sketch<'a> {
         made: impl FnMut(Range<usize>) -> Result<Batch>,
     ) -> Result<Self> {
         Ok(Self {
-            pulled: z.pull(probes.count(), made)?,
+            pulled: z.adjoint_by_blocks(probes.count(), made)?,
             probes,
-            solves: if z.factorised() { probes.count() } else { 0 },
+            solves: if z.takes_solves() { probes.count() } else { 0 },
         })
     }
 

@@ -51,19 +51,8 @@ fn tangents_and_the_gradient_start_from_those_of_the_step_before() {
     let report = descent.tolerances(ten()).run(&[0.5; 3], |_| ()).unwrap();
     assert!(report.converged(), "{report}");
     assert_warming("Z", &watched.starts(Side::Plain, 3));
-    // The first batch has the probe of singularity beside the covector, which starts at zero, and is off by one.
-    let adjoints = watched.starts(Side::Transpose, 2);
-    assert_eq!(adjoints[0], None);
-    let covectors: Vec<Option<f64>> = {
-        let batches = watched.batches.lock().unwrap();
-        let adjoints = batches.iter().filter(|b| b.side == Side::Transpose);
-        adjoints.map(|b| b.off.as_ref().map(|off| off[0])).collect()
-    };
-    assert_warming("λ", &covectors);
-    assert!(
-        adjoints[1..].iter().all(|off| *off == Some(1.0)),
-        "{adjoints:?}"
-    );
+    // Beside the covector stands the random column that detects singularity.
+    assert_warming("λ", &watched.starts(Side::Transpose, 2));
     // The same numbers as without.
     let plain = Descent::new(&model, &loss).tolerances(ten());
     let plain = plain.run(&[0.5; 3], |_| ()).unwrap();

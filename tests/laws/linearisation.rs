@@ -164,7 +164,7 @@ fn solves_are_counted_and_explicit_models_need_none() {
     let z = Linearisation::new(&mixture, &rho, &theta, &cpu).unwrap();
     z.matrix().unwrap();
     z.pull_back(&rho).unwrap();
-    assert!(!z.factorised());
+    assert!(!z.takes_solves());
     assert_eq!(z.solves(), (0, 0));
 
     let reaction = Reaction::new(6, 2, 5);
@@ -173,7 +173,7 @@ fn solves_are_counted_and_explicit_models_need_none() {
     z.matrix().unwrap();
     z.matrix().unwrap();
     z.adjoint(Mat::zeros(6, 3).as_ref()).unwrap();
-    assert!(z.factorised());
+    assert!(z.takes_solves());
     assert_eq!(z.solves(), (2, 3));
 }
 

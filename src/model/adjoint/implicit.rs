@@ -1,0 +1,175 @@
+//! The sensitivity of a state given by equations, by solves with ∂g/∂ρ and its transpose.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use faer::{Mat, MatMut, MatRef};
+
+use super::sensitivity::{Sensitivity, WIDTH};
+use crate::check;
+use crate::error::{Error, Result};
+use crate::linalg::{
+    Backend, Batch, Factor, Operator, SINGULAR, Side, SolveStats, View, check_shape,
+};
+use crate::random;
+
+/// Z = −A⁻¹C with A = ∂g/∂ρ, C = ∂g/∂θ.
+///
+/// Differentiating g(ρ(θ), θ) = 0 gives A Z + C = 0. So a tangent Z v = −A⁻¹(C v) takes one solve, and an adjoint
+/// Zᵀw = −Cᵀ(A⁻ᵀw) one solve with the transpose; one factorisation serves all. Where A is the identity nothing is solved.
+///
+/// The first batch carries one more, random column, which detects a singular A: right-hand sides C v may happen to lie in the
+/// range of a singular A, and Z would then be one of many solutions.
+pub struct Implicit<'a> {
+    state_jacobian: Operator<'a>,
+    param_jacobian: Operator<'a>,
+    /// None where A is the identity.
+    factor: Option<Box<dyn Factor + 'a>>,
+    /// The sizes of the equations of A and of Aᵀ, in whose units the random column is drawn.
+    units: [Vec<f64>; 2],
+    /// Whether the random column has been solved for.
+    probed: AtomicBool,
+}
+
+impl<'a> Implicit<'a> {
+    /// Factorises A = ∂g/∂ρ and keeps C = ∂g/∂θ.
+    ///
+    /// # Errors
+    /// Jacobians whose shapes do not fit or with entries that are not finite, and failing factorisations.
+    pub fn new(
+        state_jacobian: Operator<'a>,
+        param_jacobian: Operator<'a>,
+        backend: &'a dyn Backend,
+    ) -> Result<Self> {
+        let (a, c) = (state_jacobian, param_jacobian);
+        check::length("the columns of ∂g/∂ρ", a.ncols(), a.nrows())?;
+        check::length("the rows of ∂g/∂θ", c.nrows(), a.nrows())?;
+        a.check_finite("∂g/∂ρ")?;
+        c.check_finite("∂g/∂θ")?;
+        let (mut units, mut factor) = ([vec![], vec![]], None);
+        if !a.is_identity() {
+            units = [Side::Plain, Side::Transpose].map(|side| a.row_sizes(side));
+            factor = Some(backend.factor(a.clone())?);
+        }
+        Ok(Self {
+            state_jacobian: a,
+            param_jacobian: c,
+            probed: AtomicBool::new(factor.is_none()),
+            factor,
+            units,
+        })
+    }
+
+    /// Solves with A or Aᵀ, the random column beside the first batch.
+    fn solve(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
+        let shape = batch.shape();
+        if self.probed.load(Ordering::Relaxed) {
+            let (x, _) = factor.solve_batch(side, None, batch)?;
+            check_shape(x.shape(), shape)?;
+            return Ok(x);
+        }
+        match batch {
+            Batch::Here(mut b) => {
+                let (rows, columns) = shape;
+                let probe = self.probe(side);
+                b.resize_with(rows, columns + 1, |i, _| probe[i]);
+                let (x, stats) = factor.solve_batch(side, None, Batch::Here(b))?;
+                check_shape(x.shape(), (rows, columns + 1))?;
+                self.judge_probe(stats)?;
+                Ok(x)
+            }
+            // The random column goes first and alone: fetching the batch to put it beside would cost more.
+            there => {
+                let probe = self.probe(side);
+                let probe = Mat::from_fn(probe.len(), 1, |i, _| probe[i]);
+                let (_, stats) = factor.solve_batch(side, None, Batch::Here(probe))?;
+                self.judge_probe(stats)?;
+                self.solve(factor, side, there)
+            }
+        }
+    }
+
+    /// Random numbers in the units of the equations: a right-hand side outside the range of any singular matrix.
+    fn probe(&self, side: Side) -> Vec<f64> {
+        let units = &self.units[usize::from(side == Side::Transpose)];
+        let numbers = random::normal(units.len(), 0x5EED, 0);
+        numbers.iter().zip(units).map(|(x, u)| x * u).collect()
+    }
+
+    fn judge_probe(&self, stats: SolveStats) -> Result<()> {
+        if stats.amplification > SINGULAR {
+            return Err(Error::Singular {
+                residual: stats.residual,
+                amplification: stats.amplification,
+            });
+        }
+        self.probed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Sensitivity for Implicit<'_> {
+    fn state_dim(&self) -> usize {
+        self.param_jacobian.nrows()
+    }
+
+    fn param_dim(&self) -> usize {
+        self.param_jacobian.ncols()
+    }
+
+    fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let mut b = self.param_jacobian.apply(Side::Plain, v)?;
+        if let Some(factor) = &self.factor {
+            b = self
+                .solve(factor.as_ref(), Side::Plain, Batch::Here(b))?
+                .fetch()?;
+            b.truncate(self.state_dim(), v.ncols());
+        }
+        negate(b.as_mut());
+        Ok(b)
+    }
+
+    /// On a device, the solutions stay there, and only the p numbers a column that Cᵀ makes of them are fetched.
+    fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
+        let columns = w.ncols();
+        let lambda = match &self.factor {
+            Some(factor) => self.solve(factor.as_ref(), Side::Transpose, w)?,
+            None => w,
+        };
+        let c = &self.param_jacobian;
+        let mut out = match &lambda {
+            Batch::Here(lambda) => c.apply(Side::Transpose, lambda.subcols(0, columns))?,
+            Batch::There(_) => lambda.apply(c, Side::Transpose)?.fetch()?,
+        };
+        out.truncate(self.param_dim(), columns);
+        negate(out.as_mut());
+        Ok(out)
+    }
+
+    fn takes_solves(&self) -> bool {
+        self.factor.is_some()
+    }
+
+    fn announce(&self, covectors: usize) {
+        if let Some(factor) = &self.factor {
+            factor.announce(covectors);
+        }
+    }
+
+    /// Where A repeats a block, a column is as many for the solver as there are copies.
+    fn width(&self) -> usize {
+        match self.state_jacobian.view() {
+            View::Repeated { count, .. } => WIDTH.div_ceil(count.max(1)),
+            _ => WIDTH,
+        }
+    }
+
+    fn jacobians(&self) -> Option<[Operator<'_>; 2]> {
+        Some([self.state_jacobian.lend(), self.param_jacobian.lend()])
+    }
+}
+
+fn negate(a: MatMut<'_, f64>) {
+    for column in a.col_iter_mut() {
+        column.iter_mut().for_each(|a| *a = -*a);
+    }
+}
