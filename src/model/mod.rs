@@ -1,10 +1,12 @@
 //! A state ρ(θ) given by equations g(ρ, θ) = 0.
 
 pub mod adjoint;
+mod equations;
 mod newton;
 
 pub use self::adjoint::Linearisation;
 use self::adjoint::{Implicit, Sensitivity};
+pub use self::equations::Equations;
 pub use self::newton::Newton;
 
 use crate::check;

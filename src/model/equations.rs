@@ -1,0 +1,101 @@
+//! Models by closures.
+
+use super::Model;
+use crate::linalg::Operator;
+
+/// A model by closures: the equations g(ρ, θ) and their Jacobians.
+///
+/// ```
+/// use pullback::{Descent, Operator, faer::mat, loss::L2Misfit, model::Equations};
+/// // ρ² = θ: which θ has the square root 3?
+/// let model = Equations::new(
+///     (1, 1),
+///     |rho, theta, g| g[0] = rho[0] * rho[0] - theta[0],
+///     |rho, _| Operator::diagonal(vec![2.0 * rho[0]]),
+///     |_, _| Operator::dense(mat![[-1.0]]),
+/// )
+/// .guess(|_| vec![1.0]);
+/// let loss = L2Misfit::euclidean(vec![3.0])?;
+/// let report = Descent::new(&model, &loss).run(&[2.0], |_| ())?;
+/// assert!((report.theta[0] - 9.0).abs() < 1e-6);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+///
+/// Implement [`Model`] instead where Jacobians borrow from the model, states are computed in another way than by Newton's
+/// method, or the derivative is known in another form.
+pub struct Equations<G, A, C> {
+    dimensions: (usize, usize),
+    residual: G,
+    state_jacobian: A,
+    param_jacobian: C,
+    guess: Option<Guess>,
+}
+
+type Guess = Box<dyn Fn(&[f64]) -> Vec<f64> + Sync>;
+
+impl<G, A, C> Equations<G, A, C>
+where
+    G: Fn(&[f64], &[f64], &mut [f64]) + Sync,
+    A: Fn(&[f64], &[f64]) -> Operator<'static> + Sync,
+    C: Fn(&[f64], &[f64]) -> Operator<'static> + Sync,
+{
+    /// A model with `dimensions` (k, p), the lengths of ρ and θ.
+    ///
+    /// `residual(ρ, θ, out)` writes g(ρ, θ) to `out`; `state_jacobian(ρ, θ)` returns ∂g/∂ρ, k × k, and
+    /// `param_jacobian(ρ, θ)` returns ∂g/∂θ, k × p.
+    pub fn new(
+        dimensions: (usize, usize),
+        residual: G,
+        state_jacobian: A,
+        param_jacobian: C,
+    ) -> Self {
+        Self {
+            dimensions,
+            residual,
+            state_jacobian,
+            param_jacobian,
+            guess: None,
+        }
+    }
+
+    /// Starts Newton's method from `guess(θ)` instead of zero.
+    #[must_use]
+    pub fn guess(mut self, guess: impl Fn(&[f64]) -> Vec<f64> + Sync + 'static) -> Self {
+        self.guess = Some(Box::new(guess));
+        self
+    }
+}
+
+impl<G, A, C> Model for Equations<G, A, C>
+where
+    G: Fn(&[f64], &[f64], &mut [f64]) + Sync,
+    A: Fn(&[f64], &[f64]) -> Operator<'static> + Sync,
+    C: Fn(&[f64], &[f64]) -> Operator<'static> + Sync,
+{
+    fn state_dim(&self) -> usize {
+        self.dimensions.0
+    }
+
+    fn param_dim(&self) -> usize {
+        self.dimensions.1
+    }
+
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        (self.residual)(rho, theta, out);
+    }
+
+    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        (self.state_jacobian)(rho, theta)
+    }
+
+    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        (self.param_jacobian)(rho, theta)
+    }
+
+    fn guess(&self, theta: &[f64]) -> Vec<f64> {
+        match &self.guess {
+            Some(guess) => guess(theta),
+            None => vec![0.0; self.dimensions.0],
+        }
+    }
+}
