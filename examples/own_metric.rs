@@ -62,10 +62,10 @@ fn main() -> Result<()> {
         .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])?;
     let loss = L2Misfit::new(&grid, mixture.density(&[1.0, 1.5])?)?;
     // The metric does not match the loss, so the step must find its own scale.
-    let mut step = Armijo::growing(1.0, 2.0);
+    let step = Armijo::growing(1.0, 2.0);
     let report = Descent::new(&mixture, &loss)
         .metric(&metric)
-        .step(&mut step)
+        .step(&step)
         .run(&[0.0, 1.0], |iterate| println!("{iterate}"))?;
     println!("\n{report}");
     println!("truth (μ, σ²) = (1, 1.5), recovered {:.6?}", report.theta);

@@ -104,7 +104,7 @@ pub fn descend(
         Some(first) => first.build(&problem.grid)?,
         None => None,
     };
-    let mut plain_step = Armijo::growing(1.0, 4.0);
+    let plain_step = Armijo::growing(1.0, 4.0);
     let steps = if own.is_none() {
         PLAIN_STEPS
     } else {
@@ -127,7 +127,7 @@ pub fn descend(
         // What matches the loss is what it names itself, its factor included.
         Some(_) if metric == loss.matched() => descent,
         Some(metric) => descent.metric(metric.as_ref()),
-        None => descent.direction(&Gradient).step(&mut plain_step),
+        None => descent.direction(&Gradient).step(&plain_step),
     };
     if let Some(first) = &first {
         descent = descent.first_metric(first.as_ref(), 0.1);

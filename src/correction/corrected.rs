@@ -89,11 +89,6 @@ impl Default for Options {
 /// Reasons for leaving starts that an error names.
 const REASONS: usize = 3;
 
-const LEAST_SQUARES: &LeastSquares = &LeastSquares {
-    rank_tolerance: 1e-12,
-    damping: crate::direction::Damping::Diagonal,
-};
-
 impl<'a> Corrected<'a> {
     /// A correction with the defaults: least squares, no bounds, on the [`Cpu`].
     pub fn new(
@@ -107,7 +102,7 @@ impl<'a> Corrected<'a> {
             simulator,
             data,
             metric,
-            direction: LEAST_SQUARES,
+            direction: LeastSquares::STANDARD,
             bounds: None,
             backend: None,
             options: Options::default(),
@@ -169,6 +164,7 @@ impl<'a> Corrected<'a> {
         }
         let mut run = Run {
             setting: &setting,
+            finder: setting.direction.begin(),
             backend: &tally,
             estimate: Estimate::new(),
         };

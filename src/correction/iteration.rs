@@ -6,7 +6,7 @@ use super::averaging::Window;
 use super::corrected::Corrected;
 use super::report::{Correction, Ending, Estimate};
 use crate::check;
-use crate::direction::Local;
+use crate::direction::{Finder, Local};
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
 use crate::metric::Root;
@@ -36,6 +36,7 @@ struct Simulated {
 /// One run of a correction.
 pub(super) struct Run<'r> {
     pub(super) setting: &'r Corrected<'r>,
+    pub(super) finder: Box<dyn Finder + 'r>,
     pub(super) backend: &'r dyn Backend,
     pub(super) estimate: Estimate,
 }
@@ -178,7 +179,7 @@ impl Run<'_> {
 
     /// −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and ‖L(h − q)‖. Parameters that it would push through a bound are held, and
     /// taken out of the system.
-    fn step(&self, at: &Simulated) -> Result<(Vec<f64>, f64)> {
+    fn step(&mut self, at: &Simulated) -> Result<(Vec<f64>, f64)> {
         let Corrected { model, metric, .. } = *self.setting;
         let rho = solve_checked(model, &at.theta, self.backend)?;
         let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
@@ -189,7 +190,7 @@ impl Run<'_> {
         let mut step = vec![0.0; at.theta.len()];
         let mut free: Vec<usize> = (0..step.len()).collect();
         while !free.is_empty() {
-            let eta = self.direction(&z, root.as_ref(), &covector)?;
+            let eta = self.direction(&at.theta, &z, root.as_ref(), &covector)?;
             let blocks = |j: usize, move_: f64| {
                 let bounds = self.setting.bounds;
                 bounds.is_some_and(|b| b.blocks(j, at.theta[j], move_))
@@ -211,7 +212,8 @@ impl Run<'_> {
     }
 
     fn direction(
-        &self,
+        &mut self,
+        theta: &[f64],
         z: &Linearisation<'_>,
         root: &dyn Root,
         covector: &[f64],
@@ -225,12 +227,13 @@ impl Run<'_> {
             covector,
             grad: &grad,
             prior: None,
+            theta,
             widest: &[],
             iteration: 0,
             progress: 1.0,
             backend: self.backend,
         };
-        Ok(self.setting.direction.prepare(&local)?.at(0.0)?.eta)
+        Ok(self.finder.prepare(&local)?.at(0.0)?.eta)
     }
 }
 

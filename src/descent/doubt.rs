@@ -1,6 +1,6 @@
 //! Signs of a wrong derivative in the history of a run that claims to have converged.
 
-use super::iterate::Iterate;
+use super::history::Iterate;
 
 /// Relative steps that are short enough for the second order to do.
 const SHORT: f64 = 1e-2;

@@ -1,36 +1,39 @@
-//! The one loop: linearise, find a direction, try steps, judge, move on.
+//! Descents: from an objective and a start to a report.
 
+mod attempt;
+mod counts;
 mod doubt;
-mod here;
-mod iterate;
+mod history;
+mod linearised;
+mod memory;
 mod outlook;
 mod point;
+mod problem;
+mod progress;
 mod report;
+mod run;
 mod search;
 mod stop;
 mod stopping;
 mod uncertainty;
 
-pub use self::iterate::{Control, Counts, Iterate, Move, Snapshot};
-pub use self::point::Remark;
-pub use self::report::Report;
+pub use self::counts::Counts;
+pub use self::history::{Control, Iterate, Move, Snapshot};
+pub use self::report::{Remark, Report};
+pub use self::run::Run;
 pub use self::stop::Stop;
 pub use self::stopping::Tolerances;
 
-use std::time::Instant;
-
-use self::iterate::Progress;
-use self::outlook::Outlook;
-use self::point::Problem;
-use self::search::Outcome;
+use self::problem::{FirstMetric, Problem, Setting};
 use crate::check;
 use crate::coordinates::{Bounds, Transform, check_transforms};
 use crate::direction::{Direction, LeastSquares, Proposal};
 use crate::error::Result;
-use crate::linalg::{Backend, Cpu, Tally};
+use crate::linalg::{Backend, Cpu};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::Model;
+use crate::posterior::{Posterior, Rank};
 use crate::prior::Prior;
 use crate::step::{StepRule, TrustRatio};
 
@@ -53,34 +56,10 @@ use crate::step::{StepRule, TrustRatio};
 /// ```
 pub struct Descent<'a> {
     setting: Setting<'a>,
-    step: Option<&'a mut dyn StepRule>,
-    backend: Option<&'a dyn Backend>,
+    step: &'a dyn StepRule,
+    backend: &'a dyn Backend,
     tolerances: Tolerances,
 }
-
-/// What is minimised, and how directions are found.
-struct Setting<'a> {
-    model: &'a dyn Model,
-    loss: &'a dyn Loss,
-    metric: Option<&'a dyn Metric>,
-    first_metric: Option<FirstMetric<'a>>,
-    direction: &'a dyn Direction,
-    bounds: Option<&'a Bounds>,
-    transforms: Option<&'a [Transform]>,
-    priors: Vec<&'a dyn Prior>,
-}
-
-/// A metric to begin with, and the relative decrease of the objective in a step below which it has done its part.
-#[derive(Clone, Copy)]
-struct FirstMetric<'a> {
-    metric: &'a dyn Metric,
-    progress: f64,
-}
-
-const LEAST_SQUARES: &LeastSquares = &LeastSquares {
-    rank_tolerance: 1e-12,
-    damping: crate::direction::Damping::Diagonal,
-};
 
 impl<'a> Descent<'a> {
     /// A descent with the defaults.
@@ -91,13 +70,13 @@ impl<'a> Descent<'a> {
                 loss,
                 metric: None,
                 first_metric: None,
-                direction: LEAST_SQUARES,
+                direction: LeastSquares::STANDARD,
                 bounds: None,
                 transforms: None,
                 priors: Vec::new(),
             },
-            step: None,
-            backend: None,
+            step: TrustRatio::STANDARD,
+            backend: Cpu::shared(),
             tolerances: Tolerances::default(),
         }
     }
@@ -109,26 +88,28 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Measures the first steps with another metric: until one reduces the objective by less than the fraction
-    /// `progress`, such as 0.1, or none does. Some metrics see further from a bad start than the one that matches the
-    /// loss, which in turn is much the faster near the end.
+    /// Measures the first steps with another metric, until one reduces the objective by less than the fraction `progress`,
+    /// such as 0.1, or none does.
+    ///
+    /// From a bad start some metrics make better progress than the one that matches the loss, which is much the faster near
+    /// the end.
     #[must_use]
     pub fn first_metric(mut self, metric: &'a dyn Metric, progress: f64) -> Self {
         self.setting.first_metric = Some(FirstMetric { metric, progress });
         self
     }
 
-    /// Finds directions in this way.
+    /// Finds directions by this method.
     #[must_use]
     pub fn direction(mut self, direction: &'a dyn Direction) -> Self {
         self.setting.direction = direction;
         self
     }
 
-    /// Chooses steps by this rule, which may learn from one step to the next.
+    /// Chooses steps by this rule.
     #[must_use]
-    pub fn step(mut self, step: &'a mut dyn StepRule) -> Self {
-        self.step = Some(step);
+    pub fn step(mut self, step: &'a dyn StepRule) -> Self {
+        self.step = step;
         self
     }
 
@@ -139,7 +120,7 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Moves in other coordinates, one transform a parameter. Bounds and priors still speak of θ.
+    /// Moves in other coordinates, one transform a parameter. Bounds and priors still refer to θ.
     #[must_use]
     pub fn transforms(mut self, transforms: &'a [Transform]) -> Self {
         self.setting.transforms = Some(transforms);
@@ -156,7 +137,7 @@ impl<'a> Descent<'a> {
     /// Solves on this backend.
     #[must_use]
     pub fn backend(mut self, backend: &'a dyn Backend) -> Self {
-        self.backend = Some(backend);
+        self.backend = backend;
         self
     }
 
@@ -173,51 +154,24 @@ impl<'a> Descent<'a> {
     /// Input that makes no sense, a start where the objective cannot be computed, and solves that fail at an
     /// accepted point. A trial point where something fails is only a bad trial.
     pub fn run<F: Into<Control>>(
-        self,
+        &self,
         theta: &[f64],
         mut observer: impl FnMut(Snapshot<'_>) -> F,
     ) -> Result<Report> {
-        self.check(theta)?;
-        let started = Instant::now();
-        let (cpu, mut trust) = (Cpu::default(), TrustRatio::default());
-        let own = self.setting.loss.metric();
-        let backend = self.backend.unwrap_or(&cpu);
-        let systems = Tally::new(backend);
-        let problem = Problem::new(self.setting, backend, own.as_deref(), &systems);
-        let rule = self.step.unwrap_or(&mut trust);
-        rule.start();
-        let mut progress = Progress::new(problem.start(theta)?, rule.first().0);
-        loop {
-            let slow =
-                |progress: &Progress| problem.first_phase().is_some_and(|p| progress.slowed(p));
-            let switched = slow(&progress) && problem.end_first_phase();
-            if switched {
-                rule.start();
-            }
-            let point = progress.point().clone();
-            let here = problem.linearise(&point)?;
-            let mut stop = None;
-            if !progress.recorded() {
-                let snapshot = progress.record(&here, problem.counts(&here), started.elapsed());
-                let flow = observer(snapshot).into();
-                // A first metric that has come to rest is no end.
-                let ended = progress.stop(&self.tolerances, flow);
-                stop = ended.filter(|s| !(switched && s.is_rest()));
-            }
-            let stop = if stop.is_some() {
-                problem.book(&here);
-                stop
-            } else {
-                let settled = |left: &Outlook| progress.settled(&self.tolerances, left);
-                let outcome = problem.search(here, rule, &settled)?;
-                follow(outcome, (&problem, &mut progress), rule, &self.tolerances)
-            };
-            let Some(stop) = stop else { continue };
-            return Ok(progress.report(stop, self.tolerances, &problem));
-        }
+        let mut run = self.begin(theta)?;
+        while run.observed_step(&mut |s| observer(s).into())?.is_none() {}
+        Ok(run.report())
     }
 
-    /// The direction from `theta` at this damping, without a step: η, what it promises, its rank.
+    /// Begins a run at `theta`, to be taken step by step.
+    ///
+    /// # Errors
+    /// Input that makes no sense, and a start where the objective cannot be computed.
+    pub fn begin(&self, theta: &[f64]) -> Result<Run<'a>> {
+        Run::new(self, theta)
+    }
+
+    /// Proposes a direction from `theta` at this damping, without a step: η, the decrease it promises, its rank.
     ///
     /// η has an entry for every parameter, 0 for those that the gradient presses against a bound; with transforms
     /// it is a move in the transformed coordinates.
@@ -236,32 +190,22 @@ impl<'a> Descent<'a> {
     ///
     /// # Errors
     /// As for [`run`](Descent::run).
-    pub fn propose(self, theta: &[f64], damping: f64) -> Result<Proposal> {
+    pub fn propose(&self, theta: &[f64], damping: f64) -> Result<Proposal> {
+        self.begin(theta)?.propose(damping)
+    }
+
+    /// The Gaussian posterior at `theta`, for any number of parameters: see [`Posterior`]. Bounds and transforms are ignored.
+    ///
+    /// # Errors
+    /// As for [`run`](Descent::run), and when there is no prior, or one that leaves some parameters free.
+    pub fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         self.check(theta)?;
-        let sound = damping >= 0.0 && damping.is_finite();
-        check::option(
-            "the damping",
-            damping,
-            sound,
-            "give a number that is not negative",
-        )?;
-        let cpu = Cpu::default();
-        let own = self.setting.loss.metric();
-        let backend = self.backend.unwrap_or(&cpu);
-        let systems = Tally::new(backend);
-        let problem = Problem::new(self.setting, backend, own.as_deref(), &systems);
-        let point = problem.start(theta)?;
-        let mut here = problem.linearise(&point)?;
-        problem.factorise_priors(&mut here)?;
-        let widest = problem.widest(&here);
-        let mut path = problem.setting.direction.prepare(&here.local(&widest))?;
-        let mut proposal = path.at(damping)?;
-        let mut eta = vec![0.0; theta.len()];
-        for (&i, move_) in here.chart.free.iter().zip(&proposal.eta) {
-            eta[i] = *move_;
-        }
-        proposal.eta = eta;
-        Ok(proposal)
+        Problem::new(self.setting.clone(), self.backend).posterior(theta, rank)
+    }
+
+    fn uncertainty(&self, theta: &[f64]) -> Result<crate::posterior::Uncertainty> {
+        self.check(theta)?;
+        Problem::new(self.setting.clone(), self.backend).uncertainty(theta)
     }
 
     fn check(&self, theta: &[f64]) -> Result<()> {
@@ -283,35 +227,7 @@ impl<'a> Descent<'a> {
             )?;
         }
         setting.direction.check()?;
-        if let Some(step) = &self.step {
-            step.check()?;
-        }
+        self.step.check()?;
         self.tolerances.check()
     }
-}
-
-/// Goes where a search led; says why the run ends if it led nowhere. A first metric that leads nowhere has done its part.
-fn follow(
-    outcome: Outcome,
-    (problem, progress): (&Problem<'_>, &mut Progress),
-    rule: &mut dyn StepRule,
-    tolerances: &Tolerances,
-) -> Option<Stop> {
-    match outcome {
-        Outcome::Moved(next, step) => progress.advance(next, step),
-        _ if problem.first_phase().is_some() => {
-            problem.end_first_phase();
-            rule.start();
-        }
-        Outcome::Settled(stop) => return Some(stop),
-        Outcome::Stuck {
-            trials,
-            slope,
-            change,
-        } => {
-            let stalled = Stop::Stalled { trials, slope };
-            return Some(progress.stuck(tolerances, change, stalled));
-        }
-    }
-    None
 }

@@ -1,7 +1,8 @@
 //! What is still to be gained from a point: the units of the coordinates, and the step that is left.
 
-use super::here::Here;
-use super::point::Problem;
+use super::linearised::Linearised;
+use super::memory::Memory;
+use super::problem::Problem;
 use super::stop::Stop;
 use crate::coordinates::Transform;
 use crate::direction::{Path, Proposal};
@@ -66,28 +67,35 @@ pub(super) struct Outlook {
     pub(super) suspect: Option<usize>,
 }
 
-impl Problem<'_> {
-    /// The ruler at a point, by the norms of the columns that a direction found there.
-    pub(super) fn ruler(&self, here: &Here<'_>, norms: &[f64]) -> Ruler {
-        Ruler {
+impl Ruler {
+    /// Makes the ruler at a point from the norms of the columns that a direction found there.
+    pub(super) fn new(
+        problem: &Problem<'_>,
+        memory: &Memory,
+        here: &Linearised<'_>,
+        norms: &[f64],
+    ) -> Self {
+        let free = here.chart.free.iter();
+        Self {
             effects: match norms {
                 [] => Vec::new(),
-                _ => self.widest(here),
+                _ => memory.widest(here),
             },
-            units: here.chart.free.iter().map(|&i| self.unit(i)).collect(),
+            units: free.map(|&i| problem.unit(i, memory)).collect(),
         }
     }
+}
 
-    /// What is left at a point, where a direction can tell without solves; `scale` is what the step rule would multiply
-    /// it with.
-    pub(super) fn outlook(
-        &self,
-        here: &Here<'_>,
+impl Outlook {
+    /// Tells what is left at a point, where a direction can tell without solves; `scale` is the factor by which the step
+    /// rule would multiply it.
+    pub(super) fn at(
+        here: &Linearised<'_>,
         path: &mut dyn Path,
         (ruler, scale): (&Ruler, f64),
-    ) -> Option<Outlook> {
+    ) -> Option<Self> {
         let Proposal { eta, predicted, .. } = path.undamped()?;
-        Some(Outlook {
+        Some(Self {
             decrease: scale * predicted,
             step: scale * ruler.largest_change(&eta),
             damped: if path.norms().is_empty() {
@@ -95,50 +103,73 @@ impl Problem<'_> {
             } else {
                 path.at(1.0).map_or(f64::INFINITY, |p| scale * p.predicted)
             },
-            scaled: self.is_matched(),
+            scaled: false,
             rounding: here.rounding,
-            suspect: self.suspect(here, path.norms(), ruler),
+            suspect: suspect(here, path.norms(), ruler),
         })
     }
 
-    /// The first parameter that once had an effect and may have none now: to first order, a change by its own size is not
-    /// seen beside what is left of the objective.
-    fn suspect(&self, here: &Here<'_>, norms: &[f64], ruler: &Ruler) -> Option<usize> {
-        let seen = (2.0 * here.point.loss.abs()).sqrt();
-        let gone = |j: &usize| {
-            let (now, unit) = (norms[*j], ruler.units[*j]);
-            now <= GONE * ruler.effects[*j] && now * unit <= GONE * seen && unit > 0.0
-        };
-        let found = (0..norms.len()).find(gone);
-        let all = !norms.is_empty() && norms.iter().all(|n| *n == 0.0) && here.point.loss != 0.0;
-        found.or(all.then_some(0)).map(|j| here.chart.free[j])
+    /// Says whether the geometry is that of the loss.
+    pub(super) fn in_metric(self, matched: bool) -> Self {
+        Self {
+            scaled: matched,
+            ..self
+        }
     }
+}
 
+/// Returns the first parameter that once had an effect and may have none now: to first order, a change by its own size is
+/// not seen beside what is left of the objective.
+fn suspect(here: &Linearised<'_>, norms: &[f64], ruler: &Ruler) -> Option<usize> {
+    let seen = (2.0 * here.point.loss.abs()).sqrt();
+    let gone = |j: &usize| {
+        let (now, unit) = (norms[*j], ruler.units[*j]);
+        now <= GONE * ruler.effects[*j] && now * unit <= GONE * seen && unit > 0.0
+    };
+    let found = (0..norms.len()).find(gone);
+    let all = !norms.is_empty() && norms.iter().all(|n| *n == 0.0) && here.point.loss != 0.0;
+    found.or(all.then_some(0)).map(|j| here.chart.free[j])
+}
+
+impl Problem<'_> {
     /// Says so where a run comes to rest and a suspected parameter has indeed lost its effect.
-    pub(super) fn lost(&self, here: &Here<'_>, suspect: Option<usize>) -> Option<Stop> {
-        let parameter = suspect.filter(|&parameter| self.is_lost(here, parameter))?;
+    pub(super) fn lost(
+        &self,
+        here: &Linearised<'_>,
+        suspect: Option<usize>,
+        memory: &mut Memory,
+    ) -> Option<Stop> {
+        let parameter = suspect.filter(|&parameter| self.is_lost(here, parameter, memory))?;
         Some(Stop::Lost { parameter })
     }
 
     /// Whether the objective does not change with a parameter, to either side: the floor of the valley is flat, as
     /// where an exponential has died out. At a fold it does change.
-    fn is_lost(&self, here: &Here<'_>, parameter: usize) -> bool {
+    fn is_lost(&self, here: &Linearised<'_>, parameter: usize, memory: &mut Memory) -> bool {
         let place = here.chart.free.iter().position(|&i| i == parameter);
-        let unit = self.unit(parameter).max(f64::MIN_POSITIVE);
-        let changes = |share: f64| {
+        let unit = self.unit(parameter, memory).max(f64::MIN_POSITIVE);
+        let mut changes = |share: f64| {
             let mut eta = vec![0.0; here.chart.free.len()];
             place.into_iter().for_each(|j| eta[j] = share * unit);
-            let there = self.attempt(self.moved(here, &eta, 1.0), here.point);
+            let there = self.attempt(self.moved(here, &eta, 1.0), here.point, memory);
             let size = here.point.loss.abs();
-            there.is_none_or(|there| (there.loss - here.point.loss).abs() > GONE * size)
+            there.is_none_or(|there| (there.point.loss - here.point.loss).abs() > GONE * size)
         };
         !changes(PROBE) && !changes(-PROBE)
     }
 
+    /// Whether a proposal would leave the box.
+    pub(super) fn blocks(&self, here: &Linearised<'_>, proposal: &Proposal) -> bool {
+        self.setting.bounds.is_some_and(|bounds| {
+            let mut moves = here.chart.free.iter().zip(&proposal.eta);
+            moves.any(|(&i, &eta)| bounds.blocks(i, here.point.theta[i], eta))
+        })
+    }
+
     /// A natural size of a coordinate.
-    fn unit(&self, i: usize) -> f64 {
+    fn unit(&self, i: usize, memory: &Memory) -> f64 {
         match self.setting.transforms.map(|t| t[i]) {
-            None | Some(Transform::Identity) => self.sizes()[i],
+            None | Some(Transform::Identity) => memory.size(i),
             // Steps in these coordinates are relative already.
             Some(_) => 1.0,
         }

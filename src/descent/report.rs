@@ -3,13 +3,13 @@
 use std::fmt;
 
 use super::Descent;
-use super::iterate::{Counts, Iterate};
+use super::counts::{Counts, Solvers};
+use super::history::Iterate;
 use super::outlook::Outlook;
-use super::point::Remark;
 use super::stop::Stop;
 use super::stopping::{Ratios, Tolerances};
 use crate::error::Result;
-use crate::linalg::{Solved, describe_purposes, merge_solved};
+use crate::linalg::Solved;
 use crate::posterior::Uncertainty;
 
 /// The result of a descent: its best point (where it has converged, the one that it has converged to), the path, why it ended and what it cost.
@@ -44,28 +44,13 @@ pub struct Report {
     pub(super) left: Option<Outlook>,
 }
 
-/// How linear systems were solved, by what they were for.
-#[derive(Clone, Debug)]
-pub(super) struct Solvers {
-    pub(super) model: Vec<Solved>,
-    pub(super) metric: Vec<Solved>,
-    /// Precisions of priors, and what directions set up.
-    pub(super) parameters: Vec<Solved>,
-}
-
-impl Solvers {
-    pub(super) fn all(&self) -> Vec<Solved> {
-        let all = [&self.model, &self.metric, &self.parameters];
-        merge_solved(all.into_iter().flatten().copied())
-    }
-
-    fn describe(&self) -> Option<String> {
-        describe_purposes(&[
-            ("with the model", &self.model),
-            ("with the metric", &self.metric),
-            ("in the parameters", &self.parameters),
-        ])
-    }
+/// A remark of a direction: a choice, an iteration that stagnated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The iterate at which it was first made.
+    pub iteration: usize,
+    /// Its text.
+    pub text: String,
 }
 
 impl Report {
@@ -83,8 +68,8 @@ impl Report {
 impl Report {
     /// The covariance of the parameters at the best point, by one tangent solve a parameter.
     ///
-    /// `descent` is set up like the one that made this report; bounds that hold a parameter take it out, transforms
-    /// change nothing. For many parameters see [`Descent::posterior`].
+    /// `descent` is the one that made this report. Parameters that a bound holds are left out; transforms change nothing. For
+    /// many parameters see [`Descent::posterior`].
     ///
     /// ```
     /// use pullback::{loss::Observations, models::{GaussianMixture, Parameter}, Descent, Grid, Noise, Operator};
@@ -92,9 +77,9 @@ impl Report {
     ///     .component(1.0, &[0.0], 1.0)
     ///     .free(&[Parameter::Mean(0, 0)])?;
     /// let loss = Observations::new(Operator::identity(100), mixture.density(&[0.5])?, Noise::uniform(100, 0.01)?)?;
-    /// let descent = || Descent::new(&mixture, &loss);
-    /// let report = descent().run(&[0.0], |_| ())?;
-    /// let uncertainty = report.covariance(descent())?;
+    /// let descent = Descent::new(&mixture, &loss);
+    /// let report = descent.run(&[0.0], |_| ())?;
+    /// let uncertainty = report.covariance(&descent)?;
     /// println!("{:.4} ± {:.4}", report.theta[0], uncertainty.standard_errors[0]);
     /// # assert!((uncertainty.standard_errors[0] - 0.0084).abs() < 1e-4);
     /// # Ok::<(), pullback::Error>(())
@@ -102,7 +87,7 @@ impl Report {
     ///
     /// # Errors
     /// As for [`Descent::run`], and a descent without a metric.
-    pub fn covariance(&self, descent: Descent<'_>) -> Result<Uncertainty> {
+    pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
         descent.uncertainty(&self.theta)
     }
 }

@@ -66,6 +66,8 @@ pub enum Stop {
     },
     /// The observer asked for it.
     Observer,
+    /// The run has not ended yet.
+    Unfinished,
 }
 
 impl Stop {
@@ -127,6 +129,7 @@ impl fmt::Display for Stop {
                  far from a minimum, check the derivatives with `verify::gradient`"
             ),
             Self::Observer => write!(f, "stopped by the observer"),
+            Self::Unfinished => write!(f, "not finished: take further steps"),
         }
     }
 }

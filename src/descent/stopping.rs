@@ -1,6 +1,6 @@
 //! When a descent ends, and with which numbers.
 
-use super::iterate::{Iterate, Move};
+use super::history::{Iterate, Move};
 use super::outlook::Outlook;
 use super::stop::Stop;
 use crate::check;

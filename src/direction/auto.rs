@@ -4,7 +4,7 @@ use super::conjugate_gradient::ConjugateGradient;
 use super::data_space::DataSpace;
 use super::dual::{Dual, keeps_mass};
 use super::least_squares::LeastSquares;
-use super::{Damping, Direction, Local, Path, Proposal};
+use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
 use crate::metric::LocalForm;
@@ -44,14 +44,9 @@ impl Default for Auto {
     }
 }
 
-const LEAST_SQUARES: &LeastSquares = &LeastSquares {
-    rank_tolerance: 1e-12,
-    damping: Damping::Diagonal,
-};
-
 impl Auto {
     /// The choice, and why.
-    fn choose(&self, at: &Local<'_>) -> Result<(&dyn Direction, String)> {
+    fn choose(&self, at: &Local<'_>) -> Result<(Choice, String)> {
         let (p, r, k) = (
             at.z.param_dim(),
             at.metric()?.lifted_dim(),
@@ -61,19 +56,19 @@ impl Auto {
         // Without p, which bounds change from step to step: a reason is given once.
         if p <= budget {
             let why = format!("at most {budget} parameters, a tangent solve each in one batch");
-            return Ok((LEAST_SQUARES, why));
+            return Ok((Choice::LeastSquares, why));
         }
         if r <= budget && at.prior.is_none_or(PriorTerms::is_factorised) {
             let why = format!("{r} observations take an adjoint solve each in one batch");
-            return Ok((&DataSpace, why));
+            return Ok((Choice::DataSpace, why));
         }
         if k <= p && k <= self.dual && is_local(at)? {
             let why = format!("one sparse system of {k} states takes the place of any solves");
-            return Ok((&Dual, why));
+            return Ok((Choice::Dual, why));
         }
         let why =
             format!("more than {budget} parameters, or {r} observations, would each take a solve");
-        Ok((&self.iterative, why))
+        Ok((Choice::Iterative, why))
     }
 }
 
@@ -88,11 +83,14 @@ fn is_local(at: &Local<'_>) -> Result<bool> {
 }
 
 impl Direction for Auto {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        let (direction, why) = self.choose(at)?;
-        let remark = format!("chose {}: {why}", direction.name());
-        let path = direction.prepare(at)?;
-        Ok(Box::new(Chosen { path, remark }))
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(Choices {
+            auto: self,
+            least_squares: LeastSquares::STANDARD,
+            data_space: &DataSpace,
+            dual: &Dual,
+            iterative: self.iterative.begin(),
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -111,6 +109,38 @@ impl Direction for Auto {
 
     fn name(&self) -> &'static str {
         "auto"
+    }
+}
+
+/// A direction that may be chosen.
+enum Choice {
+    LeastSquares,
+    DataSpace,
+    Dual,
+    Iterative,
+}
+
+/// The directions to choose from in one run.
+struct Choices<'a> {
+    auto: &'a Auto,
+    least_squares: &'static LeastSquares,
+    data_space: &'static DataSpace,
+    dual: &'static Dual,
+    iterative: Box<dyn Finder + 'a>,
+}
+
+impl Finder for Choices<'_> {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let (choice, why) = self.auto.choose(at)?;
+        let (finder, name): (&'a mut dyn Finder, _) = match choice {
+            Choice::LeastSquares => (&mut self.least_squares, LeastSquares::STANDARD.name()),
+            Choice::DataSpace => (&mut self.data_space, DataSpace.name()),
+            Choice::Dual => (&mut self.dual, Dual.name()),
+            Choice::Iterative => (self.iterative.as_mut(), self.auto.iterative.name()),
+        };
+        let path = finder.prepare(at)?;
+        let remark = format!("chose {name}: {why}");
+        Ok(Box::new(Chosen { path, remark }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The natural direction without a matrix, for any number of parameters.
 
 use super::preconditioner::{Preconditioned, Preconditioner, Recycled};
-use super::{Direction, Local, Path, Proposal};
+use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
 use crate::hessian::{End, Krylov, Limits};
@@ -32,7 +32,7 @@ use crate::hessian::{End, Krylov, Limits};
 /// assert!(report.converged());
 /// # Ok::<(), pullback::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ConjugateGradient {
     /// How far the residual is to fall.
     pub forcing: Forcing,
@@ -40,8 +40,6 @@ pub struct ConjugateGradient {
     pub iterations: usize,
     /// What the iteration is preconditioned with.
     pub preconditioner: Preconditioner,
-    /// What the present descent has taught.
-    pub recycled: Recycled,
 }
 
 /// The relative residual at which conjugate gradients stop.
@@ -63,7 +61,6 @@ impl Default for ConjugateGradient {
             forcing: Forcing::Progress { most: 0.5 },
             iterations: 500,
             preconditioner: Preconditioner::Prior,
-            recycled: Recycled::default(),
         }
     }
 }
@@ -85,27 +82,11 @@ impl Forcing {
 }
 
 impl Direction for ConjugateGradient {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        let curvature = at.curvature()?;
-        let pairs = match self.preconditioner {
-            Preconditioner::Nystrom(nystrom) => Some(self.recycled.pairs(at, &curvature, nystrom)?),
-            _ => None,
-        };
-        let dim = curvature.dim();
-        let pencil = Preconditioned {
-            curvature,
-            kind: self.preconditioner,
-            pairs,
-            informed: at.prior.is_some(),
-        };
-        let limits = Limits {
-            tolerance: self.forcing.tolerance(at.progress),
-            // In exact arithmetic there are no more than this.
-            iterations: self.iterations.min(2 * dim),
-        };
-        let space = Krylov::build(&pencil, at.grad, limits)?;
-        self.recycled.served(space.dim());
-        Ok(Box::new(KrylovPath { space, dim }))
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(Iterations {
+            options: self,
+            recycled: Recycled::default(),
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -131,6 +112,37 @@ impl Direction for ConjugateGradient {
 
     fn name(&self) -> &'static str {
         "conjugate gradients"
+    }
+}
+
+/// Conjugate gradients in one run.
+struct Iterations<'a> {
+    options: &'a ConjugateGradient,
+    recycled: Recycled,
+}
+
+impl Finder for Iterations<'_> {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let curvature = at.curvature()?;
+        let pairs = match self.options.preconditioner {
+            Preconditioner::Nystrom(nystrom) => Some(self.recycled.pairs(at, &curvature, nystrom)?),
+            _ => None,
+        };
+        let dim = curvature.dim();
+        let pencil = Preconditioned {
+            curvature,
+            kind: self.options.preconditioner,
+            pairs,
+            informed: at.prior.is_some(),
+        };
+        let limits = Limits {
+            tolerance: self.options.forcing.tolerance(at.progress),
+            // In exact arithmetic there are no more than this.
+            iterations: self.options.iterations.min(2 * dim),
+        };
+        let space = Krylov::build(&pencil, at.grad, limits)?;
+        self.recycled.served(space.dim());
+        Ok(Box::new(KrylovPath { space, dim }))
     }
 }
 

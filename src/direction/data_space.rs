@@ -1,7 +1,7 @@
 //! The natural direction by adjoints of everything that is observed.
 
 use super::low_rank::LowRank;
-use super::{Direction, Local, Path};
+use super::{Direction, Finder, Local, Path};
 use crate::error::Result;
 use crate::sketch::{Probes, Sketch};
 
@@ -14,11 +14,8 @@ use crate::sketch::{Probes, Sketch};
 pub struct DataSpace;
 
 impl Direction for DataSpace {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        let root = at.metric()?;
-        let all = Probes::all(root.lifted_dim())?;
-        let geometry = LowRank::new(Sketch::new(at.z, root, &all)?.rows(), at.prior)?;
-        Ok(Box::new(geometry.path(at.grad, at.prior)?))
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(self)
     }
 
     fn needs_precision(&self, _: usize) -> bool {
@@ -27,5 +24,14 @@ impl Direction for DataSpace {
 
     fn name(&self) -> &'static str {
         "data space"
+    }
+}
+
+impl Finder for &DataSpace {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let root = at.metric()?;
+        let all = Probes::all(root.lifted_dim())?;
+        let geometry = LowRank::new(Sketch::new(at.z, root, &all)?.rows(), at.prior)?;
+        Ok(Box::new(geometry.path(at.grad, at.prior)?))
     }
 }

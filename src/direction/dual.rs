@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::kkt::{Blocks, Saddle, Solution};
-use super::{Direction, Local, Path, Proposal};
+use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Operator;
@@ -29,7 +29,17 @@ use crate::vector::{dot, largest};
 pub struct Dual;
 
 impl Direction for Dual {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(self)
+    }
+
+    fn name(&self) -> &'static str {
+        "dual"
+    }
+}
+
+impl Finder for &Dual {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
         let form = root.local_form().ok_or(Error::NotSparse {
             what: "the metric or its inverse",
@@ -67,10 +77,6 @@ impl Direction for Dual {
             saddle,
             undamped: None,
         }))
-    }
-
-    fn name(&self) -> &'static str {
-        "dual"
     }
 }
 

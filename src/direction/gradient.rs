@@ -1,6 +1,6 @@
 //! Plain gradient descent, for comparison.
 
-use super::{Direction, Local, Path, Proposal};
+use super::{Direction, Finder, Local, Path, Proposal};
 use crate::error::Result;
 use crate::vector::dot;
 
@@ -9,8 +9,8 @@ use crate::vector::dot;
 pub struct Gradient;
 
 impl Direction for Gradient {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        Ok(Box::new(GradientPath(at.grad)))
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(self)
     }
 
     fn needs_metric(&self) -> bool {
@@ -19,6 +19,12 @@ impl Direction for Gradient {
 
     fn name(&self) -> &'static str {
         "gradient"
+    }
+}
+
+impl Finder for &Gradient {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        Ok(Box::new(GradientPath(at.grad)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
+use super::{Damping, Direction, Finder, Local, Path, Proposal, unit_scale};
 use crate::error::Result;
 use crate::linalg::{gram, symmetric_product_by, symmetric_solve};
 use crate::metric::Root;
@@ -41,7 +41,17 @@ pub struct Information {
 }
 
 impl Direction for Information {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(self)
+    }
+
+    fn name(&self) -> &'static str {
+        "information matrix"
+    }
+}
+
+impl Finder for &Information {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let mut g = information_matrix(at.metric()?, at.z.matrix()?.as_ref())?;
         if let Some(prior) = at.prior {
             g += prior.dense()?;
@@ -56,10 +66,6 @@ impl Direction for Information {
             grad: at.grad.iter().zip(&scale).map(|(g, s)| g * s).collect(),
             scale,
         }))
-    }
-
-    fn name(&self) -> &'static str {
-        "information matrix"
     }
 }
 

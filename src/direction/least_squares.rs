@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Damping, Direction, Local, Path, Proposal, unit_scale};
+use super::{Damping, Direction, Finder, Local, Path, Proposal, unit_scale};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{TriangularForm, minimum_norm};
@@ -22,17 +22,41 @@ pub struct LeastSquares {
     pub damping: Damping,
 }
 
+impl LeastSquares {
+    /// The defaults, as a constant to borrow.
+    pub(crate) const STANDARD: &'static Self = &Self {
+        rank_tolerance: 1e-12,
+        damping: Damping::Diagonal,
+    };
+}
+
 impl Default for LeastSquares {
     fn default() -> Self {
-        Self {
-            rank_tolerance: 1e-12,
-            damping: Damping::default(),
-        }
+        *Self::STANDARD
     }
 }
 
 impl Direction for LeastSquares {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(self)
+    }
+
+    fn check(&self) -> Result<()> {
+        check::option(
+            "the rank tolerance of least squares",
+            self.rank_tolerance,
+            (0.0..1.0).contains(&self.rank_tolerance),
+            "give a small number, such as 1e-12",
+        )
+    }
+
+    fn name(&self) -> &'static str {
+        "least squares"
+    }
+}
+
+impl Finder for &LeastSquares {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
         let prior = match at.prior {
             Some(prior) => Some(prior.rows()?),
@@ -51,19 +75,6 @@ impl Direction for LeastSquares {
             norms,
             scale,
         }))
-    }
-
-    fn check(&self) -> Result<()> {
-        check::option(
-            "the rank tolerance of least squares",
-            self.rank_tolerance,
-            (0.0..1.0).contains(&self.rank_tolerance),
-            "give a small number, such as 1e-12",
-        )
-    }
-
-    fn name(&self) -> &'static str {
-        "least squares"
     }
 }
 

@@ -19,7 +19,7 @@ pub use self::dual::Dual;
 pub use self::gradient::Gradient;
 pub use self::information::{Information, information_matrix};
 pub use self::least_squares::LeastSquares;
-pub use self::preconditioner::{Nystrom, Preconditioner, Recycled};
+pub use self::preconditioner::{Nystrom, Preconditioner};
 pub use self::sketched::{Estimator, Sketched};
 
 use crate::error::{Error, Result};
@@ -41,6 +41,8 @@ pub struct Local<'a> {
     pub grad: &'a [f64],
     /// The priors, if there are any.
     pub prior: Option<&'a PriorTerms<'a>>,
+    /// θ, all of it.
+    pub theta: &'a [f64],
     /// The largest norms that the columns of L Z (with the rows of the priors) had so far in the descent, or
     /// nothing. Damping is in proportion to these: with the present ones alone, a parameter that loses its
     /// effect would go undamped, and take the others' steps with it (Moré 1978).
@@ -63,18 +65,21 @@ impl<'a> Local<'a> {
     }
 }
 
-/// A way to a direction. It prepares once, doing all solves, and then answers for any damping.
+/// A recipe for descent directions. Every run begins with a [`Finder`] of its own, which prepares a [`Path`] at every point.
 ///
 /// ```
-/// use pullback::{Direction, direction::{Local, Path, Proposal}};
+/// use pullback::{Direction, direction::{Finder, Local, Path, Proposal}};
 /// /// Moves the steepest coordinate alone.
 /// struct Steepest;
 /// impl Direction for Steepest {
-///     fn prepare<'a>(&'a self, at: &Local<'a>) -> pullback::Result<Box<dyn Path + 'a>> {
-///         Ok(Box::new(Along(at.grad)))
-///     }
+///     fn begin(&self) -> Box<dyn Finder + '_> { Box::new(self) }
 ///     fn needs_metric(&self) -> bool { false }
 ///     fn name(&self) -> &'static str { "steepest coordinate" }
+/// }
+/// impl Finder for &Steepest {
+///     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> pullback::Result<Box<dyn Path + 'a>> {
+///         Ok(Box::new(Along(at.grad)))
+///     }
 /// }
 /// struct Along<'a>(&'a [f64]);
 /// impl Path for Along<'_> {
@@ -86,11 +91,8 @@ impl<'a> Local<'a> {
 /// }
 /// ```
 pub trait Direction: Sync {
-    /// Does everything that is expensive.
-    ///
-    /// # Errors
-    /// Failing solves, or a missing metric.
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
+    /// Begins a run. A direction without memory returns itself, `Box::new(self)`.
+    fn begin(&self) -> Box<dyn Finder + '_>;
 
     /// Whether the direction's options make sense.
     ///
@@ -113,6 +115,15 @@ pub trait Direction: Sync {
 
     /// A short name for tables and messages.
     fn name(&self) -> &'static str;
+}
+
+/// A direction in one run. It may remember what it found at earlier points.
+pub trait Finder {
+    /// Does everything that is expensive at a point.
+    ///
+    /// # Errors
+    /// Failing solves, or a missing metric.
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
 }
 
 /// Directions from one point, by damping.

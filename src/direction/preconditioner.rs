@@ -1,7 +1,5 @@
 //! What conjugate gradients are preconditioned with.
 
-use std::sync::{Mutex, PoisonError};
-
 use faer::{Mat, MatRef};
 
 use super::Local;
@@ -65,16 +63,9 @@ impl Preconditioner {
     }
 }
 
-/// What a descent has found out about the curvature, for its next steps.
+/// Eigenpairs of the curvature that a run carries from step to step.
 #[derive(Debug, Default)]
-pub struct Recycled(Mutex<Option<Kept>>);
-
-/// Nothing is copied: it belongs to one descent.
-impl Clone for Recycled {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
+pub(super) struct Recycled(Option<Kept>);
 
 #[derive(Clone, Debug)]
 struct Kept {
@@ -107,14 +98,13 @@ impl Kept {
 impl Recycled {
     /// The pairs to precondition with: those kept, while they serve.
     pub(super) fn pairs(
-        &self,
+        &mut self,
         at: &Local<'_>,
         curvature: &Curvature<'_>,
         nystrom: Nystrom,
     ) -> Result<Pairs> {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |kept: &Kept| at.iteration > 0 && kept.chart.free == at.z.chart().free;
-        let kept = slot.take().filter(fits).map(|kept| kept.moved_to(at));
+        let kept = self.0.take().filter(fits).map(|kept| kept.moved_to(at));
         // Pairs that another precision measures would take more from its inverse than there is.
         let lasting = at.prior.is_none_or(PriorTerms::is_affine);
         let serves =
@@ -129,14 +119,13 @@ impl Recycled {
             },
         };
         let pairs = kept.pairs.clone();
-        *slot = Some(kept);
+        self.0 = Some(kept);
         Ok(pairs)
     }
 
     /// Remembers how well they served.
-    pub(super) fn served(&self, iterations: usize) {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = slot.as_mut() {
+    pub(super) fn served(&mut self, iterations: usize) {
+        if let Some(kept) = &mut self.0 {
             kept.first.get_or_insert(iterations);
             kept.last = iterations;
         }

@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::low_rank::{LowRank, LowRankPath};
-use super::{Direction, Local, Path, Proposal};
+use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
 use crate::sketch::{Hutchinson, Length, ProbeKind, Probes, Sketch};
@@ -54,18 +54,8 @@ impl Default for Sketched {
 }
 
 impl Direction for Sketched {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        let root = at.metric()?;
-        let seed = self.seed.wrapping_add(at.iteration as u64);
-        let probes = Probes::new(self.kind, root.lifted_dim(), self.probes, seed)?;
-        let sketch = Sketch::new(at.z, root, &probes)?;
-        let mut path = match self.estimator {
-            Estimator::Geometry => geometry(&sketch, at)?,
-            Estimator::Solve => solve(&sketch, at)?,
-            Estimator::Published(length) => published(&sketch, at, length)?,
-        };
-        path.true_gradient = at.grad;
-        Ok(Box::new(path))
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(self)
     }
 
     fn check(&self) -> Result<()> {
@@ -88,6 +78,22 @@ impl Direction for Sketched {
             Estimator::Published(Length::Corrected) => "published sketch, corrected",
             Estimator::Published(Length::Literal) => "published sketch",
         }
+    }
+}
+
+impl Finder for &Sketched {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let root = at.metric()?;
+        let seed = self.seed.wrapping_add(at.iteration as u64);
+        let probes = Probes::new(self.kind, root.lifted_dim(), self.probes, seed)?;
+        let sketch = Sketch::new(at.z, root, &probes)?;
+        let mut path = match self.estimator {
+            Estimator::Geometry => geometry(&sketch, at)?,
+            Estimator::Solve => solve(&sketch, at)?,
+            Estimator::Published(length) => published(&sketch, at, length)?,
+        };
+        path.true_gradient = at.grad;
+        Ok(Box::new(path))
     }
 }
 

@@ -27,6 +27,13 @@ pub trait Backend: Sync {
     /// # Errors
     /// A matrix that is not square, has entries that are not finite, or cannot be factorised.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
+
+    /// Whether the factor of an equal matrix is at hand, so that [`factor`](Backend::factor) would take no work.
+    #[doc(hidden)]
+    fn has_factor(&self, a: &Operator<'_>) -> bool {
+        let _ = a;
+        false
+    }
 }
 
 /// A factorised matrix, or whatever else solves with it.

@@ -16,6 +16,9 @@ pub(crate) trait Factors: Send + Sync {
     /// # Errors
     /// As for [`Backend::factor`].
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)>;
+
+    /// Whether the last factor is one of an equal matrix.
+    fn knows(&self, a: &Operator<'_>) -> bool;
 }
 
 /// Keeps the last factorisation.
@@ -65,5 +68,8 @@ impl Factors for Reuse<'_> {
             factor: Arc::clone(&factor),
         });
         Ok((factor, true))
+    }
+    fn knows(&self, a: &Operator<'_>) -> bool {
+        self.known(a).is_some()
     }
 }

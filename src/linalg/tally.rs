@@ -94,6 +94,10 @@ impl Backend for Tally<'_> {
             tally: self,
         }))
     }
+
+    fn has_factor(&self, a: &Operator<'_>) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.knows(a))
+    }
 }
 
 struct Counted<'a> {

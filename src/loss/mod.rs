@@ -13,9 +13,13 @@ pub use self::sobolev::SobolevMisfit;
 pub use self::sum::Sum;
 
 use crate::error::Result;
-use crate::metric::Metric;
+use crate::linalg::{Backend, Cpu};
+use crate::metric::{Metric, Root};
 
-/// A loss on states.
+/// A loss on states: a recipe, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
+///
+/// A loss in closed form implements `value` and `gradient`. One that needs solves, such as a transport cost, implements `at`
+/// as well, where they may fail and are counted.
 ///
 /// ```
 /// use pullback::Loss;
@@ -28,7 +32,7 @@ use crate::metric::Metric;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Loss: Sync {
-    /// f(ρ); NaN or ∞ outside its domain, which a line search understands.
+    /// Returns f(ρ); NaN or ∞ outside its domain, which a line search understands.
     fn value(&self, rho: &[f64]) -> f64;
 
     /// out ← ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ (so it contains cell volumes).
@@ -39,12 +43,127 @@ pub trait Loss: Sync {
         None
     }
 
-    /// Whether the loss is defined at ρ, with an error that says why not.
+    /// Checks that the loss is defined at ρ.
     ///
     /// # Errors
     /// A ρ of the wrong length, or outside the domain.
     fn check(&self, rho: &[f64]) -> Result<()> {
         let _ = rho;
         Ok(())
+    }
+
+    /// Prepares the loss at ρ: does once what value, covector and metric share. By default nothing is shared, and the
+    /// methods above are called.
+    ///
+    /// # Errors
+    /// Those of [`check`](Loss::check), and failing solves.
+    fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
+        let _ = backend;
+        self.check(rho)?;
+        Ok(Box::new(Direct {
+            loss: self,
+            value: self.value(rho),
+            rho: rho.to_vec(),
+        }))
+    }
+}
+
+/// A loss prepared at one ρ.
+///
+/// ```
+/// use pullback::{Backend, Error, Loss, Operator, Result, Side, loss::Misfit};
+/// /// ½ dᵀK⁻¹d of the deviation d = ρ − q: one solve gives value and covector.
+/// struct Energy { stiffness: Operator<'static>, data: Vec<f64> }
+/// struct AtState { deviation: Vec<f64>, potential: Vec<f64> }
+/// impl Loss for Energy {
+///     fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
+///         let deviation: Vec<f64> = rho.iter().zip(&self.data).map(|(r, q)| r - q).collect();
+///         let factor = backend.factor(self.stiffness.lend())?;
+///         let mut x = pullback::faer::Mat::from_fn(rho.len(), 1, |i, _| deviation[i]);
+///         factor.solve(Side::Plain, None, x.as_mut())?;
+///         Ok(Box::new(AtState { deviation, potential: x.col_as_slice(0).to_vec() }))
+///     }
+///     fn value(&self, rho: &[f64]) -> f64 { pullback::loss::value_of(self, rho) }
+///     fn gradient(&self, rho: &[f64], out: &mut [f64]) { pullback::loss::gradient_of(self, rho, out) }
+/// }
+/// impl Misfit for AtState {
+///     fn value(&self) -> f64 { 0.5 * self.deviation.iter().zip(&self.potential).map(|(d, p)| d * p).sum::<f64>() }
+///     fn covector(&self, _: &dyn Backend) -> Result<Vec<f64>> { Ok(self.potential.clone()) }
+/// }
+/// let loss = Energy { stiffness: Operator::diagonal(vec![2.0, 4.0]), data: vec![0.0, 0.0] };
+/// assert_eq!(loss.at(&[2.0, 2.0], pullback::Cpu::shared())?.value(), 1.5);
+/// # assert_eq!(loss.value(&[2.0, 2.0]), 1.5);
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Misfit {
+    /// Returns f(ρ); NaN or ∞ outside its domain.
+    fn value(&self) -> f64;
+
+    /// Returns ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ.
+    ///
+    /// # Errors
+    /// Failing solves.
+    fn covector(&self, backend: &dyn Backend) -> Result<Vec<f64>>;
+
+    /// Returns the loss's own metric at ρ where it is made from the same preparation. By default it is that of
+    /// [`Loss::metric`].
+    ///
+    /// # Errors
+    /// Failing solves.
+    fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
+        let _ = backend;
+        Ok(None)
+    }
+
+    /// Returns the change of the value when every ρᵢ is rounded once, as far as it exceeds the first-order estimate
+    /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|): 0 where that is good.
+    fn rounding(&self) -> f64 {
+        0.0
+    }
+}
+
+/// Returns f(ρ) by [`Loss::at`] on the [shared processor](Cpu::shared), NaN where that fails: the body of [`Loss::value`] for a
+/// loss that implements `at`.
+pub fn value_of(loss: &(impl Loss + ?Sized), rho: &[f64]) -> f64 {
+    let prepared = loss.at(rho, Cpu::shared());
+    prepared.map_or(f64::NAN, |misfit| misfit.value())
+}
+
+/// out ← ∂f/∂ρ by [`Loss::at`] on the [shared processor](Cpu::shared), NaN where that fails: the body of [`Loss::gradient`]
+/// for a loss that implements `at`.
+pub fn gradient_of(loss: &(impl Loss + ?Sized), rho: &[f64], out: &mut [f64]) {
+    let cpu = Cpu::shared();
+    let covector = loss.at(rho, cpu).and_then(|misfit| misfit.covector(cpu));
+    match covector {
+        Ok(covector) if covector.len() == out.len() => out.copy_from_slice(&covector),
+        _ => out.fill(f64::NAN),
+    }
+}
+
+/// A loss by its own methods.
+struct Direct<'a, L: ?Sized> {
+    loss: &'a L,
+    value: f64,
+    rho: Vec<f64>,
+}
+
+impl<L: Loss + ?Sized> Misfit for Direct<'_, L> {
+    fn value(&self) -> f64 {
+        self.value
+    }
+
+    fn covector(&self, _: &dyn Backend) -> Result<Vec<f64>> {
+        let mut covector = vec![0.0; self.rho.len()];
+        self.loss.gradient(&self.rho, &mut covector);
+        Ok(covector)
+    }
+
+    /// At a perfect fit nothing but the second order is left, which a state with rounded entries shows.
+    fn rounding(&self) -> f64 {
+        let signs = [f64::EPSILON, -f64::EPSILON];
+        let rounded: Vec<f64> = (self.rho.iter().enumerate())
+            .map(|(i, r)| r + r * signs[i % 2])
+            .collect();
+        (self.loss.value(&rounded) - self.loss.value(&self.rho)).abs()
     }
 }

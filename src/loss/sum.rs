@@ -1,6 +1,6 @@
 //! Weighted sums of losses, with the weighted sum of their metrics.
 
-use super::Loss;
+use super::{Loss, Misfit};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Backend;
@@ -71,6 +71,70 @@ impl Loss for Sum<'_> {
             "add one",
         )?;
         self.parts.iter().try_for_each(|(_, loss)| loss.check(rho))
+    }
+
+    fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
+        self.check(rho)?;
+        let prepare = |(weight, loss): &'a (f64, Box<dyn Loss + '_>)| {
+            Ok(Part {
+                weight: *weight,
+                misfit: loss.at(rho, backend)?,
+                metric: loss.metric(),
+            })
+        };
+        Ok(Box::new(Parts {
+            parts: self.parts.iter().map(prepare).collect::<Result<_>>()?,
+            rho: rho.to_vec(),
+        }))
+    }
+}
+
+/// A summand prepared at ρ.
+struct Part<'a> {
+    weight: f64,
+    misfit: Box<dyn Misfit + 'a>,
+    metric: Option<Box<dyn Metric + 'a>>,
+}
+
+/// A sum prepared at ρ.
+struct Parts<'a> {
+    parts: Vec<Part<'a>>,
+    rho: Vec<f64>,
+}
+
+impl Misfit for Parts<'_> {
+    fn value(&self) -> f64 {
+        let values = self.parts.iter().map(|p| p.weight * p.misfit.value());
+        values.sum()
+    }
+
+    fn covector(&self, backend: &dyn Backend) -> Result<Vec<f64>> {
+        let mut sum = vec![0.0; self.rho.len()];
+        for Part { weight, misfit, .. } in &self.parts {
+            let covector = misfit.covector(backend)?;
+            check::length("the covector of a loss", covector.len(), sum.len())?;
+            (sum.iter_mut().zip(covector)).for_each(|(s, c)| *s += weight * c);
+        }
+        Ok(sum)
+    }
+
+    /// The stacked roots, each with the covector of its own loss, which its own metric represents best.
+    fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
+        let mut root = StackedRoot::new(self.rho.len());
+        for part in &self.parts {
+            let own = match (part.misfit.root(backend)?, &part.metric) {
+                (Some(own), _) => own,
+                (None, Some(metric)) => metric.at(&self.rho, backend)?,
+                (None, None) => return Ok(None),
+            };
+            root.push(part.weight, own, Some(part.misfit.covector(backend)?));
+        }
+        Ok(Some(Box::new(root)))
+    }
+
+    fn rounding(&self) -> f64 {
+        let changes = self.parts.iter().map(|p| p.weight * p.misfit.rounding());
+        changes.sum()
     }
 }
 

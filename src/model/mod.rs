@@ -121,11 +121,11 @@ pub(crate) fn solve_checked(
     theta: &[f64],
     backend: &dyn Backend,
 ) -> Result<Vec<f64>> {
-    solve_near(model, theta, vec![0.0; model.state_dim()], backend)
+    solve_from(model, theta, vec![0.0; model.state_dim()], backend)
 }
 
 /// ρ(θ) with these checks, from a state near by.
-pub(crate) fn solve_near(
+pub(crate) fn solve_from(
     model: &dyn Model,
     theta: &[f64],
     mut rho: Vec<f64>,

@@ -17,13 +17,8 @@ pub struct PriorTerms<'a> {
     pub(super) theta: Vec<f64>,
     pub(super) terms: Vec<Quadratic<'a>>,
     pub(super) chart: Chart,
-    precision: Option<Precision<'a>>,
-}
-
-/// C ready for solving, kept by somebody else or made for this point.
-enum Precision<'a> {
-    Kept(&'a dyn Factor),
-    Made(Box<dyn Factor + 'a>),
+    /// C, factorised.
+    precision: Option<Box<dyn Factor + 'a>>,
 }
 
 impl<'a> PriorTerms<'a> {
@@ -75,7 +70,7 @@ impl<'a> PriorTerms<'a> {
                 (None, _) => return Err(products_only()),
             },
         };
-        self.precision = Some(Precision::Made(factor));
+        self.precision = Some(factor);
         Ok(())
     }
 
@@ -97,16 +92,9 @@ impl<'a> PriorTerms<'a> {
                 self.unscale(&mut variances);
                 Ok(variances)
             }
-            (None, Some(Precision::Made(factor))) => {
-                diagonal_of_inverse(factor.as_ref(), self.chart.free.len())
-            }
+            (None, Some(factor)) => diagonal_of_inverse(factor.as_ref(), self.chart.free.len()),
             _ => Err(not_factorised()),
         }
-    }
-
-    /// Solves with the precision of all parameters as they are, if that is what is asked for.
-    pub(crate) fn keep(&mut self, factor: &'a dyn Factor) {
-        self.precision = Some(Precision::Kept(factor));
     }
 
     /// Whether [`solve`](Self::solve) may be called.
@@ -170,11 +158,7 @@ impl<'a> PriorTerms<'a> {
     /// [`Error::NotPositiveDefinite`] unless the precision was factorised before (directions that need it say so by
     /// [`needs_precision`](crate::Direction::needs_precision)), and what its solver reports.
     pub fn solve(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let factor = match &self.precision {
-            Some(Precision::Kept(factor)) => *factor,
-            Some(Precision::Made(factor)) => factor.as_ref(),
-            None => return Err(not_factorised()),
-        };
+        let factor = self.precision.as_ref().ok_or_else(not_factorised)?;
         let mut x = v.to_owned();
         if self.only().is_none() {
             factor.solve(Side::Plain, None, x.as_mut())?;

@@ -1,6 +1,6 @@
 //! Backtracking line search.
 
-use super::{ATTEMPTS, Learned, StepRule, Trial, Verdict, not_negative, positive};
+use super::{ATTEMPTS, Judge, StepRule, Trial, Verdict, not_negative, positive};
 use crate::check;
 use crate::error::Result;
 
@@ -17,8 +17,6 @@ pub struct Armijo {
     pub growth: Option<f64>,
     /// The damping of all directions.
     pub damping: f64,
-    /// What the present descent has taught.
-    pub learned: Learned,
 }
 
 impl Default for Armijo {
@@ -28,7 +26,6 @@ impl Default for Armijo {
             decrease: 1e-4,
             growth: None,
             damping: 0.0,
-            learned: Learned::default(),
         }
     }
 }
@@ -45,33 +42,10 @@ impl Armijo {
 }
 
 impl StepRule for Armijo {
-    fn start(&mut self) {
-        self.learned = Learned::default();
-    }
-
-    fn first(&self) -> (f64, f64) {
-        (self.learned.scale.unwrap_or(self.first), self.damping)
-    }
-
-    fn judge(&mut self, trial: &Trial) -> Verdict {
-        let (t, best) = (trial.scale, trial.parabola());
-        // As a difference: added to the loss, the decrease asked of a tiny step would be lost in rounding.
-        let enough = trial.loss - trial.trial_loss >= -self.decrease * t * trial.slope;
-        let descends = trial.slope < 0.0;
-        if (descends && enough) || trial.indistinguishable() {
-            if let Some(growth) = self.growth {
-                self.learned.scale = Some(best.clamp(0.1 * t, growth * t));
-            }
-            return Verdict::Accept;
-        }
-        if !descends || trial.attempt >= ATTEMPTS {
-            return Verdict::GiveUp;
-        }
-        // Where the trial was infinite there is no parabola, and a tenth is as good as anything.
-        Verdict::Scale(if best.is_finite() {
-            best.clamp(0.1 * t, 0.5 * t)
-        } else {
-            0.1 * t
+    fn begin(&self) -> Box<dyn Judge + '_> {
+        Box::new(Backtracking {
+            rule: *self,
+            scale: self.first,
         })
     }
 
@@ -93,5 +67,40 @@ impl StepRule for Armijo {
             sound,
             "give a number between 0 and ½",
         )
+    }
+}
+
+/// The line search of one run.
+struct Backtracking {
+    rule: Armijo,
+    /// The scale to start from.
+    scale: f64,
+}
+
+impl Judge for Backtracking {
+    fn first(&self) -> (f64, f64) {
+        (self.scale, self.rule.damping)
+    }
+
+    fn judge(&mut self, trial: &Trial) -> Verdict {
+        let (t, best) = (trial.scale, trial.parabola());
+        // As a difference: added to the loss, the decrease asked of a tiny step would be lost in rounding.
+        let enough = trial.loss - trial.trial_loss >= -self.rule.decrease * t * trial.slope;
+        let descends = trial.slope < 0.0;
+        if (descends && enough) || trial.indistinguishable() {
+            if let Some(growth) = self.rule.growth {
+                self.scale = best.clamp(0.1 * t, growth * t);
+            }
+            return Verdict::Accept;
+        }
+        if !descends || trial.attempt >= ATTEMPTS {
+            return Verdict::GiveUp;
+        }
+        // Where the trial was infinite there is no parabola, and a tenth is as good as anything.
+        Verdict::Scale(if best.is_finite() {
+            best.clamp(0.1 * t, 0.5 * t)
+        } else {
+            0.1 * t
+        })
     }
 }

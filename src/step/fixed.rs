@@ -1,6 +1,6 @@
 //! Steps of constant length.
 
-use super::{StepRule, Trial, Verdict, positive};
+use super::{Judge, StepRule, Trial, Verdict, positive};
 use crate::error::Result;
 
 /// A constant step τ, accepted wherever the loss is finite.
@@ -17,6 +17,16 @@ impl Default for Fixed {
 }
 
 impl StepRule for Fixed {
+    fn begin(&self) -> Box<dyn Judge + '_> {
+        Box::new(*self)
+    }
+
+    fn check(&self) -> Result<()> {
+        positive("the scale of a fixed step", self.scale)
+    }
+}
+
+impl Judge for Fixed {
     fn first(&self) -> (f64, f64) {
         (self.scale, 0.0)
     }
@@ -27,9 +37,5 @@ impl StepRule for Fixed {
         } else {
             Verdict::GiveUp
         }
-    }
-
-    fn check(&self) -> Result<()> {
-        positive("the scale of a fixed step", self.scale)
     }
 }

@@ -1,6 +1,6 @@
 //! How far to go along a direction, and how much to damp it.
 //!
-//! A rule judges trials; it never evaluates anything, so one loop serves all rules.
+//! A rule judges trials. It never evaluates anything, so one loop serves all rules.
 
 mod armijo;
 mod fixed;
@@ -49,19 +49,24 @@ pub enum Verdict {
     Damp(f64),
     /// Raise the damping until the step is shorter by this factor. Where [`Trial::length`] is not known, the rule gives up.
     Shorten(f64),
-    /// Nothing along this direction will do.
+    /// Reject the direction.
     GiveUp,
 }
 
-/// A rule for the length and damping of steps.
+/// A rule for the length and damping of steps: a recipe, from which every run makes a [`Judge`] of its own.
 ///
 /// ```
-/// use pullback::{StepRule, step::{Trial, Verdict}};
-/// /// Halves until the loss falls at all.
+/// use pullback::{StepRule, step::{Judge, Trial, Verdict}};
+/// /// Halves the step until the loss falls at all, and starts the next search from the scale that did.
 /// struct AnyDecrease;
+/// struct LastScale(f64);
 /// impl StepRule for AnyDecrease {
-///     fn first(&self) -> (f64, f64) { (1.0, 0.0) }
+///     fn begin(&self) -> Box<dyn Judge + '_> { Box::new(LastScale(1.0)) }
+/// }
+/// impl Judge for LastScale {
+///     fn first(&self) -> (f64, f64) { (self.0, 0.0) }
 ///     fn judge(&mut self, trial: &Trial) -> Verdict {
+///         self.0 = trial.scale;
 ///         match trial.trial_loss < trial.loss {
 ///             true => Verdict::Accept,
 ///             false if trial.attempt < 30 => Verdict::Scale(0.5 * trial.scale),
@@ -70,28 +75,32 @@ pub enum Verdict {
 ///     }
 /// }
 /// ```
-pub trait StepRule: Send {
-    /// Forgets what an earlier descent taught; called when one begins.
-    fn start(&mut self) {}
+pub trait StepRule: Sync {
+    /// Begins a run.
+    fn begin(&self) -> Box<dyn Judge + '_>;
 
-    /// (scale, damping) of the first trial from a new point.
+    /// Checks the options of the rule.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) for an option out of range.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A step rule in one run. It judges trials and may learn from one step for the next.
+pub trait Judge {
+    /// Returns scale and damping of the first trial from a new point.
     fn first(&self) -> (f64, f64);
 
-    /// The longest first trial from a new point, relative to θ ([`Trial::length`]): a longer one is damped until it fits.
+    /// Returns the longest first trial from a new point, relative to θ ([`Trial::length`]). Longer ones are damped until they
+    /// fit.
     fn reach(&self) -> f64 {
         f64::INFINITY
     }
 
-    /// What to do about a trial.
+    /// Decides about a trial.
     fn judge(&mut self, trial: &Trial) -> Verdict;
-
-    /// Whether the rule's options make sense.
-    ///
-    /// # Errors
-    /// [`Error::Option`](crate::Error::Option) for one that does not.
-    fn check(&self) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Trials from one point before a rule gives up.
@@ -131,16 +140,6 @@ impl Trial {
         let change = (self.trial_loss - self.loss).abs();
         self.promised <= NEGLIGIBLE * self.rounding && change <= DROWNED * self.rounding
     }
-}
-
-/// What a rule learns from one step for the next; forgotten when another descent begins.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Learned {
-    scale: Option<f64>,
-    damping: Option<f64>,
-    rejections: i32,
-    /// The longest step, as [`Trial::length`].
-    radius: Option<f64>,
 }
 
 fn positive(what: &'static str, value: f64) -> Result<()> {

@@ -233,10 +233,10 @@ fn a_logit_with_an_infinite_end() {
 #[test]
 fn steps_that_are_not_numbers_lead_nowhere() {
     for scale in [NAN, INF] {
-        let mut rule = Fixed { scale };
+        let rule = Fixed { scale };
         let (model, loss) = (sound(), misfit());
         let report = Descent::new(&model, &loss)
-            .step(&mut rule)
+            .step(&rule)
             .run(&[3.0, 1.0], |_| ());
         if let Ok(report) = report {
             assert!(
@@ -251,8 +251,8 @@ fn steps_that_are_not_numbers_lead_nowhere() {
 fn options_of_steps_do_not_panic() {
     let (model, loss) = (sound(), misfit());
     let armijo = |first, growth| {
-        let mut rule = Armijo::growing(first, growth);
-        let descent = Descent::new(&model, &loss).step(&mut rule);
+        let rule = Armijo::growing(first, growth);
+        let descent = Descent::new(&model, &loss).step(&rule);
         catch_unwind(AssertUnwindSafe(|| {
             descent.run(&[3.0, 1.0], |_| ()).map(drop)
         }))

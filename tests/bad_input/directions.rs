@@ -246,9 +246,9 @@ fn what_the_dual_direction_cannot_do() {
             descent.run(&[1.0; 4], |_| ())
         }),
         row("undamped", "Option", "add a prior", || {
-            let (model, mut rule) = (sound(), Fixed { scale: 1.0 });
+            let (model, rule) = (sound(), Fixed { scale: 1.0 });
             let descent = Descent::new(&model, &loss).direction(&Dual);
-            descent.step(&mut rule).run(&[1.0; 4], |_| ()).map(drop)
+            descent.step(&rule).run(&[1.0; 4], |_| ()).map(drop)
         }),
         row("mass, Fisher-Rao", "Option", "change of mass", || {
             keeps(&FisherRao::new(&line()))
@@ -298,7 +298,7 @@ fn posteriors_and_covariances() {
             descent.posterior(&[1.0; 4], Rank::default()).map(drop)
         }),
         row("covariance", "NoMetric", "Descent::metric", || {
-            report.covariance(Descent::new(&model, &Sum))
+            report.covariance(&Descent::new(&model, &Sum))
         }),
     ]);
 }

@@ -7,7 +7,7 @@ use pullback::faer::{Mat, mat};
 use pullback::loss::{Divergence, L2Misfit, SobolevMisfit, Sum};
 use pullback::metric::{FisherRao, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
-use pullback::step::{Armijo, Trial, TrustRatio, Verdict};
+use pullback::step::{Armijo, Judge, Trial, TrustRatio, Verdict};
 use pullback::{
     Bounds, Cpu, Descent, Error, Grid, Linearisation, Loss, Metric, Model, Operator, Report, Side,
     StepRule, Transform,
@@ -101,6 +101,12 @@ fn a_rule_forgets_what_another_run_taught() {
 struct Stubborn;
 
 impl StepRule for Stubborn {
+    fn begin(&self) -> Box<dyn Judge + '_> {
+        Box::new(Self)
+    }
+}
+
+impl Judge for Stubborn {
     fn first(&self) -> (f64, f64) {
         (1.0, 0.0)
     }
@@ -113,8 +119,8 @@ impl StepRule for Stubborn {
 fn a_rule_that_never_gives_up_is_stopped() {
     let model = mixture(&[Parameter::Mean(0, 0)]);
     let loss = L2Misfit::new(model.grid(), model.density(&[1.0]).unwrap()).unwrap();
-    let mut stubborn = Stubborn;
-    let descent = Descent::new(&model, &loss).step(&mut stubborn);
+    let stubborn = Stubborn;
+    let descent = Descent::new(&model, &loss).step(&stubborn);
     let report = descent.run(&[2.0], |_| ()).unwrap();
     assert!(
         matches!(report.stop, Stop::Stalled { trials: 1000, .. }),
@@ -262,8 +268,8 @@ fn the_size_of_the_loss_does_not_end_a_run_that_seeks_its_scale() {
         let misfit = L2Misfit::new(model.grid(), target.clone()).unwrap();
         let loss = Sum::default().add(weight, misfit).unwrap();
         let metric = Wasserstein2::new(model.grid());
-        let mut step = Armijo::growing(1.0, 2.0);
-        let descent = Descent::new(&model, &loss).metric(&metric).step(&mut step);
+        let step = Armijo::growing(1.0, 2.0);
+        let descent = Descent::new(&model, &loss).metric(&metric).step(&step);
         let report = descent.run(&[3.0, 3.0], |_| ()).unwrap();
         let honest = !report.converged() || gradient_ratio(&report) < 1e-3;
         assert!(honest, "{weight}: {report}");

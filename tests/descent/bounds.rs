@@ -164,11 +164,11 @@ fn all_directions_respect_the_box() {
         &direction::LeastSquares::default(),
     ];
     for way in directions {
-        let mut rule = Armijo::default();
+        let rule = Armijo::default();
         let descent = Descent::new(&problem.model, &problem.loss)
             .bounds(&bounds)
             .direction(way);
-        let report = descent.step(&mut rule).run(&[0.0; 3], |_| ()).unwrap();
+        let report = descent.step(&rule).run(&[0.0; 3], |_| ()).unwrap();
         let off = kkt(
             &report.theta,
             &problem.gradient(&report.theta),

@@ -54,7 +54,7 @@ fn it_is_the_dense_inverse_with_and_without_a_prior() {
     let prior = Noise::full(definite(4, 3)).unwrap();
     let prior = Tikhonov::new(vec![1.0; 4], prior).unwrap();
     let report = problem.descent().run(&[1.0; 4], |_| ()).unwrap();
-    let found = report.covariance(problem.descent()).unwrap();
+    let found = report.covariance(&problem.descent()).unwrap();
     let dense = inverse(&problem.information());
     let off = matrix_gap(found.covariance.as_ref(), dense.as_ref());
     assert!(off < 1e-10, "{off:e}");
@@ -66,7 +66,7 @@ fn it_is_the_dense_inverse_with_and_without_a_prior() {
 
     let descent = || problem.descent().prior(&prior as &dyn Prior);
     let report = descent().run(&[1.0; 4], |_| ()).unwrap();
-    let found = report.covariance(descent()).unwrap();
+    let found = report.covariance(&descent()).unwrap();
     let dense = inverse(&(problem.information() + inverse(&definite(4, 3))));
     let off = matrix_gap(found.covariance.as_ref(), dense.as_ref());
     assert!(off < 1e-10, "with a prior: {off:e}");
@@ -76,7 +76,7 @@ fn it_is_the_dense_inverse_with_and_without_a_prior() {
 fn a_scale_multiplies_variances() {
     let problem = regular();
     let report = problem.descent().run(&[1.0; 4], |_| ()).unwrap();
-    let found = report.covariance(problem.descent()).unwrap();
+    let found = report.covariance(&problem.descent()).unwrap();
     let scaled = found.clone().scaled(4.0);
     let dense = inverse(&problem.information()) * Scale(4.0);
     assert!(matrix_gap(scaled.covariance.as_ref(), dense.as_ref()) < 1e-10);
@@ -100,7 +100,7 @@ fn transforms_change_nothing() {
     let descent = || problem.descent().transforms(&transforms);
     let report = descent().run(&[1.0; 4], |_| ()).unwrap();
     assert!(gap(&report.theta, &TRUTH) < 1e-5, "{report}");
-    let found = report.covariance(descent()).unwrap();
+    let found = report.covariance(&descent()).unwrap();
     let dense = inverse(&problem.information());
     let off = matrix_gap(found.covariance.as_ref(), dense.as_ref());
     assert!(off < 1e-10, "{off:e}");
@@ -113,7 +113,7 @@ fn a_parameter_at_its_bound_is_held() {
     let descent = || problem.descent().bounds(&bounds);
     let report = descent().run(&[0.9; 4], |_| ()).unwrap();
     assert_eq!(report.theta[1], 1.0, "{report}");
-    let found = report.covariance(descent()).unwrap();
+    let found = report.covariance(&descent()).unwrap();
     assert_eq!(found.held, [1]);
     let (free, g) = ([0, 2, 3], problem.information());
     let dense = inverse(&Mat::from_fn(3, 3, |i, j| g[(free[i], free[j])]));
@@ -134,7 +134,7 @@ fn parameters_that_enter_as_a_sum_are_named_as_not_determined() {
     let doubled = Mat::from_fn(8, 4, |i, j| f[(i, if j == 3 { 1 } else { j })]);
     let problem = Problem::new(doubled, &TRUTH);
     let report = problem.descent().run(&[1.0; 4], |_| ()).unwrap();
-    let found = report.covariance(problem.descent()).unwrap();
+    let found = report.covariance(&problem.descent()).unwrap();
     assert!(found.standard_errors[1].is_infinite() && found.standard_errors[3].is_infinite());
     let dense = inverse(&((f.transpose() * &f) * Scale(NOISE.powi(-2))));
     let others = [found.standard_errors[0], found.standard_errors[2]];
@@ -158,7 +158,7 @@ fn units_do_not_hide_what_is_not_determined() {
     let small = |i: usize, j: usize| [f[(i, 0)], 1e12 * f[(i, 0)], f[(i, 2)]][j];
     let problem = Problem::new(Mat::from_fn(8, 3, small), &[0.5, 0.5e-12, 2.0]);
     let report = problem.descent().run(&[1.0, 1e-12, 1.0], |_| ()).unwrap();
-    let found = report.covariance(problem.descent()).unwrap();
+    let found = report.covariance(&problem.descent()).unwrap();
     let open = [0, 1, 2].map(|i: usize| found.standard_errors[i].is_infinite());
     assert_eq!(open, [true, true, false], "{found}");
     let text = found.to_string();
@@ -182,7 +182,7 @@ fn neither_the_direction_nor_a_first_metric_matters() {
             true => problem.descent().direction(&gradient),
             false => problem.descent().first_metric(&first, 0.1),
         };
-        let found = report.covariance(descent()).unwrap();
+        let found = report.covariance(&descent()).unwrap();
         let off = matrix_gap(found.covariance.as_ref(), dense.as_ref());
         assert!(off < 1e-10, "{off:e}");
         let all = Rank::default();

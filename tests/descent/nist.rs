@@ -2,7 +2,7 @@
 //! starts with defaults: rational functions and exponentials, easy ones (Misra1a) and notorious ones (MGH10, BoxBOD).
 
 use pullback::descent::Stop;
-use pullback::direction::{Damping, LeastSquares, Local, Path, Proposal};
+use pullback::direction::{Damping, Finder, LeastSquares, Local, Path, Proposal};
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
 use pullback::{Backend, Descent, Direction, Model, Operator, Report, Result, verify};
@@ -147,7 +147,7 @@ impl Set {
     fn standard_errors(&self, report: &Report) -> Vec<f64> {
         let loss = L2Misfit::euclidean(self.y.clone()).unwrap();
         let freedom = (self.y.len() - self.certified.len()) as f64;
-        let found = report.covariance(Descent::new(self, &loss)).unwrap();
+        let found = report.covariance(&Descent::new(self, &loss)).unwrap();
         found.scaled(2.0 * report.loss / freedom).standard_errors
     }
 }
@@ -207,19 +207,26 @@ struct Leap;
 struct First<'a>(Box<dyn Path + 'a>);
 
 impl Direction for Leap {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+    fn begin(&self) -> Box<dyn Finder + '_> {
         const LEAST_SQUARES: &LeastSquares = &LeastSquares {
             rank_tolerance: 1e-12,
             damping: Damping::Diagonal,
         };
-        let path = LEAST_SQUARES.prepare(at)?;
+        Box::new(Leaping(LEAST_SQUARES))
+    }
+    fn name(&self) -> &'static str {
+        "leap"
+    }
+}
+struct Leaping(&'static LeastSquares);
+
+impl Finder for Leaping {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let path = self.0.prepare(at)?;
         Ok(match at.iteration {
             0 => Box::new(First(path)),
             _ => path,
         })
-    }
-    fn name(&self) -> &'static str {
-        "leap"
     }
 }
 

@@ -4,13 +4,21 @@ use crate::support::Explicit;
 use crate::support::runs::{line, only, run};
 use pullback::descent::{Iterate, Tolerances};
 use pullback::loss::L2Misfit;
-use pullback::step::{Trial, Verdict};
+use pullback::step::{Judge, Trial, Verdict};
 use pullback::{Descent, Loss, StepRule, random};
 
 /// Good steps first, then ever worse ones.
-struct Overshoot(usize);
+struct Overshoot;
 
 impl StepRule for Overshoot {
+    fn begin(&self) -> Box<dyn Judge + '_> {
+        Box::new(Overshooting(0))
+    }
+}
+
+struct Overshooting(usize);
+
+impl Judge for Overshooting {
     fn first(&self) -> (f64, f64) {
         (if self.0 < 2 { 0.9 } else { 2.5 }, 0.0)
     }
@@ -24,10 +32,8 @@ impl StepRule for Overshoot {
 fn the_best_point_is_handed_back() {
     let model = Explicit(random::normal_matrix(6, 2, 1));
     let loss = L2Misfit::new(&line(6), vec![1.0; 6]).unwrap();
-    let mut rule = Overshoot(0);
-    let descent = Descent::new(&model, &loss)
-        .step(&mut rule)
-        .tolerances(only(16));
+    let rule = Overshoot;
+    let descent = Descent::new(&model, &loss).step(&rule).tolerances(only(16));
     let report = descent.run(&[3.0, 3.0], |_| ()).unwrap();
     let best = &report.history[2];
     assert!(report.history.iter().all(|it| it.loss >= best.loss));

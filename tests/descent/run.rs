@@ -7,7 +7,7 @@ use pullback::descent::{Control, Snapshot, Stop, Tolerances};
 use pullback::faer::{Mat, mat};
 use pullback::loss::L2Misfit;
 use pullback::metric::{L2, Scaled};
-use pullback::step::{Armijo, Fixed, Trial, TrustRatio, Verdict};
+use pullback::step::{Armijo, Fixed, Judge, Trial, TrustRatio, Verdict};
 use pullback::{Backend, Descent, Error, Loss, Model, Operator, Report, Result, StepRule, random};
 
 /// Levenberg-Marquardt that neither stretches nor, at first, damps.
@@ -153,6 +153,12 @@ fn the_observer_sees_every_iterate_and_may_stop() {
 struct Picky;
 
 impl StepRule for Picky {
+    fn begin(&self) -> Box<dyn Judge + '_> {
+        Box::new(Self)
+    }
+}
+
+impl Judge for Picky {
     fn first(&self) -> (f64, f64) {
         (1.0, 0.0)
     }
@@ -168,9 +174,7 @@ impl StepRule for Picky {
 fn a_search_that_finds_nothing_stalls_and_says_so() {
     let model = Explicit(mat![[1.0]]);
     let loss = L2Misfit::new(&line(1), vec![0.0]).unwrap();
-    let descent = Descent::new(&model, &loss)
-        .step(&mut Picky)
-        .run(&[2.0], |_| ());
+    let descent = Descent::new(&model, &loss).step(&Picky).run(&[2.0], |_| ());
     let report = descent.unwrap();
     // Four trials after the first; the slope is −ρ² at ρ = 2.
     assert_eq!(
@@ -258,20 +262,16 @@ impl Model for Fragile {
 #[test]
 fn a_model_that_fails_at_a_trial_shortens_the_step() {
     let loss = L2Misfit::new(&line(1), vec![1.9]).unwrap();
-    let mut far = Armijo::growing(4.0, 2.0);
+    let far = Armijo::growing(4.0, 2.0);
     // In a metric that is 20 times too small steps are 20 times too long.
     let small = Scaled {
         metric: L2::default(),
         factor: 0.05,
     };
-    let (mut trust, natural) = (plain_trust(), L2::default());
+    let (trust, natural) = (plain_trust(), L2::default());
     let runs = [
-        Descent::new(&Fragile, &loss)
-            .metric(&natural)
-            .step(&mut far),
-        Descent::new(&Fragile, &loss)
-            .metric(&small)
-            .step(&mut trust),
+        Descent::new(&Fragile, &loss).metric(&natural).step(&far),
+        Descent::new(&Fragile, &loss).metric(&small).step(&trust),
     ];
     for run in runs {
         let report = run.run(&[0.0], |_| ()).unwrap();

@@ -72,11 +72,11 @@ fn a_first_metric_that_never_slows_stays_to_the_end() {
 #[test]
 fn a_first_metric_that_is_stuck_is_no_end() {
     let (model, loss) = problem();
-    let mut step = pullback::step::Armijo::default();
+    let step = pullback::step::Armijo::default();
     let nothing = Nothing;
     let report = Descent::new(&model, &loss)
         .first_metric(&nothing, 0.1)
-        .step(&mut step)
+        .step(&step)
         .run(&[1.0, 1.2], |_| ())
         .unwrap();
     assert_eq!(report.history[0].metric, "nothing");
@@ -134,7 +134,7 @@ fn a_progress_that_is_no_fraction_is_refused() {
     for progress in [-0.1, 1.0, f64::NAN] {
         let run = Descent::new(&model, &loss)
             .first_metric(&first, progress)
-            .step(&mut Fixed::default())
+            .step(&Fixed::default())
             .run(&[0.0, 1.0], |_| ());
         assert!(matches!(run, Err(Error::Option { .. })), "{progress}");
     }

@@ -41,10 +41,8 @@ fn a_run_that_rests_above_a_point_it_passed_has_not_converged() {
         slope: |t| 2.0 * t * (-t * t).exp(),
     };
     let loss = L2Misfit::euclidean(vec![0.0]).unwrap();
-    let mut leap = Fixed { scale: 1e9 };
-    let descent = Descent::new(&bump, &loss)
-        .direction(&Gradient)
-        .step(&mut leap);
+    let leap = Fixed { scale: 1e9 };
+    let descent = Descent::new(&bump, &loss).direction(&Gradient).step(&leap);
     let report = descent.run(&[0.5], |_| ()).unwrap();
     assert!(matches!(report.stop, Stop::Above { .. }), "{report}");
     assert!(!report.converged() && report.theta == [0.5], "{report}");

@@ -138,12 +138,12 @@ fn one_step_finds_the_gaussian_posterior() {
     };
     for direction in exact_directions(Damping::Diagonal) {
         for start in [vec![0.0; p], vec![100.0, -50.0, 3.0, 1e3]] {
-            let mut full = Fixed::default();
+            let full = Fixed::default();
             let descent = Descent::new(&model, &loss)
                 .prior(&prior)
                 .direction(direction.as_ref());
             let report = descent
-                .step(&mut full)
+                .step(&full)
                 .tolerances(once)
                 .run(&start, |_| ())
                 .unwrap();

@@ -161,9 +161,9 @@ fn run(direction: &dyn Direction, prior: &dyn Prior, bounds: Option<&Bounds>) ->
     if let Some(bounds) = bounds {
         descent = descent.bounds(bounds);
     }
-    let mut armijo = Armijo::default();
+    let armijo = Armijo::default();
     if direction.name().contains("sketch") {
-        descent = descent.step(&mut armijo);
+        descent = descent.step(&armijo);
     }
     descent.run(&[0.0; P], |_| ())
 }

@@ -22,10 +22,10 @@ fn steps(
         iterations: 20,
         ..Tolerances::default()
     };
-    let mut search = Armijo::default();
+    let search = Armijo::default();
     let descent = Descent::new(model, loss)
         .direction(direction)
-        .step(&mut search)
+        .step(&search)
         .tolerances(limit);
     let report = descent.run(&[8.0, 22.0, 1.5], |it| {
         let off = it.theta.iter().zip(TRUTH).map(|(a, b)| (a - b) * (a - b));

@@ -129,10 +129,10 @@ fn a_descent_counts_the_same() {
         target: None,
         iterations: 2,
     };
-    let mut rule = Fixed { scale: 1e-6 };
+    let rule = Fixed { scale: 1e-6 };
     let report = Descent::new(&darcy, &loss)
         .direction(&Gradient)
-        .step(&mut rule)
+        .step(&rule)
         .tolerances(tolerances)
         .run(&vec![0.0; grid.cells()], |_| ())
         .unwrap();

@@ -118,6 +118,7 @@ fn errors(case: &Value, entry: &Value, metric: &dyn Metric) -> Result<Vec<f64>> 
         covector: &c,
         grad: &grad,
         prior: None,
+        theta: &theta,
         widest: &[],
         iteration: 0,
         progress: 1.0,
@@ -135,7 +136,8 @@ fn errors(case: &Value, entry: &Value, metric: &dyn Metric) -> Result<Vec<f64>> 
         Box::new(Information::default()),
     ];
     for direction in &directions {
-        let eta = direction.prepare(&local)?.at(0.0)?.eta;
+        let mut finder = direction.begin();
+        let eta = finder.prepare(&local)?.at(0.0)?.eta;
         errors.push(gap(&eta, &numbers(&entry["eta"])));
     }
     Ok(errors)

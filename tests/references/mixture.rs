@@ -60,12 +60,16 @@ fn geometry(case: &CaseA, metric: &dyn Metric) -> (Mat<f64>, [Vec<f64>; 2]) {
         covector: &u,
         grad: &grad,
         prior: None,
+        theta: &case.theta,
         widest: &[],
         iteration: 0,
         progress: 1.0,
         backend: &cpu,
     };
-    let eta = |d: &dyn Direction| d.prepare(&local).unwrap().at(0.0).unwrap().eta;
+    let eta = |d: &dyn Direction| {
+        let mut finder = d.begin();
+        finder.prepare(&local).unwrap().at(0.0).unwrap().eta
+    };
     let both = [eta(&LeastSquares::default()), eta(&Information::default())];
     (g, both)
 }

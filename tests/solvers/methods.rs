@@ -146,10 +146,10 @@ fn reports_list_the_methods_with_the_most_columns_first() {
     let (model, loss, start) = misfit();
     let metric = Wasserstein2::new(&line(15));
     // Short steps, on which the state stays a density.
-    let mut short = Fixed { scale: 1e-3 };
+    let short = Fixed { scale: 1e-3 };
     let descent = Descent::new(&model, &loss)
         .metric(&metric)
-        .step(&mut short)
+        .step(&short)
         .tolerances(only(2));
     let report = descent.run(&start, |_| ()).unwrap();
     assert!(report.solvers.len() > 1, "{report}");

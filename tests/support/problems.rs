@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use pullback::descent::Tolerances;
-use pullback::direction::{Damping, Gradient, Information, LeastSquares, Local, Path, Proposal};
+use pullback::direction::{
+    Damping, Finder, Gradient, Information, LeastSquares, Local, Path, Proposal,
+};
 use pullback::loss::L2Misfit;
 use pullback::metric::{FisherRao, HellingerKantorovich, L2, Sobolev, Wasserstein2};
 use pullback::models::{GaussianMixture, Parameter};
@@ -15,9 +17,8 @@ use super::{Reaction, density};
 struct Show<F>(F);
 
 impl<F: Fn(&Local<'_>) + Sync> Direction for Show<F> {
-    fn prepare<'a>(&'a self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        (self.0)(at);
-        Gradient.prepare(at)
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(Showing(&self.0, &Gradient))
     }
 
     fn needs_precision(&self, _: usize) -> bool {
@@ -26,6 +27,15 @@ impl<F: Fn(&Local<'_>) + Sync> Direction for Show<F> {
 
     fn name(&self) -> &'static str {
         "show"
+    }
+}
+
+struct Showing<'s, F>(&'s F, &'s Gradient);
+
+impl<F: Fn(&Local<'_>)> Finder for Showing<'_, F> {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        (self.0)(at);
+        self.1.prepare(at)
     }
 }
 
@@ -124,7 +134,8 @@ pub(crate) fn metrics(grid: &Grid) -> Vec<Box<dyn Metric>> {
 }
 
 pub(crate) fn proposal(direction: &dyn Direction, at: &Local<'_>, lambda: f64) -> Result<Proposal> {
-    direction.prepare(at)?.at(lambda)
+    let mut finder = direction.begin();
+    finder.prepare(at)?.at(lambda)
 }
 
 pub(crate) fn exact_directions(damping: Damping) -> [Box<dyn Direction>; 2] {

@@ -88,11 +88,11 @@ fn explicit_models_cost_what_their_metric_costs() {
         ("H1", Box::new(Sobolev::new(&grid, 1.0).unwrap())),
     ];
     for (name, metric) in free {
-        let mut rule = Fixed { scale: 0.1 };
+        let rule = Fixed { scale: 0.1 };
         let found = counts(
             Descent::new(&model, &loss)
                 .metric(metric.as_ref())
-                .step(&mut rule),
+                .step(&rule),
             &start,
         );
         check(name, &found, [1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]);
@@ -102,11 +102,11 @@ fn explicit_models_cost_what_their_metric_costs() {
         ("HK", Box::new(HellingerKantorovich::new(&grid))),
     ];
     for (name, metric) in transport {
-        let mut rule = Fixed { scale: 0.1 };
+        let rule = Fixed { scale: 0.1 };
         let found = counts(
             Descent::new(&model, &loss)
                 .metric(metric.as_ref())
-                .step(&mut rule),
+                .step(&rule),
             &start,
         );
         // A factorisation at every point, the start's included; three solves when a direction is asked for.
@@ -174,11 +174,9 @@ fn linear_models_cost_one_factorisation_and_p_tangents_and_one_adjoint_a_step() 
     let (squares, information) = (Default::default(), Information::default());
     let exact: [&dyn Direction; 2] = [&squares as &pullback::direction::LeastSquares, &information];
     let run = |model: &dyn Model, direction: &dyn Direction, scale: f64| {
-        let mut rule = Fixed { scale };
+        let rule = Fixed { scale };
         counts(
-            Descent::new(model, &loss)
-                .direction(direction)
-                .step(&mut rule),
+            Descent::new(model, &loss).direction(direction).step(&rule),
             &[1.0; 4],
         )
     };
@@ -213,7 +211,7 @@ fn trials_cost_model_solves_alone() {
     let model = Explicit(pullback::random::normal_matrix(10, 2, 1));
     let grid = Grid::new(&[(0.0, 1.0, 10)]).unwrap();
     let loss = Divergence::hellinger(&grid, density(&grid, 1)).unwrap();
-    let (metric, mut rule) = (L2::new(&grid), Armijo::growing(1e3, 1.0));
+    let (metric, rule) = (L2::new(&grid), Armijo::growing(1e3, 1.0));
     let once = Tolerances {
         iterations: 1,
         ..Tolerances::default()
@@ -223,7 +221,7 @@ fn trials_cost_model_solves_alone() {
     let model = Explicit(positive);
     let descent = Descent::new(&model, &loss)
         .metric(&metric)
-        .step(&mut rule)
+        .step(&rule)
         .tolerances(once);
     let report = descent.run(&[1.0, 1.0], |_| ()).unwrap();
     let trials = report.history[1].step.unwrap().trials;

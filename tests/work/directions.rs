@@ -7,7 +7,7 @@ use pullback::direction::{
 use pullback::loss::Observations;
 use pullback::models::{Darcy, End};
 use pullback::prior::{Matern, Quadratic};
-use pullback::step::{Fixed, Trial, Verdict};
+use pullback::step::{Fixed, Judge, Trial, Verdict};
 use pullback::{Descent, Direction, Grid, Noise, Prior, Report, Result, StepRule};
 
 const OBSERVED: usize = 6;
@@ -78,6 +78,12 @@ impl Problem {
 struct DampOnce;
 
 impl StepRule for DampOnce {
+    fn begin(&self) -> Box<dyn Judge + '_> {
+        Box::new(Self)
+    }
+}
+
+impl Judge for DampOnce {
     fn first(&self) -> (f64, f64) {
         (0.3, 0.0)
     }

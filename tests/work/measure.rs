@@ -84,8 +84,8 @@ fn a_step_costs_what_the_mathematics_says() {
         ),
     ];
     for (name, loss, metric, start, step) in table {
-        let mut short = Fixed { scale: 0.1 };
-        let mut descent = Descent::new(&model, loss).step(&mut short);
+        let short = Fixed { scale: 0.1 };
+        let mut descent = Descent::new(&model, loss).step(&short);
         if let Some(metric) = metric {
             descent = descent.metric(metric);
         }

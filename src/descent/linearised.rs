@@ -1,4 +1,4 @@
-//! Everything that is known at a point, for the directions to see.
+//! Everything that directions need at a point.
 
 use faer::Mat;
 
@@ -7,16 +7,16 @@ use crate::coordinates::Chart;
 use crate::direction::Local;
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::loss::Loss;
 use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
 
-/// Everything the directions need at one point.
-pub(super) struct Here<'p> {
+/// Everything that directions need at one point.
+pub(super) struct Linearised<'p> {
     pub(super) point: &'p Point,
     pub(super) z: Linearisation<'p>,
     pub(super) root: Option<Box<dyn Root + 'p>>,
+    /// The name of the metric.
     pub(super) metric: &'static str,
     pub(super) covector: Vec<f64>,
     /// The rounding error of the objective.
@@ -24,8 +24,8 @@ pub(super) struct Here<'p> {
     pub(super) prior: Option<PriorTerms<'p>>,
     /// The gradient of the projected covector, in the coordinates of the free parameters.
     pub(super) grad: Vec<f64>,
-    /// The gradient of the objective, by which steps are judged: a model that changes a mass which the metric
-    /// keeps would otherwise come to rest where its objective does not.
+    /// The gradient of the objective, by which steps are judged. With a model that changes a mass which the metric keeps, a
+    /// run judged by `grad` would come to rest where its objective does not.
     pub(super) exact: Vec<f64>,
     pub(super) chart: Chart,
     /// Steps taken before.
@@ -35,7 +35,7 @@ pub(super) struct Here<'p> {
     pub(super) systems: &'p dyn Backend,
 }
 
-impl Here<'_> {
+impl Linearised<'_> {
     pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
         Local {
             z: &self.z,
@@ -43,6 +43,7 @@ impl Here<'_> {
             covector: &self.covector,
             grad: &self.grad,
             prior: self.prior.as_ref(),
+            theta: &self.point.theta,
             widest,
             iteration: self.iteration,
             progress: self.progress,
@@ -62,33 +63,21 @@ impl Here<'_> {
     }
 }
 
-/// The rounding error of the objective: what rounding every ρᵢ once does to f, ε Σ |∂f/∂ρᵢ||ρᵢ| to first order, which
-/// outweighs ε |f| where a residual is small. Of a perfect fit nothing but the second order is left, which a state
-/// with rounded entries shows.
-pub(super) fn rounding(loss: &dyn Loss, objective: f64, covector: &[f64], rho: &[f64]) -> f64 {
-    let terms = covector.iter().zip(rho).map(|(u, r)| (u * r).abs());
-    let first = f64::EPSILON * (objective.abs() + terms.sum::<f64>());
-    let alternate = |i: usize| {
-        if i.is_multiple_of(2) {
-            f64::EPSILON
-        } else {
-            -f64::EPSILON
-        }
-    };
-    let rounded: Vec<f64> = rho
-        .iter()
-        .enumerate()
-        .map(|(i, r)| r + r * alternate(i))
-        .collect();
-    let change = (loss.value(&rounded) - loss.value(rho)).abs();
-    if change.is_finite() {
-        first.max(change)
+/// Returns the rounding error of the objective: the change of f when every ρᵢ is rounded once.
+///
+/// To first order it is ε Σ |∂f/∂ρᵢ||ρᵢ|, which outweighs ε |f| where a residual is small. `second_order` is the loss's own
+/// estimate of the rest.
+pub(super) fn rounding(point: &Point, covector: &[f64], second_order: f64) -> f64 {
+    let terms = covector.iter().zip(&point.rho).map(|(u, r)| (u * r).abs());
+    let first = f64::EPSILON * (point.loss.abs() + terms.sum::<f64>());
+    if second_order.is_finite() {
+        first.max(second_order)
     } else {
         first
     }
 }
 
-/// The gradients of the projected covector and of the whole one, by one solve if they are the same.
+/// The gradients of the projected covector and of the whole one, by one solve if they are equal.
 pub(super) fn pull_back_both(
     z: &Linearisation<'_>,
     projected: &[f64],

@@ -1,0 +1,270 @@
+//! The objective of a run: its value at a point, and what directions need there.
+
+use super::counts::{Counts, Ledger};
+use super::linearised::{Linearised, pull_back_both, rounding};
+use super::memory::Memory;
+use super::point::{Evaluated, Point};
+use crate::check;
+use crate::coordinates::{Bounds, Chart, Transform};
+use crate::direction::Direction;
+use crate::error::{Error, Result};
+use crate::linalg::Backend;
+use crate::loss::Loss;
+use crate::metric::{Metric, Root};
+use crate::model::adjoint::Linearisation;
+use crate::model::{Model, solve_from};
+use crate::prior::{Prior, PriorTerms};
+use crate::vector::norm;
+
+/// What is minimised, and how directions are found.
+#[derive(Clone)]
+pub(super) struct Setting<'a> {
+    pub(super) model: &'a dyn Model,
+    pub(super) loss: &'a dyn Loss,
+    pub(super) metric: Option<&'a dyn Metric>,
+    pub(super) first_metric: Option<FirstMetric<'a>>,
+    pub(super) direction: &'a dyn Direction,
+    pub(super) bounds: Option<&'a Bounds>,
+    pub(super) transforms: Option<&'a [Transform]>,
+    pub(super) priors: Vec<&'a dyn Prior>,
+}
+
+/// A metric for the first steps, and the relative decrease of the objective in a step below which its phase ends.
+#[derive(Clone, Copy)]
+pub(super) struct FirstMetric<'a> {
+    pub(super) metric: &'a dyn Metric,
+    pub(super) progress: f64,
+}
+
+/// A setting with a backend that counts.
+pub(super) struct Problem<'a> {
+    pub(super) setting: Setting<'a>,
+    /// The metric that the loss names.
+    own: Option<Box<dyn Metric + 'a>>,
+    pub(super) backend: &'a dyn Backend,
+    pub(super) ledger: Ledger<'a>,
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn new(setting: Setting<'a>, backend: &'a dyn Backend) -> Self {
+        Self {
+            own: setting.loss.metric(),
+            ledger: Ledger::new(backend),
+            setting,
+            backend,
+        }
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        let first = self.setting.first_metric.is_some();
+        Memory::new(self.setting.model.param_dim(), first)
+    }
+
+    /// Evaluates the start, where nothing may fail.
+    pub(super) fn start(&self, theta: &[f64], memory: &mut Memory) -> Result<Evaluated<'a>> {
+        let zero = vec![0.0; self.setting.model.state_dim()];
+        let start = self.evaluate(theta.to_vec(), zero, memory)?;
+        let value = start.point.loss;
+        if value.is_finite() {
+            Ok(start)
+        } else {
+            Err(Error::InfiniteStart { value })
+        }
+    }
+
+    /// Computes ρ(θ), with `guess` as the state at a θ close by, and the objective.
+    fn evaluate(
+        &self,
+        theta: Vec<f64>,
+        guess: Vec<f64>,
+        memory: &mut Memory,
+    ) -> Result<Evaluated<'a>> {
+        memory.counts.model_solves += 1;
+        let setting = &self.setting;
+        let rho = solve_from(setting.model, &theta, guess, &self.ledger.forward)?;
+        let misfit = setting.loss.at(&rho, &self.ledger.geometry)?;
+        let mut penalty = 0.0;
+        for prior in &setting.priors {
+            penalty += prior.value(&theta)?;
+        }
+        let point = Point {
+            loss: misfit.value() + penalty,
+            penalty,
+            rho,
+            theta,
+        };
+        Ok(Evaluated { point, misfit })
+    }
+
+    /// Evaluates a trial point close to `from`. Whatever fails there makes it a bad trial and no more.
+    pub(super) fn attempt(
+        &self,
+        theta: Vec<f64>,
+        from: &Point,
+        memory: &mut Memory,
+    ) -> Option<Evaluated<'a>> {
+        let failure = match self.evaluate(theta, from.rho.clone(), memory) {
+            Ok(trial) if trial.point.loss.is_finite() => return Some(trial),
+            Ok(trial) => format!("the objective is {}", trial.point.loss),
+            Err(error) => error.to_string(),
+        };
+        memory.failure = Some(failure);
+        None
+    }
+
+    /// Linearises at a point: one factorisation and one adjoint solve, or two in one batch where the metric projects.
+    pub(super) fn linearise<'p>(
+        &'p self,
+        at: &'p Evaluated<'a>,
+        memory: &mut Memory,
+    ) -> Result<Linearised<'p>> {
+        let point = &at.point;
+        let (rho, theta) = (&point.rho, &point.theta);
+        memory.measure(theta);
+        let mut z = Linearisation::new(self.setting.model, rho, theta, &self.ledger.sensitivity)?;
+        let chart = self.chart(theta);
+        z.set_chart(chart.clone());
+        let root = self.root(at, memory.in_first_phase)?;
+        let whole = at.misfit.covector(&self.ledger.geometry)?;
+        check::length("the gradient of the loss", whole.len(), rho.len())?;
+        check::finite("the gradient of the loss", &whole)?;
+        let mut covector = whole.clone();
+        if let Some((root, _)) = &root {
+            root.project(&mut covector);
+        }
+        let [mut grad, mut exact] = pull_back_both(&z, &covector, &whole)?;
+        let prior = self.terms(theta, &chart)?;
+        if let Some(prior) = &prior {
+            let penalty = prior.gradient();
+            for gradient in [&mut grad, &mut exact] {
+                gradient.iter_mut().zip(&penalty).for_each(|(g, r)| *g += r);
+            }
+        }
+        let rounding = rounding(point, &whole, at.misfit.rounding());
+        let metric = root.as_ref().map_or("none", |(_, name)| name);
+        let mut here = Linearised {
+            point,
+            z,
+            root: root.map(|(root, _)| root),
+            metric,
+            rounding,
+            covector,
+            prior,
+            grad,
+            iteration: memory.steps,
+            progress: memory.relative_gradient(norm(&exact)),
+            systems: &self.ledger.systems,
+            exact,
+            chart,
+        };
+        let blocked: Vec<f64> = here.exact.iter().map(|g| -g).collect();
+        self.hold_blocked(&mut here, &blocked);
+        Ok(here)
+    }
+
+    /// The priors at θ, if there are any.
+    fn terms(&self, theta: &[f64], chart: &Chart) -> Result<Option<PriorTerms<'_>>> {
+        match self.setting.priors.as_slice() {
+            [] => Ok(None),
+            priors => PriorTerms::at(priors, theta, chart.clone()).map(Some),
+        }
+    }
+
+    /// The metric at a point with its name, where the direction needs one: that of the first phase, the one that was set, or
+    /// the loss's own.
+    #[allow(clippy::type_complexity)]
+    fn root<'p>(
+        &'p self,
+        at: &'p Evaluated<'a>,
+        in_first_phase: bool,
+    ) -> Result<Option<(Box<dyn Root + 'p>, &'static str)>> {
+        if !self.setting.direction.needs_metric() {
+            return Ok(None);
+        }
+        let (rho, backend) = (&at.point.rho, &self.ledger.geometry);
+        let first = self.setting.first_metric.filter(|_| in_first_phase);
+        let set = first.map(|f| f.metric).or(self.setting.metric);
+        if set.is_none()
+            && let Some(root) = at.misfit.root(backend)?
+        {
+            let name = self.own.as_ref().map_or("the loss's own", |m| m.name());
+            return Ok(Some((root, name)));
+        }
+        let metric = set.or(self.own.as_deref()).ok_or(Error::NoMetric)?;
+        Ok(Some((metric.at(rho, backend)?, metric.name())))
+    }
+
+    /// Whether steps are measured in the geometry that the loss names.
+    pub(super) fn is_matched(&self, memory: &Memory) -> bool {
+        let own = self.setting.metric.is_none() && !memory.in_first_phase;
+        own && self.setting.direction.needs_metric()
+    }
+
+    /// The decrease below which the first phase ends, while it lasts.
+    pub(super) fn first_phase(&self, memory: &Memory) -> Option<f64> {
+        let first = self.setting.first_metric.filter(|_| memory.in_first_phase);
+        first.map(|first| first.progress)
+    }
+
+    /// Takes out of the problem the parameters that `direction` would push through a bound.
+    pub(super) fn hold_blocked(&self, here: &mut Linearised<'_>, direction: &[f64]) {
+        let Some(bounds) = self.setting.bounds else {
+            return;
+        };
+        let theta = &here.point.theta;
+        let keep: Vec<usize> = (0..here.chart.free.len())
+            .filter(|&j| {
+                let i = here.chart.free[j];
+                !bounds.blocks(i, theta[i], direction[j])
+            })
+            .collect();
+        if keep.len() < here.chart.free.len() {
+            here.keep(&keep);
+        }
+    }
+
+    fn chart(&self, theta: &[f64]) -> Chart {
+        let transforms = self.setting.transforms;
+        let slope = |i: usize| transforms.map_or(1.0, |t| t[i].slope(theta[i]));
+        Chart {
+            free: (0..theta.len()).collect(),
+            scale: (0..theta.len()).map(slope).collect(),
+        }
+    }
+
+    /// θ after a step in the coordinates of the descent, held inside the box.
+    pub(super) fn moved(&self, here: &Linearised<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
+        let mut theta = here.point.theta.clone();
+        for (&i, eta) in here.chart.free.iter().zip(eta) {
+            theta[i] = match self.setting.transforms {
+                None => theta[i] + scale * eta,
+                Some(t) => t[i].forward(t[i].inverse(theta[i]) + scale * eta),
+            };
+        }
+        if let Some(bounds) = self.setting.bounds {
+            bounds.clamp(&mut theta);
+        }
+        theta
+    }
+
+    /// Factorises the precision of the priors where the direction will solve with it.
+    pub(super) fn factorise_priors<'p>(&'p self, here: &mut Linearised<'p>) -> Result<()> {
+        let needed = (self.setting.direction).needs_precision(here.chart.free.len());
+        match here.prior.as_mut().filter(|t| needed && !t.is_factorised()) {
+            Some(terms) => terms.factorise(&self.ledger.systems),
+            None => Ok(()),
+        }
+    }
+
+    /// The cost so far; a linearisation in use is counted as well.
+    pub(super) fn counts(&self, memory: &Memory, here: Option<&Linearised<'_>>) -> Counts {
+        let mut counts = memory.counts;
+        self.ledger.add_to(&mut counts);
+        if let Some(here) = here {
+            let (tangents, adjoints) = here.z.solves();
+            counts.tangent_solves += tangents;
+            counts.adjoint_solves += adjoints;
+        }
+        counts
+    }
+}
