@@ -72,7 +72,7 @@ impl Interleaved<'_> {
     }
 
     /// Forward update x₂ ← x₂ − L₂₁ x₁, where `panel` = L₂₁ is the block below the diagonal block.
-    pub(crate) fn push(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
+    pub(crate) fn update_below(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
         let columns = self.columns;
         let below = &mut self.below[..node.rows.len() * columns];
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);
@@ -93,7 +93,7 @@ impl Interleaved<'_> {
     }
 
     /// Backward update x₁ ← x₁ − L₂₁ᵀ x₂, where `panel` = L₂₁ is the block below the diagonal block.
-    pub(crate) fn pull(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
+    pub(crate) fn update_own(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
         let columns = self.columns;
         let below = &mut self.below[..node.rows.len() * columns];
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);

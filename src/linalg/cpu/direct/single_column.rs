@@ -1,8 +1,8 @@
 //! Triangular solves with a supernodal Cholesky factor for a single right-hand side.
 //!
-//! Dense kernels (matrix-matrix products) pay off for batches. With a single right-hand side, the call overhead of small
-//! blocks dominates. The kernels below process four columns of a supernode together, so that each shared entry of x
-//! is loaded and stored once instead of four times.
+//! Dense kernels (matrix-matrix products) pay off for batches. With a single right-hand side, the call overhead of
+//! small blocks dominates. The kernels below process four columns of a supernode together, so that each shared entry
+//! of x is loaded and stored once instead of four times.
 
 use crate::linalg::operator::vectorised;
 
