@@ -58,10 +58,10 @@ impl<'u> Sums<'u> {
     /// Eliminates the row sums like a right-hand side: e₁ ← L₁₁⁻¹e₁, e₂ ← e₂ − L₂₁e₁.
     pub(super) fn eliminate(&mut self, panels: &Panels<'_>) {
         let (square, below) = panels.lower.rb().split_at_row(self.own.len());
-        let [own, sums] = [&mut self.own[..], self.below]
-            .map(|v| (v.len(), v))
-            .map(|(n, v)| MatMut::from_column_major_slice_mut(v, n, 1));
-        let mut own = own;
+        let [mut own, sums] = [&mut self.own[..], self.below].map(|v| {
+            let n = v.len();
+            MatMut::from_column_major_slice_mut(v, n, 1)
+        });
         solve_unit_lower_triangular_in_place(square, own.rb_mut(), Par::Seq);
         matmul(sums, Accum::Add, below, own.rb(), -1.0, Par::Seq);
     }
