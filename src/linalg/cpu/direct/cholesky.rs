@@ -60,6 +60,7 @@ impl Analysis {
             }
             None => SymmetricOrdering::Amd,
         };
+        // Simplicial only: patterns with large supernodes have been handled above.
         let parameters = CholeskySymbolicParams {
             supernodal_flop_ratio_threshold: SupernodalThreshold::FORCE_SIMPLICIAL,
             ..Default::default()

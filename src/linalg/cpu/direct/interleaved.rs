@@ -77,6 +77,7 @@ impl Interleaved<'_> {
         let below = &mut self.below[..node.rows.len() * columns];
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);
         let own = MatRef::from_row_major_slice(own, node.width, columns);
+        // Forms L₂₁x₁ contiguously, strip by strip, and scatters it to the rows of x₂ at the end.
         let mut product = MatMut::from_row_major_slice_mut(below, node.rows.len(), columns);
         let (mut first, mut accumulate) = (0, Accum::Replace);
         while first < node.width {
@@ -98,6 +99,7 @@ impl Interleaved<'_> {
         let below = &mut self.below[..node.rows.len() * columns];
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);
         let end = node.start + node.width;
+        // Gathers x₂ for a single matrix product.
         for (row, values) in node.rows.iter().zip(below.chunks_mut(columns)) {
             values.copy_from_slice(&above[(row - end) * columns..][..columns]);
         }

@@ -81,6 +81,7 @@ impl<'a, const W: usize> Strip<'a, W> {
     /// Forward substitution x ← L₁₁⁻¹ x with the W×W triangle.
     #[inline(always)]
     fn lower(&self, x: &mut [f64]) -> [f64; W] {
+        // x_q ← x_q/l_qq, then x_p ← x_p − l_pq x_q for p > q, in registers.
         let mut solved: [f64; W] = std::array::from_fn(|q| x[q]);
         for q in 0..W {
             solved[q] *= self.reciprocals[q];
@@ -96,6 +97,7 @@ impl<'a, const W: usize> Strip<'a, W> {
     #[inline(always)]
     fn upper(&self, sums: [[f64; 4]; W], x: &mut [f64]) {
         let sum = |s: [f64; 4]| (s[0] + s[1]) + (s[2] + s[3]);
+        // From the last unknown up: x_q ← (x_q − s_q − Σ_{p>q} l_pq x_p)/l_qq.
         let mut solved: [f64; W] = std::array::from_fn(|q| x[q] - sum(sums[q]));
         for q in (0..W).rev() {
             for p in q + 1..W {

@@ -77,6 +77,8 @@ pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &m
             continue;
         };
         let column = column.as_slice();
+        // A column that this front eliminates goes to F₁₁ and F₂₁. The upper part of any other column goes to F₁₂,
+        // whose transpose is stored; [`add_to_rest`] adds its lower part to F₂₂.
         if place < width {
             let target = panels.lower.rb_mut().col_mut(place);
             add_at(
@@ -149,6 +151,7 @@ pub(super) fn eliminate(
     tiles(upper.rb_mut(), |_, tile| {
         solve_unit_lower_triangular_in_place(square, tile, Par::Seq);
     });
+    // Replacing `rest` needs no zeroed memory; the children add to it afterwards.
     let (lower, upper) = (lower.rb().transpose(), upper.rb());
     tiles(rest.rb_mut(), |first, tile| {
         let upper = upper.subcols(first, tile.ncols());

@@ -43,6 +43,7 @@ fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -
     for (node, update) in eliminated? {
         updates[node] = update;
     }
+    // No node of a level is a descendant of another one, and all their children have been eliminated.
     for level in levels {
         let level: Vec<_> = level
             .into_iter()
@@ -117,6 +118,7 @@ fn eliminate_task(
         let node = &symbolic.nodes[s];
         let children = symbolic.children(node);
         let size = |child: usize| symbolic.nodes[child].update();
+        // The updates of the children occupy the stack from `base` to `height`.
         let base = height - children.iter().map(|&c| size(c)).sum::<usize>();
         let (occupied, free) = stack.split_at_mut(height);
         let updates = || {
@@ -190,6 +192,7 @@ impl Front<'_> {
         }
         let (rest, sums_below) = rest.split_at_mut(node.below * node.below);
         let mut rest = MatMut::from_column_major_slice_mut(rest, node.below, node.below);
+        // An update ends with the changes of the row sums, one per row below.
         let mut sums = self.source.sums.map(|sums| {
             let own = &symbolic.order[node.start..][..node.width];
             let mut sums = Sums::new(own.iter().map(|&i| sums[i]), sums_below);

@@ -51,6 +51,7 @@ pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
             } else {
                 eliminate_wide(panel, (node.size(), node.width), node.size())?;
             }
+            // Both variants replace `rest`, which needs no zeroed memory; the children add to it afterwards.
             if node.below <= SMALL.0 || node.width <= SMALL.1 {
                 small_rest(panel, rest, node);
             } else {
@@ -106,6 +107,7 @@ fn eliminate_narrow(panel: &mut [f64], (rows, width): (usize, usize), stride: us
         if !(column[j] > 0.0 && column[j].is_finite()) {
             return None;
         }
+        // lⱼⱼ = √aⱼⱼ and lᵢⱼ = aᵢⱼ/√aⱼⱼ, then aᵢₖ ← aᵢₖ − lᵢⱼ lₖⱼ for i ≥ k > j.
         let reciprocal = column[j].sqrt().recip();
         column[j..].iter_mut().for_each(|l| *l *= reciprocal);
         for k in j + 1..width {

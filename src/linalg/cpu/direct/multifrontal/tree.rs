@@ -131,11 +131,12 @@ impl Groups {
             by_zeros.extend(zeros.map(|&c| (self.zeros_with(c, parent, columns), c)));
             by_zeros.sort_unstable();
             for &(_, child) in &by_zeros {
+                // Earlier merges may have changed the count since the sort.
                 let zeros = self.zeros_with(child, parent, columns);
                 let width = self.widths[child] + self.widths[parent];
                 let size = storage(width, columns.counts[parent] - 1);
-                let allows = |&(columns, fraction): &(usize, f64)| {
-                    width <= columns && zeros as f64 <= fraction * size as f64
+                let allows = |&(limit, fraction): &(usize, f64)| {
+                    width <= limit && zeros as f64 <= fraction * size as f64
                 };
                 if zeros == 0 || form.relaxation().iter().any(allows) {
                     self.join(child, parent);
