@@ -74,7 +74,7 @@ pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, Faer
 
 /// Estimates nnz(L) + nnz(U) under diagonal pivots: 3 times the entries of the Cholesky factor of A + Aᵀ.
 ///
-/// Twice these entries hold L and U. The third part allows for explicit zeros in supernodes (half as many again).
+/// L and U together have twice these entries. Explicit zeros in supernodes are estimated at half of that.
 pub(crate) fn diagonal_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, FaerError> {
     let n = a.ncols();
     let both = |j: usize| {

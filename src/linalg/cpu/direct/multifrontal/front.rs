@@ -78,7 +78,7 @@ pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &m
         };
         let column = column.as_slice();
         // A column that this front eliminates goes to F₁₁ and F₂₁. The upper part of any other column goes to F₁₂,
-        // whose transpose is stored; [`add_to_rest`] adds its lower part to F₂₂.
+        // whose transpose is stored. `add_to_rest` adds its lower part to F₂₂.
         if place < width {
             let target = panels.lower.rb_mut().col_mut(place);
             add_at(
@@ -180,7 +180,7 @@ fn factorise(mut a: MatMut<'_, f64>) -> bool {
     if n <= NARROW {
         return factorise_narrow(a);
     }
-    // A multiple of 8 doubles: one AVX-512 register, one cache line.
+    // A multiple of 8 doubles fills whole cache lines.
     let half = (n / 2).next_multiple_of(8);
     let (mut a11, mut a12, mut a21, mut a22) = a.rb_mut().split_at_mut(half, half);
     if !factorise(a11.rb_mut()) {

@@ -19,8 +19,7 @@ pub(super) struct Tree {
 impl Tree {
     /// Builds the tree of a symmetric pattern for an elimination order.
     ///
-    /// [`Tree::order`] is an equivalent reordering (a postorder of the elimination tree), which leaves the fill
-    /// unchanged.
+    /// [`Tree::order`] is a postorder of the elimination tree. It leaves the fill unchanged.
     pub(super) fn new(pattern: Pattern<'_>, order: &[usize], form: Form) -> Self {
         let columns = Columns::new(pattern, order);
         let mut groups = Groups::fundamental(&columns);
@@ -39,9 +38,9 @@ struct Columns {
 impl Columns {
     /// Computes parents and counts from the row structure of L (Liu 1986).
     ///
-    /// Row j of L has an entry in column i if and only if i lies on the path in the tree from some k with aⱼₖ ≠ 0, k
-    /// < j, up to j. The loop climbs these paths and stops at columns already visited for row j. It reaches every
-    /// entry of L once.
+    /// Row j of L has an entry in column i if and only if i lies on a path of the tree up to j, from some k < j with
+    /// aⱼₖ ≠ 0. The loop climbs these paths and stops at columns already visited for row j. It reaches every entry of
+    /// L once.
     fn new(pattern: Pattern<'_>, order: &[usize]) -> Self {
         let n = order.len();
         let position = inverse(order);
@@ -120,8 +119,7 @@ impl Groups {
         (0..columns.counts.len()).map(parent).collect()
     }
 
-    /// Relaxes the partition: merges children into their parents, fewest zeros first, if [`Form::relaxation`] allows
-    /// it.
+    /// Merges children into their parents, fewest explicit zeros first, if [`Form::relaxation`] allows it.
     fn relax(&mut self, columns: &Columns, form: Form) {
         let children = Children::new(&self.parents(columns));
         let mut by_zeros = Vec::new();
@@ -203,8 +201,7 @@ impl Children {
             ends[i] += ends[i - 1];
         }
         let mut list = vec![0; ends[parents.len()]];
-        // Counting sort: `ends[p]` is the slot of the next child of p. It starts at p's first slot and stops at its
-        // end.
+        // Counting sort: `ends[p]` is the slot of the next child of p. It moves from p's first slot to p's end.
         for (child, parent) in parents.iter().enumerate() {
             if let Some(parent) = *parent {
                 list[ends[parent]] = child;
