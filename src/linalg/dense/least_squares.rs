@@ -1,4 +1,4 @@
-//! Dense least squares: min ‖A x + b‖ reduced once to a small triangle, then solved for any damping.
+//! Dense least squares min ‖A x + b‖: one reduction to triangular form serves all dampings.
 
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
@@ -7,24 +7,25 @@ use faer::{Mat, MatRef, Par};
 
 use super::reflections::Reflections;
 
-/// R and c with ‖A x + b‖² = ‖R x + c‖² + const.
+/// Triangular form of a least-squares problem: R and c with ‖A x + b‖² = ‖R x + c‖² + const.
 pub(crate) struct TriangularForm {
     pub(crate) r: Mat<f64>,
     pub(crate) c: Vec<f64>,
 }
 
 impl TriangularForm {
-    /// Reduces `[A | b]`, b being the last column, by Householder reflections.
+    /// Reduces `[A | b]` by Householder reflections. The last column is b.
     pub(crate) fn of(augmented: Mat<f64>) -> Self {
+        // [A | b] = Q [R c; 0 ρ] with orthogonal Q, so ‖A x + b‖² = ‖R x + c‖² + ρ².
         let n = augmented.ncols() - 1;
-        let triangle = householder(augmented);
+        let triangle = triangle(augmented);
         Self {
-            r: Mat::from_fn(n, n, |i, j| if i <= j { triangle[(i, j)] } else { 0.0 }),
-            c: (0..n).map(|i| triangle[(i, n)]).collect(),
+            r: triangle.submatrix(0, 0, n, n).to_owned(),
+            c: triangle.col_as_slice(n)[..n].to_vec(),
         }
     }
 
-    /// The norms of the columns of A.
+    /// Column norms of A, which are those of R.
     pub(crate) fn column_norms(&self) -> Vec<f64> {
         (0..self.r.ncols())
             .map(|j| self.r.col(j).norm_l2())
@@ -38,8 +39,10 @@ impl TriangularForm {
         }
     }
 
-    /// argmin ‖A x + b‖² + ‖diag(d) x‖², for d without zeros.
+    /// Solves the damped problem argmin ‖A x + b‖² + ‖diag(d) x‖², for d without zeros.
     pub(crate) fn damped(&self, d: &[f64]) -> Vec<f64> {
+        // The sum of squares is ‖[R; diag(d)] x + [c; 0]‖² + const. A second QR of this 2n×n matrix avoids the normal
+        // equations, which would square the condition number.
         let n = self.r.ncols();
         let stacked = Mat::from_fn(2 * n, n + 1, |i, j| match (i < n, j < n) {
             (true, true) => self.r[(i, j)],
@@ -60,39 +63,30 @@ impl TriangularForm {
     }
 }
 
-/// The upper triangle R of A = QR.
+/// Upper triangle R of A = QR, n×n for n columns. A wide matrix is padded with zero rows.
 pub(crate) fn triangle(a: Mat<f64>) -> Mat<f64> {
-    let n = a.ncols();
-    let factors = householder(a);
+    let (rows, n) = a.shape();
+    let padded = if rows >= n {
+        a
+    } else {
+        Mat::from_fn(n, n, |i, j| if i < rows { a[(i, j)] } else { 0.0 })
+    };
+    // Below the diagonal, `factors` holds the Householder vectors.
+    let factors = Reflections::of(padded).factors;
     Mat::from_fn(n, n, |i, j| if i <= j { factors[(i, j)] } else { 0.0 })
 }
 
-/// The matrix with its QR triangle in the upper part; zero rows are added where it is wide.
-fn householder(matrix: Mat<f64>) -> Mat<f64> {
-    let (rows, cols) = matrix.shape();
-    let a = if rows >= cols {
-        matrix
-    } else {
-        Mat::from_fn(
-            cols,
-            cols,
-            |i, j| if i < rows { matrix[(i, j)] } else { 0.0 },
-        )
-    };
-    Reflections::of(a).factors
-}
-
-/// The x of least norm among those that minimise ‖A x + b‖, and the rank of A.
+/// Returns the minimiser x of ‖A x + b‖ with the least norm, and the rank of A, see [`minimum_norms`].
 pub(crate) fn minimum_norm(a: MatRef<'_, f64>, b: &[f64], tolerance: f64) -> (Vec<f64>, usize) {
     let b = MatRef::from_column_major_slice(b, b.len(), 1);
     let (x, rank) = minimum_norms(a, b, tolerance);
     (x.col_as_slice(0).to_vec(), rank)
 }
 
-/// The same for every column of B; with B = I it is −A⁺.
+/// Returns the minimiser X = −A⁺B of ‖A X + B‖ with the least norm, and the rank of A. B = I gives −A⁺.
 ///
-/// Column-pivoted QR, A P = Q R; rows of R whose diagonal is below `tolerance`·|R₁₁| are dropped, and the
-/// least-norm solution of the rest comes from a QR of their transpose (complete orthogonal decomposition).
+/// The rank is the number of diagonal entries of R above `tolerance`·|R₁₁|, with A P = Q R by column-pivoted QR. A
+/// complete orthogonal decomposition of the leading rows of R gives the solution.
 pub(crate) fn minimum_norms(
     a: MatRef<'_, f64>,
     b: MatRef<'_, f64>,
@@ -103,16 +97,20 @@ pub(crate) fn minimum_norms(
     let (r, rank) = (&pivoted.factors, pivoted.rank(tolerance));
     let mut y = Mat::zeros(n, sides);
     if rank > 0 {
+        // With R₁ the leading `rank` rows of R and c = QᵀB: minimise ‖R₁ y + c₁‖ for y = Pᵀx.
+        // A second QR, R₁ᵀ = Z [T; 0], turns R₁ into [Tᵀ 0] Zᵀ. Then y = Z [w; 0] with Tᵀ w = −c₁ has the least norm.
+        // (Golub and Van Loan, Matrix Computations, complete orthogonal decomposition.)
         let c = pivoted.q_transposed(b.to_owned());
-        // The rows of R that are kept, flipped; below the diagonal stand reflections.
-        let kept = |i: usize, j: usize| if j <= i { r[(j, i)] } else { 0.0 };
-        let flipped = Reflections::of(Mat::from_fn(n, rank, kept));
+        // Below its diagonal, `r` holds Householder vectors instead of zeros.
+        let r1_transposed = |i: usize, j: usize| if j <= i { r[(j, i)] } else { 0.0 };
+        let second = Reflections::of(Mat::from_fn(n, rank, r1_transposed));
         let mut w = Mat::from_fn(rank, sides, |i, j| -c[(i, j)]);
-        let lower = flipped.factors.subrows(0, rank).transpose();
+        let lower = second.factors.subrows(0, rank).transpose();
         solve_lower_triangular_in_place(lower, w.as_mut(), Par::Seq);
         y.as_mut().subrows_mut(0, rank).copy_from(&w);
-        y = flipped.q(y);
+        y = second.q(y);
     }
+    // x = P y.
     let mut x = Mat::zeros(n, sides);
     for (row, &i) in forward.iter().enumerate() {
         (0..sides).for_each(|j| x[(i, j)] = y[(row, j)]);
@@ -120,9 +118,10 @@ pub(crate) fn minimum_norms(
     (x, rank)
 }
 
-/// Orthonormal columns that span those of A, as many as its rank.
+/// Orthonormal basis of the range of A.
 ///
-/// Column-pivoted QR, of which columns are dropped from the first diagonal entry of `tolerance`·|R₁₁| or less.
+/// Consists of the leading columns of Q in a column-pivoted QR, up to the first diagonal entry of R that does not
+/// exceed `tolerance`·|R₁₁|.
 pub(crate) fn range_basis(a: Mat<f64>, tolerance: f64) -> Mat<f64> {
     let (reflections, _) = Reflections::pivoted(a);
     let rows = reflections.factors.nrows();

@@ -1,4 +1,4 @@
-//! Dense LU and Cholesky.
+//! Dense linear algebra: LU, Cholesky, and products that do not depend on the number of threads.
 
 pub(crate) mod least_squares;
 pub(crate) mod reflections;
@@ -24,19 +24,21 @@ use super::cpu::checked::{Direct, InUnits, units};
 use super::operator::{Operator, Side, View};
 use crate::error::{Error, Result};
 
-/// P A = L U, both triangles in one matrix.
+/// LU with partial pivoting, P A = L U.
 pub(super) struct DenseLu {
+    /// L below the diagonal (unit diagonal not stored), U on and above it.
     triangles: Mat<f64>,
-    /// The order of the rows, and back.
+    /// Row permutation P and its inverse.
     order: [Vec<usize>; 2],
 }
 
 impl DenseLu {
+    /// Factorises A on all threads.
     pub(super) fn new(a: MatRef<'_, f64>) -> Self {
         Self::by(a, get_global_parallelism())
     }
 
-    /// By so many threads.
+    /// Factorises A with the given parallelism.
     pub(super) fn by(a: MatRef<'_, f64>, par: Par) -> Self {
         let n = a.nrows();
         let mut triangles = a.to_owned();
@@ -78,11 +80,12 @@ impl Direct for DenseLu {
         };
         let [forward, backward] = &self.order;
         let order = PermRef::new_checked(forward, backward, forward.len());
-        // Each half of the solve reads its own triangle only.
+        // The solver takes L and U as two matrices and reads one triangle of each.
         let triangles = self.triangles.as_ref();
         solve(triangles, triangles, order, batch, Par::Seq, stack);
     }
 
+    /// LU of the scaled matrix R A C, if the units of A are far apart.
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
         let View::Dense(a) = matrix.view() else {
             return None;
@@ -114,24 +117,27 @@ impl Direct for Llt<f64> {
     }
 }
 
-/// What a dense factorisation of so many rows takes.
+/// Upper bound on the size of a dense factorisation in bytes.
 pub(super) fn bytes(rows: usize) -> usize {
-    // Columns are padded, and the order of the rows is kept with its inverse.
+    // Per row: the entries, up to 8 for the padding of columns, and 2 indices for the permutation and its inverse.
     let entries = rows.saturating_mul(rows.saturating_add(8 + 2));
     entries.saturating_mul(size_of::<f64>())
 }
 
-/// LLᵀ of a dense matrix, from its lower triangle.
+/// Cholesky factor L of a dense matrix A = L Lᵀ. Reads the lower triangle of A.
 pub(super) fn cholesky(matrix: MatRef<'_, f64>, what: &'static str) -> Result<Llt<f64>> {
     matrix
         .llt(Triangle::Lower)
         .map_err(|_| Error::NotPositiveDefinite { what })
 }
 
-/// Pivots below this fraction of their diagonal entry are what rounding leaves of a zero.
+/// Smallest pivot relative to its diagonal entry. A smaller pivot is indistinguishable from zero.
+///
+/// The pivot lᵢᵢ² = gᵢᵢ − Σⱼ lᵢⱼ² is a difference of numbers up to gᵢᵢ. Its rounding error is a modest multiple of
+/// ε·gᵢᵢ, with ε = 2.2e-16.
 const LEAST_PIVOT: f64 = 1e-13;
 
-/// G⁻¹ b for a small symmetric positive definite G.
+/// Returns G⁻¹ b for a small symmetric positive definite G.
 pub(crate) fn symmetric_solve(
     g: MatRef<'_, f64>,
     b: &[f64],
@@ -147,12 +153,12 @@ pub(crate) fn symmetric_solve(
     Ok(x.col_as_slice(0).to_vec())
 }
 
-/// C with Γ = CCᵀ, C lower triangular.
+/// Lower triangular C with Γ = C Cᵀ.
 pub(crate) fn lower_cholesky(gamma: MatRef<'_, f64>, what: &'static str) -> Result<Mat<f64>> {
     Ok(cholesky(gamma, what)?.L().to_owned())
 }
 
-/// batch ← C⁻¹ batch, or C⁻ᵀ batch, for C lower triangular.
+/// batch ← C⁻¹ batch or C⁻ᵀ batch, for a lower triangular C.
 pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_, f64>) {
     match side {
         Side::Plain => solve_lower_triangular_in_place(c, batch, Par::Seq),
@@ -160,42 +166,49 @@ pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_,
     }
 }
 
-/// A B in one thread, so that the bits do not depend on their number.
+/// Returns A B. Runs on one thread, so that the rounding does not depend on the number of threads.
 pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(a.nrows(), b.ncols());
     add_product(out.as_mut(), a, b);
     out
 }
 
-/// out += A B, likewise.
+/// out ← out + A B. Runs on one thread, so that the rounding does not depend on the number of threads.
 pub(crate) fn add_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
     matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
 }
 
-/// YᵀY.
+/// Gram matrix YᵀY.
 pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
     symmetric_product(y, y)
 }
 
-/// ZᵀW where that is symmetric: one triangle computed and mirrored.
+/// Returns ZᵀW if that product is symmetric. Computes the lower triangle and mirrors it.
 pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
     let mut g = Mat::zeros(z.ncols(), z.ncols());
     lower_product(g.as_mut(), z, w);
     mirrored(g)
 }
 
-/// The same for columns of W that are made block by block.
+/// Returns ZᵀW with W = `map`(Z) if that product is symmetric. Computes W block by block.
+///
+/// `blocks` partitions the columns of Z in ascending order. Only one block of W is in memory at a time.
+///
+/// # Errors
+///
+/// Passes on the errors of `map`.
 pub(crate) fn symmetric_product_by(
     z: MatRef<'_, f64>,
     blocks: impl Iterator<Item = Range<usize>>,
-    mut made: impl FnMut(MatRef<'_, f64>) -> Result<Mat<f64>>,
+    mut map: impl FnMut(MatRef<'_, f64>) -> Result<Mat<f64>>,
 ) -> Result<Mat<f64>> {
     let n = z.ncols();
     let mut g = Mat::zeros(n, n);
     for block in blocks {
         let (start, rest) = (block.start, n - block.end);
         let columns = z.subcols(start, block.len());
-        let w = made(columns)?;
+        let w = map(columns)?;
+        // The columns of a block from its first diagonal entry down: a triangle, over a full rectangle.
         let mut part = g
             .as_mut()
             .submatrix_mut(start, start, n - start, block.len());
@@ -211,7 +224,7 @@ pub(crate) fn symmetric_product_by(
     Ok(mirrored(g))
 }
 
-/// The lower triangle of g ← ZᵀW.
+/// Computes the lower triangle of g ← ZᵀW.
 fn lower_product(g: MatMut<'_, f64>, z: MatRef<'_, f64>, w: MatRef<'_, f64>) {
     triangular::matmul(
         g,
@@ -226,6 +239,7 @@ fn lower_product(g: MatMut<'_, f64>, z: MatRef<'_, f64>, w: MatRef<'_, f64>) {
     );
 }
 
+/// Copies the lower triangle to the upper one.
 fn mirrored(g: Mat<f64>) -> Mat<f64> {
     let n = g.nrows();
     Mat::from_fn(n, n, |i, j| if i >= j { g[(i, j)] } else { g[(j, i)] })

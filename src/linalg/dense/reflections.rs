@@ -1,4 +1,6 @@
-//! QR by Householder reflections, with or without pivoting, in one thread: the bits do not depend on their number.
+//! QR by Householder reflections, with or without column pivoting.
+//!
+//! Runs on one thread, so that the rounding does not depend on the number of threads.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::householder::{
@@ -11,14 +13,16 @@ use faer::linalg::qr::col_pivoting::factor as pivoted;
 use faer::linalg::qr::no_pivoting::factor as plain;
 use faer::{Conj, Mat, Par};
 
-/// A = QR, R on and above the diagonal, the reflections that make Q below it.
+/// QR factorisation with Q as a product of Householder reflections.
 pub(crate) struct Reflections {
+    /// R on and above the diagonal, the Householder vectors below it.
     pub(crate) factors: Mat<f64>,
+    /// Triangular factors of the block reflections (compact WY form).
     coefficients: Mat<f64>,
 }
 
 impl Reflections {
-    /// A = QR.
+    /// Factorises A = QR.
     pub(crate) fn of(mut a: Mat<f64>) -> Self {
         let (rows, cols) = a.shape();
         let block = plain::recommended_block_size::<f64>(rows, cols);
@@ -38,7 +42,8 @@ impl Reflections {
         }
     }
 
-    /// A P = QR with the diagonal of R decreasing, and P: column j of A P is column P(j) of A.
+    /// Factorises A P = QR such that the diagonal of R decreases in modulus. Returns P: column j of A P is column
+    /// P[j] of A.
     pub(crate) fn pivoted(mut a: Mat<f64>) -> (Self, Vec<usize>) {
         let (rows, cols) = a.shape();
         let block = plain::recommended_block_size::<f64>(rows, cols);
@@ -62,14 +67,16 @@ impl Reflections {
         (reflections, forward)
     }
 
-    /// How many diagonal entries of R stand before the first of `tolerance`·|R₁₁| or less.
+    /// Numerical rank: the number of diagonal entries of R before the first one with |Rᵢᵢ| ≤ `tolerance`·|R₁₁|.
     pub(crate) fn rank(&self, tolerance: f64) -> usize {
         let diagonal = |i: usize| self.factors[(i, i)].abs();
-        let kept = |&i: &usize| diagonal(i) > tolerance * diagonal(0);
-        (0..self.coefficients.ncols()).take_while(kept).count()
+        let significant = |&i: &usize| diagonal(i) > tolerance * diagonal(0);
+        (0..self.coefficients.ncols())
+            .take_while(significant)
+            .count()
     }
 
-    /// Q b.
+    /// Returns Q b.
     pub(crate) fn q(&self, mut b: Mat<f64>) -> Mat<f64> {
         let size = self.coefficients.ncols();
         let scratch = apply_scratch::<f64>(b.nrows(), self.coefficients.nrows(), b.ncols());
@@ -84,7 +91,7 @@ impl Reflections {
         b
     }
 
-    /// Qᵀ b.
+    /// Returns Qᵀ b.
     pub(crate) fn q_transposed(&self, mut b: Mat<f64>) -> Mat<f64> {
         let size = self.coefficients.ncols();
         let scratch = transposed_scratch::<f64>(b.nrows(), self.coefficients.nrows(), b.ncols());

@@ -1,4 +1,6 @@
-//! Eigenvalues and singular values of small matrices, in one thread: the bits do not depend on their number.
+//! Eigenvalues and singular values of small matrices.
+//!
+//! Runs on one thread, so that the rounding does not depend on the number of threads.
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -8,13 +10,15 @@ use faer::{Mat, MatRef, Par};
 
 use super::least_squares::triangle;
 
-/// The eigenvalues of a small symmetric matrix, largest first, and its eigenvectors; none where it is not finite.
+/// Returns the eigenvalues of a small symmetric matrix, largest first, and its eigenvectors.
+///
+/// Returns no eigenpairs if the matrix is not finite.
 pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     let n = g.nrows();
     let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
     let scratch =
         self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    let found = self_adjoint_evd(
+    let outcome = self_adjoint_evd(
         g,
         values.as_mut(),
         Some(vectors.as_mut()),
@@ -22,21 +26,23 @@ pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     );
-    if found.is_err() {
+    if outcome.is_err() {
         return (Vec::new(), Mat::zeros(n, 0));
     }
-    let last_first = |i: usize| n - 1 - i;
+    // The solver returns ascending eigenvalues.
+    let reversed = |i: usize| n - 1 - i;
     (
-        (0..n).map(|i| values[last_first(i)]).collect(),
-        Mat::from_fn(n, n, |i, j| vectors[(i, last_first(j))]),
+        (0..n).map(|i| values[reversed(i)]).collect(),
+        Mat::from_fn(n, n, |i, j| vectors[(i, reversed(j))]),
     )
 }
 
-/// The singular values of A, largest first, and its right singular vectors; none where it is not finite.
+/// Returns the singular values of A, largest first, and its right singular vectors.
 ///
-/// Of a tall A they are those of the triangle of its QR, which has the size of the result.
+/// Returns none if A is not finite.
 pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     let (rows, cols) = a.shape();
+    // A = QR gives AᵀA = RᵀR: R has the singular values and right singular vectors of A, and the size of the result.
     if rows > cols {
         return right_singular(triangle(a.to_owned()).as_ref());
     }
@@ -47,7 +53,7 @@ pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
         Mat::zeros(cols, rows),
     );
     let scratch = svd_scratch::<f64>(rows, cols, thin, thin, Par::Seq, Default::default());
-    let found = svd(
+    let outcome = svd(
         a,
         values.as_mut(),
         Some(left.as_mut()),
@@ -56,7 +62,7 @@ pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     );
-    match found {
+    match outcome {
         Err(_) => (Vec::new(), Mat::zeros(cols, 0)),
         Ok(()) => (values.column_vector().iter().copied().collect(), right),
     }

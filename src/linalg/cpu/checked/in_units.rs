@@ -1,4 +1,4 @@
-//! Factorisations of matrices whose equations and unknowns were put into fitting units first.
+//! Factorisation of a matrix after row and column scaling.
 
 use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
@@ -7,10 +7,11 @@ use super::Direct;
 use crate::linalg::Method;
 use crate::linalg::operator::Side;
 
-/// The factorisation of RAC, for A.
+/// Solver for A by a factorisation of the scaled matrix R A C, with diagonal R and C.
 pub(crate) struct InUnits {
+    /// Factorisation of R A C.
     pub(crate) direct: Box<dyn Direct>,
-    /// R and C.
+    /// Diagonals of R and C.
     pub(crate) units: [Vec<f64>; 2],
 }
 
@@ -28,7 +29,7 @@ impl Direct for InUnits {
         self.direct.scratch(columns)
     }
 
-    /// A⁻¹ = C(RAC)⁻¹R, and A⁻ᵀ = R(RAC)⁻ᵀC.
+    /// Applies A⁻¹ = C (R A C)⁻¹ R or A⁻ᵀ = R (R A C)⁻ᵀ C.
     fn solve(&self, side: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
         let [rows, columns] = &self.units;
         let (first, last) = match side {
@@ -41,6 +42,7 @@ impl Direct for InUnits {
     }
 }
 
+/// batch ← diag(units) batch.
 fn scale(batch: MatMut<'_, f64>, units: &[f64]) {
     for column in batch.col_iter_mut() {
         column.iter_mut().zip(units).for_each(|(x, u)| *x *= u);

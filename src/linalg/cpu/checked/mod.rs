@@ -1,4 +1,4 @@
-//! A factorisation whose every answer is put back into the equations.
+//! Verified direct solves: every solution is substituted into the equations, refined if need be, or refused.
 
 mod in_units;
 mod scales;
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 pub(crate) use self::in_units::InUnits;
 pub(crate) use self::scales::units;
 use self::scales::{Scales, scales};
-use self::sizes::{Sizes, judge_column, largest};
+use self::sizes::{Norms, judge_column, largest};
 use self::symmetry::asymmetry;
 use crate::error::{Error, Result};
 use crate::linalg::memory::{Account, Budget};
@@ -26,37 +26,40 @@ use crate::linalg::operator::{Operator, Side};
 use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Factor, Method, SINGULAR, SolveStats, check_batch, check_guess};
 
-/// Columns that are solved together. Fixed, so that results do not depend on the number of threads.
+/// Number of columns that are solved together. Fixed, so that results do not depend on the number of threads.
 pub(crate) const CHUNK: usize = 16;
 
-/// The size of right-hand sides whose answers are far from overflow: 2⁻⁵⁰⁰.
+/// Right-hand side norm 2⁻⁵⁰⁰, for which solutions are far from overflow.
+// A normal f64 2ᵉ has the biased exponent 1023 + e, above a 52-bit mantissa of zeros.
 const SMALL: f64 = f64::from_bits((1023 - 500) << 52);
 
-/// A backward error of rounding alone.
+/// Backward error at the level of rounding.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
-/// Most steps of iterative refinement, and the fraction of the residual that one may leave if another is to follow.
+/// Largest number of steps of iterative refinement.
 const REFINEMENTS: usize = 4;
+
+/// Reduction of the backward error that a step of refinement must reach for another step to follow.
 const GAIN: f64 = 0.5;
 
-/// What runs out of memory when a room is made.
+/// Name of a workspace in out-of-memory errors.
 const WORK: &str = "batched solve";
 
-/// A direct solve, taken on trust.
+/// Direct solver without verification.
 pub(crate) trait Direct: Send + Sync {
-    /// How it solves.
+    /// Method of the solver, for statistics.
     fn method(&self) -> Method;
 
-    /// What the factors take.
+    /// Size of the factors in bytes.
     fn bytes(&self) -> usize;
 
-    /// What a solve for so many columns needs on the stack.
+    /// Stack memory of a solve with this number of columns.
     fn scratch(&self, columns: usize) -> StackReq;
 
     /// batch ← A⁻¹ batch or A⁻ᵀ batch, without allocations.
     fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack);
 
-    /// A slower and safer way to solve with the same matrix, if there is one and it can be made.
+    /// Builds a slower and more stable solver for the same matrix. Returns `None` if none exists or its setup fails.
     fn safer(&self, _matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
         None
     }
@@ -84,37 +87,39 @@ impl<D: Direct + ?Sized> Direct for Box<D> {
     }
 }
 
-/// A direct solve and the matrix it is checked against.
+/// Direct solver whose solutions are verified against the matrix.
 pub(crate) struct Checked<'a, D> {
     operator: Operator<'a>,
     direct: D,
-    /// What is taken where that failed, made when it first did.
+    /// Fallback factorisation, built on first failure.
     safer: OnceLock<Option<Box<dyn Direct>>>,
-    /// Largest backward error that passes.
+    /// Largest accepted backward error.
     tolerance: f64,
-    /// Largest amplification that passes.
+    /// Largest accepted amplification.
     limit: f64,
-    /// One over the sizes of the equations, so that their units do not matter.
+    /// Reciprocal sizes of the equations, which make the backward error independent of their units.
     scales: Scales,
-    rooms: Pool<Room>,
-    /// For the rooms, the factors being paid for.
+    workspaces: Pool<Workspace>,
+    /// Memory account of the workspaces. The factors are charged already.
     account: Account,
 }
 
-/// Room for a chunk of columns.
-struct Room {
+/// Workspace for a chunk of columns.
+struct Workspace {
     columns: usize,
-    /// What is solved for: the batch itself keeps the right-hand side until the answer has passed.
+    /// Solution. The batch keeps the right-hand side until the solution is accepted.
     x: Vec<f64>,
     residual: Vec<f64>,
-    /// For |A||x|.
+    /// Workspace for |A||x|.
     sizes: Vec<f64>,
-    /// What was found out about every column.
-    found: Vec<Sizes>,
+    /// Norms for every column.
+    norms: Vec<Norms>,
+    /// Stack memory of the solver.
     memory: MemBuffer,
 }
 
 impl<'a, D: Direct> Checked<'a, D> {
+    /// Verifies the solutions of `direct` against `operator`, with `tolerance` as the largest accepted backward error.
     pub(crate) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
         Self {
             scales: scales(&operator),
@@ -123,26 +128,27 @@ impl<'a, D: Direct> Checked<'a, D> {
             safer: OnceLock::new(),
             tolerance,
             limit: SINGULAR,
-            rooms: Pool::default(),
+            workspaces: Pool::default(),
             account: Account::new(Budget::UNLIMITED, 0),
         }
     }
 
-    /// Takes room for work only within this budget, of which the factors have had their part.
+    /// Limits the memory of factors and workspaces together. Charges the factors to the budget.
     pub(crate) fn within(mut self, budget: Budget) -> Self {
         self.account = Account::new(budget, self.direct.bytes());
         self
     }
 
-    /// Takes another limit of the amplification.
+    /// Sets the largest accepted amplification.
     pub(crate) fn limit(mut self, limit: f64) -> Self {
         self.limit = limit;
         self
     }
 
-    fn make_room(&self, columns: usize) -> Result<Room> {
+    /// Allocates a workspace for at least this number of columns.
+    fn new_workspace(&self, columns: usize) -> Result<Workspace> {
         let rows = self.operator.nrows();
-        // Powers of two, so that batches of all widths need few rooms.
+        // Powers of two, so that a few workspaces serve batches of all widths.
         let columns = columns.next_power_of_two();
         let (sizes, scratch) = (
             self.operator.magnitude_room(columns),
@@ -151,12 +157,12 @@ impl<'a, D: Direct> Checked<'a, D> {
         let bytes = (2 * rows * columns + sizes) * size_of::<f64>() + scratch.size_bytes();
         self.account.take(WORK, rows, bytes)?;
         let memory = stack(scratch, rows, bytes)?;
-        Ok(Room {
+        Ok(Workspace {
             columns,
             x: vec![0.0; rows * columns],
             residual: vec![0.0; rows * columns],
             sizes: vec![0.0; sizes],
-            found: vec![Sizes::default(); columns],
+            norms: vec![Norms::default(); columns],
             memory,
         })
     }
@@ -176,19 +182,20 @@ impl<D: Direct> Factor for Checked<'_, D> {
         }
         let columns = batch.ncols();
         let (widest, chunks) = (columns.min(CHUNK), columns.div_ceil(CHUNK));
-        let fits = |room: &Room| room.columns >= widest;
-        let make = || self.make_room(widest);
-        let enough = self.rooms.reserve(at_once(chunks), fits, make).is_ok();
+        let fits = |workspace: &Workspace| workspace.columns >= widest;
+        let make = || self.new_workspace(widest);
+        let enough = self.workspaces.reserve(at_once(chunks), fits, make).is_ok();
         let solve_chunk = |chunk: MatMut<'_, f64>| {
-            let make = || self.make_room(widest);
-            self.rooms
-                .try_with(fits, make, |room| self.solve_in(room, side, chunk))
+            let make = || self.new_workspace(widest);
+            self.workspaces.try_with(fits, make, |workspace| {
+                self.solve_in(workspace, side, chunk)
+            })
         };
         if chunks <= 1 {
             return solve_chunk(batch);
         }
         if !enough {
-            // One after another, so that what fits does not depend on the number of threads.
+            // Sequential, so that the memory limit has the same effect for any number of threads.
             let mut firsts = (0..columns).step_by(CHUNK);
             return firsts.try_fold(SolveStats::default(), |all, first| {
                 let chunk = batch
@@ -206,11 +213,17 @@ impl<D: Direct> Factor for Checked<'_, D> {
 }
 
 impl<D: Direct> Checked<'_, D> {
-    fn solve_in(&self, room: &mut Room, side: Side, mut b: MatMut<'_, f64>) -> Result<SolveStats> {
-        // Pivots that were chosen by size mean little where units differ.
+    fn solve_in(
+        &self,
+        workspace: &mut Workspace,
+        side: Side,
+        mut b: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        // Pivots are chosen by size, which means little if the units are mixed. Use the scaled factorisation at once,
+        // if one can be built.
         let trusted = !self.scales.mixed || self.safer().is_none();
         let mut stats = match trusted {
-            true => self.attempt(&self.direct, room, side, b.rb()),
+            true => self.attempt(&self.direct, workspace, side, b.rb()),
             false => SolveStats {
                 residual: f64::INFINITY,
                 ..SolveStats::default()
@@ -219,20 +232,20 @@ impl<D: Direct> Checked<'_, D> {
         if stats.residual > self.tolerance
             && let Some(safer) = self.safer()
         {
-            self.widen(room, safer.scratch(b.ncols()))?;
-            stats = self.attempt(safer, room, side, b.rb());
+            self.widen(workspace, safer.scratch(b.ncols()))?;
+            stats = self.attempt(safer, workspace, side, b.rb());
         }
-        // Where positive definiteness is known by construction, no solution is hopeless: weighted Laplacians
-        // with nearly empty regions amplify as much as singular matrices do, and are still right.
-        let hopeless =
+        // The amplification does not count if the matrix is positive definite by construction. Weighted Laplacians with
+        // nearly empty regions amplify as much as singular matrices, but their solutions are accurate.
+        let singular =
             stats.amplification > self.limit && !self.operator.is_definite_by_construction();
-        if stats.residual <= self.tolerance && !hopeless {
+        if stats.residual <= self.tolerance && !singular {
             let rows = b.nrows();
-            let solved = &mut room.x[..rows * b.ncols()];
+            let solved = &mut workspace.x[..rows * b.ncols()];
             b.copy_from(as_batch(solved, rows));
             Ok(stats)
         } else {
-            Err(self.refusal(room, side, b.rb(), stats))
+            Err(self.refusal(workspace, side, b.rb(), stats))
         }
     }
 
@@ -242,25 +255,32 @@ impl<D: Direct> Checked<'_, D> {
         safer.as_deref()
     }
 
-    /// Enlarges the stack of a room for the fallback, if need be. The memory there is was aligned for another method, so
-    /// that the start of an array may have to move within it.
-    fn widen(&self, room: &mut Room, request: StackReq) -> Result<()> {
-        let (needed, held) = (request.unaligned_bytes_required(), room.memory.len());
+    /// Enlarges the stack memory of a workspace for the fallback, if necessary.
+    ///
+    /// The existing memory was aligned for another method. So the request includes padding to align arrays within it.
+    fn widen(&self, workspace: &mut Workspace, request: StackReq) -> Result<()> {
+        let (needed, held) = (request.unaligned_bytes_required(), workspace.memory.len());
         if held < needed {
             let rows = self.operator.nrows();
             self.account.take(WORK, rows, needed - held)?;
-            room.memory = stack(StackReq::new::<u8>(needed), rows, needed)?;
+            workspace.memory = stack(StackReq::new::<u8>(needed), rows, needed)?;
         }
         Ok(())
     }
 
-    /// Why an answer was refused: the matrix is not what it was declared, the answer is beyond all numbers, or there is
-    /// none.
-    fn refusal(&self, room: &mut Room, side: Side, b: MatRef<'_, f64>, stats: SolveStats) -> Error {
+    /// Finds the reason for a refused solution: the matrix is not symmetric as declared, the solution overflows, or the
+    /// matrix is singular.
+    fn refusal(
+        &self,
+        workspace: &mut Workspace,
+        side: Side,
+        b: MatRef<'_, f64>,
+        stats: SolveStats,
+    ) -> Error {
         if let Some(error) = asymmetry(&self.operator, self.tolerance) {
             return error;
         }
-        if stats.residual.is_infinite() && self.overflows(room, side, b) {
+        if stats.residual.is_infinite() && self.overflows(workspace, side, b) {
             return Error::Overflow {
                 what: "the solution of a linear system",
             };
@@ -271,8 +291,8 @@ impl<D: Direct> Checked<'_, D> {
         }
     }
 
-    /// Whether right-hand sides of size 2⁻⁵⁰⁰ with the same directions have an answer: then the true one overflows.
-    fn overflows(&self, room: &mut Room, side: Side, b: MatRef<'_, f64>) -> bool {
+    /// Whether the solution exists but overflows: true if right-hand sides scaled down to norm 2⁻⁵⁰⁰ can be solved.
+    fn overflows(&self, workspace: &mut Workspace, side: Side, b: MatRef<'_, f64>) -> bool {
         let mut small = b.to_owned();
         for j in 0..small.ncols() {
             let column = small.col_as_slice_mut(j);
@@ -282,42 +302,43 @@ impl<D: Direct> Checked<'_, D> {
         }
         let small = small.as_ref();
         let stats = match self.safer.get().and_then(Option::as_deref) {
-            Some(safer) => self.attempt(safer, room, side, small),
-            None => self.attempt(&self.direct, room, side, small),
+            Some(safer) => self.attempt(safer, workspace, side, small),
+            None => self.attempt(&self.direct, workspace, side, small),
         };
         stats.residual <= self.tolerance && stats.amplification <= self.limit
     }
 
-    /// room.x ← A⁻¹ b, and how well that satisfies the equations.
+    /// workspace.x ← A⁻¹ b, with iterative refinement. Returns the backward error and the amplification.
     fn attempt(
         &self,
         direct: &(impl Direct + ?Sized),
-        room: &mut Room,
+        workspace: &mut Workspace,
         side: Side,
         b: MatRef<'_, f64>,
     ) -> SolveStats {
         let (rows, columns) = b.shape();
-        let stack = MemStack::new(&mut room.memory);
-        let [x, r] = [&mut room.x, &mut room.residual].map(|v| &mut v[..rows * columns]);
-        let (sizes, found) = (&mut room.sizes, &mut room.found[..columns]);
+        let stack = MemStack::new(&mut workspace.memory);
+        let [x, r] = [&mut workspace.x, &mut workspace.residual].map(|v| &mut v[..rows * columns]);
+        let (sizes, norms) = (&mut workspace.sizes, &mut workspace.norms[..columns]);
         as_batch(x, rows).copy_from(b);
         direct.solve(side, as_batch(x, rows), stack);
-        let mut stats = self.judge(side, (x, b), (r, sizes), found);
-        // Steps of iterative refinement mend what pivots of the wrong size left behind. Pivots are chosen by size, which
-        // means little where units differ; then it goes on as long as it helps (Skeel 1980).
-        let enough = if self.scales.mixed {
+        let mut stats = self.judge(side, (x, b), (r, sizes), norms);
+        // Iterative refinement x ← x + A⁻¹(b − A x) repairs the effect of unsuitable pivots. Pivots are chosen by
+        // size, which means little if the units are mixed. Refinement then continues down to rounding as long as it
+        // helps (Skeel 1980).
+        let target = if self.scales.mixed {
             ROUNDING
         } else {
             self.tolerance
         };
         for _ in 0..REFINEMENTS {
-            if stats.residual <= enough {
+            if stats.residual <= target {
                 break;
             }
             let before = stats.residual;
             direct.solve(side, as_batch(r, rows), stack);
             x.iter_mut().zip(&*r).for_each(|(x, r)| *x += r);
-            stats = self.judge(side, (x, b), (r, sizes), found);
+            stats = self.judge(side, (x, b), (r, sizes), norms);
             if stats.residual > GAIN * before {
                 break;
             }
@@ -325,18 +346,18 @@ impl<D: Direct> Checked<'_, D> {
         stats.by(direct.method())
     }
 
-    /// r ← b − Ax, and how large that is beside |A||x| + |b|.
+    /// r ← b − A x. Returns the backward error relative to |A||x| + |b|, and the amplification, of the worst column.
     fn judge(
         &self,
         side: Side,
         (x, b): (&[f64], MatRef<'_, f64>),
-        (r, room): (&mut [f64], &mut [f64]),
-        found: &mut [Sizes],
+        (r, workspace): (&mut [f64], &mut [f64]),
+        norms: &mut [Norms],
     ) -> SolveStats {
-        found.fill(Sizes::default());
+        norms.fill(Norms::default());
         let scales = &self.scales.sides[usize::from(side == Side::Transpose)];
-        for (found, b) in found.iter_mut().zip(b.col_iter()) {
-            found.side = match b.try_as_col_major() {
+        for (norms, b) in norms.iter_mut().zip(b.col_iter()) {
+            norms.side = match b.try_as_col_major() {
                 Some(b) => largest(b.as_slice(), scales),
                 None => b
                     .iter()
@@ -344,18 +365,19 @@ impl<D: Direct> Checked<'_, D> {
                     .fold(0.0, |m, (b, s)| m.max(b.abs() * s)),
             };
         }
-        let note = |j: usize, rows: Range<usize>, r: &[f64], size: &[f64]| {
-            let (found, scales) = (&mut found[j], &scales[rows]);
-            found.residual = found.residual.max(largest(r, scales));
-            found.product = found.product.max(largest(size, scales));
+        let measure = |j: usize, rows: Range<usize>, r: &[f64], size: &[f64]| {
+            let (norms, scales) = (&mut norms[j], &scales[rows]);
+            norms.residual = norms.residual.max(largest(r, scales));
+            norms.product = norms.product.max(largest(size, scales));
         };
-        self.operator.residual_into(side, (x, b), (r, room), note);
-        let columns = found.iter().map(judge_column);
+        self.operator
+            .residual_into(side, (x, b), (r, workspace), measure);
+        let columns = norms.iter().map(judge_column);
         columns.fold(SolveStats::default(), SolveStats::worst)
     }
 }
 
-/// Memory for a direct solve, of so many bytes that are wanted in all.
+/// Allocates stack memory for a direct solve. `bytes` is the size of the whole workspace, for the error message.
 fn stack(request: StackReq, rows: usize, bytes: usize) -> Result<MemBuffer> {
     MemBuffer::try_new(request).map_err(|_| Error::OutOfMemory {
         what: WORK,
@@ -365,7 +387,7 @@ fn stack(request: StackReq, rows: usize, bytes: usize) -> Result<MemBuffer> {
     })
 }
 
-/// Columns one after another as a batch.
+/// Views contiguous columns as a batch.
 fn as_batch(numbers: &mut [f64], rows: usize) -> MatMut<'_, f64> {
     let columns = numbers.len().checked_div(rows).unwrap_or(0);
     MatMut::from_column_major_slice_mut(numbers, rows, columns)

@@ -1,38 +1,40 @@
-//! The sizes of equations, in which residuals are judged whatever the units of equations and unknowns.
+//! Sizes of the equations: weights that make the backward error independent of the units of equations and unknowns.
 
 use faer::sparse::SparseColMatRef;
 use faer::{MatMut, MatRef};
 
 use crate::linalg::operator::{Operator, Side, View};
 
-/// Unknowns whose columns differ by less than this, once the rows are scaled, count as given in one unit.
+/// Largest ratio of column sums, after row scaling, at which all unknowns count as given in one unit.
 const SPREAD: f64 = 1e6;
 
-/// Most rounds of fitting the units, and the change in powers of two that ends them.
-const ROUNDS: usize = 200;
-const SETTLED: f64 = 0.05;
+/// Largest number of sweeps in the fit of the units.
+const SWEEPS: usize = 200;
 
-/// An entry this many powers of two below its fitted size counts half.
+/// Change of the binary logarithms below which the fit has converged.
+const CONVERGED: f64 = 0.05;
+
+/// Deviation, in powers of two below the fitted size, at which the weight of an entry drops to one half.
 const SMALL: f64 = 20.0;
 
-/// One over the sizes of the equations.
+/// Reciprocal sizes of the equations.
 pub(super) struct Scales {
     /// For A, and for Aᵀ.
     pub(super) sides: [Vec<f64>; 2],
-    /// Whether unknowns have units of their own.
+    /// Whether the units of the unknowns are far apart.
     pub(super) mixed: bool,
 }
 
-/// Measures the equations.
+/// Measures the sizes of the equations.
 ///
-/// Sizes are ‖Aᵢ‖₁, which undoes any units of the equations. Where unknowns have units of their own, far apart, that
-/// would let the largest entry of a row decide, although the product with its unknown may be modest; then rows and columns
-/// are fitted together, |aᵢⱼ| ≈ rᵢcⱼ (the least squares of Curtis & Reid 1972 in logarithms, solved by turns), and the size
-/// is Σⱼ|aᵢⱼ|/cⱼ.
+/// The size of equation i is ‖Aᵢ‖₁, which cancels the unit of the equation. That is misleading if the unknowns have
+/// units far apart: the largest entry of a row dominates its norm, although the product with its unknown may be
+/// modest. In that case a fit |aᵢⱼ| ≈ rᵢcⱼ determines the units of rows and columns together (least squares in
+/// logarithms, Curtis & Reid 1972, solved by alternating between rows and columns). The size is then Σⱼ |aᵢⱼ|/cⱼ.
 pub(super) fn scales(operator: &Operator<'_>) -> Scales {
     let sides = [Side::Plain, Side::Transpose];
     let sizes = sides.map(|side| operator.row_sizes(side));
-    let units = units_beside(operator, &sizes);
+    let units = units_from_sizes(operator, &sizes);
     let mixed = units.is_some();
     let sides = match units {
         Some([rows, columns]) => [
@@ -44,24 +46,26 @@ pub(super) fn scales(operator: &Operator<'_>) -> Scales {
     Scales { sides, mixed }
 }
 
-/// 1/r and 1/c with |aᵢⱼ| ≈ rᵢcⱼ, in powers of two; none where all unknowns are in one unit, or entries are not known.
+/// Scaling 1/r and 1/c with |aᵢⱼ| ≈ rᵢcⱼ, in powers of two.
+///
+/// Returns `None` if all unknowns have one unit, or if the operator does not expose its entries.
 pub(crate) fn units(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     let sides = [Side::Plain, Side::Transpose];
-    units_beside(operator, &sides.map(|side| operator.row_sizes(side)))
+    units_from_sizes(operator, &sides.map(|side| operator.row_sizes(side)))
 }
 
-/// Those of a matrix with these sizes of rows and columns.
-fn units_beside(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[Vec<f64>; 2]> {
+/// As [`units`], from known sizes ‖·‖₁ of the rows and columns.
+fn units_from_sizes(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[Vec<f64>; 2]> {
     if let View::Identity | View::Diagonal(_) = operator.view() {
         return None;
     }
     let [rows, columns] = [&sizes[0], &sizes[1]].map(|sizes| reciprocals(sizes));
-    let one = spread(&magnitudes(operator, Side::Transpose, &rows)) < SPREAD
+    let uniform = spread(&magnitudes(operator, Side::Transpose, &rows)) < SPREAD
         && spread(&magnitudes(operator, Side::Plain, &columns)) < SPREAD;
-    if one { None } else { fitted(operator) }
+    if uniform { None } else { fit(operator) }
 }
 
-/// |A| x, or |Aᵀ| x, for x ≥ 0.
+/// Returns |A| x or |Aᵀ| x, for x ≥ 0.
 fn magnitudes(operator: &Operator<'_>, side: Side, x: &[f64]) -> Vec<f64> {
     let mut out = vec![0.0; x.len()];
     let n = x.len();
@@ -73,12 +77,13 @@ fn magnitudes(operator: &Operator<'_>, side: Side, x: &[f64]) -> Vec<f64> {
     out
 }
 
+/// Elementwise 1/x, and 1 for entries that are zero, subnormal or not finite.
 fn reciprocals(x: &[f64]) -> Vec<f64> {
     let reciprocal = |x: &f64| if x.is_normal() { x.recip() } else { 1.0 };
     x.iter().map(reciprocal).collect()
 }
 
-/// The largest of positive numbers over the smallest.
+/// Ratio of the largest to the smallest positive entry.
 fn spread(x: &[f64]) -> f64 {
     let positive = || x.iter().filter(|x| **x > 0.0);
     let largest = positive().fold(0.0, |m: f64, x| m.max(*x));
@@ -86,7 +91,8 @@ fn spread(x: &[f64]) -> f64 {
     largest / smallest
 }
 
-fn fitted(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
+/// Fits |aᵢⱼ| ≈ rᵢcⱼ, and returns 1/r and 1/c rounded to powers of two. Scaling by these is exact.
+fn fit(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     let entries = match operator.view() {
         View::Dense(m) => {
             let all = (0..m.ncols()).flat_map(|j| (0..m.nrows()).map(move |i| (i, j)));
@@ -97,31 +103,35 @@ fn fitted(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
         _ => return None,
     };
     let n = operator.nrows();
+    // Minimise Σᵢⱼ wᵢⱼ (log|aᵢⱼ| − ρᵢ − γⱼ)² over ρ = log r and γ = log c. For fixed γ each ρᵢ moves by the weighted
+    // mean of the deviations in its row, and vice versa for γ. The weights w = 1/(1 + (d/SMALL)²) reduce the
+    // influence of entries far below their fitted size (d < 0), which hardly matter to the equations.
     let mut logs = [vec![0.0; n], vec![0.0; n]];
-    for _ in 0..ROUNDS {
+    for _ in 0..SWEEPS {
         let mut change: f64 = 0.0;
         for side in 0..2 {
             let (mut sums, mut weights) = (vec![0.0; n], vec![0.0; n]);
             for &(i, j, log) in &entries {
-                let at = [i, j];
-                let gap = log - logs[0][i] - logs[1][j];
-                let weight = 1.0 / (1.0 + (gap.min(0.0) / SMALL).powi(2));
-                sums[at[side]] += weight * gap;
-                weights[at[side]] += weight;
+                let index = [i, j][side];
+                let deviation = log - logs[0][i] - logs[1][j];
+                let weight = 1.0 / (1.0 + (deviation.min(0.0) / SMALL).powi(2));
+                sums[index] += weight * deviation;
+                weights[index] += weight;
             }
             for (log, (sum, weight)) in logs[side].iter_mut().zip(sums.iter().zip(&weights)) {
-                let move_ = if *weight > 0.0 { sum / weight } else { 0.0 };
-                *log += move_;
-                change = change.max(move_.abs());
+                let mean = if *weight > 0.0 { sum / weight } else { 0.0 };
+                *log += mean;
+                change = change.max(mean.abs());
             }
         }
-        if change < SETTLED {
+        if change < CONVERGED {
             break;
         }
     }
     Some(logs.map(|logs| logs.iter().map(|log| (-log.round()).exp2()).collect()))
 }
 
+/// Triplets (i, j, log₂|aᵢⱼ|) of the nonzero entries of a sparse matrix.
 fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Vec<(usize, usize, f64)> {
     logarithms((0..m.ncols()).flat_map(|j| {
         let range = m.symbolic().col_range(j);
@@ -130,7 +140,7 @@ fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Vec<(usize, usize, f64)> {
     }))
 }
 
-/// The binary logarithms of entries other than zero.
+/// Replaces the value of each nonzero entry by its binary logarithm log₂|aᵢⱼ|.
 fn logarithms(entries: impl Iterator<Item = (usize, usize, f64)>) -> Vec<(usize, usize, f64)> {
     let stored = entries.filter(|entry| entry.2 != 0.0);
     stored.map(|(i, j, a)| (i, j, a.abs().log2())).collect()

@@ -1,12 +1,13 @@
-//! Whether a matrix that was declared positive definite is symmetric at all.
+//! Symmetry check of matrices that were declared positive definite.
 
 use faer::sparse::SparseColMatRef;
 
 use crate::error::Error;
 use crate::linalg::operator::{Operator, View};
 
-/// The pair of entries aᵢⱼ ≠ aⱼᵢ that differs most, beside (|aᵢᵢ||aⱼⱼ|)^½, as an error; none where all agree to
-/// `tolerance`, or the matrix was not declared positive definite.
+/// Returns an error for the pair of entries with the largest asymmetry |aᵢⱼ − aⱼᵢ| / (|aᵢᵢ||aⱼⱼ|)^½.
+///
+/// Returns `None` if no asymmetry exceeds `tolerance`, or if the matrix was not declared positive definite.
 pub(super) fn asymmetry(operator: &Operator<'_>, tolerance: f64) -> Option<Error> {
     if !operator.is_positive_definite() {
         return None;
@@ -21,24 +22,34 @@ pub(super) fn asymmetry(operator: &Operator<'_>, tolerance: f64) -> Option<Error
         View::Stencil(stencil) => sparse(stencil.compress().as_ref()),
         _ => None,
     };
-    let Pair { at, entries, error } = worst?;
+    // In a positive definite matrix |aᵢⱼ| < (aᵢᵢaⱼⱼ)^½, which makes this the natural scale for an entry. It also
+    // makes the test independent of the units of the unknowns.
+    let Pair {
+        row,
+        column,
+        entries,
+        error,
+    } = worst?;
     (error > tolerance).then_some(Error::NotSymmetric {
         what: "an operator declared positive definite",
-        row: at.0,
-        column: at.1,
+        row,
+        column,
         entry: entries[0],
         mirrored: entries[1],
     })
 }
 
-/// Two entries that should be equal.
+/// Pair of mirrored entries, which should be equal.
 struct Pair {
-    at: (usize, usize),
+    row: usize,
+    column: usize,
+    /// aᵢⱼ and aⱼᵢ.
     entries: [f64; 2],
-    /// Their difference, relative to their diagonal entries.
+    /// |aᵢⱼ − aⱼᵢ| / (|aᵢᵢ||aⱼⱼ|)^½.
     error: f64,
 }
 
+/// Finds the worst pair of a sparse matrix, whose duplicate entries are summed.
 fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
     let entry = |i: usize, j: usize| {
         let range = m.symbolic().col_range(j);
@@ -53,6 +64,7 @@ fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
     worst(stored.filter(|(i, j)| i != j), entry)
 }
 
+/// Finds the pair with the largest error among the given positions.
 fn worst(
     pairs: impl Iterator<Item = (usize, usize)>,
     entry: impl Fn(usize, usize) -> f64,
@@ -61,7 +73,8 @@ fn worst(
         let entries = [entry(i, j), entry(j, i)];
         let size = entry(i, i).abs().sqrt() * entry(j, j).abs().sqrt();
         Pair {
-            at: (i, j),
+            row: i,
+            column: j,
             entries,
             error: (entries[0] - entries[1]).abs() / size.max(f64::MIN_POSITIVE),
         }

@@ -1,10 +1,10 @@
-//! Answers that fail are mended, found another way, or refused with the right reason.
+//! Tests of refinement, fallback factorisation and refusal.
 
 use faer::Mat;
 
 use super::*;
 
-/// Divides by a number that need not be the right one.
+/// Division by a possibly wrong number. The second number, if any, is that of the fallback.
 struct Divide(f64, Option<f64>);
 
 impl Direct for Divide {
@@ -31,7 +31,7 @@ impl Direct for Divide {
 }
 
 #[test]
-fn answers_that_fail_are_refined_and_then_found_the_safer_way() {
+fn inaccurate_solutions_are_refined_and_then_recomputed_by_the_fallback() {
     let solve = |direct: Divide| {
         let two = Operator::diagonal(vec![2.0; 3]);
         let mut x = Mat::from_fn(3, 20, |i, j| (i + j) as f64);
@@ -47,10 +47,10 @@ fn answers_that_fail_are_refined_and_then_found_the_safer_way() {
     assert!(solve(Divide(5.0, Some(3.0))).is_err());
 }
 
-/// Divides by a wrong number, and by two in the end, with so many bytes at a multiple of an alignment.
+/// Division by the first number, with stack memory aligned to the second number. Falls back to division by two.
 struct Aligned(f64, usize);
 
-/// Bytes that are asked for; malloc starts no small array at a multiple of as many.
+/// Stack memory of [`Aligned`] in bytes, and the alignment of its fallback. `malloc` does not align small arrays to it.
 const BYTES: usize = 4096;
 
 impl Direct for Aligned {
@@ -67,8 +67,8 @@ impl Direct for Aligned {
     }
 
     fn solve(&self, _: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        let (room, _) = stack.make_aligned_with::<u8>(BYTES, self.1, |_| 0);
-        assert_eq!(room.len(), BYTES);
+        let (workspace, _) = stack.make_aligned_with::<u8>(BYTES, self.1, |_| 0);
+        assert_eq!(workspace.len(), BYTES);
         let columns = batch.rb_mut().col_iter_mut();
         columns.for_each(|column| column.iter_mut().for_each(|x| *x /= self.0));
     }
@@ -90,11 +90,12 @@ fn fall_back(budget: Budget) -> Result<()> {
 }
 
 #[test]
-fn the_fallback_gets_memory_for_its_own_alignment_and_pays_for_it_once() {
+fn the_fallback_gets_memory_for_its_alignment_and_is_charged_for_it_once() {
     assert!(fall_back(Budget::UNLIMITED).is_ok());
-    let room = 3 * 3 * size_of::<f64>() + BYTES;
-    let more = BYTES - 1;
-    assert!(fall_back(Budget::new(Some(room + more))).is_ok());
-    let error = fall_back(Budget::new(Some(room + more - 1))).unwrap_err();
+    // x, r and |A||x| of three rows, and the stack of the first solver.
+    let workspace = 3 * 3 * size_of::<f64>() + BYTES;
+    let padding = BYTES - 1;
+    assert!(fall_back(Budget::new(Some(workspace + padding))).is_ok());
+    let error = fall_back(Budget::new(Some(workspace + padding - 1))).unwrap_err();
     assert_eq!(error.kind(), "OutOfMemory");
 }

@@ -1,4 +1,4 @@
-//! One symbolic analysis a sparsity pattern.
+//! Cache of symbolic analyses, one per sparsity pattern.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,10 +8,10 @@ use crate::error::Result;
 
 type Structure = SymbolicSparseColMat<usize>;
 
-/// Patterns remembered; a descent uses two or three.
-const REMEMBERED: usize = 8;
+/// Number of patterns in a cache. A descent uses two or three.
+const CAPACITY: usize = 8;
 
-/// A sparse matrix to factorise, and its structure where that may be shared with other matrices.
+/// Sparse matrix to factorise, with its structure if other matrices share that structure.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
     pub(crate) view: SparseColMatRef<'a, usize, f64>,
@@ -45,13 +45,14 @@ impl<'a> From<SparseColMatRef<'a, usize, f64>> for Matrix<'a> {
     }
 }
 
-/// Symbolic analyses by sparsity pattern, in the order of making.
+/// Cache of symbolic analyses, keyed by sparsity pattern. A full cache evicts its oldest entry.
 pub(crate) struct Analyses<S> {
-    known: Mutex<Vec<Known<S>>>,
+    /// Oldest first.
+    cached: Mutex<Vec<Cached<S>>>,
 }
 
-struct Known<S> {
-    /// Shared with the matrices that have it where they share theirs.
+struct Cached<S> {
+    /// Key. Holds the matrix's own `Arc` if the matrix shares its structure, so that a lookup can compare addresses.
     structure: Arc<Structure>,
     analysis: Arc<S>,
 }
@@ -59,13 +60,15 @@ struct Known<S> {
 impl<S> Default for Analyses<S> {
     fn default() -> Self {
         Self {
-            known: Mutex::new(Vec::new()),
+            cached: Mutex::new(Vec::new()),
         }
     }
 }
 
 impl<S> Analyses<S> {
-    /// The analysis of the pattern of this matrix, made now unless it is known.
+    /// Returns the analysis of the pattern of `matrix`. Calls `analyse` only if the cache holds no such pattern.
+    ///
+    /// The lock is released during `analyse`: two threads may analyse one pattern twice, but never block each other.
     pub(crate) fn of(
         &self,
         matrix: Matrix<'_>,
@@ -78,43 +81,46 @@ impl<S> Analyses<S> {
         let structure = match (matrix.shared, matrix.symbolic().to_owned()) {
             (Some(shared), _) => Arc::clone(shared),
             (None, Ok(owned)) => Arc::new(owned),
-            // No memory to remember it.
+            // Too little memory for a copy of the pattern: return the analysis uncached.
             (None, Err(_)) => return Ok(analysis),
         };
-        let mut known = self.lock();
-        if known.len() == REMEMBERED {
-            known.remove(0);
+        let mut cached = self.lock();
+        if cached.len() == CAPACITY {
+            cached.remove(0);
         }
-        known.push(Known {
+        cached.push(Cached {
             structure,
             analysis: Arc::clone(&analysis),
         });
         Ok(analysis)
     }
 
-    /// A structure that is shared is recognised by its address, and any other is read.
+    /// Looks a pattern up: by address if the structure is shared, else by comparison in O(nnz).
+    ///
+    /// A shared structure that matches by comparison replaces the key, so that the next lookup matches by address.
     fn find(&self, matrix: Matrix<'_>) -> Option<Arc<S>> {
-        let mut known = self.lock();
+        let mut cached = self.lock();
         if let Some(shared) = matrix.shared
-            && let Some(known) = known.iter().find(|k| Arc::ptr_eq(&k.structure, shared))
+            && let Some(found) = cached.iter().find(|c| Arc::ptr_eq(&c.structure, shared))
         {
-            return Some(Arc::clone(&known.analysis));
+            return Some(Arc::clone(&found.analysis));
         }
         let pattern = matrix.symbolic();
-        let found = known
+        let found = cached
             .iter_mut()
-            .find(|known| equal((*known.structure).as_ref(), pattern))?;
+            .find(|cached| equal((*cached.structure).as_ref(), pattern))?;
         if let Some(shared) = matrix.shared {
             found.structure = Arc::clone(shared);
         }
         Some(Arc::clone(&found.analysis))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Known<S>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Cached<S>>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Whether two patterns are stored identically. Unsorted columns with equal sets of rows count as different.
 fn equal(a: SymbolicSparseColMatRef<'_, usize>, b: SymbolicSparseColMatRef<'_, usize>) -> bool {
     let ranges = || (0..a.ncols()).all(|j| a.col_range(j) == b.col_range(j));
     (a.nrows(), a.ncols()) == (b.nrows(), b.ncols()) && a.row_idx() == b.row_idx() && ranges()
@@ -130,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_pattern_is_analysed_once_whatever_its_values() {
-        let (analyses, made) = (Analyses::default(), Cell::new(0));
+        let (analyses, count) = (Analyses::default(), Cell::new(0));
         let of = |entries: &[(usize, usize, f64)]| {
             let entries: Vec<_> = entries
                 .iter()
@@ -138,17 +144,17 @@ mod tests {
                 .collect();
             let matrix = SparseColMat::<usize, f64>::try_new_from_triplets(2, 2, &entries).unwrap();
             let analysis = analyses.of(matrix.as_ref().into(), || {
-                made.set(made.get() + 1);
-                Ok(made.get())
+                count.set(count.get() + 1);
+                Ok(count.get())
             });
             *analysis.unwrap()
         };
         assert_eq!(of(&[(0, 0, 1.0), (1, 1, 2.0)]), 1);
         assert_eq!(of(&[(0, 0, 3.0), (1, 1, 4.0)]), 1);
         assert_eq!(of(&[(0, 1, 3.0), (1, 0, 4.0)]), 2);
-        for _ in 0..2 * REMEMBERED {
+        for _ in 0..2 * CAPACITY {
             assert_eq!(of(&[(0, 0, 5.0), (1, 1, 6.0)]), 1);
         }
-        assert_eq!(made.get(), 2);
+        assert_eq!(count.get(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! Sparse Cholesky: by fronts, or column by column where there is too little to eliminate at once.
+//! Sparse Cholesky A = L Lᵀ: multifrontal, or column by column if the supernodes are too small for dense kernels.
 
 use std::sync::Arc;
 
@@ -26,16 +26,20 @@ type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
 const CHOLESKY: &str = "sparse Cholesky";
 
-/// An order of elimination, found when it is needed.
+/// Elimination order, computed on demand. `None` selects minimum degree.
 pub(crate) type Order<'a> = Option<&'a dyn Fn() -> Vec<usize>>;
 
-/// Symbolic analyses by minimum degree, and in an order that was given: bits must not depend on what was solved before.
+/// Symbolic analyses under minimum degree (index 0) and under a prescribed order (index 1).
+///
+/// Both kinds of order give different rounding errors. Separate caches keep results independent of earlier solves.
 pub(crate) type CholeskyAnalyses = [Analyses<Analysis>; 2];
 
-/// How a matrix of some pattern is factorised.
+/// Symbolic factorisation, multifrontal or simplicial.
 pub(crate) enum Analysis {
+    /// Multifrontal.
     Fronts(Arc<Symbolic>),
-    /// Chains, whose fronts would be tiny, and patterns that are not symmetric, of which the lower triangle is read.
+    /// Simplicial (column by column), for two kinds of pattern: chains, whose fronts would be tiny, and patterns that
+    /// are not symmetric. The factorisation reads the lower triangle only.
     Columns(Arc<SymbolicCholesky<usize>>),
 }
 
@@ -47,8 +51,8 @@ impl Analysis {
             return Ok(Self::Fronts(Arc::new(symbolic)));
         }
         let mut inverse = vec![0; pattern.ncols()];
-        for (place, &unknown) in order.iter().flatten().enumerate() {
-            inverse[unknown] = place;
+        for (position, &unknown) in order.iter().flatten().enumerate() {
+            inverse[unknown] = position;
         }
         let ordering = match &order {
             Some(order) => {
@@ -56,6 +60,7 @@ impl Analysis {
             }
             None => SymmetricOrdering::Amd,
         };
+        // Simplicial only: patterns with large supernodes have been handled above.
         let parameters = CholeskySymbolicParams {
             supernodal_flop_ratio_threshold: SupernodalThreshold::FORCE_SIMPLICIAL,
             ..Default::default()
@@ -66,8 +71,11 @@ impl Analysis {
     }
 }
 
+/// Sparse Cholesky factor of a symmetric positive definite matrix.
 pub(crate) enum SparseCholesky {
+    /// Multifrontal.
     Fronts(Cholesky),
+    /// Simplicial (column by column).
     Columns {
         symbolic: Arc<SymbolicCholesky<usize>>,
         values: Vec<f64>,
@@ -75,7 +83,7 @@ pub(crate) enum SparseCholesky {
 }
 
 impl SparseCholesky {
-    /// Eliminates in this order, by minimum degree where there is none.
+    /// Factorises A, eliminating the unknowns in `order`, or by minimum degree if `order` is `None`.
     pub(crate) fn new<'m>(
         a: impl Into<Matrix<'m>>,
         analyses: &CholeskyAnalyses,
@@ -83,8 +91,8 @@ impl SparseCholesky {
         budget: Budget,
     ) -> Result<Self> {
         let a = a.into();
-        let known = &analyses[usize::from(order.is_some())];
-        match &*known.of(a, || Analysis::new(a.symbolic(), order))? {
+        let cache = &analyses[usize::from(order.is_some())];
+        match &*cache.of(a, || Analysis::new(a.symbolic(), order))? {
             Analysis::Fronts(symbolic) => {
                 Cholesky::new(a, Arc::clone(symbolic), budget).map(Self::Fronts)
             }

@@ -1,4 +1,4 @@
-//! How many entries the factors of a sparse LU will have, before they are there.
+//! Estimates the fill of a sparse LU factorisation before it starts.
 
 use faer::Side as Triangle;
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
@@ -16,21 +16,24 @@ use faer::sparse::{FaerError, Pair, SymbolicSparseColMat, SymbolicSparseColMatRe
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 type Order<'a> = PermRef<'a, usize>;
 
-/// What the factors take while they grow, in multiples of what their entries take: vectors that outgrow their room
-/// are moved to twice the room. Measured on grids in one to three dimensions and random matrices, `tests/memory/limit.rs`.
+/// Peak memory of growing factors, in multiples of the size of their entries.
+///
+/// A vector that exceeds its capacity moves to a new block of twice the capacity. Measured on grids in one to three
+/// dimensions and on random matrices, see `tests/memory/limit.rs`.
 const GROWTH: usize = 2;
 
-/// Bytes a row besides.
+/// Bytes per row for everything except the entries.
 const ROW: usize = 150;
 
-/// Bytes for factors that have so many entries.
+/// Bytes that factors with this number of entries take while they are computed.
 pub(crate) fn bytes(rows: usize, entries: usize) -> usize {
     let values = entries.saturating_mul(GROWTH * size_of::<f64>());
     values.saturating_add(ROW * rows)
 }
 
-/// A bound of the entries that L and U may have whatever the pivots: those of the factors of a QR decomposition
-/// (George & Ng 1985). A dense row makes it a bound far off.
+/// Upper bound on nnz(L) + nnz(U) for any choice of pivots: the entries of the QR factors of A (George & Ng 1985).
+///
+/// The bound is far too large if A has a dense row.
 pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, FaerError> {
     let n = a.ncols();
     let transposed = a.transpose().to_col_major()?;
@@ -51,7 +54,10 @@ pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, Faer
     column_counts_ata(
         &mut upper, &mut first, columns.0, columns.1, tree, &post, stack,
     );
-    // Rows wait in the column of their first entry, and pass on to the parent all but one at a time.
+    // Entries of R per column (`upper`) come from the Cholesky factor of AᵀA, whose pattern contains that of R.
+    // Entries of the Householder vectors per column (`lower`) follow from the column elimination tree: each row of A
+    // starts in the column of its first entry. The reflection of column j acts on the rows gathered in j. One of them
+    // becomes row j of R, the others move on to the parent of j.
     let mut lower = vec![0_usize; n];
     for column in first.iter().map(|&column| column as isize) {
         if column >= 0 {
@@ -66,16 +72,17 @@ pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, Faer
     Ok(upper.iter().chain(&lower).sum())
 }
 
-/// The entries if every pivot stands on the diagonal, by the factor of A + Aᵀ, and half as many more for those that
-/// supernodes store as zeros.
+/// Estimates nnz(L) + nnz(U) under diagonal pivots: 3 times the entries of the Cholesky factor of A + Aᵀ.
+///
+/// L and U together have twice these entries. Explicit zeros in supernodes are estimated at half of that.
 pub(crate) fn diagonal_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, FaerError> {
     let n = a.ncols();
     let both = |j: usize| {
         let rows = a.row_idx_of_col_raw(j).iter();
         rows.flat_map(move |&i| [Pair::new(i, j), Pair::new(j, i)])
     };
-    let places: Vec<_> = (0..n).flat_map(both).collect();
-    let symmetric = SymbolicSparseColMat::try_new_from_indices(n, n, &places);
+    let positions: Vec<_> = (0..n).flat_map(both).collect();
+    let symmetric = SymbolicSparseColMat::try_new_from_indices(n, n, &positions);
     let (symmetric, _) = symmetric.map_err(|_| FaerError::OutOfMemory)?;
     let parameters = CholeskySymbolicParams {
         supernodal_flop_ratio_threshold: SupernodalThreshold::FORCE_SIMPLICIAL,

@@ -1,39 +1,42 @@
-//! Triangular solves with supernodal factors for a batch whose columns are interleaved.
+//! Triangular solves with supernodal factors for a batch of right-hand sides in row-major storage.
 //!
-//! The rows that a supernode reads and writes are then whole stretches of memory, one a row.
+//! Row-major storage interleaves the columns of the batch: each row that a supernode reads or writes is contiguous in
+//! memory.
 
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// Columns of a panel that are read side by side: as many streams as a processor fetches ahead of their use.
+/// Panel columns per matrix product: about the number of streams that hardware prefetchers follow at once.
 const STRIP: usize = 16;
 
-/// Columns of a factor that are eliminated together.
+/// Set of factor columns that are eliminated together.
 #[derive(Clone, Copy)]
 pub(crate) struct Supernode<'a> {
-    /// The first of them, in the order of elimination.
+    /// First column, in elimination order.
     pub(crate) start: usize,
     pub(crate) width: usize,
-    /// The rows below them.
+    /// Rows below the diagonal block, in elimination order.
     pub(crate) rows: &'a [usize],
 }
 
-/// A batch in the order of elimination.
+/// Batch of right-hand sides, row-major and in elimination order.
 pub(crate) struct Interleaved<'a> {
     columns: usize,
     x: &'a mut [f64],
-    /// The rows below one supernode.
+    /// Workspace for the rows below one supernode.
     below: &'a mut [f64],
 }
 
-/// What [`solve`] needs on the stack for so many rows and columns; `tallest` is the most rows below any supernode.
+/// Stack memory that [`solve`] needs. `tallest` is the largest number of rows below any supernode.
 pub(crate) fn scratch((rows, tallest): (usize, usize), columns: usize) -> StackReq {
     StackReq::new::<f64>(rows * columns).and(StackReq::new::<f64>(tallest * columns))
 }
 
-/// Puts the batch in this order, calls `solve`, and puts it back.
+/// Copies the batch into elimination order, calls `solve` on the copy, and copies the result back.
+///
+/// `order(k)` is the row of the batch that is eliminated in position k.
 pub(crate) fn solve(
     (order, tallest): (impl Fn(usize) -> usize, usize),
     mut batch: MatMut<'_, f64>,
@@ -62,25 +65,26 @@ pub(crate) fn solve(
 }
 
 impl Interleaved<'_> {
-    /// The rows of a supernode's own.
+    /// x₁, the rows in which the supernode has its diagonal block.
     pub(crate) fn own(&mut self, node: Supernode<'_>) -> MatMut<'_, f64> {
         let range = node.start * self.columns..(node.start + node.width) * self.columns;
         MatMut::from_row_major_slice_mut(&mut self.x[range], node.width, self.columns)
     }
 
-    /// Takes the panel below a supernode, times its own rows, off the rows below.
-    pub(crate) fn push(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
+    /// Forward update x₂ ← x₂ − L₂₁ x₁, where `panel` = L₂₁ is the block below the diagonal block.
+    pub(crate) fn update_below(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
         let columns = self.columns;
         let below = &mut self.below[..node.rows.len() * columns];
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);
         let own = MatRef::from_row_major_slice(own, node.width, columns);
+        // Forms L₂₁x₁ contiguously, strip by strip, and scatters it to the rows of x₂ at the end.
         let mut product = MatMut::from_row_major_slice_mut(below, node.rows.len(), columns);
         let (mut first, mut accumulate) = (0, Accum::Replace);
         while first < node.width {
-            let some = STRIP.min(node.width - first);
-            let (strip, own) = (panel.subcols(first, some), own.subrows(first, some));
+            let width = STRIP.min(node.width - first);
+            let (strip, own) = (panel.subcols(first, width), own.subrows(first, width));
             matmul(product.rb_mut(), accumulate, strip, own, 1.0, Par::Seq);
-            (first, accumulate) = (first + some, Accum::Add);
+            (first, accumulate) = (first + width, Accum::Add);
         }
         let end = node.start + node.width;
         for (row, values) in node.rows.iter().zip(below.chunks(columns)) {
@@ -89,12 +93,13 @@ impl Interleaved<'_> {
         }
     }
 
-    /// Takes the transposed panel below a supernode, times the rows below, off its own rows.
-    pub(crate) fn pull(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
+    /// Backward update x₁ ← x₁ − L₂₁ᵀ x₂, where `panel` = L₂₁ is the block below the diagonal block.
+    pub(crate) fn update_own(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
         let columns = self.columns;
         let below = &mut self.below[..node.rows.len() * columns];
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);
         let end = node.start + node.width;
+        // Gathers x₂ for a single matrix product.
         for (row, values) in node.rows.iter().zip(below.chunks_mut(columns)) {
             values.copy_from_slice(&above[(row - end) * columns..][..columns]);
         }

@@ -1,4 +1,4 @@
-//! LU of general sparse matrices: without pivoting where that is safe, and with it elsewhere.
+//! LU of general sparse matrices: without pivoting if that is provably stable, else with partial pivoting.
 
 use std::sync::Arc;
 
@@ -16,23 +16,24 @@ use crate::linalg::cpu::checked::{Direct, InUnits, units};
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::{Operator, Side, View};
 
-/// A diagonal that is smaller than the rest of its column by this share still dominates: sums are rounded.
+/// Relative tolerance of the test for diagonal dominance. It absorbs the rounding errors of the sums.
 const ROUNDING: f64 = 1e-12;
 
-/// Symbolic analyses for both ways.
+/// Symbolic analyses of LU with and without pivoting.
 #[derive(Default)]
 pub(crate) struct GeneralAnalyses {
     pivoting: Analyses<LuAnalysis>,
-    /// None for patterns that are not symmetric. Those by minimum degree, and those in an order that was given: bits must
-    /// not depend on what was solved before.
+    /// Without pivoting: under minimum degree (index 0) and under a prescribed order (index 1). Separate caches keep
+    /// results independent of earlier solves. The analysis is `None` for patterns that are not symmetric.
     dominant: [Analyses<Option<Arc<Symbolic>>>; 2],
 }
 
-/// Factorises, without pivoting if the pattern is symmetric and the diagonal dominates the columns or the rows: then
-/// no pivot is small beside its column, or row, and no entry grows more than twofold (Wilkinson; Higham, Accuracy and
-/// Stability of Numerical Algorithms, theorem 9.9).
+/// Factorises A, without pivoting if its pattern is symmetric and its diagonal dominates all columns or all rows.
 ///
-/// The order of elimination is for that way, minimum degree where there is none.
+/// Under such dominance no pivot is small relative to its column (or row), and no entry grows more than twofold
+/// (Wilkinson; Higham, Accuracy and Stability of Numerical Algorithms, theorem 9.9).
+///
+/// `order` is the elimination order without pivoting; `None` selects minimum degree.
 pub(crate) fn factorise<'a, 'm>(
     a: impl Into<Matrix<'m>>,
     analyses: &'a GeneralAnalyses,
@@ -40,24 +41,23 @@ pub(crate) fn factorise<'a, 'm>(
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let a = a.into();
-    let known = &analyses.dominant[usize::from(order.is_some())];
-    if let Some(side) = dominated(a)
-        && let Some(lu) = Multifrontal::new(a, side, known, order, budget)?
-    {
-        return Ok(Box::new(Fallible {
-            first: lu,
-            analyses,
-            budget,
-        }));
-    }
-    Ok(Box::new(Fallible {
-        first: with_pivoting(a, analyses, budget)?,
+    let cache = &analyses.dominant[usize::from(order.is_some())];
+    let dominant = match dominated(a) {
+        Some(side) => Multifrontal::new(a, side, cache, order, budget)?,
+        None => None,
+    };
+    let first: Box<dyn Direct> = match dominant {
+        Some(lu) => Box::new(lu),
+        None => with_pivoting(a, analyses, budget)?,
+    };
+    Ok(Box::new(WithFallback {
+        first,
         analyses,
         budget,
     }))
 }
 
-/// Factorises a symmetric M-matrix by the sums of its rows, in this order; None if a pivot vanishes.
+/// Factorises a symmetric M-matrix A with given row sums A·1 in a prescribed order. Returns `None` if a pivot vanishes.
 pub(crate) fn by_sums<'m>(
     (a, sums): (impl Into<Matrix<'m>>, &[f64]),
     analyses: &GeneralAnalyses,
@@ -67,6 +67,7 @@ pub(crate) fn by_sums<'m>(
     Multifrontal::with_sums((a.into(), sums), &analyses.dominant[1], order, budget)
 }
 
+/// Factorises A by LU with partial pivoting.
 pub(crate) fn with_pivoting<'m>(
     a: impl Into<Matrix<'m>>,
     analyses: &GeneralAnalyses,
@@ -79,11 +80,13 @@ pub(crate) fn with_pivoting<'m>(
     )?))
 }
 
-/// LU with pivoting once more: in fitting units where unknowns have some of their own, and as it is if `always`.
-fn pivoting(
+/// LU with partial pivoting of the scaled matrix R A C, for a matrix in badly scaled units.
+///
+/// Without a scaling to apply, returns the LU of A itself if `unscaled` allows that, else `None`.
+fn fallback(
     matrix: &Operator<'_>,
     (analyses, budget): (&GeneralAnalyses, Budget),
-    always: bool,
+    unscaled: bool,
 ) -> Option<Box<dyn Direct>> {
     let lu = |a: &SparseColMat<usize, f64>| with_pivoting(a.as_ref(), analyses, budget).ok();
     let mut copy = match matrix.view() {
@@ -92,7 +95,7 @@ fn pivoting(
         _ => return None,
     };
     let Some(units) = units(matrix) else {
-        return always.then(|| lu(&copy)).flatten();
+        return unscaled.then(|| lu(&copy)).flatten();
     };
     let (symbolic, values) = copy.parts_mut();
     for j in 0..symbolic.ncols() {
@@ -104,14 +107,14 @@ fn pivoting(
     Some(Box::new(InUnits { direct, units }))
 }
 
-/// LU, and what is needed to pivot after all, or in other units.
-struct Fallible<'a, D> {
-    first: D,
+/// LU factorisation with a fallback: partial pivoting, and scaling of rows and columns.
+struct WithFallback<'a> {
+    first: Box<dyn Direct>,
     analyses: &'a GeneralAnalyses,
     budget: Budget,
 }
 
-impl<D: Direct> Direct for Fallible<'_, D> {
+impl Direct for WithFallback<'_> {
     fn method(&self) -> Method {
         self.first.method()
     }
@@ -129,16 +132,18 @@ impl<D: Direct> Direct for Fallible<'_, D> {
     }
 
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
+        // A second LU of the unscaled matrix only helps if the first one did not pivot.
         let pivoted = self.method() == Method::SparseLu;
-        pivoting(matrix, (self.analyses, self.budget), !pivoted)
+        fallback(matrix, (self.analyses, self.budget), !pivoted)
     }
 }
 
-/// The side whose columns are dominated by the diagonal, if there is one.
+/// Returns `Plain` if |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column j of A, else `Transpose` if so in every column of Aᵀ.
 fn dominated(a: Matrix<'_>) -> Option<Side> {
     let n = a.size();
     let mut diagonal = vec![0.0; n];
-    // Of the columns, and of the rows.
+    // Sums of off-diagonal moduli, by column and by row. A sum of m terms has a relative error below m ε: the tolerance
+    // covers about 4500 entries a column.
     let mut others = [vec![0.0; n], vec![0.0; n]];
     for j in 0..n {
         for k in a.symbolic().col_range(j) {

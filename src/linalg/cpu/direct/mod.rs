@@ -1,4 +1,4 @@
-//! Sparse factorisations.
+//! Sparse direct solvers: Cholesky and LU.
 
 pub(crate) mod analyses;
 pub(crate) mod cholesky;

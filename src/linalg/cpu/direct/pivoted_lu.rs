@@ -1,4 +1,4 @@
-//! Sparse LU with pivoting.
+//! Sparse LU with partial pivoting.
 
 use std::sync::Arc;
 
@@ -20,9 +20,10 @@ type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
 const LU: &str = "sparse LU";
 
-/// The order of the columns for a sparse LU, and a bound of its entries.
+/// Symbolic analysis of a sparse LU: the column order, and an upper bound on the number of entries.
 pub(crate) struct LuAnalysis {
     symbolic: SymbolicLu<usize>,
+    /// Upper bound on nnz(L) + nnz(U) for any choice of pivots.
     entries: usize,
 }
 
@@ -33,8 +34,9 @@ impl LuAnalysis {
         Ok(Self { symbolic, entries })
     }
 
-    /// Checks that there is memory for the factors: in the worst case, or at least if no pivot leaves the diagonal.
-    /// Returns the bytes that were found to fit.
+    /// Checks the memory of the factors against the budget, and returns the estimate that fits, in bytes.
+    ///
+    /// Tries the bound for any choice of pivots first, then the estimate for pivots on the diagonal.
     fn check(&self, pattern: Pattern<'_>, budget: Budget) -> Result<usize> {
         let n = pattern.ncols();
         let worst = fill::bytes(n, self.entries);
@@ -48,10 +50,11 @@ impl LuAnalysis {
     }
 }
 
+/// Sparse LU factors with partial pivoting.
 pub(crate) struct SparseLu {
     analysis: Arc<LuAnalysis>,
     numeric: NumericLu<usize, f64>,
-    /// What they are taken to take: the estimate that fitted.
+    /// Estimated size of the factors, from [`LuAnalysis::check`].
     bytes: usize,
 }
 
@@ -112,6 +115,7 @@ impl Direct for SparseLu {
     }
 }
 
+/// Out-of-memory error of an allocation of unknown size.
 pub(crate) fn out_of_memory(what: &'static str, size: usize) -> Error {
     Error::OutOfMemory {
         what,

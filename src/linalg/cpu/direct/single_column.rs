@@ -1,32 +1,33 @@
-//! Triangular solves with a supernodal Cholesky factor for one column at a time.
+//! Triangular solves with a supernodal Cholesky factor for a single right-hand side.
 //!
-//! Products of small blocks pay for batches; a single column would spend most of its time between them. Here four
-//! columns of a supernode are dealt with at once, so that what they share is read and written once.
+//! Dense kernels (matrix-matrix products) pay off for batches. With a single right-hand side, the call overhead of
+//! small blocks dominates. The kernels below process four columns of a supernode together, so that each shared entry
+//! of x is loaded and stored once instead of four times.
 
 use crate::linalg::operator::vectorised;
 
-/// Columns of a supernode that are dealt with at once.
+/// Columns of a wide supernode that are processed together.
 const WIDTH: usize = 4;
 
-/// Columns of the factor with the same rows: a square with the triangle, over the rows below it.
+/// Supernode: factor columns with a common set of rows. The panel stacks the lower triangle L₁₁ on the rows L₂₁.
 #[derive(Clone, Copy)]
 pub(crate) struct Node<'a> {
-    /// The first of its columns, in the order of elimination.
+    /// First column, in elimination order.
     pub(crate) start: usize,
     pub(crate) width: usize,
-    /// The rows below.
+    /// Rows below the triangle, in elimination order.
     pub(crate) rows: &'a [usize],
-    /// Its entries, by columns.
+    /// Entries of L₁₁ and L₂₁, column-major.
     pub(crate) panel: &'a [f64],
-    /// One over the diagonal, which divides nothing while others wait for it.
+    /// Reciprocals of the diagonal of L₁₁: a product has a shorter latency than a quotient.
     pub(crate) reciprocals: &'a [f64],
 }
 
-/// x ← (L Lᵀ)⁻¹ x, in the order of elimination, with as much room beside it.
+/// x ← (L Lᵀ)⁻¹ x, with x in elimination order. `workspace` holds the rows of the largest supernode.
 pub(crate) fn solve<'a>(
     nodes: impl DoubleEndedIterator<Item = Node<'a>> + Clone,
     x: &mut [f64],
-    room: &mut [f64],
+    workspace: &mut [f64],
 ) {
     vectorised(
         #[inline(always)]
@@ -37,7 +38,7 @@ pub(crate) fn solve<'a>(
                     2 => narrow_forward::<2>(node, x),
                     3 => narrow_forward::<3>(node, x),
                     4 => narrow_forward::<4>(node, x),
-                    _ => wide_forward(node, x, room),
+                    _ => wide_forward(node, x, workspace),
                 }
             }
             for node in nodes.rev() {
@@ -46,16 +47,16 @@ pub(crate) fn solve<'a>(
                     2 => narrow_backward::<2>(node, x),
                     3 => narrow_backward::<3>(node, x),
                     4 => narrow_backward::<4>(node, x),
-                    _ => wide_backward(node, x, room),
+                    _ => wide_backward(node, x, workspace),
                 }
             }
         },
     );
 }
 
-/// Some columns of a supernode from one of them on, and one over their diagonal.
+/// W consecutive columns of a supernode, and the reciprocals of their diagonal.
 struct Strip<'a, const W: usize> {
-    /// From the diagonal of the first column on.
+    /// Every column starts at the row of the first diagonal entry.
     columns: [&'a [f64]; W],
     reciprocals: &'a [f64],
 }
@@ -71,15 +72,16 @@ impl<'a, const W: usize> Strip<'a, W> {
         }
     }
 
-    /// The rows below the triangle.
+    /// Rows below the W×W triangle.
     #[inline(always)]
     fn below(&self) -> [&'a [f64]; W] {
         self.columns.map(|column| &column[W..])
     }
 
-    /// Solves with the triangle.
+    /// Forward substitution x ← L₁₁⁻¹ x with the W×W triangle.
     #[inline(always)]
     fn lower(&self, x: &mut [f64]) -> [f64; W] {
+        // x_q ← x_q/l_qq, then x_p ← x_p − l_pq x_q for p > q, in registers.
         let mut solved: [f64; W] = std::array::from_fn(|q| x[q]);
         for q in 0..W {
             solved[q] *= self.reciprocals[q];
@@ -91,10 +93,11 @@ impl<'a, const W: usize> Strip<'a, W> {
         solved
     }
 
-    /// Solves with the transposed triangle after taking off what the rows below sum to.
+    /// Backward substitution x ← L₁₁⁻ᵀ(x − s). `sums` holds s = L₂₁ᵀ x₂ in four partial sums per column.
     #[inline(always)]
     fn upper(&self, sums: [[f64; 4]; W], x: &mut [f64]) {
         let sum = |s: [f64; 4]| (s[0] + s[1]) + (s[2] + s[3]);
+        // From the last unknown up: x_q ← (x_q − s_q − Σ_{p>q} l_pq x_p)/l_qq.
         let mut solved: [f64; W] = std::array::from_fn(|q| x[q] - sum(sums[q]));
         for q in (0..W).rev() {
             for p in q + 1..W {
@@ -106,7 +109,7 @@ impl<'a, const W: usize> Strip<'a, W> {
     }
 }
 
-/// Few columns, which write to the rows below at once.
+/// Forward substitution with a supernode of W ≤ 4 columns: updates the rows below directly in x.
 #[inline(always)]
 fn narrow_forward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     let strip = Strip::<W>::new(node, 0);
@@ -126,12 +129,14 @@ fn narrow_forward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     }
 }
 
+/// Backward substitution with a supernode of W ≤ 4 columns.
 #[inline(always)]
 fn narrow_backward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     let strip = Strip::<W>::new(node, 0);
     let below = strip.below();
     let blocks = below.map(|column| column.as_chunks::<4>().0);
     let (fours, rest) = node.rows.as_chunks::<4>();
+    // Row i adds to partial sum i mod 4: four independent chains fill a vector register. `Strip::upper` adds them up.
     let mut sums = [[0.0; 4]; W];
     for (k, rows) in fours.iter().enumerate() {
         let x = rows.map(|row| x[row]);
@@ -146,35 +151,39 @@ fn narrow_backward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     strip.upper(sums, &mut x[node.start..node.start + W]);
 }
 
-/// Many columns, which gather what they write to the rows below.
+/// Forward substitution with a supernode of more than 4 columns, strip by strip.
+///
+/// The strips accumulate their updates of the rows below in the contiguous workspace. One scatter at the end adds the
+/// result to x.
 #[inline(always)]
-fn wide_forward(node: Node<'_>, x: &mut [f64], room: &mut [f64]) {
+fn wide_forward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     let own = node.start..node.start + node.width;
-    let room = &mut room[..node.width + node.rows.len()];
-    let (inner, below) = room.split_at_mut(node.width);
+    let workspace = &mut workspace[..node.width + node.rows.len()];
+    let (inner, below) = workspace.split_at_mut(node.width);
     inner.copy_from_slice(&x[own.clone()]);
     below.fill(0.0);
     let mut first = 0;
     while first + WIDTH <= node.width {
-        strip_forward::<WIDTH>(node, first, room);
+        strip_forward::<WIDTH>(node, first, workspace);
         first += WIDTH;
     }
     match node.width - first {
-        1 => strip_forward::<1>(node, first, room),
-        2 => strip_forward::<2>(node, first, room),
-        3 => strip_forward::<3>(node, first, room),
+        1 => strip_forward::<1>(node, first, workspace),
+        2 => strip_forward::<2>(node, first, workspace),
+        3 => strip_forward::<3>(node, first, workspace),
         _ => {}
     }
-    x[own].copy_from_slice(&room[..node.width]);
-    for (&row, below) in node.rows.iter().zip(&room[node.width..]) {
+    x[own].copy_from_slice(&workspace[..node.width]);
+    for (&row, below) in node.rows.iter().zip(&workspace[node.width..]) {
         x[row] += below;
     }
 }
 
+/// Forward substitution with one strip: eliminates its W unknowns, then updates all rows below it in the workspace.
 #[inline(always)]
-fn strip_forward<const W: usize>(node: Node<'_>, first: usize, room: &mut [f64]) {
+fn strip_forward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);
-    let (own, rest) = room[first..].split_at_mut(W);
+    let (own, rest) = workspace[first..].split_at_mut(W);
     let solved = strip.lower(own);
     let below = strip.below().map(|column| &column[..rest.len()]);
     for (k, y) in rest.iter_mut().enumerate() {
@@ -182,33 +191,36 @@ fn strip_forward<const W: usize>(node: Node<'_>, first: usize, room: &mut [f64])
     }
 }
 
+/// Backward substitution with a supernode of more than 4 columns: gathers the rows below, then goes strip by strip.
 #[inline(always)]
-fn wide_backward(node: Node<'_>, x: &mut [f64], room: &mut [f64]) {
+fn wide_backward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     let own = node.start..node.start + node.width;
-    let room = &mut room[..node.width + node.rows.len()];
-    let (inner, below) = room.split_at_mut(node.width);
+    let workspace = &mut workspace[..node.width + node.rows.len()];
+    let (inner, below) = workspace.split_at_mut(node.width);
     inner.copy_from_slice(&x[own.clone()]);
     for (below, &row) in below.iter_mut().zip(node.rows) {
         *below = x[row];
     }
+    // The reverse of the forward order: the narrow remainder comes first.
     let mut first = node.width / WIDTH * WIDTH;
     match node.width - first {
-        1 => strip_backward::<1>(node, first, room),
-        2 => strip_backward::<2>(node, first, room),
-        3 => strip_backward::<3>(node, first, room),
+        1 => strip_backward::<1>(node, first, workspace),
+        2 => strip_backward::<2>(node, first, workspace),
+        3 => strip_backward::<3>(node, first, workspace),
         _ => {}
     }
     while first > 0 {
         first -= WIDTH;
-        strip_backward::<WIDTH>(node, first, room);
+        strip_backward::<WIDTH>(node, first, workspace);
     }
-    x[own].copy_from_slice(&room[..node.width]);
+    x[own].copy_from_slice(&workspace[..node.width]);
 }
 
+/// Backward substitution with one strip: subtracts the products with all rows below it, then solves for its W unknowns.
 #[inline(always)]
-fn strip_backward<const W: usize>(node: Node<'_>, first: usize, room: &mut [f64]) {
+fn strip_backward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);
-    let (own, rest) = room[first..].split_at_mut(W);
+    let (own, rest) = workspace[first..].split_at_mut(W);
     let below = strip.below().map(|column| &column[..rest.len()]);
     let blocks = below.map(|column| column.as_chunks::<4>().0);
     let (fours, tail) = rest.as_chunks::<4>();

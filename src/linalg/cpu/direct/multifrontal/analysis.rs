@@ -1,4 +1,4 @@
-//! Finds the symbolic factorisation of a pattern.
+//! Computes the symbolic factorisation of a pattern.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
@@ -6,13 +6,15 @@ use faer::sparse::linalg::amd;
 
 use super::symbolic::{Entry, Form, Node, Symbolic};
 use super::tree::{Children, Tree, inverse};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::linalg::cpu::direct::pivoted_lu::out_of_memory;
 
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
 impl Symbolic {
-    /// Analyses a pattern, to be eliminated in this order, or by minimum degree where there is none; None if the pattern
-    /// is not symmetric.
+    /// Analyses a pattern for elimination in the given order, or by minimum degree if `order` is `None`.
+    ///
+    /// Returns `None` if the pattern is not symmetric.
     pub(crate) fn new(
         pattern: Pattern<'_>,
         order: Option<&[usize]>,
@@ -38,23 +40,27 @@ impl Symbolic {
         };
         let position = inverse(&symbolic.order);
         symbolic.find_rows(pattern, &position, (&tree.widths, &tree.parents));
-        symbolic.find_relatives();
-        symbolic.place_entries(pattern, &position);
+        symbolic.find_relative_rows();
+        symbolic.assign_entries(pattern, &position);
         symbolic.cut_into_tasks();
         Ok(Some(symbolic))
     }
 
-    /// The rows below a node: those of its columns in the matrix, and those of its children.
+    /// Creates the nodes and finds the rows below each.
+    ///
+    /// The front of node s has the rows of its columns in the matrix, and all rows of the fronts of its children (the
+    /// union theorem of sparse Cholesky). Rows before the end of the node's own columns are eliminated already.
     fn find_rows(
         &mut self,
         pattern: Pattern<'_>,
         position: &[usize],
         (widths, parents): (&[usize], &[Option<usize>]),
     ) {
+        // `seen[row] == s` marks the rows already listed for node s, without a reset between nodes.
         let mut seen = vec![usize::MAX; position.len()];
-        let (mut start, family) = (0, Children::new(parents));
+        let (mut start, tree) = (0, Children::new(parents));
         for s in 0..widths.len() {
-            let children = family.of(s);
+            let children = tree.of(s);
             let (end, first) = (start + widths[s], self.rows.len());
             let mut add = |row: usize, rows: &mut Vec<usize>| {
                 if row >= end && seen[row] != s {
@@ -74,7 +80,7 @@ impl Symbolic {
                 }
             }
             self.rows[first..].sort_unstable();
-            let kin = self.children.len();
+            let first_child = self.children.len();
             self.children.extend(children);
             let below = self.rows.len() - first;
             let node = Node {
@@ -86,7 +92,7 @@ impl Symbolic {
                 parent: parents[s],
                 level: 0,
                 rows: first,
-                children: kin..self.children.len(),
+                children: first_child..self.children.len(),
                 entries: 0..0,
             };
             self.len += node.len;
@@ -95,7 +101,7 @@ impl Symbolic {
         }
     }
 
-    /// Where a row stands in the front of a node.
+    /// Index of a row within the front of a node.
     fn local(&self, node: &Node, row: usize) -> usize {
         if row < node.start + node.width {
             return row - node.start;
@@ -103,35 +109,38 @@ impl Symbolic {
         node.width + self.rows(node).partition_point(|&r| r < row)
     }
 
-    fn find_relatives(&mut self) {
+    /// Maps the rows below each node to row indices within the front of its parent.
+    fn find_relative_rows(&mut self) {
         let mut relative = vec![0; self.rows.len()];
         for node in &self.nodes {
             let Some(parent) = node.parent else { continue };
             let parent = &self.nodes[parent];
-            let places = relative[node.rows..][..node.below].iter_mut();
-            for (place, &row) in places.zip(self.rows(node)) {
-                *place = self.local(parent, row);
+            let targets = relative[node.rows..][..node.below].iter_mut();
+            for (target, &row) in targets.zip(self.rows(node)) {
+                *target = self.local(parent, row);
             }
         }
         self.relative = relative;
     }
 
-    /// An entry goes to the front in which its row or its column is eliminated, whichever comes first.
-    fn place_entries(&mut self, pattern: Pattern<'_>, position: &[usize]) {
+    /// Assigns every matrix entry to a front: the one that eliminates its row or its column, whichever comes first.
+    ///
+    /// A counting sort by front: count the entries of each front, form the offsets, distribute.
+    fn assign_entries(&mut self, pattern: Pattern<'_>, position: &[usize]) {
         let mut owner = vec![0; position.len()];
         for (s, node) in self.nodes.iter().enumerate() {
             owner[node.start..node.start + node.width].fill(s);
         }
-        // One triangle is enough where the other mirrors it.
+        // A symmetric factorisation reads the lower triangle only.
         let both = self.form == Form::General;
-        let places = |column: usize| {
+        let positions = |column: usize| {
             let sources = pattern.col_range(column);
             let j = position[column];
-            let places = sources.map(move |k| (k, position[pattern.row_idx()[k]], j));
-            places.filter(move |&(_, i, j)| both || i >= j)
+            let positions = sources.map(move |k| (k, position[pattern.row_idx()[k]], j));
+            positions.filter(move |&(_, i, j)| both || i >= j)
         };
         let mut next = vec![0; self.nodes.len() + 1];
-        for (_, i, j) in (0..pattern.ncols()).flat_map(places) {
+        for (_, i, j) in (0..pattern.ncols()).flat_map(positions) {
             next[owner[i.min(j)] + 1] += 1;
         }
         for (s, node) in self.nodes.iter_mut().enumerate() {
@@ -144,7 +153,7 @@ impl Symbolic {
             column: 0,
         };
         let mut entries = vec![none; next[self.nodes.len()]];
-        for (source, i, j) in (0..pattern.ncols()).flat_map(places) {
+        for (source, i, j) in (0..pattern.ncols()).flat_map(positions) {
             let s = owner[i.min(j)];
             let [row, column] = [i, j].map(|i| self.local(&self.nodes[s], i) as u32);
             entries[next[s]] = Entry {
@@ -158,13 +167,13 @@ impl Symbolic {
     }
 }
 
-/// Whether every entry has one opposite it.
+/// Whether (j, i) is an entry of the pattern for every entry (i, j).
 fn is_symmetric(pattern: Pattern<'_>) -> bool {
     let n = pattern.ncols();
     if pattern.nrows() != n {
         return false;
     }
-    // The rows of every column of the transpose, in order; `next` is where one more goes.
+    // Row indices of the transpose, column by column and sorted. `next[j]` is the slot of the next entry of column j.
     let columns = || (0..n).flat_map(|j| pattern.row_idx_of_col(j).map(move |i| (i, j)));
     let mut next = vec![0; n + 1];
     columns().for_each(|(i, _)| next[i + 1] += 1);
@@ -185,14 +194,10 @@ fn is_symmetric(pattern: Pattern<'_>) -> bool {
     })
 }
 
+/// Elimination order by approximate minimum degree (AMD).
 fn minimum_degree(pattern: Pattern<'_>) -> Result<Vec<usize>> {
     let n = pattern.ncols();
-    let no_memory = || Error::OutOfMemory {
-        what: "order of elimination",
-        size: n,
-        needed: None,
-        limit: None,
-    };
+    let no_memory = || out_of_memory("order of elimination", n);
     let scratch = amd::order_maybe_unsorted_scratch::<usize>(n, pattern.compute_nnz());
     let mut memory = MemBuffer::try_new(scratch).map_err(|_| no_memory())?;
     let (mut order, mut inverse) = (vec![0; n], vec![0; n]);

@@ -1,4 +1,4 @@
-//! L Lᵀ of a symmetric positive definite matrix, and solves with it.
+//! Multifrontal Cholesky factor of a symmetric positive definite matrix, and solves with it.
 
 use std::sync::Arc;
 
@@ -19,18 +19,19 @@ use crate::linalg::cpu::direct::single_column;
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::Side;
 
-/// L, node by node.
+/// Cholesky factor L of A = L Lᵀ.
 pub(crate) struct Cholesky {
     symbolic: Arc<Symbolic>,
+    /// Panels of L, node by node.
     values: Vec<f64>,
-    /// One over the diagonal of L.
+    /// Reciprocals of the diagonal of L.
     reciprocals: Vec<f64>,
-    /// The most rows of any front, and the most below one.
+    /// Largest number of rows of any front, and largest number of rows below any node.
     heights: [usize; 2],
 }
 
 impl Cholesky {
-    /// Factorises A, of which the lower triangle in the order of elimination is read.
+    /// Factorises A. Reads its lower triangle in elimination order.
     pub(crate) fn new(a: Matrix<'_>, symbolic: Arc<Symbolic>, budget: Budget) -> Result<Self> {
         let diagonal = size_of::<f64>() * a.size();
         budget.check(symbolic.form.name(), a.size(), symbolic.bytes() + diagonal)?;
@@ -56,10 +57,12 @@ impl Cholesky {
         })
     }
 
+    /// Size of the factor in bytes.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.values) + size_of_val(&*self.reciprocals)
     }
 
+    /// Stack memory of a solve with this number of columns.
     pub(crate) fn scratch(&self, columns: usize) -> StackReq {
         let rows = self.symbolic.order.len();
         let [largest, tallest] = self.heights;
@@ -67,6 +70,7 @@ impl Cholesky {
         interleaved::scratch((rows, tallest), columns).or(single)
     }
 
+    /// batch ← A⁻¹ batch.
     pub(crate) fn solve(&self, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
         if batch.ncols() == 1
             && let Some(column) = batch.as_mut().col_mut(0).try_as_col_major_mut()
@@ -86,34 +90,36 @@ impl Cholesky {
         })
     }
 
-    /// Solves for a column whose entries follow one another in memory.
+    /// Solves for one contiguous column.
     fn solve_single(&self, column: &mut [f64], stack: &mut MemStack) {
         let order = &self.symbolic.order;
         let (mut x, stack) = stack.make_with(order.len(), |k| column[order[k]]);
-        let (mut room, _) = stack.make_with(self.heights[0], |_| 0.0);
-        single_column::solve(self.nodes(), &mut x, &mut room);
+        let (mut workspace, _) = stack.make_with(self.heights[0], |_| 0.0);
+        single_column::solve(self.nodes(), &mut x, &mut workspace);
         for (&unknown, x) in order.iter().zip(x.iter()) {
             column[unknown] = *x;
         }
     }
 
     fn solve_batch(&self, batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        let order = |place: usize| self.symbolic.order[place];
+        let order = |position: usize| self.symbolic.order[position];
         let order = (order, self.heights[1]);
         interleaved::solve(order, batch, stack, |x| {
+            // L y = b: x₁ ← L₁₁⁻¹x₁, then x₂ ← x₂ − L₂₁x₁, from the leaves to the roots.
             for (node, square, panel) in self.nodes().map(part) {
                 solve_lower_triangular_in_place(square, x.own(node), Par::Seq);
-                x.push(node, panel);
+                x.update_below(node, panel);
             }
+            // Lᵀx = y: x₁ ← L₁₁⁻ᵀ(x₁ − L₂₁ᵀx₂), from the roots to the leaves.
             for (node, square, panel) in self.nodes().rev().map(part) {
-                x.pull(node, panel);
+                x.update_own(node, panel);
                 solve_upper_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
             }
         });
     }
 }
 
-/// A node as batches are solved with it: its square, and the panel below.
+/// Splits the panel of a node into the diagonal block L₁₁ and the block L₂₁ below.
 fn part(node: single_column::Node<'_>) -> (Supernode<'_>, MatRef<'_, f64>, MatRef<'_, f64>) {
     let height = node.width + node.rows.len();
     let panel = MatRef::from_column_major_slice(node.panel, height, node.width);

@@ -1,4 +1,4 @@
-//! The dense work: one front is put together and its columns are eliminated.
+//! Dense kernels of the LU factorisation: assembly and elimination of one front.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::{
@@ -12,17 +12,17 @@ use super::sums;
 use super::symbolic::{Node, Symbolic};
 use crate::linalg::operator::Side;
 
-/// Rows and columns of large fronts are dealt with in tiles of this size, on all threads.
+/// Tile width for large fronts. Threads share the tiles of a front.
 const TILE: usize = 192;
 
-/// Columns that are eliminated one by one.
+/// Largest block that is eliminated column by column. Larger blocks are split in halves.
 pub(super) const NARROW: usize = 16;
 
-/// The part of a front that stays in the factor.
+/// Panels of a front that stay in the factor.
 pub(super) struct Panels<'a> {
-    /// U over the unit triangle L in the square on top, and L below.
+    /// L₁₁ (unit lower triangle, diagonal not stored) and U₁₁ in the square on top, L₂₁ below.
     pub(super) lower: MatMut<'a, f64>,
-    /// The rows of U, by columns.
+    /// U₁₂ᵀ, column-major.
     pub(super) upper: MatMut<'a, f64>,
 }
 
@@ -36,16 +36,18 @@ impl<'a> Panels<'a> {
     }
 }
 
-/// The matrix whose entries are put in, or its transpose.
+/// Matrix to factorise.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
+    /// Entries of A, in the order of its pattern.
     pub(super) values: &'a [f64],
+    /// Whether to factorise A or Aᵀ.
     pub(super) side: Side,
-    /// The sums of its rows, if pivots are to follow from these.
+    /// Row sums A·1, if the pivots follow from them, see [`super::sums`].
     pub(super) sums: Option<&'a [f64]>,
 }
 
-/// Adds the entries of the matrix to the panels, which are zero.
+/// Adds the matrix entries of a node to its panels, which are zero.
 pub(super) fn insert(
     symbolic: &Symbolic,
     node: &Node,
@@ -66,7 +68,7 @@ pub(super) fn insert(
     }
 }
 
-/// Adds to the panels what the elimination of a child left; `places` are those of its rows in this front.
+/// Adds the Schur complement of a child to the panels (extend-add). `places` maps its rows to rows of this front.
 pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &mut Panels<'_>) {
     let width = panels.lower.ncols();
     let inner = places.partition_point(|&place| place < width);
@@ -75,6 +77,8 @@ pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &m
             continue;
         };
         let column = column.as_slice();
+        // A column that this front eliminates goes to F₁₁ and F₂₁. The upper part of any other column goes to F₁₂,
+        // whose transpose is stored. `add_to_rest` adds its lower part to F₂₂.
         if place < width {
             let target = panels.lower.rb_mut().col_mut(place);
             add_at(
@@ -90,7 +94,9 @@ pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &m
     }
 }
 
-/// Adds the rest of it to what is left of this front.
+/// Adds the Schur complement of a child to F₂₂, the block that this front hands to its parent.
+///
+/// Skips the rows and columns of the child that this front eliminates. `places` maps its rows to rows of this front.
 pub(super) fn add_to_rest(
     child: MatRef<'_, f64>,
     places: &[usize],
@@ -109,6 +115,7 @@ pub(super) fn add_to_rest(
     }
 }
 
+/// target[places] += values.
 fn add_at(values: &[f64], places: &[usize], target: Option<&mut [f64]>) {
     if let Some(target) = target {
         for (value, &place) in values.iter().zip(places) {
@@ -117,10 +124,10 @@ fn add_at(values: &[f64], places: &[usize], target: Option<&mut [f64]>) {
     }
 }
 
-/// Eliminates the columns of a front: L and U in the panels, and in `rest` the rest, but for what children add to it.
-/// `beneath` are the sums of the columns below the square where pivots follow from sums, see [`super::sums`].
+/// Eliminates the columns of a front: L and U replace its panels, −L₂₁U₁₂ replaces `rest`.
 ///
-/// False if a pivot vanishes.
+/// The Schur complement is complete once [`add_to_rest`] has added the children. `beneath` holds the column sums below
+/// the square if the pivots follow from sums, see [`super::sums`]. Returns false if a pivot vanishes.
 pub(super) fn eliminate(
     panels: &mut Panels<'_>,
     beneath: Option<&mut [f64]>,
@@ -135,6 +142,7 @@ pub(super) fn eliminate(
     if !regular {
         return false;
     }
+    // With F₁₁ = L₁₁U₁₁: L₂₁ = F₂₁U₁₁⁻¹, that is L₂₁ᵀ = U₁₁⁻ᵀF₂₁ᵀ, and U₁₂ = L₁₁⁻¹F₁₂. Both solves run over columns.
     let (square, upper) = (square.rb(), panels.upper.rb_mut());
     let (mut lower, mut upper) = (lower.transpose_mut(), upper.transpose_mut());
     tiles(lower.rb_mut(), |_, tile| {
@@ -143,6 +151,7 @@ pub(super) fn eliminate(
     tiles(upper.rb_mut(), |_, tile| {
         solve_unit_lower_triangular_in_place(square, tile, Par::Seq);
     });
+    // Replacing `rest` needs no zeroed memory; the children add to it afterwards.
     let (lower, upper) = (lower.rb().transpose(), upper.rb());
     tiles(rest.rb_mut(), |first, tile| {
         let upper = upper.subcols(first, tile.ncols());
@@ -151,7 +160,9 @@ pub(super) fn eliminate(
     true
 }
 
-/// Calls `work` with tiles of columns and the first column of each, on all threads if there are several.
+/// Calls `work(first, tile)` for tiles of columns that start at column `first`, in parallel if there are several.
+///
+/// The tiles do not depend on the number of threads, so neither does the result.
 pub(super) fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
     if m.ncols() <= TILE {
         work(0, m);
@@ -161,12 +172,15 @@ pub(super) fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + 
     }
 }
 
-/// A = L U in place of A, without pivoting; false if a pivot vanishes.
+/// Factorises A = L U in place, without pivoting. Returns false if a pivot vanishes.
+///
+/// Recursive: A₁₁ = L₁₁U₁₁, U₁₂ = L₁₁⁻¹A₁₂, L₂₁ = A₂₁U₁₁⁻¹, then the Schur complement A₂₂ − L₂₁U₁₂.
 fn factorise(mut a: MatMut<'_, f64>) -> bool {
     let n = a.nrows();
     if n <= NARROW {
         return factorise_narrow(a);
     }
+    // A multiple of 8 doubles fills whole cache lines.
     let half = (n / 2).next_multiple_of(8);
     let (mut a11, mut a12, mut a21, mut a22) = a.rb_mut().split_at_mut(half, half);
     if !factorise(a11.rb_mut()) {
@@ -185,6 +199,7 @@ fn factorise(mut a: MatMut<'_, f64>) -> bool {
     factorise(a22)
 }
 
+/// Factorises A = L U in place, column by column. Returns false if a pivot vanishes.
 fn factorise_narrow(mut a: MatMut<'_, f64>) -> bool {
     let n = a.nrows();
     for k in 0..n {

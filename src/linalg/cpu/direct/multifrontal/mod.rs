@@ -1,4 +1,10 @@
-//! LU without pivoting for sparse matrices of symmetric pattern whose diagonal dominates, and Cholesky.
+//! Multifrontal factorisations of sparse matrices with symmetric pattern (Duff & Reid 1983).
+//!
+//! LU without pivoting for matrices with a dominant diagonal, and Cholesky for symmetric positive definite matrices.
+//!
+//! Supernodes (sets of columns with a common structure) form a tree. Each supernode assembles a dense front
+//! F = [F₁₁ F₁₂; F₂₁ F₂₂] from the entries of A and the Schur complements of its children. It eliminates its own
+//! columns by F₁₁ = L₁₁U₁₁, and hands the Schur complement F₂₂ − L₂₁U₁₂ to its parent.
 
 mod analysis;
 mod cholesky;
@@ -29,17 +35,18 @@ use crate::linalg::cpu::checked::Direct;
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::Side;
 
-/// L and U of a matrix that is dominated by its diagonal column by column, or of its transpose.
+/// Multifrontal LU factors of A or of Aᵀ, computed without pivoting.
 pub(crate) struct Multifrontal {
     symbolic: Arc<Symbolic>,
     values: Vec<f64>,
-    /// What L U is equal to.
+    /// L U = A for `Plain`, L U = Aᵀ for `Transpose`.
     side: Side,
 }
 
 impl Multifrontal {
-    /// Factorises A, or Aᵀ, of which the columns should be dominated by the diagonal; None if the pattern is not
-    /// symmetric, or a pivot vanishes.
+    /// Factorises A or Aᵀ, as `side` says. The diagonal should dominate the columns of that matrix.
+    ///
+    /// Returns `None` if the pattern is not symmetric or a pivot vanishes.
     pub(crate) fn new(
         a: Matrix<'_>,
         side: Side,
@@ -52,11 +59,13 @@ impl Multifrontal {
             side,
             sums: None,
         };
-        Self::by(a, (source, analyses), order, budget)
+        Self::from_source(a, (source, analyses), order, budget)
     }
 
-    /// Factorises a symmetric M-matrix with these sums of its rows, which its diagonal need not tell: small ones and weak
-    /// couplings count to their own last digit.
+    /// Factorises a symmetric M-matrix A with given row sums A·1. Returns `None` if a pivot vanishes.
+    ///
+    /// Pivots follow from the row sums and the off-diagonal entries, not from the diagonal, see [`sums`]. Small row
+    /// sums and weak couplings therefore enter the result with full relative accuracy.
     pub(crate) fn with_sums(
         (a, sums): (Matrix<'_>, &[f64]),
         analyses: &Analyses<Option<Arc<Symbolic>>>,
@@ -68,10 +77,10 @@ impl Multifrontal {
             side: Side::Plain,
             sums: Some(sums),
         };
-        Self::by(a, (source, analyses), Some(order), budget)
+        Self::from_source(a, (source, analyses), Some(order), budget)
     }
 
-    fn by(
+    fn from_source(
         a: Matrix<'_>,
         (source, analyses): (Source<'_>, &Analyses<Option<Arc<Symbolic>>>),
         order: Order<'_>,
@@ -110,6 +119,7 @@ impl Direct for Multifrontal {
     }
 
     fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        // With L U = Aᵀ, a solve with A is a solve with (L U)ᵀ, and vice versa.
         let side = if side == self.side {
             Side::Plain
         } else {

@@ -1,4 +1,4 @@
-//! The numbers of a factorisation, front by front.
+//! Numeric factorisation, front by front.
 
 use faer::{MatMut, MatRef};
 use rayon::prelude::*;
@@ -9,37 +9,41 @@ use super::symbolic::{Form, Node, Symbolic};
 use super::symmetric;
 use crate::error::{Error, Result};
 
-/// What the elimination of a node adds to the front of its parent.
+/// Schur complement of a node, which its parent adds to its own front.
 type Update = Vec<f64>;
 
-/// A node and its part of the factor.
+/// Node index, and the slice of the factor that the node fills.
 type Part<'v> = (usize, &'v mut [f64]);
 
-/// The factor, node by node; None if a pivot vanishes, or is not positive in a symmetric matrix.
+/// Computes the factor, node by node.
+///
+/// Returns `None` if a pivot vanishes or, in a symmetric factorisation, is not positive.
 pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Option<Vec<f64>>> {
-    // Asked for beforehand, as `vec!` takes no refusal.
-    let room = Vec::<u8>::new().try_reserve_exact(symbolic.bytes());
-    room.map_err(|_| Error::OutOfMemory {
+    // `vec!` aborts when memory runs out. A trial reservation of the peak size turns that into an error.
+    let reserved = Vec::<u8>::new().try_reserve_exact(symbolic.bytes());
+    reserved.map_err(|_| Error::OutOfMemory {
         what: symbolic.form.name(),
         size: symbolic.order.len(),
         needed: Some(symbolic.bytes()),
         limit: None,
     })?;
     let mut values = vec![0.0; symbolic.len];
-    let done = factorise_into(symbolic, source, &mut values);
-    Ok(done.map(|()| values))
+    let regular = factorise_into(symbolic, source, &mut values);
+    Ok(regular.map(|()| values))
 }
 
+/// Eliminates the subtrees of all tasks in parallel, then the nodes above them, level by level.
 fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -> Option<()> {
-    let (tasks, levels) = share_out(symbolic, values);
+    let (tasks, levels) = partition(symbolic, values);
     let mut updates: Vec<Update> = vec![Vec::new(); symbolic.nodes.len()];
     let tasks = tasks.into_par_iter();
-    let done: Option<Vec<(usize, Update)>> = tasks
+    let eliminated: Option<Vec<(usize, Update)>> = tasks
         .map(|task| eliminate_task(symbolic, source, task))
         .collect();
-    for (node, update) in done? {
+    for (node, update) in eliminated? {
         updates[node] = update;
     }
+    // No node of a level is a descendant of another one, and all their children have been eliminated.
     for level in levels {
         let level: Vec<_> = level
             .into_iter()
@@ -49,30 +53,30 @@ fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -
                 (s, values, updates.collect::<Vec<_>>())
             })
             .collect();
-        let done: Option<Vec<(usize, Update)>> = level
+        let eliminated: Option<Vec<(usize, Update)>> = level
             .into_par_iter()
             .map(|(s, values, children)| {
                 let node = &symbolic.nodes[s];
-                let lent = || children.iter().map(|(child, update)| (*child, &update[..]));
+                let updates = || children.iter().map(|(child, update)| (*child, &update[..]));
                 let mut rest = vec![0.0; node.update()];
                 let front = Front {
                     symbolic,
                     node,
                     source,
                 };
-                front.eliminate(lent, values, &mut rest)?;
+                front.eliminate(updates, values, &mut rest)?;
                 Some((s, rest))
             })
             .collect();
-        for (node, update) in done? {
+        for (node, update) in eliminated? {
             updates[node] = update;
         }
     }
     Some(())
 }
 
-/// Every node gets its part of the factor: those of tasks, and those above them, level by level.
-fn share_out<'v>(
+/// Splits the factor into the parts of all nodes. Returns those within tasks, and those above the tasks by level.
+fn partition<'v>(
     symbolic: &Symbolic,
     mut values: &'v mut [f64],
 ) -> (Vec<Vec<Part<'v>>>, Vec<Vec<Part<'v>>>) {
@@ -97,7 +101,10 @@ fn share_out<'v>(
     (tasks, levels)
 }
 
-/// Eliminates a subtree, with updates on a stack, and returns that of its last node.
+/// Eliminates a subtree, and returns the update of its root (the last node).
+///
+/// In postorder, the updates of the children of a node are the topmost ones on a stack. The update of the node is
+/// formed above them and then moved down in their place.
 fn eliminate_task(
     symbolic: &Symbolic,
     source: Source<'_>,
@@ -111,11 +118,12 @@ fn eliminate_task(
         let node = &symbolic.nodes[s];
         let children = symbolic.children(node);
         let size = |child: usize| symbolic.nodes[child].update();
+        // The updates of the children occupy the stack from `base` to `height`.
         let base = height - children.iter().map(|&c| size(c)).sum::<usize>();
-        let (waiting, free) = stack.split_at_mut(height);
-        let lent = || {
+        let (occupied, free) = stack.split_at_mut(height);
+        let updates = || {
             children.iter().scan(base, |from, &child| {
-                let update = &waiting[*from..*from + size(child)];
+                let update = &occupied[*from..*from + size(child)];
                 *from += size(child);
                 Some((child, update))
             })
@@ -127,16 +135,17 @@ fn eliminate_task(
         };
         if s == last {
             let mut rest = vec![0.0; node.update()];
-            front.eliminate(lent, values, &mut rest)?;
+            front.eliminate(updates, values, &mut rest)?;
             return Some((s, rest));
         }
-        front.eliminate(lent, values, &mut free[..node.update()])?;
+        front.eliminate(updates, values, &mut free[..node.update()])?;
         stack.copy_within(height..height + node.update(), base);
         height = base + node.update();
     }
     None
 }
 
+/// Front of one node.
 struct Front<'a> {
     symbolic: &'a Symbolic,
     node: &'a Node,
@@ -144,7 +153,9 @@ struct Front<'a> {
 }
 
 impl Front<'_> {
-    /// Puts the front together from the matrix and from what its children left, and eliminates its columns.
+    /// Assembles the front from the matrix and the updates of its children, and eliminates its columns.
+    ///
+    /// The node's part of the factor goes to `values`, its Schur complement to `rest`.
     fn eliminate<'c, I: Iterator<Item = (usize, &'c [f64])>>(
         &self,
         children: impl Fn() -> I,
@@ -181,6 +192,7 @@ impl Front<'_> {
         }
         let (rest, sums_below) = rest.split_at_mut(node.below * node.below);
         let mut rest = MatMut::from_column_major_slice_mut(rest, node.below, node.below);
+        // An update ends with the changes of the row sums, one per row below.
         let mut sums = self.source.sums.map(|sums| {
             let own = &symbolic.order[node.start..][..node.width];
             let mut sums = Sums::new(own.iter().map(|&i| sums[i]), sums_below);

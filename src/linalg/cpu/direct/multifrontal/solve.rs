@@ -1,4 +1,4 @@
-//! Triangular solves with the fronts of a factorisation.
+//! Triangular solves with multifrontal LU factors.
 
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_unit_lower_triangular_in_place,
@@ -10,24 +10,27 @@ use super::symbolic::{Node, Symbolic};
 use crate::linalg::cpu::direct::interleaved::{Interleaved, Supernode};
 use crate::linalg::operator::Side;
 
-/// L and U of a matrix, or of its transpose.
+/// LU factors, A = L U.
 #[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
     pub(super) symbolic: &'a Symbolic,
     pub(super) values: &'a [f64],
 }
 
-/// The part of one node: a square with both triangles, and the rows of L and of Uᵀ below it.
+/// Factors of one node.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
-    pub(super) node: Supernode<'a>,
-    pub(super) square: MatRef<'a, f64>,
-    pub(super) lower: MatRef<'a, f64>,
-    pub(super) upper: MatRef<'a, f64>,
+struct Part<'a> {
+    node: Supernode<'a>,
+    /// L₁₁ (unit lower triangle) and U₁₁.
+    square: MatRef<'a, f64>,
+    /// L₂₁.
+    lower: MatRef<'a, f64>,
+    /// U₁₂ᵀ.
+    upper: MatRef<'a, f64>,
 }
 
 impl<'a> Factors<'a> {
-    pub(super) fn part(self, node: &Node) -> Part<'a> {
+    fn part(self, node: &Node) -> Part<'a> {
         let values = &self.values[node.offset..][..node.len];
         let (panel, upper) = values.split_at(node.size() * node.width);
         let panel = MatRef::from_column_major_slice(panel, node.size(), node.width);
@@ -44,12 +47,14 @@ impl<'a> Factors<'a> {
         }
     }
 
-    pub(super) fn parts(self) -> impl DoubleEndedIterator<Item = Part<'a>> {
+    fn parts(self) -> impl DoubleEndedIterator<Item = Part<'a>> {
         self.symbolic.nodes.iter().map(move |node| self.part(node))
     }
 
     /// X ← A⁻¹X or A⁻ᵀX.
     pub(super) fn solve(self, side: Side, x: &mut Interleaved<'_>) {
+        // Forward: x₁ ← L₁₁⁻¹x₁, x₂ ← x₂ − L₂₁x₁. Backward: x₁ ← U₁₁⁻¹(x₁ − U₁₂x₂).
+        // For Aᵀ = UᵀLᵀ, the triangle Uᵀ takes the place of L and Lᵀ that of U.
         for Part {
             node,
             square,
@@ -60,11 +65,11 @@ impl<'a> Factors<'a> {
             match side {
                 Side::Plain => {
                     solve_unit_lower_triangular_in_place(square, x.own(node), Par::Seq);
-                    x.push(node, lower);
+                    x.update_below(node, lower);
                 }
                 Side::Transpose => {
                     solve_lower_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
-                    x.push(node, upper);
+                    x.update_below(node, upper);
                 }
             }
         }
@@ -77,11 +82,11 @@ impl<'a> Factors<'a> {
         {
             match side {
                 Side::Plain => {
-                    x.pull(node, upper);
+                    x.update_own(node, upper);
                     solve_upper_triangular_in_place(square, x.own(node), Par::Seq);
                 }
                 Side::Transpose => {
-                    x.pull(node, lower);
+                    x.update_own(node, lower);
                     solve_unit_upper_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
                 }
             }

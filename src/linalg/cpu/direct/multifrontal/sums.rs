@@ -1,9 +1,11 @@
-//! Pivots from sums of rows, for symmetric M-matrices (Grassmann, Taksar and Heyman 1985; Alfa, Xue and Ye 2002).
+//! Pivots from row sums, for symmetric M-matrices (Grassmann, Taksar and Heyman 1985; Alfa, Xue and Ye 2002).
 //!
-//! With Σⱼ aᵢⱼ = eᵢ ≥ 0 a pivot is what the other entries of its column leave to be made up: aₖₖ = eₖ − Σ_{i>k} aᵢₖ, a sum
-//! of numbers of one sign, as aᵢₖ ≤ 0. Its elimination gives aᵢⱼ − lᵢₖ aₖⱼ and eᵢ − lᵢₖ eₖ with lᵢₖ = aᵢₖ/aₖₖ ≤ 0: sums of
-//! numbers of one sign again. So nothing cancels, and entries of L and U, and with them solutions for right-hand sides
-//! of one sign, are as accurate as the couplings and sums are, however weak those are beside a diagonal.
+//! Let eᵢ = Σⱼ aᵢⱼ ≥ 0 be the row sums and aᵢⱼ ≤ 0 the off-diagonal entries. By symmetry the pivot follows from its
+//! column: aₖₖ = eₖ − Σ_{i>k} aᵢₖ, a sum of terms of one sign. With lᵢₖ = aᵢₖ/aₖₖ ≤ 0, its elimination gives the
+//! off-diagonal entries aᵢⱼ − lᵢₖ aₖⱼ ≤ 0 and the row sums eᵢ − lᵢₖ eₖ ≥ 0, again sums of terms of one sign.
+//!
+//! No subtraction cancels. The entries of L and U, and the solutions for right-hand sides of one sign, therefore
+//! inherit the relative accuracy of the couplings and row sums, even if these are tiny relative to the diagonal.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::{
@@ -14,14 +16,16 @@ use faer::{Accum, MatMut, Par};
 
 use super::front::{NARROW, Panels, tiles};
 
-/// The sums of the rows of a front: those that are eliminated in it, and what that adds to those below.
+/// Row sums of a front.
 pub(super) struct Sums<'u> {
+    /// Row sums e₁ of the rows that the front eliminates.
     own: Vec<f64>,
+    /// Changes of the row sums e₂ of the rows below.
     below: &'u mut [f64],
 }
 
 impl<'u> Sums<'u> {
-    /// From what the matrix has.
+    /// Starts from the row sums of the matrix, without changes below.
     pub(super) fn new(own: impl Iterator<Item = f64>, below: &'u mut [f64]) -> Self {
         below.fill(0.0);
         Self {
@@ -30,7 +34,7 @@ impl<'u> Sums<'u> {
         }
     }
 
-    /// Adds what the elimination of a child added; `places` are those of its rows in this front.
+    /// Adds the changes from the elimination of a child. `places` maps its rows to rows of this front.
     pub(super) fn add(&mut self, child: &[f64], places: &[usize]) {
         let width = self.own.len();
         for (sum, &place) in child.iter().zip(places) {
@@ -41,27 +45,33 @@ impl<'u> Sums<'u> {
         }
     }
 
-    /// The sums of columns below the square, and of what makes the sum of a whole column zero.
+    /// Returns t = Σ_{i below} aᵢⱼ − eⱼ for each column j of the square.
+    ///
+    /// By symmetry column j sums to eⱼ. So t is the entry that one extra row must have below the square in order that
+    /// every column sums to zero: aⱼⱼ = −(tⱼ + other entries of the column in the square).
     pub(super) fn beneath(&self, panels: &Panels<'_>) -> Vec<f64> {
         let below = panels.lower.rb().split_at_row(self.own.len()).1;
         let columns = self.own.iter().zip(below.col_iter());
         columns.map(|(e, a)| a.iter().sum::<f64>() - e).collect()
     }
 
-    /// e ← L⁻¹e, of those below their part −L₂L₁₁⁻¹e.
+    /// Eliminates the row sums like a right-hand side: e₁ ← L₁₁⁻¹e₁, e₂ ← e₂ − L₂₁e₁.
     pub(super) fn eliminate(&mut self, panels: &Panels<'_>) {
         let (square, below) = panels.lower.rb().split_at_row(self.own.len());
-        let [own, sums] = [&mut self.own[..], self.below]
-            .map(|v| (v.len(), v))
-            .map(|(n, v)| MatMut::from_column_major_slice_mut(v, n, 1));
-        let mut own = own;
+        let [mut own, sums] = [&mut self.own[..], self.below].map(|v| {
+            let n = v.len();
+            MatMut::from_column_major_slice_mut(v, n, 1)
+        });
         solve_unit_lower_triangular_in_place(square, own.rb_mut(), Par::Seq);
         matmul(sums, Accum::Add, below, own.rb(), -1.0, Par::Seq);
     }
 }
 
-/// A = L U in place of A, of which the columns and `beneath` sum to zero, whatever its diagonal says; false if a pivot
-/// vanishes. `beneath` becomes its own part of L.
+/// Factorises A = L U in place, with `beneath` as one extra row t. Returns false if a pivot vanishes.
+///
+/// Ignores the diagonal of A: it is defined by columns of [A; t] that sum to zero. Elimination preserves that
+/// property for the Schur complement, because 1ᵀ[A; t] = 0 implies 1ᵀ[S; t'] = 0. On return `beneath` holds tU⁻¹, the
+/// extra row of L.
 pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     let n = a.nrows();
     if n <= NARROW {
@@ -70,17 +80,19 @@ pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     let half = (n / 2).next_multiple_of(8);
     let (mut a11, mut a12, mut a21, mut a22) = a.rb_mut().split_at_mut(half, half);
     let (left, right) = beneath.split_at_mut(half);
+    // Below A₁₁ the columns continue in A₂₁ and t₁. Their sum acts as the extra row of the recursive call.
     let columns = left.iter().zip(a21.rb().col_iter());
-    let mut under: Vec<f64> = columns.map(|(t, a)| t + a.iter().sum::<f64>()).collect();
-    if !factorise(a11.rb_mut(), &mut under) {
+    let mut beneath_a11: Vec<f64> = columns.map(|(t, a)| t + a.iter().sum::<f64>()).collect();
+    if !factorise(a11.rb_mut(), &mut beneath_a11) {
         return false;
     }
     tiles(a12.rb_mut(), |_, tile| {
         solve_unit_lower_triangular_in_place(a11.rb(), tile, Par::Seq);
     });
+    // A₂₁ ← A₂₁U₁₁⁻¹ and t₁ ← t₁U₁₁⁻¹, then t₂ ← t₂ − t₁U₁₂.
     let mut row = MatMut::from_column_major_slice_mut(left, half, 1);
-    for beside in [a21.rb_mut().transpose_mut(), row.rb_mut()] {
-        tiles(beside, |_, tile| {
+    for block in [a21.rb_mut().transpose_mut(), row.rb_mut()] {
+        tiles(block, |_, tile| {
             solve_lower_triangular_in_place(a11.rb().transpose(), tile, Par::Seq);
         });
     }
@@ -100,9 +112,11 @@ pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     factorise(a22, right)
 }
 
+/// Factorises [A; t] column by column, with t = `beneath`. Returns false if a pivot vanishes.
 fn factorise_narrow(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     let n = a.nrows();
     for k in 0..n {
+        // Column k of [A; t] sums to zero, so the pivot is minus the sum of the entries below it.
         let pivot = -(k + 1..n).fold(beneath[k], |sum, i| sum + a[(i, k)]);
         if !(pivot > 0.0 && pivot.is_finite()) {
             return false;

@@ -1,21 +1,23 @@
-//! All that can be known about a factorisation from the pattern of the matrix alone.
+//! Symbolic factorisation: the part of a factorisation that depends on the sparsity pattern only.
 
 use std::ops::Range;
 
-/// Subtrees with at most this share of the work are eliminated side by side. The cut depends on nothing but the
-/// pattern, so that results do not depend on the number of threads.
+/// Largest fraction of the total work in one subtree that forms a parallel task.
+///
+/// The tasks depend on the pattern alone, so results do not depend on the number of threads.
 const TASK: f64 = 1.0 / 24.0;
 
-/// What a matrix of symmetric pattern is factorised into.
+/// Form of the factorisation of a matrix with symmetric pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// L U, without pivoting.
+    /// L U without pivoting.
     General,
-    /// L Lᵀ, of a matrix that is symmetric positive definite.
+    /// L Lᵀ of a symmetric positive definite matrix.
     Symmetric,
 }
 
 impl Form {
+    /// Name of the method in error messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::General => "multifrontal LU",
@@ -23,9 +25,11 @@ impl Form {
         }
     }
 
-    /// Two groups of columns become one if together they have at most this many columns and no larger share of zeros:
-    /// products of small blocks cost more than the zeros do. Narrow fronts of symmetric matrices have kernels of their
-    /// own, for which zeros pay less.
+    /// Criteria (columns, zeros) for the amalgamation of supernodes.
+    ///
+    /// Two supernodes merge if they have at most `columns` columns together and at most a fraction `zeros` of
+    /// explicit zeros. The zeros cost less than products of small blocks. The symmetric limits are lower, because
+    /// special kernels for narrow fronts make small blocks cheaper.
     pub(super) fn relaxation(self) -> [(usize, f64); 4] {
         match self {
             Self::General => [(8, 0.9), (24, 0.4), (64, 0.2), (usize::MAX, 0.05)],
@@ -33,7 +37,7 @@ impl Form {
         }
     }
 
-    /// Numbers of the factor that belong to a front.
+    /// Number of factor entries of a front. For LU: the width² square, L₂₁ and U₁₂; for Cholesky: no U₁₂.
     pub(super) fn len(self, width: usize, below: usize) -> usize {
         match self {
             Self::General => width * (width + 2 * below),
@@ -42,87 +46,102 @@ impl Form {
     }
 }
 
-/// Supernodes in postorder, their rows, and where everything goes.
+/// Symbolic factorisation: supernodes in postorder, and their index maps.
 pub(crate) struct Symbolic {
     pub(super) form: Form,
-    /// The unknowns in the order of their elimination.
+    /// Unknowns in elimination order.
     pub(super) order: Vec<usize>,
     pub(super) nodes: Vec<Node>,
-    /// Children of all nodes.
+    /// Children of all nodes, see [`Node::children`].
     pub(super) children: Vec<usize>,
-    /// For every node the rows below its own, by position in the order.
+    /// Rows below each node, as positions in elimination order, see [`Node::rows`].
     pub(super) rows: Vec<usize>,
-    /// Where each of these rows stands in the front of the parent.
+    /// Index of each entry of `rows` within the front of the node's parent.
     pub(super) relative: Vec<usize>,
-    /// What of the matrix goes into which front.
+    /// Matrix entries by front, see [`Node::entries`].
     pub(super) entries: Vec<Entry>,
-    /// Subtrees that are eliminated side by side, as ranges of nodes.
+    /// Subtrees that are eliminated in parallel, as ranges of nodes.
     pub(super) tasks: Vec<Range<usize>>,
-    /// Numbers in the factor.
+    /// Number of entries of the factor.
     pub(super) len: usize,
 }
 
-/// Columns that are eliminated together: a front of their rows and of those below.
+/// Supernode: columns that are eliminated together, in a front of `width + below` rows.
 pub(super) struct Node {
-    /// The first of its columns.
+    /// First column, in elimination order.
     pub(super) start: usize,
     pub(super) width: usize,
-    /// Rows below.
+    /// Number of rows below the diagonal block.
     pub(super) below: usize,
-    /// Where its part of the factor begins: width + below rows of L, over U in the square on top, and the below rows of
-    /// Uᵀ where there is a U, both by columns.
+    /// Offset of the node's panels in the factor.
+    ///
+    /// The first panel has `width + below` rows: U₁₁ and L₁₁ share the square on top, L₂₁ follows. An LU has a second
+    /// panel U₁₂ᵀ of `below` rows. Both panels are column-major.
     pub(super) offset: usize,
-    /// Numbers of the factor that belong to it.
+    /// Number of entries of the node's panels.
     pub(super) len: usize,
     pub(super) parent: Option<usize>,
-    /// 0 within tasks, else one more than the highest child.
+    /// 0 within a task, else 1 + the highest level of any child.
     pub(super) level: usize,
+    /// Offset of the node's rows in [`Symbolic::rows`].
     pub(super) rows: usize,
+    /// Range of the node's children in [`Symbolic::children`].
     pub(super) children: Range<usize>,
+    /// Range of the node's entries in [`Symbolic::entries`].
     pub(super) entries: Range<usize>,
 }
 
 impl Node {
-    /// Rows of its front.
+    /// Number of rows of the front.
     pub(super) fn size(&self) -> usize {
         self.width + self.below
     }
 
-    /// Numbers that its elimination adds to other fronts: a square, and sums of rows where pivots follow from these.
+    /// Number of values that the node hands to its parent: the Schur complement, and one row sum per row below.
+    ///
+    /// Only factorisations with pivots from row sums use the latter.
     pub(super) fn update(&self) -> usize {
         self.below * (self.below + 1)
     }
 
-    /// Multiplications of its elimination, roughly.
+    /// Approximate cost of the elimination, in multiplications.
     fn work(&self) -> f64 {
+        // w³/3 for the triangles, w²r for the panels, w r² for the Schur complement, r² to add it to the parent, and a
+        // fixed cost per front.
         let (w, r) = (self.width as f64, self.below as f64);
         w * (w * w / 3.0 + w * r + r * r) + r * r + 1000.0
     }
 }
 
-/// An entry of the matrix and its place in a front.
+/// Matrix entry, with its position in a front.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    /// Its index in the values of the matrix.
+    /// Index in the values of the matrix.
     pub(super) source: usize,
+    /// Row within the front.
     pub(super) row: u32,
+    /// Column within the front.
     pub(super) column: u32,
 }
 
-/// Multiplications an entry of the factor below which fronts are too small to pay.
+/// Multiplications per factor entry below which a simplicial factorisation is faster.
 const WORK_PER_ENTRY: f64 = 8.0;
 
 impl Symbolic {
-    /// Whether there is enough to eliminate at once: the factors of chains are better made column by column.
+    /// Whether the fronts are large enough for the multifrontal method. A column-by-column method suits chains better.
     pub(crate) fn pays(&self) -> bool {
+        // A front of w columns and s rows takes about w s² multiplications for w s entries of a Cholesky factor. The
+        // quotient of the sums is the mean height s of the fronts, weighted by their entries.
         let work = |node: &Node| (node.width * node.size() * node.size()) as f64;
         self.nodes.iter().map(work).sum::<f64>() > WORK_PER_ENTRY * self.len as f64
     }
 
+    /// Rows below a node, in elimination order.
     pub(super) fn rows(&self, node: &Node) -> &[usize] {
         &self.rows[node.rows..][..node.below]
     }
 
+    /// Row indices, within the front of the parent, of the rows below a node.
     pub(super) fn relative(&self, node: &Node) -> &[usize] {
         &self.relative[node.rows..][..node.below]
     }
@@ -135,17 +154,17 @@ impl Symbolic {
         &self.children[node.children.clone()]
     }
 
-    /// The most rows below any node.
+    /// Largest number of rows below any node.
     pub(super) fn tallest(&self) -> usize {
         self.nodes.iter().map(|node| node.below).max().unwrap_or(0)
     }
 
-    /// The most rows of any front.
+    /// Largest number of rows of any front.
     pub(super) fn largest(&self) -> usize {
         self.nodes.iter().map(Node::size).max().unwrap_or(0)
     }
 
-    /// Takes the largest subtrees that are small enough.
+    /// Cuts the tree into tasks: the maximal subtrees with at most a fraction [`TASK`] of the work.
     pub(super) fn cut_into_tasks(&mut self) {
         let mut work: Vec<f64> = self.nodes.iter().map(Node::work).collect();
         let mut first: Vec<usize> = (0..self.nodes.len()).collect();
@@ -169,18 +188,13 @@ impl Symbolic {
         }
     }
 
-    /// Numbers that wait on a stack, at most, while the nodes of a task are eliminated one after another; what the last
-    /// one leaves is kept elsewhere.
+    /// Peak size of the stack of updates during the elimination of a task. The update of the root is stored elsewhere.
     pub(super) fn stack(&self, task: &Range<usize>) -> usize {
         let (mut height, mut highest) = (0, 0);
-        for s in task.clone() {
-            let node = &self.nodes[s];
-            let waiting: usize = self.updates_of_children(node);
-            if s + 1 == task.end {
-                break;
-            }
+        for node in &self.nodes[task.start..task.end - 1] {
+            // The update of a node is formed on top of those of its children, and then replaces them.
             highest = highest.max(height + node.update());
-            height = height + node.update() - waiting;
+            height = height + node.update() - self.updates_of_children(node);
         }
         highest
     }
@@ -190,29 +204,28 @@ impl Symbolic {
         children.map(|&child| self.nodes[child].update()).sum()
     }
 
-    /// Memory that the factorisation takes at most, on however many threads: the factor, and fronts that wait for others.
+    /// Upper bound on the memory of the factorisation in bytes, for any number of threads: the factor, and all updates
+    /// that are alive at once.
     pub(crate) fn bytes(&self) -> usize {
-        let side_by_side: usize = self.tasks.iter().map(|task| self.stack(task)).sum();
-        let mut waiting: usize = self
-            .tasks
-            .iter()
-            .map(|task| self.nodes[task.end - 1].update())
-            .sum();
-        let mut most = waiting + side_by_side;
+        // All tasks may run at once: their stacks, and the updates of their roots.
+        let stacks: usize = self.tasks.iter().map(|task| self.stack(task)).sum();
+        let roots = self.tasks.iter().map(|task| &self.nodes[task.end - 1]);
+        let mut alive: usize = roots.map(Node::update).sum();
+        let mut peak = alive + stacks;
         let highest = self.nodes.iter().map(|node| node.level).max().unwrap_or(0);
-        // Updates made and given up, level by level.
+        // Sizes of the updates that each level creates, and of those it consumes.
         let mut levels = vec![(0, 0); highest];
         for node in self.nodes.iter().filter(|node| node.level > 0) {
-            let (made, used) = &mut levels[node.level - 1];
-            *made += node.update();
-            *used += self.updates_of_children(node);
+            let (created, consumed) = &mut levels[node.level - 1];
+            *created += node.update();
+            *consumed += self.updates_of_children(node);
         }
-        for (made, used) in levels {
-            waiting += made;
-            most = most.max(waiting);
-            waiting -= used;
+        for (created, consumed) in levels {
+            alive += created;
+            peak = peak.max(alive);
+            alive -= consumed;
         }
-        (self.len + most) * size_of::<f64>()
+        (self.len + peak) * size_of::<f64>()
     }
 }
 

@@ -1,40 +1,39 @@
-//! The dense work for a symmetric matrix: one front is put together and its columns are eliminated.
+//! Dense kernels of the Cholesky factorisation: assembly and elimination of one front.
 //!
-//! Of everything only the lower triangle counts; what stands above it is never read.
+//! Fronts and updates have full storage, but only their lower triangles are valid. No kernel reads above the diagonal.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
-use rayon::prelude::*;
 
+use super::front::tiles;
 use super::symbolic::{Entry, Node};
 use crate::linalg::operator::vectorised;
 
-/// Columns that are eliminated one by one.
+/// Largest panel that is eliminated column by column. Wider panels are split in halves.
 const NARROW: usize = 8;
 
-/// Rows below up to which, and columns up to which, products are not worth calling for.
+/// Largest numbers of rows below and of columns for which plain loops are faster than a matrix product.
 const SMALL: (usize, usize) = (8, 4);
 
-/// Columns of large fronts are dealt with in tiles of this size, on all threads.
-const TILE: usize = 192;
-
-/// What the elimination of a child adds to this front, and the places of its rows there.
+/// Schur complement of a child, to be added to the front of its parent.
 #[derive(Clone, Copy)]
 pub(super) struct Update<'a> {
     pub(super) values: &'a [f64],
+    /// Maps the rows of the child to rows of the parent's front.
     pub(super) places: &'a [usize],
 }
 
-/// Adds the entries of the matrix to the panel, which is zero.
+/// Adds the matrix entries of a node to its panel, which is zero.
 pub(super) fn insert(entries: &[Entry], values: &[f64], node: &Node, panel: &mut [f64]) {
     for entry in entries {
         panel[entry.column as usize * node.size() + entry.row as usize] += values[entry.source];
     }
 }
 
-/// Eliminates the columns of a front: L in the panel, and in `rest` what is left for the parent. None if a pivot is
-/// not positive.
+/// Eliminates the columns of a front: L replaces the panel, the Schur complement F₂₂ − L₂₁L₂₁ᵀ replaces `rest`.
+///
+/// Returns `None` if a pivot is not positive.
 pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
     node: &Node,
     children: impl Fn() -> I,
@@ -52,6 +51,7 @@ pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
             } else {
                 eliminate_wide(panel, (node.size(), node.width), node.size())?;
             }
+            // Both variants replace `rest`, which needs no zeroed memory; the children add to it afterwards.
             if node.below <= SMALL.0 || node.width <= SMALL.1 {
                 small_rest(panel, rest, node);
             } else {
@@ -65,7 +65,7 @@ pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
     )
 }
 
-/// Adds the columns of a child that are eliminated here.
+/// Adds the columns of a child that this front eliminates to its panel.
 #[inline(always)]
 fn add_to_panel(update: Update<'_>, node: &Node, panel: &mut [f64]) {
     let (places, size) = (update.places, node.size());
@@ -81,7 +81,7 @@ fn add_to_panel(update: Update<'_>, node: &Node, panel: &mut [f64]) {
     }
 }
 
-/// Adds the others.
+/// Adds the other columns of a child to F₂₂, the block that this front hands to its parent.
 #[inline(always)]
 fn add_to_rest(update: Update<'_>, node: &Node, rest: &mut [f64]) {
     let places = update.places;
@@ -95,20 +95,23 @@ fn add_to_rest(update: Update<'_>, node: &Node, rest: &mut [f64]) {
     }
 }
 
-/// Few columns, one after another; their beginnings are `stride` apart.
+/// Factorises a panel column by column (right-looking Cholesky). Columns start `stride` entries apart.
+///
+/// Returns `None` if a pivot is not positive.
 #[inline(always)]
 fn eliminate_narrow(panel: &mut [f64], (rows, width): (usize, usize), stride: usize) -> Option<()> {
     for j in 0..width {
-        let (done, others) = panel.split_at_mut(((j + 1) * stride).min(panel.len()));
-        let column = &mut done[j * stride..][..rows];
-        // Nor is NaN.
+        let (left, right) = panel.split_at_mut(((j + 1) * stride).min(panel.len()));
+        let column = &mut left[j * stride..][..rows];
+        // Written as a negation, so that NaN fails the test.
         if !(column[j] > 0.0 && column[j].is_finite()) {
             return None;
         }
+        // lⱼⱼ = √aⱼⱼ and lᵢⱼ = aᵢⱼ/√aⱼⱼ, then aᵢₖ ← aᵢₖ − lᵢⱼ lₖⱼ for i ≥ k > j.
         let reciprocal = column[j].sqrt().recip();
         column[j..].iter_mut().for_each(|l| *l *= reciprocal);
         for k in j + 1..width {
-            let target = &mut others[(k - j - 1) * stride..][k..rows];
+            let target = &mut right[(k - j - 1) * stride..][k..rows];
             let l = column[k];
             for (a, c) in target.iter_mut().zip(&column[k..]) {
                 *a -= l * c;
@@ -118,7 +121,9 @@ fn eliminate_narrow(panel: &mut [f64], (rows, width): (usize, usize), stride: us
     Some(())
 }
 
-/// Many columns, by halves.
+/// Factorises a panel by halves: the left half, the update of the right half with it, and the right half.
+///
+/// Returns `None` if a pivot is not positive.
 fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usize) -> Option<()> {
     if width <= NARROW {
         return vectorised(
@@ -134,6 +139,8 @@ fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usiz
     let left = MatRef::from_column_major_slice_with_stride(left, rows, half, stride);
     let lower = left.subrows(half, below);
     let rest = MatMut::from_column_major_slice_with_stride_mut(right, below, others, stride);
+    // R ← R − L Lᵀ with the columns L of the left half and R of the right half. Each tile starts at its first diagonal
+    // entry, since only the lower triangle counts.
     tiles(rest, |first, tile| {
         let across = lower.subrows(first, tile.ncols()).transpose();
         let tile = tile.subrows_mut(first, below - first);
@@ -143,17 +150,7 @@ fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usiz
     eliminate_wide(right, (below, others), stride)
 }
 
-/// Calls `work` with tiles of columns and the first column of each, on all threads if there are several.
-fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + Sync) {
-    if m.ncols() <= TILE {
-        work(0, m);
-    } else {
-        let tiles = m.par_col_chunks_mut(TILE).enumerate();
-        tiles.for_each(|(i, tile)| work(i * TILE, tile));
-    }
-}
-
-/// −L Lᵀ for the rows of L below the square.
+/// rest ← −L₂₁L₂₁ᵀ by matrix products, tile by tile: a triangular product for the diagonal block, a full one below it.
 fn large_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     let (size, width, below) = (node.size(), node.width, node.below);
     let lower = MatRef::from_column_major_slice(panel, size, width).subrows(width, below);
@@ -180,7 +177,7 @@ fn large_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     });
 }
 
-/// The same for few columns, or few rows.
+/// rest ← −L₂₁L₂₁ᵀ by plain loops, for few columns or few rows below.
 #[inline(always)]
 fn small_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     let below = node.below;
@@ -202,7 +199,7 @@ fn small_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     }
 }
 
-/// Column j of −L Lᵀ from its diagonal on, for the first W columns of L.
+/// Column j of −L₂₁L₂₁ᵀ, from the diagonal down, summed over the first W columns of L₂₁.
 #[inline(always)]
 fn column_of_rest<const W: usize>(panel: &[f64], node: &Node, j: usize, column: &mut [f64]) {
     let l = |q: usize| &panel[q * node.size() + node.width + j..][..column.len()];

@@ -1,4 +1,4 @@
-//! The assembly tree: which unknowns are eliminated together, and whose elimination waits for whose.
+//! Assembly tree: the supernodes, and the order of their eliminations.
 
 use faer::sparse::SymbolicSparseColMatRef;
 
@@ -6,18 +6,20 @@ use super::symbolic::Form;
 
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
-/// Supernodes in postorder: all below a node come before it, one subtree after another.
+/// Assembly tree, with supernodes in postorder: each subtree is contiguous and ends with its root.
 pub(super) struct Tree {
-    /// The unknowns in the order of their elimination.
+    /// Unknowns in elimination order.
     pub(super) order: Vec<usize>,
-    /// How many of them belong to each supernode.
+    /// Number of columns of each supernode.
     pub(super) widths: Vec<usize>,
-    /// The supernode that waits for each.
+    /// Parent of each supernode, which receives its Schur complement.
     pub(super) parents: Vec<Option<usize>>,
 }
 
 impl Tree {
-    /// The tree of a symmetric pattern whose unknowns are eliminated in this order, but for what changes no fill.
+    /// Builds the tree of a symmetric pattern for an elimination order.
+    ///
+    /// [`Tree::order`] is a postorder of the elimination tree. It leaves the fill unchanged.
     pub(super) fn new(pattern: Pattern<'_>, order: &[usize], form: Form) -> Self {
         let columns = Columns::new(pattern, order);
         let mut groups = Groups::fundamental(&columns);
@@ -26,15 +28,19 @@ impl Tree {
     }
 }
 
-/// The elimination tree of single columns.
+/// Elimination tree of the single columns: parent(i) = min{j > i : lⱼᵢ ≠ 0}.
 struct Columns {
     parents: Vec<Option<usize>>,
-    /// Entries of each column of the factor, diagonal included.
+    /// Number of entries in each column of the factor, diagonal included.
     counts: Vec<usize>,
 }
 
 impl Columns {
-    /// Every entry of row j is reached once, by climbing from the entries of the matrix.
+    /// Computes parents and counts from the row structure of L (Liu 1986).
+    ///
+    /// Row j of L has an entry in column i if and only if i lies on a path of the tree up to j, from some k < j with
+    /// aⱼₖ ≠ 0. The loop climbs these paths and stops at columns already visited for row j. It reaches every entry of
+    /// L once.
     fn new(pattern: Pattern<'_>, order: &[usize]) -> Self {
         let n = order.len();
         let position = inverse(order);
@@ -55,17 +61,20 @@ impl Columns {
     }
 }
 
-/// Columns that are eliminated together; a group goes by the name of its last column.
+/// Partition of the columns into supernodes, as a union-find forest. The last column of a group represents it.
 struct Groups {
-    /// The group that each column has gone into, or itself.
+    /// Link of each column towards the representative of its group. A representative links to itself.
     into: Vec<usize>,
+    /// Number of columns, valid at representatives.
     widths: Vec<usize>,
-    /// Entries of the factor that are no zeros.
+    /// Number of structural nonzeros in the factor columns, valid at representatives.
     entries: Vec<usize>,
 }
 
 impl Groups {
-    /// Chains of columns that have the same rows.
+    /// Forms the fundamental supernodes: chains of columns with equal rows below the diagonal block.
+    ///
+    /// An only child shares the rows of its parent if and only if its column has exactly one entry more.
     fn fundamental(columns: &Columns) -> Self {
         let n = columns.counts.len();
         let mut groups = Self {
@@ -84,13 +93,14 @@ impl Groups {
         groups
     }
 
+    /// Merges a child group into its parent.
     fn join(&mut self, child: usize, parent: usize) {
         self.into[child] = parent;
         self.widths[parent] += self.widths[child];
         self.entries[parent] += self.entries[child];
     }
 
-    /// The group that a column is in.
+    /// Returns the representative of a column's group, with path halving.
     fn find(&mut self, mut column: usize) -> usize {
         while self.into[column] != column {
             self.into[column] = self.into[self.into[column]];
@@ -99,7 +109,7 @@ impl Groups {
         column
     }
 
-    /// The group that waits for each group; None for columns that are not the last of one.
+    /// Parent group of each group. `None` for roots and for columns that represent no group.
     fn parents(&mut self, columns: &Columns) -> Vec<Option<usize>> {
         let parent = |j: usize| {
             let last = self.into[j] == j;
@@ -109,7 +119,7 @@ impl Groups {
         (0..columns.counts.len()).map(parent).collect()
     }
 
-    /// Joins groups with those that wait for them, smallest first, where that costs few zeros.
+    /// Merges children into their parents, fewest explicit zeros first, if [`Form::relaxation`] allows it.
     fn relax(&mut self, columns: &Columns, form: Form) {
         let children = Children::new(&self.parents(columns));
         let mut by_zeros = Vec::new();
@@ -119,32 +129,36 @@ impl Groups {
             by_zeros.extend(zeros.map(|&c| (self.zeros_with(c, parent, columns), c)));
             by_zeros.sort_unstable();
             for &(_, child) in &by_zeros {
+                // Earlier merges may have changed the count since the sort.
                 let zeros = self.zeros_with(child, parent, columns);
                 let width = self.widths[child] + self.widths[parent];
                 let size = storage(width, columns.counts[parent] - 1);
-                let few = |&(most, share): &(usize, f64)| {
-                    width <= most && zeros as f64 <= share * size as f64
+                let allows = |&(limit, fraction): &(usize, f64)| {
+                    width <= limit && zeros as f64 <= fraction * size as f64
                 };
-                if zeros == 0 || form.relaxation().iter().any(few) {
+                if zeros == 0 || form.relaxation().iter().any(allows) {
                     self.join(child, parent);
                 }
             }
         }
     }
 
-    /// Zeros in the columns of both groups together.
+    /// Number of explicit zeros that the union of two groups would store.
+    ///
+    /// After a merge all columns share the rows below the parent, so the union stores a dense trapezoid.
     fn zeros_with(&self, child: usize, parent: usize, columns: &Columns) -> usize {
         let width = self.widths[child] + self.widths[parent];
         let entries = self.entries[child] + self.entries[parent];
         storage(width, columns.counts[parent] - 1).saturating_sub(entries)
     }
 
+    /// Numbers the groups in postorder, and reorders the unknowns accordingly.
     fn in_postorder(mut self, columns: &Columns, order: &[usize]) -> Tree {
         let parents = self.parents(columns);
         let roots = (0..order.len()).filter(|&j| self.into[j] == j && parents[j].is_none());
         let sequence = postorder(roots, &Children::new(&parents));
-        // Where each group stands in the sequence, and where its next column goes.
-        let place = inverse_of(&sequence, order.len());
+        // Index of each group in the sequence, and the next free position among its columns.
+        let index = inverse_of(&sequence, order.len());
         let (mut next, mut end) = (vec![0; order.len()], 0);
         for &group in &sequence {
             next[group] = end;
@@ -156,7 +170,7 @@ impl Groups {
             reordered[next[group]] = unknown;
             next[group] += 1;
         }
-        let parent = |&group: &usize| parents[group].map(|p| place[p]);
+        let parent = |&group: &usize| parents[group].map(|p| index[p]);
         Tree {
             order: reordered,
             widths: sequence.iter().map(|&group| self.widths[group]).collect(),
@@ -165,13 +179,14 @@ impl Groups {
     }
 }
 
-/// Entries of `width` dense columns of a triangle with `below` rows below it.
+/// Number of entries of a dense trapezoid: a lower triangle of `width` columns over `below` full rows.
 fn storage(width: usize, below: usize) -> usize {
     width * (width + 1) / 2 + width * below
 }
 
-/// The children of every node, in order.
+/// Children of every node, in ascending order, in compressed storage.
 pub(super) struct Children {
+    /// End of each node's children in `list`. They start where those of the previous node end.
     ends: Vec<usize>,
     list: Vec<usize>,
 }
@@ -186,7 +201,7 @@ impl Children {
             ends[i] += ends[i - 1];
         }
         let mut list = vec![0; ends[parents.len()]];
-        // Where the next child of each goes: in the end, where those of the node end.
+        // Counting sort: `ends[p]` is the slot of the next child of p. It moves from p's first slot to p's end.
         for (child, parent) in parents.iter().enumerate() {
             if let Some(parent) = *parent {
                 list[ends[parent]] = child;
@@ -202,24 +217,25 @@ impl Children {
     }
 }
 
-/// Children before parents, without recursion: a chain is as deep as it is long.
+/// Lists the nodes in postorder. An explicit stack replaces recursion, whose depth could reach the number of nodes.
 fn postorder(roots: impl Iterator<Item = usize>, children: &Children) -> Vec<usize> {
     let mut sequence = Vec::new();
-    let mut waiting: Vec<usize> = roots.collect();
-    // Parents before children, last ones first, read backwards.
-    while let Some(node) = waiting.pop() {
+    let mut stack: Vec<usize> = roots.collect();
+    // A preorder that visits last children first is a postorder when reversed.
+    while let Some(node) = stack.pop() {
         sequence.push(node);
-        waiting.extend(children.of(node));
+        stack.extend(children.of(node));
     }
     sequence.reverse();
     sequence
 }
 
-/// Where each unknown stands in an order of all.
+/// Inverse of a permutation: `inverse(order)[order[k]] == k`.
 pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
     inverse_of(order, order.len())
 }
 
+/// Inverse of an injective sequence of numbers below n; 0 for numbers that do not occur.
 fn inverse_of(order: &[usize], n: usize) -> Vec<usize> {
     let mut inverse = vec![0; n];
     for (position, &unknown) in order.iter().enumerate() {
