@@ -1,6 +1,6 @@
-//! A metric of your own: L² with a weight that counts the tails more than the middle.
+//! Defines a metric: L² with a weight that emphasises the tails of a density.
 //!
-//! A metric is M = LᵀL. Here L = √(vol·w) is diagonal, so `lift`, `lower` and `dual` are a line each.
+//! A metric is M = LᵀL. Here L = √(vol·w) is diagonal, so `lift` (L), `lower` (Lᵀ) and `dual` (L⁻ᵀ) take one line each.
 
 use pullback::faer::{Mat, MatRef};
 use pullback::loss::L2Misfit;
@@ -9,13 +9,13 @@ use pullback::models::{GaussianMixture, Parameter};
 use pullback::step::Armijo;
 use pullback::{Backend, Descent, Grid, Metric, Result, verify};
 
-/// ∫ w(x) ζ² dx with w = 1 + x².
+/// Metric ∫ w(x) ζ² dx with w = 1 + x².
 struct TailWeighted {
     grid: Grid,
 }
 
 struct TailWeightedRoot {
-    /// √(vol·w) for every cell.
+    /// Diagonal of L: √(vol·w) for every cell.
     weights: Vec<f64>,
 }
 
@@ -55,19 +55,20 @@ fn main() -> Result<()> {
     let grid = Grid::new(&[(-6.0, 6.0, 120)])?;
     let metric = TailWeighted { grid: grid.clone() };
     let density = grid.sample(|x| (-0.5 * x[0] * x[0]).exp());
+    // Check that the methods above fit together.
     println!("{}\n", verify::metric(&metric, &density, 1)?);
 
     let mixture = GaussianMixture::new(&grid)
         .component(1.0, &[0.0], 1.0)
         .free(&[Parameter::Mean(0, 0), Parameter::Variance(0)])?;
     let loss = L2Misfit::new(&grid, mixture.density(&[1.0, 1.5])?)?;
-    // The metric does not match the loss, so the step must find its own scale.
+    // The metric does not match the loss, so a line search has to find the scale of the steps.
     let step = Armijo::growing(1.0, 2.0);
     let report = Descent::new(&mixture, &loss)
         .metric(&metric)
         .step(&step)
         .run(&[0.0, 1.0], |iterate| println!("{iterate}"))?;
     println!("\n{report}");
-    println!("truth (μ, σ²) = (1, 1.5), recovered {:.6?}", report.theta);
+    println!("truth (μ, σ²) = (1, 1.5), estimate {:.6?}", report.theta);
     Ok(())
 }

@@ -1,12 +1,11 @@
-//! A model of your own: the stationary density of dX = (a X − b X³) dt + √(2D) dW on a line.
+//! Defines a model: the stationary density ρ of dX = (a X − b X³) dt + √(2D) dW on a line, with parameters (a, b).
 //!
-//! It solves ∇·J = 0, ∫ρ = 1 for the flux J = v ρ − D ρ′ with v = a x − b x³; the parameters are (a, b).
+//! The density solves J′ = 0, ∫ρ = 1 for the flux J = v ρ − D ρ′ with v = a x − b x³.
 
-use pullback::direction::information_matrix;
 use pullback::faer::Mat;
 use pullback::grid::Face;
 use pullback::loss::Observations;
-use pullback::{Descent, Grid, Linearisation, Loss, Model, Noise, Operator, Side, verify};
+use pullback::{Cpu, Descent, Grid, Model, Noise, Operator, Side, verify};
 
 struct DoubleWell {
     grid: Grid,
@@ -14,7 +13,7 @@ struct DoubleWell {
 }
 
 impl DoubleWell {
-    /// The flux through a face as weights of the densities below and above it.
+    /// Flux through a face, as weights of the densities in the cells below and above it.
     fn flux(&self, face: &Face, theta: &[f64]) -> [f64; 2] {
         let x = face.centre[0];
         let v = 0.5 * (theta[0] * x - theta[1] * x.powi(3));
@@ -60,14 +59,13 @@ fn main() -> pullback::Result<()> {
         diffusion: 0.5,
     };
 
-    // Never trust a derivative that was not checked.
+    // Check the derivatives by finite differences.
     let check = verify::model(&model, &[1.0, 1.0], 1)?;
     println!("{check}\n");
 
-    // Twenty bins of the density at the truth (1.2, 0.8), with an error of 1 %.
+    // The data: a histogram with 20 bins of the density at the truth (1.2, 0.8), with measurement errors.
     let mut truth = vec![0.0; 200];
-    let cpu = pullback::Cpu::default();
-    model.solve(&[1.2, 0.8], &mut truth, &cpu)?;
+    model.solve(&[1.2, 0.8], &mut truth, &Cpu::default())?;
     let bins = Mat::from_fn(
         20,
         200,
@@ -78,22 +76,17 @@ fn main() -> pullback::Result<()> {
     let data = exact.iter().zip(&noise).map(|(d, z)| d + 0.003 * z);
     let loss = Observations::new(bins, data.collect(), Noise::uniform(20, 0.003)?)?;
 
-    let report = Descent::new(&model, &loss)
-        .backend(&cpu)
-        .run(&[0.5, 1.5], |iterate| println!("{iterate}"))?;
+    let descent = || Descent::new(&model, &loss);
+    let report = descent().run(&[0.5, 1.5], |iterate| println!("{iterate}"))?;
     println!("\n{report}\n");
 
-    // With Gaussian noise G⁻¹ is the covariance of the estimate.
-    let z = Linearisation::new(&model, &report.rho, &report.theta, &cpu)?;
-    if let Some(metric) = loss.metric() {
-        let root = metric.at(&report.rho, &cpu)?;
-        let g = information_matrix(root.as_ref(), z.matrix()?.as_ref())?;
-        let determinant = g[(0, 0)] * g[(1, 1)] - g[(0, 1)] * g[(1, 0)];
-        for (name, i, truth) in [("a", 0, 1.2), ("b", 1, 0.8)] {
-            let deviation = (g[(1 - i, 1 - i)] / determinant).sqrt();
-            let value = report.theta[i];
-            println!("{name}: recovered {value:.4} ± {deviation:.4}, truth {truth}");
-        }
+    // Standard errors from the covariance of the estimate, which needs the noise of the data.
+    let uncertainty = report.covariance(&descent())?;
+    for (name, i, truth) in [("a", 0, 1.2), ("b", 1, 0.8)] {
+        let (value, error) = (report.theta[i], uncertainty.standard_errors[i]);
+        println!("{name}: estimate {value:.4} ± {error:.4}, truth {truth}");
     }
+    let correlation = uncertainty.correlation(0, 1);
+    println!("correlation of the errors of a and b: {correlation:.2}");
     Ok(())
 }

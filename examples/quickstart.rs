@@ -1,4 +1,4 @@
-//! Two Gaussians on a line: where are they, and how heavy is the first?
+//! Estimates the means of two Gaussians on a line, and the weight of the first.
 
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::{Descent, Grid, loss::Divergence};
@@ -20,6 +20,9 @@ fn main() -> pullback::Result<()> {
         .run(&mixture.parameters(), |iterate| println!("{iterate}"))?;
 
     println!("\n{report}");
-    println!("recovered (w, μ₁, μ₂) = {:.6?}", report.theta);
+    println!(
+        "true (w, μ₁, μ₂) = (0.3, -2, 2), estimate {:.6?}",
+        report.theta
+    );
     Ok(())
 }

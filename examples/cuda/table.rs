@@ -1,4 +1,4 @@
-//! What is printed.
+//! The printed table.
 
 use std::fmt::Write as _;
 
@@ -6,18 +6,18 @@ use pullback::linalg::Solved;
 
 use crate::measure::{Row, TASKS, gap};
 
-/// All rows of one backend, and what to call it.
+/// Measurements on one backend, with its name.
 pub struct Half {
     pub label: String,
     pub rows: [Row; 2],
 }
 
-/// Who solved what in which time, and how well the answers agree.
+/// Formats times, methods and differences of the results.
 pub fn table(halves: &[Half]) -> String {
     let width = width(halves);
     let mut text = format!(
         "{:<10} {:<width$}  {:>7} {:>16} {:>11} {:>11} {:>11}",
-        "what", "solved on", "columns", "iterations", "first call", "second call", "a column"
+        "task", "solved on", "columns", "iterations", "first call", "second call", "per column"
     );
     text += if halves.len() == 2 {
         "  difference\n"
@@ -49,11 +49,11 @@ pub fn table(halves: &[Half]) -> String {
     text + &legend(halves) + &how(halves)
 }
 
-/// What the columns mean.
+/// Explains the columns.
 fn legend(halves: &[Half]) -> String {
-    let calls = "\nThe first call makes ready what is made once, factors or multigrid levels; the second finds it there.\n";
-    let agreement = "The difference of the two answers is the largest in any column, relative to the largest number there. Iterations \
-                     stop at\na residual of 1e-11 of the right-hand side, or where rounding stops them.\n";
+    let calls = "\nThe first call includes the preparation (factorisations or multigrid levels), which the second call reuses.\n";
+    let agreement = "Difference: largest difference of the two results in any column, relative to the largest entry of the column. Iterations \
+                     stop\nat a residual of 1e-11 of the right-hand side, or at rounding level.\n";
     match halves.len() {
         2 => format!("{calls}{agreement}"),
         _ => calls.into(),
@@ -65,7 +65,7 @@ fn width(halves: &[Half]) -> usize {
     labels.max().unwrap_or(0).max("solved on".len())
 }
 
-/// A time in a unit that suits it.
+/// Formats a time in a suitable unit.
 fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.0} µs", 1e6 * s),
@@ -74,7 +74,7 @@ fn time(seconds: f64) -> String {
     }
 }
 
-/// Iterations of every method, or that there are none.
+/// Number of iterations of every method, or `direct` for a method without.
 fn iterations(solved: &[Solved]) -> String {
     let one = |s: &Solved| match s.iterations {
         0 => "direct".to_string(),
@@ -83,10 +83,10 @@ fn iterations(solved: &[Solved]) -> String {
     solved.iter().map(one).collect::<Vec<_>>().join(" + ")
 }
 
-/// The methods in words.
+/// Lists the methods.
 fn how(halves: &[Half]) -> String {
     let width = width(halves);
-    let mut text = "\nHow the systems were solved:\n".to_string();
+    let mut text = "\nMethods:\n".to_string();
     for (i, task) in TASKS.iter().enumerate() {
         for half in halves {
             let one = |s: &Solved| match s.iterations {
@@ -103,15 +103,16 @@ fn how(halves: &[Half]) -> String {
             }
         }
     }
-    text + "The sketch has two systems: the weighted Laplacian of W₂, then the adjoints. LU and Cholesky factorise once and need no\n\
-            iterations; BiCGSTAB and conjugate gradients iterate, helped by multigrid or by incomplete factors (DILU).\n"
+    text + "Adjoints solve Aᵀλ = w, A being the Jacobian of the model. The sketch solves two systems, with the weighted Laplacian of\n\
+            W₂ and with Aᵀ. LU and Cholesky are direct methods; BiCGSTAB and conjugate gradients are iterative, preconditioned by\n\
+            multigrid or incomplete factors (DILU).\n"
 }
 
-/// How far apart the answers of a device and of the processor are.
+/// Difference between the results of the GPU and of the processor.
 fn difference(halves: &[Half], task: usize) -> String {
     match halves {
         [device, processor] => match gap(&device.rows[task].answer, &processor.rows[task].answer) {
-            0.0 => "none, the same bits".into(),
+            0.0 => "none (bit for bit)".into(),
             off => format!("{off:.1e}"),
         },
         _ => String::new(),

@@ -1,86 +1,69 @@
-//! Finds a permeability field from a few pressures, with thousands of parameters, and shows how far to trust it.
+//! Estimates a permeability field with thousands of unknowns from a few pressures, and its uncertainty.
 
-#[path = "../support/backend.rs"]
-mod backend;
-#[path = "../support/command.rs"]
-mod command;
 mod options;
 mod pictures;
-#[path = "../support/printer.rs"]
-mod printer;
 mod problem;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use backend::Opened;
-use command::Failure;
 use indicatif::ProgressBar;
 use options::Options;
-use printer::{Printer, make_folder};
 use problem::Problem;
 use pullback::descent::{Counts, Tolerances};
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Nystrom, Preconditioner, Sketched,
 };
-use pullback::posterior::Rank;
-use pullback::{Backend, Descent, Direction, Report};
+use pullback::posterior::{Posterior, Rank};
+use pullback::{Descent, Direction, Report};
+use support::command::{self, Failure};
+use support::output::{Printer, make_folder};
 
 fn main() -> ExitCode {
-    let read = |arguments| {
-        let Some(options) = options::parse(arguments)? else {
-            return Ok(None);
-        };
-        let opened = options.backend.open()?;
-        Ok(Some((options, opened)))
-    };
-    let words = ("darcy", options::USAGE);
-    command::main(words, read, |(options, opened)| run(options, opened))
+    command::main(options::HELP, Options::read, run)
 }
 
-fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
+fn run(options: &Options) -> Result<(), Failure> {
     make_folder(&options.out)?;
     let problem = Problem::new(options)?;
-    let (n, backend) = (options.cells(), opened.backend.as_ref());
+    let n = options.cells;
     let printer = Printer { json: options.json };
     printer.line(&format!(
-        "log-permeability of {n} x {n} cells ({} parameters) from {} pressures, noise {}; solving on {}\n",
+        "{} unknown log-permeabilities ({n}×{n} cells), {} pressures measured with standard deviation {}\n\
+         linear systems solved on {}\n",
         n * n,
         problem.observations,
         options.noise,
-        opened.label
+        options.solver.label
     ))?;
-    let direction = direction(&options.direction);
+    let direction = direction(options.direction);
+    let descent = || descent(options, &problem, direction.as_ref());
     let started = Instant::now();
     let mut printed = Ok(());
-    let report =
-        descent(&problem, backend, direction.as_ref()).run(&vec![0.0; n * n], |iterate| {
-            if printed.is_ok() {
-                printed = printer.line(&iterate.to_string());
-            }
-        })?;
+    let report = descent().run(&vec![0.0; n * n], |iterate| {
+        if printed.is_ok() {
+            printed = printer.line(&iterate.to_string());
+        }
+    })?;
     printed?;
     let seconds = started.elapsed().as_secs_f64();
     printer.line(&format!("{report}\n{}\n", spent(&report.counts, seconds)))?;
 
-    let spinner = ProgressBar::new_spinner().with_message("posterior: leading eigenpairs");
+    let spinner = ProgressBar::new_spinner().with_message("computing the posterior distribution");
     spinner.enable_steady_tick(Duration::from_millis(100));
     let rank = Rank {
         rank: options.rank,
         seed: options.seed,
         ..Rank::default()
     };
-    let posterior =
-        descent(&problem, backend, direction.as_ref()).posterior(&report.theta, rank)?;
-    let deviations: Vec<f64> = posterior
-        .variances()?
-        .iter()
-        .map(|v| v.max(0.0).sqrt())
-        .collect();
+    let posterior = descent().posterior(&report.theta, rank)?;
+    let deviations = deviations(&posterior)?;
     let samples = posterior.samples(1, options.seed)?;
     spinner.finish_and_clear();
     printer.line(&format!("posterior: {posterior}"))?;
-    printer.line(&trust(&problem, &report, &deviations))?;
+    printer.line(&accuracy(&problem, &report, &deviations))?;
 
     let found = pictures::Found {
         report: &report,
@@ -89,7 +72,7 @@ fn run(options: &Options, opened: &Opened) -> Result<(), Failure> {
         eigenvalues: posterior.eigenvalues(),
     };
     let file = pictures::draw(&problem, &found, &options.out)?;
-    printer.line(&format!("\nthe picture is {}", file.display()))?;
+    printer.line(&format!("\nwrote the picture {}", file.display()))?;
     printer.json(|| json(options, &problem, &report, seconds))?;
     Ok(())
 }
@@ -112,8 +95,8 @@ fn direction(name: &str) -> Box<dyn Direction> {
 }
 
 fn descent<'a>(
+    options: &'a Options,
     problem: &'a Problem,
-    backend: &'a dyn Backend,
     direction: &'a dyn Direction,
 ) -> Descent<'a> {
     let tolerances = Tolerances {
@@ -123,25 +106,31 @@ fn descent<'a>(
     Descent::new(&problem.model, &problem.loss)
         .prior(&problem.prior)
         .direction(direction)
-        .backend(backend)
+        .backend(options.solver.backend.as_ref())
         .tolerances(tolerances)
 }
 
-/// Solves with the model's matrix.
+/// Posterior standard deviation of every unknown.
+fn deviations(posterior: &Posterior<'_>) -> pullback::Result<Vec<f64>> {
+    let variances = posterior.variances()?;
+    Ok(variances.iter().map(|v| v.max(0.0).sqrt()).collect())
+}
+
+/// Number of solves with the matrix of the flow equation.
 fn solves(counts: &Counts) -> usize {
     counts.newton_solves + counts.tangent_solves + counts.adjoint_solves
 }
 
 fn spent(counts: &Counts, seconds: f64) -> String {
     format!(
-        "  {} solves with the flow equation, {} with the prior, {seconds:.2} s",
+        "  cost: {} solves of the flow equation, {} of linear systems for the unknowns, {seconds:.2} s",
         solves(counts),
         counts.system_solves
     )
 }
 
-/// How the map compares with the truth, and whether its error bars hold.
-fn trust(problem: &Problem, report: &Report, deviations: &[f64]) -> String {
+/// Compares the estimate with the truth, and the true errors with the predicted standard deviations.
+fn accuracy(problem: &Problem, report: &Report, deviations: &[f64]) -> String {
     let cells = problem.truth.len() as f64;
     let errors = report.theta.iter().zip(&problem.truth).map(|(a, b)| a - b);
     let rms = (errors.clone().map(|e| e * e).sum::<f64>() / cells).sqrt();
@@ -151,19 +140,19 @@ fn trust(problem: &Problem, report: &Report, deviations: &[f64]) -> String {
         .filter(|(e, s)| e.abs() <= 2.0 * **s)
         .count();
     format!(
-        "error of the map {rms:.2} (the truth varies by {spread:.2}); it lies within two standard deviations in {:.0} % \
-         of the cells",
+        "accuracy: root mean square error {rms:.2}, for a true field of root mean square {spread:.2}\n\
+         error bars: the truth lies within two standard deviations of the estimate in {:.0} % of the cells",
         100.0 * inside as f64 / cells
     )
 }
 
 fn json(options: &Options, problem: &Problem, report: &Report, seconds: f64) -> String {
     serde_json::json!({
-        "n": options.cells(),
+        "n": options.cells,
         "parameters": problem.truth.len(),
         "observations": problem.observations,
         "direction": options.direction,
-        "backend": options.backend.name(),
+        "backend": options.solver.name,
         "remarks": report.remarks.iter().map(|r| r.text.clone()).collect::<Vec<_>>(),
         "outer_iterations": report.iterations(),
         "solves": solves(&report.counts),

@@ -1,4 +1,4 @@
-//! A square of porous medium between two reservoirs, with wells in it.
+//! Porous medium in a square between two reservoirs, with wells where the pressure is measured.
 
 use std::f64::consts::PI;
 
@@ -14,19 +14,20 @@ pub struct Problem {
     pub model: Darcy,
     pub prior: Matern,
     pub loss: Observations,
-    /// The log-permeability that made the data, and its pressure.
+    /// True log-permeability, which generated the data.
     pub truth: Vec<f64>,
+    /// Pressure for the true log-permeability.
     pub pressure: Vec<f64>,
-    /// The wells, unless every cell is measured.
+    /// Positions of the wells; empty if every cell is measured.
     pub wells: Vec<[f64; 2]>,
     pub observations: usize,
 }
 
 impl Problem {
     pub fn new(options: &Options) -> Result<Self> {
-        let n = options.cells();
+        let n = options.cells;
         let grid = Grid::new(&[(0.0, 1.0, n), (0.0, 1.0, n)])?;
-        // Water flows from the left, where the pressure is 1, to the right, where it is 0; no other side lets it through.
+        // Water flows from left (pressure 1) to right (pressure 0); the other two sides are impermeable.
         let model =
             Darcy::new(&grid)?
                 .pressure(0, End::Lower, 1.0)?
@@ -54,13 +55,13 @@ impl Problem {
     }
 }
 
-/// Waves of random direction and phase with the spectrum of the prior, so that the medium is the same on every grid.
+/// Random log-permeability with the spectrum of the prior: a sum of plane waves, which does not depend on the grid.
 fn medium(grid: &Grid, range: f64, seed: u64) -> Vec<f64> {
     const WAVES: usize = 300;
     let normal = random::normal(2 * WAVES, seed, 1);
     let chance = random::uniform(2 * WAVES, (0.0, 1.0), seed.wrapping_add(1));
     let decay = 8.0_f64.sqrt() / range;
-    // A density ∝ (κ² + |w|²)⁻² in the plane is a normal one whose variance is that of κ²/(2 E), E exponential.
+    // A wave vector with density ∝ (κ² + |w|²)⁻² is normal with random variance κ²/(2E), E exponentially distributed.
     let wave = |j: usize| {
         let spread = decay / (-2.0 * (1.0 - chance[j]).ln()).sqrt();
         let phase = 2.0 * PI * chance[WAVES + j];

@@ -1,4 +1,4 @@
-//! Which starts lead to the truth.
+//! Maps of the initial parameters from which a descent finds the truth.
 
 use indicatif::ProgressBar;
 use pullback::Result;
@@ -6,23 +6,24 @@ use pullback::plot::Field2;
 use rayon::prelude::*;
 
 use crate::output::REACHED;
-use crate::problem::{Case, Geometry, LossKind, Problem};
+use crate::problem::{Case, Problem};
+use crate::support::geometry::{Geometry, LossKind};
 
-/// Where a descent ended: 0 at the truth, 1 at the edge of the box, 2 nowhere in 150 steps.
-fn fate(problem: &Problem, case: Case, geometry: Geometry, start: &[f64]) -> f64 {
+/// Classifies the end of a descent: 0 at the truth, 1 away from it at a bound, 2 elsewhere, within 150 steps.
+fn outcome(problem: &Problem, case: Case, geometry: Geometry, start: &[f64]) -> f64 {
     let Ok(report) = problem.descend(geometry, start, 150, |_| ()) else {
         return 2.0;
     };
-    let at_edge = |(theta, name): (&f64, &&str)| Case::interval(name).contains(theta);
-    let mut ends = report.theta.iter().zip(case.names());
-    match (case.distance(&report.theta) < REACHED, ends.any(at_edge)) {
+    let at_bound = |(theta, (lower, upper)): (&f64, (f64, f64))| [lower, upper].contains(theta);
+    let mut ends = report.theta.iter().zip(case.intervals());
+    match (case.distance(&report.theta) < REACHED, ends.any(at_bound)) {
         (true, _) => 0.0,
         (false, true) => 1.0,
         (false, false) => 2.0,
     }
 }
 
-/// The fates of a grid of starts, `side`×`side` over the window, on a coarse grid of states.
+/// Classifies descents from `side`×`side` starts in the window, with densities on a coarse grid.
 pub fn map(
     case: Case,
     loss: LossKind,
@@ -45,13 +46,13 @@ pub fn map(
         .par_iter()
         .map(|start| {
             bar.inc(1);
-            fate(&problem, case, geometry, start)
+            outcome(&problem, case, geometry, start)
         })
         .collect();
     Ok(field)
 }
 
-/// The share of starts that reach the truth.
+/// Fraction of the starts from which the truth is found.
 pub fn share(field: &Field2) -> f64 {
     let reached = field.values.iter().filter(|v| **v == 0.0).count();
     reached as f64 / field.values.len() as f64

@@ -1,29 +1,26 @@
-//! Fits a mixture of two Gaussians by gradient descent in six geometries, and shows how they differ.
+//! Fits a mixture of two Gaussians by gradient descent in six geometries, and draws how they differ.
 
 mod basins;
-#[path = "../support/command.rs"]
-mod command;
 mod options;
 mod output;
 mod pictures;
-#[path = "../support/printer.rs"]
-mod printer;
 mod problem;
 mod quadratics;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use command::Failure;
-use indicatif::{ProgressBar, ProgressStyle};
 use options::Options;
 use output::Run;
-use printer::{Printer, make_folder, note};
 use problem::{BOX, Case, Problem};
 use pullback::plot::Field2;
+use support::command::{self, Failure};
+use support::output::{Printer, bar, make_folder, note, write_file};
 
 fn main() -> ExitCode {
-    command::main(("gaussian_mixture", options::USAGE), options::parse, run)
+    command::main(options::HELP, Options::read, run)
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
@@ -40,18 +37,18 @@ fn run(options: &Options) -> Result<(), Failure> {
     }
     printer.line(output::summary(&all).trim_end())?;
     note(&format!(
-        "\npictures (PNG, SVG) and trajectories (CSV) are in {}",
+        "\nwrote pictures (PNG, SVG) and all iterates (CSV) to {}",
         options.out.display()
     ));
     Ok(())
 }
 
-/// Cells along each axis of the states.
+/// Number of cells along each axis of the densities.
 fn cells(options: &Options) -> usize {
     if options.quick { 28 } else { 56 }
 }
 
-/// One descent for every geometry asked for.
+/// Runs one descent per geometry.
 fn descents(options: &Options, case: Case) -> Result<Vec<Run>, Failure> {
     let problem = Problem::new(case, options.loss, cells(options))?;
     let start = options
@@ -59,10 +56,8 @@ fn descents(options: &Options, case: Case) -> Result<Vec<Run>, Failure> {
         .clone()
         .unwrap_or_else(|| case.start().to_vec());
     let limit = if options.quick { 100 } else { 400 };
-    let bar = progress(
-        options.geometries.len() * limit,
-        &format!("case {}: descents", case.name()),
-    );
+    let total = options.geometries.len() * limit;
+    let bar = bar(total, &format!("case {}: fitting", case.name()));
     let mut runs = Vec::new();
     for (done, &geometry) in options.geometries.iter().enumerate() {
         let report = problem.descend(geometry, &start, limit, |i| {
@@ -80,10 +75,10 @@ fn descents(options: &Options, case: Case) -> Result<Vec<Run>, Failure> {
     Ok(runs)
 }
 
-/// Pictures and the table of one case.
+/// Writes the pictures and the table of one case.
 fn draw(options: &Options, case: Case, runs: &[Run]) -> Result<(), Failure> {
     let file = |what: &str| options.out.join(format!("case_{}_{what}", case.name()));
-    output::write_trajectories(&file("trajectories.csv"), case, runs)?;
+    write_file(&file("trajectories.csv"), &output::trajectories(case, runs))?;
     pictures::convergence(runs, &file("convergence"))?;
     let problem = Problem::new(case, options.loss, cells(options))?;
     if case == Case::Five {
@@ -106,7 +101,10 @@ fn draw(options: &Options, case: Case, runs: &[Run]) -> Result<(), Failure> {
 fn draw_basins(options: &Options, case: Case, runs: &[Run], stem: &Path) -> Result<(), Failure> {
     let side = if options.quick { 8 } else { 28 };
     let starts = side * side * options.geometries.len();
-    let bar = progress(starts, &format!("case {}: basin maps", case.name()));
+    let bar = bar(
+        starts,
+        &format!("case {}: fits from all starts", case.name()),
+    );
     let mut maps = Vec::new();
     for &geometry in &options.geometries {
         maps.push((
@@ -117,14 +115,4 @@ fn draw_basins(options: &Options, case: Case, runs: &[Run], stem: &Path) -> Resu
     bar.finish_and_clear();
     pictures::basins(runs, &maps, stem)?;
     Ok(())
-}
-
-/// A bar on standard error.
-fn progress(length: usize, what: &str) -> ProgressBar {
-    let bar = ProgressBar::new(length as u64).with_message(what.to_string());
-    if let Ok(style) = ProgressStyle::with_template("{msg:28} {wide_bar} {percent:>3} %  {eta:>4}")
-    {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -1,12 +1,12 @@
-//! The command line.
+//! Command line of the example.
 
 use std::path::PathBuf;
 
-use crate::command;
-use crate::problem::{Case, Geometry, LossKind};
+use crate::problem::Case;
+use crate::support::command::{Arguments, check_start, numbers, one_of, path};
+use crate::support::geometry::{Geometry, LossKind};
 
-/// What was asked for.
-#[derive(Clone, Debug)]
+/// Settings of a run.
 pub struct Options {
     pub cases: Vec<Case>,
     pub geometries: Vec<Geometry>,
@@ -17,87 +17,42 @@ pub struct Options {
     pub json: bool,
 }
 
-pub const USAGE: &str = "\
-Fits a mixture of two Gaussians, 0.3 N([1,3], I) + 0.7 N([3,2], I), by gradient descent in six geometries.
+pub const HELP: &str = "\
+Fits the mixture 0.3 N([1,3], I) + 0.7 N([3,2], I) of two Gaussians by gradient descent in six geometries.
 
 usage: gaussian_mixture [options]
-  --case a|b|five      what is free: a = μ₁ (the first mean), b = (w, μ₁₁), five = (w, μ₁, μ₂); all three if not given
-  --metric NAME        standard, l2, w2, fisher-rao, h1 or h-1; all six if not given
-  --loss NAME          l2, kl, reverse-kl, hellinger, chi2 or h-1; l2 if not given
-  --start X,Y,...      one number for each free parameter (needs --case)
-  --out DIR            where pictures and tables go; out/gaussian_mixture if not given
-  --quick              coarser grids and basin maps, at most 100 iterations instead of 400, a few seconds in all
-  --json               one JSON object a run on standard output, everything else on standard error
-  --help               this text
+  --case NAME                             unknown parameters: a = mean μ₁ of the first Gaussian, b = its weight w and the
+                                          coordinate μ₁₁ of its mean, five = (w, μ₁, μ₂); by default all three cases
+  --metric NAME                           standard (plain gradient descent), l2, w2, fisher-rao, h1 or h-1; by default all
+  --loss NAME     [l2]                    l2, kl, reverse-kl, hellinger, chi2 or h-1
+  --start X,Y,...                         initial parameters (needs --case)
+  --out DIR       [out/gaussian_mixture]  folder for pictures and tables
+  --quick         use coarse grids and at most 100 instead of 400 iterations, for a few seconds
+  --json          print one JSON object per run to standard output and everything else to standard error
+  --help          print this text
 
-A run ends when the loss is 1e-10 of its first value; it has reached the truth if it ends within 1e-2 of it.";
+A run stops when the loss is 1e-10 of its initial value. It has found the truth if it ends within a distance of 0.01.";
 
-/// Reads the arguments; None when help was asked for.
-pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options = Options {
-        cases: vec![Case::A, Case::B, Case::Five],
-        geometries: Geometry::ALL.to_vec(),
-        loss: LossKind::L2,
-        start: None,
-        out: PathBuf::from("out/gaussian_mixture"),
-        quick: false,
-        json: false,
-    };
-    let mut arguments = command::split(arguments);
-    while let Some(flag) = arguments.next() {
-        let mut value = || {
-            let usable = |v: &String| !v.is_empty() && !v.starts_with("--");
-            let value = arguments.next().filter(usable);
-            value.ok_or_else(|| format!("{flag} needs a value"))
-        };
-        match flag.as_str() {
-            "--case" => options.cases = vec![Case::parse(&value()?)?],
-            "--metric" => options.geometries = vec![Geometry::parse(&value()?)?],
-            "--loss" => options.loss = LossKind::parse(&value()?)?,
-            "--start" => options.start = Some(numbers(&value()?)?),
-            "--out" => options.out = PathBuf::from(value()?),
-            "--quick" => options.quick = true,
-            "--json" => options.json = true,
-            "--help" | "-h" => return Ok(None),
-            other => return Err(format!("unknown option `{other}`")),
+impl Options {
+    pub fn read(given: &Arguments) -> Result<Self, String> {
+        let case = given.maybe("--case", one_of(&Case::ALL, Case::name))?;
+        let metric = given.maybe("--metric", one_of(&Geometry::ALL, Geometry::name))?;
+        let start = given.maybe("--start", numbers)?;
+        match (&start, case) {
+            (Some(start), Some(case)) => check_start(start, case.names(), &case.intervals())?,
+            (Some(_), None) => {
+                return Err("--start needs --case, because each case has other parameters".into());
+            }
+            (None, _) => {}
         }
+        Ok(Self {
+            cases: case.map_or(Case::ALL.to_vec(), |case| vec![case]),
+            geometries: metric.map_or(Geometry::ALL.to_vec(), |metric| vec![metric]),
+            loss: given.get("--loss", one_of(&LossKind::ALL, LossKind::name))?,
+            start,
+            out: given.get("--out", path)?,
+            quick: given.switch("--quick"),
+            json: given.switch("--json"),
+        })
     }
-    check_start(&options)?;
-    Ok(Some(options))
-}
-
-fn numbers(text: &str) -> Result<Vec<f64>, String> {
-    let number = |part: &str| match part.trim().parse::<f64>() {
-        Ok(x) if x.is_finite() => Ok(x),
-        _ => Err(format!("--start: `{part}` is not a finite number")),
-    };
-    text.split(',').map(number).collect()
-}
-
-fn check_start(options: &Options) -> Result<(), String> {
-    let Some(start) = &options.start else {
-        return Ok(());
-    };
-    let [case] = options.cases[..] else {
-        return Err("--start needs --case, since the cases have different parameters".into());
-    };
-    let names = case.names();
-    if start.len() != names.len() {
-        return Err(format!(
-            "--start: case {} has {} parameters ({}), and {} numbers were given",
-            case.name(),
-            names.len(),
-            names.join(", "),
-            start.len()
-        ));
-    }
-    for (name, value) in names.iter().zip(start) {
-        let [lower, upper] = Case::interval(name);
-        if !(lower..=upper).contains(value) {
-            return Err(format!(
-                "--start: {name} = {value:?} must lie in [{lower}, {upper}]"
-            ));
-        }
-    }
-    Ok(())
 }

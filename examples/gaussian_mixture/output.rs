@@ -1,15 +1,14 @@
-//! What is written besides pictures: the table of trajectories, the summary, JSON.
+//! Tables and JSON.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use pullback::Report;
 use pullback::descent::Stop;
 
-use crate::problem::{Case, Geometry, LossKind};
+use crate::problem::Case;
+use crate::support::geometry::{Geometry, LossKind};
 
-/// One descent and how it went.
+/// One descent and its result.
 pub struct Run {
     pub case: Case,
     pub geometry: Geometry,
@@ -19,7 +18,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The distance of the result from the truth.
+    /// Distance of the result from the truth.
     pub fn error(&self) -> f64 {
         self.case.distance(&self.report.theta)
     }
@@ -28,7 +27,7 @@ impl Run {
         self.error() < REACHED
     }
 
-    /// Why the run ended, in a word.
+    /// Reason for stopping, in a word.
     pub fn ending(&self) -> &'static str {
         match self.report.stop {
             Stop::Target { .. } => "target",
@@ -61,11 +60,11 @@ impl Run {
     }
 }
 
-/// A result this close to the truth has reached it.
+/// A result within this distance from the truth has found it.
 pub const REACHED: f64 = 1e-2;
 
-/// All iterates of all runs of one case.
-pub fn write_trajectories(path: &Path, case: Case, runs: &[Run]) -> Result<(), String> {
+/// All iterates of all runs of one case as CSV.
+pub fn trajectories(case: Case, runs: &[Run]) -> String {
     let mut text = format!(
         "metric,iteration,{},loss,gradient,scale,seconds\n",
         case.names().join(",")
@@ -86,24 +85,20 @@ pub fn write_trajectories(path: &Path, case: Case, runs: &[Run]) -> Result<(), S
             );
         }
     }
-    let written = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(path, text));
-    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
+    text
 }
 
-/// What a case leaves free, and what a run minimises.
+/// Describes the unknown parameters and the loss of a case.
 pub fn describe(case: Case, loss: LossKind) -> String {
     let names = case.names().join(", ");
     format!(
-        "case {}: ({names}) free, {} loss",
+        "case {}: unknown ({names}), {} loss",
         case.name(),
         loss.label()
     )
 }
 
-/// The table at the end.
+/// The final table.
 pub fn summary(runs: &[Run]) -> String {
     let mut text = String::new();
     let mut last = None;
@@ -111,14 +106,14 @@ pub fn summary(runs: &[Run]) -> String {
         if last != Some(run.case) {
             let _ = writeln!(
                 text,
-                "\n{}\n{:<11} {:>10} {:>11} {:>11} {:>6}  {:<9} {:>7}  θ",
+                "\n{}\n{:<11} {:>10} {:>11} {:>11} {:>6}  {:<9} {:>7}  final parameters θ",
                 describe(run.case, run.loss),
                 "metric",
                 "iterations",
                 "final loss",
-                "|θ − θ*|",
-                "truth",
-                "ended by",
+                "‖θ − θ*‖",
+                "found",
+                "stopped",
                 "ms"
             );
             last = Some(run.case);
@@ -137,5 +132,5 @@ pub fn summary(runs: &[Run]) -> String {
             theta.join(", ")
         );
     }
-    text
+    text + "\nfound: the final distance from the true parameters θ* is below 0.01; target: the loss fell to 1e-10 of its initial value"
 }

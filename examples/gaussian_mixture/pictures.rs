@@ -1,4 +1,4 @@
-//! The pictures of one case.
+//! Pictures of one case.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,16 @@ use pullback::plot::{
 };
 
 use crate::output::{Run, describe};
-use crate::problem::{Case, Geometry, Problem};
+use crate::problem::{Case, Problem};
+use crate::support::geometry::Geometry;
 
-/// A colour for every geometry, the same in all pictures.
+/// Colour of a geometry, used in all pictures.
 pub fn colour(geometry: Geometry) -> Colour {
     let index = Geometry::ALL.iter().position(|g| *g == geometry);
     PALETTE[index.unwrap_or(0)]
 }
 
-/// log₁₀ of the loss over the window of a case with two parameters.
+/// Samples log₁₀ of the loss in the window of a case with two parameters.
 pub fn landscape(problem: &Problem, case: Case, side: usize) -> Field2 {
     let [x, y] = case.window();
     Field2::sample(x, y, [side, side], |a, b| {
@@ -24,18 +25,18 @@ pub fn landscape(problem: &Problem, case: Case, side: usize) -> Field2 {
     })
 }
 
-/// A page that says which case and loss it is of.
+/// Starts a page whose title names the case and the loss.
 fn page(runs: &[Run], columns: usize, what: &str) -> Page {
     let title = runs.first().map(|run| describe(run.case, run.loss));
     Page::new(columns).title(&format!("{} – {what}", title.unwrap_or_default()))
 }
 
-/// As many columns as there are charts, up to three.
+/// Number of columns of a page: as many as charts, at most three.
 fn columns(runs: &[Run]) -> usize {
     runs.len().min(3)
 }
 
-/// Levels with equal areas between them, so that a plateau shows its slopes too.
+/// Levels with equal areas between them, which reveal the slopes of a plateau too.
 fn quantiles(field: &Field2) -> Levels {
     let mut values = field.values.clone();
     values.sort_by(f64::total_cmp);
@@ -43,9 +44,9 @@ fn quantiles(field: &Field2) -> Levels {
     Levels::Values((1..16).map(|k| at(f64::from(k) / 16.0)).collect())
 }
 
-/// The paths over the loss, one chart a geometry.
+/// Draws the iterates on a map of the loss, in one chart per geometry.
 pub fn paths(runs: &[Run], landscape: &Field2, stem: &Path) -> Result<[PathBuf; 2]> {
-    let mut page = page(runs, columns(runs), "descents over the loss");
+    let mut page = page(runs, columns(runs), "iterates on a map of the loss");
     for run in runs {
         let names = run.case.names();
         let chart = Chart::new(&heading(run))
@@ -65,12 +66,12 @@ pub fn paths(runs: &[Run], landscape: &Field2, stem: &Path) -> Result<[PathBuf; 
     page.save(stem)
 }
 
-/// The paths of both means over the true density.
+/// Draws the iterates of both means on a map of the true density.
 pub fn means(runs: &[Run], density: &Field2, stem: &Path) -> Result<[PathBuf; 2]> {
     let mut page = page(
         runs,
         columns(runs),
-        "paths of the means over the true density",
+        "iterates of the means on a map of the true density",
     );
     for run in runs {
         let truths = [truth(run.case, [1, 2]), truth(run.case, [3, 4])];
@@ -90,15 +91,15 @@ pub fn means(runs: &[Run], density: &Field2, stem: &Path) -> Result<[PathBuf; 2]
     page.save(stem)
 }
 
-/// Loss and error against iteration, all geometries together.
+/// Draws loss and error over the iterations, for all geometries.
 pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
     let mut loss = Chart::new("loss")
-        .labels("iterate, the start being 1", "loss / loss at the start")
+        .labels("iteration + 1", "loss / initial loss")
         .log_x()
         .log_y()
         .legend(Corner::Outside);
     let mut error = Chart::new("distance to the truth")
-        .labels("iterate, the start being 1", "‖θ − θ*‖")
+        .labels("iteration + 1", "‖θ − θ*‖")
         .log_x()
         .log_y()
         .legend(Corner::Outside);
@@ -111,7 +112,7 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
                 .collect()
         };
         let own = colour(run.geometry);
-        // Standard descent may coincide with others, and shows as dashes on top of them.
+        // Dashes keep other curves visible where they coincide with gradient descent.
         let stroke = match run.geometry {
             Geometry::Standard => Stroke::dashed(own).width(2.5),
             _ => Stroke::solid(own).width(2.0),
@@ -127,19 +128,19 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
         .save(stem)
 }
 
-/// Which starts reach the truth, one chart a geometry.
+/// Draws which starts lead to the truth, in one chart per geometry.
 pub fn basins(runs: &[Run], maps: &[(Geometry, Field2)], stem: &Path) -> Result<[PathBuf; 2]> {
-    // Shades that are no geometry's colour.
+    // None of these is the colour of a geometry.
     let kinds = [
         (Colour(173, 196, 224), "the truth"),
-        (Colour(110, 110, 116), "the edge of the box [−4, 10]²"),
-        (Colour(236, 228, 212), "neither, in 150 steps"),
+        (Colour(110, 110, 116), "a bound"),
+        (Colour(236, 228, 212), "neither within 150 steps"),
     ];
-    let what = "where descents lead, by start (28×28 cells)";
+    let what = "result of a descent, by start (28×28 cells)";
     let mut page = page(runs, columns(runs), what).chart_size(640, 480);
     for ((geometry, field), run) in maps.iter().zip(runs) {
         let share = 100.0 * crate::basins::share(field);
-        let title = format!("{}: {share:.0} % reach the truth", geometry.label());
+        let title = format!("{}: {share:.0} % find the truth", geometry.label());
         let names = run.case.names();
         let corner = if page.is_empty() {
             Corner::LowerRight
@@ -165,7 +166,7 @@ fn heading(run: &Run) -> String {
     let outcome = if run.reached_truth() {
         ""
     } else {
-        ", truth missed"
+        ", truth not found"
     };
     format!(
         "{}: {} iterations{outcome}",

@@ -1,4 +1,4 @@
-//! The quadratic models that standard, L² and W₂ descent minimise in their first steps.
+//! Quadratic models that descents in the standard, L² and W₂ geometries minimise in their first steps.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,13 @@ use pullback::{Cpu, Linearisation, Result};
 
 use crate::output::{Run, describe};
 use crate::pictures::{colour, truth};
-use crate::problem::{Geometry, Problem};
+use crate::problem::Problem;
+use crate::support::geometry::Geometry;
 
-/// Steps shown of each descent.
+/// Number of steps to draw per descent.
 const STEPS: usize = 3;
 
-/// h ↦ ∇f·h + hᵀ(G + λD)h/2τ around an iterate, with D = diag G; G = I and λ = 0 for standard descent.
+/// Quadratic model h ↦ ∇f·h + hᵀ(G + λD)h/2τ around an iterate, D = diag G; for gradient descent G = I and λ = 0.
 struct Quadratic {
     centre: [f64; 2],
     gradient: [f64; 2],
@@ -22,7 +23,7 @@ struct Quadratic {
 }
 
 impl Quadratic {
-    /// The model that this step from θ minimises.
+    /// Computes the model that a step from θ minimises.
     fn new(problem: &Problem, geometry: Geometry, theta: &[f64], step: &Move) -> Result<Self> {
         let (tau, damping) = (step.scale, step.damping);
         let cpu = Cpu::default();
@@ -53,7 +54,7 @@ impl Quadratic {
         self.gradient[0] * h[0] + self.gradient[1] * h[1] + 0.5 * curvature
     }
 
-    /// Level lines evenly spaced in distance from the minimum, the one through the iterate among them.
+    /// Level lines evenly spaced in distance from the minimum, including the one through the iterate.
     fn levels(&self, minimum: [f64; 2]) -> Levels {
         let lowest = self.value(minimum[0], minimum[1]);
         let rings = (1..=8).map(|k| lowest * (1.0 - (0.5 * f64::from(k)).powi(2)));
@@ -61,14 +62,14 @@ impl Quadratic {
     }
 }
 
-/// One row a geometry, one column a step.
+/// Draws one row per geometry and one column per step.
 pub fn picture(problem: &Problem, runs: &[Run], stem: &Path) -> Result<Option<[PathBuf; 2]>> {
     let shown = [Geometry::Standard, Geometry::L2, Geometry::W2];
     let Some(first) = runs.first() else {
         return Ok(None);
     };
     let title = format!(
-        "{} – what the first steps minimise",
+        "{} – quadratic models of the first steps",
         describe(first.case, first.loss)
     );
     let mut page = Page::new(STEPS).title(&title);
@@ -87,15 +88,12 @@ pub fn picture(problem: &Problem, runs: &[Run], stem: &Path) -> Result<Option<[P
 
 fn chart(problem: &Problem, run: &Run, step: usize) -> Result<Chart> {
     let history = &run.report.history;
-    let (here, next) = (&history[step], &history[step + 1]);
-    let Some(taken) = &next.step else {
+    let (from, to) = (&history[step], &history[step + 1]);
+    let Some(taken) = &to.step else {
         return Ok(Chart::new(run.geometry.label()));
     };
-    let model = Quadratic::new(problem, run.geometry, &here.theta, taken)?;
-    let (from, to) = (
-        [here.theta[0], here.theta[1]],
-        [next.theta[0], next.theta[1]],
-    );
+    let model = Quadratic::new(problem, run.geometry, &from.theta, taken)?;
+    let [from, to] = [from, to].map(|it| [it.theta[0], it.theta[1]]);
     let [x, y] = around(run.case.window(), from, to);
     let loss = Field2::sample(x, y, [48, 48], |a, b| {
         problem.loss_at(&[a, b]).max(1e-12).log10()
@@ -111,7 +109,7 @@ fn chart(problem: &Problem, run: &Run, step: usize) -> Result<Chart> {
         .heat(loss, Palette::Grey)
         .contours(field, model.levels(to))
         .path(
-            "step over the model's level lines",
+            "step, and level lines of the model",
             &[from, to],
             colour(run.geometry),
         )
@@ -123,7 +121,7 @@ fn chart(problem: &Problem, run: &Run, step: usize) -> Result<Chart> {
         }))
 }
 
-/// A window of the same shape around a step, small enough to show it.
+/// Window around a step, with the proportions of a larger window.
 fn around(window: [[f64; 2]; 2], from: [f64; 2], to: [f64; 2]) -> [[f64; 2]; 2] {
     let width = |i: usize| window[i][1] - window[i][0];
     let length = (0..2)

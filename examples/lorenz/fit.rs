@@ -1,4 +1,4 @@
-//! Descents and corrections, and what is kept of them.
+//! Fits by descent and by bias correction.
 
 use std::time::Instant;
 
@@ -9,27 +9,27 @@ use pullback::models::Occupations;
 use pullback::step::Armijo;
 use pullback::{Descent, Report};
 
-use crate::Failure;
 use crate::problem::Problem;
-use crate::progress::bar;
-use crate::setting::{LossKind, MetricKind};
+use crate::support::command::Failure;
+use crate::support::geometry::{Geometry, LossKind};
+use crate::support::output::bar;
 
-/// θ and the loss there, or the distance of a correction.
+/// θ and the loss, or the distance that a correction reduces.
 pub type Row = (Vec<f64>, f64);
 
 /// A fit, by descent or by correction.
 pub struct Fit {
     pub loss: LossKind,
-    pub metric: MetricKind,
-    /// Whether the residual came from a simulator.
+    pub metric: Geometry,
+    /// Whether the residual comes from simulated trajectories.
     pub corrected: bool,
-    /// θ and the loss (or distance) at every iterate.
+    /// All iterates.
     pub path: Vec<Row>,
     pub theta: Vec<f64>,
     pub rho: Vec<f64>,
     pub standard_errors: Option<Vec<f64>>,
     pub converged: bool,
-    /// What the library says of how it ended.
+    /// Outcome in words.
     pub ending: String,
     pub counts: Option<Counts>,
     pub simulations: usize,
@@ -39,24 +39,24 @@ pub struct Fit {
 impl Fit {
     pub fn label(&self) -> String {
         match self.corrected {
-            true => format!("{} corrected", self.loss.label()),
+            true => format!("{} bias-corrected", self.loss.label()),
             false => format!("{} / {}", self.loss.label(), self.metric.label()),
         }
     }
 
-    /// Steps taken.
+    /// Number of steps.
     pub fn iterations(&self) -> usize {
         self.path.len() - 1
     }
 
-    /// The first iterate from which on the relative error is at most this.
+    /// First iteration from which the relative error stays below a bound.
     pub fn iterations_to(&self, problem: &Problem, error: f64) -> Option<usize> {
         let far = |(theta, _): &Row| problem.error(theta).is_none_or(|e| e > error);
         let first = self.path.iter().rposition(far).map_or(0, |last| last + 1);
         (first < self.path.len()).then_some(first)
     }
 
-    /// The names of the parameters that ended at a bound.
+    /// Names of the parameters that end at a bound.
     pub fn at_bounds(&self, problem: &Problem) -> Vec<String> {
         let limits = problem
             .system
@@ -68,7 +68,7 @@ impl Fit {
         there.map(|(_, (_, name))| name).collect()
     }
 
-    fn of_report(loss: LossKind, metric: MetricKind, report: Report) -> Self {
+    fn of_report(loss: LossKind, metric: Geometry, report: Report) -> Self {
         let row = |i: &pullback::descent::Iterate| (i.theta.clone(), i.loss);
         Self {
             loss,
@@ -87,23 +87,21 @@ impl Fit {
     }
 }
 
-/// Steps that a natural descent and plain gradient descent may take.
+/// Limits on the number of steps, with a metric and for plain gradient descent.
 const NATURAL_STEPS: usize = 40;
 const PLAIN_STEPS: usize = 50;
 
-/// Descends from the problem's start; `row` gets every iterate as text.
+/// Minimises a loss from the initial parameters; `row` receives every iterate as text.
 pub fn descend(
     problem: &Problem,
-    (loss, metric): (LossKind, MetricKind),
-    first: Option<MetricKind>,
+    (loss, metric): (LossKind, Geometry),
+    first: Option<Geometry>,
     mut row: impl FnMut(String),
 ) -> Result<Fit, Failure> {
-    let objective = loss.build(&problem.grid, &problem.data.density)?;
-    let own = metric.build(&problem.grid)?;
-    let first = match first {
-        Some(first) => first.build(&problem.grid)?,
-        None => None,
-    };
+    let objective = loss.build(&problem.grid, problem.data.density.clone())?;
+    let own = metric.metric(&problem.grid)?;
+    let first = first.map(|first| first.metric(&problem.grid));
+    let first = first.transpose()?.flatten();
     let plain_step = Armijo::growing(1.0, 4.0);
     let steps = if own.is_none() {
         PLAIN_STEPS
@@ -115,7 +113,7 @@ pub fn descend(
         .backend(problem.backend)
         .tolerances(Tolerances {
             iterations: steps,
-            // The loss of a fit to a trajectory has kinks, and more digits of a biased answer are worth nothing.
+            // The loss of a fit to a trajectory has kinks, and its minimum is biased: more digits are of no use.
             loss: if problem.data.sampling.is_some() {
                 1e-6
             } else {
@@ -124,18 +122,15 @@ pub fn descend(
             ..Tolerances::default()
         });
     descent = match &own {
-        // What matches the loss is what it names itself, its factor included.
-        Some(_) if metric == loss.matched() => descent,
+        // By default a descent takes the metric of the loss, with the right factor.
+        Some(_) if loss.matched() == Some(metric) => descent,
         Some(metric) => descent.metric(metric.as_ref()),
         None => descent.direction(&Gradient).step(&plain_step),
     };
     if let Some(first) = &first {
         descent = descent.first_metric(first.as_ref(), 0.1);
     }
-    let bar = bar(
-        steps,
-        &format!("{} from {} data", loss.name(), problem.data.name),
-    );
+    let bar = bar(steps, &format!("fitting with loss {}", loss.label()));
     let report = descent.run(&problem.start, |it| {
         bar.set_position(it.iteration as u64);
         row(it.to_string());
@@ -144,7 +139,7 @@ pub fn descend(
     Ok(Fit::of_report(loss, metric, report))
 }
 
-/// Removes the model's bias from a fit to a trajectory; `row` gets every step as text.
+/// Removes the bias of the model from a fit to a trajectory; `row` receives every step as text.
 pub fn correct(
     problem: &Problem,
     raw: &Fit,
@@ -158,9 +153,9 @@ pub fn correct(
         seed: sampling.seed,
         ..Correcting::default()
     };
-    let simulator = Occupations::new(&problem.grid, problem.system.flow(), *sampling);
+    let simulator = Occupations::new(&problem.grid, problem.system.flow, *sampling);
     let metric = simulator.metric();
-    let bar = bar(options.iterations, "correcting by simulation");
+    let bar = bar(options.iterations, "correcting the bias by simulation");
     let mut starts: Vec<&[f64]> = vec![&raw.theta];
     starts.extend(problem.data.weak.as_deref());
     starts.push(&problem.start);
@@ -181,7 +176,7 @@ pub fn correct(
     path.push((estimate.theta.clone(), f64::NAN));
     Ok(Some(Fit {
         loss: raw.loss,
-        metric: MetricKind::FisherRao,
+        metric: Geometry::FisherRao,
         corrected: true,
         path,
         converged: estimate.converged(),
@@ -190,7 +185,7 @@ pub fn correct(
         simulations: estimate.simulations,
         seconds: started.elapsed().as_secs_f64(),
         standard_errors: estimate.standard_errors,
-        // What the corrected parameters show is a simulation; the model's own density is the biased one.
+        // A simulation, because the density of the model is biased.
         rho: simulator.simulate(&estimate.theta, sampling.seed)?,
         theta: estimate.theta,
     }))

@@ -1,8 +1,6 @@
-//! What is written besides pictures: tables, JSON, iterates.
+//! Tables and JSON.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use serde_json::json;
 
@@ -10,108 +8,89 @@ use crate::fit::Fit;
 use crate::options::Options;
 use crate::problem::Problem;
 
-/// What is about to be fitted.
+/// Describes the problem before it is solved.
 pub fn heading(problem: &Problem) -> String {
     let axes = problem.grid.axes().iter();
+    let cells: Vec<String> = axes.clone().map(|a| a.cells.to_string()).collect();
     let axes: Vec<String> = axes
         .map(|a| format!("[{}, {}]", a.lower, a.upper))
         .collect();
-    let cells: Vec<String> = problem
-        .grid
-        .axes()
-        .iter()
-        .map(|a| a.cells.to_string())
-        .collect();
+    let start: Vec<String> = problem.start.iter().map(|v| format!("{v:.4}")).collect();
     format!(
-        "{}: {}\n{} cells on {}; unknown ({}), from ({})\nsolving on {}\n",
-        problem.system.name(),
+        "System: {}\nData: {}\nGrid: {} cells on {}\nUnknown parameters: ({}), initially ({})\nLinear systems solved on {}\n",
+        problem.system.name,
         problem.data.label,
         cells.join("×"),
         axes.join("×"),
         problem.system.names().join(", "),
-        numbers(&problem.start, 4),
+        start.join(", "),
         problem.solver
     )
 }
 
-fn numbers(values: &[f64], digits: usize) -> String {
-    let texts: Vec<String> = values.iter().map(|v| format!("{v:.digits$}")).collect();
-    texts.join(", ")
-}
-
-/// The table at the end, raw and corrected side by side.
+/// The final table, with one row per fit.
 pub fn summary(problem: &Problem, fits: &[Fit]) -> String {
-    let names = problem.system.names();
-    let mut text = format!("{:<22}", "fit");
-    for name in &names {
+    let mut text = format!("{:<22}", "loss / metric");
+    for name in &problem.system.names() {
         let _ = write!(text, " {name:>12}");
     }
-    let _ = write!(
-        text,
-        " {:>10} {:>9} {:>6} {:>7} {:>7} {:>8}",
-        "rel. error", "worst", "steps", "to 1e-3", "to 1e-6", "seconds"
-    );
+    text += "  rel. error largest  steps to 1e-3 to 1e-6  seconds";
     for fit in fits {
         text += &row(problem, fit);
     }
-    if let Some(weak) = &problem.data.weak {
-        let _ = write!(text, "\n{:<22}", "weak form, of samples");
-        weak.iter().for_each(|t| {
-            let _ = write!(text, " {t:>12.6}");
-        });
-        let error = problem
-            .error(weak)
-            .map_or("–".into(), |e| format!("{e:.2e}"));
-        let _ = write!(text, " {error:>10}");
+    let data = &problem.data;
+    if let Some(weak) = &data.weak {
+        let error = in_short(problem.error(weak));
+        text += &format!("{}  {error:>10}", values("weak-form estimate", weak));
     }
-    if let Some(truth) = &problem.data.truth {
-        let _ = write!(text, "\n{:<22}", "truth");
-        truth.iter().for_each(|t| {
-            let _ = write!(text, " {t:>12.6}");
-        });
+    if let Some(truth) = &data.truth {
+        text += &values("truth", truth);
     }
-    text + "\n"
+    text + "\n\nrel. error: ‖θ − θ*‖/‖θ*‖ for true parameters θ*; largest: largest relative error of one parameter\n\
+            steps: in all, and until the relative error stays below 1e-3 and 1e-6\n"
 }
 
-/// The row of one fit, and its standard errors below.
+/// A label and parameters, on a new line.
+fn values(label: &str, values: &[f64]) -> String {
+    let values = values.iter().map(|v| format!(" {v:>12.6}"));
+    format!("\n{label:<22}{}", values.collect::<String>())
+}
+
+/// An error in three digits, or a dash if the truth is not known.
+fn in_short(error: Option<f64>) -> String {
+    error.map_or("–".into(), |e| format!("{e:.2e}"))
+}
+
+/// The row of a fit, followed by its standard errors.
 fn row(problem: &Problem, fit: &Fit) -> String {
-    let mut text = String::new();
-    let _ = write!(text, "\n{:<22}", fit.label());
-    for value in &fit.theta {
-        let _ = write!(text, " {value:>12.6}");
-    }
-    let error = problem
-        .error(&fit.theta)
-        .map_or("–".into(), |e| format!("{e:.2e}"));
     let worst = problem.errors(&fit.theta);
     let worst = worst.map(|e| e.into_iter().fold(0.0, f64::max));
-    let worst = worst.map_or("–".into(), |e| format!("{e:.2e}"));
-    let to = |error: f64| {
-        fit.iterations_to(problem, error)
-            .map_or("–".into(), |i| i.to_string())
+    let steps_to = |error: f64| {
+        let steps = fit.iterations_to(problem, error);
+        steps.map_or("–".into(), |i| i.to_string())
     };
+    let mut text = values(&fit.label(), &fit.theta);
     let _ = write!(
         text,
-        " {error:>10} {worst:>9} {:>6} {:>7} {:>7} {:>8.2}",
+        "  {:>10} {:>8} {:>5} {:>7} {:>7} {:>8.2}",
+        in_short(problem.error(&fit.theta)),
+        in_short(worst),
         fit.iterations(),
-        to(1e-3),
-        to(1e-6),
+        steps_to(1e-3),
+        steps_to(1e-6),
         fit.seconds
     );
-    let stuck = fit.at_bounds(problem);
-    if !stuck.is_empty() {
-        let _ = write!(text, "   ({} at a bound)", stuck.join(", "));
+    let bounded = fit.at_bounds(problem);
+    if !bounded.is_empty() {
+        let _ = write!(text, "   ({} at a bound)", bounded.join(", "));
     }
     if let Some(errors) = &fit.standard_errors {
-        let _ = write!(text, "\n{:<22}", "  ± standard error");
-        errors.iter().for_each(|e| {
-            let _ = write!(text, " {e:>12.6}");
-        });
+        text += &values("  standard error", errors);
     }
     text
 }
 
-/// One fit as a JSON object.
+/// A fit as a JSON object.
 pub fn json(options: &Options, problem: &Problem, fit: &Fit) -> String {
     let counts = fit.counts.map(|c| {
         json!({
@@ -124,10 +103,10 @@ pub fn json(options: &Options, problem: &Problem, fit: &Fit) -> String {
         })
     });
     json!({
-        "n": options.cells(),
-        "flow": problem.system.name(),
+        "n": options.cells,
+        "flow": problem.system.name,
         "data": problem.data.name,
-        "backend": options.backend.name(),
+        "backend": options.solver.name,
         "method": if fit.corrected { "correction" } else { "descent" },
         "loss": fit.loss.name(),
         "metric": fit.metric.name(),
@@ -148,34 +127,20 @@ pub fn json(options: &Options, problem: &Problem, fit: &Fit) -> String {
     .to_string()
 }
 
-/// All iterates of all fits.
-pub fn write_iterates(path: &Path, problem: &Problem, fits: &[Fit]) -> Result<(), String> {
-    let mut text = format!(
-        "fit,iteration,{},loss,relative_error\n",
-        problem.system.names().join(",")
-    );
+/// All iterates of all fits as CSV.
+pub fn iterates(problem: &Problem, fits: &[Fit]) -> String {
+    let names = problem.system.names().join(",");
+    let mut text = format!("fit,iteration,{names},loss,relative_error\n");
     for fit in fits {
         for (i, (theta, loss)) in fit.path.iter().enumerate() {
             let theta_text: Vec<String> = theta.iter().map(|t| format!("{t:.12e}")).collect();
-            let loss = if loss.is_nan() {
-                String::new()
-            } else {
-                format!("{loss:.12e}")
-            };
-            let error = problem
-                .error(theta)
-                .map_or(String::new(), |e| format!("{e:.6e}"));
-            let _ = writeln!(
-                text,
-                "{},{i},{},{loss},{error}",
-                fit.label().replace(',', ""),
-                theta_text.join(",")
-            );
+            let loss = Some(loss).filter(|loss| !loss.is_nan());
+            let loss = loss.map_or(String::new(), |loss| format!("{loss:.12e}"));
+            let error = problem.error(theta);
+            let error = error.map_or(String::new(), |e| format!("{e:.6e}"));
+            let (fit, theta) = (fit.label(), theta_text.join(","));
+            let _ = writeln!(text, "{fit},{i},{theta},{loss},{error}");
         }
     }
-    let written = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(path, text));
-    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
+    text
 }

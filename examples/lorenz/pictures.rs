@@ -1,4 +1,4 @@
-//! The pictures of one set of data.
+//! Pictures of the fits to one data set.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use pullback::plot::{
     Chart, Colour, Corner, Field2, Marker, PALETTE, Page, Palette, Point, Stroke,
 };
 
-use crate::Failure;
 use crate::fit::{Fit, Row};
 use crate::problem::Problem;
-use crate::setting::MetricKind;
+use crate::support::command::Failure;
+use crate::support::geometry::Geometry;
 
 const COORDINATES: [&str; 3] = ["x", "y", "z"];
 
-/// Writes all pictures into a folder.
+/// Writes all pictures to a folder.
 pub fn draw(problem: &Problem, fits: &[Fit], folder: &Path) -> Result<(), Failure> {
     let densities = densities(problem, fits)?;
     projections(problem, &densities, &folder.join("measure"))?;
@@ -25,7 +25,7 @@ pub fn draw(problem: &Problem, fits: &[Fit], folder: &Path) -> Result<(), Failur
     Ok(())
 }
 
-/// The densities that are worth a look, with their names.
+/// Densities to compare, with their names.
 fn densities(problem: &Problem, fits: &[Fit]) -> Result<Vec<(String, Vec<f64>)>, Failure> {
     let mut all = vec![
         ("data".to_string(), problem.data.density.clone()),
@@ -40,9 +40,9 @@ fn densities(problem: &Problem, fits: &[Fit]) -> Result<Vec<(String, Vec<f64>)>,
         .filter(|(i, fit)| *i == 0 || fit.corrected);
     all.extend(own.map(|(i, fit)| {
         let name = match (i, fit.corrected, fits.iter().any(|f| f.corrected)) {
-            (_, true, _) => "corrected, simulated",
-            (_, _, true) => "plain fit, model",
-            _ => "recovered",
+            (_, true, _) => "corrected fit (simulated)",
+            (_, _, true) => "plain fit (model)",
+            _ => "fit",
         };
         (name.to_string(), fit.rho.clone())
     }));
@@ -55,10 +55,10 @@ fn title(problem: &Problem, what: &str) -> String {
     } else {
         "twin data"
     };
-    format!("{}, {source} – {what}", problem.system.name())
+    format!("{}, {source} – {what}", problem.system.name)
 }
 
-/// The measure in every pair of coordinates, one row a density.
+/// Draws the marginal densities of all pairs of coordinates, in one row per density.
 fn projections(
     problem: &Problem,
     densities: &[(String, Vec<f64>)],
@@ -71,20 +71,30 @@ fn projections(
     };
     let columns = if dim == 2 { densities.len() } else { 3 };
     let mut page = Page::new(columns)
-        .title(&title(problem, "the measure in projections"))
+        .title(&title(problem, "joint densities of two coordinates"))
         .chart_size(440, 340);
+    // The charts of one pair share a colour scale, so that equal colours mean equal densities.
+    let mut largest = vec![0.0; pairs.len()];
+    for (_, rho) in densities {
+        for (largest, pair) in largest.iter_mut().zip(&pairs) {
+            let marginal = problem.grid.marginal(rho, pair)?;
+            *largest = marginal.into_iter().fold(*largest, f64::max);
+        }
+    }
     for (name, rho) in densities {
-        for [i, j] in &pairs {
-            let axis = |d: usize| problem.grid.axes()[d];
+        for ([i, j], largest) in pairs.iter().zip(&largest) {
+            let [x, y] = [*i, *j].map(|d| problem.grid.axes()[d]);
             let field = Field2 {
-                x: [axis(*i).lower, axis(*i).upper],
-                y: [axis(*j).lower, axis(*j).upper],
-                shape: [axis(*i).cells, axis(*j).cells],
+                x: [x.lower, x.upper],
+                y: [y.lower, y.upper],
+                shape: [x.cells, y.cells],
                 values: problem.grid.marginal(rho, &[*i, *j])?,
             };
             let chart = Chart::new(name)
                 .labels(COORDINATES[*i], COORDINATES[*j])
-                .heat(field, Palette::Sequential);
+                .colour_label("density")
+                .heat(field, Palette::Sequential)
+                .colour_range(0.0, *largest);
             page = page.chart(chart);
         }
     }
@@ -92,17 +102,17 @@ fn projections(
     Ok(())
 }
 
-/// The density of every coordinate.
+/// Draws the marginal density of every coordinate.
 fn marginals(
     problem: &Problem,
     densities: &[(String, Vec<f64>)],
     stem: &Path,
 ) -> Result<(), Failure> {
     let mut page = Page::new(problem.grid.dim())
-        .title(&title(problem, "marginal densities"))
+        .title(&title(problem, "densities of one coordinate"))
         .chart_size(480, 380);
     for (d, axis) in problem.grid.axes().iter().enumerate() {
-        // Beside the last chart, where it hides no peak.
+        // One legend beside the last chart serves all and hides no peak.
         let corner = if d + 1 == problem.grid.dim() {
             Corner::Outside
         } else {
@@ -132,17 +142,17 @@ fn marginals(
     Ok(())
 }
 
-/// A line for every fit, the same in all pictures.
+/// Line style of a fit, used in all pictures.
 fn stroke(index: usize, fit: &Fit) -> Stroke {
     let colour = PALETTE[index % PALETTE.len()];
-    if fit.metric == MetricKind::Standard {
+    if fit.metric == Geometry::Standard {
         Stroke::dashed(colour).width(2.5)
     } else {
         Stroke::solid(colour).width(2.0)
     }
 }
 
-/// Loss and error against iteration.
+/// Draws loss and error over the number of steps.
 fn convergence(problem: &Problem, fits: &[Fit], stem: &Path) -> Result<(), Failure> {
     let chart = |title: &str, y: &str| {
         Chart::new(title)
@@ -150,7 +160,7 @@ fn convergence(problem: &Problem, fits: &[Fit], stem: &Path) -> Result<(), Failu
             .log_y()
             .legend(Corner::Outside)
     };
-    let mut loss = chart("loss", "loss / loss at the start");
+    let mut loss = chart("loss", "loss / initial loss");
     let mut error = chart("relative error", "‖θ − θ*‖ / ‖θ*‖");
     for (i, fit) in fits.iter().enumerate() {
         let curve = |value: &dyn Fn(&Row) -> f64| -> Vec<Point> {
@@ -179,14 +189,14 @@ fn convergence(problem: &Problem, fits: &[Fit], stem: &Path) -> Result<(), Failu
     Ok(())
 }
 
-/// The paths of the parameters, in every pair of them.
+/// Draws the iterates in the plane of every pair of parameters.
 fn paths(problem: &Problem, fits: &[Fit], stem: &Path) -> Result<(), Failure> {
     let (names, p) = (problem.system.names(), problem.start.len());
     let pairs: Vec<[usize; 2]> = (0..p)
         .flat_map(|i| (i + 1..p).map(move |j| [i, j]))
         .collect();
     let mut page = Page::new(pairs.len().min(3))
-        .title(&title(problem, "paths of the parameters"))
+        .title(&title(problem, "iterates of the parameters"))
         .chart_size(520, 420);
     let last = pairs.len() - 1;
     for (k, [i, j]) in pairs.into_iter().enumerate() {

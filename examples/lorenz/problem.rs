@@ -1,4 +1,4 @@
-//! The data, and the model that is fitted to them.
+//! Data, and the model that is fitted to them.
 
 use std::path::Path;
 
@@ -7,13 +7,12 @@ use pullback::models::flow::Flow;
 use pullback::models::trajectory::{Occupation, Sampling, Trajectory, perplexity};
 use pullback::{Backend, Bounds, Grid};
 
-use crate::Failure;
-use crate::backend::Opened;
 use crate::options::{Options, Source};
-use crate::progress::bar;
 use crate::setting::System;
+use crate::support::command::Failure;
+use crate::support::output::bar;
 
-/// What is fitted.
+/// Model, data and initial parameters of a fit.
 pub struct Problem<'b> {
     pub system: System,
     pub grid: Grid,
@@ -22,40 +21,40 @@ pub struct Problem<'b> {
     pub start: Vec<f64>,
     pub data: Data,
     pub backend: &'b dyn Backend,
-    /// The backend, in words.
+    /// Description of the backend.
     pub solver: &'b str,
 }
 
-/// A density, and where it comes from.
+/// Observed density and its origin.
 pub struct Data {
-    /// As it was asked for: twin, trajectory or a file.
+    /// Twin, trajectory or the path of a file.
     pub name: String,
-    /// For people.
+    /// Description for people.
     pub label: String,
     pub density: Vec<f64>,
-    /// The parameters that made it, where they are known.
+    /// Parameters that generated the data, if known.
     pub truth: Option<Vec<f64>>,
-    /// How a trajectory was sampled; None for the twin.
+    /// Sampling of the trajectory; None for twin data.
     pub sampling: Option<Sampling>,
-    /// A first guess by the weak form of the equations, where the flow is linear in its parameters.
+    /// Estimate by the weak form of the equations, if the flow is linear in its parameters.
     pub weak: Option<Vec<f64>>,
 }
 
 impl<'b> Problem<'b> {
-    pub fn new(options: &Options, source: &Source, opened: &'b Opened) -> Result<Self, Failure> {
+    pub fn new(options: &'b Options, source: &Source) -> Result<Self, Failure> {
         let system = options.system;
         let grid = grid(options)?;
-        let model = InvariantMeasure::new(&grid, system.flow())?
+        let model = InvariantMeasure::new(&grid, system.flow)?
             .flux(options.flux)?
             .teleportation(options.alpha)?;
         let (lower, upper) = system.bounds().into_iter().unzip();
-        let backend = opened.backend.as_ref();
+        let backend = options.solver.backend.as_ref();
         let data = match source {
             Source::Twin => Data {
                 name: "twin".into(),
-                label: "twin data, the model's own density at the truth".into(),
-                density: model.density(system.truth(), backend)?,
-                truth: Some(system.truth().to_vec()),
+                label: "twin data: the density of the model at the true parameters".into(),
+                density: model.density(system.truth, backend)?,
+                truth: Some(system.truth.to_vec()),
                 sampling: None,
                 weak: None,
             },
@@ -67,14 +66,14 @@ impl<'b> Problem<'b> {
             grid,
             model,
             bounds: Bounds::new(lower, upper)?,
-            start: options.start.clone().unwrap_or_else(|| system.start()),
+            start: options.start.clone().unwrap_or(system.start.to_vec()),
             data,
             backend,
-            solver: &opened.label,
+            solver: &options.solver.label,
         })
     }
 
-    /// ‖θ − θ*‖/‖θ*‖, where the truth is known.
+    /// Relative error ‖θ − θ*‖/‖θ*‖, if the truth is known.
     pub fn error(&self, theta: &[f64]) -> Option<f64> {
         let truth = self.data.truth.as_ref()?;
         let norm = |a: &mut dyn Iterator<Item = f64>| a.map(|x| x * x).sum::<f64>().sqrt();
@@ -82,7 +81,7 @@ impl<'b> Problem<'b> {
         Some(off / norm(&mut truth.iter().copied()))
     }
 
-    /// |θⱼ − θ*ⱼ|/|θ*ⱼ|.
+    /// Relative errors |θⱼ − θ*ⱼ|/|θ*ⱼ| of all parameters.
     pub fn errors(&self, theta: &[f64]) -> Option<Vec<f64>> {
         let truth = self.data.truth.as_ref()?;
         let relative = |(a, b): (&f64, &f64)| (a - b).abs() / b.abs();
@@ -91,21 +90,21 @@ impl<'b> Problem<'b> {
 }
 
 fn grid(options: &Options) -> Result<Grid, Failure> {
-    let cells = options.cells();
-    let own = options.system.edges().iter();
+    let cells = options.cells;
+    let default = options.system.edges.iter();
     let axes: Vec<(f64, f64, usize)> = match &options.edges {
         Some(edges) => edges.chunks(2).map(|e| (e[0], e[1], cells)).collect(),
-        None => own.map(|&(a, b)| (a, b, cells)).collect(),
+        None => default.map(|&(a, b)| (a, b, cells)).collect(),
     };
     Ok(Grid::new(&axes)?)
 }
 
-/// How trajectories are sampled.
+/// Sampling of trajectories.
 fn sampling(options: &Options) -> Sampling {
     Sampling {
         duration: options.duration,
         interval: options.interval,
-        start: options.system.origin(),
+        start: options.system.origin,
         noise: options.noise,
         seed: options.seed,
         ..Sampling::default()
@@ -115,18 +114,18 @@ fn sampling(options: &Options) -> Sampling {
 fn simulated(options: &Options, grid: &Grid) -> Result<Data, Failure> {
     let (system, sampling) = (options.system, sampling(options));
     let bar = bar(1000, "simulating the data");
-    let trajectory = sampling.run(system.flow(), system.truth(), |share| {
+    let trajectory = sampling.run(system.flow, system.truth, |share| {
         bar.set_position((1000.0 * share) as u64);
     })?;
     bar.finish_and_clear();
     let mut data = observed(options, grid, &trajectory)?;
     data.name = "trajectory".into();
-    data.truth = Some(system.truth().to_vec());
+    data.truth = Some(system.truth.to_vec());
     data.label = format!(
-        "a trajectory of {} time units, {}",
+        "simulated trajectory of {} time units: {}",
         sampling.duration, data.label
     );
-    // The data's own seed would make the correction exact.
+    // Another seed than that of the data, which would make the correction exact.
     data.sampling = Some(Sampling {
         seed: sampling.seed + 1000,
         ..sampling
@@ -143,7 +142,7 @@ fn read(options: &Options, grid: &Grid, path: &Path) -> Result<Data, Failure> {
     };
     let mut data = observed(options, grid, &trajectory)?;
     data.name = path.display().to_string();
-    data.label = format!("the trajectory in {}, {}", data.name, data.label);
+    data.label = format!("trajectory in {}: {}", data.name, data.label);
     let mut sampling = sampling(options);
     sampling.interval = trajectory.interval.unwrap_or(options.interval);
     sampling.duration = sampling.interval * trajectory.points.len() as f64;
@@ -151,12 +150,12 @@ fn read(options: &Options, grid: &Grid, path: &Path) -> Result<Data, Failure> {
     Ok(data)
 }
 
-/// Cells that data must fill, by perplexity, to say anything.
+/// Least number of cells (perplexity of the histogram) from which parameters can be estimated.
 const FEWEST_FILLED: f64 = 8.0;
 
-/// The histogram of a trajectory and a first guess from its samples.
+/// Computes the histogram of a trajectory and the weak-form estimate.
 fn observed(options: &Options, grid: &Grid, trajectory: &Trajectory) -> Result<Data, Failure> {
-    let flow: &dyn Flow = options.system.flow();
+    let flow: &dyn Flow = options.system.flow;
     let Occupation {
         density,
         outside,
@@ -165,8 +164,8 @@ fn observed(options: &Options, grid: &Grid, trajectory: &Trajectory) -> Result<D
     let filled = perplexity(&density, grid.volume());
     if filled < FEWEST_FILLED {
         return Err(format!(
-            "the data fill {filled:.1} cells evenly, too few to tell parameters from; give a longer trajectory, one that \
-             does not come to rest, or more cells (--n)"
+            "the trajectory spends its time in about {filled:.1} cells, too few to estimate parameters; use a longer \
+             trajectory, one that does not come to rest, or more cells (--n)"
         )
         .into());
     }
@@ -179,7 +178,7 @@ fn observed(options: &Options, grid: &Grid, trajectory: &Trajectory) -> Result<D
     Ok(Data {
         name: String::new(),
         label: format!(
-            "{samples} samples, {:.2} % of them outside the box",
+            "{samples} samples, {:.2} % of them outside the grid",
             100.0 * outside
         ),
         density,

@@ -1,6 +1,6 @@
-//! Draws of all estimators, and what they come to over many seeds.
+//! Statistics of all estimators over many seeds.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use pullback::Cpu;
 use pullback::Linearisation;
 use pullback::faer::Mat;
@@ -11,43 +11,43 @@ use rayon::prelude::*;
 use crate::method::{Matrix, Method, Sketches};
 use crate::options::Options;
 use crate::problem::{Problem, View, column};
+use crate::support::output::bar;
 
 pub type Result<T> = pullback::Result<T>;
 
 /// Numbers of probes.
 pub const COUNTS: [usize; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/// What came out, against the number of probes; None where there is nothing to say.
+/// Results for each number of probes; None where an estimator is not defined.
 #[derive(Clone, Debug, Default)]
 pub struct Curve {
-    /// The median of ‖η − η*‖/‖η*‖ in the norm of G, or of the relative error of a matrix.
+    /// Median of ‖η − η*‖/‖η*‖ in the norm of G, or of the relative error of a matrix.
     pub error: Vec<Option<f64>>,
-    /// The mean of ⟨η, Gη*⟩/⟨η*, Gη*⟩, and its standard error; for directions.
+    /// Mean of ⟨η, Gη*⟩/⟨η*, Gη*⟩ and its standard error, for directions only.
     pub length: Vec<Option<[f64; 2]>>,
 }
 
-/// All curves in one metric.
+/// All results in one metric.
 pub struct Curves {
     pub view: View,
     pub directions: Vec<(Method, Curve)>,
     pub matrices: Vec<(Matrix, Curve)>,
 }
 
-/// One seed: error and length for every method, error for every matrix.
+/// Results for one seed: error and length of every direction, error of every matrix.
 struct Draw {
     directions: Vec<Option<[f64; 2]>>,
     matrices: Vec<Option<f64>>,
 }
 
-/// Measures everything in every metric that was asked for.
+/// Measures all estimators in every requested metric.
 pub fn measure(problem: &Problem, options: &Options) -> Result<Vec<Curves>> {
-    let bar = ProgressBar::new((options.metrics.len() * COUNTS.len() * options.seeds()) as u64);
-    if let Ok(style) = ProgressStyle::with_template("drawing {wide_bar} {percent:>3} %  {eta:>4}") {
-        bar.set_style(style);
-    }
-    let curves = options.metrics.iter().map(|&metric| {
-        let view = View::new(problem, metric)?;
-        in_view(view, options.seeds(), &bar)
+    let draws = options.metrics.len() * COUNTS.len() * options.seeds;
+    let bar = bar(draws, "drawing random probes");
+    let curves = options.metrics.iter().filter_map(|&kind| {
+        let metric = kind.metric(&problem.grid).transpose()?;
+        let view = metric.and_then(|metric| View::new(problem, kind, metric.as_ref()));
+        Some(view.and_then(|view| in_view(view, options.seeds, &bar)))
     });
     let curves = curves.collect();
     bar.finish_and_clear();
@@ -115,7 +115,7 @@ fn draw(view: &View, z: &Linearisation<'_>, (m, seed): (usize, u64)) -> Result<D
     })
 }
 
-/// Error and length of a direction.
+/// Computes error and length of a direction.
 fn judge(view: &View, eta: &[f64]) -> [f64; 2] {
     let product = |a: &[f64], b: &[f64]| {
         let gb = &view.information * column(b);
@@ -131,7 +131,7 @@ fn judge(view: &View, eta: &[f64]) -> [f64; 2] {
     ]
 }
 
-/// ‖Ĝ − G‖/‖G‖ in coordinates of θ in which G is the identity: tr((G⁻¹Ĝ − I)²) is the square of that norm.
+/// Computes ‖Ĝ − G‖/‖G‖ in coordinates of θ in which G = I, where ‖Ĝ − G‖² = tr((G⁻¹Ĝ − I)²).
 fn matrix_error(exact: &Mat<f64>, found: &Mat<f64>) -> f64 {
     let p = exact.nrows();
     let off = exact.full_piv_lu().solve(found - exact);

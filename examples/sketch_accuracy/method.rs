@@ -1,4 +1,4 @@
-//! The estimators.
+//! Estimators from random probes.
 
 use pullback::faer::Mat;
 use pullback::faer::linalg::solvers::Solve;
@@ -7,14 +7,14 @@ use pullback::sketch::{Hutchinson, Length, Sketch};
 use crate::measure::Result;
 use crate::problem::{View, column};
 
-/// Two readings of as many probes: random ones, and ones that span the previous Jacobian.
+/// Sketches from equally many probes: random ones, and ones that span the Jacobian of the previous step.
 pub struct Sketches<'a> {
     pub plain: Sketch<'a>,
-    /// None for too few probes to have a random one besides.
+    /// None if the probes are too few to include a random one.
     pub spanning: Option<Sketch<'a>>,
 }
 
-/// A way to a direction.
+/// Estimator of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     SolveExplained,
@@ -39,7 +39,7 @@ impl Method {
         Self::SpanningNatural,
     ];
 
-    /// For machines.
+    /// Name in the JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::SolveExplained => "solve_explained",
@@ -53,14 +53,14 @@ impl Method {
         }
     }
 
-    /// For people.
+    /// Name for people.
     pub fn label(self) -> &'static str {
         match self {
-            Self::SolveExplained => "sketch and solve, data in range",
-            Self::Solve => "sketch and solve, real data",
-            Self::Raw => "exact gradient, raw inverse",
-            Self::Natural => "exact gradient, debiased",
-            Self::Literal => "published, literal",
+            Self::SolveExplained => "sketch and solve, exact data",
+            Self::Solve => "sketch and solve",
+            Self::Raw => "exact gradient, biased inverse",
+            Self::Natural => "exact gradient, unbiased",
+            Self::Literal => "published, as printed",
             Self::Corrected => "published, corrected",
             Self::SpanningSolve => "spanning, sketch and solve",
             Self::SpanningNatural => "spanning, exact gradient",
@@ -76,8 +76,8 @@ impl Method {
         }
     }
 
-    /// Whether a mean length says something. The inverse of an m × p matrix of random numbers has no variance
-    /// for m ≤ p + 1, and what fewer probes than parameters see has no length to compare.
+    /// Whether a mean length exists. The inverse of a random m × p matrix has infinite variance for m ≤ p + 1, and fewer
+    /// probes than parameters do not determine a direction.
     pub fn has_length(self, m: usize, p: usize) -> bool {
         match self {
             Self::SolveExplained => m >= p,
@@ -86,7 +86,7 @@ impl Method {
         }
     }
 
-    /// η, if there is one with so many probes.
+    /// Estimates η; None if the probes are too few.
     pub fn direction(self, view: &View, sketches: &Sketches<'_>) -> Result<Option<Vec<f64>>> {
         let plain = &sketches.plain;
         if !self.defined(plain.probes().count(), view.params()) {
@@ -112,7 +112,7 @@ impl Method {
     }
 }
 
-/// A way to the information matrix.
+/// Estimator of the information matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matrix {
     Plain,
@@ -123,7 +123,7 @@ pub enum Matrix {
 impl Matrix {
     pub const ALL: [Self; 3] = [Self::Plain, Self::Spanning, Self::PublishedSquare];
 
-    /// For machines.
+    /// Name in the JSON output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
@@ -132,7 +132,7 @@ impl Matrix {
         }
     }
 
-    /// For people.
+    /// Name for people.
     pub fn label(self) -> &'static str {
         match self {
             Self::Plain => "random probes",
@@ -141,7 +141,7 @@ impl Matrix {
         }
     }
 
-    /// Ĝ, if there is one with so many probes.
+    /// Estimates G; None if the probes are too few.
     pub fn value(self, sketches: &Sketches<'_>) -> Option<Mat<f64>> {
         match self {
             Self::Plain => Some(sketches.plain.information().value),

@@ -1,4 +1,4 @@
-//! What is written besides pictures: tables and JSON.
+//! Tables and JSON.
 
 use std::fmt::Write as _;
 
@@ -9,21 +9,25 @@ use crate::measure::{COUNTS, Curve, Curves};
 use crate::options::Options;
 use crate::problem::THETA;
 
-/// The numbers of probes that have a column, by their place in [`COUNTS`].
+/// Indices into [`COUNTS`] of the numbers of probes in the tables.
 const SHOWN: [usize; 5] = [2, 3, 4, 6, 8];
 
-/// Below this an error is rounding.
+/// Errors below this are due to rounding.
 const EXACT: f64 = 1e-8;
 
-/// Tables in every metric.
+/// Formats the tables of all metrics.
 pub fn text(options: &Options, results: &[Curves]) -> String {
     let mut text = format!(
-        "A natural-gradient step, estimated from m random probes instead of computed: how far is it off?\n\n\
-         Lorenz invariant measure on {0}×{0}×{0} cells at θ = {THETA:?}, data at θ = (10, 28, 8/3), {1} seeds.\n\
-         m probes cost m adjoint solves, whatever the number p of parameters. The exact step costs p tangent solves:\n\
-         with p = 3 it is cheapest of all, and here the measure to judge by. Probes are for p in the thousands.\n",
-        options.cells(),
-        options.seeds(),
+        "How accurate is a natural-gradient step that is estimated from m random probes?\n\n\
+         Lorenz invariant measure on {0}×{0}×{0} cells at θ = {THETA:?}, data for θ = (10, 28, 8/3), {1} seeds.\n\
+         The estimate costs m adjoint solves for any number p of parameters, the exact step η* costs p tangent solves.\n\
+         Here p is only 3, so that the exact step is cheap and the error can be measured; probes pay off for large p.\n\n\
+         Estimates: sketch and solve    least squares with sketched Jacobian and misfit\n\
+         \x20          exact gradient      sketched information matrix and exact gradient; the inverse is biased if uncorrected\n\
+         \x20          published           an estimate from the literature, as printed and with its length corrected\n\
+         \x20          spanning            probes that include the Jacobian of the previous step\n\
+         \x20          exact data          without the part of the misfit that no parameters explain\n",
+        options.cells, options.seeds,
     );
     results.iter().for_each(|curves| text += &tables(curves));
     text
@@ -32,8 +36,8 @@ pub fn text(options: &Options, results: &[Curves]) -> String {
 fn tables(curves: &Curves) -> String {
     let view = &curves.view;
     let mut text = format!(
-        "\n== metric {}: probes of length {}; {:.0} % of the data is out of the model's reach\n\n\
-         error of the step, ‖η − η*‖/‖η*‖, median over the seeds: 0.10 is off by a tenth, 1.00 is no better than no step\n",
+        "\n== metric {}: probes of length {}; no change of the parameters explains {:.0} % of the misfit\n\n\
+         Error ‖η − η*‖/‖η*‖ of the step, median over the seeds (0.10: wrong by 10 %; 1.00: no better than no step)\n",
         view.metric.label(),
         view.dim(),
         100.0 * view.unexplained,
@@ -42,7 +46,7 @@ fn tables(curves: &Curves) -> String {
     for (method, curve) in &curves.directions {
         row(&mut text, method.label(), |i| curve.error[i].map(number));
     }
-    text += "\nlength along the exact step, mean over the seeds ± its standard error: 1.00 is right, 0.10 a step ten times too short\n";
+    text += "\nLength relative to the exact step, mean over the seeds ± standard error (1.00: exact; 0.10: ten times too short)\n";
     heading(&mut text);
     for (method, curve) in &curves.directions {
         row(&mut text, method.label(), |i| {
@@ -52,18 +56,18 @@ fn tables(curves: &Curves) -> String {
             })
         });
     }
-    text += "(probes are of signs: the debiased inverse may stay short by up to 2/m where few cells carry a parameter)\n";
-    text += "\nerror of the information matrix, ‖Ĝ − G‖/‖G‖ in units where G = I, median over the seeds\n";
+    text += "(With probes of random signs the unbiased inverse can be too short by up to 2/m if a parameter affects few cells.)\n";
+    text += "\nError ‖Ĝ − G‖/‖G‖ of the information matrix, in coordinates with G = I, median over the seeds\n";
     heading(&mut text);
     for (matrix, curve) in &curves.matrices {
         row(&mut text, matrix.label(), |i| curve.error[i].map(number));
     }
-    row(&mut text, "√(p/m), to compare", |i| {
+    row(&mut text, "√(p/m), for comparison", |i| {
         Some(number((view.params() as f64 / COUNTS[i] as f64).sqrt()))
     });
     let _ = writeln!(
         text,
-        "\nOne batch of probes by real adjoint solves agrees with the product that stands for them to {:.0e}.",
+        "\nCheck: sketches by adjoint solves agree with the matrix products that replace them here, up to {:.0e}.",
         view.adjoint_gap
     );
     text
@@ -89,11 +93,11 @@ fn number(error: f64) -> String {
     }
 }
 
-/// Everything as one JSON object; null where an estimator is not defined, or has no length to speak of.
+/// All results as one JSON object; null where an estimator or its mean length does not exist.
 pub fn json(options: &Options, results: &[Curves]) -> Value {
     let mut all = json!({
-        "n": options.cells(),
-        "seeds": options.seeds(),
+        "n": options.cells,
+        "seeds": options.seeds,
         "p": THETA.len(),
         "theta": THETA,
         "truth": Lorenz::CLASSIC,

@@ -1,4 +1,4 @@
-//! Error and length against the number of probes.
+//! Pictures of error and length over the number of probes.
 
 use pullback::Result;
 use pullback::plot::{Chart, Colour, Corner, Marker, PALETTE, Page, Point, Stroke};
@@ -7,14 +7,14 @@ use crate::measure::{COUNTS, Curves};
 use crate::method::{Matrix, Method};
 use crate::options::Options;
 
-/// The range of m, with a margin; lengths are there from p + 1 on.
+/// Range of m with a margin; lengths exist for m > p.
 const SPAN: [f64; 2] = [0.85, 300.0];
 const LENGTH_SPAN: [f64; 2] = [3.6, 300.0];
 
-/// Writes both pictures, a row for every metric.
+/// Writes both pictures, with one row per metric.
 pub fn draw(options: &Options, results: &[Curves]) -> Result<()> {
     let page = |what: &str| {
-        let n = options.cells();
+        let n = options.cells;
         let title = format!("Lorenz, {n}×{n}×{n} cells, p = 3 – {what}");
         Page::new(2).title(&title).chart_size(800, 440)
     };
@@ -55,7 +55,7 @@ fn colour(method: Method) -> Colour {
     }
 }
 
-/// What needs correction, and what has it, in one look: the uncorrected are dashed.
+/// Line style of a method; biased methods are dashed.
 fn stroke(method: Method) -> Stroke {
     match method {
         Method::Raw | Method::Literal => Stroke::dashed(colour(method)).width(2.4),
@@ -63,7 +63,7 @@ fn stroke(method: Method) -> Stroke {
     }
 }
 
-/// The curve, and dots at what was measured.
+/// Adds a curve with dots at the measurements.
 fn curve(chart: Chart, label: &str, values: &[Option<f64>], stroke: Stroke) -> Chart {
     let found = COUNTS.iter().zip(values);
     let points: Vec<Point> = found
@@ -105,10 +105,10 @@ fn root_line(chart: Chart, curves: &Curves) -> Chart {
 
 const LENGTH: (&str, [f64; 2]) = ("length along the exact step", LENGTH_SPAN);
 
-/// On logarithmic axes, where only what is far off can be told apart; the other chart names the rest.
+/// Draws all lengths on logarithmic axes; its legend names only the biased methods.
 fn all_lengths(curves: &Curves) -> Chart {
     let chart = base(curves, "all lengths", LENGTH);
-    let mut chart = right(chart.log_y(), "right: 1").legend(Corner::LowerRight);
+    let mut chart = exact(chart.log_y(), "exact: 1").legend(Corner::LowerRight);
     for (method, found) in &curves.directions {
         let label = match method {
             Method::Literal | Method::Raw => method.label(),
@@ -124,10 +124,10 @@ fn all_lengths(curves: &Curves) -> Chart {
     chart.line("m/(m + k)", &short, thin)
 }
 
-/// With bands of two standard errors.
+/// Draws the lengths near 1, with bands of two standard errors.
 fn lengths_near_one(curves: &Curves) -> Chart {
     let chart = base(curves, "lengths near 1, ± 2 standard errors", LENGTH);
-    let mut chart = right(chart.y_range(0.6, 1.6), "");
+    let mut chart = exact(chart.y_range(0.6, 1.6), "");
     let near = || {
         curves
             .directions
@@ -151,7 +151,7 @@ fn lengths_near_one(curves: &Curves) -> Chart {
     chart
 }
 
-fn right(chart: Chart, label: &str) -> Chart {
+fn exact(chart: Chart, label: &str) -> Chart {
     let one = LENGTH_SPAN.map(|m| [m, 1.0]);
     chart.line(label, &one, Stroke::solid(Colour::GREY).width(1.2))
 }

@@ -1,64 +1,27 @@
-//! The Lorenz measure at one point of a descent, seen through a metric, with all that is exact about it.
+//! Lorenz measure at one step of a descent, with the exact quantities that estimators are compared with.
 
 use pullback::faer::linalg::solvers::SolveLstsq;
 use pullback::faer::{Mat, MatRef};
-use pullback::metric::{L2, Root, Wasserstein2};
+use pullback::metric::Root;
 use pullback::models::InvariantMeasure;
 use pullback::models::flow::Lorenz;
 use pullback::sketch::{ProbeKind, Probes, Sketch};
 use pullback::{Cpu, Grid, Linearisation, Metric, Model, Operator};
 
 use crate::measure::Result;
+use crate::support::geometry::Geometry;
 
-/// Where the descent is, and where it was a step before: a few percent away.
+/// Parameters of the current and of the previous step, which differ by a few percent.
 pub const THETA: [f64; 3] = [8.0, 22.0, 1.5];
 pub const PREVIOUS: [f64; 3] = [8.24, 21.34, 1.545];
 
-/// The geometry of a direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
-    L2,
-    W2,
-}
-
-impl MetricKind {
-    pub const ALL: [Self; 2] = [Self::L2, Self::W2];
-
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|m| m.name() == text);
-        found.ok_or_else(|| format!("--metric: `{text}` is none of l2, w2"))
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::L2 => "l2",
-            Self::W2 => "w2",
-        }
-    }
-
-    /// For people.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::L2 => "L²",
-            Self::W2 => "W₂",
-        }
-    }
-
-    fn build(self, grid: &Grid) -> Box<dyn Metric> {
-        match self {
-            Self::L2 => Box::new(L2::new(grid)),
-            Self::W2 => Box::new(Wasserstein2::new(grid)),
-        }
-    }
-}
-
-/// The measure at θ and a step before, and its distance from the data.
+/// Densities at the current and the previous step, and the distance from the data.
 pub struct Problem {
-    grid: Grid,
+    pub grid: Grid,
     model: InvariantMeasure<'static>,
     rho: Vec<f64>,
     previous: Vec<f64>,
-    /// ρ(θ) − ρ(θ*), the data being the model's own at the truth.
+    /// ρ(θ) − ρ(θ*); the data are the density of the model at the true parameters θ*.
     misfit: Vec<f64>,
     cpu: Cpu,
 }
@@ -82,35 +45,35 @@ impl Problem {
     }
 }
 
-/// Y = LZ with what follows from it without chance.
+/// Exact quantities in one metric, derived from Y = LZ.
 ///
-/// A sketch needs S = (LᵀW)ᵀZ, one adjoint solve a probe. Here p = 3 tangents give all of Z, and then
-/// S = Wᵀ(LZ) is the same numbers for a product: thousands of draws at the price of three solves. So Y is put
-/// into a model with A = I ([`Jacobian`]), and `adjoint_gap` says how well the two ways agree.
+/// In practice a sketch S = (LᵀW)ᵀZ costs one adjoint solve per probe. Here three tangent solves give Z, and then
+/// S = Wᵀ(LZ) is a matrix product, which makes thousands of repetitions cheap. For this, Y becomes the Jacobian of a
+/// model with A = I ([`Jacobian`]); `adjoint_gap` is the difference between both computations.
 pub struct View {
-    pub metric: MetricKind,
+    pub metric: Geometry,
     pub jacobian: Jacobian,
-    /// LZ a step before.
+    /// LZ at the previous step.
     pub previous: Mat<f64>,
-    /// y = L(ρ − ρ*), of which the model explains only a part.
+    /// y = L(ρ − ρ*).
     pub data: Vec<f64>,
-    /// The part of it in the range of Y.
+    /// Part of y in the range of Y, which the model can explain.
     pub explained: Vec<f64>,
-    /// The share of it that is not, ‖y − Pᵧy‖/‖y‖.
+    /// Relative size of the rest of y.
     pub unexplained: f64,
     /// G = YᵀY.
     pub information: Mat<f64>,
     /// ∇f = Yᵀy.
     pub gradient: Vec<f64>,
-    /// η* = −Y⁺y, for both kinds of data.
+    /// η* = −Y⁺y.
     pub exact: Vec<f64>,
-    /// The largest relative difference between S by adjoints and by a product.
+    /// Largest relative difference between S by adjoint solves and by a product.
     pub adjoint_gap: f64,
 }
 
 impl View {
-    pub fn new(problem: &Problem, kind: MetricKind) -> Result<Self> {
-        let (metric, cpu) = (kind.build(&problem.grid), &problem.cpu);
+    pub fn new(problem: &Problem, kind: Geometry, metric: &dyn Metric) -> Result<Self> {
+        let cpu = &problem.cpu;
         let lifted = |rho, theta| -> Result<Mat<f64>> {
             let z = Linearisation::new(&problem.model, rho, theta, cpu)?;
             metric.at(rho, cpu)?.lift(z.matrix()?.as_ref())
@@ -136,12 +99,12 @@ impl View {
         })
     }
 
-    /// k, the length of a lifted vector.
+    /// Length k of a lifted vector.
     pub fn dim(&self) -> usize {
         self.data.len()
     }
 
-    /// p.
+    /// Number p of parameters.
     pub fn params(&self) -> usize {
         self.exact.len()
     }
@@ -158,7 +121,7 @@ pub fn column(x: &[f64]) -> MatRef<'_, f64> {
     MatRef::from_column_major_slice(x, x.len(), 1)
 }
 
-/// An explicit model ρ = Yθ: nothing to solve, and Z is Y.
+/// Explicit model ρ = Yθ, whose Jacobian Z is Y.
 pub struct Jacobian(pub Mat<f64>);
 
 impl Model for Jacobian {

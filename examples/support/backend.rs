@@ -1,83 +1,54 @@
-//! `--backend NAME`, the same in all examples that have it.
+//! The option `--backend`.
 
 use pullback::linalg::{Cuda, Fastest};
 use pullback::{Backend, Cpu, Error};
 
-/// What solves the linear systems.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The processor.
-    Cpu,
-    /// The first GPU, or nothing.
-    Cuda,
-    /// A GPU where there is one and it is faster.
-    Auto,
-}
+/// Names of the backends.
+pub const BACKENDS: [&str; 3] = ["cpu", "cuda", "auto"];
 
-impl Choice {
-    pub const ALL: [Self; 3] = [Self::Cpu, Self::Cuda, Self::Auto];
-
-    /// One of these, by its name.
-    pub fn parse(text: &str, among: &[Self]) -> Result<Self, String> {
-        let found = among.iter().find(|choice| choice.name() == text);
-        found.copied().ok_or_else(|| {
-            let names: Vec<&str> = among.iter().map(|choice| choice.name()).collect();
-            format!("--backend: `{text}` is none of {}", names.join(", "))
-        })
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::Auto => "auto",
-        }
-    }
-
-    /// Makes it ready; an error names the flag, and says what is missing and what else can be asked for.
-    pub fn open(self) -> Result<Opened, String> {
-        Ok(match self {
-            Self::Cpu => Opened::new(Cpu::default(), "the processor".into()),
-            Self::Cuda => {
-                let cuda = Cuda::new(0).map_err(|error| {
-                    format!(
-                        "--backend cuda: {}; use --backend cpu, or auto for a GPU only where there is one",
-                        missing(&error)
-                    )
-                })?;
-                let label = cuda.to_string();
-                Opened::new(cuda, label)
-            }
-            Self::Auto => {
-                let auto = Fastest::new();
-                let label = auto.to_string();
-                Opened::new(auto, label)
-            }
-        })
-    }
-}
-
-/// A backend that is ready, and where it solves, in words.
-pub struct Opened {
+/// A backend for linear systems, ready to use.
+pub struct Solver {
+    /// Its name on the command line.
+    pub name: &'static str,
     pub backend: Box<dyn Backend>,
+    /// The device it solves on, for people.
     pub label: String,
 }
 
-impl Opened {
-    fn new(backend: impl Backend + 'static, label: String) -> Self {
-        Self {
-            backend: Box::new(backend),
+impl Solver {
+    /// Reads the name of a backend and prepares it.
+    pub fn open(text: &str) -> Result<Self, String> {
+        let name = super::command::one_of(&BACKENDS, |name| name)(text)?;
+        let (backend, label): (Box<dyn Backend>, String) = match name {
+            "cuda" => {
+                let cuda = Cuda::new(0).map_err(|error| {
+                    let why = missing(&error);
+                    format!(
+                        "needs a GPU, but {why}; use cpu, or auto to use a GPU only if there is one"
+                    )
+                })?;
+                let label = cuda.to_string();
+                (Box::new(cuda), label)
+            }
+            "auto" => {
+                let auto = Fastest::new();
+                let label = auto.to_string();
+                (Box::new(auto), label)
+            }
+            _ => (Box::new(Cpu::default()), "the processor".into()),
+        };
+        Ok(Self {
+            name,
+            backend,
             label,
-        }
+        })
     }
 }
 
-/// What is missing for a GPU, without the advice that the library adds.
+/// Why no GPU can be used, without the library's advice.
 pub fn missing(error: &Error) -> String {
     match error {
-        Error::Device { what, detail } => {
-            format!("no GPU can be used, for want of {what}: {detail}")
-        }
+        Error::Device { what, detail } => format!("{what} cannot be used: {detail}"),
         other => other.to_string(),
     }
 }

@@ -18,15 +18,13 @@ const SHADES: f64 = 160.0;
 /// Most cells drawn along an axis: beyond it they would be finer than the picture.
 const FINEST: usize = 360;
 
-/// Draws a heat map.
+/// Draws a heat map whose colours span the values from `low` to `high`.
 pub(crate) fn heat<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     frame: &Frame,
     field: &Field2,
-    palette: Palette,
+    (palette, [low, high]): (Palette, [f64; 2]),
 ) -> Drawn {
-    let [low, high] = field.extremes().unwrap_or([0.0, 1.0]);
-    let [low, high] = palette.span(low, high);
     let colour = |value: f64| {
         let share = (value - low) / (high - low);
         let shade = (share * SHADES).round() / SHADES;

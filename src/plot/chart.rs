@@ -35,6 +35,7 @@ pub struct Chart {
     pub(crate) title: String,
     pub(crate) labels: [String; 2],
     pub(crate) colour_label: String,
+    pub(crate) colour_range: Option<[f64; 2]>,
     pub(crate) ranges: [Option<[f64; 2]>; 2],
     pub(crate) log: [bool; 2],
     pub(crate) equal: bool,
@@ -60,6 +61,16 @@ impl Chart {
     /// Names the quantity of the colour bar.
     pub fn colour_label(mut self, label: &str) -> Chart {
         self.colour_label = label.to_string();
+        self
+    }
+
+    /// Fixes the range of values that the colours of heat maps span, so that several charts can share one colour scale.
+    ///
+    /// Values outside take the colour of the nearer end; a diverging map stays symmetric about zero. A range that is not
+    /// finite is ignored.
+    pub fn colour_range(mut self, from: f64, to: f64) -> Chart {
+        let range = if from <= to { [from, to] } else { [to, from] };
+        self.colour_range = Some(range);
         self
     }
 
@@ -153,6 +164,14 @@ impl Chart {
     fn with(mut self, layer: Layer) -> Chart {
         self.layers.push(layer);
         self
+    }
+
+    /// The values at the two ends of the colour scale of a heat map.
+    pub(crate) fn colour_span(&self, field: &Field2, palette: Palette) -> [f64; 2] {
+        let finite = |range: &[f64; 2]| range.iter().all(|v| v.is_finite());
+        let given = self.colour_range.filter(finite);
+        let [low, high] = given.or(field.extremes()).unwrap_or([0.0, 1.0]);
+        palette.span(low, high)
     }
 
     /// What is wrong with the chart, if anything.

@@ -33,13 +33,18 @@ pub(crate) fn chart<B: DrawingBackend>(
     let beneath = chart.layers.iter().filter(|l| l.covers());
     let above = chart.layers.iter().filter(|l| !l.covers());
     for each in beneath.chain(above) {
-        layer(canvas, &layout.frame, each)?;
+        layer(canvas, chart, &layout.frame, each)?;
     }
     decor::surround(canvas, &layout)?;
     legend.draw(canvas, chart.legend, &layout)
 }
 
-fn layer<B: DrawingBackend>(canvas: &mut Canvas<B>, frame: &Frame, layer: &Layer) -> Drawn {
+fn layer<B: DrawingBackend>(
+    canvas: &mut Canvas<B>,
+    chart: &Chart,
+    frame: &Frame,
+    layer: &Layer,
+) -> Drawn {
     match layer {
         Layer::Line(_, points, stroke) => visible(frame, points)
             .iter()
@@ -50,7 +55,10 @@ fn layer<B: DrawingBackend>(canvas: &mut Canvas<B>, frame: &Frame, layer: &Layer
             .try_for_each(|at| marker(canvas, at, *colour, *shape)),
         Layer::Band(_, rows, colour) => band(canvas, frame, rows, *colour),
         Layer::Bars(_, all) => bars(canvas, frame, all),
-        Layer::Heat(field, palette) => cells::heat(canvas, frame, field, *palette),
+        Layer::Heat(field, palette) => {
+            let span = chart.colour_span(field, *palette);
+            cells::heat(canvas, frame, field, (*palette, span))
+        }
         Layer::Contours(field, levels) => cells::contours(canvas, frame, field, levels),
         Layer::Categories(_, field, kinds) => cells::categories(canvas, frame, field, kinds),
     }

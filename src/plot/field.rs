@@ -66,8 +66,8 @@ impl Field2 {
         self.values.get(cell).copied().unwrap_or(f64::NAN)
     }
 
-    /// Smallest and largest finite value.
-    pub(crate) fn extremes(&self) -> Option<[f64; 2]> {
+    /// The smallest and the largest finite value, if any value is finite.
+    pub fn extremes(&self) -> Option<[f64; 2]> {
         let finite = self.values.iter().copied().filter(|v| v.is_finite());
         finite.fold(None, |range: Option<[f64; 2]>, v| {
             Some(range.map_or([v, v], |[low, high]| [low.min(v), high.max(v)]))

@@ -205,8 +205,7 @@ fn bar(chart: &Chart, area: &Area) -> Option<Bar> {
         Layer::Heat(field, palette) => Some((field, *palette)),
         _ => None,
     })?;
-    let [low, high] = field.extremes().unwrap_or([0.0, 1.0]);
-    let [lower, upper] = palette.span(low, high);
+    let [lower, upper] = chart.colour_span(field, palette);
     let axis = Axis {
         lower,
         upper,

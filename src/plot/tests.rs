@@ -41,6 +41,9 @@ fn odd_charts() -> Vec<Chart> {
             .band("", &[], PALETTE[2]),
         plain().bars("none", &[0.0], &[], PALETTE[3]).log_y(),
         plain().heat(holes.clone(), Palette::Sequential).log_y(),
+        plain()
+            .heat(holes.clone(), Palette::Sequential)
+            .colour_range(f64::NAN, 1.0),
         plain().contours(holes.clone(), Levels::Count(3)),
         plain().categories("kinds", holes, &kinds),
         plain().heat(
@@ -65,6 +68,19 @@ fn odd_charts_are_drawn() -> std::result::Result<(), Box<dyn std::error::Error>>
     assert!(!text.contains("NaN") && !text.contains("inf"));
     std::fs::remove_dir_all(folder)?;
     Ok(())
+}
+
+#[test]
+fn a_given_colour_range_replaces_that_of_the_field() {
+    let field = Field2::sample([0.0, 1.0], [0.0, 1.0], [2, 2], |x, _| x);
+    let span = |chart: Chart, palette| chart.colour_span(&field, palette);
+    let plain = || Chart::new("");
+    let given = plain().colour_range(3.0, -1.0);
+    assert_eq!(span(plain(), Palette::Sequential), [0.25, 0.75]);
+    assert_eq!(span(given.clone(), Palette::Sequential), [-1.0, 3.0]);
+    assert_eq!(span(given, Palette::Diverging), [-3.0, 3.0]);
+    let endless = plain().colour_range(0.0, f64::INFINITY);
+    assert_eq!(span(endless, Palette::Sequential), [0.25, 0.75]);
 }
 
 #[test]

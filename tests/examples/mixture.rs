@@ -35,8 +35,8 @@ fn folder(name: &str) -> PathBuf {
 fn small_examples_run_and_recover() {
     for (name, expected) in [
         ("quickstart", "[0.300000, -2.000000, 2.000000]"),
-        ("own_model", "a: recovered 1.2"),
-        ("own_metric", "recovered [1.0000"),
+        ("own_model", "a: estimate 1.2070 ± 0.0119"),
+        ("own_metric", "estimate [1.0000"),
     ] {
         let output = example(name).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -119,14 +119,18 @@ fn every_loss_can_be_chosen() {
 fn nonsense_is_refused_with_a_sentence_and_exit_code_2() {
     let table: &[(&[&str], &str)] = &[
         (&["--cse", "a"], "unknown option `--cse`"),
-        (&["a"], "unknown option `a`"),
+        (&["a"], "unknown argument `a`"),
         (&["--case"], "--case needs a value"),
         (&["--case", "--json"], "--case needs a value"),
+        (
+            &["--case=a", "--case", "b"],
+            "--case is given more than once",
+        ),
         (&["--case", "c"], "none of a, b, five"),
         (&["--metric", "w3"], "none of standard, l2, w2"),
         (&["--loss", "l1"], "none of l2, kl"),
         (&["--start", "1,2"], "needs --case"),
-        (&["--case", "a", "--start", "1"], "has 2 parameters"),
+        (&["--case", "a", "--start", "1"], "there are 2 parameter(s)"),
         (&["--case", "a", "--start", "1,nan"], "not a finite number"),
         (&["--case", "a", "--start", "1,x"], "not a finite number"),
         (&["--case", "b", "--start", "1.5,0"], "must lie in [0, 1]"),

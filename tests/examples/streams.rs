@@ -138,7 +138,7 @@ fn folders_are_made_before_the_work() {
             .unwrap();
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {message}");
-        let expected = "--out: cannot make the folder Cargo.toml";
+        let expected = "--out: cannot create the folder Cargo.toml";
         assert!(message.contains(expected), "{name}: {message}");
         assert!(output.stdout.is_empty(), "{name}");
     }

@@ -1,4 +1,4 @@
-//! A backend that passes everything on, and notes who solved it.
+//! Backend that forwards every call to another one and records the methods used.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,34 +6,34 @@ use pullback::faer::{MatMut, MatRef};
 use pullback::linalg::{Batch, Factor, SolveStats, Solved};
 use pullback::{Backend, Operator, Result, Side};
 
-/// Another backend, listened to.
-pub struct Listening<'b> {
+/// Recorder of the solves of another backend.
+pub struct Recorder<'b> {
     backend: &'b dyn Backend,
-    heard: Mutex<Vec<Solved>>,
+    record: Mutex<Vec<Solved>>,
 }
 
-impl<'b> Listening<'b> {
+impl<'b> Recorder<'b> {
     pub fn new(backend: &'b dyn Backend) -> Self {
         Self {
             backend,
-            heard: Mutex::default(),
+            record: Mutex::default(),
         }
     }
 
-    /// What was solved since this was last asked, a row for each method.
+    /// Returns and clears the record, which has one entry per method.
     pub fn take(&self) -> Vec<Solved> {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *heard)
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *record)
     }
 
     fn note(&self, columns: usize, stats: SolveStats) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        match heard.iter_mut().find(|one| one.method == stats.method) {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        match record.iter_mut().find(|one| one.method == stats.method) {
             Some(one) => {
                 one.columns += columns;
                 one.iterations = one.iterations.max(stats.iterations);
             }
-            None => heard.push(Solved {
+            None => record.push(Solved {
                 method: stats.method,
                 columns,
                 iterations: stats.iterations,
@@ -42,19 +42,22 @@ impl<'b> Listening<'b> {
     }
 }
 
-struct Ear<'a> {
-    by: &'a Listening<'a>,
+struct RecordedFactor<'a> {
+    recorder: &'a Recorder<'a>,
     factor: Box<dyn Factor + 'a>,
 }
 
-impl Backend for Listening<'_> {
+impl Backend for Recorder<'_> {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         let factor = self.backend.factor(a)?;
-        Ok(Box::new(Ear { by: self, factor }))
+        Ok(Box::new(RecordedFactor {
+            recorder: self,
+            factor,
+        }))
     }
 }
 
-impl Factor for Ear<'_> {
+impl Factor for RecordedFactor<'_> {
     fn solve(
         &self,
         side: Side,
@@ -63,7 +66,7 @@ impl Factor for Ear<'_> {
     ) -> Result<SolveStats> {
         let columns = batch.ncols();
         let stats = self.factor.solve(side, guess, batch)?;
-        self.by.note(columns, stats);
+        self.recorder.note(columns, stats);
         Ok(stats)
     }
 
@@ -75,7 +78,7 @@ impl Factor for Ear<'_> {
     ) -> Result<(Batch, SolveStats)> {
         let columns = batch.ncols();
         let (batch, stats) = self.factor.solve_batch(side, guess, batch)?;
-        self.by.note(columns, stats);
+        self.recorder.note(columns, stats);
         Ok((batch, stats))
     }
 
