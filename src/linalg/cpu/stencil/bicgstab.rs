@@ -59,7 +59,7 @@ impl Iteration for BiCgStab {
     ) -> Result<()> {
         let Parts {
             exact: [x, r, shadow, p, v, t],
-            rough: [y, z],
+            output: [y, z],
             input,
             coarse,
         } = room.parts::<W, VECTORS>();

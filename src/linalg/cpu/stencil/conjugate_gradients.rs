@@ -41,7 +41,7 @@ impl Iteration for ConjugateGradients {
     ) -> Result<()> {
         let Parts {
             exact: [x, r, p, q],
-            rough: [z, _],
+            output: [z, _],
             input,
             coarse,
         } = room.parts::<W, VECTORS>();
