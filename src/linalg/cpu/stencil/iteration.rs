@@ -54,8 +54,7 @@ pub(super) fn solve<I: Iteration, T: Real>(
 ) -> Result<SolveStats> {
     let mut lanes = width(chunk.ncols());
     let b = chunk.rb();
-    let mut run =
-        with_width!(lanes, W => Run::<I>::begin::<T, W>(system, workspace, guess, b))?;
+    let mut run = with_width!(lanes, W => Run::<I>::begin::<T, W>(system, workspace, guess, b))?;
     loop {
         let unfinished = run.progress.unfinished();
         if unfinished == 0 || width(unfinished) < lanes {
