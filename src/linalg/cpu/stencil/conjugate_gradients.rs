@@ -1,5 +1,5 @@
-//! Preconditioned conjugate gradients (Hestenes & Stiefel 1952) in lock step over interleaved columns, for stencils that
-//! are symmetric positive definite.
+//! Preconditioned conjugate gradients (Hestenes & Stiefel 1952) in lock step over interleaved columns, for stencils
+//! that are symmetric positive definite.
 
 use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, first, lanes, rounded, scale};

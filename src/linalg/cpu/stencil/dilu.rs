@@ -63,7 +63,8 @@ fn triangles<T: Real, const W: usize, const N: usize>(
     (b, x): (&[[T; W]], &mut [[T; W]]),
     row: &mut [[T; W]],
 ) {
-    // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. It overwrites x₁ from the last cell.
+    // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. It overwrites x₁ from the last
+    // cell.
     let [nx, ny, _] = rows.shape;
     for i in 0..nx * ny {
         let line = rows.line([i / ny, i % ny]);

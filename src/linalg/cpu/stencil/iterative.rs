@@ -60,8 +60,8 @@ pub(super) trait Iterative: Send + Sync {
 /// Builds the preconditioner of a stencil: DILU for that solver, multigrid for all others.
 ///
 /// Single precision halves the memory traffic of a cycle, and costs Laplacians no iteration. Along a flow its rounding
-/// errors accumulate: this costs one or two of ten iterations in easy cases, and stops all progress where densities span
-/// many decades.
+/// errors accumulate: this costs one or two of ten iterations in easy cases, and stops all progress where densities
+/// span many decades.
 pub(super) fn prepare(
     solver: StencilSolver,
     stencil: &Arc<Stencil>,
@@ -77,8 +77,8 @@ pub(super) fn prepare(
 
 /// Returns an upper bound for the bytes of a preconditioner.
 pub(super) fn bytes(stencil: &Stencil) -> usize {
-    // Seven coefficients and a reciprocal a cell. On a line every level has half the cells of the finer one, so that all
-    // levels together have at most twice those of the finest; with more axes they have fewer.
+    // Seven coefficients and a reciprocal a cell. On a line every level has half the cells of the finer one, so that
+    // all levels together have at most twice those of the finest; with more axes they have fewer.
     2 * 8 * size_of::<f64>() * stencil.cells()
 }
 

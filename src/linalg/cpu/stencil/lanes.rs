@@ -108,8 +108,8 @@ pub(super) fn scales(batch: MatRef<'_, f64>) -> PerLane {
 /// Returns the power of two that scales a number of this size to about 1, well within the range of single precision.
 pub(crate) fn scale(size: f64) -> f64 {
     // A double stores its exponent plus 1023 in bits 52 to 62: size = m 2^(e − 1023) with 1 ≤ m < 2. The scale
-    // 2^(1023 − e) has the stored exponent 2046 − e, 2046 = 0x7fe. The bounds 1 and 0x7fd keep the scale and its reciprocal
-    // normal, for zero, subnormal and huge sizes.
+    // 2^(1023 − e) has the stored exponent 2046 − e, 2046 = 0x7fe. The bounds 1 and 0x7fd keep the scale and its
+    // reciprocal normal, for zero, subnormal and huge sizes.
     const EXPONENT: u32 = 52;
     let exponent = size.to_bits() >> EXPONENT & 0x7ff;
     f64::from_bits((0x7fe_u64.saturating_sub(exponent)).clamp(1, 0x7fd) << EXPONENT)

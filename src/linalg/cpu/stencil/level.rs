@@ -96,8 +96,9 @@ impl<T: Real> Level<T> {
         });
         let (lower, upper) = rows.along(line);
         let (lower, upper, row) = (&lower[..n], &upper[..n], &mut row[..n]);
-        // The sweep is split. This loop subtracts all terms whose x is known before the sweep: those of the lines beside
-        // this one and of the next cell. It has no recurrence. `recur` then subtracts the term of the previous cell.
+        // The sweep is split. This loop subtracts all terms whose x is known before the sweep: those of the lines
+        // beside this one and of the next cell. It has no recurrence. `recur` then subtracts the term of the previous
+        // cell.
         for k in 0..n {
             let mut sum = b[k];
             for (c, x) in &beside {
@@ -141,8 +142,8 @@ impl<T: Real> Level<T> {
         }
     }
 
-    /// Solves the recurrence xₖ ← xₖ + (rowₖ − c xₖ₊₁)/dₖ along a line from its end, c being the coupling of cell k to the
-    /// next one.
+    /// Solves the recurrence xₖ ← xₖ + (rowₖ − c xₖ₊₁)/dₖ along a line from its end, c being the coupling of cell k
+    /// to the next one.
     #[inline(always)]
     pub(super) fn recur_onto<const W: usize>(
         &self,

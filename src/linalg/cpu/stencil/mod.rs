@@ -63,7 +63,8 @@ pub enum Precision {
     Double,
 }
 
-/// Largest number of cells for which a three-dimensional stencil is factorised. Beyond it, a factorisation takes minutes.
+/// Largest number of cells for which a three-dimensional stencil is factorised. Beyond it, a factorisation takes
+/// minutes.
 const LARGEST_SOLID: usize = 120_000;
 
 /// Lower bound for the entries in the factors of a two-dimensional stencil, in units of N log₂ N.
@@ -170,8 +171,8 @@ impl<'a> Structured<'a> {
             direct,
             self.cpu.tolerance,
         );
-        // If A is singular with left null vector w, ‖w‖ = 1, only the component ⟨w, b⟩ is amplified without bound. For a
-        // random b it is about ‖b‖/√n. The limit of the amplification is therefore smaller by √n.
+        // If A is singular with left null vector w, ‖w‖ = 1, only the component ⟨w, b⟩ is amplified without bound.
+        // For a random b it is about ‖b‖/√n. The limit of the amplification is therefore smaller by √n.
         let limit = SINGULAR / (self.stencil.cells() as f64).sqrt();
         let checked = checked.limit(limit).within(self.cpu.budget());
         Ok(self.direct.get_or_init(|| checked))

@@ -1,8 +1,8 @@
 //! Aggregation multigrid: 2×2×2 cells form one coarse cell, with piecewise constant Galerkin coarsening.
 //!
 //! Couplings of a coarse stencil are sums of the couplings across fine faces. The coarse stencil of an M-matrix is
-//! therefore an M-matrix, whose column sums are the sums of the fine ones. The hierarchy of the transpose is the transposed
-//! hierarchy.
+//! therefore an M-matrix, whose column sums are the sums of the fine ones. The hierarchy of the transpose is the
+//! transposed hierarchy.
 
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ pub(crate) const COARSEST: usize = 130;
 
 /// Ends of the second and third axis at which the four sweeps before a coarse correction start; true is the upper end.
 ///
-/// All four start at the lower end of the first axis. The four sweeps after the correction start at the opposite corners.
-/// Together they start at all eight corners, so that some sweep follows a flow in any direction. Each group of four takes
-/// one pass over the memory.
+/// All four start at the lower end of the first axis. The four sweeps after the correction start at the opposite
+/// corners. Together they start at all eight corners, so that some sweep follows a flow in any direction. Each group
+/// of four takes one pass over the memory.
 pub(crate) const ENDS: [[bool; 2]; 4] =
     [[false, false], [true, true], [false, true], [true, false]];
 
@@ -42,8 +42,8 @@ pub(crate) struct Multigrid<T> {
     coarsest: Vec<T>,
     /// Cells of the coarsest level.
     cells: usize,
-    /// Whether the matrix is symmetric positive definite. Without a flow to follow, one sweep before the coarse correction
-    /// and one after it are enough.
+    /// Whether the matrix is symmetric positive definite. Without a flow to follow, one sweep before the coarse
+    /// correction and one after it are enough.
     pub(crate) definite: bool,
 }
 
@@ -124,7 +124,8 @@ impl<T: Real> Multigrid<T> {
         }
         self.cycle_from((side, coarser), (coarse_b, coarse_x), (rest, row));
         // The sweeps after the correction are those before it in reverse order, from the opposite corners. Each is then
-        // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients require.
+        // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients
+        // require.
         let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
         let up = (level, side, true);
         if self.definite {
@@ -168,7 +169,8 @@ pub(crate) fn inverse<T: Real>(
     for triplet in stencil.compress().triplet_iter() {
         dense[(triplet.row, triplet.col)] = *triplet.val;
     }
-    // Pᵀ c 11ᵀ P = c s sᵀ, because the prolongation P from the coarsest to the finest level has the column sums s = `sizes`.
+    // Pᵀ c 11ᵀ P = c s sᵀ, because the prolongation P from the coarsest to the finest level has the column sums s =
+    // `sizes`.
     dense += Mat::from_fn(n, n, |i, j| gauge * sizes[i] * sizes[j]);
     // On one thread: the caller may hold a lock for which other threads wait, and must not wait for these.
     let lu = DenseLu::by(dense.as_ref(), Par::Seq);
@@ -191,8 +193,9 @@ fn parents(fine: &Stencil) -> Vec<usize> {
 
 /// Returns the Galerkin stencil Pᵀ A P of the aggregates.
 fn coarsen(fine: &Stencil, parents: &[usize]) -> Stencil {
-    // (Pᵀ A P)_IJ = Σ aᵢⱼ over i in I and j in J. The diagonal of I collects the diagonals of its cells and all couplings
-    // between them. These connect cells 2m and 2m + 1 of an axis; couplings of 2m + 1 and 2m + 2 leave the aggregate.
+    // (Pᵀ A P)_IJ = Σ aᵢⱼ over i in I and j in J. The diagonal of I collects the diagonals of its cells and all
+    // couplings between them. These connect cells 2m and 2m + 1 of an axis; couplings of 2m + 1 and 2m + 2 leave the
+    // aggregate.
     let mut coarse = Stencil::new(&fine.shape.map(|n| n.div_ceil(2)));
     for (d, p) in fine.centre.iter().zip(parents) {
         coarse.centre[*p] += d;

@@ -1,8 +1,8 @@
 //! Pipelined passes over a box of cells: several passes share one traversal, each one plane behind the previous pass.
 //!
-//! A pass over plane i reads plane i + 1 as the previous pass left it, and plane i − 1 as it left it itself. A lag of one
-//! plane provides both. The result therefore has the same bits as one pass after the other, while the planes are still in
-//! the cache.
+//! A pass over plane i reads plane i + 1 as the previous pass left it, and plane i − 1 as it left it itself. A lag of
+//! one plane provides both. The result therefore has the same bits as one pass after the other, while the planes are
+//! still in the cache.
 
 use super::level::{Corner, Level};
 use crate::linalg::operator::{Line, Real, Rows, Side, vectorised, with_sides};

@@ -99,8 +99,8 @@ impl<const N: usize> Progress<N> {
     /// Tests the columns whose recursive residual, of norm `recursive`, meets the tolerance or is NaN.
     ///
     /// In exact arithmetic the recursive residual of a Krylov method equals b − A x; rounding errors drive them apart.
-    /// Columns whose true residual meets the tolerance have converged. The others continue from the true residual, which
-    /// replaces the recursive one and its norm in `recursive`. Returns these columns: they have to restart.
+    /// Columns whose true residual meets the tolerance have converged. The others continue from the true residual,
+    /// which replaces the recursive one and its norm in `recursive`. Returns these columns: they have to restart.
     ///
     /// # Errors
     /// [`Error::Stagnation`] if a true residual above the rounding errors is more than half the previous one, or NaN.
