@@ -128,7 +128,9 @@ impl BiCgStab {
         shadow: &mut [[f64; W]],
     ) {
         for (l, &active) in active.iter().enumerate() {
-            // |⟨r̂, r⟩| = |cos ∠(r̂, r)| ‖r̂‖ ‖r‖. The comparison is false for NaN, which restarts the column too.
+            // |⟨r̂, r⟩| = |cos ∠(r̂, r)| ‖r̂‖ ‖r‖. If r̂ ⊥ r, then ρ = 0: α and the next β vanish, and x no longer moves
+            // along p (breakdown of the Lanczos process). The comparison is false for NaN, which restarts the column
+            // too.
             let size = self.shadow_size[l] * self.size[l];
             let sound = self.rho[l].abs() > BREAKDOWN * size;
             self.restart[l] = active && (self.restart[l] || !sound);
@@ -149,6 +151,7 @@ impl BiCgStab {
         p: &mut [[f64; W]],
         (s, scaled): (&PerLane, &mut [[T; W]]),
     ) {
+        // After a restart β and ω of the previous step are meaningless, or even NaN. They do not enter p = r.
         let beta = lanes::<W>(|l| self.rho[l] / self.last[l] * (self.alpha[l] / self.omega[l]));
         self.last = self.rho;
         let steepest: [bool; W] = std::array::from_fn(|l| self.restart[l] || !active[l]);
@@ -174,6 +177,7 @@ impl BiCgStab {
         shadow_v: &PerLane,
         vv: &PerLane,
     ) -> [bool; WIDEST] {
+        // α makes the next residual r − α v orthogonal to r̂, which is impossible if v ⊥ r̂.
         let orthogonal: [bool; WIDEST] = std::array::from_fn(|l| {
             let sound = shadow_v[l].abs() > BREAKDOWN * self.shadow_size[l] * vv[l].sqrt();
             !sound

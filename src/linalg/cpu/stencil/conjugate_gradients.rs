@@ -37,6 +37,8 @@ impl Iteration for ConjugateGradients {
     // With a preconditioner K and the scale s ≈ 1/‖r‖ of every column, one step is
     //   z = K⁻¹ (s r),   ρ = ⟨r, z⟩/s,   β = ρ/ρ₋,   p ← z/s + β p,
     //   q = A p,   α = ρ/⟨p, q⟩,   x ← x + α p,   r ← r − α q.
+    // α minimises the error in the norm of A along p: it is ⟨r, p⟩/⟨p, A p⟩, and ⟨r, p⟩ = ⟨r, z/s⟩ because r is
+    // orthogonal to the previous p. β makes the new p conjugate to the previous one, ⟨p, A p₋⟩ = 0.
     fn step<T: Real, const W: usize>(
         &mut self,
         (system, b): (&System<'_, T>, Sides<'_>),
@@ -61,6 +63,7 @@ impl Iteration for ConjugateGradients {
                 add_products(&mut curvature, p, q);
             }
         });
+        // α = 0 leaves x and r of a converged column unchanged.
         let alpha = lanes::<W>(|l| match active[l] {
             true => self.rho[l] / curvature[l],
             false => 0.0,

@@ -23,6 +23,7 @@ fn pivots(stencil: &Stencil) -> Vec<f64> {
         let sound = |pivot: &f64| pivot.is_normal() && pivot.abs() > VANISHED * diagonal.abs();
         let pivot = [d[cell], diagonal, stencil.gauge()].into_iter().find(sound);
         inverse.push(pivot.map_or(0.0, f64::recip));
+        // This cell is j in the formula: subtract its term from dᵢ of the next cell i along every axis.
         for axis in (0..3).filter(|&a| stencil.shape[a] > 1) {
             let stride = stencil.stride(axis);
             if cell / stride % stencil.shape[axis] + 1 < stencil.shape[axis] {
@@ -114,8 +115,8 @@ fn backward<T: Real, const W: usize, const N: usize>(
     let (rest, after) = x.split_at_mut(line.start + n);
     let x = &mut rest[line.start..][..n];
     let beside = rows.beside::<N>(line).map(|(c, start)| {
-        let place = start.checked_sub(line.start + n);
-        (c, place.map(|place| &after[place..][..n]))
+        let offset = start.checked_sub(line.start + n);
+        (c, offset.map(|offset| &after[offset..][..n]))
     });
     let row = &mut row[..n];
     for k in 0..n {

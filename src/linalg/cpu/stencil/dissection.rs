@@ -31,6 +31,7 @@ pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
 
 /// Appends the cells of a part of a box to `order`, halving its longest axis recursively.
 fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
+    // The layer across the longest axis has the fewest cells, and two halves with a layer between them need three.
     let cells: usize = part.iter().map(ExactSizeIterator::len).product();
     let longest = (0..3).fold(0, |best, d| {
         if part[d].len() > part[best].len() {

@@ -160,6 +160,8 @@ impl<T: Real> Preconditioned<T> {
     /// Chunks are as wide as keeps all threads busy, but not narrower than four columns unless memory is short. Their
     /// width changes no result.
     fn chunk(&self, columns: usize, budget: Budget) -> Option<usize> {
+        // Kernels exist for 1, 4, 8 and 16 lanes: two columns take as long as four. Splitting fewer than four columns
+        // would let every thread do the work of a whole chunk.
         let share = columns.div_ceil(rayon::current_num_threads());
         let share = share.max(columns.min(FEW)).clamp(1, WIDEST);
         let narrower = WIDTHS.into_iter().rev().filter(|&w| w < share);

@@ -111,6 +111,10 @@ impl<'a> Structured<'a> {
         }
         let cells = self.stencil.cells();
         let columns = columns.max(self.announced.load(Ordering::Relaxed));
+        // With nested dissection a factorisation of N cells costs O(N) operations on a line, O(N^1.5) in the plane and
+        // O(N²) in space (George 1973; Lipton, Rose & Tarjan 1979). An iteration costs O(N) a column, and O(1)
+        // iterations suffice with multigrid. The number of columns that pays for the factors in space is thus
+        // proportional to N. The constants, and the rule in the plane, are measured (benchmark `stencils`).
         let many = match (self.axes().count(), self.is_definite()) {
             (0 | 1, _) | (2, true) => 0,
             (2, false) => 3 + cells / 6000,
@@ -128,6 +132,7 @@ impl<'a> Structured<'a> {
 
     /// Returns the iterative solver that suits the stencil best.
     fn preferred_iteration(&self) -> StencilSolver {
+        // A step of DILU costs less than one of multigrid, but the number of steps grows with the length of the axes.
         if !self.is_definite() && self.axes().sum::<usize>() <= 64 {
             StencilSolver::Dilu
         } else {

@@ -64,6 +64,8 @@ impl<T: Real> Multigrid<T> {
         // Number of cells of the finest level in every cell.
         let mut sizes = vec![1.0; stencil.cells()];
         let mut last = Arc::clone(stencil);
+        // A level has about 2⁻ᵈ times the cells of the finer one, with d axes: the hierarchy takes O(N) operations to
+        // build, and a V-cycle O(N) operations.
         while last.cells() > coarsest {
             let parents = parents(&last);
             let coarse = coarsen(&last, &parents);
@@ -141,6 +143,7 @@ impl<T: Real> Multigrid<T> {
     fn solve_coarsest<const W: usize>(&self, side: Side, b: &[[T; W]], x: &mut [[T; W]]) {
         let n = self.cells;
         for (i, x) in x.iter_mut().enumerate() {
+            // Row i of the inverse begins at i n. Row i of its transpose is column i.
             let (first, stride) = match side {
                 Side::Plain => (i * n, 1),
                 Side::Transpose => (i, n),

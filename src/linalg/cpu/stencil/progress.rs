@@ -118,6 +118,7 @@ impl<const N: usize> Progress<N> {
         if restart == [false; N] {
             return Ok(restart);
         }
+        // The true residual costs a product, and is computed only when the recursive one promises convergence.
         let residual = truth.residual()?;
         for l in 0..N {
             if restart[l] && residual[l] <= tolerance * self.size[l] {
@@ -128,6 +129,8 @@ impl<const N: usize> Progress<N> {
         if restart == [false; N] {
             return Ok(restart);
         }
+        // Rounding errors separated the two residuals. Either they are as large as b − A x, which then is as small as
+        // this precision permits, or a restart from the true residual must at least halve it.
         truth.adopt(&restart)?;
         let rounding = truth.rounding()?;
         let unfinished = restart;
@@ -159,6 +162,7 @@ impl<const N: usize> Progress<N> {
     }
 
     fn stagnation(&self, solver: &'static str) -> Error {
+        // NaN is reported as ∞: `max` would ignore it.
         let relative = |l: usize| match self.checked[l] / self.size[l] {
             r if r.is_nan() => f64::INFINITY,
             r => r,

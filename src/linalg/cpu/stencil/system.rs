@@ -96,6 +96,7 @@ impl<T: Real> System<'_, T> {
         b: Sides<'_>,
         (x, out): (&[[f64; W]], &mut [[f64; W]]),
     ) -> PerLane {
+        // The product hands over each line of A x while it is in the cache, and b is subtracted in the same pass.
         let minus = |cells, out: &mut [[f64; W]]| b.minus(cells, out);
         self.stencil.product(self.side, (x, out), minus);
         squares(out).map(f64::sqrt)

@@ -6,6 +6,7 @@ use crate::linalg::operator::Real;
 pub(super) const WIDEST: usize = 16;
 
 /// Numbers of interleaved columns for which the kernels are compiled.
+// The numbers of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles likewise.
 pub(super) const WIDTHS: [usize; 4] = [1, 4, 8, WIDEST];
 
 /// Returns the smallest width for this number of columns.
@@ -77,6 +78,7 @@ impl Extent {
 
     /// Returns the bytes of a workspace with this number of lanes and a preconditioner in the precision of T.
     pub(super) fn bytes<T: Real>(&self, lanes: usize) -> usize {
+        // A V-cycle needs b and x on every coarse level, and one line.
         let coarse: usize = self.levels.iter().skip(1).sum();
         let exact = self.vectors * self.cells() * size_of::<f64>();
         // Two results of the preconditioner, and its argument unless a vector of the method lends its memory.
