@@ -31,7 +31,7 @@ use super::Model;
 use crate::check;
 use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::linalg::{Backend, Batch, Operator, View};
+use crate::linalg::{Backend, Batch, Operator};
 
 /// Z = ∂ρ/∂θ at one point, in the coordinates of the free parameters.
 ///
@@ -200,7 +200,7 @@ impl<'a> Linearisation<'a> {
 
     /// Whether [`sparse`](Self::sparse) returns anything.
     pub(crate) fn is_sparse(&self) -> bool {
-        let free = |a: &Operator<'_>| matches!(a.view(), View::Free | View::Dense(_));
+        let free = |a: &Operator<'_>| !a.knows_entries() || a.as_dense().is_some();
         let jacobians = self.sensitivity.jacobians();
         jacobians.is_some_and(|both| !both.iter().any(free))
     }

@@ -12,7 +12,7 @@ use crate::linalg::cpu::direct::cholesky::{CholeskyAnalyses, SparseCholesky};
 use crate::linalg::cpu::direct::lu;
 use crate::linalg::cpu::direct::lu::GeneralAnalyses;
 use crate::linalg::memory::Budget;
-use crate::linalg::operator::{Operator, Side, Stencil, View};
+use crate::linalg::operator::{Operator, Side, Stencil};
 
 /// Factorisation of A + c 11ᵀ by means of the sparse matrix P = A + s e_k e_kᵀ.
 ///
@@ -169,10 +169,7 @@ impl Direct for Gauged<'_> {
     }
 
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
-        let (Some((analyses, budget)), View::Stencil(stencil)) = (self.analyses, matrix.view())
-        else {
-            return None;
-        };
+        let ((analyses, budget), stencil) = (self.analyses?, matrix.as_stencil()?);
         let pivoting = |stencil: &Stencil| -> Result<Box<dyn Direct>> {
             lu::with_pivoting(stencil.compress().as_ref(), analyses, budget)
         };
