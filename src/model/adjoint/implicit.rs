@@ -153,9 +153,13 @@ impl Sensitivity for Implicit<'_> {
         }
     }
 
-    /// Where A repeats a block, a column is as many for the solver as there are copies.
+    /// Where A repeats a block, a column is as many for the solver as there are copies. Where nothing is solved, one product
+    /// does for all.
     fn width(&self) -> usize {
-        WIDTH.div_ceil(self.state_jacobian.copies().max(1))
+        match self.factor {
+            Some(_) => WIDTH.div_ceil(self.state_jacobian.copies().max(1)),
+            None => usize::MAX,
+        }
     }
 
     fn jacobians(&self) -> Option<[Operator<'_>; 2]> {
