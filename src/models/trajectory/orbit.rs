@@ -91,7 +91,11 @@ impl Orbit<'_> {
     }
 
     /// Advances by one call of the integrator.
-    fn advance_chunk(&mut self, (count, unit): (usize, f64), each: &mut dyn FnMut([f64; 3])) -> Result<()> {
+    fn advance_chunk(
+        &mut self,
+        (count, unit): (usize, f64),
+        each: &mut dyn FnMut([f64; 3]),
+    ) -> Result<()> {
         let broken = Cell::new(None);
         let system = Scaled {
             flow: self.flow,
