@@ -14,12 +14,18 @@ use crate::metric::FisherRao;
 /// [`Corrected`](crate::correction::Corrected) fit that is free of the bias of first-order fluxes.
 ///
 /// ```no_run
-/// use pullback::Grid; use pullback::correction::{Corrected, Simulator}; use pullback::models::{InvariantMeasure,
-/// Occupations}; use pullback::models::flow::Lorenz; use pullback::models::trajectory::Sampling; let grid =
-/// Grid::new(&[(-25.0, 25.0, 24), (-35.0, 35.0, 24), (0.0, 60.0, 24)])?; let (model, simulator) =
-/// (InvariantMeasure::new(&grid, Lorenz)?, Occupations::new(&grid, &Lorenz, Sampling::default())); let data =
-/// simulator.simulate(&Lorenz::CLASSIC, 7)?; // or a measured histogram let metric = simulator.metric(); let estimate =
-/// Corrected::new(&model, &simulator, &data, &metric).run(&[&[9.0, 25.0, 2.2]], |step| println!("{step}"))?;
+/// use pullback::Grid;
+/// use pullback::correction::{Corrected, Simulator};
+/// use pullback::models::{InvariantMeasure, Occupations};
+/// use pullback::models::flow::Lorenz;
+/// use pullback::models::trajectory::Sampling;
+/// let grid = Grid::new(&[(-25.0, 25.0, 24), (-35.0, 35.0, 24), (0.0, 60.0, 24)])?;
+/// let model = InvariantMeasure::new(&grid, Lorenz)?;
+/// let simulator = Occupations::new(&grid, &Lorenz, Sampling::default());
+/// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?; // or a measured histogram
+/// let metric = simulator.metric();
+/// let fit = Corrected::new(&model, &simulator, &data, &metric);
+/// let estimate = fit.run(&[&[9.0, 25.0, 2.2]], |step| println!("{step}"))?;
 /// println!("{estimate}: {:?} ± {:?}", estimate.theta, estimate.standard_errors);
 /// # Ok::<(), pullback::Error>(())
 /// ```
@@ -79,7 +85,8 @@ impl Simulator for Occupations<'_> {
         let (filled, reference) = (perplexity(simulated, volume), perplexity(data, volume));
         (filled < self.least_perplexity * reference).then(|| {
             format!(
-                "a trajectory fills {filled:.0} cells and the data {reference:.0}, so that it is not as chaotic as the data"
+                "a trajectory fills {filled:.0} cells and the data {reference:.0}, so that it is less chaotic than the \
+                 data"
             )
         })
     }
