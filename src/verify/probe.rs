@@ -81,8 +81,6 @@ pub(super) fn pairing((a, b): (&[f64], &[f64]), (c, d): (&[f64], &[f64])) -> f64
 pub(super) fn distance(a: &[f64], b: &[f64], w: &[f64]) -> f64 {
     let entries = || a.iter().zip(b).zip(w);
     let error: f64 = entries().map(|((a, b), w)| w * (a - b).abs()).sum();
-    let size: f64 = entries()
-        .map(|((a, b), w)| w * a.abs().max(b.abs()))
-        .sum();
+    let size: f64 = entries().map(|((a, b), w)| w * a.abs().max(b.abs())).sum();
     ratio(error, size)
 }

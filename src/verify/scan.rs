@@ -29,8 +29,8 @@ pub(super) const NO_STEPS: &str = "the function could not be evaluated at small 
 
 /// Evaluates F at all steps, given h ↦ F(x + hv).
 ///
-/// Long steps that leave the domain are dropped. If F fails at a step, all longer steps are dropped too, so that a
-/// failure at a step cannot be hidden by success at longer ones.
+/// A step at which F cannot be evaluated or is not finite is dropped together with all longer steps. Long steps may
+/// thus leave the domain, but success at longer steps cannot hide a failure at a short one.
 pub(super) fn samples(mut f: impl FnMut(f64) -> Option<Vec<f64>>) -> Vec<Sample> {
     let mut kept = Vec::new();
     let finite = |values: &Vec<f64>| values.iter().all(|f| f.is_finite());

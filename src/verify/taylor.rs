@@ -18,7 +18,7 @@ pub(super) struct Remainder<'a> {
 }
 
 impl Remainder<'_> {
-    /// Checks the direction whose observed order is smallest.
+    /// Checks every direction and returns the check with the largest deficit in order.
     pub(super) fn check(&self, samples: &[Sample]) -> Check {
         if samples.len() < FEWEST {
             let mut check = Check::new(self.name, f64::NAN, ORDER);
