@@ -56,6 +56,7 @@ pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
 /// Returns a matrix of independent standard normal numbers, with one stream per column.
 pub fn normal_matrix(nrows: usize, ncols: usize, seed: u64) -> Mat<f64> {
     let mut out = Mat::zeros(nrows, ncols);
+    // A column does not depend on the number of columns, so that a wider matrix extends a narrower one.
     for j in 0..ncols {
         fill_normal(out.col_as_slice_mut(j), seed, j as u64 + 1);
     }

@@ -41,6 +41,7 @@ impl Chart {
 
     /// Maps covectors from θ to reduced variables by the transpose of [`embed`](Chart::embed).
     pub(crate) fn restrict(&self, w: MatRef<'_, f64>) -> Mat<f64> {
+        // ⟨w, dθ⟩ = Σ_j w_{free_j} scale_{free_j} dξ_j.
         let mut out = Mat::zeros(self.free.len(), w.ncols());
         self.restrict_into(w, out.as_mut());
         out

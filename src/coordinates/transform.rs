@@ -37,6 +37,7 @@ impl Transform {
     pub fn forward(self, xi: f64) -> f64 {
         match self {
             Self::Identity => xi,
+            // exp ξ underflows to 0 or overflows for large |ξ|, and the logistic function rounds to 0 or 1.
             Self::Log => xi.exp().clamp(f64::MIN_POSITIVE, f64::MAX),
             Self::Logit { lower, upper } => {
                 let theta = lower + (upper - lower) / (1.0 + (-xi).exp());

@@ -12,6 +12,7 @@ impl Grid {
     ///
     /// `weights` has one entry per face, `diagonal` one per cell.
     pub(crate) fn weighted_laplacian(&self, weights: &[f64], diagonal: &[f64]) -> Stencil {
+        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Per volume this is w (φᵢ − φⱼ)/h².
         let mut stencil = self.stencil();
         let h = self.spacings();
         self.visit_runs(|run| {
@@ -31,6 +32,8 @@ impl Grid {
         let mut stencil = self.stencil();
         self.visit_faces(|d, lower, upper| {
             let face = self.face(d, lower, upper);
+            // Per volume, the flux J leaves the lower cell and enters the upper cell at the rate J/h. The two rows are
+            // thus opposite, and every column sums to zero.
             let [a, b] = flux(&face).map(|w| w / face.spacing);
             stencil.couple(d, lower, [[a, b], [-a, -b]]);
         });
@@ -50,6 +53,7 @@ impl Grid {
     /// mass in its last entry.
     pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Operator<'static> {
         let (pattern, all) = self.flux_divergence(flux).compress().into_parts();
+        // Copies every column without its last row and appends the weight vol of ∫ρ dx, so that rows stay sorted.
         let last = self.cells() - 1;
         let (mut pointers, mut rows, mut values) = (vec![0], Vec::new(), Vec::new());
         for j in 0..=last {

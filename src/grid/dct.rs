@@ -121,6 +121,7 @@ impl AxisTransform {
 
     /// First cell of a line.
     fn line_start(&self, line: usize) -> usize {
+        // Blocks of n·stride cells hold `stride` lines, which start at the first `stride` cells of the block.
         line / self.stride * self.n * self.stride + line % self.stride
     }
 
@@ -139,6 +140,7 @@ impl AxisTransform {
     /// Separates the transforms of two lines: X^a_k = Re(E + F) and X^b_k = Im(E − F) with E = w_k s_k/2 Z_k and
     /// F = w_k s_k/2 conj Z_{n−k}.
     fn separate(&self, z: &[Complex<f64>], group: &Group, x: &mut [f64]) {
+        // s_k w_k V^a_k = E + F and s_k w_k V^b_k = (E − F)/i. Their real parts are X^a_k and X^b_k = Im(E − F).
         for (k, w) in self.twiddles.iter().enumerate() {
             let (mirror, to) = (if k == 0 { 0 } else { self.n - k }, k * self.stride);
             for (q, [a, b]) in group.iter().enumerate() {
@@ -153,6 +155,7 @@ impl AxisTransform {
     ///
     /// The factor 1/n belongs to the inverse Fourier transform. 1/(s_k n) is s_k/2 for k > 0, and s₀ for k = 0.
     fn join(&self, x: &[f64], group: &Group, z: &mut [Complex<f64>]) {
+        // V^a_k = conj(w_k) (X^a_k − i X^a_{n−k})/s_k, and V^b_k alike, in Z_k = V^a_k + i V^b_k; |w_k| = 1.
         for (k, w) in self.twiddles.iter().enumerate() {
             let (from, mirror) = (k * self.stride, (self.n - k) * self.stride);
             for (q, [a, b]) in group.iter().enumerate() {

@@ -125,6 +125,7 @@ impl Grid {
     /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one value per face.
     pub fn divergence(&self, flux: &[f64]) -> Result<Vec<f64>> {
         check::length("face values on the grid", flux.len(), self.faces())?;
+        // With zero flux through the boundary, ⟨∇φ, J⟩ = Σ_faces (φ_upper − φ_lower) J/h = −⟨φ, ∇·J⟩.
         let h = self.spacings();
         let mut out = vec![0.0; self.cells()];
         let mut fluxes = flux.iter();

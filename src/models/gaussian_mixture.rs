@@ -169,6 +169,7 @@ impl GaussianMixture {
         for (index, c) in components.iter().enumerate() {
             self.check_component(index, c)?;
         }
+        // The tolerance admits weights that are rounded decimals, such as three times 0.3333333333.
         let sum: f64 = components.iter().map(|c| c.weight).sum();
         if (sum - 1.0).abs() > 1e-9 {
             return Err(Error::NotNormalised {

@@ -46,6 +46,7 @@ pub fn gradient(
     let slope = Linearisation::new(model, &rho, theta, &cpu)?.pull_back(&covector)?;
     check::finite("the gradient Zᵀ ∂f/∂ρ", &slope)?;
 
+    // ⟨∇f, v⟩ = ⟨Zᵀ∂f/∂ρ, v⟩ = ⟨∂f/∂ρ, Z v⟩ is the derivative of h ↦ f(ρ(θ + hv)) at h = 0.
     let weights = relative(theta);
     let v: Vec<Vec<f64>> = (0..DIRECTIONS as u64)
         .map(|j| direction(&weights, seed, j))

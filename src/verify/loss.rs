@@ -90,6 +90,7 @@ fn scan(
     (value, covector): (f64, &[f64]),
     directions: &[Vec<f64>],
 ) -> Scan {
+    // The derivative of h ↦ f(ρ + hv) at h = 0 is ⟨∂f/∂ρ, v⟩.
     let along = |h: f64| directions.iter().map(move |v| moved(rho, h, v));
     let samples = samples(|h| Some(along(h).map(|rho| loss.value(&rho)).collect()));
     let slopes: Vec<f64> = directions.iter().map(|v| dot(covector, v)).collect();

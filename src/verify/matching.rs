@@ -92,6 +92,8 @@ impl AtMatch<'_> {
     /// Covectors pair with tangents of size |ρᵢ|. With this floor, an error counts by its pairing with them, so that
     /// cells that are almost empty hardly count.
     fn floor(&self, product: &[f64]) -> Vec<f64> {
+        // Row i has the scale max(|(Mv)ᵢ|, 10⁻³ P/|ρᵢ|) with P the largest pairing. Multiplied by |ρᵢ|, an error counts
+        // relative to max(|ρᵢ||(Mv)ᵢ|, 10⁻³ P).
         let sizes = relative(self.rho);
         let pairings: Vec<f64> = product.iter().zip(&sizes).map(|(m, r)| m * r).collect();
         let largest = largest(&pairings);

@@ -87,6 +87,8 @@ struct Probes<'a> {
 impl<'a> Probes<'a> {
     /// Draws the random vectors and computes their images.
     fn new(root: &'a dyn Root, rho: &[f64], seed: u64) -> Result<Self> {
+        // Each random vector has the entry sizes of the vectors that it is paired or compared with, so that no entry
+        // dominates because of its units.
         let weights = floored(rho, SMALLEST);
         let z = batch(&weights, seed, 0);
         let (lifted, product) = (root.lift(z.as_ref())?, root.apply(z.as_ref())?);
@@ -183,6 +185,7 @@ impl<'a> Probes<'a> {
 
     /// ⟨L z', dual(M z)⟩ = ⟨z', M z⟩.
     fn lifted(&self) -> Result<f64> {
+        // ⟨L z', dual(c)⟩ = ⟨z', Lᵀ dual(c)⟩ = ⟨z', Πᵀc⟩, and Πᵀ M = M since M = LᵀL and Πᵀ Lᵀ = Lᵀ.
         let mut error = 0.0;
         for j in 0..DIRECTIONS {
             let (m, k) = (self.product.col_as_slice(j), (j + 1) % DIRECTIONS);
@@ -208,6 +211,7 @@ impl<'a> Probes<'a> {
 
     /// Relative distance of two covectors, weighted by the sizes of tangents.
     fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+        // A tangent of size w pairs with a covector c to at most Σ wᵢ|cᵢ|, in which errors are measured.
         distance(a, b, &self.weights)
     }
 }

@@ -166,6 +166,7 @@ impl Subject<'_> {
 
     /// Compares ⟨A v, w⟩ with ⟨v, Aᵀw⟩, with the rows of w scaled so that all rows have equal weight.
     fn transposed(&self, a: &Operator<'_>, sizes: &[f64]) -> Result<f64> {
+        // Row i of A v has about the size rᵢ of row i of g. With wᵢ of size 1/rᵢ all terms of ⟨A v, w⟩ are comparable.
         let row_sizes = reciprocals(&self.rows);
         let mut error = 0.0;
         for j in 0..DIRECTIONS as u64 {
@@ -188,6 +189,7 @@ impl Subject<'_> {
 
     /// Returns a random right-hand side whose rows have the sizes of the rows of g.
     fn source(&self) -> Vec<f64> {
+        // Two reciprocals replace a size of 0 by 1.
         direction(&reciprocals(&reciprocals(&self.rows)), self.seed, 40)
     }
 
@@ -234,6 +236,7 @@ impl Subject<'_> {
         let v = direction(&relative(self.theta), self.seed, 50);
         let z = Linearisation::new(self.model, &self.rho, self.theta, cpu)?;
         let tangent = z.tangent(column(&v))?.col_as_slice(0).to_vec();
+        // The second scale lets a Z v that vanishes pass: its differences consist of the errors of solves.
         let size = largest(&tangent).max(1e-3 * largest(&self.rho));
         let samples = samples(|h| solve_checked(self.model, &moved(self.theta, h, &v), cpu).ok());
         Ok(Scan::new(&tangent, &vec![size; tangent.len()], &samples))

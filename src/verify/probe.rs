@@ -73,6 +73,7 @@ pub(super) fn ratio(a: f64, b: f64) -> f64 {
 /// The scale is that of the rounding errors of the sums, also if their terms cancel.
 pub(super) fn pairing((a, b): (&[f64], &[f64]), (c, d): (&[f64], &[f64])) -> f64 {
     let terms = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a * b).abs()).sum::<f64>();
+    // The rounding error of ⟨a, b⟩ is at most about nε Σ|aᵢbᵢ|.
     let error = (dot(a, b) - dot(c, d)).abs();
     ratio(error, worst(terms(a, b), terms(c, d)))
 }

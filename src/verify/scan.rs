@@ -135,6 +135,8 @@ impl Sample {
 
 /// Returns the most reliable difference: the one that changes least from one step to the next.
 fn steady(samples: &[Sample]) -> Vec<f64> {
+    // From one step to the next, a difference changes by about its own error: by truncation at long steps, and by
+    // rounding at short ones.
     let differences: Vec<Vec<f64>> = samples.iter().map(Sample::difference).collect();
     let change = |pair: &&[Vec<f64>]| distance(&pair[0], &pair[1], &vec![1.0; pair[0].len()]);
     let steadier = |a: &&[Vec<f64>], b: &&[Vec<f64>]| change(a).total_cmp(&change(b));
@@ -181,6 +183,7 @@ pub(super) fn order(trials: &[Trial], noise: impl Fn(f64) -> f64) -> Option<f64>
 
 /// Describes a claim that is wrong by a constant factor, with enough digits to show the error.
 fn times(factor: f64) -> String {
+    // An error of order 10⁻ᵏ shows two digits in k + 1 decimals.
     let error = (factor - 1.0).abs();
     let digits = (1.0 - error.log10().floor()).clamp(4.0, 12.0) as usize;
     let text = format!("claimed is {factor:.digits$} times the difference");

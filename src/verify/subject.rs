@@ -53,6 +53,7 @@ impl<'a> Subject<'a> {
     /// Every entry of ρ moves away from zero by 2.5 to 5 %, so that signs are kept. While g is not finite the
     /// perturbation is halved.
     fn perturb(&self, stream: u64) -> Result<(Vec<f64>, Vec<f64>)> {
+        // The largest step 0.05 times a uniform number on [0.5, 1) is 2.5 to 5 %.
         let weights = self.state_sizes();
         let spread = random::uniform(self.rho.len(), (0.5, 1.0), self.seed.wrapping_add(stream));
         let outward = self.rho.iter().zip(weights.iter().zip(&spread));

@@ -59,6 +59,7 @@ impl Darcy {
     fn add_faces(&self, weights: &[f64], u: &[f64], g: &mut [f64]) {
         let h = self.grid.spacings();
         self.grid.visit_runs(|run| {
+            // `weights` holds h² T_f.
             let square = h[run.axis] * h[run.axis];
             let pairs = run.below().zip(run.above());
             for ((lower, upper), w) in pairs.zip(&weights[run.faces.clone()]) {

@@ -197,6 +197,8 @@ impl Darcy {
     fn matrix(&self, permeability: &[f64]) -> Operator<'static> {
         let weights = self.conductances(permeability);
         let (fixed, _) = self.fixed(permeability);
+        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². It vanishes for constant u alone, and with a fixed side for
+        // u = 0 alone: K is then positive definite.
         let matrix = Operator::stencil(self.grid.weighted_laplacian(&weights, &fixed));
         match self.fixed_sides() {
             0 => matrix,
@@ -239,6 +241,7 @@ impl Model for Darcy {
             self.fixed_sides() > 0,
             "fix at least one with `pressure`, since otherwise u is determined only up to a constant",
         )?;
+        // The right-hand side is b = −g(0, θ).
         let permeability = self.permeability(theta)?;
         let mut b = vec![0.0; state];
         self.balances(&permeability, &vec![0.0; state], &mut b);

@@ -34,9 +34,9 @@ fn target(a: &Stencil, cell: usize, k: usize) -> Option<usize> {
     if n < 2 {
         return None;
     }
+    // The generator is −A, so that a negative off-diagonal entry of A is a positive rate.
     let stride = a.stride(axis);
     let index = cell / stride % n;
-    // Off-diagonal entries of A are negative rates.
     if upward {
         (index + 1 < n && a.up[axis][cell] < 0.0).then_some(cell + stride)
     } else {
@@ -90,6 +90,7 @@ impl<'a> Search<'a> {
         while let Some((cell, k)) = path.pop() {
             if k == 6 {
                 self.leave(cell);
+                // A cell reaches everything that its successors reach.
                 if let Some(&(parent, _)) = path.last() {
                     self.lowest[parent] = self.lowest[parent].min(self.lowest[cell]);
                 }
@@ -114,6 +115,7 @@ impl<'a> Search<'a> {
     /// If none of them leads further back than the cell, the cell is the root of a component, which consists of the
     /// cell and all cells above it on the stack.
     fn leave(&mut self, cell: usize) {
+        // Otherwise the cell reaches an earlier cell of the stack, which also reaches it: both are in one component.
         if self.lowest[cell] < self.order[cell] {
             return;
         }

@@ -57,7 +57,8 @@ impl Flux {
     pub(super) fn parts(self, v: f64) -> Parts {
         match self {
             Self::Smooth { width } => {
-                // s = √(v² + w²) has ds/dv = v/s.
+                // v⁺ − v⁻ = v, and v⁺v⁻ = w²/4 > 0: both rates are positive, so that all cells communicate. s = √(v² +
+                // w²) has ds/dv = v/s.
                 let s = v.hypot(width);
                 Parts {
                     up: 0.5 * (s + v),

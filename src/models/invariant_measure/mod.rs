@@ -155,6 +155,8 @@ impl<'f> InvariantMeasure<'f> {
                 up += weight * parts.up;
                 down += weight * parts.down;
             });
+            // The flux is J = (v⁺ + D/h) ρ_lower − (v⁻ + D/h) ρ_upper, with the central difference −D (ρ_upper −
+            // ρ_lower)/h.
             let spread = self.diffusion / face.spacing;
             [up + spread, -down - spread]
         })
@@ -289,6 +291,8 @@ impl Model for InvariantMeasure<'_> {
     ///
     /// The second term is zero at the solution.
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        // With J = v⁺ρ_lower − v⁻ρ_upper, ∂J/∂θ = (dv⁺/dv ρ_lower − dv⁻/dv ρ_upper) ∂v/∂θ. The mean rate of γ is the
+        // sum of (v⁺ + v⁻)/h over the faces, divided by N.
         let p = self.param_dim();
         let (mut slopes, mut rate_slopes) = (vec![[0.0; 3]; p], vec![0.0; p]);
         let mut columns: Mat<f64> = self.grid.flux_divergence_columns(p, |face, out| {
@@ -338,6 +342,7 @@ impl Model for InvariantMeasure<'_> {
         self.check_classes(&stencil)?;
         let source = self.teleportation * self.uniform();
         let b = vec![source + gamma * self.uniform(); rho.len()];
+        // The sweeps below solve (αI − K)ρ = α u/vol without the gauge. It holds for mass 1, to which ρ is scaled last.
         let factor = backend.factor(Operator::stencil(stencil.clone()))?;
         improve(factor.as_ref(), 1, b, rho)?;
         rho.iter_mut().for_each(|r| *r = r.max(0.0));

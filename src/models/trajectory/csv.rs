@@ -75,6 +75,7 @@ impl Trajectory {
 
 /// Splits a line at its semicolons, else at its commas, else at its blanks.
 fn fields(line: &str) -> Box<dyn Iterator<Item = &str> + '_> {
+    // Semicolons take precedence, since files with decimal commas use them. `parse` then rejects "1,5" with a remedy.
     match [';', ','].into_iter().find(|&c| line.contains(c)) {
         Some(separator) => Box::new(line.split(separator).map(str::trim)),
         None => Box::new(line.split_whitespace()),

@@ -129,6 +129,7 @@ impl Trajectory {
         let Some(interval) = self.interval else {
             return Ok(());
         };
+        // The largest time in the file is interval·(count − 1).
         let sound = interval > 0.0 && (interval * (count - 1).max(1) as f64).is_finite();
         check::option(
             "the interval of the trajectory",

@@ -101,6 +101,7 @@ impl Histogram {
         for ((&(lower, upper, density, cells), range), &x) in
             self.axes.iter().zip(&mut self.ranges).zip(x)
         {
+            // Horner's rule numbers the cells with the last axis fastest.
             *range = (range.0.min(x), range.1.max(x));
             inside &= lower <= x && x <= upper;
             // The cast saturates and `min` caps it, so that the index is valid for samples outside the grid as well.
@@ -144,6 +145,7 @@ impl Histogram {
                 ranges: self.ranges,
             });
         }
+        // count/(N vol) sums to 1/vol over the cells: mass 1.
         let mass = inside as f64 * self.volume;
         Ok(Occupation {
             density: self.counts.iter().map(|&c| c as f64 / mass).collect(),

@@ -25,6 +25,7 @@ impl Monomials {
     /// Centres and scales by the weighted points. Fails if the weights do not sum to a positive number or if the points
     /// do not vary along an axis.
     pub(super) fn new(points: &[[f64; 3]], weights: &[f64], dim: usize) -> Result<Self> {
+        // With mean 0 and deviation 1, monomials of all degrees are comparable in size, independently of the units of x.
         let mass: f64 = weights.iter().sum();
         check::positive("the sum of the weights of the points", &[mass])?;
         let (mut centre, mut scale) = ([0.0; 3], [1.0; 3]);

@@ -166,6 +166,7 @@ impl Header {
             row * self.columns + column
         };
         let bytes = &data[index * self.width..][..self.width];
+        // The conversion to an array of four bytes succeeds for `<f4` alone.
         let mut eight = [0; 8];
         if let Ok(four) = bytes.try_into() {
             return f64::from(f32::from_le_bytes(four));

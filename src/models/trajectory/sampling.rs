@@ -180,6 +180,7 @@ impl Sampling {
 
     /// Returns a function that adds noise to consecutive points.
     fn noise_for(&self, dim: usize) -> impl FnMut([f64; 3]) -> [f64; 3] {
+        // The separate stream makes the underlying trajectory independent of the noise.
         let deviation = self.noise;
         let mut normal = random::normal_stream(self.seed, NOISE_STREAM);
         move |mut x| {

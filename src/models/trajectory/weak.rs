@@ -137,6 +137,7 @@ fn estimate(
     }
     if let Some((first, last, rate)) = ends {
         let (before, after) = (tests.values(&first), tests.values(&last));
+        // Moves the right-hand side (φ_i(last) − φ_i(first))/dt to the left.
         for (i, (before, after)) in before.iter().zip(after).enumerate() {
             equations.constant[i] -= rate * (after - before);
         }
@@ -146,6 +147,7 @@ fn estimate(
 
 /// Checks that v(x; θ) = v(x; 0) + Σ θ_j ∂v/∂θ_j at random θ.
 fn check_linear(flow: &dyn Flow, points: &[[f64; 3]]) -> Result<()> {
+    // The deviation is relative to the sum of the absolute values of all terms, which bounds their rounding error.
     let p = flow.param_dim();
     let mut columns = vec![[0.0; 3]; p];
     for trial in 0..TRIALS * TRIALS {
