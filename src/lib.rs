@@ -58,7 +58,7 @@ pub mod coordinates;
 pub mod correction;
 pub mod descent;
 pub mod direction;
-mod error;
+pub mod error;
 pub mod grid;
 mod hessian;
 pub mod linalg;

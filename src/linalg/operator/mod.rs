@@ -260,7 +260,7 @@ impl<'a> Operator<'a> {
     /// A X or Aᵀ X.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when X has the wrong number of rows.
+    /// [`Error::Dimension`](crate::Error::Dimension) when X has the wrong number of rows.
     pub fn apply(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let (rows, cols) = self.shape_of(side);
         check::length("the operand of an operator", x.nrows(), cols)?;
@@ -272,7 +272,7 @@ impl<'a> Operator<'a> {
     /// A x or Aᵀ x for one vector.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when x has the wrong length.
+    /// [`Error::Dimension`](crate::Error::Dimension) when x has the wrong length.
     pub fn apply_to(&self, side: Side, x: &[f64]) -> Result<Vec<f64>> {
         let batch = self.apply(side, MatRef::from_column_major_slice(x, x.len(), 1))?;
         Ok(batch.col_as_slice(0).to_vec())
