@@ -330,7 +330,7 @@ impl Error {
     ///
     /// ```
     /// use pullback::models::trajectory::Trajectory;
-    /// let error = Trajectory::read("no such file.csv", 3).unwrap_err();
+    /// let error = Trajectory::read_csv("no such file.csv", 3).unwrap_err();
     /// let kind = error.of::<pullback::models::Error>();
     /// assert!(matches!(kind, Some(pullback::models::Error::File { .. })));
     /// ```
