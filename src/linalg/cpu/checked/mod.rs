@@ -305,7 +305,8 @@ impl<D: Direct> Checked<'_, D> {
             Some(safer) => self.attempt(safer, workspace, side, small),
             None => self.attempt(&self.direct, workspace, side, small),
         };
-        stats.residual <= self.tolerance && stats.amplification <= self.limit
+        let trusted = self.operator.is_definite_by_construction();
+        stats.residual <= self.tolerance && (trusted || stats.amplification <= self.limit)
     }
 
     /// workspace.x ← A⁻¹ b, with iterative refinement. Returns the backward error and the amplification.
