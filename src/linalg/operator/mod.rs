@@ -13,6 +13,7 @@ mod view;
 
 pub(crate) use self::block::{fold_into, unfold};
 pub use self::pattern::Pattern;
+pub(crate) use self::residual::Residual;
 pub(crate) use self::rows::{Line, ReadRows, Real, Rows, vectorised, with_sides};
 pub use self::stencil::Stencil;
 pub use self::view::View;

@@ -13,6 +13,15 @@ use super::{Line, Operator, Rows, Side, Stencil, View, vectorised, with_sides};
 /// Columns of a dense matrix whose moduli are taken at a time.
 const PANEL: usize = 64;
 
+/// Vectors of a residual b − A x. Columns are contiguous in x and r.
+pub(crate) struct Residual<'v> {
+    pub(crate) x: &'v [f64],
+    pub(crate) b: MatRef<'v, f64>,
+    pub(crate) r: &'v mut [f64],
+    /// At least [`magnitude_room`](Operator::magnitude_room) numbers.
+    pub(crate) workspace: &'v mut [f64],
+}
+
 impl Operator<'_> {
     /// The numbers that [`residual_into`](Operator::residual_into) needs room for besides r.
     pub(crate) fn magnitude_room(&self, columns: usize) -> usize {
@@ -32,17 +41,20 @@ impl Operator<'_> {
     pub(crate) fn residual_into(
         &self,
         side: Side,
-        (x, b): (&[f64], MatRef<'_, f64>),
-        (r, room): (&mut [f64], &mut [f64]),
+        vectors: Residual<'_>,
         mut each: impl FnMut(usize, Range<usize>, &[f64], &[f64]),
     ) {
+        if let View::Stencil(stencil) = self.view() {
+            return lines(stencil, side, vectors, each);
+        }
+        let Residual { x, b, r, workspace } = vectors;
         let n = b.nrows();
         if let View::Dense(m) = self.view() {
             let m = match side {
                 Side::Plain => m,
                 Side::Transpose => m.transpose(),
             };
-            let (size, rest) = room.split_at_mut(x.len());
+            let (size, rest) = workspace.split_at_mut(x.len());
             dense(m, x, r, (size, rest));
             for j in 0..b.ncols() {
                 let (r, size) = (&mut r[j * n..][..n], &size[j * n..][..n]);
@@ -51,10 +63,7 @@ impl Operator<'_> {
             }
             return;
         }
-        if let View::Stencil(stencil) = self.view() {
-            return lines((stencil, side), (x, b), (r, room), each);
-        }
-        let size = &mut room[..n];
+        let size = &mut workspace[..n];
         for j in 0..b.ncols() {
             let (x, r) = (&x[j * n..][..n], &mut r[j * n..][..n]);
             self.product_and_size(side, x, (r, size));
@@ -84,13 +93,14 @@ impl Operator<'_> {
 
 /// Those of a stencil: for all columns one line of cells after another, whose coefficients stay in the caches.
 fn lines(
-    (stencil, side): (&Stencil, Side),
-    (x, b): (&[f64], MatRef<'_, f64>),
-    (r, room): (&mut [f64], &mut [f64]),
+    stencil: &Stencil,
+    side: Side,
+    vectors: Residual<'_>,
     mut each: impl FnMut(usize, Range<usize>, &[f64], &[f64]),
 ) {
+    let Residual { x, b, r, workspace } = vectors;
     let (n, columns, rows) = (b.nrows(), b.ncols(), stencil.rows(side));
-    let (shifts, size) = room.split_at_mut(2 * columns);
+    let (shifts, size) = workspace.split_at_mut(2 * columns);
     let shifts = shifts.as_chunks_mut().0;
     for (shift, x) in shifts.iter_mut().zip(x.chunks_exact(n)) {
         *shift = gauge_terms(stencil.gauge(), x);
@@ -100,7 +110,10 @@ fn lines(
         for (j, shift) in shifts.iter().enumerate() {
             let x = &x[j * n..][..n];
             let r = &mut r[j * n..][cells.clone()];
-            vectorised(|| with_sides!(rows, line_products((rows, line), x, (r, size), *shift)));
+            vectorised(|| {
+                with_sides!(rows, line_products(rows, line, x, (r, size)));
+                add_shift(*shift, (r, size));
+            });
             subtract_from(b.col(j).get(cells.clone()), r);
             each(j, cells.clone(), r, size);
         }
@@ -119,10 +132,10 @@ fn gauge_terms(c: f64, x: &[f64]) -> [f64; 2] {
 /// out ← A x, size ← |A||x| on a line, in the order of sums of `Rows::line_product`.
 #[inline(always)]
 fn line_products<const N: usize>(
-    (rows, line): (Rows<'_, f64>, Line),
+    rows: Rows<'_, f64>,
+    line: Line,
     x: &[f64],
     (out, size): (&mut [f64], &mut [f64]),
-    shift: [f64; 2],
 ) {
     let n = line.len;
     let beside = rows.beside::<N>(line);
@@ -143,6 +156,11 @@ fn line_products<const N: usize>(
     for k in 1..n {
         [out[k - 1], size[k - 1]] = add([out[k - 1], size[k - 1]], upper[k - 1] * x[k]);
     }
+}
+
+/// Adds to A x and to |A||x| what the gauge contributes.
+#[inline(always)]
+fn add_shift(shift: [f64; 2], (out, size): (&mut [f64], &mut [f64])) {
     for (row, shift) in [out, size].into_iter().zip(shift) {
         row.iter_mut().for_each(|out| *out += shift);
     }

@@ -190,15 +190,12 @@ impl Stencil {
         (x, out): (&[[S; W]], &mut [[f64; W]]),
         each: impl FnMut(Range<usize>, &mut [[f64; W]]),
     ) {
-        let term = |c: f64, x: S| c * x.into();
         let rows = self.rows(side);
-        let shift = self.gauge_term(x, self.gauge, |x| x);
-        vectorised(|| {
-            with_sides!(
-                rows,
-                product::<_, _, _, W>(rows, (x, out), shift, term, each)
-            )
-        });
+        let sum = RowSum {
+            term: |c: f64, x: S| c * x.into(),
+            shift: self.gauge_term(x, self.gauge, |x| x),
+        };
+        vectorised(|| with_sides!(rows, product::<_, _, _, W>(rows, (x, out), sum, each)));
     }
 
     /// out ← |A||x| or |Aᵀ||x|.
@@ -207,15 +204,12 @@ impl Stencil {
         side: Side,
         (x, out): (&[[f64; W]], &mut [[f64; W]]),
     ) {
-        let term = |c: f64, x: f64| c.abs() * x.abs();
         let rows = self.rows(side);
-        let shift = self.gauge_term(x, self.gauge.abs(), f64::abs);
-        vectorised(|| {
-            with_sides!(
-                rows,
-                product::<_, _, _, W>(rows, (x, out), shift, term, |_, _| ())
-            );
-        });
+        let sum = RowSum {
+            term: |c: f64, x: f64| c.abs() * x.abs(),
+            shift: self.gauge_term(x, self.gauge.abs(), f64::abs),
+        };
+        vectorised(|| with_sides!(rows, product::<_, _, _, W>(rows, (x, out), sum, |_, _| ())));
     }
 
     /// c Σ size(xᵢ), column by column.
@@ -262,7 +256,14 @@ impl Stencil {
     }
 }
 
-/// out ← Σ term(aᵢⱼ, xⱼ) + shift, line by line.
+/// Sum Σⱼ term(aᵢⱼ, xⱼ) + shift of a row i.
+struct RowSum<F, const W: usize> {
+    term: F,
+    /// Contribution of the gauge, equal for all rows.
+    shift: [f64; W],
+}
+
+/// Computes out ← Σ term(aᵢⱼ, xⱼ) + shift, line by line, and passes every line to `each`.
 #[inline(always)]
 fn product<
     S: Real,
@@ -273,8 +274,7 @@ fn product<
 >(
     rows: Rows<'_, f64>,
     (x, out): (&[[S; W]], &mut [[f64; W]]),
-    shift: [f64; W],
-    term: F,
+    RowSum { term, shift }: RowSum<F, W>,
     mut each: E,
 ) {
     for line in rows.lines() {
