@@ -92,8 +92,8 @@ fn parts(grid: &Grid, seed: u64) -> (Vec<f64>, Vec<f64>) {
     (rho.collect(), random::normal(grid.cells(), seed, 1))
 }
 
-/// The Gram matrix of tangents by a dense solve: vol ZᵀA⁻¹Z, with A = α B Bᵀ + diag(e), pinned where e says, and arithmetic
-/// means on the faces.
+/// The Gram matrix of tangents by a dense solve: vol ZᵀA⁻¹Z, with A = α B Bᵀ + diag(e), pinned where e says, and
+/// arithmetic means on the faces.
 fn gram(grid: &Grid, alpha: f64, (r, e): (&[f64], &[f64]), z: &[Vec<f64>]) -> Mat<f64> {
     let mut a = Laplacian::new(grid.cells());
     e.iter().enumerate().for_each(|(i, e)| a.ground(i, *e));
