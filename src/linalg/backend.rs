@@ -9,7 +9,7 @@ use super::stats::SolveStats;
 use crate::check;
 use crate::error::{Error, Result};
 
-/// Solver library for linear systems. It turns an operator into a [`Factor`].
+/// Solver for linear systems, which turns an [`Operator`] into a [`Factor`].
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Operator, Side, faer::mat};

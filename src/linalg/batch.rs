@@ -12,8 +12,8 @@ use crate::vector::centre;
 /// Batch of columns for a sequence of solves, on the processor or on an accelerator.
 ///
 /// A sketch lowers its probes by the metric (a solve), pulls them back (another solve) and contracts them with ∂g/∂θ.
-/// Of k × m numbers, only p × m are needed on the processor at the end. The factors decide whether the columns are
-/// transferred in between, see [`Factor::solve_batch`](super::Factor::solve_batch).
+/// Of the k × m numbers of m probes, only p × m are needed on the processor at the end, for p parameters. The factors
+/// decide whether the columns are transferred in between, see [`Factor::solve_batch`](super::Factor::solve_batch).
 ///
 /// ```
 /// use pullback::{faer::mat, linalg::Batch, Operator, Side};
