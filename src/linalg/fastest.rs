@@ -44,7 +44,7 @@ impl Fastest {
     pub fn new() -> Self {
         Self {
             cpu: Cpu::default(),
-            device: Cuda::forgiving(0),
+            device: Cuda::with_fallback(0),
         }
     }
 

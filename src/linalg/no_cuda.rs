@@ -29,7 +29,7 @@ impl Cuda {
         })
     }
 
-    pub(crate) fn forgiving(ordinal: usize) -> Result<Self> {
+    pub(crate) fn with_fallback(ordinal: usize) -> Result<Self> {
         Self::new(ordinal)
     }
 

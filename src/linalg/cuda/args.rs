@@ -65,7 +65,7 @@ impl Corners {
 /// A number of a column for every lane.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Places(pub(super) [u32; super::MOST_LANES]);
+pub(super) struct Places(pub(super) [u32; super::MAX_LANES]);
 
 // SAFETY: plain numbers in the layout of the structures of the same name in the kernels.
 unsafe impl DeviceRepr for Rows {}

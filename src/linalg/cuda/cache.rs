@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::iterated::Iterated;
+use super::solver::IterativeSolver;
 use crate::error::{Error, Result};
 
 /// A generator, a Laplacian, and one more.
@@ -12,16 +12,16 @@ const MOST: usize = 3;
 
 /// Matrices on a device, those in use and those that nobody solves with any more.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<Vec<Arc<Iterated>>>);
+pub(super) struct Cache(Mutex<Vec<Arc<IterativeSolver>>>);
 
-impl Shelf {
+impl Cache {
     /// One out of use that `suits`, which may change it, or else one that is made now and comes here afterwards.
     pub(super) fn take(
         &self,
-        suits: impl Fn(&Iterated) -> Result<bool>,
-        make: impl Fn() -> Result<Iterated>,
-    ) -> Result<Arc<Iterated>> {
-        let idle = |one: &&Arc<Iterated>| Arc::strong_count(one) == 1;
+        suits: impl Fn(&IterativeSolver) -> Result<bool>,
+        make: impl Fn() -> Result<IterativeSolver>,
+    ) -> Result<Arc<IterativeSolver>> {
+        let idle = |one: &&Arc<IterativeSolver>| Arc::strong_count(one) == 1;
         for known in self.all().iter().filter(idle) {
             if suits(known)? {
                 return Ok(Arc::clone(known));
@@ -40,7 +40,10 @@ impl Shelf {
     }
 
     /// Makes one; out of memory, what is out of use is given back first.
-    pub(super) fn make(&self, make: impl Fn() -> Result<Iterated>) -> Result<Iterated> {
+    pub(super) fn make(
+        &self,
+        make: impl Fn() -> Result<IterativeSolver>,
+    ) -> Result<IterativeSolver> {
         match make() {
             Err(Error::OutOfMemory { .. }) if self.clear() => make(),
             made => made,
@@ -55,7 +58,7 @@ impl Shelf {
         all.len() < before
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Arc<Iterated>>> {
+    fn all(&self) -> MutexGuard<'_, Vec<Arc<IterativeSolver>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

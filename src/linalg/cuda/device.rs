@@ -16,7 +16,7 @@ use cudarc::driver::{
 use super::args;
 use super::args::{Arg, Number, Pointer, Shape};
 use super::compile;
-use super::staging::{Staging, WORTHWHILE};
+use super::staging::{STAGING_THRESHOLD, Staging};
 use crate::error::{Error, Result};
 
 /// What the driver says.
@@ -37,7 +37,7 @@ pub(super) struct Device {
 /// Memory of a device; what it holds at first is nothing that may be read.
 pub(super) struct Buffer {
     device: Arc<Device>,
-    pub(super) at: Pointer,
+    pub(super) address: Pointer,
     bytes: usize,
 }
 
@@ -95,12 +95,12 @@ impl Device {
     }
 
     /// For as long as the guard lives nobody else sends work.
-    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn lock_stream(&self) -> MutexGuard<'_, ()> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives back the memory that nobody holds any more.
-    fn tidy(&self) -> Result<()> {
+    fn free_dropped(&self) -> Result<()> {
         let dropped =
             std::mem::take(&mut *self.dropped.lock().unwrap_or_else(PoisonError::into_inner));
         if dropped.is_empty() {
@@ -117,7 +117,7 @@ impl Device {
 
     /// Bytes that are free.
     pub(super) fn free_memory(&self) -> Result<usize> {
-        self.tidy()?;
+        self.free_dropped()?;
         self.bind()?;
         let info = self.context.mem_get_info();
         info.map(|(free, _)| free)
@@ -130,14 +130,14 @@ impl Device {
         bytes: usize,
         (what, size): (&'static str, usize),
     ) -> Result<Buffer> {
-        self.tidy()?;
+        self.free_dropped()?;
         self.bind()?;
         let bytes = bytes.max(1);
         // SAFETY: the memory is freed once, when the buffer is dropped.
         match unsafe { result::malloc_sync(bytes) } {
-            Ok(at) => Ok(Buffer {
+            Ok(address) => Ok(Buffer {
                 device: Arc::clone(self),
-                at,
+                address,
                 bytes,
             }),
             Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => Err(Error::OutOfMemory {
@@ -173,7 +173,7 @@ impl Device {
         }
         to.check(offset, size_of_val(numbers));
         self.bind()?;
-        let (at, stream) = (to.at + offset as u64, self.stream.cu_stream());
+        let (at, stream) = (to.address + offset as u64, self.stream.cu_stream());
         let bytes = args::bytes_of(numbers);
         let staged = self.staged(bytes.len(), |staging| {
             staging.upload(&self.stream, bytes, at)
@@ -195,7 +195,7 @@ impl Device {
     ) -> Result<()> {
         from.check(offset, size_of_val(numbers));
         self.bind()?;
-        let (at, stream) = (from.at + offset as u64, self.stream.cu_stream());
+        let (at, stream) = (from.address + offset as u64, self.stream.cu_stream());
         let bytes = args::bytes_of_mut(numbers);
         let staged = self.staged(bytes.len(), |staging| {
             staging.download(&self.stream, at, bytes)
@@ -210,7 +210,7 @@ impl Device {
 
     /// Copies through pages that the device can reach, if so many bytes are worth it and there are some.
     fn staged(&self, bytes: usize, copy: impl FnOnce(&mut Staging) -> Outcome) -> Option<Outcome> {
-        if bytes < WORTHWHILE {
+        if bytes < STAGING_THRESHOLD {
             return None;
         }
         let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,7 +230,7 @@ impl Device {
         from.check(source, bytes);
         to.check(target, bytes);
         self.bind()?;
-        let (from, to) = (from.at + source as u64, to.at + target as u64);
+        let (from, to) = (from.address + source as u64, to.address + target as u64);
         // SAFETY: both ranges lie in live buffers.
         let sent = unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) };
         sent.map_err(|e| failed("a copy on the device", &e))
@@ -241,7 +241,8 @@ impl Device {
         buffer.check(0, bytes);
         self.bind()?;
         // SAFETY: the range lies in a live buffer.
-        let sent = unsafe { result::memset_d8_async(buffer.at, 0, bytes, self.stream.cu_stream()) };
+        let sent =
+            unsafe { result::memset_d8_async(buffer.address, 0, bytes, self.stream.cu_stream()) };
         sent.map_err(|e| failed("clearing memory on the device", &e))
     }
 
@@ -346,14 +347,14 @@ impl Drop for Buffer {
             .dropped
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        dropped.push(self.at);
+        dropped.push(self.address);
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
         // What cannot be freed is lost with the context; there is nobody to tell.
-        let _ = self.tidy();
+        let _ = self.free_dropped();
     }
 }
 

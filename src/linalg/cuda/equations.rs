@@ -9,10 +9,10 @@ use crate::linalg::operator::{Side, Stencil};
 
 /// Vectors of a preconditioner: a right-hand side, a solution, and room that is its own.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rough<'r> {
+pub(super) struct Vectors<'r> {
     pub(super) b: Pointer,
     pub(super) x: Pointer,
-    pub(super) room: &'r [Pointer],
+    pub(super) workspace: &'r [Pointer],
 }
 
 /// A matrix on a device with a preconditioner, one side of it at a time.
@@ -26,20 +26,20 @@ pub(super) trait Equations: Send + Sync {
     /// out ← A x, divided by the scale if it is scaled; sums ⟨with, out⟩ and ‖out‖².
     fn image(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
         x: (Pointer, Width, Scaled),
         out: [Pointer; 2],
     ) -> Result<()>;
 
     /// out ← b − A x; sums ‖out‖².
-    fn residual(&self, to: &Passes, side: Side, x: Pointer, out: [Pointer; 2]) -> Result<()>;
+    fn residual(&self, passes: &Passes, side: Side, x: Pointer, out: [Pointer; 2]) -> Result<()>;
 
     /// Sums ‖|A||x|‖².
-    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()>;
+    fn magnitude(&self, passes: &Passes, side: Side, x: Pointer) -> Result<()>;
 
     /// x ← an approximation of A⁻¹ b.
-    fn precondition(&self, to: &Passes, side: Side, vectors: Rough<'_>) -> Result<()>;
+    fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()>;
 
     /// Takes the numbers of another stencil, if it was made for such a one.
     fn refill(&self, _device: &Device, _stencil: &Stencil, _plan: Plan) -> Result<bool> {
@@ -47,7 +47,7 @@ pub(super) trait Equations: Send + Sync {
     }
 
     /// Lengths of the vectors that the preconditioner needs as room, in numbers of its precision a lane.
-    fn room(&self) -> Vec<usize>;
+    fn workspace_lengths(&self) -> Vec<usize>;
 }
 
 /// Whether a vector has been multiplied by the scale of its column.

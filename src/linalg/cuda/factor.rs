@@ -6,8 +6,8 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
 
 use super::Cuda;
-use super::iterated::{Iterated, Wanted};
-use super::kept::Kept;
+use super::resident::Resident;
+use super::solver::{IterativeSolver, Request};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::cpu::stencil::progress::Criteria;
@@ -17,32 +17,32 @@ use crate::linalg::{
 };
 
 /// Most columns that kernels can number.
-const MOST_KEPT: usize = 65_535;
+const MAX_RESIDENT: usize = 65_535;
 
 /// Makes an operator once more.
-pub(super) type Again<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
+pub(super) type Rebuild<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
 
 /// A matrix on a device.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
     /// What solves on the processor.
     pub(super) cpu: &'a Cpu,
-    pub(super) iterated: Arc<Iterated>,
+    pub(super) iterated: Arc<IterativeSolver>,
     pub(super) criteria: Criteria,
     pub(super) method: Method,
     /// The same matrix once more, for the processor.
-    pub(super) again: Again<'a>,
+    pub(super) again: Rebuild<'a>,
     /// It made ready there, once iteration has failed.
     pub(super) rescue: OnceLock<Box<dyn Factor + 'a>>,
 }
 
 impl OnDevice<'_> {
-    fn wanted(&self, side: Side) -> Wanted<'_> {
-        Wanted {
+    fn wanted(&self, side: Side) -> Request<'_> {
+        Request {
             side,
             criteria: self.criteria,
             memory: self.cuda.memory,
-            shelf: &self.cuda.shelf,
+            cache: &self.cuda.cache,
         }
     }
 
@@ -50,16 +50,16 @@ impl OnDevice<'_> {
     fn is_for_the_processor(&self, error: &Error) -> bool {
         match error {
             Error::Stagnation { .. } => true,
-            Error::Device { .. } | Error::OutOfMemory { .. } => self.cuda.forgiving,
+            Error::Device { .. } | Error::OutOfMemory { .. } => self.cuda.with_fallback,
             _ => false,
         }
     }
 
     /// The same for columns on the device.
-    fn solve_there(&self, side: Side, kept: &Kept) -> Result<SolveStats> {
+    fn solve_resident(&self, side: Side, kept: &Resident) -> Result<SolveStats> {
         let mut solved = vec![false; kept.columns];
         let columns = (&kept.buffer, &mut solved[..]);
-        match self.iterated.solve_there(self.wanted(side), columns) {
+        match self.iterated.solve_resident(self.wanted(side), columns) {
             Ok(stats) => Ok(stats.by(self.method)),
             Err(e) if self.is_for_the_processor(&e) => {
                 let left = left(&solved);
@@ -134,14 +134,14 @@ impl Factor for OnDevice<'_> {
         }
         let mut columns = match batch {
             Batch::Here(columns) => columns,
-            Batch::There(away) => match away.into_any().downcast::<Kept>() {
+            Batch::There(away) => match away.into_any().downcast::<Resident>() {
                 Ok(kept) if Arc::ptr_eq(&kept.device, self.iterated.device()) => {
                     check::length(
                         "the right-hand side of a linear solve",
                         kept.rows,
                         self.iterated.rows(),
                     )?;
-                    let stats = self.solve_there(side, &kept)?;
+                    let stats = self.solve_resident(side, &kept)?;
                     return Ok((Batch::There(kept), stats));
                 }
                 Ok(elsewhere) => elsewhere.fetch()?,
@@ -155,11 +155,11 @@ impl Factor for OnDevice<'_> {
         };
         check_batch(columns.as_ref(), self.iterated.rows())?;
         // One column comes back sooner than it would be kept, and what there is no room for cannot be.
-        if (2..=MOST_KEPT).contains(&columns.ncols()) {
-            match Kept::send(self.iterated.device(), columns.as_ref()) {
+        if (2..=MAX_RESIDENT).contains(&columns.ncols()) {
+            match Resident::send(self.iterated.device(), columns.as_ref()) {
                 Ok(kept) => {
                     drop(columns);
-                    match self.solve_there(side, &kept) {
+                    match self.solve_resident(side, &kept) {
                         Ok(stats) => return Ok((Batch::There(Box::new(kept)), stats)),
                         // Beside the columns there was no room for a solve, but without them there may be.
                         Err(Error::OutOfMemory { .. }) => columns = Box::new(kept).fetch()?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::args::{Arg, Pointer, Rows};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Rough, Scaled};
+use super::equations::{Equations, Scaled, Vectors};
 use super::passes::{Passes, Width};
 use super::plan::Plan;
 use super::stored::{Stored, WHAT};
@@ -90,41 +90,42 @@ impl Hierarchy {
     }
 
     /// What the gauge adds to products with x, if there is one.
-    fn settle_gauge(&self, to: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
+    fn sum_gauge(&self, passes: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
         if !self.plan.gauged {
             return Ok(());
         }
         let offset = if moduli { size_of::<f64>() } else { 0 };
-        to.gauge(self.gauge.at + offset as u64, x, moduli)
+        passes.gauge(self.gauge.address + offset as u64, x, moduli)
     }
 
     /// One V-cycle on a level and those below it, whose vectors are room: a right-hand side and a solution each.
-    fn cycle(&self, to: &Passes, (side, level): (Side, usize), v: Rough<'_>) -> Result<()> {
-        let (Some(stored), [coarse_b, coarse_x, room @ ..]) = (self.levels.get(level), v.room)
+    fn cycle(&self, passes: &Passes, (side, level): (Side, usize), v: Vectors<'_>) -> Result<()> {
+        let (Some(stored), [coarse_b, coarse_x, workspace @ ..]) =
+            (self.levels.get(level), v.workspace)
         else {
-            return self.solve_coarsest(to, side, v);
+            return self.solve_coarsest(passes, side, v);
         };
         let rows = stored.rows(side);
-        self.clear(to, rows, v.x)?;
-        self.sweeps(to, rows, v, false)?;
-        self.restrict(to, rows, v, *coarse_b)?;
-        let coarse = Rough {
+        self.clear(passes, rows, v.x)?;
+        self.sweeps(passes, rows, v, false)?;
+        self.restrict(passes, rows, v, *coarse_b)?;
+        let coarse = Vectors {
             b: *coarse_b,
             x: *coarse_x,
-            room,
+            workspace,
         };
-        self.cycle(to, (side, level + 1), coarse)?;
-        self.prolong(to, rows, *coarse_x, v.x)?;
-        self.sweeps(to, rows, v, true)
+        self.cycle(passes, (side, level + 1), coarse)?;
+        self.prolong(passes, rows, *coarse_x, v.x)?;
+        self.sweeps(passes, rows, v, true)
     }
 
-    fn clear(&self, to: &Passes, rows: Rows, x: Pointer) -> Result<()> {
+    fn clear(&self, passes: &Passes, rows: Rows, x: Pointer) -> Result<()> {
         let args = [
             Arg::Pointer(x),
             Arg::Count(rows.cells),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(
+        passes.over(
             self.plan.width.of(["clear_f", "clear_d"]),
             rows.cells,
             &args,
@@ -133,9 +134,9 @@ impl Hierarchy {
 
     pub(super) fn restrict(
         &self,
-        to: &Passes,
+        passes: &Passes,
         rows: Rows,
-        v: Rough<'_>,
+        v: Vectors<'_>,
         coarse: Pointer,
     ) -> Result<()> {
         let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
@@ -145,9 +146,9 @@ impl Hierarchy {
             Arg::Pointer(v.x),
             Arg::Pointer(coarse),
             Arg::Count(parents),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(
+        passes.over(
             self.plan.width.of(["restrict_f", "restrict_d"]),
             parents,
             &args,
@@ -156,7 +157,7 @@ impl Hierarchy {
 
     pub(super) fn prolong(
         &self,
-        to: &Passes,
+        passes: &Passes,
         rows: Rows,
         coarse: Pointer,
         x: Pointer,
@@ -171,31 +172,31 @@ impl Hierarchy {
             Arg::Pointer(coarse),
             Arg::Pointer(x),
             self.plan.width.number(factor),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(
+        passes.over(
             self.plan.width.of(["prolong_f", "prolong_d"]),
             rows.cells,
             &args,
         )
     }
 
-    fn solve_coarsest(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
+    fn solve_coarsest(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
         let n = self.coarsest_cells();
         let (between_rows, between_columns) = match side {
             Side::Plain => (n, 1),
             Side::Transpose => (1, n),
         };
         let args = [
-            Arg::Pointer(self.coarsest.at),
+            Arg::Pointer(self.coarsest.address),
             Arg::Pointer(v.b),
             Arg::Pointer(v.x),
             Arg::Count(n),
             Arg::Count(between_rows),
             Arg::Count(between_columns),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(self.plan.width.of(["dense_f", "dense_d"]), n, &args)
+        passes.over(self.plan.width.of(["dense_f", "dense_d"]), n, &args)
     }
 }
 
@@ -210,56 +211,62 @@ impl Equations for Hierarchy {
 
     fn image(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
         (x, width, scaled): (Pointer, Width, Scaled),
         [with, out]: [Pointer; 2],
     ) -> Result<()> {
-        self.settle_gauge(to, (x, width), false)?;
+        self.sum_gauge(passes, (x, width), false)?;
         let args = [
             self.matrix(side),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(with),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             self.gauged(),
             Arg::Count((scaled == Scaled::Yes).into()),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums(width.of(["image_f", "image_d"]), &args, 2)
+        passes.sums(width.of(["image_f", "image_d"]), &args, 2)
     }
 
-    fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
-        self.settle_gauge(to, (x, Width::Double), false)?;
+    fn residual(
+        &self,
+        passes: &Passes,
+        side: Side,
+        x: Pointer,
+        [b, out]: [Pointer; 2],
+    ) -> Result<()> {
+        self.sum_gauge(passes, (x, Width::Double), false)?;
         let args = [
             self.matrix(side),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(b),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             self.gauged(),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums("residual", &args, 1)
+        passes.sums("residual", &args, 1)
     }
 
-    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
-        self.settle_gauge(to, (x, Width::Double), true)?;
+    fn magnitude(&self, passes: &Passes, side: Side, x: Pointer) -> Result<()> {
+        self.sum_gauge(passes, (x, Width::Double), true)?;
         let args = [
             self.matrix(side),
             Arg::Pointer(x),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             self.gauged(),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums("magnitude", &args, 1)
+        passes.sums("magnitude", &args, 1)
     }
 
-    fn precondition(&self, to: &Passes, side: Side, vectors: Rough<'_>) -> Result<()> {
-        self.cycle(to, (side, 0), vectors)
+    fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()> {
+        self.cycle(passes, (side, 0), vectors)
     }
 
     fn refill(&self, device: &Device, stencil: &Stencil, plan: Plan) -> Result<bool> {
@@ -269,7 +276,7 @@ impl Equations for Hierarchy {
         self.fill(device, stencil).map(|()| true)
     }
 
-    fn room(&self) -> Vec<usize> {
+    fn workspace_lengths(&self) -> Vec<usize> {
         let coarser = self.levels.iter().skip(1).map(|level| level.cells() as u32);
         let cells = coarser.chain([self.coarsest_cells()]);
         // With no level but the coarsest, its vectors are those of the iteration.

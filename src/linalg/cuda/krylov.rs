@@ -1,7 +1,7 @@
 //! One step of BiCGSTAB and of conjugate gradients, as on the processor, sent pass by pass.
 
 use super::args::Pointer;
-use super::equations::{Equations, Rough, Scaled};
+use super::equations::{Equations, Scaled, Vectors};
 use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
@@ -51,41 +51,41 @@ type With<'w> = (&'w Passes, &'w dyn Equations, Side);
 
 /// Vectors in the usual letters.
 pub(super) fn bicgstab(
-    (to, equations, side): With<'_>,
+    (passes, equations, side): With<'_>,
     [_, x, r, shadow, p, v, t]: [Pointer; 7],
-    [to_y, to_z]: [Rough<'_>; 2],
+    [to_y, to_z]: [Vectors<'_>; 2],
 ) -> Result<()> {
     let (width, rough) = (equations.width(), to_y.b);
     let (y, z) = (to_y.x, to_z.x);
-    to.scalar("bicgstab_begin")?;
-    to.vectors(width.of(["turn_f", "turn_d"]), &[r, v, p, shadow, rough])?;
-    equations.precondition(to, side, to_y)?;
-    equations.image(to, side, (y, width, Scaled::Yes), [shadow, v])?;
-    to.scalar("bicgstab_aim")?;
-    to.vectors(width.of(["descend_f", "descend_d"]), &[v, r, rough])?;
-    equations.precondition(to, side, to_z)?;
-    equations.image(to, side, (z, width, Scaled::Yes), [r, t])?;
-    to.scalar("bicgstab_damp")?;
+    passes.scalar("bicgstab_begin")?;
+    passes.vectors(width.of(["turn_f", "turn_d"]), &[r, v, p, shadow, rough])?;
+    equations.precondition(passes, side, to_y)?;
+    equations.image(passes, side, (y, width, Scaled::Yes), [shadow, v])?;
+    passes.scalar("bicgstab_aim")?;
+    passes.vectors(width.of(["descend_f", "descend_d"]), &[v, r, rough])?;
+    equations.precondition(passes, side, to_z)?;
+    equations.image(passes, side, (z, width, Scaled::Yes), [r, t])?;
+    passes.scalar("bicgstab_damp")?;
     let advance = width.of(["advance_f", "advance_d"]);
-    to.vector_sums(advance, &[x, r, y, z, t, shadow], 2)?;
-    to.scalar("bicgstab_end")
+    passes.vector_sums(advance, &[x, r, y, z, t, shadow], 2)?;
+    passes.scalar("bicgstab_end")
 }
 
 /// Vectors in the usual letters.
 pub(super) fn conjugate_gradients(
-    (to, equations, side): With<'_>,
+    (passes, equations, side): With<'_>,
     [_, x, r, p, q]: [Pointer; 5],
-    to_z: Rough<'_>,
+    to_z: Vectors<'_>,
 ) -> Result<()> {
     let (width, rough, z) = (equations.width(), to_z.b, to_z.x);
-    to.scalar("gradients_begin")?;
-    to.vectors(width.of(["round_f", "round_d"]), &[r, rough])?;
-    equations.precondition(to, side, to_z)?;
-    to.along(width.of(["along_f", "along_d"]), [r, z])?;
-    to.scalar("gradients_turn")?;
-    to.vectors(width.of(["conjugate_f", "conjugate_d"]), &[z, p])?;
-    equations.image(to, side, (p, Width::Double, Scaled::No), [p, q])?;
-    to.scalar("gradients_aim")?;
-    to.vector_sums("gradients_advance", &[x, r, p, q], 1)?;
-    to.scalar("gradients_end")
+    passes.scalar("gradients_begin")?;
+    passes.vectors(width.of(["round_f", "round_d"]), &[r, rough])?;
+    equations.precondition(passes, side, to_z)?;
+    passes.along(width.of(["along_f", "along_d"]), [r, z])?;
+    passes.scalar("gradients_turn")?;
+    passes.vectors(width.of(["conjugate_f", "conjugate_d"]), &[z, p])?;
+    equations.image(passes, side, (p, Width::Double, Scaled::No), [p, q])?;
+    passes.scalar("gradients_aim")?;
+    passes.vector_sums("gradients_advance", &[x, r, p, q], 1)?;
+    passes.scalar("gradients_end")
 }

@@ -8,13 +8,13 @@ mod device;
 mod equations;
 mod factor;
 mod hierarchy;
-mod iterated;
-mod kept;
 mod kernels;
 mod krylov;
 mod passes;
 mod plan;
+mod resident;
 mod solve;
+mod solver;
 mod sparse;
 mod staging;
 mod stored;
@@ -28,16 +28,16 @@ use std::{fmt, panic};
 
 use faer::sparse::SparseColMat;
 
-use self::cache::Shelf;
+use self::cache::Cache;
 use self::device::Device;
 use self::equations::Equations;
-use self::factor::{Again, OnDevice};
+use self::factor::{OnDevice, Rebuild};
 use self::hierarchy::Hierarchy;
-use self::iterated::Iterated;
 #[doc(hidden)]
 pub use self::kernels::CudaKernels;
 use self::passes::Width;
 use self::plan::Plan;
+use self::solver::IterativeSolver;
 use self::sparse::{Sparse, Swept};
 use super::cpu::stencil::progress::Criteria;
 use super::operator::{Operator, Stencil, View};
@@ -46,7 +46,7 @@ use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
 
 /// Most columns side by side on a device.
-const MOST_LANES: usize = 64;
+const MAX_LANES: usize = 64;
 
 /// Solves on a CUDA device.
 ///
@@ -79,9 +79,9 @@ pub struct Cuda {
     /// in blocks of as many columns as fit.
     pub memory: Option<usize>,
     device: Arc<Device>,
-    shelf: Shelf,
+    cache: Cache,
     /// Whether the processor solves what the device has no room for, or fails at.
-    forgiving: bool,
+    with_fallback: bool,
 }
 
 /// Opens a device. Functions of the driver and of the compiler are looked up at their first use, and one that an old
@@ -108,15 +108,15 @@ impl Cuda {
             cpu: Cpu::default(),
             memory: None,
             device: opened(ordinal)?,
-            shelf: Shelf::default(),
-            forgiving: false,
+            cache: Cache::default(),
+            with_fallback: false,
         })
     }
 
     /// One that leaves to the processor what the device has no room for, or fails at.
-    pub(super) fn forgiving(ordinal: usize) -> Result<Self> {
+    pub(super) fn with_fallback(ordinal: usize) -> Result<Self> {
         Ok(Self {
-            forgiving: true,
+            with_fallback: true,
             ..Self::new(ordinal)?
         })
     }
@@ -143,8 +143,8 @@ impl Cuda {
             let equations = Hierarchy::new(&self.device, stencil, plan)?;
             Ok(self.iterated(Box::new(equations), definite))
         };
-        let _alone = self.device.alone();
-        let iterated = self.shelf.take(|known| known.refill(stencil, plan), make)?;
+        let _lock = self.device.lock_stream();
+        let iterated = self.cache.take(|known| known.refill(stencil, plan), make)?;
         let (again, shared) = (a.share(stencil), Arc::clone(stencil));
         let names = [
             "multigrid + BiCGSTAB on the GPU",
@@ -165,8 +165,8 @@ impl Cuda {
             let equations = Sparse::new(&self.device, transpose)?;
             Ok(self.iterated(Box::new(equations), definite))
         };
-        let alone = self.device.alone();
-        let iterated = Arc::new(self.shelf.make(make)?);
+        let alone = self.device.lock_stream();
+        let iterated = Arc::new(self.cache.make(make)?);
         drop(alone);
         let again = Box::new(move || {
             let again = Operator::sparse(matrix.clone());
@@ -183,17 +183,17 @@ impl Cuda {
         Ok(self.on_device(cpu, iterated, a, (names, again)))
     }
 
-    fn iterated(&self, equations: Box<dyn Equations>, definite: bool) -> Iterated {
-        Iterated::new(&self.device, equations, method(definite))
+    fn iterated(&self, equations: Box<dyn Equations>, definite: bool) -> IterativeSolver {
+        IterativeSolver::new(&self.device, equations, method(definite))
     }
 
     /// `names` are those without and with positive definiteness.
     fn on_device<'a>(
         &'a self,
         cpu: &'a Cpu,
-        iterated: Arc<Iterated>,
+        iterated: Arc<IterativeSolver>,
         a: &Operator<'_>,
-        (names, again): ([&'static str; 2], Again<'a>),
+        (names, again): ([&'static str; 2], Rebuild<'a>),
     ) -> OnDevice<'a> {
         let definite = a.is_positive_definite();
         OnDevice {
@@ -239,7 +239,7 @@ impl Cuda {
                 Ok(Box::new(self.stencil(cpu, &stencil, &a)?))
             }
             View::Sparse(m) => {
-                if let Some(transpose) = sparse::suited(m)
+                if let Some(transpose) = sparse::prepare(m)
                     && let Some(matrix) = a.to_sparse()
                 {
                     return Ok(Box::new(self.sparse(cpu, (matrix, &transpose), &a)?));

@@ -12,7 +12,7 @@ use crate::error::Result;
 /// Threads of a block; the kernels know this number.
 pub(super) const THREADS: u32 = 256;
 /// Most blocks of a kernel that sums. It is the same on all devices, so that sums are.
-pub(super) const MOST_BLOCKS: u32 = 1024;
+pub(super) const MAX_BLOCKS: u32 = 1024;
 /// The side of the tiles of a transposition, and the threads along y there.
 const TILE: u32 = 32;
 const TILE_THREADS: u32 = 8;
@@ -44,7 +44,7 @@ impl Scalar {
 
     /// Where its numbers begin.
     pub(super) fn start(self) -> usize {
-        self as usize * super::MOST_LANES
+        self as usize * super::MAX_LANES
     }
 }
 
@@ -83,7 +83,7 @@ impl Width {
 #[derive(Clone)]
 pub(super) struct Passes {
     pub(super) device: Arc<Device>,
-    /// There are 2^shift lanes.
+    /// DeviceColumns are 2^shift lanes.
     pub(super) shift: u32,
     /// Rows of the matrix.
     pub(super) cells: u32,
@@ -96,7 +96,7 @@ impl Passes {
     fn blocks(&self, cells: u32) -> u32 {
         let numbers = u64::from(cells) << self.shift;
         let blocks = numbers.div_ceil(u64::from(THREADS)).max(1);
-        u32::try_from(blocks).unwrap_or(u32::MAX).min(MOST_BLOCKS)
+        u32::try_from(blocks).unwrap_or(u32::MAX).min(MAX_BLOCKS)
     }
 
     /// A kernel over so many cells; their number and that of the lanes come last.
@@ -162,7 +162,7 @@ impl Passes {
     pub(super) fn scalar(&self, kernel: &'static str) -> Result<()> {
         let shape = Shape {
             blocks: (1, 1),
-            threads: (super::MOST_LANES as u32, 1),
+            threads: (super::MAX_LANES as u32, 1),
         };
         let args = [Arg::Pointer(self.scalars), Arg::Count(self.shift)];
         // SAFETY: all kernels over the scalars take these two.

@@ -5,12 +5,12 @@ use crate::linalg::cpu::stencil::multigrid::COARSEST;
 use crate::linalg::operator::{Side, Stencil};
 
 /// Most cells along all axes together: every hyperplane of every sweep is sent by itself.
-const LONGEST: usize = 8192;
+const MAX_EXTENT: usize = 8192;
 
 /// Whether a stencil is within reach of the kernels, and its sweeps are parallel enough.
 pub(super) fn suits(stencil: &Stencil) -> bool {
     let shape = stencil.rows(Side::Plain).shape;
-    let small = u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= LONGEST;
+    let small = u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= MAX_EXTENT;
     small && stencil.excess().is_none()
 }
 

@@ -9,7 +9,7 @@ use faer::sparse::SparseColMatRef;
 
 use super::args::{Arg, Compressed, Pointer};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Rough, Scaled};
+use super::equations::{Equations, Scaled, Vectors};
 use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
@@ -18,13 +18,13 @@ use crate::linalg::operator::Side;
 const WHAT: &str = "incomplete factorisation on the device";
 
 /// Smaller matrices are factorised on the processor in less time than an iteration takes to send.
-const LEAST_ROWS: usize = 10_000;
+const MIN_ROWS: usize = 10_000;
 
 /// Fronts are sent one by one, which takes longer than a factorisation where there are more of them.
-const MOST_FRONTS: usize = 4096;
+const MAX_FRONTS: usize = 4096;
 
 /// Pivots this small beside the diagonal are what rounding leaves of zero.
-const VANISHED: f64 = 1e-12;
+const ZERO_PIVOT: f64 = 1e-12;
 
 /// A matrix compressed by rows, columns in order.
 pub(super) struct ByRows {
@@ -53,7 +53,7 @@ impl ByRows {
     }
 
     /// The transpose.
-    fn turned(&self) -> Self {
+    fn transpose(&self) -> Self {
         let mut starts = vec![0; self.starts.len()];
         self.columns
             .iter()
@@ -100,7 +100,7 @@ impl ByRows {
             let diagonal = self.entry(i, i);
             let before = self.row(i).take_while(|&(j, _)| j < i);
             let taken: f64 = before.map(|(j, v)| v * self.entry(j, i) * inverse[j]).sum();
-            let sound = |d: &f64| d.is_normal() && d.abs() > VANISHED * diagonal.abs();
+            let sound = |d: &f64| d.is_normal() && d.abs() > ZERO_PIVOT * diagonal.abs();
             let pivot = [diagonal - taken, diagonal].into_iter().find(sound);
             inverse.push(pivot.map_or(1.0, f64::recip));
         }
@@ -127,13 +127,13 @@ impl ByRows {
 
 /// The transpose of a matrix that is large enough, and whose sweeps are parallel enough, for a device; it has as many
 /// fronts as the matrix.
-pub(super) fn suited(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
+pub(super) fn prepare(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
     let countable = |n: usize| u32::try_from(n).is_ok();
-    if a.nrows() < LEAST_ROWS || !countable(a.nrows()) || !countable(a.compute_nnz()) {
+    if a.nrows() < MIN_ROWS || !countable(a.nrows()) || !countable(a.compute_nnz()) {
         return None;
     }
     let swept = Swept::new(ByRows::transposed(a));
-    let parallel = swept.fronts.iter().all(|f| f.len() <= MOST_FRONTS);
+    let parallel = swept.fronts.iter().all(|f| f.len() <= MAX_FRONTS);
     parallel.then_some(swept)
 }
 
@@ -175,7 +175,7 @@ impl Fronts {
     fn each(&self) -> impl Iterator<Item = (Pointer, u32)> {
         self.starts.windows(2).map(|w| {
             let offset = (w[0] * size_of::<u32>()) as u64;
-            (self.order.at + offset, (w[1] - w[0]) as u32)
+            (self.order.address + offset, (w[1] - w[0]) as u32)
         })
     }
 }
@@ -184,7 +184,7 @@ impl Fronts {
 pub(super) struct StoredRows {
     /// Keep what `at` points to.
     _arrays: [Buffer; 3],
-    pub(super) at: Compressed,
+    pub(super) view: Compressed,
 }
 
 impl ByRows {
@@ -199,9 +199,9 @@ impl ByRows {
             device.store(&self.columns, whose)?,
             device.store(&self.values, whose)?,
         ];
-        let [starts, columns, values] = arrays.each_ref().map(|array| array.at);
+        let [starts, columns, values] = arrays.each_ref().map(|array| array.address);
         Ok(StoredRows {
-            at: Compressed {
+            view: Compressed {
                 starts,
                 columns,
                 values,
@@ -241,7 +241,7 @@ pub(super) struct Sparse {
 impl Sparse {
     /// The matrix of this transpose.
     pub(super) fn new(device: &Arc<Device>, transpose: &Swept) -> Result<Self> {
-        let plain = Swept::new(transpose.rows.turned());
+        let plain = Swept::new(transpose.rows.transpose());
         let inverse = plain.rows.pivots();
         Ok(Self {
             plain: Stored::new(device, &plain)?,
@@ -260,7 +260,7 @@ impl Sparse {
 
 impl Equations for Sparse {
     fn cells(&self) -> usize {
-        self.plain.rows.at.rows as usize
+        self.plain.rows.view.rows as usize
     }
 
     fn width(&self) -> Width {
@@ -269,69 +269,79 @@ impl Equations for Sparse {
 
     fn image(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
         (x, _, scaled): (Pointer, Width, Scaled),
         [with, out]: [Pointer; 2],
     ) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).rows.at),
+            Arg::Compressed(self.side(side).rows.view),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(with),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             Arg::Count((scaled == Scaled::Yes).into()),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums("sparse_image", &args, 2)
+        passes.sums("sparse_image", &args, 2)
     }
 
-    fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
+    fn residual(
+        &self,
+        passes: &Passes,
+        side: Side,
+        x: Pointer,
+        [b, out]: [Pointer; 2],
+    ) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).rows.at),
+            Arg::Compressed(self.side(side).rows.view),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(b),
-            Arg::Pointer(to.partial),
-            Arg::Count(to.shift),
+            Arg::Pointer(passes.partial),
+            Arg::Count(passes.shift),
         ];
-        to.sums("sparse_residual", &args, 1)
+        passes.sums("sparse_residual", &args, 1)
     }
 
-    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
+    fn magnitude(&self, passes: &Passes, side: Side, x: Pointer) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).rows.at),
+            Arg::Compressed(self.side(side).rows.view),
             Arg::Pointer(x),
-            Arg::Pointer(to.partial),
-            Arg::Count(to.shift),
+            Arg::Pointer(passes.partial),
+            Arg::Count(passes.shift),
         ];
-        to.sums("sparse_magnitude", &args, 1)
+        passes.sums("sparse_magnitude", &args, 1)
     }
 
-    fn precondition(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
+    fn precondition(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
         let stored = self.side(side);
         let front = |(order, count): (Pointer, u32)| {
             [
-                Arg::Compressed(stored.rows.at),
-                Arg::Pointer(self.inverse.at),
+                Arg::Compressed(stored.rows.view),
+                Arg::Pointer(self.inverse.address),
                 Arg::Pointer(order),
                 Arg::Count(count),
             ]
         };
-        let (b, x, shift) = (Arg::Pointer(v.b), Arg::Pointer(v.x), Arg::Count(to.shift));
+        let (b, x, shift) = (
+            Arg::Pointer(v.b),
+            Arg::Pointer(v.x),
+            Arg::Count(passes.shift),
+        );
         for rows in stored.forward.each() {
             let args = [&front(rows)[..], &[b, x, shift]].concat();
-            to.over("sparse_forward", rows.1, &args)?;
+            passes.over("sparse_forward", rows.1, &args)?;
         }
         for rows in stored.backward.each() {
             let args = [&front(rows)[..], &[x, shift]].concat();
-            to.over("sparse_backward", rows.1, &args)?;
+            passes.over("sparse_backward", rows.1, &args)?;
         }
         Ok(())
     }
 
-    fn room(&self) -> Vec<usize> {
+    fn workspace_lengths(&self) -> Vec<usize> {
         Vec::new()
     }
 }

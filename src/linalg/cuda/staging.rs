@@ -1,6 +1,6 @@
 //! Large copies between the memories, through pages that the device can reach itself.
 //!
-//! From other pages the driver copies by one thread, at a few gigabytes a second. Here several threads fill one slot
+//! From other pages the driver copies by one thread, at a few gigabytes a second. HostColumns several threads fill one slot
 //! while the device reads the other. They are threads of our own: whoever copies holds the lock of the device, and a
 //! thread of rayon's pool might be handed other work that waits for it.
 
@@ -16,10 +16,10 @@ use super::args::Pointer;
 const SLOT: usize = 32 << 20;
 
 /// Copies below this are left to the driver.
-pub(super) const WORTHWHILE: usize = 4 << 20;
+pub(super) const STAGING_THRESHOLD: usize = 4 << 20;
 
 /// Threads that copy, and the least that each is given.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 const SHARE: usize = 1 << 20;
 
 type Outcome<T> = std::result::Result<T, DriverError>;
@@ -31,7 +31,7 @@ pub(super) struct Staging {
 }
 
 struct Slot {
-    at: *mut u8,
+    pages: *mut u8,
     /// When the device will have read what is in it.
     read: Option<CudaEvent>,
 }
@@ -42,9 +42,9 @@ unsafe impl Send for Slot {}
 impl Slot {
     fn new() -> Outcome<Self> {
         // SAFETY: freed once, when the slot is dropped; bytes are written before they are read.
-        let at = unsafe { result::malloc_host(SLOT, 0) }?;
+        let pages = unsafe { result::malloc_host(SLOT, 0) }?;
         Ok(Self {
-            at: at.cast(),
+            pages: pages.cast(),
             read: None,
         })
     }
@@ -55,7 +55,7 @@ impl Slot {
             read.synchronize()?;
         }
         // SAFETY: SLOT bytes were allocated, `count` is no more, and nobody else refers to them.
-        Ok(unsafe { std::slice::from_raw_parts_mut(self.at, count.min(SLOT)) })
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.pages, count.min(SLOT)) })
     }
 }
 
@@ -118,14 +118,14 @@ impl Drop for Staging {
 impl Drop for Slot {
     fn drop(&mut self) {
         // SAFETY: allocated once, by `new`; the staging, which goes first, has waited for what was under way.
-        let _ = unsafe { result::free_host(self.at.cast()) };
+        let _ = unsafe { result::free_host(self.pages.cast()) };
     }
 }
 
 /// to ← from, by several threads.
 fn copy(from: &[u8], to: &mut [u8]) {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = from.len().div_ceil(threads.min(MOST_THREADS)).max(SHARE);
+    let share = from.len().div_ceil(threads.min(MAX_THREADS)).max(SHARE);
     let mut parts = from.chunks(share).zip(to.chunks_mut(share));
     let Some((mine, place)) = parts.next() else {
         return;

@@ -27,7 +27,7 @@ impl Stored {
         let axes = shape.iter().filter(|&&n| n > 1).count();
         let arrays = 1 + 2 * axes + usize::from(inverse);
         let buffer = device.take(arrays * cells * width.bytes(), (WHAT, cells))?;
-        let mut next = buffer.at;
+        let mut next = buffer.address;
         let mut place = |wanted: bool| {
             let at = if wanted { next } else { 0 };
             next += if wanted {
@@ -90,7 +90,7 @@ impl Stored {
         if at == 0 {
             return Ok(());
         }
-        let offset = (at - self.buffer.at) as usize;
+        let offset = (at - self.buffer.address) as usize;
         self.device.upload(numbers, &self.buffer, offset)
     }
 
@@ -136,7 +136,7 @@ impl Stored {
     pub(super) fn fetch(&self) -> Result<Stencil> {
         let mut stencil = Stencil::new(&self.rows.shape.map(|n| n as usize));
         let get = |at: Pointer, numbers: &mut [f64]| {
-            let offset = (at - self.buffer.at) as usize;
+            let offset = (at - self.buffer.address) as usize;
             self.device.download(&self.buffer, offset, numbers)
         };
         get(self.rows.centre, &mut stencil.centre)?;

@@ -1,7 +1,7 @@
 //! Gauss-Seidel sweeps on a device, hyperplane by hyperplane.
 
 use super::args::{Arg, Corners, Plane, Rows, Shape};
-use super::equations::Rough;
+use super::equations::Vectors;
 use super::hierarchy::Hierarchy;
 use super::passes::{Passes, THREADS};
 use crate::error::Result;
@@ -10,11 +10,11 @@ use crate::linalg::operator::Side;
 
 /// Where a hyperplane has no more numbers than these, for the lanes that are taken together, blocks sweep by themselves:
 /// to wait for one's own threads takes less time than to send the next hyperplane.
-const MOST_AT_ONCE: u32 = 4096;
+const MAX_AT_ONCE: u32 = 4096;
 /// 2 to this power lanes are taken together: as many as one access to memory brings.
-const MOST_GROUPED: u32 = 2;
+const MAX_GROUPED: u32 = 2;
 /// Threads of such a block, and how many run in step.
-const MOST_SWEEPERS: u32 = 1024;
+const MAX_SWEEPERS: u32 = 1024;
 const WARP: u32 = 32;
 
 /// Cells of the widest hyperplane, at most.
@@ -26,7 +26,13 @@ fn across([a, b, c]: [u32; 3]) -> u32 {
 
 impl Hierarchy {
     /// The sweeps before a coarse correction, or those after it, from the opposite corners and in the opposite order.
-    pub(super) fn sweeps(&self, to: &Passes, rows: Rows, v: Rough<'_>, after: bool) -> Result<()> {
+    pub(super) fn sweeps(
+        &self,
+        passes: &Passes,
+        rows: Rows,
+        v: Vectors<'_>,
+        after: bool,
+    ) -> Result<()> {
         let count = if self.plan.definite { 1 } else { ENDS.len() };
         let mut corners = [0; ENDS.len()];
         for (corner, [y, z]) in corners.iter_mut().zip(ENDS) {
@@ -37,27 +43,27 @@ impl Hierarchy {
         if after {
             corners.reverse();
         }
-        let group = to.shift.min(MOST_GROUPED);
-        if across(rows.shape) << group <= MOST_AT_ONCE {
-            return self.sweep_small(to, rows, v, (corners, group));
+        let group = passes.shift.min(MAX_GROUPED);
+        if across(rows.shape) << group <= MAX_AT_ONCE {
+            return self.sweep_small(passes, rows, v, (corners, group));
         }
         corners
             .iter()
-            .try_for_each(|corner| self.sweep(to, rows, v, *corner))
+            .try_for_each(|corner| self.sweep(passes, rows, v, *corner))
     }
 
     /// Sweeps from these corners by a block for every 2^group lanes.
     fn sweep_small(
         &self,
-        to: &Passes,
+        passes: &Passes,
         rows: Rows,
-        v: Rough<'_>,
+        v: Vectors<'_>,
         (corners, group): (&[u32], u32),
     ) -> Result<()> {
         let threads = (across(rows.shape) << group).next_multiple_of(WARP);
         let shape = Shape {
-            blocks: (1 << (to.shift - group), 1),
-            threads: (threads.min(MOST_SWEEPERS), 1),
+            blocks: (1 << (passes.shift - group), 1),
+            threads: (threads.min(MAX_SWEEPERS), 1),
         };
         let args = [
             Arg::Rows(rows),
@@ -65,16 +71,22 @@ impl Hierarchy {
             Arg::Pointer(v.x),
             Arg::Corners(Corners::new(corners)),
             Arg::Count(group),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
         let kernel = self.plan.width.of(["relax_small_f", "relax_small_d"]);
         // SAFETY: those of `relax_small`; the level's rows and vectors have a number for every cell and lane.
-        unsafe { to.device.launch(kernel, shape, &args) }
+        unsafe { passes.device.launch(kernel, shape, &args) }
     }
 
     /// A Gauss-Seidel sweep, hyperplane by hyperplane: no cell of one needs another, and all lanes of all its cells go
     /// at once.
-    pub(super) fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
+    pub(super) fn sweep(
+        &self,
+        passes: &Passes,
+        rows: Rows,
+        v: Vectors<'_>,
+        corner: u32,
+    ) -> Result<()> {
         let kernel = self.plan.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
         let total = last.iter().sum();
@@ -85,7 +97,7 @@ impl Hierarchy {
             // Planes shrink towards either corner.
             let widest = widest.min(plane + 1).min(total - plane + 1);
             let shape = Shape {
-                blocks: ((widest << to.shift).div_ceil(THREADS), count),
+                blocks: ((widest << passes.shift).div_ceil(THREADS), count),
                 threads: (THREADS, 1),
             };
             let plane = Plane {
@@ -98,10 +110,10 @@ impl Hierarchy {
                 Arg::Pointer(v.b),
                 Arg::Pointer(v.x),
                 Arg::Plane(plane),
-                Arg::Count(to.shift),
+                Arg::Count(passes.shift),
             ];
             // SAFETY: those of `relax`; the level's rows and vectors have a number for every cell and lane.
-            unsafe { to.device.launch(kernel, shape, &args) }?;
+            unsafe { passes.device.launch(kernel, shape, &args) }?;
         }
         Ok(())
     }
@@ -109,13 +121,13 @@ impl Hierarchy {
     /// One sweep of the finest level.
     pub(super) fn sweep_finest(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
-        v: Rough<'_>,
+        v: Vectors<'_>,
         corner: u32,
     ) -> Result<()> {
         match self.levels.first() {
-            Some(finest) => self.sweep(to, finest.rows(side), v, corner),
+            Some(finest) => self.sweep(passes, finest.rows(side), v, corner),
             None => Ok(()),
         }
     }

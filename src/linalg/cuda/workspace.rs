@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::MOST_LANES;
+use super::MAX_LANES;
 use super::args::Pointer;
 use super::device::{Buffer, Device, Graph};
-use super::equations::{Equations, Rough};
+use super::equations::{Equations, Vectors};
 use super::krylov;
 use super::krylov::Method;
-use super::passes::{MOST_BLOCKS, Passes, Scalar, THREADS};
+use super::passes::{MAX_BLOCKS, Passes, Scalar, THREADS};
 use crate::error::Result;
 use crate::linalg::operator::Side;
 
@@ -16,9 +16,9 @@ use crate::linalg::operator::Side;
 const WHAT: &str = "iterative solve on the device";
 
 /// The vectors of a solve, for a number of lanes that was fixed when it was made and may shrink within it.
-pub(super) struct Room {
+pub(super) struct Workspace {
     pub(super) device: Arc<Device>,
-    /// There is room for 2^most lanes.
+    /// DeviceColumns is room for 2^most lanes.
     most: u32,
     cells: usize,
     /// b, x, r and the others of the method; the last of them is free between two steps.
@@ -34,12 +34,12 @@ pub(super) struct Room {
 /// Bytes a lane takes.
 pub(super) fn bytes_a_lane(equations: &dyn Equations, method: Method) -> usize {
     let (cells, width) = (equations.cells(), equations.width().bytes());
-    let coarse: usize = equations.room().iter().sum();
+    let coarse: usize = equations.workspace_lengths().iter().sum();
     let exact = method.vectors() * cells * size_of::<f64>();
     exact + width * (method.rough() * cells + coarse) + sums(1)
 }
 
-impl Room {
+impl Workspace {
     pub(super) fn new(
         device: &Arc<Device>,
         equations: &dyn Equations,
@@ -51,8 +51,8 @@ impl Room {
         let width = equations.width().bytes();
         let exact = (0..method.vectors()).map(|_| take(cells, size_of::<f64>()));
         let rough = (0..method.rough()).map(|_| take(cells, width));
-        let coarse = equations.room();
-        let scalars = vec![0.0; Scalar::COUNT * MOST_LANES];
+        let coarse = equations.workspace_lengths();
+        let scalars = vec![0.0; Scalar::COUNT * MAX_LANES];
         Ok(Self {
             device: Arc::clone(device),
             most,
@@ -97,14 +97,14 @@ impl Room {
             device: Arc::clone(&self.device),
             shift,
             cells: self.cells as u32,
-            scalars: self.scalars.at,
-            partial: self.partial.at,
+            scalars: self.scalars.address,
+            partial: self.partial.address,
         }
     }
 
     /// The vectors of the method.
     pub(super) fn vectors<const K: usize>(&self) -> [Pointer; K] {
-        std::array::from_fn(|i| self.exact[i].at)
+        std::array::from_fn(|i| self.exact[i].address)
     }
 
     /// Sends one step of a method: the first for a side and a number of lanes kernel by kernel, which also brings the
@@ -140,11 +140,11 @@ impl Room {
         (side, shift): (Side, u32),
     ) -> Result<()> {
         let passes = self.passes(shift);
-        let coarse: Vec<Pointer> = self.coarse.iter().map(|b| b.at).collect();
-        let rough = |from: usize, to: usize| Rough {
-            b: self.rough[from].at,
-            x: self.rough[to].at,
-            room: &coarse,
+        let coarse: Vec<Pointer> = self.coarse.iter().map(|b| b.address).collect();
+        let rough = |from: usize, to: usize| Vectors {
+            b: self.rough[from].address,
+            x: self.rough[to].address,
+            workspace: &coarse,
         };
         let with = (&passes, equations, side);
         match method {
@@ -166,5 +166,5 @@ struct Step {
 /// Bytes of the partial sums of two quantities, for so many lanes.
 fn sums(lanes: usize) -> usize {
     debug_assert!(lanes <= THREADS as usize);
-    2 * MOST_BLOCKS as usize * lanes * size_of::<f64>()
+    2 * MAX_BLOCKS as usize * lanes * size_of::<f64>()
 }

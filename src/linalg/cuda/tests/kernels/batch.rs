@@ -1,7 +1,7 @@
 //! Columns that come, go and move from lane to lane.
 
 use super::{Bench, Held, assert_same, device, in_double, numbers};
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::args::Places;
 use crate::linalg::cuda::passes::Scalar;
 
@@ -18,7 +18,7 @@ fn check_columns<const W: usize>(held: &Held) {
             ];
             bench
                 .passes
-                .interleave(on[0].at, on[1].at, count as u32)
+                .interleave(on[0].address, on[1].address, count as u32)
                 .unwrap();
             let lane = |i: usize| {
                 if i % W < count {
@@ -31,7 +31,7 @@ fn check_columns<const W: usize>(held: &Held) {
             let place = format!("{count} columns of {cells} cells, {W} lanes");
             assert_same(&bench.load::<f64>(&on[1]), &expected, &place);
 
-            bench.passes.vectors("rescale", &[on[1].at]).unwrap();
+            bench.passes.vectors("rescale", &[on[1].address]).unwrap();
             let factors = bench.scalar::<W>(Scalar::Factor);
             expected
                 .iter_mut()
@@ -51,7 +51,7 @@ fn check_columns<const W: usize>(held: &Held) {
 fn check_separation<const W: usize>(bench: &Bench, x: &[f64], place: &str) {
     let cells = x.len() / W;
     let factors = bench.scalar::<W>(Scalar::Factor);
-    let mut places = [u32::MAX; MOST_LANES];
+    let mut places = [u32::MAX; MAX_LANES];
     (0..W)
         .step_by(2)
         .for_each(|l| places[l] = (W - 1 - l) as u32);
@@ -59,7 +59,7 @@ fn check_separation<const W: usize>(bench: &Bench, x: &[f64], place: &str) {
     let on = [bench.store(x), bench.store(&expected)];
     bench
         .passes
-        .separate(on[0].at, on[1].at, Places(places))
+        .separate(on[0].address, on[1].address, Places(places))
         .unwrap();
     for l in (0..W).step_by(2) {
         for cell in 0..cells {
@@ -89,7 +89,7 @@ fn check_narrowing<const W: usize>(held: &Held) {
             bench.store(&numbers::<f64>(cells * lanes, 2)),
         ];
         let wide = std::mem::replace(&mut bench.passes.shift, shift);
-        let mut from = [u32::MAX; MOST_LANES];
+        let mut from = [u32::MAX; MAX_LANES];
         let kept: Vec<usize> = (0..lanes).map(|l| (W - 1) - l * (W / lanes)).collect();
         // The last of several lanes is left over.
         let used = if lanes > 1 { lanes - 1 } else { 1 };
@@ -98,7 +98,7 @@ fn check_narrowing<const W: usize>(held: &Held) {
             .for_each(|(f, &l)| *f = l as u32);
         bench
             .passes
-            .narrow(on[0].at, on[1].at, Places(from), wide)
+            .narrow(on[0].address, on[1].address, Places(from), wide)
             .unwrap();
         let lane = |i: usize| {
             if i % lanes < used {
@@ -119,11 +119,11 @@ fn check_copies<const W: usize>(held: &Held) {
         let [x, mut y] = [1, 2].map(|k| numbers::<f64>(cells * W, k));
         let on = [bench.store(&x), bench.store(&y)];
         // Marks beyond the lanes mean nothing.
-        let copied: [bool; MOST_LANES] = std::array::from_fn(|l| l % 3 != 1);
-        let cleared: [bool; MOST_LANES] = std::array::from_fn(|l| l % 7 == 5 || l == 63);
+        let copied: [bool; MAX_LANES] = std::array::from_fn(|l| l % 3 != 1);
+        let cleared: [bool; MAX_LANES] = std::array::from_fn(|l| l % 7 == 5 || l == 63);
         bench
             .passes
-            .copy_lanes(Some(on[0].at), on[1].at, &copied)
+            .copy_lanes(Some(on[0].address), on[1].address, &copied)
             .unwrap();
         (0..y.len())
             .filter(|i| copied[i % W])
@@ -133,7 +133,10 @@ fn check_copies<const W: usize>(held: &Held) {
             &y,
             &format!("{cells} cells, {W} lanes copied"),
         );
-        bench.passes.copy_lanes(None, on[1].at, &cleared).unwrap();
+        bench
+            .passes
+            .copy_lanes(None, on[1].address, &cleared)
+            .unwrap();
         (0..y.len())
             .filter(|i| cleared[i % W])
             .for_each(|i| y[i] = 0.0);

@@ -12,7 +12,7 @@ use crate::linalg::cpu::stencil::pipeline;
 use crate::linalg::cpu::stencil::pipeline::Stage;
 use crate::linalg::cpu::stencil::workspace::Coarse;
 use crate::linalg::cuda::device::Buffer;
-use crate::linalg::cuda::equations::{Equations, Rough};
+use crate::linalg::cuda::equations::{Equations, Vectors};
 use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::operator::{Side, Stencil};
@@ -57,11 +57,11 @@ impl<T: Number, const W: usize> Case<T, W> {
         }
     }
 
-    fn rough(&self) -> Rough<'static> {
-        Rough {
-            b: self.on_b.at,
-            x: self.on_x.at,
-            room: &[],
+    fn rough(&self) -> Vectors<'static> {
+        Vectors {
+            b: self.on_b.address,
+            x: self.on_x.address,
+            workspace: &[],
         }
     }
 
@@ -96,9 +96,9 @@ impl<T: Number, const W: usize> Case<T, W> {
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         let level = (&self.multigrid.levels[0], side, false);
         pipeline::run(level, vectors, &mut [stage], &mut row);
-        let (to, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
+        let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
         self.hierarchy
-            .restrict(to, rows, self.rough(), out.at)
+            .restrict(passes, rows, self.rough(), out.address)
             .unwrap();
         let place = format!("the {side:?} restriction on {}", self.name);
         assert_same(&self.bench.load::<T>(&out), &expected, &place);
@@ -117,9 +117,9 @@ impl<T: Number, const W: usize> Case<T, W> {
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         let level = (&self.multigrid.levels[0], side, true);
         pipeline::run(level, vectors, &mut [stage], &mut row);
-        let (to, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
+        let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
         self.hierarchy
-            .prolong(to, rows, on_coarse.at, self.on_x.at)
+            .prolong(passes, rows, on_coarse.address, self.on_x.address)
             .unwrap();
         let place = format!("the prolongation on {}", self.name);
         assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
@@ -127,23 +127,26 @@ impl<T: Number, const W: usize> Case<T, W> {
 
     fn check_cycle(&mut self, side: Side) {
         let cells = self.multigrid.cells();
-        let room = |n: &usize| vec![T::ZERO; n * W];
+        let workspace = |n: &usize| vec![T::ZERO; n * W];
         let mut coarse = Coarse {
-            levels: cells[1..].iter().map(|n| [room(n), room(n)]).collect(),
-            row: room(cells.iter().max().unwrap_or(&1)),
+            levels: cells[1..]
+                .iter()
+                .map(|n| [workspace(n), workspace(n)])
+                .collect(),
+            row: workspace(cells.iter().max().unwrap_or(&1)),
         };
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         self.multigrid.cycle(side, vectors, &mut coarse);
         // What is there before counts for nothing.
-        let room: Vec<Buffer> = self
+        let workspace: Vec<Buffer> = self
             .hierarchy
-            .room()
+            .workspace_lengths()
             .iter()
             .map(|n| self.bench.store(&numbers::<T>(n * W, 8)))
             .collect();
-        let places: Vec<u64> = room.iter().map(|b| b.at).collect();
-        let vectors = Rough {
-            room: &places,
+        let places: Vec<u64> = workspace.iter().map(|b| b.address).collect();
+        let vectors = Vectors {
+            workspace: &places,
             ..self.rough()
         };
         self.hierarchy
@@ -151,7 +154,7 @@ impl<T: Number, const W: usize> Case<T, W> {
             .unwrap();
         let place = format!("a {side:?} cycle on {}", self.name);
         assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
-        let kept = room.iter().zip(coarse.levels.as_flattened());
+        let kept = workspace.iter().zip(coarse.levels.as_flattened());
         for (level, (found, expected)) in kept.enumerate() {
             let place = format!("{place}, coarse vector {level}");
             assert_same(&self.bench.load::<T>(found), expected, &place);

@@ -2,9 +2,9 @@
 
 mod batch;
 mod cycle;
-mod kept;
 mod krylov;
 mod products;
+mod resident;
 mod scalars;
 mod sparse;
 mod steps;
@@ -13,11 +13,11 @@ mod sums;
 use std::fmt::Debug;
 use std::sync::{Arc, MutexGuard, OnceLock};
 
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::args;
 use crate::linalg::cuda::args::Pointer;
 use crate::linalg::cuda::device::{Buffer, Device};
-use crate::linalg::cuda::passes::{MOST_BLOCKS, Passes, Scalar, Width};
+use crate::linalg::cuda::passes::{MAX_BLOCKS, Passes, Scalar, Width};
 use crate::linalg::cuda::solve::shift_for;
 use crate::linalg::operator::{Real, Side, Stencil};
 use crate::random;
@@ -99,14 +99,14 @@ fn shared() -> Option<&'static Arc<Device>> {
 /// The device for a test alone.
 struct Held {
     device: &'static Arc<Device>,
-    _alone: MutexGuard<'static, ()>,
+    _lock: MutexGuard<'static, ()>,
 }
 
 fn device() -> Option<Held> {
     let device = shared()?;
     Some(Held {
         device,
-        _alone: device.alone(),
+        _lock: device.lock_stream(),
     })
 }
 
@@ -120,18 +120,18 @@ struct Bench {
 impl Bench {
     fn new(held: &Held, cells: usize, lanes: usize) -> Self {
         let device = held.device;
-        let scalars = random::normal(Scalar::COUNT * MOST_LANES, 40, 0);
+        let scalars = random::normal(Scalar::COUNT * MAX_LANES, 40, 0);
         let scalars = device.store(&scalars, WHAT).unwrap();
         // What is not written before it is read shows.
-        let partial = vec![f64::NAN; 2 * MOST_BLOCKS as usize * lanes];
+        let partial = vec![f64::NAN; 2 * MAX_BLOCKS as usize * lanes];
         let partial = device.store(&partial, WHAT).unwrap();
         Self {
             passes: Passes {
                 device: Arc::clone(device),
                 shift: shift_for(lanes),
                 cells: cells as u32,
-                scalars: scalars.at,
-                partial: partial.at,
+                scalars: scalars.address,
+                partial: partial.address,
             },
             scalars,
             partial,
@@ -158,7 +158,7 @@ impl Bench {
     }
 
     fn all_scalars(&self) -> Vec<f64> {
-        let mut numbers = vec![0.0; Scalar::COUNT * MOST_LANES];
+        let mut numbers = vec![0.0; Scalar::COUNT * MAX_LANES];
         let device = &self.passes.device;
         device.download(&self.scalars, 0, &mut numbers).unwrap();
         numbers
@@ -186,7 +186,7 @@ impl Bench {
 }
 
 fn pointers<const N: usize>(buffers: &[Buffer; N]) -> [Pointer; N] {
-    buffers.each_ref().map(|b| b.at)
+    buffers.each_ref().map(|b| b.address)
 }
 
 /// Random numbers in a precision.

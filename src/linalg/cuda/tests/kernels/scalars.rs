@@ -2,7 +2,7 @@
 
 use super::{Bench, Held, assert_same, device, in_double};
 use crate::linalg::cpu::stencil::lanes::scale;
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::passes::Scalar;
 use crate::random;
 
@@ -122,7 +122,7 @@ fn lanes(round: u64) -> Vec<Lane> {
         }
         s
     };
-    (0..MOST_LANES).map(lane).collect()
+    (0..MAX_LANES).map(lane).collect()
 }
 
 /// Scalar by scalar.

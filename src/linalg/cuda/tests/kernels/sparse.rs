@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 
 use super::{Bench, Held, SIDES, assert_same, assert_sums, device, in_double, numbers, wide};
 use crate::linalg::cuda::device::Buffer;
-use crate::linalg::cuda::equations::{Equations, Rough, Scaled};
+use crate::linalg::cuda::equations::{Equations, Scaled, Vectors};
 use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::sparse::{ByRows, Sparse, Swept};
 use crate::linalg::operator::{Operator, Side};
@@ -88,8 +88,8 @@ fn check_image<const W: usize>(held: &Held, n: usize, side: Side) {
     let (bench, [on_x, on_b, out]) = (&case.bench, &case.on);
     for scaled in [Scaled::No, Scaled::Yes] {
         bench.forget_sums();
-        let asked = (on_x.at, Width::Double, scaled);
-        let vectors = [on_b.at, out.at];
+        let asked = (on_x.address, Width::Double, scaled);
+        let vectors = [on_b.address, out.address];
         case.sparse
             .image(&bench.passes, side, asked, vectors)
             .unwrap();
@@ -110,8 +110,10 @@ fn check_image<const W: usize>(held: &Held, n: usize, side: Side) {
 fn check_residual<const W: usize>(held: &Held, n: usize, side: Side) {
     let case = Case::new(held, (n, W), side);
     let (bench, [on_x, on_b, out]) = (&case.bench, &case.on);
-    let (to, vectors) = (&bench.passes, [on_b.at, out.at]);
-    case.sparse.residual(to, side, on_x.at, vectors).unwrap();
+    let (passes, vectors) = (&bench.passes, [on_b.address, out.address]);
+    case.sparse
+        .residual(passes, side, on_x.address, vectors)
+        .unwrap();
     let mut expected = product::<W>(case.a.as_ref(), &case.x, false);
     let both = expected.iter_mut().zip(&case.b);
     both.for_each(|(x, b)| *x = b - *x);
@@ -120,7 +122,7 @@ fn check_residual<const W: usize>(held: &Held, n: usize, side: Side) {
     let square = products(&expected, &expected);
     assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &square, 1.0, &place);
 
-    case.sparse.magnitude(to, side, on_x.at).unwrap();
+    case.sparse.magnitude(passes, side, on_x.address).unwrap();
     let size = product::<W>(case.a.as_ref(), &case.x, true);
     let square = products(&size, &size);
     assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &square, 1.0, &case.name);
@@ -130,10 +132,10 @@ fn check_residual<const W: usize>(held: &Held, n: usize, side: Side) {
 fn check_sweeps<const W: usize>(held: &Held, n: usize, side: Side) {
     let case = Case::new(held, (n, W), side);
     let (bench, [on_x, on_b, _]) = (&case.bench, &case.on);
-    let vectors = Rough {
-        b: on_b.at,
-        x: on_x.at,
-        room: &[],
+    let vectors = Vectors {
+        b: on_b.address,
+        x: on_x.address,
+        workspace: &[],
     };
     case.sparse
         .precondition(&bench.passes, side, vectors)

@@ -14,14 +14,14 @@ use crate::linalg::cpu::stencil::progress::{Criteria, Progress};
 use crate::linalg::cpu::stencil::system::{Precondition, Sides, System};
 use crate::linalg::cpu::stencil::workspace;
 use crate::linalg::cpu::stencil::workspace::Extent;
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::equations::Equations;
 use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::krylov::Method;
 use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::cuda::solve::shift_for;
-use crate::linalg::cuda::workspace::Room;
+use crate::linalg::cuda::workspace::Workspace;
 use crate::linalg::operator::{Side, Stencil};
 
 /// Steps to compare: where the preconditioner is the inverse, all that a second one has is the rounding of the first.
@@ -74,9 +74,9 @@ fn here<I: Iteration, T: Number, const W: usize>(
         line: cells,
         vectors: I::VECTORS,
     };
-    let mut room = workspace::Room::<T>::new(&extent, W);
+    let mut workspace = workspace::Room::<T>::new(&extent, W);
     let b = right_hand_side::<W>(cells);
-    room.exact[1].copy_from_slice(&b);
+    workspace.exact[1].copy_from_slice(&b);
     let columns: [usize; W] = std::array::from_fn(|l| l);
     let sides = Sides {
         batch: MatRef::from_row_major_slice(&b, cells, W),
@@ -94,10 +94,10 @@ fn here<I: Iteration, T: Number, const W: usize>(
     };
     for _ in 0..steps(cells) {
         iteration
-            .step::<T, W>((&system, sides), &mut room, &mut progress)
+            .step::<T, W>((&system, sides), &mut workspace, &mut progress)
             .unwrap();
     }
-    [0, 1].map(|k| std::mem::take(&mut room.exact[k]))
+    [0, 1].map(|k| std::mem::take(&mut workspace.exact[k]))
 }
 
 /// A room on the device that is about to take a first step from zero; these lanes are at work.
@@ -106,18 +106,18 @@ fn begin<const W: usize>(
     equations: &dyn Equations,
     method: Method,
     active: &[bool; W],
-) -> Room {
-    let room = Room::new(held.device, equations, method, shift_for(W)).unwrap();
+) -> Workspace {
+    let workspace = Workspace::new(held.device, equations, method, shift_for(W)).unwrap();
     let b = right_hand_side::<W>(equations.cells());
     let zeros = vec![0.0; b.len()];
-    for (k, vector) in room.exact.iter().enumerate() {
+    for (k, vector) in workspace.exact.iter().enumerate() {
         let numbers = if k == 0 || k == 2 { &b } else { &zeros };
         held.device.upload(numbers, vector, 0).unwrap();
     }
-    let sizes: [f64; MOST_LANES] = padded(norms::<W>(&b));
-    let mut scalars = vec![0.0; Scalar::COUNT * MOST_LANES];
-    let mut set = |scalar: Scalar, numbers: [f64; MOST_LANES]| {
-        scalars[scalar.start()..][..MOST_LANES].copy_from_slice(&numbers);
+    let sizes: [f64; MAX_LANES] = padded(norms::<W>(&b));
+    let mut scalars = vec![0.0; Scalar::COUNT * MAX_LANES];
+    let mut set = |scalar: Scalar, numbers: [f64; MAX_LANES]| {
+        scalars[scalar.start()..][..MAX_LANES].copy_from_slice(&numbers);
     };
     for ones in [
         Scalar::Fresh,
@@ -126,20 +126,22 @@ fn begin<const W: usize>(
         Scalar::Alpha,
         Scalar::Omega,
     ] {
-        set(ones, [1.0; MOST_LANES]);
+        set(ones, [1.0; MAX_LANES]);
     }
     set(Scalar::Active, padded(active.map(f64::from)));
     set(Scalar::Size, sizes);
     set(Scalar::ShadowSize, sizes);
-    held.device.upload(&scalars, &room.scalars, 0).unwrap();
-    room
+    held.device.upload(&scalars, &workspace.scalars, 0).unwrap();
+    workspace
 }
 
 /// x and r as they are.
-fn now(held: &Held, room: &Room, numbers: usize) -> [Vec<f64>; 2] {
+fn now(held: &Held, workspace: &Workspace, numbers: usize) -> [Vec<f64>; 2] {
     [1, 2].map(|k| {
         let mut x = vec![0.0; numbers];
-        held.device.download(&room.exact[k], 0, &mut x).unwrap();
+        held.device
+            .download(&workspace.exact[k], 0, &mut x)
+            .unwrap();
         x
     })
 }
@@ -159,11 +161,13 @@ fn check<I: Iteration, T: Number, const W: usize>(
     let hierarchy = Hierarchy::new(held.device, stencil, plan).unwrap();
     let cells = stencil.cells();
     let active = norms::<W>(&right_hand_side::<W>(cells)).map(|size| size > 0.0);
-    let mut room = begin::<W>(held, &hierarchy, method, &active);
+    let mut workspace = begin::<W>(held, &hierarchy, method, &active);
     for _ in 0..steps(cells) {
-        room.step(method, &hierarchy, (side, shift_for(W))).unwrap();
+        workspace
+            .step(method, &hierarchy, (side, shift_for(W)))
+            .unwrap();
     }
-    let found = now(held, &room, cells * W);
+    let found = now(held, &workspace, cells * W);
     let expected = here::<I, T, W>(stencil, side, multigrid);
     let tolerance = if size_of::<T>() == 4 { 1e-5 } else { 1e-11 };
     // Residuals may be nothing but rounding.
@@ -217,13 +221,14 @@ fn steps_leave_lanes_that_are_done_as_they_are() {
         let plan = Plan::of(&a, definite, Width::Single);
         let hierarchy = Hierarchy::new(held.device, &a, plan).unwrap();
         let active = std::array::from_fn(|l| l != 2 && l % 4 == 3);
-        let mut room = begin::<LANES>(&held, &hierarchy, method, &active);
+        let mut workspace = begin::<LANES>(&held, &hierarchy, method, &active);
         let numbers = a.cells() * LANES;
-        let before = now(&held, &room, numbers);
+        let before = now(&held, &workspace, numbers);
         for step in 0..12 {
-            room.step(method, &hierarchy, (Side::Plain, shift_for(LANES)))
+            workspace
+                .step(method, &hierarchy, (Side::Plain, shift_for(LANES)))
                 .unwrap();
-            let after = now(&held, &room, numbers);
+            let after = now(&held, &workspace, numbers);
             for (before, after) in before.iter().zip(&after) {
                 for l in 0..LANES {
                     let lane = |x: &[f64]| -> Vec<f64> {
@@ -236,7 +241,7 @@ fn steps_leave_lanes_that_are_done_as_they_are() {
                 }
             }
         }
-        let sizes = norms::<LANES>(&now(&held, &room, numbers)[1]);
+        let sizes = norms::<LANES>(&now(&held, &workspace, numbers)[1]);
         let begun = norms::<LANES>(&before[1]);
         for l in (0..LANES).filter(|&l| active[l]) {
             assert!(

@@ -21,8 +21,8 @@ fn check_totals<T: Number, const W: usize>(held: &Held) {
             bench.forget_sums();
             let factor = if moduli { 0.3 } else { -0.3 };
             let on_factor = bench.store(&[factor]);
-            let (to, vector) = (&bench.passes, (on.at, T::WIDTH));
-            to.gauge(on_factor.at, vector, moduli).unwrap();
+            let (passes, vector) = (&bench.passes, (on.address, T::WIDTH));
+            passes.gauge(on_factor.address, vector, moduli).unwrap();
             let terms = x
                 .iter()
                 .map(|&x| if moduli { x.into().abs() } else { x.into() });
@@ -37,7 +37,7 @@ fn check_squares<const W: usize>(held: &Held) {
     for cells in sizes::<W>() {
         let bench = Bench::new(held, cells, W);
         let x = numbers::<f64>(cells * W, 1);
-        bench.passes.squares(bench.store(&x).at).unwrap();
+        bench.passes.squares(bench.store(&x).address).unwrap();
         let squares: Vec<f64> = x.iter().map(|x| x * x).collect();
         let place = format!("squares of {cells} cells, {W} lanes");
         assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &squares, 1.0, &place);
@@ -51,7 +51,7 @@ fn check_largest<const W: usize>(held: &Held) {
         // The last cell of the last lane must count, and a lane without a number must not spread.
         x[cells * W - 1] = -1e3;
         let on = bench.store(&x);
-        bench.passes.largest(on.at).unwrap();
+        bench.passes.largest(on.address).unwrap();
         let expected: [f64; W] = std::array::from_fn(|l| {
             let lane = wide::<_, W>(&x).iter().map(|x| x[l].abs());
             lane.fold(0.0, f64::max)
@@ -61,7 +61,7 @@ fn check_largest<const W: usize>(held: &Held) {
         let (cell, lane) = (cells / 2, W / 2);
         x[cell * W + lane] = f64::NAN;
         bench.forget_sums();
-        bench.passes.largest(bench.store(&x).at).unwrap();
+        bench.passes.largest(bench.store(&x).address).unwrap();
         let found = bench.scalar::<W>(Scalar::FirstSum).map(f64::is_nan);
         assert_eq!(found, std::array::from_fn(|l| l == lane), "{place}");
     }
@@ -104,7 +104,7 @@ fn parts_of_sums_are_added_block_by_block() {
         let args = [
             Arg::Pointer(bench.passes.partial),
             Arg::Pointer(bench.passes.scalars),
-            Arg::Pointer(factor.at),
+            Arg::Pointer(factor.address),
             Arg::Count(blocks as u32),
             Arg::Count(shift),
         ];

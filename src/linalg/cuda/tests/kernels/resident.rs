@@ -4,7 +4,7 @@ use faer::Mat;
 
 use super::shared;
 use crate::linalg::Remote;
-use crate::linalg::cuda::kept::Kept;
+use crate::linalg::cuda::resident::Resident;
 use crate::linalg::operator::{Operator, Side};
 use crate::random;
 
@@ -22,7 +22,7 @@ fn kept_columns_come_and_go_one_by_one() {
     let Some(device) = shared() else { return };
     for rows in ROWS {
         let mut x = random::normal_matrix(rows, 5, 1);
-        let kept = Kept::send(device, x.as_ref()).unwrap();
+        let kept = Resident::send(device, x.as_ref()).unwrap();
         let other = random::normal_matrix(rows, 2, 2);
         kept.put(other.as_ref(), &[3, 0]).unwrap();
         x.col_mut(3).copy_from(other.col(0));
@@ -41,7 +41,7 @@ fn kept_columns_are_scaled_and_centred() {
     for rows in ROWS {
         let x = random::normal_matrix(rows, 5, 1);
         let weights = random::uniform(rows, (0.5, 3.0), 2);
-        let mut kept = Kept::send(device, x.as_ref()).unwrap();
+        let mut kept = Resident::send(device, x.as_ref()).unwrap();
         kept.scale(-0.7).unwrap();
         let scaled = Mat::from_fn(rows, 5, |i, j| -0.7 * x[(i, j)]);
         assert_eq!(kept.get(&[0, 1, 2, 3, 4]).unwrap(), scaled, "{rows} rows");
@@ -60,7 +60,7 @@ fn kept_columns_are_multiplied_by_transposes_of_matrices() {
     let Some(device) = shared() else { return };
     for rows in ROWS {
         let x = random::normal_matrix(rows, 5, 1);
-        let kept = Kept::send(device, x.as_ref()).unwrap();
+        let kept = Resident::send(device, x.as_ref()).unwrap();
         let entries = random::normal(3 * rows, 3, 0).into_iter().enumerate();
         let sparse = Operator::triplets(
             rows,

@@ -21,14 +21,14 @@ const WHAT: &str = "batch of columns on the device";
 const BLOCKS: u32 = 64;
 
 /// Columns one after another.
-pub(super) struct Kept {
+pub(super) struct Resident {
     pub(super) device: Arc<Device>,
     pub(super) buffer: Buffer,
     pub(super) rows: usize,
     pub(super) columns: usize,
 }
 
-impl Kept {
+impl Resident {
     fn new(device: &Arc<Device>, (rows, columns): (usize, usize)) -> Result<Self> {
         // Kernels count both in 32 bits.
         if u32::try_from(rows.max(columns)).is_err() {
@@ -48,7 +48,7 @@ impl Kept {
 
     /// Sends columns to a device.
     pub(super) fn send(device: &Arc<Device>, x: MatRef<'_, f64>) -> Result<Self> {
-        let _alone = device.alone();
+        let _lock = device.lock_stream();
         let kept = Self::new(device, x.shape())?;
         upload(device, x, &kept.buffer)?;
         Ok(kept)
@@ -56,7 +56,7 @@ impl Kept {
 
     /// Replaces some of the columns by those of a matrix.
     pub(super) fn put(&self, x: MatRef<'_, f64>, places: &[usize]) -> Result<()> {
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         for (column, &j) in x.col_iter().zip(places) {
             let numbers: Vec<f64> = column.iter().copied().collect();
             let offset = j * self.rows * size_of::<f64>();
@@ -67,7 +67,7 @@ impl Kept {
 
     /// Some of the columns.
     pub(super) fn get(&self, places: &[usize]) -> Result<Mat<f64>> {
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         let mut x = Mat::zeros(self.rows, places.len());
         for (i, &j) in places.iter().enumerate() {
             let offset = j * self.rows * size_of::<f64>();
@@ -85,8 +85,8 @@ impl Kept {
             threads: (THREADS, 1),
         };
         let rest = [
-            Arg::Pointer(self.buffer.at),
-            Arg::Pointer(out.buffer.at),
+            Arg::Pointer(self.buffer.address),
+            Arg::Pointer(out.buffer.address),
             Arg::Count(self.rows as u32),
         ];
         let args = [matrix, &rest].concat();
@@ -98,7 +98,7 @@ impl Kept {
     fn dense_products(&self, matrix: MatRef<'_, f64>) -> Result<Self> {
         let columns: Vec<f64> = matrix.col_iter().flat_map(|c| c.iter().copied()).collect();
         let stored = self.device.store(&columns, (WHAT, self.rows))?;
-        let matrix = [Arg::Pointer(stored.at)];
+        let matrix = [Arg::Pointer(stored.address)];
         self.products(
             "inner_products",
             (&matrix, columns.len() / self.rows.max(1)),
@@ -110,8 +110,11 @@ impl Kept {
         matrix: faer::sparse::SparseColMatRef<'_, usize, f64>,
     ) -> Result<Self> {
         let columns = ByRows::transposed(matrix).store(&self.device, (WHAT, self.rows))?;
-        let matrix = [Arg::Compressed(columns.at)];
-        self.products("sparse_inner_products", (&matrix, columns.at.rows as usize))
+        let matrix = [Arg::Compressed(columns.view)];
+        self.products(
+            "sparse_inner_products",
+            (&matrix, columns.view.rows as usize),
+        )
     }
 
     /// x ← s x − means.
@@ -121,7 +124,7 @@ impl Kept {
             threads: (THREADS, 1),
         };
         let args = [
-            Arg::Pointer(self.buffer.at),
+            Arg::Pointer(self.buffer.address),
             Arg::Pointer(means),
             Arg::Double(s),
             Arg::Count(self.rows as u32),
@@ -131,7 +134,7 @@ impl Kept {
     }
 }
 
-impl Remote for Kept {
+impl Remote for Resident {
     fn shape(&self) -> (usize, usize) {
         (self.rows, self.columns)
     }
@@ -145,7 +148,7 @@ impl Remote for Kept {
         if side == Side::Plain || self.columns == 0 || a.ncols() == 0 {
             return Ok(None);
         }
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         let product = match a.view() {
             View::Dense(m) => self.dense_products(m),
             View::Sparse(m) if u32::try_from(m.compute_nnz()).is_ok() => self.sparse_products(m),
@@ -163,7 +166,7 @@ impl Remote for Kept {
         if self.columns == 0 {
             return Ok(());
         }
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         self.shift_and_scale(s, 0)
     }
 
@@ -171,12 +174,12 @@ impl Remote for Kept {
         if self.columns == 0 {
             return Ok(());
         }
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         let total: f64 = weights.iter().sum();
         let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let shares = self.device.store(&shares, (WHAT, self.rows))?;
-        let means = self.products("inner_products", (&[Arg::Pointer(shares.at)], 1))?;
-        self.shift_and_scale(1.0, means.buffer.at)
+        let means = self.products("inner_products", (&[Arg::Pointer(shares.address)], 1))?;
+        self.shift_and_scale(1.0, means.buffer.address)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {

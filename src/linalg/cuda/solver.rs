@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use faer::prelude::ReborrowMut;
 use faer::{MatMut, MatRef};
 
-use super::MOST_LANES;
-use super::cache::Shelf;
-use super::columns::{Here, Near, There};
+use super::MAX_LANES;
+use super::cache::Cache;
+use super::columns::{DeviceColumns, Guess, HostColumns};
 use super::device::{Buffer, Device};
 use super::equations::Equations;
 use super::krylov::Method;
 use super::plan::Plan;
 use super::solve::{Source, Task, shift_for, solve};
-use super::workspace::{Room, bytes_a_lane};
+use super::workspace::{Workspace, bytes_a_lane};
 use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::progress::Criteria;
@@ -23,32 +23,32 @@ use crate::linalg::operator::{Side, Stencil};
 const SPARE: usize = 20;
 
 /// A matrix on a device, with room for solves.
-pub(super) struct Iterated {
+pub(super) struct IterativeSolver {
     device: Arc<Device>,
     equations: Box<dyn Equations>,
     method: Method,
     /// The widest that was ever needed.
-    room: Mutex<Option<Room>>,
+    workspace: Mutex<Option<Workspace>>,
 }
 
 /// What is asked of a solve.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'w> {
+pub(super) struct Request<'w> {
     pub(super) side: Side,
     pub(super) criteria: Criteria,
     /// The most that its vectors may take; none for what is free.
     pub(super) memory: Option<usize>,
     /// Where memory may be had that others have left.
-    pub(super) shelf: &'w Shelf,
+    pub(super) cache: &'w Cache,
 }
 
-impl Iterated {
+impl IterativeSolver {
     pub(super) fn new(device: &Arc<Device>, equations: Box<dyn Equations>, method: Method) -> Self {
         Self {
             device: Arc::clone(device),
             equations,
             method,
-            room: Mutex::new(None),
+            workspace: Mutex::new(None),
         }
     }
 
@@ -63,47 +63,47 @@ impl Iterated {
     /// The columns of the batch ← A⁻¹ those, as far as it succeeds, which `solved` tells.
     pub(super) fn solve(
         &self,
-        wanted: Wanted<'_>,
+        wanted: Request<'_>,
         near: Option<MatRef<'_, f64>>,
         (mut batch, solved): (MatMut<'_, f64>, &mut [bool]),
     ) -> Result<SolveStats> {
         let columns = batch.ncols();
-        self.blocks(wanted, columns, |task, room, (first, count)| {
-            let near = near.map(|near| Near(near.subcols(first, count)));
-            let mut here = Here {
+        self.blocks(wanted, columns, |task, workspace, (first, count)| {
+            let near = near.map(|near| Guess(near.subcols(first, count)));
+            let mut here = HostColumns {
                 batch: batch.rb_mut().subcols_mut(first, count),
                 solved: &mut solved[first..first + count],
             };
             let near = near.as_ref().map(|near| near as &dyn Source);
-            solve(task, room, near, &mut here)
+            solve(task, workspace, near, &mut here)
         })
     }
 
     /// The same for columns that are on the device already.
-    pub(super) fn solve_there(
+    pub(super) fn solve_resident(
         &self,
-        wanted: Wanted<'_>,
+        wanted: Request<'_>,
         (buffer, solved): (&Buffer, &mut [bool]),
     ) -> Result<SolveStats> {
         let (rows, columns) = (self.rows(), solved.len());
-        self.blocks(wanted, columns, |task, room, (first, count)| {
-            let mut there = There {
+        self.blocks(wanted, columns, |task, workspace, (first, count)| {
+            let mut there = DeviceColumns {
                 buffer,
                 rows,
                 first,
                 solved: &mut solved[first..first + count],
             };
-            solve(task, room, None, &mut there)
+            solve(task, workspace, None, &mut there)
         })
     }
 
     fn blocks(
         &self,
-        wanted: Wanted<'_>,
+        wanted: Request<'_>,
         columns: usize,
-        mut block: impl FnMut(&Task<'_>, &mut Room, (usize, usize)) -> Result<SolveStats>,
+        mut block: impl FnMut(&Task<'_>, &mut Workspace, (usize, usize)) -> Result<SolveStats>,
     ) -> Result<SolveStats> {
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         let task = Task {
             equations: self.equations.as_ref(),
             method: self.method,
@@ -112,46 +112,51 @@ impl Iterated {
         };
         let mut stats = SolveStats::default();
         let mut first = 0;
-        let mut kept = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self
+            .workspace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while first < columns {
             let mut shift = self.shift(columns - first, &wanted, kept.as_ref())?;
-            while kept.as_ref().is_none_or(|room| !room.has(shift)) {
+            while kept.as_ref().is_none_or(|workspace| !workspace.has(shift)) {
                 // The old one goes first, so that its memory is free.
                 kept.take();
-                match Room::new(&self.device, task.equations, self.method, shift) {
-                    Ok(room) => *kept = Some(room),
+                match Workspace::new(&self.device, task.equations, self.method, shift) {
+                    Ok(workspace) => *kept = Some(workspace),
                     // Others took some since, or it is in pieces.
                     Err(Error::OutOfMemory { .. }) if shift > 0 => shift -= 1,
                     Err(e) => return Err(e),
                 }
             }
             let count = (columns - first).min(1 << shift);
-            let Some(room) = kept.as_mut() else { break };
-            stats = stats.worst(block(&task, room, (first, count))?);
+            let Some(workspace) = kept.as_mut() else {
+                break;
+            };
+            stats = stats.worst(block(&task, workspace, (first, count))?);
             first += count;
         }
         Ok(stats)
     }
 
     /// As many lanes as the columns need and the memory allows.
-    fn shift(&self, columns: usize, wanted: &Wanted<'_>, kept: Option<&Room>) -> Result<u32> {
-        let most = shift_for(columns.min(MOST_LANES));
+    fn shift(&self, columns: usize, wanted: &Request<'_>, kept: Option<&Workspace>) -> Result<u32> {
+        let most = shift_for(columns.min(MAX_LANES));
         let lane = bytes_a_lane(self.equations.as_ref(), self.method);
         let fits = |free: usize| {
             let fits = move |shift: &u32| lane.saturating_mul(1 << shift) <= free;
             (0..=most).rev().find(fits)
         };
         let mut free = wanted.memory.unwrap_or(usize::MAX);
-        if let (Some(shift), Some(room)) = (fits(free), kept)
-            && room.has(shift)
+        if let (Some(shift), Some(workspace)) = (fits(free), kept)
+            && workspace.has(shift)
         {
             return Ok(shift);
         }
-        let held = kept.map_or(0, Room::bytes);
+        let held = kept.map_or(0, Workspace::bytes);
         if wanted.memory.is_none() {
             let spare = |free: usize| (free / SPARE * (SPARE - 1)).saturating_add(held);
             free = spare(self.device.free_memory()?);
-            if fits(free) < Some(most) && wanted.shelf.clear() {
+            if fits(free) < Some(most) && wanted.cache.clear() {
                 free = spare(self.device.free_memory()?);
             }
         }
