@@ -1,4 +1,4 @@
-//! Columns in the memory of the processor or of the device, as solves take and return them.
+//! Right-hand sides and solutions of a solve, in the memory of the processor or of the device.
 
 use faer::prelude::Reborrow;
 use faer::{MatMut, MatRef};
@@ -8,16 +8,16 @@ use super::solve::{Columns, Source};
 use super::workspace::Workspace;
 use crate::error::Result;
 
-/// Columns of a matrix in the memory of the processor that are replaced by solutions.
+/// Columns in the memory of the processor. The solve replaces right-hand sides by solutions.
 pub(super) struct HostColumns<'b> {
     pub(super) batch: MatMut<'b, f64>,
-    /// Those that have been replaced.
+    /// Whether each column has been replaced by its solution.
     pub(super) solved: &'b mut [bool],
 }
 
 impl Source for HostColumns<'_> {
     fn send(&self, workspace: &Workspace, vector: usize) -> Result<()> {
-        Guess(self.batch.rb()).send(workspace, vector)
+        upload(&workspace.device, self.batch.rb(), &workspace.exact[vector])
     }
 }
 
@@ -54,7 +54,7 @@ impl Columns for HostColumns<'_> {
     }
 }
 
-/// buffer ← columns, one after another.
+/// Copies columns into a buffer on the device, one after another.
 pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> Result<()> {
     let rows = columns.nrows();
     for (j, column) in columns.col_iter().enumerate() {
@@ -70,7 +70,7 @@ pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> 
     Ok(())
 }
 
-/// Columns that are only read.
+/// Initial guesses in the memory of the processor, which a solve only reads.
 pub(super) struct Guess<'b>(pub(super) MatRef<'b, f64>);
 
 impl Source for Guess<'_> {
@@ -79,16 +79,18 @@ impl Source for Guess<'_> {
     }
 }
 
-/// Columns in the memory of the device, from one of them on, that are replaced by solutions.
+/// Consecutive columns of a buffer on the device. The solve replaces right-hand sides by solutions.
 pub(super) struct DeviceColumns<'b> {
     pub(super) buffer: &'b Buffer,
     pub(super) rows: usize,
+    /// Index of the first column in the buffer.
     pub(super) first: usize,
-    /// Those that have been replaced, from that one on.
+    /// Whether each column, counted from `first`, has been replaced by its solution.
     pub(super) solved: &'b mut [bool],
 }
 
 impl DeviceColumns<'_> {
+    /// Bytes of one column.
     fn bytes(&self) -> usize {
         self.rows * size_of::<f64>()
     }

@@ -1,4 +1,4 @@
-//! A stencil on a device with its multigrid hierarchy, and the V-cycle as passes over it.
+//! Multigrid hierarchy of a stencil on a device, and its V-cycle.
 
 use std::sync::Arc;
 
@@ -13,27 +13,27 @@ use crate::linalg::cpu::stencil::iterative::unit;
 use crate::linalg::cpu::stencil::multigrid::{OVER_CORRECTION, inverse};
 use crate::linalg::operator::{Side, Stencil};
 
-/// Of every cell, the product of the numbers along the three axes.
+/// Returns for every cell the product of its numbers along the three axes.
 fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
     let plane = |x: f64| y.iter().flat_map(move |y| z.iter().map(move |z| x * y * z));
     x.iter().flat_map(|&x| plane(x)).collect()
 }
 
-/// A stencil and its hierarchy.
+/// Stencil matrix with its multigrid hierarchy.
 pub(super) struct Hierarchy {
     pub(super) plan: Plan,
-    /// The matrix itself, and its aggregates down to the coarsest.
+    /// The matrix and its Galerkin coarsenings in double precision, down to the coarsest level.
     exact: Vec<Stored>,
-    /// c and |c| of the gauge.
+    /// c and |c| of the gauge term c 11ᵀ, which is added to the stencil.
     gauge: Buffer,
-    /// From the finest, in the precision of the cycles; not the coarsest.
+    /// All levels but the coarsest, from the finest on, in the precision of the cycles.
     pub(super) levels: Vec<Stored>,
-    /// The inverse on the coarsest level, by rows.
+    /// Dense inverse on the coarsest level, stored by rows.
     coarsest: Buffer,
 }
 
 impl Hierarchy {
-    /// That of a stencil; everything but the coarsest level is made on the device.
+    /// Builds the hierarchy of a stencil on the device. Only the coarsest matrix is inverted on the processor.
     pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
         let (mut exact, mut levels) = (Vec::new(), Vec::new());
         let mut last = Stored::exact(device, plan.shape)?;
@@ -48,17 +48,19 @@ impl Hierarchy {
         let hierarchy = Self {
             plan,
             exact,
-            gauge: device.take(2 * size_of::<f64>(), (WHAT, cells))?,
+            gauge: device.allocate(2 * size_of::<f64>(), (WHAT, cells))?,
             levels,
-            coarsest: device.take(bytes, (WHAT, cells))?,
+            coarsest: device.allocate(bytes, (WHAT, cells))?,
         };
         hierarchy.fill(device, stencil)?;
         Ok(hierarchy)
     }
 
-    /// Takes the numbers of another stencil of the same plan.
+    /// Computes the coefficients of all levels from a stencil of the same plan.
     fn fill(&self, device: &Device, stencil: &Stencil) -> Result<()> {
         let (unit, width) = (unit(stencil), self.plan.width);
+        // With aggregates as prolongation P, the gauge c 11ᵀ becomes c (Pᵀ1)(Pᵀ1)ᵀ on the coarsest level. The entries of
+        // Pᵀ1 are the numbers of fine cells per aggregate, which are products of the numbers along the axes.
         let mut sizes = self.plan.shape.map(|n| vec![1.0; n as usize]);
         self.exact[0].fill(stencil)?;
         for (exact, level) in self.exact.windows(2).zip(&self.levels) {
@@ -76,7 +78,7 @@ impl Hierarchy {
         }
     }
 
-    /// One side of the matrix itself.
+    /// Returns the matrix of a side as an argument of kernels.
     fn matrix(&self, side: Side) -> Arg {
         Arg::Rows(self.exact[0].rows(side))
     }
@@ -89,7 +91,8 @@ impl Hierarchy {
         Arg::Count(self.plan.gauged.into())
     }
 
-    /// What the gauge adds to products with x, if there is one.
+    /// Computes the term c Σx that the gauge adds to every entry of A x, or |c| Σ|x| for `moduli`. The kernels that follow
+    /// add it. Without a gauge there is nothing to do.
     fn sum_gauge(&self, passes: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
         if !self.plan.gauged {
             return Ok(());
@@ -98,7 +101,8 @@ impl Hierarchy {
         passes.gauge(self.gauge.address + offset as u64, x, moduli)
     }
 
-    /// One V-cycle on a level and those below it, whose vectors are room: a right-hand side and a solution each.
+    /// Runs one V-cycle on a level and the coarser ones. The workspace holds a right-hand side and a solution for each of
+    /// the coarser levels.
     fn cycle(&self, passes: &Passes, (side, level): (Side, usize), v: Vectors<'_>) -> Result<()> {
         let (Some(stored), [coarse_b, coarse_x, workspace @ ..]) =
             (self.levels.get(level), v.workspace)
@@ -279,7 +283,7 @@ impl Equations for Hierarchy {
     fn workspace_lengths(&self) -> Vec<usize> {
         let coarser = self.levels.iter().skip(1).map(|level| level.cells() as u32);
         let cells = coarser.chain([self.coarsest_cells()]);
-        // With no level but the coarsest, its vectors are those of the iteration.
+        // A single level is the coarsest one, which uses the vectors of the iteration itself.
         let needed = if self.levels.is_empty() {
             0
         } else {

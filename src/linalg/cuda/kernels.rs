@@ -1,4 +1,4 @@
-//! Single passes of the solvers on a device, for the bench that holds them against its memory.
+//! Single passes of the solvers on a device, for the benchmark that compares them with the memory bandwidth.
 
 use std::time::Instant;
 
@@ -20,14 +20,15 @@ use crate::error::Result;
 use crate::linalg::Batch;
 use crate::linalg::operator::{Side, Stencil};
 
-/// The corner where sweeps begin; one is like another.
+/// Starting corner of the sweeps. All corners take the same time.
 const CORNER: u32 = 0;
 
-/// Passes are repeated for so many seconds, and between so many times.
+/// Duration of a measurement in seconds.
 const SECONDS: f64 = 0.1;
+/// Least and largest number of repetitions in a measurement.
 const REPETITIONS: [f64; 2] = [5.0, 300.0];
 
-/// Vectors of a batch on a device, all columns of them the same, and passes over them as the solvers send them.
+/// Vectors of a batch of equal columns on a device, and the solvers' passes over them.
 pub struct CudaKernels {
     double: Hierarchy,
     single: Hierarchy,
@@ -36,10 +37,11 @@ pub struct CudaKernels {
 }
 
 impl CudaKernels {
-    /// Room for so many columns like this one, at most 64, in lanes to the next power of two.
+    /// Fills the lanes of a workspace with copies of `column`. The number of lanes is the least power of two that is not
+    /// below `columns`, at most 64.
     ///
     /// # Errors
-    /// A column of another length; what the device reports.
+    /// [`Error::Dimension`](crate::Error::Dimension) for a column of another length, and errors of the device.
     pub fn new(cuda: &Cuda, stencil: &Stencil, (column, columns): (&[f64], usize)) -> Result<Self> {
         check::length("the column of a bench", column.len(), stencil.cells())?;
         let device = &cuda.device;
@@ -59,34 +61,34 @@ impl CudaKernels {
         Ok(kernels)
     }
 
-    /// Columns on the device, as [`Factor::solve_batch`](crate::Factor::solve_batch) takes them.
+    /// Copies columns to the device as a batch for [`Factor::solve_batch`](crate::Factor::solve_batch).
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn send(cuda: &Cuda, x: MatRef<'_, f64>) -> Result<Batch> {
-        let kept = Resident::send(&cuda.device, x)?;
+        let resident = Resident::send(&cuda.device, x)?;
         cuda.device.wait()?;
-        Ok(Batch::There(Box::new(kept)))
+        Ok(Batch::There(Box::new(resident)))
     }
 
-    /// Waits for all that was sent to a device.
+    /// Waits until all work that was submitted to a device has finished.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn wait(cuda: &Cuda) -> Result<()> {
         let _lock = cuda.device.lock_stream();
         cuda.device.wait()
     }
 
-    /// Bytes of a vector in double precision.
+    /// Size in bytes of a vector in double precision.
     pub fn bytes(&self) -> usize {
         self.workspace.vector(self.passes.shift)
     }
 
-    /// Seconds for a copy of a vector.
+    /// Measures the time in seconds to copy a vector.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn copy(&self) -> Result<f64> {
         let [_, _, r, p, _] = self.vectors();
         self.seconds(|| {
@@ -95,18 +97,18 @@ impl CudaKernels {
         })
     }
 
-    /// Seconds for a product, with the inner products that come with it.
+    /// Measures the time in seconds of a product with the matrix, including its two inner products.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn product(&self) -> Result<f64> {
         self.seconds(|| self.image())
     }
 
-    /// The first column of that product.
+    /// Returns the first column of the product with the matrix.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn column_of_product(&self) -> Result<Vec<f64>> {
         let _lock = self.workspace.device.lock_stream();
         self.image()?;
@@ -120,11 +122,11 @@ impl CudaKernels {
         Ok(column)
     }
 
-    /// Seconds for a sweep from one corner, in single or in double precision, recorded as a graph as in solves, or sent
-    /// hyperplane by hyperplane.
+    /// Measures the time in seconds of one Gauss-Seidel sweep in single or double precision. The sweep is either a recorded
+    /// graph, as in solves, or launched hyperplane by hyperplane.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn sweep(&self, single: bool, recorded: bool) -> Result<f64> {
         let hierarchy = if single { &self.single } else { &self.double };
         let v = Vectors {
@@ -145,7 +147,7 @@ impl CudaKernels {
         }
     }
 
-    /// How many launches a sweep is made of.
+    /// Number of launches of a sweep.
     pub fn launches(&self) -> usize {
         self.double.hyperplanes()
     }
@@ -160,7 +162,7 @@ impl CudaKernels {
         self.double.image(&self.passes, Side::Plain, x_in, out)
     }
 
-    /// The column in all lanes of the first vector, and zeros or the same in the others.
+    /// Fills all lanes of b and r with the column, those of x and p with zeros, and all scalars with ones.
     fn fill(&self, column: &[f64]) -> Result<()> {
         let (device, lanes) = (&self.workspace.device, 1_usize << self.passes.shift);
         let [b, x, r, p, spare] = self.vectors();
@@ -179,7 +181,7 @@ impl CudaKernels {
         device.upload(&ones, &self.workspace.scalars, 0)
     }
 
-    /// A right-hand side in this precision, and zero in place of a solution.
+    /// Rounds b to this precision as the input of the preconditioner, and sets its output to zero.
     fn clear_rough(&self, width: Width) -> Result<()> {
         let device = &self.workspace.device;
         let _lock = device.lock_stream();
@@ -190,7 +192,7 @@ impl CudaKernels {
         device.clear(x, x.bytes())
     }
 
-    /// The mean of many runs one after another, of which the first two do not count.
+    /// Returns the mean time of consecutive runs. Two preliminary runs warm up and fix the number of repetitions.
     fn seconds(&self, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
         let device = &self.workspace.device;
         let _lock = device.lock_stream();

@@ -1,4 +1,4 @@
-//! Columns that stay on a device from solve to solve.
+//! Batches of columns that stay on a device between solves.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::error::{Error, Result};
 use crate::linalg::Remote;
 use crate::linalg::operator::{Operator, Side, View};
 
-/// What they are, for messages.
+/// Name of the buffers in error messages.
 const WHAT: &str = "batch of columns on the device";
 
-/// Blocks along a column.
+/// Number of blocks that share one column in element-wise kernels.
 const BLOCKS: u32 = 64;
 
-/// Columns one after another.
+/// Dense matrix on a device, stored by columns.
 pub(super) struct Resident {
     pub(super) device: Arc<Device>,
     pub(super) buffer: Buffer,
@@ -30,31 +30,33 @@ pub(super) struct Resident {
 
 impl Resident {
     fn new(device: &Arc<Device>, (rows, columns): (usize, usize)) -> Result<Self> {
-        // Kernels count both in 32 bits.
+        // The kernels count rows and columns in 32 bits.
         if u32::try_from(rows.max(columns)).is_err() {
             return Err(Error::Device {
                 what: WHAT,
-                detail: format!("{rows} rows and {columns} columns are more than 2³² − 1"),
+                detail: format!(
+                    "{rows} rows and {columns} columns exceed 2³² − 1; use fewer at a time"
+                ),
             });
         }
         let bytes = rows * columns * size_of::<f64>();
         Ok(Self {
             device: Arc::clone(device),
-            buffer: device.take(bytes, (WHAT, rows))?,
+            buffer: device.allocate(bytes, (WHAT, rows))?,
             rows,
             columns,
         })
     }
 
-    /// Sends columns to a device.
+    /// Copies columns to a device.
     pub(super) fn send(device: &Arc<Device>, x: MatRef<'_, f64>) -> Result<Self> {
         let _lock = device.lock_stream();
-        let kept = Self::new(device, x.shape())?;
-        upload(device, x, &kept.buffer)?;
-        Ok(kept)
+        let resident = Self::new(device, x.shape())?;
+        upload(device, x, &resident.buffer)?;
+        Ok(resident)
     }
 
-    /// Replaces some of the columns by those of a matrix.
+    /// Replaces the columns with indices `places` by those of `x`.
     pub(super) fn put(&self, x: MatRef<'_, f64>, places: &[usize]) -> Result<()> {
         let _lock = self.device.lock_stream();
         for (column, &j) in x.col_iter().zip(places) {
@@ -65,7 +67,7 @@ impl Resident {
         Ok(())
     }
 
-    /// Some of the columns.
+    /// Copies the columns with indices `places` to the processor.
     pub(super) fn get(&self, places: &[usize]) -> Result<Mat<f64>> {
         let _lock = self.device.lock_stream();
         let mut x = Mat::zeros(self.rows, places.len());
@@ -77,7 +79,7 @@ impl Resident {
         Ok(x)
     }
 
-    /// A kernel with a block for every one of so many columns of a matrix and every one of these.
+    /// Computes AᵀX by a kernel with one block per entry: `count` columns of A times the columns of X.
     fn products(&self, kernel: &'static str, (matrix, count): (&[Arg], usize)) -> Result<Self> {
         let out = Self::new(&self.device, (count, self.columns))?;
         let shape = Shape {
@@ -90,7 +92,7 @@ impl Resident {
             Arg::Count(self.rows as u32),
         ];
         let args = [matrix, &rest].concat();
-        // SAFETY: those of both kernels of products; the matrix has these rows, and `out` a number for every block.
+        // SAFETY: both product kernels take these arguments; A has `self.rows` rows, and `out` has one number per block.
         unsafe { self.device.launch(kernel, shape, &args) }?;
         Ok(out)
     }
@@ -117,7 +119,7 @@ impl Resident {
         )
     }
 
-    /// x ← s x − means.
+    /// Replaces every column x by s x − m, where m is its entry of `means`, or 0 if `means` is null.
     fn shift_and_scale(&self, s: f64, means: Pointer) -> Result<()> {
         let shape = Shape {
             blocks: (BLOCKS, self.columns as u32),
@@ -129,7 +131,7 @@ impl Resident {
             Arg::Double(s),
             Arg::Count(self.rows as u32),
         ];
-        // SAFETY: those of `shift_and_scale`; `means` has a number for every column, or is null.
+        // SAFETY: the arguments are those of `shift_and_scale`; `means` has one number per column, or is null.
         unsafe { self.device.launch("shift_and_scale", shape, &args) }
     }
 }
@@ -143,7 +145,7 @@ impl Remote for Resident {
         self.get(&(0..self.columns).collect::<Vec<_>>())
     }
 
-    /// Aᵀ X for matrices that are written out.
+    /// Computes AᵀX for dense and sparse A. Returns `None` for A X and for matrix-free operators.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>> {
         if side == Side::Plain || self.columns == 0 || a.ncols() == 0 {
             return Ok(None);
@@ -156,7 +158,7 @@ impl Remote for Resident {
         };
         match product {
             Ok(product) => Ok(Some(Box::new(product))),
-            // The processor holds the matrix already.
+            // The matrix does not fit on the device, but it is on the processor.
             Err(Error::OutOfMemory { .. }) => Ok(None),
             Err(e) => Err(e),
         }

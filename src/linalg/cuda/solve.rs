@@ -1,7 +1,7 @@
-//! Some columns solved by iteration on a device: side by side, and fewer as they are done.
+//! Iterative solve of one block of interleaved columns on a device. Finished columns leave the block.
 //!
-//! The scalars of the methods stay on the device. After every step their sizes come back, a few kilobytes, and
-//! [`Progress`], which is also the judge of the iterations on the processor, says which columns are done.
+//! The scalars of the methods stay on the device. After every step they are copied to the processor, a few kilobytes, and
+//! [`Progress`], which also judges the iterations on the processor, decides which columns are finished.
 
 use super::MAX_LANES;
 use super::args::{Places, Pointer};
@@ -19,21 +19,23 @@ use crate::linalg::operator::Side;
 /// A number for every lane.
 type PerLane = [f64; MAX_LANES];
 
-/// Lanes are left out when no more than one of so many is still at work: a step for fewer has to be recorded anew.
+/// A block is narrowed when at most one lane in this many is active. Narrowing more often would not pay, since a step must
+/// be recorded anew for every number of lanes.
 const NARROWING: usize = 4;
 
-/// Columns one after another, in the memory of the processor or of the device.
+/// Consecutive columns in the memory of the processor or of the device.
 pub(super) trait Source {
-    /// Puts all of them into a vector of the room.
+    /// Copies all columns into a vector of the workspace, one after another.
     fn send(&self, workspace: &Workspace, vector: usize) -> Result<()>;
 }
 
-/// Columns that are replaced by solutions.
+/// Right-hand sides that a solve replaces by solutions.
 pub(super) trait Columns: Source {
-    /// How many there are.
+    /// Number of columns.
     fn count(&self) -> usize;
 
-    /// Column `to` ← the one at place `from` of a vector of the room that holds them one after another.
+    /// Replaces column `to` by the one with index `from` of a workspace vector that holds columns one after another;
+    /// `places` is `(from, to)`.
     fn receive(
         &mut self,
         workspace: &Workspace,
@@ -42,7 +44,7 @@ pub(super) trait Columns: Source {
     ) -> Result<()>;
 }
 
-/// What is solved.
+/// Matrix, method, side and stopping criteria of a solve.
 pub(super) struct Task<'t> {
     pub(super) equations: &'t dyn Equations,
     pub(super) method: Method,
@@ -50,24 +52,25 @@ pub(super) struct Task<'t> {
     pub(super) criteria: Criteria,
 }
 
+/// State of a solve.
 struct Run<'r> {
     task: &'r Task<'r>,
     workspace: &'r mut Workspace,
     passes: Passes,
-    /// The scalars as they were last seen.
+    /// Copy of the scalars on the device, as of the latest exchange.
     scalars: Vec<f64>,
     progress: Progress<MAX_LANES>,
-    /// The columns of the lanes.
+    /// Column number of every lane.
     columns: [usize; MAX_LANES],
-    /// Lanes in use.
+    /// Number of lanes in use.
     count: usize,
 }
 
-/// columns ← A⁻¹ columns, from what is nearly that if it is known.
+/// Solves A X = B in place for one block of columns, starting from `guess` or from zero.
 pub(super) fn solve(
     task: &Task<'_>,
     workspace: &mut Workspace,
-    near: Option<&dyn Source>,
+    guess: Option<&dyn Source>,
     columns: &mut dyn Columns,
 ) -> Result<SolveStats> {
     let count = columns.count();
@@ -80,7 +83,7 @@ pub(super) fn solve(
         columns: std::array::from_fn(|l| l),
         count,
     };
-    run.begin(near, columns)?;
+    run.begin(guess, columns)?;
     while run.progress.unfinished() > 0 {
         run.step()?;
         if run.progress.unfinished() * NARROWING <= 1 << run.passes.shift {
@@ -91,13 +94,14 @@ pub(super) fn solve(
     Ok(run.progress.stats())
 }
 
-/// 2^shift lanes are the fewest for so many columns.
+/// Returns the binary logarithm of the least power of two that is not below the number of columns.
 pub(super) fn shift_for(columns: usize) -> u32 {
     columns.max(1).next_power_of_two().trailing_zeros()
 }
 
 impl Run<'_> {
-    fn begin(&mut self, near: Option<&dyn Source>, columns: &dyn Columns) -> Result<()> {
+    /// Scales and interleaves the right-hand sides, and computes the initial residuals.
+    fn begin(&mut self, guess: Option<&dyn Source>, columns: &dyn Columns) -> Result<()> {
         let [b, x, r] = self.workspace.vectors();
         let (spare, bytes) = (
             self.workspace.spare(),
@@ -112,17 +116,17 @@ impl Run<'_> {
             .device
             .copy((&exact[0], 0), (&exact[2], 0), bytes)?;
         self.passes.squares(b)?;
-        let size = self.norms()?;
+        let size = norms(self.workspace, self.passes.shift)?;
         self.progress = Progress::new(size);
         let mut residual = size;
-        if let Some(near) = near {
-            near.send(self.workspace, spare)?;
+        if let Some(guess) = guess {
+            guess.send(self.workspace, spare)?;
             self.passes.interleave(place, x, self.count as u32)?;
             self.passes.vectors("rescale", &[x])?;
             let equations = self.task.equations;
             equations.residual(&self.passes, self.task.side, x, [b, r])?;
-            residual = self.norms()?;
-            // What is no nearer than zero, or no number, does not help.
+            residual = norms(self.workspace, self.passes.shift)?;
+            // A guess must reduce the residual of the zero guess, which is b; NaN and larger residuals start from zero.
             let useless: [bool; MAX_LANES] =
                 std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
             self.passes.copy_lanes(None, x, &useless)?;
@@ -136,7 +140,7 @@ impl Run<'_> {
                 .device
                 .clear(&self.workspace.exact[1], bytes)?;
         }
-        // Vectors that a first step multiplies by zero must hold numbers.
+        // A first step multiplies these vectors by zero, so that they must not contain NaN.
         for vector in &self.workspace.exact[3..] {
             self.workspace.device.clear(vector, bytes)?;
         }
@@ -154,7 +158,7 @@ impl Run<'_> {
         self.send_scalars()
     }
 
-    /// One step for all lanes, and what it means for them.
+    /// Runs one step for all lanes and judges the residuals.
     fn step(&mut self) -> Result<()> {
         let Task {
             equations,
@@ -166,24 +170,27 @@ impl Run<'_> {
         self.workspace
             .step(method, equations, (side, self.passes.shift))?;
         self.receive_scalars()?;
-        let (mut seems, fresh) = (self.get(Scalar::Size), self.get(Scalar::Fresh));
+        let (mut estimates, fresh) = (self.get(Scalar::Size), self.get(Scalar::Fresh));
         let active = self.progress.active;
         let mut solution = Solution {
             task: self.task,
             workspace: self.workspace,
             passes: &self.passes,
         };
-        let again = self.progress.judge(&criteria, &mut seems, &mut solution)?;
-        if again != [false; MAX_LANES] || active != self.progress.active {
-            self.set(Scalar::Size, &seems);
-            let fresh = std::array::from_fn(|l| if again[l] { 1.0 } else { fresh[l] });
+        // Columns whose true residual exceeds the iteration's estimate restart from the true one.
+        let restart = self
+            .progress
+            .judge(&criteria, &mut estimates, &mut solution)?;
+        if restart != [false; MAX_LANES] || active != self.progress.active {
+            self.set(Scalar::Size, &estimates);
+            let fresh = std::array::from_fn(|l| if restart[l] { 1.0 } else { fresh[l] });
             self.set(Scalar::Fresh, &fresh);
             self.send_scalars()?;
         }
         Ok(())
     }
 
-    /// Gives back the columns that are done, and goes on with as many lanes as the others need.
+    /// Returns the finished columns and narrows the block to the lanes that the others need.
     fn retire(&mut self, columns: &mut dyn Columns) -> Result<()> {
         let spare = self.workspace.spare();
         let [_, x] = self.workspace.vectors();
@@ -206,10 +213,11 @@ impl Run<'_> {
         self.narrow(&keep)
     }
 
-    /// Multiplies columns by powers of two that bring them near 1, so that their squares neither overflow nor vanish.
+    /// Scales columns by powers of two to a largest modulus near 1, so that squares neither overflow nor underflow. Powers of
+    /// two change no digit.
     fn normalise(&mut self, b: Pointer, spare: usize) -> Result<()> {
         self.passes.largest(b)?;
-        let largest = self.first_sums()?;
+        let largest = first_sums(self.workspace, self.passes.shift)?;
         if let Some(l) = (0..self.count).find(|&l| !largest[l].is_finite()) {
             return Err(self.not_finite(spare, l)?);
         }
@@ -218,25 +226,28 @@ impl Run<'_> {
         self.passes.vectors("rescale", &[b])
     }
 
-    /// What is wrong with a right-hand side: nobody has looked at those that were on the device already.
+    /// Returns the error for a right-hand side that is not finite. Resident columns have not been checked before.
     fn not_finite(&self, vector: usize, l: usize) -> Result<Error> {
         let mut column = vec![0.0_f64; self.task.equations.cells()];
         let (columns, offset) = (&self.workspace.exact[vector], l * size_of_val(&column[..]));
         self.workspace
             .device
             .download(columns, offset, &mut column)?;
-        let broken = column.iter().position(|x| !x.is_finite()).unwrap_or(0);
+        let index = column.iter().position(|x| !x.is_finite()).unwrap_or(0);
         Ok(Error::NotFinite {
             what: "the right-hand side of a linear solve",
-            index: broken,
-            value: column[broken],
+            index,
+            value: column[index],
         })
     }
 
-    /// An error if a solution is too large to be given back.
+    /// Fails if a finished solution overflows when it is divided by its scale factor.
     fn check_overflow(&self, x: Pointer, done: &[usize]) -> Result<()> {
         self.passes.largest(x)?;
-        let (largest, factors) = (self.first_sums()?, self.get(Scalar::Factor));
+        let (largest, factors) = (
+            first_sums(self.workspace, self.passes.shift)?,
+            self.get(Scalar::Factor),
+        );
         if done.iter().all(|&l| (largest[l] / factors[l]).is_finite()) {
             return Ok(());
         }
@@ -247,6 +258,7 @@ impl Run<'_> {
         })
     }
 
+    /// Moves the lanes `keep` to the front and continues with as few lanes as they need.
     fn narrow(&mut self, keep: &[usize]) -> Result<()> {
         let wide = self.passes.shift;
         self.passes.shift = shift_for(keep.len());
@@ -277,7 +289,7 @@ impl Run<'_> {
         self.scalars[scalar.start()..][..MAX_LANES].copy_from_slice(numbers);
     }
 
-    /// Sends the scalars, among them which lanes are at work.
+    /// Copies the scalars to the device, with the current flags of the active lanes.
     fn send_scalars(&mut self) -> Result<()> {
         let active = self.progress.active.map(|a| if a { 1.0 } else { 0.0 });
         self.set(Scalar::Active, &active);
@@ -290,19 +302,9 @@ impl Run<'_> {
         let device = &self.workspace.device;
         device.download(&self.workspace.scalars, 0, &mut self.scalars)
     }
-
-    /// What a pass has left at `FirstSum`.
-    fn first_sums(&self) -> Result<PerLane> {
-        first_sums(self.workspace, self.passes.shift)
-    }
-
-    /// The roots of that.
-    fn norms(&self) -> Result<PerLane> {
-        Ok(self.first_sums()?.map(f64::sqrt))
-    }
 }
 
-/// What a pass has left at `FirstSum`, and zero beyond the lanes.
+/// Returns the sums that the latest pass stored in `FirstSum`, and zero beyond the lanes in use.
 fn first_sums(workspace: &Workspace, shift: u32) -> Result<PerLane> {
     let mut sums: PerLane = [0.0; MAX_LANES];
     let offset = Scalar::FirstSum.start() * size_of::<f64>();
@@ -313,12 +315,12 @@ fn first_sums(workspace: &Workspace, shift: u32) -> Result<PerLane> {
     Ok(sums)
 }
 
-/// The roots of that.
+/// Returns the square roots of the sums in `FirstSum`.
 fn norms(workspace: &Workspace, shift: u32) -> Result<PerLane> {
     Ok(first_sums(workspace, shift)?.map(f64::sqrt))
 }
 
-/// The solution as it stands, for the judge.
+/// Access to the current solution for [`Progress::judge`].
 struct Solution<'s> {
     task: &'s Task<'s>,
     workspace: &'s Workspace,

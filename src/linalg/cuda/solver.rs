@@ -1,4 +1,4 @@
-//! Batches of columns of any width, block by block in the room that the device has.
+//! Iterative solves of batches of any width, in blocks of columns that fit in the memory of the device.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,27 +19,27 @@ use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::progress::Criteria;
 use crate::linalg::operator::{Side, Stencil};
 
-/// One of so many parts of what is free is left for what the driver takes besides.
-const SPARE: usize = 20;
+/// One part in this many of the free device memory, 5 %, is left to the driver.
+const RESERVE: usize = 20;
 
-/// A matrix on a device, with room for solves.
+/// Matrix on a device with the workspace of its solves.
 pub(super) struct IterativeSolver {
     device: Arc<Device>,
     equations: Box<dyn Equations>,
     method: Method,
-    /// The widest that was ever needed.
+    /// Workspace of the latest solve; a solve with more lanes replaces it.
     workspace: Mutex<Option<Workspace>>,
 }
 
-/// What is asked of a solve.
+/// Side, stopping criteria and memory limit of a solve.
 #[derive(Clone, Copy)]
-pub(super) struct Request<'w> {
+pub(super) struct Request<'r> {
     pub(super) side: Side,
     pub(super) criteria: Criteria,
-    /// The most that its vectors may take; none for what is free.
+    /// Upper bound in bytes for the vectors; `None` allows all free memory.
     pub(super) memory: Option<usize>,
-    /// Where memory may be had that others have left.
-    pub(super) cache: &'w Cache,
+    /// Cache whose idle entries are evicted when memory is short.
+    pub(super) cache: &'r Cache,
 }
 
 impl IterativeSolver {
@@ -60,104 +60,116 @@ impl IterativeSolver {
         self.equations.cells()
     }
 
-    /// The columns of the batch ← A⁻¹ those, as far as it succeeds, which `solved` tells.
+    /// Solves A X = B or AᵀX = B in place, starting from `guess`. After an error, `solved` marks the columns that hold
+    /// solutions.
     pub(super) fn solve(
         &self,
-        wanted: Request<'_>,
-        near: Option<MatRef<'_, f64>>,
+        request: Request<'_>,
+        guess: Option<MatRef<'_, f64>>,
         (mut batch, solved): (MatMut<'_, f64>, &mut [bool]),
     ) -> Result<SolveStats> {
         let columns = batch.ncols();
-        self.blocks(wanted, columns, |task, workspace, (first, count)| {
-            let near = near.map(|near| Guess(near.subcols(first, count)));
-            let mut here = HostColumns {
+        self.blocks(request, columns, |task, workspace, (first, count)| {
+            let guess = guess.map(|guess| Guess(guess.subcols(first, count)));
+            let mut columns = HostColumns {
                 batch: batch.rb_mut().subcols_mut(first, count),
                 solved: &mut solved[first..first + count],
             };
-            let near = near.as_ref().map(|near| near as &dyn Source);
-            solve(task, workspace, near, &mut here)
+            let guess = guess.as_ref().map(|guess| guess as &dyn Source);
+            solve(task, workspace, guess, &mut columns)
         })
     }
 
-    /// The same for columns that are on the device already.
+    /// Solves A X = B or AᵀX = B in place, from a zero guess, for columns on the device. After an error, `solved` marks
+    /// the columns that hold solutions.
     pub(super) fn solve_resident(
         &self,
-        wanted: Request<'_>,
+        request: Request<'_>,
         (buffer, solved): (&Buffer, &mut [bool]),
     ) -> Result<SolveStats> {
         let (rows, columns) = (self.rows(), solved.len());
-        self.blocks(wanted, columns, |task, workspace, (first, count)| {
-            let mut there = DeviceColumns {
+        self.blocks(request, columns, |task, workspace, (first, count)| {
+            let mut columns = DeviceColumns {
                 buffer,
                 rows,
                 first,
                 solved: &mut solved[first..first + count],
             };
-            solve(task, workspace, None, &mut there)
+            solve(task, workspace, None, &mut columns)
         })
     }
 
+    /// Calls `solve_block` with the range (first, count) of every block of columns.
     fn blocks(
         &self,
-        wanted: Request<'_>,
+        request: Request<'_>,
         columns: usize,
-        mut block: impl FnMut(&Task<'_>, &mut Workspace, (usize, usize)) -> Result<SolveStats>,
+        mut solve_block: impl FnMut(&Task<'_>, &mut Workspace, (usize, usize)) -> Result<SolveStats>,
     ) -> Result<SolveStats> {
         let _lock = self.device.lock_stream();
         let task = Task {
             equations: self.equations.as_ref(),
             method: self.method,
-            side: wanted.side,
-            criteria: wanted.criteria,
+            side: request.side,
+            criteria: request.criteria,
         };
         let mut stats = SolveStats::default();
         let mut first = 0;
-        let mut kept = self
+        let mut cached = self
             .workspace
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         while first < columns {
-            let mut shift = self.shift(columns - first, &wanted, kept.as_ref())?;
-            while kept.as_ref().is_none_or(|workspace| !workspace.has(shift)) {
-                // The old one goes first, so that its memory is free.
-                kept.take();
+            let mut shift = self.shift(columns - first, &request, cached.as_ref())?;
+            while cached
+                .as_ref()
+                .is_none_or(|workspace| !workspace.has(shift))
+            {
+                // The old workspace is dropped first, so that its memory can be used for the new one.
+                cached.take();
                 match Workspace::new(&self.device, task.equations, self.method, shift) {
-                    Ok(workspace) => *kept = Some(workspace),
-                    // Others took some since, or it is in pieces.
+                    Ok(workspace) => *cached = Some(workspace),
+                    // The free memory shrank meanwhile or is fragmented: halve the number of lanes.
                     Err(Error::OutOfMemory { .. }) if shift > 0 => shift -= 1,
                     Err(e) => return Err(e),
                 }
             }
             let count = (columns - first).min(1 << shift);
-            let Some(workspace) = kept.as_mut() else {
+            let Some(workspace) = cached.as_mut() else {
                 break;
             };
-            stats = stats.worst(block(&task, workspace, (first, count))?);
+            stats = stats.worst(solve_block(&task, workspace, (first, count))?);
             first += count;
         }
         Ok(stats)
     }
 
-    /// As many lanes as the columns need and the memory allows.
-    fn shift(&self, columns: usize, wanted: &Request<'_>, kept: Option<&Workspace>) -> Result<u32> {
+    /// Returns the binary logarithm of the number of lanes that the columns need and the memory allows.
+    fn shift(
+        &self,
+        columns: usize,
+        request: &Request<'_>,
+        cached: Option<&Workspace>,
+    ) -> Result<u32> {
         let most = shift_for(columns.min(MAX_LANES));
         let lane = bytes_a_lane(self.equations.as_ref(), self.method);
         let fits = |free: usize| {
             let fits = move |shift: &u32| lane.saturating_mul(1 << shift) <= free;
             (0..=most).rev().find(fits)
         };
-        let mut free = wanted.memory.unwrap_or(usize::MAX);
-        if let (Some(shift), Some(workspace)) = (fits(free), kept)
+        let mut free = request.memory.unwrap_or(usize::MAX);
+        if let (Some(shift), Some(workspace)) = (fits(free), cached)
             && workspace.has(shift)
         {
             return Ok(shift);
         }
-        let held = kept.map_or(0, Workspace::bytes);
-        if wanted.memory.is_none() {
-            let spare = |free: usize| (free / SPARE * (SPARE - 1)).saturating_add(held);
-            free = spare(self.device.free_memory()?);
-            if fits(free) < Some(most) && wanted.cache.clear() {
-                free = spare(self.device.free_memory()?);
+        // A new workspace replaces the cached one, whose bytes therefore count as free.
+        let held = cached.map_or(0, Workspace::bytes);
+        if request.memory.is_none() {
+            let usable = |free: usize| (free / RESERVE * (RESERVE - 1)).saturating_add(held);
+            free = usable(self.device.free_memory()?);
+            if fits(free) < Some(most) && request.cache.evict_idle() {
+                free = usable(self.device.free_memory()?);
             }
         }
         fits(free).ok_or_else(|| self.too_large(lane, free))
@@ -172,7 +184,7 @@ impl IterativeSolver {
         }
     }
 
-    /// Takes the numbers of another stencil, if it was made for such a one.
+    /// Takes the coefficients of another stencil if the plans agree, and returns whether they do.
     pub(super) fn refill(&self, stencil: &Stencil, plan: Plan) -> Result<bool> {
         self.equations.refill(&self.device, stencil, plan)
     }
