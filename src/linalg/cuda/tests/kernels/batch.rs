@@ -1,4 +1,4 @@
-//! Columns that come, go and move from lane to lane.
+//! Tests of the kernels that interleave, separate and move columns.
 
 use super::{Bench, Held, assert_same, device, in_double, numbers};
 use crate::linalg::cuda::MAX_LANES;
@@ -47,7 +47,7 @@ fn check_columns<const W: usize>(held: &Held) {
     }
 }
 
-/// Every other lane goes back into a column, in reversed order.
+/// Copies every other lane to a column, in reversed order.
 fn check_separation<const W: usize>(bench: &Bench, x: &[f64], place: &str) {
     let cells = x.len() / W;
     let factors = bench.scalar::<W>(Scalar::Factor);
@@ -90,11 +90,11 @@ fn check_narrowing<const W: usize>(held: &Held) {
         ];
         let wide = std::mem::replace(&mut bench.passes.shift, shift);
         let mut from = [u32::MAX; MAX_LANES];
-        let kept: Vec<usize> = (0..lanes).map(|l| (W - 1) - l * (W / lanes)).collect();
-        // The last of several lanes is left over.
+        let chosen: Vec<usize> = (0..lanes).map(|l| (W - 1) - l * (W / lanes)).collect();
+        // The last of several lanes remains unused.
         let used = if lanes > 1 { lanes - 1 } else { 1 };
         from.iter_mut()
-            .zip(&kept[..used])
+            .zip(&chosen[..used])
             .for_each(|(f, &l)| *f = l as u32);
         bench
             .passes
@@ -102,7 +102,7 @@ fn check_narrowing<const W: usize>(held: &Held) {
             .unwrap();
         let lane = |i: usize| {
             if i % lanes < used {
-                x[i / lanes * W + kept[i % lanes]]
+                x[i / lanes * W + chosen[i % lanes]]
             } else {
                 0.0
             }
@@ -118,7 +118,7 @@ fn check_copies<const W: usize>(held: &Held) {
         let bench = Bench::new(held, cells, W);
         let [x, mut y] = [1, 2].map(|k| numbers::<f64>(cells * W, k));
         let on = [bench.store(&x), bench.store(&y)];
-        // Marks beyond the lanes mean nothing.
+        // Marks beyond the lanes must be ignored.
         let copied: [bool; MAX_LANES] = std::array::from_fn(|l| l % 3 != 1);
         let cleared: [bool; MAX_LANES] = std::array::from_fn(|l| l % 7 == 5 || l == 63);
         bench

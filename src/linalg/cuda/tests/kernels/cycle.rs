@@ -1,4 +1,4 @@
-//! The pieces of a V-cycle, and whole ones.
+//! Tests of the components of a V-cycle, and of whole V-cycles.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Cells after so many coarsenings.
+/// Returns the number of cells after `depth` coarsenings.
 fn cells(shape: &[usize], depth: u32) -> usize {
     shape.iter().map(|n| n.div_ceil(1 << depth)).product()
 }
 
-/// A multigrid on the processor and on the device, with vectors of the finest level.
+/// Multigrid on the processor and on the device, with vectors of the finest level.
 struct Case<T, const W: usize> {
     multigrid: Multigrid<T>,
     hierarchy: Hierarchy,
@@ -35,7 +35,7 @@ struct Case<T, const W: usize> {
 }
 
 impl<T: Number, const W: usize> Case<T, W> {
-    /// With no more than so many cells on the coarsest level.
+    /// Builds both hierarchies with at most `coarsest` cells on the coarsest level.
     fn new(held: &Held, a: &Stencil, (coarsest, definite): (usize, bool)) -> Self {
         let multigrid = Multigrid::down_to(coarsest, &Arc::new(a.clone()), definite, unit(a));
         let plan = Plan {
@@ -57,7 +57,7 @@ impl<T: Number, const W: usize> Case<T, W> {
         }
     }
 
-    fn rough(&self) -> Vectors<'static> {
+    fn vectors(&self) -> Vectors<'static> {
         Vectors {
             b: self.on_b.address,
             x: self.on_x.address,
@@ -65,7 +65,7 @@ impl<T: Number, const W: usize> Case<T, W> {
         }
     }
 
-    /// Room for a line.
+    /// Returns the workspace of a line, as the processor needs it.
     fn row(&self) -> Vec<[T; W]> {
         vec![[T::ZERO; W]; self.multigrid.levels[0].rows(Side::Plain).shape[2]]
     }
@@ -73,12 +73,12 @@ impl<T: Number, const W: usize> Case<T, W> {
     fn check_sweeps(&mut self, side: Side) {
         let rows = self.hierarchy.levels[0].rows(side);
         let mut row = self.row();
-        // Sweep upon sweep, from all corners.
+        // Consecutive sweeps from all corners.
         for corner in 0..8_u32 {
             let ends = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
             let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
             pipeline::sweep((&self.multigrid.levels[0], side, ends), vectors, &mut row);
-            let v = self.rough();
+            let v = self.vectors();
             self.hierarchy
                 .sweep(&self.bench.passes, rows, v, corner)
                 .unwrap();
@@ -98,7 +98,7 @@ impl<T: Number, const W: usize> Case<T, W> {
         pipeline::run(level, vectors, &mut [stage], &mut row);
         let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
         self.hierarchy
-            .restrict(passes, rows, self.rough(), out.address)
+            .restrict(passes, rows, self.vectors(), out.address)
             .unwrap();
         let place = format!("the {side:?} restriction on {}", self.name);
         assert_same(&self.bench.load::<T>(&out), &expected, &place);
@@ -127,17 +127,14 @@ impl<T: Number, const W: usize> Case<T, W> {
 
     fn check_cycle(&mut self, side: Side) {
         let cells = self.multigrid.cells();
-        let workspace = |n: &usize| vec![T::ZERO; n * W];
+        let zeros = |n: &usize| vec![T::ZERO; n * W];
         let mut coarse = Coarse {
-            levels: cells[1..]
-                .iter()
-                .map(|n| [workspace(n), workspace(n)])
-                .collect(),
-            row: workspace(cells.iter().max().unwrap_or(&1)),
+            levels: cells[1..].iter().map(|n| [zeros(n), zeros(n)]).collect(),
+            row: zeros(cells.iter().max().unwrap_or(&1)),
         };
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         self.multigrid.cycle(side, vectors, &mut coarse);
-        // What is there before counts for nothing.
+        // The initial contents of the workspace must not matter.
         let workspace: Vec<Buffer> = self
             .hierarchy
             .workspace_lengths()
@@ -147,15 +144,15 @@ impl<T: Number, const W: usize> Case<T, W> {
         let places: Vec<u64> = workspace.iter().map(|b| b.address).collect();
         let vectors = Vectors {
             workspace: &places,
-            ..self.rough()
+            ..self.vectors()
         };
         self.hierarchy
             .precondition(&self.bench.passes, side, vectors)
             .unwrap();
         let place = format!("a {side:?} cycle on {}", self.name);
         assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
-        let kept = workspace.iter().zip(coarse.levels.as_flattened());
-        for (level, (found, expected)) in kept.enumerate() {
+        let coarse = workspace.iter().zip(coarse.levels.as_flattened());
+        for (level, (found, expected)) in coarse.enumerate() {
             let place = format!("{place}, coarse vector {level}");
             assert_same(&self.bench.load::<T>(found), expected, &place);
         }

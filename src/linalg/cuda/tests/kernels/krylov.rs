@@ -1,4 +1,4 @@
-//! Vectors of the iterations, cell by cell, with given scalars.
+//! Tests of the vector kernels of the iterations with given scalars.
 
 use super::{
     Bench, Held, LARGE, Number, assert_same, assert_sums, device, in_double, in_every_precision,
@@ -7,7 +7,7 @@ use super::{
 use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::passes::Scalar;
 
-/// Numbers of cells: one, less than a block, more than one, and more than there are threads.
+/// Numbers of cells: one, less than a block, more than a block, and with 64 lanes more than a kernel has threads.
 fn sizes<const W: usize>() -> Vec<usize> {
     let large = LARGE.iter().product();
     [1, 7, 300]
@@ -16,11 +16,11 @@ fn sizes<const W: usize>() -> Vec<usize> {
         .collect()
 }
 
-/// Scalars as they may stand, and a look at them by lane.
+/// Scalars on the device, and their copy for the comparison.
 struct Scalars(Vec<f64>);
 
 impl Scalars {
-    /// Some lanes are done, some begin anew, and what is nobody's concern is no number.
+    /// Marks some lanes as inactive and some as fresh. Their β is NaN, since no kernel may use it.
     fn new(bench: &Bench) -> Self {
         let mut all = bench.all_scalars();
         for l in 0..MAX_LANES {

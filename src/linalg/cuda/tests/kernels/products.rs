@@ -1,4 +1,4 @@
-//! Products with a stencil and what comes with them.
+//! Tests of products with a stencil and their sums.
 
 use super::{
     Bench, Held, LARGE, Number, SHAPES, SIDES, assert_same, assert_sums, device, in_double,
@@ -10,7 +10,7 @@ use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::operator::{Side, Stencil};
 
-/// What a kernel is checked with.
+/// Stencil on the processor and on the device.
 struct Case {
     stencil: Stencil,
     hierarchy: Hierarchy,
@@ -28,7 +28,7 @@ impl Case {
         }
     }
 
-    /// A x without the gauge, or |A||x|.
+    /// Returns A x on the processor, without the gauge, or |A||x| for `moduli`.
     fn product<T: Number, const W: usize>(&self, side: Side, x: &[T], moduli: bool) -> Vec<f64> {
         let mut out = vec![0.0; x.len()];
         let plain = self.stencil.clone().with_gauge(0.0);
@@ -41,7 +41,7 @@ impl Case {
         out
     }
 
-    /// What the gauge adds, as the device has it, which is held against its definition.
+    /// Returns the gauge term that the device computed, after a check against its definition.
     fn shift<T: Number, const W: usize>(&self, bench: &Bench, x: &[T], moduli: bool) -> [f64; W] {
         let c = self.stencil.gauge();
         if c == 0.0 {

@@ -1,4 +1,4 @@
-//! Whole steps of the iterations, against those of the processor.
+//! Comparison of whole steps of the iterations with those of the processor.
 
 use std::sync::Arc;
 
@@ -24,12 +24,13 @@ use crate::linalg::cuda::solve::shift_for;
 use crate::linalg::cuda::workspace::Workspace;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Steps to compare: where the preconditioner is the inverse, all that a second one has is the rounding of the first.
+/// Returns the number of steps to compare. On a single level, up to 130 cells, the preconditioner is the inverse: a second
+/// step would only process the rounding errors of the first one.
 fn steps(cells: usize) -> usize {
     if cells > 130 { 2 } else { 1 }
 }
 
-/// Steps to no tolerance at all, so that no lane is ever judged.
+/// A zero tolerance, with which no lane is judged.
 const CRITERIA: Criteria = Criteria {
     tolerance: 0.0,
     products: usize::MAX,
@@ -37,7 +38,7 @@ const CRITERIA: Criteria = Criteria {
     name: "a test",
 };
 
-/// A right-hand side with a column of zeros and one that is small.
+/// Returns right-hand sides, of which one is zero and one is small.
 fn right_hand_side<const W: usize>(cells: usize) -> Vec<f64> {
     let mut b = numbers::<f64>(cells * W, 1);
     b.iter_mut().enumerate().for_each(|(i, b)| match i % W {
@@ -62,8 +63,8 @@ fn padded<const W: usize, const N: usize>(numbers: [f64; W]) -> [f64; N] {
     std::array::from_fn(|l| numbers.get(l).copied().unwrap_or(0.0))
 }
 
-/// x and r after some steps on the processor.
-fn here<I: Iteration, T: Number, const W: usize>(
+/// Returns x and r after the steps on the processor.
+fn on_processor<I: Iteration, T: Number, const W: usize>(
     stencil: &Stencil,
     side: Side,
     multigrid: Multigrid<T>,
@@ -100,8 +101,8 @@ fn here<I: Iteration, T: Number, const W: usize>(
     [0, 1].map(|k| std::mem::take(&mut workspace.exact[k]))
 }
 
-/// A room on the device that is about to take a first step from zero; these lanes are at work.
-fn begin<const W: usize>(
+/// Returns a workspace on the device before the first step from x = 0, with the given active lanes.
+fn prepare<const W: usize>(
     held: &Held,
     equations: &dyn Equations,
     method: Method,
@@ -135,8 +136,8 @@ fn begin<const W: usize>(
     workspace
 }
 
-/// x and r as they are.
-fn now(held: &Held, workspace: &Workspace, numbers: usize) -> [Vec<f64>; 2] {
+/// Copies x and r from the device.
+fn x_and_r(held: &Held, workspace: &Workspace, numbers: usize) -> [Vec<f64>; 2] {
     [1, 2].map(|k| {
         let mut x = vec![0.0; numbers];
         held.device
@@ -161,16 +162,16 @@ fn check<I: Iteration, T: Number, const W: usize>(
     let hierarchy = Hierarchy::new(held.device, stencil, plan).unwrap();
     let cells = stencil.cells();
     let active = norms::<W>(&right_hand_side::<W>(cells)).map(|size| size > 0.0);
-    let mut workspace = begin::<W>(held, &hierarchy, method, &active);
+    let mut workspace = prepare::<W>(held, &hierarchy, method, &active);
     for _ in 0..steps(cells) {
         workspace
             .step(method, &hierarchy, (side, shift_for(W)))
             .unwrap();
     }
-    let found = now(held, &workspace, cells * W);
-    let expected = here::<I, T, W>(stencil, side, multigrid);
+    let found = x_and_r(held, &workspace, cells * W);
+    let expected = on_processor::<I, T, W>(stencil, side, multigrid);
     let tolerance = if size_of::<T>() == 4 { 1e-5 } else { 1e-11 };
-    // Residuals may be nothing but rounding.
+    // Residuals can consist of rounding errors. Their tolerance is therefore relative to b.
     let sizes = [
         norms::<W>(&expected[0]),
         norms::<W>(&right_hand_side::<W>(cells)),
@@ -221,14 +222,14 @@ fn steps_leave_lanes_that_are_done_as_they_are() {
         let plan = Plan::of(&a, definite, Width::Single);
         let hierarchy = Hierarchy::new(held.device, &a, plan).unwrap();
         let active = std::array::from_fn(|l| l != 2 && l % 4 == 3);
-        let mut workspace = begin::<LANES>(&held, &hierarchy, method, &active);
+        let mut workspace = prepare::<LANES>(&held, &hierarchy, method, &active);
         let numbers = a.cells() * LANES;
-        let before = now(&held, &workspace, numbers);
+        let before = x_and_r(&held, &workspace, numbers);
         for step in 0..12 {
             workspace
                 .step(method, &hierarchy, (Side::Plain, shift_for(LANES)))
                 .unwrap();
-            let after = now(&held, &workspace, numbers);
+            let after = x_and_r(&held, &workspace, numbers);
             for (before, after) in before.iter().zip(&after) {
                 for l in 0..LANES {
                     let lane = |x: &[f64]| -> Vec<f64> {
@@ -241,7 +242,7 @@ fn steps_leave_lanes_that_are_done_as_they_are() {
                 }
             }
         }
-        let sizes = norms::<LANES>(&now(&held, &workspace, numbers)[1]);
+        let sizes = norms::<LANES>(&x_and_r(&held, &workspace, numbers)[1]);
         let begun = norms::<LANES>(&before[1]);
         for l in (0..LANES).filter(|&l| active[l]) {
             assert!(

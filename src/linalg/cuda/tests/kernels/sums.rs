@@ -1,4 +1,4 @@
-//! Sums over cells and largest numbers, of as many cells as there are threads and of more.
+//! Tests of sums and maxima over cells, with fewer and with more numbers than a kernel has threads.
 
 use super::{
     Bench, Held, LARGE, Number, assert_sums, device, in_double, in_every_precision, numbers, wide,
@@ -48,7 +48,7 @@ fn check_largest<const W: usize>(held: &Held) {
     for cells in sizes::<W>() {
         let bench = Bench::new(held, cells, W);
         let mut x = numbers::<f64>(cells * W, 1);
-        // The last cell of the last lane must count, and a lane without a number must not spread.
+        // The last cell of the last lane must count, and the NaN of one lane must not reach others.
         x[cells * W - 1] = -1e3;
         let on = bench.store(&x);
         bench.passes.largest(on.address).unwrap();
@@ -90,7 +90,7 @@ fn parts_of_sums_are_added_block_by_block() {
     let Some(held) = device() else { return };
     for (blocks, shift) in [(1, 0), (3, 2), (300, 0), (1024, 6), (1000, 3)] {
         let bench = Bench::new(&held, 1, 1 << shift);
-        // Small integers, whose sums are exact in any order.
+        // Sums of small integers are exact in any order.
         let parts: Vec<f64> = (0..(2 * blocks) << shift)
             .map(|i| f64::from(i % 1009 * (i % 1009) % 17 - 8))
             .collect();
@@ -108,7 +108,7 @@ fn parts_of_sums_are_added_block_by_block() {
             Arg::Count(blocks as u32),
             Arg::Count(shift),
         ];
-        // SAFETY: those of `collect`, with as many sums as blocks.
+        // SAFETY: the arguments are those of `collect`, and `partial` holds one sum per block, lane and quantity.
         unsafe { device.launch("collect", shape, &args) }.unwrap();
         let found = bench.all_scalars();
         for (l, quantity) in (0..1_usize << shift).flat_map(|l| [(l, 0), (l, 1)]) {
