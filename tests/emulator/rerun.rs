@@ -8,8 +8,8 @@ use std::{env, fs};
 /// Folder of the emulator's sources.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator");
 
-/// Runs the tests whose names contain `tests`, with the emulated libraries in the directory `libraries`. Prints a note and
-/// returns without a C++ compiler.
+/// Runs the tests whose names contain `tests`, with the emulated libraries in the directory `libraries`. Prints a note
+/// and returns without a C++ compiler.
 pub(crate) fn rerun(tests: &str, libraries: &Path) {
     if build(libraries).is_none() {
         println!("skipped: no C++ compiler for the emulated device (set CXX)");

@@ -1,8 +1,9 @@
 //! Safe wrappers of the CUDA driver: a device, its memory, its kernels, and graphs of kernels.
 //!
 //! All work is submitted in order to one stream. A caller holds the lock of the stream for as long as its submissions
-//! belong together. A dropped buffer is not freed at once: another thread may be recording a graph, during which freeing
-//! is illegal, and submitted work may still use the buffer. The next allocation waits for the stream and frees it.
+//! belong together. A dropped buffer is not freed at once: another thread may be recording a graph, during which
+//! freeing is illegal, and submitted work may still use the buffer. The next allocation waits for the stream and frees
+//! it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -252,8 +253,8 @@ impl Device {
     /// Launches a kernel.
     ///
     /// # Safety
-    /// The arguments must match the kernel's parameters in number, order and type. Pointers, also those inside structures,
-    /// must point to live buffers of the lengths that the kernel reads and writes.
+    /// The arguments must match the kernel's parameters in number, order and type. Pointers, also those inside
+    /// structures, must point to live buffers of the lengths that the kernel reads and writes.
     pub(super) unsafe fn launch(
         &self,
         kernel: &'static str,

@@ -23,8 +23,8 @@ pub(super) trait Equations: Send + Sync {
     /// The precision of the preconditioner.
     fn width(&self) -> Width;
 
-    /// Computes out = A x for `out = [with, out]`, divided by the column's scale if x is scaled, and the sums ⟨with, out⟩
-    /// and ‖out‖².
+    /// Computes out = A x for `out = [with, out]`, divided by the column's scale if x is scaled, and the sums ⟨with,
+    /// out⟩ and ‖out‖².
     fn image(
         &self,
         passes: &Passes,
@@ -42,7 +42,8 @@ pub(super) trait Equations: Send + Sync {
     /// Applies the preconditioner: x ≈ A⁻¹ b.
     fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()>;
 
-    /// Takes the coefficients of another stencil if the plans agree, and returns whether they do. By default they never do.
+    /// Takes the coefficients of another stencil if the plans agree, and returns whether they do. By default they never
+    /// do.
     fn refill(&self, _device: &Device, _stencil: &Stencil, _plan: Plan) -> Result<bool> {
         Ok(false)
     }

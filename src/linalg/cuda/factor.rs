@@ -128,8 +128,8 @@ impl Factor for OnDevice<'_> {
         guess: Option<MatRef<'_, f64>>,
         batch: Batch,
     ) -> Result<(Batch, SolveStats)> {
-        // A solve of resident columns starts from zero. A guess would have to be copied to the device like the batch, so
-        // that a resident batch saves nothing.
+        // A solve of resident columns starts from zero. A guess would have to be copied to the device like the batch,
+        // so that a resident batch saves nothing.
         if guess.is_some() {
             let mut columns = batch.fetch()?;
             let stats = self.solve(side, guess, columns.as_mut())?;

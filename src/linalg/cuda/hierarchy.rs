@@ -59,8 +59,8 @@ impl Hierarchy {
     /// Computes the coefficients of all levels from a stencil of the same plan.
     fn fill(&self, device: &Device, stencil: &Stencil) -> Result<()> {
         let (unit, width) = (unit(stencil), self.plan.width);
-        // With aggregates as prolongation P, the gauge c 11ᵀ becomes c (Pᵀ1)(Pᵀ1)ᵀ on the coarsest level. The entries of
-        // Pᵀ1 are the numbers of fine cells per aggregate, which are products of the numbers along the axes.
+        // With aggregates as prolongation P, the gauge c 11ᵀ becomes c (Pᵀ1)(Pᵀ1)ᵀ on the coarsest level. The entries
+        // of Pᵀ1 are the numbers of fine cells per aggregate, which are products of the numbers along the axes.
         let mut sizes = self.plan.shape.map(|n| vec![1.0; n as usize]);
         self.exact[0].fill(stencil)?;
         for (exact, level) in self.exact.windows(2).zip(&self.levels) {
@@ -91,8 +91,8 @@ impl Hierarchy {
         Arg::Count(self.plan.gauged.into())
     }
 
-    /// Computes the term c Σx that the gauge adds to every entry of A x, or |c| Σ|x| for `moduli`. The kernels that follow
-    /// add it. Without a gauge there is nothing to do.
+    /// Computes the term c Σx that the gauge adds to every entry of A x, or |c| Σ|x| for `moduli`. The kernels that
+    /// follow add it. Without a gauge there is nothing to do.
     fn sum_gauge(&self, passes: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
         if !self.plan.gauged {
             return Ok(());
@@ -101,8 +101,8 @@ impl Hierarchy {
         passes.gauge(self.gauge.address + offset as u64, x, moduli)
     }
 
-    /// Runs one V-cycle on a level and the coarser ones. The workspace holds a right-hand side and a solution for each of
-    /// the coarser levels.
+    /// Runs one V-cycle on a level and the coarser ones. The workspace holds a right-hand side and a solution for each
+    /// of the coarser levels.
     fn cycle(&self, passes: &Passes, (side, level): (Side, usize), v: Vectors<'_>) -> Result<()> {
         let (Some(stored), [coarse_b, coarse_x, workspace @ ..]) =
             (self.levels.get(level), v.workspace)
@@ -166,6 +166,7 @@ impl Hierarchy {
         coarse: Pointer,
         x: Pointer,
     ) -> Result<()> {
+        // Piecewise constant prolongation under-estimates smooth corrections of a Laplacian (Stüben 2001).
         let factor = if self.plan.definite {
             OVER_CORRECTION
         } else {
@@ -187,6 +188,7 @@ impl Hierarchy {
 
     fn solve_coarsest(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
         let n = self.coarsest_cells();
+        // A dense n×n matrix by rows is its transpose if rows and columns exchange their strides.
         let (between_rows, between_columns) = match side {
             Side::Plain => (n, 1),
             Side::Transpose => (1, n),

@@ -37,8 +37,8 @@ pub struct CudaKernels {
 }
 
 impl CudaKernels {
-    /// Fills the lanes of a workspace with copies of `column`. The number of lanes is the least power of two that is not
-    /// below `columns`, at most 64.
+    /// Fills the lanes of a workspace with copies of `column`. The number of lanes is the least power of two that is
+    /// not below `columns`, at most 64.
     ///
     /// # Errors
     /// [`Error::Dimension`](crate::Error::Dimension) for a column of another length, and errors of the device.
@@ -122,8 +122,8 @@ impl CudaKernels {
         Ok(column)
     }
 
-    /// Measures the time in seconds of one Gauss-Seidel sweep in single or double precision. The sweep is either a recorded
-    /// graph, as in solves, or launched hyperplane by hyperplane.
+    /// Measures the time in seconds of one Gauss-Seidel sweep in single or double precision. The sweep is either a
+    /// recorded graph, as in solves, or launched hyperplane by hyperplane.
     ///
     /// # Errors
     /// Errors of the device.

@@ -57,7 +57,7 @@ const MAX_LANES: usize = 64;
 /// - All other matrices, and columns whose iteration stagnates, are solved by [`cpu`](Cuda::cpu).
 ///
 /// The columns of a sketch stay on the device from the solve with the metric to the product with ∂g/∂θ; see
-/// [`Batch`](crate::linalg::Batch). Vectors and recorded steps (CUDA graphs) are reused by the next matrix of the same
+/// [`Batch`](crate::linalg::Batch). Vectors and recorded steps (CUDA graphs) are reused by the next stencil of the same
 /// shape.
 ///
 /// The driver (libcuda) and the compiler of the kernels (libnvrtc) are loaded when a device is opened. A program built
@@ -73,10 +73,11 @@ const MAX_LANES: usize = 64;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Cuda {
-    /// Backend for everything that the device does not solve. Its tolerances and precisions apply on the device as well.
+    /// Backend for everything that the device does not solve. Its tolerances and precisions apply on the device as
+    /// well.
     pub cpu: Cpu,
-    /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory. A larger batch is
-    /// solved in blocks of as many columns as fit.
+    /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory. A larger batch
+    /// is solved in blocks of as many columns as fit.
     pub memory: Option<usize>,
     device: Arc<Device>,
     cache: Cache,
@@ -129,6 +130,7 @@ impl Cuda {
         self.device.name()
     }
 
+    /// Prepares solves with a stencil. The caller has checked [`plan::suits`].
     fn stencil<'a>(
         &'a self,
         cpu: &'a Cpu,
@@ -159,6 +161,7 @@ impl Cuda {
         Ok(self.on_device(cpu, solver, a, (names, rebuild)))
     }
 
+    /// Prepares solves with a sparse matrix, for which [`sparse::prepare`] has returned the transpose.
     fn sparse<'a>(
         &'a self,
         cpu: &'a Cpu,
@@ -218,6 +221,7 @@ impl Cuda {
     }
 }
 
+/// Returns the Krylov method for general or for positive definite matrices.
 fn method(definite: bool) -> krylov::Method {
     if definite {
         krylov::Method::ConjugateGradients

@@ -1,7 +1,7 @@
 //! Launches of the kernels with their arguments.
 //!
-//! Every pass launches one kernel on vectors of one workspace. Each vector has one number per row of the matrix and lane of
-//! the workspace. This invariant makes [`Device::launch`] safe.
+//! Every pass launches one kernel on vectors of one workspace. Each vector has one number per row of the matrix and
+//! lane of the workspace. This invariant makes [`Device::launch`] safe.
 
 use std::sync::Arc;
 
@@ -117,8 +117,8 @@ impl Passes {
         self.collect("collect", (quantities, 0), Scalar::FirstSum)
     }
 
-    /// Combines the partial results of the blocks by a kernel and stores them, times the number at `factor` unless that is
-    /// null, in the scalars from `into` on.
+    /// Combines the partial results of the blocks by a kernel and stores them, times the number at `factor` unless that
+    /// is null, in the scalars from `into` on.
     fn collect(
         &self,
         kernel: &'static str,
@@ -233,6 +233,7 @@ impl Passes {
 
     /// Copies x to y in the marked lanes, or sets them to zero without an x.
     pub(super) fn copy_lanes(&self, x: Option<Pointer>, y: Pointer, which: &[bool]) -> Result<()> {
+        // Bit l of the mask marks lane l; 64 lanes fill the 64 bits.
         let mask = which.iter().enumerate().map(|(l, &w)| u64::from(w) << l);
         let args = [
             Arg::Pointer(x.unwrap_or(0)),

@@ -178,6 +178,7 @@ impl Remote for Resident {
         }
         let _lock = self.device.lock_stream();
         let total: f64 = weights.iter().sum();
+        // Σ wᵢxᵢ / Σ wᵢ is the inner product of x with the normalised weights.
         let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let shares = self.device.store(&shares, (WHAT, self.rows))?;
         let means = self.products("inner_products", (&[Arg::Pointer(shares.address)], 1))?;

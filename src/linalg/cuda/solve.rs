@@ -1,7 +1,7 @@
 //! Iterative solve of one block of interleaved columns on a device. Finished columns leave the block.
 //!
-//! The scalars of the methods stay on the device. After every step they are copied to the processor, a few kilobytes, and
-//! [`Progress`], which also judges the iterations on the processor, decides which columns are finished.
+//! The scalars of the methods stay on the device. After every step they are copied to the processor, a few kilobytes,
+//! and [`Progress`], which also judges the iterations on the processor, decides which columns are finished.
 
 use super::MAX_LANES;
 use super::args::{Places, Pointer};
@@ -19,8 +19,8 @@ use crate::linalg::operator::Side;
 /// A number for every lane.
 type PerLane = [f64; MAX_LANES];
 
-/// A block is narrowed when at most one lane in this many is active. Narrowing more often would not pay, since a step must
-/// be recorded anew for every number of lanes.
+/// A block is narrowed when at most one lane in this many is active. Narrowing more often would not pay, since a step
+/// must be recorded anew for every number of lanes.
 const NARROWING: usize = 4;
 
 /// Consecutive columns in the memory of the processor or of the device.
@@ -144,6 +144,7 @@ impl Run<'_> {
         for vector in &self.workspace.exact[3..] {
             self.workspace.device.clear(vector, bytes)?;
         }
+        // Every column starts as fresh: the first step takes p = r. ρ = α = ω = 1 keep its unused β finite.
         for ones in [
             Scalar::Fresh,
             Scalar::Rho,
@@ -213,8 +214,8 @@ impl Run<'_> {
         self.narrow(&keep)
     }
 
-    /// Scales columns by powers of two to a largest modulus near 1, so that squares neither overflow nor underflow. Powers of
-    /// two change no digit.
+    /// Scales columns by powers of two to a largest modulus near 1, so that squares neither overflow nor underflow.
+    /// Powers of two change no digit.
     fn normalise(&mut self, b: Pointer, spare: usize) -> Result<()> {
         self.passes.largest(b)?;
         let largest = first_sums(self.workspace, self.passes.shift)?;
@@ -244,6 +245,7 @@ impl Run<'_> {
     /// Fails if a finished solution overflows when it is divided by its scale factor.
     fn check_overflow(&self, x: Pointer, done: &[usize]) -> Result<()> {
         self.passes.largest(x)?;
+        // x was computed for b scaled by `factors`, so that the solution is x divided by them.
         let (largest, factors) = (
             first_sums(self.workspace, self.passes.shift)?,
             self.get(Scalar::Factor),
@@ -262,6 +264,7 @@ impl Run<'_> {
     fn narrow(&mut self, keep: &[usize]) -> Result<()> {
         let wide = self.passes.shift;
         self.passes.shift = shift_for(keep.len());
+        // Lanes move within a vector. The kernel therefore writes to the spare vector, which is then copied back.
         let mut from = [u32::MAX; MAX_LANES];
         from.iter_mut().zip(keep).for_each(|(f, &l)| *f = l as u32);
         let (workspace, bytes) = (&*self.workspace, self.workspace.vector(self.passes.shift));

@@ -1,8 +1,8 @@
 //! Sparse matrices on a device with a DILU preconditioner.
 //!
-//! DILU is M = (D + L) D⁻¹ (D + U) with the strict triangles L and U of A, and D such that diag M = diag A. It needs no fill
-//! (Pommerell 1992). Its triangular solves proceed by fronts (level scheduling): the rows of a front do not depend on one
-//! another and are processed in parallel. The fronts follow from the pattern and the order of the unknowns.
+//! DILU is M = (D + L) D⁻¹ (D + U) with the strict triangles L and U of A, and D such that diag M = diag A. It needs no
+//! fill (Pommerell 1992). Its triangular solves proceed by fronts (level scheduling): the rows of a front do not depend
+//! on one another and are processed in parallel. The fronts follow from the pattern and the order of the unknowns.
 
 use std::sync::Arc;
 
@@ -97,8 +97,8 @@ impl ByRows {
 
     /// Returns the reciprocals of D, dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, with aᵢᵢ in place of a dᵢ that vanishes.
     fn pivots(&self) -> Vec<f64> {
-        // (D + L) D⁻¹ (D + U) has the diagonal entries dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, which must equal aᵢᵢ. If aᵢᵢ vanishes as
-        // well, dᵢ = 1 keeps the preconditioner regular.
+        // (D + L) D⁻¹ (D + U) has the diagonal entries dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, which must equal aᵢᵢ. If aᵢᵢ vanishes
+        // as well, dᵢ = 1 keeps the preconditioner regular.
         let mut inverse: Vec<f64> = Vec::with_capacity(self.rows());
         for i in 0..self.rows() {
             let diagonal = self.entry(i, i);
@@ -237,7 +237,8 @@ impl Stored {
     }
 }
 
-/// A and Aᵀ on a device, with the reciprocals of D. The recurrence for D is symmetric in aᵢⱼ and aⱼᵢ, so that D serves both.
+/// A and Aᵀ on a device, with the reciprocals of D. The recurrence for D is symmetric in aᵢⱼ and aⱼᵢ, so that D serves
+/// both.
 pub(super) struct Sparse {
     plain: Stored,
     transpose: Stored,
@@ -322,8 +323,8 @@ impl Equations for Sparse {
     }
 
     fn precondition(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
-        // M x = b in two steps, front by front: (D + L) y = b gives yᵢ = (bᵢ − Σ_{j<i} aᵢⱼ yⱼ)/dᵢ, and (I + D⁻¹U) x = y gives
-        // xᵢ = yᵢ − (Σ_{j>i} aᵢⱼ xⱼ)/dᵢ, in place of y.
+        // M x = b in two steps, front by front: (D + L) y = b gives yᵢ = (bᵢ − Σ_{j<i} aᵢⱼ yⱼ)/dᵢ, and (I + D⁻¹U) x = y
+        // gives xᵢ = yᵢ − (Σ_{j>i} aᵢⱼ xⱼ)/dᵢ, in place of y.
         let stored = self.side(side);
         let front = |(order, count): (Pointer, u32)| {
             [

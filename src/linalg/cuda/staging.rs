@@ -1,8 +1,8 @@
 //! Large copies between processor and device through page-locked memory.
 //!
 //! The driver copies pageable memory by one thread, at a few gigabytes a second. With two page-locked slots, several
-//! threads fill one slot while the device reads the other. The threads are not rayon's: the caller holds the lock of the
-//! device, and a thread of rayon's pool could pick up other work that waits for this lock.
+//! threads fill one slot while the device reads the other. The threads are not rayon's: the caller holds the lock of
+//! the device, and a thread of rayon's pool could pick up other work that waits for this lock.
 
 use std::sync::Arc;
 use std::thread;

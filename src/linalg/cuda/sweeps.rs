@@ -1,8 +1,8 @@
 //! Gauss-Seidel sweeps on a device, by hyperplanes.
 //!
-//! In a sweep from a corner, a cell depends on its neighbours that lie closer to the corner. With indices t counted from
-//! the corner, these lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one hyperplane are therefore independent (Lamport
-//! 1974), and their parallel update equals the sequential sweep.
+//! In a sweep from a corner, a cell depends on its neighbours that lie closer to the corner. With indices t counted
+//! from the corner, these lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one hyperplane are therefore independent
+//! (Lamport 1974), and their parallel update equals the sequential sweep.
 
 use super::args::{Arg, Corners, Plane, Rows, Shape};
 use super::equations::Vectors;
@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::linalg::cpu::stencil::multigrid::ENDS;
 use crate::linalg::operator::Side;
 
-/// Largest number of unknowns per hyperplane and group of lanes for which one block runs whole sweeps. A barrier between
-/// the threads of a block takes less time than the launch of a kernel for the next hyperplane.
+/// Largest number of unknowns per hyperplane and group of lanes for which one block runs whole sweeps. A barrier
+/// between the threads of a block takes less time than the launch of a kernel for the next hyperplane.
 const MAX_AT_ONCE: u32 = 4096;
 /// Binary logarithm of the largest group of lanes per block: as many numbers as one memory access transfers.
 const MAX_GROUPED: u32 = 2;
@@ -24,8 +24,8 @@ const WARP: u32 = 32;
 
 /// Returns an upper bound of the number of cells in a hyperplane.
 fn across([a, b, c]: [u32; 3]) -> u32 {
-    // A hyperplane has at most one cell for every pair of indices along the two shorter axes. The bound saturates at 2²⁰,
-    // far above `MAX_AT_ONCE`, so that a shift by the group does not overflow.
+    // A hyperplane has at most one cell for every pair of indices along the two shorter axes. The bound saturates at
+    // 2²⁰, far above `MAX_AT_ONCE`, so that a shift by the group does not overflow.
     let longest = a.max(b).max(c);
     let product = u64::from(a) * u64::from(b) * u64::from(c) / u64::from(longest.max(1));
     u32::try_from(product).map_or(1 << 20, |n| n.min(1 << 20))

@@ -15,8 +15,8 @@ use crate::linalg::operator::Side;
 /// Name of the workspace in error messages.
 const WHAT: &str = "iterative solve on the device";
 
-/// Vectors, scalars and recorded steps of a solve. The number of lanes is bounded at construction and may be any smaller
-/// power of two in a solve.
+/// Vectors, scalars and recorded steps of a solve. The number of lanes is bounded at construction and may be any
+/// smaller power of two in a solve.
 pub(super) struct Workspace {
     pub(super) device: Arc<Device>,
     /// Binary logarithm of the largest number of lanes.
@@ -39,6 +39,7 @@ pub(super) fn bytes_a_lane(equations: &dyn Equations, method: Method) -> usize {
     let (cells, width) = (equations.cells(), equations.width().bytes());
     let coarse: usize = equations.workspace_lengths().iter().sum();
     let exact = method.vectors() * cells * size_of::<f64>();
+    // Two partial sums per block and lane come on top of the vectors.
     exact + width * (method.rough() * cells + coarse) + sums(1)
 }
 
@@ -112,8 +113,8 @@ impl Workspace {
         std::array::from_fn(|i| self.exact[i].address)
     }
 
-    /// Submits one step of a method. For every side and number of lanes, the first step is launched kernel by kernel, which
-    /// also loads the kernels onto the device; the second step is recorded as a graph, and later steps replay it.
+    /// Submits one step of a method. For every side and number of lanes, the first step is launched kernel by kernel,
+    /// which also loads the kernels onto the device; the second step is recorded as a graph, and later steps replay it.
     pub(super) fn step(
         &mut self,
         method: Method,

@@ -1,7 +1,7 @@
 //! Comparison of every kernel with its counterpart on the processor.
 //!
-//! The tests in `kernels` need a device. Without one they print a note and pass, unless PULLBACK_REQUIRE_GPU is set. With a
-//! C++ compiler, `emulated` runs all of them on an emulated device.
+//! The tests in `kernels` need a device. Without one they print a note and pass, unless PULLBACK_REQUIRE_GPU is set.
+//! With a C++ compiler, `emulated` runs all of them on an emulated device.
 #![allow(clippy::unwrap_used)]
 
 mod compiled;

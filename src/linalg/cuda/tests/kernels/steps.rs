@@ -24,8 +24,8 @@ use crate::linalg::cuda::solve::shift_for;
 use crate::linalg::cuda::workspace::Workspace;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Returns the number of steps to compare. On a single level, up to 130 cells, the preconditioner is the inverse: a second
-/// step would only process the rounding errors of the first one.
+/// Returns the number of steps to compare. On a single level, up to 130 cells, the preconditioner is the inverse: a
+/// second step would only process the rounding errors of the first one.
 fn steps(cells: usize) -> usize {
     if cells > 130 { 2 } else { 1 }
 }
