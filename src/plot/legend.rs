@@ -4,11 +4,10 @@ use super::canvas::{Canvas, Drawn, Ink};
 use super::chart::{Chart, Corner};
 use super::clip::Area;
 use super::colour::Colour;
-use super::draw;
-use super::font;
 use super::frame::Layout;
 use super::layer::{Layer, Marker, Point, Stroke};
 use super::text::Setting;
+use super::{draw, font};
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 

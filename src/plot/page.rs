@@ -2,11 +2,9 @@
 
 use super::canvas::{Canvas, Drawn};
 use super::chart::Chart;
-use super::decor;
-use super::draw;
 use super::font::Block;
 use super::layer::Point;
-use super::output;
+use super::{decor, draw, output};
 use crate::error::{Error, Result};
 use plotters::backend::DrawingBackend;
 use std::path::{Path, PathBuf};

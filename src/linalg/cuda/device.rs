@@ -14,10 +14,9 @@ use cudarc::driver::{
     CudaContext, CudaFunction, CudaGraph, CudaStream, LaunchConfig, PushKernelArg,
 };
 
-use super::args;
 use super::args::{Arg, Number, Pointer, Shape};
-use super::compile;
 use super::staging::{STAGING_THRESHOLD, Staging};
+use super::{args, compile};
 use crate::error::{Error, Result};
 
 /// Result of a driver call.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::MAX_LANES;
 use super::args::Pointer;
 use super::device::{Buffer, Device, Graph};
 use super::equations::{Equations, Vectors};
-use super::krylov;
 use super::krylov::Method;
 use super::passes::{MAX_BLOCKS, Passes, Scalar, THREADS};
+use super::{MAX_LANES, krylov};
 use crate::error::Result;
 use crate::linalg::operator::Side;
 

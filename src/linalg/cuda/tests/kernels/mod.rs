@@ -13,12 +13,11 @@ mod sums;
 use std::fmt::Debug;
 use std::sync::{Arc, MutexGuard, OnceLock};
 
-use crate::linalg::cuda::MAX_LANES;
-use crate::linalg::cuda::args;
 use crate::linalg::cuda::args::Pointer;
 use crate::linalg::cuda::device::{Buffer, Device};
 use crate::linalg::cuda::passes::{MAX_BLOCKS, Passes, Scalar, Width};
 use crate::linalg::cuda::solve::shift_for;
+use crate::linalg::cuda::{MAX_LANES, args};
 use crate::linalg::operator::{Real, Side, Stencil};
 use crate::random;
 
