@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::linalg::{Backend, Reuse, Solved, Tally, WarmStart, describe_purposes, merge_solved};
+use crate::linalg::{Backend, Reuse, Solved, Tally, describe_purposes, merge_solved};
 
 /// The cost of a run so far, in the field's own units.
 ///
@@ -62,9 +62,9 @@ pub(super) struct Ledger<'a> {
     /// For states.
     pub(super) forward: Tally<'a>,
     /// For tangents and adjoints. Factors are shared with `forward`: where g is affine in ρ the matrix is the same.
-    pub(super) sensitivity: WarmStart<Tally<'a>>,
+    pub(super) sensitivity: Tally<'a>,
     /// For the metric and the loss.
-    pub(super) geometry: WarmStart<Tally<'a>>,
+    pub(super) geometry: Tally<'a>,
     /// For systems in the parameters. The precision of a quadratic prior is the same at every point.
     pub(super) systems: Tally<'a>,
 }
@@ -74,15 +74,15 @@ impl<'a> Ledger<'a> {
         let factors = Arc::new(Reuse::new(backend));
         Self {
             forward: Tally::new(backend).sharing(factors.clone()),
-            sensitivity: WarmStart::new(Tally::new(backend).sharing(factors)),
-            geometry: WarmStart::new(Tally::new(backend)),
+            sensitivity: Tally::new(backend).sharing(factors).warm(),
+            geometry: Tally::new(backend).warm(),
             systems: Tally::new(backend).sharing(Arc::new(Reuse::new(backend))),
         }
     }
 
     /// The counts of all purposes; those of models, tangents and adjoints are kept elsewhere.
     pub(super) fn add_to(&self, counts: &mut Counts) {
-        let (sensitivity, geometry) = (&self.sensitivity.backend, &self.geometry.backend);
+        let (sensitivity, geometry) = (&self.sensitivity, &self.geometry);
         counts.newton_solves = self.forward.solves();
         counts.factorisations = self.forward.factorisations() + sensitivity.factorisations();
         counts.metric_factorisations = geometry.factorisations();
@@ -96,8 +96,8 @@ impl<'a> Ledger<'a> {
     pub(super) fn solvers(&self) -> Solvers {
         let of = |tallies: &[&Tally<'_>]| merge_solved(tallies.iter().flat_map(|t| t.solved()));
         Solvers {
-            model: of(&[&self.forward, &self.sensitivity.backend]),
-            metric: of(&[&self.geometry.backend]),
+            model: of(&[&self.forward, &self.sensitivity]),
+            metric: of(&[&self.geometry]),
             parameters: of(&[&self.systems]),
         }
     }

@@ -51,4 +51,3 @@ pub(crate) use self::reuse::{Factors, Reuse};
 pub use self::stats::{Method, SolveStats, Solved};
 pub(crate) use self::stats::{describe_purposes, describe_solved, merge_solved};
 pub(crate) use self::tally::Tally;
-pub(crate) use self::warm_start::WarmStart;

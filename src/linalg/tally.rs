@@ -1,11 +1,13 @@
-//! Backend wrapper that counts factorisations and solves.
+//! Backend wrapper that counts factorisations and solves, shares factors and warm-starts iterations.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 
 use super::operator::{Operator, Side};
+use super::warm_start::{First, Used, WarmStart};
 use super::{Backend, Batch, Factor, Factors, SolveStats, Solved, stats};
 use crate::error::Result;
 
@@ -14,6 +16,8 @@ pub(crate) struct Tally<'b> {
     backend: &'b dyn Backend,
     /// Source of factors that is shared with other tallies.
     shared: Option<Arc<dyn Factors + 'b>>,
+    /// Solutions of the last factor, if iterations start from them.
+    warm: Option<WarmStart>,
     factorisations: AtomicUsize,
     solves: AtomicUsize,
     iterations: AtomicUsize,
@@ -26,6 +30,7 @@ impl<'b> Tally<'b> {
         Self {
             backend,
             shared: None,
+            warm: None,
             factorisations: AtomicUsize::new(0),
             solves: AtomicUsize::new(0),
             iterations: AtomicUsize::new(0),
@@ -36,6 +41,12 @@ impl<'b> Tally<'b> {
     /// Takes factors from a shared source. Only factors that the source computes are counted.
     pub(crate) fn sharing(mut self, factors: Arc<dyn Factors + 'b>) -> Self {
         self.shared = Some(factors);
+        self
+    }
+
+    /// Starts iterative solvers from the solutions of the previous factor.
+    pub(crate) fn warm(mut self) -> Self {
+        self.warm = Some(WarmStart::default());
         self
     }
 
@@ -94,6 +105,7 @@ impl Backend for Tally<'_> {
         Ok(Box::new(Counted {
             factor,
             tally: self,
+            used: Used::default(),
         }))
     }
 
@@ -104,10 +116,11 @@ impl Backend for Tally<'_> {
     }
 }
 
-/// Factor that counts its solves.
+/// Factor that counts its solves, and may start its first batches from those of the previous factor.
 struct Counted<'a> {
     factor: Arc<dyn Factor + 'a>,
     tally: &'a Tally<'a>,
+    used: Used,
 }
 
 impl Factor for Counted<'_> {
@@ -115,12 +128,13 @@ impl Factor for Counted<'_> {
         &self,
         side: Side,
         guess: Option<MatRef<'_, f64>>,
-        batch: MatMut<'_, f64>,
+        mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         let columns = batch.ncols();
-        self.count(columns);
-        let stats = self.factor.solve(side, guess, batch)?;
-        self.tally.record(columns, stats);
+        let first = self.begin(side, columns, guess.is_none().then_some(batch.rb()));
+        let start = first.as_ref().map_or(guess, First::guess);
+        let stats = self.factor.solve(side, start, batch.rb_mut())?;
+        self.end(first, (columns, stats), Some(batch.rb()));
         Ok(stats)
     }
 
@@ -131,9 +145,14 @@ impl Factor for Counted<'_> {
         batch: Batch,
     ) -> Result<(Batch, SolveStats)> {
         let columns = batch.ncols();
-        self.count(columns);
-        let (x, stats) = self.factor.solve_batch(side, guess, batch)?;
-        self.tally.record(columns, stats);
+        let first = self.begin(
+            side,
+            columns,
+            on_processor(&batch).filter(|_| guess.is_none()),
+        );
+        let start = first.as_ref().map_or(guess, First::guess);
+        let (x, stats) = self.factor.solve_batch(side, start, batch)?;
+        self.end(first, (columns, stats), on_processor(&x));
         Ok((x, stats))
     }
 
@@ -142,9 +161,27 @@ impl Factor for Counted<'_> {
     }
 }
 
+fn on_processor(batch: &Batch) -> Option<MatRef<'_, f64>> {
+    match batch {
+        Batch::Here(x) => Some(x.as_ref()),
+        Batch::There(_) => None,
+    }
+}
+
 impl Counted<'_> {
-    /// Counts columns before they are solved. Solves that fail are counted, but not attributed to a method.
-    fn count(&self, columns: usize) {
+    /// Counts columns before they are solved, and prepares a warm start for those in `b`. Solves that fail are counted, but
+    /// not attributed to a method.
+    fn begin(&self, side: Side, columns: usize, b: Option<MatRef<'_, f64>>) -> Option<First> {
         self.tally.solves.fetch_add(columns, Ordering::Relaxed);
+        self.tally.warm.as_ref()?.first(&self.used, side, b?)
+    }
+
+    /// Records a solve that succeeded, with its solutions if they are on the processor.
+    fn end(&self, first: Option<First>, solved: (usize, SolveStats), x: Option<MatRef<'_, f64>>) {
+        let (columns, stats) = solved;
+        self.tally.record(columns, stats);
+        if let (Some(first), Some(warm)) = (first, &self.tally.warm) {
+            warm.store(first, stats, x);
+        }
     }
 }

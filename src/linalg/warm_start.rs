@@ -1,4 +1,4 @@
-//! Backend wrapper that warm-starts iterative solvers from the solutions of the previous factor.
+//! Warm starts of iterative solvers from the solutions of the previous factor.
 //!
 //! Along a descent, matrices and right-hand sides change little from step to step: ∂g/∂ρ and ∂g/∂θ, the covector of the
 //! gradient, tangents lifted by the metric. Similar right-hand sides are recognised by their entries, so that callers
@@ -7,12 +7,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Mat, MatMut, MatRef};
+use faer::{Mat, MatRef};
 
-use super::operator::{Operator, Side};
-use super::{Backend, Batch, Factor, SolveStats};
-use crate::error::Result;
+use super::SolveStats;
+use super::operator::Side;
 use crate::vector::dot;
 
 /// Largest number of columns of a batch that is stored.
@@ -21,11 +19,8 @@ const WIDEST: usize = 512;
 /// Largest fraction of ‖b‖² orthogonal to the old right-hand side for which the old solution serves as guess.
 const NEW: f64 = 0.25;
 
-/// Backend that stores the first batch of either side that the last factor solved by iterations.
-pub(crate) struct WarmStart<B> {
-    pub(crate) backend: B,
-    memory: Mutex<Memory>,
-}
+/// The first batch of either side that the last factor solved by iterations.
+pub(crate) struct WarmStart(Mutex<Memory>);
 
 /// Solutions of the last factor.
 struct Memory {
@@ -41,28 +36,73 @@ struct Solved {
     x: Mat<f64>,
 }
 
-impl<B> WarmStart<B> {
-    /// Wraps a backend, with no solutions stored.
-    pub(crate) fn new(backend: B) -> Self {
-        Self {
-            backend,
-            memory: Mutex::new(Memory {
-                iterates: true,
-                solved: [None, None],
-            }),
-        }
+/// Whether the first batch of each side of a factor has been solved.
+#[derive(Default)]
+pub(crate) struct Used([AtomicBool; 2]);
+
+/// First batch of a side.
+pub(crate) struct First {
+    side: Side,
+    /// Copy of the right-hand sides, if they are to be stored.
+    b: Option<Mat<f64>>,
+    guess: Option<Mat<f64>>,
+}
+
+impl First {
+    pub(crate) fn guess(&self) -> Option<MatRef<'_, f64>> {
+        self.guess.as_ref().map(|guess| guess.as_ref())
     }
 }
 
-impl<B: Backend> Backend for WarmStart<B> {
-    fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        let factor = self.backend.factor(a)?;
-        Ok(Box::new(WarmStarted {
-            factor,
-            memory: &self.memory,
-            used: Default::default(),
+impl Default for WarmStart {
+    fn default() -> Self {
+        Self(Mutex::new(Memory {
+            iterates: true,
+            solved: [None, None],
         }))
     }
+}
+
+impl WarmStart {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prepares the first batch of a side of a factor. Returns `None` for later batches.
+    pub(crate) fn first(&self, used: &Used, side: Side, b: MatRef<'_, f64>) -> Option<First> {
+        let later = || used.0[index(side)].swap(true, Ordering::Relaxed);
+        if b.ncols() > WIDEST || b.ncols() == 0 || later() {
+            return None;
+        }
+        let (iterates, old) = {
+            let mut memory = self.memory();
+            (memory.iterates, memory.solved[index(side)].take())
+        };
+        let b = iterates.then(|| b.to_owned());
+        let guess = match (&b, old) {
+            (Some(b), Some(old)) => old.guess(b),
+            _ => None,
+        };
+        Some(First { side, b, guess })
+    }
+
+    /// Stores the solutions of a first batch, unless they are on a device, from which fetching them does not pay.
+    pub(crate) fn store(&self, first: First, stats: SolveStats, x: Option<MatRef<'_, f64>>) {
+        let First { side, b, guess } = first;
+        // No iterations mean a direct solver, or a guess that already solved the system.
+        let iterates = x.is_some() && (stats.iterations > 0 || guess.is_some());
+        let solved = match (b, x) {
+            (Some(b), Some(x)) if iterates => Some(Solved { b, x: x.to_owned() }),
+            _ => None,
+        };
+        let mut memory = self.memory();
+        memory.iterates = iterates;
+        memory.solved[index(side)] = solved;
+    }
+}
+
+fn index(side: Side) -> usize {
+    usize::from(side == Side::Transpose)
 }
 
 impl Solved {
@@ -114,112 +154,5 @@ impl Solved {
             b: pick(&self.b),
             x: pick(&self.x),
         }
-    }
-}
-
-/// Factor whose first batch of either side is warm-started from that of the previous factor.
-struct WarmStarted<'a> {
-    factor: Box<dyn Factor + 'a>,
-    memory: &'a Mutex<Memory>,
-    /// Whether the first batch of each side has been solved.
-    used: [AtomicBool; 2],
-}
-
-/// First batch of a side.
-struct First {
-    side: Side,
-    /// Copy of the right-hand sides, if they are to be stored.
-    b: Option<Mat<f64>>,
-    guess: Option<Mat<f64>>,
-}
-
-impl WarmStarted<'_> {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Prepares the first batch of a side. Returns `None` for later batches, and if the caller supplies a guess.
-    fn first(
-        &self,
-        side: Side,
-        guess: Option<MatRef<'_, f64>>,
-        b: MatRef<'_, f64>,
-    ) -> Option<First> {
-        let later = || self.used[index(side)].swap(true, Ordering::Relaxed);
-        if guess.is_some() || b.ncols() > WIDEST || b.ncols() == 0 || later() {
-            return None;
-        }
-        let (iterates, old) = {
-            let mut memory = self.memory();
-            (memory.iterates, memory.solved[index(side)].take())
-        };
-        let b = iterates.then(|| b.to_owned());
-        let guess = match (&b, old) {
-            (Some(b), Some(old)) => old.guess(b),
-            _ => None,
-        };
-        Some(First { side, b, guess })
-    }
-
-    /// Stores the solutions of a first batch, unless they are on a device, from which fetching them does not pay.
-    fn store(&self, first: First, stats: SolveStats, x: Option<MatRef<'_, f64>>) {
-        let First { side, b, guess } = first;
-        // No iterations mean a direct solver, or a guess that already solved the system.
-        let iterates = x.is_some() && (stats.iterations > 0 || guess.is_some());
-        let solved = match (b, x) {
-            (Some(b), Some(x)) if iterates => Some(Solved { b, x: x.to_owned() }),
-            _ => None,
-        };
-        let mut memory = self.memory();
-        memory.iterates = iterates;
-        memory.solved[index(side)] = solved;
-    }
-}
-
-fn index(side: Side) -> usize {
-    usize::from(side == Side::Transpose)
-}
-
-impl Factor for WarmStarted<'_> {
-    fn solve(
-        &self,
-        side: Side,
-        guess: Option<MatRef<'_, f64>>,
-        mut batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        let Some(first) = self.first(side, guess, batch.rb()) else {
-            return self.factor.solve(side, guess, batch);
-        };
-        let start = first.guess.as_ref().map(|guess| guess.as_ref());
-        let stats = self.factor.solve(side, start, batch.rb_mut())?;
-        self.store(first, stats, Some(batch.rb()));
-        Ok(stats)
-    }
-
-    fn solve_batch(
-        &self,
-        side: Side,
-        guess: Option<MatRef<'_, f64>>,
-        batch: Batch,
-    ) -> Result<(Batch, SolveStats)> {
-        let first = match &batch {
-            Batch::Here(b) => self.first(side, guess, b.as_ref()),
-            Batch::There(_) => None,
-        };
-        let Some(first) = first else {
-            return self.factor.solve_batch(side, guess, batch);
-        };
-        let start = first.guess.as_ref().map(|guess| guess.as_ref());
-        let (x, stats) = self.factor.solve_batch(side, start, batch)?;
-        let fetched = match &x {
-            Batch::Here(x) => Some(x.as_ref()),
-            Batch::There(_) => None,
-        };
-        self.store(first, stats, fetched);
-        Ok((x, stats))
-    }
-
-    fn announce(&self, columns: usize) {
-        self.factor.announce(columns);
     }
 }
