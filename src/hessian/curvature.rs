@@ -52,24 +52,24 @@ impl<'a> Curvature<'a> {
         let mut out = Mat::zeros(self.lifted_dim(), v.ncols());
         for block in blocks(v.ncols()) {
             let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
-            let mut place = out.as_mut().subcols_mut(block.start, block.len());
-            place.copy_from(self.root.lift(tangents.as_ref())?);
+            let mut target = out.as_mut().subcols_mut(block.start, block.len());
+            target.copy_from(self.root.lift(tangents.as_ref())?);
         }
         Ok(out)
     }
 
-    /// (L Z)ᵀ W for columns W of which `made` gives a block: an adjoint solve a column.
+    /// (L Z)ᵀ W for columns W of which `columns_of` gives a block: an adjoint solve a column.
     pub(crate) fn lowered(
         &self,
         columns: usize,
-        mut made: impl FnMut(Range<usize>) -> Mat<f64>,
+        mut columns_of: impl FnMut(Range<usize>) -> Mat<f64>,
     ) -> Result<Mat<f64>> {
-        let lower = |block| self.root.lower_batch(made(block));
+        let lower = |block| self.root.lower_batch(columns_of(block));
         self.z.adjoint_by_blocks(columns, lower)
     }
 
     /// (G + C) V, or G V without priors.
-    pub(crate) fn whole(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+    pub(crate) fn full(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let data = self.data(v)?;
         match self.prior {
             Some(prior) => Ok(data + prior.curvature(v)?),
@@ -78,7 +78,7 @@ impl<'a> Curvature<'a> {
     }
 
     /// C⁻¹ V.
-    pub(crate) fn smooth(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+    pub(crate) fn prior_solve(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         match self.prior {
             Some(prior) => prior.solve(v),
             None => Ok(v.to_owned()),

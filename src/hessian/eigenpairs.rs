@@ -9,28 +9,28 @@ use crate::prior::PriorTerms;
 
 /// Eigenpairs of G u = λ C u, largest first: UᵀCU = I and UᵀGU = diag λ.
 #[derive(Clone, Debug)]
-pub(crate) struct Pairs {
+pub(crate) struct Eigenpairs {
     pub(crate) values: Vec<f64>,
     pub(crate) vectors: Mat<f64>,
 }
 
 /// Eigenvalues below this fraction of the largest are rounding.
-const ROUNDING: f64 = 1e-13;
+const EIGEN_ROUNDING: f64 = 1e-13;
 
 /// Singular values below this fraction of the largest are.
-pub(crate) const SMALL: f64 = 1e-12;
+pub(crate) const SINGULAR_ROUNDING: f64 = 1e-12;
 
 /// The largest eigenvalue beside whose rounding others that are small beside 1 still count.
-const PLAIN: f64 = 1e8;
+const MAX_SQUARED: f64 = 1e8;
 
-impl Pairs {
+impl Eigenpairs {
     /// By one pass over the data (Nyström): with Y = GΩ and ΩᵀY = LLᵀ, G ≈ BBᵀ where B = Y L⁻ᵀ, whose eigenpairs
     /// follow from those of BᵀC⁻¹B.
     pub(crate) fn nystrom(curvature: &Curvature<'_>, test: MatRef<'_, f64>) -> Result<Self> {
         let y = curvature.data(test)?;
         let root = inverse_root(symmetric_product(test, y.as_ref()));
         let b = product(y.as_ref(), root.as_ref());
-        let smooth = curvature.smooth(b.as_ref())?;
+        let smooth = curvature.prior_solve(b.as_ref())?;
         let small = symmetric_product(b.as_ref(), smooth.as_ref());
         let (values, rotation) = decompose(small);
         let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
@@ -48,7 +48,7 @@ impl Pairs {
         smooth: Mat<f64>,
     ) -> Result<Self> {
         let (values, rotation) = decompose(symmetric_product(s.transpose(), smooth.as_ref()));
-        if values.first().is_some_and(|largest| *largest > PLAIN) {
+        if values.first().is_some_and(|largest| *largest > MAX_SQUARED) {
             return Self::factored(prior, smooth);
         }
         let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
@@ -94,7 +94,7 @@ impl Pairs {
         }
     }
 
-    /// Keeps the first `rank` pairs.
+    /// Keeps the first `rank` eigenpairs.
     pub(crate) fn truncated(mut self, rank: usize) -> Self {
         let rank = rank.min(self.values.len());
         self.values.truncate(rank);
@@ -119,7 +119,7 @@ impl Pairs {
     }
 }
 
-/// What overflows has no singular values, and a posterior without pairs would be the prior.
+/// What overflows has no singular values, and a posterior without eigenpairs would be the prior.
 fn check_finite(batch: MatRef<'_, f64>) -> Result<()> {
     let what = "the curvature of the data beside that of the prior (is the noise in the units of the data?)";
     batch
@@ -133,7 +133,7 @@ fn check_finite(batch: MatRef<'_, f64>) -> Result<()> {
 /// How many of these singular values, largest first, are more than rounding.
 fn significant(values: &[f64]) -> usize {
     let largest = values.first().copied().unwrap_or(0.0);
-    values.iter().take_while(|v| **v > SMALL * largest).count()
+    values.iter().take_while(|v| **v > SINGULAR_ROUNDING * largest).count()
 }
 
 /// Eigenvalues that are more than rounding, largest first, and their vectors.
@@ -142,7 +142,7 @@ fn decompose(small: Mat<f64>) -> (Vec<f64>, Mat<f64>) {
     let largest = values.first().copied().unwrap_or(0.0);
     let rank = values
         .iter()
-        .take_while(|v| **v > ROUNDING * largest)
+        .take_while(|v| **v > EIGEN_ROUNDING * largest)
         .count();
     let kept = vectors.subcols(0, rank).to_owned();
     (values[..rank].to_vec(), kept)

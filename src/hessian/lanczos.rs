@@ -20,10 +20,10 @@ pub(crate) trait Pencil {
 pub(crate) struct Krylov {
     basis: Vec<Vec<f64>>,
     diagonal: Vec<f64>,
-    /// Entries of T beside the diagonal; the last one leads out of the space.
-    beside: Vec<f64>,
+    /// Entries of T off_diagonal the diagonal; the last one leads out of the space.
+    off_diagonal: Vec<f64>,
     /// ‖g‖.
-    size: f64,
+    gradient_norm: f64,
     /// How it ended.
     pub(crate) end: End,
 }
@@ -60,8 +60,8 @@ impl Krylov {
         let mut space = Self {
             basis: Vec::new(),
             diagonal: Vec::new(),
-            beside: Vec::new(),
-            size: 0.0,
+            off_diagonal: Vec::new(),
+            gradient_norm: 0.0,
             end: End::Solved,
         };
         // C V, against which new vectors are made orthogonal: rounding would bring old directions back.
@@ -69,9 +69,9 @@ impl Krylov {
         let mut r = g.to_vec();
         let mut z = solve(pencil, &r)?;
         let mut norm = positive_root(dot(&r, &z));
-        space.size = norm;
-        let (mut lowest, mut since) = (1.0, 0);
-        while norm > ROUNDING * space.largest() {
+        space.gradient_norm = norm;
+        let (mut lowest, mut stalled) = (1.0, 0);
+        while norm > ROUNDING * space.largest_diagonal() {
             if space.basis.len() == limits.iterations {
                 space.end = End::Limit;
                 break;
@@ -93,17 +93,17 @@ impl Krylov {
             }
             z = solve(pencil, &r)?;
             norm = positive_root(dot(&r, &z));
-            space.beside.push(norm);
+            space.off_diagonal.push(norm);
             let residual = space.residual();
             if residual <= limits.tolerance {
                 break;
             }
             if residual < 0.99 * lowest {
-                (lowest, since) = (residual, 0);
+                (lowest, stalled) = (residual, 0);
             } else {
-                since += 1;
+                stalled += 1;
             }
-            if since == PATIENCE {
+            if stalled == PATIENCE {
                 space.end = End::Stagnated;
                 break;
             }
@@ -116,15 +116,15 @@ impl Krylov {
     }
 
     /// The scale below which an entry of T is rounding.
-    fn largest(&self) -> f64 {
+    fn largest_diagonal(&self) -> f64 {
         self.diagonal.iter().fold(0.0, |m: f64, a| m.max(*a))
     }
 
     /// Whether T stays positive definite with another entry on its diagonal.
     fn admits(&self, alpha: f64) -> bool {
         let last = self.pivots(0.0).last().copied();
-        let coupled = self.beside.last().zip(last).map_or(0.0, |(b, d)| b * b / d);
-        alpha - coupled > ROUNDING * self.largest().max(alpha)
+        let coupled = self.off_diagonal.last().zip(last).map_or(0.0, |(b, d)| b * b / d);
+        alpha - coupled > ROUNDING * self.largest_diagonal().max(alpha)
     }
 
     /// The pivots of T + λ.
@@ -133,7 +133,7 @@ impl Krylov {
         for (j, alpha) in self.diagonal.iter().enumerate() {
             let coupled = match j {
                 0 => 0.0,
-                _ => self.beside[j - 1] * self.beside[j - 1] / pivots[j - 1],
+                _ => self.off_diagonal[j - 1] * self.off_diagonal[j - 1] / pivots[j - 1],
             };
             pivots.push(alpha + lambda - coupled);
         }
@@ -144,13 +144,13 @@ impl Krylov {
     fn coordinates(&self, lambda: f64) -> Vec<f64> {
         let pivots = self.pivots(lambda);
         let mut y = vec![0.0; pivots.len()];
-        let mut forward = -self.size;
+        let mut forward = -self.gradient_norm;
         for (j, pivot) in pivots.iter().enumerate() {
             y[j] = forward / pivot;
-            forward *= -self.beside[j] / pivot;
+            forward *= -self.off_diagonal[j] / pivot;
         }
         for j in (1..y.len()).rev() {
-            y[j - 1] -= self.beside[j - 1] / pivots[j - 1] * y[j];
+            y[j - 1] -= self.off_diagonal[j - 1] / pivots[j - 1] * y[j];
         }
         y
     }
@@ -158,8 +158,8 @@ impl Krylov {
     /// ‖Hη + g‖/‖g‖ for λ = 0.
     pub(crate) fn residual(&self) -> f64 {
         let last = self.coordinates(0.0).last().map_or(1.0, |y| y.abs());
-        match self.beside.last() {
-            Some(beta) => beta * last / self.size,
+        match self.off_diagonal.last() {
+            Some(beta) => beta * last / self.gradient_norm,
             None => 1.0,
         }
     }
@@ -171,11 +171,11 @@ impl Krylov {
         for (v, y) in self.basis.iter().zip(&y) {
             subtract(&mut eta, -y, v);
         }
-        let straight: f64 = self.diagonal.iter().zip(&y).map(|(a, y)| a * y * y).sum();
-        let pairs = self.beside.iter().zip(y.windows(2));
-        let across: f64 = pairs.map(|(b, y)| 2.0 * b * y[0] * y[1]).sum();
-        let slope = self.size * y.first().copied().unwrap_or(0.0);
-        (eta, -slope - 0.5 * (straight + across))
+        let diagonal_part: f64 = self.diagonal.iter().zip(&y).map(|(a, y)| a * y * y).sum();
+        let couplings = self.off_diagonal.iter().zip(y.windows(2));
+        let coupled_part: f64 = couplings.map(|(b, y)| 2.0 * b * y[0] * y[1]).sum();
+        let slope = self.gradient_norm * y.first().copied().unwrap_or(0.0);
+        (eta, -slope - 0.5 * (diagonal_part + coupled_part))
     }
 }
 

@@ -6,6 +6,6 @@ mod lanczos;
 mod spectrum;
 
 pub(crate) use self::curvature::Curvature;
-pub(crate) use self::eigenpairs::Pairs;
+pub(crate) use self::eigenpairs::Eigenpairs;
 pub(crate) use self::lanczos::{End, Krylov, Limits, Pencil};
 pub(crate) use self::spectrum::Spectrum;

@@ -3,26 +3,26 @@
 use faer::Mat;
 
 use super::curvature::Curvature;
-use super::eigenpairs::{Pairs, SMALL};
+use super::eigenpairs::{Eigenpairs, SINGULAR_ROUNDING};
 use crate::error::Result;
 use crate::linalg::range_basis;
 use crate::prior::PriorTerms;
 use crate::random;
 
-/// The pairs that were asked for, and what is known of the others.
+/// The eigenpairs that were asked for, and what is known of the others.
 pub(crate) struct Spectrum {
     /// Largest first.
-    pub(crate) pairs: Pairs,
+    pub(crate) eigenpairs: Eigenpairs,
     /// Eigenvalues that were found and not kept, largest first.
     pub(crate) left_out: Vec<f64>,
     /// How many more there may be, smaller than all that were found.
-    pub(crate) unseen: usize,
+    pub(crate) uncomputed: usize,
     /// The size below which an eigenvalue would have been lost to rounding.
     pub(crate) rounding: f64,
 }
 
 impl Spectrum {
-    /// The first `rank` pairs of G = SᵀS, S = L Z, by `oversampling` more columns.
+    /// The first `rank` eigenpairs of G = SᵀS, S = L Z, by `oversampling` more columns.
     ///
     /// They are those of S itself where its rows, an adjoint solve each, cost no more than what else would be done;
     /// and else of QᵀS, where Q spans the range of S C⁻¹Sᵀ for random columns Ω, a subspace iteration (Halko, Martinsson, Tropp
@@ -33,7 +33,7 @@ impl Spectrum {
     /// ```
     ///
     /// with UᵀCU = I and QᵀQ = I. Between the passes only orthonormal bases are kept, so that no product is larger than
-    /// √λ and pairs down to 1e-24 of the largest are found.
+    /// √λ and eigenpairs down to 1e-24 of the largest are found.
     pub(crate) fn leading(
         curvature: &Curvature<'_>,
         prior: &PriorTerms<'_>,
@@ -46,30 +46,30 @@ impl Spectrum {
                 let unit = |i, j| if i == block.start + j { 1.0 } else { 0.0 };
                 Mat::from_fn(rows, block.len(), unit)
             })?;
-            let pairs = Pairs::factored(prior, prior.solve(s.as_ref())?)?;
-            return Ok(Self::new(pairs, rank, 0));
+            let eigenpairs = Eigenpairs::factored(prior, prior.solve(s.as_ref())?)?;
+            return Ok(Self::new(eigenpairs, rank, 0));
         }
         let mut basis = random::normal_matrix(rows, columns, seed);
-        let first = pulled(curvature, prior, &basis)?;
-        basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SMALL);
-        let pairs = pulled(curvature, prior, &basis)?;
+        let first = pull_back(curvature, prior, &basis)?;
+        basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SINGULAR_ROUNDING);
+        let eigenpairs = pull_back(curvature, prior, &basis)?;
         let exhausted = basis.ncols() < columns || columns == dim;
-        let unseen = if exhausted {
+        let uncomputed = if exhausted {
             0
         } else {
             rows.min(dim) - columns
         };
-        Ok(Self::new(pairs, rank, unseen))
+        Ok(Self::new(eigenpairs, rank, uncomputed))
     }
 
-    fn new(pairs: Pairs, rank: usize, unseen: usize) -> Self {
-        let left_out = pairs.values.iter().skip(rank).copied().collect();
-        let largest = pairs.values.first().copied().unwrap_or(0.0);
+    fn new(eigenpairs: Eigenpairs, rank: usize, uncomputed: usize) -> Self {
+        let left_out = eigenpairs.values.iter().skip(rank).copied().collect();
+        let largest = eigenpairs.values.first().copied().unwrap_or(0.0);
         Self {
-            pairs: pairs.truncated(rank),
+            eigenpairs: eigenpairs.truncated(rank),
             left_out,
-            unseen,
-            rounding: SMALL * SMALL * largest,
+            uncomputed,
+            rounding: SINGULAR_ROUNDING * SINGULAR_ROUNDING * largest,
         }
     }
 }
@@ -77,10 +77,10 @@ impl Spectrum {
 /// Passes of solves of the randomised method.
 const PASSES: usize = 3;
 
-/// The pairs of QᵀS.
-fn pulled(curvature: &Curvature<'_>, prior: &PriorTerms<'_>, q: &Mat<f64>) -> Result<Pairs> {
+/// The eigenpairs of QᵀS.
+fn pull_back(curvature: &Curvature<'_>, prior: &PriorTerms<'_>, q: &Mat<f64>) -> Result<Eigenpairs> {
     let s = curvature.lowered(q.ncols(), |block| {
         q.subcols(block.start, block.len()).to_owned()
     })?;
-    Pairs::factored(prior, prior.solve(s.as_ref())?)
+    Eigenpairs::factored(prior, prior.solve(s.as_ref())?)
 }

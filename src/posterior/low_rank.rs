@@ -15,7 +15,7 @@ use crate::prior::PriorTerms;
 /// How many eigenpairs a posterior is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rank {
-    /// Pairs that are kept, where there are as many.
+    /// Eigenpairs that are kept, where there are as many.
     pub rank: usize,
     /// Random columns beyond these, for accuracy.
     pub oversampling: usize,
@@ -43,7 +43,7 @@ impl Default for Rank {
 ///
 /// up to eigenvalues that are small beside 1. An eigenvalue is the information of the data along u in units of that of
 /// the prior. Where there are at most three times as many data as columns ([`Rank::rank`] and [`Rank::oversampling`]
-/// together) an adjoint solve for each gives all pairs there are; else a randomised subspace iteration finds the leading
+/// together) an adjoint solve for each gives all eigenpairs there are; else a randomised subspace iteration finds the leading
 /// ones by two adjoint solves and a tangent one a column. See [`Descent::posterior`](crate::Descent::posterior).
 pub struct Posterior<'a> {
     mean: Vec<f64>,
@@ -95,12 +95,12 @@ impl<'a> Posterior<'a> {
 
     /// The eigenvalues λ that were kept, largest first. What the others are worth says [`left_out`](Self::left_out).
     pub fn eigenvalues(&self) -> &[f64] {
-        &self.spectrum.pairs.values
+        &self.spectrum.eigenpairs.values
     }
 
     /// The eigenvectors u as columns, scaled to prior variance 1.
     pub fn eigenvectors(&self) -> &Mat<f64> {
-        &self.spectrum.pairs.vectors
+        &self.spectrum.eigenpairs.vectors
     }
 
     /// Tangent and adjoint solves that it took.
@@ -122,8 +122,8 @@ impl<'a> Posterior<'a> {
     /// What solving with the prior reports.
     pub fn variances(&self) -> Result<Vec<f64>> {
         let mut variances = self.prior_variances()?;
-        for (j, l) in self.spectrum.pairs.values.iter().enumerate() {
-            let column = self.spectrum.pairs.vectors.col_as_slice(j);
+        for (j, l) in self.spectrum.eigenpairs.values.iter().enumerate() {
+            let column = self.spectrum.eigenpairs.vectors.col_as_slice(j);
             let explained = l / (1.0 + l);
             for (v, u) in variances.iter_mut().zip(column) {
                 *v -= explained * u * u;
@@ -143,7 +143,7 @@ impl<'a> Posterior<'a> {
         let shorten = |l: f64| (1.0 + l).sqrt().recip() - 1.0;
         let mut samples = self
             .spectrum
-            .pairs
+            .eigenpairs
             .correct(prior, covectors.as_ref(), shorten);
         for j in 0..count {
             let column = samples.col_as_slice_mut(j).iter_mut();
@@ -155,13 +155,13 @@ impl<'a> Posterior<'a> {
     /// ½ Σ ln(1 + λ), the loss of entropy from prior to posterior in nats: what the experiment is worth.
     pub fn information_gain(&self) -> f64 {
         // A sum of nothing would be −0.
-        let gains = self.spectrum.pairs.values.iter().map(|l| l.ln_1p());
+        let gains = self.spectrum.eigenpairs.values.iter().map(|l| l.ln_1p());
         0.5 * gains.fold(0.0, |sum, gain| sum + gain)
     }
 
     /// ½ Σ ln(1 + λ) over the eigenvalues that were left out, in nats: what the information gain lacks.
     ///
-    /// It is the sum itself where all pairs were found. Else it is an estimate: eigenvalues that were not computed continue the
+    /// It is the sum itself where all eigenpairs were found. Else it is an estimate: eigenvalues that were not computed continue the
     /// power law by which the second half of those that were kept falls.
     pub fn left_out(&self) -> f64 {
         let (kept, computed) = (self.eigenvalues(), &self.spectrum.left_out);
@@ -180,14 +180,14 @@ impl<'a> Posterior<'a> {
         };
         let at = |j: usize| last * (j as f64 / n as f64).powf(power);
         let first = n + computed.len() + 1;
-        let unseen = (first..first + self.spectrum.unseen).map(|j| at(j).ln_1p());
-        0.5 * (known + unseen.sum::<f64>())
+        let uncomputed = (first..first + self.spectrum.uncomputed).map(|j| at(j).ln_1p());
+        0.5 * (known + uncomputed.sum::<f64>())
     }
 
     /// The largest eigenvalue that was left out, or a bound for it where none was computed.
     fn next(&self) -> f64 {
         let kept = self.eigenvalues().last();
-        let bound = kept.filter(|_| self.spectrum.unseen > 0);
+        let bound = kept.filter(|_| self.spectrum.uncomputed > 0);
         let next = self.spectrum.left_out.first().or(bound);
         next.copied().unwrap_or(0.0)
     }
@@ -197,7 +197,7 @@ impl<'a> Posterior<'a> {
     pub fn divergence(&self) -> f64 {
         let spread = self
             .spectrum
-            .pairs
+            .eigenpairs
             .values
             .iter()
             .map(|l| l.ln_1p() - l / (1.0 + l));
