@@ -1,4 +1,4 @@
-//! The Gauss-Newton Hessian of the reduced objective: products with it, its eigenpairs, and its Krylov spaces.
+//! Gauss-Newton Hessian of the reduced objective: products, eigenpairs and Krylov spaces.
 
 mod curvature;
 mod eigenpairs;

@@ -1,4 +1,4 @@
-//! The leading part of the spectrum of the data's curvature, measured by the prior's.
+//! Leading spectrum of the curvature of the data relative to the precision of the priors.
 
 use faer::Mat;
 
@@ -9,31 +9,31 @@ use crate::linalg::range_basis;
 use crate::prior::PriorTerms;
 use crate::random;
 
-/// The eigenpairs that were asked for, and what is known of the others.
+/// Requested eigenpairs, with information on the remaining ones.
 pub(crate) struct Spectrum {
-    /// Largest first.
+    /// Leading eigenpairs, in decreasing order.
     pub(crate) eigenpairs: Eigenpairs,
-    /// Eigenvalues that were found and not kept, largest first.
+    /// Eigenvalues that were computed but not kept, in decreasing order.
     pub(crate) left_out: Vec<f64>,
-    /// How many more there may be, smaller than all that were found.
+    /// Upper bound for the number of further eigenvalues, all smaller than the computed ones.
     pub(crate) uncomputed: usize,
-    /// The size below which an eigenvalue would have been lost to rounding.
+    /// Size below which eigenvalues are lost to rounding.
     pub(crate) rounding: f64,
 }
 
 impl Spectrum {
-    /// The first `rank` eigenpairs of G = SᵀS, S = L Z, by `oversampling` more columns.
+    /// Computes the first `rank` eigenpairs of G = SᵀS, S = L Z, with `oversampling` additional columns.
     ///
-    /// They are those of S itself where its rows, an adjoint solve each, cost no more than what else would be done;
-    /// and else of QᵀS, where Q spans the range of S C⁻¹Sᵀ for random columns Ω, a subspace iteration (Halko, Martinsson, Tropp
-    /// 2011) in three passes of adjoints, tangents and adjoints:
+    /// If S has no more rows than three passes have columns, S itself is computed, by one adjoint solve per row.
+    /// Otherwise S is replaced by QᵀS, where Q spans the range of S C⁻¹Sᵀ Ω for random columns Ω. This is a subspace
+    /// iteration (Halko, Martinsson, Tropp 2011) in three passes of adjoints, tangents and adjoints:
     ///
     /// ```text
     /// C⁻¹SᵀΩ = U …,   S U = Q …,   C⁻¹SᵀQ
     /// ```
     ///
-    /// with UᵀCU = I and QᵀQ = I. Between the passes only orthonormal bases are kept, so that no product is larger than
-    /// √λ and eigenpairs down to 1e-24 of the largest are found.
+    /// with UᵀCU = I and QᵀQ = I. Orthonormal bases between the passes keep all products of size √λ or less, so that
+    /// eigenvalues down to 1e-24 of the largest are found.
     pub(crate) fn leading(
         curvature: &Curvature<'_>,
         prior: &PriorTerms<'_>,
@@ -53,6 +53,7 @@ impl Spectrum {
         let first = pull_back(curvature, prior, &basis)?;
         basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SINGULAR_ROUNDING);
         let eigenpairs = pull_back(curvature, prior, &basis)?;
+        // A basis with fewer columns than requested spans the whole range, up to rounding.
         let exhausted = basis.ncols() < columns || columns == dim;
         let uncomputed = if exhausted {
             0
@@ -74,11 +75,15 @@ impl Spectrum {
     }
 }
 
-/// Passes of solves of the randomised method.
+/// Number of passes of solves of the randomised method.
 const PASSES: usize = 3;
 
-/// The eigenpairs of QᵀS.
-fn pull_back(curvature: &Curvature<'_>, prior: &PriorTerms<'_>, q: &Mat<f64>) -> Result<Eigenpairs> {
+/// Computes the eigenpairs of SᵀQ QᵀS from one pass of adjoint solves.
+fn pull_back(
+    curvature: &Curvature<'_>,
+    prior: &PriorTerms<'_>,
+    q: &Mat<f64>,
+) -> Result<Eigenpairs> {
     let s = curvature.lowered(q.ncols(), |block| {
         q.subcols(block.start, block.len()).to_owned()
     })?;
