@@ -3,9 +3,9 @@
 use super::{Judge, StepRule, Trial, Verdict, positive};
 use crate::error::Result;
 
-/// A constant step τ, accepted wherever the loss is finite.
+/// Constant step τ, accepted wherever the loss is finite.
 #[derive(Clone, Copy, Debug)]
-pub struct Fixed {
+/// Scale τ.
     /// τ.
     pub scale: f64,
 }
