@@ -5,8 +5,8 @@ use crate::error::Result;
 
 /// Constant step τ, accepted wherever the loss is finite.
 #[derive(Clone, Copy, Debug)]
-/// Scale τ.
-    /// τ.
+pub struct Fixed {
+    /// Step length τ.
     pub scale: f64,
 }
 

@@ -40,12 +40,13 @@ pub struct Trial {
 
 /// Decision of a rule about a trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
-/// Accept the trial.
-    /// Go there.
+pub enum Verdict {
+    /// Accept the trial.
+    Accept,
     /// Try this scale.
-    /// Try this scale.
+    Scale(f64),
     /// Try this damping.
-    /// Try this damping.
+    Damp(f64),
     /// Raise the damping until the step is shorter by this factor. The direction is rejected if [`Trial::length`] is
     /// None.
     Shorten(f64),
