@@ -127,7 +127,11 @@ impl Misfit for Parts<'_> {
                 (None, Some(metric)) => metric.at(&self.rho, backend)?,
                 (None, None) => return Ok(None),
             };
-            root.push(part.weight, root_of_part, Some(part.misfit.covector(backend)?));
+            root.push(
+                part.weight,
+                root_of_part,
+                Some(part.misfit.covector(backend)?),
+            );
         }
         Ok(Some(Box::new(root)))
     }

@@ -1,4 +1,4 @@
-//! A constant times a metric.
+//! Constant multiple of a metric.
 
 use faer::{Mat, MatRef};
 
@@ -7,11 +7,11 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Batch};
 
-/// `factor` · M, for a loss whose Hessian is a multiple of a metric.
+/// Metric `factor` · M, for a loss whose Hessian is a multiple of M.
 pub struct Scaled<M> {
-    /// The metric M.
+    /// Metric M.
     pub metric: M,
-    /// The factor, positive.
+    /// Positive factor.
     pub factor: f64,
 }
 
