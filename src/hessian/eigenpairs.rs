@@ -72,9 +72,9 @@ impl Eigenpairs {
     ///
     /// so that uᵀC u = vᵀWᵀW v/σ² = 1. Rounding is relative to σ₁ = √λ₁ and not to λ₁, as it would be in S C⁻¹Sᵀ.
     pub(crate) fn factored(prior: &PriorTerms<'_>, smooth: Mat<f64>) -> Result<Self> {
-        let lengths = prior.lengths(smooth.as_ref())?;
-        check_finite(lengths.as_ref())?;
-        let (values, mut rotation) = right_singular(lengths.as_ref());
+        let norm_factor = prior.norm_factor(smooth.as_ref())?;
+        check_finite(norm_factor.as_ref())?;
+        let (values, mut rotation) = right_singular(norm_factor.as_ref());
         let rank = significant(&values);
         rotation.truncate(smooth.ncols(), rank);
         let scaled = scale_columns(rotation, |j| values[j].recip());
