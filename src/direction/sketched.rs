@@ -185,7 +185,7 @@ const UNEXPLAINED: f64 = 0.1;
 fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let rows = weighted_rows(sketch);
     let weights = sketch.probes().weights();
-    let projected = sketch.looked_at(&at.metric()?.dual(at.covector)?)?;
+    let projected = sketch.probe_products(&at.metric()?.dual(at.covector)?)?;
     let b: Vec<f64> = projected
         .iter()
         .zip(weights)
