@@ -88,6 +88,7 @@ impl Path for InformationPath {
         for (i, w) in self.weights.iter().enumerate() {
             damped[(i, i)] += damping * w;
         }
+        // x = S⁻¹η solves (SGS + λ SDS) x = −S∇f.
         let x = symmetric_solve(damped.as_ref(), &self.grad, "the information matrix")?;
         let x: Vec<f64> = x.iter().map(|x| -x).collect();
         let column = MatRef::from_column_major_slice(&x, x.len(), 1);

@@ -90,6 +90,7 @@ impl<'a> Curvature<'a> {
     pub(crate) fn draw(&self, columns: usize, seed: u64) -> Result<Mat<f64>> {
         let white = || random::normal_matrix(self.dim(), columns, seed);
         match self.prior {
+            // Cov(C⁻¹Pᵀξ) = C⁻¹PᵀP C⁻¹ = C⁻¹.
             Some(prior) => {
                 let noise = prior.noise(columns, seed)?;
                 prior.solve(noise.unwrap_or_else(white).as_ref())

@@ -71,6 +71,7 @@ impl Krylov {
         let mut z = solve(pencil, &r)?;
         let mut norm = positive_root(dot(&r, &z));
         space.gradient_norm = norm;
+        // Residuals of conjugate gradients need not decrease monotonically; only a long stall means stagnation.
         let (mut lowest, mut stalled) = (1.0, 0);
         while norm > ROUNDING * space.largest_diagonal() {
             if space.basis.len() == limits.iterations {

@@ -49,6 +49,8 @@ impl Spectrum {
             let eigenpairs = Eigenpairs::factored(prior, prior.solve(s.as_ref())?)?;
             return Ok(Self::new(eigenpairs, rank, 0));
         }
+        // An orthonormal U in the C inner product spans C⁻¹SᵀΩ, and Q spans S U: the range of (S C⁻¹Sᵀ) Ω. Then
+        // QᵀS ≈ S on its leading singular vectors, and the eigenpairs of SᵀQ QᵀS approximate those of G from below.
         let mut basis = random::normal_matrix(rows, columns, seed);
         let first = pull_back(curvature, prior, &basis)?;
         basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SINGULAR_ROUNDING);

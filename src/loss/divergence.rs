@@ -180,6 +180,7 @@ impl Loss for Divergence {
     }
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        // vol φ″(q) ζ² = (r φ″) vol ζ²/ρ at ρ = q: a multiple of Fisher-Rao.
         let metric = FisherRao {
             volume: self.volume,
             floor: 1e-15,

@@ -61,6 +61,7 @@ impl Observations {
     fn covector(&self, rho: &[f64]) -> Result<Vec<f64>> {
         let r = self.whitened_residual(rho)?;
         let r = faer::MatRef::from_column_major_slice(&r, r.len(), 1);
+        // ∂f/∂ρ = OᵀΓ^{-T/2}r with the whitened residual r = Γ^{-1/2}(O ρ − d).
         let weighted = self.noise.whiten(Side::Transpose, r)?;
         self.operator
             .apply_to(Side::Transpose, weighted.col_as_slice(0))

@@ -35,6 +35,7 @@ impl SobolevMisfit {
             return None;
         }
         let d: Vec<f64> = rho.iter().zip(&self.target).map(|(r, q)| r - q).collect();
+        // ½ dᵀM d has the gradient M d, so one product serves value and gradient.
         let product = self
             .norm
             .product(MatRef::from_column_major_slice(&d, d.len(), 1));

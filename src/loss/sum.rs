@@ -120,6 +120,7 @@ impl Misfit for Parts<'_> {
 
     /// Stacks the roots, each with the covector of its own loss, whose dual it represents best.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
+        // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the parts uᵢ represent Σ wᵢuᵢ.
         let mut root = StackedRoot::new(self.rho.len());
         for part in &self.parts {
             let root_of_part = match (part.misfit.root(backend)?, &part.metric) {

@@ -89,6 +89,7 @@ impl Root for FisherRaoRoot {
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         Ok(map_columns(z, z.nrows(), |z, y| {
+            // Π ζ = ζ − ρ Σζ/Σρ has Σ Πζ = 0.
             let excess = if self.mass_fixed {
                 z.iter().sum::<f64>() / self.total
             } else {

@@ -102,6 +102,7 @@ fn has_strong_path(
 /// Merges cells by decreasing coupling, as in Kruskal's algorithm, and searches for components that stay ungrounded
 /// for more than `LAG` bands.
 fn search_by_bands(stencil: &Stencil, ground: &[f64], (least, most): (f64, f64)) -> bool {
+    // For x ≥ 0 these bits are the biased binary exponent, ⌊log₂ x⌋ + 1023.
     let exponent = |x: f64| x.to_bits() >> 52;
     let band = |w: f64| exponent(most).saturating_sub(exponent(w)) / BAND;
     let mut components = Components::new(ground.len());
@@ -141,6 +142,7 @@ impl Components {
 
     fn root(&mut self, mut cell: usize) -> usize {
         while self.parent[cell] != cell {
+            // Path halving (Tarjan and van Leeuwen 1984).
             self.parent[cell] = self.parent[self.parent[cell]];
             cell = self.parent[cell];
         }

@@ -47,6 +47,7 @@ impl Metric for HellingerKantorovich {
         check::positive("α of the Hellinger-Kantorovich metric", &[self.alpha])?;
         check::positive("β of the Hellinger-Kantorovich metric", &[self.beta])?;
         let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
+        // M⁻¹ vol = α B Bᵀ + β diag ρ is a stencil with the excess β ρ > 0 on its diagonal.
         let growth: Vec<f64> = transport.r.iter().map(|r| self.beta * r).collect();
         let inverse = transport.laplacian(self.alpha, growth.clone());
         let operator = Operator::stencil(Arc::clone(&inverse)).definite_by_construction();

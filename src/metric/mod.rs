@@ -161,6 +161,7 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
         (0.0..1.0).contains(&floor),
         "give a fraction of the largest density, such as 1e-15",
     )?;
+    // A floor relative to max ρ does not depend on the unit of the density.
     let least = floor * rho.iter().fold(0.0_f64, |m, r| m.max(*r));
     let raised: Vec<f64> = rho.iter().map(|r| r.max(least)).collect();
     check::positive("the density ρ, raised to its floor,", &raised)?;

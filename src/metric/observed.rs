@@ -115,6 +115,7 @@ impl Root for ObservedRoot<'_> {
     /// Returns OᵀΓ⁻¹O, sparse for a sparse O and a diagonal Γ, or Γ if the whole state is observed.
     fn local_form(&self) -> Option<LocalForm> {
         let whitening = self.noise.whitening();
+        // O = I and Γ^{-1/2} = diag w: M⁻¹ = Γ = diag w⁻².
         if let (true, View::Diagonal(w)) = (self.operator.is_identity(), whitening.view()) {
             return inverse_diagonal(w.iter().map(|w| (w * w).recip()).collect());
         }
@@ -134,6 +135,7 @@ impl Root for ObservedRoot<'_> {
         {
             return Ok(y.clone());
         }
+        // argmin ‖Lᵀy − c‖ of least norm is (LLᵀ)⁺L c. Column-pivoted QR of Lᵀ avoids the square LLᵀ.
         let rows = self.operator.nrows();
         let transposed = self.lower(Mat::<f64>::identity(rows, rows).as_ref())?;
         let (y, _) = minimum_norm(transposed.as_ref(), c, 1e-13);

@@ -44,6 +44,7 @@ impl Root for ScaledRoot<'_> {
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // M = factor · LᵀL has the root √factor · L, and y/√factor is a dual if y is one for L.
         Ok(self.weight * self.root.lift(z)?)
     }
 

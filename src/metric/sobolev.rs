@@ -68,6 +68,7 @@ impl Sobolev {
 
     /// Applies (I − Δ)^{t/2} or (−Δ)^{t/2} to every column.
     fn power(&self, t: f64, z: MatRef<'_, f64>) -> Mat<f64> {
+        // The cosine transform diagonalises −Δ with Neumann boundary: every power is a multiplication by a symbol.
         let symbol = |eigenvalue: f64| match (self.homogeneous, eigenvalue > 0.0) {
             (false, _) => (1.0 + eigenvalue).powf(0.5 * t),
             (true, true) => eigenvalue.powf(0.5 * t),
@@ -86,6 +87,7 @@ impl Sobolev {
 fn extreme_eigenvalues(grid: &Grid) -> (f64, f64) {
     let axes = grid.axes().iter().filter(|a| a.cells > 1);
     let extremes = axes.map(|a| {
+        // j = 1 gives the smallest nonzero eigenvalue along an axis, and sin² ≤ 1 bounds the largest.
         let first = (0.5 * PI / a.cells as f64).sin();
         [first, 1.0].map(|s| 4.0 * (s / a.spacing()).powi(2))
     });

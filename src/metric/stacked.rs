@@ -146,6 +146,9 @@ impl<'a> StackedRoot<'a> {
     fn dual_by_all(&self, c: &[f64]) -> Result<Vec<f64>> {
         let n = c.len();
         let column = |v: &[f64]| Mat::from_fn(n, 1, |i, _| v[i]);
+        // Lᵀ(L x) = M x = c, so y = L x is a dual. Conjugate gradients (Hestenes and Stiefel 1952) stay in the range
+        // of M, where M is positive definite, and end after at most n steps in exact arithmetic; 2n allows for
+        // rounding.
         let (mut x, mut r) = (vec![0.0; n], c.to_vec());
         let mut p = r.clone();
         let (size, mut square) = (dot(c, c), dot(c, c));
@@ -206,6 +209,7 @@ impl Root for StackedRoot<'_> {
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // Lᵀy = Σ √wᵢ Lᵢᵀyᵢ for the blocks yᵢ of y.
         let mut out = Mat::zeros(self.dim(), y.ncols());
         let lifted_dims = self.lifted_dims();
         check_lifted(y, lifted_dims.iter().sum())?;

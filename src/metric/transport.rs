@@ -72,6 +72,7 @@ impl<'a> Transport<'a> {
     /// Returns a B Bᵀ + diag(e). If rounding of the diagonal loses weak couplings, the stencil also stores e for
     /// solvers.
     pub(super) fn laplacian(&self, a: f64, e: Vec<f64>) -> Arc<Stencil> {
+        // B Bᵀ = −∇·(ρ∇·), because B = −∇·(√ρ ·) and Bᵀ = √ρ ∇.
         let weights: Vec<f64> = self.roots.iter().map(|s| a * (s * s)).collect();
         let stencil = self.grid.weighted_laplacian(&weights, &e);
         Arc::new(match gaps::has_weakly_grounded_part(&stencil, &e) {

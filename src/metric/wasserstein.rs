@@ -65,6 +65,8 @@ impl Metric for Wasserstein2 {
 /// least rounding.
 fn pinned_diagonal(grid: &Grid, r: &[f64]) -> Vec<f64> {
     let mut diagonal = vec![0.0; r.len()];
+    // Summing all rows of (B Bᵀ + d eᵢeᵢᵀ)φ = ζ with 1ᵀB = 0 and 1ᵀζ = 0 gives d φᵢ = 0. The entry d has the size of a
+    // diagonal entry of B Bᵀ, Σ ρ/h², which keeps the matrix well scaled.
     let densest = (0..r.len()).fold(0, |best, i| if r[i] > r[best] { i } else { best });
     let stiffness: f64 = grid.axes().iter().map(|a| a.spacing().powi(-2)).sum();
     diagonal[densest] = r[densest] * stiffness;
@@ -85,6 +87,8 @@ impl Wasserstein2Root<'_> {
     fn potentials(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         let mut phi = map_columns(z, z.nrows(), |z, out| {
+            // Π removes the change of mass in proportion to ρ, so that B Bᵀφ = Πζ is solvable (its kernel is the
+            // constants).
             let excess = z.iter().sum::<f64>() / self.total;
             for ((out, z), r) in out.iter_mut().zip(z).zip(&self.transport.r) {
                 *out = z - excess * r;
@@ -104,6 +108,7 @@ impl Wasserstein2Root<'_> {
 
     /// Returns s Πᵀ C.
     fn scaled_projection(&self, mut c: Batch, s: f64) -> Result<Batch> {
+        // Πᵀc = c − (ρ·c/Σρ) 1.
         c.scale(s)?;
         c.centre(&self.transport.r)?;
         Ok(c)

@@ -66,6 +66,7 @@ impl Matern {
             "the weight of a random field (from its deviation and range)",
             &[scale],
         )?;
+        // P = τ √vol (κ² − Δ) is symmetric, with the face weights τ √vol and the diagonal τ √vol κ².
         let root = grid.weighted_laplacian(
             &vec![scale; grid.faces()],
             &vec![scale * decay; grid.cells()],

@@ -104,7 +104,8 @@ use crate::random;
 /// }
 /// # let (n, h) = (20, 0.05);
 /// # let matrix = |diagonal: f64, beside: f64| {
-/// #     let both = |i: usize| [(i - 1, i - 1, 0.5 * diagonal), (i, i, 0.5 * diagonal), (i, i - 1, beside), (i - 1, i, beside)];
+/// #     let both = |i: usize| [(i - 1, i - 1, 0.5 * diagonal), (i, i, 0.5 * diagonal), (i, i - 1, beside), (i - 1,
+/// i, beside)];
 /// #     let entries = (1..n).flat_map(both);
 /// #     Operator::triplets(n, n, entries).positive_definite()
 /// # };

@@ -99,6 +99,7 @@ impl<'a> Quadratic<'a> {
         match &self.0 {
             Form::Squares { root, residual } => {
                 let mut gradient = vec![0.0; root.ncols()];
+                // ∇ ½‖s‖² = (∂s/∂θ)ᵀs = Pᵀs.
                 root.multiply(Side::Transpose, residual, &mut gradient);
                 gradient
             }

@@ -31,6 +31,7 @@ impl<'a> PriorTerms<'a> {
             return Ok((rooted, residual));
         }
         let what = "the precision of a prior without a root";
+        // C = L Lᵀ: P = Lᵀ and s = L⁻¹∇R give PᵀP = C and Pᵀs = ∇R.
         let factor = lower_cholesky(self.rootless_precision()?.as_ref(), what)?;
         let gradient = self.gradient_of(has_no_root);
         let mut rest = Mat::from_fn(n, 1, |i, _| gradient[i]);
@@ -68,6 +69,7 @@ impl<'a> PriorTerms<'a> {
         if self.all_have_roots() {
             return self.roots_times(y);
         }
+        // YᵀC Y = RᵀQᵀC Q R = RᵀL LᵀR, with R = QᵀY.
         let q = range_basis(y.to_owned(), ROUNDING);
         let inner = symmetric_product(q.as_ref(), self.curvature(q.as_ref())?.as_ref());
         let factor = lower_cholesky(inner.as_ref(), "the precision of the priors")?;

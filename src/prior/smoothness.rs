@@ -77,6 +77,7 @@ fn root(grid: &Grid, weight: f64, range: Option<f64>) -> Result<SparseColMat<usi
     let mut entries = Vec::with_capacity(2 * grid.faces() + grid.cells());
     let mut row = 0;
     grid.visit_faces(|d, lower, upper| {
+        // ‖P θ‖² = w² vol Σ_faces (θ₊ − θ₋)²/h² + w² vol Σ_cells θ²/ℓ², the midpoint rule for the integral.
         entries.push(Triplet::new(row, lower, -scale / h[d]));
         entries.push(Triplet::new(row, upper, scale / h[d]));
         row += 1;
@@ -123,6 +124,7 @@ impl Prior for Smoothness {
             return self.precision(theta, backend).map(|_| Vec::new());
         };
         let scale = self.weight * self.weight * self.grid.volume();
+        // diag C⁻¹ from the eigenvectors of −Δ: Σ qᵢ² / (w² vol (1/ℓ² + l)).
         let symbol = |l: f64| (scale * (l + (range * range).recip())).recip();
         Ok(self.grid.cosine_diagonal(symbol))
     }

@@ -205,6 +205,7 @@ impl<'a> PriorTerms<'a> {
                     .iter()
                     .zip(values)
                     .filter(|(i, _)| row_of[**i] != usize::MAX);
+                // dθ = S dξ on the free parameters: the precision in ξ is S R C Rᵀ S.
                 entries.extend(
                     free_entries.map(|(&i, v)| (row_of[i], column, scale[i] * v * scale[j])),
                 );

@@ -28,8 +28,8 @@ pub struct Estimate<T> {
     pub value: T,
     /// Standard deviation over seeds, entry by entry, estimated from the spread among the probes.
     ///
-    /// Zero for an exact value. `None` if the spread is not informative: for a single probe or, for least squares, with
-    /// no more probes than parameters.
+    /// Zero for an exact value. `None` if the spread is not informative: for a single probe or, for least squares,
+    /// with no more probes than parameters.
     pub standard_error: Option<T>,
     /// Number of adjoint solves; 0 for an explicit model.
     pub solves: usize,
@@ -47,6 +47,7 @@ pub(super) fn jackknife(replicates: &Mat<f64>, variance_factor: f64) -> Vec<f64>
             *square += (x - mean) * (x - mean);
         }
     }
+    // Each replicate omits one of n probes, so that its deviation is about 1/(n − 1) of that of a single probe.
     let factor = variance_factor * (n - 1.0) / n;
     squares.iter().map(|s| (factor * s).sqrt()).collect()
 }

@@ -43,6 +43,7 @@ impl Fit {
         let roots: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
         let mut rows = Mat::from_fn(p, m, |i, j| roots[j] * s[(i, j)]);
         let rhs: Vec<f64> = b.iter().zip(&roots).map(|(b, r)| b * r).collect();
+        // One QR of [A | b] gives R and Qᵀb.
         let augmented = |j: usize, i: usize| if i < p { rows[(i, j)] } else { rhs[j] };
         let mut form = TriangularForm::of(Mat::from_fn(m, p + 1, augmented));
         let unit = |n: &f64| if n.is_normal() { n.recip() } else { 1.0 };
@@ -53,6 +54,7 @@ impl Fit {
             row.for_each(|(a, s)| *a *= s);
         }
         let (minimiser, rank) = minimum_norm(form.r.as_ref(), &form.c, RANK);
+        // argmin ‖R X + I‖ = −R⁺.
         let (negative, _) = minimum_norms(form.r.as_ref(), Mat::identity(p, p).as_ref(), RANK);
         Self {
             inverse: -negative,
@@ -89,6 +91,7 @@ impl Fit {
         let steps = product(self.inverse.as_ref(), u.as_ref());
         let mut out = Mat::zeros(p, m - first);
         for j in 0..m - first {
+            // x₍ⱼ₎ = x + R⁺uⱼ (aⱼᵀx + bⱼ)/(1 − hⱼ), see the head of this file.
             let leverage = dot(u.col_as_slice(j), u.col_as_slice(j));
             if leverage > REMOVABLE {
                 return None;

@@ -135,6 +135,7 @@ impl<'a> Hutchinson<'a> {
             probes.exact() == 0 || probes.random() == 0,
             "the published direction requires random probes only: take `Probes::new`, or `Sketch::solve`",
         )?;
+        // η = argmin ‖H_m(Y) η + dual(u)‖ of least norm.
         let fit = Fit::new(self.value().transpose(), &vec![1.0; dual.len()], dual);
         let mut value = fit.minimiser().to_vec();
         if probes.random() == 0 {

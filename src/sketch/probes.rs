@@ -139,6 +139,7 @@ impl Probes {
         if self.kind == ProbeKind::Orthonormal && self.random() > 0 {
             let mut all_columns = self.block(0..self.exact);
             let drawn = self.block(self.exact..self.count());
+            // Columns √d qⱼ in random position, with d the dimension of the complement, have E[wwᵀ] = I there.
             let random = scaled(
                 range_basis(drawn, 0.0),
                 (self.complement_dim() as f64).sqrt(),

@@ -104,6 +104,7 @@ impl<'a> Sketch<'a> {
     /// The standard error is that of a mean over the random probes, which equals the jackknife's.
     pub fn information(&self) -> Estimate<Mat<f64>> {
         let (p, weights) = (self.transposed.nrows(), self.probes.weights());
+        // Ĝ is the Gram matrix of the rows √ωⱼ sⱼ.
         let root = |j: usize, i: usize| weights[j].sqrt() * self.transposed[(i, j)];
         let value = gram(Mat::from_fn(self.probes.count(), p, root).as_ref());
         let (first, n) = (self.probes.exact(), self.probes.random());
@@ -211,6 +212,7 @@ impl<'a> Sketch<'a> {
 
     /// Returns c with c E[Ĝ⁺] = G⁺, or None if the mean does not exist.
     pub(crate) fn inverse_factor(&self, n: usize, rank: usize) -> Option<f64> {
+        // Wishart: c = (n − r − 1)/n. Beta: c = (n − r − 1)/n · d/(d − r − 1), which is 1 for n = d.
         let excess = |n: usize| n as f64 - rank as f64 - 1.0;
         let dim = self.probes.complement_dim();
         let finite_factor = match self.probes.kind() {
@@ -277,6 +279,8 @@ pub(super) fn error_of_mean(
             add_squares(&mut squares, &mean, a.col_as_slice(j), b.col(probe));
         }
     }
+    // The variance of a mean is Σ (x − x̄)²/(n(n − 1)) for independent x. Two passes avoid the cancellation in Σx² −
+    // n x̄².
     let factor = probes.variance_factor() / (n as f64 * (n as f64 - 1.0));
     for l in 0..b.nrows() {
         let column = squares.col_as_slice_mut(l).iter_mut();
