@@ -1,8 +1,8 @@
-//! The direction that costs the fewest solves.
+//! Automatic choice of the direction with the fewest solves.
 
 use super::conjugate_gradient::ConjugateGradient;
 use super::data_space::DataSpace;
-use super::dual::{Dual, keeps_mass};
+use super::dual::{Dual, conserves_mass};
 use super::least_squares::LeastSquares;
 use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
@@ -10,27 +10,27 @@ use crate::error::Result;
 use crate::metric::LocalForm;
 use crate::prior::PriorTerms;
 
-/// Whichever direction costs the fewest solves a step; the report says which, and why.
+/// Direction that costs the fewest solves a step. The report names the choice and its reason.
 ///
-/// With p free parameters, k states and r entries of a lifted tangent (observations, or cells or faces where the whole
-/// state is measured), the first that applies:
+/// Let p be the number of free parameters, k of states, and r of entries of a lifted tangent (observations, or cells
+/// or faces if the whole state is measured). The first direction that applies is taken:
 ///
 /// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
-/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. It solves with the precision of the priors, which is
-///    only made ready where `iterative` is preconditioned with it.
-/// 3. k ≤ p and k ≤ `dual`, where the inverse of the metric and the Jacobians are sparse and priors independent from
-///    parameter to parameter: [`Dual`], one factorisation of a k × k system, exact.
-/// 4. [`ConjugateGradient`], two solves an iteration, one after the other. How many there are depends on how many
-///    parameters the data determine, not on p, r or k.
+/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. It solves with the precision of the priors, which
+///    is factorised only if the preconditioner of `iterative` needs it.
+/// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision: [`Dual`],
+///    one factorisation of a k × k system, exact.
+/// 4. [`ConjugateGradient`], two consecutive solves an iteration. The number of iterations depends on the number of
+///    parameters that the data determine, not on p, r or k.
 ///
-/// Sketches are not among them: at equal solves conjugate gradients were better wherever both were measured.
+/// Sketched directions are never chosen: at equal solves conjugate gradients were better wherever both were measured.
 #[derive(Clone, Debug)]
 pub struct Auto {
-    /// The largest batch of solves that is taken for an exact step.
+    /// Largest batch of solves allowed for an exact step.
     pub budget: usize,
-    /// The largest state for which the dual system is factorised.
+    /// Largest state dimension for which the dual system is factorised.
     pub dual: usize,
-    /// What is done beyond.
+    /// Iterative direction for all larger problems.
     pub iterative: ConjugateGradient,
 }
 
@@ -45,7 +45,7 @@ impl Default for Auto {
 }
 
 impl Auto {
-    /// The choice, and why.
+    /// Chooses a direction and gives the reason.
     fn choose(&self, at: &Local<'_>) -> Result<(Choice, String)> {
         let (p, r, k) = (
             at.z.param_dim(),
@@ -53,17 +53,17 @@ impl Auto {
             at.z.state_dim(),
         );
         let budget = self.budget;
-        // Without p, which bounds change from step to step: a reason is given once.
+        // The message omits p, which changes with the active bounds: the same reason then gives the same remark.
         if p <= budget {
-            let why = format!("at most {budget} parameters, a tangent solve each in one batch");
+            let why = format!("at most {budget} parameters, one tangent solve each, in one batch");
             return Ok((Choice::LeastSquares, why));
         }
         if r <= budget && at.prior.is_none_or(PriorTerms::is_factorised) {
-            let why = format!("{r} observations take an adjoint solve each in one batch");
+            let why = format!("{r} observations need one adjoint solve each, in one batch");
             return Ok((Choice::DataSpace, why));
         }
-        if k <= p && k <= self.dual && is_local(at)? {
-            let why = format!("one sparse system of {k} states takes the place of any solves");
+        if k <= p && k <= self.dual && dual_applies(at)? {
+            let why = format!("one sparse system of {k} states replaces all solves");
             return Ok((Choice::Dual, why));
         }
         let why =
@@ -73,11 +73,11 @@ impl Auto {
 }
 
 /// Whether the dual system is positive definite and as sparse as the model.
-fn is_local(at: &Local<'_>) -> Result<bool> {
+fn dual_applies(at: &Local<'_>) -> Result<bool> {
     let root = at.metric()?;
-    let apart = at.prior.is_some_and(|prior| prior.is_diagonal());
-    Ok(apart
-        && !keeps_mass(root, at.z.state_dim())
+    let independent = at.prior.is_some_and(|prior| prior.is_diagonal());
+    Ok(independent
+        && !conserves_mass(root, at.z.state_dim())
         && matches!(root.local_form(), Some(LocalForm::Inverse(_)))
         && at.z.is_sparse())
 }
@@ -112,7 +112,7 @@ impl Direction for Auto {
     }
 }
 
-/// A direction that may be chosen.
+/// Directions to choose from.
 enum Choice {
     LeastSquares,
     DataSpace,
@@ -120,7 +120,7 @@ enum Choice {
     Iterative,
 }
 
-/// The directions to choose from in one run.
+/// Finders of all candidate directions in one run.
 struct Choices<'a> {
     auto: &'a Auto,
     least_squares: &'static LeastSquares,

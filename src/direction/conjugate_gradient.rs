@@ -1,17 +1,16 @@
-//! The natural direction without a matrix, for any number of parameters.
+//! Matrix-free natural direction for any number of parameters.
 
-use super::preconditioner::{Preconditioned, Preconditioner, Recycled};
+use super::preconditioner::{Preconditioned, Preconditioner, SketchCache};
 use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
 use crate::hessian::{End, Krylov, Limits};
 
-/// η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, with nothing but products: a tangent and an adjoint
-/// solve an iteration. Λ is the precision of the priors.
+/// η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, where Λ is the precision of the priors.
 ///
-/// C is the preconditioner, by default Λ; damping is in proportion to it. The iteration runs
-/// once a step, on the undamped system, and keeps its Krylov space, in which every damped system is solved for nothing:
-/// a trust region in which rejected steps cost no solves.
+/// An iteration costs one tangent and one adjoint solve. Damping is proportional to the preconditioner C, by default
+/// Λ. The iteration runs once a step, on the undamped system, and keeps its Krylov basis. Every damped system is then
+/// solved in this basis without further solves: a trust region whose rejected steps cost no solves.
 ///
 /// ```
 /// use pullback::{Descent, Grid, Noise};
@@ -34,24 +33,26 @@ use crate::hessian::{End, Krylov, Limits};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ConjugateGradient {
-    /// How far the residual is to fall.
+    /// Stopping criterion: reduction of the residual.
     pub forcing: Forcing,
-    /// Most iterations a step.
+    /// Maximal number of iterations a step.
     pub iterations: usize,
-    /// What the iteration is preconditioned with.
+    /// Preconditioner C.
     pub preconditioner: Preconditioner,
 }
 
-/// The relative residual at which conjugate gradients stop.
+/// Relative residual at which conjugate gradients stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Forcing {
-    /// min(most, √(‖∇‖/‖∇ at the start‖)): loose far from the end, where the model is not worth more, and tight near
-    /// it, for superlinear convergence (Eisenstat and Walker 1996).
+    /// min(most, √(‖∇‖/‖∇₀‖)), with the gradient ∇₀ at the start (Eisenstat and Walker 1996).
+    ///
+    /// Far from the minimum a loose tolerance suffices, because the quadratic model is inaccurate. Near it the
+    /// tolerance tends to zero, which gives superlinear convergence.
     Progress {
-        /// The residual far from the end.
+        /// Residual far from the minimum.
         most: f64,
     },
-    /// The same at every step.
+    /// Constant relative residual.
     Fixed(f64),
 }
 
@@ -85,7 +86,7 @@ impl Direction for ConjugateGradient {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(Iterations {
             options: self,
-            recycled: Recycled::default(),
+            cache: SketchCache::default(),
         })
     }
 
@@ -118,30 +119,32 @@ impl Direction for ConjugateGradient {
 /// Conjugate gradients in one run.
 struct Iterations<'a> {
     options: &'a ConjugateGradient,
-    recycled: Recycled,
+    cache: SketchCache,
 }
 
 impl Finder for Iterations<'_> {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let curvature = at.curvature()?;
-        let pairs = match self.options.preconditioner {
-            Preconditioner::Nystrom(nystrom) => Some(self.recycled.pairs(at, &curvature, nystrom)?),
+        let eigenpairs = match self.options.preconditioner {
+            Preconditioner::Nystrom(nystrom) => {
+                Some(self.cache.eigenpairs(at, &curvature, nystrom)?)
+            }
             _ => None,
         };
         let dim = curvature.dim();
         let pencil = Preconditioned {
             curvature,
             kind: self.options.preconditioner,
-            pairs,
-            informed: at.prior.is_some(),
+            eigenpairs,
+            has_prior: at.prior.is_some(),
         };
         let limits = Limits {
             tolerance: self.options.forcing.tolerance(at.progress),
-            // In exact arithmetic there are no more than this.
+            // Exact arithmetic needs at most `dim` iterations; the factor 2 allows for rounding.
             iterations: self.options.iterations.min(2 * dim),
         };
         let space = Krylov::build(&pencil, at.grad, limits)?;
-        self.recycled.served(space.dim());
+        self.cache.record_iterations(space.dim());
         Ok(Box::new(KrylovPath { space, dim }))
     }
 }
@@ -162,20 +165,20 @@ impl Path for KrylovPath {
     }
 
     fn undamped(&mut self) -> Option<Proposal> {
-        // A space that ended early says little of what is outside of it.
-        let whole = self.space.end == End::Solved;
-        whole.then(|| self.at(0.0).ok()).flatten()
+        // An unconverged basis underestimates the remaining decrease: it misses the part outside its span.
+        let solved = self.space.end == End::Solved;
+        solved.then(|| self.at(0.0).ok()).flatten()
     }
 
     fn remark(&self) -> Option<String> {
-        let trouble = match self.space.end {
+        let reason = match self.space.end {
             End::Solved => return None,
-            End::Limit => "spent all their iterations",
+            End::Limit => "reached their iteration limit",
             End::Stagnated => "stagnated",
             End::Breakdown => "met a direction along which the data have no curvature",
         };
         Some(format!(
-            "conjugate gradients {trouble} before they reached their tolerance; a prior, or another preconditioner, may help"
+            "conjugate gradients {reason} before their tolerance; a prior or another preconditioner may help"
         ))
     }
 }

@@ -1,15 +1,15 @@
-//! The natural direction by adjoints of everything that is observed.
+//! Natural direction from one adjoint solve per observation.
 
 use super::low_rank::LowRank;
 use super::{Direction, Finder, Local, Path};
 use crate::error::Result;
 use crate::sketch::{Probes, Sketch};
 
-/// η = −((1 + λ)C + G)⁻¹ ∇f for few observations of many parameters: LZ by its rows, one adjoint solve each, all in one
-/// batch; then the formula of Woodbury, which needs only solves with C, the precision of the priors.
+/// η = −((1 + λ)C + G)⁻¹ ∇f for few observations of many parameters, with the precision C of the priors.
 ///
-/// Exact like [`LeastSquares`](super::LeastSquares), whose cost is a solve a parameter where it is one an entry of the
-/// lifted state here. Without priors C = diag G, and undamped steps are those of least norm.
+/// All rows of LZ come from one batch of adjoint solves, one per entry of the lifted state. The Woodbury formula then
+/// needs only solves with C. The step is exact, as that of [`LeastSquares`](super::LeastSquares), which costs one
+/// solve per parameter instead. Without priors C = diag G, and undamped steps have least norm.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DataSpace;
 
@@ -30,6 +30,7 @@ impl Direction for DataSpace {
 impl Finder for &DataSpace {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
+        // With the identity as probes, the rows of the sketch are those of L Z.
         let all = Probes::all(root.lifted_dim())?;
         let geometry = LowRank::new(Sketch::new(at.z, root, &all)?.rows(), at.prior)?;
         Ok(Box::new(geometry.path(at.grad, at.prior)?))

@@ -1,8 +1,8 @@
-//! The natural direction from one sparse system in data space, without tangents or adjoints.
+//! Natural direction from one sparse system in data space, without tangent or adjoint solves.
 
 use faer::Mat;
 
-use super::kkt::{Blocks, Saddle, Solution};
+use super::kkt::{Blocks, KktSystem, Solution};
 use super::{Direction, Finder, Local, Path, Proposal};
 use crate::error::{Error, Result};
 use crate::linalg::Operator;
@@ -10,20 +10,23 @@ use crate::metric::Root;
 use crate::vector::{dot, largest};
 use crate::{check, random};
 
-/// η = −(G + Λ)⁻¹ ∇f by way of the multipliers ν of Aζ + Cη = 0, ζ = Zη being the tangent: for models with at least as
-/// many parameters as states, where A, C and the metric (or its inverse) couple neighbours only.
+/// η = −(G + Λ)⁻¹ ∇f from the multipliers ν of the constraint Aζ + Cη = 0, where ζ = Zη is the tangent.
 ///
-/// Λ is the precision of the priors times 1 + λ, or λ where there are none. With R = M⁻¹, u the covector and γ the
-/// gradient of the priors, the conditions of the minimum
+/// It suits models with at least as many parameters as states, whose Jacobians A = ∂g/∂ρ and C = ∂g/∂θ are sparse and
+/// whose metric M, or its inverse R = M⁻¹, is sparse. Λ is the precision of the priors times 1 + λ, or λI without
+/// priors. With the covector u and the gradient γ of the priors, the conditions of the minimum are
 ///
 /// ```text
-/// Λη − Cᵀν = −γ,   Mζ − Aᵀν = −u,   Aζ + Cη = 0
+/// Λη − Cᵀν = −γ,   Mζ − Aᵀν = −u,   Aζ + Cη = 0.
 /// ```
 ///
-/// become (C Λ⁻¹Cᵀ + A R Aᵀ) ν = A R u + C Λ⁻¹γ, symmetric positive definite, where Λ is diagonal; a quasi-definite
-/// system in (η, ν) with any other sparse Λ; and where only M itself is sparse (observations) an indefinite one in
-/// (η, ζ, ν). There is one factorisation for every damping that is tried, and no solve with A, except that metrics which
-/// keep the mass cost two: it is checked that the model keeps it too.
+/// - For diagonal Λ and sparse R, elimination leaves (C Λ⁻¹Cᵀ + A R Aᵀ) ν = A R u + C Λ⁻¹γ, a symmetric positive
+///   definite system.
+/// - For any other sparse Λ and sparse R, the system in (η, ν) is quasi-definite.
+/// - If only M is sparse (observations), the system in (η, ζ, ν) is indefinite.
+///
+/// Every damping costs one factorisation, and none costs a solve with A. Metrics that conserve mass cost two such
+/// solves a step, which check that the model conserves it too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dual;
 
@@ -46,11 +49,11 @@ impl Finder for &Dual {
         let [a, c] = at.z.sparse().ok_or(Error::NotSparse {
             what: "the model's Jacobians",
         })?;
-        check_mass(at)?;
+        check_mass_conservation(at)?;
         let (precision, gamma) = match at.prior {
             Some(prior) => {
                 let precision = prior.precision()?.ok_or(Error::NotSparse {
-                    what: "the precision of the priors, which one of them knows by its products only,",
+                    what: "the precision of the priors, one of which is given by products only,",
                 })?;
                 (precision, prior.gradient())
             }
@@ -70,35 +73,41 @@ impl Finder for &Dual {
             gamma,
             u: at.covector,
         };
-        let saddle = Saddle::new(form, blocks)?;
+        let kkt = KktSystem::new(form, blocks)?;
         Ok(Box::new(DualPath {
             at: Local { ..*at },
-            saddle,
+            kkt,
             undamped: None,
         }))
     }
 }
 
-/// The system knows nothing of a metric's projection, so tangents must be what that makes of them.
-fn check_mass(at: &Local<'_>) -> Result<()> {
+/// Checks that tangents conserve mass if the metric projects onto such tangents, because the system omits this
+/// projection Π.
+///
+/// # Errors
+/// [`Error::Option`] for a model that changes the mass.
+fn check_mass_conservation(at: &Local<'_>) -> Result<()> {
     let k = at.z.state_dim();
-    if !keeps_mass(at.metric()?, k) {
+    if !conserves_mass(at.metric()?, k) {
         return Ok(());
+        // The mass of a tangent is 1ᵀζ = (Zᵀ1)·η. It vanishes for all η if Zᵀ1 = 0. The adjoint of a random vector
+        // gives the scale to which Zᵀ1 is compared.
     }
     let other = random::normal(k, 0xD0A1, 0);
     let batch = Mat::from_fn(k, 2, |i, j| if j == 0 { 1.0 } else { other[i] });
     let pulled = at.z.adjoint(batch.as_ref())?;
     let [change, size] = [0, 1].map(|j| largest(pulled.col_as_slice(j)));
     check::option(
-        "the change of mass along the tangents of this model, in a metric that keeps it,",
+        "the change of mass along tangents of this model, with a metric that conserves mass,",
         change,
         change <= 1e-6 * size,
         "take conjugate gradients or least squares instead of the dual direction",
     )
 }
 
-/// Whether a metric sees nothing of a change of mass.
-pub(super) fn keeps_mass(root: &dyn Root, k: usize) -> bool {
+/// Whether a metric projects out changes of mass: it maps the constant vector to zero.
+pub(super) fn conserves_mass(root: &dyn Root, k: usize) -> bool {
     let mut ones = vec![1.0; k];
     root.project(&mut ones);
     ones.iter().all(|x| x.abs() < 0.5)
@@ -106,41 +115,42 @@ pub(super) fn keeps_mass(root: &dyn Root, k: usize) -> bool {
 
 struct DualPath<'a> {
     at: Local<'a>,
-    saddle: Saddle<'a>,
-    /// A direction that was asked for with next to no damping.
+    kkt: KktSystem<'a>,
+    /// Last direction that was computed with negligible damping.
     undamped: Option<Proposal>,
 }
 
-/// Damping that changes next to nothing beside the precision of a prior.
-const LITTLE: f64 = 1e-2;
+/// Damping, relative to the precision of a prior, below which a direction counts as undamped.
+const NEGLIGIBLE_DAMPING: f64 = 1e-2;
 
 impl Path for DualPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
-        let own = f64::from(u8::from(self.at.prior.is_some()));
+        let prior_weight = f64::from(u8::from(self.at.prior.is_some()));
         check::option(
             "the damping of the dual direction without a prior",
             damping,
-            own + damping > 0.0,
+            prior_weight + damping > 0.0,
             "add a prior, or take a step rule with damping",
         )?;
-        let Solution { eta, nu } = self.saddle.solve(own + damping, self.at.backend)?;
-        let blocks = &self.saddle.blocks;
-        // ζᵀMζ = ζᵀ(Aᵀν − u), with Aζ = −Cη and u·ζ = (∇f − γ)·η.
+        let Solution { eta, nu } = self.kkt.solve(prior_weight + damping, self.at.backend)?;
+        let blocks = &self.kkt.blocks;
+        // The predicted decrease is −slope − ½(ζᵀMζ + ηᵀΛ₀η). The second condition gives Mζ = Aᵀν − u, hence
+        // ζᵀMζ = (Aζ)·ν − u·ζ = −(Cη)·ν − (∇f − γ)·η, with Aζ = −Cη and u·ζ = (Zᵀu)·η = (∇f − γ)·η.
         let slope = dot(self.at.grad, &eta);
-        let data = dot(&blocks.gamma, &eta) - slope - dot(&blocks.push(&eta), &nu);
-        let prior = own * dot(&eta, &blocks.weigh(&eta));
+        let data = dot(&blocks.gamma, &eta) - slope - dot(&blocks.apply_c(&eta), &nu);
+        let prior = prior_weight * dot(&eta, &blocks.apply_precision(&eta));
         let proposal = Proposal {
             predicted: -slope - 0.5 * (data + prior),
             rank: eta.len(),
             eta,
         };
-        if damping <= LITTLE * own {
+        if damping <= NEGLIGIBLE_DAMPING * prior_weight {
             self.undamped = Some(proposal.clone());
         }
         Ok(proposal)
     }
 
-    /// Every other damping would take a factorisation of its own.
+    /// Returns a direction only if one was computed already: every other damping costs a factorisation.
     fn undamped(&mut self) -> Option<Proposal> {
         self.undamped.clone()
     }

@@ -32,6 +32,7 @@ struct GradientPath<'a>(&'a [f64]);
 
 impl Path for GradientPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
+        // G = I: −(1 + λ)⁻¹∇f, with the predicted decrease t‖∇f‖² − ½ t²‖∇f‖².
         let t = 1.0 / (1.0 + damping);
         let square = dot(self.0, self.0);
         Ok(Proposal {

@@ -1,4 +1,4 @@
-//! The natural direction by the information matrix G = ZᵀMZ.
+//! Natural direction from the information matrix G = ZᵀMZ.
 
 use faer::{Mat, MatRef};
 
@@ -9,7 +9,7 @@ use crate::metric::Root;
 use crate::model::adjoint::blocks;
 use crate::vector::dot;
 
-/// G = Zᵀ(MZ) = (LZ)ᵀ(LZ), the metric pulled back to parameters.
+/// Computes the information matrix G = Zᵀ(MZ) = (LZ)ᵀ(LZ), the metric pulled back to parameters.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Metric, direction::information_matrix, faer::mat, metric::L2};
@@ -21,9 +21,9 @@ use crate::vector::dot;
 /// ```
 ///
 /// # Errors
-/// What lifting reports.
+/// An error of lifting.
 pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-    // Lifted vectors may be longer (faces outnumber cells): then M Z is the shorter way to the same matrix.
+    // Both products give G. Lifted vectors may be longer than states (faces outnumber cells); M Z is then cheaper.
     if root.lifted_dim() > root.dim() {
         symmetric_product_by(z, blocks(z.ncols()), |columns| root.apply(columns))
     } else {
@@ -31,12 +31,13 @@ pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64
     }
 }
 
-/// η = −(G + C + λD)⁻¹ ∇f by Cholesky, C being the precision of the priors; cheap for few parameters, and squares the condition number.
+/// η = −(G + C + λD)⁻¹ ∇f by Cholesky, with the precision C of the priors.
 ///
-/// Without damping G must be positive definite; [`LeastSquares`](super::LeastSquares) truncates instead.
+/// It is cheap for few parameters, but squares the condition number. Without damping G must be positive definite;
+/// [`LeastSquares`](super::LeastSquares) truncates instead.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Information {
-    /// What damping adds to.
+    /// Matrix D that damping is proportional to.
     pub damping: Damping,
 }
 
@@ -57,6 +58,8 @@ impl Finder for &Information {
             g += prior.dense()?;
         }
         let norms: Vec<f64> = (0..g.ncols()).map(|i| g[(i, i)].sqrt()).collect();
+        // With S = diag(G)^{-1/2}, the scaled matrix SGS has a unit diagonal. This nearly minimises its condition
+        // number over all diagonal scalings (van der Sluis 1969).
         let scale = unit_scale(&norms);
         let scaled = Mat::from_fn(g.nrows(), g.ncols(), |i, j| scale[i] * g[(i, j)] * scale[j]);
         Ok(Box::new(InformationPath {
@@ -69,9 +72,9 @@ impl Finder for &Information {
     }
 }
 
-/// The system in coordinates where diag G = 1.
+/// Damped system in coordinates where diag G = 1.
 struct InformationPath {
-    /// D, scaled.
+    /// D in these coordinates.
     weights: Vec<f64>,
     norms: Vec<f64>,
     matrix: Mat<f64>,
@@ -85,6 +88,7 @@ impl Path for InformationPath {
         for (i, w) in self.weights.iter().enumerate() {
             damped[(i, i)] += damping * w;
         }
+        // x = S⁻¹η solves (SGS + λ SDS) x = −S∇f.
         let x = symmetric_solve(damped.as_ref(), &self.grad, "the information matrix")?;
         let x: Vec<f64> = x.iter().map(|x| -x).collect();
         let column = MatRef::from_column_major_slice(&x, x.len(), 1);

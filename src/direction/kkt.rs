@@ -1,4 +1,4 @@
-//! The conditions of a damped Gauss-Newton step as one sparse system.
+//! Optimality (KKT) conditions of a damped Gauss-Newton step as one sparse system.
 
 use faer::sparse::SparseColMat;
 use faer::{Mat, Scale};
@@ -9,24 +9,24 @@ use crate::metric::LocalForm;
 
 type Sparse = SparseColMat<usize, f64>;
 
-/// What the system is made of.
+/// Blocks of the KKT system.
 pub(super) struct Blocks<'a> {
     pub(super) a: Sparse,
     pub(super) c: Sparse,
-    /// Λ₀, of which Λ is a multiple.
+    /// Λ₀, with Λ = cΛ₀.
     pub(super) precision: Sparse,
     pub(super) gamma: Vec<f64>,
     pub(super) u: &'a [f64],
 }
 
-/// A step and its multipliers.
+/// Step η and its multipliers ν.
 pub(super) struct Solution {
     pub(super) eta: Vec<f64>,
     pub(super) nu: Vec<f64>,
 }
 
-/// The system, reduced as far as its blocks allow.
-pub(super) struct Saddle<'a> {
+/// KKT system, reduced as far as the sparsity of its blocks allows.
+pub(super) struct KktSystem<'a> {
     pub(super) blocks: Blocks<'a>,
     form: Form,
 }
@@ -34,43 +34,43 @@ pub(super) struct Saddle<'a> {
 enum Form {
     /// Λ₀ = diag d: C Λ₀⁻¹Cᵀ, A R Aᵀ, A R u and d.
     Definite {
-        outer: Sparse,
-        inner: Sparse,
-        right: Vec<f64>,
+        c_gram: Sparse,
+        a_gram: Sparse,
+        rhs: Vec<f64>,
         d: Vec<f64>,
     },
     /// A R Aᵀ and A R u.
-    QuasiDefinite { inner: Sparse, right: Vec<f64> },
+    QuasiDefinite { a_gram: Sparse, rhs: Vec<f64> },
     /// M.
     Indefinite(Sparse),
 }
 
 impl Blocks<'_> {
-    /// C η.
-    pub(super) fn push(&self, eta: &[f64]) -> Vec<f64> {
+    /// Returns C η.
+    pub(super) fn apply_c(&self, eta: &[f64]) -> Vec<f64> {
         multiply(&self.c, Side::Plain, eta)
     }
 
-    /// Λ₀ η.
-    pub(super) fn weigh(&self, eta: &[f64]) -> Vec<f64> {
+    /// Returns Λ₀ η.
+    pub(super) fn apply_precision(&self, eta: &[f64]) -> Vec<f64> {
         multiply(&self.precision, Side::Plain, eta)
     }
 }
 
-impl<'a> Saddle<'a> {
+impl<'a> KktSystem<'a> {
     pub(super) fn new(metric: LocalForm, blocks: Blocks<'a>) -> Result<Self> {
         let form = match metric {
             LocalForm::Metric(m) => Form::Indefinite(m),
             LocalForm::Inverse(r) => {
                 let ar = blocks.a.as_ref() * r.as_ref();
-                let inner = ar.as_ref() * transposed(&blocks.a)?.as_ref();
-                let right = multiply(&ar, Side::Plain, blocks.u);
+                let a_gram = ar.as_ref() * transposed(&blocks.a)?.as_ref();
+                let rhs = multiply(&ar, Side::Plain, blocks.u);
                 match diagonal(&blocks.precision) {
-                    None => Form::QuasiDefinite { inner, right },
+                    None => Form::QuasiDefinite { a_gram, rhs },
                     Some(d) => Form::Definite {
-                        outer: weighted_gram(&blocks.c, &d)?,
-                        inner,
-                        right,
+                        c_gram: weighted_gram(&blocks.c, &d)?,
+                        a_gram,
+                        rhs,
                         d,
                     },
                 }
@@ -79,21 +79,22 @@ impl<'a> Saddle<'a> {
         Ok(Self { blocks, form })
     }
 
-    /// The solution for Λ = cΛ₀.
+    /// Solves the system for Λ = cΛ₀.
     pub(super) fn solve(&self, c: f64, backend: &dyn Backend) -> Result<Solution> {
         let b = &self.blocks;
         let (p, k) = (b.c.ncols(), b.c.nrows());
         match &self.form {
             Form::Definite {
-                outer,
-                inner,
-                right,
+                c_gram,
+                a_gram,
+                rhs,
                 d,
             } => {
-                let matrix = inner.as_ref() + (Scale(c.recip()) * outer).as_ref();
+                // η = Λ⁻¹(Cᵀν − γ) and ζ = R(Aᵀν − u) in Aζ + Cη = 0 give (C Λ⁻¹Cᵀ + A R Aᵀ) ν = A R u + C Λ⁻¹γ.
+                let matrix = a_gram.as_ref() + (Scale(c.recip()) * c_gram).as_ref();
                 let smooth: Vec<f64> = b.gamma.iter().zip(d).map(|(g, d)| g / (c * d)).collect();
-                let mut nu = b.push(&smooth);
-                nu.iter_mut().zip(right).for_each(|(n, r)| *n += r);
+                let mut nu = b.apply_c(&smooth);
+                nu.iter_mut().zip(rhs).for_each(|(n, r)| *n += r);
                 let matrix = Operator::sparse(matrix).positive_definite();
                 let nu = solve(backend, matrix, nu)?;
                 let pulled = multiply(&b.c, Side::Transpose, &nu);
@@ -101,17 +102,25 @@ impl<'a> Saddle<'a> {
                 let eta = eta.map(|((p, g), d)| (p - g) / (c * d)).collect();
                 Ok(Solution { eta, nu })
             }
-            Form::QuasiDefinite { inner, right } => {
+            Form::QuasiDefinite { a_gram, rhs } => {
+                // Eliminating only ζ = R(Aᵀν − u) from Aζ + Cη = 0, and taking −ν as unknown:
+                //     [ Λ    Cᵀ    ] [ η ]   [ −γ   ]
+                //     [ C  −A R Aᵀ ] [ −ν] = [ A R u ],
+                // which is symmetric quasi-definite (Vanderbei 1995): it has an LDLᵀ for any symmetric permutation.
                 let mut entries = Entries::default();
                 entries.add(&b.precision, [0, 0], c);
                 entries.add_both(&b.c, [p, 0]);
-                entries.add(inner, [p, p], -1.0);
-                let x = b.gamma.iter().map(|g| -g).chain(right.iter().copied());
+                entries.add(a_gram, [p, p], -1.0);
+                let x = b.gamma.iter().map(|g| -g).chain(rhs.iter().copied());
                 let mut x = solve(backend, entries.operator(p + k), x.collect())?;
                 let nu = x.split_off(p).iter().map(|n| -n).collect();
                 Ok(Solution { eta: x, nu })
             }
             Form::Indefinite(m) => {
+                // No elimination, again with −ν as unknown:
+                //     [ Λ      Cᵀ ] [ η ]   [ −γ ]
+                //     [    M   Aᵀ ] [ ζ ] = [ −u ].
+                //     [ C  A      ] [ −ν]   [  0 ]
                 let mut entries = Entries::default();
                 entries.add(&b.precision, [0, 0], c);
                 entries.add(m, [p, p], 1.0);
@@ -155,7 +164,7 @@ fn transposed(a: &Sparse) -> Result<Sparse> {
         })
 }
 
-/// The diagonal of a matrix that has nothing else.
+/// Returns the diagonal of a matrix, or None if other entries are stored.
 fn diagonal(m: &Sparse) -> Option<Vec<f64>> {
     let entry = |j: usize| match (m.row_idx_of_col_raw(j), m.val_of_col(j)) {
         (&[i], &[value]) if i == j => Some(value),
@@ -164,7 +173,7 @@ fn diagonal(m: &Sparse) -> Option<Vec<f64>> {
     (0..m.ncols()).map(entry).collect()
 }
 
-/// C diag(d)⁻¹ Cᵀ.
+/// Returns C diag(d)⁻¹ Cᵀ.
 fn weighted_gram(c: &Sparse, d: &[f64]) -> Result<Sparse> {
     let mut scaled = c.clone();
     for (j, d) in d.iter().enumerate() {
@@ -173,7 +182,7 @@ fn weighted_gram(c: &Sparse, d: &[f64]) -> Result<Sparse> {
     Ok(scaled.as_ref() * transposed(c)?.as_ref())
 }
 
-/// A block matrix by its entries.
+/// Entries of a symmetric block matrix.
 #[derive(Default)]
 struct Entries(Vec<(usize, usize, f64)>);
 
@@ -181,12 +190,12 @@ impl Entries {
     fn add(&mut self, block: &Sparse, [row, column]: [usize; 2], factor: f64) {
         for j in 0..block.ncols() {
             let entries = block.row_idx_of_col_raw(j).iter().zip(block.val_of_col(j));
-            let moved = entries.map(|(&i, v)| (row + i, column + j, factor * v));
-            self.0.extend(moved);
+            let shifted = entries.map(|(&i, v)| (row + i, column + j, factor * v));
+            self.0.extend(shifted);
         }
     }
 
-    /// A block below the diagonal, and its transpose above.
+    /// Adds a block below the diagonal and its transpose above.
     fn add_both(&mut self, block: &Sparse, [row, column]: [usize; 2]) {
         for j in 0..block.ncols() {
             for (&i, &v) in block.row_idx_of_col_raw(j).iter().zip(block.val_of_col(j)) {

@@ -1,4 +1,4 @@
-//! The natural direction as a least-squares problem, which never squares a condition number.
+//! Natural direction as a linear least-squares problem, which avoids squaring the condition number.
 
 use faer::{Mat, MatRef};
 
@@ -10,20 +10,20 @@ use crate::metric::Root;
 use crate::model::adjoint::blocks;
 use crate::vector::dot;
 
-/// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖², by QR.
+/// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖² by QR, where P and s are the root and the residual of the priors.
 ///
-/// Undamped, directions whose singular values are negligible are truncated and the least-norm step is taken;
-/// damped, rows √λ D^{1/2} are added. Columns are scaled to unit length first, so neither depends on units.
+/// Undamped, the least-norm step is taken and directions with negligible singular values are truncated. Damping
+/// appends the rows √λ D^{1/2}. Columns are first scaled to unit length, which makes both independent of units.
 #[derive(Clone, Copy, Debug)]
 pub struct LeastSquares {
     /// Relative size below which a pivot of the scaled problem counts as zero.
     pub rank_tolerance: f64,
-    /// What damping adds to.
+    /// Matrix D that damping is proportional to.
     pub damping: Damping,
 }
 
 impl LeastSquares {
-    /// The defaults, as a constant to borrow.
+    /// Default options, as a constant to borrow.
     pub(crate) const STANDARD: &'static Self = &Self {
         rank_tolerance: 1e-12,
         damping: Damping::Diagonal,
@@ -62,8 +62,10 @@ impl Finder for &LeastSquares {
             Some(prior) => Some(prior.rows()?),
             None => None,
         };
-        let below = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
-        let system = augmented((root, at.z.matrix()?), &root.dual(at.covector)?, below)?;
+        // ½‖L Z η + dual(u)‖² has the gradient (LZ)ᵀdual(u) = Zᵀu and the Hessian G. One QR of [A | b] gives R and the
+        // leading part c of Qᵀb, and ‖A η + b‖² = ‖R η + c‖² + const, from which every damping starts.
+        let prior_rows = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
+        let system = augmented((root, at.z.matrix()?), &root.dual(at.covector)?, prior_rows)?;
         let mut form = TriangularForm::of(system);
         let norms = form.column_norms();
         let scale = unit_scale(&norms);
@@ -78,36 +80,36 @@ impl Finder for &LeastSquares {
     }
 }
 
-/// `[LZ | dual(u)]` above `[P | s]`; what is lifted goes there block by block.
+/// Returns `[LZ | dual(u)]` above `[P | s]`, filled block by block.
 fn augmented(
     (root, z): (&dyn Root, &Mat<f64>),
     dual: &[f64],
     prior: Option<(MatRef<'_, f64>, &[f64])>,
 ) -> Result<Mat<f64>> {
     let (rows, p) = (dual.len(), z.ncols());
-    let below = prior.map_or(0, |(matrix, _)| matrix.nrows());
-    let mut out = Mat::zeros(rows + below, p + 1);
+    let prior_rows = prior.map_or(0, |(matrix, _)| matrix.nrows());
+    let mut out = Mat::zeros(rows + prior_rows, p + 1);
     for block in blocks(p) {
         let lifted = root.lift(z.subcols(block.start, block.len()))?;
         check::length("the rows of a lifted batch", lifted.nrows(), rows)?;
-        let mut place = out
+        let mut target = out
             .as_mut()
             .submatrix_mut(0, block.start, rows, block.len());
-        place.copy_from(&lifted);
+        target.copy_from(&lifted);
     }
     let (above, last) = out.col_as_slice_mut(p).split_at_mut(rows);
     above.copy_from_slice(dual);
     if let Some((matrix, residual)) = prior {
         last.copy_from_slice(residual);
-        let mut place = out.as_mut().submatrix_mut(rows, 0, below, p);
-        place.copy_from(matrix);
+        let mut target = out.as_mut().submatrix_mut(rows, 0, prior_rows, p);
+        target.copy_from(matrix);
     }
     Ok(out)
 }
 
 struct LeastSquaresPath {
     rank_tolerance: f64,
-    /// D, scaled.
+    /// D in scaled coordinates.
     weights: Vec<f64>,
     form: TriangularForm,
     norms: Vec<f64>,
@@ -117,12 +119,14 @@ struct LeastSquaresPath {
 impl Path for LeastSquaresPath {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let (x, rank) = if damping > 0.0 {
+            // ‖R x + c‖² + λ xᵀDx = ‖[R; √(λD)] x + [c; 0]‖².
             let rows: Vec<f64> = self.weights.iter().map(|w| (damping * w).sqrt()).collect();
             (self.form.damped(&rows), self.scale.len())
         } else {
             minimum_norm(self.form.r.as_ref(), &self.form.c, self.rank_tolerance)
         };
         let image = self.form.image(&x);
+        // With A η = Q R x the predicted decrease is −(Rx·c + ½‖Rx‖²).
         Ok(Proposal {
             predicted: -dot(&image, &self.form.c) - 0.5 * dot(&image, &image),
             eta: x.iter().zip(&self.scale).map(|(x, s)| x * s).collect(),

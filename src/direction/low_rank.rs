@@ -1,38 +1,41 @@
-//! Directions from a geometry of low rank, G = SᵀS, beside the precision of the priors.
+//! Directions from a geometry of low rank, G = SᵀS, plus the precision of the priors.
 
 use faer::{Mat, MatRef};
 
 use super::{Path, Proposal, unit_scale};
 use crate::error::Result;
-use crate::hessian::Pairs;
+use crate::hessian::Eigenpairs;
 use crate::linalg::product;
 use crate::prior::PriorTerms;
 use crate::vector::dot;
 
-/// The geometry by its eigenpairs G u = κ C u, where C = PᵀP, or diag G without priors.
+/// Geometry of low rank as eigenpairs G u = κ C u, where C = PᵀP is the prior precision, or diag G without priors.
 ///
-/// With UᵀCU = I the inverse of G + cC is C⁻¹/c on what the pairs do not span and Σ u uᵀ/(κ + c) on what they do, the
-/// formula of Woodbury for every c at once.
+/// The eigenvectors satisfy UᵀCU = I. Hence the Woodbury formula holds for all c at once:
+///
+/// ```text
+/// (G + cC)⁻¹ = U diag(1/(κ + c)) Uᵀ + (C⁻¹ − U Uᵀ)/c
+/// ```
 pub(super) struct LowRank {
-    pairs: Pairs,
+    eigenpairs: Eigenpairs,
     reference: Reference,
 }
 
-/// C⁻¹, as much of it as is asked for.
+/// Reference operator C.
 enum Reference {
     Prior,
-    /// The inverse of diag G.
+    /// C = diag G, given by its inverse.
     Diagonal(Vec<f64>),
 }
 
 impl LowRank {
-    /// From rows S, m × p.
+    /// Builds the geometry from rows S (m × p).
     pub(super) fn new(s: MatRef<'_, f64>, prior: Option<&PriorTerms<'_>>) -> Result<Self> {
         match prior {
             Some(prior) => {
                 let smooth = prior.solve(s.transpose())?;
                 Ok(Self {
-                    pairs: Pairs::of_rows(prior, s, smooth)?,
+                    eigenpairs: Eigenpairs::of_rows(prior, s, smooth)?,
                     reference: Reference::Prior,
                 })
             }
@@ -40,29 +43,29 @@ impl LowRank {
                 let norms: Vec<f64> = (0..s.ncols()).map(|j| s.col(j).norm_l2()).collect();
                 let scale = unit_scale(&norms);
                 Ok(Self {
-                    pairs: Pairs::of_scaled_rows(s, &scale),
+                    eigenpairs: Eigenpairs::of_scaled_rows(s, &scale),
                     reference: Reference::Diagonal(scale.iter().map(|s| s * s).collect()),
                 })
             }
         }
     }
 
-    /// Eigenvalues that are more than rounding.
+    /// Returns the number of eigenvalues above rounding.
     pub(super) fn rank(&self) -> usize {
-        self.pairs.values.len()
+        self.eigenpairs.values.len()
     }
 
-    /// Σ κ/(κ + c): how many parameters the data determine rather than the prior.
+    /// Returns Σ κ/(κ + c), the effective number of parameters that the data determine rather than the prior.
     pub(super) fn effective_rank(&self, c: f64) -> f64 {
-        self.pairs.values.iter().map(|k| k / (k + c)).sum()
+        self.eigenpairs.values.iter().map(|k| k / (k + c)).sum()
     }
 
     /// Multiplies G by a factor.
-    pub(super) fn stretch(&mut self, factor: f64) {
-        self.pairs.values.iter_mut().for_each(|k| *k *= factor);
+    pub(super) fn scale(&mut self, factor: f64) {
+        self.eigenpairs.values.iter_mut().for_each(|k| *k *= factor);
     }
 
-    /// The directions −(G + cC)⁻¹ g.
+    /// Prepares the directions −(G + cC)⁻¹ g for all c.
     pub(super) fn path(self, g: &[f64], prior: Option<&PriorTerms<'_>>) -> Result<LowRankPath> {
         let column = MatRef::from_column_major_slice(g, g.len(), 1);
         let smooth = match (&self.reference, prior) {
@@ -70,57 +73,64 @@ impl LowRank {
             (Reference::Diagonal(inverse), _) => Mat::from_fn(g.len(), 1, |i, _| inverse[i] * g[i]),
             (Reference::Prior, None) => column.to_owned(),
         };
+        // Split C⁻¹g = U a + r with a = Uᵀg, so that UᵀC r = 0 and G r = 0. Then rᵀC r = g·C⁻¹g − a·a; rounding may
+        // make it negative.
         let square = dot(g, smooth.col_as_slice(0));
-        let inside = product(self.pairs.vectors.transpose(), column);
-        let inside = inside.col_as_slice(0).to_vec();
-        let rest = self.pairs.correct(smooth, column, |_| -1.0);
+        let coefficients = product(self.eigenpairs.vectors.transpose(), column);
+        let coefficients = coefficients.col_as_slice(0).to_vec();
+        let complement = self.eigenpairs.correct(smooth, column, |_| -1.0);
         Ok(LowRankPath {
-            rest: rest.col_as_slice(0).to_vec(),
-            rest_square: (square - dot(&inside, &inside)).max(0.0),
-            inside,
-            pairs: self.pairs,
-            informed: prior.is_some(),
+            complement: complement.col_as_slice(0).to_vec(),
+            complement_square: (square - dot(&coefficients, &coefficients)).max(0.0),
+            coefficients,
+            eigenpairs: self.eigenpairs,
+            has_prior: prior.is_some(),
         })
     }
 }
 
-/// −(G + cC)⁻¹ g for any c.
+/// Directions −(G + cC)⁻¹ g for any c.
 pub(super) struct LowRankPath {
-    pairs: Pairs,
+    eigenpairs: Eigenpairs,
     /// Uᵀg.
-    inside: Vec<f64>,
+    coefficients: Vec<f64>,
     /// C⁻¹g − U Uᵀg.
-    rest: Vec<f64>,
-    /// Its square, measured by C.
-    rest_square: f64,
-    /// Whether C belongs to the objective, or only to the damping.
-    informed: bool,
+    complement: Vec<f64>,
+    /// Square of its C-norm.
+    complement_square: f64,
+    /// Whether C belongs to the objective; otherwise it belongs to the damping only.
+    has_prior: bool,
 }
 
 impl Path for LowRankPath {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
-        let own = if self.informed { 1.0 } else { 0.0 };
-        let c = own + damping;
+        let prior_weight = if self.has_prior { 1.0 } else { 0.0 };
+        let c = prior_weight + damping;
+        // In the same split (G + cC)⁻¹g = Σ u a/(κ + c) + r/c.
         let y: Vec<f64> = self
-            .inside
+            .coefficients
             .iter()
-            .zip(&self.pairs.values)
+            .zip(&self.eigenpairs.values)
             .map(|(a, k)| -a / (k + c))
             .collect();
         let column = MatRef::from_column_major_slice(&y, y.len(), 1);
-        let inside = product(self.pairs.vectors.as_ref(), column);
-        let mut eta = inside.col_as_slice(0).to_vec();
-        // Undamped and without priors, what the geometry does not see stays as it is: the step of least norm.
-        let outside = if c > 0.0 { -c.recip() } else { 0.0 };
+        let coefficients = product(self.eigenpairs.vectors.as_ref(), column);
+        let mut eta = coefficients.col_as_slice(0).to_vec();
+        // Undamped and without priors (c = 0), the component outside the range of G is dropped: the step of least
+        // norm.
+        let complement_weight = if c > 0.0 { -c.recip() } else { 0.0 };
         eta.iter_mut()
-            .zip(&self.rest)
-            .for_each(|(e, r)| *e += outside * r);
-        let curved = y
+            .zip(&self.complement)
+            .for_each(|(e, r)| *e += complement_weight * r);
+        // With η = U y + w r, where C enters the objective with the weight s (1 with priors, else 0):
+        //     ηᵀ(G + sC)η = Σ (κ + s) y² + s w² rᵀC r,   g·η = a·y + w rᵀC r.
+        let curvatures = y
             .iter()
-            .zip(&self.pairs.values)
-            .map(|(y, k)| (k + own) * y * y);
-        let curvature = curved.sum::<f64>() + own * outside * outside * self.rest_square;
-        let slope = dot(&y, &self.inside) + outside * self.rest_square;
+            .zip(&self.eigenpairs.values)
+            .map(|(y, k)| (k + prior_weight) * y * y);
+        let curvature = curvatures.sum::<f64>()
+            + prior_weight * complement_weight * complement_weight * self.complement_square;
+        let slope = dot(&y, &self.coefficients) + complement_weight * self.complement_square;
         Ok(Proposal {
             predicted: -slope - 0.5 * curvature,
             rank: if c > 0.0 { eta.len() } else { y.len() },

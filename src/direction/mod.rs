@@ -1,4 +1,8 @@
-//! Ways to a descent direction η from what is known at θ.
+//! Descent directions η, computed from the local data of the objective at θ.
+//!
+//! At θ the objective f(ρ(θ)) + R(θ) has the quadratic model f + ∇·η + ½ ηᵀ(G + C)η, with the pulled-back metric
+//! G = ZᵀMZ and the precision C of the priors. A direction minimises this model, with damping, exactly or
+//! approximately.
 
 mod auto;
 mod conjugate_gradient;
@@ -29,29 +33,30 @@ use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
 
-/// What is known at θ, in the coordinates of the free parameters.
+/// Local data of the objective at θ, in the coordinates of the free parameters.
 pub struct Local<'a> {
     /// Z = ∂ρ/∂θ.
     pub z: &'a Linearisation<'a>,
-    /// The metric at ρ, if the direction asked for one.
+    /// Root of the metric at ρ, if the direction needs one.
     pub root: Option<&'a dyn Root>,
     /// u = Πᵀ ∂f/∂ρ.
     pub covector: &'a [f64],
     /// The gradient Zᵀu + ∇R.
     pub grad: &'a [f64],
-    /// The priors, if there are any.
+    /// Priors at θ, or None without priors.
     pub prior: Option<&'a PriorTerms<'a>>,
-    /// θ, all of it.
+    /// All entries of θ, including the fixed ones.
     pub theta: &'a [f64],
-    /// The largest norms that the columns of L Z (with the rows of the priors) had so far in the descent, or
-    /// nothing. Damping is in proportion to these: with the present ones alone, a parameter that loses its
-    /// effect would go undamped, and take the others' steps with it (Moré 1978).
+    /// Largest norms so far in this descent of the columns of L Z (with the rows of the priors), or an empty slice.
+    ///
+    /// Damping is proportional to these norms (Moré 1978). Present norms alone would leave a parameter undamped that
+    /// loses its effect, and its large step would spoil the steps of the others.
     pub widest: &'a [f64],
-    /// Steps taken before.
+    /// Number of steps taken before this one.
     pub iteration: usize,
-    /// ‖∇‖, relative to the start of the descent.
+    /// Norm of the gradient, relative to the start of the descent.
     pub progress: f64,
-    /// For systems that a direction sets up itself.
+    /// Backend for linear systems that a direction sets up itself.
     pub backend: &'a dyn Backend,
 }
 
@@ -65,7 +70,9 @@ impl<'a> Local<'a> {
     }
 }
 
-/// A recipe for descent directions. Every run begins with a [`Finder`] of its own, which prepares a [`Path`] at every point.
+/// Recipe for descent directions.
+///
+/// Every run begins its own [`Finder`], which prepares a [`Path`] at every point.
 ///
 /// ```
 /// use pullback::{Direction, direction::{Finder, Local, Path, Proposal}};
@@ -91,81 +98,81 @@ impl<'a> Local<'a> {
 /// }
 /// ```
 pub trait Direction: Sync {
-    /// Begins a run. A direction without memory returns itself, `Box::new(self)`.
+    /// Begins a run. A direction without memory returns `Box::new(self)`.
     fn begin(&self) -> Box<dyn Finder + '_>;
 
-    /// Whether the direction's options make sense.
+    /// Checks the options of the direction.
     ///
     /// # Errors
-    /// [`Error::Option`] for one that does not.
+    /// [`Error::Option`] for an option out of range.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Whether [`Local::root`] is used.
+    /// Whether the direction uses [`Local::root`].
     fn needs_metric(&self) -> bool {
         true
     }
 
-    /// Whether [`PriorTerms::solve`] is used, with this number of parameters; then priors must be positive definite.
+    /// Whether the direction uses [`PriorTerms::solve`] with this number of parameters. Priors must then be positive
+    /// definite.
     fn needs_precision(&self, parameters: usize) -> bool {
         let _ = parameters;
         false
     }
 
-    /// A short name for tables and messages.
+    /// Returns a short name for tables and messages.
     fn name(&self) -> &'static str;
 }
 
-/// A direction in one run. It may remember what it found at earlier points.
+/// Direction in one run. It may carry information from one point to the next.
 pub trait Finder {
-    /// Does everything that is expensive at a point.
+    /// Does the expensive work at a point, so that every damping is cheap afterwards.
     ///
     /// # Errors
-    /// Failing solves, or a missing metric.
+    /// Solves that fail, or a missing metric.
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
 }
 
-/// Directions from one point, by damping.
+/// Directions from one point, as a function of the damping.
 pub trait Path {
-    /// The direction for damping λ ≥ 0.
+    /// Returns the direction for damping λ ≥ 0.
     ///
     /// # Errors
-    /// A system that cannot be solved at this damping.
+    /// A system that is singular at this damping.
     fn at(&mut self, damping: f64) -> Result<Proposal>;
 
-    /// The undamped direction, where it costs no solves: it tells how much is left to gain. None where it is not known.
+    /// Returns the undamped direction, which estimates the decrease that remains. None if it would cost solves.
     fn undamped(&mut self) -> Option<Proposal> {
         None
     }
 
-    /// The norms of the columns of L Z, with the rows of the priors; nothing if they are not known.
+    /// Returns the norms of the columns of L Z (with the rows of the priors), or an empty slice if unknown.
     fn norms(&self) -> &[f64] {
         &[]
     }
 
-    /// What a user should know of how this direction came about: a choice that was made, an iteration that
-    /// stagnated. It goes into the report.
+    /// Returns a remark for the report, such as a choice made by the direction or an iteration that stagnated.
     fn remark(&self) -> Option<String> {
         None
     }
 }
 
-/// A direction and what it promises.
+/// Descent direction with the decrease predicted for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
-    /// η.
+    /// Direction η.
     pub eta: Vec<f64>,
-    /// −(∇f·η + ½ ηᵀGη), the decrease of the quadratic model (without damping) for a full step.
+    /// Decrease of the quadratic model (without damping) for a full step, −(∇f·η + ½ ηᵀGη).
     pub predicted: f64,
-    /// The rank of the geometry that was used; the number of free parameters where damping makes it whole.
+    /// Rank of the geometry, or the number of free parameters if damping makes the system regular.
     pub rank: usize,
 }
 
-/// The D of a damped system (G + λD) η = −∇f.
+/// Matrix D of a damped system (G + λD) η = −∇f.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Damping {
-    /// D = diag G: steps do not depend on the units of the parameters.
+    /// D = diag G, which makes steps independent of the units of the parameters.
     #[default]
     Diagonal,
     /// D = I.
@@ -173,14 +180,16 @@ pub enum Damping {
 }
 
 impl Damping {
-    /// D in coordinates in which the columns, of these norms now and at their widest, have unit length.
+    /// Returns D in coordinates scaled by `unit_scale(norms)`, given the present and the largest column norms.
     fn weights(self, norms: &[f64], widest: &[f64]) -> Vec<f64> {
+        // With η = Sx, S = diag(scale), the term λ ηᵀDη becomes λ xᵀ(SDS)x. For D = diag(widest²) the entries of SDS
+        // are (widest/norm)² ≥ 1; for D = I they are scale².
         let scale = unit_scale(norms);
         let weight = |j: usize| match self {
             Self::Diagonal => {
                 let widest = widest.get(j).copied().unwrap_or(0.0).max(norms[j]) * scale[j];
-                // A column that was never anything still needs some damping.
-                let widest = widest.min(MOST_WIDENED);
+                // A column that has been zero throughout still needs damping.
+                let widest = widest.min(MAX_WIDENING);
                 if widest > 0.0 { widest * widest } else { 1.0 }
             }
             Self::Identity => scale[j] * scale[j],
@@ -189,10 +198,10 @@ impl Damping {
     }
 }
 
-/// Beyond this ratio to its present norm a wider column damps no more, lest the square overflow.
-const MOST_WIDENED: f64 = 1e100;
+/// Largest ratio of a past column norm to the present one that enters the damping, so that its square stays finite.
+const MAX_WIDENING: f64 = 1e100;
 
-/// 1/norm for every column, and 1 for columns that are as good as zero.
+/// Returns 1/norm for every column, and 1 for columns that are zero or subnormal.
 fn unit_scale(norms: &[f64]) -> Vec<f64> {
     let inverse = |n: &f64| if n.is_normal() { n.recip() } else { 1.0 };
     norms.iter().map(inverse).collect()

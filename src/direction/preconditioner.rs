@@ -1,4 +1,4 @@
-//! What conjugate gradients are preconditioned with.
+//! Preconditioners of conjugate gradients.
 
 use faer::{Mat, MatRef};
 
@@ -6,34 +6,34 @@ use super::Local;
 use crate::check;
 use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::hessian::{Curvature, Pairs, Pencil};
+use crate::hessian::{Curvature, Eigenpairs, Pencil};
 use crate::prior::PriorTerms;
 
-/// What conjugate gradients are preconditioned with; damping is measured by it too.
+/// Preconditioner of conjugate gradients, to which damping is proportional.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Preconditioner {
-    /// The precision of the priors, so that the number of iterations depends on the data and not on the mesh; the
-    /// identity where there are none.
+    /// Precision of the priors, or the identity without priors. It makes the number of iterations depend on the data
+    /// and not on the mesh.
     #[default]
     Prior,
-    /// The precision of the priors with the leading curvature of the data from a randomised Nyström sketch.
+    /// Precision of the priors plus the leading curvature of the data from a randomised Nyström sketch.
     Nystrom(Nystrom),
-    /// Nothing.
+    /// No preconditioning.
     Identity,
 }
 
-/// A randomised Nyström approximation of the data's curvature, C + C U Λ UᵀC.
+/// Randomised Nyström approximation of the curvature, C + C U Λ UᵀC.
 ///
-/// It costs a tangent and an adjoint solve for every column of the sketch, all in one batch, and is kept from step to
-/// step until iterations have doubled; then the space it found is sketched anew, with fresh random columns beside it.
-/// It pays where many solves in one batch are much cheaper than one after the other.
+/// A sketch costs one tangent and one adjoint solve per column, all in one batch. It is reused from step to step until
+/// the number of iterations has doubled. Then the previous eigenvectors are sketched again, together with new random
+/// columns. It pays off if a batch of solves is much cheaper than as many consecutive solves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nystrom {
-    /// Eigenpairs that are kept.
+    /// Number of eigenpairs.
     pub rank: usize,
-    /// Columns sketched beyond these.
+    /// Random columns beyond the rank, for accuracy.
     pub oversampling: usize,
-    /// The seed of the sketch.
+    /// Seed of the random columns.
     pub seed: u64,
 }
 
@@ -61,31 +61,31 @@ impl Preconditioner {
     }
 }
 
-/// Eigenpairs of the curvature that a run carries from step to step.
+/// Eigenpairs of the curvature, cached from step to step of a run.
 #[derive(Debug, Default)]
-pub(super) struct Recycled(Option<Kept>);
+pub(super) struct SketchCache(Option<CachedSketch>);
 
 #[derive(Clone, Debug)]
-struct Kept {
-    pairs: Pairs,
-    /// The coordinates that they are in.
+struct CachedSketch {
+    eigenpairs: Eigenpairs,
+    /// Coordinates of the eigenvectors.
     chart: Chart,
-    /// Iterations of the first and the last system that it preconditioned.
-    first: Option<usize>,
-    last: usize,
+    /// Iterations of the first and of the last system preconditioned by this sketch.
+    first_iterations: Option<usize>,
+    last_iterations: usize,
 }
 
-impl Kept {
-    /// In the present coordinates, in which the prior measures the same vectors of θ alike.
-    fn moved_to(mut self, at: &Local<'_>) -> Self {
+impl CachedSketch {
+    /// Transforms the eigenvectors to the present coordinates, in which the prior gives them the same norms.
+    fn in_chart_of(mut self, at: &Local<'_>) -> Self {
         let now = at.z.chart();
         if at.prior.is_none() || self.chart.scale == now.scale {
             return self;
         }
         let ratio = |&i: &usize| self.chart.scale[i] / now.scale[i];
         let ratios: Vec<f64> = now.free.iter().map(ratio).collect();
-        for j in 0..self.pairs.values.len() {
-            let column = self.pairs.vectors.col_as_slice_mut(j).iter_mut();
+        for j in 0..self.eigenpairs.values.len() {
+            let column = self.eigenpairs.vectors.col_as_slice_mut(j).iter_mut();
             column.zip(&ratios).for_each(|(x, r)| *x *= r);
         }
         self.chart = now.clone();
@@ -93,39 +93,47 @@ impl Kept {
     }
 }
 
-impl Recycled {
-    /// The pairs to precondition with: those kept, while they serve.
-    pub(super) fn pairs(
+impl SketchCache {
+    /// Returns the eigenpairs to precondition with, from the cache if it is effective and from a new sketch otherwise.
+    pub(super) fn eigenpairs(
         &mut self,
         at: &Local<'_>,
         curvature: &Curvature<'_>,
         nystrom: Nystrom,
-    ) -> Result<Pairs> {
-        let fits = |kept: &Kept| at.iteration > 0 && kept.chart.free == at.z.chart().free;
-        let kept = self.0.take().filter(fits).map(|kept| kept.moved_to(at));
-        // Pairs that another precision measures would take more from its inverse than there is.
-        let lasting = at.prior.is_none_or(PriorTerms::is_affine);
-        let serves =
-            |kept: &Kept| lasting && kept.last <= 2 * kept.first.unwrap_or(kept.last).max(1);
-        let kept = match kept {
-            Some(kept) if serves(&kept) => kept,
-            old => Kept {
-                pairs: sketch(at, curvature, nystrom, old.map(|kept| kept.pairs))?,
+    ) -> Result<Eigenpairs> {
+        let fits =
+            |cached: &CachedSketch| at.iteration > 0 && cached.chart.free == at.z.chart().free;
+        let cached = self
+            .0
+            .take()
+            .filter(fits)
+            .map(|cached| cached.in_chart_of(at));
+        // C⁻¹ − U diag(λ/(1 + λ)) Uᵀ is positive definite only if UᵀCU = I. For a precision that changes with θ,
+        // cached eigenpairs of another C could make it indefinite.
+        let constant_precision = at.prior.is_none_or(PriorTerms::is_affine);
+        let is_effective = |cached: &CachedSketch| {
+            let first = cached.first_iterations.unwrap_or(cached.last_iterations);
+            constant_precision && cached.last_iterations <= 2 * first.max(1)
+        };
+        let cached = match cached {
+            Some(cached) if is_effective(&cached) => cached,
+            old => CachedSketch {
+                eigenpairs: sketch(at, curvature, nystrom, old.map(|cached| cached.eigenpairs))?,
                 chart: at.z.chart().clone(),
-                first: None,
-                last: 0,
+                first_iterations: None,
+                last_iterations: 0,
             },
         };
-        let pairs = kept.pairs.clone();
-        self.0 = Some(kept);
-        Ok(pairs)
+        let eigenpairs = cached.eigenpairs.clone();
+        self.0 = Some(cached);
+        Ok(eigenpairs)
     }
 
-    /// Remembers how well they served.
-    pub(super) fn served(&mut self, iterations: usize) {
-        if let Some(kept) = &mut self.0 {
-            kept.first.get_or_insert(iterations);
-            kept.last = iterations;
+    /// Records the iterations that the cached sketch needed.
+    pub(super) fn record_iterations(&mut self, iterations: usize) {
+        if let Some(cached) = &mut self.0 {
+            cached.first_iterations.get_or_insert(iterations);
+            cached.last_iterations = iterations;
         }
     }
 }
@@ -134,60 +142,59 @@ fn sketch(
     at: &Local<'_>,
     curvature: &Curvature<'_>,
     nystrom: Nystrom,
-    old: Option<Pairs>,
-) -> Result<Pairs> {
+    old: Option<Eigenpairs>,
+) -> Result<Eigenpairs> {
     let n = curvature.dim();
-    let known = old.as_ref().map_or(0, |pairs| pairs.values.len());
-    let columns = (nystrom.rank + nystrom.oversampling).min(n).max(known);
-    let fresh = (columns - known).max(nystrom.oversampling.min(n));
+    let old_columns = old.as_ref().map_or(0, |eigenpairs| eigenpairs.values.len());
+    let test_columns = (nystrom.rank + nystrom.oversampling)
+        .min(n)
+        .max(old_columns);
+    let fresh = (test_columns - old_columns).max(nystrom.oversampling.min(n));
     let random = curvature.draw(fresh, nystrom.seed.wrapping_add(at.iteration as u64))?;
+    // The previous eigenvectors as test columns make the sketch a step of subspace iteration.
     let test = match &old {
         None => random,
-        Some(pairs) => Mat::from_fn(n, known + fresh, |i, j| match j < known {
-            true => pairs.vectors[(i, j)],
-            false => random[(i, j - known)],
+        Some(eigenpairs) => Mat::from_fn(n, old_columns + fresh, |i, j| match j < old_columns {
+            true => eigenpairs.vectors[(i, j)],
+            false => random[(i, j - old_columns)],
         }),
     };
-    Ok(Pairs::nystrom(curvature, test.as_ref())?.truncated(nystrom.rank))
+    Ok(Eigenpairs::nystrom(curvature, test.as_ref())?.truncated(nystrom.rank))
 }
 
-/// The curvature with its preconditioner.
+/// Curvature together with its preconditioner.
 pub(super) struct Preconditioned<'a> {
     pub(super) curvature: Curvature<'a>,
     pub(super) kind: Preconditioner,
-    pub(super) pairs: Option<Pairs>,
-    /// Whether there are priors, so that H = G + C; else H = G.
-    pub(super) informed: bool,
+    pub(super) eigenpairs: Option<Eigenpairs>,
+    /// Whether there are priors, so that H = G + C; otherwise H = G.
+    pub(super) has_prior: bool,
 }
 
 impl Pencil for Preconditioned<'_> {
     fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.curvature.whole(v)
+        self.curvature.full(v)
     }
 
-    /// With eigenpairs of G u = λ C u, (C + C UΛUᵀ C)⁻¹ = C⁻¹ − U diag(λ/(1 + λ)) Uᵀ. Without priors C = μI, where μ
-    /// is the smallest eigenvalue that was found, for what remains is about as large.
+    /// Applies the inverse of the preconditioner C + C UΛUᵀC.
     fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>> {
         if self.kind == Preconditioner::Identity {
             return Ok(r.to_owned());
         }
-        let smooth = self.curvature.smooth(r)?;
-        Ok(match &self.pairs {
+        let smooth = self.curvature.prior_solve(r)?;
+        Ok(match &self.eigenpairs {
             None => smooth,
-            Some(pairs) => {
-                let rest = if self.informed {
-                    1.0
-                } else {
-                    pairs.values.last().copied().unwrap_or(1.0)
+            Some(eigenpairs) => {
+                // G u = λ C u and UᵀCU = I give by Woodbury (C + C UΛUᵀC)⁻¹ = C⁻¹ − U diag(λ/(1 + λ)) Uᵀ.
+                // Without priors C = I and UUᵀ is a projection. The smallest eigenvalue μ found stands for those not
+                // found, which are about as large: (UΛUᵀ + μ(I − UUᵀ))⁻¹ = (I + U diag(μ/λ − 1) Uᵀ)/μ. The factor 1/μ
+                // is omitted.
+                let mu = eigenpairs.values.last().copied().unwrap_or(1.0);
+                let correction = |l: f64| match self.has_prior {
+                    true => -l / (1.0 + l),
+                    false => mu / l - 1.0,
                 };
-                let correction = |l: f64| {
-                    if self.informed {
-                        -l / (1.0 + l)
-                    } else {
-                        rest / l - 1.0
-                    }
-                };
-                pairs.correct(smooth, r, correction)
+                eigenpairs.correct(smooth, r, correction)
             }
         })
     }

@@ -1,4 +1,4 @@
-//! The natural direction from a few random adjoints.
+//! Natural direction from a few random adjoint solves.
 
 use faer::{Mat, MatRef};
 
@@ -6,39 +6,45 @@ use super::low_rank::{LowRank, LowRankPath};
 use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
+use crate::prior::PriorTerms;
 use crate::sketch::{Hutchinson, Length, ProbeKind, Probes, Sketch};
 use crate::vector::dot;
 
-/// η by m random probes instead of p tangents or as many adjoints as there are data: one batch of m adjoint solves.
+/// η from one batch of m random adjoint solves, instead of p tangents or one adjoint per datum.
 ///
-/// The geometry is random and its error about √(p/m), whatever the number of states; new probes are drawn at every
-/// step. Priors enter as they are. Damping is in proportion to the precision of the priors, or to the diagonal of the
-/// geometry where there are none. [`Armijo`](crate::step::Armijo) suits sketches best: a rejected trial says something
-/// of these probes, where a trust ratio would damp those of later steps too. Which estimate, see [`Estimator`]; when it is worth it, see the guide to directions.
+/// The geometry is random, with a relative error of about √(p/m) for any number of states. Every step draws new
+/// probes. Priors enter exactly. Damping is proportional to the precision of the priors, or to the diagonal of the
+/// geometry without priors.
+///
+/// [`Armijo`](crate::step::Armijo) is the most suitable step rule: a rejected trial reflects the present probes only,
+/// but a trust ratio would damp later steps too. [`Estimator`] lists the estimates; the guide to directions says when
+/// sketching is worthwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Sketched {
-    /// What is made of the probes.
+    /// Estimate computed from the probes.
     pub estimator: Estimator,
-    /// How probes are drawn.
+    /// Distribution of the probes.
     pub kind: ProbeKind,
-    /// m.
+    /// Number m of probes.
     pub probes: usize,
-    /// The seed of the first step; later steps count up from it.
+    /// Seed of the first step; every later step increments it.
     pub seed: u64,
 }
 
-/// What a sketch S = (LᵀW)ᵀZ is made into.
+/// Estimate from the sketch S = (LᵀW)ᵀZ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Estimator {
-    /// −(Ĝ + …)⁻¹ ∇f with the exact gradient and Ĝ = SᵀS/m, the mean length that chance adds to the inverse divided
-    /// out: a descent direction always.
+    /// −(Ĝ + …)⁻¹ ∇f with the exact gradient and Ĝ = SᵀS/m, divided by the mean inflation of the inverse. It is always
+    /// a descent direction.
     #[default]
     Geometry,
-    /// argmin ‖S η + Wᵀdual(u)‖, the same probes on both sides: exact on data that the model can explain once m ≥ p, so
-    /// that it converges as fast as the exact step. Where the residual of this fit shows data that cannot be explained,
-    /// or it would ascend, or its first trial is rejected, the step is that of `Geometry`, from the same solves.
+    /// argmin ‖S η + Wᵀdual(u)‖, with the same probes on both sides.
+    ///
+    /// It is exact on data that the model can explain once m ≥ p, and then converges as fast as the exact step. It
+    /// falls back to `Geometry`, from the same solves, in three cases: the residual of the fit reveals data that the
+    /// model cannot explain, the step is no descent direction, or its first trial is rejected.
     Solve,
-    /// The published estimate, −(H HᵀLZ/m)⁺ dual(u); without correction its steps are shorter by a factor of m/(m + k − 1).
+    /// The published estimate, −(H HᵀLZ/m)⁺ dual(u). Without correction its steps are too short by m/(m + k − 1).
     Published(Length),
 }
 
@@ -99,10 +105,11 @@ impl Finder for &Sketched {
 
 struct SketchedPath<'a> {
     path: LowRankPath,
-    /// What takes over when a first trial was rejected: a sketched gradient may be too far off for any damping.
+    /// Path that replaces `path` after a rejected first trial, because no damping repairs a bad sketched gradient.
     fallback: Option<LowRankPath>,
+    /// Whether `at` has been called.
     tried: bool,
-    /// Lengths are multiplied by this, because the geometry is too large by it.
+    /// Factor of all steps, which compensates for a geometry that is too large by it.
     factor: f64,
     true_gradient: &'a [f64],
     remark: Option<&'static str>,
@@ -137,7 +144,7 @@ impl Path for SketchedPath<'_> {
         }
         proposal.eta.iter_mut().for_each(|e| *e *= self.factor);
         proposal.predicted *= self.factor;
-        // A sketched gradient promises what the exact one does not keep.
+        // The objective decreases by at most −∇f·η along a convex model; a sketched gradient may predict more.
         let slope = -dot(self.true_gradient, &proposal.eta);
         proposal.predicted = proposal.predicted.min(slope);
         Ok(proposal)
@@ -148,7 +155,7 @@ impl Path for SketchedPath<'_> {
     }
 }
 
-/// √ωⱼ sⱼ as rows.
+/// Returns the rows √ωⱼ sⱼ, whose Gram matrix is Ĝ = Σ ωⱼ sⱼsⱼᵀ.
 fn weighted_rows(sketch: &Sketch<'_>) -> Mat<f64> {
     let (s, weights) = (sketch.rows(), sketch.probes().weights());
     Mat::from_fn(s.nrows(), s.ncols(), |j, i| weights[j].sqrt() * s[(j, i)])
@@ -156,44 +163,41 @@ fn weighted_rows(sketch: &Sketch<'_>) -> Mat<f64> {
 
 fn geometry<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let mut geometry = LowRank::new(weighted_rows(sketch).as_ref(), at.prior)?;
-    // With a prior only what the data determine counts as parameters (Dereziński, Bartan, Pilanci, Mahoney 2020).
-    let own = if at.prior.is_some() { 1.0 } else { 0.0 };
-    let rank = geometry.effective_rank(own).round() as usize;
+    // The inverse of a random Gram matrix is too large in the mean, by a factor that depends on the rank over m. With
+    // a prior the effective dimension replaces the rank (Dereziński, Bartan, Pilanci, Mahoney 2020).
+    let prior_weight = if at.prior.is_some() { 1.0 } else { 0.0 };
+    let rank = geometry.effective_rank(prior_weight).round() as usize;
     let factor = sketch.inverse_factor(sketch.probes().random(), rank);
-    geometry.stretch(factor.unwrap_or(1.0).recip());
+    geometry.scale(factor.unwrap_or(1.0).recip());
     let mut path = SketchedPath::new(geometry.path(at.grad, at.prior)?);
     if factor.is_none() {
         path.remark = Some(
-            "there are too few probes for the lengths of sketched steps to be right in the mean; take more than the \
-             data determine parameters",
+            "too few probes for unbiased lengths of sketched steps; take more probes than the number of parameters \
+             that the data determine",
         );
     }
     Ok(path)
 }
 
-/// Data of which more than this share of the squares is beyond the model count as not explained.
+/// Share of the squared data beyond the model above which the data count as unexplained.
 const UNEXPLAINED: f64 = 0.1;
 
 fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let rows = weighted_rows(sketch);
     let weights = sketch.probes().weights();
-    let seen = sketch.looked_at(&at.metric()?.dual(at.covector)?)?;
-    let b: Vec<f64> = seen
+    let projected = sketch.probe_products(&at.metric()?.dual(at.covector)?)?;
+    let b: Vec<f64> = projected
         .iter()
         .zip(weights)
         .map(|(b, w)| w.sqrt() * b)
         .collect();
-    let column = MatRef::from_column_major_slice(&b, b.len(), 1);
-    let mut gradient = (rows.transpose() * column).col_as_slice(0).to_vec();
-    if let Some(prior) = at.prior {
-        let own = prior.gradient();
-        gradient.iter_mut().zip(own).for_each(|(g, r)| *g += r);
-    }
+    let gradient = data_gradient(rows.as_ref(), &b, at.prior);
     let mut path = LowRank::new(rows.as_ref(), at.prior)?.path(&gradient, at.prior)?;
     let eta = path.at(0.0)?.eta;
-    let move_ = MatRef::from_column_major_slice(&eta, eta.len(), 1);
-    let left = &rows * move_ + column;
-    let unexplained = dot(left.col_as_slice(0), left.col_as_slice(0)) / dot(&b, &b);
+    // The fit leaves ‖Sη + b‖²/‖b‖² of the sketched data unexplained. It is NaN for b = 0, data that fit already.
+    let [step, column] = [&eta, &b].map(|x| MatRef::from_column_major_slice(x, x.len(), 1));
+    let residual = rows.as_ref() * step + column;
+    let unexplained = dot(residual.col_as_slice(0), residual.col_as_slice(0)) / dot(&b, &b);
     if dot(at.grad, &eta) < 0.0 && (unexplained.is_nan() || unexplained <= UNEXPLAINED) {
         let mut path = SketchedPath::new(path);
         path.fallback = Some(geometry(sketch, at)?.path);
@@ -201,22 +205,27 @@ fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     }
     let mut path = geometry(sketch, at)?;
     path.remark = Some(
-        "the data are not all explained by the model (or its present linearisation): sketch and solve gave way to the \
-         sketched geometry with the exact gradient",
+        "the linearised model does not explain all of the data: the sketched geometry with the exact gradient replaces \
+         sketch and solve",
     );
     Ok(path)
 }
 
+/// Returns Aᵀb + ∇R, the gradient of ½‖A η + b‖² + R at η = 0.
+fn data_gradient(a: MatRef<'_, f64>, b: &[f64], prior: Option<&PriorTerms<'_>>) -> Vec<f64> {
+    let column = MatRef::from_column_major_slice(b, b.len(), 1);
+    let mut gradient = (a.transpose() * column).col_as_slice(0).to_vec();
+    if let Some(prior) = prior {
+        let terms = prior.gradient();
+        gradient.iter_mut().zip(terms).for_each(|(g, r)| *g += r);
+    }
+    gradient
+}
 fn published<'a>(sketch: &Sketch<'_>, at: &Local<'_>, length: Length) -> Result<SketchedPath<'a>> {
     let dual = at.metric()?.dual(at.covector)?;
     let published = Hutchinson::new(sketch);
     let matrix = published.value();
-    let column = MatRef::from_column_major_slice(&dual, dual.len(), 1);
-    let mut gradient = (matrix.transpose() * column).col_as_slice(0).to_vec();
-    if let Some(prior) = at.prior {
-        let own = prior.gradient();
-        gradient.iter_mut().zip(own).for_each(|(g, r)| *g += r);
-    }
+    let gradient = data_gradient(matrix.as_ref(), &dual, at.prior);
     let geometry = LowRank::new(matrix.as_ref(), at.prior)?;
     let rank = geometry.rank();
     let mut path = SketchedPath::new(geometry.path(&gradient, at.prior)?);

@@ -1,4 +1,4 @@
-//! G = ZᵀMZ and the priors' C known by their products.
+//! Products with the curvature of the data, G = ZᵀMZ, and with the precision C of the priors.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use crate::model::adjoint::{Linearisation, blocks};
 use crate::prior::PriorTerms;
 use crate::random;
 
-/// The curvature of the objective at one point: that of the data, G = ZᵀMZ, and that of the priors, C.
+/// Curvature of the objective at one point: G = ZᵀMZ of the data and C of the priors.
 ///
-/// Without priors C is the identity wherever something is measured against it.
+/// Without priors, C is the identity in `prior_solve` and `draw`, and zero in `full`.
 pub(crate) struct Curvature<'a> {
     z: &'a Linearisation<'a>,
     root: &'a dyn Root,
@@ -29,12 +29,12 @@ impl<'a> Curvature<'a> {
         Self { z, root, prior }
     }
 
-    /// Number of free parameters.
+    /// Returns the number of free parameters.
     pub(crate) fn dim(&self) -> usize {
         self.z.param_dim()
     }
 
-    /// G V = Zᵀ(M(Z V)): a tangent and an adjoint solve a column, block by block.
+    /// Returns G V = Zᵀ(M(Z V)), block by block, by one tangent and one adjoint solve per column.
     pub(crate) fn data(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.z.adjoint_by_blocks(v.ncols(), |block| {
             let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
@@ -42,34 +42,34 @@ impl<'a> Curvature<'a> {
         })
     }
 
-    /// Length of a lifted tangent.
+    /// Returns the length of a lifted tangent.
     pub(crate) fn lifted_dim(&self) -> usize {
         self.root.lifted_dim()
     }
 
-    /// L Z V: a tangent solve a column, block by block.
+    /// Returns L Z V, block by block, by one tangent solve per column.
     pub(crate) fn lifted(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let mut out = Mat::zeros(self.lifted_dim(), v.ncols());
         for block in blocks(v.ncols()) {
             let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
-            let mut place = out.as_mut().subcols_mut(block.start, block.len());
-            place.copy_from(self.root.lift(tangents.as_ref())?);
+            let mut target = out.as_mut().subcols_mut(block.start, block.len());
+            target.copy_from(self.root.lift(tangents.as_ref())?);
         }
         Ok(out)
     }
 
-    /// (L Z)ᵀ W for columns W of which `made` gives a block: an adjoint solve a column.
+    /// Returns (L Z)ᵀ W, block by block, by one adjoint solve per column. `columns_of` returns a block of W.
     pub(crate) fn lowered(
         &self,
         columns: usize,
-        mut made: impl FnMut(Range<usize>) -> Mat<f64>,
+        mut columns_of: impl FnMut(Range<usize>) -> Mat<f64>,
     ) -> Result<Mat<f64>> {
-        let lower = |block| self.root.lower_batch(made(block));
+        let lower = |block| self.root.lower_batch(columns_of(block));
         self.z.adjoint_by_blocks(columns, lower)
     }
 
-    /// (G + C) V, or G V without priors.
-    pub(crate) fn whole(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+    /// Returns (G + C) V, or G V without priors.
+    pub(crate) fn full(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let data = self.data(v)?;
         match self.prior {
             Some(prior) => Ok(data + prior.curvature(v)?),
@@ -77,18 +77,20 @@ impl<'a> Curvature<'a> {
         }
     }
 
-    /// C⁻¹ V.
-    pub(crate) fn smooth(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+    /// Returns C⁻¹ V.
+    pub(crate) fn prior_solve(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         match self.prior {
             Some(prior) => prior.solve(v),
             None => Ok(v.to_owned()),
         }
     }
 
-    /// Random columns with covariance C⁻¹: C⁻¹Pᵀξ with standard normal ξ. Smoother ones, C⁻¹ξ, for priors without a root.
+    /// Draws random columns with covariance C⁻¹ as C⁻¹Pᵀξ, with standard normal ξ. Priors without a root P give C⁻¹ξ,
+    /// which is smoother.
     pub(crate) fn draw(&self, columns: usize, seed: u64) -> Result<Mat<f64>> {
         let white = || random::normal_matrix(self.dim(), columns, seed);
         match self.prior {
+            // Cov(C⁻¹Pᵀξ) = C⁻¹PᵀP C⁻¹ = C⁻¹.
             Some(prior) => {
                 let noise = prior.noise(columns, seed)?;
                 prior.solve(noise.unwrap_or_else(white).as_ref())

@@ -1,4 +1,4 @@
-//! The leading eigenpairs of the data's curvature, measured by the prior's.
+//! Leading eigenpairs of the curvature of the data relative to the precision of the priors.
 
 use faer::{Mat, MatRef};
 
@@ -7,30 +7,31 @@ use crate::error::{Error, Result};
 use crate::linalg::{add_product, product, right_singular, symmetric_eigen, symmetric_product};
 use crate::prior::PriorTerms;
 
-/// Eigenpairs of G u = λ C u, largest first: UᵀCU = I and UᵀGU = diag λ.
+/// Eigenpairs of G u = λ C u in decreasing order, with UᵀCU = I and UᵀGU = diag λ.
 #[derive(Clone, Debug)]
-pub(crate) struct Pairs {
+pub(crate) struct Eigenpairs {
     pub(crate) values: Vec<f64>,
     pub(crate) vectors: Mat<f64>,
 }
 
-/// Eigenvalues below this fraction of the largest are rounding.
-const ROUNDING: f64 = 1e-13;
+/// Fraction of the largest eigenvalue below which an eigenvalue is rounding.
+const EIGEN_ROUNDING: f64 = 1e-13;
 
-/// Singular values below this fraction of the largest are.
-pub(crate) const SMALL: f64 = 1e-12;
+/// Fraction of the largest singular value below which a singular value is rounding.
+pub(crate) const SINGULAR_ROUNDING: f64 = 1e-12;
 
-/// The largest eigenvalue beside whose rounding others that are small beside 1 still count.
-const PLAIN: f64 = 1e8;
+/// Largest eigenvalue up to which the eigenvalues are computed from a Gram matrix, see [`Eigenpairs::of_rows`].
+const MAX_SQUARED: f64 = 1e8;
 
-impl Pairs {
-    /// By one pass over the data (Nyström): with Y = GΩ and ΩᵀY = LLᵀ, G ≈ BBᵀ where B = Y L⁻ᵀ, whose eigenpairs
-    /// follow from those of BᵀC⁻¹B.
+impl Eigenpairs {
+    /// Computes approximate eigenpairs by the randomised Nyström method, with one product G Ω.
     pub(crate) fn nystrom(curvature: &Curvature<'_>, test: MatRef<'_, f64>) -> Result<Self> {
         let y = curvature.data(test)?;
+        // With Y = GΩ and ΩᵀY = LLᵀ, the Nyström approximation is G ≈ Y(ΩᵀY)⁺Yᵀ = BBᵀ, B = Y L⁻ᵀ. If BᵀC⁻¹B q = λ q,
+        // then u = C⁻¹B q/√λ satisfies BBᵀu = λ C u and uᵀC u = 1 (Halko, Martinsson and Tropp 2011, Algorithm 5.5).
         let root = inverse_root(symmetric_product(test, y.as_ref()));
         let b = product(y.as_ref(), root.as_ref());
-        let smooth = curvature.smooth(b.as_ref())?;
+        let smooth = curvature.prior_solve(b.as_ref())?;
         let small = symmetric_product(b.as_ref(), smooth.as_ref());
         let (values, rotation) = decompose(small);
         let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
@@ -40,15 +41,18 @@ impl Pairs {
         })
     }
 
-    /// Those of G = SᵀS, given C⁻¹Sᵀ: they follow from the eigenpairs of S C⁻¹Sᵀ, whose rounding is that of the largest.
-    /// Where that counts beside 1, it is not squared.
+    /// Computes the eigenpairs of G = SᵀS, given C⁻¹Sᵀ.
+    ///
+    /// They follow from the eigenpairs S C⁻¹Sᵀ q = λ q by u = C⁻¹Sᵀq/√λ, whose rounding is relative to λ₁. It must be
+    /// small compared to 1, where data and prior have equal weight. For a larger λ₁ the Gram matrix is avoided, see
+    /// [`factored`](Self::factored).
     pub(crate) fn of_rows(
         prior: &PriorTerms<'_>,
         s: MatRef<'_, f64>,
         smooth: Mat<f64>,
     ) -> Result<Self> {
         let (values, rotation) = decompose(symmetric_product(s.transpose(), smooth.as_ref()));
-        if values.first().is_some_and(|largest| *largest > PLAIN) {
+        if values.first().is_some_and(|largest| *largest > MAX_SQUARED) {
             return Self::factored(prior, smooth);
         }
         let scaled = scale_columns(rotation, |j| values[j].sqrt().recip());
@@ -58,17 +62,19 @@ impl Pairs {
         })
     }
 
-    /// Those of G = SᵀS, given Y = C⁻¹Sᵀ, without a square: with a W such as P Y, where C = PᵀP,
+    /// Computes the eigenpairs of G = SᵀS, given Y = C⁻¹Sᵀ, without forming a Gram matrix.
+    ///
+    /// For any W with WᵀW = YᵀC Y, such as W = P Y with C = PᵀP,
     ///
     /// ```text
     /// WᵀW = YᵀC Y = S C⁻¹Sᵀ,   W = X Σ Vᵀ,   λ = σ²,   u = Y v/σ
     /// ```
     ///
-    /// so that uᵀC u = vᵀWᵀW v/σ² = 1, and rounding is that of σ, as small beside √λ₁ as it is beside λ₁ in S C⁻¹Sᵀ.
+    /// so that uᵀC u = vᵀWᵀW v/σ² = 1. Rounding is relative to σ₁ = √λ₁ and not to λ₁, as it would be in S C⁻¹Sᵀ.
     pub(crate) fn factored(prior: &PriorTerms<'_>, smooth: Mat<f64>) -> Result<Self> {
-        let lengths = prior.lengths(smooth.as_ref())?;
-        check_finite(lengths.as_ref())?;
-        let (values, mut rotation) = right_singular(lengths.as_ref());
+        let norm_factor = prior.norm_factor(smooth.as_ref())?;
+        check_finite(norm_factor.as_ref())?;
+        let (values, mut rotation) = right_singular(norm_factor.as_ref());
         let rank = significant(&values);
         rotation.truncate(smooth.ncols(), rank);
         let scaled = scale_columns(rotation, |j| values[j].recip());
@@ -78,7 +84,7 @@ impl Pairs {
         })
     }
 
-    /// Those of G = SᵀS where C⁻¹ = diag(scale²), by the singular vectors of S diag(scale).
+    /// Computes the eigenpairs of G = SᵀS for C⁻¹ = diag(scale²) from the singular vectors of S diag(scale).
     pub(crate) fn of_scaled_rows(s: MatRef<'_, f64>, scale: &[f64]) -> Self {
         let scaled = Mat::from_fn(s.nrows(), s.ncols(), |i, j| s[(i, j)] * scale[j]);
         let (values, mut vectors) = right_singular(scaled.as_ref());
@@ -94,7 +100,7 @@ impl Pairs {
         }
     }
 
-    /// Keeps the first `rank` pairs.
+    /// Keeps the first `rank` eigenpairs.
     pub(crate) fn truncated(mut self, rank: usize) -> Self {
         let rank = rank.min(self.values.len());
         self.values.truncate(rank);
@@ -102,7 +108,7 @@ impl Pairs {
         self
     }
 
-    /// V + U diag(f(λ)) Uᵀ W, which turns C⁻¹W into functions of the whole curvature when V is that.
+    /// Returns V + U diag(f(λ)) Uᵀ W. For V = C⁻¹W this is a function of the full curvature applied to W.
     pub(crate) fn correct(
         &self,
         mut v: Mat<f64>,
@@ -119,7 +125,8 @@ impl Pairs {
     }
 }
 
-/// What overflows has no singular values, and a posterior without pairs would be the prior.
+/// Checks that all entries are finite. Without this check an overflow would yield no eigenpairs, and the posterior
+/// would silently equal the prior.
 fn check_finite(batch: MatRef<'_, f64>) -> Result<()> {
     let what = "the curvature of the data beside that of the prior (is the noise in the units of the data?)";
     batch
@@ -130,25 +137,28 @@ fn check_finite(batch: MatRef<'_, f64>) -> Result<()> {
         })
 }
 
-/// How many of these singular values, largest first, are more than rounding.
+/// Returns the number of singular values, in decreasing order, above rounding.
 fn significant(values: &[f64]) -> usize {
     let largest = values.first().copied().unwrap_or(0.0);
-    values.iter().take_while(|v| **v > SMALL * largest).count()
+    values
+        .iter()
+        .take_while(|v| **v > SINGULAR_ROUNDING * largest)
+        .count()
 }
 
-/// Eigenvalues that are more than rounding, largest first, and their vectors.
+/// Returns the eigenvalues above rounding, in decreasing order, and their eigenvectors.
 fn decompose(small: Mat<f64>) -> (Vec<f64>, Mat<f64>) {
     let (values, vectors) = symmetric_eigen(small.as_ref());
     let largest = values.first().copied().unwrap_or(0.0);
     let rank = values
         .iter()
-        .take_while(|v| **v > ROUNDING * largest)
+        .take_while(|v| **v > EIGEN_ROUNDING * largest)
         .count();
     let kept = vectors.subcols(0, rank).to_owned();
     (values[..rank].to_vec(), kept)
 }
 
-/// S with S Sᵀ = K⁺.
+/// Returns S with S Sᵀ = K⁺, as Q Λ^{-1/2} from K = Q Λ Qᵀ.
 fn inverse_root(k: Mat<f64>) -> Mat<f64> {
     let (values, vectors) = decompose(k);
     scale_columns(vectors, |j| values[j].sqrt().recip())

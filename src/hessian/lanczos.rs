@@ -1,58 +1,58 @@
-//! The Lanczos process in the geometry of a preconditioner.
+//! Lanczos process in the inner product of a preconditioner.
 
 use faer::{Mat, MatRef};
 
 use crate::error::Result;
 use crate::vector::dot;
 
-/// What the process needs of a problem: products with H, and the solves of the preconditioner C.
+/// Pair of operators of the process: products with H and solves with the preconditioner C.
 pub(crate) trait Pencil {
     fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>>;
     fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>>;
 }
 
-/// A basis V of the Krylov space of C⁻¹H from C⁻¹g, with VᵀCV = I and VᵀHV = T tridiagonal.
+/// Basis V of the Krylov space of C⁻¹H from C⁻¹g, with VᵀCV = I and VᵀHV = T tridiagonal.
 ///
-/// In it (H + λC) η = −g reads (T + λ) y = −‖g‖ e₁ with η = V y, the norm being that of C⁻¹: so one basis serves every
-/// λ, and for each gives the minimiser of the damped model over the space, where a truncated conjugate-gradient path
-/// (Steihaug 1983) would give a point on it. This is the trust region of Gould, Lucidi, Roma and Toint (1999) in the
-/// form of Levenberg and Marquardt. At λ = 0 it is the iterate of conjugate gradients.
+/// In this basis (H + λC) η = −g reads (T + λ) y = −‖g‖ e₁ with η = V y, where ‖g‖ is the norm of C⁻¹. One basis
+/// therefore serves every λ and gives the minimiser of the damped model over the space. A truncated conjugate-gradient
+/// path (Steihaug 1983) gives only a point on the path. This is the trust region of Gould, Lucidi, Roma and Toint
+/// (1999) in the form of Levenberg and Marquardt. At λ = 0 it is the iterate of conjugate gradients.
 pub(crate) struct Krylov {
     basis: Vec<Vec<f64>>,
     diagonal: Vec<f64>,
-    /// Entries of T beside the diagonal; the last one leads out of the space.
-    beside: Vec<f64>,
-    /// ‖g‖.
-    size: f64,
-    /// How it ended.
+    /// Off-diagonal entries of T. The last one couples to the next vector, outside the basis.
+    off_diagonal: Vec<f64>,
+    /// ‖g‖ in the norm of C⁻¹.
+    gradient_norm: f64,
+    /// Reason for the end of the process.
     pub(crate) end: End,
 }
 
-/// Why a process ended.
+/// Reason for the end of a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum End {
-    /// The relative residual for λ = 0 fell below its tolerance, or the space holds the solution.
+    /// The relative residual for λ = 0 fell below its tolerance, or the space contains the solution.
     Solved,
-    /// All iterations were spent.
+    /// The maximal number of iterations was reached.
     Limit,
-    /// The residual fell no more.
+    /// The residual no longer decreased.
     Stagnated,
-    /// H is not positive along the next vector, to rounding.
+    /// H is not positive along the next vector, up to rounding.
     Breakdown,
 }
 
-/// When to stop.
+/// Stopping criteria.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// Relative residual, in the norm of C⁻¹.
+    /// Relative residual in the norm of C⁻¹.
     pub(crate) tolerance: f64,
     pub(crate) iterations: usize,
 }
 
-/// Pivots of T below this fraction of the largest are rounding.
+/// Fraction of the largest diagonal entry of T below which a pivot is rounding.
 const ROUNDING: f64 = 1e-14;
 
-/// Iterations in which a residual has to reach a new low.
+/// Number of iterations after which a process without a new lowest residual has stagnated.
 const PATIENCE: usize = 50;
 
 impl Krylov {
@@ -60,22 +60,26 @@ impl Krylov {
         let mut space = Self {
             basis: Vec::new(),
             diagonal: Vec::new(),
-            beside: Vec::new(),
-            size: 0.0,
+            off_diagonal: Vec::new(),
+            gradient_norm: 0.0,
             end: End::Solved,
         };
-        // C V, against which new vectors are made orthogonal: rounding would bring old directions back.
+        // Covectors C V, against which new residuals are orthogonalised again. In floating point the three-term
+        // recurrence alone loses orthogonality.
         let mut covectors: Vec<Vec<f64>> = Vec::new();
         let mut r = g.to_vec();
         let mut z = solve(pencil, &r)?;
         let mut norm = positive_root(dot(&r, &z));
-        space.size = norm;
-        let (mut lowest, mut since) = (1.0, 0);
-        while norm > ROUNDING * space.largest() {
+        space.gradient_norm = norm;
+        // Residuals of conjugate gradients need not decrease monotonically; only a long stall means stagnation.
+        let (mut lowest, mut stalled) = (1.0, 0);
+        while norm > ROUNDING * space.largest_diagonal() {
             if space.basis.len() == limits.iterations {
                 space.end = End::Limit;
                 break;
             }
+            // v = C⁻¹r/‖r‖ and C v = r/‖r‖. With r ← H v − Σᵢ (vᵢᵀHv) C vᵢ, all vᵢᵀr vanish, and β = ‖r‖ is the next
+            // off-diagonal entry of T: H V = C V T + β C v₊ eₘᵀ.
             let v: Vec<f64> = z.iter().map(|z| z / norm).collect();
             let cv: Vec<f64> = r.iter().map(|r| r / norm).collect();
             r = column(pencil.product(as_batch(&v))?);
@@ -93,17 +97,17 @@ impl Krylov {
             }
             z = solve(pencil, &r)?;
             norm = positive_root(dot(&r, &z));
-            space.beside.push(norm);
+            space.off_diagonal.push(norm);
             let residual = space.residual();
             if residual <= limits.tolerance {
                 break;
             }
             if residual < 0.99 * lowest {
-                (lowest, since) = (residual, 0);
+                (lowest, stalled) = (residual, 0);
             } else {
-                since += 1;
+                stalled += 1;
             }
-            if since == PATIENCE {
+            if stalled == PATIENCE {
                 space.end = End::Stagnated;
                 break;
             }
@@ -115,67 +119,74 @@ impl Krylov {
         self.basis.len()
     }
 
-    /// The scale below which an entry of T is rounding.
-    fn largest(&self) -> f64 {
+    /// Returns the largest diagonal entry of T, the scale of rounding.
+    fn largest_diagonal(&self) -> f64 {
         self.diagonal.iter().fold(0.0, |m: f64, a| m.max(*a))
     }
 
     /// Whether T stays positive definite with another entry on its diagonal.
     fn admits(&self, alpha: f64) -> bool {
         let last = self.pivots(0.0).last().copied();
-        let coupled = self.beside.last().zip(last).map_or(0.0, |(b, d)| b * b / d);
-        alpha - coupled > ROUNDING * self.largest().max(alpha)
+        let coupled = self
+            .off_diagonal
+            .last()
+            .zip(last)
+            .map_or(0.0, |(b, d)| b * b / d);
+        alpha - coupled > ROUNDING * self.largest_diagonal().max(alpha)
     }
 
-    /// The pivots of T + λ.
+    /// Returns the pivots d of T + λ = L D Lᵀ.
     fn pivots(&self, lambda: f64) -> Vec<f64> {
+        // d₁ = α₁ + λ and dⱼ = αⱼ + λ − βⱼ₋₁²/dⱼ₋₁, with Lⱼ₊₁,ⱼ = βⱼ/dⱼ.
         let mut pivots: Vec<f64> = Vec::with_capacity(self.dim());
         for (j, alpha) in self.diagonal.iter().enumerate() {
             let coupled = match j {
                 0 => 0.0,
-                _ => self.beside[j - 1] * self.beside[j - 1] / pivots[j - 1],
+                _ => self.off_diagonal[j - 1] * self.off_diagonal[j - 1] / pivots[j - 1],
             };
             pivots.push(alpha + lambda - coupled);
         }
         pivots
     }
 
-    /// (T + λ)⁻¹ ‖g‖ e₁, with its sign turned.
+    /// Returns y = −(T + λ)⁻¹ ‖g‖ e₁.
     fn coordinates(&self, lambda: f64) -> Vec<f64> {
         let pivots = self.pivots(lambda);
         let mut y = vec![0.0; pivots.len()];
-        let mut forward = -self.size;
+        let mut forward = -self.gradient_norm;
         for (j, pivot) in pivots.iter().enumerate() {
             y[j] = forward / pivot;
-            forward *= -self.beside[j] / pivot;
+            forward *= -self.off_diagonal[j] / pivot;
         }
         for j in (1..y.len()).rev() {
-            y[j - 1] -= self.beside[j - 1] / pivots[j - 1] * y[j];
+            y[j - 1] -= self.off_diagonal[j - 1] / pivots[j - 1] * y[j];
         }
         y
     }
 
-    /// ‖Hη + g‖/‖g‖ for λ = 0.
+    /// Returns ‖Hη + g‖/‖g‖ for λ = 0.
     pub(crate) fn residual(&self) -> f64 {
+        // With η = V y and H V = C V T + β C v₊ eₘᵀ, the residual is Hη + g = β yₘ C v₊, and ‖C v₊‖ = 1.
         let last = self.coordinates(0.0).last().map_or(1.0, |y| y.abs());
-        match self.beside.last() {
-            Some(beta) => beta * last / self.size,
+        match self.off_diagonal.last() {
+            Some(beta) => beta * last / self.gradient_norm,
             None => 1.0,
         }
     }
 
-    /// η and −(g·η + ½ ηᵀHη).
+    /// Returns η and the predicted decrease −(g·η + ½ ηᵀHη).
     pub(crate) fn solution(&self, lambda: f64, dim: usize) -> (Vec<f64>, f64) {
         let y = self.coordinates(lambda);
         let mut eta = vec![0.0; dim];
         for (v, y) in self.basis.iter().zip(&y) {
             subtract(&mut eta, -y, v);
         }
-        let straight: f64 = self.diagonal.iter().zip(&y).map(|(a, y)| a * y * y).sum();
-        let pairs = self.beside.iter().zip(y.windows(2));
-        let across: f64 = pairs.map(|(b, y)| 2.0 * b * y[0] * y[1]).sum();
-        let slope = self.size * y.first().copied().unwrap_or(0.0);
-        (eta, -slope - 0.5 * (straight + across))
+        // ηᵀHη = yᵀT y = Σ αⱼyⱼ² + 2 Σ βⱼyⱼyⱼ₊₁, and g·η = ‖g‖ y₁ because g = ‖g‖ C v₁.
+        let diagonal_part: f64 = self.diagonal.iter().zip(&y).map(|(a, y)| a * y * y).sum();
+        let couplings = self.off_diagonal.iter().zip(y.windows(2));
+        let coupled_part: f64 = couplings.map(|(b, y)| 2.0 * b * y[0] * y[1]).sum();
+        let slope = self.gradient_norm * y.first().copied().unwrap_or(0.0);
+        (eta, -slope - 0.5 * (diagonal_part + coupled_part))
     }
 }
 

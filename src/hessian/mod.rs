@@ -1,4 +1,4 @@
-//! The Gauss-Newton Hessian of the reduced objective: products with it, its eigenpairs, and its Krylov spaces.
+//! Gauss-Newton Hessian of the reduced objective: products, eigenpairs and Krylov spaces.
 
 mod curvature;
 mod eigenpairs;
@@ -6,6 +6,6 @@ mod lanczos;
 mod spectrum;
 
 pub(crate) use self::curvature::Curvature;
-pub(crate) use self::eigenpairs::Pairs;
+pub(crate) use self::eigenpairs::Eigenpairs;
 pub(crate) use self::lanczos::{End, Krylov, Limits, Pencil};
 pub(crate) use self::spectrum::Spectrum;

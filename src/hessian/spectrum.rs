@@ -1,39 +1,39 @@
-//! The leading part of the spectrum of the data's curvature, measured by the prior's.
+//! Leading spectrum of the curvature of the data relative to the precision of the priors.
 
 use faer::Mat;
 
 use super::curvature::Curvature;
-use super::eigenpairs::{Pairs, SMALL};
+use super::eigenpairs::{Eigenpairs, SINGULAR_ROUNDING};
 use crate::error::Result;
 use crate::linalg::range_basis;
 use crate::prior::PriorTerms;
 use crate::random;
 
-/// The pairs that were asked for, and what is known of the others.
+/// Requested eigenpairs, with information on the remaining ones.
 pub(crate) struct Spectrum {
-    /// Largest first.
-    pub(crate) pairs: Pairs,
-    /// Eigenvalues that were found and not kept, largest first.
+    /// Leading eigenpairs, in decreasing order.
+    pub(crate) eigenpairs: Eigenpairs,
+    /// Eigenvalues that were computed but not kept, in decreasing order.
     pub(crate) left_out: Vec<f64>,
-    /// How many more there may be, smaller than all that were found.
-    pub(crate) unseen: usize,
-    /// The size below which an eigenvalue would have been lost to rounding.
+    /// Upper bound for the number of further eigenvalues, all smaller than the computed ones.
+    pub(crate) uncomputed: usize,
+    /// Size below which eigenvalues are lost to rounding.
     pub(crate) rounding: f64,
 }
 
 impl Spectrum {
-    /// The first `rank` pairs of G = SᵀS, S = L Z, by `oversampling` more columns.
+    /// Computes the first `rank` eigenpairs of G = SᵀS, S = L Z, with `oversampling` additional columns.
     ///
-    /// They are those of S itself where its rows, an adjoint solve each, cost no more than what else would be done;
-    /// and else of QᵀS, where Q spans the range of S C⁻¹Sᵀ for random columns Ω, a subspace iteration (Halko, Martinsson, Tropp
-    /// 2011) in three passes of adjoints, tangents and adjoints:
+    /// If S has no more rows than three passes have columns, S itself is computed, by one adjoint solve per row.
+    /// Otherwise S is replaced by QᵀS, where Q spans the range of S C⁻¹Sᵀ Ω for random columns Ω. This is a subspace
+    /// iteration (Halko, Martinsson, Tropp 2011) in three passes of adjoints, tangents and adjoints:
     ///
     /// ```text
     /// C⁻¹SᵀΩ = U …,   S U = Q …,   C⁻¹SᵀQ
     /// ```
     ///
-    /// with UᵀCU = I and QᵀQ = I. Between the passes only orthonormal bases are kept, so that no product is larger than
-    /// √λ and pairs down to 1e-24 of the largest are found.
+    /// with UᵀCU = I and QᵀQ = I. Orthonormal bases between the passes keep all products of size √λ or less, so that
+    /// eigenvalues down to 1e-24 of the largest are found.
     pub(crate) fn leading(
         curvature: &Curvature<'_>,
         prior: &PriorTerms<'_>,
@@ -46,41 +46,48 @@ impl Spectrum {
                 let unit = |i, j| if i == block.start + j { 1.0 } else { 0.0 };
                 Mat::from_fn(rows, block.len(), unit)
             })?;
-            let pairs = Pairs::factored(prior, prior.solve(s.as_ref())?)?;
-            return Ok(Self::new(pairs, rank, 0));
+            let eigenpairs = Eigenpairs::factored(prior, prior.solve(s.as_ref())?)?;
+            return Ok(Self::new(eigenpairs, rank, 0));
         }
+        // An orthonormal U in the C inner product spans C⁻¹SᵀΩ, and Q spans S U: the range of (S C⁻¹Sᵀ) Ω. Then
+        // QᵀS ≈ S on its leading singular vectors, and the eigenpairs of SᵀQ QᵀS approximate those of G from below.
         let mut basis = random::normal_matrix(rows, columns, seed);
-        let first = pulled(curvature, prior, &basis)?;
-        basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SMALL);
-        let pairs = pulled(curvature, prior, &basis)?;
+        let first = pull_back(curvature, prior, &basis)?;
+        basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SINGULAR_ROUNDING);
+        let eigenpairs = pull_back(curvature, prior, &basis)?;
+        // A basis with fewer columns than requested spans the whole range, up to rounding.
         let exhausted = basis.ncols() < columns || columns == dim;
-        let unseen = if exhausted {
+        let uncomputed = if exhausted {
             0
         } else {
             rows.min(dim) - columns
         };
-        Ok(Self::new(pairs, rank, unseen))
+        Ok(Self::new(eigenpairs, rank, uncomputed))
     }
 
-    fn new(pairs: Pairs, rank: usize, unseen: usize) -> Self {
-        let left_out = pairs.values.iter().skip(rank).copied().collect();
-        let largest = pairs.values.first().copied().unwrap_or(0.0);
+    fn new(eigenpairs: Eigenpairs, rank: usize, uncomputed: usize) -> Self {
+        let left_out = eigenpairs.values.iter().skip(rank).copied().collect();
+        let largest = eigenpairs.values.first().copied().unwrap_or(0.0);
         Self {
-            pairs: pairs.truncated(rank),
+            eigenpairs: eigenpairs.truncated(rank),
             left_out,
-            unseen,
-            rounding: SMALL * SMALL * largest,
+            uncomputed,
+            rounding: SINGULAR_ROUNDING * SINGULAR_ROUNDING * largest,
         }
     }
 }
 
-/// Passes of solves of the randomised method.
+/// Number of passes of solves of the randomised method.
 const PASSES: usize = 3;
 
-/// The pairs of QᵀS.
-fn pulled(curvature: &Curvature<'_>, prior: &PriorTerms<'_>, q: &Mat<f64>) -> Result<Pairs> {
+/// Computes the eigenpairs of SᵀQ QᵀS from one pass of adjoint solves.
+fn pull_back(
+    curvature: &Curvature<'_>,
+    prior: &PriorTerms<'_>,
+    q: &Mat<f64>,
+) -> Result<Eigenpairs> {
     let s = curvature.lowered(q.ncols(), |block| {
         q.subcols(block.start, block.len()).to_owned()
     })?;
-    Pairs::factored(prior, prior.solve(s.as_ref())?)
+    Eigenpairs::factored(prior, prior.solve(s.as_ref())?)
 }

@@ -1,4 +1,4 @@
-//! Divergences between densities: Kullback-Leibler both ways, Hellinger, χ².
+//! Divergences between densities: forward and reverse Kullback-Leibler, Hellinger, χ².
 
 use super::Loss;
 use crate::check;
@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::metric::{FisherRao, Metric, Scaled};
 
-/// A divergence vol Σ φ(ρᵢ, qᵢ) of ρ from a target q ≥ 0; masses need not agree.
+/// Divergence vol Σ φ(ρᵢ, qᵢ) of ρ from a target q ≥ 0. The masses may differ.
 ///
-/// Its metric is Fisher-Rao on densities of free mass, times the curvature of φ at the match.
+/// Its metric is Fisher-Rao with free mass, times r ∂²φ/∂r² at r = q.
 #[derive(Clone, Debug)]
 pub struct Divergence {
     kind: Kind,
@@ -25,18 +25,20 @@ enum Kind {
 }
 
 impl Divergence {
-    /// Kullback-Leibler from the data, Σ vol (q ln(q/ρ) − q + ρ): maximum likelihood.
+    /// Returns the Kullback-Leibler divergence of the data from the model, Σ vol (q ln(q/ρ) − q + ρ): maximum
+    /// likelihood.
     ///
     /// # Errors
-    /// A target of the wrong length, negative somewhere, or without mass.
+    /// A target of the wrong length, with a negative entry, or without mass.
     pub fn kullback_leibler(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         Self::new(Kind::Forward, grid, target)
     }
 
-    /// Kullback-Leibler from the model, Σ vol (ρ ln(ρ/q) − ρ + q), which stays where data is.
+    /// Returns the Kullback-Leibler divergence of the model from the data, Σ vol (ρ ln(ρ/q) − ρ + q). It favours a ρ
+    /// concentrated where there are data.
     ///
     /// # Errors
-    /// A target of the wrong length, or that is not positive everywhere.
+    /// A target of the wrong length, or with an entry that is not positive.
     pub fn reverse_kullback_leibler(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         check::positive(
             "the target of the reverse Kullback-Leibler divergence",
@@ -45,18 +47,18 @@ impl Divergence {
         Self::new(Kind::Reverse, grid, target)
     }
 
-    /// Squared Hellinger distance, ½ Σ vol (√ρ − √q)².
+    /// Returns the squared Hellinger distance, ½ Σ vol (√ρ − √q)².
     ///
     /// # Errors
-    /// A target of the wrong length, negative somewhere, or without mass.
+    /// A target of the wrong length, with a negative entry, or without mass.
     pub fn hellinger(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         Self::new(Kind::Hellinger, grid, target)
     }
 
-    /// χ², Σ vol (ρ − q)²/q.
+    /// Returns the χ² divergence, Σ vol (ρ − q)²/q.
     ///
     /// # Errors
-    /// A target of the wrong length, or that is not positive everywhere.
+    /// A target of the wrong length, or with an entry that is not positive.
     pub fn chi_squared(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         check::positive("the target of the χ² divergence", &target)?;
         Self::new(Kind::ChiSquared, grid, target)
@@ -74,21 +76,21 @@ impl Divergence {
 }
 
 impl Kind {
-    /// φ(r, q): finite wherever it can be written as a number.
+    /// Returns φ(r, q), finite wherever it is representable.
     fn value(self, r: f64, q: f64) -> f64 {
         match self {
             Self::Forward => relative_entropy(q, r),
             Self::Reverse => relative_entropy(r, q),
-            // √r − √q = (r − q)/(√r + √q), which does not cancel.
+            // √r − √q = (r − q)/(√r + √q) avoids cancellation.
             Self::Hellinger => {
                 0.5 * ((r - q) / (r.sqrt() + q.sqrt()).max(f64::MIN_POSITIVE)).powi(2)
             }
-            // Squared last: (r − q)² may be too large, and (r − q)/q too.
+            // (r − q)² and (r − q)/q may overflow when the result does not.
             Self::ChiSquared => ((r - q) / q.sqrt()).powi(2),
         }
     }
 
-    /// ∂φ/∂r.
+    /// Returns ∂φ/∂r.
     fn slope(self, r: f64, q: f64) -> f64 {
         match self {
             Self::Forward if q == 0.0 => 1.0,
@@ -100,8 +102,9 @@ impl Kind {
         }
     }
 
-    /// r ∂²φ/∂r² at r = q.
+    /// Returns r ∂²φ/∂r² at r = q.
     fn curvature(self) -> f64 {
+        // φ'' is q/r², 1/r, q^{1/2}/(4r^{3/2}) and 2/q, respectively.
         match self {
             Self::Forward | Self::Reverse => 1.0,
             Self::Hellinger => 0.25,
@@ -109,33 +112,34 @@ impl Kind {
         }
     }
 
-    /// Whether φ or its slope needs ρ > 0 where there is data.
+    /// Whether φ or its slope requires ρ > 0 where there are data.
     fn needs_support(self) -> bool {
         matches!(self, Self::Forward | Self::Reverse | Self::Hellinger)
     }
 }
 
-/// a ln(a/b) − a + b for a, b ≥ 0.
+/// Returns a ln(a/b) − a + b for a, b ≥ 0.
 fn relative_entropy(a: f64, b: f64) -> f64 {
     if a == 0.0 {
         return b;
     }
+    // With b = a(1 + t) it equals a (t − ln(1 + t)).
     let t = (b - a) / a;
-    // NaN goes the other way.
-    if t.abs() <= NEAR {
+    // NaN takes the second branch.
+    if t.abs() <= CLOSE {
         a * log_excess(t)
     } else {
         a * log_ratio(a, b) - a + b
     }
 }
 
-/// Numbers whose ratio is 1 + t with a t no larger than this are near each other.
-const NEAR: f64 = 0.1;
+/// Largest |t| for which a ratio 1 + t counts as close to 1.
+const CLOSE: f64 = 0.1;
 
-/// ln(a/b), also where a/b is too large or too small for a number.
+/// Returns ln(a/b), also if a/b over- or underflows.
 fn log_ratio(a: f64, b: f64) -> f64 {
     let (ratio, t) = (a / b, (a - b) / b);
-    if t.abs() <= NEAR {
+    if t.abs() <= CLOSE {
         t.ln_1p()
     } else if ratio.is_normal() {
         ratio.ln()
@@ -144,7 +148,9 @@ fn log_ratio(a: f64, b: f64) -> f64 {
     }
 }
 
-/// t − ln(1 + t) by its series near t = 0, where the two terms cancel and a sum over cells would drown in their rounding.
+/// Returns t − ln(1 + t) by its series Σ (−t)ⁿ/n, n ≥ 2, near t = 0.
+///
+/// The difference of both terms cancels there, and its rounding would dominate a sum over cells.
 fn log_excess(t: f64) -> f64 {
     let (mut sum, mut power, mut n) = (0.0, t * t, 2.0);
     loop {
@@ -163,8 +169,8 @@ impl Loss for Divergence {
         if rho.len() != self.target.len() {
             return f64::NAN;
         }
-        let pairs = rho.iter().zip(&self.target);
-        self.volume * pairs.map(|(&r, &q)| self.kind.value(r, q)).sum::<f64>()
+        let entries = rho.iter().zip(&self.target);
+        self.volume * entries.map(|(&r, &q)| self.kind.value(r, q)).sum::<f64>()
     }
 
     fn gradient(&self, rho: &[f64], out: &mut [f64]) {
@@ -174,6 +180,7 @@ impl Loss for Divergence {
     }
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        // vol φ″(q) ζ² = (r φ″) vol ζ²/ρ at ρ = q: a multiple of Fisher-Rao.
         let metric = FisherRao {
             volume: self.volume,
             floor: 1e-15,
@@ -192,7 +199,7 @@ impl Loss for Divergence {
             self.target.len(),
         )?;
         check::density("the state given to a divergence", rho)?;
-        // Where a density is so thin that the slope overflows it is as good as empty.
+        // A density so small that the slope overflows counts as zero.
         let empty =
             |(&r, &q): (&f64, &f64)| q > 0.0 && (r == 0.0 || !self.kind.slope(r, q).is_finite());
         match rho.iter().zip(&self.target).position(empty) {

@@ -1,4 +1,4 @@
-//! ½‖ρ − q‖² in L².
+//! Least-squares misfit ½‖ρ − q‖² in L².
 
 use super::Loss;
 use crate::check;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::metric::{L2, Metric};
 
-/// The misfit ½ vol Σ(ρ − q)²; its metric is L².
+/// Misfit ½ vol Σ(ρ − q)². Its metric is L².
 #[derive(Clone, Debug)]
 pub struct L2Misfit {
     volume: f64,
@@ -14,7 +14,7 @@ pub struct L2Misfit {
 }
 
 impl L2Misfit {
-    /// The misfit to `target` on a grid.
+    /// Returns the misfit to `target` on a grid.
     ///
     /// # Errors
     /// A target of the wrong length, or with entries that are not finite.
@@ -29,7 +29,7 @@ impl L2Misfit {
 }
 
 impl L2Misfit {
-    /// The misfit ½ Σ(ρ − q)² of states that are not densities on a grid.
+    /// Returns the misfit ½ Σ(ρ − q)² for states that are not densities on a grid.
     ///
     /// # Errors
     /// A target with entries that are not finite.

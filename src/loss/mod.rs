@@ -1,4 +1,4 @@
-//! Losses f(ρ): values, gradients as covectors, and the geometry that makes the step Gauss-Newton.
+//! Losses f(ρ): values, gradients as covectors, and the metric that makes the step Gauss-Newton.
 
 mod divergence;
 mod l2;
@@ -16,10 +16,10 @@ use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root};
 
-/// A loss on states: a recipe, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
+/// Loss on states. It is a recipe, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
 ///
-/// A loss in closed form implements `value` and `gradient`. One that needs solves, such as a transport cost, implements `at`
-/// as well, where they may fail and are counted.
+/// A loss in closed form implements `value` and `gradient`. A loss that needs solves, such as a transport cost, also
+/// implements `at`, which may fail and whose solves are counted.
 ///
 /// ```
 /// use pullback::Loss;
@@ -32,13 +32,13 @@ use crate::metric::{Metric, Root};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Loss: Sync {
-    /// Returns f(ρ); NaN or ∞ outside its domain, which a line search understands.
+    /// Returns f(ρ), or NaN or ∞ outside the domain, which a line search rejects.
     fn value(&self, rho: &[f64]) -> f64;
 
-    /// out ← ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ (so it contains cell volumes).
+    /// Computes out ← ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ (which contains cell volumes).
     fn gradient(&self, rho: &[f64], out: &mut [f64]);
 
-    /// The metric M with M = ∇²f at the match, its factor included; used when no other is named.
+    /// Returns the metric M that equals ∇²f at a perfect fit, including its factor. It is used if no other is given.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         None
     }
@@ -52,11 +52,11 @@ pub trait Loss: Sync {
         Ok(())
     }
 
-    /// Prepares the loss at ρ: does once what value, covector and metric share. By default nothing is shared, and the
-    /// methods above are called.
+    /// Prepares the loss at ρ: does the work that value, covector and metric share, once. By default nothing is
+    /// shared, and the methods above are called.
     ///
     /// # Errors
-    /// Those of [`check`](Loss::check), and failing solves.
+    /// Errors of [`check`](Loss::check), and solves that fail.
     fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
         let _ = backend;
         self.check(rho)?;
@@ -68,7 +68,7 @@ pub trait Loss: Sync {
     }
 }
 
-/// A loss prepared at one ρ.
+/// Loss prepared at one ρ.
 ///
 /// ```
 /// use pullback::{Backend, Error, Loss, Operator, Result, Side, loss::Misfit};
@@ -96,41 +96,42 @@ pub trait Loss: Sync {
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Misfit {
-    /// Returns f(ρ); NaN or ∞ outside its domain.
+    /// Returns f(ρ), or NaN or ∞ outside the domain.
     fn value(&self) -> f64;
 
     /// Returns ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ.
     ///
     /// # Errors
-    /// Failing solves.
+    /// Solves that fail.
     fn covector(&self, backend: &dyn Backend) -> Result<Vec<f64>>;
 
-    /// Returns the loss's own metric at ρ where it is made from the same preparation. By default it is that of
-    /// [`Loss::metric`].
+    /// Returns the loss's metric at ρ if it shares this preparation. By default the metric is [`Loss::metric`].
     ///
     /// # Errors
-    /// Failing solves.
+    /// Solves that fail.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
         let _ = backend;
         Ok(None)
     }
 
-    /// Returns the change of the value when every ρᵢ is rounded once, as far as it exceeds the first-order estimate
-    /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|): 0 where that is good.
+    /// Returns the change of the value when every ρᵢ is rounded once, if this may exceed the first-order estimate
+    /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|); 0 if the estimate suffices.
     fn rounding(&self) -> f64 {
         0.0
     }
 }
 
-/// Returns f(ρ) by [`Loss::at`] on the [shared processor](Cpu::shared), NaN where that fails: the body of [`Loss::value`] for a
-/// loss that implements `at`.
+/// Returns f(ρ) by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if that fails.
+///
+/// It implements [`Loss::value`] for a loss that implements `at`.
 pub fn value_of(loss: &(impl Loss + ?Sized), rho: &[f64]) -> f64 {
     let prepared = loss.at(rho, Cpu::shared());
     prepared.map_or(f64::NAN, |misfit| misfit.value())
 }
 
-/// out ← ∂f/∂ρ by [`Loss::at`] on the [shared processor](Cpu::shared), NaN where that fails: the body of [`Loss::gradient`]
-/// for a loss that implements `at`.
+/// Computes out ← ∂f/∂ρ by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if that fails.
+///
+/// It implements [`Loss::gradient`] for a loss that implements `at`.
 pub fn gradient_of(loss: &(impl Loss + ?Sized), rho: &[f64], out: &mut [f64]) {
     let cpu = Cpu::shared();
     let covector = loss.at(rho, cpu).and_then(|misfit| misfit.covector(cpu));
@@ -140,7 +141,7 @@ pub fn gradient_of(loss: &(impl Loss + ?Sized), rho: &[f64], out: &mut [f64]) {
     }
 }
 
-/// A loss by its own methods.
+/// Misfit of a loss that implements `value` and `gradient`.
 struct Direct<'a, L: ?Sized> {
     loss: &'a L,
     value: f64,
@@ -158,7 +159,8 @@ impl<L: Loss + ?Sized> Misfit for Direct<'_, L> {
         Ok(covector)
     }
 
-    /// At a perfect fit nothing but the second order is left, which a state with rounded entries shows.
+    /// At a perfect fit the first-order estimate vanishes. The second-order term remains, and evaluating the loss at a
+    /// state with rounded entries shows it.
     fn rounding(&self) -> f64 {
         let signs = [f64::EPSILON, -f64::EPSILON];
         let rounded: Vec<f64> = (self.rho.iter().enumerate())

@@ -1,4 +1,4 @@
-//! Least squares of noisy linear observations.
+//! Least-squares misfit of noisy linear observations.
 
 use super::Loss;
 use crate::check;
@@ -7,13 +7,13 @@ use crate::linalg::{Operator, Side};
 use crate::metric::{Metric, Observed, whitened_residual};
 use crate::noise::Noise;
 
-/// ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise; its metric is [`Observed`].
+/// Misfit ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise. Its metric is [`Observed`].
 ///
 /// ```
 /// use pullback::{loss::Observations, Noise, Operator, Side};
 /// let sensors = Operator::triplets(2, 5, [(0, 1, 1.0), (1, 4, 1.0)]);
 /// let loss = Observations::new(&sensors, vec![0.5, 2.0], Noise::uniform(2, 0.1)?)?;
-/// // The operator is shared, not copied, and still there.
+/// // The operator is shared, not copied, and remains usable.
 /// assert_eq!(sensors.apply_to(Side::Plain, &[0.0, 1.0, 2.0, 3.0, 4.0])?, [1.0, 4.0]);
 /// # Ok::<(), pullback::Error>(())
 /// ```
@@ -24,10 +24,10 @@ pub struct Observations {
 }
 
 impl Observations {
-    /// The misfit of `operator` ρ to `data`. A reference to an [`Operator`] will do, and shares what it stores.
+    /// Returns the misfit of `operator` ρ to `data`. A reference to an [`Operator`] shares its storage.
     ///
     /// # Errors
-    /// Data or noise whose size is not the number of rows of the operator; entries that are not finite.
+    /// Data or noise whose size differs from the number of rows of the operator; entries that are not finite.
     pub fn new(
         operator: impl Into<Operator<'static>>,
         data: Vec<f64>,
@@ -45,15 +45,15 @@ impl Observations {
         })
     }
 
-    /// The observation operator O.
+    /// Returns the observation operator O.
     pub fn operator(&self) -> &Operator<'static> {
         &self.operator
     }
 
-    /// Γ^{-1/2}(O ρ − d).
+    /// Returns the whitened residual Γ^{-1/2}(O ρ − d).
     ///
     /// # Errors
-    /// A state whose length is not the number of columns of the operator.
+    /// A state whose length differs from the number of columns of the operator.
     pub fn whitened_residual(&self, rho: &[f64]) -> Result<Vec<f64>> {
         whitened_residual(&self.operator, &self.noise, &self.data, rho)
     }
@@ -61,6 +61,7 @@ impl Observations {
     fn covector(&self, rho: &[f64]) -> Result<Vec<f64>> {
         let r = self.whitened_residual(rho)?;
         let r = faer::MatRef::from_column_major_slice(&r, r.len(), 1);
+        // ∂f/∂ρ = OᵀΓ^{-T/2}r with the whitened residual r = Γ^{-1/2}(O ρ − d).
         let weighted = self.noise.whiten(Side::Transpose, r)?;
         self.operator
             .apply_to(Side::Transpose, weighted.col_as_slice(0))

@@ -1,4 +1,4 @@
-//! ½‖ρ − q‖² in a Sobolev norm; H⁻¹ compares densities by where mass is missing rather than by overlap.
+//! Misfit ½‖ρ − q‖² in a Sobolev norm. H⁻¹ penalises misplaced mass by distance rather than by lack of overlap.
 
 use faer::MatRef;
 
@@ -9,17 +9,17 @@ use crate::grid::Grid;
 use crate::metric::{Metric, Sobolev};
 use crate::vector::dot;
 
-/// The misfit ½ ⟨ρ − q, (I − Δ)^s (ρ − q)⟩; its metric is the same H^s.
+/// Misfit ½ ⟨ρ − q, (I − Δ)^s (ρ − q)⟩. Its metric is H^s.
 pub struct SobolevMisfit {
     norm: Sobolev,
     target: Vec<f64>,
 }
 
 impl SobolevMisfit {
-    /// The misfit of order `order`, −1 for H⁻¹.
+    /// Returns the misfit of order s = `order`, −1 for H⁻¹.
     ///
     /// # Errors
-    /// A target of the wrong length or with entries that are not finite, an order that is not finite.
+    /// A target of the wrong length or with entries that are not finite; an order that is not finite.
     pub fn new(grid: &Grid, order: f64, target: Vec<f64>) -> Result<Self> {
         check::length("the target of a loss", target.len(), grid.cells())?;
         check::finite("the target of a loss", &target)?;
@@ -29,12 +29,13 @@ impl SobolevMisfit {
         })
     }
 
-    /// ρ − q and M (ρ − q); nothing for a state of the wrong length.
+    /// Returns ρ − q and M (ρ − q), or None for a state of the wrong length.
     fn difference(&self, rho: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
         if rho.len() != self.target.len() {
             return None;
         }
         let d: Vec<f64> = rho.iter().zip(&self.target).map(|(r, q)| r - q).collect();
+        // ½ dᵀM d has the gradient M d, so one product serves value and gradient.
         let product = self
             .norm
             .product(MatRef::from_column_major_slice(&d, d.len(), 1));

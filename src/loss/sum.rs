@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::{Metric, Root, StackedRoot};
 
-/// Σ wᵢ fᵢ with positive weights; its metric is Σ wᵢ Mᵢ if every loss names one.
+/// Sum Σ wᵢ fᵢ with positive weights. Its metric is Σ wᵢ Mᵢ if every loss has one.
 ///
 /// ```
 /// use pullback::{Grid, Loss, loss::{L2Misfit, SobolevMisfit, Sum}};
@@ -89,14 +89,14 @@ impl Loss for Sum<'_> {
     }
 }
 
-/// A summand prepared at ρ.
+/// Summand prepared at ρ.
 struct Part<'a> {
     weight: f64,
     misfit: Box<dyn Misfit + 'a>,
     metric: Option<Box<dyn Metric + 'a>>,
 }
 
-/// A sum prepared at ρ.
+/// Sum prepared at ρ.
 struct Parts<'a> {
     parts: Vec<Part<'a>>,
     rho: Vec<f64>,
@@ -118,16 +118,21 @@ impl Misfit for Parts<'_> {
         Ok(sum)
     }
 
-    /// The stacked roots, each with the covector of its own loss, which its own metric represents best.
+    /// Stacks the roots, each with the covector of its own loss, whose dual it represents best.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
+        // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the parts uᵢ represent Σ wᵢuᵢ.
         let mut root = StackedRoot::new(self.rho.len());
         for part in &self.parts {
-            let own = match (part.misfit.root(backend)?, &part.metric) {
-                (Some(own), _) => own,
+            let root_of_part = match (part.misfit.root(backend)?, &part.metric) {
+                (Some(root_of_part), _) => root_of_part,
                 (None, Some(metric)) => metric.at(&self.rho, backend)?,
                 (None, None) => return Ok(None),
             };
-            root.push(part.weight, own, Some(part.misfit.covector(backend)?));
+            root.push(
+                part.weight,
+                root_of_part,
+                Some(part.misfit.covector(backend)?),
+            );
         }
         Ok(Some(Box::new(root)))
     }
@@ -138,7 +143,7 @@ impl Misfit for Parts<'_> {
     }
 }
 
-/// Σ wᵢ Mᵢ that also knows the losses' gradients, so that each is lifted by its own metric.
+/// Metric Σ wᵢ Mᵢ with the gradients of the losses, so that each metric lifts its own gradient.
 struct SumMetric<'a> {
     parts: Vec<(f64, &'a dyn Loss, Box<dyn Metric + 'a>)>,
 }

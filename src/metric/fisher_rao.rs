@@ -1,4 +1,4 @@
-//! Fisher-Rao: M = diag(vol/ρ), on tangents that keep the mass or on all.
+//! Fisher-Rao: M = diag(vol/ρ), on tangents that conserve mass or on all tangents.
 
 use faer::{Mat, MatRef};
 
@@ -12,19 +12,19 @@ use crate::grid::Grid;
 use crate::linalg::Backend;
 use crate::vector::{centre, largest};
 
-/// The Fisher-Rao metric, ∫ζ²/ρ dx.
+/// Fisher-Rao metric, ∫ζ²/ρ dx.
 #[derive(Clone, Debug)]
 pub struct FisherRao {
-    /// The volume of a cell.
+    /// Volume of a cell.
     pub volume: f64,
-    /// Densities below this fraction of the largest are raised to it.
+    /// Fraction of the largest density to which smaller densities are raised.
     pub floor: f64,
-    /// Whether tangents are first projected to keep the mass, ζ − ρ Σζ/Σρ.
+    /// Whether tangents are first projected to conserve mass, ζ − ρ Σζ/Σρ.
     pub mass_fixed: bool,
 }
 
 impl FisherRao {
-    /// Fisher-Rao on a grid, for densities of fixed mass.
+    /// Returns the Fisher-Rao metric on a grid, for densities of fixed mass.
     pub fn new(grid: &Grid) -> Self {
         Self {
             volume: grid.volume(),
@@ -33,7 +33,7 @@ impl FisherRao {
         }
     }
 
-    /// The metric on densities whose mass may change.
+    /// Returns the metric on densities of variable mass.
     #[must_use]
     pub fn with_free_mass(mut self) -> Self {
         self.mass_fixed = false;
@@ -45,14 +45,14 @@ impl Metric for FisherRao {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         check::positive("the volume of the Fisher-Rao metric", &[self.volume])?;
         let r = floored(rho, self.floor)?;
-        // Roots first: the quotient itself may be too large for a number.
+        // √vol/√ρ rather than √(vol/ρ): the quotient may overflow.
         let root = |r: &f64| self.volume.sqrt() / r.sqrt();
         let weights = r.iter().map(root).collect();
-        let shares = shares(r);
+        let scaled_density = scaled_density(r);
         Ok(Box::new(FisherRaoRoot {
             weights,
-            total: shares.iter().sum(),
-            shares,
+            total: scaled_density.iter().sum(),
+            scaled_density,
             mass_fixed: self.mass_fixed,
         }))
     }
@@ -62,32 +62,34 @@ impl Metric for FisherRao {
     }
 }
 
-/// A multiple of a density whose largest value is near 1, so that no product with it over- or underflows. By a power of
-/// two, which changes no digit.
-fn shares(mut r: Vec<f64>) -> Vec<f64> {
+/// Returns the density times a power of two that brings its maximum near 1.
+///
+/// Products with it neither over- nor underflow, and a power of two is exact.
+fn scaled_density(mut r: Vec<f64>) -> Vec<f64> {
     let exponent = largest(&r).log2().floor().clamp(-1022.0, 1022.0);
     let factor = (-exponent).exp2();
     r.iter_mut().for_each(|r| *r *= factor);
     r
 }
 
-/// L ζ = √(vol/ρ) · (ζ − ρ Σζ/Σρ).
+/// Root L ζ = √(vol/ρ) · Π ζ, with Π ζ = ζ − ρ Σζ/Σρ.
 struct FisherRaoRoot {
     weights: Vec<f64>,
-    /// The density but for a factor.
-    shares: Vec<f64>,
+    /// Density up to a constant factor, which cancels in Π.
+    scaled_density: Vec<f64>,
     total: f64,
     mass_fixed: bool,
 }
 
 impl Root for FisherRaoRoot {
     fn dim(&self) -> usize {
-        self.shares.len()
+        self.scaled_density.len()
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         Ok(map_columns(z, z.nrows(), |z, y| {
+            // Π ζ = ζ − ρ Σζ/Σρ has Σ Πζ = 0.
             let excess = if self.mass_fixed {
                 z.iter().sum::<f64>() / self.total
             } else {
@@ -96,13 +98,14 @@ impl Root for FisherRaoRoot {
             for ((y, z), (w, r)) in y
                 .iter_mut()
                 .zip(z)
-                .zip(self.weights.iter().zip(&self.shares))
+                .zip(self.weights.iter().zip(&self.scaled_density))
             {
                 *y = w * (z - excess * r);
             }
         }))
     }
 
+    // Lᵀ = ΠᵀW with W = diag √(vol/ρ).
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_lifted(y, self.dim())?;
         Ok(map_columns(y, y.nrows(), |y, c| {
@@ -115,6 +118,7 @@ impl Root for FisherRaoRoot {
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim())?;
+        // y = W⁻¹Πᵀc gives Lᵀy = ΠᵀΠᵀc = Πᵀc.
         let mut c = c.to_vec();
         self.project(&mut c);
         Ok(c.iter().zip(&self.weights).map(|(c, w)| c / w).collect())
@@ -126,7 +130,7 @@ impl Root for FisherRaoRoot {
 
     fn project(&self, c: &mut [f64]) {
         if self.mass_fixed {
-            centre(c, &self.shares, self.total);
+            centre(c, &self.scaled_density, self.total);
         }
     }
 }

@@ -1,56 +1,61 @@
-//! Whether a density falls into parts with next to nothing between them.
+//! Detection of densities that consist of parts separated by nearly empty gaps.
 //!
-//! −∇·(ρ∇·) has in the row of a cell the couplings w to its neighbours, and their sum on the diagonal. Cells that hold
-//! together by couplings near 1, and are held to the rest by couplings of 10⁻¹⁵, have those nowhere but in the last bits
-//! of their diagonals: what it costs to move mass between the parts is lost when these sums are rounded.
+//! A row of −∇·(ρ∇·) has the couplings w of a cell to its neighbours, and their sum on the diagonal. Suppose couplings
+//! near 1 connect the cells of a part, and couplings of 10⁻¹⁵ connect the part to the rest. The small couplings are
+//! then present only in the last bits of the diagonals. Rounding of these sums loses the cost of moving mass between
+//! the parts.
 
 use std::iter::zip;
 
 use crate::linalg::Stencil;
 
-/// Couplings of one band are within this power of two of each other.
+/// Binary exponents per band: the couplings of one band are within a factor of 2^BAND.
 const BAND: u64 = 3;
 
-/// A part must be held by couplings no more than so many bands below its strongest.
+/// Number of bands by which the couplings of a part to the ground may be weaker than its strongest coupling.
 const LAG: u64 = 8;
 
-/// 2^(−BAND · LAG).
+/// Ratio 2^(−BAND · LAG) of couplings that counts as weak.
 const WEAK: f64 = 1.0 / (1 << 24) as f64;
 
-/// Whether some cells hold together by couplings 2²⁴ times as strong as any that leads from them to the ground, and
-/// surely if 2²⁷ times. Where it is false the diagonal holds eight digits of every sum of couplings.
+/// Whether the couplings inside some set of cells are 2²⁴ times as strong as every coupling that connects the set to
+/// the ground. Detection is certain from 2²⁷ times on, because couplings are compared by bands. If false, diagonals
+/// hold eight digits of every sum of couplings.
 ///
-/// The stencil is symmetric with couplings that are not positive; `ground` are the sums of its rows.
-pub(super) fn divide(stencil: &Stencil, ground: &[f64]) -> bool {
+/// The stencil is symmetric with couplings that are not positive; `ground` contains the sums of its rows.
+pub(super) fn has_weakly_grounded_part(stencil: &Stencil, ground: &[f64]) -> bool {
     let strongest = strongest(stencil);
-    let held = (0..ground.len()).fold(0, |best, i| if ground[i] > ground[best] { i } else { best });
+    let grounded =
+        (0..ground.len()).fold(0, |best, i| if ground[i] > ground[best] { i } else { best });
     let (least, most) = range(stencil);
-    let worth = least / WEAK;
-    // What holds to the ground by a way that is easily found need not be looked for.
-    let summit = |stride: usize, cell: usize, w: f64| {
-        let highest = w == strongest[cell] && w == strongest[cell + stride] && w > worth;
-        highest && !leads_down(stencil, ground, (cell, held), WEAK * w)
+    let min_strength = least / WEAK;
+    // Most densities pass a cheap test. Every part contains a coupling w that is the strongest of both its cells. If a
+    // strong path leads from each such coupling to the ground, no part is weakly grounded. For w ≤ least/WEAK no
+    // coupling is weak compared to w.
+    let is_isolated_peak = |stride: usize, cell: usize, w: f64| {
+        let highest = w == strongest[cell] && w == strongest[cell + stride] && w > min_strength;
+        highest && !has_strong_path(stencil, ground, (cell, grounded), WEAK * w)
     };
     let suspect = sides(stencil).any(|(axis, stride)| {
         let mut couplings = couplings(stencil, axis).enumerate();
-        couplings.any(|(cell, w)| summit(stride, cell, w))
+        couplings.any(|(cell, w)| is_isolated_peak(stride, cell, w))
     });
-    suspect && search(stencil, ground, (least, most))
+    suspect && search_by_bands(stencil, ground, (least, most))
 }
 
-/// The axes that couple cells, and how far apart these are numbered.
+/// Returns the axes that couple cells, with the index stride between coupled cells.
 fn sides(stencil: &Stencil) -> impl Iterator<Item = (usize, usize)> {
     let axes = (0..3).filter(|&axis| stencil.shape[axis] > 1);
     axes.map(|axis| (axis, stencil.stride(axis)))
 }
 
-/// The couplings of cells with those above them, zeros out of the box left out where they come last.
+/// Returns the couplings of cells to their upper neighbours, without the trailing zeros outside the box.
 fn couplings(stencil: &Stencil, axis: usize) -> impl Iterator<Item = f64> {
-    let pairs = stencil.cells() - stencil.stride(axis);
-    stencil.up[axis][..pairs].iter().map(|w| -w)
+    let count = stencil.cells() - stencil.stride(axis);
+    stencil.up[axis][..count].iter().map(|w| -w)
 }
 
-/// The strongest coupling of every cell.
+/// Returns the strongest coupling of every cell.
 fn strongest(stencil: &Stencil) -> Vec<f64> {
     let mut out = vec![0.0_f64; stencil.cells()];
     for (axis, stride) in sides(stencil) {
@@ -60,7 +65,7 @@ fn strongest(stencil: &Stencil) -> Vec<f64> {
     out
 }
 
-/// The weakest and the strongest coupling.
+/// Returns the weakest and the strongest positive coupling.
 fn range(stencil: &Stencil) -> (f64, f64) {
     let all = sides(stencil).flat_map(|(axis, _)| couplings(stencil, axis));
     let present = all.filter(|w| *w > 0.0);
@@ -69,21 +74,21 @@ fn range(stencil: &Stencil) -> (f64, f64) {
     })
 }
 
-/// Whether the way from a cell to the one that is held fast, axis by axis, has no coupling weaker than `least` before
-/// it has reached the ground.
-fn leads_down(
+/// Whether the axis-by-axis path from a cell to the most strongly grounded one reaches the ground before any coupling
+/// weaker than `least`.
+fn has_strong_path(
     stencil: &Stencil,
     ground: &[f64],
-    (mut cell, held): (usize, usize),
+    (mut cell, grounded): (usize, usize),
     least: f64,
 ) -> bool {
     for (axis, stride) in sides(stencil) {
-        let place = |cell: usize| cell / stride % stencil.shape[axis];
-        while place(cell) != place(held) {
+        let coordinate = |cell: usize| cell / stride % stencil.shape[axis];
+        while coordinate(cell) != coordinate(grounded) {
             if ground[cell] >= least {
                 return true;
             }
-            let up = place(cell) < place(held);
+            let up = coordinate(cell) < coordinate(grounded);
             let lower = if up { cell } else { cell - stride };
             if -stencil.up[axis][lower] < least {
                 return false;
@@ -94,66 +99,71 @@ fn leads_down(
     ground[cell] >= least
 }
 
-/// Joins cells by the strongest couplings first, and looks for parts that wait for others too long.
-fn search(stencil: &Stencil, ground: &[f64], (least, most): (f64, f64)) -> bool {
+/// Merges cells by decreasing coupling, as in Kruskal's algorithm, and searches for components that stay ungrounded
+/// for more than `LAG` bands.
+fn search_by_bands(stencil: &Stencil, ground: &[f64], (least, most): (f64, f64)) -> bool {
+    // For x ≥ 0 these bits are the biased binary exponent, ⌊log₂ x⌋ + 1023.
     let exponent = |x: f64| x.to_bits() >> 52;
     let band = |w: f64| exponent(most).saturating_sub(exponent(w)) / BAND;
-    let mut parts = Parts::new(ground.len());
+    let mut components = Components::new(ground.len());
     for b in 0..=band(least) {
         for (axis, stride) in sides(stencil) {
             let cells = couplings(stencil, axis).enumerate();
             for (cell, _) in cells.filter(|(_, w)| *w > 0.0 && band(*w) == b) {
-                parts.join(cell, cell + stride, b);
+                components.join(cell, cell + stride, b);
             }
         }
         let to_ground = ground.iter().enumerate();
         for (cell, _) in to_ground.filter(|(_, e)| **e > 0.0 && band(**e) == b) {
-            parts.join(cell, ground.len(), b);
+            components.join(cell, ground.len(), b);
         }
-        if b >= LAG && parts.any_waits_since(b - LAG) {
+        if b >= LAG && components.any_ungrounded_since(b - LAG) {
             return true;
         }
     }
     false
 }
 
-/// Parts of the cells and the ground, which is the last, that are joined so far.
-struct Parts {
-    /// A lower one of the same part, or itself for the lowest.
-    towards: Vec<usize>,
-    /// For the lowest of a part, the band of its strongest coupling.
-    since: Vec<u64>,
+/// Connected components of the cells and the ground, which has the last index (a disjoint-set forest).
+struct Components {
+    /// A lower index of the same component; the index itself for the lowest.
+    parent: Vec<usize>,
+    /// Band of the strongest coupling of a component, stored at its lowest index.
+    strongest_band: Vec<u64>,
 }
 
-impl Parts {
+impl Components {
     fn new(cells: usize) -> Self {
         Self {
-            towards: (0..=cells).collect(),
-            since: vec![u64::MAX; cells + 1],
+            parent: (0..=cells).collect(),
+            strongest_band: vec![u64::MAX; cells + 1],
         }
     }
 
-    fn lowest(&mut self, mut cell: usize) -> usize {
-        while self.towards[cell] != cell {
-            self.towards[cell] = self.towards[self.towards[cell]];
-            cell = self.towards[cell];
+    fn root(&mut self, mut cell: usize) -> usize {
+        while self.parent[cell] != cell {
+            // Path halving (Tarjan and van Leeuwen 1984).
+            self.parent[cell] = self.parent[self.parent[cell]];
+            cell = self.parent[cell];
         }
         cell
     }
 
     fn join(&mut self, a: usize, b: usize, band: u64) {
-        let (a, b) = (self.lowest(a), self.lowest(b));
+        let (a, b) = (self.root(a), self.root(b));
         let (low, high) = (a.min(b), a.max(b));
-        self.towards[high] = low;
-        self.since[low] = self.since[low].min(self.since[high]).min(band);
+        self.parent[high] = low;
+        self.strongest_band[low] = self.strongest_band[low]
+            .min(self.strongest_band[high])
+            .min(band);
     }
 
-    /// Whether a part that has been there since this band is still held to nothing.
-    fn any_waits_since(&mut self, band: u64) -> bool {
-        let held = self.lowest(self.towards.len() - 1);
-        let lowest = self.towards.iter().enumerate().filter(|(i, to)| i == *to);
-        let mut others = lowest.filter(|(i, _)| *i != held);
-        others.any(|(i, _)| self.since[i] <= band)
+    /// Whether a component with a coupling of this band or a stronger one is still ungrounded.
+    fn any_ungrounded_since(&mut self, band: u64) -> bool {
+        let grounded = self.root(self.parent.len() - 1);
+        let roots = self.parent.iter().enumerate().filter(|(i, to)| i == *to);
+        let mut others = roots.filter(|(i, _)| *i != grounded);
+        others.any(|(i, _)| self.strongest_band[i] <= band)
     }
 }
 
@@ -161,40 +171,40 @@ impl Parts {
 mod tests {
     use super::*;
 
-    /// A line of cells with these couplings, held to the ground in this cell.
-    fn line(couplings: &[f64], held: usize) -> bool {
+    /// Tests a line of cells with these couplings, grounded in one cell.
+    fn line(couplings: &[f64], grounded: usize) -> bool {
         let mut stencil = Stencil::new(&[couplings.len() + 1]);
         stencil.conduct(0, 0, couplings.iter().copied());
         let ground: Vec<f64> = (0..stencil.cells())
-            .map(|i| f64::from(u8::from(i == held)))
+            .map(|i| f64::from(u8::from(i == grounded)))
             .collect();
-        divide(&stencil, &ground)
+        has_weakly_grounded_part(&stencil, &ground)
     }
 
     #[test]
     fn parts_are_told_from_tails() {
         assert!(!line(&[1.0, 0.5, 2.0], 0));
-        // A tail that falls to nothing, and one that rises again.
+        // A tail that falls monotonically, and one that rises again.
         assert!(!line(&[1.0, 1e-3, 1e-6, 1e-12, 1e-15], 0));
         assert!(line(&[1.0, 1e-3, 1e-12, 1e-3, 1.0], 0));
         assert!(line(&[1.0, 1e-12, 1.0], 0) && line(&[1.0, 1e-12, 1.0], 3));
         assert!(!line(&[1.0, 1e-7, 1.0], 0) && line(&[1.0, 5e-9, 1.0], 0));
-        // Two parts that hold together, and not to the third.
+        // Two connected parts, separated from a third.
         assert!(line(&[1.0, 1e-15, 1e-15, 1.0, 1e-3, 1.0], 0));
-        // A part is no stronger than what is in it.
+        // Only the strongest coupling of a part counts.
         assert!(!line(&[1.0, 1e-15, 1e-13, 1e-15], 0));
         assert!(line(&[1.0, 1e-25, 1e-13, 1e-25], 0));
     }
 
-    /// Around an empty middle: no straight way leads from part to part, and there is one.
+    /// Around an empty middle, no axis-by-axis path connects the parts, but another path does.
     #[test]
     fn a_ring_is_whole_until_it_is_cut() {
         let ring = |cut: bool| {
             let mut stencil = Stencil::new(&[9, 9]);
-            let place = |i: usize| (i / 9, i % 9);
+            let coordinate = |i: usize| (i / 9, i % 9);
             let dense = |i: usize| {
-                let inside = (3..6).contains(&place(i).0) && (1..8).contains(&place(i).1);
-                let gone = cut && (3..6).contains(&place(i).0);
+                let inside = (3..6).contains(&coordinate(i).0) && (1..8).contains(&coordinate(i).1);
+                let gone = cut && (3..6).contains(&coordinate(i).0);
                 if inside || gone {
                     1e-15
                 } else {
@@ -203,16 +213,16 @@ mod tests {
             };
             for i in 0..81 {
                 let mean = |j: usize| dense(i).min(dense(j));
-                if place(i).0 < 8 {
+                if coordinate(i).0 < 8 {
                     stencil.couple(0, i, square(mean(i + 9)));
                 }
-                if place(i).1 < 8 {
+                if coordinate(i).1 < 8 {
                     stencil.couple(1, i, square(mean(i + 1)));
                 }
             }
             let mut ground = vec![0.0; 81];
             ground[4] = 1.0;
-            divide(&stencil, &ground)
+            has_weakly_grounded_part(&stencil, &ground)
         };
         assert!(!ring(false) && ring(true));
     }

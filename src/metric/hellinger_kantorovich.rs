@@ -1,4 +1,4 @@
-//! Hellinger-Kantorovich: transport and growth together, M⁻¹ = (α B Bᵀ + β diag ρ)/vol.
+//! Hellinger-Kantorovich: transport and growth, M⁻¹ = (α B Bᵀ + β diag ρ)/vol.
 
 use std::sync::Arc;
 
@@ -11,25 +11,25 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::{Backend, Batch, Factor, Operator, Side, Stencil};
 
-/// The Hellinger-Kantorovich (Wasserstein-Fisher-Rao) metric: mass may move, at a cost 1/α, and change, at 1/β.
+/// Hellinger-Kantorovich (Wasserstein-Fisher-Rao) metric: mass moves at a cost 1/α and changes at a cost 1/β.
 ///
-/// M⁻¹ = SSᵀ with S = (√α B, √β diag √ρ)/√vol, and L = SᵀM. No constant is left free, so masses may differ.
+/// M⁻¹ = SSᵀ with S = (√α B, √β diag √ρ)/√vol, and L = SᵀM. M⁻¹ is regular, so masses may differ.
 #[derive(Clone, Debug)]
 pub struct HellingerKantorovich {
-    /// Where the density lives; at least two cells along every axis.
+    /// Grid of the density, with at least two cells along every axis.
     pub grid: Grid,
-    /// Ease of transport.
+    /// Weight α of transport.
     pub alpha: f64,
-    /// Ease of growth.
+    /// Weight β of growth.
     pub beta: f64,
-    /// Densities below this fraction of the largest are raised to it.
+    /// Fraction of the largest density to which smaller densities are raised.
     pub floor: f64,
-    /// How densities on faces follow from cells.
+    /// Mean that defines densities on faces.
     pub face_mean: FaceMean,
 }
 
 impl HellingerKantorovich {
-    /// The metric with α = β = 1.
+    /// Returns the metric with α = β = 1.
     pub fn new(grid: &Grid) -> Self {
         Self {
             grid: grid.clone(),
@@ -46,14 +46,15 @@ impl Metric for HellingerKantorovich {
         check::positive("α of the Hellinger-Kantorovich metric", &[self.alpha])?;
         check::positive("β of the Hellinger-Kantorovich metric", &[self.beta])?;
         let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
+        // M⁻¹ vol = α B Bᵀ + β diag ρ is a stencil with the excess β ρ > 0 on its diagonal.
         let growth: Vec<f64> = transport.r.iter().map(|r| self.beta * r).collect();
         let inverse = transport.laplacian(self.alpha, growth.clone());
         let operator = Operator::stencil(Arc::clone(&inverse)).definite_by_construction();
         let factor = backend.factor(operator)?;
         let volume = self.grid.volume();
         Ok(Box::new(HellingerKantorovichRoot {
-            moving: (self.alpha / volume).sqrt(),
-            growing: growth.iter().map(|g| (g / volume).sqrt()).collect(),
+            face_factor: (self.alpha / volume).sqrt(),
+            cell_factors: growth.iter().map(|g| (g / volume).sqrt()).collect(),
             transport,
             inverse,
             factor,
@@ -71,39 +72,39 @@ struct HellingerKantorovichRoot<'a> {
     /// α B Bᵀ + β diag ρ.
     inverse: Arc<Stencil>,
     factor: Box<dyn Factor + 'a>,
-    moving: f64,
-    growing: Vec<f64>,
+    face_factor: f64,
+    cell_factors: Vec<f64>,
     volume: f64,
 }
 
 impl HellingerKantorovichRoot<'_> {
-    /// Sᵀφ: the face part above the cell part.
-    fn split(&self, phi: MatRef<'_, f64>) -> Mat<f64> {
+    /// Returns Sᵀφ, the face part above the cell part.
+    fn apply_s_transpose(&self, phi: MatRef<'_, f64>) -> Mat<f64> {
         let faces = self.transport.faces();
-        let moved = self.transport.gradient(self.moving, phi);
+        let face_part = self.transport.gradient(self.face_factor, phi);
         Mat::from_fn(faces + self.dim(), phi.ncols(), |i, j| {
             if i < faces {
-                moved[(i, j)]
+                face_part[(i, j)]
             } else {
-                self.growing[i - faces] * phi[(i - faces, j)]
+                self.cell_factors[i - faces] * phi[(i - faces, j)]
             }
         })
     }
 
-    /// Lᵀy = M S y.
+    /// Returns Lᵀy = M S y.
     fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
         let faces = self.transport.faces();
         check_lifted(y, self.lifted_dim())?;
-        let mut joined = self.transport.divergence(self.moving, y);
+        let mut sy = self.transport.divergence(self.face_factor, y);
         for j in 0..y.ncols() {
-            let column = joined.col_as_slice_mut(j).iter_mut().zip(&self.growing);
-            for (i, (out, growing)) in column.enumerate() {
-                *out += growing * y[(faces + i, j)];
+            let column = sy.col_as_slice_mut(j).iter_mut().zip(&self.cell_factors);
+            for (i, (out, factor)) in column.enumerate() {
+                *out += factor * y[(faces + i, j)];
             }
         }
-        let mut joined = Batch::Here(joined);
-        joined.scale(self.volume)?;
-        let (phi, _) = self.factor.solve_batch(Side::Plain, None, joined)?;
+        let mut sy = Batch::Here(sy);
+        sy.scale(self.volume)?;
+        let (phi, _) = self.factor.solve_batch(Side::Plain, None, sy)?;
         Ok(phi)
     }
 }
@@ -118,7 +119,8 @@ impl Root for HellingerKantorovichRoot<'_> {
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        Ok(self.split(self.apply(z)?.as_ref()))
+        // L = SᵀM has LᵀL = M SSᵀM = M.
+        Ok(self.apply_s_transpose(self.apply(z)?.as_ref()))
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
@@ -129,7 +131,7 @@ impl Root for HellingerKantorovichRoot<'_> {
         self.lowered(y.as_ref())
     }
 
-    /// M Z = vol (α B Bᵀ + β diag ρ)⁻¹ Z.
+    /// Returns M Z = vol (α B Bᵀ + β diag ρ)⁻¹ Z.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         let mut phi = map_columns(z, z.nrows(), |z, out| {
@@ -142,10 +144,12 @@ impl Root for HellingerKantorovichRoot<'_> {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        // y = Sᵀc gives Lᵀy = M SSᵀc = c, without a solve.
         check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
-        Ok(self.split(c).col_as_slice(0).to_vec())
+        Ok(self.apply_s_transpose(c).col_as_slice(0).to_vec())
     }
+
     fn local_form(&self) -> Option<LocalForm> {
         let inverse = Operator::stencil(Arc::clone(&self.inverse)).to_sparse()?;
         Some(LocalForm::Inverse(inverse).scaled(self.volume))

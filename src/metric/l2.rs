@@ -8,15 +8,15 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::Backend;
 
-/// The L² metric, M = vol · I.
+/// L² metric, M = vol · I.
 #[derive(Clone, Debug)]
 pub struct L2 {
-    /// The volume of a cell; 1 for states that are not densities on a grid.
+    /// Volume of a cell; 1 for states that are not densities on a grid.
     pub volume: f64,
 }
 
 impl L2 {
-    /// L² on a grid.
+    /// Returns the L² metric on a grid.
     pub fn new(grid: &Grid) -> Self {
         Self {
             volume: grid.volume(),
@@ -24,7 +24,7 @@ impl L2 {
     }
 }
 
-/// The Euclidean metric.
+/// Euclidean metric.
 impl Default for L2 {
     fn default() -> Self {
         Self { volume: 1.0 }
@@ -45,7 +45,7 @@ impl Metric for L2 {
     }
 }
 
-/// L = √vol · I.
+/// Root L = √vol · I.
 struct Uniform {
     dim: usize,
     weight: f64,

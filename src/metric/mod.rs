@@ -1,4 +1,4 @@
-//! Geometries of data space: M(ρ) = LᵀL on tangent vectors of the state.
+//! Metrics of data space: M(ρ) = LᵀL on tangent vectors of the state.
 
 mod fisher_rao;
 mod gaps;
@@ -31,21 +31,21 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Batch, Operator};
 
-/// A Riemannian metric on data space.
+/// Riemannian metric on data space. It is a recipe, from which [`at`](Metric::at) prepares a [`Root`] at every ρ.
 ///
-/// See the example `own_metric` for one of your own: a metric is a [`Root`] at every ρ.
+/// The example `own_metric` shows a user-defined metric.
 pub trait Metric: Sync {
-    /// The metric at ρ.
+    /// Prepares the metric at ρ.
     ///
     /// # Errors
-    /// A ρ that the metric is not defined at, or what the backend reports.
+    /// A ρ where the metric is undefined, or an error of the backend.
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>>;
 
-    /// A short name for tables and messages.
+    /// Returns a short name for tables and messages.
     fn name(&self) -> &'static str;
 }
 
-/// A metric may be lent where one is owned.
+/// A borrowed metric is a metric.
 impl<M: Metric + ?Sized> Metric for &M {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         (**self).at(rho, backend)
@@ -56,8 +56,10 @@ impl<M: Metric + ?Sized> Metric for &M {
     }
 }
 
-/// M(ρ) = LᵀL at one ρ. L contains the projection Π onto admissible tangents (mass kept, where the metric
-/// is about mass) and may be rectangular: for W₂ it leads from cells to faces.
+/// Metric M(ρ) = LᵀL at one ρ.
+///
+/// L contains the projection Π onto admissible tangents (those that conserve mass, if the metric measures transport of
+/// mass). It may be rectangular: for W₂ it maps cells to faces.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Metric, Side, metric::L2, faer::mat};
@@ -69,61 +71,62 @@ impl<M: Metric + ?Sized> Metric for &M {
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Root: Send + Sync {
-    /// k, the length of a tangent vector.
+    /// Returns the length k of a tangent vector.
     fn dim(&self) -> usize;
 
-    /// The length of a lifted vector; k unless L is rectangular.
+    /// Returns the length of a lifted vector, which is k unless L is rectangular.
     fn lifted_dim(&self) -> usize {
         self.dim()
     }
 
-    /// L Z.
+    /// Returns L Z.
     ///
     /// # Errors
-    /// Failing solves, or a batch with other than k rows.
+    /// Solves that fail, or a batch whose number of rows is not k.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>>;
 
-    /// Lᵀ Y.
+    /// Returns Lᵀ Y.
     ///
     /// # Errors
-    /// Failing solves.
+    /// Solves that fail.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>>;
 
-    /// Lᵀ Y, which may stay where a solve of the metric left it, for the next solve.
+    /// Returns Lᵀ Y, which may remain on the device of the metric's solve, ready for the next solve.
     ///
     /// # Errors
-    /// Failing solves.
+    /// Solves that fail.
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         self.lower(y.as_ref()).map(Batch::Here)
     }
 
-    /// M Z = LᵀL Z.
+    /// Returns M Z = LᵀL Z.
     ///
     /// # Errors
-    /// Failing solves, or a batch with other than k rows.
+    /// Solves that fail, or a batch whose number of rows is not k.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.lower(self.lift(z)?.as_ref())
     }
 
-    /// Some y with Lᵀy = Πᵀc: the gradient with respect to this metric, lifted.
+    /// Returns some y with Lᵀy = Πᵀc: the lifted gradient with respect to this metric.
     ///
     /// # Errors
-    /// [`Error::NotInRange`](crate::Error::NotInRange) where the metric does not see all of c.
+    /// [`Error::NotInRange`](crate::Error::NotInRange) for a covector c outside the range of Lᵀ.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>>;
 
-    /// M or M⁻¹ as a sparse matrix, where one of them couples neighbours only. Where L projects, what it projects away
-    /// is left out of account: the matrix is right for tangents that keep the mass.
+    /// Returns M or M⁻¹ as a sparse matrix, if one of them couples neighbours only.
+    ///
+    /// The matrix omits the projection of L: it is correct for tangents that conserve mass.
     fn local_form(&self) -> Option<LocalForm> {
         None
     }
 
-    /// c ← Πᵀc. Done once, before anything else sees the covector.
+    /// Computes c ← Πᵀc. It is applied to a covector once, before anything else.
     fn project(&self, c: &mut [f64]) {
         let _ = c;
     }
 }
 
-/// A metric written out.
+/// Metric as a sparse matrix.
 pub enum LocalForm {
     /// M.
     Metric(SparseColMat<usize, f64>),
@@ -132,7 +135,7 @@ pub enum LocalForm {
 }
 
 impl LocalForm {
-    /// That of `factor` times the metric.
+    /// Returns the matrix of `factor` times the metric.
     fn scaled(self, factor: f64) -> Self {
         match self {
             Self::Metric(m) => Self::Metric(m * Scale(factor)),
@@ -141,14 +144,14 @@ impl LocalForm {
     }
 }
 
-/// M⁻¹ for a diagonal metric, by its entries.
+/// Returns the local form of a diagonal metric, given the entries of M⁻¹.
 fn inverse_diagonal(entries: Vec<f64>) -> Option<LocalForm> {
     Operator::diagonal(entries)
         .to_sparse()
         .map(LocalForm::Inverse)
 }
 
-/// max(ρ, floor · max ρ), for metrics that divide by the density.
+/// Returns max(ρ, floor · max ρ), for metrics that divide by the density.
 fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
     check::density("the density ρ", rho)?;
     check::option(
@@ -157,13 +160,14 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
         (0.0..1.0).contains(&floor),
         "give a fraction of the largest density, such as 1e-15",
     )?;
+    // A floor relative to max ρ does not depend on the unit of the density.
     let least = floor * rho.iter().fold(0.0_f64, |m, r| m.max(*r));
     let raised: Vec<f64> = rho.iter().map(|r| r.max(least)).collect();
     check::positive("the density ρ, raised to its floor,", &raised)?;
     Ok(raised)
 }
 
-/// A batch made of f(column).
+/// Returns the batch with the columns f(column).
 fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64])) -> Mat<f64> {
     let mut out = Mat::zeros(rows, z.ncols());
     for j in 0..z.ncols() {

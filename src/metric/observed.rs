@@ -1,4 +1,4 @@
-//! Observed data: M = OᵀΓ⁻¹O, the geometry of a linear measurement with Gaussian noise.
+//! Metric of observed data, M = OᵀΓ⁻¹O: the geometry of a linear measurement with Gaussian noise.
 
 use faer::{Mat, MatRef};
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::linalg::{Backend, Operator, Side, View, minimum_norm};
 use crate::noise::Noise;
 
-/// The metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ; it sees only what is observed.
+/// Metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ. Unobserved components have length zero.
 pub struct Observed<'a> {
     operator: &'a Operator<'a>,
     noise: &'a Noise,
@@ -16,10 +16,10 @@ pub struct Observed<'a> {
 }
 
 impl<'a> Observed<'a> {
-    /// The metric of observing `operator` ρ with this noise.
+    /// Returns the metric of the observations `operator` ρ with this noise.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when the noise does not have one entry a row of the operator.
+    /// [`Error::Dimension`] if the noise does not have one entry per row of the operator.
     pub fn new(operator: &'a Operator<'a>, noise: &'a Noise) -> Result<Self> {
         check::length("the noise covariance", noise.dim(), operator.nrows())?;
         Ok(Self {
@@ -29,7 +29,7 @@ impl<'a> Observed<'a> {
         })
     }
 
-    /// With the data of a least-squares loss, whose gradient then needs no solve to be lifted.
+    /// Adds the data of a least-squares loss, whose gradient then has a dual without a solve.
     pub(crate) fn with_data(mut self, data: &'a [f64]) -> Self {
         self.data = Some(data);
         self
@@ -54,7 +54,7 @@ impl Metric for Observed<'_> {
     }
 }
 
-/// Γ^{-1/2}(O ρ − d).
+/// Returns the whitened residual Γ^{-1/2}(O ρ − d).
 pub(crate) fn whitened_residual(
     operator: &Operator<'_>,
     noise: &Noise,
@@ -72,17 +72,21 @@ struct ObservedRoot<'a> {
     residual: Option<Vec<f64>>,
 }
 
-/// A covector counts as seen when this fraction of it or less is missed.
+/// Relative error of LᵀY ≈ c below which a covector c counts as in the range of Lᵀ.
 const IN_RANGE: f64 = 1e-8;
 
 impl ObservedRoot<'_> {
-    /// ‖Lᵀy − c‖/‖c‖.
+    /// Returns ‖Lᵀy − c‖/‖c‖.
     fn distance(&self, y: &[f64], c: &[f64]) -> Result<f64> {
         let lowered = self.lower(MatRef::from_column_major_slice(y, y.len(), 1))?;
-        let off = lowered.col_as_slice(0).iter().zip(c);
-        let off: f64 = off.map(|(l, c)| (l - c) * (l - c)).sum();
-        let size: f64 = c.iter().map(|c| c * c).sum();
-        Ok(if off > 0.0 { (off / size).sqrt() } else { 0.0 })
+        let error = lowered.col_as_slice(0).iter().zip(c);
+        let error: f64 = error.map(|(l, c)| (l - c) * (l - c)).sum();
+        let reference: f64 = c.iter().map(|c| c * c).sum();
+        Ok(if error > 0.0 {
+            (error / reference).sqrt()
+        } else {
+            0.0
+        })
     }
 }
 
@@ -95,7 +99,7 @@ impl Root for ObservedRoot<'_> {
         self.operator.nrows()
     }
 
-    /// Γ^{-1/2} O Z.
+    /// Returns Γ^{-1/2} O Z.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         let observed = self.operator.apply(Side::Plain, z)?;
@@ -107,9 +111,10 @@ impl Root for ObservedRoot<'_> {
         self.operator.apply(Side::Transpose, y.as_ref())
     }
 
-    /// OᵀΓ⁻¹O, which is sparse where O is and Γ is diagonal; Γ where all is observed.
+    /// Returns OᵀΓ⁻¹O, sparse for a sparse O and a diagonal Γ, or Γ if the whole state is observed.
     fn local_form(&self) -> Option<LocalForm> {
         let whitening = self.noise.whitening();
+        // O = I and Γ^{-1/2} = diag w: M⁻¹ = Γ = diag w⁻².
         if let (true, View::Diagonal(w)) = (self.operator.is_identity(), whitening.view()) {
             return inverse_diagonal(w.iter().map(|w| (w * w).recip()).collect());
         }
@@ -119,15 +124,17 @@ impl Root for ObservedRoot<'_> {
         Some(LocalForm::Metric(transposed.as_ref() * root.as_ref()))
     }
 
-    /// The whitened residual if c is the gradient of the loss it belongs to, else the least-squares
-    /// solution (LLᵀ)⁺L c, checked to represent c.
+    /// Returns the whitened residual if c is the gradient of the loss of this metric. Otherwise returns the
+    /// least-squares solution (LLᵀ)⁺L c, after checking that it represents c.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim())?;
+        // The gradient of ½‖Γ^{-1/2}(Oρ − d)‖² is c = Lᵀr with the whitened residual r, so y = r.
         if let Some(y) = &self.residual
             && self.distance(y, c)? <= IN_RANGE
         {
             return Ok(y.clone());
         }
+        // argmin ‖Lᵀy − c‖ of least norm is (LLᵀ)⁺L c. Column-pivoted QR of Lᵀ avoids the square LLᵀ.
         let rows = self.operator.nrows();
         let transposed = self.lower(Mat::<f64>::identity(rows, rows).as_ref())?;
         let (y, _) = minimum_norm(transposed.as_ref(), c, 1e-13);

@@ -1,4 +1,4 @@
-//! A constant times a metric.
+//! Constant multiple of a metric.
 
 use faer::{Mat, MatRef};
 
@@ -7,11 +7,11 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Batch};
 
-/// `factor` · M, for a loss whose Hessian is a multiple of a metric.
+/// Metric `factor` · M, for a loss whose Hessian is a multiple of M.
 pub struct Scaled<M> {
-    /// The metric M.
+    /// Metric M.
     pub metric: M,
-    /// The factor, positive.
+    /// Positive factor.
     pub factor: f64,
 }
 
@@ -44,6 +44,7 @@ impl Root for ScaledRoot<'_> {
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // M = factor · LᵀL has the root √factor · L, and y/√factor is a dual if y is one for L.
         Ok(self.weight * self.root.lift(z)?)
     }
 

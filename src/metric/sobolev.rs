@@ -1,4 +1,4 @@
-//! Sobolev metrics of any order: M = vol (I − Δ)^s, or vol (−Δ)^s without its constants.
+//! Sobolev metrics of any order: M = vol (I − Δ)^s, or vol (−Δ)^s on tangents of mean zero.
 
 use std::f64::consts::PI;
 
@@ -10,10 +10,10 @@ use crate::error::Result;
 use crate::grid::{CosineTransform, Grid};
 use crate::linalg::{Backend, Operator};
 
-/// The H^s metric on a grid with no flux through the boundary, s any real number (±1, ±2 …).
+/// H^s metric on a grid without flux through the boundary, for any real s (±1, ±2 …).
 ///
-/// Its root is the symmetric one, L = √vol (I − Δ)^{s/2}, applied by cosine transforms; so no system is
-/// solved. The homogeneous one, √vol (−Δ)^{s/2}, acts on tangents without their mean.
+/// The root is symmetric, L = √vol (I − Δ)^{s/2}. Cosine transforms diagonalise Δ and apply L without a linear solve.
+/// The homogeneous root √vol (−Δ)^{s/2} acts on tangents of mean zero.
 pub struct Sobolev {
     order: f64,
     homogeneous: bool,
@@ -23,18 +23,18 @@ pub struct Sobolev {
 }
 
 impl Sobolev {
-    /// H^s with the norm ‖ζ‖² = ⟨ζ, (I − Δ)^s ζ⟩.
+    /// Returns H^s with the norm ‖ζ‖² = ⟨ζ, (I − Δ)^s ζ⟩.
     ///
     /// # Errors
-    /// An order that is not finite, or so far from 0 that a power of an eigenvalue on this grid is no number.
+    /// An order that is not finite, or so large that a power of an eigenvalue on this grid over- or underflows.
     pub fn new(grid: &Grid, order: f64) -> Result<Self> {
         Self::of(grid, order, false)
     }
 
-    /// Homogeneous Ḣ^s with the norm ⟨ζ, (−Δ)^s ζ⟩ on tangents of mean zero.
+    /// Returns the homogeneous Ḣ^s with the norm ⟨ζ, (−Δ)^s ζ⟩ on tangents of mean zero.
     ///
     /// # Errors
-    /// As for [`new`](Sobolev::new), or an axis with a single cell.
+    /// Errors of [`new`](Sobolev::new), or an axis with a single cell.
     pub fn homogeneous(grid: &Grid, order: f64) -> Result<Self> {
         grid.check_faces("a homogeneous Sobolev metric")?;
         Self::of(grid, order, true)
@@ -42,18 +42,18 @@ impl Sobolev {
 
     fn of(grid: &Grid, order: f64, homogeneous: bool) -> Result<Self> {
         check::finite("the order of a Sobolev metric", &[order])?;
-        let (least, most) = extremes(grid);
-        let ends = if homogeneous {
+        let (least, most) = extreme_eigenvalues(grid);
+        let extremes = if homogeneous {
             [least, most]
         } else {
             [1.0, 1.0 + most]
         };
-        // Beyond the roots of the largest and the smallest number the metric of a unit tangent may be none.
-        let sound = |end: &f64| (order * end.log2()).abs() < 512.0;
+        // Powers between 2⁻⁵¹² and 2⁵¹² keep squares such as ζᵀMζ in the range of numbers.
+        let sound = |eigenvalue: &f64| (order * eigenvalue.log2()).abs() < 512.0;
         check::option(
             "the order of a Sobolev metric",
             order,
-            ends.iter().all(sound),
+            extremes.iter().all(sound),
             "take one nearer to 0: powers of eigenvalues of the Laplacian on this grid overflow",
         )?;
         Ok(Self {
@@ -65,8 +65,9 @@ impl Sobolev {
         })
     }
 
-    /// (…)^{t/2} applied to every column.
+    /// Applies (I − Δ)^{t/2} or (−Δ)^{t/2} to every column.
     fn power(&self, t: f64, z: MatRef<'_, f64>) -> Mat<f64> {
+        // The cosine transform diagonalises −Δ with Neumann boundary: every power is a multiplication by a symbol.
         let symbol = |eigenvalue: f64| match (self.homogeneous, eigenvalue > 0.0) {
             (false, _) => (1.0 + eigenvalue).powf(0.5 * t),
             (true, true) => eigenvalue.powf(0.5 * t),
@@ -75,20 +76,21 @@ impl Sobolev {
         self.transform.apply(symbol, z)
     }
 
-    /// M Z.
+    /// Returns M Z.
     pub(crate) fn product(&self, z: MatRef<'_, f64>) -> Mat<f64> {
         self.volume * self.power(2.0 * self.order, z)
     }
 }
 
-/// Bounds of the eigenvalues Σ 4 sin²(πj/2n)/h² of −Δ but for 0.
-fn extremes(grid: &Grid) -> (f64, f64) {
+/// Returns bounds of the nonzero eigenvalues Σ 4 sin²(πj/2n)/h² of −Δ.
+fn extreme_eigenvalues(grid: &Grid) -> (f64, f64) {
     let axes = grid.axes().iter().filter(|a| a.cells > 1);
-    let ends = axes.map(|a| {
+    let extremes = axes.map(|a| {
+        // j = 1 gives the smallest nonzero eigenvalue along an axis, and sin² ≤ 1 bounds the largest.
         let first = (0.5 * PI / a.cells as f64).sin();
         [first, 1.0].map(|s| 4.0 * (s / a.spacing()).powi(2))
     });
-    ends.fold((f64::INFINITY, 0.0), |(least, most), [low, high]| {
+    extremes.fold((f64::INFINITY, 0.0), |(least, most), [low, high]| {
         (low.min(least), most + high)
     })
 }
@@ -139,6 +141,7 @@ impl Root for SobolevRoot<'_> {
         Ok(self.metric.product(z))
     }
 
+    // L is symmetric and commutes with Π, so y = L⁻¹c, or the pseudo-inverse in the homogeneous case.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
@@ -147,7 +150,7 @@ impl Root for SobolevRoot<'_> {
         Ok(y.col_as_slice(0).iter().map(|y| scale * y).collect())
     }
 
-    /// (I − Δ) vol for H¹, its inverse for H⁻¹.
+    /// Returns vol (I − Δ) for H¹, or its inverse scaling for H⁻¹.
     fn local_form(&self) -> Option<LocalForm> {
         let metric = self.metric;
         if metric.homogeneous || metric.order.abs() != 1.0 {

@@ -1,4 +1,4 @@
-//! Weighted sums of metrics: M = Σ wᵢ Mᵢ, L = the √wᵢ Lᵢ on top of each other.
+//! Weighted sums of metrics: M = Σ wᵢ Mᵢ, with the stacked root L of the blocks √wᵢ Lᵢ.
 
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
@@ -9,7 +9,7 @@ use crate::linalg::{Backend, Batch};
 use crate::vector::{dot, largest};
 use crate::{check, random};
 
-/// The sum Σ wᵢ Mᵢ of metrics with positive weights.
+/// Sum Σ wᵢ Mᵢ of metrics with positive weights.
 #[derive(Default)]
 pub struct Stacked<'a> {
     parts: Vec<(f64, Box<dyn Metric + 'a>)>,
@@ -46,16 +46,16 @@ impl Metric for Stacked<'_> {
     }
 }
 
-/// One summand: √w, its root and, if known, its share of the covector.
+/// Summand: √w, its root and, if known, its part of the covector.
 struct Part<'a> {
     weight: f64,
     root: Box<dyn Root + 'a>,
     covector: Option<Vec<f64>>,
-    /// What its projection makes of the probe, by which projections are told apart.
+    /// Projection of the probe, which distinguishes projections.
     projected: Vec<f64>,
 }
 
-/// L = [√wᵢ Lᵢ].
+/// Stacked root L = [√wᵢ Lᵢ].
 pub(crate) struct StackedRoot<'a> {
     probe: Vec<f64>,
     parts: Vec<Part<'a>>,
@@ -69,7 +69,7 @@ impl<'a> StackedRoot<'a> {
         }
     }
 
-    /// Adds a summand; `covector` is the gradient uᵢ of the loss it belongs to, of total Σ wᵢ uᵢ.
+    /// Adds a summand. `covector` is the gradient uᵢ of its loss; the total covector is Σ wᵢ uᵢ.
     pub(crate) fn push(
         &mut self,
         weight: f64,
@@ -86,28 +86,30 @@ impl<'a> StackedRoot<'a> {
         });
     }
 
-    /// The part whose projection all others share; parts with different ones together see all tangents.
+    /// Returns a part if all parts have the same projection. Parts with different projections together act on all
+    /// tangents, so that the sum has none.
     fn common(&self) -> Option<&Part<'a>> {
         let first = self.parts.first()?;
         let same = |part: &Part<'_>| close(&part.projected, &first.projected);
         self.parts.iter().all(same).then_some(first)
     }
 
-    /// Whether a part alone may represent a covector: it projects as the whole does.
-    fn may_stand_alone(&self, part: &Part<'_>) -> bool {
-        let whole = self.common().map_or(&self.probe, |first| &first.projected);
-        close(&part.projected, whole)
+    /// Whether a part has the projection of the sum, and thus may represent a covector alone.
+    fn projects_as_sum(&self, part: &Part<'_>) -> bool {
+        let expected = self.common().map_or(&self.probe, |first| &first.projected);
+        close(&part.projected, expected)
     }
 
-    fn sizes(&self) -> Vec<usize> {
+    fn lifted_dims(&self) -> Vec<usize> {
         self.parts.iter().map(|p| p.root.lifted_dim()).collect()
     }
 
-    /// y = [√wᵢ dualᵢ(uᵢ)], if the parts know their covectors and these add up to c.
+    /// Returns y = [√wᵢ dualᵢ(uᵢ)], if the covectors of the parts are known and add up to c.
     fn dual_by_parts(&self, c: &[f64]) -> Option<Vec<f64>> {
-        if !self.parts.iter().all(|part| self.may_stand_alone(part)) {
+        if !self.parts.iter().all(|part| self.projects_as_sum(part)) {
             return None;
         }
+        // Lᵀy = Σ √wᵢ Lᵢᵀ √wᵢ dualᵢ(uᵢ) = Σ wᵢ uᵢ = c.
         let mut sum = vec![0.0; c.len()];
         let mut y = Vec::new();
         for part in &self.parts {
@@ -120,16 +122,16 @@ impl<'a> StackedRoot<'a> {
         close(&sum, c).then_some(y)
     }
 
-    /// y = [0, …, dualᵢ(c)/√wᵢ, …, 0] for the first part that sees all of c.
+    /// Returns y = [0, …, dualᵢ(c)/√wᵢ, …, 0] for the first part whose range contains c.
     fn dual_by_one(&self, c: &[f64]) -> Option<Vec<f64>> {
-        let sizes = self.sizes();
+        let lifted_dims = self.lifted_dims();
         for (i, part) in self.parts.iter().enumerate() {
-            if !self.may_stand_alone(part) {
+            if !self.projects_as_sum(part) {
                 continue;
             }
             if let Ok(dual) = part.root.dual(c) {
-                let before: usize = sizes[..i].iter().sum();
-                let mut y = vec![0.0; sizes.iter().sum()];
+                let before: usize = lifted_dims[..i].iter().sum();
+                let mut y = vec![0.0; lifted_dims.iter().sum()];
                 for (y, d) in y[before..].iter_mut().zip(dual) {
                     *y = d / part.weight;
                 }
@@ -139,10 +141,13 @@ impl<'a> StackedRoot<'a> {
         None
     }
 
-    /// y = L x with M x = c by conjugate gradients, when only all parts together see c.
+    /// Returns y = L x with M x = c by conjugate gradients, for a c in the range of all parts together only.
     fn dual_by_all(&self, c: &[f64]) -> Result<Vec<f64>> {
         let n = c.len();
         let column = |v: &[f64]| Mat::from_fn(n, 1, |i, _| v[i]);
+        // Lᵀ(L x) = M x = c, so y = L x is a dual. Conjugate gradients (Hestenes and Stiefel 1952) stay in the range
+        // of M, where M is positive definite, and end after at most n steps in exact arithmetic; 2n allows for
+        // rounding.
         let (mut x, mut r) = (vec![0.0; n], c.to_vec());
         let mut p = r.clone();
         let (size, mut square) = (dot(c, c), dot(c, c));
@@ -153,18 +158,18 @@ impl<'a> StackedRoot<'a> {
             }
             let mp = self.apply(column(&p).as_ref())?;
             let curvature = dot(&p, mp.col_as_slice(0));
-            // Also NaN ends it: nothing more can be learned along p.
+            // A curvature that is zero or NaN ends the iteration: M is singular along p.
             if curvature.is_nan() || curvature <= 0.0 {
                 break;
             }
             let alpha = square / curvature;
             x.iter_mut().zip(&p).for_each(|(x, p)| *x += alpha * p);
-            let moved = r.iter_mut().zip(mp.col_as_slice(0));
-            moved.for_each(|(r, m)| *r -= alpha * m);
-            let last = std::mem::replace(&mut square, dot(&r, &r));
+            let updates = r.iter_mut().zip(mp.col_as_slice(0));
+            updates.for_each(|(r, m)| *r -= alpha * m);
+            let previous = std::mem::replace(&mut square, dot(&r, &r));
             p.iter_mut()
                 .zip(&r)
-                .for_each(|(p, r)| *p = r + square / last * *p);
+                .for_each(|(p, r)| *p = r + square / previous * *p);
         }
         Err(Error::NotRepresented {
             residual: (square / size).sqrt(),
@@ -172,10 +177,10 @@ impl<'a> StackedRoot<'a> {
     }
 }
 
-/// A covector counts as represented when this fraction of it or less is missed.
+/// Relative residual below which a covector counts as represented.
 const IN_RANGE: f64 = 1e-11;
 
-/// Equal to rounding.
+/// Whether a and b are equal up to rounding.
 fn close(a: &[f64], b: &[f64]) -> bool {
     let size = largest(b);
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-8 * size)
@@ -187,7 +192,7 @@ impl Root for StackedRoot<'_> {
     }
 
     fn lifted_dim(&self) -> usize {
-        self.sizes().iter().sum()
+        self.lifted_dims().iter().sum()
     }
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
@@ -203,18 +208,19 @@ impl Root for StackedRoot<'_> {
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // Lᵀy = Σ √wᵢ Lᵢᵀyᵢ for the blocks yᵢ of y.
         let mut out = Mat::zeros(self.dim(), y.ncols());
-        let sizes = self.sizes();
-        check_lifted(y, sizes.iter().sum())?;
+        let lifted_dims = self.lifted_dims();
+        check_lifted(y, lifted_dims.iter().sum())?;
         let mut row = 0;
-        for (part, rows) in self.parts.iter().zip(sizes) {
+        for (part, rows) in self.parts.iter().zip(lifted_dims) {
             out += part.weight * part.root.lower(y.subrows(row, rows))?;
             row += rows;
         }
         Ok(out)
     }
 
-    /// A sum is made on the processor; one part alone may stay where it is.
+    /// Adds the parts on the processor. A single part may remain on its device.
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         let [part] = self.parts.as_slice() else {
             return self.lower(y.as_ref()).map(Batch::Here);
@@ -245,7 +251,7 @@ impl Root for StackedRoot<'_> {
         }
     }
 
-    /// The sum, where every part is written out itself and not by its inverse.
+    /// Returns the sum if every part has a sparse M (not only a sparse inverse).
     fn local_form(&self) -> Option<LocalForm> {
         let mut sum: Option<SparseColMat<usize, f64>> = None;
         for part in &self.parts {

@@ -1,4 +1,4 @@
-//! What the transport metrics share: B = −∇·(√ρ ·) from faces to cells, on staggered faces.
+//! Divergence B = −∇·(√ρ ·) from faces to cells of a staggered grid, shared by the transport metrics.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::Stencil;
 
-/// How the density on a face follows from its two cells.
+/// Mean of the densities of two cells that defines the density on their face.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FaceMean {
     /// (a + b)/2.
@@ -20,12 +20,12 @@ pub enum FaceMean {
     Logarithmic,
     /// √(ab).
     Geometric,
-    /// 2ab/(a + b): the better one across barriers of low density.
+    /// 2ab/(a + b), the most accurate mean across barriers of low density.
     Harmonic,
 }
 
 impl FaceMean {
-    /// The mean of two positive numbers.
+    /// Returns the mean of two positive numbers.
     pub fn of(self, a: f64, b: f64) -> f64 {
         match self {
             Self::Arithmetic => 0.5 * (a + b),
@@ -34,7 +34,8 @@ impl FaceMean {
             Self::Logarithmic => {
                 let (mean, half) = (0.5 * (a + b), 0.5 * (a - b));
                 let x = half / mean;
-                // ln((1+x)/(1−x)) = 2 artanh x; near x = 0 the quotient needs its series.
+                // With x = (a − b)/(a + b), ln(a/b) = 2 artanh x and the mean is (a + b)/2 · x/artanh x. For small x
+                // this quotient is 0/0, and the series x/artanh x = 1 − x²/3 − … has an error below x⁴.
                 if x.abs() < 1e-4 {
                     mean * (1.0 - x * x / 3.0)
                 } else {
@@ -45,10 +46,10 @@ impl FaceMean {
     }
 }
 
-/// B at one density.
+/// Operator B at one density.
 pub(super) struct Transport<'a> {
     grid: &'a Grid,
-    /// The density, raised to its floor.
+    /// Density, raised to its floor.
     pub(super) r: Vec<f64>,
     /// √ρ on the faces.
     roots: Vec<f64>,
@@ -68,17 +69,19 @@ impl<'a> Transport<'a> {
         Ok(Self { grid, r, roots })
     }
 
-    /// a B Bᵀ + diag(e). Where its diagonal is no measure of e and of weak couplings, it keeps e for those who solve.
+    /// Returns a B Bᵀ + diag(e). If rounding of the diagonal loses weak couplings, the stencil also stores e for
+    /// solvers.
     pub(super) fn laplacian(&self, a: f64, e: Vec<f64>) -> Arc<Stencil> {
+        // B Bᵀ = −∇·(ρ∇·), because B = −∇·(√ρ ·) and Bᵀ = √ρ ∇.
         let weights: Vec<f64> = self.roots.iter().map(|s| a * (s * s)).collect();
         let stencil = self.grid.weighted_laplacian(&weights, &e);
-        Arc::new(match gaps::divide(&stencil, &e) {
+        Arc::new(match gaps::has_weakly_grounded_part(&stencil, &e) {
             true => stencil.with_excess(e),
             false => stencil,
         })
     }
 
-    /// s Bᵀφ: from cells to faces, √ρ ∇φ.
+    /// Returns s Bᵀφ = s √ρ ∇φ, from cells to faces.
     pub(super) fn gradient(&self, s: f64, phi: MatRef<'_, f64>) -> Mat<f64> {
         let h = self.grid.spacings();
         map_columns(phi, self.roots.len(), |phi, y| {
@@ -93,7 +96,7 @@ impl<'a> Transport<'a> {
         })
     }
 
-    /// s B y: from faces to cells, −∇·(√ρ y). Rows of `y` beyond the faces are ignored.
+    /// Returns s B y = −s ∇·(√ρ y), from faces to cells. Rows of `y` beyond the faces are ignored.
     pub(super) fn divergence(&self, s: f64, y: MatRef<'_, f64>) -> Mat<f64> {
         let h = self.grid.spacings();
         map_columns(y, self.r.len(), |y, out| {

@@ -1,4 +1,4 @@
-//! Wasserstein-2: M = vol (B Bᵀ)⁺ on tangents that keep the mass.
+//! Wasserstein-2: M = vol (B Bᵀ)⁺ on tangents that conserve mass.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use crate::grid::Grid;
 use crate::linalg::{Backend, Batch, Factor, Operator, Side, Stencil};
 use crate::vector::centre;
 
-/// The Wasserstein-2 metric, ∫ρ|v|² dx with the least v that moves the mass: −∇·(ρv) = ζ.
+/// Wasserstein-2 metric, ∫ρ|v|² dx with the smallest v that moves the mass: −∇·(ρv) = ζ (Benamou and Brenier 2000).
 ///
-/// Discretised on staggered faces, B = −∇·(√ρ ·), with no flux through the boundary: L = √vol B⁺Π. Tangents
-/// are projected along ρ, Π ζ = ζ − ρ Σζ/Σρ; a uniform correction would put mass where there is next to none,
-/// at a cost like 1/ρ that no residual shows.
+/// The discretisation uses staggered faces, B = −∇·(√ρ ·), without flux through the boundary: L = √vol B⁺Π. Tangents
+/// are projected along ρ, Π ζ = ζ − ρ Σζ/Σρ. A uniform correction would put mass where the density nearly vanishes, at
+/// a cost like 1/ρ that no residual shows.
 #[derive(Clone, Debug)]
 pub struct Wasserstein2 {
-    /// Where the density lives; at least two cells along every axis.
+    /// Grid of the density, with at least two cells along every axis.
     pub grid: Grid,
-    /// Densities below this fraction of the largest are raised to it. With one below 10⁻⁶ a density in parts, with gaps
-    /// between them, may need a factorisation.
+    /// Fraction of the largest density to which smaller densities are raised. With a floor below 10⁻⁶, a density in
+    /// parts with gaps between them may need a factorisation.
     pub floor: f64,
-    /// How densities on faces follow from cells.
+    /// Mean that defines densities on faces.
     pub face_mean: FaceMean,
 }
 
 impl Wasserstein2 {
-    /// W₂ with arithmetic face means and a floor of 10⁻¹⁵ times the largest density.
+    /// Returns W₂ with arithmetic face means and a floor of 10⁻¹⁵ times the largest density.
     pub fn new(grid: &Grid) -> Self {
         Self {
             grid: grid.clone(),
@@ -41,7 +41,7 @@ impl Wasserstein2 {
 impl Metric for Wasserstein2 {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
-        let laplacian = transport.laplacian(1.0, pin(&self.grid, &transport.r));
+        let laplacian = transport.laplacian(1.0, pinned_diagonal(&self.grid, &transport.r));
         let operator = Operator::stencil(Arc::clone(&laplacian)).definite_by_construction();
         let factor = backend.factor(operator)?;
         Ok(Box::new(Wasserstein2Root {
@@ -58,10 +58,14 @@ impl Metric for Wasserstein2 {
     }
 }
 
-/// A diagonal with one entry that fixes the free constant of the Neumann problem. For right-hand sides of
-/// mass zero it makes φ = 0 there and changes nothing else; the densest cell keeps rounding smallest.
-fn pin(grid: &Grid, r: &[f64]) -> Vec<f64> {
+/// Returns a diagonal with one entry, which fixes the free constant of the Neumann problem.
+///
+/// For right-hand sides of mass zero it makes φ = 0 in that cell and has no other effect. The densest cell gives the
+/// least rounding.
+fn pinned_diagonal(grid: &Grid, r: &[f64]) -> Vec<f64> {
     let mut diagonal = vec![0.0; r.len()];
+    // Summing all rows of (B Bᵀ + d eᵢeᵢᵀ)φ = ζ with 1ᵀB = 0 and 1ᵀζ = 0 gives d φᵢ = 0. The entry d has the size of a
+    // diagonal entry of B Bᵀ, Σ ρ/h², which keeps the matrix well scaled.
     let densest = (0..r.len()).fold(0, |best, i| if r[i] > r[best] { i } else { best });
     let stiffness: f64 = grid.axes().iter().map(|a| a.spacing().powi(-2)).sum();
     diagonal[densest] = r[densest] * stiffness;
@@ -70,7 +74,7 @@ fn pin(grid: &Grid, r: &[f64]) -> Vec<f64> {
 
 struct Wasserstein2Root<'a> {
     transport: Transport<'a>,
-    /// B Bᵀ, pinned.
+    /// B Bᵀ, pinned in one cell.
     laplacian: Arc<Stencil>,
     factor: Box<dyn Factor + 'a>,
     total: f64,
@@ -78,10 +82,12 @@ struct Wasserstein2Root<'a> {
 }
 
 impl Wasserstein2Root<'_> {
-    /// Φ with (B Bᵀ) Φ = Π Z.
+    /// Solves (B Bᵀ) Φ = Π Z.
     fn potentials(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         let mut phi = map_columns(z, z.nrows(), |z, out| {
+            // Π removes the change of mass in proportion to ρ, so that B Bᵀφ = Πζ is solvable (its kernel is the
+            // constants).
             let excess = z.iter().sum::<f64>() / self.total;
             for ((out, z), r) in out.iter_mut().zip(z).zip(&self.transport.r) {
                 *out = z - excess * r;
@@ -91,16 +97,17 @@ impl Wasserstein2Root<'_> {
         Ok(phi)
     }
 
-    /// √vol Πᵀ (B Bᵀ)⁺ B Y. The divergence is taken on the processor, for cells are fewer than faces.
+    /// Returns √vol Πᵀ (B Bᵀ)⁺ B Y. The divergence is computed on the processor, because cells are fewer than faces.
     fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
         check_lifted(y, self.lifted_dim())?;
         let b = Batch::Here(self.transport.divergence(1.0, y));
         let (phi, _) = self.factor.solve_batch(Side::Plain, None, b)?;
-        self.centred(phi, self.volume.sqrt())
+        self.scaled_projection(phi, self.volume.sqrt())
     }
 
-    /// s Πᵀ C.
-    fn centred(&self, mut c: Batch, s: f64) -> Result<Batch> {
+    /// Returns s Πᵀ C.
+    fn scaled_projection(&self, mut c: Batch, s: f64) -> Result<Batch> {
+        // Πᵀc = c − (ρ·c/Σρ) 1.
         c.scale(s)?;
         c.centre(&self.transport.r)?;
         Ok(c)
@@ -116,8 +123,9 @@ impl Root for Wasserstein2Root<'_> {
         self.transport.faces()
     }
 
-    /// Y = √vol BᵀΦ.
+    /// Returns Y = √vol BᵀΦ.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // With ζ = B y, y = √ρ v, the smallest y is B⁺ζ = Bᵀ(B Bᵀ)⁺ζ = BᵀΦ.
         let phi = self.potentials(z)?;
         Ok(self.transport.gradient(self.volume.sqrt(), phi.as_ref()))
     }
@@ -130,13 +138,13 @@ impl Root for Wasserstein2Root<'_> {
         self.lowered(y.as_ref())
     }
 
-    /// vol Πᵀ (B Bᵀ)⁺ Π Z: one solve where lower ∘ lift has two.
+    /// Returns vol Πᵀ (B Bᵀ)⁺ Π Z by one solve, where `lower` after `lift` takes two.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.centred(self.potentials(z)?.into(), self.volume)?
+        self.scaled_projection(self.potentials(z)?.into(), self.volume)?
             .fetch()
     }
 
-    /// Bᵀu/√vol.
+    /// Returns y = Bᵀc/√vol, for which Lᵀy = Πᵀ(B Bᵀ)⁺B Bᵀc = Πᵀc without a solve.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
@@ -144,7 +152,7 @@ impl Root for Wasserstein2Root<'_> {
         Ok(y.col_as_slice(0).to_vec())
     }
 
-    /// M⁻¹ = B Bᵀ/vol, pinned in one cell as for the potentials.
+    /// Returns M⁻¹ = B Bᵀ/vol, pinned in one cell as for the potentials.
     fn local_form(&self) -> Option<LocalForm> {
         let inverse = Operator::stencil(Arc::clone(&self.laplacian)).to_sparse()?;
         Some(LocalForm::Inverse(inverse).scaled(self.volume))

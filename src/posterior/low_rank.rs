@@ -1,4 +1,4 @@
-//! The posterior of many parameters: the prior, corrected where the data say more than it.
+//! Posterior of many parameters: the prior with a low-rank update from the data.
 
 use std::fmt;
 
@@ -12,14 +12,14 @@ use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
 
-/// How many eigenpairs a posterior is made of.
+/// Number of eigenpairs of a posterior, and how to compute them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rank {
-    /// Pairs that are kept, where there are as many.
+    /// Maximal number of eigenpairs.
     pub rank: usize,
-    /// Random columns beyond these, for accuracy.
+    /// Random columns beyond the rank, for accuracy.
     pub oversampling: usize,
-    /// The seed of the random columns.
+    /// Seed of the random columns.
     pub seed: u64,
 }
 
@@ -33,7 +33,7 @@ impl Default for Rank {
     }
 }
 
-/// The Gaussian posterior N(θ, (G + C)⁻¹) with C the precision of the priors and G of low rank beside it.
+/// Gaussian posterior N(θ, (G + C)⁻¹), with the precision C of the priors and a curvature G of low rank.
 ///
 /// With the leading eigenpairs G u = λ C u, UᵀCU = 1,
 ///
@@ -41,10 +41,11 @@ impl Default for Rank {
 /// (G + C)⁻¹ ≈ C⁻¹ − U diag(λ/(1 + λ)) Uᵀ
 /// ```
 ///
-/// up to eigenvalues that are small beside 1. An eigenvalue is the information of the data along u in units of that of
-/// the prior. Where there are at most three times as many data as columns ([`Rank::rank`] and [`Rank::oversampling`]
-/// together) an adjoint solve for each gives all pairs there are; else a randomised subspace iteration finds the leading
-/// ones by two adjoint solves and a tangent one a column. See [`Descent::posterior`](crate::Descent::posterior).
+/// up to eigenvalues that are small compared to 1. An eigenvalue is the information of the data along u in units of
+/// that of the prior. If there are at most three times as many data as columns ([`Rank::rank`] plus
+/// [`Rank::oversampling`]), one adjoint solve per datum gives all eigenpairs. Otherwise a randomised subspace
+/// iteration finds the leading ones by two adjoint solves and one tangent solve per column (Bui-Thanh, Ghattas,
+/// Martin and Stadler 2013). See [`Descent::posterior`](crate::Descent::posterior).
 pub struct Posterior<'a> {
     mean: Vec<f64>,
     spectrum: Spectrum,
@@ -53,14 +54,14 @@ pub struct Posterior<'a> {
     solves: usize,
 }
 
-/// Eigenvalues above this are not small beside 1.
-const MATTERS: f64 = 0.1;
+/// Eigenvalue above which neglecting it is reported.
+const LARGE_EIGENVALUE: f64 = 0.1;
 
-/// Nats that many eigenvalues, all of them small, may add up to before it is said.
-const MUCH: f64 = 1.0;
+/// Information in nats above which neglecting many small eigenvalues is reported.
+const LARGE_INFORMATION: f64 = 1.0;
 
 impl<'a> Posterior<'a> {
-    /// The posterior at a point, from what is known there.
+    /// Computes the posterior at the point `mean`.
     pub(crate) fn new(
         mean: &[f64],
         z: &Linearisation<'_>,
@@ -88,42 +89,44 @@ impl<'a> Posterior<'a> {
         })
     }
 
-    /// The point it was made at: the mean.
+    /// Returns the mean, the point at which the posterior was computed.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// The eigenvalues λ that were kept, largest first. What the others are worth says [`left_out`](Self::left_out).
+    /// Returns the eigenvalues λ of the kept eigenpairs, in decreasing order. [`left_out`](Self::left_out) estimates
+    /// the information of the others.
     pub fn eigenvalues(&self) -> &[f64] {
-        &self.spectrum.pairs.values
+        &self.spectrum.eigenpairs.values
     }
 
-    /// The eigenvectors u as columns, scaled to prior variance 1.
+    /// Returns the eigenvectors u as columns, scaled to prior variance 1.
     pub fn eigenvectors(&self) -> &Mat<f64> {
-        &self.spectrum.pairs.vectors
+        &self.spectrum.eigenpairs.vectors
     }
 
-    /// Tangent and adjoint solves that it took.
+    /// Returns the number of tangent and adjoint solves that the posterior took.
     pub fn solves(&self) -> usize {
         self.solves
     }
 
-    /// The prior variance of every parameter.
+    /// Returns the prior variance of every parameter.
     ///
     /// # Errors
-    /// What solving with the prior reports.
+    /// An error of a solve with the prior.
     pub fn prior_variances(&self) -> Result<Vec<f64>> {
         self.prior.variances(self.backend)
     }
 
-    /// The posterior variance of every parameter.
+    /// Returns the posterior variance of every parameter.
     ///
     /// # Errors
-    /// What solving with the prior reports.
+    /// An error of a solve with the prior.
     pub fn variances(&self) -> Result<Vec<f64>> {
+        // diag of C⁻¹ − U diag(λ/(1 + λ)) Uᵀ.
         let mut variances = self.prior_variances()?;
-        for (j, l) in self.spectrum.pairs.values.iter().enumerate() {
-            let column = self.spectrum.pairs.vectors.col_as_slice(j);
+        for (j, l) in self.spectrum.eigenpairs.values.iter().enumerate() {
+            let column = self.spectrum.eigenpairs.vectors.col_as_slice(j);
             let explained = l / (1.0 + l);
             for (v, u) in variances.iter_mut().zip(column) {
                 *v -= explained * u * u;
@@ -132,18 +135,20 @@ impl<'a> Posterior<'a> {
         Ok(variances)
     }
 
-    /// Samples as columns: prior samples x, shortened along every u by √(1 + λ) from uᵀC x on, around the mean.
+    /// Draws samples as columns: the mean plus prior samples x, contracted by 1/√(1 + λ) along every u.
     ///
     /// # Errors
-    /// [`Error::PriorLacks`] for a prior without a root that does not [draw](crate::Prior::draw) samples itself; what solving
-    /// with the prior reports.
+    /// [`Error::PriorLacks`] for a prior that neither has a root nor [draws](crate::Prior::draw) samples; an error of
+    /// a solve with the prior.
     pub fn samples(&self, count: usize, seed: u64) -> Result<Mat<f64>> {
+        // B = I + U diag((1 + λ)^{-1/2} − 1) UᵀC contracts the coefficient uᵀC x of x along every u. For x ~ N(0,
+        // C⁻¹), B C⁻¹Bᵀ = C⁻¹ + U diag(1/(1 + λ) − 1) Uᵀ is the posterior covariance, because UᵀCU = I.
         let prior = self.prior.draw(count, seed)?;
         let covectors = self.prior.curvature(prior.as_ref())?;
         let shorten = |l: f64| (1.0 + l).sqrt().recip() - 1.0;
         let mut samples = self
             .spectrum
-            .pairs
+            .eigenpairs
             .correct(prior, covectors.as_ref(), shorten);
         for j in 0..count {
             let column = samples.col_as_slice_mut(j).iter_mut();
@@ -152,26 +157,27 @@ impl<'a> Posterior<'a> {
         Ok(samples)
     }
 
-    /// ½ Σ ln(1 + λ), the loss of entropy from prior to posterior in nats: what the experiment is worth.
+    /// Returns the information gain ½ Σ ln(1 + λ) in nats: the decrease of entropy from prior to posterior.
     pub fn information_gain(&self) -> f64 {
-        // A sum of nothing would be −0.
-        let gains = self.spectrum.pairs.values.iter().map(|l| l.ln_1p());
+        // Folding from +0: an empty `sum` is −0.
+        let gains = self.spectrum.eigenpairs.values.iter().map(|l| l.ln_1p());
         0.5 * gains.fold(0.0, |sum, gain| sum + gain)
     }
 
-    /// ½ Σ ln(1 + λ) over the eigenvalues that were left out, in nats: what the information gain lacks.
+    /// Returns the information ½ Σ ln(1 + λ) of the neglected eigenvalues in nats, which the information gain lacks.
     ///
-    /// It is the sum itself where all pairs were found. Else it is an estimate: eigenvalues that were not computed continue the
-    /// power law by which the second half of those that were kept falls.
+    /// It is exact if all eigenpairs were computed. Otherwise it is an estimate: it extrapolates the uncomputed
+    /// eigenvalues by the power law fitted to the second half of the kept ones.
     pub fn left_out(&self) -> f64 {
         let (kept, computed) = (self.eigenvalues(), &self.spectrum.left_out);
-        let known: f64 = computed.iter().map(|l| l.ln_1p()).sum();
+        let computed_sum: f64 = computed.iter().map(|l| l.ln_1p()).sum();
         let (n, half) = (kept.len(), kept.len().div_ceil(2));
+        // λⱼ = λₙ (j/n)^power, with the power through λₙ and the eigenvalue at the middle.
         let Some((last, middle)) = kept.last().zip(kept.get(half.max(1) - 1)) else {
             return 0.0;
         };
         let power = if n == 1 {
-            // One value knows no law; most spectra fall at least so fast.
+            // A single value determines no power; most spectra decay at least as fast as j⁻².
             -2.0
         } else if half < n {
             (last / middle).ln() / (n as f64 / half as f64).ln()
@@ -180,28 +186,29 @@ impl<'a> Posterior<'a> {
         };
         let at = |j: usize| last * (j as f64 / n as f64).powf(power);
         let first = n + computed.len() + 1;
-        let unseen = (first..first + self.spectrum.unseen).map(|j| at(j).ln_1p());
-        0.5 * (known + unseen.sum::<f64>())
+        let uncomputed = (first..first + self.spectrum.uncomputed).map(|j| at(j).ln_1p());
+        0.5 * (computed_sum + uncomputed.sum::<f64>())
     }
 
-    /// The largest eigenvalue that was left out, or a bound for it where none was computed.
+    /// Returns the largest neglected eigenvalue, or a bound for it if none was computed.
     fn next(&self) -> f64 {
         let kept = self.eigenvalues().last();
-        let bound = kept.filter(|_| self.spectrum.unseen > 0);
+        let bound = kept.filter(|_| self.spectrum.uncomputed > 0);
         let next = self.spectrum.left_out.first().or(bound);
         next.copied().unwrap_or(0.0)
     }
 
-    /// The divergence of Kullback and Leibler of the posterior from the prior, ½ Σ (ln(1 + λ) − λ/(1 + λ)) + R(θ): what
-    /// these data have taught.
+    /// Returns the Kullback-Leibler divergence of the posterior from the prior, ½ Σ (ln(1 + λ) − λ/(1 + λ)) + R(θ).
     pub fn divergence(&self) -> f64 {
-        let spread = self
+        // For N(m, Σ) and N(m₀, C⁻¹), KL = ½(tr(CΣ) − n − ln det(CΣ) + (m − m₀)ᵀC(m − m₀)), and CΣ has the eigenvalues
+        // 1/(1 + λ).
+        let terms = self
             .spectrum
-            .pairs
+            .eigenpairs
             .values
             .iter()
             .map(|l| l.ln_1p() - l / (1.0 + l));
-        0.5 * spread.sum::<f64>() + self.prior.value()
+        0.5 * terms.sum::<f64>() + self.prior.value()
     }
 }
 
@@ -210,25 +217,26 @@ impl fmt::Display for Posterior<'_> {
         let informed = self.eigenvalues().iter().filter(|l| **l > 1.0).count();
         write!(
             f,
-            "the data say more than the prior along {informed} of {} directions; information gain {:.1} nats; {} solves",
+            "the data say more than the prior along {informed} of {} directions; information gain {:.1} nats; {} \
+             solves",
             self.mean.len(),
             self.information_gain(),
             self.solves
         )?;
         let (next, rounding) = (self.next(), self.spectrum.rounding);
-        if next > MATTERS || self.left_out() > MUCH {
+        if next > LARGE_EIGENVALUE || self.left_out() > LARGE_INFORMATION {
             write!(
                 f,
-                "\n  eigenvalues of up to {next:.2e} were left out, {:.1} nats of information: variances are too large; raise \
-                 the rank",
+                "\n  eigenvalues of up to {next:.2e} were left out, {:.1} nats of information: variances are too \
+                 large; raise the rank",
                 self.left_out()
             )?;
         }
-        if rounding > MATTERS {
+        if rounding > LARGE_EIGENVALUE {
             write!(
                 f,
-                "\n  eigenvalues below {rounding:.1e} are lost to rounding, beside a largest of {:.1e}: variances may be too \
-                 large; check the scale of the noise",
+                "\n  eigenvalues below {rounding:.1e} are lost to rounding (the largest is {:.1e}): variances may be \
+                 too large; check the scale of the noise",
                 self.eigenvalues().first().copied().unwrap_or(0.0)
             )?;
         }
@@ -236,7 +244,7 @@ impl fmt::Display for Posterior<'_> {
     }
 }
 
-/// A posterior needs a prior.
+/// Returns the error of a posterior without a prior.
 pub(crate) fn no_prior() -> Error {
     Error::Option {
         what: "the number of priors of a posterior",

@@ -1,9 +1,9 @@
-//! What the data leave open: Gaussian approximations of the posterior at the best point.
+//! Gaussian approximations of the posterior at the best point, for the uncertainty that the data leave.
 //!
-//! Where the loss is minus a log-likelihood (such as [`Observations`](crate::loss::Observations)) and its own metric is
-//! used, the curvature H = G + C at the minimum, C being that of the priors, is the precision of the posterior in Laplace's approximation with the
-//! Hessian of Gauss and Newton: H⁻¹ is the covariance of the parameters. Other losses need a scale, see
-//! [`Uncertainty::scaled`].
+//! Let the loss be a negative log-likelihood, such as [`Observations`](crate::loss::Observations), with its own
+//! metric. Laplace's approximation with the Gauss-Newton Hessian then takes the curvature H = G + C at the minimum,
+//! with the precision C of the priors, as posterior precision: H⁻¹ is the covariance of the parameters. Other losses
+//! need a scale, see [`Uncertainty::scaled`].
 
 mod low_rank;
 mod uncertainty;

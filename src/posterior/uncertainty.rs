@@ -1,4 +1,4 @@
-//! The covariance of few parameters.
+//! Dense covariance of few parameters.
 
 use std::fmt;
 
@@ -7,47 +7,42 @@ use faer::{Mat, MatRef};
 use crate::linalg::{gram, right_singular};
 use crate::vector::norm;
 
-/// The covariance (G + C)⁻¹ of the parameters, C being the precision of the priors, and what the data and priors leave undetermined.
+/// Covariance (G + C)⁻¹ of the parameters, with the precision C of the priors, and the undetermined directions.
 ///
-/// Singular values of the scaled rows below `1e-10` of the largest count as zero: their directions span the null space.
-/// The covariance is that of the rest (the pseudo-inverse in scaled coordinates), and the standard error of a parameter
-/// that the null space touches is infinite. See [`Report::covariance`](crate::Report::covariance).
+/// Singular values of the scaled rows below `1e-10` of the largest count as zero, and their singular vectors span the
+/// null space. The covariance is the pseudo-inverse in scaled coordinates. The standard error of a parameter with a
+/// share in the null space is infinite. See [`Report::covariance`](crate::Report::covariance).
 #[derive(Clone, Debug)]
 pub struct Uncertainty {
-    /// Covariances; rows and columns of held parameters are zero.
+    /// Covariance matrix. Rows and columns of parameters held by bounds are zero.
     pub covariance: Mat<f64>,
-    /// Square roots of its diagonal; infinite for parameters that are not determined.
+    /// Square roots of the diagonal; infinite for undetermined parameters.
     pub standard_errors: Vec<f64>,
-    /// Directions in θ, of length 1, that change nothing: one a column.
+    /// Directions in θ of unit length, as columns, that change neither data nor priors.
     pub null_space: Mat<f64>,
-    /// Parameters that a bound holds, whose standard error is given as 0.
+    /// Parameters held by a bound, whose standard error is given as 0.
     pub held: Vec<usize>,
 }
 
-/// Relative singular values below which nothing is determined.
+/// Relative singular value below which a direction is undetermined.
 const ROUNDING: f64 = 1e-10;
 
-/// Shares of a null direction, in scaled coordinates, below which a parameter has no part in it.
-const TOUCHED: f64 = 1e-6;
+/// Share of a null direction, in scaled coordinates, above which a parameter is undetermined.
+const NULL_SHARE: f64 = 1e-6;
 
 impl Uncertainty {
-    /// From rows with HᵀH = G + C for the free parameters, where dθ = scale dξ.
+    /// Computes the covariance from rows H with HᵀH = G + C for the free parameters, where dθ = scale dξ.
     pub(crate) fn new(rows: MatRef<'_, f64>, free: &[usize], scale: &[f64]) -> Self {
         let total = scale.len();
         let lengths: Vec<f64> = (0..free.len()).map(|j| rows.col(j).norm_l2()).collect();
-        let unit = |j: usize| {
-            if lengths[j] > 0.0 {
-                lengths[j].recip()
-            } else {
-                1.0
-            }
+        let unit = |j: usize| match lengths[j] > 0.0 {
+            true => lengths[j].recip(),
+            false => 1.0,
         };
-        let scaled = Mat::from_fn(rows.nrows().max(free.len()), free.len(), |i, j| {
-            if i < rows.nrows() {
-                rows[(i, j)] * unit(j)
-            } else {
-                0.0
-            }
+        let padded = rows.nrows().max(free.len());
+        let scaled = Mat::from_fn(padded, free.len(), |i, j| match i < rows.nrows() {
+            true => rows[(i, j)] * unit(j),
+            false => 0.0,
         });
         let (values, vectors) = right_singular(scaled.as_ref());
         let largest = values.first().copied().unwrap_or(0.0);
@@ -55,26 +50,26 @@ impl Uncertainty {
             .iter()
             .take_while(|v| **v > ROUNDING * largest)
             .count();
-        // From scaled coordinates to θ.
-        let place = |j: usize, k: usize| vectors[(j, k)] * unit(j) * scale[free[j]];
-        let mut known = Mat::zeros(rank, total);
-        let mut unknown = Mat::zeros(total, values.len() - rank);
+        // Entries of DV, in coordinates of θ.
+        let in_theta = |j: usize, k: usize| vectors[(j, k)] * unit(j) * scale[free[j]];
+        let mut inverse_root = Mat::zeros(rank, total);
+        let mut null_space = Mat::zeros(total, values.len() - rank);
         for (j, &i) in free.iter().enumerate() {
-            (0..rank).for_each(|k| known[(k, i)] = place(j, k) / values[k]);
-            (rank..values.len()).for_each(|k| unknown[(i, k - rank)] = place(j, k));
+            (0..rank).for_each(|k| inverse_root[(k, i)] = in_theta(j, k) / values[k]);
+            (rank..values.len()).for_each(|k| null_space[(i, k - rank)] = in_theta(j, k));
         }
-        let covariance = gram(known.as_ref());
+        let covariance = gram(inverse_root.as_ref());
         let mut standard_errors: Vec<f64> = (0..total).map(|i| covariance[(i, i)].sqrt()).collect();
-        for k in 0..unknown.ncols() {
-            let column = unknown.col_as_slice_mut(k);
+        for k in 0..null_space.ncols() {
+            let column = null_space.col_as_slice_mut(k);
             let length = norm(column);
             if length > 0.0 {
                 column.iter_mut().for_each(|x| *x /= length);
             }
-            // In θ itself a parameter of small numbers would seem to have no part in it.
+            // Shares are judged in scaled coordinates: those in θ depend on the units of the parameters.
             for (j, &i) in free.iter().enumerate() {
                 let share = vectors[(j, rank + k)].abs();
-                if share > TOUCHED {
+                if share > NULL_SHARE {
                     standard_errors[i] = f64::INFINITY;
                 }
                 if share <= ROUNDING {
@@ -85,13 +80,15 @@ impl Uncertainty {
         Self {
             covariance,
             standard_errors,
-            null_space: unknown,
+            null_space,
             held: (0..total).filter(|i| !free.contains(i)).collect(),
         }
     }
 
-    /// With the covariance multiplied by a variance: where the loss is a sum of squares ½‖ρ − q‖² of errors of unknown
-    /// variance s², estimated by 2 f/(n − p) from n data, it is that.
+    /// Multiplies the covariance by a variance.
+    ///
+    /// If the loss is ½‖ρ − q‖² with errors of unknown variance s², pass the estimate s² = 2 f/(n − p) from n data
+    /// and p parameters.
     #[must_use]
     pub fn scaled(mut self, variance: f64) -> Self {
         for j in 0..self.covariance.ncols() {
@@ -106,7 +103,7 @@ impl Uncertainty {
         self
     }
 
-    /// The correlation of two parameters.
+    /// Returns the correlation of two parameters.
     pub fn correlation(&self, i: usize, j: usize) -> f64 {
         let c = &self.covariance;
         c[(i, j)] / (c[(i, i)] * c[(j, j)]).sqrt()
@@ -125,8 +122,8 @@ impl fmt::Display for Uncertainty {
         }
         for k in 0..self.null_space.ncols() {
             let column = self.null_space.col_as_slice(k).iter().enumerate();
-            let open = |i: usize| self.standard_errors[i].is_infinite();
-            let terms = column.filter(|(i, x)| open(*i) && **x != 0.0);
+            let undetermined = |i: usize| self.standard_errors[i].is_infinite();
+            let terms = column.filter(|(i, x)| undetermined(*i) && **x != 0.0);
             let terms: Vec<String> = terms.map(|(i, x)| format!("{x:+.3e} θ{i}")).collect();
             writeln!(f, "  not determined: {}", terms.join(" "))?;
         }

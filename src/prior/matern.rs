@@ -9,12 +9,12 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::{Backend, Factor, Operator, Side, Stencil};
 
-/// A smooth Gaussian random field on a grid, the bi-Laplacian prior ½ τ² ∫ |(κ² − Δ)(θ − m)|² dx.
+/// Smooth Gaussian random field on a grid: the bi-Laplacian prior ½ τ² ∫ |(κ² − Δ)(θ − m)|² dx.
 ///
-/// κ and τ follow from the standard deviation σ and the range ℓ, the distance at which correlation has fallen to about
-/// a seventh: κ = √(8ν)/ℓ and τ² = Γ(ν)/((4π)^{d/2} κ^{2ν} σ²) with ν = 2 − d/2 (Lindgren, Rue, Lindström 2011). The
-/// root P = τ √vol (κ² − Δ) is a stencil, and so cheap to apply, and cosine transforms solve with it. There is no flux through
-/// the boundary, near which the field has more variance: twice as much at a side.
+/// κ and τ follow from the standard deviation σ and the range ℓ, the distance at which the correlation has fallen to
+/// about a seventh: κ = √(8ν)/ℓ and τ² = Γ(ν)/((4π)^{d/2} κ^{2ν} σ²) with ν = 2 − d/2 (Lindgren, Rue, Lindström 2011).
+/// The root P = τ √vol (κ² − Δ) is a stencil and cheap to apply, and cosine transforms solve with it. There is no flux
+/// through the boundary, near which the variance is larger: twice as large at a side.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Prior, prior::Matern};
@@ -36,10 +36,10 @@ pub struct Matern {
 }
 
 impl Matern {
-    /// The field with this standard deviation and range, for parameters that are cell values on `grid`.
+    /// Returns the field with this standard deviation and range, for parameters that are cell values on `grid`.
     ///
     /// # Errors
-    /// A deviation or range that is not positive and finite, a range shorter than a cell, an axis with a single cell.
+    /// A deviation or range that is not positive and finite; a range shorter than a cell; an axis with a single cell.
     pub fn new(grid: &Grid, deviation: f64, range: f64) -> Result<Self> {
         check::positive("the standard deviation of a random field", &[deviation])?;
         check::positive("the range of a random field", &[range])?;
@@ -49,7 +49,7 @@ impl Matern {
             "the range of a random field",
             range,
             range >= coarsest,
-            "take at least the width of a cell: what is shorter has no variance left on this grid",
+            "take at least the width of a cell: the grid does not resolve shorter ranges",
         )?;
         // Γ(ν) for ν = 3/2, 1, 1/2.
         let (nu, gamma) = match grid.dim() {
@@ -57,6 +57,7 @@ impl Matern {
             2 => (1.0, 1.0),
             _ => (0.5, PI.sqrt()),
         };
+        // `decay` is κ² = 8ν/ℓ², `tau` is τσ, and ν + d/2 = 2 makes the precision operator τ²(κ² − Δ)².
         let decay = 8.0 * nu / (range * range);
         let tau = (gamma / (4.0 * PI).powf(0.5 * grid.dim() as f64) / decay.powf(nu)).sqrt();
         let scale = tau / deviation * grid.volume().sqrt();
@@ -64,6 +65,7 @@ impl Matern {
             "the weight of a random field (from its deviation and range)",
             &[scale],
         )?;
+        // P = τ √vol (κ² − Δ) is symmetric, with the face weights τ √vol and the diagonal τ √vol κ².
         let root = grid.weighted_laplacian(
             &vec![scale; grid.faces()],
             &vec![scale * decay; grid.cells()],
@@ -77,10 +79,10 @@ impl Matern {
         })
     }
 
-    /// Gives the field this mean instead of zero.
+    /// Replaces the mean zero of the field.
     ///
     /// # Errors
-    /// A mean that does not fit the grid, or is not finite.
+    /// A mean of the wrong length, or with entries that are not finite.
     pub fn around(mut self, mean: Vec<f64>) -> Result<Self> {
         check::length("the mean of a prior", mean.len(), self.grid.cells())?;
         check::finite("the mean of a prior", &mean)?;
@@ -105,6 +107,7 @@ impl Prior for Matern {
     }
 
     fn precision<'a>(&'a self, _: &[f64], _: &'a dyn Backend) -> Result<Box<dyn Factor + 'a>> {
+        // On an eigenvector of −Δ with eigenvalue l, C = PᵀP is (τ √vol (κ² + l))².
         let symbol = |l: f64| (self.scale * (l + self.decay)).powi(2);
         Ok(Box::new(CosineFactor::new(&self.grid, symbol)?))
     }

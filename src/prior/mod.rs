@@ -1,7 +1,7 @@
-//! What is known of θ beforehand: penalties R(θ) with their precisions C.
+//! Prior knowledge of θ: penalties R(θ) with their precisions C.
 
+mod conditional;
 mod cosine;
-mod held;
 mod matern;
 mod quadratic;
 mod rows;
@@ -22,10 +22,10 @@ use crate::error::{Error, Result};
 use crate::linalg::{Backend, Factor, Operator, SINGULAR, Side};
 use crate::{check, random};
 
-/// A penalty R(θ), minus the logarithm of a prior density.
+/// Penalty R(θ), the negative logarithm of a prior density.
 ///
-/// What everything is made of are its value, its gradient, products with its precision C, and solves with C. Where C is a
-/// matrix, [`at`](Prior::at) is all there is to write:
+/// A prior provides its value, its gradient, products with its precision C, and solves with C. If C is a matrix, an
+/// implementation of [`at`](Prior::at) suffices:
 ///
 /// ```
 /// use pullback::{Operator, Prior, Result, prior::Quadratic};
@@ -41,9 +41,9 @@ use crate::{check, random};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 ///
-/// Priors on finite elements may have none of that: C = A M⁻¹A, with A = δK + κM of a stiffness and a mass matrix, is known
-/// by its products, and solved with by A twice. All but samples works without a root of C; samples take
-/// [`draw`](Prior::draw), here by the Cholesky factor of M.
+/// On finite elements C = A M⁻¹A, with A = δK + κM of a stiffness and a mass matrix, is not a sparse matrix. It is
+/// given by products, and by two solves with A. Everything except samples works without a root of C. Samples need
+/// [`draw`](Prior::draw), which this example could implement by the Cholesky factor of M.
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Operator, Prior, Result, Side};
@@ -102,13 +102,16 @@ use crate::{check, random};
 /// }
 /// # let (n, h) = (20, 0.05);
 /// # let matrix = |diagonal: f64, beside: f64| {
-/// #     let entries = (1..n).flat_map(|i| [(i - 1, i - 1, 0.5 * diagonal), (i, i, 0.5 * diagonal), (i, i - 1, beside), (i - 1, i, beside)]);
+/// #     let both = |i: usize| [(i - 1, i - 1, 0.5 * diagonal), (i, i, 0.5 * diagonal), (i, i - 1, beside), (i - 1,
+/// i, beside)];
+/// #     let entries = (1..n).flat_map(both);
 /// #     Operator::triplets(n, n, entries).positive_definite()
 /// # };
 /// # let mass = || matrix(h * 2.0 / 3.0, h / 6.0);
 /// # let a = || matrix(0.02 * 2.0 / h + h * 2.0 / 3.0, -0.02 / h + h / 6.0);
 /// # let cpu = Cpu::shared();
-/// # let prior = BiLaplacian { mean: vec![0.0; n], a: a(), mass: mass(), a_inverse: cpu.factor(a())?, mass_inverse: cpu.factor(mass())? };
+/// # let (a_inverse, mass_inverse) = (cpu.factor(a())?, cpu.factor(mass())?);
+/// # let prior = BiLaplacian { mean: vec![0.0; n], a: a(), mass: mass(), a_inverse, mass_inverse };
 /// # let theta = vec![1.0; n];
 /// # // A constant is an eigenvector of M⁻¹K with eigenvalue 0: R(1) is half the length of the interval.
 /// # assert!((prior.value(&theta)? - 0.5 * 0.95).abs() < 1e-12);
@@ -120,13 +123,13 @@ use crate::{check, random};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Prior: Sync {
-    /// R to second order at θ.
+    /// Returns R to second order at θ.
     ///
     /// # Errors
     /// A θ of the wrong length.
     fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>>;
 
-    /// R(θ).
+    /// Returns R(θ).
     ///
     /// # Errors
     /// A θ of the wrong length.
@@ -134,35 +137,35 @@ pub trait Prior: Sync {
         Ok(self.at(theta)?.value())
     }
 
-    /// Whether R is quadratic in θ, so that C is the same everywhere and needs to be made ready only once.
+    /// Whether R is quadratic in θ. C is then constant and is factorised only once.
     fn is_affine(&self) -> bool {
         false
     }
 
-    /// Makes C ready for solving: by a factorisation unless a prior knows better.
+    /// Prepares solves with C, by default by a factorisation.
     ///
     /// # Errors
-    /// [`Error::NotPositiveDefinite`] for a prior that leaves some combination of the parameters free.
+    /// [`Error::NotPositiveDefinite`] for a prior that leaves some combination of the parameters undetermined.
     fn precision<'a>(
         &'a self,
         theta: &[f64],
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Factor + 'a>> {
-        ready(backend, self.at(theta)?.into_precision()?)
+        factor_definite(backend, self.at(theta)?.into_precision()?)
     }
 
-    /// The prior variances, diag C⁻¹: by one solve a parameter unless a prior knows better.
+    /// Returns the prior variances, diag C⁻¹, by default by one solve per parameter.
     ///
     /// # Errors
-    /// As for [`precision`](Prior::precision).
+    /// Errors of [`precision`](Prior::precision).
     fn variances(&self, theta: &[f64], backend: &dyn Backend) -> Result<Vec<f64>> {
         diagonal_of_inverse(self.precision(theta, backend)?.as_ref(), theta.len())
     }
 
-    /// Draws columns from N(0, C⁻¹). Only asked for where there is no root P, with which C⁻¹Pᵀξ are such columns.
+    /// Draws columns from N(0, C⁻¹). It is called only without a root P; with one, the columns are C⁻¹Pᵀξ.
     ///
     /// # Errors
-    /// [`Error::PriorLacks`] unless a prior implements it.
+    /// [`Error::PriorLacks`] unless the prior implements it.
     fn draw(&self, theta: &[f64], count: usize, seed: u64) -> Result<Mat<f64>> {
         let _ = (theta, count, seed);
         Err(Error::PriorLacks {
@@ -172,14 +175,14 @@ pub trait Prior: Sync {
     }
 }
 
-/// θ − m.
+/// Returns θ − m.
 fn deviation(theta: &[f64], mean: &[f64]) -> Result<Vec<f64>> {
     check::length("θ given to a prior", theta.len(), mean.len())?;
     check::finite("θ given to a prior", theta)?;
     Ok(theta.iter().zip(mean).map(|(t, m)| t - m).collect())
 }
 
-/// PᵀP as a sparse matrix, unless P is known by its products only.
+/// Returns PᵀP as a sparse matrix, or None if P is given by products only.
 fn gram(root: &Operator<'_>) -> Result<Option<SparseColMat<usize, f64>>> {
     let Some(sparse) = root.to_sparse() else {
         return Ok(None);
@@ -194,30 +197,36 @@ fn gram(root: &Operator<'_>) -> Result<Option<SparseColMat<usize, f64>>> {
     Ok(Some(transposed.as_ref() * sparse.as_ref()))
 }
 
-/// A precision made ready for solving, after a random right-hand side, which what is free to rounding cannot hide from:
-/// a singular matrix may well have a factor.
-fn ready<'a>(backend: &'a dyn Backend, precision: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-    let free = |error: Error| match error {
+/// Factorises a precision and checks that it is positive definite.
+///
+/// A matrix that is singular up to rounding may have a factor. The solve of a random right-hand side reveals it by its
+/// amplification.
+fn factor_definite<'a>(
+    backend: &'a dyn Backend,
+    precision: Operator<'a>,
+) -> Result<Box<dyn Factor + 'a>> {
+    let not_definite = |error: Error| match error {
         Error::NotPositiveDefinite { .. } | Error::Singular { .. } => Error::NotPositiveDefinite {
             what: "the precision of the priors, which leave some combination of the parameters free (see \
                    `Smoothness::with_range`, or add a prior),",
         },
         other => other,
     };
-    // The factor of an equal matrix has passed already.
+    // The factor of an equal matrix has passed this test already.
     if backend.has_factor(&precision) {
         return backend.factor(precision);
     }
     let sizes = precision.row_sizes(Side::Plain);
     let noise = random::normal(sizes.len(), 0x5EED, 0);
     let mut probe = Mat::from_fn(sizes.len(), 1, |i, _| noise[i] * sizes[i]);
-    let factor = backend.factor(precision).map_err(free)?;
+    let factor = backend.factor(precision).map_err(not_definite)?;
     let stats = factor
         .solve(Side::Plain, None, probe.as_mut())
-        .map_err(free)?;
+        .map_err(not_definite)?;
+    // A random vector has a component of relative size 1/√n in the null space.
     let (residual, amplification) = (stats.residual, stats.amplification);
     match amplification > SINGULAR / (sizes.len() as f64).sqrt() {
-        true => Err(free(Error::Singular {
+        true => Err(not_definite(Error::Singular {
             residual,
             amplification,
         })),
@@ -225,7 +234,7 @@ fn ready<'a>(backend: &'a dyn Backend, precision: Operator<'a>) -> Result<Box<dy
     }
 }
 
-/// Unit vectors that are solved for at a time.
+/// Number of unit vectors per solve.
 const BLOCK: usize = 64;
 
 fn diagonal_of_inverse(factor: &dyn Factor, n: usize) -> Result<Vec<f64>> {

@@ -1,4 +1,4 @@
-//! What a prior is at one point: its value, gradient and precision.
+//! Second-order data of a prior at one point: value, gradient and precision.
 
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 use crate::linalg::{Operator, Side, View};
 use crate::vector::dot;
 
-/// A penalty to second order at one θ: R(θ), ∇R(θ) and the precision C, which is ∇²R or stands for it.
+/// Penalty to second order at one θ: R(θ), ∇R(θ) and the precision C, which equals or approximates ∇²R.
 ///
-/// The precision may be any operator, also one that is known by its products only ([`Operator::free`]). A root P with
-/// C = PᵀP is worth giving where there is one: samples and least-squares problems are made with it.
+/// The precision may be any operator, including one given by products only ([`Operator::free`]). A root P with C =
+/// PᵀP, if available, serves samples and least-squares problems.
 pub struct Quadratic<'a>(Form<'a>);
 
 enum Form<'a> {
@@ -28,20 +28,20 @@ enum Form<'a> {
 }
 
 impl<'a> Quadratic<'a> {
-    /// R = ½‖s‖² by the residual s and its derivative, the root P = ∂s/∂θ: ∇R = Pᵀs, C = PᵀP.
+    /// Returns R = ½‖s‖² for the residual s and its derivative, the root P = ∂s/∂θ: ∇R = Pᵀs, C = PᵀP.
     ///
     /// # Errors
-    /// A root that has not one row an entry of the residual, or entries that are not finite.
+    /// A root without one row per entry of the residual, or with entries that are not finite.
     pub fn squares(root: Operator<'a>, residual: Vec<f64>) -> Result<Self> {
         check::length("the rows of a prior's root", root.nrows(), residual.len())?;
         root.check_finite("a prior's root")?;
         Ok(Self(Form::Squares { root, residual }))
     }
 
-    /// R = ½ dᵀC d by the deviation d = θ − m from the mean and the precision C: ∇R = C d.
+    /// Returns R = ½ dᵀC d for the deviation d = θ − m from the mean and the precision C: ∇R = C d.
     ///
     /// # Errors
-    /// A precision that has not one row and column a parameter, or does not give finite numbers.
+    /// A precision without one row and column per parameter, or whose products are not finite.
     pub fn gaussian(precision: Operator<'a>, deviation: &[f64]) -> Result<Self> {
         check::length(
             "the rows of a prior's precision",
@@ -52,10 +52,10 @@ impl<'a> Quadratic<'a> {
         Self::new(0.5 * dot(deviation, &gradient), gradient, precision)
     }
 
-    /// Any R, by its value, gradient and a symmetric positive semidefinite C in place of its Hessian.
+    /// Returns a general R, given its value, gradient and a symmetric positive semidefinite C for its Hessian.
     ///
     /// # Errors
-    /// A precision that has not one row and column a parameter, or entries that are not finite.
+    /// A precision without one row and column per parameter, or entries that are not finite.
     pub fn new(value: f64, gradient: Vec<f64>, precision: Operator<'a>) -> Result<Self> {
         let what = "a prior's precision";
         check::length(
@@ -78,7 +78,7 @@ impl<'a> Quadratic<'a> {
         }))
     }
 
-    /// Number of parameters.
+    /// Returns the number of parameters.
     pub fn dim(&self) -> usize {
         match &self.0 {
             Form::Squares { root, .. } => root.ncols(),
@@ -86,7 +86,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// R.
+    /// Returns R.
     pub fn value(&self) -> f64 {
         match &self.0 {
             Form::Squares { residual, .. } => 0.5 * dot(residual, residual),
@@ -94,11 +94,12 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// ∇R.
+    /// Returns ∇R.
     pub fn gradient(&self) -> Vec<f64> {
         match &self.0 {
             Form::Squares { root, residual } => {
                 let mut gradient = vec![0.0; root.ncols()];
+                // ∇ ½‖s‖² = (∂s/∂θ)ᵀs = Pᵀs.
                 root.multiply(Side::Transpose, residual, &mut gradient);
                 gradient
             }
@@ -106,10 +107,10 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// C V.
+    /// Returns C V.
     ///
     /// # Errors
-    /// V with other than one row a parameter.
+    /// A V without one row per parameter.
     pub fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         match &self.0 {
             Form::Squares { root, .. } => {
@@ -119,7 +120,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// P and s, where the penalty was given by them.
+    /// Returns P and s, if the penalty is given by them.
     pub fn root(&self) -> Option<(&Operator<'a>, &[f64])> {
         match &self.0 {
             Form::Squares { root, residual } => Some((root, residual)),
@@ -127,15 +128,15 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// C as an operator to factorise.
+    /// Returns C as an operator to factorise.
     ///
     /// # Errors
-    /// A root that is known by its products only: C = PᵀP is no matrix then.
+    /// A root given by products only, whose C = PᵀP is not available as a matrix.
     pub(super) fn into_precision(self) -> Result<Operator<'a>> {
         match self.0 {
             Form::Squares { root, .. } => {
                 let gram = gram(&root)?.ok_or(Error::PriorLacks {
-                    what: "root written out, nor solves of its own",
+                    what: "root as a sparse matrix and no solver",
                     remedy: "give the root as a sparse matrix, or implement `Prior::precision`",
                 })?;
                 Ok(Operator::sparse(gram).positive_definite())
@@ -144,7 +145,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// C as a sparse matrix, unless it is known by products only.
+    /// Returns C as a sparse matrix, or None if it is given by products only.
     pub(super) fn sparse_precision(&self) -> Result<Option<SparseColMat<usize, f64>>> {
         match &self.0 {
             Form::Squares { root, .. } => gram(root),
@@ -152,7 +153,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Whether every parameter is treated apart.
+    /// Whether C is diagonal.
     pub(super) fn is_diagonal(&self) -> bool {
         let (Form::Squares { root: a, .. } | Form::Precision { precision: a, .. }) = &self.0;
         matches!(a.view(), View::Identity | View::Diagonal(_))

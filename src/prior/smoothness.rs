@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::linalg::{Backend, Factor, Operator, Side};
 
-/// Smoothness of a field of parameters on a grid, the H¹ penalty ½ w² ∫ |∇(θ − m)|² + (θ − m)²/ℓ² dx.
+/// H¹ penalty ½ w² ∫ |∇(θ − m)|² + (θ − m)²/ℓ² dx for the smoothness of a field on a grid.
 ///
-/// Without a range ℓ the second term is absent and constants are free. The mean m is zero unless it is given.
+/// Without a range ℓ the second term is absent, and constants are not penalised. The mean m is zero by default.
 ///
 /// ```
 /// use pullback::{Grid, Prior, prior::Smoothness};
@@ -30,10 +30,10 @@ pub struct Smoothness {
 }
 
 impl Smoothness {
-    /// The penalty for parameters that are cell values on `grid`, with weight w.
+    /// Returns the penalty of weight w for parameters that are cell values on `grid`.
     ///
     /// # Errors
-    /// A weight that is not positive and finite, an axis with a single cell.
+    /// A weight that is not positive and finite; an axis with a single cell.
     pub fn new(grid: &Grid, weight: f64) -> Result<Self> {
         check::positive("the weight of a smoothness prior", &[weight])?;
         grid.check_faces("a smoothness prior")?;
@@ -46,7 +46,7 @@ impl Smoothness {
         })
     }
 
-    /// Adds (θ − m)²/ℓ², which makes a proper prior of it: one that can be sampled and solved with.
+    /// Adds (θ − m)²/ℓ², which makes the prior proper: positive definite, so that it can be sampled and solved with.
     ///
     /// # Errors
     /// A range that is not positive and finite.
@@ -60,7 +60,7 @@ impl Smoothness {
     /// Penalises deviations from this field.
     ///
     /// # Errors
-    /// A field that does not fit the grid, or is not finite.
+    /// A field of the wrong length, or with entries that are not finite.
     pub fn towards(mut self, mean: Vec<f64>) -> Result<Self> {
         check::length("the mean of a prior", mean.len(), self.grid.cells())?;
         check::finite("the mean of a prior", &mean)?;
@@ -69,13 +69,14 @@ impl Smoothness {
     }
 }
 
-/// w √vol [∇; I/ℓ].
+/// Returns the root w √vol [∇; I/ℓ], with one row per face and one per cell.
 fn root(grid: &Grid, weight: f64, range: Option<f64>) -> Result<SparseColMat<usize, f64>> {
     let scale = weight * grid.volume().sqrt();
     let h = grid.spacings();
     let mut entries = Vec::with_capacity(2 * grid.faces() + grid.cells());
     let mut row = 0;
     grid.visit_faces(|d, lower, upper| {
+        // ‖P θ‖² = w² vol Σ_faces (θ₊ − θ₋)²/h² + w² vol Σ_cells θ²/ℓ², the midpoint rule for the integral.
         entries.push(Triplet::new(row, lower, -scale / h[d]));
         entries.push(Triplet::new(row, upper, scale / h[d]));
         row += 1;
@@ -106,10 +107,11 @@ impl Prior for Smoothness {
         true
     }
 
-    /// w² vol (1/ℓ² − Δ), by cosine transforms.
+    /// Prepares solves with w² vol (1/ℓ² − Δ) by cosine transforms.
     fn precision<'a>(&'a self, _: &[f64], _: &'a dyn Backend) -> Result<Box<dyn Factor + 'a>> {
         let range = self.range.ok_or(Error::NotPositiveDefinite {
-            what: "the precision of a smoothness prior without a range (see `Smoothness::with_range`), which leaves constants free,",
+            what: "the precision of a smoothness prior without a range (see `Smoothness::with_range`), which leaves \
+                   constants free,",
         })?;
         let scale = self.weight * self.weight * self.grid.volume();
         let symbol = |l: f64| scale * (l + (range * range).recip());
@@ -121,6 +123,7 @@ impl Prior for Smoothness {
             return self.precision(theta, backend).map(|_| Vec::new());
         };
         let scale = self.weight * self.weight * self.grid.volume();
+        // diag C⁻¹ from the eigenvectors of −Δ: Σ qᵢ² / (w² vol (1/ℓ² + l)).
         let symbol = |l: f64| (scale * (l + (range * range).recip())).recip();
         Ok(self.grid.cosine_diagonal(symbol))
     }

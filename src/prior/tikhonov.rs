@@ -1,4 +1,4 @@
-//! Gaussian priors by their covariance.
+//! Gaussian priors given by their covariance.
 
 use super::{Prior, Quadratic, deviation};
 use crate::check;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::linalg::Operator;
 use crate::noise::Noise;
 
-/// The Gaussian prior ½ (θ − m)ᵀ Γ⁻¹ (θ − m).
+/// Gaussian prior ½ (θ − m)ᵀ Γ⁻¹ (θ − m).
 ///
 /// ```
 /// use pullback::{prior::Tikhonov, Noise, Prior};
@@ -21,10 +21,10 @@ pub struct Tikhonov {
 }
 
 impl Tikhonov {
-    /// The prior N(mean, covariance).
+    /// Returns the prior N(mean, covariance).
     ///
     /// # Errors
-    /// A mean that is not finite or does not have the covariance's size.
+    /// A mean that is not finite, or whose length differs from the size of the covariance.
     pub fn new(mean: Vec<f64>, covariance: Noise) -> Result<Self> {
         check::length("the mean of a prior", mean.len(), covariance.dim())?;
         check::finite("the mean of a prior", &mean)?;

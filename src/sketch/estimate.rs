@@ -1,8 +1,8 @@
-//! A number that chance had a hand in, and how much.
+//! Random estimates with standard errors.
 
 use faer::Mat;
 
-/// An estimate by random probes.
+/// Estimate from random probes.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Linearisation, models::GaussianMixture, models::Parameter};
@@ -24,19 +24,20 @@ use faer::Mat;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate<T> {
-    /// The estimate.
+    /// Value of the estimate.
     pub value: T,
-    /// The standard deviation that other seeds would show, entry by entry, estimated from the spread among the
-    /// probes of this one. Zero for what is exact; `None` where the spread says nothing, as with a single probe
-    /// or, for least squares, with no more probes than parameters.
+    /// Standard deviation over seeds, entry by entry, estimated from the spread among the probes.
+    ///
+    /// Zero for an exact value. `None` if the spread is not informative: for a single probe or, for least squares,
+    /// with no more probes than parameters.
     pub standard_error: Option<T>,
-    /// Adjoint solves that it took; 0 for an explicit model.
+    /// Number of adjoint solves; 0 for an explicit model.
     pub solves: usize,
 }
 
-/// √(u (n−1)/n Σⱼ (xⱼ − x̄)²) for n columns xⱼ, the j-th estimated without probe j. The factor u is the share of
-/// the space that probes have not exhausted.
-pub(super) fn jackknife(replicates: &Mat<f64>, unseen: f64) -> Vec<f64> {
+/// Returns √(u (n−1)/n Σⱼ (xⱼ − x̄)²) for n columns xⱼ, the estimates without probe j (the jackknife). The factor u
+/// corrects for sampling without replacement, see `Probes::variance_factor`.
+pub(super) fn jackknife(replicates: &Mat<f64>, variance_factor: f64) -> Vec<f64> {
     let n = replicates.ncols() as f64;
     let mean = row_means(replicates);
     let mut squares = vec![0.0; mean.len()];
@@ -46,11 +47,12 @@ pub(super) fn jackknife(replicates: &Mat<f64>, unseen: f64) -> Vec<f64> {
             *square += (x - mean) * (x - mean);
         }
     }
-    let factor = unseen * (n - 1.0) / n;
+    // Each replicate omits one of n probes, so that its deviation is about 1/(n − 1) of that of a single probe.
+    let factor = variance_factor * (n - 1.0) / n;
     squares.iter().map(|s| (factor * s).sqrt()).collect()
 }
 
-/// x̄.
+/// Returns the mean x̄ of the columns.
 pub(super) fn row_means(columns: &Mat<f64>) -> Vec<f64> {
     let mut mean = vec![0.0; columns.nrows()];
     for j in 0..columns.ncols() {

@@ -1,15 +1,17 @@
-//! Weighted least squares, and what it would have been without one of the probes.
+//! Weighted least squares with leave-one-out solutions.
 //!
 //! Let A have the rows aⱼ = √ωⱼ sⱼ, G = AᵀA, and η = argmin ‖A η + b‖² = −G⁻¹Aᵀb. Without row j the matrix is
-//! G − aⱼaⱼᵀ, and by Sherman and Morrison, with hⱼ = aⱼᵀG⁻¹aⱼ (the diagonal of the hat matrix),
+//! G − aⱼaⱼᵀ. With hⱼ = aⱼᵀG⁻¹aⱼ (the diagonal of the hat matrix), Sherman and Morrison give
 //!
-//!   (G − aⱼaⱼᵀ)⁻¹ = G⁻¹ + G⁻¹aⱼaⱼᵀG⁻¹/(1 − hⱼ),
-//!   η₍ⱼ₎ = η + G⁻¹aⱼ (aⱼᵀη + bⱼ)/(1 − hⱼ),     −(G − aⱼaⱼᵀ)⁻¹g = ξ + G⁻¹aⱼ (aⱼᵀξ)/(1 − hⱼ) for ξ = −G⁻¹g,
+//! ```text
+//! (G − aⱼaⱼᵀ)⁻¹ = G⁻¹ + G⁻¹aⱼaⱼᵀG⁻¹/(1 − hⱼ),
+//! η₍ⱼ₎ = η + G⁻¹aⱼ (aⱼᵀη + bⱼ)/(1 − hⱼ),     −(G − aⱼaⱼᵀ)⁻¹g = ξ + G⁻¹aⱼ (aⱼᵀξ)/(1 − hⱼ) for ξ = −G⁻¹g,
+//! ```
 //!
-//! so nothing is fitted again. Beside exact rows, random ones share their weight with one fewer when one is
-//! left out: A is then made with 1/(n−1) from the start, for which these formulas hold as they stand. With
-//! A = QR, columns scaled to unit length, G⁻¹aⱼ = R⁺uⱼ and hⱼ = ‖uⱼ‖² for uⱼ = R⁺ᵀaⱼ; where the rank is
-//! deficient all this holds on the row space, as long as hⱼ < 1: otherwise row j alone carries a direction.
+//! so that no system is solved again. If one of n random rows is left out, the others have the weight 1/(n−1). A then
+//! contains this weight from the start, and the formulas hold unchanged. With A = QR, columns scaled to unit length,
+//! G⁻¹aⱼ = R⁺uⱼ and hⱼ = ‖uⱼ‖² for uⱼ = R⁺ᵀaⱼ. For a deficient rank all this holds on the row space, as long as
+//! hⱼ < 1: otherwise row j alone determines a direction.
 
 use faer::{Mat, MatRef};
 
@@ -20,13 +22,13 @@ use crate::vector::dot;
 /// Relative size below which a pivot counts as zero, as for the exact direction.
 const RANK: f64 = 1e-12;
 
-/// A row of this leverage or less can be left out.
+/// Largest leverage of a row that can be left out.
 const REMOVABLE: f64 = 1.0 - 1e-10;
 
 pub(super) struct Fit {
     /// R⁺, for columns of unit length.
     inverse: Mat<f64>,
-    /// The aⱼ as columns, likewise.
+    /// aⱼ as columns, in the same scaling.
     rows: Mat<f64>,
     rhs: Vec<f64>,
     scale: Vec<f64>,
@@ -35,12 +37,13 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    /// Of Σ ωⱼ (sⱼᵀη + bⱼ)², the sⱼ being columns.
+    /// Minimises Σ ωⱼ (sⱼᵀη + bⱼ)², with sⱼ the columns of `s`.
     pub(super) fn new(s: MatRef<'_, f64>, weights: &[f64], b: &[f64]) -> Self {
         let (p, m) = s.shape();
         let roots: Vec<f64> = weights.iter().map(|w| w.sqrt()).collect();
         let mut rows = Mat::from_fn(p, m, |i, j| roots[j] * s[(i, j)]);
         let rhs: Vec<f64> = b.iter().zip(&roots).map(|(b, r)| b * r).collect();
+        // One QR of [A | b] gives R and Qᵀb.
         let augmented = |j: usize, i: usize| if i < p { rows[(i, j)] } else { rhs[j] };
         let mut form = TriangularForm::of(Mat::from_fn(m, p + 1, augmented));
         let unit = |n: &f64| if n.is_normal() { n.recip() } else { 1.0 };
@@ -51,6 +54,7 @@ impl Fit {
             row.for_each(|(a, s)| *a *= s);
         }
         let (minimiser, rank) = minimum_norm(form.r.as_ref(), &form.c, RANK);
+        // argmin ‖R X + I‖ = −R⁺.
         let (negative, _) = minimum_norms(form.r.as_ref(), Mat::identity(p, p).as_ref(), RANK);
         Self {
             inverse: -negative,
@@ -62,13 +66,14 @@ impl Fit {
         }
     }
 
-    /// η, of least norm in units of the columns.
+    /// Returns η, of least norm in the scaling of the columns.
     pub(super) fn minimiser(&self) -> &[f64] {
         &self.minimiser
     }
 
-    /// −G⁺g.
-    pub(super) fn against(&self, g: &[f64]) -> Vec<f64> {
+    /// Returns −G⁺g.
+    pub(super) fn direction(&self, g: &[f64]) -> Vec<f64> {
+        // G⁺ = R⁺R⁺ᵀ in scaled coordinates.
         let g = times(g, &self.scale);
         let half = product(self.inverse.transpose(), column(&g));
         let x = product(self.inverse.as_ref(), half.as_ref());
@@ -76,9 +81,9 @@ impl Fit {
         times(&x, &self.scale)
     }
 
-    /// What becomes of `base`, which is η or ξ, without each of the rows from `first` on; nothing if one of them
-    /// carries a direction alone. For ξ the b of the fit must be zero.
-    pub(super) fn without_each(&self, first: usize, base: &[f64]) -> Option<Mat<f64>> {
+    /// Returns the leave-one-out versions of `base` (η or ξ) for each row from `first` on, or None if one of these
+    /// rows alone determines a direction. For ξ the fit must have b = 0.
+    pub(super) fn leave_one_out(&self, first: usize, base: &[f64]) -> Option<Mat<f64>> {
         let (p, m) = self.rows.shape();
         let unscaled: Vec<f64> = base.iter().zip(&self.scale).map(|(x, s)| x / s).collect();
         let random = self.rows.subcols(first, m - first);
@@ -86,6 +91,7 @@ impl Fit {
         let steps = product(self.inverse.as_ref(), u.as_ref());
         let mut out = Mat::zeros(p, m - first);
         for j in 0..m - first {
+            // x₍ⱼ₎ = x + R⁺uⱼ (aⱼᵀx + bⱼ)/(1 − hⱼ), see the head of this file.
             let leverage = dot(u.col_as_slice(j), u.col_as_slice(j));
             if leverage > REMOVABLE {
                 return None;

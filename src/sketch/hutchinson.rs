@@ -1,18 +1,22 @@
-//! The published estimators (1/m) H HᵀZ and (1/m) H HᵀLZ, and the length of their direction.
+//! Published estimators (1/m) H HᵀZ and (1/m) H HᵀLZ, and the length of their direction.
 //!
 //! Ŷ = (1/m) W S has the mean Y, but Ŷᵀ Ŷ is too large: with X = UᵀW, Y = UR, and k the length of a probe,
 //! E[Ŷᵀ Ŷ] = γ₂ YᵀY, γ₂ = (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian probes, k/m for orthonormal ones.
-//! So η = −Ŷ⁺y, y = dual(u), is too short, on average by 1/γ where γ is near γ₂ but not equal to it, since
-//! an inverse is not as long as the inverse of its mean. For Gaussian probes W = [X; V] with V independent of X,
-//! η = Y⁺-coordinates of −m(XWᵀWXᵀ)⁻¹XWᵀy; XVᵀVXᵀ = B^½ΩB^½ with B = XXᵀ and Ω ~ Wishart(k − r), whence
+//! Hence η = −Ŷ⁺y, y = dual(u), is too short, on average by 1/γ. γ is close to γ₂ but differs, since the mean of an
+//! inverse is not the inverse of the mean. For Gaussian probes W = [X; V] with V independent of X, and
+//! η = Y⁺-coordinates of −m(XWᵀWXᵀ)⁻¹XWᵀy; XVᵀVXᵀ = B^½ΩB^½ with B = XXᵀ and Ω ~ Wishart(k − r), so that
 //!
-//!   E[m (B² + B^½ΩB^½)⁻¹B] = m E[(B + Ω)⁻¹] = m/(k + m − 2r − 1) · I,   γ = (k + m − 2r − 1)/m,
+//! ```text
+//! E[m (B² + B^½ΩB^½)⁻¹B] = m E[(B + Ω)⁻¹] = m/(k + m − 2r − 1) · I,   γ = (k + m − 2r − 1)/m,
+//! ```
 //!
-//! exactly, r being the rank of Ŷ; the same for m < p in the directions that are seen. For orthonormal probes
-//! WᵀW = k I, γ = k/m exactly. For signs WᵀW has k on its diagonal: the mean of (B + Ω) loses m(r + 2)/(m + 2),
+//! exactly, with the rank r of Ŷ. For m < p this holds in the directions of the range. For orthonormal probes
+//! WᵀW = k I, so γ = k/m exactly. For signs WᵀW has k on its diagonal: the mean of (B + Ω) loses m(r + 2)/(m + 2),
 //! its relative variance is (r + 1)/(k + m) − 2k(r + 2)/((m + 2)(k + m)²), and to first order in 1/(k + m)
 //!
-//!   m γ = k + m − (r + 1) − (r + 2) (m − 2k/(k + m))/(m + 2).
+//! ```text
+//! m γ = k + m − (r + 1) − (r + 2) (m − 2k/(k + m))/(m + 2).
+//! ```
 
 use std::ops::Range;
 
@@ -28,10 +32,10 @@ use crate::error::Result;
 use crate::linalg::symmetric_solve;
 use crate::model::adjoint::blocks;
 
-/// The length of a direction by [`Hutchinson`].
+/// Length of a direction by [`Hutchinson`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Length {
-    /// Right in the mean: the published direction times γ, for m probes of length k and a matrix of rank r
+    /// Unbiased length: the published direction times γ, for m probes of length k and a matrix of rank r,
     ///
     /// ```text
     /// Gaussian     γ = (k + m − 2r − 1)/m                        exactly
@@ -39,29 +43,30 @@ pub enum Length {
     /// signs        γ = (k + m − (r + 1) − (r + 2) (m − 2k/(k + m))/(m + 2))/m
     /// ```
     ///
-    /// to first order in 1/(k + m), and short by up to 3/(k + m) more (as measured) where single rows of LZ carry a parameter. The
-    /// square of the matrix, `E[H_m(Y)ᵀH_m(Y)]`, is too large by (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian
-    /// probes and k/m for orthonormal ones: nearly, but not quite, the same.
+    /// to first order in 1/(k + m) for signs, whose direction remains too short by up to 3/(k + m) (measured) where
+    /// single rows of LZ determine a parameter. The square of the matrix, `E[H_m(Y)ᵀH_m(Y)]`, is too large by
+    /// (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian probes and k/m for orthonormal ones, which is close to γ
+    /// but not equal.
     #[default]
     Corrected,
-    /// As published: shorter than the natural direction by about m/(m + k), which is 1 % for m = 50 probes of length
-    /// k = 4928, and 17 % for 1000.
+    /// Published length: shorter than the natural direction by about m/(m + k), which is 1 % for m = 50 probes of
+    /// length k = 4928, and 17 % for 1000.
     Literal,
 }
 
-/// The published estimators of natural gradients by random probes H (Nurbekyan, Lei and Yang, Efficient natural
-/// gradient descent methods for large-scale PDE-based optimization problems, 2023, for the setting):
+/// Published estimators of natural gradients by random probes H (for the setting see Nurbekyan, Lei and Yang,
+/// Efficient natural gradient descent methods for large-scale PDE-based optimization problems, 2023):
 ///
 /// ```text
 /// H_m(Y) = (1/m) H HᵀLZ,   η = −H_m(Y)⁺ dual(u)
 /// ```
 ///
-/// and H_m(Z) = (1/m) H HᵀZ where the sketch was made without a metric ([`Sketch::of_state`]; dual(u) is u then).
-/// Here the probes live in lifted space: for W₂, probes of the state are off by tr((BBᵀ)⁺)/m.
+/// and H_m(Z) = (1/m) H HᵀZ for a sketch without a metric ([`Sketch::of_state`]; dual(u) is then u). The probes
+/// belong to lifted space: for W₂, probes of the state would have an error of tr((BBᵀ)⁺)/m.
 ///
-/// The matrix is right in the mean, but its columns are mostly noise, of relative size √(k/m), and the
-/// direction that follows is shortened to about m/(m + k) of the right one: see [`Length`]. [`Sketch::solve`]
-/// has neither trouble for the same adjoint solves.
+/// The matrix is unbiased, but its columns are mostly noise, of relative size √(k/m), and the direction is about
+/// m/(m + k) times as long as the correct one, see [`Length`]. [`Sketch::solve`] avoids both problems with the same
+/// adjoint solves.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Linearisation, models::GaussianMixture, models::Parameter};
@@ -88,12 +93,12 @@ pub struct Hutchinson<'a> {
 }
 
 impl<'a> Hutchinson<'a> {
-    /// The published reading of a sketch.
+    /// Interprets a sketch by the published estimators.
     pub fn new(sketch: &'a Sketch<'a>) -> Self {
         Self { sketch }
     }
 
-    /// H_m(Y) = (1/m) H HᵀLZ, or Σ ωⱼ wⱼsⱼᵀ for probes with weights; unbiased, entry by entry.
+    /// Returns H_m(Y) = (1/m) H HᵀLZ, or Σ ωⱼ wⱼsⱼᵀ for weighted probes, unbiased entry by entry.
     pub fn matrix(&self) -> Estimate<Mat<f64>> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows().transpose());
         let (first, n) = (probes.exact(), probes.random());
@@ -102,7 +107,7 @@ impl<'a> Hutchinson<'a> {
         self.sketch.estimate(self.value(), standard_error)
     }
 
-    /// The matrix without its error.
+    /// Returns the matrix without its error.
     pub(crate) fn value(&self) -> Mat<f64> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows());
         let weighted = Mat::from_fn(s.nrows(), s.ncols(), |j, i| probes.weights()[j] * s[(j, i)]);
@@ -114,41 +119,42 @@ impl<'a> Hutchinson<'a> {
         out
     }
 
-    /// η = −H_m(Y)⁺ dual(u), of least norm, with its length corrected or as published.
+    /// Returns η = −H_m(Y)⁺ dual(u), of least norm, with its length corrected or as published.
     ///
     /// The standard error is the jackknife's, `None` for m ≤ p.
     ///
     /// # Errors
-    /// [`Error::Option`](crate::Error::Option) for probes of which only some are random, and for a corrected length with
-    /// probes so short and few that it has no mean; a `dual` of the wrong length, or not finite.
+    /// [`Error::Option`](crate::Error::Option) for probes of which only some are random, and for a corrected length if
+    /// too few and too short probes give it no mean; a `dual` of the wrong length, or not finite.
     pub fn direction(&self, dual: &[f64], length: Length) -> Result<Estimate<Vec<f64>>> {
-        let seen = self.sketch.looked_at(dual)?;
+        let products = self.sketch.probe_products(dual)?;
         let probes = self.sketch.probes();
         check::option(
             "the number of exact probes",
             probes.exact() as f64,
             probes.exact() == 0 || probes.random() == 0,
-            "the published direction is made for random ones: take `Probes::new`, or `Sketch::solve`",
+            "the published direction requires random probes only: take `Probes::new`, or `Sketch::solve`",
         )?;
+        // η = argmin ‖H_m(Y) η + dual(u)‖ of least norm.
         let fit = Fit::new(self.value().transpose(), &vec![1.0; dual.len()], dual);
         let mut value = fit.minimiser().to_vec();
         if probes.random() == 0 {
-            let none = vec![0.0; value.len()];
-            return Ok(self.sketch.estimate(value, Some(none)));
+            let zero = vec![0.0; value.len()];
+            return Ok(self.sketch.estimate(value, Some(zero)));
         }
         let (m, rank) = (probes.random(), fit.rank);
         let factor = self.factor(length, m, rank)?;
         value.iter_mut().for_each(|x| *x *= factor);
         let standard_error = if m > rank {
             let fewer = self.factor(length, m - 1, rank).ok();
-            fewer.and_then(|factor| self.error(&seen, factor))
+            fewer.and_then(|factor| self.error(&products, factor))
         } else {
             None
         };
         Ok(self.sketch.estimate(value, standard_error))
     }
 
-    /// γ for m probes, or 1.
+    /// Returns γ for m probes, or 1 for the published length.
     pub(crate) fn factor(&self, length: Length, m: usize, rank: usize) -> Result<f64> {
         if length == Length::Literal {
             return Ok(1.0);
@@ -169,29 +175,34 @@ impl<'a> Hutchinson<'a> {
         Ok(total / m)
     }
 
-    /// Without probe j, η₍ⱼ₎ = −(m − 1) N₍ⱼ₎⁻¹ Σ_{i≠j} sᵢ wᵢᵀy with N = SᵀKS, K = WᵀW, of which row and column j are
-    /// taken out: a change of rank two.
-    fn error(&self, seen: &[f64], factor: f64) -> Option<Vec<f64>> {
+    /// Returns the jackknife error from the leave-one-out directions.
+    ///
+    /// Without probe j, η₍ⱼ₎ = −(m − 1) N₍ⱼ₎⁻¹ Σ_{i≠j} sᵢ wᵢᵀy with N = SᵀKS, K = WᵀW. Removing row and column j of K
+    /// changes N by a matrix of rank two.
+    fn error(&self, products: &[f64], factor: f64) -> Option<Vec<f64>> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows());
         let (m, p) = s.shape();
         let k = gram_of(probes);
         let t = product(s.transpose(), k.as_ref());
         let n = product(t.as_ref(), s);
-        let rhs = product(s.transpose(), column(seen));
+        let rhs = product(s.transpose(), column(products));
+        // With t = SᵀK, N₍ⱼ₎ = N − sⱼtⱼᵀ − tⱼsⱼᵀ + kⱼⱼ sⱼsⱼᵀ.
         let mut replicates = Mat::zeros(p, m);
         for j in 0..m {
             let part = |a: usize, b: usize| s[(j, a)] * (k[(j, j)] * s[(j, b)] - t[(b, j)]);
             let matrix = Mat::from_fn(p, p, |a, b| n[(a, b)] + part(a, b) - t[(a, j)] * s[(j, b)]);
-            let right: Vec<f64> = (0..p).map(|a| rhs[(a, 0)] - s[(j, a)] * seen[j]).collect();
-            let solved = scaled_solve(matrix.as_ref(), &right)?;
+            let rhs_j: Vec<f64> = (0..p)
+                .map(|a| rhs[(a, 0)] - s[(j, a)] * products[j])
+                .collect();
+            let solved = scaled_solve(matrix.as_ref(), &rhs_j)?;
             let column = replicates.col_as_slice_mut(j).iter_mut().zip(solved);
             column.for_each(|(out, x)| *out = -factor * (m as f64 - 1.0) * x);
         }
-        Some(jackknife(&replicates, probes.unseen()))
+        Some(jackknife(&replicates, probes.variance_factor()))
     }
 }
 
-/// WᵀW, by the products of any two blocks of it.
+/// Returns WᵀW from the products of all pairs of blocks of W.
 fn gram_of(probes: &Probes) -> Mat<f64> {
     let m = probes.count();
     let mut out = Mat::zeros(m, m);
@@ -199,19 +210,19 @@ fn gram_of(probes: &Probes) -> Mat<f64> {
         let left = probes.block(i.clone());
         for j in blocks(m).filter(|j| j.start <= i.start) {
             let part = product(left.transpose(), probes.block(j.clone()).as_ref());
-            let mut whole = out.as_mut();
-            let mut below = whole
+            let mut gram = out.as_mut();
+            let mut lower = gram
                 .rb_mut()
                 .submatrix_mut(i.start, j.start, i.len(), j.len());
-            below.copy_from(&part);
-            let mut above = whole.submatrix_mut(j.start, i.start, j.len(), i.len());
-            above.copy_from(part.transpose());
+            lower.copy_from(&part);
+            let mut upper = gram.submatrix_mut(j.start, i.start, j.len(), i.len());
+            upper.copy_from(part.transpose());
         }
     }
     out
 }
 
-/// N⁻¹b in units in which N has a diagonal of ones.
+/// Returns N⁻¹b, scaled to a unit diagonal of N, or None if N is singular.
 fn scaled_solve(n: MatRef<'_, f64>, b: &[f64]) -> Option<Vec<f64>> {
     let d: Vec<f64> = (0..b.len()).map(|i| n[(i, i)].sqrt().recip()).collect();
     let scaled = Mat::from_fn(b.len(), b.len(), |i, j| d[i] * n[(i, j)] * d[j]);

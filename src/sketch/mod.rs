@@ -1,15 +1,15 @@
-//! Randomised views of Z and LZ: a few adjoint solves, whatever the number of parameters.
+//! Randomised estimates of Z and LZ from a few adjoint solves, for any number of parameters.
 //!
-//! [`Probes`] W with `E[wwᵀ] = I` are drawn, lowered and pulled back block by block, S = (LᵀW)ᵀZ, one adjoint solve a probe.
-//! A [`Sketch`] then answers for the geometry and for directions, each as an [`Estimate`] that says how far
-//! chance has moved it:
+//! [`Probes`] W with `E[wwᵀ] = I` are drawn, lowered and pulled back block by block, S = (LᵀW)ᵀZ, by one adjoint solve
+//! per probe. A [`Sketch`] then estimates the geometry and directions, each as an [`Estimate`] with its standard
+//! error:
 //!
-//! | wanted | by | right in the mean |
+//! | quantity | method | unbiased |
 //! |---|---|---|
-//! | G = (LZ)ᵀ(LZ) | [`Sketch::information`] | exactly |
+//! | G = (LZ)ᵀ(LZ) | [`Sketch::information`] | yes |
 //! | the natural direction, from the data residual | [`Sketch::solve`] | exact on data in the range of LZ, for m ≥ p |
-//! | the natural direction, from the exact gradient | [`Sketch::natural`] | in length, once chance is divided out |
-//! | the published matrix (1/m) H HᵀLZ and its direction | [`Hutchinson`] | the matrix; the direction once scaled |
+//! | the natural direction, from the exact gradient | [`Sketch::natural`] | in length, after correction |
+//! | the published matrix (1/m) H HᵀLZ and its direction | [`Hutchinson`] | the matrix; the direction after scaling |
 
 mod estimate;
 mod fit;

@@ -1,4 +1,4 @@
-//! Random vectors to look at a matrix with.
+//! Random probes of a matrix.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -11,8 +11,10 @@ use crate::error::{Error, Result};
 use crate::linalg::range_basis;
 use crate::{check, random};
 
-/// What probes are made of. None is better in general: signs are never long, Gaussian ones make exact laws, and
-/// orthonormal ones err less when they are nearly as many as the space has dimensions.
+/// Distribution of probes.
+///
+/// None is best in general: signs have bounded length, Gaussian probes satisfy exact laws, and orthonormal probes have
+/// smaller errors if their number is close to the dimension of the space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProbeKind {
     /// Entries ±1.
@@ -20,17 +22,17 @@ pub enum ProbeKind {
     Signs,
     /// Standard normal entries.
     Gaussian,
-    /// Orthonormal columns in a random position, times the square root of the dimension.
+    /// Randomly oriented orthonormal columns, times the square root of the dimension.
     Orthonormal,
 }
 
-/// Vectors wⱼ with weights ωⱼ such that `E[Σ ωⱼ wⱼwⱼᵀ] = I`, so that Σ ωⱼYᵀwⱼwⱼᵀY is YᵀY in the mean.
+/// Vectors wⱼ with weights ωⱼ such that `E[Σ ωⱼ wⱼwⱼᵀ] = I`. Hence Σ ωⱼYᵀwⱼwⱼᵀY has the mean YᵀY.
 ///
 /// ```
 /// use pullback::sketch::{ProbeKind, Probes};
 /// let few = Probes::new(ProbeKind::Signs, 100, 2, 7)?;
 /// let many = Probes::new(ProbeKind::Signs, 100, 9, 7)?;
-/// // Every column has its own stream, so more probes go on where few have ended.
+/// // Every column has its own random stream, so more probes continue fewer ones.
 /// assert_eq!(few.vectors().col(1), many.vectors().col(1));
 /// # Ok::<(), pullback::Error>(())
 /// ```
@@ -41,21 +43,21 @@ pub struct Probes {
     exact: usize,
     kind: ProbeKind,
     seed: u64,
-    /// The exact probes where they are no unit vectors.
+    /// Exact probes, unless they are unit vectors.
     basis: Option<Mat<f64>>,
-    /// All of them, where they cannot be drawn one by one or were asked for.
-    whole: OnceLock<Mat<f64>>,
+    /// All probes, if they cannot be drawn one by one or were requested.
+    all_columns: OnceLock<Mat<f64>>,
 }
 
-/// More random probes than this would take gigabytes for their weights alone.
-const MOST: usize = 1 << 27;
+/// Maximal number of random probes, whose weights alone would otherwise take gigabytes.
+const MAX_RANDOM: usize = 1 << 27;
 
-/// Directions of a previous Jacobian, its columns scaled to unit length, below this size are noise.
+/// Relative size below which directions of a previous Jacobian, its columns scaled to unit length, are noise.
 const RANK: f64 = 1e-10;
 
 impl Probes {
-    /// `count` random probes of length `dim` (a metric's [`lifted_dim`](crate::metric::Root::lifted_dim)), each of weight
-    /// 1/`count`.
+    /// Returns `count` random probes of length `dim` (a metric's [`lifted_dim`](crate::metric::Root::lifted_dim)),
+    /// each of weight 1/`count`.
     ///
     /// # Errors
     /// [`Error::Option`] for no probes, for probes of length 0, and for more orthonormal probes than `dim`.
@@ -69,12 +71,12 @@ impl Probes {
             kind,
             seed,
             basis: None,
-            whole: OnceLock::new(),
+            all_columns: OnceLock::new(),
         };
-        Ok(probes.made_orthonormal())
+        Ok(probes.orthonormalised())
     }
 
-    /// The identity: every unit vector with weight 1, and nothing left to chance. For few observations.
+    /// Returns the identity: every unit vector with weight 1, an exact sketch for few observations.
     ///
     /// # Errors
     /// [`Error::Option`] for probes of length 0.
@@ -87,21 +89,22 @@ impl Probes {
             kind: ProbeKind::default(),
             seed: 0,
             basis: None,
-            whole: OnceLock::new(),
+            all_columns: OnceLock::new(),
         })
     }
 
-    /// An orthonormal basis Q of the span of a previous LZ, with weight 1, and `extra` random probes w in its
+    /// Returns an orthonormal basis Q of the span of a previous LZ, with weight 1, and `extra` random probes w in its
     /// complement, (I − QQᵀ)w, with weight 1/`extra`:
     ///
     /// ```text
     /// YᵀY = YᵀQQᵀY + E[Yᵀ(I − QQᵀ)wwᵀ(I − QQᵀ)Y]
     /// ```
     ///
-    /// Chance sees only what has left the span. (Meyer, Musco, Musco & Woodruff, Hutch++, 2021, split a trace so.)
+    /// Only the component outside the span is random. Hutch++ (Meyer, Musco, Musco and Woodruff 2021) splits a trace
+    /// in this manner.
     ///
     /// # Errors
-    /// As for [`new`](Self::new), in the complement; [`Error::NotFinite`] for entries of `previous`.
+    /// Errors of [`new`](Self::new) in the complement; [`Error::NotFinite`] for entries of `previous`.
     pub fn spanning(
         previous: MatRef<'_, f64>,
         kind: ProbeKind,
@@ -125,29 +128,33 @@ impl Probes {
             kind,
             seed,
             basis: Some(q),
-            whole: OnceLock::new(),
+            all_columns: OnceLock::new(),
         };
-        Ok(probes.made_orthonormal())
+        Ok(probes.orthonormalised())
     }
 
-    /// Orthonormal probes know of each other, so they are drawn all at once.
-    fn made_orthonormal(mut self) -> Self {
+    /// Draws orthonormal probes all at once, because they depend on each other.
+    fn orthonormalised(mut self) -> Self {
         if self.kind == ProbeKind::Orthonormal && self.random() > 0 {
-            let mut whole = self.block(0..self.exact);
+            let mut all_columns = self.block(0..self.exact);
             let drawn = self.block(self.exact..self.count());
-            let random = scaled(range_basis(drawn, 0.0), (self.left() as f64).sqrt());
+            // Columns √d qⱼ in random position, with d the dimension of the complement, have E[wwᵀ] = I there.
+            let random = scaled(
+                range_basis(drawn, 0.0),
+                (self.complement_dim() as f64).sqrt(),
+            );
             let all = |i, j| random[(i, j - self.exact)];
-            whole.resize_with(self.dim, self.count(), all);
-            self.whole = OnceLock::from(whole);
+            all_columns.resize_with(self.dim, self.count(), all);
+            self.all_columns = OnceLock::from(all_columns);
         }
         self
     }
 
-    /// Some of the probes, made now: for whom a few at a time are enough.
+    /// Returns a block of the probes without storing the others.
     pub(crate) fn block(&self, columns: Range<usize>) -> Mat<f64> {
         let mut out = Mat::zeros(self.dim, columns.len());
-        if let Some(whole) = self.whole.get() {
-            out.copy_from(whole.subcols(columns.start, columns.len()));
+        if let Some(all_columns) = self.all_columns.get() {
+            out.copy_from(all_columns.subcols(columns.start, columns.len()));
             return out;
         }
         let exact = self.exact.clamp(columns.start, columns.end) - columns.start;
@@ -156,82 +163,83 @@ impl Probes {
             match &self.basis {
                 Some(q) if j < exact => column.copy_from_slice(q.col_as_slice(probe)),
                 None if j < exact => column[probe] = 1.0,
-                _ => raw(self.kind, column, self.seed, probe - self.exact),
+                _ => fill_column(self.kind, column, self.seed, probe - self.exact),
             }
         }
         if let Some(q) = &self.basis {
-            // Without their part in the span of those that stand already.
+            // Projects random probes onto the complement of the basis, (I − QQᵀ)w.
             let mut w = out.as_mut().subcols_mut(exact, columns.len() - exact);
-            let inside = product(q.transpose(), w.rb());
-            w -= product(q.as_ref(), inside.as_ref());
+            let coefficients = product(q.transpose(), w.rb());
+            w -= product(q.as_ref(), coefficients.as_ref());
         }
         out
     }
 
-    /// The length of a probe.
+    /// Returns the length of a probe.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// m, the number of probes; each costs one adjoint solve.
+    /// Returns the number m of probes, each of which costs one adjoint solve.
     pub fn count(&self) -> usize {
         self.weights.len()
     }
 
-    /// How many of them, standing first, are counted exactly.
+    /// Returns the number of exact probes, which come first.
     pub fn exact(&self) -> usize {
         self.exact
     }
 
-    /// How many are random.
+    /// Returns the number of random probes.
     pub fn random(&self) -> usize {
         self.count() - self.exact
     }
 
-    /// W, a probe a column; made when it is first asked for, then kept. Sketches do without it.
+    /// Returns W, one probe per column. It is computed at the first call and then kept; sketches do not need it.
     pub fn vectors(&self) -> MatRef<'_, f64> {
-        let whole = || self.block(0..self.count());
-        self.whole.get_or_init(whole).as_ref()
+        let all_columns = || self.block(0..self.count());
+        self.all_columns.get_or_init(all_columns).as_ref()
     }
 
-    /// ω.
+    /// Returns the weights ω.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// What the random probes are made of.
+    /// Returns the distribution of the random probes.
     pub fn kind(&self) -> ProbeKind {
         self.kind
     }
 
-    /// The dimension of the space that the random probes are drawn in.
-    pub(super) fn left(&self) -> usize {
+    /// Returns the dimension of the space of the random probes.
+    pub(super) fn complement_dim(&self) -> usize {
         self.dim() - self.exact
     }
 
-    /// ω when the weight of the random probes is shared by one fewer.
-    pub(super) fn weights_without_one(&self) -> Vec<f64> {
+    /// Returns the weights ω for one random probe fewer.
+    pub(super) fn leave_one_out_weights(&self) -> Vec<f64> {
         let random = 1.0 / (self.random() as f64 - 1.0);
         let mut weights = self.weights.clone();
         weights[self.exact..].fill(random);
         weights
     }
 
-    /// By how much the variance is less than that of independent probes with the same spread. The quadratic forms
-    /// of a whole orthonormal basis of d vectors have a fixed sum, so those of n of them vary as a sample
-    /// without replacement: by 1 − n/d.
-    pub(super) fn unseen(&self) -> f64 {
+    /// Returns the variance relative to that of independent probes with the same spread.
+    ///
+    /// The quadratic forms of a complete orthonormal basis of d vectors have a fixed sum. Those of n of its vectors
+    /// vary as a sample without replacement, which multiplies the variance by 1 − n/d.
+    pub(super) fn variance_factor(&self) -> f64 {
         match self.kind {
             ProbeKind::Orthonormal if self.random() > 0 => {
-                1.0 - self.random() as f64 / self.left() as f64
+                1.0 - self.random() as f64 / self.complement_dim() as f64
             }
             _ => 1.0,
         }
     }
 }
 
-/// An independent column; those that will be made orthonormal are Gaussian, whose span has no preferred position.
-fn raw(kind: ProbeKind, out: &mut [f64], seed: u64, column: usize) {
+/// Draws an independent column. Orthonormal probes start from Gaussian columns, whose span is uniformly distributed.
+fn fill_column(kind: ProbeKind, out: &mut [f64], seed: u64, column: usize) {
     let stream = column as u64 + 1;
     match kind {
         ProbeKind::Signs => random::fill_signs(out, seed, stream),
@@ -246,7 +254,7 @@ fn scaled(mut a: Mat<f64>, by: f64) -> Mat<f64> {
     a
 }
 
-/// Columns of unit length, so that the rank does not depend on the units of the parameters.
+/// Scales columns to unit length, so that the rank does not depend on the units of the parameters.
 fn unit_columns(a: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = a.to_owned();
     for j in 0..out.ncols() {
@@ -273,8 +281,8 @@ fn check_count(kind: ProbeKind, dim: usize, count: usize) -> Result<()> {
     check::option(
         what,
         count as f64,
-        count <= MOST,
-        "take fewer: thousands are as good as all",
+        count <= MAX_RANDOM,
+        "take fewer: thousands suffice",
     )?;
     check::option(
         what,

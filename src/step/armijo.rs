@@ -4,18 +4,20 @@ use super::{ATTEMPTS, Judge, StepRule, Trial, Verdict, not_negative, positive};
 use crate::check;
 use crate::error::Result;
 
-/// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η, with the next t from a parabola.
+/// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η (Armijo 1966). The next t minimises a parabola.
 #[derive(Clone, Copy, Debug)]
 pub struct Armijo {
-    /// The first t of the first iteration.
+    /// First t of the first iteration.
     pub first: f64,
-    /// c, between 0 and ½.
+    /// Fraction c, between 0 and ½.
     pub decrease: f64,
-    /// None: every iteration starts from `first`, right where the metric matches the loss. Some(g): it starts
-    /// where the parabola through the last step had its minimum, but at most g times that step; so a
-    /// direction of any length finds its own scale.
+    /// Growth of t from step to step.
+    ///
+    /// None: every iteration starts with `first`, which is right if the metric matches the loss. Some(g): it starts
+    /// with the minimum of the parabola through the last step, but at most g times that step. A direction of any
+    /// length then finds its scale.
     pub growth: Option<f64>,
-    /// The damping of all directions.
+    /// Damping of all directions.
     pub damping: f64,
 }
 
@@ -31,7 +33,7 @@ impl Default for Armijo {
 }
 
 impl Armijo {
-    /// A rule that finds its own scale, starting from `first` and growing by at most `growth` an iteration.
+    /// Returns a rule that finds its scale from `first`, growing by at most `growth` an iteration.
     pub fn growing(first: f64, growth: f64) -> Self {
         Self {
             first,
@@ -70,10 +72,10 @@ impl StepRule for Armijo {
     }
 }
 
-/// The line search of one run.
+/// Line search of one run.
 struct Backtracking {
     rule: Armijo,
-    /// The scale to start from.
+    /// Scale of the next first trial.
     scale: f64,
 }
 
@@ -84,10 +86,14 @@ impl Judge for Backtracking {
 
     fn judge(&mut self, trial: &Trial) -> Verdict {
         let (t, best) = (trial.scale, trial.parabola());
-        // As a difference: added to the loss, the decrease asked of a tiny step would be lost in rounding.
+        // Compare differences: added to the loss, the tiny decrease required of a short step would be lost in
+        // rounding.
         let enough = trial.loss - trial.trial_loss >= -self.rule.decrease * t * trial.slope;
         let descends = trial.slope < 0.0;
         if (descends && enough) || trial.indistinguishable() {
+            // For a quadratic objective the minimum of the parabola is the best scale. The bounds guard against a
+            // misleading parabola (Dennis and Schnabel 1983, algorithm A6.3.1 reduces by a factor between 0.1 and
+            // 0.5).
             if let Some(growth) = self.rule.growth {
                 self.scale = best.clamp(0.1 * t, growth * t);
             }
@@ -96,7 +102,7 @@ impl Judge for Backtracking {
         if !descends || trial.attempt >= ATTEMPTS {
             return Verdict::GiveUp;
         }
-        // Where the trial was infinite there is no parabola, and a tenth is as good as anything.
+        // An infinite trial gives no parabola. A tenth is an arbitrary reduction.
         Verdict::Scale(if best.is_finite() {
             best.clamp(0.1 * t, 0.5 * t)
         } else {

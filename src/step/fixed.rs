@@ -3,10 +3,10 @@
 use super::{Judge, StepRule, Trial, Verdict, positive};
 use crate::error::Result;
 
-/// A constant step τ, accepted wherever the loss is finite.
+/// Constant step τ, accepted wherever the loss is finite.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed {
-    /// τ.
+    /// Step length τ.
     pub scale: f64,
 }
 

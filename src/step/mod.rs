@@ -1,6 +1,6 @@
-//! How far to go along a direction, and how much to damp it.
+//! Step rules: the length of a step along a direction, and its damping.
 //!
-//! A rule judges trials. It never evaluates anything, so one loop serves all rules.
+//! A rule judges trials and evaluates nothing itself, so that one loop serves all rules.
 
 mod armijo;
 mod fixed;
@@ -13,47 +13,48 @@ pub use self::trust_ratio::TrustRatio;
 use crate::check;
 use crate::error::Result;
 
-/// A trial point θ + scale·η(damping), seen from where it started.
+/// Trial point θ + scale·η(damping), relative to the point θ of the step.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
-    /// The scale that was tried.
+    /// Scale of the trial.
     pub scale: f64,
-    /// The damping that was tried.
+    /// Damping of the trial.
     pub damping: f64,
-    /// The objective at the start.
+    /// Objective at θ.
     pub loss: f64,
-    /// The objective at the trial; ∞ where the model or loss failed.
+    /// Objective at the trial, or ∞ if the model or the loss failed.
     pub trial_loss: f64,
-    /// The rounding error of the objective: changes of this size mean nothing.
+    /// Rounding error of the objective. Changes of this size are meaningless.
     pub rounding: f64,
-    /// ∇f·η for scale 1.
+    /// Slope ∇f·η for scale 1.
     pub slope: f64,
-    /// The decrease that the quadratic model predicts for scale 1.
+    /// Decrease predicted by the quadratic model for scale 1.
     pub predicted: f64,
-    /// Scale times `predicted`, for the first trial from this start.
+    /// Scale times `predicted` for the first trial from θ.
     pub promised: f64,
-    /// Its length ‖Dη‖ relative to that of θ, ‖Dθ‖, with the norms D of the columns of L Z; None where these are not known.
+    /// Relative length ‖Dη‖/‖Dθ‖, with the norms D of the columns of L Z; None if these are unknown.
     pub length: Option<f64>,
-    /// How many trials there were before, from this start.
+    /// Number of earlier trials from θ.
     pub attempt: usize,
 }
 
-/// What a rule says of a trial.
+/// Decision of a rule about a trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// Go there.
+    /// Accept the trial.
     Accept,
     /// Try this scale.
     Scale(f64),
     /// Try this damping.
     Damp(f64),
-    /// Raise the damping until the step is shorter by this factor. Where [`Trial::length`] is not known, the rule gives up.
+    /// Raise the damping until the step is shorter by this factor. The direction is rejected if [`Trial::length`] is
+    /// None.
     Shorten(f64),
     /// Reject the direction.
     GiveUp,
 }
 
-/// A rule for the length and damping of steps: a recipe, from which every run makes a [`Judge`] of its own.
+/// Recipe for the length and damping of steps. Every run begins its own [`Judge`].
 ///
 /// ```
 /// use pullback::{StepRule, step::{Judge, Trial, Verdict}};
@@ -88,13 +89,13 @@ pub trait StepRule: Sync {
     }
 }
 
-/// A step rule in one run. It judges trials and may learn from one step for the next.
+/// Step rule in one run. It judges trials and may adapt from one step to the next.
 pub trait Judge {
     /// Returns scale and damping of the first trial from a new point.
     fn first(&self) -> (f64, f64);
 
-    /// Returns the longest first trial from a new point, relative to θ ([`Trial::length`]). Longer ones are damped until they
-    /// fit.
+    /// Returns the maximal relative length ([`Trial::length`]) of the first trial from a new point. Longer trials are
+    /// damped until they fit.
     fn reach(&self) -> f64 {
         f64::INFINITY
     }
@@ -103,29 +104,30 @@ pub trait Judge {
     fn judge(&mut self, trial: &Trial) -> Verdict;
 }
 
-/// Trials from one point before a rule gives up.
+/// Maximal number of trials from one point.
 const ATTEMPTS: usize = 40;
 
-/// Changes of the objective by so many rounding errors drown in them.
-const DROWNED: f64 = 4.0;
+/// Multiple of the rounding error below which a change of the objective is rounding.
+const ROUNDED: f64 = 4.0;
 
-/// Promises of so many rounding errors may drown in them.
+/// Multiple of the rounding error below which a predicted decrease may be rounding.
 pub(crate) const NEGLIGIBLE: f64 = 1e3;
 
 impl Trial {
-    /// The actual decrease over the predicted one. With a step stretched by τ the model is that of G/τ, whose prediction
-    /// is τ times as large.
+    /// Returns the ratio of actual to predicted decrease. A step stretched by τ is the full step of the model with
+    /// G/τ, which predicts τ times the decrease.
     pub(crate) fn gain(&self) -> f64 {
         (self.loss - self.trial_loss) / (self.scale * self.predicted)
     }
 
-    /// Whether the change of the objective is more than rounding.
+    /// Whether the change of the objective exceeds rounding.
     pub(crate) fn is_resolved(&self) -> bool {
         (self.loss - self.trial_loss).abs() > NEGLIGIBLE * self.rounding
     }
 
-    /// The scale at the minimum of the parabola with the slope at 0 and the two values; ∞ where it has none.
+    /// Returns the scale that minimises the parabola through both values with the slope at 0; ∞ if it has no minimum.
     pub(crate) fn parabola(&self) -> f64 {
+        // q(t) = f + s t + c t² with q(T) = f_T gives c = (f_T − f − sT)/T² and the minimum at −s/(2c).
         let rise = self.trial_loss - self.loss - self.scale * self.slope;
         if rise > 0.0 {
             -0.5 * self.slope * self.scale * self.scale / rise
@@ -134,11 +136,12 @@ impl Trial {
         }
     }
 
-    /// Whether there was next to nothing to gain from the start, and what was seen is rounding: the point is as
-    /// good as the last. A step that was shortened until nothing is left of it does not count.
+    /// Whether the trial is as good as the starting point up to rounding: the first trial predicted a negligible
+    /// decrease, and the objective changed by rounding only. A step that is tiny after many reductions does not
+    /// qualify.
     pub(crate) fn indistinguishable(&self) -> bool {
         let change = (self.trial_loss - self.loss).abs();
-        self.promised <= NEGLIGIBLE * self.rounding && change <= DROWNED * self.rounding
+        self.promised <= NEGLIGIBLE * self.rounding && change <= ROUNDED * self.rounding
     }
 }
 

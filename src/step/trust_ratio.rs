@@ -1,30 +1,32 @@
-//! Levenberg-Marquardt damping.
+//! Levenberg-Marquardt damping in a trust region.
 
 use super::{ATTEMPTS, Judge, StepRule, Trial, Verdict, not_negative};
 use crate::check;
 use crate::error::Result;
 
-/// Levenberg-Marquardt in a trust region: the undamped step where that is short enough, and otherwise the damping that
-/// makes it so (Moré 1978). The radius grows and shrinks by the ratio of actual to predicted decrease.
+/// Levenberg-Marquardt in a trust region (Moré 1978).
 ///
-/// Lengths are measured by what a step changes of the state, ‖Dη‖ with the norms D of the columns of L Z, relative to
-/// ‖Dθ‖: they do not depend on the units of the parameters. Directions that do not know these norms are damped by
-/// the ratio alone (Nielsen 1999).
+/// The undamped step is taken if it is short enough. Otherwise the damping is chosen that makes it so. The radius
+/// grows and shrinks with the ratio of actual to predicted decrease.
 ///
-/// Where the metric does not match the loss the quadratic model has the right shape but not the right size;
-/// a ratio well above 1 tells so, and the steps are stretched, up to `stretch`.
+/// Lengths measure the change of the state, ‖Dη‖ with the norms D of the columns of L Z, relative to ‖Dθ‖. They do not
+/// depend on the units of the parameters. If a direction does not know these norms, the ratio alone determines its
+/// damping (Nielsen 1999).
+///
+/// If the metric does not match the loss, the quadratic model may have the right shape but the wrong size. A ratio
+/// well above 1 indicates this, and the steps are stretched, by at most `stretch`.
 #[derive(Clone, Copy, Debug)]
 pub struct TrustRatio {
-    /// λ of the first trial, as a fraction of D.
+    /// Damping λ of the first trial, as a fraction of D.
     pub damping: f64,
-    /// Least ratio at which a trial is accepted.
+    /// Least ratio for acceptance.
     pub accept: f64,
-    /// Longest scale; 1 for pure Levenberg-Marquardt.
+    /// Maximal scale; 1 for pure Levenberg-Marquardt.
     pub stretch: f64,
 }
 
 impl TrustRatio {
-    /// The defaults, as a constant to borrow.
+    /// Default options, as a constant to borrow.
     pub(crate) const STANDARD: &'static Self = &Self {
         damping: 1e-3,
         accept: 1e-4,
@@ -38,14 +40,14 @@ impl Default for TrustRatio {
     }
 }
 
-/// Least damping, where it is chosen by the ratio alone.
+/// Least damping, where the ratio alone determines it.
 const LEAST_DAMPING: f64 = 1e-10;
 
-/// Ratios of actual to predicted decrease below and above which the radius changes.
+/// Ratios of actual to predicted decrease below which the radius shrinks, and above which it grows.
 const POOR: f64 = 0.25;
 const GOOD: f64 = 0.75;
 
-/// Damping beyond which a step is nothing.
+/// Damping beyond which a step is negligible.
 const MOST_DAMPING: f64 = 1e16;
 
 impl StepRule for TrustRatio {
@@ -73,27 +75,27 @@ impl StepRule for TrustRatio {
     }
 }
 
-/// The trust region of one run.
+/// Trust region of one run.
 struct TrustRegion {
     rule: TrustRatio,
-    /// The scale of the next step.
+    /// Scale of the next step.
     scale: f64,
-    /// λ of the next trial, where the ratio alone chooses it.
+    /// Damping λ of the next trial, where the ratio alone determines it.
     damping: f64,
-    /// Rejections in a row.
+    /// Number of consecutive rejections.
     rejections: i32,
-    /// The longest step, as [`Trial::length`]; None before a step has shown how far the model can be trusted.
+    /// Maximal length of a step, as [`Trial::length`]. None until a step shows how far the model can be trusted.
     radius: Option<f64>,
 }
 
 impl Judge for TrustRegion {
     fn first(&self) -> (f64, f64) {
-        // In a trust region every step begins undamped.
+        // With a radius, every step first tries the undamped direction.
         let damping = self.radius.map_or(self.damping, |_| 0.0);
         (self.scale, damping)
     }
 
-    /// No longer than θ itself before a step has shown how far the model can be trusted.
+    /// Returns the radius, or the length of θ until a step shows how far the model can be trusted.
     fn reach(&self) -> f64 {
         self.radius.unwrap_or(1.0)
     }
@@ -103,7 +105,7 @@ impl Judge for TrustRegion {
         if trial.indistinguishable() {
             return Verdict::Accept;
         }
-        // A model that promises nothing would turn the sign of the ratio.
+        // A model without a predicted decrease would flip the sign of the ratio.
         if trial.predicted <= 0.0 {
             return Verdict::GiveUp;
         }
@@ -120,9 +122,10 @@ impl Judge for TrustRegion {
             return Verdict::Scale(scale);
         }
         if trial.length.is_some() {
-            // The step at the minimum of the parabola along this one, where there is one.
+            // The minimum of the parabola along this step, within safe bounds.
             return Verdict::Shorten((trial.parabola() / trial.scale).clamp(0.1, 0.5));
         }
+        // Nielsen (1999) multiplies λ by ν and doubles ν at every rejection: λ grows by 2, 4, 8, ….
         self.rejections += 1;
         let damping = self.damping.max(LEAST_DAMPING) * 2.0_f64.powi(self.rejections);
         self.damping = damping;
@@ -131,8 +134,8 @@ impl Judge for TrustRegion {
 }
 
 impl TrustRegion {
-    /// The radius after an accepted step: half of the step where the model was poor, twice where it was good or nothing
-    /// kept the step short.
+    /// Returns the radius after an accepted step: half the step if the model was poor, twice the step if it was good
+    /// or the step was undamped, and otherwise the present radius.
     fn radius(&self, ratio: f64, length: f64, trial: &Trial) -> f64 {
         if ratio < POOR {
             0.5 * length
@@ -144,12 +147,13 @@ impl TrustRegion {
     }
 
     fn accepted(&mut self, ratio: f64, trial: &Trial) {
+        // Nielsen (1999): λ ← λ max(1/3, 1 − (2ϱ − 1)³), a smooth version of the tests ϱ < ¼ and ϱ > ¾.
         let factor = (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
         self.damping = (trial.damping * factor).max(LEAST_DAMPING);
         self.rejections = 0;
         self.radius = trial.length.map(|length| self.radius(ratio, length, trial));
-        // Near 1 the model has the right size. Elsewhere, and as long as steps are stretched, the parabola
-        // through the last step tells what would have been right.
+        // A ratio near 1 confirms the size of the model. Otherwise, and while steps are stretched, the minimum of the
+        // parabola through the last step gives the scale.
         if ratio > 1.25 || self.scale > 1.0 {
             let t = trial.scale;
             let best = trial.parabola().clamp(0.25 * t, 4.0 * t);

@@ -108,7 +108,7 @@ fn too_few_probes_for_what_is_asked() {
         row(
             "p + 1",
             "Option",
-            "two more than there are parameters",
+            "two random probes more than there are parameters",
             || natural(&plain(3)),
         ),
         row("1", "Option", "Sketch::solve", || natural(&plain(1))),

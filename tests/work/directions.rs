@@ -245,7 +245,7 @@ fn iterations_that_are_cut_short_are_remarked_upon() {
         ..iterative(Preconditioner::Prior)
     };
     let report = problem.run(&cut, &mut Fixed { scale: 0.3 });
-    let text = "spent all their iterations";
+    let text = "reached their iteration limit";
     assert_eq!(report.remarks.len(), 1, "{:?}", report.remarks);
     let remark = &report.remarks[0];
     assert!(remark.iteration == 0 && remark.text.contains(text));
