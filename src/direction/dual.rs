@@ -4,11 +4,12 @@ use faer::Mat;
 
 use super::kkt::{Blocks, KktSystem, Solution};
 use super::{Direction, Finder, Local, Path, Proposal};
+use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Operator;
 use crate::metric::Root;
+use crate::random;
 use crate::vector::{dot, largest};
-use crate::{check, random};
 
 /// η = −(G + Λ)⁻¹ ∇f from the multipliers ν of the constraint Aζ + Cη = 0, where ζ = Zη is the tangent.
 ///

@@ -18,9 +18,10 @@ pub use self::tikhonov::Tikhonov;
 use faer::Mat;
 use faer::sparse::SparseColMat;
 
+use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Factor, Operator, SINGULAR, Side};
-use crate::{check, random};
+use crate::random;
 
 /// Penalty R(θ), the negative logarithm of a prior density.
 ///

@@ -7,9 +7,10 @@ use faer::prelude::Reborrow;
 use faer::{Mat, MatRef};
 
 use super::product;
+use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::range_basis;
-use crate::{check, random};
+use crate::random;
 
 /// Distribution of probes.
 ///

@@ -11,11 +11,12 @@ use faer::Mat;
 
 use self::classes::closed_classes;
 use super::flow::Flow;
+use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::{Face, Grid};
 use crate::linalg::{Backend, Operator, Side, Stencil, improve, smooth};
 use crate::model::Model;
-use crate::{check, models};
+use crate::models;
 
 /// Invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
 ///

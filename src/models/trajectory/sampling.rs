@@ -3,10 +3,11 @@
 use super::histogram::{Histogram, Occupation};
 use super::orbit::Orbit;
 use super::{Trajectory, check_dim, check_grid};
+use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::models::flow::Flow;
-use crate::{check, random};
+use crate::random;
 
 /// Largest number of points that [`Sampling::run`] keeps.
 const MAX_POINTS: f64 = 1e9;

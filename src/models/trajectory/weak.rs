@@ -7,7 +7,9 @@ use faer::Mat;
 
 use super::monomials::Monomials;
 use super::{Occupation, Trajectory, check_dim, check_grid};
-use crate::{check, models, random};
+use crate::check;
+use crate::models;
+use crate::random;
 
 use crate::error::Result;
 use crate::grid::Grid;
