@@ -1,7 +1,8 @@
-//! Guards at the crate's edge: each names the argument that is wrong.
+//! Checks of arguments. Each error names the argument at fault.
 
 use crate::error::{Error, Result};
 
+/// Checks that `found` equals `expected`.
 pub(crate) fn length(what: &'static str, found: usize, expected: usize) -> Result<()> {
     if found == expected {
         Ok(())
@@ -14,6 +15,7 @@ pub(crate) fn length(what: &'static str, found: usize, expected: usize) -> Resul
     }
 }
 
+/// Checks that no value is NaN or infinite.
 pub(crate) fn finite(what: &'static str, values: &[f64]) -> Result<()> {
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
@@ -25,6 +27,7 @@ pub(crate) fn finite(what: &'static str, values: &[f64]) -> Result<()> {
     }
 }
 
+/// Checks that all values are finite and positive.
 pub(crate) fn positive(what: &'static str, values: &[f64]) -> Result<()> {
     finite(what, values)?;
     match values.iter().position(|&v| v <= 0.0) {
@@ -37,7 +40,7 @@ pub(crate) fn positive(what: &'static str, values: &[f64]) -> Result<()> {
     }
 }
 
-/// A density: finite, nowhere negative, with some mass.
+/// Checks that the values are a density: finite, non-negative and not all zero.
 pub(crate) fn density(what: &'static str, values: &[f64]) -> Result<()> {
     finite(what, values)?;
     if let Some(index) = values.iter().position(|&v| v < 0.0) {
@@ -55,6 +58,7 @@ pub(crate) fn density(what: &'static str, values: &[f64]) -> Result<()> {
     }
 }
 
+/// Checks an option whose validity the caller has determined.
 pub(crate) fn option(
     what: &'static str,
     value: f64,

@@ -1,4 +1,4 @@
-//! Covariances, for noise and for priors, used through their whitening Γ^{-1/2}.
+//! Covariance matrices of noise and priors, applied through their whitening Γ^{-1/2}.
 
 use faer::{Mat, MatRef};
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::linalg::{Operator, Side};
 use crate::linalg::{lower_cholesky, solve_triangular};
 
-/// A symmetric positive definite matrix Γ, diagonal or full.
+/// Covariance matrix Γ: symmetric positive definite, diagonal or full.
 ///
 /// ```
 /// use pullback::{faer::mat, Noise};
@@ -18,29 +18,32 @@ use crate::linalg::{lower_cholesky, solve_triangular};
 #[derive(Clone, Debug)]
 pub struct Noise(Kind);
 
-/// What is at fault in an error.
+/// Name of the matrix in error messages.
 const WHAT: &str = "a covariance";
 
-/// Pivots below this fraction of their diagonal entry, times the rows, are what rounding leaves of a zero: each is a
-/// difference of as many products that sum to that entry.
+/// Relative rounding error of a pivot per row.
+///
+/// The pivot γᵢᵢ − Σ_k c_ik² is a difference of up to n products that sum to γᵢᵢ. A pivot below n times this fraction
+/// of γᵢᵢ therefore cannot be distinguished from zero.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
+/// Representation of Γ.
 #[derive(Clone, Debug)]
 enum Kind {
-    /// Standard deviations.
+    /// Standard deviations of independent entries.
     Diagonal(Vec<f64>),
-    /// The Cholesky factor, Γ = CCᵀ.
+    /// The lower triangular Cholesky factor C of Γ = CCᵀ.
     Full(Mat<f64>),
 }
 
 impl Noise {
-    /// Independent entries with these standard deviations.
+    /// Creates the covariance of independent entries with these standard deviations.
     ///
     /// # Errors
-    /// A standard deviation that is not positive and finite, or so small that its reciprocal is not finite.
+    /// Fails if a standard deviation is not positive and finite, or if its reciprocal overflows.
     pub fn deviations(deviations: Vec<f64>) -> Result<Self> {
         check::positive("a standard deviation", &deviations)?;
-        // Below, the reciprocals that whiten overflow.
+        // Whitening multiplies by reciprocals.
         let small = deviations.iter().position(|d| d.recip().is_infinite());
         if let Some(index) = small {
             return Err(Error::OutOfRange {
@@ -54,22 +57,24 @@ impl Noise {
         Ok(Self(Kind::Diagonal(deviations)))
     }
 
-    /// `n` independent entries with one standard deviation.
+    /// Creates the covariance of `n` independent entries with a common standard deviation.
     ///
     /// # Errors
-    /// A standard deviation that is not positive and finite.
+    /// Fails if the standard deviation is not positive and finite, or if its reciprocal overflows.
     pub fn uniform(n: usize, deviation: f64) -> Result<Self> {
         Self::deviations(vec![deviation; n])
     }
 
-    /// A full covariance matrix.
+    /// Creates a covariance from its full matrix.
     ///
     /// # Errors
-    /// A matrix that is not square, symmetric and positive definite.
+    /// Fails if the matrix is not finite, square, symmetric and positive definite.
     pub fn full(matrix: Mat<f64>) -> Result<Self> {
         let n = matrix.nrows();
         check::length("the columns of a covariance", matrix.ncols(), n)?;
         (0..n).try_for_each(|j| check::finite("a covariance", matrix.col_as_slice(j)))?;
+        // |γᵢⱼ| ≤ √(γᵢᵢγⱼⱼ) for a covariance, so that this product is the scale of an entry. The separate roots cannot
+        // overflow.
         let symmetric = |i: usize, j: usize| {
             let (a, b) = (matrix[(i, j)], matrix[(j, i)]);
             let size = matrix[(i, i)].abs().sqrt() * matrix[(j, j)].abs().sqrt();
@@ -86,6 +91,7 @@ impl Noise {
             });
         }
         let factor = lower_cholesky(matrix.as_ref(), WHAT)?;
+        // The pivot cᵢᵢ² relative to γᵢᵢ.
         let pivot = |i: usize| factor[(i, i)] * (factor[(i, i)] / matrix[(i, i)]);
         if (0..n).any(|i| pivot(i) <= ROUNDING * n as f64) {
             return Err(Error::NotPositiveDefinite { what: WHAT });
@@ -93,7 +99,7 @@ impl Noise {
         Ok(Self(Kind::Full(factor)))
     }
 
-    /// Number of entries of the vectors it belongs to.
+    /// Number of rows of Γ.
     pub fn dim(&self) -> usize {
         match &self.0 {
             Kind::Diagonal(d) => d.len(),
@@ -101,10 +107,10 @@ impl Noise {
         }
     }
 
-    /// Γ^{-1/2} X, or Γ^{-T/2} X, where Γ⁻¹ = Γ^{-T/2} Γ^{-1/2}.
+    /// Computes Γ^{-1/2} X, or Γ^{-T/2} X for the transposed side, where Γ⁻¹ = Γ^{-T/2} Γ^{-1/2}.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when the rows do not fit.
+    /// Fails with [`Error::Dimension`] if X does not have as many rows as Γ.
     pub fn whiten(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check::length("the rows of a batch to whiten", x.nrows(), self.dim())?;
         let mut out = x.to_owned();
@@ -115,21 +121,22 @@ impl Noise {
                     column.zip(d).for_each(|(x, d)| *x /= d);
                 }
             }
+            // Γ = CCᵀ gives Γ⁻¹ = C⁻ᵀC⁻¹, so that Γ^{-1/2} = C⁻¹.
             Kind::Full(c) => solve_triangular(c.as_ref(), side, out.as_mut()),
         }
         Ok(out)
     }
 
-    /// Γ^{-1/2} x for one vector.
+    /// Computes Γ^{-1/2} x for one vector.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when the length does not fit.
+    /// Fails with [`Error::Dimension`] if the length is not the number of rows of Γ.
     pub fn whitened(&self, x: &[f64]) -> Result<Vec<f64>> {
         let x = MatRef::from_column_major_slice(x, x.len(), 1);
         Ok(self.whiten(Side::Plain, x)?.col_as_slice(0).to_vec())
     }
 
-    /// Γ^{-1/2} as an operator, diagonal where it is.
+    /// Returns Γ^{-1/2} as an operator, which is diagonal if Γ is.
     pub(crate) fn whitening(&self) -> Operator<'static> {
         match &self.0 {
             Kind::Diagonal(d) => {

@@ -1,48 +1,51 @@
-//! Seeded random vectors: the same seed gives the same numbers on any number of threads.
+//! Seeded random vectors. Equal seeds give equal numbers on any number of threads.
 
 use faer::Mat;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-/// A generator for this seed; independent `stream`s of one seed do not overlap in practice.
+/// Returns a generator for a seed and a stream. The streams of one seed are independent in practice.
 pub fn generator(seed: u64, stream: u64) -> impl Rng {
-    // Golden-ratio increments keep nearby (seed, stream) pairs apart.
+    // The stream is multiplied by 2⁶⁴/φ with the golden ratio φ, so that neighbouring pairs (seed, stream) give distant
+    // seeds of the generator.
     StdRng::seed_from_u64(seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-/// A vector of independent standard normal numbers.
+/// Returns a vector of independent standard normal numbers.
 pub fn normal(len: usize, seed: u64, stream: u64) -> Vec<f64> {
     let mut out = vec![0.0; len];
     fill_normal(&mut out, seed, stream);
     out
 }
 
+/// Fills a slice with independent standard normal numbers.
 pub(crate) fn fill_normal(out: &mut [f64], seed: u64, stream: u64) {
     let mut rng = generator(seed, stream);
     out.fill_with(|| StandardNormal.sample(&mut rng));
 }
 
-/// A vector of independent signs, 1 or −1 with equal chance.
+/// Returns a vector of independent signs, 1 or −1 with equal probability.
 pub fn signs(len: usize, seed: u64, stream: u64) -> Vec<f64> {
     let mut out = vec![0.0; len];
     fill_signs(&mut out, seed, stream);
     out
 }
 
+/// Fills a slice with independent signs.
 pub(crate) fn fill_signs(out: &mut [f64], seed: u64, stream: u64) {
     let mut rng = generator(seed, stream);
     let sign = |up: bool| if up { 1.0 } else { -1.0 };
     out.fill_with(|| sign(rng.random()));
 }
 
-/// Independent standard normal numbers, one a call: those of [`normal`] with the same seed and stream.
+/// Returns a function whose consecutive calls give the entries of [`normal`] with the same seed and stream.
 pub(crate) fn normal_stream(seed: u64, stream: u64) -> impl FnMut() -> f64 {
     let mut rng = generator(seed, stream);
     move || StandardNormal.sample(&mut rng)
 }
 
-/// A vector of independent numbers, uniform on [lower, upper).
+/// Returns a vector of independent numbers, uniform on [lower, upper).
 pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
     let mut rng = generator(seed, 0);
     (0..len)
@@ -50,9 +53,10 @@ pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
         .collect()
 }
 
-/// A matrix of independent standard normal numbers, one stream a column.
+/// Returns a matrix of independent standard normal numbers, with one stream per column.
 pub fn normal_matrix(nrows: usize, ncols: usize, seed: u64) -> Mat<f64> {
     let mut out = Mat::zeros(nrows, ncols);
+    // A column does not depend on the number of columns, so that a wider matrix extends a narrower one.
     for j in 0..ncols {
         fill_normal(out.col_as_slice_mut(j), seed, j as u64 + 1);
     }

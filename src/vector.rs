@@ -1,12 +1,14 @@
-//! The four things that are done to vectors everywhere.
+//! Elementary vector operations.
 
-/// ⟨a, b⟩.
+/// Inner product ⟨a, b⟩.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
 }
 
-/// ‖a‖₂, without overflow or underflow on the way; NaN if an entry is.
+/// Euclidean norm ‖a‖₂ without spurious overflow or underflow; NaN if an entry is NaN.
 pub(crate) fn norm(a: &[f64]) -> f64 {
+    // ‖a‖ = s ‖a/s‖ with s = ‖a‖∞. For s = 0 or ∞ the quotients are NaN; the sum of absolute values then gives 0, ∞ or,
+    // since `largest` ignores NaN, NaN.
     let size = largest(a);
     if size == 0.0 || size.is_infinite() {
         return a.iter().fold(0.0, |sum, x| sum + x.abs());
@@ -15,12 +17,14 @@ pub(crate) fn norm(a: &[f64]) -> f64 {
     size * squares.sqrt()
 }
 
-/// ‖a‖∞; NaN entries do not count.
+/// Maximum norm ‖a‖∞, ignoring NaN entries.
 pub(crate) fn largest(a: &[f64]) -> f64 {
     a.iter().fold(0.0, |m, x| m.max(x.abs()))
 }
 
-/// c ← c − ⟨c⟩_r with the sum of r as `total`: the transpose of ζ ↦ ζ − r Σζ/Σr.
+/// Centres a covector: c ← c − ⟨c⟩_r, where `total` is Σr.
+///
+/// The map is the transpose of ζ ↦ ζ − r Σζ/Σr, which removes the mass of a tangent.
 pub(crate) fn centre(c: &mut [f64], r: &[f64], total: f64) {
     let mean = c.iter().zip(r).map(|(c, r)| c * r).sum::<f64>() / total;
     c.iter_mut().for_each(|c| *c -= mean);

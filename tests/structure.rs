@@ -172,25 +172,30 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
     found
 }
 
-/// Arguments between the outermost parentheses after a function's name, `self` included.
+/// The number of arguments after a function's name, `self` included. The members of a tuple count one by one: packing
+/// arguments into a tuple does not make them fewer.
 fn arguments(text: &str) -> usize {
     let Some(open) = text.find('(') else { return 0 };
-    let (mut depth, mut count, mut word) = (0, 0, false);
+    let (mut depth, mut angles, mut count, mut word) = (0, 0, 0, false);
+    let mut last = ' ';
     for c in text[open..].chars() {
         match c {
-            '(' | '[' | '<' | '{' => depth += 1,
-            ')' | ']' | '>' | '}' => depth -= 1,
-            ',' if depth == 1 => {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            '[' | '<' | '{' => angles += 1,
+            ']' | '}' => angles -= 1,
+            '>' if last != '-' => angles -= 1,
+            ',' if angles == 0 => {
                 count += usize::from(word);
                 word = false;
-                continue;
             }
             _ => {}
         }
+        last = c;
         if depth == 0 {
             break;
         }
-        word = word || (depth >= 1 && c.is_alphanumeric());
+        word = word || c.is_alphanumeric();
     }
     count + usize::from(word)
 }

@@ -1,17 +1,21 @@
-//! Coordinates in which Z is stated.
+//! Reduced coordinates of the free parameters, in which Z is expressed.
 
 use faer::prelude::Reborrow;
 use faer::{Mat, MatMut, MatRef};
 
-/// Coordinates: θ depends on the reduced variables through dθᵢ = scaleᵢ dξ_j for the i-th free parameter.
+/// Linearised map from the reduced variables ξ to θ: dθᵢ = scaleᵢ dξ_j for the j-th free parameter i = free_j.
+///
+/// The other parameters are fixed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chart {
+    /// Indices of the free parameters, in increasing order.
     pub(crate) free: Vec<usize>,
+    /// dθᵢ/dξ of every parameter, free or not.
     pub(crate) scale: Vec<f64>,
 }
 
 impl Chart {
-    /// All of θ, as it is.
+    /// Returns the chart with ξ = θ: all parameters are free and unscaled.
     pub(crate) fn identity(p: usize) -> Self {
         Self {
             free: (0..p).collect(),
@@ -19,12 +23,12 @@ impl Chart {
         }
     }
 
-    /// Whether the reduced variables are θ itself.
+    /// Whether ξ = θ.
     pub(crate) fn is_identity(&self) -> bool {
         self.free.len() == self.scale.len() && self.scale.iter().all(|&s| s == 1.0)
     }
 
-    /// From reduced variables to θ.
+    /// Maps tangents from reduced variables to θ.
     pub(crate) fn embed(&self, v: MatRef<'_, f64>) -> Mat<f64> {
         let mut out = Mat::zeros(self.scale.len(), v.ncols());
         for (row, &i) in self.free.iter().enumerate() {
@@ -35,13 +39,15 @@ impl Chart {
         out
     }
 
-    /// Its transpose, for covectors.
+    /// Maps covectors from θ to reduced variables by the transpose of [`embed`](Chart::embed).
     pub(crate) fn restrict(&self, w: MatRef<'_, f64>) -> Mat<f64> {
+        // ⟨w, dθ⟩ = Σ_j w_{free_j} scale_{free_j} dξ_j.
         let mut out = Mat::zeros(self.free.len(), w.ncols());
         self.restrict_into(w, out.as_mut());
         out
     }
 
+    /// Writes the result of [`restrict`](Chart::restrict) into `out`.
     pub(crate) fn restrict_into(&self, w: MatRef<'_, f64>, out: MatMut<'_, f64>) {
         for (out, w) in out.col_iter_mut().zip(w.rb().col_iter()) {
             for (out, &i) in out.iter_mut().zip(&self.free) {

@@ -1,8 +1,10 @@
-//! Coordinates of the parameters: transforms, box bounds, and the chart of those that are free.
+//! Coordinates of the parameters: transforms, box bounds, and the chart of the free parameters.
 
+mod bounds;
 mod chart;
 mod transform;
 
+pub use self::bounds::Bounds;
 pub(crate) use self::chart::Chart;
+pub use self::transform::Transform;
 pub(crate) use self::transform::check_transforms;
-pub use self::transform::{Bounds, Transform};

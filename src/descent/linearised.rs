@@ -1,11 +1,8 @@
 //! Everything that directions need at a point.
 
-use faer::Mat;
-
 use super::point::Point;
 use crate::coordinates::Chart;
 use crate::direction::Local;
-use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
@@ -75,17 +72,4 @@ pub(super) fn rounding(point: &Point, covector: &[f64], second_order: f64) -> f6
     } else {
         first
     }
-}
-
-/// The gradients of the projected covector and of the whole one, by one solve if they are equal.
-pub(super) fn pull_back_both(
-    z: &Linearisation<'_>,
-    projected: &[f64],
-    whole: &[f64],
-) -> Result<[Vec<f64>; 2]> {
-    let columns = if projected == whole { 1 } else { 2 };
-    let batch = Mat::from_fn(whole.len(), columns, |i, j| [projected, whole][j][i]);
-    let pulled = z.adjoint(batch.as_ref())?;
-    let column = |j: usize| pulled.col_as_slice(j).to_vec();
-    Ok([column(0), column(columns - 1)])
 }

@@ -159,7 +159,7 @@ impl<'a> Descent<'a> {
         mut observer: impl FnMut(Snapshot<'_>) -> F,
     ) -> Result<Report> {
         let mut run = self.begin(theta)?;
-        while run.observed_step(&mut |s| observer(s).into())?.is_none() {}
+        while run.advance(&mut |s| observer(s).into())?.is_none() {}
         Ok(run.report())
     }
 

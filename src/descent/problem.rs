@@ -1,7 +1,9 @@
 //! The objective of a run: its value at a point, and what directions need there.
 
+use faer::Mat;
+
 use super::counts::{Counts, Ledger};
-use super::linearised::{Linearised, pull_back_both, rounding};
+use super::linearised::{Linearised, rounding};
 use super::memory::Memory;
 use super::point::{Evaluated, Point};
 use crate::check;
@@ -132,7 +134,12 @@ impl<'a> Problem<'a> {
         if let Some((root, _)) = &root {
             root.project(&mut covector);
         }
-        let [mut grad, mut exact] = pull_back_both(&z, &covector, &whole)?;
+        // One solve serves both gradients where the metric does not project.
+        let columns = if covector == whole { 1 } else { 2 };
+        let batch = Mat::from_fn(rho.len(), columns, |i, j| [&covector, &whole][j][i]);
+        let pulled = z.adjoint(batch.as_ref())?;
+        let gradient = |j: usize| pulled.col_as_slice(j).to_vec();
+        let (mut grad, mut exact) = (gradient(0), gradient(columns - 1));
         let prior = self.terms(theta, &chart)?;
         if let Some(prior) = &prior {
             let penalty = prior.gradient();

@@ -74,31 +74,24 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Solves that fail at the present point. A trial point where something fails is only a bad trial.
     pub fn step(&mut self) -> Result<Option<Stop>> {
-        self.observed_step(&mut |_| Control::Continue)
+        self.advance(&mut |_| Control::Continue)
     }
 
     /// As [`step`](Self::step), with an observer that sees the present point before it is left.
-    pub(super) fn observed_step(
+    pub(super) fn advance(
         &mut self,
         observer: &mut dyn FnMut(Snapshot<'_>) -> Control,
     ) -> Result<Option<Stop>> {
-        if self.stop.is_none() {
-            self.stop = self.advance(observer)?;
+        if self.stop.is_some() {
+            return Ok(self.stop);
         }
-        Ok(self.stop)
-    }
-
-    fn advance(
-        &mut self,
-        observer: &mut dyn FnMut(Snapshot<'_>) -> Control,
-    ) -> Result<Option<Stop>> {
         let limit = self.problem.first_phase(&self.memory);
         let slow = limit.is_some_and(|p| self.progress.slowed(&self.state.point, p));
         let switched = slow && self.memory.end_first_phase();
         if switched {
             self.judge = self.rule.begin();
         }
-        let here = self.problem.linearise(&self.state, &mut self.memory)?;
+        let mut here = self.problem.linearise(&self.state, &mut self.memory)?;
         if !self.progress.recorded() {
             let counts = self.problem.counts(&self.memory, Some(&here));
             let snapshot = self.progress.record(&here, counts, self.started.elapsed());
@@ -107,10 +100,11 @@ impl<'a> Run<'a> {
             let ended = self.progress.stop(&self.tolerances, flow);
             if let Some(stop) = ended.filter(|s| !(switched && s.is_rest())) {
                 self.memory.book(&here);
-                return Ok(Some(stop));
+                self.stop = Some(stop);
+                return Ok(self.stop);
             }
         }
-        let search = Search {
+        let mut search = Search {
             problem: &self.problem,
             finder: self.finder.as_mut(),
             judge: self.judge.as_mut(),
@@ -118,14 +112,18 @@ impl<'a> Run<'a> {
             progress: &mut self.progress,
             tolerances: &self.tolerances,
         };
-        let outcome = search.run(here)?;
-        Ok(self.follow(outcome))
+        let outcome = search.run(&mut here);
+        self.memory.book(&here);
+        drop(here);
+        self.stop = self.follow(outcome?);
+        Ok(self.stop)
     }
 
     /// Goes where a search led, or says why the run ends. A first metric that leads nowhere has done its part.
     fn follow(&mut self, outcome: Outcome<'a>) -> Option<Stop> {
         match outcome {
             Outcome::Moved(next, step) => {
+                self.memory.steps += 1;
                 self.progress.advance(&next.point, step);
                 self.state = next;
                 None

@@ -58,8 +58,8 @@ struct Course<'c> {
 }
 
 /// The parts of a run that a search works with.
-pub(super) struct Search<'s, 'a> {
-    pub(super) problem: &'s Problem<'a>,
+pub(super) struct Search<'s, 'p, 'a> {
+    pub(super) problem: &'p Problem<'a>,
     pub(super) finder: &'s mut (dyn Finder + 'a),
     pub(super) judge: &'s mut (dyn Judge + 'a),
     pub(super) memory: &'s mut Memory,
@@ -67,18 +67,9 @@ pub(super) struct Search<'s, 'a> {
     pub(super) tolerances: &'s Tolerances,
 }
 
-impl<'s, 'a> Search<'s, 'a> {
+impl<'p, 'a> Search<'_, 'p, 'a> {
     /// Searches from a point.
-    pub(super) fn run(mut self, mut here: Linearised<'s>) -> Result<Outcome<'a>> {
-        let outcome = self.step_from(&mut here);
-        self.memory.book(&here);
-        if matches!(outcome, Ok(Outcome::Moved(..))) {
-            self.memory.steps += 1;
-        }
-        outcome
-    }
-
-    fn step_from(&mut self, here: &mut Linearised<'s>) -> Result<Outcome<'a>> {
+    pub(super) fn run(&mut self, here: &mut Linearised<'p>) -> Result<Outcome<'a>> {
         // A metric that keeps the mass sees nothing of a gradient that only changes it.
         let size = norm(&here.exact);
         if size > 0.0 && norm(&here.grad) <= UNSEEN * size {

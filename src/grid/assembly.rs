@@ -1,4 +1,4 @@
-//! Sparse matrices on a grid: weighted Laplacians, and the equations of a stationary density.
+//! Sparse matrices on a grid: weighted Laplacians, flux divergences, and the equations of a stationary density.
 
 use faer::Mat;
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
@@ -8,10 +8,11 @@ use crate::linalg::Operator;
 use crate::linalg::Stencil;
 
 impl Grid {
-    /// −∇·(w ∇·) with no flux through the boundary, plus a diagonal: symmetric.
+    /// Returns the symmetric matrix of φ ↦ −∇·(w ∇φ) without flux through the boundary, plus a diagonal.
     ///
-    /// `weights` has one entry a face, `diagonal` one a cell.
+    /// `weights` has one entry per face, `diagonal` one per cell.
     pub(crate) fn weighted_laplacian(&self, weights: &[f64], diagonal: &[f64]) -> Stencil {
+        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Per volume this is w (φᵢ − φⱼ)/h².
         let mut stencil = self.stencil();
         let h = self.spacings();
         self.visit_runs(|run| {
@@ -23,33 +24,36 @@ impl Grid {
         stencil
     }
 
-    /// The divergence ∇·J of fluxes that are linear in ρ, as a matrix; its columns sum to zero.
+    /// Returns the matrix of the divergence ∇·J of fluxes that are linear in ρ. Its columns sum to zero.
     ///
     /// The flux through a face, positive from its lower to its upper cell, is `a ρ_lower + b ρ_upper` with
-    /// `[a, b] = flux(face)`; nothing flows through the boundary.
+    /// `[a, b] = flux(face)`. The flux through the boundary is zero.
     pub fn flux_divergence(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Stencil {
         let mut stencil = self.stencil();
         self.visit_faces(|d, lower, upper| {
             let face = self.face(d, lower, upper);
+            // Per volume, the flux J leaves the lower cell and enters the upper cell at the rate J/h. The two rows are
+            // thus opposite, and every column sums to zero.
             let [a, b] = flux(&face).map(|w| w / face.spacing);
             stencil.couple(d, lower, [[a, b], [-a, -b]]);
         });
         stencil
     }
 
-    /// A stencil without entries.
+    /// Returns a stencil whose entries are zero.
     fn stencil(&self) -> Stencil {
         let cells: Vec<usize> = self.axes.iter().map(|a| a.cells).collect();
         Stencil::new(&cells)
     }
 
-    /// The equations of a stationary density with fluxes linear in ρ.
+    /// Returns the matrix of the equations of a stationary density with fluxes linear in ρ.
     ///
-    /// They are those of [`flux_divergence`](Grid::flux_divergence) but for the last row: what flows out of one cell
-    /// flows into another, so one balance is redundant, and ∫ρ dx stands in its place. The right-hand side that
-    /// belongs to it is zero but for the mass in the last entry.
+    /// All rows but the last are those of [`flux_divergence`](Grid::flux_divergence). Since the balances sum to zero,
+    /// one of them is redundant. The last row is ∫ρ dx instead. The matching right-hand side is zero except for the
+    /// mass in its last entry.
     pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Operator<'static> {
         let (pattern, all) = self.flux_divergence(flux).compress().into_parts();
+        // Copies every column without its last row and appends the weight vol of ∫ρ dx, so that rows stay sorted.
         let last = self.cells() - 1;
         let (mut pointers, mut rows, mut values) = (vec![0], Vec::new(), Vec::new());
         for j in 0..=last {
@@ -68,18 +72,18 @@ impl Grid {
         Operator::sparse(SparseColMat::new(pattern, values))
     }
 
-    /// Divergences of `count` fluxes, one column each: `flux(face, out)` fills the fluxes through a face.
+    /// Computes the divergences of `count` fluxes, one column each. `flux(face, out)` writes the fluxes through a face.
     pub fn flux_divergence_columns(
         &self,
         count: usize,
         mut flux: impl FnMut(&Face, &mut [f64]),
     ) -> Mat<f64> {
         let mut columns = Mat::zeros(self.cells(), count);
-        let mut through = vec![0.0; count];
+        let mut fluxes = vec![0.0; count];
         self.visit_faces(|d, lower, upper| {
             let face = self.face(d, lower, upper);
-            flux(&face, &mut through);
-            for (j, flux) in through.iter().enumerate() {
+            flux(&face, &mut fluxes);
+            for (j, flux) in fluxes.iter().enumerate() {
                 columns[(lower, j)] += flux / face.spacing;
                 columns[(upper, j)] -= flux / face.spacing;
             }
@@ -87,8 +91,10 @@ impl Grid {
         columns
     }
 
-    /// [`flux_divergence_columns`](Grid::flux_divergence_columns) for the parameter Jacobian of
-    /// [`stationary_matrix`](Grid::stationary_matrix): the last row, the mass equation, is zero.
+    /// Returns the parameter Jacobian of the equations of [`stationary_matrix`](Grid::stationary_matrix).
+    ///
+    /// Its columns are those of [`flux_divergence_columns`](Grid::flux_divergence_columns), except that the last row,
+    /// the mass equation, is zero.
     pub fn stationary_columns(
         &self,
         count: usize,

@@ -1,4 +1,4 @@
-//! The cosine transform that diagonalises the Neumann Laplacian of a box.
+//! Cosine transform, which diagonalises the Neumann Laplacian of a box.
 
 use std::f64::consts::PI;
 
@@ -8,15 +8,17 @@ use rayon::prelude::*;
 use super::Grid;
 use super::dct::AxisTransform;
 
-/// Applies functions of −Δ, the finite-volume Laplacian with no flux through the boundary.
+/// Functions f(−Δ) of the finite-volume Laplacian without flux through the boundary.
 ///
-/// Along an axis of n cells of width h the eigenvectors are cos(πj(i + ½)/n) with eigenvalues 4 sin²(πj/2n)/h².
+/// Along an axis of n cells of width h the eigenvectors are cos(πj(i + ½)/n), with eigenvalues 4 sin²(πj/2n)/h². On a
+/// box the eigenvectors are products over the axes, and the eigenvalues are sums.
 pub(crate) struct CosineTransform {
     axes: Vec<AxisTransform>,
     eigenvalues: Vec<f64>,
 }
 
 impl CosineTransform {
+    /// Plans the transforms along all axes.
     pub(crate) fn new(grid: &Grid) -> Self {
         let axes = grid.axes.iter().enumerate();
         let axes = axes.map(|(d, a)| AxisTransform::new(a.cells, grid.stride(d)));
@@ -31,19 +33,19 @@ impl CosineTransform {
         self.eigenvalues.len()
     }
 
-    /// f(−Δ) applied to every column.
+    /// Applies f(−Δ) to every column.
     pub(crate) fn apply(&self, f: impl Fn(f64) -> f64, z: MatRef<'_, f64>) -> Mat<f64> {
         let mut z = z.to_owned();
         self.filter(&self.symbol(f), z.as_mut());
         z
     }
 
-    /// f of every eigenvalue.
+    /// Returns the symbol of f: its value at every eigenvalue.
     pub(crate) fn symbol(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
         self.eigenvalues.iter().map(|&l| f(l)).collect()
     }
 
-    /// Replaces every column by that of f(−Δ), given the symbol of f. A column is the work of one thread.
+    /// Applies f(−Δ) to every column in place, given the symbol of f. Each column is computed by one thread.
     pub(crate) fn filter(&self, symbol: &[f64], z: MatMut<'_, f64>) {
         z.par_col_iter_mut().for_each(|column| {
             let mut x: Vec<f64> = column.as_ref().iter().copied().collect();
@@ -52,8 +54,10 @@ impl CosineTransform {
         });
     }
 
-    /// The diagonal of f(−Δ): Σ_j f(λ_j) v_j(x)², axis by axis.
+    /// Returns the diagonal of f(−Δ): Σ_j f(λ_j) v_j(x)² at every cell x.
     pub(crate) fn diagonal(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
+        // The eigenvectors are products over the axes, so that the sum over squares is formed axis by axis. `square`
+        // expresses v_j² in cosines, whose sum is an inverse transform.
         let mut x = self.symbol(f);
         for axis in &self.axes {
             axis.square(&mut x);
@@ -62,6 +66,7 @@ impl CosineTransform {
         x
     }
 
+    /// Applies f(−Δ) to one column in place.
     fn filter_column(&self, symbol: &[f64], x: &mut [f64]) {
         self.axes.iter().for_each(|axis| axis.forward(x));
         x.iter_mut().zip(symbol).for_each(|(x, s)| *x *= s);
@@ -70,26 +75,28 @@ impl CosineTransform {
 }
 
 impl Grid {
-    /// The diagonal of f(−Δ), without flux through the boundary.
+    /// Returns the diagonal of f(−Δ), without flux through the boundary.
     pub(crate) fn cosine_diagonal(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
         CosineTransform::new(self).diagonal(f)
     }
 }
 
-/// Sums of those along the axes.
+/// Returns the eigenvalues of −Δ: the sums of the eigenvalues along the axes, with the last axis fastest.
 fn eigenvalues(grid: &Grid) -> Vec<f64> {
     let mut sums = vec![0.0];
     for axis in &grid.axes {
+        // cos(πj(i + ½)/n) satisfies (−v_{i−1} + 2v_i − v_{i+1})/h² = (2 − 2 cos(πj/n))/h² v_i, and
+        // 2 − 2 cos φ = 4 sin²(φ/2) avoids cancellation for small j.
         let along: Vec<f64> = (0..axis.cells)
             .map(|j| {
                 let s = (0.5 * PI * j as f64 / axis.cells as f64).sin() / axis.spacing();
                 4.0 * s * s
             })
             .collect();
-        let further = sums
+        let outer = sums
             .iter()
             .flat_map(|sum| along.iter().map(move |l| sum + l));
-        sums = further.collect();
+        sums = outer.collect();
     }
     sums
 }

@@ -1,15 +1,15 @@
-//! Orthonormal cosine transforms along one axis of a box, two lines at a time by one complex Fourier transform.
+//! Orthonormal cosine transforms along one axis of a box, with two lines per complex Fourier transform.
 //!
-//! Along a line x of n entries, with v_k(i) = s_k cos(πk(i + ½)/n), s₀ = √(1/n) and s_k = √(2/n), the transform is
-//! X_k = Σ v_k(i) xᵢ. Let y be the even entries of x in order, then the odd ones backwards (Makhoul 1980), V its Fourier
-//! transform, w_k = e^{−iπk/2n}:
+//! The transform of a line x of n entries is X_k = Σ v_k(i) xᵢ with v_k(i) = s_k cos(πk(i + ½)/n), s₀ = √(1/n) and
+//! s_k = √(2/n) for k > 0. Let y hold the even entries of x in order, followed by the odd entries in reverse order
+//! (Makhoul 1980). Let V be the Fourier transform of y and w_k = e^{−iπk/2n}. Then
 //!
 //! ```text
-//! X_k = s_k Re w_k V_k,   and back   w_k V_k = (X_k − i X_{n−k})/s_k   with X_n = 0,
+//! X_k = s_k Re w_k V_k,   inverse:   w_k V_k = (X_k − i X_{n−k})/s_k   with X_n = 0,
 //! ```
 //!
-//! since w_{n−k}V_{n−k} = −i conj(w_k V_k). Lines a and b go together as a + ib, Z = V^a + iV^b, of which
-//! V^a_k = (Z_k + conj Z_{n−k})/2 and V^b_k = (Z_k − conj Z_{n−k})/2i.
+//! since w_{n−k}V_{n−k} = −i conj(w_k V_k). Two lines a and b are transformed together as a + ib. The result
+//! Z = V^a + iV^b is separated by V^a_k = (Z_k + conj Z_{n−k})/2 and V^b_k = (Z_k − conj Z_{n−k})/2i.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// Lines that are transformed together at most: their entries share what is fetched from memory.
+/// Largest number of lines in a group. Neighbouring lines share cache lines.
 const LINES: usize = 8;
 
-/// The transform along an axis of n cells that are `stride` apart.
+/// Cosine transform along an axis of n cells whose numbers differ by `stride`.
 pub(super) struct AxisTransform {
     n: usize,
     stride: usize,
@@ -30,10 +30,11 @@ pub(super) struct AxisTransform {
     inverse: Arc<dyn Fft<f64>>,
 }
 
-/// Where the lines of a group begin, two of them for each complex line.
+/// First cells of the lines of a group, two lines for each complex line.
 type Group = [[usize; 2]];
 
 impl AxisTransform {
+    /// Plans the transform.
     pub(super) fn new(n: usize, stride: usize) -> Self {
         let mut planner = FftPlanner::new();
         let size = n as f64;
@@ -50,31 +51,31 @@ impl AxisTransform {
         }
     }
 
-    /// x ← the transform of every line.
+    /// Transforms every line in place.
     pub(super) fn forward(&self, x: &mut [f64]) {
-        let mut room = Room::new(self.forward.as_ref(), LINES / 2);
+        let mut workspace = Workspace::new(self.forward.as_ref(), LINES / 2);
         for group in self.groups(x.len()) {
-            let z = room.lines(group.len());
+            let z = workspace.lines(group.len());
             for i in 0..self.n {
-                let from = self.mixed(i) * self.stride;
+                let from = self.permuted(i) * self.stride;
                 for (q, [a, b]) in group.iter().enumerate() {
                     z[q * self.n + i] = Complex::new(x[a + from], x[b + from]);
                 }
             }
-            room.transform(self.forward.as_ref(), group.len());
-            self.separate(room.lines(group.len()), &group, x);
+            workspace.transform(self.forward.as_ref(), group.len());
+            self.separate(workspace.lines(group.len()), &group, x);
         }
     }
 
-    /// x ← the inverse transform of every line.
+    /// Applies the inverse transform to every line in place.
     pub(super) fn inverse(&self, x: &mut [f64]) {
-        let mut room = Room::new(self.inverse.as_ref(), LINES / 2);
+        let mut workspace = Workspace::new(self.inverse.as_ref(), LINES / 2);
         for group in self.groups(x.len()) {
-            self.join(x, &group, room.lines(group.len()));
-            room.transform(self.inverse.as_ref(), group.len());
-            let z = room.lines(group.len());
+            self.join(x, &group, workspace.lines(group.len()));
+            workspace.transform(self.inverse.as_ref(), group.len());
+            let z = workspace.lines(group.len());
             for i in 0..self.n {
-                let to = self.mixed(i) * self.stride;
+                let to = self.permuted(i) * self.stride;
                 for (q, [a, b]) in group.iter().enumerate() {
                     let entry = z[q * self.n + i];
                     (x[a + to], x[b + to]) = (entry.re, entry.im);
@@ -83,19 +84,20 @@ impl AxisTransform {
         }
     }
 
-    /// x ← g with Σ_k g_k v_k(i) = Σ_k x_k v_k(i)² for every line.
+    /// Replaces every line x by g with Σ_k g_k v_k(i) = Σ_k x_k v_k(i)².
     ///
-    /// As v_k² = (1 + cos(2πk(i + ½)/n))/n for k > 0, x_k goes to frequency 2k, which from n on looks like 2n − 2k with its
-    /// sign turned, and vanishes at n.
+    /// For k > 0, v_k² = (1 + cos(2πk(i + ½)/n))/n, so that x_k contributes to the frequencies 0 and 2k. A frequency 2k
+    /// > n equals minus the frequency 2n − 2k at the points i + ½. The frequency 2k = n vanishes there.
     pub(super) fn square(&self, x: &mut [f64]) {
         let (n, s) = (self.n, self.stride);
+        // 1/n = v₀/√n, and cos(2πk(i + ½)/n)/n = v_{2k}/(n s_{2k}) = v_{2k}/√(2n).
         let (first, other) = ((n as f64).sqrt().recip(), (2.0 * n as f64).sqrt().recip());
         let mut folded = vec![0.0; n];
         for line in 0..x.len() / n {
-            let place = self.place(line);
+            let start = self.line_start(line);
             folded.fill(0.0);
             for k in 0..n {
-                let value = x[place + k * s];
+                let value = x[start + k * s];
                 folded[0] += first * value;
                 match 2 * k {
                     0 => {}
@@ -104,12 +106,12 @@ impl AxisTransform {
                     _ => {}
                 }
             }
-            (0..n).for_each(|k| x[place + k * s] = folded[k]);
+            (0..n).for_each(|k| x[start + k * s] = folded[k]);
         }
     }
 
-    /// Where the i-th entry stands in its line: even entries come first, then odd ones backwards.
-    fn mixed(&self, i: usize) -> usize {
+    /// Position in its line of entry i of y: the even positions in order, then the odd positions in reverse order.
+    fn permuted(&self, i: usize) -> usize {
         if 2 * i < self.n {
             2 * i
         } else {
@@ -117,24 +119,28 @@ impl AxisTransform {
         }
     }
 
-    /// Where a line begins.
-    fn place(&self, line: usize) -> usize {
+    /// First cell of a line.
+    fn line_start(&self, line: usize) -> usize {
+        // Blocks of n·stride cells hold `stride` lines, which start at the first `stride` cells of the block.
         line / self.stride * self.n * self.stride + line % self.stride
     }
 
-    /// All lines of `cells` numbers; the last stands in for those that a group lacks, and comes to the same twice.
+    /// Iterates over groups of lines of `cells` numbers. In a group with an odd number of lines the last line occurs
+    /// twice, with the same result.
     fn groups(&self, cells: usize) -> impl Iterator<Item = Vec<[usize; 2]>> {
         let lines = cells / self.n;
         (0..lines).step_by(LINES).map(move |start| {
             let end = lines.min(start + LINES);
-            let place = |line: usize| self.place(line.min(end - 1));
+            let first = |line: usize| self.line_start(line.min(end - 1));
             let pairs = (start..end).step_by(2);
-            pairs.map(|line| [place(line), place(line + 1)]).collect()
+            pairs.map(|line| [first(line), first(line + 1)]).collect()
         })
     }
 
-    /// X^a_k = Re(E + F), X^b_k = Im(E − F) with E = w_k s_k/2 Z_k, F = w_k s_k/2 conj Z_{n−k}.
+    /// Separates the transforms of two lines: X^a_k = Re(E + F) and X^b_k = Im(E − F) with E = w_k s_k/2 Z_k and
+    /// F = w_k s_k/2 conj Z_{n−k}.
     fn separate(&self, z: &[Complex<f64>], group: &Group, x: &mut [f64]) {
+        // s_k w_k V^a_k = E + F and s_k w_k V^b_k = (E − F)/i. Their real parts are X^a_k and X^b_k = Im(E − F).
         for (k, w) in self.twiddles.iter().enumerate() {
             let (mirror, to) = (if k == 0 { 0 } else { self.n - k }, k * self.stride);
             for (q, [a, b]) in group.iter().enumerate() {
@@ -145,29 +151,35 @@ impl AxisTransform {
         }
     }
 
-    /// Z_k = conj(w_k) ((X^a_k + X^b_{n−k}) + i (X^b_k − X^a_{n−k}))/(s_k n); s_k n is 2/s_k for k > 0 and 1/s₀ for k = 0.
+    /// Joins the transforms of two lines: Z_k = conj(w_k) ((X^a_k + X^b_{n−k}) + i (X^b_k − X^a_{n−k}))/(s_k n).
+    ///
+    /// The factor 1/n belongs to the inverse Fourier transform. 1/(s_k n) is s_k/2 for k > 0, and s₀ for k = 0.
     fn join(&self, x: &[f64], group: &Group, z: &mut [Complex<f64>]) {
+        // V^a_k = conj(w_k) (X^a_k − i X^a_{n−k})/s_k, and V^b_k alike, in Z_k = V^a_k + i V^b_k; |w_k| = 1.
         for (k, w) in self.twiddles.iter().enumerate() {
-            let (at, mirror) = (k * self.stride, (self.n - k) * self.stride);
+            let (from, mirror) = (k * self.stride, (self.n - k) * self.stride);
             for (q, [a, b]) in group.iter().enumerate() {
-                let entry = Complex::new(x[a + at], x[b + at]);
-                let turned = match k {
+                let entry = Complex::new(x[a + from], x[b + from]);
+                // For k = 0 the mirrored entry is X_n = 0. Adding the entry itself turns the stored factor s₀/2 into
+                // s₀.
+                let mirrored = match k {
                     0 => entry,
                     _ => Complex::new(x[b + mirror], -x[a + mirror]),
                 };
-                z[q * self.n + k] = w.conj() * (entry + turned);
+                z[q * self.n + k] = w.conj() * (entry + mirrored);
             }
         }
     }
 }
 
-/// Complex lines, and what their transform takes besides.
-struct Room {
+/// Buffers for the complex lines of a group and for their Fourier transform.
+struct Workspace {
     lines: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
 }
 
-impl Room {
+impl Workspace {
+    /// Allocates buffers for `lines` complex lines.
     fn new(fft: &dyn Fft<f64>, lines: usize) -> Self {
         let zero = Complex::new(0.0, 0.0);
         Self {
@@ -176,11 +188,13 @@ impl Room {
         }
     }
 
+    /// Returns the first `count` complex lines.
     fn lines(&mut self, count: usize) -> &mut [Complex<f64>] {
         let n = self.lines.len() / (LINES / 2);
         &mut self.lines[..count * n]
     }
 
+    /// Transforms the first `count` complex lines in place.
     fn transform(&mut self, fft: &dyn Fft<f64>, count: usize) {
         let end = count * fft.len();
         fft.process_with_scratch(&mut self.lines[..end], &mut self.scratch);

@@ -1,4 +1,4 @@
-//! The interior faces of a grid: staggered gradients and divergences with no flux through the boundary.
+//! Interior faces of a grid: staggered gradients and divergences without flux through the boundary.
 
 use std::ops::Range;
 
@@ -13,15 +13,15 @@ pub struct Face {
     pub lower: usize,
     /// The cell on the upper side.
     pub upper: usize,
-    /// The axis it is normal to.
+    /// The axis that the face is normal to.
     pub axis: usize,
-    /// Its centre; the first [`Grid::dim`] entries count.
+    /// Centre of the face. Only the first [`Grid::dim`] entries are used.
     pub centre: [f64; 3],
     /// Distance between the two cell centres.
     pub spacing: f64,
 }
 
-/// Faces in sequence: face `faces.start + i` lies between cells `lower + i` and `lower + i + stride`.
+/// Consecutive faces: face `faces.start + i` lies between cells `lower + i` and `lower + i + stride`.
 pub(crate) struct FaceRun {
     pub(crate) axis: usize,
     pub(crate) faces: Range<usize>,
@@ -30,12 +30,12 @@ pub(crate) struct FaceRun {
 }
 
 impl FaceRun {
-    /// The cells below the faces.
+    /// Cells below the faces.
     pub(crate) fn below(&self) -> Range<usize> {
         self.lower..self.lower + self.faces.len()
     }
 
-    /// The cells above the faces.
+    /// Cells above the faces.
     pub(crate) fn above(&self) -> Range<usize> {
         let lower = self.lower + self.stride;
         lower..lower + self.faces.len()
@@ -45,12 +45,15 @@ impl FaceRun {
 impl Grid {
     /// Number of interior faces.
     pub fn faces(&self) -> usize {
-        let missing = |d: usize| self.cells() / self.axes[d].cells;
-        (0..self.dim()).map(|d| self.cells() - missing(d)).sum()
+        // A line of n cells has n − 1 faces: along each axis one face less per line than cells.
+        let lines = |d: usize| self.cells() / self.axes[d].cells;
+        (0..self.dim()).map(|d| self.cells() - lines(d)).sum()
     }
 
-    /// Calls `f` for all runs of faces whose cells are numbered in sequence, in the order that numbers the faces.
+    /// Calls `f` for all runs of faces whose cells have consecutive numbers. The order of the calls numbers the faces.
     pub(crate) fn visit_runs(&self, mut f: impl FnMut(FaceRun)) {
+        // Blocks of n·stride consecutive cells hold all cells of one index along the slower axes. All cells of a block
+        // but those of the last index along `axis` have a face on their upper side.
         let mut first = 0;
         for (axis, a) in self.axes.iter().enumerate() {
             let stride = self.stride(axis);
@@ -67,7 +70,7 @@ impl Grid {
         }
     }
 
-    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order that numbers them.
+    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order of their numbers.
     pub(crate) fn visit_faces(&self, mut f: impl FnMut(usize, usize, usize)) {
         self.visit_runs(|run| {
             for lower in run.below() {
@@ -76,7 +79,7 @@ impl Grid {
         });
     }
 
-    /// The cells at the lower or the upper end of an axis, in runs.
+    /// Iterates over the cells at the lower or the upper end of an axis, in runs of consecutive numbers.
     pub(crate) fn end_cells(&self, axis: usize, upper: bool) -> impl Iterator<Item = Range<usize>> {
         let (stride, cells) = (self.stride(axis), self.axes[axis].cells);
         let last = if upper { (cells - 1) * stride } else { 0 };
@@ -84,6 +87,7 @@ impl Grid {
         blocks.map(move |first| first..first + stride)
     }
 
+    /// Returns the face between two neighbouring cells.
     pub(crate) fn face(&self, axis: usize, lower: usize, upper: usize) -> Face {
         let spacing = self.axes[axis].spacing();
         let mut centre = self.centre(lower);
@@ -97,14 +101,15 @@ impl Grid {
         }
     }
 
+    /// Returns the width of a cell along each axis.
     pub(crate) fn spacings(&self) -> Vec<f64> {
         self.axes.iter().map(|a| a.spacing()).collect()
     }
 
-    /// The face gradient (φ_upper − φ_lower)/h of cell values, one number a face.
+    /// Computes the face gradient (φ_upper − φ_lower)/h of cell values, one number per face.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) when there is not one value a cell.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one value per cell.
     pub fn gradient(&self, phi: &[f64]) -> Result<Vec<f64>> {
         check::length("cell values on the grid", phi.len(), self.cells())?;
         let h = self.spacings();
@@ -113,12 +118,14 @@ impl Grid {
         Ok(out)
     }
 
-    /// The divergence of a face flux, one number a cell: the negative transpose of [`gradient`](Grid::gradient).
+    /// Computes the divergence of a face flux, one number per cell: the negative transpose of
+    /// [`gradient`](Grid::gradient).
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) when there is not one value a face.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one value per face.
     pub fn divergence(&self, flux: &[f64]) -> Result<Vec<f64>> {
         check::length("face values on the grid", flux.len(), self.faces())?;
+        // With zero flux through the boundary, ⟨∇φ, J⟩ = Σ_faces (φ_upper − φ_lower) J/h = −⟨φ, ∇·J⟩.
         let h = self.spacings();
         let mut out = vec![0.0; self.cells()];
         let mut fluxes = flux.iter();

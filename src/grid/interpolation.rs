@@ -1,26 +1,26 @@
-//! Values between the cell centres.
+//! Multilinear interpolation between cell centres.
 
 use super::{Axis, Grid};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Operator;
 
-/// How errors name the coordinates of a point.
+/// Names of the coordinates of a point in error messages.
 const COORDINATES: [&str; 3] = [
     "the first coordinate of a point on the grid",
     "the second coordinate of a point on the grid",
     "the third coordinate of a point on the grid",
 ];
 
-/// The two cells of an axis that a coordinate lies between, and their weights.
-type Between = [(usize, f64); 2];
+/// The two cells of an axis whose centres enclose a coordinate, and their weights.
+type Bracket = [(usize, f64); 2];
 
 impl Grid {
-    /// The points × cells matrix of multilinear interpolation: (O ρ)ⱼ = Σᵢ ρᵢ Π_d max(0, 1 − |x_jd − c_id|/h_d) with
-    /// cell centres cᵢ.
+    /// Returns the points × cells matrix of multilinear interpolation,
+    /// (O ρ)ⱼ = Σᵢ ρᵢ Π_d max(0, 1 − |x_jd − c_id|/h_d) with cell centres cᵢ.
     ///
-    /// Between cell centres it is exact for affine functions. Within half a cell of the boundary, beyond the last
-    /// centres, it takes the value at the nearest of them along each axis; rows sum to 1 there too.
+    /// The interpolation is exact for affine functions between cell centres. Within half a cell of the boundary, it is
+    /// constant along the axis and takes the value at the nearest centre. All rows sum to 1.
     ///
     /// ```
     /// use pullback::{Grid, Side};
@@ -32,8 +32,8 @@ impl Grid {
     /// ```
     ///
     /// # Errors
-    /// No points; a point with another number of coordinates than the grid has axes, with one that is not finite, or
-    /// outside the box: the error's index counts the points.
+    /// Fails if there are no points, or if a point does not have one coordinate per axis, has a coordinate that is not
+    /// finite, or lies outside the box. The index in the error counts the points.
     pub fn interpolation<P: AsRef<[f64]>>(&self, points: &[P]) -> Result<Operator<'static>> {
         check::option(
             "the number of points to interpolate at",
@@ -49,15 +49,17 @@ impl Grid {
         Ok(Operator::triplets(points.len(), self.cells(), entries))
     }
 
-    /// The cells around a point, and their weights; those of weight zero are left out.
+    /// Returns the cells around a point with their non-zero weights.
     fn corners(&self, row: usize, point: &[f64]) -> Result<impl Iterator<Item = (usize, f64)>> {
         let what = "a point to interpolate at on the grid";
         check::length(what, point.len(), self.dim())?;
         let (mut along, mut strides) = ([[(0, 1.0), (0, 0.0)]; 3], [0; 3]);
         for (d, (axis, &x)) in self.axes.iter().zip(point).enumerate() {
-            along[d] = axis.between(x).ok_or_else(|| outside(d, row, x, axis))?;
+            along[d] = axis.bracket(x).ok_or_else(|| outside(d, row, x, axis))?;
             strides[d] = self.stride(d);
         }
+        // Bit d of a corner's number chooses the lower or upper cell along axis d. Its weight is the product over the
+        // axes. Missing axes have the weights 1 and 0, so that their upper corners drop out.
         let corner = move |bits: usize| {
             let chosen = (0..3).map(|d| (strides[d], along[d][bits >> d & 1]));
             chosen.fold((0, 1.0), |(cell, weight), (stride, (i, w))| {
@@ -70,12 +72,13 @@ impl Grid {
 }
 
 impl Axis {
-    /// Where a coordinate lies between the cell centres; None outside the axis.
-    fn between(&self, x: f64) -> Option<Between> {
+    /// Returns the cells whose centres enclose a coordinate, or None outside the axis.
+    fn bracket(&self, x: f64) -> Option<Bracket> {
         if !(self.lower..=self.upper).contains(&x) {
             return None;
         }
-        // In units of cells, from the first centre to the last.
+        // t is the distance from the first centre in units of cells. Clamping makes the interpolation constant beyond
+        // the first and last centre.
         let last = self.cells - 1;
         let t = ((x - self.lower) / self.spacing() - 0.5).clamp(0.0, last as f64);
         let below = (t as usize).min(last.saturating_sub(1));
@@ -84,6 +87,7 @@ impl Axis {
     }
 }
 
+/// Error for a coordinate that is outside its axis or not finite.
 fn outside(axis: usize, point: usize, value: f64, sides: &Axis) -> Error {
     let (what, index) = (COORDINATES[axis], point);
     if value.is_finite() {

@@ -5,8 +5,9 @@ use crate::check;
 use crate::error::{Error, Result};
 
 impl Grid {
-    /// The density of some of the coordinates, integrated over the others; `axes` in increasing order. Its cells are
-    /// numbered as on a grid of these axes alone.
+    /// Returns the marginal density of the coordinates `axes`, integrated over the others.
+    ///
+    /// The axes are in increasing order. The cells are numbered as on a grid of these axes alone.
     ///
     /// ```
     /// use pullback::Grid;
@@ -17,7 +18,7 @@ impl Grid {
     /// ```
     ///
     /// # Errors
-    /// A density of the wrong length, axes that the grid does not have or that do not increase.
+    /// Fails if the density has the wrong length, or if the axes are not axes of the grid in increasing order.
     pub fn marginal(&self, rho: &[f64], axes: &[usize]) -> Result<Vec<f64>> {
         check::length("a density on the grid", rho.len(), self.cells())?;
         for (i, &axis) in axes.iter().enumerate() {
@@ -26,15 +27,16 @@ impl Grid {
                 return Err(Error::Option {
                     what: "an axis of a marginal density",
                     value: axis as f64,
-                    remedy: "name axes of the grid, counted from 0, in increasing order",
+                    remedy: "give axes of the grid, counted from 0, in increasing order",
                 });
             }
         }
         let kept: usize = axes.iter().map(|&d| self.axes[d].cells).product();
-        let lost = (0..self.dim()).filter(|d| !axes.contains(d));
-        let width: f64 = lost.map(|d| self.axes[d].spacing()).product();
+        let integrated = (0..self.dim()).filter(|d| !axes.contains(d));
+        let width: f64 = integrated.map(|d| self.axes[d].spacing()).product();
         let mut out = vec![0.0; kept];
         for (cell, r) in rho.iter().enumerate() {
+            // cell / stride % n is the index of the cell along an axis.
             let index = axes.iter().fold(0, |index, &d| {
                 let n = self.axes[d].cells;
                 index * n + cell / self.stride(d) % n

@@ -1,4 +1,4 @@
-//! Boxes of equal cells in one, two or three dimensions, and what finite volumes need of them.
+//! Boxes of equal cells in one, two or three dimensions, with the operators of finite volumes.
 
 mod assembly;
 mod cosine;
@@ -15,10 +15,10 @@ use ndarray::{ArrayViewD, IxDyn};
 use crate::check;
 use crate::error::{Error, Result};
 
-/// A box cut into equal cells; cells are numbered with the last axis fastest.
+/// A box divided into equal cells, numbered with the last axis fastest.
 ///
-/// A density on it is a vector of values at cell centres (per volume), so that masses are
-/// [`volume`](Grid::volume) times density.
+/// A density on the grid is a vector of values per volume at cell centres. The mass of a cell is its density times
+/// [`volume`](Grid::volume).
 ///
 /// ```
 /// use pullback::Grid;
@@ -32,7 +32,7 @@ pub struct Grid {
     axes: Vec<Axis>,
 }
 
-/// One side of the box.
+/// One axis of the box.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
     /// Lower end.
@@ -44,27 +44,29 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// The width of a cell.
+    /// Width of a cell.
     pub fn spacing(&self) -> f64 {
         (self.upper - self.lower) / self.cells as f64
     }
 
-    /// The cell centres, in order.
+    /// Returns the cell centres, in order.
     pub fn centres(&self) -> Vec<f64> {
         (0..self.cells).map(|i| self.centre(i)).collect()
     }
 
+    /// Returns the centre of cell `i` of the axis.
     fn centre(&self, i: usize) -> f64 {
         self.lower + (i as f64 + 0.5) * self.spacing()
     }
 }
 
 impl Grid {
-    /// A grid from `(lower, upper, cells)` for each axis.
+    /// Creates a grid from `(lower, upper, cells)` for each axis.
     ///
     /// # Errors
-    /// No axis or more than three, an axis without cells, bounds that are not finite and increasing, or so near each
-    /// other that numbers cannot tell the centres of cells apart.
+    /// Fails if there is no axis or more than three, if an axis has no cells, or if its bounds are not finite and
+    /// increasing. Fails if the cells are so narrow that rounding makes their centres coincide, if the volume of a cell
+    /// underflows or overflows, or if the number of cells overflows.
     pub fn new(axes: &[(f64, f64, usize)]) -> Result<Self> {
         if axes.is_empty() || axes.len() > 3 {
             return Err(Error::GridAxes { axes: axes.len() });
@@ -100,16 +102,18 @@ impl Grid {
         Ok(grid)
     }
 
-    /// Fails where the width or volume of a cell or the number of cells leaves what numbers can hold.
+    /// Checks that the width and volume of a cell and the number of cells are representable.
     fn check_size(&self) -> Result<()> {
         for axis in &self.axes {
-            // Centres are rounded as sums of a bound and a distance from it.
+            // A centre is the sum of a bound and a distance, with an error of up to ε·max(|lower|, |upper|). A width of
+            // four such errors keeps neighbouring centres apart.
             let rounding = f64::EPSILON * axis.lower.abs().max(axis.upper.abs());
             check::option(
                 "the width of a cell of the grid",
                 axis.spacing(),
                 axis.spacing() >= 4.0 * rounding,
-                "use fewer cells, a wider box, or coordinates from nearer to the box: centres of cells coincide",
+                "use fewer cells, a wider box, or coordinates whose origin is closer to the box, since cell centres \
+                 coincide",
             )?;
         }
         check::positive("the volume of a cell of the grid", &[self.volume()])?;
@@ -123,7 +127,7 @@ impl Grid {
         )
     }
 
-    /// The axes, slowest first.
+    /// Returns the axes, slowest first.
     pub fn axes(&self) -> &[Axis] {
         &self.axes
     }
@@ -143,12 +147,12 @@ impl Grid {
         self.axes.iter().map(Axis::spacing).product()
     }
 
-    /// How far apart the neighbours along this axis are numbered.
+    /// Difference between the numbers of neighbouring cells along an axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.axes[axis + 1..].iter().map(|a| a.cells).product()
     }
 
-    /// The centre of a cell; the first [`dim`](Grid::dim) entries count.
+    /// Returns the centre of a cell. Only the first [`dim`](Grid::dim) entries are used; the others are 0.
     pub fn centre(&self, cell: usize) -> [f64; 3] {
         let mut x = [0.0; 3];
         for (d, axis) in self.axes.iter().enumerate() {
@@ -157,26 +161,26 @@ impl Grid {
         x
     }
 
-    /// The values of a function at all cell centres.
+    /// Evaluates a function at all cell centres.
     pub fn sample(&self, f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
         (0..self.cells())
             .map(|cell| f(&self.centre(cell)[..self.dim()]))
             .collect()
     }
 
-    /// ∫ρ dx by the midpoint rule.
+    /// Computes ∫ρ dx by the midpoint rule.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when the length is not the number of cells.
+    /// Fails with [`Error::Dimension`] if the length is not the number of cells.
     pub fn integrate(&self, rho: &[f64]) -> Result<f64> {
         check::length("a density on the grid", rho.len(), self.cells())?;
         Ok(self.volume() * rho.iter().sum::<f64>())
     }
 
-    /// A vector of cell values as an array with one index an axis.
+    /// Views a vector of cell values as an array with one index per axis.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when the length is not the number of cells.
+    /// Fails with [`Error::Dimension`] if the length is not the number of cells.
     pub fn field<'a>(&self, values: &'a [f64]) -> Result<ArrayViewD<'a, f64>> {
         check::length("a field on the grid", values.len(), self.cells())?;
         let shape: Vec<usize> = self.axes.iter().map(|a| a.cells).collect();
@@ -188,7 +192,7 @@ impl Grid {
         ArrayViewD::from_shape(IxDyn(&shape), values).map_err(|_| wrong())
     }
 
-    /// Fails unless every axis has at least two cells, as whatever moves mass between cells needs.
+    /// Checks that every axis has at least two cells, so that mass can move along it.
     pub(crate) fn check_faces(&self, what: &'static str) -> Result<()> {
         for (axis, a) in self.axes.iter().enumerate() {
             if a.cells < 2 {

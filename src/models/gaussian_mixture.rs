@@ -1,4 +1,4 @@
-//! Mixtures of Gaussians on a grid, an explicit model ρ = F(θ).
+//! Gaussian mixtures on a grid: an explicit model ρ = F(θ).
 
 use faer::Mat;
 
@@ -9,7 +9,9 @@ use crate::linalg::Backend;
 use crate::linalg::Operator;
 use crate::model::Model;
 
-/// ρ(x) = Σ w_c N(x; μ_c, diag σ²_c) at cell centres, not renormalised; any of its numbers may be θ.
+/// Gaussian mixture ρ(x) = Σ w_c N(x; μ_c, diag σ²_c), evaluated at cell centres without renormalisation.
+///
+/// Any of its weights, means and variances may be parameters.
 ///
 /// ```
 /// use pullback::{Grid, models::{GaussianMixture, Parameter}};
@@ -28,21 +30,21 @@ pub struct GaussianMixture {
     free: Vec<Parameter>,
 }
 
-/// A number of a mixture that may vary. Components and axes count from 0.
+/// A free parameter of a mixture. Components and axes count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
-    /// The weight of a component other than the last, whose weight is what the others leave.
+    /// The weight of a component other than the last. The last weight is 1 minus the sum of the others.
     Weight(usize),
-    /// Component, axis: one entry of a mean.
+    /// The mean of a component along an axis.
     Mean(usize, usize),
-    /// The variance of a component, along all axes at once.
+    /// The common variance of a component along all axes.
     Variance(usize),
-    /// Component, axis: the variance along one axis.
+    /// The variance of a component along an axis.
     AxisVariance(usize, usize),
 }
 
 impl Parameter {
-    /// Whether both set the same number.
+    /// Whether both parameters set the same number.
     fn overlaps(self, other: Self) -> bool {
         match (self, other) {
             (Self::Variance(a), Self::AxisVariance(b, _))
@@ -52,15 +54,17 @@ impl Parameter {
     }
 }
 
+/// One Gaussian of the mixture.
 #[derive(Clone, Debug)]
 struct Component {
     weight: f64,
     mean: Vec<f64>,
+    /// Variance along each axis.
     variance: Vec<f64>,
 }
 
 impl GaussianMixture {
-    /// A mixture without components on a grid of 1, 2 or 3 dimensions.
+    /// Creates a mixture without components.
     pub fn new(grid: &Grid) -> Self {
         Self {
             grid: grid.clone(),
@@ -76,7 +80,7 @@ impl GaussianMixture {
         self.diagonal_component(weight, mean, &variances)
     }
 
-    /// Adds a component with one variance an axis.
+    /// Adds a component with one variance per axis.
     #[must_use]
     pub fn diagonal_component(mut self, weight: f64, mean: &[f64], variances: &[f64]) -> Self {
         self.components.push(Component {
@@ -87,27 +91,27 @@ impl GaussianMixture {
         self
     }
 
-    /// Names what θ consists of, in this order, and checks the mixture.
+    /// Sets the free parameters that form θ, in this order, and checks the mixture.
     ///
     /// # Errors
-    /// Means or variances of the wrong dimension, variances that are not positive, weights outside [0, 1] or
-    /// that do not sum to 1, parameters that do not exist or are named twice.
+    /// Fails if a mean or variance has the wrong dimension, if a variance is not positive, if a weight is outside [0,
+    /// 1], if the weights do not sum to 1, or if a parameter does not exist or is given twice.
     pub fn free(mut self, parameters: &[Parameter]) -> Result<Self> {
         self.free = parameters.to_vec();
         self.check_components(&self.components)?;
         for (i, &parameter) in parameters.iter().enumerate() {
-            let twice = |earlier: &Parameter| earlier.overlaps(parameter);
-            self.check_parameter(parameter, parameters[..i].iter().any(twice))?;
+            let repeats = |earlier: &Parameter| earlier.overlaps(parameter);
+            self.check_parameter(parameter, parameters[..i].iter().any(repeats))?;
         }
         Ok(self)
     }
 
-    /// The grid.
+    /// Returns the grid.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// The present values of the free parameters.
+    /// Returns the values that the free parameters have in the components as given.
     pub fn parameters(&self) -> Vec<f64> {
         let value = |p: &Parameter| match *p {
             Parameter::Weight(c) => self.components[c].weight,
@@ -118,10 +122,10 @@ impl GaussianMixture {
         self.free.iter().map(value).collect()
     }
 
-    /// ρ = F(θ).
+    /// Returns the density ρ = F(θ).
     ///
     /// # Errors
-    /// A θ of the wrong length, or with a variance or weight outside its range.
+    /// Fails if θ has the wrong length, or if a variance or weight is outside its range.
     pub fn density(&self, theta: &[f64]) -> Result<Vec<f64>> {
         let components = self.at(theta)?;
         let mut rho = vec![0.0; self.grid.cells()];
@@ -132,7 +136,7 @@ impl GaussianMixture {
         Ok(rho)
     }
 
-    /// The components at θ.
+    /// Returns the components at θ.
     fn at(&self, theta: &[f64]) -> Result<Vec<Component>> {
         check::length("θ of the mixture", theta.len(), self.free.len())?;
         check::finite("θ of the mixture", theta)?;
@@ -154,6 +158,7 @@ impl GaussianMixture {
         Ok(components)
     }
 
+    /// Checks all components, and that their weights sum to 1.
     fn check_components(&self, components: &[Component]) -> Result<()> {
         check::option(
             "the number of components of the mixture",
@@ -164,6 +169,7 @@ impl GaussianMixture {
         for (index, c) in components.iter().enumerate() {
             self.check_component(index, c)?;
         }
+        // The tolerance admits weights that are rounded decimals, such as three times 0.3333333333.
         let sum: f64 = components.iter().map(|c| c.weight).sum();
         if (sum - 1.0).abs() > 1e-9 {
             return Err(Error::NotNormalised {
@@ -174,6 +180,7 @@ impl GaussianMixture {
         Ok(())
     }
 
+    /// Checks the dimensions and ranges of one component.
     fn check_component(&self, index: usize, c: &Component) -> Result<()> {
         let (d, variances) = (
             self.grid.dim(),
@@ -184,7 +191,7 @@ impl GaussianMixture {
         check::finite("a mean of the mixture", &c.mean)?;
         check::positive("a variance of the mixture", &c.variance)?;
         check::finite("a weight of the mixture", &[c.weight])?;
-        // The last weight is a difference, and may miss zero by rounding.
+        // The last weight is a difference, so that rounding may leave it slightly outside [0, 1].
         if (-1e-15..=1.0 + 1e-15).contains(&c.weight) {
             return Ok(());
         }
@@ -197,7 +204,8 @@ impl GaussianMixture {
         })
     }
 
-    fn check_parameter(&self, parameter: Parameter, twice: bool) -> Result<()> {
+    /// Checks that a free parameter exists and is given once.
+    fn check_parameter(&self, parameter: Parameter, repeated: bool) -> Result<()> {
         let (n, d) = (self.components.len(), self.grid.dim());
         let (component, components, axis) = match parameter {
             // The last weight follows from the others.
@@ -210,20 +218,20 @@ impl GaussianMixture {
             "the component of a free parameter",
             component,
             component < components as f64,
-            "components count from 0, and the last weight is what the others leave",
+            "components count from 0, and the last weight follows from the others",
         )?;
         let axis_exists = axis < d;
         check::option(
             "the axis of a free parameter",
             axis as f64,
             axis_exists,
-            "axes count from 0 and end with the grid's",
+            "give an axis of the grid, counted from 0",
         )?;
         check::option(
-            "the component of a parameter that is named twice",
+            "the component of a parameter that is given twice",
             component,
-            !twice,
-            "name every free parameter once",
+            !repeated,
+            "give every free parameter once",
         )?;
         let uneven = |v: &[f64]| v.iter().any(|x| *x != v[0]);
         let mixed =
@@ -236,7 +244,7 @@ impl GaussianMixture {
         )
     }
 
-    /// N(x; μ, σ²) at all cells, with the factor of one axis replaced by a derivative if asked for.
+    /// Returns N(x; μ, σ²) at all cells. If `derivative` names an axis, its factor is replaced by its derivative.
     fn gaussian(&self, c: &Component, derivative: Option<(usize, Derivative)>) -> Vec<f64> {
         let mut out = vec![1.0];
         for (d, axis) in self.grid.axes().iter().enumerate() {
@@ -248,7 +256,8 @@ impl GaussianMixture {
                 .iter()
                 .map(|x| profile(x - c.mean[d], c.variance[d], factor))
                 .collect();
-            // The last axis is the fastest, so every new axis multiplies into the innermost index.
+            // The density is a product over the axes. The last axis is the fastest, so that each further axis is the
+            // innermost index of the outer product.
             out = out
                 .iter()
                 .flat_map(|outer| profile.iter().map(move |inner| outer * inner))
@@ -257,7 +266,7 @@ impl GaussianMixture {
         out
     }
 
-    /// ∂ρ/∂θ for one parameter.
+    /// Returns ∂ρ/∂θ for one parameter.
     fn derivative(&self, components: &[Component], parameter: Parameter) -> Vec<f64> {
         let weighted = |c: usize, axis: usize, by: Derivative| {
             let mut n = self.gaussian(&components[c], Some((axis, by)));
@@ -267,10 +276,12 @@ impl GaussianMixture {
         match parameter {
             Parameter::Mean(c, axis) => weighted(c, axis, Derivative::Mean),
             Parameter::AxisVariance(c, axis) => weighted(c, axis, Derivative::Variance),
+            // All axes share the variance, so that their derivatives add up.
             Parameter::Variance(c) => (0..self.grid.dim())
                 .map(|axis| weighted(c, axis, Derivative::Variance))
                 .reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect())
                 .unwrap_or_default(),
+            // The last weight decreases by what this weight gains: ∂ρ/∂w_c = N_c − N_last.
             Parameter::Weight(c) => {
                 let own = self.gaussian(&components[c], None);
                 let last = self.gaussian(&components[components.len() - 1], None);
@@ -280,14 +291,17 @@ impl GaussianMixture {
     }
 }
 
+/// Variable of a derivative of the one-dimensional normal density.
 #[derive(Clone, Copy, Debug)]
 enum Derivative {
     Mean,
     Variance,
 }
 
-/// The one-dimensional normal density, or its derivative by mean or variance, at a distance from the mean.
+/// Returns the one-dimensional normal density at a signed distance from the mean, or its derivative with respect to
+/// mean or variance.
 fn profile(distance: f64, variance: f64, derivative: Option<Derivative>) -> f64 {
+    // With z² = d²/σ²: ∂N/∂μ = N d/σ² and ∂N/∂σ² = N (z² − 1)/(2σ²).
     let z2 = distance * distance / variance;
     let n = (-0.5 * z2).exp() / (std::f64::consts::TAU * variance).sqrt();
     match derivative {

@@ -1,4 +1,4 @@
-//! Ready forward problems.
+//! Ready-made forward models.
 
 mod darcy;
 pub mod flow;

@@ -1,4 +1,4 @@
-//! Histograms of trajectories as a simulator, for corrections of an invariant measure.
+//! Trajectory histograms as a simulator, for the correction of an invariant measure.
 
 use super::flow::Flow;
 use super::trajectory::{Sampling, perplexity};
@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::metric::FisherRao;
 
-/// θ ↦ the histogram of a trajectory, sampled, observed and symmetrised as the data were.
+/// Simulator that maps θ to the histogram of a trajectory, sampled and symmetrised like the data.
 ///
-/// Together with the [`InvariantMeasure`](super::InvariantMeasure) of the same flow and grid it makes a
+/// With the [`InvariantMeasure`](super::InvariantMeasure) of the same flow and grid, it gives a
 /// [`Corrected`](crate::correction::Corrected) fit that is free of the bias of first-order fluxes.
 ///
 /// ```no_run
@@ -20,27 +20,31 @@ use crate::metric::FisherRao;
 /// use pullback::models::flow::Lorenz;
 /// use pullback::models::trajectory::Sampling;
 /// let grid = Grid::new(&[(-25.0, 25.0, 24), (-35.0, 35.0, 24), (0.0, 60.0, 24)])?;
-/// let (model, simulator) = (InvariantMeasure::new(&grid, Lorenz)?, Occupations::new(&grid, &Lorenz, Sampling::default()));
-/// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?; // or a histogram of your own
+/// let model = InvariantMeasure::new(&grid, Lorenz)?;
+/// let simulator = Occupations::new(&grid, &Lorenz, Sampling::default());
+/// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?; // or a measured histogram
 /// let metric = simulator.metric();
-/// let estimate = Corrected::new(&model, &simulator, &data, &metric).run(&[&[9.0, 25.0, 2.2]], |step| println!("{step}"))?;
+/// let fit = Corrected::new(&model, &simulator, &data, &metric);
+/// let estimate = fit.run(&[&[9.0, 25.0, 2.2]], |step| println!("{step}"))?;
 /// println!("{estimate}: {:?} ± {:?}", estimate.theta, estimate.standard_errors);
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Occupations<'a> {
-    /// The cells of the histogram.
+    /// Grid of the histogram.
     pub grid: &'a Grid,
-    /// What moves.
+    /// The simulated flow.
     pub flow: &'a dyn Flow,
-    /// How trajectories are sampled; the seed is replaced.
+    /// Sampling of the trajectories. Every simulation replaces the seed.
     pub sampling: Sampling,
-    /// The number of cells that a trajectory fills evenly (its perplexity), relative to that of the data, below
-    /// which it has settled on a fixed point or a cycle and says nothing.
+    /// Smallest accepted perplexity of a simulated histogram, relative to that of the data: 0.65 by default.
+    ///
+    /// The perplexity is the effective number of visited cells. A trajectory below this limit has settled on a fixed
+    /// point or a limit cycle and carries no information about θ.
     pub least_perplexity: f64,
 }
 
 impl<'a> Occupations<'a> {
-    /// Histograms on this grid of trajectories sampled in this way.
+    /// Creates a simulator with these settings and a least perplexity of 0.65.
     pub fn new(grid: &'a Grid, flow: &'a dyn Flow, sampling: Sampling) -> Self {
         Self {
             grid,
@@ -49,11 +53,10 @@ impl<'a> Occupations<'a> {
             least_perplexity: 0.65,
         }
     }
-}
 
-impl Occupations<'_> {
-    /// Fisher-Rao with densities raised to 10⁻¹¹ of the largest: the metric for corrections of histograms. Samples in
-    /// cells that the model all but never visits would otherwise count for more than all others together.
+    /// Returns the metric for corrections of histograms: Fisher-Rao with densities raised to 10⁻¹¹ of the largest.
+    ///
+    /// Without this floor, samples in cells that the model hardly ever visits would outweigh all others together.
     pub fn metric(&self) -> FisherRao {
         FisherRao {
             floor: 1e-11,
@@ -79,10 +82,11 @@ impl Simulator for Occupations<'_> {
 
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
         let volume = self.grid.volume();
-        let (own, theirs) = (perplexity(simulated, volume), perplexity(data, volume));
-        (own < self.least_perplexity * theirs).then(|| {
+        let (filled, reference) = (perplexity(simulated, volume), perplexity(data, volume));
+        (filled < self.least_perplexity * reference).then(|| {
             format!(
-                "a trajectory fills {own:.0} cells and the data {theirs:.0}, so that it is not chaotic as the data are"
+                "a trajectory fills {filled:.0} cells and the data {reference:.0}, so that it is less chaotic than the \
+                 data"
             )
         })
     }

@@ -1,4 +1,4 @@
-//! The whole chain: the gradient of θ ↦ f(ρ(θ)).
+//! Verification of the gradient of θ ↦ f(ρ(θ)).
 
 use super::probe::{DIRECTIONS, direction, dot, moved, relative};
 use super::scan::{Scan, samples, scalar_floor};
@@ -15,11 +15,11 @@ const FIRST: &str = "f(θ+hv) − f(θ) = O(h)";
 const SECOND: &str = "f(θ+hv) − f(θ) − h⟨∇f, v⟩ = O(h²)";
 const CENTRAL: &str = "⟨∇f, v⟩ = (f(θ+hv) − f(θ−hv))/2h";
 
-/// Taylor test of the chain f(ρ(θ)), with ∇f = Zᵀ∂f/∂ρ by one adjoint solve.
+/// Verifies the gradient ∇f = Zᵀ∂f/∂ρ of f(ρ(θ)), computed by one adjoint solve, in a Taylor test.
 ///
-/// Both remainders must vanish at their order, and central differences must reach the [`SOLVED_PLATEAU`].
-/// Directions are random multiples of the θⱼ, so choose a θ whose entries have typical sizes. The
-/// model is solved 20 times in each of three directions.
+/// The remainders f(θ+hv) − f(θ) and f(θ+hv) − f(θ) − h⟨∇f, v⟩ must vanish with the orders 1 and 2, and central
+/// differences must reach the [`SOLVED_PLATEAU`]. Directions are random multiples of the entries of θ. Choose a θ whose
+/// entries have typical sizes. The model is solved 20 times in each of three directions.
 ///
 /// ```
 /// use pullback::{Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}, verify};
@@ -33,7 +33,7 @@ const CENTRAL: &str = "⟨∇f, v⟩ = (f(θ+hv) − f(θ−hv))/2h";
 /// ```
 ///
 /// # Errors
-/// A model that cannot be solved or linearised at θ, a loss that is not finite at ρ(θ).
+/// Fails if the model cannot be solved or linearised at θ, or if the loss is not finite at ρ(θ).
 pub fn gradient(
     model: &dyn Model,
     loss: &dyn Loss,
@@ -46,16 +46,17 @@ pub fn gradient(
     let slope = Linearisation::new(model, &rho, theta, &cpu)?.pull_back(&covector)?;
     check::finite("the gradient Zᵀ ∂f/∂ρ", &slope)?;
 
+    // ⟨∇f, v⟩ = ⟨Zᵀ∂f/∂ρ, v⟩ = ⟨∂f/∂ρ, Z v⟩ is the derivative of h ↦ f(ρ(θ + hv)) at h = 0.
     let weights = relative(theta);
     let v: Vec<Vec<f64>> = (0..DIRECTIONS as u64)
         .map(|j| direction(&weights, seed, j))
         .collect();
-    let chain = |theta: Vec<f64>| {
+    let value_at = |theta: Vec<f64>| {
         let rho = solve_checked(model, &theta, &cpu).ok()?;
         loss.check(&rho).ok()?;
         Some(loss.value(&rho))
     };
-    let samples = samples(|h| v.iter().map(|v| chain(moved(theta, h, v))).collect());
+    let samples = samples(|h| v.iter().map(|v| value_at(moved(theta, h, v))).collect());
     let base = vec![value; DIRECTIONS];
     let slopes: Vec<f64> = v.iter().map(|v| dot(&slope, v)).collect();
 

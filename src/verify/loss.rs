@@ -1,4 +1,4 @@
-//! Losses: the gradient against differences.
+//! Verification of the gradient of a loss.
 
 use super::PLATEAU;
 use super::probe::{DIRECTIONS, column, direction, dot, largest, moved, relative};
@@ -14,9 +14,9 @@ const FINITE: &str = "M v is finite";
 
 /// Verifies ∂f/∂ρ of a loss by differences along vᵢ = ξᵢ|ρᵢ| with random ξ.
 ///
-/// So perturbed, what is positive stays positive; entries that are zero are moved by the size of ρ, or held if
-/// the loss does not allow that. Of a metric that the loss names only finiteness is checked here: it equals the
-/// Hessian at the match alone, see [`matching`](super::matching).
+/// These perturbations keep positive entries positive. Zero entries are perturbed by the size of ρ, or held fixed if
+/// the loss cannot be evaluated there. The metric of the loss, if it has one, is only checked to be finite: it equals
+/// the Hessian only at a match with the data, see [`matching`](super::matching).
 ///
 /// ```
 /// use pullback::{Grid, loss::Divergence, verify};
@@ -27,7 +27,7 @@ const FINITE: &str = "M v is finite";
 /// ```
 ///
 /// # Errors
-/// A ρ at which the loss, its gradient or its metric is not defined.
+/// Fails if the loss, its gradient or its metric is not defined at ρ.
 pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
     let (value, covector) = evaluated(loss, rho)?;
     let mut report = Verification::new(format!("loss on {} states", rho.len()));
@@ -36,7 +36,7 @@ pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
         let mut held = directions(rho, seed);
         held.iter_mut().for_each(|v| hold_zeros(v, rho));
         let scan = self::scan(loss, rho, (value, &covector), &held);
-        scan.remark("entries that are zero were held")
+        scan.remark("entries that are zero were held fixed")
     } else {
         scan
     };
@@ -52,7 +52,7 @@ pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
     Ok(report)
 }
 
-/// f(ρ) and ∂f/∂ρ, both finite.
+/// Returns f(ρ) and ∂f/∂ρ. Fails unless both are finite.
 pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)> {
     check::finite("the state ρ", rho)?;
     loss.check(rho)?;
@@ -63,32 +63,34 @@ pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)>
     Ok((value, gradient))
 }
 
-/// ∂f/∂ρ, NaN where the loss leaves its output as it was.
+/// Returns ∂f/∂ρ, with NaN in entries that the loss does not write.
 pub(super) fn gradient(loss: &dyn Loss, rho: &[f64]) -> Vec<f64> {
     let mut out = vec![f64::NAN; rho.len()];
     loss.gradient(rho, &mut out);
     out
 }
 
-/// ξ|ρ|, for the seed.
+/// Returns the random directions ξ|ρ| of a seed.
 pub(super) fn directions(rho: &[f64], seed: u64) -> Vec<Vec<f64>> {
     let weights = relative(rho);
     let streams = 0..DIRECTIONS as u64;
     streams.map(|j| direction(&weights, seed, j)).collect()
 }
 
+/// Sets a direction to zero where ρ is zero.
 fn hold_zeros(v: &mut [f64], rho: &[f64]) {
     let zeros = v.iter_mut().zip(rho).filter(|(_, r)| **r == 0.0);
     zeros.for_each(|(v, _)| *v = 0.0);
 }
 
-/// All directions at once, one row each.
+/// Scans all directions at once, one row each.
 fn scan(
     loss: &dyn Loss,
     rho: &[f64],
     (value, covector): (f64, &[f64]),
     directions: &[Vec<f64>],
 ) -> Scan {
+    // The derivative of h ↦ f(ρ + hv) at h = 0 is ⟨∂f/∂ρ, v⟩.
     let along = |h: f64| directions.iter().map(move |v| moved(rho, h, v));
     let samples = samples(|h| Some(along(h).map(|rho| loss.value(&rho)).collect()));
     let slopes: Vec<f64> = directions.iter().map(|v| dot(covector, v)).collect();

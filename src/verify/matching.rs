@@ -1,4 +1,4 @@
-//! Losses at their match: the metric that is to be the Hessian.
+//! Verification of the metric of a loss as its Hessian at a match with the data.
 
 use super::loss::{directions, evaluated, gradient};
 use super::probe::{column, dot, largest, moved, ratio, relative};
@@ -13,11 +13,11 @@ use crate::metric::Root;
 const STATIONARY: &str = "Πᵀ ∂f/∂ρ = 0 at the match";
 const HESSIAN: &str = "M v = Πᵀ(∂f(ρ+hv) − ∂f(ρ−hv))/2h";
 
-/// Verifies that the metric a loss names is its Hessian, M = ∇²f, at a ρ that matches the data.
+/// Verifies that the metric of a loss is its Hessian, M = ∇²f, at a ρ that matches the data.
 ///
-/// M v is compared with differences of ∂f/∂ρ along admissible tangents v; a metric with a projection sees Πv
-/// on one side and Πᵀ(∂f(ρ+hΠv) − ∂f(ρ−hΠv)) on the other. Away from the match the two differ for most losses,
-/// and so they do in cells that the metric takes for empty: rows count by the size of ρ there.
+/// M v is compared with differences of ∂f/∂ρ along admissible tangents v. For a metric with a projection Π, MΠv is
+/// compared with differences of Πᵀ∂f/∂ρ along Πv. Metric and Hessian differ for most losses away from the match. They
+/// also differ in cells that the metric treats as empty. Every row is therefore weighted by the size of ρ.
 ///
 /// ```
 /// use pullback::{Grid, loss::Divergence, verify};
@@ -29,29 +29,29 @@ const HESSIAN: &str = "M v = Πᵀ(∂f(ρ+hv) − ∂f(ρ−hv))/2h";
 /// ```
 ///
 /// # Errors
-/// A ρ at which the loss, its gradient or its metric is not defined. A loss without a metric is a failed check.
+/// Fails if the loss, its gradient or its metric is not defined at ρ. A loss without a metric gives a failed check.
 pub fn matching(loss: &dyn Loss, target_rho: &[f64], seed: u64) -> Result<Verification> {
     let (_, covector) = evaluated(loss, target_rho)?;
     let subject = format!("metric of a loss at its match, {} states", target_rho.len());
     let mut report = Verification::new(subject);
     let Some(metric) = loss.metric() else {
         let mut check = Check::new(HESSIAN, f64::NAN, PLATEAU);
-        check.note = Some("the loss names no metric".into());
+        check.note = Some("the loss has no metric".into());
         report.push(check);
         return Ok(report);
     };
     let cpu = Cpu::default();
     let root = metric.at(target_rho, &cpu)?;
-    let curved = Curved {
+    let at_match = AtMatch {
         loss,
         root: root.as_ref(),
         rho: target_rho,
     };
-    let slope = curved.slope(covector, &directions(target_rho, seed)[0]);
+    let slope = at_match.slope(covector, &directions(target_rho, seed)[0]);
     report.push(Check::new(STATIONARY, slope, SOLVED));
     let mut scans = Vec::new();
     for v in directions(target_rho, seed) {
-        scans.push(curved.scan(&tangent(root.as_ref(), v))?);
+        scans.push(at_match.scan(&tangent(root.as_ref(), v))?);
     }
     report.push_after(&[STATIONARY], HESSIAN, || {
         Scan::worst(scans).check(HESSIAN, PLATEAU)
@@ -60,44 +60,50 @@ pub fn matching(loss: &dyn Loss, target_rho: &[f64], seed: u64) -> Result<Verifi
 }
 
 /// A loss and its metric at the match.
-struct Curved<'a> {
+struct AtMatch<'a> {
     loss: &'a dyn Loss,
     root: &'a dyn Root,
     rho: &'a [f64],
 }
 
-impl Curved<'_> {
-    /// Πᵀ∂f/∂ρ at ρ + hv.
+impl AtMatch<'_> {
+    /// Returns Πᵀ∂f/∂ρ at ρ + hv.
     fn covector(&self, h: f64, v: &[f64]) -> Vec<f64> {
         let mut u = gradient(self.loss, &moved(self.rho, h, v));
         self.root.project(&mut u);
         u
     }
 
-    /// ‖Πᵀ∂f/∂ρ‖∞, relative to what it is a step of 10⁻² away.
+    /// Returns ‖Πᵀ∂f/∂ρ‖∞ at ρ relative to its value at ρ + hv with h = 10⁻².
     fn slope(&self, mut covector: Vec<f64>, v: &[f64]) -> f64 {
         self.root.project(&mut covector);
         ratio(largest(&covector), largest(&self.covector(1e-2, v)))
     }
 
+    /// Compares M v with differences of Πᵀ∂f/∂ρ along v.
     fn scan(&self, v: &[f64]) -> Result<Scan> {
         let product = self.root.apply(column(v))?.col_as_slice(0).to_vec();
         let samples = samples(|h| Some(self.covector(h, v)));
         Ok(Scan::new(&product, &self.floor(&product), &samples))
     }
 
-    /// A thousandth of the largest |ρᵢ||(Mv)ᵢ|, over |ρᵢ|: rows count by the tangents they pair with, and cells
-    /// that are empty to the metric hardly do.
+    /// Returns the floor of the scale of row i: a thousandth of the largest |ρⱼ||(Mv)ⱼ|, divided by |ρᵢ|.
+    ///
+    /// Covectors pair with tangents of size |ρᵢ|. With this floor, an error counts by its pairing with them, so that
+    /// cells that are almost empty hardly count.
     fn floor(&self, product: &[f64]) -> Vec<f64> {
+        // Row i has the scale max(|(Mv)ᵢ|, 10⁻³ P/|ρᵢ|) with P the largest pairing. Multiplied by |ρᵢ|, an error counts
+        // relative to max(|ρᵢ||(Mv)ᵢ|, 10⁻³ P).
         let sizes = relative(self.rho);
-        let paired: Vec<f64> = product.iter().zip(&sizes).map(|(m, r)| m * r).collect();
-        let largest = largest(&paired);
+        let pairings: Vec<f64> = product.iter().zip(&sizes).map(|(m, r)| m * r).collect();
+        let largest = largest(&pairings);
         sizes.iter().map(|r| 1e-3 * largest / r).collect()
     }
 }
 
-/// Πv, from ⟨Πv, eᵢ⟩ = ⟨v, Πᵀeᵢ⟩; v itself where Π is the identity.
+/// Returns Πv from the available Πᵀ, by (Πv)ᵢ = ⟨Πv, eᵢ⟩ = ⟨v, Πᵀeᵢ⟩.
 fn tangent(root: &dyn Root, v: Vec<f64>) -> Vec<f64> {
+    // If Πᵀ keeps the generic v, Π is taken to be the identity.
     let mut image = v.clone();
     root.project(&mut image);
     if image == v {

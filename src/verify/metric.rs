@@ -1,4 +1,4 @@
-//! Metrics: L, Lᵀ, M, Π and dual(·) against each other.
+//! Verification of a metric: L, Lᵀ, M, Π and dual(·) against each other.
 
 use faer::{Mat, MatRef};
 
@@ -21,9 +21,9 @@ const LIFTED: &str = "⟨L z', dual(M z)⟩ = ⟨z', M z⟩";
 
 /// Verifies a metric at ρ: transposes, projection, symmetry, positivity and the lifted gradient dual(·).
 ///
-/// Tangents z are random multiples of the ρᵢ, covectors c random multiples of what M makes of them; errors in
-/// covectors are weighed by the tangents they pair with. Metrics that do not see everything may refuse a random
-/// c with [`Error::NotInRange`], and are then tested with c = M z.
+/// Tangents z are random multiples of the ρᵢ. Covectors c are random multiples of the row sizes of M z. Errors of
+/// covectors are weighted by the sizes of tangents. A metric that does not observe the whole state may reject a random
+/// c with [`Error::NotInRange`]; it is then tested with c = M z alone.
 ///
 /// ```
 /// use pullback::{Grid, metric::Wasserstein2, verify};
@@ -33,7 +33,7 @@ const LIFTED: &str = "⟨L z', dual(M z)⟩ = ⟨z', M z⟩";
 /// ```
 ///
 /// # Errors
-/// A ρ at which the metric is not defined, and products that cannot be formed.
+/// Fails if the metric is not defined at ρ, or if one of its products fails.
 pub fn metric(metric: &dyn Metric, rho: &[f64], seed: u64) -> Result<Verification> {
     check::finite("the state ρ", rho)?;
     let cpu = Cpu::default();
@@ -47,13 +47,14 @@ pub fn metric(metric: &dyn Metric, rho: &[f64], seed: u64) -> Result<Verificatio
     Ok(report)
 }
 
-/// A law, the laws it builds on, and the relative error in it.
+/// A law: its name, the laws it builds on, and the function that computes its relative error.
 type Law<'a> = (
     &'static str,
     &'static [&'static str],
     fn(&Probes<'a>) -> Result<f64>,
 );
 
+/// Returns all laws, in the order of their checks.
 fn laws<'a>() -> [Law<'a>; 8] {
     [
         (TRANSPOSE, &[], Probes::transpose),
@@ -67,10 +68,10 @@ fn laws<'a>() -> [Law<'a>; 8] {
     ]
 }
 
-/// A metric and what it makes of random tangents, liftings and covectors, one a column.
+/// A metric with random tangents z, lifted vectors y and covectors c, one per column, and their images.
 struct Probes<'a> {
     root: &'a dyn Root,
-    /// The size of tangents.
+    /// Sizes of the entries of tangents.
     weights: Vec<f64>,
     z: Mat<f64>,
     /// L Z.
@@ -84,7 +85,10 @@ struct Probes<'a> {
 }
 
 impl<'a> Probes<'a> {
+    /// Draws the random vectors and computes their images.
     fn new(root: &'a dyn Root, rho: &[f64], seed: u64) -> Result<Self> {
+        // Each random vector has the entry sizes of the vectors that it is paired or compared with, so that no entry
+        // dominates because of its units.
         let weights = floored(rho, SMALLEST);
         let z = batch(&weights, seed, 0);
         let (lifted, product) = (root.lift(z.as_ref())?, root.apply(z.as_ref())?);
@@ -105,6 +109,7 @@ impl<'a> Probes<'a> {
         })
     }
 
+    /// ⟨L z, y⟩ = ⟨z, Lᵀy⟩.
     fn transpose(&self) -> Result<f64> {
         Ok(largest(|j| {
             let (z, y) = (self.z.col_as_slice(j), self.y.col_as_slice(j));
@@ -115,13 +120,15 @@ impl<'a> Probes<'a> {
         }))
     }
 
+    /// M z = Lᵀ(L z).
     fn apply(&self) -> Result<f64> {
-        let twice = self.root.lower(self.lifted.as_ref())?;
+        let composed = self.root.lower(self.lifted.as_ref())?;
         Ok(largest(|j| {
-            self.distance(twice.col_as_slice(j), self.product.col_as_slice(j))
+            self.distance(composed.col_as_slice(j), self.product.col_as_slice(j))
         }))
     }
 
+    /// ⟨z, M z'⟩ = ⟨M z, z'⟩.
     fn symmetric(&self) -> Result<f64> {
         Ok(largest(|j| {
             let k = (j + 1) % DIRECTIONS;
@@ -131,15 +138,17 @@ impl<'a> Probes<'a> {
         }))
     }
 
+    /// ⟨z, M z⟩ ≥ 0. The error is the negative part of the sum relative to the sum of absolute values.
     fn positive(&self) -> Result<f64> {
         Ok(largest(|j| {
             let (z, m) = (self.z.col_as_slice(j), self.product.col_as_slice(j));
             let terms = || z.iter().zip(m).map(|(z, m)| z * m);
-            let missing = worst(-terms().sum::<f64>(), 0.0);
-            ratio(missing, terms().map(f64::abs).sum())
+            let negative = worst(-terms().sum::<f64>(), 0.0);
+            ratio(negative, terms().map(f64::abs).sum())
         }))
     }
 
+    /// Πᵀ Πᵀ c = Πᵀ c.
     fn idempotent(&self) -> Result<f64> {
         Ok(largest(|j| {
             let once = self.project(self.c.col_as_slice(j));
@@ -147,6 +156,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
+    /// Πᵀ Lᵀ y = Lᵀ y.
     fn projected(&self) -> Result<f64> {
         Ok(largest(|j| {
             let lowered = self.lowered.col_as_slice(j);
@@ -154,6 +164,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
+    /// Lᵀ dual(c) = Πᵀ c, for random c unless the metric rejects them, and for c = M z.
     fn dual(&self) -> Result<f64> {
         let mut error = 0.0;
         for j in 0..DIRECTIONS {
@@ -166,12 +177,15 @@ impl<'a> Probes<'a> {
         Ok(error)
     }
 
+    /// Relative error of Lᵀ dual(c) = Πᵀ c.
     fn dual_of(&self, c: &[f64]) -> Result<f64> {
-        let back = self.root.lower(column(&self.lifted_dual(c)?))?;
-        Ok(self.distance(back.col_as_slice(0), &self.project(c)))
+        let lowered = self.root.lower(column(&self.lifted_dual(c)?))?;
+        Ok(self.distance(lowered.col_as_slice(0), &self.project(c)))
     }
 
+    /// ⟨L z', dual(M z)⟩ = ⟨z', M z⟩.
     fn lifted(&self) -> Result<f64> {
+        // ⟨L z', dual(c)⟩ = ⟨z', Lᵀ dual(c)⟩ = ⟨z', Πᵀc⟩, and Πᵀ M = M since M = LᵀL and Πᵀ Lᵀ = Lᵀ.
         let mut error = 0.0;
         for j in 0..DIRECTIONS {
             let (m, k) = (self.product.col_as_slice(j), (j + 1) % DIRECTIONS);
@@ -181,35 +195,38 @@ impl<'a> Probes<'a> {
         Ok(error)
     }
 
-    /// dual(c), of the right length.
+    /// Returns dual(c) after checking its length.
     fn lifted_dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         let y = self.root.dual(c)?;
         check::length("a lifted covector", y.len(), self.lifted.nrows())?;
         Ok(y)
     }
 
-    /// Πᵀc.
+    /// Returns Πᵀc.
     fn project(&self, c: &[f64]) -> Vec<f64> {
         let mut c = c.to_vec();
         self.root.project(&mut c);
         c
     }
 
-    /// Of two covectors, in their pairing with tangents.
+    /// Relative distance of two covectors, weighted by the sizes of tangents.
     fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+        // A tangent of size w pairs with a covector c to at most Σ wᵢ|cᵢ|, in which errors are measured.
         distance(a, b, &self.weights)
     }
 }
 
-/// Entries are probed at this fraction of the largest or more, so that empty cells do not go unseen.
+/// Smallest size of a random entry relative to the largest, so that empty cells are tested too.
 const SMALLEST: f64 = 1e-8;
 
+/// Returns a batch of random directions with these weights. Each `kind` has streams of its own.
 fn batch(weights: &[f64], seed: u64, kind: u64) -> Mat<f64> {
     let columns = (0..DIRECTIONS as u64).map(|j| direction(weights, seed, 10 * kind + j));
     let columns: Vec<Vec<f64>> = columns.collect();
     Mat::from_fn(weights.len(), DIRECTIONS, |i, j| columns[j][i])
 }
 
+/// Returns the largest absolute value of each row, raised to at least 10⁻⁸ of the largest row.
 fn row_sizes(batch: MatRef<'_, f64>) -> Vec<f64> {
     let largest = |i: usize| (0..batch.ncols()).fold(0.0, |m, j| worst(m, batch[(i, j)].abs()));
     let rows: Vec<f64> = (0..batch.nrows()).map(largest).collect();
@@ -217,6 +234,7 @@ fn row_sizes(batch: MatRef<'_, f64>) -> Vec<f64> {
     rows.iter().map(|r| worst(*r, least)).collect()
 }
 
+/// Returns the largest error over all directions.
 fn largest(error: impl Fn(usize) -> f64) -> f64 {
     (0..DIRECTIONS).map(error).fold(0.0, worst)
 }

@@ -1,4 +1,4 @@
-//! Models: each block of the linearisation against the equations.
+//! Verification of a model: each block of its linearisation against its equations.
 
 use faer::{Mat, MatMut};
 
@@ -28,10 +28,10 @@ const ADJOINT: &str = "⟨Z v, w⟩ = ⟨v, Zᵀw⟩";
 
 /// Verifies a model at θ, block by block: Jacobians, transposes, solve, inverse, tangent and adjoint.
 ///
-/// Jacobians are compared with differences of g row by row, at the solution and at three points a few percent off
-/// it, where terms do not cancel; each row relative to its size there. Directions are random multiples of the
-/// entries, so choose a θ whose entries have typical sizes; off the solution, entries of ρ below 10⁻⁴ of the
-/// largest are moved by that much. The model is solved 21 times.
+/// Jacobians are compared with differences of g row by row, at the solution and at three points a few percent away,
+/// where the terms of g do not cancel. The error of each row is relative to the size of g at these points. Directions
+/// are random multiples of the entries of ρ and θ. Choose a θ whose entries have typical sizes. Away from the solution,
+/// entries of ρ below 10⁻⁴ of the largest are perturbed as if they had this size. The model is solved 21 times.
 ///
 /// ```
 /// use pullback::{Model, Operator, faer::mat, verify};
@@ -58,47 +58,50 @@ const ADJOINT: &str = "⟨Z v, w⟩ = ⟨v, Zᵀw⟩";
 /// ```
 ///
 /// # Errors
-/// A θ or Jacobians of the wrong shape or with entries that are not finite. A model that cannot be solved is a
-/// check that failed; the checks that need no solution are then made at its guess.
+/// Fails if θ or a Jacobian has the wrong shape or an entry that is not finite. A model that cannot be solved gives a
+/// failed check. The checks that need no solution are then executed at the model's guess.
 pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification> {
     let cpu = Cpu::default();
     check::length("θ", theta.len(), model.param_dim())?;
     check::finite("θ", theta)?;
-    // A wrong Jacobian often shows first as a solve that fails; what can be checked without one still is.
+    // A wrong Jacobian often makes the solve fail. The checks that need no solution then locate it.
     let (rho, failure) = match solve_checked(model, theta, &cpu) {
         Ok(rho) => (rho, None),
-        Err(error) => (unsolved(model, theta)?, Some(error)),
+        Err(error) => (guess_without_zeros(model, theta)?, Some(error)),
     };
     let (k, p) = (rho.len(), theta.len());
-    let at = Subject::new(model, theta, rho, seed)?;
+    let subject = Subject::new(model, theta, rho, seed)?;
     let mut report = Verification::new(format!("model of {k} states and {p} parameters"));
-    report.push(at.state_differences()?);
-    report.push(at.param_differences()?);
-    let error = at.transposed(&at.state_jacobian(&at.rho)?, &at.state_sizes());
+    report.push(subject.state_differences()?);
+    report.push(subject.param_differences()?);
+    let error = subject.transposed(
+        &subject.state_jacobian(&subject.rho)?,
+        &subject.state_sizes(),
+    );
     report.push(Check::of(STATE_TRANSPOSE, error, IDENTITY));
-    let error = at.transposed(&at.param_jacobian(&at.rho)?, &relative(theta));
+    let error = subject.transposed(&subject.param_jacobian(&subject.rho)?, &relative(theta));
     report.push(Check::of(PARAM_TRANSPOSE, error, IDENTITY));
-    let residual = failure.map_or_else(|| Ok(at.residual()), Err);
+    let residual = failure.map_or_else(|| Ok(subject.residual()), Err);
     report.push(Check::of(SOLUTION, residual, SOLVED));
-    report.push(Check::of(INVERSE, at.inverse(&cpu), SOLVED));
+    report.push(Check::of(INVERSE, subject.inverse(&cpu), SOLVED));
     let needs = [STATE_TRANSPOSE, INVERSE];
     report.push_after(&needs, INVERSE_ADJOINT, || {
-        Check::of(INVERSE_ADJOINT, at.inverse_adjoint(&cpu), SOLVED)
+        Check::of(INVERSE_ADJOINT, subject.inverse_adjoint(&cpu), SOLVED)
     });
     let needs = [STATE, PARAM, SOLUTION, INVERSE];
-    report.push_after(&needs, TANGENT, || match at.tangent(&cpu) {
+    report.push_after(&needs, TANGENT, || match subject.tangent(&cpu) {
         Ok(scan) => scan.check(TANGENT, SOLVED_PLATEAU),
         Err(error) => Check::of(TANGENT, Err(error), SOLVED_PLATEAU),
     });
     let needs = [STATE_TRANSPOSE, PARAM_TRANSPOSE, INVERSE, INVERSE_ADJOINT];
     report.push_after(&needs, ADJOINT, || {
-        Check::of(ADJOINT, at.adjoint(&cpu), SOLVED)
+        Check::of(ADJOINT, subject.adjoint(&cpu), SOLVED)
     });
     Ok(report)
 }
 
-/// The model's guess, or ones where that is zero.
-fn unsolved(model: &dyn Model, theta: &[f64]) -> Result<Vec<f64>> {
+/// Returns the model's guess with its zeros replaced by ones.
+fn guess_without_zeros(model: &dyn Model, theta: &[f64]) -> Result<Vec<f64>> {
     let guess = model.guess(theta);
     check::length("the guess for ρ", guess.len(), model.state_dim())?;
     check::finite("the guess for ρ", &guess)?;
@@ -109,6 +112,7 @@ fn unsolved(model: &dyn Model, theta: &[f64]) -> Result<Vec<f64>> {
 }
 
 impl Subject<'_> {
+    /// Compares ∂g/∂ρ with differences of g in ρ.
     fn state_differences(&self) -> Result<Check> {
         let mut scans = Vec::new();
         for (j, (rho, sizes)) in self.points().into_iter().enumerate() {
@@ -120,6 +124,7 @@ impl Subject<'_> {
         Ok(Scan::worst(scans).check(STATE, PLATEAU))
     }
 
+    /// Compares ∂g/∂θ with differences of g in θ. On failure the note names the worst parameter.
     fn param_differences(&self) -> Result<Check> {
         let mut scans = Vec::new();
         for (j, (rho, _)) in self.points().into_iter().enumerate() {
@@ -140,7 +145,7 @@ impl Subject<'_> {
         Ok(check)
     }
 
-    /// The parameter whose column of ∂g/∂θ is farthest from its differences.
+    /// Returns the parameter whose column of ∂g/∂θ has the largest error.
     fn worst_parameter(&self) -> Result<usize> {
         let (c, sizes) = (self.param_jacobian(&self.rho)?, relative(self.theta));
         let mut worst = (0, 0.0);
@@ -159,8 +164,9 @@ impl Subject<'_> {
         Ok(worst.0)
     }
 
-    /// ⟨A v, w⟩ against ⟨v, Aᵀw⟩, with w such that all rows weigh alike.
+    /// Compares ⟨A v, w⟩ with ⟨v, Aᵀw⟩, with the rows of w scaled so that all rows have equal weight.
     fn transposed(&self, a: &Operator<'_>, sizes: &[f64]) -> Result<f64> {
+        // Row i of A v has about the size rᵢ of row i of g. With wᵢ of size 1/rᵢ all terms of ⟨A v, w⟩ are comparable.
         let row_sizes = reciprocals(&self.rows);
         let mut error = 0.0;
         for j in 0..DIRECTIONS as u64 {
@@ -175,22 +181,24 @@ impl Subject<'_> {
         Ok(error)
     }
 
-    /// ‖g(ρ(θ), θ)‖∞ relative to g a few percent off.
+    /// Returns ‖g(ρ(θ), θ)‖∞ relative to g at the perturbed states.
     fn residual(&self) -> f64 {
         let g = self.equations(&self.rho, self.theta);
         ratio(largest(&g), largest(&self.rows))
     }
 
-    /// A right-hand side whose rows have the sizes of those of g.
+    /// Returns a random right-hand side whose rows have the sizes of the rows of g.
     fn source(&self) -> Vec<f64> {
+        // Two reciprocals replace a size of 0 by 1.
         direction(&reciprocals(&reciprocals(&self.rows)), self.seed, 40)
     }
 
-    /// A covector in which all entries of ρ weigh alike.
+    /// Returns a random covector with which all entries of ρ have equal weight.
     fn covector(&self) -> Vec<f64> {
         direction(&reciprocals(&self.state_sizes()), self.seed, 41)
     }
 
+    /// Returns A⁻¹b, or A⁻ᵀb for the transposed side.
     fn solved(&self, cpu: &Cpu, side: Side, b: &[f64]) -> Result<Vec<f64>> {
         let (n, mut x) = (b.len(), b.to_vec());
         let factor = cpu.factor(self.state_jacobian(&self.rho)?)?;
@@ -202,17 +210,18 @@ impl Subject<'_> {
         Ok(x)
     }
 
-    /// ‖A x − b‖∞ relative to ‖|A||x|‖∞ + ‖b‖∞.
+    /// Returns the backward error of x = A⁻¹b: ‖A x − b‖∞ relative to ‖|A||x|‖∞ + ‖b‖∞.
     fn inverse(&self, cpu: &Cpu) -> Result<f64> {
         let (a, b) = (self.state_jacobian(&self.rho)?, self.source());
         let x = self.solved(cpu, Side::Plain, &b)?;
-        let off = moved(&a.apply_to(Side::Plain, &x)?, -1.0, &b);
+        let residual = moved(&a.apply_to(Side::Plain, &x)?, -1.0, &b);
         let mut size = Mat::zeros(b.len(), 1);
         a.magnitude_into(Side::Plain, column(&x), size.as_mut());
         let size = largest(size.col_as_slice(0));
-        Ok(ratio(largest(&off), size + largest(&b)))
+        Ok(ratio(largest(&residual), size + largest(&b)))
     }
 
+    /// Compares ⟨A⁻¹b, c⟩ with ⟨b, A⁻ᵀc⟩.
     fn inverse_adjoint(&self, cpu: &Cpu) -> Result<f64> {
         let (b, c) = (self.source(), self.covector());
         let (x, lambda) = (
@@ -222,27 +231,29 @@ impl Subject<'_> {
         Ok(pairing((&x, &c), (&b, &lambda)))
     }
 
-    /// Z v against differences of the solved state, relative to Z v or a thousandth of ρ.
+    /// Compares Z v with differences of the solved state, relative to the larger of ‖Z v‖∞ and a thousandth of ‖ρ‖∞.
     fn tangent(&self, cpu: &Cpu) -> Result<Scan> {
         let v = direction(&relative(self.theta), self.seed, 50);
         let z = Linearisation::new(self.model, &self.rho, self.theta, cpu)?;
         let tangent = z.tangent(column(&v))?.col_as_slice(0).to_vec();
+        // The second scale lets a Z v that vanishes pass: its differences consist of the errors of solves.
         let size = largest(&tangent).max(1e-3 * largest(&self.rho));
         let samples = samples(|h| solve_checked(self.model, &moved(self.theta, h, &v), cpu).ok());
         Ok(Scan::new(&tangent, &vec![size; tangent.len()], &samples))
     }
 
+    /// Compares ⟨Z v, w⟩ with ⟨v, Zᵀw⟩.
     fn adjoint(&self, cpu: &Cpu) -> Result<f64> {
         let v = direction(&relative(self.theta), self.seed, 51);
         let w = self.covector();
         let z = Linearisation::new(self.model, &self.rho, self.theta, cpu)?;
         let tangent = z.tangent(column(&v))?;
-        let pulled = z.pull_back(&w)?;
-        Ok(pairing((tangent.col_as_slice(0), &w), (&v, &pulled)))
+        let pullback = z.pull_back(&w)?;
+        Ok(pairing((tangent.col_as_slice(0), &w), (&v, &pullback)))
     }
 }
 
-/// 1/xᵢ, and 1 where xᵢ = 0.
+/// Returns 1/xᵢ, or 1 where xᵢ = 0.
 fn reciprocals(x: &[f64]) -> Vec<f64> {
     let reciprocal = |x: &f64| if *x > 0.0 { x.recip() } else { 1.0 };
     x.iter().map(reciprocal).collect()

@@ -1,17 +1,17 @@
-//! What a verification found.
+//! Results of a verification.
 
 use std::fmt;
 
 use super::scan::Trial;
 use crate::error::Result;
 
-/// The result of a verification: every check with its number and its limit.
+/// Result of a verification: all checks with their errors and tolerances.
 ///
-/// `Display` prints one line a check, and the table of steps for a scan that failed; steps with equal errors share a line.
+/// `Display` prints one line per check, and the table of steps for a failed scan. Steps with equal errors share a line.
 ///
 /// ```
 /// use pullback::{Loss, verify};
-/// struct Half; // f(ρ) = ½ρ², with a gradient that forgets the ½
+/// struct Half; // f(ρ) = ½ρ², with the gradient of ρ²
 /// impl Loss for Half {
 ///     fn value(&self, rho: &[f64]) -> f64 { 0.5 * rho[0] * rho[0] }
 ///     fn gradient(&self, rho: &[f64], out: &mut [f64]) { out[0] = 2.0 * rho[0]; }
@@ -21,47 +21,48 @@ use crate::error::Result;
 /// assert!(checks.to_string().contains("claimed is 2.0000 times the difference"));
 /// # Ok::<(), pullback::Error>(())
 /// ```
-#[must_use = "a verification says whether anything is wrong"]
+#[must_use = "a verification reports whether a check failed"]
 #[derive(Clone, Debug)]
 pub struct Verification {
-    /// What was verified.
+    /// The verified object.
     pub subject: String,
-    /// The checks, in the order they were made.
+    /// The checks, in the order of their execution.
     pub checks: Vec<Check>,
 }
 
 /// One comparison.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// What was compared, as a formula.
+    /// The compared quantities, as a formula.
     pub name: &'static str,
-    /// By how much it is off: a relative error, for scans the smallest over all steps (the plateau), for orders
-    /// what is missing of the expected one.
+    /// Relative error. For a scan it is the smallest error over all steps (the plateau). For an order it is the
+    /// expected minus the observed order.
     pub error: f64,
-    /// The largest error that passes.
+    /// Largest error that passes.
     pub tolerance: f64,
-    /// The observed order in h of a scan; none where only rounding is seen, as for linear maps.
+    /// Observed order in h of a scan, or None if only rounding is visible, as for linear maps.
     pub order: Option<f64>,
-    /// The steps of a scan, longest first.
+    /// Steps of a scan, longest first.
     pub trials: Vec<Trial>,
-    /// How it ended.
+    /// Outcome of the check.
     pub outcome: Outcome,
-    /// What may help to find the mistake.
+    /// Hint for finding the mistake.
     pub note: Option<String>,
 }
 
-/// How a check ended.
+/// Outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The error is within the tolerance.
     Passed,
-    /// It is not, or is not a number.
+    /// The error exceeds the tolerance or is NaN.
     Failed,
-    /// Not made, because an earlier failure would have shown again.
+    /// The check builds on a check that did not pass, and was not executed.
     Skipped,
 }
 
 impl Verification {
+    /// Starts a report without checks.
     pub(super) fn new(subject: String) -> Self {
         Self {
             subject,
@@ -74,29 +75,30 @@ impl Verification {
         self.checks.iter().all(Check::passed)
     }
 
-    /// The checks that failed.
+    /// Iterates over the failed checks.
     pub fn failures(&self) -> impl Iterator<Item = &Check> {
         let failed = |check: &&Check| check.outcome == Outcome::Failed;
         self.checks.iter().filter(failed)
     }
 
+    /// Appends a check.
     pub(super) fn push(&mut self, check: Check) {
         self.checks.push(check);
     }
 
-    /// Makes a check unless one that it builds on has not passed.
+    /// Executes a check, or skips it if a check in `needs` did not pass.
     pub(super) fn push_after(
         &mut self,
         needs: &[&'static str],
         name: &'static str,
         check: impl FnOnce() -> Check,
     ) {
-        let missing = |c: &&Check| needs.contains(&c.name) && !c.passed();
-        let check = match self.checks.iter().find(missing).map(|c| c.name) {
+        let unmet = |c: &&Check| needs.contains(&c.name) && !c.passed();
+        let check = match self.checks.iter().find(unmet).map(|c| c.name) {
             None => check(),
-            Some(missing) => Check {
+            Some(unmet) => Check {
                 outcome: Outcome::Skipped,
-                note: Some(format!("builds on `{missing}`")),
+                note: Some(format!("builds on `{unmet}`")),
                 ..Check::new(name, f64::NAN, f64::NAN)
             },
         };
@@ -105,7 +107,7 @@ impl Verification {
 }
 
 impl Check {
-    /// Passes if and only if `error` is a number up to `tolerance`.
+    /// Creates a check that passes if and only if `error` is at most `tolerance` and not NaN.
     pub(super) fn new(name: &'static str, error: f64, tolerance: f64) -> Self {
         Self {
             name,
@@ -122,7 +124,7 @@ impl Check {
         }
     }
 
-    /// An error that could not be computed fails, and says why.
+    /// Creates a check from an error that may not be computable. The check then fails with the reason as its note.
     pub(super) fn of(name: &'static str, error: Result<f64>, tolerance: f64) -> Self {
         match error {
             Ok(error) => Self::new(name, error, tolerance),
@@ -163,7 +165,7 @@ impl fmt::Display for Check {
         if self.outcome != Outcome::Skipped {
             write!(f, "{:>9.1e}   (limit {:.0e}", self.error, self.tolerance)?;
             match self.order {
-                // Adding zero takes the sign off −0.
+                // Adding zero turns −0 into 0.
                 Some(order) => write!(f, ", order {:.2})", (100.0 * order).round() / 100.0 + 0.0)?,
                 None if self.passed() && !self.trials.is_empty() => {
                     write!(f, ", rounding only)")?;
@@ -182,17 +184,18 @@ impl fmt::Display for Check {
     }
 }
 
-/// Errors that differ by less than this fraction are equal.
+/// Relative difference up to which two errors count as equal.
 const EQUAL: f64 = 0.02;
 
-/// Fewer equal errors are no pattern.
+/// Number of equal errors that indicates an error independent of the step.
 const MANY: usize = 4;
 
-/// Neighbouring steps with equal errors.
+/// Splits trials into runs of neighbouring steps with equal errors.
 fn runs(trials: &[Trial]) -> impl Iterator<Item = &[Trial]> {
     trials.chunk_by(|a, b| (a.error - b.error).abs() <= EQUAL * a.error)
 }
 
+/// Prints one line for a run of steps with equal errors.
 fn line(f: &mut fmt::Formatter<'_>, run: &[Trial]) -> fmt::Result {
     let ([first, ..], [.., last]) = (run, run) else {
         return Ok(());
@@ -206,7 +209,7 @@ fn line(f: &mut fmt::Formatter<'_>, run: &[Trial]) -> fmt::Result {
         true => Ok(()),
         false => write!(
             f,
-            "   no step changes it: the claim is off by a fixed amount"
+            "   independent of the step: the claim is wrong by a fixed amount"
         ),
     }
 }

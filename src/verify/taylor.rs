@@ -1,22 +1,24 @@
-//! Taylor remainders and the order at which they vanish.
+//! Taylor remainders and their order.
 
 use super::probe::worst;
 use super::report::Check;
 use super::scan::{FEWEST, NO_STEPS, Sample, Trial, order};
 use super::{ORDER, PLATEAU};
 
-/// |F(x + hv) − F(x) − h s|, which vanishes like h^`expected` or faster if s belongs there.
+/// Remainder |F(x + hv) − F(x) − h s|, which vanishes like h^`expected` or faster.
+///
+/// The expected order is 2 if s is the derivative of F along v, and 1 for s = 0.
 pub(super) struct Remainder<'a> {
     pub(super) name: &'static str,
     pub(super) expected: f64,
-    /// F(x), one entry a direction.
+    /// F(x), one entry per direction.
     pub(super) base: &'a [f64],
-    /// s, likewise.
+    /// s, one entry per direction.
     pub(super) slopes: &'a [f64],
 }
 
 impl Remainder<'_> {
-    /// Judges the direction in which most of the order is missing.
+    /// Checks every direction and returns the check with the largest deficit in order.
     pub(super) fn check(&self, samples: &[Sample]) -> Check {
         if samples.len() < FEWEST {
             let mut check = Check::new(self.name, f64::NAN, ORDER);
@@ -29,29 +31,31 @@ impl Remainder<'_> {
             .unwrap_or_else(|| Check::new(self.name, 0.0, ORDER))
     }
 
+    /// Checks direction `j`.
     fn along(&self, j: usize, samples: &[Sample]) -> Check {
         let remainder = |s: &Sample| Trial {
             h: s.h,
             error: (s.plus[j] - self.base[j] - s.h * self.slopes[j]).abs(),
         };
         let trials: Vec<Trial> = samples.iter().map(remainder).collect();
-        // At the shortest steps nothing but rounding and the noise of solves is left of a right remainder.
+        // At the shortest steps a correct remainder consists of rounding and of the errors of solves alone. Only
+        // remainders a hundred times as large show the order.
         let rounding = 4.0 * f64::EPSILON * self.base[j].abs();
         let shortest = trials.iter().rev().take(3).map(|t| t.error);
         let noise = 100.0 * shortest.fold(rounding, worst);
         let observed = order(&trials, |_| noise);
-        let missing = match observed {
+        let deficit = match observed {
             Some(order) => (self.expected - order).max(0.0),
             None if self.negligible(j, samples, &trials) => 0.0,
             None => self.expected,
         };
-        let mut check = Check::new(self.name, missing, ORDER);
+        let mut check = Check::new(self.name, deficit, ORDER);
         check.order = observed;
         check.trials = trials;
         check
     }
 
-    /// Whether all remainders are next to nothing, so that no order need be seen.
+    /// Whether all remainders are negligible relative to F, so that no order need be observed.
     fn negligible(&self, j: usize, samples: &[Sample], trials: &[Trial]) -> bool {
         let size = |s: &Sample| self.base[j].abs().max((s.plus[j] - self.base[j]).abs());
         let mut pairs = samples.iter().zip(trials);

@@ -43,7 +43,7 @@ fn text_files() {
         row("header only", "File", "there are no numbers", || {
             text("header.csv", b"x,y\n")
         }),
-        row("typo", "File", "line 3: `2..5` is no number", || {
+        row("typo", "File", "line 3: `2..5` is not a number", || {
             text("typo.csv", b"x,y\n1,2\n2..5,3\n")
         }),
         row("typo in line 1", "File", "line 1: `a`", || {
@@ -58,7 +58,7 @@ fn text_files() {
         row(
             "one column",
             "File",
-            "line 1: found 1 column(s) where 2",
+            "line 1: found 1 column(s) instead of 2",
             || text("one.csv", b"1\n2\n"),
         ),
         row("four columns", "File", "3 with the time first", || {
@@ -141,7 +141,7 @@ fn shapes_of_arrays() {
         "{'descr': '<f8', 'fortran_order': False, 'shape': (9999999999999999, 9999999999), }";
     let unsized_ = "{'descr': '<f8', 'fortran_order': False}";
     check(vec![
-        row("huge", "File", "do not make the shape", || {
+        row("huge", "File", "does not match", || {
             npy("huge", &header(huge))
         }),
         row(

@@ -43,7 +43,7 @@ fn a_small_error_is_told_in_digits_that_show_it() {
         // Long steps show that differences are off by h², and all others the error alone.
         let table = text.lines().filter(|line| line.contains("e-")).count();
         assert!(
-            text.contains("off by a fixed amount") && table < 16,
+            text.contains("wrong by a fixed amount") && table < 16,
             "{text}"
         );
     }

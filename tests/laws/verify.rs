@@ -317,7 +317,7 @@ fn each_slip_in_a_model_fails_its_own_block() {
         (
             Slip::StateEntry,
             "∂g/∂ρ v = (g(ρ+hv) − g(ρ−hv))/2h",
-            "worst in row 5",
+            "largest error in row 5",
         ),
         (Slip::StateTranspose, "A = ∂g/∂ρ: ⟨A v, w⟩ = ⟨v, Aᵀw⟩", ""),
         (Slip::ParamTranspose, "C = ∂g/∂θ: ⟨C v, w⟩ = ⟨v, Cᵀw⟩", ""),
@@ -356,7 +356,7 @@ fn the_table_shows_what_failed_and_by_how_much() {
     assert_eq!(text.lines().count(), 10 + 2, "{text}");
     assert!(table[0].ends_with("h      error"), "{text}");
     assert!(
-        table[1].contains("1e-1 … 1e-10") && table[1].contains("off by a fixed amount"),
+        table[1].contains("1e-1 … 1e-10") && table[1].contains("wrong by a fixed amount"),
         "{text}"
     );
     let skipped = report.checks.last().unwrap();

@@ -1,4 +1,4 @@
-//! The processor: a factorisation for every structure.
+//! Backend for the processor: a solver for every matrix structure.
 
 pub(crate) mod checked;
 pub(crate) mod direct;
@@ -25,7 +25,7 @@ use super::repeated::by_block;
 use super::{Backend, Factor, Method, SolveStats, check_batch, dense};
 use crate::error::Result;
 
-/// Solves on the processor.
+/// Backend that solves on the processor.
 ///
 /// | operator | positive definite | otherwise |
 /// |---|---|---|
@@ -34,37 +34,51 @@ use crate::error::Result;
 /// | sparse | sparse Cholesky, multifrontal, minimum degree | sparse LU, minimum degree |
 /// | stencil | sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
 /// | products only | restarted GMRES | restarted GMRES |
-/// | repeated | as its block, all copies in one batch | likewise |
+/// | repeated | as its block, all copies in one batch | as its block, all copies in one batch |
 ///
-/// Sparse LU does without pivoting where the pattern is symmetric and the diagonal dominates all columns, or all rows, up
-/// to rounding, as in generators with upwind fluxes. Elsewhere, where a pivot vanishes, and for batches whose answers do
-/// not satisfy the equations even after refinement, it is LU with partial pivoting and an order for columns (COLAMD).
+/// # Sparse LU
+/// LU does not pivot where the pattern is symmetric and the diagonal dominates all columns, or all rows, up to
+/// rounding, as in generators with upwind fluxes. LU with partial pivoting and a column ordering (COLAMD) is used in
+/// all other cases, where a pivot vanishes, and for batches whose solutions do not satisfy the equations even after
+/// refinement.
 ///
-/// Stencils of N cells are factorised when a batch has more columns than
+/// # Stencils
+/// A stencil of N cells is factorised if a batch has more columns than
 ///
 /// | | positive definite | otherwise |
 /// |---|---|---|
-/// | on a line | 0 | 0 |
-/// | in the plane, where the factors fit into memory | 0 | 3 + N/6000 |
-/// | in space, N ≤ 120 000 | N/1000 | N/250 |
+/// | one axis | 0 | 0 |
+/// | two axes, where the factors fit into memory | 0 | 3 + N/6000 |
+/// | three axes, N ≤ 120 000 | N/1000 | N/250 |
 ///
-/// and from then on; axes of one cell do not count. Weighted Laplacians of densities in parts, with next to nothing
-/// between them, are always factorised ([`Error::Parts`](crate::Error::Parts) where they may not be). Otherwise they are solved by iteration: with multigrid, or with DILU where all axes together
-/// have no more than 64 cells and the matrix is not definite. Iteration that fails is followed by a factorisation
-/// within the same limits. Where there is no memory for a factorisation, they are solved by iteration all the same, with
-/// fewer columns side by side if need be. The bench `stencils` measures the crossovers; [`stencils`](Cpu::stencils)
-/// overrides the rule.
+/// Axes of one cell do not count. If more columns were announced than a batch has, their number decides. All other
+/// batches are solved by iteration: with DILU if the lengths of all axes add up to at most 64 cells and the matrix is
+/// not positive definite, with multigrid otherwise. If the iteration fails, a factorisation follows within the same
+/// limits. If there is no memory for a factorisation, the iteration is used instead, with fewer interleaved columns
+/// if necessary.
 ///
-/// What does not fit into [`memory`](Cpu::memory) is an [`Error::OutOfMemory`](crate::Error::OutOfMemory) before anything
-/// is taken. Dense matrices, sparse Cholesky and LU without pivoting are counted exactly, or bounded, and so is the room
-/// of iterations with stencils. LU with pivoting is refused where an estimate for pivots
-/// that stay on the diagonal does not fit (or a bound for all pivots, where that is less), within a factor of two or so for
-/// the matrices of grids; pivots elsewhere can take more. GMRES is charged for sixty vectors a thread, which it only takes
-/// if it needs so many steps. Of iterations with stencils the room for the widest batch is counted, which serves
-/// narrower ones, and a copy of the right-hand sides where a factorisation may have to follow. Whether something fits, and
-/// so the method, does not depend on the number of threads: with too little memory for all, columns are solved one after
-/// another. The operator itself, symbolic analyses, what a model holds, and what a descent keeps to start the next
-/// solves from, are not counted; by default demands below 64 MiB are not held against the system.
+/// Weighted Laplacians of densities that fall into parts with almost no density between them are always factorised.
+/// Where a factorisation is not possible they are an [`Error::Parts`](crate::Error::Parts).
+///
+/// The benchmark `stencils` measures the crossovers. [`stencils`](Cpu::stencils) overrides the rule.
+///
+/// # Memory
+/// A demand that does not fit into [`memory`](Cpu::memory) is an [`Error::OutOfMemory`](crate::Error::OutOfMemory)
+/// before anything is allocated. By default, demands below 64 MiB are never refused.
+///
+/// - Dense matrices, sparse Cholesky, LU without pivoting and the workspace of iterations with stencils are counted
+///   exactly or bounded from above.
+/// - LU with pivoting is refused if an estimate for pivots that stay on the diagonal does not fit, or a bound for all
+///   pivots where that is less. The estimate is within a factor of about two for the matrices of grids. Off-diagonal
+///   pivots can take more.
+/// - GMRES is charged for sixty vectors a thread. It takes them only if it needs that many steps.
+/// - Iterations with stencils are charged for the workspace of the widest batch, which serves narrower ones, and for
+///   a copy of the right-hand sides where a factorisation may have to follow.
+/// - Operators, symbolic analyses, data held by models, and vectors that a descent keeps for warm starts are not
+///   counted.
+///
+/// Whether a demand fits, and therefore the method, does not depend on the number of threads: if memory does not
+/// suffice for all columns at once, they are solved one after another.
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Error, Operator, faer::Mat};
@@ -76,22 +90,23 @@ use crate::error::Result;
 /// # Ok::<(), Error>(())
 /// ```
 ///
-/// Symbolic analyses are kept for the last eight sparsity patterns, so keep one `Cpu` for many solves; matrices of one
-/// [`Pattern`](super::Pattern) are recognised without reading it. Batches are cut into fixed blocks of columns that run on rayon's current thread
-/// pool; results do not depend on its size.
+/// # Reuse and threads
+/// Symbolic analyses of the last eight sparsity patterns are cached: use one `Cpu` for many solves. Matrices with one
+/// [`Pattern`](super::Pattern) are recognised without reading it. Batches are divided into fixed blocks of columns
+/// that run on rayon's current thread pool. Results do not depend on its size.
 pub struct Cpu {
-    /// Largest backward error of a direct solve that is not an error.
+    /// Largest backward error that a direct solve may have.
     pub tolerance: f64,
     /// Relative residual at which iterative solvers stop.
     pub krylov_tolerance: f64,
-    /// Products that an iterative solver may spend on a column.
+    /// Largest number of products that an iterative solver may spend on a column.
     pub krylov_products: usize,
-    /// How stencils are solved with.
+    /// Solver for stencils.
     pub stencils: StencilSolver,
-    /// The precision of what preconditions them.
+    /// Precision of the preconditioners for stencils.
     pub cycles: Precision,
-    /// The bytes that one factorisation may take together with the work of solves with it; none for what the system
-    /// has available, which is asked when it is needed.
+    /// Bytes that one factorisation may take, including the workspace of solves with it. `None` stands for the memory
+    /// that the system has available at the time of each demand.
     pub memory: Option<usize>,
     lu: GeneralAnalyses,
     cholesky: CholeskyAnalyses,
@@ -113,7 +128,7 @@ impl Default for Cpu {
 }
 
 impl Cpu {
-    /// One with the defaults, for all who name no backend.
+    /// Returns the shared backend with default settings, which serves where no backend is named.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Cpu> = LazyLock::new(Cpu::default);
         &SHARED
@@ -122,17 +137,17 @@ impl Cpu {
 
 impl Backend for Cpu {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        by_block(a, |single| self.single(single))
+        by_block(a, |block| self.factor_block(block))
     }
 }
 
 impl Cpu {
-    /// Prepares to solve with a matrix that is not repeated.
-    fn single<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
+    /// Prepares the solver for a matrix that is not repeated.
+    fn factor_block<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         a.check_finite("a matrix to solve with")?;
         let (definite, n, budget) = (a.is_positive_definite(), a.nrows(), self.budget());
         Ok(match a.view() {
-            View::Identity => Box::new(Trivial(n)),
+            View::Identity => Box::new(Identity(n)),
             View::Diagonal(d) => {
                 let inverse = Reciprocals(d.iter().map(|d| d.recip()).collect());
                 self.checked(a, inverse)
@@ -161,17 +176,18 @@ impl Cpu {
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),
-            // Taken apart above.
+            // `by_block` passes no repeated matrix.
             View::Repeated { .. } | View::Free => Box::new(Gmres {
                 operator: a,
                 tolerance: self.krylov_tolerance,
                 products: self.krylov_products,
-                rooms: Pool::default(),
+                workspaces: Pool::default(),
                 account: Account::new(budget, 0),
             }),
         })
     }
 
+    /// Factorises a stencil within the budget.
     pub(super) fn factorise_stencil<'a>(
         &'a self,
         stencil: &Stencil,
@@ -180,11 +196,12 @@ impl Cpu {
         stencil::factorise(stencil, definite, (&self.lu, &self.cholesky), self.budget())
     }
 
-    /// What a factorisation may take now.
+    /// Returns the memory that a factorisation may take.
     pub(super) fn budget(&self) -> Budget {
         Budget::new(self.memory)
     }
 
+    /// Wraps a direct solver, so that its solutions are refined and tested against the equations.
     fn checked<'a, D: Direct + 'a>(
         &self,
         operator: Operator<'a>,
@@ -195,10 +212,10 @@ impl Cpu {
     }
 }
 
-/// The identity: nothing to do but to check the shape.
-struct Trivial(usize);
+/// Factor of the identity, which only checks the shape of a batch.
+struct Identity(usize);
 
-impl Factor for Trivial {
+impl Factor for Identity {
     fn solve(
         &self,
         _: Side,
@@ -210,7 +227,7 @@ impl Factor for Trivial {
     }
 }
 
-/// A diagonal matrix, inverted.
+/// Inverse of a diagonal matrix.
 struct Reciprocals(Vec<f64>);
 
 impl Direct for Reciprocals {

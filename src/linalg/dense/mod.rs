@@ -21,7 +21,7 @@ use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Triangle, get_global_paralle
 
 use super::Method;
 use super::cpu::checked::{Direct, InUnits, units};
-use super::operator::{Operator, Side, View};
+use super::operator::{Operator, Side};
 use crate::error::{Error, Result};
 
 /// LU with partial pivoting, P A = L U.
@@ -87,9 +87,7 @@ impl Direct for DenseLu {
 
     /// LU of the scaled matrix R A C, if the units of A are far apart.
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
-        let View::Dense(a) = matrix.view() else {
-            return None;
-        };
+        let a = matrix.as_dense()?;
         let units = units(matrix)?;
         let scaled = Mat::from_fn(a.nrows(), a.ncols(), |i, j| {
             units[0][i] * a[(i, j)] * units[1][j]

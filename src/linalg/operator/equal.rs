@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
 
-use super::{Kind, Operator, View};
+use super::{Kind, Operator};
 
 impl Operator<'_> {
     /// Whether the entries are known, and bit by bit the same in the same structure.
@@ -13,20 +13,20 @@ impl Operator<'_> {
         if self.definite != other.definite || self.shape() != other.shape() {
             return false;
         }
-        match (self.view(), other.view()) {
-            (View::Identity, View::Identity) => true,
-            (View::Diagonal(a), View::Diagonal(b)) => a == b,
-            (View::Dense(a), View::Dense(b)) => a == b,
-            (View::Sparse(a), View::Sparse(b)) => same_sparse(a, b),
-            (View::Stencil(a), View::Stencil(b)) => Arc::ptr_eq(a, b) || a == b,
-            (
-                View::Repeated { block, count },
-                View::Repeated {
-                    block: other,
-                    count: copies,
-                },
-            ) => count == copies && block.equals(other),
-            _ => false,
+        match (&self.kind, &other.kind) {
+            (Kind::Identity(_), Kind::Identity(_)) => true,
+            (Kind::Diagonal(a), Kind::Diagonal(b)) => a == b,
+            (Kind::Stencil(a), Kind::Stencil(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Kind::Repeated { block: a, count: m }, Kind::Repeated { block: b, count: n }) => {
+                m == n && a.equals(b)
+            }
+            // A matrix may be owned here and borrowed there.
+            _ => {
+                let dense = (self.as_dense(), other.as_dense());
+                let sparse = (self.as_sparse(), other.as_sparse());
+                matches!(dense, (Some(a), Some(b)) if a == b)
+                    || matches!(sparse, (Some(a), Some(b)) if same_sparse(a, b))
+            }
         }
     }
 

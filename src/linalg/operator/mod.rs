@@ -9,11 +9,13 @@ mod residual;
 mod rows;
 mod sparse;
 mod stencil;
+mod view;
 
 pub(crate) use self::block::{fold_into, unfold};
 pub use self::pattern::Pattern;
 pub(crate) use self::rows::{Line, ReadRows, Real, Rows, vectorised, with_sides};
 pub use self::stencil::Stencil;
+pub use self::view::View;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use faer::sparse::{SparseColMat, SparseColMatRef, SymbolicSparseColMat};
 use faer::{Mat, MatMut, MatRef};
 
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Which of A and Aᵀ is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,30 +83,6 @@ pub(crate) enum Kind<'a> {
         shape: (usize, usize),
         product: Arc<Products<'a>>,
     },
-}
-
-/// The structure of an [`Operator`], for those who solve with it.
-#[non_exhaustive]
-pub enum View<'b> {
-    /// The identity.
-    Identity,
-    /// A diagonal matrix.
-    Diagonal(&'b [f64]),
-    /// A dense matrix.
-    Dense(MatRef<'b, f64>),
-    /// A sparse matrix, compressed by columns.
-    Sparse(SparseColMatRef<'b, usize, f64>),
-    /// A stencil on a box of cells.
-    Stencil(&'b Arc<Stencil>),
-    /// A block-diagonal matrix of equal blocks.
-    Repeated {
-        /// The block, which is not repeated itself.
-        block: &'b Operator<'b>,
-        /// How often it stands on the diagonal.
-        count: usize,
-    },
-    /// Products only.
-    Free,
 }
 
 impl<'a> Operator<'a> {
@@ -245,26 +223,6 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// The operator's structure.
-    pub fn view(&self) -> View<'_> {
-        match &self.kind {
-            Kind::Identity(_) => View::Identity,
-            Kind::Diagonal(d) => View::Diagonal(d),
-            Kind::Dense(m) => View::Dense((**m).as_ref()),
-            Kind::DenseView(m) => View::Dense(*m),
-            Kind::Sparse(structure, values) => {
-                View::Sparse(SparseColMatRef::new((**structure).as_ref(), values))
-            }
-            Kind::SparseView(m) => View::Sparse(*m),
-            Kind::Stencil(s) => View::Stencil(s),
-            Kind::Repeated { block, count } => View::Repeated {
-                block,
-                count: *count,
-            },
-            Kind::Free { .. } => View::Free,
-        }
-    }
-
     /// Number of rows.
     pub fn nrows(&self) -> usize {
         self.shape().0
@@ -282,12 +240,11 @@ impl<'a> Operator<'a> {
             Kind::Diagonal(d) => (d.len(), d.len()),
             Kind::Free { shape, .. } => *shape,
             Kind::Repeated { block, count } => (block.nrows() * count, block.ncols() * count),
-            _ => match self.view() {
-                View::Dense(m) => m.shape(),
-                View::Sparse(m) => m.shape(),
-                View::Stencil(s) => (s.cells(), s.cells()),
-                _ => (0, 0),
-            },
+            Kind::Stencil(s) => (s.cells(), s.cells()),
+            Kind::Dense(m) => m.shape(),
+            Kind::DenseView(m) => m.shape(),
+            Kind::Sparse(structure, _) => (structure.nrows(), structure.ncols()),
+            Kind::SparseView(m) => m.shape(),
         }
     }
 
@@ -330,33 +287,6 @@ impl<'a> Operator<'a> {
         let x = MatRef::from_column_major_slice(x, cols, 1);
         let out = MatMut::from_column_major_slice_mut(out, rows, 1);
         self.apply_into(side, x, out);
-    }
-
-    /// Fails with the first entry that is NaN or infinite.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns, or along a diagonal;
-    /// in a repeated operator, those of its block.
-    pub fn check_finite(&self, what: &'static str) -> Result<()> {
-        let rows = self.nrows();
-        let bad = |(index, value): (usize, f64)| {
-            (!value.is_finite()).then_some(Error::NotFinite { what, index, value })
-        };
-        let found = match self.view() {
-            View::Identity | View::Free => None,
-            View::Diagonal(d) => return check::finite(what, d),
-            View::Repeated { block, .. } => return block.check_finite(what),
-            View::Stencil(s) => s.broken_entry().and_then(bad),
-            View::Dense(m) => (0..m.ncols()).find_map(|j| {
-                let mut column = m.col(j).iter().enumerate();
-                column.find_map(|(i, &value)| bad((i + j * rows, value)))
-            }),
-            View::Sparse(m) => (0..m.ncols()).find_map(|j| {
-                let mut entries = m.symbolic().col_range(j);
-                entries.find_map(|k| bad((m.symbolic().row_idx()[k] + j * rows, m.val()[k])))
-            }),
-        };
-        found.map_or(Ok(()), Err)
     }
 
     /// The operator as a dense matrix, by products with the identity where need be.

@@ -5,6 +5,7 @@
 //! memory however many columns there are.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use faer::Mat;
 
@@ -39,14 +40,24 @@ impl Linearisation<'_> {
         columns: usize,
         mut make: impl FnMut(Range<usize>) -> Result<Batch>,
     ) -> Result<Mat<f64>> {
+        let (k, p) = (self.state_dim(), self.sensitivity.param_dim());
         let mut out = Mat::zeros(self.param_dim(), columns);
         self.sensitivity.announce(columns);
         for block in cut(columns, self.sensitivity.width()) {
-            let w = make(block.clone())?;
-            check::length("the columns of an adjoint batch", w.ncols(), block.len())?;
-            let product = self.adjoint_batch(w)?;
-            let mut place = out.as_mut().subcols_mut(block.start, block.len());
-            place.copy_from(product);
+            let (w, width) = (make(block.clone())?, block.len());
+            check::length("the rows of an adjoint batch", w.nrows(), k)?;
+            check::length("the columns of an adjoint batch", w.ncols(), width)?;
+            if self.takes_solves() {
+                self.adjoints.fetch_add(width, Ordering::Relaxed);
+            }
+            let product = self.sensitivity.adjoint(w)?;
+            check::length("the rows of an adjoint", product.nrows(), p)?;
+            check::length("the columns of an adjoint", product.ncols(), width)?;
+            let mut place = out.as_mut().subcols_mut(block.start, width);
+            match self.chart.is_identity() {
+                true => place.copy_from(product),
+                false => self.chart.restrict_into(product.as_ref(), place),
+            }
         }
         Ok(out)
     }

@@ -7,9 +7,7 @@ use faer::{Mat, MatMut, MatRef};
 use super::sensitivity::{Sensitivity, WIDTH};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{
-    Backend, Batch, Factor, Operator, SINGULAR, Side, SolveStats, View, check_shape,
-};
+use crate::linalg::{Backend, Batch, Factor, Operator, SINGULAR, Side, SolveStats, check_shape};
 use crate::random;
 
 /// Z = −A⁻¹C with A = ∂g/∂ρ, C = ∂g/∂θ.
@@ -155,11 +153,12 @@ impl Sensitivity for Implicit<'_> {
         }
     }
 
-    /// Where A repeats a block, a column is as many for the solver as there are copies.
+    /// Where A repeats a block, a column is as many for the solver as there are copies. Where nothing is solved, one product
+    /// does for all.
     fn width(&self) -> usize {
-        match self.state_jacobian.view() {
-            View::Repeated { count, .. } => WIDTH.div_ceil(count.max(1)),
-            _ => WIDTH,
+        match self.factor {
+            Some(_) => WIDTH.div_ceil(self.state_jacobian.copies().max(1)),
+            None => usize::MAX,
         }
     }
 

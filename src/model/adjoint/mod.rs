@@ -31,7 +31,7 @@ use super::Model;
 use crate::check;
 use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::linalg::{Backend, Batch, Operator, View};
+use crate::linalg::{Backend, Operator};
 
 /// Z = ∂ρ/∂θ at one point, in the coordinates of the free parameters.
 ///
@@ -151,28 +151,8 @@ impl<'a> Linearisation<'a> {
     /// # Errors
     /// A singular A, or W with other than k rows.
     pub fn adjoint(&self, w: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        if !self.takes_solves() {
-            return self.adjoint_batch(w.to_owned().into());
-        }
         self.adjoint_by_blocks(w.ncols(), |block| {
             Ok(w.subcols(block.start, block.len()).to_owned().into())
-        })
-    }
-
-    /// Returns ZᵀW for one batch.
-    fn adjoint_batch(&self, w: Batch) -> Result<Mat<f64>> {
-        let (rows, columns) = w.shape();
-        check::length("the rows of an adjoint batch", rows, self.state_dim())?;
-        if self.takes_solves() {
-            self.adjoints.fetch_add(columns, Ordering::Relaxed);
-        }
-        let product = self.sensitivity.adjoint(w)?;
-        let p = self.sensitivity.param_dim();
-        check::length("the rows of an adjoint", product.nrows(), p)?;
-        check::length("the columns of an adjoint", product.ncols(), columns)?;
-        Ok(match self.chart.is_identity() {
-            true => product,
-            false => self.chart.restrict(product.as_ref()),
         })
     }
 
@@ -200,7 +180,7 @@ impl<'a> Linearisation<'a> {
 
     /// Whether [`sparse`](Self::sparse) returns anything.
     pub(crate) fn is_sparse(&self) -> bool {
-        let free = |a: &Operator<'_>| matches!(a.view(), View::Free | View::Dense(_));
+        let free = |a: &Operator<'_>| !a.knows_entries() || a.as_dense().is_some();
         let jacobians = self.sensitivity.jacobians();
         jacobians.is_some_and(|both| !both.iter().any(free))
     }

@@ -3,8 +3,7 @@
 use faer::{Mat, MatMut, MatRef};
 
 use crate::error::Result;
-use crate::linalg::Factor;
-use crate::linalg::{Operator, Side, View};
+use crate::linalg::{Factor, Operator, Side};
 use crate::random;
 
 /// The sizes of the equations near a point, by the entries of A = ∂g/∂ρ there.
@@ -23,7 +22,7 @@ impl<'a> Sizes<'a> {
     pub(super) fn of(&self, x: &[f64]) -> Vec<f64> {
         let n = x.len();
         let mut sizes = vec![0.0; n];
-        if entries_are_known(&self.a) {
+        if self.a.knows_entries() {
             self.a.magnitude_into(
                 Side::Plain,
                 MatRef::from_column_major_slice(x, n, 1),
@@ -70,14 +69,6 @@ impl<'a> Sizes<'a> {
 
 /// Rounding errors that an evaluation of g and a solve bring together, as a multiple of a random one.
 const FEW: f64 = 100.0;
-
-fn entries_are_known(a: &Operator<'_>) -> bool {
-    match a.view() {
-        View::Free => false,
-        View::Repeated { block, .. } => entries_are_known(block),
-        _ => true,
-    }
-}
 
 fn magnitudes(x: &[f64]) -> Vec<f64> {
     x.iter().map(|x| x.abs()).collect()

@@ -1,16 +1,17 @@
-//! What flows through faces and sides, and whether it adds up.
+//! Fluxes through faces and sides, and their balance in every cell.
 
 use super::{Boundary, Darcy};
 
-/// 2/(1/a + 1/b), which neither overflows nor vanishes where a and b do not.
+/// Returns the harmonic mean 2/(1/a + 1/b) without spurious overflow or underflow.
 fn harmonic_mean(a: f64, b: f64) -> f64 {
+    // The flux between two cells meets the resistances (h/2)/a and (h/2)/b in series, which gives the harmonic mean.
+    // 2ab/(a + b) = 2·min·(max/(a + b)), and the last factor is in [1/2, 1]. Unlike `min` and `max` it keeps a NaN.
     let (small, large) = (a.min(b), a.max(b));
-    // The second factor is in [1/2, 1]. Unlike `min` and `max` it keeps a NaN.
     2.0 * small * (large / (a + b))
 }
 
 impl Darcy {
-    /// h² T_f, the volume of a cell times the harmonic mean of e^θ, for every face.
+    /// Returns h² T_f for every face: the volume of a cell times the harmonic mean of e^θ.
     pub(super) fn conductances(&self, permeability: &[f64]) -> Vec<f64> {
         let volume = self.grid.volume();
         let mut weights = Vec::with_capacity(self.grid.faces());
@@ -23,13 +24,14 @@ impl Darcy {
         weights
     }
 
-    /// Σ T_b and Σ T_b v over the sides of fixed pressure, for every cell.
+    /// Returns Σ T_b and Σ T_b v over the sides of fixed pressure, for every cell.
     pub(super) fn fixed(&self, permeability: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mut fixed = vec![0.0; permeability.len()];
         let mut driven = fixed.clone();
         let volume = self.grid.volume();
         self.visit_sides(|cell, h, boundary| {
             if let Boundary::Pressure(value) = boundary {
+                // T_b = (A/h) 2e^θ with A = vol/h: the boundary is h/2 from the cell centre.
                 let t = 2.0 * volume * permeability[cell] / (h * h);
                 fixed[cell] += t;
                 driven[cell] += t * value;
@@ -38,7 +40,7 @@ impl Darcy {
         (fixed, driven)
     }
 
-    /// g(u, θ) for all experiments.
+    /// Computes g(u, θ) for all experiments.
     pub(super) fn balances(&self, permeability: &[f64], u: &[f64], out: &mut [f64]) {
         let (cells, volume) = (self.grid.cells(), self.grid.volume());
         let weights = self.conductances(permeability);
@@ -53,10 +55,11 @@ impl Darcy {
         }
     }
 
-    /// g ← g + Σ_faces T_f (uᵢ − uⱼ).
+    /// Adds the flow through faces: gᵢ ← gᵢ + Σ_faces T_f (uᵢ − uⱼ).
     fn add_faces(&self, weights: &[f64], u: &[f64], g: &mut [f64]) {
         let h = self.grid.spacings();
         self.grid.visit_runs(|run| {
+            // `weights` holds h² T_f.
             let square = h[run.axis] * h[run.axis];
             let pairs = run.below().zip(run.above());
             for ((lower, upper), w) in pairs.zip(&weights[run.faces.clone()]) {
@@ -67,7 +70,7 @@ impl Darcy {
         });
     }
 
-    /// The same for the sides of the box.
+    /// Adds the flow through the sides of the box: gᵢ ← gᵢ + Σ_fixed T_b (uᵢ − v) − Σ_inflow A_f q.
     fn add_sides(&self, permeability: &[f64], u: &[f64], g: &mut [f64]) {
         let volume = self.grid.volume();
         self.visit_sides(|cell, h, boundary| {
@@ -80,7 +83,7 @@ impl Darcy {
         });
     }
 
-    /// Calls `f(cell, h, boundary)` for every face on a side of the box, whose area is vol/h.
+    /// Calls `f(cell, h, boundary)` for every face on a side of the box. The face has the area vol/h.
     fn visit_sides(&self, mut f: impl FnMut(usize, f64, Boundary)) {
         for (axis, (ends, h)) in self.sides.iter().zip(self.grid.spacings()).enumerate() {
             for (boundary, upper) in ends.iter().zip([false, true]) {

@@ -1,4 +1,4 @@
-//! Steady flow through a porous medium whose log-permeability is sought.
+//! Steady flow through a porous medium with unknown log-permeability.
 
 mod balance;
 mod sensitivity;
@@ -10,21 +10,22 @@ use crate::linalg::Operator;
 use crate::linalg::{Backend, Cpu, improve};
 use crate::model::Model;
 
-/// The pressure u of −∇·(e^θ ∇u) = f on a box, with the log-permeability θ of every cell as parameters.
+/// Pressure u of the Darcy flow −∇·(e^θ ∇u) = f on a box, with the log-permeability θ of every cell as parameters.
 ///
-/// Finite volumes with the pressure at cell centres. For every cell i, with faces of area A_f, centres h_f apart, to
-/// the cells j, and sides of fixed pressure v or given inflow q,
+/// The discretisation is by finite volumes with the pressure at cell centres. The balance of cell i runs over its faces
+/// of area A_f to the cells j at distance h_f, its sides of fixed pressure v, and its sides of given inflow q:
 ///
 /// ```text
 /// gᵢ = Σ_faces T_f (uᵢ − uⱼ) + Σ_fixed T_b (uᵢ − v) − Σ_inflow A_f q − vol fᵢ
 /// T_f = (A_f/h_f) 2/(e^−θᵢ + e^−θⱼ),   T_b = (A_f/h_f) 2 e^θᵢ
 /// ```
 ///
-/// which is exact for layers across a line, of second order for smooth θ, and loses no mass. The matrix is symmetric
-/// positive definite as soon as one side has a fixed pressure; the others are closed unless something flows in.
+/// The scheme is exact for one-dimensional flow through layers, of second order for smooth θ, and conserves mass. The
+/// matrix is symmetric positive definite if at least one side has a fixed pressure. The other sides are closed unless
+/// an inflow is given.
 ///
 /// Several experiments, one for each [`source`](Darcy::source), share θ and the boundary, so that one factorisation
-/// serves them all. The state is their pressures, experiment after experiment.
+/// serves them all. The state holds their pressures, experiment after experiment.
 ///
 /// ```
 /// use pullback::models::{Darcy, End};
@@ -42,36 +43,38 @@ use crate::model::Model;
 #[derive(Clone, Debug)]
 pub struct Darcy {
     grid: Grid,
-    /// For every axis, its lower and upper side.
+    /// Lower and upper side of every axis.
     sides: Vec<[Boundary; 2]>,
+    /// Source of every experiment.
     sources: Vec<Vec<f64>>,
 }
 
 /// One of the two ends of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Where the coordinate is smallest.
+    /// The end with the smallest coordinate.
     Lower,
-    /// Where it is largest.
+    /// The end with the largest coordinate.
     Upper,
 }
 
-/// What is known on a side of the box.
+/// Boundary condition on a side of the box.
 #[derive(Clone, Copy, Debug)]
 enum Boundary {
-    /// What flows in, per area and time.
+    /// Inflow per area and time.
     Inflow(f64),
+    /// Fixed pressure.
     Pressure(f64),
 }
 
-/// Largest |θ|: e^θ, its reciprocal and what they are multiplied with must be numbers.
+/// Largest |θ|. `f64` holds e^±709; the margin keeps products of e^θ or e^−θ with volumes and pressures finite.
 const LARGEST: f64 = 600.0;
 
 impl Darcy {
-    /// Flow in a box that is closed on all sides, without sources.
+    /// Creates a model of a box that is closed on all sides, without sources.
     ///
     /// # Errors
-    /// A grid with one cell along an axis.
+    /// Fails if the grid has only one cell along an axis.
     pub fn new(grid: &Grid) -> Result<Self> {
         grid.check_faces("Darcy flow")?;
         Ok(Self {
@@ -81,30 +84,32 @@ impl Darcy {
         })
     }
 
-    /// Holds a side at a pressure, in place of what was said of it before.
+    /// Fixes the pressure on a side, in place of its previous boundary condition.
     ///
     /// # Errors
-    /// An axis that the grid does not have, a pressure that is not finite.
+    /// Fails if the grid does not have the axis, or if the pressure is not finite.
     pub fn pressure(self, axis: usize, end: End, value: f64) -> Result<Self> {
         check::finite("the pressure on a side", &[value])?;
         self.side(axis, end, Boundary::Pressure(value))
     }
 
-    /// Lets a flux into the box through a side, per area and time; out of it where negative; in place of what was said
-    /// of the side before.
+    /// Prescribes the inflow per area and time through a side, in place of its previous boundary condition.
+    ///
+    /// A negative flux is an outflow.
     ///
     /// # Errors
-    /// An axis that the grid does not have, a flux that is not finite.
+    /// Fails if the grid does not have the axis, or if the flux is not finite.
     pub fn inflow(self, axis: usize, end: End, flux: f64) -> Result<Self> {
         check::finite("the inflow through a side", &[flux])?;
         self.side(axis, end, Boundary::Inflow(flux))
     }
 
-    /// Adds an experiment with this source f, per volume and time, in every cell. A model without any has one experiment,
-    /// with f = 0.
+    /// Adds an experiment with the source f, one number per cell, in units per volume and time.
+    ///
+    /// A model without sources has one experiment, with f = 0.
     ///
     /// # Errors
-    /// A source without one number a cell, or with one that is not finite.
+    /// Fails if the source does not have one number per cell, or if a number is not finite.
     pub fn source(mut self, f: Vec<f64>) -> Result<Self> {
         check::length("a source on the grid", f.len(), self.grid.cells())?;
         check::finite("a source on the grid", &f)?;
@@ -112,52 +117,54 @@ impl Darcy {
         Ok(self)
     }
 
+    /// Sets the boundary condition on a side.
     fn side(mut self, axis: usize, end: End, boundary: Boundary) -> Result<Self> {
         check::option(
             "the axis of a side",
             axis as f64,
             axis < self.grid.dim(),
-            "axes count from 0 and end with the grid's",
+            "give an axis of the grid, counted from 0",
         )?;
         self.sides[axis][usize::from(end == End::Upper)] = boundary;
         Ok(self)
     }
 
-    /// The grid.
+    /// Returns the grid.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// Number of experiments, at least one.
+    /// Number of experiments: at least one.
     pub fn experiments(&self) -> usize {
         self.sources.len().max(1)
     }
 
-    /// u(θ), experiment after experiment, by [`Cpu::shared`].
+    /// Returns the pressures u(θ), experiment after experiment, computed by [`Cpu::shared`].
     ///
     /// # Errors
-    /// A θ without one number a cell or beyond ±600, a box with no side of fixed pressure, and what solvers report.
+    /// Fails if θ does not have one number per cell, if an entry is beyond ±600, if no side has a fixed pressure, or if
+    /// the solver fails.
     pub fn pressures(&self, theta: &[f64]) -> Result<Vec<f64>> {
         let mut u = vec![0.0; self.state_dim()];
         self.solve(theta, &mut u, Cpu::shared())?;
         Ok(u)
     }
 
-    /// The pressures at these points, for every experiment: [`Grid::interpolation`], repeated.
+    /// Returns the observation operator of the pressures at these points: [`Grid::interpolation`] for every experiment.
     ///
     /// # Errors
-    /// As for [`Grid::interpolation`].
+    /// Fails as [`Grid::interpolation`] does.
     pub fn observe<P: AsRef<[f64]>>(&self, points: &[P]) -> Result<Operator<'static>> {
         let points = self.grid.interpolation(points)?;
         Ok(Operator::repeated(points, self.experiments()))
     }
 
-    /// All pressures: the identity.
+    /// Returns the observation operator of all pressures: the identity.
     pub fn observe_all(&self) -> Operator<'static> {
         Operator::identity(self.state_dim())
     }
 
-    /// e^θ.
+    /// Returns e^θ. Fails if θ has the wrong length or an entry beyond ±600.
     fn permeability(&self, theta: &[f64]) -> Result<Vec<f64>> {
         let what = "the log-permeability θ";
         check::length(what, theta.len(), self.grid.cells())?;
@@ -174,22 +181,24 @@ impl Darcy {
         }
     }
 
-    /// The same, and NaN where there is nobody to tell.
+    /// Returns e^θ, or NaN for an invalid θ, for methods that cannot return an error.
     fn permeability_or_nan(&self, theta: &[f64]) -> Vec<f64> {
         self.permeability(theta)
             .unwrap_or_else(|_| vec![f64::NAN; self.grid.cells()])
     }
 
-    /// Number of sides that are held at a pressure; with none, u is known up to a constant.
+    /// Number of sides with fixed pressure. Without any, u is determined only up to a constant.
     fn fixed_sides(&self) -> usize {
         let sides = self.sides.iter().flatten();
         sides.filter(|s| matches!(s, Boundary::Pressure(_))).count()
     }
 
-    /// K(θ), of one experiment.
+    /// Returns the matrix K(θ) of one experiment.
     fn matrix(&self, permeability: &[f64]) -> Operator<'static> {
         let weights = self.conductances(permeability);
         let (fixed, _) = self.fixed(permeability);
+        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². It vanishes for constant u alone, and with a fixed side for
+        // u = 0 alone: K is then positive definite.
         let matrix = Operator::stencil(self.grid.weighted_laplacian(&weights, &fixed));
         match self.fixed_sides() {
             0 => matrix,
@@ -211,18 +220,18 @@ impl Model for Darcy {
         self.balances(&self.permeability_or_nan(theta), rho, out);
     }
 
-    /// K(θ), repeated for every experiment.
+    /// Returns K(θ), repeated for every experiment. Since g is affine in u, K depends on neither u nor f.
     fn state_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         let matrix = self.matrix(&self.permeability_or_nan(theta));
         Operator::repeated(matrix, self.experiments())
     }
 
-    /// Sparse: cell j in the equations of itself and its neighbours, in every experiment.
+    /// Returns a sparse matrix: θⱼ occurs in the balances of cell j and of its neighbours, in every experiment.
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         self.sensitivities(&self.permeability_or_nan(theta), rho)
     }
 
-    /// g is affine in u, so that u = −K⁻¹ g(0, θ): one factorisation, and all experiments in one batch.
+    /// Solves for all experiments in one batch with one factorisation. Since g is affine in u, u = −K⁻¹ g(0, θ).
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         let state = self.state_dim();
         check::length("the state of a Darcy flow", rho.len(), state)?;
@@ -230,8 +239,9 @@ impl Model for Darcy {
             "the number of sides with fixed pressure",
             self.fixed_sides() as f64,
             self.fixed_sides() > 0,
-            "hold at least one with `pressure`, or u is known up to a constant only",
+            "fix at least one with `pressure`, since otherwise u is determined only up to a constant",
         )?;
+        // The right-hand side is b = −g(0, θ).
         let permeability = self.permeability(theta)?;
         let mut b = vec![0.0; state];
         self.balances(&permeability, &vec![0.0; state], &mut b);

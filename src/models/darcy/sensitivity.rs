@@ -1,4 +1,4 @@
-//! How the balances of mass depend on the log-permeability.
+//! Derivative ∂g/∂θ of the mass balances with respect to the log-permeability.
 
 use std::iter::once;
 
@@ -7,11 +7,12 @@ use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use super::Darcy;
 use crate::linalg::Operator;
 
-/// The neighbours of a cell in the order of their numbers, and ∂T_f/∂θ_cell for the faces between.
+/// Neighbours of a cell in increasing order, each with ∂T_f/∂θ_cell of the face between.
 struct Star {
     neighbours: [(usize, f64); 6],
-    /// How many come before the cell, and how many there are.
+    /// Number of neighbours with a smaller index than the cell.
     below: usize,
+    /// Number of neighbours.
     all: usize,
 }
 
@@ -23,8 +24,10 @@ impl Star {
 }
 
 impl Darcy {
-    /// ∂g/∂θ: column j has ∂T_f/∂θⱼ (uᵢ − uⱼ) for the neighbours i; for j itself what that takes from it, and
-    /// T_b (uⱼ − v). In this order nothing needs sorting, and the pattern depends on nothing but the grid.
+    /// Returns ∂g/∂θ. The pattern depends on the grid alone.
+    ///
+    /// Column j has the entry ∂T_f/∂θⱼ (uᵢ − uⱼ) in the row of every neighbour i. Its diagonal entry is minus their sum
+    /// plus T_b (uⱼ − v), since ∂T_b/∂θⱼ = T_b.
     pub(super) fn sensitivities(&self, permeability: &[f64], u: &[f64]) -> Operator<'static> {
         let (cells, experiments) = (self.grid.cells(), self.experiments());
         let (fixed, driven) = self.fixed(permeability);
@@ -33,6 +36,7 @@ impl Darcy {
         let mut pointers = Vec::with_capacity(cells + 1);
         pointers.push(0);
         self.visit_stars(permeability, |j, star| {
+            // Rows in the order smaller neighbours, diagonal, larger neighbours are sorted already.
             let (below, above) = star.neighbours[..star.all].split_at(star.below);
             for (experiment, u) in u.chunks_exact(cells).enumerate() {
                 let entry = |&(i, slope): &(usize, f64)| (i, slope * (u[i] - u[j]));
@@ -51,7 +55,7 @@ impl Darcy {
         Operator::sparse(SparseColMat::new(pattern, values))
     }
 
-    /// Calls `f(cell, star)` for all cells.
+    /// Calls `f(cell, star)` for every cell.
     fn visit_stars(&self, permeability: &[f64], mut f: impl FnMut(usize, &Star)) {
         let (dim, volume) = (self.grid.dim(), self.grid.volume());
         let axes = self.grid.axes().iter().enumerate();
@@ -66,6 +70,8 @@ impl Darcy {
                 below: 0,
                 all: 0,
             };
+            // The stride decreases with the axis. Smaller neighbours are therefore visited with d increasing, larger
+            // ones with d decreasing.
             for d in (0..dim).filter(|&d| index[d] > 0) {
                 let (_, stride, scale) = axes[d];
                 star.push(cell - stride, slope(cell - stride, scale));
@@ -76,6 +82,7 @@ impl Darcy {
                 star.push(cell + stride, slope(cell + stride, scale));
             }
             f(cell, &star);
+            // Advances the multi-index like an odometer, with the last axis fastest.
             for d in (0..dim).rev() {
                 index[d] = (index[d] + 1) % axes[d].0;
                 if index[d] > 0 {
@@ -86,8 +93,9 @@ impl Darcy {
     }
 }
 
-/// The derivative of the harmonic mean of e^θ and `other` by θ, where e^θ is `own`.
+/// Returns the derivative with respect to θ of the harmonic mean of `own` = e^θ and `other`.
 fn mean_slope(own: f64, other: f64) -> f64 {
+    // m = 2ab/(a + b) has ∂m/∂a = 2b²/(a + b)², and ∂a/∂θ = a.
     let share = other / (own + other);
     2.0 * own * share * share
 }

@@ -11,7 +11,7 @@ impl Chen {
     pub const CLASSIC: [f64; 3] = [35.0, 3.0, 28.0];
     /// A box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-35.0, 35.0), (-40.0, 40.0), (0.0, 60.0)];
-    /// A start near the attractor.
+    /// An initial point near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 20.0];
 }
 
@@ -25,6 +25,7 @@ impl Flow for Chen {
         [a * (y - x), (c - a) * x - x * z + c * y, x * y - b * z]
     }
 
+    // The field is linear in θ, so that its derivatives do not depend on θ.
     fn param_derivative(&self, x: &[f64; 3], _: &[f64], out: &mut [[f64; 3]]) {
         let [x, y, z] = *x;
         out[0] = [y - x, -x, 0.0];
@@ -32,6 +33,7 @@ impl Flow for Chen {
         out[2] = [0.0, x + y, 0.0];
     }
 
+    // Under (x, y) → (−x, −y) the products xz and xy give x′ → −x′, y′ → −y′ and z′ → z′.
     fn symmetry(&self) -> Option<[f64; 3]> {
         Some([-1.0, -1.0, 1.0])
     }

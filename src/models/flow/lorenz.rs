@@ -1,4 +1,4 @@
-//! The Lorenz equations, and a variant that is not linear in its parameters.
+//! The Lorenz equations, and a variant that is nonlinear in its parameters.
 
 use super::{Flow, name};
 
@@ -19,7 +19,7 @@ impl Lorenz {
     pub const CLASSIC: [f64; 3] = [10.0, 28.0, 8.0 / 3.0];
     /// A box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-25.0, 25.0), (-35.0, 35.0), (0.0, 60.0)];
-    /// A start near the attractor.
+    /// An initial point near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 20.0];
 }
 
@@ -33,6 +33,7 @@ impl Flow for Lorenz {
         [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]
     }
 
+    // The field is linear in θ, so that its derivatives do not depend on θ.
     fn param_derivative(&self, x: &[f64; 3], _: &[f64], out: &mut [[f64; 3]]) {
         let [x, y, z] = *x;
         out[0] = [y - x, 0.0, 0.0];
@@ -40,6 +41,7 @@ impl Flow for Lorenz {
         out[2] = [0.0, 0.0, -z];
     }
 
+    // Under (x, y) → (−x, −y) the products xz and xy give x′ → −x′, y′ → −y′ and z′ → z′.
     fn symmetry(&self) -> Option<[f64; 3]> {
         Some([-1.0, -1.0, 1.0])
     }
@@ -49,20 +51,21 @@ impl Flow for Lorenz {
     }
 }
 
-/// The Lorenz equations with saturated velocities, v = 50 arctan(v_Lorenz/50) entry by entry, θ = (σ, ρ, β): not
-/// linear in θ.
+/// The Lorenz equations with saturated velocities, v = 50 arctan(v_Lorenz/50) entry by entry, with θ = (σ, ρ, β).
+///
+/// The field is nonlinear in θ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArctanLorenz;
 
-/// The speed at which arctan bends by a quarter of π.
-const BEND: f64 = 50.0;
+/// Speed s of the saturation s·arctan(v/s); at v = s the arctangent is π/4.
+const SATURATION: f64 = 50.0;
 
 impl ArctanLorenz {
     /// The parameters (10, 28, 8/3).
     pub const CLASSIC: [f64; 3] = Lorenz::CLASSIC;
     /// A box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-30.0, 30.0), (-35.0, 35.0), (0.0, 60.0)];
-    /// A start near the attractor.
+    /// An initial point near the attractor.
     pub const START: [f64; 3] = Lorenz::START;
 }
 
@@ -73,19 +76,21 @@ impl Flow for ArctanLorenz {
 
     fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
         let v = Lorenz.velocity(x, theta);
-        v.map(|v| BEND * (v / BEND).atan())
+        v.map(|v| SATURATION * (v / SATURATION).atan())
     }
 
     fn param_derivative(&self, x: &[f64; 3], theta: &[f64], out: &mut [[f64; 3]]) {
         let v = Lorenz.velocity(x, theta);
         Lorenz.param_derivative(x, theta, out);
+        // Chain rule with d/dv (s·arctan(v/s)) = 1/(1 + (v/s)²).
         for column in out {
             for (entry, v) in column.iter_mut().zip(v) {
-                *entry /= 1.0 + (v / BEND).powi(2);
+                *entry /= 1.0 + (v / SATURATION).powi(2);
             }
         }
     }
 
+    // The arctangent is odd, so that saturation keeps the signs of v.
     fn symmetry(&self) -> Option<[f64; 3]> {
         Lorenz.symmetry()
     }

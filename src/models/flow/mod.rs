@@ -1,4 +1,4 @@
-//! Vector fields whose trajectories or invariant measures are to be fitted.
+//! Vector fields for fits of trajectories and invariant measures.
 
 mod chen;
 mod lorenz;
@@ -10,9 +10,9 @@ pub use self::lorenz::{ArctanLorenz, Lorenz};
 pub use self::rossler::Rossler;
 pub use self::van_der_pol::VanDerPol;
 
-/// A vector field v(x; θ) in two or three dimensions, of the equation x′ = v(x; θ).
+/// A vector field v(x; θ) of the equation x′ = v(x; θ), in two or three dimensions.
 ///
-/// Points have three entries; in the plane the third is 0 and the third entry of v does not count.
+/// Points have three entries. In the plane the third entry of x is 0 and the third entry of v is ignored.
 ///
 /// ```
 /// use pullback::{models::flow::Flow, models::trajectory::Sampling};
@@ -39,11 +39,11 @@ pub use self::van_der_pol::VanDerPol;
 /// let sampling = Sampling { duration: 20.0, interval: 0.1, start: [1.0, 0.0, 0.0], ..Sampling::default() };
 /// let trajectory = sampling.run(&Pendulum, &[1.0, 0.5], |_| ())?;
 /// assert_eq!(trajectory.points.len(), 200);
-/// assert!(trajectory.points.last().is_some_and(|x| x[0].abs() < 1e-4), "it comes to rest");
+/// assert!(trajectory.points.last().is_some_and(|x| x[0].abs() < 1e-4), "the pendulum comes to rest");
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Flow: Sync {
-    /// Dimension of the space, 2 or 3.
+    /// Dimension of the space: 2 or 3.
     fn dim(&self) -> usize {
         3
     }
@@ -51,19 +51,23 @@ pub trait Flow: Sync {
     /// Number of parameters.
     fn param_dim(&self) -> usize;
 
-    /// v(x; θ).
+    /// Returns the velocity v(x; θ).
     fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3];
 
-    /// ∂v/∂θ_j into `out[j]`, for every j.
+    /// Writes ∂v/∂θ_j into `out[j]`, for every j.
     fn param_derivative(&self, x: &[f64; 3], theta: &[f64], out: &mut [[f64; 3]]);
 
-    /// Signs s with v(s∘x; θ) = s∘v(x; θ) for every θ, under which the invariant measure is symmetric.
+    /// Returns signs s with v(s∘x; θ) = s∘v(x; θ) for every θ, if the field has such a symmetry.
+    ///
+    /// If x(t) is a trajectory, then so is s∘x(t), since its derivative is s∘v(x; θ) = v(s∘x; θ). The invariant measure
+    /// is symmetric under s. Histograms may therefore count s∘x with every x.
     fn symmetry(&self) -> Option<[f64; 3]> {
         None
     }
 
-    /// The name of parameter `j`, counted from 0, for tables: θ₁, θ₂ … unless the field has names of its own.
+    /// Name of parameter `j`, counted from 0, for tables. The default is θ₁, θ₂ …
     fn param_name(&self, j: usize) -> String {
+        // The subscript digits ₀ … ₉ are consecutive in Unicode, like 0 … 9.
         let digit = |c: char| char::from_u32('₀' as u32 + c as u32 - '0' as u32).unwrap_or(c);
         let number = (j + 1).to_string();
         std::iter::once('θ')
@@ -98,7 +102,7 @@ impl<F: Flow + ?Sized> Flow for &F {
     }
 }
 
-/// The name at this place, for fields that name their parameters.
+/// Returns the name of parameter `j`, or an empty string beyond the last.
 fn name(names: &[&str], j: usize) -> String {
     names.get(j).map_or_else(String::new, |n| (*n).to_string())
 }

@@ -11,7 +11,7 @@ impl Rossler {
     pub const CLASSIC: [f64; 3] = [0.2, 0.2, 5.7];
     /// A box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-12.0, 15.0), (-14.0, 11.0), (-1.0, 28.0)];
-    /// A start near the attractor.
+    /// An initial point near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 0.0];
 }
 
@@ -25,6 +25,7 @@ impl Flow for Rossler {
         [-y - z, x + a * y, b + z * (x - c)]
     }
 
+    // The field is linear in θ, so that its derivatives do not depend on θ.
     fn param_derivative(&self, x: &[f64; 3], _: &[f64], out: &mut [[f64; 3]]) {
         out[0] = [0.0, x[1], 0.0];
         out[1] = [0.0, 0.0, 1.0];

@@ -4,16 +4,16 @@ use super::{Flow, name};
 
 /// The Van der Pol oscillator in the plane, x′ = y, y′ = μ(1 − x²)y − x with θ = (μ).
 ///
-/// Its invariant measure sits on a limit cycle; it turns stiff for large μ.
+/// The invariant measure is concentrated on a limit cycle. The equation is stiff for large μ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VanDerPol;
 
 impl VanDerPol {
-    /// μ = 1.
+    /// The classic parameter μ = 1.
     pub const CLASSIC: [f64; 1] = [1.0];
     /// A box around the limit cycle at μ = 1.
     pub const BOX: [(f64, f64); 2] = [(-3.0, 3.0), (-4.0, 4.0)];
-    /// A start near the limit cycle.
+    /// An initial point near the limit cycle.
     pub const START: [f64; 3] = [2.0, 0.0, 0.0];
 }
 
@@ -35,6 +35,7 @@ impl Flow for VanDerPol {
         out[0] = [0.0, (1.0 - x[0] * x[0]) * x[1], 0.0];
     }
 
+    // v is odd in x: each of its terms changes sign under x → −x.
     fn symmetry(&self) -> Option<[f64; 3]> {
         Some([-1.0, -1.0, 1.0])
     }

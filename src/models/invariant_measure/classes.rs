@@ -1,8 +1,11 @@
-//! Closed classes of a Markov chain on a grid: sets of cells that mass can enter and not leave.
+//! Closed communicating classes of a Markov chain on a grid: sets of cells that mass cannot leave.
 
 use crate::linalg::Stencil;
 
-/// The closed classes of the chain with generator −A, by Tarjan's algorithm for strong components (1972).
+/// Returns the closed classes of the chain with generator −A.
+///
+/// Tarjan's algorithm (1972) finds the strongly connected components of the graph of positive rates. A component
+/// without a move to another component is closed.
 pub(super) fn closed_classes(a: &Stencil) -> Vec<Vec<usize>> {
     let mut search = Search::new(a);
     for cell in 0..a.cells() {
@@ -10,7 +13,7 @@ pub(super) fn closed_classes(a: &Stencil) -> Vec<Vec<usize>> {
             search.explore(cell);
         }
     }
-    let leaves = |class: &Vec<usize>| {
+    let is_open = |class: &Vec<usize>| {
         let own = search.component[class[0]];
         let mut targets = class
             .iter()
@@ -18,21 +21,22 @@ pub(super) fn closed_classes(a: &Stencil) -> Vec<Vec<usize>> {
         targets.any(|j| search.component[j] != own)
     };
     let classes = &search.classes;
-    classes.iter().filter(|c| !leaves(c)).cloned().collect()
+    classes.iter().filter(|c| !is_open(c)).cloned().collect()
 }
 
+/// Marks a cell that the search has not visited or assigned.
 const UNSEEN: usize = usize::MAX;
 
-/// The cell that the k-th of six possible moves leads to, where its rate is positive.
+/// Returns the target of the k-th of six possible moves from a cell if its rate is positive.
 fn target(a: &Stencil, cell: usize, k: usize) -> Option<usize> {
     let (axis, upward) = (k / 2, k.is_multiple_of(2));
     let n = a.shape[axis];
     if n < 2 {
         return None;
     }
+    // The generator is −A, so that a negative off-diagonal entry of A is a positive rate.
     let stride = a.stride(axis);
     let index = cell / stride % n;
-    // Off-diagonal entries of A are negative rates.
     if upward {
         (index + 1 < n && a.up[axis][cell] < 0.0).then_some(cell + stride)
     } else {
@@ -40,13 +44,19 @@ fn target(a: &Stencil, cell: usize, k: usize) -> Option<usize> {
     }
 }
 
+/// State of Tarjan's algorithm.
 struct Search<'a> {
     stencil: &'a Stencil,
+    /// Number of each cell in the order of discovery.
     order: Vec<usize>,
+    /// Smallest known number of a cell that is on the stack and reachable from this cell ("lowlink").
     lowest: Vec<usize>,
+    /// Component of each cell, once it is complete.
     component: Vec<usize>,
-    open: Vec<usize>,
+    /// Discovered cells whose component is incomplete, in the order of discovery.
+    stack: Vec<usize>,
     classes: Vec<Vec<usize>>,
+    /// Number of discovered cells.
     seen: usize,
 }
 
@@ -58,26 +68,29 @@ impl<'a> Search<'a> {
             order: vec![UNSEEN; n],
             lowest: vec![UNSEEN; n],
             component: vec![UNSEEN; n],
-            open: Vec::new(),
+            stack: Vec::new(),
             classes: Vec::new(),
             seen: 0,
         }
     }
 
+    /// Numbers a newly discovered cell and puts it on the stack.
     fn enter(&mut self, cell: usize) {
         (self.order[cell], self.lowest[cell]) = (self.seen, self.seen);
         self.seen += 1;
-        self.open.push(cell);
+        self.stack.push(cell);
     }
 
-    /// Depth first from a cell; the path is a stack of cells with the next move to try, since recursion would be
-    /// as deep as the grid has cells.
+    /// Searches depth first from a cell.
+    ///
+    /// The path holds cells with their next move. Recursion instead could be as deep as the grid has cells.
     fn explore(&mut self, root: usize) {
         self.enter(root);
         let mut path = vec![(root, 0)];
         while let Some((cell, k)) = path.pop() {
             if k == 6 {
                 self.leave(cell);
+                // A cell reaches everything that its successors reach.
                 if let Some(&(parent, _)) = path.last() {
                     self.lowest[parent] = self.lowest[parent].min(self.lowest[cell]);
                 }
@@ -91,18 +104,23 @@ impl<'a> Search<'a> {
                 self.enter(next);
                 path.push((next, 0));
             } else if self.component[next] == UNSEEN {
+                // `next` is on the stack: the move leads back.
                 self.lowest[cell] = self.lowest[cell].min(self.order[next]);
             }
         }
     }
 
-    /// All moves from a cell are explored: if none led further back, what is open from it on is a component.
+    /// Completes a cell whose moves are all explored.
+    ///
+    /// If none of them leads further back than the cell, the cell is the root of a component, which consists of the
+    /// cell and all cells above it on the stack.
     fn leave(&mut self, cell: usize) {
+        // Otherwise the cell reaches an earlier cell of the stack, which also reaches it: both are in one component.
         if self.lowest[cell] < self.order[cell] {
             return;
         }
         let mut class = Vec::new();
-        while let Some(member) = self.open.pop() {
+        while let Some(member) = self.stack.pop() {
             self.component[member] = self.classes.len();
             class.push(member);
             if member == cell {

@@ -1,33 +1,39 @@
-//! Upwind fluxes through faces, as functions of the velocity normal to them.
+//! Upwind fluxes through faces, as functions of the normal velocity.
 
 use crate::check;
 use crate::error::Result;
 
-/// How the rates at which mass crosses a face follow from the velocity v normal to it.
+/// Rates at which mass crosses a face, as functions of its normal velocity v.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Flux {
-    /// The means of max(v, 0) and max(−v, 0) over the Gauss points of the face. A cell that holds a fixed point
-    /// still passes mass on.
+    /// The means of max(v, 0) and max(−v, 0) over the Gauss points of the face. Cells with a fixed point keep an
+    /// outflow.
     #[default]
     FaceAveraged,
-    /// max(v, 0) and max(−v, 0) at the centre of the face. Cells around a fixed point may absorb all mass.
+    /// The values max(v, 0) and max(−v, 0) at the centre of the face. Cells around a fixed point may absorb all mass.
     Point,
-    /// As `FaceAveraged`, with (√(v² + w²) ± v)/2 for the two parts, which has no kink; it diffuses a little more.
+    /// The means of (√(v² + w²) ± v)/2 over the Gauss points of the face. They are smooth in v and slightly more
+    /// diffusive than `FaceAveraged`.
     Smooth {
-        /// The speed w below which the kink is rounded.
+        /// Speed w below which the kink at v = 0 is rounded.
         width: f64,
     },
 }
 
-/// What crosses upward and downward, each with its slope: v⁺, v⁻, dv⁺/dv, −dv⁻/dv.
+/// Upward and downward parts of a velocity v = v⁺ − v⁻, with their slopes.
 pub(super) struct Parts {
+    /// v⁺.
     pub(super) up: f64,
+    /// v⁻.
     pub(super) down: f64,
+    /// dv⁺/dv.
     pub(super) up_slope: f64,
+    /// −dv⁻/dv.
     pub(super) down_slope: f64,
 }
 
 impl Flux {
+    /// Checks that the width of a smooth flux is positive and finite.
     pub(super) fn check(self) -> Result<()> {
         let Self::Smooth { width } = self else {
             return Ok(());
@@ -41,15 +47,18 @@ impl Flux {
         )
     }
 
-    /// Whether a face is sampled at its Gauss points.
+    /// Whether the flux averages over the Gauss points of a face.
     pub(super) fn averages(self) -> bool {
         self != Self::Point
     }
 
-    /// The parts of a velocity. At v = 0 the kink has slope 0 on both sides: neither cell sends anything.
+    /// Splits a velocity into its parts. At v = 0 both slopes of the kink are 0, since no mass crosses in either
+    /// direction.
     pub(super) fn parts(self, v: f64) -> Parts {
         match self {
             Self::Smooth { width } => {
+                // v⁺ − v⁻ = v, and v⁺v⁻ = w²/4 > 0: both rates are positive, so that all cells communicate. s = √(v² +
+                // w²) has ds/dv = v/s.
                 let s = v.hypot(width);
                 Parts {
                     up: 0.5 * (s + v),
@@ -58,7 +67,7 @@ impl Flux {
                     down_slope: 0.5 * (1.0 - v / s),
                 }
             }
-            // Written so that NaN stays NaN.
+            // max(±v, 0) = (|v| ± v)/2, which keeps a NaN, unlike `f64::max`.
             _ => Parts {
                 up: 0.5 * (v.abs() + v),
                 down: 0.5 * (v.abs() - v),

@@ -1,4 +1,4 @@
-//! How a flow spends its time: the stationary density of its finite-volume transport on a box.
+//! Invariant measures of flows: stationary densities of finite-volume transport on a box.
 
 mod classes;
 mod flux;
@@ -18,18 +18,19 @@ use crate::linalg::{Backend, improve, smooth};
 use crate::linalg::{Operator, Side, Stencil};
 use crate::model::Model;
 
-/// The invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
+/// Invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
 ///
-/// Mass crosses a face from its lower to its upper cell at the rate ⟨max(v, 0)⟩/h + D/h², back at
-/// ⟨max(−v, 0)⟩/h + D/h², and never leaves the box. With the generator K of these rates, killing at the rate α and
-/// rebirth anywhere (teleportation, α = 0 unless asked for) the equations are
+/// Mass crosses a face from its lower to its upper cell at the rate ⟨max(v, 0)⟩/h + D/h², and in the opposite direction
+/// at ⟨max(−v, 0)⟩/h + D/h². It never leaves the box. Let K be the generator of these rates. Teleportation at the rate
+/// α (0 by default) removes mass at the rate α and re-inserts it uniformly. The equations are
 ///
 /// ```text
 /// g(ρ, θ) = (αI − K + γ u1ᵀ)ρ − (γ + α) u/vol,   u = 1/N
 /// ```
 ///
-/// The gauge γ > 0 fixes the mass without changing ρ, so that α may be zero. It is a thousandth of the mean rate at which
-/// mass leaves a cell, in whatever units time has: what a solver leaves as residual changes the mass by 1/γ of it.
+/// The gauge γ > 0 fixes the mass without changing ρ, so that α may be zero. By default γ is a thousandth of the mean
+/// rate at which mass leaves a cell, and thus independent of the unit of time. A residual r of the solver changes the
+/// mass by r/γ.
 ///
 /// ```
 /// use pullback::{models::InvariantMeasure, models::flow::Lorenz, Cpu, Grid};
@@ -41,7 +42,7 @@ use crate::model::Model;
 ///     grid.volume() * rho.iter().zip(values).map(|(r, f)| r * f).sum::<f64>()
 /// };
 /// assert!((mean(|_| 1.0) - 1.0).abs() < 1e-12);
-/// assert!((mean(|x| x[2]) - 25.23).abs() < 0.01); // upwinding diffuses: the flow itself has 23.55
+/// assert!((mean(|x| x[2]) - 25.23).abs() < 0.01); // upwind diffusion; the flow itself has 23.55
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct InvariantMeasure<'f> {
@@ -50,20 +51,21 @@ pub struct InvariantMeasure<'f> {
     flux: Flux,
     diffusion: f64,
     teleportation: f64,
+    /// γ as a fraction of the mean rate.
     gauge: f64,
 }
 
-/// Cells along an axis below which an attractor cannot be told from the box.
+/// Smallest number of cells along an axis; with fewer, an attractor cannot be distinguished from the box.
 const FEWEST_CELLS: usize = 4;
 
-/// Cells that an error names.
+/// Largest number of closed classes that an error message lists.
 const NAMED: usize = 4;
 
 impl<'f> InvariantMeasure<'f> {
-    /// The measure of a flow, or of a borrowed one, with face-averaged fluxes and neither diffusion nor teleportation.
+    /// Creates the model for an owned or borrowed flow, with face-averaged fluxes, no diffusion and no teleportation.
     ///
     /// # Errors
-    /// A grid of another dimension than the flow, or with fewer than four cells along an axis.
+    /// Fails if the grid has another dimension than the flow, or fewer than four cells along an axis.
     pub fn new(grid: &Grid, flow: impl Flow + 'f) -> Result<Self> {
         check::length("the axes of the grid of a flow", grid.dim(), flow.dim())?;
         for (axis, a) in grid.axes().iter().enumerate() {
@@ -86,66 +88,65 @@ impl<'f> InvariantMeasure<'f> {
         })
     }
 
-    /// Takes other fluxes.
+    /// Sets the flux.
     ///
     /// # Errors
-    /// A width that is not positive.
+    /// Fails if the width of a smooth flux is not positive.
     pub fn flux(mut self, flux: Flux) -> Result<Self> {
         flux.check()?;
         self.flux = flux;
         Ok(self)
     }
 
-    /// Adds diffusion, D ≥ 0 in units of length² per time.
+    /// Sets the diffusion D ≥ 0, in units of length² per time.
     ///
     /// # Errors
-    /// A negative or infinite D.
+    /// Fails if D is negative or not finite.
     pub fn diffusion(mut self, d: f64) -> Result<Self> {
         let sound = d >= 0.0 && d.is_finite();
-        check::option(
-            "the diffusion",
-            d,
-            sound,
-            "give a number that is not negative",
-        )?;
+        check::option("the diffusion", d, sound, "give a non-negative number")?;
         self.diffusion = d;
         Ok(self)
     }
 
-    /// Kills mass at the rate α ≥ 0 and lets it be born anywhere. Published runs that mix the identity with ε of
-    /// teleportation every Δt have α = ε/((1 − ε)Δt).
+    /// Sets the teleportation rate α ≥ 0, at which mass is removed and re-inserted uniformly.
+    ///
+    /// Published computations that mix the transfer operator with a fraction ε of teleportation every Δt correspond to
+    /// α = ε/((1 − ε)Δt).
     ///
     /// # Errors
-    /// A negative or infinite α.
+    /// Fails if α is negative or not finite.
     pub fn teleportation(mut self, alpha: f64) -> Result<Self> {
         let sound = alpha >= 0.0 && alpha.is_finite();
-        let remedy = "give a rate that is not negative; 0 is fine";
+        let remedy = "give a non-negative rate; 0 is allowed";
         check::option("the teleportation rate α", alpha, sound, remedy)?;
         self.teleportation = alpha;
         Ok(self)
     }
 
-    /// Fixes the mass with a gauge of another fraction of the mean rate than 0.001. ρ does not depend on it.
+    /// Sets the gauge γ as a fraction of the mean rate at which mass leaves a cell. The default is 0.001.
+    ///
+    /// The density ρ does not depend on it.
     ///
     /// # Errors
-    /// A fraction that is not positive.
+    /// Fails if the fraction is not positive.
     pub fn gauge(mut self, fraction: f64) -> Result<Self> {
         check::positive("the gauge's fraction of the mean rate", &[fraction])?;
         self.gauge = fraction;
         Ok(self)
     }
 
-    /// The grid.
+    /// Returns the grid.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// The flow.
+    /// Returns the flow.
     pub fn flow(&self) -> &dyn Flow {
         self.flow.as_ref()
     }
 
-    /// −K at θ: its columns sum to zero.
+    /// Returns −K(θ), whose columns sum to zero.
     pub fn generator(&self, theta: &[f64]) -> Stencil {
         self.grid.flux_divergence(|face| {
             let (mut up, mut down) = (0.0, 0.0);
@@ -154,42 +155,47 @@ impl<'f> InvariantMeasure<'f> {
                 up += weight * parts.up;
                 down += weight * parts.down;
             });
+            // The flux is J = (v⁺ + D/h) ρ_lower − (v⁻ + D/h) ρ_upper, with the central difference −D (ρ_upper −
+            // ρ_lower)/h.
             let spread = self.diffusion / face.spacing;
             [up + spread, -down - spread]
         })
     }
 
-    /// ρ(θ).
+    /// Returns the density ρ(θ).
     ///
     /// # Errors
-    /// As for [`solve`](Model::solve).
+    /// Fails as [`solve`](Model::solve) does.
     pub fn density(&self, theta: &[f64], backend: &dyn Backend) -> Result<Vec<f64>> {
         let mut rho = vec![0.0; self.grid.cells()];
         self.solve(theta, &mut rho, backend)?;
         Ok(rho)
     }
 
-    /// αI − K + γ u1ᵀ, and γ.
+    /// Returns αI − K + γ u1ᵀ, and γ.
     fn equations(&self, theta: &[f64]) -> (Stencil, f64) {
+        // Since 1ᵀK = 0 and 1ᵀu = 1, 1ᵀg = (α + γ)(1ᵀρ − 1/vol): a solution has mass 1 for any γ > 0. The gauge term is
+        // then γ u/vol and cancels with the source, so that ρ does not depend on γ.
         let mut stencil = self.generator(theta);
         let n = self.grid.cells() as f64;
         let mean = stencil.diagonal().iter().sum::<f64>() / n;
-        // Where nothing moves at all, any rate will do.
+        // The diagonal of −K holds the rates at which mass leaves the cells. If nothing moves, any γ > 0 is valid.
         let gamma = self.gauge * if mean == 0.0 { 1.0 } else { mean };
         stencil.add_diagonal(&vec![self.teleportation; self.grid.cells()]);
         (stencil.with_gauge(gamma / n), gamma)
     }
 
-    /// u/vol.
+    /// Returns an entry of u/vol: the uniform density of mass 1.
     fn uniform(&self) -> f64 {
         (self.grid.cells() as f64 * self.grid.volume()).recip()
     }
 
-    /// Calls `f` with weights and points of a face: its centre, or its Gauss points.
+    /// Calls `f(weight, x)` for the sample points of a face: its centre, or its Gauss points.
     fn sample(&self, face: &Face, mut f: impl FnMut(f64, &[f64; 3])) {
         if !self.flux.averages() {
             return f(1.0, &face.centre);
         }
+        // Two Gauss points per direction across the face, at ±(h/2)/√3 = ±h/√12 from the centre, with equal weights.
         let dim = self.grid.dim();
         let mut across = (0..dim).filter(|&d| d != face.axis);
         let offset =
@@ -207,7 +213,7 @@ impl<'f> InvariantMeasure<'f> {
         }
     }
 
-    /// Fails if the velocity is not finite somewhere, saying where.
+    /// Checks that the velocity is finite at all sample points. The error names the first exception.
     fn check_velocity(&self, theta: &[f64]) -> Result<()> {
         let mut found = None;
         self.grid.visit_faces(|axis, lower, upper| {
@@ -222,8 +228,11 @@ impl<'f> InvariantMeasure<'f> {
         found.map_or(Ok(()), Err)
     }
 
-    /// Fails if mass can end in more than one place, saying where. The equations are then singular but consistent, and
-    /// a solver may return any of their solutions; looking at the chain costs little beside a solve.
+    /// Checks that the chain has a single closed class, so that the stationary density is unique. The error names the
+    /// smallest classes.
+    ///
+    /// With several classes the equations are singular but consistent, and a solver may return any of their solutions.
+    /// The check is cheap compared with a solve. Diffusion and teleportation connect all cells, as do smooth fluxes.
     fn check_classes(&self, stencil: &Stencil) -> Result<()> {
         let spreads = self.diffusion > 0.0 || matches!(self.flux, Flux::Smooth { .. });
         if self.teleportation > 0.0 || spreads {
@@ -278,8 +287,12 @@ impl Model for InvariantMeasure<'_> {
         Operator::stencil(self.equations(theta).0)
     }
 
-    /// −(∂K/∂θ)ρ, with slope 0 where a velocity vanishes, and (∂γ/∂θ)(u1ᵀρ − u/vol), which is zero at the solution.
+    /// Returns −(∂K/∂θ)ρ + (∂γ/∂θ)(u1ᵀρ − u/vol), with slope 0 where a velocity vanishes.
+    ///
+    /// The second term is zero at the solution.
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        // With J = v⁺ρ_lower − v⁻ρ_upper, ∂J/∂θ = (dv⁺/dv ρ_lower − dv⁻/dv ρ_upper) ∂v/∂θ. The mean rate of γ is the
+        // sum of (v⁺ + v⁻)/h over the faces, divided by N.
         let p = self.param_dim();
         let (mut slopes, mut rate_slopes) = (vec![[0.0; 3]; p], vec![0.0; p]);
         let mut columns: Mat<f64> = self.grid.flux_divergence_columns(p, |face, out| {
@@ -309,8 +322,11 @@ impl Model for InvariantMeasure<'_> {
         Operator::dense(columns)
     }
 
-    /// One linear solve, made positive. What iteration leaves below zero is below its accuracy; Gauss-Seidel sweeps
-    /// with couplings that are not negative give those cells digits of their own.
+    /// Solves the linear equations and makes the density positive.
+    ///
+    /// Negative entries are errors of the iteration and set to zero. Gauss-Seidel sweeps then recompute the entries.
+    /// Since all couplings are non-negative, the sweeps keep the density non-negative and give small entries relative
+    /// accuracy.
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         check::length("θ", theta.len(), self.param_dim())?;
         check::length(
@@ -326,6 +342,7 @@ impl Model for InvariantMeasure<'_> {
         self.check_classes(&stencil)?;
         let source = self.teleportation * self.uniform();
         let b = vec![source + gamma * self.uniform(); rho.len()];
+        // The sweeps below solve (αI − K)ρ = α u/vol without the gauge. It holds for mass 1, to which ρ is scaled last.
         let factor = backend.factor(Operator::stencil(stencil.clone()))?;
         improve(factor.as_ref(), 1, b, rho)?;
         rho.iter_mut().for_each(|r| *r = r.max(0.0));

@@ -1,4 +1,4 @@
-//! Trajectories as text, one point a line.
+//! Trajectories as text files, with one point per line.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -9,13 +9,14 @@ use super::file::{Rows, wrong};
 use crate::error::Result;
 
 impl Trajectory {
-    /// Reads a point from every line of a text file, with columns separated by semicolons, commas or blanks.
+    /// Reads one point per line of a text file whose columns are separated by semicolons, commas or blanks.
     ///
-    /// There are `dim` columns, the coordinates, or one more, and then the first is the time; equal steps of time
-    /// give the interval. The first line is a header if none of its fields begins like a number. Empty lines are skipped.
+    /// The file has `dim` columns with the coordinates, or one more with the time first. Times must be equally spaced
+    /// and give the interval. The first line is a header if none of its fields begins like a number. Empty lines are
+    /// skipped.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) with the line, the fault and the remedy.
+    /// Fails with [`Error::File`](crate::Error::File), which names the line, the fault and the remedy.
     pub fn read_csv(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
         let path = path.as_ref();
         let mut rows = Rows::new(dim)?;
@@ -24,7 +25,7 @@ impl Trajectory {
             wrong(
                 path,
                 "its encoding",
-                "it is no text in UTF-8; is it a .npy file?",
+                "it is not UTF-8 text; read a .npy file with `read_npy`",
             )
         })?;
         let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
@@ -42,12 +43,13 @@ impl Trajectory {
         rows.finish(path)
     }
 
-    /// Writes a header and a line for every point, columns separated by commas, in digits that read back exactly:
-    /// the time first where the interval is known.
+    /// Writes a header and one line per point, with columns separated by commas.
+    ///
+    /// The first column is the time if the interval is known. The printed digits read back exactly.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) when it cannot be written; no points, points that are not finite, and an
-    /// interval that the file would not give back.
+    /// Fails with [`Error::File`](crate::Error::File) if the file cannot be written. Fails if there are no points, if a
+    /// point is not finite, or if the interval cannot be recovered from the file.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         self.check_writable()?;
         let path = path.as_ref();
@@ -71,25 +73,30 @@ impl Trajectory {
     }
 }
 
-/// The fields of a line: the first of semicolon, comma and blank that occurs separates them.
+/// Splits a line at its semicolons, else at its commas, else at its blanks.
 fn fields(line: &str) -> Box<dyn Iterator<Item = &str> + '_> {
+    // Semicolons take precedence, since files with decimal commas use them. `parse` then rejects "1,5" with a remedy.
     match [';', ','].into_iter().find(|&c| line.contains(c)) {
         Some(separator) => Box::new(line.split(separator).map(str::trim)),
         None => Box::new(line.split_whitespace()),
     }
 }
 
-/// Whether it is a number, or begins as one: then a line with it is data, if only data with a slip.
+/// Whether a field is a number or begins like one. A line with such a field is data, possibly with a typing error.
 fn like_a_number(field: &str) -> bool {
     field.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         || field.parse::<f64>().is_ok()
 }
 
+/// Parses the numbers of a line into `row`.
 fn parse(line: &str, row: &mut Vec<f64>) -> std::result::Result<(), String> {
     row.clear();
     for field in fields(line) {
         let number = field.parse().map_err(|_| {
-            format!("`{field}` is no number; write numbers like -1.5e-3, with a decimal point, and one header line at most")
+            format!(
+                "`{field}` is not a number; write numbers like -1.5e-3, with a decimal point, and at most one header \
+                 line"
+            )
         })?;
         row.push(number);
     }

@@ -1,4 +1,4 @@
-//! What the two file formats share: rows of numbers, with the time first where it is known.
+//! Rows of numbers, common to both file formats: the coordinates, preceded by the time if it is known.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -8,10 +8,10 @@ use crate::check;
 use crate::error::Error;
 use crate::error::Result;
 
-/// Deviation from equal times, in intervals, that rounding in a file may cause.
+/// Tolerated deviation from equally spaced times, in intervals, since files round.
 const EQUAL: f64 = 1e-3;
 
-/// The error of a file: where in it, what is wrong and what to do.
+/// Returns a file error with its position in the file, the fault and the remedy.
 pub(super) fn wrong(path: &Path, place: impl Display, message: impl Display) -> Error {
     Error::File {
         path: path.display().to_string(),
@@ -20,7 +20,7 @@ pub(super) fn wrong(path: &Path, place: impl Display, message: impl Display) -> 
     }
 }
 
-/// Gathers rows of dim numbers, or of dim + 1 with the time first.
+/// Collects rows of `dim` coordinates, or of `dim` + 1 numbers with the time first.
 pub(super) struct Rows {
     dim: usize,
     points: Vec<[f64; 3]>,
@@ -28,6 +28,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Starts without rows. Fails unless `dim` is 2 or 3.
     pub(super) fn new(dim: usize) -> Result<Self> {
         check_dim(dim)?;
         Ok(Self {
@@ -37,30 +38,30 @@ impl Rows {
         })
     }
 
-    /// Whether a row may have so many numbers.
+    /// Checks that a row has `dim` or `dim` + 1 numbers.
     pub(super) fn check_width(&self, found: usize) -> std::result::Result<(), String> {
         let dim = self.dim;
         if found == dim || found == dim + 1 {
             return Ok(());
         }
         Err(format!(
-            "found {found} column(s) where {dim} coordinates are needed, or {} with the time first",
+            "found {found} column(s) instead of {dim} coordinates, or {} with the time first",
             dim + 1
         ))
     }
 
-    /// Adds a row, or says what is wrong with it.
+    /// Appends a row. Fails with a description of the fault.
     pub(super) fn push(&mut self, row: &[f64]) -> std::result::Result<(), String> {
         self.check_width(row.len())?;
         let dim = self.dim;
         let timed = row.len() == dim + 1;
         if !self.points.is_empty() && timed == self.times.is_empty() {
             return Err(
-                "the number of columns changes; give every row as many as the first".into(),
+                "the number of columns changes; give every row as many as the first has".into(),
             );
         }
         if let Some(value) = row.iter().find(|x| !x.is_finite()) {
-            return Err(format!("{value} is not finite; drop or mend the row"));
+            return Err(format!("{value} is not finite; remove or correct the row"));
         }
         if timed {
             self.times.push(row[0]);
@@ -71,13 +72,13 @@ impl Rows {
         Ok(())
     }
 
-    /// The trajectory, with its interval where times were given and differ equally.
+    /// Returns the trajectory, with its interval if the file has times. Fails if the times are not equally spaced.
     pub(super) fn finish(self, path: &Path) -> Result<Trajectory> {
         if self.points.is_empty() {
             return Err(wrong(
                 path,
                 "the end",
-                "there are no numbers; is it the right file?",
+                "there are no numbers; check that it is the right file",
             ));
         }
         let interval = equal_interval(&self.times);
@@ -85,8 +86,8 @@ impl Rows {
             return Err(wrong(
                 path,
                 "the first column",
-                "its times do not increase by equal steps, so that samples would not weigh the same; resample the \
-                 trajectory, or drop the column if it is no time",
+                "its times do not increase by equal steps, so that samples would need different weights; resample the \
+                 trajectory, or remove the column if it is not a time",
             ));
         }
         Ok(Trajectory {
@@ -97,17 +98,19 @@ impl Rows {
     }
 }
 
+/// Returns the interval of equally spaced, increasing times, or None for other times.
 fn equal_interval(times: &[f64]) -> Option<f64> {
     let ([first, .., last], steps) = (times, times.len().saturating_sub(1)) else {
         return None;
     };
+    // The mean interval averages out the rounding of single times.
     let dt = (last - first) / steps as f64;
-    let due = |(k, t): (usize, &f64)| (t - first - k as f64 * dt).abs() <= EQUAL * dt;
-    (dt > 0.0 && times.iter().enumerate().all(due)).then_some(dt)
+    let on_time = |(k, t): (usize, &f64)| (t - first - k as f64 * dt).abs() <= EQUAL * dt;
+    (dt > 0.0 && times.iter().enumerate().all(on_time)).then_some(dt)
 }
 
 impl Trajectory {
-    /// The rows of a file: the time from the first point where the interval is known, then the coordinates.
+    /// Iterates over the rows of a file: the time since the first point if the interval is known, then the coordinates.
     pub(super) fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = f64>> {
         let row = |(k, x): (usize, &[f64; 3])| {
             let time = self.interval.map(|dt| k as f64 * dt);
@@ -117,27 +120,28 @@ impl Trajectory {
         self.points.iter().enumerate().map(row)
     }
 
-    /// Fails for a trajectory that could not be read from its file again.
+    /// Checks that the trajectory can be written to a file and read back.
     pub(super) fn check_writable(&self) -> Result<()> {
         check_dim(self.dim)?;
-        let (count, some) = (self.points.len(), !self.points.is_empty());
-        check::option("the number of points", 0.0, some, "give at least one")?;
+        let count = self.points.len();
+        check::option("the number of points", 0.0, count > 0, "give at least one")?;
         check::finite("the points of the trajectory", self.points.as_flattened())?;
         let Some(interval) = self.interval else {
             return Ok(());
         };
+        // The largest time in the file is interval·(count − 1).
         let sound = interval > 0.0 && (interval * (count - 1).max(1) as f64).is_finite();
         check::option(
             "the interval of the trajectory",
             interval,
             sound,
-            "give a positive time with which all times are finite, or none",
+            "give a positive interval for which all times are finite, or None",
         )?;
         check::option(
             "the number of points at equal times",
             count as f64,
             count > 1,
-            "give at least two, or no interval: one time shows none",
+            "give at least two points, or set the interval to None: a single time does not determine it",
         )
     }
 }

@@ -1,27 +1,28 @@
-//! The share of time that a trajectory spends in the cells of a grid.
+//! Histograms: the fraction of time that a trajectory spends in the cells of a grid.
 
 use crate::check;
 use crate::error::Error;
 use crate::error::Result;
 use crate::grid::Grid;
 
-/// The largest share of samples that may lie outside the grid.
+/// Largest fraction of samples that may lie outside the grid.
 pub const OUTSIDE: f64 = 0.05;
 
-/// The occupation measure of a trajectory on a grid.
+/// Occupation measure of a trajectory on a grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Occupation {
-    /// Its density by volume; the samples inside the grid have mass 1.
+    /// Density per volume. The samples inside the grid have mass 1.
     pub density: Vec<f64>,
-    /// The share of samples outside the grid, of all.
+    /// Fraction of all samples that lie outside the grid.
     pub outside: f64,
-    /// Number of samples, those outside included, images under the symmetry not.
+    /// Number of samples, including those outside the grid but not the images under the symmetry.
     pub samples: usize,
 }
 
-/// exp(−Σ p log p) of the cell masses p = volume·density, divided by their sum: about how many cells are visited.
+/// Returns the perplexity exp(−Σ p log p) of the cell masses p = volume·density, divided by their sum.
 ///
-/// A periodic orbit visits far fewer than a chaotic one.
+/// The perplexity is the effective number of visited cells: n for a density that is uniform on n cells. A periodic
+/// orbit visits far fewer cells than a chaotic one.
 ///
 /// ```
 /// use pullback::models::trajectory::perplexity;
@@ -29,6 +30,7 @@ pub struct Occupation {
 /// ```
 pub fn perplexity(density: &[f64], volume: f64) -> f64 {
     let mass: f64 = volume * density.iter().sum::<f64>();
+    // Empty cells are left out, since p log p → 0 as p → 0.
     let entropy = density.iter().filter(|&&r| r > 0.0).map(|r| {
         let p = volume * r / mass;
         -p * p.ln()
@@ -36,7 +38,9 @@ pub fn perplexity(density: &[f64], volume: f64) -> f64 {
     entropy.sum::<f64>().exp()
 }
 
-/// Counts samples in the cells of a grid, one at a time; a sample on the upper end of an axis belongs to the last cell.
+/// Counts samples in the cells of a grid, one at a time.
+///
+/// A sample on the upper end of an axis belongs to the last cell.
 ///
 /// ```
 /// use pullback::{models::trajectory::Histogram, Grid};
@@ -48,20 +52,22 @@ pub fn perplexity(density: &[f64], volume: f64) -> f64 {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Histogram {
-    /// For each axis: lower and upper end, cells a length, cells.
+    /// Lower end, upper end, cells per unit length and number of cells of each axis.
     axes: Vec<(f64, f64, f64, usize)>,
     volume: f64,
     symmetry: Option<[f64; 3]>,
     counts: Vec<u64>,
     outside: u64,
     samples: usize,
+    /// Range of the samples along each axis, for error messages.
     ranges: Vec<(f64, f64)>,
-    /// The first sample that is not finite.
+    /// Index and value of the first sample that is not finite.
     broken: Option<(usize, f64)>,
 }
 
 impl Histogram {
-    /// Without samples; each sample's image under the signs `symmetry` will count as well, with equal weight.
+    /// Creates an empty histogram. If `symmetry` holds signs s, the image s∘x of every sample x counts with equal
+    /// weight.
     pub fn new(grid: &Grid, symmetry: Option<[f64; 3]>) -> Self {
         let axes = grid.axes().iter();
         let axes = axes.map(|a| (a.lower, a.upper, a.spacing().recip(), a.cells));
@@ -89,14 +95,16 @@ impl Histogram {
         }
     }
 
+    /// Counts one point, without its image under the symmetry.
     fn count(&mut self, x: &[f64; 3]) {
         let (mut cell, mut inside) = (0, true);
         for ((&(lower, upper, density, cells), range), &x) in
             self.axes.iter().zip(&mut self.ranges).zip(x)
         {
+            // Horner's rule numbers the cells with the last axis fastest.
             *range = (range.0.min(x), range.1.max(x));
             inside &= lower <= x && x <= upper;
-            // The cast saturates, so that samples outside do no harm.
+            // The cast saturates and `min` caps it, so that the index is valid for samples outside the grid as well.
             cell = cell * cells + (((x - lower) * density) as usize).min(cells - 1);
         }
         if inside {
@@ -106,21 +114,22 @@ impl Histogram {
         }
     }
 
-    /// The shares.
+    /// Returns the occupation measure of the samples.
     ///
     /// # Errors
-    /// Signs other than 1 and −1, no samples, samples that are not finite, more than [`OUTSIDE`] of them outside the grid.
+    /// Fails if a sign of the symmetry is neither 1 nor −1, if there are no samples, if a sample is not finite, or if a
+    /// fraction of more than [`OUTSIDE`] of the samples lies outside the grid.
     pub fn finish(self) -> Result<Occupation> {
         for sign in self.symmetry.iter().flatten() {
             check::option(
                 "a sign of the symmetry",
                 *sign,
                 sign.abs() == 1.0,
-                "give 1 for an axis that stays, and -1 for one that is reflected",
+                "give 1 for an axis that is kept, and -1 for one that is reflected",
             )?;
         }
-        let some = self.samples > 0;
-        check::option("the number of samples", 0.0, some, "give at least one")?;
+        let counted = self.samples > 0;
+        check::option("the number of samples", 0.0, counted, "give at least one")?;
         if let Some((index, value)) = self.broken {
             return Err(Error::NotFinite {
                 what: "a sample of the trajectory",
@@ -136,6 +145,7 @@ impl Histogram {
                 ranges: self.ranges,
             });
         }
+        // count/(N vol) sums to 1/vol over the cells: mass 1.
         let mass = inside as f64 * self.volume;
         Ok(Occupation {
             density: self.counts.iter().map(|&c| c as f64 / mass).collect(),

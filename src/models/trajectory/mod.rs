@@ -1,5 +1,4 @@
-//! Trajectories of a [`Flow`](crate::models::flow::Flow): simulated or read from files, their histograms, and a first
-//! estimate of θ from them.
+//! Trajectories of a [`Flow`](crate::models::flow::Flow): simulation, files, histograms, and a first estimate of θ.
 
 mod csv;
 mod file;
@@ -20,8 +19,8 @@ use crate::grid::Grid;
 
 /// Points along a trajectory, in the order of time.
 ///
-/// Read from a file with [`read_csv`](Trajectory::read_csv) or [`read_npy`](Trajectory::read_npy), simulated by
-/// [`Sampling::run`], or made by hand.
+/// [`read_csv`](Trajectory::read_csv) and [`read_npy`](Trajectory::read_npy) read a trajectory from a file.
+/// [`Sampling::run`] simulates one.
 ///
 /// ```
 /// use pullback::{models::flow::{Flow, Lorenz}, models::trajectory::{Sampling, perplexity}, Grid};
@@ -39,20 +38,20 @@ use crate::grid::Grid;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trajectory {
-    /// The points; in the plane the third entry is 0.
+    /// The points. In the plane their third entry is 0.
     pub points: Vec<[f64; 3]>,
-    /// Dimension of the space, 2 or 3.
+    /// Dimension of the space: 2 or 3.
     pub dim: usize,
-    /// Time from a point to the next; None where it is unknown or differs.
+    /// Time between consecutive points, or None if it is unknown or varies.
     pub interval: Option<f64>,
 }
 
 impl Trajectory {
-    /// The share of time spent in each cell, symmetrised by the signs `symmetry` if there are any.
+    /// Returns the fraction of time spent in each cell as a density, symmetrised by the signs `symmetry` if given.
     ///
     /// # Errors
-    /// A grid of another dimension, no points, points that are not finite, more than [`OUTSIDE`] of them outside
-    /// the grid.
+    /// Fails if the grid has another dimension, if there are no points, if a point is not finite, or if a fraction of
+    /// more than [`OUTSIDE`] of the points lies outside the grid.
     pub fn histogram(&self, grid: &Grid, symmetry: Option<[f64; 3]>) -> Result<Occupation> {
         check_grid(grid, self.dim)?;
         let mut histogram = Histogram::new(grid, symmetry);
@@ -61,17 +60,17 @@ impl Trajectory {
     }
 }
 
-/// Fails unless the dimension is 2 or 3.
+/// Checks that the dimension is 2 or 3.
 fn check_dim(dim: usize) -> Result<()> {
     check::option(
         "the dimension of the space",
         dim as f64,
         dim == 2 || dim == 3,
-        "flows and trajectories live in two or three dimensions",
+        "flows and trajectories need two or three dimensions",
     )
 }
 
-/// Fails unless the grid covers a space of this dimension.
+/// Checks that the grid has dimension `dim`.
 fn check_grid(grid: &Grid, dim: usize) -> Result<()> {
     check_dim(dim)?;
     check::length("the list of axes of the grid", grid.dim(), dim)

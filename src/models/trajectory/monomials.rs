@@ -3,22 +3,29 @@
 use crate::check;
 use crate::error::Result;
 
-/// Highest degree of the test functions in the plane and in space. On a symmetric limit cycle, such as Van der Pol's,
-/// those of degree 3 and less tell nothing of a friction term, since it then is a total derivative.
+/// Highest degree of the test functions in the plane (5) and in space (3).
+///
+/// On a symmetric limit cycle such as Van der Pol's, test functions of degree up to 3 do not determine the friction
+/// term, which is then a total derivative. The plane therefore needs a higher degree.
 const DEGREES: [usize; 2] = [5, 3];
 
-/// Powers 0 to the highest degree.
+/// Powers of one coordinate, from 0 to the highest degree.
 type Powers = [f64; 6];
 
-/// Monomials in centred and scaled coordinates.
+/// Monomials yᵃ of degree 1 and more in the coordinates y = (x − centre)/scale.
 pub(super) struct Monomials {
+    /// Weighted mean of the points.
     centre: [f64; 3],
+    /// Weighted standard deviation of the points.
     scale: [f64; 3],
     exponents: Vec<[usize; 3]>,
 }
 
 impl Monomials {
+    /// Centres and scales by the weighted points. Fails if the weights do not sum to a positive number or if the points
+    /// do not vary along an axis.
     pub(super) fn new(points: &[[f64; 3]], weights: &[f64], dim: usize) -> Result<Self> {
+        // With mean 0 and deviation 1, monomials of all degrees are comparable in size, independently of the units of x.
         let mass: f64 = weights.iter().sum();
         check::positive("the sum of the weights of the points", &[mass])?;
         let (mut centre, mut scale) = ([0.0; 3], [1.0; 3]);
@@ -31,6 +38,7 @@ impl Monomials {
             scale[d] = mean(&|x| (x - centre[d]).powi(2)).sqrt();
         }
         check::positive("the standard deviation of the points", &scale[..dim])?;
+        // The constant is excluded: its gradient is zero, so that its equation reads 0 = 0.
         let top = DEGREES[usize::from(dim == 3)];
         let all =
             (0..=top).flat_map(|a| (0..=top).flat_map(move |b| (0..=top).map(move |c| [a, b, c])));
@@ -44,12 +52,12 @@ impl Monomials {
         })
     }
 
-    /// How many there are.
+    /// Number of test functions.
     pub(super) fn len(&self) -> usize {
         self.exponents.len()
     }
 
-    /// The powers of every scaled coordinate.
+    /// Returns the powers of every scaled coordinate.
     fn powers(&self, x: &[f64; 3]) -> [Powers; 3] {
         std::array::from_fn(|d| {
             let y = (x[d] - self.centre[d]) / self.scale[d];
@@ -58,14 +66,16 @@ impl Monomials {
         })
     }
 
+    /// Returns φ_i(x) for all test functions.
     pub(super) fn values(&self, x: &[f64; 3]) -> Vec<f64> {
         let y = self.powers(x);
         let value = |e: &[usize; 3]| (0..3).map(|d| y[d][e[d]]).product();
         self.exponents.iter().map(value).collect()
     }
 
-    /// Calls `f(i, ∇φ_i)` for all test functions.
+    /// Calls `f(i, ∇φ_i(x))` for all test functions.
     pub(super) fn gradients(&self, x: &[f64; 3], mut f: impl FnMut(usize, [f64; 3])) {
+        // By the chain rule, d/dx yᵏ = k yᵏ⁻¹/scale.
         let y = self.powers(x);
         let slope: [Powers; 3] = std::array::from_fn(|d| {
             let [one, y, y2, y3, y4, _] = y[d];

@@ -1,4 +1,4 @@
-//! Trajectories as NumPy arrays, in versions 1 to 3 of the `.npy` format.
+//! Trajectories as NumPy arrays in the `.npy` format, versions 1 to 3.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -8,18 +8,20 @@ use super::Trajectory;
 use super::file::{Rows, wrong};
 use crate::error::Result;
 
+/// First bytes of every `.npy` file.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Faults in words, to which the path is added later.
+/// Result whose error describes the fault; the caller adds the path.
 type Parsed<T> = std::result::Result<T, String>;
 
 impl Trajectory {
-    /// Reads a `.npy` file that holds an array of points × coordinates, `dim` columns, or one more with the time first.
+    /// Reads a `.npy` file with an array of points × coordinates.
     ///
-    /// Numbers are `<f8` or `<f4`, in C or Fortran order.
+    /// The array has `dim` columns, or one more with the time first. Its numbers are `<f8` or `<f4`, in C or Fortran
+    /// order.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) with the fault and the remedy.
+    /// Fails with [`Error::File`](crate::Error::File), which names the fault and the remedy.
     pub fn read_npy(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
         let path = path.as_ref();
         let mut rows = Rows::new(dim)?;
@@ -27,7 +29,7 @@ impl Trajectory {
         let (header, data) = split(&bytes).map_err(|m| wrong(path, "header", m))?;
         let header = Header::parse(header).map_err(|m| wrong(path, "header", m))?;
         header.check(data).map_err(|m| wrong(path, "data", m))?;
-        // Before memory is taken for a row: a shape without points agrees with no data whatever its columns.
+        // Checks the width before a row is allocated: a shape (0, columns) agrees with empty data for any width.
         rows.check_width(header.columns)
             .map_err(|m| wrong(path, "header", m))?;
         let mut row = vec![0.0; header.columns];
@@ -41,11 +43,11 @@ impl Trajectory {
         rows.finish(path)
     }
 
-    /// Writes a `.npy` file of points × coordinates as `<f8`, with the time first where the interval is known.
+    /// Writes a `.npy` file of points × coordinates as `<f8`, with the time first if the interval is known.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) when it cannot be written; no points, points that are not finite, and an
-    /// interval that the file would not give back.
+    /// Fails with [`Error::File`](crate::Error::File) if the file cannot be written. Fails if there are no points, if a
+    /// point is not finite, or if the interval cannot be recovered from the file.
     pub fn write_npy(&self, path: impl AsRef<Path>) -> Result<()> {
         self.check_writable()?;
         let path = path.as_ref();
@@ -57,7 +59,8 @@ impl Trajectory {
         let columns = self.dim + usize::from(self.interval.is_some());
         let shape = format!("({}, {columns})", self.points.len());
         let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
-        // Magic, version and length take ten bytes; the data start at a multiple of 64, after a line's end.
+        // The format wants the header to end with a newline and the data to start at a multiple of 64 bytes. The magic
+        // (6), the version (2) and the header's length (2) take ten bytes, and the newline one: hence 63.
         let padding = 63 - (header.len() + 10) % 64;
         header.push_str(&" ".repeat(padding));
         header.push('\n');
@@ -73,10 +76,12 @@ impl Trajectory {
     }
 }
 
-/// The header's text and the data.
+/// Splits a file into the text of its header and its data.
 fn split(bytes: &[u8]) -> Parsed<(&str, &[u8])> {
     let rest = bytes.strip_prefix(MAGIC);
-    let rest = rest.ok_or("it is no .npy file; write it with numpy.save, or read it as text")?;
+    let rest =
+        rest.ok_or("it is not a .npy file; write it with numpy.save, or read it with `read_csv`")?;
+    // Version 1 has a header length of two bytes, versions 2 and 3 of four.
     let (length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
         [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
@@ -93,16 +98,18 @@ fn split(bytes: &[u8]) -> Parsed<(&str, &[u8])> {
     Ok((header, data))
 }
 
-/// What the header says.
+/// Contents of the header.
 struct Header {
     rows: usize,
     columns: usize,
+    /// Whether the data are stored column by column.
     fortran: bool,
-    /// Bytes of a number.
+    /// Number of bytes per number.
     width: usize,
 }
 
 impl Header {
+    /// Parses the Python dictionary of a header.
     fn parse(text: &str) -> Parsed<Self> {
         let fortran = value(text, "fortran_order")?.starts_with("True");
         let descr = value(text, "descr")?;
@@ -111,20 +118,20 @@ impl Header {
             Some("'<f4'" | "\"<f4\"") => 4,
             _ => {
                 return Err(format!(
-                    "its numbers are {}; save a.astype('<f8') instead",
+                    "its numbers have the type {}; save a.astype('<f8') instead",
                     first(descr)
                 ));
             }
         };
         let shape = value(text, "shape")?;
-        let inside = shape.strip_prefix('(').and_then(|s| s.split_once(')'));
-        let sizes = inside.map_or("", |(s, _)| s).split(',').map(str::trim);
+        let tuple = shape.strip_prefix('(').and_then(|s| s.split_once(')'));
+        let sizes = tuple.map_or("", |(s, _)| s).split(',').map(str::trim);
         let sizes: Vec<Option<usize>> = sizes
             .filter(|s| !s.is_empty())
             .map(|s| s.parse().ok())
             .collect();
         let [Some(rows), Some(columns)] = sizes[..] else {
-            let found = inside.map_or(shape, |(s, _)| s);
+            let found = tuple.map_or(shape, |(s, _)| s);
             return Err(format!(
                 "its shape is ({found}); save an array of points × coordinates"
             ));
@@ -137,6 +144,7 @@ impl Header {
         })
     }
 
+    /// Checks that the data have the length of the shape.
     fn check(&self, data: &[u8]) -> Parsed<()> {
         let needed = self.rows.checked_mul(self.columns);
         let needed = needed.and_then(|n| n.checked_mul(self.width));
@@ -146,18 +154,19 @@ impl Header {
         let shape = format!("({}, {})", self.rows, self.columns);
         let found = data.len();
         Err(format!(
-            "{found} bytes do not make the shape {shape} that the header names; save it again"
+            "the shape {shape} in the header does not match {found} bytes of data; save it again"
         ))
     }
 
-    /// The number in this row and column; the data are known to be long enough.
+    /// Returns the number in a row and column, after [`check`](Header::check) has passed.
     fn number(&self, data: &[u8], row: usize, column: usize) -> f64 {
-        let place = if self.fortran {
+        let index = if self.fortran {
             column * self.rows + row
         } else {
             row * self.columns + column
         };
-        let bytes = &data[place * self.width..][..self.width];
+        let bytes = &data[index * self.width..][..self.width];
+        // The conversion to an array of four bytes succeeds for `<f4` alone.
         let mut eight = [0; 8];
         if let Ok(four) = bytes.try_into() {
             return f64::from(f32::from_le_bytes(four));
@@ -167,7 +176,7 @@ impl Header {
     }
 }
 
-/// What follows a key of the header's dictionary.
+/// Returns the text that follows a key of the header's dictionary.
 fn value<'a>(text: &'a str, key: &str) -> Parsed<&'a str> {
     let quoted = [format!("'{key}'"), format!("\"{key}\"")];
     let after = quoted.iter().find_map(|k| text.split_once(k.as_str()));
@@ -176,7 +185,7 @@ fn value<'a>(text: &'a str, key: &str) -> Parsed<&'a str> {
     after.map(str::trim_start).ok_or_else(missing)
 }
 
-/// The text before the next comma.
+/// Returns the text before the first comma.
 fn first(text: &str) -> &str {
     text.split(',').next().unwrap_or(text)
 }

@@ -1,4 +1,4 @@
-//! Following a flow by the Dormand-Prince method of order 8 with dense output.
+//! Integration of a flow by the Dormand-Prince method of order 8 with dense output.
 
 use std::cell::Cell;
 
@@ -10,78 +10,92 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::models::flow::Flow;
 
-/// Points that are asked of the integrator at once, so that it never holds many.
+/// Number of points per call of the integrator, which bounds its memory.
 const CHUNK: usize = 1024;
 
-/// Steps the integrator may take for one such chunk.
+/// Largest number of integrator steps per chunk.
 const STEPS: u32 = 10_000_000;
 
-/// How far the integrator runs beyond the last point, in sampling intervals. `ode_solvers` 0.6 gives a point due at
-/// the very end too early, extrapolated from a step before the last; a point due a little earlier is interpolated.
+/// Time by which the integrator runs beyond the last point, in sampling intervals.
+///
+/// `ode_solvers` 0.6 returns a point at exactly the end time too early, extrapolated from a step before the last. It
+/// interpolates a point that lies slightly before the end.
 const OVERRUN: f64 = 1e-3;
 
-/// A trajectory farther out than this runs to infinity.
+/// Bound on |x_d| beyond which a trajectory counts as unbounded.
 const FAR: f64 = 1e6;
 
-/// x′ = v(x; θ) with time counted in sampling intervals, so that points are due at whole numbers exactly.
+/// The equation x′ = v(x; θ) with time in units of the sampling interval, so that output times are exact integers.
 struct Scaled<'a> {
     flow: &'a dyn Flow,
     theta: &'a [f64],
+    /// Sampling interval.
     unit: f64,
-    /// The first point at which the velocity was not finite, though the point was.
+    /// First point within [`FAR`] at which the velocity was not finite.
     broken: &'a Cell<Option<[f64; 3]>>,
 }
 
 impl System<f64, Vector3<f64>> for Scaled<'_> {
     fn system(&self, _: f64, x: &Vector3<f64>, dx: &mut Vector3<f64>) {
-        let at = [x[0], x[1], x[2]];
-        let v = self.flow.velocity(&at, self.theta);
+        let point = [x[0], x[1], x[2]];
+        let v = self.flow.velocity(&point, self.theta);
         for d in 0..self.flow.dim() {
+            // With t = unit·τ, dx/dτ = unit·v.
             dx[d] = self.unit * v[d];
-            // Trial points of a trajectory that is blowing up say nothing about the field.
-            if !dx[d].is_finite() && near(&at) && self.broken.get().is_none() {
-                self.broken.set(Some(at));
+            // Points beyond `FAR` belong to a trajectory that blows up; an overflow there is no fault of the field.
+            if !dx[d].is_finite() && is_bounded(&point) && self.broken.get().is_none() {
+                self.broken.set(Some(point));
             }
         }
     }
 
+    // Returning true ends the integration.
     fn solout(&mut self, _: f64, x: &Vector3<f64>, _: &Vector3<f64>) -> bool {
-        !near(&[x[0], x[1], x[2]])
+        !is_bounded(&[x[0], x[1], x[2]])
     }
 }
 
-fn near(x: &[f64; 3]) -> bool {
+/// Whether all entries are at most [`FAR`] in absolute value; false for NaN.
+fn is_bounded(x: &[f64; 3]) -> bool {
     x.iter().all(|x| x.abs() <= FAR)
 }
 
-/// A point that moves with a flow.
+/// A point that is carried along by a flow.
 pub(super) struct Orbit<'a> {
     pub(super) flow: &'a dyn Flow,
     pub(super) theta: &'a [f64],
+    /// Relative and absolute tolerance of a step.
     pub(super) tolerance: f64,
     pub(super) point: [f64; 3],
+    /// Time since the start of the burn-in, for error messages.
     pub(super) time: f64,
 }
 
 impl Orbit<'_> {
-    /// Moves on by `count` times `unit`, handing over the point after each, and the share done now and then.
+    /// Advances by `count` intervals of length `unit`. Calls `each` with the point after every interval, and `progress`
+    /// with the completed fraction after every chunk.
     pub(super) fn advance(
         &mut self,
         (count, unit): (usize, f64),
         mut each: impl FnMut([f64; 3]),
-        mut done: impl FnMut(f64),
+        mut progress: impl FnMut(f64),
     ) -> Result<()> {
-        let mut made = 0;
-        while made < count {
-            let chunk = CHUNK.min(count - made);
-            self.chunk((chunk, unit), &mut each)?;
-            made += chunk;
-            done(made as f64 / count as f64);
+        let mut completed = 0;
+        while completed < count {
+            let chunk = CHUNK.min(count - completed);
+            self.advance_chunk((chunk, unit), &mut each)?;
+            completed += chunk;
+            progress(completed as f64 / count as f64);
         }
         Ok(())
     }
 
-    fn chunk(&mut self, (count, unit): (usize, f64), each: &mut dyn FnMut([f64; 3])) -> Result<()> {
+    /// Advances by one call of the integrator.
+    fn advance_chunk(
+        &mut self,
+        (count, unit): (usize, f64),
+        each: &mut dyn FnMut([f64; 3]),
+    ) -> Result<()> {
         let broken = Cell::new(None);
         let system = Scaled {
             flow: self.flow,
@@ -91,10 +105,11 @@ impl Orbit<'_> {
         };
         let mut solver = solver(system, self.point, count as f64 + OVERRUN, self.tolerance);
         let outcome = solver.integrate();
+        // The first output is the initial point.
         for x in solver.y_out().iter().skip(1) {
             let x = [x[0], x[1], x[2]];
             self.time += unit;
-            if !near(&x) {
+            if !is_bounded(&x) {
                 return Err(self.lost(0.0, "it leaves the ball |x| ≤ 10⁶"));
             }
             self.point = x;
@@ -102,17 +117,18 @@ impl Orbit<'_> {
         }
         let produced = solver.y_out().len() - 1;
         match (outcome, broken.get()) {
-            // Whatever happens beyond the last point does not matter.
+            // A failure beyond the last point does not affect the result.
             _ if produced == count => Ok(()),
             (Err(_), Some(point)) => Err(Error::Velocity { point }),
             (Err(error), None) => {
-                let (reason, at) = reason(&error);
-                Err(self.lost(unit * (at - produced as f64), reason))
+                let (reason, failed) = reason(&error);
+                Err(self.lost(unit * (failed - produced as f64), reason))
             }
             (Ok(_), _) => Err(self.lost(0.0, "the integrator ended early")),
         }
     }
 
+    /// Error of a trajectory that ends `ahead` after the present time.
     fn lost(&self, ahead: f64, reason: &'static str) -> Error {
         Error::BlowUp {
             time: self.time + ahead,
@@ -127,7 +143,9 @@ fn solver<'a>(
     end: f64,
     tolerance: f64,
 ) -> Dop853<f64, Vector3<f64>, Scaled<'a>> {
-    // Safety .9, no PI term, steps that shrink to a third or grow sixfold at most: the usual choice.
+    // The standard step-size control of DOP853 (Hairer, Nørsett and Wanner, "Solving Ordinary Differential Equations
+    // I"): safety factor 0.9, no PI stabilisation (β = 0), step ratios from 0.333 to 6. The largest step is the whole
+    // chunk, the method chooses the first step (0), and stiffness is tested every 1000 steps.
     Dop853::from_param(
         system,
         0.0,
@@ -148,7 +166,7 @@ fn solver<'a>(
     )
 }
 
-/// What went wrong, and when in units of the chunk.
+/// Returns the reason of a failure and its time in sampling intervals since the start of the chunk.
 fn reason(error: &IntegrationError) -> (&'static str, f64) {
     match *error {
         IntegrationError::MaxNumStepReached { x, .. } => ("it needs too many steps", x),

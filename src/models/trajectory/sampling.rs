@@ -1,4 +1,4 @@
-//! How a trajectory is sampled.
+//! Sampling of simulated trajectories.
 
 use super::histogram::{Histogram, Occupation};
 use super::orbit::Orbit;
@@ -9,20 +9,20 @@ use crate::grid::Grid;
 use crate::models::flow::Flow;
 use crate::random;
 
-/// The most points that [`Sampling::run`] keeps.
-const KEPT: f64 = 1e9;
+/// Largest number of points that [`Sampling::run`] keeps.
+const MAX_POINTS: f64 = 1e9;
 
-/// The most intervals of a run.
-const MOST: f64 = 1e15;
+/// Exclusive upper limit of the number of intervals of a run.
+const MAX_INTERVALS: f64 = 1e15;
 
-/// Streams of random numbers that belong to one seed.
+/// Streams of random numbers of one seed: the perturbation of the initial point, and the noise.
 const START_STREAM: u64 = 0;
 const NOISE_STREAM: u64 = 1;
 
-/// How a trajectory of a [`Flow`] is sampled: x(burn_in + j·interval) + noise for j = 1, 2 … up to the duration.
+/// Settings for samples x(burn_in + j·interval) + noise, j = 1, 2 … up to the duration, of a trajectory of a [`Flow`].
 ///
-/// The same settings give the same numbers, bit for bit. The seed moves the start a little, so that chaotic
-/// trajectories of different seeds are independent after the burn-in, and it draws the noise.
+/// Equal settings give equal numbers, bit for bit. The seed perturbs the initial point slightly, so that chaotic
+/// trajectories of different seeds are independent after the burn-in. The seed also determines the noise.
 ///
 /// ```
 /// use pullback::{models::flow::Lorenz, models::trajectory::Sampling};
@@ -33,26 +33,28 @@ const NOISE_STREAM: u64 = 1;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
-    /// Time over which points are taken, rounded to whole intervals.
+    /// Duration of the sampling, rounded to whole intervals.
     pub duration: f64,
-    /// Time that passes before; longer for flows that mix slowly, such as Rössler's.
+    /// Time before the first sample. Flows that mix slowly, such as Rössler's, need a longer one.
     pub burn_in: f64,
-    /// Time from a point to the next.
+    /// Time between consecutive points.
     pub interval: f64,
-    /// Where the trajectory starts; the third entry does not count in the plane.
+    /// Initial point. In the plane its third entry is ignored.
     pub start: [f64; 3],
-    /// The start's entries x are moved by normal numbers with standard deviation `spread`·(1 + |x|); 0 for none.
+    /// Relative perturbation of the initial point: entry x gets a normal number with standard deviation
+    /// `spread`·(1 + |x|). 0 means no perturbation.
     pub spread: f64,
-    /// Standard deviation of normal noise added to every entry of every point, though not to the trajectory itself.
+    /// Standard deviation of the normal noise added to every entry of every point. The trajectory itself is free of
+    /// noise.
     pub noise: f64,
-    /// Relative and absolute tolerance of the integrator, of order 8, for one step.
+    /// Relative and absolute tolerance of one step of the integrator, which has order 8.
     pub tolerance: f64,
-    /// Seed of the start's move and of the noise.
+    /// Seed of the perturbation of the initial point and of the noise.
     pub seed: u64,
 }
 
 impl Default for Sampling {
-    /// 400 000 points over a time of 2000 from (1, 1, 20), after 50, without noise.
+    /// Takes 400 000 noise-free points over a time of 2000, after a burn-in of 50 from (1, 1, 20).
     fn default() -> Self {
         Self {
             duration: 2000.0,
@@ -73,10 +75,10 @@ impl Sampling {
         (self.duration / self.interval).round() as usize
     }
 
-    /// Whether the settings make sense.
+    /// Checks that the settings are valid.
     ///
     /// # Errors
-    /// The first that does not, with what it may be.
+    /// Fails for the first invalid setting and names its valid range.
     pub fn check(&self) -> Result<()> {
         let times = [
             ("the interval", self.interval),
@@ -119,16 +121,18 @@ impl Sampling {
         check::finite("the start of the trajectory", &self.start)
     }
 
+    /// Checks that a time has fewer than 10¹⁵ intervals, so that their number is exact in `f64` and fits `usize`.
     fn check_intervals(&self, what: &'static str, time: f64) -> Result<()> {
         let (count, remedy) = (time / self.interval, "there may be no more than 10¹⁵");
-        check::option(what, count, count < MOST, remedy)
+        check::option(what, count, count < MAX_INTERVALS, remedy)
     }
 
-    /// Hands every point to `each` as it is made and keeps none; `progress` is told the share that is done.
+    /// Simulates a trajectory and calls `each` with every point, without storing the points. Calls `progress` with the
+    /// completed fraction.
     ///
     /// # Errors
-    /// Settings that make no sense, parameters that do not fit the flow, a velocity that is not finite, a trajectory
-    /// that runs to infinity or cannot be followed.
+    /// Fails if a setting is invalid, if the parameters do not fit the flow, if the velocity is not finite, or if the
+    /// trajectory is unbounded or cannot be integrated.
     pub fn visit(
         &self,
         flow: &dyn Flow,
@@ -144,36 +148,39 @@ impl Sampling {
             flow,
             theta,
             tolerance: self.tolerance,
-            point: self.moved_start(flow.dim()),
+            point: self.perturbed_start(flow.dim()),
             time: 0.0,
         };
-        let late = self.samples();
-        let early = (self.burn_in / self.interval).ceil() as usize;
-        let share = early as f64 / (early + late) as f64;
-        // Nothing moves in no time, and then the unit does not matter.
-        let unit = self.burn_in / early.max(1) as f64;
-        orbit.advance((early, unit), |_| (), |done| progress(share * done))?;
+        let samples = self.samples();
+        // The burn-in is divided into whole intervals no longer than those of the samples. Without a burn-in there are
+        // none, and their length is irrelevant.
+        let burn_in = (self.burn_in / self.interval).ceil() as usize;
+        let unit = self.burn_in / burn_in.max(1) as f64;
+        let share = burn_in as f64 / (burn_in + samples) as f64;
+        orbit.advance((burn_in, unit), |_| (), |done| progress(share * done))?;
         let mut noise = self.noise_for(flow.dim());
-        let (late, rest) = ((late, self.interval), 1.0 - share);
+        let rest = 1.0 - share;
         orbit.advance(
-            late,
+            (samples, self.interval),
             |x| each(&noise(x)),
             |done| progress(share + rest * done),
         )
     }
 
-    fn moved_start(&self, dim: usize) -> [f64; 3] {
-        let moves = random::normal(3, self.seed, START_STREAM);
+    /// Returns the initial point with its seeded perturbation.
+    fn perturbed_start(&self, dim: usize) -> [f64; 3] {
+        let xi = random::normal(3, self.seed, START_STREAM);
         let mut start = [0.0; 3];
         for d in 0..dim {
             let x = self.start[d];
-            start[d] = x + self.spread * (1.0 + x.abs()) * moves[d];
+            start[d] = x + self.spread * (1.0 + x.abs()) * xi[d];
         }
         start
     }
 
-    /// Adds noise to one point after the other.
+    /// Returns a function that adds noise to consecutive points.
     fn noise_for(&self, dim: usize) -> impl FnMut([f64; 3]) -> [f64; 3] {
+        // The separate stream makes the underlying trajectory independent of the noise.
         let deviation = self.noise;
         let mut normal = random::normal_stream(self.seed, NOISE_STREAM);
         move |mut x| {
@@ -184,10 +191,10 @@ impl Sampling {
         }
     }
 
-    /// The points, all kept.
+    /// Simulates a trajectory and returns all its points.
     ///
     /// # Errors
-    /// Those of [`visit`](Sampling::visit), and more points than memory holds.
+    /// Fails as [`visit`](Sampling::visit) does, and if the points do not fit into memory or are more than 10⁹.
     pub fn run(
         &self,
         flow: &dyn Flow,
@@ -197,12 +204,12 @@ impl Sampling {
         self.check()?;
         let count = self.samples();
         let mut points = Vec::new();
-        let room = count as f64 <= KEPT && points.try_reserve_exact(count).is_ok();
+        let reserved = count as f64 <= MAX_POINTS && points.try_reserve_exact(count).is_ok();
         check::option(
             "the number of points to keep",
             count as f64,
-            room,
-            "take fewer, or use `Sampling::occupation`, which keeps none",
+            reserved,
+            "take fewer, or use `Sampling::occupation`, which stores none",
         )?;
         self.visit(flow, theta, |x| points.push(*x), progress)?;
         Ok(Trajectory {
@@ -212,11 +219,12 @@ impl Sampling {
         })
     }
 
-    /// The share of time that a trajectory spends in each cell, symmetrised by the flow's own symmetry; no point is
-    /// kept. For another symmetry, or none, [`visit`](Sampling::visit) with a [`Histogram`].
+    /// Returns the fraction of time that a trajectory spends in each cell, symmetrised by [`Flow::symmetry`].
+    ///
+    /// No point is stored. For another symmetry, or for none, use [`visit`](Sampling::visit) with a [`Histogram`].
     ///
     /// # Errors
-    /// Those of [`visit`](Sampling::visit) and of [`Trajectory::histogram`].
+    /// Fails as [`visit`](Sampling::visit) and [`Trajectory::histogram`] do.
     pub fn occupation(
         &self,
         flow: &dyn Flow,

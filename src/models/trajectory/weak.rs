@@ -1,4 +1,7 @@
-//! A first estimate of θ from the weak form of stationarity, for velocities linear in θ.
+//! First estimate of θ from the weak form of stationarity, for velocities linear in θ.
+//!
+//! An invariant measure μ satisfies ∫v·∇φ dμ = 0 for every smooth φ, since ∫φ(x(t)) dμ does not change with t. With
+//! v(x; θ) = v(x; 0) + Σ_j θ_j ∂v/∂θ_j, each test function φ_i gives one linear equation for θ.
 
 use faer::Mat;
 
@@ -12,21 +15,23 @@ use crate::linalg::minimum_norm;
 use crate::models::flow::Flow;
 use crate::random;
 
-/// Rounding that a linear velocity may show.
+/// Relative deviation from linearity that rounding may cause.
 const LINEAR: f64 = 1e-9;
 
-/// Relative size below which a combination of parameters counts as undetermined.
+/// Relative pivot below which a combination of parameters counts as undetermined.
 const RANK: f64 = 1e-8;
 
-/// How many random θ, and how many points for each, the linearity is looked at.
+/// Square root of the number of pairs (x, θ) at which linearity is tested; the magnitude of θ has as many values.
 const TRIALS: usize = 4;
 
-/// The θ that fits Σ_i w_i v(x_i; θ)·∇φ(x_i) = 0 best, for test functions φ that are monomials of degree 1 to 3 (in the
-/// plane, to 5) in the coordinates, centred and scaled by their mean and standard deviation.
+/// Estimates θ by least squares from the weak form Σ_i w_i v(x_i; θ)·∇φ(x_i) = 0.
 ///
-/// Weighted points stand for an invariant measure; weights may be negative. Where velocities are linear in θ,
-/// these are linear equations; every one is divided by its size E[|∂v/∂θ·∇φ|²]^½, with parameters in units in which
-/// their velocities are equally large, and the least-squares solution is the estimate. Noise on the points biases it.
+/// The test functions φ are monomials of degree 1 to 3 (1 to 5 in the plane) in the coordinates, centred by their mean
+/// and scaled by their standard deviation. The weighted points represent an invariant measure; weights may be negative.
+///
+/// The velocity must be linear in θ, so that the equations are linear. Each equation is divided by its size
+/// E[|∂v/∂θ·∇φ|²]^½. The parameters are measured in units in which their velocities are equally large. The estimate is
+/// the least-squares solution. Noise on the points biases it.
 ///
 /// ```
 /// use pullback::{models::flow::VanDerPol, models::trajectory::{Sampling, weak_start}};
@@ -38,21 +43,21 @@ const TRIALS: usize = 4;
 /// ```
 ///
 /// # Errors
-/// [`Error::NotLinear`] for another velocity, [`Error::Undetermined`] when the points do not tell all parameters,
-/// points or weights that are not finite, another number of weights.
+/// Fails with [`Error::NotLinear`] if the velocity is not linear in θ, and with [`Error::Undetermined`] if the points
+/// do not determine all parameters. Fails if a point or weight is not finite, or if there is not one weight per point.
 pub fn weak_start(flow: &dyn Flow, points: &[[f64; 3]], weights: &[f64]) -> Result<Vec<f64>> {
     estimate(flow, points, weights, None)
 }
 
 impl Trajectory {
-    /// The estimate of [`weak_start`] from all points.
+    /// Estimates θ from all points, as [`weak_start`] does.
     ///
-    /// Where the interval is known, ∫v·∇φ dt = φ(x_T) − φ(x_0) is fitted with the trapezoidal rule, which holds for
-    /// any stretch of a trajectory, so that only noise and the length of the interval limit the accuracy; elsewhere
-    /// E[v·∇φ] = 0, which a finite trajectory satisfies but for O(1/T).
+    /// If the interval is known, the method fits ∫v·∇φ dt = φ(x_T) − φ(x_0) with the trapezoidal rule. This identity
+    /// holds for any part of a trajectory, so that only noise and the length of the interval limit the accuracy. If the
+    /// interval is unknown, the method fits E[v·∇φ] = 0, which a finite trajectory satisfies up to O(1/T).
     ///
     /// # Errors
-    /// Those of [`weak_start`], and a flow of another dimension.
+    /// Fails as [`weak_start`] does, and if the flow has another dimension.
     pub fn weak_start(&self, flow: &dyn Flow) -> Result<Vec<f64>> {
         check::length("a point of the trajectory", self.dim, flow.dim())?;
         let mut weights = vec![1.0; self.points.len()];
@@ -61,7 +66,8 @@ impl Trajectory {
                 check::positive("the interval of the trajectory", &[dt])?;
                 let last_index = weights.len() - 1;
                 (weights[0], weights[last_index]) = (0.5, 0.5);
-                // The weights sum to T/dt.
+                // Trapezoidal rule: dt Σ w_k v·∇φ(x_k) ≈ φ(x_T) − φ(x_0) with w = ½, 1, …, 1, ½. Divided by dt, the
+                // right-hand side has the factor 1/dt.
                 Some((*first, *last, dt.recip()))
             }
             _ => None,
@@ -71,12 +77,14 @@ impl Trajectory {
 }
 
 impl Occupation {
-    /// The estimate of [`weak_start`] from the cells of the grid, with the correction −h²/24 ∂²/∂x² along every axis
-    /// (Sheppard's) for their width. It cannot make up for an attractor thinner than the cells: parameters of small
-    /// terms, such as b of the Rössler equations, are then lost.
+    /// Estimates θ from the cells of the grid, as [`weak_start`] does from points.
+    ///
+    /// The width h of the cells is accounted for by Sheppard's correction −h²/24 ∂²/∂x² along every axis. The
+    /// correction cannot compensate for an attractor thinner than the cells: parameters of small terms, such as b of
+    /// the Rössler equations, are then lost.
     ///
     /// # Errors
-    /// Those of [`weak_start`], and a grid that is not the one of the density or not of the flow's dimension.
+    /// Fails as [`weak_start`] does, and if the grid is not that of the density or has another dimension than the flow.
     pub fn weak_start(&self, flow: &dyn Flow, grid: &Grid) -> Result<Vec<f64>> {
         check_grid(grid, flow.dim())?;
         check::length(
@@ -88,14 +96,17 @@ impl Occupation {
         let (mut points, mut weights) = (Vec::new(), Vec::new());
         let visited = self.density.iter().enumerate().filter(|&(_, &r)| r > 0.0);
         for (cell, &r) in visited {
+            // A histogram averages over cells: ρ̄ = ρ + h²/24 ρ″ + O(h⁴) along each axis, so that ∫fρ = ∫(f − h²/24
+            // f″)ρ̄. With f″ ≈ (f(x + h) − 2f(x) + f(x − h))/h², the centre has the weight 1 + 2/24 per axis and each
+            // of the two points beside it −1/24.
             let centre = grid.centre(cell);
             points.push(centre);
             weights.push(r * (1.0 + grid.dim() as f64 / 12.0));
             for (d, axis) in grid.axes().iter().enumerate() {
                 for h in [-axis.spacing(), axis.spacing()] {
-                    let mut beside = centre;
-                    beside[d] += h;
-                    points.push(beside);
+                    let mut shifted = centre;
+                    shifted[d] += h;
+                    points.push(shifted);
                     weights.push(-r / 24.0);
                 }
             }
@@ -104,7 +115,8 @@ impl Occupation {
     }
 }
 
-/// `ends`: the first and last point and 1/dt, when the equations have φ(last) − φ(first) on the right.
+/// Sets up and solves the equations. `ends` holds the first and last point and 1/dt if the right-hand side is
+/// (φ(last) − φ(first))/dt; otherwise the right-hand side is zero.
 fn estimate(
     flow: &dyn Flow,
     points: &[[f64; 3]],
@@ -115,8 +127,8 @@ fn estimate(
     check::length("the weights of the points", weights.len(), points.len())?;
     check::finite("the weights of the points", weights)?;
     check::finite("the points of the trajectory", points.as_flattened())?;
-    let some = !points.is_empty();
-    check::option("the number of points", 0.0, some, "give at least one")?;
+    let given = !points.is_empty();
+    check::option("the number of points", 0.0, given, "give at least one")?;
     check_linear(flow, points)?;
     let tests = Monomials::new(points, weights, flow.dim())?;
     let mut equations = Equations::new(tests.len(), flow.param_dim(), flow.dim());
@@ -125,6 +137,7 @@ fn estimate(
     }
     if let Some((first, last, rate)) = ends {
         let (before, after) = (tests.values(&first), tests.values(&last));
+        // Moves the right-hand side (φ_i(last) − φ_i(first))/dt to the left.
         for (i, (before, after)) in before.iter().zip(after).enumerate() {
             equations.constant[i] -= rate * (after - before);
         }
@@ -132,12 +145,13 @@ fn estimate(
     equations.solve()
 }
 
-/// Compares v(x; θ) with v(x; 0) + Σ θ_j ∂v/∂θ_j at random θ.
+/// Checks that v(x; θ) = v(x; 0) + Σ θ_j ∂v/∂θ_j at random θ.
 fn check_linear(flow: &dyn Flow, points: &[[f64; 3]]) -> Result<()> {
+    // The deviation is relative to the sum of the absolute values of all terms, which bounds their rounding error.
     let p = flow.param_dim();
     let mut columns = vec![[0.0; 3]; p];
     for trial in 0..TRIALS * TRIALS {
-        // Small and large θ; points from all over the data.
+        // θ has magnitudes 0.1, 1, 10 and 100. The points are spread over the whole data.
         let size = 10_f64.powi((trial % TRIALS) as i32 - 1);
         let theta: Vec<f64> = random::normal(p, 1, trial as u64);
         let theta: Vec<f64> = theta.iter().map(|t| size * t).collect();
@@ -162,11 +176,13 @@ fn check_linear(flow: &dyn Flow, points: &[[f64; 3]]) -> Result<()> {
     Ok(())
 }
 
-/// Σ_j matrix_ij θ_j + constant_i = 0, and the sizes of what was summed.
+/// The equations Σ_j matrix_ij θ_j + constant_i = 0.
 struct Equations {
     matrix: Mat<f64>,
     constant: Vec<f64>,
+    /// Σ |w| (∂v/∂θ_j·∇φ_i)², for the scaling.
     squares: Mat<f64>,
+    /// Buffer for ∂v/∂θ at a point.
     columns: Vec<[f64; 3]>,
     dim: usize,
 }
@@ -182,6 +198,7 @@ impl Equations {
         }
     }
 
+    /// Adds the terms of a point x with weight w.
     fn add(&mut self, flow: &dyn Flow, tests: &Monomials, x: &[f64; 3], w: f64) {
         let zero = vec![0.0; self.columns.len()];
         let rest = flow.velocity(x, &zero);
@@ -197,7 +214,10 @@ impl Equations {
         });
     }
 
+    /// Scales the equations and solves them by least squares.
     fn solve(mut self) -> Result<Vec<f64>> {
+        // Column j is divided by u_j = (Σ_i squares_ij)^½, which amounts to the variable u_j θ_j. Row i is then divided
+        // by its size (Σ_j squares_ij/u_j²)^½. Neither the units of θ nor the degree of φ then decide what weighs most.
         let (n, p) = self.matrix.shape();
         let rms = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>().sqrt();
         let mut units = vec![0.0; p];

@@ -1,4 +1,4 @@
-//! Losses: the library's own, and wrong ones.
+//! Losses: those of the library, and wrong ones.
 
 use faer::MatRef;
 
@@ -17,7 +17,7 @@ fn all_losses_pass_and_name_their_hessian() {
         for (name, loss) in losses(&grid, &target) {
             for seed in 0..3 {
                 assert_passes(name, &verify::loss(loss.as_ref(), &rho, seed).unwrap());
-                // At the match the gradient is zero, and differences see only its noise.
+                // At the match the gradient is zero, so that differences show only rounding.
                 assert_passes(name, &verify::loss(loss.as_ref(), &target, seed).unwrap());
                 let report = verify::matching(loss.as_ref(), &target, seed).unwrap();
                 assert_passes(name, &report);
@@ -98,7 +98,7 @@ fn losses_with_empty_cells_pass() {
     }
 }
 
-/// ½ vol Σ(ρ − 1)² with a gradient, a metric and an offset of one's choice.
+/// Loss ½ vol Σ(ρ − 1)² plus an offset, with an adjustable gradient and metric; vol is 0.1.
 struct Quadratic {
     gradient: f64,
     metric: f64,
@@ -142,7 +142,7 @@ fn wrong_losses_fail() {
             .to_string()
             .contains("claimed is 10.0000 times the difference")
     );
-    // A large constant hides small differences, and with them a gradient of zero; it must not pass for that.
+    // A large constant hides small differences in rounding. A gradient of zero must fail nevertheless.
     assert_passes(
         "offset",
         &verify::loss(&quadratic(0.1, 0.1, 1e4), &rho, 1).unwrap(),
@@ -182,7 +182,7 @@ fn a_loss_that_is_nan_never_passes() {
     }
     let report = verify::loss(&Nan, &[1.0], 1).unwrap();
     assert_eq!(report.failures().count(), 1, "{report}");
-    // An entry that the gradient forgets to write.
+    // The gradient does not write its second entry.
     assert!(verify::loss(&Nan, &[1.0, 2.0], 1).is_err());
 }
 

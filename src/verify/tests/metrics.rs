@@ -1,4 +1,4 @@
-//! Metrics: the library's own, and wrong ones.
+//! Metrics: those of the library, and wrong ones.
 
 use faer::{Mat, MatRef};
 
@@ -77,7 +77,7 @@ fn metrics<'a>(grid: &Grid, o: &'a Operator<'a>, noise: &'a Noise) -> Metrics<'a
     ]
 }
 
-/// M = diag(2, 8), with factors on its parts.
+/// Metric M = diag(2, 8) with a factor on each part, 1 for a correct part.
 struct Weighted {
     lower: f64,
     dual: f64,

@@ -1,4 +1,6 @@
-//! Losses and metrics: right ones pass, wrong ones fail where they are wrong. Models are tested from outside.
+//! Tests of the verification of losses and metrics: correct ones pass, and wrong ones fail the matching check.
+//!
+//! The integration tests cover models.
 #![allow(clippy::unwrap_used)]
 
 mod losses;
@@ -17,14 +19,16 @@ pub(super) fn plane() -> Grid {
     Grid::new(&[(-4.0, 5.0, 10), (-3.0, 4.0, 8)]).unwrap()
 }
 
-/// A density of two bumps on a grid of any dimension; `shift` moves one of them.
+/// Returns a density of two Gaussian bumps on a grid of any dimension. The first is centred at `shift`.
 pub(super) fn bumps(grid: &Grid, shift: f64) -> Vec<f64> {
     grid.sample(|x| {
-        let near = |c: f64, s: f64| x.iter().map(|x| (x - c) * (x - c)).sum::<f64>() / (2.0 * s);
-        0.6 * (-near(shift, 1.0)).exp() + 0.4 * (-near(1.5, 2.0)).exp()
+        let exponent =
+            |c: f64, s: f64| x.iter().map(|x| (x - c) * (x - c)).sum::<f64>() / (2.0 * s);
+        0.6 * (-exponent(shift, 1.0)).exp() + 0.4 * (-exponent(1.5, 2.0)).exp()
     })
 }
 
+/// Returns an observation matrix of smooth bumps around every seventh cell.
 pub(super) fn every_seventh(n: usize) -> Mat<f64> {
     Mat::from_fn(n.div_ceil(7), n, |i, j| {
         let distance = j as f64 - 7.0 * i as f64;
@@ -37,7 +41,7 @@ pub(super) fn assert_passes(what: &str, report: &Verification) {
     assert_eq!(report.failures().count(), 0);
 }
 
-/// Exactly this check fails; others pass or, where they build on it, are skipped.
+/// Asserts that exactly this check fails. Checks that build on it may be skipped.
 pub(super) fn assert_fails_only(report: &Verification, name: &str) {
     assert!(!report.passed());
     let failed: Vec<&str> = report.failures().map(|c| c.name).collect();

@@ -3,7 +3,7 @@
 use faer::sparse::SparseColMatRef;
 use faer::{MatMut, MatRef};
 
-use crate::linalg::operator::{Operator, Side, View};
+use crate::linalg::operator::{Operator, Side};
 
 /// Largest ratio of column sums, after row scaling, at which all unknowns count as given in one unit.
 const SPREAD: f64 = 1e6;
@@ -56,7 +56,7 @@ pub(crate) fn units(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
 
 /// As [`units`], from known sizes ‖·‖₁ of the rows and columns.
 fn units_from_sizes(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[Vec<f64>; 2]> {
-    if let View::Identity | View::Diagonal(_) = operator.view() {
+    if operator.is_diagonal() {
         return None;
     }
     let [rows, columns] = [&sizes[0], &sizes[1]].map(|sizes| reciprocals(sizes));
@@ -93,14 +93,12 @@ fn spread(x: &[f64]) -> f64 {
 
 /// Fits |aᵢⱼ| ≈ rᵢcⱼ, and returns 1/r and 1/c rounded to powers of two. Scaling by these is exact.
 fn fit(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
-    let entries = match operator.view() {
-        View::Dense(m) => {
+    let entries = match operator.as_dense() {
+        Some(m) => {
             let all = (0..m.ncols()).flat_map(|j| (0..m.nrows()).map(move |i| (i, j)));
             logarithms(all.map(|(i, j)| (i, j, m[(i, j)])))
         }
-        View::Sparse(m) => sparse(m),
-        View::Stencil(stencil) => sparse(stencil.compress().as_ref()),
-        _ => return None,
+        None => operator.with_sparse(sparse)?,
     };
     let n = operator.nrows();
     // Minimise Σᵢⱼ wᵢⱼ (log|aᵢⱼ| − ρᵢ − γⱼ)² over ρ = log r and γ = log c. For fixed γ each ρᵢ moves by the weighted

@@ -3,7 +3,7 @@
 use faer::sparse::SparseColMatRef;
 
 use crate::error::Error;
-use crate::linalg::operator::{Operator, View};
+use crate::linalg::operator::Operator;
 
 /// Returns an error for the pair of entries with the largest asymmetry |aᵢⱼ − aⱼᵢ| / (|aᵢᵢ||aⱼⱼ|)^½.
 ///
@@ -12,15 +12,13 @@ pub(super) fn asymmetry(operator: &Operator<'_>, tolerance: f64) -> Option<Error
     if !operator.is_positive_definite() {
         return None;
     }
-    let worst = match operator.view() {
-        View::Dense(m) => {
+    let worst = match operator.as_dense() {
+        Some(m) => {
             let n = m.nrows();
             let pairs = (0..n).flat_map(|j| (0..j).map(move |i| (i, j)));
             worst(pairs, |i, j| m[(i, j)])
         }
-        View::Sparse(m) => sparse(m),
-        View::Stencil(stencil) => sparse(stencil.compress().as_ref()),
-        _ => None,
+        None => operator.with_sparse(sparse)?,
     };
     // In a positive definite matrix |aᵢⱼ| < (aᵢᵢaⱼⱼ)^½, which makes this the natural scale for an entry. It also
     // makes the test independent of the units of the unknowns.

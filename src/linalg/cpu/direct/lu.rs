@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
-use faer::sparse::SparseColMat;
+use faer::sparse::{SparseColMat, SparseColMatRef};
 
 use super::analyses::{Analyses, Matrix};
 use super::cholesky::Order;
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::linalg::Method;
 use crate::linalg::cpu::checked::{Direct, InUnits, units};
 use crate::linalg::memory::Budget;
-use crate::linalg::operator::{Operator, Side, View};
+use crate::linalg::operator::{Operator, Side};
 
 /// Relative tolerance of the test for diagonal dominance. It absorbs the rounding errors of the sums.
 const ROUNDING: f64 = 1e-12;
@@ -89,11 +89,11 @@ fn fallback(
     unscaled: bool,
 ) -> Option<Box<dyn Direct>> {
     let lu = |a: &SparseColMat<usize, f64>| with_pivoting(a.as_ref(), analyses, budget).ok();
-    let mut copy = match matrix.view() {
-        View::Sparse(a) => SparseColMat::new(a.symbolic().to_owned().ok()?, a.val().to_vec()),
-        View::Stencil(stencil) => stencil.compress(),
-        _ => return None,
+    let copy = |a: SparseColMatRef<'_, usize, f64>| {
+        let structure = a.symbolic().to_owned().ok()?;
+        Some(SparseColMat::new(structure, a.val().to_vec()))
     };
+    let mut copy = matrix.with_sparse(copy)??;
     let Some(units) = units(matrix) else {
         return unscaled.then(|| lu(&copy)).flatten();
     };

@@ -1,4 +1,4 @@
-//! Restarted GMRES for operators known by their products (Saad & Schultz 1986).
+//! Restarted GMRES for operators that are known by their products alone (Saad & Schultz 1986).
 
 mod rotations;
 
@@ -14,30 +14,31 @@ use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Factor, Method, SolveStats, check_batch, check_guess};
 use crate::vector::{dot, norm};
 
-/// Basis vectors between restarts.
+/// Steps between restarts.
 const RESTART: usize = 60;
 
+/// GMRES solver for one operator.
 pub(crate) struct Gmres<'a> {
     pub(crate) operator: Operator<'a>,
     pub(crate) tolerance: f64,
     pub(crate) products: usize,
-    pub(crate) rooms: Pool<Room>,
+    pub(crate) workspaces: Pool<Workspace>,
     pub(crate) account: Account,
 }
 
-/// Room for one column.
-pub(crate) struct Room {
+/// Workspace for one column.
+pub(crate) struct Workspace {
     b: Vec<f64>,
     x: Vec<f64>,
     r: Vec<f64>,
-    /// Vectors of the Krylov space one after another, and one for the product with the last.
+    /// Basis of the Krylov space, vector after vector, followed by the product with the last one.
     basis: Vec<f64>,
-    least: RotatedColumns,
+    least_squares: RotatedColumns,
 }
 
-impl Room {
-    /// The system takes the pages of zeros only when something is written there, so that columns which converge
-    /// early cost little.
+impl Workspace {
+    /// Allocates zeros. The system provides their pages at the first write, so that columns which converge early cost
+    /// little.
     fn new(rows: usize) -> Self {
         let zeros = |n: usize| vec![0.0; n];
         Self {
@@ -45,7 +46,7 @@ impl Room {
             x: zeros(rows),
             r: zeros(rows),
             basis: zeros(rows * (RESTART + 1)),
-            least: RotatedColumns::new(RESTART),
+            least_squares: RotatedColumns::new(RESTART),
         }
     }
 }
@@ -59,17 +60,23 @@ impl Factor for Gmres<'_> {
     ) -> Result<SolveStats> {
         check_batch(batch.rb(), self.operator.nrows())?;
         check_guess(guess, batch.rb())?;
+        let make = || self.allocate();
         let solve = |(j, column): (usize, MatMut<'_, f64>)| {
             let guess = guess.map(|guess| guess.col(j));
-            self.solve_column(side, guess, column.col_mut(0))
+            self.workspaces.try_with(
+                |_| true,
+                make,
+                |workspace| self.solve_column(workspace, side, guess, column.col_mut(0)),
+            )
         };
-        let stats = if self.reserve(batch.ncols()).is_ok() {
+        let count = at_once(batch.ncols());
+        let stats = if self.workspaces.reserve(count, |_| true, make).is_ok() {
             let columns = batch.par_col_chunks_mut(1).enumerate();
             columns
                 .map(solve)
                 .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
         } else {
-            // One after another, so that what fits does not depend on the number of threads.
+            // One column after another, so that the outcome does not depend on the number of threads.
             (0..batch.ncols()).try_fold(SolveStats::default(), |all, j| {
                 Ok(all.worst(solve((j, batch.rb_mut().subcols_mut(j, 1)))?))
             })
@@ -81,50 +88,37 @@ impl Factor for Gmres<'_> {
 impl Gmres<'_> {
     fn solve_column(
         &self,
+        workspace: &mut Workspace,
         side: Side,
-        near: Option<ColRef<'_, f64>>,
-        column: ColMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        let rows = self.operator.nrows();
-        let make = || self.make_room();
-        self.rooms.try_with(
-            |room: &Room| room.b.len() == rows,
-            make,
-            |room| self.solve_in(room, side, near, column),
-        )
-    }
-
-    fn solve_in(
-        &self,
-        room: &mut Room,
-        side: Side,
-        near: Option<ColRef<'_, f64>>,
+        guess: Option<ColRef<'_, f64>>,
         mut column: ColMut<'_, f64>,
     ) -> Result<SolveStats> {
-        for (b, c) in room.b.iter_mut().zip(column.rb().iter()) {
+        for (b, c) in workspace.b.iter_mut().zip(column.rb().iter()) {
             *b = *c;
         }
-        self.start(side, room, near);
-        let norm_b = norm(&room.b);
+        self.start(side, workspace, guess);
+        let norm_b = norm(&workspace.b);
+        let tolerance = self.tolerance * norm_b;
         let (mut spent, mut last) = (0, f64::INFINITY);
-        // A residual that is NaN is not small either.
-        while !small(&room.r, self.tolerance * norm_b) {
-            // A whole cycle that hardly helps will not be followed by one that does.
-            if spent >= self.products || !small(&room.r, 0.99 * last) {
+        // Comparisons with NaN are false: a residual that is NaN is not small.
+        while !small(&workspace.r, tolerance) {
+            // The residual of GMRES never grows from cycle to cycle. If a whole cycle reduces it by less than 1 %, the
+            // next one will hardly do better.
+            if spent >= self.products || !small(&workspace.r, 0.99 * last) {
                 return Err(Error::Stagnation {
                     solver: "GMRES",
                     iterations: spent,
-                    residual: norm(&room.r) / norm_b,
+                    residual: norm(&workspace.r) / norm_b,
                 });
             }
-            last = norm(&room.r);
-            spent += self.cycle(side, room, self.tolerance * norm_b);
-            self.residual(side, room);
+            last = norm(&workspace.r);
+            spent += self.cycle(side, workspace, tolerance);
+            self.residual(side, workspace);
         }
-        let answer = column.rb_mut().iter_mut().zip(&room.x);
-        answer.for_each(|(c, x)| *c = *x);
+        let solution = column.rb_mut().iter_mut().zip(&workspace.x);
+        solution.for_each(|(c, x)| *c = *x);
         let relative = if norm_b > 0.0 {
-            norm(&room.r) / norm_b
+            norm(&workspace.r) / norm_b
         } else {
             0.0
         };
@@ -136,71 +130,76 @@ impl Gmres<'_> {
         })
     }
 
-    /// Where the iteration starts, and its residual there: at zero where what is near is no better than that.
-    fn start(&self, side: Side, room: &mut Room, near: Option<ColRef<'_, f64>>) {
-        if let Some(near) = near {
-            room.x
-                .iter_mut()
-                .zip(near.iter())
-                .for_each(|(x, n)| *x = *n);
-            self.residual(side, room);
-            if norm(&room.r) < norm(&room.b) {
+    /// Sets x to the guess if its residual is smaller than b, and to zero otherwise; computes r.
+    fn start(&self, side: Side, workspace: &mut Workspace, guess: Option<ColRef<'_, f64>>) {
+        if let Some(guess) = guess {
+            let pairs = workspace.x.iter_mut().zip(guess.iter());
+            pairs.for_each(|(x, g)| *x = *g);
+            self.residual(side, workspace);
+            if norm(&workspace.r) < norm(&workspace.b) {
                 return;
             }
         }
-        room.x.fill(0.0);
-        room.r.copy_from_slice(&room.b);
+        workspace.x.fill(0.0);
+        workspace.r.copy_from_slice(&workspace.b);
     }
 
-    /// r ← b − A x.
-    fn residual(&self, side: Side, room: &mut Room) {
-        self.product(side, &room.x, &mut room.r);
-        for (r, b) in room.r.iter_mut().zip(&room.b) {
+    /// Computes r ← b − A x.
+    fn residual(&self, side: Side, workspace: &mut Workspace) {
+        self.product(side, &workspace.x, &mut workspace.r);
+        for (r, b) in workspace.r.iter_mut().zip(&workspace.b) {
             *r = b - *r;
         }
     }
 
-    fn make_room(&self) -> Result<Room> {
+    /// Allocates a workspace within the budget.
+    fn allocate(&self) -> Result<Workspace> {
         let rows = self.operator.nrows();
+        // b, x, r and RESTART + 1 vectors of the basis.
         let bytes = rows * (RESTART + 4) * size_of::<f64>();
         self.account.take("GMRES", rows, bytes)?;
-        Ok(Room::new(rows))
+        Ok(Workspace::new(rows))
     }
 
-    /// Makes room for as many columns as are solved at once.
-    fn reserve(&self, columns: usize) -> Result<()> {
-        let make = || self.make_room();
-        self.rooms.reserve(at_once(columns), |_| true, make)
-    }
-
-    /// One Arnoldi cycle: x += the correction that minimises ‖r − A·‖ over the Krylov space.
-    fn cycle(&self, side: Side, room: &mut Room, enough: f64) -> usize {
-        let Room {
-            x, r, basis, least, ..
-        } = room;
+    /// Performs one cycle: adds to x the correction d that minimises ‖r − A d‖ over the Krylov space.
+    ///
+    /// Ends early when the residual is at most `enough`. Returns the number of steps.
+    fn cycle(&self, side: Side, workspace: &mut Workspace, enough: f64) -> usize {
+        let Workspace {
+            x,
+            r,
+            basis,
+            least_squares,
+            ..
+        } = workspace;
+        // Arnoldi's relation is A V_m = V_{m+1} H with orthonormal columns v₁ = r/β, v₂, … of V and a Hessenberg
+        // matrix H. For d = V_m y it gives ‖r − A d‖ = ‖V_{m+1} (β e₁ − H y)‖ = ‖β e₁ − H y‖, a small least-squares
+        // problem.
         let (beta, rows) = (norm(r), r.len());
-        least.begin(beta);
+        least_squares.begin(beta);
         let scaled = |(v, r): (&mut f64, &f64)| *v = r * (1.0 / beta);
         basis.iter_mut().zip(&*r).for_each(scaled);
-        while least.len() < RESTART && least.residual() > enough {
-            let (known, rest) = basis.split_at_mut((least.len() + 1) * rows);
+        while least_squares.len() < RESTART && least_squares.residual() > enough {
+            let (vectors, rest) = basis.split_at_mut((least_squares.len() + 1) * rows);
             let w = &mut rest[..rows];
-            self.product(side, &known[known.len() - rows..], w);
-            let h = least.column();
-            for (v, h) in known.chunks_exact(rows).zip(&mut *h) {
+            self.product(side, &vectors[vectors.len() - rows..], w);
+            // Modified Gram-Schmidt: h_ij = ⟨v_i, w⟩, w ← w − h_ij v_i, and h_{j+1,j} = ‖w‖ of the rest.
+            let h = least_squares.column();
+            for (v, h) in vectors.chunks_exact(rows).zip(&mut *h) {
                 let c = dot(v, w);
                 w.iter_mut().zip(v).for_each(|(w, v)| *w -= c * v);
                 *h = c;
             }
             let next = norm(w);
-            h[known.len() / rows] = next;
-            least.rotate();
+            h[vectors.len() / rows] = next;
+            least_squares.rotate();
+            // The Krylov space is invariant up to rounding, and contains the solution (unless A is singular).
             if next <= f64::EPSILON * beta {
                 break;
             }
             w.iter_mut().for_each(|w| *w *= 1.0 / next);
         }
-        let y = least.solve();
+        let y = least_squares.solve();
         for (v, y) in basis.chunks_exact(rows).zip(y) {
             x.iter_mut().zip(v).for_each(|(x, v)| *x += y * v);
         }
@@ -217,7 +216,7 @@ impl Gmres<'_> {
     }
 }
 
-/// False for NaN.
+/// Whether ‖r‖ is at most the bound; false for NaN.
 fn small(r: &[f64], bound: f64) -> bool {
     norm(r) <= bound
 }

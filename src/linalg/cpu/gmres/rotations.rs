@@ -1,11 +1,12 @@
-//! The small least-squares problem of GMRES: a Hessenberg matrix, kept triangular by Givens rotations.
+//! Least-squares problem of GMRES, min ‖β e₁ − H y‖ with a Hessenberg matrix H that Givens rotations keep triangular.
 
-/// Columns of the triangle that there is room for, and those that are there.
+/// QR factorisation of H with up to `most` columns.
 pub(crate) struct RotatedColumns {
     most: usize,
     len: usize,
-    /// Columns of `most` + 1 numbers.
+    /// Columns of R, with `most` + 1 entries each.
     columns: Vec<f64>,
+    /// Cosines and sines.
     rotations: Vec<(f64, f64)>,
     rhs: Vec<f64>,
     solution: Vec<f64>,
@@ -23,34 +24,38 @@ impl RotatedColumns {
         }
     }
 
-    /// Without columns, for a right-hand side (β, 0, 0, …).
+    /// Removes all columns and sets the right-hand side β e₁.
     pub(crate) fn begin(&mut self, beta: f64) {
         self.len = 0;
         self.rhs[0] = beta;
     }
 
+    /// Number of columns.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The norm of the least residual.
+    /// Returns the least residual norm, min ‖β e₁ − H y‖.
     pub(crate) fn residual(&self) -> f64 {
+        // The rotated problem is R y = the first `len` entries of the right-hand side. The entry after them remains.
         self.rhs[self.len].abs()
     }
 
-    /// Where the next column of the Hessenberg matrix goes: as many numbers as there are columns, and two more.
+    /// Returns the place for the next column of H. With j columns present it has j + 2 entries.
     pub(crate) fn column(&mut self) -> &mut [f64] {
         let first = self.len * (self.most + 1);
         &mut self.columns[first..][..self.len + 2]
     }
 
-    /// Makes the next column, once it is there, part of the triangle.
+    /// Appends the column that was written to `column` to the triangle.
     pub(crate) fn rotate(&mut self) {
         let j = self.len;
         let h = &mut self.columns[j * (self.most + 1)..][..j + 2];
         for (i, (c, s)) in self.rotations[..j].iter().enumerate() {
             (h[i], h[i + 1]) = (c * h[i] + s * h[i + 1], c * h[i + 1] - s * h[i]);
         }
+        // The next rotation eliminates h_{j+1}: [c s; −s c] (h_j, h_{j+1}) = (√(h_j² + h_{j+1}²), 0).
+        // The right-hand side has a zero at j + 1 before it is rotated.
         let length = h[j].hypot(h[j + 1]);
         let (c, s) = if length > 0.0 {
             (h[j] / length, h[j + 1] / length)
@@ -64,7 +69,7 @@ impl RotatedColumns {
         self.len += 1;
     }
 
-    /// The coefficients of the least residual.
+    /// Returns the minimiser y, by back substitution in R.
     pub(crate) fn solve(&mut self) -> &[f64] {
         let n = self.len;
         let (entry, y) = (
@@ -73,7 +78,7 @@ impl RotatedColumns {
         );
         y.copy_from_slice(&self.rhs[..n]);
         for j in (0..n).rev() {
-            // A zero pivot leaves that direction out; the residual check then reports it.
+            // A zero pivot excludes its direction. The true residual, tested after the cycle, shows what is missing.
             y[j] = if entry(j, j) == 0.0 {
                 0.0
             } else {

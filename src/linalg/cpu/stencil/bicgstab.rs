@@ -1,7 +1,8 @@
 //! BiCGSTAB (van der Vorst 1992), preconditioned from the right, in lock step over interleaved columns.
 //!
-//! Every column has scalars of its own; one that is done stays as it is while the others go on. The preconditioner
-//! works on vectors scaled to a size near 1, by powers of two, and what it returns is scaled back where it is used.
+//! Every column has its own scalars. A column that has converged stays unchanged while the others go on. The
+//! preconditioner works on vectors that are scaled to a size near 1 by powers of two; its results are scaled back where
+//! they are used.
 
 use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, copy_lanes, first, lanes, rounded, scale};
@@ -11,28 +12,29 @@ use super::workspace::{Parts, Room, WIDEST, kept};
 use crate::error::Result;
 use crate::linalg::operator::{Real, vectorised};
 
-/// Two vectors this close to orthogonal are a breakdown.
+/// Cosine of the angle between two vectors at which they count as orthogonal, which is a breakdown.
 const BREAKDOWN: f64 = 1e-12;
 
-/// Vectors of the method, in its usual letters: x, r, the shadow of r, p, v and t.
+/// Number of vectors of the method, in its usual letters: x, r, the shadow residual r̂, p, v and t.
 const VECTORS: usize = 6;
 
 /// Two vectors to read.
 type Pair<'v, const W: usize> = (&'v [[f64; W]], &'v [[f64; W]]);
 
-/// The scalars of the method, in its usual letters.
+/// Scalars of the method, in its usual letters.
 pub(crate) struct BiCgStab {
-    /// ⟨shadow, r⟩.
+    /// ⟨r̂, r⟩.
     rho: PerLane,
-    /// That of the last iteration.
+    /// ⟨r̂, r⟩ of the previous step.
     last: PerLane,
     alpha: PerLane,
     omega: PerLane,
-    /// ‖r‖₂ and ‖shadow‖₂.
+    /// ‖r‖₂.
     size: PerLane,
+    /// ‖r̂‖₂.
     shadow_size: PerLane,
-    /// Columns that begin anew from their residual.
-    fresh: [bool; WIDEST],
+    /// Columns that restart from their residual in the next step.
+    restart: [bool; WIDEST],
 }
 
 impl Iteration for BiCgStab {
@@ -47,39 +49,45 @@ impl Iteration for BiCgStab {
             omega: [1.0; WIDEST],
             size: residual,
             shadow_size: residual,
-            fresh: [true; WIDEST],
+            restart: [true; WIDEST],
         }
     }
 
+    // With a preconditioner K and the scale s ≈ 1/‖r‖ of every column, one step is
+    //   β = ρ/ρ₋ · α/ω,   p ← r + β (p − ω v),
+    //   y = K⁻¹ (s p),    v = A y/s,    α = ρ/⟨r̂, v⟩,    r ← r − α v,
+    //   z = K⁻¹ (s r),    t = A z/s,    ω = ⟨t, r⟩/‖t‖²,
+    //   x ← x + (α y + ω z)/s,   r ← r − ω t,   ρ = ⟨r̂, r⟩.
+    // ω minimises ‖r − ω t‖. Both updates keep r = b − A x, since A (α y + ω z)/s = α v + ω t.
     fn step<T: Real, const W: usize>(
         &mut self,
         (system, b): (&System<'_, T>, Sides<'_>),
-        room: &mut Room<T>,
+        workspace: &mut Room<T>,
         progress: &mut Progress,
     ) -> Result<()> {
         let Parts {
             exact: [x, r, shadow, p, v, t],
-            rough: [y, z],
+            output: [y, z],
             input,
             coarse,
-        } = room.parts::<W, VECTORS>();
+        } = workspace.parts::<W, VECTORS>();
         let s = self.size.map(scale);
         let active = progress.active;
-        self.begin_anew(&active, r, shadow);
-        // t is computed last, and lends its place before that.
-        let rough = T::in_place(t).unwrap_or(input);
-        self.turn::<T, W>(&active, (r, v), p, (&s, rough));
-        system.precondition(rough, y, coarse);
-        let (along, length) = image(system, (y, v), &s, shadow);
-        let blind = self.aim(&active, &along, &length);
-        descend(&self.alpha, v, r, (&s, rough));
-        system.precondition(rough, z, coarse);
-        let (tr, tt) = image(system, (z, t), &s, r);
+        self.renew_shadows(&active, r, shadow);
+        // t is computed last. Until then its memory can hold the argument of the preconditioner.
+        let scaled = T::in_place(t).unwrap_or(input);
+        self.update_direction::<T, W>(&active, (r, v), p, (&s, scaled));
+        system.precondition(scaled, y, coarse);
+        let (shadow_v, vv) = apply(system, (y, v), &s, shadow);
+        let orthogonal = self.update_alpha(&active, &shadow_v, &vv);
+        subtract_v(&self.alpha, v, r, (&s, scaled));
+        system.precondition(scaled, z, coarse);
+        let (tr, tt) = apply(system, (z, t), &s, r);
         self.omega = lanes::<W>(|l| match active[l] && tt[l] > 0.0 {
             true => tr[l] / tt[l],
             false => 0.0,
         });
-        self.advance((&s, y, z), x, r, (shadow, t));
+        self.update_solution((&s, y, z), x, r, (shadow, t));
         let mut solution = Solution {
             system,
             b,
@@ -87,9 +95,10 @@ impl Iteration for BiCgStab {
             r,
             work: t,
         };
-        self.fresh = progress.judge(&system.criteria, &mut self.size, &mut solution)?;
-        for (l, fresh) in self.fresh.iter_mut().enumerate() {
-            *fresh |= blind[l] || self.omega[l] == 0.0;
+        self.restart = progress.judge(&system.criteria, &mut self.size, &mut solution)?;
+        // The next β divides by ω. After α = 0 the step made no progress along p.
+        for (l, restart) in self.restart.iter_mut().enumerate() {
+            *restart |= orthogonal[l] || self.omega[l] == 0.0;
         }
         Ok(())
     }
@@ -106,74 +115,82 @@ impl Iteration for BiCgStab {
         for numbers in all {
             *numbers = kept(*numbers, keep, 0.0);
         }
-        self.fresh = kept(self.fresh, keep, true);
+        self.restart = kept(self.restart, keep, true);
     }
 }
 
 impl BiCgStab {
-    /// Gives a new shadow to columns whose shadow sees nothing of r, or that begin anew.
-    fn begin_anew<const W: usize>(
+    /// Sets r̂ ← r in the columns that restart, and in those whose r̂ has become orthogonal to r.
+    fn renew_shadows<const W: usize>(
         &mut self,
         active: &[bool; WIDEST],
         r: &[[f64; W]],
         shadow: &mut [[f64; W]],
     ) {
         for (l, &active) in active.iter().enumerate() {
+            // |⟨r̂, r⟩| = |cos ∠(r̂, r)| ‖r̂‖ ‖r‖. If r̂ ⊥ r, then ρ = 0: α and the next β vanish, and x no longer moves
+            // along p (breakdown of the Lanczos process). The comparison is false for NaN, which restarts the column
+            // too.
             let size = self.shadow_size[l] * self.size[l];
             let sound = self.rho[l].abs() > BREAKDOWN * size;
-            self.fresh[l] = active && (self.fresh[l] || !sound);
-            if self.fresh[l] {
+            self.restart[l] = active && (self.restart[l] || !sound);
+            if self.restart[l] {
+                // r̂ = r gives ρ = ‖r‖².
                 self.shadow_size[l] = self.size[l];
                 self.rho[l] = self.size[l] * self.size[l];
             }
         }
-        copy_lanes(shadow, r, &self.fresh);
+        copy_lanes(shadow, r, &self.restart);
     }
 
-    /// p ← r + β(p − ωv), or r for columns that begin anew or are done; rough ← s p.
-    fn turn<T: Real, const W: usize>(
+    /// Computes p ← r + β (p − ω v), or p ← r in columns that restart or have converged; scaled ← s p.
+    fn update_direction<T: Real, const W: usize>(
         &mut self,
         active: &[bool; WIDEST],
         (r, v): Pair<'_, W>,
         p: &mut [[f64; W]],
-        (s, rough): (&PerLane, &mut [[T; W]]),
+        (s, scaled): (&PerLane, &mut [[T; W]]),
     ) {
+        // After a restart β and ω of the previous step are meaningless, or even NaN. They do not enter p = r.
         let beta = lanes::<W>(|l| self.rho[l] / self.last[l] * (self.alpha[l] / self.omega[l]));
         self.last = self.rho;
-        let anew: [bool; W] = std::array::from_fn(|l| self.fresh[l] || !active[l]);
+        let steepest: [bool; W] = std::array::from_fn(|l| self.restart[l] || !active[l]);
         let omega = first::<W>(&self.omega);
         let (beta, s) = (first::<W>(&beta), first::<W>(s));
         vectorised(|| {
-            for (((p, r), v), rough) in p.iter_mut().zip(r).zip(v).zip(rough) {
+            for (((p, r), v), scaled) in p.iter_mut().zip(r).zip(v).zip(scaled) {
                 for l in 0..W {
-                    let turned = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
-                    p[l] = if anew[l] { r[l] } else { turned };
+                    let updated = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
+                    p[l] = if steepest[l] { r[l] } else { updated };
                 }
-                *rough = rounded(&s, p);
+                *scaled = rounded(&s, p);
             }
         });
     }
 
-    /// α from ⟨shadow, v⟩ and ‖v‖²; returns the columns whose shadow sees nothing of v, which stay.
-    fn aim(
+    /// Computes α = ρ/⟨r̂, v⟩ from ⟨r̂, v⟩ and ‖v‖².
+    ///
+    /// Returns the columns whose r̂ is orthogonal to v. They get α = 0.
+    fn update_alpha(
         &mut self,
         active: &[bool; WIDEST],
-        along: &PerLane,
-        length: &PerLane,
+        shadow_v: &PerLane,
+        vv: &PerLane,
     ) -> [bool; WIDEST] {
-        let blind: [bool; WIDEST] = std::array::from_fn(|l| {
-            let seen = along[l].abs() > BREAKDOWN * self.shadow_size[l] * length[l].sqrt();
-            !seen
+        // α makes the next residual r − α v orthogonal to r̂, which is impossible if v ⊥ r̂.
+        let orthogonal: [bool; WIDEST] = std::array::from_fn(|l| {
+            let sound = shadow_v[l].abs() > BREAKDOWN * self.shadow_size[l] * vv[l].sqrt();
+            !sound
         });
-        self.alpha = std::array::from_fn(|l| match active[l] && !blind[l] {
-            true => self.rho[l] / along[l],
+        self.alpha = std::array::from_fn(|l| match active[l] && !orthogonal[l] {
+            true => self.rho[l] / shadow_v[l],
             false => 0.0,
         });
-        blind
+        orthogonal
     }
 
-    /// x ← x + (αy + ωz)/s, r ← r − ωt; ‖r‖ and ⟨shadow, r⟩ of that.
-    fn advance<T: Real, const W: usize>(
+    /// Computes x ← x + (α y + ω z)/s and r ← r − ω t, then ‖r‖ and ρ = ⟨r̂, r⟩.
+    fn update_solution<T: Real, const W: usize>(
         &mut self,
         (s, y, z): (&PerLane, &[[T; W]], &[[T; W]]),
         x: &mut [[f64; W]],
@@ -181,61 +198,61 @@ impl BiCgStab {
         (shadow, t): Pair<'_, W>,
     ) {
         let alpha = first::<W>(&lanes::<W>(|l| self.alpha[l] / s[l]));
-        let along = first::<W>(&lanes::<W>(|l| self.omega[l] / s[l]));
+        let omega_s = first::<W>(&lanes::<W>(|l| self.omega[l] / s[l]));
         let omega = first::<W>(&self.omega);
-        let (mut square, mut seen) = ([0.0; W], [0.0; W]);
+        let (mut rr, mut shadow_r) = ([0.0; W], [0.0; W]);
         vectorised(|| {
             for ((x, y), z) in x.iter_mut().zip(y).zip(z) {
                 for l in 0..W {
-                    x[l] += alpha[l] * y[l].into() + along[l] * z[l].into();
+                    x[l] += alpha[l] * y[l].into() + omega_s[l] * z[l].into();
                 }
             }
             for ((r, t), shadow) in r.iter_mut().zip(t).zip(shadow) {
                 for l in 0..W {
                     r[l] -= omega[l] * t[l];
                 }
-                add_products(&mut square, r, r);
-                add_products(&mut seen, shadow, r);
+                add_products(&mut rr, r, r);
+                add_products(&mut shadow_r, shadow, r);
             }
         });
-        self.size = lanes::<W>(|l| square[l].sqrt());
-        self.rho = lanes::<W>(|l| seen[l]);
+        self.size = lanes::<W>(|l| rr[l].sqrt());
+        self.rho = lanes::<W>(|l| shadow_r[l]);
     }
 }
 
-/// out ← A y/s; ⟨with, out⟩ and ‖out‖².
-fn image<T: Real, const W: usize>(
+/// Computes out ← A y/s; returns ⟨with, out⟩ and ‖out‖².
+fn apply<T: Real, const W: usize>(
     system: &System<'_, T>,
     (y, out): (&[[T; W]], &mut [[f64; W]]),
     s: &PerLane,
     with: &[[f64; W]],
 ) -> (PerLane, PerLane) {
-    let back = first::<W>(&s.map(f64::recip));
-    let (mut along, mut square) = ([0.0; W], [0.0; W]);
+    let unscale = first::<W>(&s.map(f64::recip));
+    let (mut inner, mut square) = ([0.0; W], [0.0; W]);
     system.stencil.product(system.side, (y, out), |cells, out| {
         for (out, with) in out.iter_mut().zip(&with[cells]) {
-            (0..W).for_each(|l| out[l] *= back[l]);
-            add_products(&mut along, with, out);
+            (0..W).for_each(|l| out[l] *= unscale[l]);
+            add_products(&mut inner, with, out);
             add_products(&mut square, out, out);
         }
     });
-    (lanes::<W>(|l| along[l]), lanes::<W>(|l| square[l]))
+    (lanes::<W>(|l| inner[l]), lanes::<W>(|l| square[l]))
 }
 
-/// r ← r − αv; rough ← s r.
-fn descend<T: Real, const W: usize>(
+/// Computes r ← r − α v; scaled ← s r.
+fn subtract_v<T: Real, const W: usize>(
     alpha: &PerLane,
     v: &[[f64; W]],
     r: &mut [[f64; W]],
-    (s, rough): (&PerLane, &mut [[T; W]]),
+    (s, scaled): (&PerLane, &mut [[T; W]]),
 ) {
     let (alpha, s) = (first::<W>(alpha), first::<W>(s));
     vectorised(|| {
-        for ((r, v), rough) in r.iter_mut().zip(v).zip(rough) {
+        for ((r, v), scaled) in r.iter_mut().zip(v).zip(scaled) {
             for l in 0..W {
                 r[l] -= alpha[l] * v[l];
             }
-            *rough = rounded(&s, r);
+            *scaled = rounded(&s, r);
         }
     });
 }

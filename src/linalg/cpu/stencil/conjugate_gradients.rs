@@ -1,4 +1,5 @@
-//! Preconditioned conjugate gradients in lock step over interleaved columns, for stencils that are positive definite.
+//! Preconditioned conjugate gradients (Hestenes & Stiefel 1952) in lock step over interleaved columns, for stencils
+//! that are symmetric positive definite.
 
 use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, first, lanes, rounded, scale};
@@ -8,17 +9,17 @@ use super::workspace::{Parts, Room, WIDEST, kept};
 use crate::error::Result;
 use crate::linalg::operator::{Real, vectorised};
 
-/// Vectors of the method, in its usual letters: x, r, p and q.
+/// Number of vectors of the method, in its usual letters: x, r, p and q.
 const VECTORS: usize = 4;
 
-/// The scalars of the method.
+/// Scalars of the method.
 pub(crate) struct ConjugateGradients {
     /// ⟨r, z⟩.
     rho: PerLane,
     /// ‖r‖₂.
     size: PerLane,
-    /// Columns that begin anew from their residual.
-    fresh: [bool; WIDEST],
+    /// Columns that restart from their residual in the next step.
+    restart: [bool; WIDEST],
 }
 
 impl Iteration for ConjugateGradients {
@@ -29,39 +30,45 @@ impl Iteration for ConjugateGradients {
         Self {
             rho: [1.0; WIDEST],
             size: residual,
-            fresh: [true; WIDEST],
+            restart: [true; WIDEST],
         }
     }
 
+    // With a preconditioner K and the scale s ≈ 1/‖r‖ of every column, one step is
+    //   z = K⁻¹ (s r),   ρ = ⟨r, z⟩/s,   β = ρ/ρ₋,   p ← z/s + β p,
+    //   q = A p,   α = ρ/⟨p, q⟩,   x ← x + α p,   r ← r − α q.
+    // α minimises the error in the norm of A along p: it is ⟨r, p⟩/⟨p, A p⟩, and ⟨r, p⟩ = ⟨r, z/s⟩ because r is
+    // orthogonal to the previous p. β makes the new p conjugate to the previous one, ⟨p, A p₋⟩ = 0.
     fn step<T: Real, const W: usize>(
         &mut self,
         (system, b): (&System<'_, T>, Sides<'_>),
-        room: &mut Room<T>,
+        workspace: &mut Room<T>,
         progress: &mut Progress,
     ) -> Result<()> {
         let Parts {
             exact: [x, r, p, q],
-            rough: [z, _],
+            output: [z, _],
             input,
             coarse,
-        } = room.parts::<W, VECTORS>();
+        } = workspace.parts::<W, VECTORS>();
         let (active, s) = (progress.active, self.size.map(scale));
-        // q is computed later, and lends its place.
-        let rough = T::in_place(q).unwrap_or(input);
-        round(&s, r, rough);
-        system.precondition(rough, z, coarse);
-        self.turn((&s, z), r, p, &active);
+        // q is computed last. Until then its memory can hold the argument of the preconditioner.
+        let scaled = T::in_place(q).unwrap_or(input);
+        round(&s, r, scaled);
+        system.precondition(scaled, z, coarse);
+        self.update_direction((&s, z), r, p, &active);
         let mut curvature = [0.0; W];
         system.stencil.product(system.side, (&*p, q), |cells, q| {
             for (p, q) in p[cells].iter().zip(q) {
                 add_products(&mut curvature, p, q);
             }
         });
+        // α = 0 leaves x and r of a converged column unchanged.
         let alpha = lanes::<W>(|l| match active[l] {
             true => self.rho[l] / curvature[l],
             false => 0.0,
         });
-        self.advance(&alpha, (p, q), x, r);
+        self.update_solution(&alpha, (p, q), x, r);
         let mut solution = Solution {
             system,
             b,
@@ -69,74 +76,80 @@ impl Iteration for ConjugateGradients {
             r,
             work: q,
         };
-        self.fresh = progress.judge(&system.criteria, &mut self.size, &mut solution)?;
+        self.restart = progress.judge(&system.criteria, &mut self.size, &mut solution)?;
         Ok(())
     }
 
     fn narrow(&mut self, keep: &[usize]) {
         self.rho = kept(self.rho, keep, 0.0);
         self.size = kept(self.size, keep, 0.0);
-        self.fresh = kept(self.fresh, keep, true);
+        self.restart = kept(self.restart, keep, true);
     }
 }
 
 impl ConjugateGradients {
-    /// p ← z/s + βp, with ⟨r, z⟩/s for the next β.
-    fn turn<T: Real, const W: usize>(
+    /// Computes ρ = ⟨r, z⟩/s and p ← z/s + β p, with β = 0 in columns that restart or have converged.
+    fn update_direction<T: Real, const W: usize>(
         &mut self,
         (s, z): (&PerLane, &[[T; W]]),
         r: &[[f64; W]],
         p: &mut [[f64; W]],
         active: &[bool; WIDEST],
     ) {
-        let (last, back) = (self.rho, first::<W>(&s.map(f64::recip)));
-        let mut along = [0.0; W];
+        let (last, unscale) = (self.rho, first::<W>(&s.map(f64::recip)));
+        let mut rz = [0.0; W];
         vectorised(|| {
             for (r, z) in r.iter().zip(z) {
-                add_products(&mut along, r, &z.map(Into::into));
+                add_products(&mut rz, r, &z.map(Into::into));
             }
         });
-        self.rho = lanes::<W>(|l| back[l] * along[l]);
-        let anew = |l: usize| self.fresh[l] || !active[l];
-        let beta = lanes::<W>(|l| if anew(l) { 0.0 } else { self.rho[l] / last[l] });
+        self.rho = lanes::<W>(|l| unscale[l] * rz[l]);
+        let steepest = |l: usize| self.restart[l] || !active[l];
+        let beta = lanes::<W>(|l| {
+            if steepest(l) {
+                0.0
+            } else {
+                self.rho[l] / last[l]
+            }
+        });
         let beta = first::<W>(&beta);
         vectorised(|| {
             for (p, z) in p.iter_mut().zip(z) {
                 for l in 0..W {
-                    p[l] = back[l] * z[l].into() + beta[l] * p[l];
+                    p[l] = unscale[l] * z[l].into() + beta[l] * p[l];
                 }
             }
         });
     }
 
-    /// x ← x + αp, r ← r − αq, and ‖r‖ of that.
-    fn advance<const W: usize>(
+    /// Computes x ← x + α p and r ← r − α q, then ‖r‖.
+    fn update_solution<const W: usize>(
         &mut self,
         alpha: &PerLane,
         (p, q): (&[[f64; W]], &[[f64; W]]),
         x: &mut [[f64; W]],
         r: &mut [[f64; W]],
     ) {
-        let (alpha, mut square) = (first::<W>(alpha), [0.0; W]);
+        let (alpha, mut rr) = (first::<W>(alpha), [0.0; W]);
         vectorised(|| {
             for (((x, p), r), q) in x.iter_mut().zip(p).zip(r).zip(q) {
                 for l in 0..W {
                     x[l] += alpha[l] * p[l];
                     r[l] -= alpha[l] * q[l];
                 }
-                add_products(&mut square, r, r);
+                add_products(&mut rr, r, r);
             }
         });
-        self.size = lanes::<W>(|l| square[l].sqrt());
+        self.size = lanes::<W>(|l| rr[l].sqrt());
     }
 }
 
-/// rough ← s r.
-fn round<T: Real, const W: usize>(s: &PerLane, r: &[[f64; W]], rough: &mut [[T; W]]) {
+/// Computes scaled ← s r in the precision of the preconditioner.
+fn round<T: Real, const W: usize>(s: &PerLane, r: &[[f64; W]], scaled: &mut [[T; W]]) {
     let s = first::<W>(s);
     vectorised(|| {
-        for (rough, r) in rough.iter_mut().zip(r) {
-            *rough = rounded(&s, r);
+        for (scaled, r) in scaled.iter_mut().zip(r) {
+            *scaled = rounded(&s, r);
         }
     });
 }

@@ -1,18 +1,21 @@
-//! DILU: the incomplete factorisation (D + L) D⁻¹ (D + U) whose diagonal is exact (Pommerell 1992).
+//! DILU preconditioner: the incomplete factorisation (D + L) D⁻¹ (D + U) ≈ A = L + diag(A) + U with exact diagonal
+//! (Pommerell 1992).
 
 use std::sync::Arc;
 
 use super::level::{Level, subtract};
 use crate::linalg::operator::{Line, Real, Rows, Side, Stencil, vectorised, with_sides};
 
-/// Pivots this small beside the diagonal are what rounding leaves of zero.
+/// Largest ratio of a pivot to its diagonal entry that counts as zero up to rounding.
 const VANISHED: f64 = 1e-12;
 
-/// The reciprocals of D, which are the same for Aᵀ.
+/// Computes the reciprocals of D, with dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ.
 ///
-/// dᵢ = aᵢᵢ − Σ_{j before i} aᵢⱼ aⱼᵢ / dⱼ. Where that vanishes, as at the end of a singular chain, it is aᵢᵢ; and
-/// where that is nothing either, what the gauge adds to it.
+/// A and Aᵀ have the same D. Where dᵢ vanishes, as at the end of a singular chain, the pivot is aᵢᵢ. Where aᵢᵢ vanishes
+/// too, the pivot is the gauge, which is what it adds to the diagonal.
 fn pivots(stencil: &Stencil) -> Vec<f64> {
+    // (D + L) D⁻¹ (D + U) = D + L + U + L D⁻¹ U. Entry i of its diagonal, dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, is to be aᵢᵢ.
+    // The product aᵢⱼ aⱼᵢ is the same for Aᵀ.
     let mut d = stencil.diagonal().to_vec();
     let mut inverse = Vec::with_capacity(d.len());
     for cell in 0..d.len() {
@@ -20,6 +23,7 @@ fn pivots(stencil: &Stencil) -> Vec<f64> {
         let sound = |pivot: &f64| pivot.is_normal() && pivot.abs() > VANISHED * diagonal.abs();
         let pivot = [d[cell], diagonal, stencil.gauge()].into_iter().find(sound);
         inverse.push(pivot.map_or(0.0, f64::recip));
+        // This cell is j in the formula: subtract its term from dᵢ of the next cell i along every axis.
         for axis in (0..3).filter(|&a| stencil.shape[a] > 1) {
             let stride = stencil.stride(axis);
             if cell / stride % stencil.shape[axis] + 1 < stencil.shape[axis] {
@@ -31,16 +35,16 @@ fn pivots(stencil: &Stencil) -> Vec<f64> {
     inverse
 }
 
-/// The factorisation: the stencil with the pivots' reciprocals in place of its own diagonal's.
+/// Factorisation, stored as the stencil with the reciprocals of D instead of those of its diagonal.
 pub(crate) struct Dilu<T>(Level<T>);
 
 impl<T: Real> Dilu<T> {
-    /// That of a stencil times `unit`.
+    /// Factorises a stencil times `unit`.
     pub(super) fn new(stencil: &Arc<Stencil>, unit: f64) -> Self {
         Self(Level::new(stencil, &pivots(stencil), unit))
     }
 
-    /// x ← (D + U)⁻¹ D (D + L)⁻¹ b; `row` has room for a line.
+    /// Computes x ← (D + U)⁻¹ D (D + L)⁻¹ b; `row` is workspace for a line.
     pub(super) fn solve<const W: usize>(
         &self,
         side: Side,
@@ -53,12 +57,15 @@ impl<T: Real> Dilu<T> {
     }
 }
 
+/// Solves with both triangles, line by line.
 #[inline(always)]
 fn triangles<T: Real, const W: usize, const N: usize>(
     (level, rows): (&Level<T>, Rows<'_, T>),
     (b, x): (&[[T; W]], &mut [[T; W]]),
     row: &mut [[T; W]],
 ) {
+    // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. It overwrites x₁ from the last
+    // cell.
     let [nx, ny, _] = rows.shape;
     for i in 0..nx * ny {
         let line = rows.line([i / ny, i % ny]);
@@ -70,7 +77,7 @@ fn triangles<T: Real, const W: usize, const N: usize>(
     }
 }
 
-/// x ← (D + L)⁻¹ b on a line, L being what couples cells to those before them.
+/// Computes x ← (D + L)⁻¹ b on a line. L holds the couplings of cells to previous cells.
 #[inline(always)]
 fn forward<T: Real, const W: usize, const N: usize>(
     (level, rows, line): (&Level<T>, Rows<'_, T>, Line),
@@ -84,6 +91,7 @@ fn forward<T: Real, const W: usize, const N: usize>(
     let beside = rows.beside::<N>(line);
     let beside = beside.map(|(c, start)| (c, before.get(start..start + n).map(|x| &x[..n])));
     let row = &mut row[..n];
+    // Lines beside this one come in pairs below and above; only those below are solved already, and belong to L.
     for k in 0..n {
         let mut sum = b[k];
         for (c, x) in beside.iter().step_by(2) {
@@ -96,7 +104,7 @@ fn forward<T: Real, const W: usize, const N: usize>(
     level.recur((rows, line, false), row, &mut rest[..n]);
 }
 
-/// x ← x − D⁻¹ U x on a line, from its end.
+/// Computes x ← x − D⁻¹ U x on a line, from its end. U holds the couplings of cells to later cells.
 #[inline(always)]
 fn backward<T: Real, const W: usize, const N: usize>(
     (level, rows, line): (&Level<T>, Rows<'_, T>, Line),
@@ -107,8 +115,8 @@ fn backward<T: Real, const W: usize, const N: usize>(
     let (rest, after) = x.split_at_mut(line.start + n);
     let x = &mut rest[line.start..][..n];
     let beside = rows.beside::<N>(line).map(|(c, start)| {
-        let place = start.checked_sub(line.start + n);
-        (c, place.map(|place| &after[place..][..n]))
+        let offset = start.checked_sub(line.start + n);
+        (c, offset.map(|offset| &after[offset..][..n]))
     });
     let row = &mut row[..n];
     for k in 0..n {

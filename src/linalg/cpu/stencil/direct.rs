@@ -1,4 +1,4 @@
-//! Sparse factorisations of stencils, gauge included.
+//! Sparse factorisations of stencils, including their gauge.
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::prelude::{Reborrow, ReborrowMut};
@@ -12,28 +12,31 @@ use crate::linalg::cpu::direct::cholesky::{CholeskyAnalyses, SparseCholesky};
 use crate::linalg::cpu::direct::lu;
 use crate::linalg::cpu::direct::lu::GeneralAnalyses;
 use crate::linalg::memory::Budget;
-use crate::linalg::operator::{Operator, Side, Stencil, View};
+use crate::linalg::operator::{Operator, Side, Stencil};
 
-/// A factorisation of A + c 11ᵀ by way of the sparse P = A + s e_k e_kᵀ.
+/// Factorisation of A + c 11ᵀ by means of the sparse matrix P = A + s e_k e_kᵀ.
 ///
-/// The two differ by U D Uᵀ with U = (1, e_k), D = diag(c, −s), so that by the formula of Sherman, Morrison and
-/// Woodbury (A + c 11ᵀ)⁻¹ = P⁻¹ − Y S⁻¹ Uᵀ P⁻¹ with Y = P⁻¹U and S = D⁻¹ + UᵀY. A singular A, of which only 1
-/// is a left null vector, leaves P and S regular, and well so if k is a cell where the right null vector is large.
+/// A + c 11ᵀ = P + U D Uᵀ with U = (1, e_k) and D = diag(c, −s). By the Sherman-Morrison-Woodbury formula
+/// (A + c 11ᵀ)⁻¹ = P⁻¹ − Y S⁻¹ Uᵀ P⁻¹ with Y = P⁻¹U and S = D⁻¹ + UᵀY. If A is singular and 1 spans its left null
+/// space, P and S are nonsingular. They are well conditioned if the right null vector is large in the pinned cell k.
 pub(super) struct Gauged<'a> {
+    /// Factorisation of P.
     pinned: Box<dyn Direct + 'a>,
-    /// For the way with pivoting, where there is one.
+    /// Symbolic analyses and budget for a second factorisation, with pivoting; none if A is positive definite.
     analyses: Option<(&'a GeneralAnalyses, Budget)>,
+    /// The pinned cell k.
     pin: usize,
-    /// Y for A and for Aᵀ.
+    /// Y of A and of Aᵀ.
     columns: [Mat<f64>; 2],
-    /// S⁻¹ for A; that for Aᵀ is its transpose.
+    /// S⁻¹ of A. Its transpose belongs to Aᵀ.
     inverse: [[f64; 2]; 2],
 }
 
-/// A pin at which the null vector is less than this fraction of its largest entry is moved.
+/// Smallest null-vector entry at the pin, relative to the largest entry, for which the pin stays where it is.
 const POOR_PIN: f64 = 1e-2;
 
-/// Factorises a stencil, by Cholesky if it is said to be positive definite.
+/// Factorises a stencil: by Cholesky if it is declared positive definite, from its row sums if it holds them, by LU
+/// otherwise.
 pub(crate) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,
@@ -63,12 +66,12 @@ pub(crate) fn factorise<'a>(
     Ok(Box::new(gauged))
 }
 
-/// Pins a cell where the null vector is large.
+/// Factorises a stencil with a gauge, pinned in a cell where the null vector is large.
 fn gauged<'a>(
     stencil: &Stencil,
     sparse: impl Fn(&Stencil) -> Result<Box<dyn Direct + 'a>>,
 ) -> Result<Gauged<'a>> {
-    // Where little flows out, much has gathered.
+    // For a generator the right null vector is the stationary density. It is large where the outflow |aᵢᵢ| is small.
     let slowest = |best: usize, i: usize| {
         let d = stencil.diagonal();
         if d[i].abs() < d[best].abs() { i } else { best }
@@ -76,7 +79,9 @@ fn gauged<'a>(
     let first = (0..stencil.cells()).fold(0, slowest);
     let gauged = Gauged::new(stencil, first, &sparse)?;
     let null = gauged.columns[0].col_as_slice(1);
-    // With a pin in near-vacuum even the sign of the null vector is chance; its shape is not.
+    // y = P⁻¹e_k, the second column of Y, is a null vector of a singular A: P y = e_k means A y = (1 − s y_k) e_k, and
+    // since 1ᵀA = 0 both sides vanish. If the density nearly vanishes at the pin, rounding decides even the sign of
+    // y, but its shape is correct.
     let larger = |m: usize, i: usize| {
         if null[i].abs() > null[m].abs() { i } else { m }
     };
@@ -88,6 +93,7 @@ fn gauged<'a>(
 }
 
 impl<'a> Gauged<'a> {
+    /// Factorises P for a pinned cell, and computes Y and S⁻¹.
     fn new(
         stencil: &Stencil,
         pin: usize,
@@ -95,7 +101,7 @@ impl<'a> Gauged<'a> {
     ) -> Result<Self> {
         let (n, c) = (stencil.cells(), stencil.gauge());
         let mean = stencil.diagonal().iter().map(|d| d.abs()).sum::<f64>() / n as f64;
-        // Without couplings, as in a box of one cell, the gauge is all there is.
+        // A box of one cell may have the gauge as its only entry.
         let s = if mean > 0.0 { mean } else { c.abs() };
         let mut pinned = stencil.clone().with_gauge(0.0);
         let mut diagonal = vec![0.0; n];
@@ -108,6 +114,8 @@ impl<'a> Gauged<'a> {
             pinned.solve(side, y.as_mut(), MemStack::new(stack));
             y
         });
+        // S = D⁻¹ + UᵀY with D⁻¹ = diag(1/c, −1/s). Uᵀ takes the sum of a column and its entry in cell k. The 2×2
+        // matrix S = [a p; b q] is inverted by its cofactors.
         let project = |j: usize| {
             let y = columns[0].col_as_slice(j);
             [y.iter().sum::<f64>(), y[pin]]
@@ -149,6 +157,7 @@ impl Direct for Gauged<'_> {
             Side::Plain => (&self.columns[0], [[a, b], [c, d]]),
             Side::Transpose => (&self.columns[1], [[a, c], [b, d]]),
         };
+        // x ← x − Y S⁻¹ Uᵀ x for x = P⁻¹ b.
         for x in batch.rb_mut().col_iter_mut() {
             let (sum, at_pin) = (x.rb().iter().sum::<f64>(), x[self.pin]);
             let (f, g) = (a * sum + b * at_pin, c * sum + d * at_pin);
@@ -160,10 +169,7 @@ impl Direct for Gauged<'_> {
     }
 
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
-        let (Some((analyses, budget)), View::Stencil(stencil)) = (self.analyses, matrix.view())
-        else {
-            return None;
-        };
+        let ((analyses, budget), stencil) = (self.analyses?, matrix.as_stencil()?);
         let pivoting = |stencil: &Stencil| -> Result<Box<dyn Direct>> {
             lu::with_pivoting(stencil.compress().as_ref(), analyses, budget)
         };

@@ -1,14 +1,14 @@
-//! Nested dissection of a box: the order of elimination that fills least.
+//! Nested dissection of a box (George 1973): elimination orders with little fill.
 
 use std::ops::Range;
 
-/// Boxes of at most this many cells are not cut any further.
+/// Largest number of cells of a box that is not divided further.
 const LEAF: usize = 24;
 
-/// Nor are pieces of a plane of at most this many.
+/// Largest number of cells of a piece of a plane that is not divided further.
 const PLANE_LEAF: usize = 8;
 
-/// The cells of a box in the order in which to eliminate them: two halves first, then the layer between them.
+/// Returns an elimination order for the cells of a box: two halves first, then the layer between them.
 ///
 /// Cells are numbered with the last axis fastest.
 pub(super) fn order(shape: [usize; 3]) -> Vec<usize> {
@@ -17,7 +17,7 @@ pub(super) fn order(shape: [usize; 3]) -> Vec<usize> {
     order
 }
 
-/// An order that fills less yet where the box is a plane, by cuts along diagonals too.
+/// Returns an elimination order that also cuts planes along diagonals, and fills them even less.
 pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
     let mut axes = shape.into_iter().filter(|&n| n > 1);
     let (Some(rows), Some(columns), None) = (axes.next(), axes.next(), axes.next()) else {
@@ -29,7 +29,9 @@ pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
     order
 }
 
+/// Appends the cells of a part of a box to `order`, halving its longest axis recursively.
 fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
+    // The layer across the longest axis has the fewest cells, and two halves with a layer between them need three.
     let cells: usize = part.iter().map(ExactSizeIterator::len).product();
     let longest = (0..3).fold(0, |best, d| {
         if part[d].len() > part[best].len() {
@@ -46,6 +48,7 @@ fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
         }
         return;
     }
+    // Eliminating a half couples its cells only to each other and to the layer: no fill joins the two halves.
     let (from, to) = (part[longest].start, part[longest].end);
     let middle = (from + to) / 2;
     for range in [from..middle, middle + 1..to, middle..middle + 1] {
@@ -55,15 +58,17 @@ fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
     }
 }
 
-/// Where a cell of a plane with so many columns stands across each family of lines that part the plane: rows, columns,
-/// and both diagonals.
+/// Returns the number of the line through a cell, in each of the four families of lines that divide a plane: rows,
+/// columns and both diagonals.
 ///
-/// Neighbours differ by at most one, so that every line separates the two sides. A diagonal is √2 times as long as a
-/// row of as many cells: pieces between diagonals have fewer cells on their border than squares have.
-fn across([i, j]: [usize; 2], columns: usize) -> [usize; 4] {
+/// The numbers of neighbours differ by at most one, so that every line separates its two sides. A diagonal is √2
+/// times as long as a row with the same number of cells: pieces between diagonals have fewer cells on their border
+/// than squares.
+fn lines_through([i, j]: [usize; 2], columns: usize) -> [usize; 4] {
     [i, j, i + j, i + columns - 1 - j]
 }
 
+/// Appends the cells of a piece of a plane to `order`, dividing it recursively along the best line.
 fn dissect_plane(columns: usize, cells: Vec<[usize; 2]>, order: &mut Vec<usize>) {
     let number = |[i, j]: &[usize; 2]| i * columns + j;
     let cut = if cells.len() > PLANE_LEAF {
@@ -77,9 +82,9 @@ fn dissect_plane(columns: usize, cells: Vec<[usize; 2]>, order: &mut Vec<usize>)
     };
     let mut parts = [const { Vec::new() }; 3];
     for &cell in &cells {
-        let place = across(cell, columns)[family];
-        // Before the line, beyond it, and on it.
-        let part = usize::from(place > line) + 2 * usize::from(place == line);
+        let through = lines_through(cell, columns)[family];
+        // Part 0 lies before the line, part 1 beyond it, part 2 on it.
+        let part = usize::from(through > line) + 2 * usize::from(through == line);
         parts[part].push(cell);
     }
     drop(cells);
@@ -89,18 +94,24 @@ fn dissect_plane(columns: usize, cells: Vec<[usize; 2]>, order: &mut Vec<usize>)
     order.extend(on.iter().map(number));
 }
 
-/// The line with the fewest cells beside the product of those on its two sides; None where there are no two sides.
+/// Returns the family and number of the best line, or `None` if no line has cells on both sides.
+///
+/// The best line minimises its number of cells divided by the product of the numbers on its two sides: it is short, and
+/// its sides are balanced.
 fn best_line(columns: usize, cells: &[[usize; 2]]) -> Option<(usize, usize)> {
     let (mut best, mut least) = (None, f64::INFINITY);
     for family in 0..4 {
-        let place = |&cell: &[usize; 2]| across(cell, columns)[family];
-        let places = || cells.iter().map(place);
-        let first = places().min()?;
-        let mut counts = vec![0_usize; places().max()? + 1 - first];
-        places().for_each(|place| counts[place - first] += 1);
+        let lines = || {
+            let through = |&cell: &[usize; 2]| lines_through(cell, columns)[family];
+            cells.iter().map(through)
+        };
+        let first = lines().min()?;
+        let mut counts = vec![0_usize; lines().max()? + 1 - first];
+        lines().for_each(|line| counts[line - first] += 1);
         let mut before = 0;
         for (line, &on) in counts.iter().enumerate() {
             let beyond = cells.len() - before - on;
+            // Infinite or NaN for a line with an empty side, which is thus never the best.
             let share = on as f64 / (before as f64 * beyond as f64);
             if share < least {
                 (best, least) = (Some((family, first + line)), share);
@@ -125,7 +136,10 @@ mod tests {
         }
     }
 
-    /// Entries of the Cholesky factor of the stencil, by the rows that every elimination couples.
+    /// Counts the entries of the Cholesky factor of the stencil.
+    ///
+    /// Eliminating a cell couples all its later neighbours: they all become neighbours of the first of them, its
+    /// parent in the elimination tree.
     fn fill([rows, columns]: [usize; 2], order: &[usize]) -> usize {
         let n = rows * columns;
         let mut place = vec![0; n];
@@ -159,7 +173,7 @@ mod tests {
         n + below.iter().map(|b| b.len()).sum::<usize>()
     }
 
-    /// METIS through CHOLMOD fills 352,000 entries on 128² cells, its own nested dissection 328,106.
+    /// On 128² cells METIS through CHOLMOD fills 352,000 entries, and the nested dissection of CHOLMOD itself 328,106.
     #[test]
     fn a_plane_fills_as_little_as_by_the_best_orders_known() {
         let shape = [1, 128, 128];

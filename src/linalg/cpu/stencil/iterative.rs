@@ -1,4 +1,5 @@
-//! Iteration over whole batches: chunks of columns over the threads, a preconditioner in the precision that suits it.
+//! Iterative solver for whole batches: chunks of columns on several threads, with a preconditioner in the precision
+//! that suits the matrix.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -26,27 +27,18 @@ use crate::linalg::operator::{Real, Side, Stencil};
 use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Method, SolveStats};
 
-/// A stencil with a preconditioner, in the precision that was asked for or suits it.
-///
-/// Single precision halves what a cycle moves, and costs Laplacians no iteration. Along a flow its rounding gathers:
-/// that costs one or two of ten iterations in easy cases, and all progress where densities span many decades.
-pub(super) enum Iterative {
-    Single(Prepared<f32>),
-    Double(Prepared<f64>),
-}
-
-/// Beyond this span of the diagonal single precision would lose whole equations.
+/// Largest ratio of diagonal entries for single precision; beyond it, whole equations would underflow.
 const WIDEST_SPAN: f64 = 1e30;
 
-/// Reciprocal sizes of matrices that numbers of double precision hold with room to spare.
+/// Reciprocal sizes of matrices that double precision represents far from overflow and underflow.
 const MODERATE: RangeInclusive<f64> = 1e-100..=1e100;
 
-/// Columns that are not shared out to several threads: each would do the work of as many.
+/// Columns that are not split between threads: a chunk of fewer columns takes as long as one of this many.
 const FEW: usize = 4;
 
-/// What is asked of a solve.
-pub(super) struct Wanted<'w> {
-    pub(super) stencil: &'w Stencil,
+/// Equations, stopping criteria and memory of one solve.
+pub(super) struct Request<'r> {
+    pub(super) stencil: &'r Stencil,
     pub(super) side: Side,
     pub(super) tolerance: f64,
     pub(super) products: usize,
@@ -54,65 +46,56 @@ pub(super) struct Wanted<'w> {
     pub(super) budget: Budget,
 }
 
-impl Wanted<'_> {
-    fn criteria(&self, definite: bool) -> Criteria {
-        Criteria {
-            tolerance: self.tolerance,
-            products: self.products,
-            regular: self.regular,
-            name: if definite { "PCG" } else { "BiCGSTAB" },
-        }
-    }
-}
-
-impl Iterative {
-    /// With DILU if that is the solver, with multigrid otherwise.
-    pub(super) fn new(
-        solver: StencilSolver,
-        stencil: &Arc<Stencil>,
-        definite: bool,
-        precision: Precision,
-    ) -> Self {
-        if precision.is_single(stencil, definite) {
-            Self::Single(Prepared::new(solver, stencil, definite))
-        } else {
-            Self::Double(Prepared::new(solver, stencil, definite))
-        }
-    }
-
-    /// What the preconditioner of a stencil takes at most: seven coefficients and a reciprocal a cell, on levels that
-    /// add up to two finest ones on a line, and to less in more dimensions.
-    pub(super) fn bytes(stencil: &Stencil) -> usize {
-        2 * 8 * size_of::<f64>() * stencil.cells()
-    }
-
-    /// batch ← A⁻¹ batch, from what is nearly that if it is known.
-    pub(super) fn solve(
+/// Iterative solver of one stencil with its preconditioner, in either precision.
+pub(super) trait Iterative: Send + Sync {
+    /// Solves batch ← A⁻¹ batch or A⁻ᵀ batch, from an optional initial guess.
+    fn solve(
         &self,
-        wanted: &Wanted<'_>,
-        near: Option<MatRef<'_, f64>>,
+        request: &Request<'_>,
+        guess: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        match self {
-            Self::Single(prepared) => prepared.solve(wanted, near, batch),
-            Self::Double(prepared) => prepared.solve(wanted, near, batch),
-        }
+    ) -> Result<SolveStats>;
+}
+
+/// Builds the preconditioner of a stencil: DILU for that solver, multigrid for all others.
+///
+/// Single precision halves the memory traffic of a cycle, and costs Laplacians no iteration. Along a flow its rounding
+/// errors accumulate: this costs one or two of ten iterations in easy cases, and stops all progress where densities
+/// span many decades.
+pub(super) fn prepare(
+    solver: StencilSolver,
+    stencil: &Arc<Stencil>,
+    definite: bool,
+    precision: Precision,
+) -> Box<dyn Iterative> {
+    if precision.is_single(stencil, definite) {
+        Box::new(Preconditioned::<f32>::new(solver, stencil, definite))
+    } else {
+        Box::new(Preconditioned::<f64>::new(solver, stencil, definite))
     }
 }
 
-/// The largest entry of the diagonal.
+/// Returns an upper bound for the bytes of a preconditioner.
+pub(super) fn bytes(stencil: &Stencil) -> usize {
+    // Seven coefficients and a reciprocal a cell. On a line every level has half the cells of the finer one, so that
+    // all levels together have at most twice those of the finest; with more axes they have fewer.
+    2 * 8 * size_of::<f64>() * stencil.cells()
+}
+
+/// Returns the largest modulus of the diagonal.
 fn largest(stencil: &Stencil) -> f64 {
     let diagonal = stencil.diagonal().iter();
     diagonal.fold(0.0, |m: f64, d| m.max(d.abs()))
 }
 
-/// Brings the diagonal near 1, or the gauge where it is all there is.
+/// Returns the power of two that scales the largest diagonal entry to about 1, or the gauge if the diagonal is zero.
 pub(crate) fn unit(stencil: &Stencil) -> f64 {
     let size = largest(stencil);
     scale(if size > 0.0 { size } else { stencil.gauge() })
 }
 
 impl Precision {
+    /// Whether the preconditioner of this stencil is to be in single precision.
     pub(crate) fn is_single(self, stencil: &Stencil, definite: bool) -> bool {
         match self {
             Self::Auto => definite && fits_single(stencil),
@@ -122,23 +105,26 @@ impl Precision {
     }
 }
 
+/// Whether all non-zero diagonal entries, scaled so that the largest is about 1, lie well above the least number of
+/// single precision (about 1e-38).
 fn fits_single(stencil: &Stencil) -> bool {
     let least = largest(stencil) / WIDEST_SPAN;
     let diagonal = stencil.diagonal().iter().map(|d| d.abs());
     diagonal.filter(|&d| d > 0.0).all(|d| d >= least)
 }
 
-/// A preconditioner, and room for solves with it.
-pub(super) struct Prepared<T> {
+/// Preconditioner in the precision of T, and workspaces for solves with it.
+struct Preconditioned<T> {
     precondition: Precondition<T>,
     definite: bool,
     extent: Extent,
-    rooms: Pool<Room<T>>,
+    workspaces: Pool<Room<T>>,
 }
 
-impl<T: Real> Prepared<T> {
+impl<T: Real> Preconditioned<T> {
     fn new(solver: StencilSolver, stencil: &Arc<Stencil>, definite: bool) -> Self {
-        // What holds all numbers as they are need not copy them; units are for sizes that cycles would lose.
+        // Without scaling, double precision shares the coefficients of the stencil instead of copying them. It scales
+        // only sizes at which a cycle might overflow or underflow.
         let unit = match unit(stencil) {
             s if T::ROWS.is_some() && MODERATE.contains(&s) => 1.0,
             s => s,
@@ -164,47 +150,18 @@ impl<T: Real> Prepared<T> {
             precondition,
             definite,
             extent,
-            rooms: Pool::default(),
+            workspaces: Pool::default(),
         }
     }
 
-    fn solve(
-        &self,
-        wanted: &Wanted<'_>,
-        near: Option<MatRef<'_, f64>>,
-        mut batch: MatMut<'_, f64>,
-    ) -> Result<SolveStats> {
-        let system = System {
-            stencil: wanted.stencil,
-            side: wanted.side,
-            precondition: &self.precondition,
-            criteria: wanted.criteria(self.definite),
-        };
-        let Some(chunk) = self.chunk(batch.ncols(), wanted.budget) else {
-            return self.one_by_one(&system, near, (batch, wanted.budget));
-        };
-        let lanes = width(chunk);
-        let (fits, make) = (
-            |room: &Room<T>| room.has(lanes),
-            || Ok(Room::new(&self.extent, lanes)),
-        );
-        let count = at_once(batch.ncols().div_ceil(chunk));
-        self.rooms.keep(fits);
-        self.rooms.reserve(count, fits, make)?;
-        let chunks = batch.rb_mut().par_col_chunks_mut(chunk).enumerate();
-        chunks
-            .map(|(i, columns)| {
-                let near = near.map(|near| near.subcols(i * chunk, columns.ncols()));
-                self.solve_chunk(&system, near, columns)
-            })
-            .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
-            .map(|stats| stats.by(self.method()))
-    }
-
-    /// How many columns stand side by side: as many as keep all threads busy, though not fewer than four, for fewer
-    /// take a thread as long; fewer if there is no memory for so many, none if there is not even for single columns on all
-    /// threads. The width changes no result.
+    /// Returns the number of columns in a chunk, or `None` if memory does not even suffice for chunks of one column on
+    /// all threads.
+    ///
+    /// Chunks are as wide as keeps all threads busy, but not narrower than four columns unless memory is short. Their
+    /// width changes no result.
     fn chunk(&self, columns: usize, budget: Budget) -> Option<usize> {
+        // Kernels exist for 1, 4, 8 and 16 lanes: two columns take as long as four. Splitting fewer than four columns
+        // would let every thread do the work of a whole chunk.
         let share = columns.div_ceil(rayon::current_num_threads());
         let share = share.max(columns.min(FEW)).clamp(1, WIDEST);
         let narrower = WIDTHS.into_iter().rev().filter(|&w| w < share);
@@ -212,24 +169,8 @@ impl<T: Real> Prepared<T> {
         widths.into_iter().find(|&chunk| {
             let (lanes, count) = (width(chunk), at_once(columns.div_ceil(chunk)));
             let bytes = count * self.extent.bytes::<T>(lanes);
-            self.rooms.idle_that(|room| room.has(lanes)) >= count || budget.fits(bytes)
+            self.workspaces.idle_that(|w| w.has(lanes)) >= count || budget.fits(bytes)
         })
-    }
-
-    fn one_by_one(
-        &self,
-        system: &System<'_, T>,
-        near: Option<MatRef<'_, f64>>,
-        (batch, budget): (MatMut<'_, f64>, Budget),
-    ) -> Result<SolveStats> {
-        let bytes = self.extent.bytes::<T>(1);
-        budget.check(system.criteria.name, batch.nrows(), bytes)?;
-        let mut stats = SolveStats::default();
-        for (j, column) in batch.col_iter_mut().enumerate() {
-            let near = near.map(|near| near.subcols(j, 1));
-            stats = stats.worst(self.solve_chunk(system, near, column.as_mat_mut())?);
-        }
-        Ok(stats.by(self.method()))
     }
 
     fn method(&self) -> Method {
@@ -240,30 +181,72 @@ impl<T: Real> Prepared<T> {
             (Precondition::Multigrid(_), false) => Method::MultigridBiCgStab,
         }
     }
+}
 
-    fn solve_chunk(
+impl<T: Real> Iterative for Preconditioned<T> {
+    fn solve(
         &self,
-        system: &System<'_, T>,
-        near: Option<MatRef<'_, f64>>,
-        columns: MatMut<'_, f64>,
+        request: &Request<'_>,
+        guess: Option<MatRef<'_, f64>>,
+        mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        let lanes = width(columns.ncols());
-        let fits = |room: &Room<T>| room.has(lanes);
-        let make = || Room::new(&self.extent, lanes);
-        self.rooms.with(fits, make, |room| {
-            if self.definite {
-                iteration::solve::<ConjugateGradients, T>(system, room, near, columns)
-            } else {
-                iteration::solve::<BiCgStab, T>(system, room, near, columns)
-            }
-        })
+        let system = System {
+            stencil: request.stencil,
+            side: request.side,
+            precondition: &self.precondition,
+            criteria: Criteria {
+                tolerance: request.tolerance,
+                products: request.products,
+                regular: request.regular,
+                name: if self.definite { "PCG" } else { "BiCGSTAB" },
+            },
+        };
+        let solve_chunk = |first: usize, columns: MatMut<'_, f64>| {
+            let guess = guess.map(|guess| guess.subcols(first, columns.ncols()));
+            let lanes = width(columns.ncols());
+            let fits = |workspace: &Room<T>| workspace.has(lanes);
+            let make = || Room::new(&self.extent, lanes);
+            self.workspaces.with(fits, make, |workspace| {
+                if self.definite {
+                    iteration::solve::<ConjugateGradients, T>(&system, workspace, guess, columns)
+                } else {
+                    iteration::solve::<BiCgStab, T>(&system, workspace, guess, columns)
+                }
+            })
+        };
+        let worst = |a: SolveStats, b: SolveStats| Ok(a.worst(b));
+        let stats = if let Some(chunk) = self.chunk(batch.ncols(), request.budget) {
+            let lanes = width(chunk);
+            let fits = |workspace: &Room<T>| workspace.has(lanes);
+            let make = || Ok(Room::new(&self.extent, lanes));
+            let count = at_once(batch.ncols().div_ceil(chunk));
+            self.workspaces.keep(fits);
+            self.workspaces.reserve(count, fits, make)?;
+            let chunks = batch.rb_mut().par_col_chunks_mut(chunk).enumerate();
+            chunks
+                .map(|(i, columns)| solve_chunk(i * chunk, columns))
+                .try_reduce(SolveStats::default, worst)
+        } else {
+            // One column after another, so that the outcome does not depend on the number of threads.
+            let bytes = self.extent.bytes::<T>(1);
+            let criteria = &system.criteria;
+            request.budget.check(criteria.name, batch.nrows(), bytes)?;
+            let mut columns = batch.col_iter_mut().enumerate();
+            columns.try_fold(SolveStats::default(), |all, (j, column)| {
+                worst(all, solve_chunk(j, column.as_mat_mut())?)
+            })
+        };
+        stats.map(|stats| stats.by(self.method()))
     }
 }
 
-/// One Gauss-Seidel sweep for A x = b, without the gauge, from every corner. Cells without a diagonal keep their values.
+/// Performs one Gauss-Seidel sweep for A x = b, without the gauge, from each corner of the box.
+///
+/// Cells whose diagonal is zero keep their values.
 pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
     let inverse = reciprocals(stencil);
-    let kept: Vec<(usize, f64)> = (0..x.len())
+    // A reciprocal of 0 makes a sweep write 0 into such cells: their values are restored afterwards.
+    let untouched: Vec<(usize, f64)> = (0..x.len())
         .filter(|&i| inverse[i] == 0.0)
         .map(|i| (i, x[i]))
         .collect();
@@ -274,5 +257,5 @@ pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
         let vectors = (b.as_chunks().0, x.as_chunks_mut().0);
         pipeline::sweep::<f64, 1>((&level, Side::Plain, corner), vectors, &mut row);
     }
-    kept.into_iter().for_each(|(i, value)| x[i] = value);
+    untouched.into_iter().for_each(|(i, value)| x[i] = value);
 }

@@ -1,4 +1,4 @@
-//! Single passes of the solvers of stencils, for the bench that holds them against the memory.
+//! Single passes of the stencil solvers, for the benchmark that compares them with the memory bandwidth.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::level::{Level, reciprocals};
 use super::multigrid::ENDS;
 use super::pipeline;
 use super::pipeline::Stage;
-use super::workspace::{WIDEST, wide_mut};
+use super::workspace::{wide_mut, with_width};
 use crate::linalg::operator::{Real, Side, Stencil};
 
-/// Vectors of a batch, and passes over them as the solvers make them: in chunks of columns side by side.
+/// Vectors of a batch, and the passes that the solvers make over them, in chunks of interleaved columns.
 pub struct Kernels {
     stencil: Arc<Stencil>,
     double: Level<f64>,
@@ -27,20 +27,8 @@ struct Chunk {
     small_b: Vec<f32>,
 }
 
-/// Calls a method for so many lanes.
-macro_rules! with_lanes {
-    ($lanes:expr, $call:ident ( $($arg:expr),* )) => {
-        match $lanes {
-            1 => $call::<1>($($arg),*),
-            4 => $call::<4>($($arg),*),
-            8 => $call::<8>($($arg),*),
-            _ => $call::<WIDEST>($($arg),*),
-        }
-    };
-}
-
 impl Kernels {
-    /// Room for `chunks` times `lanes` (1, 4, 8 or 16) columns.
+    /// Allocates `chunks` times `lanes` (1, 4, 8 or 16) columns.
     pub fn new(stencil: &Stencil, chunks: usize, lanes: usize) -> Self {
         let stencil = &Arc::new(stencil.clone());
         let inverse = reciprocals(stencil);
@@ -60,28 +48,28 @@ impl Kernels {
         }
     }
 
-    /// x ← A b.
+    /// Computes x ← A b.
     pub fn product(&mut self) {
         let (stencil, lanes) = (&self.stencil, self.lanes);
         self.chunks.par_iter_mut().for_each(|chunk| {
-            with_lanes!(lanes, product(stencil, &mut chunk.b, &mut chunk.x));
+            with_width!(lanes, W => product::<W>(stencil, &mut chunk.b, &mut chunk.x));
         });
     }
 
-    /// The four sweeps before a coarse correction, in double precision.
+    /// Performs the four sweeps before a coarse correction, in double precision.
     pub fn sweeps(&mut self) {
         let (level, lanes) = (&self.double, self.lanes);
         self.chunks.par_iter_mut().for_each(|chunk| {
-            with_lanes!(lanes, sweeps_double(level, &mut chunk.b, &mut chunk.x));
+            with_width!(lanes, W => sweeps::<f64, W>(level, &mut chunk.b, &mut chunk.x));
         });
     }
 
-    /// The same in single precision.
+    /// Performs the four sweeps before a coarse correction, in single precision.
     pub fn sweeps_single(&mut self) {
         let (level, lanes) = (&self.single, self.lanes);
         self.chunks.par_iter_mut().for_each(|chunk| {
-            let vectors = (&mut chunk.small_b, &mut chunk.small_x);
-            with_lanes!(lanes, sweeps_of_single(level, vectors.0, vectors.1));
+            let (b, x) = (&mut chunk.small_b, &mut chunk.small_x);
+            with_width!(lanes, W => sweeps::<f32, W>(level, b, x));
         });
     }
 }
@@ -89,14 +77,6 @@ impl Kernels {
 fn product<const W: usize>(stencil: &Stencil, b: &mut [f64], x: &mut [f64]) {
     let b: &[[f64; W]] = wide_mut(b);
     stencil.product::<f64, W>(Side::Plain, (b, wide_mut(x)), |_, _| ());
-}
-
-fn sweeps_double<const W: usize>(level: &Level<f64>, b: &mut [f64], x: &mut [f64]) {
-    sweeps::<f64, W>(level, b, x);
-}
-
-fn sweeps_of_single<const W: usize>(level: &Level<f32>, b: &mut [f32], x: &mut [f32]) {
-    sweeps::<f32, W>(level, b, x);
 }
 
 fn sweeps<T: Real, const W: usize>(level: &Level<T>, b: &mut [T], x: &mut [T]) {

@@ -1,28 +1,28 @@
-//! Interleaved columns: cell by cell, W numbers side by side, one of every column.
+//! Interleaved columns: W numbers of every cell, one a column (its lane), stand side by side.
 //!
-//! Whatever is done to a column is done in the same order for any W, so that the width changes no bit of a result.
+//! The operations on a column have the same order for any W, so that the width changes no bit of a result.
 
 use faer::{MatMut, MatRef};
 
 use super::workspace::WIDEST;
 use crate::linalg::operator::{Real, vectorised};
 
-/// One number a lane, those beyond the last lane without meaning.
+/// One number a lane. Numbers beyond the last lane have no meaning.
 pub(crate) type PerLane = [f64; WIDEST];
 
-/// A number for every lane.
+/// Evaluates `f` for the first W lanes.
 pub(super) fn lanes<const W: usize>(f: impl FnMut(usize) -> f64) -> PerLane {
     let mut out = [0.0; WIDEST];
     out[..W].copy_from_slice(&std::array::from_fn::<f64, W, _>(f));
     out
 }
 
-/// The first W of the numbers.
+/// Returns the numbers of the first W lanes.
 pub(super) fn first<const W: usize>(numbers: &PerLane) -> [f64; W] {
     std::array::from_fn(|l| numbers[l])
 }
 
-/// The columns of a batch times these factors, interleaved; lanes beyond the last column are zero.
+/// Interleaves the columns of a batch, each times its factor. Lanes beyond the last column are set to zero.
 pub(super) fn interleave<const W: usize>(
     batch: MatRef<'_, f64>,
     factors: &PerLane,
@@ -38,7 +38,9 @@ pub(super) fn interleave<const W: usize>(
     }
 }
 
-/// These lanes times these factors back into these columns; false if that overflows.
+/// Copies lanes times factors into columns of a batch, for all places (lane, column, factor).
+///
+/// Returns false if a result is not finite.
 pub(super) fn separate<const W: usize>(
     x: &[[f64; W]],
     mut batch: MatMut<'_, f64>,
@@ -54,7 +56,7 @@ pub(super) fn separate<const W: usize>(
     finite
 }
 
-/// sum ← sum + a b, lane by lane.
+/// Computes sum ← sum + a b, lane by lane.
 #[inline(always)]
 pub(super) fn add_products<const W: usize>(sum: &mut [f64; W], a: &[f64; W], b: &[f64; W]) {
     for l in 0..W {
@@ -62,14 +64,14 @@ pub(super) fn add_products<const W: usize>(sum: &mut [f64; W], a: &[f64; W], b: 
     }
 }
 
-/// ‖a‖², lane by lane.
+/// Returns ‖a‖² of every lane.
 pub(super) fn squares<const W: usize>(a: &[[f64; W]]) -> PerLane {
     let mut sum = [0.0; W];
     vectorised(|| a.iter().for_each(|a| add_products(&mut sum, a, a)));
     lanes::<W>(|l| sum[l])
 }
 
-/// y ← x in these lanes.
+/// Copies y ← x in the lanes marked true.
 pub(super) fn copy_lanes<const W: usize>(
     y: &mut [[f64; W]],
     x: &[[f64; W]],
@@ -85,14 +87,16 @@ pub(super) fn copy_lanes<const W: usize>(
     }
 }
 
-/// s x in the precision of T, cell by cell.
+/// Returns s x of one cell in the precision of T.
 #[inline(always)]
 pub(super) fn rounded<T: Real, const W: usize>(s: &[f64; W], x: &[f64; W]) -> [T; W] {
     std::array::from_fn(|l| T::nearest(s[l] * x[l]))
 }
 
-/// What brings the columns of a batch near 1, so that their squares neither overflow nor vanish. By powers of two,
-/// which change no digit.
+/// Returns factors that scale the largest entry of every column to about 1, so that squares neither overflow nor
+/// underflow.
+///
+/// They are powers of two, and so cause no rounding error.
 pub(super) fn scales(batch: MatRef<'_, f64>) -> PerLane {
     let mut scales = [1.0; WIDEST];
     for (s, column) in scales.iter_mut().zip(batch.col_iter()) {
@@ -101,8 +105,11 @@ pub(super) fn scales(batch: MatRef<'_, f64>) -> PerLane {
     scales
 }
 
-/// The power of two that brings a number of this size near 1, so that single precision can hold what it scales.
+/// Returns the power of two that scales a number of this size to about 1, well within the range of single precision.
 pub(crate) fn scale(size: f64) -> f64 {
+    // A double stores its exponent plus 1023 in bits 52 to 62: size = m 2^(e − 1023) with 1 ≤ m < 2. The scale
+    // 2^(1023 − e) has the stored exponent 2046 − e, 2046 = 0x7fe. The bounds 1 and 0x7fd keep the scale and its
+    // reciprocal normal, for zero, subnormal and huge sizes.
     const EXPONENT: u32 = 52;
     let exponent = size.to_bits() >> EXPONENT & 0x7ff;
     f64::from_bits((0x7fe_u64.saturating_sub(exponent)).clamp(1, 0x7fd) << EXPONENT)

@@ -1,19 +1,19 @@
-//! A stencil in the precision of a preconditioner, and the pieces of its cycles, line by line.
+//! Stencil in the precision of a preconditioner, and the kernels of sweeps on one line of cells.
 
 use std::sync::Arc;
 
 use crate::linalg::operator::{Line, ReadRows, Real, Rows, Side, Stencil};
 
-/// Which end every axis is swept from: true for the upper one.
+/// End of each axis at which a sweep starts: true for the upper end.
 pub(crate) type Corner = [bool; 3];
 
-/// The coefficients of a stencil, without its gauge, and the reciprocals that sweeps divide by.
+/// Coefficients of a stencil without its gauge, and the reciprocals by which sweeps multiply instead of dividing.
 pub(crate) struct Level<T> {
     coefficients: Coefficients<T>,
     inverse: Vec<T>,
 }
 
-/// Those of the stencil itself, or rounded ones.
+/// Coefficients of the stencil itself, or a scaled and rounded copy.
 enum Coefficients<T> {
     Shared(Arc<Stencil>, ReadRows<T>),
     Own {
@@ -25,8 +25,9 @@ enum Coefficients<T> {
 }
 
 impl<T: Real> Level<T> {
-    /// The stencil times `unit`, with the reciprocals of a diagonal, 0 for cells that are to be left alone. What need not
-    /// be multiplied or rounded is not copied.
+    /// Scales a stencil by `unit`. `inverse` holds the reciprocals of its diagonal, or of pivots that replace it.
+    ///
+    /// Coefficients that need no scaling or rounding are shared, not copied.
     pub(crate) fn new(stencil: &Arc<Stencil>, inverse: &[f64], unit: f64) -> Self {
         Self {
             coefficients: match T::ROWS.filter(|_| unit == 1.0) {
@@ -37,10 +38,12 @@ impl<T: Real> Level<T> {
         }
     }
 
+    /// Number of cells.
     pub(super) fn cells(&self) -> usize {
         self.inverse.len()
     }
 
+    /// Returns the coefficients of A or Aᵀ.
     pub(crate) fn rows(&self, side: Side) -> Rows<'_, T> {
         match &self.coefficients {
             Coefficients::Own {
@@ -50,6 +53,7 @@ impl<T: Real> Level<T> {
                 down,
             } => {
                 let [up, down] = [up, down].map(|a| a.each_ref().map(Vec::as_slice));
+                // Transposition swaps the couplings of every pair of cells.
                 let (lower, upper) = match side {
                     Side::Plain => (up, down),
                     Side::Transpose => (down, up),
@@ -65,7 +69,8 @@ impl<T: Real> Level<T> {
         }
     }
 
-    /// Gauss-Seidel along a line: in turn, xᵢ ← (bᵢ − Σ aᵢⱼ xⱼ)/dᵢ. `row` has room for a line.
+    /// Performs a Gauss-Seidel sweep along one line: xᵢ ← (bᵢ − Σ_{j≠i} aᵢⱼ xⱼ)/dᵢ for its cells in turn. `row` is
+    /// workspace for a line.
     #[inline(always)]
     pub(super) fn relax<const W: usize, const N: usize>(
         &self,
@@ -84,13 +89,16 @@ impl<T: Real> Level<T> {
             } else if start > line.start {
                 &after[start - line.start - n..]
             } else {
-                // There is no such line, and the coefficients are zero.
+                // The box has no line on this side, and the coefficients are zero: any finite numbers serve.
                 b
             };
             (c, &cells[..n])
         });
         let (lower, upper) = rows.along(line);
         let (lower, upper, row) = (&lower[..n], &upper[..n], &mut row[..n]);
+        // The sweep is split. This loop subtracts all terms whose x is known before the sweep: those of the lines
+        // beside this one and of the next cell. It has no recurrence. `recur` then subtracts the term of the previous
+        // cell.
         for k in 0..n {
             let mut sum = b[k];
             for (c, x) in &beside {
@@ -107,7 +115,7 @@ impl<T: Real> Level<T> {
         self.recur((rows, line, descending), row, x);
     }
 
-    /// Along a line, in order: x ← (row − what couples to the cell before)/d.
+    /// Solves the recurrence xₖ ← (rowₖ − c xₖ₋₁)/dₖ along a line, c being the coupling of cell k to the previous one.
     #[inline(always)]
     pub(super) fn recur<const W: usize>(
         &self,
@@ -121,7 +129,7 @@ impl<T: Real> Level<T> {
         let (lower, upper, row, x) = (&lower[..n], &upper[..n], &row[..n], &mut x[..n]);
         let mut last = [T::ZERO; W];
         for step in 0..n {
-            // The first cell of the line has nothing before it: its `last` is zero.
+            // The first cell has no previous one: `last` is zero, and the value of c does not matter.
             let (k, c) = if descending {
                 (n - 1 - step, upper[n - 1 - step])
             } else {
@@ -134,7 +142,8 @@ impl<T: Real> Level<T> {
         }
     }
 
-    /// Along a line, from its end: x ← x + (row − what couples to the cell after)/d.
+    /// Solves the recurrence xₖ ← xₖ + (rowₖ − c xₖ₊₁)/dₖ along a line from its end, c being the coupling of cell k
+    /// to the next one.
     #[inline(always)]
     pub(super) fn recur_onto<const W: usize>(
         &self,
@@ -157,7 +166,7 @@ impl<T: Real> Level<T> {
 }
 
 impl<T: Real> Coefficients<T> {
-    /// Those of a stencil times `unit`, rounded.
+    /// Scales the coefficients of a stencil by `unit` and rounds them.
     fn times(stencil: &Stencil, unit: f64) -> Self {
         let rows = stencil.rows(Side::Plain);
         let couplings = |arrays: [&[f64]; 3]| arrays.map(|a| times(unit, a));
@@ -174,7 +183,7 @@ fn times<T: Real>(s: f64, numbers: &[f64]) -> Vec<T> {
     numbers.iter().map(|x| T::nearest(s * x)).collect()
 }
 
-/// sum ← sum − c x.
+/// Computes sum ← sum − c x.
 #[inline(always)]
 pub(super) fn subtract<T: Real, const W: usize>(sum: &mut [T; W], c: T, x: &[T; W]) {
     for l in 0..W {
@@ -182,7 +191,7 @@ pub(super) fn subtract<T: Real, const W: usize>(sum: &mut [T; W], c: T, x: &[T; 
     }
 }
 
-/// 1/d, and 0 where the diagonal is 0: sweeps leave such cells alone.
+/// Returns 1/d for every diagonal entry d, and 0 where d is not a normal number. Sweeps set x to 0 in such cells.
 pub(crate) fn reciprocals(stencil: &Stencil) -> Vec<f64> {
     let inverse = |d: &f64| if d.is_normal() { d.recip() } else { 0.0 };
     stencil.diagonal().iter().map(inverse).collect()

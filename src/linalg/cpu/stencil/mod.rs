@@ -1,4 +1,5 @@
-//! Solvers for stencils on boxes: direct, or iterative in lock step over a batch.
+//! Solvers for stencils on boxes: sparse factorisations, and Krylov methods that iterate on all columns of a batch
+//! in lock step.
 
 pub(crate) mod bicgstab;
 pub(crate) mod conjugate_gradients;
@@ -21,68 +22,71 @@ pub(crate) use self::iterative::smooth;
 pub use self::kernels::Kernels;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 
-use self::iterative::{Iterative, Wanted};
+use self::iterative::{Iterative, Request};
 use super::Cpu;
 use super::checked::{Checked, Direct};
 use crate::error::{Error, Result};
 use crate::linalg::operator::{Operator, Side, Stencil};
-use crate::linalg::pool::Pool;
 use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_guess};
 
-/// How a stencil is solved with.
+/// Solver for systems with a stencil matrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StencilSolver {
-    /// What is fastest by the rule stated at [`Cpu`].
+    /// Fastest solver by the rule stated at [`Cpu`].
     #[default]
     Auto,
-    /// A sparse factorisation.
+    /// Sparse factorisation.
     Direct,
-    /// Iteration with an incomplete factorisation, DILU.
+    /// Krylov iteration preconditioned by an incomplete factorisation, DILU.
     Dilu,
-    /// Iteration with aggregation multigrid.
+    /// Krylov iteration preconditioned by aggregation multigrid.
     Multigrid,
 }
 
-/// The precision of a preconditioner. Solutions have the accuracy that was asked for with either.
+/// Precision of a preconditioner. Solutions meet the requested accuracy with either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// Single for matrices that are positive definite, unless their diagonal spans more than thirty decades; double
     /// otherwise.
     #[default]
     Auto,
-    /// Half the memory traffic of a cycle. For batches with generators of benign flows a third faster, with a few
-    /// more iterations; where densities span many decades it may make no progress.
+    /// Single precision, which halves the memory traffic of a cycle. Batches with generators of benign flows are
+    /// solved a third faster, with a few more iterations. Where densities span many decades the iteration may make no
+    /// progress.
     Single,
-    /// The more robust of the two.
+    /// Double precision, the more robust choice.
     Double,
 }
 
-/// Most cells in space that a factorisation is tried for: beyond, it takes minutes.
+/// Largest number of cells for which a three-dimensional stencil is factorised. Beyond it, a factorisation takes
+/// minutes.
 const LARGEST_SOLID: usize = 120_000;
 
-/// Numbers in the factors of a stencil in the plane are at least this many times N log₂ N: 3.3 to 3.5 were counted for
-/// Cholesky from 128² to 1024² cells.
+/// Lower bound for the entries in the factors of a two-dimensional stencil, in units of N log₂ N.
+///
+/// Cholesky factors had 3.3 to 3.5 units from 128² to 1024² cells. Nested dissection fills O(N log N) (George 1973).
 const LEAST_FILL: f64 = 3.0;
 
-/// A stencil made ready for solving; what a way of solving needs is made when it is first taken.
+/// Factor of a stencil. Each solver is prepared when it is first used.
 pub(crate) struct Structured<'a> {
     cpu: &'a Cpu,
     stencil: Arc<Stencil>,
     operator: Operator<'a>,
     direct: OnceLock<Checked<'a, Box<dyn Direct + 'a>>>,
-    dilu: OnceLock<Iterative>,
-    multigrid: OnceLock<Iterative>,
-    /// Whether a factorisation is within reach; what the system has left changes once it is made.
-    within_reach: OnceLock<bool>,
-    /// Columns that are to come, as far as is known.
-    expected: AtomicUsize,
-    /// Right-hand sides, for a second attempt.
-    saved: Pool<Vec<f64>>,
+    dilu: OnceLock<Box<dyn Iterative>>,
+    multigrid: OnceLock<Box<dyn Iterative>>,
+    /// Whether a factorisation fits into memory. The first answer is cached, because free memory shrinks once the
+    /// factors are allocated.
+    fits_in_memory: OnceLock<bool>,
+    /// Largest number of columns announced.
+    announced: AtomicUsize,
+    /// Buffer for the right-hand sides of the last batch, from which a factorisation starts if the iteration fails.
+    saved: Mutex<Vec<f64>>,
 }
 
 impl<'a> Structured<'a> {
@@ -94,35 +98,41 @@ impl<'a> Structured<'a> {
             direct: OnceLock::new(),
             dilu: OnceLock::new(),
             multigrid: OnceLock::new(),
-            within_reach: OnceLock::new(),
-            expected: AtomicUsize::new(0),
-            saved: Pool::default(),
+            fits_in_memory: OnceLock::new(),
+            announced: AtomicUsize::new(0),
+            saved: Mutex::new(Vec::new()),
         }
     }
 
-    /// The rule stated at [`Cpu`].
+    /// Chooses a solver by the rule stated at [`Cpu`].
     fn choose(&self, columns: usize) -> StencilSolver {
         if self.cpu.stencils != StencilSolver::Auto {
             return self.cpu.stencils;
         }
         let cells = self.stencil.cells();
-        let columns = columns.max(self.expected.load(Ordering::Relaxed));
+        let columns = columns.max(self.announced.load(Ordering::Relaxed));
+        // With nested dissection a factorisation of N cells costs O(N) operations on a line, O(N^1.5) in the plane and
+        // O(N²) in space (George 1973; Lipton, Rose & Tarjan 1979). An iteration costs O(N) a column, and O(1)
+        // iterations suffice with multigrid. The number of columns that pays for the factors in space is thus
+        // proportional to N. The constants, and the rule in the plane, are measured (benchmark `stencils`).
         let many = match (self.axes().count(), self.is_definite()) {
             (0 | 1, _) | (2, true) => 0,
             (2, false) => 3 + cells / 6000,
             (_, true) => cells / 1000,
             (_, false) => cells / 250,
         };
-        // By nothing but the batch and what was announced, so that the same batch has the same bits whatever was solved before.
+        // The choice depends on the batch and on announcements alone, not on whether factors already exist: equal
+        // batches then have equal bits, whatever was solved before.
         if columns > many && self.direct_fits() {
             StencilSolver::Direct
         } else {
-            self.iteration()
+            self.preferred_iteration()
         }
     }
 
-    /// The better way of iterating.
-    fn iteration(&self) -> StencilSolver {
+    /// Returns the iterative solver that suits the stencil best.
+    fn preferred_iteration(&self) -> StencilSolver {
+        // A step of DILU costs less than one of multigrid, but the number of steps grows with the length of the axes.
         if !self.is_definite() && self.axes().sum::<usize>() <= 64 {
             StencilSolver::Dilu
         } else {
@@ -130,18 +140,18 @@ impl<'a> Structured<'a> {
         }
     }
 
-    /// Cells along the axes that have more than one.
+    /// Lengths of the axes that have more than one cell.
     fn axes(&self) -> impl Iterator<Item = usize> {
         self.stencil.shape.into_iter().filter(|&n| n > 1)
     }
 
-    /// Whether a factorisation is within reach: of time in space, and in the plane of memory, by a bound that costs less
-    /// than the analysis which gives the exact number.
+    /// Whether a factorisation is affordable: in time for three axes, in memory for two.
     fn direct_fits(&self) -> bool {
         let cells = self.stencil.cells();
         match self.axes().count() {
             0 | 1 => true,
-            2 => *self.within_reach.get_or_init(|| {
+            2 => *self.fits_in_memory.get_or_init(|| {
+                // A lower bound of the fill costs less than the symbolic analysis that gives the exact number.
                 let triangles = if self.is_definite() { 1.0 } else { 2.0 };
                 let numbers = triangles * LEAST_FILL * cells as f64 * (cells as f64).log2();
                 self.cpu.budget().fits(numbers as usize * size_of::<f64>())
@@ -154,6 +164,7 @@ impl<'a> Structured<'a> {
         self.operator.is_positive_definite()
     }
 
+    /// Returns the factorisation, computed on first use.
     fn direct(&self) -> Result<&Checked<'a, Box<dyn Direct + 'a>>> {
         if let Some(direct) = self.direct.get() {
             return Ok(direct);
@@ -165,29 +176,33 @@ impl<'a> Structured<'a> {
             direct,
             self.cpu.tolerance,
         );
-        // Of a right-hand side at random about 1/√n is beyond the reach of a singular matrix, and only that is amplified.
+        // If A is singular with left null vector w, ‖w‖ = 1, only the component ⟨w, b⟩ is amplified without bound.
+        // For a random b it is about ‖b‖/√n. The limit of the amplification is therefore smaller by √n.
         let limit = SINGULAR / (self.stencil.cells() as f64).sqrt();
         let checked = checked.limit(limit).within(self.cpu.budget());
         Ok(self.direct.get_or_init(|| checked))
     }
 
-    /// The way of iterating that was chosen, made now if need be.
-    fn iterative(&self, solver: StencilSolver) -> Result<&Iterative> {
-        let (made, name) = match solver {
+    /// Returns an iterative solver, with its preconditioner built on first use.
+    fn iterative(&self, solver: StencilSolver) -> Result<&dyn Iterative> {
+        let (cached, name) = match solver {
             StencilSolver::Dilu => (&self.dilu, "DILU"),
             _ => (&self.multigrid, "multigrid"),
         };
-        if let Some(iterative) = made.get() {
-            return Ok(iterative);
+        if let Some(iterative) = cached.get() {
+            return Ok(&**iterative);
         }
         let (stencil, definite) = (&self.stencil, self.is_definite());
-        let bytes = Iterative::bytes(stencil);
+        let bytes = iterative::bytes(stencil);
         self.cpu.budget().check(name, stencil.cells(), bytes)?;
-        let make = || Iterative::new(solver, stencil, definite, self.cpu.cycles);
-        Ok(made.get_or_init(make))
+        let make = || iterative::prepare(solver, stencil, definite, self.cpu.cycles);
+        Ok(&**cached.get_or_init(make))
     }
 
-    /// batch ← A⁻¹ batch where the diagonal does not tell the sums of rows: no iteration sees what these are.
+    /// Solves batch ← A⁻¹ batch by a factorisation that starts from the row sums of A.
+    ///
+    /// This is for matrices whose diagonal has lost its row sums to rounding. Iterations see the diagonal alone, and
+    /// so cannot recover them.
     fn solve_by_sums(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
         let direct = match self.cpu.stencils {
             StencilSolver::Auto if self.direct_fits() => self.direct(),
@@ -198,6 +213,10 @@ impl<'a> Structured<'a> {
             Err(Error::OutOfMemory { .. }) => Err(Error::Parts),
             direct => direct?.solve(side, None, batch),
         }
+    }
+
+    fn saved(&self) -> MutexGuard<'_, Vec<f64>> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -213,50 +232,49 @@ impl Factor for Structured<'_> {
         if self.stencil.excess().is_some() && self.is_definite() {
             return self.solve_by_sums(side, batch);
         }
-        let mut chosen = self.choose(batch.ncols());
+        let mut solver = self.choose(batch.ncols());
         let auto = self.cpu.stencils == StencilSolver::Auto;
-        if chosen == StencilSolver::Direct {
+        if solver == StencilSolver::Direct {
             match self.direct() {
-                // What there is no memory for can still be iterated.
-                Err(Error::OutOfMemory { .. }) if auto => chosen = self.iteration(),
+                // Iterations need less memory than factors.
+                Err(Error::OutOfMemory { .. }) if auto => solver = self.preferred_iteration(),
                 direct => return direct?.solve(side, None, batch),
             }
         }
-        let wanted = Wanted {
+        let mut request = Request {
             stencil: &self.stencil,
             side,
             tolerance: self.cpu.krylov_tolerance,
             products: self.cpu.krylov_products,
             regular: self.operator.is_definite_by_construction(),
-            budget: self.cpu.budget().besides(Iterative::bytes(&self.stencil)),
+            budget: self.cpu.budget().besides(iterative::bytes(&self.stencil)),
         };
-        let iterative = self.iterative(chosen)?;
+        let iterative = self.iterative(solver)?;
         let (rows, columns) = batch.shape();
-        let copy = rows * columns * size_of::<f64>();
-        if !(auto && self.direct_fits() && wanted.budget.fits(copy)) {
-            return iterative.solve(&wanted, guess, batch);
+        let bytes = rows * columns * size_of::<f64>();
+        if !(auto && self.direct_fits() && request.budget.fits(bytes)) {
+            return iterative.solve(&request, guess, batch);
         }
-        let wanted = Wanted {
-            budget: wanted.budget.besides(copy),
-            ..wanted
-        };
-        let fits = |room: &Vec<f64>| room.len() == rows * columns;
-        self.saved.keep(fits);
-        let make = || vec![0.0; rows * columns];
-        self.saved.with(fits, make, |room| {
-            let mut saved = MatMut::from_column_major_slice_mut(room, rows, columns);
-            saved.copy_from(batch.rb());
-            let outcome = iterative.solve(&wanted, guess, batch.rb_mut());
-            // What is too large to iterate is no smaller as factors.
-            if matches!(outcome, Ok(_) | Err(Error::OutOfMemory { .. })) {
-                return outcome;
-            }
-            batch.copy_from(saved);
-            self.direct()?.solve(side, None, batch)
-        })
+        request.budget = request.budget.besides(bytes);
+        let buffer = Some(std::mem::take(&mut *self.saved()));
+        let buffer = buffer.filter(|buffer| buffer.len() == rows * columns);
+        let mut buffer = buffer.unwrap_or_else(|| vec![0.0; rows * columns]);
+        let mut b = MatMut::from_column_major_slice_mut(&mut buffer, rows, columns);
+        b.copy_from(batch.rb());
+        let outcome = iterative.solve(&request, guess, batch.rb_mut());
+        // Factors need more memory than an iteration that did not fit.
+        let failed = !matches!(outcome, Ok(_) | Err(Error::OutOfMemory { .. }));
+        if failed {
+            batch.copy_from(b);
+        }
+        *self.saved() = buffer;
+        if failed {
+            return self.direct()?.solve(side, None, batch);
+        }
+        outcome
     }
 
     fn announce(&self, columns: usize) {
-        self.expected.fetch_max(columns, Ordering::Relaxed);
+        self.announced.fetch_max(columns, Ordering::Relaxed);
     }
 }

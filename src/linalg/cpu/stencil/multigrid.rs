@@ -1,7 +1,8 @@
-//! Aggregation multigrid: 2×2×2 cells become one, with piecewise constant Galerkin coarsening.
+//! Aggregation multigrid: 2×2×2 cells form one coarse cell, with piecewise constant Galerkin coarsening.
 //!
-//! Couplings of a coarse stencil are sums of those of fine faces, so that an M-matrix with given column sums stays
-//! one, and the hierarchy of the transpose is the transposed hierarchy.
+//! Couplings of a coarse stencil are sums of the couplings across fine faces. The coarse stencil of an M-matrix is
+//! therefore an M-matrix, whose column sums are the sums of the fine ones. The hierarchy of the transpose is the
+//! transposed hierarchy.
 
 use std::sync::Arc;
 
@@ -16,35 +17,43 @@ use crate::linalg::cpu::checked::Direct;
 use crate::linalg::dense::DenseLu;
 use crate::linalg::operator::{Line, Real, Side, Stencil, vectorised};
 
-/// Levels with no more cells than this are solved by a dense inverse.
+/// Largest number of cells on a level that is solved by a dense inverse.
 pub(crate) const COARSEST: usize = 130;
 
-/// Four sweeps from these ends of the second and third axis, all from the lower end of the first, stand before the
-/// coarse correction, and the four opposite ones after it: all eight corners, so that some sweep follows a flow
-/// wherever it goes, and both fours in one pass over the memory.
+/// Ends of the second and third axis at which the four sweeps before a coarse correction start; true is the upper end.
+///
+/// All four start at the lower end of the first axis. The four sweeps after the correction start at the opposite
+/// corners. Together they start at all eight corners, so that some sweep follows a flow in any direction. Each group
+/// of four takes one pass over the memory.
 pub(crate) const ENDS: [[bool; 2]; 4] =
     [[false, false], [true, true], [false, true], [true, false]];
 
-/// Piecewise constant corrections of a Laplacian are too short by about this factor (Stüben 2001).
+/// Factor by which piecewise constant corrections of a Laplacian are too short, approximately (Stüben 2001).
+///
+/// On the coarse grid d axes have cells twice as long. The Galerkin coupling of two aggregates is the sum of 2ᵈ⁻¹ fine
+/// couplings a. The Laplacian of the coarse grid has 2ᵈ⁻¹ times the area at twice the distance, 2ᵈ⁻² a. The Galerkin
+/// matrix is thus twice too large for smooth errors, and its corrections are too short by a factor of up to 2.
 pub(crate) const OVER_CORRECTION: f64 = 1.6;
 
-/// A hierarchy of stencils.
+/// Hierarchy of stencils.
 pub(crate) struct Multigrid<T> {
     pub(crate) levels: Vec<Level<T>>,
-    /// The inverse on the coarsest level, by rows.
+    /// Inverse of the coarsest stencil, by rows.
     coarsest: Vec<T>,
+    /// Cells of the coarsest level.
     cells: usize,
-    /// Where there is no flow to follow, one sweep there and one back are enough.
+    /// Whether the matrix is symmetric positive definite. Without a flow to follow, one sweep before the coarse
+    /// correction and one after it are enough.
     pub(crate) definite: bool,
 }
 
 impl<T: Real> Multigrid<T> {
-    /// The hierarchy of a stencil times `unit`; `definite` says that it is symmetric positive definite.
+    /// Builds the hierarchy of a stencil times `unit`. `definite` means that it is symmetric positive definite.
     pub(crate) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
         Self::down_to(COARSEST, stencil, definite, unit)
     }
 
-    /// The same with no more than so many cells on the coarsest level.
+    /// Builds the hierarchy down to a level with at most `coarsest` cells.
     pub(crate) fn down_to(
         coarsest: usize,
         stencil: &Arc<Stencil>,
@@ -52,9 +61,11 @@ impl<T: Real> Multigrid<T> {
         unit: f64,
     ) -> Self {
         let mut levels = Vec::new();
-        // How many cells of the finest level every cell holds.
+        // Number of cells of the finest level in every cell.
         let mut sizes = vec![1.0; stencil.cells()];
         let mut last = Arc::clone(stencil);
+        // A level has about 2⁻ᵈ times the cells of the finer one, with d axes: the hierarchy takes O(N) operations to
+        // build, and a V-cycle O(N) operations.
         while last.cells() > coarsest {
             let parents = parents(&last);
             let coarse = coarsen(&last, &parents);
@@ -70,31 +81,33 @@ impl<T: Real> Multigrid<T> {
         }
     }
 
-    /// Cells of every level, from the finest.
+    /// Returns the numbers of cells of all levels, from the finest.
     pub(crate) fn cells(&self) -> Vec<usize> {
         let finer = self.levels.iter().map(Level::cells);
         finer.chain([self.cells]).collect()
     }
 
-    /// x ← one V-cycle for b, from zero.
+    /// Computes x ← one V-cycle for A x = b from x = 0.
     pub(crate) fn cycle<const W: usize>(
         &self,
         side: Side,
         (b, x): (&[[T; W]], &mut [[T; W]]),
-        room: &mut Coarse<T>,
+        coarse: &mut Coarse<T>,
     ) {
-        let row = wide_mut(&mut room.row);
-        self.descend((side, &self.levels), (b, x), (&mut room.levels, row));
+        let row = wide_mut(&mut coarse.row);
+        let levels = (side, &self.levels[..]);
+        self.cycle_from(levels, (b, x), (&mut coarse.levels, row));
     }
 
-    fn descend<const W: usize>(
+    /// Performs a V-cycle that starts at the first of these levels.
+    fn cycle_from<const W: usize>(
         &self,
         (side, levels): (Side, &[Level<T>]),
         (b, x): (&[[T; W]], &mut [[T; W]]),
-        (room, row): (&mut [[Vec<T>; 2]], &mut [[T; W]]),
+        (coarse, row): (&mut [[Vec<T>; 2]], &mut [[T; W]]),
     ) {
         let (Some((level, coarser)), Some(([coarse_b, coarse_x], rest))) =
-            (levels.split_first(), room.split_first_mut())
+            (levels.split_first(), coarse.split_first_mut())
         else {
             return vectorised(|| self.solve_coarsest(side, b, x));
         };
@@ -111,7 +124,10 @@ impl<T: Real> Multigrid<T> {
             let stages = &mut [Stage::Clear, p, q, r, s, last];
             pipeline::run(down, (b, x), stages, row);
         }
-        self.descend((side, coarser), (coarse_b, coarse_x), (rest, row));
+        self.cycle_from((side, coarser), (coarse_b, coarse_x), (rest, row));
+        // The sweeps after the correction are those before it in reverse order, from the opposite corners. Each is then
+        // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients
+        // require.
         let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
         let up = (level, side, true);
         if self.definite {
@@ -127,6 +143,7 @@ impl<T: Real> Multigrid<T> {
     fn solve_coarsest<const W: usize>(&self, side: Side, b: &[[T; W]], x: &mut [[T; W]]) {
         let n = self.cells;
         for (i, x) in x.iter_mut().enumerate() {
+            // Row i of the inverse begins at i n. Row i of its transpose is column i.
             let (first, stride) = match side {
                 Side::Plain => (i * n, 1),
                 Side::Transpose => (i, n),
@@ -142,7 +159,9 @@ impl<T: Real> Multigrid<T> {
     }
 }
 
-/// By rows, the inverse of a stencil times `unit`, with the gauge of the finest level and the cells that every cell holds.
+/// Returns, by rows, the inverse of a coarse stencil times `unit`, including the gauge c 11ᵀ of the finest level.
+///
+/// `sizes` are the numbers of finest cells in every coarse cell.
 pub(crate) fn inverse<T: Real>(
     stencil: &Stencil,
     (gauge, sizes): (f64, &[f64]),
@@ -153,8 +172,10 @@ pub(crate) fn inverse<T: Real>(
     for triplet in stencil.compress().triplet_iter() {
         dense[(triplet.row, triplet.col)] = *triplet.val;
     }
+    // Pᵀ c 11ᵀ P = c s sᵀ, because the prolongation P from the coarsest to the finest level has the column sums s =
+    // `sizes`.
     dense += Mat::from_fn(n, n, |i, j| gauge * sizes[i] * sizes[j]);
-    // On one thread: whoever asks may hold what other threads wait for.
+    // On one thread: the caller may hold a lock for which other threads wait, and must not wait for these.
     let lu = DenseLu::by(dense.as_ref(), Par::Seq);
     let mut inverse = Mat::identity(n, n);
     let mut scratch = MemBuffer::new(lu.scratch(n));
@@ -163,7 +184,7 @@ pub(crate) fn inverse<T: Real>(
     by_rows.collect()
 }
 
-/// The cells of the next coarser level for all cells of this one, in order.
+/// Returns the aggregate of every cell.
 fn parents(fine: &Stencil) -> Vec<usize> {
     let rows = fine.rows(Side::Plain);
     let line = |line: Line| {
@@ -173,8 +194,11 @@ fn parents(fine: &Stencil) -> Vec<usize> {
     rows.lines().flat_map(line).collect()
 }
 
-/// The Galerkin stencil of the aggregates.
+/// Returns the Galerkin stencil Pᵀ A P of the aggregates.
 fn coarsen(fine: &Stencil, parents: &[usize]) -> Stencil {
+    // (Pᵀ A P)_IJ = Σ aᵢⱼ over i in I and j in J. The diagonal of I collects the diagonals of its cells and all
+    // couplings between them. These connect cells 2m and 2m + 1 of an axis; couplings of 2m + 1 and 2m + 2 leave the
+    // aggregate.
     let mut coarse = Stencil::new(&fine.shape.map(|n| n.div_ceil(2)));
     for (d, p) in fine.centre.iter().zip(parents) {
         coarse.centre[*p] += d;
@@ -198,6 +222,7 @@ fn coarsen(fine: &Stencil, parents: &[usize]) -> Stencil {
     coarse
 }
 
+/// Returns the sums of sizes over aggregates.
 fn restrict_sizes(parents: &[usize], cells: usize, sizes: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; cells];
     for (size, p) in sizes.iter().zip(parents) {

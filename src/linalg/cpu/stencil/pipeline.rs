@@ -1,25 +1,26 @@
-//! Several passes over a box of cells in one: each follows the one before it at a distance of one plane.
+//! Pipelined passes over a box of cells: several passes share one traversal, each one plane behind the previous pass.
 //!
-//! A pass over a plane needs the plane ahead as the pass before has left it, and the plane behind as it has left it
-//! itself. Following by one plane it finds both, so the result has the bits of one pass after the other, and the
-//! planes are still in the cache.
+//! A pass over plane i reads plane i + 1 as the previous pass left it, and plane i − 1 as it left it itself. A lag of
+//! one plane provides both. The result therefore has the same bits as one pass after the other, while the planes are
+//! still in the cache.
 
 use super::level::{Corner, Level};
 use crate::linalg::operator::{Line, Real, Rows, Side, vectorised, with_sides};
 
-/// What is done to every plane. The coarse values are those of aggregates of 2×2×2 cells.
+/// Pass over a plane. Coarse values belong to aggregates of 2×2×2 cells.
 pub(crate) enum Stage<'c, T, const W: usize> {
-    /// x ← 0.
+    /// Sets x ← 0.
     Clear,
-    /// A Gauss-Seidel sweep within the plane from these ends of the second and third axis.
+    /// Gauss-Seidel sweep within the plane. It starts from the given ends of the second and third axis, true for the
+    /// upper one.
     Sweep([bool; 2]),
-    /// coarse ← coarse + sums of b − A x over aggregates.
+    /// Adds the sums of b − A x over aggregates to the coarse values.
     Restrict(&'c mut [[T; W]]),
-    /// x ← x + s · coarse value of the aggregate.
+    /// Adds s times the coarse value of its aggregate to x in every cell.
     Prolong(T, &'c [[T; W]]),
 }
 
-/// Passes over x, from the first plane to the last or the other way.
+/// Applies all stages to x, from the first plane to the last, or in descending order.
 pub(crate) fn run<T: Real, const W: usize>(
     (level, side, descending): (&Level<T>, Side, bool),
     (b, x): (&[[T; W]], &mut [[T; W]]),
@@ -37,7 +38,7 @@ pub(crate) fn run<T: Real, const W: usize>(
     vectorised(|| with_sides!(rows, passes::<T, W>(planes, descending, stages)));
 }
 
-/// One Gauss-Seidel sweep from a corner.
+/// Performs one Gauss-Seidel sweep from a corner.
 pub(crate) fn sweep<T: Real, const W: usize>(
     (level, side, corner): (&Level<T>, Side, Corner),
     vectors: (&[[T; W]], &mut [[T; W]]),
@@ -47,12 +48,13 @@ pub(crate) fn sweep<T: Real, const W: usize>(
     run((level, side, x), vectors, &mut [Stage::Sweep(rest)], row);
 }
 
+/// Level and vectors of the passes.
 struct Planes<'p, T, const W: usize> {
     level: &'p Level<T>,
     rows: Rows<'p, T>,
     b: &'p [[T; W]],
     x: &'p mut [[T; W]],
-    /// Room for a line.
+    /// Workspace for one line of cells.
     row: &'p mut [[T; W]],
 }
 
@@ -62,6 +64,8 @@ fn passes<T: Real, const W: usize, const N: usize>(
     descending: bool,
     stages: &mut [Stage<'_, T, W>],
 ) {
+    // At each step, stage number `lag` is at plane step − lag. The last stage reaches the last plane at step
+    // count + stages − 2.
     let count = planes.rows.shape[0];
     for step in 0..count + stages.len() - 1 {
         for (lag, stage) in stages.iter_mut().enumerate() {
@@ -97,6 +101,8 @@ impl<T: Real, const W: usize> Planes<'_, T, W> {
         let row = &mut self.row[..line.len];
         self.rows
             .line_product::<T, W, N>(line, self.x, row, |a, x| a * x);
+        // Piecewise constant prolongation P has entries 1, so that Pᵀ sums the residuals of an aggregate. Cells come in
+        // pairs along the line; the other pairs of an aggregate are added by the other lines.
         let coarse = &mut coarse[parent_line(self.rows.shape, line.at)..];
         let residual = self.b[line.cells()].chunks(2).zip(row.chunks(2));
         for (sum, (b, ax)) in coarse.iter_mut().zip(residual) {
@@ -121,7 +127,7 @@ impl<T: Real, const W: usize> Planes<'_, T, W> {
     }
 }
 
-/// The first coarse cell beneath the line at these indices of a box of this shape.
+/// Returns the first coarse cell of the aggregates that contain the line at these indices.
 pub(super) fn parent_line(shape: [usize; 3], at: [usize; 2]) -> usize {
     let [_, ny, nz] = shape.map(|n| n.div_ceil(2));
     (at[0] / 2 * ny + at[1] / 2) * nz

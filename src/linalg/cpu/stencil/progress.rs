@@ -1,61 +1,64 @@
-//! How the columns of a batch fare: which are done, and what is known of their residuals.
+//! Convergence of the columns of a batch: which have converged, and with which residuals.
 
 use super::workspace::{WIDEST, kept};
 use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 
-/// A singular matrix leaves of ‖b‖₂ at random about 1/√n. What rounding leaves must be this fraction of that, or the
-/// matrix may be singular, x large, and its rounding large enough to hide the residual.
-const HOPEFUL: f64 = 1e-2;
+/// Largest residual, in units of ‖b‖₂/√n, that is accepted as rounding error if the matrix may be singular.
+///
+/// A singular A with left null vector w, ‖w‖₂ = 1, leaves a residual of at least |⟨w, b⟩|. For a random b that is about
+/// ‖b‖₂/√n. Without this limit a large x, whose rounding errors are large too, could hide that residual.
+const ROUNDING_SHARE: f64 = 1e-2;
 
-/// A residual that cannot be reduced is still accepted up to this size relative to |A||x|.
+/// Largest ratio of two successive true residuals that counts as progress. Beyond it the iteration stagnates.
 const LEAST_PROGRESS: f64 = 0.5;
 
-/// When an iteration is content, and when it gives up.
+/// Stopping criteria of an iteration.
 #[derive(Clone, Copy)]
 pub(crate) struct Criteria {
-    /// ‖b − Ax‖₂ / ‖b‖₂ that is asked for.
+    /// Largest relative residual ‖b − Ax‖₂ / ‖b‖₂ of a solution.
     pub(crate) tolerance: f64,
-    /// Most products with A.
+    /// Largest number of products with A.
     pub(crate) products: usize,
-    /// Whether the matrix is regular by construction, whatever it does to a right-hand side.
+    /// Whether the matrix is nonsingular by construction, so that no right-hand side need prove it.
     pub(crate) regular: bool,
-    /// The method, for messages.
+    /// Name of the method in messages.
     pub(crate) name: &'static str,
 }
 
-/// What the solutions of up to N lanes are worth, by the equations themselves.
+/// Access to the true residuals of up to N lanes.
 pub(crate) trait Truth<const N: usize> {
     /// Length of the vectors.
     fn rows(&self) -> usize;
 
-    /// Computes b − A x, and its norms.
+    /// Computes b − A x; returns its norms.
     fn residual(&mut self) -> Result<[f64; N]>;
 
-    /// Puts those residuals in place of the iteration's, in these lanes.
+    /// Replaces the residuals of the iteration by those last computed, in the lanes marked true.
     fn adopt(&mut self, which: &[bool; N]) -> Result<()>;
 
-    /// The size of the residuals that rounding alone leaves behind.
+    /// Returns a bound for the residuals that rounding errors alone leave.
     fn rounding(&mut self) -> Result<[f64; N]>;
 }
 
-/// A residual this many roundings of |A||x| large is as small as it gets.
+/// Residuals up to this multiple of ε |A||x| may be rounding errors, and cannot be expected to shrink.
 pub(crate) const ROUNDINGS: f64 = 16.0;
 
-/// What is known of the lanes' columns.
+/// Convergence of up to N lanes.
 pub(crate) struct Progress<const N: usize = WIDEST> {
     /// ‖b‖₂.
     size: [f64; N],
-    /// Residuals when they were last computed from the solution.
+    /// ‖b − A x‖₂ when it was last computed from the solution.
     checked: [f64; N],
+    /// Lanes that have not converged.
     pub(crate) active: [bool; N],
     iterations: usize,
-    /// The largest relative residual of what is done.
+    /// Largest relative residual of the converged columns.
     worst: f64,
 }
 
 impl<const N: usize> Progress<N> {
-    /// For right-hand sides of this size.
+    /// Starts from x = 0, for right-hand sides of these norms. Columns with b = 0 have converged.
     pub(crate) fn new(size: [f64; N]) -> Self {
         Self {
             size,
@@ -66,7 +69,7 @@ impl<const N: usize> Progress<N> {
         }
     }
 
-    /// Starts from solutions that leave these residuals; some may be right already.
+    /// Starts from an initial guess with residuals of these norms. Columns that meet the tolerance have converged.
     pub(crate) fn begin(&mut self, tolerance: f64, residual: &[f64; N]) {
         self.checked = *residual;
         for (l, &residual) in residual.iter().enumerate() {
@@ -76,12 +79,15 @@ impl<const N: usize> Progress<N> {
         }
     }
 
-    /// Lanes that are not done.
+    /// Number of lanes that have not converged.
     pub(crate) fn unfinished(&self) -> usize {
         self.active.iter().filter(|&&active| active).count()
     }
 
-    /// Counts an iteration of so many products; fails when there were too many.
+    /// Counts a step with this number of products.
+    ///
+    /// # Errors
+    /// [`Error::Stagnation`] when the products are used up.
     pub(crate) fn count(&mut self, criteria: &Criteria, products: usize) -> Result<()> {
         if (self.iterations + 1) * products > criteria.products {
             return Err(self.stagnation(criteria.name));
@@ -90,48 +96,57 @@ impl<const N: usize> Progress<N> {
         Ok(())
     }
 
-    /// Looks at columns whose residual seems small enough (or is no number): those that are right are done. The
-    /// others shall go on from their true residual, which is put in place of that of the iteration and its size in
-    /// place of what it seemed, and are returned.
+    /// Tests the columns whose recursive residual, of norm `recursive`, meets the tolerance or is NaN.
+    ///
+    /// In exact arithmetic the recursive residual of a Krylov method equals b − A x; rounding errors drive them apart.
+    /// Columns whose true residual meets the tolerance have converged. The others continue from the true residual,
+    /// which replaces the recursive one and its norm in `recursive`. Returns these columns: they have to restart.
+    ///
+    /// # Errors
+    /// [`Error::Stagnation`] if a true residual above the rounding errors is more than half the previous one, or NaN.
     pub(crate) fn judge(
         &mut self,
         criteria: &Criteria,
-        seems: &mut [f64; N],
+        recursive: &mut [f64; N],
         truth: &mut impl Truth<N>,
     ) -> Result<[bool; N]> {
         let tolerance = criteria.tolerance;
         let small = |l: usize, r: f64| r <= tolerance * self.size[l];
-        let mut again: [bool; N] =
-            std::array::from_fn(|l| self.active[l] && (small(l, seems[l]) || seems[l].is_nan()));
-        if again == [false; N] {
-            return Ok(again);
+        let mut restart: [bool; N] = std::array::from_fn(|l| {
+            self.active[l] && (small(l, recursive[l]) || recursive[l].is_nan())
+        });
+        if restart == [false; N] {
+            return Ok(restart);
         }
-        let found = truth.residual()?;
+        // The true residual costs a product, and is computed only when the recursive one promises convergence.
+        let residual = truth.residual()?;
         for l in 0..N {
-            if again[l] && found[l] <= tolerance * self.size[l] {
-                self.finish(l, found[l]);
-                again[l] = false;
+            if restart[l] && residual[l] <= tolerance * self.size[l] {
+                self.finish(l, residual[l]);
+                restart[l] = false;
             }
         }
-        if again == [false; N] {
-            return Ok(again);
+        if restart == [false; N] {
+            return Ok(restart);
         }
-        truth.adopt(&again)?;
+        // Rounding errors separated the two residuals. Either they are as large as b − A x, which then is as small as
+        // this precision permits, or a restart from the true residual must at least halve it.
+        truth.adopt(&restart)?;
         let rounding = truth.rounding()?;
-        let unfinished = again;
+        let unfinished = restart;
         for l in (0..N).filter(|&l| unfinished[l]) {
-            seems[l] = found[l];
-            let last = std::mem::replace(&mut self.checked[l], found[l]);
-            let improved = found[l] <= LEAST_PROGRESS * last;
-            let most = HOPEFUL * self.size[l] / (truth.rows() as f64).sqrt();
-            if found[l] <= rounding[l] && (criteria.regular || found[l] <= most) {
-                self.finish(l, found[l]);
-                again[l] = false;
+            recursive[l] = residual[l];
+            let last = std::mem::replace(&mut self.checked[l], residual[l]);
+            let improved = residual[l] <= LEAST_PROGRESS * last;
+            let most = ROUNDING_SHARE * self.size[l] / (truth.rows() as f64).sqrt();
+            if residual[l] <= rounding[l] && (criteria.regular || residual[l] <= most) {
+                self.finish(l, residual[l]);
+                restart[l] = false;
             } else if !improved {
                 return Err(self.stagnation(criteria.name));
             }
         }
-        Ok(again)
+        Ok(restart)
     }
 
     fn finish(&mut self, l: usize, residual: f64) {
@@ -139,7 +154,7 @@ impl<const N: usize> Progress<N> {
         self.worst = self.worst.max(residual / self.size[l]);
     }
 
-    /// Passes to these of the lanes.
+    /// Keeps the listed lanes, in this order.
     pub(crate) fn narrow(&mut self, keep: &[usize]) {
         self.size = kept(self.size, keep, 0.0);
         self.checked = kept(self.checked, keep, 0.0);
@@ -147,6 +162,7 @@ impl<const N: usize> Progress<N> {
     }
 
     fn stagnation(&self, solver: &'static str) -> Error {
+        // NaN is reported as ∞: `max` would ignore it.
         let relative = |l: usize| match self.checked[l] / self.size[l] {
             r if r.is_nan() => f64::INFINITY,
             r => r,

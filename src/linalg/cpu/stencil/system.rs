@@ -1,4 +1,4 @@
-//! What the iterative solvers iterate on: a stencil, one side of it, a preconditioner, and when to be content.
+//! System of equations of an iterative solver: a stencil, its side, a preconditioner and stopping criteria.
 
 use std::ops::Range;
 
@@ -12,13 +12,13 @@ use super::workspace::{Coarse, WIDEST, wide_mut};
 use crate::error::Result;
 use crate::linalg::operator::{Real, Side, Stencil};
 
-/// An approximate inverse, in the precision of T.
+/// Preconditioner in the precision of T.
 pub(crate) enum Precondition<T> {
     Dilu(Dilu<T>),
     Multigrid(Multigrid<T>),
 }
 
-/// A x = b or Aᵀ x = b, as it is solved by iteration.
+/// System A x = b or Aᵀ x = b with its preconditioner and stopping criteria.
 pub(crate) struct System<'a, T> {
     pub(crate) stencil: &'a Stencil,
     pub(crate) side: Side,
@@ -26,7 +26,7 @@ pub(crate) struct System<'a, T> {
     pub(crate) criteria: Criteria,
 }
 
-/// The right-hand sides of lanes: these columns of a batch, times these factors.
+/// Right-hand sides of the lanes: columns of a batch times factors.
 #[derive(Clone, Copy)]
 pub(crate) struct Sides<'s> {
     pub(crate) batch: MatRef<'s, f64>,
@@ -35,19 +35,20 @@ pub(crate) struct Sides<'s> {
 }
 
 impl Sides<'_> {
-    /// out ← b − out in these cells.
+    /// Computes out ← b − out in a range of cells.
     fn minus<const W: usize>(self, cells: Range<usize>, out: &mut [[f64; W]]) {
-        let mut rest = [0.0; W];
+        // Lanes without a column keep b = 0.
+        let mut b = [0.0; W];
         for (cell, out) in cells.zip(out) {
-            for (rest, (&j, s)) in rest.iter_mut().zip(self.columns.iter().zip(self.factors)) {
-                *rest = s * self.batch[(cell, j)];
+            for (b, (&j, s)) in b.iter_mut().zip(self.columns.iter().zip(self.factors)) {
+                *b = s * self.batch[(cell, j)];
             }
-            (0..W).for_each(|l| out[l] = rest[l] - out[l]);
+            (0..W).for_each(|l| out[l] = b[l] - out[l]);
         }
     }
 }
 
-/// b, x, the residual of an iteration, and room for a vector.
+/// Approximate solution x with its right-hand side b, the recursive residual r of the iteration, and a work vector.
 pub(super) struct Solution<'s, T, const W: usize> {
     pub(super) system: &'s System<'s, T>,
     pub(super) b: Sides<'s>,
@@ -76,35 +77,38 @@ impl<T: Real, const W: usize> Truth<WIDEST> for Solution<'_, T, W> {
 }
 
 impl<T: Real> System<'_, T> {
-    /// x ← an approximation of A⁻¹ b.
+    /// Applies the preconditioner: x ← K⁻¹ b ≈ A⁻¹ b.
     pub(super) fn precondition<const W: usize>(
         &self,
         b: &[[T; W]],
         x: &mut [[T; W]],
-        room: &mut Coarse<T>,
+        coarse: &mut Coarse<T>,
     ) {
         match self.precondition {
-            Precondition::Dilu(dilu) => dilu.solve(self.side, (b, x), wide_mut(&mut room.row)),
-            Precondition::Multigrid(multigrid) => multigrid.cycle(self.side, (b, x), room),
+            Precondition::Dilu(dilu) => dilu.solve(self.side, (b, x), wide_mut(&mut coarse.row)),
+            Precondition::Multigrid(multigrid) => multigrid.cycle(self.side, (b, x), coarse),
         }
     }
 
-    /// out ← b − A x, and its norms.
+    /// Computes out ← b − A x; returns its norms.
     pub(super) fn residual<const W: usize>(
         &self,
         b: Sides<'_>,
         (x, out): (&[[f64; W]], &mut [[f64; W]]),
     ) -> PerLane {
+        // The product hands over each line of A x while it is in the cache, and b is subtracted in the same pass.
         let minus = |cells, out: &mut [[f64; W]]| b.minus(cells, out);
         self.stencil.product(self.side, (x, out), minus);
         squares(out).map(f64::sqrt)
     }
 
-    /// The size of the residuals that rounding alone leaves behind; `work` is overwritten.
+    /// Returns a bound for the residuals that rounding errors alone leave; overwrites `work`.
     pub(super) fn rounding<const W: usize>(
         &self,
         (x, work): (&[[f64; W]], &mut [[f64; W]]),
     ) -> PerLane {
+        // Entry by entry, the computed b − A x differs from the exact one by at most about m ε |A||x| for sums of m
+        // terms: seven couplings at most, the gauge and b. `ROUNDINGS` exceeds m.
         self.stencil.magnitude(self.side, (x, work));
         squares(work).map(|square| ROUNDINGS * f64::EPSILON * square.sqrt())
     }

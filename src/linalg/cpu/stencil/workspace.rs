@@ -1,44 +1,70 @@
-//! Room for a solve of interleaved columns: cell by cell, W numbers side by side, one of every column.
+//! Workspace of a solve with interleaved columns: W numbers of every cell, one a column, stand side by side.
 
 use crate::linalg::operator::Real;
 
-/// Most columns side by side.
+/// Most interleaved columns.
 pub(super) const WIDEST: usize = 16;
 
-/// How many columns stand side by side.
+/// Numbers of interleaved columns for which the kernels are compiled.
+// The numbers of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles likewise.
 pub(super) const WIDTHS: [usize; 4] = [1, 4, 8, WIDEST];
 
-/// The narrowest width for so many columns.
+/// Returns the smallest width for this number of columns.
 pub(super) fn width(columns: usize) -> usize {
     let fits = |w: &usize| *w >= columns;
     WIDTHS.into_iter().find(fits).unwrap_or(WIDEST)
 }
 
-/// Numbers in groups of W.
+/// Evaluates an expression with the constant W set to a width, one of `WIDTHS`, that is known at run time.
+macro_rules! with_width {
+    ($width:expr, $W:ident => $call:expr) => {
+        match $width {
+            1 => {
+                const $W: usize = 1;
+                $call
+            }
+            4 => {
+                const $W: usize = 4;
+                $call
+            }
+            8 => {
+                const $W: usize = 8;
+                $call
+            }
+            _ => {
+                const $W: usize = $crate::linalg::cpu::stencil::workspace::WIDEST;
+                $call
+            }
+        }
+    };
+}
+pub(super) use with_width;
+
+/// Views a vector as W interleaved columns.
 pub(super) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
     numbers.as_chunks_mut().0
 }
 
-/// The vectors of one solve.
+/// Workspace of one solve.
 pub(crate) struct Room<T> {
     cells: usize,
     lanes: usize,
-    /// What the iteration computes with.
+    /// Vectors of the Krylov method, in double precision.
     pub(crate) exact: Vec<Vec<f64>>,
-    /// What comes out of the preconditioner.
-    pub(super) rough: [Vec<T>; 2],
-    /// What goes into it, unless a vector of the iteration can lend its place.
+    /// Results of the preconditioner.
+    pub(super) output: [Vec<T>; 2],
+    /// Argument of the preconditioner; empty where a vector of the Krylov method lends its memory.
     input: Vec<T>,
     pub(crate) coarse: Coarse<T>,
 }
 
-/// Room for a V-cycle: a right-hand side and a solution for every level but the finest, and a line.
+/// Workspace of a V-cycle: a right-hand side and a solution on every level but the finest, and one line of cells.
 pub(crate) struct Coarse<T> {
     pub(crate) levels: Vec<[Vec<T>; 2]>,
     pub(crate) row: Vec<T>,
 }
 
-/// What room is wanted: cells on every level from the finest, cells of the longest line, vectors of the iteration.
+/// Size of a workspace: cells of every level from the finest, cells of the longest line, vectors of the Krylov method.
 pub(crate) struct Extent {
     pub(crate) levels: Vec<usize>,
     pub(crate) line: usize,
@@ -50,13 +76,15 @@ impl Extent {
         self.levels.first().copied().unwrap_or(0)
     }
 
-    /// Bytes of the room for so many lanes, with numbers of this kind in the preconditioner.
+    /// Returns the bytes of a workspace with this number of lanes and a preconditioner in the precision of T.
     pub(super) fn bytes<T: Real>(&self, lanes: usize) -> usize {
+        // A V-cycle needs b and x on every coarse level, and one line.
         let coarse: usize = self.levels.iter().skip(1).sum();
         let exact = self.vectors * self.cells() * size_of::<f64>();
-        let rough = if T::ROWS.is_some() { 2 } else { 3 };
-        let rough = rough * self.cells() + 2 * coarse + self.line;
-        lanes * (exact + size_of::<T>() * rough)
+        // Two results of the preconditioner, and its argument unless a vector of the method lends its memory.
+        let fine = if T::ROWS.is_some() { 2 } else { 3 };
+        let preconditioner = fine * self.cells() + 2 * coarse + self.line;
+        lanes * (exact + size_of::<T>() * preconditioner)
     }
 }
 
@@ -71,7 +99,7 @@ impl<T: Real> Room<T> {
             exact: (0..extent.vectors)
                 .map(|_| vec![0.0; cells * lanes])
                 .collect(),
-            rough: [zeros(cells), zeros(cells)],
+            output: [zeros(cells), zeros(cells)],
             input: zeros(if T::ROWS.is_some() { 0 } else { cells }),
             coarse: Coarse {
                 levels: coarse.map(|&n| [zeros(n), zeros(n)]).collect(),
@@ -80,12 +108,12 @@ impl<T: Real> Room<T> {
         }
     }
 
-    /// Whether it has so many lanes or more.
+    /// Whether the workspace has at least this number of lanes.
     pub(super) fn has(&self, lanes: usize) -> bool {
         self.lanes >= lanes
     }
 
-    /// Its vectors as W lanes, K of the iteration and those of the preconditioner.
+    /// Returns the first K vectors of the Krylov method and those of the preconditioner, as W interleaved columns.
     pub(super) fn parts<const W: usize, const K: usize>(&mut self) -> Parts<'_, T, W, K> {
         let cells = self.cells;
         let mut exact = self.exact.iter_mut();
@@ -93,21 +121,22 @@ impl<T: Real> Room<T> {
             Some(v) => &mut wide_mut(v)[..cells],
             None => &mut [],
         });
-        let rough = self.rough.each_mut().map(|v| &mut wide_mut(v)[..cells]);
+        let output = self.output.each_mut().map(|v| &mut wide_mut(v)[..cells]);
         let input = wide_mut(&mut self.input);
-        let given = input.len().min(cells);
+        let length = input.len().min(cells);
         Parts {
             exact,
-            rough,
-            input: &mut input[..given],
+            output,
+            input: &mut input[..length],
             coarse: &mut self.coarse,
         }
     }
 
-    /// Keeps these of the lanes, in order, of `from`, and makes them `to` lanes; what is left over is zero.
+    /// Keeps the listed lanes (in ascending order) out of `from`, and pads them with zeros to `to` lanes.
     pub(super) fn narrow(&mut self, from: usize, to: usize, keep: &[usize]) {
         for v in &mut self.exact {
-            // Numbers move towards the front only, so none is overwritten before it has been read.
+            // In place: `to` ≤ `from` and l ≤ keep[l], so that every number moves towards the front,
+            // and none is overwritten before it was read.
             for cell in 0..self.cells {
                 for (l, &kept) in keep.iter().enumerate() {
                     v[cell * to + l] = v[cell * from + kept];
@@ -118,15 +147,15 @@ impl<T: Real> Room<T> {
     }
 }
 
-/// A room seen as W lanes.
+/// Vectors of a workspace, viewed as W interleaved columns.
 pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
     pub(super) exact: [&'r mut [[f64; W]]; K],
-    pub(super) rough: [&'r mut [[T; W]]; 2],
+    pub(super) output: [&'r mut [[T; W]]; 2],
     pub(super) input: &'r mut [[T; W]],
     pub(super) coarse: &'r mut Coarse<T>,
 }
 
-/// What these of the lanes have, in order, and `rest` for all others.
+/// Returns the values of the listed lanes, in this order, followed by `rest` in all other lanes.
 pub(crate) fn kept<V: Copy, const N: usize>(values: [V; N], keep: &[usize], rest: V) -> [V; N] {
     std::array::from_fn(|l| keep.get(l).map_or(rest, |&kept| values[kept]))
 }

@@ -1,0 +1,71 @@
+//! Box bounds of the parameters.
+
+use crate::check;
+use crate::error::{Error, Result};
+
+/// Box lower ≤ θ ≤ upper. An infinite end is no bound. Equal ends fix a parameter.
+///
+/// ```
+/// use pullback::Bounds;
+/// assert!(Bounds::new(vec![0.0], vec![f64::INFINITY]).is_ok());
+/// assert!(Bounds::new(vec![1.0], vec![0.0]).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds {
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+}
+
+impl Bounds {
+    /// Creates the box between two corners.
+    ///
+    /// # Errors
+    /// Fails if the corners differ in length, if an end is NaN, or if a lower end is above its upper end.
+    pub fn new(lower: Vec<f64>, upper: Vec<f64>) -> Result<Self> {
+        check::length("the upper bounds", upper.len(), lower.len())?;
+        for (index, (&lower, &upper)) in lower.iter().zip(&upper).enumerate() {
+            if lower.is_nan() || upper.is_nan() || lower > upper {
+                return Err(Error::Bounds {
+                    what: "the bounds",
+                    index,
+                    lower,
+                    upper,
+                });
+            }
+        }
+        Ok(Self { lower, upper })
+    }
+
+    /// Moves θ to the nearest point of the box.
+    pub fn clamp(&self, theta: &mut [f64]) {
+        for (t, (l, u)) in theta.iter_mut().zip(self.lower.iter().zip(&self.upper)) {
+            *t = t.clamp(*l, *u);
+        }
+    }
+
+    /// Checks that an initial θ has the right length and lies in the box.
+    pub(crate) fn check(&self, theta: &[f64]) -> Result<()> {
+        check::length("the bounds", self.lower.len(), theta.len())?;
+        for (index, &value) in theta.iter().enumerate() {
+            let (lower, upper) = (self.lower[index], self.upper[index]);
+            if value < lower || value > upper {
+                return Err(Error::OutOfRange {
+                    what: "the start",
+                    index,
+                    value,
+                    lower,
+                    upper,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether parameter `i` is at a bound and `step` points out of the box, or the parameter is fixed.
+    pub(crate) fn blocks(&self, i: usize, theta: f64, step: f64) -> bool {
+        // Active set of a projected gradient method: at a bound, only steps into the box are admissible.
+        (theta <= self.lower[i] && step < 0.0)
+            || (theta >= self.upper[i] && step > 0.0)
+            || self.lower[i] == self.upper[i]
+    }
+}

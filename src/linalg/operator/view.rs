@@ -1,0 +1,149 @@
+//! The structure of an operator, and access to its entries.
+
+use std::sync::Arc;
+
+use faer::MatRef;
+use faer::sparse::SparseColMatRef;
+
+use super::{Kind, Operator, Stencil};
+use crate::check;
+use crate::error::{Error, Result};
+
+/// The structure of an [`Operator`], for code that solves with it.
+#[non_exhaustive]
+pub enum View<'b> {
+    /// The identity.
+    Identity,
+    /// A diagonal matrix.
+    Diagonal(&'b [f64]),
+    /// A dense matrix.
+    Dense(MatRef<'b, f64>),
+    /// A sparse matrix, compressed by columns.
+    Sparse(SparseColMatRef<'b, usize, f64>),
+    /// A stencil on a box of cells.
+    Stencil(&'b Arc<Stencil>),
+    /// A block-diagonal matrix of equal blocks.
+    Repeated {
+        /// The block, which is not repeated itself.
+        block: &'b Operator<'b>,
+        /// The number of blocks.
+        count: usize,
+    },
+    /// Products only.
+    Free,
+}
+
+impl Operator<'_> {
+    /// Returns the structure of the operator.
+    pub fn view(&self) -> View<'_> {
+        match &self.kind {
+            Kind::Identity(_) => View::Identity,
+            Kind::Diagonal(d) => View::Diagonal(d),
+            Kind::Dense(m) => View::Dense((**m).as_ref()),
+            Kind::DenseView(m) => View::Dense(*m),
+            Kind::Sparse(structure, values) => {
+                View::Sparse(SparseColMatRef::new((**structure).as_ref(), values))
+            }
+            Kind::SparseView(m) => View::Sparse(*m),
+            Kind::Stencil(s) => View::Stencil(s),
+            Kind::Repeated { block, count } => View::Repeated {
+                block,
+                count: *count,
+            },
+            Kind::Free { .. } => View::Free,
+        }
+    }
+
+    /// The entries of a diagonal matrix.
+    pub(crate) fn as_diagonal(&self) -> Option<&[f64]> {
+        match &self.kind {
+            Kind::Diagonal(d) => Some(d),
+            _ => None,
+        }
+    }
+
+    /// The dense matrix, if it is stored as one.
+    pub(crate) fn as_dense(&self) -> Option<MatRef<'_, f64>> {
+        match self.view() {
+            View::Dense(m) => Some(m),
+            _ => None,
+        }
+    }
+
+    /// The sparse matrix, if it is stored as one.
+    pub(crate) fn as_sparse(&self) -> Option<SparseColMatRef<'_, usize, f64>> {
+        match self.view() {
+            View::Sparse(m) => Some(m),
+            _ => None,
+        }
+    }
+
+    /// The stencil, if it is stored as one.
+    pub(crate) fn as_stencil(&self) -> Option<&Arc<Stencil>> {
+        match &self.kind {
+            Kind::Stencil(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    /// Calls `f` with a sparse matrix, or with a stencil written out as one. The gauge of a stencil is left out.
+    pub(crate) fn with_sparse<R>(
+        &self,
+        f: impl FnOnce(SparseColMatRef<'_, usize, f64>) -> R,
+    ) -> Option<R> {
+        match self.view() {
+            View::Sparse(m) => Some(f(m)),
+            View::Stencil(stencil) => Some(f(stencil.compress().as_ref())),
+            _ => None,
+        }
+    }
+
+    /// Whether the operator is the identity or another diagonal matrix.
+    pub(crate) fn is_diagonal(&self) -> bool {
+        self.is_identity() || self.as_diagonal().is_some()
+    }
+
+    /// Whether the entries are known, and not only products.
+    pub(crate) fn knows_entries(&self) -> bool {
+        match self.view() {
+            View::Free => false,
+            View::Repeated { block, .. } => block.knows_entries(),
+            _ => true,
+        }
+    }
+
+    /// The number of equal blocks on the diagonal: 1 for an operator that is not repeated.
+    pub(crate) fn copies(&self) -> usize {
+        match self.view() {
+            View::Repeated { count, .. } => count,
+            _ => 1,
+        }
+    }
+
+    /// Fails with the first entry that is NaN or infinite.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns, or along a diagonal;
+    /// in a repeated operator, those of its block.
+    pub fn check_finite(&self, what: &'static str) -> Result<()> {
+        let rows = self.nrows();
+        let bad = |(index, value): (usize, f64)| {
+            (!value.is_finite()).then_some(Error::NotFinite { what, index, value })
+        };
+        let found = match self.view() {
+            View::Identity | View::Free => None,
+            View::Diagonal(d) => return check::finite(what, d),
+            View::Repeated { block, .. } => return block.check_finite(what),
+            View::Stencil(s) => s.broken_entry().and_then(bad),
+            View::Dense(m) => (0..m.ncols()).find_map(|j| {
+                let mut column = m.col(j).iter().enumerate();
+                column.find_map(|(i, &value)| bad((i + j * rows, value)))
+            }),
+            View::Sparse(m) => (0..m.ncols()).find_map(|j| {
+                let mut entries = m.symbolic().col_range(j);
+                entries.find_map(|k| bad((m.symbolic().row_idx()[k] + j * rows, m.val()[k])))
+            }),
+        };
+        found.map_or(Ok(()), Err)
+    }
+}
