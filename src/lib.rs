@@ -67,8 +67,6 @@ pub mod metric;
 pub mod model;
 pub mod models;
 mod noise;
-#[cfg(feature = "plot")]
-pub mod plot;
 pub mod posterior;
 pub mod prior;
 pub mod random;
@@ -89,7 +87,17 @@ pub use metric::Metric;
 pub use model::{Linearisation, Model};
 pub use noise::Noise;
 pub use prior::Prior;
+#[cfg(feature = "plot")]
+#[doc(inline)]
+pub use pullback_plot as plot;
 pub use step::StepRule;
+
+#[cfg(feature = "plot")]
+impl From<plot::Error> for Error {
+    fn from(error: plot::Error) -> Self {
+        Self::Plot(Box::new(error))
+    }
+}
 
 /// The examples of the README are tests too.
 #[cfg(doctest)]

@@ -3,9 +3,9 @@
 //! The backends count whole pixels, so both are given a finer raster: `scale` device pixels to one
 //! nominal pixel. For bitmaps the finer raster is averaged afterwards, which smooths every edge.
 
-use super::clip::Area;
-use super::colour::Colour;
-use super::layer::Point;
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::layer::Point;
 use plotters::backend::DrawingBackend;
 use plotters::style::{Color, RGBAColor, RGBColor, ShapeStyle};
 

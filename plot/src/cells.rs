@@ -1,12 +1,12 @@
 //! The drawing of fields: heat maps, categories and level lines.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::clip::Area;
-use super::colour::{Colour, Palette};
-use super::contour::contour;
-use super::draw;
-use super::field::{Field2, Levels};
-use super::frame::Frame;
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::clip::Area;
+use crate::colour::{Colour, Palette};
+use crate::contour::contour;
+use crate::draw;
+use crate::field::{Field2, Levels};
+use crate::frame::Frame;
 use plotters::backend::DrawingBackend;
 
 /// Colour and width of level lines.

@@ -1,9 +1,10 @@
 //! The description of one chart.
 
-use super::axis::Axis;
-use super::colour::{Colour, Palette};
-use super::field::{Field2, Levels};
-use super::layer::{Bars, Layer, Marker, Point, Stroke};
+use crate::axis::Axis;
+use crate::colour::{Colour, Palette};
+use crate::error::Fault;
+use crate::field::{Field2, Levels};
+use crate::layer::{Bars, Layer, Marker, Point, Stroke};
 
 /// Where the legend stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Corner {
 }
 
 /// One set of axes with its layers, described in builder style and drawn by a
-/// [`Page`](super::Page).
+/// [`Page`](crate::Page).
 ///
 /// Ranges that are not given follow the data with a small margin; where the chart has a field, the
 /// field is the window. Points that are not finite, or not positive on a logarithmic axis, are left
@@ -174,10 +175,9 @@ impl Chart {
         palette.span(low, high)
     }
 
-    /// What is wrong with the chart, if anything.
-    pub(crate) fn fault(&self) -> Option<String> {
-        let fault = self.layers.iter().find_map(Layer::fault)?;
-        Some(format!("chart '{}': {fault}", self.title))
+    /// Returns the first contradiction in a layer, if there is one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.layers.iter().find_map(Layer::fault)
     }
 
     /// The two axes: as given, else the window of the fields, else around the points.

@@ -1,6 +1,6 @@
 //! Curves cut to the window, and dashes cut from curves.
 
-use super::layer::Point;
+use crate::layer::Point;
 
 /// A rectangle in pixels, y downwards.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,8 +5,8 @@
 //! belongs to one side of the mesh of centres, and a side is shared by two squares; following that
 //! sharing joins the segments into curves.
 
-use super::field::Field2;
-use super::layer::Point;
+use crate::field::Field2;
+use crate::layer::Point;
 use std::collections::HashMap;
 
 /// A side of the mesh of centres: its lower corner (i, j), and whether it runs along x.

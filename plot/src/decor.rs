@@ -1,13 +1,13 @@
 //! What surrounds the layers: grid, box, ticks, labels, title and colour bar.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::clip::Area;
-use super::colour::Colour;
-use super::font::{Block, LEADING};
-use super::frame::{Bar, Layout, TICK_GAP, TICK_LENGTH};
-use super::layer::Point;
-use super::text::Setting;
-use super::ticks::TICK_SIZE;
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::font::{Block, LEADING};
+use crate::frame::{Bar, Layout, TICK_GAP, TICK_LENGTH};
+use crate::layer::Point;
+use crate::text::Setting;
+use crate::ticks::TICK_SIZE;
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 

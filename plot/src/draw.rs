@@ -1,14 +1,14 @@
 //! The drawing of a chart and of its curves.
 
-use super::canvas::{Canvas, Drawn, Ink, ngon};
-use super::cells;
-use super::chart::Chart;
-use super::clip::{Area, dashes, pieces, polygon_within};
-use super::colour::Colour;
-use super::decor;
-use super::frame::{Frame, Layout};
-use super::layer::{Bars, Layer, Marker, Point, Stroke};
-use super::legend::Legend;
+use crate::canvas::{Canvas, Drawn, Ink, ngon};
+use crate::cells;
+use crate::chart::Chart;
+use crate::clip::{Area, dashes, pieces, polygon_within};
+use crate::colour::Colour;
+use crate::decor;
+use crate::frame::{Frame, Layout};
+use crate::layer::{Bars, Layer, Marker, Point, Stroke};
+use crate::legend::Legend;
 use plotters::backend::DrawingBackend;
 
 /// Opacity of bands.

@@ -1,6 +1,7 @@
 //! Scalar fields on a grid, and the choice of their level lines.
 
-use super::layer::Point;
+use crate::error::Fault;
+use crate::layer::Point;
 
 /// A scalar field on a regular grid of cells.
 ///
@@ -74,20 +75,15 @@ impl Field2 {
         })
     }
 
-    /// What is wrong with the field, if anything.
-    pub(crate) fn fault(&self) -> Option<String> {
-        let [nx, ny] = self.shape;
-        if nx.checked_mul(ny) != Some(self.values.len()) {
-            return Some(format!(
-                "a field of {nx} × {ny} cells came with {} values; give one for each cell",
-                self.values.len()
-            ));
+    /// Returns the contradiction in the field, if there is one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let (shape, values) = (self.shape, self.values.len());
+        if shape[0].checked_mul(shape[1]) != Some(values) {
+            return Some(Fault::Values { shape, values });
         }
-        let edges = [self.x, self.y];
-        let bad = edges.iter().any(|[a, b]| !(b - a).is_finite() || a >= b);
-        bad.then(|| {
-            format!("a field needs finite edges, lower before upper: got {edges:?}; swap them")
-        })
+        let (x, y) = (self.x, self.y);
+        let bad = [x, y].iter().any(|[a, b]| !(b - a).is_finite() || a >= b);
+        bad.then_some(Fault::Edges { x, y })
     }
 }
 
@@ -159,12 +155,20 @@ mod tests {
             shape: [3, 2],
             ..good.clone()
         };
-        assert!(short.fault().is_some_and(|text| text.contains("4 values")));
+        assert!(
+            short
+                .fault()
+                .is_some_and(|fault| fault.to_string().contains("4 values"))
+        );
         let turned = Field2 {
             x: [1.0, 0.0],
             ..good
         };
-        assert!(turned.fault().is_some_and(|text| text.contains("edges")));
+        assert!(
+            turned
+                .fault()
+                .is_some_and(|fault| fault.to_string().contains("edges"))
+        );
     }
 
     #[test]

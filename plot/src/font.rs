@@ -1,6 +1,6 @@
 //! The compiled-in fonts and the size of text set in them.
 
-use super::script::{Run, runs};
+use crate::script::{Run, runs};
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 use std::sync::OnceLock;
 

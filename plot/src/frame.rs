@@ -1,14 +1,14 @@
 //! How the space of a chart is divided between plot, labels, colour bar and legend.
 
-use super::axis::Axis;
-use super::chart::{Chart, Corner};
-use super::clip::Area;
-use super::colour::Palette;
-use super::font;
-use super::font::Block;
-use super::layer::{Layer, Point};
-use super::legend::Legend;
-use super::ticks::{Room, TICK_SIZE, Ticks};
+use crate::axis::Axis;
+use crate::chart::{Chart, Corner};
+use crate::clip::Area;
+use crate::colour::Palette;
+use crate::font;
+use crate::font::Block;
+use crate::layer::{Layer, Point};
+use crate::legend::Legend;
+use crate::ticks::{Room, TICK_SIZE, Ticks};
 
 /// Height of axis labels in pixels.
 const LABEL_SIZE: f64 = 16.0;

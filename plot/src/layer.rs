@@ -1,7 +1,8 @@
 //! The layers a chart is made of.
 
-use super::colour::{Colour, Palette};
-use super::field::{Field2, Levels};
+use crate::colour::{Colour, Palette};
+use crate::error::Fault;
+use crate::field::{Field2, Levels};
 
 /// A point in data coordinates, x then y.
 pub type Point = [f64; 2];
@@ -107,17 +108,13 @@ impl Layer {
         }
     }
 
-    /// What is wrong with the layer, if anything.
-    pub(crate) fn fault(&self) -> Option<String> {
-        match self {
-            Layer::Bars(_, bars) if bars.edges.len() != bars.heights.len() + 1 => Some(format!(
-                "{} bars need {} edges, not {}",
-                bars.heights.len(),
-                bars.heights.len() + 1,
-                bars.edges.len()
-            )),
-            _ => self.field().and_then(Field2::fault),
-        }
+    /// Returns the contradiction in the layer, if there is one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let Layer::Bars(_, all) = self else {
+            return self.field().and_then(Field2::fault);
+        };
+        let (bars, edges) = (all.heights.len(), all.edges.len());
+        (edges != bars + 1).then_some(Fault::Bars { bars, edges })
     }
 }
 

@@ -1,14 +1,14 @@
 //! The legend: its entries, its size and its drawing.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::chart::{Chart, Corner};
-use super::clip::Area;
-use super::colour::Colour;
-use super::draw;
-use super::font;
-use super::frame::Layout;
-use super::layer::{Layer, Marker, Point, Stroke};
-use super::text::Setting;
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::chart::{Chart, Corner};
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::draw;
+use crate::font;
+use crate::frame::Layout;
+use crate::layer::{Layer, Marker, Point, Stroke};
+use crate::text::Setting;
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 

@@ -13,6 +13,13 @@
 //! prepare curves, `draw`, `decor` and `legend` put shapes on a `canvas`, `page` lays charts out and
 //! `output` writes the files.
 
+#![deny(missing_docs)]
+#![warn(unreachable_pub)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod axis;
 mod canvas;
 mod cells;
@@ -22,6 +29,7 @@ mod colour;
 mod contour;
 mod decor;
 mod draw;
+mod error;
 mod field;
 mod font;
 mod frame;
@@ -37,8 +45,9 @@ mod ticks;
 #[cfg(test)]
 mod tests;
 
-pub use self::chart::{Chart, Corner};
-pub use self::colour::{Colour, PALETTE, Palette};
-pub use self::field::{Field2, Levels};
-pub use self::layer::{Marker, Point, Stroke};
-pub use self::page::Page;
+pub use crate::chart::{Chart, Corner};
+pub use crate::colour::{Colour, PALETTE, Palette};
+pub use crate::error::{Error, Fault, Result};
+pub use crate::field::{Field2, Levels};
+pub use crate::layer::{Marker, Point, Stroke};
+pub use crate::page::Page;

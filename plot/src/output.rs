@@ -1,10 +1,12 @@
 //! Files: a page as PNG, drawn finer and averaged, and as SVG.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::clip::Area;
-use super::colour::Colour;
-use super::page::Sheet;
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::error::{Error, Result};
+use crate::page::Sheet;
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use std::io;
 use std::path::Path;
 
 /// Pixels of the PNG to one nominal pixel.
@@ -35,7 +37,7 @@ impl Bitmap {
     fn drawn(
         size: [u32; 2],
         draw: impl FnOnce(&mut Canvas<BitMapBackend>) -> Drawn,
-    ) -> Result<Bitmap, String> {
+    ) -> std::result::Result<Bitmap, String> {
         let mut fine = Bitmap::white(size, CRISP * SMOOTH);
         if fine.bytes.is_empty() {
             return Ok(fine);
@@ -84,44 +86,62 @@ impl Bitmap {
 }
 
 /// Writes the page as a PNG; each chart is drawn by itself, which keeps the fine bitmap small.
-pub(crate) fn png(sheet: &Sheet, path: &Path) -> Drawn {
-    let mut whole = Bitmap::white(sheet.size, CRISP);
-    let title = Bitmap::drawn(sheet.title_size(), |canvas| sheet.draw_title(canvas))?;
-    whole.paste(&title, [0, 0]);
-    for (place, chart) in sheet.places() {
-        let part = Bitmap::drawn(sheet.chart_size, |canvas| sheet.draw_chart(canvas, chart))?;
-        whole.paste(&part, place.map(|side| side * CRISP));
-    }
-    replaced(path, |partial| encode(&whole, partial))
+pub(crate) fn png(sheet: &Sheet, path: &Path) -> Result<()> {
+    let page = raster(sheet).map_err(|reason| backend_error(path, reason))?;
+    replace(path, |partial| encode(&page, partial))
 }
 
-fn encode(whole: &Bitmap, path: &Path) -> Drawn {
-    let size = (whole.width as u32, whole.height as u32);
+/// Draws the title and every chart into one bitmap.
+fn raster(sheet: &Sheet) -> std::result::Result<Bitmap, String> {
+    let mut page = Bitmap::white(sheet.size, CRISP);
+    let title = Bitmap::drawn(sheet.title_size(), |canvas| sheet.draw_title(canvas))?;
+    page.paste(&title, [0, 0]);
+    for (corner, chart) in sheet.places() {
+        let part = Bitmap::drawn(sheet.chart_size, |canvas| sheet.draw_chart(canvas, chart))?;
+        page.paste(&part, corner.map(|side| side * CRISP));
+    }
+    Ok(page)
+}
+
+/// Encodes a bitmap as a PNG file.
+fn encode(page: &Bitmap, path: &Path) -> io::Result<()> {
+    let size = (page.width as u32, page.height as u32);
     let mut file = BitMapBackend::new(path, size);
-    let pasted = file.blit_bitmap((0, 0), size, &whole.bytes);
-    pasted.map_err(|e| e.to_string())?;
-    // The encoder buries what the system says; plain bytes meet the same obstacle and bring it to light.
+    let copied = file.blit_bitmap((0, 0), size, &page.bytes);
+    copied.map_err(|e| io::Error::other(e.to_string()))?;
+    // The encoder hides the error of the operating system. Writing the bytes unencoded fails for the same reason and returns it.
     file.present().map_err(|e| {
-        let plain = std::fs::write(path, &whole.bytes);
-        plain.map_or_else(|plain| plain.to_string(), |()| e.to_string())
+        let unencoded = std::fs::write(path, &page.bytes);
+        unencoded.err().unwrap_or(io::Error::other(e.to_string()))
     })
 }
 
-/// Writes a file beside its place and moves it there once it is whole, so that a failure leaves nothing behind.
-fn replaced(path: &Path, write: impl FnOnce(&Path) -> Drawn) -> Drawn {
+/// Writes a temporary file in the same folder and renames it when it is complete, so that a failure leaves no partial file.
+fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let partial = path.with_extension(format!("{}.{ending}", std::process::id()));
-    let written =
-        write(&partial).and_then(|()| std::fs::rename(&partial, path).map_err(|e| e.to_string()));
-    if written.is_err() {
-        // The failure is what matters; the file may not even exist.
+    let written = write(&partial).and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|source| {
+        // The first error is reported. The temporary file may not exist.
         let _ = std::fs::remove_file(&partial);
-    }
-    written
+        let path = path.to_path_buf();
+        Error::Write { path, source }
+    })
+}
+
+fn backend_error(path: &Path, reason: String) -> Error {
+    let path = path.to_path_buf();
+    Error::Backend { path, reason }
 }
 
 /// Writes the page as an SVG.
-pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Drawn {
+pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Result<()> {
+    let text = vector(sheet).map_err(|reason| backend_error(path, reason))?;
+    replace(path, |partial| std::fs::write(partial, text))
+}
+
+/// Draws the title and every chart as the text of an SVG.
+fn vector(sheet: &Sheet) -> std::result::Result<String, String> {
     let [width, height] = sheet.size;
     let mut text = String::new();
     let mut backend = SVGBackend::with_string(&mut text, (width * FINE, height * FINE));
@@ -141,10 +161,7 @@ pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Drawn {
     let widths = std::mem::take(&mut canvas.text_widths);
     backend.present().map_err(|e| e.to_string())?;
     drop(backend);
-    let text = finished(&text, sheet.size, &widths);
-    replaced(path, |partial| {
-        std::fs::write(partial, text).map_err(|e| e.to_string())
-    })
+    Ok(finished(&text, sheet.size, &widths))
 }
 
 fn whole(sheet: &Sheet) -> Area {

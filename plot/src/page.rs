@@ -1,13 +1,13 @@
 //! Pages: charts in a grid, written as PNG and SVG.
 
-use super::canvas::{Canvas, Drawn};
-use super::chart::Chart;
-use super::decor;
-use super::draw;
-use super::font::Block;
-use super::layer::Point;
-use super::output;
+use crate::canvas::{Canvas, Drawn};
+use crate::chart::Chart;
+use crate::decor;
+use crate::draw;
 use crate::error::{Error, Result};
+use crate::font::Block;
+use crate::layer::Point;
+use crate::output;
 use plotters::backend::DrawingBackend;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ const SIDES: [u32; 2] = [120, 4000];
 /// Charts in a grid of some columns, filled row by row.
 ///
 /// ```
-/// use pullback::plot::{Chart, Field2, Levels, Page, Palette, PALETTE};
+/// use pullback_plot::{Chart, Field2, Levels, Page, Palette, PALETTE};
 ///
 /// let cost = |x: f64, y: f64| (1.0 - x).powi(2) + 20.0 * (y - x * x).powi(2);
 /// let field = Field2::sample([-1.5, 1.5], [-0.5, 1.5], [60, 40], cost);
@@ -33,7 +33,7 @@ const SIDES: [u32; 2] = [120, 4000];
 /// let [png, svg] = Page::new(1).chart(chart).chart_size(320, 260).save(&folder.join("valley"))?;
 /// assert!(png.exists() && svg.exists());
 /// # std::fs::remove_dir_all(folder).ok();
-/// # Ok::<(), pullback::Error>(())
+/// # Ok::<(), pullback_plot::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -90,18 +90,21 @@ impl Page {
     ///
     /// # Errors
     ///
-    /// [`Error::Plot`] if a layer contradicts itself (a field whose values do not match its shape,
-    /// bars whose edges do not match their heights) or if a file cannot be written.
+    /// [`Error::Layer`] if a layer contradicts itself: a field whose values do not match its shape, or bars whose edges do
+    /// not match their heights. [`Error::Write`] if a file or its folder cannot be written. [`Error::Backend`] if the
+    /// drawing library fails.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
-        let failed = |path: &Path, message: String| Error::Plot {
-            path: path.display().to_string(),
-            message,
-        };
-        if let Some(fault) = self.charts.iter().find_map(Chart::fault) {
-            return Err(failed(stem, fault));
+        for chart in &self.charts {
+            if let Some(fault) = chart.fault() {
+                let (path, chart) = (stem.to_path_buf(), chart.title.clone());
+                return Err(Error::Layer { path, chart, fault });
+            }
         }
         if let Some(folder) = stem.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| failed(folder, e.to_string()))?;
+            std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+                path: folder.to_path_buf(),
+                source,
+            })?;
         }
         // Appended, not set: a stem may hold a dot of its own, as in `alpha0.5`.
         let [png, svg] = [".png", ".svg"].map(|ending| {
@@ -110,8 +113,8 @@ impl Page {
             PathBuf::from(name)
         });
         let sheet = Sheet::of(self);
-        output::png(&sheet, &png).map_err(|message| failed(&png, message))?;
-        output::svg(&sheet, &svg).map_err(|message| failed(&svg, message))?;
+        output::png(&sheet, &png)?;
+        output::svg(&sheet, &svg)?;
         Ok([png, svg])
     }
 }

@@ -1,6 +1,6 @@
 //! Text with raised and lowered parts, split into runs of one size and one typeface.
 
-use super::font::Face;
+use crate::font::Face;
 
 /// Size of raised and lowered text.
 const SMALL: f64 = 0.72;

@@ -1,7 +1,7 @@
 //! Whole pages: odd charts, empty pages, contradictions.
 
-use super::{Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Stroke};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
+use crate::{Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Stroke};
 use std::path::PathBuf;
 
 fn folder(name: &str) -> PathBuf {
@@ -100,11 +100,17 @@ fn endings_are_appended_to_the_stem() -> Result<()> {
 #[test]
 fn contradictions_are_errors_that_name_the_chart() {
     let bars = Chart::new("the bars").bars("", &[0.0, 1.0], &[1.0, 2.0], PALETTE[0]);
-    let named = |error| match error {
-        Error::Plot { message, .. } => message.contains("the bars") && message.contains("3 edges"),
-        _ => false,
+    let error = saved(bars, "fault").unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("figure0.5: chart 'the bars': 2 bars need 3 edges"),
+        "{text}"
+    );
+    let fault = match error {
+        Error::Layer { fault, .. } => Some(fault),
+        _ => None,
     };
-    assert!(saved(bars, "fault").is_err_and(named));
+    assert_eq!(fault, Some(Fault::Bars { bars: 2, edges: 2 }));
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn a_full_disk_leaves_no_picture_and_is_named()
 -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder = folder("full");
     std::fs::create_dir_all(&folder)?;
-    let name = "plot::tests::draws_on_a_full_disk";
+    let name = "tests::draws_on_a_full_disk";
     let run = std::process::Command::new("sh")
         .args([
             "-c",

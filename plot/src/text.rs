@@ -1,10 +1,10 @@
 //! Lines of text on a canvas.
 
-use super::canvas::{Canvas, Drawn, rgb};
-use super::colour::Colour;
-use super::font;
-use super::layer::Point;
-use super::script::{Run, runs};
+use crate::canvas::{Canvas, Drawn, rgb};
+use crate::colour::Colour;
+use crate::font;
+use crate::layer::Point;
+use crate::script::{Run, runs};
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontTransform, TextStyle};

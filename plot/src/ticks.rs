@@ -1,8 +1,8 @@
 //! Ticks of an axis: where they stand and how they are labelled.
 
-use super::axis::Axis;
-use super::font;
-use super::number::{fixed, multiples, nice, power_of_ten};
+use crate::axis::Axis;
+use crate::font;
+use crate::number::{fixed, multiples, nice, power_of_ten};
 
 /// Height of tick labels in pixels.
 pub(crate) const TICK_SIZE: f64 = 14.0;

@@ -36,7 +36,7 @@ impl Error {
             Self::NoStart { .. } => "NoStart",
             Self::OutOfMemory { .. } => "OutOfMemory",
             Self::Device { .. } => "Device",
-            Self::Plot { .. } => "Plot",
+            Self::Plot(_) => "Plot",
             Self::Velocity { .. } => "Velocity",
             Self::BlowUp { .. } => "BlowUp",
             Self::OutsideBox { .. } => "OutsideBox",

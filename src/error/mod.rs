@@ -313,14 +313,9 @@ pub enum Error {
         /// The bytes that may be taken, where that is known.
         limit: Option<usize>,
     },
-    /// A picture could not be drawn or written.
-    #[error("cannot draw {path}: {message}")]
-    Plot {
-        /// The file.
-        path: String,
-        /// What happened.
-        message: String,
-    },
+    /// A picture could not be drawn or written; the box holds a `plot::Error`.
+    #[error(transparent)]
+    Plot(Box<dyn StdError + Send + Sync>),
     /// The velocity of a flow is NaN or infinite.
     #[error(
         "the velocity of the flow is not finite at ({}, {}, {}); look for a division by zero or an overflow in `Flow::velocity`",

@@ -218,7 +218,7 @@ impl<T: Real> Iterative for Preconditioned<T> {
         let stats = if let Some(chunk) = self.chunk(batch.ncols(), request.budget) {
             let lanes = width(chunk);
             let fits = |workspace: &Room<T>| workspace.has(lanes);
-            let make = || Ok(Room::new(&self.extent, lanes));
+            let make = || Result::Ok(Room::new(&self.extent, lanes));
             let count = at_once(batch.ncols().div_ceil(chunk));
             self.workspaces.keep(fits);
             self.workspaces.reserve(count, fits, make)?;
