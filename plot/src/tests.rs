@@ -1,4 +1,4 @@
-//! Whole pages: odd charts, empty pages, contradictions.
+//! Tests of whole pages: odd charts, empty pages, contradictions, unwritable files.
 
 use crate::error::{Error, Fault, Result};
 use crate::{Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Stroke};
@@ -17,7 +17,7 @@ fn saved(chart: Chart, name: &str) -> Result<[PathBuf; 2]> {
     saved
 }
 
-/// Charts at the edge of what can be drawn.
+/// Charts with degenerate data, ranges and fields.
 fn odd_charts() -> Vec<Chart> {
     let wild = [
         [0.0, 1e300],
@@ -138,8 +138,7 @@ fn control_characters_do_not_reach_the_svg() -> std::result::Result<(), Box<dyn 
 }
 
 #[test]
-fn what_cannot_be_written_leaves_nothing_behind()
--> std::result::Result<(), Box<dyn std::error::Error>> {
+fn a_failed_write_leaves_no_partial_file() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder = folder("behind");
     std::fs::create_dir_all(folder.join("c.png"))?;
     let page = Page::new(1).chart(Chart::new("")).chart_size(160, 120);
@@ -151,9 +150,9 @@ fn what_cannot_be_written_leaves_nothing_behind()
     Ok(())
 }
 
-/// Child of the test below, whose files may have 4 kB.
+/// Child process of the test below, which limits the size of its files to 4 kB.
 #[test]
-#[ignore = "run by another test, on a disk that seems full"]
+#[ignore = "run by another test, with a limit on the size of files"]
 fn draws_on_a_full_disk() {
     let folder = PathBuf::from(std::env::var_os("PULLBACK_FULL").unwrap_or_default());
     let chart = Chart::new("full").line("", &[[0.0, 0.0], [1.0, 1.0]], Stroke::solid(PALETTE[0]));
