@@ -103,7 +103,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             if length < 0.25 {
                 continue;
             }
-            // (−dy, dx)/length is the unit normal; the long sides of the rectangle lie half a width along it on either side.
+            // (−dy, dx)/length is the unit normal; the long sides of the rectangle lie half a width along it on either
+            // side.
             let (nx, ny) = (-dy / length * half, dx / length * half);
             let corners = [
                 [a[0] + nx, a[1] + ny],
@@ -177,9 +178,9 @@ fn rows(polygon: &[Point], height: f64) -> Vec<(i32, i32, i32)> {
     let (low, high) = (low.max(0.0), high.min(height));
     let mut rows = Vec::new();
     for row in (low - 0.5).ceil() as i32..(high + 0.5).floor() as i32 {
-        // The horizontal through the pixel centres crosses the edge from a to b if exactly one end has a y coordinate of at
-        // most y. This half-open test counts a corner once, so that the sorted crossings pair up as entry and exit
-        // (even-odd rule). The crossing lies the fraction (y − a_y)/(b_y − a_y) along the edge.
+        // The horizontal through the pixel centres crosses the edge from a to b if exactly one end has a y coordinate
+        // of at most y. This half-open test counts a corner once, so that the sorted crossings pair up as entry and
+        // exit (even-odd rule). The crossing lies the fraction (y − a_y)/(b_y − a_y) along the edge.
         let y = f64::from(row) + 0.5;
         let mut crossings: Vec<f64> = (0..polygon.len())
             .map(|k| (polygon[k], polygon[(k + 1) % polygon.len()]))

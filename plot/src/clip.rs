@@ -70,9 +70,9 @@ impl Area {
     /// Clips the segment from a to b and returns the two ends of its visible part (Liang and Barsky, 1984).
     pub(crate) fn cut(&self, a: Point, b: Point) -> Option<[Point; 2]> {
         let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
-        // The segment is a + t(b − a) with 0 ≤ t ≤ 1. Every edge gives a condition p t ≤ q; at the left edge, for instance,
-        // a_x + t dx ≥ left is −dx t ≤ a_x − left. It bounds t by q/p, from above if p > 0 and from below if p < 0. If
-        // p = 0, the segment is parallel to the edge, and outside if q < 0.
+        // The segment is a + t(b − a) with 0 ≤ t ≤ 1. Every edge gives a condition p t ≤ q; at the left edge, for
+        // instance, a_x + t dx ≥ left is −dx t ≤ a_x − left. It bounds t by q/p, from above if p > 0 and from below if
+        // p < 0. If p = 0, the segment is parallel to the edge, and outside if q < 0.
         let bounds = [
             (-dx, a[0] - self.left),
             (dx, self.right - a[0]),
@@ -114,8 +114,9 @@ pub(crate) fn pieces(curve: &[Option<Point>], window: &Area) -> Vec<Vec<Point>> 
 
 /// Clips a polygon to a window, one edge after the other (Sutherland and Hodgman, 1974).
 pub(crate) fn polygon_within(polygon: &[Point], window: &Area) -> Vec<Point> {
-    // Each edge is (axis, bound, sign). A point is on its inner side if depth = sign · (coordinate − bound) ≥ 0. The depth is
-    // linear along a side of the polygon, so the side from a to b crosses the edge at t = depth(a)/(depth(a) − depth(b)).
+    // Each edge is (axis, bound, sign). A point is on its inner side if depth = sign · (coordinate − bound) ≥ 0. The
+    // depth is linear along a side of the polygon, so the side from a to b crosses the edge at t = depth(a)/(depth(a) −
+    // depth(b)).
     let edges = [
         (0, window.left, 1.0),
         (0, window.right, -1.0),

@@ -1,8 +1,8 @@
 //! Level sets by marching squares.
 //!
-//! The cell centres form a mesh of squares. The field is interpolated linearly along each side, so the level crosses a side
-//! once if the values at its two ends lie on different sides of the level, and otherwise not at all. Two adjacent squares
-//! share a side and its crossing. Joining segments at shared sides gives curves.
+//! The cell centres form a mesh of squares. The field is interpolated linearly along each side, so the level crosses a
+//! side once if the values at its two ends lie on different sides of the level, and otherwise not at all. Two adjacent
+//! squares share a side and its crossing. Joining segments at shared sides gives curves.
 
 use crate::field::Field2;
 use crate::layer::Point;
@@ -46,9 +46,9 @@ fn square(field: &Field2, level: f64, [i, j]: [usize; 2]) -> Vec<[Side; 2]> {
         .filter(|&k| above[k] != above[(k + 1) % 4])
         .map(|k| sides[k])
         .collect();
-    // Four crossings form a saddle, which can be resolved in two ways. The mean of the corners approximates the value at the
-    // centre. If it lies on the same side of the level as corner 0, the corners 0 and 2 are connected, and the segments cut
-    // off the corners 1 and 3; otherwise they cut off 0 and 2.
+    // Four crossings form a saddle, which can be resolved in two ways. The mean of the corners approximates the value
+    // at the centre. If it lies on the same side of the level as corner 0, the corners 0 and 2 are connected, and the
+    // segments cut off the corners 1 and 3; otherwise they cut off 0 and 2.
     let joined = (values.iter().sum::<f64>() / 4.0 >= level) == above[0];
     match crossed[..] {
         [a, b] => vec![[a, b]],
@@ -90,7 +90,8 @@ fn chain(segments: &[[Side; 2]]) -> Vec<Vec<Side>> {
         }
         sides
     };
-    // Open chains come first. They start at a side that belongs to one segment only. The remaining segments form closed chains.
+    // Open chains come first. They start at a side that belongs to one segment only. The remaining segments form closed
+    // chains.
     let free = |end: &&Side| segments_at.get(*end).is_some_and(|all| all.len() == 1);
     let ends = segments.iter().flatten().filter(free);
     let starts: Vec<Side> = ends.chain(segments.iter().flatten()).copied().collect();

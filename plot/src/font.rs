@@ -70,8 +70,8 @@ impl Face {
     /// White space to the left of a sign in pixels, assumed equal to that on its right.
     pub(crate) fn bearing(self, sign: char, size: f64) -> f64 {
         let sign = sign.to_string();
-        // The font draws a sign from the left end of its ink, so the number of inked columns is the width without the white
-        // space on either side: bearing = (width − ink)/2.
+        // The font draws a sign from the left end of its ink, so the number of inked columns is the width without the
+        // white space on either side: bearing = (width − ink)/2.
         let mut ink = 0;
         let mut record = |x: i32, _: i32, _: f32| {
             ink = ink.max(x + 1);

@@ -112,14 +112,16 @@ fn encode(page: &Bitmap, path: &Path) -> io::Result<()> {
     let mut file = BitMapBackend::new(path, size);
     let copied = file.blit_bitmap((0, 0), size, &page.bytes);
     copied.map_err(|e| io::Error::other(e.to_string()))?;
-    // The encoder hides the error of the operating system. Writing the bytes unencoded fails for the same reason and returns it.
+    // The encoder hides the error of the operating system. Writing the bytes unencoded fails for the same reason and
+    // returns it.
     file.present().map_err(|e| {
         let unencoded = std::fs::write(path, &page.bytes);
         unencoded.err().unwrap_or(io::Error::other(e.to_string()))
     })
 }
 
-/// Writes a temporary file in the same folder and renames it when it is complete, so that a failure leaves no partial file.
+/// Writes a temporary file in the same folder and renames it when it is complete, so that a failure leaves no partial
+/// file.
 fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let partial = path.with_extension(format!("{}.{ending}", std::process::id()));
@@ -199,13 +201,13 @@ fn completed(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> Strin
         .replace(" stroke=\"none\"", "")
         .replace(" opacity=\"1\"", "");
     let mut parts = svg.split("<text ");
-    let mut whole = parts.next().unwrap_or_default().to_string();
+    let mut text = parts.next().unwrap_or_default().to_string();
     for (part, width) in parts.zip(text_widths) {
         let fixed = format!("<text textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" ");
-        whole.push_str(&fixed);
-        whole.push_str(part);
+        text.push_str(&fixed);
+        text.push_str(part);
     }
-    whole
+    text
 }
 
 #[cfg(test)]

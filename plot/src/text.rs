@@ -48,8 +48,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         };
         let single = runs.len() == 1 && self.vector;
         for (index, run) in runs.iter().enumerate() {
-            // An SVG viewer may have a wider font. A single run then stays at its anchor. Of several runs the first grows to
-            // the left, away from the others.
+            // An SVG viewer may have a wider font. A single run then stays at its anchor. Of several runs the first
+            // grows to the left, away from the others.
             let align = match index {
                 0 if single => setting.align,
                 0 if self.vector => HPos::Right,
@@ -73,8 +73,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     /// Splits a run into pieces that the backend places correctly.
     ///
     /// Bitmaps get single signs, because their backend drops the white space to the left of each sign and spaces them
-    /// unevenly. An SVG gets the whole run, which keeps the text editable. Its leading spaces are split off, because viewers
-    /// drop them.
+    /// unevenly. An SVG gets the whole run, which keeps the text editable. Its leading spaces are split off, because
+    /// viewers drop them.
     fn parts(&self, run: &Run) -> Vec<Run> {
         let blank = run.text.len() - run.text.trim_start().len();
         let (lead, body) = run.text.split_at(blank);
@@ -98,8 +98,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         }
         let size = setting.size * run.size;
         let (drop, backend_size) = self.measures(run, size);
-        // The anchor lies `MIDDLE` above the baseline of the line, which lies `raise` below that of the run. The backend
-        // wants the top of the run, which lies `drop` above its baseline.
+        // The anchor lies `MIDDLE` above the baseline of the line, which lies `raise` below that of the run. The
+        // backend wants the top of the run, which lies `drop` above its baseline.
         let lift = drop - (font::MIDDLE - run.raise) * setting.size;
         let width = run.face.width(text, size);
         let along = match placed.align {
@@ -133,8 +133,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
 
     /// Height from the top of a run to its baseline, and the size to pass to the backend.
     ///
-    /// In a bitmap the baseline lies half a size below the top, in an SVG 0.76 em. The SVG backend divides the size by 1.24
-    /// and takes the result as an em.
+    /// In a bitmap the baseline lies half a size below the top, in an SVG 0.76 em. The SVG backend divides the size by
+    /// 1.24 and takes the result as an em.
     fn measures(&self, run: &Run, size: f64) -> (f64, f64) {
         let em = run.face.em() * size;
         match self.vector {

@@ -103,7 +103,8 @@ fn labelled(axis: &Axis, values: &[f64], step: f64) -> Ticks {
         _ => 0,
     };
     let unit = 10f64.powi(power);
-    // A step of 10⁻ᵏ needs k decimals, and steps are 1, 2 or 5 times a power of ten. 1e-9 absorbs rounding of the logarithm.
+    // A step of 10⁻ᵏ needs k decimals, and steps are 1, 2 or 5 times a power of ten. 1e-9 absorbs rounding of the
+    // logarithm.
     let decimals = (-(step / unit).log10() - 1e-9).ceil().clamp(0.0, 15.0) as usize;
     let major = values.iter().map(|v| Tick {
         at: axis.fraction(*v),
