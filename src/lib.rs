@@ -41,6 +41,7 @@
 //! | correct for a model's error with a simulator | [`correction`] |
 //! | solve linear systems | [`Backend`], [`Cpu`], [`linalg`] |
 //! | start from a ready problem | [`models`] |
+//! | draw pictures | `plot`, with the feature of that name |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! Modules know those before them only: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
@@ -58,7 +59,7 @@ pub mod coordinates;
 pub mod correction;
 pub mod descent;
 pub mod direction;
-mod error;
+pub mod error;
 pub mod grid;
 mod hessian;
 pub mod linalg;
@@ -95,7 +96,14 @@ pub use step::StepRule;
 #[cfg(feature = "plot")]
 impl From<plot::Error> for Error {
     fn from(error: plot::Error) -> Self {
-        Self::Plot(Box::new(error))
+        Self::Module(Box::new(error))
+    }
+}
+
+#[cfg(feature = "plot")]
+impl error::ModuleError for plot::Error {
+    fn kind(&self) -> &'static str {
+        self.kind()
     }
 }
 

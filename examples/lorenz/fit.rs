@@ -186,7 +186,7 @@ pub fn correct(
         seconds: started.elapsed().as_secs_f64(),
         standard_errors: estimate.standard_errors,
         // A simulation, because the density of the model is biased.
-        rho: simulator.simulate(&estimate.theta, sampling.seed)?,
+        rho: simulator.simulate(&estimate.theta, sampling.seed)?.data()?,
         theta: estimate.theta,
     }))
 }

@@ -47,9 +47,20 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Name of the variant.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Layer { .. } => "Layer",
+            Self::Backend { .. } => "Backend",
+            Self::Write { .. } => "Write",
+        }
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+        write!(f, "{}: {self}", self.kind())
     }
 }
 

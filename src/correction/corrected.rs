@@ -22,7 +22,7 @@ use crate::random;
 ///
 /// ```
 /// use pullback::{Grid, Linearisation, Result};
-/// use pullback::correction::{Corrected, Simulator};
+/// use pullback::correction::{Corrected, Simulated, Simulator};
 /// use pullback::metric::L2;
 /// use pullback::models::{GaussianMixture, Parameter};
 /// # let grid = Grid::new(&[(-5.0, 5.0, 50)])?;
@@ -30,10 +30,10 @@ use crate::random;
 /// /// The truth: a Gaussian of variance 1. The model believes in a variance of 1.3.
 /// struct Truth(GaussianMixture);
 /// impl Simulator for Truth {
-///     fn simulate(&self, theta: &[f64], _: u64) -> Result<Vec<f64>> { self.0.density(theta) }
+///     fn simulate(&self, theta: &[f64], _: u64) -> Result<Simulated> { Ok(self.0.density(theta)?.into()) }
 /// }
 /// let (truth, model) = (Truth(of(1.0)?), of(1.3)?);
-/// let data = truth.simulate(&[0.7], 0)?;
+/// let data = truth.simulate(&[0.7], 0)?.data()?;
 /// let metric = L2::new(&grid);
 /// let estimate = Corrected::new(&model, &truth, &data, &metric).run(&[&[0.0]], |_| ())?;
 /// assert!(estimate.converged() && (estimate.theta[0] - 0.7).abs() < 1e-6);

@@ -2,12 +2,13 @@
 
 use faer::MatRef;
 
+use super::Simulated;
 use super::averaging::Window;
 use super::corrected::Corrected;
 use super::report::{Correction, Ending, Estimate};
 use crate::check;
 use crate::direction::{Finder, Local};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
@@ -26,8 +27,8 @@ pub(super) enum Way {
     Abandoned(String),
 }
 
-/// A point that was simulated.
-struct Simulated {
+/// A point with its simulated data.
+struct Evaluated {
     theta: Vec<f64>,
     /// h(θ) − q.
     defect: Vec<f64>,
@@ -127,7 +128,7 @@ impl Run<'_> {
     }
 
     /// A simulation with the next seed, or the simulator's objection.
-    fn simulate(&mut self, theta: Vec<f64>) -> Result<std::result::Result<Simulated, String>> {
+    fn simulate(&mut self, theta: Vec<f64>) -> Result<std::result::Result<Evaluated, String>> {
         let Corrected {
             simulator, data, ..
         } = self.setting;
@@ -135,12 +136,11 @@ impl Run<'_> {
         // Far apart, so that no seed that data may have been simulated with comes up again.
         let stride = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.estimate.simulations as u64);
         let seed = self.setting.options.seed.wrapping_add(stride);
-        let mut simulated = match simulator.simulate(&theta, seed) {
-            Ok(simulated) => simulated,
-            Err(error) if is_of_theta(&error) => {
-                return Ok(Err(format!("a simulation failed: {error}")));
+        let mut simulated = match simulator.simulate(&theta, seed)? {
+            Simulated::Data(data) => data,
+            Simulated::Rejected(reason) => {
+                return Ok(Err(format!("a simulation failed: {reason}")));
             }
-            Err(error) => return Err(error),
         };
         check::length("a simulation", simulated.len(), data.len())?;
         check::finite("a simulation", &simulated)?;
@@ -148,7 +148,7 @@ impl Run<'_> {
             return Ok(Err(objection));
         }
         simulated.iter_mut().zip(*data).for_each(|(h, q)| *h -= q);
-        Ok(Ok(Simulated {
+        Ok(Ok(Evaluated {
             theta,
             defect: simulated,
         }))
@@ -159,7 +159,7 @@ impl Run<'_> {
         &mut self,
         theta: &[f64],
         step: &[f64],
-    ) -> Result<std::result::Result<(Simulated, bool), String>> {
+    ) -> Result<std::result::Result<(Evaluated, bool), String>> {
         let mut objection = String::new();
         for halving in 0..=HALVINGS {
             let t = 0.5_f64.powi(halving as i32);
@@ -179,7 +179,7 @@ impl Run<'_> {
 
     /// −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and ‖L(h − q)‖. Parameters that it would push through a bound are held, and
     /// taken out of the system.
-    fn step(&mut self, at: &Simulated) -> Result<(Vec<f64>, f64)> {
+    fn step(&mut self, at: &Evaluated) -> Result<(Vec<f64>, f64)> {
         let Corrected { model, metric, .. } = *self.setting;
         let rho = solve_checked(model, &at.theta, self.backend)?;
         let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
@@ -235,18 +235,6 @@ impl Run<'_> {
         };
         Ok(self.finder.prepare(&local)?.at(0.0)?.eta)
     }
-}
-
-/// Whether an error is about the parameters that were simulated, and not about how.
-fn is_of_theta(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::BlowUp { .. }
-            | Error::OutsideBox { .. }
-            | Error::Velocity { .. }
-            | Error::Trapped { .. }
-            | Error::Model(_)
-    )
 }
 
 impl Estimate {

@@ -8,47 +8,78 @@ mod report;
 pub use self::corrected::{Corrected, Options};
 pub use self::report::{Correction, Ending, Estimate};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// θ ↦ what would have been observed: trusted, perhaps random, and not asked for derivatives.
+/// A simulator θ ↦ data: trusted, perhaps random, and not asked for derivatives.
 ///
 /// ```
-/// use pullback::{correction::Simulator, Result, random};
-/// /// A thousand noisy readings of θ² at each of two places, averaged.
+/// use pullback::{correction::{Simulated, Simulator}, Result, random};
+/// /// A thousand noisy readings of √θ at each of two places, averaged.
 /// struct Readings;
 /// impl Simulator for Readings {
-///     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Vec<f64>> {
+///     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
+///         if theta[0] < 0.0 {
+///             return Ok(Simulated::Rejected("there is no root of a negative number".into()));
+///         }
 ///         let noise = random::normal(2, seed, 0);
-///         Ok(noise.iter().map(|e| theta[0] * theta[0] + e / 1000.0_f64.sqrt()).collect())
+///         let readings: Vec<f64> = noise.iter().map(|e| theta[0].sqrt() + e / 1000.0_f64.sqrt()).collect();
+///         Ok(readings.into())
 ///     }
 /// }
-/// assert!((Readings.simulate(&[2.0], 1)?[0] - 4.0).abs() < 0.2);
+/// assert!((Readings.simulate(&[4.0], 1)?.data()?[0] - 2.0).abs() < 0.2);
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Simulator: Sync {
-    /// One realisation at θ, comparable with the data number by number: the same amount, treated in the same way, with
-    /// the same noise. The same seed gives the same realisation.
+    /// Simulates once at θ. The result is comparable with the data number by number: as many observations, processed in the
+    /// same way, with the same noise. Equal seeds give equal results.
+    ///
+    /// A θ at which nothing can be simulated is [`Simulated::Rejected`]: the correction shortens its step, or leaves the start.
     ///
     /// # Errors
-    /// A θ at which nothing can be simulated: [`Error::BlowUp`](crate::Error::BlowUp),
-    /// [`OutsideBox`](crate::Error::OutsideBox), [`Velocity`](crate::Error::Velocity),
-    /// [`Trapped`](crate::Error::Trapped) and [`Model`](crate::Error::Model) count as an
-    /// [`objection`](Simulator::objection); others end a correction.
-    fn simulate(&self, theta: &[f64], seed: u64) -> Result<Vec<f64>>;
+    /// Failures that other parameters would not cure. They end the correction.
+    fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated>;
 
-    /// Whether data can be compared with at all.
+    /// Checks whether data can be compared with at all.
     ///
     /// # Errors
-    /// Data of a kind that this simulator never shows.
+    /// Data of a kind that this simulator never returns.
     fn check(&self, data: &[f64]) -> Result<()> {
         let _ = data;
         Ok(())
     }
 
-    /// Why a realisation is of another kind than the data, so that their difference says nothing of how to change θ;
-    /// None where it is not.
+    /// Returns why a result is of another kind than the data, so that their difference does not tell how to change θ; None if
+    /// it is of the same kind.
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
         let _ = (simulated, data);
         None
+    }
+}
+
+/// The outcome of a simulation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Simulated {
+    /// Simulated data.
+    Data(Vec<f64>),
+    /// Nothing can be simulated at these parameters, for this reason.
+    Rejected(String),
+}
+
+impl From<Vec<f64>> for Simulated {
+    fn from(data: Vec<f64>) -> Self {
+        Self::Data(data)
+    }
+}
+
+impl Simulated {
+    /// Returns the simulated data.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the reason of a rejection.
+    pub fn data(self) -> Result<Vec<f64>> {
+        match self {
+            Self::Data(data) => Ok(data),
+            Self::Rejected(reason) => Err(Error::Model(reason.into())),
+        }
     }
 }

@@ -4,7 +4,8 @@ mod display;
 
 use std::error::Error as StdError;
 
-use self::display::{interval, intervals, number, remedy, shortage};
+use self::display::{interval, remedy, shortage};
+pub(crate) use self::display::{intervals, number};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -282,19 +283,6 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
-    /// A stationary density that is not unique, because mass can end in more than one place.
-    #[error(
-        "the stationary density is not unique: mass ends in {classes} separate places, the smallest being {places}; \
-         {remedy} some diffusion, or a teleportation rate α > 0"
-    )]
-    Trapped {
-        /// How many places there are.
-        classes: usize,
-        /// Where the smallest are.
-        places: String,
-        /// What to do first.
-        remedy: &'static str,
-    },
     /// Every start of a correction led to where the simulator shows something of another kind than the data.
     #[error("no start is left to correct from: {reasons}; start nearer to what made the data")]
     NoStart {
@@ -313,74 +301,10 @@ pub enum Error {
         /// The bytes that may be taken, where that is known.
         limit: Option<usize>,
     },
-    /// A picture could not be drawn or written; the box holds a `plot::Error`.
-    #[error(transparent)]
-    Plot(Box<dyn StdError + Send + Sync>),
-    /// The velocity of a flow is NaN or infinite.
-    #[error(
-        "the velocity of the flow is not finite at ({}, {}, {}); look for a division by zero or an overflow in `Flow::velocity`",
-        number(point[0]), number(point[1]), number(point[2])
-    )]
-    Velocity {
-        /// Where.
-        point: [f64; 3],
-    },
-    /// A trajectory that cannot be followed.
-    #[error(
-        "the trajectory cannot be followed beyond t = {} (from the start of the burn-in): {reason}; \
-         check θ and the start, or loosen the tolerance", number(*time)
-    )]
-    BlowUp {
-        /// The time, burn-in included.
-        time: f64,
-        /// What happened.
-        reason: &'static str,
-    },
-    /// Too many samples lie outside the grid.
-    #[error(
-        "{:.1} % of the samples lie outside the grid; the data fill {}: take a box that holds them with a margin, \
-         or drop outliers first", 100.0 * fraction, intervals(ranges)
-    )]
-    OutsideBox {
-        /// The share outside.
-        fraction: f64,
-        /// Lower and upper end of the data along each axis.
-        ranges: Vec<(f64, f64)>,
-    },
-    /// A flow that is not linear in θ where that is needed.
-    #[error(
-        "v(x; θ) is off its linear form in θ by a relative {defect:.1e}, but {what} needs it linear; \
-         start the fit from a guess instead, or from the estimate of a flow that is linear"
-    )]
-    NotLinear {
-        /// Who needs it.
-        what: &'static str,
-        /// The relative difference.
-        defect: f64,
-    },
-    /// Data that do not determine all parameters.
-    #[error(
-        "{what} determine only {rank} of {needed} parameters; take data that visit more of the space, \
-         or fix the parameters that do not matter there"
-    )]
-    Undetermined {
-        /// The data.
-        what: &'static str,
-        /// Combinations of parameters that are determined.
-        rank: usize,
-        /// Number of parameters.
-        needed: usize,
-    },
-    /// A file that cannot be read or written.
-    #[error("{path}, {place}: {message}")]
-    File {
-        /// The file.
-        path: String,
-        /// Where in it.
-        place: String,
-        /// What is wrong, and what to do.
-        message: String,
-    },
+    /// An error of one of the library's own modules for particular problems, such as [`models::Error`](crate::models::Error);
+    /// see [`Error::of`].
+    #[error("{0}")]
+    Module(Box<dyn ModuleError>),
     /// A failure that the model reports itself.
     #[error("the model failed: {0}")]
     Model(#[source] Box<dyn StdError + Send + Sync>),
@@ -391,4 +315,27 @@ impl Error {
     pub fn model(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Model(source.into())
     }
+}
+
+impl Error {
+    /// Returns the error of a module, if it is one of type `T`.
+    ///
+    /// ```
+    /// use pullback::models::trajectory::Trajectory;
+    /// let error = Trajectory::read_csv("no such file.csv", 3).unwrap_err();
+    /// let kind = error.of::<pullback::models::Error>();
+    /// assert!(matches!(kind, Some(pullback::models::Error::File { .. })));
+    /// ```
+    pub fn of<T: StdError + 'static>(&self) -> Option<&T> {
+        match self {
+            Self::Module(error) => (&**error as &(dyn StdError + 'static)).downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// An error type of a module, which [`Error::Module`] carries.
+pub trait ModuleError: StdError + Send + Sync + 'static {
+    /// The name of the variant.
+    fn kind(&self) -> &'static str;
 }

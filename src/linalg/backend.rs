@@ -1,4 +1,4 @@
-//! How A X = B and Aᵀ X = B are solved, for whole batches of columns.
+//! Interface of linear solvers for A X = B and Aᵀ X = B with batches of columns.
 
 use faer::{MatMut, MatRef};
 use rayon::prelude::*;
@@ -9,7 +9,7 @@ use super::stats::SolveStats;
 use crate::check;
 use crate::error::{Error, Result};
 
-/// Something that can solve linear systems.
+/// Solver for linear systems, which turns an [`Operator`] into a [`Factor`].
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Operator, Side, faer::mat};
@@ -22,13 +22,13 @@ use crate::error::{Error, Result};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Backend: Sync {
-    /// Prepares to solve with `a`, which the factor keeps, for both A and Aᵀ.
+    /// Factorises `a`, or prepares its iterative solution, for solves with both A and Aᵀ. The factor keeps `a`.
     ///
     /// # Errors
-    /// A matrix that is not square, has entries that are not finite, or cannot be factorised.
+    /// If the matrix is not square, has entries that are not finite, or cannot be factorised.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
 
-    /// Whether the factor of an equal matrix is at hand, so that [`factor`](Backend::factor) would take no work.
+    /// Whether the factor of an equal matrix is cached, so that [`factor`](Backend::factor) costs nothing.
     #[doc(hidden)]
     fn has_factor(&self, a: &Operator<'_>) -> bool {
         let _ = a;
@@ -36,16 +36,17 @@ pub trait Backend: Sync {
     }
 }
 
-/// A factorised matrix, or whatever else solves with it.
+/// Factorisation of a matrix, or another prepared solver for it.
 pub trait Factor: Send + Sync {
-    /// Solves A X = B, or AᵀX = B, in place: `batch` holds B at the call and X on return.
+    /// Solves A X = B or Aᵀ X = B in place: `batch` holds B at the call and X on return.
     ///
-    /// `guess` has one approximate solution per column, from which iterative methods start; direct methods ignore it. The
-    /// answer is as accurate with a guess as without. After an error the contents of `batch` are unspecified.
+    /// `guess` has one approximate solution per column, from which iterative methods start. Direct methods ignore it.
+    /// The accuracy of the solution does not depend on the guess. After an error the contents of `batch` are
+    /// unspecified.
     ///
     /// # Errors
-    /// [`Error::Singular`] when the answer does not satisfy the equations, whatever the factorisation said;
-    /// [`Error::Dimension`] when shapes do not fit.
+    /// [`Error::Singular`] if the computed solution does not satisfy the equations, even if the factorisation
+    /// succeeded. [`Error::Dimension`] if shapes do not match.
     fn solve(
         &self,
         side: Side,
@@ -53,13 +54,13 @@ pub trait Factor: Send + Sync {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats>;
 
-    /// Solves for a batch that may stay on a device between two solves.
+    /// Solves A X = B or Aᵀ X = B for a batch that may stay on a device between solves.
     ///
-    /// A backend with an accelerator moves to it what is [on the processor](Batch::Here), and leaves the answer
+    /// A backend with an accelerator transfers a batch [on the processor](Batch::Here) to it, and leaves the solution
     /// [on the device](Batch::There). By default the batch is fetched and passed to [`solve`](Factor::solve).
     ///
     /// # Errors
-    /// As for [`solve`](Factor::solve), and what the device reports.
+    /// As for [`solve`](Factor::solve), and errors of the device.
     fn solve_batch(
         &self,
         side: Side,
@@ -71,14 +72,14 @@ pub trait Factor: Send + Sync {
         Ok((Batch::Here(x), stats))
     }
 
-    /// Announces the total number of columns when they arrive in several batches, so that a set-up cost can be amortised.
-    /// Answers change by no more than their accuracy.
+    /// Announces the total number of columns when they arrive in several batches, so that a set-up cost can be
+    /// amortised. Solutions change by no more than their accuracy.
     fn announce(&self, columns: usize) {
         let _ = columns;
     }
 }
 
-/// Solves A x = b for the columns in `b`, taking the contents of `x` as guess if they are finite and not all zero.
+/// Solves A x = b for the columns in `b`, with the contents of `x` as guess if they are finite and not all zero.
 pub(crate) fn improve(
     factor: &dyn Factor,
     columns: usize,
@@ -93,7 +94,7 @@ pub(crate) fn improve(
     factor.solve(Side::Plain, useful.then_some(guess), batch)
 }
 
-/// Whether a batch of right-hand sides can be solved for at all.
+/// Checks that a batch of right-hand sides has this number of rows, and that its entries are finite.
 pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     check::length("the right-hand side of a linear solve", batch.nrows(), rows)?;
     let broken = |j: usize| {
@@ -113,10 +114,10 @@ pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     found.map_or(Ok(()), Err)
 }
 
-/// From so many numbers on, looking at them all takes longer than to wake other threads for it.
+/// Number of entries from which a check on several threads is faster than on one.
 const MANY: usize = 1 << 20;
 
-/// Checks that a guess, if there is one, has the shape of its batch.
+/// Checks that an optional guess has the shape of its batch.
 pub(crate) fn check_guess(guess: Option<MatRef<'_, f64>>, batch: MatRef<'_, f64>) -> Result<()> {
     let Some(guess) = guess else { return Ok(()) };
     let what = "the guess of a linear solve";
@@ -124,5 +125,6 @@ pub(crate) fn check_guess(guess: Option<MatRef<'_, f64>>, batch: MatRef<'_, f64>
     check::length(what, guess.ncols(), batch.ncols())
 }
 
-/// Beyond this amplification no digit of a solution is left.
+/// Largest amplification ‖|A||x|‖/‖b‖ of a solve; beyond it, a matrix counts as singular.
+// Rounding errors of relative size ε ≈ 2·10⁻¹⁶ are amplified to about 2·10⁻² of ‖b‖: hardly a digit remains.
 pub(crate) const SINGULAR: f64 = 1e14;

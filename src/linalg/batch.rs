@@ -1,4 +1,4 @@
-//! Columns that go from solve to solve, and need not come back to the processor in between.
+//! Batches of columns that can stay on an accelerator between solves.
 
 use std::any::Any;
 
@@ -9,11 +9,11 @@ use crate::check;
 use crate::error::Result;
 use crate::vector::centre;
 
-/// Columns on their way through several solves: on the processor, or where a backend keeps them.
+/// Batch of columns for a sequence of solves, on the processor or on an accelerator.
 ///
-/// A sketch lowers its probes by the metric (a solve), pulls them back (another) and contracts them with ∂g/∂θ: of k × m
-/// numbers only p × m are wanted in the end. Whether they travel to and fro in between is up to the factors, see
-/// [`Factor::solve_batch`](super::Factor::solve_batch).
+/// A sketch lowers its probes by the metric (a solve), pulls them back (another solve) and contracts them with ∂g/∂θ.
+/// Of the k × m numbers of m probes, only p × m are needed on the processor at the end, for p parameters. The factors
+/// decide whether the columns are transferred in between, see [`Factor::solve_batch`](super::Factor::solve_batch).
 ///
 /// ```
 /// use pullback::{faer::mat, linalg::Batch, Operator, Side};
@@ -27,44 +27,46 @@ use crate::vector::centre;
 pub enum Batch {
     /// On the processor.
     Here(Mat<f64>),
-    /// Where a backend keeps them.
+    /// On the accelerator of a backend.
     There(Box<dyn Remote>),
 }
 
-/// Columns that a backend keeps, on an accelerator, say.
+/// Columns that a backend stores, usually on an accelerator.
 ///
-/// Factors of the same backend find what is theirs by [`into_any`](Remote::into_any); all others fetch. What is pending
-/// when a method returns is the backend's affair, but for [`fetch`](Remote::fetch): an error may come as late as that.
+/// Factors of the same backend recognise their own columns by [`into_any`](Remote::into_any). Other factors fetch them.
+/// Methods may return before their work is done, and errors may surface as late as in [`fetch`](Remote::fetch), which
+/// waits.
 pub trait Remote: Send {
-    /// Rows and columns.
+    /// Numbers of rows and columns.
     fn shape(&self) -> (usize, usize);
 
-    /// Brings the columns to the processor.
+    /// Transfers the columns to the processor.
     ///
     /// # Errors
-    /// What the accelerator reports.
+    /// Errors of the accelerator.
     fn fetch(self: Box<Self>) -> Result<Mat<f64>>;
 
-    /// A X or Aᵀ X, to stay where X is; None where there is no way with such an operator, and X is fetched for it.
-    /// Shapes fit.
+    /// Computes A X or Aᵀ X on the accelerator.
+    ///
+    /// Returns `None` if the accelerator does not support the operator. The caller then fetches X. The shapes match.
     ///
     /// # Errors
-    /// What the accelerator reports.
+    /// Errors of the accelerator.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>>;
 
-    /// x ← s x for every column.
+    /// Computes x ← s x for every column.
     ///
     /// # Errors
-    /// What the accelerator reports.
+    /// Errors of the accelerator.
     fn scale(&mut self, s: f64) -> Result<()>;
 
-    /// x ← x − Σ wᵢxᵢ / Σ wᵢ for every column; there are as many weights as rows.
+    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column. There is one weight per row.
     ///
     /// # Errors
-    /// What the accelerator reports.
+    /// Errors of the accelerator.
     fn centre(&mut self, weights: &[f64]) -> Result<()>;
 
-    /// For the backend itself, which knows what it is.
+    /// Converts to [`Any`], so that the backend can recover its own type.
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
@@ -75,7 +77,7 @@ impl From<Mat<f64>> for Batch {
 }
 
 impl Batch {
-    /// Rows and columns.
+    /// Numbers of rows and columns.
     pub fn shape(&self) -> (usize, usize) {
         match self {
             Self::Here(x) => x.shape(),
@@ -93,10 +95,10 @@ impl Batch {
         self.shape().1
     }
 
-    /// The columns, brought to the processor if they are not there yet.
+    /// Returns the columns, transferred to the processor if necessary.
     ///
     /// # Errors
-    /// What the accelerator reports.
+    /// Errors of the accelerator.
     pub fn fetch(self) -> Result<Mat<f64>> {
         let shape = self.shape();
         match self {
@@ -109,10 +111,10 @@ impl Batch {
         }
     }
 
-    /// A X or Aᵀ X, where X is if that can be done there.
+    /// Computes A X or Aᵀ X, on the accelerator if X is stored on it and the operator is supported.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) when X has the wrong number of rows; what the accelerator reports.
+    /// [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows, and errors of the accelerator.
     pub fn apply(self, a: &Operator<'_>, side: Side) -> Result<Self> {
         let (rows, cols) = a.shape_of(side);
         check::length("the operand of an operator", self.nrows(), cols)?;
@@ -126,10 +128,10 @@ impl Batch {
         a.apply(side, x.as_ref()).map(Self::Here)
     }
 
-    /// x ← s x for every column.
+    /// Computes x ← s x for every column.
     ///
     /// # Errors
-    /// What the accelerator reports.
+    /// Errors of the accelerator.
     pub fn scale(&mut self, s: f64) -> Result<()> {
         match self {
             Self::Here(x) => {
@@ -142,11 +144,10 @@ impl Batch {
         }
     }
 
-    /// x ← x − Σ wᵢxᵢ / Σ wᵢ for every column: takes off a mean.
+    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column, which subtracts its weighted mean.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) when there are not as many weights as rows; what the accelerator
-    /// reports.
+    /// [`Error::Dimension`](crate::Error::Dimension) if there is not one weight per row, and errors of the accelerator.
     pub fn centre(&mut self, weights: &[f64]) -> Result<()> {
         check::length("the weights of a mean", weights.len(), self.nrows())?;
         match self {
@@ -160,8 +161,8 @@ impl Batch {
     }
 }
 
-/// Whether a backend gave back as many numbers as it should have.
+/// Checks the shape of a batch that a backend has returned.
 pub(crate) fn check_shape(found: (usize, usize), expected: (usize, usize)) -> Result<()> {
-    check::length("the rows that a backend gave back", found.0, expected.0)?;
-    check::length("the columns that a backend gave back", found.1, expected.1)
+    check::length("the rows of a batch from a backend", found.0, expected.0)?;
+    check::length("the columns of a batch from a backend", found.1, expected.1)
 }

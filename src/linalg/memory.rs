@@ -1,4 +1,4 @@
-//! What factorisations may take, asked before they take it.
+//! Memory limits for factorisations, checked before the memory is allocated.
 
 use std::fs;
 use std::path::Path;
@@ -6,37 +6,43 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Demands below this are never held against what the system has: to ask would take longer than to serve them.
+/// Size below which requests are not compared with the available memory, because the query would cost more than the
+/// allocation.
 const SMALL: usize = 64 << 20;
 
-/// Bytes that may be taken: a limit that was set, or what the system has available when it is asked.
+/// Memory budget: a fixed limit, or the memory that the system has available at the time of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     limit: Option<usize>,
 }
 
 impl Budget {
+    /// Budget without a limit.
     pub(crate) const UNLIMITED: Self = Self {
         limit: Some(usize::MAX),
     };
 
+    /// Budget with a limit in bytes, or bounded by the available memory if `limit` is `None`.
     pub(crate) fn new(limit: Option<usize>) -> Self {
         Self { limit }
     }
 
-    /// What is left of a limit once so many bytes are held; what the system has left is known to it.
+    /// Subtracts allocated bytes from a fixed limit. The available memory of the system already excludes them.
     pub(crate) fn besides(self, held: usize) -> Self {
         Self {
             limit: self.limit.map(|limit| limit.saturating_sub(held)),
         }
     }
 
-    /// Whether so many bytes may be taken.
+    /// Whether a request of this size is within the budget.
     pub(crate) fn fits(self, bytes: usize) -> bool {
         self.shortage(bytes).is_none()
     }
 
-    /// An error unless the `what` of a matrix with so many rows may take so many bytes.
+    /// Checks a request. `what` and `rows` describe its purpose in the error.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the request exceeds the budget.
     pub(crate) fn check(self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
         let error = |limit| Error::OutOfMemory {
             what,
@@ -47,7 +53,7 @@ impl Budget {
         self.shortage(bytes).map(error).map_or(Ok(()), Err)
     }
 
-    /// The limit, if so many bytes are above it.
+    /// Returns the limit if the request exceeds it.
     fn shortage(self, bytes: usize) -> Option<usize> {
         let limit = match self.limit {
             Some(limit) => Some(limit),
@@ -58,14 +64,14 @@ impl Budget {
     }
 }
 
-/// A budget with what was taken of it.
+/// Budget together with the bytes charged to it.
 pub(crate) struct Account {
     budget: Budget,
     taken: AtomicUsize,
 }
 
 impl Account {
-    /// Of which so many bytes are taken already.
+    /// Opens an account with an initial charge of `taken` bytes.
     pub(crate) fn new(budget: Budget, taken: usize) -> Self {
         Self {
             budget,
@@ -73,7 +79,10 @@ impl Account {
         }
     }
 
-    /// Takes so many bytes more, for the `what` of a matrix with so many rows, or is an error.
+    /// Charges bytes to the account. `what` and `rows` describe their purpose in the error.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] if the budget is exceeded. Nothing is charged then.
     pub(crate) fn take(&self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
         let taken = self.taken.fetch_add(bytes, Ordering::Relaxed);
         let outcome = self.budget.besides(taken).check(what, rows, bytes);
@@ -84,7 +93,7 @@ impl Account {
     }
 }
 
-/// Where groups of processes have their limits, and the names of the files in the two versions of that interface.
+/// Control groups of Linux, which limit the memory of processes, in versions 2 and 1 of the interface.
 const GROUPS: [Group; 2] = [
     Group {
         root: "/sys/fs/cgroup",
@@ -100,24 +109,27 @@ const GROUPS: [Group; 2] = [
     },
 ];
 
+/// Root folder and file names of one version of the interface.
 struct Group {
     root: &'static str,
     limit: &'static str,
     used: &'static str,
-    /// Of what counts as used, pages of files that the system takes back before it runs out.
+    /// Entry of `memory.stat` for cached pages of files, which count as used but are reclaimed on demand.
     cache: &'static str,
 }
 
-/// Bytes that the system can still give to this process, where it says so: on Linux the least of what the machine has
-/// and what the limits of its control groups leave.
+/// Returns the bytes still available to this process, or `None` if the system does not report them.
+///
+/// On Linux this is the minimum of the available memory of the machine and the remainders of all limits of the control
+/// group of the process.
 fn available() -> Option<usize> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let machine = entry(&read("/proc/meminfo"), "MemAvailable:").map(|kilobytes| kilobytes << 10);
     let groups = read("/proc/self/cgroup");
     let left = GROUPS.iter().filter_map(|group| {
-        let place = group.place(&groups)?;
-        // A limit holds for all groups below; in a container the upper part of the path may not be there.
-        let ancestors = Path::new(place).ancestors();
+        let path = group.path(&groups)?;
+        // The limit of a group includes all its subgroups. In a container, upper parts of the path may not be visible.
+        let ancestors = Path::new(path).ancestors();
         ancestors
             .filter_map(|path| group.left(&path.to_string_lossy()))
             .min()
@@ -126,8 +138,8 @@ fn available() -> Option<usize> {
 }
 
 impl Group {
-    /// The path of this process in /proc/self/cgroup.
-    fn place<'t>(&self, groups: &'t str) -> Option<&'t str> {
+    /// Returns the path of the group of this process from the text of /proc/self/cgroup.
+    fn path<'t>(&self, groups: &'t str) -> Option<&'t str> {
         let unified = self.limit == "memory.max";
         groups.lines().find_map(|line| {
             let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
@@ -137,7 +149,7 @@ impl Group {
         })
     }
 
-    /// What the limit at a path leaves.
+    /// Returns the unused bytes below the limit of the group with this path.
     fn left(&self, path: &str) -> Option<usize> {
         let folder = format!("{}{}", self.root, path.trim_end_matches('/'));
         let read = |name: &str| fs::read_to_string(format!("{folder}/{name}")).ok();
@@ -148,7 +160,7 @@ impl Group {
     }
 }
 
-/// The number behind a name at the beginning of a line.
+/// Returns the number after a name at the start of a line.
 fn entry(text: &str, name: &str) -> Option<usize> {
     let mut lines = text.lines().map(str::split_whitespace);
     lines.find_map(|mut words| {
@@ -162,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_one_for_what_is_held_and_what_is_wanted() {
+    fn a_limit_bounds_allocated_and_requested_memory_together() {
         let budget = Budget::new(Some(1000));
         assert!(budget.fits(1000) && !budget.fits(1001));
         assert!(budget.besides(400).fits(600) && !budget.besides(400).fits(601));
@@ -171,27 +183,27 @@ mod tests {
         let account = Account::new(budget, 400);
         assert!(account.take("solve", 7, 500).is_ok() && account.take("solve", 7, 101).is_err());
         assert!(account.take("solve", 7, 100).is_ok());
-        // Small demands are met whatever the system says; it never has all there could be.
+        // Small requests fit without a query. The largest request never fits if the system reports its memory.
         assert!(Budget::new(None).fits(SMALL - 1));
         assert_eq!(Budget::new(None).fits(usize::MAX), available().is_none());
     }
 
     #[test]
-    fn numbers_and_places_are_found() {
+    fn numbers_and_paths_are_parsed() {
         let text = "MemTotal:  24 kB\nMemAvailable:   17 kB\ninactive_file 5\n";
         assert_eq!(entry(text, "MemAvailable:"), Some(17));
         assert_eq!(entry(text, "inactive_file"), Some(5));
         assert_eq!(entry(text, "total_inactive_file"), None);
         let [unified, split] = &GROUPS;
         let groups = "9:cpu,memory:/a/b\n1:cpu:/\n0::/user/c\n";
-        assert_eq!(split.place(groups), Some("/a/b"));
-        assert_eq!(unified.place(groups), Some("/user/c"));
-        assert_eq!(unified.place("9:memory:/a\n"), None);
+        assert_eq!(split.path(groups), Some("/a/b"));
+        assert_eq!(unified.path(groups), Some("/user/c"));
+        assert_eq!(unified.path("9:memory:/a\n"), None);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_system_says_what_it_has() {
+    fn the_system_reports_available_memory() {
         assert!(available().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -1,8 +1,8 @@
-//! Linear algebra: operators, and back ends that solve systems with them for whole batches of columns.
+//! Linear algebra: operators, and backends that solve linear systems for batches of columns.
 //!
-//! This is the only place that knows a solver library or CUDA, and it knows nothing about inverse problems. An [`Operator`]
-//! says how a matrix is stored; a [`Backend`] turns it into a [`Factor`]. [`Cpu`] picks the factorisation by structure, and
-//! every solve is checked against the matrix, so that a singular one is an error.
+//! Only this module depends on solver libraries and CUDA. It is independent of inverse problems. An [`Operator`]
+//! describes the storage of a matrix, and a [`Backend`] turns it into a [`Factor`]. [`Cpu`] selects the factorisation
+//! by structure. Every solution is verified against the matrix, so that a singular matrix causes an error.
 
 mod backend;
 mod batch;

@@ -1,8 +1,8 @@
-//! Room for work, kept from one solve for the next.
+//! Workspaces, kept from one solve for the next.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Workspaces that are not in use, so that only the first solve of a kind has to make one.
+/// Pool of idle workspaces. Only the first solve of a kind allocates one.
 pub(crate) struct Pool<T> {
     idle: Mutex<Vec<T>>,
 }
@@ -20,68 +20,72 @@ impl<T> Pool<T> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes as many idle workspaces that `fit` as threads may ask for at once, so that none has to be made while
-    /// they work: how many would be made then depends on which thread comes first.
+    /// Allocates workspaces until `count` idle ones fit, as many as threads may use at once.
+    ///
+    /// Allocation inside a parallel solve would make the number of workspaces depend on the order of the threads.
     pub(crate) fn reserve<E>(
         &self,
         count: usize,
         fits: impl Fn(&T) -> bool,
         make: impl Fn() -> Result<T, E>,
     ) -> Result<(), E> {
-        let ready = self.idle_that(&fits);
-        for _ in ready..count {
-            let room = make()?;
-            self.idle().push(room);
+        for _ in self.idle_that(&fits)..count {
+            let workspace = make()?;
+            self.idle().push(workspace);
         }
         Ok(())
     }
 
-    /// Calls `work` with an idle workspace that `fits`, or one made now, which is kept for the next call.
+    /// Calls `work` with an idle workspace that fits, or a new one, and returns the workspace to the pool.
     ///
-    /// What a workspace holds is whatever the last call left there.
+    /// The contents are those that the last call left.
     pub(crate) fn with<R>(
         &self,
         fits: impl Fn(&T) -> bool,
         make: impl FnOnce() -> T,
         work: impl FnOnce(&mut T) -> R,
     ) -> R {
-        let mut room = self.take(fits).unwrap_or_else(make);
-        let result = work(&mut room);
-        self.idle().push(room);
+        let mut workspace = self.take(fits).unwrap_or_else(make);
+        let result = work(&mut workspace);
+        self.idle().push(workspace);
         result
     }
 
-    /// The same where making one may fail.
+    /// Calls `work` as [`with`](Pool::with), for workspaces whose allocation may fail.
+    ///
+    /// # Errors
+    /// Errors of `make` and of `work`.
     pub(crate) fn try_with<R, E>(
         &self,
         fits: impl Fn(&T) -> bool,
         make: impl FnOnce() -> Result<T, E>,
         work: impl FnOnce(&mut T) -> Result<R, E>,
     ) -> Result<R, E> {
-        let mut room = self.take(fits).map_or_else(make, Ok)?;
-        let result = work(&mut room);
-        self.idle().push(room);
+        let mut workspace = self.take(fits).map_or_else(make, Ok)?;
+        let result = work(&mut workspace);
+        self.idle().push(workspace);
         result
     }
 
-    /// Gives up idle workspaces that do not fit, so that those of several sizes do not pile up.
+    /// Frees idle workspaces that do not fit, so that workspaces of different sizes do not accumulate.
     pub(crate) fn keep(&self, fits: impl Fn(&T) -> bool) {
         self.idle().retain(fits);
     }
 
-    /// How many idle workspaces fit.
+    /// Number of idle workspaces that fit.
     pub(crate) fn idle_that(&self, fits: impl Fn(&T) -> bool) -> usize {
-        self.idle().iter().filter(|room| fits(room)).count()
+        self.idle().iter().filter(|w| fits(w)).count()
     }
 
+    /// Removes an idle workspace that fits from the pool.
     fn take(&self, fits: impl Fn(&T) -> bool) -> Option<T> {
         let mut idle = self.idle();
-        let place = idle.iter().position(fits)?;
-        Some(idle.swap_remove(place))
+        let index = idle.iter().position(fits)?;
+        Some(idle.swap_remove(index))
     }
 }
 
-/// How many of so many pieces of work can be under way at once.
+/// Number of tasks that can run at once, out of `pieces`.
 pub(crate) fn at_once(pieces: usize) -> usize {
     pieces.min(rayon::current_num_threads())
 }
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workspace_serves_again_if_it_fits() {
+    fn a_workspace_is_reused_if_it_fits() {
         let pool = Pool::default();
         let size = |n: usize| pool.with(|v: &Vec<u8>| v.len() == n, || vec![0; n], |v| v.as_ptr());
         let small = size(10);
@@ -101,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_given_up() {
+    fn workspaces_that_do_not_fit_are_freed() {
         let pool = Pool::default();
         for n in [10, 20, 30] {
             pool.with(|v: &Vec<u8>| v.len() == n, || vec![0; n], |_| ());
@@ -111,11 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reserved_need_not_be_made() {
+    fn reserved_workspaces_are_not_allocated_again() {
         let pool = Pool::default();
         let fits = |v: &Vec<u8>| v.len() >= 10;
-        let made = |n: usize| move || Ok::<_, ()>(vec![0_u8; n]);
-        pool.reserve(2, fits, made(10)).unwrap();
+        pool.reserve(2, fits, || Ok::<_, ()>(vec![0_u8; 10]))
+            .unwrap();
         pool.reserve(2, fits, || Err(())).unwrap();
         assert_eq!(pool.reserve(3, fits, || Err(())), Err(()));
         let both = pool.try_with(

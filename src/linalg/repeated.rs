@@ -1,4 +1,4 @@
-//! Block-diagonal matrices of equal blocks: one factorisation, and one batch for all blocks.
+//! Block-diagonal matrices of equal blocks, solved with one factorisation and one batch for all blocks.
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
@@ -9,7 +9,10 @@ use super::{Factor, SolveStats, check_batch, check_guess};
 use crate::check;
 use crate::error::Result;
 
-/// Makes a square matrix ready by `factor`: one that is repeated by its block, any other as it is.
+/// Factorises a square matrix by `factor`. Only the block of a repeated matrix is factorised.
+///
+/// # Errors
+/// If the matrix is not square, and errors of `factor`.
 pub(crate) fn by_block<'a>(
     a: Operator<'a>,
     factor: impl FnOnce(Operator<'a>) -> Result<Box<dyn Factor + 'a>>,
@@ -24,35 +27,35 @@ pub(crate) fn by_block<'a>(
             rows: block.nrows(),
             block: factor(block)?,
             count,
-            rooms: Pool::default(),
+            workspaces: Pool::default(),
         })),
         Err(single) => factor(single),
     }
 }
 
-/// diag(B, …, B), made ready by making B ready.
+/// Factor of diag(B, …, B), with the factor of B.
 struct Repeated<'a> {
     block: Box<dyn Factor + 'a>,
     /// Rows of B.
     rows: usize,
     count: usize,
     /// For batches that cannot be cut in place.
-    rooms: Pool<Vec<f64>>,
+    workspaces: Pool<Vec<f64>>,
 }
 
 impl Repeated<'_> {
-    /// Calls `work` with room for so many columns, and their parts beside one another.
-    fn with_room<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
+    /// Calls `work` with a workspace for this number of columns, viewed as a batch of their parts.
+    fn with_workspace<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
         let (rows, parts) = (self.rows, columns * self.count);
-        let fits = |room: &Vec<f64>| room.len() >= rows * parts;
+        let fits = |workspace: &Vec<f64>| workspace.len() >= rows * parts;
         let make = || vec![0.0; rows * parts.next_power_of_two()];
-        self.rooms.with(fits, make, |room| {
-            let room = &mut room[..rows * parts];
-            work(MatMut::from_column_major_slice_mut(room, rows, parts))
+        self.workspaces.with(fits, make, |workspace| {
+            let folded = &mut workspace[..rows * parts];
+            work(MatMut::from_column_major_slice_mut(folded, rows, parts))
         })
     }
 
-    /// `solve` on the parts of a batch, as one wider batch.
+    /// Applies `solve` to the parts of all columns, as one wider batch.
     fn fold(
         &self,
         mut batch: MatMut<'_, f64>,
@@ -62,6 +65,7 @@ impl Repeated<'_> {
         if self.count == 0 {
             return Ok(SolveStats::default());
         }
+        // A contiguous column (x₁, …, xₙ) is stored like the batch of columns x₁, …, xₙ, and needs no copy.
         if batch.ncols() == 1
             && let Some(column) = batch.rb_mut().col_mut(0).try_as_col_major_mut()
         {
@@ -69,7 +73,7 @@ impl Repeated<'_> {
             let parts = MatMut::from_column_major_slice_mut(parts, self.rows, self.count);
             return solve(parts);
         }
-        self.with_room(batch.ncols(), |mut folded| {
+        self.with_workspace(batch.ncols(), |mut folded| {
             fold_into(self.count, batch.rb(), folded.rb_mut());
             let stats = solve(folded.rb_mut())?;
             unfold(self.count, folded.rb(), batch);
@@ -89,7 +93,7 @@ impl Factor for Repeated<'_> {
         let Some(guess) = guess.filter(|_| self.count > 0) else {
             return self.fold(batch, |parts| self.block.solve(side, None, parts));
         };
-        self.with_room(guess.ncols(), |mut folded| {
+        self.with_workspace(guess.ncols(), |mut folded| {
             fold_into(self.count, guess, folded.rb_mut());
             self.fold(batch, |parts| {
                 self.block.solve(side, Some(folded.rb()), parts)

@@ -1,7 +1,7 @@
-//! One factorisation for equal matrices that are asked for one after the other.
+//! Reuse of the last factorisation if the next matrix is equal.
 //!
-//! A state is found by solving with ∂g/∂ρ, and then differentiated by solving with ∂g/∂ρ again: where g is affine in ρ
-//! that is the same matrix. Whether it is can be told from its entries, so models need not say so.
+//! Newton's method solves for a state with ∂g/∂ρ, and its sensitivities are solved with ∂g/∂ρ again. If g is affine in
+//! ρ, both matrices are equal. The entries are compared, so that models need not declare it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,25 +9,26 @@ use super::operator::Operator;
 use super::{Backend, Factor};
 use crate::error::Result;
 
-/// Factors that may be shared.
+/// Source of factors that may be shared.
 pub(crate) trait Factors: Send + Sync {
-    /// A factor of `a`, and whether it had to be made.
+    /// Returns a factor of `a`, and whether it was computed by this call.
     ///
     /// # Errors
     /// As for [`Backend::factor`].
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)>;
 
-    /// Whether the last factor is one of an equal matrix.
-    fn knows(&self, a: &Operator<'_>) -> bool;
+    /// Whether the factor of an equal matrix is cached.
+    fn has_factor(&self, a: &Operator<'_>) -> bool;
 }
 
-/// Keeps the last factorisation.
+/// Backend that caches the last factorisation.
 pub(crate) struct Reuse<'b> {
     backend: &'b dyn Backend,
-    last: Mutex<Option<Kept<'b>>>,
+    cache: Mutex<Option<Cached<'b>>>,
 }
 
-struct Kept<'b> {
+/// Factor with its matrix.
+struct Cached<'b> {
     matrix: Operator<'b>,
     factor: Arc<dyn Factor + 'b>,
 }
@@ -36,40 +37,41 @@ impl<'b> Reuse<'b> {
     pub(crate) fn new(backend: &'b dyn Backend) -> Self {
         Self {
             backend,
-            last: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Kept<'b>>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, Option<Cached<'b>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last factor, if it is one of an equal matrix.
-    fn known(&self, a: &Operator<'_>) -> Option<Arc<dyn Factor + 'b>> {
-        let last = self.last();
-        let kept = last.as_ref().filter(|kept| kept.matrix.equals(a))?;
-        Some(Arc::clone(&kept.factor))
+    /// Returns the cached factor if its matrix equals `a`.
+    fn cached(&self, a: &Operator<'_>) -> Option<Arc<dyn Factor + 'b>> {
+        let cache = self.cache();
+        let cached = cache.as_ref().filter(|cached| cached.matrix.equals(a))?;
+        Some(Arc::clone(&cached.factor))
     }
 }
 
 impl Factors for Reuse<'_> {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)> {
-        if let Some(factor) = self.known(&a) {
+        if let Some(factor) = self.cached(&a) {
             return Ok((factor, false));
         }
         let Some(matrix) = a.to_owned_entries() else {
             return Ok((Arc::from(self.backend.factor(a)?), true));
         };
-        // What is kept goes before the next is made: there need not be room for both.
-        *self.last() = None;
+        // Free the cached factor first: the memory may not suffice for two.
+        *self.cache() = None;
         let factor: Arc<dyn Factor + '_> = Arc::from(self.backend.factor(matrix.clone())?);
-        *self.last() = Some(Kept {
+        *self.cache() = Some(Cached {
             matrix,
             factor: Arc::clone(&factor),
         });
         Ok((factor, true))
     }
-    fn knows(&self, a: &Operator<'_>) -> bool {
-        self.known(a).is_some()
+
+    fn has_factor(&self, a: &Operator<'_>) -> bool {
+        self.cached(a).is_some()
     }
 }

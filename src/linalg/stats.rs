@@ -1,23 +1,29 @@
-//! What solves find out about themselves, and which method it was that solved.
+//! Diagnostics of linear solves, and the names of the methods.
 
 use std::fmt;
 
-/// What a batched solve found out about itself, worst column.
+/// Diagnostics of a batched solve (worst column).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SolveStats {
-    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), every equation divided by its size ‖Aᵢ‖₁, in which unknowns count
-    /// in units of their own where these lie six decades apart.
+    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), with every equation divided by its size ‖Aᵢ‖₁.
+    ///
+    /// If the units of the unknowns differ by six decades or more, the sizes are measured in fitted units of the
+    /// unknowns.
     pub residual: f64,
-    /// ‖|A||x|‖∞ / ‖b‖∞, likewise: a lower bound of a condition number that ignores the equations' units.
+    /// Amplification ‖|A||x|‖∞ / ‖b‖∞, with the equations divided by the same sizes.
+    ///
+    /// It is a lower bound of the condition number ‖|A||A⁻¹|‖∞, which does not depend on the units of the equations.
     pub amplification: f64,
-    /// Iterations, for iterative methods.
+    /// Number of iterations, 0 for direct methods.
     pub iterations: usize,
-    /// The method that answered.
+    /// Method that computed the solution.
     pub method: Method,
 }
 
 impl SolveStats {
-    /// The worse of two; of two methods, the one that took more iterations, or is later in the list of [`Method`].
+    /// Combines two diagnostics into those of the worst column.
+    ///
+    /// The method is that with more iterations, and at equal numbers the later one in the list of [`Method`].
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
         let slower = (self.iterations, self.method).max((other.iterations, other.method));
@@ -29,14 +35,14 @@ impl SolveStats {
         }
     }
 
-    /// The same, said to be by this method.
+    /// Sets the method.
     #[must_use]
     pub fn by(self, method: Method) -> Self {
         Self { method, ..self }
     }
 }
 
-/// How linear systems are solved; in the order of effort. `Display` gives its name in words.
+/// Method that solves linear systems, in the order of effort. `Display` writes its name.
 ///
 /// ```
 /// use pullback::{faer::mat, linalg::Method, Backend, Cpu, Operator, Side};
@@ -50,10 +56,10 @@ impl SolveStats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
-    /// A backend that does not say how.
+    /// Method of a backend that does not name it.
     #[default]
     Unknown,
-    /// Nothing, for the identity.
+    /// No solve, for the identity.
     Identity,
     /// Division by the diagonal.
     Diagonal,
@@ -77,16 +83,16 @@ pub enum Method {
     MultigridBiCgStab,
     /// BiCGSTAB, preconditioned by an incomplete factorisation.
     DiluBiCgStab,
-    /// Restarted GMRES, by products alone.
+    /// Restarted GMRES, which needs only products with the matrix.
     Gmres,
-    /// What another backend calls it.
+    /// Method of another backend, with its name.
     Named(&'static str),
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unknown => "a backend that does not say how",
+            Self::Unknown => "an unknown method",
             Self::Identity => "the identity",
             Self::Diagonal => "division by the diagonal",
             Self::CosineTransform => "cosine transforms",
@@ -105,19 +111,20 @@ impl fmt::Display for Method {
     }
 }
 
-/// Columns that were solved for by one method.
+/// Number of right-hand sides solved by one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Solved {
     /// The method.
     pub method: Method,
-    /// Right-hand sides.
+    /// Number of right-hand sides.
     pub columns: usize,
-    /// Iterations of the slowest of them; 0 for direct methods.
+    /// Iterations of the slowest column, 0 for direct methods.
     pub iterations: usize,
 }
 
 impl Solved {
-    fn means(&self) -> String {
+    /// Describes the method, with its number of iterations.
+    fn describe_method(&self) -> String {
         let by = format!("by {}", self.method);
         match self.iterations {
             0 => by,
@@ -129,11 +136,11 @@ impl Solved {
 
 impl fmt::Display for Solved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.columns, self.means())
+        write!(f, "{} {}", self.columns, self.describe_method())
     }
 }
 
-/// Adds up what was solved by the same method, most columns first.
+/// Merges entries of the same method, and sorts by number of columns, largest first.
 pub(crate) fn merge_solved(solved: impl IntoIterator<Item = Solved>) -> Vec<Solved> {
     let mut merged: Vec<Solved> = Vec::new();
     solved.into_iter().for_each(|one| add(&mut merged, one));
@@ -141,23 +148,25 @@ pub(crate) fn merge_solved(solved: impl IntoIterator<Item = Solved>) -> Vec<Solv
     merged
 }
 
+/// Adds an entry to those of the same method.
 pub(crate) fn add(merged: &mut Vec<Solved>, one: Solved) {
-    match merged.iter_mut().find(|known| known.method == one.method) {
-        Some(known) => {
-            known.columns += one.columns;
-            known.iterations = known.iterations.max(one.iterations);
+    match merged.iter_mut().find(|all| all.method == one.method) {
+        Some(all) => {
+            all.columns += one.columns;
+            all.iterations = all.iterations.max(one.iterations);
         }
         None => merged.push(one),
     }
 }
 
-/// One line on how the linear systems of a run were solved, if any were.
+/// Describes in one line how the linear systems of a run were solved. Returns `None` if there were none.
 pub(crate) fn describe_solved(solved: &[Solved]) -> Option<String> {
     describe_purposes(&[("", solved)])
 }
 
-/// Likewise, grouped by what was solved with, in words that follow "right-hand sides": "with the model", "with the
-/// metric", "in the parameters".
+/// Describes in one line how linear systems were solved, with a purpose for every group.
+///
+/// Purposes complete "right-hand sides …": "with the model", "with the metric", "in the parameters".
 pub(crate) fn describe_purposes(groups: &[(&str, &[Solved])]) -> Option<String> {
     let mut line = String::new();
     let all = groups
@@ -175,7 +184,11 @@ pub(crate) fn describe_purposes(groups: &[(&str, &[Solved])]) -> Option<String> 
             ", "
         };
         let space = if purpose.is_empty() { "" } else { " " };
-        line += &format!("{}{sides}{space}{purpose} {}", one.columns, one.means());
+        line += &format!(
+            "{}{sides}{space}{purpose} {}",
+            one.columns,
+            one.describe_method()
+        );
     }
     Some(line).filter(|line| !line.is_empty())
 }
@@ -185,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_worse_does_not_depend_on_the_order() {
+    fn the_worst_diagnostics_do_not_depend_on_the_order() {
         let stats = |iterations, method| SolveStats {
             iterations,
             ..SolveStats::default().by(method)
@@ -226,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_solved_with_is_named() {
+    fn purposes_are_named() {
         let solved = |method, columns| Solved {
             method,
             columns,

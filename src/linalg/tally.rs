@@ -1,4 +1,4 @@
-//! A backend that counts what it is asked for.
+//! Backend wrapper that counts factorisations and solves.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use super::operator::{Operator, Side};
 use super::{Backend, Batch, Factor, Factors, SolveStats, Solved, stats};
 use crate::error::Result;
 
-/// Counts the factorisations, solved columns and iterations that pass through it.
+/// Backend that counts factorisations, solved columns and iterations of the backend it wraps.
 pub(crate) struct Tally<'b> {
     backend: &'b dyn Backend,
-    /// Where factors of equal matrices are found, if they are shared with another tally.
+    /// Source of factors that is shared with other tallies.
     shared: Option<Arc<dyn Factors + 'b>>,
     factorisations: AtomicUsize,
     solves: AtomicUsize,
@@ -21,6 +21,7 @@ pub(crate) struct Tally<'b> {
 }
 
 impl<'b> Tally<'b> {
+    /// Wraps a backend, with all counts zero.
     pub(crate) fn new(backend: &'b dyn Backend) -> Self {
         Self {
             backend,
@@ -32,38 +33,39 @@ impl<'b> Tally<'b> {
         }
     }
 
-    /// Takes factors from here where they are known; only those that have to be made are counted.
+    /// Takes factors from a shared source. Only factors that the source computes are counted.
     pub(crate) fn sharing(mut self, factors: Arc<dyn Factors + 'b>) -> Self {
         self.shared = Some(factors);
         self
     }
 
+    /// Number of factorisations, including those that failed.
     pub(crate) fn factorisations(&self) -> usize {
         self.factorisations.load(Ordering::Relaxed)
     }
 
-    /// Columns solved, A and Aᵀ together.
+    /// Number of columns solved, for A and Aᵀ together.
     pub(crate) fn solves(&self) -> usize {
         self.solves.load(Ordering::Relaxed)
     }
 
-    /// Iterations of iterative solvers, those of the slowest column of every batch.
+    /// Number of iterations, summed over batches. A batch counts the iterations of its slowest column.
     pub(crate) fn iterations(&self) -> usize {
         self.iterations.load(Ordering::Relaxed)
     }
 
-    /// How many columns were solved for by which method.
+    /// Number of columns solved by every method.
     pub(crate) fn solved(&self) -> Vec<Solved> {
         let solved = self.solved.lock();
         solved.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Failing factorisations count as well.
     fn count_factorisation(&self) {
         self.factorisations.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn note(&self, columns: usize, stats: SolveStats) {
+    /// Records the diagnostics of a solve that succeeded.
+    fn record(&self, columns: usize, stats: SolveStats) {
         self.iterations
             .fetch_add(stats.iterations, Ordering::Relaxed);
         let mut solved = self.solved.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,12 +83,12 @@ impl Backend for Tally<'_> {
         if a.is_identity() {
             return self.backend.factor(a);
         }
-        let (factor, made) = match &self.shared {
+        let (factor, computed) = match &self.shared {
             Some(shared) => shared.factor(a),
             None => self.backend.factor(a).map(|f| (Arc::from(f), true)),
         }
         .inspect_err(|_| self.count_factorisation())?;
-        if made {
+        if computed {
             self.count_factorisation();
         }
         Ok(Box::new(Counted {
@@ -96,10 +98,13 @@ impl Backend for Tally<'_> {
     }
 
     fn has_factor(&self, a: &Operator<'_>) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.knows(a))
+        self.shared
+            .as_ref()
+            .is_some_and(|shared| shared.has_factor(a))
     }
 }
 
+/// Factor that counts its solves.
 struct Counted<'a> {
     factor: Arc<dyn Factor + 'a>,
     tally: &'a Tally<'a>,
@@ -115,7 +120,7 @@ impl Factor for Counted<'_> {
         let columns = batch.ncols();
         self.count(columns);
         let stats = self.factor.solve(side, guess, batch)?;
-        self.tally.note(columns, stats);
+        self.tally.record(columns, stats);
         Ok(stats)
     }
 
@@ -128,7 +133,7 @@ impl Factor for Counted<'_> {
         let columns = batch.ncols();
         self.count(columns);
         let (x, stats) = self.factor.solve_batch(side, guess, batch)?;
-        self.tally.note(columns, stats);
+        self.tally.record(columns, stats);
         Ok((x, stats))
     }
 
@@ -138,7 +143,7 @@ impl Factor for Counted<'_> {
 }
 
 impl Counted<'_> {
-    /// Counts columns before they are solved: failing solves count, but no method is credited with them.
+    /// Counts columns before they are solved. Solves that fail are counted, but not attributed to a method.
     fn count(&self, columns: usize) {
         self.tally.solves.fetch_add(columns, Ordering::Relaxed);
     }

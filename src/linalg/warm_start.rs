@@ -1,8 +1,8 @@
-//! A backend that starts iterative solvers from the solutions of the factor before.
+//! Backend wrapper that warm-starts iterative solvers from the solutions of the previous factor.
 //!
 //! Along a descent, matrices and right-hand sides change little from step to step: ∂g/∂ρ and ∂g/∂θ, the covector of the
-//! gradient, tangents lifted by the metric. Whether a right-hand side is similar to an earlier one can be told from its
-//! entries, so callers need not say so.
+//! gradient, tangents lifted by the metric. Similar right-hand sides are recognised by their entries, so that callers
+//! need not declare them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,33 +15,34 @@ use super::{Backend, Batch, Factor, SolveStats};
 use crate::error::Result;
 use crate::vector::dot;
 
-/// The widest batch that is remembered.
+/// Largest number of columns of a batch that is stored.
 const WIDEST: usize = 512;
 
-/// A right-hand side with more than this share of its square outside the old one starts from zero.
+/// Largest fraction of ‖b‖² orthogonal to the old right-hand side for which the old solution serves as guess.
 const NEW: f64 = 0.25;
 
-/// Remembers the first batch of either side that the last factor solved, if that took iterations.
+/// Backend that stores the first batch of either side that the last factor solved by iterations.
 pub(crate) struct WarmStart<B> {
     pub(crate) backend: B,
     memory: Mutex<Memory>,
 }
 
-/// The solutions of the last factor.
+/// Solutions of the last factor.
 struct Memory {
-    /// Whether it iterated. Batches of direct solvers are not copied.
+    /// Whether the last first batch was solved by iterations on the processor. Batches of other solvers are not copied.
     iterates: bool,
-    /// For A and for Aᵀ.
+    /// First batches for A and for Aᵀ.
     solved: [Option<Solved>; 2],
 }
 
-/// Right-hand sides B with their solutions X.
+/// Right-hand sides B and their solutions X.
 struct Solved {
     b: Mat<f64>,
     x: Mat<f64>,
 }
 
 impl<B> WarmStart<B> {
+    /// Wraps a backend, with no solutions stored.
     pub(crate) fn new(backend: B) -> Self {
         Self {
             backend,
@@ -56,7 +57,7 @@ impl<B> WarmStart<B> {
 impl<B: Backend> Backend for WarmStart<B> {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         let factor = self.backend.factor(a)?;
-        Ok(Box::new(Started {
+        Ok(Box::new(WarmStarted {
             factor,
             memory: &self.memory,
             used: Default::default(),
@@ -65,11 +66,10 @@ impl<B: Backend> Backend for WarmStart<B> {
 }
 
 impl Solved {
-    /// Returns a guess for A⁻¹B, or None if all of B is new.
+    /// Returns a guess for A⁻¹B, or `None` if no column of B is similar to an old one.
     ///
-    /// If A has not changed, the multiple s x of an old solution leaves the residual b − s b_old, which is smallest for
-    /// s = ⟨b_old, b⟩/‖b_old‖². Near a match covectors fall by orders of magnitude in a step, and x itself would be worse
-    /// than nothing.
+    /// The guess is a multiple of the old solution. Near a match with the data, covectors decrease by orders of
+    /// magnitude in a step, and the old solution itself would be a worse guess than zero.
     fn guess(mut self, b: &Mat<f64>) -> Option<Mat<f64>> {
         if self.b.nrows() != b.nrows() {
             return None;
@@ -79,10 +79,13 @@ impl Solved {
         }
         let mut any = false;
         for j in 0..b.ncols() {
+            // If A has not changed, the multiple s x of an old solution leaves the residual b − s b_old. It is smallest
+            // for s = ⟨b_old, b⟩/‖b_old‖², when ‖b − s b_old‖² = ‖b‖² − ⟨b_old, b⟩²/‖b_old‖². The columns are similar
+            // if this is less than `NEW` times ‖b‖².
             let (old, new) = (self.b.col_as_slice(j), b.col_as_slice(j));
-            let (across, square) = (dot(old, new), dot(old, old));
-            let similar = across * across > (1.0 - NEW) * square * dot(new, new);
-            let multiple = if similar { across / square } else { 0.0 };
+            let (inner, square) = (dot(old, new), dot(old, old));
+            let similar = inner * inner > (1.0 - NEW) * square * dot(new, new);
+            let multiple = if similar { inner / square } else { 0.0 };
             any |= similar;
             let column = self.x.col_as_slice_mut(j).iter_mut();
             column.for_each(|x| *x *= multiple);
@@ -90,13 +93,14 @@ impl Solved {
         any.then_some(self.x)
     }
 
-    /// Puts the old columns into the order of new ones of another number (bounds may have freed or held a parameter): for
-    /// every new column the most similar old one.
+    /// Selects the most similar old column for every new one.
+    ///
+    /// The number of columns changes when bounds release or hold a parameter.
     fn matched(self, b: &Mat<f64>) -> Self {
         let similarity = |j: usize, new: &[f64]| {
             let old = self.b.col_as_slice(j);
-            let across = dot(old, new);
-            across * across / dot(old, old)
+            let inner = dot(old, new);
+            inner * inner / dot(old, old)
         };
         let best = |new: &[f64]| {
             let columns = 0..self.b.ncols();
@@ -113,28 +117,28 @@ impl Solved {
     }
 }
 
-/// A factor whose first batch of either side starts from that of the factor before.
-struct Started<'a> {
+/// Factor whose first batch of either side is warm-started from that of the previous factor.
+struct WarmStarted<'a> {
     factor: Box<dyn Factor + 'a>,
     memory: &'a Mutex<Memory>,
-    /// Whether the first batch of a side is done.
+    /// Whether the first batch of each side has been solved.
     used: [AtomicBool; 2],
 }
 
-/// The first batch of a side.
+/// First batch of a side.
 struct First {
     side: Side,
-    /// Its right-hand sides, if they are to be remembered.
+    /// Copy of the right-hand sides, if they are to be stored.
     b: Option<Mat<f64>>,
     guess: Option<Mat<f64>>,
 }
 
-impl Started<'_> {
+impl WarmStarted<'_> {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Prepares the first batch of a side; None for later ones, and those with a guess of the caller's.
+    /// Prepares the first batch of a side. Returns `None` for later batches, and if the caller supplies a guess.
     fn first(
         &self,
         side: Side,
@@ -157,10 +161,10 @@ impl Started<'_> {
         Some(First { side, b, guess })
     }
 
-    /// Remembers the solutions of a first batch. Those on a device are not worth fetching.
-    fn remember(&self, first: First, stats: SolveStats, x: Option<MatRef<'_, f64>>) {
+    /// Stores the solutions of a first batch, unless they are on a device, from which fetching them does not pay.
+    fn store(&self, first: First, stats: SolveStats, x: Option<MatRef<'_, f64>>) {
         let First { side, b, guess } = first;
-        // A guess that solves the system needs no iterations.
+        // No iterations mean a direct solver, or a guess that already solved the system.
         let iterates = x.is_some() && (stats.iterations > 0 || guess.is_some());
         let solved = match (b, x) {
             (Some(b), Some(x)) if iterates => Some(Solved { b, x: x.to_owned() }),
@@ -176,7 +180,7 @@ fn index(side: Side) -> usize {
     usize::from(side == Side::Transpose)
 }
 
-impl Factor for Started<'_> {
+impl Factor for WarmStarted<'_> {
     fn solve(
         &self,
         side: Side,
@@ -188,7 +192,7 @@ impl Factor for Started<'_> {
         };
         let start = first.guess.as_ref().map(|guess| guess.as_ref());
         let stats = self.factor.solve(side, start, batch.rb_mut())?;
-        self.remember(first, stats, Some(batch.rb()));
+        self.store(first, stats, Some(batch.rb()));
         Ok(stats)
     }
 
@@ -211,7 +215,7 @@ impl Factor for Started<'_> {
             Batch::Here(x) => Some(x.as_ref()),
             Batch::There(_) => None,
         };
-        self.remember(first, stats, fetched);
+        self.store(first, stats, fetched);
         Ok((x, stats))
     }
 

@@ -1,6 +1,7 @@
 //! Ready-made forward models.
 
 mod darcy;
+mod error;
 pub mod flow;
 mod gaussian_mixture;
 mod invariant_measure;
@@ -8,6 +9,7 @@ mod occupation;
 pub mod trajectory;
 
 pub use self::darcy::{Darcy, End};
+pub use self::error::Error;
 pub use self::gaussian_mixture::{GaussianMixture, Parameter};
 pub use self::invariant_measure::{Flux, InvariantMeasure};
 pub use self::occupation::Occupations;

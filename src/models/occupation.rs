@@ -3,8 +3,8 @@
 use super::flow::Flow;
 use super::trajectory::{Sampling, perplexity};
 use crate::check;
-use crate::correction::Simulator;
-use crate::error::Result;
+use crate::correction::{Simulated, Simulator};
+use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::metric::FisherRao;
 
@@ -22,7 +22,7 @@ use crate::metric::FisherRao;
 /// let grid = Grid::new(&[(-25.0, 25.0, 24), (-35.0, 35.0, 24), (0.0, 60.0, 24)])?;
 /// let model = InvariantMeasure::new(&grid, Lorenz)?;
 /// let simulator = Occupations::new(&grid, &Lorenz, Sampling::default());
-/// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?; // or a measured histogram
+/// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?.data()?; // or a measured histogram
 /// let metric = simulator.metric();
 /// let fit = Corrected::new(&model, &simulator, &data, &metric);
 /// let estimate = fit.run(&[&[9.0, 25.0, 2.2]], |step| println!("{step}"))?;
@@ -71,13 +71,16 @@ impl Simulator for Occupations<'_> {
         check::density("the histogram", data)
     }
 
-    fn simulate(&self, theta: &[f64], seed: u64) -> Result<Vec<f64>> {
+    fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
         let sampling = Sampling {
             seed,
             ..self.sampling
         };
-        let occupation = sampling.occupation(self.flow, theta, self.grid, |_| ())?;
-        Ok(occupation.density)
+        match sampling.occupation(self.flow, theta, self.grid, |_| ()) {
+            Ok(occupation) => Ok(occupation.density.into()),
+            Err(error) if is_of_parameters(&error) => Ok(Simulated::Rejected(error.to_string())),
+            Err(error) => Err(error),
+        }
     }
 
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
@@ -90,4 +93,10 @@ impl Simulator for Occupations<'_> {
             )
         })
     }
+}
+
+/// Whether a simulation might succeed with other parameters.
+fn is_of_parameters(error: &Error) -> bool {
+    let own = error.of::<super::Error>();
+    own.is_some_and(super::Error::is_of_parameters) || matches!(error, Error::Model(_))
 }

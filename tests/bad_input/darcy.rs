@@ -26,10 +26,10 @@ fn boxes_sides_and_sources() {
         row("one cell", "GridTooCoarse", "Darcy flow", || {
             Darcy::new(&Grid::new(&[(0.0, 1.0, 4), (0.0, 1.0, 1)]).unwrap())
         }),
-        row("axis", "Option", "axes count", move || {
+        row("axis", "Option", "an axis of the grid", move || {
             closed().pressure(2, lower, 0.0)
         }),
-        row("axis", "Option", "axes count", move || {
+        row("axis", "Option", "an axis of the grid", move || {
             closed().inflow(7, upper, 0.0)
         }),
         row("NaN pressure", "NotFinite", "pressure", move || {

@@ -2,7 +2,7 @@
 
 use pullback::models::flow::{Flow, Lorenz, VanDerPol};
 use pullback::models::{Flux, InvariantMeasure};
-use pullback::{Cpu, Error, Grid, Model, Result};
+use pullback::{Cpu, Grid, Model, Result, models};
 
 fn lorenz(n: usize) -> Grid {
     Grid::new(&Lorenz::BOX.map(|(a, b)| (a, b, n))).unwrap()
@@ -78,13 +78,13 @@ fn options_that_make_no_sense_are_named() {
     };
     let smooth = |m: InvariantMeasure<'static>| m.flux(Flux::Smooth { width: 0.0 });
     judge(vec![
-        (with(|m| m.teleportation(-1e-9)), "Option", "not negative"),
+        (with(|m| m.teleportation(-1e-9)), "Option", "non-negative"),
         (
             with(|m| m.teleportation(f64::NAN)),
             "Option",
-            "not negative",
+            "non-negative",
         ),
-        (with(|m| m.diffusion(-1.0)), "Option", "not negative"),
+        (with(|m| m.diffusion(-1.0)), "Option", "non-negative"),
         (with(|m| m.gauge(0.0)), "NotPositive", "the gauge"),
         (with(smooth), "Option", "positive speed"),
     ]);
@@ -118,9 +118,9 @@ fn cells_that_absorb_all_mass_are_named() {
     let error = model
         .density(&[8.56, 25.0, 2.1], &Cpu::default())
         .unwrap_err();
-    let Error::Trapped {
+    let Some(models::Error::Trapped {
         classes, places, ..
-    } = &error
+    }) = error.of()
     else {
         panic!("{error}");
     };

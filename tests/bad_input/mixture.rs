@@ -72,12 +72,15 @@ fn parameters() {
         row("no such variance", "Option", "count from 0", move || {
             free(&[Variance(2)])
         }),
-        row("no such axis", "Option", "axes count", move || {
+        row("no such axis", "Option", "an axis of the grid", move || {
             free(&[AxisVariance(0, 2)])
         }),
-        row("last weight", "Option", "others leave", move || {
-            free(&[Weight(1)])
-        }),
+        row(
+            "last weight",
+            "Option",
+            "follows from the others",
+            move || free(&[Weight(1)]),
+        ),
         row("twice", "Option", "once", move || {
             free(&[Mean(0, 0), Mean(0, 0)])
         }),

@@ -3,7 +3,7 @@
 use crate::support::bad::{check, row};
 use pullback::models::flow::{ArctanLorenz, Flow, Lorenz, VanDerPol};
 use pullback::models::trajectory::{Histogram, Occupation, Sampling, Trajectory, weak_start};
-use pullback::{Error, Grid, Result};
+use pullback::{Grid, Result, models};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -162,8 +162,8 @@ fn a_blow_up_is_told_with_its_time() {
             ..short()
         };
         let error = sampling.run(&flow, &[1.0], |_| ()).unwrap_err();
-        let time = match error {
-            Error::BlowUp { time, .. } => time,
+        let time = match error.of() {
+            Some(models::Error::BlowUp { time, .. }) => *time,
             _ => NAN,
         };
         assert!((time - 1.0).abs() < 0.011, "{interval}: {error}");

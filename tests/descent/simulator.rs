@@ -4,7 +4,7 @@ use crate::support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::{column, gap};
-use pullback::correction::{Corrected, Ending, Options, Simulator};
+use pullback::correction::{Corrected, Ending, Options, Simulated, Simulator};
 use pullback::faer::Mat;
 use pullback::metric::L2;
 use pullback::{Bounds, Error, Model, Operator, Result, random};
@@ -54,7 +54,7 @@ impl World {
 }
 
 impl Simulator for World {
-    fn simulate(&self, theta: &[f64], seed: u64) -> Result<Vec<f64>> {
+    fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let clean = &self.matrix * column(theta);
         let noise = random::normal(clean.nrows(), seed, 9);
@@ -62,7 +62,7 @@ impl Simulator for World {
             let x = clean[(i, 0)];
             x + self.bend * (x.sin() - x) + self.noise * noise[i]
         };
-        Ok((0..clean.nrows()).map(value).collect())
+        Ok(Simulated::Data((0..clean.nrows()).map(value).collect()))
     }
 
     fn objection(&self, simulated: &[f64], _: &[f64]) -> Option<String> {
@@ -99,7 +99,7 @@ fn the_fixed_point_is_the_truth_however_wrong_the_model() {
         for bend in [0.0, 0.2] {
             let (mut world, model) = pair(off);
             world.bend = bend;
-            let data = world.simulate(&TRUTH, 0).unwrap();
+            let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
             let metric = euclidean();
             let estimate = Corrected::new(&model, &world, &data, &metric)
                 .options(unit())
@@ -132,7 +132,7 @@ fn the_fixed_point_is_the_truth_however_wrong_the_model() {
 #[test]
 fn the_model_alone_is_biased() {
     let (world, model) = pair(0.5);
-    let data = world.simulate(&TRUTH, 0).unwrap();
+    let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
     let loss = pullback::loss::L2Misfit::euclidean(data).unwrap();
     let report = pullback::Descent::new(&model, &loss)
         .run(&[0.1, 0.1], |_| ())
@@ -161,7 +161,11 @@ fn errors_are_as_claimed(response: f64) {
     let (mut off, mut claimed) = ([0.0; 2], [0.0; 2]);
     let runs = 100;
     for seed in 0..runs {
-        let data = world.simulate(&TRUTH, 10_000 + seed).unwrap();
+        let data = world
+            .simulate(&TRUTH, 10_000 + seed)
+            .unwrap()
+            .data()
+            .unwrap();
         let options = Options {
             seed: 100 * seed,
             iterations: 100,
@@ -191,7 +195,7 @@ fn errors_are_as_claimed(response: f64) {
 #[test]
 fn steps_are_capped_and_kept_in_bounds() {
     let (world, model) = pair(0.0);
-    let data = world.simulate(&[50.0, -40.0], 0).unwrap();
+    let data = world.simulate(&[50.0, -40.0], 0).unwrap().data().unwrap();
     let (metric, bounds) = (
         euclidean(),
         Bounds::new(vec![0.0, -3.0], vec![9.0, 3.0]).unwrap(),
@@ -218,7 +222,7 @@ fn steps_are_capped_and_kept_in_bounds() {
 fn a_start_that_shows_something_else_is_left() {
     let (mut world, model) = pair(0.1);
     world.limit = 3.0;
-    let data = world.simulate(&TRUTH, 0).unwrap();
+    let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
     let metric = euclidean();
     let correct = |starts: &[&[f64]], restarts: usize| {
         let options = Options { restarts, ..unit() };
@@ -244,7 +248,7 @@ fn slow_contraction_is_not_taken_for_jitter() {
     let matrix = random::normal_matrix(ROWS, 2, 1);
     let double = Mat::from_fn(ROWS, 2, |i, j| 2.5 * matrix[(i, j)]);
     let (world, model, metric) = (World::new(matrix), Linear(double), euclidean());
-    let data = world.simulate(&TRUTH, 0).unwrap();
+    let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
     let options = Options {
         iterations: 60,
         ..unit()
@@ -273,7 +277,11 @@ fn a_drift_below_the_noise_is_no_convergence() {
         let (mut world, model) = responding(20.0);
         world.noise = noise;
         for seed in 0..30 {
-            let data = world.simulate(&TRUTH, 10_000 + seed).unwrap();
+            let data = world
+                .simulate(&TRUTH, 10_000 + seed)
+                .unwrap()
+                .data()
+                .unwrap();
             let (metric, seed) = (euclidean(), 100 * seed);
             let options = Options { seed, ..unit() };
             let estimate = Corrected::new(&model, &world, &data, &metric)
@@ -290,7 +298,7 @@ fn a_drift_below_the_noise_is_no_convergence() {
 fn swinging_and_growing_are_no_convergence() {
     for response in [0.52, 0.5, 0.45, 0.3] {
         let (world, model) = responding(response);
-        let data = world.simulate(&TRUTH, 0).unwrap();
+        let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
         let metric = euclidean();
         let estimate = Corrected::new(&model, &world, &data, &metric)
             .run(&[&[0.7, -0.4]], |_| ())
@@ -304,7 +312,7 @@ fn swinging_and_growing_are_no_convergence() {
 #[test]
 fn an_active_bound_is_no_obstacle() {
     let (world, model) = pair(0.1);
-    let data = world.simulate(&TRUTH, 0).unwrap();
+    let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
     let bounds = Bounds::new(vec![-2.0, -0.3], vec![2.0, 2.0]).unwrap();
     let metric = euclidean();
     let estimate = Corrected::new(&model, &world, &data, &metric)
@@ -315,7 +323,7 @@ fn an_active_bound_is_no_obstacle() {
     assert_eq!(estimate.ending, Ending::Settled, "{estimate}");
     assert_eq!(estimate.theta[1], -0.3);
     // Zᵀ(h − q) = 0 for the free parameter.
-    let h = world.simulate(&estimate.theta, 0).unwrap();
+    let h = world.simulate(&estimate.theta, 0).unwrap().data().unwrap();
     let d: Vec<f64> = h.iter().zip(&data).map(|(h, q)| h - q).collect();
     let slope = support::dot(model.0.col_as_slice(0), &d);
     assert!(
@@ -329,7 +337,7 @@ fn an_active_bound_is_no_obstacle() {
 fn a_simulator_that_cannot_work_ends_the_run() {
     struct Broken;
     impl Simulator for Broken {
-        fn simulate(&self, _: &[f64], _: u64) -> Result<Vec<f64>> {
+        fn simulate(&self, _: &[f64], _: u64) -> Result<Simulated> {
             Err(Error::Option {
                 what: "the interval",
                 value: 0.0,
@@ -338,7 +346,7 @@ fn a_simulator_that_cannot_work_ends_the_run() {
         }
     }
     let (world, model) = pair(0.0);
-    let data = world.simulate(&TRUTH, 0).unwrap();
+    let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
     let metric = euclidean();
     let run = Corrected::new(&model, &Broken, &data, &metric).run(&[&[0.0, 0.0]], |_| ());
     assert_eq!(run.unwrap_err().kind(), "Option");
@@ -347,7 +355,7 @@ fn a_simulator_that_cannot_work_ends_the_run() {
 #[test]
 fn nonsense_is_refused() {
     let (world, model) = pair(0.0);
-    let data = world.simulate(&TRUTH, 0).unwrap();
+    let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
     let metric = euclidean();
     let with = |options: Options, starts: &[&[f64]], data: &[f64]| {
         let correction = Corrected::new(&model, &world, data, &metric).options(options);

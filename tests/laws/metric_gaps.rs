@@ -92,13 +92,9 @@ fn parts(grid: &Grid, seed: u64) -> (Vec<f64>, Vec<f64>) {
     (rho.collect(), random::normal(grid.cells(), seed, 1))
 }
 
-/// The Gram matrix of tangents by a dense solve: vol ZᵀA⁻¹Z, with A = α B Bᵀ + diag(e), pinned where e says.
-fn gram(
-    grid: &Grid,
-    (alpha, mean): (f64, FaceMean),
-    (r, e): (&[f64], &[f64]),
-    z: &[Vec<f64>],
-) -> Mat<f64> {
+/// The Gram matrix of tangents by a dense solve: vol ZᵀA⁻¹Z, with A = α B Bᵀ + diag(e), pinned where e says, and
+/// arithmetic means on the faces.
+fn gram(grid: &Grid, alpha: f64, (r, e): (&[f64], &[f64]), z: &[Vec<f64>]) -> Mat<f64> {
     let mut a = Laplacian::new(grid.cells());
     e.iter().enumerate().for_each(|(i, e)| a.ground(i, *e));
     let axes = grid.axes();
@@ -108,7 +104,8 @@ fn gram(
     for i in 0..grid.cells() {
         for (axis, stride) in axes.iter().zip(&strides) {
             if i / stride % axis.cells + 1 < axis.cells {
-                let w = alpha * mean.of(r[i], r[i + stride]) / axis.spacing().powi(2);
+                let mean = FaceMean::Arithmetic.of(r[i], r[i + stride]);
+                let w = alpha * mean / axis.spacing().powi(2);
                 a.couple(i, i + stride, w);
             }
         }
@@ -171,7 +168,7 @@ fn gaps_across_a_plane_and_a_box_are_as_a_solve_with_twice_the_digits_says() {
                 _ => z.to_vec(),
             };
             let z = [across.clone(), random::normal(grid.cells(), seed, 2)].map(|z| project(&z));
-            let exact = gram(grid, (alpha, FaceMean::Arithmetic), (&r, &e), &z);
+            let exact = gram(grid, alpha, (&r, &e), &z);
             let batch = Mat::from_fn(r.len(), 2, |i, j| z[j][i]);
             let root = metric.at(&rho, &cpu).unwrap();
             let lifted = root.lift(batch.as_ref()).unwrap();

@@ -186,3 +186,31 @@ fn a_run_without_linear_systems_lists_none() {
     assert!(report.solvers.is_empty(), "{report}");
     assert!(!report.to_string().contains("linear systems"), "{report}");
 }
+
+/// The size of a right-hand side says nothing about whether the Krylov space is invariant.
+#[test]
+fn gmres_takes_as_many_steps_whatever_the_size_of_the_right_hand_side() {
+    let noise = random::normal_matrix(30, 30, 1);
+    let matrix = Mat::from_fn(30, 30, |i, j| {
+        noise[(i, j)] + if i == j { 20.0 } else { 0.0 }
+    });
+    let product = |side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>| match side {
+        Side::Plain => out.copy_from(&matrix * x),
+        Side::Transpose => out.copy_from(matrix.transpose() * x),
+    };
+    let (cpu, a) = (Cpu::default(), Operator::free(30, 30, Box::new(product)));
+    let b = random::normal(30, 4, 0);
+    let iterations = |scale: f64| {
+        let mut x = Mat::from_fn(b.len(), 1, |i, _| scale * b[i]);
+        let factor = cpu.factor(a.lend()).unwrap();
+        factor
+            .solve(Side::Plain, None, x.as_mut())
+            .unwrap()
+            .iterations
+    };
+    let steps = iterations(1.0);
+    assert!(steps > 3, "{steps}");
+    for scale in [1e-30, 1e20, 1e60] {
+        assert_eq!(iterations(scale), steps, "{scale:e}");
+    }
+}

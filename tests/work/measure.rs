@@ -1,6 +1,6 @@
 //! What a step of a recovery from an invariant measure costs, counted exactly.
 
-use pullback::correction::{Corrected, Simulator};
+use pullback::correction::{Corrected, Simulated, Simulator};
 use pullback::descent::{Counts, Tolerances};
 use pullback::loss::{Divergence, L2Misfit};
 use pullback::metric::{FisherRao, Wasserstein2};
@@ -108,8 +108,8 @@ fn a_step_costs_what_the_mathematics_says() {
 struct Twin(InvariantMeasure<'static>);
 
 impl Simulator for Twin {
-    fn simulate(&self, theta: &[f64], _: u64) -> Result<Vec<f64>> {
-        self.0.density(theta, &Cpu::default())
+    fn simulate(&self, theta: &[f64], _: u64) -> Result<Simulated> {
+        Ok(self.0.density(theta, &Cpu::default())?.into())
     }
 }
 
@@ -117,7 +117,7 @@ impl Simulator for Twin {
 fn a_correction_simulates_once_a_step() {
     let (grid, model) = lorenz();
     let twin = Twin(lorenz().1);
-    let data = twin.simulate(&Lorenz::CLASSIC, 0).unwrap();
+    let data = twin.simulate(&Lorenz::CLASSIC, 0).unwrap().data().unwrap();
     let metric = FisherRao::new(&grid);
     let estimate = Corrected::new(&model, &twin, &data, &metric)
         .run(&[&[9.5, 27.0, 2.5]], |_| ())

@@ -209,7 +209,7 @@ fn a_backend_that_loses_rows_is_found_out() {
     let probes = Probes::new(ProbeKind::Signs, root.lifted_dim(), 5, 5).unwrap();
     far.account.loses.store(true, Ordering::Relaxed);
     let outcome = Sketch::new(&z, root.as_ref(), &probes);
-    let what = "the rows that a backend gave back";
+    let what = "the rows of a batch from a backend";
     assert!(matches!(outcome, Err(Error::Dimension { what: w, .. }) if w == what));
     let mut batch = Batch::from(random::normal_matrix(5, 2, 1));
     assert!(batch.centre(&[1.0; 4]).is_err());

@@ -1,4 +1,4 @@
-//! Block-diagonal operators with equal blocks, for which a column is a batch of shorter ones.
+//! Block-diagonal operators with equal blocks. A column of such an operator is a batch of columns of its block.
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
@@ -6,9 +6,9 @@ use faer::{Mat, MatMut, MatRef};
 use super::{Definite, Kind, Operator};
 
 impl<'a> Operator<'a> {
-    /// The block-diagonal matrix diag(B, …, B) of `count` equal blocks B, as of experiments that share one matrix.
+    /// Block-diagonal matrix diag(B, …, B) of `count` equal blocks B, for example of experiments that share one matrix.
     ///
-    /// A batch of m columns is worked on as one batch of count·m columns for B, which is factorised once.
+    /// A batch of m columns is processed as one batch of count·m columns for B, which is factorised once.
     ///
     /// ```
     /// use pullback::{Operator, Side, faer::mat};
@@ -19,7 +19,7 @@ impl<'a> Operator<'a> {
     /// ```
     ///
     /// # Panics
-    /// When there are more rows or columns than numbers to count them.
+    /// If the number of rows or columns overflows.
     pub fn repeated(block: impl Into<Operator<'a>>, count: usize) -> Self {
         let block = block.into();
         let definite = block.definite;
@@ -48,7 +48,10 @@ impl<'a> Operator<'a> {
         Self { kind, definite }
     }
 
-    /// What holds for a block-diagonal matrix holds for its blocks, which are what is solved with.
+    /// Declares the definiteness of the operator.
+    ///
+    /// It is passed on to the block of a repeated operator: diag(B, …, B) is definite if and only if B is, and solvers
+    /// see the block alone.
     pub(super) fn declare(mut self, definite: Definite) -> Self {
         self.definite = definite;
         if let Kind::Repeated { block, .. } = &mut self.kind {
@@ -57,7 +60,7 @@ impl<'a> Operator<'a> {
         self
     }
 
-    /// The block and the number of its copies, or the operator itself where it is no repetition.
+    /// Returns the block and the number of its copies, or the operator itself if it is not repeated.
     pub(crate) fn into_block(self) -> std::result::Result<(Self, usize), Self> {
         match self.kind {
             Kind::Repeated { block, count } => Ok((*block, count)),
@@ -66,7 +69,7 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// f on a batch whose columns are cut into `count` equal parts, which are columns of one wider batch.
+/// Applies f to a batch whose columns are cut into `count` equal parts, as one wider batch.
 pub(super) fn each_block(
     count: usize,
     x: MatRef<'_, f64>,
@@ -78,7 +81,7 @@ pub(super) fn each_block(
     }
     let (x_rows, rows) = (x.nrows() / count, out.nrows() / count);
     if x.ncols() == 1 {
-        // One column, as most batches have, is cut in place.
+        // A contiguous column (x₁, …, xₙ) is stored like the batch of columns x₁, …, xₙ.
         let (x, out) = (x.col(0), out.rb_mut().col_mut(0));
         if let (Some(x), Some(out)) = (x.try_as_col_major(), out.try_as_col_major_mut()) {
             let x = MatRef::from_column_major_slice(x.as_slice(), x_rows, count);
@@ -91,7 +94,7 @@ pub(super) fn each_block(
     unfold(count, folded.as_ref(), out);
 }
 
-/// The columns cut into `count` equal parts: column j becomes columns j·count to (j + 1)·count.
+/// Cuts columns into `count` equal parts, as [`fold_into`].
 fn fold(count: usize, x: MatRef<'_, f64>) -> Mat<f64> {
     let rows = x.nrows() / count.max(1);
     let mut folded = Mat::zeros(rows, x.ncols() * count);
@@ -99,7 +102,7 @@ fn fold(count: usize, x: MatRef<'_, f64>) -> Mat<f64> {
     folded
 }
 
-/// The same where there is room for it.
+/// Cuts columns into `count` equal parts: column j becomes columns j·count to (j + 1)·count − 1.
 pub(crate) fn fold_into(count: usize, x: MatRef<'_, f64>, folded: MatMut<'_, f64>) {
     let rows = folded.nrows();
     for (c, mut column) in folded.col_iter_mut().enumerate() {
@@ -108,7 +111,7 @@ pub(crate) fn fold_into(count: usize, x: MatRef<'_, f64>, folded: MatMut<'_, f64
     }
 }
 
-/// The inverse of [`fold_into`].
+/// Joins the parts of columns, the inverse of [`fold_into`].
 pub(crate) fn unfold(count: usize, folded: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
     let rows = folded.nrows();
     for (c, column) in folded.rb().col_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Operators from the matrices people already have: faer, nalgebra, nalgebra-sparse.
+//! Conversions of matrices of faer, nalgebra and nalgebra-sparse to operators.
 
 use faer::sparse::{SparseColMat, SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Mat, MatRef};
@@ -7,7 +7,7 @@ use nalgebra_sparse::{CscMatrix, CsrMatrix};
 
 use super::{Kind, Operator};
 
-/// A clone, which shares what the operator stores.
+/// Clones the operator, sharing its entries.
 impl<'a> From<&Operator<'a>> for Operator<'a> {
     fn from(operator: &Operator<'a>) -> Self {
         operator.clone()
@@ -38,7 +38,7 @@ impl<'a> From<SparseColMatRef<'a, usize, f64>> for Operator<'a> {
     }
 }
 
-/// A view: nalgebra stores dense matrices by columns, as faer does.
+/// Views the matrix: nalgebra stores dense matrices by columns, as faer does.
 impl<'a> From<&'a DMatrix<f64>> for Operator<'a> {
     fn from(matrix: &'a DMatrix<f64>) -> Self {
         let view =
@@ -55,7 +55,7 @@ impl From<DMatrix<f64>> for Operator<'_> {
     }
 }
 
-/// A view: the same three arrays serve both libraries.
+/// Views the matrix: both libraries store column offsets, row indices and values.
 impl<'a> From<&'a CscMatrix<f64>> for Operator<'a> {
     fn from(matrix: &'a CscMatrix<f64>) -> Self {
         let symbolic = SymbolicSparseColMatRef::new_checked(

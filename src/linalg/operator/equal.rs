@@ -1,14 +1,14 @@
-//! Whether two operators are the same matrix, stored in the same way.
+//! Equality of operators: the same matrix, stored in the same format.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use faer::sparse::{SparseColMatRef, SymbolicSparseColMatRef};
+use faer::sparse::SparseColMatRef;
 
 use super::{Kind, Operator};
 
 impl Operator<'_> {
-    /// Whether the entries are known, and bit by bit the same in the same structure.
+    /// Whether structure and entries are equal. False if entries are unknown.
     pub(crate) fn equals(&self, other: &Operator<'_>) -> bool {
         if self.definite != other.definite || self.shape() != other.shape() {
             return false;
@@ -20,17 +20,17 @@ impl Operator<'_> {
             (Kind::Repeated { block: a, count: m }, Kind::Repeated { block: b, count: n }) => {
                 m == n && a.equals(b)
             }
-            // A matrix may be owned here and borrowed there.
+            // Owned and borrowed matrices have different kinds, but may be equal.
             _ => {
                 let dense = (self.as_dense(), other.as_dense());
                 let sparse = (self.as_sparse(), other.as_sparse());
                 matches!(dense, (Some(a), Some(b)) if a == b)
-                    || matches!(sparse, (Some(a), Some(b)) if same_sparse(a, b))
+                    || matches!(sparse, (Some(a), Some(b)) if equal_sparse(a, b))
             }
         }
     }
 
-    /// The operator with entries of its own; None where these are not known. What is owned already is shared.
+    /// Copies borrowed entries and shares owned ones. Returns `None` if entries are unknown.
     pub(crate) fn to_owned_entries(&self) -> Option<Operator<'static>> {
         let kind = match &self.kind {
             Kind::Identity(n) => Kind::Identity(*n),
@@ -58,13 +58,11 @@ impl Operator<'_> {
     }
 }
 
-fn same_sparse(a: SparseColMatRef<'_, usize, f64>, b: SparseColMatRef<'_, usize, f64>) -> bool {
-    a.val() == b.val() && same_structure(a.symbolic(), b.symbolic())
-}
-
-fn same_structure(
-    a: SymbolicSparseColMatRef<'_, usize>,
-    b: SymbolicSparseColMatRef<'_, usize>,
-) -> bool {
-    a.col_ptr() == b.col_ptr() && a.col_nnz() == b.col_nnz() && a.row_idx() == b.row_idx()
+/// Whether structures and values are equal.
+fn equal_sparse(a: SparseColMatRef<'_, usize, f64>, b: SparseColMatRef<'_, usize, f64>) -> bool {
+    let (s, t) = (a.symbolic(), b.symbolic());
+    a.val() == b.val()
+        && s.col_ptr() == t.col_ptr()
+        && s.col_nnz() == t.col_nnz()
+        && s.row_idx() == t.row_idx()
 }

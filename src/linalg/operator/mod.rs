@@ -1,4 +1,4 @@
-//! Linear operators: what a Jacobian may look like, and nothing about how it is solved.
+//! Linear operators: storage formats of Jacobians, and products with them. Solvers are elsewhere.
 
 mod block;
 mod convert;
@@ -13,6 +13,7 @@ mod view;
 
 pub(crate) use self::block::{fold_into, unfold};
 pub use self::pattern::Pattern;
+pub(crate) use self::residual::Residual;
 pub(crate) use self::rows::{Line, ReadRows, Real, Rows, vectorised, with_sides};
 pub use self::stencil::Stencil;
 pub use self::view::View;
@@ -26,23 +27,23 @@ use faer::{Mat, MatMut, MatRef};
 use crate::check;
 use crate::error::Result;
 
-/// Which of A and Aᵀ is meant.
+/// Selects A or Aᵀ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The operator itself.
+    /// The operator A itself.
     Plain,
-    /// Its transpose.
+    /// The transpose Aᵀ.
     Transpose,
 }
 
-/// A product with A or Aᵀ for a batch of columns: `(side, x, out)`, out ← A x.
+/// Function `(side, x, out)` that computes out ← A x or Aᵀ x for a batch of columns.
 pub type Product<'a> = Box<Products<'a>>;
 
 type Products<'a> = dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send + Sync + 'a;
 
-/// A real linear operator that knows its structure.
+/// Real linear operator, stored in a format that suits its structure.
 ///
-/// A clone shares what the operator stores, and costs nothing.
+/// A clone shares the entries, and costs next to nothing.
 ///
 /// ```
 /// use pullback::{Operator, Side};
@@ -56,16 +57,17 @@ pub struct Operator<'a> {
     definite: Definite,
 }
 
-/// How it is known that a matrix is symmetric positive definite, if it is.
+/// Reason why a matrix counts as symmetric positive definite.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Definite {
     No,
-    /// Somebody said so; solves are still checked for what only a singular matrix would do.
+    /// Declared by the user. Solves are still checked for signs of a singular matrix.
     Declared,
-    /// It was assembled that way.
+    /// Positive definite by its assembly.
     ByConstruction,
 }
 
+/// Storage of an operator.
 #[derive(Clone)]
 pub(crate) enum Kind<'a> {
     Identity(usize),
@@ -86,40 +88,40 @@ pub(crate) enum Kind<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// The identity of size `n`.
+    /// Identity of size `n`.
     pub fn identity(n: usize) -> Self {
         let mut identity = Self::from_kind(Kind::Identity(n));
         identity.definite = Definite::ByConstruction;
         identity
     }
 
-    /// The diagonal matrix with these entries.
+    /// Diagonal matrix with these entries.
     pub fn diagonal(entries: impl Into<Cow<'a, [f64]>>) -> Self {
         Self::from_kind(Kind::Diagonal(Arc::new(entries.into())))
     }
 
-    /// A dense matrix.
+    /// Dense matrix.
     pub fn dense(matrix: Mat<f64>) -> Self {
         Self::from_kind(Kind::Dense(Arc::new(matrix)))
     }
 
-    /// A sparse matrix, compressed by columns.
+    /// Sparse matrix in compressed column format.
     pub fn sparse(matrix: SparseColMat<usize, f64>) -> Self {
         let (structure, values) = matrix.into_parts();
         Self::compressed(Arc::new(structure), values)
     }
 
-    /// A sparse matrix that shares its structure.
+    /// Sparse matrix with a shared structure.
     fn compressed(structure: Arc<SymbolicSparseColMat<usize>>, values: Vec<f64>) -> Self {
         Self::from_kind(Kind::Sparse(structure, Arc::new(values)))
     }
 
-    /// A sparse matrix from `(row, column, value)` in any order; values at the same place add up.
+    /// Sparse matrix from triplets `(row, column, value)` in any order. Values of equal positions are summed.
     ///
-    /// A [`Pattern`] saves the sorting where the same places get values again.
+    /// A [`Pattern`] avoids sorting again if several matrices have the same positions.
     ///
     /// # Panics
-    /// When a row or column is outside the shape, and from 2³² rows, columns or values on.
+    /// If a row or column is outside the shape, or if there are 2³² or more rows, columns or values.
     pub fn triplets(
         nrows: usize,
         ncols: usize,
@@ -127,13 +129,13 @@ impl<'a> Operator<'a> {
     ) -> Self {
         let entries = entries.into_iter();
         let count = entries.size_hint().0;
-        let (mut places, mut values) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let (mut positions, mut values) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (row, column, value) in entries {
             assert!(
                 row < nrows && column < ncols,
                 "({row}, {column}) is outside {nrows}×{ncols}"
             );
-            places.push((row as u32, column as u32));
+            positions.push((row as u32, column as u32));
             values.push(value);
         }
         let most = nrows.max(ncols).max(values.len());
@@ -141,18 +143,18 @@ impl<'a> Operator<'a> {
             most <= pattern::MOST,
             "{most} rows, columns or values are too many"
         );
-        Pattern::sorted((nrows, ncols), &places).sum(&values)
+        Pattern::sorted((nrows, ncols), &positions).sum(&values)
     }
 
-    /// A stencil on a box of cells, for which there are solvers of its own.
+    /// Stencil matrix on a box of cells. It has specialised solvers.
     pub fn stencil(stencil: impl Into<Arc<Stencil>>) -> Self {
         Self::from_kind(Kind::Stencil(stencil.into()))
     }
 
-    /// An `nrows`×`ncols` operator known by its products with batches of columns.
+    /// Matrix-free operator of size `nrows`×`ncols`, given by its products with batches of columns.
     ///
-    /// For results that do not depend on the number of threads the product may not either: use
-    /// [`faer::Par::Seq`] rather than faer's `*` inside.
+    /// Results are independent of the number of threads only if the product is. Inside it, use [`faer::Par::Seq`]
+    /// instead of faer's `*`.
     pub fn free(nrows: usize, ncols: usize, product: Product<'a>) -> Self {
         Self::from_kind(Kind::Free {
             shape: (nrows, ncols),
@@ -160,31 +162,33 @@ impl<'a> Operator<'a> {
         })
     }
 
-    /// Declares the matrix symmetric positive definite, so that Cholesky may be used.
+    /// Declares the matrix symmetric positive definite, which permits Cholesky factorisations and conjugate gradients.
     #[must_use]
     pub fn positive_definite(self) -> Self {
         self.declare(Definite::Declared)
     }
 
-    /// For matrices of our own assembly that are positive definite however badly conditioned.
+    /// Marks a matrix whose assembly makes it symmetric positive definite, however ill-conditioned it is.
     pub(crate) fn definite_by_construction(self) -> Self {
         self.declare(Definite::ByConstruction)
     }
 
+    /// Whether the assembly of the matrix makes it symmetric positive definite.
     pub(crate) fn is_definite_by_construction(&self) -> bool {
         self.definite == Definite::ByConstruction
     }
 
-    /// Whether the matrix is known to be symmetric positive definite.
+    /// Whether the matrix is symmetric positive definite by declaration or by construction.
     pub fn is_positive_definite(&self) -> bool {
         self.definite > Definite::No
     }
 
-    /// Whether this is the identity, for which nothing needs solving.
+    /// Whether the operator is the identity, which requires no solves.
     pub fn is_identity(&self) -> bool {
         matches!(self.kind, Kind::Identity(_))
     }
 
+    /// Operator with this storage, not declared positive definite.
     pub(crate) fn from_kind(kind: Kind<'a>) -> Self {
         Self {
             kind,
@@ -192,14 +196,14 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Lends the operator for a while; nothing is copied.
+    /// Borrows the operator. Entries are shared, not copied.
     ///
     /// ```
     /// use pullback::{Backend, Cpu, Operator, Side, faer::mat};
     /// let (cpu, a) = (Cpu::default(), Operator::dense(mat![[2.0, 1.0], [1.0, 3.0]]));
     /// let mut x = mat![[1.0], [0.0]];
     /// cpu.factor(a.lend())?.solve(Side::Plain, None, x.as_mut())?;
-    /// let b = a.apply(Side::Plain, x.as_ref())?; // still there
+    /// let b = a.apply(Side::Plain, x.as_ref())?; // `a` is still available
     /// assert!((b[(0, 0)] - 1.0).abs() < 1e-15 && b[(1, 0)].abs() < 1e-15);
     /// # Ok::<(), pullback::Error>(())
     /// ```
@@ -207,7 +211,7 @@ impl<'a> Operator<'a> {
         self.clone()
     }
 
-    /// Structure that this operator may share with others, if it is stored as a sparse matrix.
+    /// Shareable structure of an owned sparse matrix.
     pub(crate) fn structure(&self) -> Option<&Arc<SymbolicSparseColMat<usize>>> {
         match &self.kind {
             Kind::Sparse(structure, _) => Some(structure),
@@ -215,7 +219,7 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// The operator of this stencil, known to be definite in the same way as this one.
+    /// Operator that shares a stencil and has the definiteness of `self`.
     pub(crate) fn share<'b>(&self, stencil: &Arc<Stencil>) -> Operator<'b> {
         Operator {
             kind: Kind::Stencil(Arc::clone(stencil)),
@@ -233,7 +237,7 @@ impl<'a> Operator<'a> {
         self.shape().1
     }
 
-    /// Rows and columns.
+    /// Numbers of rows and columns.
     pub fn shape(&self) -> (usize, usize) {
         match &self.kind {
             Kind::Identity(n) => (*n, *n),
@@ -248,7 +252,7 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Rows and columns of the operator or of its transpose.
+    /// Numbers of rows and columns of A or Aᵀ.
     pub fn shape_of(&self, side: Side) -> (usize, usize) {
         let (rows, cols) = self.shape();
         match side {
@@ -257,10 +261,10 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// A X or Aᵀ X.
+    /// Computes A X or Aᵀ X.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when X has the wrong number of rows.
+    /// [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows.
     pub fn apply(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let (rows, cols) = self.shape_of(side);
         check::length("the operand of an operator", x.nrows(), cols)?;
@@ -269,19 +273,19 @@ impl<'a> Operator<'a> {
         Ok(out)
     }
 
-    /// A x or Aᵀ x for one vector.
+    /// Computes A x or Aᵀ x for one vector.
     ///
     /// # Errors
-    /// [`Error::Dimension`] when x has the wrong length.
+    /// [`Error::Dimension`](crate::Error::Dimension) if x has the wrong length.
     pub fn apply_to(&self, side: Side, x: &[f64]) -> Result<Vec<f64>> {
         let batch = self.apply(side, MatRef::from_column_major_slice(x, x.len(), 1))?;
         Ok(batch.col_as_slice(0).to_vec())
     }
 
-    /// out ← A x or Aᵀ x, for use inside a model, where nothing can be reported.
+    /// Computes out ← A x or Aᵀ x. For use inside a model, whose methods cannot return errors.
     ///
     /// # Panics
-    /// When the lengths do not fit the operator.
+    /// If the lengths do not match the operator.
     pub fn multiply(&self, side: Side, x: &[f64], out: &mut [f64]) {
         let (rows, cols) = self.shape_of(side);
         let x = MatRef::from_column_major_slice(x, cols, 1);
@@ -289,7 +293,7 @@ impl<'a> Operator<'a> {
         self.apply_into(side, x, out);
     }
 
-    /// The operator as a dense matrix, by products with the identity where need be.
+    /// Returns the operator as a dense matrix, computed as the product with the identity.
     pub fn to_dense(&self) -> Mat<f64> {
         let (rows, cols) = self.shape();
         let mut out = Mat::zeros(rows, cols);

@@ -1,4 +1,4 @@
-//! Assembly of sparse matrices from values in any order, by counting.
+//! Assembly of sparse matrices from triplets in any order, by counting sort.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -9,16 +9,18 @@ use super::Operator;
 use crate::check;
 use crate::error::{Error, Result};
 
-/// The row and the column of a value. Half as wide as indices are elsewhere: what takes time is to move them.
-type Place = (u32, u32);
+/// Row and column of a value.
+///
+/// They have half the width of other indices, because sorting is limited by memory bandwidth.
+type Position = (u32, u32);
 
-/// Rows, columns and values that there may be.
+/// Largest number of rows, columns or values.
 pub(super) const MOST: usize = u32::MAX as usize;
 
-/// The places of a sparse matrix whose values are made again and again, as those of finite elements are.
+/// Sparsity pattern of matrices whose values are assembled repeatedly, such as those of finite elements.
 ///
-/// The places are sorted once. Every matrix then costs one pass over its values, and all matrices share one
-/// structure, which backends recognise without reading it.
+/// The positions are sorted once. Every matrix then costs one pass over its values. All matrices share one structure,
+/// which backends recognise without reading it.
 ///
 /// ```
 /// use pullback::{linalg::Pattern, Operator, Side};
@@ -27,9 +29,9 @@ pub(super) const MOST: usize = u32::MAX as usize;
 /// let triangles = [[0, 1, 2], [3, 2, 1]];
 /// let pairs = [0, 1, 2].map(|i| [0, 1, 2].map(|j| (i, j))).concat();
 ///
-/// // Once: the places of all element matrices, one after another.
-/// let places = triangles.iter().flat_map(|t| pairs.iter().map(|&(i, j)| (t[i], t[j])));
-/// let pattern = Pattern::new(4, 4, places)?;
+/// // Once: the positions of all element matrices, one after another.
+/// let positions = triangles.iter().flat_map(|t| pairs.iter().map(|&(i, j)| (t[i], t[j])));
+/// let pattern = Pattern::new(4, 4, positions)?;
 ///
 /// // For every conductivity s: ∫ s ∇φᵢ·∇φⱼ = s (eᵢ·eⱼ) / 4|T|, where eᵢ is the edge opposite to corner i.
 /// let stiffness = |s: f64| -> pullback::Result<Operator> {
@@ -56,27 +58,27 @@ pub(super) const MOST: usize = u32::MAX as usize;
 #[derive(Clone, Debug)]
 pub struct Pattern {
     structure: Arc<SymbolicSparseColMat<usize>>,
-    /// The compressed entry that each value is added to.
+    /// Index of the compressed entry to which each value is added.
     targets: Arc<Vec<u32>>,
 }
 
 impl Pattern {
-    /// Sorts the `(row, column)` of every value of an `nrows`×`ncols` matrix; places may repeat.
+    /// Sorts the positions `(row, column)` of all values of an `nrows`×`ncols` matrix. Positions may repeat.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] when a row or column is outside the shape; its index counts the places. Shapes and numbers of
-    /// values must be below 2³².
+    /// [`Error::OutOfRange`] if a row or column is outside the shape, with the number of the position as index, or if
+    /// there are 2³² or more rows, columns or values.
     pub fn new(
         nrows: usize,
         ncols: usize,
-        places: impl IntoIterator<Item = (usize, usize)>,
+        positions: impl IntoIterator<Item = (usize, usize)>,
     ) -> Result<Self> {
-        let places = places.into_iter();
-        let mut inside = Vec::with_capacity(places.size_hint().0);
+        let positions = positions.into_iter();
+        let mut inside = Vec::with_capacity(positions.size_hint().0);
         for size in [nrows, ncols] {
             within("the size of a sparse matrix", (0, size), MOST + 1)?;
         }
-        for (index, (row, column)) in places.enumerate() {
+        for (index, (row, column)) in positions.enumerate() {
             within("a row of a sparse matrix", (index, row), nrows)?;
             within("a column of a sparse matrix", (index, column), ncols)?;
             inside.push((row as u32, column as u32));
@@ -89,10 +91,11 @@ impl Pattern {
         Ok(Self::sorted((nrows, ncols), &inside))
     }
 
-    /// The matrix with these values, in the order of the places; values at equal places add up.
+    /// Assembles the matrix with one value per position, in the order of the positions. Values of equal positions are
+    /// summed.
     ///
     /// # Errors
-    /// [`Error::Dimension`] unless there is one value a place.
+    /// [`Error::Dimension`] if the number of values is not the number of positions.
     pub fn with_values(
         &self,
         values: impl IntoIterator<Item: Borrow<f64>>,
@@ -106,7 +109,7 @@ impl Pattern {
         Ok(operator)
     }
 
-    /// The matrix with these values, of which there is one a place.
+    /// Assembles the matrix from one value per position.
     pub(super) fn sum(&self, values: impl IntoIterator<Item: Borrow<f64>>) -> Operator<'static> {
         let mut sums = vec![0.0; self.structure.row_idx().len()];
         for (&target, value) in self.targets.iter().zip(values) {
@@ -115,44 +118,45 @@ impl Pattern {
         Operator::compressed(Arc::clone(&self.structure), sums)
     }
 
-    /// Number of values, repeated places included.
+    /// Number of values, including those of repeated positions.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether there is no place.
+    /// Whether the pattern has no positions.
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Sorts places within the shape, of both no more than [`MOST`].
-    pub(super) fn sorted((nrows, ncols): (usize, usize), places: &[Place]) -> Self {
-        let (ends, order) = by_column(ncols, places);
-        let mut targets = vec![0; places.len()];
+    /// Sorts positions inside the shape. Rows, columns and positions must not exceed [`MOST`].
+    pub(super) fn sorted((nrows, ncols): (usize, usize), positions: &[Position]) -> Self {
+        // A counting sort by column takes O(n + ncols) operations for n positions. Within a column, only the distinct
+        // rows are sorted by comparison.
+        let (ends, order) = by_column(ncols, positions);
+        let mut targets = vec![0; positions.len()];
         let mut pointers = Vec::with_capacity(ncols + 1);
-        // Room that is not used is given back.
-        let mut rows = Vec::with_capacity(places.len());
+        // Large enough for distinct positions. Shrunk at the end.
+        let mut rows = Vec::with_capacity(positions.len());
         pointers.push(0);
-        // One more than where the entry of each row stands in the last column that has one: past all entries of
-        // columns before.
-        let (mut seen, mut start) = (vec![0; nrows], 0);
+        // For every row: one plus the index of its entry in the latest column that contains it. The row has an entry in
+        // the current column, which begins at index `first`, if and only if this number exceeds `first`.
+        let (mut after, mut start) = (vec![0; nrows], 0);
         for end in ends {
             let column = &order[start as usize..end as usize];
             let first = rows.len();
             for &(row, _) in column {
                 let row = row as usize;
-                if seen[row] <= first {
+                if after[row] <= first {
                     rows.push(row);
-                    seen[row] = rows.len();
+                    after[row] = rows.len();
                 }
             }
-            // Few, as those that repeat are left out.
             rows[first..].sort_unstable();
-            for (place, &row) in (first..).zip(&rows[first..]) {
-                seen[row] = place + 1;
+            for (index, &row) in (first..).zip(&rows[first..]) {
+                after[row] = index + 1;
             }
             for &(row, k) in column {
-                targets[k as usize] = (seen[row as usize] - 1) as u32;
+                targets[k as usize] = (after[row as usize] - 1) as u32;
             }
             pointers.push(rows.len());
             start = end;
@@ -166,6 +170,7 @@ impl Pattern {
     }
 }
 
+/// Checks that a number is below `size`.
 fn within(what: &'static str, (index, found): (usize, usize), size: usize) -> Result<()> {
     if found < size {
         return Ok(());
@@ -179,19 +184,20 @@ fn within(what: &'static str, (index, found): (usize, usize), size: usize) -> Re
     })
 }
 
-/// Row and index of all places, one column after another, and where each column ends.
-fn by_column(ncols: usize, places: &[Place]) -> (Vec<u32>, Vec<(u32, u32)>) {
-    // Where the next place of each column goes, which at last is where the column ends.
+/// Sorts positions by column. Returns the end of every column, and the row and index of every position.
+fn by_column(ncols: usize, positions: &[Position]) -> (Vec<u32>, Vec<(u32, u32)>) {
+    // Sums of the counts give the start of every column. Each placed position advances the start of its column, which
+    // is the end of the column when all are placed.
     let mut next = vec![0; ncols + 1];
-    places
-        .iter()
-        .for_each(|place| next[place.1 as usize + 1] += 1);
+    for &(_, column) in positions {
+        next[column as usize + 1] += 1;
+    }
     for j in 0..ncols {
         next[j + 1] += next[j];
     }
     next.truncate(ncols);
-    let mut order = vec![(0, 0); places.len()];
-    for (k, &(row, column)) in (0..).zip(places) {
+    let mut order = vec![(0, 0); positions.len()];
+    for (k, &(row, column)) in (0..).zip(positions) {
         let next = &mut next[column as usize];
         order[*next as usize] = (row, k);
         *next += 1;

@@ -1,4 +1,4 @@
-//! Products with an operator, and the size |A||x| against which rounding is judged.
+//! Products A x with an operator, and |A||x|, which bounds their rounding errors.
 
 use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
@@ -9,7 +9,7 @@ use super::block::each_block;
 use super::{Kind, Operator, Side, View};
 
 impl Operator<'_> {
-    /// out ← A X or Aᵀ X; the shapes must fit.
+    /// Computes out ← A X or Aᵀ X. The shapes must match.
     pub(crate) fn apply_into(&self, side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
         match &self.kind {
             Kind::Identity(_) => out.copy_from(x),
@@ -37,7 +37,8 @@ impl Operator<'_> {
         }
     }
 
-    /// |A|1 (or |Aᵀ|1): the size of every equation, 1 where it has none or is not known.
+    /// Returns |A|1 or |Aᵀ|1, the sizes ‖Aᵢ‖₁ of the equations. A size that is zero, subnormal,
+    /// not finite or unknown is replaced by 1.
     pub(crate) fn row_sizes(&self, side: Side) -> Vec<f64> {
         let (rows, cols) = self.shape_of(side);
         let ones = vec![1.0; cols];
@@ -53,7 +54,7 @@ impl Operator<'_> {
         sizes
     }
 
-    /// out ← |A||x| (or |Aᵀ||x|), the scale of the rounding errors in A x; 0 where entries are unknown.
+    /// Computes out ← |A||x| or |Aᵀ||x|, or zero if entries are unknown. Rounding errors in A x are of size ε |A||x|.
     pub(crate) fn magnitude_into(&self, side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
         match self.view() {
             View::Identity => each_column(x, out, |x, out| {
@@ -76,7 +77,7 @@ impl Operator<'_> {
     }
 }
 
-/// f on every column as slices; columns that are not contiguous are copied.
+/// Applies f to every column as slices. Columns that are not contiguous are copied.
 fn each_column(
     x: MatRef<'_, f64>,
     mut out: MatMut<'_, f64>,
@@ -102,7 +103,7 @@ fn each_column(
     }
 }
 
-/// Single columns, interleaved as they are.
+/// Views single columns as one interleaved column each.
 pub(super) fn one_lane<'a>(
     x: &'a [f64],
     out: &'a mut [f64],
@@ -110,13 +111,14 @@ pub(super) fn one_lane<'a>(
     (x.as_chunks().0, out.as_chunks_mut().0)
 }
 
+/// Computes out ← diag(d) x.
 pub(super) fn scale(d: &[f64], x: &[f64], out: &mut [f64]) {
     for ((o, x), d) in out.iter_mut().zip(x).zip(d) {
         *o = d * x;
     }
 }
 
-/// One column of the product, every factor passed through `size` (identity or modulus).
+/// Computes out ← A x or Aᵀ x, or |A||x| or |Aᵀ||x|: `size` is the identity or the absolute value.
 fn sparse(
     m: SparseColMatRef<'_, usize, f64>,
     side: Side,
@@ -125,11 +127,13 @@ fn sparse(
     size: impl Fn(f64) -> f64,
 ) {
     let (rows, values) = (m.symbolic().row_idx(), m.val());
-    // Not from one pointer to the next: the columns of an uncompressed matrix end earlier.
+    // `col_range` and not two successive pointers: columns of an uncompressed matrix may end before the next one
+    // starts.
     let column = |j: usize| {
         let range = m.symbolic().col_range(j);
         rows[range.clone()].iter().zip(&values[range])
     };
+    // A x is a linear combination of the columns of A, and Aᵀ x consists of inner products with them.
     match side {
         Side::Plain => {
             out.fill(0.0);
@@ -148,6 +152,7 @@ fn sparse(
     }
 }
 
+/// Computes out ← |A||x| or |Aᵀ||x|.
 fn dense_magnitude(m: MatRef<'_, f64>, side: Side, x: &[f64], out: &mut [f64]) {
     let m = match side {
         Side::Plain => m,

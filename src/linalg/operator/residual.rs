@@ -1,4 +1,7 @@
-//! The residual b − A x, and the size |A||x| beside which it is judged, without allocations.
+//! Residual b − A x together with |A||x|, which bounds its rounding errors, without allocations.
+//!
+//! A computed sum Σ aᵢⱼxⱼ differs from the exact one by at most about m ε Σ |aᵢⱼ||xⱼ| for m terms (Higham, Accuracy and
+//! Stability of Numerical Algorithms, chapter 3). Residuals are judged relative to |A||x| for that reason.
 
 use std::ops::Range;
 
@@ -10,39 +13,51 @@ use faer::{Accum, ColRef, MatMut, MatRef, Par};
 use super::product::scale;
 use super::{Line, Operator, Rows, Side, Stencil, View, vectorised, with_sides};
 
-/// Columns of a dense matrix whose moduli are taken at a time.
+/// Number of columns of a dense matrix whose absolute values are computed at a time.
 const PANEL: usize = 64;
 
+/// Vectors of a residual r = b − A x. The columns of x and r are stored one after another.
+pub(crate) struct Residual<'v> {
+    pub(crate) x: &'v [f64],
+    pub(crate) b: MatRef<'v, f64>,
+    pub(crate) r: &'v mut [f64],
+    /// At least [`magnitude_room`](Operator::magnitude_room) numbers.
+    pub(crate) workspace: &'v mut [f64],
+}
+
 impl Operator<'_> {
-    /// The numbers that [`residual_into`](Operator::residual_into) needs room for besides r.
+    /// Length of the workspace of [`residual_into`](Operator::residual_into).
     pub(crate) fn magnitude_room(&self, columns: usize) -> usize {
         match self.view() {
-            // |A||x| and |x| of all columns, and a panel of |A|.
+            // |A||x| and |x| for all columns, and a panel of |A|.
             View::Dense(m) => m.nrows() * (2 * columns + PANEL.min(m.ncols())),
-            // A line, and what the gauge adds.
+            // |A||x| on one line, and two gauge terms per column.
             View::Stencil(stencil) => stencil.rows(Side::Plain).shape[2] + 2 * columns,
             _ => self.nrows(),
         }
     }
 
-    /// r ← b − A x for columns that stand one after another; the operator is square. `each` gets, of every column j, the
-    /// rows, r and |A||x| once, or in parts that make up the whole.
+    /// Computes r ← b − A x, and passes r and |A||x| to `each`. The operator is square.
     ///
-    /// Where products and sizes come from the same numbers, one pass over the matrix makes both.
+    /// The arguments of `each` are a column j, a range of rows, and r and |A||x| in these rows. The ranges of a column
+    /// cover all rows once. A x and |A||x| are computed in one pass over the matrix if its entries are stored.
     pub(crate) fn residual_into(
         &self,
         side: Side,
-        (x, b): (&[f64], MatRef<'_, f64>),
-        (r, room): (&mut [f64], &mut [f64]),
+        vectors: Residual<'_>,
         mut each: impl FnMut(usize, Range<usize>, &[f64], &[f64]),
     ) {
+        if let View::Stencil(stencil) = self.view() {
+            return lines(stencil, side, vectors, each);
+        }
+        let Residual { x, b, r, workspace } = vectors;
         let n = b.nrows();
         if let View::Dense(m) = self.view() {
             let m = match side {
                 Side::Plain => m,
                 Side::Transpose => m.transpose(),
             };
-            let (size, rest) = room.split_at_mut(x.len());
+            let (size, rest) = workspace.split_at_mut(x.len());
             dense(m, x, r, (size, rest));
             for j in 0..b.ncols() {
                 let (r, size) = (&mut r[j * n..][..n], &size[j * n..][..n]);
@@ -51,10 +66,7 @@ impl Operator<'_> {
             }
             return;
         }
-        if let View::Stencil(stencil) = self.view() {
-            return lines((stencil, side), (x, b), (r, room), each);
-        }
-        let size = &mut room[..n];
+        let size = &mut workspace[..n];
         for j in 0..b.ncols() {
             let (x, r) = (&x[j * n..][..n], &mut r[j * n..][..n]);
             self.product_and_size(side, x, (r, size));
@@ -63,7 +75,7 @@ impl Operator<'_> {
         }
     }
 
-    /// out ← A x, size ← |A||x|.
+    /// Computes out ← A x and size ← |A||x|.
     fn product_and_size(&self, side: Side, x: &[f64], (out, size): (&mut [f64], &mut [f64])) {
         match self.view() {
             View::Diagonal(d) => {
@@ -74,23 +86,24 @@ impl Operator<'_> {
             _ => {
                 let n = x.len();
                 let x = MatRef::from_column_major_slice(x, n, 1);
-                let seen = |v| MatMut::from_column_major_slice_mut(v, n, 1);
-                self.apply_into(side, x, seen(out));
-                self.magnitude_into(side, x, seen(size));
+                let column = |v| MatMut::from_column_major_slice_mut(v, n, 1);
+                self.apply_into(side, x, column(out));
+                self.magnitude_into(side, x, column(size));
             }
         }
     }
 }
 
-/// Those of a stencil: for all columns one line of cells after another, whose coefficients stay in the caches.
+/// Computes the residuals of a stencil, line by line. The coefficients of a line stay in the cache for all columns.
 fn lines(
-    (stencil, side): (&Stencil, Side),
-    (x, b): (&[f64], MatRef<'_, f64>),
-    (r, room): (&mut [f64], &mut [f64]),
+    stencil: &Stencil,
+    side: Side,
+    vectors: Residual<'_>,
     mut each: impl FnMut(usize, Range<usize>, &[f64], &[f64]),
 ) {
+    let Residual { x, b, r, workspace } = vectors;
     let (n, columns, rows) = (b.nrows(), b.ncols(), stencil.rows(side));
-    let (shifts, size) = room.split_at_mut(2 * columns);
+    let (shifts, size) = workspace.split_at_mut(2 * columns);
     let shifts = shifts.as_chunks_mut().0;
     for (shift, x) in shifts.iter_mut().zip(x.chunks_exact(n)) {
         *shift = gauge_terms(stencil.gauge(), x);
@@ -100,14 +113,17 @@ fn lines(
         for (j, shift) in shifts.iter().enumerate() {
             let x = &x[j * n..][..n];
             let r = &mut r[j * n..][cells.clone()];
-            vectorised(|| with_sides!(rows, line_products((rows, line), x, (r, size), *shift)));
+            vectorised(|| {
+                with_sides!(rows, line_products(rows, line, x, (r, size)));
+                add_shift(*shift, (r, size));
+            });
             subtract_from(b.col(j).get(cells.clone()), r);
             each(j, cells.clone(), r, size);
         }
     }
 }
 
-/// What a gauge adds to A x and to |A||x|.
+/// Returns the contributions c Σ xᵢ and |c| Σ |xᵢ| of a gauge c 11ᵀ to A x and to |A||x|.
 fn gauge_terms(c: f64, x: &[f64]) -> [f64; 2] {
     if c == 0.0 {
         return [0.0; 2];
@@ -116,13 +132,13 @@ fn gauge_terms(c: f64, x: &[f64]) -> [f64; 2] {
     [c * x.iter().sum::<f64>(), c.abs() * sizes.sum::<f64>()]
 }
 
-/// out ← A x, size ← |A||x| on a line, in the order of sums of `Rows::line_product`.
+/// Computes out ← A x and size ← |A||x| on a line, without the gauge. Terms are added as in `Rows::line_product`.
 #[inline(always)]
 fn line_products<const N: usize>(
-    (rows, line): (Rows<'_, f64>, Line),
+    rows: Rows<'_, f64>,
+    line: Line,
     x: &[f64],
     (out, size): (&mut [f64], &mut [f64]),
-    shift: [f64; 2],
 ) {
     let n = line.len;
     let beside = rows.beside::<N>(line);
@@ -136,28 +152,35 @@ fn line_products<const N: usize>(
             .fold([first, first.abs()], |sums, (c, x)| add(sums, c[k] * x[k]));
         [*out, *size] = sums;
     }
-    // The cells before and behind, for which whole lines are moved by one.
+    // The couplings along the line come last, in one loop for the previous and one for the next cell.
     for k in 1..n {
         [out[k], size[k]] = add([out[k], size[k]], lower[k - 1] * x[k - 1]);
     }
     for k in 1..n {
         [out[k - 1], size[k - 1]] = add([out[k - 1], size[k - 1]], upper[k - 1] * x[k]);
     }
+}
+
+/// Adds the contributions of the gauge to A x and to |A||x|.
+#[inline(always)]
+fn add_shift(shift: [f64; 2], (out, size): (&mut [f64], &mut [f64])) {
     for (row, shift) in [out, size].into_iter().zip(shift) {
         row.iter_mut().for_each(|out| *out += shift);
     }
 }
 
+/// Adds a term to a sum, and its absolute value to the sum of absolute values.
 #[inline(always)]
 fn add([sum, size]: [f64; 2], term: f64) -> [f64; 2] {
     [sum + term, size + term.abs()]
 }
 
-/// r ← b − r.
+/// Computes r ← b − r.
 fn subtract_from(b: ColRef<'_, f64>, r: &mut [f64]) {
     r.iter_mut().zip(b.iter()).for_each(|(r, b)| *r = b - *r);
 }
 
+/// Computes out ← A x and size ← |A||x| for a sparse matrix.
 fn sparse(
     m: SparseColMatRef<'_, usize, f64>,
     side: Side,
@@ -165,10 +188,13 @@ fn sparse(
     (out, size): (&mut [f64], &mut [f64]),
 ) {
     let (rows, values) = (m.symbolic().row_idx(), m.val());
+    // `col_range` and not two successive pointers: columns of an uncompressed matrix may end before the next one
+    // starts.
     let column = |j: usize| {
         let range = m.symbolic().col_range(j);
         rows[range.clone()].iter().zip(&values[range])
     };
+    // A x is a linear combination of the columns of A, and Aᵀ x consists of inner products with them.
     match side {
         Side::Plain => {
             out.fill(0.0);
@@ -194,25 +220,32 @@ fn sparse(
     }
 }
 
-/// out ← M X by products of blocks, and likewise size ← |M||X|, for which moduli are taken a panel at a time.
-fn dense(m: MatRef<'_, f64>, x: &[f64], out: &mut [f64], (size, room): (&mut [f64], &mut [f64])) {
+/// Computes out ← M X and size ← |M||X| as matrix products. |M| is formed panel by panel in the workspace.
+fn dense(
+    m: MatRef<'_, f64>,
+    x: &[f64],
+    out: &mut [f64],
+    (size, workspace): (&mut [f64], &mut [f64]),
+) {
     let n = m.nrows();
     let columns = x.len().checked_div(n).unwrap_or(0);
-    let seen = |v| MatMut::from_column_major_slice_mut(v, n, columns);
+    let batch = |v| MatMut::from_column_major_slice_mut(v, n, columns);
     let x = MatRef::from_column_major_slice(x, n, columns);
-    matmul(seen(out), Accum::Replace, m, x, 1.0, Par::Seq);
-    let (moduli, panel) = room.split_at_mut(n * columns);
-    let mut x_moduli = seen(moduli);
-    faer::zip!(&mut x_moduli, &x).for_each(|faer::unzip!(y, x)| *y = x.abs());
-    let x_moduli = x_moduli.rb();
-    let mut size = seen(size);
+    matmul(batch(out), Accum::Replace, m, x, 1.0, Par::Seq);
+    let (x_abs, panel) = workspace.split_at_mut(n * columns);
+    let mut x_abs = batch(x_abs);
+    faer::zip!(&mut x_abs, &x).for_each(|faer::unzip!(y, x)| *y = x.abs());
+    let x_abs = x_abs.rb();
+    let mut size = batch(size);
+    // |M||X| = Σ |M_J||X_J| over panels J of columns of M, with the rows J of X. Panels bound
+    // the memory for |M|.
     size.fill(0.0);
     for first in (0..n).step_by(PANEL) {
         let width = PANEL.min(n - first);
         let mut block = MatMut::from_column_major_slice_mut(&mut panel[..n * width], n, width);
         let part = m.subcols(first, width);
         faer::zip!(&mut block, &part).for_each(|faer::unzip!(y, a)| *y = a.abs());
-        let x = x_moduli.subrows(first, width);
+        let x = x_abs.subrows(first, width);
         matmul(&mut size, Accum::Add, block.rb(), x, 1.0, Par::Seq);
     }
 }

@@ -1,13 +1,13 @@
-//! One side of a stencil as its rows are read: line by line, all couplings of a cell at once.
+//! Rows of a stencil matrix or of its transpose, read line by line with all couplings of a cell at once.
 
 use std::ops::{Add, Mul, Range, Sub};
 
 use super::{Side, Stencil};
 
-/// A way to read the rows of a stencil.
+/// Function that returns the rows of a stencil or of its transpose.
 pub(crate) type ReadRows<T> = fn(&Stencil, Side) -> Rows<'_, T>;
 
-/// What kernels compute in.
+/// Floating-point type of the kernels.
 pub(crate) trait Real:
     Copy
     + Send
@@ -20,14 +20,14 @@ pub(crate) trait Real:
 {
     const ZERO: Self;
 
-    /// The nearest number of this kind.
+    /// Rounds to the nearest number of this type.
     fn nearest(x: f64) -> Self;
 
-    /// How to read the rows of a stencil in this kind, if they are there.
+    /// Access to the rows of a stencil if they are stored in this type.
     const ROWS: Option<ReadRows<Self>> = None;
 
-    /// Room for this kind where there is room for double precision, if it is the same.
-    fn in_place<const W: usize>(_room: &mut [[f64; W]]) -> Option<&mut [[Self; W]]> {
+    /// Views memory for double precision as memory for this type. Returns `None` if the types differ.
+    fn in_place<const W: usize>(_workspace: &mut [[f64; W]]) -> Option<&mut [[Self; W]]> {
         None
     }
 }
@@ -41,8 +41,8 @@ impl Real for f64 {
 
     const ROWS: Option<ReadRows<Self>> = Some(Stencil::rows);
 
-    fn in_place<const W: usize>(room: &mut [[f64; W]]) -> Option<&mut [[Self; W]]> {
-        Some(room)
+    fn in_place<const W: usize>(workspace: &mut [[f64; W]]) -> Option<&mut [[Self; W]]> {
+        Some(workspace)
     }
 }
 
@@ -54,28 +54,29 @@ impl Real for f32 {
     }
 }
 
-/// Runs a kernel compiled for the widest vectors that this processor has. What it computes is the same on all:
-/// products and sums are never contracted.
+/// Runs a kernel compiled for the widest vector instructions of the processor.
+///
+/// Results have the same bits on all processors, because products and sums are never contracted to fused operations.
 #[inline(always)]
 pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
 
-/// The coefficients of one side of a stencil on a box whose axes of one cell stand in front.
+/// Coefficients of a stencil matrix or of its transpose, on a box whose axes with one cell come first.
 ///
-/// Couplings out of the box stand in the arrays too, as zeros: a line at the border reads those with itself in
-/// place of the line that is not there. The arrays of the first axis may be missing if it has one cell.
+/// The arrays contain couplings out of the box, which are zero. For a line at the boundary these zeros multiply the
+/// line itself, in place of the missing neighbour. The arrays of the first axis may be empty if it has one cell.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a, T> {
     pub(crate) shape: [usize; 3],
     pub(crate) centre: &'a [T],
-    /// For every axis and cell i: in the row of the cell above, the coefficient of i.
+    /// For every axis and cell i: coefficient of i in the row of the cell above.
     pub(crate) lower: [&'a [T]; 3],
-    /// For every axis and cell i: in its row, the coefficient of the cell above.
+    /// For every axis and cell i: coefficient of the cell above in the row of i.
     pub(crate) upper: [&'a [T]; 3],
 }
 
-/// A run of cells along the last axis, with the indices of the run along the other two.
+/// Line of cells along the last axis, with its indices along the other two.
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) at: [usize; 2],
@@ -84,12 +85,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Indices of the cells of the line.
     pub(crate) fn cells(self) -> Range<usize> {
         self.start..self.start + self.len
     }
 }
 
-/// Calls `$f::<…, N>($args)` with the number N of lines beside every line of a box.
+/// Calls `$call::<…, N>($args)`, where N is the number of lines beside every line of the box.
 macro_rules! with_sides {
     ($rows:expr, $call:ident $(:: < $($generic:ty),* >)? ( $($arg:expr),* $(,)? )) => {
         match $rows.sides() {
@@ -101,11 +103,12 @@ macro_rules! with_sides {
 pub(crate) use with_sides;
 
 impl<'a, T: Real> Rows<'a, T> {
-    /// Lines beside every line: two in the plane, four in space.
+    /// Number of lines beside every line: two in the plane, four in space.
     pub(crate) fn sides(self) -> usize {
         if self.shape[0] > 1 { 4 } else { 2 }
     }
 
+    /// Returns the line with these indices along the first two axes.
     pub(crate) fn line(self, at: [usize; 2]) -> Line {
         let [_, ny, len] = self.shape;
         Line {
@@ -115,20 +118,23 @@ impl<'a, T: Real> Rows<'a, T> {
         }
     }
 
-    /// The lines of the box in the order of their cells.
+    /// Iterates over the lines of the box in the order of their cells.
     pub(crate) fn lines(self) -> impl Iterator<Item = Line> {
         let [nx, ny, _] = self.shape;
         (0..nx * ny).map(move |i| self.line([i / ny, i % ny]))
     }
 
-    /// The N lines beside one, in pairs below and above along every axis: their coefficients in the rows of this
-    /// line, and their first cells.
+    /// Returns the N lines beside a line, in pairs below and above along every axis: their coefficients in the rows of
+    /// this line, and their first cells.
     #[inline(always)]
     pub(crate) fn beside<const N: usize>(self, line: Line) -> [(&'a [T], usize); N] {
         let strides = [self.shape[1] * self.shape[2], self.shape[2]];
         std::array::from_fn(|q| {
+            // N/2 axes precede the last one: axis 1 for N = 2, axes 0 and 1 for N = 4.
             let axis = q / 2 + 2 - N / 2;
             let (at, last, stride) = (line.at[axis], self.shape[axis] - 1, strides[axis]);
+            // At the boundary, the couplings out of the box serve as coefficients, all of them zero. Those to the line
+            // below the first one are stored with the last line of the axis, whose upper neighbour is outside.
             let (coefficients, start) = match q % 2 {
                 0 if at > 0 => (
                     &self.lower[axis][line.start - stride..],
@@ -142,13 +148,14 @@ impl<'a, T: Real> Rows<'a, T> {
         })
     }
 
-    /// Along a line: for every cell, its coefficient in the row of the next, and that of the next in its row.
+    /// Returns the couplings along a line: for every cell k, the coefficient of k in the row of k + 1, and of k + 1 in
+    /// the row of k.
     #[inline(always)]
     pub(crate) fn along(self, line: Line) -> (&'a [T], &'a [T]) {
         (&self.lower[2][line.cells()], &self.upper[2][line.cells()])
     }
 
-    /// row ← Σ term(aᵢⱼ, xⱼ) for the cells i of a line.
+    /// Computes row ← Σⱼ term(aᵢⱼ, xⱼ) for the cells i of a line.
     #[inline(always)]
     pub(crate) fn line_product<S: Real, const W: usize, const N: usize>(
         self,
@@ -181,6 +188,7 @@ impl<'a, T: Real> Rows<'a, T> {
     }
 }
 
+/// Computes sum ← sum + term(c, x) in every lane.
 #[inline(always)]
 fn add<T: Real, S: Real, const W: usize>(
     sum: &mut [T; W],

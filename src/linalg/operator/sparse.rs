@@ -1,11 +1,12 @@
-//! Operators written out as sparse matrices.
+//! Conversion of operators to sparse matrices.
 
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 
 use super::{Operator, View};
 
 impl Operator<'_> {
-    /// The operator as a sparse matrix; None where only products are known, or a gauge fills it.
+    /// Returns the operator as a sparse matrix. Returns `None` for a matrix-free operator, or if a gauge fills the
+    /// matrix.
     pub fn to_sparse(&self) -> Option<SparseColMat<usize, f64>> {
         match self.view() {
             View::Identity => Some(diagonal(&vec![1.0; self.nrows()])),
@@ -31,7 +32,7 @@ impl Operator<'_> {
     }
 }
 
-/// diag(B, …, B).
+/// Returns diag(B, …, B).
 fn repeat(block: &SparseColMat<usize, f64>, count: usize) -> SparseColMat<usize, f64> {
     let (nrows, ncols) = block.shape();
     let size = count * block.row_idx().len();
@@ -47,6 +48,7 @@ fn repeat(block: &SparseColMat<usize, f64>, count: usize) -> SparseColMat<usize,
     SparseColMat::new(pattern, values)
 }
 
+/// Returns diag(entries).
 fn diagonal(entries: &[f64]) -> SparseColMat<usize, f64> {
     let n = entries.len();
     let pattern =

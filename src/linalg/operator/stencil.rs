@@ -1,4 +1,4 @@
-//! Matrices on a box of cells that couple every cell with its neighbours along the axes.
+//! Stencil matrices: couplings of every cell of a box with its neighbours along the axes.
 
 use std::ops::Range;
 
@@ -7,11 +7,10 @@ use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use super::Side;
 use super::rows::{Real, Rows, vectorised, with_sides};
 
-/// A 3-, 5- or 7-point matrix on a box of cells, numbered with the last axis fastest; with a gauge c it is
-/// A + c 11ᵀ.
+/// Stencil matrix A with 3, 5 or 7 points on a box of cells, or A + c 11ᵀ with a gauge c.
 ///
-/// The gauge makes a singular conservation law regular: columns that sum to zero leave a null vector, and c 11ᵀ
-/// fixes its sum without filling the matrix.
+/// Cells are numbered with the last axis fastest. The gauge makes the matrix of a conservation law regular. If the
+/// columns of A sum to zero, A has a null vector, and c 11ᵀ fixes the sum of the solution without filling the matrix.
 ///
 /// ```
 /// use pullback::{linalg::Stencil, Operator, Side};
@@ -30,20 +29,20 @@ pub struct Stencil {
     /// Cells along each axis, slowest first, padded with ones in front.
     pub(crate) shape: [usize; 3],
     pub(crate) centre: Vec<f64>,
-    /// For every axis and cell: in the row of the cell above, the coefficient of this one.
+    /// For every axis and cell i: coefficient of i in the row of the cell above.
     pub(crate) up: [Vec<f64>; 3],
-    /// For every axis and cell: in its row, the coefficient of the cell above.
+    /// For every axis and cell i: coefficient of the cell above in the row of i.
     pub(crate) down: [Vec<f64>; 3],
     gauge: f64,
-    /// The sums of the rows, where the diagonal has lost them to rounding.
+    /// Row sums, if the diagonal has lost them to rounding.
     excess: Option<Vec<f64>>,
 }
 
 impl Stencil {
-    /// A stencil without entries on a box of one to three axes.
+    /// Creates a stencil without entries on a box of one to three axes.
     ///
     /// # Panics
-    /// For no axis, more than three, or an axis without cells.
+    /// If there is no axis, there are more than three, or an axis has no cells.
     pub fn new(cells: &[usize]) -> Self {
         assert!(
             (1..=3).contains(&cells.len()) && !cells.contains(&0),
@@ -52,7 +51,8 @@ impl Stencil {
         let mut shape = [1; 3];
         shape[3 - cells.len()..].copy_from_slice(cells);
         let size = shape.iter().product();
-        // A chain has couplings of zero to a line beside it, so that kernels know two kinds of boxes only.
+        // Kernels are compiled for two and for four lines beside a line. A chain therefore stores couplings along all
+        // axes, those to the missing lines being zero.
         let chain = shape.iter().filter(|&&n| n > 1).count() < 2;
         let couplings = shape.map(|n| vec![0.0; if n > 1 || chain { size } else { 0 }]);
         Self {
@@ -66,10 +66,12 @@ impl Stencil {
         }
     }
 
-    /// Adds a 2×2 block that couples a cell with the next one along `axis`; rows and columns are (lower, upper).
+    /// Adds a 2×2 block that couples a cell with the next one along `axis`.
+    ///
+    /// Rows and columns of the block are ordered (lower, upper).
     ///
     /// # Panics
-    /// When there is no such pair of cells.
+    /// If the cell has no next one along the axis.
     pub fn couple(&mut self, axis: usize, lower: usize, [[a, b], [c, d]]: [[f64; 2]; 2]) {
         let axis = axis + 3 - self.dim;
         let upper = lower + self.stride(axis);
@@ -83,8 +85,10 @@ impl Stencil {
         self.centre[upper] += d;
     }
 
-    /// Couples cells `first`, `first` + 1, … with their neighbours above along `axis` by w (xᵢ − xⱼ), one weight a pair:
-    /// many times [`couple`](Stencil::couple) with [[w, −w], [−w, w]], for which all pairs must exist.
+    /// Couples cells `first`, `first` + 1, … with their neighbours above along `axis` by w (xᵢ − xⱼ), one weight per
+    /// pair.
+    ///
+    /// Equivalent to [`couple`](Stencil::couple) with [[w, −w], [−w, w]] for every pair. All pairs must exist.
     pub(crate) fn conduct(
         &mut self,
         axis: usize,
@@ -101,38 +105,44 @@ impl Stencil {
         }
     }
 
-    /// Adds to the diagonal.
+    /// Adds one number per cell to the diagonal.
     ///
     /// # Panics
-    /// Without one number a cell.
+    /// If the length of `diagonal` is not the number of cells.
     pub fn add_diagonal(&mut self, diagonal: &[f64]) {
-        assert_eq!(diagonal.len(), self.cells(), "one number a cell is needed");
+        assert_eq!(
+            diagonal.len(),
+            self.cells(),
+            "one number per cell is needed"
+        );
         for (centre, d) in self.centre.iter_mut().zip(diagonal) {
             *centre += d;
         }
     }
 
-    /// The same matrix plus c 11ᵀ, in place of the gauge it had.
+    /// Sets the gauge c, which adds c 11ᵀ to the matrix.
     #[must_use]
     pub fn with_gauge(mut self, c: f64) -> Self {
         self.gauge = c;
         self
     }
 
-    /// c of the rank-one term c 11ᵀ.
+    /// Gauge c of the rank-one term c 11ᵀ.
     pub fn gauge(&self) -> f64 {
         self.gauge
     }
 
-    /// Keeps the sums of the rows of a symmetric M-matrix, of which its diagonal, as a sum with large couplings, may
-    /// hold no digit; no entries may be added afterwards.
+    /// Stores the row sums of a symmetric M-matrix. No entries may be added afterwards.
+    ///
+    /// A diagonal entry is its row sum plus the absolute values of its couplings. If the couplings are large, the entry
+    /// may hold no digit of the row sum.
     #[must_use]
     pub(crate) fn with_excess(mut self, excess: Vec<f64>) -> Self {
         self.excess = Some(excess);
         self
     }
 
-    /// The sums of the rows, where the diagonal does not tell them.
+    /// Row sums, if the diagonal does not determine them.
     pub(crate) fn excess(&self) -> Option<&[f64]> {
         self.excess.as_deref()
     }
@@ -147,12 +157,12 @@ impl Stencil {
         self.dim
     }
 
-    /// The diagonal, without the gauge.
+    /// Diagonal without the gauge.
     pub fn diagonal(&self) -> &[f64] {
         &self.centre
     }
 
-    /// One side of it, as kernels read it.
+    /// Returns the coefficients of A or Aᵀ for the kernels.
     pub(crate) fn rows(&self, side: Side) -> Rows<'_, f64> {
         let mut axes = [0, 1, 2];
         axes.sort_by_key(|&d| self.shape[d] > 1);
@@ -170,12 +180,12 @@ impl Stencil {
         }
     }
 
-    /// How far apart neighbours along a padded axis are numbered.
+    /// Difference of the indices of neighbours along a padded axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.shape[axis + 1..].iter().product()
     }
 
-    /// Entries that are NaN or infinite: the first one's row and value.
+    /// Returns the row and value of the first entry that is NaN or infinite.
     pub(crate) fn broken_entry(&self) -> Option<(usize, f64)> {
         let arrays = self.up.iter().chain(&self.down).chain([&self.centre]);
         let broken = |a: &Vec<f64>| a.iter().position(|v| !v.is_finite()).map(|i| (i, a[i]));
@@ -183,48 +193,44 @@ impl Stencil {
         gauge.or_else(|| arrays.filter_map(broken).next())
     }
 
-    /// out ← A x or Aᵀ x for interleaved columns of numbers; `each` sees every line of the result while it is warm.
+    /// Computes out ← A x or Aᵀ x for interleaved columns. `each` receives every line of the result while it is in the
+    /// cache.
     pub(crate) fn product<S: Real, const W: usize>(
         &self,
         side: Side,
         (x, out): (&[[S; W]], &mut [[f64; W]]),
         each: impl FnMut(Range<usize>, &mut [[f64; W]]),
     ) {
-        let term = |c: f64, x: S| c * x.into();
         let rows = self.rows(side);
-        let shift = self.gauge_term(x, self.gauge, |x| x);
-        vectorised(|| {
-            with_sides!(
-                rows,
-                product::<_, _, _, W>(rows, (x, out), shift, term, each)
-            )
-        });
+        let sum = RowSum {
+            term: |c: f64, x: S| c * x.into(),
+            shift: self.gauge_term(x, self.gauge, |x| x),
+        };
+        vectorised(|| with_sides!(rows, product::<_, _, _, W>(rows, (x, out), sum, each)));
     }
 
-    /// out ← |A||x| or |Aᵀ||x|.
+    /// Computes out ← |A||x| or |Aᵀ||x|.
     pub(crate) fn magnitude<const W: usize>(
         &self,
         side: Side,
         (x, out): (&[[f64; W]], &mut [[f64; W]]),
     ) {
-        let term = |c: f64, x: f64| c.abs() * x.abs();
         let rows = self.rows(side);
-        let shift = self.gauge_term(x, self.gauge.abs(), f64::abs);
-        vectorised(|| {
-            with_sides!(
-                rows,
-                product::<_, _, _, W>(rows, (x, out), shift, term, |_, _| ())
-            );
-        });
+        let sum = RowSum {
+            term: |c: f64, x: f64| c.abs() * x.abs(),
+            shift: self.gauge_term(x, self.gauge.abs(), f64::abs),
+        };
+        vectorised(|| with_sides!(rows, product::<_, _, _, W>(rows, (x, out), sum, |_, _| ())));
     }
 
-    /// c Σ size(xᵢ), column by column.
+    /// Returns c Σ size(xᵢ) for every column.
     fn gauge_term<S: Real, const W: usize>(
         &self,
         x: &[[S; W]],
         c: f64,
         size: impl Fn(f64) -> f64,
     ) -> [f64; W] {
+        // c 11ᵀ x = c (Σ xᵢ) 1 adds one number to all rows.
         let mut total = [0.0; W];
         for x in x.iter().filter(|_| c != 0.0) {
             (0..W).for_each(|l| total[l] += size(x[l].into()));
@@ -232,7 +238,7 @@ impl Stencil {
         total.map(|t| c * t)
     }
 
-    /// The sparse matrix by columns, rows in order, without the gauge.
+    /// Returns the matrix without the gauge in compressed column format, with sorted rows.
     pub(crate) fn compress(&self) -> SparseColMat<usize, f64> {
         let n = self.cells();
         let axes: Vec<usize> = (0..3).filter(|&d| self.shape[d] > 1).collect();
@@ -240,6 +246,8 @@ impl Stencil {
         let (mut pointers, mut rows) = (Vec::with_capacity(n + 1), Vec::with_capacity(size));
         let mut values = Vec::with_capacity(size);
         pointers.push(0);
+        // Ascending rows: the lower neighbour with the largest stride first, then the cell itself, then the upper
+        // neighbours with the smallest stride first.
         for cell in 0..n {
             let index = |d: usize| cell / self.stride(d) % self.shape[d];
             let mut push = |row: usize, value: f64| {
@@ -262,7 +270,14 @@ impl Stencil {
     }
 }
 
-/// out ← Σ term(aᵢⱼ, xⱼ) + shift, line by line.
+/// Sum Σⱼ term(aᵢⱼ, xⱼ) + shift of a row i.
+struct RowSum<F, const W: usize> {
+    term: F,
+    /// Contribution of the gauge, equal for all rows.
+    shift: [f64; W],
+}
+
+/// Computes out ← Σ term(aᵢⱼ, xⱼ) + shift, line by line, and passes every line to `each`.
 #[inline(always)]
 fn product<
     S: Real,
@@ -273,8 +288,7 @@ fn product<
 >(
     rows: Rows<'_, f64>,
     (x, out): (&[[S; W]], &mut [[f64; W]]),
-    shift: [f64; W],
-    term: F,
+    RowSum { term, shift }: RowSum<F, W>,
     mut each: E,
 ) {
     for line in rows.lines() {

@@ -18,9 +18,9 @@ pub enum View<'b> {
     Diagonal(&'b [f64]),
     /// A dense matrix.
     Dense(MatRef<'b, f64>),
-    /// A sparse matrix, compressed by columns.
+    /// A sparse matrix in compressed column format.
     Sparse(SparseColMatRef<'b, usize, f64>),
-    /// A stencil on a box of cells.
+    /// A stencil matrix on a box of cells.
     Stencil(&'b Arc<Stencil>),
     /// A block-diagonal matrix of equal blocks.
     Repeated {
@@ -29,7 +29,7 @@ pub enum View<'b> {
         /// The number of blocks.
         count: usize,
     },
-    /// Products only.
+    /// A matrix-free operator, given by its products.
     Free,
 }
 
@@ -54,7 +54,7 @@ impl Operator<'_> {
         }
     }
 
-    /// The entries of a diagonal matrix.
+    /// Returns the entries of a diagonal matrix.
     pub(crate) fn as_diagonal(&self) -> Option<&[f64]> {
         match &self.kind {
             Kind::Diagonal(d) => Some(d),
@@ -62,7 +62,7 @@ impl Operator<'_> {
         }
     }
 
-    /// The dense matrix, if it is stored as one.
+    /// Returns the matrix if it is stored in dense format.
     pub(crate) fn as_dense(&self) -> Option<MatRef<'_, f64>> {
         match self.view() {
             View::Dense(m) => Some(m),
@@ -70,7 +70,7 @@ impl Operator<'_> {
         }
     }
 
-    /// The sparse matrix, if it is stored as one.
+    /// Returns the matrix if it is stored in sparse format.
     pub(crate) fn as_sparse(&self) -> Option<SparseColMatRef<'_, usize, f64>> {
         match self.view() {
             View::Sparse(m) => Some(m),
@@ -78,7 +78,7 @@ impl Operator<'_> {
         }
     }
 
-    /// The stencil, if it is stored as one.
+    /// Returns the stencil if the matrix is stored as one.
     pub(crate) fn as_stencil(&self) -> Option<&Arc<Stencil>> {
         match &self.kind {
             Kind::Stencil(s) => Some(s),
@@ -86,7 +86,8 @@ impl Operator<'_> {
         }
     }
 
-    /// Calls `f` with a sparse matrix, or with a stencil written out as one. The gauge of a stencil is left out.
+    /// Calls `f` with a sparse matrix, or with a stencil in sparse format without its gauge. Returns `None` for other
+    /// formats.
     pub(crate) fn with_sparse<R>(
         &self,
         f: impl FnOnce(SparseColMatRef<'_, usize, f64>) -> R,
@@ -103,7 +104,7 @@ impl Operator<'_> {
         self.is_identity() || self.as_diagonal().is_some()
     }
 
-    /// Whether the entries are known, and not only products.
+    /// Whether the entries are known. False for matrix-free operators.
     pub(crate) fn knows_entries(&self) -> bool {
         match self.view() {
             View::Free => false,
@@ -112,7 +113,7 @@ impl Operator<'_> {
         }
     }
 
-    /// The number of equal blocks on the diagonal: 1 for an operator that is not repeated.
+    /// Number of equal blocks on the diagonal. It is 1 for an operator that is not repeated.
     pub(crate) fn copies(&self) -> usize {
         match self.view() {
             View::Repeated { count, .. } => count,
@@ -120,11 +121,12 @@ impl Operator<'_> {
         }
     }
 
-    /// Fails with the first entry that is NaN or infinite.
+    /// Checks that all entries are finite.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], naming the operator as `what`; its index counts down the columns, or along a diagonal;
-    /// in a repeated operator, those of its block.
+    /// [`Error::NotFinite`] for the first entry that is NaN or infinite, with the name `what`. The index counts entries
+    /// column by column, or along the diagonal of a diagonal matrix. It refers to the block of a repeated operator, and
+    /// is the row in a stencil.
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
         let rows = self.nrows();
         let bad = |(index, value): (usize, f64)| {

@@ -17,6 +17,7 @@ use crate::grid::{Face, Grid};
 use crate::linalg::{Backend, improve, smooth};
 use crate::linalg::{Operator, Side, Stencil};
 use crate::model::Model;
+use crate::models;
 
 /// Invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
 ///
@@ -221,7 +222,7 @@ impl<'f> InvariantMeasure<'f> {
             self.sample(&face, |_, x| {
                 let v = self.flow.velocity(x, theta)[axis];
                 if !v.is_finite() && found.is_none() {
-                    found = Some(Error::Velocity { point: *x });
+                    found = Some(models::Error::Velocity { point: *x }.into());
                 }
             });
         });
@@ -255,7 +256,7 @@ impl<'f> InvariantMeasure<'f> {
                 class[0]
             );
         }
-        Err(Error::Trapped {
+        Err(models::Error::Trapped {
             classes: classes.len(),
             places,
             remedy: if self.flux.averages() {
@@ -263,7 +264,8 @@ impl<'f> InvariantMeasure<'f> {
             } else {
                 "use `Flux::FaceAveraged`, which lets no cell absorb mass around a fixed point, or add"
             },
-        })
+        }
+        .into())
     }
 }
 

@@ -16,7 +16,7 @@ impl Trajectory {
     /// skipped.
     ///
     /// # Errors
-    /// Fails with [`Error::File`](crate::Error::File), which names the line, the fault and the remedy.
+    /// Fails with [`Error::File`](crate::models::Error::File), which names the line, the fault and the remedy.
     pub fn read_csv(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
         let path = path.as_ref();
         let mut rows = Rows::new(dim)?;
@@ -48,7 +48,7 @@ impl Trajectory {
     /// The first column is the time if the interval is known. The printed digits read back exactly.
     ///
     /// # Errors
-    /// Fails with [`Error::File`](crate::Error::File) if the file cannot be written. Fails if there are no points, if a
+    /// Fails with [`Error::File`](crate::models::Error::File) if the file cannot be written. Fails if there are no points, if a
     /// point is not finite, or if the interval cannot be recovered from the file.
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
         self.check_writable()?;

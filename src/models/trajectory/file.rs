@@ -13,11 +13,12 @@ const EQUAL: f64 = 1e-3;
 
 /// Returns a file error with its position in the file, the fault and the remedy.
 pub(super) fn wrong(path: &Path, place: impl Display, message: impl Display) -> Error {
-    Error::File {
+    crate::models::Error::File {
         path: path.display().to_string(),
         place: place.to_string(),
         message: message.to_string(),
     }
+    .into()
 }
 
 /// Collects rows of `dim` coordinates, or of `dim` + 1 numbers with the time first.

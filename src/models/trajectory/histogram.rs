@@ -4,6 +4,7 @@ use crate::check;
 use crate::error::Error;
 use crate::error::Result;
 use crate::grid::Grid;
+use crate::models;
 
 /// Largest fraction of samples that may lie outside the grid.
 pub const OUTSIDE: f64 = 0.05;
@@ -140,10 +141,8 @@ impl Histogram {
         let inside: u64 = self.counts.iter().sum();
         let fraction = self.outside as f64 / (inside + self.outside) as f64;
         if fraction > OUTSIDE {
-            return Err(Error::OutsideBox {
-                fraction,
-                ranges: self.ranges,
-            });
+            let ranges = self.ranges;
+            return Err(models::Error::OutsideBox { fraction, ranges }.into());
         }
         // count/(N vol) sums to 1/vol over the cells: mass 1.
         let mass = inside as f64 * self.volume;

@@ -21,7 +21,7 @@ impl Trajectory {
     /// order.
     ///
     /// # Errors
-    /// Fails with [`Error::File`](crate::Error::File), which names the fault and the remedy.
+    /// Fails with [`Error::File`](crate::models::Error::File), which names the fault and the remedy.
     pub fn read_npy(path: impl AsRef<Path>, dim: usize) -> Result<Self> {
         let path = path.as_ref();
         let mut rows = Rows::new(dim)?;
@@ -46,7 +46,7 @@ impl Trajectory {
     /// Writes a `.npy` file of points × coordinates as `<f8`, with the time first if the interval is known.
     ///
     /// # Errors
-    /// Fails with [`Error::File`](crate::Error::File) if the file cannot be written. Fails if there are no points, if a
+    /// Fails with [`Error::File`](crate::models::Error::File) if the file cannot be written. Fails if there are no points, if a
     /// point is not finite, or if the interval cannot be recovered from the file.
     pub fn write_npy(&self, path: impl AsRef<Path>) -> Result<()> {
         self.check_writable()?;

@@ -8,6 +8,7 @@ use ode_solvers::{Dop853, System};
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::models;
 use crate::models::flow::Flow;
 
 /// Number of points per call of the integrator, which bounds its memory.
@@ -119,7 +120,7 @@ impl Orbit<'_> {
         match (outcome, broken.get()) {
             // A failure beyond the last point does not affect the result.
             _ if produced == count => Ok(()),
-            (Err(_), Some(point)) => Err(Error::Velocity { point }),
+            (Err(_), Some(point)) => Err(models::Error::Velocity { point }.into()),
             (Err(error), None) => {
                 let (reason, failed) = reason(&error);
                 Err(self.lost(unit * (failed - produced as f64), reason))
@@ -130,10 +131,8 @@ impl Orbit<'_> {
 
     /// Error of a trajectory that ends `ahead` after the present time.
     fn lost(&self, ahead: f64, reason: &'static str) -> Error {
-        Error::BlowUp {
-            time: self.time + ahead,
-            reason,
-        }
+        let time = self.time + ahead;
+        models::Error::BlowUp { time, reason }.into()
     }
 }
 

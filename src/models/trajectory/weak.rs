@@ -8,10 +8,11 @@ use faer::Mat;
 use super::monomials::Monomials;
 use super::{Occupation, Trajectory, check_dim, check_grid};
 use crate::check;
-use crate::error::Error;
+
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::minimum_norm;
+use crate::models;
 use crate::models::flow::Flow;
 use crate::random;
 
@@ -43,7 +44,7 @@ const TRIALS: usize = 4;
 /// ```
 ///
 /// # Errors
-/// Fails with [`Error::NotLinear`] if the velocity is not linear in θ, and with [`Error::Undetermined`] if the points
+/// Fails with [`models::Error::NotLinear`](crate::models::Error::NotLinear) if the velocity is not linear in θ, and with [`models::Error::Undetermined`](crate::models::Error::Undetermined) if the points
 /// do not determine all parameters. Fails if a point or weight is not finite, or if there is not one weight per point.
 pub fn weak_start(flow: &dyn Flow, points: &[[f64; 3]], weights: &[f64]) -> Result<Vec<f64>> {
     estimate(flow, points, weights, None)
@@ -163,13 +164,11 @@ fn check_linear(flow: &dyn Flow, points: &[[f64; 3]]) -> Result<()> {
             let size = full[d].abs() + rest[d].abs() + terms().map(f64::abs).sum::<f64>();
             let defect = (full[d] - rest[d] - terms().sum::<f64>()).abs() / size;
             if !size.is_finite() {
-                return Err(Error::Velocity { point: *x });
+                return Err(models::Error::Velocity { point: *x }.into());
             }
             if defect > LINEAR {
-                return Err(Error::NotLinear {
-                    what: "the weak start",
-                    defect,
-                });
+                let what = "the weak start";
+                return Err(models::Error::NotLinear { what, defect }.into());
             }
         }
     }
@@ -235,11 +234,12 @@ impl Equations {
         }
         let (theta, rank) = minimum_norm(self.matrix.as_ref(), &self.constant, RANK);
         if rank < p {
-            return Err(Error::Undetermined {
+            return Err(models::Error::Undetermined {
                 what: "the points",
                 rank,
                 needed: p,
-            });
+            }
+            .into());
         }
         Ok(theta.iter().enumerate().map(|(j, t)| t / unit(j)).collect())
     }

@@ -22,7 +22,7 @@ use self::sizes::{Norms, judge_column, largest};
 use self::symmetry::asymmetry;
 use crate::error::{Error, Result};
 use crate::linalg::memory::{Account, Budget};
-use crate::linalg::operator::{Operator, Side};
+use crate::linalg::operator::{Operator, Residual, Side};
 use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Factor, Method, SINGULAR, SolveStats, check_batch, check_guess};
 
@@ -305,7 +305,8 @@ impl<D: Direct> Checked<'_, D> {
             Some(safer) => self.attempt(safer, workspace, side, small),
             None => self.attempt(&self.direct, workspace, side, small),
         };
-        stats.residual <= self.tolerance && stats.amplification <= self.limit
+        let trusted = self.operator.is_definite_by_construction();
+        stats.residual <= self.tolerance && (trusted || stats.amplification <= self.limit)
     }
 
     /// workspace.x ← A⁻¹ b, with iterative refinement. Returns the backward error and the amplification.
@@ -319,10 +320,11 @@ impl<D: Direct> Checked<'_, D> {
         let (rows, columns) = b.shape();
         let stack = MemStack::new(&mut workspace.memory);
         let [x, r] = [&mut workspace.x, &mut workspace.residual].map(|v| &mut v[..rows * columns]);
-        let (sizes, norms) = (&mut workspace.sizes, &mut workspace.norms[..columns]);
+        let (workspace, norms) = (&mut workspace.sizes, &mut workspace.norms[..columns]);
         as_batch(x, rows).copy_from(b);
         direct.solve(side, as_batch(x, rows), stack);
-        let mut stats = self.judge(side, (x, b), (r, sizes), norms);
+        let vectors = Residual { x, b, r, workspace };
+        let mut stats = self.judge(side, vectors, norms);
         // Iterative refinement x ← x + A⁻¹(b − A x) repairs the effect of unsuitable pivots. Pivots are chosen by
         // size, which means little if the units are mixed. Refinement then continues down to rounding as long as it
         // helps (Skeel 1980).
@@ -338,7 +340,8 @@ impl<D: Direct> Checked<'_, D> {
             let before = stats.residual;
             direct.solve(side, as_batch(r, rows), stack);
             x.iter_mut().zip(&*r).for_each(|(x, r)| *x += r);
-            stats = self.judge(side, (x, b), (r, sizes), norms);
+            let vectors = Residual { x, b, r, workspace };
+            stats = self.judge(side, vectors, norms);
             if stats.residual > GAIN * before {
                 break;
             }
@@ -347,16 +350,10 @@ impl<D: Direct> Checked<'_, D> {
     }
 
     /// r ← b − A x. Returns the backward error relative to |A||x| + |b|, and the amplification, of the worst column.
-    fn judge(
-        &self,
-        side: Side,
-        (x, b): (&[f64], MatRef<'_, f64>),
-        (r, workspace): (&mut [f64], &mut [f64]),
-        norms: &mut [Norms],
-    ) -> SolveStats {
+    fn judge(&self, side: Side, vectors: Residual<'_>, norms: &mut [Norms]) -> SolveStats {
         norms.fill(Norms::default());
         let scales = &self.scales.sides[usize::from(side == Side::Transpose)];
-        for (norms, b) in norms.iter_mut().zip(b.col_iter()) {
+        for (norms, b) in norms.iter_mut().zip(vectors.b.col_iter()) {
             norms.side = match b.try_as_col_major() {
                 Some(b) => largest(b.as_slice(), scales),
                 None => b
@@ -370,8 +367,7 @@ impl<D: Direct> Checked<'_, D> {
             norms.residual = norms.residual.max(largest(r, scales));
             norms.product = norms.product.max(largest(size, scales));
         };
-        self.operator
-            .residual_into(side, (x, b), (r, workspace), measure);
+        self.operator.residual_into(side, vectors, measure);
         let columns = norms.iter().map(judge_column);
         columns.fold(SolveStats::default(), SolveStats::worst)
     }

@@ -183,6 +183,7 @@ impl Gmres<'_> {
             let (vectors, rest) = basis.split_at_mut((least_squares.len() + 1) * rows);
             let w = &mut rest[..rows];
             self.product(side, &vectors[vectors.len() - rows..], w);
+            let image = norm(w);
             // Modified Gram-Schmidt: h_ij = ⟨v_i, w⟩, w ← w − h_ij v_i, and h_{j+1,j} = ‖w‖ of the rest.
             let h = least_squares.column();
             for (v, h) in vectors.chunks_exact(rows).zip(&mut *h) {
@@ -193,8 +194,9 @@ impl Gmres<'_> {
             let next = norm(w);
             h[vectors.len() / rows] = next;
             least_squares.rotate();
-            // The Krylov space is invariant up to rounding, and contains the solution (unless A is singular).
-            if next <= f64::EPSILON * beta {
+            // Nothing but rounding is left of A v_j: the Krylov space is invariant, and contains the solution (unless A is
+            // singular).
+            if next <= f64::EPSILON * image {
                 break;
             }
             w.iter_mut().for_each(|w| *w *= 1.0 / next);

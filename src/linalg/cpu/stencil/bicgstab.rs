@@ -18,8 +18,18 @@ const BREAKDOWN: f64 = 1e-12;
 /// Number of vectors of the method, in its usual letters: x, r, the shadow residual r̂, p, v and t.
 const VECTORS: usize = 6;
 
-/// Two vectors to read.
-type Pair<'v, const W: usize> = (&'v [[f64; W]], &'v [[f64; W]]);
+/// Argument s v of the preconditioner: scales s of the columns, and memory for the product.
+struct Argument<'v, T, const W: usize> {
+    scale: [f64; W],
+    vector: &'v mut [[T; W]],
+}
+
+/// Coefficients of the next direction: p ← r + β (p − ω v), or p ← r in the columns marked `steepest`.
+struct Direction<const W: usize> {
+    beta: [f64; W],
+    omega: [f64; W],
+    steepest: [bool; W],
+}
 
 /// Scalars of the method, in its usual letters.
 pub(crate) struct BiCgStab {
@@ -75,19 +85,23 @@ impl Iteration for BiCgStab {
         let active = progress.active;
         self.renew_shadows(&active, r, shadow);
         // t is computed last. Until then its memory can hold the argument of the preconditioner.
-        let scaled = T::in_place(t).unwrap_or(input);
-        self.update_direction::<T, W>(&active, (r, v), p, (&s, scaled));
-        system.precondition(scaled, y, coarse);
+        let mut argument = Argument {
+            scale: first::<W>(&s),
+            vector: T::in_place(t).unwrap_or(input),
+        };
+        self.direction(&active).update(r, v, p, &mut argument);
+        system.precondition(argument.vector, y, coarse);
         let (shadow_v, vv) = apply(system, (y, v), &s, shadow);
         let orthogonal = self.update_alpha(&active, &shadow_v, &vv);
-        subtract_v(&self.alpha, v, r, (&s, scaled));
-        system.precondition(scaled, z, coarse);
+        subtract_v(&self.alpha, v, r, &mut argument);
+        system.precondition(argument.vector, z, coarse);
         let (tr, tt) = apply(system, (z, t), &s, r);
         self.omega = lanes::<W>(|l| match active[l] && tt[l] > 0.0 {
             true => tr[l] / tt[l],
             false => 0.0,
         });
-        self.update_solution((&s, y, z), x, r, (shadow, t));
+        self.update_solution(&s, y, z, x);
+        self.update_residual(t, shadow, r);
         let mut solution = Solution {
             system,
             b,
@@ -143,29 +157,16 @@ impl BiCgStab {
         copy_lanes(shadow, r, &self.restart);
     }
 
-    /// Computes p ← r + β (p − ω v), or p ← r in columns that restart or have converged; scaled ← s p.
-    fn update_direction<T: Real, const W: usize>(
-        &mut self,
-        active: &[bool; WIDEST],
-        (r, v): Pair<'_, W>,
-        p: &mut [[f64; W]],
-        (s, scaled): (&PerLane, &mut [[T; W]]),
-    ) {
+    /// Computes the coefficients of the next direction. It is r in columns that restart or have converged.
+    fn direction<const W: usize>(&mut self, active: &[bool; WIDEST]) -> Direction<W> {
         // After a restart β and ω of the previous step are meaningless, or even NaN. They do not enter p = r.
         let beta = lanes::<W>(|l| self.rho[l] / self.last[l] * (self.alpha[l] / self.omega[l]));
         self.last = self.rho;
-        let steepest: [bool; W] = std::array::from_fn(|l| self.restart[l] || !active[l]);
-        let omega = first::<W>(&self.omega);
-        let (beta, s) = (first::<W>(&beta), first::<W>(s));
-        vectorised(|| {
-            for (((p, r), v), scaled) in p.iter_mut().zip(r).zip(v).zip(scaled) {
-                for l in 0..W {
-                    let updated = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
-                    p[l] = if steepest[l] { r[l] } else { updated };
-                }
-                *scaled = rounded(&s, p);
-            }
-        });
+        Direction {
+            beta: first::<W>(&beta),
+            omega: first::<W>(&self.omega),
+            steepest: std::array::from_fn(|l| self.restart[l] || !active[l]),
+        }
     }
 
     /// Computes α = ρ/⟨r̂, v⟩ from ⟨r̂, v⟩ and ‖v‖².
@@ -189,24 +190,35 @@ impl BiCgStab {
         orthogonal
     }
 
-    /// Computes x ← x + (α y + ω z)/s and r ← r − ω t, then ‖r‖ and ρ = ⟨r̂, r⟩.
+    /// Computes x ← x + (α y + ω z)/s.
     fn update_solution<T: Real, const W: usize>(
-        &mut self,
-        (s, y, z): (&PerLane, &[[T; W]], &[[T; W]]),
+        &self,
+        s: &PerLane,
+        y: &[[T; W]],
+        z: &[[T; W]],
         x: &mut [[f64; W]],
-        r: &mut [[f64; W]],
-        (shadow, t): Pair<'_, W>,
     ) {
         let alpha = first::<W>(&lanes::<W>(|l| self.alpha[l] / s[l]));
-        let omega_s = first::<W>(&lanes::<W>(|l| self.omega[l] / s[l]));
-        let omega = first::<W>(&self.omega);
-        let (mut rr, mut shadow_r) = ([0.0; W], [0.0; W]);
+        let omega = first::<W>(&lanes::<W>(|l| self.omega[l] / s[l]));
         vectorised(|| {
             for ((x, y), z) in x.iter_mut().zip(y).zip(z) {
                 for l in 0..W {
-                    x[l] += alpha[l] * y[l].into() + omega_s[l] * z[l].into();
+                    x[l] += alpha[l] * y[l].into() + omega[l] * z[l].into();
                 }
             }
+        });
+    }
+
+    /// Computes r ← r − ω t, then ‖r‖ and ρ = ⟨r̂, r⟩.
+    fn update_residual<const W: usize>(
+        &mut self,
+        t: &[[f64; W]],
+        shadow: &[[f64; W]],
+        r: &mut [[f64; W]],
+    ) {
+        let omega = first::<W>(&self.omega);
+        let (mut rr, mut shadow_r) = ([0.0; W], [0.0; W]);
+        vectorised(|| {
             for ((r, t), shadow) in r.iter_mut().zip(t).zip(shadow) {
                 for l in 0..W {
                     r[l] -= omega[l] * t[l];
@@ -217,6 +229,33 @@ impl BiCgStab {
         });
         self.size = lanes::<W>(|l| rr[l].sqrt());
         self.rho = lanes::<W>(|l| shadow_r[l]);
+    }
+}
+
+impl<const W: usize> Direction<W> {
+    /// Computes p ← r + β (p − ω v), or p ← r where `steepest`, and the argument s p of the preconditioner.
+    fn update<T: Real>(
+        &self,
+        r: &[[f64; W]],
+        v: &[[f64; W]],
+        p: &mut [[f64; W]],
+        argument: &mut Argument<'_, T, W>,
+    ) {
+        let Self {
+            beta,
+            omega,
+            steepest,
+        } = *self;
+        let (scale, vector) = (argument.scale, &mut *argument.vector);
+        vectorised(|| {
+            for (((p, r), v), scaled) in p.iter_mut().zip(r).zip(v).zip(vector) {
+                for l in 0..W {
+                    let updated = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
+                    p[l] = if steepest[l] { r[l] } else { updated };
+                }
+                *scaled = rounded(&scale, p);
+            }
+        });
     }
 }
 
@@ -239,20 +278,21 @@ fn apply<T: Real, const W: usize>(
     (lanes::<W>(|l| inner[l]), lanes::<W>(|l| square[l]))
 }
 
-/// Computes r ← r − α v; scaled ← s r.
+/// Computes r ← r − α v, and the argument s r of the preconditioner.
 fn subtract_v<T: Real, const W: usize>(
     alpha: &PerLane,
     v: &[[f64; W]],
     r: &mut [[f64; W]],
-    (s, scaled): (&PerLane, &mut [[T; W]]),
+    argument: &mut Argument<'_, T, W>,
 ) {
-    let (alpha, s) = (first::<W>(alpha), first::<W>(s));
+    let alpha = first::<W>(alpha);
+    let (scale, vector) = (argument.scale, &mut *argument.vector);
     vectorised(|| {
-        for ((r, v), scaled) in r.iter_mut().zip(v).zip(scaled) {
+        for ((r, v), scaled) in r.iter_mut().zip(v).zip(vector) {
             for l in 0..W {
                 r[l] -= alpha[l] * v[l];
             }
-            *scaled = rounded(&s, r);
+            *scaled = rounded(&scale, r);
         }
     });
 }

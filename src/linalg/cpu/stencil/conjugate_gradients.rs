@@ -56,7 +56,8 @@ impl Iteration for ConjugateGradients {
         let scaled = T::in_place(q).unwrap_or(input);
         round(&s, r, scaled);
         system.precondition(scaled, z, coarse);
-        self.update_direction((&s, z), r, p, &active);
+        let beta = self.update_beta(&s, r, z, &active);
+        update_direction(&beta, &s, z, p);
         let mut curvature = [0.0; W];
         system.stencil.product(system.side, (&*p, q), |cells, q| {
             for (p, q) in p[cells].iter().zip(q) {
@@ -68,7 +69,7 @@ impl Iteration for ConjugateGradients {
             true => self.rho[l] / curvature[l],
             false => 0.0,
         });
-        self.update_solution(&alpha, (p, q), x, r);
+        self.size = update_solution(&alpha, p, q, x, r);
         let mut solution = Solution {
             system,
             b,
@@ -88,14 +89,14 @@ impl Iteration for ConjugateGradients {
 }
 
 impl ConjugateGradients {
-    /// Computes ρ = ⟨r, z⟩/s and p ← z/s + β p, with β = 0 in columns that restart or have converged.
-    fn update_direction<T: Real, const W: usize>(
+    /// Computes ρ = ⟨r, z⟩/s; returns β = ρ/ρ₋, and 0 in columns that restart or have converged.
+    fn update_beta<T: Real, const W: usize>(
         &mut self,
-        (s, z): (&PerLane, &[[T; W]]),
+        s: &PerLane,
         r: &[[f64; W]],
-        p: &mut [[f64; W]],
+        z: &[[T; W]],
         active: &[bool; WIDEST],
-    ) {
+    ) -> PerLane {
         let (last, unscale) = (self.rho, first::<W>(&s.map(f64::recip)));
         let mut rz = [0.0; W];
         vectorised(|| {
@@ -105,43 +106,49 @@ impl ConjugateGradients {
         });
         self.rho = lanes::<W>(|l| unscale[l] * rz[l]);
         let steepest = |l: usize| self.restart[l] || !active[l];
-        let beta = lanes::<W>(|l| {
-            if steepest(l) {
-                0.0
-            } else {
-                self.rho[l] / last[l]
-            }
-        });
-        let beta = first::<W>(&beta);
-        vectorised(|| {
-            for (p, z) in p.iter_mut().zip(z) {
-                for l in 0..W {
-                    p[l] = unscale[l] * z[l].into() + beta[l] * p[l];
-                }
-            }
-        });
+        lanes::<W>(|l| match steepest(l) {
+            true => 0.0,
+            false => self.rho[l] / last[l],
+        })
     }
+}
 
-    /// Computes x ← x + α p and r ← r − α q, then ‖r‖.
-    fn update_solution<const W: usize>(
-        &mut self,
-        alpha: &PerLane,
-        (p, q): (&[[f64; W]], &[[f64; W]]),
-        x: &mut [[f64; W]],
-        r: &mut [[f64; W]],
-    ) {
-        let (alpha, mut rr) = (first::<W>(alpha), [0.0; W]);
-        vectorised(|| {
-            for (((x, p), r), q) in x.iter_mut().zip(p).zip(r).zip(q) {
-                for l in 0..W {
-                    x[l] += alpha[l] * p[l];
-                    r[l] -= alpha[l] * q[l];
-                }
-                add_products(&mut rr, r, r);
+/// Computes p ← z/s + β p.
+fn update_direction<T: Real, const W: usize>(
+    beta: &PerLane,
+    s: &PerLane,
+    z: &[[T; W]],
+    p: &mut [[f64; W]],
+) {
+    let (beta, unscale) = (first::<W>(beta), first::<W>(&s.map(f64::recip)));
+    vectorised(|| {
+        for (p, z) in p.iter_mut().zip(z) {
+            for l in 0..W {
+                p[l] = unscale[l] * z[l].into() + beta[l] * p[l];
             }
-        });
-        self.size = lanes::<W>(|l| rr[l].sqrt());
-    }
+        }
+    });
+}
+
+/// Computes x ← x + α p and r ← r − α q; returns ‖r‖.
+fn update_solution<const W: usize>(
+    alpha: &PerLane,
+    p: &[[f64; W]],
+    q: &[[f64; W]],
+    x: &mut [[f64; W]],
+    r: &mut [[f64; W]],
+) -> PerLane {
+    let (alpha, mut rr) = (first::<W>(alpha), [0.0; W]);
+    vectorised(|| {
+        for (((x, p), r), q) in x.iter_mut().zip(p).zip(r).zip(q) {
+            for l in 0..W {
+                x[l] += alpha[l] * p[l];
+                r[l] -= alpha[l] * q[l];
+            }
+            add_products(&mut rr, r, r);
+        }
+    });
+    lanes::<W>(|l| rr[l].sqrt())
 }
 
 /// Computes scaled ← s r in the precision of the preconditioner.

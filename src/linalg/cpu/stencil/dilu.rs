@@ -52,81 +52,97 @@ impl<T: Real> Dilu<T> {
         row: &mut [[T; W]],
     ) {
         let rows = self.0.rows(side);
-        let level = &self.0;
-        vectorised(|| with_sides!(rows, triangles::<T, W>((level, rows), (b, x), row)));
+        let triangles = Triangles {
+            level: &self.0,
+            rows,
+        };
+        vectorised(|| with_sides!(rows, solve::<T, W>(triangles, (b, x), row)));
     }
 }
 
-/// Solves with both triangles, line by line.
+/// Triangles D + L and D + U of A or Aᵀ.
+#[derive(Clone, Copy)]
+struct Triangles<'t, T> {
+    level: &'t Level<T>,
+    rows: Rows<'t, T>,
+}
+
+/// Computes x ← (D + U)⁻¹ D (D + L)⁻¹ b, line by line.
 #[inline(always)]
-fn triangles<T: Real, const W: usize, const N: usize>(
-    (level, rows): (&Level<T>, Rows<'_, T>),
+fn solve<T: Real, const W: usize, const N: usize>(
+    triangles: Triangles<'_, T>,
     (b, x): (&[[T; W]], &mut [[T; W]]),
     row: &mut [[T; W]],
 ) {
     // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. It overwrites x₁ from the last
     // cell.
-    let [nx, ny, _] = rows.shape;
+    let [nx, ny, _] = triangles.rows.shape;
     for i in 0..nx * ny {
-        let line = rows.line([i / ny, i % ny]);
-        forward::<T, W, N>((level, rows, line), b, x, row);
+        let line = triangles.rows.line([i / ny, i % ny]);
+        triangles.forward::<W, N>(line, b, x, row);
     }
     for i in (0..nx * ny).rev() {
-        let line = rows.line([i / ny, i % ny]);
-        backward::<T, W, N>((level, rows, line), x, row);
+        let line = triangles.rows.line([i / ny, i % ny]);
+        triangles.backward::<W, N>(line, x, row);
     }
 }
 
-/// Computes x ← (D + L)⁻¹ b on a line. L holds the couplings of cells to previous cells.
-#[inline(always)]
-fn forward<T: Real, const W: usize, const N: usize>(
-    (level, rows, line): (&Level<T>, Rows<'_, T>, Line),
-    b: &[[T; W]],
-    x: &mut [[T; W]],
-    row: &mut [[T; W]],
-) {
-    let n = line.len;
-    let (before, rest) = x.split_at_mut(line.start);
-    let b = &b[line.cells()][..n];
-    let beside = rows.beside::<N>(line);
-    let beside = beside.map(|(c, start)| (c, before.get(start..start + n).map(|x| &x[..n])));
-    let row = &mut row[..n];
-    // Lines beside this one come in pairs below and above; only those below are solved already, and belong to L.
-    for k in 0..n {
-        let mut sum = b[k];
-        for (c, x) in beside.iter().step_by(2) {
-            if let Some(x) = x {
-                subtract(&mut sum, c[k], &x[k]);
+impl<T: Real> Triangles<'_, T> {
+    /// Computes x ← (D + L)⁻¹ b on a line. L holds the couplings of cells to previous cells.
+    #[inline(always)]
+    fn forward<const W: usize, const N: usize>(
+        self,
+        line: Line,
+        b: &[[T; W]],
+        x: &mut [[T; W]],
+        row: &mut [[T; W]],
+    ) {
+        let Self { level, rows } = self;
+        let n = line.len;
+        let (before, rest) = x.split_at_mut(line.start);
+        let b = &b[line.cells()][..n];
+        let beside = rows.beside::<N>(line);
+        let beside = beside.map(|(c, start)| (c, before.get(start..start + n).map(|x| &x[..n])));
+        let row = &mut row[..n];
+        // Lines beside this one come in pairs below and above; only those below are solved already, and belong to L.
+        for k in 0..n {
+            let mut sum = b[k];
+            for (c, x) in beside.iter().step_by(2) {
+                if let Some(x) = x {
+                    subtract(&mut sum, c[k], &x[k]);
+                }
             }
+            row[k] = sum;
         }
-        row[k] = sum;
+        level.recur((rows, line, false), row, &mut rest[..n]);
     }
-    level.recur((rows, line, false), row, &mut rest[..n]);
-}
 
-/// Computes x ← x − D⁻¹ U x on a line, from its end. U holds the couplings of cells to later cells.
-#[inline(always)]
-fn backward<T: Real, const W: usize, const N: usize>(
-    (level, rows, line): (&Level<T>, Rows<'_, T>, Line),
-    x: &mut [[T; W]],
-    row: &mut [[T; W]],
-) {
-    let n = line.len;
-    let (rest, after) = x.split_at_mut(line.start + n);
-    let x = &mut rest[line.start..][..n];
-    let beside = rows.beside::<N>(line).map(|(c, start)| {
-        let offset = start.checked_sub(line.start + n);
-        (c, offset.map(|offset| &after[offset..][..n]))
-    });
-    let row = &mut row[..n];
-    for k in 0..n {
-        let mut sum = [T::ZERO; W];
-        for (c, x) in beside.iter().skip(1).step_by(2) {
-            if let Some(x) = x {
-                subtract(&mut sum, c[k], &x[k]);
+    /// Computes x ← x − D⁻¹ U x on a line, from its end. U holds the couplings of cells to later cells.
+    #[inline(always)]
+    fn backward<const W: usize, const N: usize>(
+        self,
+        line: Line,
+        x: &mut [[T; W]],
+        row: &mut [[T; W]],
+    ) {
+        let Self { level, rows } = self;
+        let n = line.len;
+        let (rest, after) = x.split_at_mut(line.start + n);
+        let x = &mut rest[line.start..][..n];
+        let beside = rows.beside::<N>(line).map(|(c, start)| {
+            let offset = start.checked_sub(line.start + n);
+            (c, offset.map(|offset| &after[offset..][..n]))
+        });
+        let row = &mut row[..n];
+        for k in 0..n {
+            let mut sum = [T::ZERO; W];
+            for (c, x) in beside.iter().skip(1).step_by(2) {
+                if let Some(x) = x {
+                    subtract(&mut sum, c[k], &x[k]);
+                }
             }
+            row[k] = sum;
         }
-        row[k] = sum;
+        level.recur_onto((rows, line), row, x);
     }
-    level.recur_onto((rows, line), row, x);
 }

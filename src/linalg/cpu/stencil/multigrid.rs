@@ -94,49 +94,12 @@ impl<T: Real> Multigrid<T> {
         (b, x): (&[[T; W]], &mut [[T; W]]),
         coarse: &mut Coarse<T>,
     ) {
-        let row = wide_mut(&mut coarse.row);
-        let levels = (side, &self.levels[..]);
-        self.cycle_from(levels, (b, x), (&mut coarse.levels, row));
-    }
-
-    /// Performs a V-cycle that starts at the first of these levels.
-    fn cycle_from<const W: usize>(
-        &self,
-        (side, levels): (Side, &[Level<T>]),
-        (b, x): (&[[T; W]], &mut [[T; W]]),
-        (coarse, row): (&mut [[Vec<T>; 2]], &mut [[T; W]]),
-    ) {
-        let (Some((level, coarser)), Some(([coarse_b, coarse_x], rest))) =
-            (levels.split_first(), coarse.split_first_mut())
-        else {
-            return vectorised(|| self.solve_coarsest(side, b, x));
+        let mut cycle = Cycle {
+            multigrid: self,
+            side,
+            row: wide_mut(&mut coarse.row),
         };
-        let cells = coarser.first().map_or(self.cells, Level::cells);
-        let coarse_b = &mut wide_mut(coarse_b)[..cells];
-        let coarse_x = &mut wide_mut(coarse_x)[..cells];
-        coarse_b.fill([T::ZERO; W]);
-        let [p, q, r, s] = ENDS.map(Stage::Sweep);
-        let last = Stage::Restrict(coarse_b);
-        let down = (level, side, false);
-        if self.definite {
-            pipeline::run(down, (b, x), &mut [Stage::Clear, p, last], row);
-        } else {
-            let stages = &mut [Stage::Clear, p, q, r, s, last];
-            pipeline::run(down, (b, x), stages, row);
-        }
-        self.cycle_from((side, coarser), (coarse_b, coarse_x), (rest, row));
-        // The sweeps after the correction are those before it in reverse order, from the opposite corners. Each is then
-        // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients
-        // require.
-        let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
-        let up = (level, side, true);
-        if self.definite {
-            let first = Stage::Prolong(T::nearest(OVER_CORRECTION), coarse_x);
-            pipeline::run(up, (b, x), &mut [first, p], row);
-        } else {
-            let first = Stage::Prolong(T::nearest(1.0), coarse_x);
-            pipeline::run(up, (b, x), &mut [first, s, r, q, p], row);
-        }
+        cycle.run(&self.levels, &mut coarse.levels, b, x);
     }
 
     #[inline(always)]
@@ -155,6 +118,58 @@ impl<T: Real> Multigrid<T> {
                 }
             }
             *x = sum;
+        }
+    }
+}
+
+/// V-cycle for A or Aᵀ.
+struct Cycle<'c, T, const W: usize> {
+    multigrid: &'c Multigrid<T>,
+    side: Side,
+    /// Workspace for one line of cells.
+    row: &'c mut [[T; W]],
+}
+
+impl<T: Real, const W: usize> Cycle<'_, T, W> {
+    /// Computes x ← one V-cycle for A x = b on these levels, with right-hand sides and solutions for the coarser ones.
+    fn run(
+        &mut self,
+        levels: &[Level<T>],
+        coarse: &mut [[Vec<T>; 2]],
+        b: &[[T; W]],
+        x: &mut [[T; W]],
+    ) {
+        let (multigrid, side) = (self.multigrid, self.side);
+        let (Some((level, coarser)), Some(([coarse_b, coarse_x], rest))) =
+            (levels.split_first(), coarse.split_first_mut())
+        else {
+            return vectorised(|| multigrid.solve_coarsest(side, b, x));
+        };
+        let cells = coarser.first().map_or(multigrid.cells, Level::cells);
+        let coarse_b = &mut wide_mut(coarse_b)[..cells];
+        let coarse_x = &mut wide_mut(coarse_x)[..cells];
+        coarse_b.fill([T::ZERO; W]);
+        let [p, q, r, s] = ENDS.map(Stage::Sweep);
+        let last = Stage::Restrict(coarse_b);
+        let down = (level, side, false);
+        if multigrid.definite {
+            pipeline::run(down, (b, x), &mut [Stage::Clear, p, last], self.row);
+        } else {
+            let stages = &mut [Stage::Clear, p, q, r, s, last];
+            pipeline::run(down, (b, x), stages, self.row);
+        }
+        self.run(coarser, rest, coarse_b, coarse_x);
+        // The sweeps after the correction are those before it in reverse order, from the opposite corners. Each is then
+        // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients
+        // require.
+        let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
+        let up = (level, side, true);
+        if multigrid.definite {
+            let first = Stage::Prolong(T::nearest(OVER_CORRECTION), coarse_x);
+            pipeline::run(up, (b, x), &mut [first, p], self.row);
+        } else {
+            let first = Stage::Prolong(T::nearest(1.0), coarse_x);
+            pipeline::run(up, (b, x), &mut [first, s, r, q, p], self.row);
         }
     }
 }
