@@ -4,8 +4,7 @@ use faer::{Mat, MatRef};
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{Operator, Side};
-use crate::linalg::{lower_cholesky, solve_triangular};
+use crate::linalg::{Operator, Side, lower_cholesky, solve_triangular};
 
 /// Covariance matrix Γ: symmetric positive definite, diagonal or full.
 ///

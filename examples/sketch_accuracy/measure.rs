@@ -1,11 +1,10 @@
 //! Statistics of all estimators over many seeds.
 
 use indicatif::ProgressBar;
-use pullback::Cpu;
-use pullback::Linearisation;
 use pullback::faer::Mat;
 use pullback::faer::linalg::solvers::Solve;
 use pullback::sketch::{ProbeKind, Probes, Sketch};
+use pullback::{Cpu, Linearisation};
 use rayon::prelude::*;
 
 use crate::method::{Matrix, Method, Sketches};

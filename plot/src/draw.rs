@@ -1,14 +1,13 @@
 //! Drawing of a chart and its curves.
 
 use crate::canvas::{Canvas, Drawn, Ink, ngon};
-use crate::cells;
 use crate::chart::Chart;
 use crate::clip::{Area, dashes, pieces, polygon_within};
 use crate::colour::Colour;
-use crate::decor;
 use crate::frame::{Frame, Layout};
 use crate::layer::{Bars, Layer, Marker, Point, Stroke};
 use crate::legend::Legend;
+use crate::{cells, decor};
 use plotters::backend::DrawingBackend;
 
 /// Opacity of bands.

@@ -4,11 +4,10 @@ use crate::canvas::{Canvas, Drawn, Ink};
 use crate::chart::{Chart, Corner};
 use crate::clip::Area;
 use crate::colour::Colour;
-use crate::draw;
-use crate::font;
 use crate::frame::Layout;
 use crate::layer::{Layer, Marker, Point, Stroke};
 use crate::text::Setting;
+use crate::{draw, font};
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 

@@ -2,12 +2,10 @@
 
 use crate::canvas::{Canvas, Drawn};
 use crate::chart::Chart;
-use crate::decor;
-use crate::draw;
 use crate::error::{Error, Result};
 use crate::font::Block;
 use crate::layer::Point;
-use crate::output;
+use crate::{decor, draw, output};
 use plotters::backend::DrawingBackend;
 use std::path::{Path, PathBuf};
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use super::Simulator;
 use super::iteration::{Run, Way};
 use super::report::{Correction, Estimate};
-use crate::check;
 use crate::coordinates::Bounds;
 use crate::direction::{Direction, LeastSquares};
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Cpu, Reuse, Tally, merge_solved};
 use crate::metric::Metric;
 use crate::model::Model;
-use crate::random;
+use crate::{check, random};
 
 /// Fits a [`Simulator`] to data with the derivative of a [`Model`] that only approximates it.
 ///

@@ -4,12 +4,11 @@ use faer::Mat;
 
 use super::kkt::{Blocks, Saddle, Solution};
 use super::{Direction, Finder, Local, Path, Proposal};
-use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Operator;
 use crate::metric::Root;
-use crate::random;
 use crate::vector::{dot, largest};
+use crate::{check, random};
 
 /// η = −(G + Λ)⁻¹ ∇f by way of the multipliers ν of Aζ + Cη = 0, ζ = Zη being the tangent: for models with at least as
 /// many parameters as states, where A, C and the metric (or its inverse) couple neighbours only.

@@ -1,12 +1,10 @@
 //! The conditions of a damped Gauss-Newton step as one sparse system.
 
-use faer::Mat;
-use faer::Scale;
 use faer::sparse::SparseColMat;
+use faer::{Mat, Scale};
 
 use crate::error::{Error, Result};
-use crate::linalg::Backend;
-use crate::linalg::{Operator, Side};
+use crate::linalg::{Backend, Operator, Side};
 use crate::metric::LocalForm;
 
 type Sparse = SparseColMat<usize, f64>;

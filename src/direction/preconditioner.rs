@@ -6,9 +6,7 @@ use super::Local;
 use crate::check;
 use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::hessian::Curvature;
-use crate::hessian::Pairs;
-use crate::hessian::Pencil;
+use crate::hessian::{Curvature, Pairs, Pencil};
 use crate::prior::PriorTerms;
 
 /// What conjugate gradients are preconditioned with; damping is measured by it too.

@@ -4,8 +4,7 @@ use faer::Mat;
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 
 use super::{Face, Grid};
-use crate::linalg::Operator;
-use crate::linalg::Stencil;
+use crate::linalg::{Operator, Stencil};
 
 impl Grid {
     /// Returns the symmetric matrix of φ ↦ −∇·(w ∇φ) without flux through the boundary, plus a diagonal.

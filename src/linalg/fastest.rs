@@ -1,4 +1,4 @@
-//! The GPU where it pays, the processor elsewhere.
+//! Backend that chooses between GPU and processor by the estimated time.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,15 +10,15 @@ use super::repeated::by_block;
 use super::{Backend, Batch, Cpu, Cuda, Factor, SolveStats};
 use crate::error::{Error, Result};
 
-/// Solves on the first CUDA device what takes less time there, and everything else, or all where there is none, on the
-/// processor.
+/// Backend that solves on the first CUDA device where that is estimated to be faster, and otherwise on the processor.
 ///
-/// What takes less time is estimated from counts: a step of the iteration with a stencil in space sends a kernel for every
-/// hyperplane of every sweep, 1.5 µs each, and moves its vectors at 4 TB/s; the processor takes 4 ns for a sweep over a
-/// cell and column, on as many threads as there are, or columns. So single columns stay on the processor up to about 64³
-/// cells, and batches of 64 go to the device from about 20³. Sparse matrices and stencils in the plane stay on the
-/// processor, where factorisations are fast. `Display` says what was found; [`Report::solvers`](crate::Report::solvers)
-/// says what was used.
+/// Without a device it solves everything on the processor. The estimate counts the work of an iteration with a stencil
+/// in three dimensions. On the device, a step launches one kernel for every hyperplane of every sweep, 1.5 µs each, and
+/// moves its vectors at 4 TB/s. On the processor, a sweep takes 4 ns per cell and column, divided by the number of
+/// threads or columns, whichever is less. Single columns therefore stay on the processor up to about 64³ cells, and
+/// batches of 64 go to the device from about 20³ cells. Sparse matrices and two-dimensional stencils stay on the
+/// processor, where factorisations are fast. `Display` names the device that was found;
+/// [`Report::solvers`](crate::Report::solvers) lists the methods that were used.
 ///
 /// ```
 /// use pullback::{linalg::Fastest, Backend, Operator, Side};
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Fastest {
-    /// What is solved on the processor, and how; its tolerances and precisions are those of the device as well.
+    /// Backend for solves on the processor. Its tolerances and precisions apply on the device as well.
     pub cpu: Cpu,
     device: Result<Cuda>,
 }
@@ -40,23 +40,23 @@ impl Default for Fastest {
 }
 
 impl Fastest {
-    /// Looks for a device.
+    /// Opens the first device, if there is one.
     pub fn new() -> Self {
         Self {
             cpu: Cpu::default(),
-            device: Cuda::forgiving(0),
+            device: Cuda::with_fallback(0),
         }
     }
 
-    /// The device, or what is missing.
+    /// Returns the device.
     ///
     /// # Errors
-    /// That of [`Cuda::new`].
+    /// The error of [`Cuda::new`] if there is no device.
     pub fn device(&self) -> std::result::Result<&Cuda, &Error> {
         self.device.as_ref()
     }
 
-    /// The device, for its settings.
+    /// Returns the device for changes of its settings, or `None` without a device.
     pub fn device_mut(&mut self) -> Option<&mut Cuda> {
         self.device.as_mut().ok()
     }
@@ -77,11 +77,11 @@ impl Fastest {
         Ok(Box::new(Either {
             cpu: &self.cpu,
             cuda,
-            again: a.share(&stencil),
+            operator: a.share(&stencil),
             work: Work::of(&stencil, definite),
             stencil,
-            there: OnceLock::new(),
-            here: self.cpu.factor(a)?,
+            on_device: OnceLock::new(),
+            on_processor: self.cpu.factor(a)?,
         }))
     }
 }
@@ -96,79 +96,88 @@ impl fmt::Display for Fastest {
     }
 }
 
-/// What a solve by iteration takes, in counts.
+/// Operation counts of an iterative solve.
 struct Work {
     cells: f64,
-    /// Hyperplanes of all levels.
+    /// Hyperplanes of a sweep, summed over all levels.
     planes: f64,
-    /// Sweeps of a step, and what a step moves, in sweeps.
+    /// Sweeps per step.
     sweeps: f64,
+    /// Memory traffic of a step, in units of one sweep.
     passes: f64,
-    in_space: bool,
+    /// Whether the box has more than one cell along all three axes.
+    three_dimensional: bool,
 }
 
 /// Steps of a typical solve.
 const STEPS: f64 = 12.0;
-/// Seconds: to send a kernel; to make a device ready for a batch; for a pass over a number there, and on one thread here; to
-/// take a number there and back.
-const SEND: f64 = 1.5e-6;
-const READY: f64 = 0.05;
-const THERE: f64 = 1e-11;
-const HERE: f64 = 4e-9;
-const TRAVEL: f64 = 1.6e-9;
+/// Seconds to launch a kernel.
+const LAUNCH: f64 = 1.5e-6;
+/// Seconds to prepare the device for a batch.
+const SETUP: f64 = 0.05;
+/// Seconds of a pass per number on the device: 40 bytes at 4 TB/s.
+const DEVICE_PASS: f64 = 1e-11;
+/// Seconds of a pass per number on one thread of the processor.
+const PROCESSOR_PASS: f64 = 4e-9;
+/// Seconds per number to copy it to the device and back.
+const TRANSFER: f64 = 1.6e-9;
 
 impl Work {
     fn of(stencil: &Stencil, definite: bool) -> Self {
         let shape = stencil.shape.map(|n| n as f64);
         Self {
             cells: stencil.cells() as f64,
+            // Every coarser level halves the axes, and 1 + 1/2 + 1/4 + … = 2.
             planes: 2.0 * shape.iter().sum::<f64>(),
             sweeps: if definite { 2.0 } else { 16.0 },
             passes: if definite { 6.0 } else { 16.0 },
-            in_space: stencil.shape.iter().all(|&n| n > 1),
+            three_dimensional: stencil.shape.iter().all(|&n| n > 1),
         }
     }
 
-    /// Whether so many columns take less time on a device than on so many threads.
+    /// Whether the columns take less time on the device than on the threads of the processor.
     fn suits_a_device(&self, columns: usize, threads: usize) -> bool {
         let numbers = self.cells * columns as f64;
-        let there = STEPS * (self.sweeps * self.planes * SEND + self.passes * numbers * THERE);
-        let here = STEPS * self.passes * numbers * HERE / threads.min(columns.max(1)) as f64;
-        self.in_space && READY + TRAVEL * numbers + there < here
+        let launches = self.sweeps * self.planes;
+        let device = STEPS * (launches * LAUNCH + self.passes * numbers * DEVICE_PASS);
+        let threads = threads.min(columns.max(1)) as f64;
+        let processor = STEPS * self.passes * numbers * PROCESSOR_PASS / threads;
+        self.three_dimensional && SETUP + TRANSFER * numbers + device < processor
     }
 }
 
-/// A stencil on both, made ready on the device when that is first wanted.
+/// Factors of a stencil on the processor and on the device. The latter is built at its first use.
 struct Either<'a> {
     cpu: &'a Cpu,
     cuda: &'a Cuda,
-    again: Operator<'a>,
+    operator: Operator<'a>,
     stencil: Arc<Stencil>,
     work: Work,
-    /// None where the device refused.
-    there: OnceLock<Option<Box<dyn Factor + 'a>>>,
-    here: Box<dyn Factor + 'a>,
+    /// `None` after a failure of the device.
+    on_device: OnceLock<Option<Box<dyn Factor + 'a>>>,
+    on_processor: Box<dyn Factor + 'a>,
 }
 
 impl<'a> Either<'a> {
-    /// The device, if it takes less time for so many columns and has not refused the matrix.
-    fn there(&self, columns: usize) -> Option<&(dyn Factor + 'a)> {
+    /// Returns the factor on the device if it is faster for this number of columns and could be built.
+    fn on_device(&self, columns: usize) -> Option<&(dyn Factor + 'a)> {
         if !self
             .work
             .suits_a_device(columns, rayon::current_num_threads())
         {
             return None;
         }
-        let ready = || {
-            let again = self.again.share(&self.stencil);
-            self.cuda.factor_with(self.cpu, again).ok()
+        let build = || {
+            let operator = self.operator.share(&self.stencil);
+            self.cuda.factor_with(self.cpu, operator).ok()
         };
-        self.there.get_or_init(ready).as_deref()
+        self.on_device.get_or_init(build).as_deref()
     }
 
-    /// What solves for so many columns.
+    /// Returns the faster factor for this number of columns.
     fn for_columns(&self, columns: usize) -> &(dyn Factor + 'a) {
-        self.there(columns).unwrap_or(self.here.as_ref())
+        self.on_device(columns)
+            .unwrap_or(self.on_processor.as_ref())
     }
 }
 
@@ -188,7 +197,7 @@ impl Factor for Either<'_> {
         guess: Option<MatRef<'_, f64>>,
         batch: Batch,
     ) -> Result<(Batch, SolveStats)> {
-        // Columns that are on the device already are solved for there.
+        // For columns that are already on the device, an unlimited number makes the estimate choose the device.
         let columns = match &batch {
             Batch::Here(_) => batch.ncols(),
             Batch::There(_) => usize::MAX,
@@ -197,7 +206,7 @@ impl Factor for Either<'_> {
     }
 
     fn announce(&self, columns: usize) {
-        self.here.announce(columns);
+        self.on_processor.announce(columns);
     }
 }
 
@@ -206,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_for_large_batches_in_space() {
+    fn devices_are_for_large_batches_in_three_dimensions() {
         let work = |cells: &[usize], definite| Work::of(&Stencil::new(cells), definite);
         assert!(work(&[128; 3], false).suits_a_device(64, 16));
         assert!(work(&[32; 3], false).suits_a_device(64, 2));

@@ -1,4 +1,4 @@
-//! What stands in for solves on a GPU where they were not built.
+//! Stub of the CUDA back end for programs that are built without the feature `cuda`.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,20 +7,22 @@ use super::operator::Operator;
 use super::{Backend, Cpu, Factor};
 use crate::error::{Error, Result};
 
-/// Solves on a CUDA device, in programs that are built with the feature `cuda`. In this one there are none.
+/// Backend that solves linear systems on a CUDA device. This program was built without the feature `cuda`, so that no
+/// value of this type exists.
 pub struct Cuda {
-    /// What the device does not do, with the tolerances and precisions of what it does.
+    /// Backend for everything that the device does not solve. Its tolerances and precisions apply on the device as
+    /// well.
     pub cpu: Cpu,
-    /// The bytes of the device's memory that the vectors of one solve may take.
+    /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory.
     pub memory: Option<usize>,
     never: Infallible,
 }
 
 impl Cuda {
-    /// An error.
+    /// Returns an error, since this program was built without the feature `cuda`.
     ///
     /// # Errors
-    /// Always, [`Error::Device`].
+    /// Always [`Error::Device`].
     pub fn new(_ordinal: usize) -> Result<Self> {
         Err(Error::Device {
             what: "a CUDA device",
@@ -29,7 +31,7 @@ impl Cuda {
         })
     }
 
-    pub(crate) fn forgiving(ordinal: usize) -> Result<Self> {
+    pub(crate) fn with_fallback(ordinal: usize) -> Result<Self> {
         Self::new(ordinal)
     }
 
@@ -41,7 +43,7 @@ impl Cuda {
         match self.never {}
     }
 
-    /// The name of the device.
+    /// Returns the name of the device.
     pub fn name(&self) -> &str {
         match self.never {}
     }

@@ -9,8 +9,7 @@ use super::{LocalForm, Metric, Root, check_batch, check_covector, check_lifted, 
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::linalg::{Backend, Batch, Factor};
-use crate::linalg::{Operator, Side, Stencil};
+use crate::linalg::{Backend, Batch, Factor, Operator, Side, Stencil};
 
 /// The Hellinger-Kantorovich (Wasserstein-Fisher-Rao) metric: mass may move, at a cost 1/α, and change, at 1/β.
 ///

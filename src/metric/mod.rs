@@ -29,8 +29,7 @@ use faer::{Mat, MatRef, Scale};
 
 use crate::check;
 use crate::error::Result;
-use crate::linalg::Operator;
-use crate::linalg::{Backend, Batch};
+use crate::linalg::{Backend, Batch, Operator};
 
 /// A Riemannian metric on data space.
 ///

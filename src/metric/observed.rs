@@ -5,8 +5,7 @@ use faer::{Mat, MatRef};
 use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagonal};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{Backend, minimum_norm};
-use crate::linalg::{Operator, Side, View};
+use crate::linalg::{Backend, Operator, Side, View, minimum_norm};
 use crate::noise::Noise;
 
 /// The metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ; it sees only what is observed.

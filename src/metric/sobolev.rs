@@ -8,8 +8,7 @@ use super::{LocalForm, Metric, Root, check_batch, check_covector};
 use crate::check;
 use crate::error::Result;
 use crate::grid::{CosineTransform, Grid};
-use crate::linalg::Backend;
-use crate::linalg::Operator;
+use crate::linalg::{Backend, Operator};
 
 /// The H^s metric on a grid with no flux through the boundary, s any real number (±1, ±2 …).
 ///

@@ -4,11 +4,10 @@ use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_covector, check_lifted};
-use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Batch};
-use crate::random;
 use crate::vector::{dot, largest};
+use crate::{check, random};
 
 /// The sum Σ wᵢ Mᵢ of metrics with positive weights.
 #[derive(Default)]

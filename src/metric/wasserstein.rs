@@ -8,8 +8,7 @@ use super::transport::{FaceMean, Transport};
 use super::{LocalForm, Metric, Root, check_batch, check_covector, check_lifted, map_columns};
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::linalg::{Backend, Batch, Factor};
-use crate::linalg::{Operator, Side, Stencil};
+use crate::linalg::{Backend, Batch, Factor, Operator, Side, Stencil};
 use crate::vector::centre;
 
 /// The Wasserstein-2 metric, ∫ρ|v|² dx with the least v that moves the mass: −∇·(ρv) = ζ.

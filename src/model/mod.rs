@@ -11,8 +11,7 @@ pub use self::newton::Newton;
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::Backend;
-use crate::linalg::Operator;
+use crate::linalg::{Backend, Operator};
 
 /// A state ρ(θ) ∈ ℝᵏ defined implicitly by g(ρ, θ) = 0 for parameters θ ∈ ℝᵖ.
 ///

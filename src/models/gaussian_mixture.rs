@@ -5,8 +5,7 @@ use faer::Mat;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
-use crate::linalg::Backend;
-use crate::linalg::Operator;
+use crate::linalg::{Backend, Operator};
 use crate::model::Model;
 
 /// Gaussian mixture ρ(x) = Σ w_c N(x; μ_c, diag σ²_c), evaluated at cell centres without renormalisation.

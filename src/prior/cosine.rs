@@ -5,8 +5,7 @@ use faer::{MatMut, MatRef};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::{CosineTransform, Grid};
-use crate::linalg::Side;
-use crate::linalg::{Factor, Method, SolveStats};
+use crate::linalg::{Factor, Method, Side, SolveStats};
 
 /// Solves with f(−Δ) on a box without flux through the boundary, by cosine transforms.
 ///

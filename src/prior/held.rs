@@ -4,8 +4,7 @@ use faer::{Mat, MatMut, MatRef};
 
 use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::linalg::Side;
-use crate::linalg::{Factor, SolveStats, lower_cholesky, solve_triangular};
+use crate::linalg::{Factor, Side, SolveStats, lower_cholesky, solve_triangular};
 
 /// (R C Rᵀ)⁻¹ in the coordinates of a chart, R picking the free parameters, where C is known by its products and solves only.
 ///

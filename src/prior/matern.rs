@@ -7,8 +7,7 @@ use super::{Prior, Quadratic, deviation};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::linalg::{Backend, Factor};
-use crate::linalg::{Operator, Side, Stencil};
+use crate::linalg::{Backend, Factor, Operator, Side, Stencil};
 
 /// A smooth Gaussian random field on a grid, the bi-Laplacian prior ½ τ² ∫ |(κ² − Δ)(θ − m)|² dx.
 ///

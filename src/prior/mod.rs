@@ -18,11 +18,9 @@ pub use self::tikhonov::Tikhonov;
 use faer::Mat;
 use faer::sparse::SparseColMat;
 
-use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{Backend, Factor, SINGULAR};
-use crate::linalg::{Operator, Side};
-use crate::random;
+use crate::linalg::{Backend, Factor, Operator, SINGULAR, Side};
+use crate::{check, random};
 
 /// A penalty R(θ), minus the logarithm of a prior density.
 ///

@@ -4,9 +4,8 @@ use faer::{Mat, MatRef};
 
 use super::{PriorTerms, Quadratic};
 use crate::error::Result;
-use crate::linalg::{Operator, Side};
 use crate::linalg::{
-    gram, lower_cholesky, product, range_basis, solve_triangular, symmetric_product,
+    Operator, Side, gram, lower_cholesky, product, range_basis, solve_triangular, symmetric_product,
 };
 use crate::random;
 

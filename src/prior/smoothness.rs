@@ -7,8 +7,7 @@ use super::{Prior, Quadratic, deviation};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
-use crate::linalg::{Backend, Factor};
-use crate::linalg::{Operator, Side};
+use crate::linalg::{Backend, Factor, Operator, Side};
 
 /// Smoothness of a field of parameters on a grid, the H¹ penalty ½ w² ∫ |∇(θ − m)|² + (θ − m)²/ℓ² dx.
 ///

@@ -8,8 +8,7 @@ use super::{Prior, Quadratic, diagonal_of_inverse, ready};
 use crate::check;
 use crate::coordinates::Chart;
 use crate::error::{Error, Result};
-use crate::linalg::{Backend, Factor};
-use crate::linalg::{Operator, Side};
+use crate::linalg::{Backend, Factor, Operator, Side};
 
 /// The priors at one θ, in the coordinates of the descent.
 pub struct PriorTerms<'a> {

@@ -7,10 +7,9 @@ use faer::prelude::Reborrow;
 use faer::{Mat, MatRef};
 
 use super::product;
-use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::range_basis;
-use crate::random;
+use crate::{check, random};
 
 /// What probes are made of. None is better in general: signs are never long, Gaussian ones make exact laws, and
 /// orthonormal ones err less when they are nearly as many as the space has dimensions.

@@ -11,8 +11,7 @@ use super::subject::Subject;
 use super::{IDENTITY, PLATEAU, SOLVED, SOLVED_PLATEAU};
 use crate::check;
 use crate::error::Result;
-use crate::linalg::{Backend, Cpu};
-use crate::linalg::{Operator, Side};
+use crate::linalg::{Backend, Cpu, Operator, Side};
 use crate::model::adjoint::Linearisation;
 use crate::model::{Model, solve_checked};
 

@@ -1,11 +1,10 @@
 //! A model at its solution and at points a few percent away.
 
 use super::probe::{DIRECTIONS, floored, moved, relative};
-use crate::check;
 use crate::error::Result;
 use crate::linalg::Operator;
 use crate::model::Model;
-use crate::random;
+use crate::{check, random};
 
 /// Smallest perturbation scale of a state's entries, relative to the largest entry.
 const SMALLEST: f64 = 1e-4;

@@ -1,4 +1,4 @@
-//! All tests of `device` on an emulated one.
+//! Runs all tests of `device` on an emulated device.
 
 #[path = "../emulator/rerun.rs"]
 mod rerun;

@@ -1,7 +1,8 @@
-//! The backend on a device, and without one: the same solves, the same answers, and clear words.
+//! Tests of the CUDA back end: answers and iterations agree with the processor's, and a missing device is reported
+//! clearly.
 //!
-//! Tests in `device` need a device. Where there is none they say so and pass, unless PULLBACK_REQUIRE_GPU is set; where
-//! there is a C++ compiler, `emulated` runs them all on an emulated one, with the same kernels.
+//! The tests in `device` need a device. Without one they print a note and pass, unless PULLBACK_REQUIRE_GPU is set.
+//! With a C++ compiler, `emulated` runs all of them on an emulated device, with the same kernels.
 
 #![allow(clippy::unwrap_used)]
 

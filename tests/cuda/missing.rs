@@ -1,4 +1,4 @@
-//! What a machine without a device is told.
+//! Error messages on a machine without a device.
 
 use pullback::Error;
 use pullback::linalg::Cuda;

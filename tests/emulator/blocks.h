@@ -1,4 +1,5 @@
-// Runs the blocks of a launch: over some host threads, and in a block one thread after another.
+// Runs the blocks of a launch: the blocks on several host threads, the threads of a block one after
+// another.
 #pragma once
 
 #include "fibers.h"
@@ -25,7 +26,7 @@ extern "C" {
 __attribute__((tls_model("initial-exec"))) __thread EmulatedIndices emulated_indices = {};
 }
 
-// What the library of a module says about a kernel.
+// Description of a kernel by the library of its module.
 struct Function {
     std::string name;
     void (*run)(void**);
@@ -33,7 +34,7 @@ struct Function {
     const unsigned* sizes;
 };
 
-// A kernel with copies of its arguments, so that it may be kept in a graph.
+// A kernel with copies of its arguments, so that a graph can store it.
 class Launch {
 public:
     Function function;
@@ -65,7 +66,7 @@ private:
 
 class Worker;
 
-// A flow of control on which threads of a block run, until one of them stops at a barrier.
+// A stack on which threads of a block run one after another, until one of them waits at a barrier.
 struct Fiber {
     Worker* worker;
     Continuation continuation;
@@ -73,11 +74,11 @@ struct Fiber {
     std::unique_ptr<Stack> stack;
 };
 
-// The blocks of one host thread.
+// Runs the blocks of one host thread.
 class Worker {
 public:
-    // Threads run on one fiber, one after another as in a loop. The others are only needed for
-    // threads that wait; those which have finished count as arrived.
+    // Threads run on one fiber, one after another as in a loop. When a thread waits at a barrier, the
+    // next threads run on another fiber. Finished threads count as arrived at every barrier.
     void run_block(const Function& function, void** values) {
         run = function.run;
         arguments = values;
@@ -86,7 +87,8 @@ public:
             enter(take());
         } while (emulated_indices.next < emulated_indices.total);
         while (!waiting.empty()) {
-            // All have arrived. At the next barrier one switches to the one after it, and so on.
+            // All threads have arrived at the barrier. Each continues to the next barrier, where it
+            // switches to the fiber after it.
             resumed.swap(waiting);
             waiting.clear();
             following = 0;
@@ -97,7 +99,7 @@ public:
         active() = nullptr;
     }
 
-    // The current thread stops here until all others have arrived.
+    // Barrier: the current thread waits until all others have arrived.
     void wait() {
         Fiber* fiber = current;
         fiber->thread = emulated_indices.thread;
@@ -106,8 +108,8 @@ public:
         switch_to(fiber->continuation, next ? next->continuation : home);
     }
 
-    // The worker of the calling host thread. Not inlined, since its address must be looked up
-    // again after a switch.
+    // The worker of the calling host thread. Not inlined: the address of a thread-local variable must
+    // be computed anew after a switch of stacks.
     static __attribute__((noinline)) Worker*& active() {
         static thread_local Worker* worker = nullptr;
         return worker;
@@ -119,10 +121,10 @@ private:
     Continuation home;
     Fiber* current = nullptr;
     std::vector<Fiber*> idle, waiting, resumed;
-    // How many of the resumed fibers have been given their turn.
+    // Number of the resumed fibers that have already continued.
     size_t following = 0;
 
-    // Makes the next fiber that may go on the current one; null if there is none.
+    // Selects the next fiber that can continue as the current one; null if there is none.
     Fiber* resume() {
         if (following == resumed.size()) return nullptr;
         current = resumed[following++];
@@ -135,7 +137,7 @@ private:
         switch_to(home, fiber->continuation);
     }
 
-    // Fibers are kept: they outlive the launch, and the next one uses them again.
+    // Returns an idle or new fiber. Fibers outlive the launch and are reused by the next one.
     Fiber* take() {
         if (idle.empty()) {
             auto* fiber = new Fiber;
@@ -163,7 +165,7 @@ extern "C" __attribute__((visibility("default"))) void emulated_barrier() {
     Worker::active()->wait();
 }
 
-// The host threads. One launch at a time; the calling host thread takes part in it.
+// The host threads. They run one launch at a time, together with the calling host thread.
 class Blocks {
 public:
     bool reversed = false;
@@ -179,7 +181,7 @@ public:
     void run(Launch& launch) {
         job = {&launch, launch.values()};
         next = 0;
-        // Waking the others takes longer than a few threads do.
+        // For a small launch, waking the other host threads takes longer than the work.
         bool alone = reversed || allowed == 1 || launch.blocks() < 2 ||
                      launch.blocks() * launch.threads() < 1024;
         if (alone) {
@@ -210,8 +212,8 @@ private:
     Worker workers[most];
 
     void start_helpers() {
-        // They wait for ever; the process ends without them. If fewer are allowed than before,
-        // the surplus ones stay asleep.
+        // Host threads wait until the process ends. If fewer are allowed than before, the surplus
+        // ones stay asleep.
         for (; helpers < allowed - 1; ++helpers)
             std::thread(&Blocks::help, this, helpers + 1, generation).detach();
     }

@@ -1,4 +1,4 @@
-// The state of the emulated device, and what all entry points have in common.
+// State of the emulated device, and helpers of all entry points.
 #pragma once
 
 #include "blocks.h"
@@ -16,7 +16,7 @@ struct Module {
     std::map<std::string, std::unique_ptr<Function>> functions;
 };
 
-// Everything there is to know about the device. Never destroyed: helper threads may outlive main.
+// State of the device. It is never destroyed, since helper threads can outlive main.
 struct Device {
     std::mutex mutex;
     bool initialised = false;
@@ -36,20 +36,20 @@ inline Device& device() {
 
 inline thread_local Context* current = nullptr;
 
-// Calls from several host threads are taken one at a time.
+// Runs a call; calls from several host threads are serialised.
 template <class F> CUresult initialised(F function) {
     std::lock_guard<std::mutex> lock(device().mutex);
     return device().initialised ? function(device()) : CUDA_ERROR_NOT_INITIALIZED;
 }
 
-// For calls that need a current context.
+// Runs a call that needs a current context.
 template <class F> CUresult within(F function) {
     return initialised([&](Device& d) {
         return current && d.retained ? function(d) : CUDA_ERROR_INVALID_CONTEXT;
     });
 }
 
-// For calls that need a context and cannot be captured.
+// Runs a call that needs a context and cannot be captured.
 template <class F> CUresult immediately(F function) {
     return within([&](Device& d) {
         CUresult result = d.streams.outside_capture();
@@ -57,7 +57,7 @@ template <class F> CUresult immediately(F function) {
     });
 }
 
-// Stores a result if there is a place for it.
+// Stores a result unless the pointer is null, which is an error.
 template <class P, class T> CUresult give(P* place, T value) {
     if (!place) return CUDA_ERROR_INVALID_VALUE;
     *place = value;

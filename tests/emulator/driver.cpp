@@ -1,21 +1,22 @@
-// An emulated device behind the binary interface of the CUDA driver, for machines without one.
+// An emulated device behind the binary interface of the CUDA driver, for machines without a GPU.
 //
 // The functions below are those that the `cudarc` crate calls for contexts, memory, modules,
 // streams, events and graphs of one device. Kernels come from the `libnvrtc.so` next to this
 // library: they are host code, see `threads.h` and `blocks.h`.
 //
-// Built by, and found by the dynamic loader if LD_LIBRARY_PATH of the process names the directory,
+// The commands below build the libraries. The dynamic loader finds them if LD_LIBRARY_PATH of the
+// process contains DIRECTORY.
 //
 //     g++ -O2 -std=c++17 -fPIC -shared -pthread driver.cpp -o DIRECTORY/libcuda.so -ldl
 //     g++ -O2 -std=c++17 -fPIC -shared -pthread nvrtc.cpp -o DIRECTORY/libnvrtc.so -ldl
 //     cp threads.h DIRECTORY
 //
-// Variables of the environment:
+// Environment variables:
 //
 //     EMULATED_MEMORY   size of the memory of the device in bytes, 4 GiB unless given
 //     EMULATED_ORDER    `reversed`: one host thread takes blocks and threads in reversed order
 //     EMULATED_THREADS  number of host threads, at most 4
-//     EMULATED_CHECKS   if set, guard zones are looked at after each kernel
+//     EMULATED_CHECKS   if set, guard zones are checked after each kernel
 //     CXX               compiler for kernels
 #include "device.h"
 #include "work.h"
@@ -155,7 +156,7 @@ API cuMemAllocManaged(CUdeviceptr* pointer, size_t bytes, unsigned) {
     return cuMemAlloc_v2(pointer, bytes);
 }
 
-// Allocations in graphs are not emulated: they are refused while the stream is capturing.
+// Allocations in graphs are not emulated. They are refused while the stream is capturing.
 API cuMemAllocAsync(CUdeviceptr* pointer, size_t bytes, void* stream) {
     return within([&](Device& d) {
         CUresult result = d.streams.not_capturing(stream);
@@ -202,7 +203,7 @@ API cuDeviceGetMemPool(void** pool, CUdevice) { return give(pool, &device().memo
 API cuMemPoolTrimTo(void*, size_t) { return CUDA_SUCCESS; }
 API cuMemPoolSetAttribute(void*, int, void*) { return CUDA_SUCCESS; }
 
-// Copies and fills. The range is looked at when the work is submitted, and again when it is done:
+// Copies and fills. The range is checked when the work is submitted, and again when it is done, since
 // a graph may be replayed after its buffers were freed.
 
 template <class F>

@@ -15,7 +15,7 @@
 #include <ucontext.h>
 #endif
 
-// Where a suspended flow of control continues.
+// Point at which a suspended fiber continues.
 struct Continuation {
 #if defined(EMULATOR_SWITCH)
     void* stack = nullptr;
@@ -25,9 +25,9 @@ struct Continuation {
 };
 
 #if defined(EMULATOR_SWITCH)
-// Saves the registers that a callee must preserve on the present stack and takes those of another.
-// Unlike swapcontext this makes no system call, which would cost more than most kernels do. It ends
-// with a jump because the processor predicts that a return goes back to the caller.
+// Saves the registers that a callee must preserve on the current stack and loads those of another.
+// Unlike swapcontext this makes no system call, which would take longer than most kernels. It ends
+// with a jump, since the processor predicts that a return goes back to the caller.
 extern "C" void emulated_switch(void** from, void* to);
 extern "C" void emulated_fiber_start();
 asm(R"(
@@ -78,15 +78,15 @@ public:
     static constexpr size_t size = 512 * 1024;
 
     Stack(void (*function)(void*), void* argument, Continuation& start) {
-        // Pages are only taken once they are touched.
+        // The system provides a page at its first access.
         void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        // The lowest page is a guard: too deep a stack must fault, not overwrite something.
+        // The lowest page is a guard: a stack overflow must fault, not overwrite other memory.
         if (memory == MAP_FAILED || mprotect(memory, 4096, PROT_NONE) != 0) {
             std::fprintf(stderr, "emulator: no memory for the stack of a thread\n");
             std::abort();
         }
-        // Tops at the same distance from a page would all fall into the same few sets of the cache.
+        // Stack tops at equal offsets in their pages would all map to the same few cache sets.
         static std::atomic<unsigned> count{0};
         size_t shift = count++ % 64 * 320;
         prepare(static_cast<char*>(memory), size - shift, function, argument, start);
@@ -119,7 +119,7 @@ private:
         start.context.uc_stack.ss_size = size;
         start.context.uc_link = nullptr;
         auto f = reinterpret_cast<uint64_t>(function), a = reinterpret_cast<uint64_t>(argument);
-        // Arguments of the entry are of type int, hence pointers are passed in halves.
+        // The entry takes arguments of type int. A pointer is therefore passed in two halves.
         makecontext(&start.context, reinterpret_cast<void (*)()>(&enter), 4, unsigned(f >> 32),
                     unsigned(f), unsigned(a >> 32), unsigned(a));
     }

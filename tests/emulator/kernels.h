@@ -1,4 +1,4 @@
-// Finds the kernels of a program and writes the functions by which the driver calls them.
+// Finds the kernels of a program and generates the functions by which the driver calls them.
 #pragma once
 
 #include <cctype>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-// To be raised when the same program would be made into another library than before.
+// Version of the generated code. Raise it when the library of an unchanged program changes.
 constexpr char compiler_version[] = "1";
 
 struct KernelName {
@@ -15,7 +15,7 @@ struct KernelName {
     std::string bound;
 };
 
-// Words, numbers, strings and single characters of a preprocessed text.
+// Tokens of a preprocessed text: words, numbers, strings and single characters.
 inline std::vector<std::string> split(const std::string& text) {
     std::vector<std::string> tokens;
     auto word = [](char c) { return std::isalnum((unsigned char)c) || c == '_'; };
@@ -59,8 +59,8 @@ inline std::string first_argument(const std::vector<std::string>& tokens, size_t
     return argument;
 }
 
-// Reads the declaration that follows `__global__`: a name before a parenthesis, and on the way to
-// it perhaps bounds. Leaves the name empty if there is none.
+// Reads the declaration that follows `__global__`: optional launch bounds, and a name before a
+// parenthesis. Leaves the name empty if there is none.
 inline KernelName read_kernel(const std::vector<std::string>& tokens, size_t at) {
     KernelName kernel{"", "0"};
     while (at + 1 < tokens.size() && tokens[at] != ";" && tokens[at] != "{") {
@@ -76,13 +76,13 @@ inline KernelName read_kernel(const std::vector<std::string>& tokens, size_t at)
     return kernel;
 }
 
-// The kernels that can be found by their name, as on a device: those with C linkage, which is
-// declared either for the kernel itself or for a block around it.
+// The kernels that a module finds by their name, as on a device: those with C linkage, which is
+// declared either for the kernel itself or for an enclosing block.
 inline std::vector<KernelName> find_kernels(const std::string& preprocessed) {
     std::vector<std::string> tokens = split(preprocessed);
     std::vector<KernelName> kernels;
     std::set<std::string> seen;
-    // Of each open brace, whether it belongs to a block of declarations with C linkage.
+    // For each open brace, whether it belongs to a block of declarations with C linkage.
     std::vector<bool> braces;
     bool linkage = false;
     for (size_t k = 0; k < tokens.size(); ++k) {
@@ -106,7 +106,8 @@ inline std::vector<KernelName> find_kernels(const std::string& preprocessed) {
     return kernels;
 }
 
-// For each kernel a function that takes pointers to the arguments, and a table of their sizes.
+// Generates for each kernel a function that takes pointers to the arguments, and a table of their
+// sizes.
 inline std::string trampolines(const std::vector<KernelName>& kernels) {
     std::string text = "#line 1 \"emulator\"\n";
     for (const KernelName& kernel : kernels) {

@@ -14,7 +14,7 @@ class Memory {
 public:
     size_t total = size_t(4) << 30;
     size_t used = 0;
-    // The name of the kernel started last, for the message about a broken guard.
+    // Name of the latest kernel, for the message about an overwritten guard.
     std::string last_kernel = "none";
 
     void read_environment() {
@@ -28,7 +28,7 @@ public:
         auto* start = static_cast<unsigned char*>(std::aligned_alloc(alignment, size));
         if (!start) return CUDA_ERROR_OUT_OF_MEMORY;
         paint(start, 0, guard);
-        // NaNs, so that results which depend on memory that nobody wrote are seen.
+        // NaNs reveal results that depend on uninitialised memory.
         std::memset(start + guard, 0xff, bytes);
         paint(start, guard + bytes, size);
         used += bytes;
@@ -52,7 +52,7 @@ public:
         while (!buffers.empty()) release(buffers.begin()->first);
     }
 
-    // Variables of a module, which may be copied to and from, but belong to its library.
+    // Variables of a module. They can be copied to and from, but belong to its library.
     void add_variable(CUdeviceptr pointer, size_t bytes) { variables[pointer] = bytes; }
 
     bool contains(CUdeviceptr pointer, size_t bytes) const {
@@ -84,7 +84,8 @@ private:
     std::map<CUdeviceptr, Buffer> buffers;
     std::map<CUdeviceptr, size_t> variables;
 
-    // Guards read as NaNs too, in single and in double precision, but unlike those in fresh memory.
+    // Guards read as NaNs too, in single and in double precision, but differ from those in fresh
+    // memory.
     static unsigned char pattern(size_t k) { return k % 2 ? 0xff : 0xf5; }
 
     static void paint(unsigned char* start, size_t from, size_t to) {

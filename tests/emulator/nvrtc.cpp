@@ -1,8 +1,8 @@
-// The runtime compiler of the emulated device: makes a library of host code from a program, with
-// the C++ compiler of the machine, behind the binary interface of NVRTC.
+// Runtime compiler of the emulated device, behind the binary interface of NVRTC. It compiles a
+// program to a library of host code with the C++ compiler of the machine.
 //
-// Libraries are kept next to this one, under a hash of all that they are made from, so that a
-// program is compiled only once, whichever process comes first.
+// The libraries are cached next to this one under a hash of all their inputs, so that all processes
+// together compile a program only once.
 #include "kernels.h"
 
 #include <atomic>
@@ -63,8 +63,8 @@ static std::string find_directory() {
     return result.substr(0, result.find_last_of('/'));
 }
 
-// The directory of this library, in which threads.h is and compiled programs are kept. Looked up
-// while the library is loaded, since its path may be relative to the working directory.
+// Directory of this library, of threads.h and of the cached programs. It is determined when the
+// library is loaded, since its path may be relative to the working directory.
 static const std::string directory = find_directory();
 
 static std::string compiler() {
@@ -72,7 +72,7 @@ static std::string compiler() {
     return name && *name ? name : "g++";
 }
 
-// FNV-1a, over 128 bits, for which collisions need not be thought of.
+// FNV-1a hash of 128 bits, for which collisions can be neglected.
 static std::string hash(const std::string& text) {
     unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
     unsigned __int128 value = (unsigned __int128)0x6c62272e07bb0142 << 64 | 0x62b821756295c58d;
@@ -83,7 +83,7 @@ static std::string hash(const std::string& text) {
     return digits;
 }
 
-// Runs a command of the shell; what it prints is appended to the log.
+// Runs a shell command and appends its output to the log.
 static bool run(const std::string& command, std::string& log) {
     FILE* output = popen((command + " 2>&1").c_str(), "r");
     if (!output) return false;
@@ -97,8 +97,8 @@ static bool starts_with(const std::string& text, const char* start) {
     return text.compare(0, std::strlen(start), start) == 0;
 }
 
-// Translates options for the C++ compiler; those about floating point and registers mean nothing
-// here. False if one is not known.
+// Translates options for the C++ compiler. Options about floating point and registers are ignored.
+// Returns false for an unknown option.
 static bool translate(const std::vector<std::string>& options, std::string& flags) {
     static const char* const ignored[] = {
         "--fmad=", "-fmad=", "--ftz=", "-ftz=", "--prec-sqrt=", "-prec-sqrt=", "--prec-div=",
@@ -132,8 +132,8 @@ static bool translate(const std::vector<std::string>& options, std::string& flag
     return true;
 }
 
-// Makes the library of a program. The files in between have names of their own, and the library
-// gets its name at the end, so that processes which compile the same program do not meet.
+// Builds the library of a program. Intermediate files have unique names, and the library is renamed at
+// the end, so that processes which compile the same program do not interfere.
 static nvrtcResult build(Program& program, const std::string& flags, const std::string& library) {
     static std::atomic<unsigned> count{0};
     std::string stem = library + "." + std::to_string(getpid()) + "." + std::to_string(count++);
@@ -150,7 +150,7 @@ static nvrtcResult build(Program& program, const std::string& flags, const std::
         else
             program.log += preprocessed;
     }
-    // A symbol of a program must not be taken for one of the C library, thus -Bsymbolic.
+    // -Bsymbolic: a symbol of the program must not be replaced by one of the C library.
     success = success && run(start + " -w -O2 -ffp-contract=off -fno-math-errno -fno-builtin -fPIC "
                                      "-fno-semantic-interposition -shared -Wl,-Bsymbolic " +
                                  quoted(source) + " -o " + quoted(object) + " -lm",
@@ -205,7 +205,7 @@ API const char* nvrtcGetErrorString(int code) {
     }
 }
 
-// Headers given as text are not emulated.
+// Headers that are passed as text are not emulated.
 API nvrtcResult nvrtcCreateProgram(Program** program, const char* text, const char* name,
                                    int headers, const char* const*, const char* const*) {
     if (!program || !text || headers != 0) return NVRTC_ERROR_INVALID_INPUT;
@@ -255,7 +255,7 @@ API nvrtcResult nvrtcGetPTX(Program* program, char* image) {
     return copy_of(program->image, image);
 }
 
-// The same text serves as machine code: the driver accepts it as either.
+// The image also serves as machine code: the driver accepts it as PTX or as CUBIN.
 API nvrtcResult nvrtcGetCUBINSize(Program* program, size_t* size) {
     return nvrtcGetPTXSize(program, size);
 }

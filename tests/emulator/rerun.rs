@@ -1,26 +1,26 @@
-//! Runs tests of this program again on an emulated device: the driver and the compiler are libraries of our own, which
-//! run the text of the kernels thread by thread on the processor.
+//! Runs tests of this program again on an emulated device. Substitutes for the libraries of the driver and the compiler
+//! run the source of the kernels thread by thread on the processor.
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-/// Files of the emulator.
+/// Folder of the emulator's sources.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator");
 
-/// Runs the tests whose names contain this, with the emulated libraries in a directory; says so if there is no C++
-/// compiler for them.
+/// Runs the tests whose names contain `tests`, with the emulated libraries in the directory `libraries`. Prints a note
+/// and returns without a C++ compiler.
 pub(crate) fn rerun(tests: &str, libraries: &Path) {
     if build(libraries).is_none() {
         println!("skipped: no C++ compiler for the emulated device (set CXX)");
         return;
     }
     run(tests, libraries, &[]);
-    // What depends on the order of blocks would differ.
+    // A result that depends on the order of blocks would differ in this run.
     run(tests, libraries, &[("EMULATED_ORDER", "reversed")]);
 }
 
-/// Builds the emulated libraries into a directory; none without a C++ compiler.
+/// Builds the emulated libraries in a directory. Returns `None` without a C++ compiler.
 fn build(into: &Path) -> Option<()> {
     let compiler = env::var("CXX").unwrap_or_else(|_| "g++".into());
     if Command::new(&compiler).arg("--version").output().is_err() {
@@ -44,7 +44,7 @@ fn build(into: &Path) -> Option<()> {
     Some(())
 }
 
-/// Runs them in an environment with these variables more.
+/// Runs the tests with additional environment variables.
 fn run(tests: &str, libraries: &Path, more: &[(&str, &str)]) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([tests, "--test-threads=2"]);

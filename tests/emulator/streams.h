@@ -1,4 +1,5 @@
-// Streams, events and graphs. Work is done when it is submitted, unless its stream is capturing.
+// Streams, events and graphs. Work is done at once when it is submitted, unless its stream is
+// capturing.
 #pragma once
 
 #include "types.h"
@@ -32,7 +33,7 @@ struct Event {
     std::chrono::steady_clock::time_point time;
 };
 
-// The live objects of a kind: a handle is the address of its object, and is never trusted.
+// The live objects of a type. A handle is the address of its object, and is checked at every use.
 template <class T> class Handles {
 public:
     T* add(T* object) {
@@ -58,7 +59,7 @@ public:
     Handles<Graph> graphs;
     Handles<Executable> executables;
 
-    // The stream of a handle, of which 0, 1 and 2 mean the default one; null if there is none.
+    // The stream of a handle; 0, 1 and 2 denote the default stream. Null for an invalid handle.
     Stream* find(void* handle) {
         if (reinterpret_cast<uintptr_t>(handle) <= 2) return &standard;
         auto* stream = static_cast<Stream*>(handle);
@@ -76,8 +77,8 @@ public:
         return CUDA_SUCCESS;
     }
 
-    // For calls that may not be made while this thread captures, nor while another one captures
-    // in the global mode. As on a device, making them spoils the capture.
+    // Check for calls that are illegal while this thread captures, or while another one captures in
+    // the global mode. As on a device, such a call invalidates the capture.
     CUresult outside_capture() {
         CUresult result = CUDA_SUCCESS;
         for (Stream* stream : streams.all()) {
@@ -91,7 +92,7 @@ public:
         return result;
     }
 
-    // For calls on a stream that must not be capturing.
+    // Check for calls on a stream that must not be capturing.
     CUresult not_capturing(void* handle) {
         Stream* stream = find(handle);
         if (!stream) return CUDA_ERROR_INVALID_HANDLE;
@@ -148,8 +149,8 @@ public:
         return CUDA_SUCCESS;
     }
 
-    // Work is in order already, so there is nothing to wait for. Captures of several streams that
-    // join, however, are refused rather than got wrong.
+    // All work is done in order of submission, so that no wait is needed. Captures that join several
+    // streams are not emulated and are refused.
     CUresult wait(void* handle, Event* event) {
         Stream* stream = find(handle);
         if (!stream || !events.has(event)) return CUDA_ERROR_INVALID_HANDLE;

@@ -1,8 +1,8 @@
-// What a kernel text expects to find when it is compiled for the emulated device: the keywords of
-// the language, the indices of the running thread, barriers and mathematical functions.
+// Prelude of the kernels for the emulated device: the keywords of CUDA, the indices of the running
+// thread, barriers and mathematical functions.
 //
-// No other header is included, so that a program may define names such as `int64_t` or `min` just
-// as it may for a real device, and so that it compiles quickly.
+// No other header is included, so that a program can define names such as `int64_t` or `min` as it
+// can for a real device, and so that it compiles quickly.
 #ifndef EMULATOR_THREADS_H
 #define EMULATOR_THREADS_H
 
@@ -25,7 +25,7 @@ typedef decltype(sizeof(0)) size_t;
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
 #define __align__(n) __attribute__((aligned(n)))
-// Blocks run one after another on a host thread, thus one copy for each host thread is enough.
+// Blocks run one after another on a host thread, so that one copy per host thread suffices.
 #define __shared__ static thread_local
 
 #define EMULATOR_VECTORS(T, name, pair, quad)                                                  \
@@ -89,12 +89,12 @@ template <unsigned N> struct Parameters { unsigned bound, count, size[N ? N : 1]
 
 template <auto F> struct Kernel;
 template <class... A, void (*F)(A...)> struct Kernel<F> {
-    // Runs threads until none is left. If one of them stops at a barrier, then the driver calls
-    // this again on another stack for the remaining ones.
+    // Runs threads until none is left. If one of them waits at a barrier, the driver calls this
+    // function again on another stack for the remaining ones.
     Kernel(A... arguments) {
         while (next_thread()) F(arguments...);
     }
-    // In braces, because the arguments are then evaluated from left to right.
+    // Braces guarantee that the arguments are evaluated from left to right.
     static void run(void** values) { Kernel{*static_cast<A*>(*values++)...}; }
     static constexpr Parameters<sizeof...(A)> parameters(unsigned bound) {
         return {bound, unsigned(sizeof...(A)), {unsigned(sizeof(A))...}};
@@ -177,7 +177,7 @@ inline int abs(int x) { return x < 0 ? -x : x; }
 inline long abs(long x) { return x < 0 ? -x : x; }
 inline long long abs(long long x) { return x < 0 ? -x : x; }
 
-// As on the device, a NaN loses against a number.
+// As on the device, the result of a NaN and a number is the number.
 #define EMULATOR_EXTREME(name, less)                                                           \
     template <class A, class B> inline decltype(true ? A() : B()) name(A a, B b) {             \
         decltype(true ? A() : B()) p = a, q = b;                                               \

@@ -1,4 +1,4 @@
-// The part of the driver's binary interface that is emulated: result codes and attributes.
+// Emulated part of the driver's binary interface: result codes and attributes.
 #pragma once
 
 #include <cstddef>

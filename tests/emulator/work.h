@@ -11,7 +11,7 @@
 
 // Modules.
 
-// The first line of what `libnvrtc.so` makes of a program; the path of a library is in the second.
+// First line of an image from `libnvrtc.so`; the second line is the path of a library.
 constexpr char module_mark[] = "// emulated device code\n";
 
 static CUresult open_module(Device& d, Module** module, const char* image) {
@@ -20,7 +20,7 @@ static CUresult open_module(Device& d, Module** module, const char* image) {
     if (std::strncmp(image, module_mark, length) != 0) return CUDA_ERROR_INVALID_PTX;
     std::string path(image + length);
     path.resize(std::min(path.size(), path.find('\n')));
-    // Never closed, since a graph may still hold a kernel of it.
+    // Never closed, since a graph may still refer to one of its kernels.
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         std::fprintf(stderr, "emulator: %s\n", dlerror());
@@ -78,7 +78,7 @@ API cuModuleGetGlobal_v2(CUdeviceptr* pointer, size_t* bytes, Module* module, co
     return within([&](Device& d) {
         if (!d.modules.has(module)) return CUDA_ERROR_INVALID_HANDLE;
         void* variable = name ? dlsym(module->library, name) : nullptr;
-        // The size of a variable is in the symbol table of its library only.
+        // Only the symbol table of the library contains the size of a variable.
         ElfW(Sym)* symbol = nullptr;
         Dl_info info;
         if (!variable || !dladdr1(variable, &info, reinterpret_cast<void**>(&symbol),
@@ -134,7 +134,8 @@ API cuFuncGetAttribute(int* value, int key, Function* function) {
     return within([&](Device& d) {
         if (!d.functions.count(function)) return CUDA_ERROR_INVALID_HANDLE;
         if (key == 0) return give(value, int(function->bound ? function->bound : 1024));
-        // Version of the code (5, 6): that of the compute capability. Others are not known.
+        // Attributes 5 and 6 are the versions of the code: that of the compute capability. Others
+        // are not emulated.
         return give(value, key == 5 || key == 6 ? 90 : 0);
     });
 }

@@ -1,11 +1,11 @@
-//! What kernels take: numbers, addresses, and structures that the kernels know by the same names.
+//! Arguments of kernels: numbers, device addresses, and structures that the kernels define under the same names.
 
 use cudarc::driver::DeviceRepr;
 
-/// An address in the memory of the device; 0 for none.
+/// Address in device memory; 0 is the null pointer.
 pub(super) type Pointer = u64;
 
-/// One side of a stencil as the kernels see it.
+/// Stencil matrix, or its transpose, in the layout of the kernels: arrays of coefficients on a box of cells.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows {
@@ -17,7 +17,7 @@ pub(super) struct Rows {
     pub(super) cells: u32,
 }
 
-/// A matrix compressed by rows as the kernels see it.
+/// Matrix in compressed row storage (CSR) in the layout of the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compressed {
@@ -28,7 +28,7 @@ pub(super) struct Compressed {
     pub(super) padding: u32,
 }
 
-/// A hyperplane of a sweep.
+/// Hyperplane t₀ + t₁ + t₂ = `plane` of a sweep; `first` is its least t₀, and bit d of `corner` reverses axis d.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plane {
@@ -37,7 +37,7 @@ pub(super) struct Plane {
     pub(super) corner: u32,
 }
 
-/// Corners of sweeps that follow one another.
+/// Starting corners of consecutive sweeps.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Corners {
@@ -46,12 +46,15 @@ pub(super) struct Corners {
 }
 
 impl Corners {
-    /// At most four: kernels read as many as are counted.
+    /// Packs up to four corners.
+    ///
+    /// # Panics
+    /// With more than four, since the kernels would read past the array.
     pub(super) fn new(which: &[u32]) -> Self {
         let mut corners = [0; 4];
         assert!(
             which.len() <= corners.len(),
-            "{} corners do not fit",
+            "at most 4 corners fit, not {}",
             which.len()
         );
         corners.iter_mut().zip(which).for_each(|(to, c)| *to = *c);
@@ -62,23 +65,23 @@ impl Corners {
     }
 }
 
-/// A number of a column for every lane.
+/// Column number of every lane; `u32::MAX` for a lane without a column.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Places(pub(super) [u32; super::MOST_LANES]);
+pub(super) struct Places(pub(super) [u32; super::MAX_LANES]);
 
-// SAFETY: plain numbers in the layout of the structures of the same name in the kernels.
+// SAFETY: `repr(C)` and plain numbers, in the layout of the kernels' structure `Rows`.
 unsafe impl DeviceRepr for Rows {}
-// SAFETY: likewise.
+// SAFETY: `repr(C)` and plain numbers, in the layout of the kernels' structure `Compressed`.
 unsafe impl DeviceRepr for Compressed {}
-// SAFETY: likewise.
+// SAFETY: `repr(C)` and plain numbers, in the layout of the kernels' structure `Plane`.
 unsafe impl DeviceRepr for Plane {}
-// SAFETY: likewise.
+// SAFETY: `repr(C)` and plain numbers, in the layout of the kernels' structure `Corners`.
 unsafe impl DeviceRepr for Corners {}
-// SAFETY: likewise.
+// SAFETY: `repr(C)` and plain numbers, in the layout of the kernels' structure `Places`.
 unsafe impl DeviceRepr for Places {}
 
-/// What a kernel takes.
+/// One argument of a kernel.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arg {
     Pointer(Pointer),
@@ -93,14 +96,14 @@ pub(super) enum Arg {
     Places(Places),
 }
 
-/// Blocks along x and y, and threads of a block likewise.
+/// Launch configuration: blocks along x and y, and threads of a block along x and y.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) blocks: (u32, u32),
     pub(super) threads: (u32, u32),
 }
 
-/// Numbers whose bytes may be copied.
+/// Number type that is copied to and from the device byte by byte.
 pub(super) trait Number: Copy {}
 
 impl Number for f64 {}
@@ -108,12 +111,13 @@ impl Number for f32 {}
 impl Number for u32 {}
 
 pub(super) fn bytes_of<T: Number>(numbers: &[T]) -> &[u8] {
-    // SAFETY: numbers have no padding, and bytes no alignment.
+    // SAFETY: `Number` is implemented for types without padding, and bytes need no alignment.
     unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
 pub(super) fn bytes_of_mut<T: Number>(numbers: &mut [T]) -> &mut [u8] {
-    // SAFETY: as above, and any bytes make a number.
+    // SAFETY: `Number` is implemented for types without padding for which every bit pattern is valid; bytes need no
+    // alignment.
     unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
 }
 
@@ -122,8 +126,8 @@ mod tests {
     use super::Corners;
 
     #[test]
-    #[should_panic(expected = "5 corners do not fit")]
-    fn no_kernel_is_told_of_more_corners_than_it_gets() {
+    #[should_panic(expected = "at most 4 corners fit, not 5")]
+    fn more_corners_than_the_kernels_hold_are_refused() {
         let four = Corners::new(&[3, 2, 1, 0]);
         assert_eq!((four.corners, four.count), ([3, 2, 1, 0], 4));
         let _ = Corners::new(&[0; 5]);

@@ -1,61 +1,65 @@
-//! What was made ready on a device: matrices of a descent come again and again with other numbers.
+//! Cache of the matrices that were prepared on a device.
 //!
-//! Memory, and the graphs of steps, which know the addresses of their vectors, are kept from one to the next.
+//! A descent solves with matrices of one shape and changing values. The next matrix of a shape reuses the buffers of an
+//! idle entry, and with them the recorded steps (CUDA graphs), which contain the addresses of the buffers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::iterated::Iterated;
+use super::solver::IterativeSolver;
 use crate::error::{Error, Result};
 
-/// A generator, a Laplacian, and one more.
-const MOST: usize = 3;
+/// Number of entries at which a new one evicts the oldest idle one: a generator, a Laplacian, and one spare.
+const MAX_ENTRIES: usize = 3;
 
-/// Matrices on a device, those in use and those that nobody solves with any more.
+/// Prepared matrices. An entry is idle when the cache holds the only reference to it.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<Vec<Arc<Iterated>>>);
+pub(super) struct Cache(Mutex<Vec<Arc<IterativeSolver>>>);
 
-impl Shelf {
-    /// One out of use that `suits`, which may change it, or else one that is made now and comes here afterwards.
-    pub(super) fn take(
+impl Cache {
+    /// Returns the first idle entry that `refill` accepts, or builds a new one and caches it.
+    pub(super) fn reuse_or_build(
         &self,
-        suits: impl Fn(&Iterated) -> Result<bool>,
-        make: impl Fn() -> Result<Iterated>,
-    ) -> Result<Arc<Iterated>> {
-        let idle = |one: &&Arc<Iterated>| Arc::strong_count(one) == 1;
-        for known in self.all().iter().filter(idle) {
-            if suits(known)? {
-                return Ok(Arc::clone(known));
+        refill: impl Fn(&IterativeSolver) -> Result<bool>,
+        build: impl Fn() -> Result<IterativeSolver>,
+    ) -> Result<Arc<IterativeSolver>> {
+        let is_idle = |entry: &&Arc<IterativeSolver>| Arc::strong_count(entry) == 1;
+        for entry in self.entries().iter().filter(is_idle) {
+            if refill(entry)? {
+                return Ok(Arc::clone(entry));
             }
         }
-        let made = Arc::new(self.make(make)?);
-        let mut all = self.all();
-        // The oldest goes if it can.
-        if all.len() >= MOST
-            && let Some(oldest) = all.iter().position(|one| idle(&one))
+        let new = Arc::new(self.build(build)?);
+        let mut entries = self.entries();
+        // Entries in use are never evicted, so that the cache can exceed its limit for a while.
+        if entries.len() >= MAX_ENTRIES
+            && let Some(oldest) = entries.iter().position(|entry| is_idle(&entry))
         {
-            all.remove(oldest);
+            entries.remove(oldest);
         }
-        all.push(Arc::clone(&made));
-        Ok(made)
+        entries.push(Arc::clone(&new));
+        Ok(new)
     }
 
-    /// Makes one; out of memory, what is out of use is given back first.
-    pub(super) fn make(&self, make: impl Fn() -> Result<Iterated>) -> Result<Iterated> {
-        match make() {
-            Err(Error::OutOfMemory { .. }) if self.clear() => make(),
-            made => made,
+    /// Builds an entry. If memory runs out, evicts all idle entries and tries once more.
+    pub(super) fn build(
+        &self,
+        build: impl Fn() -> Result<IterativeSolver>,
+    ) -> Result<IterativeSolver> {
+        match build() {
+            Err(Error::OutOfMemory { .. }) if self.evict_idle() => build(),
+            result => result,
         }
     }
 
-    /// Gives back the memory of all that is out of use; whether there was any.
-    pub(super) fn clear(&self) -> bool {
-        let mut all = self.all();
-        let before = all.len();
-        all.retain(|one| Arc::strong_count(one) > 1);
-        all.len() < before
+    /// Evicts all idle entries and returns whether there were any.
+    pub(super) fn evict_idle(&self) -> bool {
+        let mut entries = self.entries();
+        let before = entries.len();
+        entries.retain(|entry| Arc::strong_count(entry) > 1);
+        entries.len() < before
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Arc<Iterated>>> {
+    fn entries(&self) -> MutexGuard<'_, Vec<Arc<IterativeSolver>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,41 +1,48 @@
-//! Columns in the memory of the processor or of the device, as solves take and return them.
+//! Right-hand sides and solutions of a solve, in the memory of the processor or of the device.
 
 use faer::prelude::Reborrow;
 use faer::{MatMut, MatRef};
 
 use super::device::{Buffer, Device};
 use super::solve::{Columns, Source};
-use super::workspace::Room;
+use super::workspace::Workspace;
 use crate::error::Result;
 
-/// Columns of a matrix in the memory of the processor that are replaced by solutions.
-pub(super) struct Here<'b> {
+/// Columns in the memory of the processor. The solve replaces right-hand sides by solutions.
+pub(super) struct HostColumns<'b> {
     pub(super) batch: MatMut<'b, f64>,
-    /// Those that have been replaced.
+    /// Whether each column has been replaced by its solution.
     pub(super) solved: &'b mut [bool],
 }
 
-impl Source for Here<'_> {
-    fn send(&self, room: &Room, vector: usize) -> Result<()> {
-        Near(self.batch.rb()).send(room, vector)
+impl Source for HostColumns<'_> {
+    fn send(&self, workspace: &Workspace, vector: usize) -> Result<()> {
+        upload(&workspace.device, self.batch.rb(), &workspace.exact[vector])
     }
 }
 
-impl Columns for Here<'_> {
+impl Columns for HostColumns<'_> {
     fn count(&self) -> usize {
         self.batch.ncols()
     }
 
-    fn receive(&mut self, room: &Room, vector: usize, (from, to): (usize, usize)) -> Result<()> {
+    fn receive(
+        &mut self,
+        workspace: &Workspace,
+        vector: usize,
+        (from, to): (usize, usize),
+    ) -> Result<()> {
         let rows = self.batch.nrows();
         let offset = from * rows * size_of::<f64>();
         let mut column = self.batch.as_mut().col_mut(to);
-        let device = &room.device;
+        let device = &workspace.device;
         match column.as_mut().try_as_col_major_mut() {
-            Some(column) => device.download(&room.exact[vector], offset, column.as_slice_mut())?,
+            Some(column) => {
+                device.download(&workspace.exact[vector], offset, column.as_slice_mut())?
+            }
             None => {
                 let mut numbers = vec![0.0; rows];
-                device.download(&room.exact[vector], offset, &mut numbers)?;
+                device.download(&workspace.exact[vector], offset, &mut numbers)?;
                 column
                     .iter_mut()
                     .zip(numbers)
@@ -47,7 +54,7 @@ impl Columns for Here<'_> {
     }
 }
 
-/// buffer ← columns, one after another.
+/// Copies columns into a buffer on the device, one after another.
 pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> Result<()> {
     let rows = columns.nrows();
     for (j, column) in columns.col_iter().enumerate() {
@@ -63,47 +70,54 @@ pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> 
     Ok(())
 }
 
-/// Columns that are only read.
-pub(super) struct Near<'b>(pub(super) MatRef<'b, f64>);
+/// Initial guesses in the memory of the processor, which a solve only reads.
+pub(super) struct Guess<'b>(pub(super) MatRef<'b, f64>);
 
-impl Source for Near<'_> {
-    fn send(&self, room: &Room, vector: usize) -> Result<()> {
-        upload(&room.device, self.0, &room.exact[vector])
+impl Source for Guess<'_> {
+    fn send(&self, workspace: &Workspace, vector: usize) -> Result<()> {
+        upload(&workspace.device, self.0, &workspace.exact[vector])
     }
 }
 
-/// Columns in the memory of the device, from one of them on, that are replaced by solutions.
-pub(super) struct There<'b> {
+/// Consecutive columns of a buffer on the device. The solve replaces right-hand sides by solutions.
+pub(super) struct DeviceColumns<'b> {
     pub(super) buffer: &'b Buffer,
     pub(super) rows: usize,
+    /// Index of the first column in the buffer.
     pub(super) first: usize,
-    /// Those that have been replaced, from that one on.
+    /// Whether each column, counted from `first`, has been replaced by its solution.
     pub(super) solved: &'b mut [bool],
 }
 
-impl There<'_> {
+impl DeviceColumns<'_> {
+    /// Bytes of one column.
     fn bytes(&self) -> usize {
         self.rows * size_of::<f64>()
     }
 }
 
-impl Source for There<'_> {
-    fn send(&self, room: &Room, vector: usize) -> Result<()> {
+impl Source for DeviceColumns<'_> {
+    fn send(&self, workspace: &Workspace, vector: usize) -> Result<()> {
         let from = (self.buffer, self.first * self.bytes());
-        let to = (&room.exact[vector], 0);
-        room.device.copy(from, to, self.count() * self.bytes())
+        let to = (&workspace.exact[vector], 0);
+        workspace.device.copy(from, to, self.count() * self.bytes())
     }
 }
 
-impl Columns for There<'_> {
+impl Columns for DeviceColumns<'_> {
     fn count(&self) -> usize {
         self.solved.len()
     }
 
-    fn receive(&mut self, room: &Room, vector: usize, (from, to): (usize, usize)) -> Result<()> {
-        let from = (&room.exact[vector], from * self.bytes());
+    fn receive(
+        &mut self,
+        workspace: &Workspace,
+        vector: usize,
+        (from, to): (usize, usize),
+    ) -> Result<()> {
+        let from = (&workspace.exact[vector], from * self.bytes());
         let target = (self.buffer, (self.first + to) * self.bytes());
-        room.device.copy(from, target, self.bytes())?;
+        workspace.device.copy(from, target, self.bytes())?;
         self.solved[to] = true;
         Ok(())
     }

@@ -1,6 +1,7 @@
-//! The kernels, compiled for a device when it is opened.
+//! Compiles the kernels by NVRTC when a device is opened.
 //!
-//! Machine code for the very processor is asked for, not PTX, which a driver older than the compiler would refuse.
+//! NVRTC is asked for machine code of the device's architecture, not for PTX: a driver older than the compiler rejects
+//! its PTX.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char};
@@ -11,7 +12,7 @@ use cudarc::nvrtc::{Ptx, sys};
 
 use crate::error::{Error, Result};
 
-/// What every kernel file builds upon stands first.
+/// Sources of the kernels, in order of dependence: the definitions that all others use come first.
 const SOURCES: [&str; 7] = [
     include_str!("kernels/numbers.cu"),
     include_str!("kernels/stencil.cu"),
@@ -87,32 +88,33 @@ pub(super) const KERNELS: [&str; 61] = [
     "shift_and_scale",
 ];
 
-/// Contraction would change bits that the processor's kernels have, and saves nothing where memory is the limit.
+/// Options of the compiler. Contraction to fused multiply-adds is off: it would change bits relative to the processor's
+/// kernels, and it saves nothing in kernels that are limited by memory bandwidth.
 const OPTIONS: [&str; 2] = ["--fmad=false", "--std=c++17"];
 
-/// Machine code by the capability that it is for.
+/// Machine code by compute capability.
 type Images = HashMap<(i32, i32), Vec<u8>>;
 
-/// The kernels for processors of this capability.
+/// Returns the kernels for devices of this compute capability, compiled once per process.
 pub(super) fn image((major, minor): (i32, i32)) -> Result<Ptx> {
-    static KNOWN: Mutex<Option<Images>> = Mutex::new(None);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_default();
-    if let Some(image) = known.get(&(major, minor)) {
+    static IMAGES: Mutex<Option<Images>> = Mutex::new(None);
+    let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let images = images.get_or_insert_default();
+    if let Some(image) = images.get(&(major, minor)) {
         return Ok(Ptx::from_binary(image.clone()));
     }
     let image = machine_code(&format!("sm_{major}{minor}"))?;
-    known.insert((major, minor), image.clone());
+    images.insert((major, minor), image.clone());
     Ok(Ptx::from_binary(image))
 }
 
-/// The kernels as machine code for a processor.
+/// Compiles the kernels to machine code for an architecture such as `sm_90`.
 pub(super) fn machine_code(processor: &str) -> Result<Vec<u8>> {
-    // SAFETY: looks whether a library can be loaded, which runs no code but the library's own start.
+    // SAFETY: only loads the library, which runs no code but its initialisers.
     if !unsafe { sys::is_culib_present() } {
         return Err(Error::Device {
             what: "the CUDA compiler (libnvrtc)",
-            detail: "it is not installed on this machine, or LD_LIBRARY_PATH does not lead to it; it comes with the CUDA \
+            detail: "it is not installed on this machine, or not on LD_LIBRARY_PATH; it comes with the CUDA \
                      toolkit, or with the Python package nvidia-cuda-nvrtc-cu12"
                 .into(),
         });
@@ -120,33 +122,34 @@ pub(super) fn machine_code(processor: &str) -> Result<Vec<u8>> {
     let program = Program::new()?;
     let mut options = OPTIONS.map(String::from).to_vec();
     options.push(format!("--gpu-architecture={processor}"));
-    // SAFETY: the program is alive.
+    // SAFETY: `program` holds a live handle.
     let compiled = unsafe { result::compile_program(program.0, &options) };
-    compiled.map_err(|e| program.refused(e))?;
-    program.machine_code().map_err(|e| program.refused(e))
+    compiled.map_err(|e| program.failure(e))?;
+    program.machine_code().map_err(|e| program.failure(e))
 }
 
-/// The text of all kernels.
+/// Returns the source of all kernels as one translation unit.
 pub(super) fn text() -> String {
     SOURCES.join("\n")
 }
 
+/// Program of NVRTC, destroyed when it is dropped.
 struct Program(sys::nvrtcProgram);
 
 impl Program {
     fn new() -> Result<Self> {
-        let unusable = |detail: String| Error::Device {
+        let failed = |detail: String| Error::Device {
             what: "the CUDA compiler (libnvrtc)",
             detail,
         };
-        let text = CString::new(text()).map_err(|e| unusable(e.to_string()))?;
+        let text = CString::new(text()).map_err(|e| failed(e.to_string()))?;
         let program = result::create_program(&text, Some(c"pullback.cu"));
-        program.map(Self).map_err(|e| unusable(e.to_string()))
+        program.map(Self).map_err(|e| failed(e.to_string()))
     }
 
     fn machine_code(&self) -> std::result::Result<Vec<u8>, NvrtcError> {
         let mut size = 0;
-        // SAFETY: the program is alive, and the room is as large as the library says.
+        // SAFETY: `self` holds a live handle, and `code` has the size that the library reports.
         unsafe {
             sys::nvrtcGetCUBINSize(self.0, &raw mut size).result()?;
             let mut code = vec![0_u8; size];
@@ -155,9 +158,9 @@ impl Program {
         }
     }
 
-    /// The error with what the compiler had to say.
-    fn refused(&self, error: NvrtcError) -> Error {
-        // SAFETY: the program is alive.
+    /// Returns the error together with the compiler's log.
+    fn failure(&self, error: NvrtcError) -> Error {
+        // SAFETY: `self` holds a live handle.
         let log = unsafe { result::get_program_log(self.0) }.unwrap_or_default();
         let bytes: Vec<u8> = log.iter().map(|&c| c as u8).collect();
         let log = CStr::from_bytes_until_nul(&bytes).unwrap_or_default();
@@ -170,7 +173,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: made once, by `new`, and used no more.
+        // SAFETY: `new` created the handle, and nothing uses it after the drop.
         let _ = unsafe { result::destroy_program(self.0) };
     }
 }

@@ -1,8 +1,9 @@
-//! A device, its memory, and its kernels: everything here that is unsafe, behind functions that are not.
+//! Safe wrappers of the CUDA driver: a device, its memory, its kernels, and graphs of kernels.
 //!
-//! All work goes through one stream, in order, and whoever sends some holds a lock for as long as it belongs together.
-//! Memory that is dropped is given back when next some is taken, after all that was sent has run: a buffer may be dropped
-//! while others record a graph, and work may still be under way with it.
+//! All work is submitted in order to one stream. A caller holds the lock of the stream for as long as its submissions
+//! belong together. A dropped buffer is not freed at once: another thread may be recording a graph, during which
+//! freeing is illegal, and submitted work may still use the buffer. The next allocation waits for the stream and frees
+//! it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,62 +14,62 @@ use cudarc::driver::{
     CudaContext, CudaFunction, CudaGraph, CudaStream, LaunchConfig, PushKernelArg,
 };
 
-use super::args;
 use super::args::{Arg, Number, Pointer, Shape};
-use super::compile;
-use super::staging::{Staging, WORTHWHILE};
+use super::staging::{STAGING_THRESHOLD, Staging};
+use super::{args, compile};
 use crate::error::{Error, Result};
 
-/// What the driver says.
+/// Result of a driver call.
 type Outcome = std::result::Result<(), DriverError>;
 
-/// A device with its kernels.
+/// CUDA device with one stream and the compiled kernels.
 pub(super) struct Device {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     kernels: HashMap<&'static str, CudaFunction>,
     name: String,
-    order: Mutex<()>,
-    /// Memory that nobody holds any more.
+    /// Held while a caller submits work that belongs together.
+    stream_lock: Mutex<()>,
+    /// Addresses of dropped buffers that are not yet freed.
     dropped: Mutex<Vec<Pointer>>,
     staging: Mutex<Option<Staging>>,
 }
 
-/// Memory of a device; what it holds at first is nothing that may be read.
+/// Buffer in device memory. Its initial contents are undefined and must not be read.
 pub(super) struct Buffer {
     device: Arc<Device>,
-    pub(super) at: Pointer,
+    pub(super) address: Pointer,
     bytes: usize,
 }
 
-/// Work that is sent to the device as a whole.
+/// Recorded sequence of kernels that is submitted as a whole.
 pub(super) struct Graph(CudaGraph);
 
-// SAFETY: a graph is launched by whoever holds the lock of its device, and dropped by its one owner.
+// SAFETY: a graph is launched only by the thread that holds the lock of its device, and dropped by its single owner.
 unsafe impl Send for Graph {}
 
 impl Device {
-    /// Opens a device and compiles the kernels for it.
+    /// Opens the device with this number and compiles the kernels for it.
     pub(super) fn open(ordinal: usize) -> Result<Arc<Self>> {
-        // SAFETY: looks whether a library can be loaded, which runs no code but the library's own start.
+        // SAFETY: only loads the library, which runs no code but its initialisers.
         if !unsafe { sys::is_culib_present() } {
             return Err(Error::Device {
                 what: "the CUDA driver (libcuda)",
-                detail:
-                    "it is not installed on this machine, or LD_LIBRARY_PATH does not lead to it"
-                        .into(),
+                detail: "it is not installed on this machine, or not on LD_LIBRARY_PATH".into(),
             });
         }
         let count = CudaContext::device_count().map_err(|e| failed("the CUDA driver", &e))?;
         if ordinal >= usize::try_from(count).unwrap_or(0) {
             return Err(Error::Device {
                 what: "a CUDA device",
-                detail: format!("number {ordinal} was asked for, and there are {count}"),
+                detail: format!(
+                    "number {ordinal} was requested, but this machine has {count}, counted from 0"
+                ),
             });
         }
         let opened = |e: DriverError| failed("a CUDA device", &e);
         let context = CudaContext::new(ordinal).map_err(opened)?;
-        // SAFETY: everything runs on one stream, so there is nothing for events to order.
+        // SAFETY: all work runs on one stream, so no events are needed to order it.
         unsafe { context.disable_event_tracking() };
         let capability = context.compute_capability().map_err(opened)?;
         let module = context
@@ -84,7 +85,7 @@ impl Device {
             name: context.name().map_err(opened)?,
             kernels: kernels.map_err(|e| failed("a kernel", &e))?,
             context,
-            order: Mutex::new(()),
+            stream_lock: Mutex::new(()),
             dropped: Mutex::new(Vec::new()),
             staging: Mutex::new(None),
         }))
@@ -94,13 +95,15 @@ impl Device {
         &self.name
     }
 
-    /// For as long as the guard lives nobody else sends work.
-    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the stream: while the guard lives, no other thread submits work.
+    pub(super) fn lock_stream(&self) -> MutexGuard<'_, ()> {
+        self.stream_lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives back the memory that nobody holds any more.
-    fn tidy(&self) -> Result<()> {
+    /// Waits for the stream and frees all dropped buffers.
+    fn free_dropped(&self) -> Result<()> {
         let dropped =
             std::mem::take(&mut *self.dropped.lock().unwrap_or_else(PoisonError::into_inner));
         if dropped.is_empty() {
@@ -108,36 +111,36 @@ impl Device {
         }
         self.bind()?;
         let waited = self.stream.synchronize();
-        // SAFETY: every pointer was allocated once, by `take`, was dropped once, and all work with it has run.
-        let free = |&at: &Pointer| unsafe { result::free_sync(at) };
+        // SAFETY: `allocate` returned each address once, its buffer was dropped once, and all work with it has finished.
+        let free = |&address: &Pointer| unsafe { result::free_sync(address) };
         waited
             .and_then(|()| dropped.iter().try_for_each(free))
             .map_err(|e| failed("the memory of the device", &e))
     }
 
-    /// Bytes that are free.
+    /// Returns the number of free bytes.
     pub(super) fn free_memory(&self) -> Result<usize> {
-        self.tidy()?;
+        self.free_dropped()?;
         self.bind()?;
         let info = self.context.mem_get_info();
         info.map(|(free, _)| free)
             .map_err(|e| failed("the memory of the device", &e))
     }
 
-    /// So many bytes of memory, for the `what` of a matrix with so many rows.
-    pub(super) fn take(
+    /// Allocates a buffer. `what` and `size`, the number of rows of the matrix, describe its purpose in error messages.
+    pub(super) fn allocate(
         self: &Arc<Self>,
         bytes: usize,
         (what, size): (&'static str, usize),
     ) -> Result<Buffer> {
-        self.tidy()?;
+        self.free_dropped()?;
         self.bind()?;
         let bytes = bytes.max(1);
-        // SAFETY: the memory is freed once, when the buffer is dropped.
+        // SAFETY: the memory is freed once, after the buffer was dropped.
         match unsafe { result::malloc_sync(bytes) } {
-            Ok(at) => Ok(Buffer {
+            Ok(address) => Ok(Buffer {
                 device: Arc::clone(self),
-                at,
+                address,
                 bytes,
             }),
             Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => Err(Error::OutOfMemory {
@@ -150,18 +153,18 @@ impl Device {
         }
     }
 
-    /// A buffer with these numbers.
+    /// Allocates a buffer and fills it with numbers.
     pub(super) fn store<T: Number>(
         self: &Arc<Self>,
         numbers: &[T],
-        whose: (&'static str, usize),
+        purpose: (&'static str, usize),
     ) -> Result<Buffer> {
-        let buffer = self.take(size_of_val(numbers), whose)?;
+        let buffer = self.allocate(size_of_val(numbers), purpose)?;
         self.upload(numbers, &buffer, 0)?;
         Ok(buffer)
     }
 
-    /// buffer ← numbers, from this byte on; the numbers may be changed once this returns.
+    /// Copies numbers into a buffer, from byte `offset` on. The caller may change the numbers after the call.
     pub(super) fn upload<T: Number>(
         &self,
         numbers: &[T],
@@ -173,20 +176,20 @@ impl Device {
         }
         to.check(offset, size_of_val(numbers));
         self.bind()?;
-        let (at, stream) = (to.at + offset as u64, self.stream.cu_stream());
+        let (address, stream) = (to.address + offset as u64, self.stream.cu_stream());
         let bytes = args::bytes_of(numbers);
         let staged = self.staged(bytes.len(), |staging| {
-            staging.upload(&self.stream, bytes, at)
+            staging.upload(&self.stream, bytes, address)
         });
         let sent = staged.unwrap_or_else(|| {
-            // SAFETY: the range lies in a live buffer, and the slice lives until the stream has been waited for.
-            unsafe { result::memcpy_htod_async(at, numbers, stream) }?;
+            // SAFETY: the range was checked to lie in a live buffer, and the slice outlives the wait for the stream.
+            unsafe { result::memcpy_htod_async(address, numbers, stream) }?;
             self.stream.synchronize()
         });
         sent.map_err(|e| failed("a copy to the device", &e))
     }
 
-    /// numbers ← buffer, from this byte on, once all that was sent has run.
+    /// Copies from a buffer, from byte `offset` on, after all submitted work has finished.
     pub(super) fn download<T: Number>(
         &self,
         from: &Buffer,
@@ -195,22 +198,22 @@ impl Device {
     ) -> Result<()> {
         from.check(offset, size_of_val(numbers));
         self.bind()?;
-        let (at, stream) = (from.at + offset as u64, self.stream.cu_stream());
+        let (address, stream) = (from.address + offset as u64, self.stream.cu_stream());
         let bytes = args::bytes_of_mut(numbers);
         let staged = self.staged(bytes.len(), |staging| {
-            staging.download(&self.stream, at, bytes)
+            staging.download(&self.stream, address, bytes)
         });
         let sent = staged.unwrap_or_else(|| {
-            // SAFETY: the range lies in a live buffer, and the slice lives until the stream has been waited for.
-            unsafe { result::memcpy_dtoh_async(numbers, at, stream) }?;
+            // SAFETY: the range was checked to lie in a live buffer, and the slice outlives the wait for the stream.
+            unsafe { result::memcpy_dtoh_async(numbers, address, stream) }?;
             self.stream.synchronize()
         });
         sent.map_err(|e| failed("work on the device", &e))
     }
 
-    /// Copies through pages that the device can reach, if so many bytes are worth it and there are some.
+    /// Copies through page-locked memory if the copy is large enough and such memory is available.
     fn staged(&self, bytes: usize, copy: impl FnOnce(&mut Staging) -> Outcome) -> Option<Outcome> {
-        if bytes < WORTHWHILE {
+        if bytes < STAGING_THRESHOLD {
             return None;
         }
         let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,26 +233,27 @@ impl Device {
         from.check(source, bytes);
         to.check(target, bytes);
         self.bind()?;
-        let (from, to) = (from.at + source as u64, to.at + target as u64);
-        // SAFETY: both ranges lie in live buffers.
+        let (from, to) = (from.address + source as u64, to.address + target as u64);
+        // SAFETY: both ranges were checked to lie in live buffers.
         let sent = unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) };
         sent.map_err(|e| failed("a copy on the device", &e))
     }
 
-    /// The first bytes of a buffer ← 0.
+    /// Sets the first `bytes` bytes of a buffer to zero.
     pub(super) fn clear(&self, buffer: &Buffer, bytes: usize) -> Result<()> {
         buffer.check(0, bytes);
         self.bind()?;
-        // SAFETY: the range lies in a live buffer.
-        let sent = unsafe { result::memset_d8_async(buffer.at, 0, bytes, self.stream.cu_stream()) };
+        // SAFETY: the range was checked to lie in a live buffer.
+        let sent =
+            unsafe { result::memset_d8_async(buffer.address, 0, bytes, self.stream.cu_stream()) };
         sent.map_err(|e| failed("clearing memory on the device", &e))
     }
 
-    /// Sends a kernel.
+    /// Launches a kernel.
     ///
     /// # Safety
-    /// The arguments have the number, the order and the types of the kernel's parameters; pointers among them, and in
-    /// structures, lead to live buffers as long as the kernel's comment says.
+    /// The arguments must match the kernel's parameters in number, order and type. Pointers, also those inside
+    /// structures, must point to live buffers of the lengths that the kernel reads and writes.
     pub(super) unsafe fn launch(
         &self,
         kernel: &'static str,
@@ -258,7 +262,7 @@ impl Device {
     ) -> Result<()> {
         let function = self.kernels.get(kernel).ok_or_else(|| Error::Device {
             what: "a kernel",
-            detail: format!("there is none of the name {kernel}"),
+            detail: format!("no kernel is named {kernel}"),
         })?;
         let mut builder = self.stream.launch_builder(function);
         for arg in args {
@@ -279,12 +283,12 @@ impl Device {
             block_dim: (shape.threads.0, shape.threads.1, 1),
             shared_mem_bytes: 0,
         };
-        // SAFETY: the caller answers for the arguments; buffers outlive all work that was sent, for freeing waits for it.
+        // SAFETY: the caller guarantees the arguments. Buffers outlive all submitted work, since freeing waits for it.
         let sent = unsafe { builder.launch(config) };
         sent.map(|_| ()).map_err(|e| failed(kernel, &e))
     }
 
-    /// What `work` sends, as a graph, without running it.
+    /// Records what `work` submits as a graph, without running it.
     pub(super) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
         let refused = |e: DriverError| failed("a graph of kernels", &e);
         self.bind()?;
@@ -300,7 +304,7 @@ impl Device {
         })
     }
 
-    /// Sends all of a graph.
+    /// Submits a graph.
     pub(super) fn replay(&self, graph: &Graph) -> Result<()> {
         graph
             .0
@@ -308,13 +312,13 @@ impl Device {
             .map_err(|e| failed("a graph of kernels", &e))
     }
 
-    /// Waits until all that was sent has run.
+    /// Waits until all submitted work has finished.
     pub(super) fn wait(&self) -> Result<()> {
         let waited = self.stream.synchronize();
         waited.map_err(|e| failed("work on the device", &e))
     }
 
-    /// Makes this the device of the calling thread.
+    /// Makes this device the current one of the calling thread.
     fn bind(&self) -> Result<()> {
         self.context
             .bind_to_thread()
@@ -323,17 +327,19 @@ impl Device {
 }
 
 impl Buffer {
+    /// Size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
+    /// Panics unless `bytes` bytes from `offset` on lie in the buffer: the `SAFETY` comments above rely on it.
     fn check(&self, offset: usize, bytes: usize) {
         let fits = offset
             .checked_add(bytes)
             .is_some_and(|end| end <= self.bytes);
         assert!(
             fits,
-            "{bytes} bytes from {offset} do not lie in a buffer of {}",
+            "{bytes} bytes from offset {offset} exceed a buffer of {}",
             self.bytes
         );
     }
@@ -346,14 +352,14 @@ impl Drop for Buffer {
             .dropped
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        dropped.push(self.at);
+        dropped.push(self.address);
     }
 }
 
 impl Drop for Device {
     fn drop(&mut self) {
-        // What cannot be freed is lost with the context; there is nobody to tell.
-        let _ = self.tidy();
+        // A failure is ignored: memory that cannot be freed vanishes with the context.
+        let _ = self.free_dropped();
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the iterations on a device need of a matrix.
+//! Interface between the Krylov iterations on a device and a matrix with its preconditioner.
 
 use super::args::Pointer;
 use super::device::Device;
@@ -7,50 +7,52 @@ use super::plan::Plan;
 use crate::error::Result;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Vectors of a preconditioner: a right-hand side, a solution, and room that is its own.
+/// Device vectors of one application of a preconditioner: right-hand side, solution, and a workspace.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rough<'r> {
+pub(super) struct Vectors<'r> {
     pub(super) b: Pointer,
     pub(super) x: Pointer,
-    pub(super) room: &'r [Pointer],
+    pub(super) workspace: &'r [Pointer],
 }
 
-/// A matrix on a device with a preconditioner, one side of it at a time.
+/// Square matrix A on a device with a preconditioner. `side` selects A or Aᵀ.
 pub(super) trait Equations: Send + Sync {
-    /// Rows, and columns.
+    /// Order of the matrix.
     fn cells(&self) -> usize;
 
     /// The precision of the preconditioner.
     fn width(&self) -> Width;
 
-    /// out ← A x, divided by the scale if it is scaled; sums ⟨with, out⟩ and ‖out‖².
+    /// Computes out = A x for `out = [with, out]`, divided by the column's scale if x is scaled, and the sums ⟨with,
+    /// out⟩ and ‖out‖².
     fn image(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
         x: (Pointer, Width, Scaled),
         out: [Pointer; 2],
     ) -> Result<()>;
 
-    /// out ← b − A x; sums ‖out‖².
-    fn residual(&self, to: &Passes, side: Side, x: Pointer, out: [Pointer; 2]) -> Result<()>;
+    /// Computes out = b − A x for `out = [b, out]`, and the sum ‖out‖².
+    fn residual(&self, passes: &Passes, side: Side, x: Pointer, out: [Pointer; 2]) -> Result<()>;
 
-    /// Sums ‖|A||x|‖².
-    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()>;
+    /// Computes the sum ‖|A||x|‖².
+    fn magnitude(&self, passes: &Passes, side: Side, x: Pointer) -> Result<()>;
 
-    /// x ← an approximation of A⁻¹ b.
-    fn precondition(&self, to: &Passes, side: Side, vectors: Rough<'_>) -> Result<()>;
+    /// Applies the preconditioner: x ≈ A⁻¹ b.
+    fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()>;
 
-    /// Takes the numbers of another stencil, if it was made for such a one.
+    /// Takes the coefficients of another stencil if the plans agree, and returns whether they do. By default they never
+    /// do.
     fn refill(&self, _device: &Device, _stencil: &Stencil, _plan: Plan) -> Result<bool> {
         Ok(false)
     }
 
-    /// Lengths of the vectors that the preconditioner needs as room, in numbers of its precision a lane.
-    fn room(&self) -> Vec<usize>;
+    /// Lengths per lane of the preconditioner's workspace vectors, counted in numbers of its precision.
+    fn workspace_lengths(&self) -> Vec<usize>;
 }
 
-/// Whether a vector has been multiplied by the scale of its column.
+/// Whether a vector carries the power of two by which its column was scaled for the preconditioner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scaled {
     Yes,

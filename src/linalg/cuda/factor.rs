@@ -1,4 +1,4 @@
-//! Matrices made ready for solving on a device, with the processor for what iteration cannot do.
+//! Factor of a matrix on a device, with a fallback to the processor for columns whose iteration stagnates.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,8 +6,8 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
 
 use super::Cuda;
-use super::iterated::{Iterated, Wanted};
-use super::kept::Kept;
+use super::resident::Resident;
+use super::solver::{IterativeSolver, Request};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::cpu::stencil::progress::Criteria;
@@ -16,89 +16,91 @@ use crate::linalg::{
     Backend, Batch, Cpu, Factor, Method, Remote, SolveStats, check_batch, check_guess,
 };
 
-/// Most columns that kernels can number.
-const MOST_KEPT: usize = 65_535;
+/// Largest number of columns of a resident batch: CUDA limits the blocks along y to 65 535.
+const MAX_RESIDENT: usize = 65_535;
 
-/// Makes an operator once more.
-pub(super) type Again<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
+/// Builds a copy of an operator.
+pub(super) type Rebuild<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
 
-/// A matrix on a device.
+/// Matrix prepared on a device.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
-    /// What solves on the processor.
+    /// Backend for the fallback.
     pub(super) cpu: &'a Cpu,
-    pub(super) iterated: Arc<Iterated>,
+    pub(super) solver: Arc<IterativeSolver>,
     pub(super) criteria: Criteria,
     pub(super) method: Method,
-    /// The same matrix once more, for the processor.
-    pub(super) again: Again<'a>,
-    /// It made ready there, once iteration has failed.
-    pub(super) rescue: OnceLock<Box<dyn Factor + 'a>>,
+    /// Builds a copy of the matrix for the processor.
+    pub(super) rebuild: Rebuild<'a>,
+    /// Factor on the processor, built at the first failure of the iteration.
+    pub(super) fallback: OnceLock<Box<dyn Factor + 'a>>,
 }
 
 impl OnDevice<'_> {
-    fn wanted(&self, side: Side) -> Wanted<'_> {
-        Wanted {
+    fn request(&self, side: Side) -> Request<'_> {
+        Request {
             side,
             criteria: self.criteria,
             memory: self.cuda.memory,
-            shelf: &self.cuda.shelf,
+            cache: &self.cuda.cache,
         }
     }
 
-    /// Whether the processor may do better.
-    fn is_for_the_processor(&self, error: &Error) -> bool {
+    /// Whether the processor should retry after this error.
+    fn falls_back_on(&self, error: &Error) -> bool {
         match error {
             Error::Stagnation { .. } => true,
-            Error::Device { .. } | Error::OutOfMemory { .. } => self.cuda.forgiving,
+            Error::Device { .. } | Error::OutOfMemory { .. } => self.cuda.falls_back,
             _ => false,
         }
     }
 
-    /// The same for columns on the device.
-    fn solve_there(&self, side: Side, kept: &Kept) -> Result<SolveStats> {
-        let mut solved = vec![false; kept.columns];
-        let columns = (&kept.buffer, &mut solved[..]);
-        match self.iterated.solve_there(self.wanted(side), columns) {
+    /// Solves A X = B or Aᵀ X = B in place for columns on the device.
+    fn solve_resident(&self, side: Side, resident: &Resident) -> Result<SolveStats> {
+        let mut solved = vec![false; resident.columns];
+        let columns = (&resident.buffer, &mut solved[..]);
+        match self.solver.solve_resident(self.request(side), columns) {
             Ok(stats) => Ok(stats.by(self.method)),
-            Err(e) if self.is_for_the_processor(&e) => {
-                let left = left(&solved);
-                let mut rest = kept.get(&left)?;
-                let stats = self.on_the_processor()?.solve(side, None, rest.as_mut())?;
-                kept.put(rest.as_ref(), &left)?;
+            Err(e) if self.falls_back_on(&e) => {
+                let unsolved = unsolved(&solved);
+                let mut rest = resident.get(&unsolved)?;
+                let stats = self.fallback()?.solve(side, None, rest.as_mut())?;
+                resident.put(rest.as_ref(), &unsolved)?;
                 Ok(stats)
             }
             Err(e) => Err(e),
         }
     }
 
-    /// Solves on the processor for the columns that are left.
-    fn rescue(
+    /// Solves on the processor for the columns that the device left unsolved.
+    fn solve_on_processor(
         &self,
         side: Side,
         mut batch: MatMut<'_, f64>,
         solved: &[bool],
     ) -> Result<SolveStats> {
-        let left = left(solved);
-        let mut rest = Mat::from_fn(batch.nrows(), left.len(), |i, j| batch[(i, left[j])]);
-        let stats = self.on_the_processor()?.solve(side, None, rest.as_mut())?;
-        for (j, &column) in left.iter().enumerate() {
+        let unsolved = unsolved(solved);
+        let mut rest = Mat::from_fn(batch.nrows(), unsolved.len(), |i, j| {
+            batch[(i, unsolved[j])]
+        });
+        let stats = self.fallback()?.solve(side, None, rest.as_mut())?;
+        for (j, &column) in unsolved.iter().enumerate() {
             batch.rb_mut().col_mut(column).copy_from(rest.col(j));
         }
         Ok(stats)
     }
 
-    fn on_the_processor(&self) -> Result<&dyn Factor> {
-        if let Some(known) = self.rescue.get() {
-            return Ok(known.as_ref());
+    fn fallback(&self) -> Result<&dyn Factor> {
+        if let Some(factor) = self.fallback.get() {
+            return Ok(factor.as_ref());
         }
-        let made = self.cpu.factor((self.again)())?;
-        Ok(self.rescue.get_or_init(|| made).as_ref())
+        let factor = self.cpu.factor((self.rebuild)())?;
+        Ok(self.fallback.get_or_init(|| factor).as_ref())
     }
 }
 
-/// Columns that are not solved for.
-fn left(solved: &[bool]) -> Vec<usize> {
+/// Indices of the columns that are not solved.
+fn unsolved(solved: &[bool]) -> Vec<usize> {
     (0..solved.len()).filter(|&j| !solved[j]).collect()
 }
 
@@ -109,13 +111,13 @@ impl Factor for OnDevice<'_> {
         guess: Option<MatRef<'_, f64>>,
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        check_batch(batch.rb(), self.iterated.rows())?;
+        check_batch(batch.rb(), self.solver.rows())?;
         check_guess(guess, batch.rb())?;
         let mut solved = vec![false; batch.ncols()];
         let columns = (batch.rb_mut(), &mut solved[..]);
-        match self.iterated.solve(self.wanted(side), guess, columns) {
+        match self.solver.solve(self.request(side), guess, columns) {
             Ok(stats) => Ok(stats.by(self.method)),
-            Err(e) if self.is_for_the_processor(&e) => self.rescue(side, batch, &solved),
+            Err(e) if self.falls_back_on(&e) => self.solve_on_processor(side, batch, &solved),
             Err(e) => Err(e),
         }
     }
@@ -126,7 +128,8 @@ impl Factor for OnDevice<'_> {
         guess: Option<MatRef<'_, f64>>,
         batch: Batch,
     ) -> Result<(Batch, SolveStats)> {
-        // Iterations on the device start from zero: a guess would travel as far as the batch.
+        // A solve of resident columns starts from zero. A guess would have to be copied to the device like the batch,
+        // so that a resident batch saves nothing.
         if guess.is_some() {
             let mut columns = batch.fetch()?;
             let stats = self.solve(side, guess, columns.as_mut())?;
@@ -134,35 +137,36 @@ impl Factor for OnDevice<'_> {
         }
         let mut columns = match batch {
             Batch::Here(columns) => columns,
-            Batch::There(away) => match away.into_any().downcast::<Kept>() {
-                Ok(kept) if Arc::ptr_eq(&kept.device, self.iterated.device()) => {
+            Batch::There(remote) => match remote.into_any().downcast::<Resident>() {
+                Ok(resident) if Arc::ptr_eq(&resident.device, self.solver.device()) => {
                     check::length(
                         "the right-hand side of a linear solve",
-                        kept.rows,
-                        self.iterated.rows(),
+                        resident.rows,
+                        self.solver.rows(),
                     )?;
-                    let stats = self.solve_there(side, &kept)?;
-                    return Ok((Batch::There(kept), stats));
+                    let stats = self.solve_resident(side, &resident)?;
+                    return Ok((Batch::There(resident), stats));
                 }
-                Ok(elsewhere) => elsewhere.fetch()?,
+                Ok(on_another_device) => on_another_device.fetch()?,
                 Err(_) => {
                     return Err(Error::Device {
                         what: "a batch of columns",
-                        detail: "it is kept by another backend".into(),
+                        detail: "it belongs to another backend; fetch it first".into(),
                     });
                 }
             },
         };
-        check_batch(columns.as_ref(), self.iterated.rows())?;
-        // One column comes back sooner than it would be kept, and what there is no room for cannot be.
-        if (2..=MOST_KEPT).contains(&columns.ncols()) {
-            match Kept::send(self.iterated.device(), columns.as_ref()) {
-                Ok(kept) => {
+        check_batch(columns.as_ref(), self.solver.rows())?;
+        // A single column is solved and fetched at once: keeping it resident does not pay. A batch that does not fit in
+        // the device's memory is solved in blocks.
+        if (2..=MAX_RESIDENT).contains(&columns.ncols()) {
+            match Resident::send(self.solver.device(), columns.as_ref()) {
+                Ok(resident) => {
                     drop(columns);
-                    match self.solve_there(side, &kept) {
-                        Ok(stats) => return Ok((Batch::There(Box::new(kept)), stats)),
-                        // Beside the columns there was no room for a solve, but without them there may be.
-                        Err(Error::OutOfMemory { .. }) => columns = Box::new(kept).fetch()?,
+                    match self.solve_resident(side, &resident) {
+                        Ok(stats) => return Ok((Batch::There(Box::new(resident)), stats)),
+                        // The resident columns left too little memory for a solve: free them and solve in blocks.
+                        Err(Error::OutOfMemory { .. }) => columns = Box::new(resident).fetch()?,
                         Err(e) => return Err(e),
                     }
                 }

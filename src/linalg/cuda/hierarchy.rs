@@ -1,10 +1,10 @@
-//! A stencil on a device with its multigrid hierarchy, and the V-cycle as passes over it.
+//! Multigrid hierarchy of a stencil on a device, and its V-cycle.
 
 use std::sync::Arc;
 
 use super::args::{Arg, Pointer, Rows};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Rough, Scaled};
+use super::equations::{Equations, Scaled, Vectors};
 use super::passes::{Passes, Width};
 use super::plan::Plan;
 use super::stored::{Stored, WHAT};
@@ -13,27 +13,27 @@ use crate::linalg::cpu::stencil::iterative::unit;
 use crate::linalg::cpu::stencil::multigrid::{OVER_CORRECTION, inverse};
 use crate::linalg::operator::{Side, Stencil};
 
-/// Of every cell, the product of the numbers along the three axes.
+/// Returns for every cell the product of its numbers along the three axes.
 fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
     let plane = |x: f64| y.iter().flat_map(move |y| z.iter().map(move |z| x * y * z));
     x.iter().flat_map(|&x| plane(x)).collect()
 }
 
-/// A stencil and its hierarchy.
+/// Stencil matrix with its multigrid hierarchy.
 pub(super) struct Hierarchy {
     pub(super) plan: Plan,
-    /// The matrix itself, and its aggregates down to the coarsest.
+    /// The matrix and its Galerkin coarsenings in double precision, down to the coarsest level.
     exact: Vec<Stored>,
-    /// c and |c| of the gauge.
+    /// c and |c| of the gauge term c 11ᵀ, which is added to the stencil.
     gauge: Buffer,
-    /// From the finest, in the precision of the cycles; not the coarsest.
+    /// All levels but the coarsest, from the finest on, in the precision of the cycles.
     pub(super) levels: Vec<Stored>,
-    /// The inverse on the coarsest level, by rows.
+    /// Dense inverse on the coarsest level, stored by rows.
     coarsest: Buffer,
 }
 
 impl Hierarchy {
-    /// That of a stencil; everything but the coarsest level is made on the device.
+    /// Builds the hierarchy of a stencil on the device. Only the coarsest matrix is inverted on the processor.
     pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
         let (mut exact, mut levels) = (Vec::new(), Vec::new());
         let mut last = Stored::exact(device, plan.shape)?;
@@ -48,17 +48,19 @@ impl Hierarchy {
         let hierarchy = Self {
             plan,
             exact,
-            gauge: device.take(2 * size_of::<f64>(), (WHAT, cells))?,
+            gauge: device.allocate(2 * size_of::<f64>(), (WHAT, cells))?,
             levels,
-            coarsest: device.take(bytes, (WHAT, cells))?,
+            coarsest: device.allocate(bytes, (WHAT, cells))?,
         };
         hierarchy.fill(device, stencil)?;
         Ok(hierarchy)
     }
 
-    /// Takes the numbers of another stencil of the same plan.
+    /// Computes the coefficients of all levels from a stencil of the same plan.
     fn fill(&self, device: &Device, stencil: &Stencil) -> Result<()> {
         let (unit, width) = (unit(stencil), self.plan.width);
+        // With aggregates as prolongation P, the gauge c 11ᵀ becomes c (Pᵀ1)(Pᵀ1)ᵀ on the coarsest level. The entries
+        // of Pᵀ1 are the numbers of fine cells per aggregate, which are products of the numbers along the axes.
         let mut sizes = self.plan.shape.map(|n| vec![1.0; n as usize]);
         self.exact[0].fill(stencil)?;
         for (exact, level) in self.exact.windows(2).zip(&self.levels) {
@@ -76,7 +78,7 @@ impl Hierarchy {
         }
     }
 
-    /// One side of the matrix itself.
+    /// Returns the matrix of a side as an argument of kernels.
     fn matrix(&self, side: Side) -> Arg {
         Arg::Rows(self.exact[0].rows(side))
     }
@@ -89,42 +91,45 @@ impl Hierarchy {
         Arg::Count(self.plan.gauged.into())
     }
 
-    /// What the gauge adds to products with x, if there is one.
-    fn settle_gauge(&self, to: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
+    /// Computes the term c Σx that the gauge adds to every entry of A x, or |c| Σ|x| for `moduli`. The kernels that
+    /// follow add it. Without a gauge there is nothing to do.
+    fn sum_gauge(&self, passes: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
         if !self.plan.gauged {
             return Ok(());
         }
         let offset = if moduli { size_of::<f64>() } else { 0 };
-        to.gauge(self.gauge.at + offset as u64, x, moduli)
+        passes.gauge(self.gauge.address + offset as u64, x, moduli)
     }
 
-    /// One V-cycle on a level and those below it, whose vectors are room: a right-hand side and a solution each.
-    fn cycle(&self, to: &Passes, (side, level): (Side, usize), v: Rough<'_>) -> Result<()> {
-        let (Some(stored), [coarse_b, coarse_x, room @ ..]) = (self.levels.get(level), v.room)
+    /// Runs one V-cycle on a level and the coarser ones. The workspace holds a right-hand side and a solution for each
+    /// of the coarser levels.
+    fn cycle(&self, passes: &Passes, (side, level): (Side, usize), v: Vectors<'_>) -> Result<()> {
+        let (Some(stored), [coarse_b, coarse_x, workspace @ ..]) =
+            (self.levels.get(level), v.workspace)
         else {
-            return self.solve_coarsest(to, side, v);
+            return self.solve_coarsest(passes, side, v);
         };
         let rows = stored.rows(side);
-        self.clear(to, rows, v.x)?;
-        self.sweeps(to, rows, v, false)?;
-        self.restrict(to, rows, v, *coarse_b)?;
-        let coarse = Rough {
+        self.clear(passes, rows, v.x)?;
+        self.sweeps(passes, rows, v, false)?;
+        self.restrict(passes, rows, v, *coarse_b)?;
+        let coarse = Vectors {
             b: *coarse_b,
             x: *coarse_x,
-            room,
+            workspace,
         };
-        self.cycle(to, (side, level + 1), coarse)?;
-        self.prolong(to, rows, *coarse_x, v.x)?;
-        self.sweeps(to, rows, v, true)
+        self.cycle(passes, (side, level + 1), coarse)?;
+        self.prolong(passes, rows, *coarse_x, v.x)?;
+        self.sweeps(passes, rows, v, true)
     }
 
-    fn clear(&self, to: &Passes, rows: Rows, x: Pointer) -> Result<()> {
+    fn clear(&self, passes: &Passes, rows: Rows, x: Pointer) -> Result<()> {
         let args = [
             Arg::Pointer(x),
             Arg::Count(rows.cells),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(
+        passes.over(
             self.plan.width.of(["clear_f", "clear_d"]),
             rows.cells,
             &args,
@@ -133,9 +138,9 @@ impl Hierarchy {
 
     pub(super) fn restrict(
         &self,
-        to: &Passes,
+        passes: &Passes,
         rows: Rows,
-        v: Rough<'_>,
+        v: Vectors<'_>,
         coarse: Pointer,
     ) -> Result<()> {
         let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
@@ -145,9 +150,9 @@ impl Hierarchy {
             Arg::Pointer(v.x),
             Arg::Pointer(coarse),
             Arg::Count(parents),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(
+        passes.over(
             self.plan.width.of(["restrict_f", "restrict_d"]),
             parents,
             &args,
@@ -156,11 +161,12 @@ impl Hierarchy {
 
     pub(super) fn prolong(
         &self,
-        to: &Passes,
+        passes: &Passes,
         rows: Rows,
         coarse: Pointer,
         x: Pointer,
     ) -> Result<()> {
+        // Piecewise constant prolongation under-estimates smooth corrections of a Laplacian (Stüben 2001).
         let factor = if self.plan.definite {
             OVER_CORRECTION
         } else {
@@ -171,31 +177,32 @@ impl Hierarchy {
             Arg::Pointer(coarse),
             Arg::Pointer(x),
             self.plan.width.number(factor),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(
+        passes.over(
             self.plan.width.of(["prolong_f", "prolong_d"]),
             rows.cells,
             &args,
         )
     }
 
-    fn solve_coarsest(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
+    fn solve_coarsest(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
         let n = self.coarsest_cells();
+        // A dense n×n matrix by rows is its transpose if rows and columns exchange their strides.
         let (between_rows, between_columns) = match side {
             Side::Plain => (n, 1),
             Side::Transpose => (1, n),
         };
         let args = [
-            Arg::Pointer(self.coarsest.at),
+            Arg::Pointer(self.coarsest.address),
             Arg::Pointer(v.b),
             Arg::Pointer(v.x),
             Arg::Count(n),
             Arg::Count(between_rows),
             Arg::Count(between_columns),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.over(self.plan.width.of(["dense_f", "dense_d"]), n, &args)
+        passes.over(self.plan.width.of(["dense_f", "dense_d"]), n, &args)
     }
 }
 
@@ -210,56 +217,62 @@ impl Equations for Hierarchy {
 
     fn image(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
         (x, width, scaled): (Pointer, Width, Scaled),
         [with, out]: [Pointer; 2],
     ) -> Result<()> {
-        self.settle_gauge(to, (x, width), false)?;
+        self.sum_gauge(passes, (x, width), false)?;
         let args = [
             self.matrix(side),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(with),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             self.gauged(),
             Arg::Count((scaled == Scaled::Yes).into()),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums(width.of(["image_f", "image_d"]), &args, 2)
+        passes.sums(width.of(["image_f", "image_d"]), &args, 2)
     }
 
-    fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
-        self.settle_gauge(to, (x, Width::Double), false)?;
+    fn residual(
+        &self,
+        passes: &Passes,
+        side: Side,
+        x: Pointer,
+        [b, out]: [Pointer; 2],
+    ) -> Result<()> {
+        self.sum_gauge(passes, (x, Width::Double), false)?;
         let args = [
             self.matrix(side),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(b),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             self.gauged(),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums("residual", &args, 1)
+        passes.sums("residual", &args, 1)
     }
 
-    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
-        self.settle_gauge(to, (x, Width::Double), true)?;
+    fn magnitude(&self, passes: &Passes, side: Side, x: Pointer) -> Result<()> {
+        self.sum_gauge(passes, (x, Width::Double), true)?;
         let args = [
             self.matrix(side),
             Arg::Pointer(x),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             self.gauged(),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums("magnitude", &args, 1)
+        passes.sums("magnitude", &args, 1)
     }
 
-    fn precondition(&self, to: &Passes, side: Side, vectors: Rough<'_>) -> Result<()> {
-        self.cycle(to, (side, 0), vectors)
+    fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()> {
+        self.cycle(passes, (side, 0), vectors)
     }
 
     fn refill(&self, device: &Device, stencil: &Stencil, plan: Plan) -> Result<bool> {
@@ -269,10 +282,10 @@ impl Equations for Hierarchy {
         self.fill(device, stencil).map(|()| true)
     }
 
-    fn room(&self) -> Vec<usize> {
+    fn workspace_lengths(&self) -> Vec<usize> {
         let coarser = self.levels.iter().skip(1).map(|level| level.cells() as u32);
         let cells = coarser.chain([self.coarsest_cells()]);
-        // With no level but the coarsest, its vectors are those of the iteration.
+        // A single level is the coarsest one, which uses the vectors of the iteration itself.
         let needed = if self.levels.is_empty() {
             0
         } else {

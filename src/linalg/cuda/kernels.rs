@@ -1,4 +1,4 @@
-//! Single passes of the solvers on a device, for the bench that holds them against its memory.
+//! Single passes of the solvers on a device, for the benchmark that compares them with the memory bandwidth.
 
 use std::time::Instant;
 
@@ -6,192 +6,196 @@ use faer::MatRef;
 
 use super::args::Places;
 use super::device::Graph;
-use super::equations::{Equations, Rough, Scaled};
+use super::equations::{Equations, Scaled, Vectors};
 use super::hierarchy::Hierarchy;
-use super::kept::Kept;
 use super::krylov::Method;
 use super::passes::{Passes, Scalar, Width};
 use super::plan::Plan;
+use super::resident::Resident;
 use super::solve::shift_for;
-use super::workspace::Room;
-use super::{Cuda, MOST_LANES};
+use super::workspace::Workspace;
+use super::{Cuda, MAX_LANES};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Batch;
 use crate::linalg::operator::{Side, Stencil};
 
-/// The corner where sweeps begin; one is like another.
+/// Starting corner of the sweeps. All corners take the same time.
 const CORNER: u32 = 0;
 
-/// Passes are repeated for so many seconds, and between so many times.
+/// Duration of a measurement in seconds.
 const SECONDS: f64 = 0.1;
+/// Least and largest number of repetitions in a measurement.
 const REPETITIONS: [f64; 2] = [5.0, 300.0];
 
-/// Vectors of a batch on a device, all columns of them the same, and passes over them as the solvers send them.
+/// Vectors of a batch of equal columns on a device, and the solvers' passes over them.
 pub struct CudaKernels {
     double: Hierarchy,
     single: Hierarchy,
-    room: Room,
+    workspace: Workspace,
     passes: Passes,
 }
 
 impl CudaKernels {
-    /// Room for so many columns like this one, at most 64, in lanes to the next power of two.
+    /// Fills the lanes of a workspace with copies of `column`. The number of lanes is the least power of two that is
+    /// not below `columns`, at most 64.
     ///
     /// # Errors
-    /// A column of another length; what the device reports.
+    /// [`Error::Dimension`](crate::Error::Dimension) for a column of another length, and errors of the device.
     pub fn new(cuda: &Cuda, stencil: &Stencil, (column, columns): (&[f64], usize)) -> Result<Self> {
         check::length("the column of a bench", column.len(), stencil.cells())?;
         let device = &cuda.device;
-        let _alone = device.alone();
+        let _lock = device.lock_stream();
         let hierarchy = |width| Hierarchy::new(device, stencil, Plan::of(stencil, false, width));
         let (double, single) = (hierarchy(Width::Double)?, hierarchy(Width::Single)?);
-        let shift = shift_for(columns.min(MOST_LANES));
-        let room = Room::new(device, &double, Method::ConjugateGradients, shift)?;
-        let passes = room.passes(shift);
+        let shift = shift_for(columns.min(MAX_LANES));
+        let workspace = Workspace::new(device, &double, Method::ConjugateGradients, shift)?;
+        let passes = workspace.passes(shift);
         let kernels = Self {
             double,
             single,
-            room,
+            workspace,
             passes,
         };
         kernels.fill(column)?;
         Ok(kernels)
     }
 
-    /// Columns on the device, as [`Factor::solve_batch`](crate::Factor::solve_batch) takes them.
+    /// Copies columns to the device as a batch for [`Factor::solve_batch`](crate::Factor::solve_batch).
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn send(cuda: &Cuda, x: MatRef<'_, f64>) -> Result<Batch> {
-        let kept = Kept::send(&cuda.device, x)?;
+        let resident = Resident::send(&cuda.device, x)?;
         cuda.device.wait()?;
-        Ok(Batch::There(Box::new(kept)))
+        Ok(Batch::There(Box::new(resident)))
     }
 
-    /// Waits for all that was sent to a device.
+    /// Waits until all work that was submitted to a device has finished.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn wait(cuda: &Cuda) -> Result<()> {
-        let _alone = cuda.device.alone();
+        let _lock = cuda.device.lock_stream();
         cuda.device.wait()
     }
 
-    /// Bytes of a vector in double precision.
+    /// Size in bytes of a vector in double precision.
     pub fn bytes(&self) -> usize {
-        self.room.vector(self.passes.shift)
+        self.workspace.vector(self.passes.shift)
     }
 
-    /// Seconds for a copy of a vector.
+    /// Measures the time in seconds to copy a vector.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn copy(&self) -> Result<f64> {
         let [_, _, r, p, _] = self.vectors();
         self.seconds(|| {
-            let (device, bytes) = (&self.room.device, self.bytes());
+            let (device, bytes) = (&self.workspace.device, self.bytes());
             device.copy((r, 0), (p, 0), bytes)
         })
     }
 
-    /// Seconds for a product, with the inner products that come with it.
+    /// Measures the time in seconds of a product with the matrix, including its two inner products.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn product(&self) -> Result<f64> {
         self.seconds(|| self.image())
     }
 
-    /// The first column of that product.
+    /// Returns the first column of the product with the matrix.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn column_of_product(&self) -> Result<Vec<f64>> {
-        let _alone = self.room.device.alone();
+        let _lock = self.workspace.device.lock_stream();
         self.image()?;
         let [_, x, _, _, spare] = self.vectors();
-        let mut places = [u32::MAX; MOST_LANES];
+        let mut places = [u32::MAX; MAX_LANES];
         places[0] = 0;
-        self.passes.separate(x.at, spare.at, Places(places))?;
+        self.passes
+            .separate(x.address, spare.address, Places(places))?;
         let mut column = vec![0.0; self.double.cells()];
-        self.room.device.download(spare, 0, &mut column)?;
+        self.workspace.device.download(spare, 0, &mut column)?;
         Ok(column)
     }
 
-    /// Seconds for a sweep from one corner, in single or in double precision, recorded as a graph as in solves, or sent
-    /// hyperplane by hyperplane.
+    /// Measures the time in seconds of one Gauss-Seidel sweep in single or double precision. The sweep is either a
+    /// recorded graph, as in solves, or launched hyperplane by hyperplane.
     ///
     /// # Errors
-    /// What the device reports.
+    /// Errors of the device.
     pub fn sweep(&self, single: bool, recorded: bool) -> Result<f64> {
         let hierarchy = if single { &self.single } else { &self.double };
-        let v = Rough {
-            b: self.room.rough[0].at,
-            x: self.room.rough[1].at,
-            room: &[],
+        let v = Vectors {
+            b: self.workspace.rough[0].address,
+            x: self.workspace.rough[1].address,
+            workspace: &[],
         };
         self.clear_rough(hierarchy.width())?;
         let sweep = || hierarchy.sweep_finest(&self.passes, Side::Plain, v, CORNER);
         if recorded {
             let graph: Graph = {
-                let _alone = self.room.device.alone();
-                self.room.device.record(sweep)?
+                let _lock = self.workspace.device.lock_stream();
+                self.workspace.device.record(sweep)?
             };
-            self.seconds(|| self.room.device.replay(&graph))
+            self.seconds(|| self.workspace.device.replay(&graph))
         } else {
             self.seconds(sweep)
         }
     }
 
-    /// How many launches a sweep is made of.
+    /// Number of launches of a sweep.
     pub fn launches(&self) -> usize {
         self.double.hyperplanes()
     }
 
     fn vectors(&self) -> [&super::device::Buffer; 5] {
-        std::array::from_fn(|i| &self.room.exact[i])
+        std::array::from_fn(|i| &self.workspace.exact[i])
     }
 
     fn image(&self) -> Result<()> {
-        let [b, x] = self.room.vectors();
+        let [b, x] = self.workspace.vectors();
         let (x_in, out) = ((b, Width::Double, Scaled::No), [b, x]);
         self.double.image(&self.passes, Side::Plain, x_in, out)
     }
 
-    /// The column in all lanes of the first vector, and zeros or the same in the others.
+    /// Fills all lanes of b and r with the column, those of x and p with zeros, and all scalars with ones.
     fn fill(&self, column: &[f64]) -> Result<()> {
-        let (device, lanes) = (&self.room.device, 1_usize << self.passes.shift);
+        let (device, lanes) = (&self.workspace.device, 1_usize << self.passes.shift);
         let [b, x, r, p, spare] = self.vectors();
         let bytes = size_of_val(column);
         device.upload(column, spare, 0)?;
         for lane in 1..lanes {
             device.copy((spare, 0), (spare, lane * bytes), bytes)?;
         }
-        self.passes.interleave(spare.at, b.at, lanes as u32)?;
+        self.passes
+            .interleave(spare.address, b.address, lanes as u32)?;
         device.copy((b, 0), (r, 0), self.bytes())?;
         for zeros in [x, p] {
             device.clear(zeros, self.bytes())?;
         }
-        let ones = vec![1.0; Scalar::COUNT * MOST_LANES];
-        device.upload(&ones, &self.room.scalars, 0)
+        let ones = vec![1.0; Scalar::COUNT * MAX_LANES];
+        device.upload(&ones, &self.workspace.scalars, 0)
     }
 
-    /// A right-hand side in this precision, and zero in place of a solution.
+    /// Rounds b to this precision as the input of the preconditioner, and sets its output to zero.
     fn clear_rough(&self, width: Width) -> Result<()> {
-        let device = &self.room.device;
-        let _alone = device.alone();
-        let [b, x] = [&self.room.rough[0], &self.room.rough[1]];
+        let device = &self.workspace.device;
+        let _lock = device.lock_stream();
+        let [b, x] = [&self.workspace.rough[0], &self.workspace.rough[1]];
         let [from, ..] = self.vectors();
         let round = width.of(["round_f", "round_d"]);
-        self.passes.vectors(round, &[from.at, b.at])?;
+        self.passes.vectors(round, &[from.address, b.address])?;
         device.clear(x, x.bytes())
     }
 
-    /// The mean of many runs one after another, of which the first two do not count.
+    /// Returns the mean time of consecutive runs. Two preliminary runs warm up and fix the number of repetitions.
     fn seconds(&self, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
-        let device = &self.room.device;
-        let _alone = device.alone();
+        let device = &self.workspace.device;
+        let _lock = device.lock_stream();
         let mut timed = |repetitions: u32| -> Result<f64> {
             device.wait()?;
             let begin = Instant::now();

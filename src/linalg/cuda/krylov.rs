@@ -1,12 +1,13 @@
-//! One step of BiCGSTAB and of conjugate gradients, as on the processor, sent pass by pass.
+//! Steps of preconditioned BiCGSTAB (van der Vorst 1992) and conjugate gradients (Hestenes & Stiefel 1952), submitted
+//! kernel by kernel. They perform the operations of the processor's iterations in the same order.
 
 use super::args::Pointer;
-use super::equations::{Equations, Rough, Scaled};
+use super::equations::{Equations, Scaled, Vectors};
 use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
 
-/// How a batch is iterated.
+/// Krylov method of a solve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     BiCgStab,
@@ -14,7 +15,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    /// Vectors of full precision, beginning with b, x and r.
+    /// Number of vectors in double precision, of which the first three are b, x and r.
     pub(super) fn vectors(self) -> usize {
         match self {
             Self::BiCgStab => 7,
@@ -22,7 +23,7 @@ impl Method {
         }
     }
 
-    /// Vectors in the precision of the preconditioner.
+    /// Number of vectors in the precision of the preconditioner.
     pub(super) fn rough(self) -> usize {
         match self {
             Self::BiCgStab => 3,
@@ -30,7 +31,7 @@ impl Method {
         }
     }
 
-    /// Products with A in a step.
+    /// Number of products with A per step.
     pub(super) fn products(self) -> usize {
         match self {
             Self::BiCgStab => 2,
@@ -46,46 +47,54 @@ impl Method {
     }
 }
 
-/// What a step is taken with.
-type With<'w> = (&'w Passes, &'w dyn Equations, Side);
+/// Kernels, matrix and side of a step.
+type System<'s> = (&'s Passes, &'s dyn Equations, Side);
 
-/// Vectors in the usual letters.
+/// Submits one step of BiCGSTAB for r = b − A x and its shadow r̂, with the preconditioner K ≈ A.
 pub(super) fn bicgstab(
-    (to, equations, side): With<'_>,
+    (passes, equations, side): System<'_>,
     [_, x, r, shadow, p, v, t]: [Pointer; 7],
-    [to_y, to_z]: [Rough<'_>; 2],
+    [to_y, to_z]: [Vectors<'_>; 2],
 ) -> Result<()> {
     let (width, rough) = (equations.width(), to_y.b);
     let (y, z) = (to_y.x, to_z.x);
-    to.scalar("bicgstab_begin")?;
-    to.vectors(width.of(["turn_f", "turn_d"]), &[r, v, p, shadow, rough])?;
-    equations.precondition(to, side, to_y)?;
-    equations.image(to, side, (y, width, Scaled::Yes), [shadow, v])?;
-    to.scalar("bicgstab_aim")?;
-    to.vectors(width.of(["descend_f", "descend_d"]), &[v, r, rough])?;
-    equations.precondition(to, side, to_z)?;
-    equations.image(to, side, (z, width, Scaled::Yes), [r, t])?;
-    to.scalar("bicgstab_damp")?;
+    // β = (ρ/ρ')(α/ω) with ρ = ⟨r̂, r⟩ and the previous ρ'; a breakdown restarts with r̂ = r.
+    // p ← r + β (p − ω v), and the preconditioner's input is p, scaled by a power of two s.
+    passes.scalar("bicgstab_begin")?;
+    passes.vectors(width.of(["turn_f", "turn_d"]), &[r, v, p, shadow, rough])?;
+    equations.precondition(passes, side, to_y)?;
+    equations.image(passes, side, (y, width, Scaled::Yes), [shadow, v])?;
+    // y = K⁻¹ s p and v = A y/s have been computed; α = ρ/⟨r̂, v⟩ and r ← r − α v.
+    passes.scalar("bicgstab_aim")?;
+    passes.vectors(width.of(["descend_f", "descend_d"]), &[v, r, rough])?;
+    equations.precondition(passes, side, to_z)?;
+    equations.image(passes, side, (z, width, Scaled::Yes), [r, t])?;
+    // z = K⁻¹ s r and t = A z/s have been computed; ω = ⟨r, t⟩/‖t‖² minimises ‖r − ω t‖.
+    // x ← x + (α y + ω z)/s and r ← r − ω t, with the sums ‖r‖² and ⟨r̂, r⟩ for the next step.
+    passes.scalar("bicgstab_damp")?;
     let advance = width.of(["advance_f", "advance_d"]);
-    to.vector_sums(advance, &[x, r, y, z, t, shadow], 2)?;
-    to.scalar("bicgstab_end")
+    passes.vector_sums(advance, &[x, r, y, z, t, shadow], 2)?;
+    passes.scalar("bicgstab_end")
 }
 
-/// Vectors in the usual letters.
+/// Submits one step of conjugate gradients for r = b − A x, with the preconditioner K ≈ A.
 pub(super) fn conjugate_gradients(
-    (to, equations, side): With<'_>,
+    (passes, equations, side): System<'_>,
     [_, x, r, p, q]: [Pointer; 5],
-    to_z: Rough<'_>,
+    to_z: Vectors<'_>,
 ) -> Result<()> {
     let (width, rough, z) = (equations.width(), to_z.b, to_z.x);
-    to.scalar("gradients_begin")?;
-    to.vectors(width.of(["round_f", "round_d"]), &[r, rough])?;
-    equations.precondition(to, side, to_z)?;
-    to.along(width.of(["along_f", "along_d"]), [r, z])?;
-    to.scalar("gradients_turn")?;
-    to.vectors(width.of(["conjugate_f", "conjugate_d"]), &[z, p])?;
-    equations.image(to, side, (p, Width::Double, Scaled::No), [p, q])?;
-    to.scalar("gradients_aim")?;
-    to.vector_sums("gradients_advance", &[x, r, p, q], 1)?;
-    to.scalar("gradients_end")
+    // z = K⁻¹ s r with a power of two s, which brings r into the range of the preconditioner's precision.
+    passes.scalar("gradients_begin")?;
+    passes.vectors(width.of(["round_f", "round_d"]), &[r, rough])?;
+    equations.precondition(passes, side, to_z)?;
+    passes.along(width.of(["along_f", "along_d"]), [r, z])?;
+    // ρ = ⟨r, z⟩/s, β = ρ/ρ' with the previous ρ' (β = 0 after a restart), p ← z/s + β p, q = A p.
+    passes.scalar("gradients_turn")?;
+    passes.vectors(width.of(["conjugate_f", "conjugate_d"]), &[z, p])?;
+    equations.image(passes, side, (p, Width::Double, Scaled::No), [p, q])?;
+    // α = ρ/⟨p, q⟩ minimises the energy norm of the error along p; x ← x + α p, r ← r − α q.
+    passes.scalar("gradients_aim")?;
+    passes.vector_sums("gradients_advance", &[x, r, p, q], 1)?;
+    passes.scalar("gradients_end")
 }

@@ -1,4 +1,4 @@
-//! Solves on an NVIDIA GPU, through the CUDA driver that is found when the program runs.
+//! Solves linear systems on an NVIDIA GPU. The CUDA driver is loaded at run time.
 
 mod args;
 mod cache;
@@ -8,13 +8,13 @@ mod device;
 mod equations;
 mod factor;
 mod hierarchy;
-mod iterated;
-mod kept;
 mod kernels;
 mod krylov;
 mod passes;
 mod plan;
+mod resident;
 mod solve;
+mod solver;
 mod sparse;
 mod staging;
 mod stored;
@@ -28,16 +28,16 @@ use std::{fmt, panic};
 
 use faer::sparse::SparseColMat;
 
-use self::cache::Shelf;
+use self::cache::Cache;
 use self::device::Device;
 use self::equations::Equations;
-use self::factor::{Again, OnDevice};
+use self::factor::{OnDevice, Rebuild};
 use self::hierarchy::Hierarchy;
-use self::iterated::Iterated;
 #[doc(hidden)]
 pub use self::kernels::CudaKernels;
 use self::passes::Width;
 use self::plan::Plan;
+use self::solver::IterativeSolver;
 use self::sparse::{Sparse, Swept};
 use super::cpu::stencil::progress::Criteria;
 use super::operator::{Operator, Stencil, View};
@@ -45,23 +45,23 @@ use super::repeated::by_block;
 use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
 
-/// Most columns side by side on a device.
-const MOST_LANES: usize = 64;
+/// Largest number of columns that a solve on the device interleaves.
+const MAX_LANES: usize = 64;
 
-/// Solves on a CUDA device.
+/// Backend that solves linear systems on a CUDA device.
 ///
-/// Stencils are solved by the iterations of [`Cpu`], BiCGSTAB or conjugate gradients with multigrid, for up to 64 columns
-/// at once, in the precisions that it has. A sweep goes hyperplane by hyperplane, and all axes together may have no more
-/// than 8192 cells. Sparse matrices from 10 000 rows on are solved by the same iterations with DILU, front by front of rows
-/// that do not need one another, of which there may be 4096. Everything else, and columns whose iteration makes no
-/// progress, is left to [`cpu`](Cuda::cpu).
+/// - Stencil matrices: BiCGSTAB or conjugate gradients with multigrid, the iterations of [`Cpu`] in the same precisions,
+///   for up to 64 columns at once. Gauss-Seidel sweeps proceed by hyperplanes. The axes together have at most 8192 cells.
+/// - Sparse matrices with at least 10 000 rows: the same iterations with DILU, whose sweeps proceed by fronts of mutually
+///   independent rows. There are at most 4096 fronts.
+/// - All other matrices, and columns whose iteration stagnates, are solved by [`cpu`](Cuda::cpu).
 ///
-/// A sketch leaves its columns on the device from the solve of the metric to the product with ∂g/∂θ; see
-/// [`Batch`](crate::linalg::Batch). What was made ready for a matrix, vectors and recorded steps, is kept for the next one of the
-/// same shape.
+/// The columns of a sketch stay on the device from the solve with the metric to the product with ∂g/∂θ; see
+/// [`Batch`](crate::linalg::Batch). Vectors and recorded steps (CUDA graphs) are reused by the next stencil of the same
+/// shape.
 ///
-/// The driver and the compiler of the kernels (libcuda, libnvrtc) are looked for when a device is
-/// opened, so that a program built with the feature `cuda` runs on machines without either.
+/// The driver (libcuda) and the compiler of the kernels (libnvrtc) are loaded when a device is opened. A program built
+/// with the feature `cuda` therefore also runs on machines without them.
 ///
 /// ```
 /// use pullback::{linalg::Cuda, Error};
@@ -73,59 +73,64 @@ const MOST_LANES: usize = 64;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Cuda {
-    /// What the device does not do, with the tolerances and precisions of what it does.
+    /// Backend for everything that the device does not solve. Its tolerances and precisions apply on the device as
+    /// well.
     pub cpu: Cpu,
-    /// The bytes of the device's memory that the vectors of one solve may take; none for what is free. Batches go through
-    /// in blocks of as many columns as fit.
+    /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory. A larger batch
+    /// is solved in blocks of as many columns as fit.
     pub memory: Option<usize>,
     device: Arc<Device>,
-    shelf: Shelf,
-    /// Whether the processor solves what the device has no room for, or fails at.
-    forgiving: bool,
+    cache: Cache,
+    /// Whether the processor takes over when the device reports an error or runs out of memory.
+    falls_back: bool,
 }
 
-/// Opens a device. Functions of the driver and of the compiler are looked up at their first use, and one that an old
-/// library lacks ends that look-up in a panic.
-fn opened(ordinal: usize) -> Result<Arc<Device>> {
-    let opened = panic::catch_unwind(|| Device::open(ordinal));
-    opened.unwrap_or_else(|reason| {
+/// Opens a device.
+fn open_device(ordinal: usize) -> Result<Arc<Device>> {
+    // cudarc looks up each library function at its first use and panics if an old library lacks it.
+    let device = panic::catch_unwind(|| Device::open(ordinal));
+    device.unwrap_or_else(|reason| {
         let text = reason.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| reason.downcast_ref::<&str>().copied());
         Err(Error::Device {
             what: "a function of the CUDA driver or of NVRTC",
-            detail: format!("{}; update them", text.unwrap_or("it is missing")),
+            detail: format!(
+                "{}; update the driver and the CUDA toolkit",
+                text.unwrap_or("it is missing")
+            ),
         })
     })
 }
 
 impl Cuda {
-    /// The device of this number, from 0.
+    /// Opens the device with this number, counted from 0.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device), which names what is missing: the driver, the compiler, the device.
+    /// [`Error::Device`](crate::Error::Device), which names the missing part: the driver, the compiler or the device.
     pub fn new(ordinal: usize) -> Result<Self> {
         Ok(Self {
             cpu: Cpu::default(),
             memory: None,
-            device: opened(ordinal)?,
-            shelf: Shelf::default(),
-            forgiving: false,
+            device: open_device(ordinal)?,
+            cache: Cache::default(),
+            falls_back: false,
         })
     }
 
-    /// One that leaves to the processor what the device has no room for, or fails at.
-    pub(super) fn forgiving(ordinal: usize) -> Result<Self> {
+    /// Opens a device for solves that fall back to the processor on device errors and on lack of memory.
+    pub(super) fn with_fallback(ordinal: usize) -> Result<Self> {
         Ok(Self {
-            forgiving: true,
+            falls_back: true,
             ..Self::new(ordinal)?
         })
     }
 
-    /// The name of the device.
+    /// Returns the name of the device.
     pub fn name(&self) -> &str {
         self.device.name()
     }
 
+    /// Prepares solves with a stencil. The caller has checked [`plan::suits`].
     fn stencil<'a>(
         &'a self,
         cpu: &'a Cpu,
@@ -139,21 +144,24 @@ impl Cuda {
             Width::Double
         };
         let plan = Plan::of(stencil, definite, width);
-        let make = || {
+        let build = || {
             let equations = Hierarchy::new(&self.device, stencil, plan)?;
-            Ok(self.iterated(Box::new(equations), definite))
+            Ok(self.solver(Box::new(equations), definite))
         };
-        let _alone = self.device.alone();
-        let iterated = self.shelf.take(|known| known.refill(stencil, plan), make)?;
-        let (again, shared) = (a.share(stencil), Arc::clone(stencil));
+        let _lock = self.device.lock_stream();
+        let solver = self
+            .cache
+            .reuse_or_build(|idle| idle.refill(stencil, plan), build)?;
+        let (operator, stencil) = (a.share(stencil), Arc::clone(stencil));
         let names = [
             "multigrid + BiCGSTAB on the GPU",
             "multigrid + conjugate gradients on the GPU",
         ];
-        let again = Box::new(move || again.share(&shared));
-        Ok(self.on_device(cpu, iterated, a, (names, again)))
+        let rebuild = Box::new(move || operator.share(&stencil));
+        Ok(self.on_device(cpu, solver, a, (names, rebuild)))
     }
 
+    /// Prepares solves with a sparse matrix, for which [`sparse::prepare`] has returned the transpose.
     fn sparse<'a>(
         &'a self,
         cpu: &'a Cpu,
@@ -161,45 +169,45 @@ impl Cuda {
         a: &Operator<'a>,
     ) -> Result<OnDevice<'a>> {
         let definite = a.is_positive_definite();
-        let make = || {
+        let build = || {
             let equations = Sparse::new(&self.device, transpose)?;
-            Ok(self.iterated(Box::new(equations), definite))
+            Ok(self.solver(Box::new(equations), definite))
         };
-        let alone = self.device.alone();
-        let iterated = Arc::new(self.shelf.make(make)?);
-        drop(alone);
-        let again = Box::new(move || {
-            let again = Operator::sparse(matrix.clone());
+        let lock = self.device.lock_stream();
+        let solver = Arc::new(self.cache.build(build)?);
+        drop(lock);
+        let rebuild = Box::new(move || {
+            let operator = Operator::sparse(matrix.clone());
             if definite {
-                again.positive_definite()
+                operator.positive_definite()
             } else {
-                again
+                operator
             }
         });
         let names = [
             "DILU + BiCGSTAB on the GPU",
             "DILU + conjugate gradients on the GPU",
         ];
-        Ok(self.on_device(cpu, iterated, a, (names, again)))
+        Ok(self.on_device(cpu, solver, a, (names, rebuild)))
     }
 
-    fn iterated(&self, equations: Box<dyn Equations>, definite: bool) -> Iterated {
-        Iterated::new(&self.device, equations, method(definite))
+    fn solver(&self, equations: Box<dyn Equations>, definite: bool) -> IterativeSolver {
+        IterativeSolver::new(&self.device, equations, method(definite))
     }
 
-    /// `names` are those without and with positive definiteness.
+    /// Combines a solver with its criteria. `names` holds the method's name for general and for definite matrices.
     fn on_device<'a>(
         &'a self,
         cpu: &'a Cpu,
-        iterated: Arc<Iterated>,
+        solver: Arc<IterativeSolver>,
         a: &Operator<'_>,
-        (names, again): ([&'static str; 2], Again<'a>),
+        (names, rebuild): ([&'static str; 2], Rebuild<'a>),
     ) -> OnDevice<'a> {
         let definite = a.is_positive_definite();
         OnDevice {
             cuda: self,
             cpu,
-            iterated,
+            solver,
             criteria: Criteria {
                 tolerance: cpu.krylov_tolerance,
                 products: cpu.krylov_products,
@@ -207,12 +215,13 @@ impl Cuda {
                 name: method(definite).name(),
             },
             method: Method::Named(names[usize::from(definite)]),
-            again,
-            rescue: OnceLock::new(),
+            rebuild,
+            fallback: OnceLock::new(),
         }
     }
 }
 
+/// Returns the Krylov method for general or for positive definite matrices.
 fn method(definite: bool) -> krylov::Method {
     if definite {
         krylov::Method::ConjugateGradients
@@ -222,7 +231,7 @@ fn method(definite: bool) -> krylov::Method {
 }
 
 impl Cuda {
-    /// Prepares to solve, with the settings of a processor that also does what the device does not.
+    /// Prepares solves with `a` by the settings of `cpu`, which also solves whatever the device does not.
     pub(super) fn factor_with<'a>(
         &'a self,
         cpu: &'a Cpu,
@@ -239,7 +248,7 @@ impl Cuda {
                 Ok(Box::new(self.stencil(cpu, &stencil, &a)?))
             }
             View::Sparse(m) => {
-                if let Some(transpose) = sparse::suited(m)
+                if let Some(transpose) = sparse::prepare(m)
                     && let Some(matrix) = a.to_sparse()
                 {
                     return Ok(Box::new(self.sparse(cpu, (matrix, &transpose), &a)?));

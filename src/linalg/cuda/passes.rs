@@ -1,7 +1,7 @@
-//! Kernels with their arguments, as the solvers speak of them.
+//! Launches of the kernels with their arguments.
 //!
-//! Every pass here sends one kernel with pointers to vectors of as many numbers as the matrix has rows times the lanes
-//! of the room that they belong to; that is what keeps [`Device::launch`] safe.
+//! Every pass launches one kernel on vectors of one workspace. Each vector has one number per row of the matrix and
+//! lane of the workspace. This invariant makes [`Device::launch`] safe.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use super::args::{Arg, Pointer, Shape};
 use super::device::Device;
 use crate::error::Result;
 
-/// Threads of a block; the kernels know this number.
+/// Threads of a block; equals `THREADS` in the kernels.
 pub(super) const THREADS: u32 = 256;
-/// Most blocks of a kernel that sums. It is the same on all devices, so that sums are.
-pub(super) const MOST_BLOCKS: u32 = 1024;
-/// The side of the tiles of a transposition, and the threads along y there.
+/// Largest number of blocks of a kernel that sums. It is fixed, so that sums have the same bits on all devices.
+pub(super) const MAX_BLOCKS: u32 = 1024;
+/// Side of the tiles of the interleaving kernels, and their threads along y.
 const TILE: u32 = 32;
 const TILE_THREADS: u32 = 8;
 
-/// Scalars of the columns, in the order of the enumeration in the kernels.
+/// Scalars of every column, in the order of the enumeration `Scalar` in the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code)] // Some are known to the kernels only.
+#[allow(dead_code)] // Some are used by the kernels only.
 pub(super) enum Scalar {
     Active,
     Fresh,
@@ -39,16 +39,16 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// How many there are.
+    /// Number of scalars.
     pub(super) const COUNT: usize = Self::SecondSum as usize + 1;
 
-    /// Where its numbers begin.
+    /// Index of its first number in the array of scalars.
     pub(super) fn start(self) -> usize {
-        self as usize * super::MOST_LANES
+        self as usize * super::MAX_LANES
     }
 }
 
-/// The precision of what goes into a preconditioner and comes out of it.
+/// Precision of a preconditioner's input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
     Single,
@@ -63,7 +63,7 @@ impl Width {
         }
     }
 
-    /// One of two kernels.
+    /// Selects the kernel of this precision from `[single, double]`.
     pub(super) fn of(self, [single, double]: [&'static str; 2]) -> &'static str {
         match self {
             Self::Single => single,
@@ -71,6 +71,7 @@ impl Width {
         }
     }
 
+    /// Returns x, rounded to this precision, as an argument of a kernel.
     pub(super) fn number(self, x: f64) -> Arg {
         match self {
             Self::Single => Arg::Single(x as f32),
@@ -79,44 +80,45 @@ impl Width {
     }
 }
 
-/// Where kernels find their lanes and scalars, and leave their sums.
+/// Launcher of kernels, with the buffers in which they find their scalars and leave their sums.
 #[derive(Clone)]
 pub(super) struct Passes {
     pub(super) device: Arc<Device>,
-    /// There are 2^shift lanes.
+    /// Binary logarithm of the number of lanes.
     pub(super) shift: u32,
-    /// Rows of the matrix.
+    /// Number of rows of the matrix.
     pub(super) cells: u32,
     pub(super) scalars: Pointer,
     pub(super) partial: Pointer,
 }
 
 impl Passes {
-    /// Blocks for one thread a number, as far as they go.
+    /// Returns the number of blocks that gives every number a thread, at most `MAX_BLOCKS`.
     fn blocks(&self, cells: u32) -> u32 {
         let numbers = u64::from(cells) << self.shift;
         let blocks = numbers.div_ceil(u64::from(THREADS)).max(1);
-        u32::try_from(blocks).unwrap_or(u32::MAX).min(MOST_BLOCKS)
+        u32::try_from(blocks).unwrap_or(u32::MAX).min(MAX_BLOCKS)
     }
 
-    /// A kernel over so many cells; their number and that of the lanes come last.
+    /// Launches a kernel whose threads stride over `cells` cells in all lanes.
     pub(super) fn over(&self, kernel: &'static str, cells: u32, args: &[Arg]) -> Result<()> {
         let shape = Shape {
             blocks: (self.blocks(cells), 1),
             threads: (THREADS, 1),
         };
-        // SAFETY: the steps beside this file give each kernel what its comment asks for; blocks stride, so that any
-        // number of them stays within the cells.
+        // SAFETY: all callers pass the kernel's parameters, with vectors as in the module's invariant. Blocks stride over
+        // the cells, so any number of blocks stays within the vectors.
         unsafe { self.device.launch(kernel, shape, args) }
     }
 
-    /// A kernel over all cells that leaves this many sums, which are put at `FirstSum` and after, times a factor.
+    /// Launches a kernel over all cells and stores the given number of sums in the scalars from `FirstSum` on.
     pub(super) fn sums(&self, kernel: &'static str, args: &[Arg], quantities: u32) -> Result<()> {
         self.over(kernel, self.cells, args)?;
         self.collect("collect", (quantities, 0), Scalar::FirstSum)
     }
 
-    /// What blocks have left of so many quantities, put together by a kernel; with no factor at 0.
+    /// Combines the partial results of the blocks by a kernel and stores them, times the number at `factor` unless that
+    /// is null, in the scalars from `into` on.
     fn collect(
         &self,
         kernel: &'static str,
@@ -135,12 +137,12 @@ impl Passes {
             Arg::Count(self.blocks(self.cells)),
             Arg::Count(self.shift),
         ];
-        // SAFETY: those of the collecting kernels; blocks of all cells have left their sums in `partial`, and the
-        // scalars have a place for each quantity.
+        // SAFETY: the arguments are those of the collecting kernels. A kernel over all cells has written `partial`, and
+        // the scalars hold one number per quantity.
         unsafe { self.device.launch(kernel, shape, &args) }
     }
 
-    /// What a gauge adds: c Σx, or |c| Σ|x|, for the number at `factor`.
+    /// Computes the gauge term c Σx, or |c| Σ|x| for `moduli`; `factor` points to c or |c|.
     pub(super) fn gauge(
         &self,
         factor: Pointer,
@@ -158,23 +160,23 @@ impl Passes {
         self.collect("collect", (1, factor), Scalar::Gauge)
     }
 
-    /// A kernel over the scalars, lane by lane.
+    /// Launches a kernel over the scalars, with one thread per lane.
     pub(super) fn scalar(&self, kernel: &'static str) -> Result<()> {
         let shape = Shape {
             blocks: (1, 1),
-            threads: (super::MOST_LANES as u32, 1),
+            threads: (super::MAX_LANES as u32, 1),
         };
         let args = [Arg::Pointer(self.scalars), Arg::Count(self.shift)];
-        // SAFETY: all kernels over the scalars take these two.
+        // SAFETY: all kernels over the scalars take these two arguments.
         unsafe { self.device.launch(kernel, shape, &args) }
     }
 
-    /// A kernel over vectors and the scalars.
+    /// Launches a kernel over vectors and the scalars.
     pub(super) fn vectors(&self, kernel: &'static str, vectors: &[Pointer]) -> Result<()> {
         self.over(kernel, self.cells, &self.vector_args(vectors, false))
     }
 
-    /// The same with this many sums.
+    /// Launches a kernel over vectors and the scalars that computes the given number of sums.
     pub(super) fn vector_sums(
         &self,
         kernel: &'static str,
@@ -194,7 +196,7 @@ impl Passes {
         args
     }
 
-    /// Sums of products of two vectors, by the kernel for their precisions.
+    /// Computes the inner products ⟨a, b⟩ of all columns by the kernel of their precision.
     pub(super) fn along(&self, kernel: &'static str, [a, b]: [Pointer; 2]) -> Result<()> {
         let args = [
             Arg::Pointer(a),
@@ -206,7 +208,7 @@ impl Passes {
         self.sums(kernel, &args, 1)
     }
 
-    /// Sums of squares.
+    /// Computes ‖x‖² of all columns.
     pub(super) fn squares(&self, x: Pointer) -> Result<()> {
         let args = [
             Arg::Pointer(x),
@@ -217,7 +219,7 @@ impl Passes {
         self.sums("squares", &args, 1)
     }
 
-    /// The largest modulus of every column, at `FirstSum`; no number where there is one among them.
+    /// Computes the largest modulus of every column into `FirstSum`. It is NaN if the column contains a NaN.
     pub(super) fn largest(&self, x: Pointer) -> Result<()> {
         let args = [
             Arg::Pointer(x),
@@ -229,8 +231,9 @@ impl Passes {
         self.collect("collect_largest", (1, 0), Scalar::FirstSum)
     }
 
-    /// y ← x in these lanes, or 0 for no x.
+    /// Copies x to y in the marked lanes, or sets them to zero without an x.
     pub(super) fn copy_lanes(&self, x: Option<Pointer>, y: Pointer, which: &[bool]) -> Result<()> {
+        // Bit l of the mask marks lane l; 64 lanes fill the 64 bits.
         let mask = which.iter().enumerate().map(|(l, &w)| u64::from(w) << l);
         let args = [
             Arg::Pointer(x.unwrap_or(0)),
@@ -242,7 +245,7 @@ impl Passes {
         self.over("copy_lanes", self.cells, &args)
     }
 
-    /// out ← these lanes of x, of which there are 2^wide.
+    /// Copies the lanes `from` of x, which has 2^wide lanes, to consecutive lanes of `out`.
     pub(super) fn narrow(
         &self,
         x: Pointer,
@@ -261,7 +264,7 @@ impl Passes {
         self.over("narrow", self.cells, &args)
     }
 
-    /// Interleaves so many columns.
+    /// Interleaves `count` consecutive columns.
     pub(super) fn interleave(&self, columns: Pointer, out: Pointer, count: u32) -> Result<()> {
         let args = [
             Arg::Pointer(columns),
@@ -270,11 +273,12 @@ impl Passes {
             Arg::Count(count),
             Arg::Count(self.shift),
         ];
-        // SAFETY: those of `interleave`; a batch has `count` columns of cells, and `out` a lane for each.
+        // SAFETY: the arguments are those of `interleave`. `columns` holds `count` columns, and `out` has at least as many
+        // lanes.
         unsafe { self.device.launch("interleave", self.tiles(), &args) }
     }
 
-    /// Puts lanes back into columns.
+    /// Copies lanes, divided by their scale factors, to the columns `places`.
     pub(super) fn separate(
         &self,
         x: Pointer,
@@ -289,7 +293,7 @@ impl Passes {
             Arg::Count(self.cells),
             Arg::Count(self.shift),
         ];
-        // SAFETY: those of `separate`; `places` are columns of the batch.
+        // SAFETY: the arguments are those of `separate`, and `places` are indices of columns that `columns` holds.
         unsafe { self.device.launch("separate", self.tiles(), &args) }
     }
 

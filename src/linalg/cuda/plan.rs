@@ -1,27 +1,27 @@
-//! What a stencil on a device is made for.
+//! Structure that stencils must share to reuse one hierarchy on a device.
 
 use super::passes::Width;
 use crate::linalg::cpu::stencil::multigrid::COARSEST;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Most cells along all axes together: every hyperplane of every sweep is sent by itself.
-const LONGEST: usize = 8192;
+/// Largest sum of the axes' lengths. A sweep launches one kernel per hyperplane, and their number is this sum minus 2.
+const MAX_EXTENT: usize = 8192;
 
-/// Whether a stencil is within reach of the kernels, and its sweeps are parallel enough.
+/// Whether the kernels support a stencil, and its sweeps consist of few enough hyperplanes.
 pub(super) fn suits(stencil: &Stencil) -> bool {
     let shape = stencil.rows(Side::Plain).shape;
-    let small = u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= LONGEST;
+    let small = u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= MAX_EXTENT;
     small && stencil.excess().is_none()
 }
 
-/// What a stencil and its hierarchy are made for.
+/// Structure of a stencil's hierarchy. Stencils with equal plans can reuse each other's buffers and recorded steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) shape: [u32; 3],
     pub(super) definite: bool,
     pub(super) gauged: bool,
     pub(super) width: Width,
-    /// Most cells on the coarsest level.
+    /// Largest number of cells on the coarsest level.
     pub(super) coarsest: usize,
 }
 

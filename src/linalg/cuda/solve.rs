@@ -1,14 +1,14 @@
-//! Some columns solved by iteration on a device: side by side, and fewer as they are done.
+//! Iterative solve of one block of interleaved columns on a device. Finished columns leave the block.
 //!
-//! The scalars of the methods stay on the device. After every step their sizes come back, a few kilobytes, and
-//! [`Progress`], which is also the judge of the iterations on the processor, says which columns are done.
+//! The scalars of the methods stay on the device. After every step they are copied to the processor, a few kilobytes,
+//! and [`Progress`], which also judges the iterations on the processor, decides which columns are finished.
 
-use super::MOST_LANES;
+use super::MAX_LANES;
 use super::args::{Places, Pointer};
 use super::equations::Equations;
 use super::krylov::Method;
 use super::passes::{Passes, Scalar};
-use super::workspace::Room;
+use super::workspace::Workspace;
 use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::lanes::scale;
@@ -17,27 +17,34 @@ use crate::linalg::cpu::stencil::workspace::kept;
 use crate::linalg::operator::Side;
 
 /// A number for every lane.
-type PerLane = [f64; MOST_LANES];
+type PerLane = [f64; MAX_LANES];
 
-/// Lanes are left out when no more than one of so many is still at work: a step for fewer has to be recorded anew.
+/// A block is narrowed when at most one lane in this many is active. Narrowing more often would not pay, since a step
+/// must be recorded anew for every number of lanes.
 const NARROWING: usize = 4;
 
-/// Columns one after another, in the memory of the processor or of the device.
+/// Consecutive columns in the memory of the processor or of the device.
 pub(super) trait Source {
-    /// Puts all of them into a vector of the room.
-    fn send(&self, room: &Room, vector: usize) -> Result<()>;
+    /// Copies all columns into a vector of the workspace, one after another.
+    fn send(&self, workspace: &Workspace, vector: usize) -> Result<()>;
 }
 
-/// Columns that are replaced by solutions.
+/// Right-hand sides that a solve replaces by solutions.
 pub(super) trait Columns: Source {
-    /// How many there are.
+    /// Number of columns.
     fn count(&self) -> usize;
 
-    /// Column `to` ← the one at place `from` of a vector of the room that holds them one after another.
-    fn receive(&mut self, room: &Room, vector: usize, places: (usize, usize)) -> Result<()>;
+    /// Replaces column `to` by the one with index `from` of a workspace vector that holds columns one after another;
+    /// `places` is `(from, to)`.
+    fn receive(
+        &mut self,
+        workspace: &Workspace,
+        vector: usize,
+        places: (usize, usize),
+    ) -> Result<()>;
 }
 
-/// What is solved.
+/// Matrix, method, side and stopping criteria of a solve.
 pub(super) struct Task<'t> {
     pub(super) equations: &'t dyn Equations,
     pub(super) method: Method,
@@ -45,91 +52,99 @@ pub(super) struct Task<'t> {
     pub(super) criteria: Criteria,
 }
 
+/// State of a solve.
 struct Run<'r> {
     task: &'r Task<'r>,
-    room: &'r mut Room,
+    workspace: &'r mut Workspace,
     passes: Passes,
-    /// The scalars as they were last seen.
+    /// Copy of the scalars on the device, as of the latest exchange.
     scalars: Vec<f64>,
-    progress: Progress<MOST_LANES>,
-    /// The columns of the lanes.
-    columns: [usize; MOST_LANES],
-    /// Lanes in use.
+    progress: Progress<MAX_LANES>,
+    /// Column number of every lane.
+    columns: [usize; MAX_LANES],
+    /// Number of lanes in use.
     count: usize,
 }
 
-/// columns ← A⁻¹ columns, from what is nearly that if it is known.
+/// Solves A X = B in place for one block of columns, starting from `guess` or from zero.
 pub(super) fn solve(
     task: &Task<'_>,
-    room: &mut Room,
-    near: Option<&dyn Source>,
+    workspace: &mut Workspace,
+    guess: Option<&dyn Source>,
     columns: &mut dyn Columns,
 ) -> Result<SolveStats> {
     let count = columns.count();
     let mut run = Run {
-        passes: room.passes(shift_for(count)),
+        passes: workspace.passes(shift_for(count)),
         task,
-        room,
-        scalars: vec![0.0; Scalar::COUNT * MOST_LANES],
-        progress: Progress::new([0.0; MOST_LANES]),
+        workspace,
+        scalars: vec![0.0; Scalar::COUNT * MAX_LANES],
+        progress: Progress::new([0.0; MAX_LANES]),
         columns: std::array::from_fn(|l| l),
         count,
     };
-    run.begin(near, columns)?;
+    run.begin(guess, columns)?;
     while run.progress.unfinished() > 0 {
         run.step()?;
         if run.progress.unfinished() * NARROWING <= 1 << run.passes.shift {
-            run.leave(columns)?;
+            run.retire(columns)?;
         }
     }
-    run.leave(columns)?;
+    run.retire(columns)?;
     Ok(run.progress.stats())
 }
 
-/// 2^shift lanes are the fewest for so many columns.
+/// Returns the binary logarithm of the least power of two that is not below the number of columns.
 pub(super) fn shift_for(columns: usize) -> u32 {
     columns.max(1).next_power_of_two().trailing_zeros()
 }
 
 impl Run<'_> {
-    fn begin(&mut self, near: Option<&dyn Source>, columns: &dyn Columns) -> Result<()> {
-        let [b, x, r] = self.room.vectors();
-        let (spare, bytes) = (self.room.spare(), self.room.vector(self.passes.shift));
-        let place = self.room.exact[spare].at;
-        columns.send(self.room, spare)?;
+    /// Scales and interleaves the right-hand sides, and computes the initial residuals.
+    fn begin(&mut self, guess: Option<&dyn Source>, columns: &dyn Columns) -> Result<()> {
+        let [b, x, r] = self.workspace.vectors();
+        let (spare, bytes) = (
+            self.workspace.spare(),
+            self.workspace.vector(self.passes.shift),
+        );
+        let place = self.workspace.exact[spare].address;
+        columns.send(self.workspace, spare)?;
         self.passes.interleave(place, b, self.count as u32)?;
-        self.bring_near_one(b, spare)?;
-        let exact = &self.room.exact;
-        self.room
+        self.normalise(b, spare)?;
+        let exact = &self.workspace.exact;
+        self.workspace
             .device
             .copy((&exact[0], 0), (&exact[2], 0), bytes)?;
         self.passes.squares(b)?;
-        let size = self.norms()?;
+        let size = norms(self.workspace, self.passes.shift)?;
         self.progress = Progress::new(size);
         let mut residual = size;
-        if let Some(near) = near {
-            near.send(self.room, spare)?;
+        if let Some(guess) = guess {
+            guess.send(self.workspace, spare)?;
             self.passes.interleave(place, x, self.count as u32)?;
             self.passes.vectors("rescale", &[x])?;
             let equations = self.task.equations;
             equations.residual(&self.passes, self.task.side, x, [b, r])?;
-            residual = self.norms()?;
-            // What is no nearer than zero, or no number, does not help.
-            let useless: [bool; MOST_LANES] =
+            residual = norms(self.workspace, self.passes.shift)?;
+            // A guess must reduce the residual of the zero guess, which is b; NaN and larger residuals start from zero.
+            let useless: [bool; MAX_LANES] =
                 std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
             self.passes.copy_lanes(None, x, &useless)?;
             self.passes.copy_lanes(Some(b), r, &useless)?;
-            for l in (0..MOST_LANES).filter(|&l| useless[l]) {
+            for l in (0..MAX_LANES).filter(|&l| useless[l]) {
                 residual[l] = size[l];
             }
             self.progress.begin(self.task.criteria.tolerance, &residual);
         } else {
-            self.room.device.clear(&self.room.exact[1], bytes)?;
+            self.workspace
+                .device
+                .clear(&self.workspace.exact[1], bytes)?;
         }
-        // Vectors that a first step multiplies by zero must hold numbers.
-        for vector in &self.room.exact[3..] {
-            self.room.device.clear(vector, bytes)?;
+        // A first step multiplies these vectors by zero, so that they must not contain NaN.
+        for vector in &self.workspace.exact[3..] {
+            self.workspace.device.clear(vector, bytes)?;
         }
+        // Every column starts as fresh: the first step takes p = r. ρ = α = ω = 1 keep its unused β finite.
         for ones in [
             Scalar::Fresh,
             Scalar::Rho,
@@ -137,14 +152,14 @@ impl Run<'_> {
             Scalar::Alpha,
             Scalar::Omega,
         ] {
-            self.set(ones, &[1.0; MOST_LANES]);
+            self.set(ones, &[1.0; MAX_LANES]);
         }
         self.set(Scalar::Size, &residual);
         self.set(Scalar::ShadowSize, &residual);
         self.send_scalars()
     }
 
-    /// One step for all lanes, and what it means for them.
+    /// Runs one step for all lanes and judges the residuals.
     fn step(&mut self) -> Result<()> {
         let Task {
             equations,
@@ -153,40 +168,43 @@ impl Run<'_> {
             criteria,
         } = *self.task;
         self.progress.count(&criteria, method.products())?;
-        self.room
+        self.workspace
             .step(method, equations, (side, self.passes.shift))?;
         self.receive_scalars()?;
-        let (mut seems, fresh) = (self.get(Scalar::Size), self.get(Scalar::Fresh));
+        let (mut estimates, fresh) = (self.get(Scalar::Size), self.get(Scalar::Fresh));
         let active = self.progress.active;
         let mut solution = Solution {
             task: self.task,
-            room: self.room,
+            workspace: self.workspace,
             passes: &self.passes,
         };
-        let again = self.progress.judge(&criteria, &mut seems, &mut solution)?;
-        if again != [false; MOST_LANES] || active != self.progress.active {
-            self.set(Scalar::Size, &seems);
-            let fresh = std::array::from_fn(|l| if again[l] { 1.0 } else { fresh[l] });
+        // Columns whose true residual exceeds the iteration's estimate restart from the true one.
+        let restart = self
+            .progress
+            .judge(&criteria, &mut estimates, &mut solution)?;
+        if restart != [false; MAX_LANES] || active != self.progress.active {
+            self.set(Scalar::Size, &estimates);
+            let fresh = std::array::from_fn(|l| if restart[l] { 1.0 } else { fresh[l] });
             self.set(Scalar::Fresh, &fresh);
             self.send_scalars()?;
         }
         Ok(())
     }
 
-    /// Gives back the columns that are done, and goes on with as many lanes as the others need.
-    fn leave(&mut self, columns: &mut dyn Columns) -> Result<()> {
-        let spare = self.room.spare();
-        let [_, x] = self.room.vectors();
+    /// Returns the finished columns and narrows the block to the lanes that the others need.
+    fn retire(&mut self, columns: &mut dyn Columns) -> Result<()> {
+        let spare = self.workspace.spare();
+        let [_, x] = self.workspace.vectors();
         let active = self.progress.active;
         let (keep, done): (Vec<usize>, Vec<usize>) = (0..self.count).partition(|&l| active[l]);
         if !done.is_empty() {
             self.check_overflow(x, &done)?;
-            let mut places = [u32::MAX; MOST_LANES];
+            let mut places = [u32::MAX; MAX_LANES];
             done.iter().for_each(|&l| places[l] = l as u32);
-            let room = &self.room.exact[spare];
-            self.passes.separate(x, room.at, Places(places))?;
+            let workspace = &self.workspace.exact[spare];
+            self.passes.separate(x, workspace.address, Places(places))?;
             for l in done {
-                columns.receive(self.room, spare, (l, self.columns[l]))?;
+                columns.receive(self.workspace, spare, (l, self.columns[l]))?;
             }
         }
         if keep.is_empty() {
@@ -196,10 +214,11 @@ impl Run<'_> {
         self.narrow(&keep)
     }
 
-    /// Multiplies columns by powers of two that bring them near 1, so that their squares neither overflow nor vanish.
-    fn bring_near_one(&mut self, b: Pointer, spare: usize) -> Result<()> {
+    /// Scales columns by powers of two to a largest modulus near 1, so that squares neither overflow nor underflow.
+    /// Powers of two change no digit.
+    fn normalise(&mut self, b: Pointer, spare: usize) -> Result<()> {
         self.passes.largest(b)?;
-        let largest = self.first_sums()?;
+        let largest = first_sums(self.workspace, self.passes.shift)?;
         if let Some(l) = (0..self.count).find(|&l| !largest[l].is_finite()) {
             return Err(self.not_finite(spare, l)?);
         }
@@ -208,23 +227,29 @@ impl Run<'_> {
         self.passes.vectors("rescale", &[b])
     }
 
-    /// What is wrong with a right-hand side: nobody has looked at those that were on the device already.
+    /// Returns the error for a right-hand side that is not finite. Resident columns have not been checked before.
     fn not_finite(&self, vector: usize, l: usize) -> Result<Error> {
         let mut column = vec![0.0_f64; self.task.equations.cells()];
-        let (columns, offset) = (&self.room.exact[vector], l * size_of_val(&column[..]));
-        self.room.device.download(columns, offset, &mut column)?;
-        let broken = column.iter().position(|x| !x.is_finite()).unwrap_or(0);
+        let (columns, offset) = (&self.workspace.exact[vector], l * size_of_val(&column[..]));
+        self.workspace
+            .device
+            .download(columns, offset, &mut column)?;
+        let index = column.iter().position(|x| !x.is_finite()).unwrap_or(0);
         Ok(Error::NotFinite {
             what: "the right-hand side of a linear solve",
-            index: broken,
-            value: column[broken],
+            index,
+            value: column[index],
         })
     }
 
-    /// An error if a solution is too large to be given back.
+    /// Fails if a finished solution overflows when it is divided by its scale factor.
     fn check_overflow(&self, x: Pointer, done: &[usize]) -> Result<()> {
         self.passes.largest(x)?;
-        let (largest, factors) = (self.first_sums()?, self.get(Scalar::Factor));
+        // x was computed for b scaled by `factors`, so that the solution is x divided by them.
+        let (largest, factors) = (
+            first_sums(self.workspace, self.passes.shift)?,
+            self.get(Scalar::Factor),
+        );
         if done.iter().all(|&l| (largest[l] / factors[l]).is_finite()) {
             return Ok(());
         }
@@ -235,20 +260,22 @@ impl Run<'_> {
         })
     }
 
+    /// Moves the lanes `keep` to the front and continues with as few lanes as they need.
     fn narrow(&mut self, keep: &[usize]) -> Result<()> {
         let wide = self.passes.shift;
         self.passes.shift = shift_for(keep.len());
-        let mut from = [u32::MAX; MOST_LANES];
+        // Lanes move within a vector. The kernel therefore writes to the spare vector, which is then copied back.
+        let mut from = [u32::MAX; MAX_LANES];
         from.iter_mut().zip(keep).for_each(|(f, &l)| *f = l as u32);
-        let (room, bytes) = (&*self.room, self.room.vector(self.passes.shift));
-        if let [vectors @ .., spare] = &room.exact[..] {
+        let (workspace, bytes) = (&*self.workspace, self.workspace.vector(self.passes.shift));
+        if let [vectors @ .., spare] = &workspace.exact[..] {
             for vector in vectors {
                 self.passes
-                    .narrow(vector.at, spare.at, Places(from), wide)?;
-                room.device.copy((spare, 0), (vector, 0), bytes)?;
+                    .narrow(vector.address, spare.address, Places(from), wide)?;
+                workspace.device.copy((spare, 0), (vector, 0), bytes)?;
             }
         }
-        for numbers in self.scalars.as_chunks_mut::<MOST_LANES>().0 {
+        for numbers in self.scalars.as_chunks_mut::<MAX_LANES>().0 {
             *numbers = kept(*numbers, keep, 0.0);
         }
         self.columns = kept(self.columns, keep, 0);
@@ -262,86 +289,78 @@ impl Run<'_> {
     }
 
     fn set(&mut self, scalar: Scalar, numbers: &PerLane) {
-        self.scalars[scalar.start()..][..MOST_LANES].copy_from_slice(numbers);
+        self.scalars[scalar.start()..][..MAX_LANES].copy_from_slice(numbers);
     }
 
-    /// Sends the scalars, among them which lanes are at work.
+    /// Copies the scalars to the device, with the current flags of the active lanes.
     fn send_scalars(&mut self) -> Result<()> {
         let active = self.progress.active.map(|a| if a { 1.0 } else { 0.0 });
         self.set(Scalar::Active, &active);
-        self.room
+        self.workspace
             .device
-            .upload(&self.scalars, &self.room.scalars, 0)
+            .upload(&self.scalars, &self.workspace.scalars, 0)
     }
 
     fn receive_scalars(&mut self) -> Result<()> {
-        let device = &self.room.device;
-        device.download(&self.room.scalars, 0, &mut self.scalars)
-    }
-
-    /// What a pass has left at `FirstSum`.
-    fn first_sums(&self) -> Result<PerLane> {
-        first_sums(self.room, self.passes.shift)
-    }
-
-    /// The roots of that.
-    fn norms(&self) -> Result<PerLane> {
-        Ok(self.first_sums()?.map(f64::sqrt))
+        let device = &self.workspace.device;
+        device.download(&self.workspace.scalars, 0, &mut self.scalars)
     }
 }
 
-/// What a pass has left at `FirstSum`, and zero beyond the lanes.
-fn first_sums(room: &Room, shift: u32) -> Result<PerLane> {
-    let mut sums: PerLane = [0.0; MOST_LANES];
+/// Returns the sums that the latest pass stored in `FirstSum`, and zero beyond the lanes in use.
+fn first_sums(workspace: &Workspace, shift: u32) -> Result<PerLane> {
+    let mut sums: PerLane = [0.0; MAX_LANES];
     let offset = Scalar::FirstSum.start() * size_of::<f64>();
-    room.device.download(&room.scalars, offset, &mut sums)?;
+    workspace
+        .device
+        .download(&workspace.scalars, offset, &mut sums)?;
     sums[1 << shift..].fill(0.0);
     Ok(sums)
 }
 
-/// The roots of that.
-fn norms(room: &Room, shift: u32) -> Result<PerLane> {
-    Ok(first_sums(room, shift)?.map(f64::sqrt))
+/// Returns the square roots of the sums in `FirstSum`.
+fn norms(workspace: &Workspace, shift: u32) -> Result<PerLane> {
+    Ok(first_sums(workspace, shift)?.map(f64::sqrt))
 }
 
-/// The solution as it stands, for the judge.
+/// Access to the current solution for [`Progress::judge`].
 struct Solution<'s> {
     task: &'s Task<'s>,
-    room: &'s Room,
+    workspace: &'s Workspace,
     passes: &'s Passes,
 }
 
 impl Solution<'_> {
     fn spare(&self) -> Pointer {
-        self.room.exact[self.room.spare()].at
+        self.workspace.exact[self.workspace.spare()].address
     }
 }
 
-impl Truth<MOST_LANES> for Solution<'_> {
+impl Truth<MAX_LANES> for Solution<'_> {
     fn rows(&self) -> usize {
         self.task.equations.cells()
     }
 
     fn residual(&mut self) -> Result<PerLane> {
-        let [b, x] = self.room.vectors();
+        let [b, x] = self.workspace.vectors();
         let out = [b, self.spare()];
         self.task
             .equations
             .residual(self.passes, self.task.side, x, out)?;
-        norms(self.room, self.passes.shift)
+        norms(self.workspace, self.passes.shift)
     }
 
-    fn adopt(&mut self, which: &[bool; MOST_LANES]) -> Result<()> {
-        let [_, _, r] = self.room.vectors();
+    fn adopt(&mut self, which: &[bool; MAX_LANES]) -> Result<()> {
+        let [_, _, r] = self.workspace.vectors();
         self.passes.copy_lanes(Some(self.spare()), r, which)
     }
 
     fn rounding(&mut self) -> Result<PerLane> {
-        let [_, x] = self.room.vectors();
+        let [_, x] = self.workspace.vectors();
         self.task
             .equations
             .magnitude(self.passes, self.task.side, x)?;
-        let sizes = norms(self.room, self.passes.shift)?;
+        let sizes = norms(self.workspace, self.passes.shift)?;
         Ok(sizes.map(|size| ROUNDINGS * f64::EPSILON * size))
     }
 }

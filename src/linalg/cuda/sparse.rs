@@ -1,7 +1,8 @@
-//! General sparse matrices on a device, preconditioned by DILU.
+//! Sparse matrices on a device with a DILU preconditioner.
 //!
-//! (D + L) D⁻¹ (D + U) with an exact diagonal needs no fill (Pommerell 1992). Rows that do not need one another stand in
-//! one front and go at once; the fronts follow from the pattern and the order of the unknowns.
+//! DILU is M = (D + L) D⁻¹ (D + U) with the strict triangles L and U of A, and D such that diag M = diag A. It needs no
+//! fill (Pommerell 1992). Its triangular solves proceed by fronts (level scheduling): the rows of a front do not depend
+//! on one another and are processed in parallel. The fronts follow from the pattern and the order of the unknowns.
 
 use std::sync::Arc;
 
@@ -9,24 +10,24 @@ use faer::sparse::SparseColMatRef;
 
 use super::args::{Arg, Compressed, Pointer};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Rough, Scaled};
+use super::equations::{Equations, Scaled, Vectors};
 use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
 
-/// What is stored on the device, for messages.
+/// Name of the stored arrays in error messages.
 const WHAT: &str = "incomplete factorisation on the device";
 
-/// Smaller matrices are factorised on the processor in less time than an iteration takes to send.
-const LEAST_ROWS: usize = 10_000;
+/// Least number of rows. The processor factorises a smaller matrix in less time than it takes to launch an iteration.
+const MIN_ROWS: usize = 10_000;
 
-/// Fronts are sent one by one, which takes longer than a factorisation where there are more of them.
-const MOST_FRONTS: usize = 4096;
+/// Largest number of fronts. Every front is one launch; with more of them a factorisation on the processor is faster.
+const MAX_FRONTS: usize = 4096;
 
-/// Pivots this small beside the diagonal are what rounding leaves of zero.
-const VANISHED: f64 = 1e-12;
+/// A pivot below this fraction of the diagonal entry is a zero with rounding errors.
+const ZERO_PIVOT: f64 = 1e-12;
 
-/// A matrix compressed by rows, columns in order.
+/// Matrix in compressed row storage (CSR), with ordered columns.
 pub(super) struct ByRows {
     starts: Vec<u32>,
     columns: Vec<u32>,
@@ -34,7 +35,7 @@ pub(super) struct ByRows {
 }
 
 impl ByRows {
-    /// The transpose of a matrix compressed by columns, as it stands.
+    /// Returns the transpose of a matrix in compressed column storage: the same arrays, with ordered entries.
     pub(super) fn transposed(a: SparseColMatRef<'_, usize, f64>) -> Self {
         let mut by_rows = Self {
             starts: vec![0],
@@ -52,8 +53,8 @@ impl ByRows {
         by_rows
     }
 
-    /// The transpose.
-    fn turned(&self) -> Self {
+    /// Returns the transpose by a counting sort of the entries by column.
+    fn transpose(&self) -> Self {
         let mut starts = vec![0; self.starts.len()];
         self.columns
             .iter()
@@ -87,29 +88,34 @@ impl ByRows {
         columns.zip(self.values[range].iter().copied())
     }
 
+    /// Returns aᵢⱼ, or 0 outside the pattern.
     fn entry(&self, i: usize, j: usize) -> f64 {
         let range = self.starts[i] as usize..self.starts[i + 1] as usize;
         let found = self.columns[range.clone()].binary_search(&(j as u32));
         found.map_or(0.0, |at| self.values[range.start + at])
     }
 
-    /// The reciprocals of D, dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, or of aᵢᵢ where that vanishes.
+    /// Returns the reciprocals of D, dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, with aᵢᵢ in place of a dᵢ that vanishes.
     fn pivots(&self) -> Vec<f64> {
+        // (D + L) D⁻¹ (D + U) has the diagonal entries dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, which must equal aᵢᵢ. If aᵢᵢ vanishes
+        // as well, dᵢ = 1 keeps the preconditioner regular.
         let mut inverse: Vec<f64> = Vec::with_capacity(self.rows());
         for i in 0..self.rows() {
             let diagonal = self.entry(i, i);
             let before = self.row(i).take_while(|&(j, _)| j < i);
-            let taken: f64 = before.map(|(j, v)| v * self.entry(j, i) * inverse[j]).sum();
-            let sound = |d: &f64| d.is_normal() && d.abs() > VANISHED * diagonal.abs();
-            let pivot = [diagonal - taken, diagonal].into_iter().find(sound);
+            let update: f64 = before.map(|(j, v)| v * self.entry(j, i) * inverse[j]).sum();
+            let is_nonzero = |d: &f64| d.is_normal() && d.abs() > ZERO_PIVOT * diagonal.abs();
+            let pivot = [diagonal - update, diagonal].into_iter().find(is_nonzero);
             inverse.push(pivot.map_or(1.0, f64::recip));
         }
         inverse
     }
 
-    /// The rows in fronts: none needs an earlier one (or a later one) of its own front.
+    /// Sorts the rows into the fronts of a forward or backward sweep. No row depends on another row of its front.
     fn fronts(&self, forward: bool) -> Vec<Vec<u32>> {
         let n = self.rows();
+        // A row depends on its neighbours that precede it in the sweep. Its front is the length of the longest chain of
+        // such dependences.
         let mut depth = vec![0_usize; n];
         let mut fronts: Vec<Vec<u32>> = Vec::new();
         for step in 0..n {
@@ -125,19 +131,19 @@ impl ByRows {
     }
 }
 
-/// The transpose of a matrix that is large enough, and whose sweeps are parallel enough, for a device; it has as many
-/// fronts as the matrix.
-pub(super) fn suited(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
+/// Returns the transpose of a matrix and its fronts, or `None` if the matrix is too small or has too many fronts for a
+/// device. The number of fronts is that of the matrix itself.
+pub(super) fn prepare(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
     let countable = |n: usize| u32::try_from(n).is_ok();
-    if a.nrows() < LEAST_ROWS || !countable(a.nrows()) || !countable(a.compute_nnz()) {
+    if a.nrows() < MIN_ROWS || !countable(a.nrows()) || !countable(a.compute_nnz()) {
         return None;
     }
     let swept = Swept::new(ByRows::transposed(a));
-    let parallel = swept.fronts.iter().all(|f| f.len() <= MOST_FRONTS);
+    let parallel = swept.fronts.iter().all(|f| f.len() <= MAX_FRONTS);
     parallel.then_some(swept)
 }
 
-/// A matrix by rows, with the fronts of a sweep forward and of one backward.
+/// Matrix by rows, with the fronts of its forward and backward sweeps.
 pub(super) struct Swept {
     rows: ByRows,
     fronts: [Vec<Vec<u32>>; 2],
@@ -150,7 +156,7 @@ impl Swept {
     }
 }
 
-/// Fronts on the device: the rows of all of them in one array, and where each begins.
+/// Fronts on the device: the rows of all fronts in one array, and the start of each front.
 struct Fronts {
     order: Buffer,
     starts: Vec<usize>,
@@ -171,37 +177,37 @@ impl Fronts {
         })
     }
 
-    /// Where the rows of every front begin on the device, and how many there are.
+    /// Iterates over the fronts: address and number of their rows.
     fn each(&self) -> impl Iterator<Item = (Pointer, u32)> {
         self.starts.windows(2).map(|w| {
             let offset = (w[0] * size_of::<u32>()) as u64;
-            (self.order.at + offset, (w[1] - w[0]) as u32)
+            (self.order.address + offset, (w[1] - w[0]) as u32)
         })
     }
 }
 
-/// A matrix by rows in the memory of a device.
+/// Matrix by rows in the memory of a device.
 pub(super) struct StoredRows {
-    /// Keep what `at` points to.
+    /// Owners of the memory that `view` points to.
     _arrays: [Buffer; 3],
-    pub(super) at: Compressed,
+    pub(super) view: Compressed,
 }
 
 impl ByRows {
-    /// Stores it, for the purpose that messages name.
+    /// Copies the matrix to a device. `purpose` describes it in error messages.
     pub(super) fn store(
         &self,
         device: &Arc<Device>,
-        whose: (&'static str, usize),
+        purpose: (&'static str, usize),
     ) -> Result<StoredRows> {
         let arrays = [
-            device.store(&self.starts, whose)?,
-            device.store(&self.columns, whose)?,
-            device.store(&self.values, whose)?,
+            device.store(&self.starts, purpose)?,
+            device.store(&self.columns, purpose)?,
+            device.store(&self.values, purpose)?,
         ];
-        let [starts, columns, values] = arrays.each_ref().map(|array| array.at);
+        let [starts, columns, values] = arrays.each_ref().map(|array| array.address);
         Ok(StoredRows {
-            at: Compressed {
+            view: Compressed {
                 starts,
                 columns,
                 values,
@@ -213,7 +219,7 @@ impl ByRows {
     }
 }
 
-/// One side of a matrix, with the fronts of its sweeps.
+/// A or Aᵀ on a device, with the fronts of its sweeps.
 struct Stored {
     rows: StoredRows,
     forward: Fronts,
@@ -231,7 +237,8 @@ impl Stored {
     }
 }
 
-/// A sparse matrix, both sides of it, and the reciprocals of D, which are the same for both.
+/// A and Aᵀ on a device, with the reciprocals of D. The recurrence for D is symmetric in aᵢⱼ and aⱼᵢ, so that D serves
+/// both.
 pub(super) struct Sparse {
     plain: Stored,
     transpose: Stored,
@@ -239,9 +246,9 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    /// The matrix of this transpose.
+    /// Copies the matrix with this transpose to a device.
     pub(super) fn new(device: &Arc<Device>, transpose: &Swept) -> Result<Self> {
-        let plain = Swept::new(transpose.rows.turned());
+        let plain = Swept::new(transpose.rows.transpose());
         let inverse = plain.rows.pivots();
         Ok(Self {
             plain: Stored::new(device, &plain)?,
@@ -260,7 +267,7 @@ impl Sparse {
 
 impl Equations for Sparse {
     fn cells(&self) -> usize {
-        self.plain.rows.at.rows as usize
+        self.plain.rows.view.rows as usize
     }
 
     fn width(&self) -> Width {
@@ -269,69 +276,81 @@ impl Equations for Sparse {
 
     fn image(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
         (x, _, scaled): (Pointer, Width, Scaled),
         [with, out]: [Pointer; 2],
     ) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).rows.at),
+            Arg::Compressed(self.side(side).rows.view),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(with),
-            Arg::Pointer(to.scalars),
-            Arg::Pointer(to.partial),
+            Arg::Pointer(passes.scalars),
+            Arg::Pointer(passes.partial),
             Arg::Count((scaled == Scaled::Yes).into()),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
-        to.sums("sparse_image", &args, 2)
+        passes.sums("sparse_image", &args, 2)
     }
 
-    fn residual(&self, to: &Passes, side: Side, x: Pointer, [b, out]: [Pointer; 2]) -> Result<()> {
+    fn residual(
+        &self,
+        passes: &Passes,
+        side: Side,
+        x: Pointer,
+        [b, out]: [Pointer; 2],
+    ) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).rows.at),
+            Arg::Compressed(self.side(side).rows.view),
             Arg::Pointer(x),
             Arg::Pointer(out),
             Arg::Pointer(b),
-            Arg::Pointer(to.partial),
-            Arg::Count(to.shift),
+            Arg::Pointer(passes.partial),
+            Arg::Count(passes.shift),
         ];
-        to.sums("sparse_residual", &args, 1)
+        passes.sums("sparse_residual", &args, 1)
     }
 
-    fn magnitude(&self, to: &Passes, side: Side, x: Pointer) -> Result<()> {
+    fn magnitude(&self, passes: &Passes, side: Side, x: Pointer) -> Result<()> {
         let args = [
-            Arg::Compressed(self.side(side).rows.at),
+            Arg::Compressed(self.side(side).rows.view),
             Arg::Pointer(x),
-            Arg::Pointer(to.partial),
-            Arg::Count(to.shift),
+            Arg::Pointer(passes.partial),
+            Arg::Count(passes.shift),
         ];
-        to.sums("sparse_magnitude", &args, 1)
+        passes.sums("sparse_magnitude", &args, 1)
     }
 
-    fn precondition(&self, to: &Passes, side: Side, v: Rough<'_>) -> Result<()> {
+    fn precondition(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
+        // M x = b in two steps, front by front: (D + L) y = b gives yᵢ = (bᵢ − Σ_{j<i} aᵢⱼ yⱼ)/dᵢ, and (I + D⁻¹U) x = y
+        // gives xᵢ = yᵢ − (Σ_{j>i} aᵢⱼ xⱼ)/dᵢ, in place of y.
         let stored = self.side(side);
         let front = |(order, count): (Pointer, u32)| {
             [
-                Arg::Compressed(stored.rows.at),
-                Arg::Pointer(self.inverse.at),
+                Arg::Compressed(stored.rows.view),
+                Arg::Pointer(self.inverse.address),
                 Arg::Pointer(order),
                 Arg::Count(count),
             ]
         };
-        let (b, x, shift) = (Arg::Pointer(v.b), Arg::Pointer(v.x), Arg::Count(to.shift));
+        let (b, x, shift) = (
+            Arg::Pointer(v.b),
+            Arg::Pointer(v.x),
+            Arg::Count(passes.shift),
+        );
         for rows in stored.forward.each() {
             let args = [&front(rows)[..], &[b, x, shift]].concat();
-            to.over("sparse_forward", rows.1, &args)?;
+            passes.over("sparse_forward", rows.1, &args)?;
         }
         for rows in stored.backward.each() {
             let args = [&front(rows)[..], &[x, shift]].concat();
-            to.over("sparse_backward", rows.1, &args)?;
+            passes.over("sparse_backward", rows.1, &args)?;
         }
         Ok(())
     }
 
-    fn room(&self) -> Vec<usize> {
+    fn workspace_lengths(&self) -> Vec<usize> {
         Vec::new()
     }
 }

@@ -1,8 +1,8 @@
-//! Large copies between the memories, through pages that the device can reach itself.
+//! Large copies between processor and device through page-locked memory.
 //!
-//! From other pages the driver copies by one thread, at a few gigabytes a second. Here several threads fill one slot
-//! while the device reads the other. They are threads of our own: whoever copies holds the lock of the device, and a
-//! thread of rayon's pool might be handed other work that waits for it.
+//! The driver copies pageable memory by one thread, at a few gigabytes a second. With two page-locked slots, several
+//! threads fill one slot while the device reads the other. The threads are not rayon's: the caller holds the lock of
+//! the device, and a thread of rayon's pool could pick up other work that waits for this lock.
 
 use std::sync::Arc;
 use std::thread;
@@ -12,50 +12,53 @@ use cudarc::driver::{CudaContext, CudaEvent, CudaStream};
 
 use super::args::Pointer;
 
-/// Bytes of a slot.
+/// Size of a slot in bytes.
 const SLOT: usize = 32 << 20;
 
-/// Copies below this are left to the driver.
-pub(super) const WORTHWHILE: usize = 4 << 20;
+/// Size in bytes from which on copies are staged. The driver copies less.
+pub(super) const STAGING_THRESHOLD: usize = 4 << 20;
 
-/// Threads that copy, and the least that each is given.
-const MOST_THREADS: usize = 8;
-const SHARE: usize = 1 << 20;
+/// Largest number of copying threads.
+const MAX_THREADS: usize = 8;
+/// Least number of bytes per thread.
+const MIN_SHARE: usize = 1 << 20;
 
 type Outcome<T> = std::result::Result<T, DriverError>;
 
-/// Two slots of pages that stay where they are.
+/// Two slots of page-locked memory.
 pub(super) struct Staging {
     context: Arc<CudaContext>,
     slots: [Slot; 2],
 }
 
+/// Page-locked buffer of `SLOT` bytes.
 struct Slot {
-    at: *mut u8,
-    /// When the device will have read what is in it.
-    read: Option<CudaEvent>,
+    pages: *mut u8,
+    /// Event after the latest copy from or to the slot.
+    copied: Option<CudaEvent>,
 }
 
-// SAFETY: the memory belongs to the slot alone, and is reached through `&mut` only.
+// SAFETY: the slot owns the memory exclusively and accesses it only through `&mut self`.
 unsafe impl Send for Slot {}
 
 impl Slot {
     fn new() -> Outcome<Self> {
-        // SAFETY: freed once, when the slot is dropped; bytes are written before they are read.
-        let at = unsafe { result::malloc_host(SLOT, 0) }?;
+        // SAFETY: the memory is freed once, when the slot is dropped, and every copy writes bytes before they are read.
+        let pages = unsafe { result::malloc_host(SLOT, 0) }?;
         Ok(Self {
-            at: at.cast(),
-            read: None,
+            pages: pages.cast(),
+            copied: None,
         })
     }
 
-    /// Its first bytes, once the device has done with them.
+    /// Waits for the latest copy and returns the first `count` bytes.
     fn bytes(&mut self, count: usize) -> Outcome<&mut [u8]> {
-        if let Some(read) = self.read.take() {
-            read.synchronize()?;
+        if let Some(copied) = self.copied.take() {
+            copied.synchronize()?;
         }
-        // SAFETY: SLOT bytes were allocated, `count` is no more, and nobody else refers to them.
-        Ok(unsafe { std::slice::from_raw_parts_mut(self.at, count.min(SLOT)) })
+        // SAFETY: the slice has at most the SLOT bytes that were allocated, and `&mut self` makes it exclusive; the device
+        // has finished its copy.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.pages, count.min(SLOT)) })
     }
 }
 
@@ -67,40 +70,41 @@ impl Staging {
         })
     }
 
-    /// Sends bytes; they may be changed once this returns.
+    /// Copies bytes to the device. The caller may change them after the call.
     pub(super) fn upload(&mut self, stream: &CudaStream, from: &[u8], to: Pointer) -> Outcome<()> {
         for (i, chunk) in from.chunks(SLOT).enumerate() {
             let slot = &mut self.slots[i % 2];
             let pages = slot.bytes(chunk.len())?;
             copy(chunk, pages);
             let to = to + (i * SLOT) as u64;
-            // SAFETY: the caller names a live buffer; the slot is not written before the event says that it was read.
+            // SAFETY: the caller passes a range of a live buffer, and the slot is not rewritten before the event.
             unsafe { result::memcpy_htod_async(to, pages, stream.cu_stream()) }?;
-            slot.read = Some(stream.record_event(None)?);
+            slot.copied = Some(stream.record_event(None)?);
         }
         Ok(())
     }
 
-    /// Fetches bytes, once all that was sent has run.
+    /// Copies bytes from the device after all submitted work has finished.
     pub(super) fn download(
         &mut self,
         stream: &CudaStream,
         from: Pointer,
         to: &mut [u8],
     ) -> Outcome<()> {
-        let mut under_way: Option<(usize, &mut [u8])> = None;
+        // The slot of chunk i is emptied while the device fills the other slot with chunk i + 1.
+        let mut pending: Option<(usize, &mut [u8])> = None;
         for (i, chunk) in to.chunks_mut(SLOT).enumerate() {
             let slot = &mut self.slots[i % 2];
             let pages = slot.bytes(chunk.len())?;
             let from = from + (i * SLOT) as u64;
-            // SAFETY: the caller names a live buffer; the slot is not read before the event says that it was written.
+            // SAFETY: the caller passes a range of a live buffer, and the slot is not read before the event.
             unsafe { result::memcpy_dtoh_async(pages, from, stream.cu_stream()) }?;
-            slot.read = Some(stream.record_event(None)?);
-            if let Some((last, chunk)) = under_way.replace((i % 2, chunk)) {
+            slot.copied = Some(stream.record_event(None)?);
+            if let Some((last, chunk)) = pending.replace((i % 2, chunk)) {
                 copy(self.slots[last].bytes(chunk.len())?, chunk);
             }
         }
-        if let Some((last, chunk)) = under_way {
+        if let Some((last, chunk)) = pending {
             copy(self.slots[last].bytes(chunk.len())?, chunk);
         }
         Ok(())
@@ -109,7 +113,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be waited for is lost with the context; there is nobody to tell.
+        // A failure is ignored: copies that cannot be waited for vanish with the context.
         let bound = self.context.bind_to_thread();
         let _ = bound.and_then(|()| self.context.synchronize());
     }
@@ -117,23 +121,23 @@ impl Drop for Staging {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        // SAFETY: allocated once, by `new`; the staging, which goes first, has waited for what was under way.
-        let _ = unsafe { result::free_host(self.at.cast()) };
+        // SAFETY: `new` allocated the memory once. `Staging`, which is dropped before its slots, has waited for all copies.
+        let _ = unsafe { result::free_host(self.pages.cast()) };
     }
 }
 
-/// to ← from, by several threads.
+/// Copies `from` to `to` by several threads.
 fn copy(from: &[u8], to: &mut [u8]) {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = from.len().div_ceil(threads.min(MOST_THREADS)).max(SHARE);
+    let share = from.len().div_ceil(threads.min(MAX_THREADS)).max(MIN_SHARE);
     let mut parts = from.chunks(share).zip(to.chunks_mut(share));
-    let Some((mine, place)) = parts.next() else {
+    let Some((first, target)) = parts.next() else {
         return;
     };
     thread::scope(|scope| {
         for (from, to) in parts {
             scope.spawn(|| to.copy_from_slice(from));
         }
-        place.copy_from_slice(mine);
+        target.copy_from_slice(first);
     });
 }

@@ -1,4 +1,4 @@
-//! Stencils in the memory of a device, and how a coarser one is made there of a finer one.
+//! Stencils in the memory of a device, and their Galerkin coarsening on the device.
 
 use std::sync::Arc;
 
@@ -8,29 +8,29 @@ use super::passes::{THREADS, Width};
 use crate::error::Result;
 use crate::linalg::operator::{Rows as Lines, Side, Stencil};
 
-/// What is stored on the device, for messages.
+/// Name of the stored arrays in error messages.
 pub(super) const WHAT: &str = "multigrid hierarchy on the device";
 
-/// The coefficients of a stencil, one array after another in one buffer, without couplings along axes of one cell.
+/// Coefficients of a stencil in one buffer, array after array, without couplings along axes of one cell.
 pub(super) struct Stored {
     device: Arc<Device>,
     buffer: Buffer,
     rows: Rows,
-    /// The same with the axes in the order of the box that it is aggregated from.
+    /// Same arrays, but with the axes in the order of the finer box, for the coarsening.
     aggregated: Rows,
 }
 
 impl Stored {
-    /// Room for a stencil on a box, with reciprocals if there are to be some.
+    /// Allocates a stencil on a box, with reciprocals of the diagonal if `inverse` is set.
     fn new(device: &Arc<Device>, shape: [u32; 3], (width, inverse): (Width, bool)) -> Result<Self> {
         let cells: usize = shape.iter().map(|&n| n as usize).product();
         let axes = shape.iter().filter(|&&n| n > 1).count();
         let arrays = 1 + 2 * axes + usize::from(inverse);
-        let buffer = device.take(arrays * cells * width.bytes(), (WHAT, cells))?;
-        let mut next = buffer.at;
-        let mut place = |wanted: bool| {
-            let at = if wanted { next } else { 0 };
-            next += if wanted {
+        let buffer = device.allocate(arrays * cells * width.bytes(), (WHAT, cells))?;
+        let mut next = buffer.address;
+        let mut place = |needed: bool| {
+            let at = if needed { next } else { 0 };
+            next += if needed {
                 (cells * width.bytes()) as u64
             } else {
                 0
@@ -48,28 +48,28 @@ impl Stored {
         Ok(Self {
             device: Arc::clone(device),
             buffer,
-            rows: ordered(rows),
+            rows: single_cells_first(rows),
             aggregated: rows,
         })
     }
 
-    /// Room for a box as it is.
+    /// Allocates a stencil in double precision without reciprocals.
     pub(super) fn exact(device: &Arc<Device>, shape: [u32; 3]) -> Result<Self> {
         Self::new(device, shape, (Width::Double, false))
     }
 
-    /// Room for the same box in the precision of cycles, with reciprocals.
+    /// Allocates a stencil on this box in the precision of the cycles, with reciprocals.
     pub(super) fn for_cycles(&self, width: Width) -> Result<Self> {
         Self::new(&self.device, self.rows.shape, (width, true))
     }
 
-    /// Room for aggregates of 2×2×2 cells.
+    /// Allocates a stencil on the aggregates of 2×2×2 cells of this box.
     pub(super) fn for_aggregates(&self) -> Result<Self> {
         let shape = self.rows.shape.map(|n| n.div_ceil(2));
         Self::exact(&self.device, shape)
     }
 
-    /// Takes the numbers of a stencil.
+    /// Copies the coefficients of a stencil to the device.
     pub(super) fn fill(&self, stencil: &Stencil) -> Result<()> {
         let lines: Lines<'_, f64> = stencil.rows(Side::Plain);
         let Rows {
@@ -90,17 +90,17 @@ impl Stored {
         if at == 0 {
             return Ok(());
         }
-        let offset = (at - self.buffer.at) as usize;
+        let offset = (at - self.buffer.address) as usize;
         self.device.upload(numbers, &self.buffer, offset)
     }
 
-    /// Becomes the Galerkin stencil on the aggregates of a finer box.
+    /// Computes the Galerkin stencil PᵀAP of a finer box, with piecewise constant prolongation P from the aggregates.
     pub(super) fn coarsen(&self, finer: &Self) -> Result<()> {
         let args = [Arg::Rows(finer.rows), Arg::Rows(self.aggregated)];
         self.each("coarsen", self.rows.cells, &args)
     }
 
-    /// Becomes another stencil on the same box times a unit.
+    /// Computes `unit` times another stencil on the same box, and the reciprocals of its diagonal.
     pub(super) fn take_in_units(&self, exact: &Self, (width, unit): (Width, f64)) -> Result<()> {
         let (from, to, cells) = (exact.rows, self.rows, self.rows.cells);
         let send = |kernel, from, to| {
@@ -122,21 +122,22 @@ impl Stored {
         send(reciprocals, from.centre, to.inverse)
     }
 
-    /// A kernel with a thread for each of so many cells.
+    /// Launches a kernel with one thread per cell.
     fn each(&self, kernel: &'static str, cells: u32, args: &[Arg]) -> Result<()> {
         let shape = Shape {
             blocks: (cells.div_ceil(THREADS), 1),
             threads: (THREADS, 1),
         };
-        // SAFETY: the two callers give `in_units` and `reciprocals` rows of so many cells.
+        // SAFETY: the two callers pass the parameters of `coarsen`, or of `in_units` and `reciprocals`, with arrays of one
+        // number per cell.
         unsafe { self.device.launch(kernel, shape, args) }
     }
 
-    /// Brings it back to the processor.
+    /// Copies the stencil to the processor.
     pub(super) fn fetch(&self) -> Result<Stencil> {
         let mut stencil = Stencil::new(&self.rows.shape.map(|n| n as usize));
         let get = |at: Pointer, numbers: &mut [f64]| {
-            let offset = (at - self.buffer.at) as usize;
+            let offset = (at - self.buffer.address) as usize;
             self.device.download(&self.buffer, offset, numbers)
         };
         get(self.rows.centre, &mut stencil.centre)?;
@@ -151,7 +152,7 @@ impl Stored {
         self.rows.cells as usize
     }
 
-    /// One side of it.
+    /// Returns the matrix or its transpose, for which the couplings swap.
     pub(super) fn rows(&self, side: Side) -> Rows {
         let Rows { lower, upper, .. } = self.rows;
         match side {
@@ -165,8 +166,8 @@ impl Stored {
     }
 }
 
-/// With axes of one cell in front, as on the processor; the numbers of the cells do not change.
-fn ordered(rows: Rows) -> Rows {
+/// Moves axes of one cell to the front, as the processor does. Cell numbers do not change.
+fn single_cells_first(rows: Rows) -> Rows {
     let mut axes = [0, 1, 2];
     axes.sort_by_key(|&d| rows.shape[d] > 1);
     Rows {

@@ -1,32 +1,46 @@
-//! Gauss-Seidel sweeps on a device, hyperplane by hyperplane.
+//! Gauss-Seidel sweeps on a device, by hyperplanes.
+//!
+//! In a sweep from a corner, a cell depends on its neighbours that lie closer to the corner. With indices t counted
+//! from the corner, these lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one hyperplane are therefore independent
+//! (Lamport 1974), and their parallel update equals the sequential sweep.
 
 use super::args::{Arg, Corners, Plane, Rows, Shape};
-use super::equations::Rough;
+use super::equations::Vectors;
 use super::hierarchy::Hierarchy;
 use super::passes::{Passes, THREADS};
 use crate::error::Result;
 use crate::linalg::cpu::stencil::multigrid::ENDS;
 use crate::linalg::operator::Side;
 
-/// Where a hyperplane has no more numbers than these, for the lanes that are taken together, blocks sweep by themselves:
-/// to wait for one's own threads takes less time than to send the next hyperplane.
-const MOST_AT_ONCE: u32 = 4096;
-/// 2 to this power lanes are taken together: as many as one access to memory brings.
-const MOST_GROUPED: u32 = 2;
-/// Threads of such a block, and how many run in step.
-const MOST_SWEEPERS: u32 = 1024;
+/// Largest number of unknowns per hyperplane and group of lanes for which one block runs whole sweeps. A barrier
+/// between the threads of a block takes less time than the launch of a kernel for the next hyperplane.
+const MAX_AT_ONCE: u32 = 4096;
+/// Binary logarithm of the largest group of lanes per block: as many numbers as one memory access transfers.
+const MAX_GROUPED: u32 = 2;
+/// Largest number of threads of such a block; equals `SWEEPERS` in the kernels.
+const MAX_SWEEPERS: u32 = 1024;
+/// Threads of a warp.
 const WARP: u32 = 32;
 
-/// Cells of the widest hyperplane, at most.
+/// Returns an upper bound of the number of cells in a hyperplane.
 fn across([a, b, c]: [u32; 3]) -> u32 {
+    // A hyperplane has at most one cell for every pair of indices along the two shorter axes. The bound saturates at
+    // 2²⁰, far above `MAX_AT_ONCE`, so that a shift by the group does not overflow.
     let longest = a.max(b).max(c);
     let product = u64::from(a) * u64::from(b) * u64::from(c) / u64::from(longest.max(1));
     u32::try_from(product).map_or(1 << 20, |n| n.min(1 << 20))
 }
 
 impl Hierarchy {
-    /// The sweeps before a coarse correction, or those after it, from the opposite corners and in the opposite order.
-    pub(super) fn sweeps(&self, to: &Passes, rows: Rows, v: Rough<'_>, after: bool) -> Result<()> {
+    /// Runs the sweeps before a coarse correction, or those after it. The latter start from the opposite corners, in
+    /// opposite order.
+    pub(super) fn sweeps(
+        &self,
+        passes: &Passes,
+        rows: Rows,
+        v: Vectors<'_>,
+        after: bool,
+    ) -> Result<()> {
         let count = if self.plan.definite { 1 } else { ENDS.len() };
         let mut corners = [0; ENDS.len()];
         for (corner, [y, z]) in corners.iter_mut().zip(ENDS) {
@@ -37,27 +51,27 @@ impl Hierarchy {
         if after {
             corners.reverse();
         }
-        let group = to.shift.min(MOST_GROUPED);
-        if across(rows.shape) << group <= MOST_AT_ONCE {
-            return self.sweep_small(to, rows, v, (corners, group));
+        let group = passes.shift.min(MAX_GROUPED);
+        if across(rows.shape) << group <= MAX_AT_ONCE {
+            return self.sweep_small(passes, rows, v, (corners, group));
         }
         corners
             .iter()
-            .try_for_each(|corner| self.sweep(to, rows, v, *corner))
+            .try_for_each(|corner| self.sweep(passes, rows, v, *corner))
     }
 
-    /// Sweeps from these corners by a block for every 2^group lanes.
+    /// Runs whole sweeps from these corners, with one block per 2^group lanes.
     fn sweep_small(
         &self,
-        to: &Passes,
+        passes: &Passes,
         rows: Rows,
-        v: Rough<'_>,
+        v: Vectors<'_>,
         (corners, group): (&[u32], u32),
     ) -> Result<()> {
         let threads = (across(rows.shape) << group).next_multiple_of(WARP);
         let shape = Shape {
-            blocks: (1 << (to.shift - group), 1),
-            threads: (threads.min(MOST_SWEEPERS), 1),
+            blocks: (1 << (passes.shift - group), 1),
+            threads: (threads.min(MAX_SWEEPERS), 1),
         };
         let args = [
             Arg::Rows(rows),
@@ -65,27 +79,34 @@ impl Hierarchy {
             Arg::Pointer(v.x),
             Arg::Corners(Corners::new(corners)),
             Arg::Count(group),
-            Arg::Count(to.shift),
+            Arg::Count(passes.shift),
         ];
         let kernel = self.plan.width.of(["relax_small_f", "relax_small_d"]);
-        // SAFETY: those of `relax_small`; the level's rows and vectors have a number for every cell and lane.
-        unsafe { to.device.launch(kernel, shape, &args) }
+        // SAFETY: the arguments are those of `relax_small`; the level's vectors have one number per cell and lane, and its
+        // coefficient arrays one per cell.
+        unsafe { passes.device.launch(kernel, shape, &args) }
     }
 
-    /// A Gauss-Seidel sweep, hyperplane by hyperplane: no cell of one needs another, and all lanes of all its cells go
-    /// at once.
-    pub(super) fn sweep(&self, to: &Passes, rows: Rows, v: Rough<'_>, corner: u32) -> Result<()> {
+    /// Runs one Gauss-Seidel sweep with one launch per hyperplane, over all lanes of its cells.
+    pub(super) fn sweep(
+        &self,
+        passes: &Passes,
+        rows: Rows,
+        v: Vectors<'_>,
+        corner: u32,
+    ) -> Result<()> {
         let kernel = self.plan.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
         let total = last.iter().sum();
         for plane in 0..=total {
+            // t₁ + t₂ = plane − t₀ is at most (n₁ − 1) + (n₂ − 1), which bounds t₀ from below.
             let first = u32::saturating_sub(plane, last[1] + last[2]);
             let count = plane.min(last[0]) - first + 1;
             let widest = rows.shape[1].min(rows.shape[2]);
-            // Planes shrink towards either corner.
+            // Near either end of the diagonal, a hyperplane has fewer cells along an axis.
             let widest = widest.min(plane + 1).min(total - plane + 1);
             let shape = Shape {
-                blocks: ((widest << to.shift).div_ceil(THREADS), count),
+                blocks: ((widest << passes.shift).div_ceil(THREADS), count),
                 threads: (THREADS, 1),
             };
             let plane = Plane {
@@ -98,29 +119,30 @@ impl Hierarchy {
                 Arg::Pointer(v.b),
                 Arg::Pointer(v.x),
                 Arg::Plane(plane),
-                Arg::Count(to.shift),
+                Arg::Count(passes.shift),
             ];
-            // SAFETY: those of `relax`; the level's rows and vectors have a number for every cell and lane.
-            unsafe { to.device.launch(kernel, shape, &args) }?;
+            // SAFETY: the arguments are those of `relax`; the level's vectors have one number per cell and lane, and its
+            // coefficient arrays one per cell.
+            unsafe { passes.device.launch(kernel, shape, &args) }?;
         }
         Ok(())
     }
 
-    /// One sweep of the finest level.
+    /// Runs one sweep on the finest level. Does nothing if the finest level is the coarsest.
     pub(super) fn sweep_finest(
         &self,
-        to: &Passes,
+        passes: &Passes,
         side: Side,
-        v: Rough<'_>,
+        v: Vectors<'_>,
         corner: u32,
     ) -> Result<()> {
         match self.levels.first() {
-            Some(finest) => self.sweep(to, finest.rows(side), v, corner),
+            Some(finest) => self.sweep(passes, finest.rows(side), v, corner),
             None => Ok(()),
         }
     }
 
-    /// Kernels that such a sweep sends.
+    /// Returns the number of hyperplanes of the finest level, which is the number of launches of a sweep.
     pub(super) fn hyperplanes(&self) -> usize {
         let last = self.plan.shape.map(|n| n as usize - 1);
         last.iter().sum::<usize>() + 1

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use faer::{Mat, MatMut, MatRef};
 
 use super::sensitivity::{Sensitivity, WIDTH};
-use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Batch, Factor, Operator, SINGULAR, Side, SolveStats, check_shape};
-use crate::random;
+use crate::{check, random};
 
 /// Z = −A⁻¹C with A = ∂g/∂ρ, C = ∂g/∂θ.
 ///

@@ -8,8 +8,7 @@ use self::sizes::{Sizes, scaled_norm};
 use super::Model;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{Backend, Factor};
-use crate::linalg::{Operator, Side};
+use crate::linalg::{Backend, Factor, Operator, Side};
 use crate::vector::largest;
 
 /// Newton's method on ρ ↦ g(ρ, θ), with steps halved until the equations are better satisfied.

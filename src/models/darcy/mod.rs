@@ -6,8 +6,7 @@ mod sensitivity;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
-use crate::linalg::Operator;
-use crate::linalg::{Backend, Cpu, improve};
+use crate::linalg::{Backend, Cpu, Operator, improve};
 use crate::model::Model;
 
 /// Pressure u of the Darcy flow −∇·(e^θ ∇u) = f on a box, with the log-permeability θ of every cell as parameters.

@@ -11,13 +11,11 @@ use faer::Mat;
 
 use self::classes::closed_classes;
 use super::flow::Flow;
-use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::{Face, Grid};
-use crate::linalg::{Backend, improve, smooth};
-use crate::linalg::{Operator, Side, Stencil};
+use crate::linalg::{Backend, Operator, Side, Stencil, improve, smooth};
 use crate::model::Model;
-use crate::models;
+use crate::{check, models};
 
 /// Invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
 ///

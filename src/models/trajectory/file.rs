@@ -5,8 +5,7 @@ use std::path::Path;
 
 use super::{Trajectory, check_dim};
 use crate::check;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Tolerated deviation from equally spaced times, in intervals, since files round.
 const EQUAL: f64 = 1e-3;

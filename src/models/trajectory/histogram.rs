@@ -1,10 +1,8 @@
 //! Histograms: the fraction of time that a trajectory spends in the cells of a grid.
 
-use crate::check;
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::grid::Grid;
-use crate::models;
+use crate::{check, models};
 
 /// Largest fraction of samples that may lie outside the grid.
 pub const OUTSIDE: f64 = 0.05;

@@ -6,8 +6,7 @@ use nalgebra::Vector3;
 use ode_solvers::dop_shared::{IntegrationError, OutputType};
 use ode_solvers::{Dop853, System};
 
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::models;
 use crate::models::flow::Flow;
 

@@ -3,11 +3,10 @@
 use super::histogram::{Histogram, Occupation};
 use super::orbit::Orbit;
 use super::{Trajectory, check_dim, check_grid};
-use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::models::flow::Flow;
-use crate::random;
+use crate::{check, random};
 
 /// Largest number of points that [`Sampling::run`] keeps.
 const MAX_POINTS: f64 = 1e9;

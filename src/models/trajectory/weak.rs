@@ -7,14 +7,12 @@ use faer::Mat;
 
 use super::monomials::Monomials;
 use super::{Occupation, Trajectory, check_dim, check_grid};
-use crate::check;
+use crate::{check, models, random};
 
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::minimum_norm;
-use crate::models;
 use crate::models::flow::Flow;
-use crate::random;
 
 /// Relative deviation from linearity that rounding may cause.
 const LINEAR: f64 = 1e-9;

@@ -5,8 +5,7 @@ use faer::{Mat, MatRef};
 use super::{assert_fails_only, assert_passes, bumps, every_seventh, line, plane};
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::linalg::Backend;
-use crate::linalg::Operator;
+use crate::linalg::{Backend, Operator};
 use crate::metric::{
     FaceMean, FisherRao, HellingerKantorovich, L2, Metric, Observed, Root, Scaled, Sobolev,
     Stacked, Wasserstein2,

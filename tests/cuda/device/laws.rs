@@ -1,4 +1,4 @@
-//! The laws of solves.
+//! Laws of solves: agreement with references, adjointness, and independence of columns and batch widths.
 
 use pullback::faer::Mat;
 use pullback::linalg::{Precision, StencilSolver};
@@ -28,14 +28,14 @@ fn small_solutions_agree_with_another_library_and_iterations_with_the_processor(
                 stats.method
             );
             let off = matrix_gap(x.as_ref(), reference.as_ref());
-            // Where the matrix is nearly singular the processor's own solutions are no nearer.
+            // For a nearly singular matrix, the processor's own solution has a similar error.
             let theirs = matrix_gap(y.as_ref(), reference.as_ref());
             assert!(
                 off <= f64::max(1e-7, 10.0 * theirs),
                 "{place}: off by {off:e}"
             );
-            // Of a matrix that amplifies residuals more than this, rounding decides how long it takes: on the processor
-            // the last digit of the right-hand side makes 11 iterations or 20.
+            // If the matrix amplifies residuals more than this, rounding errors decide the number of iterations. On the
+            // processor, a change in the last digit of the right-hand side makes 11 iterations or 20.
             hard |= theirs > 1e3 * tolerance;
             let apart = stats.iterations.abs_diff(expected.iterations);
             let found = (stats.iterations, expected.iterations);
@@ -49,7 +49,7 @@ fn larger_boxes_take_as_many_iterations_as_on_the_processor() {
     let Some(mut cuda) = device() else { return };
     let mut oracle = cpu(StencilSolver::Multigrid);
     (cuda.cpu.krylov_tolerance, oracle.krylov_tolerance) = (1e-8, 1e-8);
-    // Too large for blocks that sweep by themselves.
+    // Too large for whole sweeps within one block.
     let shape = [33, 34, 35];
     for (kind, gauge) in [(Kind::Killed, 1e-3), (Kind::Pinned, 0.0)] {
         let stencil = stencil(kind, &shape).with_gauge(gauge);
@@ -96,7 +96,7 @@ fn batches_of_any_width_agree_and_every_run_has_the_same_bits() {
     let (x, _) = solve(&cuda, case.operator(), Side::Plain, &b);
     let (again, _) = solve(&cuda, case.operator(), Side::Plain, &b);
     assert_eq!(x, again, "two runs");
-    // In blocks of a few columns, for want of memory, and with columns that need no iteration.
+    // A memory limit enforces blocks of a few columns. The zero column needs no iteration.
     cuda.memory = Some(400_000);
     let mut b = b;
     b.col_mut(3).fill(0.0);
@@ -115,7 +115,7 @@ fn small_columns_do_not_know_of_one_another() {
         let case = Case::new(kind, &[11, 12, 9]);
         let n = case.dense.nrows();
         let mut b = random::normal_matrix(n, 4, 8);
-        // The first column is done long before the others.
+        // The guess finishes the first column long before the others.
         let mut near = Mat::zeros(n, 4);
         let reference = reference_solve(case.dense.as_ref(), b.as_ref());
         near.col_mut(0)
@@ -145,7 +145,7 @@ fn one_factor_solves_with_small_matrices_and_their_transposes_in_turn() {
     for side in [Side::Plain, Side::Transpose, Side::Plain] {
         let mut x = b.clone();
         let stats = factor.solve(side, None, x.as_mut()).unwrap();
-        // A wrong side would be seen, and put right by the processor.
+        // A solve with the wrong side would stagnate and be repeated on the processor.
         assert!(stats.method.to_string().contains("GPU"), "{side:?}");
         let (expected, alone) = solve(&cuda, case.operator(), side, &b);
         assert_eq!(stats.iterations, alone.iterations, "{side:?}");
@@ -207,7 +207,7 @@ fn good_beginnings_save_iterations_and_bad_ones_harm_no_answer() {
             stats.iterations
         );
         assert!(matrix_gap(y.as_ref(), x.as_ref()) < 1e-8);
-        // The processor would put right what went wrong.
+        // A failed solve would be repeated on the processor.
         assert!(stats.method.to_string().contains("GPU"), "{}", stats.method);
     }
 }

@@ -1,4 +1,4 @@
-//! Solves on a device, with the processor as the oracle.
+//! Tests of solves on a device, with the processor as reference.
 
 mod laws;
 mod sharing;
@@ -9,7 +9,7 @@ use pullback::{Backend, Operator, Side};
 
 use crate::support::stencils::Case;
 
-/// The device, or none where there is none and none is required.
+/// Opens the device; `None` without a device unless one is required.
 fn device() -> Option<Cuda> {
     match Cuda::new(0) {
         Ok(cuda) => Some(cuda),

@@ -1,4 +1,4 @@
-//! Who solves, what stays on the device, and what is shared there.
+//! Choice between device and processor, resident batches, and sharing of a device.
 
 use pullback::linalg::{Batch, Fastest, StencilSolver};
 use pullback::{Backend, Error, Operator, Side, random};
@@ -10,7 +10,7 @@ use crate::support::{matrix_gap, reference_solve};
 #[test]
 fn sparse_matrices_are_solved_with_by_the_device_or_by_the_processor() {
     let Some(cuda) = device() else { return };
-    // Large enough for the device, and one that is not.
+    // The first box is large enough for the device, the second one is not.
     for (shape, on_device) in [([22, 21, 23], true), ([5, 7, 6], false)] {
         for kind in [Kind::Killed, Kind::Pinned] {
             let sparse = || {
@@ -182,7 +182,7 @@ fn what_was_made_for_one_matrix_serves_the_next() {
             );
             assert!(off < 1e-7, "{} times {scale}, {side:?}: {off:e}", case.name);
         }
-        // One stays in use while others are made; those that are out of use serve again.
+        // The first factor stays in use while others are built. Idle ones are reused.
         if step == 0 {
             at_once.push(factor);
         }

@@ -1,9 +1,10 @@
-// Columns as they come and go: one after another in memory, or interleaved.
+// Conversion of columns between consecutive and interleaved storage, and operations on single lanes.
 
 #define TILE 32
 
-// Interleaves `columns` columns of so many cells, with zeros in the lanes beyond, tile by tile so that both sides are
-// read and written in runs. Blocks are TILE x 8 threads.
+// Interleaves `columns` columns of `cells` numbers each. The remaining lanes are set to zero. The transposition goes
+// through tiles in shared memory, so that neighbouring threads read and write neighbouring numbers. Blocks have TILE x
+// 8 threads.
 extern "C" __global__ void interleave(const double *columns_in, double *out, u32 cells, u32 columns, u32 shift) {
     __shared__ double tile[TILE][TILE + 1];
     const u32 lanes = 1u << shift, first_cell = blockIdx.x * TILE, first_lane = blockIdx.y * TILE;
@@ -18,21 +19,20 @@ extern "C" __global__ void interleave(const double *columns_in, double *out, u32
     }
 }
 
-// The largest modulus.
+// Largest modulus of every lane.
 extern "C" __global__ void __launch_bounds__(THREADS) largest(const double *x, double *partial, u32 cells, u32 shift) {
     double most = 0.0;
     EACH_CELL(cells) { most = Largest()(most, fabs(x[place(at, lane, shift)])); }
     leave(most, 0, partial, shift, Largest());
 }
 
-// x <- x times the factor of its column.
+// Multiplies x by the scale factor of its column.
 extern "C" __global__ void __launch_bounds__(THREADS)
 rescale(double *x, const double *__restrict__ scalars, u32 cells, u32 shift) {
     EACH_CELL(cells) { x[place(at, lane, shift)] *= scalars[FACTOR * STRIDE + lane]; }
 }
 
-// Puts lanes, divided by their factors, back into the columns that they belong to; those that belong to none have the
-// number NONE.
+// Copies lanes, divided by their scale factors, to their columns. A lane without a column has the number NONE.
 #define NONE 0xffffffffu
 struct Places {
     u32 column[STRIDE];
@@ -54,7 +54,7 @@ extern "C" __global__ void separate(const double *x, double *columns_out, const 
     }
 }
 
-// out <- the lanes of x with these numbers, side by side; NONE gives zeros.
+// Copies the lanes `from` of x to consecutive lanes of `out`; NONE gives zeros. x has 2^wide lanes.
 extern "C" __global__ void __launch_bounds__(THREADS)
 narrow(const double *x, double *out, Places from, u32 cells, u32 wide, u32 shift) {
     EACH_CELL(cells) {
@@ -62,7 +62,7 @@ narrow(const double *x, double *out, Places from, u32 cells, u32 wide, u32 shift
     }
 }
 
-// y <- x in the lanes that are marked; zeros in place of x where there is none.
+// Copies x to y in the marked lanes, or zeros if x is null.
 extern "C" __global__ void __launch_bounds__(THREADS)
 copy_lanes(const double *x, double *y, u64 marked, u32 cells, u32 shift) {
     EACH_CELL(cells) {
@@ -71,7 +71,7 @@ copy_lanes(const double *x, double *y, u64 marked, u32 cells, u32 shift) {
     }
 }
 
-// Sums |x|^2.
+// Partial sums of |x|^2.
 extern "C" __global__ void __launch_bounds__(THREADS) squares(const double *x, double *partial, u32 cells, u32 shift) {
     double square = 0.0;
     EACH_CELL(cells) {

@@ -1,6 +1,6 @@
-// Columns that stand one after another, as they are kept from solve to solve.
+// Operations on consecutive columns, which stay on the device between solves.
 
-// The sum of a number of every thread of a block, known to its first thread.
+// Sum of one number per thread of a block. Only the first thread may use the result.
 __device__ __forceinline__ double block_sum(double number) {
     __shared__ double shared[THREADS];
     shared[threadIdx.x] = number;
@@ -8,7 +8,7 @@ __device__ __forceinline__ double block_sum(double number) {
     return shared[0];
 }
 
-// out <- the inner products of the columns of a dense matrix (block x) with those of x (block y).
+// out <- A^T X for a dense A: block (i, j) computes the inner product of column i of A with column j of X.
 extern "C" __global__ void __launch_bounds__(THREADS)
 inner_products(const double *matrix, const double *x, double *out, u32 cells) {
     const double *a = matrix + (u64)blockIdx.x * cells, *column = x + (u64)blockIdx.y * cells;
@@ -18,7 +18,7 @@ inner_products(const double *matrix, const double *x, double *out, u32 cells) {
     if (threadIdx.x == 0) out[(u64)blockIdx.y * gridDim.x + blockIdx.x] = sum;
 }
 
-// The same with the columns of a sparse matrix.
+// out <- A^T X for a sparse A: block (i, j) computes the inner product of column i of A with column j of X.
 extern "C" __global__ void __launch_bounds__(THREADS)
 sparse_inner_products(Compressed columns, const double *x, double *out, u32 cells) {
     const double *column = x + (u64)blockIdx.y * cells;
@@ -29,7 +29,7 @@ sparse_inner_products(Compressed columns, const double *x, double *out, u32 cell
     if (threadIdx.x == 0) out[(u64)blockIdx.y * gridDim.x + blockIdx.x] = sum;
 }
 
-// x <- s x - means of the columns (block y), where there are any.
+// x <- s x - m for every column (block y), with m its entry of `means`, or 0 if `means` is null.
 extern "C" __global__ void __launch_bounds__(THREADS)
 shift_and_scale(double *x, const double *means, double s, u32 cells) {
     double *column = x + (u64)blockIdx.y * cells;

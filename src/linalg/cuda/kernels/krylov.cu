@@ -1,12 +1,16 @@
-// The steps of BiCGSTAB and conjugate gradients: vectors cell by cell, scalars lane by lane.
+// Steps of preconditioned BiCGSTAB (van der Vorst 1992) and conjugate gradients: kernels over vectors, with one thread
+// per cell and lane, and kernels over scalars, with one thread per lane.
+//
+// s is a power of two that scales r to a norm near 1 for the preconditioner, which may have single precision.
 
-// Two vectors this close to orthogonal are a breakdown.
+// BiCGSTAB breaks down if the cosine of the angle between the shadow residual and r or v is below this.
 #define BREAKDOWN 1e-12
 
 #define OF(name) scalars[(name) * STRIDE + lane]
 #define EACH_LANE const u32 lane = threadIdx.x; if (lane >> shift) return;
 
-// A new shadow for columns whose shadow sees nothing of r, or that begin anew; beta for the others.
+// Marks columns as fresh that restart with the shadow r: those marked before, and those whose shadow is orthogonal to
+// r. Computes rho = <shadow, r> and beta = (rho/last rho)(alpha/omega).
 extern "C" __global__ void bicgstab_begin(double *scalars, u32 shift) {
     EACH_LANE
     const bool sound = fabs(OF(RHO)) > BREAKDOWN * (OF(SHADOW_SIZE) * OF(SIZE));
@@ -21,7 +25,8 @@ extern "C" __global__ void bicgstab_begin(double *scalars, u32 shift) {
     OF(LAST) = OF(RHO);
 }
 
-// alpha from <shadow, v> and |v|^2; columns whose shadow sees nothing of v are blind, and stay.
+// alpha = rho/<shadow, v>. If the shadow is orthogonal to v, the column is marked as blind, and alpha = 0 skips this
+// half of the step.
 extern "C" __global__ void bicgstab_aim(double *scalars, u32 shift) {
     EACH_LANE
     const double along = OF(FIRST_SUM);
@@ -30,13 +35,13 @@ extern "C" __global__ void bicgstab_aim(double *scalars, u32 shift) {
     OF(ALPHA) = OF(ACTIVE) != 0.0 && seen ? OF(RHO) / along : 0.0;
 }
 
-// omega from <r, t> and |t|^2.
+// omega = <r, t>/|t|^2 minimises |r - omega t|.
 extern "C" __global__ void bicgstab_damp(double *scalars, u32 shift) {
     EACH_LANE
     OF(OMEGA) = OF(ACTIVE) != 0.0 && OF(SECOND_SUM) > 0.0 ? OF(FIRST_SUM) / OF(SECOND_SUM) : 0.0;
 }
 
-// |r| and <shadow, r>, and which columns have to begin anew.
+// Stores |r| and rho = <shadow, r>. Blind columns and those with omega = 0 restart in the next step.
 extern "C" __global__ void bicgstab_end(double *scalars, u32 shift) {
     EACH_LANE
     OF(SIZE) = sqrt(OF(FIRST_SUM));
@@ -44,7 +49,8 @@ extern "C" __global__ void bicgstab_end(double *scalars, u32 shift) {
     OF(FRESH) = OF(BLIND) != 0.0 || OF(OMEGA) == 0.0 ? 1.0 : 0.0;
 }
 
-// shadow <- r for fresh columns; p <- r + beta (p - omega v), or r for those that are fresh or done; rough <- s p.
+// shadow <- r for fresh columns; p <- r + beta (p - omega v), or p <- r for fresh and inactive columns; rough <- s p in
+// the precision of the preconditioner.
 template <class T>
 __device__ void turn(const double *r, const double *v, double *p, double *shadow, T *rough, const double *__restrict__ scalars,
                      u32 cells, u32 shift) {
@@ -58,7 +64,7 @@ __device__ void turn(const double *r, const double *v, double *p, double *shadow
     }
 }
 
-// r <- r - alpha v; rough <- s r.
+// r <- r - alpha v; rough <- s r in the precision of the preconditioner.
 template <class T>
 __device__ void descend(const double *v, double *r, T *rough, const double *__restrict__ scalars, u32 cells, u32 shift) {
     EACH_CELL(cells) {
@@ -69,7 +75,7 @@ __device__ void descend(const double *v, double *r, T *rough, const double *__re
     }
 }
 
-// x <- x + (alpha y + omega z)/s, r <- r - omega t; sums |r|^2 and <shadow, r>.
+// x <- x + (alpha y + omega z)/s, r <- r - omega t; partial sums of |r|^2 and <shadow, r>.
 template <class T>
 __device__ void advance(double *x, double *r, const T *y, const T *z, const double *t, const double *shadow,
                         const double *__restrict__ scalars, double *partial, u32 cells, u32 shift) {
@@ -86,13 +92,13 @@ __device__ void advance(double *x, double *r, const T *y, const T *z, const doub
     leave_sum(seen, 1, partial, shift);
 }
 
-// Scales for the preconditioner.
+// Computes the scale s for the preconditioner.
 extern "C" __global__ void gradients_begin(double *scalars, u32 shift) {
     EACH_LANE
     OF(SCALE) = scale_of(OF(SIZE));
 }
 
-// <r, z>/s, and beta from it and the last.
+// rho = <r, z>/s, and beta = rho/last rho, or 0 for fresh and inactive columns.
 extern "C" __global__ void gradients_turn(double *scalars, u32 shift) {
     EACH_LANE
     const double last = OF(RHO);
@@ -100,20 +106,20 @@ extern "C" __global__ void gradients_turn(double *scalars, u32 shift) {
     OF(BETA) = OF(FRESH) != 0.0 || OF(ACTIVE) == 0.0 ? 0.0 : OF(RHO) / last;
 }
 
-// alpha from <p, q>.
+// alpha = rho/<p, q>, or 0 for inactive columns.
 extern "C" __global__ void gradients_aim(double *scalars, u32 shift) {
     EACH_LANE
     OF(ALPHA) = OF(ACTIVE) != 0.0 ? OF(RHO) / OF(FIRST_SUM) : 0.0;
 }
 
-// |r|.
+// Stores |r|.
 extern "C" __global__ void gradients_end(double *scalars, u32 shift) {
     EACH_LANE
     OF(SIZE) = sqrt(OF(FIRST_SUM));
     OF(FRESH) = 0.0;
 }
 
-// rough <- s r.
+// rough <- s r in the precision of the preconditioner.
 template <class T> __device__ void round_scaled(const double *r, T *rough, const double *__restrict__ scalars, u32 cells, u32 shift) {
     EACH_CELL(cells) {
         const u64 here = place(at, lane, shift);
@@ -121,7 +127,7 @@ template <class T> __device__ void round_scaled(const double *r, T *rough, const
     }
 }
 
-// Sums <r, z>.
+// Partial sums of <r, z>.
 template <class T> __device__ void along(const double *r, const T *z, double *partial, u32 cells, u32 shift) {
     double sum = 0.0;
     EACH_CELL(cells) {
@@ -139,7 +145,7 @@ template <class T> __device__ void conjugate(const T *z, double *p, const double
     }
 }
 
-// x <- x + alpha p, r <- r - alpha q; sums |r|^2.
+// x <- x + alpha p, r <- r - alpha q; partial sums of |r|^2.
 extern "C" __global__ void __launch_bounds__(THREADS)
 gradients_advance(double *x, double *r, const double *p, const double *q, const double *__restrict__ scalars, double *partial,
                   u32 cells, u32 shift) {

@@ -1,7 +1,7 @@
-// Products with a stencil.
+// Products with a stencil matrix.
 
-// The row of a cell times x; the order is that of the processor: the cell, below and above along the first two axes,
-// below and above along the last.
+// Product of the row of a cell with x, in the order of the processor: the cell itself, then its lower and upper
+// neighbours along the three axes.
 #define ADD_NEIGHBOURS(TERM)                                                                                   \
     u32 stride = a.n[1] * a.n[2];                                                                              \
     for (u32 axis = 0; axis < 3; axis++) {                                                                     \
@@ -25,12 +25,13 @@ __device__ __forceinline__ double row_modulus(const Rows<double> &a, Cell cell, 
     return sum;
 }
 
-// Runs the body for the cells of this thread.
+// Loop over the cells of this thread, with the number of rows in the grid as stride.
 #define EACH_CELL(cells)                                                                                       \
     const u32 lane = threadIdx.x & ((1u << shift) - 1), rows = blockDim.x >> shift;                            \
     for (u32 at = blockIdx.x * rows + (threadIdx.x >> shift); at < (cells); at += gridDim.x * rows)
 
-// The cell that comes so many further on; `stride` is the cell of that number.
+// Advances a cell by `stride`, the cell whose number is the increment. Indices carry over from axis to axis, which
+// saves the divisions of cell_at.
 template <class T> __device__ __forceinline__ void forward(const Rows<T> &a, Cell &cell, const Cell &stride) {
     cell.at += stride.at;
     cell.i[2] += stride.i[2];
@@ -42,13 +43,14 @@ template <class T> __device__ __forceinline__ void forward(const Rows<T> &a, Cel
     cell.i[0] += stride.i[0] + plane;
 }
 
-// The same with the indices of the cell, which are divided for once and then counted on.
+// Loop over the cells of this thread with their indices, which are computed by division once and then advanced.
 #define EACH_CELL_OF(a)                                                                                        \
     const u32 lane = threadIdx.x & ((1u << shift) - 1), rows = blockDim.x >> shift;                            \
     const Cell stride = cell_at(a, gridDim.x * rows);                                                          \
     for (Cell cell = cell_at(a, blockIdx.x * rows + (threadIdx.x >> shift)); cell.at < a.cells; forward(a, cell, stride))
 
-// out <- (A x + gauge)/s; sums <with, out> and |out|^2. The gauge is c times the sum of x, where there is one.
+// out <- A x + c sum(x), divided by s if `scaled`; partial sums of <with, out> and |out|^2. The scalar GAUGE holds
+// c sum(x), and is added if `gauged`.
 template <class S>
 __device__ void image(const Rows<double> &a, const S *x, double *out, const double *with, const double *__restrict__ scalars,
                       double *partial, u32 gauged, u32 scaled, u32 shift) {
@@ -78,7 +80,7 @@ image_d(Rows<double> a, const double *x, double *out, const double *with, const 
     image(a, x, out, with, scalars, partial, gauged, scaled, shift);
 }
 
-// out <- b - A x; sums |out|^2.
+// out <- b - A x, with the gauge term if `gauged`; partial sums of |out|^2.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 residual(Rows<double> a, const double *x, double *out, const double *b, const double *__restrict__ scalars, double *partial,
          u32 gauged, u32 shift) {
@@ -94,7 +96,7 @@ residual(Rows<double> a, const double *x, double *out, const double *b, const do
     leave_sum(square, 0, partial, shift);
 }
 
-// Sums the square of |A||x|, with what a gauge adds.
+// Partial sums of the squared entries of |A||x|, with the gauge term if `gauged`.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 magnitude(Rows<double> a, const double *x, const double *__restrict__ scalars, double *partial, u32 gauged, u32 shift) {
     double square = 0.0;
@@ -106,7 +108,7 @@ magnitude(Rows<double> a, const double *x, const double *__restrict__ scalars, d
     leave_sum(square, 0, partial, shift);
 }
 
-// Sums x, or its moduli.
+// Partial sums of x, or of its moduli.
 template <class S> __device__ void total(const S *x, double *partial, u32 cells, u32 moduli, u32 shift) {
     double sum = 0.0;
     EACH_CELL(cells) {

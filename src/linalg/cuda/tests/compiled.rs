@@ -1,9 +1,9 @@
-//! The kernels compiled for processors of several generations, for which no device is needed.
+//! Compilation of the kernels for several GPU architectures, which needs no device.
 
 use crate::error::Error;
 use crate::linalg::cuda::compile::{KERNELS, machine_code};
 
-/// From the oldest that current compilers know; those after the first that a compiler does not know are left out.
+/// Architectures from the oldest one that current compilers support. A compiler may not support the latest ones.
 const PROCESSORS: [&str; 5] = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100"];
 
 #[test]
@@ -16,13 +16,13 @@ fn the_kernels_compile_for_processors_of_several_generations() {
                 return;
             }
             Err(Error::Device { detail, .. }) if detail.contains("gpu-architecture") => {
-                println!("skipped {processor}, which this compiler does not know: {detail}");
+                println!("skipped {processor}, which this compiler does not support: {detail}");
                 continue;
             }
             Err(e) => panic!("{processor}: {e}"),
         };
         if !code.starts_with(b"\x7fELF") {
-            println!("skipped: this is no compiler for a device");
+            println!("skipped: the compiler makes no device code");
             return;
         }
         for name in KERNELS {

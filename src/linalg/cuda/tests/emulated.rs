@@ -1,11 +1,11 @@
-//! All tests of `kernels` on an emulated device.
+//! Runs all tests of `kernels` on an emulated device.
 
 #[path = "../../../../tests/emulator/rerun.rs"]
 mod rerun;
 
 #[test]
 fn every_pass_on_an_emulated_device_does_what_the_processor_does() {
-    // Unit tests have no directory of their own.
+    // Cargo provides no temporary directory for unit tests.
     let program = std::env::current_exe().unwrap();
     rerun::rerun(
         "cuda::tests::kernels::",

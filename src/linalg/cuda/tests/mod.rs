@@ -1,7 +1,7 @@
-//! The kernels one by one against their twins on the processor.
+//! Comparison of every kernel with its counterpart on the processor.
 //!
-//! Tests in `kernels` need a device. Where there is none they say so and pass, unless PULLBACK_REQUIRE_GPU is set; where
-//! there is a C++ compiler, `emulated` runs them all on an emulated one.
+//! The tests in `kernels` need a device. Without one they print a note and pass, unless PULLBACK_REQUIRE_GPU is set.
+//! With a C++ compiler, `emulated` runs all of them on an emulated device.
 #![allow(clippy::unwrap_used)]
 
 mod compiled;

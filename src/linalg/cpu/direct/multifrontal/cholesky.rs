@@ -13,9 +13,8 @@ use super::numeric;
 use super::symbolic::Symbolic;
 use crate::error::{Error, Result};
 use crate::linalg::cpu::direct::analyses::Matrix;
-use crate::linalg::cpu::direct::interleaved;
 use crate::linalg::cpu::direct::interleaved::Supernode;
-use crate::linalg::cpu::direct::single_column;
+use crate::linalg::cpu::direct::{interleaved, single_column};
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::Side;
 

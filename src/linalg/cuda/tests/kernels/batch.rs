@@ -1,7 +1,7 @@
-//! Columns that come, go and move from lane to lane.
+//! Tests of the kernels that interleave, separate and move columns.
 
 use super::{Bench, Held, assert_same, device, in_double, numbers};
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::args::Places;
 use crate::linalg::cuda::passes::Scalar;
 
@@ -18,7 +18,7 @@ fn check_columns<const W: usize>(held: &Held) {
             ];
             bench
                 .passes
-                .interleave(on[0].at, on[1].at, count as u32)
+                .interleave(on[0].address, on[1].address, count as u32)
                 .unwrap();
             let lane = |i: usize| {
                 if i % W < count {
@@ -31,7 +31,7 @@ fn check_columns<const W: usize>(held: &Held) {
             let place = format!("{count} columns of {cells} cells, {W} lanes");
             assert_same(&bench.load::<f64>(&on[1]), &expected, &place);
 
-            bench.passes.vectors("rescale", &[on[1].at]).unwrap();
+            bench.passes.vectors("rescale", &[on[1].address]).unwrap();
             let factors = bench.scalar::<W>(Scalar::Factor);
             expected
                 .iter_mut()
@@ -47,11 +47,11 @@ fn check_columns<const W: usize>(held: &Held) {
     }
 }
 
-/// Every other lane goes back into a column, in reversed order.
+/// Copies every other lane to a column, in reversed order.
 fn check_separation<const W: usize>(bench: &Bench, x: &[f64], place: &str) {
     let cells = x.len() / W;
     let factors = bench.scalar::<W>(Scalar::Factor);
-    let mut places = [u32::MAX; MOST_LANES];
+    let mut places = [u32::MAX; MAX_LANES];
     (0..W)
         .step_by(2)
         .for_each(|l| places[l] = (W - 1 - l) as u32);
@@ -59,7 +59,7 @@ fn check_separation<const W: usize>(bench: &Bench, x: &[f64], place: &str) {
     let on = [bench.store(x), bench.store(&expected)];
     bench
         .passes
-        .separate(on[0].at, on[1].at, Places(places))
+        .separate(on[0].address, on[1].address, Places(places))
         .unwrap();
     for l in (0..W).step_by(2) {
         for cell in 0..cells {
@@ -89,20 +89,20 @@ fn check_narrowing<const W: usize>(held: &Held) {
             bench.store(&numbers::<f64>(cells * lanes, 2)),
         ];
         let wide = std::mem::replace(&mut bench.passes.shift, shift);
-        let mut from = [u32::MAX; MOST_LANES];
-        let kept: Vec<usize> = (0..lanes).map(|l| (W - 1) - l * (W / lanes)).collect();
-        // The last of several lanes is left over.
+        let mut from = [u32::MAX; MAX_LANES];
+        let chosen: Vec<usize> = (0..lanes).map(|l| (W - 1) - l * (W / lanes)).collect();
+        // The last of several lanes remains unused.
         let used = if lanes > 1 { lanes - 1 } else { 1 };
         from.iter_mut()
-            .zip(&kept[..used])
+            .zip(&chosen[..used])
             .for_each(|(f, &l)| *f = l as u32);
         bench
             .passes
-            .narrow(on[0].at, on[1].at, Places(from), wide)
+            .narrow(on[0].address, on[1].address, Places(from), wide)
             .unwrap();
         let lane = |i: usize| {
             if i % lanes < used {
-                x[i / lanes * W + kept[i % lanes]]
+                x[i / lanes * W + chosen[i % lanes]]
             } else {
                 0.0
             }
@@ -118,12 +118,12 @@ fn check_copies<const W: usize>(held: &Held) {
         let bench = Bench::new(held, cells, W);
         let [x, mut y] = [1, 2].map(|k| numbers::<f64>(cells * W, k));
         let on = [bench.store(&x), bench.store(&y)];
-        // Marks beyond the lanes mean nothing.
-        let copied: [bool; MOST_LANES] = std::array::from_fn(|l| l % 3 != 1);
-        let cleared: [bool; MOST_LANES] = std::array::from_fn(|l| l % 7 == 5 || l == 63);
+        // Marks beyond the lanes must be ignored.
+        let copied: [bool; MAX_LANES] = std::array::from_fn(|l| l % 3 != 1);
+        let cleared: [bool; MAX_LANES] = std::array::from_fn(|l| l % 7 == 5 || l == 63);
         bench
             .passes
-            .copy_lanes(Some(on[0].at), on[1].at, &copied)
+            .copy_lanes(Some(on[0].address), on[1].address, &copied)
             .unwrap();
         (0..y.len())
             .filter(|i| copied[i % W])
@@ -133,7 +133,10 @@ fn check_copies<const W: usize>(held: &Held) {
             &y,
             &format!("{cells} cells, {W} lanes copied"),
         );
-        bench.passes.copy_lanes(None, on[1].at, &cleared).unwrap();
+        bench
+            .passes
+            .copy_lanes(None, on[1].address, &cleared)
+            .unwrap();
         (0..y.len())
             .filter(|i| cleared[i % W])
             .for_each(|i| y[i] = 0.0);

@@ -1,4 +1,4 @@
-//! The pieces of a V-cycle, and whole ones.
+//! Tests of the components of a V-cycle, and of whole V-cycles.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::linalg::cpu::stencil::pipeline;
 use crate::linalg::cpu::stencil::pipeline::Stage;
 use crate::linalg::cpu::stencil::workspace::Coarse;
 use crate::linalg::cuda::device::Buffer;
-use crate::linalg::cuda::equations::{Equations, Rough};
+use crate::linalg::cuda::equations::{Equations, Vectors};
 use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Cells after so many coarsenings.
+/// Returns the number of cells after `depth` coarsenings.
 fn cells(shape: &[usize], depth: u32) -> usize {
     shape.iter().map(|n| n.div_ceil(1 << depth)).product()
 }
 
-/// A multigrid on the processor and on the device, with vectors of the finest level.
+/// Multigrid on the processor and on the device, with vectors of the finest level.
 struct Case<T, const W: usize> {
     multigrid: Multigrid<T>,
     hierarchy: Hierarchy,
@@ -35,7 +35,7 @@ struct Case<T, const W: usize> {
 }
 
 impl<T: Number, const W: usize> Case<T, W> {
-    /// With no more than so many cells on the coarsest level.
+    /// Builds both hierarchies with at most `coarsest` cells on the coarsest level.
     fn new(held: &Held, a: &Stencil, (coarsest, definite): (usize, bool)) -> Self {
         let multigrid = Multigrid::down_to(coarsest, &Arc::new(a.clone()), definite, unit(a));
         let plan = Plan {
@@ -57,15 +57,15 @@ impl<T: Number, const W: usize> Case<T, W> {
         }
     }
 
-    fn rough(&self) -> Rough<'static> {
-        Rough {
-            b: self.on_b.at,
-            x: self.on_x.at,
-            room: &[],
+    fn vectors(&self) -> Vectors<'static> {
+        Vectors {
+            b: self.on_b.address,
+            x: self.on_x.address,
+            workspace: &[],
         }
     }
 
-    /// Room for a line.
+    /// Returns the workspace of a line, as the processor needs it.
     fn row(&self) -> Vec<[T; W]> {
         vec![[T::ZERO; W]; self.multigrid.levels[0].rows(Side::Plain).shape[2]]
     }
@@ -73,12 +73,12 @@ impl<T: Number, const W: usize> Case<T, W> {
     fn check_sweeps(&mut self, side: Side) {
         let rows = self.hierarchy.levels[0].rows(side);
         let mut row = self.row();
-        // Sweep upon sweep, from all corners.
+        // Consecutive sweeps from all corners.
         for corner in 0..8_u32 {
             let ends = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
             let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
             pipeline::sweep((&self.multigrid.levels[0], side, ends), vectors, &mut row);
-            let v = self.rough();
+            let v = self.vectors();
             self.hierarchy
                 .sweep(&self.bench.passes, rows, v, corner)
                 .unwrap();
@@ -96,9 +96,9 @@ impl<T: Number, const W: usize> Case<T, W> {
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         let level = (&self.multigrid.levels[0], side, false);
         pipeline::run(level, vectors, &mut [stage], &mut row);
-        let (to, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
+        let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
         self.hierarchy
-            .restrict(to, rows, self.rough(), out.at)
+            .restrict(passes, rows, self.vectors(), out.address)
             .unwrap();
         let place = format!("the {side:?} restriction on {}", self.name);
         assert_same(&self.bench.load::<T>(&out), &expected, &place);
@@ -117,9 +117,9 @@ impl<T: Number, const W: usize> Case<T, W> {
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         let level = (&self.multigrid.levels[0], side, true);
         pipeline::run(level, vectors, &mut [stage], &mut row);
-        let (to, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
+        let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
         self.hierarchy
-            .prolong(to, rows, on_coarse.at, self.on_x.at)
+            .prolong(passes, rows, on_coarse.address, self.on_x.address)
             .unwrap();
         let place = format!("the prolongation on {}", self.name);
         assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
@@ -127,32 +127,32 @@ impl<T: Number, const W: usize> Case<T, W> {
 
     fn check_cycle(&mut self, side: Side) {
         let cells = self.multigrid.cells();
-        let room = |n: &usize| vec![T::ZERO; n * W];
+        let zeros = |n: &usize| vec![T::ZERO; n * W];
         let mut coarse = Coarse {
-            levels: cells[1..].iter().map(|n| [room(n), room(n)]).collect(),
-            row: room(cells.iter().max().unwrap_or(&1)),
+            levels: cells[1..].iter().map(|n| [zeros(n), zeros(n)]).collect(),
+            row: zeros(cells.iter().max().unwrap_or(&1)),
         };
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         self.multigrid.cycle(side, vectors, &mut coarse);
-        // What is there before counts for nothing.
-        let room: Vec<Buffer> = self
+        // The initial contents of the workspace must not matter.
+        let workspace: Vec<Buffer> = self
             .hierarchy
-            .room()
+            .workspace_lengths()
             .iter()
             .map(|n| self.bench.store(&numbers::<T>(n * W, 8)))
             .collect();
-        let places: Vec<u64> = room.iter().map(|b| b.at).collect();
-        let vectors = Rough {
-            room: &places,
-            ..self.rough()
+        let places: Vec<u64> = workspace.iter().map(|b| b.address).collect();
+        let vectors = Vectors {
+            workspace: &places,
+            ..self.vectors()
         };
         self.hierarchy
             .precondition(&self.bench.passes, side, vectors)
             .unwrap();
         let place = format!("a {side:?} cycle on {}", self.name);
         assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);
-        let kept = room.iter().zip(coarse.levels.as_flattened());
-        for (level, (found, expected)) in kept.enumerate() {
+        let coarse = workspace.iter().zip(coarse.levels.as_flattened());
+        for (level, (found, expected)) in coarse.enumerate() {
             let place = format!("{place}, coarse vector {level}");
             assert_same(&self.bench.load::<T>(found), expected, &place);
         }

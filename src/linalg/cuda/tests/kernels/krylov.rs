@@ -1,13 +1,13 @@
-//! Vectors of the iterations, cell by cell, with given scalars.
+//! Tests of the vector kernels of the iterations with given scalars.
 
 use super::{
     Bench, Held, LARGE, Number, assert_same, assert_sums, device, in_double, in_every_precision,
     numbers, pointers,
 };
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::passes::Scalar;
 
-/// Numbers of cells: one, less than a block, more than one, and more than there are threads.
+/// Numbers of cells: one, less than a block, more than a block, and with 64 lanes more than a kernel has threads.
 fn sizes<const W: usize>() -> Vec<usize> {
     let large = LARGE.iter().product();
     [1, 7, 300]
@@ -16,14 +16,14 @@ fn sizes<const W: usize>() -> Vec<usize> {
         .collect()
 }
 
-/// Scalars as they may stand, and a look at them by lane.
+/// Scalars on the device, and their copy for the comparison.
 struct Scalars(Vec<f64>);
 
 impl Scalars {
-    /// Some lanes are done, some begin anew, and what is nobody's concern is no number.
+    /// Marks some lanes as inactive and some as fresh. Their β is NaN, since no kernel may use it.
     fn new(bench: &Bench) -> Self {
         let mut all = bench.all_scalars();
-        for l in 0..MOST_LANES {
+        for l in 0..MAX_LANES {
             all[Scalar::Active.start() + l] = f64::from(l % 5 != 3);
             all[Scalar::Fresh.start() + l] = f64::from(l % 4 == 1);
             if l % 5 == 3 || l % 4 == 1 {
@@ -98,7 +98,10 @@ fn check_descend<T: Number, const W: usize>(held: &Held) {
         let place = format!("descend, {cells} cells, {W} lanes, {:?}", T::WIDTH);
         assert_same(&bench.load::<f64>(&on[1]), &r, &place);
         assert_same(&bench.load::<T>(&on[2]), &rounded(&r), &place);
-        bench.passes.vectors(round, &[on[0].at, on[2].at]).unwrap();
+        bench
+            .passes
+            .vectors(round, &[on[0].address, on[2].address])
+            .unwrap();
         assert_same(
             &bench.load::<T>(&on[2]),
             &rounded(&v),
@@ -157,12 +160,18 @@ fn check_conjugate<T: Number, const W: usize>(held: &Held) {
         let on = [bench.store(&z), bench.store(&p), bench.store(&r)];
         let s = Scalars::new(&bench);
         let kernel = T::WIDTH.of(["along_f", "along_d"]);
-        bench.passes.along(kernel, [on[2].at, on[0].at]).unwrap();
+        bench
+            .passes
+            .along(kernel, [on[2].address, on[0].address])
+            .unwrap();
         let terms: Vec<f64> = r.iter().zip(&z).map(|(r, &z)| r * z.into()).collect();
         let place = format!("conjugate, {cells} cells, {W} lanes, {:?}", T::WIDTH);
         assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &terms, 1.0, &place);
         let kernel = T::WIDTH.of(["conjugate_f", "conjugate_d"]);
-        bench.passes.vectors(kernel, &[on[0].at, on[1].at]).unwrap();
+        bench
+            .passes
+            .vectors(kernel, &[on[0].address, on[1].address])
+            .unwrap();
         for i in 0..n {
             let of = |scalar| s.of(scalar, i % W);
             p[i] = of(Scalar::Scale).recip() * z[i].into() + of(Scalar::Beta) * p[i];

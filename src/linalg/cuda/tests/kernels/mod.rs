@@ -1,10 +1,10 @@
-//! A device, vectors on it, and how they are compared with those of the processor.
+//! Device, vectors and comparisons for the tests of the kernels.
 
 mod batch;
 mod cycle;
-mod kept;
 mod krylov;
 mod products;
+mod resident;
 mod scalars;
 mod sparse;
 mod steps;
@@ -13,18 +13,17 @@ mod sums;
 use std::fmt::Debug;
 use std::sync::{Arc, MutexGuard, OnceLock};
 
-use crate::linalg::cuda::MOST_LANES;
-use crate::linalg::cuda::args;
 use crate::linalg::cuda::args::Pointer;
 use crate::linalg::cuda::device::{Buffer, Device};
-use crate::linalg::cuda::passes::{MOST_BLOCKS, Passes, Scalar, Width};
+use crate::linalg::cuda::passes::{MAX_BLOCKS, Passes, Scalar, Width};
 use crate::linalg::cuda::solve::shift_for;
+use crate::linalg::cuda::{MAX_LANES, args};
 use crate::linalg::operator::{Real, Side, Stencil};
 use crate::random;
 
 const SIDES: [Side; 2] = [Side::Plain, Side::Transpose];
 
-/// Chains, planes and boxes, some with one cell along an axis.
+/// Boxes in one, two and three dimensions, some with a single cell along an axis.
 const SHAPES: [&[usize]; 11] = [
     &[1],
     &[2],
@@ -39,16 +38,16 @@ const SHAPES: [&[usize]; 11] = [
     &[11, 12, 9],
 ];
 
-/// With 64 lanes these are more numbers than a kernel has threads.
+/// A box whose cells in 64 lanes are more numbers than a kernel has threads.
 const LARGE: &[usize] = &[17, 18, 19];
 
 const WHAT: (&str, usize) = ("a test", 0);
 
-/// Numbers behind every vector that no kernel may touch.
+/// Guard numbers behind every vector, which no kernel may change.
 const GUARDS: usize = 70;
 const GUARD: f64 = 12_345.0;
 
-/// Calls a check for both precisions and some numbers of lanes.
+/// Calls a check in both precisions with 1, 4 and 64 lanes.
 macro_rules! in_every_precision {
     ($check:ident ( $($arg:expr),* )) => {{
         $check::<f32, 1>($($arg),*);
@@ -60,7 +59,7 @@ macro_rules! in_every_precision {
     }};
 }
 
-/// Calls a check for some numbers of lanes.
+/// Calls a check in double precision with 1, 4 and 64 lanes.
 macro_rules! in_double {
     ($check:ident ( $($arg:expr),* )) => {{
         $check::<1>($($arg),*);
@@ -82,7 +81,7 @@ impl Number for f64 {
     const WIDTH: Width = Width::Double;
 }
 
-/// The device of all tests, which share it as threads do.
+/// Returns the device, which all tests share; `None` without a device unless one is required.
 fn shared() -> Option<&'static Arc<Device>> {
     static DEVICE: OnceLock<Option<Arc<Device>>> = OnceLock::new();
     let open = || match Device::open(0) {
@@ -96,21 +95,21 @@ fn shared() -> Option<&'static Arc<Device>> {
     DEVICE.get_or_init(open).as_ref()
 }
 
-/// The device for a test alone.
+/// Device with its lock, for the exclusive use of one test.
 struct Held {
     device: &'static Arc<Device>,
-    _alone: MutexGuard<'static, ()>,
+    _lock: MutexGuard<'static, ()>,
 }
 
 fn device() -> Option<Held> {
     let device = shared()?;
     Some(Held {
         device,
-        _alone: device.alone(),
+        _lock: device.lock_stream(),
     })
 }
 
-/// Scalars and room for sums, for vectors of so many cells.
+/// Launcher with buffers for scalars and partial sums.
 struct Bench {
     passes: Passes,
     scalars: Buffer,
@@ -120,31 +119,31 @@ struct Bench {
 impl Bench {
     fn new(held: &Held, cells: usize, lanes: usize) -> Self {
         let device = held.device;
-        let scalars = random::normal(Scalar::COUNT * MOST_LANES, 40, 0);
+        let scalars = random::normal(Scalar::COUNT * MAX_LANES, 40, 0);
         let scalars = device.store(&scalars, WHAT).unwrap();
-        // What is not written before it is read shows.
-        let partial = vec![f64::NAN; 2 * MOST_BLOCKS as usize * lanes];
+        // NaN reveals numbers that are read before they are written.
+        let partial = vec![f64::NAN; 2 * MAX_BLOCKS as usize * lanes];
         let partial = device.store(&partial, WHAT).unwrap();
         Self {
             passes: Passes {
                 device: Arc::clone(device),
                 shift: shift_for(lanes),
                 cells: cells as u32,
-                scalars: scalars.at,
-                partial: partial.at,
+                scalars: scalars.address,
+                partial: partial.address,
             },
             scalars,
             partial,
         }
     }
 
-    /// A vector on the device.
+    /// Copies a vector to the device, followed by guard numbers.
     fn store<T: Number>(&self, numbers: &[T]) -> Buffer {
         let guarded = [numbers, &[T::nearest(GUARD); GUARDS]].concat();
         self.passes.device.store(&guarded, WHAT).unwrap()
     }
 
-    /// What it is now.
+    /// Copies a vector from the device and checks its guard numbers.
     fn load<T: Number>(&self, from: &Buffer) -> Vec<T> {
         let mut numbers = vec![T::ZERO; from.bytes() / size_of::<T>()];
         self.passes.device.download(from, 0, &mut numbers).unwrap();
@@ -158,7 +157,7 @@ impl Bench {
     }
 
     fn all_scalars(&self) -> Vec<f64> {
-        let mut numbers = vec![0.0; Scalar::COUNT * MOST_LANES];
+        let mut numbers = vec![0.0; Scalar::COUNT * MAX_LANES];
         let device = &self.passes.device;
         device.download(&self.scalars, 0, &mut numbers).unwrap();
         numbers
@@ -171,38 +170,38 @@ impl Bench {
             .unwrap();
     }
 
-    /// A scalar of every lane.
+    /// Returns one scalar of every lane.
     fn scalar<const W: usize>(&self, scalar: Scalar) -> [f64; W] {
         let all = self.all_scalars();
         std::array::from_fn(|l| all[scalar.start() + l])
     }
 
-    /// Forgets the sums that a pass before has left.
+    /// Overwrites the partial sums of an earlier pass by NaN.
     fn forget_sums(&self) {
-        let nothing = vec![f64::NAN; self.partial.bytes() / size_of::<f64>()];
+        let nans = vec![f64::NAN; self.partial.bytes() / size_of::<f64>()];
         let device = &self.passes.device;
-        device.upload(&nothing, &self.partial, 0).unwrap();
+        device.upload(&nans, &self.partial, 0).unwrap();
     }
 }
 
 fn pointers<const N: usize>(buffers: &[Buffer; N]) -> [Pointer; N] {
-    buffers.each_ref().map(|b| b.at)
+    buffers.each_ref().map(|b| b.address)
 }
 
-/// Random numbers in a precision.
+/// Returns normally distributed numbers, rounded to the precision of T.
 fn numbers<T: Number>(len: usize, stream: u64) -> Vec<T> {
     let normal = random::normal(len, 7, stream);
     normal.into_iter().map(T::nearest).collect()
 }
 
-/// A stencil without any symmetry, with a diagonal that outweighs the rest.
+/// Returns an unsymmetric, diagonally dominant stencil.
 fn stencil(shape: &[usize], gauge: f64) -> Stencil {
     assemble(shape, gauge, |[a, b, c, d]| {
         [[a + b + c, -b], [-c, d + b + c]]
     })
 }
 
-/// One that is symmetric and positive definite.
+/// Returns a symmetric positive definite stencil.
 fn laplacian(shape: &[usize]) -> Stencil {
     assemble(shape, 0.0, |[_, b, ..]| [[b, -b], [-b, b]])
 }
@@ -222,7 +221,7 @@ fn assemble(shape: &[usize], gauge: f64, block: impl Fn([f64; 4]) -> [[f64; 2]; 
     stencil.with_gauge(gauge)
 }
 
-/// Numbers in groups of W.
+/// Views interleaved numbers in groups of W lanes.
 fn wide<T, const W: usize>(numbers: &[T]) -> &[[T; W]] {
     numbers.as_chunks().0
 }
@@ -231,7 +230,8 @@ fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
     numbers.as_chunks_mut().0
 }
 
-/// The same bits, but for signs of zeros, which products with couplings that are not there decide.
+/// Checks that all numbers are equal or both NaN. Signs of zeros may differ: the processor also multiplies by couplings
+/// outside the box, which are zero.
 fn assert_same<T: Number>(found: &[T], expected: &[T], place: &str) {
     assert_eq!(found.len(), expected.len(), "{place}");
     for (at, (f, e)) in found.iter().zip(expected).enumerate() {
@@ -243,7 +243,7 @@ fn assert_same<T: Number>(found: &[T], expected: &[T], place: &str) {
     }
 }
 
-/// A sum by halves, which rounds little, and beside it that of the moduli.
+/// Returns the pairwise sum of the terms, whose rounding error is small, and the sum of their moduli.
 fn sum(terms: &[f64]) -> [f64; 2] {
     match terms {
         [] => [0.0; 2],
@@ -256,7 +256,7 @@ fn sum(terms: &[f64]) -> [f64; 2] {
     }
 }
 
-/// For every lane, its sum of these terms times a factor, up to rounding.
+/// Checks for every lane that the sum is `factor` times the sum of the lane's terms, up to rounding.
 fn assert_sums<const W: usize>(found: &[f64; W], terms: &[f64], factor: f64, place: &str) {
     for (l, found) in found.iter().enumerate() {
         let lane: Vec<f64> = wide::<_, W>(terms).iter().map(|t| t[l]).collect();

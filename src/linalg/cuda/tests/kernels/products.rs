@@ -1,4 +1,4 @@
-//! Products with a stencil and what comes with them.
+//! Tests of products with a stencil and their sums.
 
 use super::{
     Bench, Held, LARGE, Number, SHAPES, SIDES, assert_same, assert_sums, device, in_double,
@@ -10,7 +10,7 @@ use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::operator::{Side, Stencil};
 
-/// What a kernel is checked with.
+/// Stencil on the processor and on the device.
 struct Case {
     stencil: Stencil,
     hierarchy: Hierarchy,
@@ -28,7 +28,7 @@ impl Case {
         }
     }
 
-    /// A x without the gauge, or |A||x|.
+    /// Returns A x on the processor, without the gauge, or |A||x| for `moduli`.
     fn product<T: Number, const W: usize>(&self, side: Side, x: &[T], moduli: bool) -> Vec<f64> {
         let mut out = vec![0.0; x.len()];
         let plain = self.stencil.clone().with_gauge(0.0);
@@ -41,7 +41,7 @@ impl Case {
         out
     }
 
-    /// What the gauge adds, as the device has it, which is held against its definition.
+    /// Returns the gauge term that the device computed, after a check against its definition.
     fn shift<T: Number, const W: usize>(&self, bench: &Bench, x: &[T], moduli: bool) -> [f64; W] {
         let c = self.stencil.gauge();
         if c == 0.0 {
@@ -82,8 +82,8 @@ fn check_image<T: Number, const W: usize>(held: &Held, case: &Case, side: Side) 
     ];
     for scaled in [Scaled::Yes, Scaled::No] {
         bench.forget_sums();
-        let asked = (on_x.at, T::WIDTH, scaled);
-        let vectors = [on_with.at, out.at];
+        let asked = (on_x.address, T::WIDTH, scaled);
+        let vectors = [on_with.address, out.address];
         case.hierarchy
             .image(&bench.passes, side, asked, vectors)
             .unwrap();
@@ -111,9 +111,9 @@ fn check_residual<const W: usize>(held: &Held, case: &Case, side: Side) {
         bench.store(&b),
         bench.store(&vec![0.0; cells * W]),
     ];
-    let vectors = [on_b.at, out.at];
+    let vectors = [on_b.address, out.address];
     case.hierarchy
-        .residual(&bench.passes, side, on_x.at, vectors)
+        .residual(&bench.passes, side, on_x.address, vectors)
         .unwrap();
     let mut expected = case.product::<f64, W>(side, &x, false);
     add(&mut expected, case.shift::<f64, W>(&bench, &x, false));
@@ -125,7 +125,7 @@ fn check_residual<const W: usize>(held: &Held, case: &Case, side: Side) {
 
     bench.forget_sums();
     case.hierarchy
-        .magnitude(&bench.passes, side, on_x.at)
+        .magnitude(&bench.passes, side, on_x.address)
         .unwrap();
     let mut expected = case.product::<f64, W>(side, &x, true);
     add(&mut expected, case.shift::<f64, W>(&bench, &x, true));
@@ -169,7 +169,7 @@ fn gauges_of_no_numbers_are_no_numbers() {
     let (x, factor) = (bench.store(&x), bench.store(&[0.5]));
     bench
         .passes
-        .gauge(factor.at, (x.at, Width::Double), true)
+        .gauge(factor.address, (x.address, Width::Double), true)
         .unwrap();
     let lanes = bench.scalar::<4>(Scalar::Gauge).map(f64::is_nan);
     assert_eq!(lanes, [false, false, true, false]);

@@ -1,17 +1,17 @@
-//! Scalars of the iterations, lane by lane, with those that break down, and lanes that are done or hold nothing.
+//! Tests of the scalar kernels of the iterations, including breakdowns and inactive or empty lanes.
 
 use super::{Bench, Held, assert_same, device, in_double};
 use crate::linalg::cpu::stencil::lanes::scale;
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::passes::Scalar;
 use crate::random;
 
 const BREAKDOWN: f64 = 1e-12;
 
-/// The scalars of a lane.
+/// Scalars of one lane.
 type Lane = [f64; Scalar::COUNT];
 
-fn is(truth: bool) -> f64 {
+fn flag(truth: bool) -> f64 {
     f64::from(truth)
 }
 
@@ -25,7 +25,7 @@ fn bicgstab_begin(s: &mut Lane) {
     if fresh {
         s[Scalar::ShadowSize as usize] = size;
     }
-    s[Scalar::Fresh as usize] = is(fresh);
+    s[Scalar::Fresh as usize] = flag(fresh);
     s[Scalar::Rho as usize] = rho;
     s[Scalar::Last as usize] = rho;
     s[Scalar::Beta as usize] = beta;
@@ -38,7 +38,7 @@ fn bicgstab_aim(s: &mut Lane) {
     let seen = along.abs() > BREAKDOWN * of(Scalar::ShadowSize) * of(Scalar::SecondSum).sqrt();
     let moves = of(Scalar::Active) != 0.0 && seen;
     let alpha = if moves { of(Scalar::Rho) / along } else { 0.0 };
-    s[Scalar::Blind as usize] = is(!seen);
+    s[Scalar::Blind as usize] = flag(!seen);
     s[Scalar::Alpha as usize] = alpha;
 }
 
@@ -53,7 +53,7 @@ fn bicgstab_end(s: &mut Lane) {
     s[Scalar::Size as usize] = s[Scalar::FirstSum as usize].sqrt();
     s[Scalar::Rho as usize] = s[Scalar::SecondSum as usize];
     let stuck = s[Scalar::Blind as usize] != 0.0 || s[Scalar::Omega as usize] == 0.0;
-    s[Scalar::Fresh as usize] = is(stuck);
+    s[Scalar::Fresh as usize] = flag(stuck);
 }
 
 fn gradients_begin(s: &mut Lane) {
@@ -80,10 +80,10 @@ fn gradients_end(s: &mut Lane) {
     s[Scalar::Fresh as usize] = 0.0;
 }
 
-/// What a kernel does to a lane.
+/// Counterpart of a scalar kernel on the processor, for one lane.
 type Twin = fn(&mut Lane);
 
-/// Every kernel with what it does to a lane.
+/// All scalar kernels with their counterparts.
 const KERNELS: [(&str, Twin); 8] = [
     ("bicgstab_begin", bicgstab_begin),
     ("bicgstab_aim", bicgstab_aim),
@@ -95,19 +95,19 @@ const KERNELS: [(&str, Twin); 8] = [
     ("gradients_end", gradients_end),
 ];
 
-/// What may become of a lane, over and over with other numbers.
+/// Returns lanes in all typical and exceptional states, with numbers that depend on the round.
 fn lanes(round: u64) -> Vec<Lane> {
     let lane = |l: usize| {
         let uniform = random::uniform(Scalar::COUNT, (0.1, 2.0), 100 * round + l as u64);
         let mut s: Lane = std::array::from_fn(|k| uniform[k]);
         let flags = l as u64 + round;
-        s[Scalar::Active as usize] = is(!flags.is_multiple_of(3));
-        s[Scalar::Fresh as usize] = is(flags.is_multiple_of(4));
-        s[Scalar::Blind as usize] = is(flags.is_multiple_of(5));
+        s[Scalar::Active as usize] = flag(!flags.is_multiple_of(3));
+        s[Scalar::Fresh as usize] = flag(flags.is_multiple_of(4));
+        s[Scalar::Blind as usize] = flag(flags.is_multiple_of(5));
         match (flags * 7) % 13 {
             // A column of zeros.
             0 => s[3..].fill(0.0),
-            // A shadow that sees nothing, in either direction, and one that sees little.
+            // ⟨r̂, r⟩ zero, negligible, and small; later the same for ⟨r̂, v⟩.
             1 => s[Scalar::Rho as usize] = 0.0,
             2 => s[Scalar::Rho as usize] = -1e-13,
             3 => s[Scalar::Rho as usize] = -1e-9,
@@ -122,23 +122,23 @@ fn lanes(round: u64) -> Vec<Lane> {
         }
         s
     };
-    (0..MOST_LANES).map(lane).collect()
+    (0..MAX_LANES).map(lane).collect()
 }
 
-/// Scalar by scalar.
+/// Transposes the scalars to the order of the device: all lanes of one scalar after another.
 fn by_scalar(lanes: &[Lane]) -> Vec<f64> {
     let each = (0..Scalar::COUNT).flat_map(|k| lanes.iter().map(move |s| s[k]));
     each.collect()
 }
 
 fn check<const W: usize>(held: &Held) {
-    for (kernel, twin) in KERNELS {
+    for (kernel, counterpart) in KERNELS {
         for round in 0..13 {
             let bench = Bench::new(held, 3, W);
             let mut lanes = lanes(round);
             bench.set_scalars(&by_scalar(&lanes));
             bench.passes.scalar(kernel).unwrap();
-            lanes[..W].iter_mut().for_each(twin);
+            lanes[..W].iter_mut().for_each(counterpart);
             let place = format!("{kernel}, {W} lanes, round {round}");
             assert_same(&bench.all_scalars(), &by_scalar(&lanes), &place);
         }

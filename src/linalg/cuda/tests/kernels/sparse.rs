@@ -1,35 +1,35 @@
-//! Sparse matrices: products row by row, and DILU by the law that defines it.
+//! Tests of sparse matrices: products row by row, and DILU by its definition.
 
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
 use super::{Bench, Held, SIDES, assert_same, assert_sums, device, in_double, numbers, wide};
 use crate::linalg::cuda::device::Buffer;
-use crate::linalg::cuda::equations::{Equations, Rough, Scaled};
+use crate::linalg::cuda::equations::{Equations, Scaled, Vectors};
 use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::sparse::{ByRows, Sparse, Swept};
 use crate::linalg::operator::{Operator, Side};
 use crate::random;
 
-/// Without any symmetry, in values or in pattern, and with diagonals that outweigh the rest.
+/// Returns a diagonally dominant matrix whose values and pattern are unsymmetric.
 fn matrix(n: usize) -> SparseColMat<usize, f64> {
     let offsets = [1, 5, 17, 40];
-    let near = (0..n).flat_map(|i| offsets.map(|d| [(i, i + d), (i + d, i)]));
-    let pairs: Vec<_> = near
+    let candidates = (0..n).flat_map(|i| offsets.map(|d| [(i, i + d), (i + d, i)]));
+    let pairs: Vec<_> = candidates
         .flatten()
         .filter(|&(i, j)| i.max(j) < n && (i * 7 + j) % 5 != 0)
         .collect();
     let values = random::normal(pairs.len(), 9, 0);
-    let beside = pairs
+    let off_diagonal = pairs
         .into_iter()
         .zip(values)
         .map(|((i, j), v)| (i, j, 0.3 * v));
     let diagonal = random::uniform(n, (3.0, 5.0), 3).into_iter().enumerate();
-    let entries = diagonal.map(|(i, d)| (i, i, d)).chain(beside);
+    let entries = diagonal.map(|(i, d)| (i, i, d)).chain(off_diagonal);
     Operator::triplets(n, n, entries).to_sparse().unwrap()
 }
 
-/// One side of it, dense.
+/// Returns A or Aᵀ as a dense matrix.
 fn dense(a: &SparseColMat<usize, f64>, side: Side) -> Mat<f64> {
     let a = a.to_dense();
     match side {
@@ -38,7 +38,7 @@ fn dense(a: &SparseColMat<usize, f64>, side: Side) -> Mat<f64> {
     }
 }
 
-/// Rows of numbers times a vector of W lanes, in the order of their columns.
+/// Returns A x, or |A||x| for `moduli`, in W lanes. Every row is summed in the order of its columns.
 fn product<const W: usize>(a: MatRef<'_, f64>, x: &[f64], moduli: bool) -> Vec<f64> {
     let size = |x: f64| if moduli { x.abs() } else { x };
     let row = |i: usize| -> [f64; W] {
@@ -88,8 +88,8 @@ fn check_image<const W: usize>(held: &Held, n: usize, side: Side) {
     let (bench, [on_x, on_b, out]) = (&case.bench, &case.on);
     for scaled in [Scaled::No, Scaled::Yes] {
         bench.forget_sums();
-        let asked = (on_x.at, Width::Double, scaled);
-        let vectors = [on_b.at, out.at];
+        let asked = (on_x.address, Width::Double, scaled);
+        let vectors = [on_b.address, out.address];
         case.sparse
             .image(&bench.passes, side, asked, vectors)
             .unwrap();
@@ -110,8 +110,10 @@ fn check_image<const W: usize>(held: &Held, n: usize, side: Side) {
 fn check_residual<const W: usize>(held: &Held, n: usize, side: Side) {
     let case = Case::new(held, (n, W), side);
     let (bench, [on_x, on_b, out]) = (&case.bench, &case.on);
-    let (to, vectors) = (&bench.passes, [on_b.at, out.at]);
-    case.sparse.residual(to, side, on_x.at, vectors).unwrap();
+    let (passes, vectors) = (&bench.passes, [on_b.address, out.address]);
+    case.sparse
+        .residual(passes, side, on_x.address, vectors)
+        .unwrap();
     let mut expected = product::<W>(case.a.as_ref(), &case.x, false);
     let both = expected.iter_mut().zip(&case.b);
     both.for_each(|(x, b)| *x = b - *x);
@@ -120,28 +122,28 @@ fn check_residual<const W: usize>(held: &Held, n: usize, side: Side) {
     let square = products(&expected, &expected);
     assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &square, 1.0, &place);
 
-    case.sparse.magnitude(to, side, on_x.at).unwrap();
+    case.sparse.magnitude(passes, side, on_x.address).unwrap();
     let size = product::<W>(case.a.as_ref(), &case.x, true);
     let square = products(&size, &size);
     assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &square, 1.0, &case.name);
 }
 
-/// (D + L) D⁻¹ (D + U) has the diagonal of A, and takes what the sweeps return back to where it came from.
+/// Checks that (D + L) D⁻¹ (D + U), which has the diagonal of A, maps the result x of the sweeps back to b.
 fn check_sweeps<const W: usize>(held: &Held, n: usize, side: Side) {
     let case = Case::new(held, (n, W), side);
     let (bench, [on_x, on_b, _]) = (&case.bench, &case.on);
-    let vectors = Rough {
-        b: on_b.at,
-        x: on_x.at,
-        room: &[],
+    let vectors = Vectors {
+        b: on_b.address,
+        x: on_x.address,
+        workspace: &[],
     };
     case.sparse
         .precondition(&bench.passes, side, vectors)
         .unwrap();
     let (a, mut pivots) = (&case.a, Vec::<f64>::new());
     for i in 0..n {
-        let taken = (0..i).map(|j| a[(i, j)] * a[(j, i)] / pivots[j]);
-        pivots.push(a[(i, i)] - taken.sum::<f64>());
+        let updates = (0..i).map(|j| a[(i, j)] * a[(j, i)] / pivots[j]);
+        pivots.push(a[(i, i)] - updates.sum::<f64>());
     }
     let half = |lower: bool| {
         Mat::from_fn(n, n, |i, j| match i.cmp(&j) {

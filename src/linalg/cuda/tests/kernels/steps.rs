@@ -1,4 +1,4 @@
-//! Whole steps of the iterations, against those of the processor.
+//! Comparison of whole steps of the iterations with those of the processor.
 
 use std::sync::Arc;
 
@@ -14,22 +14,23 @@ use crate::linalg::cpu::stencil::progress::{Criteria, Progress};
 use crate::linalg::cpu::stencil::system::{Precondition, Sides, System};
 use crate::linalg::cpu::stencil::workspace;
 use crate::linalg::cpu::stencil::workspace::Extent;
-use crate::linalg::cuda::MOST_LANES;
+use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::equations::Equations;
 use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::krylov::Method;
 use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::cuda::solve::shift_for;
-use crate::linalg::cuda::workspace::Room;
+use crate::linalg::cuda::workspace::Workspace;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Steps to compare: where the preconditioner is the inverse, all that a second one has is the rounding of the first.
+/// Returns the number of steps to compare. On a single level, up to 130 cells, the preconditioner is the inverse: a
+/// second step would only process the rounding errors of the first one.
 fn steps(cells: usize) -> usize {
     if cells > 130 { 2 } else { 1 }
 }
 
-/// Steps to no tolerance at all, so that no lane is ever judged.
+/// A zero tolerance, with which no lane is judged.
 const CRITERIA: Criteria = Criteria {
     tolerance: 0.0,
     products: usize::MAX,
@@ -37,7 +38,7 @@ const CRITERIA: Criteria = Criteria {
     name: "a test",
 };
 
-/// A right-hand side with a column of zeros and one that is small.
+/// Returns right-hand sides, of which one is zero and one is small.
 fn right_hand_side<const W: usize>(cells: usize) -> Vec<f64> {
     let mut b = numbers::<f64>(cells * W, 1);
     b.iter_mut().enumerate().for_each(|(i, b)| match i % W {
@@ -62,8 +63,8 @@ fn padded<const W: usize, const N: usize>(numbers: [f64; W]) -> [f64; N] {
     std::array::from_fn(|l| numbers.get(l).copied().unwrap_or(0.0))
 }
 
-/// x and r after some steps on the processor.
-fn here<I: Iteration, T: Number, const W: usize>(
+/// Returns x and r after the steps on the processor.
+fn on_processor<I: Iteration, T: Number, const W: usize>(
     stencil: &Stencil,
     side: Side,
     multigrid: Multigrid<T>,
@@ -74,9 +75,9 @@ fn here<I: Iteration, T: Number, const W: usize>(
         line: cells,
         vectors: I::VECTORS,
     };
-    let mut room = workspace::Room::<T>::new(&extent, W);
+    let mut workspace = workspace::Room::<T>::new(&extent, W);
     let b = right_hand_side::<W>(cells);
-    room.exact[1].copy_from_slice(&b);
+    workspace.exact[1].copy_from_slice(&b);
     let columns: [usize; W] = std::array::from_fn(|l| l);
     let sides = Sides {
         batch: MatRef::from_row_major_slice(&b, cells, W),
@@ -94,30 +95,30 @@ fn here<I: Iteration, T: Number, const W: usize>(
     };
     for _ in 0..steps(cells) {
         iteration
-            .step::<T, W>((&system, sides), &mut room, &mut progress)
+            .step::<T, W>((&system, sides), &mut workspace, &mut progress)
             .unwrap();
     }
-    [0, 1].map(|k| std::mem::take(&mut room.exact[k]))
+    [0, 1].map(|k| std::mem::take(&mut workspace.exact[k]))
 }
 
-/// A room on the device that is about to take a first step from zero; these lanes are at work.
-fn begin<const W: usize>(
+/// Returns a workspace on the device before the first step from x = 0, with the given active lanes.
+fn prepare<const W: usize>(
     held: &Held,
     equations: &dyn Equations,
     method: Method,
     active: &[bool; W],
-) -> Room {
-    let room = Room::new(held.device, equations, method, shift_for(W)).unwrap();
+) -> Workspace {
+    let workspace = Workspace::new(held.device, equations, method, shift_for(W)).unwrap();
     let b = right_hand_side::<W>(equations.cells());
     let zeros = vec![0.0; b.len()];
-    for (k, vector) in room.exact.iter().enumerate() {
+    for (k, vector) in workspace.exact.iter().enumerate() {
         let numbers = if k == 0 || k == 2 { &b } else { &zeros };
         held.device.upload(numbers, vector, 0).unwrap();
     }
-    let sizes: [f64; MOST_LANES] = padded(norms::<W>(&b));
-    let mut scalars = vec![0.0; Scalar::COUNT * MOST_LANES];
-    let mut set = |scalar: Scalar, numbers: [f64; MOST_LANES]| {
-        scalars[scalar.start()..][..MOST_LANES].copy_from_slice(&numbers);
+    let sizes: [f64; MAX_LANES] = padded(norms::<W>(&b));
+    let mut scalars = vec![0.0; Scalar::COUNT * MAX_LANES];
+    let mut set = |scalar: Scalar, numbers: [f64; MAX_LANES]| {
+        scalars[scalar.start()..][..MAX_LANES].copy_from_slice(&numbers);
     };
     for ones in [
         Scalar::Fresh,
@@ -126,20 +127,22 @@ fn begin<const W: usize>(
         Scalar::Alpha,
         Scalar::Omega,
     ] {
-        set(ones, [1.0; MOST_LANES]);
+        set(ones, [1.0; MAX_LANES]);
     }
     set(Scalar::Active, padded(active.map(f64::from)));
     set(Scalar::Size, sizes);
     set(Scalar::ShadowSize, sizes);
-    held.device.upload(&scalars, &room.scalars, 0).unwrap();
-    room
+    held.device.upload(&scalars, &workspace.scalars, 0).unwrap();
+    workspace
 }
 
-/// x and r as they are.
-fn now(held: &Held, room: &Room, numbers: usize) -> [Vec<f64>; 2] {
+/// Copies x and r from the device.
+fn x_and_r(held: &Held, workspace: &Workspace, numbers: usize) -> [Vec<f64>; 2] {
     [1, 2].map(|k| {
         let mut x = vec![0.0; numbers];
-        held.device.download(&room.exact[k], 0, &mut x).unwrap();
+        held.device
+            .download(&workspace.exact[k], 0, &mut x)
+            .unwrap();
         x
     })
 }
@@ -159,14 +162,16 @@ fn check<I: Iteration, T: Number, const W: usize>(
     let hierarchy = Hierarchy::new(held.device, stencil, plan).unwrap();
     let cells = stencil.cells();
     let active = norms::<W>(&right_hand_side::<W>(cells)).map(|size| size > 0.0);
-    let mut room = begin::<W>(held, &hierarchy, method, &active);
+    let mut workspace = prepare::<W>(held, &hierarchy, method, &active);
     for _ in 0..steps(cells) {
-        room.step(method, &hierarchy, (side, shift_for(W))).unwrap();
+        workspace
+            .step(method, &hierarchy, (side, shift_for(W)))
+            .unwrap();
     }
-    let found = now(held, &room, cells * W);
-    let expected = here::<I, T, W>(stencil, side, multigrid);
+    let found = x_and_r(held, &workspace, cells * W);
+    let expected = on_processor::<I, T, W>(stencil, side, multigrid);
     let tolerance = if size_of::<T>() == 4 { 1e-5 } else { 1e-11 };
-    // Residuals may be nothing but rounding.
+    // Residuals can consist of rounding errors. Their tolerance is therefore relative to b.
     let sizes = [
         norms::<W>(&expected[0]),
         norms::<W>(&right_hand_side::<W>(cells)),
@@ -217,13 +222,14 @@ fn steps_leave_lanes_that_are_done_as_they_are() {
         let plan = Plan::of(&a, definite, Width::Single);
         let hierarchy = Hierarchy::new(held.device, &a, plan).unwrap();
         let active = std::array::from_fn(|l| l != 2 && l % 4 == 3);
-        let mut room = begin::<LANES>(&held, &hierarchy, method, &active);
+        let mut workspace = prepare::<LANES>(&held, &hierarchy, method, &active);
         let numbers = a.cells() * LANES;
-        let before = now(&held, &room, numbers);
+        let before = x_and_r(&held, &workspace, numbers);
         for step in 0..12 {
-            room.step(method, &hierarchy, (Side::Plain, shift_for(LANES)))
+            workspace
+                .step(method, &hierarchy, (Side::Plain, shift_for(LANES)))
                 .unwrap();
-            let after = now(&held, &room, numbers);
+            let after = x_and_r(&held, &workspace, numbers);
             for (before, after) in before.iter().zip(&after) {
                 for l in 0..LANES {
                     let lane = |x: &[f64]| -> Vec<f64> {
@@ -236,7 +242,7 @@ fn steps_leave_lanes_that_are_done_as_they_are() {
                 }
             }
         }
-        let sizes = norms::<LANES>(&now(&held, &room, numbers)[1]);
+        let sizes = norms::<LANES>(&x_and_r(&held, &workspace, numbers)[1]);
         let begun = norms::<LANES>(&before[1]);
         for l in (0..LANES).filter(|&l| active[l]) {
             assert!(

@@ -1,4 +1,4 @@
-//! Sums over cells and largest numbers, of as many cells as there are threads and of more.
+//! Tests of sums and maxima over cells, with fewer and with more numbers than a kernel has threads.
 
 use super::{
     Bench, Held, LARGE, Number, assert_sums, device, in_double, in_every_precision, numbers, wide,
@@ -21,8 +21,8 @@ fn check_totals<T: Number, const W: usize>(held: &Held) {
             bench.forget_sums();
             let factor = if moduli { 0.3 } else { -0.3 };
             let on_factor = bench.store(&[factor]);
-            let (to, vector) = (&bench.passes, (on.at, T::WIDTH));
-            to.gauge(on_factor.at, vector, moduli).unwrap();
+            let (passes, vector) = (&bench.passes, (on.address, T::WIDTH));
+            passes.gauge(on_factor.address, vector, moduli).unwrap();
             let terms = x
                 .iter()
                 .map(|&x| if moduli { x.into().abs() } else { x.into() });
@@ -37,7 +37,7 @@ fn check_squares<const W: usize>(held: &Held) {
     for cells in sizes::<W>() {
         let bench = Bench::new(held, cells, W);
         let x = numbers::<f64>(cells * W, 1);
-        bench.passes.squares(bench.store(&x).at).unwrap();
+        bench.passes.squares(bench.store(&x).address).unwrap();
         let squares: Vec<f64> = x.iter().map(|x| x * x).collect();
         let place = format!("squares of {cells} cells, {W} lanes");
         assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &squares, 1.0, &place);
@@ -48,10 +48,10 @@ fn check_largest<const W: usize>(held: &Held) {
     for cells in sizes::<W>() {
         let bench = Bench::new(held, cells, W);
         let mut x = numbers::<f64>(cells * W, 1);
-        // The last cell of the last lane must count, and a lane without a number must not spread.
+        // The last cell of the last lane must count, and the NaN of one lane must not reach others.
         x[cells * W - 1] = -1e3;
         let on = bench.store(&x);
-        bench.passes.largest(on.at).unwrap();
+        bench.passes.largest(on.address).unwrap();
         let expected: [f64; W] = std::array::from_fn(|l| {
             let lane = wide::<_, W>(&x).iter().map(|x| x[l].abs());
             lane.fold(0.0, f64::max)
@@ -61,7 +61,7 @@ fn check_largest<const W: usize>(held: &Held) {
         let (cell, lane) = (cells / 2, W / 2);
         x[cell * W + lane] = f64::NAN;
         bench.forget_sums();
-        bench.passes.largest(bench.store(&x).at).unwrap();
+        bench.passes.largest(bench.store(&x).address).unwrap();
         let found = bench.scalar::<W>(Scalar::FirstSum).map(f64::is_nan);
         assert_eq!(found, std::array::from_fn(|l| l == lane), "{place}");
     }
@@ -90,7 +90,7 @@ fn parts_of_sums_are_added_block_by_block() {
     let Some(held) = device() else { return };
     for (blocks, shift) in [(1, 0), (3, 2), (300, 0), (1024, 6), (1000, 3)] {
         let bench = Bench::new(&held, 1, 1 << shift);
-        // Small integers, whose sums are exact in any order.
+        // Sums of small integers are exact in any order.
         let parts: Vec<f64> = (0..(2 * blocks) << shift)
             .map(|i| f64::from(i % 1009 * (i % 1009) % 17 - 8))
             .collect();
@@ -104,11 +104,11 @@ fn parts_of_sums_are_added_block_by_block() {
         let args = [
             Arg::Pointer(bench.passes.partial),
             Arg::Pointer(bench.passes.scalars),
-            Arg::Pointer(factor.at),
+            Arg::Pointer(factor.address),
             Arg::Count(blocks as u32),
             Arg::Count(shift),
         ];
-        // SAFETY: those of `collect`, with as many sums as blocks.
+        // SAFETY: the arguments are those of `collect`, and `partial` holds one sum per block, lane and quantity.
         unsafe { device.launch("collect", shape, &args) }.unwrap();
         let found = bench.all_scalars();
         for (l, quantity) in (0..1_usize << shift).flat_map(|l| [(l, 0), (l, 1)]) {

@@ -1,4 +1,4 @@
-//! Columns that stay on a device from solve to solve.
+//! Batches of columns that stay on a device between solves.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,49 +14,51 @@ use crate::error::{Error, Result};
 use crate::linalg::Remote;
 use crate::linalg::operator::{Operator, Side, View};
 
-/// What they are, for messages.
+/// Name of the buffers in error messages.
 const WHAT: &str = "batch of columns on the device";
 
-/// Blocks along a column.
+/// Number of blocks that share one column in element-wise kernels.
 const BLOCKS: u32 = 64;
 
-/// Columns one after another.
-pub(super) struct Kept {
+/// Dense matrix on a device, stored by columns.
+pub(super) struct Resident {
     pub(super) device: Arc<Device>,
     pub(super) buffer: Buffer,
     pub(super) rows: usize,
     pub(super) columns: usize,
 }
 
-impl Kept {
+impl Resident {
     fn new(device: &Arc<Device>, (rows, columns): (usize, usize)) -> Result<Self> {
-        // Kernels count both in 32 bits.
+        // The kernels count rows and columns in 32 bits.
         if u32::try_from(rows.max(columns)).is_err() {
             return Err(Error::Device {
                 what: WHAT,
-                detail: format!("{rows} rows and {columns} columns are more than 2³² − 1"),
+                detail: format!(
+                    "{rows} rows and {columns} columns exceed 2³² − 1; use fewer at a time"
+                ),
             });
         }
         let bytes = rows * columns * size_of::<f64>();
         Ok(Self {
             device: Arc::clone(device),
-            buffer: device.take(bytes, (WHAT, rows))?,
+            buffer: device.allocate(bytes, (WHAT, rows))?,
             rows,
             columns,
         })
     }
 
-    /// Sends columns to a device.
+    /// Copies columns to a device.
     pub(super) fn send(device: &Arc<Device>, x: MatRef<'_, f64>) -> Result<Self> {
-        let _alone = device.alone();
-        let kept = Self::new(device, x.shape())?;
-        upload(device, x, &kept.buffer)?;
-        Ok(kept)
+        let _lock = device.lock_stream();
+        let resident = Self::new(device, x.shape())?;
+        upload(device, x, &resident.buffer)?;
+        Ok(resident)
     }
 
-    /// Replaces some of the columns by those of a matrix.
+    /// Replaces the columns with indices `places` by those of `x`.
     pub(super) fn put(&self, x: MatRef<'_, f64>, places: &[usize]) -> Result<()> {
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         for (column, &j) in x.col_iter().zip(places) {
             let numbers: Vec<f64> = column.iter().copied().collect();
             let offset = j * self.rows * size_of::<f64>();
@@ -65,9 +67,9 @@ impl Kept {
         Ok(())
     }
 
-    /// Some of the columns.
+    /// Copies the columns with indices `places` to the processor.
     pub(super) fn get(&self, places: &[usize]) -> Result<Mat<f64>> {
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         let mut x = Mat::zeros(self.rows, places.len());
         for (i, &j) in places.iter().enumerate() {
             let offset = j * self.rows * size_of::<f64>();
@@ -77,7 +79,7 @@ impl Kept {
         Ok(x)
     }
 
-    /// A kernel with a block for every one of so many columns of a matrix and every one of these.
+    /// Computes AᵀX by a kernel with one block per entry: `count` columns of A times the columns of X.
     fn products(&self, kernel: &'static str, (matrix, count): (&[Arg], usize)) -> Result<Self> {
         let out = Self::new(&self.device, (count, self.columns))?;
         let shape = Shape {
@@ -85,12 +87,12 @@ impl Kept {
             threads: (THREADS, 1),
         };
         let rest = [
-            Arg::Pointer(self.buffer.at),
-            Arg::Pointer(out.buffer.at),
+            Arg::Pointer(self.buffer.address),
+            Arg::Pointer(out.buffer.address),
             Arg::Count(self.rows as u32),
         ];
         let args = [matrix, &rest].concat();
-        // SAFETY: those of both kernels of products; the matrix has these rows, and `out` a number for every block.
+        // SAFETY: both product kernels take these arguments; A has `self.rows` rows, and `out` has one number per block.
         unsafe { self.device.launch(kernel, shape, &args) }?;
         Ok(out)
     }
@@ -98,7 +100,7 @@ impl Kept {
     fn dense_products(&self, matrix: MatRef<'_, f64>) -> Result<Self> {
         let columns: Vec<f64> = matrix.col_iter().flat_map(|c| c.iter().copied()).collect();
         let stored = self.device.store(&columns, (WHAT, self.rows))?;
-        let matrix = [Arg::Pointer(stored.at)];
+        let matrix = [Arg::Pointer(stored.address)];
         self.products(
             "inner_products",
             (&matrix, columns.len() / self.rows.max(1)),
@@ -110,28 +112,31 @@ impl Kept {
         matrix: faer::sparse::SparseColMatRef<'_, usize, f64>,
     ) -> Result<Self> {
         let columns = ByRows::transposed(matrix).store(&self.device, (WHAT, self.rows))?;
-        let matrix = [Arg::Compressed(columns.at)];
-        self.products("sparse_inner_products", (&matrix, columns.at.rows as usize))
+        let matrix = [Arg::Compressed(columns.view)];
+        self.products(
+            "sparse_inner_products",
+            (&matrix, columns.view.rows as usize),
+        )
     }
 
-    /// x ← s x − means.
+    /// Replaces every column x by s x − m, where m is its entry of `means`, or 0 if `means` is null.
     fn shift_and_scale(&self, s: f64, means: Pointer) -> Result<()> {
         let shape = Shape {
             blocks: (BLOCKS, self.columns as u32),
             threads: (THREADS, 1),
         };
         let args = [
-            Arg::Pointer(self.buffer.at),
+            Arg::Pointer(self.buffer.address),
             Arg::Pointer(means),
             Arg::Double(s),
             Arg::Count(self.rows as u32),
         ];
-        // SAFETY: those of `shift_and_scale`; `means` has a number for every column, or is null.
+        // SAFETY: the arguments are those of `shift_and_scale`; `means` has one number per column, or is null.
         unsafe { self.device.launch("shift_and_scale", shape, &args) }
     }
 }
 
-impl Remote for Kept {
+impl Remote for Resident {
     fn shape(&self) -> (usize, usize) {
         (self.rows, self.columns)
     }
@@ -140,12 +145,12 @@ impl Remote for Kept {
         self.get(&(0..self.columns).collect::<Vec<_>>())
     }
 
-    /// Aᵀ X for matrices that are written out.
+    /// Computes AᵀX for dense and sparse A. Returns `None` for A X and for matrix-free operators.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>> {
         if side == Side::Plain || self.columns == 0 || a.ncols() == 0 {
             return Ok(None);
         }
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         let product = match a.view() {
             View::Dense(m) => self.dense_products(m),
             View::Sparse(m) if u32::try_from(m.compute_nnz()).is_ok() => self.sparse_products(m),
@@ -153,7 +158,7 @@ impl Remote for Kept {
         };
         match product {
             Ok(product) => Ok(Some(Box::new(product))),
-            // The processor holds the matrix already.
+            // The matrix does not fit on the device, but it is on the processor.
             Err(Error::OutOfMemory { .. }) => Ok(None),
             Err(e) => Err(e),
         }
@@ -163,7 +168,7 @@ impl Remote for Kept {
         if self.columns == 0 {
             return Ok(());
         }
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         self.shift_and_scale(s, 0)
     }
 
@@ -171,12 +176,13 @@ impl Remote for Kept {
         if self.columns == 0 {
             return Ok(());
         }
-        let _alone = self.device.alone();
+        let _lock = self.device.lock_stream();
         let total: f64 = weights.iter().sum();
+        // Σ wᵢxᵢ / Σ wᵢ is the inner product of x with the normalised weights.
         let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let shares = self.device.store(&shares, (WHAT, self.rows))?;
-        let means = self.products("inner_products", (&[Arg::Pointer(shares.at)], 1))?;
-        self.shift_and_scale(1.0, means.buffer.at)
+        let means = self.products("inner_products", (&[Arg::Pointer(shares.address)], 1))?;
+        self.shift_and_scale(1.0, means.buffer.address)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
