@@ -93,6 +93,19 @@ pub use prior::Prior;
 pub use pullback_plot as plot;
 pub use step::StepRule;
 
+/// Carries an error of a picture as [`Error::Module`].
+///
+/// ```
+/// use pullback::plot::{self, Chart, PALETTE, Page};
+///
+/// fn save() -> pullback::Result<()> {
+///     let chart = Chart::new("").bars("", &[0.0, 1.0], &[1.0, 2.0], PALETTE[0]);
+///     Page::new(1).chart(chart).save("bars".as_ref())?;
+///     Ok(())
+/// }
+/// let error = save().unwrap_err();
+/// assert!(matches!(error.of(), Some(plot::Error::Layer { .. })));
+/// ```
 #[cfg(feature = "plot")]
 impl From<plot::Error> for Error {
     fn from(error: plot::Error) -> Self {
