@@ -41,6 +41,7 @@
 //! | correct for a model's error with a simulator | [`correction`] |
 //! | solve linear systems | [`Backend`], [`Cpu`], [`linalg`] |
 //! | start from a ready problem | [`models`] |
+//! | draw pictures | `plot`, with the feature of that name |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! Modules know those before them only: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
@@ -67,8 +68,6 @@ pub mod metric;
 pub mod model;
 pub mod models;
 mod noise;
-#[cfg(feature = "plot")]
-pub mod plot;
 pub mod posterior;
 pub mod prior;
 pub mod random;
@@ -89,7 +88,37 @@ pub use metric::Metric;
 pub use model::{Linearisation, Model};
 pub use noise::Noise;
 pub use prior::Prior;
+#[cfg(feature = "plot")]
+#[doc(inline)]
+pub use pullback_plot as plot;
 pub use step::StepRule;
+
+/// Carries an error of a picture as [`Error::Module`].
+///
+/// ```
+/// use pullback::plot::{self, Chart, PALETTE, Page};
+///
+/// fn save() -> pullback::Result<()> {
+///     let chart = Chart::new("").bars("", &[0.0, 1.0], &[1.0, 2.0], PALETTE[0]);
+///     Page::new(1).chart(chart).save("bars".as_ref())?;
+///     Ok(())
+/// }
+/// let error = save().unwrap_err();
+/// assert!(matches!(error.of(), Some(plot::Error::Layer { .. })));
+/// ```
+#[cfg(feature = "plot")]
+impl From<plot::Error> for Error {
+    fn from(error: plot::Error) -> Self {
+        Self::Module(Box::new(error))
+    }
+}
+
+#[cfg(feature = "plot")]
+impl error::ModuleError for plot::Error {
+    fn kind(&self) -> &'static str {
+        self.kind()
+    }
+}
 
 /// The examples of the README are tests too.
 #[cfg(doctest)]

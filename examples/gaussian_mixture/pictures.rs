@@ -63,7 +63,7 @@ pub fn paths(runs: &[Run], landscape: &Field2, stem: &Path) -> Result<[PathBuf; 
             );
         page = page.chart(chart);
     }
-    page.save(stem)
+    Ok(page.save(stem)?)
 }
 
 /// Draws the iterates of both means on a map of the true density.
@@ -88,7 +88,7 @@ pub fn means(runs: &[Run], density: &Field2, stem: &Path) -> Result<[PathBuf; 2]
             .markers("truth", &truths, Colour::BLACK, Marker::Star);
         page = page.chart(chart);
     }
-    page.save(stem)
+    Ok(page.save(stem)?)
 }
 
 /// Draws loss and error over the iterations, for all geometries.
@@ -121,11 +121,8 @@ pub fn convergence(runs: &[Run], stem: &Path) -> Result<[PathBuf; 2]> {
         loss = loss.line(run.geometry.label(), &curve(&|i| i.loss / first), stroke);
         error = error.line(run.geometry.label(), &curve(&distance), stroke);
     }
-    page(runs, 2, "convergence")
-        .chart(loss)
-        .chart(error)
-        .chart_size(720, 480)
-        .save(stem)
+    let page = page(runs, 2, "convergence").chart(loss).chart(error);
+    Ok(page.chart_size(720, 480).save(stem)?)
 }
 
 /// Draws which starts lead to the truth, in one chart per geometry.
@@ -159,7 +156,7 @@ pub fn basins(runs: &[Run], maps: &[(Geometry, Field2)], stem: &Path) -> Result<
             .legend(corner);
         page = page.chart(chart);
     }
-    page.save(stem)
+    Ok(page.save(stem)?)
 }
 
 fn heading(run: &Run) -> String {

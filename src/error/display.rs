@@ -35,7 +35,6 @@ impl Error {
             Self::NoStart { .. } => "NoStart",
             Self::OutOfMemory { .. } => "OutOfMemory",
             Self::Device { .. } => "Device",
-            Self::Plot { .. } => "Plot",
             Self::Module(error) => error.kind(),
             Self::Model(_) => "Model",
         }

@@ -301,14 +301,6 @@ pub enum Error {
         /// The bytes that may be taken, where that is known.
         limit: Option<usize>,
     },
-    /// A picture could not be drawn or written.
-    #[error("cannot draw {path}: {message}")]
-    Plot {
-        /// The file.
-        path: String,
-        /// What happened.
-        message: String,
-    },
     /// An error of one of the library's own modules for particular problems, such as [`models::Error`](crate::models::Error);
     /// see [`Error::of`].
     #[error("{0}")]

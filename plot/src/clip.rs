@@ -1,8 +1,8 @@
-//! Curves cut to the window, and dashes cut from curves.
+//! Clipping of curves and polygons to a window, and dashing of curves.
 
-use super::layer::Point;
+use crate::layer::Point;
 
-/// A rectangle in pixels, y downwards.
+/// Rectangle in pixels; y points down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Area {
     pub(crate) left: f64,
@@ -12,13 +12,13 @@ pub(crate) struct Area {
 }
 
 impl Area {
-    /// The rectangle about a point with half a width and half a height.
-    pub(crate) fn about([x, y]: Point, across: f64, up: f64) -> Area {
+    /// Returns the rectangle around a centre with a half width and a half height.
+    pub(crate) fn about([x, y]: Point, half_width: f64, half_height: f64) -> Area {
         Area {
-            left: x - across,
-            top: y - up,
-            right: x + across,
-            bottom: y + up,
+            left: x - half_width,
+            top: y - half_height,
+            right: x + half_width,
+            bottom: y + half_height,
         }
     }
 
@@ -37,17 +37,17 @@ impl Area {
         ]
     }
 
-    /// Whether the point lies inside, edges included up to half a pixel.
+    /// Whether the point lies inside or at most half a pixel outside.
     pub(crate) fn holds(&self, [x, y]: Point) -> bool {
-        let near = 0.5;
-        x >= self.left - near
-            && x <= self.right + near
-            && y >= self.top - near
-            && y <= self.bottom + near
+        let tolerance = 0.5;
+        x >= self.left - tolerance
+            && x <= self.right + tolerance
+            && y >= self.top - tolerance
+            && y <= self.bottom + tolerance
     }
 
-    /// The part shared with another rectangle.
-    pub(crate) fn meet(&self, other: &Area) -> Option<Area> {
+    /// Intersection with another rectangle, or `None` if it is empty.
+    pub(crate) fn intersection(&self, other: &Area) -> Option<Area> {
         let area = Area {
             left: self.left.max(other.left),
             top: self.top.max(other.top),
@@ -57,7 +57,7 @@ impl Area {
         (area.left < area.right && area.top < area.bottom).then_some(area)
     }
 
-    /// The four corners in order.
+    /// Corners in cyclic order.
     pub(crate) fn corners(&self) -> [Point; 4] {
         [
             [self.left, self.top],
@@ -67,10 +67,12 @@ impl Area {
         ]
     }
 
-    /// The part of a segment inside, as its two ends (Liang and Barsky: the segment is
-    /// a + t(b − a), and each edge of the rectangle bounds t from below or above).
+    /// Clips the segment from a to b and returns the two ends of its visible part (Liang and Barsky, 1984).
     pub(crate) fn cut(&self, a: Point, b: Point) -> Option<[Point; 2]> {
         let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
+        // The segment is a + t(b − a) with 0 ≤ t ≤ 1. Every edge gives a condition p t ≤ q; at the left edge, for
+        // instance, a_x + t dx ≥ left is −dx t ≤ a_x − left. It bounds t by q/p, from above if p > 0 and from below if
+        // p < 0. If p = 0, the segment is parallel to the edge, and outside if q < 0.
         let bounds = [
             (-dx, a[0] - self.left),
             (dx, self.right - a[0]),
@@ -78,12 +80,12 @@ impl Area {
             (dy, self.bottom - a[1]),
         ];
         let (mut from, mut to) = (0.0_f64, 1.0_f64);
-        for (slope, room) in bounds {
-            if slope < 0.0 {
-                from = from.max(room / slope);
-            } else if slope > 0.0 {
-                to = to.min(room / slope);
-            } else if room < 0.0 {
+        for (p, q) in bounds {
+            if p < 0.0 {
+                from = from.max(q / p);
+            } else if p > 0.0 {
+                to = to.min(q / p);
+            } else if q < 0.0 {
                 return None;
             }
         }
@@ -92,7 +94,7 @@ impl Area {
     }
 }
 
-/// The visible pieces of a curve; it is broken where a point is missing or outside.
+/// Splits a curve into its visible pieces. Missing points and points outside break the curve.
 pub(crate) fn pieces(curve: &[Option<Point>], window: &Area) -> Vec<Vec<Point>> {
     let mut pieces: Vec<Vec<Point>> = Vec::new();
     for pair in curve.windows(2) {
@@ -110,9 +112,11 @@ pub(crate) fn pieces(curve: &[Option<Point>], window: &Area) -> Vec<Vec<Point>> 
     pieces
 }
 
-/// The part of a polygon inside a window (Sutherland and Hodgman: one edge after the other).
+/// Clips a polygon to a window, one edge after the other (Sutherland and Hodgman, 1974).
 pub(crate) fn polygon_within(polygon: &[Point], window: &Area) -> Vec<Point> {
-    // Each edge as (axis, bound, sign): a point is inside where sign · (coordinate − bound) ≥ 0.
+    // Each edge is (axis, bound, sign). A point is on its inner side if depth = sign · (coordinate − bound) ≥ 0. The
+    // depth is linear along a side of the polygon, so the side from a to b crosses the edge at t = depth(a)/(depth(a) −
+    // depth(b)).
     let edges = [
         (0, window.left, 1.0),
         (0, window.right, -1.0),
@@ -125,12 +129,12 @@ pub(crate) fn polygon_within(polygon: &[Point], window: &Area) -> Vec<Point> {
         let mut kept = Vec::with_capacity(ring.len() + 4);
         for (k, a) in ring.iter().enumerate() {
             let b = &ring[(k + 1) % ring.len()];
-            let (here, next) = (depth(a), depth(b));
-            if here >= 0.0 {
+            let (first, second) = (depth(a), depth(b));
+            if first >= 0.0 {
                 kept.push(*a);
             }
-            if (here < 0.0) != (next < 0.0) {
-                let t = here / (here - next);
+            if (first < 0.0) != (second < 0.0) {
+                let t = first / (first - second);
                 kept.push([a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])]);
             }
         }
@@ -139,30 +143,30 @@ pub(crate) fn polygon_within(polygon: &[Point], window: &Area) -> Vec<Point> {
     ring
 }
 
-/// A curve cut into dashes of length `on` that are `off` apart.
+/// Cuts a curve into dashes of length `on` with gaps of length `off`.
 pub(crate) fn dashes(curve: &[Point], on: f64, off: f64) -> Vec<Vec<Point>> {
     let mut dashes = Vec::new();
     let mut dash: Vec<Point> = curve.first().copied().into_iter().collect();
-    let (mut drawn, mut left) = (true, on);
+    let (mut visible, mut remaining) = (true, on);
     for pair in curve.windows(2) {
         let (mut a, b) = (pair[0], pair[1]);
         let mut length = (b[0] - a[0]).hypot(b[1] - a[1]);
-        while length > left {
-            let t = left / length;
+        while length > remaining {
+            let t = remaining / length;
             a = [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])];
-            length -= left;
+            length -= remaining;
             dash.push(a);
-            if drawn {
+            if visible {
                 dashes.push(std::mem::take(&mut dash));
             }
-            drawn = !drawn;
-            left = if drawn { on } else { off };
+            visible = !visible;
+            remaining = if visible { on } else { off };
             dash = vec![a];
         }
-        left -= length;
+        remaining -= length;
         dash.push(b);
     }
-    if drawn && dash.len() > 1 {
+    if visible && dash.len() > 1 {
         dashes.push(dash);
     }
     dashes

@@ -1,6 +1,6 @@
 //! Round numbers and their text.
 
-/// The smallest of 1, 2, 5, 10 times a power of ten that is not below `step`.
+/// Rounds `step` up to 1, 2 or 5 times a power of ten.
 pub(crate) fn nice(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let mantissa = step / power;
@@ -8,15 +8,16 @@ pub(crate) fn nice(step: f64) -> f64 {
     rounded.unwrap_or(10.0) * power
 }
 
-/// Multiples of `step` inside the interval, at most twenty.
+/// Multiples of `step` in the closed interval, at most twenty.
 pub(crate) fn multiples([lower, upper]: [f64; 2], step: f64) -> Vec<f64> {
-    let slack = 1e-9 * (upper - lower);
-    let first = ((lower - slack) / step).ceil();
+    // Rounding must not exclude an end that is a multiple.
+    let tolerance = 1e-9 * (upper - lower);
+    let first = ((lower - tolerance) / step).ceil();
     let all = (0..20).map(|k| (first + k as f64) * step);
-    all.take_while(|v| *v <= upper + slack).collect()
+    all.take_while(|v| *v <= upper + tolerance).collect()
 }
 
-/// A number with that many decimals, a true minus sign and no negative zero.
+/// Formats a number with a fixed number of decimals, a true minus sign and no negative zero.
 pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {
@@ -26,7 +27,7 @@ pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
-/// 10ⁿ with the exponent raised.
+/// Formats 10ⁿ with a raised exponent.
 pub(crate) fn power_of_ten(power: i32) -> String {
     format!("10^{{{}}}", fixed(f64::from(power), 0))
 }
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn multiples_take_in_both_ends() {
+    fn multiples_include_both_ends() {
         assert_eq!(multiples([-1.0, 1.0], 0.5), [-1.0, -0.5, 0.0, 0.5, 1.0]);
         assert!(multiples([0.1, 0.9], 1.0).is_empty());
     }

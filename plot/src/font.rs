@@ -1,22 +1,24 @@
-//! The compiled-in fonts and the size of text set in them.
+//! Compiled-in fonts and the size of text set in them.
 
-use super::script::{Run, runs};
+use crate::script::{Run, runs};
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 use std::sync::OnceLock;
 
 /// Height of the middle of a capital above the baseline, relative to the nominal size.
+///
+/// Capitals of the text face are 0.693 em high, and the nominal size is 1.121 em.
 pub(crate) const MIDDLE: f64 = 0.5 * 0.693 / 1.121;
 
-/// Distance between lines relative to the nominal size.
+/// Line spacing relative to the nominal size.
 pub(crate) const LEADING: f64 = 1.2;
 
-/// What a space gets beyond its own width, which is scant, relative to the nominal size.
+/// Extra width of a space, which is narrow in the text face, relative to the nominal size.
 const WORD_GAP: f64 = 0.04;
 
-/// Text is measured that much larger, because the font reports whole pixels.
-const FINE: f64 = 16.0;
+/// Magnification at which text is measured, because the font reports whole pixels.
+const MAGNIFICATION: f64 = 16.0;
 
-/// A typeface.
+/// Typeface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
     /// Letters, digits, Greek and common signs.
@@ -26,7 +28,7 @@ pub(crate) enum Face {
 }
 
 impl Face {
-    /// The name in SVG files, with what a viewer may use in its stead.
+    /// Name in SVG files, followed by substitutes for viewers without that font.
     fn family(self) -> &'static str {
         match self {
             Face::Text => "Ubuntu, Arial, Helvetica, Liberation Sans, sans-serif",
@@ -42,10 +44,10 @@ impl Face {
         }
     }
 
-    /// The font at a size; all faces are registered on first use.
+    /// Font at a size. The first call registers all faces.
     pub(crate) fn sized(self, size: f64) -> FontDesc<'static> {
         static REGISTERED: OnceLock<bool> = OnceLock::new();
-        // If the bytes were refused, drawing text would report that the font is not available.
+        // If a registration fails, drawing text reports that the font is not available.
         REGISTERED.get_or_init(|| {
             let register =
                 |face: Face, bytes| register_font(face.family(), FontStyle::Normal, bytes).is_ok();
@@ -58,34 +60,40 @@ impl Face {
     /// Width of plain text in pixels.
     pub(crate) fn width(self, text: &str, size: f64) -> f64 {
         let spaces = text.matches(' ').count() as f64;
-        match self.sized(size * FINE).box_size(text) {
-            Ok((width, _)) => f64::from(width) / FINE + spaces * WORD_GAP * size,
+        match self.sized(size * MAGNIFICATION).box_size(text) {
+            Ok((width, _)) => f64::from(width) / MAGNIFICATION + spaces * WORD_GAP * size,
+            // Without a font, the estimate is 0.6 of the size per character.
             Err(_) => 0.6 * size * text.chars().count() as f64,
         }
     }
 
-    /// White space to the left of a sign in pixels, taken as equal to that on its right.
+    /// White space to the left of a sign in pixels, assumed equal to that on its right.
     pub(crate) fn bearing(self, sign: char, size: f64) -> f64 {
         let sign = sign.to_string();
+        // The font draws a sign from the left end of its ink, so the number of inked columns is the width without the
+        // white space on either side: bearing = (width − ink)/2.
         let mut ink = 0;
-        let mut see = |x: i32, _: i32, _: f32| {
+        let mut record = |x: i32, _: i32, _: f32| {
             ink = ink.max(x + 1);
             Ok::<(), std::fmt::Error>(())
         };
-        match self.sized(size * FINE).draw(&sign, (0, 0), &mut see) {
-            Ok(_) => 0.5 * (self.width(&sign, size) - f64::from(ink) / FINE),
+        match self
+            .sized(size * MAGNIFICATION)
+            .draw(&sign, (0, 0), &mut record)
+        {
+            Ok(_) => 0.5 * (self.width(&sign, size) - f64::from(ink) / MAGNIFICATION),
             Err(_) => 0.0,
         }
     }
 }
 
-/// Width of a line of text in pixels, raised and lowered parts included.
+/// Width of a line of text in pixels, including raised and lowered parts.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
     let widths = runs(text).into_iter().map(|run: Run| run.width(size));
     widths.sum()
 }
 
-/// Text broken into lines, at a size at which each is narrow enough.
+/// Text broken into lines, with a size at which every line fits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Block {
     pub(crate) lines: Vec<String>,
@@ -93,21 +101,25 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Breaks text between words; a word that is too wide by itself makes all of it smaller.
-    pub(crate) fn fit(text: &str, room: f64, size: f64) -> Block {
+    /// Breaks text between words. A single word that is too wide reduces the size of the whole text.
+    pub(crate) fn fit(text: &str, available: f64, size: f64) -> Block {
         let lines: Vec<String> = text
             .lines()
-            .flat_map(|line| wrap(line, room, size))
+            .flat_map(|line| wrap(line, available, size))
             .collect();
         let widest = lines.iter().map(|l| width(l, size)).fold(0.0, f64::max);
-        let shrink = if widest > room { room / widest } else { 1.0 };
+        let shrink = if widest > available {
+            available / widest
+        } else {
+            1.0
+        };
         Block {
             lines,
             size: size * shrink.max(0.1),
         }
     }
 
-    /// Height of all lines, zero without any.
+    /// Height of all lines, or zero without lines.
     pub(crate) fn height(&self) -> f64 {
         self.lines.len() as f64 * self.size * LEADING
     }
@@ -119,11 +131,12 @@ impl Block {
     }
 }
 
-fn wrap(text: &str, room: f64, size: f64) -> Vec<String> {
+/// Breaks a line between words into parts that are at most `available` wide, unless a word is wider.
+fn wrap(text: &str, available: f64, size: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if width(&format!("{line} {word}"), size) <= room => {
+            Some(line) if width(&format!("{line} {word}"), size) <= available => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -147,9 +160,9 @@ mod tests {
     #[test]
     fn long_text_is_broken_and_never_too_wide() {
         let text = "a rather long title with one extraordinarilylongwordthatcannotbebroken inside";
-        for room in [40.0, 120.0, 400.0] {
-            let block = Block::fit(text, room, 16.0);
-            assert!(block.width() <= room * 1.01, "{block:?}");
+        for available in [40.0, 120.0, 400.0] {
+            let block = Block::fit(text, available, 16.0);
+            assert!(block.width() <= available * 1.01, "{block:?}");
         }
         assert!(Block::fit("", 100.0, 16.0).lines.is_empty());
     }

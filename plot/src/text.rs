@@ -1,21 +1,21 @@
 //! Lines of text on a canvas.
 
-use super::canvas::{Canvas, Drawn, rgb};
-use super::colour::Colour;
-use super::font;
-use super::layer::Point;
-use super::script::{Run, runs};
+use crate::canvas::{Canvas, Drawn, rgb};
+use crate::colour::Colour;
+use crate::font;
+use crate::layer::Point;
+use crate::script::{Run, runs};
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontTransform, TextStyle};
 
-/// How a line of text is set; its anchor is at middle height.
+/// Size, alignment and direction of a line of text. The anchor is at middle height.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting {
     pub(crate) size: f64,
     pub(crate) align: HPos,
     /// Whether the text runs upwards.
-    pub(crate) turned: bool,
+    pub(crate) upwards: bool,
 }
 
 impl Setting {
@@ -23,12 +23,12 @@ impl Setting {
         Setting {
             size,
             align,
-            turned: false,
+            upwards: false,
         }
     }
 }
 
-/// One run in its place: it starts `along` pixels after `at` in the writing direction.
+/// Run with its position: it starts `along` pixels after `at` in the writing direction.
 struct Placed {
     run: Run,
     at: Point,
@@ -48,8 +48,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         };
         let single = runs.len() == 1 && self.vector;
         for (index, run) in runs.iter().enumerate() {
-            // Should a viewer of the SVG have a wider font: a run by itself keeps to its own
-            // anchor, and of several the first grows to the left, away from the others.
+            // An SVG viewer may have a wider font. A single run then stays at its anchor. Of several runs the first
+            // grows to the left, away from the others.
             let align = match index {
                 0 if single => setting.align,
                 0 if self.vector => HPos::Right,
@@ -70,9 +70,11 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         Ok(())
     }
 
-    /// Splits a run into what the backend sets well: single signs for bitmaps, which would drop the
-    /// white space to the left of each and set them unevenly; for an SVG the whole run, which so
-    /// stays editable, but for leading spaces, which viewers drop.
+    /// Splits a run into pieces that the backend places correctly.
+    ///
+    /// Bitmaps get single signs, because their backend drops the white space to the left of each sign and spaces them
+    /// unevenly. An SVG gets the whole run, which keeps the text editable. Its leading spaces are split off, because
+    /// viewers drop them.
     fn parts(&self, run: &Run) -> Vec<Run> {
         let blank = run.text.len() - run.text.trim_start().len();
         let (lead, body) = run.text.split_at(blank);
@@ -87,6 +89,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         pieces.into_iter().map(part).collect()
     }
 
+    /// Draws one run.
     fn run(&mut self, placed: &Placed, setting: Setting) -> Drawn {
         let run = &placed.run;
         let text = run.text.trim_end();
@@ -94,7 +97,9 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             return Ok(());
         }
         let size = setting.size * run.size;
-        let (drop, size_given) = self.measures(run, size);
+        let (drop, backend_size) = self.measures(run, size);
+        // The anchor lies `MIDDLE` above the baseline of the line, which lies `raise` below that of the run. The
+        // backend wants the top of the run, which lies `drop` above its baseline.
         let lift = drop - (font::MIDDLE - run.raise) * setting.size;
         let width = run.face.width(text, size);
         let along = match placed.align {
@@ -102,18 +107,21 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             HPos::Center => placed.along + 0.5 * width,
             HPos::Right => placed.along + width,
         };
-        // In a bitmap the run is one sign here, and starts where its ink does.
+        // In a bitmap the run is a single sign, and the backend starts it at its ink.
         let along = match (self.vector, text.chars().next()) {
             (false, Some(first)) => along + run.face.bearing(first, size),
             _ => along,
         };
         let [x, y] = placed.at;
-        let (anchor, transform) = match setting.turned {
+        let (anchor, transform) = match setting.upwards {
             true => ([x - lift, y - along], FontTransform::Rotate270),
             false => ([x + along, y - lift], FontTransform::None),
         };
         let ink = rgb(Colour::BLACK);
-        let face = run.face.sized(size_given * self.scale).transform(transform);
+        let face = run
+            .face
+            .sized(backend_size * self.scale)
+            .transform(transform);
         let text_style = TextStyle::from(face)
             .color(&ink)
             .pos(Pos::new(placed.align, VPos::Top));
@@ -123,8 +131,10 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         drawn.map_err(|e| e.to_string())
     }
 
-    /// Height from the top of a run to its baseline, and the size to give to the backend: a bitmap
-    /// has the baseline half a size down, an SVG 0.76 em, and takes an em for its size over 1.24.
+    /// Height from the top of a run to its baseline, and the size to pass to the backend.
+    ///
+    /// In a bitmap the baseline lies half a size below the top, in an SVG 0.76 em. The SVG backend divides the size by
+    /// 1.24 and takes the result as an em.
     fn measures(&self, run: &Run, size: f64) -> (f64, f64) {
         let em = run.face.em() * size;
         match self.vector {

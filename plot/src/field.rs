@@ -1,11 +1,12 @@
 //! Scalar fields on a grid, and the choice of their level lines.
 
-use super::layer::Point;
+use crate::error::Fault;
+use crate::layer::Point;
 
-/// A scalar field on a regular grid of cells.
+/// Scalar field on a regular grid of cells.
 ///
-/// `values[i * ny + j]` sits at the centre of cell (i, j), with x the slowest index, so that
-/// cell (i, j) covers xₗ + i·Δx ≤ x ≤ xₗ + (i+1)·Δx and likewise in y.
+/// `values[i * ny + j]` belongs to the centre of cell (i, j); x is the slowest index. Cell (i, j) covers
+/// xₗ + i·Δx ≤ x ≤ xₗ + (i+1)·Δx and yₗ + j·Δy ≤ y ≤ yₗ + (j+1)·Δy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field2 {
     /// Lower and upper edge of the grid in x.
@@ -14,7 +15,7 @@ pub struct Field2 {
     pub y: [f64; 2],
     /// Number of cells along x and along y.
     pub shape: [usize; 2],
-    /// One value for each cell, `shape[0] * shape[1]` in all; a cell that is not finite stays empty.
+    /// One value per cell, `shape[0] * shape[1]` in total. A cell whose value is not finite stays empty.
     pub values: Vec<f64>,
 }
 
@@ -41,7 +42,7 @@ impl Field2 {
         field
     }
 
-    /// The centre of cell (i, j).
+    /// Centre of cell (i, j).
     pub fn centre(&self, i: usize, j: usize) -> Point {
         let [nx, ny] = self.shape;
         [
@@ -50,23 +51,23 @@ impl Field2 {
         ]
     }
 
-    /// The x coordinate of the left edge of column `i`.
+    /// Coordinate x of the left edge of column `i`.
     pub(crate) fn x_edge(&self, i: usize) -> f64 {
         edge(self.x, self.shape[0], i as f64)
     }
 
-    /// The y coordinate of the lower edge of row `j`.
+    /// Coordinate y of the lower edge of row `j`.
     pub(crate) fn y_edge(&self, j: usize) -> f64 {
         edge(self.y, self.shape[1], j as f64)
     }
 
-    /// The value of cell (i, j), or NaN outside the grid.
+    /// Value of cell (i, j), or NaN beyond the last cell.
     pub(crate) fn value(&self, i: usize, j: usize) -> f64 {
         let cell = i * self.shape[1] + j;
         self.values.get(cell).copied().unwrap_or(f64::NAN)
     }
 
-    /// The smallest and the largest finite value, if any value is finite.
+    /// Smallest and largest finite value, or `None` if no value is finite.
     pub fn extremes(&self) -> Option<[f64; 2]> {
         let finite = self.values.iter().copied().filter(|v| v.is_finite());
         finite.fold(None, |range: Option<[f64; 2]>, v| {
@@ -74,41 +75,36 @@ impl Field2 {
         })
     }
 
-    /// What is wrong with the field, if anything.
-    pub(crate) fn fault(&self) -> Option<String> {
-        let [nx, ny] = self.shape;
-        if nx.checked_mul(ny) != Some(self.values.len()) {
-            return Some(format!(
-                "a field of {nx} × {ny} cells came with {} values; give one for each cell",
-                self.values.len()
-            ));
+    /// Returns the contradiction in the field, if there is one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let (shape, values) = (self.shape, self.values.len());
+        if shape[0].checked_mul(shape[1]) != Some(values) {
+            return Some(Fault::Values { shape, values });
         }
-        let edges = [self.x, self.y];
-        let bad = edges.iter().any(|[a, b]| !(b - a).is_finite() || a >= b);
-        bad.then(|| {
-            format!("a field needs finite edges, lower before upper: got {edges:?}; swap them")
-        })
+        let (x, y) = (self.x, self.y);
+        let bad = [x, y].iter().any(|[a, b]| !(b - a).is_finite() || a >= b);
+        bad.then_some(Fault::Edges { x, y })
     }
 }
 
-/// The coordinate `steps` cells from the lower edge of an axis with `count` cells.
+/// Coordinate `steps` cells above the lower edge of an axis with `count` cells.
 fn edge([lower, upper]: [f64; 2], count: usize, steps: f64) -> f64 {
     lower + (upper - lower) * steps / count.max(1) as f64
 }
 
-/// Which level sets of a field are drawn.
+/// Choice of the level lines of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Levels {
-    /// That many levels, evenly spaced strictly between the extremes.
+    /// Number of levels, evenly spaced strictly between the extremes.
     Count(usize),
-    /// That many levels, evenly spaced in the logarithm between the positive extremes.
+    /// Number of levels, evenly spaced in the logarithm strictly between the positive extremes.
     Log(usize),
     /// Exactly these levels.
     Values(Vec<f64>),
 }
 
 impl Levels {
-    /// The level values for a field.
+    /// Computes the level values for a field.
     pub(crate) fn of(&self, field: &Field2) -> Vec<f64> {
         let positive = || {
             let values = field.values.iter().copied();
@@ -123,7 +119,7 @@ impl Levels {
             Levels::Log(count) => {
                 let low = positive().fold(f64::INFINITY, f64::min);
                 let high = positive().fold(f64::NEG_INFINITY, f64::max);
-                // Without a positive value the extremes are in the wrong order, which gives none.
+                // Without a positive value the extremes are (∞, −∞), for which `between` returns no level.
                 let logs = between(low, high, *count);
                 logs.into_iter().map(f64::exp).collect()
             }
@@ -131,7 +127,7 @@ impl Levels {
     }
 }
 
-/// `count` values that divide the interval into equal parts, ends left out.
+/// Divides an interval into equal parts and returns the `count` interior points.
 fn between(low: f64, high: f64, count: usize) -> Vec<f64> {
     if high <= low {
         return Vec::new();
@@ -153,18 +149,26 @@ mod tests {
     }
 
     #[test]
-    fn a_contradictory_field_says_so() {
+    fn a_contradictory_field_has_a_fault() {
         let good = Field2::sample([0.0, 1.0], [0.0, 1.0], [2, 2], |x, _| x);
         let short = Field2 {
             shape: [3, 2],
             ..good.clone()
         };
-        assert!(short.fault().is_some_and(|text| text.contains("4 values")));
+        assert!(
+            short
+                .fault()
+                .is_some_and(|fault| fault.to_string().contains("4 values"))
+        );
         let turned = Field2 {
             x: [1.0, 0.0],
             ..good
         };
-        assert!(turned.fault().is_some_and(|text| text.contains("edges")));
+        assert!(
+            turned
+                .fault()
+                .is_some_and(|fault| fault.to_string().contains("edges"))
+        );
     }
 
     #[test]

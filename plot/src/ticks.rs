@@ -1,16 +1,16 @@
-//! Ticks of an axis: where they stand and how they are labelled.
+//! Ticks of an axis: positions and labels.
 
-use super::axis::Axis;
-use super::font;
-use super::number::{fixed, multiples, nice, power_of_ten};
+use crate::axis::Axis;
+use crate::font;
+use crate::number::{fixed, multiples, nice, power_of_ten};
 
-/// Height of tick labels in pixels.
+/// Size of tick labels in pixels.
 pub(crate) const TICK_SIZE: f64 = 14.0;
 
-/// Most ticks an axis gets.
-const MOST: usize = 9;
+/// Largest number of intervals into which ticks divide a linear axis.
+const MAX_INTERVALS: usize = 9;
 
-/// One labelled tick; `at` is the fraction of the axis from its lower end.
+/// Labelled tick; `at` is its fraction of the axis, from the lower end.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tick {
     pub(crate) at: f64,
@@ -21,41 +21,41 @@ pub(crate) struct Tick {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ticks {
     pub(crate) major: Vec<Tick>,
-    /// Fractions at which unlabelled short ticks stand.
+    /// Fractions of the axis at which short ticks without labels stand.
     pub(crate) minor: Vec<f64>,
-    /// Power of ten that all labels are to be multiplied by, as text; empty where it is one.
+    /// Power of ten common to all labels, as text; empty if it is one.
     pub(crate) factor: String,
 }
 
-/// The room that an axis offers: its length in pixels and its direction.
+/// Length of an axis in pixels, and its direction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Extent {
     pub(crate) length: f64,
     pub(crate) horizontal: bool,
 }
 
-impl Room {
-    /// Whether neighbouring labels keep their distance.
-    fn holds(&self, ticks: &Ticks) -> bool {
-        let extent = |tick: &Tick| match self.horizontal {
+impl Extent {
+    /// Whether neighbouring labels keep a distance.
+    fn fits(&self, ticks: &Ticks) -> bool {
+        let size = |tick: &Tick| match self.horizontal {
             true => font::width(&tick.label, TICK_SIZE) + 16.0,
             false => 2.0 * TICK_SIZE,
         };
         ticks.major.windows(2).all(|pair| {
             let apart = (pair[1].at - pair[0].at) * self.length;
-            apart >= 0.5 * (extent(&pair[0]) + extent(&pair[1]))
+            apart >= 0.5 * (size(&pair[0]) + size(&pair[1]))
         })
     }
 }
 
 impl Ticks {
-    /// The densest ticks that fit.
-    pub(crate) fn of(axis: &Axis, room: Room) -> Ticks {
+    /// Chooses the densest ticks that fit.
+    pub(crate) fn of(axis: &Axis, extent: Extent) -> Ticks {
         let decades = axis.upper.floor() - axis.lower.ceil();
         match axis.log {
-            true if decades >= 1.0 => decade_ticks(axis, room),
-            true => mantissa_ticks(axis, room),
-            false => linear_ticks(axis, room),
+            true if decades >= 1.0 => decade_ticks(axis, extent),
+            true => mantissa_ticks(axis, extent),
+            false => linear_ticks(axis, extent),
         }
     }
 
@@ -67,38 +67,44 @@ impl Ticks {
 }
 
 /// Ticks at multiples of 1, 2 or 5 times a power of ten.
-fn linear_ticks(axis: &Axis, room: Room) -> Ticks {
-    let tries = (1..=MOST).rev().map(|count| {
+fn linear_ticks(axis: &Axis, extent: Extent) -> Ticks {
+    let candidates = (1..=MAX_INTERVALS).rev().map(|count| {
         let step = nice(axis.span() / count as f64);
         labelled(axis, &multiples([axis.lower, axis.upper], step), step)
     });
-    choose(tries, room)
+    choose(candidates, extent)
 }
 
-/// The first of the tries that fits with at least two ticks, or else the last that has any.
-fn choose(tries: impl Iterator<Item = Ticks>, room: Room) -> Ticks {
+/// Returns the first candidate that fits and has at least two ticks.
+///
+/// If there is none, returns the last candidate that has any tick, reduced to one tick.
+fn choose(candidates: impl Iterator<Item = Ticks>, extent: Extent) -> Ticks {
     let mut fallback = Ticks::default();
-    for ticks in tries {
-        if ticks.major.len() >= 2 && room.holds(&ticks) {
+    for ticks in candidates {
+        if ticks.major.len() >= 2 && extent.fits(&ticks) {
             return ticks;
         }
         if !ticks.major.is_empty() {
             fallback = ticks;
         }
     }
-    // Not even two labels fit side by side: one is better than an overlap.
+    // Not even two labels fit side by side. One label is better than an overlap.
     fallback.major.truncate(1);
     fallback
 }
 
-/// Ticks at given values with labels of equal precision, and a common power of ten for large or small ones.
+/// Places ticks at `values`, with labels of equal precision and a common power of ten for large or small values.
 fn labelled(axis: &Axis, values: &[f64], step: f64) -> Ticks {
     let size = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    // Values from 9.9·10⁻⁴ up to five digits before the decimal point are written without a power of ten.
+    // The factor 1 + 1e-12 keeps a value that rounding left just below a power of ten in its decade.
     let power = match size {
         s if s >= 99_999.5 || (s < 9.9e-4 && s > 0.0) => (s * (1.0 + 1e-12)).log10().floor() as i32,
         _ => 0,
     };
     let unit = 10f64.powi(power);
+    // A step of 10⁻ᵏ needs k decimals, and steps are 1, 2 or 5 times a power of ten. 1e-9 absorbs rounding of the
+    // logarithm.
     let decimals = (-(step / unit).log10() - 1e-9).ceil().clamp(0.0, 15.0) as usize;
     let major = values.iter().map(|v| Tick {
         at: axis.fraction(*v),
@@ -114,13 +120,13 @@ fn labelled(axis: &Axis, values: &[f64], step: f64) -> Ticks {
     }
 }
 
-/// Powers of ten, every one or every few, with short ticks between neighbours.
-fn decade_ticks(axis: &Axis, room: Room) -> Ticks {
+/// Ticks at the powers of ten whose exponent is a multiple of a stride, with short ticks between them.
+fn decade_ticks(axis: &Axis, extent: Extent) -> Ticks {
     let (first, last) = (axis.lower.ceil() as i32, axis.upper.floor() as i32);
     let strides = [1, 2, 3, 4, 5, 10, 20, 50, 100, 200];
     let at = |v: f64| (v - axis.lower) / axis.span();
     let inside = |f: &f64| (0.0..=1.0).contains(f);
-    let tries = strides.into_iter().map(|stride| {
+    let candidates = strides.into_iter().map(|stride| {
         let powers = (first..=last).filter(|p| p % stride == 0);
         let tick = |p: i32| Tick {
             at: at(f64::from(p)),
@@ -141,11 +147,11 @@ fn decade_ticks(axis: &Axis, room: Room) -> Ticks {
             factor: String::new(),
         }
     });
-    choose(tries, room)
+    choose(candidates, extent)
 }
 
-/// Ticks of a logarithmic axis too short for two powers of ten.
-fn mantissa_ticks(axis: &Axis, room: Room) -> Ticks {
+/// Ticks of a logarithmic axis that contains fewer than two powers of ten.
+fn mantissa_ticks(axis: &Axis, extent: Extent) -> Ticks {
     let (low, high) = (10f64.powf(axis.lower), 10f64.powf(axis.upper));
     let power = axis.lower.floor() as i32;
     let sets: [&[i32]; 4] = [
@@ -162,14 +168,14 @@ fn mantissa_ticks(axis: &Axis, room: Room) -> Ticks {
         let finest = values.first().map_or(1.0, |v| v.log10() + 1e-9);
         labelled(axis, &values, 10f64.powf(finest.floor()))
     });
-    // Below a factor of two in all, evenly spaced values tell more.
+    // Evenly spaced values are more informative if the ends differ by less than a factor of 10^0.45 ≈ 2.8.
     let fine = (1..=5).rev().map(|count| {
         let step = nice((high - low) / f64::from(count));
         labelled(axis, &multiples([low, high], step), step)
     });
     match axis.span() > 0.45 {
-        true => choose(coarse.chain(fine), room),
-        false => choose(fine, room),
+        true => choose(coarse.chain(fine), extent),
+        false => choose(fine, extent),
     }
 }
 
@@ -177,7 +183,7 @@ fn mantissa_ticks(axis: &Axis, room: Room) -> Ticks {
 mod tests {
     use super::*;
 
-    const WIDE: Room = Room {
+    const WIDE: Extent = Extent {
         length: 500.0,
         horizontal: true,
     };
@@ -187,7 +193,7 @@ mod tests {
         let ticks = Ticks::of(&axis, WIDE);
         let inside = |t: &Tick| (-1e-6..=1.0 + 1e-6).contains(&t.at);
         assert!(ticks.major.iter().all(inside), "{ticks:?}");
-        assert!(WIDE.holds(&ticks));
+        assert!(WIDE.fits(&ticks));
         let labels = ticks.major.into_iter().map(|t| t.label).collect();
         (labels, ticks.factor)
     }
@@ -225,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tiny_room_keeps_one_label() {
+    fn a_tiny_axis_keeps_one_label() {
         let axis = Axis::exactly([0.0, 1.0], Axis::around([0.0, 1.0].into_iter(), false));
-        let room = Room {
+        let extent = Extent {
             length: 10.0,
             horizontal: true,
         };
-        assert_eq!(Ticks::of(&axis, room).major.len(), 1);
+        assert_eq!(Ticks::of(&axis, extent).major.len(), 1);
     }
 }

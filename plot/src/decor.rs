@@ -1,24 +1,24 @@
-//! What surrounds the layers: grid, box, ticks, labels, title and colour bar.
+//! Decoration of a chart: grid lines, box, ticks, labels, title and colour bar.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::clip::Area;
-use super::colour::Colour;
-use super::font::{Block, LEADING};
-use super::frame::{Bar, Layout, TICK_GAP, TICK_LENGTH};
-use super::layer::Point;
-use super::text::Setting;
-use super::ticks::TICK_SIZE;
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::font::{Block, LEADING};
+use crate::frame::{Bar, Layout, TICK_GAP, TICK_LENGTH};
+use crate::layer::Point;
+use crate::text::Setting;
+use crate::ticks::TICK_SIZE;
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
-/// Colour of the box and of tick marks.
+/// Colour of the box and of the tick marks.
 const EDGE: Colour = Colour(60, 60, 60);
 /// Colour of grid lines.
 const GRID: Colour = Colour(230, 230, 230);
-/// Width of the box and of tick marks.
+/// Line width of the box, the grid and the tick marks.
 const THIN: f64 = 1.0;
 
-/// Draws faint lines at the labelled ticks.
+/// Draws faint grid lines at the labelled ticks.
 pub(crate) fn grid<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn {
     let area = &layout.frame.area;
     for tick in &layout.ticks[0].major {
@@ -32,7 +32,7 @@ pub(crate) fn grid<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -
     Ok(())
 }
 
-/// Draws everything around the plot.
+/// Draws box, ticks, labels, colour bar and title.
 pub(crate) fn surround<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn {
     let area = layout.frame.area;
     canvas.outline(&area.corners(), EDGE, THIN)?;
@@ -44,12 +44,12 @@ pub(crate) fn surround<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layou
     }
     let half = 0.5 * layout.title.width();
     let middle = area.centre()[0];
-    // Over the plot as long as that keeps it on the page.
+    // The title is centred above the plot, and shifted if it would leave the page.
     let middle = middle.min(layout.size[0] - half).max(half);
     lines(canvas, &layout.title, [middle, layout.title_bottom()])
 }
 
-/// Writes centred lines whose last ends above a point.
+/// Writes centred lines of text, the last one just above a point.
 pub(crate) fn lines<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     block: &Block,
@@ -62,6 +62,7 @@ pub(crate) fn lines<B: DrawingBackend>(
     Ok(())
 }
 
+/// Draws the ticks of the x axis with their labels and power of ten.
 fn x_ticks<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn {
     let area = &layout.frame.area;
     let ticks = &layout.ticks[0];
@@ -84,6 +85,7 @@ fn x_ticks<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn 
     canvas.text(&ticks.factor, [area.right, below], setting)
 }
 
+/// Draws the ticks of the y axis with their labels and power of ten.
 fn y_ticks<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn {
     let area = &layout.frame.area;
     let ticks = &layout.ticks[1];
@@ -106,6 +108,7 @@ fn y_ticks<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn 
     canvas.text(&ticks.factor, corner, Setting::new(TICK_SIZE, HPos::Left))
 }
 
+/// Writes the labels of both axes.
 fn labels<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn {
     let area = &layout.frame.area;
     let [x_label, y_label] = &layout.labels;
@@ -122,14 +125,16 @@ fn labels<B: DrawingBackend>(canvas: &mut Canvas<B>, layout: &Layout) -> Drawn {
     Ok(())
 }
 
+/// Writes a line of text that runs upwards.
 fn upwards<B: DrawingBackend>(canvas: &mut Canvas<B>, line: &str, at: Point, size: f64) -> Drawn {
     let setting = Setting {
-        turned: true,
+        upwards: true,
         ..Setting::new(size, HPos::Center)
     };
     canvas.text(line, at, setting)
 }
 
+/// Draws the colour bar with its ticks and label.
 fn colour_bar<B: DrawingBackend>(canvas: &mut Canvas<B>, bar: &Bar, factor_height: f64) -> Drawn {
     shades(canvas, bar)?;
     let area = &bar.area;
@@ -151,7 +156,7 @@ fn colour_bar<B: DrawingBackend>(canvas: &mut Canvas<B>, bar: &Bar, factor_heigh
     Ok(())
 }
 
-/// Fills the colour bar, pale end down.
+/// Fills the colour bar, with the smallest value at the bottom.
 fn shades<B: DrawingBackend>(canvas: &mut Canvas<B>, bar: &Bar) -> Drawn {
     const STEPS: usize = 100;
     let height = |share: f64| bar.area.bottom - share * bar.area.height();

@@ -1,23 +1,23 @@
 //! Pages: charts in a grid, written as PNG and SVG.
 
-use super::canvas::{Canvas, Drawn};
-use super::chart::Chart;
-use super::font::Block;
-use super::layer::Point;
-use super::{decor, draw, output};
+use crate::canvas::{Canvas, Drawn};
+use crate::chart::Chart;
 use crate::error::{Error, Result};
+use crate::font::Block;
+use crate::layer::Point;
+use crate::{decor, draw, output};
 use plotters::backend::DrawingBackend;
 use std::path::{Path, PathBuf};
 
 /// Size of page titles.
 const TITLE_SIZE: f64 = 22.0;
-/// Least and largest side of a chart.
+/// Smallest and largest side of a chart in nominal pixels.
 const SIDES: [u32; 2] = [120, 4000];
 
-/// Charts in a grid of some columns, filled row by row.
+/// Charts in a grid with a fixed number of columns, filled row by row.
 ///
 /// ```
-/// use pullback::plot::{Chart, Field2, Levels, Page, Palette, PALETTE};
+/// use pullback_plot::{Chart, Field2, Levels, Page, Palette, PALETTE};
 ///
 /// let cost = |x: f64, y: f64| (1.0 - x).powi(2) + 20.0 * (y - x * x).powi(2);
 /// let field = Field2::sample([-1.5, 1.5], [-0.5, 1.5], [60, 40], cost);
@@ -31,7 +31,7 @@ const SIDES: [u32; 2] = [120, 4000];
 /// let [png, svg] = Page::new(1).chart(chart).chart_size(320, 260).save(&folder.join("valley"))?;
 /// assert!(png.exists() && svg.exists());
 /// # std::fs::remove_dir_all(folder).ok();
-/// # Ok::<(), pullback::Error>(())
+/// # Ok::<(), pullback_plot::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -43,7 +43,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// An empty page of that many columns, at least one.
+    /// Creates an empty page with a number of columns, at least one.
     pub fn new(columns: usize) -> Page {
         Page {
             columns: columns.max(1),
@@ -54,7 +54,7 @@ impl Page {
         }
     }
 
-    /// Whether there is no chart yet.
+    /// Whether the page has no chart.
     pub fn is_empty(&self) -> bool {
         self.charts.is_empty()
     }
@@ -65,56 +65,60 @@ impl Page {
         self
     }
 
-    /// Adds a chart in the next place.
+    /// Adds a chart at the next position of the grid.
     pub fn chart(mut self, chart: Chart) -> Page {
         self.charts.push(chart);
         self
     }
 
-    /// Sets width and height of each chart in nominal pixels, 640 × 520 if not called; the PNG has
-    /// twice as many pixels each way.
+    /// Sets width and height of each chart in nominal pixels, 640 × 520 by default.
+    ///
+    /// Both are clamped to 120..=4000. The PNG has twice as many pixels in each direction.
     pub fn chart_size(mut self, width: u32, height: u32) -> Page {
         self.chart_size = [width, height].map(|side| side.clamp(SIDES[0], SIDES[1]));
         self
     }
 
-    /// Puts (a), (b), … before the chart titles.
+    /// Puts (a), (b), … before the titles of the first 26 charts.
     pub fn lettered(mut self) -> Page {
         self.lettered = true;
         self
     }
 
-    /// Writes `stem.png` and `stem.svg`, creating the folder, and returns both paths.
+    /// Writes `stem.png` and `stem.svg`, creating their folder if necessary, and returns both paths.
     ///
     /// # Errors
     ///
-    /// [`Error::Plot`] if a layer contradicts itself (a field whose values do not match its shape,
-    /// bars whose edges do not match their heights) or if a file cannot be written.
+    /// [`Error::Layer`] if a layer contradicts itself: a field whose values do not match its shape, or bars whose edges
+    /// do not match their heights. [`Error::Write`] if a file or its folder cannot be written. [`Error::Backend`] if
+    /// the drawing library fails.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
-        let failed = |path: &Path, message: String| Error::Plot {
-            path: path.display().to_string(),
-            message,
-        };
-        if let Some(fault) = self.charts.iter().find_map(Chart::fault) {
-            return Err(failed(stem, fault));
+        for chart in &self.charts {
+            if let Some(fault) = chart.fault() {
+                let (path, chart) = (stem.to_path_buf(), chart.title.clone());
+                return Err(Error::Layer { path, chart, fault });
+            }
         }
         if let Some(folder) = stem.parent() {
-            std::fs::create_dir_all(folder).map_err(|e| failed(folder, e.to_string()))?;
+            std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+                path: folder.to_path_buf(),
+                source,
+            })?;
         }
-        // Appended, not set: a stem may hold a dot of its own, as in `alpha0.5`.
+        // The ending is appended, because `Path::with_extension` would cut a stem such as `alpha0.5` at its dot.
         let [png, svg] = [".png", ".svg"].map(|ending| {
             let mut name = stem.as_os_str().to_owned();
             name.push(ending);
             PathBuf::from(name)
         });
         let sheet = Sheet::of(self);
-        output::png(&sheet, &png).map_err(|message| failed(&png, message))?;
-        output::svg(&sheet, &svg).map_err(|message| failed(&svg, message))?;
+        output::png(&sheet, &png)?;
+        output::svg(&sheet, &svg)?;
         Ok([png, svg])
     }
 }
 
-/// A page with everything in its place.
+/// Page with its size and the broken title.
 pub(crate) struct Sheet {
     pub(crate) size: [u32; 2],
     pub(crate) chart_size: [u32; 2],
@@ -124,6 +128,7 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
+    /// Computes the size of a page, and letters its charts.
     fn of(page: &Page) -> Sheet {
         let columns = page.columns.min(page.charts.len()).max(1);
         let rows = page.charts.len().div_ceil(columns).max(1);
@@ -144,7 +149,7 @@ impl Sheet {
         sheet
     }
 
-    /// Height above the charts.
+    /// Height of the title above the charts.
     fn head(&self) -> u32 {
         match self.title.lines.is_empty() {
             true => 0,
@@ -152,7 +157,7 @@ impl Sheet {
         }
     }
 
-    /// The charts with their upper left corners, in nominal pixels.
+    /// Charts with their upper left corners in nominal pixels.
     pub(crate) fn places(&self) -> impl Iterator<Item = ([u32; 2], &Chart)> {
         self.charts.iter().enumerate().map(|(k, chart)| {
             let (row, column) = ((k / self.columns) as u32, (k % self.columns) as u32);
@@ -161,13 +166,13 @@ impl Sheet {
         })
     }
 
-    /// Draws the page's own title.
+    /// Draws the title of the page.
     pub(crate) fn draw_title<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) -> Drawn {
         let foot: Point = [0.5 * f64::from(self.size[0]), f64::from(self.head()) - 4.0];
         decor::lines(canvas, &self.title, foot)
     }
 
-    /// Draws one chart at the canvas's origin.
+    /// Draws one chart at the origin of the canvas.
     pub(crate) fn draw_chart<B: DrawingBackend>(
         &self,
         canvas: &mut Canvas<B>,
@@ -176,7 +181,7 @@ impl Sheet {
         draw::chart(canvas, chart, self.chart_size.map(f64::from))
     }
 
-    /// Size of the strip that the title takes.
+    /// Size of the strip that holds the title.
     pub(crate) fn title_size(&self) -> [u32; 2] {
         [self.size[0], self.head()]
     }

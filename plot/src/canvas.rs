@@ -1,38 +1,40 @@
-//! Shapes on a drawing surface, in the pixels of the nominal chart size.
+//! Shapes on a drawing surface, in nominal pixels.
 //!
-//! The backends count whole pixels, so both are given a finer raster: `scale` device pixels to one
-//! nominal pixel. For bitmaps the finer raster is averaged afterwards, which smooths every edge.
+//! The backends round to whole device pixels, so both get a finer raster with `scale` device pixels per nominal pixel.
+//! Bitmaps are averaged afterwards, which smooths every edge.
 
-use super::clip::Area;
-use super::colour::Colour;
-use super::layer::Point;
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::layer::Point;
 use plotters::backend::DrawingBackend;
 use plotters::style::{Color, RGBAColor, RGBColor, ShapeStyle};
 
-/// What drawing returns: nothing, or what went wrong.
+/// Result of drawing; the error is the message of the backend.
 pub(crate) type Drawn = std::result::Result<(), String>;
 
-/// A colour with its opacity.
+/// Colour with an opacity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ink(pub(crate) Colour, pub(crate) f64);
 
-/// A surface with an origin and a scale.
+/// Drawing surface with an origin and a scale.
 pub(crate) struct Canvas<'a, B: DrawingBackend> {
     pub(crate) backend: &'a mut B,
     pub(crate) origin: Point,
     pub(crate) scale: f64,
-    /// Whether the backend keeps shapes rather than pixels.
+    /// Whether the backend stores shapes instead of pixels.
     pub(crate) vector: bool,
-    /// Widths in device pixels of all text so far, in the order of drawing.
+    /// Widths of all texts in device pixels, in the order of drawing.
     pub(crate) text_widths: Vec<f64>,
 }
 
 impl<B: DrawingBackend> Canvas<'_, B> {
+    /// Converts a point to device coordinates.
     fn device(&self, [x, y]: Point) -> Point {
         let [x0, y0] = self.origin;
         [(x0 + x) * self.scale, (y0 + y) * self.scale]
     }
 
+    /// Rounds a point to the nearest device pixel.
     pub(crate) fn pixel(&self, point: Point) -> (i32, i32) {
         let [x, y] = self.device(point);
         (x.round() as i32, y.round() as i32)
@@ -56,6 +58,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             let drawn = self.backend.fill_polygon(corners, &style(ink, 1));
             return drawn.map_err(|e| e.to_string());
         }
+        // Row by row and cut to the height of the page, so that a huge polygon costs no more than the page.
         let corners: Vec<Point> = polygon.iter().map(|p| self.device(*p)).collect();
         let (_, height) = self.backend.get_size();
         for (row, from, to) in rows(&corners, f64::from(height)) {
@@ -67,7 +70,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         Ok(())
     }
 
-    /// Draws a curve of some width with round joints.
+    /// Draws a curve of a given width with round joints.
     pub(crate) fn stroke(&mut self, curve: &[Point], colour: Colour, width: f64) -> Drawn {
         if !self.vector {
             return self.stroke_by_segments(curve, Ink(colour, 1.0), 0.5 * width);
@@ -84,19 +87,24 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         drawn.map_err(|e| e.to_string())
     }
 
-    /// One polygon for all of a wide curve would leave holes where the curve crosses itself.
+    /// Fills one rectangle per segment and one disc per joint.
+    ///
+    /// A single polygon around a wide curve would have holes where the curve crosses itself.
     fn stroke_by_segments(&mut self, curve: &[Point], ink: Ink, half: f64) -> Drawn {
-        let mut last: Option<Point> = None;
+        let mut previous: Option<Point> = None;
         for &b in curve {
-            let Some(a) = last else {
-                last = Some(b);
+            let Some(a) = previous else {
+                previous = Some(b);
                 continue;
             };
             let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
             let length = dx.hypot(dy);
+            // Segments shorter than a quarter of a pixel are merged with the next one.
             if length < 0.25 {
                 continue;
             }
+            // (−dy, dx)/length is the unit normal; the long sides of the rectangle lie half a width along it on either
+            // side.
             let (nx, ny) = (-dy / length * half, dx / length * half);
             let corners = [
                 [a[0] + nx, a[1] + ny],
@@ -108,7 +116,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             if half > 0.4 {
                 self.fill(&ngon(b, half, 12), ink)?;
             }
-            last = Some(b);
+            previous = Some(b);
         }
         Ok(())
     }
@@ -126,7 +134,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
 
     /// Draws the outline of a polygon.
     pub(crate) fn outline(&mut self, polygon: &[Point], colour: Colour, width: f64) -> Drawn {
-        // The second point is repeated as well, so that the last corner is joined.
+        // The second point is repeated as well, so that the last corner gets a joint.
         let closed: Vec<Point> = polygon
             .iter()
             .chain(polygon.iter().take(2))
@@ -136,10 +144,12 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     }
 }
 
+/// Converts a colour to the type of the backend.
 pub(crate) fn rgb(colour: Colour) -> RGBColor {
     RGBColor(colour.0, colour.1, colour.2)
 }
 
+/// Filled style of a colour and a line width.
 fn style(Ink(colour, opacity): Ink, width: u32) -> ShapeStyle {
     let color: RGBAColor = rgb(colour).mix(opacity);
     ShapeStyle {
@@ -149,7 +159,7 @@ fn style(Ink(colour, opacity): Ink, width: u32) -> ShapeStyle {
     }
 }
 
-/// A regular polygon with a corner at the top.
+/// Corners of a regular polygon, clockwise from the top.
 pub(crate) fn ngon([x, y]: Point, radius: f64, corners: usize) -> Vec<Point> {
     let turn = std::f64::consts::TAU / corners as f64;
     let corner = |k: usize| {
@@ -159,13 +169,18 @@ pub(crate) fn ngon([x, y]: Point, radius: f64, corners: usize) -> Vec<Point> {
     (0..corners).map(corner).collect()
 }
 
-/// The rows of pixels whose centres lie in a polygon and on a page so high, as (row, first, past the last).
+/// Pixels whose centres lie inside a polygon and on a page of a given height.
+///
+/// Each entry holds a row, its first column and the column past its last one.
 fn rows(polygon: &[Point], height: f64) -> Vec<(i32, i32, i32)> {
     let low = polygon.iter().fold(f64::INFINITY, |m, p| m.min(p[1]));
     let high = polygon.iter().fold(f64::NEG_INFINITY, |m, p| m.max(p[1]));
     let (low, high) = (low.max(0.0), high.min(height));
     let mut rows = Vec::new();
     for row in (low - 0.5).ceil() as i32..(high + 0.5).floor() as i32 {
+        // The horizontal through the pixel centres crosses the edge from a to b if exactly one end has a y coordinate
+        // of at most y. This half-open test counts a corner once, so that the sorted crossings pair up as entry and
+        // exit (even-odd rule). The crossing lies the fraction (y − a_y)/(b_y − a_y) along the edge.
         let y = f64::from(row) + 0.5;
         let mut crossings: Vec<f64> = (0..polygon.len())
             .map(|k| (polygon[k], polygon[(k + 1) % polygon.len()]))

@@ -1,23 +1,23 @@
-//! The drawing of a chart and of its curves.
+//! Drawing of a chart and its curves.
 
-use super::canvas::{Canvas, Drawn, Ink, ngon};
-use super::chart::Chart;
-use super::clip::{Area, dashes, pieces, polygon_within};
-use super::colour::Colour;
-use super::frame::{Frame, Layout};
-use super::layer::{Bars, Layer, Marker, Point, Stroke};
-use super::legend::Legend;
-use super::{cells, decor};
+use crate::canvas::{Canvas, Drawn, Ink, ngon};
+use crate::chart::Chart;
+use crate::clip::{Area, dashes, pieces, polygon_within};
+use crate::colour::Colour;
+use crate::frame::{Frame, Layout};
+use crate::layer::{Bars, Layer, Marker, Point, Stroke};
+use crate::legend::Legend;
+use crate::{cells, decor};
 use plotters::backend::DrawingBackend;
 
 /// Opacity of bands.
 pub(crate) const BAND: f64 = 0.22;
 /// Opacity of bars.
 pub(crate) const BARS: f64 = 0.55;
-/// Width of trajectories.
+/// Line width of trajectories.
 pub(crate) const PATH_WIDTH: f64 = 1.7;
 
-/// Draws a chart at a size in nominal pixels, with its upper left corner at the canvas's origin.
+/// Draws a chart of a size in nominal pixels, with its upper left corner at the origin of the canvas.
 pub(crate) fn chart<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     chart: &Chart,
@@ -38,6 +38,7 @@ pub(crate) fn chart<B: DrawingBackend>(
     legend.draw(canvas, chart.legend, &layout)
 }
 
+/// Draws one layer.
 fn layer<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     chart: &Chart,
@@ -63,19 +64,19 @@ fn layer<B: DrawingBackend>(
     }
 }
 
-/// The pieces of a data curve inside the frame, in pixels.
+/// Returns the pieces of a data curve inside the frame, in pixels.
 pub(crate) fn visible(frame: &Frame, points: &[Point]) -> Vec<Vec<Point>> {
     let placed: Vec<_> = points.iter().map(|p| frame.place(*p)).collect();
     pieces(&placed, &frame.area)
 }
 
-/// The data points inside the frame, in pixels.
+/// Returns the data points inside the frame, in pixels.
 fn inside(frame: &Frame, points: &[Point]) -> Vec<Point> {
     let placed = points.iter().filter_map(|p| frame.place(*p));
     placed.filter(|p| frame.area.holds(*p)).collect()
 }
 
-/// Draws a curve given in pixels.
+/// Draws a curve given in pixels, solid or dashed.
 pub(crate) fn curve<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     points: &[Point],
@@ -91,6 +92,7 @@ pub(crate) fn curve<B: DrawingBackend>(
     Ok(())
 }
 
+/// Draws a trajectory: its line, its points, its start and its end.
 fn path<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     frame: &Frame,
@@ -98,14 +100,14 @@ fn path<B: DrawingBackend>(
     colour: Colour,
 ) -> Drawn {
     let pieces = visible(frame, points);
-    // A white rim keeps a trajectory apart from others and from dark fields.
+    // A white rim separates a trajectory from others and from dark fields.
     for piece in &pieces {
         canvas.stroke(piece, Colour::WHITE, PATH_WIDTH + 1.6)?;
     }
     for piece in &pieces {
         canvas.stroke(piece, colour, PATH_WIDTH)?;
     }
-    for at in apart(&inside(frame, points), 2.5) {
+    for at in thinned(&inside(frame, points), 2.5) {
         canvas.disc(at, 2.4, colour)?;
     }
     let shown = |p: &Point| frame.place(*p).filter(|at| frame.area.holds(*at));
@@ -118,26 +120,26 @@ fn path<B: DrawingBackend>(
     }
 }
 
-/// The points without those closer than `gap` to the last one kept.
-fn apart(points: &[Point], gap: f64) -> Vec<Point> {
+/// Drops points closer than `gap` to the last point kept.
+fn thinned(points: &[Point], gap: f64) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::new();
     for p in points {
-        let near = |q: &Point| (p[0] - q[0]).hypot(p[1] - q[1]) < gap;
-        if !kept.last().is_some_and(near) {
+        let close = |q: &Point| (p[0] - q[0]).hypot(p[1] - q[1]) < gap;
+        if !kept.last().is_some_and(close) {
             kept.push(*p);
         }
     }
     kept
 }
 
-/// The symbol at the start of a trajectory.
+/// Draws the symbol at the start of a trajectory, a hollow diamond.
 pub(crate) fn start<B: DrawingBackend>(canvas: &mut Canvas<B>, at: Point, colour: Colour) -> Drawn {
     let diamond = ngon(at, 6.0, 4);
     canvas.fill(&diamond, Ink(Colour::WHITE, 1.0))?;
     canvas.outline(&diamond, colour, 1.7)
 }
 
-/// The symbol at the end of a trajectory.
+/// Draws the symbol at the end of a trajectory, a large dot.
 pub(crate) fn end<B: DrawingBackend>(canvas: &mut Canvas<B>, at: Point, colour: Colour) -> Drawn {
     canvas.disc(at, 6.0, Colour::WHITE)?;
     canvas.disc(at, 4.8, colour)
@@ -168,9 +170,10 @@ pub(crate) fn marker<B: DrawingBackend>(
     }
 }
 
+/// Corners of a five-pointed star.
 fn star(at: Point, radius: f64) -> Vec<Point> {
     let tips = ngon(at, radius, 10);
-    // Every other corner of a decagon is drawn in to make a star of five tips.
+    // Moves every second corner of a decagon inwards.
     let corner = |(k, [x, y]): (usize, Point)| match k % 2 {
         0 => [x, y],
         _ => [at[0] + 0.42 * (x - at[0]), at[1] + 0.42 * (y - at[1])],
@@ -178,6 +181,7 @@ fn star(at: Point, radius: f64) -> Vec<Point> {
     tips.into_iter().enumerate().map(corner).collect()
 }
 
+/// Fills a band, interrupted at rows that cannot be drawn.
 fn band<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     frame: &Frame,
@@ -201,8 +205,9 @@ fn band<B: DrawingBackend>(
     Ok(())
 }
 
+/// Draws histogram bars clipped to the frame.
 fn bars<B: DrawingBackend>(canvas: &mut Canvas<B>, frame: &Frame, bars: &Bars) -> Drawn {
-    // A logarithmic axis has no zero: bars stand on its lower end.
+    // A logarithmic axis has no zero, so bars stand on its lower end.
     let floor = |x: f64| match frame.axes[1].log {
         true => frame.place([x, 1.0]).map(|[px, _]| [px, frame.area.bottom]),
         false => frame.place([x, 0.0]),
@@ -218,7 +223,7 @@ fn bars<B: DrawingBackend>(canvas: &mut Canvas<B>, frame: &Frame, bars: &Bars) -
             right: x0.max(x1),
             bottom: y0.max(y1),
         };
-        let Some(seen) = bar.meet(&frame.area) else {
+        let Some(seen) = bar.intersection(&frame.area) else {
             continue;
         };
         canvas.rect(&seen, Ink(bars.colour, BARS))?;

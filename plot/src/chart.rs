@@ -1,35 +1,35 @@
-//! The description of one chart.
+//! Description of one chart.
 
-use super::axis::Axis;
-use super::colour::{Colour, Palette};
-use super::field::{Field2, Levels};
-use super::layer::{Bars, Layer, Marker, Point, Stroke};
+use crate::axis::Axis;
+use crate::colour::{Colour, Palette};
+use crate::error::Fault;
+use crate::field::{Field2, Levels};
+use crate::layer::{Bars, Layer, Marker, Point, Stroke};
 
-/// Where the legend stands.
+/// Position of the legend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Corner {
-    /// Inside, at the upper right.
+    /// Inside the plot, upper right.
     #[default]
     UpperRight,
-    /// Inside, at the upper left.
+    /// Inside the plot, upper left.
     UpperLeft,
-    /// Inside, at the lower right.
+    /// Inside the plot, lower right.
     LowerRight,
-    /// Inside, at the lower left.
+    /// Inside the plot, lower left.
     LowerLeft,
     /// To the right of the plot.
     Outside,
-    /// Nowhere.
+    /// No legend.
     None,
 }
 
-/// One set of axes with its layers, described in builder style and drawn by a
-/// [`Page`](super::Page).
+/// Pair of axes with its layers, described in builder style and drawn by a [`Page`](crate::Page).
 ///
-/// Ranges that are not given follow the data with a small margin; where the chart has a field, the
-/// field is the window. Points that are not finite, or not positive on a logarithmic axis, are left
-/// out, and whatever leaves the window is clipped. Fields lie beneath all other layers, which are
-/// drawn in the order in which they were added.
+/// A range that is not set follows the data with a small margin. If the chart has a field, the window of the field is
+/// the range. Points that are not finite are omitted, and on a logarithmic axis those that are not positive. All layers
+/// are clipped to the ranges. Heat maps and maps of categories are drawn first, then all other layers in the order in
+/// which they were added.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
     pub(crate) title: String,
@@ -44,7 +44,7 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// An empty chart with a title, which may be empty or have several lines.
+    /// Creates an empty chart. The title may be empty or have several lines.
     pub fn new(title: &str) -> Chart {
         Chart {
             title: title.to_string(),
@@ -52,35 +52,35 @@ impl Chart {
         }
     }
 
-    /// Names the two axes.
+    /// Sets the labels of both axes.
     pub fn labels(mut self, x: &str, y: &str) -> Chart {
         self.labels = [x.to_string(), y.to_string()];
         self
     }
 
-    /// Names the quantity of the colour bar.
+    /// Sets the label of the colour bar.
     pub fn colour_label(mut self, label: &str) -> Chart {
         self.colour_label = label.to_string();
         self
     }
 
-    /// Fixes the range of values that the colours of heat maps span, so that several charts can share one colour scale.
+    /// Sets the range of values that the colours of heat maps span, so that several charts can share one colour scale.
     ///
-    /// Values outside take the colour of the nearer end; a diverging map stays symmetric about zero. A range that is not
-    /// finite is ignored.
+    /// Values outside the range get the colour of the nearer end. A diverging map stays symmetric about zero. A range
+    /// that is not finite is ignored.
     pub fn colour_range(mut self, from: f64, to: f64) -> Chart {
         let range = if from <= to { [from, to] } else { [to, from] };
         self.colour_range = Some(range);
         self
     }
 
-    /// Fixes the range of x.
+    /// Sets the range of x.
     pub fn x_range(mut self, from: f64, to: f64) -> Chart {
         self.ranges[0] = Some([from, to]);
         self
     }
 
-    /// Fixes the range of y.
+    /// Sets the range of y.
     pub fn y_range(mut self, from: f64, to: f64) -> Chart {
         self.ranges[1] = Some([from, to]);
         self
@@ -98,25 +98,24 @@ impl Chart {
         self
     }
 
-    /// Gives one unit the same length on both axes (one decade, where both are logarithmic).
+    /// Gives one unit the same length on both axes (one decade, if both are logarithmic).
     pub fn equal_axes(mut self) -> Chart {
         self.equal = true;
         self
     }
 
-    /// Puts the legend somewhere else than the upper right.
+    /// Sets the position of the legend, the upper right by default.
     pub fn legend(mut self, corner: Corner) -> Chart {
         self.legend = corner;
         self
     }
 
-    /// Adds a line through the points; a line with an empty label is not in the legend.
+    /// Adds a line through the points. A layer with an empty label does not appear in the legend.
     pub fn line(self, label: &str, points: &[Point], stroke: Stroke) -> Chart {
         self.with(Layer::Line(label.to_string(), points.to_vec(), stroke))
     }
 
-    /// Adds a trajectory: a line with dots at the iterates, a hollow diamond at the start and a
-    /// large dot at the end.
+    /// Adds a trajectory: a line with dots at the points, a hollow diamond at the start and a large dot at the end.
     pub fn path(self, label: &str, points: &[Point], colour: Colour) -> Chart {
         self.with(Layer::Path(label.to_string(), points.to_vec(), colour))
     }
@@ -127,12 +126,12 @@ impl Chart {
         self.with(Layer::Markers(label, points.to_vec(), colour, shape))
     }
 
-    /// Adds a pale band between two curves, each row being x, lower and upper: an uncertainty.
+    /// Adds a translucent band between two curves, such as an uncertainty. Each row holds x, lower and upper.
     pub fn band(self, label: &str, rows: &[[f64; 3]], colour: Colour) -> Chart {
         self.with(Layer::Band(label.to_string(), rows.to_vec(), colour))
     }
 
-    /// Adds histogram bars: n heights stand between n + 1 edges.
+    /// Adds histogram bars: n heights between n + 1 edges.
     pub fn bars(self, label: &str, edges: &[f64], heights: &[f64], colour: Colour) -> Chart {
         let bars = Bars {
             edges: edges.to_vec(),
@@ -152,8 +151,10 @@ impl Chart {
         self.with(Layer::Contours(field, levels))
     }
 
-    /// Adds a map of categories: each value is an index into `kinds`, which the legend lists under
-    /// the label; a cell with any other value stays empty.
+    /// Adds a map of categories.
+    ///
+    /// Each value is an index into `kinds`, which the legend lists under the label. A cell with any other value stays
+    /// empty.
     pub fn categories(self, label: &str, field: Field2, kinds: &[(Colour, &str)]) -> Chart {
         let kinds = kinds
             .iter()
@@ -161,12 +162,13 @@ impl Chart {
         self.with(Layer::Categories(label.to_string(), field, kinds.collect()))
     }
 
+    /// Appends a layer.
     fn with(mut self, layer: Layer) -> Chart {
         self.layers.push(layer);
         self
     }
 
-    /// The values at the two ends of the colour scale of a heat map.
+    /// Values at the two ends of the colour scale of a heat map.
     pub(crate) fn colour_span(&self, field: &Field2, palette: Palette) -> [f64; 2] {
         let finite = |range: &[f64; 2]| range.iter().all(|v| v.is_finite());
         let given = self.colour_range.filter(finite);
@@ -174,20 +176,20 @@ impl Chart {
         palette.span(low, high)
     }
 
-    /// What is wrong with the chart, if anything.
-    pub(crate) fn fault(&self) -> Option<String> {
-        let fault = self.layers.iter().find_map(Layer::fault)?;
-        Some(format!("chart '{}': {fault}", self.title))
+    /// Returns the first contradiction in a layer, if there is one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.layers.iter().find_map(Layer::fault)
     }
 
-    /// The two axes: as given, else the window of the fields, else around the points.
+    /// Both axes: the range that was set, else the window of the fields, else a range around the points.
     pub(crate) fn axes(&self) -> [Axis; 2] {
-        let points: Vec<Point> = self.layers.iter().flat_map(Layer::reach).collect();
+        let points: Vec<Point> = self.layers.iter().flat_map(Layer::points).collect();
         let fields: Vec<&Field2> = self.layers.iter().filter_map(Layer::field).collect();
         [0, 1].map(|d| {
             let log = self.log[d];
             let sides = fields.iter().map(|f| if d == 0 { f.x } else { f.y });
             let window = sides.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]);
+            // The cell centres replace an edge of the window that a logarithmic axis cannot show.
             let centres = fields.iter().flat_map(|f| centres(f, d));
             let data = Axis::around(points.iter().map(|p| p[d]).chain(centres), log);
             let data = match self.layers.iter().any(|l| matches!(l, Layer::Bars(..))) && d == 1 {

@@ -1,7 +1,7 @@
-//! Whole pages: odd charts, empty pages, contradictions.
+//! Tests of whole pages: odd charts, empty pages, contradictions, unwritable files.
 
-use super::{Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Stroke};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
+use crate::{Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Stroke};
 use std::path::PathBuf;
 
 fn folder(name: &str) -> PathBuf {
@@ -17,7 +17,7 @@ fn saved(chart: Chart, name: &str) -> Result<[PathBuf; 2]> {
     saved
 }
 
-/// Charts at the edge of what can be drawn.
+/// Charts with degenerate data, ranges and fields.
 fn odd_charts() -> Vec<Chart> {
     let wild = [
         [0.0, 1e300],
@@ -100,11 +100,17 @@ fn endings_are_appended_to_the_stem() -> Result<()> {
 #[test]
 fn contradictions_are_errors_that_name_the_chart() {
     let bars = Chart::new("the bars").bars("", &[0.0, 1.0], &[1.0, 2.0], PALETTE[0]);
-    let named = |error| match error {
-        Error::Plot { message, .. } => message.contains("the bars") && message.contains("3 edges"),
-        _ => false,
+    let error = saved(bars, "fault").unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("figure0.5: chart 'the bars': 2 bars need 3 edges"),
+        "{text}"
+    );
+    let fault = match error {
+        Error::Layer { fault, .. } => Some(fault),
+        _ => None,
     };
-    assert!(saved(bars, "fault").is_err_and(named));
+    assert_eq!(fault, Some(Fault::Bars { bars: 2, edges: 2 }));
 }
 
 #[test]
@@ -132,8 +138,7 @@ fn control_characters_do_not_reach_the_svg() -> std::result::Result<(), Box<dyn 
 }
 
 #[test]
-fn what_cannot_be_written_leaves_nothing_behind()
--> std::result::Result<(), Box<dyn std::error::Error>> {
+fn a_failed_write_leaves_no_partial_file() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder = folder("behind");
     std::fs::create_dir_all(folder.join("c.png"))?;
     let page = Page::new(1).chart(Chart::new("")).chart_size(160, 120);
@@ -145,9 +150,9 @@ fn what_cannot_be_written_leaves_nothing_behind()
     Ok(())
 }
 
-/// Child of the test below, whose files may have 4 kB.
+/// Child process of the test below, which limits the size of its files to 4 kB.
 #[test]
-#[ignore = "run by another test, on a disk that seems full"]
+#[ignore = "run by another test, with a limit on the size of files"]
 fn draws_on_a_full_disk() {
     let folder = PathBuf::from(std::env::var_os("PULLBACK_FULL").unwrap_or_default());
     let chart = Chart::new("full").line("", &[[0.0, 0.0], [1.0, 1.0]], Stroke::solid(PALETTE[0]));
@@ -163,7 +168,7 @@ fn a_full_disk_leaves_no_picture_and_is_named()
 -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder = folder("full");
     std::fs::create_dir_all(&folder)?;
-    let name = "plot::tests::draws_on_a_full_disk";
+    let name = "tests::draws_on_a_full_disk";
     let run = std::process::Command::new("sh")
         .args([
             "-c",

@@ -1,24 +1,25 @@
-//! The layers a chart is made of.
+//! Layers of a chart.
 
-use super::colour::{Colour, Palette};
-use super::field::{Field2, Levels};
+use crate::colour::{Colour, Palette};
+use crate::error::Fault;
+use crate::field::{Field2, Levels};
 
-/// A point in data coordinates, x then y.
+/// Point as x and y.
 pub type Point = [f64; 2];
 
-/// How a line is drawn.
+/// Style of a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stroke {
     /// Colour of the line.
     pub colour: Colour,
-    /// Width in pixels of the nominal chart size.
+    /// Width in nominal pixels.
     pub width: f64,
     /// Whether the line is dashed.
     pub dash: bool,
 }
 
 impl Stroke {
-    /// A solid line of the usual width.
+    /// Solid line of the default width.
     pub const fn solid(colour: Colour) -> Stroke {
         Stroke {
             colour,
@@ -27,7 +28,7 @@ impl Stroke {
         }
     }
 
-    /// A dashed line of the usual width.
+    /// Dashed line of the default width.
     pub const fn dashed(colour: Colour) -> Stroke {
         Stroke {
             colour,
@@ -36,28 +37,28 @@ impl Stroke {
         }
     }
 
-    /// The same line with another width.
+    /// Sets the width in nominal pixels.
     pub const fn width(self, width: f64) -> Stroke {
         Stroke { width, ..self }
     }
 }
 
-/// The shape of a marker.
+/// Shape of a marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
-    /// A filled disc.
+    /// Filled disc.
     Dot,
-    /// A diagonal cross.
+    /// Diagonal cross.
     Cross,
-    /// A filled five-pointed star.
+    /// Filled five-pointed star.
     Star,
-    /// A hollow circle.
+    /// Hollow circle.
     Circle,
-    /// A filled square.
+    /// Filled square.
     Square,
 }
 
-/// One thing drawn in a chart.
+/// Element of a chart: its label, its data and its style.
 #[derive(Clone, Debug)]
 pub(crate) enum Layer {
     Line(String, Vec<Point>, Stroke),
@@ -79,7 +80,7 @@ pub(crate) struct Bars {
 }
 
 impl Layer {
-    /// The field of the layer, where it has one.
+    /// Field of the layer, if it has one.
     pub(crate) fn field(&self) -> Option<&Field2> {
         match self {
             Layer::Heat(field, _) | Layer::Contours(field, _) => Some(field),
@@ -88,13 +89,13 @@ impl Layer {
         }
     }
 
-    /// Whether the layer covers its window and so belongs beneath the curves.
+    /// Whether the layer fills its window and is therefore drawn beneath the curves.
     pub(crate) fn covers(&self) -> bool {
         matches!(self, Layer::Heat(..) | Layer::Categories(..))
     }
 
-    /// The points that the automatic ranges must take in.
-    pub(crate) fn reach(&self) -> Vec<Point> {
+    /// Points that the automatic ranges contain.
+    pub(crate) fn points(&self) -> Vec<Point> {
         match self {
             Layer::Line(_, points, _) | Layer::Path(_, points, _) => points.clone(),
             Layer::Markers(_, points, ..) => points.clone(),
@@ -102,27 +103,24 @@ impl Layer {
                 .iter()
                 .flat_map(|[x, low, high]| [[*x, *low], [*x, *high]])
                 .collect(),
-            Layer::Bars(_, bars) => bars.reach(),
+            Layer::Bars(_, bars) => bars.points(),
             Layer::Heat(..) | Layer::Contours(..) | Layer::Categories(..) => Vec::new(),
         }
     }
 
-    /// What is wrong with the layer, if anything.
-    pub(crate) fn fault(&self) -> Option<String> {
-        match self {
-            Layer::Bars(_, bars) if bars.edges.len() != bars.heights.len() + 1 => Some(format!(
-                "{} bars need {} edges, not {}",
-                bars.heights.len(),
-                bars.heights.len() + 1,
-                bars.edges.len()
-            )),
-            _ => self.field().and_then(Field2::fault),
-        }
+    /// Returns the contradiction in the layer, if there is one.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        let Layer::Bars(_, all) = self else {
+            return self.field().and_then(Field2::fault);
+        };
+        let (bars, edges) = (all.heights.len(), all.edges.len());
+        (edges != bars + 1).then_some(Fault::Bars { bars, edges })
     }
 }
 
 impl Bars {
-    fn reach(&self) -> Vec<Point> {
+    /// Corners of the bars.
+    fn points(&self) -> Vec<Point> {
         let pairs = self.edges.windows(2).zip(&self.heights);
         pairs
             .flat_map(|(pair, height)| {

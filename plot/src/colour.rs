@@ -1,18 +1,20 @@
-//! Colours: a qualitative set for curves and two continuous maps for fields.
+//! Colours: a qualitative set for curves and continuous maps for fields.
 
-/// A colour as red, green and blue in 0..=255.
+/// Colour as red, green and blue in 0..=255.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour(pub u8, pub u8, pub u8);
 
 impl Colour {
-    /// Black, softened a little as printed ink is.
+    /// Black, slightly lightened like printed ink.
     pub const BLACK: Colour = Colour(26, 26, 26);
-    /// A mid grey for reference lines.
+    /// Medium grey for reference lines.
     pub const GREY: Colour = Colour(128, 128, 128);
     /// White.
     pub const WHITE: Colour = Colour(255, 255, 255);
 
-    /// The colour a fraction `share` of the way from `self` to `other`.
+    /// Blends towards `other`: a share of 0 gives `self`, a share of 1 gives `other`.
+    ///
+    /// A share outside 0..=1 is clamped. One that is not finite counts as 0.
     pub fn mix(self, other: Colour, share: f64) -> Colour {
         let share = if share.is_finite() {
             share.clamp(0.0, 1.0)
@@ -28,11 +30,11 @@ impl Colour {
     }
 }
 
-/// Eight colours for curves that stay apart under colour blindness and read on white and on pale
-/// fields: blue, vermilion, green, purple, amber, sky, black, brown.
+/// Eight colours for curves: blue, vermilion, green, purple, amber, sky, black, brown.
 ///
-/// The hues follow the set of Okabe and Ito; its yellow is replaced and its light colours are
-/// darkened, because thin lines in them vanish on white.
+/// They stay distinguishable under colour blindness and legible on white and on pale fields. The hues follow the set of
+/// Okabe and Ito. Its yellow is replaced and its light colours are darkened, because thin lines in them vanish on
+/// white.
 pub const PALETTE: [Colour; 8] = [
     Colour(0, 94, 170),
     Colour(213, 78, 0),
@@ -44,18 +46,18 @@ pub const PALETTE: [Colour; 8] = [
     Colour(122, 84, 48),
 ];
 
-/// A continuous colour map for heat maps.
+/// Continuous colour map for heat maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Palette {
-    /// Pale to dark with steadily falling lightness, from the smallest to the largest value.
+    /// Pale to dark with steadily decreasing lightness, from the smallest to the largest value.
     Sequential,
-    /// Blue through near white to red, symmetric about zero.
+    /// Blue through near-white to red, symmetric about zero.
     Diverging,
-    /// White to middle grey, under curves of many colours.
+    /// White to medium grey, as a background for curves of many colours.
     Grey,
 }
 
-/// Stops of the sequential map; it ends before it is too dark to carry lines.
+/// Stops of the sequential map, which ends before it becomes too dark for lines drawn on it.
 const SEQUENTIAL: [Colour; 7] = [
     Colour(254, 253, 244),
     Colour(233, 243, 228),
@@ -81,7 +83,7 @@ const DIVERGING: [Colour; 7] = [
 ];
 
 impl Palette {
-    /// The colour at `share` in 0..=1 along the map; values outside are clamped.
+    /// Returns the colour at the position `share` in 0..=1. Values outside are clamped.
     pub fn at(self, share: f64) -> Colour {
         let stops = match self {
             Palette::Sequential => &SEQUENTIAL[..],
@@ -98,16 +100,16 @@ impl Palette {
         stops[left].mix(stops[left + 1], along - left as f64)
     }
 
-    /// The value range that the map spans for finite values between `low` and `high`.
+    /// Range of values that the map spans if the finite values lie between `low` and `high`.
     pub(crate) fn span(self, low: f64, high: f64) -> [f64; 2] {
-        let pad = |size: f64| if size > 0.0 { size } else { 1.0 };
+        let nonzero = |size: f64| if size > 0.0 { size } else { 1.0 };
         match self {
             Palette::Diverging => {
-                let size = pad(low.abs().max(high.abs()));
+                let size = nonzero(low.abs().max(high.abs()));
                 [-size, size]
             }
             _ if high > low => [low, high],
-            _ => [low, low + pad(low.abs())],
+            _ => [low, low + nonzero(low.abs())],
         }
     }
 }
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn every_curve_colour_reads_on_white() {
+    fn every_curve_colour_contrasts_with_white() {
         for colour in PALETTE {
             let contrast = 1.05 / (luminance(colour) + 0.05);
             assert!(contrast > 2.5, "{colour:?} has contrast {contrast}");

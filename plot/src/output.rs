@@ -1,20 +1,22 @@
-//! Files: a page as PNG, drawn finer and averaged, and as SVG.
+//! Output of a page as PNG, supersampled and averaged, and as SVG.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::clip::Area;
-use super::colour::Colour;
-use super::page::Sheet;
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::error::{Error, Result};
+use crate::page::Sheet;
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use std::io;
 use std::path::Path;
 
-/// Pixels of the PNG to one nominal pixel.
-const CRISP: u32 = 2;
-/// Pixels drawn to one pixel of the PNG, along each axis, before they are averaged.
-const SMOOTH: u32 = 2;
-/// Units of the SVG to one nominal pixel.
-const FINE: u32 = 10;
+/// Pixels of the PNG per nominal pixel, along each axis.
+const PNG_SCALE: u32 = 2;
+/// Drawn pixels per pixel of the PNG, along each axis, before averaging.
+const SUPERSAMPLING: u32 = 2;
+/// Units of the SVG per nominal pixel.
+const SVG_SCALE: u32 = 10;
 
-/// Red, green and blue bytes, row by row.
+/// Image as red, green and blue bytes, row by row.
 struct Bitmap {
     width: usize,
     height: usize,
@@ -22,6 +24,7 @@ struct Bitmap {
 }
 
 impl Bitmap {
+    /// Creates a white bitmap with `scale` pixels per nominal pixel.
     fn white([width, height]: [u32; 2], scale: u32) -> Bitmap {
         let (width, height) = ((width * scale) as usize, (height * scale) as usize);
         Bitmap {
@@ -31,12 +34,12 @@ impl Bitmap {
         }
     }
 
-    /// A white bitmap on which something was drawn, averaged over its finer pixels.
+    /// Draws on a white supersampled bitmap and averages it.
     fn drawn(
         size: [u32; 2],
         draw: impl FnOnce(&mut Canvas<BitMapBackend>) -> Drawn,
-    ) -> Result<Bitmap, String> {
-        let mut fine = Bitmap::white(size, CRISP * SMOOTH);
+    ) -> std::result::Result<Bitmap, String> {
+        let mut fine = Bitmap::white(size, PNG_SCALE * SUPERSAMPLING);
         if fine.bytes.is_empty() {
             return Ok(fine);
         }
@@ -45,7 +48,7 @@ impl Bitmap {
         draw(&mut Canvas {
             backend: &mut backend,
             origin: [0.0, 0.0],
-            scale: f64::from(CRISP * SMOOTH),
+            scale: f64::from(PNG_SCALE * SUPERSAMPLING),
             vector: false,
             text_widths: Vec::new(),
         })?;
@@ -53,9 +56,10 @@ impl Bitmap {
         Ok(fine.averaged(size))
     }
 
+    /// Averages blocks of drawn pixels to the resolution of the PNG.
     fn averaged(&self, size: [u32; 2]) -> Bitmap {
-        let mut coarse = Bitmap::white(size, CRISP);
-        let block = SMOOTH as usize;
+        let mut coarse = Bitmap::white(size, PNG_SCALE);
+        let block = SUPERSAMPLING as usize;
         for y in 0..coarse.height {
             for x in 0..coarse.width {
                 for channel in 0..3 {
@@ -64,6 +68,7 @@ impl Bitmap {
                         let at = (y * block + dy) * self.width + x * block + dx;
                         sum += usize::from(self.bytes[3 * at + channel]);
                     }
+                    // Half of the divisor is added to round to the nearest integer.
                     let mean = (sum + block * block / 2) / (block * block);
                     coarse.bytes[3 * (y * coarse.width + x) + channel] = mean as u8;
                 }
@@ -72,7 +77,7 @@ impl Bitmap {
         coarse
     }
 
-    /// Copies a smaller bitmap into this one.
+    /// Copies a smaller bitmap into this one, at its upper left corner in pixels.
     fn paste(&mut self, part: &Bitmap, [left, top]: [u32; 2]) {
         let (left, top) = (left as usize, top as usize);
         let rows = part.bytes.chunks_exact(3 * part.width.max(1));
@@ -83,56 +88,77 @@ impl Bitmap {
     }
 }
 
-/// Writes the page as a PNG; each chart is drawn by itself, which keeps the fine bitmap small.
-pub(crate) fn png(sheet: &Sheet, path: &Path) -> Drawn {
-    let mut whole = Bitmap::white(sheet.size, CRISP);
-    let title = Bitmap::drawn(sheet.title_size(), |canvas| sheet.draw_title(canvas))?;
-    whole.paste(&title, [0, 0]);
-    for (place, chart) in sheet.places() {
-        let part = Bitmap::drawn(sheet.chart_size, |canvas| sheet.draw_chart(canvas, chart))?;
-        whole.paste(&part, place.map(|side| side * CRISP));
-    }
-    replaced(path, |partial| encode(&whole, partial))
+/// Writes the page as a PNG.
+pub(crate) fn png(sheet: &Sheet, path: &Path) -> Result<()> {
+    let page = raster(sheet).map_err(|reason| backend_error(path, reason))?;
+    replace(path, |partial| encode(&page, partial))
 }
 
-fn encode(whole: &Bitmap, path: &Path) -> Drawn {
-    let size = (whole.width as u32, whole.height as u32);
+/// Draws the title and every chart, each on a bitmap of its own, which keeps the supersampled bitmaps small.
+fn raster(sheet: &Sheet) -> std::result::Result<Bitmap, String> {
+    let mut page = Bitmap::white(sheet.size, PNG_SCALE);
+    let title = Bitmap::drawn(sheet.title_size(), |canvas| sheet.draw_title(canvas))?;
+    page.paste(&title, [0, 0]);
+    for (corner, chart) in sheet.places() {
+        let part = Bitmap::drawn(sheet.chart_size, |canvas| sheet.draw_chart(canvas, chart))?;
+        page.paste(&part, corner.map(|side| side * PNG_SCALE));
+    }
+    Ok(page)
+}
+
+/// Encodes a bitmap as a PNG file.
+fn encode(page: &Bitmap, path: &Path) -> io::Result<()> {
+    let size = (page.width as u32, page.height as u32);
     let mut file = BitMapBackend::new(path, size);
-    let pasted = file.blit_bitmap((0, 0), size, &whole.bytes);
-    pasted.map_err(|e| e.to_string())?;
-    // The encoder buries what the system says; plain bytes meet the same obstacle and bring it to light.
+    let copied = file.blit_bitmap((0, 0), size, &page.bytes);
+    copied.map_err(|e| io::Error::other(e.to_string()))?;
+    // The encoder hides the error of the operating system. Writing the bytes unencoded fails for the same reason and
+    // returns it.
     file.present().map_err(|e| {
-        let plain = std::fs::write(path, &whole.bytes);
-        plain.map_or_else(|plain| plain.to_string(), |()| e.to_string())
+        let unencoded = std::fs::write(path, &page.bytes);
+        unencoded.err().unwrap_or(io::Error::other(e.to_string()))
     })
 }
 
-/// Writes a file beside its place and moves it there once it is whole, so that a failure leaves nothing behind.
-fn replaced(path: &Path, write: impl FnOnce(&Path) -> Drawn) -> Drawn {
+/// Writes a temporary file in the same folder and renames it when it is complete, so that a failure leaves no partial
+/// file.
+fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let partial = path.with_extension(format!("{}.{ending}", std::process::id()));
-    let written =
-        write(&partial).and_then(|()| std::fs::rename(&partial, path).map_err(|e| e.to_string()));
-    if written.is_err() {
-        // The failure is what matters; the file may not even exist.
+    let written = write(&partial).and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|source| {
+        // The first error is reported. The temporary file may not exist.
         let _ = std::fs::remove_file(&partial);
-    }
-    written
+        let path = path.to_path_buf();
+        Error::Write { path, source }
+    })
+}
+
+/// Error of the drawing backend for a file.
+fn backend_error(path: &Path, reason: String) -> Error {
+    let path = path.to_path_buf();
+    Error::Backend { path, reason }
 }
 
 /// Writes the page as an SVG.
-pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Drawn {
+pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Result<()> {
+    let text = vector(sheet).map_err(|reason| backend_error(path, reason))?;
+    replace(path, |partial| std::fs::write(partial, text))
+}
+
+/// Draws the title and every chart as the text of an SVG.
+fn vector(sheet: &Sheet) -> std::result::Result<String, String> {
     let [width, height] = sheet.size;
     let mut text = String::new();
-    let mut backend = SVGBackend::with_string(&mut text, (width * FINE, height * FINE));
+    let mut backend = SVGBackend::with_string(&mut text, (width * SVG_SCALE, height * SVG_SCALE));
     let mut canvas = Canvas {
         backend: &mut backend,
         origin: [0.0, 0.0],
-        scale: f64::from(FINE),
+        scale: f64::from(SVG_SCALE),
         vector: true,
         text_widths: Vec::new(),
     };
-    canvas.rect(&whole(sheet), Ink(Colour::WHITE, 1.0))?;
+    canvas.rect(&page_area(sheet), Ink(Colour::WHITE, 1.0))?;
     sheet.draw_title(&mut canvas)?;
     for (place, chart) in sheet.places() {
         canvas.origin = place.map(f64::from);
@@ -141,13 +167,11 @@ pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Drawn {
     let widths = std::mem::take(&mut canvas.text_widths);
     backend.present().map_err(|e| e.to_string())?;
     drop(backend);
-    let text = finished(&text, sheet.size, &widths);
-    replaced(path, |partial| {
-        std::fs::write(partial, text).map_err(|e| e.to_string())
-    })
+    Ok(completed(&text, sheet.size, &widths))
 }
 
-fn whole(sheet: &Sheet) -> Area {
+/// Rectangle of the whole page.
+fn page_area(sheet: &Sheet) -> Area {
     let [right, bottom] = sheet.size.map(f64::from);
     Area {
         left: 0.0,
@@ -157,10 +181,15 @@ fn whole(sheet: &Sheet) -> Area {
     }
 }
 
-/// Adds to the SVG what the backend leaves out: its nominal size, round joints, cells without
-/// seams, and the width of every text, so that another font cannot push it out of its place.
-fn finished(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> String {
-    let drawn = format!("width=\"{}\" height=\"{}\"", width * FINE, height * FINE);
+/// Adds what the backend omits: the nominal size, round joints, cells without seams, and the width of every text.
+///
+/// With its width given, a text in a substitute font occupies the same space.
+fn completed(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> String {
+    let drawn = format!(
+        "width=\"{}\" height=\"{}\"",
+        width * SVG_SCALE,
+        height * SVG_SCALE
+    );
     let nominal = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
     let svg = svg
         .replacen(&drawn, &nominal, 1)
@@ -172,13 +201,13 @@ fn finished(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> String
         .replace(" stroke=\"none\"", "")
         .replace(" opacity=\"1\"", "");
     let mut parts = svg.split("<text ");
-    let mut whole = parts.next().unwrap_or_default().to_string();
+    let mut text = parts.next().unwrap_or_default().to_string();
     for (part, width) in parts.zip(text_widths) {
         let fixed = format!("<text textLength=\"{width:.1}\" lengthAdjust=\"spacingAndGlyphs\" ");
-        whole.push_str(&fixed);
-        whole.push_str(part);
+        text.push_str(&fixed);
+        text.push_str(part);
     }
-    whole
+    text
 }
 
 #[cfg(test)]
@@ -189,14 +218,14 @@ mod tests {
     fn every_text_of_the_svg_gets_its_width() {
         let raw =
             "<svg width=\"20\" height=\"10\"><text x=\"1\">a</text><text x=\"2\">b</text></svg>";
-        let svg = finished(raw, [2, 1], &[3.0, 4.5]);
+        let svg = completed(raw, [2, 1], &[3.0, 4.5]);
         assert!(svg.starts_with("<svg width=\"2\" height=\"1\""));
         assert!(svg.contains("<text textLength=\"4.5\"") && svg.ends_with("b</text></svg>"));
     }
 
     #[test]
     fn averaging_halves_each_side() {
-        let fine = Bitmap::white([3, 2], CRISP * SMOOTH);
+        let fine = Bitmap::white([3, 2], PNG_SCALE * SUPERSAMPLING);
         let coarse = fine.averaged([3, 2]);
         assert_eq!((coarse.width, coarse.height), (6, 4));
         assert!(coarse.bytes.iter().all(|b| *b == 255));

@@ -1,12 +1,12 @@
-//! The range of an axis, linear or logarithmic.
+//! Ranges of axes, linear or logarithmic.
 
-/// Beyond this the arithmetic of ranges could overflow.
+/// Limit of the ends of an axis. Larger ones are clamped, so that differences and margins cannot overflow.
 const LARGEST: f64 = 1e300;
 
-/// Share of the data's extent that is left free at each end.
+/// Margin at each end as a fraction of the extent of the data.
 const MARGIN: f64 = 0.04;
 
-/// A range in the coordinate that is drawn: the value itself, or its decimal logarithm.
+/// Range of an axis in its drawn coordinate, which is the value itself or its decimal logarithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Axis {
     pub(crate) lower: f64,
@@ -15,9 +15,9 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// The axis that takes in all drawable `values` with a small margin.
+    /// Returns the axis that contains all drawable `values` with a margin.
     pub(crate) fn around(values: impl Iterator<Item = f64>, log: bool) -> Axis {
-        let drawn = values.map(|v| warp(v, log)).filter(|v| v.is_finite());
+        let drawn = values.map(|v| coordinate(v, log)).filter(|v| v.is_finite());
         let extremes = drawn.fold(None, |range: Option<[f64; 2]>, v| {
             Some(range.map_or([v, v], |[low, high]| [low.min(v), high.max(v)]))
         });
@@ -31,22 +31,22 @@ impl Axis {
         }
     }
 
-    /// The axis over exactly `range`, or `other` where the range has no extent that can be drawn.
-    pub(crate) fn exactly(range: [f64; 2], other: Axis) -> Axis {
-        let [a, b] = range.map(|v| warp(v, other.log));
+    /// Returns the axis over `range`, or `fallback` if the range has no drawable extent.
+    pub(crate) fn exactly(range: [f64; 2], fallback: Axis) -> Axis {
+        let [a, b] = range.map(|v| coordinate(v, fallback.log));
         match (a.is_finite(), b.is_finite()) {
-            (true, true) => Axis::between(a.min(b), a.max(b), other.log),
-            // A non-positive lower end on a logarithmic axis: keep what the data suggest.
-            (false, true) if other.lower < b => Axis::between(other.lower, b, other.log),
-            _ => other,
+            (true, true) => Axis::between(a.min(b), a.max(b), fallback.log),
+            // A lower end that is not positive cannot be drawn on a logarithmic axis: the fallback supplies it.
+            (false, true) if fallback.lower < b => Axis::between(fallback.lower, b, fallback.log),
+            _ => fallback,
         }
     }
 
-    /// The axis between two drawn coordinates, widened where they coincide.
+    /// Returns the axis between two drawn coordinates, widened if they coincide.
     fn between(low: f64, high: f64, log: bool) -> Axis {
         let (low, high) = (low.clamp(-LARGEST, LARGEST), high.clamp(-LARGEST, LARGEST));
         let size = low.abs().max(high.abs());
-        // Twelve digits apart is the least that tick labels can tell.
+        // Tick labels cannot distinguish ends that agree to twelve digits.
         if high - low > 1e-12 * size {
             return Axis {
                 lower: low,
@@ -66,7 +66,7 @@ impl Axis {
         }
     }
 
-    /// The same axis without a margin below zero, where no value is negative: bars stand on it.
+    /// Moves the lower end to zero if no value is negative, because bars stand on zero.
     pub(crate) fn standing_on_zero(self, mut values: impl Iterator<Item = f64>) -> Axis {
         match !self.log && self.upper > 0.0 && !values.any(|v| v < 0.0) {
             true => Axis { lower: 0.0, ..self },
@@ -79,12 +79,12 @@ impl Axis {
         self.upper - self.lower
     }
 
-    /// Where `value` lies, 0 at the lower and 1 at the upper end; NaN where it cannot be drawn.
+    /// Position of `value`: 0 at the lower end, 1 at the upper end, NaN if the value cannot be drawn.
     pub(crate) fn fraction(&self, value: f64) -> f64 {
-        (warp(value, self.log) - self.lower) / self.span()
+        (coordinate(value, self.log) - self.lower) / self.span()
     }
 
-    /// The same axis with its span multiplied by `factor` about its centre.
+    /// Multiplies the span by `factor` about the centre.
     pub(crate) fn stretched(self, factor: f64) -> Axis {
         let centre = 0.5 * self.lower + 0.5 * self.upper;
         let half = 0.5 * self.span() * factor;
@@ -96,8 +96,8 @@ impl Axis {
     }
 }
 
-/// The drawn coordinate of a value.
-fn warp(value: f64, log: bool) -> f64 {
+/// Converts a value to the drawn coordinate; NaN if it cannot be drawn.
+fn coordinate(value: f64, log: bool) -> f64 {
     match (log, value > 0.0) {
         (false, _) => value,
         (true, true) => value.log10(),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn given_ranges_win_and_reversed_ones_are_turned() {
+    fn given_ranges_replace_the_data_and_reversed_ones_are_swapped() {
         let data = around(&[1.0, 100.0], true);
         let axis = Axis::exactly([1000.0, 0.1], data);
         assert_eq!((axis.lower, axis.upper), (-1.0, 3.0));

@@ -1,30 +1,30 @@
-//! The legend: its entries, its size and its drawing.
+//! Legend: entries, size and drawing.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::chart::{Chart, Corner};
-use super::clip::Area;
-use super::colour::Colour;
-use super::frame::Layout;
-use super::layer::{Layer, Marker, Point, Stroke};
-use super::text::Setting;
-use super::{draw, font};
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::chart::{Chart, Corner};
+use crate::clip::Area;
+use crate::colour::Colour;
+use crate::frame::Layout;
+use crate::layer::{Layer, Marker, Point, Stroke};
+use crate::text::Setting;
+use crate::{draw, font};
 use plotters::backend::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
-/// Size of legend text, at full scale.
+/// Size of legend text at scale 1.
 const TEXT: f64 = 14.5;
-/// Height of an entry.
+/// Height of an entry at scale 1.
 const ROW: f64 = 20.0;
-/// Width of the sample beside the text, and the gap between them.
+/// Width of the sample and gap between sample and text, at scale 1.
 const SAMPLE: [f64; 2] = [30.0, 8.0];
-/// A little more than the width of the text, for viewers of the SVG with a wider font.
-const SPARE: f64 = 1.07;
-/// White space inside the box.
+/// Safety factor on the width of the text, for SVG viewers with a wider font.
+const SAFETY: f64 = 1.07;
+/// Padding inside the box.
 const PAD: f64 = 7.0;
 /// Distance of the box from the axes.
 const INSET: f64 = 9.0;
 
-/// What stands beside a legend text.
+/// Symbol beside a legend text.
 #[derive(Clone, Copy, Debug)]
 enum Sample {
     Line(Stroke),
@@ -34,7 +34,7 @@ enum Sample {
     Heading,
 }
 
-/// The entries of a legend and the scale at which they are drawn.
+/// Entries of a legend and the scale at which they are drawn.
 #[derive(Clone, Debug)]
 pub(crate) struct Legend {
     entries: Vec<(String, Sample)>,
@@ -42,7 +42,7 @@ pub(crate) struct Legend {
 }
 
 impl Legend {
-    /// The legend of all labelled layers.
+    /// Collects the entries of all labelled layers.
     pub(crate) fn of(chart: &Chart) -> Legend {
         let entries = match chart.legend {
             Corner::None => Vec::new(),
@@ -54,14 +54,14 @@ impl Legend {
         }
     }
 
-    /// The legend made small enough for some room.
+    /// Reduces the scale until the legend fits a width and a height.
     pub(crate) fn fitted(&self, [width, height]: [f64; 2]) -> Legend {
         let [full_width, full_height] = Legend {
             scale: 1.0,
             ..self.clone()
         }
         .size();
-        let share = |room: f64, full: f64| if full > 0.0 { room / full } else { 1.0 };
+        let share = |available: f64, full: f64| if full > 0.0 { available / full } else { 1.0 };
         let scale = share(width, full_width).min(share(height, full_height));
         Legend {
             scale: scale.clamp(0.05, 1.0),
@@ -69,7 +69,7 @@ impl Legend {
         }
     }
 
-    /// Width and height of the box, zero without entries.
+    /// Width and height of the box, or zero without entries.
     pub(crate) fn size(&self) -> [f64; 2] {
         if self.entries.is_empty() {
             return [0.0, 0.0];
@@ -78,12 +78,13 @@ impl Legend {
             .entries
             .iter()
             .map(|(label, sample)| sample.indent() + font::width(label, TEXT));
-        let width = widths.fold(0.0, f64::max) * SPARE + 2.0 * PAD;
+        let width = widths.fold(0.0, f64::max) * SAFETY + 2.0 * PAD;
+        // The outer rows overlap the padding by two pixels each.
         let height = ROW * self.entries.len() as f64 + 2.0 * PAD - 4.0;
         [width * self.scale, height * self.scale]
     }
 
-    /// Draws the legend where the chart wants it, smaller where the room is short.
+    /// Draws the legend at a corner, reduced in size if it does not fit.
     pub(crate) fn draw<B: DrawingBackend>(
         &self,
         canvas: &mut Canvas<B>,
@@ -94,12 +95,12 @@ impl Legend {
             return Ok(());
         }
         let (frame, size) = (&layout.frame.area, layout.size);
-        let room = match corner {
+        let available = match corner {
             Corner::Outside => [size[0] - layout.legend_left, size[1] - frame.top],
             _ => [frame.width() - 2.0 * INSET, frame.height() - 2.0 * INSET],
         };
-        let legend = self.fitted(room);
-        let area = legend.stand(corner, layout);
+        let legend = self.fitted(available);
+        let area = legend.area(corner, layout);
         if corner != Corner::Outside {
             canvas.rect(&area, Ink(Colour::WHITE, 0.88))?;
             canvas.outline(&area.corners(), Colour(205, 205, 205), 0.8)?;
@@ -107,6 +108,7 @@ impl Legend {
         legend.rows(canvas, &area)
     }
 
+    /// Draws the samples and texts of all entries.
     fn rows<B: DrawingBackend>(&self, canvas: &mut Canvas<B>, area: &Area) -> Drawn {
         let left = area.left + PAD * self.scale;
         let setting = Setting::new(TEXT * self.scale, HPos::Left);
@@ -119,8 +121,8 @@ impl Legend {
         Ok(())
     }
 
-    /// The box of the legend.
-    fn stand(&self, corner: Corner, layout: &Layout) -> Area {
+    /// Rectangle of the legend box.
+    fn area(&self, corner: Corner, layout: &Layout) -> Area {
         let frame = &layout.frame.area;
         let [width, height] = self.size();
         let left = match corner {
@@ -142,7 +144,7 @@ impl Legend {
     }
 }
 
-/// The legend entries of one layer.
+/// Legend entries of one layer.
 fn entries(layer: &Layer) -> Vec<(String, Sample)> {
     let named = |label: &String, sample| match label.is_empty() {
         true => Vec::new(),
@@ -167,7 +169,7 @@ fn entries(layer: &Layer) -> Vec<(String, Sample)> {
 }
 
 impl Sample {
-    /// How far the text stands to the right of the sample's left edge.
+    /// Distance from the left edge of the sample to the text, at scale 1.
     fn indent(self) -> f64 {
         match self {
             Sample::Heading => 0.0,
@@ -175,6 +177,7 @@ impl Sample {
         }
     }
 
+    /// Draws the sample with the middle of its left edge at `at`.
     fn draw<B: DrawingBackend>(self, canvas: &mut Canvas<B>, at: Point, scale: f64) -> Drawn {
         let [left, middle] = at;
         let width = SAMPLE[0] * scale;

@@ -1,22 +1,22 @@
-//! The drawing of fields: heat maps, categories and level lines.
+//! Drawing of fields: heat maps, maps of categories and level lines.
 
-use super::canvas::{Canvas, Drawn, Ink};
-use super::clip::Area;
-use super::colour::{Colour, Palette};
-use super::contour::contour;
-use super::draw;
-use super::field::{Field2, Levels};
-use super::frame::Frame;
+use crate::canvas::{Canvas, Drawn, Ink};
+use crate::clip::Area;
+use crate::colour::{Colour, Palette};
+use crate::contour::contour;
+use crate::draw;
+use crate::field::{Field2, Levels};
+use crate::frame::Frame;
 use plotters::backend::DrawingBackend;
 
 /// Colour and width of level lines.
 const LEVEL: (Colour, f64) = (Colour(104, 104, 104), 0.8);
 
-/// Shades of a heat map; neighbours of one shade are drawn as one rectangle.
+/// Number of shades of a heat map. Adjacent cells of one shade are drawn as one rectangle.
 const SHADES: f64 = 160.0;
 
-/// Most cells drawn along an axis: beyond it they would be finer than the picture.
-const FINEST: usize = 360;
+/// Largest number of cells drawn along an axis. More would be finer than the picture.
+const MAX_CELLS: usize = 360;
 
 /// Draws a heat map whose colours span the values from `low` to `high`.
 pub(crate) fn heat<B: DrawingBackend>(
@@ -42,20 +42,20 @@ pub(crate) fn categories<B: DrawingBackend>(
 ) -> Drawn {
     let colour = |value: f64| {
         let kind = value.round();
-        let known = kind >= 0.0 && kind < kinds.len() as f64;
-        known.then(|| kinds[kind as usize].0)
+        let valid = kind >= 0.0 && kind < kinds.len() as f64;
+        valid.then(|| kinds[kind as usize].0)
     };
     cells(canvas, frame, field, &colour)
 }
 
-/// Fills the cells of a field, column by column, in runs of one colour.
+/// Fills the cells of a field column by column, merging vertical runs of one colour.
 fn cells<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     frame: &Frame,
     field: &Field2,
     colour: &dyn Fn(f64) -> Option<Colour>,
 ) -> Drawn {
-    let [columns, rows] = field.shape.map(cuts);
+    let [columns, rows] = field.shape.map(drawn_edges);
     for x in columns.windows(2) {
         let shade = |y: &[usize]| colour(field.value((x[0] + x[1]) / 2, (y[0] + y[1]) / 2));
         let shades: Vec<Option<Colour>> = rows.windows(2).map(shade).collect();
@@ -72,22 +72,23 @@ fn cells<B: DrawingBackend>(
     Ok(())
 }
 
-/// Indices of the cell edges that are drawn: all of them, or evenly chosen ones of a fine grid.
-fn cuts(count: usize) -> Vec<usize> {
-    let parts = count.min(FINEST);
+/// Indices of the drawn cell edges: all of them, or evenly spaced ones if there are more than `MAX_CELLS` cells.
+fn drawn_edges(count: usize) -> Vec<usize> {
+    let parts = count.min(MAX_CELLS);
     (0..=parts).map(|k| k * count / parts.max(1)).collect()
 }
 
-/// The visible rectangle of a block of cells, between two edges each way.
+/// Visible rectangle of a block of cells, given by two edges in each direction.
 fn block(frame: &Frame, field: &Field2, i: [usize; 2], j: [usize; 2]) -> Option<Area> {
-    // An edge at or below zero on a logarithmic axis lies beyond the window.
+    // An edge at or below zero has no position (NaN) on a logarithmic axis. It lies below the window, at the fraction
+    // 0.
     let x = i.map(|i| frame.axes[0].fraction(field.x_edge(i)));
     let y = j.map(|j| frame.axes[1].fraction(field.y_edge(j)));
-    let low = |v: f64| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };
+    let clamped = |v: f64| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };
     let area = &frame.area;
-    let across = |v: f64| area.left + low(v) * area.width();
-    let up = |v: f64| area.bottom - low(v) * area.height();
-    area.meet(&Area {
+    let across = |v: f64| area.left + clamped(v) * area.width();
+    let up = |v: f64| area.bottom - clamped(v) * area.height();
+    area.intersection(&Area {
         left: across(x[0]),
         top: up(y[1]),
         right: across(x[1]),

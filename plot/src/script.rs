@@ -1,41 +1,41 @@
 //! Text with raised and lowered parts, split into runs of one size and one typeface.
 
-use super::font::Face;
+use crate::font::Face;
 
-/// Size of raised and lowered text.
+/// Size of raised and lowered text, relative to the line.
 const SMALL: f64 = 0.72;
-/// How far text is raised or lowered.
+/// Height of raised and of lowered text above the baseline, relative to the size of the line.
 const SHIFT: [f64; 2] = [0.30, -0.15];
 
 /// Signs that only the symbol face has.
 const SYMBOLS: &str = "∇‖∈→←↔↦⟨⟩∝∼≡∘⊗⊕′″∛⊤∀∃∅⋅⋯";
 
-/// Raised signs and what stands for them at full size.
+/// Superscript signs and the signs that are raised in their place.
 const RAISED: [&str; 2] = ["⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿᵀ", "0123456789+−nT"];
-/// Lowered signs and what stands for them at full size.
+/// Subscript signs and the signs that are lowered in their place.
 const LOWERED: [&str; 2] = ["₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢⱼₖ", "0123456789+−nijk"];
-/// Signs that no face has and their nearest relatives.
-const RELATED: [&str; 2] = ["∥ϕϑϵℝℒ𝒩", "‖φθεRLN"];
+/// Signs that no face has, and their substitutes.
+const SUBSTITUTES: [&str; 2] = ["∥ϕϑϵℝℒ𝒩", "‖φθεRLN"];
 
-/// A piece of text of one size and one typeface.
+/// Piece of text of one size and one typeface.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Run {
     pub(crate) text: String,
     pub(crate) face: Face,
-    /// Size relative to the line's.
+    /// Size relative to the line.
     pub(crate) size: f64,
-    /// Height of the baseline above the line's, relative to the line's size.
+    /// Height of its baseline above that of the line, relative to the size of the line.
     pub(crate) raise: f64,
 }
 
 impl Run {
-    /// Width in pixels in a line of that size.
+    /// Width in pixels in a line of size `size`.
     pub(crate) fn width(&self, size: f64) -> f64 {
         self.face.width(&self.text, size * self.size)
     }
 }
 
-/// Where a character stands.
+/// Vertical position of a character.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Line,
@@ -43,7 +43,7 @@ enum Level {
     Lowered,
 }
 
-/// The runs of a line, with `^{…}` and `_{…}` taken as raised and lowered.
+/// Splits a line into runs; the characters in `^{…}` are raised and those in `_{…}` lowered.
 pub(crate) fn runs(line: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (c, level) in levelled(line) {
@@ -69,11 +69,11 @@ pub(crate) fn runs(line: &str) -> Vec<Run> {
     runs
 }
 
-/// The characters that are drawn, each with its level.
+/// Returns the drawn characters, each with its level.
 fn levelled(line: &str) -> Vec<(char, Level)> {
     let mut drawn = Vec::new();
     let mut level = Level::Line;
-    // Other characters are in no face and in no XML.
+    // Control characters and noncharacters have no glyph, and XML forbids them.
     let printable = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     let mut rest = line.chars().filter(printable).peekable();
     while let Some(c) = rest.next() {
@@ -88,25 +88,27 @@ fn levelled(line: &str) -> Vec<(char, Level)> {
                 };
             }
             '}' if level != Level::Line => level = Level::Line,
-            _ => drawn.push(plain(c, level)),
+            _ => drawn.push(drawable(c, level)),
         }
     }
     drawn
 }
 
-/// A character as one that some face has.
-fn plain(c: char, level: Level) -> (char, Level) {
-    let twin = |[from, to]: [&str; 2]| {
+/// Replaces a character by one that a face has.
+fn drawable(c: char, level: Level) -> (char, Level) {
+    let equivalent = |[from, to]: [&str; 2]| {
         let mut pairs = from.chars().zip(to.chars());
-        pairs.find(|(sign, _)| *sign == c).map(|(_, twin)| twin)
+        pairs
+            .find(|(sign, _)| *sign == c)
+            .map(|(_, equivalent)| equivalent)
     };
-    if let Some(twin) = twin(RAISED) {
-        return (twin, Level::Raised);
+    if let Some(equivalent) = equivalent(RAISED) {
+        return (equivalent, Level::Raised);
     }
-    if let Some(twin) = twin(LOWERED) {
-        return (twin, Level::Lowered);
+    if let Some(equivalent) = equivalent(LOWERED) {
+        return (equivalent, Level::Lowered);
     }
-    (twin(RELATED).unwrap_or(c), level)
+    (equivalent(SUBSTITUTES).unwrap_or(c), level)
 }
 
 #[cfg(test)]
@@ -138,7 +140,7 @@ mod tests {
     fn signs_change_the_face_and_tables_pair_up() {
         let faces: Vec<Face> = runs("‖∇f‖").into_iter().map(|run| run.face).collect();
         assert_eq!(faces, [Face::Symbol, Face::Text, Face::Symbol]);
-        for [from, to] in [RAISED, LOWERED, RELATED] {
+        for [from, to] in [RAISED, LOWERED, SUBSTITUTES] {
             assert_eq!(from.chars().count(), to.chars().count());
         }
     }

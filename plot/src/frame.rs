@@ -1,33 +1,34 @@
-//! How the space of a chart is divided between plot, labels, colour bar and legend.
+//! Division of the space of a chart among plot, labels, colour bar and legend.
 
-use super::axis::Axis;
-use super::chart::{Chart, Corner};
-use super::clip::Area;
-use super::colour::Palette;
-use super::font;
-use super::font::Block;
-use super::layer::{Layer, Point};
-use super::legend::Legend;
-use super::ticks::{Room, TICK_SIZE, Ticks};
+use crate::axis::Axis;
+use crate::chart::{Chart, Corner};
+use crate::clip::Area;
+use crate::colour::Palette;
+use crate::font::{self, Block};
+use crate::layer::{Layer, Point};
+use crate::legend::Legend;
+use crate::ticks::{Extent, TICK_SIZE, Ticks};
 
-/// Height of axis labels in pixels.
+/// Size of axis labels in pixels.
 const LABEL_SIZE: f64 = 16.0;
-/// Height of chart titles in pixels.
+/// Size of chart titles in pixels.
 const TITLE_SIZE: f64 = 18.0;
 /// Length of a tick mark.
 pub(crate) const TICK_LENGTH: f64 = 5.0;
-/// Distance between a tick mark and its label.
+/// Gap between a tick mark and its label.
 pub(crate) const TICK_GAP: f64 = 4.0;
-/// White space around the whole chart.
-const RIM: f64 = 9.0;
-/// Distance from the plot to the colour bar, and width of the bar.
+/// Margin around the chart.
+const MARGIN: f64 = 9.0;
+/// Gap between plot and colour bar, and width of the bar.
 const BAR: [f64; 2] = [14.0, 13.0];
-/// A page too small for its labels keeps at least a stamp of a plot.
-const SMALLEST: f64 = 40.0;
-/// No curve needs coordinates beyond this to leave the page.
-const FAR: f64 = 1e7;
+/// Smallest side of the plot, kept on pages that are too small for their labels.
+const MIN_SIDE: f64 = 40.0;
+/// Limit of pixel coordinates.
+///
+/// It lies far off every page, and at every scale of a canvas the device coordinates still fit into `i32`.
+const MAX_COORDINATE: f64 = 1e7;
 
-/// The plot rectangle and its axes.
+/// Plot rectangle with its axes.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) area: Area,
@@ -35,24 +36,32 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Where a data point lies on the page; none where it cannot be drawn.
+    /// Position of a data point on the page, or `None` if it cannot be drawn.
     pub(crate) fn place(&self, [x, y]: Point) -> Option<Point> {
         let across = self.area.left + self.axes[0].fraction(x) * self.area.width();
         let up = self.area.bottom - self.axes[1].fraction(y) * self.area.height();
         let drawable = across.is_finite() && up.is_finite();
-        drawable.then(|| [across.clamp(-FAR, FAR), up.clamp(-FAR, FAR)])
+        drawable.then(|| {
+            [
+                across.clamp(-MAX_COORDINATE, MAX_COORDINATE),
+                up.clamp(-MAX_COORDINATE, MAX_COORDINATE),
+            ]
+        })
     }
 
-    /// Shrinks the plot, or widens an axis where the plot would become a sliver, until one unit
-    /// has the same length both ways.
+    /// Shrinks the plot until one unit has the same length on both axes.
+    ///
+    /// No side shrinks below `MIN_SHARE` of its length; its axis is widened instead.
     fn equalise(&mut self) {
-        const SLIMMEST: f64 = 0.3;
+        const MIN_SHARE: f64 = 0.3;
         let [x, y] = self.axes;
         let (width, height) = (self.area.width(), self.area.height());
+        // The axis with more units per pixel keeps its length. With that many units per pixel the other one needs
+        // span/unit pixels. If it gets more, its span grows by the factor pixels · unit / span.
         let unit = (x.span() / width).max(y.span() / height);
         let fit = |axis: Axis, length: f64| {
-            let ideal = (axis.span() / unit).max(SLIMMEST * length);
-            (ideal, axis.stretched(ideal * unit / axis.span()))
+            let pixels = (axis.span() / unit).max(MIN_SHARE * length);
+            (pixels, axis.stretched(pixels * unit / axis.span()))
         };
         let (fit_width, x) = fit(x, width);
         let (fit_height, y) = fit(y, height);
@@ -67,7 +76,7 @@ impl Frame {
     }
 }
 
-/// The colour bar beside the plot.
+/// Colour bar beside the plot.
 #[derive(Clone, Debug)]
 pub(crate) struct Bar {
     pub(crate) area: Area,
@@ -76,7 +85,7 @@ pub(crate) struct Bar {
     pub(crate) label: Block,
 }
 
-/// Everything whose place and size follow from the chart and its size.
+/// Positions and sizes of all parts of a chart.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) size: [f64; 2],
@@ -85,22 +94,23 @@ pub(crate) struct Layout {
     pub(crate) labels: [Block; 2],
     pub(crate) ticks: [Ticks; 2],
     pub(crate) bar: Option<Bar>,
-    /// Left edge of the legend, where it stands outside.
+    /// Left edge of a legend outside the plot.
     pub(crate) legend_left: f64,
 }
 
 impl Layout {
+    /// Computes the layout of a chart of a given size.
     pub(crate) fn of(chart: &Chart, legend: &Legend, size: [f64; 2]) -> Layout {
-        let title = Block::fit(&chart.title, 0.94 * size[0] - RIM, TITLE_SIZE);
+        let title = Block::fit(&chart.title, 0.94 * size[0] - MARGIN, TITLE_SIZE);
         let axes = chart.axes();
         let mut area = rough_area(chart, &axes[0], &title, size);
-        area.left += Ticks::of(&axes[1], upright(&area)).width();
+        area.left += Ticks::of(&axes[1], vertical(&area)).width();
         area.right -= bar(chart, &area).as_ref().map_or(0.0, bar_width);
         if chart.legend == Corner::Outside {
             let [width, _] = legend.fitted([0.45 * size[0], area.height()]).size();
-            area.right -= width + RIM;
+            area.right -= width + MARGIN;
         }
-        area.right = area.right.max(area.left + SMALLEST);
+        area.right = area.right.max(area.left + MIN_SIDE);
         let mut frame = Frame { area, axes };
         if chart.equal {
             frame.equalise();
@@ -108,30 +118,30 @@ impl Layout {
         Layout::around(frame, chart, title, size)
     }
 
-    /// The layout once the plot has its place.
+    /// Completes the layout around a plot rectangle.
     fn around(frame: Frame, chart: &Chart, title: Block, size: [f64; 2]) -> Layout {
         let ticks = [
-            Ticks::of(&frame.axes[0], level(frame.area.width())),
-            Ticks::of(&frame.axes[1], upright(&frame.area)),
+            Ticks::of(&frame.axes[0], horizontal(frame.area.width())),
+            Ticks::of(&frame.axes[1], vertical(&frame.area)),
         ];
         let bar = bar(chart, &frame.area);
         Layout {
             size,
             title,
             labels: labels(chart, &frame.area, &ticks[0], size),
-            legend_left: frame.area.right + bar.as_ref().map_or(0.0, bar_width) + RIM,
+            legend_left: frame.area.right + bar.as_ref().map_or(0.0, bar_width) + MARGIN,
             frame,
             ticks,
             bar,
         }
     }
 
-    /// The line on which powers of ten stand, above the plot.
+    /// Coordinate y of the powers of ten above the plot.
     pub(crate) fn factor_height(&self) -> f64 {
         self.frame.area.top - 0.75 * TICK_SIZE
     }
 
-    /// Lower edge of the title.
+    /// Lower edge of the title, above the powers of ten if there are any.
     pub(crate) fn title_bottom(&self) -> f64 {
         let bar = self.bar.as_ref();
         let factors = [Some(&self.ticks[1].factor), bar.map(|b| &b.ticks.factor)];
@@ -145,61 +155,63 @@ impl Layout {
 /// Height reserved for powers of ten above the plot.
 const FACTOR_ROW: f64 = 1.4 * TICK_SIZE;
 
-fn level(length: f64) -> Room {
-    Room {
+/// Extent of a horizontal axis.
+fn horizontal(length: f64) -> Extent {
+    Extent {
         length,
         horizontal: true,
     }
 }
 
-fn upright(area: &Area) -> Room {
-    Room {
+/// Extent of a vertical axis along a rectangle.
+fn vertical(area: &Area) -> Extent {
+    Extent {
         length: area.height(),
         horizontal: false,
     }
 }
 
-/// The plot rectangle as far as it is known without the widths of tick labels.
+/// Plot rectangle before the widths of tick labels, colour bar and legend are subtracted.
 fn rough_area(chart: &Chart, x: &Axis, title: &Block, [width, height]: [f64; 2]) -> Area {
     let line = LABEL_SIZE * font::LEADING;
     let row = |text: &str| if text.is_empty() { 0.0 } else { line + 4.0 };
     let ticks = TICK_LENGTH + TICK_GAP;
     // The power of ten of the x axis shares the row of the label.
-    let factor = Ticks::of(x, level(0.7 * width)).factor;
+    let factor = Ticks::of(x, horizontal(0.7 * width)).factor;
     let label = format!("{}{factor}", chart.labels[0]);
     let area = Area {
-        left: RIM + row(&chart.labels[1]) + ticks,
-        top: RIM + title.height() + FACTOR_ROW,
-        right: width - 2.0 * RIM,
-        bottom: height - RIM - row(&label) - TICK_SIZE - ticks,
+        left: MARGIN + row(&chart.labels[1]) + ticks,
+        top: MARGIN + title.height() + FACTOR_ROW,
+        right: width - 2.0 * MARGIN,
+        bottom: height - MARGIN - row(&label) - TICK_SIZE - ticks,
     };
     Area {
-        right: area.right.max(area.left + SMALLEST),
-        bottom: area.bottom.max(area.top + SMALLEST),
+        right: area.right.max(area.left + MIN_SIDE),
+        bottom: area.bottom.max(area.top + MIN_SIDE),
         ..area
     }
 }
 
-/// Axis labels on one line each, made smaller where they are too long.
+/// Axis labels on one line each, reduced in size if they are too long.
 fn labels(chart: &Chart, area: &Area, x_ticks: &Ticks, size: [f64; 2]) -> [Block; 2] {
-    let aside = 2.0 * (font::width(&x_ticks.factor, TICK_SIZE) + RIM);
-    let one_line = |text: &str, room: f64| {
+    let aside = 2.0 * (font::width(&x_ticks.factor, TICK_SIZE) + MARGIN);
+    let one_line = |text: &str, available: f64| {
         let wide = font::width(text, LABEL_SIZE).max(1.0);
-        let shrink = (room / wide).min(1.0);
-        Block::fit(text, room.max(wide) + 1.0, LABEL_SIZE * shrink)
+        let shrink = (available / wide).min(1.0);
+        Block::fit(text, available.max(wide) + 1.0, LABEL_SIZE * shrink)
     };
-    let x_room = match x_ticks.factor.is_empty() {
-        true => area.width() + RIM,
+    let x_available = match x_ticks.factor.is_empty() {
+        true => area.width() + MARGIN,
         false => area.width() - aside,
     };
-    let y_room = (2.0 * area.centre()[1].min(size[1] - area.centre()[1])) - 2.0 * RIM;
+    let y_available = (2.0 * area.centre()[1].min(size[1] - area.centre()[1])) - 2.0 * MARGIN;
     [
-        one_line(&chart.labels[0], x_room),
-        one_line(&chart.labels[1], y_room),
+        one_line(&chart.labels[0], x_available),
+        one_line(&chart.labels[1], y_available),
     ]
 }
 
-/// The colour bar to the right of a plot rectangle, for the last heat map.
+/// Colour bar of the last heat map, to the right of a plot rectangle.
 fn bar(chart: &Chart, area: &Area) -> Option<Bar> {
     let (field, palette) = chart.layers.iter().rev().find_map(|layer| match layer {
         Layer::Heat(field, palette) => Some((field, *palette)),
@@ -219,12 +231,12 @@ fn bar(chart: &Chart, area: &Area) -> Option<Bar> {
             ..*area
         },
         palette,
-        ticks: Ticks::of(&axis, upright(area)),
+        ticks: Ticks::of(&axis, vertical(area)),
         label: Block::fit(&chart.colour_label, area.height(), LABEL_SIZE),
     })
 }
 
-/// Width that the colour bar takes with all its text.
+/// Width of the colour bar with all its text.
 fn bar_width(bar: &Bar) -> f64 {
     let factor = font::width(&bar.ticks.factor, TICK_SIZE) - BAR[1];
     let text = bar.ticks.width() + TICK_LENGTH + TICK_GAP;

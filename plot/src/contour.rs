@@ -1,18 +1,17 @@
 //! Level sets by marching squares.
 //!
-//! Between the centres of four neighbouring cells a field is taken as linear along each side, so a
-//! level crosses a side where its two ends lie on different sides of the level. Each crossing
-//! belongs to one side of the mesh of centres, and a side is shared by two squares; following that
-//! sharing joins the segments into curves.
+//! The cell centres form a mesh of squares. The field is interpolated linearly along each side, so the level crosses a
+//! side once if the values at its two ends lie on different sides of the level, and otherwise not at all. Two adjacent
+//! squares share a side and its crossing. Joining segments at shared sides gives curves.
 
-use super::field::Field2;
-use super::layer::Point;
+use crate::field::Field2;
+use crate::layer::Point;
 use std::collections::HashMap;
 
-/// A side of the mesh of centres: its lower corner (i, j), and whether it runs along x.
+/// Side of the mesh of cell centres: its lower corner (i, j), and whether it runs along x.
 type Side = (usize, usize, bool);
 
-/// The curves on which the field takes the value `level`.
+/// Computes the curves on which the field has the value `level`.
 pub(crate) fn contour(field: &Field2, level: f64) -> Vec<Vec<Point>> {
     let mut segments = Vec::new();
     for i in 1..field.shape[0] {
@@ -28,9 +27,9 @@ pub(crate) fn contour(field: &Field2, level: f64) -> Vec<Vec<Point>> {
         .collect()
 }
 
-/// The segments of one square, as pairs of crossed sides.
+/// Returns the segments within one square, each as a pair of crossed sides.
 fn square(field: &Field2, level: f64, [i, j]: [usize; 2]) -> Vec<[Side; 2]> {
-    // Corners and sides in the same turn: side k runs from corner k to corner k + 1.
+    // Corners and sides in one cyclic order: side k joins the corners k and k + 1.
     let corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)];
     let sides = [
         (i, j, true),
@@ -47,7 +46,9 @@ fn square(field: &Field2, level: f64, [i, j]: [usize; 2]) -> Vec<[Side; 2]> {
         .filter(|&k| above[k] != above[(k + 1) % 4])
         .map(|k| sides[k])
         .collect();
-    // At a saddle the mean decides whether the corners like corner 0 are joined.
+    // Four crossings form a saddle, which can be resolved in two ways. The mean of the corners approximates the value
+    // at the centre. If it lies on the same side of the level as corner 0, the corners 0 and 2 are connected, and the
+    // segments cut off the corners 1 and 3; otherwise they cut off 0 and 2.
     let joined = (values.iter().sum::<f64>() / 4.0 >= level) == above[0];
     match crossed[..] {
         [a, b] => vec![[a, b]],
@@ -57,7 +58,7 @@ fn square(field: &Field2, level: f64, [i, j]: [usize; 2]) -> Vec<[Side; 2]> {
     }
 }
 
-/// The point at which the level crosses a side.
+/// Point at which the level crosses a side, by linear interpolation.
 fn crossing(field: &Field2, level: f64, (i, j, along_x): Side) -> Point {
     let (k, l) = if along_x { (i + 1, j) } else { (i, j + 1) };
     let (a, b) = (field.centre(i, j), field.centre(k, l));
@@ -66,31 +67,32 @@ fn crossing(field: &Field2, level: f64, (i, j, along_x): Side) -> Point {
     [a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])]
 }
 
-/// Joins segments that share a side into chains.
+/// Joins segments that share a side into chains of sides.
 fn chain(segments: &[[Side; 2]]) -> Vec<Vec<Side>> {
-    let mut at: HashMap<Side, Vec<usize>> = HashMap::new();
+    let mut segments_at: HashMap<Side, Vec<usize>> = HashMap::new();
     for (index, ends) in segments.iter().enumerate() {
         for end in ends {
-            at.entry(*end).or_default().push(index);
+            segments_at.entry(*end).or_default().push(index);
         }
     }
     let mut used = vec![false; segments.len()];
     let mut follow = |start: Side| {
         let mut sides = vec![start];
-        let mut here = start;
-        while let Some(next) = at
-            .get(&here)
+        let mut end = start;
+        while let Some(next) = segments_at
+            .get(&end)
             .and_then(|all| all.iter().copied().find(|&s| !used[s]))
         {
             used[next] = true;
             let [a, b] = segments[next];
-            here = if a == here { b } else { a };
-            sides.push(here);
+            end = if a == end { b } else { a };
+            sides.push(end);
         }
         sides
     };
-    // Open chains first, from their free ends; what is left then is closed.
-    let free = |end: &&Side| at.get(*end).is_some_and(|all| all.len() == 1);
+    // Open chains come first. They start at a side that belongs to one segment only. The remaining segments form closed
+    // chains.
+    let free = |end: &&Side| segments_at.get(*end).is_some_and(|all| all.len() == 1);
     let ends = segments.iter().flatten().filter(free);
     let starts: Vec<Side> = ends.chain(segments.iter().flatten()).copied().collect();
     let chains = starts.into_iter().map(&mut follow);
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_and_small_grids_give_nothing() {
+    fn holes_and_small_grids_have_no_contour() {
         let hole = grid(|x, _| if x > 0.0 { f64::NAN } else { x });
         assert!(
             contour(&hole, -1.0)[0]
