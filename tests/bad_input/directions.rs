@@ -2,6 +2,7 @@
 //! priors, and posteriors.
 
 use crate::support::Explicit;
+use crate::support::altered::{altered, products};
 use crate::support::bad::{check, row};
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Forcing, Nystrom, Preconditioner, Sketched,
@@ -14,7 +15,7 @@ use pullback::prior::{Matern, PriorTerms, Smoothness, Tikhonov};
 use pullback::sketch::ProbeKind;
 use pullback::step::Fixed;
 use pullback::{
-    Cpu, Descent, Direction, Grid, Loss, Metric, Model, Noise, Operator, Prior, Result, Side,
+    Cpu, Descent, Direction, Grid, Loss, Metric, Model, Noise, Operator, Prior, Result,
 };
 
 const NAN: f64 = f64::NAN;
@@ -198,38 +199,11 @@ fn sums_of_priors_that_leave_constants_free() {
     }
 }
 
-/// A model whose ∂g/∂θ is known by its products.
-struct Products(Explicit);
-
-impl Model for Products {
-    fn state_dim(&self) -> usize {
-        self.0.state_dim()
-    }
-    fn param_dim(&self) -> usize {
-        self.0.param_dim()
-    }
-    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
-        self.0.residual(rho, theta, out);
-    }
-    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
-        self.0.state_jacobian(rho, theta)
-    }
-    fn param_jacobian<'a>(&'a self, _: &'a [f64], _: &'a [f64]) -> Operator<'a> {
-        let f = &self.0.0;
-        Operator::free(
-            f.nrows(),
-            f.ncols(),
-            Box::new(move |side, x, mut out| match side {
-                Side::Plain => out.copy_from(-(f * x)),
-                Side::Transpose => out.copy_from(-(f.transpose() * x)),
-            }),
-        )
-    }
-}
-
 #[test]
 fn what_the_dual_direction_cannot_do() {
-    let (free, loss) = (Products(sound()), observed());
+    let (explicit, loss) = (sound(), observed());
+    let identity = |_| Operator::identity(explicit.state_dim());
+    let free = altered(&explicit, identity, products);
     let prior = Matern::new(&line(), 1.0, 1.0).unwrap();
     assert!(run(&Dual, Some(&prior)).is_ok());
     let density = L2Misfit::new(&line(), vec![1.0; 4]).unwrap();

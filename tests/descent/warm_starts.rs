@@ -1,12 +1,12 @@
 //! Where iterations start: at what was solved for one step before, in a descent that comes near its end.
 
+use crate::support::altered::{altered, products};
 use crate::support::stencils::cpu;
 use crate::support::watched::Watched;
 use crate::support::{Reaction, density, gap};
 use pullback::descent::Tolerances;
 use pullback::direction::{DataSpace, LeastSquares, Sketched};
-use pullback::faer::linalg::matmul::matmul;
-use pullback::faer::{Accum, Mat, MatMut, MatRef, Par};
+use pullback::faer::{Mat, MatMut, MatRef};
 use pullback::linalg::{Factor, SolveStats, StencilSolver};
 use pullback::loss::L2Misfit;
 use pullback::metric::Wasserstein2;
@@ -236,40 +236,10 @@ impl Factor for ColdFactor<'_> {
     }
 }
 
-/// The same model by its products alone, which GMRES is for.
-struct Products(Reaction);
-
-impl Model for Products {
-    fn state_dim(&self) -> usize {
-        self.0.state_dim()
-    }
-    fn param_dim(&self) -> usize {
-        self.0.param_dim()
-    }
-    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
-        self.0.residual(rho, theta, out);
-    }
-    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
-        let a = self.0.state_jacobian(rho, theta).to_dense();
-        let product = move |side: Side, x: MatRef<'_, f64>, out: MatMut<'_, f64>| {
-            let a = match side {
-                Side::Plain => a.as_ref(),
-                Side::Transpose => a.transpose(),
-            };
-            matmul(out, Accum::Replace, a, x, 1.0, Par::Seq);
-        };
-        let k = self.state_dim();
-        Operator::free(k, k, Box::new(product))
-    }
-    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
-        self.0.param_jacobian(rho, theta)
-    }
-}
-
 #[test]
 fn iterations_are_saved_and_the_end_is_the_same() {
     let (model, loss) = problem();
-    let model = Products(model);
+    let model = altered(&model, products, Operator::dense);
     let box_ = Grid::new(&Lorenz::BOX.map(|(a, b)| (a, b, 12))).unwrap();
     let measure = InvariantMeasure::new(&box_, Lorenz).unwrap();
     let data = measure.density(&[10.0, 28.5, 2.7], &Cpu::default());
@@ -322,10 +292,9 @@ fn iterations_are_saved_and_the_end_is_the_same() {
 fn answers_are_as_good_from_anywhere() {
     let (model, _) = problem();
     let (rho, theta) = (vec![1.0; 24], [0.1; 3]);
-    let products = Products(model);
     let cpu = Cpu::default();
-    let dense = products.0.state_jacobian(&rho, &theta).to_dense();
-    let repeated = Operator::repeated(products.state_jacobian(&rho, &theta), 2);
+    let dense = model.state_jacobian(&rho, &theta).to_dense();
+    let repeated = Operator::repeated(products(dense.clone()), 2);
     let factor = cpu.factor(repeated).unwrap();
     let exact = pullback::random::normal_matrix(48, 3, 5);
     let whole = Mat::from_fn(48, 48, |i, j| match i / 24 == j / 24 {

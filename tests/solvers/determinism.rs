@@ -1,5 +1,6 @@
 //! The same inputs give the same bits on any number of threads.
 
+use crate::support::altered::{altered, products};
 use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless, solve};
 use crate::support::{Reaction, definite, density};
 use pullback::faer::linalg::matmul::matmul;
@@ -172,33 +173,11 @@ fn descents_with_twenty_parameters_in_transport_and_sobolev_metrics() {
     }
 }
 
-/// g of the same model, its Jacobian given by products: all its solves are by iteration.
-struct Products(Reaction);
-
-impl Model for Products {
-    fn state_dim(&self) -> usize {
-        self.0.state_dim()
-    }
-    fn param_dim(&self) -> usize {
-        self.0.param_dim()
-    }
-    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
-        self.0.residual(rho, theta, out);
-    }
-    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
-        let (a, k) = (self.0.state_jacobian(rho, theta).to_dense(), rho.len());
-        let apply = move |side, x: MatRef<'_, f64>, out: MatMut<'_, f64>| product(&a, side, x, out);
-        Operator::free(k, k, Box::new(apply))
-    }
-    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
-        self.0.param_jacobian(rho, theta)
-    }
-}
-
 #[test]
 fn descents_whose_iterations_start_from_those_of_the_step_before() {
     let grid = Grid::new(&[(0.0, 1.0, 60)]).unwrap();
-    let (model, start) = (Products(Reaction::new(60, 20, 4)), vec![0.2; 20]);
+    let (reaction, start) = (Reaction::new(60, 20, 4), vec![0.2; 20]);
+    let model = altered(&reaction, products, Operator::dense);
     let loss = L2Misfit::new(&grid, density(&grid, 5)).unwrap();
     on_all_pools("products", || path(Descent::new(&model, &loss), &start));
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod altered;
 pub(crate) mod bad;
 pub(crate) mod far;
 pub(crate) mod lorenz;
