@@ -133,3 +133,7 @@ struct LorenzPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/directions.md")]
 struct DirectionsPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/architecture.md")]
+struct ArchitecturePage;
