@@ -6,6 +6,7 @@ mod auto;
 mod bounds;
 mod covariance;
 mod fold;
+mod memory;
 mod mixture;
 mod nist;
 mod posterior;

@@ -11,6 +11,7 @@ mod loss;
 mod matrix_free;
 mod metric;
 mod metric_gaps;
+mod own_loss;
 mod own_sensitivity;
 mod prior_fields;
 mod prior_without_root;
