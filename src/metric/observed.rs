@@ -6,7 +6,7 @@ use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagon
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, minimum_norm};
-use crate::linalg::{Operator, Side, View};
+use crate::linalg::{Operator, Side};
 use crate::noise::Noise;
 
 /// The metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ; it sees only what is observed.
@@ -111,7 +111,9 @@ impl Root for ObservedRoot<'_> {
     /// OᵀΓ⁻¹O, which is sparse where O is and Γ is diagonal; Γ where all is observed.
     fn local_form(&self) -> Option<LocalForm> {
         let whitening = self.noise.whitening();
-        if let (true, View::Diagonal(w)) = (self.operator.is_identity(), whitening.view()) {
+        if self.operator.is_identity()
+            && let Some(w) = whitening.as_diagonal()
+        {
             return inverse_diagonal(w.iter().map(|w| (w * w).recip()).collect());
         }
         let whitening = whitening.to_sparse()?;

@@ -40,7 +40,7 @@ use self::plan::Plan;
 use self::solver::IterativeSolver;
 use self::sparse::{Sparse, Swept};
 use super::cpu::stencil::progress::Criteria;
-use super::operator::{Operator, Stencil, View};
+use super::operator::{Operator, Stencil};
 use super::repeated::by_block;
 use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
@@ -242,21 +242,15 @@ impl Cuda {
 
     fn single<'a>(&'a self, cpu: &'a Cpu, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         a.check_finite("a matrix to solve with")?;
-        match a.view() {
-            View::Stencil(stencil) if plan::suits(stencil) => {
-                let stencil = Arc::clone(stencil);
-                Ok(Box::new(self.stencil(cpu, &stencil, &a)?))
-            }
-            View::Sparse(m) => {
-                if let Some(transpose) = sparse::prepare(m)
-                    && let Some(matrix) = a.to_sparse()
-                {
-                    return Ok(Box::new(self.sparse(cpu, (matrix, &transpose), &a)?));
-                }
-                cpu.factor(a)
-            }
-            _ => cpu.factor(a),
+        if let Some(stencil) = a.as_stencil().filter(|stencil| plan::suits(stencil)) {
+            return Ok(Box::new(self.stencil(cpu, stencil, &a)?));
         }
+        if let Some(transpose) = a.as_sparse().and_then(sparse::prepare)
+            && let Some(matrix) = a.to_sparse()
+        {
+            return Ok(Box::new(self.sparse(cpu, (matrix, &transpose), &a)?));
+        }
+        cpu.factor(a)
     }
 }
 
