@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::lanes::scale;
 use crate::linalg::cpu::stencil::progress::{Criteria, Progress, ROUNDINGS, Truth};
-use crate::linalg::cpu::stencil::workspace::kept;
+use crate::linalg::cpu::stencil::workspace::select_lanes;
 use crate::linalg::operator::Side;
 
 /// A number for every lane.
@@ -276,9 +276,9 @@ impl Run<'_> {
             }
         }
         for numbers in self.scalars.as_chunks_mut::<MAX_LANES>().0 {
-            *numbers = kept(*numbers, keep, 0.0);
+            *numbers = select_lanes(*numbers, keep, 0.0);
         }
-        self.columns = kept(self.columns, keep, 0);
+        self.columns = select_lanes(self.columns, keep, 0);
         self.progress.narrow(keep);
         self.count = keep.len();
         self.send_scalars()

@@ -19,7 +19,7 @@ use super::multigrid::Multigrid;
 use super::pipeline;
 use super::progress::Criteria;
 use super::system::{Precondition, System};
-use super::workspace::{Extent, Room, WIDEST, WIDTHS, width};
+use super::workspace::{Extent, WIDEST, WIDTHS, Workspace, width};
 use super::{Precision, StencilSolver};
 use crate::error::Result;
 use crate::linalg::memory::Budget;
@@ -118,7 +118,7 @@ struct Preconditioned<T> {
     precondition: Precondition<T>,
     definite: bool,
     extent: Extent,
-    workspaces: Pool<Room<T>>,
+    workspaces: Pool<Workspace<T>>,
 }
 
 impl<T: Real> Preconditioned<T> {
@@ -204,8 +204,8 @@ impl<T: Real> Iterative for Preconditioned<T> {
         let solve_chunk = |first: usize, columns: MatMut<'_, f64>| {
             let guess = guess.map(|guess| guess.subcols(first, columns.ncols()));
             let lanes = width(columns.ncols());
-            let fits = |workspace: &Room<T>| workspace.has(lanes);
-            let make = || Room::new(&self.extent, lanes);
+            let fits = |workspace: &Workspace<T>| workspace.has(lanes);
+            let make = || Workspace::new(&self.extent, lanes);
             self.workspaces.with(fits, make, |workspace| {
                 if self.definite {
                     iteration::solve::<ConjugateGradients, T>(&system, workspace, guess, columns)
@@ -217,8 +217,8 @@ impl<T: Real> Iterative for Preconditioned<T> {
         let worst = |a: SolveStats, b: SolveStats| Ok(a.worst(b));
         let stats = if let Some(chunk) = self.chunk(batch.ncols(), request.budget) {
             let lanes = width(chunk);
-            let fits = |workspace: &Room<T>| workspace.has(lanes);
-            let make = || Result::Ok(Room::new(&self.extent, lanes));
+            let fits = |workspace: &Workspace<T>| workspace.has(lanes);
+            let make = || Result::Ok(Workspace::new(&self.extent, lanes));
             let count = at_once(batch.ncols().div_ceil(chunk));
             self.workspaces.keep(fits);
             self.workspaces.reserve(count, fits, make)?;

@@ -46,7 +46,7 @@ pub(super) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
 }
 
 /// Workspace of one solve.
-pub(crate) struct Room<T> {
+pub(crate) struct Workspace<T> {
     cells: usize,
     lanes: usize,
     /// Vectors of the Krylov method, in double precision.
@@ -88,7 +88,7 @@ impl Extent {
     }
 }
 
-impl<T: Real> Room<T> {
+impl<T: Real> Workspace<T> {
     pub(crate) fn new(extent: &Extent, lanes: usize) -> Self {
         let zeros = |cells: usize| vec![T::ZERO; cells * lanes];
         let cells = extent.cells();
@@ -138,8 +138,8 @@ impl<T: Real> Room<T> {
             // In place: `to` ≤ `from` and l ≤ keep[l], so that every number moves towards the front,
             // and none is overwritten before it was read.
             for cell in 0..self.cells {
-                for (l, &kept) in keep.iter().enumerate() {
-                    v[cell * to + l] = v[cell * from + kept];
+                for (l, &lane) in keep.iter().enumerate() {
+                    v[cell * to + l] = v[cell * from + lane];
                 }
                 v[cell * to + keep.len()..(cell + 1) * to].fill(0.0);
             }
@@ -156,6 +156,10 @@ pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
 }
 
 /// Returns the values of the listed lanes, in this order, followed by `rest` in all other lanes.
-pub(crate) fn kept<V: Copy, const N: usize>(values: [V; N], keep: &[usize], rest: V) -> [V; N] {
-    std::array::from_fn(|l| keep.get(l).map_or(rest, |&kept| values[kept]))
+pub(crate) fn select_lanes<V: Copy, const N: usize>(
+    values: [V; N],
+    keep: &[usize],
+    rest: V,
+) -> [V; N] {
+    std::array::from_fn(|l| keep.get(l).map_or(rest, |&lane| values[lane]))
 }
