@@ -46,7 +46,6 @@ impl Default for Rank {
 /// together) an adjoint solve for each gives all pairs there are; else a randomised subspace iteration finds the leading
 /// ones by two adjoint solves and a tangent one a column. See [`Descent::posterior`](crate::Descent::posterior).
 pub struct Posterior<'a> {
-    mean: Vec<f64>,
     spectrum: Spectrum,
     prior: PriorTerms<'a>,
     backend: &'a dyn Backend,
@@ -62,11 +61,11 @@ const MUCH: f64 = 1.0;
 impl<'a> Posterior<'a> {
     /// The posterior at a point, from what is known there.
     pub(crate) fn new(
-        mean: &[f64],
         z: &Linearisation<'_>,
         root: &dyn Root,
         mut prior: PriorTerms<'a>,
-        (backend, rank): (&'a dyn Backend, Rank),
+        backend: &'a dyn Backend,
+        rank: Rank,
     ) -> Result<Self> {
         check::option(
             "the rank of a posterior",
@@ -80,7 +79,6 @@ impl<'a> Posterior<'a> {
         let spectrum = Spectrum::leading(&Curvature::new(z, root, Some(&prior)), &prior, size)?;
         let after = z.solves();
         Ok(Self {
-            mean: mean.to_vec(),
             spectrum,
             prior,
             backend,
@@ -90,7 +88,7 @@ impl<'a> Posterior<'a> {
 
     /// The point it was made at: the mean.
     pub fn mean(&self) -> &[f64] {
-        &self.mean
+        &self.prior.theta
     }
 
     /// The eigenvalues λ that were kept, largest first. What the others are worth says [`left_out`](Self::left_out).
@@ -147,7 +145,7 @@ impl<'a> Posterior<'a> {
             .correct(prior, covectors.as_ref(), shorten);
         for j in 0..count {
             let column = samples.col_as_slice_mut(j).iter_mut();
-            column.zip(&self.mean).for_each(|(x, m)| *x += m);
+            column.zip(self.mean()).for_each(|(x, m)| *x += m);
         }
         Ok(samples)
     }
@@ -211,7 +209,7 @@ impl fmt::Display for Posterior<'_> {
         write!(
             f,
             "the data say more than the prior along {informed} of {} directions; information gain {:.1} nats; {} solves",
-            self.mean.len(),
+            self.mean().len(),
             self.information_gain(),
             self.solves
         )?;

@@ -14,7 +14,7 @@ use crate::linalg::{Operator, Side};
 /// The priors at one θ, in the coordinates of the descent.
 pub struct PriorTerms<'a> {
     pub(super) priors: Vec<&'a dyn Prior>,
-    pub(super) theta: Vec<f64>,
+    pub(crate) theta: Vec<f64>,
     pub(super) terms: Vec<Quadratic<'a>>,
     pub(super) chart: Chart,
     /// C, factorised.

@@ -114,7 +114,7 @@ impl Run<'_> {
         let exact = &self.workspace.exact;
         self.workspace
             .device
-            .copy((&exact[0], 0), (&exact[2], 0), bytes)?;
+            .copy(exact[0].at(0), exact[2].at(0), bytes)?;
         self.passes.squares(b)?;
         let size = norms(self.workspace, self.passes.shift)?;
         self.progress = Progress::new(size);
@@ -272,7 +272,7 @@ impl Run<'_> {
             for vector in vectors {
                 self.passes
                     .narrow(vector.address, spare.address, Places(from), wide)?;
-                workspace.device.copy((spare, 0), (vector, 0), bytes)?;
+                workspace.device.copy(spare.at(0), vector.at(0), bytes)?;
             }
         }
         for numbers in self.scalars.as_chunks_mut::<MAX_LANES>().0 {

@@ -16,7 +16,7 @@ use super::iteration::Iteration;
 use super::lanes::scale;
 use super::level::{Level, reciprocals};
 use super::multigrid::Multigrid;
-use super::pipeline;
+use super::pipeline::Pipeline;
 use super::progress::Criteria;
 use super::system::{Precondition, System};
 use super::workspace::{Extent, WIDEST, WIDTHS, Workspace, width};
@@ -255,7 +255,7 @@ pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
     for corner in 0..8 {
         let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
         let vectors = (b.as_chunks().0, x.as_chunks_mut().0);
-        pipeline::sweep::<f64, 1>((&level, Side::Plain, corner), vectors, &mut row);
+        Pipeline::<f64, 1>::new(&level, Side::Plain, vectors, &mut row).sweep(corner);
     }
     untouched.into_iter().for_each(|(i, value)| x[i] = value);
 }
