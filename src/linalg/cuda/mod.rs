@@ -8,7 +8,10 @@ mod device;
 mod equations;
 mod factor;
 mod hierarchy;
-mod kernels;
+// `linalg::internals` exports its type with the feature `internals`. Features may be tested in `linalg/mod.rs` alone, so
+// that the module is also compiled without this feature.
+#[allow(dead_code, unreachable_pub)]
+pub(super) mod kernels;
 mod krylov;
 mod passes;
 mod plan;
@@ -33,8 +36,6 @@ use self::device::Device;
 use self::equations::Equations;
 use self::factor::OnDevice;
 use self::hierarchy::Hierarchy;
-#[doc(hidden)]
-pub use self::kernels::CudaKernels;
 use self::passes::Width;
 use self::plan::Plan;
 use self::solver::IterativeSolver;

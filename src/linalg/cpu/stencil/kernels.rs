@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::level::{Level, reciprocals};
-use super::multigrid::ENDS;
-use super::pipeline::{Pipeline, Stage};
-use super::workspace::{wide_mut, with_width};
+use crate::linalg::cpu::stencil::level::{Level, reciprocals};
+use crate::linalg::cpu::stencil::multigrid::ENDS;
+use crate::linalg::cpu::stencil::pipeline::{Pipeline, Stage};
+use crate::linalg::cpu::stencil::workspace::{wide_mut, with_width};
 use crate::linalg::operator::{Real, Side, Stencil};
 
 /// Vectors of a batch, and the passes that the solvers make over them, in chunks of interleaved columns.

@@ -3,7 +3,7 @@
 use crate::linalg::operator::Real;
 
 /// Most interleaved columns.
-pub(super) const WIDEST: usize = 16;
+pub(crate) const WIDEST: usize = 16;
 
 /// Numbers of interleaved columns for which the kernels are compiled.
 // The numbers of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles likewise.
@@ -38,10 +38,10 @@ macro_rules! with_width {
         }
     };
 }
-pub(super) use with_width;
+pub(crate) use with_width;
 
 /// Views a vector as W interleaved columns.
-pub(super) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
+pub(crate) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
     numbers.as_chunks_mut().0
 }
 
