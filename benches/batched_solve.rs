@@ -1,6 +1,6 @@
 //! Batched solves beside the memory of the machine: products and sweeps, whole adjoints, factorisations.
 //!
-//! `cargo bench --bench batched_solve`, with `-- --quick` for a minute's worth. `benches/peers/batched_solve.py` has the
+//! `cargo bench --features internals --bench batched_solve`, with `-- --quick` for a minute's worth. `benches/peers/batched_solve.py` has the
 //! factorisations in SciPy, and scikit-sparse and pyamg where they are installed.
 
 use std::hint::black_box;
@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pullback::faer::{Mat, MatMut};
-use pullback::linalg::{Factor, Kernels, Precision, SolveStats, Stencil, StencilSolver};
+use pullback::linalg::internals::Kernels;
+use pullback::linalg::{Factor, Precision, SolveStats, Stencil, StencilSolver};
 use pullback::{Backend, Cpu, Operator, Result, Side, random};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};

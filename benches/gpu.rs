@@ -1,8 +1,8 @@
 //! The CUDA backend beside the memory of its device and the cores of the machine: passes, whole solves, recoveries.
 //!
-//! `cargo bench --features cuda --bench gpu` within two minutes, most of it what the processor takes to make the problems;
-//! `PULLBACK_BENCH_QUICK=1` makes everything small. `benches/gpu.sh` runs it with its peers, and makes a table of its
-//! lines "by,problem,cells along an axis,columns,iterations,seconds,seconds a column,residual".
+//! `cargo bench --features cuda,internals --bench gpu` within two minutes, most of it what the processor takes to make the
+//! problems; `PULLBACK_BENCH_QUICK=1` makes everything small. `benches/gpu.sh` runs it with its peers, and makes a table of
+//! its lines "by,problem,cells along an axis,columns,iterations,seconds,seconds a column,residual".
 
 use std::process::ExitCode;
 use std::time::Instant;

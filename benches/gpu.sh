@@ -68,7 +68,7 @@ executables() {
         offline=(--offline --config 'source.crates-io.replace-with="vendored-sources"'
             --config 'source.vendored-sources.directory="vendor"')
     fi
-    timeout "$((limit / 2))" cargo "$1" --release --features cuda --message-format=json-render-diagnostics \
+    timeout "$((limit / 2))" cargo "$1" --release --features cuda,internals --message-format=json-render-diagnostics \
         ${offline[@]+"${offline[@]}"} "${@:2}" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
 }
 

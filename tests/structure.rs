@@ -167,35 +167,102 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         } else {
             rest.iter().position(|l| *l == closing).map_or(1, |n| n + 1)
         };
-        found.push((name, length, arguments(&rest.join("\n"))));
+        let after = &code[at + 3 + name.len()..];
+        let text = format!("{after}\n{}", rest[1..].join("\n"));
+        found.push((name, length, arguments(&text)));
     }
     found
 }
 
-/// The number of arguments after a function's name, `self` included. The members of a tuple count one by one: packing
-/// arguments into a tuple does not make them fewer.
+/// Number of arguments of a function, `self` included, in the text after its name. Members of a tuple count one by one:
+/// packing arguments into a tuple does not make them fewer. The arguments of a closure do not count.
 fn arguments(text: &str) -> usize {
-    let Some(open) = text.find('(') else { return 0 };
-    let (mut depth, mut angles, mut count, mut word) = (0, 0, 0, false);
-    let mut last = ' ';
-    for c in text[open..].chars() {
+    let code = text.lines().map(|l| l.split("//").next().unwrap_or(""));
+    let text = code.collect::<Vec<_>>().join("\n");
+    let generics = if text.starts_with('<') {
+        closing(&text) + 1
+    } else {
+        0
+    };
+    let list = &text[generics..];
+    let argument = |argument: &str| {
+        // The pattern and the type, which may both be tuples.
+        let parts = split(argument, ':');
+        parts.into_iter().take(2).map(members).max().unwrap_or(0)
+    };
+    let list = split(&list[1..closing(list)], ',');
+    list.into_iter().map(argument).sum()
+}
+
+/// Number of members of a pattern or type: 1, or the sum over the members of a tuple.
+fn members(text: &str) -> usize {
+    let text = text.trim().trim_start_matches('&');
+    if !text.starts_with('(') {
+        return 1;
+    }
+    let tuple = split(&text[1..closing(text)], ',');
+    tuple.into_iter().map(members).sum()
+}
+
+/// Position, character and depth of brackets after it, for every character.
+fn depths(text: &str) -> impl Iterator<Item = (usize, char, i32)> {
+    let (mut depth, mut last) = (0, ' ');
+    text.char_indices().map(move |(at, c)| {
         match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            '[' | '<' | '{' => angles += 1,
-            ']' | '}' => angles -= 1,
-            '>' if last != '-' => angles -= 1,
-            ',' if angles == 0 => {
-                count += usize::from(word);
-                word = false;
-            }
+            '(' | '[' | '{' | '<' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            '>' if last != '-' => depth -= 1,
             _ => {}
         }
         last = c;
-        if depth == 0 {
-            break;
-        }
-        word = word || c.is_alphanumeric();
+        (at, c, depth)
+    })
+}
+
+/// Position of the bracket that closes the one at the start of the text.
+fn closing(text: &str) -> usize {
+    let closed = depths(text).find(|&(.., depth)| depth == 0);
+    closed.map_or(text.len(), |(at, ..)| at)
+}
+
+/// Pieces of a text between separators outside brackets, without empty ones.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let mut ends: Vec<usize> = depths(text)
+        .filter(|&(_, c, depth)| c == separator && depth == 0)
+        .map(|(at, ..)| at)
+        .collect();
+    ends.push(text.len());
+    let starts = std::iter::once(0).chain(ends.iter().map(|end| end + 1));
+    let pieces = starts.zip(&ends).map(|(start, &end)| &text[start..end]);
+    pieces.filter(|piece| !piece.trim().is_empty()).collect()
+}
+
+#[test]
+fn members_of_tuples_count_as_arguments() {
+    for (text, expected) in [
+        ("fn none() {}", 0),
+        (
+            "pub(crate) fn plain(&mut self, x: std::fmt::Alignment, mut y: [f64; 2]) {}",
+            3,
+        ),
+        (
+            "fn patterns(self: Box<Self>, // a value\n    (a, [b, c]): (&[F], [u8; 2]),\n) {}",
+            3,
+        ),
+        (
+            "pub(super) fn generic<'a, F: Fn(u8, u8) -> u8>(f: F, g: (&'a str, u8)) {}",
+            3,
+        ),
+        (
+            "fn types(pairs: (u8, (u8, u8)), of: &(u8, u8), list: &[(u8, u8)]) {}",
+            6,
+        ),
+        (
+            "fn closures(f: impl Fn(u8, (u8, u8)) -> u8, (g, h): (&dyn Fn(u8), fn(u8, u8))) {}",
+            3,
+        ),
+    ] {
+        let counts: Vec<usize> = functions(text).iter().map(|f| f.2).collect();
+        assert_eq!(counts, [expected], "{text}");
     }
-    count + usize::from(word)
 }

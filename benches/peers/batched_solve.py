@@ -1,4 +1,4 @@
-"""Factorisations and batched solves of the matrices of `cargo bench --bench batched_solve`, in SciPy.
+"""Factorisations and batched solves of the matrices of `cargo bench --features internals --bench batched_solve`, in SciPy.
 
 The generator of the Lorenz equations by `splu`, 64 columns plain and 64 transposed; a weighted Laplacian in the plane by
 `splu`, by CHOLMOD where scikit-sparse is installed, and by conjugate gradients with smoothed aggregation where pyamg

@@ -1,8 +1,8 @@
 """Hand-batched Krylov solvers with Jacobi's preconditioner on the GPU, in CuPy with kernels of their own.
 
-The problems of `cargo bench --features cuda --bench gpu`: adjoints of the Lorenz equations by BiCGSTAB (the transposed
-generator with its gauge) and the Laplacian weighted with their stationary density by conjugate gradients, all columns in
-lock step with scalars of their own, to a relative residual of 1e-8 that is computed anew at the end. An iteration of
+The problems of `cargo bench --features cuda,internals --bench gpu`: adjoints of the Lorenz equations by BiCGSTAB (the
+transposed generator with its gauge) and the Laplacian weighted with their stationary density by conjugate gradients, all
+columns in lock step with scalars of their own, to a relative residual of 1e-8 that is computed anew at the end. An iteration of
 BiCGSTAB moves 152 bytes an unknown and column, coefficients aside. A run that meets its cap of iterations or seconds
 says how far it came.
 

@@ -1,8 +1,8 @@
 """Sparse times dense on the GPU: the matrix of the Lorenz generator by rows times 64 columns, in CuPy and in PyTorch.
 
 Beside a copy from device to device of the same block of columns. Bytes are counted as for the products of
-`cargo bench --features cuda --bench gpu`, 16 + 56/m an unknown and column (a copy: 16), although a general format reads
-its indices besides: it is the useful work that is compared. Times are medians, by events of the device; blocks are
+`cargo bench --features cuda,internals --bench gpu`, 16 + 56/m an unknown and column (a copy: 16), although a general format
+reads its indices besides: it is the useful work that is compared. Times are medians, by events of the device; blocks are
 random. The last figure of a line is the largest error beside SciPy's or NumPy's product, relative to the largest number.
 
     python3 benches/peers/gpu_spmm.py                      # --dry: in SciPy, and in PyTorch on the CPU where it is installed

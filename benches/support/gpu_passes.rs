@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use pullback::linalg::{Cuda, CudaKernels, Kernels, Stencil};
+use pullback::linalg::internals::{CudaKernels, Kernels};
+use pullback::linalg::{Cuda, Stencil};
 use pullback::{Operator, Result, Side, random};
 use rayon::prelude::*;
 

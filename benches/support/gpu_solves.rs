@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use pullback::faer::Mat;
-use pullback::linalg::{Cuda, CudaKernels, Precision, StencilSolver};
+use pullback::linalg::internals::CudaKernels;
+use pullback::linalg::{Cuda, Precision, StencilSolver};
 use pullback::loss::Divergence;
 use pullback::models::InvariantMeasure;
 use pullback::models::flow::Lorenz;

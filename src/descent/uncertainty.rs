@@ -31,7 +31,7 @@ impl<'a> Problem<'a> {
         let state = problem.start(theta, &mut memory)?;
         let here = problem.linearise(&state, &mut memory)?;
         let root = here.root.as_deref().ok_or(Error::NoMetric)?;
-        Posterior::new(theta, &here.z, root, prior, (self.backend, rank))
+        Posterior::new(&here.z, root, prior, self.backend, rank)
     }
 
     pub(super) fn uncertainty(&self, theta: &[f64]) -> Result<Uncertainty> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use faer::{MatMut, MatRef};
 
-use super::operator::{Operator, Side, Stencil, View};
+use super::operator::{Operator, Side, Stencil};
 use super::repeated::by_block;
 use super::{Backend, Batch, Cpu, Cuda, Factor, SolveStats};
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ impl Backend for Fastest {
 
 impl Fastest {
     fn single<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        let (Ok(cuda), View::Stencil(stencil)) = (&self.device, a.view()) else {
+        let (Ok(cuda), Some(stencil)) = (&self.device, a.as_stencil()) else {
             return self.cpu.factor(a);
         };
         let (stencil, definite) = (Arc::clone(stencil), a.is_positive_definite());

@@ -15,6 +15,9 @@ mod cuda;
 mod cuda;
 mod dense;
 mod fastest;
+#[cfg(feature = "internals")]
+#[path = "cpu/stencil/kernels.rs"]
+mod kernels;
 mod memory;
 mod operator;
 mod pool;
@@ -29,14 +32,9 @@ pub(crate) use self::backend::{SINGULAR, check_batch, check_guess, improve};
 pub(crate) use self::batch::check_shape;
 pub use self::batch::{Batch, Remote};
 pub use self::cpu::Cpu;
-#[doc(hidden)]
-pub use self::cpu::stencil::Kernels;
 pub(crate) use self::cpu::stencil::smooth;
 pub use self::cpu::stencil::{Precision, StencilSolver};
 pub use self::cuda::Cuda;
-#[cfg(feature = "cuda")]
-#[doc(hidden)]
-pub use self::cuda::CudaKernels;
 pub(crate) use self::dense::least_squares::{
     TriangularForm, minimum_norm, minimum_norms, range_basis,
 };
@@ -51,3 +49,11 @@ pub(crate) use self::reuse::{Factors, Reuse};
 pub use self::stats::{Method, SolveStats, Solved};
 pub(crate) use self::stats::{describe_purposes, describe_solved, merge_solved};
 pub(crate) use self::tally::Tally;
+
+/// Single passes of the solvers, for the library's own benches; no part of the stable interface.
+#[cfg(feature = "internals")]
+pub mod internals {
+    #[cfg(feature = "cuda")]
+    pub use super::cuda::kernels::CudaKernels;
+    pub use super::kernels::Kernels;
+}

@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagonal};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{Backend, Operator, Side, View, minimum_norm};
+use crate::linalg::{Backend, Operator, Side, minimum_norm};
 use crate::noise::Noise;
 
 /// Metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ. Unobserved components have length zero.
@@ -115,7 +115,9 @@ impl Root for ObservedRoot<'_> {
     fn local_form(&self) -> Option<LocalForm> {
         let whitening = self.noise.whitening();
         // O = I and Γ^{-1/2} = diag w: M⁻¹ = Γ = diag w⁻².
-        if let (true, View::Diagonal(w)) = (self.operator.is_identity(), whitening.view()) {
+        if self.operator.is_identity()
+            && let Some(w) = whitening.as_diagonal()
+        {
             return inverse_diagonal(w.iter().map(|w| (w * w).recip()).collect());
         }
         let whitening = whitening.to_sparse()?;

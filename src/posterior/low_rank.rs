@@ -47,7 +47,6 @@ impl Default for Rank {
 /// iteration finds the leading ones by two adjoint solves and one tangent solve per column (Bui-Thanh, Ghattas,
 /// Martin and Stadler 2013). See [`Descent::posterior`](crate::Descent::posterior).
 pub struct Posterior<'a> {
-    mean: Vec<f64>,
     spectrum: Spectrum,
     prior: PriorTerms<'a>,
     backend: &'a dyn Backend,
@@ -63,11 +62,11 @@ const LARGE_INFORMATION: f64 = 1.0;
 impl<'a> Posterior<'a> {
     /// Computes the posterior at the point `mean`.
     pub(crate) fn new(
-        mean: &[f64],
         z: &Linearisation<'_>,
         root: &dyn Root,
         mut prior: PriorTerms<'a>,
-        (backend, rank): (&'a dyn Backend, Rank),
+        backend: &'a dyn Backend,
+        rank: Rank,
     ) -> Result<Self> {
         check::option(
             "the rank of a posterior",
@@ -81,7 +80,6 @@ impl<'a> Posterior<'a> {
         let spectrum = Spectrum::leading(&Curvature::new(z, root, Some(&prior)), &prior, size)?;
         let after = z.solves();
         Ok(Self {
-            mean: mean.to_vec(),
             spectrum,
             prior,
             backend,
@@ -91,7 +89,7 @@ impl<'a> Posterior<'a> {
 
     /// Returns the mean, the point at which the posterior was computed.
     pub fn mean(&self) -> &[f64] {
-        &self.mean
+        &self.prior.theta
     }
 
     /// Returns the eigenvalues λ of the kept eigenpairs, in decreasing order. [`left_out`](Self::left_out) estimates
@@ -152,7 +150,7 @@ impl<'a> Posterior<'a> {
             .correct(prior, covectors.as_ref(), shorten);
         for j in 0..count {
             let column = samples.col_as_slice_mut(j).iter_mut();
-            column.zip(&self.mean).for_each(|(x, m)| *x += m);
+            column.zip(self.mean()).for_each(|(x, m)| *x += m);
         }
         Ok(samples)
     }
@@ -217,9 +215,8 @@ impl fmt::Display for Posterior<'_> {
         let informed = self.eigenvalues().iter().filter(|l| **l > 1.0).count();
         write!(
             f,
-            "the data say more than the prior along {informed} of {} directions; information gain {:.1} nats; {} \
-             solves",
-            self.mean.len(),
+            "the data say more than the prior along {informed} of {} directions; information gain {:.1} nats; {} solves",
+            self.mean().len(),
             self.information_gain(),
             self.solves
         )?;

@@ -6,7 +6,7 @@ use faer::{Mat, MatRef};
 use super::gram;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{Operator, Side, View};
+use crate::linalg::{Operator, Side};
 use crate::vector::dot;
 
 /// Penalty to second order at one θ: R(θ), ∇R(θ) and the precision C, which equals or approximates ∇²R.
@@ -156,6 +156,6 @@ impl<'a> Quadratic<'a> {
     /// Whether C is diagonal.
     pub(super) fn is_diagonal(&self) -> bool {
         let (Form::Squares { root: a, .. } | Form::Precision { precision: a, .. }) = &self.0;
-        matches!(a.view(), View::Identity | View::Diagonal(_))
+        a.is_diagonal()
     }
 }

@@ -13,7 +13,7 @@ use crate::linalg::{Backend, Factor, Operator, Side};
 /// Priors at one θ, in the coordinates of the descent.
 pub struct PriorTerms<'a> {
     pub(super) priors: Vec<&'a dyn Prior>,
-    pub(super) theta: Vec<f64>,
+    pub(crate) theta: Vec<f64>,
     pub(super) terms: Vec<Quadratic<'a>>,
     pub(super) chart: Chart,
     /// Solver for C, after `factorise`.

@@ -8,16 +8,17 @@ use std::{env, fs};
 /// Folder of the emulator's sources.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator");
 
-/// Runs the tests whose names contain `tests`, with the emulated libraries in the directory `libraries`. Prints a note
-/// and returns without a C++ compiler.
-pub(crate) fn rerun(tests: &str, libraries: &Path) {
+/// Runs the tests whose names contain `tests` with these environment variables and the emulated libraries in the
+/// directory `libraries`. Prints a note and returns without a C++ compiler.
+pub(crate) fn rerun(tests: &str, libraries: &Path, variables: &[(&str, &str)]) {
     if build(libraries).is_none() {
         println!("skipped: no C++ compiler for the emulated device (set CXX)");
         return;
     }
-    run(tests, libraries, &[]);
+    run(tests, libraries, variables);
     // A result that depends on the order of blocks would differ in this run.
-    run(tests, libraries, &[("EMULATED_ORDER", "reversed")]);
+    let reversed = [("EMULATED_ORDER", "reversed")];
+    run(tests, libraries, &[variables, &reversed].concat());
 }
 
 /// Builds the emulated libraries in a directory. Returns `None` without a C++ compiler.

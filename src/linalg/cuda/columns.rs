@@ -98,8 +98,8 @@ impl DeviceColumns<'_> {
 
 impl Source for DeviceColumns<'_> {
     fn send(&self, workspace: &Workspace, vector: usize) -> Result<()> {
-        let from = (self.buffer, self.first * self.bytes());
-        let to = (&workspace.exact[vector], 0);
+        let from = self.buffer.at(self.first * self.bytes());
+        let to = workspace.exact[vector].at(0);
         workspace.device.copy(from, to, self.count() * self.bytes())
     }
 }
@@ -115,8 +115,8 @@ impl Columns for DeviceColumns<'_> {
         vector: usize,
         (from, to): (usize, usize),
     ) -> Result<()> {
-        let from = (&workspace.exact[vector], from * self.bytes());
-        let target = (self.buffer, (self.first + to) * self.bytes());
+        let from = workspace.exact[vector].at(from * self.bytes());
+        let target = self.buffer.at((self.first + to) * self.bytes());
         workspace.device.copy(from, target, self.bytes())?;
         self.solved[to] = true;
         Ok(())

@@ -42,6 +42,13 @@ pub(super) struct Buffer {
     bytes: usize,
 }
 
+/// Byte of a buffer at which a copy starts.
+#[derive(Clone, Copy)]
+pub(super) struct Position<'b> {
+    buffer: &'b Buffer,
+    offset: usize,
+}
+
 /// Recorded sequence of kernels that is submitted as a whole.
 pub(super) struct Graph(CudaGraph);
 
@@ -224,16 +231,9 @@ impl Device {
     }
 
     /// Copies within the memory of the device.
-    pub(super) fn copy(
-        &self,
-        (from, source): (&Buffer, usize),
-        (to, target): (&Buffer, usize),
-        bytes: usize,
-    ) -> Result<()> {
-        from.check(source, bytes);
-        to.check(target, bytes);
+    pub(super) fn copy(&self, from: Position<'_>, to: Position<'_>, bytes: usize) -> Result<()> {
         self.bind()?;
-        let (from, to) = (from.address + source as u64, to.address + target as u64);
+        let (from, to) = (from.checked(bytes), to.checked(bytes));
         // SAFETY: both ranges were checked to lie in live buffers.
         let sent = unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) };
         sent.map_err(|e| failed("a copy on the device", &e))
@@ -326,7 +326,23 @@ impl Device {
     }
 }
 
+impl Position<'_> {
+    /// Returns the address of this byte. Panics unless the buffer contains `bytes` bytes from it on.
+    fn checked(self, bytes: usize) -> Pointer {
+        self.buffer.check(self.offset, bytes);
+        self.buffer.address + self.offset as u64
+    }
+}
+
 impl Buffer {
+    /// Returns the position of the byte with this offset.
+    pub(super) fn at(&self, offset: usize) -> Position<'_> {
+        Position {
+            buffer: self,
+            offset,
+        }
+    }
+
     /// Size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

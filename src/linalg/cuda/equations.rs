@@ -15,6 +15,16 @@ pub(super) struct Vectors<'r> {
     pub(super) workspace: &'r [Pointer],
 }
 
+/// Vector x of a product A x.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand {
+    pub(super) address: Pointer,
+    /// Precision of the numbers.
+    pub(super) width: Width,
+    /// Whether x carries the power of two by which its column was scaled for the preconditioner.
+    pub(super) scaled: bool,
+}
+
 /// Square matrix A on a device with a preconditioner. `side` selects A or Aᵀ.
 pub(super) trait Equations: Send + Sync {
     /// Order of the matrix.
@@ -25,13 +35,7 @@ pub(super) trait Equations: Send + Sync {
 
     /// Computes out = A x for `out = [with, out]`, divided by the column's scale if x is scaled, and the sums ⟨with,
     /// out⟩ and ‖out‖².
-    fn image(
-        &self,
-        passes: &Passes,
-        side: Side,
-        x: (Pointer, Width, Scaled),
-        out: [Pointer; 2],
-    ) -> Result<()>;
+    fn image(&self, passes: &Passes, side: Side, x: Operand, out: [Pointer; 2]) -> Result<()>;
 
     /// Computes out = b − A x for `out = [b, out]`, and the sum ‖out‖².
     fn residual(&self, passes: &Passes, side: Side, x: Pointer, out: [Pointer; 2]) -> Result<()>;
@@ -50,11 +54,4 @@ pub(super) trait Equations: Send + Sync {
 
     /// Lengths per lane of the preconditioner's workspace vectors, counted in numbers of its precision.
     fn workspace_lengths(&self) -> Vec<usize>;
-}
-
-/// Whether a vector carries the power of two by which its column was scaled for the preconditioner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scaled {
-    Yes,
-    No,
 }

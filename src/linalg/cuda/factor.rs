@@ -55,39 +55,28 @@ impl OnDevice<'_> {
         }
     }
 
-    /// Solves A X = B or Aᵀ X = B in place for columns on the device.
-    fn solve_resident(&self, side: Side, resident: &Resident) -> Result<SolveStats> {
+    /// Solves A X = B or Aᵀ X = B for columns on the device. The solutions replace them, or are returned on the processor
+    /// if the columns leave too little memory on the device.
+    fn solve_resident(&self, side: Side, resident: Box<Resident>) -> Result<(Batch, SolveStats)> {
         let mut solved = vec![false; resident.columns];
         let columns = (&resident.buffer, &mut solved[..]);
         match self.solver.solve_resident(self.request(side), columns) {
-            Ok(stats) => Ok(stats.by(self.method)),
+            Ok(stats) => Ok((Batch::There(resident), stats.by(self.method))),
             Err(e) if self.falls_back_on(&e) => {
                 let unsolved = unsolved(&solved);
                 let mut rest = resident.get(&unsolved)?;
                 let stats = self.fallback()?.solve(side, None, rest.as_mut())?;
                 resident.put(rest.as_ref(), &unsolved)?;
-                Ok(stats)
+                Ok((Batch::There(resident), stats))
+            }
+            // Fetching the columns frees their memory. `solve` proceeds in blocks of as many columns as fit.
+            Err(Error::OutOfMemory { .. }) => {
+                let mut columns = resident.fetch()?;
+                let stats = solve_rest(self, side, columns.as_mut(), &solved)?;
+                Ok((Batch::Here(columns), stats))
             }
             Err(e) => Err(e),
         }
-    }
-
-    /// Solves on the processor for the columns that the device left unsolved.
-    fn solve_on_processor(
-        &self,
-        side: Side,
-        mut batch: MatMut<'_, f64>,
-        solved: &[bool],
-    ) -> Result<SolveStats> {
-        let unsolved = unsolved(solved);
-        let mut rest = Mat::from_fn(batch.nrows(), unsolved.len(), |i, j| {
-            batch[(i, unsolved[j])]
-        });
-        let stats = self.fallback()?.solve(side, None, rest.as_mut())?;
-        for (j, &column) in unsolved.iter().enumerate() {
-            batch.rb_mut().col_mut(column).copy_from(rest.col(j));
-        }
-        Ok(stats)
     }
 
     fn fallback(&self) -> Result<&dyn Factor> {
@@ -104,6 +93,24 @@ fn unsolved(solved: &[bool]) -> Vec<usize> {
     (0..solved.len()).filter(|&j| !solved[j]).collect()
 }
 
+/// Solves A X = B or Aᵀ X = B in place for the unsolved columns of a batch. The others already hold solutions.
+pub(super) fn solve_rest(
+    factor: &dyn Factor,
+    side: Side,
+    mut batch: MatMut<'_, f64>,
+    solved: &[bool],
+) -> Result<SolveStats> {
+    let unsolved = unsolved(solved);
+    let mut rest = Mat::from_fn(batch.nrows(), unsolved.len(), |i, j| {
+        batch[(i, unsolved[j])]
+    });
+    let stats = factor.solve(side, None, rest.as_mut())?;
+    for (j, &column) in unsolved.iter().enumerate() {
+        batch.rb_mut().col_mut(column).copy_from(rest.col(j));
+    }
+    Ok(stats)
+}
+
 impl Factor for OnDevice<'_> {
     fn solve(
         &self,
@@ -117,7 +124,7 @@ impl Factor for OnDevice<'_> {
         let columns = (batch.rb_mut(), &mut solved[..]);
         match self.solver.solve(self.request(side), guess, columns) {
             Ok(stats) => Ok(stats.by(self.method)),
-            Err(e) if self.falls_back_on(&e) => self.solve_on_processor(side, batch, &solved),
+            Err(e) if self.falls_back_on(&e) => solve_rest(self.fallback()?, side, batch, &solved),
             Err(e) => Err(e),
         }
     }
@@ -144,8 +151,7 @@ impl Factor for OnDevice<'_> {
                         resident.rows,
                         self.solver.rows(),
                     )?;
-                    let stats = self.solve_resident(side, &resident)?;
-                    return Ok((Batch::There(resident), stats));
+                    return self.solve_resident(side, resident);
                 }
                 Ok(on_another_device) => on_another_device.fetch()?,
                 Err(_) => {
@@ -163,12 +169,7 @@ impl Factor for OnDevice<'_> {
             match Resident::send(self.solver.device(), columns.as_ref()) {
                 Ok(resident) => {
                     drop(columns);
-                    match self.solve_resident(side, &resident) {
-                        Ok(stats) => return Ok((Batch::There(Box::new(resident)), stats)),
-                        // The resident columns left too little memory for a solve: free them and solve in blocks.
-                        Err(Error::OutOfMemory { .. }) => columns = Box::new(resident).fetch()?,
-                        Err(e) => return Err(e),
-                    }
+                    return self.solve_resident(side, Box::new(resident));
                 }
                 Err(Error::OutOfMemory { .. }) => {}
                 Err(e) => return Err(e),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::args::{Arg, Pointer, Rows};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Scaled, Vectors};
+use super::equations::{Equations, Operand, Vectors};
 use super::passes::{Passes, Width};
 use super::plan::Plan;
 use super::stored::{Stored, WHAT};
@@ -219,22 +219,22 @@ impl Equations for Hierarchy {
         &self,
         passes: &Passes,
         side: Side,
-        (x, width, scaled): (Pointer, Width, Scaled),
+        x: Operand,
         [with, out]: [Pointer; 2],
     ) -> Result<()> {
-        self.sum_gauge(passes, (x, width), false)?;
+        self.sum_gauge(passes, (x.address, x.width), false)?;
         let args = [
             self.matrix(side),
-            Arg::Pointer(x),
+            Arg::Pointer(x.address),
             Arg::Pointer(out),
             Arg::Pointer(with),
             Arg::Pointer(passes.scalars),
             Arg::Pointer(passes.partial),
             self.gauged(),
-            Arg::Count((scaled == Scaled::Yes).into()),
+            Arg::Count(x.scaled.into()),
             Arg::Count(passes.shift),
         ];
-        passes.sums(width.of(["image_f", "image_d"]), &args, 2)
+        passes.sums(x.width.of(["image_f", "image_d"]), &args, 2)
     }
 
     fn residual(

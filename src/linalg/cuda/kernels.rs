@@ -6,7 +6,7 @@ use faer::MatRef;
 
 use super::args::Places;
 use super::device::Graph;
-use super::equations::{Equations, Scaled, Vectors};
+use super::equations::{Equations, Operand, Vectors};
 use super::hierarchy::Hierarchy;
 use super::krylov::Method;
 use super::passes::{Passes, Scalar, Width};
@@ -93,7 +93,7 @@ impl CudaKernels {
         let [_, _, r, p, _] = self.vectors();
         self.seconds(|| {
             let (device, bytes) = (&self.workspace.device, self.bytes());
-            device.copy((r, 0), (p, 0), bytes)
+            device.copy(r.at(0), p.at(0), bytes)
         })
     }
 
@@ -158,8 +158,13 @@ impl CudaKernels {
 
     fn image(&self) -> Result<()> {
         let [b, x] = self.workspace.vectors();
-        let (x_in, out) = ((b, Width::Double, Scaled::No), [b, x]);
-        self.double.image(&self.passes, Side::Plain, x_in, out)
+        let operand = Operand {
+            address: b,
+            width: Width::Double,
+            scaled: false,
+        };
+        self.double
+            .image(&self.passes, Side::Plain, operand, [b, x])
     }
 
     /// Fills all lanes of b and r with the column, those of x and p with zeros, and all scalars with ones.
@@ -169,11 +174,11 @@ impl CudaKernels {
         let bytes = size_of_val(column);
         device.upload(column, spare, 0)?;
         for lane in 1..lanes {
-            device.copy((spare, 0), (spare, lane * bytes), bytes)?;
+            device.copy(spare.at(0), spare.at(lane * bytes), bytes)?;
         }
         self.passes
             .interleave(spare.address, b.address, lanes as u32)?;
-        device.copy((b, 0), (r, 0), self.bytes())?;
+        device.copy(b.at(0), r.at(0), self.bytes())?;
         for zeros in [x, p] {
             device.clear(zeros, self.bytes())?;
         }

@@ -2,7 +2,7 @@
 //! kernel by kernel. They perform the operations of the processor's iterations in the same order.
 
 use super::args::Pointer;
-use super::equations::{Equations, Scaled, Vectors};
+use super::equations::{Equations, Operand, Vectors};
 use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
@@ -58,17 +58,22 @@ pub(super) fn bicgstab(
 ) -> Result<()> {
     let (width, rough) = (equations.width(), to_y.b);
     let (y, z) = (to_y.x, to_z.x);
+    let scaled = |address| Operand {
+        address,
+        width,
+        scaled: true,
+    };
     // β = (ρ/ρ')(α/ω) with ρ = ⟨r̂, r⟩ and the previous ρ'; a breakdown restarts with r̂ = r.
     // p ← r + β (p − ω v), and the preconditioner's input is p, scaled by a power of two s.
     passes.scalar("bicgstab_begin")?;
     passes.vectors(width.of(["turn_f", "turn_d"]), &[r, v, p, shadow, rough])?;
     equations.precondition(passes, side, to_y)?;
-    equations.image(passes, side, (y, width, Scaled::Yes), [shadow, v])?;
+    equations.image(passes, side, scaled(y), [shadow, v])?;
     // y = K⁻¹ s p and v = A y/s have been computed; α = ρ/⟨r̂, v⟩ and r ← r − α v.
     passes.scalar("bicgstab_aim")?;
     passes.vectors(width.of(["descend_f", "descend_d"]), &[v, r, rough])?;
     equations.precondition(passes, side, to_z)?;
-    equations.image(passes, side, (z, width, Scaled::Yes), [r, t])?;
+    equations.image(passes, side, scaled(z), [r, t])?;
     // z = K⁻¹ s r and t = A z/s have been computed; ω = ⟨r, t⟩/‖t‖² minimises ‖r − ω t‖.
     // x ← x + (α y + ω z)/s and r ← r − ω t, with the sums ‖r‖² and ⟨r̂, r⟩ for the next step.
     passes.scalar("bicgstab_damp")?;
@@ -92,7 +97,12 @@ pub(super) fn conjugate_gradients(
     // ρ = ⟨r, z⟩/s, β = ρ/ρ' with the previous ρ' (β = 0 after a restart), p ← z/s + β p, q = A p.
     passes.scalar("gradients_turn")?;
     passes.vectors(width.of(["conjugate_f", "conjugate_d"]), &[z, p])?;
-    equations.image(passes, side, (p, Width::Double, Scaled::No), [p, q])?;
+    let direction = Operand {
+        address: p,
+        width: Width::Double,
+        scaled: false,
+    };
+    equations.image(passes, side, direction, [p, q])?;
     // α = ρ/⟨p, q⟩ minimises the energy norm of the error along p; x ← x + α p, r ← r − α q.
     passes.scalar("gradients_aim")?;
     passes.vector_sums("gradients_advance", &[x, r, p, q], 1)?;

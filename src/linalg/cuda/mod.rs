@@ -8,7 +8,10 @@ mod device;
 mod equations;
 mod factor;
 mod hierarchy;
-mod kernels;
+// `linalg::internals` exports its type with the feature `internals`. Features may be tested in `linalg/mod.rs` alone, so
+// that the module is also compiled without this feature.
+#[allow(dead_code, unreachable_pub)]
+pub(super) mod kernels;
 mod krylov;
 mod passes;
 mod plan;
@@ -31,16 +34,14 @@ use faer::sparse::SparseColMat;
 use self::cache::Cache;
 use self::device::Device;
 use self::equations::Equations;
-use self::factor::{OnDevice, Rebuild};
+use self::factor::OnDevice;
 use self::hierarchy::Hierarchy;
-#[doc(hidden)]
-pub use self::kernels::CudaKernels;
 use self::passes::Width;
 use self::plan::Plan;
 use self::solver::IterativeSolver;
 use self::sparse::{Sparse, Swept};
 use super::cpu::stencil::progress::Criteria;
-use super::operator::{Operator, Stencil, View};
+use super::operator::{Operator, Stencil};
 use super::repeated::by_block;
 use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
@@ -153,12 +154,19 @@ impl Cuda {
             .cache
             .reuse_or_build(|idle| idle.refill(stencil, plan), build)?;
         let (operator, stencil) = (a.share(stencil), Arc::clone(stencil));
-        let names = [
-            "multigrid + BiCGSTAB on the GPU",
-            "multigrid + conjugate gradients on the GPU",
-        ];
-        let rebuild = Box::new(move || operator.share(&stencil));
-        Ok(self.on_device(cpu, solver, a, (names, rebuild)))
+        Ok(OnDevice {
+            cuda: self,
+            cpu,
+            solver,
+            criteria: criteria(cpu, a),
+            method: Method::Named(if definite {
+                "multigrid + conjugate gradients on the GPU"
+            } else {
+                "multigrid + BiCGSTAB on the GPU"
+            }),
+            rebuild: Box::new(move || operator.share(&stencil)),
+            fallback: OnceLock::new(),
+        })
     }
 
     /// Prepares solves with a sparse matrix, for which [`sparse::prepare`] has returned the transpose.
@@ -184,40 +192,33 @@ impl Cuda {
                 operator
             }
         });
-        let names = [
-            "DILU + BiCGSTAB on the GPU",
-            "DILU + conjugate gradients on the GPU",
-        ];
-        Ok(self.on_device(cpu, solver, a, (names, rebuild)))
+        Ok(OnDevice {
+            cuda: self,
+            cpu,
+            solver,
+            criteria: criteria(cpu, a),
+            method: Method::Named(if definite {
+                "DILU + conjugate gradients on the GPU"
+            } else {
+                "DILU + BiCGSTAB on the GPU"
+            }),
+            rebuild,
+            fallback: OnceLock::new(),
+        })
     }
 
     fn solver(&self, equations: Box<dyn Equations>, definite: bool) -> IterativeSolver {
         IterativeSolver::new(&self.device, equations, method(definite))
     }
+}
 
-    /// Combines a solver with its criteria. `names` holds the method's name for general and for definite matrices.
-    fn on_device<'a>(
-        &'a self,
-        cpu: &'a Cpu,
-        solver: Arc<IterativeSolver>,
-        a: &Operator<'_>,
-        (names, rebuild): ([&'static str; 2], Rebuild<'a>),
-    ) -> OnDevice<'a> {
-        let definite = a.is_positive_definite();
-        OnDevice {
-            cuda: self,
-            cpu,
-            solver,
-            criteria: Criteria {
-                tolerance: cpu.krylov_tolerance,
-                products: cpu.krylov_products,
-                regular: a.is_definite_by_construction(),
-                name: method(definite).name(),
-            },
-            method: Method::Named(names[usize::from(definite)]),
-            rebuild,
-            fallback: OnceLock::new(),
-        }
+/// Returns the stopping criteria of a solve by the settings of `cpu`.
+fn criteria(cpu: &Cpu, a: &Operator<'_>) -> Criteria {
+    Criteria {
+        tolerance: cpu.krylov_tolerance,
+        products: cpu.krylov_products,
+        regular: a.is_definite_by_construction(),
+        name: method(a.is_positive_definite()).name(),
     }
 }
 
@@ -242,21 +243,15 @@ impl Cuda {
 
     fn single<'a>(&'a self, cpu: &'a Cpu, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         a.check_finite("a matrix to solve with")?;
-        match a.view() {
-            View::Stencil(stencil) if plan::suits(stencil) => {
-                let stencil = Arc::clone(stencil);
-                Ok(Box::new(self.stencil(cpu, &stencil, &a)?))
-            }
-            View::Sparse(m) => {
-                if let Some(transpose) = sparse::prepare(m)
-                    && let Some(matrix) = a.to_sparse()
-                {
-                    return Ok(Box::new(self.sparse(cpu, (matrix, &transpose), &a)?));
-                }
-                cpu.factor(a)
-            }
-            _ => cpu.factor(a),
+        if let Some(stencil) = a.as_stencil().filter(|stencil| plan::suits(stencil)) {
+            return Ok(Box::new(self.stencil(cpu, stencil, &a)?));
         }
+        if let Some(transpose) = a.as_sparse().and_then(sparse::prepare)
+            && let Some(matrix) = a.to_sparse()
+        {
+            return Ok(Box::new(self.sparse(cpu, (matrix, &transpose), &a)?));
+        }
+        cpu.factor(a)
     }
 }
 

@@ -12,7 +12,7 @@ use super::passes::THREADS;
 use super::sparse::ByRows;
 use crate::error::{Error, Result};
 use crate::linalg::Remote;
-use crate::linalg::operator::{Operator, Side, View};
+use crate::linalg::operator::{Operator, Side};
 
 /// Name of the buffers in error messages.
 const WHAT: &str = "batch of columns on the device";
@@ -151,9 +151,9 @@ impl Remote for Resident {
             return Ok(None);
         }
         let _lock = self.device.lock_stream();
-        let product = match a.view() {
-            View::Dense(m) => self.dense_products(m),
-            View::Sparse(m) if u32::try_from(m.compute_nnz()).is_ok() => self.sparse_products(m),
+        let product = match (a.as_dense(), a.as_sparse()) {
+            (Some(m), _) => self.dense_products(m),
+            (_, Some(m)) if u32::try_from(m.compute_nnz()).is_ok() => self.sparse_products(m),
             _ => return Ok(None),
         };
         match product {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::lanes::scale;
 use crate::linalg::cpu::stencil::progress::{Criteria, Progress, ROUNDINGS, Truth};
-use crate::linalg::cpu::stencil::workspace::kept;
+use crate::linalg::cpu::stencil::workspace::select_lanes;
 use crate::linalg::operator::Side;
 
 /// A number for every lane.
@@ -114,7 +114,7 @@ impl Run<'_> {
         let exact = &self.workspace.exact;
         self.workspace
             .device
-            .copy((&exact[0], 0), (&exact[2], 0), bytes)?;
+            .copy(exact[0].at(0), exact[2].at(0), bytes)?;
         self.passes.squares(b)?;
         let size = norms(self.workspace, self.passes.shift)?;
         self.progress = Progress::new(size);
@@ -272,13 +272,13 @@ impl Run<'_> {
             for vector in vectors {
                 self.passes
                     .narrow(vector.address, spare.address, Places(from), wide)?;
-                workspace.device.copy((spare, 0), (vector, 0), bytes)?;
+                workspace.device.copy(spare.at(0), vector.at(0), bytes)?;
             }
         }
         for numbers in self.scalars.as_chunks_mut::<MAX_LANES>().0 {
-            *numbers = kept(*numbers, keep, 0.0);
+            *numbers = select_lanes(*numbers, keep, 0.0);
         }
-        self.columns = kept(self.columns, keep, 0);
+        self.columns = select_lanes(self.columns, keep, 0);
         self.progress.narrow(keep);
         self.count = keep.len();
         self.send_scalars()

@@ -10,7 +10,7 @@ use faer::sparse::SparseColMatRef;
 
 use super::args::{Arg, Compressed, Pointer};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Scaled, Vectors};
+use super::equations::{Equations, Operand, Vectors};
 use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
@@ -278,17 +278,17 @@ impl Equations for Sparse {
         &self,
         passes: &Passes,
         side: Side,
-        (x, _, scaled): (Pointer, Width, Scaled),
+        x: Operand,
         [with, out]: [Pointer; 2],
     ) -> Result<()> {
         let args = [
             Arg::Compressed(self.side(side).rows.view),
-            Arg::Pointer(x),
+            Arg::Pointer(x.address),
             Arg::Pointer(out),
             Arg::Pointer(with),
             Arg::Pointer(passes.scalars),
             Arg::Pointer(passes.partial),
-            Arg::Count((scaled == Scaled::Yes).into()),
+            Arg::Count(x.scaled.into()),
             Arg::Count(passes.shift),
         ];
         passes.sums("sparse_image", &args, 2)

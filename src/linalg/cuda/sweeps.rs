@@ -31,6 +31,11 @@ fn across([a, b, c]: [u32; 3]) -> u32 {
     u32::try_from(product).map_or(1 << 20, |n| n.min(1 << 20))
 }
 
+/// Returns the binary logarithm of the number of lanes of which one block runs whole sweeps.
+fn group(passes: &Passes) -> u32 {
+    passes.shift.min(MAX_GROUPED)
+}
+
 impl Hierarchy {
     /// Runs the sweeps before a coarse correction, or those after it. The latter start from the opposite corners, in
     /// opposite order.
@@ -51,23 +56,23 @@ impl Hierarchy {
         if after {
             corners.reverse();
         }
-        let group = passes.shift.min(MAX_GROUPED);
-        if across(rows.shape) << group <= MAX_AT_ONCE {
-            return self.sweep_small(passes, rows, v, (corners, group));
+        if across(rows.shape) << group(passes) <= MAX_AT_ONCE {
+            return self.sweep_small(passes, rows, v, corners);
         }
         corners
             .iter()
             .try_for_each(|corner| self.sweep(passes, rows, v, *corner))
     }
 
-    /// Runs whole sweeps from these corners, with one block per 2^group lanes.
+    /// Runs whole sweeps from these corners, with one block per group of lanes.
     fn sweep_small(
         &self,
         passes: &Passes,
         rows: Rows,
         v: Vectors<'_>,
-        (corners, group): (&[u32], u32),
+        corners: &[u32],
     ) -> Result<()> {
+        let group = group(passes);
         let threads = (across(rows.shape) << group).next_multiple_of(WARP);
         let shape = Shape {
             blocks: (1 << (passes.shift - group), 1),

@@ -1,6 +1,7 @@
 //! Tests of solves on a device, with the processor as reference.
 
 mod laws;
+pub(crate) mod memory;
 mod sharing;
 
 use pullback::faer::{Mat, MatRef};

@@ -151,7 +151,7 @@ impl<'a, D: Direct> Checked<'a, D> {
         // Powers of two, so that a few workspaces serve batches of all widths.
         let columns = columns.next_power_of_two();
         let (sizes, scratch) = (
-            self.operator.magnitude_room(columns),
+            self.operator.magnitude_workspace(columns),
             self.direct.scratch(columns),
         );
         let bytes = (2 * rows * columns + sizes) * size_of::<f64>() + scratch.size_bytes();

@@ -8,7 +8,7 @@ use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, copy_lanes, first, lanes, rounded, scale};
 use super::progress::Progress;
 use super::system::{Sides, Solution, System};
-use super::workspace::{Parts, Room, WIDEST, kept};
+use super::workspace::{Parts, WIDEST, Workspace, select_lanes};
 use crate::error::Result;
 use crate::linalg::operator::{Real, vectorised};
 
@@ -72,7 +72,7 @@ impl Iteration for BiCgStab {
     fn step<T: Real, const W: usize>(
         &mut self,
         (system, b): (&System<'_, T>, Sides<'_>),
-        workspace: &mut Room<T>,
+        workspace: &mut Workspace<T>,
         progress: &mut Progress,
     ) -> Result<()> {
         let Parts {
@@ -127,9 +127,9 @@ impl Iteration for BiCgStab {
             &mut self.shadow_size,
         ];
         for numbers in all {
-            *numbers = kept(*numbers, keep, 0.0);
+            *numbers = select_lanes(*numbers, keep, 0.0);
         }
-        self.restart = kept(self.restart, keep, true);
+        self.restart = select_lanes(self.restart, keep, true);
     }
 }
 

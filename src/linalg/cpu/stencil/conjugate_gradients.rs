@@ -5,7 +5,7 @@ use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, first, lanes, rounded, scale};
 use super::progress::Progress;
 use super::system::{Sides, Solution, System};
-use super::workspace::{Parts, Room, WIDEST, kept};
+use super::workspace::{Parts, WIDEST, Workspace, select_lanes};
 use crate::error::Result;
 use crate::linalg::operator::{Real, vectorised};
 
@@ -42,7 +42,7 @@ impl Iteration for ConjugateGradients {
     fn step<T: Real, const W: usize>(
         &mut self,
         (system, b): (&System<'_, T>, Sides<'_>),
-        workspace: &mut Room<T>,
+        workspace: &mut Workspace<T>,
         progress: &mut Progress,
     ) -> Result<()> {
         let Parts {
@@ -82,9 +82,9 @@ impl Iteration for ConjugateGradients {
     }
 
     fn narrow(&mut self, keep: &[usize]) {
-        self.rho = kept(self.rho, keep, 0.0);
-        self.size = kept(self.size, keep, 0.0);
-        self.restart = kept(self.restart, keep, true);
+        self.rho = select_lanes(self.rho, keep, 0.0);
+        self.size = select_lanes(self.size, keep, 0.0);
+        self.restart = select_lanes(self.restart, keep, true);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::level::{Level, subtract};
+use super::level::{Level, LineSweep, subtract};
 use crate::linalg::operator::{Line, Real, Rows, Side, Stencil, vectorised, with_sides};
 
 /// Largest ratio of a pivot to its diagonal entry that counts as zero up to rounding.
@@ -114,7 +114,12 @@ impl<T: Real> Triangles<'_, T> {
             }
             row[k] = sum;
         }
-        level.recur((rows, line, false), row, &mut rest[..n]);
+        let sweep = LineSweep {
+            rows,
+            line,
+            descending: false,
+        };
+        level.recur(sweep, row, &mut rest[..n]);
     }
 
     /// Computes x ← x − D⁻¹ U x on a line, from its end. U holds the couplings of cells to later cells.

@@ -6,7 +6,7 @@ use faer::{MatMut, MatRef};
 use super::lanes::{PerLane, interleave, scales, separate, squares};
 use super::progress::Progress;
 use super::system::{Sides, System};
-use super::workspace::{Parts, Room, WIDEST, width, with_width};
+use super::workspace::{Parts, WIDEST, Workspace, width, with_width};
 use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 use crate::linalg::operator::Real;
@@ -25,7 +25,7 @@ pub(crate) trait Iteration: Sized {
     fn step<T: Real, const W: usize>(
         &mut self,
         equations: (&System<'_, T>, Sides<'_>),
-        workspace: &mut Room<T>,
+        workspace: &mut Workspace<T>,
         progress: &mut Progress,
     ) -> Result<()>;
 
@@ -48,7 +48,7 @@ struct Run<I> {
 /// Solves A x = b for a chunk of at most `WIDEST` columns: chunk ← A⁻¹ chunk, from an optional initial guess.
 pub(super) fn solve<I: Iteration, T: Real>(
     system: &System<'_, T>,
-    workspace: &mut Room<T>,
+    workspace: &mut Workspace<T>,
     guess: Option<MatRef<'_, f64>>,
     mut chunk: MatMut<'_, f64>,
 ) -> Result<SolveStats> {
@@ -81,7 +81,7 @@ impl<I: Iteration> Run<I> {
     /// Interleaves the columns and computes the first residuals.
     fn begin<T: Real, const W: usize>(
         system: &System<'_, T>,
-        workspace: &mut Room<T>,
+        workspace: &mut Workspace<T>,
         guess: Option<MatRef<'_, f64>>,
         chunk: MatRef<'_, f64>,
     ) -> Result<Self> {
@@ -125,7 +125,7 @@ impl<I: Iteration> Run<I> {
     fn extract<T: Real, const W: usize>(
         &self,
         system: &System<'_, T>,
-        workspace: &mut Room<T>,
+        workspace: &mut Workspace<T>,
         chunk: MatMut<'_, f64>,
     ) -> Result<()> {
         let Parts { exact: [x], .. } = workspace.parts::<W, 1>();
@@ -143,7 +143,7 @@ impl<I: Iteration> Run<I> {
     }
 
     /// Removes the finished lanes; returns the new width.
-    fn narrow<T: Real>(&mut self, workspace: &mut Room<T>, lanes: usize) -> usize {
+    fn narrow<T: Real>(&mut self, workspace: &mut Workspace<T>, lanes: usize) -> usize {
         let mut keep = [0; WIDEST];
         let mut count = 0;
         for l in (0..self.count).filter(|&l| self.progress.active[l]) {

@@ -15,10 +15,11 @@ use super::iteration::Iteration;
 use super::lanes::scale;
 use super::level::{Level, reciprocals};
 use super::multigrid::Multigrid;
+use super::pipeline::Pipeline;
 use super::progress::Criteria;
 use super::system::{Precondition, System};
-use super::workspace::{Extent, Room, WIDEST, WIDTHS, width};
-use super::{Precision, StencilSolver, iteration, pipeline};
+use super::workspace::{Extent, WIDEST, WIDTHS, Workspace, width};
+use super::{Precision, StencilSolver, iteration};
 use crate::error::Result;
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::{Real, Side, Stencil};
@@ -116,7 +117,7 @@ struct Preconditioned<T> {
     precondition: Precondition<T>,
     definite: bool,
     extent: Extent,
-    workspaces: Pool<Room<T>>,
+    workspaces: Pool<Workspace<T>>,
 }
 
 impl<T: Real> Preconditioned<T> {
@@ -202,8 +203,8 @@ impl<T: Real> Iterative for Preconditioned<T> {
         let solve_chunk = |first: usize, columns: MatMut<'_, f64>| {
             let guess = guess.map(|guess| guess.subcols(first, columns.ncols()));
             let lanes = width(columns.ncols());
-            let fits = |workspace: &Room<T>| workspace.has(lanes);
-            let make = || Room::new(&self.extent, lanes);
+            let fits = |workspace: &Workspace<T>| workspace.has(lanes);
+            let make = || Workspace::new(&self.extent, lanes);
             self.workspaces.with(fits, make, |workspace| {
                 if self.definite {
                     iteration::solve::<ConjugateGradients, T>(&system, workspace, guess, columns)
@@ -215,8 +216,8 @@ impl<T: Real> Iterative for Preconditioned<T> {
         let worst = |a: SolveStats, b: SolveStats| Ok(a.worst(b));
         let stats = if let Some(chunk) = self.chunk(batch.ncols(), request.budget) {
             let lanes = width(chunk);
-            let fits = |workspace: &Room<T>| workspace.has(lanes);
-            let make = || Result::Ok(Room::new(&self.extent, lanes));
+            let fits = |workspace: &Workspace<T>| workspace.has(lanes);
+            let make = || Result::Ok(Workspace::new(&self.extent, lanes));
             let count = at_once(batch.ncols().div_ceil(chunk));
             self.workspaces.keep(fits);
             self.workspaces.reserve(count, fits, make)?;
@@ -253,7 +254,7 @@ pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
     for corner in 0..8 {
         let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
         let vectors = (b.as_chunks().0, x.as_chunks_mut().0);
-        pipeline::sweep::<f64, 1>((&level, Side::Plain, corner), vectors, &mut row);
+        Pipeline::<f64, 1>::new(&level, Side::Plain, vectors, &mut row).sweep(corner);
     }
     untouched.into_iter().for_each(|(i, value)| x[i] = value);
 }

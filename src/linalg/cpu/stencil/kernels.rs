@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::level::{Level, reciprocals};
-use super::multigrid::ENDS;
-use super::pipeline;
-use super::pipeline::Stage;
-use super::workspace::{wide_mut, with_width};
+use crate::linalg::cpu::stencil::level::{Level, reciprocals};
+use crate::linalg::cpu::stencil::multigrid::ENDS;
+use crate::linalg::cpu::stencil::pipeline::{Pipeline, Stage};
+use crate::linalg::cpu::stencil::workspace::{wide_mut, with_width};
 use crate::linalg::operator::{Real, Side, Stencil};
 
 /// Vectors of a batch, and the passes that the solvers make over them, in chunks of interleaved columns.
@@ -83,5 +82,5 @@ fn sweeps<T: Real, const W: usize>(level: &Level<T>, b: &mut [T], x: &mut [T]) {
     let mut row = vec![[T::ZERO; W]; level.rows(Side::Plain).shape[2]];
     let vectors: (&[[T; W]], &mut [[T; W]]) = (wide_mut(b), wide_mut(x));
     let stages = &mut ENDS.map(Stage::Sweep);
-    pipeline::run((level, Side::Plain, false), vectors, stages, &mut row);
+    Pipeline::new(level, Side::Plain, vectors, &mut row).run(false, stages);
 }

@@ -7,6 +7,14 @@ use crate::linalg::operator::{Line, ReadRows, Real, Rows, Side, Stencil};
 /// End of each axis at which a sweep starts: true for the upper end.
 pub(crate) type Corner = [bool; 3];
 
+/// Gauss-Seidel sweep along one line of cells for A or Aᵀ, from its first cell or, if `descending`, from its last.
+#[derive(Clone, Copy)]
+pub(super) struct LineSweep<'r, T> {
+    pub(super) rows: Rows<'r, T>,
+    pub(super) line: Line,
+    pub(super) descending: bool,
+}
+
 /// Coefficients of a stencil without its gauge, and the reciprocals by which sweeps multiply instead of dividing.
 pub(crate) struct Level<T> {
     coefficients: Coefficients<T>,
@@ -74,11 +82,16 @@ impl<T: Real> Level<T> {
     #[inline(always)]
     pub(super) fn relax<const W: usize, const N: usize>(
         &self,
-        (rows, line, descending): (Rows<'_, T>, Line, bool),
+        sweep: LineSweep<'_, T>,
         b: &[[T; W]],
         x: &mut [[T; W]],
         row: &mut [[T; W]],
     ) {
+        let LineSweep {
+            rows,
+            line,
+            descending,
+        } = sweep;
         let n = line.len;
         let (before, rest) = x.split_at_mut(line.start);
         let (x, after) = rest.split_at_mut(n);
@@ -112,17 +125,22 @@ impl<T: Real> Level<T> {
             }
             row[k] = sum;
         }
-        self.recur((rows, line, descending), row, x);
+        self.recur(sweep, row, x);
     }
 
     /// Solves the recurrence xₖ ← (rowₖ − c xₖ₋₁)/dₖ along a line, c being the coupling of cell k to the previous one.
     #[inline(always)]
     pub(super) fn recur<const W: usize>(
         &self,
-        (rows, line, descending): (Rows<'_, T>, Line, bool),
+        sweep: LineSweep<'_, T>,
         row: &[[T; W]],
         x: &mut [[T; W]],
     ) {
+        let LineSweep {
+            rows,
+            line,
+            descending,
+        } = sweep;
         let n = line.len;
         let (lower, upper) = rows.along(line);
         let inverse = &self.inverse[line.cells()][..n];

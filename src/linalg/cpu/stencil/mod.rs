@@ -8,9 +8,8 @@ mod direct;
 mod dissection;
 pub(crate) mod iteration;
 pub(crate) mod iterative;
-mod kernels;
 pub(crate) mod lanes;
-mod level;
+pub(crate) mod level;
 pub(crate) mod multigrid;
 pub(crate) mod pipeline;
 pub(crate) mod progress;
@@ -19,7 +18,6 @@ pub(crate) mod workspace;
 
 pub(crate) use self::direct::factorise;
 pub(crate) use self::iterative::smooth;
-pub use self::kernels::Kernels;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

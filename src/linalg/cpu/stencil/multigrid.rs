@@ -10,8 +10,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::{Mat, Par};
 
 use super::level::{Level, reciprocals};
-use super::pipeline;
-use super::pipeline::{Stage, parent_line};
+use super::pipeline::{Pipeline, Stage, parent_line};
 use super::workspace::{Coarse, wide_mut};
 use crate::linalg::cpu::checked::Direct;
 use crate::linalg::dense::DenseLu;
@@ -151,25 +150,24 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         coarse_b.fill([T::ZERO; W]);
         let [p, q, r, s] = ENDS.map(Stage::Sweep);
         let last = Stage::Restrict(coarse_b);
-        let down = (level, side, false);
+        let down = Pipeline::new(level, side, (b, x), self.row);
         if multigrid.definite {
-            pipeline::run(down, (b, x), &mut [Stage::Clear, p, last], self.row);
+            down.run(false, &mut [Stage::Clear, p, last]);
         } else {
-            let stages = &mut [Stage::Clear, p, q, r, s, last];
-            pipeline::run(down, (b, x), stages, self.row);
+            down.run(false, &mut [Stage::Clear, p, q, r, s, last]);
         }
         self.run(coarser, rest, coarse_b, coarse_x);
         // The sweeps after the correction are those before it in reverse order, from the opposite corners. Each is then
         // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients
         // require.
         let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
-        let up = (level, side, true);
+        let up = Pipeline::new(level, side, (b, x), self.row);
         if multigrid.definite {
             let first = Stage::Prolong(T::nearest(OVER_CORRECTION), coarse_x);
-            pipeline::run(up, (b, x), &mut [first, p], self.row);
+            up.run(true, &mut [first, p]);
         } else {
             let first = Stage::Prolong(T::nearest(1.0), coarse_x);
-            pipeline::run(up, (b, x), &mut [first, s, r, q, p], self.row);
+            up.run(true, &mut [first, s, r, q, p]);
         }
     }
 }

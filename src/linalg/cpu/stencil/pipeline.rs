@@ -4,7 +4,7 @@
 //! one plane provides both. The result therefore has the same bits as one pass after the other, while the planes are
 //! still in the cache.
 
-use super::level::{Corner, Level};
+use super::level::{Corner, Level, LineSweep};
 use crate::linalg::operator::{Line, Real, Rows, Side, vectorised, with_sides};
 
 /// Pass over a plane. Coarse values belong to aggregates of 2×2×2 cells.
@@ -20,36 +20,8 @@ pub(crate) enum Stage<'c, T, const W: usize> {
     Prolong(T, &'c [[T; W]]),
 }
 
-/// Applies all stages to x, from the first plane to the last, or in descending order.
-pub(crate) fn run<T: Real, const W: usize>(
-    (level, side, descending): (&Level<T>, Side, bool),
-    (b, x): (&[[T; W]], &mut [[T; W]]),
-    stages: &mut [Stage<'_, T, W>],
-    row: &mut [[T; W]],
-) {
-    let rows = level.rows(side);
-    let planes = Planes {
-        level,
-        rows,
-        b,
-        x,
-        row,
-    };
-    vectorised(|| with_sides!(rows, passes::<T, W>(planes, descending, stages)));
-}
-
-/// Performs one Gauss-Seidel sweep from a corner.
-pub(crate) fn sweep<T: Real, const W: usize>(
-    (level, side, corner): (&Level<T>, Side, Corner),
-    vectors: (&[[T; W]], &mut [[T; W]]),
-    row: &mut [[T; W]],
-) {
-    let [x, rest @ ..] = corner;
-    run((level, side, x), vectors, &mut [Stage::Sweep(rest)], row);
-}
-
-/// Level and vectors of the passes.
-struct Planes<'p, T, const W: usize> {
+/// Passes over a level for A or Aᵀ, with their vectors.
+pub(crate) struct Pipeline<'p, T, const W: usize> {
     level: &'p Level<T>,
     rows: Rows<'p, T>,
     b: &'p [[T; W]],
@@ -60,24 +32,52 @@ struct Planes<'p, T, const W: usize> {
 
 #[inline(always)]
 fn passes<T: Real, const W: usize, const N: usize>(
-    mut planes: Planes<'_, T, W>,
+    mut pipeline: Pipeline<'_, T, W>,
     descending: bool,
     stages: &mut [Stage<'_, T, W>],
 ) {
     // At each step, stage number `lag` is at plane step − lag. The last stage reaches the last plane at step
     // count + stages − 2.
-    let count = planes.rows.shape[0];
+    let count = pipeline.rows.shape[0];
     for step in 0..count + stages.len() - 1 {
         for (lag, stage) in stages.iter_mut().enumerate() {
             if let Some(i) = step.checked_sub(lag).filter(|&i| i < count) {
                 let i = if descending { count - 1 - i } else { i };
-                planes.pass::<N>(i, stage);
+                pipeline.pass::<N>(i, stage);
             }
         }
     }
 }
 
-impl<T: Real, const W: usize> Planes<'_, T, W> {
+impl<'p, T: Real, const W: usize> Pipeline<'p, T, W> {
+    /// Prepares passes that read b and x and change x. `row` is workspace for a line.
+    pub(crate) fn new(
+        level: &'p Level<T>,
+        side: Side,
+        (b, x): (&'p [[T; W]], &'p mut [[T; W]]),
+        row: &'p mut [[T; W]],
+    ) -> Self {
+        Self {
+            level,
+            rows: level.rows(side),
+            b,
+            x,
+            row,
+        }
+    }
+
+    /// Applies all stages to x, from the first plane to the last, or in descending order.
+    pub(crate) fn run(self, descending: bool, stages: &mut [Stage<'_, T, W>]) {
+        let rows = self.rows;
+        vectorised(|| with_sides!(rows, passes::<T, W>(self, descending, stages)));
+    }
+
+    /// Performs one Gauss-Seidel sweep from a corner.
+    pub(crate) fn sweep(self, corner: Corner) {
+        let [x, rest @ ..] = corner;
+        self.run(x, &mut [Stage::Sweep(rest)]);
+    }
+
     #[inline(always)]
     fn pass<const N: usize>(&mut self, i: usize, stage: &mut Stage<'_, T, W>) {
         let lines = self.rows.shape[1];
@@ -87,8 +87,12 @@ impl<T: Real, const W: usize> Planes<'_, T, W> {
                 Stage::Clear => self.x[line.cells()].fill([T::ZERO; W]),
                 Stage::Sweep([upper, descending]) => {
                     let j = if *upper { lines - 1 - j } else { j };
-                    let line = (self.rows, self.rows.line([i, j]), *descending);
-                    self.level.relax::<W, N>(line, self.b, self.x, self.row);
+                    let sweep = LineSweep {
+                        rows: self.rows,
+                        line: self.rows.line([i, j]),
+                        descending: *descending,
+                    };
+                    self.level.relax::<W, N>(sweep, self.b, self.x, self.row);
                 }
                 Stage::Restrict(coarse) => self.restrict::<N>(line, coarse),
                 Stage::Prolong(s, coarse) => self.prolong(line, *s, coarse),

@@ -1,6 +1,6 @@
 //! Convergence of the columns of a batch: which have converged, and with which residuals.
 
-use super::workspace::{WIDEST, kept};
+use super::workspace::{WIDEST, select_lanes};
 use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 
@@ -156,8 +156,8 @@ impl<const N: usize> Progress<N> {
 
     /// Keeps the listed lanes, in this order.
     pub(crate) fn narrow(&mut self, keep: &[usize]) {
-        self.size = kept(self.size, keep, 0.0);
-        self.checked = kept(self.checked, keep, 0.0);
+        self.size = select_lanes(self.size, keep, 0.0);
+        self.checked = select_lanes(self.checked, keep, 0.0);
         self.active = std::array::from_fn(|l| l < keep.len());
     }
 

@@ -3,7 +3,7 @@
 use crate::linalg::operator::Real;
 
 /// Most interleaved columns.
-pub(super) const WIDEST: usize = 16;
+pub(crate) const WIDEST: usize = 16;
 
 /// Numbers of interleaved columns for which the kernels are compiled.
 // The numbers of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles likewise.
@@ -38,15 +38,15 @@ macro_rules! with_width {
         }
     };
 }
-pub(super) use with_width;
+pub(crate) use with_width;
 
 /// Views a vector as W interleaved columns.
-pub(super) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
+pub(crate) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
     numbers.as_chunks_mut().0
 }
 
 /// Workspace of one solve.
-pub(crate) struct Room<T> {
+pub(crate) struct Workspace<T> {
     cells: usize,
     lanes: usize,
     /// Vectors of the Krylov method, in double precision.
@@ -88,7 +88,7 @@ impl Extent {
     }
 }
 
-impl<T: Real> Room<T> {
+impl<T: Real> Workspace<T> {
     pub(crate) fn new(extent: &Extent, lanes: usize) -> Self {
         let zeros = |cells: usize| vec![T::ZERO; cells * lanes];
         let cells = extent.cells();
@@ -138,8 +138,8 @@ impl<T: Real> Room<T> {
             // In place: `to` ≤ `from` and l ≤ keep[l], so that every number moves towards the front,
             // and none is overwritten before it was read.
             for cell in 0..self.cells {
-                for (l, &kept) in keep.iter().enumerate() {
-                    v[cell * to + l] = v[cell * from + kept];
+                for (l, &lane) in keep.iter().enumerate() {
+                    v[cell * to + l] = v[cell * from + lane];
                 }
                 v[cell * to + keep.len()..(cell + 1) * to].fill(0.0);
             }
@@ -156,6 +156,10 @@ pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
 }
 
 /// Returns the values of the listed lanes, in this order, followed by `rest` in all other lanes.
-pub(crate) fn kept<V: Copy, const N: usize>(values: [V; N], keep: &[usize], rest: V) -> [V; N] {
-    std::array::from_fn(|l| keep.get(l).map_or(rest, |&kept| values[kept]))
+pub(crate) fn select_lanes<V: Copy, const N: usize>(
+    values: [V; N],
+    keep: &[usize],
+    rest: V,
+) -> [V; N] {
+    std::array::from_fn(|l| keep.get(l).map_or(rest, |&lane| values[lane]))
 }

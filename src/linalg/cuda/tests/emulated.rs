@@ -10,5 +10,6 @@ fn every_pass_on_an_emulated_device_does_what_the_processor_does() {
     rerun::rerun(
         "cuda::tests::kernels::",
         &program.with_file_name("emulator"),
+        &[],
     );
 }

@@ -8,8 +8,7 @@ use super::{
 };
 use crate::linalg::cpu::stencil::iterative::unit;
 use crate::linalg::cpu::stencil::multigrid::{COARSEST, Multigrid, OVER_CORRECTION};
-use crate::linalg::cpu::stencil::pipeline;
-use crate::linalg::cpu::stencil::pipeline::Stage;
+use crate::linalg::cpu::stencil::pipeline::{Pipeline, Stage};
 use crate::linalg::cpu::stencil::workspace::Coarse;
 use crate::linalg::cuda::device::Buffer;
 use crate::linalg::cuda::equations::{Equations, Vectors};
@@ -77,7 +76,7 @@ impl<T: Number, const W: usize> Case<T, W> {
         for corner in 0..8_u32 {
             let ends = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
             let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
-            pipeline::sweep((&self.multigrid.levels[0], side, ends), vectors, &mut row);
+            Pipeline::new(&self.multigrid.levels[0], side, vectors, &mut row).sweep(ends);
             let v = self.vectors();
             self.hierarchy
                 .sweep(&self.bench.passes, rows, v, corner)
@@ -94,8 +93,7 @@ impl<T: Number, const W: usize> Case<T, W> {
         let mut row = self.row();
         let stage = Stage::Restrict(wide_mut::<_, W>(&mut expected));
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
-        let level = (&self.multigrid.levels[0], side, false);
-        pipeline::run(level, vectors, &mut [stage], &mut row);
+        Pipeline::new(&self.multigrid.levels[0], side, vectors, &mut row).run(false, &mut [stage]);
         let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
         self.hierarchy
             .restrict(passes, rows, self.vectors(), out.address)
@@ -115,8 +113,7 @@ impl<T: Number, const W: usize> Case<T, W> {
         let mut row = self.row();
         let stage = Stage::Prolong(T::nearest(factor), wide::<_, W>(&coarse));
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
-        let level = (&self.multigrid.levels[0], side, true);
-        pipeline::run(level, vectors, &mut [stage], &mut row);
+        Pipeline::new(&self.multigrid.levels[0], side, vectors, &mut row).run(true, &mut [stage]);
         let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
         self.hierarchy
             .prolong(passes, rows, on_coarse.address, self.on_x.address)

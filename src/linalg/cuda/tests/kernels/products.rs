@@ -4,7 +4,7 @@ use super::{
     Bench, Held, LARGE, Number, SHAPES, SIDES, assert_same, assert_sums, device, in_double,
     in_every_precision, numbers, stencil, wide, wide_mut,
 };
-use crate::linalg::cuda::equations::{Equations, Scaled};
+use crate::linalg::cuda::equations::{Equations, Operand};
 use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::plan::Plan;
@@ -80,21 +80,28 @@ fn check_image<T: Number, const W: usize>(held: &Held, case: &Case, side: Side) 
         bench.store(&with),
         bench.store(&vec![0.0; cells * W]),
     ];
-    for scaled in [Scaled::Yes, Scaled::No] {
+    for scaled in [true, false] {
         bench.forget_sums();
-        let asked = (on_x.address, T::WIDTH, scaled);
+        let operand = Operand {
+            address: on_x.address,
+            width: T::WIDTH,
+            scaled,
+        };
         let vectors = [on_with.address, out.address];
         case.hierarchy
-            .image(&bench.passes, side, asked, vectors)
+            .image(&bench.passes, side, operand, vectors)
             .unwrap();
         let mut expected = case.product::<T, W>(side, &x, false);
         add(&mut expected, case.shift::<T, W>(&bench, &x, false));
         let scale = bench.scalar::<W>(Scalar::Scale);
-        if scaled == Scaled::Yes {
+        if scaled {
             let lanes = expected.iter_mut().enumerate();
             lanes.for_each(|(at, x)| *x *= scale[at % W].recip());
         }
-        let place = format!("the {side:?} image on {}, {W} lanes, {scaled:?}", case.name);
+        let place = format!(
+            "the {side:?} image on {}, {W} lanes, scaled: {scaled}",
+            case.name
+        );
         assert_same(&bench.load::<f64>(&out), &expected, &place);
         let (along, square) = (products(&with, &expected), products(&expected, &expected));
         assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &along, 1.0, &place);

@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 
 use super::{Bench, Held, SIDES, assert_same, assert_sums, device, in_double, numbers, wide};
 use crate::linalg::cuda::device::Buffer;
-use crate::linalg::cuda::equations::{Equations, Scaled, Vectors};
+use crate::linalg::cuda::equations::{Equations, Operand, Vectors};
 use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::sparse::{ByRows, Sparse, Swept};
 use crate::linalg::operator::{Operator, Side};
@@ -86,20 +86,24 @@ impl Case {
 fn check_image<const W: usize>(held: &Held, n: usize, side: Side) {
     let case = Case::new(held, (n, W), side);
     let (bench, [on_x, on_b, out]) = (&case.bench, &case.on);
-    for scaled in [Scaled::No, Scaled::Yes] {
+    for scaled in [false, true] {
         bench.forget_sums();
-        let asked = (on_x.address, Width::Double, scaled);
+        let operand = Operand {
+            address: on_x.address,
+            width: Width::Double,
+            scaled,
+        };
         let vectors = [on_b.address, out.address];
         case.sparse
-            .image(&bench.passes, side, asked, vectors)
+            .image(&bench.passes, side, operand, vectors)
             .unwrap();
         let mut expected = product::<W>(case.a.as_ref(), &case.x, false);
         let scale = bench.scalar::<W>(Scalar::Scale);
         let numbers = expected.iter_mut().enumerate();
-        for (i, x) in numbers.filter(|_| scaled == Scaled::Yes) {
+        for (i, x) in numbers.filter(|_| scaled) {
             *x *= scale[i % W].recip();
         }
-        let place = format!("image, {}, {scaled:?}", case.name);
+        let place = format!("image, {}, scaled: {scaled}", case.name);
         assert_same(&bench.load::<f64>(out), &expected, &place);
         let (along, square) = (products(&case.b, &expected), products(&expected, &expected));
         assert_sums::<W>(&bench.scalar(Scalar::FirstSum), &along, 1.0, &place);

@@ -75,7 +75,7 @@ fn on_processor<I: Iteration, T: Number, const W: usize>(
         line: cells,
         vectors: I::VECTORS,
     };
-    let mut workspace = workspace::Room::<T>::new(&extent, W);
+    let mut workspace = workspace::Workspace::<T>::new(&extent, W);
     let b = right_hand_side::<W>(cells);
     workspace.exact[1].copy_from_slice(&b);
     let columns: [usize; W] = std::array::from_fn(|l| l);
