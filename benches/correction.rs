@@ -15,7 +15,7 @@ use pullback::{Bounds, Cpu, Descent, Grid, Result};
 
 const SEEDS: u64 = 10;
 
-/// Errors along the way in per cent (the plain fit first), that of the estimate, and seconds for all.
+/// Errors of the iterates in per cent (the plain fit first), error of the estimate, and seconds for the whole run.
 struct Outcome {
     path: Vec<f64>,
     error: f64,
@@ -114,14 +114,14 @@ fn run(n: usize, duration: f64, noise: f64, seed: u64) -> Result<Outcome> {
         seed: 1000 + 100 * seed,
         ..Options::default()
     };
-    let estimate = Corrected::new(&model, &simulator, &data, &metric)
+    let report = Corrected::new(&model, &simulator, &data, &metric)
         .bounds(&bounds)
         .backend(&cpu)
         .options(options)
         .run(&[&plain.theta], |_| ())?;
     Ok(Outcome {
-        path: estimate.history.iter().map(|c| error(&c.theta)).collect(),
-        error: error(&estimate.theta),
+        path: report.history.iter().map(|c| error(&c.theta)).collect(),
+        error: error(&report.theta),
         seconds: started.elapsed().as_secs_f64(),
     })
 }

@@ -29,8 +29,8 @@ pub struct Fit {
     pub rho: Vec<f64>,
     pub standard_errors: Option<Vec<f64>>,
     pub converged: bool,
-    /// Outcome in words.
-    pub ending: String,
+    /// Text of the report.
+    pub outcome: String,
     pub counts: Option<Counts>,
     pub simulations: usize,
     pub seconds: f64,
@@ -76,7 +76,7 @@ impl Fit {
             corrected: false,
             path: report.history.iter().map(row).collect(),
             converged: report.converged(),
-            ending: report.to_string(),
+            outcome: report.to_string(),
             counts: Some(report.counts),
             simulations: 0,
             seconds: report.history.last().map_or(0.0, |i| i.seconds),
@@ -159,34 +159,34 @@ pub fn correct(
     let mut starts: Vec<&[f64]> = vec![&raw.theta];
     starts.extend(problem.data.weak.as_deref());
     starts.push(&problem.start);
-    let estimate = Corrected::new(&problem.model, &simulator, &problem.data.density, &metric)
+    let report = Corrected::new(&problem.model, &simulator, &problem.data.density, &metric)
         .bounds(&problem.bounds)
         .backend(problem.backend)
         .options(options)
-        .run(&starts, |step| {
-            bar.set_position(step.iteration as u64);
-            row(step.to_string());
+        .run(&starts, |iterate| {
+            bar.set_position(iterate.iteration as u64);
+            row(iterate.to_string());
         })?;
     bar.finish_and_clear();
-    let mut path: Vec<Row> = estimate
+    let mut path: Vec<Row> = report
         .history
         .iter()
-        .map(|c| (c.theta.clone(), c.distance))
+        .map(|i| (i.theta.clone(), i.distance))
         .collect();
-    path.push((estimate.theta.clone(), f64::NAN));
+    path.push((report.theta.clone(), f64::NAN));
     Ok(Some(Fit {
         loss: raw.loss,
         metric: Geometry::FisherRao,
         corrected: true,
         path,
-        converged: estimate.converged(),
-        ending: estimate.to_string(),
+        converged: report.converged(),
+        outcome: report.to_string(),
         counts: None,
-        simulations: estimate.simulations,
+        simulations: report.simulations,
         seconds: started.elapsed().as_secs_f64(),
-        standard_errors: estimate.standard_errors,
+        standard_errors: report.standard_errors,
         // A simulation, because the density of the model is biased.
-        rho: simulator.simulate(&estimate.theta, sampling.seed)?.data()?,
-        theta: estimate.theta,
+        rho: simulator.simulate(&report.theta, sampling.seed)?.data()?,
+        theta: report.theta,
     }))
 }

@@ -74,7 +74,7 @@ fn fits(options: &Options, problem: &Problem, printer: &Printer) -> Result<Vec<F
         let fit = fit::descend(problem, pair, first, |row| rows.push(row))?;
         if i == 0 {
             let title = format!("Fit with loss / metric {}:", fit.label());
-            printer.line(&format!("{title}\n{}\n{}\n", rows.join("\n"), fit.ending))?;
+            printer.line(&format!("{title}\n{}\n{}\n", rows.join("\n"), fit.outcome))?;
         }
         fits.push(fit);
     }
@@ -82,7 +82,7 @@ fn fits(options: &Options, problem: &Problem, printer: &Printer) -> Result<Vec<F
     match fit::correct(problem, &fits[0], |row| rows.push(row)) {
         Ok(Some(fit)) => {
             let title = "Bias correction (residuals from simulated trajectories, derivatives from the model):";
-            printer.line(&format!("{title}\n{}\n{}\n", rows.join("\n"), fit.ending))?;
+            printer.line(&format!("{title}\n{}\n{}\n", rows.join("\n"), fit.outcome))?;
             fits.insert(1, fit);
         }
         Ok(None) => {}

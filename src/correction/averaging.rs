@@ -1,49 +1,52 @@
-//! Whether an iteration only jitters by now, and what its iterates then say.
+//! Test for stationary fluctuations of the iterates, and the mean of a stationary window with its standard errors.
 
 use crate::vector::{dot, norm};
 
-/// A step this long beside the one before it shrinks no more.
-const JITTER: f64 = 0.5;
+/// Length of a step relative to the step before, above which the steps no longer contract.
+const CONTRACTING: f64 = 0.5;
 
-/// Iterates that correlate like this with the ones before them swing to and fro: the model responds too little.
-const SWINGING: f64 = -0.75;
+/// Autocorrelation below which the iterates oscillate, because the model responds too little to θ.
+const OSCILLATION: f64 = -0.75;
 
-/// A larger correlation than this is not told from 1.
-const MOST: f64 = 0.97;
+/// Interval to which an autocorrelation c is clamped, so that (1 + c)/(1 − c) stays bounded. A larger c cannot be
+/// distinguished from 1.
+const AUTOCORRELATIONS: (f64, f64) = (-0.9, 0.97);
 
-/// A window holds at least so many times the steps in which an iterate forgets where it came from.
-const MEMORIES: f64 = 6.0;
+/// Least length of a window, in units of the autocorrelation time 1/(1 − c).
+const AUTOCORRELATION_TIMES: f64 = 6.0;
 
-/// Squares of steps may grow by this factor from the first half of a window to the second.
-const GROWING: f64 = 9.0;
+/// Largest factor by which the sum of squared steps may grow from the first half of a window to the second.
+const GROWTH: f64 = 9.0;
 
-/// Iterates since steps were first seen to jitter.
+/// Iterates after the burn-in, which ends with the first step that no longer contracts.
 #[derive(Default)]
 pub(super) struct Window {
     last: Vec<f64>,
     iterates: Vec<Vec<f64>>,
-    /// Iterates to wait for since it last drifted.
+    /// Number of iterates to collect before the window is examined again.
     pub(super) due: usize,
 }
 
 impl Window {
-    /// Looks at a step, in units of the parameters' sizes, and where it led.
+    /// Appends the iterate `theta` that `step` led to, in units of the parameters' sizes, unless the burn-in lasts.
     pub(super) fn add(&mut self, step: Vec<f64>, theta: &[f64]) {
-        if !self.iterates.is_empty() || jitters(&step, &self.last) {
+        if !self.iterates.is_empty() || is_fluctuation(&step, &self.last) {
             self.iterates.push(theta.to_vec());
         }
         self.last = step;
     }
 
-    /// Whether these iterates are too few beside the 1/(1 − c) steps in which one forgets where it came from: they may
-    /// all be on the same side, and still on their way.
+    /// Whether the window is too short to tell a drift from a fluctuation.
     pub(super) fn drifts(&self, size: impl Fn(usize) -> f64) -> bool {
+        // The error θ − θ* decays by c a step, hence by 1/e in about 1/(1 − c) steps. A window of only a few such times may
+        // lie on one side of the fixed point, while the iterates still approach it.
         let n = self.iterates.len() as f64;
-        let off = self.off(&self.average(), size);
-        correlation(&off).is_some_and(|raw| n * (1.0 - unbiased(raw, n)) < MEMORIES)
+        let deviations = self.deviations(&self.average(), size);
+        autocorrelation(&deviations)
+            .is_some_and(|raw| n * (1.0 - unbiased(raw, n)) < AUTOCORRELATION_TIMES)
     }
 
-    /// Forgets the older half of the iterates, and waits for twice as many.
+    /// Discards the older half of the iterates as burn-in, and asks for a window of twice the length.
     pub(super) fn double(&mut self) {
         self.due = 2 * self.iterates.len();
         self.iterates.drain(..self.iterates.len() / 2);
@@ -55,37 +58,40 @@ impl Window {
         (0..self.last.len()).map(mean).collect()
     }
 
-    /// How far iterates are from their mean, in units of the parameters' sizes.
-    fn off(&self, mean: &[f64], size: impl Fn(usize) -> f64) -> Vec<Vec<f64>> {
-        let apart = |t: &Vec<f64>| (0..t.len()).map(|j| (t[j] - mean[j]) / size(j)).collect();
-        self.iterates.iter().map(apart).collect()
+    /// Deviations of the iterates from their mean, in units of the parameters' sizes.
+    fn deviations(&self, mean: &[f64], size: impl Fn(usize) -> f64) -> Vec<Vec<f64>> {
+        let deviation = |t: &Vec<f64>| (0..t.len()).map(|j| (t[j] - mean[j]) / size(j)).collect();
+        self.iterates.iter().map(deviation).collect()
     }
 
     pub(super) fn len(&self) -> usize {
         self.iterates.len()
     }
 
-    /// The mean of the iterates and its standard errors; None where they swing or grow.
-    ///
-    /// With c the factor by which an error is left after a step, iterates are θₖ₊₁ − θ* = c(θₖ − θ*) + noise, and vary by
-    /// s² = σ²/(1 − c²), while noise of the data of the same size moves the fixed point by σ/(1 − c). So n iterates leave
-    /// an error of s √((1 + c)/(1 − c)) √(1 + 1/n). c comes from the iterates, all parameters together.
+    /// Returns the mean of the iterates and its standard errors; None if the iterates oscillate or their steps grow.
     pub(super) fn mean(&self, size: impl Fn(usize) -> f64) -> Option<(Vec<f64>, Vec<f64>)> {
         let (n, mean) = (self.iterates.len() as f64, self.average());
-        let off = self.off(&mean, &size);
-        let raw = correlation(&off)?;
-        let steps: Vec<f64> = off
+        let deviations = self.deviations(&mean, &size);
+        let raw = autocorrelation(&deviations)?;
+        let steps: Vec<f64> = deviations
             .windows(2)
             .map(|w| distance(&w[0], &w[1]).powi(2))
             .collect();
         let (early, late) = steps.split_at(steps.len() / 2);
-        if raw < SWINGING || late.iter().sum::<f64>() > GROWING * early.iter().sum::<f64>() {
+        if raw < OSCILLATION || late.iter().sum::<f64>() > GROWTH * early.iter().sum::<f64>() {
             return None;
         }
-        let c = unbiased(raw, n).clamp(-0.9, MOST);
+        // Near the fixed point the iterates are a first-order autoregression, θₖ₊₁ − θ* = c(θₖ − θ*) + εₖ with Var ε = σ².
+        // 1. Its stationary variance is s² = σ²/(1 − c²), and the mean of n iterates varies by s²(1 + c)/(1 − c)/n.
+        // 2. The noise of the data has the size of ε but stays the same in every step. It moves the fixed point by
+        //    σ/(1 − c), a variance of σ²/(1 − c)² = s²(1 + c)/(1 − c).
+        // The sum is the variance of the estimate, s²(1 + c)/(1 − c)(1 + 1/n). One c is estimated from all parameters
+        // together, and s² for every parameter.
+        let (least, most) = AUTOCORRELATIONS;
+        let c = unbiased(raw, n).clamp(least, most);
         let inflation = ((1.0 + c) / (1.0 - c) * (1.0 + n.recip())).sqrt();
         let error = |j: usize| {
-            let squares = off.iter().map(|o| o[j] * o[j]).sum::<f64>();
+            let squares = deviations.iter().map(|d| d[j] * d[j]).sum::<f64>();
             inflation * size(j) * (squares / (n - 1.0)).sqrt()
         };
         let errors = (0..mean.len()).map(error).collect();
@@ -93,19 +99,20 @@ impl Window {
     }
 }
 
-/// With the mean taken from the same few numbers, c comes out too small by about (1 + 3c)/n (Kendall 1954).
+/// Removes the bias of an autocorrelation that was estimated from n numbers and their own mean.
 fn unbiased(raw: f64, n: f64) -> f64 {
+    // The estimate is too small by about (1 + 3c)/n (Kendall 1954): raw = c − (1 + 3c)/n, solved for c.
     (n * raw + 1.0) / (n - 3.0).max(1.0)
 }
 
-/// The correlation of what is centred with what came before; None for too few.
-fn correlation(off: &[Vec<f64>]) -> Option<f64> {
+/// Lag-one autocorrelation of deviations from a mean, all parameters together; None for three or fewer.
+fn autocorrelation(deviations: &[Vec<f64>]) -> Option<f64> {
     let (mut product, mut square) = (0.0, 0.0);
-    for w in off.windows(2) {
+    for w in deviations.windows(2) {
         product += dot(&w[0], &w[1]);
         square += dot(&w[0], &w[0]);
     }
-    (off.len() > 3).then(|| if square > 0.0 { product / square } else { 0.0 })
+    (deviations.len() > 3).then(|| if square > 0.0 { product / square } else { 0.0 })
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
@@ -113,9 +120,9 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     norm(&difference)
 }
 
-/// Whether a step is as random as the iteration gets: hardly shorter than the last, and in another direction. What
-/// only contracts slowly goes on in the same one.
-fn jitters(step: &[f64], last: &[f64]) -> bool {
+/// Whether a step is a random fluctuation: hardly shorter than the last one, and in another direction.
+fn is_fluctuation(step: &[f64], last: &[f64]) -> bool {
+    // Successive steps of a slow contraction are parallel; those of a fluctuation are not. Below 60° they count as parallel.
     let aligned = dot(step, last) > 0.5 * norm(step) * norm(last);
-    !last.is_empty() && !aligned && norm(step) > JITTER * norm(last)
+    !last.is_empty() && !aligned && norm(step) > CONTRACTING * norm(last)
 }

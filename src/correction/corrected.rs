@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Simulator;
-use super::iteration::{Run, Way};
-use super::report::{Correction, Estimate};
+use super::iteration::{Outcome, Run};
+use super::report::{Iterate, Report};
 use crate::check;
 use crate::coordinates::Bounds;
 use crate::direction::{Direction, LeastSquares};
@@ -14,11 +14,11 @@ use crate::metric::Metric;
 use crate::model::Model;
 use crate::random;
 
-/// Fits a [`Simulator`] to data with the derivative of a [`Model`] that only approximates it.
+/// Fits a [`Simulator`] to data with the derivative of an approximate [`Model`].
 ///
-/// A fit of the model itself inherits the model's error. Here the residual h(θ) − q is the simulator's, and the
-/// model supplies Z and the metric M alone: θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q). Its fixed point ZᵀM(h(θ) − q) = 0 holds at
-/// the truth whatever the model's error, which only sets how fast the iteration contracts.
+/// A fit of the model itself inherits the model's error. The correction takes the residual h(θ) − q from the simulator, and
+/// only Z and the metric M from the model: θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q). The fixed-point equation ZᵀM(h(θ) − q) = 0 holds
+/// at the true parameters for any error of the model. That error affects only the rate of contraction.
 ///
 /// ```
 /// use pullback::{Grid, Linearisation, Result};
@@ -27,7 +27,7 @@ use crate::random;
 /// use pullback::models::{GaussianMixture, Parameter};
 /// # let grid = Grid::new(&[(-5.0, 5.0, 50)])?;
 /// # let of = |variance: f64| GaussianMixture::new(&grid).component(1.0, &[0.0], variance).free(&[Parameter::Mean(0, 0)]);
-/// /// The truth: a Gaussian of variance 1. The model believes in a variance of 1.3.
+/// /// True system: a Gaussian of variance 1. The model assumes a variance of 1.3.
 /// struct Truth(GaussianMixture);
 /// impl Simulator for Truth {
 ///     fn simulate(&self, theta: &[f64], _: u64) -> Result<Simulated> { Ok(self.0.density(theta)?.into()) }
@@ -35,8 +35,8 @@ use crate::random;
 /// let (truth, model) = (Truth(of(1.0)?), of(1.3)?);
 /// let data = truth.simulate(&[0.7], 0)?.data()?;
 /// let metric = L2::new(&grid);
-/// let estimate = Corrected::new(&model, &truth, &data, &metric).run(&[&[0.0]], |_| ())?;
-/// assert!(estimate.converged() && (estimate.theta[0] - 0.7).abs() < 1e-6);
+/// let report = Corrected::new(&model, &truth, &data, &metric).run(&[&[0.0]], |_| ())?;
+/// assert!(report.converged() && (report.theta[0] - 0.7).abs() < 1e-6);
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Corrected<'a> {
@@ -50,24 +50,24 @@ pub struct Corrected<'a> {
     pub(super) options: Options,
 }
 
-/// How a correction goes about it.
+/// Options of a correction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Most that one step may change a parameter, relative to the larger of its size and its scale.
+    /// Largest change of a parameter in one step, relative to max(|θⱼ|, scaleⱼ).
     pub cap: f64,
-    /// Sizes of parameters near zero, one a parameter; if empty, those of the first start, or 1 where that is 0.
+    /// Typical sizes of the parameters, one each. If empty: |θⱼ| of the first starting point, or 1 where that is 0.
     pub scale: Vec<f64>,
-    /// A relative step that ends the iteration.
+    /// Relative step at which the iteration has converged.
     pub tolerance: f64,
-    /// Most steps from one start.
+    /// Limit on the steps from one starting point.
     pub iterations: usize,
-    /// Fewest iterates that are averaged once they only jitter; more where each is much like the one before.
+    /// Least number of iterates to average when they only fluctuate. Strongly autocorrelated iterates need more.
     pub average: usize,
-    /// Further starts that are tried when those given are used up, scattered around the first of them.
+    /// Number of random starting points to try after those given, scattered around the first.
     pub restarts: usize,
-    /// How far: by up to this fraction of a parameter's size.
+    /// Largest displacement of a random starting point, as a fraction of a parameter's size.
     pub scatter: f64,
-    /// The seed of the first simulation; the next ones count up.
+    /// Seed from which the seeds of all simulations are derived.
     pub seed: u64,
 }
 
@@ -86,11 +86,11 @@ impl Default for Options {
     }
 }
 
-/// Reasons for leaving starts that an error names.
+/// Number of rejected starting points that an error explains.
 const REASONS: usize = 3;
 
 impl<'a> Corrected<'a> {
-    /// A correction with the defaults: least squares, no bounds, on the [`Cpu`].
+    /// Creates a correction with the defaults: least squares, no bounds, on the [`Cpu`].
     pub fn new(
         model: &'a dyn Model,
         simulator: &'a dyn Simulator,
@@ -109,46 +109,43 @@ impl<'a> Corrected<'a> {
         }
     }
 
-    /// Finds directions in this way.
+    /// Sets the method that finds directions.
     #[must_use]
     pub fn direction(mut self, direction: &'a dyn Direction) -> Self {
         self.direction = direction;
         self
     }
 
-    /// Keeps θ in a box.
+    /// Sets bounds on θ.
     #[must_use]
     pub fn bounds(mut self, bounds: &'a Bounds) -> Self {
         self.bounds = Some(bounds);
         self
     }
 
-    /// Solves on this backend.
+    /// Sets the backend of the linear solves.
     #[must_use]
     pub fn backend(mut self, backend: &'a dyn Backend) -> Self {
         self.backend = Some(backend);
         self
     }
 
-    /// Goes about it in this way.
+    /// Sets the options.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
         self
     }
 
-    /// Corrects from the first start that the simulator does not object to; the observer sees every step.
+    /// Runs the correction from the first starting point that is not rejected. The observer receives every iterate.
     ///
-    /// Starts are fits of the model, or what else is at hand. One is left for the next when the simulation there, or
-    /// on the way even by a step an eighth as long, is of another kind than the data; then for random ones nearby.
+    /// A fit of the model is a good starting point. A starting point is rejected if the simulator rejects it or objects to its
+    /// result ([`Simulator::objection`]), or does so at a later iterate even after the step is halved three times. The next
+    /// one is then tried, and after those given, random ones around the first.
     ///
     /// # Errors
-    /// Input that makes no sense, failing solves, and [`Error::NoStart`] when no start is left.
-    pub fn run(
-        &self,
-        starts: &[&[f64]],
-        mut observer: impl FnMut(&Correction),
-    ) -> Result<Estimate> {
+    /// Invalid input, failing solves, and [`Error::NoStart`] if every starting point is rejected.
+    pub fn run(&self, starts: &[&[f64]], mut observer: impl FnMut(&Iterate)) -> Result<Report> {
         self.check(starts)?;
         let cpu = Cpu::default();
         let backend = self.backend.unwrap_or(&cpu);
@@ -166,43 +163,43 @@ impl<'a> Corrected<'a> {
             setting: &setting,
             finder: setting.direction.begin(),
             backend: &tally,
-            estimate: Estimate::new(),
+            report: Report::new(),
         };
         let scattered = (0..self.options.restarts).map(|k| setting.scattered(starts[0], k));
         let given = starts.iter().map(|start| start.to_vec());
         for start in given.chain(scattered) {
-            run.estimate.begin(&start);
+            run.report.begin(&start);
             match run.follow(&start, &mut observer)? {
-                Way::Arrived(ending) => {
-                    run.estimate.ending = ending;
-                    run.estimate.solvers = merge_solved(tally.solved());
-                    return Ok(run.estimate);
+                Outcome::Ended(stop) => {
+                    run.report.stop = stop;
+                    run.report.solvers = merge_solved(tally.solved());
+                    return Ok(run.report);
                 }
-                Way::Abandoned(reason) => run.estimate.abandoned.push(reason),
+                Outcome::Rejected(reason) => run.report.rejected_starts.push(reason),
             }
         }
-        let mut reasons = run.estimate.abandoned;
+        let mut reasons = run.report.rejected_starts;
         let more = reasons.len().saturating_sub(REASONS);
         reasons.truncate(REASONS);
         if more > 0 {
-            reasons.push(format!("and {more} starts more"));
+            reasons.push(format!("and {more} more"));
         }
         Err(Error::NoStart {
             reasons: reasons.join("; "),
         })
     }
 
-    /// A start near another.
+    /// Returns the k-th random starting point around another.
     fn scattered(&self, start: &[f64], k: usize) -> Vec<f64> {
         let Options { scatter, seed, .. } = self.options;
-        let moves = random::uniform(
+        let displacements = random::uniform(
             start.len(),
             (-scatter, scatter),
             seed ^ (k as u64 + 1) << 32,
         );
-        let moved = start.iter().zip(moves).enumerate();
+        let moved = start.iter().zip(displacements).enumerate();
         let mut theta: Vec<f64> = moved
-            .map(|(j, (t, m))| t + m * self.size(j, start))
+            .map(|(j, (t, d))| t + d * self.size(j, start))
             .collect();
         if let Some(bounds) = self.bounds {
             bounds.clamp(&mut theta);
@@ -214,11 +211,16 @@ impl<'a> Corrected<'a> {
         let p = self.model.param_dim();
         check::length("the data", self.data.len(), self.model.state_dim())?;
         check::finite("the data", self.data)?;
-        let some = !starts.is_empty();
-        check::option("the number of starts", 0.0, some, "give at least one")?;
+        let given = !starts.is_empty();
+        check::option(
+            "the number of starting points",
+            0.0,
+            given,
+            "give at least one",
+        )?;
         for start in starts {
-            check::length("a start θ", start.len(), p)?;
-            check::finite("a start θ", start)?;
+            check::length("a starting point θ", start.len(), p)?;
+            check::finite("a starting point θ", start)?;
             if let Some(bounds) = self.bounds {
                 bounds.check(start)?;
             }
@@ -232,19 +234,20 @@ impl<'a> Corrected<'a> {
         } = &self.options;
         let sound = *scatter >= 0.0 && scatter.is_finite();
         check::option(
-            "the scatter of restarts",
+            "the scatter of the random starting points",
             *scatter,
             sound,
             "give a fraction such as 0.4",
         )?;
         let sound = *cap > 0.0 && cap.is_finite();
         check::option(
-            "the cap of a correction",
+            "the cap on a step of the correction",
             *cap,
             sound,
             "give a fraction such as 0.3",
         )?;
-        let remedy = "average at least six iterates, since fewer do not show their spread";
+        let remedy =
+            "average at least six iterates, because fewer do not determine a standard deviation";
         check::option(
             "the number of averaged iterates",
             *average as f64,
@@ -258,13 +261,13 @@ impl<'a> Corrected<'a> {
         self.direction.check()
     }
 
-    /// max(|θⱼ|, scaleⱼ).
+    /// Returns max(|θⱼ|, scaleⱼ), the size of a parameter.
     pub(super) fn size(&self, j: usize, theta: &[f64]) -> f64 {
         let scale = self.options.scale.get(j).copied().unwrap_or(1.0);
         theta[j].abs().max(scale)
     }
 
-    /// The step from θ in units of the parameters' sizes.
+    /// Converts a step from θ to units of the parameters' sizes.
     pub(super) fn relative(&self, theta: &[f64], step: &[f64]) -> Vec<f64> {
         let relative = |(j, s): (usize, &f64)| s / self.size(j, theta);
         step.iter().enumerate().map(relative).collect()

@@ -1,11 +1,11 @@
-//! The way from a start: simulate, step, judge, average.
+//! The iteration from one starting point: simulate, step, test for stationarity, average.
 
 use faer::MatRef;
 
 use super::Simulated;
 use super::averaging::Window;
 use super::corrected::Corrected;
-use super::report::{Correction, Ending, Estimate};
+use super::report::{Iterate, Report, Stop};
 use crate::check;
 use crate::direction::{Finder, Local};
 use crate::error::Result;
@@ -15,96 +15,100 @@ use crate::model::adjoint::Linearisation;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
 
-/// Times that a step back from an objectionable point is halved.
+/// Halvings of a step whose end the simulator rejects.
 const HALVINGS: usize = 3;
 
-/// A step this close to the cap, relatively, is at it.
+/// Relative distance from the cap within which a step counts as capped.
 const ROUNDING: f64 = 1e-9;
 
-/// How the way from one start ended.
-pub(super) enum Way {
-    Arrived(Ending),
-    Abandoned(String),
+/// Outcome of the iteration from one starting point.
+pub(super) enum Outcome {
+    Ended(Stop),
+    /// The starting point is rejected, for this reason.
+    Rejected(String),
 }
 
-/// A point with its simulated data.
+/// Parameters with the defect of their simulation.
 struct Evaluated {
     theta: Vec<f64>,
     /// h(θ) − q.
     defect: Vec<f64>,
 }
 
-/// One run of a correction.
+/// Run of a correction over its starting points.
 pub(super) struct Run<'r> {
     pub(super) setting: &'r Corrected<'r>,
     pub(super) finder: Box<dyn Finder + 'r>,
     pub(super) backend: &'r dyn Backend,
-    pub(super) estimate: Estimate,
+    pub(super) report: Report,
 }
 
 impl Run<'_> {
+    /// Iterates from `start`.
     pub(super) fn follow(
         &mut self,
         start: &[f64],
-        observer: &mut dyn FnMut(&Correction),
-    ) -> Result<Way> {
+        observer: &mut dyn FnMut(&Iterate),
+    ) -> Result<Outcome> {
         let options = &self.setting.options;
-        let mut now = match self.simulate(start.to_vec())? {
+        let mut current = match self.simulate(start.to_vec())? {
             Ok(simulated) => simulated,
-            Err(objection) => return Ok(Way::Abandoned(objection)),
+            Err(objection) => return Ok(Outcome::Rejected(objection)),
         };
         let mut window = Window::default();
         for iteration in 1..=options.iterations {
-            let (wanted, distance) = self.step(&now)?;
-            let (next, whole) = match self.advance(&now.theta, &wanted)? {
+            let (full, distance) = self.step(&current)?;
+            let (next, whole) = match self.advance(&current.theta, &full)? {
                 Ok(moved) => moved,
+                // Half a window is averaged where a simulation fails by chance in a stationary iteration.
                 Err(objection) if !self.conclude(&window, options.average / 2) => {
-                    return Ok(Way::Abandoned(objection));
+                    return Ok(Outcome::Rejected(objection));
                 }
-                Err(_) => return Ok(Way::Arrived(Ending::Averaged)),
+                Err(_) => return Ok(Outcome::Ended(Stop::Averaged)),
             };
             let step: Vec<f64> = next
                 .theta
                 .iter()
-                .zip(&now.theta)
+                .zip(&current.theta)
                 .map(|(b, a)| b - a)
                 .collect();
-            let relative = self.setting.relative(&now.theta, &step);
+            let relative = self.setting.relative(&current.theta, &step);
             let relative_step = largest(&relative);
             let capped = relative_step >= options.cap * (1.0 - ROUNDING);
-            let correction = Correction {
+            let iterate = Iterate {
                 iteration,
-                theta: now.theta.clone(),
+                theta: current.theta.clone(),
                 step,
                 distance,
                 relative_step,
             };
-            observer(&correction);
-            self.estimate.history.push(correction);
-            self.estimate.theta.clone_from(&next.theta);
+            observer(&iterate);
+            self.report.history.push(iterate);
+            self.report.theta.clone_from(&next.theta);
             if relative_step <= options.tolerance && whole {
-                return Ok(Way::Arrived(Ending::Settled));
+                return Ok(Outcome::Ended(Stop::Converged));
             }
+            // Shortened steps say nothing of the fluctuation.
             if capped || !whole {
                 window = Window::default();
             } else {
                 window.add(relative, &next.theta);
             }
-            if self.judge(&mut window) {
-                return Ok(Way::Arrived(Ending::Averaged));
+            if self.examine(&mut window) {
+                return Ok(Outcome::Ended(Stop::Averaged));
             }
-            now = next;
+            current = next;
         }
-        Ok(Way::Arrived(Ending::Unsettled))
+        Ok(Outcome::Ended(Stop::Iterations))
     }
 
-    /// Whether a full window could be averaged. One that drifts grows, and any other begins anew.
-    fn judge(&mut self, window: &mut Window) -> bool {
+    /// Whether a full window was averaged. A window that drifts is doubled. One that fails the tests is discarded.
+    fn examine(&mut self, window: &mut Window) -> bool {
         let least = self.setting.options.average;
         if window.len() < window.due.max(least) {
             return false;
         }
-        if window.drifts(|j| self.setting.size(j, &self.estimate.theta)) {
+        if window.drifts(|j| self.setting.size(j, &self.report.theta)) {
             window.double();
             return false;
         }
@@ -113,33 +117,35 @@ impl Run<'_> {
         concluded
     }
 
-    /// Takes the mean of at least so many iterates that only jitter; false where they are fewer, or do something else.
+    /// Takes the mean of a stationary window as the result. Returns false if the window holds fewer than `least` iterates, or
+    /// if they are not stationary.
     fn conclude(&mut self, window: &Window, least: usize) -> bool {
-        let size = |j: usize| self.setting.size(j, &self.estimate.theta);
-        let found = (window.len() >= least.max(2))
+        let size = |j: usize| self.setting.size(j, &self.report.theta);
+        let mean = (window.len() >= least.max(2))
             .then(|| window.mean(size))
             .flatten();
-        let Some((theta, errors)) = found else {
+        let Some((theta, errors)) = mean else {
             return false;
         };
-        self.estimate.theta = theta;
-        self.estimate.standard_errors = Some(errors);
+        self.report.theta = theta;
+        self.report.standard_errors = Some(errors);
         true
     }
 
-    /// A simulation with the next seed, or the simulator's objection.
+    /// Simulates with the next seed. Returns the simulator's objection if there is one.
     fn simulate(&mut self, theta: Vec<f64>) -> Result<std::result::Result<Evaluated, String>> {
         let Corrected {
             simulator, data, ..
         } = self.setting;
-        self.estimate.simulations += 1;
-        // Far apart, so that no seed that data may have been simulated with comes up again.
-        let stride = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.estimate.simulations as u64);
+        self.report.simulations += 1;
+        // Multiples of 2⁶⁴/φ (Knuth's multiplicative hashing) lie far apart, so that no simulation repeats a small seed that
+        // the data may have been simulated with.
+        let stride = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.report.simulations as u64);
         let seed = self.setting.options.seed.wrapping_add(stride);
         let mut simulated = match simulator.simulate(&theta, seed)? {
             Simulated::Data(data) => data,
             Simulated::Rejected(reason) => {
-                return Ok(Err(format!("a simulation failed: {reason}")));
+                return Ok(Err(format!("the simulator rejected θ: {reason}")));
             }
         };
         check::length("a simulation", simulated.len(), data.len())?;
@@ -154,7 +160,8 @@ impl Run<'_> {
         }))
     }
 
-    /// The point after a step, shortened while the simulator objects or by a bound, and whether it was not.
+    /// Simulates at the end of a step, which is halved while the simulator objects and clipped to the bounds. Returns the
+    /// point and whether the step was taken in full.
     fn advance(
         &mut self,
         theta: &[f64],
@@ -163,12 +170,12 @@ impl Run<'_> {
         let mut objection = String::new();
         for halving in 0..=HALVINGS {
             let t = 0.5_f64.powi(halving as i32);
-            let wanted: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
-            let mut next = wanted.clone();
+            let target: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
+            let mut next = target.clone();
             if let Some(bounds) = self.setting.bounds {
                 bounds.clamp(&mut next);
             }
-            let whole = halving == 0 && next == wanted;
+            let whole = halving == 0 && next == target;
             match self.simulate(next)? {
                 Ok(simulated) => return Ok(Ok((simulated, whole))),
                 Err(reason) => objection = reason,
@@ -177,8 +184,9 @@ impl Run<'_> {
         Ok(Err(objection))
     }
 
-    /// −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and ‖L(h − q)‖. Parameters that it would push through a bound are held, and
-    /// taken out of the system.
+    /// Returns the step −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and the distance ‖L(h − q)‖.
+    ///
+    /// Parameters that the step would push through a bound are held fixed, and the system is solved again without them.
     fn step(&mut self, at: &Evaluated) -> Result<(Vec<f64>, f64)> {
         let Corrected { model, metric, .. } = *self.setting;
         let rho = solve_checked(model, &at.theta, self.backend)?;
@@ -189,6 +197,7 @@ impl Run<'_> {
         let distance = norm(lifted.col_as_slice(0));
         let mut step = vec![0.0; at.theta.len()];
         let mut free: Vec<usize> = (0..step.len()).collect();
+        // An active-set iteration: every pass holds at least one more parameter, so that there are at most p passes.
         while !free.is_empty() {
             let eta = self.direction(&at.theta, &z, root.as_ref(), &covector)?;
             let blocks = |j: usize, move_: f64| {
@@ -200,8 +209,8 @@ impl Run<'_> {
                 .collect();
             if keep.len() == free.len() {
                 for (&j, eta) in free.iter().zip(eta) {
-                    let most = self.setting.options.cap * self.setting.size(j, &at.theta);
-                    step[j] = eta.clamp(-most, most);
+                    let cap = self.setting.options.cap * self.setting.size(j, &at.theta);
+                    step[j] = eta.clamp(-cap, cap);
                 }
                 break;
             }
@@ -211,6 +220,7 @@ impl Run<'_> {
         Ok((step, distance))
     }
 
+    /// Solves for the direction of the free parameters, with the gradient Zᵀ`covector`.
     fn direction(
         &mut self,
         theta: &[f64],
@@ -237,20 +247,21 @@ impl Run<'_> {
     }
 }
 
-impl Estimate {
+impl Report {
     pub(super) fn new() -> Self {
         Self {
             theta: Vec::new(),
             start: Vec::new(),
             standard_errors: None,
             history: Vec::new(),
-            ending: Ending::Unsettled,
-            abandoned: Vec::new(),
+            stop: Stop::Iterations,
+            rejected_starts: Vec::new(),
             simulations: 0,
             solvers: Vec::new(),
         }
     }
 
+    /// Resets the result to a new starting point.
     pub(super) fn begin(&mut self, start: &[f64]) {
         self.start = start.to_vec();
         self.theta = start.to_vec();

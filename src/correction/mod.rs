@@ -6,15 +6,15 @@ mod iteration;
 mod report;
 
 pub use self::corrected::{Corrected, Options};
-pub use self::report::{Correction, Ending, Estimate};
+pub use self::report::{Iterate, Report, Stop};
 
 use crate::error::{Error, Result};
 
-/// A simulator θ ↦ data: trusted, perhaps random, and not asked for derivatives.
+/// Trusted simulator h: θ ↦ data, possibly random and without derivatives.
 ///
 /// ```
 /// use pullback::{correction::{Simulated, Simulator}, Result, random};
-/// /// A thousand noisy readings of √θ at each of two places, averaged.
+/// /// Two averages of a thousand noisy readings of √θ each.
 /// struct Readings;
 /// impl Simulator for Readings {
 ///     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
@@ -30,38 +30,40 @@ use crate::error::{Error, Result};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Simulator: Sync {
-    /// Simulates once at θ. The result is comparable with the data number by number: as many observations, processed in the
-    /// same way, with the same noise. Equal seeds give equal results.
+    /// Simulates once at θ. Equal seeds give equal results.
     ///
-    /// A θ at which nothing can be simulated is [`Simulated::Rejected`]: the correction shortens its step, or leaves the start.
+    /// The result has the form of the data: the same number of observations, processed in the same manner, with the same
+    /// noise. Return [`Simulated::Rejected`] for a θ that cannot be simulated: the correction then shortens its step or
+    /// rejects the starting point.
     ///
     /// # Errors
-    /// Failures that other parameters would not cure. They end the correction.
+    /// Failures that do not depend on θ. They end the correction.
     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated>;
 
-    /// Checks whether data can be compared with at all.
+    /// Checks that the data are valid for this simulator.
     ///
     /// # Errors
-    /// Data of a kind that this simulator never returns.
+    /// Data that this simulator cannot produce.
     fn check(&self, data: &[f64]) -> Result<()> {
         let _ = data;
         Ok(())
     }
 
-    /// Returns why a result is of another kind than the data, so that their difference does not tell how to change θ; None if
-    /// it is of the same kind.
+    /// Returns why the difference between a simulation and the data carries no information about θ, or None if it does.
+    ///
+    /// An example is a simulation that settled on a fixed point while the data are chaotic.
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
         let _ = (simulated, data);
         None
     }
 }
 
-/// The outcome of a simulation.
+/// Outcome of a simulation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Simulated {
     /// Simulated data.
     Data(Vec<f64>),
-    /// Nothing can be simulated at these parameters, for this reason.
+    /// These parameters cannot be simulated, for this reason.
     Rejected(String),
 }
 
@@ -75,7 +77,7 @@ impl Simulated {
     /// Returns the simulated data.
     ///
     /// # Errors
-    /// [`Error::Model`] with the reason of a rejection.
+    /// [`Error::Model`] with the reason, if the simulation was rejected.
     pub fn data(self) -> Result<Vec<f64>> {
         match self {
             Self::Data(data) => Ok(data),

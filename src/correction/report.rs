@@ -1,25 +1,25 @@
-//! What a correction hands back.
+//! Report of a correction: iterates, the reason for stopping, and the estimate.
 
 use std::fmt;
 
 use crate::linalg::{Solved, describe_solved};
 
-/// One step of a correction. `Display` prints it as a row of a table, with a head above the first.
+/// One iterate of a correction with the step from it. `Display` prints a row of a table, with a header above the first.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Correction {
-    /// Counts from 1.
+pub struct Iterate {
+    /// Number of the iteration, from 1.
     pub iteration: usize,
-    /// The parameters that were simulated.
+    /// The simulated parameters.
     pub theta: Vec<f64>,
-    /// The move that followed.
+    /// The step from these parameters.
     pub step: Vec<f64>,
-    /// ‖L(h − q)‖, the simulator's distance from the data in the metric.
+    /// ‖L(h − q)‖, the distance of the simulation from the data in the metric.
     pub distance: f64,
     /// maxⱼ |stepⱼ| / max(|θⱼ|, scaleⱼ).
     pub relative_step: f64,
 }
 
-impl fmt::Display for Correction {
+impl fmt::Display for Iterate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.iteration == 1 {
             writeln!(
@@ -40,66 +40,70 @@ impl fmt::Display for Correction {
     }
 }
 
-/// Why a correction ended.
+/// Reason why a correction stopped.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum Stop {
     /// The steps became smaller than the tolerance.
-    Settled,
-    /// The steps only jittered, by the simulator's own randomness, and the last iterates were averaged.
+    Converged,
+    /// The iterates only fluctuated with the randomness of the simulator, and the last ones were averaged.
     Averaged,
-    /// The steps still shrank, or had no time to be averaged, at the iteration limit.
-    Unsettled,
+    /// The iteration limit was reached while the steps still shrank, or before enough iterates could be averaged.
+    Iterations,
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Settled => "converged: the corrections have vanished",
+            Self::Converged => "converged: the steps have vanished",
             Self::Averaged => {
-                "converged: the corrections only jitter; their last iterates are averaged"
+                "converged: the iterates fluctuate about a fixed point; the last ones are averaged"
             }
-            Self::Unsettled => "not converged: the corrections still change the parameters; allow more iterations, and if steps swing, grow or \
-                 all go one way, use a finer model",
+            Self::Iterations => {
+                "not converged: the parameters still change; allow more iterations, or use a finer model if the steps \
+                 oscillate, grow, or all point in one direction"
+            }
         })
     }
 }
 
-/// The result of a correction.
-#[must_use = "an estimate says whether the correction settled"]
+/// Result of a correction: the estimate, the iterates, and the reason for stopping.
+#[must_use = "a report says whether the correction converged"]
 #[derive(Clone, Debug)]
-pub struct Estimate {
+pub struct Report {
     /// The corrected parameters.
     pub theta: Vec<f64>,
-    /// The start that led here.
+    /// The starting point of the iterates in `history`.
     pub start: Vec<f64>,
-    /// Standard errors of θ, from how the averaged iterates jitter, if the simulator's randomness is that of the data;
-    /// None where nothing was averaged. From a dozen iterates they are good to a third.
+    /// Standard errors of θ, from the fluctuation of the averaged iterates; None if nothing was averaged.
+    ///
+    /// They assume that the randomness of the simulator equals that of the data. From a dozen iterates they are accurate to
+    /// about a third.
     pub standard_errors: Option<Vec<f64>>,
-    /// Every step.
-    pub history: Vec<Correction>,
-    /// Why it ended.
-    pub ending: Ending,
-    /// Why other starts were left, in order.
-    pub abandoned: Vec<String>,
-    /// Simulations made.
+    /// All iterates from `start`.
+    pub history: Vec<Iterate>,
+    /// Why the correction stopped.
+    pub stop: Stop,
+    /// Reasons for rejecting earlier starting points, in order.
+    pub rejected_starts: Vec<String>,
+    /// Number of simulations.
     pub simulations: usize,
     /// How the linear systems were solved, the method with the most columns first.
     pub solvers: Vec<Solved>,
 }
 
-impl Estimate {
-    /// Whether the corrections came to rest.
+impl Report {
+    /// Whether the correction converged, with or without averaging.
     pub fn converged(&self) -> bool {
-        self.ending != Ending::Unsettled
+        self.stop != Stop::Iterations
     }
 }
 
-impl fmt::Display for Estimate {
+impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.ending)?;
-        for reason in &self.abandoned {
-            writeln!(f, "  a start was left: {reason}")?;
+        writeln!(f, "{}", self.stop)?;
+        for reason in &self.rejected_starts {
+            writeln!(f, "  rejected a starting point: {reason}")?;
         }
         write!(f, "  {} simulations", self.simulations)?;
         match describe_solved(&self.solvers) {

@@ -1,11 +1,11 @@
-//! How errors are worded: names of the variants, numbers for readers.
+//! Text of errors: names of the variants, readable numbers, messages about memory.
 
 use std::fmt;
 
 use super::Error;
 
 impl Error {
-    /// The name of the variant.
+    /// Returns the name of the variant.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Dimension { .. } => "Dimension",
@@ -47,7 +47,7 @@ impl fmt::Debug for Error {
     }
 }
 
-/// A number with all its digits, as a power of ten where it is below 10⁻⁷ or from 10⁷ on.
+/// Formats a number with all its digits, in scientific notation below 10⁻⁷ and from 10⁷ on.
 pub(crate) fn number(x: f64) -> String {
     match plain(x) {
         true => x.to_string(),
@@ -59,12 +59,12 @@ fn plain(x: f64) -> bool {
     !x.is_finite() || x == 0.0 || (1e-7..1e7).contains(&x.abs())
 }
 
-/// An interval in words.
+/// Formats an interval.
 pub(super) fn interval(lower: f64, upper: f64) -> String {
     format!("[{}, {}]", number(lower), number(upper))
 }
 
-/// A box in words, in four decimals.
+/// Formats a box as a product of intervals, with four decimals.
 pub(crate) fn intervals(ranges: &[(f64, f64)]) -> String {
     let end = |x: f64| match plain(x) {
         true => format!("{x:.4}"),
@@ -76,7 +76,7 @@ pub(crate) fn intervals(ranges: &[(f64, f64)]) -> String {
     sides.collect::<Vec<_>>().join(" × ")
 }
 
-/// What memory was wanted for, and how much.
+/// Describes a computation that lacks memory, with the required and the allowed amount.
 pub(super) fn shortage(
     what: &str,
     size: usize,
@@ -86,27 +86,30 @@ pub(super) fn shortage(
     let step = format!("the {what} of a {size}×{size} matrix");
     match (needed, limit) {
         (Some(needed), Some(limit)) => format!(
-            "{step} takes about {}, but no more than {} may be taken",
+            "{step} needs about {}, but the limit is {}",
             bytes(needed),
             bytes(limit)
         ),
-        (Some(needed), None) => format!("{step} takes about {}: out of memory", bytes(needed)),
-        _ => format!("out of memory for {step}"),
+        (Some(needed), None) => format!(
+            "{step} needs about {}, more than is available",
+            bytes(needed)
+        ),
+        _ => format!("{step} needs more memory than is available"),
     }
 }
 
-/// What can be done about a shortage, on the processor or on a device.
+/// Returns the remedy for a lack of memory, on the processor or on a device.
 pub(super) fn remedy(what: &str) -> &'static str {
     if what.ends_with("on the device") {
-        "take a coarser grid, solve on the processor (`Cpu`, or `linalg::Fastest`, which does where it must), or allow more by \
-         `Cuda::memory` if that is set"
+        "use a coarser grid, solve on the processor (`Cpu`, or `linalg::Fastest`, which falls back to it), or raise the limit \
+         `Cuda::memory` if it is set"
     } else {
-        "take a coarser grid, fewer columns at a time or an iterative solver (for stencils `StencilSolver::Multigrid`), or \
-         allow more by `Cpu::memory`"
+        "use a coarser grid, fewer columns at a time or an iterative solver (`StencilSolver::Multigrid` for stencils), or \
+         raise the limit `Cpu::memory`"
     }
 }
 
-/// A number of bytes for readers.
+/// Formats a number of bytes.
 fn bytes(count: usize) -> String {
     const UNITS: [&str; 4] = ["bytes", "kB", "MB", "GB"];
     let (mut value, mut unit) = (count as f64, 0);
@@ -174,7 +177,7 @@ mod tests {
                 Error::Option {
                     what,
                     value,
-                    remedy: "give another",
+                    remedy: "choose another value",
                 },
                 Error::InfiniteStart { value },
             ];
@@ -185,18 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn shortages_are_told_in_units_that_people_use() {
+    fn memory_is_reported_in_readable_units() {
         assert_eq!(bytes(17), "17 bytes");
         assert_eq!(bytes(999_960), "1.0 MB");
         assert_eq!(bytes(12_345_678_901), "12.3 GB");
         let text = shortage("sparse LU", 9, Some(5_000_000), Some(2048));
         assert_eq!(
             text,
-            "the sparse LU of a 9×9 matrix takes about 5.0 MB, but no more than 2.0 kB may be taken"
+            "the sparse LU of a 9×9 matrix needs about 5.0 MB, but the limit is 2.0 kB"
         );
         assert!(remedy("sparse LU").contains("`Cpu::memory`"));
         assert!(remedy("multigrid hierarchy on the device").contains("`Cuda::memory`"));
         let text = shortage("assembly", 9, None, None);
-        assert_eq!(text, "out of memory for the assembly of a 9×9 matrix");
+        assert_eq!(
+            text,
+            "the assembly of a 9×9 matrix needs more memory than is available"
+        );
     }
 }

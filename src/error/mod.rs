@@ -1,4 +1,4 @@
-//! Everything that can go wrong, each with the argument it concerns and the remedy.
+//! Error type of the crate. Every message names the argument, what is wrong with it, and the remedy.
 
 mod display;
 
@@ -7,68 +7,68 @@ use std::error::Error as StdError;
 use self::display::{interval, remedy, shortage};
 pub(crate) use self::display::{intervals, number};
 
-/// A result of this crate.
+/// Result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why something could not be computed.
+/// Error of a computation, with its remedy.
 ///
-/// `Debug` prints the same sentence as `Display`, since that is what `fn main() -> Result<()>` shows.
+/// `Debug` prints the name of the variant and the sentence of `Display`, because `fn main() -> Result<()>` shows `Debug`.
 #[non_exhaustive]
 #[derive(thiserror::Error)]
 pub enum Error {
-    /// A vector or matrix has the wrong size.
+    /// A vector or matrix of the wrong size.
     #[error(
-        "{what}: expected {expected}, got {found}; compare with the size of the model, grid or data"
+        "{what}: expected {expected}, got {found}; compare it with the size of the model, the grid or the data"
     )]
     Dimension {
         /// The argument.
         what: &'static str,
-        /// The size that is needed.
+        /// The required size.
         expected: usize,
-        /// The size that was given.
+        /// The given size.
         found: usize,
     },
-    /// An entry is NaN or infinite.
+    /// An entry that is NaN or infinite.
     #[error(
-        "{what} is {value} at index {index}; every entry must be finite; look for an overflow or a division by zero where it is made"
+        "{what} is {value} at index {index}, but every entry must be finite; look for an overflow or a division by zero in its computation"
     )]
     NotFinite {
         /// The argument.
         what: &'static str,
-        /// Where; in a matrix, counted down its columns.
+        /// Index of the entry; in a matrix, counted in column-major order.
         index: usize,
-        /// The offending value.
+        /// Value of the entry.
         value: f64,
     },
-    /// An entry must be positive and is not.
+    /// An entry that must be positive and is not.
     #[error(
-        "{what} is {} at index {index}, but must be positive; raise it above zero or leave it out",
+        "{what} is {} at index {index}, but must be positive; raise it above zero or remove it",
         number(*value)
     )]
     NotPositive {
         /// The argument.
         what: &'static str,
-        /// Where.
+        /// Index of the entry.
         index: usize,
-        /// The offending value.
+        /// Value of the entry.
         value: f64,
     },
-    /// A density is negative somewhere.
+    /// A density with a negative entry.
     #[error(
-        "{what} is {} at index {index}; a density may not be negative (clip or refit it first)",
+        "{what} is {} at index {index}, but a density must not be negative; clip or refit it first",
         number(*value)
     )]
     Negative {
         /// The argument.
         what: &'static str,
-        /// Where.
+        /// Index of the entry.
         index: usize,
-        /// The offending value.
+        /// Value of the entry.
         value: f64,
     },
-    /// A density has no mass.
+    /// A density without mass.
     #[error(
-        "{what} has mass {}; a density needs a positive mass on the grid (does the box cover it?)",
+        "{what} has mass {}, but a density needs a positive mass; check that the grid covers it",
         number(*mass)
     )]
     NoMass {
@@ -77,7 +77,7 @@ pub enum Error {
         /// Its mass.
         mass: f64,
     },
-    /// Probabilities do not sum to one.
+    /// Probabilities that do not sum to one.
     #[error("{what} sum to {} instead of 1; divide them by their sum", number(*sum))]
     NotNormalised {
         /// The argument.
@@ -85,7 +85,7 @@ pub enum Error {
         /// Their sum.
         sum: f64,
     },
-    /// A value lies outside its admissible interval.
+    /// A value outside its admissible interval.
     #[error(
         "{what} is {} at index {index}, outside {}; move it inside or widen the interval",
         number(*value), interval(*lower, *upper)
@@ -93,62 +93,64 @@ pub enum Error {
     OutOfRange {
         /// The argument.
         what: &'static str,
-        /// Where.
+        /// Index of the entry.
         index: usize,
-        /// The offending value.
+        /// Value of the entry.
         value: f64,
         /// Lower end of the interval.
         lower: f64,
         /// Upper end of the interval.
         upper: f64,
     },
-    /// A lower bound is not below its upper bound.
+    /// An interval that is empty or infinitely long, or has an end that is not a number.
     #[error(
-        "{what}: the interval {} at index {index} is empty, infinitely long, or an end is not a number; give the lower end first",
+        "{what}: the interval {} at index {index} is empty, is infinitely long, or has an end that is not a number; give the lower end first",
         interval(*lower, *upper)
     )]
     Bounds {
-        /// What the interval is of.
+        /// The argument.
         what: &'static str,
-        /// Where.
+        /// Index of the interval.
         index: usize,
-        /// The lower bound.
+        /// Lower end of the interval.
         lower: f64,
-        /// The upper bound.
+        /// Upper end of the interval.
         upper: f64,
     },
     /// A grid with 0 or more than 3 axes.
-    #[error("a grid needs 1, 2 or 3 axes, and {axes} were given")]
+    #[error("a grid has {axes} axes, but needs 1, 2 or 3; add or remove axes")]
     GridAxes {
-        /// How many were given.
+        /// Number of axes.
         axes: usize,
     },
-    /// An axis too short for what is asked of it.
+    /// An axis of the grid with too few cells.
     #[error(
-        "axis {axis} of the grid has {cells} cell(s), but {what} needs at least {needed}; refine it or drop the axis"
+        "axis {axis} of the grid has {cells} cell(s), but {what} needs at least {needed}; refine the axis or remove it"
     )]
     GridTooCoarse {
-        /// Who needs more.
+        /// The user of the grid that needs more cells.
         what: &'static str,
         /// The axis.
         axis: usize,
-        /// Its cells.
+        /// Number of its cells.
         cells: usize,
-        /// The cells it needs.
+        /// Number of cells that are needed.
         needed: usize,
     },
-    /// Something that solves on a device need is missing, or has failed.
-    #[error("{what}: {detail}; the backend `Cpu` needs no device")]
+    /// A device, driver or device library that is missing or has failed.
+    #[error(
+        "{what}: {detail}; if this cannot be fixed, use the backend `Cpu`, which needs no device"
+    )]
     Device {
-        /// What is missing or has failed.
+        /// The missing or failing component.
         what: &'static str,
-        /// What is known about it.
+        /// Description of the failure.
         detail: String,
     },
     /// A linear system that is singular to working precision.
     #[error(
         "the linear system is singular to working precision (backward error {residual:.1e}, amplification {amplification:.1e}); \
-         if it is a model's ∂g/∂ρ, check its entries, and for a conservation law fix the mass (see `Grid::stationary_matrix`)"
+         if it is the ∂g/∂ρ of a model, check its entries, and for a conservation law fix the mass (see `Grid::stationary_matrix`)"
     )]
     Singular {
         /// ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).
@@ -156,7 +158,7 @@ pub enum Error {
         /// ‖|A||x|‖ / ‖b‖, a lower bound of the condition number.
         amplification: f64,
     },
-    /// A matrix that must be symmetric positive definite is not.
+    /// A matrix that must be symmetric positive definite and is not.
     #[error(
         "{what} is not symmetric positive definite; check its entries, add damping, or solve it as a general matrix or by least squares"
     )]
@@ -164,161 +166,162 @@ pub enum Error {
         /// The matrix.
         what: &'static str,
     },
-    /// A density in parts with next to nothing between them, which a metric cannot bridge as it is to be solved.
+    /// A density with nearly empty gaps, for which the iterative solver of a transport metric cannot converge.
     #[error(
-        "the density falls into parts with next to nothing between them, and what it costs to move mass across is beyond \
-         what iteration can resolve; raise the `floor` of the transport metric (to 1e-6, say), or have its matrix \
-         factorised (`StencilSolver::Direct`, a coarser grid, more of `Cpu::memory`)"
+        "the density has separate parts with nearly empty gaps between them, and the cost of moving mass across a gap exceeds \
+         the resolution of the iterative solver; raise the `floor` of the transport metric (to 1e-6, for example), or let a \
+         direct solver factorise its matrix (`StencilSolver::Direct`, a coarser grid, or a higher limit `Cpu::memory`)"
     )]
     Parts,
-    /// A matrix that was declared symmetric is not.
+    /// A matrix that was declared symmetric and is not.
     #[error(
-        "{what} is not symmetric: the entries ({row}, {column}) and ({column}, {row}) are {} and {}; check how both are made, or \
+        "{what} is not symmetric: the entries ({row}, {column}) and ({column}, {row}) are {} and {}; check how they are computed, or \
          solve it as a general matrix", number(*entry), number(*mirrored)
     )]
     NotSymmetric {
         /// The matrix.
         what: &'static str,
-        /// The row of the entry that differs most from the one across the diagonal.
+        /// Row of the entry that differs most from its mirror image across the diagonal.
         row: usize,
-        /// Its column.
+        /// Column of that entry.
         column: usize,
-        /// Its value.
+        /// Value of that entry.
         entry: f64,
-        /// The value across the diagonal.
+        /// Value of its mirror image.
         mirrored: f64,
     },
-    /// Numbers that are too large for a double.
+    /// Numbers beyond the range of double precision.
     #[error(
-        "{what} overflows: its entries lie beyond 1.8e308; choose other units, so that the right-hand side is smaller or the \
-         matrix larger"
+        "{what} overflows, with entries beyond 1.8e308; choose units in which the right-hand side is smaller or the matrix larger"
     )]
     Overflow {
-        /// What is too large.
+        /// The quantity that overflows.
         what: &'static str,
     },
-    /// An iterative solver made no more progress.
+    /// An iterative solver that stopped converging.
     #[error(
-        "{solver} made no more progress after {iterations} iterations, at a relative residual of {residual:.1e}; \
-         the matrix may be singular or its equations badly scaled; a factorisation can tell (give an operator known by \
-         products as a sparse matrix, or a stencil with `StencilSolver::Direct`)"
+        "{solver} stagnated after {iterations} iterations at a relative residual of {residual:.1e}, so that the matrix \
+         may be singular or badly scaled; use a direct solver to find out (pass a matrix-free operator as a sparse \
+         matrix, solve a stencil with `StencilSolver::Direct`)"
     )]
     Stagnation {
-        /// The method.
+        /// Name of the method.
         solver: &'static str,
-        /// Iterations, or products, spent.
+        /// Number of iterations, or of products with the matrix.
         iterations: usize,
         /// ‖b − Ax‖₂ / ‖b‖₂.
         residual: f64,
     },
-    /// Newton's method did not find ρ with g(ρ, θ) = 0.
+    /// Newton's method failed to solve g(ρ, θ) = 0 for ρ.
     #[error(
         "Newton's method stopped after {iterations} iteration(s) at ‖g‖ = {residual:.2e} (from {initial:.2e}): {reason}; \
-         check ∂g/∂ρ with `verify::model` first; if that passes, override `Model::guess` with a better start, or `Model::solve`"
+         check ∂g/∂ρ with `verify::model`, and if it is right, override `Model::guess` with a better initial guess, or `Model::solve`"
     )]
     Newton {
-        /// Iterations taken.
+        /// Number of iterations.
         iterations: usize,
-        /// ‖g‖∞ at the first guess.
+        /// ‖g‖∞ at the initial guess.
         initial: f64,
-        /// ‖g‖∞ at the end.
+        /// ‖g‖∞ at the last iterate.
         residual: f64,
-        /// What ended it.
+        /// Reason for stopping.
         reason: &'static str,
     },
-    /// A covector that a metric cannot represent.
+    /// A gradient outside the range of a metric.
     #[error(
-        "the gradient of this loss is not seen by the metric `{metric}` (a fraction {distance:.1e} of it lies outside); \
-         use the metric that matches the loss, or one that sees the whole state"
+        "the gradient of the loss is not in the range of the metric `{metric}` (a fraction {distance:.1e} of it lies outside); \
+         use the metric that the loss names, or one of full rank"
     )]
     NotInRange {
-        /// The metric.
+        /// Name of the metric.
         metric: &'static str,
-        /// Relative distance from the metric's range.
+        /// Relative distance of the gradient from the range of the metric.
         distance: f64,
     },
-    /// A sum of metrics could not lift a gradient.
+    /// A gradient that a sum of metrics could not lift.
     #[error(
-        "no metric of this sum sees the whole gradient alone, and all together did not lift it in time \
-         (a fraction {residual:.1e} is left); add a metric that sees the whole state, such as a small multiple of L²"
+        "the sum of metrics did not lift the gradient (a fraction {residual:.1e} of it remains), and no single metric of the \
+         sum has it in its range; add a metric of full rank, such as a small multiple of L²"
     )]
     NotRepresented {
-        /// ‖Lᵀy − c‖/‖c‖ that is left.
+        /// The remaining ‖Lᵀy − c‖/‖c‖.
         residual: f64,
     },
-    /// A direction that needs a metric got none.
+    /// A direction that needs a metric, without one.
     #[error(
-        "this direction needs a metric, and the loss names none; give one with `Descent::metric`, or use `Gradient`"
+        "the direction needs a metric, but the loss names none; set one with `Descent::metric`, or use `Gradient`"
     )]
     NoMetric,
-    /// A direction that needs a matrix written out found it known otherwise.
+    /// A matrix that a direction needs in sparse form and that is available in another form only.
     #[error(
-        "the dual direction needs {what} as a sparse matrix; give it as one, or use conjugate gradients or least squares"
+        "the dual direction needs {what} in sparse form; pass a sparse matrix, or use conjugate gradients or least squares"
     )]
     NotSparse {
         /// The matrix.
         what: &'static str,
     },
-    /// A prior that does not offer what is asked of it.
+    /// A prior that lacks an operation.
     #[error("a prior has no {what}; {remedy}")]
     PriorLacks {
-        /// What is missing.
+        /// The missing operation.
         what: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// An option outside its meaning.
+    /// An option with an invalid value.
     #[error("{what} is {}; {remedy}", number(*value))]
     Option {
         /// The option.
         what: &'static str,
-        /// Its value.
+        /// Value of the option.
         value: f64,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// The loss cannot be evaluated at the start.
-    #[error("the loss is {} at the start; choose a start where it is finite", number(*value))]
+    /// A loss that is not finite at the starting point.
+    #[error("the loss is {} at the starting point; choose a starting point where it is finite", number(*value))]
     InfiniteStart {
-        /// Its value.
+        /// Value of the loss.
         value: f64,
     },
-    /// Every start of a correction led to where the simulator shows something of another kind than the data.
-    #[error("no start is left to correct from: {reasons}; start nearer to what made the data")]
+    /// A correction whose starting points were all rejected.
+    #[error(
+        "every starting point was rejected: {reasons}; start closer to the parameters that generated the data"
+    )]
     NoStart {
-        /// The simulator's objections, start by start.
+        /// The objections of the simulator, one for each starting point.
         reasons: String,
     },
-    /// More memory would be needed than there is, or may be taken.
+    /// A computation that needs more memory than is available or allowed.
     #[error("{}; {}", shortage(what, *size, *needed, *limit), remedy(what))]
     OutOfMemory {
-        /// The step.
+        /// The computation.
         what: &'static str,
-        /// Rows of the matrix.
+        /// Number of rows of the matrix.
         size: usize,
-        /// The bytes that are needed, where that is known.
+        /// Required bytes, if known.
         needed: Option<usize>,
-        /// The bytes that may be taken, where that is known.
+        /// Allowed bytes, if known.
         limit: Option<usize>,
     },
-    /// An error of one of the library's own modules for particular problems, such as [`models::Error`](crate::models::Error);
-    /// see [`Error::of`].
+    /// An error of a module for particular problems, such as [`models::Error`](crate::models::Error) or that of pictures; see
+    /// [`Error::of`].
     #[error("{0}")]
     Module(Box<dyn ModuleError>),
-    /// A failure that the model reports itself.
+    /// A failure reported by a user's model.
     #[error("the model failed: {0}")]
     Model(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl Error {
-    /// Wraps a model's own failure.
+    /// Wraps the failure of a user's model.
     pub fn model(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Model(source.into())
     }
 }
 
 impl Error {
-    /// Returns the error of a module, if it is one of type `T`.
+    /// Returns the wrapped error of a module if it has type `T`.
     ///
     /// ```
     /// use pullback::models::trajectory::Trajectory;
@@ -334,8 +337,8 @@ impl Error {
     }
 }
 
-/// An error type of a module, which [`Error::Module`] carries.
+/// Error type of a module, wrapped by [`Error::Module`].
 pub trait ModuleError: StdError + Send + Sync + 'static {
-    /// The name of the variant.
+    /// Returns the name of the variant.
     fn kind(&self) -> &'static str;
 }

@@ -1,77 +1,77 @@
-//! Errors of the ready problems.
+//! Errors of the ready-made problems.
 
 use crate::error::{ModuleError, intervals, number};
 
-/// An error of a flow, a trajectory, an invariant measure, or a file.
+/// Error of a flow, a trajectory, an invariant measure, or a file.
 ///
-/// Functions return it inside the library's error, from which [`Error::of`](crate::Error::of) takes it.
+/// Functions return it wrapped in the library's error; [`Error::of`](crate::Error::of) unwraps it.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// A stationary density that is not unique, because mass can end in more than one place.
+    /// A stationary density that is not unique, because the Markov chain has several closed classes of cells.
     #[error(
-        "the stationary density is not unique: mass ends in {classes} separate places, the smallest being {places}; \
-         {remedy} some diffusion, or a teleportation rate α > 0"
+        "the stationary density is not unique, because mass collects in {classes} separate sets of cells, the smallest at \
+         {places}; {remedy} some diffusion, or a teleportation rate α > 0"
     )]
     Trapped {
-        /// How many places there are.
+        /// Number of closed classes.
         classes: usize,
-        /// Where the smallest are.
+        /// Positions of the smallest classes.
         places: String,
-        /// What to do first.
+        /// The first remedy to try, a sentence that "some diffusion" completes.
         remedy: &'static str,
     },
-    /// The velocity of a flow is NaN or infinite.
+    /// A velocity that is NaN or infinite.
     #[error(
         "the velocity of the flow is not finite at ({}, {}, {}); look for a division by zero or an overflow in `Flow::velocity`",
         number(point[0]), number(point[1]), number(point[2])
     )]
     Velocity {
-        /// Where.
+        /// Position.
         point: [f64; 3],
     },
-    /// A trajectory that cannot be followed.
+    /// A trajectory that cannot be integrated.
     #[error(
-        "the trajectory cannot be followed beyond t = {} (from the start of the burn-in): {reason}; \
-         check θ and the start, or loosen the tolerance", number(*time)
+        "the trajectory cannot be integrated beyond t = {} (counted from the start of the burn-in): {reason}; \
+         check θ and the initial state, or loosen the tolerance", number(*time)
     )]
     BlowUp {
-        /// The time, burn-in included.
+        /// Time, including the burn-in.
         time: f64,
-        /// What happened.
+        /// Description of the failure.
         reason: &'static str,
     },
-    /// Too many samples lie outside the grid.
+    /// Too many samples outside the grid.
     #[error(
-        "{:.1} % of the samples lie outside the grid; the data fill {}: take a box that holds them with a margin, \
-         or drop outliers first", 100.0 * fraction, intervals(ranges)
+        "{:.1} % of the samples lie outside the grid, because the data occupy {}; choose a box that contains them with a \
+         margin, or remove outliers first", 100.0 * fraction, intervals(ranges)
     )]
     OutsideBox {
-        /// The share outside.
+        /// Fraction of the samples outside.
         fraction: f64,
-        /// Lower and upper end of the data along each axis.
+        /// Smallest and largest sample along each axis.
         ranges: Vec<(f64, f64)>,
     },
-    /// A flow that is not linear in θ where that is needed.
+    /// A flow that must be linear in θ and is not.
     #[error(
-        "v(x; θ) is off its linear form in θ by a relative {defect:.1e}, but {what} needs it linear; \
-         start the fit from a guess instead, or from the estimate of a flow that is linear"
+        "v(x; θ) deviates from a linear function of θ by a relative {defect:.1e}, but {what} needs a linear one; \
+         start the fit from a guess, or from the estimate of a flow that is linear in θ"
     )]
     NotLinear {
-        /// Who needs it.
+        /// The computation that needs linearity.
         what: &'static str,
-        /// The relative difference.
+        /// Relative deviation from a linear function.
         defect: f64,
     },
     /// Data that do not determine all parameters.
     #[error(
-        "{what} determine only {rank} of {needed} parameters; take data that visit more of the space, \
-         or fix the parameters that do not matter there"
+        "{what} determine only {rank} of {needed} parameters; use data that cover more of the space, \
+         or fix the parameters that have no effect on the data"
     )]
     Undetermined {
-        /// The data.
+        /// The data that were used.
         what: &'static str,
-        /// Combinations of parameters that are determined.
+        /// Number of combinations of parameters that are determined.
         rank: usize,
         /// Number of parameters.
         needed: usize,
@@ -79,11 +79,11 @@ pub enum Error {
     /// A file that cannot be read or written.
     #[error("{path}, {place}: {message}")]
     File {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Where in it.
+        /// Position in the file.
         place: String,
-        /// What is wrong, and what to do.
+        /// Description of the fault, with the remedy.
         message: String,
     },
 }
@@ -109,7 +109,7 @@ impl From<Error> for crate::error::Error {
 }
 
 impl Error {
-    /// Whether the error is due to the parameters of a simulation: with others it might succeed.
+    /// Whether the error depends on the parameters of a simulation, so that others may succeed.
     pub(super) fn is_of_parameters(&self) -> bool {
         matches!(
             self,

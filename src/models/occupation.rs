@@ -25,8 +25,8 @@ use crate::metric::FisherRao;
 /// let data = simulator.simulate(&Lorenz::CLASSIC, 7)?.data()?; // or a measured histogram
 /// let metric = simulator.metric();
 /// let fit = Corrected::new(&model, &simulator, &data, &metric);
-/// let estimate = fit.run(&[&[9.0, 25.0, 2.2]], |step| println!("{step}"))?;
-/// println!("{estimate}: {:?} ± {:?}", estimate.theta, estimate.standard_errors);
+/// let report = fit.run(&[&[9.0, 25.0, 2.2]], |iterate| println!("{iterate}"))?;
+/// println!("{report}: {:?} ± {:?}", report.theta, report.standard_errors);
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Occupations<'a> {

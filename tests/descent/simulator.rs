@@ -4,7 +4,7 @@ use crate::support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::{column, gap};
-use pullback::correction::{Corrected, Ending, Options, Simulated, Simulator};
+use pullback::correction::{Corrected, Options, Simulated, Simulator, Stop};
 use pullback::faer::Mat;
 use pullback::metric::L2;
 use pullback::{Bounds, Error, Model, Operator, Result, random};
@@ -101,28 +101,22 @@ fn the_fixed_point_is_the_truth_however_wrong_the_model() {
             world.bend = bend;
             let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
             let metric = euclidean();
-            let estimate = Corrected::new(&model, &world, &data, &metric)
+            let report = Corrected::new(&model, &world, &data, &metric)
                 .options(unit())
                 .run(&[&[0.1, 0.1]], |_| ())
                 .unwrap();
             assert_eq!(
-                estimate.ending,
-                Ending::Settled,
-                "off {off}, bend {bend}: {estimate}"
+                report.stop,
+                Stop::Converged,
+                "off {off}, bend {bend}: {report}"
             );
-            assert!(
-                gap(&estimate.theta, &TRUTH) < 1e-7,
-                "off {off}, bend {bend}"
-            );
-            assert_eq!(
-                estimate.simulations,
-                world.calls.load(Ordering::Relaxed) - 1
-            );
-            assert!(estimate.standard_errors.is_none());
+            assert!(gap(&report.theta, &TRUTH) < 1e-7, "off {off}, bend {bend}");
+            assert_eq!(report.simulations, world.calls.load(Ordering::Relaxed) - 1);
+            assert!(report.standard_errors.is_none());
             if off == 0.0 && bend == 0.0 {
                 // The right derivative of a linear world needs one step, but for the cap, and one to see it.
-                let free = |c: &&pullback::correction::Correction| c.relative_step < 0.3;
-                assert!(estimate.history.iter().filter(free).count() <= 2);
+                let free = |c: &&pullback::correction::Iterate| c.relative_step < 0.3;
+                assert!(report.history.iter().filter(free).count() <= 2);
             }
         }
     }
@@ -148,7 +142,7 @@ fn responding(response: f64) -> (World, Linear) {
 }
 
 #[test]
-fn jitter_is_averaged_and_its_spread_is_the_standard_error() {
+fn fluctuations_are_averaged_and_their_spread_is_the_standard_error() {
     for response in [0.75, 1.0, 1.5, 2.0] {
         errors_are_as_claimed(response);
     }
@@ -171,14 +165,14 @@ fn errors_are_as_claimed(response: f64) {
             iterations: 100,
             ..Options::default()
         };
-        let estimate = Corrected::new(&model, &world, &data, &metric)
+        let report = Corrected::new(&model, &world, &data, &metric)
             .options(options)
             .run(&[&[0.1, 0.1]], |_| ())
             .unwrap();
-        assert_eq!(estimate.ending, Ending::Averaged);
-        let errors = estimate.standard_errors.unwrap();
+        assert_eq!(report.stop, Stop::Averaged);
+        let errors = report.standard_errors.unwrap();
         for j in 0..2 {
-            off[j] += (estimate.theta[j] - TRUTH[j]).powi(2) / runs as f64;
+            off[j] += (report.theta[j] - TRUTH[j]).powi(2) / runs as f64;
             claimed[j] += errors[j].powi(2) / runs as f64;
         }
     }
@@ -201,7 +195,7 @@ fn steps_are_capped_and_kept_in_bounds() {
         Bounds::new(vec![0.0, -3.0], vec![9.0, 3.0]).unwrap(),
     );
     let mut last: Option<Vec<f64>> = None;
-    let estimate = Corrected::new(&model, &world, &data, &metric)
+    let report = Corrected::new(&model, &world, &data, &metric)
         .bounds(&bounds)
         .run(&[&[1.0, 1.0]], |c| {
             if let Some(last) = &last {
@@ -215,11 +209,11 @@ fn steps_are_capped_and_kept_in_bounds() {
             last = Some(c.theta.clone());
         })
         .unwrap();
-    assert_eq!(estimate.theta, [9.0, -3.0]);
+    assert_eq!(report.theta, [9.0, -3.0]);
 }
 
 #[test]
-fn a_start_that_shows_something_else_is_left() {
+fn a_starting_point_that_the_simulator_objects_to_is_rejected() {
     let (mut world, model) = pair(0.1);
     world.limit = 3.0;
     let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
@@ -231,19 +225,19 @@ fn a_start_that_shows_something_else_is_left() {
             .run(starts, |_| ())
     };
     let far: &[f64] = &[60.0, 60.0];
-    let estimate = correct(&[far, &[0.5, 0.5]], 0).unwrap();
+    let report = correct(&[far, &[0.5, 0.5]], 0).unwrap();
     assert_eq!(
-        (estimate.abandoned.len(), &estimate.start[..]),
+        (report.rejected_starts.len(), &report.start[..]),
         (1, &[0.5, 0.5][..])
     );
-    assert!(estimate.abandoned[0].contains("too much") && gap(&estimate.theta, &TRUTH) < 1e-7);
+    assert!(report.rejected_starts[0].contains("too much") && gap(&report.theta, &TRUTH) < 1e-7);
     let error = correct(&[far], 4).err().unwrap();
     assert!(matches!(error, Error::NoStart { .. }), "{error}");
-    assert!(error.to_string().contains("2 starts more"), "{error}");
+    assert!(error.to_string().contains("and 2 more"), "{error}");
 }
 
 #[test]
-fn slow_contraction_is_not_taken_for_jitter() {
+fn slow_contraction_is_not_taken_for_fluctuation() {
     // A model with twice the world's response halves the defect, step by step, without noise.
     let matrix = random::normal_matrix(ROWS, 2, 1);
     let double = Mat::from_fn(ROWS, 2, |i, j| 2.5 * matrix[(i, j)]);
@@ -259,14 +253,14 @@ fn slow_contraction_is_not_taken_for_jitter() {
             .run(&[&[0.1, 0.1]], |_| ())
             .unwrap()
     };
-    let estimate = run(options);
-    assert_eq!(estimate.ending, Ending::Settled);
-    assert!(gap(&estimate.theta, &TRUTH) < 1e-6);
+    let report = run(options);
+    assert_eq!(report.stop, Stop::Converged);
+    assert!(gap(&report.theta, &TRUTH) < 1e-6);
     let cut = run(Options {
         iterations: 5,
         ..unit()
     });
-    assert_eq!(cut.ending, Ending::Unsettled);
+    assert_eq!(cut.stop, Stop::Iterations);
     assert!(!cut.converged());
 }
 
@@ -284,27 +278,27 @@ fn a_drift_below_the_noise_is_no_convergence() {
                 .unwrap();
             let (metric, seed) = (euclidean(), 100 * seed);
             let options = Options { seed, ..unit() };
-            let estimate = Corrected::new(&model, &world, &data, &metric)
+            let report = Corrected::new(&model, &world, &data, &metric)
                 .options(options)
                 .run(&[&[0.1, 0.1]], |_| ())
                 .unwrap();
-            assert_eq!(estimate.ending, Ending::Unsettled, "noise {noise}");
+            assert_eq!(report.stop, Stop::Iterations, "noise {noise}");
         }
     }
 }
 
 /// A model that responds half as much as the world, or less, doubles the defect with the other sign.
 #[test]
-fn swinging_and_growing_are_no_convergence() {
+fn oscillation_and_growth_are_no_convergence() {
     for response in [0.52, 0.5, 0.45, 0.3] {
         let (world, model) = responding(response);
         let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
         let metric = euclidean();
-        let estimate = Corrected::new(&model, &world, &data, &metric)
+        let report = Corrected::new(&model, &world, &data, &metric)
             .run(&[&[0.7, -0.4]], |_| ())
             .unwrap();
-        assert_eq!(estimate.ending, Ending::Unsettled, "response {response}");
-        assert!(estimate.standard_errors.is_none() && !estimate.converged());
+        assert_eq!(report.stop, Stop::Iterations, "response {response}");
+        assert!(report.standard_errors.is_none() && !report.converged());
     }
 }
 
@@ -315,15 +309,15 @@ fn an_active_bound_is_no_obstacle() {
     let data = world.simulate(&TRUTH, 0).unwrap().data().unwrap();
     let bounds = Bounds::new(vec![-2.0, -0.3], vec![2.0, 2.0]).unwrap();
     let metric = euclidean();
-    let estimate = Corrected::new(&model, &world, &data, &metric)
+    let report = Corrected::new(&model, &world, &data, &metric)
         .bounds(&bounds)
         .options(unit())
         .run(&[&[0.1, 0.1]], |_| ())
         .unwrap();
-    assert_eq!(estimate.ending, Ending::Settled, "{estimate}");
-    assert_eq!(estimate.theta[1], -0.3);
+    assert_eq!(report.stop, Stop::Converged, "{report}");
+    assert_eq!(report.theta[1], -0.3);
     // Zᵀ(h − q) = 0 for the free parameter.
-    let h = world.simulate(&estimate.theta, 0).unwrap().data().unwrap();
+    let h = world.simulate(&report.theta, 0).unwrap().data().unwrap();
     let d: Vec<f64> = h.iter().zip(&data).map(|(h, q)| h - q).collect();
     let slope = support::dot(model.0.col_as_slice(0), &d);
     assert!(

@@ -109,10 +109,7 @@ fn estimates() {
         };
         assert_eq!(refused, what);
         let text = error.to_string();
-        assert!(
-            text.contains("B, but no more than 0 bytes may be taken"),
-            "{text}"
-        );
+        assert!(text.contains("B, but the limit is 0 bytes"), "{text}");
         assert!(text.contains("Cpu::memory"), "{text}");
 
         // What fits as factors leaves room for a solve, and for a panel of a dense matrix in its check.

@@ -119,14 +119,14 @@ fn corrected(n: usize, duration: f64, noise: f64, seed: u64) -> (f64, f64) {
         seed: 1000 * (seed + 1),
         ..Options::default()
     };
-    let estimate = Corrected::new(&model, &simulator, &data, &metric)
+    let report = Corrected::new(&model, &simulator, &data, &metric)
         .bounds(&bounds)
         .backend(&cpu)
         .options(options)
         .run(&[&raw.theta], |_| ())
         .unwrap();
-    assert!(estimate.converged() && estimate.standard_errors.is_some());
-    (error(&raw.theta, &truth), error(&estimate.theta, &truth))
+    assert!(report.converged() && report.standard_errors.is_some());
+    (error(&raw.theta, &truth), error(&report.theta, &truth))
 }
 
 #[test]

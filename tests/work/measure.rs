@@ -119,10 +119,10 @@ fn a_correction_simulates_once_a_step() {
     let twin = Twin(lorenz().1);
     let data = twin.simulate(&Lorenz::CLASSIC, 0).unwrap().data().unwrap();
     let metric = FisherRao::new(&grid);
-    let estimate = Corrected::new(&model, &twin, &data, &metric)
+    let report = Corrected::new(&model, &twin, &data, &metric)
         .run(&[&[9.5, 27.0, 2.5]], |_| ())
         .unwrap();
-    assert!(estimate.converged(), "{estimate}");
-    assert_eq!(estimate.simulations, estimate.history.len() + 1);
-    assert!(estimate.history.len() <= 6, "{}", estimate.history.len());
+    assert!(report.converged(), "{report}");
+    assert_eq!(report.simulations, report.history.len() + 1);
+    assert!(report.history.len() <= 6, "{}", report.history.len());
 }
