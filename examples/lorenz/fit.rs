@@ -159,7 +159,7 @@ pub fn correct(
     let mut starts: Vec<&[f64]> = vec![&raw.theta];
     starts.extend(problem.data.weak.as_deref());
     starts.push(&problem.start);
-    let estimate = Corrected::new(&problem.model, &simulator, &problem.data.density, &metric)
+    let report = Corrected::new(&problem.model, &simulator, &problem.data.density, &metric)
         .bounds(&problem.bounds)
         .backend(problem.backend)
         .options(options)

@@ -173,8 +173,8 @@ impl<'a> Descent<'a> {
 
     /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without a step.
     ///
-    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms it is a step in
-    /// the transformed coordinates.
+    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms it is a step
+    /// in the transformed coordinates.
     ///
     /// ```
     /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};

@@ -121,8 +121,8 @@ impl<'a> Run<'a> {
         Ok(self.stop)
     }
 
-    /// Moves to the point that a search found, or returns the reason to stop. A search that fails with the first metric ends the
-    /// phase of this metric instead.
+    /// Moves to the point that a search found, or returns the reason to stop. A search that fails with the first metric ends
+    /// the phase of this metric instead.
     fn apply(&mut self, outcome: Outcome<'a>) -> Option<Stop> {
         match outcome {
             Outcome::Moved(next, step) => {

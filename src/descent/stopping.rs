@@ -208,7 +208,7 @@ impl Tolerances {
             return Some(Stop::Gradient { ratio: 0.0 });
         }
         // The undamped step η = −G⁻¹∇f predicts the decrease ½ ∇fᵀG⁻¹∇f. For f = ½‖r‖² with the Gauss-Newton matrix G = JᵀJ
-        // it is ½‖P r‖², P the projection on the range of J, and its ratio to f is the squared cosine of the angle between r and
+        // it is ½‖P r‖², P the projection on the range of J. Its ratio to f is the squared cosine of the angle between r and
         // that range. The prediction is trusted under three conditions: it is no increase, its size is right (the metric is the
         // loss's, or a step had the right length), and the quadratic model was valid for the last step.
         let sized = remaining.scaled || last.step.is_some_and(|step| step.settled);

@@ -11,7 +11,8 @@
 //! g(ρ, θ) = 0 in L(ρ, θ, λ) = f(ρ) − λᵀg(ρ, θ). Natural gradients need batches of products: tangents for the columns of Z,
 //! adjoints for its rows or for random combinations of them.
 //!
-//! A model supplies a [`Sensitivity`]. A [`Linearisation`] expresses it in the coordinates of the descent and counts the solves.
+//! A model supplies a [`Sensitivity`]. A [`Linearisation`] expresses it in the coordinates of the descent and counts the
+//! solves.
 
 mod blocks;
 mod implicit;

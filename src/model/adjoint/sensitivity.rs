@@ -64,7 +64,8 @@ pub trait Sensitivity: Send + Sync {
         let _ = covectors;
     }
 
-    /// Returns the largest useful number of covectors in one batch. More are passed in several batches, which bounds the memory.
+    /// Returns the largest useful number of covectors in one batch. More are passed in several batches, which bounds
+    /// the memory.
     fn width(&self) -> usize {
         WIDTH
     }

@@ -47,8 +47,8 @@ const POLISHED: f64 = 2e-15;
 /// Ratio of the residuals after and before a step, above which the step gains less than one digit.
 const SLOW: f64 = 0.1;
 
-const NO_DECREASE: &str = "no step along the Newton direction reduces ‖g‖, so that ∂g/∂ρ may be wrong or the iterate far from a \
-                     solution";
+const NO_DECREASE: &str = "no step along the Newton direction reduces ‖g‖, so that ∂g/∂ρ may be wrong or the iterate far from \
+                           a solution";
 
 /// Outcome of a step.
 enum Progress {
