@@ -1,13 +1,13 @@
-//! Inverse problems for models given by equations, solved by natural-gradient descent.
+//! Natural-gradient descent for inverse problems whose model is defined by equations.
 //!
-//! A state ρ(θ) is defined by g(ρ, θ) = 0, and θ is sought that minimises f(ρ(θ)) + R(θ). The descent direction is
-//! the natural gradient
+//! The equations g(ρ, θ) = 0 define a state ρ(θ). The crate minimises f(ρ(θ)) + R(θ) over θ. The descent direction is the natural
+//! gradient
 //!
 //! ```text
 //! η = −G⁺∇f,   G = ZᵀM(ρ)Z,   Z = ∂ρ/∂θ = −(∂g/∂ρ)⁻¹ ∂g/∂θ
 //! ```
 //!
-//! of a metric M on data space. You write the equation; the crate supplies adjoints, geometry, step and report.
+//! of a metric M on data space. You write the equations; the crate supplies adjoints, geometry, step rules and reports.
 //!
 //! ```
 //! use pullback::models::{GaussianMixture, Parameter};
@@ -26,25 +26,25 @@
 //! # Ok::<(), pullback::Error>(())
 //! ```
 //!
-//! # The map
+//! # Overview
 //!
-//! | to | see |
+//! | task | items |
 //! |---|---|
-//! | state an equation | [`Model`], [`model`]; [`Operator`] for its Jacobians; [`Grid`] |
-//! | say what fits | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
-//! | choose a geometry | [`Metric`] and [`metric`] |
-//! | descend | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
-//! | say how far to trust the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
-//! | check | [`verify`] |
-//! | look at derivatives | [`Linearisation`]: tangents, adjoints, Z |
-//! | estimate a geometry with few adjoint solves | [`sketch`] |
-//! | correct for a model's error with a simulator | [`correction`] |
+//! | define a model | [`Model`], [`model`]; [`Operator`] for its Jacobians; [`Grid`] |
+//! | define the objective | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
+//! | choose a metric | [`Metric`] and [`metric`] |
+//! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
+//! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
+//! | check a model, loss or metric | [`verify`] |
+//! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
+//! | estimate the metric with few adjoint solves | [`sketch`] |
+//! | correct the error of a model with a simulator | [`correction`] |
 //! | solve linear systems | [`Backend`], [`Cpu`], [`linalg`] |
-//! | start from a ready problem | [`models`] |
+//! | use a ready-made problem | [`models`] |
 //! | draw pictures | `plot`, with the feature of that name |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
-//! Modules know those before them only: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
+//! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
 //! sketch ← hessian ← direction, step ← posterior ← descent ← correction ← models ← verify.
 
 #![deny(missing_docs)]
@@ -120,16 +120,17 @@ impl error::ModuleError for plot::Error {
     }
 }
 
-/// The examples of the README are tests too.
+/// Runs the examples of the README as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// So are those of the documentation.
+/// Runs the examples of `docs/lorenz.md` as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/lorenz.md")]
 struct LorenzPage;
 
+/// Runs the examples of `docs/directions.md` as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/directions.md")]
 struct DirectionsPage;

@@ -1,22 +1,22 @@
-//! A trial step, and the damping that keeps it short.
+//! Trial steps, and the damping that limits their length.
 
-use super::outlook::Ruler;
+use super::remaining::StepNorm;
 use crate::direction::{Path, Proposal};
 use crate::error::Result;
 
-/// The least damping that keeps digits.
+/// Smallest damping that changes a step by more than rounding.
 const LEAST_DAMPING: f64 = 1e-10;
 
-/// Damping beyond which a step is nothing.
+/// Largest damping of the search, beyond which a step vanishes.
 const MOST_DAMPING: f64 = 1e16;
 
-/// Where the search for a damping begins: below, nothing is damped but rounding.
+/// First damping of the search after 0. It lies below rounding.
 const FIRST_DAMPING: f64 = 1e-20;
 
-/// Bisections of the exponent of a damping.
+/// Bisections of the exponent of the damping.
 const BISECTIONS: usize = 8;
 
-/// A step to try.
+/// Trial step `scale` · η for one damping.
 pub(super) struct Attempt {
     pub(super) proposal: Proposal,
     pub(super) scale: f64,
@@ -24,7 +24,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// The direction for this damping.
+    /// Computes the step for this damping.
     pub(super) fn new(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
         Ok(Self {
             proposal: path.at(damping)?,
@@ -33,7 +33,8 @@ impl Attempt {
         })
     }
 
-    /// The first direction from a point. In a trust region, one that cannot do without damping gets the least.
+    /// Computes the first step from a point. If the undamped system cannot be solved in a trust region, it takes the smallest
+    /// damping.
     pub(super) fn first(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
         match Self::new(path, scale, damping) {
             Err(_) if damping == 0.0 && !path.norms().is_empty() => {
@@ -43,17 +44,23 @@ impl Attempt {
         }
     }
 
-    pub(super) fn length(&self, ruler: &Ruler) -> Option<f64> {
-        ruler.length(&self.proposal.eta).map(|l| self.scale * l)
+    pub(super) fn length(&self, norm: &StepNorm) -> Option<f64> {
+        norm.length(&self.proposal.eta).map(|l| self.scale * l)
     }
 
-    /// Raises the damping until the step is no longer than this. The length falls with the damping, so a bracket
-    /// between powers of ten is bisected.
-    pub(super) fn shorten(&mut self, path: &mut dyn Path, ruler: &Ruler, most: f64) -> Result<()> {
-        let fits = |attempt: &Self| attempt.length(ruler).is_none_or(|length| length <= most);
-        if most == f64::INFINITY || fits(self) {
+    /// Raises the damping until the step is at most `longest`.
+    pub(super) fn shorten(
+        &mut self,
+        path: &mut dyn Path,
+        norm: &StepNorm,
+        longest: f64,
+    ) -> Result<()> {
+        let fits = |attempt: &Self| attempt.length(norm).is_none_or(|length| length <= longest);
+        if longest == f64::INFINITY || fits(self) {
             return Ok(());
         }
+        // The length falls monotonically with the damping λ: (G + λD²)η = −∇f gives d‖Dη‖²/dλ = −2 ηᵀD²(G + λD²)⁻¹D²η ≤ 0.
+        // Powers of ten bracket the wanted λ. Eight bisections of its exponent leave a factor of 10^(1/256), below 1 %.
         let (mut low, mut high) = (self.damping, self.damping.max(FIRST_DAMPING));
         while !fits(self) && high < MOST_DAMPING {
             (low, high) = (high, 10.0 * high);

@@ -1,44 +1,44 @@
-//! The cost of a run, and the backends that count it.
+//! Cost of a run, and the backends that count it.
 
 use std::sync::Arc;
 
 use crate::linalg::{Backend, Reuse, Solved, Tally, describe_purposes, merge_solved};
 
-/// The cost of a run so far, in the field's own units.
+/// Cost of a run so far, as numbers of solves and factorisations.
 ///
-/// "Solves" are solved columns. The random column that every linearisation adds to its first batch, to detect a singular
+/// A solve is one solved column. The random column that every linearisation adds to its first batch, to detect a singular
 /// Jacobian, is not counted.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// States ρ(θ) computed, trials included.
+    /// Computed states ρ(θ), including trials.
     pub model_solves: usize,
-    /// Linear solves inside those (Newton's).
+    /// Linear solves of Newton's method for these states.
     pub newton_solves: usize,
-    /// Factorisations of ∂g/∂ρ, Newton's included.
+    /// Factorisations of ∂g/∂ρ, including those of Newton's method.
     pub factorisations: usize,
-    /// Solves with ∂g/∂ρ, or forward sweeps of a model with its own sensitivity.
+    /// Tangent solves with ∂g/∂ρ, or forward sweeps of a user-defined sensitivity.
     pub tangent_solves: usize,
-    /// Solves with its transpose, or backward sweeps.
+    /// Adjoint solves with the transpose of ∂g/∂ρ, or backward sweeps of a user-defined sensitivity.
     pub adjoint_solves: usize,
     /// Factorisations for the metric and the loss.
     pub metric_factorisations: usize,
     /// Solves for the metric and the loss.
     pub metric_solves: usize,
-    /// Factorisations of systems in the parameters: precisions of priors, and systems that directions set up.
+    /// Factorisations of systems in the parameters: precisions of priors, and systems of directions.
     pub system_factorisations: usize,
-    /// Solves with those.
+    /// Solves of systems in the parameters.
     pub system_solves: usize,
-    /// Iterations of iterative solvers in all of these, those of the slowest column of every batch.
+    /// Iterations of iterative solvers in all these solves, counting the slowest column of every batch.
     pub solver_iterations: usize,
 }
 
-/// How linear systems were solved, by purpose.
+/// Methods that solved the linear systems, by purpose.
 #[derive(Clone, Debug)]
 pub(super) struct Solvers {
     pub(super) model: Vec<Solved>,
     pub(super) metric: Vec<Solved>,
-    /// Precisions of priors, and systems that directions set up.
+    /// Precisions of priors, and systems of directions.
     pub(super) parameters: Vec<Solved>,
 }
 
@@ -57,15 +57,15 @@ impl Solvers {
     }
 }
 
-/// The backend of a run, once for every purpose, with what was solved for it.
+/// Backend of a run, with one counter for every purpose.
 pub(super) struct Ledger<'a> {
-    /// For states.
+    /// Solves for states.
     pub(super) forward: Tally<'a>,
-    /// For tangents and adjoints. Factors are shared with `forward`: where g is affine in ρ the matrix is the same.
+    /// Solves for tangents and adjoints. Factors are shared with `forward`, because the matrix is the same if g is affine in ρ.
     pub(super) sensitivity: Tally<'a>,
-    /// For the metric and the loss.
+    /// Solves for the metric and the loss.
     pub(super) geometry: Tally<'a>,
-    /// For systems in the parameters. The precision of a quadratic prior is the same at every point.
+    /// Solves of systems in the parameters. Factors are shared, because the precision of a quadratic prior is constant.
     pub(super) systems: Tally<'a>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// The counts of all purposes; those of models, tangents and adjoints are kept elsewhere.
+    /// Adds the counts of all purposes. Models, tangents and adjoints are counted elsewhere.
     pub(super) fn add_to(&self, counts: &mut Counts) {
         let (sensitivity, geometry) = (&self.sensitivity, &self.geometry);
         counts.newton_solves = self.forward.solves();

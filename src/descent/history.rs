@@ -1,4 +1,4 @@
-//! The history of a descent.
+//! History of a descent.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,35 +6,37 @@ use std::ops::Deref;
 use super::counts::Counts;
 use crate::step::Trial;
 
-/// The step that led to an iterate.
+/// Step that led to an iterate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Move {
-    /// maxᵢ |Δθᵢ| / |θᵢ|, the larger of the two θᵢ.
+    /// maxᵢ |Δθᵢ|/|θᵢ|, with the larger |θᵢ| of the two ends of the step.
     pub relative_step: f64,
-    /// The factor before the direction.
+    /// Factor of the direction.
     pub scale: f64,
-    /// The damping of the direction.
+    /// Damping of the direction.
     pub damping: f64,
-    /// Trials it took.
+    /// Number of trials.
     pub trials: usize,
-    /// Scale times the decrease that the quadratic model promised for a full step.
+    /// Scale times the decrease that the quadratic model predicts for a full step.
     pub predicted: f64,
-    /// The decrease of the objective over `predicted`: near 1 where the quadratic model holds; NaN where it drowns in rounding.
+    /// Decrease of the objective divided by `predicted`: near 1 where the quadratic model holds, NaN where rounding hides it.
     pub gain: f64,
-    /// The decrease that the undamped model promised before it, where the direction knows.
+    /// Decrease that the undamped model predicted before the step, if the direction provides it.
     pub left: Option<f64>,
-    /// Whether a longer step would hardly have been better: its length was about right, or nothing was to gain.
+    /// Whether a longer step would hardly have been better, because the length was about right or nothing remained to gain.
     pub settled: bool,
 }
 
 impl Move {
-    /// Whether the step's being short says something of the point, because it was taken whole and was as long as it
-    /// should be, and not only that it was cut back or had yet to find its scale. `natural` is the scale the rule began the run with.
+    /// Whether a short step shows that the point is close to a minimum.
+    ///
+    /// A step does not if it was cut back or damped, or if its scale is still small. `natural` is the scale with which the step
+    /// rule began the run.
     pub(super) fn was_whole(&self, natural: f64) -> bool {
         self.settled && self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
     }
 
-    /// `sized` says whether the length of steps is known to be about right.
+    /// Describes the step of an accepted trial. `sized` says whether steps are known to have about the right length.
     pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial, sized: bool) -> Self {
         let change = |(a, b): (&f64, &f64)| {
             let size = a.abs().max(b.abs());
@@ -56,16 +58,18 @@ impl Move {
                 f64::NAN
             },
             left: None,
+            // The length was about right if the parabola through the slope and the two values has its minimum at most at twice
+            // the scale.
             settled: (trial.is_resolved() || sized)
                 && (trial.parabola() <= 2.0 * trial.scale || trial.indistinguishable()),
         }
     }
 }
 
-/// One point of the path. `Display` prints it as a row of a table, with a head above the first.
+/// One iterate of a descent. `Display` prints a row of a table, with a header above the first.
 #[derive(Clone, Debug)]
 pub struct Iterate {
-    /// 0 at the start.
+    /// Number of the iterate, 0 at the start.
     pub iteration: usize,
     /// The parameters.
     pub theta: Vec<f64>,
@@ -75,13 +79,13 @@ pub struct Iterate {
     pub penalty: f64,
     /// ‖∇‖₂ over the free parameters, in the coordinates of the descent.
     pub gradient: f64,
-    /// How it was reached; None at the start.
+    /// The step that led to the iterate; None at the start.
     pub step: Option<Move>,
-    /// The metric that the next step is measured with.
+    /// Name of the metric for the next step.
     pub metric: &'static str,
-    /// What was spent so far.
+    /// Cost so far.
     pub counts: Counts,
-    /// Seconds since the run began.
+    /// Seconds since the start of the run.
     pub seconds: f64,
 }
 
@@ -113,10 +117,10 @@ impl fmt::Display for Iterate {
     }
 }
 
-/// An iterate with its state, as an observer sees it; it reads and prints as the [`Iterate`].
+/// Iterate with its state, passed to observers. It dereferences to the [`Iterate`] and prints like it.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot<'a> {
-    /// The row of the history.
+    /// The iterate, as in the history.
     pub iterate: &'a Iterate,
     /// The state ρ(θ).
     pub rho: &'a [f64],
@@ -136,17 +140,17 @@ impl fmt::Display for Snapshot<'_> {
     }
 }
 
-/// What an observer says after an iterate.
+/// Answer of an observer after an iterate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {
-    /// Go on.
+    /// Continue the run.
     #[default]
     Continue,
-    /// Stop here.
+    /// Stop the run.
     Stop,
 }
 
-/// An observer that returns nothing lets the run go on.
+/// An observer that returns nothing continues the run.
 impl From<()> for Control {
     fn from((): ()) -> Self {
         Self::Continue

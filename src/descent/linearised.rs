@@ -1,4 +1,4 @@
-//! Everything that directions need at a point.
+//! Linearised problem at a point.
 
 use super::point::Point;
 use crate::coordinates::Chart;
@@ -8,24 +8,27 @@ use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
 
-/// Everything that directions need at one point.
+/// Linearised problem at a point, with everything that directions need.
 pub(super) struct Linearised<'p> {
     pub(super) point: &'p Point,
     pub(super) z: Linearisation<'p>,
     pub(super) root: Option<Box<dyn Root + 'p>>,
-    /// The name of the metric.
+    /// Name of the metric.
     pub(super) metric: &'static str,
+    /// ∂f/∂ρ, projected by the metric.
     pub(super) covector: Vec<f64>,
-    /// The rounding error of the objective.
+    /// Rounding error of the objective.
     pub(super) rounding: f64,
     pub(super) prior: Option<PriorTerms<'p>>,
-    /// The gradient of the projected covector, in the coordinates of the free parameters.
+    /// Gradient with the projected covector, in the coordinates of the free parameters.
     pub(super) grad: Vec<f64>,
-    /// The gradient of the objective, by which steps are judged. With a model that changes a mass which the metric keeps, a
-    /// run judged by `grad` would come to rest where its objective does not.
+    /// Gradient of the objective, by which steps are judged.
+    ///
+    /// It differs from `grad` if the metric keeps the mass and the model changes it. A run judged by `grad` would then stop
+    /// where the objective still decreases.
     pub(super) exact: Vec<f64>,
     pub(super) chart: Chart,
-    /// Steps taken before.
+    /// Number of steps taken before.
     pub(super) iteration: usize,
     /// ‖∇‖ relative to the start.
     pub(super) progress: f64,
@@ -33,6 +36,7 @@ pub(super) struct Linearised<'p> {
 }
 
 impl Linearised<'_> {
+    /// Returns the input of a direction. `widest` holds the largest column norms of the run.
     pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
         Local {
             z: &self.z,
@@ -48,7 +52,7 @@ impl Linearised<'_> {
         }
     }
 
-    /// Keeps only these of the free parameters.
+    /// Restricts the free parameters to those at these positions.
     pub(super) fn keep(&mut self, keep: &[usize]) {
         self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
         self.grad = keep.iter().map(|&j| self.grad[j]).collect();
@@ -60,11 +64,12 @@ impl Linearised<'_> {
     }
 }
 
-/// Returns the rounding error of the objective: the change of f when every ρᵢ is rounded once.
+/// Returns the rounding error of the objective, the change of f if every ρᵢ is rounded once.
 ///
-/// To first order it is ε Σ |∂f/∂ρᵢ||ρᵢ|, which outweighs ε |f| where a residual is small. `second_order` is the loss's own
-/// estimate of the rest.
+/// `second_order` is the estimate of higher-order terms by the loss.
 pub(super) fn rounding(point: &Point, covector: &[f64], second_order: f64) -> f64 {
+    // A relative rounding ε of every ρᵢ changes f by at most ε Σ |∂f/∂ρᵢ||ρᵢ| to first order. Where the residual is a small
+    // difference of large numbers, this exceeds ε|f| by far.
     let terms = covector.iter().zip(&point.rho).map(|(u, r)| (u * r).abs());
     let first = f64::EPSILON * (point.loss.abs() + terms.sum::<f64>());
     if second_order.is_finite() {

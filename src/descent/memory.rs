@@ -1,28 +1,28 @@
-//! What a run remembers from point to point, besides its history.
+//! State that a run carries from point to point, besides its history.
 
 use super::counts::Counts;
 use super::linearised::Linearised;
 use super::report::Remark;
 
-/// The memory of a run.
+/// State that a run carries from point to point.
 pub(super) struct Memory {
-    /// Models solved, tangents and adjoints; other counts are in the ledger.
+    /// Counts of model, tangent and adjoint solves. The ledger has all others.
     pub(super) counts: Counts,
     /// Whether the first metric is in use.
     pub(super) in_first_phase: bool,
-    /// Whether a step had about the right length.
+    /// Whether some step has had about the right length.
     pub(super) sized: bool,
-    /// The largest norm that the column of every parameter has had.
+    /// Largest norm so far of the column of L Z for every parameter.
     widest: Vec<f64>,
-    /// The largest |θᵢ| so far.
+    /// Largest |θᵢ| so far.
     sizes: Vec<f64>,
-    /// Steps taken.
+    /// Number of steps taken.
     pub(super) steps: usize,
     /// ‖∇‖ at the start.
     first_gradient: Option<f64>,
-    /// Remarks of the directions, once each.
+    /// Remarks of the directions, without repetitions.
     pub(super) remarks: Vec<Remark>,
-    /// The reason why the last failing trial failed.
+    /// Reason of the last failure at a trial point.
     pub(super) failure: Option<String>,
 }
 
@@ -41,42 +41,43 @@ impl Memory {
         }
     }
 
-    /// Ends the phase of the first metric, if it lasts still, and forgets the norms that were measured with it.
+    /// Ends the phase of the first metric and discards the column norms in that metric. Returns whether the phase was active.
     pub(super) fn end_first_phase(&mut self) -> bool {
         self.widest.fill(0.0);
         std::mem::take(&mut self.in_first_phase)
     }
 
-    /// The widest columns of the free parameters so far.
-    pub(super) fn widest(&self, here: &Linearised<'_>) -> Vec<f64> {
-        here.chart.free.iter().map(|&i| self.widest[i]).collect()
+    /// Returns the largest column norms so far of the free parameters.
+    pub(super) fn widest(&self, at: &Linearised<'_>) -> Vec<f64> {
+        at.chart.free.iter().map(|&i| self.widest[i]).collect()
     }
 
-    /// Remembers the norms of the columns of the free parameters.
-    pub(super) fn widen(&mut self, here: &Linearised<'_>, norms: &[f64]) {
-        for (&i, norm) in here.chart.free.iter().zip(norms) {
+    /// Updates the largest column norms of the free parameters.
+    pub(super) fn update_widest(&mut self, at: &Linearised<'_>, norms: &[f64]) {
+        for (&i, norm) in at.chart.free.iter().zip(norms) {
             self.widest[i] = self.widest[i].max(*norm);
         }
     }
 
-    /// The largest |θᵢ| so far.
+    /// Returns the largest |θᵢ| so far.
     pub(super) fn size(&self, i: usize) -> f64 {
         self.sizes[i]
     }
 
-    pub(super) fn measure(&mut self, theta: &[f64]) {
-        let pairs = self.sizes.iter_mut().zip(theta);
-        pairs.for_each(|(size, t)| *size = size.max(t.abs()));
+    /// Updates the largest |θᵢ|.
+    pub(super) fn update_sizes(&mut self, theta: &[f64]) {
+        let both = self.sizes.iter_mut().zip(theta);
+        both.for_each(|(size, t)| *size = size.max(t.abs()));
     }
 
-    /// ‖∇‖ relative to the start.
+    /// Returns ‖∇‖ relative to the start.
     pub(super) fn relative_gradient(&mut self, gradient: f64) -> f64 {
         let first = *self.first_gradient.get_or_insert(gradient);
         if first > 0.0 { gradient / first } else { 0.0 }
     }
 
-    /// Notes a remark, unless it was noted before.
-    pub(super) fn note(&mut self, remark: Option<String>) {
+    /// Records a remark unless it is a repetition.
+    pub(super) fn add_remark(&mut self, remark: Option<String>) {
         let iteration = self.steps;
         if let Some(text) = remark.filter(|text| self.remarks.iter().all(|r| r.text != *text)) {
             self.remarks.push(Remark { iteration, text });
@@ -84,8 +85,8 @@ impl Memory {
     }
 
     /// Adds the solves of a linearisation that is no longer used.
-    pub(super) fn book(&mut self, here: &Linearised<'_>) {
-        let (tangents, adjoints) = here.z.solves();
+    pub(super) fn add_solves(&mut self, at: &Linearised<'_>) {
+        let (tangents, adjoints) = at.z.solves();
         self.counts.tangent_solves += tangents;
         self.counts.adjoint_solves += adjoints;
     }

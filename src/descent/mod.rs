@@ -1,20 +1,20 @@
-//! Descents: from an objective and a start to a report.
+//! Descents: minimisation of an objective from a starting point.
 
 mod attempt;
 mod counts;
-mod doubt;
 mod history;
 mod linearised;
 mod memory;
-mod outlook;
 mod point;
 mod problem;
 mod progress;
+mod remaining;
 mod report;
 mod run;
 mod search;
 mod stop;
 mod stopping;
+mod suspicion;
 mod uncertainty;
 
 pub use self::counts::Counts;
@@ -39,8 +39,8 @@ use crate::step::{StepRule, TrustRatio};
 
 /// Minimises f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
 ///
-/// Unless told otherwise it takes the metric that the loss names (which makes it Gauss-Newton), finds
-/// directions by [`LeastSquares`], steps by [`TrustRatio`], and solves on the [`Cpu`].
+/// The defaults are the metric that the loss names (which gives Gauss-Newton), directions by [`LeastSquares`], steps by
+/// [`TrustRatio`], and solves on the [`Cpu`].
 ///
 /// ```
 /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
@@ -62,7 +62,7 @@ pub struct Descent<'a> {
 }
 
 impl<'a> Descent<'a> {
-    /// A descent with the defaults.
+    /// Creates a descent with the defaults.
     pub fn new(model: &'a dyn Model, loss: &'a dyn Loss) -> Self {
         Self {
             setting: Setting {
@@ -81,78 +81,78 @@ impl<'a> Descent<'a> {
         }
     }
 
-    /// Measures steps with this metric instead of the one that the loss names.
+    /// Sets the metric, instead of the one that the loss names.
     #[must_use]
     pub fn metric(mut self, metric: &'a dyn Metric) -> Self {
         self.setting.metric = Some(metric);
         self
     }
 
-    /// Measures the first steps with another metric, until one reduces the objective by less than the fraction `progress`,
-    /// such as 0.1, or none does.
+    /// Sets another metric for the first steps. It is used until a step reduces the objective by less than the fraction
+    /// `progress`, such as 0.1, or until no step reduces it.
     ///
-    /// From a bad start some metrics make better progress than the one that matches the loss, which is much the faster near
-    /// the end.
+    /// From a bad start some metrics make better progress than the one that the loss names, which is much faster near the
+    /// minimum.
     #[must_use]
     pub fn first_metric(mut self, metric: &'a dyn Metric, progress: f64) -> Self {
         self.setting.first_metric = Some(FirstMetric { metric, progress });
         self
     }
 
-    /// Finds directions by this method.
+    /// Sets the method that finds directions.
     #[must_use]
     pub fn direction(mut self, direction: &'a dyn Direction) -> Self {
         self.setting.direction = direction;
         self
     }
 
-    /// Chooses steps by this rule.
+    /// Sets the step rule.
     #[must_use]
     pub fn step(mut self, step: &'a dyn StepRule) -> Self {
         self.step = step;
         self
     }
 
-    /// Keeps θ in a box.
+    /// Sets bounds on θ.
     #[must_use]
     pub fn bounds(mut self, bounds: &'a Bounds) -> Self {
         self.setting.bounds = Some(bounds);
         self
     }
 
-    /// Moves in other coordinates, one transform a parameter. Bounds and priors still refer to θ.
+    /// Sets one transform per parameter, in whose coordinates steps are taken. Bounds and priors still refer to θ.
     #[must_use]
     pub fn transforms(mut self, transforms: &'a [Transform]) -> Self {
         self.setting.transforms = Some(transforms);
         self
     }
 
-    /// Adds a prior on θ (not on transformed coordinates) to the objective.
+    /// Adds a prior to the objective. It refers to θ, not to transformed coordinates.
     #[must_use]
     pub fn prior(mut self, prior: &'a dyn Prior) -> Self {
         self.setting.priors.push(prior);
         self
     }
 
-    /// Solves on this backend.
+    /// Sets the backend of the linear solves.
     #[must_use]
     pub fn backend(mut self, backend: &'a dyn Backend) -> Self {
         self.backend = backend;
         self
     }
 
-    /// Stops by these tolerances.
+    /// Sets the tolerances of the stopping tests.
     #[must_use]
     pub fn tolerances(mut self, tolerances: Tolerances) -> Self {
         self.tolerances = tolerances;
         self
     }
 
-    /// Descends from `theta`. The observer sees every iterate and may return [`Control::Stop`].
+    /// Runs the descent from `theta`. The observer receives every iterate and may return [`Control::Stop`].
     ///
     /// # Errors
-    /// Input that makes no sense, a start where the objective cannot be computed, and solves that fail at an
-    /// accepted point. A trial point where something fails is only a bad trial.
+    /// Invalid input, a start where the objective cannot be computed, and solves that fail at an accepted point. A failure at a
+    /// trial point only rejects the trial.
     pub fn run<F: Into<Control>>(
         &self,
         theta: &[f64],
@@ -163,18 +163,18 @@ impl<'a> Descent<'a> {
         Ok(run.report())
     }
 
-    /// Begins a run at `theta`, to be taken step by step.
+    /// Begins a run at `theta` that the caller advances step by step.
     ///
     /// # Errors
-    /// Input that makes no sense, and a start where the objective cannot be computed.
+    /// Invalid input, and a start where the objective cannot be computed.
     pub fn begin(&self, theta: &[f64]) -> Result<Run<'a>> {
         Run::new(self, theta)
     }
 
-    /// Proposes a direction from `theta` at this damping, without a step: η, the decrease it promises, its rank.
+    /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without a step.
     ///
-    /// η has an entry for every parameter, 0 for those that the gradient presses against a bound; with transforms
-    /// it is a move in the transformed coordinates.
+    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms it is a step
+    /// in the transformed coordinates.
     ///
     /// ```
     /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
@@ -184,20 +184,21 @@ impl<'a> Descent<'a> {
     ///     .free(&[Parameter::Mean(0, 0)])?;
     /// let loss = L2Misfit::new(&grid, mixture.density(&[0.1])?)?;
     /// let proposal = Descent::new(&mixture, &loss).propose(&[0.0], 0.0)?;
-    /// assert!((proposal.eta[0] - 0.1).abs() < 1e-3); // a Gauss-Newton step, all but there
+    /// assert!((proposal.eta[0] - 0.1).abs() < 1e-3); // a Gauss-Newton step almost reaches 0.1
     /// # Ok::<(), pullback::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As for [`run`](Descent::run).
+    /// Those of [`run`](Descent::run).
     pub fn propose(&self, theta: &[f64], damping: f64) -> Result<Proposal> {
         self.begin(theta)?.propose(damping)
     }
 
-    /// The Gaussian posterior at `theta`, for any number of parameters: see [`Posterior`]. Bounds and transforms are ignored.
+    /// Computes the Gaussian posterior at `theta`, for any number of parameters (see [`Posterior`]). Bounds and transforms are
+    /// ignored.
     ///
     /// # Errors
-    /// As for [`run`](Descent::run), and when there is no prior, or one that leaves some parameters free.
+    /// Those of [`run`](Descent::run), no prior, or a prior that leaves some parameters free.
     pub fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         self.check(theta)?;
         Problem::new(self.setting.clone(), self.backend).posterior(theta, rank)
@@ -220,7 +221,7 @@ impl<'a> Descent<'a> {
         }
         if let Some(first) = setting.first_metric {
             check::option(
-                "the progress that keeps the first metric",
+                "the progress threshold of the first metric",
                 first.progress,
                 first.progress >= 0.0 && first.progress < 1.0,
                 "give a fraction such as 0.1",

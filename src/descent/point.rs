@@ -2,18 +2,18 @@
 
 use crate::loss::Misfit;
 
-/// A point θ with its state and objective.
+/// Point θ with its state and objective.
 #[derive(Clone, Debug)]
 pub(super) struct Point {
     pub(super) theta: Vec<f64>,
     pub(super) rho: Vec<f64>,
     /// The objective f(ρ) + R(θ).
     pub(super) loss: f64,
-    /// R(θ) alone.
+    /// R(θ).
     pub(super) penalty: f64,
 }
 
-/// A point with the loss prepared there.
+/// Point with the loss prepared at its state.
 pub(super) struct Evaluated<'a> {
     pub(super) point: Point,
     pub(super) misfit: Box<dyn Misfit + 'a>,

@@ -1,4 +1,4 @@
-//! The objective of a run: its value at a point, and what directions need there.
+//! Objective of a run: its value and its linearisation at a point.
 
 use faer::Mat;
 
@@ -18,7 +18,7 @@ use crate::model::{Model, solve_from};
 use crate::prior::{Prior, PriorTerms};
 use crate::vector::norm;
 
-/// What is minimised, and how directions are found.
+/// Objective and method of a descent.
 #[derive(Clone)]
 pub(super) struct Setting<'a> {
     pub(super) model: &'a dyn Model,
@@ -31,18 +31,18 @@ pub(super) struct Setting<'a> {
     pub(super) priors: Vec<&'a dyn Prior>,
 }
 
-/// A metric for the first steps, and the relative decrease of the objective in a step below which its phase ends.
+/// Metric of the first steps. Its phase ends when a step reduces the objective by less than the fraction `progress`.
 #[derive(Clone, Copy)]
 pub(super) struct FirstMetric<'a> {
     pub(super) metric: &'a dyn Metric,
     pub(super) progress: f64,
 }
 
-/// A setting with a backend that counts.
+/// Setting with a backend that counts its work.
 pub(super) struct Problem<'a> {
     pub(super) setting: Setting<'a>,
-    /// The metric that the loss names.
-    own: Option<Box<dyn Metric + 'a>>,
+    /// Metric that the loss names.
+    loss_metric: Option<Box<dyn Metric + 'a>>,
     pub(super) backend: &'a dyn Backend,
     pub(super) ledger: Ledger<'a>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Problem<'a> {
 impl<'a> Problem<'a> {
     pub(super) fn new(setting: Setting<'a>, backend: &'a dyn Backend) -> Self {
         Self {
-            own: setting.loss.metric(),
+            loss_metric: setting.loss.metric(),
             ledger: Ledger::new(backend),
             setting,
             backend,
@@ -62,7 +62,7 @@ impl<'a> Problem<'a> {
         Memory::new(self.setting.model.param_dim(), first)
     }
 
-    /// Evaluates the start, where nothing may fail.
+    /// Evaluates the start. Failures are errors.
     pub(super) fn start(&self, theta: &[f64], memory: &mut Memory) -> Result<Evaluated<'a>> {
         let zero = vec![0.0; self.setting.model.state_dim()];
         let start = self.evaluate(theta.to_vec(), zero, memory)?;
@@ -74,7 +74,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Computes ρ(θ), with `guess` as the state at a θ close by, and the objective.
+    /// Computes ρ(θ), warm-started from `guess`, and the objective.
     fn evaluate(
         &self,
         theta: Vec<f64>,
@@ -98,8 +98,8 @@ impl<'a> Problem<'a> {
         Ok(Evaluated { point, misfit })
     }
 
-    /// Evaluates a trial point close to `from`. Whatever fails there makes it a bad trial and no more.
-    pub(super) fn attempt(
+    /// Evaluates a trial point, warm-started from the state of `from`. A failure is recorded and rejects the trial.
+    pub(super) fn evaluate_trial(
         &self,
         theta: Vec<f64>,
         from: &Point,
@@ -114,31 +114,33 @@ impl<'a> Problem<'a> {
         None
     }
 
-    /// Linearises at a point: one factorisation and one adjoint solve, or two in one batch where the metric projects.
+    /// Linearises the problem at a point.
+    ///
+    /// This takes one factorisation and one adjoint solve, or two solves in one batch if the metric projects.
     pub(super) fn linearise<'p>(
         &'p self,
-        at: &'p Evaluated<'a>,
+        state: &'p Evaluated<'a>,
         memory: &mut Memory,
     ) -> Result<Linearised<'p>> {
-        let point = &at.point;
+        let point = &state.point;
         let (rho, theta) = (&point.rho, &point.theta);
-        memory.measure(theta);
+        memory.update_sizes(theta);
         let mut z = Linearisation::new(self.setting.model, rho, theta, &self.ledger.sensitivity)?;
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
-        let root = self.root(at, memory.in_first_phase)?;
-        let whole = at.misfit.covector(&self.ledger.geometry)?;
+        let root = self.root(state, memory.in_first_phase)?;
+        let whole = state.misfit.covector(&self.ledger.geometry)?;
         check::length("the gradient of the loss", whole.len(), rho.len())?;
         check::finite("the gradient of the loss", &whole)?;
         let mut covector = whole.clone();
         if let Some((root, _)) = &root {
             root.project(&mut covector);
         }
-        // One solve serves both gradients where the metric does not project.
+        // Both gradients are equal if the metric does not project, and one solve suffices.
         let columns = if covector == whole { 1 } else { 2 };
         let batch = Mat::from_fn(rho.len(), columns, |i, j| [&covector, &whole][j][i]);
-        let pulled = z.adjoint(batch.as_ref())?;
-        let gradient = |j: usize| pulled.col_as_slice(j).to_vec();
+        let gradients = z.adjoint(batch.as_ref())?;
+        let gradient = |j: usize| gradients.col_as_slice(j).to_vec();
         let (mut grad, mut exact) = (gradient(0), gradient(columns - 1));
         let prior = self.terms(theta, &chart)?;
         if let Some(prior) = &prior {
@@ -147,9 +149,9 @@ impl<'a> Problem<'a> {
                 gradient.iter_mut().zip(&penalty).for_each(|(g, r)| *g += r);
             }
         }
-        let rounding = rounding(point, &whole, at.misfit.rounding());
+        let rounding = rounding(point, &whole, state.misfit.rounding());
         let metric = root.as_ref().map_or("none", |(_, name)| name);
-        let mut here = Linearised {
+        let mut linearised = Linearised {
             point,
             z,
             root: root.map(|(root, _)| root),
@@ -164,12 +166,12 @@ impl<'a> Problem<'a> {
             exact,
             chart,
         };
-        let blocked: Vec<f64> = here.exact.iter().map(|g| -g).collect();
-        self.hold_blocked(&mut here, &blocked);
-        Ok(here)
+        let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
+        self.hold_blocked(&mut linearised, &downhill);
+        Ok(linearised)
     }
 
-    /// The priors at θ, if there are any.
+    /// Returns the priors at θ, if there are any.
     fn terms(&self, theta: &[f64], chart: &Chart) -> Result<Option<PriorTerms<'_>>> {
         match self.setting.priors.as_slice() {
             [] => Ok(None),
@@ -177,59 +179,64 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The metric at a point with its name, where the direction needs one: that of the first phase, the one that was set, or
-    /// the loss's own.
+    /// Returns the metric at a point and its name, if the direction needs one.
+    ///
+    /// It is the metric of the first phase, the one that was set, or the one that the loss names, in this order.
     #[allow(clippy::type_complexity)]
     fn root<'p>(
         &'p self,
-        at: &'p Evaluated<'a>,
+        state: &'p Evaluated<'a>,
         in_first_phase: bool,
     ) -> Result<Option<(Box<dyn Root + 'p>, &'static str)>> {
         if !self.setting.direction.needs_metric() {
             return Ok(None);
         }
-        let (rho, backend) = (&at.point.rho, &self.ledger.geometry);
+        let (rho, backend) = (&state.point.rho, &self.ledger.geometry);
         let first = self.setting.first_metric.filter(|_| in_first_phase);
         let set = first.map(|f| f.metric).or(self.setting.metric);
         if set.is_none()
-            && let Some(root) = at.misfit.root(backend)?
+            && let Some(root) = state.misfit.root(backend)?
         {
-            let name = self.own.as_ref().map_or("the loss's own", |m| m.name());
+            let name = self
+                .loss_metric
+                .as_ref()
+                .map_or("the loss's own", |m| m.name());
             return Ok(Some((root, name)));
         }
-        let metric = set.or(self.own.as_deref()).ok_or(Error::NoMetric)?;
+        let metric = set.or(self.loss_metric.as_deref()).ok_or(Error::NoMetric)?;
         Ok(Some((metric.at(rho, backend)?, metric.name())))
     }
 
-    /// Whether steps are measured in the geometry that the loss names.
+    /// Whether the metric is the one that the loss names.
     pub(super) fn is_matched(&self, memory: &Memory) -> bool {
-        let own = self.setting.metric.is_none() && !memory.in_first_phase;
-        own && self.setting.direction.needs_metric()
+        let named = self.setting.metric.is_none() && !memory.in_first_phase;
+        named && self.setting.direction.needs_metric()
     }
 
-    /// The decrease below which the first phase ends, while it lasts.
+    /// Returns the relative decrease below which the first phase ends, during this phase.
     pub(super) fn first_phase(&self, memory: &Memory) -> Option<f64> {
         let first = self.setting.first_metric.filter(|_| memory.in_first_phase);
         first.map(|first| first.progress)
     }
 
-    /// Takes out of the problem the parameters that `direction` would push through a bound.
-    pub(super) fn hold_blocked(&self, here: &mut Linearised<'_>, direction: &[f64]) {
+    /// Holds fixed the parameters that `direction` would push through a bound.
+    pub(super) fn hold_blocked(&self, at: &mut Linearised<'_>, direction: &[f64]) {
         let Some(bounds) = self.setting.bounds else {
             return;
         };
-        let theta = &here.point.theta;
-        let keep: Vec<usize> = (0..here.chart.free.len())
+        let theta = &at.point.theta;
+        let keep: Vec<usize> = (0..at.chart.free.len())
             .filter(|&j| {
-                let i = here.chart.free[j];
+                let i = at.chart.free[j];
                 !bounds.blocks(i, theta[i], direction[j])
             })
             .collect();
-        if keep.len() < here.chart.free.len() {
-            here.keep(&keep);
+        if keep.len() < at.chart.free.len() {
+            at.keep(&keep);
         }
     }
 
+    /// Returns the coordinates at θ, with all parameters free.
     fn chart(&self, theta: &[f64]) -> Chart {
         let transforms = self.setting.transforms;
         let slope = |i: usize| transforms.map_or(1.0, |t| t[i].slope(theta[i]));
@@ -239,10 +246,10 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// θ after a step in the coordinates of the descent, held inside the box.
-    pub(super) fn moved(&self, here: &Linearised<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
-        let mut theta = here.point.theta.clone();
-        for (&i, eta) in here.chart.free.iter().zip(eta) {
+    /// Returns θ after a step in the coordinates of the descent, clipped to the box.
+    pub(super) fn moved(&self, at: &Linearised<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
+        let mut theta = at.point.theta.clone();
+        for (&i, eta) in at.chart.free.iter().zip(eta) {
             theta[i] = match self.setting.transforms {
                 None => theta[i] + scale * eta,
                 Some(t) => t[i].forward(t[i].inverse(theta[i]) + scale * eta),
@@ -254,21 +261,21 @@ impl<'a> Problem<'a> {
         theta
     }
 
-    /// Factorises the precision of the priors where the direction will solve with it.
-    pub(super) fn factorise_priors<'p>(&'p self, here: &mut Linearised<'p>) -> Result<()> {
-        let needed = (self.setting.direction).needs_precision(here.chart.free.len());
-        match here.prior.as_mut().filter(|t| needed && !t.is_factorised()) {
+    /// Factorises the precision of the priors if the direction solves with it.
+    pub(super) fn factorise_priors<'p>(&'p self, at: &mut Linearised<'p>) -> Result<()> {
+        let needed = (self.setting.direction).needs_precision(at.chart.free.len());
+        match at.prior.as_mut().filter(|t| needed && !t.is_factorised()) {
             Some(terms) => terms.factorise(&self.ledger.systems),
             None => Ok(()),
         }
     }
 
-    /// The cost so far; a linearisation in use is counted as well.
-    pub(super) fn counts(&self, memory: &Memory, here: Option<&Linearised<'_>>) -> Counts {
+    /// Returns the cost so far, including that of a linearisation in use.
+    pub(super) fn counts(&self, memory: &Memory, at: Option<&Linearised<'_>>) -> Counts {
         let mut counts = memory.counts;
         self.ledger.add_to(&mut counts);
-        if let Some(here) = here {
-            let (tangents, adjoints) = here.z.solves();
+        if let Some(at) = at {
+            let (tangents, adjoints) = at.z.solves();
             counts.tangent_solves += tangents;
             counts.adjoint_solves += adjoints;
         }

@@ -1,32 +1,32 @@
-//! The history of a run in the making: its last step, its best point, what is left to gain.
+//! Progress of a run: its history, last step, best point, and what remains to gain.
 
 use std::time::Duration;
 
 use super::counts::Counts;
-use super::doubt::doubt;
 use super::history::{Control, Iterate, Move, Snapshot};
 use super::linearised::Linearised;
-use super::outlook::Outlook;
 use super::point::Point;
+use super::remaining::Remaining;
 use super::report::Remark;
 use super::stop::Stop;
-use super::stopping::{STILL, Tolerances};
+use super::stopping::{NO_DECREASE, Tolerances};
+use super::suspicion::suspicion;
 use crate::vector::norm;
 
-/// The path so far.
+/// Progress of a run.
 pub(super) struct Progress {
-    /// The scale that the step rule began with.
+    /// Scale with which the step rule began the run.
     natural: f64,
-    /// Whether the present point is in the history.
+    /// Whether the current point is in the history.
     recorded: bool,
     best: Point,
     last: Option<Move>,
-    /// What is left at the present point, once that is known.
-    pub(super) left: Option<Outlook>,
+    /// What remains to gain at the current point, once computed.
+    pub(super) remaining: Option<Remaining>,
     pub(super) history: Vec<Iterate>,
 }
 
-/// The fraction of a run's total decrease by which two objectives may differ and count as equal.
+/// Fraction of the total decrease of a run by which two objectives may differ and still count as equal.
 const EQUAL: f64 = 1e-10;
 
 impl Progress {
@@ -36,18 +36,18 @@ impl Progress {
             recorded: false,
             best: start.clone(),
             last: None,
-            left: None,
+            remaining: None,
             history: Vec::new(),
         }
     }
 
-    /// Whether the present point is in the history.
+    /// Whether the current point is in the history.
     pub(super) fn recorded(&self) -> bool {
         self.recorded
     }
 
-    /// Whether the step to this point reduced the objective by less than this fraction, though it was as long as it should
-    /// be or its scale grew no more.
+    /// Whether the last step reduced the objective by less than this fraction, although it had about the right length or its
+    /// scale did not grow.
     pub(super) fn slowed(&self, point: &Point, fraction: f64) -> bool {
         let earlier = self.history.last().and_then(|i| i.step);
         let grown = |step: &Move| earlier.is_none_or(|e| step.scale > e.scale);
@@ -56,22 +56,23 @@ impl Progress {
         before.is_some_and(|before| before.loss - point.loss < fraction * before.loss.abs())
     }
 
+    /// Appends the current point to the history.
     pub(super) fn record<'s>(
         &'s mut self,
-        here: &Linearised<'s>,
+        at: &Linearised<'s>,
         counts: Counts,
         elapsed: Duration,
     ) -> Snapshot<'s> {
-        let point = here.point;
+        let point = at.point;
         self.recorded = true;
         self.history.push(Iterate {
             iteration: self.history.len(),
             theta: point.theta.clone(),
             loss: point.loss,
             penalty: point.penalty,
-            gradient: norm(&here.exact),
+            gradient: norm(&at.exact),
             step: self.last,
-            metric: here.metric,
+            metric: at.metric,
             counts,
             seconds: elapsed.as_secs_f64(),
         });
@@ -81,46 +82,54 @@ impl Progress {
         }
     }
 
+    /// Moves to the next point.
     pub(super) fn advance(&mut self, next: &Point, step: Move) {
         if next.loss < self.best.loss {
             self.best = next.clone();
         }
         self.recorded = false;
         self.last = Some(step);
-        self.left = None;
+        self.remaining = None;
     }
 
-    pub(super) fn stop(&self, tolerances: &Tolerances, flow: Control) -> Option<Stop> {
-        match flow {
+    /// Returns the reason to stop after a recorded point, if there is one.
+    pub(super) fn stop(&self, tolerances: &Tolerances, control: Control) -> Option<Stop> {
+        match control {
             Control::Stop => Some(Stop::Observer),
-            Control::Continue => tolerances.judge(&self.history, self.natural),
+            Control::Continue => tolerances.test_history(&self.history, self.natural),
         }
     }
 
-    /// Notes what is left to gain, and says why the run ends if that is nothing.
-    pub(super) fn settled(&mut self, tolerances: &Tolerances, left: Outlook) -> Option<Stop> {
-        self.left = Some(left);
-        tolerances.settled(&self.history, &left)
+    /// Stores what remains to gain, and returns the reason to stop if that is negligible.
+    pub(super) fn test_remaining(
+        &mut self,
+        tolerances: &Tolerances,
+        remaining: Remaining,
+    ) -> Option<Stop> {
+        self.remaining = Some(remaining);
+        tolerances.test_remaining(&self.history, &remaining)
     }
 
-    /// The reason to stop at a point where no trial was accepted, the last of which changed the objective by `change`.
-    pub(super) fn stuck(
+    /// Returns the reason to stop at a point where no trial was accepted. The last trial changed the objective by `change`.
+    pub(super) fn stalled(
         &self,
         tolerances: &Tolerances,
         point: &Point,
         (change, stalled): (f64, Stop),
     ) -> Stop {
-        let known = self.left.filter(|left| {
-            tolerances.is_exhausted(point.loss, left)
-                && left.scaled
-                && change.abs() <= STILL * point.loss.abs()
+        let exhausted = self.remaining.filter(|remaining| {
+            tolerances.is_exhausted(point.loss, remaining)
+                && remaining.scaled
+                && change.abs() <= NO_DECREASE * point.loss.abs()
         });
-        known.map_or(stalled, |_| Stop::Loss { ratio: 0.0 })
+        exhausted.map_or(stalled, |_| Stop::Loss { ratio: 0.0 })
     }
 
-    /// Returns the point to report, and why the run ended. A run that has converged reports its last point: if it passed a
-    /// better one, as steps that are taken in any case can do, that is no convergence.
-    pub(super) fn ended<'s>(&'s self, last: &'s Point, stop: Stop) -> (Stop, &'s Point) {
+    /// Returns the reason to stop and the point to report.
+    ///
+    /// A converged run reports its last point. If it passed a better one, as fixed steps may, it has not converged and reports
+    /// the better one.
+    pub(super) fn outcome<'s>(&'s self, last: &'s Point, stop: Stop) -> (Stop, &'s Point) {
         let best = &self.best;
         if !stop.converged() || last.loss <= best.loss {
             return (stop, best);
@@ -137,9 +146,9 @@ impl Progress {
         (above, best)
     }
 
-    /// A remark on signs of a wrong derivative in the history of a run that claims to have converged.
-    pub(super) fn doubt(&self, stop: &Stop) -> Option<Remark> {
-        let text = doubt(&self.history).filter(|_| stop.converged())?;
+    /// Returns a remark on signs of a wrong derivative, if the run claims to have converged.
+    pub(super) fn suspicion(&self, stop: &Stop) -> Option<Remark> {
+        let text = suspicion(&self.history).filter(|_| stop.converged())?;
         let iteration = self.history.len().saturating_sub(1);
         Some(Remark { iteration, text })
     }

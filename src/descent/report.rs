@@ -1,75 +1,75 @@
-//! What a descent hands back.
+//! Report of a descent.
 
 use std::fmt;
 
 use super::Descent;
 use super::counts::{Counts, Solvers};
 use super::history::Iterate;
-use super::outlook::Outlook;
+use super::remaining::Remaining;
 use super::stop::Stop;
 use super::stopping::{Ratios, Tolerances};
 use crate::error::Result;
 use crate::linalg::Solved;
 use crate::posterior::Uncertainty;
 
-/// The result of a descent: its best point (where it has converged, the one that it has converged to), the path, why it ended and what it cost.
+/// Result of a descent: the best point, the history, the reason for stopping, and the cost.
 ///
-/// `Display` prints every stopping test with its number, and the counts.
+/// The best point of a converged run is its last point. `Display` prints every stopping test with its number, and the counts.
 #[must_use = "a report says whether the run converged"]
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The best parameters.
     pub theta: Vec<f64>,
-    /// Their state.
+    /// The state at the best parameters.
     pub rho: Vec<f64>,
-    /// Their objective.
+    /// The objective at the best parameters.
     pub loss: f64,
-    /// Every iterate, the start first.
+    /// All iterates, beginning with the start.
     pub history: Vec<Iterate>,
-    /// Why the run ended.
+    /// Why the run stopped.
     pub stop: Stop,
-    /// What it cost.
+    /// Cost of the run.
     pub counts: Counts,
-    /// How the linear systems were solved, the method with the most columns first; the random column that every
-    /// linearisation adds is one of them.
+    /// How the linear systems were solved, the method with the most columns first. The random column of every linearisation is
+    /// included.
     pub solvers: Vec<Solved>,
-    /// What it was judged by.
+    /// The tolerances of the stopping tests.
     pub tolerances: Tolerances,
-    /// Why the last of those trials failed at which the state or the loss could not be computed, if any did.
+    /// Reason of the last failure to compute the state or the loss at a trial point, if any.
     pub last_failure: Option<String>,
-    /// What the directions had to say: a choice, an iteration that stagnated.
+    /// Remarks of the directions, such as a choice of method or a stagnating iteration.
     pub remarks: Vec<Remark>,
     pub(super) purposes: Solvers,
-    /// What is left to gain at the last point, where a direction was prepared there.
-    pub(super) left: Option<Outlook>,
+    /// What remains to gain at the last point, if a direction was prepared at it.
+    pub(super) remaining: Option<Remaining>,
 }
 
-/// A remark of a direction: a choice, an iteration that stagnated.
+/// Remark of a direction, such as a choice of method or a stagnating iteration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
-    /// The iterate at which it was first made.
+    /// The iteration in which it was first made.
     pub iteration: usize,
-    /// Its text.
+    /// Text of the remark.
     pub text: String,
 }
 
 impl Report {
-    /// Whether the run ended because it was done.
+    /// Whether the run converged or reached its target.
     pub fn converged(&self) -> bool {
         self.stop.converged()
     }
 
-    /// Steps taken.
+    /// Returns the number of steps.
     pub fn iterations(&self) -> usize {
         self.history.len().saturating_sub(1)
     }
 }
 
 impl Report {
-    /// The covariance of the parameters at the best point, by one tangent solve a parameter.
+    /// Computes the covariance of the parameters at the best point, by one tangent solve per parameter.
     ///
-    /// `descent` is the one that made this report. Parameters that a bound holds are left out; transforms change nothing. For
-    /// many parameters see [`Descent::posterior`].
+    /// Pass the `descent` that produced this report. Parameters held by a bound are excluded. Transforms do not change the
+    /// result. For many parameters see [`Descent::posterior`].
     ///
     /// ```
     /// use pullback::{loss::Observations, models::{GaussianMixture, Parameter}, Descent, Grid, Noise, Operator};
@@ -86,7 +86,7 @@ impl Report {
     /// ```
     ///
     /// # Errors
-    /// As for [`Descent::run`], and a descent without a metric.
+    /// Those of [`Descent::run`], and a descent without a metric.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
         descent.uncertainty(&self.theta)
     }
@@ -96,21 +96,17 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.stop)?;
         let tolerances = &self.tolerances;
-        if let Some(ratios) = Ratios::of(&self.history, self.left.as_ref()) {
+        if let Some(ratios) = Ratios::of(&self.history, self.remaining.as_ref()) {
             for (what, value, limit) in [
                 (
-                    "decrease left, of the objective",
+                    "remaining decrease / objective",
                     ratios.decrease,
                     tolerances.decrease,
                 ),
-                ("step left, of the parameters", ratios.step, tolerances.step),
+                ("remaining step / parameters", ratios.step, tolerances.step),
+                ("last decrease / objective", ratios.loss, tolerances.loss),
                 (
-                    "last decrease, of the objective",
-                    ratios.loss,
-                    tolerances.loss,
-                ),
-                (
-                    "gradient, of that at the start",
+                    "gradient / gradient at the start",
                     ratios.gradient,
                     tolerances.gradient,
                 ),
@@ -145,7 +141,9 @@ impl fmt::Display for Report {
             write!(f, "\n  from step {}: {}", remark.iteration + 1, remark.text)?;
         }
         match &self.last_failure {
-            Some(failure) if !self.converged() => write!(f, "\n  last failing trial: {failure}"),
+            Some(failure) if !self.converged() => {
+                write!(f, "\n  last failure at a trial point: {failure}")
+            }
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! A descent in progress: linearise, find a direction, try steps, judge, move on.
+//! Descent in progress: every step linearises, finds a direction, tries steps and judges them.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::posterior::{Posterior, Rank, Uncertainty};
 use crate::step::{Judge, StepRule};
 
-/// A descent in progress, which [`Descent::begin`] starts.
+/// Descent in progress, created by [`Descent::begin`].
 ///
 /// ```
 /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
@@ -69,15 +69,15 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes a step, and returns why the run has ended, if it has. Later calls return the same.
+    /// Takes a step. Returns the reason to stop once the run has ended; later calls return it again.
     ///
     /// # Errors
-    /// Solves that fail at the present point. A trial point where something fails is only a bad trial.
+    /// Solves that fail at the current point. A failure at a trial point only rejects the trial.
     pub fn step(&mut self) -> Result<Option<Stop>> {
         self.advance(&mut |_| Control::Continue)
     }
 
-    /// As [`step`](Self::step), with an observer that sees the present point before it is left.
+    /// Takes a [`step`](Self::step), with an observer that receives the current point before the step.
     pub(super) fn advance(
         &mut self,
         observer: &mut dyn FnMut(Snapshot<'_>) -> Control,
@@ -91,15 +91,17 @@ impl<'a> Run<'a> {
         if switched {
             self.judge = self.rule.begin();
         }
-        let mut here = self.problem.linearise(&self.state, &mut self.memory)?;
+        let mut linearised = self.problem.linearise(&self.state, &mut self.memory)?;
         if !self.progress.recorded() {
-            let counts = self.problem.counts(&self.memory, Some(&here));
-            let snapshot = self.progress.record(&here, counts, self.started.elapsed());
-            let flow = observer(snapshot);
-            // A first metric that has come to rest is no end.
-            let ended = self.progress.stop(&self.tolerances, flow);
-            if let Some(stop) = ended.filter(|s| !(switched && s.is_rest())) {
-                self.memory.book(&here);
+            let counts = self.problem.counts(&self.memory, Some(&linearised));
+            let snapshot = self
+                .progress
+                .record(&linearised, counts, self.started.elapsed());
+            let control = observer(snapshot);
+            // A first metric that comes to rest ends its phase, not the run.
+            let stop = self.progress.stop(&self.tolerances, control);
+            if let Some(stop) = stop.filter(|s| !(switched && s.is_rest())) {
+                self.memory.add_solves(&linearised);
                 self.stop = Some(stop);
                 return Ok(self.stop);
             }
@@ -112,15 +114,16 @@ impl<'a> Run<'a> {
             progress: &mut self.progress,
             tolerances: &self.tolerances,
         };
-        let outcome = search.run(&mut here);
-        self.memory.book(&here);
-        drop(here);
-        self.stop = self.follow(outcome?);
+        let outcome = search.run(&mut linearised);
+        self.memory.add_solves(&linearised);
+        drop(linearised);
+        self.stop = self.apply(outcome?);
         Ok(self.stop)
     }
 
-    /// Goes where a search led, or says why the run ends. A first metric that leads nowhere has done its part.
-    fn follow(&mut self, outcome: Outcome<'a>) -> Option<Stop> {
+    /// Moves to the point that a search found, or returns the reason to stop. A search that fails with the first metric ends
+    /// the phase of this metric instead.
+    fn apply(&mut self, outcome: Outcome<'a>) -> Option<Stop> {
         match outcome {
             Outcome::Moved(next, step) => {
                 self.memory.steps += 1;
@@ -133,8 +136,8 @@ impl<'a> Run<'a> {
                 self.judge = self.rule.begin();
                 None
             }
-            Outcome::Settled(stop) => Some(stop),
-            Outcome::Stuck {
+            Outcome::Ended(stop) => Some(stop),
+            Outcome::Stalled {
                 trials,
                 slope,
                 change,
@@ -143,49 +146,49 @@ impl<'a> Run<'a> {
                 let point = &self.state.point;
                 Some(
                     self.progress
-                        .stuck(&self.tolerances, point, (change, stalled)),
+                        .stalled(&self.tolerances, point, (change, stalled)),
                 )
             }
         }
     }
 
-    /// The present parameters.
+    /// Returns the current parameters.
     pub fn theta(&self) -> &[f64] {
         &self.state.point.theta
     }
 
-    /// Their state ρ(θ).
+    /// Returns the state ρ(θ) at the current parameters.
     pub fn rho(&self) -> &[f64] {
         &self.state.point.rho
     }
 
-    /// Their objective f(ρ) + R(θ).
+    /// Returns the objective f(ρ) + R(θ) at the current parameters.
     pub fn loss(&self) -> f64 {
         self.state.point.loss
     }
 
-    /// The iterates so far. The present point is added when the next step begins.
+    /// Returns the iterates so far. The current point is added at the beginning of the next step.
     pub fn history(&self) -> &[Iterate] {
         &self.progress.history
     }
 
-    /// Why the run has ended, if it has.
+    /// Returns the reason for stopping once the run has ended.
     pub fn stop(&self) -> Option<Stop> {
         self.stop
     }
 
-    /// The result so far: that of [`Descent::run`] once the run has ended, and a report that says "not finished" before.
+    /// Returns the report of the run so far. Before the run has ended, its `stop` is [`Stop::Unfinished`].
     pub fn report(&self) -> Report {
         let stop = self.stop.unwrap_or(Stop::Unfinished);
-        let (stop, point) = self.progress.ended(&self.state.point, stop);
+        let (stop, point) = self.progress.outcome(&self.state.point, stop);
         let solvers = self.problem.ledger.solvers();
         let mut remarks = self.memory.remarks.clone();
-        remarks.extend(self.progress.doubt(&stop));
+        remarks.extend(self.progress.suspicion(&stop));
         Report {
             theta: point.theta.clone(),
             rho: point.rho.clone(),
             loss: point.loss,
-            left: self.progress.left,
+            remaining: self.progress.remaining,
             history: self.progress.history.clone(),
             stop,
             counts: self.problem.counts(&self.memory, None),
@@ -197,10 +200,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Proposes a direction from the present point at this damping, without a step: see [`Descent::propose`].
+    /// Computes a direction from the current point at this damping, without a step (see [`Descent::propose`]).
     ///
     /// # Errors
-    /// As for [`step`](Self::step), and a damping that is negative or not finite.
+    /// Those of [`step`](Self::step), and a damping that is negative or not finite.
     pub fn propose(&mut self, damping: f64) -> Result<Proposal> {
         check::option(
             "the damping",
@@ -208,36 +211,40 @@ impl<'a> Run<'a> {
             damping >= 0.0 && damping.is_finite(),
             "give a number that is not negative",
         )?;
-        let mut here = self.problem.linearise(&self.state, &mut self.memory)?;
-        self.problem.factorise_priors(&mut here)?;
-        let widest = self.memory.widest(&here);
-        let proposal = self.finder.prepare(&here.local(&widest))?.at(damping)?;
-        self.memory.book(&here);
-        let mut eta = vec![0.0; here.point.theta.len()];
-        for (&i, change) in here.chart.free.iter().zip(&proposal.eta) {
+        let mut linearised = self.problem.linearise(&self.state, &mut self.memory)?;
+        self.problem.factorise_priors(&mut linearised)?;
+        let widest = self.memory.widest(&linearised);
+        let proposal = self
+            .finder
+            .prepare(&linearised.local(&widest))?
+            .at(damping)?;
+        self.memory.add_solves(&linearised);
+        let mut eta = vec![0.0; linearised.point.theta.len()];
+        for (&i, change) in linearised.chart.free.iter().zip(&proposal.eta) {
             eta[i] = *change;
         }
         Ok(Proposal { eta, ..proposal })
     }
 
-    /// The covariance of the parameters at the point of the [report](Self::report): see [`Report::covariance`].
+    /// Computes the covariance of the parameters at the point of the [report](Self::report) (see [`Report::covariance`]).
     ///
     /// # Errors
-    /// As for [`step`](Self::step), and a run without a metric.
+    /// Those of [`step`](Self::step), and a run without a metric.
     pub fn covariance(&self) -> Result<Uncertainty> {
         self.problem.uncertainty(self.reported())
     }
 
-    /// The Gaussian posterior at the point of the [report](Self::report): see [`Descent::posterior`].
+    /// Computes the Gaussian posterior at the point of the [report](Self::report) (see [`Descent::posterior`]).
     ///
     /// # Errors
-    /// As for [`step`](Self::step), and when there is no prior, or one that leaves some parameters free.
+    /// Those of [`step`](Self::step), no prior, or a prior that leaves some parameters free.
     pub fn posterior(&self, rank: Rank) -> Result<Posterior<'a>> {
         self.problem.posterior(self.reported(), rank)
     }
 
+    /// Returns the parameters of the report.
     fn reported(&self) -> &[f64] {
         let stop = self.stop.unwrap_or(Stop::Unfinished);
-        &self.progress.ended(&self.state.point, stop).1.theta
+        &self.progress.outcome(&self.state.point, stop).1.theta
     }
 }

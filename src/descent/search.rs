@@ -1,13 +1,13 @@
-//! One step: a direction, and trials along it until the rule is content.
+//! One step of a descent: a direction, and trials along it until the step rule accepts one.
 
 use super::attempt::Attempt;
 use super::history::Move;
 use super::linearised::Linearised;
 use super::memory::Memory;
-use super::outlook::{Outlook, Ruler};
 use super::point::Evaluated;
 use super::problem::Problem;
 use super::progress::Progress;
+use super::remaining::{Remaining, StepNorm};
 use super::stop::Stop;
 use super::stopping::Tolerances;
 use crate::direction::{Finder, Path};
@@ -15,27 +15,27 @@ use crate::error::Result;
 use crate::step::{Judge, Trial, Verdict};
 use crate::vector::{dot, norm};
 
-/// How a search ended.
+/// Outcome of a search.
 pub(super) enum Outcome<'a> {
-    /// A better point, and how it was reached.
+    /// The next point, and the step to it.
     Moved(Evaluated<'a>, Move),
-    /// There is nothing left to search for.
-    Settled(Stop),
+    /// A reason to stop at the current point.
+    Ended(Stop),
     /// No trial was accepted.
-    Stuck {
-        /// How many there were.
+    Stalled {
+        /// Number of trials.
         trials: usize,
         /// ∇f·η along the last direction.
         slope: f64,
-        /// By how much the last one changed the objective; infinite without any.
+        /// Change of the objective by the last trial; ∞ without trials.
         change: f64,
     },
 }
 
 impl Outcome<'_> {
-    /// No trial was made.
+    /// Outcome of a search without trials.
     fn without_trials(slope: f64) -> Self {
-        Self::Stuck {
+        Self::Stalled {
             trials: 0,
             slope,
             change: f64::INFINITY,
@@ -43,21 +43,21 @@ impl Outcome<'_> {
     }
 }
 
-/// Trials after which even a rule that never gives up is stopped.
+/// Limit on the trials of one step, for step rules that never give up.
 const MOST_TRIALS: usize = 1000;
 
-/// A gradient of which the metric sees less than this fraction counts as unseen.
+/// Fraction of the gradient in the range of the metric below which the metric does not see the gradient.
 const UNSEEN: f64 = 1e-6;
 
-/// The directions from a point, and their lengths.
-struct Course<'c> {
-    path: &'c mut dyn Path,
-    ruler: Ruler,
-    /// The decrease that is left to gain, if it is known.
-    left: Option<f64>,
+/// Steps from a point for every damping, and their norm.
+struct StepFamily<'f> {
+    path: &'f mut dyn Path,
+    norm: StepNorm,
+    /// Decrease that remains to gain, if known.
+    remaining: Option<f64>,
 }
 
-/// The parts of a run that a search works with.
+/// Parts of a run that a search uses.
 pub(super) struct Search<'s, 'p, 'a> {
     pub(super) problem: &'p Problem<'a>,
     pub(super) finder: &'s mut (dyn Finder + 'a),
@@ -68,60 +68,60 @@ pub(super) struct Search<'s, 'p, 'a> {
 }
 
 impl<'p, 'a> Search<'_, 'p, 'a> {
-    /// Searches from a point.
-    pub(super) fn run(&mut self, here: &mut Linearised<'p>) -> Result<Outcome<'a>> {
-        // A metric that keeps the mass sees nothing of a gradient that only changes it.
-        let size = norm(&here.exact);
-        if size > 0.0 && norm(&here.grad) <= UNSEEN * size {
+    /// Searches for the next point.
+    pub(super) fn run(&mut self, at: &mut Linearised<'p>) -> Result<Outcome<'a>> {
+        // A metric that keeps the mass projects out a gradient that only changes the mass.
+        let size = norm(&at.exact);
+        if size > 0.0 && norm(&at.grad) <= UNSEEN * size {
             return Ok(Outcome::without_trials(0.0));
         }
         let problem = self.problem;
         loop {
-            let widest = self.memory.widest(here);
-            problem.factorise_priors(here)?;
-            let mut path = self.finder.prepare(&here.local(&widest))?;
-            self.memory.note(path.remark());
-            self.memory.widen(here, path.norms());
+            let widest = self.memory.widest(at);
+            problem.factorise_priors(at)?;
+            let mut path = self.finder.prepare(&at.local(&widest))?;
+            self.memory.add_remark(path.remark());
+            self.memory.update_widest(at, path.norms());
             let (scale, damping) = self.judge.first();
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             // A direction may leave the box through a coordinate whose own gradient points inward.
-            if problem.blocks(here, &attempt.proposal) {
+            if problem.leaves_box(at, &attempt.proposal) {
                 drop(path);
-                let slope = dot(&here.exact, &attempt.proposal.eta);
-                problem.hold_blocked(here, &attempt.proposal.eta);
-                if here.chart.free.is_empty() {
+                let slope = dot(&at.exact, &attempt.proposal.eta);
+                problem.hold_blocked(at, &attempt.proposal.eta);
+                if at.chart.free.is_empty() {
                     return Ok(Outcome::without_trials(slope));
                 }
                 continue;
             }
-            let ruler = Ruler::new(problem, self.memory, here, path.norms());
-            let left = Outlook::at(here, path.as_mut(), (&ruler, scale));
-            let left = left.map(|left| left.in_metric(problem.is_matched(self.memory)));
-            let suspect = left.and_then(|left| left.suspect);
-            let settled = left.and_then(|left| self.progress.settled(self.tolerances, left));
-            if let Some(stop) = settled {
-                let lost = problem.lost(here, suspect, self.memory);
-                return Ok(Outcome::Settled(lost.unwrap_or(stop)));
+            let step_norm = StepNorm::new(problem, self.memory, at, path.norms());
+            let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale))
+                .map(|remaining| remaining.in_metric(problem.is_matched(self.memory)));
+            let suspect = remaining.and_then(|remaining| remaining.suspect);
+            let stop = remaining.and_then(|r| self.progress.test_remaining(self.tolerances, r));
+            if let Some(stop) = stop {
+                let lost = problem.lost_effect(at, suspect, self.memory);
+                return Ok(Outcome::Ended(lost.unwrap_or(stop)));
             }
             if size == 0.0 {
-                return Ok(Outcome::Settled(Stop::Gradient { ratio: 0.0 }));
+                return Ok(Outcome::Ended(Stop::Gradient { ratio: 0.0 }));
             }
-            attempt.shorten(path.as_mut(), &ruler, self.judge.reach())?;
-            let mut course = Course {
+            attempt.shorten(path.as_mut(), &step_norm, self.judge.reach())?;
+            let mut family = StepFamily {
                 path: path.as_mut(),
-                ruler,
-                left: left.map(|left| left.decrease),
+                norm: step_norm,
+                remaining: remaining.map(|remaining| remaining.decrease),
             };
             let mut trials = Trials {
                 problem,
                 judge: &mut *self.judge,
                 memory: &mut *self.memory,
             };
-            let outcome = trials.run(here, &mut course, attempt)?;
+            let outcome = trials.run(at, &mut family, attempt)?;
             return Ok(match outcome {
-                Outcome::Stuck { .. } => {
-                    let lost = problem.lost(here, suspect, self.memory);
-                    lost.map_or(outcome, Outcome::Settled)
+                Outcome::Stalled { .. } => {
+                    let lost = problem.lost_effect(at, suspect, self.memory);
+                    lost.map_or(outcome, Outcome::Ended)
                 }
                 outcome => outcome,
             });
@@ -129,7 +129,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
     }
 }
 
-/// The parts of a run that trials along one path work with; the finder is lent to the path.
+/// Parts of a run that the trials from one point use. The path borrows the finder.
 struct Trials<'t, 'a> {
     problem: &'t Problem<'a>,
     judge: &'t mut (dyn Judge + 'a),
@@ -140,25 +140,25 @@ impl<'a> Trials<'_, 'a> {
     /// Tries steps until the judge accepts one or gives up.
     fn run(
         &mut self,
-        here: &Linearised<'_>,
-        course: &mut Course<'_>,
-        mut now: Attempt,
+        at: &Linearised<'_>,
+        family: &mut StepFamily<'_>,
+        mut attempt: Attempt,
     ) -> Result<Outcome<'a>> {
-        let promised = now.scale * now.proposal.predicted;
+        let promised = attempt.scale * attempt.proposal.predicted;
         let mut tried = 0;
         loop {
-            let theta = self.problem.moved(here, &now.proposal.eta, now.scale);
-            let next = self.problem.attempt(theta, here.point, self.memory);
+            let theta = self.problem.moved(at, &attempt.proposal.eta, attempt.scale);
+            let next = self.problem.evaluate_trial(theta, at.point, self.memory);
             let trial = Trial {
-                scale: now.scale,
-                damping: now.damping,
-                loss: here.point.loss,
+                scale: attempt.scale,
+                damping: attempt.damping,
+                loss: at.point.loss,
                 trial_loss: next.as_ref().map_or(f64::INFINITY, |p| p.point.loss),
-                rounding: here.rounding,
-                slope: dot(&here.exact, &now.proposal.eta),
-                predicted: now.proposal.predicted,
+                rounding: at.rounding,
+                slope: dot(&at.exact, &attempt.proposal.eta),
+                predicted: attempt.proposal.predicted,
                 promised,
-                length: now.length(&course.ruler),
+                length: attempt.length(&family.norm),
                 attempt: tried,
             };
             tried += 1;
@@ -173,21 +173,21 @@ impl<'a> Trials<'_, 'a> {
             match (verdict, next) {
                 (Verdict::Accept, Some(next)) => {
                     let sized = self.memory.sized || self.problem.is_matched(self.memory);
-                    let mut step = Move::new(&here.point.theta, &next.point.theta, &trial, sized);
+                    let mut step = Move::new(&at.point.theta, &next.point.theta, &trial, sized);
                     self.memory.sized |= step.settled;
-                    step.left = course.left;
+                    step.left = family.remaining;
                     return Ok(Outcome::Moved(next, step));
                 }
-                (Verdict::Scale(t), _) => now.scale = t,
-                (Verdict::Damp(lambda), _) => {
-                    now = Attempt::new(course.path, now.scale, lambda)?;
+                (Verdict::Scale(scale), _) => attempt.scale = scale,
+                (Verdict::Damp(damping), _) => {
+                    attempt = Attempt::new(family.path, attempt.scale, damping)?;
                 }
                 (Verdict::Shorten(factor), _) if trial.length.is_some() => {
-                    let length = factor * trial.length.unwrap_or(f64::INFINITY);
-                    now.shorten(course.path, &course.ruler, length)?;
+                    let longest = factor * trial.length.unwrap_or(f64::INFINITY);
+                    attempt.shorten(family.path, &family.norm, longest)?;
                 }
                 _ => {
-                    return Ok(Outcome::Stuck {
+                    return Ok(Outcome::Stalled {
                         trials: tried,
                         slope: trial.slope,
                         change: trial.trial_loss - trial.loss,

@@ -1,31 +1,33 @@
-//! Why a descent ended.
+//! Reasons for stopping a descent.
 
 use std::fmt;
 
-use super::stopping::REST;
+use super::stopping::RESTING_STEPS;
 
-/// Why a run ended, with the numbers of the test.
+/// Reason for stopping a run, with the number of the test.
+///
+/// The remaining step is that of the undamped quadratic model at the last point (see [`Tolerances`](super::Tolerances)).
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Stop {
-    /// The step that is left promises a negligible decrease.
+    /// The remaining step predicts a negligible decrease.
     Decrease {
-        /// The decrease, relative to the objective.
+        /// The predicted decrease, relative to the objective.
         ratio: f64,
     },
-    /// The gradient is zero, or fell enough relative to the start.
+    /// The gradient is zero, or small relative to the start.
     Gradient {
         /// ‖∇‖ / ‖∇ at the start‖.
         ratio: f64,
     },
-    /// The step that is left changes no parameter.
+    /// The remaining step does not change the parameters.
     Step {
-        /// Its largest relative change.
+        /// Its largest relative change of a parameter.
         ratio: f64,
     },
-    /// The last whole step, or all trials, changed the objective by next to nothing, and next to nothing is left to gain.
+    /// The last whole step, or all trials, changed the objective by a negligible amount, and a negligible decrease remains.
     Loss {
-        /// Its relative decrease.
+        /// The relative decrease of the objective.
         ratio: f64,
     },
     /// The objective reached the target.
@@ -33,45 +35,44 @@ pub enum Stop {
         /// The objective.
         loss: f64,
     },
-    /// Step after step was tiny and changed the objective by next to nothing, though more should be to gain: a kink, noise in
-    /// the objective, or a wrong derivative.
+    /// Successive steps were tiny and did not reduce the objective, although a decrease is predicted. The objective has a kink
+    /// or noise, or a derivative is wrong.
     Rest {
         /// The relative decrease over the last steps.
         ratio: f64,
     },
-    /// The run came to rest where a parameter that had an effect on the state has none: the objective cannot tell where it
-    /// should be.
+    /// The run came to rest where a parameter has lost its effect on the state, so that the objective does not determine it.
     Lost {
-        /// The parameter.
+        /// Index of the parameter.
         parameter: usize,
     },
-    /// The run came to rest above a point that it had passed, which is the one handed back.
+    /// The run came to rest above an earlier point. The report returns that point.
     Above {
-        /// The objective where it came to rest.
+        /// The objective where the run came to rest.
         loss: f64,
         /// The lowest objective.
         best: f64,
     },
     /// The iteration limit.
     Iterations {
-        /// Steps taken.
+        /// Number of steps.
         taken: usize,
     },
-    /// No step was acceptable.
+    /// No trial step was acceptable.
     Stalled {
-        /// Trials made at the last point.
+        /// Number of trials at the last point.
         trials: usize,
-        /// ∇f·η along the last direction: not negative if that does not descend at all.
+        /// ∇f·η along the last direction. It is not negative if the direction does not descend.
         slope: f64,
     },
-    /// The observer asked for it.
+    /// The observer stopped the run.
     Observer,
     /// The run has not ended yet.
     Unfinished,
 }
 
 impl Stop {
-    /// Whether the run ended because it was done.
+    /// Whether the run converged or reached its target.
     pub fn converged(&self) -> bool {
         matches!(
             self,
@@ -83,7 +84,7 @@ impl Stop {
         )
     }
 
-    /// Whether the run ended because nothing moved any more.
+    /// Whether the run ended because steps became negligible.
     pub(super) fn is_rest(&self) -> bool {
         matches!(
             self,
@@ -95,38 +96,47 @@ impl Stop {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Decrease { .. } => write!(f, "converged: there is nothing left to gain"),
+            Self::Decrease { .. } => {
+                write!(
+                    f,
+                    "converged: the predicted decrease of the objective is negligible"
+                )
+            }
             Self::Gradient { .. } => write!(f, "converged: the gradient has vanished"),
             Self::Step { .. } => write!(f, "converged: the parameters no longer change"),
-            Self::Loss { .. } => write!(f, "converged: the objective no longer falls"),
+            Self::Loss { .. } => write!(f, "converged: the objective no longer decreases"),
             Self::Target { loss } => {
                 write!(f, "converged: the objective {loss:.3e} reached its target")
             }
             Self::Rest { ratio } => write!(
                 f,
-                "at rest: the last {REST} steps, all tiny, reduced the objective by {ratio:.1e} of itself, though more should be \
-                 to gain; it may have a kink here, or noise, or a wrong derivative (see `verify::gradient`)"
+                "not converged: the last {RESTING_STEPS} steps were tiny and reduced the objective by a relative {ratio:.1e}, \
+                 although a larger decrease is predicted; look for a kink or noise in the objective, or a wrong derivative \
+                 (`verify::gradient`)"
             ),
             Self::Lost { parameter } => write!(
                 f,
-                "not converged: θ{parameter} has lost its effect on the state, so that the objective cannot tell where it \
-                 should be; start closer to the data, give it bounds, or add a prior"
+                "not converged: θ{parameter} has lost its effect on the state, so that the objective does not determine it; \
+                 start closer to the parameters that generated the data, set bounds, or add a prior"
             ),
             Self::Above { loss, best } => write!(
                 f,
-                "not converged: the run came to rest at an objective of {loss:.3e}, above the {best:.3e} of an earlier \
-                 point; take shorter steps, or a step rule that accepts no increase"
+                "not converged: the run came to rest at an objective of {loss:.3e}, above the {best:.3e} of an earlier point; \
+                 take shorter steps, or use a step rule that accepts no increase"
             ),
-            Self::Iterations { taken } => write!(f, "not converged: the limit of {taken} steps"),
+            Self::Iterations { taken } => write!(
+                f,
+                "not converged: the limit of {taken} steps was reached; allow more steps"
+            ),
             Self::Stalled { slope, .. } if *slope >= 0.0 => write!(
                 f,
-                "stalled: the direction does not descend (slope {slope:.1e}); does the metric keep a mass that the \
-                 model changes, or is a derivative wrong (see `verify::gradient`)?"
+                "stalled: the direction does not descend (slope {slope:.1e}); check that the metric does not keep a mass that \
+                 the model changes, and check the derivatives with `verify::gradient`"
             ),
             Self::Stalled { trials, slope } => write!(
                 f,
-                "stalled: none of {trials} trials along the direction (slope {slope:.1e}) was acceptable; if that is \
-                 far from a minimum, check the derivatives with `verify::gradient`"
+                "stalled: none of {trials} trial steps along the direction (slope {slope:.1e}) was acceptable; check the \
+                 derivatives with `verify::gradient` unless the objective is close to its minimum"
             ),
             Self::Observer => write!(f, "stopped by the observer"),
             Self::Unfinished => write!(f, "not finished: take further steps"),

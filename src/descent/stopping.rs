@@ -1,32 +1,36 @@
-//! When a descent ends, and with which numbers.
+//! Stopping tests of a descent.
 
 use super::history::{Iterate, Move};
-use super::outlook::Outlook;
+use super::remaining::Remaining;
 use super::stop::Stop;
 use crate::check;
 use crate::error::Result;
 use crate::step::NEGLIGIBLE;
 
-/// When to stop. A run has converged when the step that is left, that of the undamped quadratic model at the present
-/// point, promises next to nothing or changes next to nothing. With the loss's own metric neither test depends on the units
-/// of the parameters, on the scale of the objective or on the start; `Gradient` knows no more than the step that its scale
-/// would take. 0 turns a test off; a gradient of exactly 0 always ends a run.
+/// Tolerances of the stopping tests. 0 turns a test off; a gradient of exactly 0 always ends a run.
+///
+/// The remaining step is that of the undamped quadratic model at the current point. A run has converged if this step predicts a
+/// negligible decrease of the objective or a negligible change of the parameters. With the metric that the loss names, neither
+/// test depends on the units of the parameters, on the scale of the objective or on the start. For
+/// [`Gradient`](crate::direction::Gradient), the remaining step is the one with the current scale of the step rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerances {
-    /// The decrease that the step that is left promises, relative to the objective. For a sum of squares it is the square of
-    /// the cosine between the residual and what the parameters can change: at 1e-16 the parameters of a fit to n data are
-    /// within about √n·10⁻⁸ standard errors of the minimum.
+    /// Decrease that the remaining step predicts, relative to the objective.
+    ///
+    /// For a sum of squares it is the squared cosine of the angle between the residual and the tangent space of the model. At
+    /// 1e-16 the parameters of a fit to n data are within about √n·10⁻⁸ standard errors of the minimum.
     pub decrease: f64,
-    /// The largest change of a parameter by the step that is left, relative to the largest size that the parameter has had in
-    /// the run. It ends runs whose objective falls to zero.
+    /// Largest change of a parameter by the remaining step, relative to the largest size of the parameter in the run.
+    ///
+    /// This test ends runs whose objective falls to zero.
     pub step: f64,
-    /// The relative decrease of the objective in one whole step, where directions cannot tell what is left.
+    /// Relative decrease of the objective in one whole step, for directions that cannot predict the remaining decrease.
     pub loss: f64,
-    /// ‖∇‖ / ‖∇ at the start‖; off by default, because it depends on the start and mixes the units of the parameters.
+    /// ‖∇‖ / ‖∇ at the start‖. Off by default, because it depends on the start and mixes the units of the parameters.
     pub gradient: f64,
-    /// An objective that is good enough.
+    /// Objective at which the run stops.
     pub target: Option<f64>,
-    /// Steps allowed.
+    /// Limit on the steps.
     pub iterations: usize,
 }
 
@@ -43,74 +47,75 @@ impl Default for Tolerances {
     }
 }
 
-/// The numbers of the tests at the end of a history; ∞ where a number is not known.
+/// Numbers of the stopping tests at the end of a history; ∞ if a number is not known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratios {
-    /// The decrease that is left, relative to the objective.
+    /// Remaining decrease, relative to the objective.
     pub(super) decrease: f64,
-    /// The change of the parameters that is left.
+    /// Remaining change of the parameters.
     pub(super) step: f64,
-    /// The relative decrease in the last step.
+    /// Relative decrease in the last step.
     pub(super) loss: f64,
+    /// ‖∇‖ relative to the start.
     pub(super) gradient: f64,
 }
 
 impl Ratios {
-    /// None before the first iterate.
-    pub(super) fn of(history: &[Iterate], left: Option<&Outlook>) -> Option<Self> {
+    /// Computes the numbers; None before the first iterate.
+    pub(super) fn of(history: &[Iterate], remaining: Option<&Remaining>) -> Option<Self> {
         let (first, last) = (history.first()?, history.last()?);
         let before = history.len().checked_sub(2).map(|i| &history[i]);
         let fall = |before: &Iterate| relative(before.loss - last.loss, before.loss);
         Some(Self {
-            decrease: left.map_or(f64::INFINITY, |left| relative(left.decrease, last.loss)),
-            step: left.map_or(f64::INFINITY, |left| left.step),
+            decrease: remaining.map_or(f64::INFINITY, |r| relative(r.decrease, last.loss)),
+            step: remaining.map_or(f64::INFINITY, |r| r.step),
             loss: before.map_or(f64::INFINITY, fall),
-            // A start without any gradient has converged.
+            // At a start with zero gradient the ratio is 0, so that the run has converged.
             gradient: relative(last.gradient, first.gradient),
         })
     }
 }
 
-/// Nothing is a small part of anything.
+/// Returns part/|whole|, with 0/0 = 0.
 fn relative(part: f64, whole: f64) -> f64 {
     if part == 0.0 { 0.0 } else { part / whole.abs() }
 }
 
-/// Steps in a row that must achieve nothing for a run to be at rest, and the relative decrease that is nothing for
-/// all of them together.
-pub(super) const REST: usize = 5;
-pub(super) const STILL: f64 = 1e-10;
+/// Number of successive tiny steps that put a run at rest.
+pub(super) const RESTING_STEPS: usize = 5;
 
-/// So many rounding errors of the objective hide what is left.
-const LOST: f64 = 10.0;
+/// Relative decrease of the objective that is negligible, for all of these steps together.
+pub(super) const NO_DECREASE: f64 = 1e-10;
 
-/// Beside a fold, the promise of a heavily damped step, relative to the objective, that is nothing where steps achieve nothing.
+/// Multiple of the rounding error of the objective below which a remaining decrease is hidden by rounding.
+const HIDDEN: f64 = 10.0;
+
+/// Negligible decrease predicted by a heavily damped step at a fold, relative to the objective.
 const FLAT: f64 = 1e-12;
 
-/// Relative changes of the parameters in all of these steps; longer ones may lead out of a narrow valley.
+/// Largest relative change of the parameters in a tiny step. Longer steps may lead out of a narrow valley.
 const TINY: f64 = 1e-6;
 
-/// The relative decrease of the objective over the last few steps, if all of them were tiny.
-fn rest(history: &[Iterate]) -> Option<f64> {
-    let start = history.len().checked_sub(REST + 1)?;
+/// Returns the relative decrease of the objective over the last few steps, if all of them were tiny.
+fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
+    let start = history.len().checked_sub(RESTING_STEPS + 1)?;
     let (before, steps) = history[start..].split_first()?;
     let tiny = |i: &Iterate| i.step.is_some_and(|s| s.relative_step <= TINY);
     let last = steps.last().filter(|_| steps.iter().all(tiny))?;
-    // As long as less and less is left to gain, the run is on its way, however slowly.
-    let left = |i: &Iterate| i.step.and_then(|step| step.left);
-    let progress = left(&steps[0]).zip(left(last));
-    if progress.is_some_and(|(first, last)| last < 0.5 * first) {
+    // A run whose remaining decrease halves over these steps still converges, however slowly.
+    let remaining = |i: &Iterate| i.step.and_then(|step| step.left);
+    let both = remaining(&steps[0]).zip(remaining(last));
+    if both.is_some_and(|(first, last)| last < 0.5 * first) {
         return None;
     }
     Some(relative(before.loss - last.loss, before.loss))
 }
 
-/// A last step longer than this, relative to the parameters, moved; and so does one whose outcome the quadratic model
-/// missed by more than this.
-const MOVED: f64 = 1e-3;
+/// Relative step, and relative error of the predicted decrease, above which a last step casts doubt on the quadratic model.
+const UNPREDICTED: f64 = 1e-3;
 
-/// What may have been left before a last step that is taken for the end, as a multiple of the tolerance of the loss.
-const LITTLE: f64 = 10.0;
+/// Decrease that may have remained before the last step of a converged run, as a multiple of the tolerance of the loss.
+const REMAINDER: f64 = 10.0;
 
 impl Tolerances {
     pub(super) fn check(&self) -> Result<()> {
@@ -137,8 +142,8 @@ impl Tolerances {
         )
     }
 
-    /// The first test that the end of the history passes, before a direction is looked for.
-    pub(super) fn judge(&self, history: &[Iterate], natural: f64) -> Option<Stop> {
+    /// Returns the first test that the history passes. It needs no direction at the current point.
+    pub(super) fn test_history(&self, history: &[Iterate], natural: f64) -> Option<Stop> {
         let (ratios, last) = (Ratios::of(history, None)?, history.last()?);
         if last.gradient != 0.0 && passes(ratios.gradient, self.gradient) {
             return Some(Stop::Gradient {
@@ -151,8 +156,11 @@ impl Tolerances {
         if let Some(ratio) = last_change(history, natural).filter(|r| passes(*r, self.step)) {
             return Some(Stop::Step { ratio });
         }
-        // An increase (a fixed step may bring one) is no convergence.
-        if ratios.loss >= 0.0 && passes(ratios.loss, self.loss) && self.was_last(history, natural) {
+        // An increase, as by a fixed step, is no sign of convergence.
+        if ratios.loss >= 0.0
+            && passes(ratios.loss, self.loss)
+            && self.ends_with_full_step(history, natural)
+        {
             return Some(Stop::Loss { ratio: ratios.loss });
         }
         let unknown = last.step.is_some_and(|step| step.left.is_none());
@@ -163,84 +171,95 @@ impl Tolerances {
         (taken >= self.iterations).then_some(Stop::Iterations { taken })
     }
 
-    /// Whether the last step was whole, and no more was left before it than it took.
-    fn was_last(&self, history: &[Iterate], natural: f64) -> bool {
+    /// Whether the last step was whole and predicted, and little remained to gain before it.
+    fn ends_with_full_step(&self, history: &[Iterate], natural: f64) -> bool {
         let [.., before, last] = history else {
             return false;
         };
         last.step.is_some_and(|step| {
-            let left = step.left.map_or(0.0, |left| relative(left, before.loss));
-            step.was_whole(natural) && !moved(&step) && left <= LITTLE * self.loss
+            let remaining = step.left.map_or(0.0, |left| relative(left, before.loss));
+            step.was_whole(natural) && !is_unpredicted(&step) && remaining <= REMAINDER * self.loss
         })
     }
 
-    /// Whether step after step achieved nothing.
+    /// Returns the relative decrease over the last few steps, if these steps were tiny and achieved nothing.
     fn rests(&self, history: &[Iterate]) -> Option<f64> {
-        let still = |r: &f64| self.loss > 0.0 && r.abs() <= STILL;
-        rest(history).filter(still)
+        let negligible = |r: &f64| self.loss > 0.0 && r.abs() <= NO_DECREASE;
+        decrease_at_rest(history).filter(negligible)
     }
 
-    /// Whether next to nothing is left to gain by what directions promise.
-    pub(super) fn is_exhausted(self, loss: f64, left: &Outlook) -> bool {
-        left.decrease <= (STILL * loss.abs()).max(LOST * left.rounding)
-            || left.suspect.is_some() && left.damped <= FLAT * loss.abs()
+    /// Whether the remaining decrease is negligible, within rounding, or unreliable at a fold.
+    pub(super) fn is_exhausted(self, loss: f64, remaining: &Remaining) -> bool {
+        // Near a minimum the undamped step predicts the distance f − f* to second order, so that a prediction below the
+        // rounding error of f cannot be verified by any trial. At a fold, where a column of Z vanishes, the undamped step
+        // divides by almost zero, and only the damped prediction is reliable.
+        remaining.decrease <= (NO_DECREASE * loss.abs()).max(HIDDEN * remaining.rounding)
+            || remaining.suspect.is_some() && remaining.damped <= FLAT * loss.abs()
     }
 
-    /// Whether what is left is nothing: the run ends here, and has converged unless the last step still moved or the
-    /// size of the promise is not known yet.
-    pub(super) fn settled(&self, history: &[Iterate], left: &Outlook) -> Option<Stop> {
-        let (ratios, last) = (Ratios::of(history, Some(left))?, history.last()?);
+    /// Tests the remaining step and decrease, and returns the reason to stop if they are negligible.
+    pub(super) fn test_remaining(
+        &self,
+        history: &[Iterate],
+        remaining: &Remaining,
+    ) -> Option<Stop> {
+        let (ratios, last) = (Ratios::of(history, Some(remaining))?, history.last()?);
         if last.gradient == 0.0 {
             return Some(Stop::Gradient { ratio: 0.0 });
         }
-        let sized = left.scaled || last.step.is_some_and(|step| step.settled);
-        // A model that promises an increase promises nothing that can be believed.
-        let sound = left.decrease >= 0.0;
-        let trusted = sound && sized && last.step.is_none_or(|step| !moved(&step));
+        // The undamped step η = −G⁻¹∇f predicts the decrease ½ ∇fᵀG⁻¹∇f. For f = ½‖r‖² with the Gauss-Newton matrix G = JᵀJ
+        // it is ½‖P r‖², P the projection on the range of J. Its ratio to f is the squared cosine of the angle between r and
+        // that range. The prediction is trusted under three conditions: it is no increase, its size is right (the metric is the
+        // loss's, or a step had the right length), and the quadratic model was valid for the last step.
+        let sized = remaining.scaled || last.step.is_some_and(|step| step.settled);
+        let sound = remaining.decrease >= 0.0;
+        let trusted = sound && sized && last.step.is_none_or(|step| !is_unpredicted(&step));
         if trusted && passes(ratios.decrease, self.decrease) {
             return Some(Stop::Decrease {
                 ratio: ratios.decrease,
             });
         }
-        if trusted && passes(ratios.step, self.step) && kept(history, left) {
+        if trusted && passes(ratios.step, self.step) && is_fulfilled(history, remaining) {
             return Some(Stop::Step { ratio: ratios.step });
         }
         let ratio = self.rests(history)?;
-        Some(if sound && sized && self.is_exhausted(last.loss, left) {
-            Stop::Loss { ratio }
-        } else {
-            Stop::Rest { ratio }
-        })
+        Some(
+            if sound && sized && self.is_exhausted(last.loss, remaining) {
+                Stop::Loss { ratio }
+            } else {
+                Stop::Rest { ratio }
+            },
+        )
     }
 }
 
-/// The relative change of the parameters in the last step, where it was whole and nobody knows what is left.
+/// Returns the relative change of the parameters in the last step, if it was whole and the remaining decrease is not known.
 fn last_change(history: &[Iterate], natural: f64) -> Option<f64> {
     let step = history.last()?.step?;
     (step.left.is_none() && step.was_whole(natural)).then_some(step.relative_step)
 }
 
-/// A tolerance of 0 is a test that is off.
+/// Whether a ratio is within a tolerance that is not turned off.
 fn passes(ratio: f64, tolerance: f64) -> bool {
     tolerance > 0.0 && ratio <= tolerance
 }
 
-/// Whether the last step brought most of what the undamped model had promised before it, so that a promise of much by
-/// next to no step can be believed: it is kept by the last steps to a perfect fit, and broken beside a singularity.
-/// Promises within rounding need not be kept.
-fn kept(history: &[Iterate], left: &Outlook) -> bool {
-    if left.decrease <= NEGLIGIBLE * left.rounding {
+/// Whether the last step brought at least half of the decrease that the undamped model predicted before it.
+fn is_fulfilled(history: &[Iterate], remaining: &Remaining) -> bool {
+    // A tiny remaining step may still predict a large relative decrease. The last steps to a perfect fit fulfil such
+    // predictions, and steps close to a singularity do not. Predictions within rounding need not be fulfilled.
+    if remaining.decrease <= NEGLIGIBLE * remaining.rounding {
         return true;
     }
     let [.., before, last] = history else {
         return false;
     };
-    let promised = last.step.and_then(|step| step.left);
-    promised.is_some_and(|promised| before.loss - last.loss >= 0.5 * promised)
+    let predicted = last.step.and_then(|step| step.left);
+    predicted.is_some_and(|predicted| before.loss - last.loss >= 0.5 * predicted)
 }
 
-/// Whether a step was long, and not to where the quadratic model had its minimum.
-fn moved(step: &Move) -> bool {
-    let predicted = (step.gain - 1.0).abs() <= MOVED;
-    step.relative_step > MOVED && !predicted
+/// Whether a step was long and its decrease differed from the prediction of the quadratic model.
+fn is_unpredicted(step: &Move) -> bool {
+    let predicted = (step.gain - 1.0).abs() <= UNPREDICTED;
+    step.relative_step > UNPREDICTED && !predicted
 }

@@ -1,4 +1,4 @@
-//! What the data leave open, at a point of a descent.
+//! Uncertainty of the parameters at a point of a descent.
 
 use faer::Mat;
 
@@ -9,8 +9,7 @@ use crate::posterior::{Posterior, Rank, Uncertainty, no_prior};
 use crate::prior::PriorTerms;
 
 impl<'a> Problem<'a> {
-    /// The same objective in the metric of its loss, whatever directions and first metrics the run took: what the data leave
-    /// open depends on these alone.
+    /// Returns the problem without the direction and the first metric of the run, on which the uncertainty does not depend.
     fn for_uncertainty(&self) -> Problem<'a> {
         let setting = Setting {
             direction: LeastSquares::STANDARD,
@@ -20,6 +19,7 @@ impl<'a> Problem<'a> {
         Problem::new(setting, self.backend)
     }
 
+    /// Computes the Gaussian posterior at θ, without bounds and transforms.
     pub(super) fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         if self.setting.priors.is_empty() {
             return Err(no_prior());
@@ -29,20 +29,21 @@ impl<'a> Problem<'a> {
         let prior = PriorTerms::new(&problem.setting.priors, theta)?;
         let mut memory = problem.memory();
         let state = problem.start(theta, &mut memory)?;
-        let here = problem.linearise(&state, &mut memory)?;
-        let root = here.root.as_deref().ok_or(Error::NoMetric)?;
-        Posterior::new(&here.z, root, prior, self.backend, rank)
+        let linearised = problem.linearise(&state, &mut memory)?;
+        let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
+        Posterior::new(&linearised.z, root, prior, self.backend, rank)
     }
 
+    /// Computes the covariance of the free parameters at θ.
     pub(super) fn uncertainty(&self, theta: &[f64]) -> Result<Uncertainty> {
         let problem = self.for_uncertainty();
         let mut memory = problem.memory();
         let state = problem.start(theta, &mut memory)?;
-        let here = problem.linearise(&state, &mut memory)?;
-        let root = here.root.as_deref().ok_or(Error::NoMetric)?;
-        let data = root.lift(here.z.matrix()?.as_ref())?;
-        // The rows of L Z above those of the priors' root P: their Gram matrix is G + C.
-        let rows = match &here.prior {
+        let linearised = problem.linearise(&state, &mut memory)?;
+        let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
+        let data = root.lift(linearised.z.matrix()?.as_ref())?;
+        // The Gram matrix of the stacked rows [L Z; P], with the root P of the priors, is the curvature G + C.
+        let rows = match &linearised.prior {
             None => data,
             Some(prior) => {
                 let p = prior.matrix()?;
@@ -56,13 +57,13 @@ impl<'a> Problem<'a> {
         let mut columns = rows.col_iter();
         if columns.any(|column| column.iter().any(|x| !x.is_finite())) {
             return Err(Error::Overflow {
-                what: "the curvature of the objective (is the noise in the units of the data?)",
+                what: "the curvature of the objective (check that the noise is in the units of the data)",
             });
         }
         Ok(Uncertainty::new(
             rows.as_ref(),
-            &here.chart.free,
-            &here.chart.scale,
+            &linearised.chart.free,
+            &linearised.chart.scale,
         ))
     }
 }

@@ -30,7 +30,8 @@ pub enum Error {
     },
     /// An entry that is NaN or infinite.
     #[error(
-        "{what} is {value} at index {index}, but every entry must be finite; look for an overflow or a division by zero in its computation"
+        "{what} is {value} at index {index}, but every entry must be finite; look for an overflow or a division by \
+         zero in its computation"
     )]
     NotFinite {
         /// The argument.
@@ -104,7 +105,8 @@ pub enum Error {
     },
     /// An interval that is empty or infinitely long, or has an end that is not a number.
     #[error(
-        "{what}: the interval {} at index {index} is empty, is infinitely long, or has an end that is not a number; give the lower end first",
+        "{what}: the interval {} at index {index} is empty, is infinitely long, or has an end that is not a number; \
+         give the lower end first",
         interval(*lower, *upper)
     )]
     Bounds {
@@ -149,8 +151,9 @@ pub enum Error {
     },
     /// A linear system that is singular to working precision.
     #[error(
-        "the linear system is singular to working precision (backward error {residual:.1e}, amplification {amplification:.1e}); \
-         if it is the ∂g/∂ρ of a model, check its entries, and for a conservation law fix the mass (see `Grid::stationary_matrix`)"
+        "the linear system is singular to working precision (backward error {residual:.1e}, amplification \
+         {amplification:.1e}); if it is the ∂g/∂ρ of a model, check its entries, and for a conservation law fix the \
+         mass (see `Grid::stationary_matrix`)"
     )]
     Singular {
         /// ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).
@@ -160,7 +163,8 @@ pub enum Error {
     },
     /// A matrix that must be symmetric positive definite and is not.
     #[error(
-        "{what} is not symmetric positive definite; check its entries, add damping, or solve it as a general matrix or by least squares"
+        "{what} is not symmetric positive definite; check its entries, add damping, or solve it as a general matrix or \
+         by least squares"
     )]
     NotPositiveDefinite {
         /// The matrix.
@@ -168,15 +172,16 @@ pub enum Error {
     },
     /// A density with nearly empty gaps, for which the iterative solver of a transport metric cannot converge.
     #[error(
-        "the density has separate parts with nearly empty gaps between them, and the cost of moving mass across a gap exceeds \
-         the resolution of the iterative solver; raise the `floor` of the transport metric (to 1e-6, for example), or let a \
-         direct solver factorise its matrix (`StencilSolver::Direct`, a coarser grid, or a higher limit `Cpu::memory`)"
+        "the density has separate parts with nearly empty gaps between them, and the cost of moving mass across a gap \
+         exceeds the resolution of the iterative solver; raise the `floor` of the transport metric (to 1e-6, for \
+         example), or let a direct solver factorise its matrix (`StencilSolver::Direct`, a coarser grid, or a higher \
+         limit `Cpu::memory`)"
     )]
     Parts,
     /// A matrix that was declared symmetric and is not.
     #[error(
-        "{what} is not symmetric: the entries ({row}, {column}) and ({column}, {row}) are {} and {}; check how they are computed, or \
-         solve it as a general matrix", number(*entry), number(*mirrored)
+        "{what} is not symmetric: the entries ({row}, {column}) and ({column}, {row}) are {} and {}; check how they \
+         are computed, or solve it as a general matrix", number(*entry), number(*mirrored)
     )]
     NotSymmetric {
         /// The matrix.
@@ -192,7 +197,8 @@ pub enum Error {
     },
     /// Numbers beyond the range of double precision.
     #[error(
-        "{what} overflows, with entries beyond 1.8e308; choose units in which the right-hand side is smaller or the matrix larger"
+        "{what} overflows, with entries beyond 1.8e308; choose units in which the right-hand side is smaller or the \
+         matrix larger"
     )]
     Overflow {
         /// The quantity that overflows.
@@ -214,8 +220,9 @@ pub enum Error {
     },
     /// Newton's method failed to solve g(ρ, θ) = 0 for ρ.
     #[error(
-        "Newton's method stopped after {iterations} iteration(s) at ‖g‖ = {residual:.2e} (from {initial:.2e}): {reason}; \
-         check ∂g/∂ρ with `verify::model`, and if it is right, override `Model::guess` with a better initial guess, or `Model::solve`"
+        "Newton's method stopped after {iterations} iteration(s) at ‖g‖ = {residual:.2e} (from {initial:.2e}): \
+         {reason}; check ∂g/∂ρ with `verify::model`, and if it is right, override `Model::guess` with a better initial \
+         guess, or `Model::solve`"
     )]
     Newton {
         /// Number of iterations.
@@ -229,8 +236,8 @@ pub enum Error {
     },
     /// A gradient outside the range of a metric.
     #[error(
-        "the gradient of the loss is not in the range of the metric `{metric}` (a fraction {distance:.1e} of it lies outside); \
-         use the metric that the loss names, or one of full rank"
+        "the gradient of the loss is not in the range of the metric `{metric}` (a fraction {distance:.1e} of it lies \
+         outside); use the metric that the loss names, or one of full rank"
     )]
     NotInRange {
         /// Name of the metric.
@@ -240,8 +247,8 @@ pub enum Error {
     },
     /// A gradient that a sum of metrics could not lift.
     #[error(
-        "the sum of metrics did not lift the gradient (a fraction {residual:.1e} of it remains), and no single metric of the \
-         sum has it in its range; add a metric of full rank, such as a small multiple of L²"
+        "the sum of metrics did not lift the gradient (a fraction {residual:.1e} of it remains), and no single metric \
+         of the sum has it in its range; add a metric of full rank, such as a small multiple of L²"
     )]
     NotRepresented {
         /// The remaining ‖Lᵀy − c‖/‖c‖.

@@ -1,13 +1,13 @@
-//! Models by closures.
+//! Models whose equations and Jacobians are closures.
 
 use super::Model;
 use crate::linalg::Operator;
 
-/// A model by closures: the equations g(ρ, θ) and their Jacobians.
+/// Model whose equations g(ρ, θ) and Jacobians are closures.
 ///
 /// ```
 /// use pullback::{Descent, Operator, faer::mat, loss::L2Misfit, model::Equations};
-/// // ρ² = θ: which θ has the square root 3?
+/// // ρ² = θ; find the θ whose square root is 3.
 /// let model = Equations::new(
 ///     (1, 1),
 ///     |rho, theta, g| g[0] = rho[0] * rho[0] - theta[0],
@@ -21,8 +21,8 @@ use crate::linalg::Operator;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 ///
-/// Implement [`Model`] instead where Jacobians borrow from the model, states are computed in another way than by Newton's
-/// method, or the derivative is known in another form.
+/// Implement [`Model`] instead if the Jacobians borrow from the model, if the state is not computed by Newton's method, or if
+/// the derivative is available in another form.
 pub struct Equations<G, A, C> {
     dimensions: (usize, usize),
     residual: G,
@@ -39,7 +39,7 @@ where
     A: Fn(&[f64], &[f64]) -> Operator<'static> + Sync,
     C: Fn(&[f64], &[f64]) -> Operator<'static> + Sync,
 {
-    /// A model with `dimensions` (k, p), the lengths of ρ and θ.
+    /// Creates a model with `dimensions` (k, p), the lengths of ρ and θ.
     ///
     /// `residual(ρ, θ, out)` writes g(ρ, θ) to `out`; `state_jacobian(ρ, θ)` returns ∂g/∂ρ, k × k, and
     /// `param_jacobian(ρ, θ)` returns ∂g/∂θ, k × p.
@@ -58,7 +58,7 @@ where
         }
     }
 
-    /// Starts Newton's method from `guess(θ)` instead of zero.
+    /// Sets `guess(θ)` as the initial guess of Newton's method, instead of zero.
     #[must_use]
     pub fn guess(mut self, guess: impl Fn(&[f64]) -> Vec<f64> + Sync + 'static) -> Self {
         self.guess = Some(Box::new(guess));

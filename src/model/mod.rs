@@ -1,4 +1,4 @@
-//! A state ρ(θ) given by equations g(ρ, θ) = 0.
+//! Models: states ρ(θ) defined by equations g(ρ, θ) = 0.
 
 pub mod adjoint;
 mod equations;
@@ -13,14 +13,14 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Operator};
 
-/// A state ρ(θ) ∈ ℝᵏ defined implicitly by g(ρ, θ) = 0 for parameters θ ∈ ℝᵖ.
+/// Model that defines a state ρ(θ) ∈ ℝᵏ implicitly by g(ρ, θ) = 0, for parameters θ ∈ ℝᵖ.
 ///
-/// An explicit map ρ = F(θ) is the case g = ρ − F(θ): let [`state_jacobian`](Model::state_jacobian) be the
-/// identity, and nothing will ever be solved.
+/// An explicit map ρ = F(θ) is the case g = ρ − F(θ): return the identity from [`state_jacobian`](Model::state_jacobian), and
+/// no linear system is solved.
 ///
 /// ```
 /// use pullback::{Cpu, Model, Operator, faer::mat};
-/// /// ρ² = θ, the square root.
+/// /// Square root: ρ² = θ.
 /// struct Root;
 /// impl Model for Root {
 ///     fn state_dim(&self) -> usize { 1 }
@@ -42,22 +42,22 @@ use crate::linalg::{Backend, Operator};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Model: Sync {
-    /// k, the length of ρ.
+    /// Returns k, the length of ρ.
     fn state_dim(&self) -> usize;
 
-    /// p, the length of θ.
+    /// Returns p, the length of θ.
     fn param_dim(&self) -> usize;
 
-    /// out ← g(ρ, θ), k numbers.
+    /// Writes g(ρ, θ) to `out`, k numbers.
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]);
 
-    /// A = ∂g/∂ρ, k×k.
+    /// Returns A = ∂g/∂ρ, k × k.
     fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a>;
 
-    /// C = ∂g/∂θ, k×p.
+    /// Returns C = ∂g/∂θ, k × p.
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a>;
 
-    /// Prepares products with Z = ∂ρ/∂θ at a solution: by solves with ∂g/∂ρ unless overridden ([`Implicit`]).
+    /// Prepares products with Z = ∂ρ/∂θ at a solution. The default solves with ∂g/∂ρ ([`Implicit`]).
     ///
     /// # Errors
     /// Jacobians of the wrong shape or with entries that are not finite, and failing factorisations.
@@ -76,27 +76,26 @@ pub trait Model: Sync {
         Ok(Box::new(Implicit::new(a, c, backend)?))
     }
 
-    /// Where [`solve`](Model::solve) starts; zero unless overridden.
+    /// Returns the initial guess of [`solve`](Model::solve). The default is zero.
     fn guess(&self, theta: &[f64]) -> Vec<f64> {
         let _ = theta;
         vec![0.0; self.state_dim()]
     }
 
-    /// rho ← the solution of g(ρ, θ) = 0; by damped Newton unless overridden, from what `rho` holds and, where that leads
-    /// nowhere, from [`guess`](Model::guess).
+    /// Solves g(ρ, θ) = 0 and writes the solution to `rho`.
     ///
-    /// At the call `rho` holds the state at a θ near by, as along a descent, or zeros where there is none: an iteration of
-    /// your own may start there.
+    /// On entry `rho` contains a warm start: the state at a similar θ, such as the last iterate of a descent, or zeros if there
+    /// is none. The default is the damped Newton method from this warm start and, if that fails or there is none, from
+    /// [`guess`](Model::guess).
     ///
     /// # Errors
-    /// [`Error::Newton`] when the equations are not met; a model's own failure belongs
-    /// in [`Error::Model`].
+    /// [`Error::Newton`] if the equations are not solved. Wrap the failures of another method in [`Error::Model`].
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         check::length("θ", theta.len(), self.param_dim())?;
         let newton = Newton::default();
         if rho.iter().any(|r| *r != 0.0) {
             match newton.solve(self, theta, rho, backend) {
-                // From anything but a solution near by, the guess of the model is the better start.
+                // A warm start far from the solution may fail where the guess of the model succeeds.
                 Err(
                     Error::Newton { .. }
                     | Error::NotFinite { .. }
@@ -114,7 +113,7 @@ pub trait Model: Sync {
     }
 }
 
-/// ρ(θ), with the checks that a model's own `solve` may leave out.
+/// Computes ρ(θ) from zero, and checks what a user's `solve` may leave unchecked.
 pub(crate) fn solve_checked(
     model: &dyn Model,
     theta: &[f64],
@@ -123,7 +122,7 @@ pub(crate) fn solve_checked(
     solve_from(model, theta, vec![0.0; model.state_dim()], backend)
 }
 
-/// ρ(θ) with these checks, from a state near by.
+/// Computes ρ(θ) with the warm start `rho`, and checks that θ and the state are finite.
 pub(crate) fn solve_from(
     model: &dyn Model,
     theta: &[f64],

@@ -1,8 +1,8 @@
-//! ZᵀW for columns that are made a block at a time.
+//! Products ZᵀW with the columns of W computed block by block.
 //!
-//! Probes are lowered by the metric, tangents are weighted by it, rows of an observation are picked one by one. Each of these
-//! k × m matrices is needed only through its p × m product with Zᵀ. So they pass in blocks of a fixed width, which bounds the
-//! memory however many columns there are.
+//! Probes lowered by the metric, tangents weighted by it, and rows of an observation operator are k × m matrices that are
+//! needed only through their p × m product with Zᵀ. They are computed in blocks of a fixed width, so that the memory does not
+//! grow with the number of columns.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -15,9 +15,9 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::Batch;
 
-/// Cuts 0..columns into blocks of this width. The last is up to twice as wide, since a few columns alone cost nearly as much
-/// as a block.
-fn cut(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
+/// Splits 0..columns into blocks of this width. The last block is up to twice as wide, because a few columns alone cost nearly
+/// as much as a block.
+fn split(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
     let count = (columns / width).max(1);
     (0..count).map(move |block| {
         let end = (block + 1) * width;
@@ -25,16 +25,16 @@ fn cut(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Cuts 0..columns into blocks, for work on columns of the length of a state.
+/// Splits 0..columns into blocks of [`WIDTH`], for columns of the length of a state.
 pub(crate) fn blocks(columns: usize) -> impl Iterator<Item = Range<usize>> {
-    cut(columns, WIDTH)
+    split(columns, WIDTH)
 }
 
 impl Linearisation<'_> {
-    /// Returns ZᵀW for W = `[make(0..n) | make(n..) | …]`, one transposed solve a column.
+    /// Returns ZᵀW for W = `[make(0..n) | make(n..) | …]`, with one transposed solve per column.
     ///
     /// # Errors
-    /// As for [`adjoint`](Self::adjoint), and those of `make`.
+    /// Those of [`adjoint`](Self::adjoint) and of `make`.
     pub(crate) fn adjoint_by_blocks(
         &self,
         columns: usize,
@@ -43,7 +43,7 @@ impl Linearisation<'_> {
         let (k, p) = (self.state_dim(), self.sensitivity.param_dim());
         let mut out = Mat::zeros(self.param_dim(), columns);
         self.sensitivity.announce(columns);
-        for block in cut(columns, self.sensitivity.width()) {
+        for block in split(columns, self.sensitivity.width()) {
             let (w, width) = (make(block.clone())?, block.len());
             check::length("the rows of an adjoint batch", w.nrows(), k)?;
             check::length("the columns of an adjoint batch", w.ncols(), width)?;
@@ -53,10 +53,10 @@ impl Linearisation<'_> {
             let product = self.sensitivity.adjoint(w)?;
             check::length("the rows of an adjoint", product.nrows(), p)?;
             check::length("the columns of an adjoint", product.ncols(), width)?;
-            let mut place = out.as_mut().subcols_mut(block.start, width);
+            let mut target = out.as_mut().subcols_mut(block.start, width);
             match self.chart.is_identity() {
-                true => place.copy_from(product),
-                false => self.chart.restrict_into(product.as_ref(), place),
+                true => target.copy_from(product),
+                false => self.chart.restrict_into(product.as_ref(), target),
             }
         }
         Ok(out)

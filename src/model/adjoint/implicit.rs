@@ -1,4 +1,4 @@
-//! The sensitivity of a state given by equations, by solves with ∂g/∂ρ and its transpose.
+//! Sensitivity of an implicitly defined state, by solves with ∂g/∂ρ and its transpose.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,29 +10,30 @@ use crate::error::{Error, Result};
 use crate::linalg::{Backend, Batch, Factor, Operator, SINGULAR, Side, SolveStats, check_shape};
 use crate::random;
 
-/// Z = −A⁻¹C with A = ∂g/∂ρ, C = ∂g/∂θ.
+/// Sensitivity Z = −A⁻¹C with A = ∂g/∂ρ and C = ∂g/∂θ.
 ///
-/// Differentiating g(ρ(θ), θ) = 0 gives A Z + C = 0. So a tangent Z v = −A⁻¹(C v) takes one solve, and an adjoint
-/// Zᵀw = −Cᵀ(A⁻ᵀw) one solve with the transpose; one factorisation serves all. Where A is the identity nothing is solved.
+/// Differentiating g(ρ(θ), θ) = 0 gives A Z + C = 0. A tangent Z v = −A⁻¹(C v) takes one solve, and an adjoint
+/// Zᵀw = −Cᵀ(A⁻ᵀw) takes one solve with the transpose. All products share one factorisation. If A is the identity, nothing is
+/// solved.
 ///
-/// The first batch carries one more, random column, which detects a singular A: right-hand sides C v may happen to lie in the
-/// range of a singular A, and Z would then be one of many solutions.
+/// An extra random column in the first batch detects a singular A. Without it, right-hand sides C v in the range of a singular
+/// A would go unnoticed, and Z would be one of many solutions.
 pub struct Implicit<'a> {
     state_jacobian: Operator<'a>,
     param_jacobian: Operator<'a>,
-    /// None where A is the identity.
+    /// None if A is the identity.
     factor: Option<Box<dyn Factor + 'a>>,
-    /// The sizes of the equations of A and of Aᵀ, in whose units the random column is drawn.
+    /// Row sizes of A and of Aᵀ, by which the random column is scaled.
     units: [Vec<f64>; 2],
     /// Whether the random column has been solved for.
     probed: AtomicBool,
 }
 
 impl<'a> Implicit<'a> {
-    /// Factorises A = ∂g/∂ρ and keeps C = ∂g/∂θ.
+    /// Factorises A = ∂g/∂ρ and stores C = ∂g/∂θ.
     ///
     /// # Errors
-    /// Jacobians whose shapes do not fit or with entries that are not finite, and failing factorisations.
+    /// Jacobians whose shapes do not match or whose entries are not finite, and failing factorisations.
     pub fn new(
         state_jacobian: Operator<'a>,
         param_jacobian: Operator<'a>,
@@ -57,7 +58,7 @@ impl<'a> Implicit<'a> {
         })
     }
 
-    /// Solves with A or Aᵀ, the random column beside the first batch.
+    /// Solves with A or Aᵀ, and adds the random column to the first batch.
     fn solve(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
         let shape = batch.shape();
         if self.probed.load(Ordering::Relaxed) {
@@ -75,24 +76,26 @@ impl<'a> Implicit<'a> {
                 self.judge_probe(stats)?;
                 Ok(x)
             }
-            // The random column goes first and alone: fetching the batch to put it beside would cost more.
-            there => {
+            // The random column is solved for alone: fetching the batch from the device to append it would cost more.
+            remote => {
                 let probe = self.probe(side);
                 let probe = Mat::from_fn(probe.len(), 1, |i, _| probe[i]);
                 let (_, stats) = factor.solve_batch(side, None, Batch::Here(probe))?;
                 self.judge_probe(stats)?;
-                self.solve(factor, side, there)
+                self.solve(factor, side, remote)
             }
         }
     }
 
-    /// Random numbers in the units of the equations: a right-hand side outside the range of any singular matrix.
+    /// Draws a Gaussian right-hand side in the units of the equations.
     fn probe(&self, side: Side) -> Vec<f64> {
+        // The range of a singular matrix has measure zero, so that a random vector lies outside it with probability one.
         let units = &self.units[usize::from(side == Side::Transpose)];
         let numbers = random::normal(units.len(), 0x5EED, 0);
         numbers.iter().zip(units).map(|(x, u)| x * u).collect()
     }
 
+    /// Checks the amplification ‖|A||x|‖/‖b‖ of the solve that included the random column.
     fn judge_probe(&self, stats: SolveStats) -> Result<()> {
         if stats.amplification > SINGULAR {
             return Err(Error::Singular {
@@ -126,7 +129,7 @@ impl Sensitivity for Implicit<'_> {
         Ok(b)
     }
 
-    /// On a device, the solutions stay there, and only the p numbers a column that Cᵀ makes of them are fetched.
+    /// Computes −Cᵀ(A⁻ᵀW). Solutions on a device stay on it, and only the p × m product with Cᵀ is fetched.
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
         let columns = w.ncols();
         let lambda = match &self.factor {
@@ -153,8 +156,8 @@ impl Sensitivity for Implicit<'_> {
         }
     }
 
-    /// Where A repeats a block, a column is as many for the solver as there are copies. Where nothing is solved, one product
-    /// does for all.
+    /// Returns the number of columns in a batch. If A repeats a block, the solver sees every column once per copy, and batches
+    /// are narrower accordingly. Without solves, a single product takes all columns.
     fn width(&self) -> usize {
         match self.factor {
             Some(_) => WIDTH.div_ceil(self.state_jacobian.copies().max(1)),

@@ -1,4 +1,4 @@
-//! The adjoint-state method: products with Z = ∂ρ/∂θ and with its transpose.
+//! Adjoint-state method: products with Z = ∂ρ/∂θ and Zᵀ.
 //!
 //! For an objective f(ρ(θ)), the chain rule gives ∇f = Zᵀw with the covector w = ∂f/∂ρ. Forming Z = −A⁻¹C takes one solve
 //! with A = ∂g/∂ρ per parameter. Regrouping,
@@ -7,11 +7,12 @@
 //! ∇f = Zᵀw = −Cᵀ(A⁻ᵀw) = −Cᵀλ,   Aᵀλ = w,
 //! ```
 //!
-//! takes one solve with Aᵀ whatever the number of parameters: λ is the adjoint state, the Lagrange multiplier of
-//! g(ρ, θ) = 0 in L(ρ, θ, λ) = f(ρ) − λᵀg(ρ, θ). Natural gradients need Z and Zᵀ for whole batches: tangents for the columns
-//! of Z, adjoints for its rows or for random combinations of them.
+//! takes one solve with Aᵀ for any number of parameters. λ is the adjoint state, the Lagrange multiplier of
+//! g(ρ, θ) = 0 in L(ρ, θ, λ) = f(ρ) − λᵀg(ρ, θ). Natural gradients need batches of products: tangents for the columns of Z,
+//! adjoints for its rows or for random combinations of them.
 //!
-//! A model supplies a [`Sensitivity`]; a [`Linearisation`] states it in the coordinates of the descent and counts its work.
+//! A model supplies a [`Sensitivity`]. A [`Linearisation`] expresses it in the coordinates of the descent and counts the
+//! solves.
 
 mod blocks;
 mod implicit;
@@ -33,9 +34,9 @@ use crate::coordinates::Chart;
 use crate::error::Result;
 use crate::linalg::{Backend, Operator};
 
-/// Z = ∂ρ/∂θ at one point, in the coordinates of the free parameters.
+/// Derivative Z = ∂ρ/∂θ at one point, in the coordinates of the free parameters.
 ///
-/// Products with Z and Zᵀ are those of the model's [`Sensitivity`]. Z itself is formed only when asked for, then kept.
+/// Products with Z and Zᵀ are those of the model's [`Sensitivity`]. The matrix Z is formed on request and cached.
 ///
 /// ```
 /// use pullback::{Cpu, Linearisation, models::GaussianMixture, models::Parameter, Grid, faer::mat};
@@ -84,18 +85,18 @@ impl<'a> Linearisation<'a> {
         })
     }
 
-    /// Changes to other coordinates of θ, in which everything is stated from now on.
+    /// Changes the coordinates of θ to which all later products refer.
     pub(crate) fn set_chart(&mut self, chart: Chart) {
         self.chart = chart;
         self.matrix = OnceLock::new();
     }
 
-    /// The coordinates of θ.
+    /// Returns the coordinates of θ.
     pub(crate) fn chart(&self) -> &Chart {
         &self.chart
     }
 
-    /// Keeps only these of the free parameters, and their columns of Z if it is known.
+    /// Restricts the free parameters to those at these positions, and a cached Z to their columns.
     pub(crate) fn keep(&mut self, keep: &[usize]) {
         self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
         if let Some(z) = self.matrix.take() {
@@ -104,17 +105,17 @@ impl<'a> Linearisation<'a> {
         }
     }
 
-    /// The number of free parameters.
+    /// Returns the number of free parameters.
     pub fn param_dim(&self) -> usize {
         self.chart.free.len()
     }
 
-    /// k, the length of ρ.
+    /// Returns k, the length of ρ.
     pub fn state_dim(&self) -> usize {
         self.sensitivity.state_dim()
     }
 
-    /// Columns solved so far, for tangents and for adjoints.
+    /// Returns the numbers of columns solved so far, for tangents and for adjoints.
     pub fn solves(&self) -> (usize, usize) {
         (
             self.tangents.load(Ordering::Relaxed),
@@ -122,15 +123,15 @@ impl<'a> Linearisation<'a> {
         )
     }
 
-    /// Whether products take solves; those of an explicit model do not.
+    /// Whether products take solves. Those of an explicit model do not.
     pub fn takes_solves(&self) -> bool {
         self.sensitivity.takes_solves()
     }
 
-    /// Returns Z V, one solve a column.
+    /// Returns Z V, with one solve per column.
     ///
     /// # Errors
-    /// A singular A, or V with other than p rows.
+    /// A singular A, or V without exactly p rows.
     pub fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check::length("the rows of a tangent batch", v.nrows(), self.param_dim())?;
         if self.takes_solves() {
@@ -146,10 +147,10 @@ impl<'a> Linearisation<'a> {
         Ok(product)
     }
 
-    /// Returns ZᵀW, one transposed solve a column.
+    /// Returns ZᵀW, with one transposed solve per column.
     ///
     /// # Errors
-    /// A singular A, or W with other than k rows.
+    /// A singular A, or W without exactly k rows.
     pub fn adjoint(&self, w: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.adjoint_by_blocks(w.ncols(), |block| {
             Ok(w.subcols(block.start, block.len()).to_owned().into())
@@ -159,16 +160,16 @@ impl<'a> Linearisation<'a> {
     /// Returns Zᵀw for one covector.
     ///
     /// # Errors
-    /// As for [`adjoint`](Self::adjoint).
+    /// Those of [`adjoint`](Self::adjoint).
     pub fn pull_back(&self, w: &[f64]) -> Result<Vec<f64>> {
         let product = self.adjoint(MatRef::from_column_major_slice(w, w.len(), 1))?;
         Ok(product.col_as_slice(0).to_vec())
     }
 
-    /// Returns Z, formed once by p tangents in one batch.
+    /// Returns Z. The first call forms it by p tangents in one batch.
     ///
     /// # Errors
-    /// As for [`tangent`](Self::tangent).
+    /// Those of [`tangent`](Self::tangent).
     pub fn matrix(&self) -> Result<&Mat<f64>> {
         if let Some(z) = self.matrix.get() {
             return Ok(z);
@@ -178,14 +179,14 @@ impl<'a> Linearisation<'a> {
         Ok(self.matrix.get_or_init(|| z))
     }
 
-    /// Whether [`sparse`](Self::sparse) returns anything.
+    /// Whether [`sparse`](Self::sparse) returns matrices.
     pub(crate) fn is_sparse(&self) -> bool {
         let free = |a: &Operator<'_>| !a.knows_entries() || a.as_dense().is_some();
         let jacobians = self.sensitivity.jacobians();
         jacobians.is_some_and(|both| !both.iter().any(free))
     }
 
-    /// A = ∂g/∂ρ, and C = ∂g/∂θ for the free parameters, as sparse matrices; None where only their products are known.
+    /// Returns A = ∂g/∂ρ, and C = ∂g/∂θ for the free parameters, as sparse matrices. Returns None if one is matrix-free.
     pub(crate) fn sparse(&self) -> Option<[SparseColMat<usize, f64>; 2]> {
         let [a, c] = self.sensitivity.jacobians()?;
         let (a, whole) = (a.to_sparse()?, c.to_sparse()?);

@@ -1,24 +1,24 @@
-//! The derivative Z = ∂ρ/∂θ at one point, prepared for products with batches of vectors.
+//! Derivative Z = ∂ρ/∂θ at one point, prepared for products with batches of vectors.
 
 use faer::{Mat, MatRef};
 
 use crate::error::Result;
 use crate::linalg::{Batch, Operator, Side};
 
-/// Columns that solvers work on together: enough for their lanes and for many threads. Fixed, so that results do not
-/// depend on the number of threads.
+/// Number of columns that solvers work on together: enough for their SIMD lanes and for many threads. It is fixed, so that
+/// results do not depend on the number of threads.
 pub(super) const WIDTH: usize = 64;
 
-/// Z = ∂ρ/∂θ at one (ρ, θ), as products with batches of tangents and of covectors.
+/// Derivative Z = ∂ρ/∂θ at one (ρ, θ), as products with batches of tangents and covectors.
 ///
-/// [`Model::linearise`](crate::Model::linearise) returns one. By default that is [`Implicit`](super::Implicit), which solves
-/// with ∂g/∂ρ. A model that knows a better way returns its own: a time-stepping model sweeps forwards and backwards, a model
-/// with automatic differentiation calls its Jacobian-vector and vector-Jacobian products.
+/// [`Model::linearise`](crate::Model::linearise) returns it. The default, [`Implicit`](super::Implicit), solves with ∂g/∂ρ. A
+/// model with a cheaper method implements the trait: a time-stepping model by forward and backward sweeps, a model with
+/// automatic differentiation by its Jacobian-vector and vector-Jacobian products.
 ///
 /// ```
 /// use pullback::model::adjoint::Sensitivity;
 /// use pullback::{Result, faer::{Mat, MatRef, mat}, linalg::Batch};
-/// /// One step of a decay: ρ = (1 − h θ) ρ₀.
+/// /// Explicit Euler step of a decay: ρ = (1 − h θ) ρ₀.
 /// struct Step { initial: f64, h: f64 }
 /// impl Sensitivity for Step {
 ///     fn state_dim(&self) -> usize { 1 }
@@ -36,10 +36,10 @@ pub(super) const WIDTH: usize = 64;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Sensitivity: Send + Sync {
-    /// k, the length of ρ.
+    /// Returns k, the length of ρ.
     fn state_dim(&self) -> usize;
 
-    /// p, the length of θ.
+    /// Returns p, the length of θ.
     fn param_dim(&self) -> usize;
 
     /// Returns Z V for p × m tangents V.
@@ -48,13 +48,13 @@ pub trait Sensitivity: Send + Sync {
     /// Failing solves or sweeps.
     fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>>;
 
-    /// Returns ZᵀW for k × m covectors W, which a backend may keep on its device ([`Batch::fetch`] brings them back).
+    /// Returns ZᵀW for k × m covectors W. They may reside on a device; [`Batch::fetch`] copies them to the host.
     ///
     /// # Errors
     /// Failing solves or sweeps.
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>>;
 
-    /// Whether a product takes a linear solve, a sweep, or other work of that order per column. Such products are counted.
+    /// Whether a product takes a linear solve, a sweep, or comparable work per column. Only such products are counted.
     fn takes_solves(&self) -> bool {
         true
     }
@@ -64,21 +64,22 @@ pub trait Sensitivity: Send + Sync {
         let _ = covectors;
     }
 
-    /// The number of covectors worth passing in one batch; more are passed in several, which bounds the memory they take.
+    /// Returns the largest useful number of covectors in one batch. More are passed in several batches, which bounds
+    /// the memory.
     fn width(&self) -> usize {
         WIDTH
     }
 
-    /// A = ∂g/∂ρ and C = ∂g/∂θ, if Z = −A⁻¹C: some directions eliminate the state from a system with these.
+    /// Returns A = ∂g/∂ρ and C = ∂g/∂θ, if Z = −A⁻¹C. Some directions eliminate the state from a system with these.
     fn jacobians(&self) -> Option<[Operator<'_>; 2]> {
         None
     }
 }
 
-/// Expresses −Z as an operator: ∂g/∂θ of the explicit equations g = ρ − F(θ).
+/// Returns −Z as an operator, the ∂g/∂θ of the explicit equations g = ρ − F(θ).
 ///
-/// A model with its own [`Sensitivity`] can return it from [`param_jacobian`](crate::Model::param_jacobian), with the
-/// identity for ∂g/∂ρ. A failing product becomes NaN, which whoever asked for it reports.
+/// A model that implements [`Sensitivity`] can return it from [`param_jacobian`](crate::Model::param_jacobian), with the
+/// identity for ∂g/∂ρ. A failing product becomes NaN, which the caller detects.
 pub fn explicit_jacobian<'a>(z: Box<dyn Sensitivity + 'a>) -> Operator<'a> {
     let (rows, columns) = (z.state_dim(), z.param_dim());
     Operator::free(

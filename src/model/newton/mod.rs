@@ -1,4 +1,4 @@
-//! Damped Newton for g(ρ, θ) = 0 at fixed θ.
+//! Damped Newton method for g(ρ, θ) = 0 at fixed θ.
 
 mod sizes;
 
@@ -11,19 +11,19 @@ use crate::error::{Error, Result};
 use crate::linalg::{Backend, Factor, Operator, Side};
 use crate::vector::largest;
 
-/// Newton's method on ρ ↦ g(ρ, θ), with steps halved until the equations are better satisfied.
+/// Newton's method for ρ ↦ g(ρ, θ), with steps that are halved until the residual decreases.
 ///
-/// Every equation is measured by its own size, (|A||ρ|)ᵢ, that of the terms which cancel in gᵢ. The iteration ends when
-/// each |gᵢ| is `tolerance` times that: a test that depends on the units of neither equations nor unknowns, and in which a
-/// large unknown hides no error of a small one. A linear model passes it after one step; and one step is always taken, so
-/// that the state follows every change of θ.
+/// Every equation is scaled by (|A||ρ|)ᵢ, the size of the terms that cancel in gᵢ. The iteration stops when every |gᵢ| is at
+/// most `tolerance` times this size. The test does not depend on the units of the equations or of the unknowns, and a large
+/// unknown cannot hide the error of a small one. A linear model passes it after one step. At least one step is taken unless
+/// g = 0, so that the state follows every change of θ.
 #[derive(Clone, Debug)]
 pub struct Newton {
-    /// Largest relative |gᵢ| at which the equations count as solved.
+    /// Largest |gᵢ|/(|A||ρ|)ᵢ at which the equations count as solved.
     pub tolerance: f64,
-    /// Iterations before giving up.
+    /// Limit on the iterations.
     pub iterations: usize,
-    /// Halvings of one step before giving up.
+    /// Limit on the halvings of one step.
     pub halvings: usize,
 }
 
@@ -37,43 +37,43 @@ impl Default for Newton {
     }
 }
 
-/// Where rounding stops all progress, the answer still counts when its unknowns are this good.
+/// Relative error of the unknowns that is accepted where rounding prevents further progress.
 const ROUNDING: f64 = 1e-10;
 
-/// Relative |gᵢ| that are the rounding of a few terms.
+/// Relative |gᵢ| at which only the rounding of a few terms remains: about ten units of 2.2e-16.
 const POLISHED: f64 = 2e-15;
 
-/// A step that leaves more than this of the residual brings no digits.
+/// Ratio of the residuals after and before a step, above which the step gains less than one digit.
 const SLOW: f64 = 0.1;
 
-const STUCK: &str = "no step along the Newton direction reduces it, so that ∂g/∂ρ may be wrong (see `verify::model`) or \
-                     the iteration is far from a solution";
+const NO_DECREASE: &str = "no step along the Newton direction reduces ‖g‖, so that ∂g/∂ρ may be wrong or the iterate far from \
+                           a solution";
 
-/// What became of a step.
+/// Outcome of a step.
 enum Progress {
     /// The equations are solved.
     Solved,
-    /// They are better satisfied than before.
-    Better,
-    /// No step along the Newton direction improves them.
-    Stuck,
+    /// The residual decreased.
+    Reduced,
+    /// No step along the Newton direction reduces the residual.
+    Stalled,
 }
 
-/// Where an iteration stands.
+/// State of the iteration.
 struct Iteration<'m, M: ?Sized> {
     model: &'m M,
     theta: &'m [f64],
     rho: &'m mut [f64],
     g: Vec<f64>,
-    /// ‖g‖∞ at the guess.
+    /// ‖g‖∞ at the initial guess.
     initial: f64,
 }
 
 impl Newton {
-    /// Improves `rho` until g(ρ, θ) = 0.
+    /// Solves g(ρ, θ) = 0, with the contents of `rho` as initial guess.
     ///
     /// # Errors
-    /// [`Error::Newton`] when it does not get there, and what the linear solves report.
+    /// [`Error::Newton`] if the iteration does not converge, and the errors of the linear solves.
     pub fn solve<M: Model + ?Sized>(
         &self,
         model: &M,
@@ -100,10 +100,10 @@ impl Newton {
             reason,
         };
         for iteration in 0..self.iterations {
-            match self.improve(&mut state, backend)? {
+            match self.iterate(&mut state, backend)? {
                 Progress::Solved => return Ok(()),
-                Progress::Better => {}
-                Progress::Stuck => return Err(failure(iteration, &state.g, STUCK)),
+                Progress::Reduced => {}
+                Progress::Stalled => return Err(failure(iteration, &state.g, NO_DECREASE)),
             }
         }
         Err(failure(
@@ -113,8 +113,8 @@ impl Newton {
         ))
     }
 
-    /// One step.
-    fn improve<M: Model + ?Sized>(
+    /// Takes one Newton step.
+    fn iterate<M: Model + ?Sized>(
         &self,
         state: &mut Iteration<'_, M>,
         backend: &dyn Backend,
@@ -132,30 +132,32 @@ impl Newton {
         factor.solve(Side::Plain, None, batch)?;
         let step = self.advance(state, &sizes, &delta);
         let after = sizes.relative(&state.g, state.rho);
-        // ∂g/∂ρ is that of the start of the step: had it changed much on the way, so small a residual would not be left.
+        // The sizes come from ∂g/∂ρ before the step. After a full step the residual is the second-order term of g along the
+        // step. A residual within the tolerance therefore shows that ∂g/∂ρ has hardly changed and that the sizes still hold.
         if step == Some(1.0) && after <= self.tolerance {
             return state.polish(factor.as_ref(), after, |g, rho| sizes.relative(g, rho));
         }
-        // Where a step brings hardly a digit, either rounding is reached or the iteration is far from a solution.
-        let halted = step.is_none_or(|t| t == 1.0 && after > SLOW * before);
-        let end = (state.g.as_slice(), &*state.rho);
-        if halted && sizes.is_rounding(factor.as_ref(), end, ROUNDING)? {
+        // A step that gains less than a digit means that either rounding is reached or the solution is far.
+        let slow = step.is_none_or(|t| t == 1.0 && after > SLOW * before);
+        let last = (state.g.as_slice(), &*state.rho);
+        if slow && sizes.is_rounding(factor.as_ref(), last, ROUNDING)? {
             return Ok(Progress::Solved);
         }
         Ok(match step {
-            Some(_) => Progress::Better,
-            None => Progress::Stuck,
+            Some(_) => Progress::Reduced,
+            None => Progress::Stalled,
         })
     }
 
-    /// Takes the longest of the steps 1, ½, ¼ … that reduces ‖g‖, every equation divided by its size, and returns it;
-    /// None if none does.
+    /// Takes the longest of the steps t = 1, ½, ¼, … that reduces ‖g‖, with every equation divided by its size. Returns t, or
+    /// None if no step reduces it.
     fn advance<M: Model + ?Sized>(
         &self,
         state: &mut Iteration<'_, M>,
         sizes: &Sizes<'_>,
         delta: &[f64],
     ) -> Option<f64> {
+        // The sizes cover the whole segment from ρ to ρ − δ, so that all trials are compared in the same norm.
         let reach: Vec<f64> = (state.rho.iter().zip(delta))
             .map(|(r, d)| r.abs() + d.abs())
             .collect();
@@ -167,7 +169,8 @@ impl Newton {
             let moves = state.rho.iter().zip(delta);
             let trial: Vec<f64> = moves.map(|(r, d)| r - t * d).collect();
             state.model.residual(&trial, state.theta, &mut trial_g);
-            // NaN compares false: a step out of the model's domain is halved too.
+            // The linearisation predicts ‖g‖(1 − t) after a step t. A fraction 1e-4 of this decrease is required, as usual
+            // (Dennis & Schnabel 1983). NaN compares false, so that a step out of the model's domain is halved too.
             if scaled_norm(&trial_g, &sizes) < (1.0 - 1e-4 * t) * before {
                 state.rho.copy_from_slice(&trial);
                 state.g.copy_from_slice(&trial_g);
@@ -180,8 +183,10 @@ impl Newton {
 }
 
 impl<'m, M: Model + ?Sized> Iteration<'m, M> {
-    /// One more step with the last factor, unless rounding is reached: it makes the state as smooth a function of θ as
-    /// rounding allows, and line searches can tell apart objectives that differ by less than the tolerance.
+    /// Takes one more step with the last factor, unless rounding is reached.
+    ///
+    /// The step makes the state as smooth a function of θ as rounding allows. Line searches can then compare objectives that
+    /// differ by less than the tolerance.
     fn polish(
         &mut self,
         factor: &dyn Factor,
@@ -205,7 +210,7 @@ impl<'m, M: Model + ?Sized> Iteration<'m, M> {
         Ok(Progress::Solved)
     }
 
-    /// A = ∂g/∂ρ at this ρ, with its shape and numbers checked.
+    /// Returns A = ∂g/∂ρ at this ρ, with its shape and entries checked.
     fn jacobian<'a>(&self, rho: &'a [f64]) -> Result<Operator<'a>>
     where
         'm: 'a,

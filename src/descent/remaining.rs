@@ -1,0 +1,192 @@
+//! Step and decrease that remain at a point by the undamped quadratic model, and the norm of steps.
+
+use super::linearised::Linearised;
+use super::memory::Memory;
+use super::problem::Problem;
+use super::stop::Stop;
+use crate::coordinates::Transform;
+use crate::direction::{Path, Proposal};
+
+/// Norm of steps that does not depend on the units of the parameters.
+pub(super) struct StepNorm {
+    /// Effect of a unit of every coordinate on the state: the largest norm so far of its column of L Z.
+    effects: Vec<f64>,
+    /// Natural size of every coordinate.
+    units: Vec<f64>,
+}
+
+/// Fraction of the effect of all coordinates below which one counts as zero.
+const ZERO: f64 = 1e-6;
+
+impl StepNorm {
+    /// Creates the norm at a point from the column norms that a direction found.
+    pub(super) fn new(
+        problem: &Problem<'_>,
+        memory: &Memory,
+        at: &Linearised<'_>,
+        norms: &[f64],
+    ) -> Self {
+        let free = at.chart.free.iter();
+        Self {
+            effects: match norms {
+                [] => Vec::new(),
+                _ => memory.widest(at),
+            },
+            units: free.map(|&i| problem.unit(i, memory)).collect(),
+        }
+    }
+
+    /// Returns ‖D η‖/‖D ξ‖ with the effects D and the units ξ of the coordinates; None if the effects are not known or if all
+    /// units or effects are zero.
+    //
+    // Moré (1978) measures steps by ‖Dη‖ with D the largest column norms of the run. Another unit of θᵢ multiplies ηᵢ by some
+    // factor and divides dᵢ by it, so that the length stays the same. A parameter that loses its effect keeps its dᵢ, so that
+    // its steps stay bounded. Division by ‖Dξ‖, the length of θ itself, makes the length independent of the units of ρ.
+    pub(super) fn length(&self, eta: &[f64]) -> Option<f64> {
+        let size = self.effect(&self.units);
+        (size > 0.0 && size.is_finite()).then(|| self.effect(eta) / size)
+    }
+
+    /// Returns ‖D x‖.
+    fn effect(&self, x: &[f64]) -> f64 {
+        let terms = x.iter().zip(&self.effects).map(|(x, d)| (x * d).powi(2));
+        terms.sum::<f64>().sqrt()
+    }
+
+    /// Returns the largest change of a coordinate by η, relative to its unit.
+    fn largest_change(&self, eta: &[f64]) -> f64 {
+        // A relative change of a coordinate close to zero means nothing. Its unit is at least the change xⱼ whose effect dⱼxⱼ
+        // is the fraction `ZERO` of the effect of all coordinates.
+        let all = self.effect(&self.units);
+        let change = |j: usize| {
+            let small = self.effects.get(j).map_or(0.0, |d| ZERO * all / d);
+            let unit = self.units[j].max(if small.is_finite() { small } else { 0.0 });
+            if eta[j] == 0.0 {
+                0.0
+            } else {
+                eta[j].abs() / unit
+            }
+        };
+        (0..eta.len()).map(change).fold(0.0, f64::max)
+    }
+}
+
+/// Step and decrease that remain at a point, by the undamped quadratic model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Remaining {
+    /// Decrease of the objective that the undamped step predicts.
+    pub(super) decrease: f64,
+    /// Largest change of a coordinate by the undamped step, relative to its unit.
+    pub(super) step: f64,
+    /// Decrease that a heavily damped step predicts, in the widest geometry of the run.
+    ///
+    /// At a fold a parameter reverses its effect and its column of Z vanishes. The prediction of the undamped step is then far
+    /// too large.
+    pub(super) damped: f64,
+    /// Whether the geometry is that of the loss, so that the predictions have the right size before any step was taken.
+    pub(super) scaled: bool,
+    /// Rounding error of the objective.
+    pub(super) rounding: f64,
+    /// Parameter that may have lost its effect on the state.
+    pub(super) suspect: Option<usize>,
+}
+
+impl Remaining {
+    /// Computes what remains at a point, if the direction provides the undamped step without solves. `scale` is the factor by
+    /// which the step rule would multiply it.
+    pub(super) fn new(
+        at: &Linearised<'_>,
+        path: &mut dyn Path,
+        (norm, scale): (&StepNorm, f64),
+    ) -> Option<Self> {
+        let Proposal { eta, predicted, .. } = path.undamped()?;
+        Some(Self {
+            decrease: scale * predicted,
+            step: scale * norm.largest_change(&eta),
+            damped: if path.norms().is_empty() {
+                f64::INFINITY
+            } else {
+                path.at(1.0).map_or(f64::INFINITY, |p| scale * p.predicted)
+            },
+            scaled: false,
+            rounding: at.rounding,
+            suspect: suspect(at, path.norms(), norm),
+        })
+    }
+
+    /// Sets whether the geometry is that of the loss.
+    pub(super) fn in_metric(self, matched: bool) -> Self {
+        Self {
+            scaled: matched,
+            ..self
+        }
+    }
+}
+
+/// Fraction of an earlier effect, and of the remaining objective, that counts as no effect.
+const NO_EFFECT: f64 = 1e-6;
+
+/// Returns the first parameter that had an effect on the state and may have lost it.
+fn suspect(at: &Linearised<'_>, norms: &[f64], norm: &StepNorm) -> Option<usize> {
+    // With f = ½‖r‖² the residual has the norm √(2f). A change of θⱼ by its own size ξⱼ changes it by ‖L zⱼ‖ ξⱼ to first
+    // order. If this is negligible beside √(2f), and ‖L zⱼ‖ beside its largest value so far, the data no longer see θⱼ.
+    let residual = (2.0 * at.point.loss.abs()).sqrt();
+    let lost = |j: &usize| {
+        let (current, unit) = (norms[*j], norm.units[*j]);
+        current <= NO_EFFECT * norm.effects[*j]
+            && current * unit <= NO_EFFECT * residual
+            && unit > 0.0
+    };
+    let found = (0..norms.len()).find(lost);
+    let all = !norms.is_empty() && norms.iter().all(|n| *n == 0.0) && at.point.loss != 0.0;
+    found.or(all.then_some(0)).map(|j| at.chart.free[j])
+}
+
+/// Fraction of its size by which a parameter is moved to see whether the objective changes.
+const PROBE: f64 = 0.1;
+
+impl Problem<'_> {
+    /// Returns the stop of a run at rest whose suspected parameter has indeed lost its effect.
+    pub(super) fn lost_effect(
+        &self,
+        at: &Linearised<'_>,
+        suspect: Option<usize>,
+        memory: &mut Memory,
+    ) -> Option<Stop> {
+        let parameter = suspect.filter(|&parameter| self.is_flat(at, parameter, memory))?;
+        Some(Stop::Lost { parameter })
+    }
+
+    /// Whether the objective does not change with a parameter in either direction.
+    ///
+    /// It is flat where an exponential has decayed, for example. At a fold it changes, although the derivative vanishes.
+    fn is_flat(&self, at: &Linearised<'_>, parameter: usize, memory: &mut Memory) -> bool {
+        let position = at.chart.free.iter().position(|&i| i == parameter);
+        let unit = self.unit(parameter, memory).max(f64::MIN_POSITIVE);
+        let mut changes = |fraction: f64| {
+            let mut eta = vec![0.0; at.chart.free.len()];
+            position.into_iter().for_each(|j| eta[j] = fraction * unit);
+            let trial = self.evaluate_trial(self.moved(at, &eta, 1.0), at.point, memory);
+            let size = at.point.loss.abs();
+            trial.is_none_or(|trial| (trial.point.loss - at.point.loss).abs() > NO_EFFECT * size)
+        };
+        !changes(PROBE) && !changes(-PROBE)
+    }
+
+    /// Whether a proposal would leave the box.
+    pub(super) fn leaves_box(&self, at: &Linearised<'_>, proposal: &Proposal) -> bool {
+        self.setting.bounds.is_some_and(|bounds| {
+            let mut moves = at.chart.free.iter().zip(&proposal.eta);
+            moves.any(|(&i, &eta)| bounds.blocks(i, at.point.theta[i], eta))
+        })
+    }
+
+    /// Returns the natural size of a coordinate.
+    fn unit(&self, i: usize, memory: &Memory) -> f64 {
+        match self.setting.transforms.map(|t| t[i]) {
+            None | Some(Transform::Identity) => memory.size(i),
+            // Steps in logarithmic or logit coordinates are relative already.
+            Some(_) => 1.0,
+        }
+    }
+}
