@@ -17,8 +17,8 @@ fn line() -> Grid {
 fn grids() {
     let unit = (0.0, 1.0, 4);
     check(vec![
-        row("no axes", "GridAxes", "1, 2 or 3 axes", || Grid::new(&[])),
-        row("four axes", "GridAxes", "4 were given", || {
+        row("no axes", "GridAxes", "needs 1, 2 or 3", || Grid::new(&[])),
+        row("four axes", "GridAxes", "has 4 axes", || {
             Grid::new(&[unit; 4])
         }),
         row("NaN", "NotFinite", "a bound of the grid", || {
@@ -33,7 +33,7 @@ fn grids() {
         row("no length", "Bounds", "at index 1", || {
             Grid::new(&[unit, (1.0, 1.0, 4)])
         }),
-        row("no cells", "GridTooCoarse", "refine it", || {
+        row("no cells", "GridTooCoarse", "refine the axis", || {
             Grid::new(&[(0.0, 1.0, 0)])
         }),
         row("short field", "Dimension", "a field on the grid", || {
@@ -236,7 +236,7 @@ fn priors() {
         row("weight", "NotPositive", "smoothness", || {
             Smoothness::new(&line(), -1.0)
         }),
-        row("one cell", "GridTooCoarse", "drop the axis", || {
+        row("one cell", "GridTooCoarse", "remove it", || {
             Smoothness::new(&flat, 1.0)
         }),
         row("field", "Dimension", "prior", || {

@@ -128,7 +128,7 @@ fn fields_of_matern_type() {
                 .value(&[0.0; 4])
                 .and_then(|_| new(1e-320, 1e300))
         }),
-        row("one cell", "GridTooCoarse", "drop the axis", || {
+        row("one cell", "GridTooCoarse", "remove it", || {
             Matern::new(&flat, 1.0, 1.0)
         }),
         row("mean", "Dimension", "mean of a prior", || {

@@ -102,13 +102,13 @@ fn options_of_metrics() {
             at(&Stacked::default().add(0.0, L2::default()), &rho, nothing)
         }),
         row("order", "NotFinite", "order", || Sobolev::new(&g, INF)),
-        row("W2 flat", "GridTooCoarse", "refine it", || {
+        row("W2 flat", "GridTooCoarse", "refine the axis", || {
             at(&Wasserstein2::new(&flat), &rho, nothing)
         }),
-        row("HK flat", "GridTooCoarse", "drop", || {
+        row("HK flat", "GridTooCoarse", "remove it", || {
             at(&HellingerKantorovich::new(&flat), &rho, nothing)
         }),
-        row("homogeneous", "GridTooCoarse", "drop", || {
+        row("homogeneous", "GridTooCoarse", "remove it", || {
             Sobolev::homogeneous(&flat, 1.0)
         }),
         row("noise", "Dimension", "noise", || {

@@ -104,7 +104,7 @@ fn models() {
         row("no inverse", "Singular", "check its entries", move || {
             run(Fault::Singular)
         }),
-        row("no root", "Newton", "`verify::model` first", move || {
+        row("no root", "Newton", "`verify::model`", move || {
             run(Fault::NoRoot)
         }),
     ]);

@@ -220,9 +220,12 @@ fn histograms() {
         row("on the way", "Dimension", "the grid", || {
             short().occupation(&Lorenz, &Lorenz::CLASSIC, &plane, |_| ())
         }),
-        row("small box", "OutsideBox", "a box that holds them", || {
-            short().occupation(&Lorenz, &Lorenz::CLASSIC, &grid(5.0), |_| ())
-        }),
+        row(
+            "small box",
+            "OutsideBox",
+            "a box that contains them",
+            || short().occupation(&Lorenz, &Lorenz::CLASSIC, &grid(5.0), |_| ()),
+        ),
         row("nothing added", "Option", "at least one", || {
             Histogram::new(&grid(1.0), None).finish()
         }),
