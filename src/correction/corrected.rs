@@ -149,7 +149,7 @@ impl<'a> Corrected<'a> {
         self.check(starts)?;
         let cpu = Cpu::default();
         let backend = self.backend.unwrap_or(&cpu);
-        let tally = Tally::new(backend).sharing(Arc::new(Reuse::new(backend)));
+        let tally = Tally::new(backend).sharing(Arc::new(Reuse::new(backend, 1)));
         self.simulator.check(self.data)?;
         let mut setting = Self {
             options: self.options.clone(),
@@ -169,6 +169,7 @@ impl<'a> Corrected<'a> {
         let given = starts.iter().map(|start| start.to_vec());
         for start in given.chain(scattered) {
             run.report.begin(&start);
+            run.finder = setting.direction.begin();
             match run.follow(&start, &mut observer)? {
                 Outcome::Ended(stop) => {
                     run.report.stop = stop;

@@ -38,6 +38,7 @@ struct Evaluated {
 /// Run of a correction over its starting points.
 pub(super) struct Run<'r> {
     pub(super) setting: &'r Corrected<'r>,
+    /// Directions from the current starting point.
     pub(super) finder: Box<dyn Finder + 'r>,
     pub(super) backend: &'r dyn Backend,
     pub(super) report: Report,
@@ -237,7 +238,7 @@ impl Run<'_> {
             covector,
             grad: &grad,
             prior: None,
-            theta,
+            coordinates: theta,
             widest: &[],
             iteration: 0,
             progress: 1.0,

@@ -1,6 +1,7 @@
 //! Trial steps, and the damping that limits their length.
 
 use super::remaining::StepNorm;
+use crate::check;
 use crate::direction::{Path, Proposal};
 use crate::error::Result;
 
@@ -42,6 +43,12 @@ impl Attempt {
             }
             attempt => attempt,
         }
+    }
+
+    /// Checks that a direction returned one finite number for every free parameter.
+    pub(super) fn check(&self, free: usize) -> Result<()> {
+        check::length("the step η of a direction", self.proposal.eta.len(), free)?;
+        check::finite("the step η of a direction", &self.proposal.eta)
     }
 
     pub(super) fn length(&self, norm: &StepNorm) -> Option<f64> {

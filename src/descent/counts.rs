@@ -65,18 +65,28 @@ pub(super) struct Ledger<'a> {
     pub(super) sensitivity: Tally<'a>,
     /// Solves for the metric and the loss.
     pub(super) geometry: Tally<'a>,
-    /// Solves of systems in the parameters. Factors are shared, because the precision of a quadratic prior is constant.
+    /// Solves for the loss. A warm start from a solve for the metric would be useless.
+    pub(super) loss: Tally<'a>,
+    /// Solves with the precisions of priors. Factors are shared between points, because the precision of a quadratic prior is
+    /// constant.
+    pub(super) priors: Tally<'a>,
+    /// Solves of systems that directions set up. They differ at every point and damping.
     pub(super) systems: Tally<'a>,
 }
 
+/// Factors that are kept for the precisions of priors: one prior may need several.
+const PRECISIONS: usize = 4;
+
 impl<'a> Ledger<'a> {
     pub(super) fn new(backend: &'a dyn Backend) -> Self {
-        let factors = Arc::new(Reuse::new(backend));
+        let factors = Arc::new(Reuse::new(backend, 1));
         Self {
             forward: Tally::new(backend).sharing(factors.clone()),
             sensitivity: Tally::new(backend).sharing(factors).warm(),
             geometry: Tally::new(backend).warm(),
-            systems: Tally::new(backend).sharing(Arc::new(Reuse::new(backend))),
+            loss: Tally::new(backend).warm(),
+            priors: Tally::new(backend).sharing(Arc::new(Reuse::new(backend, PRECISIONS))),
+            systems: Tally::new(backend),
         }
     }
 
@@ -85,11 +95,19 @@ impl<'a> Ledger<'a> {
         let (sensitivity, geometry) = (&self.sensitivity, &self.geometry);
         counts.newton_solves = self.forward.solves();
         counts.factorisations = self.forward.factorisations() + sensitivity.factorisations();
-        counts.metric_factorisations = geometry.factorisations();
-        counts.metric_solves = geometry.solves();
-        counts.system_factorisations = self.systems.factorisations();
-        counts.system_solves = self.systems.solves();
-        let all = [&self.forward, sensitivity, geometry, &self.systems];
+        let (loss, priors) = (&self.loss, &self.priors);
+        counts.metric_factorisations = geometry.factorisations() + loss.factorisations();
+        counts.metric_solves = geometry.solves() + loss.solves();
+        counts.system_factorisations = self.systems.factorisations() + priors.factorisations();
+        counts.system_solves = self.systems.solves() + priors.solves();
+        let all = [
+            &self.forward,
+            sensitivity,
+            geometry,
+            loss,
+            priors,
+            &self.systems,
+        ];
         counts.solver_iterations = all.into_iter().map(Tally::iterations).sum();
     }
 
@@ -97,8 +115,8 @@ impl<'a> Ledger<'a> {
         let of = |tallies: &[&Tally<'_>]| merge_solved(tallies.iter().flat_map(|t| t.solved()));
         Solvers {
             model: of(&[&self.forward, &self.sensitivity]),
-            metric: of(&[&self.geometry]),
-            parameters: of(&[&self.systems]),
+            metric: of(&[&self.geometry, &self.loss]),
+            parameters: of(&[&self.priors, &self.systems]),
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Linearised<'p> {
     /// where the objective still decreases.
     pub(super) exact: Vec<f64>,
     pub(super) chart: Chart,
+    /// θ in the coordinates of the descent.
+    pub(super) coordinates: Vec<f64>,
     /// Number of steps taken before.
     pub(super) iteration: usize,
     /// ‖∇‖ relative to the start.
@@ -44,7 +46,7 @@ impl Linearised<'_> {
             covector: &self.covector,
             grad: &self.grad,
             prior: self.prior.as_ref(),
-            theta: &self.point.theta,
+            coordinates: &self.coordinates,
             widest,
             iteration: self.iteration,
             progress: self.progress,

@@ -201,12 +201,12 @@ impl<'a> Descent<'a> {
     /// Those of [`run`](Descent::run), no prior, or a prior that leaves some parameters free.
     pub fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         self.check(theta)?;
-        Problem::new(self.setting.clone(), self.backend).posterior(theta, rank)
+        Problem::new(self.setting.clone(), self.backend).posterior(theta, None, rank)
     }
 
-    fn uncertainty(&self, theta: &[f64]) -> Result<crate::posterior::Uncertainty> {
+    fn uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<crate::posterior::Uncertainty> {
         self.check(theta)?;
-        Problem::new(self.setting.clone(), self.backend).uncertainty(theta)
+        Problem::new(self.setting.clone(), self.backend).uncertainty(theta, Some(rho))
     }
 
     fn check(&self, theta: &[f64]) -> Result<()> {

@@ -65,7 +65,17 @@ impl<'a> Problem<'a> {
     /// Evaluates the start. Failures are errors.
     pub(super) fn start(&self, theta: &[f64], memory: &mut Memory) -> Result<Evaluated<'a>> {
         let zero = vec![0.0; self.setting.model.state_dim()];
-        let start = self.evaluate(theta.to_vec(), zero, memory)?;
+        self.start_from(theta, zero, memory)
+    }
+
+    /// Evaluates the start, with the state at a θ close by as guess.
+    pub(super) fn start_from(
+        &self,
+        theta: &[f64],
+        guess: Vec<f64>,
+        memory: &mut Memory,
+    ) -> Result<Evaluated<'a>> {
+        let start = self.evaluate(theta.to_vec(), guess, memory)?;
         let value = start.point.loss;
         if value.is_finite() {
             Ok(start)
@@ -84,7 +94,8 @@ impl<'a> Problem<'a> {
         memory.counts.model_solves += 1;
         let setting = &self.setting;
         let rho = solve_from(setting.model, &theta, guess, &self.ledger.forward)?;
-        let misfit = setting.loss.at(&rho, &self.ledger.geometry)?;
+        setting.loss.check(&rho)?;
+        let misfit = setting.loss.at(&rho, &self.ledger.loss)?;
         let mut penalty = 0.0;
         for prior in &setting.priors {
             penalty += prior.value(&theta)?;
@@ -129,7 +140,7 @@ impl<'a> Problem<'a> {
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
         let root = self.root(state, memory.in_first_phase)?;
-        let whole = state.misfit.covector(&self.ledger.geometry)?;
+        let whole = state.misfit.covector(&self.ledger.loss)?;
         check::length("the gradient of the loss", whole.len(), rho.len())?;
         check::finite("the gradient of the loss", &whole)?;
         let mut covector = whole.clone();
@@ -165,6 +176,7 @@ impl<'a> Problem<'a> {
             systems: &self.ledger.systems,
             exact,
             chart,
+            coordinates: self.coordinates(theta),
         };
         let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
         self.hold_blocked(&mut linearised, &downhill);
@@ -237,6 +249,17 @@ impl<'a> Problem<'a> {
     }
 
     /// Returns the coordinates at θ, with all parameters free.
+    /// θ in the coordinates of the descent.
+    fn coordinates(&self, theta: &[f64]) -> Vec<f64> {
+        match self.setting.transforms {
+            None => theta.to_vec(),
+            Some(transforms) => {
+                let pairs = transforms.iter().zip(theta);
+                pairs.map(|(transform, t)| transform.inverse(*t)).collect()
+            }
+        }
+    }
+
     fn chart(&self, theta: &[f64]) -> Chart {
         let transforms = self.setting.transforms;
         let slope = |i: usize| transforms.map_or(1.0, |t| t[i].slope(theta[i]));
@@ -265,7 +288,7 @@ impl<'a> Problem<'a> {
     pub(super) fn factorise_priors<'p>(&'p self, at: &mut Linearised<'p>) -> Result<()> {
         let needed = (self.setting.direction).needs_precision(at.chart.free.len());
         match at.prior.as_mut().filter(|t| needed && !t.is_factorised()) {
-            Some(terms) => terms.factorise(&self.ledger.systems),
+            Some(terms) => terms.factorise(&self.ledger.priors),
             None => Ok(()),
         }
     }

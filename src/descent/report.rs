@@ -88,7 +88,7 @@ impl Report {
     /// # Errors
     /// Those of [`Descent::run`], and a descent without a metric.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
-        descent.uncertainty(&self.theta)
+        descent.uncertainty(&self.theta, &self.rho)
     }
 }
 

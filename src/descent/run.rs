@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Descent;
 use super::history::{Control, Iterate, Snapshot};
 use super::memory::Memory;
-use super::point::Evaluated;
+use super::point::{Evaluated, Point};
 use super::problem::Problem;
 use super::progress::Progress;
 use super::report::Report;
@@ -102,8 +102,8 @@ impl<'a> Run<'a> {
             let stop = self.progress.stop(&self.tolerances, control);
             if let Some(stop) = stop.filter(|s| !(switched && s.is_rest())) {
                 self.memory.add_solves(&linearised);
-                self.stop = Some(stop);
-                return Ok(self.stop);
+                drop(linearised);
+                return Ok(self.end(stop));
             }
         }
         let mut search = Search {
@@ -117,8 +117,13 @@ impl<'a> Run<'a> {
         let outcome = search.run(&mut linearised);
         self.memory.add_solves(&linearised);
         drop(linearised);
-        self.stop = self.apply(outcome?);
-        Ok(self.stop)
+        Ok(self.apply(outcome?).and_then(|stop| self.end(stop)))
+    }
+
+    /// Ends the run for this reason, or for a better one where it ends above its best point.
+    fn end(&mut self, stop: Stop) -> Option<Stop> {
+        self.stop = Some(self.progress.outcome(&self.state.point, stop).0);
+        self.stop
     }
 
     /// Moves to the point that a search found, or returns the reason to stop. A search that fails with the first metric ends
@@ -214,10 +219,9 @@ impl<'a> Run<'a> {
         let mut linearised = self.problem.linearise(&self.state, &mut self.memory)?;
         self.problem.factorise_priors(&mut linearised)?;
         let widest = self.memory.widest(&linearised);
-        let proposal = self
-            .finder
-            .prepare(&linearised.local(&widest))?
-            .at(damping)?;
+        // A direction with memory remembers the points of the run alone.
+        let mut finder = self.problem.setting.direction.begin();
+        let proposal = finder.prepare(&linearised.local(&widest))?.at(damping)?;
         self.memory.add_solves(&linearised);
         let mut eta = vec![0.0; linearised.point.theta.len()];
         for (&i, change) in linearised.chart.free.iter().zip(&proposal.eta) {
@@ -231,7 +235,8 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Those of [`step`](Self::step), and a run without a metric.
     pub fn covariance(&self) -> Result<Uncertainty> {
-        self.problem.uncertainty(self.reported())
+        let point = self.reported();
+        self.problem.uncertainty(&point.theta, Some(&point.rho))
     }
 
     /// Computes the Gaussian posterior at the point of the [report](Self::report) (see [`Descent::posterior`]).
@@ -239,12 +244,13 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Those of [`step`](Self::step), no prior, or a prior that leaves some parameters free.
     pub fn posterior(&self, rank: Rank) -> Result<Posterior<'a>> {
-        self.problem.posterior(self.reported(), rank)
+        let point = self.reported();
+        self.problem.posterior(&point.theta, Some(&point.rho), rank)
     }
 
     /// Returns the parameters of the report.
-    fn reported(&self) -> &[f64] {
+    fn reported(&self) -> &Point {
         let stop = self.stop.unwrap_or(Stop::Unfinished);
-        &self.progress.outcome(&self.state.point, stop).1.theta
+        self.progress.outcome(&self.state.point, stop).1
     }
 }

@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::remaining::{Remaining, StepNorm};
 use super::stop::Stop;
 use super::stopping::Tolerances;
+use crate::check;
 use crate::direction::{Finder, Path};
 use crate::error::Result;
 use crate::step::{Judge, Trial, Verdict};
@@ -83,8 +84,10 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             self.memory.add_remark(path.remark());
             self.memory.update_widest(at, path.norms());
             let (scale, damping) = self.judge.first();
+            check_step(scale, damping)?;
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             // A direction may leave the box through a coordinate whose own gradient points inward.
+            attempt.check(at.chart.free.len())?;
             if problem.leaves_box(at, &attempt.proposal) {
                 drop(path);
                 let slope = dot(&at.exact, &attempt.proposal.eta);
@@ -106,7 +109,14 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             if size == 0.0 {
                 return Ok(Outcome::Ended(Stop::Gradient { ratio: 0.0 }));
             }
-            attempt.shorten(path.as_mut(), &step_norm, self.judge.reach())?;
+            let reach = self.judge.reach();
+            check::option(
+                "the reach of the step rule",
+                reach,
+                reach > 0.0,
+                "return a positive length, or ∞",
+            )?;
+            attempt.shorten(path.as_mut(), &step_norm, reach)?;
             let mut family = StepFamily {
                 path: path.as_mut(),
                 norm: step_norm,
@@ -178,8 +188,12 @@ impl<'a> Trials<'_, 'a> {
                     step.left = family.remaining;
                     return Ok(Outcome::Moved(next, step));
                 }
-                (Verdict::Scale(scale), _) => attempt.scale = scale,
+                (Verdict::Scale(scale), _) => {
+                    check_step(scale, attempt.damping)?;
+                    attempt.scale = scale;
+                }
                 (Verdict::Damp(damping), _) => {
+                    check_step(attempt.scale, damping)?;
                     attempt = Attempt::new(family.path, attempt.scale, damping)?;
                 }
                 (Verdict::Shorten(factor), _) if trial.length.is_some() => {
@@ -196,4 +210,20 @@ impl<'a> Trials<'_, 'a> {
             }
         }
     }
+}
+
+/// Checks the scale and the damping that a step rule asks for.
+fn check_step(scale: f64, damping: f64) -> Result<()> {
+    check::option(
+        "the scale of a step rule",
+        scale,
+        scale > 0.0 && scale.is_finite(),
+        "let `Judge` return a positive number",
+    )?;
+    check::option(
+        "the damping of a step rule",
+        damping,
+        damping >= 0.0 && damping.is_finite(),
+        "let `Judge` return a number that is not negative",
+    )
 }

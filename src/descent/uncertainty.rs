@@ -20,7 +20,12 @@ impl<'a> Problem<'a> {
     }
 
     /// Computes the Gaussian posterior at θ, without bounds and transforms.
-    pub(super) fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
+    pub(super) fn posterior(
+        &self,
+        theta: &[f64],
+        rho: Option<&[f64]>,
+        rank: Rank,
+    ) -> Result<Posterior<'a>> {
         if self.setting.priors.is_empty() {
             return Err(no_prior());
         }
@@ -28,17 +33,23 @@ impl<'a> Problem<'a> {
         (problem.setting.bounds, problem.setting.transforms) = (None, None);
         let prior = PriorTerms::new(&problem.setting.priors, theta)?;
         let mut memory = problem.memory();
-        let state = problem.start(theta, &mut memory)?;
+        let state = match rho {
+            Some(rho) => problem.start_from(theta, rho.to_vec(), &mut memory)?,
+            None => problem.start(theta, &mut memory)?,
+        };
         let linearised = problem.linearise(&state, &mut memory)?;
         let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
         Posterior::new(&linearised.z, root, prior, self.backend, rank)
     }
 
     /// Computes the covariance of the free parameters at θ.
-    pub(super) fn uncertainty(&self, theta: &[f64]) -> Result<Uncertainty> {
+    pub(super) fn uncertainty(&self, theta: &[f64], rho: Option<&[f64]>) -> Result<Uncertainty> {
         let problem = self.for_uncertainty();
         let mut memory = problem.memory();
-        let state = problem.start(theta, &mut memory)?;
+        let state = match rho {
+            Some(rho) => problem.start_from(theta, rho.to_vec(), &mut memory)?,
+            None => problem.start(theta, &mut memory)?,
+        };
         let linearised = problem.linearise(&state, &mut memory)?;
         let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
         let data = root.lift(linearised.z.matrix()?.as_ref())?;

@@ -45,8 +45,9 @@ pub struct Local<'a> {
     pub grad: &'a [f64],
     /// Priors at θ, or None without priors.
     pub prior: Option<&'a PriorTerms<'a>>,
-    /// All entries of θ, including the fixed ones.
-    pub theta: &'a [f64],
+    /// θ in the coordinates of the descent (transformed, where there are transforms), with an entry for every parameter.
+    /// `grad` and η have entries for the [free](Local::free) ones only.
+    pub coordinates: &'a [f64],
     /// Largest norms so far in this descent of the columns of L Z (with the rows of the priors), or an empty slice.
     ///
     /// Damping is proportional to these norms (Moré 1978). Present norms alone would leave a parameter undamped that
@@ -61,6 +62,11 @@ pub struct Local<'a> {
 }
 
 impl<'a> Local<'a> {
+    /// Returns the free parameters, in the order of `grad` and η. Bounds may hold others from one point to the next.
+    pub fn free(&self) -> &'a [usize] {
+        &self.z.chart().free
+    }
+
     fn metric(&self) -> Result<&'a dyn Root> {
         self.root.ok_or(Error::NoMetric)
     }

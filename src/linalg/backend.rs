@@ -34,6 +34,10 @@ pub trait Backend: Sync {
         let _ = a;
         false
     }
+
+    /// Discards factors that are cached for reuse, after one of them has proved useless.
+    #[doc(hidden)]
+    fn discard_factors(&self) {}
 }
 
 /// Factorisation of a matrix, or another prepared solver for it.

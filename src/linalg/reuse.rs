@@ -3,6 +3,7 @@
 //! Newton's method solves for a state with ∂g/∂ρ, and its sensitivities are solved with ∂g/∂ρ again. If g is affine in
 //! ρ, both matrices are equal. The entries are compared, so that models need not declare it.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::operator::Operator;
@@ -19,12 +20,17 @@ pub(crate) trait Factors: Send + Sync {
 
     /// Whether the factor of an equal matrix is cached.
     fn has_factor(&self, a: &Operator<'_>) -> bool;
+
+    /// Discards all cached factors.
+    fn discard(&self);
 }
 
-/// Backend that caches the last factorisation.
+/// Backend that caches its last factorisations.
 pub(crate) struct Reuse<'b> {
     backend: &'b dyn Backend,
-    cache: Mutex<Option<Cached<'b>>>,
+    /// At most this many, oldest first.
+    capacity: usize,
+    cache: Mutex<VecDeque<Cached<'b>>>,
 }
 
 /// Factor with its matrix.
@@ -34,21 +40,22 @@ struct Cached<'b> {
 }
 
 impl<'b> Reuse<'b> {
-    pub(crate) fn new(backend: &'b dyn Backend) -> Self {
+    pub(crate) fn new(backend: &'b dyn Backend, capacity: usize) -> Self {
         Self {
             backend,
+            capacity,
             cache: Mutex::default(),
         }
     }
 
-    fn cache(&self) -> MutexGuard<'_, Option<Cached<'b>>> {
+    fn cache(&self) -> MutexGuard<'_, VecDeque<Cached<'b>>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the cached factor if its matrix equals `a`.
     fn cached(&self, a: &Operator<'_>) -> Option<Arc<dyn Factor + 'b>> {
         let cache = self.cache();
-        let cached = cache.as_ref().filter(|cached| cached.matrix.equals(a))?;
+        let cached = cache.iter().find(|cached| cached.matrix.equals(a))?;
         Some(Arc::clone(&cached.factor))
     }
 }
@@ -61,10 +68,15 @@ impl Factors for Reuse<'_> {
         let Some(matrix) = a.to_owned_entries() else {
             return Ok((Arc::from(self.backend.factor(a)?), true));
         };
-        // Free the cached factor first: the memory may not suffice for two.
-        *self.cache() = None;
+        // Free the oldest factor first: the memory may not suffice for one more.
+        {
+            let mut cache = self.cache();
+            while cache.len() >= self.capacity {
+                cache.pop_front();
+            }
+        }
         let factor: Arc<dyn Factor + '_> = Arc::from(self.backend.factor(matrix.clone())?);
-        *self.cache() = Some(Cached {
+        self.cache().push_back(Cached {
             matrix,
             factor: Arc::clone(&factor),
         });
@@ -73,5 +85,9 @@ impl Factors for Reuse<'_> {
 
     fn has_factor(&self, a: &Operator<'_>) -> bool {
         self.cached(a).is_some()
+    }
+
+    fn discard(&self) {
+        self.cache().clear();
     }
 }

@@ -114,6 +114,12 @@ impl Backend for Tally<'_> {
             .as_ref()
             .is_some_and(|shared| shared.has_factor(a))
     }
+
+    fn discard_factors(&self) {
+        if let Some(shared) = &self.shared {
+            shared.discard();
+        }
+    }
 }
 
 /// Factor that counts its solves, and may start its first batches from those of the previous factor.

@@ -16,6 +16,9 @@ use crate::vector::dot;
 /// Largest number of columns of a batch that is stored.
 const WIDEST: usize = 512;
 
+/// Most pairs of columns that are compared where their number has changed.
+const COMPARED: usize = 1 << 12;
+
 /// Largest fraction of ‖b‖² orthogonal to the old right-hand side for which the old solution serves as guess.
 const NEW: f64 = 0.25;
 
@@ -24,8 +27,8 @@ pub(crate) struct WarmStart(Mutex<Memory>);
 
 /// Solutions of the last factor.
 struct Memory {
-    /// Whether the last first batch was solved by iterations on the processor. Batches of other solvers are not copied.
-    iterates: bool,
+    /// Whether the last first batch of either side was solved by iterations on the processor. Batches of other solvers are not copied.
+    iterates: [bool; 2],
     /// First batches for A and for Aᵀ.
     solved: [Option<Solved>; 2],
 }
@@ -57,7 +60,7 @@ impl First {
 impl Default for WarmStart {
     fn default() -> Self {
         Self(Mutex::new(Memory {
-            iterates: true,
+            iterates: [true; 2],
             solved: [None, None],
         }))
     }
@@ -71,12 +74,15 @@ impl WarmStart {
     /// Prepares the first batch of a side of a factor. Returns `None` for later batches.
     pub(crate) fn first(&self, used: &Used, side: Side, b: MatRef<'_, f64>) -> Option<First> {
         let later = || used.0[index(side)].swap(true, Ordering::Relaxed);
-        if b.ncols() > WIDEST || b.ncols() == 0 || later() {
+        if b.ncols() == 0 || later() || b.ncols() > WIDEST {
             return None;
         }
         let (iterates, old) = {
             let mut memory = self.memory();
-            (memory.iterates, memory.solved[index(side)].take())
+            (
+                memory.iterates[index(side)],
+                memory.solved[index(side)].take(),
+            )
         };
         let b = iterates.then(|| b.to_owned());
         let guess = match (&b, old) {
@@ -96,7 +102,7 @@ impl WarmStart {
             _ => None,
         };
         let mut memory = self.memory();
-        memory.iterates = iterates;
+        memory.iterates[index(side)] = iterates;
         memory.solved[index(side)] = solved;
     }
 }
@@ -115,6 +121,9 @@ impl Solved {
             return None;
         }
         if self.b.ncols() != b.ncols() {
+            if self.b.ncols() * b.ncols() > COMPARED {
+                return None;
+            }
             self = self.matched(b);
         }
         let mut any = false;
@@ -137,17 +146,23 @@ impl Solved {
     ///
     /// The number of columns changes when bounds release or hold a parameter.
     fn matched(self, b: &Mat<f64>) -> Self {
+        let (old, count) = (&self.b, self.b.ncols());
+        let squares: Vec<f64> = (0..count).map(|j| square(old.col_as_slice(j))).collect();
+        // The squared cosine, up to the factor ‖b‖² that all old columns share. A column of zeros is similar to none.
         let similarity = |j: usize, new: &[f64]| {
-            let old = self.b.col_as_slice(j);
-            let inner = dot(old, new);
-            inner * inner / dot(old, old)
+            let inner = dot(old.col_as_slice(j), new);
+            if squares[j] > 0.0 {
+                inner * inner / squares[j]
+            } else {
+                0.0
+            }
         };
         let best = |new: &[f64]| {
-            let columns = 0..self.b.ncols();
-            columns.max_by(|&i, &j| similarity(i, new).total_cmp(&similarity(j, new)))
+            let similarities = (0..count).map(|j| (j, similarity(j, new)));
+            similarities.max_by(|a, b| a.1.total_cmp(&b.1))
         };
         let order: Vec<usize> = (0..b.ncols())
-            .filter_map(|j| best(b.col_as_slice(j)))
+            .filter_map(|j| best(b.col_as_slice(j)).map(|(j, _)| j))
             .collect();
         let pick = |m: &Mat<f64>| Mat::from_fn(m.nrows(), order.len(), |i, j| m[(i, order[j])]);
         Self {
@@ -155,4 +170,8 @@ impl Solved {
             x: pick(&self.x),
         }
     }
+}
+
+fn square(x: &[f64]) -> f64 {
+    dot(x, x)
 }

@@ -59,7 +59,6 @@ pub trait Loss: Sync {
     /// Errors of [`check`](Loss::check), and solves that fail.
     fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
         let _ = backend;
-        self.check(rho)?;
         Ok(Box::new(Direct {
             loss: self,
             value: self.value(rho),

@@ -74,7 +74,6 @@ impl Loss for Sum<'_> {
     }
 
     fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
-        self.check(rho)?;
         let prepare = |(weight, loss): &'a (f64, Box<dyn Loss + '_>)| {
             Ok(Part {
                 weight: *weight,

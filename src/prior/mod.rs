@@ -221,18 +221,22 @@ fn factor_definite<'a>(
     let noise = random::normal(sizes.len(), 0x5EED, 0);
     let mut probe = Mat::from_fn(sizes.len(), 1, |i, _| noise[i] * sizes[i]);
     let factor = backend.factor(precision).map_err(not_definite)?;
-    let stats = factor
-        .solve(Side::Plain, None, probe.as_mut())
-        .map_err(not_definite)?;
+    let outcome = factor.solve(Side::Plain, None, probe.as_mut());
+    let stats = outcome.map_err(|error| {
+        backend.discard_factors();
+        not_definite(error)
+    })?;
     // A random vector has a component of relative size 1/√n in the null space.
     let (residual, amplification) = (stats.residual, stats.amplification);
-    match amplification > SINGULAR / (sizes.len() as f64).sqrt() {
-        true => Err(not_definite(Error::Singular {
-            residual,
-            amplification,
-        })),
-        false => Ok(factor),
+    if amplification <= SINGULAR / (sizes.len() as f64).sqrt() {
+        return Ok(factor);
     }
+    // Or the next call would take the factor for one that has passed.
+    backend.discard_factors();
+    Err(not_definite(Error::Singular {
+        residual,
+        amplification,
+    }))
 }
 
 /// Number of unit vectors per solve.

@@ -56,8 +56,12 @@ pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
 pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)> {
     check::finite("the state ρ", rho)?;
     loss.check(rho)?;
-    let value = loss.value(rho);
+    // What fails here has a reason, which `value` alone would turn into NaN.
+    let misfit = loss.at(rho, Cpu::shared())?;
+    let value = misfit.value();
     check::finite("the loss", &[value])?;
+    let covector = misfit.covector(Cpu::shared())?;
+    check::length("the gradient of the loss", covector.len(), rho.len())?;
     let gradient = gradient(loss, rho);
     check::finite("the gradient of the loss", &gradient)?;
     Ok((value, gradient))

@@ -42,10 +42,10 @@ impl Finder for Last {
             |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
         let inner = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let tau = self.0.as_ref().map_or(1e-2, |(theta, grad)| {
-            let (s, y) = (difference(at.theta, theta), difference(at.grad, grad));
+            let (s, y) = (difference(at.coordinates, theta), difference(at.grad, grad));
             inner(&s, &s) / inner(&s, &y)
         });
-        self.0 = Some((at.theta.to_vec(), at.grad.to_vec()));
+        self.0 = Some((at.coordinates.to_vec(), at.grad.to_vec()));
         let tau = if tau.is_finite() && tau > 0.0 {
             tau
         } else {

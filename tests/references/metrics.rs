@@ -118,7 +118,7 @@ fn errors(case: &Value, entry: &Value, metric: &dyn Metric) -> Result<Vec<f64>> 
         covector: &c,
         grad: &grad,
         prior: None,
-        theta: &theta,
+        coordinates: &theta,
         widest: &[],
         iteration: 0,
         progress: 1.0,

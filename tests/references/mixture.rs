@@ -60,7 +60,7 @@ fn geometry(case: &CaseA, metric: &dyn Metric) -> (Mat<f64>, [Vec<f64>; 2]) {
         covector: &u,
         grad: &grad,
         prior: None,
-        theta: &case.theta,
+        coordinates: &case.theta,
         widest: &[],
         iteration: 0,
         progress: 1.0,

@@ -43,7 +43,7 @@ impl Linearisation<'_> {
         let (k, p) = (self.state_dim(), self.sensitivity.param_dim());
         let mut out = Mat::zeros(self.param_dim(), columns);
         self.sensitivity.announce(columns);
-        for block in split(columns, self.sensitivity.width()) {
+        for block in split(columns, self.sensitivity.width().max(1)) {
             let (w, width) = (make(block.clone())?, block.len());
             check::length("the rows of an adjoint batch", w.nrows(), k)?;
             check::length("the columns of an adjoint batch", w.ncols(), width)?;

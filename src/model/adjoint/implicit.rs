@@ -29,6 +29,9 @@ pub struct Implicit<'a> {
     probed: AtomicBool,
 }
 
+/// Most covectors of a gradient: that of the loss, whole and projected by the metric.
+const FEW: usize = 2;
+
 impl<'a> Implicit<'a> {
     /// Factorises A = ∂g/∂ρ and stores C = ∂g/∂θ.
     ///
@@ -60,31 +63,42 @@ impl<'a> Implicit<'a> {
 
     /// Solves with A or Aᵀ, and adds the random column to the first batch.
     fn solve(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
+        let mut b = match batch {
+            Batch::Here(b) => b,
+            remote => return self.solve_remote(factor, side, remote),
+        };
+        let ((rows, columns), first) = (b.shape(), !self.probed.load(Ordering::Relaxed));
+        if first {
+            let probe = self.probe(side);
+            b.resize_with(rows, columns + 1, |i, _| probe[i]);
+        }
+        // Many adjoints may stay on a device, where Cᵀ reduces them. Tangents, and the few adjoints of a gradient, come back,
+        // and the solves of the next point start from them.
+        let (x, stats) = if side == Side::Transpose && columns > FEW {
+            factor.solve_batch(side, None, Batch::Here(b))?
+        } else {
+            let stats = factor.solve(side, None, b.as_mut())?;
+            (Batch::Here(b), stats)
+        };
+        check_shape(x.shape(), (rows, columns + usize::from(first)))?;
+        if first {
+            self.judge_probe(stats)?;
+        }
+        Ok(x)
+    }
+
+    /// Solves for a batch that is kept on a device. The random column is solved for alone: fetching the batch to append it
+    /// would cost more.
+    fn solve_remote(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
+        if !self.probed.load(Ordering::Relaxed) {
+            let probe = self.probe(side);
+            let mut probe = Mat::from_fn(probe.len(), 1, |i, _| probe[i]);
+            self.judge_probe(factor.solve(side, None, probe.as_mut())?)?;
+        }
         let shape = batch.shape();
-        if self.probed.load(Ordering::Relaxed) {
-            let (x, _) = factor.solve_batch(side, None, batch)?;
-            check_shape(x.shape(), shape)?;
-            return Ok(x);
-        }
-        match batch {
-            Batch::Here(mut b) => {
-                let (rows, columns) = shape;
-                let probe = self.probe(side);
-                b.resize_with(rows, columns + 1, |i, _| probe[i]);
-                let (x, stats) = factor.solve_batch(side, None, Batch::Here(b))?;
-                check_shape(x.shape(), (rows, columns + 1))?;
-                self.judge_probe(stats)?;
-                Ok(x)
-            }
-            // The random column is solved for alone: fetching the batch from the device to append it would cost more.
-            remote => {
-                let probe = self.probe(side);
-                let probe = Mat::from_fn(probe.len(), 1, |i, _| probe[i]);
-                let (_, stats) = factor.solve_batch(side, None, Batch::Here(probe))?;
-                self.judge_probe(stats)?;
-                self.solve(factor, side, remote)
-            }
-        }
+        let (x, _) = factor.solve_batch(side, None, batch)?;
+        check_shape(x.shape(), shape)?;
+        Ok(x)
     }
 
     /// Draws a Gaussian right-hand side in the units of the equations.

@@ -91,8 +91,8 @@ pub fn explicit_jacobian<'a>(z: Box<dyn Sensitivity + 'a>) -> Operator<'a> {
                 Side::Transpose => z.adjoint(x.to_owned().into()),
             };
             match product {
-                Ok(product) => out.copy_from(-product),
-                Err(_) => out.fill(f64::NAN),
+                Ok(product) if product.shape() == out.shape() => out.copy_from(-product),
+                _ => out.fill(f64::NAN),
             }
         }),
     )
