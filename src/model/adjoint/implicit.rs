@@ -92,8 +92,9 @@ impl<'a> Implicit<'a> {
     fn solve_remote(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
         if !self.probed.load(Ordering::Relaxed) {
             let probe = self.probe(side);
-            let mut probe = Mat::from_fn(probe.len(), 1, |i, _| probe[i]);
-            self.judge_probe(factor.solve(side, None, probe.as_mut())?)?;
+            let probe = Mat::from_fn(probe.len(), 1, |i, _| probe[i]);
+            let (_, stats) = factor.solve_batch(side, None, Batch::Here(probe))?;
+            self.judge_probe(stats)?;
         }
         let shape = batch.shape();
         let (x, _) = factor.solve_batch(side, None, batch)?;
