@@ -6,6 +6,7 @@ mod basics;
 mod darcy;
 mod descent;
 mod directions;
+mod extensions;
 mod extreme_numbers;
 mod files;
 mod geometry;
