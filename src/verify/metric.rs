@@ -92,6 +92,8 @@ impl<'a> Probes<'a> {
         let weights = floored(rho, SMALLEST);
         let z = batch(&weights, seed, 0);
         let (lifted, product) = (root.lift(z.as_ref())?, root.apply(z.as_ref())?);
+        let what = "the rows of L z (compare with `Root::lifted_dim`)";
+        check::length(what, lifted.nrows(), root.lifted_dim())?;
         check::length("the rows of M z", product.nrows(), rho.len())?;
         let y = batch(&row_sizes(lifted.as_ref()), seed, 1);
         let lowered = root.lower(y.as_ref())?;
