@@ -144,7 +144,8 @@ impl<'a> Corrected<'a> {
     /// one is then tried, and after those given, random ones around the first.
     ///
     /// # Errors
-    /// Invalid input, failing solves, and [`Error::NoStart`] if every starting point is rejected.
+    /// Fails if an input is invalid or a solve fails. Fails with [`Error::NoStart`] if every starting point is
+    /// rejected.
     pub fn run(&self, starts: &[&[f64]], mut observer: impl FnMut(&Iterate)) -> Result<Report> {
         self.check(starts)?;
         let cpu = Cpu::default();

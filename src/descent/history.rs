@@ -28,10 +28,10 @@ pub struct Move {
 }
 
 impl Move {
-    /// Whether a short step shows that the point is close to a minimum.
+    /// Whether a short step is evidence of a nearby minimum.
     ///
-    /// A step does not if it was cut back or damped, or if its scale is still small. `natural` is the scale with which the step
-    /// rule began the run.
+    /// A step that was cut back or damped is no evidence, nor is one whose scale is much smaller than `natural`, the first
+    /// scale of the step rule.
     pub(super) fn was_whole(&self, natural: f64) -> bool {
         self.settled && self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
     }

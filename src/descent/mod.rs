@@ -151,8 +151,8 @@ impl<'a> Descent<'a> {
     /// Runs the descent from `theta`. The observer receives every iterate and may return [`Control::Stop`].
     ///
     /// # Errors
-    /// Invalid input, a start where the objective cannot be computed, and solves that fail at an accepted point. A failure at a
-    /// trial point only rejects the trial.
+    /// Fails if an input is invalid, if the objective cannot be computed at the start, or if a solve fails at an
+    /// accepted point. A failure at a trial point only rejects the trial.
     pub fn run<F: Into<Control>>(
         &self,
         theta: &[f64],
@@ -166,7 +166,7 @@ impl<'a> Descent<'a> {
     /// Begins a run at `theta` that the caller advances step by step.
     ///
     /// # Errors
-    /// Invalid input, and a start where the objective cannot be computed.
+    /// Fails if an input is invalid, or if the objective cannot be computed at the start.
     pub fn begin(&self, theta: &[f64]) -> Result<Run<'a>> {
         Run::new(self, theta)
     }
@@ -189,7 +189,7 @@ impl<'a> Descent<'a> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`run`](Descent::run).
+    /// Fails as [`run`](Descent::run) does.
     pub fn propose(&self, theta: &[f64], damping: f64) -> Result<Proposal> {
         self.begin(theta)?.propose(damping)
     }
@@ -198,7 +198,7 @@ impl<'a> Descent<'a> {
     /// ignored.
     ///
     /// # Errors
-    /// Those of [`run`](Descent::run), no prior, or a prior that leaves some parameters free.
+    /// Fails as [`run`](Descent::run) does, if there is no prior, and if the prior leaves some parameters free.
     pub fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         self.check(theta)?;
         Problem::new(self.setting.clone(), self.backend).posterior(theta, None, rank)

@@ -36,12 +36,14 @@ impl StepNorm {
         }
     }
 
-    /// Returns ‖D η‖/‖D ξ‖ with the effects D and the units ξ of the coordinates; None if the effects are not known or if all
-    /// units or effects are zero.
+    /// Returns the length of η relative to that of the natural sizes x of the coordinates, ‖Dη‖/‖Dx‖.
+    ///
+    /// D holds the largest column norms of L Z so far. Returns None if D is not known or Dx = 0.
     //
     // Moré (1978) measures steps by ‖Dη‖ with D the largest column norms of the run. Another unit of θᵢ multiplies ηᵢ by some
-    // factor and divides dᵢ by it, so that the length stays the same. A parameter that loses its effect keeps its dᵢ, so that
-    // its steps stay bounded. Division by ‖Dξ‖, the length of θ itself, makes the length independent of the units of ρ.
+    // factor and divides dᵢ by the same factor, so that the length stays the same. A parameter that loses its effect keeps its
+    // dᵢ, so that its steps stay bounded. Division by ‖Dx‖, the length of θ itself, makes the length independent of the units
+    // of ρ.
     pub(super) fn length(&self, eta: &[f64]) -> Option<f64> {
         let size = self.effect(&self.units);
         (size > 0.0 && size.is_finite()).then(|| self.effect(eta) / size)

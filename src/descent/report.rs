@@ -86,7 +86,7 @@ impl Report {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Descent::run`], and a descent without a metric.
+    /// Fails as [`Descent::run`] does, and if the descent has no metric.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
         descent.uncertainty(&self.theta, &self.rho)
     }

@@ -21,7 +21,7 @@ use crate::vector::dot;
 /// ```
 ///
 /// # Errors
-/// An error of lifting.
+/// Fails if the product L Z or LᵀL Z fails.
 pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
     // Both products give G. Lifted vectors may be longer than states (faces outnumber cells); M Z is then cheaper.
     if root.lifted_dim() > root.dim() {

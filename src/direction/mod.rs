@@ -110,7 +110,7 @@ pub trait Direction: Sync {
     /// Checks the options of the direction.
     ///
     /// # Errors
-    /// [`Error::Option`] for an option out of range.
+    /// Fails with [`Error::Option`] if an option is out of range.
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -136,7 +136,7 @@ pub trait Finder {
     /// Does the expensive work at a point, so that every damping is cheap afterwards.
     ///
     /// # Errors
-    /// Solves that fail, or a missing metric.
+    /// Fails if a solve fails, or if a metric is required and missing.
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
 }
 
@@ -145,7 +145,7 @@ pub trait Path {
     /// Returns the direction for damping λ ≥ 0.
     ///
     /// # Errors
-    /// A system that is singular at this damping.
+    /// Fails if the system is singular at this damping.
     fn at(&mut self, damping: f64) -> Result<Proposal>;
 
     /// Returns the undamped direction, which estimates the decrease that remains. None if it would cost solves.

@@ -25,7 +25,7 @@ pub trait Backend: Sync {
     /// Factorises `a`, or prepares its iterative solution, for solves with both A and Aᵀ. The factor keeps `a`.
     ///
     /// # Errors
-    /// If the matrix is not square, has entries that are not finite, or cannot be factorised.
+    /// Fails if the matrix is not square, has entries that are not finite, or cannot be factorised.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
 
     /// Whether the factor of an equal matrix is cached, so that [`factor`](Backend::factor) costs nothing.
@@ -49,8 +49,8 @@ pub trait Factor: Send + Sync {
     /// unspecified.
     ///
     /// # Errors
-    /// [`Error::Singular`] if the computed solution does not satisfy the equations, even if the factorisation
-    /// succeeded. [`Error::Dimension`] if shapes do not match.
+    /// Fails with [`Error::Singular`] if the computed solution does not satisfy the equations, even if the
+    /// factorisation succeeded. Fails with [`Error::Dimension`] if shapes do not match.
     fn solve(
         &self,
         side: Side,
@@ -64,7 +64,7 @@ pub trait Factor: Send + Sync {
     /// [on the device](Batch::There). By default the batch is fetched and passed to [`solve`](Factor::solve).
     ///
     /// # Errors
-    /// As for [`solve`](Factor::solve), and errors of the device.
+    /// Fails as [`solve`](Factor::solve) does, and if the device fails.
     fn solve_batch(
         &self,
         side: Side,

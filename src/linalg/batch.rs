@@ -43,7 +43,7 @@ pub trait Remote: Send {
     /// Transfers the columns to the processor.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn fetch(self: Box<Self>) -> Result<Mat<f64>>;
 
     /// Computes A X or Aᵀ X on the accelerator.
@@ -51,19 +51,19 @@ pub trait Remote: Send {
     /// Returns `None` if the accelerator does not support the operator. The caller then fetches X. The shapes match.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>>;
 
     /// Computes x ← s x for every column.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn scale(&mut self, s: f64) -> Result<()>;
 
     /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column. There is one weight per row.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn centre(&mut self, weights: &[f64]) -> Result<()>;
 
     /// Converts to [`Any`], so that the backend can recover its own type.
@@ -98,7 +98,7 @@ impl Batch {
     /// Returns the columns, transferred to the processor if necessary.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     pub fn fetch(self) -> Result<Mat<f64>> {
         let shape = self.shape();
         match self {
@@ -114,7 +114,8 @@ impl Batch {
     /// Computes A X or Aᵀ X, on the accelerator if X is stored on it and the operator is supported.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows, and errors of the accelerator.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows. Fails if the
+    /// accelerator fails.
     pub fn apply(self, a: &Operator<'_>, side: Side) -> Result<Self> {
         let (rows, cols) = a.shape_of(side);
         check::length("the operand of an operator", self.nrows(), cols)?;
@@ -131,7 +132,7 @@ impl Batch {
     /// Computes x ← s x for every column.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     pub fn scale(&mut self, s: f64) -> Result<()> {
         match self {
             Self::Here(x) => {
@@ -147,7 +148,8 @@ impl Batch {
     /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column, which subtracts its weighted mean.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if there is not one weight per row, and errors of the accelerator.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one weight per row. Fails if the
+    /// accelerator fails.
     pub fn centre(&mut self, weights: &[f64]) -> Result<()> {
         check::length("the weights of a mean", weights.len(), self.nrows())?;
         match self {

@@ -51,7 +51,7 @@ impl Fastest {
     /// Returns the device.
     ///
     /// # Errors
-    /// The error of [`Cuda::new`] if there is no device.
+    /// Fails as [`Cuda::new`] does if there is no device.
     pub fn device(&self) -> std::result::Result<&Cuda, &Error> {
         self.device.as_ref()
     }

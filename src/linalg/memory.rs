@@ -42,7 +42,7 @@ impl Budget {
     /// Checks a request. `what` and `rows` describe its purpose in the error.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the request exceeds the budget.
+    /// Fails with [`Error::OutOfMemory`] if the request exceeds the budget.
     pub(crate) fn check(self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
         let error = |limit| Error::OutOfMemory {
             what,
@@ -82,7 +82,7 @@ impl Account {
     /// Charges bytes to the account. `what` and `rows` describe their purpose in the error.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the budget is exceeded. Nothing is charged then.
+    /// Fails with [`Error::OutOfMemory`] if the budget is exceeded. Nothing is charged then.
     pub(crate) fn take(&self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
         let taken = self.taken.fetch_add(bytes, Ordering::Relaxed);
         let outcome = self.budget.besides(taken).check(what, rows, bytes);

@@ -54,7 +54,7 @@ impl<T> Pool<T> {
     /// Calls `work` as [`with`](Pool::with), for workspaces whose allocation may fail.
     ///
     /// # Errors
-    /// Errors of `make` and of `work`.
+    /// Fails if `make` or `work` fails.
     pub(crate) fn try_with<R, E>(
         &self,
         fits: impl Fn(&T) -> bool,

@@ -15,7 +15,7 @@ pub(crate) trait Factors: Send + Sync {
     /// Returns a factor of `a`, and whether it was computed by this call.
     ///
     /// # Errors
-    /// As for [`Backend::factor`].
+    /// Fails as [`Backend::factor`] does.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)>;
 
     /// Whether the factor of an equal matrix is cached.

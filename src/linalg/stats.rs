@@ -56,7 +56,7 @@ impl SolveStats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
-    /// Method of a backend that does not name it.
+    /// The backend does not say which method it used.
     #[default]
     Unknown,
     /// No solve, for the identity.

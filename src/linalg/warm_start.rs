@@ -39,7 +39,7 @@ struct Solved {
     x: Mat<f64>,
 }
 
-/// Whether the first batch of each side of a factor has been solved.
+/// Two flags: whether a batch with A, and one with Aᵀ, has been solved by a factor.
 #[derive(Default)]
 pub(crate) struct Used([AtomicBool; 2]);
 

@@ -49,7 +49,7 @@ impl Corners {
     /// Packs up to four corners.
     ///
     /// # Panics
-    /// With more than four, since the kernels would read past the array.
+    /// Panics with more than four, since the kernels would read past the array.
     pub(super) fn new(which: &[u32]) -> Self {
         let mut corners = [0; 4];
         assert!(

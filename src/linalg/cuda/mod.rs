@@ -107,7 +107,8 @@ impl Cuda {
     /// Opens the device with this number, counted from 0.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device), which names the missing part: the driver, the compiler or the device.
+    /// Fails with [`Error::Device`](crate::Error::Device) if the driver, the compiler or the device is missing. The
+    /// error names the missing part.
     pub fn new(ordinal: usize) -> Result<Self> {
         Ok(Self {
             cpu: Cpu::default(),

@@ -193,6 +193,7 @@ pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f
 /// `blocks` partitions the columns of Z in ascending order. Only one block of W is in memory at a time.
 ///
 /// # Errors
+/// Fails if `map` fails.
 ///
 /// Passes on the errors of `map`.
 pub(crate) fn symmetric_product_by(

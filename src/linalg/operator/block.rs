@@ -19,7 +19,7 @@ impl<'a> Operator<'a> {
     /// ```
     ///
     /// # Panics
-    /// If the number of rows or columns overflows.
+    /// Panics if the number of rows or columns overflows.
     pub fn repeated(block: impl Into<Operator<'a>>, count: usize) -> Self {
         let block = block.into();
         let definite = block.definite;

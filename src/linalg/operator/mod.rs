@@ -121,7 +121,7 @@ impl<'a> Operator<'a> {
     /// A [`Pattern`] avoids sorting again if several matrices have the same positions.
     ///
     /// # Panics
-    /// If a row or column is outside the shape, or if there are 2³² or more rows, columns or values.
+    /// Panics if a row or column is outside the shape, or if there are 2³² or more rows, columns or values.
     pub fn triplets(
         nrows: usize,
         ncols: usize,
@@ -264,7 +264,7 @@ impl<'a> Operator<'a> {
     /// Computes A X or Aᵀ X.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows.
     pub fn apply(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let (rows, cols) = self.shape_of(side);
         check::length("the operand of an operator", x.nrows(), cols)?;
@@ -276,7 +276,7 @@ impl<'a> Operator<'a> {
     /// Computes A x or Aᵀ x for one vector.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if x has the wrong length.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if x has the wrong length.
     pub fn apply_to(&self, side: Side, x: &[f64]) -> Result<Vec<f64>> {
         let batch = self.apply(side, MatRef::from_column_major_slice(x, x.len(), 1))?;
         Ok(batch.col_as_slice(0).to_vec())
@@ -285,7 +285,7 @@ impl<'a> Operator<'a> {
     /// Computes out ← A x or Aᵀ x. For use inside a model, whose methods cannot return errors.
     ///
     /// # Panics
-    /// If the lengths do not match the operator.
+    /// Panics if the lengths do not match the operator.
     pub fn multiply(&self, side: Side, x: &[f64], out: &mut [f64]) {
         let (rows, cols) = self.shape_of(side);
         let x = MatRef::from_column_major_slice(x, cols, 1);

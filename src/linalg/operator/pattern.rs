@@ -66,8 +66,8 @@ impl Pattern {
     /// Sorts the positions `(row, column)` of all values of an `nrows`×`ncols` matrix. Positions may repeat.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] if a row or column is outside the shape, with the number of the position as index, or if
-    /// there are 2³² or more rows, columns or values.
+    /// Fails with [`Error::OutOfRange`] if a row or column is outside the shape; the index in the error is the number
+    /// of the position. Fails with the same error if there are 2³² or more rows, columns or values.
     pub fn new(
         nrows: usize,
         ncols: usize,
@@ -95,7 +95,7 @@ impl Pattern {
     /// summed.
     ///
     /// # Errors
-    /// [`Error::Dimension`] if the number of values is not the number of positions.
+    /// Fails with [`Error::Dimension`] if the number of values is not the number of positions.
     pub fn with_values(
         &self,
         values: impl IntoIterator<Item: Borrow<f64>>,
@@ -170,7 +170,7 @@ impl Pattern {
     }
 }
 
-/// Checks that a number is below `size`.
+/// Checks that an index is less than `size`.
 fn within(what: &'static str, (index, found): (usize, usize), size: usize) -> Result<()> {
     if found < size {
         return Ok(());

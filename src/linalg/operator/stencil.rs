@@ -42,7 +42,7 @@ impl Stencil {
     /// Creates a stencil without entries on a box of one to three axes.
     ///
     /// # Panics
-    /// If there is no axis, there are more than three, or an axis has no cells.
+    /// Panics if there is no axis, there are more than three, or an axis has no cells.
     pub fn new(cells: &[usize]) -> Self {
         assert!(
             (1..=3).contains(&cells.len()) && !cells.contains(&0),
@@ -71,7 +71,7 @@ impl Stencil {
     /// Rows and columns of the block are ordered (lower, upper).
     ///
     /// # Panics
-    /// If the cell has no next one along the axis.
+    /// Panics if the cell has no next one along the axis.
     pub fn couple(&mut self, axis: usize, lower: usize, [[a, b], [c, d]]: [[f64; 2]; 2]) {
         let axis = axis + 3 - self.dim;
         let upper = lower + self.stride(axis);
@@ -108,7 +108,7 @@ impl Stencil {
     /// Adds one number per cell to the diagonal.
     ///
     /// # Panics
-    /// If the length of `diagonal` is not the number of cells.
+    /// Panics if the length of `diagonal` is not the number of cells.
     pub fn add_diagonal(&mut self, diagonal: &[f64]) {
         assert_eq!(
             diagonal.len(),

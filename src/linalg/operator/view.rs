@@ -124,9 +124,9 @@ impl Operator<'_> {
     /// Checks that all entries are finite.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for the first entry that is NaN or infinite, with the name `what`. The index counts entries
-    /// column by column, or along the diagonal of a diagonal matrix. It refers to the block of a repeated operator, and
-    /// is the row in a stencil.
+    /// Fails with [`Error::NotFinite`] at the first entry that is NaN or infinite. The error has the name `what`, and
+    /// its index counts entries column by column, or along the diagonal of a diagonal matrix. The index refers to the
+    /// block of a repeated operator, and is the row in a stencil.
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
         let rows = self.nrows();
         let bad = |(index, value): (usize, f64)| {

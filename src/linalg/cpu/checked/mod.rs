@@ -53,7 +53,7 @@ pub(crate) trait Direct: Send + Sync {
     /// Size of the factors in bytes.
     fn bytes(&self) -> usize;
 
-    /// Stack memory of a solve with this number of columns.
+    /// Scratch memory that a solve with `columns` columns requires.
     fn scratch(&self, columns: usize) -> StackReq;
 
     /// batch ← A⁻¹ batch or A⁻ᵀ batch, without allocations.

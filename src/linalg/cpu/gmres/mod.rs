@@ -14,7 +14,7 @@ use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Factor, Method, SolveStats, check_batch, check_guess};
 use crate::vector::{dot, norm};
 
-/// Steps between restarts.
+/// Number of Arnoldi steps between restarts.
 const RESTART: usize = 60;
 
 /// GMRES solver for one operator.

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-/// Largest number of cells of a box that is not divided further.
+/// A box with at most this many cells is not divided further.
 const LEAF: usize = 24;
 
-/// Largest number of cells of a piece of a plane that is not divided further.
+/// A piece of a plane with at most this many cells is not divided further.
 const PLANE_LEAF: usize = 8;
 
 /// Returns an elimination order for the cells of a box: two halves first, then the layer between them.

@@ -17,7 +17,7 @@ pub(super) fn lanes<const W: usize>(f: impl FnMut(usize) -> f64) -> PerLane {
     out
 }
 
-/// Returns the numbers of the first W lanes.
+/// Returns the values of the first W lanes.
 pub(super) fn first<const W: usize>(numbers: &PerLane) -> [f64; W] {
     std::array::from_fn(|l| numbers[l])
 }

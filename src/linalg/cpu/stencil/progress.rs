@@ -87,7 +87,7 @@ impl<const N: usize> Progress<N> {
     /// Counts a step with this number of products.
     ///
     /// # Errors
-    /// [`Error::Stagnation`] when the products are used up.
+    /// Fails with [`Error::Stagnation`] when the products are used up.
     pub(crate) fn count(&mut self, criteria: &Criteria, products: usize) -> Result<()> {
         if (self.iterations + 1) * products > criteria.products {
             return Err(self.stagnation(criteria.name));
@@ -103,7 +103,8 @@ impl<const N: usize> Progress<N> {
     /// which replaces the recursive one and its norm in `recursive`. Returns these columns: they have to restart.
     ///
     /// # Errors
-    /// [`Error::Stagnation`] if a true residual above the rounding errors is more than half the previous one, or NaN.
+    /// Fails with [`Error::Stagnation`] if a true residual above the rounding errors is more than half the previous
+    /// one, or NaN.
     pub(crate) fn judge(
         &mut self,
         criteria: &Criteria,
