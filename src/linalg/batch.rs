@@ -25,9 +25,9 @@ use crate::vector::centre;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub enum Batch {
-    /// On the processor.
+    /// Columns on the processor.
     Here(Mat<f64>),
-    /// On the accelerator of a backend.
+    /// Columns on the accelerator of a backend.
     There(Box<dyn Remote>),
 }
 
@@ -37,7 +37,7 @@ pub enum Batch {
 /// Methods may return before their work is done, and errors may surface as late as in [`fetch`](Remote::fetch), which
 /// waits.
 pub trait Remote: Send {
-    /// Numbers of rows and columns.
+    /// Numbers of rows and columns of the batch.
     fn shape(&self) -> (usize, usize);
 
     /// Transfers the columns to the processor.
@@ -54,7 +54,7 @@ pub trait Remote: Send {
     /// Fails if the accelerator fails.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>>;
 
-    /// Computes x ← s x for every column.
+    /// Computes x ← s x for every column x.
     ///
     /// # Errors
     /// Fails if the accelerator fails.
@@ -77,7 +77,7 @@ impl From<Mat<f64>> for Batch {
 }
 
 impl Batch {
-    /// Numbers of rows and columns.
+    /// Numbers of rows and columns of the batch.
     pub fn shape(&self) -> (usize, usize) {
         match self {
             Self::Here(x) => x.shape(),
@@ -85,12 +85,12 @@ impl Batch {
         }
     }
 
-    /// Number of rows.
+    /// Number of rows of the batch.
     pub fn nrows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns.
+    /// Number of columns of the batch.
     pub fn ncols(&self) -> usize {
         self.shape().1
     }
@@ -111,7 +111,7 @@ impl Batch {
         }
     }
 
-    /// Computes A X or Aᵀ X, on the accelerator if X is stored on it and the operator is supported.
+    /// Computes A X or Aᵀ X, on the accelerator if X is stored there and the operator is supported.
     ///
     /// # Errors
     /// Fails with [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows. Fails if the
@@ -129,7 +129,7 @@ impl Batch {
         a.apply(side, x.as_ref()).map(Self::Here)
     }
 
-    /// Computes x ← s x for every column.
+    /// Computes x ← s x for every column x.
     ///
     /// # Errors
     /// Fails if the accelerator fails.
@@ -145,7 +145,7 @@ impl Batch {
         }
     }
 
-    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column, which subtracts its weighted mean.
+    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column x, which subtracts the weighted mean of x.
     ///
     /// # Errors
     /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one weight per row. Fails if the
