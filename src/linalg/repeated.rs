@@ -44,7 +44,7 @@ struct Repeated<'a> {
 }
 
 impl Repeated<'_> {
-    /// Calls `work` with a workspace for this number of columns, viewed as a batch of their parts.
+    /// Calls `work` with a workspace for this number of columns, viewed as a batch of the parts of the columns.
     fn with_workspace<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
         let (rows, parts) = (self.rows, columns * self.count);
         let fits = |workspace: &Vec<f64>| workspace.len() >= rows * parts;

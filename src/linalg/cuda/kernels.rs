@@ -23,9 +23,9 @@ use crate::linalg::operator::{Side, Stencil};
 /// Starting corner of the sweeps. All corners take the same time.
 const CORNER: u32 = 0;
 
-/// Duration of a measurement in seconds.
+/// Duration of the measurement of a pass in seconds.
 const SECONDS: f64 = 0.1;
-/// Least and largest number of repetitions in a measurement.
+/// Least and largest number of repetitions in the measurement of a pass.
 const REPETITIONS: [f64; 2] = [5.0, 300.0];
 
 /// Vectors of a batch of equal columns on a device, and the solvers' passes over them.
@@ -148,7 +148,7 @@ impl CudaKernels {
         }
     }
 
-    /// Number of launches of a sweep.
+    /// Number of kernel launches of a sweep.
     pub fn launches(&self) -> usize {
         self.double.hyperplanes()
     }
@@ -187,7 +187,8 @@ impl CudaKernels {
         device.upload(&ones, &self.workspace.scalars, 0)
     }
 
-    /// Rounds b to this precision as the input of the preconditioner, and sets its output to zero.
+    /// Rounds b to this precision as the input of the preconditioner, and sets the output of the preconditioner to
+    /// zero.
     fn clear_rough(&self, width: Width) -> Result<()> {
         let device = &self.workspace.device;
         let _lock = device.lock_stream();

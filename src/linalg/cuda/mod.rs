@@ -46,7 +46,7 @@ use super::repeated::by_block;
 use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
 
-/// Largest number of columns that a solve on the device interleaves.
+/// Largest number of columns that one solve on the device interleaves.
 const MAX_LANES: usize = 64;
 
 /// Backend that solves linear systems on a CUDA device.

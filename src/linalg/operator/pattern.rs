@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 
 /// Row and column of a value.
 ///
-/// They have half the width of other indices, because sorting is limited by memory bandwidth.
+/// Both numbers have half the width of other indices, because sorting is limited by memory bandwidth.
 type Position = (u32, u32);
 
-/// Largest number of rows, columns or values.
+/// Largest number of rows, columns or values of a pattern.
 pub(super) const MOST: usize = u32::MAX as usize;
 
 /// Sparsity pattern of matrices whose values are assembled repeatedly, such as those of finite elements.
@@ -118,7 +118,7 @@ impl Pattern {
         Operator::compressed(Arc::clone(&self.structure), sums)
     }
 
-    /// Number of values, including those of repeated positions.
+    /// Number of values of the pattern, including those of repeated positions.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
