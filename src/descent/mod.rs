@@ -88,8 +88,8 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Sets another metric for the first steps. It is used until a step reduces the objective by less than the fraction
-    /// `progress`, such as 0.1, or until no step reduces it.
+    /// Sets another metric for the first steps. This metric is used until a step reduces the objective by less than
+    /// the fraction `progress`, such as 0.1, or until no step reduces it.
     ///
     /// From a bad start some metrics make better progress than the one that the loss names, which is much faster near the
     /// minimum.
@@ -127,7 +127,7 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Adds a prior to the objective. It refers to θ, not to transformed coordinates.
+    /// Adds a prior to the objective. The prior refers to θ, not to transformed coordinates.
     #[must_use]
     pub fn prior(mut self, prior: &'a dyn Prior) -> Self {
         self.setting.priors.push(prior);
@@ -173,8 +173,8 @@ impl<'a> Descent<'a> {
 
     /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without a step.
     ///
-    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms it is a step
-    /// in the transformed coordinates.
+    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms η is a
+    /// step in the transformed coordinates.
     ///
     /// ```
     /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};

@@ -69,7 +69,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes a step. Returns the reason to stop once the run has ended; later calls return it again.
+    /// Takes a step. Returns the reason to stop once the run has ended; later calls return the reason again.
     ///
     /// # Errors
     /// Fails if a solve fails at the current point. A failure at a trial point only rejects the trial.
@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
         Ok(self.apply(outcome?).and_then(|stop| self.end(stop)))
     }
 
-    /// Ends the run for this reason, or for a better one where it ends above its best point.
+    /// Ends the run for this reason, or for another reason if the run ends above its best point.
     fn end(&mut self, stop: Stop) -> Option<Stop> {
         self.stop = Some(self.progress.outcome(&self.state.point, stop).0);
         self.stop
