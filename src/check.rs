@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// Checks that `found` equals `expected`.
+/// Checks that the length `found` equals `expected`.
 pub(crate) fn length(what: &'static str, found: usize, expected: usize) -> Result<()> {
     if found == expected {
         Ok(())

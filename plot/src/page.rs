@@ -88,10 +88,9 @@ impl Page {
     /// Writes `stem.png` and `stem.svg`, creating their folder if necessary, and returns both paths.
     ///
     /// # Errors
-    ///
-    /// [`Error::Layer`] if a layer contradicts itself: a field whose values do not match its shape, or bars whose edges
-    /// do not match their heights. [`Error::Write`] if a file or its folder cannot be written. [`Error::Backend`] if
-    /// the drawing library fails.
+    /// Fails with [`Error::Layer`] if a layer contradicts itself: a field whose values do not match its shape, or bars
+    /// whose edges do not match their heights. Fails with [`Error::Write`] if a file or its folder cannot be written,
+    /// and with [`Error::Backend`] if the drawing library fails.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
         for chart in &self.charts {
             if let Some(fault) = chart.fault() {

@@ -5,12 +5,12 @@ use faer::{Mat, MatMut, MatRef};
 
 /// Linearised map from the reduced variables ξ to θ: dθᵢ = scaleᵢ dξ_j for the j-th free parameter i = free_j.
 ///
-/// The other parameters are fixed.
+/// The parameters that are not free are fixed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chart {
     /// Indices of the free parameters, in increasing order.
     pub(crate) free: Vec<usize>,
-    /// dθᵢ/dξ of every parameter, free or not.
+    /// Slope dθᵢ/dξ of every parameter, free or not.
     pub(crate) scale: Vec<f64>,
 }
 

@@ -6,16 +6,17 @@ use crate::error::{Error, Result};
 /// Transform θ = T(ξ) of one parameter. The descent steps in ξ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Transform {
-    /// θ = ξ.
+    /// The identity θ = ξ.
     #[default]
     Identity,
-    /// θ = exp ξ, for positive parameters of unknown magnitude.
+    /// The exponential θ = exp ξ, for positive parameters of unknown magnitude.
     Log,
-    /// θ = lower + (upper − lower)/(1 + exp(−ξ)), for parameters inside an interval of finite length.
+    /// The logistic function θ = lower + (upper − lower)/(1 + exp(−ξ)), for parameters inside an interval of finite
+    /// length.
     Logit {
-        /// Lower end.
+        /// Lower end of the interval.
         lower: f64,
-        /// Upper end.
+        /// Upper end of the interval.
         upper: f64,
     },
 }
@@ -32,8 +33,8 @@ impl Transform {
 
     /// Returns θ = T(ξ), which is never an end of the interval.
     ///
-    /// At an end the slope dθ/dξ is 0, so that a descent could not leave it. The only exception is an interval without
-    /// any `f64` between its ends, which a descent rejects.
+    /// At an end the slope dθ/dξ is 0, so that a descent could not leave the end. The only exception is an interval
+    /// without any `f64` between its ends, which a descent rejects.
     pub fn forward(self, xi: f64) -> f64 {
         match self {
             Self::Identity => xi,

@@ -2,14 +2,14 @@
 
 use crate::vector::{dot, norm};
 
-/// Length of a step relative to the step before, above which the steps no longer contract.
+/// Largest length of a step, relative to the step before, for which the steps contract.
 const CONTRACTING: f64 = 0.5;
 
-/// Autocorrelation below which the iterates oscillate, because the model responds too little to θ.
+/// Autocorrelation of the iterates below which they oscillate, because the model responds too little to θ.
 const OSCILLATION: f64 = -0.75;
 
-/// Interval to which an autocorrelation c is clamped, so that (1 + c)/(1 − c) stays bounded. A larger c cannot be
-/// distinguished from 1.
+/// Interval to which an autocorrelation c is clamped, so that (1 + c)/(1 − c) stays bounded. A c above the interval
+/// cannot be distinguished from 1.
 const AUTOCORRELATIONS: (f64, f64) = (-0.9, 0.97);
 
 /// Least length of a window, in units of the autocorrelation time 1/(1 − c).
@@ -58,7 +58,7 @@ impl Window {
         (0..self.last.len()).map(mean).collect()
     }
 
-    /// Deviations of the iterates from their mean, in units of the parameters' sizes.
+    /// Returns the deviations of the iterates from their mean, in units of the parameters' sizes.
     fn deviations(&self, mean: &[f64], size: impl Fn(usize) -> f64) -> Vec<Vec<f64>> {
         let deviation = |t: &Vec<f64>| (0..t.len()).map(|j| (t[j] - mean[j]) / size(j)).collect();
         self.iterates.iter().map(deviation).collect()
@@ -105,7 +105,8 @@ fn unbiased(raw: f64, n: f64) -> f64 {
     (n * raw + 1.0) / (n - 3.0).max(1.0)
 }
 
-/// Lag-one autocorrelation of deviations from a mean, all parameters together; None for three or fewer.
+/// Returns the lag-one autocorrelation of deviations from a mean, for all parameters together, or None for three or
+/// fewer deviations.
 fn autocorrelation(deviations: &[Vec<f64>]) -> Option<f64> {
     let (mut product, mut square) = (0.0, 0.0);
     for w in deviations.windows(2) {
@@ -120,7 +121,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     norm(&difference)
 }
 
-/// Whether a step is a random fluctuation: hardly shorter than the last one, and in another direction.
+/// Whether a step is a random fluctuation: hardly shorter than the last step, and in another direction.
 fn is_fluctuation(step: &[f64], last: &[f64]) -> bool {
     // Successive steps of a slow contraction are parallel; those of a fluctuation are not. Below 60° they count as parallel.
     let aligned = dot(step, last) > 0.5 * norm(step) * norm(last);

@@ -55,17 +55,19 @@ pub struct Corrected<'a> {
 pub struct Options {
     /// Largest change of a parameter in one step, relative to max(|θⱼ|, scaleⱼ).
     pub cap: f64,
-    /// Typical sizes of the parameters, one each. If empty: |θⱼ| of the first starting point, or 1 where that is 0.
+    /// Typical sizes of the parameters, one per parameter. If empty, the sizes are |θⱼ| of the first starting point, or
+    /// 1 where θⱼ is 0.
     pub scale: Vec<f64>,
     /// Relative step at which the iteration has converged.
     pub tolerance: f64,
-    /// Limit on the steps from one starting point.
+    /// Largest number of steps from one starting point.
     pub iterations: usize,
-    /// Least number of iterates to average when they only fluctuate. Strongly autocorrelated iterates need more.
+    /// Least number of iterates to average when the iterates only fluctuate. Strongly autocorrelated iterates need
+    /// more.
     pub average: usize,
     /// Number of random starting points to try after those given, scattered around the first.
     pub restarts: usize,
-    /// Largest displacement of a random starting point, as a fraction of a parameter's size.
+    /// Largest displacement of a random starting point along a parameter, as a fraction of the size of the parameter.
     pub scatter: f64,
     /// Seed from which the seeds of all simulations are derived.
     pub seed: u64,
@@ -141,10 +143,11 @@ impl<'a> Corrected<'a> {
     ///
     /// A fit of the model is a good starting point. A starting point is rejected if the simulator rejects it or objects to its
     /// result ([`Simulator::objection`]), or does so at a later iterate even after the step is halved three times. The next
-    /// one is then tried, and after those given, random ones around the first.
+    /// starting point is then tried, and after those given, random starting points around the first.
     ///
     /// # Errors
-    /// Invalid input, failing solves, and [`Error::NoStart`] if every starting point is rejected.
+    /// Fails if an input is invalid or a solve fails. Fails with [`Error::NoStart`] if every starting point is
+    /// rejected.
     pub fn run(&self, starts: &[&[f64]], mut observer: impl FnMut(&Iterate)) -> Result<Report> {
         self.check(starts)?;
         let cpu = Cpu::default();
@@ -190,7 +193,7 @@ impl<'a> Corrected<'a> {
         })
     }
 
-    /// Returns the k-th random starting point around another.
+    /// Returns the k-th random starting point around `start`.
     fn scattered(&self, start: &[f64], k: usize) -> Vec<f64> {
         let Options { scatter, seed, .. } = self.options;
         let displacements = random::uniform(

@@ -15,7 +15,7 @@ use crate::model::adjoint::Linearisation;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
 
-/// Halvings of a step whose end the simulator rejects.
+/// Largest number of halvings of a step whose end the simulator rejects.
 const HALVINGS: usize = 3;
 
 /// Relative distance from the cap within which a step counts as capped.
@@ -31,7 +31,7 @@ pub(super) enum Outcome {
 /// Parameters with the defect of their simulation.
 struct Evaluated {
     theta: Vec<f64>,
-    /// h(θ) − q.
+    /// Defect h(θ) − q of the simulation.
     defect: Vec<f64>,
 }
 
@@ -103,7 +103,8 @@ impl Run<'_> {
         Ok(Outcome::Ended(Stop::Iterations))
     }
 
-    /// Whether a full window was averaged. A window that drifts is doubled. One that fails the tests is discarded.
+    /// Averages the window once it is full, and returns whether it was averaged. A window that drifts is doubled. A
+    /// window that fails the tests is discarded.
     fn examine(&mut self, window: &mut Window) -> bool {
         let least = self.setting.options.average;
         if window.len() < window.due.max(least) {

@@ -37,13 +37,13 @@ pub trait Simulator: Sync {
     /// rejects the starting point.
     ///
     /// # Errors
-    /// Failures that do not depend on θ. They end the correction.
+    /// Fails only for causes that do not depend on θ. Such a failure ends the correction.
     fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated>;
 
     /// Checks that the data are valid for this simulator.
     ///
     /// # Errors
-    /// Data that this simulator cannot produce.
+    /// Fails if this simulator cannot produce the data.
     fn check(&self, data: &[f64]) -> Result<()> {
         let _ = data;
         Ok(())
@@ -77,7 +77,7 @@ impl Simulated {
     /// Returns the simulated data.
     ///
     /// # Errors
-    /// [`Error::Model`] with the reason, if the simulation was rejected.
+    /// Fails with [`Error::Model`], which holds the reason, if the simulation was rejected.
     pub fn data(self) -> Result<Vec<f64>> {
         match self {
             Self::Data(data) => Ok(data),

@@ -9,13 +9,13 @@ use crate::linalg::{Solved, describe_solved};
 pub struct Iterate {
     /// Number of the iteration, from 1.
     pub iteration: usize,
-    /// The simulated parameters.
+    /// Parameters that were simulated.
     pub theta: Vec<f64>,
-    /// The step from these parameters.
+    /// Step from these parameters to the next iterate.
     pub step: Vec<f64>,
     /// ‖L(h − q)‖, the distance of the simulation from the data in the metric.
     pub distance: f64,
-    /// maxⱼ |stepⱼ| / max(|θⱼ|, scaleⱼ).
+    /// Size of the step, maxⱼ |stepⱼ| / max(|θⱼ|, scaleⱼ).
     pub relative_step: f64,
 }
 
@@ -77,16 +77,16 @@ pub struct Report {
     pub start: Vec<f64>,
     /// Standard errors of θ, from the fluctuation of the averaged iterates; None if nothing was averaged.
     ///
-    /// They assume that the randomness of the simulator equals that of the data. From a dozen iterates they are accurate to
-    /// about a third.
+    /// The standard errors assume that the randomness of the simulator equals that of the data. From a dozen iterates
+    /// they are accurate to about a third.
     pub standard_errors: Option<Vec<f64>>,
     /// All iterates from `start`.
     pub history: Vec<Iterate>,
-    /// Why the correction stopped.
+    /// Reason why the correction stopped.
     pub stop: Stop,
     /// Reasons for rejecting earlier starting points, in order.
     pub rejected_starts: Vec<String>,
-    /// Number of simulations.
+    /// Number of simulations of the correction.
     pub simulations: usize,
     /// How the linear systems were solved, the method with the most columns first.
     pub solvers: Vec<Solved>,

@@ -8,13 +8,13 @@ use crate::error::Result;
 /// Smallest damping that changes a step by more than rounding.
 const LEAST_DAMPING: f64 = 1e-10;
 
-/// Largest damping of the search, beyond which a step vanishes.
+/// Largest damping of the search. A step with a larger damping vanishes.
 const MOST_DAMPING: f64 = 1e16;
 
-/// First damping of the search after 0. It lies below rounding.
+/// First damping of the search after 0. This damping lies below rounding.
 const FIRST_DAMPING: f64 = 1e-20;
 
-/// Bisections of the exponent of the damping.
+/// Number of bisections of the exponent of the damping.
 const BISECTIONS: usize = 8;
 
 /// Trial step `scale` · η for one damping.
@@ -25,7 +25,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Computes the step for this damping.
+    /// Computes the trial step for this damping.
     pub(super) fn new(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
         Ok(Self {
             proposal: path.at(damping)?,
@@ -34,8 +34,8 @@ impl Attempt {
         })
     }
 
-    /// Computes the first step from a point. If the undamped system cannot be solved in a trust region, it takes the smallest
-    /// damping.
+    /// Computes the first step from a point. If the undamped system cannot be solved in a trust region, the step has
+    /// the smallest damping.
     pub(super) fn first(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
         match Self::new(path, scale, damping) {
             Err(_) if damping == 0.0 && !path.norms().is_empty() => {
@@ -55,7 +55,7 @@ impl Attempt {
         norm.length(&self.proposal.eta).map(|l| self.scale * l)
     }
 
-    /// Raises the damping until the step is at most `longest`.
+    /// Raises the damping until the length of the step is at most `longest`.
     pub(super) fn shorten(
         &mut self,
         path: &mut dyn Path,

@@ -11,25 +11,25 @@ use crate::linalg::{Backend, Reuse, Solved, Tally, describe_purposes, merge_solv
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Computed states ρ(θ), including trials.
+    /// Number of computed states ρ(θ), including those of trials.
     pub model_solves: usize,
-    /// Linear solves of Newton's method for these states.
+    /// Number of linear solves of Newton's method for the states.
     pub newton_solves: usize,
-    /// Factorisations of ∂g/∂ρ, including those of Newton's method.
+    /// Number of factorisations of ∂g/∂ρ, including those of Newton's method.
     pub factorisations: usize,
-    /// Tangent solves with ∂g/∂ρ, or forward sweeps of a user-defined sensitivity.
+    /// Number of tangent solves with ∂g/∂ρ, or forward sweeps of a user-defined sensitivity.
     pub tangent_solves: usize,
-    /// Adjoint solves with the transpose of ∂g/∂ρ, or backward sweeps of a user-defined sensitivity.
+    /// Number of adjoint solves with the transpose of ∂g/∂ρ, or backward sweeps of a user-defined sensitivity.
     pub adjoint_solves: usize,
-    /// Factorisations for the metric and the loss.
+    /// Number of factorisations for the metric and the loss.
     pub metric_factorisations: usize,
-    /// Solves for the metric and the loss.
+    /// Number of solves for the metric and the loss.
     pub metric_solves: usize,
-    /// Factorisations of systems in the parameters: precisions of priors, and systems of directions.
+    /// Number of factorisations of systems in the parameters: precisions of priors, and systems of directions.
     pub system_factorisations: usize,
-    /// Solves of systems in the parameters.
+    /// Number of solves of systems in the parameters.
     pub system_solves: usize,
-    /// Iterations of iterative solvers in all these solves, counting the slowest column of every batch.
+    /// Number of iterations of iterative solvers in all these solves, counting the slowest column of every batch.
     pub solver_iterations: usize,
 }
 
@@ -38,7 +38,7 @@ pub struct Counts {
 pub(super) struct Solvers {
     pub(super) model: Vec<Solved>,
     pub(super) metric: Vec<Solved>,
-    /// Precisions of priors, and systems of directions.
+    /// Methods for systems in the parameters: precisions of priors, and systems of directions.
     pub(super) parameters: Vec<Solved>,
 }
 
@@ -59,22 +59,23 @@ impl Solvers {
 
 /// Backend of a run, with one counter for every purpose.
 pub(super) struct Ledger<'a> {
-    /// Solves for states.
+    /// Counter of the solves for states.
     pub(super) forward: Tally<'a>,
-    /// Solves for tangents and adjoints. Factors are shared with `forward`, because the matrix is the same if g is affine in ρ.
+    /// Counter of the solves for tangents and adjoints. Factors are shared with `forward`, because the matrix is the
+    /// same if g is affine in ρ.
     pub(super) sensitivity: Tally<'a>,
     /// Solves for the metric and the loss.
     pub(super) geometry: Tally<'a>,
-    /// Solves for the loss. A warm start from a solve for the metric would be useless.
+    /// Counter of the solves for the loss. A warm start from a solve for the metric would be useless.
     pub(super) loss: Tally<'a>,
-    /// Solves with the precisions of priors. Factors are shared between points, because the precision of a quadratic prior is
-    /// constant.
+    /// Counter of the solves with the precisions of priors. Factors are shared between points, because the precision of
+    /// a quadratic prior is constant.
     pub(super) priors: Tally<'a>,
-    /// Solves of systems that directions set up. They differ at every point and damping.
+    /// Counter of the solves of systems that directions set up. The systems differ at every point and damping.
     pub(super) systems: Tally<'a>,
 }
 
-/// Factors that are kept for the precisions of priors: one prior may need several.
+/// Number of factors that are kept for the precisions of priors. One prior may need several factors.
 const PRECISIONS: usize = 4;
 
 impl<'a> Ledger<'a> {

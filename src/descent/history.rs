@@ -9,17 +9,18 @@ use crate::step::Trial;
 /// Step that led to an iterate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Move {
-    /// maxᵢ |Δθᵢ|/|θᵢ|, with the larger |θᵢ| of the two ends of the step.
+    /// Size of the step, maxᵢ |Δθᵢ|/|θᵢ|, with the larger |θᵢ| of the two ends of the step.
     pub relative_step: f64,
-    /// Factor of the direction.
+    /// Factor by which the direction was multiplied.
     pub scale: f64,
-    /// Damping of the direction.
+    /// Damping with which the direction was computed.
     pub damping: f64,
-    /// Number of trials.
+    /// Number of trials until the step was accepted.
     pub trials: usize,
     /// Scale times the decrease that the quadratic model predicts for a full step.
     pub predicted: f64,
-    /// Decrease of the objective divided by `predicted`: near 1 where the quadratic model holds, NaN where rounding hides it.
+    /// Decrease of the objective divided by `predicted`: near 1 where the quadratic model holds, NaN where rounding
+    /// hides the decrease.
     pub gain: f64,
     /// Decrease that the undamped model predicted before the step, if the direction provides it.
     pub left: Option<f64>,
@@ -28,10 +29,10 @@ pub struct Move {
 }
 
 impl Move {
-    /// Whether a short step shows that the point is close to a minimum.
+    /// Whether a short step is evidence of a nearby minimum.
     ///
-    /// A step does not if it was cut back or damped, or if its scale is still small. `natural` is the scale with which the step
-    /// rule began the run.
+    /// A step that was cut back or damped is no evidence, nor is one whose scale is much smaller than `natural`, the first
+    /// scale of the step rule.
     pub(super) fn was_whole(&self, natural: f64) -> bool {
         self.settled && self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
     }
@@ -71,19 +72,19 @@ impl Move {
 pub struct Iterate {
     /// Number of the iterate, 0 at the start.
     pub iteration: usize,
-    /// The parameters.
+    /// Parameters θ of the iterate.
     pub theta: Vec<f64>,
-    /// The objective f(ρ) + R(θ).
+    /// Objective f(ρ) + R(θ).
     pub loss: f64,
-    /// R(θ).
+    /// Penalty R(θ) of the priors.
     pub penalty: f64,
-    /// ‖∇‖₂ over the free parameters, in the coordinates of the descent.
+    /// Norm ‖∇‖₂ of the gradient over the free parameters, in the coordinates of the descent.
     pub gradient: f64,
-    /// The step that led to the iterate; None at the start.
+    /// Step that led to the iterate, or None at the start.
     pub step: Option<Move>,
     /// Name of the metric for the next step.
     pub metric: &'static str,
-    /// Cost so far.
+    /// Cost of the run up to the iterate.
     pub counts: Counts,
     /// Seconds since the start of the run.
     pub seconds: f64,
@@ -117,12 +118,12 @@ impl fmt::Display for Iterate {
     }
 }
 
-/// Iterate with its state, passed to observers. It dereferences to the [`Iterate`] and prints like it.
+/// Iterate with its state, passed to observers. A snapshot dereferences to the [`Iterate`] and prints like the iterate.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot<'a> {
-    /// The iterate, as in the history.
+    /// Iterate, as in the history.
     pub iterate: &'a Iterate,
-    /// The state ρ(θ).
+    /// State ρ(θ) of the iterate.
     pub rho: &'a [f64],
 }
 

@@ -13,9 +13,9 @@ pub(super) struct Linearised<'p> {
     pub(super) point: &'p Point,
     pub(super) z: Linearisation<'p>,
     pub(super) root: Option<Box<dyn Root + 'p>>,
-    /// Name of the metric.
+    /// Name of the metric at the point.
     pub(super) metric: &'static str,
-    /// ∂f/∂ρ, projected by the metric.
+    /// Covector ∂f/∂ρ, projected by the metric.
     pub(super) covector: Vec<f64>,
     /// Rounding error of the objective.
     pub(super) rounding: f64,
@@ -24,15 +24,15 @@ pub(super) struct Linearised<'p> {
     pub(super) grad: Vec<f64>,
     /// Gradient of the objective, by which steps are judged.
     ///
-    /// It differs from `grad` if the metric keeps the mass and the model changes it. A run judged by `grad` would then stop
-    /// where the objective still decreases.
+    /// The two gradients differ if the metric keeps the mass and the model changes the mass. A run judged by `grad`
+    /// would then stop where the objective still decreases.
     pub(super) exact: Vec<f64>,
     pub(super) chart: Chart,
-    /// θ in the coordinates of the descent.
+    /// Parameters θ in the coordinates of the descent.
     pub(super) coordinates: Vec<f64>,
-    /// Number of steps taken before.
+    /// Number of steps of the run before this point.
     pub(super) iteration: usize,
-    /// ‖∇‖ relative to the start.
+    /// Norm ‖∇‖ of the gradient, relative to the norm at the start.
     pub(super) progress: f64,
     pub(super) systems: &'p dyn Backend,
 }
@@ -54,7 +54,7 @@ impl Linearised<'_> {
         }
     }
 
-    /// Restricts the free parameters to those at these positions.
+    /// Restricts the free parameters to those at the positions `keep`.
     pub(super) fn keep(&mut self, keep: &[usize]) {
         self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
         self.grad = keep.iter().map(|&j| self.grad[j]).collect();

@@ -6,19 +6,19 @@ use super::report::Remark;
 
 /// State that a run carries from point to point.
 pub(super) struct Memory {
-    /// Counts of model, tangent and adjoint solves. The ledger has all others.
+    /// Counts of model, tangent and adjoint solves. The ledger has all other counts.
     pub(super) counts: Counts,
     /// Whether the first metric is in use.
     pub(super) in_first_phase: bool,
-    /// Whether some step has had about the right length.
+    /// Whether some step of the run has had about the right length.
     pub(super) sized: bool,
     /// Largest norm so far of the column of L Z for every parameter.
     widest: Vec<f64>,
-    /// Largest |θᵢ| so far.
+    /// Largest |θᵢ| so far of every parameter.
     sizes: Vec<f64>,
-    /// Number of steps taken.
+    /// Number of steps of the run so far.
     pub(super) steps: usize,
-    /// ‖∇‖ at the start.
+    /// Norm ‖∇‖ of the gradient at the start.
     first_gradient: Option<f64>,
     /// Remarks of the directions, without repetitions.
     pub(super) remarks: Vec<Remark>,
@@ -59,18 +59,18 @@ impl Memory {
         }
     }
 
-    /// Returns the largest |θᵢ| so far.
+    /// Returns the largest |θᵢ| so far of parameter `i`.
     pub(super) fn size(&self, i: usize) -> f64 {
         self.sizes[i]
     }
 
-    /// Updates the largest |θᵢ|.
+    /// Updates the largest |θᵢ| of every parameter.
     pub(super) fn update_sizes(&mut self, theta: &[f64]) {
         let both = self.sizes.iter_mut().zip(theta);
         both.for_each(|(size, t)| *size = size.max(t.abs()));
     }
 
-    /// Returns ‖∇‖ relative to the start.
+    /// Returns the norm ‖∇‖ of the gradient, relative to the norm at the start.
     pub(super) fn relative_gradient(&mut self, gradient: f64) -> f64 {
         let first = *self.first_gradient.get_or_insert(gradient);
         if first > 0.0 { gradient / first } else { 0.0 }

@@ -88,8 +88,8 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Sets another metric for the first steps. It is used until a step reduces the objective by less than the fraction
-    /// `progress`, such as 0.1, or until no step reduces it.
+    /// Sets another metric for the first steps. This metric is used until a step reduces the objective by less than
+    /// the fraction `progress`, such as 0.1, or until no step reduces it.
     ///
     /// From a bad start some metrics make better progress than the one that the loss names, which is much faster near the
     /// minimum.
@@ -127,7 +127,7 @@ impl<'a> Descent<'a> {
         self
     }
 
-    /// Adds a prior to the objective. It refers to θ, not to transformed coordinates.
+    /// Adds a prior to the objective. The prior refers to θ, not to transformed coordinates.
     #[must_use]
     pub fn prior(mut self, prior: &'a dyn Prior) -> Self {
         self.setting.priors.push(prior);
@@ -151,8 +151,8 @@ impl<'a> Descent<'a> {
     /// Runs the descent from `theta`. The observer receives every iterate and may return [`Control::Stop`].
     ///
     /// # Errors
-    /// Invalid input, a start where the objective cannot be computed, and solves that fail at an accepted point. A failure at a
-    /// trial point only rejects the trial.
+    /// Fails if an input is invalid, if the objective cannot be computed at the start, or if a solve fails at an
+    /// accepted point. A failure at a trial point only rejects the trial.
     pub fn run<F: Into<Control>>(
         &self,
         theta: &[f64],
@@ -166,15 +166,15 @@ impl<'a> Descent<'a> {
     /// Begins a run at `theta` that the caller advances step by step.
     ///
     /// # Errors
-    /// Invalid input, and a start where the objective cannot be computed.
+    /// Fails if an input is invalid, or if the objective cannot be computed at the start.
     pub fn begin(&self, theta: &[f64]) -> Result<Run<'a>> {
         Run::new(self, theta)
     }
 
     /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without a step.
     ///
-    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms it is a step
-    /// in the transformed coordinates.
+    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms η is a
+    /// step in the transformed coordinates.
     ///
     /// ```
     /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
@@ -189,7 +189,7 @@ impl<'a> Descent<'a> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`run`](Descent::run).
+    /// Fails as [`run`](Descent::run) does.
     pub fn propose(&self, theta: &[f64], damping: f64) -> Result<Proposal> {
         self.begin(theta)?.propose(damping)
     }
@@ -198,7 +198,7 @@ impl<'a> Descent<'a> {
     /// ignored.
     ///
     /// # Errors
-    /// Those of [`run`](Descent::run), no prior, or a prior that leaves some parameters free.
+    /// Fails as [`run`](Descent::run) does, if there is no prior, and if the prior leaves some parameters free.
     pub fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         self.check(theta)?;
         Problem::new(self.setting.clone(), self.backend).posterior(theta, None, rank)

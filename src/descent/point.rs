@@ -7,9 +7,9 @@ use crate::loss::Misfit;
 pub(super) struct Point {
     pub(super) theta: Vec<f64>,
     pub(super) rho: Vec<f64>,
-    /// The objective f(ρ) + R(θ).
+    /// Objective f(ρ) + R(θ) at the point.
     pub(super) loss: f64,
-    /// R(θ).
+    /// Penalty R(θ) of the priors.
     pub(super) penalty: f64,
 }
 

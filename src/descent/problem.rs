@@ -41,7 +41,7 @@ pub(super) struct FirstMetric<'a> {
 /// Setting with a backend that counts its work.
 pub(super) struct Problem<'a> {
     pub(super) setting: Setting<'a>,
-    /// Metric that the loss names.
+    /// Metric that the loss names, if any.
     loss_metric: Option<Box<dyn Metric + 'a>>,
     pub(super) backend: &'a dyn Backend,
     pub(super) ledger: Ledger<'a>,
@@ -62,7 +62,7 @@ impl<'a> Problem<'a> {
         Memory::new(self.setting.model.param_dim(), first)
     }
 
-    /// Evaluates the start. Failures are errors.
+    /// Evaluates the start of a run. Failures are errors.
     pub(super) fn start(&self, theta: &[f64], memory: &mut Memory) -> Result<Evaluated<'a>> {
         let zero = vec![0.0; self.setting.model.state_dim()];
         self.start_from(theta, zero, memory)
@@ -127,7 +127,8 @@ impl<'a> Problem<'a> {
 
     /// Linearises the problem at a point.
     ///
-    /// This takes one factorisation and one adjoint solve, or two solves in one batch if the metric projects.
+    /// The linearisation takes one factorisation and one adjoint solve, or two solves in one batch if the metric
+    /// projects.
     pub(super) fn linearise<'p>(
         &'p self,
         state: &'p Evaluated<'a>,
@@ -193,7 +194,7 @@ impl<'a> Problem<'a> {
 
     /// Returns the metric at a point and its name, if the direction needs one.
     ///
-    /// It is the metric of the first phase, the one that was set, or the one that the loss names, in this order.
+    /// The metric is that of the first phase, the one that was set, or the one that the loss names, in this order.
     #[allow(clippy::type_complexity)]
     fn root<'p>(
         &'p self,
@@ -219,7 +220,7 @@ impl<'a> Problem<'a> {
         Ok(Some((metric.at(rho, backend)?, metric.name())))
     }
 
-    /// Whether the metric is the one that the loss names.
+    /// Whether the metric in use is the one that the loss names.
     pub(super) fn is_matched(&self, memory: &Memory) -> bool {
         let named = self.setting.metric.is_none() && !memory.in_first_phase;
         named && self.setting.direction.needs_metric()
@@ -248,8 +249,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Returns the coordinates at θ, with all parameters free.
-    /// θ in the coordinates of the descent.
+    /// Returns θ in the coordinates of the descent, with all parameters free.
     fn coordinates(&self, theta: &[f64]) -> Vec<f64> {
         match self.setting.transforms {
             None => theta.to_vec(),
@@ -284,7 +284,7 @@ impl<'a> Problem<'a> {
         theta
     }
 
-    /// Factorises the precision of the priors if the direction solves with it.
+    /// Factorises the precision of the priors if the direction solves with the precision.
     pub(super) fn factorise_priors<'p>(&'p self, at: &mut Linearised<'p>) -> Result<()> {
         let needed = (self.setting.direction).needs_precision(at.chart.free.len());
         match at.prior.as_mut().filter(|t| needed && !t.is_factorised()) {

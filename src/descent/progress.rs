@@ -21,7 +21,7 @@ pub(super) struct Progress {
     recorded: bool,
     best: Point,
     last: Option<Move>,
-    /// What remains to gain at the current point, once computed.
+    /// Step and decrease that remain at the current point, once computed.
     pub(super) remaining: Option<Remaining>,
     pub(super) history: Vec<Iterate>,
 }
@@ -82,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Moves to the next point.
+    /// Makes `next`, which `step` led to, the current point.
     pub(super) fn advance(&mut self, next: &Point, step: Move) {
         if next.loss < self.best.loss {
             self.best = next.clone();
@@ -100,7 +100,7 @@ impl Progress {
         }
     }
 
-    /// Stores what remains to gain, and returns the reason to stop if that is negligible.
+    /// Stores the step and decrease that remain, and returns the reason to stop if they are negligible.
     pub(super) fn test_remaining(
         &mut self,
         tolerances: &Tolerances,
@@ -127,8 +127,8 @@ impl Progress {
 
     /// Returns the reason to stop and the point to report.
     ///
-    /// A converged run reports its last point. If it passed a better one, as fixed steps may, it has not converged and reports
-    /// the better one.
+    /// A converged run reports its last point. A run that passed a better point, as fixed steps may, has not converged
+    /// and reports the better point.
     pub(super) fn outcome<'s>(&'s self, last: &'s Point, stop: Stop) -> (Stop, &'s Point) {
         let best = &self.best;
         if !stop.converged() || last.loss <= best.loss {

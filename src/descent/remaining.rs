@@ -9,13 +9,14 @@ use crate::direction::{Path, Proposal};
 
 /// Norm of steps that does not depend on the units of the parameters.
 pub(super) struct StepNorm {
-    /// Effect of a unit of every coordinate on the state: the largest norm so far of its column of L Z.
+    /// Effect of a unit of every coordinate on the state: the largest norm so far of the column of L Z for the
+    /// coordinate.
     effects: Vec<f64>,
     /// Natural size of every coordinate.
     units: Vec<f64>,
 }
 
-/// Fraction of the effect of all coordinates below which one counts as zero.
+/// Fraction of the effect of all coordinates below which the effect of one coordinate counts as zero.
 const ZERO: f64 = 1e-6;
 
 impl StepNorm {
@@ -36,18 +37,20 @@ impl StepNorm {
         }
     }
 
-    /// Returns ‖D η‖/‖D ξ‖ with the effects D and the units ξ of the coordinates; None if the effects are not known or if all
-    /// units or effects are zero.
+    /// Returns the length of η relative to that of the natural sizes x of the coordinates, ‖Dη‖/‖Dx‖.
+    ///
+    /// D holds the largest column norms of L Z so far. Returns None if D is not known or Dx = 0.
     //
     // Moré (1978) measures steps by ‖Dη‖ with D the largest column norms of the run. Another unit of θᵢ multiplies ηᵢ by some
-    // factor and divides dᵢ by it, so that the length stays the same. A parameter that loses its effect keeps its dᵢ, so that
-    // its steps stay bounded. Division by ‖Dξ‖, the length of θ itself, makes the length independent of the units of ρ.
+    // factor and divides dᵢ by the same factor, so that the length stays the same. A parameter that loses its effect keeps its
+    // dᵢ, so that its steps stay bounded. Division by ‖Dx‖, the length of θ itself, makes the length independent of the units
+    // of ρ.
     pub(super) fn length(&self, eta: &[f64]) -> Option<f64> {
         let size = self.effect(&self.units);
         (size > 0.0 && size.is_finite()).then(|| self.effect(eta) / size)
     }
 
-    /// Returns ‖D x‖.
+    /// Returns ‖Dx‖ for the effects D.
     fn effect(&self, x: &[f64]) -> f64 {
         let terms = x.iter().zip(&self.effects).map(|(x, d)| (x * d).powi(2));
         terms.sum::<f64>().sqrt()
@@ -85,7 +88,7 @@ pub(super) struct Remaining {
     pub(super) damped: f64,
     /// Whether the geometry is that of the loss, so that the predictions have the right size before any step was taken.
     pub(super) scaled: bool,
-    /// Rounding error of the objective.
+    /// Rounding error of the objective at the point.
     pub(super) rounding: f64,
     /// Parameter that may have lost its effect on the state.
     pub(super) suspect: Option<usize>,
@@ -93,7 +96,7 @@ pub(super) struct Remaining {
 
 impl Remaining {
     /// Computes what remains at a point, if the direction provides the undamped step without solves. `scale` is the factor by
-    /// which the step rule would multiply it.
+    /// which the step rule would multiply that step.
     pub(super) fn new(
         at: &Linearised<'_>,
         path: &mut dyn Path,
@@ -114,7 +117,7 @@ impl Remaining {
         })
     }
 
-    /// Sets whether the geometry is that of the loss.
+    /// Returns what remains, with the information whether the geometry is that of the loss.
     pub(super) fn in_metric(self, matched: bool) -> Self {
         Self {
             scaled: matched,
@@ -142,7 +145,7 @@ fn suspect(at: &Linearised<'_>, norms: &[f64], norm: &StepNorm) -> Option<usize>
     found.or(all.then_some(0)).map(|j| at.chart.free[j])
 }
 
-/// Fraction of its size by which a parameter is moved to see whether the objective changes.
+/// Fraction of the size of a parameter by which the parameter is moved to see whether the objective changes.
 const PROBE: f64 = 0.1;
 
 impl Problem<'_> {
@@ -159,7 +162,8 @@ impl Problem<'_> {
 
     /// Whether the objective does not change with a parameter in either direction.
     ///
-    /// It is flat where an exponential has decayed, for example. At a fold it changes, although the derivative vanishes.
+    /// The objective is flat where an exponential has decayed, for example. At a fold the objective changes, although
+    /// its derivative vanishes.
     fn is_flat(&self, at: &Linearised<'_>, parameter: usize, memory: &mut Memory) -> bool {
         let position = at.chart.free.iter().position(|&i| i == parameter);
         let unit = self.unit(parameter, memory).max(f64::MIN_POSITIVE);

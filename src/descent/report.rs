@@ -18,36 +18,36 @@ use crate::posterior::Uncertainty;
 #[must_use = "a report says whether the run converged"]
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The best parameters.
+    /// Parameters of the best point.
     pub theta: Vec<f64>,
-    /// The state at the best parameters.
+    /// State ρ(θ) at the best parameters.
     pub rho: Vec<f64>,
-    /// The objective at the best parameters.
+    /// Objective f(ρ) + R(θ) at the best parameters.
     pub loss: f64,
     /// All iterates, beginning with the start.
     pub history: Vec<Iterate>,
-    /// Why the run stopped.
+    /// Reason why the run stopped.
     pub stop: Stop,
     /// Cost of the run.
     pub counts: Counts,
     /// How the linear systems were solved, the method with the most columns first. The random column of every linearisation is
     /// included.
     pub solvers: Vec<Solved>,
-    /// The tolerances of the stopping tests.
+    /// Tolerances of the stopping tests.
     pub tolerances: Tolerances,
     /// Reason of the last failure to compute the state or the loss at a trial point, if any.
     pub last_failure: Option<String>,
     /// Remarks of the directions, such as a choice of method or a stagnating iteration.
     pub remarks: Vec<Remark>,
     pub(super) purposes: Solvers,
-    /// What remains to gain at the last point, if a direction was prepared at it.
+    /// Step and decrease that remain at the last point, if a direction was prepared there.
     pub(super) remaining: Option<Remaining>,
 }
 
 /// Remark of a direction, such as a choice of method or a stagnating iteration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
-    /// The iteration in which it was first made.
+    /// Iteration in which the remark was first made.
     pub iteration: usize,
     /// Text of the remark.
     pub text: String,
@@ -86,7 +86,7 @@ impl Report {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Descent::run`], and a descent without a metric.
+    /// Fails as [`Descent::run`] does, and if the descent has no metric.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
         descent.uncertainty(&self.theta, &self.rho)
     }

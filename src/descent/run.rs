@@ -69,10 +69,10 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes a step. Returns the reason to stop once the run has ended; later calls return it again.
+    /// Takes a step. Returns the reason to stop once the run has ended; later calls return the reason again.
     ///
     /// # Errors
-    /// Solves that fail at the current point. A failure at a trial point only rejects the trial.
+    /// Fails if a solve fails at the current point. A failure at a trial point only rejects the trial.
     pub fn step(&mut self) -> Result<Option<Stop>> {
         self.advance(&mut |_| Control::Continue)
     }
@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
         Ok(self.apply(outcome?).and_then(|stop| self.end(stop)))
     }
 
-    /// Ends the run for this reason, or for a better one where it ends above its best point.
+    /// Ends the run for this reason, or for another reason if the run ends above its best point.
     fn end(&mut self, stop: Stop) -> Option<Stop> {
         self.stop = Some(self.progress.outcome(&self.state.point, stop).0);
         self.stop
@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
     /// Computes a direction from the current point at this damping, without a step (see [`Descent::propose`]).
     ///
     /// # Errors
-    /// Those of [`step`](Self::step), and a damping that is negative or not finite.
+    /// Fails as [`step`](Self::step) does, and if the damping is negative or not finite.
     pub fn propose(&mut self, damping: f64) -> Result<Proposal> {
         check::option(
             "the damping",
@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
     /// Computes the covariance of the parameters at the point of the [report](Self::report) (see [`Report::covariance`]).
     ///
     /// # Errors
-    /// Those of [`step`](Self::step), and a run without a metric.
+    /// Fails as [`step`](Self::step) does, and if the run has no metric.
     pub fn covariance(&self) -> Result<Uncertainty> {
         let point = self.reported();
         self.problem.uncertainty(&point.theta, Some(&point.rho))
@@ -242,7 +242,7 @@ impl<'a> Run<'a> {
     /// Computes the Gaussian posterior at the point of the [report](Self::report) (see [`Descent::posterior`]).
     ///
     /// # Errors
-    /// Those of [`step`](Self::step), no prior, or a prior that leaves some parameters free.
+    /// Fails as [`step`](Self::step) does, if there is no prior, and if the prior leaves some parameters free.
     pub fn posterior(&self, rank: Rank) -> Result<Posterior<'a>> {
         let point = self.reported();
         self.problem.posterior(&point.theta, Some(&point.rho), rank)

@@ -18,23 +18,23 @@ use crate::vector::{dot, norm};
 
 /// Outcome of a search.
 pub(super) enum Outcome<'a> {
-    /// The next point, and the step to it.
+    /// The search found the next point, by this step.
     Moved(Evaluated<'a>, Move),
-    /// A reason to stop at the current point.
+    /// The run stops at the current point, for this reason.
     Ended(Stop),
     /// No trial was accepted.
     Stalled {
-        /// Number of trials.
+        /// Number of trials of the search.
         trials: usize,
-        /// ∇f·η along the last direction.
+        /// Slope ∇f·η along the last direction.
         slope: f64,
-        /// Change of the objective by the last trial; ∞ without trials.
+        /// Change of the objective by the last trial, or ∞ without trials.
         change: f64,
     },
 }
 
 impl Outcome<'_> {
-    /// Outcome of a search without trials.
+    /// Returns the outcome of a search without trials.
     fn without_trials(slope: f64) -> Self {
         Self::Stalled {
             trials: 0,
@@ -44,7 +44,7 @@ impl Outcome<'_> {
     }
 }
 
-/// Limit on the trials of one step, for step rules that never give up.
+/// Largest number of trials of one step, for step rules that never give up.
 const MOST_TRIALS: usize = 1000;
 
 /// Fraction of the gradient in the range of the metric below which the metric does not see the gradient.
@@ -54,7 +54,7 @@ const UNSEEN: f64 = 1e-6;
 struct StepFamily<'f> {
     path: &'f mut dyn Path,
     norm: StepNorm,
-    /// Decrease that remains to gain, if known.
+    /// Decrease of the objective that remains to gain, if known.
     remaining: Option<f64>,
 }
 

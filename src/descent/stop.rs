@@ -12,57 +12,58 @@ use super::stopping::RESTING_STEPS;
 pub enum Stop {
     /// The remaining step predicts a negligible decrease.
     Decrease {
-        /// The predicted decrease, relative to the objective.
+        /// Predicted decrease, relative to the objective.
         ratio: f64,
     },
     /// The gradient is zero, or small relative to the start.
     Gradient {
-        /// ‖∇‖ / ‖∇ at the start‖.
+        /// Norm of the gradient relative to the start, ‖∇‖ / ‖∇ at the start‖.
         ratio: f64,
     },
     /// The remaining step does not change the parameters.
     Step {
-        /// Its largest relative change of a parameter.
+        /// Largest relative change of a parameter by the remaining step.
         ratio: f64,
     },
     /// The last whole step, or all trials, changed the objective by a negligible amount, and a negligible decrease remains.
     Loss {
-        /// The relative decrease of the objective.
+        /// Relative decrease of the objective in the last step.
         ratio: f64,
     },
     /// The objective reached the target.
     Target {
-        /// The objective.
+        /// Objective at the last point.
         loss: f64,
     },
     /// Successive steps were tiny and did not reduce the objective, although a decrease is predicted. The objective has a kink
     /// or noise, or a derivative is wrong.
     Rest {
-        /// The relative decrease over the last steps.
+        /// Relative decrease of the objective over the last steps.
         ratio: f64,
     },
-    /// The run came to rest where a parameter has lost its effect on the state, so that the objective does not determine it.
+    /// The run came to rest where a parameter has lost its effect on the state, so that the objective does not
+    /// determine the parameter.
     Lost {
-        /// Index of the parameter.
+        /// Index of the parameter that has lost its effect.
         parameter: usize,
     },
     /// The run came to rest above an earlier point. The report returns that point.
     Above {
-        /// The objective where the run came to rest.
+        /// Objective where the run came to rest.
         loss: f64,
-        /// The lowest objective.
+        /// Lowest objective of the run.
         best: f64,
     },
-    /// The iteration limit.
+    /// The iteration limit was reached.
     Iterations {
-        /// Number of steps.
+        /// Number of steps that were taken.
         taken: usize,
     },
     /// No trial step was acceptable.
     Stalled {
         /// Number of trials at the last point.
         trials: usize,
-        /// ∇f·η along the last direction. It is not negative if the direction does not descend.
+        /// Slope ∇f·η along the last direction, which is not negative if the direction does not descend.
         slope: f64,
     },
     /// The observer stopped the run.

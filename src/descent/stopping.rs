@@ -17,8 +17,8 @@ use crate::step::NEGLIGIBLE;
 pub struct Tolerances {
     /// Decrease that the remaining step predicts, relative to the objective.
     ///
-    /// For a sum of squares it is the squared cosine of the angle between the residual and the tangent space of the model. At
-    /// 1e-16 the parameters of a fit to n data are within about √n·10⁻⁸ standard errors of the minimum.
+    /// For a sum of squares this ratio is the squared cosine of the angle between the residual and the tangent space of
+    /// the model. At 1e-16 the parameters of a fit to n data are within about √n·10⁻⁸ standard errors of the minimum.
     pub decrease: f64,
     /// Largest change of a parameter by the remaining step, relative to the largest size of the parameter in the run.
     ///
@@ -26,11 +26,12 @@ pub struct Tolerances {
     pub step: f64,
     /// Relative decrease of the objective in one whole step, for directions that cannot predict the remaining decrease.
     pub loss: f64,
-    /// ‖∇‖ / ‖∇ at the start‖. Off by default, because it depends on the start and mixes the units of the parameters.
+    /// Norm of the gradient relative to the start, ‖∇‖ / ‖∇ at the start‖. The test is off by default, because the
+    /// ratio depends on the start and mixes the units of the parameters.
     pub gradient: f64,
     /// Objective at which the run stops.
     pub target: Option<f64>,
-    /// Limit on the steps.
+    /// Largest number of steps.
     pub iterations: usize,
 }
 
@@ -50,18 +51,18 @@ impl Default for Tolerances {
 /// Numbers of the stopping tests at the end of a history; ∞ if a number is not known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratios {
-    /// Remaining decrease, relative to the objective.
+    /// Decrease that remains, relative to the objective.
     pub(super) decrease: f64,
-    /// Remaining change of the parameters.
+    /// Largest relative change of a parameter by the remaining step.
     pub(super) step: f64,
-    /// Relative decrease in the last step.
+    /// Relative decrease of the objective in the last step.
     pub(super) loss: f64,
-    /// ‖∇‖ relative to the start.
+    /// Norm ‖∇‖ of the gradient, relative to the norm at the start.
     pub(super) gradient: f64,
 }
 
 impl Ratios {
-    /// Computes the numbers; None before the first iterate.
+    /// Computes the numbers of all tests. Returns None before the first iterate.
     pub(super) fn of(history: &[Iterate], remaining: Option<&Remaining>) -> Option<Self> {
         let (first, last) = (history.first()?, history.last()?);
         let before = history.len().checked_sub(2).map(|i| &history[i]);
@@ -84,7 +85,7 @@ fn relative(part: f64, whole: f64) -> f64 {
 /// Number of successive tiny steps that put a run at rest.
 pub(super) const RESTING_STEPS: usize = 5;
 
-/// Relative decrease of the objective that is negligible, for all of these steps together.
+/// Largest relative decrease of the objective that is negligible, for all `RESTING_STEPS` steps together.
 pub(super) const NO_DECREASE: f64 = 1e-10;
 
 /// Multiple of the rounding error of the objective below which a remaining decrease is hidden by rounding.
@@ -142,7 +143,7 @@ impl Tolerances {
         )
     }
 
-    /// Returns the first test that the history passes. It needs no direction at the current point.
+    /// Returns the first test that the history passes. These tests need no direction at the current point.
     pub(super) fn test_history(&self, history: &[Iterate], natural: f64) -> Option<Stop> {
         let (ratios, last) = (Ratios::of(history, None)?, history.last()?);
         if last.gradient != 0.0 && passes(ratios.gradient, self.gradient) {

@@ -10,13 +10,14 @@ use crate::error::Result;
 use crate::metric::LocalForm;
 use crate::prior::PriorTerms;
 
-/// Direction that costs the fewest solves a step. The report names the choice and its reason.
+/// Direction that costs the fewest solves per step. The report names the choice and its reason.
 ///
 /// Let p be the number of free parameters, k of states, and r of entries of a lifted tangent (observations, or cells
 /// or faces if the whole state is measured). The first direction that applies is taken:
 ///
 /// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
-/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. It solves with the precision of the priors, which
+/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction solves with the precision of the
+/// priors, which
 ///    is factorised only if the preconditioner of `iterative` needs it.
 /// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision: [`Dual`],
 ///    one factorisation of a k × k system, exact.
@@ -45,7 +46,7 @@ impl Default for Auto {
 }
 
 impl Auto {
-    /// Chooses a direction and gives the reason.
+    /// Returns the chosen direction and the reason for the choice.
     fn choose(&self, at: &Local<'_>) -> Result<(Choice, String)> {
         let (p, r, k) = (
             at.z.param_dim(),

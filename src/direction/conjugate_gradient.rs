@@ -33,23 +33,23 @@ use crate::hessian::{End, Krylov, Limits};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ConjugateGradient {
-    /// Stopping criterion: reduction of the residual.
+    /// Stopping criterion, the reduction of the residual.
     pub forcing: Forcing,
-    /// Maximal number of iterations a step.
+    /// Largest number of iterations per step.
     pub iterations: usize,
-    /// Preconditioner C.
+    /// Preconditioner C, to which damping is proportional.
     pub preconditioner: Preconditioner,
 }
 
 /// Relative residual at which conjugate gradients stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Forcing {
-    /// min(most, √(‖∇‖/‖∇₀‖)), with the gradient ∇₀ at the start (Eisenstat and Walker 1996).
+    /// Relative residual min(most, √(‖∇‖/‖∇₀‖)), with the gradient ∇₀ at the start (Eisenstat and Walker 1996).
     ///
-    /// Far from the minimum a loose tolerance suffices, because the quadratic model is inaccurate. Near it the
-    /// tolerance tends to zero, which gives superlinear convergence.
+    /// Far from the minimum a loose tolerance suffices, because the quadratic model is inaccurate. Near the minimum
+    /// the tolerance tends to zero, which gives superlinear convergence.
     Progress {
-        /// Residual far from the minimum.
+        /// Relative residual far from the minimum.
         most: f64,
     },
     /// Constant relative residual.
@@ -116,7 +116,7 @@ impl Direction for ConjugateGradient {
     }
 }
 
-/// Conjugate gradients in one run.
+/// Finder of the directions by conjugate gradients in one run.
 struct Iterations<'a> {
     options: &'a ConjugateGradient,
     cache: SketchCache,

@@ -8,8 +8,8 @@ use crate::sketch::{Probes, Sketch};
 /// η = −((1 + λ)C + G)⁻¹ ∇f for few observations of many parameters, with the precision C of the priors.
 ///
 /// All rows of LZ come from one batch of adjoint solves, one per entry of the lifted state. The Woodbury formula then
-/// needs only solves with C. The step is exact, as that of [`LeastSquares`](super::LeastSquares), which costs one
-/// solve per parameter instead. Without priors C = diag G, and undamped steps have least norm.
+/// needs only solves with C. The step is exact, as is that of [`LeastSquares`](super::LeastSquares), which costs
+/// one solve per parameter instead. Without priors C = diag G, and undamped steps have least norm.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DataSpace;
 

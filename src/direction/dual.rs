@@ -13,9 +13,9 @@ use crate::vector::{dot, largest};
 
 /// η = −(G + Λ)⁻¹ ∇f from the multipliers ν of the constraint Aζ + Cη = 0, where ζ = Zη is the tangent.
 ///
-/// It suits models with at least as many parameters as states, whose Jacobians A = ∂g/∂ρ and C = ∂g/∂θ are sparse and
-/// whose metric M, or its inverse R = M⁻¹, is sparse. Λ is the precision of the priors times 1 + λ, or λI without
-/// priors. With the covector u and the gradient γ of the priors, the conditions of the minimum are
+/// The direction suits models with at least as many parameters as states, whose Jacobians A = ∂g/∂ρ and C = ∂g/∂θ are
+/// sparse and whose metric M, or its inverse R = M⁻¹, is sparse. Λ is the precision of the priors times 1 + λ, or λI
+/// without priors. With the covector u and the gradient γ of the priors, the conditions of the minimum are
 ///
 /// ```text
 /// Λη − Cᵀν = −γ,   Mζ − Aᵀν = −u,   Aζ + Cη = 0.
@@ -27,7 +27,7 @@ use crate::vector::{dot, largest};
 /// - If only M is sparse (observations), the system in (η, ζ, ν) is indefinite.
 ///
 /// Every damping costs one factorisation, and none costs a solve with A. Metrics that conserve mass cost two such
-/// solves a step, which check that the model conserves it too.
+/// solves a step, which check that the model conserves mass too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dual;
 
@@ -87,14 +87,14 @@ impl Finder for &Dual {
 /// projection Π.
 ///
 /// # Errors
-/// [`Error::Option`] for a model that changes the mass.
+/// Fails with [`Error::Option`] if the model changes the mass.
 fn check_mass_conservation(at: &Local<'_>) -> Result<()> {
     let k = at.z.state_dim();
     if !conserves_mass(at.metric()?, k) {
         return Ok(());
-        // The mass of a tangent is 1ᵀζ = (Zᵀ1)·η. It vanishes for all η if Zᵀ1 = 0. The adjoint of a random vector
-        // gives the scale to which Zᵀ1 is compared.
     }
+    // The mass of a tangent is 1ᵀζ = (Zᵀ1)·η. It vanishes for all η if Zᵀ1 = 0. The adjoint of a random vector
+    // gives the scale to which Zᵀ1 is compared.
     let other = random::normal(k, 0xD0A1, 0);
     let batch = Mat::from_fn(k, 2, |i, j| if j == 0 { 1.0 } else { other[i] });
     let pulled = at.z.adjoint(batch.as_ref())?;
@@ -107,7 +107,7 @@ fn check_mass_conservation(at: &Local<'_>) -> Result<()> {
     )
 }
 
-/// Whether a metric projects out changes of mass: it maps the constant vector to zero.
+/// Whether a metric projects out changes of mass, and thus maps the constant vector to zero.
 pub(super) fn conserves_mass(root: &dyn Root, k: usize) -> bool {
     let mut ones = vec![1.0; k];
     root.project(&mut ones);

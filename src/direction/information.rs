@@ -21,7 +21,7 @@ use crate::vector::dot;
 /// ```
 ///
 /// # Errors
-/// An error of lifting.
+/// Fails if the product L Z or LᵀL Z fails.
 pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
     // Both products give G. Lifted vectors may be longer than states (faces outnumber cells); M Z is then cheaper.
     if root.lifted_dim() > root.dim() {
@@ -33,8 +33,8 @@ pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64
 
 /// η = −(G + C + λD)⁻¹ ∇f by Cholesky, with the precision C of the priors.
 ///
-/// It is cheap for few parameters, but squares the condition number. Without damping G must be positive definite;
-/// [`LeastSquares`](super::LeastSquares) truncates instead.
+/// The method is cheap for few parameters, but squares the condition number. Without damping G must be positive
+/// definite; [`LeastSquares`](super::LeastSquares) truncates instead.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Information {
     /// Matrix D that damping is proportional to.
@@ -74,7 +74,7 @@ impl Finder for &Information {
 
 /// Damped system in coordinates where diag G = 1.
 struct InformationPath {
-    /// D in these coordinates.
+    /// Diagonal of D in these coordinates.
     weights: Vec<f64>,
     norms: Vec<f64>,
     matrix: Mat<f64>,

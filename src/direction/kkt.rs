@@ -13,7 +13,7 @@ type Sparse = SparseColMat<usize, f64>;
 pub(super) struct Blocks<'a> {
     pub(super) a: Sparse,
     pub(super) c: Sparse,
-    /// Λ₀, with Λ = cΛ₀.
+    /// Precision Λ₀ of the priors, with Λ = cΛ₀.
     pub(super) precision: Sparse,
     pub(super) gamma: Vec<f64>,
     pub(super) u: &'a [f64],
@@ -32,16 +32,16 @@ pub(super) struct KktSystem<'a> {
 }
 
 enum Form {
-    /// Λ₀ = diag d: C Λ₀⁻¹Cᵀ, A R Aᵀ, A R u and d.
+    /// System in ν for Λ₀ = diag d, with the matrices C Λ₀⁻¹Cᵀ and A R Aᵀ and the vectors A R u and d.
     Definite {
         c_gram: Sparse,
         a_gram: Sparse,
         rhs: Vec<f64>,
         d: Vec<f64>,
     },
-    /// A R Aᵀ and A R u.
+    /// System in (η, ν), with the matrix A R Aᵀ and the vector A R u.
     QuasiDefinite { a_gram: Sparse, rhs: Vec<f64> },
-    /// M.
+    /// System in (η, ζ, ν), with the matrix M.
     Indefinite(Sparse),
 }
 
@@ -195,7 +195,7 @@ impl Entries {
         }
     }
 
-    /// Adds a block below the diagonal and its transpose above.
+    /// Adds a block below the diagonal, and the transpose of the block above the diagonal.
     fn add_both(&mut self, block: &Sparse, [row, column]: [usize; 2]) {
         for j in 0..block.ncols() {
             for (&i, &v) in block.row_idx_of_col_raw(j).iter().zip(block.val_of_col(j)) {

@@ -13,7 +13,8 @@ use crate::vector::dot;
 /// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖² by QR, where P and s are the root and the residual of the priors.
 ///
 /// Undamped, the least-norm step is taken and directions with negligible singular values are truncated. Damping
-/// appends the rows √λ D^{1/2}. Columns are first scaled to unit length, which makes both independent of units.
+/// appends the rows √λ D^{1/2}. Columns are first scaled to unit length, which makes truncation and damping independent
+/// of units.
 #[derive(Clone, Copy, Debug)]
 pub struct LeastSquares {
     /// Relative size below which a pivot of the scaled problem counts as zero.
@@ -23,7 +24,7 @@ pub struct LeastSquares {
 }
 
 impl LeastSquares {
-    /// Default options, as a constant to borrow.
+    /// Direction with the default options, as a constant to borrow.
     pub(crate) const STANDARD: &'static Self = &Self {
         rank_tolerance: 1e-12,
         damping: Damping::Diagonal,
@@ -109,7 +110,7 @@ fn augmented(
 
 struct LeastSquaresPath {
     rank_tolerance: f64,
-    /// D in scaled coordinates.
+    /// Diagonal of D in scaled coordinates.
     weights: Vec<f64>,
     form: TriangularForm,
     norms: Vec<f64>,

@@ -24,7 +24,7 @@ pub(super) struct LowRank {
 /// Reference operator C.
 enum Reference {
     Prior,
-    /// C = diag G, given by its inverse.
+    /// Diagonal operator C = diag G, given by the entries of C⁻¹.
     Diagonal(Vec<f64>),
 }
 
@@ -60,7 +60,7 @@ impl LowRank {
         self.eigenpairs.values.iter().map(|k| k / (k + c)).sum()
     }
 
-    /// Multiplies G by a factor.
+    /// Multiplies the geometry G by a factor.
     pub(super) fn scale(&mut self, factor: f64) {
         self.eigenpairs.values.iter_mut().for_each(|k| *k *= factor);
     }
@@ -92,13 +92,13 @@ impl LowRank {
 /// Directions −(G + cC)⁻¹ g for any c.
 pub(super) struct LowRankPath {
     eigenpairs: Eigenpairs,
-    /// Uᵀg.
+    /// Coefficients Uᵀg of the gradient g.
     coefficients: Vec<f64>,
-    /// C⁻¹g − U Uᵀg.
+    /// Component r = C⁻¹g − U Uᵀg outside the span of U.
     complement: Vec<f64>,
-    /// Square of its C-norm.
+    /// Square rᵀC r of the norm of the complement r.
     complement_square: f64,
-    /// Whether C belongs to the objective; otherwise it belongs to the damping only.
+    /// Whether C belongs to the objective. Otherwise C belongs to the damping only.
     has_prior: bool,
 }
 

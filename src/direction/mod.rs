@@ -35,23 +35,24 @@ use crate::prior::PriorTerms;
 
 /// Local data of the objective at θ, in the coordinates of the free parameters.
 pub struct Local<'a> {
-    /// Z = ∂ρ/∂θ.
+    /// Derivative Z = ∂ρ/∂θ.
     pub z: &'a Linearisation<'a>,
     /// Root of the metric at ρ, if the direction needs one.
     pub root: Option<&'a dyn Root>,
-    /// u = Πᵀ ∂f/∂ρ.
+    /// Covector u = Πᵀ ∂f/∂ρ, projected by the metric.
     pub covector: &'a [f64],
-    /// The gradient Zᵀu + ∇R.
+    /// Gradient Zᵀu + ∇R.
     pub grad: &'a [f64],
     /// Priors at θ, or None without priors.
     pub prior: Option<&'a PriorTerms<'a>>,
-    /// θ in the coordinates of the descent (transformed, where there are transforms), with an entry for every parameter.
-    /// `grad` and η have entries for the [free](Local::free) ones only.
+    /// Parameters θ in the coordinates of the descent (transformed, where there are transforms), with an entry for
+    /// every parameter.
+    /// `grad` and η have entries for the [free](Local::free) parameters only.
     pub coordinates: &'a [f64],
     /// Largest norms so far in this descent of the columns of L Z (with the rows of the priors), or an empty slice.
     ///
     /// Damping is proportional to these norms (Moré 1978). Present norms alone would leave a parameter undamped that
-    /// loses its effect, and its large step would spoil the steps of the others.
+    /// loses its effect, and its large step would spoil the steps of the other parameters.
     pub widest: &'a [f64],
     /// Number of steps taken before this one.
     pub iteration: usize,
@@ -62,7 +63,7 @@ pub struct Local<'a> {
 }
 
 impl<'a> Local<'a> {
-    /// Returns the free parameters, in the order of `grad` and η. Bounds may hold others from one point to the next.
+    /// Returns the free parameters, in the order of `grad` and η. Bounds may hold other parameters at the next point.
     pub fn free(&self) -> &'a [usize] {
         &self.z.chart().free
     }
@@ -110,7 +111,7 @@ pub trait Direction: Sync {
     /// Checks the options of the direction.
     ///
     /// # Errors
-    /// [`Error::Option`] for an option out of range.
+    /// Fails with [`Error::Option`] if an option is out of range.
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -131,12 +132,12 @@ pub trait Direction: Sync {
     fn name(&self) -> &'static str;
 }
 
-/// Direction in one run. It may carry information from one point to the next.
+/// Direction in one run, which may carry information from one point to the next.
 pub trait Finder {
     /// Does the expensive work at a point, so that every damping is cheap afterwards.
     ///
     /// # Errors
-    /// Solves that fail, or a missing metric.
+    /// Fails if a solve fails, or if a metric is required and missing.
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
 }
 
@@ -145,10 +146,11 @@ pub trait Path {
     /// Returns the direction for damping λ ≥ 0.
     ///
     /// # Errors
-    /// A system that is singular at this damping.
+    /// Fails if the system is singular at this damping.
     fn at(&mut self, damping: f64) -> Result<Proposal>;
 
-    /// Returns the undamped direction, which estimates the decrease that remains. None if it would cost solves.
+    /// Returns the undamped direction, which estimates the decrease that remains. Returns None if the undamped
+    /// direction would cost solves.
     fn undamped(&mut self) -> Option<Proposal> {
         None
     }
@@ -178,15 +180,16 @@ pub struct Proposal {
 /// Matrix D of a damped system (G + λD) η = −∇f.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Damping {
-    /// D = diag G, which makes steps independent of the units of the parameters.
+    /// The matrix D = diag G, which makes steps independent of the units of the parameters.
     #[default]
     Diagonal,
-    /// D = I.
+    /// The identity D = I.
     Identity,
 }
 
 impl Damping {
-    /// Returns D in coordinates scaled by `unit_scale(norms)`, given the present and the largest column norms.
+    /// Returns the diagonal of D in coordinates scaled by `unit_scale(norms)`, given the present and the largest column
+    /// norms.
     fn weights(self, norms: &[f64], widest: &[f64]) -> Vec<f64> {
         // With η = Sx, S = diag(scale), the term λ ηᵀDη becomes λ xᵀ(SDS)x. For D = diag(widest²) the entries of SDS
         // are (widest/norm)² ≥ 1; for D = I they are scale².

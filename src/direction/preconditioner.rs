@@ -12,8 +12,8 @@ use crate::prior::PriorTerms;
 /// Preconditioner of conjugate gradients, to which damping is proportional.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Preconditioner {
-    /// Precision of the priors, or the identity without priors. It makes the number of iterations depend on the data
-    /// and not on the mesh.
+    /// Precision of the priors, or the identity without priors. This preconditioner makes the number of iterations
+    /// depend on the data and not on the mesh.
     #[default]
     Prior,
     /// Precision of the priors plus the leading curvature of the data from a randomised Nyström sketch.
@@ -24,16 +24,16 @@ pub enum Preconditioner {
 
 /// Randomised Nyström approximation of the curvature, C + C U Λ UᵀC.
 ///
-/// A sketch costs one tangent and one adjoint solve per column, all in one batch. It is reused from step to step until
-/// the number of iterations has doubled. Then the previous eigenvectors are sketched again, together with new random
-/// columns. It pays off if a batch of solves is much cheaper than as many consecutive solves.
+/// A sketch costs one tangent and one adjoint solve per column, all in one batch. The sketch is reused from step to
+/// step until the number of iterations has doubled. Then the previous eigenvectors are sketched again, together with
+/// new random columns. The sketch pays off if a batch of solves is much cheaper than as many consecutive solves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nystrom {
-    /// Number of eigenpairs.
+    /// Number of eigenpairs of the approximation.
     pub rank: usize,
-    /// Random columns beyond the rank, for accuracy.
+    /// Number of random columns beyond the rank, for accuracy.
     pub oversampling: usize,
-    /// Seed of the random columns.
+    /// Seed of the random columns of the sketch.
     pub seed: u64,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct SketchCache(Option<CachedSketch>);
 #[derive(Clone, Debug)]
 struct CachedSketch {
     eigenpairs: Eigenpairs,
-    /// Coordinates of the eigenvectors.
+    /// Coordinates in which the eigenvectors are given.
     chart: Chart,
     /// Iterations of the first and of the last system preconditioned by this sketch.
     first_iterations: Option<usize>,
@@ -94,7 +94,8 @@ impl CachedSketch {
 }
 
 impl SketchCache {
-    /// Returns the eigenpairs to precondition with, from the cache if it is effective and from a new sketch otherwise.
+    /// Returns the eigenpairs to precondition with, from the cached sketch if that is effective, and from a new sketch
+    /// otherwise.
     pub(super) fn eigenpairs(
         &mut self,
         at: &Local<'_>,
@@ -167,7 +168,7 @@ pub(super) struct Preconditioned<'a> {
     pub(super) curvature: Curvature<'a>,
     pub(super) kind: Preconditioner,
     pub(super) eigenpairs: Option<Eigenpairs>,
-    /// Whether there are priors, so that H = G + C; otherwise H = G.
+    /// Whether there are priors, so that H = G + C. Otherwise H = G.
     pub(super) has_prior: bool,
 }
 

@@ -25,26 +25,27 @@ pub struct Sketched {
     pub estimator: Estimator,
     /// Distribution of the probes.
     pub kind: ProbeKind,
-    /// Number m of probes.
+    /// Number m of probes per step.
     pub probes: usize,
-    /// Seed of the first step; every later step increments it.
+    /// Seed of the probes of the first step. Every later step increments the seed.
     pub seed: u64,
 }
 
 /// Estimate from the sketch S = (LᵀW)ᵀZ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Estimator {
-    /// −(Ĝ + …)⁻¹ ∇f with the exact gradient and Ĝ = SᵀS/m, divided by the mean inflation of the inverse. It is always
-    /// a descent direction.
+    /// −(Ĝ + …)⁻¹ ∇f with the exact gradient and Ĝ = SᵀS/m, divided by the mean inflation of the inverse. This estimate
+    /// is always a descent direction.
     #[default]
     Geometry,
     /// argmin ‖S η + Wᵀdual(u)‖, with the same probes on both sides.
     ///
-    /// It is exact on data that the model can explain once m ≥ p, and then converges as fast as the exact step. It
-    /// falls back to `Geometry`, from the same solves, in three cases: the residual of the fit reveals data that the
-    /// model cannot explain, the step is no descent direction, or its first trial is rejected.
+    /// The estimate is exact on data that the model can explain once m ≥ p, and the descent then converges as fast as
+    /// with the exact step. The direction falls back to `Geometry`, from the same solves, in three cases: the residual
+    /// of the fit reveals data that the model cannot explain, the step is no descent direction, or its first trial is
+    /// rejected.
     Solve,
-    /// The published estimate, −(H HᵀLZ/m)⁺ dual(u). Without correction its steps are too short by m/(m + k − 1).
+    /// The published estimate, −(H HᵀLZ/m)⁺ dual(u). Without correction the steps are too short by m/(m + k − 1).
     Published(Length),
 }
 
@@ -109,7 +110,7 @@ struct SketchedPath<'a> {
     fallback: Option<LowRankPath>,
     /// Whether `at` has been called.
     tried: bool,
-    /// Factor of all steps, which compensates for a geometry that is too large by it.
+    /// Factor of all steps, which compensates for a geometry that is too large by this factor.
     factor: f64,
     true_gradient: &'a [f64],
     remark: Option<&'static str>,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Error;
 
 impl Error {
-    /// Returns the name of the variant.
+    /// Returns the name of the variant of the error.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Dimension { .. } => "Dimension",

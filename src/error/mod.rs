@@ -7,7 +7,7 @@ use std::error::Error as StdError;
 use self::display::{interval, remedy, shortage};
 pub(crate) use self::display::{intervals, number};
 
-/// Result type of this crate.
+/// Result of a function of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Error of a computation, with its remedy.
@@ -21,11 +21,11 @@ pub enum Error {
         "{what}: expected {expected}, got {found}; compare it with the size of the model, the grid or the data"
     )]
     Dimension {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
-        /// The required size.
+        /// Size that is required.
         expected: usize,
-        /// The given size.
+        /// Size that was given.
         found: usize,
     },
     /// An entry that is NaN or infinite.
@@ -34,11 +34,11 @@ pub enum Error {
          zero in its computation"
     )]
     NotFinite {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
         /// Index of the entry; in a matrix, counted in column-major order.
         index: usize,
-        /// Value of the entry.
+        /// Value of the entry at that index.
         value: f64,
     },
     /// An entry that must be positive and is not.
@@ -47,11 +47,11 @@ pub enum Error {
         number(*value)
     )]
     NotPositive {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
-        /// Index of the entry.
+        /// Index of the entry in the argument.
         index: usize,
-        /// Value of the entry.
+        /// Value of the entry at that index.
         value: f64,
     },
     /// A density with a negative entry.
@@ -60,11 +60,11 @@ pub enum Error {
         number(*value)
     )]
     Negative {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
-        /// Index of the entry.
+        /// Index of the entry in the argument.
         index: usize,
-        /// Value of the entry.
+        /// Value of the entry at that index.
         value: f64,
     },
     /// A density without mass.
@@ -73,17 +73,17 @@ pub enum Error {
         number(*mass)
     )]
     NoMass {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
-        /// Its mass.
+        /// Mass of the density.
         mass: f64,
     },
     /// Probabilities that do not sum to one.
     #[error("{what} sum to {} instead of 1; divide them by their sum", number(*sum))]
     NotNormalised {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
-        /// Their sum.
+        /// Sum of the probabilities.
         sum: f64,
     },
     /// A value outside its admissible interval.
@@ -92,15 +92,15 @@ pub enum Error {
         number(*value), interval(*lower, *upper)
     )]
     OutOfRange {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
-        /// Index of the entry.
+        /// Index of the entry in the argument.
         index: usize,
-        /// Value of the entry.
+        /// Value of the entry at that index.
         value: f64,
-        /// Lower end of the interval.
+        /// Lower end of the admissible interval.
         lower: f64,
-        /// Upper end of the interval.
+        /// Upper end of the admissible interval.
         upper: f64,
     },
     /// An interval that is empty or infinitely long, or has an end that is not a number.
@@ -110,7 +110,7 @@ pub enum Error {
         interval(*lower, *upper)
     )]
     Bounds {
-        /// The argument.
+        /// Name of the argument.
         what: &'static str,
         /// Index of the interval.
         index: usize,
@@ -122,7 +122,7 @@ pub enum Error {
     /// A grid with 0 or more than 3 axes.
     #[error("a grid has {axes} axes, but needs 1, 2 or 3; add or remove axes")]
     GridAxes {
-        /// Number of axes.
+        /// Number of axes of the grid.
         axes: usize,
     },
     /// An axis of the grid with too few cells.
@@ -132,11 +132,11 @@ pub enum Error {
     GridTooCoarse {
         /// The user of the grid that needs more cells.
         what: &'static str,
-        /// The axis.
+        /// Index of the axis.
         axis: usize,
-        /// Number of its cells.
+        /// Number of cells along the axis.
         cells: usize,
-        /// Number of cells that are needed.
+        /// Number of cells that are needed along the axis.
         needed: usize,
     },
     /// A device, driver or device library that is missing or has failed.
@@ -144,7 +144,7 @@ pub enum Error {
         "{what}: {detail}; if this cannot be fixed, use the backend `Cpu`, which needs no device"
     )]
     Device {
-        /// The missing or failing component.
+        /// Name of the missing or failing component.
         what: &'static str,
         /// Description of the failure.
         detail: String,
@@ -156,9 +156,9 @@ pub enum Error {
          mass (see `Grid::stationary_matrix`)"
     )]
     Singular {
-        /// ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).
+        /// Backward error ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).
         residual: f64,
-        /// ‖|A||x|‖ / ‖b‖, a lower bound of the condition number.
+        /// Amplification ‖|A||x|‖ / ‖b‖, a lower bound of the condition number.
         amplification: f64,
     },
     /// A matrix that must be symmetric positive definite and is not.
@@ -167,7 +167,7 @@ pub enum Error {
          by least squares"
     )]
     NotPositiveDefinite {
-        /// The matrix.
+        /// Name of the matrix.
         what: &'static str,
     },
     /// A density with nearly empty gaps, for which the iterative solver of a transport metric cannot converge.
@@ -184,15 +184,15 @@ pub enum Error {
          are computed, or solve it as a general matrix", number(*entry), number(*mirrored)
     )]
     NotSymmetric {
-        /// The matrix.
+        /// Name of the matrix.
         what: &'static str,
         /// Row of the entry that differs most from its mirror image across the diagonal.
         row: usize,
-        /// Column of that entry.
+        /// Column of the entry that differs most from its mirror image.
         column: usize,
-        /// Value of that entry.
+        /// Value of the entry in this row and column.
         entry: f64,
-        /// Value of its mirror image.
+        /// Value of the mirror image of the entry.
         mirrored: f64,
     },
     /// Numbers beyond the range of double precision.
@@ -201,7 +201,7 @@ pub enum Error {
          matrix larger"
     )]
     Overflow {
-        /// The quantity that overflows.
+        /// Name of the quantity that overflows.
         what: &'static str,
     },
     /// An iterative solver that stopped converging.
@@ -211,11 +211,11 @@ pub enum Error {
          matrix, solve a stencil with `StencilSolver::Direct`)"
     )]
     Stagnation {
-        /// Name of the method.
+        /// Name of the iterative method.
         solver: &'static str,
         /// Number of iterations, or of products with the matrix.
         iterations: usize,
-        /// ‖b − Ax‖₂ / ‖b‖₂.
+        /// Relative residual ‖b − Ax‖₂ / ‖b‖₂ at the end.
         residual: f64,
     },
     /// Newton's method failed to solve g(ρ, θ) = 0 for ρ.
@@ -225,13 +225,13 @@ pub enum Error {
          guess, or `Model::solve`"
     )]
     Newton {
-        /// Number of iterations.
+        /// Number of iterations of Newton's method.
         iterations: usize,
-        /// ‖g‖∞ at the initial guess.
+        /// Residual norm ‖g‖∞ at the initial guess.
         initial: f64,
-        /// ‖g‖∞ at the last iterate.
+        /// Residual norm ‖g‖∞ at the last iterate.
         residual: f64,
-        /// Reason for stopping.
+        /// Reason why Newton's method stopped.
         reason: &'static str,
     },
     /// A gradient outside the range of a metric.
@@ -251,7 +251,7 @@ pub enum Error {
          of the sum has it in its range; add a metric of full rank, such as a small multiple of L²"
     )]
     NotRepresented {
-        /// The remaining ‖Lᵀy − c‖/‖c‖.
+        /// Relative residual ‖Lᵀy − c‖/‖c‖ of the lifted gradient y.
         residual: f64,
     },
     /// A direction that needs a metric, without one.
@@ -264,31 +264,31 @@ pub enum Error {
         "the dual direction needs {what} in sparse form; pass a sparse matrix, or use conjugate gradients or least squares"
     )]
     NotSparse {
-        /// The matrix.
+        /// Name of the matrix.
         what: &'static str,
     },
     /// A prior that lacks an operation.
     #[error("a prior has no {what}; {remedy}")]
     PriorLacks {
-        /// The missing operation.
+        /// Name of the missing operation.
         what: &'static str,
-        /// The remedy.
+        /// Remedy that the message names.
         remedy: &'static str,
     },
     /// An option with an invalid value.
     #[error("{what} is {}; {remedy}", number(*value))]
     Option {
-        /// The option.
+        /// Name of the option.
         what: &'static str,
-        /// Value of the option.
+        /// Invalid value of the option.
         value: f64,
-        /// The remedy.
+        /// Remedy that the message names.
         remedy: &'static str,
     },
     /// A loss that is not finite at the starting point.
     #[error("the loss is {} at the starting point; choose a starting point where it is finite", number(*value))]
     InfiniteStart {
-        /// Value of the loss.
+        /// Value of the loss at the starting point.
         value: f64,
     },
     /// A correction whose starting points were all rejected.
@@ -296,19 +296,19 @@ pub enum Error {
         "every starting point was rejected: {reasons}; start closer to the parameters that generated the data"
     )]
     NoStart {
-        /// The objections of the simulator, one for each starting point.
+        /// Objections of the simulator, one for each starting point.
         reasons: String,
     },
     /// A computation that needs more memory than is available or allowed.
     #[error("{}; {}", shortage(what, *size, *needed, *limit), remedy(what))]
     OutOfMemory {
-        /// The computation.
+        /// Name of the computation.
         what: &'static str,
-        /// Number of rows of the matrix.
+        /// Number of rows of the matrix in the computation.
         size: usize,
-        /// Required bytes, if known.
+        /// Number of bytes that the computation needs, if known.
         needed: Option<usize>,
-        /// Allowed bytes, if known.
+        /// Number of bytes that are allowed, if known.
         limit: Option<usize>,
     },
     /// An error of a module for particular problems, such as [`models::Error`](crate::models::Error) or that of pictures; see

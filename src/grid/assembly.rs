@@ -39,7 +39,7 @@ impl Grid {
         stencil
     }
 
-    /// Returns a stencil whose entries are zero.
+    /// Returns a stencil on this grid whose entries are zero.
     fn stencil(&self) -> Stencil {
         let cells: Vec<usize> = self.axes.iter().map(|a| a.cells).collect();
         Stencil::new(&cells)
@@ -48,7 +48,7 @@ impl Grid {
     /// Returns the matrix of the equations of a stationary density with fluxes linear in ρ.
     ///
     /// All rows but the last are those of [`flux_divergence`](Grid::flux_divergence). Since the balances sum to zero,
-    /// one of them is redundant. The last row is ∫ρ dx instead. The matching right-hand side is zero except for the
+    /// one balance is redundant. The last row is ∫ρ dx instead. The matching right-hand side is zero except for the
     /// mass in its last entry.
     pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Operator<'static> {
         let (pattern, all) = self.flux_divergence(flux).compress().into_parts();
@@ -92,8 +92,8 @@ impl Grid {
 
     /// Returns the parameter Jacobian of the equations of [`stationary_matrix`](Grid::stationary_matrix).
     ///
-    /// Its columns are those of [`flux_divergence_columns`](Grid::flux_divergence_columns), except that the last row,
-    /// the mass equation, is zero.
+    /// The columns of the Jacobian are those of [`flux_divergence_columns`](Grid::flux_divergence_columns), except that
+    /// the last row, the mass equation, is zero.
     pub fn stationary_columns(
         &self,
         count: usize,

@@ -28,7 +28,7 @@ impl CosineTransform {
         }
     }
 
-    /// Number of cells.
+    /// Number of cells of the grid.
     pub(crate) fn dim(&self) -> usize {
         self.eigenvalues.len()
     }
@@ -40,7 +40,7 @@ impl CosineTransform {
         z
     }
 
-    /// Returns the symbol of f: its value at every eigenvalue.
+    /// Returns the symbol of f: the value of f at every eigenvalue of −Δ.
     pub(crate) fn symbol(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
         self.eigenvalues.iter().map(|&l| f(l)).collect()
     }

@@ -17,14 +17,14 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// Largest number of lines in a group. Neighbouring lines share cache lines.
+/// Largest number of lines of cells in a group. Neighbouring lines share cache lines.
 const LINES: usize = 8;
 
 /// Cosine transform along an axis of n cells whose numbers differ by `stride`.
 pub(super) struct AxisTransform {
     n: usize,
     stride: usize,
-    /// w_k s_k/2.
+    /// Factors w_k s_k/2 of the Fourier transform.
     twiddles: Vec<Complex<f64>>,
     forward: Arc<dyn Fft<f64>>,
     inverse: Arc<dyn Fft<f64>>,
@@ -34,7 +34,7 @@ pub(super) struct AxisTransform {
 type Group = [[usize; 2]];
 
 impl AxisTransform {
-    /// Plans the transform.
+    /// Plans the transform along an axis.
     pub(super) fn new(n: usize, stride: usize) -> Self {
         let mut planner = FftPlanner::new();
         let size = n as f64;
@@ -110,7 +110,8 @@ impl AxisTransform {
         }
     }
 
-    /// Position in its line of entry i of y: the even positions in order, then the odd positions in reverse order.
+    /// Returns the position in the line x of entry i of y: the even positions in order, then the odd positions in
+    /// reverse order.
     fn permuted(&self, i: usize) -> usize {
         if 2 * i < self.n {
             2 * i
@@ -119,7 +120,7 @@ impl AxisTransform {
         }
     }
 
-    /// First cell of a line.
+    /// Returns the first cell of a line.
     fn line_start(&self, line: usize) -> usize {
         // Blocks of n·stride cells hold `stride` lines, which start at the first `stride` cells of the block.
         line / self.stride * self.n * self.stride + line % self.stride

@@ -6,18 +6,18 @@ use super::Grid;
 use crate::check;
 use crate::error::Result;
 
-/// A face between two neighbouring cells.
+/// Face between two neighbouring cells.
 #[derive(Clone, Copy, Debug)]
 pub struct Face {
-    /// The cell on the lower side.
+    /// Index of the cell on the lower side of the face.
     pub lower: usize,
-    /// The cell on the upper side.
+    /// Index of the cell on the upper side of the face.
     pub upper: usize,
-    /// The axis that the face is normal to.
+    /// Axis that the face is normal to.
     pub axis: usize,
     /// Centre of the face. Only the first [`Grid::dim`] entries are used.
     pub centre: [f64; 3],
-    /// Distance between the two cell centres.
+    /// Distance between the centres of the two cells.
     pub spacing: f64,
 }
 
@@ -30,12 +30,12 @@ pub(crate) struct FaceRun {
 }
 
 impl FaceRun {
-    /// Cells below the faces.
+    /// Returns the cells below the faces of the run.
     pub(crate) fn below(&self) -> Range<usize> {
         self.lower..self.lower + self.faces.len()
     }
 
-    /// Cells above the faces.
+    /// Returns the cells above the faces of the run.
     pub(crate) fn above(&self) -> Range<usize> {
         let lower = self.lower + self.stride;
         lower..lower + self.faces.len()
@@ -43,7 +43,7 @@ impl FaceRun {
 }
 
 impl Grid {
-    /// Number of interior faces.
+    /// Number of interior faces of the grid.
     pub fn faces(&self) -> usize {
         // A line of n cells has n − 1 faces: along each axis one face less per line than cells.
         let lines = |d: usize| self.cells() / self.axes[d].cells;

@@ -19,8 +19,8 @@ impl Grid {
     /// Returns the points × cells matrix of multilinear interpolation,
     /// (O ρ)ⱼ = Σᵢ ρᵢ Π_d max(0, 1 − |x_jd − c_id|/h_d) with cell centres cᵢ.
     ///
-    /// The interpolation is exact for affine functions between cell centres. Within half a cell of the boundary, it is
-    /// constant along the axis and takes the value at the nearest centre. All rows sum to 1.
+    /// The interpolation is exact for affine functions between cell centres. Within half a cell of the boundary, the
+    /// interpolation is constant along the axis and takes the value at the nearest centre. All rows sum to 1.
     ///
     /// ```
     /// use pullback::{Grid, Side};

@@ -5,7 +5,7 @@ use crate::check;
 use crate::error::{Error, Result};
 
 impl Grid {
-    /// Returns the marginal density of the coordinates `axes`, integrated over the others.
+    /// Returns the marginal density of the coordinates `axes`, integrated over the other coordinates.
     ///
     /// The axes are in increasing order. The cells are numbered as on a grid of these axes alone.
     ///

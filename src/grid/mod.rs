@@ -15,7 +15,7 @@ use ndarray::{ArrayViewD, IxDyn};
 use crate::check;
 use crate::error::{Error, Result};
 
-/// A box divided into equal cells, numbered with the last axis fastest.
+/// Box divided into equal cells, numbered with the last axis fastest.
 ///
 /// A density on the grid is a vector of values per volume at cell centres. The mass of a cell is its density times
 /// [`volume`](Grid::volume).
@@ -32,19 +32,19 @@ pub struct Grid {
     axes: Vec<Axis>,
 }
 
-/// One axis of the box.
+/// Axis of the box of a grid.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
-    /// Lower end.
+    /// Lower end of the axis.
     pub lower: f64,
-    /// Upper end.
+    /// Upper end of the axis.
     pub upper: f64,
-    /// Number of cells.
+    /// Number of cells along the axis.
     pub cells: usize,
 }
 
 impl Axis {
-    /// Width of a cell.
+    /// Width of a cell along the axis.
     pub fn spacing(&self) -> f64 {
         (self.upper - self.lower) / self.cells as f64
     }
@@ -132,12 +132,12 @@ impl Grid {
         &self.axes
     }
 
-    /// Number of dimensions.
+    /// Number of axes of the grid.
     pub fn dim(&self) -> usize {
         self.axes.len()
     }
 
-    /// Number of cells.
+    /// Number of cells of the grid.
     pub fn cells(&self) -> usize {
         self.axes.iter().map(|a| a.cells).product()
     }
@@ -152,7 +152,7 @@ impl Grid {
         self.axes[axis + 1..].iter().map(|a| a.cells).product()
     }
 
-    /// Returns the centre of a cell. Only the first [`dim`](Grid::dim) entries are used; the others are 0.
+    /// Returns the centre of a cell. Only the first [`dim`](Grid::dim) entries are used. The other entries are 0.
     pub fn centre(&self, cell: usize) -> [f64; 3] {
         let mut x = [0.0; 3];
         for (d, axis) in self.axes.iter().enumerate() {

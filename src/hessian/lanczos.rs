@@ -13,16 +13,16 @@ pub(crate) trait Pencil {
 
 /// Basis V of the Krylov space of C⁻¹H from C⁻¹g, with VᵀCV = I and VᵀHV = T tridiagonal.
 ///
-/// In this basis (H + λC) η = −g reads (T + λ) y = −‖g‖ e₁ with η = V y, where ‖g‖ is the norm of C⁻¹. One basis
+/// In this basis (H + λC) η = −g reads (T + λ) y = −‖g‖ e₁ with η = V y and the norm ‖g‖ = (gᵀC⁻¹g)^½. One basis
 /// therefore serves every λ and gives the minimiser of the damped model over the space. A truncated conjugate-gradient
-/// path (Steihaug 1983) gives only a point on the path. This is the trust region of Gould, Lucidi, Roma and Toint
-/// (1999) in the form of Levenberg and Marquardt. At λ = 0 it is the iterate of conjugate gradients.
+/// path (Steihaug 1983) gives only a point on the path. The method is the trust region of Gould, Lucidi, Roma and
+/// Toint (1999) in the form of Levenberg and Marquardt. At λ = 0 the minimiser is the iterate of conjugate gradients.
 pub(crate) struct Krylov {
     basis: Vec<Vec<f64>>,
     diagonal: Vec<f64>,
     /// Off-diagonal entries of T. The last one couples to the next vector, outside the basis.
     off_diagonal: Vec<f64>,
-    /// ‖g‖ in the norm of C⁻¹.
+    /// ‖g‖ = (gᵀC⁻¹g)^½.
     gradient_norm: f64,
     /// Reason for the end of the process.
     pub(crate) end: End,
@@ -44,7 +44,7 @@ pub(crate) enum End {
 /// Stopping criteria.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
-    /// Relative residual in the norm of C⁻¹.
+    /// Relative residual ‖Hη + g‖/‖g‖ at which the process stops, in the norm (xᵀC⁻¹x)^½.
     pub(crate) tolerance: f64,
     pub(crate) iterations: usize,
 }
@@ -164,7 +164,7 @@ impl Krylov {
         y
     }
 
-    /// Returns ‖Hη + g‖/‖g‖ for λ = 0.
+    /// Returns ‖Hη + g‖/‖g‖ for λ = 0, in the norm (xᵀC⁻¹x)^½.
     pub(crate) fn residual(&self) -> f64 {
         // With η = V y and H V = C V T + β C v₊ eₘᵀ, the residual is Hη + g = β yₘ C v₊, and ‖C v₊‖ = 1.
         let last = self.coordinates(0.0).last().map_or(1.0, |y| y.abs());

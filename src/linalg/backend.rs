@@ -25,10 +25,10 @@ pub trait Backend: Sync {
     /// Factorises `a`, or prepares its iterative solution, for solves with both A and Aᵀ. The factor keeps `a`.
     ///
     /// # Errors
-    /// If the matrix is not square, has entries that are not finite, or cannot be factorised.
+    /// Fails if the matrix is not square, has entries that are not finite, or cannot be factorised.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
 
-    /// Whether the factor of an equal matrix is cached, so that [`factor`](Backend::factor) costs nothing.
+    /// Whether the factor of a matrix equal to `a` is cached, so that [`factor`](Backend::factor) costs nothing.
     #[doc(hidden)]
     fn has_factor(&self, a: &Operator<'_>) -> bool {
         let _ = a;
@@ -49,8 +49,8 @@ pub trait Factor: Send + Sync {
     /// unspecified.
     ///
     /// # Errors
-    /// [`Error::Singular`] if the computed solution does not satisfy the equations, even if the factorisation
-    /// succeeded. [`Error::Dimension`] if shapes do not match.
+    /// Fails with [`Error::Singular`] if the computed solution does not satisfy the equations, even if the
+    /// factorisation succeeded. Fails with [`Error::Dimension`] if shapes do not match.
     fn solve(
         &self,
         side: Side,
@@ -60,11 +60,12 @@ pub trait Factor: Send + Sync {
 
     /// Solves A X = B or Aᵀ X = B for a batch that may stay on a device between solves.
     ///
-    /// A backend with an accelerator transfers a batch [on the processor](Batch::Here) to it, and leaves the solution
-    /// [on the device](Batch::There). By default the batch is fetched and passed to [`solve`](Factor::solve).
+    /// A backend with an accelerator transfers a batch [on the processor](Batch::Here) to the accelerator, and leaves
+    /// the solution [on the device](Batch::There). By default the batch is fetched and passed to
+    /// [`solve`](Factor::solve).
     ///
     /// # Errors
-    /// As for [`solve`](Factor::solve), and errors of the device.
+    /// Fails as [`solve`](Factor::solve) does, and if the device fails.
     fn solve_batch(
         &self,
         side: Side,
@@ -76,8 +77,8 @@ pub trait Factor: Send + Sync {
         Ok((Batch::Here(x), stats))
     }
 
-    /// Announces the total number of columns when they arrive in several batches, so that a set-up cost can be
-    /// amortised. Solutions change by no more than their accuracy.
+    /// Announces the total number of columns of a solve that is split into several batches, so that a set-up cost can
+    /// be amortised. The announcement changes solutions by no more than their accuracy.
     fn announce(&self, columns: usize) {
         let _ = columns;
     }
@@ -118,7 +119,7 @@ pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     found.map_or(Ok(()), Err)
 }
 
-/// Number of entries from which a check on several threads is faster than on one.
+/// Number of entries of a batch from which its check on several threads is faster than on one.
 const MANY: usize = 1 << 20;
 
 /// Checks that an optional guess has the shape of its batch.
@@ -129,6 +130,6 @@ pub(crate) fn check_guess(guess: Option<MatRef<'_, f64>>, batch: MatRef<'_, f64>
     check::length(what, guess.ncols(), batch.ncols())
 }
 
-/// Largest amplification ‖|A||x|‖/‖b‖ of a solve; beyond it, a matrix counts as singular.
+/// Largest amplification ‖|A||x|‖/‖b‖ of a solve with a matrix that does not count as singular.
 // Rounding errors of relative size ε ≈ 2·10⁻¹⁶ are amplified to about 2·10⁻² of ‖b‖: hardly a digit remains.
 pub(crate) const SINGULAR: f64 = 1e14;

@@ -25,9 +25,9 @@ use crate::vector::centre;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub enum Batch {
-    /// On the processor.
+    /// Columns on the processor.
     Here(Mat<f64>),
-    /// On the accelerator of a backend.
+    /// Columns on the accelerator of a backend.
     There(Box<dyn Remote>),
 }
 
@@ -37,13 +37,13 @@ pub enum Batch {
 /// Methods may return before their work is done, and errors may surface as late as in [`fetch`](Remote::fetch), which
 /// waits.
 pub trait Remote: Send {
-    /// Numbers of rows and columns.
+    /// Numbers of rows and columns of the batch.
     fn shape(&self) -> (usize, usize);
 
     /// Transfers the columns to the processor.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn fetch(self: Box<Self>) -> Result<Mat<f64>>;
 
     /// Computes A X or Aᵀ X on the accelerator.
@@ -51,19 +51,19 @@ pub trait Remote: Send {
     /// Returns `None` if the accelerator does not support the operator. The caller then fetches X. The shapes match.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>>;
 
-    /// Computes x ← s x for every column.
+    /// Computes x ← s x for every column x.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn scale(&mut self, s: f64) -> Result<()>;
 
     /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column. There is one weight per row.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     fn centre(&mut self, weights: &[f64]) -> Result<()>;
 
     /// Converts to [`Any`], so that the backend can recover its own type.
@@ -77,7 +77,7 @@ impl From<Mat<f64>> for Batch {
 }
 
 impl Batch {
-    /// Numbers of rows and columns.
+    /// Numbers of rows and columns of the batch.
     pub fn shape(&self) -> (usize, usize) {
         match self {
             Self::Here(x) => x.shape(),
@@ -85,12 +85,12 @@ impl Batch {
         }
     }
 
-    /// Number of rows.
+    /// Number of rows of the batch.
     pub fn nrows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns.
+    /// Number of columns of the batch.
     pub fn ncols(&self) -> usize {
         self.shape().1
     }
@@ -98,7 +98,7 @@ impl Batch {
     /// Returns the columns, transferred to the processor if necessary.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     pub fn fetch(self) -> Result<Mat<f64>> {
         let shape = self.shape();
         match self {
@@ -111,10 +111,11 @@ impl Batch {
         }
     }
 
-    /// Computes A X or Aᵀ X, on the accelerator if X is stored on it and the operator is supported.
+    /// Computes A X or Aᵀ X, on the accelerator if X is stored there and the operator is supported.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows, and errors of the accelerator.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows. Fails if the
+    /// accelerator fails.
     pub fn apply(self, a: &Operator<'_>, side: Side) -> Result<Self> {
         let (rows, cols) = a.shape_of(side);
         check::length("the operand of an operator", self.nrows(), cols)?;
@@ -128,10 +129,10 @@ impl Batch {
         a.apply(side, x.as_ref()).map(Self::Here)
     }
 
-    /// Computes x ← s x for every column.
+    /// Computes x ← s x for every column x.
     ///
     /// # Errors
-    /// Errors of the accelerator.
+    /// Fails if the accelerator fails.
     pub fn scale(&mut self, s: f64) -> Result<()> {
         match self {
             Self::Here(x) => {
@@ -144,10 +145,11 @@ impl Batch {
         }
     }
 
-    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column, which subtracts its weighted mean.
+    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column x, which subtracts the weighted mean of x.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if there is not one weight per row, and errors of the accelerator.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one weight per row. Fails if the
+    /// accelerator fails.
     pub fn centre(&mut self, weights: &[f64]) -> Result<()> {
         check::length("the weights of a mean", weights.len(), self.nrows())?;
         match self {

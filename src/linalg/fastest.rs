@@ -51,7 +51,7 @@ impl Fastest {
     /// Returns the device.
     ///
     /// # Errors
-    /// The error of [`Cuda::new`] if there is no device.
+    /// Fails as [`Cuda::new`] does if there is no device.
     pub fn device(&self) -> std::result::Result<&Cuda, &Error> {
         self.device.as_ref()
     }
@@ -99,9 +99,9 @@ impl fmt::Display for Fastest {
 /// Operation counts of an iterative solve.
 struct Work {
     cells: f64,
-    /// Hyperplanes of a sweep, summed over all levels.
+    /// Number of hyperplanes of a sweep, summed over all levels.
     planes: f64,
-    /// Sweeps per step.
+    /// Number of sweeps per step.
     sweeps: f64,
     /// Memory traffic of a step, in units of one sweep.
     passes: f64,
@@ -109,17 +109,17 @@ struct Work {
     three_dimensional: bool,
 }
 
-/// Steps of a typical solve.
+/// Number of steps of a typical iterative solve.
 const STEPS: f64 = 12.0;
-/// Seconds to launch a kernel.
+/// Seconds that the launch of a kernel takes.
 const LAUNCH: f64 = 1.5e-6;
-/// Seconds to prepare the device for a batch.
+/// Seconds that the preparation of the device for a batch takes.
 const SETUP: f64 = 0.05;
-/// Seconds of a pass per number on the device: 40 bytes at 4 TB/s.
+/// Seconds that a pass takes per number on the device: 40 bytes at 4 TB/s.
 const DEVICE_PASS: f64 = 1e-11;
-/// Seconds of a pass per number on one thread of the processor.
+/// Seconds that a pass takes per number on one thread of the processor.
 const PROCESSOR_PASS: f64 = 4e-9;
-/// Seconds per number to copy it to the device and back.
+/// Seconds that the copy of a number to the device and back takes.
 const TRANSFER: f64 = 1.6e-9;
 
 impl Work {
@@ -146,20 +146,20 @@ impl Work {
     }
 }
 
-/// Factors of a stencil on the processor and on the device. The latter is built at its first use.
+/// Factors of a stencil on the processor and on the device. The factor on the device is built at its first use.
 struct Either<'a> {
     cpu: &'a Cpu,
     cuda: &'a Cuda,
     operator: Operator<'a>,
     stencil: Arc<Stencil>,
     work: Work,
-    /// `None` after a failure of the device.
+    /// Factor on the device, built at its first use. `None` after a failure of the device.
     on_device: OnceLock<Option<Box<dyn Factor + 'a>>>,
     on_processor: Box<dyn Factor + 'a>,
 }
 
 impl<'a> Either<'a> {
-    /// Returns the factor on the device if it is faster for this number of columns and could be built.
+    /// Returns the factor on the device, if it could be built and is faster for this number of columns.
     fn on_device(&self, columns: usize) -> Option<&(dyn Factor + 'a)> {
         if !self
             .work

@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 /// allocation.
 const SMALL: usize = 64 << 20;
 
-/// Memory budget: a fixed limit, or the memory that the system has available at the time of a request.
+/// Memory budget of factorisations: a fixed limit, or the memory that the system has available at the time of a
+/// request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     limit: Option<usize>,
@@ -27,7 +28,8 @@ impl Budget {
         Self { limit }
     }
 
-    /// Subtracts allocated bytes from a fixed limit. The available memory of the system already excludes them.
+    /// Subtracts allocated bytes from a fixed limit. The available memory of the system already excludes allocated
+    /// bytes.
     pub(crate) fn besides(self, held: usize) -> Self {
         Self {
             limit: self.limit.map(|limit| limit.saturating_sub(held)),
@@ -39,10 +41,10 @@ impl Budget {
         self.shortage(bytes).is_none()
     }
 
-    /// Checks a request. `what` and `rows` describe its purpose in the error.
+    /// Checks a request. In the error, `what` and `rows` describe the purpose of the request.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the request exceeds the budget.
+    /// Fails with [`Error::OutOfMemory`] if the request exceeds the budget.
     pub(crate) fn check(self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
         let error = |limit| Error::OutOfMemory {
             what,
@@ -53,7 +55,7 @@ impl Budget {
         self.shortage(bytes).map(error).map_or(Ok(()), Err)
     }
 
-    /// Returns the limit if the request exceeds it.
+    /// Returns the limit if the request exceeds the limit.
     fn shortage(self, bytes: usize) -> Option<usize> {
         let limit = match self.limit {
             Some(limit) => Some(limit),
@@ -79,10 +81,10 @@ impl Account {
         }
     }
 
-    /// Charges bytes to the account. `what` and `rows` describe their purpose in the error.
+    /// Charges bytes to the account. In the error, `what` and `rows` describe the purpose of the bytes.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if the budget is exceeded. Nothing is charged then.
+    /// Fails with [`Error::OutOfMemory`] if the budget is exceeded. Nothing is charged then.
     pub(crate) fn take(&self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
         let taken = self.taken.fetch_add(bytes, Ordering::Relaxed);
         let outcome = self.budget.besides(taken).check(what, rows, bytes);
@@ -138,7 +140,7 @@ fn available() -> Option<usize> {
 }
 
 impl Group {
-    /// Returns the path of the group of this process from the text of /proc/self/cgroup.
+    /// Returns the path of the control group of this process from the text of /proc/self/cgroup.
     fn path<'t>(&self, groups: &'t str) -> Option<&'t str> {
         let unified = self.limit == "memory.max";
         groups.lines().find_map(|line| {
@@ -149,7 +151,7 @@ impl Group {
         })
     }
 
-    /// Returns the unused bytes below the limit of the group with this path.
+    /// Returns the number of unused bytes below the limit of the control group with this path.
     fn left(&self, path: &str) -> Option<usize> {
         let folder = format!("{}{}", self.root, path.trim_end_matches('/'));
         let read = |name: &str| fs::read_to_string(format!("{folder}/{name}")).ok();

@@ -22,7 +22,7 @@ impl Cuda {
     /// Returns an error, since this program was built without the feature `cuda`.
     ///
     /// # Errors
-    /// Always [`Error::Device`].
+    /// Fails always, with [`Error::Device`].
     pub fn new(_ordinal: usize) -> Result<Self> {
         Err(Error::Device {
             what: "a CUDA device",

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Pool of idle workspaces. Only the first solve of a kind allocates one.
+/// Pool of idle workspaces. Only the first solve of a kind allocates a workspace.
 pub(crate) struct Pool<T> {
     idle: Mutex<Vec<T>>,
 }
@@ -38,7 +38,7 @@ impl<T> Pool<T> {
 
     /// Calls `work` with an idle workspace that fits, or a new one, and returns the workspace to the pool.
     ///
-    /// The contents are those that the last call left.
+    /// The workspace contains what the last call left.
     pub(crate) fn with<R>(
         &self,
         fits: impl Fn(&T) -> bool,
@@ -51,10 +51,10 @@ impl<T> Pool<T> {
         result
     }
 
-    /// Calls `work` as [`with`](Pool::with), for workspaces whose allocation may fail.
+    /// Calls `work` as [`with`](Pool::with) does, for workspaces whose allocation may fail.
     ///
     /// # Errors
-    /// Errors of `make` and of `work`.
+    /// Fails if `make` or `work` fails.
     pub(crate) fn try_with<R, E>(
         &self,
         fits: impl Fn(&T) -> bool,
@@ -85,7 +85,7 @@ impl<T> Pool<T> {
     }
 }
 
-/// Number of tasks that can run at once, out of `pieces`.
+/// Returns how many of `pieces` tasks can run at once.
 pub(crate) fn at_once(pieces: usize) -> usize {
     pieces.min(rayon::current_num_threads())
 }

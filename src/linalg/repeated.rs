@@ -12,7 +12,7 @@ use crate::error::Result;
 /// Factorises a square matrix by `factor`. Only the block of a repeated matrix is factorised.
 ///
 /// # Errors
-/// If the matrix is not square, and errors of `factor`.
+/// Fails if the matrix is not square, or if `factor` fails.
 pub(crate) fn by_block<'a>(
     a: Operator<'a>,
     factor: impl FnOnce(Operator<'a>) -> Result<Box<dyn Factor + 'a>>,
@@ -36,15 +36,15 @@ pub(crate) fn by_block<'a>(
 /// Factor of diag(B, …, B), with the factor of B.
 struct Repeated<'a> {
     block: Box<dyn Factor + 'a>,
-    /// Rows of B.
+    /// Number of rows of B.
     rows: usize,
     count: usize,
-    /// For batches that cannot be cut in place.
+    /// Buffers for batches whose columns cannot be split into blocks without a copy.
     workspaces: Pool<Vec<f64>>,
 }
 
 impl Repeated<'_> {
-    /// Calls `work` with a workspace for this number of columns, viewed as a batch of their parts.
+    /// Calls `work` with a workspace for this number of columns, viewed as a batch of the parts of the columns.
     fn with_workspace<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
         let (rows, parts) = (self.rows, columns * self.count);
         let fits = |workspace: &Vec<f64>| workspace.len() >= rows * parts;

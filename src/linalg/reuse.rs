@@ -1,7 +1,7 @@
 //! Reuse of the last factorisation if the next matrix is equal.
 //!
 //! Newton's method solves for a state with ∂g/∂ρ, and its sensitivities are solved with ∂g/∂ρ again. If g is affine in
-//! ρ, both matrices are equal. The entries are compared, so that models need not declare it.
+//! ρ, both matrices are equal. The entries are compared, so that models need not declare the equality.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub(crate) trait Factors: Send + Sync {
     /// Returns a factor of `a`, and whether it was computed by this call.
     ///
     /// # Errors
-    /// As for [`Backend::factor`].
+    /// Fails as [`Backend::factor`] does.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)>;
 
     /// Whether the factor of an equal matrix is cached.
@@ -28,12 +28,12 @@ pub(crate) trait Factors: Send + Sync {
 /// Backend that caches its last factorisations.
 pub(crate) struct Reuse<'b> {
     backend: &'b dyn Backend,
-    /// At most this many, oldest first.
+    /// Largest number of factors in `cache`, which lists them oldest first.
     capacity: usize,
     cache: Mutex<VecDeque<Cached<'b>>>,
 }
 
-/// Factor with its matrix.
+/// Cached factor with its matrix.
 struct Cached<'b> {
     matrix: Operator<'b>,
     factor: Arc<dyn Factor + 'b>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Diagnostics of a batched solve (worst column).
+/// Diagnostics of the worst column of a batched solve.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SolveStats {
     /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), with every equation divided by its size ‖Aᵢ‖₁.
@@ -12,9 +12,10 @@ pub struct SolveStats {
     pub residual: f64,
     /// Amplification ‖|A||x|‖∞ / ‖b‖∞, with the equations divided by the same sizes.
     ///
-    /// It is a lower bound of the condition number ‖|A||A⁻¹|‖∞, which does not depend on the units of the equations.
+    /// The amplification is a lower bound of the condition number ‖|A||A⁻¹|‖∞, which does not depend on the units of
+    /// the equations.
     pub amplification: f64,
-    /// Number of iterations, 0 for direct methods.
+    /// Number of iterations of the solve, 0 for direct methods.
     pub iterations: usize,
     /// Method that computed the solution.
     pub method: Method,
@@ -23,7 +24,7 @@ pub struct SolveStats {
 impl SolveStats {
     /// Combines two diagnostics into those of the worst column.
     ///
-    /// The method is that with more iterations, and at equal numbers the later one in the list of [`Method`].
+    /// The combined method is that with more iterations, and at equal numbers the later one in the list of [`Method`].
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
         let slower = (self.iterations, self.method).max((other.iterations, other.method));
@@ -35,7 +36,7 @@ impl SolveStats {
         }
     }
 
-    /// Sets the method.
+    /// Returns these diagnostics with another method.
     #[must_use]
     pub fn by(self, method: Method) -> Self {
         Self { method, ..self }
@@ -56,10 +57,10 @@ impl SolveStats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
-    /// Method of a backend that does not name it.
+    /// The backend does not say which method it used.
     #[default]
     Unknown,
-    /// No solve, for the identity.
+    /// No computation, for the identity.
     Identity,
     /// Division by the diagonal.
     Diagonal,
@@ -114,11 +115,11 @@ impl fmt::Display for Method {
 /// Number of right-hand sides solved by one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Solved {
-    /// The method.
+    /// Method that solved the right-hand sides.
     pub method: Method,
-    /// Number of right-hand sides.
+    /// Number of right-hand sides that the method solved.
     pub columns: usize,
-    /// Iterations of the slowest column, 0 for direct methods.
+    /// Number of iterations of the slowest column, 0 for direct methods.
     pub iterations: usize,
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn merge_solved(solved: impl IntoIterator<Item = Solved>) -> Vec<Solv
     merged
 }
 
-/// Adds an entry to those of the same method.
+/// Adds `one` to the entry of the same method in `merged`, or appends it.
 pub(crate) fn add(merged: &mut Vec<Solved>, one: Solved) {
     match merged.iter_mut().find(|all| all.method == one.method) {
         Some(all) => {

@@ -25,7 +25,7 @@ pub(crate) struct Tally<'b> {
 }
 
 impl<'b> Tally<'b> {
-    /// Wraps a backend, with all counts zero.
+    /// Wraps a backend, with all counts at zero.
     pub(crate) fn new(backend: &'b dyn Backend) -> Self {
         Self {
             backend,
@@ -122,7 +122,7 @@ impl Backend for Tally<'_> {
     }
 }
 
-/// Factor that counts its solves, and may start its first batches from those of the previous factor.
+/// Factor that counts its solves, and may start its first batches from the solutions of the previous factor.
 struct Counted<'a> {
     factor: Arc<dyn Factor + 'a>,
     tally: &'a Tally<'a>,

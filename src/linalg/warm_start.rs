@@ -2,7 +2,7 @@
 //!
 //! Along a descent, matrices and right-hand sides change little from step to step: ∂g/∂ρ and ∂g/∂θ, the covector of the
 //! gradient, tangents lifted by the metric. Similar right-hand sides are recognised by their entries, so that callers
-//! need not declare them.
+//! need not declare the similarity.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,20 +16,21 @@ use crate::vector::dot;
 /// Largest number of columns of a batch that is stored.
 const WIDEST: usize = 512;
 
-/// Most pairs of columns that are compared where their number has changed.
+/// Largest number of pairs of old and new columns that are compared when the number of columns has changed.
 const COMPARED: usize = 1 << 12;
 
-/// Largest fraction of ‖b‖² orthogonal to the old right-hand side for which the old solution serves as guess.
+/// Largest fraction of ‖b‖² that is orthogonal to the old right-hand side if the old solution serves as guess.
 const NEW: f64 = 0.25;
 
-/// The first batch of either side that the last factor solved by iterations.
+/// Store of the first batch with A, and of the first batch with Aᵀ, that the last factor solved by iterations.
 pub(crate) struct WarmStart(Mutex<Memory>);
 
 /// Solutions of the last factor.
 struct Memory {
-    /// Whether the last first batch of either side was solved by iterations on the processor. Batches of other solvers are not copied.
+    /// For A and for Aᵀ, whether the last first batch was solved by iterations on the processor. Batches of other
+    /// solvers are not copied.
     iterates: [bool; 2],
-    /// First batches for A and for Aᵀ.
+    /// First batches of the last factor that were solved with A and with Aᵀ.
     solved: [Option<Solved>; 2],
 }
 
@@ -39,11 +40,11 @@ struct Solved {
     x: Mat<f64>,
 }
 
-/// Whether the first batch of each side of a factor has been solved.
+/// Two flags: whether a batch with A, and one with Aᵀ, has been solved by a factor.
 #[derive(Default)]
 pub(crate) struct Used([AtomicBool; 2]);
 
-/// First batch of a side.
+/// First batch that a factor solves with A, or with Aᵀ.
 pub(crate) struct First {
     side: Side,
     /// Copy of the right-hand sides, if they are to be stored.

@@ -29,7 +29,7 @@ impl Divergence {
     /// likelihood.
     ///
     /// # Errors
-    /// A target of the wrong length, with a negative entry, or without mass.
+    /// Fails if the target has the wrong length, a negative entry, or no mass.
     pub fn kullback_leibler(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         Self::new(Kind::Forward, grid, target)
     }
@@ -38,7 +38,7 @@ impl Divergence {
     /// concentrated where there are data.
     ///
     /// # Errors
-    /// A target of the wrong length, or with an entry that is not positive.
+    /// Fails if the target has the wrong length, or an entry that is not positive.
     pub fn reverse_kullback_leibler(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         check::positive(
             "the target of the reverse Kullback-Leibler divergence",
@@ -50,7 +50,7 @@ impl Divergence {
     /// Returns the squared Hellinger distance, ½ Σ vol (√ρ − √q)².
     ///
     /// # Errors
-    /// A target of the wrong length, with a negative entry, or without mass.
+    /// Fails if the target has the wrong length, a negative entry, or no mass.
     pub fn hellinger(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         Self::new(Kind::Hellinger, grid, target)
     }
@@ -58,7 +58,7 @@ impl Divergence {
     /// Returns the χ² divergence, Σ vol (ρ − q)²/q.
     ///
     /// # Errors
-    /// A target of the wrong length, or with an entry that is not positive.
+    /// Fails if the target has the wrong length, or an entry that is not positive.
     pub fn chi_squared(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         check::positive("the target of the χ² divergence", &target)?;
         Self::new(Kind::ChiSquared, grid, target)

@@ -17,7 +17,7 @@ impl L2Misfit {
     /// Returns the misfit to `target` on a grid.
     ///
     /// # Errors
-    /// A target of the wrong length, or with entries that are not finite.
+    /// Fails if the target has the wrong length, or entries that are not finite.
     pub fn new(grid: &Grid, target: Vec<f64>) -> Result<Self> {
         check::length("the target of a loss", target.len(), grid.cells())?;
         check::finite("the target of a loss", &target)?;
@@ -32,7 +32,7 @@ impl L2Misfit {
     /// Returns the misfit ½ Σ(ρ − q)² for states that are not densities on a grid.
     ///
     /// # Errors
-    /// A target with entries that are not finite.
+    /// Fails if the target has entries that are not finite.
     pub fn euclidean(target: Vec<f64>) -> Result<Self> {
         check::finite("the target of a loss", &target)?;
         Ok(Self {

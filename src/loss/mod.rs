@@ -46,7 +46,7 @@ pub trait Loss: Sync {
     /// Checks that the loss is defined at ρ.
     ///
     /// # Errors
-    /// A ρ of the wrong length, or outside the domain.
+    /// Fails if ρ has the wrong length, or is outside the domain.
     fn check(&self, rho: &[f64]) -> Result<()> {
         let _ = rho;
         Ok(())
@@ -56,7 +56,7 @@ pub trait Loss: Sync {
     /// shared, and the methods above are called.
     ///
     /// # Errors
-    /// Errors of [`check`](Loss::check), and solves that fail.
+    /// Fails as [`check`](Loss::check) does, and if a solve fails.
     fn at<'a>(&'a self, rho: &[f64], backend: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
         let _ = backend;
         Ok(Box::new(Direct {
@@ -101,13 +101,13 @@ pub trait Misfit {
     /// Returns ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ.
     ///
     /// # Errors
-    /// Solves that fail.
+    /// Fails if a solve fails.
     fn covector(&self, backend: &dyn Backend) -> Result<Vec<f64>>;
 
     /// Returns the loss's metric at ρ if it shares this preparation. By default the metric is [`Loss::metric`].
     ///
     /// # Errors
-    /// Solves that fail.
+    /// Fails if a solve fails.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
         let _ = backend;
         Ok(None)

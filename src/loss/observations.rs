@@ -27,7 +27,8 @@ impl Observations {
     /// Returns the misfit of `operator` ρ to `data`. A reference to an [`Operator`] shares its storage.
     ///
     /// # Errors
-    /// Data or noise whose size differs from the number of rows of the operator; entries that are not finite.
+    /// Fails if the size of the data or of the noise differs from the number of rows of the operator, or if an entry is
+    /// not finite.
     pub fn new(
         operator: impl Into<Operator<'static>>,
         data: Vec<f64>,
@@ -53,7 +54,7 @@ impl Observations {
     /// Returns the whitened residual Γ^{-1/2}(O ρ − d).
     ///
     /// # Errors
-    /// A state whose length differs from the number of columns of the operator.
+    /// Fails if the length of the state differs from the number of columns of the operator.
     pub fn whitened_residual(&self, rho: &[f64]) -> Result<Vec<f64>> {
         whitened_residual(&self.operator, &self.noise, &self.data, rho)
     }

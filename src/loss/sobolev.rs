@@ -19,7 +19,7 @@ impl SobolevMisfit {
     /// Returns the misfit of order s = `order`, −1 for H⁻¹.
     ///
     /// # Errors
-    /// A target of the wrong length or with entries that are not finite; an order that is not finite.
+    /// Fails if the target has the wrong length or entries that are not finite, or if the order is not finite.
     pub fn new(grid: &Grid, order: f64, target: Vec<f64>) -> Result<Self> {
         check::length("the target of a loss", target.len(), grid.cells())?;
         check::finite("the target of a loss", &target)?;

@@ -27,7 +27,7 @@ impl<'a> Sum<'a> {
     /// Adds `weight` times a loss.
     ///
     /// # Errors
-    /// A weight that is not positive and finite.
+    /// Fails if a weight is not positive and finite.
     pub fn add(mut self, weight: f64, loss: impl Loss + 'a) -> Result<Self> {
         check::positive("the weight of a loss in a sum", &[weight])?;
         self.parts.push((weight, Box::new(loss)));

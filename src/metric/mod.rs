@@ -38,7 +38,7 @@ pub trait Metric: Sync {
     /// Prepares the metric at ρ.
     ///
     /// # Errors
-    /// A ρ where the metric is undefined, or an error of the backend.
+    /// Fails if the metric is undefined at ρ, or if the backend fails.
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>>;
 
     /// Returns a short name for tables and messages.
@@ -82,19 +82,19 @@ pub trait Root: Send + Sync {
     /// Returns L Z.
     ///
     /// # Errors
-    /// Solves that fail, or a batch whose number of rows is not k.
+    /// Fails if a solve fails, or if the batch does not have k rows.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>>;
 
     /// Returns Lᵀ Y.
     ///
     /// # Errors
-    /// Solves that fail.
+    /// Fails if a solve fails.
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>>;
 
     /// Returns Lᵀ Y, which may remain on the device of the metric's solve, ready for the next solve.
     ///
     /// # Errors
-    /// Solves that fail.
+    /// Fails if a solve fails.
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         self.lower(y.as_ref()).map(Batch::Here)
     }
@@ -102,7 +102,7 @@ pub trait Root: Send + Sync {
     /// Returns M Z = LᵀL Z.
     ///
     /// # Errors
-    /// Solves that fail, or a batch whose number of rows is not k.
+    /// Fails if a solve fails, or if the batch does not have k rows.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.lower(self.lift(z)?.as_ref())
     }
@@ -110,7 +110,7 @@ pub trait Root: Send + Sync {
     /// Returns some y with Lᵀy = Πᵀc: the lifted gradient with respect to this metric.
     ///
     /// # Errors
-    /// [`Error::NotInRange`](crate::Error::NotInRange) for a covector c outside the range of Lᵀ.
+    /// Fails with [`Error::NotInRange`](crate::Error::NotInRange) if the covector c is outside the range of Lᵀ.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>>;
 
     /// Returns M or M⁻¹ as a sparse matrix, if one of them couples neighbours only.

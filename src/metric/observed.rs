@@ -19,7 +19,7 @@ impl<'a> Observed<'a> {
     /// Returns the metric of the observations `operator` ρ with this noise.
     ///
     /// # Errors
-    /// [`Error::Dimension`] if the noise does not have one entry per row of the operator.
+    /// Fails with [`Error::Dimension`] if the noise does not have one entry per row of the operator.
     pub fn new(operator: &'a Operator<'a>, noise: &'a Noise) -> Result<Self> {
         check::length("the noise covariance", noise.dim(), operator.nrows())?;
         Ok(Self {

@@ -26,7 +26,7 @@ impl Sobolev {
     /// Returns H^s with the norm ‖ζ‖² = ⟨ζ, (I − Δ)^s ζ⟩.
     ///
     /// # Errors
-    /// An order that is not finite, or so large that a power of an eigenvalue on this grid over- or underflows.
+    /// Fails if the order is not finite, or so large that a power of an eigenvalue on this grid over- or underflows.
     pub fn new(grid: &Grid, order: f64) -> Result<Self> {
         Self::of(grid, order, false)
     }
@@ -34,7 +34,7 @@ impl Sobolev {
     /// Returns the homogeneous Ḣ^s with the norm ⟨ζ, (−Δ)^s ζ⟩ on tangents of mean zero.
     ///
     /// # Errors
-    /// Errors of [`new`](Sobolev::new), or an axis with a single cell.
+    /// Fails as [`new`](Sobolev::new) does, and if an axis has a single cell.
     pub fn homogeneous(grid: &Grid, order: f64) -> Result<Self> {
         grid.check_faces("a homogeneous Sobolev metric")?;
         Self::of(grid, order, true)

@@ -105,7 +105,9 @@ impl<'a> StackedRoot<'a> {
         self.parts.iter().map(|p| p.root.lifted_dim()).collect()
     }
 
-    /// Returns y = [√wᵢ dualᵢ(uᵢ)], if the covectors of the parts are known and add up to c.
+    /// Returns y = [√wᵢ dualᵢ(uᵢ)] for the covectors uᵢ of the parts, or None if one is unknown or Σ wᵢuᵢ ≠ c.
+    ///
+    /// Returns None also if a part does not have the projection of the sum.
     fn dual_by_parts(&self, c: &[f64]) -> Option<Vec<f64>> {
         if !self.parts.iter().all(|part| self.projects_as_sum(part)) {
             return None;

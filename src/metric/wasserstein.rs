@@ -72,6 +72,7 @@ fn pinned_diagonal(grid: &Grid, r: &[f64]) -> Vec<f64> {
     diagonal
 }
 
+/// Square root L of the Wasserstein-2 metric at one ρ.
 struct Wasserstein2Root<'a> {
     transport: Transport<'a>,
     /// B Bᵀ, pinned in one cell.

@@ -60,7 +60,7 @@ pub trait Model: Sync {
     /// Prepares products with Z = ∂ρ/∂θ at a solution. The default solves with ∂g/∂ρ ([`Implicit`]).
     ///
     /// # Errors
-    /// Jacobians of the wrong shape or with entries that are not finite, and failing factorisations.
+    /// Fails if a Jacobian has the wrong shape or entries that are not finite, or if a factorisation fails.
     fn linearise<'a>(
         &'a self,
         rho: &'a [f64],
@@ -89,7 +89,8 @@ pub trait Model: Sync {
     /// [`guess`](Model::guess).
     ///
     /// # Errors
-    /// [`Error::Newton`] if the equations are not solved. Wrap the failures of another method in [`Error::Model`].
+    /// Fails with [`Error::Newton`] if the equations are not solved. An implementation by another method wraps its
+    /// failures in [`Error::Model`].
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         check::length("θ", theta.len(), self.param_dim())?;
         let newton = Newton::default();

@@ -111,7 +111,7 @@ impl<'a> Posterior<'a> {
     /// Returns the prior variance of every parameter.
     ///
     /// # Errors
-    /// An error of a solve with the prior.
+    /// Fails if a solve with the prior fails.
     pub fn prior_variances(&self) -> Result<Vec<f64>> {
         self.prior.variances(self.backend)
     }
@@ -119,7 +119,7 @@ impl<'a> Posterior<'a> {
     /// Returns the posterior variance of every parameter.
     ///
     /// # Errors
-    /// An error of a solve with the prior.
+    /// Fails if a solve with the prior fails.
     pub fn variances(&self) -> Result<Vec<f64>> {
         // diag of C⁻¹ − U diag(λ/(1 + λ)) Uᵀ.
         let mut variances = self.prior_variances()?;
@@ -136,8 +136,8 @@ impl<'a> Posterior<'a> {
     /// Draws samples as columns: the mean plus prior samples x, contracted by 1/√(1 + λ) along every u.
     ///
     /// # Errors
-    /// [`Error::PriorLacks`] for a prior that neither has a root nor [draws](crate::Prior::draw) samples; an error of
-    /// a solve with the prior.
+    /// Fails with [`Error::PriorLacks`] if the prior neither has a root nor [draws](crate::Prior::draw) samples. Fails
+    /// if a solve with the prior fails.
     pub fn samples(&self, count: usize, seed: u64) -> Result<Mat<f64>> {
         // B = I + U diag((1 + λ)^{-1/2} − 1) UᵀC contracts the coefficient uᵀC x of x along every u. For x ~ N(0,
         // C⁻¹), B C⁻¹Bᵀ = C⁻¹ + U diag(1/(1 + λ) − 1) Uᵀ is the posterior covariance, because UᵀCU = I.

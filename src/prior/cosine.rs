@@ -23,7 +23,7 @@ impl CosineFactor {
     /// Prepares solves with f(−Δ) for a positive f.
     ///
     /// # Errors
-    /// Values of f that are not positive and finite, or whose reciprocals are not.
+    /// Fails if a value of f or its reciprocal is not positive and finite.
     pub(super) fn new(grid: &Grid, f: impl Fn(f64) -> f64) -> Result<Self> {
         let transform = CosineTransform::new(grid);
         let inverse = transform.symbol(|l| f(l).recip());

@@ -39,7 +39,8 @@ impl Matern {
     /// Returns the field with this standard deviation and range, for parameters that are cell values on `grid`.
     ///
     /// # Errors
-    /// A deviation or range that is not positive and finite; a range shorter than a cell; an axis with a single cell.
+    /// Fails if a deviation or range is not positive and finite, if a range is shorter than a cell, or if an axis has a
+    /// single cell.
     pub fn new(grid: &Grid, deviation: f64, range: f64) -> Result<Self> {
         check::positive("the standard deviation of a random field", &[deviation])?;
         check::positive("the range of a random field", &[range])?;
@@ -82,7 +83,7 @@ impl Matern {
     /// Replaces the mean zero of the field.
     ///
     /// # Errors
-    /// A mean of the wrong length, or with entries that are not finite.
+    /// Fails if the mean has the wrong length, or entries that are not finite.
     pub fn around(mut self, mean: Vec<f64>) -> Result<Self> {
         check::length("the mean of a prior", mean.len(), self.grid.cells())?;
         check::finite("the mean of a prior", &mean)?;

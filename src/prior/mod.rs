@@ -127,13 +127,13 @@ pub trait Prior: Sync {
     /// Returns R to second order at θ.
     ///
     /// # Errors
-    /// A θ of the wrong length.
+    /// Fails if θ has the wrong length.
     fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>>;
 
     /// Returns R(θ).
     ///
     /// # Errors
-    /// A θ of the wrong length.
+    /// Fails if θ has the wrong length.
     fn value(&self, theta: &[f64]) -> Result<f64> {
         Ok(self.at(theta)?.value())
     }
@@ -146,7 +146,7 @@ pub trait Prior: Sync {
     /// Prepares solves with C, by default by a factorisation.
     ///
     /// # Errors
-    /// [`Error::NotPositiveDefinite`] for a prior that leaves some combination of the parameters undetermined.
+    /// Fails with [`Error::NotPositiveDefinite`] if the prior leaves some combination of the parameters undetermined.
     fn precision<'a>(
         &'a self,
         theta: &[f64],
@@ -158,7 +158,7 @@ pub trait Prior: Sync {
     /// Returns the prior variances, diag C⁻¹, by default by one solve per parameter.
     ///
     /// # Errors
-    /// Errors of [`precision`](Prior::precision).
+    /// Fails as [`precision`](Prior::precision) does.
     fn variances(&self, theta: &[f64], backend: &dyn Backend) -> Result<Vec<f64>> {
         diagonal_of_inverse(self.precision(theta, backend)?.as_ref(), theta.len())
     }
@@ -166,7 +166,7 @@ pub trait Prior: Sync {
     /// Draws columns from N(0, C⁻¹). It is called only without a root P; with one, the columns are C⁻¹Pᵀξ.
     ///
     /// # Errors
-    /// [`Error::PriorLacks`] unless the prior implements it.
+    /// Fails with [`Error::PriorLacks`] unless the prior implements this function.
     fn draw(&self, theta: &[f64], count: usize, seed: u64) -> Result<Mat<f64>> {
         let _ = (theta, count, seed);
         Err(Error::PriorLacks {

@@ -28,10 +28,12 @@ enum Form<'a> {
 }
 
 impl<'a> Quadratic<'a> {
-    /// Returns R = ½‖s‖² for the residual s and its derivative, the root P = ∂s/∂θ: ∇R = Pᵀs, C = PᵀP.
+    /// Returns the prior R = ½‖s‖² with residual s(θ).
+    ///
+    /// `root` is the derivative P = ∂s/∂θ. Hence ∇R = Pᵀs, and the precision is C = PᵀP.
     ///
     /// # Errors
-    /// A root without one row per entry of the residual, or with entries that are not finite.
+    /// Fails if the root does not have one row per entry of the residual, or has entries that are not finite.
     pub fn squares(root: Operator<'a>, residual: Vec<f64>) -> Result<Self> {
         check::length("the rows of a prior's root", root.nrows(), residual.len())?;
         root.check_finite("a prior's root")?;
@@ -41,7 +43,7 @@ impl<'a> Quadratic<'a> {
     /// Returns R = ½ dᵀC d for the deviation d = θ − m from the mean and the precision C: ∇R = C d.
     ///
     /// # Errors
-    /// A precision without one row and column per parameter, or whose products are not finite.
+    /// Fails if the precision does not have one row and column per parameter, or if its products are not finite.
     pub fn gaussian(precision: Operator<'a>, deviation: &[f64]) -> Result<Self> {
         check::length(
             "the rows of a prior's precision",
@@ -55,7 +57,7 @@ impl<'a> Quadratic<'a> {
     /// Returns a general R, given its value, gradient and a symmetric positive semidefinite C for its Hessian.
     ///
     /// # Errors
-    /// A precision without one row and column per parameter, or entries that are not finite.
+    /// Fails if the precision does not have one row and column per parameter, or if an entry is not finite.
     pub fn new(value: f64, gradient: Vec<f64>, precision: Operator<'a>) -> Result<Self> {
         let what = "a prior's precision";
         check::length(
@@ -110,7 +112,7 @@ impl<'a> Quadratic<'a> {
     /// Returns C V.
     ///
     /// # Errors
-    /// A V without one row per parameter.
+    /// Fails if V does not have one row per parameter.
     pub fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         match &self.0 {
             Form::Squares { root, .. } => {
@@ -131,7 +133,7 @@ impl<'a> Quadratic<'a> {
     /// Returns C as an operator to factorise.
     ///
     /// # Errors
-    /// A root given by products only, whose C = PᵀP is not available as a matrix.
+    /// Fails if the root is given by products only, since C = PᵀP is then not available as a matrix.
     pub(super) fn into_precision(self) -> Result<Operator<'a>> {
         match self.0 {
             Form::Squares { root, .. } => {

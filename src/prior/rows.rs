@@ -20,8 +20,8 @@ impl<'a> PriorTerms<'a> {
     /// precision gives P = Lᵀ and s = L⁻¹∇R.
     ///
     /// # Errors
-    /// [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite) if the priors without a root have a singular
-    /// precision.
+    /// Fails with [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite) if the priors without a root have a
+    /// singular precision.
     pub fn rows(&self) -> Result<(Mat<f64>, Vec<f64>)> {
         let n = self.chart.free.len();
         let rooted = self.roots_times(Mat::<f64>::identity(n, n).as_ref())?;
@@ -48,7 +48,7 @@ impl<'a> PriorTerms<'a> {
     /// Returns P as a matrix, see [`rows`](Self::rows).
     ///
     /// # Errors
-    /// Errors of [`rows`](Self::rows).
+    /// Fails as [`rows`](Self::rows) does.
     pub fn matrix(&self) -> Result<Mat<f64>> {
         Ok(self.rows()?.0)
     }

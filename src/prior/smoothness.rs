@@ -33,7 +33,7 @@ impl Smoothness {
     /// Returns the penalty of weight w for parameters that are cell values on `grid`.
     ///
     /// # Errors
-    /// A weight that is not positive and finite; an axis with a single cell.
+    /// Fails if the weight is not positive and finite, or if an axis has a single cell.
     pub fn new(grid: &Grid, weight: f64) -> Result<Self> {
         check::positive("the weight of a smoothness prior", &[weight])?;
         grid.check_faces("a smoothness prior")?;
@@ -49,7 +49,7 @@ impl Smoothness {
     /// Adds (θ − m)²/ℓ², which makes the prior proper: positive definite, so that it can be sampled and solved with.
     ///
     /// # Errors
-    /// A range that is not positive and finite.
+    /// Fails if the range is not positive and finite.
     pub fn with_range(mut self, range: f64) -> Result<Self> {
         check::positive("the range of a smoothness prior", &[range])?;
         self.range = Some(range);
@@ -60,7 +60,7 @@ impl Smoothness {
     /// Penalises deviations from this field.
     ///
     /// # Errors
-    /// A field of the wrong length, or with entries that are not finite.
+    /// Fails if the field has the wrong length, or entries that are not finite.
     pub fn towards(mut self, mean: Vec<f64>) -> Result<Self> {
         check::length("the mean of a prior", mean.len(), self.grid.cells())?;
         check::finite("the mean of a prior", &mean)?;

@@ -24,7 +24,7 @@ impl<'a> PriorTerms<'a> {
     /// Prepares the priors at θ, with all parameters free.
     ///
     /// # Errors
-    /// Priors for a different number of parameters, or with entries that are not finite.
+    /// Fails if a prior is for a different number of parameters, or has entries that are not finite.
     pub fn new(priors: &[&'a dyn Prior], theta: &[f64]) -> Result<Self> {
         Self::at(priors, theta, Chart::identity(theta.len()))
     }
@@ -53,8 +53,8 @@ impl<'a> PriorTerms<'a> {
     /// Factorises C for [`solve`](Self::solve).
     ///
     /// # Errors
-    /// [`Error::NotPositiveDefinite`] if the priors leave some combination of the parameters undetermined;
-    /// [`Error::PriorLacks`] for a sum of priors one of which is given by products only.
+    /// Fails with [`Error::NotPositiveDefinite`] if the priors leave some combination of the parameters undetermined.
+    /// Fails with [`Error::PriorLacks`] for a sum of priors one of which is given by products only.
     pub fn factorise(&mut self, backend: &'a dyn Backend) -> Result<()> {
         let factor = match self.only_free_prior() {
             Some(prior) => prior.precision(&self.theta, backend)?,
@@ -125,7 +125,7 @@ impl<'a> PriorTerms<'a> {
     /// Returns C V.
     ///
     /// # Errors
-    /// A V without one row per free parameter.
+    /// Fails if V does not have one row per free parameter.
     pub fn curvature(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.products(v, |_| true)
     }
@@ -154,8 +154,8 @@ impl<'a> PriorTerms<'a> {
     /// Returns C⁻¹ V.
     ///
     /// # Errors
-    /// [`Error::NotPositiveDefinite`] without a factorised precision (directions request one by
-    /// [`needs_precision`](crate::Direction::needs_precision)); errors of the solver.
+    /// Fails with [`Error::NotPositiveDefinite`] if the precision is not factorised; directions request this by
+    /// [`needs_precision`](crate::Direction::needs_precision). Fails if the solver fails.
     pub fn solve(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let factor = self.precision.as_ref().ok_or_else(not_factorised)?;
         let mut x = v.to_owned();

@@ -24,7 +24,7 @@ impl Tikhonov {
     /// Returns the prior N(mean, covariance).
     ///
     /// # Errors
-    /// A mean that is not finite, or whose length differs from the size of the covariance.
+    /// Fails if the mean is not finite, or if its length differs from the size of the covariance.
     pub fn new(mean: Vec<f64>, covariance: Noise) -> Result<Self> {
         check::length("the mean of a prior", mean.len(), covariance.dim())?;
         check::finite("the mean of a prior", &mean)?;

@@ -1,4 +1,4 @@
-//! Published estimators (1/m) H HᵀZ and (1/m) H HᵀLZ, and the length of their direction.
+//! `Hutchinson`: the published estimators (1/m) H HᵀZ and (1/m) H HᵀLZ, and the length of their direction.
 //!
 //! Ŷ = (1/m) W S has the mean Y, but Ŷᵀ Ŷ is too large: with X = UᵀW, Y = UR, and k the length of a probe,
 //! E[Ŷᵀ Ŷ] = γ₂ YᵀY, γ₂ = (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian probes, k/m for orthonormal ones.
@@ -124,8 +124,9 @@ impl<'a> Hutchinson<'a> {
     /// The standard error is the jackknife's, `None` for m ≤ p.
     ///
     /// # Errors
-    /// [`Error::Option`](crate::Error::Option) for probes of which only some are random, and for a corrected length if
-    /// too few and too short probes give it no mean; a `dual` of the wrong length, or not finite.
+    /// Fails with [`Error::Option`](crate::Error::Option) if only some of the probes are random, and, for a corrected
+    /// length, if the probes are so few and short that the length has no mean. Fails if `dual` has the wrong length or
+    /// is not finite.
     pub fn direction(&self, dual: &[f64], length: Length) -> Result<Estimate<Vec<f64>>> {
         let products = self.sketch.probe_products(dual)?;
         let probes = self.sketch.probes();

@@ -14,14 +14,14 @@ use crate::random;
 
 /// Distribution of probes.
 ///
-/// None is best in general: signs have bounded length, Gaussian probes satisfy exact laws, and orthonormal probes have
+/// No distribution is best in general: signs have bounded length, Gaussian probes satisfy exact laws, and orthonormal probes have
 /// smaller errors if their number is close to the dimension of the space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProbeKind {
-    /// Entries ±1.
+    /// Independent entries ±1 with equal probability.
     #[default]
     Signs,
-    /// Standard normal entries.
+    /// Independent standard normal entries.
     Gaussian,
     /// Randomly oriented orthonormal columns, times the square root of the dimension.
     Orthonormal,
@@ -61,7 +61,7 @@ impl Probes {
     /// each of weight 1/`count`.
     ///
     /// # Errors
-    /// [`Error::Option`] for no probes, for probes of length 0, and for more orthonormal probes than `dim`.
+    /// Fails with [`Error::Option`] for no probes, for probes of length 0, and for more orthonormal probes than `dim`.
     pub fn new(kind: ProbeKind, dim: usize, count: usize, seed: u64) -> Result<Self> {
         check_dim(dim)?;
         check_count(kind, dim, count)?;
@@ -80,7 +80,7 @@ impl Probes {
     /// Returns the identity: every unit vector with weight 1, an exact sketch for few observations.
     ///
     /// # Errors
-    /// [`Error::Option`] for probes of length 0.
+    /// Fails with [`Error::Option`] if the length of the probes is 0.
     pub fn all(dim: usize) -> Result<Self> {
         check_dim(dim)?;
         Ok(Self {
@@ -105,7 +105,8 @@ impl Probes {
     /// in this manner.
     ///
     /// # Errors
-    /// Errors of [`new`](Self::new) in the complement; [`Error::NotFinite`] for entries of `previous`.
+    /// Fails as [`new`](Self::new) does in the complement. Fails with [`Error::NotFinite`] if an entry of `previous` is
+    /// not finite.
     pub fn spanning(
         previous: MatRef<'_, f64>,
         kind: ProbeKind,

@@ -1,4 +1,4 @@
-//! Sketch S = (LᵀW)ᵀZ, and its estimates of the geometry and the direction.
+//! `Sketch`, the product S = (LᵀW)ᵀZ, and its estimates of the geometry and the direction.
 //!
 //! The weights satisfy E[Σ ωⱼ wⱼwⱼᵀ] = I. Hence Ĝ = Σ ωⱼ sⱼsⱼᵀ with sⱼ = Yᵀwⱼ, Y = LZ, has the mean YᵀY = G. The mean
 //! of its inverse is not G⁻¹. For n Gaussian probes, n Ĝ follows a Wishart law, and for rank r
@@ -60,7 +60,7 @@ impl<'a> Sketch<'a> {
     /// Computes S = (LᵀW)ᵀZ. W is drawn, lowered and pulled back block by block, and never stored completely.
     ///
     /// # Errors
-    /// Probes whose length is not that of a lifted vector; solves that fail.
+    /// Fails if the length of the probes is not that of a lifted vector, or if a solve fails.
     pub fn new(z: &Linearisation<'_>, root: &dyn Root, probes: &'a Probes) -> Result<Self> {
         check::length("a probe", probes.dim(), root.lifted_dim())?;
         let lowered = |block| root.lower_batch(probes.block(block));
@@ -70,7 +70,7 @@ impl<'a> Sketch<'a> {
     /// Computes S = WᵀZ, without a metric (L = I).
     ///
     /// # Errors
-    /// Probes whose length is not that of a state; solves that fail.
+    /// Fails if the length of the probes is not that of a state, or if a solve fails.
     pub fn of_state(z: &Linearisation<'_>, probes: &'a Probes) -> Result<Self> {
         check::length("a probe", probes.dim(), z.state_dim())?;
         Self::pull(z, probes, |block| Ok(probes.block(block).into()))
@@ -121,7 +121,8 @@ impl<'a> Sketch<'a> {
     /// check the standard error and the descent, and use the exact gradient for the last steps.
     ///
     /// # Errors
-    /// A `dual` (see [`Root::dual`]) whose length is not that of a probe, or that is not finite.
+    /// Fails if the length of `dual` (see [`Root::dual`]) is not that of a probe, or if an entry of `dual` is not
+    /// finite.
     pub fn solve(&self, dual: &[f64]) -> Result<Estimate<Vec<f64>>> {
         let b = self.probe_products(dual)?;
         let (s, probes) = (self.transposed.as_ref(), self.probes);
@@ -148,9 +149,9 @@ impl<'a> Sketch<'a> {
     /// determine a parameter.
     ///
     /// # Errors
-    /// [`Error::Option`] with fewer than r + 2 random probes, for which the inverse has no mean; with exact probes,
-    /// for fewer than two random ones, or if one of them alone determines a direction. A gradient of the wrong length
-    /// or not finite.
+    /// Fails with [`Error::Option`] if there are fewer than r + 2 random probes, since the inverse then has no mean.
+    /// With exact probes, fails with it if there are fewer than two random ones, or if one of them alone determines a
+    /// direction. Fails if the gradient has the wrong length or is not finite.
     pub fn natural(&self, grad: &[f64]) -> Result<Estimate<Vec<f64>>> {
         check::length("the gradient ∇f", grad.len(), self.transposed.nrows())?;
         check::finite("the gradient ∇f", grad)?;

@@ -83,7 +83,7 @@ pub trait StepRule: Sync {
     /// Checks the options of the rule.
     ///
     /// # Errors
-    /// [`Error::Option`](crate::Error::Option) for an option out of range.
+    /// Fails with [`Error::Option`](crate::Error::Option) if an option is out of range.
     fn check(&self) -> Result<()> {
         Ok(())
     }

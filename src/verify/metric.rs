@@ -47,14 +47,15 @@ pub fn metric(metric: &dyn Metric, rho: &[f64], seed: u64) -> Result<Verificatio
     Ok(report)
 }
 
-/// A law: its name, the laws it builds on, and the function that computes its relative error.
+/// Identity that every metric satisfies: its name, the names of the identities that it requires, and the function that
+/// computes its relative error.
 type Law<'a> = (
     &'static str,
     &'static [&'static str],
     fn(&Probes<'a>) -> Result<f64>,
 );
 
-/// Returns all laws, in the order of their checks.
+/// Returns all identities, in the order of their checks.
 fn laws<'a>() -> [Law<'a>; 8] {
     [
         (TRANSPOSE, &[], Probes::transpose),

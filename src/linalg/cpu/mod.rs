@@ -71,7 +71,7 @@ use crate::error::Result;
 /// - LU with pivoting is refused if an estimate for pivots that stay on the diagonal does not fit, or a bound for all
 ///   pivots where that is less. The estimate is within a factor of about two for the matrices of grids. Off-diagonal
 ///   pivots can take more.
-/// - GMRES is charged for sixty vectors a thread. It takes them only if it needs that many steps.
+/// - GMRES is charged for sixty vectors a thread. It takes this memory only if it needs that many steps.
 /// - Iterations with stencils are charged for the workspace of the widest batch, which serves narrower ones, and for
 ///   a copy of the right-hand sides where a factorisation may have to follow.
 /// - Operators, symbolic analyses, data held by models, and vectors that a descent keeps for warm starts are not
@@ -93,7 +93,7 @@ use crate::error::Result;
 /// # Reuse and threads
 /// Symbolic analyses of the last eight sparsity patterns are cached: use one `Cpu` for many solves. Matrices with one
 /// [`Pattern`](super::Pattern) are recognised without reading it. Batches are divided into fixed blocks of columns
-/// that run on rayon's current thread pool. Results do not depend on its size.
+/// that run on rayon's current thread pool. Results do not depend on the size of the pool.
 pub struct Cpu {
     /// Largest backward error that a direct solve may have.
     pub tolerance: f64,

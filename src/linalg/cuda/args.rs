@@ -2,7 +2,7 @@
 
 use cudarc::driver::DeviceRepr;
 
-/// Address in device memory; 0 is the null pointer.
+/// Address in device memory, where 0 is the null pointer.
 pub(super) type Pointer = u64;
 
 /// Stencil matrix, or its transpose, in the layout of the kernels: arrays of coefficients on a box of cells.
@@ -37,7 +37,7 @@ pub(super) struct Plane {
     pub(super) corner: u32,
 }
 
-/// Starting corners of consecutive sweeps.
+/// Corners of the box at which consecutive sweeps start.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Corners {
@@ -49,7 +49,7 @@ impl Corners {
     /// Packs up to four corners.
     ///
     /// # Panics
-    /// With more than four, since the kernels would read past the array.
+    /// Panics with more than four, since the kernels would read past the array.
     pub(super) fn new(which: &[u32]) -> Self {
         let mut corners = [0; 4];
         assert!(

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::solver::IterativeSolver;
 use crate::error::{Error, Result};
 
-/// Number of entries at which a new one evicts the oldest idle one: a generator, a Laplacian, and one spare.
+/// Number of entries at which a new entry evicts the oldest idle entry: a generator, a Laplacian, and one spare.
 const MAX_ENTRIES: usize = 3;
 
 /// Prepared matrices. An entry is idle when the cache holds the only reference to it.
@@ -16,7 +16,7 @@ const MAX_ENTRIES: usize = 3;
 pub(super) struct Cache(Mutex<Vec<Arc<IterativeSolver>>>);
 
 impl Cache {
-    /// Returns the first idle entry that `refill` accepts, or builds a new one and caches it.
+    /// Returns the first idle entry that `refill` accepts, or builds a new entry and caches it.
     pub(super) fn reuse_or_build(
         &self,
         refill: impl Fn(&IterativeSolver) -> Result<bool>,
@@ -40,7 +40,7 @@ impl Cache {
         Ok(new)
     }
 
-    /// Builds an entry. If memory runs out, evicts all idle entries and tries once more.
+    /// Builds an entry of the cache. If memory runs out, evicts all idle entries and tries once more.
     pub(super) fn build(
         &self,
         build: impl Fn() -> Result<IterativeSolver>,

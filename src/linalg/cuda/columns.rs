@@ -90,7 +90,7 @@ pub(super) struct DeviceColumns<'b> {
 }
 
 impl DeviceColumns<'_> {
-    /// Bytes of one column.
+    /// Returns the size of one column in bytes.
     fn bytes(&self) -> usize {
         self.rows * size_of::<f64>()
     }

@@ -23,7 +23,7 @@ const SOURCES: [&str; 7] = [
     include_str!("kernels/columns.cu"),
 ];
 
-/// Names of the kernels.
+/// Names of the kernels that are looked up in the machine code.
 pub(super) const KERNELS: [&str; 61] = [
     "collect",
     "collect_largest",
@@ -88,11 +88,11 @@ pub(super) const KERNELS: [&str; 61] = [
     "shift_and_scale",
 ];
 
-/// Options of the compiler. Contraction to fused multiply-adds is off: it would change bits relative to the processor's
-/// kernels, and it saves nothing in kernels that are limited by memory bandwidth.
+/// Options of the compiler. Contraction to fused multiply-adds is off: contraction would change bits relative to the
+/// processor's kernels, and saves nothing in kernels that are limited by memory bandwidth.
 const OPTIONS: [&str; 2] = ["--fmad=false", "--std=c++17"];
 
-/// Machine code by compute capability.
+/// Machine code of the kernels by compute capability.
 type Images = HashMap<(i32, i32), Vec<u8>>;
 
 /// Returns the kernels for devices of this compute capability, compiled once per process.

@@ -3,7 +3,7 @@
 //! All work is submitted in order to one stream. A caller holds the lock of the stream for as long as its submissions
 //! belong together. A dropped buffer is not freed at once: another thread may be recording a graph, during which
 //! freeing is illegal, and submitted work may still use the buffer. The next allocation waits for the stream and frees
-//! it.
+//! the buffer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ pub(super) struct Device {
     stream: Arc<CudaStream>,
     kernels: HashMap<&'static str, CudaFunction>,
     name: String,
-    /// Held while a caller submits work that belongs together.
+    /// Lock that a caller holds while it submits work that belongs together.
     stream_lock: Mutex<()>,
     /// Addresses of dropped buffers that are not yet freed.
     dropped: Mutex<Vec<Pointer>>,
@@ -42,7 +42,7 @@ pub(super) struct Buffer {
     bytes: usize,
 }
 
-/// Byte of a buffer at which a copy starts.
+/// Place in a buffer, counted in bytes, at which a copy starts.
 #[derive(Clone, Copy)]
 pub(super) struct Position<'b> {
     buffer: &'b Buffer,
@@ -125,7 +125,7 @@ impl Device {
             .map_err(|e| failed("the memory of the device", &e))
     }
 
-    /// Returns the number of free bytes.
+    /// Returns the number of free bytes in the memory of the device.
     pub(super) fn free_memory(&self) -> Result<usize> {
         self.free_dropped()?;
         self.bind()?;
@@ -134,7 +134,8 @@ impl Device {
             .map_err(|e| failed("the memory of the device", &e))
     }
 
-    /// Allocates a buffer. `what` and `size`, the number of rows of the matrix, describe its purpose in error messages.
+    /// Allocates a buffer. In error messages, `what` and `size`, the number of rows of the matrix, describe its
+    /// purpose.
     pub(super) fn allocate(
         self: &Arc<Self>,
         bytes: usize,
@@ -327,7 +328,7 @@ impl Device {
 }
 
 impl Position<'_> {
-    /// Returns the address of this byte. Panics unless the buffer contains `bytes` bytes from it on.
+    /// Returns the address of this position. Panics unless the buffer contains `bytes` bytes from the position on.
     fn checked(self, bytes: usize) -> Pointer {
         self.buffer.check(self.offset, bytes);
         self.buffer.address + self.offset as u64
@@ -335,7 +336,7 @@ impl Position<'_> {
 }
 
 impl Buffer {
-    /// Returns the position of the byte with this offset.
+    /// Returns the position in the buffer at this offset in bytes.
     pub(super) fn at(&self, offset: usize) -> Position<'_> {
         Position {
             buffer: self,
@@ -343,7 +344,7 @@ impl Buffer {
         }
     }
 
-    /// Size in bytes.
+    /// Size of the buffer in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -19,7 +19,7 @@ pub(super) struct Vectors<'r> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
     pub(super) address: Pointer,
-    /// Precision of the numbers.
+    /// Precision of the numbers of x.
     pub(super) width: Width,
     /// Whether x carries the power of two by which its column was scaled for the preconditioner.
     pub(super) scaled: bool,
@@ -27,17 +27,17 @@ pub(super) struct Operand {
 
 /// Square matrix A on a device with a preconditioner. `side` selects A or Aᵀ.
 pub(super) trait Equations: Send + Sync {
-    /// Order of the matrix.
+    /// Number of rows of the matrix.
     fn cells(&self) -> usize;
 
-    /// The precision of the preconditioner.
+    /// Precision of the preconditioner.
     fn width(&self) -> Width;
 
-    /// Computes out = A x for `out = [with, out]`, divided by the column's scale if x is scaled, and the sums ⟨with,
-    /// out⟩ and ‖out‖².
+    /// Computes out = A x, divided by the column's scale if x is scaled, and the sums ⟨with, out⟩ and ‖out‖². The last
+    /// argument is `[with, out]`.
     fn image(&self, passes: &Passes, side: Side, x: Operand, out: [Pointer; 2]) -> Result<()>;
 
-    /// Computes out = b − A x for `out = [b, out]`, and the sum ‖out‖².
+    /// Computes out = b − A x, and the sum ‖out‖². The last argument is `[b, out]`.
     fn residual(&self, passes: &Passes, side: Side, x: Pointer, out: [Pointer; 2]) -> Result<()>;
 
     /// Computes the sum ‖|A||x|‖².
@@ -46,12 +46,13 @@ pub(super) trait Equations: Send + Sync {
     /// Applies the preconditioner: x ≈ A⁻¹ b.
     fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()>;
 
-    /// Takes the coefficients of another stencil if the plans agree, and returns whether they do. By default they never
-    /// do.
+    /// Takes the coefficients of another stencil if the plans agree, and returns whether they do. By default the plans
+    /// never agree.
     fn refill(&self, _device: &Device, _stencil: &Stencil, _plan: Plan) -> Result<bool> {
         Ok(false)
     }
 
-    /// Lengths per lane of the preconditioner's workspace vectors, counted in numbers of its precision.
+    /// Lengths per lane of the preconditioner's workspace vectors, counted in numbers of the precision of the
+    /// preconditioner.
     fn workspace_lengths(&self) -> Vec<usize>;
 }

@@ -19,18 +19,18 @@ use crate::linalg::{
 /// Largest number of columns of a resident batch: CUDA limits the blocks along y to 65 535.
 const MAX_RESIDENT: usize = 65_535;
 
-/// Builds a copy of an operator.
+/// Function that builds a copy of an operator.
 pub(super) type Rebuild<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
 
-/// Matrix prepared on a device.
+/// Matrix that is prepared on a device for solves.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
-    /// Backend for the fallback.
+    /// Backend that solves on the processor if the iteration on the device fails.
     pub(super) cpu: &'a Cpu,
     pub(super) solver: Arc<IterativeSolver>,
     pub(super) criteria: Criteria,
     pub(super) method: Method,
-    /// Builds a copy of the matrix for the processor.
+    /// Function that builds a copy of the matrix for the processor.
     pub(super) rebuild: Rebuild<'a>,
     /// Factor on the processor, built at the first failure of the iteration.
     pub(super) fallback: OnceLock<Box<dyn Factor + 'a>>,
@@ -55,8 +55,8 @@ impl OnDevice<'_> {
         }
     }
 
-    /// Solves A X = B or Aᵀ X = B for columns on the device. The solutions replace them, or are returned on the processor
-    /// if the columns leave too little memory on the device.
+    /// Solves A X = B or Aᵀ X = B for columns on the device. The solutions replace the columns, or are returned on the
+    /// processor if the columns leave too little memory on the device.
     fn solve_resident(&self, side: Side, resident: Box<Resident>) -> Result<(Batch, SolveStats)> {
         let mut solved = vec![false; resident.columns];
         let columns = (&resident.buffer, &mut solved[..]);
@@ -88,12 +88,12 @@ impl OnDevice<'_> {
     }
 }
 
-/// Indices of the columns that are not solved.
+/// Returns the indices of the columns that are not solved.
 fn unsolved(solved: &[bool]) -> Vec<usize> {
     (0..solved.len()).filter(|&j| !solved[j]).collect()
 }
 
-/// Solves A X = B or Aᵀ X = B in place for the unsolved columns of a batch. The others already hold solutions.
+/// Solves A X = B or Aᵀ X = B in place for the unsolved columns of a batch. The other columns already hold solutions.
 pub(super) fn solve_rest(
     factor: &dyn Factor,
     side: Side,

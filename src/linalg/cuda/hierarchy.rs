@@ -24,11 +24,11 @@ pub(super) struct Hierarchy {
     pub(super) plan: Plan,
     /// The matrix and its Galerkin coarsenings in double precision, down to the coarsest level.
     exact: Vec<Stored>,
-    /// c and |c| of the gauge term c 11ᵀ, which is added to the stencil.
+    /// Numbers c and |c| of the gauge term c 11ᵀ, which is added to the stencil.
     gauge: Buffer,
     /// All levels but the coarsest, from the finest on, in the precision of the cycles.
     pub(super) levels: Vec<Stored>,
-    /// Dense inverse on the coarsest level, stored by rows.
+    /// Dense inverse of the matrix on the coarsest level, stored by rows.
     coarsest: Buffer,
 }
 
@@ -92,7 +92,7 @@ impl Hierarchy {
     }
 
     /// Computes the term c Σx that the gauge adds to every entry of A x, or |c| Σ|x| for `moduli`. The kernels that
-    /// follow add it. Without a gauge there is nothing to do.
+    /// follow add this term. Without a gauge there is nothing to do.
     fn sum_gauge(&self, passes: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
         if !self.plan.gauged {
             return Ok(());

@@ -23,9 +23,9 @@ use crate::linalg::operator::{Side, Stencil};
 /// Starting corner of the sweeps. All corners take the same time.
 const CORNER: u32 = 0;
 
-/// Duration of a measurement in seconds.
+/// Duration of the measurement of a pass in seconds.
 const SECONDS: f64 = 0.1;
-/// Least and largest number of repetitions in a measurement.
+/// Least and largest number of repetitions in the measurement of a pass.
 const REPETITIONS: [f64; 2] = [5.0, 300.0];
 
 /// Vectors of a batch of equal columns on a device, and the solvers' passes over them.
@@ -41,7 +41,8 @@ impl CudaKernels {
     /// not below `columns`, at most 64.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) for a column of another length, and errors of the device.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if a column has another length. Fails if the device
+    /// fails.
     pub fn new(cuda: &Cuda, stencil: &Stencil, (column, columns): (&[f64], usize)) -> Result<Self> {
         check::length("the column of a bench", column.len(), stencil.cells())?;
         let device = &cuda.device;
@@ -64,7 +65,7 @@ impl CudaKernels {
     /// Copies columns to the device as a batch for [`Factor::solve_batch`](crate::Factor::solve_batch).
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Fails if the device fails.
     pub fn send(cuda: &Cuda, x: MatRef<'_, f64>) -> Result<Batch> {
         let resident = Resident::send(&cuda.device, x)?;
         cuda.device.wait()?;
@@ -74,7 +75,7 @@ impl CudaKernels {
     /// Waits until all work that was submitted to a device has finished.
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Fails if the device fails.
     pub fn wait(cuda: &Cuda) -> Result<()> {
         let _lock = cuda.device.lock_stream();
         cuda.device.wait()
@@ -88,7 +89,7 @@ impl CudaKernels {
     /// Measures the time in seconds to copy a vector.
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Fails if the device fails.
     pub fn copy(&self) -> Result<f64> {
         let [_, _, r, p, _] = self.vectors();
         self.seconds(|| {
@@ -100,7 +101,7 @@ impl CudaKernels {
     /// Measures the time in seconds of a product with the matrix, including its two inner products.
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Fails if the device fails.
     pub fn product(&self) -> Result<f64> {
         self.seconds(|| self.image())
     }
@@ -108,7 +109,7 @@ impl CudaKernels {
     /// Returns the first column of the product with the matrix.
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Fails if the device fails.
     pub fn column_of_product(&self) -> Result<Vec<f64>> {
         let _lock = self.workspace.device.lock_stream();
         self.image()?;
@@ -126,7 +127,7 @@ impl CudaKernels {
     /// recorded graph, as in solves, or launched hyperplane by hyperplane.
     ///
     /// # Errors
-    /// Errors of the device.
+    /// Fails if the device fails.
     pub fn sweep(&self, single: bool, recorded: bool) -> Result<f64> {
         let hierarchy = if single { &self.single } else { &self.double };
         let v = Vectors {
@@ -147,7 +148,7 @@ impl CudaKernels {
         }
     }
 
-    /// Number of launches of a sweep.
+    /// Number of kernel launches of a sweep.
     pub fn launches(&self) -> usize {
         self.double.hyperplanes()
     }
@@ -186,7 +187,8 @@ impl CudaKernels {
         device.upload(&ones, &self.workspace.scalars, 0)
     }
 
-    /// Rounds b to this precision as the input of the preconditioner, and sets its output to zero.
+    /// Rounds b to this precision as the input of the preconditioner, and sets the output of the preconditioner to
+    /// zero.
     fn clear_rough(&self, width: Width) -> Result<()> {
         let device = &self.workspace.device;
         let _lock = device.lock_stream();

@@ -46,7 +46,7 @@ use super::repeated::by_block;
 use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
 
-/// Largest number of columns that a solve on the device interleaves.
+/// Largest number of columns that one solve on the device interleaves.
 const MAX_LANES: usize = 64;
 
 /// Backend that solves linear systems on a CUDA device.
@@ -107,7 +107,8 @@ impl Cuda {
     /// Opens the device with this number, counted from 0.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device), which names the missing part: the driver, the compiler or the device.
+    /// Fails with [`Error::Device`](crate::Error::Device) if the driver, the compiler or the device is missing. The
+    /// error names the missing part.
     pub fn new(ordinal: usize) -> Result<Self> {
         Ok(Self {
             cpu: Cpu::default(),

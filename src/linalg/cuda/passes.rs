@@ -9,11 +9,12 @@ use super::args::{Arg, Pointer, Shape};
 use super::device::Device;
 use crate::error::Result;
 
-/// Threads of a block; equals `THREADS` in the kernels.
+/// Number of threads of a block. It equals `THREADS` in the kernels.
 pub(super) const THREADS: u32 = 256;
-/// Largest number of blocks of a kernel that sums. It is fixed, so that sums have the same bits on all devices.
+/// Largest number of blocks of a kernel that computes sums. The number is fixed, so that sums have the same bits on all
+/// devices.
 pub(super) const MAX_BLOCKS: u32 = 1024;
-/// Side of the tiles of the interleaving kernels, and their threads along y.
+/// Side of the tiles of the interleaving kernels, and the number of threads of these kernels along y.
 const TILE: u32 = 32;
 const TILE_THREADS: u32 = 8;
 
@@ -39,10 +40,10 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// Number of scalars.
+    /// Number of scalars of a column.
     pub(super) const COUNT: usize = Self::SecondSum as usize + 1;
 
-    /// Index of its first number in the array of scalars.
+    /// Index of the first number of this scalar in the array of all scalars.
     pub(super) fn start(self) -> usize {
         self as usize * super::MAX_LANES
     }
@@ -86,7 +87,7 @@ pub(super) struct Passes {
     pub(super) device: Arc<Device>,
     /// Binary logarithm of the number of lanes.
     pub(super) shift: u32,
-    /// Number of rows of the matrix.
+    /// Number of rows of the matrix, which is the length of a vector.
     pub(super) cells: u32,
     pub(super) scalars: Pointer,
     pub(super) partial: Pointer,
@@ -219,7 +220,7 @@ impl Passes {
         self.sums("squares", &args, 1)
     }
 
-    /// Computes the largest modulus of every column into `FirstSum`. It is NaN if the column contains a NaN.
+    /// Computes the largest modulus of every column into `FirstSum`. The result is NaN if the column contains a NaN.
     pub(super) fn largest(&self, x: Pointer) -> Result<()> {
         let args = [
             Arg::Pointer(x),
@@ -231,7 +232,7 @@ impl Passes {
         self.collect("collect_largest", (1, 0), Scalar::FirstSum)
     }
 
-    /// Copies x to y in the marked lanes, or sets them to zero without an x.
+    /// Copies x to y in the marked lanes, or sets these lanes of y to zero if there is no x.
     pub(super) fn copy_lanes(&self, x: Option<Pointer>, y: Pointer, which: &[bool]) -> Result<()> {
         // Bit l of the mask marks lane l; 64 lanes fill the 64 bits.
         let mask = which.iter().enumerate().map(|(l, &w)| u64::from(w) << l);
@@ -264,7 +265,7 @@ impl Passes {
         self.over("narrow", self.cells, &args)
     }
 
-    /// Interleaves `count` consecutive columns.
+    /// Interleaves `count` consecutive columns into `out`.
     pub(super) fn interleave(&self, columns: Pointer, out: Pointer, count: u32) -> Result<()> {
         let args = [
             Arg::Pointer(columns),

@@ -1,4 +1,6 @@
-//! Structure that stencils must share to reuse one hierarchy on a device.
+//! Shape and properties of a stencil on which its multigrid hierarchy on the device depends.
+//!
+//! Stencils that agree in all of them can reuse one hierarchy.
 
 use super::passes::Width;
 use crate::linalg::cpu::stencil::multigrid::COARSEST;
@@ -7,7 +9,7 @@ use crate::linalg::operator::{Side, Stencil};
 /// Largest sum of the axes' lengths. A sweep launches one kernel per hyperplane, and their number is this sum minus 2.
 const MAX_EXTENT: usize = 8192;
 
-/// Whether the kernels support a stencil, and its sweeps consist of few enough hyperplanes.
+/// Whether the kernels support a stencil, and the sweeps of the stencil consist of few enough hyperplanes.
 pub(super) fn suits(stencil: &Stencil) -> bool {
     let shape = stencil.rows(Side::Plain).shape;
     let small = u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= MAX_EXTENT;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::linalg::Remote;
 use crate::linalg::operator::{Operator, Side};
 
-/// Name of the buffers in error messages.
+/// Name of the buffers of resident columns in error messages.
 const WHAT: &str = "batch of columns on the device";
 
 /// Number of blocks that share one column in element-wise kernels.
@@ -119,7 +119,7 @@ impl Resident {
         )
     }
 
-    /// Replaces every column x by s x − m, where m is its entry of `means`, or 0 if `means` is null.
+    /// Replaces every column x by s x − m, where m is the entry of `means` for the column, or 0 if `means` is null.
     fn shift_and_scale(&self, s: f64, means: Pointer) -> Result<()> {
         let shape = Shape {
             blocks: (BLOCKS, self.columns as u32),

@@ -16,11 +16,11 @@ use crate::linalg::cpu::stencil::progress::{Criteria, Progress, ROUNDINGS, Truth
 use crate::linalg::cpu::stencil::workspace::select_lanes;
 use crate::linalg::operator::Side;
 
-/// A number for every lane.
+/// One number for every lane.
 type PerLane = [f64; MAX_LANES];
 
-/// A block is narrowed when at most one lane in this many is active. Narrowing more often would not pay, since a step
-/// must be recorded anew for every number of lanes.
+/// A block is narrowed when at most one lane in this many is active. More frequent narrowing would not pay, since a
+/// step must be recorded anew for every number of lanes.
 const NARROWING: usize = 4;
 
 /// Consecutive columns in the memory of the processor or of the device.
@@ -31,7 +31,7 @@ pub(super) trait Source {
 
 /// Right-hand sides that a solve replaces by solutions.
 pub(super) trait Columns: Source {
-    /// Number of columns.
+    /// Number of right-hand sides.
     fn count(&self) -> usize;
 
     /// Replaces column `to` by the one with index `from` of a workspace vector that holds columns one after another;
@@ -52,7 +52,7 @@ pub(super) struct Task<'t> {
     pub(super) criteria: Criteria,
 }
 
-/// State of a solve.
+/// State of the solve of a block of columns.
 struct Run<'r> {
     task: &'r Task<'r>,
     workspace: &'r mut Workspace,
@@ -60,7 +60,7 @@ struct Run<'r> {
     /// Copy of the scalars on the device, as of the latest exchange.
     scalars: Vec<f64>,
     progress: Progress<MAX_LANES>,
-    /// Column number of every lane.
+    /// Index of the column in every lane.
     columns: [usize; MAX_LANES],
     /// Number of lanes in use.
     count: usize,
@@ -191,7 +191,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Returns the finished columns and narrows the block to the lanes that the others need.
+    /// Returns the finished columns and narrows the block to the lanes that the other columns need.
     fn retire(&mut self, columns: &mut dyn Columns) -> Result<()> {
         let spare = self.workspace.spare();
         let [_, x] = self.workspace.vectors();
@@ -260,7 +260,7 @@ impl Run<'_> {
         })
     }
 
-    /// Moves the lanes `keep` to the front and continues with as few lanes as they need.
+    /// Moves the lanes `keep` to the front and continues with the least number of lanes that holds them.
     fn narrow(&mut self, keep: &[usize]) -> Result<()> {
         let wide = self.passes.shift;
         self.passes.shift = shift_for(keep.len());

@@ -19,7 +19,7 @@ use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::progress::Criteria;
 use crate::linalg::operator::{Side, Stencil};
 
-/// One part in this many of the free device memory, 5 %, is left to the driver.
+/// The driver keeps one part in this many of the free device memory, which is 5 %.
 const RESERVE: usize = 20;
 
 /// Matrix on a device with the workspace of its solves.
@@ -27,7 +27,7 @@ pub(super) struct IterativeSolver {
     device: Arc<Device>,
     equations: Box<dyn Equations>,
     method: Method,
-    /// Workspace of the latest solve; a solve with more lanes replaces it.
+    /// Workspace of the latest solve. A solve with more lanes replaces the workspace.
     workspace: Mutex<Option<Workspace>>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct IterativeSolver {
 pub(super) struct Request<'r> {
     pub(super) side: Side,
     pub(super) criteria: Criteria,
-    /// Upper bound in bytes for the vectors; `None` allows all free memory.
+    /// Upper bound in bytes for the vectors of the solve. `None` allows all free memory.
     pub(super) memory: Option<usize>,
     /// Cache whose idle entries are evicted when memory is short.
     pub(super) cache: &'r Cache,

@@ -1,8 +1,9 @@
 //! Sparse matrices on a device with a DILU preconditioner.
 //!
-//! DILU is M = (D + L) D⁻¹ (D + U) with the strict triangles L and U of A, and D such that diag M = diag A. It needs no
-//! fill (Pommerell 1992). Its triangular solves proceed by fronts (level scheduling): the rows of a front do not depend
-//! on one another and are processed in parallel. The fronts follow from the pattern and the order of the unknowns.
+//! DILU is M = (D + L) D⁻¹ (D + U) with the strict triangles L and U of A, and D such that diag M = diag A. The factors
+//! have no fill (Pommerell 1992). The triangular solves proceed by fronts (level scheduling): the rows of a front do
+//! not depend on one another and are processed in parallel. The fronts follow from the pattern and the order of the
+//! unknowns.
 
 use std::sync::Arc;
 
@@ -18,10 +19,11 @@ use crate::linalg::operator::Side;
 /// Name of the stored arrays in error messages.
 const WHAT: &str = "incomplete factorisation on the device";
 
-/// Least number of rows. The processor factorises a smaller matrix in less time than it takes to launch an iteration.
+/// Least number of rows of a matrix that is solved on the device. The processor factorises a smaller matrix in less
+/// time than the launch of an iteration takes.
 const MIN_ROWS: usize = 10_000;
 
-/// Largest number of fronts. Every front is one launch; with more of them a factorisation on the processor is faster.
+/// Largest number of fronts. Every front is one launch. With more fronts a factorisation on the processor is faster.
 const MAX_FRONTS: usize = 4096;
 
 /// A pivot below this fraction of the diagonal entry is a zero with rounding errors.
@@ -88,7 +90,7 @@ impl ByRows {
         columns.zip(self.values[range].iter().copied())
     }
 
-    /// Returns aᵢⱼ, or 0 outside the pattern.
+    /// Returns the entry aᵢⱼ, or 0 outside the pattern.
     fn entry(&self, i: usize, j: usize) -> f64 {
         let range = self.starts[i] as usize..self.starts[i + 1] as usize;
         let found = self.columns[range.clone()].binary_search(&(j as u32));
@@ -177,7 +179,7 @@ impl Fronts {
         })
     }
 
-    /// Iterates over the fronts: address and number of their rows.
+    /// Iterates over the fronts. The items are the address and the number of the rows of a front.
     fn each(&self) -> impl Iterator<Item = (Pointer, u32)> {
         self.starts.windows(2).map(|w| {
             let offset = (w[0] * size_of::<u32>()) as u64;
@@ -194,7 +196,7 @@ pub(super) struct StoredRows {
 }
 
 impl ByRows {
-    /// Copies the matrix to a device. `purpose` describes it in error messages.
+    /// Copies the matrix to a device. In error messages, `purpose` describes the matrix.
     pub(super) fn store(
         &self,
         device: &Arc<Device>,
@@ -219,7 +221,7 @@ impl ByRows {
     }
 }
 
-/// A or Aᵀ on a device, with the fronts of its sweeps.
+/// Matrix A or Aᵀ on a device, with the fronts of its sweeps.
 struct Stored {
     rows: StoredRows,
     forward: Fronts,
@@ -237,8 +239,8 @@ impl Stored {
     }
 }
 
-/// A and Aᵀ on a device, with the reciprocals of D. The recurrence for D is symmetric in aᵢⱼ and aⱼᵢ, so that D serves
-/// both.
+/// Matrices A and Aᵀ on a device, with the reciprocals of D. The recurrence for D is symmetric in aᵢⱼ and aⱼᵢ, so that
+/// D serves both.
 pub(super) struct Sparse {
     plain: Stored,
     transpose: Stored,

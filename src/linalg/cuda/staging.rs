@@ -12,15 +12,15 @@ use cudarc::driver::{CudaContext, CudaEvent, CudaStream};
 
 use super::args::Pointer;
 
-/// Size of a slot in bytes.
+/// Size in bytes of a slot of page-locked memory.
 const SLOT: usize = 32 << 20;
 
-/// Size in bytes from which on copies are staged. The driver copies less.
+/// Size in bytes from which on copies are staged. Smaller copies are left to the driver.
 pub(super) const STAGING_THRESHOLD: usize = 4 << 20;
 
-/// Largest number of copying threads.
+/// Largest number of threads that fill or empty a slot.
 const MAX_THREADS: usize = 8;
-/// Least number of bytes per thread.
+/// Least number of bytes that a thread copies.
 const MIN_SHARE: usize = 1 << 20;
 
 type Outcome<T> = std::result::Result<T, DriverError>;
@@ -51,7 +51,7 @@ impl Slot {
         })
     }
 
-    /// Waits for the latest copy and returns the first `count` bytes.
+    /// Waits for the latest copy of the slot and returns the first `count` bytes of the slot.
     fn bytes(&mut self, count: usize) -> Outcome<&mut [u8]> {
         if let Some(copied) = self.copied.take() {
             copied.synchronize()?;
@@ -70,7 +70,7 @@ impl Staging {
         })
     }
 
-    /// Copies bytes to the device. The caller may change them after the call.
+    /// Copies bytes to the device. The caller may change the bytes after the call.
     pub(super) fn upload(&mut self, stream: &CudaStream, from: &[u8], to: Pointer) -> Outcome<()> {
         for (i, chunk) in from.chunks(SLOT).enumerate() {
             let slot = &mut self.slots[i % 2];

@@ -16,7 +16,7 @@ pub(super) struct Stored {
     device: Arc<Device>,
     buffer: Buffer,
     rows: Rows,
-    /// Same arrays, but with the axes in the order of the finer box, for the coarsening.
+    /// The arrays of the coefficients with the axes in the order of the finer box, for the coarsening.
     aggregated: Rows,
 }
 
@@ -69,7 +69,7 @@ impl Stored {
         Self::exact(&self.device, shape)
     }
 
-    /// Copies the coefficients of a stencil to the device.
+    /// Copies the coefficients of `stencil` to the device.
     pub(super) fn fill(&self, stencil: &Stencil) -> Result<()> {
         let lines: Lines<'_, f64> = stencil.rows(Side::Plain);
         let Rows {

@@ -1,8 +1,8 @@
 //! Gauss-Seidel sweeps on a device, by hyperplanes.
 //!
 //! In a sweep from a corner, a cell depends on its neighbours that lie closer to the corner. With indices t counted
-//! from the corner, these lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one hyperplane are therefore independent
-//! (Lamport 1974), and their parallel update equals the sequential sweep.
+//! from the corner, these neighbours lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one hyperplane are therefore
+//! independent (Lamport 1974), and their parallel update equals the sequential sweep.
 
 use super::args::{Arg, Corners, Plane, Rows, Shape};
 use super::equations::Vectors;
@@ -15,11 +15,11 @@ use crate::linalg::operator::Side;
 /// Largest number of unknowns per hyperplane and group of lanes for which one block runs whole sweeps. A barrier
 /// between the threads of a block takes less time than the launch of a kernel for the next hyperplane.
 const MAX_AT_ONCE: u32 = 4096;
-/// Binary logarithm of the largest group of lanes per block: as many numbers as one memory access transfers.
+/// Binary logarithm of the largest number of lanes per block: as many numbers as one memory access transfers.
 const MAX_GROUPED: u32 = 2;
-/// Largest number of threads of such a block; equals `SWEEPERS` in the kernels.
+/// Largest number of threads of a block that runs whole sweeps. It equals `SWEEPERS` in the kernels.
 const MAX_SWEEPERS: u32 = 1024;
-/// Threads of a warp.
+/// Number of threads of a warp.
 const WARP: u32 = 32;
 
 /// Returns an upper bound of the number of cells in a hyperplane.
@@ -37,8 +37,8 @@ fn group(passes: &Passes) -> u32 {
 }
 
 impl Hierarchy {
-    /// Runs the sweeps before a coarse correction, or those after it. The latter start from the opposite corners, in
-    /// opposite order.
+    /// Runs the sweeps before a coarse correction, or those after it. The sweeps after the correction start from the
+    /// opposite corners, in opposite order.
     pub(super) fn sweeps(
         &self,
         passes: &Passes,

@@ -21,14 +21,14 @@ pub(super) struct Workspace {
     /// Binary logarithm of the largest number of lanes.
     max_shift: u32,
     cells: usize,
-    /// Vectors of the method in double precision: b, x, r and others. The last one is free between two steps.
+    /// Vectors of the method in double precision: b, x, r and others. The last vector is free between two steps.
     pub(super) exact: Vec<Buffer>,
-    /// Input and outputs of the preconditioner, in its precision.
+    /// Input and outputs of the preconditioner, in the precision of the preconditioner.
     pub(super) rough: Vec<Buffer>,
-    /// Workspace of the preconditioner.
+    /// Vectors that the preconditioner uses as its workspace.
     coarse: Vec<Buffer>,
     pub(super) scalars: Buffer,
-    /// Partial sums of the blocks of a kernel.
+    /// Partial sums that the blocks of a kernel leave.
     partial: Buffer,
     steps: Vec<Step>,
 }
@@ -79,7 +79,7 @@ impl Workspace {
         self.max_shift >= shift
     }
 
-    /// Returns the size of the vectors in bytes.
+    /// Returns the size of all vectors in bytes.
     pub(super) fn bytes(&self) -> usize {
         let vectors = self.exact.iter().chain(&self.rough).chain(&self.coarse);
         let bytes: usize = vectors.map(Buffer::bytes).sum();

@@ -25,7 +25,7 @@ impl TriangularForm {
         }
     }
 
-    /// Column norms of A, which are those of R.
+    /// Returns the column norms of A, which are those of R.
     pub(crate) fn column_norms(&self) -> Vec<f64> {
         (0..self.r.ncols())
             .map(|j| self.r.col(j).norm_l2())
@@ -56,14 +56,14 @@ impl TriangularForm {
         x.col_as_slice(0).to_vec()
     }
 
-    /// R x.
+    /// Returns R x.
     pub(crate) fn image(&self, x: &[f64]) -> Vec<f64> {
         let x = MatRef::from_column_major_slice(x, x.len(), 1);
         (&self.r * x).col_as_slice(0).to_vec()
     }
 }
 
-/// Upper triangle R of A = QR, n×n for n columns. A wide matrix is padded with zero rows.
+/// Returns the upper triangle R of A = QR, n×n for n columns. A wide matrix is padded with zero rows.
 pub(crate) fn triangle(a: Mat<f64>) -> Mat<f64> {
     let (rows, n) = a.shape();
     let padded = if rows >= n {
@@ -118,10 +118,10 @@ pub(crate) fn minimum_norms(
     (x, rank)
 }
 
-/// Orthonormal basis of the range of A.
+/// Returns an orthonormal basis of the range of A.
 ///
-/// Consists of the leading columns of Q in a column-pivoted QR, up to the first diagonal entry of R that does not
-/// exceed `tolerance`·|R₁₁|.
+/// The basis consists of the leading columns of Q in a column-pivoted QR, up to the first diagonal entry of R that does
+/// not exceed `tolerance`·|R₁₁|.
 pub(crate) fn range_basis(a: Mat<f64>, tolerance: f64) -> Mat<f64> {
     let (reflections, _) = Reflections::pivoted(a);
     let rows = reflections.factors.nrows();

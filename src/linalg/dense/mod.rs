@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 
 /// LU with partial pivoting, P A = L U.
 pub(super) struct DenseLu {
-    /// L below the diagonal (unit diagonal not stored), U on and above it.
+    /// L below the diagonal (unit diagonal not stored), and U on and above the diagonal.
     triangles: Mat<f64>,
     /// Row permutation P and its inverse.
     order: [Vec<usize>; 2],
@@ -115,21 +115,21 @@ impl Direct for Llt<f64> {
     }
 }
 
-/// Upper bound on the size of a dense factorisation in bytes.
+/// Returns an upper bound on the size in bytes of the dense factorisation of a matrix with `rows` rows.
 pub(super) fn bytes(rows: usize) -> usize {
     // Per row: the entries, up to 8 for the padding of columns, and 2 indices for the permutation and its inverse.
     let entries = rows.saturating_mul(rows.saturating_add(8 + 2));
     entries.saturating_mul(size_of::<f64>())
 }
 
-/// Cholesky factor L of a dense matrix A = L Lᵀ. Reads the lower triangle of A.
+/// Returns the Cholesky factor L of a dense matrix A = L Lᵀ. Reads the lower triangle of A.
 pub(super) fn cholesky(matrix: MatRef<'_, f64>, what: &'static str) -> Result<Llt<f64>> {
     matrix
         .llt(Triangle::Lower)
         .map_err(|_| Error::NotPositiveDefinite { what })
 }
 
-/// Smallest pivot relative to its diagonal entry. A smaller pivot is indistinguishable from zero.
+/// Smallest accepted pivot relative to its diagonal entry. A smaller pivot is indistinguishable from zero.
 ///
 /// The pivot lᵢᵢ² = gᵢᵢ − Σⱼ lᵢⱼ² is a difference of numbers up to gᵢᵢ. Its rounding error is a modest multiple of
 /// ε·gᵢᵢ, with ε = 2.2e-16.
@@ -151,12 +151,12 @@ pub(crate) fn symmetric_solve(
     Ok(x.col_as_slice(0).to_vec())
 }
 
-/// Lower triangular C with Γ = C Cᵀ.
+/// Returns the lower triangular C with Γ = C Cᵀ.
 pub(crate) fn lower_cholesky(gamma: MatRef<'_, f64>, what: &'static str) -> Result<Mat<f64>> {
     Ok(cholesky(gamma, what)?.L().to_owned())
 }
 
-/// batch ← C⁻¹ batch or C⁻ᵀ batch, for a lower triangular C.
+/// Computes batch ← C⁻¹ batch or C⁻ᵀ batch, for a lower triangular C.
 pub(crate) fn solve_triangular(c: MatRef<'_, f64>, side: Side, batch: MatMut<'_, f64>) {
     match side {
         Side::Plain => solve_lower_triangular_in_place(c, batch, Par::Seq),
@@ -171,12 +171,12 @@ pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Mat<f64> {
     out
 }
 
-/// out ← out + A B. Runs on one thread, so that the rounding does not depend on the number of threads.
+/// Computes out ← out + A B. Runs on one thread, so that the rounding does not depend on the number of threads.
 pub(crate) fn add_product(out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
     matmul(out, Accum::Add, a, b, 1.0, Par::Seq);
 }
 
-/// Gram matrix YᵀY.
+/// Returns the Gram matrix YᵀY.
 pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
     symmetric_product(y, y)
 }
@@ -193,8 +193,7 @@ pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f
 /// `blocks` partitions the columns of Z in ascending order. Only one block of W is in memory at a time.
 ///
 /// # Errors
-///
-/// Passes on the errors of `map`.
+/// Fails if `map` fails.
 pub(crate) fn symmetric_product_by(
     z: MatRef<'_, f64>,
     blocks: impl Iterator<Item = Range<usize>>,
@@ -237,7 +236,7 @@ fn lower_product(g: MatMut<'_, f64>, z: MatRef<'_, f64>, w: MatRef<'_, f64>) {
     );
 }
 
-/// Copies the lower triangle to the upper one.
+/// Returns g with its lower triangle copied to the upper one.
 fn mirrored(g: Mat<f64>) -> Mat<f64> {
     let n = g.nrows();
     Mat::from_fn(n, n, |i, j| if i >= j { g[(i, j)] } else { g[(j, i)] })

@@ -1,6 +1,6 @@
 //! QR by Householder reflections, with or without column pivoting.
 //!
-//! Runs on one thread, so that the rounding does not depend on the number of threads.
+//! The factorisation runs on one thread, so that the rounding does not depend on the number of threads.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::householder::{
@@ -15,9 +15,9 @@ use faer::{Conj, Mat, Par};
 
 /// QR factorisation with Q as a product of Householder reflections.
 pub(crate) struct Reflections {
-    /// R on and above the diagonal, the Householder vectors below it.
+    /// R on and above the diagonal, and the Householder vectors below the diagonal.
     pub(crate) factors: Mat<f64>,
-    /// Triangular factors of the block reflections (compact WY form).
+    /// Triangular factors T of the block reflections I − V T Vᵀ (compact WY form).
     coefficients: Mat<f64>,
 }
 
@@ -67,7 +67,8 @@ impl Reflections {
         (reflections, forward)
     }
 
-    /// Numerical rank: the number of diagonal entries of R before the first one with |Rᵢᵢ| ≤ `tolerance`·|R₁₁|.
+    /// Returns the numerical rank: the number of diagonal entries of R before the first one with |Rᵢᵢ| ≤
+    /// `tolerance`·|R₁₁|.
     pub(crate) fn rank(&self, tolerance: f64) -> usize {
         let diagonal = |i: usize| self.factors[(i, i)].abs();
         let significant = |&i: &usize| diagonal(i) > tolerance * diagonal(0);

@@ -1,6 +1,6 @@
 //! Eigenvalues and singular values of small matrices.
 //!
-//! Runs on one thread, so that the rounding does not depend on the number of threads.
+//! The computations run on one thread, so that the rounding does not depend on the number of threads.
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -39,7 +39,7 @@ pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
 
 /// Returns the singular values of A, largest first, and its right singular vectors.
 ///
-/// Returns none if A is not finite.
+/// Returns no singular values if A is not finite.
 pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     let (rows, cols) = a.shape();
     // A = QR gives AᵀA = RᵀR: R has the singular values and right singular vectors of A, and the size of the result.

@@ -19,7 +19,7 @@ impl<'a> Operator<'a> {
     /// ```
     ///
     /// # Panics
-    /// If the number of rows or columns overflows.
+    /// Panics if the number of rows or columns overflows.
     pub fn repeated(block: impl Into<Operator<'a>>, count: usize) -> Self {
         let block = block.into();
         let definite = block.definite;
@@ -50,8 +50,8 @@ impl<'a> Operator<'a> {
 
     /// Declares the definiteness of the operator.
     ///
-    /// It is passed on to the block of a repeated operator: diag(B, …, B) is definite if and only if B is, and solvers
-    /// see the block alone.
+    /// The declaration is passed on to the block of a repeated operator: diag(B, …, B) is definite if and only if B is,
+    /// and solvers see the block alone.
     pub(super) fn declare(mut self, definite: Definite) -> Self {
         self.definite = definite;
         if let Kind::Repeated { block, .. } = &mut self.kind {

@@ -8,7 +8,7 @@ use faer::sparse::SparseColMatRef;
 use super::{Kind, Operator};
 
 impl Operator<'_> {
-    /// Whether structure and entries are equal. False if entries are unknown.
+    /// Whether the structures and entries of two operators are equal. False if entries are unknown.
     pub(crate) fn equals(&self, other: &Operator<'_>) -> bool {
         if self.definite != other.definite || self.shape() != other.shape() {
             return false;
@@ -58,7 +58,7 @@ impl Operator<'_> {
     }
 }
 
-/// Whether structures and values are equal.
+/// Whether the structures and values of two sparse matrices are equal.
 fn equal_sparse(a: SparseColMatRef<'_, usize, f64>, b: SparseColMatRef<'_, usize, f64>) -> bool {
     let (s, t) = (a.symbolic(), b.symbolic());
     a.val() == b.val()

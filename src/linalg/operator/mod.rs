@@ -61,9 +61,9 @@ pub struct Operator<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Definite {
     No,
-    /// Declared by the user. Solves are still checked for signs of a singular matrix.
+    /// The user has declared the matrix positive definite. Solves are still checked for signs of a singular matrix.
     Declared,
-    /// Positive definite by its assembly.
+    /// The assembly of the matrix makes it positive definite.
     ByConstruction,
 }
 
@@ -88,40 +88,41 @@ pub(crate) enum Kind<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// Identity of size `n`.
+    /// Returns the identity of size `n`.
     pub fn identity(n: usize) -> Self {
         let mut identity = Self::from_kind(Kind::Identity(n));
         identity.definite = Definite::ByConstruction;
         identity
     }
 
-    /// Diagonal matrix with these entries.
+    /// Returns the diagonal matrix with these entries.
     pub fn diagonal(entries: impl Into<Cow<'a, [f64]>>) -> Self {
         Self::from_kind(Kind::Diagonal(Arc::new(entries.into())))
     }
 
-    /// Dense matrix.
+    /// Returns the operator of a dense matrix.
     pub fn dense(matrix: Mat<f64>) -> Self {
         Self::from_kind(Kind::Dense(Arc::new(matrix)))
     }
 
-    /// Sparse matrix in compressed column format.
+    /// Returns the operator of a sparse matrix in compressed column format.
     pub fn sparse(matrix: SparseColMat<usize, f64>) -> Self {
         let (structure, values) = matrix.into_parts();
         Self::compressed(Arc::new(structure), values)
     }
 
-    /// Sparse matrix with a shared structure.
+    /// Returns the sparse matrix with a shared structure and these values.
     fn compressed(structure: Arc<SymbolicSparseColMat<usize>>, values: Vec<f64>) -> Self {
         Self::from_kind(Kind::Sparse(structure, Arc::new(values)))
     }
 
-    /// Sparse matrix from triplets `(row, column, value)` in any order. Values of equal positions are summed.
+    /// Returns the sparse matrix of the triplets `(row, column, value)` in any order. Values of equal positions are
+    /// summed.
     ///
     /// A [`Pattern`] avoids sorting again if several matrices have the same positions.
     ///
     /// # Panics
-    /// If a row or column is outside the shape, or if there are 2³² or more rows, columns or values.
+    /// Panics if a row or column is outside the shape, or if there are 2³² or more rows, columns or values.
     pub fn triplets(
         nrows: usize,
         ncols: usize,
@@ -146,15 +147,15 @@ impl<'a> Operator<'a> {
         Pattern::sorted((nrows, ncols), &positions).sum(&values)
     }
 
-    /// Stencil matrix on a box of cells. It has specialised solvers.
+    /// Returns the operator of a stencil matrix on a box of cells, for which there are specialised solvers.
     pub fn stencil(stencil: impl Into<Arc<Stencil>>) -> Self {
         Self::from_kind(Kind::Stencil(stencil.into()))
     }
 
-    /// Matrix-free operator of size `nrows`×`ncols`, given by its products with batches of columns.
+    /// Returns the matrix-free operator of size `nrows`×`ncols`, given by its products with batches of columns.
     ///
-    /// Results are independent of the number of threads only if the product is. Inside it, use [`faer::Par::Seq`]
-    /// instead of faer's `*`.
+    /// Results are independent of the number of threads only if the product is. Inside the product, use
+    /// [`faer::Par::Seq`] instead of faer's `*`.
     pub fn free(nrows: usize, ncols: usize, product: Product<'a>) -> Self {
         Self::from_kind(Kind::Free {
             shape: (nrows, ncols),
@@ -188,7 +189,7 @@ impl<'a> Operator<'a> {
         matches!(self.kind, Kind::Identity(_))
     }
 
-    /// Operator with this storage, not declared positive definite.
+    /// Returns the operator with this storage, not declared positive definite.
     pub(crate) fn from_kind(kind: Kind<'a>) -> Self {
         Self {
             kind,
@@ -211,7 +212,7 @@ impl<'a> Operator<'a> {
         self.clone()
     }
 
-    /// Shareable structure of an owned sparse matrix.
+    /// Returns the structure of an owned sparse matrix, which other matrices can share.
     pub(crate) fn structure(&self) -> Option<&Arc<SymbolicSparseColMat<usize>>> {
         match &self.kind {
             Kind::Sparse(structure, _) => Some(structure),
@@ -219,7 +220,7 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Operator that shares a stencil and has the definiteness of `self`.
+    /// Returns the operator that shares a stencil and has the definiteness of `self`.
     pub(crate) fn share<'b>(&self, stencil: &Arc<Stencil>) -> Operator<'b> {
         Operator {
             kind: Kind::Stencil(Arc::clone(stencil)),
@@ -227,17 +228,17 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Number of rows.
+    /// Number of rows of the operator.
     pub fn nrows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns.
+    /// Number of columns of the operator.
     pub fn ncols(&self) -> usize {
         self.shape().1
     }
 
-    /// Numbers of rows and columns.
+    /// Numbers of rows and columns of the operator.
     pub fn shape(&self) -> (usize, usize) {
         match &self.kind {
             Kind::Identity(n) => (*n, *n),
@@ -264,7 +265,7 @@ impl<'a> Operator<'a> {
     /// Computes A X or Aᵀ X.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if X has the wrong number of rows.
     pub fn apply(&self, side: Side, x: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let (rows, cols) = self.shape_of(side);
         check::length("the operand of an operator", x.nrows(), cols)?;
@@ -276,16 +277,16 @@ impl<'a> Operator<'a> {
     /// Computes A x or Aᵀ x for one vector.
     ///
     /// # Errors
-    /// [`Error::Dimension`](crate::Error::Dimension) if x has the wrong length.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if x has the wrong length.
     pub fn apply_to(&self, side: Side, x: &[f64]) -> Result<Vec<f64>> {
         let batch = self.apply(side, MatRef::from_column_major_slice(x, x.len(), 1))?;
         Ok(batch.col_as_slice(0).to_vec())
     }
 
-    /// Computes out ← A x or Aᵀ x. For use inside a model, whose methods cannot return errors.
+    /// Computes out ← A x or Aᵀ x, for use inside a model, whose methods cannot return errors.
     ///
     /// # Panics
-    /// If the lengths do not match the operator.
+    /// Panics if the lengths do not match the operator.
     pub fn multiply(&self, side: Side, x: &[f64], out: &mut [f64]) {
         let (rows, cols) = self.shape_of(side);
         let x = MatRef::from_column_major_slice(x, cols, 1);

@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 
 /// Row and column of a value.
 ///
-/// They have half the width of other indices, because sorting is limited by memory bandwidth.
+/// Both numbers have half the width of other indices, because sorting is limited by memory bandwidth.
 type Position = (u32, u32);
 
-/// Largest number of rows, columns or values.
+/// Largest number of rows, columns or values of a pattern.
 pub(super) const MOST: usize = u32::MAX as usize;
 
 /// Sparsity pattern of matrices whose values are assembled repeatedly, such as those of finite elements.
@@ -66,8 +66,8 @@ impl Pattern {
     /// Sorts the positions `(row, column)` of all values of an `nrows`×`ncols` matrix. Positions may repeat.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] if a row or column is outside the shape, with the number of the position as index, or if
-    /// there are 2³² or more rows, columns or values.
+    /// Fails with [`Error::OutOfRange`] if a row or column is outside the shape; the index in the error is the number
+    /// of the position. Fails with the same error if there are 2³² or more rows, columns or values.
     pub fn new(
         nrows: usize,
         ncols: usize,
@@ -95,7 +95,7 @@ impl Pattern {
     /// summed.
     ///
     /// # Errors
-    /// [`Error::Dimension`] if the number of values is not the number of positions.
+    /// Fails with [`Error::Dimension`] if the number of values is not the number of positions.
     pub fn with_values(
         &self,
         values: impl IntoIterator<Item: Borrow<f64>>,
@@ -118,7 +118,7 @@ impl Pattern {
         Operator::compressed(Arc::clone(&self.structure), sums)
     }
 
-    /// Number of values, including those of repeated positions.
+    /// Number of values of the pattern, including those of repeated positions.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
@@ -170,7 +170,7 @@ impl Pattern {
     }
 }
 
-/// Checks that a number is below `size`.
+/// Checks that an index is less than `size`.
 fn within(what: &'static str, (index, found): (usize, usize), size: usize) -> Result<()> {
     if found < size {
         return Ok(());

@@ -77,7 +77,7 @@ impl Operator<'_> {
     }
 }
 
-/// Applies f to every column as slices. Columns that are not contiguous are copied.
+/// Applies f to every column of x and of out as slices. Columns that are not contiguous are copied.
 fn each_column(
     x: MatRef<'_, f64>,
     mut out: MatMut<'_, f64>,

@@ -21,12 +21,12 @@ pub(crate) struct Residual<'v> {
     pub(crate) x: &'v [f64],
     pub(crate) b: MatRef<'v, f64>,
     pub(crate) r: &'v mut [f64],
-    /// At least [`magnitude_workspace`](Operator::magnitude_workspace) numbers.
+    /// Buffer of at least [`magnitude_workspace`](Operator::magnitude_workspace) numbers.
     pub(crate) workspace: &'v mut [f64],
 }
 
 impl Operator<'_> {
-    /// Length of the workspace of [`residual_into`](Operator::residual_into).
+    /// Returns the length of the workspace of [`residual_into`](Operator::residual_into).
     pub(crate) fn magnitude_workspace(&self, columns: usize) -> usize {
         match self.view() {
             // |A||x| and |x| for all columns, and a panel of |A|.

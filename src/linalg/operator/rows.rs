@@ -20,7 +20,7 @@ pub(crate) trait Real:
 {
     const ZERO: Self;
 
-    /// Rounds to the nearest number of this type.
+    /// Rounds x to the nearest number of this type.
     fn nearest(x: f64) -> Self;
 
     /// Access to the rows of a stencil if they are stored in this type.
@@ -70,9 +70,9 @@ pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
 pub(crate) struct Rows<'a, T> {
     pub(crate) shape: [usize; 3],
     pub(crate) centre: &'a [T],
-    /// For every axis and cell i: coefficient of i in the row of the cell above.
+    /// For every axis and cell i, the coefficient of i in the row of the next cell above along the axis.
     pub(crate) lower: [&'a [T]; 3],
-    /// For every axis and cell i: coefficient of the cell above in the row of i.
+    /// For every axis and cell i, the coefficient of the next cell above along the axis in the row of i.
     pub(crate) upper: [&'a [T]; 3],
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Indices of the cells of the line.
+    /// Returns the indices of the cells of the line.
     pub(crate) fn cells(self) -> Range<usize> {
         self.start..self.start + self.len
     }

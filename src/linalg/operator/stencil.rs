@@ -24,17 +24,17 @@ use super::rows::{Real, Rows, vectorised, with_sides};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stencil {
-    /// Number of axes.
+    /// Number of axes of the box.
     dim: usize,
-    /// Cells along each axis, slowest first, padded with ones in front.
+    /// Number of cells along each axis, slowest axis first, padded with ones in front.
     pub(crate) shape: [usize; 3],
     pub(crate) centre: Vec<f64>,
-    /// For every axis and cell i: coefficient of i in the row of the cell above.
+    /// For every axis and cell i, the coefficient of i in the row of the next cell above along the axis.
     pub(crate) up: [Vec<f64>; 3],
-    /// For every axis and cell i: coefficient of the cell above in the row of i.
+    /// For every axis and cell i, the coefficient of the next cell above along the axis in the row of i.
     pub(crate) down: [Vec<f64>; 3],
     gauge: f64,
-    /// Row sums, if the diagonal has lost them to rounding.
+    /// Row sums of the matrix, if the diagonal has lost them to rounding.
     excess: Option<Vec<f64>>,
 }
 
@@ -42,7 +42,7 @@ impl Stencil {
     /// Creates a stencil without entries on a box of one to three axes.
     ///
     /// # Panics
-    /// If there is no axis, there are more than three, or an axis has no cells.
+    /// Panics if there is no axis, there are more than three, or an axis has no cells.
     pub fn new(cells: &[usize]) -> Self {
         assert!(
             (1..=3).contains(&cells.len()) && !cells.contains(&0),
@@ -71,7 +71,7 @@ impl Stencil {
     /// Rows and columns of the block are ordered (lower, upper).
     ///
     /// # Panics
-    /// If the cell has no next one along the axis.
+    /// Panics if the cell has no next one along the axis.
     pub fn couple(&mut self, axis: usize, lower: usize, [[a, b], [c, d]]: [[f64; 2]; 2]) {
         let axis = axis + 3 - self.dim;
         let upper = lower + self.stride(axis);
@@ -88,7 +88,8 @@ impl Stencil {
     /// Couples cells `first`, `first` + 1, … with their neighbours above along `axis` by w (xᵢ − xⱼ), one weight per
     /// pair.
     ///
-    /// Equivalent to [`couple`](Stencil::couple) with [[w, −w], [−w, w]] for every pair. All pairs must exist.
+    /// The call is equivalent to [`couple`](Stencil::couple) with [[w, −w], [−w, w]] for every pair. All pairs must
+    /// exist.
     pub(crate) fn conduct(
         &mut self,
         axis: usize,
@@ -108,7 +109,7 @@ impl Stencil {
     /// Adds one number per cell to the diagonal.
     ///
     /// # Panics
-    /// If the length of `diagonal` is not the number of cells.
+    /// Panics if the length of `diagonal` is not the number of cells.
     pub fn add_diagonal(&mut self, diagonal: &[f64]) {
         assert_eq!(
             diagonal.len(),
@@ -142,22 +143,22 @@ impl Stencil {
         self
     }
 
-    /// Row sums, if the diagonal does not determine them.
+    /// Row sums of the matrix, if the diagonal does not determine them.
     pub(crate) fn excess(&self) -> Option<&[f64]> {
         self.excess.as_deref()
     }
 
-    /// Number of cells.
+    /// Number of cells of the box.
     pub fn cells(&self) -> usize {
         self.centre.len()
     }
 
-    /// Number of axes.
+    /// Number of axes of the box.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Diagonal without the gauge.
+    /// Diagonal of the matrix, without the gauge.
     pub fn diagonal(&self) -> &[f64] {
         &self.centre
     }
@@ -180,7 +181,7 @@ impl Stencil {
         }
     }
 
-    /// Difference of the indices of neighbours along a padded axis.
+    /// Returns the difference of the indices of neighbours along a padded axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.shape[axis + 1..].iter().product()
     }
@@ -273,7 +274,7 @@ impl Stencil {
 /// Sum Σⱼ term(aᵢⱼ, xⱼ) + shift of a row i.
 struct RowSum<F, const W: usize> {
     term: F,
-    /// Contribution of the gauge, equal for all rows.
+    /// Contribution of the gauge to each row, equal for all rows.
     shift: [f64; W],
 }
 

@@ -1,4 +1,4 @@
-//! The structure of an operator, and access to its entries.
+//! Structure of an operator, and access to its entries.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use super::{Kind, Operator, Stencil};
 use crate::check;
 use crate::error::{Error, Result};
 
-/// The structure of an [`Operator`], for code that solves with it.
+/// Structure of an [`Operator`], for code that solves with the operator.
 #[non_exhaustive]
 pub enum View<'b> {
-    /// The identity.
+    /// Identity matrix.
     Identity,
-    /// A diagonal matrix.
+    /// Diagonal matrix, with its diagonal entries.
     Diagonal(&'b [f64]),
-    /// A dense matrix.
+    /// Dense matrix.
     Dense(MatRef<'b, f64>),
-    /// A sparse matrix in compressed column format.
+    /// Sparse matrix in compressed column format.
     Sparse(SparseColMatRef<'b, usize, f64>),
-    /// A stencil matrix on a box of cells.
+    /// Stencil matrix on a box of cells.
     Stencil(&'b Arc<Stencil>),
-    /// A block-diagonal matrix of equal blocks.
+    /// Block-diagonal matrix of equal blocks.
     Repeated {
-        /// The block, which is not repeated itself.
+        /// Block on the diagonal, which is not a repeated operator itself.
         block: &'b Operator<'b>,
-        /// The number of blocks.
+        /// Number of blocks on the diagonal.
         count: usize,
     },
-    /// A matrix-free operator, given by its products.
+    /// Matrix-free operator, given by its products.
     Free,
 }
 
@@ -78,7 +78,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Returns the stencil if the matrix is stored as one.
+    /// Returns the stencil if the matrix is stored as a stencil.
     pub(crate) fn as_stencil(&self) -> Option<&Arc<Stencil>> {
         match &self.kind {
             Kind::Stencil(s) => Some(s),
@@ -104,7 +104,7 @@ impl Operator<'_> {
         self.is_identity() || self.as_diagonal().is_some()
     }
 
-    /// Whether the entries are known. False for matrix-free operators.
+    /// Whether the entries of the operator are known, which is false for matrix-free operators.
     pub(crate) fn knows_entries(&self) -> bool {
         match self.view() {
             View::Free => false,
@@ -113,7 +113,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Number of equal blocks on the diagonal. It is 1 for an operator that is not repeated.
+    /// Number of equal blocks on the diagonal, which is 1 for an operator that is not repeated.
     pub(crate) fn copies(&self) -> usize {
         match self.view() {
             View::Repeated { count, .. } => count,
@@ -124,9 +124,9 @@ impl Operator<'_> {
     /// Checks that all entries are finite.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for the first entry that is NaN or infinite, with the name `what`. The index counts entries
-    /// column by column, or along the diagonal of a diagonal matrix. It refers to the block of a repeated operator, and
-    /// is the row in a stencil.
+    /// Fails with [`Error::NotFinite`] at the first entry that is NaN or infinite. The error has the name `what`, and
+    /// its index counts entries column by column, or along the diagonal of a diagonal matrix. The index refers to the
+    /// block of a repeated operator, and is the row in a stencil.
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
         let rows = self.nrows();
         let bad = |(index, value): (usize, f64)| {

@@ -34,7 +34,7 @@ impl Linearisation<'_> {
     /// Returns ZᵀW for W = `[make(0..n) | make(n..) | …]`, with one transposed solve per column.
     ///
     /// # Errors
-    /// Those of [`adjoint`](Self::adjoint) and of `make`.
+    /// Fails as [`adjoint`](Self::adjoint) does, and if `make` fails.
     pub(crate) fn adjoint_by_blocks(
         &self,
         columns: usize,

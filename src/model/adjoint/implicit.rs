@@ -36,7 +36,7 @@ impl<'a> Implicit<'a> {
     /// Factorises A = ∂g/∂ρ and stores C = ∂g/∂θ.
     ///
     /// # Errors
-    /// Jacobians whose shapes do not match or whose entries are not finite, and failing factorisations.
+    /// Fails if the shapes of the Jacobians do not match, if an entry is not finite, or if the factorisation fails.
     pub fn new(
         state_jacobian: Operator<'a>,
         param_jacobian: Operator<'a>,

@@ -63,7 +63,7 @@ impl<'a> Linearisation<'a> {
     /// Linearises the model at (ρ, θ).
     ///
     /// # Errors
-    /// Those of [`Model::linearise`], and vectors or a sensitivity of the wrong shape.
+    /// Fails as [`Model::linearise`] does, and if a vector or the sensitivity has the wrong shape.
     pub fn new(
         model: &'a dyn Model,
         rho: &'a [f64],
@@ -131,7 +131,7 @@ impl<'a> Linearisation<'a> {
     /// Returns Z V, with one solve per column.
     ///
     /// # Errors
-    /// A singular A, or V without exactly p rows.
+    /// Fails if A is singular, or if V does not have p rows.
     pub fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check::length("the rows of a tangent batch", v.nrows(), self.param_dim())?;
         if self.takes_solves() {
@@ -150,7 +150,7 @@ impl<'a> Linearisation<'a> {
     /// Returns ZᵀW, with one transposed solve per column.
     ///
     /// # Errors
-    /// A singular A, or W without exactly k rows.
+    /// Fails if A is singular, or if W does not have k rows.
     pub fn adjoint(&self, w: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.adjoint_by_blocks(w.ncols(), |block| {
             Ok(w.subcols(block.start, block.len()).to_owned().into())
@@ -160,7 +160,7 @@ impl<'a> Linearisation<'a> {
     /// Returns Zᵀw for one covector.
     ///
     /// # Errors
-    /// Those of [`adjoint`](Self::adjoint).
+    /// Fails as [`adjoint`](Self::adjoint) does.
     pub fn pull_back(&self, w: &[f64]) -> Result<Vec<f64>> {
         let product = self.adjoint(MatRef::from_column_major_slice(w, w.len(), 1))?;
         Ok(product.col_as_slice(0).to_vec())
@@ -169,7 +169,7 @@ impl<'a> Linearisation<'a> {
     /// Returns Z. The first call forms it by p tangents in one batch.
     ///
     /// # Errors
-    /// Those of [`tangent`](Self::tangent).
+    /// Fails as [`tangent`](Self::tangent) does.
     pub fn matrix(&self) -> Result<&Mat<f64>> {
         if let Some(z) = self.matrix.get() {
             return Ok(z);

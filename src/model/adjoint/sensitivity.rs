@@ -45,13 +45,13 @@ pub trait Sensitivity: Send + Sync {
     /// Returns Z V for p × m tangents V.
     ///
     /// # Errors
-    /// Failing solves or sweeps.
+    /// Fails if a solve or a sweep fails.
     fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>>;
 
     /// Returns ZᵀW for k × m covectors W. They may reside on a device; [`Batch::fetch`] copies them to the host.
     ///
     /// # Errors
-    /// Failing solves or sweeps.
+    /// Fails if a solve or a sweep fails.
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>>;
 
     /// Whether a product takes a linear solve, a sweep, or comparable work per column. Only such products are counted.

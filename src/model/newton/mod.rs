@@ -73,7 +73,7 @@ impl Newton {
     /// Solves g(ρ, θ) = 0, with the contents of `rho` as initial guess.
     ///
     /// # Errors
-    /// [`Error::Newton`] if the iteration does not converge, and the errors of the linear solves.
+    /// Fails with [`Error::Newton`] if the iteration does not converge. Fails if a linear solve fails.
     pub fn solve<M: Model + ?Sized>(
         &self,
         model: &M,

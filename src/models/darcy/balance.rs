@@ -24,7 +24,9 @@ impl Darcy {
         weights
     }
 
-    /// Returns Σ T_b and Σ T_b v over the sides of fixed pressure, for every cell.
+    /// Returns Σ T_b and Σ T_b v for every cell, over its faces of fixed pressure v.
+    ///
+    /// T_b is the conductance between the face and the centre of the cell.
     pub(super) fn fixed(&self, permeability: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let mut fixed = vec![0.0; permeability.len()];
         let mut driven = fixed.clone();
@@ -71,6 +73,9 @@ impl Darcy {
     }
 
     /// Adds the flow through the sides of the box: gᵢ ← gᵢ + Σ_fixed T_b (uᵢ − v) − Σ_inflow A_f q.
+    ///
+    /// The first sum is over the faces of fixed pressure v, with the conductance T_b between the face and the centre of
+    /// the cell. The second sum is over the faces of given inflow q per unit of area, with the area A_f of the face.
     fn add_sides(&self, permeability: &[f64], u: &[f64], g: &mut [f64]) {
         let volume = self.grid.volume();
         self.visit_sides(|cell, h, boundary| {

@@ -11,7 +11,7 @@ use crate::linalg::operator::Side;
 pub(crate) struct InUnits {
     /// Factorisation of R A C.
     pub(crate) direct: Box<dyn Direct>,
-    /// Diagonals of R and C.
+    /// Diagonals of the scaling matrices R and C.
     pub(crate) units: [Vec<f64>; 2],
 }
 
@@ -42,7 +42,7 @@ impl Direct for InUnits {
     }
 }
 
-/// batch ← diag(units) batch.
+/// Computes batch ← diag(units) batch.
 fn scale(batch: MatMut<'_, f64>, units: &[f64]) {
     for column in batch.col_iter_mut() {
         column.iter_mut().zip(units).for_each(|(x, u)| *x *= u);

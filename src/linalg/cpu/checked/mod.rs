@@ -26,7 +26,7 @@ use crate::linalg::operator::{Operator, Residual, Side};
 use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Factor, Method, SINGULAR, SolveStats, check_batch, check_guess};
 
-/// Number of columns that are solved together. Fixed, so that results do not depend on the number of threads.
+/// Number of columns that are solved together. It is fixed, so that results do not depend on the number of threads.
 pub(crate) const CHUNK: usize = 16;
 
 /// Right-hand side norm 2⁻⁵⁰⁰, for which solutions are far from overflow.
@@ -47,19 +47,20 @@ const WORK: &str = "batched solve";
 
 /// Direct solver without verification.
 pub(crate) trait Direct: Send + Sync {
-    /// Method of the solver, for statistics.
+    /// Returns the method of the solver, for statistics.
     fn method(&self) -> Method;
 
-    /// Size of the factors in bytes.
+    /// Returns the size of the factors in bytes.
     fn bytes(&self) -> usize;
 
-    /// Stack memory of a solve with this number of columns.
+    /// Scratch memory that a solve with `columns` columns requires.
     fn scratch(&self, columns: usize) -> StackReq;
 
-    /// batch ← A⁻¹ batch or A⁻ᵀ batch, without allocations.
+    /// Computes batch ← A⁻¹ batch or A⁻ᵀ batch, without allocations.
     fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack);
 
-    /// Builds a slower and more stable solver for the same matrix. Returns `None` if none exists or its setup fails.
+    /// Builds a slower and more stable solver for the same matrix. Returns `None` if there is no such
+    /// solver or its setup fails.
     fn safer(&self, _matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
         None
     }
@@ -91,11 +92,11 @@ impl<D: Direct + ?Sized> Direct for Box<D> {
 pub(crate) struct Checked<'a, D> {
     operator: Operator<'a>,
     direct: D,
-    /// Fallback factorisation, built on first failure.
+    /// Fallback factorisation, built when a solve of `direct` first fails. None if it cannot be built.
     safer: OnceLock<Option<Box<dyn Direct>>>,
-    /// Largest accepted backward error.
+    /// Largest accepted backward error of a solution.
     tolerance: f64,
-    /// Largest accepted amplification.
+    /// Largest accepted amplification ‖|A||x|‖/‖b‖ of a solution.
     limit: f64,
     /// Reciprocal sizes of the equations, which make the backward error independent of their units.
     scales: Scales,
@@ -107,14 +108,14 @@ pub(crate) struct Checked<'a, D> {
 /// Workspace for a chunk of columns.
 struct Workspace {
     columns: usize,
-    /// Solution. The batch keeps the right-hand side until the solution is accepted.
+    /// Solution x. The batch keeps the right-hand side b until the solution is accepted.
     x: Vec<f64>,
     residual: Vec<f64>,
-    /// Workspace for |A||x|.
+    /// Buffer for |A||x|.
     sizes: Vec<f64>,
-    /// Norms for every column.
+    /// Norms of every column of the chunk.
     norms: Vec<Norms>,
-    /// Stack memory of the solver.
+    /// Scratch memory of the direct solver.
     memory: MemBuffer,
 }
 
@@ -139,13 +140,13 @@ impl<'a, D: Direct> Checked<'a, D> {
         self
     }
 
-    /// Sets the largest accepted amplification.
+    /// Sets the largest accepted amplification of a solution.
     pub(crate) fn limit(mut self, limit: f64) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Allocates a workspace for at least this number of columns.
+    /// Allocates a workspace for at least `columns` columns.
     fn new_workspace(&self, columns: usize) -> Result<Workspace> {
         let rows = self.operator.nrows();
         // Powers of two, so that a few workspaces serve batches of all widths.
@@ -249,15 +250,15 @@ impl<D: Direct> Checked<'_, D> {
         }
     }
 
-    /// Fallback factorisation, built on first failure.
+    /// Returns the fallback factorisation, which the first call builds. Returns None if it cannot be built.
     fn safer(&self) -> Option<&dyn Direct> {
         let safer = self.safer.get_or_init(|| self.direct.safer(&self.operator));
         safer.as_deref()
     }
 
-    /// Enlarges the stack memory of a workspace for the fallback, if necessary.
+    /// Enlarges the scratch memory of a workspace for the fallback, if necessary.
     ///
-    /// The existing memory was aligned for another method. So the request includes padding to align arrays within it.
+    /// The existing memory was aligned for another method. The request therefore includes padding to align arrays.
     fn widen(&self, workspace: &mut Workspace, request: StackReq) -> Result<()> {
         let (needed, held) = (request.unaligned_bytes_required(), workspace.memory.len());
         if held < needed {
@@ -268,8 +269,8 @@ impl<D: Direct> Checked<'_, D> {
         Ok(())
     }
 
-    /// Finds the reason for a refused solution: the matrix is not symmetric as declared, the solution overflows, or the
-    /// matrix is singular.
+    /// Finds the reason why a solution was refused: the matrix is not symmetric as declared, the solution overflows, or
+    /// the matrix is singular.
     fn refusal(
         &self,
         workspace: &mut Workspace,
@@ -309,7 +310,7 @@ impl<D: Direct> Checked<'_, D> {
         stats.residual <= self.tolerance && (trusted || stats.amplification <= self.limit)
     }
 
-    /// workspace.x ← A⁻¹ b, with iterative refinement. Returns the backward error and the amplification.
+    /// Computes workspace.x ← A⁻¹ b, with iterative refinement. Returns the backward error and the amplification.
     fn attempt(
         &self,
         direct: &(impl Direct + ?Sized),
@@ -349,7 +350,8 @@ impl<D: Direct> Checked<'_, D> {
         stats.by(direct.method())
     }
 
-    /// r ← b − A x. Returns the backward error relative to |A||x| + |b|, and the amplification, of the worst column.
+    /// Computes r ← b − A x. Returns the backward error relative to |A||x| + |b| and the amplification of the worst
+    /// column.
     fn judge(&self, side: Side, vectors: Residual<'_>, norms: &mut [Norms]) -> SolveStats {
         norms.fill(Norms::default());
         let scales = &self.scales.sides[usize::from(side == Side::Transpose)];
@@ -373,7 +375,7 @@ impl<D: Direct> Checked<'_, D> {
     }
 }
 
-/// Allocates stack memory for a direct solve. `bytes` is the size of the whole workspace, for the error message.
+/// Allocates scratch memory for a direct solve. `bytes` is the size of the whole workspace, for the error message.
 fn stack(request: StackReq, rows: usize, bytes: usize) -> Result<MemBuffer> {
     MemBuffer::try_new(request).map_err(|_| Error::OutOfMemory {
         what: WORK,

@@ -11,17 +11,17 @@ const SPREAD: f64 = 1e6;
 /// Largest number of sweeps in the fit of the units.
 const SWEEPS: usize = 200;
 
-/// Change of the binary logarithms below which the fit has converged.
+/// Change of the binary logarithms of the units below which their fit has converged.
 const CONVERGED: f64 = 0.05;
 
-/// Deviation, in powers of two below the fitted size, at which the weight of an entry drops to one half.
+/// Number of powers of two below its fitted size at which an entry has half its weight in the fit of the units.
 const SMALL: f64 = 20.0;
 
 /// Reciprocal sizes of the equations.
 pub(super) struct Scales {
-    /// For A, and for Aᵀ.
+    /// Reciprocal sizes of the equations of A x = b, and of Aᵀ x = b.
     pub(super) sides: [Vec<f64>; 2],
-    /// Whether the units of the unknowns are far apart.
+    /// Whether the unknowns are given in units that differ by orders of magnitude.
     pub(super) mixed: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn scales(operator: &Operator<'_>) -> Scales {
     Scales { sides, mixed }
 }
 
-/// Scaling 1/r and 1/c with |aᵢⱼ| ≈ rᵢcⱼ, in powers of two.
+/// Returns the scaling 1/r and 1/c with |aᵢⱼ| ≈ rᵢcⱼ, in powers of two.
 ///
 /// Returns `None` if all unknowns have one unit, or if the operator does not expose its entries.
 pub(crate) fn units(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
@@ -54,7 +54,7 @@ pub(crate) fn units(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     units_from_sizes(operator, &sides.map(|side| operator.row_sizes(side)))
 }
 
-/// As [`units`], from known sizes ‖·‖₁ of the rows and columns.
+/// Returns the same as [`units`], given the sizes ‖·‖₁ of the rows and columns.
 fn units_from_sizes(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[Vec<f64>; 2]> {
     if operator.is_diagonal() {
         return None;
@@ -77,13 +77,13 @@ fn magnitudes(operator: &Operator<'_>, side: Side, x: &[f64]) -> Vec<f64> {
     out
 }
 
-/// Elementwise 1/x, and 1 for entries that are zero, subnormal or not finite.
+/// Returns 1/xᵢ for every entry of x, and 1 for entries that are zero, subnormal or not finite.
 fn reciprocals(x: &[f64]) -> Vec<f64> {
     let reciprocal = |x: &f64| if x.is_normal() { x.recip() } else { 1.0 };
     x.iter().map(reciprocal).collect()
 }
 
-/// Ratio of the largest to the smallest positive entry.
+/// Returns the ratio of the largest to the smallest positive entry of x.
 fn spread(x: &[f64]) -> f64 {
     let positive = || x.iter().filter(|x| **x > 0.0);
     let largest = positive().fold(0.0, |m: f64, x| m.max(*x));
@@ -91,7 +91,7 @@ fn spread(x: &[f64]) -> f64 {
     largest / smallest
 }
 
-/// Fits |aᵢⱼ| ≈ rᵢcⱼ, and returns 1/r and 1/c rounded to powers of two. Scaling by these is exact.
+/// Fits |aᵢⱼ| ≈ rᵢcⱼ, and returns 1/r and 1/c rounded to powers of two. Scaling by powers of two is exact.
 fn fit(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     let entries = match operator.as_dense() {
         Some(m) => {

@@ -5,11 +5,11 @@ use crate::linalg::SolveStats;
 /// Weighted maximum norms of one column, with the residual r = b − A x and the sizes u of the equations.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Norms {
-    /// maxᵢ |rᵢ|/uᵢ.
+    /// Norm of the residual, maxᵢ |rᵢ|/uᵢ.
     pub(super) residual: f64,
-    /// maxᵢ (|A||x|)ᵢ/uᵢ.
+    /// Norm of |A||x|, maxᵢ (|A||x|)ᵢ/uᵢ.
     pub(super) product: f64,
-    /// maxᵢ |bᵢ|/uᵢ.
+    /// Norm of the right-hand side, maxᵢ |bᵢ|/uᵢ.
     pub(super) side: f64,
 }
 

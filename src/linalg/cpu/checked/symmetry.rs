@@ -20,8 +20,8 @@ pub(super) fn asymmetry(operator: &Operator<'_>, tolerance: f64) -> Option<Error
         }
         None => operator.with_sparse(sparse)?,
     };
-    // In a positive definite matrix |aᵢⱼ| < (aᵢᵢaⱼⱼ)^½, which makes this the natural scale for an entry. It also
-    // makes the test independent of the units of the unknowns.
+    // In a positive definite matrix |aᵢⱼ| < (aᵢᵢaⱼⱼ)^½, which makes (aᵢᵢaⱼⱼ)^½ the natural scale for an entry. This
+    // scale also makes the test independent of the units of the unknowns.
     let Pair {
         row,
         column,
@@ -41,13 +41,13 @@ pub(super) fn asymmetry(operator: &Operator<'_>, tolerance: f64) -> Option<Error
 struct Pair {
     row: usize,
     column: usize,
-    /// aᵢⱼ and aⱼᵢ.
+    /// Values aᵢⱼ and aⱼᵢ of the pair.
     entries: [f64; 2],
-    /// |aᵢⱼ − aⱼᵢ| / (|aᵢᵢ||aⱼⱼ|)^½.
+    /// Asymmetry |aᵢⱼ − aⱼᵢ| / (|aᵢᵢ||aⱼⱼ|)^½ of the pair.
     error: f64,
 }
 
-/// Finds the worst pair of a sparse matrix, whose duplicate entries are summed.
+/// Finds the pair of a sparse matrix with the largest asymmetry, whose duplicate entries are summed.
 fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
     let entry = |i: usize, j: usize| {
         let range = m.symbolic().col_range(j);
@@ -62,7 +62,7 @@ fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
     worst(stored.filter(|(i, j)| i != j), entry)
 }
 
-/// Finds the pair with the largest error among the given positions.
+/// Finds the pair with the largest asymmetry among the given positions.
 fn worst(
     pairs: impl Iterator<Item = (usize, usize)>,
     entry: impl Fn(usize, usize) -> f64,

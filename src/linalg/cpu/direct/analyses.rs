@@ -47,12 +47,13 @@ impl<'a> From<SparseColMatRef<'a, usize, f64>> for Matrix<'a> {
 
 /// Cache of symbolic analyses, keyed by sparsity pattern. A full cache evicts its oldest entry.
 pub(crate) struct Analyses<S> {
-    /// Oldest first.
+    /// Cached analyses, oldest first.
     cached: Mutex<Vec<Cached<S>>>,
 }
 
 struct Cached<S> {
-    /// Key. Holds the matrix's own `Arc` if the matrix shares its structure, so that a lookup can compare addresses.
+    /// Sparsity pattern, the key. It is the matrix's own `Arc` if the matrix shares its structure, so that a lookup can
+    /// compare addresses.
     structure: Arc<Structure>,
     analysis: Arc<S>,
 }

@@ -26,7 +26,7 @@ type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
 const CHOLESKY: &str = "sparse Cholesky";
 
-/// Elimination order, computed on demand. `None` selects minimum degree.
+/// Elimination order of the unknowns, computed on demand. `None` selects minimum degree.
 pub(crate) type Order<'a> = Option<&'a dyn Fn() -> Vec<usize>>;
 
 /// Symbolic analyses under minimum degree (index 0) and under a prescribed order (index 1).
@@ -36,10 +36,10 @@ pub(crate) type CholeskyAnalyses = [Analyses<Analysis>; 2];
 
 /// Symbolic factorisation, multifrontal or simplicial.
 pub(crate) enum Analysis {
-    /// Multifrontal.
+    /// Analysis for the multifrontal factorisation.
     Fronts(Arc<Symbolic>),
-    /// Simplicial (column by column), for two kinds of pattern: chains, whose fronts would be tiny, and patterns that
-    /// are not symmetric. The factorisation reads the lower triangle only.
+    /// Analysis for the simplicial factorisation (column by column), for two kinds of pattern: chains, whose fronts
+    /// would be tiny, and patterns that are not symmetric. The factorisation reads the lower triangle only.
     Columns(Arc<SymbolicCholesky<usize>>),
 }
 
@@ -73,9 +73,9 @@ impl Analysis {
 
 /// Sparse Cholesky factor of a symmetric positive definite matrix.
 pub(crate) enum SparseCholesky {
-    /// Multifrontal.
+    /// Multifrontal factor.
     Fronts(Cholesky),
-    /// Simplicial (column by column).
+    /// Simplicial factor, computed column by column.
     Columns {
         symbolic: Arc<SymbolicCholesky<usize>>,
         values: Vec<f64>,

@@ -22,16 +22,17 @@ type Order<'a> = PermRef<'a, usize>;
 /// dimensions and on random matrices, see `tests/memory/limit.rs`.
 const GROWTH: usize = 2;
 
-/// Bytes per row for everything except the entries.
+/// Bytes per row that an LU factorisation takes for everything except the entries of its factors.
 const ROW: usize = 150;
 
-/// Bytes that factors with this number of entries take while they are computed.
+/// Returns the number of bytes that factors with `entries` entries take while they are computed.
 pub(crate) fn bytes(rows: usize, entries: usize) -> usize {
     let values = entries.saturating_mul(GROWTH * size_of::<f64>());
     values.saturating_add(ROW * rows)
 }
 
-/// Upper bound on nnz(L) + nnz(U) for any choice of pivots: the entries of the QR factors of A (George & Ng 1985).
+/// Returns an upper bound on nnz(L) + nnz(U) for any choice of pivots: the entries of the QR factors of A (George & Ng
+/// 1985).
 ///
 /// The bound is far too large if A has a dense row.
 pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, FaerError> {
@@ -74,7 +75,8 @@ pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, Faer
 
 /// Estimates nnz(L) + nnz(U) under diagonal pivots: 3 times the entries of the Cholesky factor of A + Aᵀ.
 ///
-/// L and U together have twice these entries. Explicit zeros in supernodes are estimated at half of that.
+/// L and U together have twice the entries of the Cholesky factor. Explicit zeros in supernodes are estimated at half
+/// of this sum.
 pub(crate) fn diagonal_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, FaerError> {
     let n = a.ncols();
     let both = |j: usize| {

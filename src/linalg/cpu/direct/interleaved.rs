@@ -8,16 +8,17 @@ use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// Panel columns per matrix product: about the number of streams that hardware prefetchers follow at once.
+/// Number of columns of a panel per matrix product: about the number of streams that hardware prefetchers follow at
+/// once.
 const STRIP: usize = 16;
 
 /// Set of factor columns that are eliminated together.
 #[derive(Clone, Copy)]
 pub(crate) struct Supernode<'a> {
-    /// First column, in elimination order.
+    /// First column of the supernode, in elimination order.
     pub(crate) start: usize,
     pub(crate) width: usize,
-    /// Rows below the diagonal block, in elimination order.
+    /// Rows below the diagonal block of the supernode, in elimination order.
     pub(crate) rows: &'a [usize],
 }
 
@@ -29,7 +30,7 @@ pub(crate) struct Interleaved<'a> {
     below: &'a mut [f64],
 }
 
-/// Stack memory that [`solve`] needs. `tallest` is the largest number of rows below any supernode.
+/// Scratch memory that [`solve`] needs. `tallest` is the largest number of rows below any supernode.
 pub(crate) fn scratch((rows, tallest): (usize, usize), columns: usize) -> StackReq {
     StackReq::new::<f64>(rows * columns).and(StackReq::new::<f64>(tallest * columns))
 }
@@ -65,7 +66,7 @@ pub(crate) fn solve(
 }
 
 impl Interleaved<'_> {
-    /// x₁, the rows in which the supernode has its diagonal block.
+    /// Returns x₁, the rows of the batch in which the supernode has its diagonal block.
     pub(crate) fn own(&mut self, node: Supernode<'_>) -> MatMut<'_, f64> {
         let range = node.start * self.columns..(node.start + node.width) * self.columns;
         MatMut::from_row_major_slice_mut(&mut self.x[range], node.width, self.columns)

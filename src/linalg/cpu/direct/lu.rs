@@ -16,15 +16,15 @@ use crate::linalg::cpu::checked::{Direct, InUnits, units};
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::{Operator, Side};
 
-/// Relative tolerance of the test for diagonal dominance. It absorbs the rounding errors of the sums.
+/// Relative tolerance of the test for diagonal dominance. The tolerance absorbs the rounding errors of the sums.
 const ROUNDING: f64 = 1e-12;
 
 /// Symbolic analyses of LU with and without pivoting.
 #[derive(Default)]
 pub(crate) struct GeneralAnalyses {
     pivoting: Analyses<LuAnalysis>,
-    /// Without pivoting: under minimum degree (index 0) and under a prescribed order (index 1). Separate caches keep
-    /// results independent of earlier solves. The analysis is `None` for patterns that are not symmetric.
+    /// Analyses without pivoting: under minimum degree (index 0) and under a prescribed order (index 1). Separate
+    /// caches keep results independent of earlier solves. The analysis is `None` for patterns that are not symmetric.
     dominant: [Analyses<Option<Arc<Symbolic>>>; 2],
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn with_pivoting<'m>(
 
 /// LU with partial pivoting of the scaled matrix R A C, for a matrix in badly scaled units.
 ///
-/// Without a scaling to apply, returns the LU of A itself if `unscaled` allows that, else `None`.
+/// If no scaling is needed, returns the LU of A itself if `unscaled` allows that, else `None`.
 fn fallback(
     matrix: &Operator<'_>,
     (analyses, budget): (&GeneralAnalyses, Budget),
@@ -138,7 +138,7 @@ impl Direct for WithFallback<'_> {
     }
 }
 
-/// Returns `Plain` if |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column j of A, else `Transpose` if so in every column of Aᵀ.
+/// Returns `Plain` if |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column j of A, else `Transpose` if the same holds for Aᵀ.
 fn dominated(a: Matrix<'_>) -> Option<Side> {
     let n = a.size();
     let mut diagonal = vec![0.0; n];

@@ -115,7 +115,7 @@ impl Direct for SparseLu {
     }
 }
 
-/// Out-of-memory error of an allocation of unknown size.
+/// Returns the error for an allocation of unknown size that exceeds the memory.
 pub(crate) fn out_of_memory(what: &'static str, size: usize) -> Error {
     Error::OutOfMemory {
         what,

@@ -6,16 +6,16 @@
 
 use crate::linalg::operator::vectorised;
 
-/// Columns of a wide supernode that are processed together.
+/// Number of columns of a wide supernode that are processed together.
 const WIDTH: usize = 4;
 
 /// Supernode: factor columns with a common set of rows. The panel stacks the lower triangle L₁₁ on the rows L₂₁.
 #[derive(Clone, Copy)]
 pub(crate) struct Node<'a> {
-    /// First column, in elimination order.
+    /// First column of the supernode, in elimination order.
     pub(crate) start: usize,
     pub(crate) width: usize,
-    /// Rows below the triangle, in elimination order.
+    /// Rows of the supernode below the triangle L₁₁, in elimination order.
     pub(crate) rows: &'a [usize],
     /// Entries of L₁₁ and L₂₁, column-major.
     pub(crate) panel: &'a [f64],
@@ -23,7 +23,7 @@ pub(crate) struct Node<'a> {
     pub(crate) reciprocals: &'a [f64],
 }
 
-/// x ← (L Lᵀ)⁻¹ x, with x in elimination order. `workspace` holds the rows of the largest supernode.
+/// Computes x ← (L Lᵀ)⁻¹ x, with x in elimination order. `workspace` holds the rows of the largest supernode.
 pub(crate) fn solve<'a>(
     nodes: impl DoubleEndedIterator<Item = Node<'a>> + Clone,
     x: &mut [f64],
@@ -56,7 +56,7 @@ pub(crate) fn solve<'a>(
 
 /// W consecutive columns of a supernode, and the reciprocals of their diagonal.
 struct Strip<'a, const W: usize> {
-    /// Every column starts at the row of the first diagonal entry.
+    /// Columns of the strip. Every column starts at the row of the first diagonal entry of the strip.
     columns: [&'a [f64]; W],
     reciprocals: &'a [f64],
 }
@@ -72,7 +72,7 @@ impl<'a, const W: usize> Strip<'a, W> {
         }
     }
 
-    /// Rows below the W×W triangle.
+    /// Returns the rows of the strip below the W×W triangle.
     #[inline(always)]
     fn below(&self) -> [&'a [f64]; W] {
         self.columns.map(|column| &column[W..])
@@ -179,7 +179,8 @@ fn wide_forward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     }
 }
 
-/// Forward substitution with one strip: eliminates its W unknowns, then updates all rows below it in the workspace.
+/// Forward substitution with one strip: eliminates its W unknowns, then updates all rows below the strip in the
+/// workspace.
 #[inline(always)]
 fn strip_forward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);
@@ -216,7 +217,8 @@ fn wide_backward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     x[own].copy_from_slice(&workspace[..node.width]);
 }
 
-/// Backward substitution with one strip: subtracts the products with all rows below it, then solves for its W unknowns.
+/// Backward substitution with one strip: subtracts the products with all rows below the strip, then solves for its W
+/// unknowns.
 #[inline(always)]
 fn strip_backward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);

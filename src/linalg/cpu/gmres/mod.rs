@@ -14,7 +14,7 @@ use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Factor, Method, SolveStats, check_batch, check_guess};
 use crate::vector::{dot, norm};
 
-/// Steps between restarts.
+/// Number of Arnoldi steps between restarts.
 const RESTART: usize = 60;
 
 /// GMRES solver for one operator.
@@ -26,19 +26,19 @@ pub(crate) struct Gmres<'a> {
     pub(crate) account: Account,
 }
 
-/// Workspace for one column.
+/// Workspace for the solve of one column.
 pub(crate) struct Workspace {
     b: Vec<f64>,
     x: Vec<f64>,
     r: Vec<f64>,
-    /// Basis of the Krylov space, vector after vector, followed by the product with the last one.
+    /// Basis of the Krylov space, vector after vector, followed by the product of A with the last vector.
     basis: Vec<f64>,
     least_squares: RotatedColumns,
 }
 
 impl Workspace {
-    /// Allocates zeros. The system provides their pages at the first write, so that columns which converge early cost
-    /// little.
+    /// Allocates a workspace of zeros. The system provides its pages at the first write, so that columns which converge
+    /// early cost little.
     fn new(rows: usize) -> Self {
         let zeros = |n: usize| vec![0.0; n];
         Self {

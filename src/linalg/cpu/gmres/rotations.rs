@@ -4,9 +4,9 @@
 pub(crate) struct RotatedColumns {
     most: usize,
     len: usize,
-    /// Columns of R, with `most` + 1 entries each.
+    /// Columns of the triangle R, with `most` + 1 entries each.
     columns: Vec<f64>,
-    /// Cosines and sines.
+    /// Cosine and sine of every rotation.
     rotations: Vec<(f64, f64)>,
     rhs: Vec<f64>,
     solution: Vec<f64>,
@@ -30,7 +30,7 @@ impl RotatedColumns {
         self.rhs[0] = beta;
     }
 
-    /// Number of columns.
+    /// Number of columns of H so far.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -41,7 +41,7 @@ impl RotatedColumns {
         self.rhs[self.len].abs()
     }
 
-    /// Returns the place for the next column of H. With j columns present it has j + 2 entries.
+    /// Returns the place for the next column of H. With j columns present, the next one has j + 2 entries.
     pub(crate) fn column(&mut self) -> &mut [f64] {
         let first = self.len * (self.most + 1);
         &mut self.columns[first..][..self.len + 2]

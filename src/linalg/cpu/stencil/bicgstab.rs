@@ -31,19 +31,19 @@ struct Direction<const W: usize> {
     steepest: [bool; W],
 }
 
-/// Scalars of the method, in its usual letters.
+/// Scalars of BiCGSTAB, one per column, in the usual letters of the method.
 pub(crate) struct BiCgStab {
-    /// ⟨r̂, r⟩.
+    /// Inner products ρ = ⟨r̂, r⟩ of the columns.
     rho: PerLane,
-    /// ⟨r̂, r⟩ of the previous step.
+    /// Inner products ρ₋ = ⟨r̂, r⟩ of the previous step.
     last: PerLane,
     alpha: PerLane,
     omega: PerLane,
-    /// ‖r‖₂.
+    /// Norms ‖r‖₂ of the residuals.
     size: PerLane,
-    /// ‖r̂‖₂.
+    /// Norms ‖r̂‖₂ of the shadow residuals.
     shadow_size: PerLane,
-    /// Columns that restart from their residual in the next step.
+    /// Marks the columns that restart from their residual in the next step.
     restart: [bool; WIDEST],
 }
 
@@ -157,7 +157,7 @@ impl BiCgStab {
         copy_lanes(shadow, r, &self.restart);
     }
 
-    /// Computes the coefficients of the next direction. It is r in columns that restart or have converged.
+    /// Computes the coefficients of the next direction. The direction is r in columns that restart or have converged.
     fn direction<const W: usize>(&mut self, active: &[bool; WIDEST]) -> Direction<W> {
         // After a restart β and ω of the previous step are meaningless, or even NaN. They do not enter p = r.
         let beta = lanes::<W>(|l| self.rho[l] / self.last[l] * (self.alpha[l] / self.omega[l]));
@@ -171,7 +171,7 @@ impl BiCgStab {
 
     /// Computes α = ρ/⟨r̂, v⟩ from ⟨r̂, v⟩ and ‖v‖².
     ///
-    /// Returns the columns whose r̂ is orthogonal to v. They get α = 0.
+    /// Returns the columns whose r̂ is orthogonal to v. These columns get α = 0.
     fn update_alpha(
         &mut self,
         active: &[bool; WIDEST],

@@ -12,13 +12,13 @@ use crate::linalg::operator::{Real, vectorised};
 /// Number of vectors of the method, in its usual letters: x, r, p and q.
 const VECTORS: usize = 4;
 
-/// Scalars of the method.
+/// Scalars of conjugate gradients, one per column.
 pub(crate) struct ConjugateGradients {
-    /// ⟨r, z⟩.
+    /// Inner products ρ = ⟨r, z⟩/s of the columns.
     rho: PerLane,
-    /// ‖r‖₂.
+    /// Norms ‖r‖₂ of the residuals.
     size: PerLane,
-    /// Columns that restart from their residual in the next step.
+    /// Marks the columns that restart from their residual in the next step.
     restart: [bool; WIDEST],
 }
 
@@ -37,7 +37,7 @@ impl Iteration for ConjugateGradients {
     // With a preconditioner K and the scale s ≈ 1/‖r‖ of every column, one step is
     //   z = K⁻¹ (s r),   ρ = ⟨r, z⟩/s,   β = ρ/ρ₋,   p ← z/s + β p,
     //   q = A p,   α = ρ/⟨p, q⟩,   x ← x + α p,   r ← r − α q.
-    // α minimises the error in the norm of A along p: it is ⟨r, p⟩/⟨p, A p⟩, and ⟨r, p⟩ = ⟨r, z/s⟩ because r is
+    // α minimises the error in the norm (xᵀAx)^½ along p: α is ⟨r, p⟩/⟨p, A p⟩, and ⟨r, p⟩ = ⟨r, z/s⟩ because r is
     // orthogonal to the previous p. β makes the new p conjugate to the previous one, ⟨p, A p₋⟩ = 0.
     fn step<T: Real, const W: usize>(
         &mut self,

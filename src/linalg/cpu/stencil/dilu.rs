@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::level::{Level, LineSweep, subtract};
 use crate::linalg::operator::{Line, Real, Rows, Side, Stencil, vectorised, with_sides};
 
-/// Largest ratio of a pivot to its diagonal entry that counts as zero up to rounding.
+/// Largest ratio of a pivot to its diagonal entry for which the pivot counts as zero up to rounding.
 const VANISHED: f64 = 1e-12;
 
 /// Computes the reciprocals of D, with dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ.
 ///
 /// A and Aᵀ have the same D. Where dᵢ vanishes, as at the end of a singular chain, the pivot is aᵢᵢ. Where aᵢᵢ vanishes
-/// too, the pivot is the gauge, which is what it adds to the diagonal.
+/// too, the pivot is c, the number that the gauge c 11ᵀ adds to the diagonal.
 fn pivots(stencil: &Stencil) -> Vec<f64> {
     // (D + L) D⁻¹ (D + U) = D + L + U + L D⁻¹ U. Entry i of its diagonal, dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, is to be aᵢᵢ.
     // The product aᵢⱼ aⱼᵢ is the same for Aᵀ.
@@ -35,7 +35,7 @@ fn pivots(stencil: &Stencil) -> Vec<f64> {
     inverse
 }
 
-/// Factorisation, stored as the stencil with the reciprocals of D instead of those of its diagonal.
+/// DILU factorisation, stored as the stencil with the reciprocals of D instead of those of the diagonal.
 pub(crate) struct Dilu<T>(Level<T>);
 
 impl<T: Real> Dilu<T> {
@@ -60,7 +60,7 @@ impl<T: Real> Dilu<T> {
     }
 }
 
-/// Triangles D + L and D + U of A or Aᵀ.
+/// Triangles D + L and D + U of A, or of Aᵀ.
 #[derive(Clone, Copy)]
 struct Triangles<'t, T> {
     level: &'t Level<T>,

@@ -20,23 +20,23 @@ use crate::linalg::operator::{Operator, Side, Stencil};
 /// (A + c 11ᵀ)⁻¹ = P⁻¹ − Y S⁻¹ Uᵀ P⁻¹ with Y = P⁻¹U and S = D⁻¹ + UᵀY. If A is singular and 1 spans its left null
 /// space, P and S are nonsingular. They are well conditioned if the right null vector is large in the pinned cell k.
 pub(super) struct Gauged<'a> {
-    /// Factorisation of P.
+    /// Factorisation of P = A + s e_k e_kᵀ.
     pinned: Box<dyn Direct + 'a>,
     /// Symbolic analyses and budget for a second factorisation, with pivoting; none if A is positive definite.
     analyses: Option<(&'a GeneralAnalyses, Budget)>,
-    /// The pinned cell k.
+    /// Index of the pinned cell k.
     pin: usize,
-    /// Y of A and of Aᵀ.
+    /// Matrices Y = P⁻¹U of A, and of Aᵀ.
     columns: [Mat<f64>; 2],
-    /// S⁻¹ of A. Its transpose belongs to Aᵀ.
+    /// Matrix S⁻¹ of A. The transpose of S⁻¹ belongs to Aᵀ.
     inverse: [[f64; 2]; 2],
 }
 
-/// Smallest null-vector entry at the pin, relative to the largest entry, for which the pin stays where it is.
+/// Smallest null-vector entry at the pin, relative to the largest entry, for which the pinned cell is kept.
 const POOR_PIN: f64 = 1e-2;
 
-/// Factorises a stencil: by Cholesky if it is declared positive definite, from its row sums if it holds them, by LU
-/// otherwise.
+/// Factorises a stencil: by Cholesky if it is declared positive definite, from its row sums if the stencil holds them,
+/// by LU otherwise.
 pub(crate) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,

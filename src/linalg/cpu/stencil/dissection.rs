@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-/// Largest number of cells of a box that is not divided further.
+/// A box with at most this many cells is not divided further.
 const LEAF: usize = 24;
 
-/// Largest number of cells of a piece of a plane that is not divided further.
+/// A piece of a plane with at most this many cells is not divided further.
 const PLANE_LEAF: usize = 8;
 
 /// Returns an elimination order for the cells of a box: two halves first, then the layer between them.
@@ -17,7 +17,7 @@ pub(super) fn order(shape: [usize; 3]) -> Vec<usize> {
     order
 }
 
-/// Returns an elimination order that also cuts planes along diagonals, and fills them even less.
+/// Returns an elimination order that also cuts planes along diagonals, and causes even less fill in planes.
 pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
     let mut axes = shape.into_iter().filter(|&n| n > 1);
     let (Some(rows), Some(columns), None) = (axes.next(), axes.next(), axes.next()) else {
@@ -96,8 +96,8 @@ fn dissect_plane(columns: usize, cells: Vec<[usize; 2]>, order: &mut Vec<usize>)
 
 /// Returns the family and number of the best line, or `None` if no line has cells on both sides.
 ///
-/// The best line minimises its number of cells divided by the product of the numbers on its two sides: it is short, and
-/// its sides are balanced.
+/// The best line minimises its number of cells divided by the product of the numbers of cells on its two sides: the
+/// line is short, and its sides are balanced.
 fn best_line(columns: usize, cells: &[[usize; 2]]) -> Option<(usize, usize)> {
     let (mut best, mut least) = (None, f64::INFINITY);
     for family in 0..4 {

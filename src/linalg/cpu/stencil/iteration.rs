@@ -15,10 +15,10 @@ use crate::linalg::operator::Real;
 pub(crate) trait Iteration: Sized {
     /// Number of vectors that the method needs.
     const VECTORS: usize;
-    /// Products with A in one step.
+    /// Number of products with A in one step.
     const PRODUCTS: usize;
 
-    /// Returns the scalars before the first step, for residuals of these norms.
+    /// Returns the scalars of the method before the first step, for residuals of these norms.
     fn new(residual: PerLane) -> Self;
 
     /// Performs one step for all active lanes.
@@ -39,9 +39,9 @@ struct Run<I> {
     progress: Progress,
     /// Column of the chunk that each lane holds.
     columns: [usize; WIDEST],
-    /// Factor by which each column was scaled.
+    /// Factor by which the column in each lane was scaled.
     scales: PerLane,
-    /// Lanes in use.
+    /// Number of lanes in use.
     count: usize,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn solve<I: Iteration, T: Real>(
 }
 
 impl<I: Iteration> Run<I> {
-    /// Interleaves the columns and computes the first residuals.
+    /// Interleaves the columns of the chunk and computes the first residuals.
     fn begin<T: Real, const W: usize>(
         system: &System<'_, T>,
         workspace: &mut Workspace<T>,
@@ -121,7 +121,7 @@ impl<I: Iteration> Run<I> {
         Ok(run)
     }
 
-    /// Writes the solutions of the finished lanes into their columns.
+    /// Writes the solutions of the finished lanes into their columns of the chunk.
     fn extract<T: Real, const W: usize>(
         &self,
         system: &System<'_, T>,

@@ -26,13 +26,14 @@ use crate::linalg::operator::{Real, Side, Stencil};
 use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Method, SolveStats};
 
-/// Largest ratio of diagonal entries for single precision; beyond it, whole equations would underflow.
+/// Largest ratio of diagonal entries for single precision. With a larger ratio, whole equations would underflow.
 const WIDEST_SPAN: f64 = 1e30;
 
 /// Reciprocal sizes of matrices that double precision represents far from overflow and underflow.
 const MODERATE: RangeInclusive<f64> = 1e-100..=1e100;
 
-/// Columns that are not split between threads: a chunk of fewer columns takes as long as one of this many.
+/// Least number of columns of a chunk, if memory allows: a chunk of fewer columns takes as long as a chunk of this
+/// many.
 const FEW: usize = 4;
 
 /// Equations, stopping criteria and memory of one solve.
@@ -94,7 +95,7 @@ pub(crate) fn unit(stencil: &Stencil) -> f64 {
 }
 
 impl Precision {
-    /// Whether the preconditioner of this stencil is to be in single precision.
+    /// Whether the preconditioner of this stencil shall be in single precision.
     pub(crate) fn is_single(self, stencil: &Stencil, definite: bool) -> bool {
         match self {
             Self::Auto => definite && fits_single(stencil),
@@ -112,7 +113,7 @@ fn fits_single(stencil: &Stencil) -> bool {
     diagonal.filter(|&d| d > 0.0).all(|d| d >= least)
 }
 
-/// Preconditioner in the precision of T, and workspaces for solves with it.
+/// Preconditioner in the precision of T, and workspaces for solves with this preconditioner.
 struct Preconditioned<T> {
     precondition: Precondition<T>,
     definite: bool,

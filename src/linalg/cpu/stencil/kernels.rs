@@ -27,7 +27,7 @@ struct Chunk {
 }
 
 impl Kernels {
-    /// Allocates `chunks` times `lanes` (1, 4, 8 or 16) columns.
+    /// Allocates the vectors for `chunks` times `lanes` (1, 4, 8 or 16) columns.
     pub fn new(stencil: &Stencil, chunks: usize, lanes: usize) -> Self {
         let stencil = &Arc::new(stencil.clone());
         let inverse = reciprocals(stencil);

@@ -1,4 +1,4 @@
-//! Interleaved columns: W numbers of every cell, one a column (its lane), stand side by side.
+//! Interleaved columns: the W numbers of a cell, one per column, stand side by side. The place of a column is its lane.
 //!
 //! The operations on a column have the same order for any W, so that the width changes no bit of a result.
 
@@ -7,7 +7,7 @@ use faer::{MatMut, MatRef};
 use super::workspace::WIDEST;
 use crate::linalg::operator::{Real, vectorised};
 
-/// One number a lane. Numbers beyond the last lane have no meaning.
+/// One number per lane. Numbers beyond the last lane have no meaning.
 pub(crate) type PerLane = [f64; WIDEST];
 
 /// Evaluates `f` for the first W lanes.
@@ -17,12 +17,12 @@ pub(super) fn lanes<const W: usize>(f: impl FnMut(usize) -> f64) -> PerLane {
     out
 }
 
-/// Returns the numbers of the first W lanes.
+/// Returns the values of the first W lanes.
 pub(super) fn first<const W: usize>(numbers: &PerLane) -> [f64; W] {
     std::array::from_fn(|l| numbers[l])
 }
 
-/// Interleaves the columns of a batch, each times its factor. Lanes beyond the last column are set to zero.
+/// Interleaves the columns of a batch, each column times its factor. Lanes beyond the last column are set to zero.
 pub(super) fn interleave<const W: usize>(
     batch: MatRef<'_, f64>,
     factors: &PerLane,
@@ -38,7 +38,7 @@ pub(super) fn interleave<const W: usize>(
     }
 }
 
-/// Copies lanes times factors into columns of a batch, for all places (lane, column, factor).
+/// Copies each lane times its factor into a column of a batch, for all places (lane, column, factor).
 ///
 /// Returns false if a result is not finite.
 pub(super) fn separate<const W: usize>(
@@ -96,7 +96,7 @@ pub(super) fn rounded<T: Real, const W: usize>(s: &[f64; W], x: &[f64; W]) -> [T
 /// Returns factors that scale the largest entry of every column to about 1, so that squares neither overflow nor
 /// underflow.
 ///
-/// They are powers of two, and so cause no rounding error.
+/// The factors are powers of two, and therefore cause no rounding error.
 pub(super) fn scales(batch: MatRef<'_, f64>) -> PerLane {
     let mut scales = [1.0; WIDEST];
     for (s, column) in scales.iter_mut().zip(batch.col_iter()) {

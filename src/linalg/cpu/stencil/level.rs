@@ -33,7 +33,8 @@ enum Coefficients<T> {
 }
 
 impl<T: Real> Level<T> {
-    /// Scales a stencil by `unit`. `inverse` holds the reciprocals of its diagonal, or of pivots that replace it.
+    /// Scales a stencil by `unit`. `inverse` holds the reciprocals of the diagonal, or of pivots that replace the
+    /// diagonal.
     ///
     /// Coefficients that need no scaling or rounding are shared, not copied.
     pub(crate) fn new(stencil: &Arc<Stencil>, inverse: &[f64], unit: f64) -> Self {
@@ -46,7 +47,7 @@ impl<T: Real> Level<T> {
         }
     }
 
-    /// Number of cells.
+    /// Number of cells of the level.
     pub(super) fn cells(&self) -> usize {
         self.inverse.len()
     }

@@ -35,7 +35,7 @@ use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_guess};
 /// Solver for systems with a stencil matrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StencilSolver {
-    /// Fastest solver by the rule stated at [`Cpu`].
+    /// Solver that is fastest by the rule stated at [`Cpu`].
     #[default]
     Auto,
     /// Sparse factorisation.
@@ -49,8 +49,8 @@ pub enum StencilSolver {
 /// Precision of a preconditioner. Solutions meet the requested accuracy with either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Single for matrices that are positive definite, unless their diagonal spans more than thirty decades; double
-    /// otherwise.
+    /// Single precision for matrices that are positive definite, unless their diagonal spans more than thirty decades;
+    /// double precision otherwise.
     #[default]
     Auto,
     /// Single precision, which halves the memory traffic of a cycle. Batches with generators of benign flows are
@@ -61,7 +61,7 @@ pub enum Precision {
     Double,
 }
 
-/// Largest number of cells for which a three-dimensional stencil is factorised. Beyond it, a factorisation takes
+/// Largest number of cells for which a three-dimensional stencil is factorised. With more cells, a factorisation takes
 /// minutes.
 const LARGEST_SOLID: usize = 120_000;
 
@@ -81,7 +81,7 @@ pub(crate) struct Structured<'a> {
     /// Whether a factorisation fits into memory. The first answer is cached, because free memory shrinks once the
     /// factors are allocated.
     fits_in_memory: OnceLock<bool>,
-    /// Largest number of columns announced.
+    /// Largest number of columns that was announced.
     announced: AtomicUsize,
     /// Buffer for the right-hand sides of the last batch, from which a factorisation starts if the iteration fails.
     saved: Mutex<Vec<f64>>,
@@ -138,7 +138,7 @@ impl<'a> Structured<'a> {
         }
     }
 
-    /// Lengths of the axes that have more than one cell.
+    /// Returns the lengths of the axes that have more than one cell.
     fn axes(&self) -> impl Iterator<Item = usize> {
         self.stencil.shape.into_iter().filter(|&n| n > 1)
     }
@@ -162,7 +162,7 @@ impl<'a> Structured<'a> {
         self.operator.is_positive_definite()
     }
 
-    /// Returns the factorisation, computed on first use.
+    /// Returns the factorisation, which the first call computes.
     fn direct(&self) -> Result<&Checked<'a, Box<dyn Direct + 'a>>> {
         if let Some(direct) = self.direct.get() {
             return Ok(direct);
@@ -199,8 +199,8 @@ impl<'a> Structured<'a> {
 
     /// Solves batch ← A⁻¹ batch by a factorisation that starts from the row sums of A.
     ///
-    /// This is for matrices whose diagonal has lost its row sums to rounding. Iterations see the diagonal alone, and
-    /// so cannot recover them.
+    /// The factorisation is for matrices whose diagonal has lost its row sums to rounding. Iterations see the diagonal
+    /// alone, and cannot recover the row sums.
     fn solve_by_sums(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
         let direct = match self.cpu.stencils {
             StencilSolver::Auto if self.direct_fits() => self.direct(),

@@ -34,12 +34,12 @@ pub(crate) const ENDS: [[bool; 2]; 4] =
 /// matrix is thus twice too large for smooth errors, and its corrections are too short by a factor of up to 2.
 pub(crate) const OVER_CORRECTION: f64 = 1.6;
 
-/// Hierarchy of stencils.
+/// Hierarchy of stencils for a multigrid cycle.
 pub(crate) struct Multigrid<T> {
     pub(crate) levels: Vec<Level<T>>,
-    /// Inverse of the coarsest stencil, by rows.
+    /// Inverse of the matrix on the coarsest level, by rows.
     coarsest: Vec<T>,
-    /// Cells of the coarsest level.
+    /// Number of cells of the coarsest level.
     cells: usize,
     /// Whether the matrix is symmetric positive definite. Without a flow to follow, one sweep before the coarse
     /// correction and one after it are enough.
@@ -47,7 +47,7 @@ pub(crate) struct Multigrid<T> {
 }
 
 impl<T: Real> Multigrid<T> {
-    /// Builds the hierarchy of a stencil times `unit`. `definite` means that it is symmetric positive definite.
+    /// Builds the hierarchy of a stencil times `unit`. `definite` means that the matrix is symmetric positive definite.
     pub(crate) fn new(stencil: &Arc<Stencil>, definite: bool, unit: f64) -> Self {
         Self::down_to(COARSEST, stencil, definite, unit)
     }
@@ -197,7 +197,7 @@ pub(crate) fn inverse<T: Real>(
     by_rows.collect()
 }
 
-/// Returns the aggregate of every cell.
+/// Returns the index of the aggregate that contains each cell.
 fn parents(fine: &Stencil) -> Vec<usize> {
     let rows = fine.rows(Side::Plain);
     let line = |line: Line| {
@@ -235,7 +235,7 @@ fn coarsen(fine: &Stencil, parents: &[usize]) -> Stencil {
     coarse
 }
 
-/// Returns the sums of sizes over aggregates.
+/// Returns the sum of the sizes of the cells of every aggregate.
 fn restrict_sizes(parents: &[usize], cells: usize, sizes: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; cells];
     for (size, p) in sizes.iter().zip(parents) {

@@ -1,8 +1,8 @@
 //! Pipelined passes over a box of cells: several passes share one traversal, each one plane behind the previous pass.
 //!
-//! A pass over plane i reads plane i + 1 as the previous pass left it, and plane i − 1 as it left it itself. A lag of
-//! one plane provides both. The result therefore has the same bits as one pass after the other, while the planes are
-//! still in the cache.
+//! A pass over plane i reads plane i + 1 as the previous pass left it, and plane i − 1 as this pass left it. A lag of
+//! one plane provides both planes. The result therefore has the same bits as one pass after the other, while the planes
+//! are still in the cache.
 
 use super::level::{Corner, Level, LineSweep};
 use crate::linalg::operator::{Line, Real, Rows, Side, vectorised, with_sides};
@@ -11,12 +11,12 @@ use crate::linalg::operator::{Line, Real, Rows, Side, vectorised, with_sides};
 pub(crate) enum Stage<'c, T, const W: usize> {
     /// Sets x ← 0.
     Clear,
-    /// Gauss-Seidel sweep within the plane. It starts from the given ends of the second and third axis, true for the
-    /// upper one.
+    /// Gauss-Seidel sweep within the plane. The sweep starts from the given ends of the second and third axis, true
+    /// for the upper end.
     Sweep([bool; 2]),
     /// Adds the sums of b − A x over aggregates to the coarse values.
     Restrict(&'c mut [[T; W]]),
-    /// Adds s times the coarse value of its aggregate to x in every cell.
+    /// Adds to x in every cell s times the coarse value of the aggregate of the cell.
     Prolong(T, &'c [[T; W]]),
 }
 

@@ -10,7 +10,7 @@ use crate::linalg::SolveStats;
 /// ‖b‖₂/√n. Without this limit a large x, whose rounding errors are large too, could hide that residual.
 const ROUNDING_SHARE: f64 = 1e-2;
 
-/// Largest ratio of two successive true residuals that counts as progress. Beyond it the iteration stagnates.
+/// Largest ratio of two successive true residuals that counts as progress. With a larger ratio the iteration stagnates.
 const LEAST_PROGRESS: f64 = 0.5;
 
 /// Stopping criteria of an iteration.
@@ -20,7 +20,7 @@ pub(crate) struct Criteria {
     pub(crate) tolerance: f64,
     /// Largest number of products with A.
     pub(crate) products: usize,
-    /// Whether the matrix is nonsingular by construction, so that no right-hand side need prove it.
+    /// Whether the matrix is nonsingular by construction, so that no solve need test whether it is singular.
     pub(crate) regular: bool,
     /// Name of the method in messages.
     pub(crate) name: &'static str,
@@ -28,10 +28,10 @@ pub(crate) struct Criteria {
 
 /// Access to the true residuals of up to N lanes.
 pub(crate) trait Truth<const N: usize> {
-    /// Length of the vectors.
+    /// Length of the vectors of the system.
     fn rows(&self) -> usize;
 
-    /// Computes b − A x; returns its norms.
+    /// Computes b − A x in all lanes, and returns the norms ‖b − A x‖₂.
     fn residual(&mut self) -> Result<[f64; N]>;
 
     /// Replaces the residuals of the iteration by those last computed, in the lanes marked true.
@@ -46,11 +46,11 @@ pub(crate) const ROUNDINGS: f64 = 16.0;
 
 /// Convergence of up to N lanes.
 pub(crate) struct Progress<const N: usize = WIDEST> {
-    /// ‖b‖₂.
+    /// Norms ‖b‖₂ of the right-hand sides.
     size: [f64; N],
-    /// ‖b − A x‖₂ when it was last computed from the solution.
+    /// Norms ‖b − A x‖₂ of the true residuals when they were last computed.
     checked: [f64; N],
-    /// Lanes that have not converged.
+    /// Marks the lanes that have not converged.
     pub(crate) active: [bool; N],
     iterations: usize,
     /// Largest relative residual of the converged columns.
@@ -84,10 +84,10 @@ impl<const N: usize> Progress<N> {
         self.active.iter().filter(|&&active| active).count()
     }
 
-    /// Counts a step with this number of products.
+    /// Counts a step with this number of products with A.
     ///
     /// # Errors
-    /// [`Error::Stagnation`] when the products are used up.
+    /// Fails with [`Error::Stagnation`] when the products are used up.
     pub(crate) fn count(&mut self, criteria: &Criteria, products: usize) -> Result<()> {
         if (self.iterations + 1) * products > criteria.products {
             return Err(self.stagnation(criteria.name));
@@ -103,7 +103,8 @@ impl<const N: usize> Progress<N> {
     /// which replaces the recursive one and its norm in `recursive`. Returns these columns: they have to restart.
     ///
     /// # Errors
-    /// [`Error::Stagnation`] if a true residual above the rounding errors is more than half the previous one, or NaN.
+    /// Fails with [`Error::Stagnation`] if a true residual above the rounding errors is more than half the previous
+    /// one, or NaN.
     pub(crate) fn judge(
         &mut self,
         criteria: &Criteria,
@@ -154,7 +155,7 @@ impl<const N: usize> Progress<N> {
         self.worst = self.worst.max(residual / self.size[l]);
     }
 
-    /// Keeps the listed lanes, in this order.
+    /// Keeps the progress of the listed lanes, in this order.
     pub(crate) fn narrow(&mut self, keep: &[usize]) {
         self.size = select_lanes(self.size, keep, 0.0);
         self.checked = select_lanes(self.checked, keep, 0.0);

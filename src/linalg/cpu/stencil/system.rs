@@ -90,7 +90,7 @@ impl<T: Real> System<'_, T> {
         }
     }
 
-    /// Computes out ← b − A x; returns its norms.
+    /// Computes out ← b − A x, and returns the norms ‖b − A x‖₂.
     pub(super) fn residual<const W: usize>(
         &self,
         b: Sides<'_>,
@@ -102,7 +102,7 @@ impl<T: Real> System<'_, T> {
         squares(out).map(f64::sqrt)
     }
 
-    /// Returns a bound for the residuals that rounding errors alone leave; overwrites `work`.
+    /// Returns a bound for the residuals that rounding errors alone leave. Overwrites `work`.
     pub(super) fn rounding<const W: usize>(
         &self,
         (x, work): (&[[f64; W]], &mut [[f64; W]]),

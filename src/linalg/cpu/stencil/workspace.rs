@@ -1,15 +1,15 @@
-//! Workspace of a solve with interleaved columns: W numbers of every cell, one a column, stand side by side.
+//! Workspace of a solve with interleaved columns: the W numbers of a cell, one per column, stand side by side.
 
 use crate::linalg::operator::Real;
 
-/// Most interleaved columns.
+/// Largest number of interleaved columns.
 pub(crate) const WIDEST: usize = 16;
 
 /// Numbers of interleaved columns for which the kernels are compiled.
 // The numbers of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles likewise.
 pub(super) const WIDTHS: [usize; 4] = [1, 4, 8, WIDEST];
 
-/// Returns the smallest width for this number of columns.
+/// Returns the smallest of `WIDTHS` that holds this number of columns.
 pub(super) fn width(columns: usize) -> usize {
     let fits = |w: &usize| *w >= columns;
     WIDTHS.into_iter().find(fits).unwrap_or(WIDEST)
@@ -53,7 +53,7 @@ pub(crate) struct Workspace<T> {
     pub(crate) exact: Vec<Vec<f64>>,
     /// Results of the preconditioner.
     pub(super) output: [Vec<T>; 2],
-    /// Argument of the preconditioner; empty where a vector of the Krylov method lends its memory.
+    /// Argument of the preconditioner. The buffer is empty if a vector of the Krylov method lends its memory.
     input: Vec<T>,
     pub(crate) coarse: Coarse<T>,
 }
@@ -64,7 +64,8 @@ pub(crate) struct Coarse<T> {
     pub(crate) row: Vec<T>,
 }
 
-/// Size of a workspace: cells of every level from the finest, cells of the longest line, vectors of the Krylov method.
+/// Size of a workspace: numbers of cells of every level from the finest, of cells of the longest line, and of vectors
+/// of the Krylov method.
 pub(crate) struct Extent {
     pub(crate) levels: Vec<usize>,
     pub(crate) line: usize,
@@ -113,7 +114,8 @@ impl<T: Real> Workspace<T> {
         self.lanes >= lanes
     }
 
-    /// Returns the first K vectors of the Krylov method and those of the preconditioner, as W interleaved columns.
+    /// Returns the first K vectors of the Krylov method and the vectors of the preconditioner, as W interleaved
+    /// columns.
     pub(super) fn parts<const W: usize, const K: usize>(&mut self) -> Parts<'_, T, W, K> {
         let cells = self.cells;
         let mut exact = self.exact.iter_mut();

@@ -46,7 +46,7 @@ impl Symbolic {
         Ok(Some(symbolic))
     }
 
-    /// Creates the nodes and finds the rows below each.
+    /// Creates the nodes, and finds the rows below the diagonal block of each node.
     ///
     /// The front of node s has the rows of its columns in the matrix, and all rows of the fronts of its children (the
     /// union theorem of sparse Cholesky). Rows before the end of the node's own columns are eliminated already.
@@ -101,7 +101,7 @@ impl Symbolic {
         }
     }
 
-    /// Index of a row within the front of a node.
+    /// Returns the index of a row within the front of a node.
     fn local(&self, node: &Node, row: usize) -> usize {
         if row < node.start + node.width {
             return row - node.start;
@@ -194,7 +194,7 @@ fn is_symmetric(pattern: Pattern<'_>) -> bool {
     })
 }
 
-/// Elimination order by approximate minimum degree (AMD).
+/// Returns the elimination order by approximate minimum degree (AMD).
 fn minimum_degree(pattern: Pattern<'_>) -> Result<Vec<usize>> {
     let n = pattern.ncols();
     let no_memory = || out_of_memory("order of elimination", n);

@@ -21,7 +21,7 @@ use crate::linalg::operator::Side;
 /// Cholesky factor L of A = L Lᵀ.
 pub(crate) struct Cholesky {
     symbolic: Arc<Symbolic>,
-    /// Panels of L, node by node.
+    /// Entries of L, as panels node by node.
     values: Vec<f64>,
     /// Reciprocals of the diagonal of L.
     reciprocals: Vec<f64>,
@@ -30,7 +30,7 @@ pub(crate) struct Cholesky {
 }
 
 impl Cholesky {
-    /// Factorises A. Reads its lower triangle in elimination order.
+    /// Factorises A, of which only the lower triangle in elimination order is read.
     pub(crate) fn new(a: Matrix<'_>, symbolic: Arc<Symbolic>, budget: Budget) -> Result<Self> {
         let diagonal = size_of::<f64>() * a.size();
         budget.check(symbolic.form.name(), a.size(), symbolic.bytes() + diagonal)?;
@@ -56,12 +56,12 @@ impl Cholesky {
         })
     }
 
-    /// Size of the factor in bytes.
+    /// Returns the size of the factor in bytes.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.values) + size_of_val(&*self.reciprocals)
     }
 
-    /// Stack memory of a solve with this number of columns.
+    /// Returns the scratch memory that a solve with `columns` columns requires.
     pub(crate) fn scratch(&self, columns: usize) -> StackReq {
         let rows = self.symbolic.order.len();
         let [largest, tallest] = self.heights;
@@ -69,7 +69,7 @@ impl Cholesky {
         interleaved::scratch((rows, tallest), columns).or(single)
     }
 
-    /// batch ← A⁻¹ batch.
+    /// Computes batch ← A⁻¹ batch.
     pub(crate) fn solve(&self, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
         if batch.ncols() == 1
             && let Some(column) = batch.as_mut().col_mut(0).try_as_col_major_mut()
@@ -89,7 +89,7 @@ impl Cholesky {
         })
     }
 
-    /// Solves for one contiguous column.
+    /// Computes column ← A⁻¹ column.
     fn solve_single(&self, column: &mut [f64], stack: &mut MemStack) {
         let order = &self.symbolic.order;
         let (mut x, stack) = stack.make_with(order.len(), |k| column[order[k]]);

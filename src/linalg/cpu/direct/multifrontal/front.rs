@@ -12,17 +12,17 @@ use super::sums;
 use super::symbolic::{Node, Symbolic};
 use crate::linalg::operator::Side;
 
-/// Tile width for large fronts. Threads share the tiles of a front.
+/// Number of columns of a tile of a large front. Threads share the tiles of a front.
 const TILE: usize = 192;
 
-/// Largest block that is eliminated column by column. Larger blocks are split in halves.
+/// Largest number of columns of a block that is eliminated column by column. Larger blocks are split in halves.
 pub(super) const NARROW: usize = 16;
 
 /// Panels of a front that stay in the factor.
 pub(super) struct Panels<'a> {
-    /// L₁₁ (unit lower triangle, diagonal not stored) and U₁₁ in the square on top, L₂₁ below.
+    /// Panel of L₁₁ (unit lower triangle, diagonal not stored) and U₁₁ in the square on top, with L₂₁ below.
     pub(super) lower: MatMut<'a, f64>,
-    /// U₁₂ᵀ, column-major.
+    /// Panel of U₁₂ᵀ, column-major.
     pub(super) upper: MatMut<'a, f64>,
 }
 
@@ -68,7 +68,8 @@ pub(super) fn insert(
     }
 }
 
-/// Adds the Schur complement of a child to the panels (extend-add). `places` maps its rows to rows of this front.
+/// Adds the Schur complement of a child to the panels (extend-add). `places` maps rows of the child to rows of this
+/// front.
 pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &mut Panels<'_>) {
     let width = panels.lower.ncols();
     let inner = places.partition_point(|&place| place < width);
@@ -96,7 +97,8 @@ pub(super) fn add_to_panels(child: MatRef<'_, f64>, places: &[usize], panels: &m
 
 /// Adds the Schur complement of a child to F₂₂, the block that this front hands to its parent.
 ///
-/// Skips the rows and columns of the child that this front eliminates. `places` maps its rows to rows of this front.
+/// Skips the rows and columns of the child that this front eliminates. `places` maps rows of the child to rows of
+/// this front.
 pub(super) fn add_to_rest(
     child: MatRef<'_, f64>,
     places: &[usize],
@@ -115,7 +117,7 @@ pub(super) fn add_to_rest(
     }
 }
 
-/// target[places] += values.
+/// Computes target[places] += values.
 fn add_at(values: &[f64], places: &[usize], target: Option<&mut [f64]>) {
     if let Some(target) = target {
         for (value, &place) in values.iter().zip(places) {
@@ -174,7 +176,7 @@ pub(super) fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + 
 
 /// Factorises A = L U in place, without pivoting. Returns false if a pivot vanishes.
 ///
-/// Recursive: A₁₁ = L₁₁U₁₁, U₁₂ = L₁₁⁻¹A₁₂, L₂₁ = A₂₁U₁₁⁻¹, then the Schur complement A₂₂ − L₂₁U₁₂.
+/// The steps of the recursion: A₁₁ = L₁₁U₁₁, U₁₂ = L₁₁⁻¹A₁₂, L₂₁ = A₂₁U₁₁⁻¹, then the Schur complement A₂₂ − L₂₁U₁₂.
 fn factorise(mut a: MatMut<'_, f64>) -> bool {
     let n = a.nrows();
     if n <= NARROW {

@@ -39,7 +39,7 @@ use crate::linalg::operator::Side;
 pub(crate) struct Multifrontal {
     symbolic: Arc<Symbolic>,
     values: Vec<f64>,
-    /// L U = A for `Plain`, L U = Aᵀ for `Transpose`.
+    /// Matrix that L U equals: A for `Plain`, Aᵀ for `Transpose`.
     side: Side,
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// Schur complement of a node, which its parent adds to its own front.
 type Update = Vec<f64>;
 
-/// Node index, and the slice of the factor that the node fills.
+/// Index of a node, and the slice of the factor that the node fills.
 type Part<'v> = (usize, &'v mut [f64]);
 
 /// Computes the factor, node by node.
@@ -155,7 +155,7 @@ struct Front<'a> {
 impl Front<'_> {
     /// Assembles the front from the matrix and the updates of its children, and eliminates its columns.
     ///
-    /// The node's part of the factor goes to `values`, its Schur complement to `rest`.
+    /// The node's part of the factor goes to `values`, the Schur complement to `rest`.
     fn eliminate<'c, I: Iterator<Item = (usize, &'c [f64])>>(
         &self,
         children: impl Fn() -> I,

@@ -21,11 +21,11 @@ pub(super) struct Factors<'a> {
 #[derive(Clone, Copy)]
 struct Part<'a> {
     node: Supernode<'a>,
-    /// L₁₁ (unit lower triangle) and U₁₁.
+    /// Diagonal block of the node: L₁₁ (unit lower triangle) and U₁₁.
     square: MatRef<'a, f64>,
-    /// L₂₁.
+    /// Block L₂₁ of L below the diagonal block.
     lower: MatRef<'a, f64>,
-    /// U₁₂ᵀ.
+    /// Transpose of the block U₁₂ of U beside the diagonal block.
     upper: MatRef<'a, f64>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> Factors<'a> {
         self.symbolic.nodes.iter().map(move |node| self.part(node))
     }
 
-    /// X ← A⁻¹X or A⁻ᵀX.
+    /// Computes X ← A⁻¹X or A⁻ᵀX.
     pub(super) fn solve(self, side: Side, x: &mut Interleaved<'_>) {
         // Forward: x₁ ← L₁₁⁻¹x₁, x₂ ← x₂ − L₂₁x₁. Backward: x₁ ← U₁₁⁻¹(x₁ − U₁₂x₂).
         // For Aᵀ = UᵀLᵀ, the triangle Uᵀ takes the place of L and Lᵀ that of U.

@@ -20,7 +20,7 @@ use super::front::{NARROW, Panels, tiles};
 pub(super) struct Sums<'u> {
     /// Row sums e₁ of the rows that the front eliminates.
     own: Vec<f64>,
-    /// Changes of the row sums e₂ of the rows below.
+    /// Changes of the row sums e₂ of the rows below the square.
     below: &'u mut [f64],
 }
 
@@ -34,7 +34,8 @@ impl<'u> Sums<'u> {
         }
     }
 
-    /// Adds the changes from the elimination of a child. `places` maps its rows to rows of this front.
+    /// Adds the changes from the elimination of a child. `places` maps rows of the child to rows of this
+    /// front.
     pub(super) fn add(&mut self, child: &[f64], places: &[usize]) {
         let width = self.own.len();
         for (sum, &place) in child.iter().zip(places) {
@@ -47,8 +48,8 @@ impl<'u> Sums<'u> {
 
     /// Returns t = Σ_{i below} aᵢⱼ − eⱼ for each column j of the square.
     ///
-    /// By symmetry column j sums to eⱼ. So t is the entry that one extra row must have below the square in order that
-    /// every column sums to zero: aⱼⱼ = −(tⱼ + other entries of the column in the square).
+    /// By symmetry column j sums to eⱼ. Hence t is the entry that one extra row must have below the square in order
+    /// that every column sums to zero: aⱼⱼ = −(tⱼ + other entries of the column in the square).
     pub(super) fn beneath(&self, panels: &Panels<'_>) -> Vec<f64> {
         let below = panels.lower.rb().split_at_row(self.own.len()).1;
         let columns = self.own.iter().zip(below.col_iter());
@@ -69,9 +70,9 @@ impl<'u> Sums<'u> {
 
 /// Factorises A = L U in place, with `beneath` as one extra row t. Returns false if a pivot vanishes.
 ///
-/// Ignores the diagonal of A: it is defined by columns of [A; t] that sum to zero. Elimination preserves that
-/// property for the Schur complement, because 1ᵀ[A; t] = 0 implies 1ᵀ[S; t'] = 0. On return `beneath` holds tU⁻¹, the
-/// extra row of L.
+/// Ignores the stored diagonal of A: the diagonal is defined by columns of [A; t] that sum to zero. Elimination
+/// preserves that property for the Schur complement, because 1ᵀ[A; t] = 0 implies 1ᵀ[S; t'] = 0. On return `beneath`
+/// holds tU⁻¹, the extra row of L.
 pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     let n = a.nrows();
     if n <= NARROW {

@@ -10,14 +10,14 @@ const TASK: f64 = 1.0 / 24.0;
 /// Form of the factorisation of a matrix with symmetric pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// L U without pivoting.
+    /// Factorisation L U without pivoting.
     General,
-    /// L Lᵀ of a symmetric positive definite matrix.
+    /// Factorisation L Lᵀ of a symmetric positive definite matrix.
     Symmetric,
 }
 
 impl Form {
-    /// Name of the method in error messages.
+    /// Returns the name of the factorisation in error messages.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::General => "multifrontal LU",
@@ -25,11 +25,11 @@ impl Form {
         }
     }
 
-    /// Criteria (columns, zeros) for the amalgamation of supernodes.
+    /// Returns the criteria (columns, zeros) for the amalgamation of supernodes.
     ///
     /// Two supernodes merge if they have at most `columns` columns together and at most a fraction `zeros` of
-    /// explicit zeros. The zeros cost less than products of small blocks. The symmetric limits are lower, because
-    /// special kernels for narrow fronts make small blocks cheaper.
+    /// their entries are explicit zeros. The zeros cost less than products of small blocks. The symmetric limits are
+    /// lower, because special kernels for narrow fronts make small blocks cheaper.
     pub(super) fn relaxation(self) -> [(usize, f64); 4] {
         match self {
             Self::General => [(8, 0.9), (24, 0.4), (64, 0.2), (usize::MAX, 0.05)],
@@ -37,7 +37,7 @@ impl Form {
         }
     }
 
-    /// Number of factor entries of a front. For LU: the width² square, L₂₁ and U₁₂; for Cholesky: no U₁₂.
+    /// Returns the number of factor entries of a front: of the width² square, of L₂₁, and for LU of U₁₂.
     pub(super) fn len(self, width: usize, below: usize) -> usize {
         match self {
             Self::General => width * (width + 2 * below),
@@ -62,16 +62,16 @@ pub(crate) struct Symbolic {
     pub(super) entries: Vec<Entry>,
     /// Subtrees that are eliminated in parallel, as ranges of nodes.
     pub(super) tasks: Vec<Range<usize>>,
-    /// Number of entries of the factor.
+    /// Number of stored entries of the factor.
     pub(super) len: usize,
 }
 
 /// Supernode: columns that are eliminated together, in a front of `width + below` rows.
 pub(super) struct Node {
-    /// First column, in elimination order.
+    /// First column of the node, in elimination order.
     pub(super) start: usize,
     pub(super) width: usize,
-    /// Number of rows below the diagonal block.
+    /// Number of rows below the diagonal block of the node.
     pub(super) below: usize,
     /// Offset of the node's panels in the factor.
     ///
@@ -81,7 +81,7 @@ pub(super) struct Node {
     /// Number of entries of the node's panels.
     pub(super) len: usize,
     pub(super) parent: Option<usize>,
-    /// 0 within a task, else 1 + the highest level of any child.
+    /// Level of the node: 0 within a task, else 1 + the highest level of any child.
     pub(super) level: usize,
     /// Offset of the node's rows in [`Symbolic::rows`].
     pub(super) rows: usize,
@@ -92,19 +92,20 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Number of rows of the front.
+    /// Returns the number of rows of the node's front.
     pub(super) fn size(&self) -> usize {
         self.width + self.below
     }
 
-    /// Number of values that the node hands to its parent: the Schur complement, and one row sum per row below.
+    /// Returns the number of values that the node hands to its parent: the Schur complement, and one row sum per row
+    /// below.
     ///
-    /// Only factorisations with pivots from row sums use the latter.
+    /// Only factorisations with pivots from row sums use the row sums.
     pub(super) fn update(&self) -> usize {
         self.below * (self.below + 1)
     }
 
-    /// Approximate cost of the elimination, in multiplications.
+    /// Returns the approximate number of multiplications of the elimination of the node.
     fn work(&self) -> f64 {
         // w³/3 for the triangles, w²r for the panels, w r² for the Schur complement, r² to add it to the parent, and a
         // fixed cost per front.
@@ -116,11 +117,11 @@ impl Node {
 /// Matrix entry, with its position in a front.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    /// Index in the values of the matrix.
+    /// Index of the entry in the values of the matrix.
     pub(super) source: usize,
-    /// Row within the front.
+    /// Row of the entry within the front.
     pub(super) row: u32,
-    /// Column within the front.
+    /// Column of the entry within the front.
     pub(super) column: u32,
 }
 
@@ -136,12 +137,12 @@ impl Symbolic {
         self.nodes.iter().map(work).sum::<f64>() > WORK_PER_ENTRY * self.len as f64
     }
 
-    /// Rows below a node, in elimination order.
+    /// Returns the rows below a node, in elimination order.
     pub(super) fn rows(&self, node: &Node) -> &[usize] {
         &self.rows[node.rows..][..node.below]
     }
 
-    /// Row indices, within the front of the parent, of the rows below a node.
+    /// Returns the indices, within the front of the parent, of the rows below a node.
     pub(super) fn relative(&self, node: &Node) -> &[usize] {
         &self.relative[node.rows..][..node.below]
     }
@@ -154,12 +155,12 @@ impl Symbolic {
         &self.children[node.children.clone()]
     }
 
-    /// Largest number of rows below any node.
+    /// Returns the largest number of rows below any node.
     pub(super) fn tallest(&self) -> usize {
         self.nodes.iter().map(|node| node.below).max().unwrap_or(0)
     }
 
-    /// Largest number of rows of any front.
+    /// Returns the largest number of rows of any front.
     pub(super) fn largest(&self) -> usize {
         self.nodes.iter().map(Node::size).max().unwrap_or(0)
     }
@@ -188,7 +189,8 @@ impl Symbolic {
         }
     }
 
-    /// Peak size of the stack of updates during the elimination of a task. The update of the root is stored elsewhere.
+    /// Returns the peak size of the stack of updates during the elimination of a task. The update of the root is stored
+    /// elsewhere.
     pub(super) fn stack(&self, task: &Range<usize>) -> usize {
         let (mut height, mut highest) = (0, 0);
         for node in &self.nodes[task.start..task.end - 1] {
@@ -204,8 +206,9 @@ impl Symbolic {
         children.map(|&child| self.nodes[child].update()).sum()
     }
 
-    /// Upper bound on the memory of the factorisation in bytes, for any number of threads: the factor, and all updates
-    /// that are alive at once.
+    /// Returns an upper bound on the memory of the factorisation in bytes, for any number of threads.
+    ///
+    /// The memory holds the factor, and all updates that exist at once.
     pub(crate) fn bytes(&self) -> usize {
         // All tasks may run at once: their stacks, and the updates of their roots.
         let stacks: usize = self.tasks.iter().map(|task| self.stack(task)).sum();

@@ -10,17 +10,17 @@ use super::front::tiles;
 use super::symbolic::{Entry, Node};
 use crate::linalg::operator::vectorised;
 
-/// Largest panel that is eliminated column by column. Wider panels are split in halves.
+/// Largest number of columns of a panel that is eliminated column by column. Wider panels are split in halves.
 const NARROW: usize = 8;
 
-/// Largest numbers of rows below and of columns for which plain loops are faster than a matrix product.
+/// Largest number of rows below a node, and of its columns, for which plain loops are faster than a matrix product.
 const SMALL: (usize, usize) = (8, 4);
 
 /// Schur complement of a child, to be added to the front of its parent.
 #[derive(Clone, Copy)]
 pub(super) struct Update<'a> {
     pub(super) values: &'a [f64],
-    /// Maps the rows of the child to rows of the parent's front.
+    /// For each row of the child, its row in the front of the parent.
     pub(super) places: &'a [usize],
 }
 
@@ -65,7 +65,7 @@ pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
     )
 }
 
-/// Adds the columns of a child that this front eliminates to its panel.
+/// Adds the columns of a child that this front eliminates to the panel of the front.
 #[inline(always)]
 fn add_to_panel(update: Update<'_>, node: &Node, panel: &mut [f64]) {
     let (places, size) = (update.places, node.size());
@@ -150,7 +150,8 @@ fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usiz
     eliminate_wide(right, (below, others), stride)
 }
 
-/// rest ← −L₂₁L₂₁ᵀ by matrix products, tile by tile: a triangular product for the diagonal block, a full one below it.
+/// Computes rest ← −L₂₁L₂₁ᵀ by matrix products, tile by tile: a triangular product for the diagonal block, a full one
+/// below it.
 fn large_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     let (size, width, below) = (node.size(), node.width, node.below);
     let lower = MatRef::from_column_major_slice(panel, size, width).subrows(width, below);
@@ -177,7 +178,7 @@ fn large_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     });
 }
 
-/// rest ← −L₂₁L₂₁ᵀ by plain loops, for few columns or few rows below.
+/// Computes rest ← −L₂₁L₂₁ᵀ by plain loops, for few columns of the node or few rows below it.
 #[inline(always)]
 fn small_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     let below = node.below;
@@ -199,7 +200,7 @@ fn small_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     }
 }
 
-/// Column j of −L₂₁L₂₁ᵀ, from the diagonal down, summed over the first W columns of L₂₁.
+/// Computes column j of −L₂₁L₂₁ᵀ, from the diagonal down, summed over the first W columns of L₂₁.
 #[inline(always)]
 fn column_of_rest<const W: usize>(panel: &[f64], node: &Node, j: usize, column: &mut [f64]) {
     let l = |q: usize| &panel[q * node.size() + node.width + j..][..column.len()];

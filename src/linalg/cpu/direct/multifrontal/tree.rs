@@ -19,7 +19,7 @@ pub(super) struct Tree {
 impl Tree {
     /// Builds the tree of a symmetric pattern for an elimination order.
     ///
-    /// [`Tree::order`] is a postorder of the elimination tree. It leaves the fill unchanged.
+    /// [`Tree::order`] is a postorder of the elimination tree. A postorder has the same fill as `order`.
     pub(super) fn new(pattern: Pattern<'_>, order: &[usize], form: Form) -> Self {
         let columns = Columns::new(pattern, order);
         let mut groups = Groups::fundamental(&columns);
@@ -39,8 +39,8 @@ impl Columns {
     /// Computes parents and counts from the row structure of L (Liu 1986).
     ///
     /// Row j of L has an entry in column i if and only if i lies on a path of the tree up to j, from some k < j with
-    /// aⱼₖ ≠ 0. The loop climbs these paths and stops at columns already visited for row j. It reaches every entry of
-    /// L once.
+    /// aⱼₖ ≠ 0. The loop climbs these paths and stops at columns already visited for row j. The loop reaches every
+    /// entry of L once.
     fn new(pattern: Pattern<'_>, order: &[usize]) -> Self {
         let n = order.len();
         let position = inverse(order);
@@ -65,16 +65,16 @@ impl Columns {
 struct Groups {
     /// Link of each column towards the representative of its group. A representative links to itself.
     into: Vec<usize>,
-    /// Number of columns, valid at representatives.
+    /// Number of columns of each group, valid at representatives.
     widths: Vec<usize>,
-    /// Number of structural nonzeros in the factor columns, valid at representatives.
+    /// Number of structural nonzeros in the factor columns of each group, valid at representatives.
     entries: Vec<usize>,
 }
 
 impl Groups {
     /// Forms the fundamental supernodes: chains of columns with equal rows below the diagonal block.
     ///
-    /// An only child shares the rows of its parent if and only if its column has exactly one entry more.
+    /// An only child shares the rows of its parent if and only if the column of the child has exactly one entry more.
     fn fundamental(columns: &Columns) -> Self {
         let n = columns.counts.len();
         let mut groups = Self {
@@ -109,7 +109,7 @@ impl Groups {
         column
     }
 
-    /// Parent group of each group. `None` for roots and for columns that represent no group.
+    /// Returns the parent group of each group: `None` for roots and for columns that represent no group.
     fn parents(&mut self, columns: &Columns) -> Vec<Option<usize>> {
         let parent = |j: usize| {
             let last = self.into[j] == j;
@@ -119,7 +119,7 @@ impl Groups {
         (0..columns.counts.len()).map(parent).collect()
     }
 
-    /// Merges children into their parents, fewest explicit zeros first, if [`Form::relaxation`] allows it.
+    /// Merges children into their parents, fewest explicit zeros first, if [`Form::relaxation`] allows the merge.
     fn relax(&mut self, columns: &Columns, form: Form) {
         let children = Children::new(&self.parents(columns));
         let mut by_zeros = Vec::new();
@@ -143,7 +143,7 @@ impl Groups {
         }
     }
 
-    /// Number of explicit zeros that the union of two groups would store.
+    /// Returns the number of explicit zeros that the union of two groups would store.
     ///
     /// After a merge all columns share the rows below the parent, so the union stores a dense trapezoid.
     fn zeros_with(&self, child: usize, parent: usize, columns: &Columns) -> usize {
@@ -179,14 +179,14 @@ impl Groups {
     }
 }
 
-/// Number of entries of a dense trapezoid: a lower triangle of `width` columns over `below` full rows.
+/// Returns the number of entries of a dense trapezoid: a lower triangle of `width` columns over `below` full rows.
 fn storage(width: usize, below: usize) -> usize {
     width * (width + 1) / 2 + width * below
 }
 
 /// Children of every node, in ascending order, in compressed storage.
 pub(super) struct Children {
-    /// End of each node's children in `list`. They start where those of the previous node end.
+    /// End of each node's children in `list`. The children start where those of the previous node end.
     ends: Vec<usize>,
     list: Vec<usize>,
 }
@@ -230,12 +230,12 @@ fn postorder(roots: impl Iterator<Item = usize>, children: &Children) -> Vec<usi
     sequence
 }
 
-/// Inverse of a permutation: `inverse(order)[order[k]] == k`.
+/// Returns the inverse of a permutation: `inverse(order)[order[k]] == k`.
 pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
     inverse_of(order, order.len())
 }
 
-/// Inverse of an injective sequence of numbers below n; 0 for numbers that do not occur.
+/// Returns the inverse of an injective sequence of numbers below n; 0 for numbers that do not occur.
 fn inverse_of(order: &[usize], n: usize) -> Vec<usize> {
     let mut inverse = vec![0; n];
     for (position, &unknown) in order.iter().enumerate() {
