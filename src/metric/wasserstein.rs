@@ -75,7 +75,7 @@ fn pinned_diagonal(grid: &Grid, r: &[f64]) -> Vec<f64> {
 /// Square root L of the Wasserstein-2 metric at one ρ.
 struct Wasserstein2Root<'a> {
     transport: Transport<'a>,
-    /// B Bᵀ, pinned in one cell.
+    /// Matrix B Bᵀ, pinned in one cell.
     laplacian: Arc<Stencil>,
     factor: Box<dyn Factor + 'a>,
     total: f64,
@@ -83,7 +83,7 @@ struct Wasserstein2Root<'a> {
 }
 
 impl Wasserstein2Root<'_> {
-    /// Solves (B Bᵀ) Φ = Π Z.
+    /// Solves (B Bᵀ) Φ = Π Z for the potentials Φ.
     fn potentials(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         let mut phi = map_columns(z, z.nrows(), |z, out| {
