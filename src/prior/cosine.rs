@@ -15,7 +15,7 @@ use crate::linalg::{Factor, Method, Side, SolveStats};
 /// batch to and from a device.
 pub(super) struct CosineFactor {
     transform: CosineTransform,
-    /// Reciprocals 1/f of every eigenvalue.
+    /// Reciprocals 1/f(λ) for every eigenvalue λ of −Δ.
     inverse: Vec<f64>,
 }
 

@@ -11,7 +11,7 @@ pub const OUTSIDE: f64 = 0.05;
 /// Occupation measure of a trajectory on a grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Occupation {
-    /// Density per volume. The samples inside the grid have mass 1.
+    /// Density per volume in every cell. The samples inside the grid have mass 1.
     pub density: Vec<f64>,
     /// Fraction of all samples that lie outside the grid.
     pub outside: f64,
