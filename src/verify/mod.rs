@@ -16,7 +16,7 @@
 //! | [`metric`] | L, Lᵀ, M, Π and dual(·) with each other |
 //! | [`gradient`] | the gradient of θ ↦ f(ρ(θ)) by one adjoint solve with differences of f(ρ(θ)), in a Taylor test |
 //!
-//! A check that builds on a failed one is skipped, so that a failure points to its cause.
+//! A check that builds on a failed check is skipped, so that a failure points to its cause.
 //!
 //! ```
 //! use pullback::{Grid, models::{GaussianMixture, Parameter}, verify};

@@ -116,7 +116,7 @@ impl Occupation {
     }
 }
 
-/// Sets up and solves the equations. `ends` holds the first and last point and 1/dt if the right-hand side is
+/// Sets up and solves the equations for θ. `ends` holds the first and last point and 1/dt if the right-hand side is
 /// (φ(last) − φ(first))/dt. Otherwise the right-hand side is zero.
 fn estimate(
     flow: &dyn Flow,
