@@ -81,8 +81,8 @@ fn drawn_edges(count: usize) -> Vec<usize> {
 
 /// Returns the visible rectangle of a block of cells, given by two edges in each direction.
 fn block(frame: &Frame, field: &Field2, i: [usize; 2], j: [usize; 2]) -> Option<Area> {
-    // An edge at or below zero has no position (NaN) on a logarithmic axis. It lies below the window, at the fraction
-    // 0.
+    // An edge at or below zero has no position (NaN) on a logarithmic axis. Such an edge lies below the window, at the
+    // fraction 0.
     let x = i.map(|i| frame.axes[0].fraction(field.x_edge(i)));
     let y = j.map(|j| frame.axes[1].fraction(field.y_edge(j)));
     let clamped = |v: f64| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };

@@ -71,8 +71,8 @@ impl Area {
     pub(crate) fn cut(&self, a: Point, b: Point) -> Option<[Point; 2]> {
         let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
         // The segment is a + t(b − a) with 0 ≤ t ≤ 1. Every edge gives a condition p t ≤ q; at the left edge, for
-        // instance, a_x + t dx ≥ left is −dx t ≤ a_x − left. It bounds t by q/p, from above if p > 0 and from below if
-        // p < 0. If p = 0, the segment is parallel to the edge, and outside if q < 0.
+        // instance, a_x + t dx ≥ left is −dx t ≤ a_x − left. The condition bounds t by q/p, from above if p > 0 and
+        // from below if p < 0. If p = 0, the segment is parallel to the edge, and outside if q < 0.
         let bounds = [
             (-dx, a[0] - self.left),
             (dx, self.right - a[0]),

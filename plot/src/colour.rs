@@ -32,9 +32,9 @@ impl Colour {
 
 /// Eight colours for curves: blue, vermilion, green, purple, amber, sky, black, brown.
 ///
-/// They stay distinguishable under colour blindness and legible on white and on pale fields. The hues follow the set of
-/// Okabe and Ito. The yellow of that set is replaced and the light colours are darkened, because thin lines in them
-/// vanish on white.
+/// The colours stay distinguishable under colour blindness and legible on white and on pale fields. The hues follow the
+/// set of Okabe and Ito. The yellow of that set is replaced and the light colours are darkened, because thin lines in
+/// them vanish on white.
 pub const PALETTE: [Colour; 8] = [
     Colour(0, 94, 170),
     Colour(213, 78, 0),

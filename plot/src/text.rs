@@ -73,8 +73,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     /// Splits a run into pieces that the backend places correctly.
     ///
     /// Bitmaps get single signs, because their backend drops the white space to the left of each sign and spaces them
-    /// unevenly. An SVG gets the whole run, which keeps the text editable. Its leading spaces are split off, because
-    /// viewers drop them.
+    /// unevenly. An SVG gets the whole run, which keeps the text editable. The leading spaces of the run are split off,
+    /// because viewers drop them.
     fn parts(&self, run: &Run) -> Vec<Run> {
         let blank = run.text.len() - run.text.trim_start().len();
         let (lead, body) = run.text.split_at(blank);

@@ -17,8 +17,7 @@ use crate::prior::PriorTerms;
 ///
 /// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
 /// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction solves with the precision of the
-/// priors, which
-///    is factorised only if the preconditioner of `iterative` needs it.
+///    priors, which is factorised only if the preconditioner of `iterative` needs it.
 /// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision: [`Dual`],
 ///    one factorisation of a k × k system, exact.
 /// 4. [`ConjugateGradient`], two consecutive solves an iteration. The number of iterations depends on the number of

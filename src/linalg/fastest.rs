@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Fastest {
-    /// Backend for solves on the processor. Its tolerances and precisions apply on the device as well.
+    /// Backend for solves on the processor. The tolerances and precisions of this backend apply on the device as well.
     pub cpu: Cpu,
     device: Result<Cuda>,
 }

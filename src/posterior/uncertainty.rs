@@ -16,8 +16,8 @@ use crate::vector::norm;
 pub struct Uncertainty {
     /// Covariance matrix of the parameters. Rows and columns of parameters held by bounds are zero.
     pub covariance: Mat<f64>,
-    /// Standard errors, the square roots of the diagonal of the covariance. They are infinite for undetermined
-    /// parameters.
+    /// Standard errors, the square roots of the diagonal of the covariance. The standard errors are infinite for
+    /// undetermined parameters.
     pub standard_errors: Vec<f64>,
     /// Directions in θ of unit length, as columns, that change neither data nor priors.
     pub null_space: Mat<f64>,

@@ -124,8 +124,8 @@ impl Check {
         }
     }
 
-    /// Creates a check from an error that may not be computable. If the error
-    /// cannot be computed, the check fails with the reason as its note.
+    /// Creates a check from an error that may not be computable. If it cannot be computed, the check fails with the
+    /// reason as its note.
     pub(super) fn of(name: &'static str, error: Result<f64>, tolerance: f64) -> Self {
         match error {
             Ok(error) => Self::new(name, error, tolerance),

@@ -201,8 +201,8 @@ fn explain(claim: &[f64], floor: &[f64], difference: &[f64]) -> String {
         .collect();
     let scaled = |x: &[f64]| -> Vec<f64> { x.iter().zip(&scales).map(|(x, s)| x / s).collect() };
     let (c, d) = (scaled(claim), scaled(difference));
-    // The factor ⟨c, d⟩/⟨d, d⟩ minimises ‖c − factor·d‖. It explains the error if the rest is small relative to the
-    // claim and relative to the error.
+    // The factor ⟨c, d⟩/⟨d, d⟩ minimises ‖c − factor·d‖. This factor explains the error if the rest is small relative
+    // to the claim and relative to the error.
     let factor = ratio(dot(&c, &d), dot(&d, &d));
     let rest: Vec<f64> = c.iter().zip(&d).map(|(c, d)| c - factor * d).collect();
     let gap: Vec<f64> = c.iter().zip(&d).map(|(c, d)| c - d).collect();

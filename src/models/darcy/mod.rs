@@ -197,8 +197,8 @@ impl Darcy {
     fn matrix(&self, permeability: &[f64]) -> Operator<'static> {
         let weights = self.conductances(permeability);
         let (fixed, _) = self.fixed(permeability);
-        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². It vanishes for constant u alone, and with a fixed side for
-        // u = 0 alone: K is then positive definite.
+        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². The form vanishes for constant u alone, and with a fixed
+        // side for u = 0 alone: K is then positive definite.
         let matrix = Operator::stencil(self.grid.weighted_laplacian(&weights, &fixed));
         match self.fixed_sides() {
             0 => matrix,

@@ -344,7 +344,8 @@ impl Model for InvariantMeasure<'_> {
         self.check_classes(&stencil)?;
         let source = self.teleportation * self.uniform();
         let b = vec![source + gamma * self.uniform(); rho.len()];
-        // The sweeps below solve (αI − K)ρ = α u/vol without the gauge. It holds for mass 1, to which ρ is scaled last.
+        // The sweeps below solve (αI − K)ρ = α u/vol without the gauge. This equation holds for mass 1, to which ρ is
+        // scaled last.
         let factor = backend.factor(Operator::stencil(stencil.clone()))?;
         improve(factor.as_ref(), 1, b, rho)?;
         rho.iter_mut().for_each(|r| *r = r.max(0.0));
