@@ -117,7 +117,7 @@ impl Misfit for Parts<'_> {
         Ok(sum)
     }
 
-    /// Stacks the roots, each with the covector of its own loss, whose dual it represents best.
+    /// Stacks the roots, each root with the covector of its own loss, whose dual this root represents best.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
         // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the parts uᵢ represent Σ wᵢuᵢ.
         let mut root = StackedRoot::new(self.rho.len());

@@ -181,7 +181,7 @@ pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
     symmetric_product(y, y)
 }
 
-/// Returns ZᵀW if that product is symmetric. Computes the lower triangle and mirrors it.
+/// Returns ZᵀW if that product is symmetric. Computes the lower triangle and mirrors that triangle.
 pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
     let mut g = Mat::zeros(z.ncols(), z.ncols());
     lower_product(g.as_mut(), z, w);

@@ -104,7 +104,8 @@ impl Histogram {
             // Horner's rule numbers the cells with the last axis fastest.
             *range = (range.0.min(x), range.1.max(x));
             inside &= lower <= x && x <= upper;
-            // The cast saturates and `min` caps it, so that the index is valid for samples outside the grid as well.
+            // The cast saturates and `min` caps the result, so that the index is valid for samples outside the grid as
+            // well.
             cell = cell * cells + (((x - lower) * density) as usize).min(cells - 1);
         }
         if inside {
