@@ -17,7 +17,7 @@ use crate::linalg::{Operator, Side, lower_cholesky, solve_triangular};
 #[derive(Clone, Debug)]
 pub struct Noise(Kind);
 
-/// Name of the matrix in error messages.
+/// Name of the covariance matrix in error messages.
 const WHAT: &str = "a covariance";
 
 /// Relative rounding error of a pivot per row.
@@ -31,7 +31,7 @@ const ROUNDING: f64 = 4.0 * f64::EPSILON;
 enum Kind {
     /// Standard deviations of independent entries.
     Diagonal(Vec<f64>),
-    /// The lower triangular Cholesky factor C of Γ = CCᵀ.
+    /// Lower triangular Cholesky factor C of Γ = CCᵀ.
     Full(Mat<f64>),
 }
 

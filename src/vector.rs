@@ -1,11 +1,11 @@
 //! Elementary vector operations.
 
-/// Inner product ⟨a, b⟩.
+/// Returns the inner product ⟨a, b⟩.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
 }
 
-/// Euclidean norm ‖a‖₂ without spurious overflow or underflow; NaN if an entry is NaN.
+/// Returns the Euclidean norm ‖a‖₂ without spurious overflow or underflow, or NaN if an entry is NaN.
 pub(crate) fn norm(a: &[f64]) -> f64 {
     // ‖a‖ = s ‖a/s‖ with s = ‖a‖∞. For s = 0 or ∞ the quotients are NaN; the sum of absolute values then gives 0, ∞ or,
     // since `largest` ignores NaN, NaN.
@@ -17,7 +17,7 @@ pub(crate) fn norm(a: &[f64]) -> f64 {
     size * squares.sqrt()
 }
 
-/// Maximum norm ‖a‖∞, ignoring NaN entries.
+/// Returns the maximum norm ‖a‖∞, ignoring NaN entries.
 pub(crate) fn largest(a: &[f64]) -> f64 {
     a.iter().fold(0.0, |m, x| m.max(x.abs()))
 }

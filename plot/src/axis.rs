@@ -1,6 +1,7 @@
 //! Ranges of axes, linear or logarithmic.
 
-/// Limit of the ends of an axis. Larger ones are clamped, so that differences and margins cannot overflow.
+/// Largest absolute value of the ends of an axis. Larger ends are clamped, so that differences and margins cannot
+/// overflow.
 const LARGEST: f64 = 1e300;
 
 /// Margin at each end as a fraction of the extent of the data.
@@ -74,17 +75,18 @@ impl Axis {
         }
     }
 
-    /// Length of the range in the drawn coordinate.
+    /// Returns the length of the range in the drawn coordinate.
     pub(crate) fn span(&self) -> f64 {
         self.upper - self.lower
     }
 
-    /// Position of `value`: 0 at the lower end, 1 at the upper end, NaN if the value cannot be drawn.
+    /// Returns the position of `value` on the axis: 0 at the lower end, 1 at the upper end, NaN if the value cannot be
+    /// drawn.
     pub(crate) fn fraction(&self, value: f64) -> f64 {
         (coordinate(value, self.log) - self.lower) / self.span()
     }
 
-    /// Multiplies the span by `factor` about the centre.
+    /// Multiplies the span of the axis by `factor` about the centre.
     pub(crate) fn stretched(self, factor: f64) -> Axis {
         let centre = 0.5 * self.lower + 0.5 * self.upper;
         let half = 0.5 * self.span() * factor;
@@ -96,7 +98,7 @@ impl Axis {
     }
 }
 
-/// Converts a value to the drawn coordinate; NaN if it cannot be drawn.
+/// Converts a value to the drawn coordinate, which is NaN if the value cannot be drawn.
 fn coordinate(value: f64, log: bool) -> f64 {
     match (log, value > 0.0) {
         (false, _) => value,

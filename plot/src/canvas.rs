@@ -9,7 +9,7 @@ use crate::layer::Point;
 use plotters::backend::DrawingBackend;
 use plotters::style::{Color, RGBAColor, RGBColor, ShapeStyle};
 
-/// Result of drawing; the error is the message of the backend.
+/// Result of drawing. The error is the message of the backend.
 pub(crate) type Drawn = std::result::Result<(), String>;
 
 /// Colour with an opacity.
@@ -149,7 +149,7 @@ pub(crate) fn rgb(colour: Colour) -> RGBColor {
     RGBColor(colour.0, colour.1, colour.2)
 }
 
-/// Filled style of a colour and a line width.
+/// Returns the filled style of a colour and a line width.
 fn style(Ink(colour, opacity): Ink, width: u32) -> ShapeStyle {
     let color: RGBAColor = rgb(colour).mix(opacity);
     ShapeStyle {
@@ -159,7 +159,7 @@ fn style(Ink(colour, opacity): Ink, width: u32) -> ShapeStyle {
     }
 }
 
-/// Corners of a regular polygon, clockwise from the top.
+/// Returns the corners of a regular polygon, clockwise from the top.
 pub(crate) fn ngon([x, y]: Point, radius: f64, corners: usize) -> Vec<Point> {
     let turn = std::f64::consts::TAU / corners as f64;
     let corner = |k: usize| {
@@ -169,9 +169,9 @@ pub(crate) fn ngon([x, y]: Point, radius: f64, corners: usize) -> Vec<Point> {
     (0..corners).map(corner).collect()
 }
 
-/// Pixels whose centres lie inside a polygon and on a page of a given height.
+/// Returns the pixels whose centres lie inside a polygon and on a page of a given height.
 ///
-/// Each entry holds a row, its first column and the column past its last one.
+/// Each entry holds a row, its first column and the column past its last column.
 fn rows(polygon: &[Point], height: f64) -> Vec<(i32, i32, i32)> {
     let low = polygon.iter().fold(f64::INFINITY, |m, p| m.min(p[1]));
     let high = polygon.iter().fold(f64::NEG_INFINITY, |m, p| m.max(p[1]));

@@ -15,7 +15,7 @@ const LEVEL: (Colour, f64) = (Colour(104, 104, 104), 0.8);
 /// Number of shades of a heat map. Adjacent cells of one shade are drawn as one rectangle.
 const SHADES: f64 = 160.0;
 
-/// Largest number of cells drawn along an axis. More would be finer than the picture.
+/// Largest number of cells drawn along an axis. More cells would be finer than the picture.
 const MAX_CELLS: usize = 360;
 
 /// Draws a heat map whose colours span the values from `low` to `high`.
@@ -72,16 +72,17 @@ fn cells<B: DrawingBackend>(
     Ok(())
 }
 
-/// Indices of the drawn cell edges: all of them, or evenly spaced ones if there are more than `MAX_CELLS` cells.
+/// Returns the indices of the drawn cell edges: all edges, or evenly spaced edges if there are more than `MAX_CELLS`
+/// cells.
 fn drawn_edges(count: usize) -> Vec<usize> {
     let parts = count.min(MAX_CELLS);
     (0..=parts).map(|k| k * count / parts.max(1)).collect()
 }
 
-/// Visible rectangle of a block of cells, given by two edges in each direction.
+/// Returns the visible rectangle of a block of cells, given by two edges in each direction.
 fn block(frame: &Frame, field: &Field2, i: [usize; 2], j: [usize; 2]) -> Option<Area> {
-    // An edge at or below zero has no position (NaN) on a logarithmic axis. It lies below the window, at the fraction
-    // 0.
+    // An edge at or below zero has no position (NaN) on a logarithmic axis. Such an edge lies below the window, at the
+    // fraction 0.
     let x = i.map(|i| frame.axes[0].fraction(field.x_edge(i)));
     let y = j.map(|j| frame.axes[1].fraction(field.y_edge(j)));
     let clamped = |v: f64| if v.is_nan() { 0.0 } else { v.clamp(0.0, 1.0) };
@@ -96,7 +97,7 @@ fn block(frame: &Frame, field: &Field2, i: [usize; 2], j: [usize; 2]) -> Option<
     })
 }
 
-/// Draws level lines.
+/// Draws the level lines of a field.
 pub(crate) fn contours<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     frame: &Frame,

@@ -6,19 +6,19 @@ use crate::error::Fault;
 use crate::field::{Field2, Levels};
 use crate::layer::{Bars, Layer, Marker, Point, Stroke};
 
-/// Position of the legend.
+/// Position of the legend of a chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Corner {
-    /// Inside the plot, upper right.
+    /// Legend inside the plot, upper right.
     #[default]
     UpperRight,
-    /// Inside the plot, upper left.
+    /// Legend inside the plot, upper left.
     UpperLeft,
-    /// Inside the plot, lower right.
+    /// Legend inside the plot, lower right.
     LowerRight,
-    /// Inside the plot, lower left.
+    /// Legend inside the plot, lower left.
     LowerLeft,
-    /// To the right of the plot.
+    /// Legend to the right of the plot.
     Outside,
     /// No legend.
     None,
@@ -74,13 +74,13 @@ impl Chart {
         self
     }
 
-    /// Sets the range of x.
+    /// Sets the range of the x axis.
     pub fn x_range(mut self, from: f64, to: f64) -> Chart {
         self.ranges[0] = Some([from, to]);
         self
     }
 
-    /// Sets the range of y.
+    /// Sets the range of the y axis.
     pub fn y_range(mut self, from: f64, to: f64) -> Chart {
         self.ranges[1] = Some([from, to]);
         self
@@ -162,13 +162,13 @@ impl Chart {
         self.with(Layer::Categories(label.to_string(), field, kinds.collect()))
     }
 
-    /// Appends a layer.
+    /// Appends a layer to the chart.
     fn with(mut self, layer: Layer) -> Chart {
         self.layers.push(layer);
         self
     }
 
-    /// Values at the two ends of the colour scale of a heat map.
+    /// Returns the values at the two ends of the colour scale of a heat map.
     pub(crate) fn colour_span(&self, field: &Field2, palette: Palette) -> [f64; 2] {
         let finite = |range: &[f64; 2]| range.iter().all(|v| v.is_finite());
         let given = self.colour_range.filter(finite);
@@ -181,7 +181,8 @@ impl Chart {
         self.layers.iter().find_map(Layer::fault)
     }
 
-    /// Both axes: the range that was set, else the window of the fields, else a range around the points.
+    /// Returns both axes, each with the range that was set, else the window of the fields, else a range around the
+    /// points.
     pub(crate) fn axes(&self) -> [Axis; 2] {
         let points: Vec<Point> = self.layers.iter().flat_map(Layer::points).collect();
         let fields: Vec<&Field2> = self.layers.iter().filter_map(Layer::field).collect();
@@ -202,7 +203,7 @@ impl Chart {
     }
 }
 
-/// Coordinates of the cell centres of a field along one axis.
+/// Returns the coordinates of the cell centres of a field along one axis.
 fn centres(field: &Field2, axis: usize) -> Vec<f64> {
     let at = |k: usize| match axis {
         0 => field.centre(k, 0)[0],

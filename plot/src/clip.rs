@@ -2,7 +2,7 @@
 
 use crate::layer::Point;
 
-/// Rectangle in pixels; y points down.
+/// Rectangle in pixels, where y points down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Area {
     pub(crate) left: f64,
@@ -37,7 +37,7 @@ impl Area {
         ]
     }
 
-    /// Whether the point lies inside or at most half a pixel outside.
+    /// Whether a point lies inside the rectangle, or at most half a pixel outside.
     pub(crate) fn holds(&self, [x, y]: Point) -> bool {
         let tolerance = 0.5;
         x >= self.left - tolerance
@@ -46,7 +46,7 @@ impl Area {
             && y <= self.bottom + tolerance
     }
 
-    /// Intersection with another rectangle, or `None` if it is empty.
+    /// Returns the intersection with another rectangle, or `None` if the intersection is empty.
     pub(crate) fn intersection(&self, other: &Area) -> Option<Area> {
         let area = Area {
             left: self.left.max(other.left),
@@ -57,7 +57,7 @@ impl Area {
         (area.left < area.right && area.top < area.bottom).then_some(area)
     }
 
-    /// Corners in cyclic order.
+    /// Returns the corners of the rectangle in cyclic order.
     pub(crate) fn corners(&self) -> [Point; 4] {
         [
             [self.left, self.top],
@@ -71,8 +71,8 @@ impl Area {
     pub(crate) fn cut(&self, a: Point, b: Point) -> Option<[Point; 2]> {
         let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
         // The segment is a + t(b − a) with 0 ≤ t ≤ 1. Every edge gives a condition p t ≤ q; at the left edge, for
-        // instance, a_x + t dx ≥ left is −dx t ≤ a_x − left. It bounds t by q/p, from above if p > 0 and from below if
-        // p < 0. If p = 0, the segment is parallel to the edge, and outside if q < 0.
+        // instance, a_x + t dx ≥ left is −dx t ≤ a_x − left. The condition bounds t by q/p, from above if p > 0 and
+        // from below if p < 0. If p = 0, the segment is parallel to the edge, and outside if q < 0.
         let bounds = [
             (-dx, a[0] - self.left),
             (dx, self.right - a[0]),

@@ -14,7 +14,7 @@ impl Colour {
 
     /// Blends towards `other`: a share of 0 gives `self`, a share of 1 gives `other`.
     ///
-    /// A share outside 0..=1 is clamped. One that is not finite counts as 0.
+    /// A share outside 0..=1 is clamped. A share that is not finite counts as 0.
     pub fn mix(self, other: Colour, share: f64) -> Colour {
         let share = if share.is_finite() {
             share.clamp(0.0, 1.0)
@@ -32,9 +32,9 @@ impl Colour {
 
 /// Eight colours for curves: blue, vermilion, green, purple, amber, sky, black, brown.
 ///
-/// They stay distinguishable under colour blindness and legible on white and on pale fields. The hues follow the set of
-/// Okabe and Ito. Its yellow is replaced and its light colours are darkened, because thin lines in them vanish on
-/// white.
+/// The colours stay distinguishable under colour blindness and legible on white and on pale fields. The hues follow the
+/// set of Okabe and Ito. The yellow of that set is replaced and the light colours are darkened, because thin lines in
+/// them vanish on white.
 pub const PALETTE: [Colour; 8] = [
     Colour(0, 94, 170),
     Colour(213, 78, 0),
@@ -57,7 +57,7 @@ pub enum Palette {
     Grey,
 }
 
-/// Stops of the sequential map, which ends before it becomes too dark for lines drawn on it.
+/// Evenly spaced colours of the sequential map, which ends before it becomes too dark for lines drawn on it.
 const SEQUENTIAL: [Colour; 7] = [
     Colour(254, 253, 244),
     Colour(233, 243, 228),
@@ -68,10 +68,10 @@ const SEQUENTIAL: [Colour; 7] = [
     Colour(80, 138, 183),
 ];
 
-/// Ends of the grey map.
+/// First and last colour of the grey map.
 const GREYS: [Colour; 2] = [Colour(255, 255, 255), Colour(190, 190, 190)];
 
-/// Stops of the diverging map.
+/// Evenly spaced colours of the diverging map.
 const DIVERGING: [Colour; 7] = [
     Colour(41, 92, 158),
     Colour(112, 160, 206),
@@ -100,7 +100,7 @@ impl Palette {
         stops[left].mix(stops[left + 1], along - left as f64)
     }
 
-    /// Range of values that the map spans if the finite values lie between `low` and `high`.
+    /// Returns the range of values that the map spans if the finite values lie between `low` and `high`.
     pub(crate) fn span(self, low: f64, high: f64) -> [f64; 2] {
         let nonzero = |size: f64| if size > 0.0 { size } else { 1.0 };
         match self {

@@ -8,7 +8,7 @@ use crate::field::Field2;
 use crate::layer::Point;
 use std::collections::HashMap;
 
-/// Side of the mesh of cell centres: its lower corner (i, j), and whether it runs along x.
+/// Side of the mesh of cell centres: its lower corner (i, j), and whether the side runs along x.
 type Side = (usize, usize, bool);
 
 /// Computes the curves on which the field has the value `level`.
@@ -58,7 +58,7 @@ fn square(field: &Field2, level: f64, [i, j]: [usize; 2]) -> Vec<[Side; 2]> {
     }
 }
 
-/// Point at which the level crosses a side, by linear interpolation.
+/// Returns the point at which the level crosses a side, by linear interpolation.
 fn crossing(field: &Field2, level: f64, (i, j, along_x): Side) -> Point {
     let (k, l) = if along_x { (i + 1, j) } else { (i, j + 1) };
     let (a, b) = (field.centre(i, j), field.centre(k, l));

@@ -10,9 +10,9 @@ use crate::legend::Legend;
 use crate::{cells, decor};
 use plotters::backend::DrawingBackend;
 
-/// Opacity of bands.
+/// Opacity with which bands are filled.
 pub(crate) const BAND: f64 = 0.22;
-/// Opacity of bars.
+/// Opacity with which histogram bars are filled.
 pub(crate) const BARS: f64 = 0.55;
 /// Line width of trajectories.
 pub(crate) const PATH_WIDTH: f64 = 1.7;
@@ -120,7 +120,7 @@ fn path<B: DrawingBackend>(
     }
 }
 
-/// Drops points closer than `gap` to the last point kept.
+/// Drops points that are closer than `gap` to the last point that was kept.
 fn thinned(points: &[Point], gap: f64) -> Vec<Point> {
     let mut kept: Vec<Point> = Vec::new();
     for p in points {
@@ -145,7 +145,7 @@ pub(crate) fn end<B: DrawingBackend>(canvas: &mut Canvas<B>, at: Point, colour: 
     canvas.disc(at, 4.8, colour)
 }
 
-/// Draws one marker.
+/// Draws one marker at a point.
 pub(crate) fn marker<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     at: Point,
@@ -170,7 +170,7 @@ pub(crate) fn marker<B: DrawingBackend>(
     }
 }
 
-/// Corners of a five-pointed star.
+/// Returns the corners of a five-pointed star.
 fn star(at: Point, radius: f64) -> Vec<Point> {
     let tips = ngon(at, radius, 10);
     // Moves every second corner of a decagon inwards.

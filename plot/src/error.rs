@@ -9,7 +9,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Reason why a picture could not be saved.
 ///
-/// `Debug` prints the sentence of `Display`, because `fn main() -> Result<()>` shows the former.
+/// `Debug` prints the sentence of `Display`, because `fn main() -> Result<()>` shows `Debug`.
 #[non_exhaustive]
 #[derive(thiserror::Error)]
 pub enum Error {
@@ -29,7 +29,7 @@ pub enum Error {
         path.display()
     )]
     Backend {
-        /// File to be drawn.
+        /// Path of the file to be drawn.
         path: PathBuf,
         /// Message of the backend.
         reason: String,
@@ -40,7 +40,7 @@ pub enum Error {
         path.display()
     )]
     Write {
-        /// File or folder.
+        /// Path of the file or folder.
         path: PathBuf,
         /// Error of the operating system.
         source: io::Error,
@@ -48,7 +48,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Name of the variant.
+    /// Returns the name of the variant of the error.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Layer { .. } => "Layer",
@@ -74,9 +74,9 @@ pub enum Fault {
         bars + 1
     )]
     Bars {
-        /// Number of heights.
+        /// Number of bars, which is the number of heights.
         bars: usize,
-        /// Number of edges.
+        /// Number of edges of the histogram.
         edges: usize,
     },
     /// The number of values of a field differs from its number of cells.
@@ -85,9 +85,9 @@ pub enum Fault {
         shape[0], shape[1]
     )]
     Values {
-        /// Cells along x and along y.
+        /// Numbers of cells of the field along x and along y.
         shape: [usize; 2],
-        /// Number of values.
+        /// Number of values of the field.
         values: usize,
     },
     /// A field has an empty, reversed or infinite side.
@@ -95,9 +95,9 @@ pub enum Fault {
         "a field has the edges {x:?} in x and {y:?} in y; give finite numbers, the lower edge first"
     )]
     Edges {
-        /// Lower and upper edge in x.
+        /// Lower and upper edge of the field in x.
         x: [f64; 2],
-        /// Lower and upper edge in y.
+        /// Lower and upper edge of the field in y.
         y: [f64; 2],
     },
 }

@@ -42,7 +42,7 @@ impl Field2 {
         field
     }
 
-    /// Centre of cell (i, j).
+    /// Returns the centre of cell (i, j).
     pub fn centre(&self, i: usize, j: usize) -> Point {
         let [nx, ny] = self.shape;
         [
@@ -51,23 +51,23 @@ impl Field2 {
         ]
     }
 
-    /// Coordinate x of the left edge of column `i`.
+    /// Returns the coordinate x of the left edge of column `i`.
     pub(crate) fn x_edge(&self, i: usize) -> f64 {
         edge(self.x, self.shape[0], i as f64)
     }
 
-    /// Coordinate y of the lower edge of row `j`.
+    /// Returns the coordinate y of the lower edge of row `j`.
     pub(crate) fn y_edge(&self, j: usize) -> f64 {
         edge(self.y, self.shape[1], j as f64)
     }
 
-    /// Value of cell (i, j), or NaN beyond the last cell.
+    /// Returns the value of cell (i, j), or NaN beyond the last cell.
     pub(crate) fn value(&self, i: usize, j: usize) -> f64 {
         let cell = i * self.shape[1] + j;
         self.values.get(cell).copied().unwrap_or(f64::NAN)
     }
 
-    /// Smallest and largest finite value, or `None` if no value is finite.
+    /// Returns the smallest and largest finite value, or `None` if no value is finite.
     pub fn extremes(&self) -> Option<[f64; 2]> {
         let finite = self.values.iter().copied().filter(|v| v.is_finite());
         finite.fold(None, |range: Option<[f64; 2]>, v| {
@@ -87,7 +87,7 @@ impl Field2 {
     }
 }
 
-/// Coordinate `steps` cells above the lower edge of an axis with `count` cells.
+/// Returns the coordinate `steps` cells above the lower edge of an axis with `count` cells.
 fn edge([lower, upper]: [f64; 2], count: usize, steps: f64) -> f64 {
     lower + (upper - lower) * steps / count.max(1) as f64
 }
@@ -95,11 +95,11 @@ fn edge([lower, upper]: [f64; 2], count: usize, steps: f64) -> f64 {
 /// Choice of the level lines of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Levels {
-    /// Number of levels, evenly spaced strictly between the extremes.
+    /// Number of levels, evenly spaced strictly between the extreme values.
     Count(usize),
     /// Number of levels, evenly spaced in the logarithm strictly between the positive extremes.
     Log(usize),
-    /// Exactly these levels.
+    /// The field values of the levels.
     Values(Vec<f64>),
 }
 

@@ -18,17 +18,17 @@ const WORD_GAP: f64 = 0.04;
 /// Magnification at which text is measured, because the font reports whole pixels.
 const MAGNIFICATION: f64 = 16.0;
 
-/// Typeface.
+/// Typeface of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
-    /// Letters, digits, Greek and common signs.
+    /// Face with letters, digits, Greek and common signs.
     Text,
-    /// Mathematical signs that the text face lacks.
+    /// Face with mathematical signs that the text face lacks.
     Symbol,
 }
 
 impl Face {
-    /// Name in SVG files, followed by substitutes for viewers without that font.
+    /// Returns the name of the face in SVG files, followed by substitutes for viewers without that font.
     fn family(self) -> &'static str {
         match self {
             Face::Text => "Ubuntu, Arial, Helvetica, Liberation Sans, sans-serif",
@@ -36,7 +36,7 @@ impl Face {
         }
     }
 
-    /// Height of the em square relative to the nominal size, which spans ascender to descender.
+    /// Returns the height of the em square relative to the nominal size, which spans ascender to descender.
     pub(crate) fn em(self) -> f64 {
         match self {
             Face::Text => 1.0 / 1.121,
@@ -44,7 +44,7 @@ impl Face {
         }
     }
 
-    /// Font at a size. The first call registers all faces.
+    /// Returns the font of the face at a size. The first call registers all faces.
     pub(crate) fn sized(self, size: f64) -> FontDesc<'static> {
         static REGISTERED: OnceLock<bool> = OnceLock::new();
         // If a registration fails, drawing text reports that the font is not available.
@@ -57,7 +57,7 @@ impl Face {
         FontDesc::new(FontFamily::Name(self.family()), size, FontStyle::Normal)
     }
 
-    /// Width of plain text in pixels.
+    /// Returns the width of plain text in pixels.
     pub(crate) fn width(self, text: &str, size: f64) -> f64 {
         let spaces = text.matches(' ').count() as f64;
         match self.sized(size * MAGNIFICATION).box_size(text) {
@@ -67,7 +67,7 @@ impl Face {
         }
     }
 
-    /// White space to the left of a sign in pixels, assumed equal to that on its right.
+    /// Returns the white space to the left of a sign in pixels, which is assumed to equal that on the right.
     pub(crate) fn bearing(self, sign: char, size: f64) -> f64 {
         let sign = sign.to_string();
         // The font draws a sign from the left end of its ink, so the number of inked columns is the width without the
@@ -87,7 +87,7 @@ impl Face {
     }
 }
 
-/// Width of a line of text in pixels, including raised and lowered parts.
+/// Returns the width of a line of text in pixels, including raised and lowered parts.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
     let widths = runs(text).into_iter().map(|run: Run| run.width(size));
     widths.sum()
@@ -119,12 +119,12 @@ impl Block {
         }
     }
 
-    /// Height of all lines, or zero without lines.
+    /// Returns the height of all lines, or zero without lines.
     pub(crate) fn height(&self) -> f64 {
         self.lines.len() as f64 * self.size * LEADING
     }
 
-    /// Width of the widest line.
+    /// Returns the width of the widest line.
     pub(crate) fn width(&self) -> f64 {
         let widths = self.lines.iter().map(|l| width(l, self.size));
         widths.fold(0.0, f64::max)

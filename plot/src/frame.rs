@@ -13,19 +13,19 @@ use crate::ticks::{Extent, TICK_SIZE, Ticks};
 const LABEL_SIZE: f64 = 16.0;
 /// Size of chart titles in pixels.
 const TITLE_SIZE: f64 = 18.0;
-/// Length of a tick mark.
+/// Length of a tick mark in pixels.
 pub(crate) const TICK_LENGTH: f64 = 5.0;
-/// Gap between a tick mark and its label.
+/// Gap between a tick mark and its label in pixels.
 pub(crate) const TICK_GAP: f64 = 4.0;
-/// Margin around the chart.
+/// Margin around a chart in pixels.
 const MARGIN: f64 = 9.0;
 /// Gap between plot and colour bar, and width of the bar.
 const BAR: [f64; 2] = [14.0, 13.0];
 /// Smallest side of the plot, kept on pages that are too small for their labels.
 const MIN_SIDE: f64 = 40.0;
-/// Limit of pixel coordinates.
+/// Largest absolute value of pixel coordinates.
 ///
-/// It lies far off every page, and at every scale of a canvas the device coordinates still fit into `i32`.
+/// This limit lies far off every page, and at every scale of a canvas the device coordinates still fit into `i32`.
 const MAX_COORDINATE: f64 = 1e7;
 
 /// Plot rectangle with its axes.
@@ -36,7 +36,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Position of a data point on the page, or `None` if it cannot be drawn.
+    /// Returns the position of a data point on the page, or `None` if the point cannot be drawn.
     pub(crate) fn place(&self, [x, y]: Point) -> Option<Point> {
         let across = self.area.left + self.axes[0].fraction(x) * self.area.width();
         let up = self.area.bottom - self.axes[1].fraction(y) * self.area.height();
@@ -51,7 +51,7 @@ impl Frame {
 
     /// Shrinks the plot until one unit has the same length on both axes.
     ///
-    /// No side shrinks below `MIN_SHARE` of its length; its axis is widened instead.
+    /// No side shrinks below `MIN_SHARE` of its length. The axis of such a side is widened instead.
     fn equalise(&mut self) {
         const MIN_SHARE: f64 = 0.3;
         let [x, y] = self.axes;
@@ -136,12 +136,12 @@ impl Layout {
         }
     }
 
-    /// Coordinate y of the powers of ten above the plot.
+    /// Returns the coordinate y of the powers of ten above the plot.
     pub(crate) fn factor_height(&self) -> f64 {
         self.frame.area.top - 0.75 * TICK_SIZE
     }
 
-    /// Lower edge of the title, above the powers of ten if there are any.
+    /// Returns the lower edge of the title, above the powers of ten if there are any.
     pub(crate) fn title_bottom(&self) -> f64 {
         let bar = self.bar.as_ref();
         let factors = [Some(&self.ticks[1].factor), bar.map(|b| &b.ticks.factor)];
@@ -155,7 +155,7 @@ impl Layout {
 /// Height reserved for powers of ten above the plot.
 const FACTOR_ROW: f64 = 1.4 * TICK_SIZE;
 
-/// Extent of a horizontal axis.
+/// Returns the extent of a horizontal axis of this length.
 fn horizontal(length: f64) -> Extent {
     Extent {
         length,
@@ -163,7 +163,7 @@ fn horizontal(length: f64) -> Extent {
     }
 }
 
-/// Extent of a vertical axis along a rectangle.
+/// Returns the extent of a vertical axis along a rectangle.
 fn vertical(area: &Area) -> Extent {
     Extent {
         length: area.height(),
@@ -171,7 +171,7 @@ fn vertical(area: &Area) -> Extent {
     }
 }
 
-/// Plot rectangle before the widths of tick labels, colour bar and legend are subtracted.
+/// Returns the plot rectangle before the widths of tick labels, colour bar and legend are subtracted.
 fn rough_area(chart: &Chart, x: &Axis, title: &Block, [width, height]: [f64; 2]) -> Area {
     let line = LABEL_SIZE * font::LEADING;
     let row = |text: &str| if text.is_empty() { 0.0 } else { line + 4.0 };
@@ -192,7 +192,7 @@ fn rough_area(chart: &Chart, x: &Axis, title: &Block, [width, height]: [f64; 2])
     }
 }
 
-/// Axis labels on one line each, reduced in size if they are too long.
+/// Returns the axis labels on one line each, reduced in size if they are too long.
 fn labels(chart: &Chart, area: &Area, x_ticks: &Ticks, size: [f64; 2]) -> [Block; 2] {
     let aside = 2.0 * (font::width(&x_ticks.factor, TICK_SIZE) + MARGIN);
     let one_line = |text: &str, available: f64| {
@@ -211,7 +211,7 @@ fn labels(chart: &Chart, area: &Area, x_ticks: &Ticks, size: [f64; 2]) -> [Block
     ]
 }
 
-/// Colour bar of the last heat map, to the right of a plot rectangle.
+/// Returns the colour bar of the last heat map, to the right of a plot rectangle.
 fn bar(chart: &Chart, area: &Area) -> Option<Bar> {
     let (field, palette) = chart.layers.iter().rev().find_map(|layer| match layer {
         Layer::Heat(field, palette) => Some((field, *palette)),
@@ -236,7 +236,7 @@ fn bar(chart: &Chart, area: &Area) -> Option<Bar> {
     })
 }
 
-/// Width of the colour bar with all its text.
+/// Returns the width of the colour bar with all its text.
 fn bar_width(bar: &Bar) -> f64 {
     let factor = font::width(&bar.ticks.factor, TICK_SIZE) - BAR[1];
     let text = bar.ticks.width() + TICK_LENGTH + TICK_GAP;

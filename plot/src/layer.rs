@@ -4,7 +4,7 @@ use crate::colour::{Colour, Palette};
 use crate::error::Fault;
 use crate::field::{Field2, Levels};
 
-/// Point as x and y.
+/// Point, given by its coordinates x and y.
 pub type Point = [f64; 2];
 
 /// Style of a line.
@@ -12,14 +12,14 @@ pub type Point = [f64; 2];
 pub struct Stroke {
     /// Colour of the line.
     pub colour: Colour,
-    /// Width in nominal pixels.
+    /// Width of the line in nominal pixels.
     pub width: f64,
     /// Whether the line is dashed.
     pub dash: bool,
 }
 
 impl Stroke {
-    /// Solid line of the default width.
+    /// Returns the style of a solid line of the default width.
     pub const fn solid(colour: Colour) -> Stroke {
         Stroke {
             colour,
@@ -28,7 +28,7 @@ impl Stroke {
         }
     }
 
-    /// Dashed line of the default width.
+    /// Returns the style of a dashed line of the default width.
     pub const fn dashed(colour: Colour) -> Stroke {
         Stroke {
             colour,
@@ -37,7 +37,7 @@ impl Stroke {
         }
     }
 
-    /// Sets the width in nominal pixels.
+    /// Sets the width of the line in nominal pixels.
     pub const fn width(self, width: f64) -> Stroke {
         Stroke { width, ..self }
     }
@@ -80,7 +80,7 @@ pub(crate) struct Bars {
 }
 
 impl Layer {
-    /// Field of the layer, if it has one.
+    /// Returns the field of the layer, if the layer has a field.
     pub(crate) fn field(&self) -> Option<&Field2> {
         match self {
             Layer::Heat(field, _) | Layer::Contours(field, _) => Some(field),
@@ -94,7 +94,7 @@ impl Layer {
         matches!(self, Layer::Heat(..) | Layer::Categories(..))
     }
 
-    /// Points that the automatic ranges contain.
+    /// Returns the points of the layer that the automatic ranges contain.
     pub(crate) fn points(&self) -> Vec<Point> {
         match self {
             Layer::Line(_, points, _) | Layer::Path(_, points, _) => points.clone(),
@@ -119,7 +119,7 @@ impl Layer {
 }
 
 impl Bars {
-    /// Corners of the bars.
+    /// Returns the corners of the bars.
     fn points(&self) -> Vec<Point> {
         let pairs = self.edges.windows(2).zip(&self.heights);
         pairs

@@ -13,15 +13,15 @@ use plotters::style::text_anchor::HPos;
 
 /// Size of legend text at scale 1.
 const TEXT: f64 = 14.5;
-/// Height of an entry at scale 1.
+/// Height of a legend entry at scale 1.
 const ROW: f64 = 20.0;
 /// Width of the sample and gap between sample and text, at scale 1.
 const SAMPLE: [f64; 2] = [30.0, 8.0];
 /// Safety factor on the width of the text, for SVG viewers with a wider font.
 const SAFETY: f64 = 1.07;
-/// Padding inside the box.
+/// Padding inside the legend box.
 const PAD: f64 = 7.0;
-/// Distance of the box from the axes.
+/// Distance of the legend box from the axes.
 const INSET: f64 = 9.0;
 
 /// Symbol beside a legend text.
@@ -69,7 +69,7 @@ impl Legend {
         }
     }
 
-    /// Width and height of the box, or zero without entries.
+    /// Returns the width and height of the legend box, or zero without entries.
     pub(crate) fn size(&self) -> [f64; 2] {
         if self.entries.is_empty() {
             return [0.0, 0.0];
@@ -121,7 +121,7 @@ impl Legend {
         Ok(())
     }
 
-    /// Rectangle of the legend box.
+    /// Returns the rectangle of the legend box.
     fn area(&self, corner: Corner, layout: &Layout) -> Area {
         let frame = &layout.frame.area;
         let [width, height] = self.size();
@@ -144,7 +144,7 @@ impl Legend {
     }
 }
 
-/// Legend entries of one layer.
+/// Returns the legend entries of one layer.
 fn entries(layer: &Layer) -> Vec<(String, Sample)> {
     let named = |label: &String, sample| match label.is_empty() {
         true => Vec::new(),
@@ -169,7 +169,7 @@ fn entries(layer: &Layer) -> Vec<(String, Sample)> {
 }
 
 impl Sample {
-    /// Distance from the left edge of the sample to the text, at scale 1.
+    /// Returns the distance from the left edge of the sample to the text, at scale 1.
     fn indent(self) -> f64 {
         match self {
             Sample::Heading => 0.0,

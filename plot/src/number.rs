@@ -8,7 +8,7 @@ pub(crate) fn nice(step: f64) -> f64 {
     rounded.unwrap_or(10.0) * power
 }
 
-/// Multiples of `step` in the closed interval, at most twenty.
+/// Returns the multiples of `step` in the closed interval, at most twenty.
 pub(crate) fn multiples([lower, upper]: [f64; 2], step: f64) -> Vec<f64> {
     // Rounding must not exclude an end that is a multiple.
     let tolerance = 1e-9 * (upper - lower);

@@ -9,11 +9,11 @@ use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use std::io;
 use std::path::Path;
 
-/// Pixels of the PNG per nominal pixel, along each axis.
+/// Number of pixels of the PNG per nominal pixel, along each axis.
 const PNG_SCALE: u32 = 2;
-/// Drawn pixels per pixel of the PNG, along each axis, before averaging.
+/// Number of drawn pixels per pixel of the PNG, along each axis, before averaging.
 const SUPERSAMPLING: u32 = 2;
-/// Units of the SVG per nominal pixel.
+/// Number of units of the SVG per nominal pixel.
 const SVG_SCALE: u32 = 10;
 
 /// Image as red, green and blue bytes, row by row.
@@ -34,7 +34,7 @@ impl Bitmap {
         }
     }
 
-    /// Draws on a white supersampled bitmap and averages it.
+    /// Draws on a white supersampled bitmap and returns the average at the resolution of the PNG.
     fn drawn(
         size: [u32; 2],
         draw: impl FnOnce(&mut Canvas<BitMapBackend>) -> Drawn,
@@ -134,7 +134,7 @@ fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(
     })
 }
 
-/// Error of the drawing backend for a file.
+/// Returns the error of the drawing backend for a file.
 fn backend_error(path: &Path, reason: String) -> Error {
     let path = path.to_path_buf();
     Error::Backend { path, reason }
@@ -170,7 +170,7 @@ fn vector(sheet: &Sheet) -> std::result::Result<String, String> {
     Ok(completed(&text, sheet.size, &widths))
 }
 
-/// Rectangle of the whole page.
+/// Returns the rectangle of the whole page.
 fn page_area(sheet: &Sheet) -> Area {
     let [right, bottom] = sheet.size.map(f64::from);
     Area {

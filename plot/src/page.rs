@@ -9,7 +9,7 @@ use crate::{decor, draw, output};
 use plotters::backend::DrawingBackend;
 use std::path::{Path, PathBuf};
 
-/// Size of page titles.
+/// Size of page titles in pixels.
 const TITLE_SIZE: f64 = 22.0;
 /// Smallest and largest side of a chart in nominal pixels.
 const SIDES: [u32; 2] = [120, 4000];
@@ -73,7 +73,7 @@ impl Page {
 
     /// Sets width and height of each chart in nominal pixels, 640 × 520 by default.
     ///
-    /// Both are clamped to 120..=4000. The PNG has twice as many pixels in each direction.
+    /// Width and height are clamped to 120..=4000. The PNG has twice as many pixels in each direction.
     pub fn chart_size(mut self, width: u32, height: u32) -> Page {
         self.chart_size = [width, height].map(|side| side.clamp(SIDES[0], SIDES[1]));
         self
@@ -117,7 +117,7 @@ impl Page {
     }
 }
 
-/// Page with its size and the broken title.
+/// Page with its size, and with its title broken into lines.
 pub(crate) struct Sheet {
     pub(crate) size: [u32; 2],
     pub(crate) chart_size: [u32; 2],
@@ -148,7 +148,7 @@ impl Sheet {
         sheet
     }
 
-    /// Height of the title above the charts.
+    /// Returns the height of the title above the charts.
     fn head(&self) -> u32 {
         match self.title.lines.is_empty() {
             true => 0,
@@ -156,7 +156,7 @@ impl Sheet {
         }
     }
 
-    /// Charts with their upper left corners in nominal pixels.
+    /// Returns the charts with their upper left corners in nominal pixels.
     pub(crate) fn places(&self) -> impl Iterator<Item = ([u32; 2], &Chart)> {
         self.charts.iter().enumerate().map(|(k, chart)| {
             let (row, column) = ((k / self.columns) as u32, (k % self.columns) as u32);
@@ -180,7 +180,7 @@ impl Sheet {
         draw::chart(canvas, chart, self.chart_size.map(f64::from))
     }
 
-    /// Size of the strip that holds the title.
+    /// Returns the size of the strip that holds the title.
     pub(crate) fn title_size(&self) -> [u32; 2] {
         [self.size[0], self.head()]
     }

@@ -22,14 +22,14 @@ const SUBSTITUTES: [&str; 2] = ["∥ϕϑϵℝℒ𝒩", "‖φθεRLN"];
 pub(crate) struct Run {
     pub(crate) text: String,
     pub(crate) face: Face,
-    /// Size relative to the line.
+    /// Size of the run relative to the size of the line.
     pub(crate) size: f64,
-    /// Height of its baseline above that of the line, relative to the size of the line.
+    /// Height of the baseline of the run above that of the line, relative to the size of the line.
     pub(crate) raise: f64,
 }
 
 impl Run {
-    /// Width in pixels in a line of size `size`.
+    /// Returns the width of the run in pixels, in a line of size `size`.
     pub(crate) fn width(&self, size: f64) -> f64 {
         self.face.width(&self.text, size * self.size)
     }
@@ -43,7 +43,7 @@ enum Level {
     Lowered,
 }
 
-/// Splits a line into runs; the characters in `^{…}` are raised and those in `_{…}` lowered.
+/// Splits a line into runs. The characters in `^{…}` are raised and those in `_{…}` lowered.
 pub(crate) fn runs(line: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (c, level) in levelled(line) {
@@ -94,7 +94,7 @@ fn levelled(line: &str) -> Vec<(char, Level)> {
     drawn
 }
 
-/// Replaces a character by one that a face has.
+/// Replaces a character by a character that a face has.
 fn drawable(c: char, level: Level) -> (char, Level) {
     let equivalent = |[from, to]: [&str; 2]| {
         let mut pairs = from.chars().zip(to.chars());

@@ -28,7 +28,7 @@ impl Setting {
     }
 }
 
-/// Run with its position: it starts `along` pixels after `at` in the writing direction.
+/// Run with its position. The run starts `along` pixels after `at` in the writing direction.
 struct Placed {
     run: Run,
     at: Point,
@@ -73,8 +73,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     /// Splits a run into pieces that the backend places correctly.
     ///
     /// Bitmaps get single signs, because their backend drops the white space to the left of each sign and spaces them
-    /// unevenly. An SVG gets the whole run, which keeps the text editable. Its leading spaces are split off, because
-    /// viewers drop them.
+    /// unevenly. An SVG gets the whole run, which keeps the text editable. The leading spaces of the run are split off,
+    /// because viewers drop them.
     fn parts(&self, run: &Run) -> Vec<Run> {
         let blank = run.text.len() - run.text.trim_start().len();
         let (lead, body) = run.text.split_at(blank);
@@ -131,7 +131,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         drawn.map_err(|e| e.to_string())
     }
 
-    /// Height from the top of a run to its baseline, and the size to pass to the backend.
+    /// Returns the height from the top of a run to its baseline, and the size to pass to the backend.
     ///
     /// In a bitmap the baseline lies half a size below the top, in an SVG 0.76 em. The SVG backend divides the size by
     /// 1.24 and takes the result as an em.

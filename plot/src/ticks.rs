@@ -10,7 +10,7 @@ pub(crate) const TICK_SIZE: f64 = 14.0;
 /// Largest number of intervals into which ticks divide a linear axis.
 const MAX_INTERVALS: usize = 9;
 
-/// Labelled tick; `at` is its fraction of the axis, from the lower end.
+/// Labelled tick at the fraction `at` of the axis, from the lower end.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tick {
     pub(crate) at: f64,
@@ -23,7 +23,7 @@ pub(crate) struct Ticks {
     pub(crate) major: Vec<Tick>,
     /// Fractions of the axis at which short ticks without labels stand.
     pub(crate) minor: Vec<f64>,
-    /// Power of ten common to all labels, as text; empty if it is one.
+    /// Text of the power of ten that is common to all labels, empty if the power is one.
     pub(crate) factor: String,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Whether neighbouring labels keep a distance.
+    /// Whether neighbouring labels of the ticks keep a distance along the axis.
     fn fits(&self, ticks: &Ticks) -> bool {
         let size = |tick: &Tick| match self.horizontal {
             true => font::width(&tick.label, TICK_SIZE) + 16.0,
@@ -49,7 +49,7 @@ impl Extent {
 }
 
 impl Ticks {
-    /// Chooses the densest ticks that fit.
+    /// Chooses the densest ticks whose labels fit.
     pub(crate) fn of(axis: &Axis, extent: Extent) -> Ticks {
         let decades = axis.upper.floor() - axis.lower.ceil();
         match axis.log {
@@ -59,14 +59,14 @@ impl Ticks {
         }
     }
 
-    /// Width of the widest label.
+    /// Returns the width of the widest label.
     pub(crate) fn width(&self) -> f64 {
         let widths = self.major.iter().map(|t| font::width(&t.label, TICK_SIZE));
         widths.fold(0.0, f64::max)
     }
 }
 
-/// Ticks at multiples of 1, 2 or 5 times a power of ten.
+/// Returns ticks at multiples of 1, 2 or 5 times a power of ten.
 fn linear_ticks(axis: &Axis, extent: Extent) -> Ticks {
     let candidates = (1..=MAX_INTERVALS).rev().map(|count| {
         let step = nice(axis.span() / count as f64);
@@ -120,7 +120,7 @@ fn labelled(axis: &Axis, values: &[f64], step: f64) -> Ticks {
     }
 }
 
-/// Ticks at the powers of ten whose exponent is a multiple of a stride, with short ticks between them.
+/// Returns ticks at the powers of ten whose exponent is a multiple of a stride, with short ticks between them.
 fn decade_ticks(axis: &Axis, extent: Extent) -> Ticks {
     let (first, last) = (axis.lower.ceil() as i32, axis.upper.floor() as i32);
     let strides = [1, 2, 3, 4, 5, 10, 20, 50, 100, 200];
@@ -150,7 +150,7 @@ fn decade_ticks(axis: &Axis, extent: Extent) -> Ticks {
     choose(candidates, extent)
 }
 
-/// Ticks of a logarithmic axis that contains fewer than two powers of ten.
+/// Returns the ticks of a logarithmic axis that contains fewer than two powers of ten.
 fn mantissa_ticks(axis: &Axis, extent: Extent) -> Ticks {
     let (low, high) = (10f64.powf(axis.lower), 10f64.powf(axis.upper));
     let power = axis.lower.floor() as i32;

@@ -58,7 +58,7 @@ impl Transform {
         }
     }
 
-    /// Checks that the interval is valid and that the initial value lies inside it.
+    /// Checks that the interval is valid and that the initial value lies inside the interval.
     fn check(self, index: usize, value: f64) -> Result<()> {
         let (lower, upper) = match self {
             Self::Identity => return Ok(()),

@@ -82,9 +82,9 @@ impl Window {
             return None;
         }
         // Near the fixed point the iterates are a first-order autoregression, θₖ₊₁ − θ* = c(θₖ − θ*) + εₖ with Var ε = σ².
-        // 1. Its stationary variance is s² = σ²/(1 − c²), and the mean of n iterates varies by s²(1 + c)/(1 − c)/n.
-        // 2. The noise of the data has the size of ε but stays the same in every step. It moves the fixed point by
-        //    σ/(1 − c), a variance of σ²/(1 − c)² = s²(1 + c)/(1 − c).
+        // 1. The stationary variance is s² = σ²/(1 − c²), and the mean of n iterates varies by s²(1 + c)/(1 − c)/n.
+        // 2. The noise of the data has the size of ε but stays the same in every step. The noise moves the fixed
+        //    point by σ/(1 − c), a variance of σ²/(1 − c)² = s²(1 + c)/(1 − c).
         // The sum is the variance of the estimate, s²(1 + c)/(1 − c)(1 + 1/n). One c is estimated from all parameters
         // together, and s² for every parameter.
         let (least, most) = AUTOCORRELATIONS;

@@ -22,7 +22,7 @@ pub struct Move {
     /// Decrease of the objective divided by `predicted`: near 1 where the quadratic model holds, NaN where rounding
     /// hides the decrease.
     pub gain: f64,
-    /// Decrease that the undamped model predicted before the step, if the direction provides it.
+    /// Decrease that the undamped model predicted before the step, if the direction provides this number.
     pub left: Option<f64>,
     /// Whether a longer step would hardly have been better, because the length was about right or nothing remained to gain.
     pub settled: bool,

@@ -89,7 +89,7 @@ impl<'a> Descent<'a> {
     }
 
     /// Sets another metric for the first steps. This metric is used until a step reduces the objective by less than
-    /// the fraction `progress`, such as 0.1, or until no step reduces it.
+    /// the fraction `progress`, such as 0.1, or until no step reduces the objective.
     ///
     /// From a bad start some metrics make better progress than the one that the loss names, which is much faster near the
     /// minimum.

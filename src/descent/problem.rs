@@ -31,7 +31,8 @@ pub(super) struct Setting<'a> {
     pub(super) priors: Vec<&'a dyn Prior>,
 }
 
-/// Metric of the first steps. Its phase ends when a step reduces the objective by less than the fraction `progress`.
+/// Metric of the first steps. The phase of this metric ends when a step reduces the objective by less than the fraction
+/// `progress`.
 #[derive(Clone, Copy)]
 pub(super) struct FirstMetric<'a> {
     pub(super) metric: &'a dyn Metric,

@@ -58,8 +58,8 @@ impl StepNorm {
 
     /// Returns the largest change of a coordinate by η, relative to its unit.
     fn largest_change(&self, eta: &[f64]) -> f64 {
-        // A relative change of a coordinate close to zero means nothing. Its unit is at least the change xⱼ whose effect dⱼxⱼ
-        // is the fraction `ZERO` of the effect of all coordinates.
+        // A relative change of a coordinate close to zero means nothing. The unit is therefore at least the change xⱼ
+        // whose effect dⱼxⱼ is the fraction `ZERO` of the effect of all coordinates.
         let all = self.effect(&self.units);
         let change = |j: usize| {
             let small = self.effects.get(j).map_or(0.0, |d| ZERO * all / d);

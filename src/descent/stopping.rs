@@ -209,9 +209,10 @@ impl Tolerances {
             return Some(Stop::Gradient { ratio: 0.0 });
         }
         // The undamped step η = −G⁻¹∇f predicts the decrease ½ ∇fᵀG⁻¹∇f. For f = ½‖r‖² with the Gauss-Newton matrix G = JᵀJ
-        // it is ½‖P r‖², P the projection on the range of J. Its ratio to f is the squared cosine of the angle between r and
-        // that range. The prediction is trusted under three conditions: it is no increase, its size is right (the metric is the
-        // loss's, or a step had the right length), and the quadratic model was valid for the last step.
+        // it is ½‖P r‖², P the projection on the range of J. The ratio of this decrease to f is the squared cosine of
+        // the angle between r and that range. The prediction is trusted under three conditions: it is no increase, its
+        // size is right (the metric is the loss's, or a step had the right length), and the quadratic model was valid
+        // for the last step.
         let sized = remaining.scaled || last.step.is_some_and(|step| step.settled);
         let sound = remaining.decrease >= 0.0;
         let trusted = sound && sized && last.step.is_none_or(|step| !is_unpredicted(&step));

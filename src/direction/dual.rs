@@ -93,7 +93,7 @@ fn check_mass_conservation(at: &Local<'_>) -> Result<()> {
     if !conserves_mass(at.metric()?, k) {
         return Ok(());
     }
-    // The mass of a tangent is 1ᵀζ = (Zᵀ1)·η. It vanishes for all η if Zᵀ1 = 0. The adjoint of a random vector
+    // The mass of a tangent is 1ᵀζ = (Zᵀ1)·η. This mass vanishes for all η if Zᵀ1 = 0. The adjoint of a random vector
     // gives the scale to which Zᵀ1 is compared.
     let other = random::normal(k, 0xD0A1, 0);
     let batch = Mat::from_fn(k, 2, |i, j| if j == 0 { 1.0 } else { other[i] });

@@ -195,7 +195,8 @@ fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let gradient = data_gradient(rows.as_ref(), &b, at.prior);
     let mut path = LowRank::new(rows.as_ref(), at.prior)?.path(&gradient, at.prior)?;
     let eta = path.at(0.0)?.eta;
-    // The fit leaves ‖Sη + b‖²/‖b‖² of the sketched data unexplained. It is NaN for b = 0, data that fit already.
+    // The fit leaves ‖Sη + b‖²/‖b‖² of the sketched data unexplained. The quotient is NaN for b = 0, data that fit
+    // already.
     let [step, column] = [&eta, &b].map(|x| MatRef::from_column_major_slice(x, x.len(), 1));
     let residual = rows.as_ref() * step + column;
     let unexplained = dot(residual.col_as_slice(0), residual.col_as_slice(0)) / dot(&b, &b);

@@ -23,7 +23,7 @@ impl Grid {
         stencil
     }
 
-    /// Returns the matrix of the divergence ∇·J of fluxes that are linear in ρ. Its columns sum to zero.
+    /// Returns the matrix of the divergence ∇·J of fluxes that are linear in ρ. The columns of the matrix sum to zero.
     ///
     /// The flux through a face, positive from its lower to its upper cell, is `a ρ_lower + b ρ_upper` with
     /// `[a, b] = flux(face)`. The flux through the boundary is zero.

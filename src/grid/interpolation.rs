@@ -87,7 +87,7 @@ impl Axis {
     }
 }
 
-/// Error for a coordinate that is outside its axis or not finite.
+/// Returns the error for a coordinate that is outside its axis or not finite.
 fn outside(axis: usize, point: usize, value: f64, sides: &Axis) -> Error {
     let (what, index) = (COORDINATES[axis], point);
     if value.is_finite() {

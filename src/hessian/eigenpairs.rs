@@ -43,9 +43,9 @@ impl Eigenpairs {
 
     /// Computes the eigenpairs of G = SᵀS, given C⁻¹Sᵀ.
     ///
-    /// They follow from the eigenpairs S C⁻¹Sᵀ q = λ q by u = C⁻¹Sᵀq/√λ, whose rounding is relative to λ₁. It must be
-    /// small compared to 1, where data and prior have equal weight. For a larger λ₁ the Gram matrix is avoided, see
-    /// [`factored`](Self::factored).
+    /// The eigenpairs follow from the eigenpairs S C⁻¹Sᵀ q = λ q by u = C⁻¹Sᵀq/√λ, whose rounding is relative to λ₁.
+    /// This rounding must be small compared to 1, where data and prior have equal weight. For a larger λ₁ the Gram
+    /// matrix is avoided, see [`factored`](Self::factored).
     pub(crate) fn of_rows(
         prior: &PriorTerms<'_>,
         s: MatRef<'_, f64>,

@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 use crate::error::Result;
 use crate::vector::dot;
 
-/// Pair of operators of the process: products with H and solves with the preconditioner C.
+/// Pair of operators of the Lanczos process: products with H and solves with the preconditioner C.
 pub(crate) trait Pencil {
     fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>>;
     fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>>;
@@ -22,13 +22,13 @@ pub(crate) struct Krylov {
     diagonal: Vec<f64>,
     /// Off-diagonal entries of T. The last one couples to the next vector, outside the basis.
     off_diagonal: Vec<f64>,
-    /// ‖g‖ = (gᵀC⁻¹g)^½.
+    /// Norm ‖g‖ = (gᵀC⁻¹g)^½ of the gradient.
     gradient_norm: f64,
-    /// Reason for the end of the process.
+    /// Reason why the process ended.
     pub(crate) end: End,
 }
 
-/// Reason for the end of a process.
+/// Reason why a Lanczos process ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum End {
     /// The relative residual for λ = 0 fell below its tolerance, or the space contains the solution.
@@ -41,7 +41,7 @@ pub(crate) enum End {
     Breakdown,
 }
 
-/// Stopping criteria.
+/// Stopping criteria of the Lanczos process.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Relative residual ‖Hη + g‖/‖g‖ at which the process stops, in the norm (xᵀC⁻¹x)^½.

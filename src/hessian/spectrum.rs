@@ -15,7 +15,7 @@ pub(crate) struct Spectrum {
     pub(crate) eigenpairs: Eigenpairs,
     /// Eigenvalues that were computed but not kept, in decreasing order.
     pub(crate) left_out: Vec<f64>,
-    /// Upper bound for the number of further eigenvalues, all smaller than the computed ones.
+    /// Upper bound for the number of eigenvalues that were not computed, which are smaller than the computed ones.
     pub(crate) uncomputed: usize,
     /// Size below which eigenvalues are lost to rounding.
     pub(crate) rounding: f64,
@@ -77,7 +77,7 @@ impl Spectrum {
     }
 }
 
-/// Number of passes of solves of the randomised method.
+/// Number of passes of solves that the randomised method takes.
 const PASSES: usize = 3;
 
 /// Computes the eigenpairs of SᵀQ QᵀS from one pass of adjoint solves.

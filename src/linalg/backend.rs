@@ -40,12 +40,12 @@ pub trait Backend: Sync {
     fn discard_factors(&self) {}
 }
 
-/// Factorisation of a matrix, or another prepared solver for it.
+/// Factorisation of a matrix, or another prepared solver for the matrix.
 pub trait Factor: Send + Sync {
     /// Solves A X = B or Aᵀ X = B in place: `batch` holds B at the call and X on return.
     ///
-    /// `guess` has one approximate solution per column, from which iterative methods start. Direct methods ignore it.
-    /// The accuracy of the solution does not depend on the guess. After an error the contents of `batch` are
+    /// `guess` has one approximate solution per column, from which iterative methods start. Direct methods ignore the
+    /// guess. The accuracy of the solution does not depend on the guess. After an error the contents of `batch` are
     /// unspecified.
     ///
     /// # Errors

@@ -12,12 +12,12 @@ use crate::error::{Error, Result};
 
 /// Backend that solves on the first CUDA device where that is estimated to be faster, and otherwise on the processor.
 ///
-/// Without a device it solves everything on the processor. The estimate counts the work of an iteration with a stencil
-/// in three dimensions. On the device, a step launches one kernel for every hyperplane of every sweep, 1.5 µs each, and
-/// moves its vectors at 4 TB/s. On the processor, a sweep takes 4 ns per cell and column, divided by the number of
-/// threads or columns, whichever is less. Single columns therefore stay on the processor up to about 64³ cells, and
-/// batches of 64 go to the device from about 20³ cells. Sparse matrices and two-dimensional stencils stay on the
-/// processor, where factorisations are fast. `Display` names the device that was found;
+/// Without a device the backend solves everything on the processor. The estimate counts the work of an iteration with a
+/// stencil in three dimensions. On the device, a step launches one kernel for every hyperplane of every sweep, 1.5 µs
+/// each, and moves its vectors at 4 TB/s. On the processor, a sweep takes 4 ns per cell and column, divided by the
+/// number of threads or columns, whichever is less. Single columns therefore stay on the processor up to about 64³
+/// cells, and batches of 64 go to the device from about 20³ cells. Sparse matrices and two-dimensional stencils stay on
+/// the processor, where factorisations are fast. `Display` names the device that was found;
 /// [`Report::solvers`](crate::Report::solvers) lists the methods that were used.
 ///
 /// ```
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Fastest {
-    /// Backend for solves on the processor. Its tolerances and precisions apply on the device as well.
+    /// Backend for solves on the processor. The tolerances and precisions of this backend apply on the device as well.
     pub cpu: Cpu,
     device: Result<Cuda>,
 }

@@ -66,7 +66,7 @@ impl Budget {
     }
 }
 
-/// Budget together with the bytes charged to it.
+/// Memory budget together with the number of bytes that are charged to the budget.
 pub(crate) struct Account {
     budget: Budget,
     taken: AtomicUsize,

@@ -1,8 +1,9 @@
 //! Linear algebra: operators, and backends that solve linear systems for batches of columns.
 //!
-//! Only this module depends on solver libraries and CUDA. It is independent of inverse problems. An [`Operator`]
-//! describes the storage of a matrix, and a [`Backend`] turns it into a [`Factor`]. [`Cpu`] selects the factorisation
-//! by structure. Every solution is verified against the matrix, so that a singular matrix causes an error.
+//! Only this module depends on solver libraries and CUDA. This module is independent of inverse problems. An
+//! [`Operator`] describes the storage of a matrix, and a [`Backend`] turns it into a [`Factor`]. [`Cpu`] selects the
+//! factorisation by structure. Every solution is verified against the matrix, so that a singular matrix causes an
+//! error.
 
 mod backend;
 mod batch;

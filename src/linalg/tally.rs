@@ -11,7 +11,7 @@ use super::warm_start::{First, Used, WarmStart};
 use super::{Backend, Batch, Factor, Factors, SolveStats, Solved, stats};
 use crate::error::Result;
 
-/// Backend that counts factorisations, solved columns and iterations of the backend it wraps.
+/// Backend that counts factorisations, solved columns and iterations of the backend that the tally wraps.
 pub(crate) struct Tally<'b> {
     backend: &'b dyn Backend,
     /// Source of factors that is shared with other tallies.

@@ -129,9 +129,9 @@ impl Solved {
         }
         let mut any = false;
         for j in 0..b.ncols() {
-            // If A has not changed, the multiple s x of an old solution leaves the residual b − s b_old. It is smallest
-            // for s = ⟨b_old, b⟩/‖b_old‖², when ‖b − s b_old‖² = ‖b‖² − ⟨b_old, b⟩²/‖b_old‖². The columns are similar
-            // if this is less than `NEW` times ‖b‖².
+            // If A has not changed, the multiple s x of an old solution leaves the residual b − s b_old. The residual
+            // is smallest for s = ⟨b_old, b⟩/‖b_old‖², when ‖b − s b_old‖² = ‖b‖² − ⟨b_old, b⟩²/‖b_old‖². The columns
+            // are similar if this is less than `NEW` times ‖b‖².
             let (old, new) = (self.b.col_as_slice(j), b.col_as_slice(j));
             let (inner, square) = (dot(old, new), dot(old, old));
             let similar = inner * inner > (1.0 - NEW) * square * dot(new, new);

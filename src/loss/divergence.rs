@@ -8,7 +8,7 @@ use crate::metric::{FisherRao, Metric, Scaled};
 
 /// Divergence vol Σ φ(ρᵢ, qᵢ) of ρ from a target q ≥ 0. The masses may differ.
 ///
-/// Its metric is Fisher-Rao with free mass, times r ∂²φ/∂r² at r = q.
+/// The metric of the divergence is Fisher-Rao with free mass, times r ∂²φ/∂r² at r = q.
 #[derive(Clone, Debug)]
 pub struct Divergence {
     kind: Kind,
@@ -34,8 +34,8 @@ impl Divergence {
         Self::new(Kind::Forward, grid, target)
     }
 
-    /// Returns the Kullback-Leibler divergence of the model from the data, Σ vol (ρ ln(ρ/q) − ρ + q). It favours a ρ
-    /// concentrated where there are data.
+    /// Returns the Kullback-Leibler divergence of the model from the data, Σ vol (ρ ln(ρ/q) − ρ + q). This divergence
+    /// favours a ρ that is concentrated where there are data.
     ///
     /// # Errors
     /// Fails if the target has the wrong length, or an entry that is not positive.
@@ -123,7 +123,7 @@ fn relative_entropy(a: f64, b: f64) -> f64 {
     if a == 0.0 {
         return b;
     }
-    // With b = a(1 + t) it equals a (t − ln(1 + t)).
+    // With b = a(1 + t) the entropy equals a (t − ln(1 + t)).
     let t = (b - a) / a;
     // NaN takes the second branch.
     if t.abs() <= CLOSE {

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::metric::{L2, Metric};
 
-/// Misfit ½ vol Σ(ρ − q)². Its metric is L².
+/// Misfit ½ vol Σ(ρ − q)² of ρ to a target q. The metric of the misfit is L².
 #[derive(Clone, Debug)]
 pub struct L2Misfit {
     volume: f64,

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root};
 
-/// Loss on states. It is a recipe, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
+/// Loss on states. The loss is a recipe, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
 ///
 /// A loss in closed form implements `value` and `gradient`. A loss that needs solves, such as a transport cost, also
 /// implements `at`, which may fail and whose solves are counted.
@@ -38,7 +38,8 @@ pub trait Loss: Sync {
     /// Computes out ← ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ (which contains cell volumes).
     fn gradient(&self, rho: &[f64], out: &mut [f64]);
 
-    /// Returns the metric M that equals ∇²f at a perfect fit, including its factor. It is used if no other is given.
+    /// Returns the metric M that equals ∇²f at a perfect fit, including its factor. A descent uses this metric if no
+    /// other is given.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         None
     }
@@ -114,23 +115,23 @@ pub trait Misfit {
     }
 
     /// Returns the change of the value when every ρᵢ is rounded once, if this may exceed the first-order estimate
-    /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|); 0 if the estimate suffices.
+    /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|). Returns 0 if the estimate suffices.
     fn rounding(&self) -> f64 {
         0.0
     }
 }
 
-/// Returns f(ρ) by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if that fails.
+/// Returns f(ρ) by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if the preparation fails.
 ///
-/// It implements [`Loss::value`] for a loss that implements `at`.
+/// This function implements [`Loss::value`] for a loss that implements `at`.
 pub fn value_of(loss: &(impl Loss + ?Sized), rho: &[f64]) -> f64 {
     let prepared = loss.at(rho, Cpu::shared());
     prepared.map_or(f64::NAN, |misfit| misfit.value())
 }
 
-/// Computes out ← ∂f/∂ρ by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if that fails.
+/// Computes out ← ∂f/∂ρ by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if the preparation fails.
 ///
-/// It implements [`Loss::gradient`] for a loss that implements `at`.
+/// This function implements [`Loss::gradient`] for a loss that implements `at`.
 pub fn gradient_of(loss: &(impl Loss + ?Sized), rho: &[f64], out: &mut [f64]) {
     let cpu = Cpu::shared();
     let covector = loss.at(rho, cpu).and_then(|misfit| misfit.covector(cpu));

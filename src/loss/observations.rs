@@ -7,7 +7,8 @@ use crate::linalg::{Operator, Side};
 use crate::metric::{Metric, Observed, whitened_residual};
 use crate::noise::Noise;
 
-/// Misfit ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise. Its metric is [`Observed`].
+/// Misfit ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise. The metric of the
+/// misfit is [`Observed`].
 ///
 /// ```
 /// use pullback::{loss::Observations, Noise, Operator, Side};

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::{Metric, Root, StackedRoot};
 
-/// Sum Σ wᵢ fᵢ with positive weights. Its metric is Σ wᵢ Mᵢ if every loss has one.
+/// Sum Σ wᵢ fᵢ of losses with positive weights. The metric of the sum is Σ wᵢ Mᵢ if every loss has a metric Mᵢ.
 ///
 /// ```
 /// use pullback::{Grid, Loss, loss::{L2Misfit, SobolevMisfit, Sum}};
@@ -88,14 +88,14 @@ impl Loss for Sum<'_> {
     }
 }
 
-/// Summand prepared at ρ.
+/// Summand of a sum of losses, prepared at ρ.
 struct Part<'a> {
     weight: f64,
     misfit: Box<dyn Misfit + 'a>,
     metric: Option<Box<dyn Metric + 'a>>,
 }
 
-/// Sum prepared at ρ.
+/// Sum of losses, prepared at ρ.
 struct Parts<'a> {
     parts: Vec<Part<'a>>,
     rho: Vec<f64>,
@@ -117,7 +117,7 @@ impl Misfit for Parts<'_> {
         Ok(sum)
     }
 
-    /// Stacks the roots, each with the covector of its own loss, whose dual it represents best.
+    /// Stacks the roots, each root with the covector of its own loss, whose dual this root represents best.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
         // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the parts uᵢ represent Σ wᵢuᵢ.
         let mut root = StackedRoot::new(self.rho.len());

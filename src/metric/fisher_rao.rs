@@ -15,7 +15,7 @@ use crate::vector::{centre, largest};
 /// Fisher-Rao metric, ∫ζ²/ρ dx.
 #[derive(Clone, Debug)]
 pub struct FisherRao {
-    /// Volume of a cell.
+    /// Volume of a cell of the grid.
     pub volume: f64,
     /// Fraction of the largest density to which smaller densities are raised.
     pub floor: f64,
@@ -64,7 +64,7 @@ impl Metric for FisherRao {
 
 /// Returns the density times a power of two that brings its maximum near 1.
 ///
-/// Products with it neither over- nor underflow, and a power of two is exact.
+/// Products with the scaled density neither over- nor underflow, and a power of two is exact.
 fn scaled_density(mut r: Vec<f64>) -> Vec<f64> {
     let exponent = largest(&r).log2().floor().clamp(-1022.0, 1022.0);
     let factor = (-exponent).exp2();

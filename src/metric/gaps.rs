@@ -12,15 +12,16 @@ use crate::linalg::Stencil;
 /// Binary exponents per band: the couplings of one band are within a factor of 2^BAND.
 const BAND: u64 = 3;
 
-/// Number of bands by which the couplings of a part to the ground may be weaker than its strongest coupling.
+/// Number of bands by which the couplings of a part to the ground may be weaker than the strongest coupling of the
+/// part.
 const LAG: u64 = 8;
 
-/// Ratio 2^(−BAND · LAG) of couplings that counts as weak.
+/// Ratio 2^(−BAND · LAG) of two couplings at which the smaller coupling counts as weak.
 const WEAK: f64 = 1.0 / (1 << 24) as f64;
 
 /// Whether the couplings inside some set of cells are 2²⁴ times as strong as every coupling that connects the set to
-/// the ground. Detection is certain from 2²⁷ times on, because couplings are compared by bands. If false, diagonals
-/// hold eight digits of every sum of couplings.
+/// the ground. Detection is certain from 2²⁷ times on, because couplings are compared by bands. If the result is false,
+/// diagonals hold eight digits of every sum of couplings.
 ///
 /// The stencil is symmetric with couplings that are not positive; `ground` contains the sums of its rows.
 pub(super) fn has_weakly_grounded_part(stencil: &Stencil, ground: &[f64]) -> bool {
@@ -126,7 +127,7 @@ fn search_by_bands(stencil: &Stencil, ground: &[f64], (least, most): (f64, f64))
 
 /// Connected components of the cells and the ground, which has the last index (a disjoint-set forest).
 struct Components {
-    /// A lower index of the same component; the index itself for the lowest.
+    /// For each index, a lower index of the same component, or the index itself if it is the lowest.
     parent: Vec<usize>,
     /// Band of the strongest coupling of a component, stored at its lowest index.
     strongest_band: Vec<u64>,

@@ -69,7 +69,7 @@ impl Metric for HellingerKantorovich {
 
 struct HellingerKantorovichRoot<'a> {
     transport: Transport<'a>,
-    /// α B Bᵀ + β diag ρ.
+    /// Matrix α B Bᵀ + β diag ρ = vol M⁻¹.
     inverse: Arc<Stencil>,
     factor: Box<dyn Factor + 'a>,
     face_factor: f64,

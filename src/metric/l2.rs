@@ -11,7 +11,7 @@ use crate::linalg::Backend;
 /// L² metric, M = vol · I.
 #[derive(Clone, Debug)]
 pub struct L2 {
-    /// Volume of a cell; 1 for states that are not densities on a grid.
+    /// Volume of a cell of the grid, or 1 for states that are not densities on a grid.
     pub volume: f64,
 }
 
@@ -24,7 +24,7 @@ impl L2 {
     }
 }
 
-/// Euclidean metric.
+/// The default is the Euclidean metric.
 impl Default for L2 {
     fn default() -> Self {
         Self { volume: 1.0 }

@@ -31,7 +31,8 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Batch, Operator};
 
-/// Riemannian metric on data space. It is a recipe, from which [`at`](Metric::at) prepares a [`Root`] at every ρ.
+/// Riemannian metric on data space. The metric is a recipe, from which [`at`](Metric::at) prepares a [`Root`] at every
+/// ρ.
 ///
 /// The example `own_metric` shows a user-defined metric.
 pub trait Metric: Sync {
@@ -45,7 +46,7 @@ pub trait Metric: Sync {
     fn name(&self) -> &'static str;
 }
 
-/// A borrowed metric is a metric.
+/// Implements the trait for a borrowed metric.
 impl<M: Metric + ?Sized> Metric for &M {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         (**self).at(rho, backend)
@@ -59,7 +60,7 @@ impl<M: Metric + ?Sized> Metric for &M {
 /// Metric M(ρ) = LᵀL at one ρ.
 ///
 /// L contains the projection Π onto admissible tangents (those that conserve mass, if the metric measures transport of
-/// mass). It may be rectangular: for W₂ it maps cells to faces.
+/// mass). L may be rectangular: for W₂ it maps cells to faces.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Metric, Side, metric::L2, faer::mat};
@@ -115,27 +116,27 @@ pub trait Root: Send + Sync {
 
     /// Returns M or M⁻¹ as a sparse matrix, if one of them couples neighbours only.
     ///
-    /// The matrix omits the projection of L: it is correct for tangents that conserve mass.
+    /// The matrix omits the projection Π: the matrix is correct for tangents that conserve mass.
     fn local_form(&self) -> Option<LocalForm> {
         None
     }
 
-    /// Computes c ← Πᵀc. It is applied to a covector once, before anything else.
+    /// Computes c ← Πᵀc. The projection is applied to a covector once, before anything else.
     fn project(&self, c: &mut [f64]) {
         let _ = c;
     }
 }
 
-/// Metric as a sparse matrix.
+/// Sparse matrix that represents a metric.
 pub enum LocalForm {
-    /// M.
+    /// Sparse matrix M of the metric.
     Metric(SparseColMat<usize, f64>),
-    /// M⁻¹.
+    /// Sparse inverse M⁻¹ of the metric.
     Inverse(SparseColMat<usize, f64>),
 }
 
 impl LocalForm {
-    /// Returns the matrix of `factor` times the metric.
+    /// Returns the local form of `factor` times the metric.
     fn scaled(self, factor: f64) -> Self {
         match self {
             Self::Metric(m) => Self::Metric(m * Scale(factor)),

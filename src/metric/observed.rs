@@ -127,7 +127,7 @@ impl Root for ObservedRoot<'_> {
     }
 
     /// Returns the whitened residual if c is the gradient of the loss of this metric. Otherwise returns the
-    /// least-squares solution (LLᵀ)⁺L c, after checking that it represents c.
+    /// least-squares solution (LLᵀ)⁺L c, after checking that the solution represents c.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim())?;
         // The gradient of ½‖Γ^{-1/2}(Oρ − d)‖² is c = Lᵀr with the whitened residual r, so y = r.

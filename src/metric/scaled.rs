@@ -9,9 +9,9 @@ use crate::linalg::{Backend, Batch};
 
 /// Metric `factor` · M, for a loss whose Hessian is a multiple of M.
 pub struct Scaled<M> {
-    /// Metric M.
+    /// Metric M that is multiplied.
     pub metric: M,
-    /// Positive factor.
+    /// Positive factor of the metric M.
     pub factor: f64,
 }
 

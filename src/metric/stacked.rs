@@ -47,12 +47,12 @@ impl Metric for Stacked<'_> {
     }
 }
 
-/// Summand: √w, its root and, if known, its part of the covector.
+/// Summand wᵢMᵢ: the weight √wᵢ, the root Lᵢ and, if known, the part uᵢ of the covector.
 struct Part<'a> {
     weight: f64,
     root: Box<dyn Root + 'a>,
     covector: Option<Vec<f64>>,
-    /// Projection of the probe, which distinguishes projections.
+    /// Image of the probe under the projection of the summand. Different projections give different images.
     projected: Vec<f64>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> StackedRoot<'a> {
         }
     }
 
-    /// Adds a summand. `covector` is the gradient uᵢ of its loss; the total covector is Σ wᵢ uᵢ.
+    /// Adds a summand. `covector` is the gradient uᵢ of the loss of the summand. The total covector is Σ wᵢ uᵢ.
     pub(crate) fn push(
         &mut self,
         weight: f64,
@@ -88,7 +88,7 @@ impl<'a> StackedRoot<'a> {
     }
 
     /// Returns a part if all parts have the same projection. Parts with different projections together act on all
-    /// tangents, so that the sum has none.
+    /// tangents, so that the sum has no projection.
     fn common(&self) -> Option<&Part<'a>> {
         let first = self.parts.first()?;
         let same = |part: &Part<'_>| close(&part.projected, &first.projected);

@@ -13,14 +13,14 @@ use crate::linalg::Stencil;
 /// Mean of the densities of two cells that defines the density on their face.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FaceMean {
-    /// (a + b)/2.
+    /// Arithmetic mean (a + b)/2.
     #[default]
     Arithmetic,
-    /// (a − b)/(ln a − ln b).
+    /// Logarithmic mean (a − b)/(ln a − ln b).
     Logarithmic,
-    /// √(ab).
+    /// Geometric mean √(ab).
     Geometric,
-    /// 2ab/(a + b), the most accurate mean across barriers of low density.
+    /// Harmonic mean 2ab/(a + b), the most accurate mean across barriers of low density.
     Harmonic,
 }
 
@@ -46,12 +46,12 @@ impl FaceMean {
     }
 }
 
-/// Operator B at one density.
+/// Operator B = −∇·(√ρ ·) at one density ρ.
 pub(super) struct Transport<'a> {
     grid: &'a Grid,
-    /// Density, raised to its floor.
+    /// Density ρ in the cells, raised to its floor.
     pub(super) r: Vec<f64>,
-    /// √ρ on the faces.
+    /// Square roots √ρ of the density on the faces.
     roots: Vec<f64>,
 }
 

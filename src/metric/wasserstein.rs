@@ -60,8 +60,8 @@ impl Metric for Wasserstein2 {
 
 /// Returns a diagonal with one entry, which fixes the free constant of the Neumann problem.
 ///
-/// For right-hand sides of mass zero it makes φ = 0 in that cell and has no other effect. The densest cell gives the
-/// least rounding.
+/// For right-hand sides of mass zero the entry makes φ = 0 in its cell and has no other effect. The densest cell gives
+/// the least rounding.
 fn pinned_diagonal(grid: &Grid, r: &[f64]) -> Vec<f64> {
     let mut diagonal = vec![0.0; r.len()];
     // Summing all rows of (B Bᵀ + d eᵢeᵢᵀ)φ = ζ with 1ᵀB = 0 and 1ᵀζ = 0 gives d φᵢ = 0. The entry d has the size of a
@@ -75,7 +75,7 @@ fn pinned_diagonal(grid: &Grid, r: &[f64]) -> Vec<f64> {
 /// Square root L of the Wasserstein-2 metric at one ρ.
 struct Wasserstein2Root<'a> {
     transport: Transport<'a>,
-    /// B Bᵀ, pinned in one cell.
+    /// Matrix B Bᵀ, pinned in one cell.
     laplacian: Arc<Stencil>,
     factor: Box<dyn Factor + 'a>,
     total: f64,
@@ -83,7 +83,7 @@ struct Wasserstein2Root<'a> {
 }
 
 impl Wasserstein2Root<'_> {
-    /// Solves (B Bᵀ) Φ = Π Z.
+    /// Solves (B Bᵀ) Φ = Π Z for the potentials Φ.
     fn potentials(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         let mut phi = map_columns(z, z.nrows(), |z, out| {

@@ -4,7 +4,7 @@ use crate::error::{ModuleError, intervals, number};
 
 /// Error of a flow, a trajectory, an invariant measure, or a file.
 ///
-/// Functions return it wrapped in the library's error; [`Error::of`](crate::Error::of) unwraps it.
+/// Functions return this error wrapped in the library's error. [`Error::of`](crate::Error::of) unwraps it.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -14,7 +14,7 @@ pub enum Error {
          {places}; {remedy} some diffusion, or a teleportation rate α > 0"
     )]
     Trapped {
-        /// Number of closed classes.
+        /// Number of closed classes of cells.
         classes: usize,
         /// Positions of the smallest classes.
         places: String,
@@ -27,7 +27,7 @@ pub enum Error {
         number(point[0]), number(point[1]), number(point[2])
     )]
     Velocity {
-        /// Position.
+        /// Position at which the velocity is not finite.
         point: [f64; 3],
     },
     /// A trajectory that cannot be integrated.
@@ -36,7 +36,7 @@ pub enum Error {
          check θ and the initial state, or loosen the tolerance", number(*time)
     )]
     BlowUp {
-        /// Time, including the burn-in.
+        /// Time at which the integration ends, counted from the start of the burn-in.
         time: f64,
         /// Description of the failure.
         reason: &'static str,
@@ -47,7 +47,7 @@ pub enum Error {
          margin, or remove outliers first", 100.0 * fraction, intervals(ranges)
     )]
     OutsideBox {
-        /// Fraction of the samples outside.
+        /// Fraction of the samples that lie outside the grid.
         fraction: f64,
         /// Smallest and largest sample along each axis.
         ranges: Vec<(f64, f64)>,
@@ -58,9 +58,9 @@ pub enum Error {
          start the fit from a guess, or from the estimate of a flow that is linear in θ"
     )]
     NotLinear {
-        /// The computation that needs linearity.
+        /// Name of the computation that needs linearity.
         what: &'static str,
-        /// Relative deviation from a linear function.
+        /// Relative deviation of the velocity from a linear function.
         defect: f64,
     },
     /// Data that do not determine all parameters.
@@ -69,11 +69,11 @@ pub enum Error {
          or fix the parameters that have no effect on the data"
     )]
     Undetermined {
-        /// The data that were used.
+        /// Name of the data that were used.
         what: &'static str,
         /// Number of combinations of parameters that are determined.
         rank: usize,
-        /// Number of parameters.
+        /// Number of parameters that are to be determined.
         needed: usize,
     },
     /// A file that cannot be read or written.
@@ -81,7 +81,7 @@ pub enum Error {
     File {
         /// Path of the file.
         path: String,
-        /// Position in the file.
+        /// Position of the fault in the file.
         place: String,
         /// Description of the fault, with the remedy.
         message: String,

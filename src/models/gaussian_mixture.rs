@@ -10,7 +10,7 @@ use crate::model::Model;
 
 /// Gaussian mixture ρ(x) = Σ w_c N(x; μ_c, diag σ²_c), evaluated at cell centres without renormalisation.
 ///
-/// Any of its weights, means and variances may be parameters.
+/// Any of the weights, means and variances may be parameters.
 ///
 /// ```
 /// use pullback::{Grid, models::{GaussianMixture, Parameter}};
@@ -29,16 +29,16 @@ pub struct GaussianMixture {
     free: Vec<Parameter>,
 }
 
-/// A free parameter of a mixture. Components and axes count from 0.
+/// Free parameter of a mixture. Components and axes count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
-    /// The weight of a component other than the last. The last weight is 1 minus the sum of the others.
+    /// Weight of a component other than the last. The last weight is 1 minus the sum of the other weights.
     Weight(usize),
-    /// The mean of a component along an axis.
+    /// Mean of a component along an axis.
     Mean(usize, usize),
-    /// The common variance of a component along all axes.
+    /// Common variance of a component along all axes.
     Variance(usize),
-    /// The variance of a component along an axis.
+    /// Variance of a component along an axis.
     AxisVariance(usize, usize),
 }
 
@@ -58,7 +58,7 @@ impl Parameter {
 struct Component {
     weight: f64,
     mean: Vec<f64>,
-    /// Variance along each axis.
+    /// Variance of the component along each axis.
     variance: Vec<f64>,
 }
 
@@ -105,7 +105,7 @@ impl GaussianMixture {
         Ok(self)
     }
 
-    /// Returns the grid.
+    /// Returns the grid of the density.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
@@ -243,7 +243,8 @@ impl GaussianMixture {
         )
     }
 
-    /// Returns N(x; μ, σ²) at all cells. If `derivative` names an axis, its factor is replaced by its derivative.
+    /// Returns N(x; μ, σ²) at all cells. If `derivative` names an axis, the factor of that axis is replaced by its
+    /// derivative.
     fn gaussian(&self, c: &Component, derivative: Option<(usize, Derivative)>) -> Vec<f64> {
         let mut out = vec![1.0];
         for (d, axis) in self.grid.axes().iter().enumerate() {

@@ -10,7 +10,7 @@ use crate::metric::FisherRao;
 
 /// Simulator that maps θ to the histogram of a trajectory, sampled and symmetrised like the data.
 ///
-/// With the [`InvariantMeasure`](super::InvariantMeasure) of the same flow and grid, it gives a
+/// With the [`InvariantMeasure`](super::InvariantMeasure) of the same flow and grid, the simulator gives a
 /// [`Corrected`](crate::correction::Corrected) fit that is free of the bias of first-order fluxes.
 ///
 /// ```no_run
@@ -32,7 +32,7 @@ use crate::metric::FisherRao;
 pub struct Occupations<'a> {
     /// Grid of the histogram.
     pub grid: &'a Grid,
-    /// The simulated flow.
+    /// Flow that is simulated.
     pub flow: &'a dyn Flow,
     /// Sampling of the trajectories. Every simulation replaces the seed.
     pub sampling: Sampling,
@@ -56,7 +56,8 @@ impl<'a> Occupations<'a> {
 
     /// Returns the metric for corrections of histograms: Fisher-Rao with densities raised to 10⁻¹¹ of the largest.
     ///
-    /// Without this floor, samples in cells that the model hardly ever visits would outweigh all others together.
+    /// Without this floor, samples in cells that the model hardly ever visits would outweigh all other samples
+    /// together.
     pub fn metric(&self) -> FisherRao {
         FisherRao {
             floor: 1e-11,

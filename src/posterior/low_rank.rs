@@ -15,9 +15,9 @@ use crate::prior::PriorTerms;
 /// Number of eigenpairs of a posterior, and how to compute them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rank {
-    /// Maximal number of eigenpairs.
+    /// Largest number of eigenpairs.
     pub rank: usize,
-    /// Random columns beyond the rank, for accuracy.
+    /// Number of random columns beyond the rank, for accuracy.
     pub oversampling: usize,
     /// Seed of the random columns.
     pub seed: u64,
@@ -53,10 +53,10 @@ pub struct Posterior<'a> {
     solves: usize,
 }
 
-/// Eigenvalue above which neglecting it is reported.
+/// Largest eigenvalue that is neglected without a report.
 const LARGE_EIGENVALUE: f64 = 0.1;
 
-/// Information in nats above which neglecting many small eigenvalues is reported.
+/// Largest information in nats of many small eigenvalues that are neglected without a report.
 const LARGE_INFORMATION: f64 = 1.0;
 
 impl<'a> Posterior<'a> {
@@ -93,7 +93,7 @@ impl<'a> Posterior<'a> {
     }
 
     /// Returns the eigenvalues λ of the kept eigenpairs, in decreasing order. [`left_out`](Self::left_out) estimates
-    /// the information of the others.
+    /// the information of the other eigenpairs.
     pub fn eigenvalues(&self) -> &[f64] {
         &self.spectrum.eigenpairs.values
     }
@@ -164,8 +164,8 @@ impl<'a> Posterior<'a> {
 
     /// Returns the information ½ Σ ln(1 + λ) of the neglected eigenvalues in nats, which the information gain lacks.
     ///
-    /// It is exact if all eigenpairs were computed. Otherwise it is an estimate: it extrapolates the uncomputed
-    /// eigenvalues by the power law fitted to the second half of the kept ones.
+    /// The result is exact if all eigenpairs were computed. Otherwise the result is an estimate, which extrapolates the
+    /// uncomputed eigenvalues by a power law that is fitted to the second half of the kept eigenvalues.
     pub fn left_out(&self) -> f64 {
         let (kept, computed) = (self.eigenvalues(), &self.spectrum.left_out);
         let computed_sum: f64 = computed.iter().map(|l| l.ln_1p()).sum();
@@ -188,7 +188,8 @@ impl<'a> Posterior<'a> {
         0.5 * (computed_sum + uncomputed.sum::<f64>())
     }
 
-    /// Returns the largest neglected eigenvalue, or a bound for it if none was computed.
+    /// Returns the largest neglected eigenvalue, or a bound for that eigenvalue if no neglected eigenvalue was
+    /// computed.
     fn next(&self) -> f64 {
         let kept = self.eigenvalues().last();
         let bound = kept.filter(|_| self.spectrum.uncomputed > 0);

@@ -14,13 +14,14 @@ use crate::vector::norm;
 /// share in the null space is infinite. See [`Report::covariance`](crate::Report::covariance).
 #[derive(Clone, Debug)]
 pub struct Uncertainty {
-    /// Covariance matrix. Rows and columns of parameters held by bounds are zero.
+    /// Covariance matrix of the parameters. Rows and columns of parameters held by bounds are zero.
     pub covariance: Mat<f64>,
-    /// Square roots of the diagonal; infinite for undetermined parameters.
+    /// Standard errors, the square roots of the diagonal of the covariance. The standard errors are infinite for
+    /// undetermined parameters.
     pub standard_errors: Vec<f64>,
     /// Directions in θ of unit length, as columns, that change neither data nor priors.
     pub null_space: Mat<f64>,
-    /// Parameters held by a bound, whose standard error is given as 0.
+    /// Indices of the parameters held by a bound, whose standard error is given as 0.
     pub held: Vec<usize>,
 }
 

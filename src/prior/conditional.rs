@@ -15,12 +15,12 @@ use crate::linalg::{Factor, Side, SolveStats, lower_cholesky, solve_triangular};
 /// (R C Rᵀ)⁻¹ = R (Σ − Σ Eᵀ (E Σ Eᵀ)⁻¹ E Σ) Rᵀ
 /// ```
 ///
-/// It takes one solve per fixed parameter once, and then two per column.
+/// The preparation takes one solve per fixed parameter. Every column then takes two solves.
 pub(super) struct ConditionalPrecision<'a> {
     full: Box<dyn Factor + 'a>,
     chart: Chart,
     fixed: Vec<usize>,
-    /// Cholesky factor of E Σ Eᵀ.
+    /// Cholesky factor of the covariance E Σ Eᵀ of the fixed parameters.
     fixed_factor: Mat<f64>,
 }
 

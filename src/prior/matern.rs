@@ -27,9 +27,9 @@ use crate::linalg::{Backend, Factor, Operator, Side, Stencil};
 #[derive(Clone, Debug)]
 pub struct Matern {
     grid: Grid,
-    /// κ².
+    /// Square κ² of the decay rate.
     decay: f64,
-    /// τ √vol.
+    /// Factor τ √vol of the root.
     scale: f64,
     mean: Vec<f64>,
     root: std::sync::Arc<Stencil>,

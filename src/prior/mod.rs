@@ -42,8 +42,8 @@ use crate::random;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 ///
-/// On finite elements C = A M⁻¹A, with A = δK + κM of a stiffness and a mass matrix, is not a sparse matrix. It is
-/// given by products, and by two solves with A. Everything except samples works without a root of C. Samples need
+/// On finite elements C = A M⁻¹A, with A = δK + κM of a stiffness and a mass matrix, is not a sparse matrix. This C
+/// is given by products, and by two solves with A. Everything except samples works without a root of C. Samples need
 /// [`draw`](Prior::draw), which this example could implement by the Cholesky factor of M.
 ///
 /// ```
@@ -124,13 +124,13 @@ use crate::random;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Prior: Sync {
-    /// Returns R to second order at θ.
+    /// Returns the penalty R to second order at θ.
     ///
     /// # Errors
     /// Fails if θ has the wrong length.
     fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>>;
 
-    /// Returns R(θ).
+    /// Returns the penalty R(θ).
     ///
     /// # Errors
     /// Fails if θ has the wrong length.
@@ -163,7 +163,8 @@ pub trait Prior: Sync {
         diagonal_of_inverse(self.precision(theta, backend)?.as_ref(), theta.len())
     }
 
-    /// Draws columns from N(0, C⁻¹). It is called only without a root P; with one, the columns are C⁻¹Pᵀξ.
+    /// Draws columns from N(0, C⁻¹). The function is called only for a prior without a root P. With a root, the columns
+    /// are C⁻¹Pᵀξ.
     ///
     /// # Errors
     /// Fails with [`Error::PriorLacks`] unless the prior implements this function.
@@ -176,7 +177,7 @@ pub trait Prior: Sync {
     }
 }
 
-/// Returns θ − m.
+/// Returns the deviation θ − m from the mean.
 fn deviation(theta: &[f64], mean: &[f64]) -> Result<Vec<f64>> {
     check::length("θ given to a prior", theta.len(), mean.len())?;
     check::finite("θ given to a prior", theta)?;
@@ -200,8 +201,8 @@ fn gram(root: &Operator<'_>) -> Result<Option<SparseColMat<usize, f64>>> {
 
 /// Factorises a precision and checks that it is positive definite.
 ///
-/// A matrix that is singular up to rounding may have a factor. The solve of a random right-hand side reveals it by its
-/// amplification.
+/// A matrix that is singular up to rounding may have a factor. The solve of a random right-hand side reveals such a
+/// matrix by its amplification.
 fn factor_definite<'a>(
     backend: &'a dyn Backend,
     precision: Operator<'a>,
@@ -239,7 +240,7 @@ fn factor_definite<'a>(
     }))
 }
 
-/// Number of unit vectors per solve.
+/// Number of unit vectors per solve for the diagonal of an inverse.
 const BLOCK: usize = 64;
 
 fn diagonal_of_inverse(factor: &dyn Factor, n: usize) -> Result<Vec<f64>> {

@@ -40,7 +40,7 @@ impl<'a> Quadratic<'a> {
         Ok(Self(Form::Squares { root, residual }))
     }
 
-    /// Returns R = ½ dᵀC d for the deviation d = θ − m from the mean and the precision C: ∇R = C d.
+    /// Returns the prior R = ½ dᵀC d with precision C, for the deviation d = θ − m from the mean. Hence ∇R = C d.
     ///
     /// # Errors
     /// Fails if the precision does not have one row and column per parameter, or if its products are not finite.
@@ -54,7 +54,8 @@ impl<'a> Quadratic<'a> {
         Self::new(0.5 * dot(deviation, &gradient), gradient, precision)
     }
 
-    /// Returns a general R, given its value, gradient and a symmetric positive semidefinite C for its Hessian.
+    /// Returns a general prior R, given the value and gradient of R and a symmetric positive semidefinite C for its
+    /// Hessian.
     ///
     /// # Errors
     /// Fails if the precision does not have one row and column per parameter, or if an entry is not finite.
@@ -88,7 +89,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Returns R.
+    /// Returns the value of the penalty R.
     pub fn value(&self) -> f64 {
         match &self.0 {
             Form::Squares { residual, .. } => 0.5 * dot(residual, residual),
@@ -96,7 +97,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Returns ∇R.
+    /// Returns the gradient ∇R of the penalty.
     pub fn gradient(&self) -> Vec<f64> {
         match &self.0 {
             Form::Squares { root, residual } => {
@@ -122,7 +123,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Returns P and s, if the penalty is given by them.
+    /// Returns the root P and the residual s, if the penalty is given by them.
     pub fn root(&self) -> Option<(&Operator<'a>, &[f64])> {
         match &self.0 {
             Form::Squares { root, residual } => Some((root, residual)),
@@ -147,7 +148,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Returns C as a sparse matrix, or None if it is given by products only.
+    /// Returns C as a sparse matrix, or None if C is given by products only.
     pub(super) fn sparse_precision(&self) -> Result<Option<SparseColMat<usize, f64>>> {
         match &self.0 {
             Form::Squares { root, .. } => gram(root),
@@ -155,7 +156,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Whether C is diagonal.
+    /// Whether the precision C is diagonal.
     pub(super) fn is_diagonal(&self) -> bool {
         let (Form::Squares { root: a, .. } | Form::Precision { precision: a, .. }) = &self.0;
         a.is_diagonal()

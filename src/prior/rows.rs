@@ -9,15 +9,15 @@ use crate::linalg::{
 };
 use crate::random;
 
-/// Fraction of the largest pivot below which a column is rounding.
+/// Fraction of the largest pivot below which a pivot shows that a column is rounding.
 const ROUNDING: f64 = 1e-15;
 
 impl<'a> PriorTerms<'a> {
     /// Returns P and s with PᵀP = C and Pᵀs = ∇R, which are appended to the rows of the data in least-squares
     /// problems.
     ///
-    /// They are the roots and residuals of the priors. For priors without a root, the Cholesky factor L of their dense
-    /// precision gives P = Lᵀ and s = L⁻¹∇R.
+    /// P and s are the roots and residuals of the priors. For priors without a root, the Cholesky factor L of their
+    /// dense precision gives P = Lᵀ and s = L⁻¹∇R.
     ///
     /// # Errors
     /// Fails with [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite) if the priors without a root have a
@@ -62,7 +62,7 @@ impl<'a> PriorTerms<'a> {
 
     /// Returns some W with WᵀW = YᵀC Y.
     ///
-    /// It is P Y if all priors have roots. Otherwise Y = QR in the Euclidean inner product, and QᵀCQ = LLᵀ gives W =
+    /// W is P Y if all priors have roots. Otherwise Y = QR in the Euclidean inner product, and QᵀCQ = LLᵀ gives W =
     /// LᵀR. QᵀCQ is as well conditioned as C for any Y (Lowery, Langou 2014).
     pub(crate) fn norm_factor(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
         if self.all_have_roots() {

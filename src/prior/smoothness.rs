@@ -57,7 +57,7 @@ impl Smoothness {
         Ok(self)
     }
 
-    /// Penalises deviations from this field.
+    /// Penalises deviations from the field `mean` instead of zero.
     ///
     /// # Errors
     /// Fails if the field has the wrong length, or entries that are not finite.

@@ -16,7 +16,7 @@ pub struct PriorTerms<'a> {
     pub(crate) theta: Vec<f64>,
     pub(super) terms: Vec<Quadratic<'a>>,
     pub(super) chart: Chart,
-    /// Solver for C, after `factorise`.
+    /// Solver for the precision C, after `factorise`.
     precision: Option<Box<dyn Factor + 'a>>,
 }
 
@@ -73,8 +73,8 @@ impl<'a> PriorTerms<'a> {
         Ok(())
     }
 
-    /// Returns the prior if it is the only one and all parameters are free. Its precision in θ then serves all charts,
-    /// which only rescale the parameters.
+    /// Returns the prior if there is only one and all parameters are free. The precision of this prior in θ then serves
+    /// all charts, which only rescale the parameters.
     pub(crate) fn only_free_prior(&self) -> Option<&'a dyn Prior> {
         match self.priors.as_slice() {
             [prior] if self.chart.free.len() == self.chart.scale.len() => Some(*prior),
@@ -101,12 +101,12 @@ impl<'a> PriorTerms<'a> {
         self.precision.is_some()
     }
 
-    /// Returns R.
+    /// Returns the sum R of the penalties.
     pub fn value(&self) -> f64 {
         self.terms.iter().map(Quadratic::value).sum()
     }
 
-    /// Returns ∇R.
+    /// Returns the gradient ∇R of the penalties.
     pub fn gradient(&self) -> Vec<f64> {
         self.gradient_of(|_| true)
     }
@@ -176,17 +176,17 @@ impl<'a> PriorTerms<'a> {
         scale.for_each(|(x, s)| *x /= s);
     }
 
-    /// Whether C is diagonal.
+    /// Whether the precision C is diagonal.
     pub(crate) fn is_diagonal(&self) -> bool {
         self.terms.iter().all(Quadratic::is_diagonal)
     }
 
-    /// Whether C is constant.
+    /// Whether the precision C is constant.
     pub(crate) fn is_affine(&self) -> bool {
         self.priors.iter().all(|prior| prior.is_affine())
     }
 
-    /// Returns C of the free parameters as a sparse matrix, or None if it is given by products only.
+    /// Returns C of the free parameters as a sparse matrix, or None if C is given by products only.
     pub(crate) fn precision(&self) -> Result<Option<SparseColMat<usize, f64>>> {
         let mut row_of = vec![usize::MAX; self.chart.scale.len()];
         for (row, &i) in self.chart.free.iter().enumerate() {

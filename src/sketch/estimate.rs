@@ -28,10 +28,10 @@ pub struct Estimate<T> {
     pub value: T,
     /// Standard deviation over seeds, entry by entry, estimated from the spread among the probes.
     ///
-    /// Zero for an exact value. `None` if the spread is not informative: for a single probe or, for least squares,
-    /// with no more probes than parameters.
+    /// The standard error is zero for an exact value, and `None` if the spread is not informative: for a single probe
+    /// or, for least squares, with no more probes than parameters.
     pub standard_error: Option<T>,
-    /// Number of adjoint solves; 0 for an explicit model.
+    /// Number of adjoint solves of the estimate, 0 for an explicit model.
     pub solves: usize,
 }
 

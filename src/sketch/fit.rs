@@ -26,9 +26,9 @@ const RANK: f64 = 1e-12;
 const REMOVABLE: f64 = 1.0 - 1e-10;
 
 pub(super) struct Fit {
-    /// R⁺, for columns of unit length.
+    /// Pseudo-inverse R⁺, for columns of unit length.
     inverse: Mat<f64>,
-    /// aⱼ as columns, in the same scaling.
+    /// Rows aⱼ, stored as columns, in the same scaling.
     rows: Mat<f64>,
     rhs: Vec<f64>,
     scale: Vec<f64>,
@@ -66,12 +66,12 @@ impl Fit {
         }
     }
 
-    /// Returns η, of least norm in the scaling of the columns.
+    /// Returns the minimiser η, of least norm in the scaling of the columns.
     pub(super) fn minimiser(&self) -> &[f64] {
         &self.minimiser
     }
 
-    /// Returns −G⁺g.
+    /// Returns the direction −G⁺g.
     pub(super) fn direction(&self, g: &[f64]) -> Vec<f64> {
         // G⁺ = R⁺R⁺ᵀ in scaled coordinates.
         let g = times(g, &self.scale);

@@ -107,7 +107,7 @@ impl<'a> Hutchinson<'a> {
         self.sketch.estimate(self.value(), standard_error)
     }
 
-    /// Returns the matrix without its error.
+    /// Returns the matrix H_m(Y) without its standard error.
     pub(crate) fn value(&self) -> Mat<f64> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows());
         let weighted = Mat::from_fn(s.nrows(), s.ncols(), |j, i| probes.weights()[j] * s[(j, i)]);
@@ -121,7 +121,7 @@ impl<'a> Hutchinson<'a> {
 
     /// Returns η = −H_m(Y)⁺ dual(u), of least norm, with its length corrected or as published.
     ///
-    /// The standard error is the jackknife's, `None` for m ≤ p.
+    /// The standard error is that of the jackknife, and `None` for m ≤ p.
     ///
     /// # Errors
     /// Fails with [`Error::Option`](crate::Error::Option) if only some of the probes are random, and, for a corrected

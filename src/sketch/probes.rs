@@ -44,16 +44,16 @@ pub struct Probes {
     exact: usize,
     kind: ProbeKind,
     seed: u64,
-    /// Exact probes, unless they are unit vectors.
+    /// Exact probes as columns, unless they are unit vectors.
     basis: Option<Mat<f64>>,
-    /// All probes, if they cannot be drawn one by one or were requested.
+    /// Matrix of all probes, if the probes cannot be drawn one by one or were requested.
     all_columns: OnceLock<Mat<f64>>,
 }
 
-/// Maximal number of random probes, whose weights alone would otherwise take gigabytes.
+/// Largest number of random probes, whose weights alone would otherwise take gigabytes.
 const MAX_RANDOM: usize = 1 << 27;
 
-/// Relative size below which directions of a previous Jacobian, its columns scaled to unit length, are noise.
+/// Relative size below which directions of a previous Jacobian are noise, if its columns are scaled to unit length.
 const RANK: f64 = 1e-10;
 
 impl Probes {
@@ -152,7 +152,7 @@ impl Probes {
         self
     }
 
-    /// Returns a block of the probes without storing the others.
+    /// Returns a block of the probes without storing the other probes.
     pub(crate) fn block(&self, columns: Range<usize>) -> Mat<f64> {
         let mut out = Mat::zeros(self.dim, columns.len());
         if let Some(all_columns) = self.all_columns.get() {
@@ -197,13 +197,14 @@ impl Probes {
         self.count() - self.exact
     }
 
-    /// Returns W, one probe per column. It is computed at the first call and then kept; sketches do not need it.
+    /// Returns the matrix W, one probe per column. W is computed at the first call and then kept. Sketches do not need
+    /// W.
     pub fn vectors(&self) -> MatRef<'_, f64> {
         let all_columns = || self.block(0..self.count());
         self.all_columns.get_or_init(all_columns).as_ref()
     }
 
-    /// Returns the weights ω.
+    /// Returns the weights ωⱼ of the probes.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
@@ -218,7 +219,7 @@ impl Probes {
         self.dim() - self.exact
     }
 
-    /// Returns the weights ω for one random probe fewer.
+    /// Returns the weights ωⱼ for one random probe fewer.
     pub(super) fn leave_one_out_weights(&self) -> Vec<f64> {
         let random = 1.0 / (self.random() as f64 - 1.0);
         let mut weights = self.weights.clone();

@@ -50,7 +50,7 @@ use crate::model::adjoint::{Linearisation, blocks};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Sketch<'a> {
-    /// Sᵀ, one probe per column.
+    /// Transpose Sᵀ of the sketch, one probe per column.
     transposed: Mat<f64>,
     probes: &'a Probes,
     solves: usize,
@@ -88,7 +88,7 @@ impl<'a> Sketch<'a> {
         })
     }
 
-    /// Returns S (m × p).
+    /// Returns the matrix S (m × p).
     pub fn rows(&self) -> MatRef<'_, f64> {
         self.transposed.transpose()
     }
@@ -114,11 +114,11 @@ impl<'a> Sketch<'a> {
         self.estimate(value, standard_error)
     }
 
-    /// Returns η = argmin Σ ωⱼ (sⱼᵀη + wⱼᵀdual(u))² by sketch and solve, of least norm if it is not unique.
+    /// Returns η = argmin Σ ωⱼ (sⱼᵀη + wⱼᵀdual(u))² by sketch and solve, of least norm if the minimiser is not unique.
     ///
-    /// Both sides use the same probes. For m ≥ p it is therefore the exact natural direction on data that the model
-    /// can explain, dual(u) in the range of LZ. Other data cause noise proportional to their unexplained component:
-    /// check the standard error and the descent, and use the exact gradient for the last steps.
+    /// Both sides use the same probes. For m ≥ p the result is therefore the exact natural direction on data that the
+    /// model can explain, dual(u) in the range of LZ. Other data cause noise proportional to their unexplained
+    /// component: check the standard error and the descent, and use the exact gradient for the last steps.
     ///
     /// # Errors
     /// Fails if the length of `dual` (see [`Root::dual`]) is not that of a probe, or if an entry of `dual` is not
@@ -144,14 +144,14 @@ impl<'a> Sketch<'a> {
     /// Returns −Ĝ⁺∇f for the exact gradient, divided by the mean inflation of a random inverse.
     ///
     /// The inflation is n/(n − r − 1) for n random probes and a Jacobian of rank r (n (d − r − 1)/(d (n − r − 1)) for
-    /// orthonormal ones of length d). With exact probes the jackknife estimates it. The law is exact for Gaussian and
-    /// orthonormal probes. With signs the result is too short by up to a relative 2/n where single rows of LZ
-    /// determine a parameter.
+    /// orthonormal ones of length d). With exact probes the jackknife estimates the inflation. The law is exact for
+    /// Gaussian and orthonormal probes. With signs the result is too short by up to a relative 2/n where single rows of
+    /// LZ determine a parameter.
     ///
     /// # Errors
     /// Fails with [`Error::Option`] if there are fewer than r + 2 random probes, since the inverse then has no mean.
-    /// With exact probes, fails with it if there are fewer than two random ones, or if one of them alone determines a
-    /// direction. Fails if the gradient has the wrong length or is not finite.
+    /// With exact probes, fails with the same error if there are fewer than two random probes, or if one of them alone
+    /// determines a direction. Fails if the gradient has the wrong length or is not finite.
     pub fn natural(&self, grad: &[f64]) -> Result<Estimate<Vec<f64>>> {
         check::length("the gradient ∇f", grad.len(), self.transposed.nrows())?;
         check::finite("the gradient ∇f", grad)?;
@@ -168,7 +168,7 @@ impl<'a> Sketch<'a> {
         }
     }
 
-    /// Corrects the length by the laws of Wishart and Beta matrices.
+    /// Corrects the length of an estimate by the laws of Wishart and Beta matrices.
     fn scaled_to_mean(
         &self,
         mut value: Vec<f64>,

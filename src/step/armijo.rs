@@ -7,14 +7,14 @@ use crate::error::Result;
 /// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η (Armijo 1966). The next t minimises a parabola.
 #[derive(Clone, Copy, Debug)]
 pub struct Armijo {
-    /// First t of the first iteration.
+    /// First scale t of the first iteration.
     pub first: f64,
-    /// Fraction c, between 0 and ½.
+    /// Required fraction c of the decrease by the slope, between 0 and ½.
     pub decrease: f64,
-    /// Growth of t from step to step.
+    /// Largest growth of the scale t from step to step, if the scale is carried over.
     ///
-    /// None: every iteration starts with `first`, which is right if the metric matches the loss. Some(g): it starts
-    /// with the minimum of the parabola through the last step, but at most g times that step. A direction of any
+    /// None: every iteration starts with `first`, which is right if the metric matches the loss. Some(g): the iteration
+    /// starts with the minimum of the parabola through the last step, but at most g times that step. A direction of any
     /// length then finds its scale.
     pub growth: Option<f64>,
     /// Damping of all directions.
@@ -72,10 +72,10 @@ impl StepRule for Armijo {
     }
 }
 
-/// Line search of one run.
+/// State of the line search in one run.
 struct Backtracking {
     rule: Armijo,
-    /// Scale of the next first trial.
+    /// Scale of the first trial from the next point.
     scale: f64,
 }
 

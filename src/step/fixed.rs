@@ -6,7 +6,7 @@ use crate::error::Result;
 /// Constant step τ, accepted wherever the loss is finite.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed {
-    /// Step length τ.
+    /// Scale τ of every step.
     pub scale: f64,
 }
 

@@ -16,9 +16,9 @@ use crate::error::Result;
 /// Trial point θ + scale·η(damping), relative to the point θ of the step.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial {
-    /// Scale of the trial.
+    /// Scale of the trial step.
     pub scale: f64,
-    /// Damping of the trial.
+    /// Damping of the trial step.
     pub damping: f64,
     /// Objective at θ.
     pub loss: f64,
@@ -32,7 +32,7 @@ pub struct Trial {
     pub predicted: f64,
     /// Scale times `predicted` for the first trial from θ.
     pub promised: f64,
-    /// Relative length ‖Dη‖/‖Dθ‖, with the norms D of the columns of L Z; None if these are unknown.
+    /// Relative length ‖Dη‖/‖Dθ‖, with the norms D of the columns of L Z, or None if these are unknown.
     pub length: Option<f64>,
     /// Number of earlier trials from θ.
     pub attempt: usize,
@@ -41,16 +41,16 @@ pub struct Trial {
 /// Decision of a rule about a trial.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// Accept the trial.
+    /// The trial is accepted.
     Accept,
-    /// Try this scale.
+    /// The next trial has this scale.
     Scale(f64),
-    /// Try this damping.
+    /// The next trial has this damping.
     Damp(f64),
-    /// Raise the damping until the step is shorter by this factor. The direction is rejected if [`Trial::length`] is
-    /// None.
+    /// The damping is raised until the step is shorter by this factor. The direction is rejected if [`Trial::length`]
+    /// is None.
     Shorten(f64),
-    /// Reject the direction.
+    /// The direction is rejected.
     GiveUp,
 }
 
@@ -77,7 +77,7 @@ pub enum Verdict {
 /// }
 /// ```
 pub trait StepRule: Sync {
-    /// Begins a run.
+    /// Returns the judge of a new run.
     fn begin(&self) -> Box<dyn Judge + '_>;
 
     /// Checks the options of the rule.
@@ -89,13 +89,13 @@ pub trait StepRule: Sync {
     }
 }
 
-/// Step rule in one run. It judges trials and may adapt from one step to the next.
+/// Step rule in one run, which judges trials and may adapt from one step to the next.
 pub trait Judge {
     /// Returns scale and damping of the first trial from a new point.
     fn first(&self) -> (f64, f64);
 
-    /// Returns the maximal relative length ([`Trial::length`]) of the first trial from a new point. Longer trials are
-    /// damped until they fit.
+    /// Returns the largest relative length ([`Trial::length`]) of the first trial from a new point. A longer trial is
+    /// damped until it has this length.
     fn reach(&self) -> f64 {
         f64::INFINITY
     }
@@ -104,7 +104,7 @@ pub trait Judge {
     fn judge(&mut self, trial: &Trial) -> Verdict;
 }
 
-/// Maximal number of trials from one point.
+/// Largest number of trials from one point.
 const ATTEMPTS: usize = 40;
 
 /// Multiple of the rounding error below which a change of the objective is rounding.
@@ -125,7 +125,8 @@ impl Trial {
         (self.loss - self.trial_loss).abs() > NEGLIGIBLE * self.rounding
     }
 
-    /// Returns the scale that minimises the parabola through both values with the slope at 0; ∞ if it has no minimum.
+    /// Returns the scale that minimises the parabola through both values with the slope at 0, or ∞ if the parabola
+    /// has no minimum.
     pub(crate) fn parabola(&self) -> f64 {
         // q(t) = f + s t + c t² with q(T) = f_T gives c = (f_T − f − sT)/T² and the minimum at −s/(2c).
         let rise = self.trial_loss - self.loss - self.scale * self.slope;

@@ -6,11 +6,11 @@ use crate::error::Result;
 
 /// Levenberg-Marquardt in a trust region (Moré 1978).
 ///
-/// The undamped step is taken if it is short enough. Otherwise the damping is chosen that makes it so. The radius
-/// grows and shrinks with the ratio of actual to predicted decrease.
+/// The undamped step is taken if it is short enough. Otherwise the damping is chosen that makes the step short enough.
+/// The radius grows and shrinks with the ratio of actual to predicted decrease.
 ///
-/// Lengths measure the change of the state, ‖Dη‖ with the norms D of the columns of L Z, relative to ‖Dθ‖. They do not
-/// depend on the units of the parameters. If a direction does not know these norms, the ratio alone determines its
+/// Lengths measure the change of the state, ‖Dη‖ with the norms D of the columns of L Z, relative to ‖Dθ‖. Lengths do
+/// not depend on the units of the parameters. If a direction does not know these norms, the ratio alone determines the
 /// damping (Nielsen 1999).
 ///
 /// If the metric does not match the loss, the quadratic model may have the right shape but the wrong size. A ratio
@@ -19,9 +19,9 @@ use crate::error::Result;
 pub struct TrustRatio {
     /// Damping λ of the first trial, as a fraction of D.
     pub damping: f64,
-    /// Least ratio for acceptance.
+    /// Least ratio of actual to predicted decrease at which a trial is accepted.
     pub accept: f64,
-    /// Maximal scale; 1 for pure Levenberg-Marquardt.
+    /// Largest scale of a step, 1 for pure Levenberg-Marquardt.
     pub stretch: f64,
 }
 
@@ -40,14 +40,14 @@ impl Default for TrustRatio {
     }
 }
 
-/// Least damping, where the ratio alone determines it.
+/// Least damping, where the ratio alone determines the damping.
 const LEAST_DAMPING: f64 = 1e-10;
 
 /// Ratios of actual to predicted decrease below which the radius shrinks, and above which it grows.
 const POOR: f64 = 0.25;
 const GOOD: f64 = 0.75;
 
-/// Damping beyond which a step is negligible.
+/// Largest damping. A step with a larger damping is negligible.
 const MOST_DAMPING: f64 = 1e16;
 
 impl StepRule for TrustRatio {
@@ -75,16 +75,16 @@ impl StepRule for TrustRatio {
     }
 }
 
-/// Trust region of one run.
+/// State of the trust region in one run.
 struct TrustRegion {
     rule: TrustRatio,
     /// Scale of the next step.
     scale: f64,
     /// Damping λ of the next trial, where the ratio alone determines it.
     damping: f64,
-    /// Number of consecutive rejections.
+    /// Number of consecutive rejected trials.
     rejections: i32,
-    /// Maximal length of a step, as [`Trial::length`]. None until a step shows how far the model can be trusted.
+    /// Largest length of a step, as [`Trial::length`]. None until a step shows how far the model can be trusted.
     radius: Option<f64>,
 }
 

@@ -15,8 +15,8 @@ const FINITE: &str = "M v is finite";
 /// Verifies ∂f/∂ρ of a loss by differences along vᵢ = ξᵢ|ρᵢ| with random ξ.
 ///
 /// These perturbations keep positive entries positive. Zero entries are perturbed by the size of ρ, or held fixed if
-/// the loss cannot be evaluated there. The metric of the loss, if it has one, is only checked to be finite: it equals
-/// the Hessian only at a match with the data, see [`matching`](super::matching).
+/// the loss cannot be evaluated there. The metric of the loss, if it has one, is only checked to be finite: the
+/// metric equals the Hessian only at a match with the data, see [`matching`](super::matching).
 ///
 /// ```
 /// use pullback::{Grid, loss::Divergence, verify};
@@ -52,7 +52,7 @@ pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
     Ok(report)
 }
 
-/// Returns f(ρ) and ∂f/∂ρ. Fails unless both are finite.
+/// Returns the loss f(ρ) and its gradient ∂f/∂ρ. Fails unless both are finite.
 pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)> {
     check::finite("the state ρ", rho)?;
     loss.check(rho)?;
@@ -67,7 +67,7 @@ pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)>
     Ok((value, gradient))
 }
 
-/// Returns ∂f/∂ρ, with NaN in entries that the loss does not write.
+/// Returns the gradient ∂f/∂ρ, with NaN in entries that the loss does not write.
 pub(super) fn gradient(loss: &dyn Loss, rho: &[f64]) -> Vec<f64> {
     let mut out = vec![f64::NAN; rho.len()];
     loss.gradient(rho, &mut out);
@@ -81,7 +81,7 @@ pub(super) fn directions(rho: &[f64], seed: u64) -> Vec<Vec<f64>> {
     streams.map(|j| direction(&weights, seed, j)).collect()
 }
 
-/// Sets a direction to zero where ρ is zero.
+/// Sets the entries of a direction to zero where ρ is zero.
 fn hold_zeros(v: &mut [f64], rho: &[f64]) {
     let zeros = v.iter_mut().zip(rho).filter(|(_, r)| **r == 0.0);
     zeros.for_each(|(v, _)| *v = 0.0);

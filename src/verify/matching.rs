@@ -16,7 +16,7 @@ const HESSIAN: &str = "M v = Πᵀ(∂f(ρ+hv) − ∂f(ρ−hv))/2h";
 /// Verifies that the metric of a loss is its Hessian, M = ∇²f, at a ρ that matches the data.
 ///
 /// M v is compared with differences of ∂f/∂ρ along admissible tangents v. For a metric with a projection Π, MΠv is
-/// compared with differences of Πᵀ∂f/∂ρ along Πv. Metric and Hessian differ for most losses away from the match. They
+/// compared with differences of Πᵀ∂f/∂ρ along Πv. Metric and Hessian differ for most losses away from the match. Both
 /// also differ in cells that the metric treats as empty. Every row is therefore weighted by the size of ρ.
 ///
 /// ```
@@ -59,7 +59,7 @@ pub fn matching(loss: &dyn Loss, target_rho: &[f64], seed: u64) -> Result<Verifi
     Ok(report)
 }
 
-/// A loss and its metric at the match.
+/// Loss and its metric at the match with the data.
 struct AtMatch<'a> {
     loss: &'a dyn Loss,
     root: &'a dyn Root,
@@ -89,8 +89,8 @@ impl AtMatch<'_> {
 
     /// Returns the floor of the scale of row i: a thousandth of the largest |ρⱼ||(Mv)ⱼ|, divided by |ρᵢ|.
     ///
-    /// Covectors pair with tangents of size |ρᵢ|. With this floor, an error counts by its pairing with them, so that
-    /// cells that are almost empty hardly count.
+    /// Covectors pair with tangents of size |ρᵢ|. With this floor, an error counts by its pairing with such tangents,
+    /// so that cells that are almost empty hardly count.
     fn floor(&self, product: &[f64]) -> Vec<f64> {
         // Row i has the scale max(|(Mv)ᵢ|, 10⁻³ P/|ρᵢ|) with P the largest pairing. Multiplied by |ρᵢ|, an error counts
         // relative to max(|ρᵢ||(Mv)ᵢ|, 10⁻³ P).

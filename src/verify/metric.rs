@@ -23,7 +23,7 @@ const LIFTED: &str = "⟨L z', dual(M z)⟩ = ⟨z', M z⟩";
 ///
 /// Tangents z are random multiples of the ρᵢ. Covectors c are random multiples of the row sizes of M z. Errors of
 /// covectors are weighted by the sizes of tangents. A metric that does not observe the whole state may reject a random
-/// c with [`Error::NotInRange`]; it is then tested with c = M z alone.
+/// c with [`Error::NotInRange`]. Such a metric is tested with c = M z alone.
 ///
 /// ```
 /// use pullback::{Grid, metric::Wasserstein2, verify};
@@ -69,18 +69,18 @@ fn laws<'a>() -> [Law<'a>; 8] {
     ]
 }
 
-/// A metric with random tangents z, lifted vectors y and covectors c, one per column, and their images.
+/// Metric with random tangents z, lifted vectors y and covectors c, one per column, and their images.
 struct Probes<'a> {
     root: &'a dyn Root,
-    /// Sizes of the entries of tangents.
+    /// Sizes of the entries of tangents, by which covectors are weighted.
     weights: Vec<f64>,
     z: Mat<f64>,
-    /// L Z.
+    /// Lifted tangents L Z.
     lifted: Mat<f64>,
-    /// M Z.
+    /// Products M Z with the metric.
     product: Mat<f64>,
     y: Mat<f64>,
-    /// Lᵀ Y.
+    /// Lowered vectors Lᵀ Y.
     lowered: Mat<f64>,
     c: Mat<f64>,
 }
@@ -112,7 +112,7 @@ impl<'a> Probes<'a> {
         })
     }
 
-    /// ⟨L z, y⟩ = ⟨z, Lᵀy⟩.
+    /// Returns the error of ⟨L z, y⟩ = ⟨z, Lᵀy⟩.
     fn transpose(&self) -> Result<f64> {
         Ok(largest(|j| {
             let (z, y) = (self.z.col_as_slice(j), self.y.col_as_slice(j));
@@ -123,7 +123,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
-    /// M z = Lᵀ(L z).
+    /// Returns the error of M z = Lᵀ(L z).
     fn apply(&self) -> Result<f64> {
         let composed = self.root.lower(self.lifted.as_ref())?;
         Ok(largest(|j| {
@@ -131,7 +131,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
-    /// ⟨z, M z'⟩ = ⟨M z, z'⟩.
+    /// Returns the error of ⟨z, M z'⟩ = ⟨M z, z'⟩.
     fn symmetric(&self) -> Result<f64> {
         Ok(largest(|j| {
             let k = (j + 1) % DIRECTIONS;
@@ -141,7 +141,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
-    /// ⟨z, M z⟩ ≥ 0. The error is the negative part of the sum relative to the sum of absolute values.
+    /// Returns the error of ⟨z, M z⟩ ≥ 0: the negative part of the sum relative to the sum of absolute values.
     fn positive(&self) -> Result<f64> {
         Ok(largest(|j| {
             let (z, m) = (self.z.col_as_slice(j), self.product.col_as_slice(j));
@@ -151,7 +151,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
-    /// Πᵀ Πᵀ c = Πᵀ c.
+    /// Returns the error of Πᵀ Πᵀ c = Πᵀ c.
     fn idempotent(&self) -> Result<f64> {
         Ok(largest(|j| {
             let once = self.project(self.c.col_as_slice(j));
@@ -159,7 +159,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
-    /// Πᵀ Lᵀ y = Lᵀ y.
+    /// Returns the error of Πᵀ Lᵀ y = Lᵀ y.
     fn projected(&self) -> Result<f64> {
         Ok(largest(|j| {
             let lowered = self.lowered.col_as_slice(j);
@@ -167,7 +167,7 @@ impl<'a> Probes<'a> {
         }))
     }
 
-    /// Lᵀ dual(c) = Πᵀ c, for random c unless the metric rejects them, and for c = M z.
+    /// Returns the error of Lᵀ dual(c) = Πᵀ c, for random c unless the metric rejects them, and for c = M z.
     fn dual(&self) -> Result<f64> {
         let mut error = 0.0;
         for j in 0..DIRECTIONS {
@@ -180,13 +180,13 @@ impl<'a> Probes<'a> {
         Ok(error)
     }
 
-    /// Relative error of Lᵀ dual(c) = Πᵀ c.
+    /// Returns the relative error of Lᵀ dual(c) = Πᵀ c for one c.
     fn dual_of(&self, c: &[f64]) -> Result<f64> {
         let lowered = self.root.lower(column(&self.lifted_dual(c)?))?;
         Ok(self.distance(lowered.col_as_slice(0), &self.project(c)))
     }
 
-    /// ⟨L z', dual(M z)⟩ = ⟨z', M z⟩.
+    /// Returns the error of ⟨L z', dual(M z)⟩ = ⟨z', M z⟩.
     fn lifted(&self) -> Result<f64> {
         // ⟨L z', dual(c)⟩ = ⟨z', Lᵀ dual(c)⟩ = ⟨z', Πᵀc⟩, and Πᵀ M = M since M = LᵀL and Πᵀ Lᵀ = Lᵀ.
         let mut error = 0.0;
@@ -212,7 +212,7 @@ impl<'a> Probes<'a> {
         c
     }
 
-    /// Relative distance of two covectors, weighted by the sizes of tangents.
+    /// Returns the relative distance of two covectors, weighted by the sizes of tangents.
     fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
         // A tangent of size w pairs with a covector c to at most Σ wᵢ|cᵢ|, in which errors are measured.
         distance(a, b, &self.weights)

@@ -16,7 +16,7 @@
 //! | [`metric`] | L, Lᵀ, M, Π and dual(·) with each other |
 //! | [`gradient`] | the gradient of θ ↦ f(ρ(θ)) by one adjoint solve with differences of f(ρ(θ)), in a Taylor test |
 //!
-//! A check that builds on a failed one is skipped, so that a failure points to its cause.
+//! A check that builds on a failed check is skipped, so that a failure points to its cause.
 //!
 //! ```
 //! use pullback::{Grid, models::{GaussianMixture, Parameter}, verify};
@@ -55,8 +55,8 @@ pub const STEPS: [f64; 10] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e
 /// Tolerance of the plateau of a scan: a relative error of 10⁻⁶.
 ///
 /// Central differences of a smooth function reach 10⁻⁹ to 10⁻¹¹ in double precision. The tolerance leaves three digits
-/// for stiff or badly scaled functions. It still detects a single entry that is wrong by 1 % in a row of a million
-/// entries, unless the state is almost zero at that entry.
+/// for stiff or badly scaled functions. A tolerance of 10⁻⁶ still detects a single entry that is wrong by 1 % in a row
+/// of a million entries, unless the state is almost zero at that entry.
 pub const PLATEAU: f64 = 1e-6;
 
 /// Tolerance of the plateau of a scan of a solved state ρ(θ): a relative error of 10⁻⁵.

@@ -197,7 +197,7 @@ impl Subject<'_> {
         direction(&reciprocals(&self.state_sizes()), self.seed, 41)
     }
 
-    /// Returns A⁻¹b, or A⁻ᵀb for the transposed side.
+    /// Solves A x = b, or Aᵀx = b for the transposed side.
     fn solved(&self, cpu: &Cpu, side: Side, b: &[f64]) -> Result<Vec<f64>> {
         let (n, mut x) = (b.len(), b.to_vec());
         let factor = cpu.factor(self.state_jacobian(&self.rho)?)?;
@@ -252,7 +252,7 @@ impl Subject<'_> {
     }
 }
 
-/// Returns 1/xᵢ, or 1 where xᵢ = 0.
+/// Returns 1/xᵢ for every entry of x, or 1 where xᵢ = 0.
 fn reciprocals(x: &[f64]) -> Vec<f64> {
     let reciprocal = |x: &f64| if *x > 0.0 { x.recip() } else { 1.0 };
     x.iter().map(reciprocal).collect()

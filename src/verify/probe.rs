@@ -7,13 +7,13 @@ use crate::random;
 /// Number of random directions of a check.
 pub(super) const DIRECTIONS: usize = 3;
 
-/// Size of a vector: max |xᵢ|, or 1 for a vector of zeros.
+/// Returns the size of a vector: max |xᵢ|, or 1 for a vector of zeros.
 pub(super) fn size(x: &[f64]) -> f64 {
     let largest = largest(x);
     if largest > 0.0 { largest } else { 1.0 }
 }
 
-/// Maximum norm ‖x‖∞, NaN if an entry is NaN.
+/// Returns the maximum norm ‖x‖∞, or NaN if an entry is NaN.
 pub(super) fn largest(x: &[f64]) -> f64 {
     x.iter().fold(0.0, |m, x| worst(m, x.abs()))
 }
@@ -27,7 +27,7 @@ pub(super) fn worst(a: f64, b: f64) -> f64 {
     }
 }
 
-/// Returns |xᵢ|, or the size of x where xᵢ = 0.
+/// Returns |xᵢ| for every entry of x, or the size of x where xᵢ = 0.
 ///
 /// Perturbations h·ξᵢ|xᵢ| with these weights keep positive numbers positive for small h.
 pub(super) fn relative(x: &[f64]) -> Vec<f64> {
@@ -36,7 +36,7 @@ pub(super) fn relative(x: &[f64]) -> Vec<f64> {
     x.iter().map(weight).collect()
 }
 
-/// Returns |xᵢ|, raised to at least the fraction `floor` of the largest.
+/// Returns |xᵢ| for every entry of x, raised to at least the fraction `floor` of the largest.
 pub(super) fn floored(x: &[f64], floor: f64) -> Vec<f64> {
     let least = floor * size(x);
     x.iter().map(|x| x.abs().max(least)).collect()
@@ -58,7 +58,7 @@ pub(super) fn column(x: &[f64]) -> MatRef<'_, f64> {
     MatRef::from_column_major_slice(x, x.len(), 1)
 }
 
-/// Inner product ⟨a, b⟩.
+/// Returns the inner product ⟨a, b⟩.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
@@ -68,7 +68,7 @@ pub(super) fn ratio(a: f64, b: f64) -> f64 {
     if a == 0.0 { 0.0 } else { a / b }
 }
 
-/// Error |⟨a, b⟩ − ⟨c, d⟩| relative to the larger of Σ|aᵢbᵢ| and Σ|cᵢdᵢ|.
+/// Returns the error |⟨a, b⟩ − ⟨c, d⟩| relative to the larger of Σ|aᵢbᵢ| and Σ|cᵢdᵢ|.
 ///
 /// The scale is that of the rounding errors of the sums, also if their terms cancel.
 pub(super) fn pairing((a, b): (&[f64], &[f64]), (c, d): (&[f64], &[f64])) -> f64 {
@@ -78,7 +78,7 @@ pub(super) fn pairing((a, b): (&[f64], &[f64]), (c, d): (&[f64], &[f64])) -> f64
     ratio(error, worst(terms(a, b), terms(c, d)))
 }
 
-/// Distance Σ wᵢ|aᵢ − bᵢ| relative to Σ wᵢ max(|aᵢ|, |bᵢ|).
+/// Returns the distance Σ wᵢ|aᵢ − bᵢ| relative to Σ wᵢ max(|aᵢ|, |bᵢ|).
 pub(super) fn distance(a: &[f64], b: &[f64], w: &[f64]) -> f64 {
     let entries = || a.iter().zip(b).zip(w);
     let error: f64 = entries().map(|((a, b), w)| w * (a - b).abs()).sum();

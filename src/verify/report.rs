@@ -24,25 +24,25 @@ use crate::error::Result;
 #[must_use = "a verification reports whether a check failed"]
 #[derive(Clone, Debug)]
 pub struct Verification {
-    /// The verified object.
+    /// Description of the object that was verified.
     pub subject: String,
-    /// The checks, in the order of their execution.
+    /// Checks, in the order of their execution.
     pub checks: Vec<Check>,
 }
 
-/// One comparison.
+/// Comparison of a claim with an independent quantity.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// The compared quantities, as a formula.
+    /// Formula of the quantities that are compared.
     pub name: &'static str,
-    /// Relative error. For a scan it is the smallest error over all steps (the plateau). For an order it is the
+    /// Relative error of the check: for a scan the smallest error over all steps (the plateau), and for an order the
     /// expected minus the observed order.
     pub error: f64,
-    /// Largest error that passes.
+    /// Largest error with which the check passes.
     pub tolerance: f64,
     /// Observed order in h of a scan, or None if only rounding is visible, as for linear maps.
     pub order: Option<f64>,
-    /// Steps of a scan, longest first.
+    /// Steps of a scan with their errors, longest step first.
     pub trials: Vec<Trial>,
     /// Outcome of the check.
     pub outcome: Outcome,
@@ -81,7 +81,7 @@ impl Verification {
         self.checks.iter().filter(failed)
     }
 
-    /// Appends a check.
+    /// Appends a check to the report.
     pub(super) fn push(&mut self, check: Check) {
         self.checks.push(check);
     }
@@ -124,7 +124,8 @@ impl Check {
         }
     }
 
-    /// Creates a check from an error that may not be computable. The check then fails with the reason as its note.
+    /// Creates a check from an error that may not be computable. If it cannot be computed, the check fails with the
+    /// reason as its note.
     pub(super) fn of(name: &'static str, error: Result<f64>, tolerance: f64) -> Self {
         match error {
             Ok(error) => Self::new(name, error, tolerance),

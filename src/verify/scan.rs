@@ -4,10 +4,10 @@ use super::STEPS;
 use super::probe::{distance, dot, ratio, size, worst};
 use super::report::Check;
 
-/// One step of a scan.
+/// Step of a scan, with its error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
-    /// Step h.
+    /// Length h of the step.
     pub h: f64,
     /// Error at this step: the relative error of a difference, or the remainder of a Taylor test.
     pub error: f64,
@@ -30,7 +30,7 @@ pub(super) const NO_STEPS: &str = "the function could not be evaluated at small 
 /// Evaluates F at all steps, given h ↦ F(x + hv).
 ///
 /// A step at which F cannot be evaluated or is not finite is dropped together with all longer steps. Long steps may
-/// thus leave the domain, but success at longer steps cannot hide a failure at a short one.
+/// thus leave the domain, but success at longer steps cannot hide a failure at a short step.
 pub(super) fn samples(mut f: impl FnMut(f64) -> Option<Vec<f64>>) -> Vec<Sample> {
     let mut kept = Vec::new();
     let finite = |values: &Vec<f64>| values.iter().all(|f| f.is_finite());
@@ -46,7 +46,7 @@ pub(super) fn samples(mut f: impl FnMut(f64) -> Option<Vec<f64>>) -> Vec<Sample>
 /// Comparison of a claimed derivative with differences.
 pub(super) struct Scan {
     trials: Vec<Trial>,
-    /// Smallest error over all steps, NaN without enough steps.
+    /// Smallest error over all steps, or NaN if there are not enough steps.
     plateau: f64,
     order: Option<f64>,
     /// Description of the error, for a claim that is wrong.
@@ -118,7 +118,7 @@ impl Scan {
         self.trials.len() < FEWEST
     }
 
-    /// Attaches a remark on special circumstances.
+    /// Attaches a remark on special circumstances to the scan.
     pub(super) fn remark(mut self, remark: &'static str) -> Self {
         self.remark = Some(remark);
         self
@@ -133,7 +133,7 @@ impl Sample {
     }
 }
 
-/// Returns the most reliable difference: the one that changes least from one step to the next.
+/// Returns the most reliable difference, which changes least from one step to the next.
 fn steady(samples: &[Sample]) -> Vec<f64> {
     // From one step to the next, a difference changes by about its own error: by truncation at long steps, and by
     // rounding at short ones.
@@ -201,8 +201,8 @@ fn explain(claim: &[f64], floor: &[f64], difference: &[f64]) -> String {
         .collect();
     let scaled = |x: &[f64]| -> Vec<f64> { x.iter().zip(&scales).map(|(x, s)| x / s).collect() };
     let (c, d) = (scaled(claim), scaled(difference));
-    // The factor ⟨c, d⟩/⟨d, d⟩ minimises ‖c − factor·d‖. It explains the error if the rest is small relative to the
-    // claim and relative to the error.
+    // The factor ⟨c, d⟩/⟨d, d⟩ minimises ‖c − factor·d‖. This factor explains the error if the rest is small relative
+    // to the claim and relative to the error.
     let factor = ratio(dot(&c, &d), dot(&d, &d));
     let rest: Vec<f64> = c.iter().zip(&d).map(|(c, d)| c - factor * d).collect();
     let gap: Vec<f64> = c.iter().zip(&d).map(|(c, d)| c - d).collect();

@@ -1,4 +1,4 @@
-//! A model at its solution and at points a few percent away.
+//! Model at its solution and at points a few percent away.
 
 use super::probe::{DIRECTIONS, floored, moved, relative};
 use crate::check;
@@ -10,11 +10,11 @@ use crate::random;
 /// Smallest perturbation scale of a state's entries, relative to the largest entry.
 const SMALLEST: f64 = 1e-4;
 
-/// A model at its solution and at points a few percent away.
+/// Model at its solution and at points a few percent away.
 pub(super) struct Subject<'a> {
     pub(super) model: &'a dyn Model,
     pub(super) theta: &'a [f64],
-    /// The state ρ(θ).
+    /// State ρ(θ), the solution of the model.
     pub(super) rho: Vec<f64>,
     /// States a few percent away from ρ(θ).
     perturbed: Vec<Vec<f64>>,
@@ -95,7 +95,7 @@ impl<'a> Subject<'a> {
         Ok(c)
     }
 
-    /// Returns the sizes of the entries of ρ, raised to at least 10⁻⁴ of the largest.
+    /// Returns the sizes of the entries of ρ, raised to at least 10⁻⁴ of the largest size.
     pub(super) fn state_sizes(&self) -> Vec<f64> {
         floored(&self.rho, SMALLEST)
     }

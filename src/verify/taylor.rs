@@ -11,9 +11,9 @@ use super::{ORDER, PLATEAU};
 pub(super) struct Remainder<'a> {
     pub(super) name: &'static str,
     pub(super) expected: f64,
-    /// F(x), one entry per direction.
+    /// Values F(x), one entry per direction.
     pub(super) base: &'a [f64],
-    /// s, one entry per direction.
+    /// Slopes s, one entry per direction.
     pub(super) slopes: &'a [f64],
 }
 
@@ -31,7 +31,7 @@ impl Remainder<'_> {
             .unwrap_or_else(|| Check::new(self.name, 0.0, ORDER))
     }
 
-    /// Checks direction `j`.
+    /// Checks the remainder along direction `j`.
     fn along(&self, j: usize, samples: &[Sample]) -> Check {
         let remainder = |s: &Sample| Trial {
             h: s.h,

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Number of entries at which a new entry evicts the oldest idle entry: a generator, a Laplacian, and one spare.
 const MAX_ENTRIES: usize = 3;
 
-/// Prepared matrices. An entry is idle when the cache holds the only reference to it.
+/// Prepared matrices. An entry is idle when the cache holds the only reference to the entry.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<Vec<Arc<IterativeSolver>>>);
 

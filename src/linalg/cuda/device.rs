@@ -56,7 +56,7 @@ pub(super) struct Graph(CudaGraph);
 unsafe impl Send for Graph {}
 
 impl Device {
-    /// Opens the device with this number and compiles the kernels for it.
+    /// Opens the device with this number and compiles the kernels for this device.
     pub(super) fn open(ordinal: usize) -> Result<Arc<Self>> {
         // SAFETY: only loads the library, which runs no code but its initialisers.
         if !unsafe { sys::is_culib_present() } {

@@ -74,8 +74,8 @@ const MAX_LANES: usize = 64;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Cuda {
-    /// Backend for everything that the device does not solve. Its tolerances and precisions apply on the device as
-    /// well.
+    /// Backend for everything that the device does not solve. The tolerances and precisions of this
+    /// backend apply on the device as well.
     pub cpu: Cpu,
     /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory. A larger batch
     /// is solved in blocks of as many columns as fit.

@@ -116,8 +116,8 @@ impl ByRows {
     /// Sorts the rows into the fronts of a forward or backward sweep. No row depends on another row of its front.
     fn fronts(&self, forward: bool) -> Vec<Vec<u32>> {
         let n = self.rows();
-        // A row depends on its neighbours that precede it in the sweep. Its front is the length of the longest chain of
-        // such dependences.
+        // A row depends on its neighbours that precede it in the sweep. The number of its front is the length of the
+        // longest chain of such dependences.
         let mut depth = vec![0_usize; n];
         let mut fronts: Vec<Vec<u32>> = Vec::new();
         for step in 0..n {

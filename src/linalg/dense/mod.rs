@@ -131,8 +131,8 @@ pub(super) fn cholesky(matrix: MatRef<'_, f64>, what: &'static str) -> Result<Ll
 
 /// Smallest accepted pivot relative to its diagonal entry. A smaller pivot is indistinguishable from zero.
 ///
-/// The pivot lᵢᵢ² = gᵢᵢ − Σⱼ lᵢⱼ² is a difference of numbers up to gᵢᵢ. Its rounding error is a modest multiple of
-/// ε·gᵢᵢ, with ε = 2.2e-16.
+/// The pivot lᵢᵢ² = gᵢᵢ − Σⱼ lᵢⱼ² is a difference of numbers up to gᵢᵢ. The rounding error of the pivot is a modest
+/// multiple of ε·gᵢᵢ, with ε = 2.2e-16.
 const LEAST_PIVOT: f64 = 1e-13;
 
 /// Returns G⁻¹ b for a small symmetric positive definite G.
@@ -181,7 +181,7 @@ pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
     symmetric_product(y, y)
 }
 
-/// Returns ZᵀW if that product is symmetric. Computes the lower triangle and mirrors it.
+/// Returns ZᵀW if that product is symmetric. Computes the lower triangle and mirrors that triangle.
 pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
     let mut g = Mat::zeros(z.ncols(), z.ncols());
     lower_product(g.as_mut(), z, w);

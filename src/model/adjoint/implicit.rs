@@ -21,15 +21,15 @@ use crate::random;
 pub struct Implicit<'a> {
     state_jacobian: Operator<'a>,
     param_jacobian: Operator<'a>,
-    /// None if A is the identity.
+    /// Factor of A, or None if A is the identity.
     factor: Option<Box<dyn Factor + 'a>>,
     /// Row sizes of A and of Aᵀ, by which the random column is scaled.
     units: [Vec<f64>; 2],
-    /// Whether the random column has been solved for.
+    /// Whether the random column of the first batch has been solved for.
     probed: AtomicBool,
 }
 
-/// Most covectors of a gradient: that of the loss, whole and projected by the metric.
+/// Largest number of covectors of a gradient: the covector of the loss, whole and projected by the metric.
 const FEW: usize = 2;
 
 impl<'a> Implicit<'a> {
@@ -87,8 +87,8 @@ impl<'a> Implicit<'a> {
         Ok(x)
     }
 
-    /// Solves for a batch that is kept on a device. The random column is solved for alone: fetching the batch to append it
-    /// would cost more.
+    /// Solves for a batch that is kept on a device. The random column is solved for alone: to fetch the batch and
+    /// append the column would cost more.
     fn solve_remote(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
         if !self.probed.load(Ordering::Relaxed) {
             let probe = self.probe(side);
@@ -144,7 +144,7 @@ impl Sensitivity for Implicit<'_> {
         Ok(b)
     }
 
-    /// Computes −Cᵀ(A⁻ᵀW). Solutions on a device stay on it, and only the p × m product with Cᵀ is fetched.
+    /// Computes −Cᵀ(A⁻ᵀW). Solutions on a device stay there, and only the p × m product with Cᵀ is fetched.
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
         let columns = w.ncols();
         let lambda = match &self.factor {

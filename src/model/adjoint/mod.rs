@@ -11,8 +11,8 @@
 //! g(ρ, θ) = 0 in L(ρ, θ, λ) = f(ρ) − λᵀg(ρ, θ). Natural gradients need batches of products: tangents for the columns of Z,
 //! adjoints for its rows or for random combinations of them.
 //!
-//! A model supplies a [`Sensitivity`]. A [`Linearisation`] expresses it in the coordinates of the descent and counts the
-//! solves.
+//! A model supplies a [`Sensitivity`]. A [`Linearisation`] expresses the sensitivity in the coordinates of the descent
+//! and counts the solves.
 
 mod blocks;
 mod implicit;
@@ -96,7 +96,7 @@ impl<'a> Linearisation<'a> {
         &self.chart
     }
 
-    /// Restricts the free parameters to those at these positions, and a cached Z to their columns.
+    /// Restricts the free parameters to those at the positions `keep`, and a cached Z to their columns.
     pub(crate) fn keep(&mut self, keep: &[usize]) {
         self.chart.free = keep.iter().map(|&j| self.chart.free[j]).collect();
         if let Some(z) = self.matrix.take() {
@@ -123,7 +123,7 @@ impl<'a> Linearisation<'a> {
         )
     }
 
-    /// Whether products take solves. Those of an explicit model do not.
+    /// Whether products take solves. The products of an explicit model take none.
     pub fn takes_solves(&self) -> bool {
         self.sensitivity.takes_solves()
     }
@@ -166,7 +166,7 @@ impl<'a> Linearisation<'a> {
         Ok(product.col_as_slice(0).to_vec())
     }
 
-    /// Returns Z. The first call forms it by p tangents in one batch.
+    /// Returns the matrix Z. The first call forms Z by p tangents in one batch.
     ///
     /// # Errors
     /// Fails as [`tangent`](Self::tangent) does.

@@ -5,15 +5,15 @@ use faer::{Mat, MatRef};
 use crate::error::Result;
 use crate::linalg::{Batch, Operator, Side};
 
-/// Number of columns that solvers work on together: enough for their SIMD lanes and for many threads. It is fixed, so that
-/// results do not depend on the number of threads.
+/// Number of columns that solvers work on together: enough for their SIMD lanes and for many threads. The number is
+/// fixed, so that results do not depend on the number of threads.
 pub(super) const WIDTH: usize = 64;
 
 /// Derivative Z = ∂ρ/∂θ at one (ρ, θ), as products with batches of tangents and covectors.
 ///
-/// [`Model::linearise`](crate::Model::linearise) returns it. The default, [`Implicit`](super::Implicit), solves with ∂g/∂ρ. A
-/// model with a cheaper method implements the trait: a time-stepping model by forward and backward sweeps, a model with
-/// automatic differentiation by its Jacobian-vector and vector-Jacobian products.
+/// [`Model::linearise`](crate::Model::linearise) returns the sensitivity. The default, [`Implicit`](super::Implicit),
+/// solves with ∂g/∂ρ. A model with a cheaper method implements the trait: a time-stepping model by forward and backward
+/// sweeps, a model with automatic differentiation by its Jacobian-vector and vector-Jacobian products.
 ///
 /// ```
 /// use pullback::model::adjoint::Sensitivity;
@@ -48,7 +48,8 @@ pub trait Sensitivity: Send + Sync {
     /// Fails if a solve or a sweep fails.
     fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>>;
 
-    /// Returns ZᵀW for k × m covectors W. They may reside on a device; [`Batch::fetch`] copies them to the host.
+    /// Returns ZᵀW for k × m covectors W. The covectors may reside on a device; [`Batch::fetch`] copies them to the
+    /// host.
     ///
     /// # Errors
     /// Fails if a solve or a sweep fails.
@@ -59,13 +60,13 @@ pub trait Sensitivity: Send + Sync {
         true
     }
 
-    /// Announces the total number of covectors when they arrive in several batches.
+    /// Announces the total number of covectors of a product that is split into several batches.
     fn announce(&self, covectors: usize) {
         let _ = covectors;
     }
 
-    /// Returns the largest useful number of covectors in one batch. More are passed in several batches, which bounds
-    /// the memory.
+    /// Returns the largest useful number of covectors in one batch. More covectors are passed in several batches, which
+    /// bounds the memory.
     fn width(&self) -> usize {
         WIDTH
     }

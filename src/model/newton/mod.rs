@@ -15,15 +15,15 @@ use crate::vector::largest;
 ///
 /// Every equation is scaled by (|A||ρ|)ᵢ, the size of the terms that cancel in gᵢ. The iteration stops when every |gᵢ| is at
 /// most `tolerance` times this size. The test does not depend on the units of the equations or of the unknowns, and a large
-/// unknown cannot hide the error of a small one. A linear model passes it after one step. At least one step is taken unless
-/// g = 0, so that the state follows every change of θ.
+/// unknown cannot hide the error of a small one. A linear model passes the test after one step. At least one step is
+/// taken unless g = 0, so that the state follows every change of θ.
 #[derive(Clone, Debug)]
 pub struct Newton {
     /// Largest |gᵢ|/(|A||ρ|)ᵢ at which the equations count as solved.
     pub tolerance: f64,
-    /// Limit on the iterations.
+    /// Largest number of iterations.
     pub iterations: usize,
-    /// Limit on the halvings of one step.
+    /// Largest number of halvings of one step.
     pub halvings: usize,
 }
 
@@ -40,16 +40,16 @@ impl Default for Newton {
 /// Relative error of the unknowns that is accepted where rounding prevents further progress.
 const ROUNDING: f64 = 1e-10;
 
-/// Relative |gᵢ| at which only the rounding of a few terms remains: about ten units of 2.2e-16.
+/// Size |gᵢ|/(|A||ρ|)ᵢ at which only the rounding of a few terms remains: about ten units of 2.2e-16.
 const POLISHED: f64 = 2e-15;
 
-/// Ratio of the residuals after and before a step, above which the step gains less than one digit.
+/// Ratio of the residuals after and before a Newton step, above which the step gains less than one digit.
 const SLOW: f64 = 0.1;
 
 const NO_DECREASE: &str = "no step along the Newton direction reduces ‖g‖, so that ∂g/∂ρ may be wrong or the iterate far from \
                            a solution";
 
-/// Outcome of a step.
+/// Outcome of a Newton step.
 enum Progress {
     /// The equations are solved.
     Solved,
@@ -59,13 +59,13 @@ enum Progress {
     Stalled,
 }
 
-/// State of the iteration.
+/// State of Newton's iteration.
 struct Iteration<'m, M: ?Sized> {
     model: &'m M,
     theta: &'m [f64],
     rho: &'m mut [f64],
     g: Vec<f64>,
-    /// ‖g‖∞ at the initial guess.
+    /// Norm ‖g‖∞ of the residual at the initial guess.
     initial: f64,
 }
 
@@ -150,7 +150,7 @@ impl Newton {
     }
 
     /// Takes the longest of the steps t = 1, ½, ¼, … that reduces ‖g‖, with every equation divided by its size. Returns t, or
-    /// None if no step reduces it.
+    /// None if no step reduces ‖g‖.
     fn advance<M: Model + ?Sized>(
         &self,
         state: &mut Iteration<'_, M>,

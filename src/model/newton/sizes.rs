@@ -1,4 +1,4 @@
-//! Sizes of the terms of every equation, as scales for its residual.
+//! Sizes of the terms of every equation, as scales for the residual of the equation.
 
 use faer::{Mat, MatMut, MatRef};
 
@@ -9,7 +9,7 @@ use crate::random;
 /// Sizes of the equations near a point, from the entries of A = ∂g/∂ρ at the point.
 pub(super) struct Sizes<'a> {
     a: Operator<'a>,
-    /// Size of all equations if A is matrix-free.
+    /// Size that all equations have if A is matrix-free.
     fallback: f64,
 }
 

@@ -5,7 +5,8 @@ use super::{Boundary, Darcy};
 /// Returns the harmonic mean 2/(1/a + 1/b) without spurious overflow or underflow.
 fn harmonic_mean(a: f64, b: f64) -> f64 {
     // The flux between two cells meets the resistances (h/2)/a and (h/2)/b in series, which gives the harmonic mean.
-    // 2ab/(a + b) = 2·min·(max/(a + b)), and the last factor is in [1/2, 1]. Unlike `min` and `max` it keeps a NaN.
+    // 2ab/(a + b) = 2·min·(max/(a + b)), and the last factor is in [1/2, 1]. Unlike `min` and `max` this form keeps a
+    // NaN.
     let (small, large) = (a.min(b), a.max(b));
     2.0 * small * (large / (a + b))
 }

@@ -42,31 +42,32 @@ use crate::model::Model;
 #[derive(Clone, Debug)]
 pub struct Darcy {
     grid: Grid,
-    /// Lower and upper side of every axis.
+    /// Boundary conditions on the lower and upper side of every axis.
     sides: Vec<[Boundary; 2]>,
-    /// Source of every experiment.
+    /// Source f of every experiment.
     sources: Vec<Vec<f64>>,
 }
 
 /// One of the two ends of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The end with the smallest coordinate.
+    /// End with the smallest coordinate.
     Lower,
-    /// The end with the largest coordinate.
+    /// End with the largest coordinate.
     Upper,
 }
 
 /// Boundary condition on a side of the box.
 #[derive(Clone, Copy, Debug)]
 enum Boundary {
-    /// Inflow per area and time.
+    /// Given inflow per area and time through the side.
     Inflow(f64),
-    /// Fixed pressure.
+    /// Fixed pressure on the side.
     Pressure(f64),
 }
 
-/// Largest |θ|. `f64` holds e^±709; the margin keeps products of e^θ or e^−θ with volumes and pressures finite.
+/// Largest |θᵢ| that the model accepts. `f64` holds e^±709; the margin keeps products of e^θ or e^−θ with volumes and
+/// pressures finite.
 const LARGEST: f64 = 600.0;
 
 impl Darcy {
@@ -128,12 +129,12 @@ impl Darcy {
         Ok(self)
     }
 
-    /// Returns the grid.
+    /// Returns the grid of the box.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// Number of experiments: at least one.
+    /// Number of experiments, which is at least one.
     pub fn experiments(&self) -> usize {
         self.sources.len().max(1)
     }
@@ -186,7 +187,7 @@ impl Darcy {
             .unwrap_or_else(|_| vec![f64::NAN; self.grid.cells()])
     }
 
-    /// Number of sides with fixed pressure. Without any, u is determined only up to a constant.
+    /// Number of sides with fixed pressure. Without such a side, u is determined only up to a constant.
     fn fixed_sides(&self) -> usize {
         let sides = self.sides.iter().flatten();
         sides.filter(|s| matches!(s, Boundary::Pressure(_))).count()
@@ -196,8 +197,8 @@ impl Darcy {
     fn matrix(&self, permeability: &[f64]) -> Operator<'static> {
         let weights = self.conductances(permeability);
         let (fixed, _) = self.fixed(permeability);
-        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². It vanishes for constant u alone, and with a fixed side for
-        // u = 0 alone: K is then positive definite.
+        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². The form vanishes for constant u alone, and with a fixed
+        // side for u = 0 alone: K is then positive definite.
         let matrix = Operator::stencil(self.grid.weighted_laplacian(&weights, &fixed));
         match self.fixed_sides() {
             0 => matrix,

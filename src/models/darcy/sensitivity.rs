@@ -7,12 +7,12 @@ use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use super::Darcy;
 use crate::linalg::Operator;
 
-/// Neighbours of a cell in increasing order, each with ∂T_f/∂θ_cell of the face between.
+/// Neighbours of a cell in increasing order, each with the derivative ∂T_f/∂θ_cell of the face between the two.
 struct Star {
     neighbours: [(usize, f64); 6],
     /// Number of neighbours with a smaller index than the cell.
     below: usize,
-    /// Number of neighbours.
+    /// Number of neighbours of the cell.
     all: usize,
 }
 
@@ -26,8 +26,8 @@ impl Star {
 impl Darcy {
     /// Returns ∂g/∂θ. The pattern depends on the grid alone.
     ///
-    /// Column j has the entry ∂T_f/∂θⱼ (uᵢ − uⱼ) in the row of every neighbour i. Its diagonal entry is minus their sum
-    /// plus T_b (uⱼ − v), since ∂T_b/∂θⱼ = T_b.
+    /// Column j has the entry ∂T_f/∂θⱼ (uᵢ − uⱼ) in the row of every neighbour i. The diagonal entry is minus the
+    /// sum of these entries plus T_b (uⱼ − v), since ∂T_b/∂θⱼ = T_b.
     pub(super) fn sensitivities(&self, permeability: &[f64], u: &[f64]) -> Operator<'static> {
         let (cells, experiments) = (self.grid.cells(), self.experiments());
         let (fixed, driven) = self.fixed(permeability);

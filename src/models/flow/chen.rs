@@ -7,11 +7,11 @@ use super::{Flow, name};
 pub struct Chen;
 
 impl Chen {
-    /// The classic parameters (35, 3, 28).
+    /// Classic parameters (35, 3, 28).
     pub const CLASSIC: [f64; 3] = [35.0, 3.0, 28.0];
-    /// A box around the attractor at the classic parameters.
+    /// Box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-35.0, 35.0), (-40.0, 40.0), (0.0, 60.0)];
-    /// An initial point near the attractor.
+    /// Initial point near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 20.0];
 }
 

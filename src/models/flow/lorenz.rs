@@ -15,11 +15,11 @@ const NAMES: [&str; 3] = ["σ", "ρ", "β"];
 pub struct Lorenz;
 
 impl Lorenz {
-    /// The classic parameters (10, 28, 8/3).
+    /// Classic parameters (10, 28, 8/3).
     pub const CLASSIC: [f64; 3] = [10.0, 28.0, 8.0 / 3.0];
-    /// A box around the attractor at the classic parameters.
+    /// Box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-25.0, 25.0), (-35.0, 35.0), (0.0, 60.0)];
-    /// An initial point near the attractor.
+    /// Initial point near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 20.0];
 }
 
@@ -61,11 +61,11 @@ pub struct ArctanLorenz;
 const SATURATION: f64 = 50.0;
 
 impl ArctanLorenz {
-    /// The parameters (10, 28, 8/3).
+    /// Classic parameters (10, 28, 8/3) of the Lorenz equations.
     pub const CLASSIC: [f64; 3] = Lorenz::CLASSIC;
-    /// A box around the attractor at the classic parameters.
+    /// Box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-30.0, 30.0), (-35.0, 35.0), (0.0, 60.0)];
-    /// An initial point near the attractor.
+    /// Initial point near the attractor.
     pub const START: [f64; 3] = Lorenz::START;
 }
 

@@ -10,7 +10,7 @@ pub use self::lorenz::{ArctanLorenz, Lorenz};
 pub use self::rossler::Rossler;
 pub use self::van_der_pol::VanDerPol;
 
-/// A vector field v(x; θ) of the equation x′ = v(x; θ), in two or three dimensions.
+/// Vector field v(x; θ) of the equation x′ = v(x; θ), in two or three dimensions.
 ///
 /// Points have three entries. In the plane the third entry of x is 0 and the third entry of v is ignored.
 ///
@@ -48,7 +48,7 @@ pub trait Flow: Sync {
         3
     }
 
-    /// Number of parameters.
+    /// Number of parameters of the field.
     fn param_dim(&self) -> usize;
 
     /// Returns the velocity v(x; θ).
@@ -102,7 +102,7 @@ impl<F: Flow + ?Sized> Flow for &F {
     }
 }
 
-/// Returns the name of parameter `j`, or an empty string beyond the last.
+/// Returns the name of parameter `j`, or an empty string beyond the last parameter.
 fn name(names: &[&str], j: usize) -> String {
     names.get(j).map_or_else(String::new, |n| (*n).to_string())
 }

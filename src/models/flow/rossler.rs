@@ -7,11 +7,11 @@ use super::{Flow, name};
 pub struct Rossler;
 
 impl Rossler {
-    /// The classic parameters (0.2, 0.2, 5.7).
+    /// Classic parameters (0.2, 0.2, 5.7).
     pub const CLASSIC: [f64; 3] = [0.2, 0.2, 5.7];
-    /// A box around the attractor at the classic parameters.
+    /// Box around the attractor at the classic parameters.
     pub const BOX: [(f64, f64); 3] = [(-12.0, 15.0), (-14.0, 11.0), (-1.0, 28.0)];
-    /// An initial point near the attractor.
+    /// Initial point near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 0.0];
 }
 

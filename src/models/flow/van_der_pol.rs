@@ -9,11 +9,11 @@ use super::{Flow, name};
 pub struct VanDerPol;
 
 impl VanDerPol {
-    /// The classic parameter μ = 1.
+    /// Classic parameter μ = 1.
     pub const CLASSIC: [f64; 1] = [1.0];
-    /// A box around the limit cycle at μ = 1.
+    /// Box around the limit cycle at μ = 1.
     pub const BOX: [(f64, f64); 2] = [(-3.0, 3.0), (-4.0, 4.0)];
-    /// An initial point near the limit cycle.
+    /// Initial point near the limit cycle.
     pub const START: [f64; 3] = [2.0, 0.0, 0.0];
 }
 

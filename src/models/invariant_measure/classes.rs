@@ -56,7 +56,7 @@ struct Search<'a> {
     /// Discovered cells whose component is incomplete, in the order of discovery.
     stack: Vec<usize>,
     classes: Vec<Vec<usize>>,
-    /// Number of discovered cells.
+    /// Number of cells that the search has discovered.
     seen: usize,
 }
 
@@ -112,8 +112,8 @@ impl<'a> Search<'a> {
 
     /// Completes a cell whose moves are all explored.
     ///
-    /// If none of them leads further back than the cell, the cell is the root of a component, which consists of the
-    /// cell and all cells above it on the stack.
+    /// If none of the moves leads further back than the cell, the cell is the root of a component, which consists of
+    /// the cell and all cells above it on the stack.
     fn leave(&mut self, cell: usize) {
         // Otherwise the cell reaches an earlier cell of the stack, which also reaches it: both are in one component.
         if self.lowest[cell] < self.order[cell] {

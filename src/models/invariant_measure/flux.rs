@@ -3,7 +3,7 @@
 use crate::check;
 use crate::error::Result;
 
-/// Rates at which mass crosses a face, as functions of its normal velocity v.
+/// Rates at which mass crosses a face, as functions of the normal velocity v on the face.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Flux {
     /// The means of max(v, 0) and max(−v, 0) over the Gauss points of the face. Cells with a fixed point keep an
@@ -12,7 +12,7 @@ pub enum Flux {
     FaceAveraged,
     /// The values max(v, 0) and max(−v, 0) at the centre of the face. Cells around a fixed point may absorb all mass.
     Point,
-    /// The means of (√(v² + w²) ± v)/2 over the Gauss points of the face. They are smooth in v and slightly more
+    /// The means of (√(v² + w²) ± v)/2 over the Gauss points of the face. These rates are smooth in v and slightly more
     /// diffusive than `FaceAveraged`.
     Smooth {
         /// Speed w below which the kink at v = 0 is rounded.
@@ -22,13 +22,13 @@ pub enum Flux {
 
 /// Upward and downward parts of a velocity v = v⁺ − v⁻, with their slopes.
 pub(super) struct Parts {
-    /// v⁺.
+    /// Upward part v⁺.
     pub(super) up: f64,
-    /// v⁻.
+    /// Downward part v⁻.
     pub(super) down: f64,
-    /// dv⁺/dv.
+    /// Slope dv⁺/dv of the upward part.
     pub(super) up_slope: f64,
-    /// −dv⁻/dv.
+    /// Negative slope −dv⁻/dv of the downward part.
     pub(super) down_slope: f64,
 }
 

@@ -21,8 +21,8 @@ use crate::models;
 /// Invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
 ///
 /// Mass crosses a face from its lower to its upper cell at the rate ⟨max(v, 0)⟩/h + D/h², and in the opposite direction
-/// at ⟨max(−v, 0)⟩/h + D/h². It never leaves the box. Let K be the generator of these rates. Teleportation at the rate
-/// α (0 by default) removes mass at the rate α and re-inserts it uniformly. The equations are
+/// at ⟨max(−v, 0)⟩/h + D/h². Mass never leaves the box. Let K be the generator of these rates. Teleportation at the
+/// rate α (0 by default) removes mass at the rate α and re-inserts it uniformly. The equations are
 ///
 /// ```text
 /// g(ρ, θ) = (αI − K + γ u1ᵀ)ρ − (γ + α) u/vol,   u = 1/N
@@ -51,11 +51,11 @@ pub struct InvariantMeasure<'f> {
     flux: Flux,
     diffusion: f64,
     teleportation: f64,
-    /// γ as a fraction of the mean rate.
+    /// Gauge γ as a fraction of the mean rate at which mass leaves a cell.
     gauge: f64,
 }
 
-/// Smallest number of cells along an axis; with fewer, an attractor cannot be distinguished from the box.
+/// Smallest number of cells along an axis. With fewer cells, an attractor cannot be distinguished from the box.
 const FEWEST_CELLS: usize = 4;
 
 /// Largest number of closed classes that an error message lists.
@@ -88,7 +88,7 @@ impl<'f> InvariantMeasure<'f> {
         })
     }
 
-    /// Sets the flux.
+    /// Sets the flux through the faces.
     ///
     /// # Errors
     /// Fails if the width of a smooth flux is not positive.
@@ -126,7 +126,7 @@ impl<'f> InvariantMeasure<'f> {
 
     /// Sets the gauge γ as a fraction of the mean rate at which mass leaves a cell. The default is 0.001.
     ///
-    /// The density ρ does not depend on it.
+    /// The density ρ does not depend on γ.
     ///
     /// # Errors
     /// Fails if the fraction is not positive.
@@ -136,17 +136,17 @@ impl<'f> InvariantMeasure<'f> {
         Ok(self)
     }
 
-    /// Returns the grid.
+    /// Returns the grid of the density.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// Returns the flow.
+    /// Returns the flow whose invariant measure is computed.
     pub fn flow(&self) -> &dyn Flow {
         self.flow.as_ref()
     }
 
-    /// Returns −K(θ), whose columns sum to zero.
+    /// Returns the negative generator −K(θ), whose columns sum to zero.
     pub fn generator(&self, theta: &[f64]) -> Stencil {
         self.grid.flux_divergence(|face| {
             let (mut up, mut down) = (0.0, 0.0);
@@ -172,7 +172,7 @@ impl<'f> InvariantMeasure<'f> {
         Ok(rho)
     }
 
-    /// Returns αI − K + γ u1ᵀ, and γ.
+    /// Returns the matrix αI − K + γ u1ᵀ of the equations, and γ.
     fn equations(&self, theta: &[f64]) -> (Stencil, f64) {
         // Since 1ᵀK = 0 and 1ᵀu = 1, 1ᵀg = (α + γ)(1ᵀρ − 1/vol): a solution has mass 1 for any γ > 0. The gauge term is
         // then γ u/vol and cancels with the source, so that ρ does not depend on γ.
@@ -213,7 +213,8 @@ impl<'f> InvariantMeasure<'f> {
         }
     }
 
-    /// Checks that the velocity is finite at all sample points. The error names the first exception.
+    /// Checks that the velocity is finite at all sample points. The error names the first point
+    /// where the velocity is not finite.
     fn check_velocity(&self, theta: &[f64]) -> Result<()> {
         let mut found = None;
         self.grid.visit_faces(|axis, lower, upper| {
@@ -343,7 +344,8 @@ impl Model for InvariantMeasure<'_> {
         self.check_classes(&stencil)?;
         let source = self.teleportation * self.uniform();
         let b = vec![source + gamma * self.uniform(); rho.len()];
-        // The sweeps below solve (αI − K)ρ = α u/vol without the gauge. It holds for mass 1, to which ρ is scaled last.
+        // The sweeps below solve (αI − K)ρ = α u/vol without the gauge. This equation holds for mass 1, to which ρ is
+        // scaled last.
         let factor = backend.factor(Operator::stencil(stencil.clone()))?;
         improve(factor.as_ref(), 1, b, rho)?;
         rho.iter_mut().for_each(|r| *r = r.max(0.0));

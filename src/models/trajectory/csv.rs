@@ -11,9 +11,9 @@ use crate::error::Result;
 impl Trajectory {
     /// Reads one point per line of a text file whose columns are separated by semicolons, commas or blanks.
     ///
-    /// The file has `dim` columns with the coordinates, or one more with the time first. Times must be equally spaced
-    /// and give the interval. The first line is a header if none of its fields begins like a number. Empty lines are
-    /// skipped.
+    /// The file has `dim` columns with the coordinates, or one more column with the time first. Times must be
+    /// equally spaced and give the interval. The first line is a header if none of its fields begins like a number.
+    /// Empty lines are skipped.
     ///
     /// # Errors
     /// Fails with [`Error::File`](crate::models::Error::File), which names the line, the fault and the remedy.

@@ -7,7 +7,7 @@ use super::{Trajectory, check_dim};
 use crate::check;
 use crate::error::{Error, Result};
 
-/// Tolerated deviation from equally spaced times, in intervals, since files round.
+/// Tolerated deviation from equally spaced times, in intervals, since times in files are rounded.
 const EQUAL: f64 = 1e-3;
 
 /// Returns a file error with its position in the file, the fault and the remedy.
@@ -28,7 +28,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Starts without rows. Fails unless `dim` is 2 or 3.
+    /// Creates a collection without rows. Fails unless `dim` is 2 or 3.
     pub(super) fn new(dim: usize) -> Result<Self> {
         check_dim(dim)?;
         Ok(Self {
@@ -50,7 +50,7 @@ impl Rows {
         ))
     }
 
-    /// Appends a row. Fails with a description of the fault.
+    /// Appends a row. If the row is invalid, fails with a description of the fault.
     pub(super) fn push(&mut self, row: &[f64]) -> std::result::Result<(), String> {
         self.check_width(row.len())?;
         let dim = self.dim;

@@ -11,7 +11,7 @@ pub const OUTSIDE: f64 = 0.05;
 /// Occupation measure of a trajectory on a grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Occupation {
-    /// Density per volume. The samples inside the grid have mass 1.
+    /// Density per volume in every cell. The samples inside the grid have mass 1.
     pub density: Vec<f64>,
     /// Fraction of all samples that lie outside the grid.
     pub outside: f64,
@@ -104,7 +104,8 @@ impl Histogram {
             // Horner's rule numbers the cells with the last axis fastest.
             *range = (range.0.min(x), range.1.max(x));
             inside &= lower <= x && x <= upper;
-            // The cast saturates and `min` caps it, so that the index is valid for samples outside the grid as well.
+            // The cast saturates and `min` caps the result, so that the index is valid for samples outside the grid as
+            // well.
             cell = cell * cells + (((x - lower) * density) as usize).min(cells - 1);
         }
         if inside {

@@ -20,7 +20,7 @@ use crate::grid::Grid;
 /// Points along a trajectory, in the order of time.
 ///
 /// [`read_csv`](Trajectory::read_csv) and [`read_npy`](Trajectory::read_npy) read a trajectory from a file.
-/// [`Sampling::run`] simulates one.
+/// [`Sampling::run`] simulates a trajectory.
 ///
 /// ```
 /// use pullback::{models::flow::{Flow, Lorenz}, models::trajectory::{Sampling, perplexity}, Grid};
@@ -38,9 +38,9 @@ use crate::grid::Grid;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trajectory {
-    /// The points. In the plane their third entry is 0.
+    /// Points of the trajectory. In the plane the third entry of a point is 0.
     pub points: Vec<[f64; 3]>,
-    /// Dimension of the space: 2 or 3.
+    /// Dimension of the space of the points: 2 or 3.
     pub dim: usize,
     /// Time between consecutive points, or None if it is unknown or varies.
     pub interval: Option<f64>,

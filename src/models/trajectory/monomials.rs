@@ -14,16 +14,16 @@ type Powers = [f64; 6];
 
 /// Monomials yᵃ of degree 1 and more in the coordinates y = (x − centre)/scale.
 pub(super) struct Monomials {
-    /// Weighted mean of the points.
+    /// Weighted mean of the points along each axis.
     centre: [f64; 3],
-    /// Weighted standard deviation of the points.
+    /// Weighted standard deviation of the points along each axis.
     scale: [f64; 3],
     exponents: Vec<[usize; 3]>,
 }
 
 impl Monomials {
-    /// Centres and scales by the weighted points. Fails if the weights do not sum to a positive number or if the points
-    /// do not vary along an axis.
+    /// Creates the monomials, centred and scaled by the weighted points. Fails if the weights do not sum to a positive
+    /// number or if the points do not vary along an axis.
     pub(super) fn new(points: &[[f64; 3]], weights: &[f64], dim: usize) -> Result<Self> {
         // With mean 0 and deviation 1, monomials of all degrees are comparable in size, independently of the units of x.
         let mass: f64 = weights.iter().sum();
@@ -52,7 +52,7 @@ impl Monomials {
         })
     }
 
-    /// Number of test functions.
+    /// Number of monomials, which are the test functions.
     pub(super) fn len(&self) -> usize {
         self.exponents.len()
     }

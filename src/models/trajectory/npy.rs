@@ -11,13 +11,13 @@ use crate::error::Result;
 /// First bytes of every `.npy` file.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Result whose error describes the fault; the caller adds the path.
+/// Result whose error describes the fault. The caller adds the path of the file.
 type Parsed<T> = std::result::Result<T, String>;
 
 impl Trajectory {
     /// Reads a `.npy` file with an array of points × coordinates.
     ///
-    /// The array has `dim` columns, or one more with the time first. Its numbers are `<f8` or `<f4`, in C or Fortran
+    /// The array has `dim` columns, or one more with the time first. The numbers are `<f8` or `<f4`, in C or Fortran
     /// order.
     ///
     /// # Errors
@@ -98,13 +98,13 @@ fn split(bytes: &[u8]) -> Parsed<(&str, &[u8])> {
     Ok((header, data))
 }
 
-/// Contents of the header.
+/// Contents of the header of a `.npy` file.
 struct Header {
     rows: usize,
     columns: usize,
     /// Whether the data are stored column by column.
     fortran: bool,
-    /// Number of bytes per number.
+    /// Number of bytes that a number takes in the file.
     width: usize,
 }
 

@@ -18,18 +18,18 @@ const STEPS: u32 = 10_000_000;
 
 /// Time by which the integrator runs beyond the last point, in sampling intervals.
 ///
-/// `ode_solvers` 0.6 returns a point at exactly the end time too early, extrapolated from a step before the last. It
-/// interpolates a point that lies slightly before the end.
+/// `ode_solvers` 0.6 returns a point at exactly the end time too early, extrapolated from a step before the last. The
+/// crate interpolates a point that lies slightly before the end.
 const OVERRUN: f64 = 1e-3;
 
 /// Bound on |x_d| beyond which a trajectory counts as unbounded.
 const FAR: f64 = 1e6;
 
-/// The equation x′ = v(x; θ) with time in units of the sampling interval, so that output times are exact integers.
+/// Equation x′ = v(x; θ) with the time in units of the sampling interval, so that output times are exact integers.
 struct Scaled<'a> {
     flow: &'a dyn Flow,
     theta: &'a [f64],
-    /// Sampling interval.
+    /// Sampling interval, which is the unit of time.
     unit: f64,
     /// First point within [`FAR`] at which the velocity was not finite.
     broken: &'a Cell<Option<[f64; 3]>>,
@@ -55,25 +55,25 @@ impl System<f64, Vector3<f64>> for Scaled<'_> {
     }
 }
 
-/// Whether all entries are at most [`FAR`] in absolute value; false for NaN.
+/// Whether all entries are at most [`FAR`] in absolute value. False for NaN.
 fn is_bounded(x: &[f64; 3]) -> bool {
     x.iter().all(|x| x.abs() <= FAR)
 }
 
-/// A point that is carried along by a flow.
+/// Point that is carried along by a flow.
 pub(super) struct Orbit<'a> {
     pub(super) flow: &'a dyn Flow,
     pub(super) theta: &'a [f64],
-    /// Relative and absolute tolerance of a step.
+    /// Relative and absolute tolerance of a step of the integrator.
     pub(super) tolerance: f64,
     pub(super) point: [f64; 3],
-    /// Time since the start of the burn-in, for error messages.
+    /// Time of the point since the start of the burn-in, for error messages.
     pub(super) time: f64,
 }
 
 impl Orbit<'_> {
-    /// Advances by `count` intervals of length `unit`. Calls `each` with the point after every interval, and `progress`
-    /// with the completed fraction after every chunk.
+    /// Advances the point by `count` intervals of length `unit`. Calls `each` with the point after every interval, and
+    /// `progress` with the completed fraction after every chunk.
     pub(super) fn advance(
         &mut self,
         (count, unit): (usize, f64),
@@ -90,7 +90,7 @@ impl Orbit<'_> {
         Ok(())
     }
 
-    /// Advances by one call of the integrator.
+    /// Advances the point by one call of the integrator.
     fn advance_chunk(
         &mut self,
         (count, unit): (usize, f64),
@@ -128,7 +128,7 @@ impl Orbit<'_> {
         }
     }
 
-    /// Error of a trajectory that ends `ahead` after the present time.
+    /// Returns the error of a trajectory that ends `ahead` after the present time.
     fn lost(&self, ahead: f64, reason: &'static str) -> Error {
         let time = self.time + ahead;
         models::Error::BlowUp { time, reason }.into()

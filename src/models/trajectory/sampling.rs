@@ -35,11 +35,11 @@ const NOISE_STREAM: u64 = 1;
 pub struct Sampling {
     /// Duration of the sampling, rounded to whole intervals.
     pub duration: f64,
-    /// Time before the first sample. Flows that mix slowly, such as Rössler's, need a longer one.
+    /// Time before the first sample. Flows that mix slowly, such as Rössler's, need a longer burn-in.
     pub burn_in: f64,
-    /// Time between consecutive points.
+    /// Time between consecutive samples.
     pub interval: f64,
-    /// Initial point. In the plane its third entry is ignored.
+    /// Initial point of the trajectory. In the plane the third entry is ignored.
     pub start: [f64; 3],
     /// Relative perturbation of the initial point: entry x gets a normal number with standard deviation
     /// `spread`·(1 + |x|). 0 means no perturbation.
@@ -70,7 +70,7 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// Number of points.
+    /// Number of samples of a run.
     pub fn samples(&self) -> usize {
         (self.duration / self.interval).round() as usize
     }
@@ -121,7 +121,8 @@ impl Sampling {
         check::finite("the start of the trajectory", &self.start)
     }
 
-    /// Checks that a time has fewer than 10¹⁵ intervals, so that their number is exact in `f64` and fits `usize`.
+    /// Checks that a time has fewer than 10¹⁵ intervals, so that the number of intervals is exact in `f64` and fits
+    /// `usize`.
     fn check_intervals(&self, what: &'static str, time: f64) -> Result<()> {
         let (count, remedy) = (time / self.interval, "there may be no more than 10¹⁵");
         check::option(what, count, count < MAX_INTERVALS, remedy)
@@ -167,7 +168,7 @@ impl Sampling {
         )
     }
 
-    /// Returns the initial point with its seeded perturbation.
+    /// Returns the initial point with the perturbation by the seed.
     fn perturbed_start(&self, dim: usize) -> [f64; 3] {
         let xi = random::normal(3, self.seed, START_STREAM);
         let mut start = [0.0; 3];

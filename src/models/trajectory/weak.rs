@@ -22,7 +22,7 @@ const LINEAR: f64 = 1e-9;
 /// Relative pivot below which a combination of parameters counts as undetermined.
 const RANK: f64 = 1e-8;
 
-/// Square root of the number of pairs (x, θ) at which linearity is tested; the magnitude of θ has as many values.
+/// Square root of the number of pairs (x, θ) at which linearity is tested, and number of magnitudes of θ.
 const TRIALS: usize = 4;
 
 /// Estimates θ by least squares from the weak form Σ_i w_i v(x_i; θ)·∇φ(x_i) = 0.
@@ -32,7 +32,7 @@ const TRIALS: usize = 4;
 ///
 /// The velocity must be linear in θ, so that the equations are linear. Each equation is divided by its size
 /// E[|∂v/∂θ·∇φ|²]^½. The parameters are measured in units in which their velocities are equally large. The estimate is
-/// the least-squares solution. Noise on the points biases it.
+/// the least-squares solution. Noise on the points biases the estimate.
 ///
 /// ```
 /// use pullback::{models::flow::VanDerPol, models::trajectory::{Sampling, weak_start}};
@@ -116,8 +116,8 @@ impl Occupation {
     }
 }
 
-/// Sets up and solves the equations. `ends` holds the first and last point and 1/dt if the right-hand side is
-/// (φ(last) − φ(first))/dt; otherwise the right-hand side is zero.
+/// Sets up and solves the equations for θ. `ends` holds the first and last point and 1/dt if the right-hand side is
+/// (φ(last) − φ(first))/dt. Otherwise the right-hand side is zero.
 fn estimate(
     flow: &dyn Flow,
     points: &[[f64; 3]],
@@ -175,11 +175,11 @@ fn check_linear(flow: &dyn Flow, points: &[[f64; 3]]) -> Result<()> {
     Ok(())
 }
 
-/// The equations Σ_j matrix_ij θ_j + constant_i = 0.
+/// Linear equations Σ_j matrix_ij θ_j + constant_i = 0 for θ.
 struct Equations {
     matrix: Mat<f64>,
     constant: Vec<f64>,
-    /// Σ |w| (∂v/∂θ_j·∇φ_i)², for the scaling.
+    /// Sums Σ |w| (∂v/∂θ_j·∇φ_i)² over the points, for the scaling of the equations.
     squares: Mat<f64>,
     /// Buffer for ∂v/∂θ at a point.
     columns: Vec<[f64; 3]>,

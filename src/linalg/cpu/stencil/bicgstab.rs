@@ -159,7 +159,7 @@ impl BiCgStab {
 
     /// Computes the coefficients of the next direction. The direction is r in columns that restart or have converged.
     fn direction<const W: usize>(&mut self, active: &[bool; WIDEST]) -> Direction<W> {
-        // After a restart β and ω of the previous step are meaningless, or even NaN. They do not enter p = r.
+        // After a restart β and ω of the previous step are meaningless, or even NaN. Neither enters p = r.
         let beta = lanes::<W>(|l| self.rho[l] / self.last[l] * (self.alpha[l] / self.omega[l]));
         self.last = self.rho;
         Direction {

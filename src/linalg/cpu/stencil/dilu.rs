@@ -74,8 +74,8 @@ fn solve<T: Real, const W: usize, const N: usize>(
     (b, x): (&[[T; W]], &mut [[T; W]]),
     row: &mut [[T; W]],
 ) {
-    // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. It overwrites x₁ from the last
-    // cell.
+    // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. The solve overwrites x₁ from the
+    // last cell.
     let [nx, ny, _] = triangles.rows.shape;
     for i in 0..nx * ny {
         let line = triangles.rows.line([i / ny, i % ny]);

@@ -18,7 +18,7 @@ use crate::linalg::operator::{Operator, Side, Stencil};
 ///
 /// A + c 11ᵀ = P + U D Uᵀ with U = (1, e_k) and D = diag(c, −s). By the Sherman-Morrison-Woodbury formula
 /// (A + c 11ᵀ)⁻¹ = P⁻¹ − Y S⁻¹ Uᵀ P⁻¹ with Y = P⁻¹U and S = D⁻¹ + UᵀY. If A is singular and 1 spans its left null
-/// space, P and S are nonsingular. They are well conditioned if the right null vector is large in the pinned cell k.
+/// space, P and S are nonsingular. P and S are well conditioned if the right null vector is large in the pinned cell k.
 pub(super) struct Gauged<'a> {
     /// Factorisation of P = A + s e_k e_kᵀ.
     pinned: Box<dyn Direct + 'a>,
@@ -71,7 +71,8 @@ fn gauged<'a>(
     stencil: &Stencil,
     sparse: impl Fn(&Stencil) -> Result<Box<dyn Direct + 'a>>,
 ) -> Result<Gauged<'a>> {
-    // For a generator the right null vector is the stationary density. It is large where the outflow |aᵢᵢ| is small.
+    // For a generator the right null vector is the stationary density. This density is large where the outflow |aᵢᵢ| is
+    // small.
     let slowest = |best: usize, i: usize| {
         let d = stencil.diagonal();
         if d[i].abs() < d[best].abs() { i } else { best }

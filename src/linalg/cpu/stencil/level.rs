@@ -111,8 +111,8 @@ impl<T: Real> Level<T> {
         let (lower, upper) = rows.along(line);
         let (lower, upper, row) = (&lower[..n], &upper[..n], &mut row[..n]);
         // The sweep is split. This loop subtracts all terms whose x is known before the sweep: those of the lines
-        // beside this one and of the next cell. It has no recurrence. `recur` then subtracts the term of the previous
-        // cell.
+        // beside this one and of the next cell. The loop has no recurrence. `recur` then subtracts the term of the
+        // previous cell.
         for k in 0..n {
             let mut sum = b[k];
             for (c, x) in &beside {

@@ -1,4 +1,4 @@
-//! Multifrontal Cholesky factor of a symmetric positive definite matrix, and solves with it.
+//! Multifrontal Cholesky factor of a symmetric positive definite matrix, and solves with the factor.
 
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 //! LU without pivoting for matrices with a dominant diagonal, and Cholesky for symmetric positive definite matrices.
 //!
 //! Supernodes (sets of columns with a common structure) form a tree. Each supernode assembles a dense front
-//! F = [F₁₁ F₁₂; F₂₁ F₂₂] from the entries of A and the Schur complements of its children. It eliminates its own
-//! columns by F₁₁ = L₁₁U₁₁, and hands the Schur complement F₂₂ − L₂₁U₁₂ to its parent.
+//! F = [F₁₁ F₁₂; F₂₁ F₂₂] from the entries of A and the Schur complements of its children. The supernode eliminates its
+//! own columns by F₁₁ = L₁₁U₁₁, and hands the Schur complement F₂₂ − L₂₁U₁₂ to its parent.
 
 mod analysis;
 mod cholesky;

@@ -201,7 +201,7 @@ impl Children {
             ends[i] += ends[i - 1];
         }
         let mut list = vec![0; ends[parents.len()]];
-        // Counting sort: `ends[p]` is the slot of the next child of p. It moves from p's first slot to p's end.
+        // Counting sort: `ends[p]` is the slot of the next child of p. This slot moves from p's first slot to p's end.
         for (child, parent) in parents.iter().enumerate() {
             if let Some(parent) = *parent {
                 list[ends[parent]] = child;
