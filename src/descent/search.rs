@@ -109,14 +109,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             if size == 0.0 {
                 return Ok(Outcome::Ended(Stop::Gradient { ratio: 0.0 }));
             }
-            let reach = self.judge.reach();
-            check::option(
-                "the reach of the step rule",
-                reach,
-                reach > 0.0,
-                "return a positive length, or ∞",
-            )?;
-            attempt.shorten(path.as_mut(), &step_norm, reach)?;
+            attempt.shorten(path.as_mut(), &step_norm, checked_reach(self.judge)?)?;
             let mut family = StepFamily {
                 path: path.as_mut(),
                 norm: step_norm,
@@ -128,13 +121,9 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
                 memory: &mut *self.memory,
             };
             let outcome = trials.run(at, &mut family, attempt)?;
-            return Ok(match outcome {
-                Outcome::Stalled { .. } => {
-                    let lost = problem.lost_effect(at, suspect, self.memory);
-                    lost.map_or(outcome, Outcome::Ended)
-                }
-                outcome => outcome,
-            });
+            let stalled = matches!(outcome, Outcome::Stalled { .. });
+            let lost = stalled.then(|| problem.lost_effect(at, suspect, self.memory));
+            return Ok(lost.flatten().map_or(outcome, Outcome::Ended));
         }
     }
 }
@@ -226,4 +215,11 @@ fn check_step(scale: f64, damping: f64) -> Result<()> {
         damping >= 0.0 && damping.is_finite(),
         "let `Judge` return a number that is not negative",
     )
+}
+
+/// Returns the longest first trial that a step rule allows.
+fn checked_reach(judge: &dyn Judge) -> Result<f64> {
+    let (reach, remedy) = (judge.reach(), "let `Judge` return a positive length, or ∞");
+    check::option("the reach of the step rule", reach, reach > 0.0, remedy)?;
+    Ok(reach)
 }
