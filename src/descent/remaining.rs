@@ -101,6 +101,7 @@ impl Remaining {
         at: &Linearised<'_>,
         path: &mut dyn Path,
         (norm, scale): (&StepNorm, f64),
+        matched: bool,
     ) -> Option<Self> {
         let Proposal { eta, predicted, .. } = path.undamped()?;
         Some(Self {
@@ -111,18 +112,10 @@ impl Remaining {
             } else {
                 path.at(1.0).map_or(f64::INFINITY, |p| scale * p.predicted)
             },
-            scaled: false,
+            scaled: matched,
             rounding: at.rounding,
             suspect: suspect(at, path.norms(), norm),
         })
-    }
-
-    /// Returns what remains, with the information whether the geometry is that of the loss.
-    pub(super) fn in_metric(self, matched: bool) -> Self {
-        Self {
-            scaled: matched,
-            ..self
-        }
     }
 }
 

@@ -71,9 +71,8 @@ pub(super) struct Search<'s, 'p, 'a> {
 impl<'p, 'a> Search<'_, 'p, 'a> {
     /// Searches for the next point.
     pub(super) fn run(&mut self, at: &mut Linearised<'p>) -> Result<Outcome<'a>> {
-        // A metric that keeps the mass projects out a gradient that only changes the mass.
         let size = norm(&at.exact);
-        if size > 0.0 && norm(&at.grad) <= UNSEEN * size {
+        if is_unseen(at, size) {
             return Ok(Outcome::without_trials(0.0));
         }
         let problem = self.problem;
@@ -83,11 +82,10 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let mut path = self.finder.prepare(&at.local(&widest))?;
             self.memory.add_remark(path.remark());
             self.memory.update_widest(at, path.norms());
-            let (scale, damping) = self.judge.first();
-            check_step(scale, damping)?;
+            let (scale, damping) = checked_first(self.judge)?;
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
-            // A direction may leave the box through a coordinate whose own gradient points inward.
             attempt.check(at.chart.free.len())?;
+            // A direction may leave the box through a coordinate whose own gradient points inward.
             if problem.leaves_box(at, &attempt.proposal) {
                 drop(path);
                 let slope = dot(&at.exact, &attempt.proposal.eta);
@@ -98,8 +96,8 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
                 continue;
             }
             let step_norm = StepNorm::new(problem, self.memory, at, path.norms());
-            let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale))
-                .map(|remaining| remaining.in_metric(problem.is_matched(self.memory)));
+            let matched = problem.is_matched(self.memory);
+            let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale), matched);
             let suspect = remaining.and_then(|remaining| remaining.suspect);
             let stop = remaining.and_then(|r| self.progress.test_remaining(self.tolerances, r));
             if let Some(stop) = stop {
@@ -115,10 +113,11 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
                 norm: step_norm,
                 remaining: remaining.map(|remaining| remaining.decrease),
             };
+            let (judge, memory) = (&mut *self.judge, &mut *self.memory);
             let mut trials = Trials {
                 problem,
-                judge: &mut *self.judge,
-                memory: &mut *self.memory,
+                judge,
+                memory,
             };
             let outcome = trials.run(at, &mut family, attempt)?;
             let stalled = matches!(outcome, Outcome::Stalled { .. });
@@ -136,6 +135,21 @@ struct Trials<'t, 'a> {
 }
 
 impl<'a> Trials<'_, 'a> {
+    /// Returns the checked verdict of the judge, or gives up after too many trials.
+    fn verdict(&mut self, trial: &Trial, tried: usize) -> Result<Verdict> {
+        let verdict = self.judge.judge(trial);
+        match verdict {
+            Verdict::Accept | Verdict::GiveUp => return Ok(verdict),
+            Verdict::Scale(scale) => check_step(scale, trial.damping)?,
+            Verdict::Damp(damping) => check_step(trial.scale, damping)?,
+            Verdict::Shorten(factor) => check_step(factor, trial.damping)?,
+        }
+        Ok(match tried >= MOST_TRIALS {
+            true => Verdict::GiveUp,
+            false => verdict,
+        })
+    }
+
     /// Tries steps until the judge accepts one or gives up.
     fn run(
         &mut self,
@@ -161,14 +175,7 @@ impl<'a> Trials<'_, 'a> {
                 attempt: tried,
             };
             tried += 1;
-            let verdict = match self.judge.judge(&trial) {
-                Verdict::Scale(_) | Verdict::Damp(_) | Verdict::Shorten(_)
-                    if tried >= MOST_TRIALS =>
-                {
-                    Verdict::GiveUp
-                }
-                verdict => verdict,
-            };
+            let verdict = self.verdict(&trial, tried)?;
             match (verdict, next) {
                 (Verdict::Accept, Some(next)) => {
                     let sized = self.memory.sized || self.problem.is_matched(self.memory);
@@ -177,12 +184,8 @@ impl<'a> Trials<'_, 'a> {
                     step.left = family.remaining;
                     return Ok(Outcome::Moved(next, step));
                 }
-                (Verdict::Scale(scale), _) => {
-                    check_step(scale, attempt.damping)?;
-                    attempt.scale = scale;
-                }
+                (Verdict::Scale(scale), _) => attempt.scale = scale,
                 (Verdict::Damp(damping), _) => {
-                    check_step(attempt.scale, damping)?;
                     attempt = Attempt::new(family.path, attempt.scale, damping)?;
                 }
                 (Verdict::Shorten(factor), _) if trial.length.is_some() => {
@@ -222,4 +225,17 @@ fn checked_reach(judge: &dyn Judge) -> Result<f64> {
     let (reach, remedy) = (judge.reach(), "let `Judge` return a positive length, or ∞");
     check::option("the reach of the step rule", reach, reach > 0.0, remedy)?;
     Ok(reach)
+}
+
+/// Returns scale and damping of the first trial that a step rule asks for.
+fn checked_first(judge: &dyn Judge) -> Result<(f64, f64)> {
+    let (scale, damping) = judge.first();
+    check_step(scale, damping)?;
+    Ok((scale, damping))
+}
+
+/// Whether the metric projects out the gradient, of norm `size`: one that keeps the mass does so with a gradient that only
+/// changes the mass.
+fn is_unseen(at: &Linearised<'_>, size: f64) -> bool {
+    size > 0.0 && norm(&at.grad) <= UNSEEN * size
 }
