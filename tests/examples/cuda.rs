@@ -1,28 +1,18 @@
 //! The choice of a backend as a user meets it, on machines with a GPU and on those without.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use crate::program::{self, program};
+use std::path::PathBuf;
+use std::process::Output;
 
 use pullback::linalg::Cuda;
 use serde_json::Value;
 
-/// Cargo builds examples beside the folder of the test binaries.
 fn run(name: &str, arguments: &[&str]) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let binary = profile.join("examples").join(name);
-    assert!(
-        binary.exists(),
-        "{} is not built; run `cargo test` without --test",
-        binary.display()
-    );
-    Command::new(binary).args(arguments).output().unwrap()
+    program(name).args(arguments).output().unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("pullback-cuda-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
-    path
+    program::folder("cuda", name)
 }
 
 /// The examples that solve where they are told to, with arguments that make them short.

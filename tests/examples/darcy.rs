@@ -1,26 +1,17 @@
 //! The Darcy example as a user meets it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use crate::program::{self, program};
+use std::path::PathBuf;
+use std::process::Output;
 
 use serde_json::Value;
 
 fn darcy(arguments: &[&str]) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let binary = profile.join("examples").join("darcy");
-    let name = binary.display().to_string();
-    assert!(
-        binary.exists(),
-        "{name} is not built; run `cargo test` without --test"
-    );
-    Command::new(binary).args(arguments).output().unwrap()
+    program("darcy").args(arguments).output().unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("pullback-darcy-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
-    path
+    program::folder("darcy", name)
 }
 
 #[test]

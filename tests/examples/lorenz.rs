@@ -1,26 +1,17 @@
 //! The Lorenz example as a user meets it: output, pictures, and what it says to nonsense.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use crate::program::{self, program};
+use std::path::PathBuf;
+use std::process::Output;
 
 use serde_json::Value;
 
-/// Cargo builds examples beside the folder of the test binaries.
 fn lorenz(arguments: &[&str]) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let binary = profile.join("examples").join("lorenz");
-    assert!(
-        binary.exists(),
-        "{} is not built; run `cargo test` without --test",
-        binary.display()
-    );
-    Command::new(binary).args(arguments).output().unwrap()
+    program("lorenz").args(arguments).output().unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("pullback-lorenz-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
+    let path = program::folder("lorenz", name);
     std::fs::create_dir_all(&path).unwrap();
     path
 }

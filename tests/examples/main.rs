@@ -6,5 +6,6 @@ mod cuda;
 mod darcy;
 mod lorenz;
 mod mixture;
+mod program;
 mod sketch;
 mod streams;

@@ -1,34 +1,20 @@
 //! The examples as a user meets them: output, pictures, and what they say to nonsense.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use crate::program::{self, program};
+use std::path::PathBuf;
+use std::process::Output;
 
 use serde_json::Value;
 
-/// Cargo builds examples beside the folder of the test binaries.
-fn example(name: &str) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let binary = profile.join("examples").join(name);
-    assert!(
-        binary.exists(),
-        "{} is not built; run `cargo test` without --test",
-        binary.display()
-    );
-    Command::new(binary)
-}
-
 fn mixture(arguments: &[&str]) -> Output {
-    example("gaussian_mixture")
+    program("gaussian_mixture")
         .args(arguments)
         .output()
         .unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("pullback-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
-    path
+    program::folder("mixture", name)
 }
 
 #[test]
@@ -38,7 +24,7 @@ fn small_examples_run_and_recover() {
         ("own_model", "a: estimate 1.2070 ± 0.0119"),
         ("own_metric", "estimate [1.0000"),
     ] {
-        let output = example(name).output().unwrap();
+        let output = program(name).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{name} failed: {text}");
         assert!(text.contains(expected), "{name} printed\n{text}");

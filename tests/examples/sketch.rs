@@ -1,27 +1,17 @@
 //! The example on the accuracy of sketches as a user meets it: figures, pictures, and what it says to nonsense.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use crate::program::{self, program};
+use std::path::PathBuf;
+use std::process::Output;
 
 use serde_json::Value;
 
-/// Cargo builds examples beside the folder of the test binaries.
 fn accuracy(arguments: &[&str]) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let binary = profile.join("examples").join("sketch_accuracy");
-    assert!(
-        binary.exists(),
-        "{} is not built; run `cargo test` without --test",
-        binary.display()
-    );
-    Command::new(binary).args(arguments).output().unwrap()
+    program("sketch_accuracy").args(arguments).output().unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("pullback-sketch-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
-    path
+    program::folder("sketch", name)
 }
 
 /// The output of a quick run with these options, as text and as JSON.
@@ -142,9 +132,7 @@ fn the_figures_do_not_depend_on_the_number_of_threads() {
     let run = |threads: &str| {
         let out = folder(&format!("threads-{threads}"));
         let rest = ["--quick", "--seeds", "4", "--n", "5", "--json", "--out"];
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().and_then(Path::parent).unwrap();
-        let output = Command::new(profile.join("examples").join("sketch_accuracy"))
+        let output = program("sketch_accuracy")
             .args(rest)
             .arg(&out)
             .env("RAYON_NUM_THREADS", threads)

@@ -1,10 +1,11 @@
 //! The examples with streams that take nothing, arguments that are no text, and folders that cannot be made.
 
 #![cfg(target_os = "linux")]
+use crate::program::{self, program};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 const EXAMPLES: [&str; 5] = [
@@ -16,17 +17,13 @@ const EXAMPLES: [&str; 5] = [
 ];
 
 fn example(name: &str, arguments: &[&str]) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let mut command = Command::new(profile.join("examples").join(name));
+    let mut command = program(name);
     command.args(arguments);
     command
 }
 
 fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("pullback-streams-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
-    path
+    program::folder("streams", name)
 }
 
 /// A stream to a disk without room.

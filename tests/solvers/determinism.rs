@@ -3,9 +3,8 @@
 use crate::support::altered::{altered, products};
 use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless, solve};
 use crate::support::{Reaction, definite, density};
-use pullback::faer::linalg::matmul::matmul;
+use pullback::faer::Mat;
 use pullback::faer::sparse::{SparseColMat, Triplet};
-use pullback::faer::{Accum, Mat, MatMut, MatRef, Par};
 use pullback::linalg::StencilSolver;
 use pullback::loss::{L2Misfit, SobolevMisfit};
 use pullback::metric::{HellingerKantorovich, Wasserstein2};
@@ -65,15 +64,6 @@ fn five_point(n: usize, drift: f64) -> SparseColMat<usize, f64> {
     SparseColMat::try_new_from_triplets(n * n, n * n, &entries).unwrap()
 }
 
-/// The product of faer's `*` depends on the number of threads; a model's own must not.
-fn product(a: &Mat<f64>, side: Side, x: MatRef<'_, f64>, out: MatMut<'_, f64>) {
-    let a = match side {
-        Side::Plain => a.as_ref(),
-        Side::Transpose => a.transpose(),
-    };
-    matmul(out, Accum::Replace, a, x, 1.0, Par::Seq);
-}
-
 #[test]
 fn batched_solves() {
     let noise = random::normal_matrix(300, 300, 1);
@@ -87,11 +77,7 @@ fn batched_solves() {
         1 => Operator::from(spd.as_ref()).positive_definite(),
         2 => Operator::from(drifting.as_ref()),
         3 => Operator::from(laplacian.as_ref()).positive_definite(),
-        _ => Operator::free(
-            300,
-            300,
-            Box::new(|side, x, out| product(&general, side, x, out)),
-        ),
+        _ => products(general.clone()),
     };
     for (which, what) in ["LU", "Cholesky", "sparse LU", "sparse Cholesky", "GMRES"]
         .iter()
