@@ -24,7 +24,7 @@ pub use self::run::Run;
 pub use self::stop::Stop;
 pub use self::stopping::Tolerances;
 
-use self::problem::{FirstMetric, Problem, Setting};
+use self::problem::{FirstMetric, Setting};
 use crate::check;
 use crate::coordinates::{Bounds, Transform, check_transforms};
 use crate::direction::{Direction, LeastSquares, Proposal};
@@ -33,7 +33,7 @@ use crate::linalg::{Backend, Cpu};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::Model;
-use crate::posterior::{Posterior, Rank};
+use crate::posterior::{Posterior, Rank, Uncertainty};
 use crate::prior::Prior;
 use crate::step::{StepRule, TrustRatio};
 
@@ -201,12 +201,12 @@ impl<'a> Descent<'a> {
     /// Fails as [`run`](Descent::run) does, if there is no prior, and if the prior leaves some parameters free.
     pub fn posterior(&self, theta: &[f64], rank: Rank) -> Result<Posterior<'a>> {
         self.check(theta)?;
-        Problem::new(self.setting.clone(), self.backend).posterior(theta, None, rank)
+        self.setting.posterior(self.backend, theta, None, rank)
     }
 
-    fn uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<crate::posterior::Uncertainty> {
+    fn uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<Uncertainty> {
         self.check(theta)?;
-        Problem::new(self.setting.clone(), self.backend).uncertainty(theta, Some(rho))
+        self.setting.uncertainty(self.backend, theta, Some(rho))
     }
 
     fn check(&self, theta: &[f64]) -> Result<()> {

@@ -63,19 +63,15 @@ impl<'a> Problem<'a> {
         Memory::new(self.setting.model.param_dim(), first)
     }
 
-    /// Evaluates the start of a run. Failures are errors.
-    pub(super) fn start(&self, theta: &[f64], memory: &mut Memory) -> Result<Evaluated<'a>> {
-        let zero = vec![0.0; self.setting.model.state_dim()];
-        self.start_from(theta, zero, memory)
-    }
-
-    /// Evaluates the start, with the state at a θ close by as guess.
-    pub(super) fn start_from(
+    /// Evaluates the start of a run, with the state at a θ close by as guess, if one is known. Failures are errors.
+    pub(super) fn start(
         &self,
         theta: &[f64],
-        guess: Vec<f64>,
+        guess: Option<&[f64]>,
         memory: &mut Memory,
     ) -> Result<Evaluated<'a>> {
+        let zero = || vec![0.0; self.setting.model.state_dim()];
+        let guess = guess.map_or_else(zero, <[f64]>::to_vec);
         let start = self.evaluate(theta.to_vec(), guess, memory)?;
         let value = start.point.loss;
         if value.is_finite() {
@@ -276,7 +272,7 @@ impl<'a> Problem<'a> {
         for (&i, eta) in at.chart.free.iter().zip(eta) {
             theta[i] = match self.setting.transforms {
                 None => theta[i] + scale * eta,
-                Some(t) => t[i].forward(t[i].inverse(theta[i]) + scale * eta),
+                Some(t) => t[i].forward(at.coordinates[i] + scale * eta),
             };
         }
         if let Some(bounds) = self.setting.bounds {

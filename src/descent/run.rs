@@ -53,7 +53,7 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let problem = Problem::new(descent.setting.clone(), descent.backend);
         let mut memory = problem.memory();
-        let state = problem.start(theta, &mut memory)?;
+        let state = problem.start(theta, None, &mut memory)?;
         let judge = descent.step.begin();
         Ok(Self {
             progress: Progress::new(&state.point, judge.first().0),
@@ -236,7 +236,10 @@ impl<'a> Run<'a> {
     /// Fails as [`step`](Self::step) does, and if the run has no metric.
     pub fn covariance(&self) -> Result<Uncertainty> {
         let point = self.reported();
-        self.problem.uncertainty(&point.theta, Some(&point.rho))
+        let Problem {
+            setting, backend, ..
+        } = &self.problem;
+        setting.uncertainty(*backend, &point.theta, Some(&point.rho))
     }
 
     /// Computes the Gaussian posterior at the point of the [report](Self::report) (see [`Descent::posterior`]).
@@ -245,10 +248,13 @@ impl<'a> Run<'a> {
     /// Fails as [`step`](Self::step) does, if there is no prior, and if the prior leaves some parameters free.
     pub fn posterior(&self, rank: Rank) -> Result<Posterior<'a>> {
         let point = self.reported();
-        self.problem.posterior(&point.theta, Some(&point.rho), rank)
+        let Problem {
+            setting, backend, ..
+        } = &self.problem;
+        setting.posterior(*backend, &point.theta, Some(&point.rho), rank)
     }
 
-    /// Returns the parameters of the report.
+    /// Returns the point of the report.
     fn reported(&self) -> &Point {
         let stop = self.stop.unwrap_or(Stop::Unfinished);
         self.progress.outcome(&self.state.point, stop).1

@@ -5,51 +5,52 @@ use faer::Mat;
 use super::problem::{Problem, Setting};
 use crate::direction::LeastSquares;
 use crate::error::{Error, Result};
+use crate::linalg::Backend;
 use crate::posterior::{Posterior, Rank, Uncertainty, no_prior};
 use crate::prior::PriorTerms;
 
-impl<'a> Problem<'a> {
+impl<'a> Setting<'a> {
     /// Returns the problem without the direction and the first metric of the run, on which the uncertainty does not depend.
-    fn for_uncertainty(&self) -> Problem<'a> {
+    fn for_uncertainty(&self, backend: &'a dyn Backend) -> Problem<'a> {
         let setting = Setting {
             direction: LeastSquares::STANDARD,
             first_metric: None,
-            ..self.setting.clone()
+            ..self.clone()
         };
-        Problem::new(setting, self.backend)
+        Problem::new(setting, backend)
     }
 
     /// Computes the Gaussian posterior at θ, without bounds and transforms.
     pub(super) fn posterior(
         &self,
+        backend: &'a dyn Backend,
         theta: &[f64],
         rho: Option<&[f64]>,
         rank: Rank,
     ) -> Result<Posterior<'a>> {
-        if self.setting.priors.is_empty() {
+        if self.priors.is_empty() {
             return Err(no_prior());
         }
-        let mut problem = self.for_uncertainty();
+        let mut problem = self.for_uncertainty(backend);
         (problem.setting.bounds, problem.setting.transforms) = (None, None);
         let prior = PriorTerms::new(&problem.setting.priors, theta)?;
         let mut memory = problem.memory();
-        let state = match rho {
-            Some(rho) => problem.start_from(theta, rho.to_vec(), &mut memory)?,
-            None => problem.start(theta, &mut memory)?,
-        };
+        let state = problem.start(theta, rho, &mut memory)?;
         let linearised = problem.linearise(&state, &mut memory)?;
         let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
-        Posterior::new(&linearised.z, root, prior, self.backend, rank)
+        Posterior::new(&linearised.z, root, prior, backend, rank)
     }
 
     /// Computes the covariance of the free parameters at θ.
-    pub(super) fn uncertainty(&self, theta: &[f64], rho: Option<&[f64]>) -> Result<Uncertainty> {
-        let problem = self.for_uncertainty();
+    pub(super) fn uncertainty(
+        &self,
+        backend: &'a dyn Backend,
+        theta: &[f64],
+        rho: Option<&[f64]>,
+    ) -> Result<Uncertainty> {
+        let problem = self.for_uncertainty(backend);
         let mut memory = problem.memory();
-        let state = match rho {
-            Some(rho) => problem.start_from(theta, rho.to_vec(), &mut memory)?,
-            None => problem.start(theta, &mut memory)?,
-        };
+        let state = problem.start(theta, rho, &mut memory)?;
         let linearised = problem.linearise(&state, &mut memory)?;
         let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
         let data = root.lift(linearised.z.matrix()?.as_ref())?;

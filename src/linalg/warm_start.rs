@@ -148,7 +148,9 @@ impl Solved {
     /// The number of columns changes when bounds release or hold a parameter.
     fn matched(self, b: &Mat<f64>) -> Self {
         let (old, count) = (&self.b, self.b.ncols());
-        let squares: Vec<f64> = (0..count).map(|j| square(old.col_as_slice(j))).collect();
+        let squares: Vec<f64> = (0..count)
+            .map(|j| dot(old.col_as_slice(j), old.col_as_slice(j)))
+            .collect();
         // The squared cosine, up to the factor ‖b‖² that all old columns share. A column of zeros is similar to none.
         let similarity = |j: usize, new: &[f64]| {
             let inner = dot(old.col_as_slice(j), new);
@@ -171,8 +173,4 @@ impl Solved {
             x: pick(&self.x),
         }
     }
-}
-
-fn square(x: &[f64]) -> f64 {
-    dot(x, x)
 }

@@ -1,5 +1,7 @@
 //! Weighted sums of losses, with the weighted sum of their metrics.
 
+use std::cell::OnceCell;
+
 use super::{Loss, Misfit};
 use crate::check;
 use crate::error::Result;
@@ -77,8 +79,10 @@ impl Loss for Sum<'_> {
         let prepare = |(weight, loss): &'a (f64, Box<dyn Loss + '_>)| {
             Ok(Part {
                 weight: *weight,
+                loss: loss.as_ref(),
                 misfit: loss.at(rho, backend)?,
-                metric: loss.metric(),
+                metric: OnceCell::new(),
+                covector: OnceCell::new(),
             })
         };
         Ok(Box::new(Parts {
@@ -91,8 +95,28 @@ impl Loss for Sum<'_> {
 /// Summand of a sum of losses, prepared at ρ.
 struct Part<'a> {
     weight: f64,
+    loss: &'a dyn Loss,
     misfit: Box<dyn Misfit + 'a>,
-    metric: Option<Box<dyn Metric + 'a>>,
+    /// Metric that the loss names, boxed when the root of the sum first needs it.
+    metric: OnceCell<Option<Box<dyn Metric + 'a>>>,
+    covector: OnceCell<Vec<f64>>,
+}
+
+impl<'a> Part<'a> {
+    fn metric(&self) -> Option<&(dyn Metric + 'a)> {
+        let named = self.metric.get_or_init(|| self.loss.metric());
+        named.as_deref()
+    }
+
+    /// Returns ∂f/∂ρ, computed once for the gradient and the metric of the sum.
+    fn covector(&self, dim: usize, backend: &dyn Backend) -> Result<&[f64]> {
+        if let Some(known) = self.covector.get() {
+            return Ok(known);
+        }
+        let covector = self.misfit.covector(backend)?;
+        check::length("the covector of a loss", covector.len(), dim)?;
+        Ok(self.covector.get_or_init(|| covector))
+    }
 }
 
 /// Sum of losses, prepared at ρ.
@@ -109,10 +133,10 @@ impl Misfit for Parts<'_> {
 
     fn covector(&self, backend: &dyn Backend) -> Result<Vec<f64>> {
         let mut sum = vec![0.0; self.rho.len()];
-        for Part { weight, misfit, .. } in &self.parts {
-            let covector = misfit.covector(backend)?;
-            check::length("the covector of a loss", covector.len(), sum.len())?;
-            (sum.iter_mut().zip(covector)).for_each(|(s, c)| *s += weight * c);
+        for part in &self.parts {
+            let covector = part.covector(self.rho.len(), backend)?;
+            let pairs = sum.iter_mut().zip(covector);
+            pairs.for_each(|(s, c)| *s += part.weight * c);
         }
         Ok(sum)
     }
@@ -122,16 +146,14 @@ impl Misfit for Parts<'_> {
         // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the parts uᵢ represent Σ wᵢuᵢ.
         let mut root = StackedRoot::new(self.rho.len());
         for part in &self.parts {
-            let root_of_part = match (part.misfit.root(backend)?, &part.metric) {
-                (Some(root_of_part), _) => root_of_part,
+            let own = part.misfit.root(backend)?;
+            let root_of_part = match (own, part.metric()) {
+                (Some(own), _) => own,
                 (None, Some(metric)) => metric.at(&self.rho, backend)?,
                 (None, None) => return Ok(None),
             };
-            root.push(
-                part.weight,
-                root_of_part,
-                Some(part.misfit.covector(backend)?),
-            );
+            let covector = part.covector(self.rho.len(), backend)?.to_vec();
+            root.push(part.weight, root_of_part, Some(covector));
         }
         Ok(Some(Box::new(root)))
     }
