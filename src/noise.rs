@@ -1,6 +1,6 @@
 //! Covariance matrices of noise and priors, applied through their whitening Γ^{-1/2}.
 
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -133,6 +133,34 @@ impl Noise {
     pub fn whitened(&self, x: &[f64]) -> Result<Vec<f64>> {
         let x = MatRef::from_column_major_slice(x, x.len(), 1);
         Ok(self.whiten(Side::Plain, x)?.col_as_slice(0).to_vec())
+    }
+
+    /// Computes Γ X. The number of rows matches.
+    pub(crate) fn multiply(&self, mut x: MatMut<'_, f64>) {
+        match &self.0 {
+            // The product d·(d·x) overflows only if the result does, unlike d²·x.
+            Kind::Diagonal(d) => {
+                for column in x.col_iter_mut() {
+                    column
+                        .iter_mut()
+                        .zip(d)
+                        .for_each(|(x, d)| *x = d * (d * *x));
+                }
+            }
+            Kind::Full(c) => {
+                let product = c * (c.transpose() * x.as_ref());
+                x.copy_from(product);
+            }
+        }
+    }
+
+    /// Returns the variances γᵢᵢ.
+    pub(crate) fn variances(&self) -> Vec<f64> {
+        match &self.0 {
+            Kind::Diagonal(d) => d.iter().map(|d| d * d).collect(),
+            // γᵢᵢ = Σ_k c_ik² for Γ = CCᵀ.
+            Kind::Full(c) => (0..c.nrows()).map(|i| c.row(i).squared_norm_l2()).collect(),
+        }
     }
 
     /// Returns Γ^{-1/2} as an operator, which is diagonal if Γ is.

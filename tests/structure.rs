@@ -98,6 +98,72 @@ fn nothing_points_up() {
     }
 }
 
+/// Files of a folder that a source uses as `super::name`, by their names.
+fn siblings(text: &str) -> Vec<String> {
+    let imports = text.lines().filter(|line| line.contains("use super::"));
+    let names = imports.filter_map(|line| {
+        let (name, _) = line.split_once("use super::")?.1.split_once("::")?;
+        Some(name.to_string())
+    });
+    names.filter(|name| name != "super").collect()
+}
+
+/// Whether the names lead back to `start`.
+fn leads_back(files: &[(PathBuf, Vec<String>)], start: &Path) -> bool {
+    let beside = |name: &String| start.with_file_name(format!("{name}.rs"));
+    let (mut seen, mut open) = (Vec::new(), vec![start.to_path_buf()]);
+    while let Some(path) = open.pop() {
+        let Some((_, names)) = files.iter().find(|(file, _)| *file == path) else {
+            continue;
+        };
+        for next in names.iter().map(beside) {
+            if next == start {
+                return true;
+            }
+            if !seen.contains(&next) {
+                seen.push(next.clone());
+                open.push(next);
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn files_of_a_folder_form_no_circle() {
+    let read = |path: PathBuf| (path.clone(), siblings(&fs::read_to_string(path).unwrap()));
+    let files: Vec<_> = sources("src").into_iter().map(read).collect();
+    for (path, _) in files.iter().filter(|(path, _)| !path.ends_with("mod.rs")) {
+        assert!(!leads_back(&files, path), "{} uses itself", path.display());
+    }
+}
+
+#[test]
+fn every_file_belongs_to_a_module() {
+    for path in sources("src") {
+        let name = path.file_stem().unwrap().to_string_lossy().to_string();
+        let parent = path.parent().unwrap();
+        let (name, home) = match name.as_str() {
+            "lib" => continue,
+            "mod" => (
+                parent.file_name().unwrap().to_string_lossy().to_string(),
+                parent.parent().unwrap().to_path_buf(),
+            ),
+            _ => (name, parent.to_path_buf()),
+        };
+        let homes = [home.join("mod.rs"), home.join("lib.rs")];
+        let declared = homes
+            .iter()
+            .filter_map(|home| fs::read_to_string(home).ok());
+        let declaration = format!("mod {name};");
+        let found = declared.into_iter().any(|text| text.contains(&declaration));
+        // Declared by their paths, next to the gates of features in `linalg/mod.rs`.
+        let gated = ["linalg/cpu/stencil/kernels.rs", "linalg/no_cuda.rs"];
+        let elsewhere = gated.iter().any(|file| path.ends_with(file));
+        assert!(found || elsewhere, "no module declares {}", path.display());
+    }
+}
+
 #[test]
 fn only_the_backend_knows_solvers_and_features_stand_in_three_places() {
     for path in sources("src") {

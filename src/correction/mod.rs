@@ -4,6 +4,7 @@ mod averaging;
 mod corrected;
 mod iteration;
 mod report;
+mod run;
 
 pub use self::corrected::{Corrected, Options};
 pub use self::report::{Iterate, Report, Stop};

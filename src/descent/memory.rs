@@ -2,7 +2,7 @@
 
 use super::counts::Counts;
 use super::linearised::Linearised;
-use super::report::Remark;
+use super::remark::Remark;
 
 /// State that a run carries from point to point.
 pub(super) struct Memory {

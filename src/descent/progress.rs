@@ -7,10 +7,9 @@ use super::history::{Control, Iterate, Move, Snapshot};
 use super::linearised::Linearised;
 use super::point::Point;
 use super::remaining::Remaining;
-use super::report::Remark;
+use super::remark::{Remark, suspicion};
 use super::stop::Stop;
 use super::stopping::{NO_DECREASE, Tolerances};
-use super::suspicion::suspicion;
 use crate::vector::norm;
 
 /// Progress of a run.

@@ -6,6 +6,7 @@ use super::Descent;
 use super::counts::{Counts, Solvers};
 use super::history::Iterate;
 use super::remaining::Remaining;
+use super::remark::Remark;
 use super::stop::Stop;
 use super::stopping::{Ratios, Tolerances};
 use crate::error::Result;
@@ -44,15 +45,6 @@ pub struct Report {
     pub(super) remaining: Option<Remaining>,
 }
 
-/// Remark of a direction, such as a choice of method or a stagnating iteration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
-    /// Iteration in which the remark was first made.
-    pub iteration: usize,
-    /// Text of the remark.
-    pub text: String,
-}
-
 impl Report {
     /// Whether the run converged or reached its target.
     pub fn converged(&self) -> bool {
@@ -63,9 +55,7 @@ impl Report {
     pub fn iterations(&self) -> usize {
         self.history.len().saturating_sub(1)
     }
-}
 
-impl Report {
     /// Computes the covariance of the parameters at the best point, by one tangent solve per parameter.
     ///
     /// Pass the `descent` that produced this report. Parameters held by a bound are excluded. Transforms do not change the

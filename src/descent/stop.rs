@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::stopping::RESTING_STEPS;
+/// Number of successive tiny steps that put a run at rest.
+pub(super) const RESTING_STEPS: usize = 5;
 
 /// Reason for stopping a run, with the number of the test.
 ///

@@ -2,7 +2,7 @@
 
 use super::history::{Iterate, Move};
 use super::remaining::Remaining;
-use super::stop::Stop;
+use super::stop::{RESTING_STEPS, Stop};
 use crate::check;
 use crate::error::Result;
 use crate::step::NEGLIGIBLE;
@@ -81,9 +81,6 @@ impl Ratios {
 fn relative(part: f64, whole: f64) -> f64 {
     if part == 0.0 { 0.0 } else { part / whole.abs() }
 }
-
-/// Number of successive tiny steps that put a run at rest.
-pub(super) const RESTING_STEPS: usize = 5;
 
 /// Largest relative decrease of the objective that is negligible, for all `RESTING_STEPS` steps together.
 pub(super) const NO_DECREASE: f64 = 1e-10;

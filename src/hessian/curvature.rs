@@ -38,7 +38,7 @@ impl<'a> Curvature<'a> {
     pub(crate) fn data(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.z.adjoint_by_blocks(v.ncols(), |block| {
             let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
-            self.root.apply(tangents.as_ref()).map(Batch::Here)
+            self.root.apply(tangents.as_ref()).map(Batch::Host)
         })
     }
 

@@ -60,8 +60,8 @@ pub trait Factor: Send + Sync {
 
     /// Solves A X = B or Aᵀ X = B for a batch that may stay on a device between solves.
     ///
-    /// A backend with an accelerator transfers a batch [on the processor](Batch::Here) to the accelerator, and leaves
-    /// the solution [on the device](Batch::There). By default the batch is fetched and passed to
+    /// A backend with an accelerator transfers a batch [on the processor](Batch::Host) to the accelerator, and leaves
+    /// the solution [on the device](Batch::Device). By default the batch is fetched and passed to
     /// [`solve`](Factor::solve).
     ///
     /// # Errors
@@ -74,7 +74,7 @@ pub trait Factor: Send + Sync {
     ) -> Result<(Batch, SolveStats)> {
         let mut x = batch.fetch()?;
         let stats = self.solve(side, guess, x.as_mut())?;
-        Ok((Batch::Here(x), stats))
+        Ok((Batch::Host(x), stats))
     }
 
     /// Announces the total number of columns of a solve that is split into several batches, so that a set-up cost can

@@ -26,9 +26,9 @@ use crate::vector::centre;
 /// ```
 pub enum Batch {
     /// Columns on the processor.
-    Here(Mat<f64>),
+    Host(Mat<f64>),
     /// Columns on the accelerator of a backend.
-    There(Box<dyn Remote>),
+    Device(Box<dyn Remote>),
 }
 
 /// Columns that a backend stores, usually on an accelerator.
@@ -72,7 +72,7 @@ pub trait Remote: Send {
 
 impl From<Mat<f64>> for Batch {
     fn from(columns: Mat<f64>) -> Self {
-        Self::Here(columns)
+        Self::Host(columns)
     }
 }
 
@@ -80,8 +80,8 @@ impl Batch {
     /// Numbers of rows and columns of the batch.
     pub fn shape(&self) -> (usize, usize) {
         match self {
-            Self::Here(x) => x.shape(),
-            Self::There(x) => x.shape(),
+            Self::Host(x) => x.shape(),
+            Self::Device(x) => x.shape(),
         }
     }
 
@@ -102,8 +102,8 @@ impl Batch {
     pub fn fetch(self) -> Result<Mat<f64>> {
         let shape = self.shape();
         match self {
-            Self::Here(x) => Ok(x),
-            Self::There(x) => {
+            Self::Host(x) => Ok(x),
+            Self::Device(x) => {
                 let x = x.fetch()?;
                 check_shape(x.shape(), shape)?;
                 Ok(x)
@@ -119,14 +119,14 @@ impl Batch {
     pub fn apply(self, a: &Operator<'_>, side: Side) -> Result<Self> {
         let (rows, cols) = a.shape_of(side);
         check::length("the operand of an operator", self.nrows(), cols)?;
-        if let Self::There(x) = &self
+        if let Self::Device(x) = &self
             && let Some(product) = x.apply(a, side)?
         {
             check_shape(product.shape(), (rows, self.ncols()))?;
-            return Ok(Self::There(product));
+            return Ok(Self::Device(product));
         }
         let x = self.fetch()?;
-        a.apply(side, x.as_ref()).map(Self::Here)
+        a.apply(side, x.as_ref()).map(Self::Host)
     }
 
     /// Computes x ← s x for every column x.
@@ -135,13 +135,13 @@ impl Batch {
     /// Fails if the accelerator fails.
     pub fn scale(&mut self, s: f64) -> Result<()> {
         match self {
-            Self::Here(x) => {
+            Self::Host(x) => {
                 for column in x.col_iter_mut() {
                     column.iter_mut().for_each(|x| *x *= s);
                 }
                 Ok(())
             }
-            Self::There(x) => x.scale(s),
+            Self::Device(x) => x.scale(s),
         }
     }
 
@@ -153,12 +153,12 @@ impl Batch {
     pub fn centre(&mut self, weights: &[f64]) -> Result<()> {
         check::length("the weights of a mean", weights.len(), self.nrows())?;
         match self {
-            Self::Here(x) => {
+            Self::Host(x) => {
                 let total = weights.iter().sum();
                 (0..x.ncols()).for_each(|j| centre(x.col_as_slice_mut(j), weights, total));
                 Ok(())
             }
-            Self::There(x) => x.centre(weights),
+            Self::Device(x) => x.centre(weights),
         }
     }
 }

@@ -199,8 +199,8 @@ impl Factor for Either<'_> {
     ) -> Result<(Batch, SolveStats)> {
         // For columns that are already on the device, an unlimited number makes the estimate choose the device.
         let columns = match &batch {
-            Batch::Here(_) => batch.ncols(),
-            Batch::There(_) => usize::MAX,
+            Batch::Host(_) => batch.ncols(),
+            Batch::Device(_) => usize::MAX,
         };
         self.for_columns(columns).solve_batch(side, guess, batch)
     }

@@ -169,8 +169,8 @@ impl Factor for Counted<'_> {
 
 fn on_processor(batch: &Batch) -> Option<MatRef<'_, f64>> {
     match batch {
-        Batch::Here(x) => Some(x.as_ref()),
-        Batch::There(_) => None,
+        Batch::Host(x) => Some(x.as_ref()),
+        Batch::Device(_) => None,
     }
 }
 

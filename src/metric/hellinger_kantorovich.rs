@@ -102,7 +102,7 @@ impl HellingerKantorovichRoot<'_> {
                 *out += factor * y[(faces + i, j)];
             }
         }
-        let mut sy = Batch::Here(sy);
+        let mut sy = Batch::Host(sy);
         sy.scale(self.volume)?;
         let (phi, _) = self.factor.solve_batch(Side::Plain, None, sy)?;
         Ok(phi)

@@ -97,7 +97,7 @@ pub trait Root: Send + Sync {
     /// # Errors
     /// Fails if a solve fails.
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
-        self.lower(y.as_ref()).map(Batch::Here)
+        self.lower(y.as_ref()).map(Batch::Host)
     }
 
     /// Returns M Z = LᵀL Z.

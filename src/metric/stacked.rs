@@ -226,7 +226,7 @@ impl Root for StackedRoot<'_> {
     /// Adds the parts on the processor. A single part may remain on its device.
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         let [part] = self.parts.as_slice() else {
-            return self.lower(y.as_ref()).map(Batch::Here);
+            return self.lower(y.as_ref()).map(Batch::Host);
         };
         let mut lowered = part.root.lower_batch(y)?;
         lowered.scale(part.weight)?;

@@ -101,7 +101,7 @@ impl Wasserstein2Root<'_> {
     /// Returns √vol Πᵀ (B Bᵀ)⁺ B Y. The divergence is computed on the processor, because cells are fewer than faces.
     fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
         check_lifted(y, self.lifted_dim())?;
-        let b = Batch::Here(self.transport.divergence(1.0, y));
+        let b = Batch::Host(self.transport.divergence(1.0, y));
         let (phi, _) = self.factor.solve_batch(Side::Plain, None, b)?;
         self.scaled_projection(phi, self.volume.sqrt())
     }

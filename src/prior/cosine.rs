@@ -2,8 +2,9 @@
 
 use faer::{MatMut, MatRef};
 
+use super::check_right_hand_side;
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::grid::{CosineTransform, Grid};
 use crate::linalg::{Factor, Method, Side, SolveStats};
 
@@ -39,13 +40,7 @@ impl Factor for CosineFactor {
         _: Option<MatRef<'_, f64>>,
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        let what = "the right-hand side of a solve with a prior";
-        check::length(what, batch.nrows(), self.transform.dim())?;
-        for column in batch.as_ref().col_iter() {
-            if let Some((index, &value)) = column.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-                return Err(Error::NotFinite { what, index, value });
-            }
-        }
+        check_right_hand_side(batch.as_ref(), self.transform.dim())?;
         self.transform.filter(&self.inverse, batch);
         Ok(SolveStats::default().by(Method::CosineTransform))
     }

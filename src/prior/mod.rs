@@ -15,8 +15,8 @@ pub use self::smoothness::Smoothness;
 pub use self::terms::PriorTerms;
 pub use self::tikhonov::Tikhonov;
 
-use faer::Mat;
 use faer::sparse::SparseColMat;
+use faer::{Mat, MatRef};
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -182,6 +182,18 @@ fn deviation(theta: &[f64], mean: &[f64]) -> Result<Vec<f64>> {
     check::length("θ given to a prior", theta.len(), mean.len())?;
     check::finite("θ given to a prior", theta)?;
     Ok(theta.iter().zip(mean).map(|(t, m)| t - m).collect())
+}
+
+/// Checks a batch of right-hand sides for a solver that does not compute residuals.
+fn check_right_hand_side(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
+    let what = "the right-hand side of a solve with a prior";
+    check::length(what, batch.nrows(), rows)?;
+    for column in batch.col_iter() {
+        if let Some((index, &value)) = column.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            return Err(Error::NotFinite { what, index, value });
+        }
+    }
+    Ok(())
 }
 
 /// Returns PᵀP as a sparse matrix, or None if P is given by products only.

@@ -1,9 +1,11 @@
 //! Gaussian priors given by their covariance.
 
-use super::{Prior, Quadratic, deviation};
+use faer::{MatMut, MatRef};
+
+use super::{Prior, Quadratic, check_right_hand_side, deviation};
 use crate::check;
 use crate::error::Result;
-use crate::linalg::Operator;
+use crate::linalg::{Backend, Factor, Method, Operator, Side, SolveStats};
 use crate::noise::Noise;
 
 /// Gaussian prior ½ (θ − m)ᵀ Γ⁻¹ (θ − m).
@@ -44,5 +46,29 @@ impl Prior for Tikhonov {
 
     fn is_affine(&self) -> bool {
         true
+    }
+
+    fn precision<'a>(&'a self, _: &[f64], _: &'a dyn Backend) -> Result<Box<dyn Factor + 'a>> {
+        Ok(Box::new(CovarianceProducts(&self.covariance)))
+    }
+
+    fn variances(&self, _: &[f64], _: &dyn Backend) -> Result<Vec<f64>> {
+        Ok(self.covariance.variances())
+    }
+}
+
+/// Solves with the precision C = Γ⁻¹: the solution of C x = b is the product x = Γ b. Nothing is factorised.
+struct CovarianceProducts<'a>(&'a Noise);
+
+impl Factor for CovarianceProducts<'_> {
+    fn solve(
+        &self,
+        _: Side,
+        _: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        check_right_hand_side(batch.as_ref(), self.0.dim())?;
+        self.0.multiply(batch);
+        Ok(SolveStats::default().by(Method::Named("products with the covariance")))
     }
 }

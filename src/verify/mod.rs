@@ -46,8 +46,7 @@ pub use self::loss::loss;
 pub use self::matching::matching;
 pub use self::metric::metric;
 pub use self::model::model;
-pub use self::report::{Check, Outcome, Verification};
-pub use self::scan::Trial;
+pub use self::report::{Check, Outcome, Trial, Verification};
 
 /// Steps h of a scan, relative to the size of the perturbed quantity.
 pub const STEPS: [f64; 10] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10];

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::scan::Trial;
 use crate::error::Result;
 
 /// Result of a verification: all checks with their errors and tolerances.
@@ -48,6 +47,15 @@ pub struct Check {
     pub outcome: Outcome,
     /// Hint for finding the mistake.
     pub note: Option<String>,
+}
+
+/// Step of a scan, with its error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// Length h of the step.
+    pub h: f64,
+    /// Error at this step: the relative error of a difference, or the remainder of a Taylor test.
+    pub error: f64,
 }
 
 /// Outcome of a check.

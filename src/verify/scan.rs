@@ -2,16 +2,7 @@
 
 use super::STEPS;
 use super::probe::{distance, dot, ratio, size, worst};
-use super::report::Check;
-
-/// Step of a scan, with its error.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Trial {
-    /// Length h of the step.
-    pub h: f64,
-    /// Error at this step: the relative error of a difference, or the remainder of a Taylor test.
-    pub error: f64,
-}
+use super::report::{Check, Trial};
 
 /// Values F(x ± hv) at one step.
 pub(super) struct Sample {

@@ -1,8 +1,8 @@
 //! Taylor remainders and their order.
 
 use super::probe::worst;
-use super::report::Check;
-use super::scan::{FEWEST, NO_STEPS, Sample, Trial, order};
+use super::report::{Check, Trial};
+use super::scan::{FEWEST, NO_STEPS, Sample, order};
 use super::{ORDER, PLATEAU};
 
 /// Remainder |F(x + hv) − F(x) − h s|, which vanishes like h^`expected` or faster.

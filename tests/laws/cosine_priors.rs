@@ -118,7 +118,7 @@ fn columns_are_solved_alike_alone_in_batches_and_by_any_number_of_threads() {
         let theta = vec![0.0; grid.cells()];
         let factor = prior.precision(&theta, Cpu::shared()).unwrap();
         let (batch, _) = factor
-            .solve_batch(Side::Plain, None, Batch::Here(b.clone()))
+            .solve_batch(Side::Plain, None, Batch::Host(b.clone()))
             .unwrap();
         assert!(batch.fetch().unwrap() == one, "{name}");
         let mut rows = b.transpose().to_owned();

@@ -31,7 +31,7 @@ impl Account {
     /// Keeps a batch.
     pub(crate) fn keep(self: &Arc<Self>, x: Mat<f64>) -> Batch {
         let account = Arc::clone(self);
-        Batch::There(Box::new(Kept { x, account }))
+        Batch::Device(Box::new(Kept { x, account }))
     }
 }
 
@@ -68,12 +68,12 @@ impl Factor for FarFactor<'_> {
     ) -> Result<(Batch, SolveStats)> {
         let account = &self.0.account;
         let mut x = match batch {
-            Batch::Here(x) => {
+            Batch::Host(x) => {
                 let numbers = x.nrows() * x.ncols();
                 account.uploaded.fetch_add(numbers, Ordering::Relaxed);
                 x
             }
-            Batch::There(x) => x.into_any().downcast::<Kept>().unwrap().x,
+            Batch::Device(x) => x.into_any().downcast::<Kept>().unwrap().x,
         };
         let mut stats = self.1.solve(side, guess, x.as_mut())?;
         if x.ncols() == 1 && account.doubts.load(Ordering::Relaxed) {

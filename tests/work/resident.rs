@@ -124,11 +124,11 @@ fn lowered_probes_are_the_same_wherever_the_mass_is_taken_off() {
     let y = random::normal_matrix(root.lifted_dim(), 4, 3);
     let expected = near.lower(y.as_ref()).unwrap();
     let there = root.lower_batch(y.clone()).unwrap();
-    assert!(matches!(there, Batch::There(_)) && there.shape() == (problem.k, 4));
+    assert!(matches!(there, Batch::Device(_)) && there.shape() == (problem.k, 4));
     assert_eq!(far.account.take(), (4 * problem.k, 0));
     assert!(matrix_gap(there.fetch().unwrap().as_ref(), expected.as_ref()) < 1e-12);
     assert_eq!(root.lower(y.as_ref()).unwrap(), expected);
-    assert!(matches!(near.lower_batch(y).unwrap(), Batch::Here(_)));
+    assert!(matches!(near.lower_batch(y).unwrap(), Batch::Host(_)));
 }
 
 /// A factor that knows nothing of accelerators, and one that has no matrix.
@@ -139,7 +139,7 @@ fn factors_pass_on_what_they_can_and_fetch_the_rest() -> Result<()> {
     let diagonal = || Operator::diagonal(random::uniform(30, (0.5, 2.0), 3));
     let near = far.cpu.factor(diagonal())?;
     let (x, _) = near.solve_batch(Side::Plain, None, far.account.keep(b.clone()))?;
-    assert!(matches!(x, Batch::Here(_)) && far.account.take() == (0, 60));
+    assert!(matches!(x, Batch::Host(_)) && far.account.take() == (0, 60));
     let (again, _) = near.solve_batch(Side::Plain, None, b.clone().into())?;
     assert_eq!(x.fetch()?, again.fetch()?);
 
@@ -147,7 +147,7 @@ fn factors_pass_on_what_they_can_and_fetch_the_rest() -> Result<()> {
     let prior = Matern::new(&grid, 1.0, 0.4)?;
     let precision = prior.precision(&[0.0; 30], &far)?;
     let (x, _) = precision.solve_batch(Side::Plain, None, far.account.keep(b.clone()))?;
-    assert!(matches!(x, Batch::Here(_)) && far.account.take() == (0, 60));
+    assert!(matches!(x, Batch::Host(_)) && far.account.take() == (0, 60));
     let (again, _) = precision.solve_batch(Side::Plain, None, b.into())?;
     assert_eq!(x.fetch()?, again.fetch()?);
     Ok(())

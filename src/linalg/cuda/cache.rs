@@ -5,24 +5,28 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::solver::IterativeSolver;
 use crate::error::{Error, Result};
 
 /// Number of entries at which a new entry evicts the oldest idle entry: a generator, a Laplacian, and one spare.
 const MAX_ENTRIES: usize = 3;
 
 /// Prepared matrices. An entry is idle when the cache holds the only reference to the entry.
-#[derive(Default)]
-pub(super) struct Cache(Mutex<Vec<Arc<IterativeSolver>>>);
+pub(super) struct Cache<T>(Mutex<Vec<Arc<T>>>);
 
-impl Cache {
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Cache<T> {
     /// Returns the first idle entry that `refill` accepts, or builds a new entry and caches it.
     pub(super) fn reuse_or_build(
         &self,
-        refill: impl Fn(&IterativeSolver) -> Result<bool>,
-        build: impl Fn() -> Result<IterativeSolver>,
-    ) -> Result<Arc<IterativeSolver>> {
-        let is_idle = |entry: &&Arc<IterativeSolver>| Arc::strong_count(entry) == 1;
+        refill: impl Fn(&T) -> Result<bool>,
+        build: impl Fn() -> Result<T>,
+    ) -> Result<Arc<T>> {
+        let is_idle = |entry: &&Arc<T>| Arc::strong_count(entry) == 1;
         for entry in self.entries().iter().filter(is_idle) {
             if refill(entry)? {
                 return Ok(Arc::clone(entry));
@@ -41,10 +45,7 @@ impl Cache {
     }
 
     /// Builds an entry of the cache. If memory runs out, evicts all idle entries and tries once more.
-    pub(super) fn build(
-        &self,
-        build: impl Fn() -> Result<IterativeSolver>,
-    ) -> Result<IterativeSolver> {
+    pub(super) fn build(&self, build: impl Fn() -> Result<T>) -> Result<T> {
         match build() {
             Err(Error::OutOfMemory { .. }) if self.evict_idle() => build(),
             result => result,
@@ -59,7 +60,7 @@ impl Cache {
         entries.len() < before
     }
 
-    fn entries(&self) -> MutexGuard<'_, Vec<Arc<IterativeSolver>>> {
+    fn entries(&self) -> MutexGuard<'_, Vec<Arc<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -61,19 +61,19 @@ impl OnDevice<'_> {
         let mut solved = vec![false; resident.columns];
         let columns = (&resident.buffer, &mut solved[..]);
         match self.solver.solve_resident(self.request(side), columns) {
-            Ok(stats) => Ok((Batch::There(resident), stats.by(self.method))),
+            Ok(stats) => Ok((Batch::Device(resident), stats.by(self.method))),
             Err(e) if self.falls_back_on(&e) => {
                 let unsolved = unsolved(&solved);
                 let mut rest = resident.get(&unsolved)?;
                 let stats = self.fallback()?.solve(side, None, rest.as_mut())?;
                 resident.put(rest.as_ref(), &unsolved)?;
-                Ok((Batch::There(resident), stats))
+                Ok((Batch::Device(resident), stats))
             }
             // Fetching the columns frees their memory. `solve` proceeds in blocks of as many columns as fit.
             Err(Error::OutOfMemory { .. }) => {
                 let mut columns = resident.fetch()?;
                 let stats = solve_rest(self, side, columns.as_mut(), &solved)?;
-                Ok((Batch::Here(columns), stats))
+                Ok((Batch::Host(columns), stats))
             }
             Err(e) => Err(e),
         }
@@ -140,11 +140,11 @@ impl Factor for OnDevice<'_> {
         if guess.is_some() {
             let mut columns = batch.fetch()?;
             let stats = self.solve(side, guess, columns.as_mut())?;
-            return Ok((Batch::Here(columns), stats));
+            return Ok((Batch::Host(columns), stats));
         }
         let mut columns = match batch {
-            Batch::Here(columns) => columns,
-            Batch::There(remote) => match remote.into_any().downcast::<Resident>() {
+            Batch::Host(columns) => columns,
+            Batch::Device(remote) => match remote.into_any().downcast::<Resident>() {
                 Ok(resident) if Arc::ptr_eq(&resident.device, self.solver.device()) => {
                     check::length(
                         "the right-hand side of a linear solve",
@@ -176,6 +176,6 @@ impl Factor for OnDevice<'_> {
             }
         }
         let stats = self.solve(side, None, columns.as_mut())?;
-        Ok((Batch::Here(columns), stats))
+        Ok((Batch::Host(columns), stats))
     }
 }

@@ -69,7 +69,7 @@ impl CudaKernels {
     pub fn send(cuda: &Cuda, x: MatRef<'_, f64>) -> Result<Batch> {
         let resident = Resident::send(&cuda.device, x)?;
         cuda.device.wait()?;
-        Ok(Batch::There(Box::new(resident)))
+        Ok(Batch::Device(Box::new(resident)))
     }
 
     /// Waits until all work that was submitted to a device has finished.

@@ -81,7 +81,7 @@ pub struct Cuda {
     /// is solved in blocks of as many columns as fit.
     pub memory: Option<usize>,
     device: Arc<Device>,
-    cache: Cache,
+    cache: Cache<IterativeSolver>,
     /// Whether the processor takes over when the device reports an error or runs out of memory.
     falls_back: bool,
 }

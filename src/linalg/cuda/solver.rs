@@ -39,7 +39,7 @@ pub(super) struct Request<'r> {
     /// Upper bound in bytes for the vectors of the solve. `None` allows all free memory.
     pub(super) memory: Option<usize>,
     /// Cache whose idle entries are evicted when memory is short.
-    pub(super) cache: &'r Cache,
+    pub(super) cache: &'r Cache<IterativeSolver>,
 }
 
 impl IterativeSolver {

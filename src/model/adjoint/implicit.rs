@@ -64,7 +64,7 @@ impl<'a> Implicit<'a> {
     /// Solves with A or Aᵀ, and adds the random column to the first batch.
     fn solve(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
         let mut b = match batch {
-            Batch::Here(b) => b,
+            Batch::Host(b) => b,
             remote => return self.solve_remote(factor, side, remote),
         };
         let ((rows, columns), first) = (b.shape(), !self.probed.load(Ordering::Relaxed));
@@ -75,10 +75,10 @@ impl<'a> Implicit<'a> {
         // Many adjoints may stay on a device, where Cᵀ reduces them. Tangents, and the few adjoints of a gradient, come back,
         // and the solves of the next point start from them.
         let (x, stats) = if side == Side::Transpose && columns > FEW {
-            factor.solve_batch(side, None, Batch::Here(b))?
+            factor.solve_batch(side, None, Batch::Host(b))?
         } else {
             let stats = factor.solve(side, None, b.as_mut())?;
-            (Batch::Here(b), stats)
+            (Batch::Host(b), stats)
         };
         check_shape(x.shape(), (rows, columns + usize::from(first)))?;
         if first {
@@ -93,7 +93,7 @@ impl<'a> Implicit<'a> {
         if !self.probed.load(Ordering::Relaxed) {
             let probe = self.probe(side);
             let probe = Mat::from_fn(probe.len(), 1, |i, _| probe[i]);
-            let (_, stats) = factor.solve_batch(side, None, Batch::Here(probe))?;
+            let (_, stats) = factor.solve_batch(side, None, Batch::Host(probe))?;
             self.judge_probe(stats)?;
         }
         let shape = batch.shape();
@@ -136,7 +136,7 @@ impl Sensitivity for Implicit<'_> {
         let mut b = self.param_jacobian.apply(Side::Plain, v)?;
         if let Some(factor) = &self.factor {
             b = self
-                .solve(factor.as_ref(), Side::Plain, Batch::Here(b))?
+                .solve(factor.as_ref(), Side::Plain, Batch::Host(b))?
                 .fetch()?;
             b.truncate(self.state_dim(), v.ncols());
         }
@@ -153,8 +153,8 @@ impl Sensitivity for Implicit<'_> {
         };
         let c = &self.param_jacobian;
         let mut out = match &lambda {
-            Batch::Here(lambda) => c.apply(Side::Transpose, lambda.subcols(0, columns))?,
-            Batch::There(_) => lambda.apply(c, Side::Transpose)?.fetch()?,
+            Batch::Host(lambda) => c.apply(Side::Transpose, lambda.subcols(0, columns))?,
+            Batch::Device(_) => lambda.apply(c, Side::Transpose)?.fetch()?,
         };
         out.truncate(self.param_dim(), columns);
         negate(out.as_mut());

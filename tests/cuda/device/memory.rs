@@ -27,7 +27,7 @@ fn columns_that_leave_no_memory_for_a_solve_are_solved_in_blocks() {
     let fill = |held: &mut Vec<Batch>, columns: usize| loop {
         let batch = b.subcols(0, columns).to_owned().into();
         let (batch, _) = filling.solve_batch(Side::Plain, None, batch).unwrap();
-        if matches!(batch, Batch::Here(_)) {
+        if matches!(batch, Batch::Host(_)) {
             break held.len();
         }
         held.push(batch);
@@ -48,7 +48,7 @@ fn columns_that_leave_no_memory_for_a_solve_are_solved_in_blocks() {
             (b.clone().into(), &b)
         };
         let (batch, _) = other.solve_batch(Side::Plain, None, batch).unwrap();
-        let Batch::Here(found) = batch else {
+        let Batch::Host(found) = batch else {
             panic!("the columns fitted, resident before: {is_resident}");
         };
         let reference = reference_solve(second.as_ref(), b.as_ref());

@@ -95,7 +95,7 @@ fn batches_stay_on_the_device_between_solves() {
         batch.scale(0.3).unwrap();
         batch.centre(&weights).unwrap();
         let (batch, _) = second.solve_batch(Side::Transpose, None, batch).unwrap();
-        let stayed = matches!(batch, Batch::There(_));
+        let stayed = matches!(batch, Batch::Device(_));
         let (again, _) = second.solve_batch(Side::Plain, None, batch).unwrap();
         (again, stayed)
     };
@@ -105,7 +105,7 @@ fn batches_stay_on_the_device_between_solves() {
         assert!(stayed, "columns were fetched between two solves");
         let [there, here] = [there, here].map(|x| x.apply(&a, Side::Transpose).unwrap());
         assert!(
-            matches!(there, Batch::There(_)),
+            matches!(there, Batch::Device(_)),
             "columns were fetched for a product"
         );
         let [there, here] = [there, here].map(|x| x.fetch().unwrap());

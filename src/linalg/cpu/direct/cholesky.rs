@@ -13,6 +13,7 @@ use faer::sparse::linalg::cholesky::{
 };
 use faer::{Conj, MatMut, Par, Side as Triangle};
 
+use super::Order;
 use super::analyses::{Analyses, Matrix};
 use super::multifrontal::{Cholesky, Form, Symbolic};
 use super::pivoted_lu::out_of_memory;
@@ -25,9 +26,6 @@ use crate::linalg::operator::Side;
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 
 const CHOLESKY: &str = "sparse Cholesky";
-
-/// Elimination order of the unknowns, computed on demand. `None` selects minimum degree.
-pub(crate) type Order<'a> = Option<&'a dyn Fn() -> Vec<usize>>;
 
 /// Symbolic analyses under minimum degree (index 0) and under a prescribed order (index 1).
 ///

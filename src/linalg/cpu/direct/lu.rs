@@ -6,8 +6,8 @@ use faer::MatMut;
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::sparse::{SparseColMat, SparseColMatRef};
 
+use super::Order;
 use super::analyses::{Analyses, Matrix};
-use super::cholesky::Order;
 use super::multifrontal::{Multifrontal, Symbolic};
 use super::pivoted_lu::{LuAnalysis, SparseLu};
 use crate::error::Result;

@@ -8,3 +8,6 @@ pub(crate) mod lu;
 mod multifrontal;
 mod pivoted_lu;
 mod single_column;
+
+/// Elimination order of the unknowns, computed on demand. `None` selects minimum degree.
+type Order<'a> = Option<&'a dyn Fn() -> Vec<usize>>;

@@ -26,8 +26,8 @@ use faer::dyn_stack::{MemStack, StackReq};
 
 use self::front::Source;
 use self::solve::Factors;
+use super::Order;
 use super::analyses::{Analyses, Matrix};
-use super::cholesky::Order;
 use super::interleaved;
 use crate::error::Result;
 use crate::linalg::Method;

@@ -1,6 +1,15 @@
-//! Signs of a wrong derivative in the history of a run that claims to have converged.
+//! Remarks of a run, one of them on signs of a wrong derivative.
 
 use super::history::Iterate;
+
+/// Remark of a direction, such as a choice of method or a stagnating iteration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Iteration in which the remark was first made.
+    pub iteration: usize,
+    /// Text of the remark.
+    pub text: String,
+}
 
 /// Largest relative step that counts as short, for which a second-order model of the objective holds.
 const SHORT: f64 = 1e-2;
