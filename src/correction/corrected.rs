@@ -84,7 +84,7 @@ impl Default for Options {
 }
 
 impl<'a> Corrected<'a> {
-    /// Creates a correction with the defaults: least squares, no bounds, on the [`Cpu`].
+    /// Creates a correction with the defaults: least squares, no bounds, on the [`Cpu`](crate::Cpu).
     pub fn new(
         model: &'a dyn Model,
         simulator: &'a dyn Simulator,

@@ -22,7 +22,7 @@ pub(super) struct Memory {
     first_gradient: Option<f64>,
     /// Remarks of the directions, without repetitions.
     pub(super) remarks: Vec<Remark>,
-    /// Reason of the last failure at a trial point.
+    /// Reason for the last failure at a trial point.
     pub(super) failure: Option<String>,
 }
 
@@ -84,7 +84,7 @@ impl Memory {
         }
     }
 
-    /// Adds the solves of a linearisation that is no longer used.
+    /// Adds the tangent and adjoint solves of a discarded linearisation to the counts.
     pub(super) fn add_solves(&mut self, at: &Linearised<'_>) {
         let (tangents, adjoints) = at.z.solves();
         self.counts.tangent_solves += tangents;

@@ -12,7 +12,7 @@ use super::stop::Stop;
 use super::stopping::{NO_DECREASE, Tolerances};
 use crate::vector::norm;
 
-/// Progress of a run.
+/// History, last step, best point and remaining decrease of a run.
 pub(super) struct Progress {
     /// Scale with which the step rule began the run.
     natural: f64,

@@ -36,7 +36,7 @@ pub struct Report {
     pub solvers: Vec<Solved>,
     /// Tolerances of the stopping tests.
     pub tolerances: Tolerances,
-    /// Reason of the last failure to compute the state or the loss at a trial point, if any.
+    /// Reason for the last failure to compute the state or the loss at a trial point, if any.
     pub last_failure: Option<String>,
     /// Remarks of the directions, such as a choice of method or a stagnating iteration.
     pub remarks: Vec<Remark>,

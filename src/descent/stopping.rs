@@ -112,7 +112,7 @@ fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
 /// Relative step, and relative error of the predicted decrease, above which a last step casts doubt on the quadratic model.
 const UNPREDICTED: f64 = 1e-3;
 
-/// Decrease that may have remained before the last step of a converged run, as a multiple of the tolerance of the loss.
+/// Largest predicted decrease before the last step for which the loss test passes, relative to the loss tolerance.
 const REMAINDER: f64 = 10.0;
 
 impl Tolerances {

@@ -51,7 +51,7 @@ pub struct Local<'a> {
     pub coordinates: &'a [f64],
     /// Largest norms so far in this descent of the columns of L Z (with the rows of the priors), or an empty slice.
     ///
-    /// Damping is proportional to these norms (Moré 1978). Present norms alone would leave a parameter undamped that
+    /// Damping is proportional to these norms (Moré 1978). Current norms alone would leave a parameter undamped that
     /// loses its effect, and its large step would spoil the steps of the other parameters.
     pub widest: &'a [f64],
     /// Number of steps taken before this one.
@@ -207,7 +207,7 @@ impl Damping {
     }
 }
 
-/// Largest ratio of a past column norm to the present one that enters the damping, so that its square stays finite.
+/// Largest ratio of a past column norm to the current one that enters the damping, so that its square stays finite.
 const MAX_WIDENING: f64 = 1e100;
 
 /// Returns 1/norm for every column, and 1 for columns that are zero or subnormal.

@@ -24,9 +24,10 @@ pub enum Preconditioner {
 
 /// Randomised Nyström approximation of the curvature, C + C U Λ UᵀC.
 ///
-/// A sketch costs one tangent and one adjoint solve per column, all in one batch. The sketch is reused from step to
-/// step until the number of iterations has doubled. Then the previous eigenvectors are sketched again, together with
-/// new random columns. The sketch pays off if a batch of solves is much cheaper than as many consecutive solves.
+/// A sketch costs one tangent and one adjoint solve per column: a batch of tangents, then a batch of adjoints. The
+/// sketch is reused from step to step until the number of iterations has more than doubled. Then the previous
+/// eigenvectors are sketched again, together with new random columns. The sketch pays off if a batch of solves is much
+/// cheaper than the same number of consecutive solves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nystrom {
     /// Number of eigenpairs of the approximation.
@@ -76,7 +77,7 @@ struct CachedSketch {
 }
 
 impl CachedSketch {
-    /// Transforms the eigenvectors to the present coordinates, in which the prior gives them the same norms.
+    /// Transforms the eigenvectors to the current coordinates, in which the prior gives them the same norms.
     fn in_chart_of(mut self, at: &Local<'_>) -> Self {
         let now = at.z.chart();
         if at.prior.is_none() || self.chart.scale == now.scale {

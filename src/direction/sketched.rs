@@ -10,15 +10,15 @@ use crate::prior::PriorTerms;
 use crate::sketch::{Hutchinson, Length, ProbeKind, Probes, Sketch};
 use crate::vector::dot;
 
-/// η from one batch of m random adjoint solves, instead of p tangents or one adjoint per datum.
+/// Estimates η from one batch of m random adjoint solves, instead of p tangents or one adjoint per datum.
 ///
-/// The geometry is random, with a relative error of about √(p/m) for any number of states. Every step draws new
+/// The estimated geometry has a relative error of about √(p/m), whatever the number of states. Every step draws new
 /// probes. Priors enter exactly. Damping is proportional to the precision of the priors, or to the diagonal of the
 /// geometry without priors.
 ///
-/// [`Armijo`](crate::step::Armijo) is the most suitable step rule: a rejected trial reflects the present probes only,
-/// but a trust ratio would damp later steps too. [`Estimator`] lists the estimates; the guide to directions says when
-/// sketching is worthwhile.
+/// [`Armijo`](crate::step::Armijo) is the most suitable step rule. A rejected trial says something about the current
+/// probes only, whereas [`TrustRatio`](crate::step::TrustRatio) would carry the damping over to later steps.
+/// [`Estimator`] lists the estimates; the guide to directions says when sketching is worthwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Sketched {
     /// Estimate computed from the probes.

@@ -98,7 +98,7 @@ pub(super) fn shortage(
     }
 }
 
-/// Returns the remedy for a lack of memory, on the processor or on a device.
+/// Returns the remedy for a lack of memory, on the CPU or on a device.
 pub(super) fn remedy(what: &str) -> &'static str {
     if what.ends_with("on the device") {
         "use a coarser grid, solve on the processor (`Cpu`, or `linalg::Fastest`, which falls back to it), or raise the limit \

@@ -41,7 +41,7 @@ pub enum Error {
         /// Value of the entry at that index.
         value: f64,
     },
-    /// An entry that must be positive and is not.
+    /// An entry that must be positive but is not.
     #[error(
         "{what} is {} at index {index}, but must be positive; raise it above zero or remove it",
         number(*value)
@@ -161,7 +161,7 @@ pub enum Error {
         /// Amplification ‖|A||x|‖ / ‖b‖, a lower bound of the condition number.
         amplification: f64,
     },
-    /// A matrix that must be symmetric positive definite and is not.
+    /// A matrix that must be symmetric positive definite but is not.
     #[error(
         "{what} is not symmetric positive definite; check its entries, add damping, or solve it as a general matrix or \
          by least squares"
@@ -178,7 +178,7 @@ pub enum Error {
          limit `Cpu::memory`)"
     )]
     Parts,
-    /// A matrix that was declared symmetric and is not.
+    /// A matrix that must be symmetric but is not.
     #[error(
         "{what} is not symmetric: the entries ({row}, {column}) and ({column}, {row}) are {} and {}; check how they \
          are computed, or solve it as a general matrix", number(*entry), number(*mirrored)

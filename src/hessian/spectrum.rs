@@ -77,7 +77,7 @@ impl Spectrum {
     }
 }
 
-/// Number of passes of solves that the randomised method takes.
+/// Number of passes of the randomised method: adjoint, tangent and adjoint solves, with one solve per column and pass.
 const PASSES: usize = 3;
 
 /// Computes the eigenpairs of SᵀQ QᵀS from one pass of adjoint solves.

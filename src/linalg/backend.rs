@@ -60,7 +60,7 @@ pub trait Factor: Send + Sync {
 
     /// Solves A X = B or Aᵀ X = B for a batch that may stay on a device between solves.
     ///
-    /// A backend with an accelerator transfers a batch [on the processor](Batch::Host) to the accelerator, and leaves
+    /// A backend with an accelerator transfers a batch [on the CPU](Batch::Host) to the accelerator, and leaves
     /// the solution [on the device](Batch::Device). By default the batch is fetched and passed to
     /// [`solve`](Factor::solve).
     ///

@@ -9,10 +9,10 @@ use crate::check;
 use crate::error::Result;
 use crate::vector::centre;
 
-/// Batch of columns for a sequence of solves, on the processor or on an accelerator.
+/// Batch of columns for a sequence of solves, on the CPU or on an accelerator.
 ///
 /// A sketch lowers its probes by the metric (a solve), pulls them back (another solve) and contracts them with ∂g/∂θ.
-/// Of the k × m numbers of m probes, only p × m are needed on the processor at the end, for p parameters. The factors
+/// Of the k × m entries of m probes, only p × m are needed on the CPU at the end, for p parameters. The factors
 /// decide whether the columns are transferred in between, see [`Factor::solve_batch`](super::Factor::solve_batch).
 ///
 /// ```
@@ -25,7 +25,7 @@ use crate::vector::centre;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub enum Batch {
-    /// Columns on the processor.
+    /// Columns on the CPU.
     Host(Mat<f64>),
     /// Columns on the accelerator of a backend.
     Device(Box<dyn Remote>),
@@ -40,7 +40,7 @@ pub trait Remote: Send {
     /// Numbers of rows and columns of the batch.
     fn shape(&self) -> (usize, usize);
 
-    /// Transfers the columns to the processor.
+    /// Transfers the columns to the CPU.
     ///
     /// # Errors
     /// Fails if the accelerator fails.
@@ -95,7 +95,7 @@ impl Batch {
         self.shape().1
     }
 
-    /// Returns the columns, transferred to the processor if necessary.
+    /// Returns the columns, transferred to the CPU if necessary.
     ///
     /// # Errors
     /// Fails if the accelerator fails.

@@ -1,4 +1,4 @@
-//! Backend that chooses between GPU and processor by the estimated time.
+//! Backend that chooses between GPU and CPU by estimated run time.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,14 +10,14 @@ use super::repeated::by_block;
 use super::{Backend, Batch, Cpu, Cuda, Factor, SolveStats};
 use crate::error::{Error, Result};
 
-/// Backend that solves on the first CUDA device where that is estimated to be faster, and otherwise on the processor.
+/// Backend that solves on the first CUDA device where that is estimated to be faster, and otherwise on the CPU.
 ///
-/// Without a device the backend solves everything on the processor. The estimate counts the work of an iteration with a
+/// Without a device the backend solves everything on the CPU. The estimate counts the work of an iteration with a
 /// stencil in three dimensions. On the device, a step launches one kernel for every hyperplane of every sweep, 1.5 µs
-/// each, and moves its vectors at 4 TB/s. On the processor, a sweep takes 4 ns per cell and column, divided by the
-/// number of threads or columns, whichever is less. Single columns therefore stay on the processor up to about 64³
+/// each, and moves its vectors at 4 TB/s. On the CPU, a sweep takes 4 ns per cell and column, divided by the
+/// number of threads or columns, whichever is less. Single columns therefore stay on the CPU up to about 64³
 /// cells, and batches of 64 go to the device from about 20³ cells. Sparse matrices and two-dimensional stencils stay on
-/// the processor, where factorisations are fast. `Display` names the device that was found;
+/// the CPU, where factorisations are fast. `Display` names the device that was found;
 /// [`Report::solvers`](crate::Report::solvers) lists the methods that were used.
 ///
 /// ```
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Fastest {
-    /// Backend for solves on the processor. The tolerances and precisions of this backend apply on the device as well.
+    /// Backend for solves on the CPU. The tolerances and precisions of this backend apply on the device as well.
     pub cpu: Cpu,
     device: Result<Cuda>,
 }
@@ -117,7 +117,7 @@ const LAUNCH: f64 = 1.5e-6;
 const SETUP: f64 = 0.05;
 /// Seconds that a pass takes per number on the device: 40 bytes at 4 TB/s.
 const DEVICE_PASS: f64 = 1e-11;
-/// Seconds that a pass takes per number on one thread of the processor.
+/// Seconds that a pass takes per number on one thread of the CPU.
 const PROCESSOR_PASS: f64 = 4e-9;
 /// Seconds that the copy of a number to the device and back takes.
 const TRANSFER: f64 = 1.6e-9;
@@ -135,7 +135,7 @@ impl Work {
         }
     }
 
-    /// Whether the columns take less time on the device than on the threads of the processor.
+    /// Whether the columns take less time on the device than on the threads of the CPU.
     fn suits_a_device(&self, columns: usize, threads: usize) -> bool {
         let numbers = self.cells * columns as f64;
         let launches = self.sweeps * self.planes;
@@ -146,14 +146,14 @@ impl Work {
     }
 }
 
-/// Factors of a stencil on the processor and on the device. The factor on the device is built at its first use.
+/// Factors of a stencil on the CPU and on the device. The factor on the device is built on first use.
 struct Either<'a> {
     cpu: &'a Cpu,
     cuda: &'a Cuda,
     operator: Operator<'a>,
     stencil: Arc<Stencil>,
     work: Work,
-    /// Factor on the device, built at its first use. `None` after a failure of the device.
+    /// Factor on the device, built on first use. `None` after a failure of the device.
     on_device: OnceLock<Option<Box<dyn Factor + 'a>>>,
     on_processor: Box<dyn Factor + 'a>,
 }

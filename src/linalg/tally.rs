@@ -182,7 +182,7 @@ impl Counted<'_> {
         self.tally.warm.as_ref()?.first(&self.used, side, b?)
     }
 
-    /// Records a solve that succeeded, with its solutions if they are on the processor.
+    /// Records a solve that succeeded, with its solutions if they are on the CPU.
     fn end(&self, first: Option<First>, solved: (usize, SolveStats), x: Option<MatRef<'_, f64>>) {
         let (columns, stats) = solved;
         self.tally.record(columns, stats);

@@ -27,7 +27,7 @@ pub(crate) struct WarmStart(Mutex<Memory>);
 
 /// Solutions of the last factor.
 struct Memory {
-    /// For A and for Aᵀ, whether the last first batch was solved by iterations on the processor. Batches of other
+    /// For A and for Aᵀ, whether the last first batch was solved by iterations on the CPU. Batches of other
     /// solvers are not copied.
     iterates: [bool; 2],
     /// First batches of the last factor that were solved with A and with Aᵀ.
@@ -40,7 +40,7 @@ struct Solved {
     x: Mat<f64>,
 }
 
-/// Two flags: whether a batch with A, and one with Aᵀ, has been solved by a factor.
+/// Flags of one factor: whether it has been given a batch to solve with A, and whether one with Aᵀ.
 #[derive(Default)]
 pub(crate) struct Used([AtomicBool; 2]);
 

@@ -136,7 +136,7 @@ fn relative_entropy(a: f64, b: f64) -> f64 {
 /// Largest |t| for which a ratio 1 + t counts as close to 1.
 const CLOSE: f64 = 0.1;
 
-/// Returns ln(a/b), also if a/b over- or underflows.
+/// Returns ln(a/b), even if a/b overflows or underflows.
 fn log_ratio(a: f64, b: f64) -> f64 {
     let (ratio, t) = (a / b, (a - b) / b);
     if t.abs() <= CLOSE {

@@ -35,7 +35,7 @@ pub trait Loss: Sync {
     /// Returns f(ρ), or NaN or ∞ outside the domain, which a line search rejects.
     fn value(&self, rho: &[f64]) -> f64;
 
-    /// Computes out ← ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ (which contains cell volumes).
+    /// Computes out ← ∂f/∂ρ, the plain derivative with respect to the entries ρᵢ (which contains cell volumes).
     fn gradient(&self, rho: &[f64], out: &mut [f64]);
 
     /// Returns the metric M that equals ∇²f at a perfect fit, including its factor. A descent uses this metric if no
@@ -99,7 +99,7 @@ pub trait Misfit {
     /// Returns f(ρ), or NaN or ∞ outside the domain.
     fn value(&self) -> f64;
 
-    /// Returns ∂f/∂ρ, the plain derivative with respect to the numbers ρᵢ.
+    /// Returns ∂f/∂ρ, the plain derivative with respect to the entries ρᵢ.
     ///
     /// # Errors
     /// Fails if a solve fails.
@@ -121,7 +121,7 @@ pub trait Misfit {
     }
 }
 
-/// Returns f(ρ) by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if the preparation fails.
+/// Returns f(ρ) by [`Loss::at`] on the [shared CPU](Cpu::shared), or NaN if the preparation fails.
 ///
 /// This function implements [`Loss::value`] for a loss that implements `at`.
 pub fn value_of(loss: &(impl Loss + ?Sized), rho: &[f64]) -> f64 {
@@ -129,7 +129,7 @@ pub fn value_of(loss: &(impl Loss + ?Sized), rho: &[f64]) -> f64 {
     prepared.map_or(f64::NAN, |misfit| misfit.value())
 }
 
-/// Computes out ← ∂f/∂ρ by [`Loss::at`] on the [shared processor](Cpu::shared), or NaN if the preparation fails.
+/// Computes out ← ∂f/∂ρ by [`Loss::at`] on the [shared CPU](Cpu::shared), or NaN if the preparation fails.
 ///
 /// This function implements [`Loss::gradient`] for a loss that implements `at`.
 pub fn gradient_of(loss: &(impl Loss + ?Sized), rho: &[f64], out: &mut [f64]) {

@@ -25,7 +25,8 @@ pub struct Observations {
 }
 
 impl Observations {
-    /// Returns the misfit of `operator` ρ to `data`. A reference to an [`Operator`] shares its storage.
+    /// Returns the misfit between O ρ and `data`, where O is `operator`. A reference to an [`Operator`] shares its
+    /// storage.
     ///
     /// # Errors
     /// Fails if the size of the data or of the noise differs from the number of rows of the operator, or if an entry is

@@ -223,7 +223,7 @@ impl Root for StackedRoot<'_> {
         Ok(out)
     }
 
-    /// Adds the parts on the processor. A single part may remain on its device.
+    /// Adds the parts on the CPU. A single part may remain on its device.
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         let [part] = self.parts.as_slice() else {
             return self.lower(y.as_ref()).map(Batch::Host);

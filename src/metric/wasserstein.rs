@@ -98,7 +98,7 @@ impl Wasserstein2Root<'_> {
         Ok(phi)
     }
 
-    /// Returns √vol Πᵀ (B Bᵀ)⁺ B Y. The divergence is computed on the processor, because cells are fewer than faces.
+    /// Returns √vol Πᵀ (B Bᵀ)⁺ B Y. The divergence is computed on the CPU, because cells are fewer than faces.
     fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
         check_lifted(y, self.lifted_dim())?;
         let b = Batch::Host(self.transport.divergence(1.0, y));

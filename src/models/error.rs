@@ -52,7 +52,7 @@ pub enum Error {
         /// Smallest and largest sample along each axis.
         ranges: Vec<(f64, f64)>,
     },
-    /// A flow that must be linear in θ and is not.
+    /// A flow that must be linear in θ but is not.
     #[error(
         "v(x; θ) deviates from a linear function of θ by a relative {defect:.1e}, but {what} needs a linear one; \
          start the fit from a guess, or from the estimate of a flow that is linear in θ"

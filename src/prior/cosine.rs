@@ -12,7 +12,7 @@ use crate::linalg::{Factor, Method, Side, SolveStats};
 ///
 /// With the orthogonal discrete cosine transform Q and −Δ = QᵀΛQ, the solution is Qᵀ f(Λ)⁻¹ Q b. The rounding error of
 /// the solution is a few units on any grid, which tests confirm; residuals are therefore not computed, unlike those of
-/// factorisations. The transform runs on the processor for every backend: its n log n operations do not justify the
+/// factorisations. The transform runs on the CPU for every backend: its n log n operations do not justify the
 /// transfer of a batch to and from a device.
 pub(super) struct CosineFactor {
     transform: CosineTransform,

@@ -197,8 +197,8 @@ impl Probes {
         self.count() - self.exact
     }
 
-    /// Returns the matrix W, one probe per column. W is computed at the first call and then kept. Sketches do not need
-    /// W.
+    /// Returns the matrix W, one probe per column. The first call computes W and caches it. A sketch computes only
+    /// blocks of W.
     pub fn vectors(&self) -> MatRef<'_, f64> {
         let all_columns = || self.block(0..self.count());
         self.all_columns.get_or_init(all_columns).as_ref()

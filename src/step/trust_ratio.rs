@@ -135,7 +135,7 @@ impl Judge for TrustRegion {
 
 impl TrustRegion {
     /// Returns the radius after an accepted step: half the step if the model was poor, twice the step if it was good
-    /// or the step was undamped, and otherwise the present radius.
+    /// or the step was undamped, and otherwise the current radius.
     fn radius(&self, ratio: f64, length: f64, trial: &Trial) -> f64 {
         if ratio < POOR {
             0.5 * length

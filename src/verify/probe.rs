@@ -70,7 +70,7 @@ pub(super) fn ratio(a: f64, b: f64) -> f64 {
 
 /// Returns the error |⟨a, b⟩ − ⟨c, d⟩| relative to the larger of Σ|aᵢbᵢ| and Σ|cᵢdᵢ|.
 ///
-/// The scale is that of the rounding errors of the sums, also if their terms cancel.
+/// The scale is that of the rounding errors of the sums, even if their terms cancel.
 pub(super) fn pairing((a, b): (&[f64], &[f64]), (c, d): (&[f64], &[f64])) -> f64 {
     let terms = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a * b).abs()).sum::<f64>();
     // The rounding error of ⟨a, b⟩ is at most about nε Σ|aᵢbᵢ|.

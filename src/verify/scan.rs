@@ -165,7 +165,9 @@ fn central_order(trials: &[Trial]) -> Option<f64> {
     order(trials, |h| 30.0 * last.error * last.h / h)
 }
 
-/// Returns the slope of log error over log h between the shortest two neighbouring steps with errors above `noise(h)`.
+/// Returns the observed order: the slope of log error against log h over two consecutive steps.
+///
+/// Uses the shortest such pair with both errors above `noise(h)`. Returns `None` if there is no such pair.
 pub(super) fn order(trials: &[Trial], noise: impl Fn(f64) -> f64) -> Option<f64> {
     let above = |t: &Trial| t.error.is_finite() && t.error > noise(t.h);
     let pair = trials.windows(2).rfind(|pair| pair.iter().all(above))?;

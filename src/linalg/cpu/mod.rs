@@ -1,4 +1,4 @@
-//! Backend for the processor: a solver for every matrix structure.
+//! Backend for the CPU: a solver for every matrix structure.
 
 pub(crate) mod checked;
 pub(crate) mod direct;
@@ -25,7 +25,7 @@ use super::repeated::by_block;
 use super::{Backend, Factor, Method, SolveStats, check_batch, dense};
 use crate::error::Result;
 
-/// Backend that solves on the processor.
+/// Backend that solves on the CPU.
 ///
 /// | operator | positive definite | otherwise |
 /// |---|---|---|

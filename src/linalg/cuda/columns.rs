@@ -1,4 +1,4 @@
-//! Right-hand sides and solutions of a solve, in the memory of the processor or of the device.
+//! Right-hand sides and solutions of a solve, in host or device memory.
 
 use faer::prelude::Reborrow;
 use faer::{MatMut, MatRef};
@@ -8,7 +8,7 @@ use super::solve::{Columns, Source};
 use super::workspace::Workspace;
 use crate::error::Result;
 
-/// Columns in the memory of the processor. The solve replaces right-hand sides by solutions.
+/// Columns in host memory. The solve replaces right-hand sides by solutions.
 pub(super) struct HostColumns<'b> {
     pub(super) batch: MatMut<'b, f64>,
     /// Whether each column has been replaced by its solution.
@@ -70,7 +70,7 @@ pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> 
     Ok(())
 }
 
-/// Initial guesses in the memory of the processor, which a solve only reads.
+/// Initial guesses in host memory, which a solve only reads.
 pub(super) struct Guess<'b>(pub(super) MatRef<'b, f64>);
 
 impl Source for Guess<'_> {

@@ -253,7 +253,7 @@ impl Device {
     /// Launches a kernel.
     ///
     /// # Safety
-    /// The arguments must match the kernel's parameters in number, order and type. Pointers, also those inside
+    /// The arguments must match the kernel's parameters in number, order and type. Pointers, including those inside
     /// structures, must point to live buffers of the lengths that the kernel reads and writes.
     pub(super) unsafe fn launch(
         &self,

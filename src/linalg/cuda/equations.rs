@@ -19,7 +19,7 @@ pub(super) struct Vectors<'r> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
     pub(super) address: Pointer,
-    /// Precision of the numbers of x.
+    /// Precision of the entries of x.
     pub(super) width: Width,
     /// Whether x carries the power of two by which its column was scaled for the preconditioner.
     pub(super) scaled: bool,

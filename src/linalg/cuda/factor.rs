@@ -1,4 +1,4 @@
-//! Factor of a matrix on a device, with a fallback to the processor for columns whose iteration stagnates.
+//! Factor of a matrix on a device, with a fallback to the CPU for columns whose iteration stagnates.
 
 use std::sync::{Arc, OnceLock};
 
@@ -25,14 +25,14 @@ pub(super) type Rebuild<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
 /// Matrix that is prepared on a device for solves.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
-    /// Backend that solves on the processor if the iteration on the device fails.
+    /// Backend that solves on the CPU if the iteration on the device fails.
     pub(super) cpu: &'a Cpu,
     pub(super) solver: Arc<IterativeSolver>,
     pub(super) criteria: Criteria,
     pub(super) method: Method,
-    /// Function that builds a copy of the matrix for the processor.
+    /// Function that builds a copy of the matrix for the CPU.
     pub(super) rebuild: Rebuild<'a>,
-    /// Factor on the processor, built at the first failure of the iteration.
+    /// Factor on the CPU, built on the first failure of the iteration.
     pub(super) fallback: OnceLock<Box<dyn Factor + 'a>>,
 }
 
@@ -46,7 +46,7 @@ impl OnDevice<'_> {
         }
     }
 
-    /// Whether the processor should retry after this error.
+    /// Whether the CPU should retry after this error.
     fn falls_back_on(&self, error: &Error) -> bool {
         match error {
             Error::Stagnation { .. } => true,

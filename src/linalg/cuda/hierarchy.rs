@@ -33,7 +33,7 @@ pub(super) struct Hierarchy {
 }
 
 impl Hierarchy {
-    /// Builds the hierarchy of a stencil on the device. Only the coarsest matrix is inverted on the processor.
+    /// Builds the hierarchy of a stencil on the device. Only the coarsest matrix is inverted on the CPU.
     pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
         let (mut exact, mut levels) = (Vec::new(), Vec::new());
         let mut last = Stored::exact(device, plan.shape)?;

@@ -1,5 +1,5 @@
 //! Steps of preconditioned BiCGSTAB (van der Vorst 1992) and conjugate gradients (Hestenes & Stiefel 1952), submitted
-//! kernel by kernel. The steps perform the operations of the processor's iterations in the same order.
+//! kernel by kernel. The steps perform the operations of the CPU's iterations in the same order.
 
 use super::args::Pointer;
 use super::equations::{Equations, Operand, Vectors};

@@ -82,13 +82,13 @@ pub struct Cuda {
     pub memory: Option<usize>,
     device: Arc<Device>,
     cache: Cache<IterativeSolver>,
-    /// Whether the processor takes over when the device reports an error or runs out of memory.
+    /// Whether the CPU takes over when the device reports an error or runs out of memory.
     falls_back: bool,
 }
 
 /// Opens a device.
 fn open_device(ordinal: usize) -> Result<Arc<Device>> {
-    // cudarc looks up each library function at its first use and panics if an old library lacks it.
+    // cudarc looks up each library function on first use and panics if an old library lacks it.
     let device = panic::catch_unwind(|| Device::open(ordinal));
     device.unwrap_or_else(|reason| {
         let text = reason.downcast_ref::<String>().map(String::as_str);
@@ -119,7 +119,7 @@ impl Cuda {
         })
     }
 
-    /// Opens a device for solves that fall back to the processor on device errors and on lack of memory.
+    /// Opens a device for solves that fall back to the CPU on device errors and on lack of memory.
     pub(super) fn with_fallback(ordinal: usize) -> Result<Self> {
         Ok(Self {
             falls_back: true,

@@ -67,7 +67,7 @@ impl Resident {
         Ok(())
     }
 
-    /// Copies the columns with indices `places` to the processor.
+    /// Copies the columns with indices `places` to the CPU.
     pub(super) fn get(&self, places: &[usize]) -> Result<Mat<f64>> {
         let _lock = self.device.lock_stream();
         let mut x = Mat::zeros(self.rows, places.len());
@@ -158,7 +158,7 @@ impl Remote for Resident {
         };
         match product {
             Ok(product) => Ok(Some(Box::new(product))),
-            // The matrix does not fit on the device, but it is on the processor.
+            // The matrix does not fit on the device, but it is on the CPU.
             Err(Error::OutOfMemory { .. }) => Ok(None),
             Err(e) => Err(e),
         }

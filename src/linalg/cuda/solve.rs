@@ -1,7 +1,7 @@
 //! Iterative solve of one block of interleaved columns on a device. Finished columns leave the block.
 //!
-//! The scalars of the methods stay on the device. After every step they are copied to the processor, a few kilobytes,
-//! and [`Progress`], which also judges the iterations on the processor, decides which columns are finished.
+//! The scalars of the methods stay on the device. After every step they are copied to the CPU, a few kilobytes,
+//! and [`Progress`], which also judges the iterations on the CPU, decides which columns are finished.
 
 use super::MAX_LANES;
 use super::args::{Places, Pointer};
@@ -23,7 +23,7 @@ type PerLane = [f64; MAX_LANES];
 /// step must be recorded anew for every number of lanes.
 const NARROWING: usize = 4;
 
-/// Consecutive columns in the memory of the processor or of the device.
+/// Consecutive columns in host or device memory.
 pub(super) trait Source {
     /// Copies all columns into a vector of the workspace, one after another.
     fn send(&self, workspace: &Workspace, vector: usize) -> Result<()>;

@@ -23,7 +23,7 @@ const WHAT: &str = "incomplete factorisation on the device";
 /// time than the launch of an iteration takes.
 const MIN_ROWS: usize = 10_000;
 
-/// Largest number of fronts. Every front is one launch. With more fronts a factorisation on the processor is faster.
+/// Largest number of fronts. Every front is one launch. With more fronts a factorisation on the CPU is faster.
 const MAX_FRONTS: usize = 4096;
 
 /// A pivot below this fraction of the diagonal entry is a zero with rounding errors.

@@ -1,4 +1,4 @@
-//! Large copies between processor and device through page-locked memory.
+//! Large copies between host and device through page-locked memory.
 //!
 //! The driver copies pageable memory by one thread, at a few gigabytes a second. With two page-locked slots, several
 //! threads fill one slot while the device reads the other. The threads are not rayon's: the caller holds the lock of

@@ -133,7 +133,7 @@ impl Stored {
         unsafe { self.device.launch(kernel, shape, args) }
     }
 
-    /// Copies the stencil to the processor.
+    /// Copies the stencil to the CPU.
     pub(super) fn fetch(&self) -> Result<Stencil> {
         let mut stencil = Stencil::new(&self.rows.shape.map(|n| n as usize));
         let get = |at: Pointer, numbers: &mut [f64]| {
@@ -166,7 +166,7 @@ impl Stored {
     }
 }
 
-/// Moves axes of one cell to the front, as the processor does. Cell numbers do not change.
+/// Moves axes of one cell to the front, as the CPU does. Cell numbers do not change.
 fn single_cells_first(rows: Rows) -> Rows {
     let mut axes = [0, 1, 2];
     axes.sort_by_key(|&d| rows.shape[d] > 1);

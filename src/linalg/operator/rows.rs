@@ -70,9 +70,9 @@ pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
 pub(crate) struct Rows<'a, T> {
     pub(crate) shape: [usize; 3],
     pub(crate) centre: &'a [T],
-    /// For every axis and cell i, the coefficient of i in the row of the next cell above along the axis.
+    /// Entries `lower[axis][i]` of the matrix in row j and column i, where cell j follows cell i along the axis.
     pub(crate) lower: [&'a [T]; 3],
-    /// For every axis and cell i, the coefficient of the next cell above along the axis in the row of i.
+    /// Entries `upper[axis][i]` of the matrix in row i and column j, where cell j follows cell i along the axis.
     pub(crate) upper: [&'a [T]; 3],
 }
 

@@ -29,9 +29,9 @@ pub struct Stencil {
     /// Number of cells along each axis, slowest axis first, padded with ones in front.
     pub(crate) shape: [usize; 3],
     pub(crate) centre: Vec<f64>,
-    /// For every axis and cell i, the coefficient of i in the row of the next cell above along the axis.
+    /// Entries `up[axis][i]` of A in row j and column i, where cell j follows cell i along the axis.
     pub(crate) up: [Vec<f64>; 3],
-    /// For every axis and cell i, the coefficient of the next cell above along the axis in the row of i.
+    /// Entries `down[axis][i]` of A in row i and column j, where cell j follows cell i along the axis.
     pub(crate) down: [Vec<f64>; 3],
     gauge: f64,
     /// Row sums of the matrix, if the diagonal has lost them to rounding.

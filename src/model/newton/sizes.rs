@@ -18,7 +18,9 @@ impl<'a> Sizes<'a> {
         Self { a, fallback }
     }
 
-    /// Returns |A|x, the sizes of the terms that cancel in g for unknowns of the sizes x ≥ 0.
+    /// Returns |A|x, the summed magnitudes of the terms of every equation, for unknowns of magnitude x ≥ 0.
+    ///
+    /// Returns the fallback for every equation if A is matrix-free.
     pub(super) fn of(&self, x: &[f64]) -> Vec<f64> {
         let n = x.len();
         let mut sizes = vec![0.0; n];

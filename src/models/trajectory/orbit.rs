@@ -128,7 +128,7 @@ impl Orbit<'_> {
         }
     }
 
-    /// Returns the error of a trajectory that ends `ahead` after the present time.
+    /// Returns [`models::Error::BlowUp`](crate::models::Error::BlowUp) at the time `self.time + ahead`.
     fn lost(&self, ahead: f64, reason: &'static str) -> Error {
         let time = self.time + ahead;
         models::Error::BlowUp { time, reason }.into()
@@ -164,7 +164,7 @@ fn solver<'a>(
     )
 }
 
-/// Returns the reason of a failure and its time in sampling intervals since the start of the chunk.
+/// Returns the reason for a failure and its time in sampling intervals since the start of the chunk.
 fn reason(error: &IntegrationError) -> (&'static str, f64) {
     match *error {
         IntegrationError::MaxNumStepReached { x, .. } => ("it needs too many steps", x),

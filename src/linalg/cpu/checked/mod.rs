@@ -98,7 +98,7 @@ pub(crate) struct Checked<'a, D> {
     tolerance: f64,
     /// Largest accepted amplification ‖|A||x|‖/‖b‖ of a solution.
     limit: f64,
-    /// Reciprocal sizes of the equations, which make the backward error independent of their units.
+    /// Row scaling of A and of Aᵀ, which makes the backward error independent of the units of the equations.
     scales: Scales,
     workspaces: Pool<Workspace>,
     /// Memory account of the workspaces. The factors are charged already.

@@ -23,7 +23,7 @@ pub(crate) struct Node<'a> {
     pub(crate) reciprocals: &'a [f64],
 }
 
-/// Computes x ← (L Lᵀ)⁻¹ x, with x in elimination order. `workspace` holds the rows of the largest supernode.
+/// Computes x ← (L Lᵀ)⁻¹ x, with x in elimination order. `workspace` needs one entry per row of the largest supernode.
 pub(crate) fn solve<'a>(
     nodes: impl DoubleEndedIterator<Item = Node<'a>> + Clone,
     x: &mut [f64],

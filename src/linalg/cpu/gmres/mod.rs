@@ -1,4 +1,4 @@
-//! Restarted GMRES for operators that are known by their products alone (Saad & Schultz 1986).
+//! Restarted GMRES for matrix-free operators (Saad & Schultz 1986).
 
 mod rotations;
 
@@ -37,7 +37,7 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Allocates a workspace of zeros. The system provides its pages at the first write, so that columns which converge
+    /// Allocates a workspace of zeros. The system provides its pages on the first write, so that columns which converge
     /// early cost little.
     fn new(rows: usize) -> Self {
         let zeros = |n: usize| vec![0.0; n];

@@ -1,6 +1,6 @@
-//! Interleaved columns: the W numbers of a cell, one per column, stand side by side. The place of a column is its lane.
+//! Interleaved columns: the W values of a cell, one per column, are contiguous. The position of a column is its lane.
 //!
-//! The operations on a column have the same order for any W, so that the width changes no bit of a result.
+//! Operations on a column run in the same order for every W, so results are bitwise independent of W.
 
 use faer::{MatMut, MatRef};
 

@@ -1,4 +1,4 @@
-//! Workspace of a solve with interleaved columns: the W numbers of a cell, one per column, stand side by side.
+//! Workspace of a solve with interleaved columns: the W values of a cell, one per column, are contiguous.
 
 use crate::linalg::operator::Real;
 

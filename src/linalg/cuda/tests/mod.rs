@@ -1,4 +1,4 @@
-//! Comparison of every kernel with its counterpart on the processor, and tests that need no device.
+//! Comparison of every kernel with its counterpart on the CPU, and tests that need no device.
 //!
 //! The tests in `kernels` need a device. Without one they print a note and pass, unless PULLBACK_REQUIRE_GPU is set.
 //! With a C++ compiler, `emulated` runs all of them on an emulated device.

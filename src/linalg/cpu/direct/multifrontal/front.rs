@@ -47,7 +47,7 @@ pub(super) struct Source<'a> {
     pub(super) sums: Option<&'a [f64]>,
 }
 
-/// Adds the matrix entries of a node to its panels, which are zero.
+/// Adds the matrix entries of a node to its panels, which must be zero on entry.
 pub(super) fn insert(
     symbolic: &Symbolic,
     node: &Node,

@@ -105,7 +105,7 @@ impl Node {
         self.below * (self.below + 1)
     }
 
-    /// Returns the approximate number of multiplications of the elimination of the node.
+    /// Returns the approximate cost of eliminating the node, in multiplications.
     fn work(&self) -> f64 {
         // w³/3 for the triangles, w²r for the panels, w r² for the Schur complement, r² to add it to the parent, and a
         // fixed cost per front.

@@ -24,7 +24,7 @@ pub(super) struct Update<'a> {
     pub(super) places: &'a [usize],
 }
 
-/// Adds the matrix entries of a node to its panel, which is zero.
+/// Adds the matrix entries of a node to its panel, which must be zero on entry.
 pub(super) fn insert(entries: &[Entry], values: &[f64], node: &Node, panel: &mut [f64]) {
     for entry in entries {
         panel[entry.column as usize * node.size() + entry.row as usize] += values[entry.source];

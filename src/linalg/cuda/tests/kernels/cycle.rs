@@ -21,7 +21,7 @@ fn cells(shape: &[usize], depth: u32) -> usize {
     shape.iter().map(|n| n.div_ceil(1 << depth)).product()
 }
 
-/// Multigrid on the processor and on the device, with vectors of the finest level.
+/// Multigrid on the CPU and on the device, with vectors of the finest level.
 struct Case<T, const W: usize> {
     multigrid: Multigrid<T>,
     hierarchy: Hierarchy,
@@ -64,7 +64,7 @@ impl<T: Number, const W: usize> Case<T, W> {
         }
     }
 
-    /// Returns the workspace of a line, as the processor needs it.
+    /// Returns the workspace of a line, as the CPU needs it.
     fn row(&self) -> Vec<[T; W]> {
         vec![[T::ZERO; W]; self.multigrid.levels[0].rows(Side::Plain).shape[2]]
     }

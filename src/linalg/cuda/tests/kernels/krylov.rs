@@ -7,7 +7,9 @@ use super::{
 use crate::linalg::cuda::MAX_LANES;
 use crate::linalg::cuda::passes::Scalar;
 
-/// Numbers of cells: one, less than a block, more than a block, and with 64 lanes more than a kernel has threads.
+/// Returns the numbers of cells to test: 1, fewer than a block has threads, and more than a block has threads.
+///
+/// With 64 lanes, a large box is added that has more entries than a kernel has threads.
 fn sizes<const W: usize>() -> Vec<usize> {
     let large = LARGE.iter().product();
     [1, 7, 300]

@@ -43,7 +43,7 @@ const LARGE: &[usize] = &[17, 18, 19];
 
 const WHAT: (&str, usize) = ("a test", 0);
 
-/// Guard numbers behind every vector, which no kernel may change.
+/// Guard values behind every vector, which no kernel may change.
 const GUARDS: usize = 70;
 const GUARD: f64 = 12_345.0;
 
@@ -230,7 +230,7 @@ fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
     numbers.as_chunks_mut().0
 }
 
-/// Checks that all numbers are equal or both NaN. Signs of zeros may differ: the processor also multiplies by couplings
+/// Checks that all numbers are equal or both NaN. Signs of zeros may differ: the CPU also multiplies by couplings
 /// outside the box, which are zero.
 fn assert_same<T: Number>(found: &[T], expected: &[T], place: &str) {
     assert_eq!(found.len(), expected.len(), "{place}");

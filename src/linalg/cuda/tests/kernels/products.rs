@@ -10,7 +10,7 @@ use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Stencil on the processor and on the device.
+/// Stencil on the CPU and on the device.
 struct Case {
     stencil: Stencil,
     hierarchy: Hierarchy,
@@ -28,7 +28,7 @@ impl Case {
         }
     }
 
-    /// Returns A x on the processor, without the gauge, or |A||x| for `moduli`.
+    /// Returns A x on the CPU, without the gauge, or |A||x| for `moduli`.
     fn product<T: Number, const W: usize>(&self, side: Side, x: &[T], moduli: bool) -> Vec<f64> {
         let mut out = vec![0.0; x.len()];
         let plain = self.stencil.clone().with_gauge(0.0);

@@ -80,7 +80,7 @@ fn gradients_end(s: &mut Lane) {
     s[Scalar::Fresh as usize] = 0.0;
 }
 
-/// Counterpart of a scalar kernel on the processor, for one lane.
+/// Counterpart of a scalar kernel on the CPU, for one lane.
 type Twin = fn(&mut Lane);
 
 /// All scalar kernels with their counterparts.

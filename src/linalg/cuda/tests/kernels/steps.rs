@@ -1,4 +1,4 @@
-//! Comparison of whole steps of the iterations with those of the processor.
+//! Comparison of whole steps of the iterations with those of the CPU.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ fn padded<const W: usize, const N: usize>(numbers: [f64; W]) -> [f64; N] {
     std::array::from_fn(|l| numbers.get(l).copied().unwrap_or(0.0))
 }
 
-/// Returns x and r after the steps on the processor.
+/// Returns x and r after the steps on the CPU.
 fn on_processor<I: Iteration, T: Number, const W: usize>(
     stencil: &Stencil,
     side: Side,
