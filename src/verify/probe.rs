@@ -20,6 +20,7 @@ pub(super) fn largest(x: &[f64]) -> f64 {
 
 /// Returns the larger of two numbers, or NaN if either is NaN.
 pub(super) fn worst(a: f64, b: f64) -> f64 {
+    // `f64::max` returns the other number, and would let a NaN pass every check.
     if a.is_nan() || b.is_nan() {
         f64::NAN
     } else {
