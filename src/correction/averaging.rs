@@ -7,15 +7,15 @@ const CONTRACTING: f64 = 0.5;
 
 /// Autocorrelation of the iterates below which they oscillate, because the model responds too little to θ.
 //
-// If the simulator responds a times as strongly to θ as the model, a step removes a times the error, and c =
-// 1 − a. Iterates with c below −¾ belong to a model that responds too little by a factor of 1.75 or more.
+// If the simulator responds a times as strongly to θ as the model, a step removes a times the error, and
+// c = 1 − a. Iterates with c below −¾ belong to a model that responds too little by a factor of 1.75 or more.
 // From a factor of 2 on, they diverge.
 const OSCILLATION: f64 = -0.75;
 
 /// Interval to which an autocorrelation c is clamped, so that (1 + c)/(1 − c) stays bounded. A c above the interval
 /// cannot be distinguished from 1.
 //
-// Within it √((1 + c)/(1 − c)), the factor of the standard errors, lies between 0.23 and 8.1.
+// Within it √((1 + c)/(1 − c)), a factor of the standard errors, lies between 0.23 and 8.1.
 const AUTOCORRELATIONS: (f64, f64) = (-0.9, 0.97);
 
 /// Least length of a window, in units of the autocorrelation time 1/(1 − c).

@@ -191,9 +191,10 @@ impl Run<'_> {
     /// Parameters that the step would push through a bound are held fixed, and the system is solved again without them.
     fn step(&mut self, at: &Evaluated) -> Result<(Vec<f64>, f64)> {
         let Corrected { model, metric, .. } = *self.setting;
-        // Let H = ∂h/∂θ of the simulator. Near the fixed point θ* a step gives θ⁺ − θ* = (I − (ZᵀMZ)⁻¹ZᵀM
-        // H)(θ − θ*). This contracts if Z is close to H in the geometry M. The fixed point ZᵀM(h − q) = 0
-        // asks no more of Z than its range, and holds wherever h = q.
+        // Let H = ∂h/∂θ of the simulator. Near the fixed point θ* a step gives
+        // θ⁺ − θ* = (I − (ZᵀMZ)⁻¹ZᵀMH)(θ − θ*). This contracts if Z is close to H in the geometry M. The
+        // equation of the fixed point, ZᵀM(h − q) = 0, depends on Z only through its range, and holds
+        // wherever h = q.
         let rho = solve_checked(model, &at.theta, self.backend)?;
         let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
         let root = metric.at(&rho, self.backend)?;

@@ -76,8 +76,8 @@ impl AtMatch<'_> {
 
     /// Returns ‖Πᵀ∂f/∂ρ‖∞ at ρ relative to its value at ρ + hv with h = 10⁻².
     fn slope(&self, mut covector: Vec<f64>, v: &[f64]) -> f64 {
-        // Around a match Πᵀ∂f/∂ρ(ρ + hv) = h M v + O(h²) for admissible v. Its size at a distance of one
-        // percent is the scale on which the covector at the match should vanish.
+        // Around a match Πᵀ∂f/∂ρ(ρ + hv) = h Πᵀ∇²f v + O(h²). Its size at a distance of one percent is the
+        // scale on which the covector at the match should vanish.
         self.root.project(&mut covector);
         ratio(largest(&covector), largest(&self.covector(1e-2, v)))
     }

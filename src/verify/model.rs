@@ -218,9 +218,9 @@ impl Subject<'_> {
         let residual = moved(&a.apply_to(Side::Plain, &x)?, -1.0, &b);
         let mut size = Mat::zeros(b.len(), 1);
         a.magnitude_into(Side::Plain, column(&x), size.as_mut());
-        // Matrix and right-hand side that are perturbed by this fraction have x as exact solution. A backward
-        // stable solver keeps it near ε for any condition number of A, so that a failure means a wrong solve
-        // and not a difficult matrix.
+        // Some matrix and right-hand side within this fraction of A and b, in the maximum norm, have x as
+        // exact solution. A stable solver keeps it small whatever the condition of A, so that a failure means
+        // a wrong solve and not a difficult matrix.
         let size = largest(size.col_as_slice(0));
         Ok(ratio(largest(&residual), size + largest(&b)))
     }
