@@ -46,6 +46,7 @@ impl Factor for CosineFactor {
                 return Err(Error::NotFinite { what, index, value });
             }
         }
+        // f(−Δ) is symmetric: one filter serves both sides.
         self.transform.filter(&self.inverse, batch);
         Ok(SolveStats::default().by(Method::CosineTransform))
     }
