@@ -7,9 +7,9 @@ use crate::error::Result;
 
 /// Smallest damping that changes a step by more than rounding.
 //
-// The diagonal of the scaled matrix is 1, so that a Cholesky factorisation of p columns cannot tell a pivot
-// below about p ε from zero. 1e-10 lies far above this rounding. Along an eigenvector of eigenvalue κ it
-// shortens the step by the fraction 1e-10/(κ + 1e-10) only.
+// The diagonal of the scaled matrix is 1, and its Cholesky factorisation refuses pivots below 1e-13, as they
+// may be rounding. 1e-10 lies far above this. Along an eigenvector of eigenvalue κ it shortens the step by
+// the fraction 1e-10/(κ + 1e-10) only.
 const LEAST_DAMPING: f64 = 1e-10;
 
 /// Largest damping of the search. A step with a larger damping vanishes.
