@@ -188,6 +188,8 @@ impl Loss for Divergence {
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         // vol φ″(q) ζ² = (r φ″) vol ζ²/ρ at ρ = q: a multiple of Fisher-Rao.
+        // The masses of ρ and q may differ, and φ measures their difference. A metric that projected it out
+        // would not be the Hessian.
         let metric = FisherRao {
             volume: self.volume,
             floor: 1e-15,
