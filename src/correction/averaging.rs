@@ -56,6 +56,8 @@ impl Window {
 
     /// Discards the older half of the iterates as burn-in, and asks for a window of twice the length.
     pub(super) fn double(&mut self) {
+        // The older half may have been on its way. With the length the number of autocorrelation times grows,
+        // if the iterates are stationary.
         self.due = 2 * self.iterates.len();
         self.iterates.drain(..self.iterates.len() / 2);
     }

@@ -134,6 +134,7 @@ impl<'a> Probes<'a> {
     /// Returns the error of ⟨z, M z'⟩ = ⟨M z, z'⟩.
     fn symmetric(&self) -> Result<f64> {
         Ok(largest(|j| {
+            // Two different tangents: ⟨z, M z⟩ says nothing of the skew part of M.
             let k = (j + 1) % DIRECTIONS;
             let (z, other) = (self.z.col_as_slice(j), self.z.col_as_slice(k));
             let (m, other_m) = (self.product.col_as_slice(j), self.product.col_as_slice(k));
