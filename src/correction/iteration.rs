@@ -174,6 +174,8 @@ impl Run<'_> {
             let t = 0.5_f64.powi(halving as i32);
             let target: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
             let mut next = target.clone();
+            // A clipped step ends elsewhere than the iteration would, as a halved one does. It shows neither
+            // convergence nor fluctuation.
             if let Some(bounds) = self.setting.bounds {
                 bounds.clamp(&mut next);
             }
