@@ -171,8 +171,8 @@ impl Problem<'_> {
             let size = at.point.loss.abs();
             trial.is_none_or(|trial| (trial.point.loss - at.point.loss).abs() > NO_EFFECT * size)
         };
-        // An objective that changes on one side determines the parameter. The test costs at most two states, and runs
-        // only where a search stops or stalls.
+        // An objective that changes on one side determines the parameter. The test costs at most two states,
+        // and runs only where a search stops or stalls.
         !changes(PROBE) && !changes(-PROBE)
     }
 

@@ -120,8 +120,8 @@ fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
 /// Relative step, and relative error of the predicted decrease, above which a last step casts doubt on the quadratic model.
 //
 // For a quadratic objective whose Hessian the model knows, the gain is 1. Third derivatives change it in
-// proportion to the step. A long step with another gain shows such terms, or a wrong Hessian. In a short step
-// they are small whatever they are, and say nothing.
+// proportion to the step. A long step with another gain shows such terms, or a wrong Hessian. The gain of a
+// short step shows neither.
 const UNPREDICTED: f64 = 1e-3;
 
 /// Decrease that may have remained before the last step of a converged run, as a multiple of the tolerance of the loss.

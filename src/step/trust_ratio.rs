@@ -110,8 +110,8 @@ impl Judge for TrustRegion {
             return Verdict::Accept;
         }
         // A model without a predicted decrease would flip the sign of the ratio.
-        // A prediction of NaN would pass this test. Its ratio is NaN too, exceeds nothing and is rejected
-        // below.
+        // A prediction of NaN passes this test. Its ratio is NaN too, exceeds nothing, and the trial is
+        // rejected below.
         if trial.predicted <= 0.0 {
             return Verdict::GiveUp;
         }
