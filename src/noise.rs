@@ -74,6 +74,8 @@ impl Noise {
         (0..n).try_for_each(|j| check::finite("a covariance", matrix.col_as_slice(j)))?;
         // |γᵢⱼ| ≤ √(γᵢᵢγⱼⱼ) for a covariance, so that this product is the scale of an entry. The separate roots cannot
         // overflow.
+        // An asymmetry of 1e-12 of it is rounding of whoever computed the matrix. The Cholesky factor reads
+        // the lower triangle alone.
         let symmetric = |i: usize, j: usize| {
             let (a, b) = (matrix[(i, j)], matrix[(j, i)]);
             let size = matrix[(i, i)].abs().sqrt() * matrix[(j, j)].abs().sqrt();
@@ -121,6 +123,8 @@ impl Noise {
                 }
             }
             // Γ = CCᵀ gives Γ⁻¹ = C⁻ᵀC⁻¹, so that Γ^{-1/2} = C⁻¹.
+            // Any such root whitens: C⁻¹e has the covariance C⁻¹CCᵀC⁻ᵀ = I for noise e of covariance Γ. This
+            // one takes no eigenvalues, and n² operations a column.
             Kind::Full(c) => solve_triangular(c.as_ref(), side, out.as_mut()),
         }
         Ok(out)

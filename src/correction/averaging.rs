@@ -6,13 +6,21 @@ use crate::vector::{dot, norm};
 const CONTRACTING: f64 = 0.5;
 
 /// Autocorrelation of the iterates below which they oscillate, because the model responds too little to θ.
+//
+// If the simulator responds a times as strongly to θ as the model, a step removes a times the error, and
+// c = 1 − a. Iterates with c below −¾ belong to a model that responds too little by a factor of 1.75 or more.
+// From a factor of 2 on, they diverge.
 const OSCILLATION: f64 = -0.75;
 
 /// Interval to which an autocorrelation c is clamped, so that (1 + c)/(1 − c) stays bounded. A c above the interval
 /// cannot be distinguished from 1.
+//
+// Within it √((1 + c)/(1 − c)), a factor of the standard errors, lies between 0.23 and 8.1.
 const AUTOCORRELATIONS: (f64, f64) = (-0.9, 0.97);
 
 /// Least length of a window, in units of the autocorrelation time 1/(1 − c).
+//
+// In six such times, the error of the first iterate of the window falls to e⁻⁶, a quarter of a percent.
 const AUTOCORRELATION_TIMES: f64 = 6.0;
 
 /// Largest factor by which the sum of squared steps may grow from the first half of a window to the second.
@@ -48,6 +56,8 @@ impl Window {
 
     /// Discards the older half of the iterates as burn-in, and asks for a window of twice the length.
     pub(super) fn double(&mut self) {
+        // The older half may have been on its way. With the length the number of autocorrelation times grows,
+        // if the iterates are stationary.
         self.due = 2 * self.iterates.len();
         self.iterates.drain(..self.iterates.len() / 2);
     }
@@ -124,6 +134,9 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 /// Whether a step is a random fluctuation: hardly shorter than the last step, and in another direction.
 fn is_fluctuation(step: &[f64], last: &[f64]) -> bool {
     // Successive steps of a slow contraction are parallel; those of a fluctuation are not. Below 60° they count as parallel.
+    // In the stationary autoregression successive steps have the correlation −(1 − c)/2: from θₖ₊₁ = cθₖ + ε
+    // follow the variance 2s²(1 − c) of a step and the covariance −s²(1 − c)² of two successive ones. On
+    // average they thus point in opposite directions.
     let aligned = dot(step, last) > 0.5 * norm(step) * norm(last);
     !last.is_empty() && !aligned && norm(step) > CONTRACTING * norm(last)
 }

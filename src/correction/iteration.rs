@@ -174,6 +174,8 @@ impl Run<'_> {
             let t = 0.5_f64.powi(halving as i32);
             let target: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
             let mut next = target.clone();
+            // A clipped step ends elsewhere than the iteration would, as a halved one does. It shows neither
+            // convergence nor fluctuation.
             if let Some(bounds) = self.setting.bounds {
                 bounds.clamp(&mut next);
             }
@@ -191,9 +193,15 @@ impl Run<'_> {
     /// Parameters that the step would push through a bound are held fixed, and the system is solved again without them.
     fn step(&mut self, at: &Evaluated) -> Result<(Vec<f64>, f64)> {
         let Corrected { model, metric, .. } = *self.setting;
+        // Let H = ∂h/∂θ of the simulator. Near the fixed point θ* a step gives
+        // θ⁺ − θ* = (I − (ZᵀMZ)⁻¹ZᵀMH)(θ − θ*). This contracts if Z is close to H in the geometry M. The
+        // equation of the fixed point, ZᵀM(h − q) = 0, depends on Z only through its range, and holds
+        // wherever h = q.
         let rho = solve_checked(model, &at.theta, self.backend)?;
         let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
         let root = metric.at(&rho, self.backend)?;
+        // M(h − q) = Lᵀ(L(h − q)) takes the place of the covector of a loss. The norm of its first factor is
+        // the distance.
         let lifted = root.lift(MatRef::from_column_major_slice(&at.defect, rho.len(), 1))?;
         let covector = root.lower(lifted.as_ref())?.col_as_slice(0).to_vec();
         let distance = norm(lifted.col_as_slice(0));
@@ -211,6 +219,8 @@ impl Run<'_> {
                 .collect();
             if keep.len() == free.len() {
                 for (&j, eta) in free.iter().zip(eta) {
+                    // No objective has to decrease, so that the cap may change the direction. Parameter by
+                    // parameter, one that is badly determined does not hold up the others.
                     let cap = self.setting.options.cap * self.setting.size(j, &at.theta);
                     step[j] = eta.clamp(-cap, cap);
                 }
@@ -230,6 +240,8 @@ impl Run<'_> {
         root: &dyn Root,
         covector: &[f64],
     ) -> Result<Vec<f64>> {
+        // Least squares needs Z as a matrix in any case. With it the gradient costs p inner products and no
+        // adjoint solve.
         let matrix = z.matrix()?;
         let grad = (0..z.param_dim()).map(|j| dot(matrix.col_as_slice(j), covector));
         let grad: Vec<f64> = grad.collect();

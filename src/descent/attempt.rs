@@ -6,12 +6,19 @@ use crate::direction::{Path, Proposal};
 use crate::error::Result;
 
 /// Smallest damping that changes a step by more than rounding.
+//
+// The diagonal of the scaled matrix is 1, and its Cholesky factorisation refuses pivots below 1e-13, as they
+// may be rounding. 1e-10 lies far above this. Along an eigenvector of eigenvalue κ it shortens the step by
+// the fraction 1e-10/(κ + 1e-10) only.
 const LEAST_DAMPING: f64 = 1e-10;
 
 /// Largest damping of the search. A step with a larger damping vanishes.
 const MOST_DAMPING: f64 = 1e16;
 
 /// First damping of the search after 0. This damping lies below rounding.
+//
+// Damping enters least squares as the rows √λ below columns of unit length. The first rows, of size 1e-10,
+// change the step only along singular values of that size or smaller.
 const FIRST_DAMPING: f64 = 1e-20;
 
 /// Number of bisections of the exponent of the damping.
@@ -69,6 +76,9 @@ impl Attempt {
         // The length falls monotonically with the damping λ: (G + λD²)η = −∇f gives d‖Dη‖²/dλ = −2 ηᵀD²(G + λD²)⁻¹D²η ≤ 0.
         // Powers of ten bracket the wanted λ. Eight bisections of its exponent leave a factor of 10^(1/256), below 1 %.
         let (mut low, mut high) = (self.damping, self.damping.max(FIRST_DAMPING));
+        // Directions that know their column norms have a factorised system in memory: a damping costs a
+        // factorisation of p columns, and no solve with the model or the metric. Other directions have no
+        // length, and do not come here.
         while !fits(self) && high < MOST_DAMPING {
             (low, high) = (high, 10.0 * high);
             *self = Self::new(path, self.scale, high)?;

@@ -80,6 +80,10 @@ const PRECISIONS: usize = 4;
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(backend: &'a dyn Backend) -> Self {
+        // The accepted trial is linearised before the next state is computed, so that the last factor of
+        // Newton's method is the one to find again, and one is enough. Newton's own right-hand sides are
+        // residuals that fall from step to step. The last solution is no guess for the next, and `forward`
+        // starts from zero.
         let factors = Arc::new(Reuse::new(backend, 1));
         Self {
             forward: Tally::new(backend).sharing(factors.clone()),

@@ -40,6 +40,8 @@ impl Move {
     /// Describes the step of an accepted trial. `sized` says whether steps are known to have about the right length.
     pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial, sized: bool) -> Self {
         let change = |(a, b): (&f64, &f64)| {
+            // The larger end serves as size, because a parameter on its way to 0 would otherwise change by
+            // any factor.
             let size = a.abs().max(b.abs());
             if size > 0.0 {
                 (b - a).abs() / size

@@ -74,6 +74,8 @@ pub(super) fn rounding(point: &Point, covector: &[f64], second_order: f64) -> f6
     // difference of large numbers, this exceeds ε|f| by far.
     let terms = covector.iter().zip(&point.rho).map(|(u, r)| (u * r).abs());
     let first = f64::EPSILON * (point.loss.abs() + terms.sum::<f64>());
+    // At a perfect fit ∂f/∂ρ and f vanish, and the first-order estimate with them. The estimate of the loss
+    // is then the larger one.
     if second_order.is_finite() {
         first.max(second_order)
     } else {

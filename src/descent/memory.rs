@@ -43,6 +43,8 @@ impl Memory {
 
     /// Ends the phase of the first metric and discards the column norms in that metric. Returns whether the phase was active.
     pub(super) fn end_first_phase(&mut self) -> bool {
+        // Norms in another metric have other units, and as the largest so far they would damp every later
+        // step.
         self.widest.fill(0.0);
         std::mem::take(&mut self.in_first_phase)
     }

@@ -146,6 +146,8 @@ impl<'a> Problem<'a> {
             root.project(&mut covector);
         }
         // Both gradients are equal if the metric does not project, and one solve suffices.
+        // A metric that does not project leaves the bits of a covector alone, so that the comparison can be
+        // exact.
         let columns = if covector == whole { 1 } else { 2 };
         let batch = Mat::from_fn(rho.len(), columns, |i, j| [&covector, &whole][j][i]);
         let gradients = z.adjoint(batch.as_ref())?;
@@ -176,6 +178,8 @@ impl<'a> Problem<'a> {
             chart,
             coordinates: self.coordinates(theta),
         };
+        // A parameter is held at a bound through which −∇ points. To clip a step of the full system instead
+        // may give an ascent, because G couples the parameters (Bertsekas, SIAM J. Control Optim. 20, 1982).
         let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
         self.hold_blocked(&mut linearised, &downhill);
         Ok(linearised)
@@ -258,6 +262,9 @@ impl<'a> Problem<'a> {
     }
 
     fn chart(&self, theta: &[f64]) -> Chart {
+        // With θᵢ = φᵢ(ξᵢ), dθ = S dξ and S = diag φᵢ′: gradients become S∇, tangents ZS, precisions SCS. The
+        // Hessian in ξ has the further term diag(φᵢ″∇ᵢ), which is left out. It vanishes where the gradient
+        // does, as at a minimum.
         let transforms = self.setting.transforms;
         let slope = |i: usize| transforms.map_or(1.0, |t| t[i].slope(theta[i]));
         Chart {
@@ -269,6 +276,7 @@ impl<'a> Problem<'a> {
     /// Returns θ after a step in the coordinates of the descent, clipped to the box.
     pub(super) fn moved(&self, at: &Linearised<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
         let mut theta = at.point.theta.clone();
+        // Parameters that are held are not touched: φ(φ⁻¹(θ)) need not have the bits of θ.
         for (&i, eta) in at.chart.free.iter().zip(eta) {
             theta[i] = match self.setting.transforms {
                 None => theta[i] + scale * eta,

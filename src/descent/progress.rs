@@ -48,6 +48,8 @@ impl Progress {
     /// Whether the last step reduced the objective by less than this fraction, although it had about the right length or its
     /// scale did not grow.
     pub(super) fn slowed(&self, point: &Point, fraction: f64) -> bool {
+        // A rule that still lengthens its steps has not found their scale. A small decrease then says that
+        // the step was short, not that the metric has nothing more to offer.
         let earlier = self.history.last().and_then(|i| i.step);
         let grown = |step: &Move| earlier.is_none_or(|e| step.scale > e.scale);
         let settled = self.last.is_some_and(|s| s.settled || !grown(&s));
@@ -116,6 +118,8 @@ impl Progress {
         point: &Point,
         (change, stalled): (f64, Stop),
     ) -> Stop {
+        // A stalled search counts as converged only if three signs agree: little remains by the model, the
+        // model has the size of the loss, and the last trial changed the objective by as little.
         let exhausted = self.remaining.filter(|remaining| {
             tolerances.is_exhausted(point.loss, remaining)
                 && remaining.scaled
@@ -134,6 +138,8 @@ impl Progress {
             return (stop, best);
         }
         let start = self.history.first().map_or(0.0, |start| start.loss);
+        // The lowest objective alone is no scale: where a fit becomes perfect it falls to squares of rounding
+        // errors, and two points that are equally good differ by any factor.
         let scale = (start - best.loss).abs() + best.loss.abs();
         if last.loss - best.loss <= EQUAL * scale {
             return (stop, last);

@@ -107,6 +107,10 @@ impl Remaining {
         Some(Self {
             decrease: scale * predicted,
             step: scale * norm.largest_change(&eta),
+            // One parameter with the column z, the largest norm w ≫ |z| so far and the residual r shows the
+            // difference. The gradient is z r. The undamped step −r/z predicts the decrease ½ r² however
+            // small z is. With λ = 1 the step is −z r/(z² + w²) and predicts about z²r²/w², which tends to
+            // zero with z.
             damped: if path.norms().is_empty() {
                 f64::INFINITY
             } else {
@@ -167,6 +171,8 @@ impl Problem<'_> {
             let size = at.point.loss.abs();
             trial.is_none_or(|trial| (trial.point.loss - at.point.loss).abs() > NO_EFFECT * size)
         };
+        // An objective that changes on one side determines the parameter. The test costs at most two states,
+        // and runs only where a search stops or stalls.
         !changes(PROBE) && !changes(-PROBE)
     }
 

@@ -76,6 +76,8 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             return Ok(Outcome::without_trials(0.0));
         }
         let problem = self.problem;
+        // Every pass ends the search or holds at least one more parameter. Z only loses columns, so that
+        // another pass of least squares costs a QR and no tangent.
         loop {
             let widest = self.memory.widest(at);
             problem.factorise_priors(at)?;
@@ -95,6 +97,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
                 }
                 continue;
             }
+            // This test costs no solve, unlike a trial, and therefore comes first.
             let step_norm = StepNorm::new(problem, self.memory, at, path.norms());
             let matched = problem.is_matched(self.memory);
             let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale), matched);
@@ -157,6 +160,8 @@ impl<'a> Trials<'_, 'a> {
         family: &mut StepFamily<'_>,
         mut attempt: Attempt,
     ) -> Result<Outcome<'a>> {
+        // The prediction of the first trial serves all trials from this point: a trial that is short after
+        // many reductions predicts little because of its length, not because little remains.
         let promised = attempt.scale * attempt.proposal.predicted;
         let mut tried = 0;
         loop {
@@ -237,5 +242,7 @@ fn checked_first(judge: &dyn Judge) -> Result<(f64, f64)> {
 /// Whether the metric projects out the gradient, of norm `size`: one that keeps the mass does so with a gradient that only
 /// changes the mass.
 fn is_unseen(at: &Linearised<'_>, size: f64) -> bool {
+    // The gradients contain Πᵀu and u. Where the first is rounding beside the second, a direction made from
+    // it is noise, and its quadratic model predicts nothing about the objective.
     size > 0.0 && norm(&at.grad) <= UNSEEN * size
 }

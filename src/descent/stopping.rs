@@ -86,6 +86,9 @@ fn relative(part: f64, whole: f64) -> f64 {
 pub(super) const NO_DECREASE: f64 = 1e-10;
 
 /// Multiple of the rounding error of the objective below which a remaining decrease is hidden by rounding.
+//
+// Each value of the objective may be off by one such error. A decrease of ten is the least that a trial shows
+// with certainty.
 const HIDDEN: f64 = 10.0;
 
 /// Negligible decrease predicted by a heavily damped step at a fold, relative to the objective.
@@ -101,6 +104,8 @@ fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
     let tiny = |i: &Iterate| i.step.is_some_and(|s| s.relative_step <= TINY);
     let last = steps.last().filter(|_| steps.iter().all(tiny))?;
     // A run whose remaining decrease halves over these steps still converges, however slowly.
+    // From the first of five steps to the last, linear convergence with the factor c a step reduces what
+    // remains to c⁴. It can pass for rest only from c = 0.84 on.
     let remaining = |i: &Iterate| i.step.and_then(|step| step.left);
     let both = remaining(&steps[0]).zip(remaining(last));
     if both.is_some_and(|(first, last)| last < 0.5 * first) {
@@ -110,6 +115,10 @@ fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
 }
 
 /// Relative step, and relative error of the predicted decrease, above which a last step casts doubt on the quadratic model.
+//
+// For a quadratic objective whose Hessian the model knows, the gain is 1. Third derivatives change it in
+// proportion to the step. A long step with another gain shows such terms, or a wrong Hessian. The gain of a
+// short step shows neither.
 const UNPREDICTED: f64 = 1e-3;
 
 /// Largest predicted decrease before the last step for which the loss test passes, relative to the loss tolerance.
@@ -174,6 +183,8 @@ impl Tolerances {
         let [.., before, last] = history else {
             return false;
         };
+        // A decrease that is small by chance, as past the minimum of a long step, is no sign of convergence
+        // if much remained before it.
         last.step.is_some_and(|step| {
             let remaining = step.left.map_or(0.0, |left| relative(left, before.loss));
             step.was_whole(natural) && !is_unpredicted(&step) && remaining <= REMAINDER * self.loss

@@ -32,6 +32,9 @@ impl<'a> Setting<'a> {
             return Err(no_prior());
         }
         let mut problem = self.for_uncertainty(backend);
+        // In coordinates dθ = S dξ the curvature is S H S, and S (S H S)⁻¹ S = H⁻¹ is the covariance in θ
+        // again, so that transforms have no effect. A parameter held by a bound would have no Gaussian
+        // posterior.
         (problem.setting.bounds, problem.setting.transforms) = (None, None);
         let prior = PriorTerms::new(&problem.setting.priors, theta)?;
         let mut memory = problem.memory();

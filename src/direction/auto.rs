@@ -58,6 +58,8 @@ impl Auto {
             let why = format!("at most {budget} parameters, one tangent solve each, in one batch");
             return Ok((Choice::LeastSquares, why));
         }
+        // r ≤ budget < p: adjoints are fewer than tangents. `DataSpace` solves with C, for which a prior must
+        // have been factorised.
         if r <= budget && at.prior.is_none_or(PriorTerms::is_factorised) {
             let why = format!("{r} observations need one adjoint solve each, in one batch");
             return Ok((Choice::DataSpace, why));

@@ -31,6 +31,8 @@ impl Finder for &DataSpace {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
         // With the identity as probes, the rows of the sketch are those of L Z.
+        // A step costs r adjoints in one batch, r solves with C, and the decomposition of r rows. No damping
+        // costs a solve.
         let all = Probes::all(root.lifted_dim())?;
         let geometry = LowRank::new(Sketch::new(at.z, root, &all)?.rows(), at.prior)?;
         Ok(Box::new(geometry.path(at.grad, at.prior)?))

@@ -90,6 +90,8 @@ impl Path for InformationPath {
         }
         // x = S⁻¹η solves (SGS + λ SDS) x = −S∇f.
         let x = symmetric_solve(damped.as_ref(), &self.grad, "the information matrix")?;
+        // The prediction is that of the undamped model, ∇f·η + ½ ηᵀGη: damping shortens the step and does not
+        // change the objective.
         let x: Vec<f64> = x.iter().map(|x| -x).collect();
         let column = MatRef::from_column_major_slice(&x, x.len(), 1);
         let curvature = dot((&self.matrix * column).col_as_slice(0), &x);

@@ -65,6 +65,9 @@ impl Finder for &LeastSquares {
         };
         // ½‖L Z η + dual(u)‖² has the gradient (LZ)ᵀdual(u) = Zᵀu and the Hessian G. One QR of [A | b] gives R and the
         // leading part c of Qᵀb, and ‖A η + b‖² = ‖R η + c‖² + const, from which every damping starts.
+        // The rows P and s of the priors add ½‖P η + s‖², with the gradient Pᵀs = ∇R and the Hessian PᵀP = C.
+        // The normal equations are then (G + C) η = −(Zᵀu + ∇R), but are never formed: a QR has the condition
+        // number of A, and they have its square.
         let prior_rows = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
         let system = augmented((root, at.z.matrix()?), &root.dual(at.covector)?, prior_rows)?;
         let mut form = TriangularForm::of(system);
@@ -89,6 +92,8 @@ fn augmented(
 ) -> Result<Mat<f64>> {
     let (rows, p) = (dual.len(), z.ncols());
     let prior_rows = prior.map_or(0, |(matrix, _)| matrix.nrows());
+    // The system is filled in place, so that no second copy of L Z, the largest matrix of a step, exists
+    // beside it.
     let mut out = Mat::zeros(rows + prior_rows, p + 1);
     for block in blocks(p) {
         let lifted = root.lift(z.subcols(block.start, block.len()))?;
@@ -121,6 +126,7 @@ impl Path for LeastSquaresPath {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let (x, rank) = if damping > 0.0 {
             // ‖R x + c‖² + λ xᵀDx = ‖[R; √(λD)] x + [c; 0]‖².
+            // A new damping thus takes O(p³) operations on the p × p matrix R, whatever the number of data.
             let rows: Vec<f64> = self.weights.iter().map(|w| (damping * w).sqrt()).collect();
             (self.form.damped(&rows), self.scale.len())
         } else {

@@ -40,6 +40,8 @@ impl LowRank {
                 })
             }
             None => {
+                // C = diag G makes damping and truncation independent of the units of the parameters. A
+                // column of zeros has no unit of its own and gets 1.
                 let norms: Vec<f64> = (0..s.ncols()).map(|j| s.col(j).norm_l2()).collect();
                 let scale = unit_scale(&norms);
                 Ok(Self {
@@ -107,6 +109,7 @@ impl Path for LowRankPath {
         let prior_weight = if self.has_prior { 1.0 } else { 0.0 };
         let c = prior_weight + damping;
         // In the same split (G + cC)⁻¹g = Σ u a/(κ + c) + r/c.
+        // To verify, (G + cC)u = (κ + c)Cu and (G + cC)r = cCr, and the terms add up to C(Ua + r) = g.
         let y: Vec<f64> = self
             .coefficients
             .iter()

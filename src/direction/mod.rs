@@ -208,10 +208,14 @@ impl Damping {
 }
 
 /// Largest ratio of a past column norm to the current one that enters the damping, so that its square stays finite.
+//
+// Its square, 1e200, times the largest damping of 1e16 is finite, and so is the sum with the rest of the
+// diagonal.
 const MAX_WIDENING: f64 = 1e100;
 
 /// Returns 1/norm for every column, and 1 for columns that are zero or subnormal.
 fn unit_scale(norms: &[f64]) -> Vec<f64> {
+    // The reciprocal of a subnormal number may overflow.
     let inverse = |n: &f64| if n.is_normal() { n.recip() } else { 1.0 };
     norms.iter().map(inverse).collect()
 }

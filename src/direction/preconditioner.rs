@@ -83,6 +83,8 @@ impl CachedSketch {
         if at.prior.is_none() || self.chart.scale == now.scale {
             return self;
         }
+        // dθ = S dξ is the same vector in both charts: u′ = S′⁻¹S u. The precision is S′CS′ in the new chart,
+        // and u′ᵀS′CS′u′ = uᵀSCSu.
         let ratio = |&i: &usize| self.chart.scale[i] / now.scale[i];
         let ratios: Vec<f64> = now.free.iter().map(ratio).collect();
         for j in 0..self.eigenpairs.values.len() {
@@ -114,9 +116,13 @@ impl SketchCache {
         // cached eigenpairs of another C could make it indefinite.
         let constant_precision = at.prior.is_none_or(PriorTerms::is_affine);
         let is_effective = |cached: &CachedSketch| {
+            // The first system measures what the sketch is worth where it was made. Twice as many iterations
+            // show that the curvature has moved on.
             let first = cached.first_iterations.unwrap_or(cached.last_iterations);
             constant_precision && cached.last_iterations <= 2 * first.max(1)
         };
+        // A new sketch costs rank + oversampling tangents and adjoints, in one batch. An old one costs
+        // nothing, at any point of the run.
         let cached = match cached {
             Some(cached) if is_effective(&cached) => cached,
             old => CachedSketch {
@@ -151,6 +157,8 @@ fn sketch(
     let test_columns = (nystrom.rank + nystrom.oversampling)
         .min(n)
         .max(old_columns);
+    // The oversampling stays random also when the old vectors fill the rank. Columns of the old span alone
+    // would not find new directions.
     let fresh = (test_columns - old_columns).max(nystrom.oversampling.min(n));
     let random = curvature.draw(fresh, nystrom.seed.wrapping_add(at.iteration as u64))?;
     // The previous eigenvectors as test columns make the sketch a step of subspace iteration.

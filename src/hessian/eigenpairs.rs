@@ -15,12 +15,19 @@ pub(crate) struct Eigenpairs {
 }
 
 /// Fraction of the largest eigenvalue below which an eigenvalue is rounding.
+//
+// Entries of a computed Gram matrix have errors of some ε times its norm, and so have its eigenvalues. Roots
+// of the reciprocals of such eigenvalues would fill the vectors with noise. Without them the approximation is
+// smaller, never larger.
 const EIGEN_ROUNDING: f64 = 1e-13;
 
 /// Fraction of the largest singular value below which a singular value is rounding.
 pub(crate) const SINGULAR_ROUNDING: f64 = 1e-12;
 
 /// Largest eigenvalue up to which the eigenvalues are computed from a Gram matrix, see [`Eigenpairs::of_rows`].
+//
+// Eigenvalues below 1e-13 · 1e8 = 1e-5 are then dropped. By their λ/(1 + λ), each of them changes a variance
+// by less than the fraction 1e-5 of the prior's.
 const MAX_SQUARED: f64 = 1e8;
 
 impl Eigenpairs {
@@ -86,6 +93,8 @@ impl Eigenpairs {
 
     /// Computes the eigenpairs of G = SᵀS for C⁻¹ = diag(scale²) from the singular vectors of S diag(scale).
     pub(crate) fn of_scaled_rows(s: MatRef<'_, f64>, scale: &[f64]) -> Self {
+        // With E = diag(scale) and S E = WΣVᵀ, u = E v satisfies SᵀS u = E⁻¹(E SᵀS E)v = σ²E⁻¹v = σ²C u,
+        // because C = E⁻², and uᵀC u = vᵀv = 1.
         let scaled = Mat::from_fn(s.nrows(), s.ncols(), |i, j| s[(i, j)] * scale[j]);
         let (values, mut vectors) = right_singular(scaled.as_ref());
         let rank = significant(&values);
@@ -160,6 +169,8 @@ fn decompose(small: Mat<f64>) -> (Vec<f64>, Mat<f64>) {
 
 /// Returns S with S Sᵀ = K⁺, as Q Λ^{-1/2} from K = Q Λ Qᵀ.
 fn inverse_root(k: Mat<f64>) -> Mat<f64> {
+    // Not a Cholesky factor: G, and with it ΩᵀGΩ, is singular where the data do not see a combination of the
+    // parameters.
     let (values, vectors) = decompose(k);
     scale_columns(vectors, |j| values[j].sqrt().recip())
 }

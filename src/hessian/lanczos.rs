@@ -53,6 +53,9 @@ pub(crate) struct Limits {
 const ROUNDING: f64 = 1e-14;
 
 /// Number of iterations after which a process without a new lowest residual has stagnated.
+//
+// The energy norm of the error falls in every iteration of conjugate gradients. The residual does not, and
+// may rise for a while.
 const PATIENCE: usize = 50;
 
 impl Krylov {
@@ -91,6 +94,8 @@ impl Krylov {
             space.diagonal.push(alpha);
             space.basis.push(v);
             covectors.push(cv);
+            // Modified Gram-Schmidt, newest first: α and β of the recurrence lead, and only rounding is left
+            // for the others.
             for (v, cv) in space.basis.iter().zip(&covectors).rev() {
                 let overlap = dot(v, &r);
                 subtract(&mut r, overlap, cv);
@@ -126,6 +131,9 @@ impl Krylov {
 
     /// Whether T stays positive definite with another entry on its diagonal.
     fn admits(&self, alpha: f64) -> bool {
+        // T is positive definite as long as its next pivot α − β²/d is positive. Pivots of T + λ grow with λ,
+        // so that this one test serves all dampings. The scale is that of the entries of T, whose rounding a
+        // smaller pivot would consist of.
         let last = self.pivots(0.0).last().copied();
         let coupled = self
             .off_diagonal
@@ -153,6 +161,8 @@ impl Krylov {
     fn coordinates(&self, lambda: f64) -> Vec<f64> {
         let pivots = self.pivots(lambda);
         let mut y = vec![0.0; pivots.len()];
+        // L x = −‖g‖e₁ forwards, with x in `forward`, and y = L⁻ᵀD⁻¹x backwards: O(m) operations for every
+        // damping.
         let mut forward = -self.gradient_norm;
         for (j, pivot) in pivots.iter().enumerate() {
             y[j] = forward / pivot;

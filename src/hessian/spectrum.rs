@@ -41,6 +41,8 @@ impl Spectrum {
     ) -> Result<Self> {
         let (rows, dim) = (curvature.lifted_dim(), curvature.dim());
         let columns = rank.saturating_add(oversampling).min(dim);
+        // One adjoint per row, against two adjoints and one tangent per column: up to three times as many
+        // rows as columns cost no more, and give all eigenpairs instead of approximations.
         if rows <= columns.saturating_mul(PASSES) {
             let s = curvature.lowered(rows, |block| {
                 let unit = |i, j| if i == block.start + j { 1.0 } else { 0.0 };
@@ -56,6 +58,8 @@ impl Spectrum {
         basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SINGULAR_ROUNDING);
         let eigenpairs = pull_back(curvature, prior, &basis)?;
         // A basis with fewer columns than requested spans the whole range, up to rounding.
+        // Then no eigenvalue above rounding remains. Otherwise the rank of G, at most that of its rows and
+        // columns, bounds their number.
         let exhausted = basis.ncols() < columns || columns == dim;
         let uncomputed = if exhausted {
             0

@@ -58,6 +58,8 @@ impl Loss for L2Misfit {
     }
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        // f is quadratic, with ∇²f = vol I at every ρ. Gauss-Newton then neglects the curvature of θ ↦ ρ(θ)
+        // alone.
         Some(Box::new(L2 {
             volume: self.volume,
         }))

@@ -162,6 +162,9 @@ impl<L: Loss + ?Sized> Misfit for Direct<'_, L> {
     /// At a perfect fit the first-order estimate vanishes. The second-order term remains, and evaluating the loss at a
     /// state with rounded entries shows it.
     fn rounding(&self) -> f64 {
+        // Entries that are all rounded the same way only rescale the state. Alternating signs change its
+        // shape as well. A change by ε r is one to two units in the last place of r, so that no entry is left
+        // as it was.
         let signs = [f64::EPSILON, -f64::EPSILON];
         let rounded: Vec<f64> = (self.rho.iter().enumerate())
             .map(|(i, r)| r + r * signs[i % 2])

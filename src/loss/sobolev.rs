@@ -58,6 +58,7 @@ impl Loss for SobolevMisfit {
     }
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        // f is quadratic, with ∇²f = M at every ρ.
         Some(Box::new(&self.norm))
     }
 

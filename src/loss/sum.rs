@@ -144,6 +144,9 @@ impl Misfit for Parts<'_> {
     /// Stacks the roots, each root with the covector of its own loss, whose dual this root represents best.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
         // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the parts uᵢ represent Σ wᵢuᵢ.
+        // Least squares depend on the rows only through Σ wᵢLᵢᵀLᵢ = Σ wᵢMᵢ and Σ √wᵢLᵢᵀ√wᵢyᵢ = Σ wᵢuᵢ, so
+        // that any such split gives the same step. This one takes a dual of every part, and no solve with the
+        // sum of the metrics.
         let mut root = StackedRoot::new(self.rho.len());
         for part in &self.parts {
             let own = part.misfit.root(backend)?;

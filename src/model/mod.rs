@@ -107,6 +107,7 @@ pub trait Model: Sync {
                 done => return done,
             }
         }
+        // A failed iteration leaves its last iterate in `rho`, which may be far off or not finite.
         let guess = self.guess(theta);
         check::length("the guess for ρ", guess.len(), rho.len())?;
         rho.copy_from_slice(&guess);

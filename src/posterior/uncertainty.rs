@@ -40,6 +40,9 @@ impl Uncertainty {
             true => lengths[j].recip(),
             false => 1.0,
         };
+        // With D = diag(unit) and H D = UΣVᵀ, (HᵀH)⁻¹ = D V Σ⁻² VᵀD. HᵀH, whose condition number is the
+        // square, is never formed. Rows of zeros complete a wide H, whose decomposition would have no vectors
+        // of the null space otherwise.
         let padded = rows.nrows().max(free.len());
         let scaled = Mat::from_fn(padded, free.len(), |i, j| match i < rows.nrows() {
             true => rows[(i, j)] * unit(j),
@@ -69,6 +72,8 @@ impl Uncertainty {
             }
             // Shares are judged in scaled coordinates: those in θ depend on the units of the parameters.
             for (j, &i) in free.iter().enumerate() {
+                // Rounding turns a null vector towards the kept ones by about ε σ₁/σᵣ. Shares of this origin
+                // stay below the threshold unless the smallest kept σᵣ is itself close to its limit.
                 let share = vectors[(j, rank + k)].abs();
                 if share > NULL_SHARE {
                     standard_errors[i] = f64::INFINITY;

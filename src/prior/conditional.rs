@@ -36,6 +36,7 @@ impl<'a> ConditionalPrecision<'a> {
             .enumerate()
             .for_each(|(j, &i)| units[(i, j)] = 1.0);
         full.solve(Side::Plain, None, units.as_mut())?;
+        // A principal block of a positive definite matrix is positive definite.
         let covariance = Mat::from_fn(fixed.len(), fixed.len(), |i, j| units[(fixed[i], j)]);
         let what = "the prior covariance of the parameters held by bounds";
         Ok(Self {
@@ -70,6 +71,8 @@ impl Factor for ConditionalPrecision<'_> {
         for (k, &i) in self.fixed.iter().enumerate() {
             (0..columns).for_each(|j| z[(i, j)] = t[(k, j)]);
         }
+        // y − z is zero at the fixed parameters. It cancels elsewhere too where the fixed parameters almost
+        // determine the others, and then loses the digits by which the conditional variance is smaller.
         let second = self.full.solve(side, None, z.as_mut())?;
         for (row, &i) in self.chart.free.iter().enumerate() {
             (0..columns).for_each(|j| batch[(row, j)] = (y[(i, j)] - z[(i, j)]) / scale(i));

@@ -41,6 +41,7 @@ impl Factor for CosineFactor {
         batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         check_right_hand_side(batch.as_ref(), self.transform.dim())?;
+        // f(−Δ) is symmetric: one filter serves both sides.
         self.transform.filter(&self.inverse, batch);
         Ok(SolveStats::default().by(Method::CosineTransform))
     }

@@ -58,7 +58,10 @@ impl Matern {
             2 => (1.0, 1.0),
             _ => (0.5, PI.sqrt()),
         };
-        // `decay` is κ² = 8ν/ℓ², `tau` is τσ, and ν + d/2 = 2 makes the precision operator τ²(κ² − Δ)².
+        // The solution of τ(κ² − Δ)^{α/2}x = w on ℝᵈ, with white noise w, has the spectral density
+        // (2π)⁻ᵈτ⁻²(κ² + |k|²)^{−α}. Its integral is the variance σ² = Γ(ν)/(Γ(α)(4π)^{d/2}κ^{2ν}τ²) with
+        // ν = α − d/2. Here α = 2, and Γ(2) = 1 drops out.
+        // `decay` is κ² = 8ν/ℓ², `tau` is τσ, and the precision operator is τ²(κ² − Δ)².
         let decay = 8.0 * nu / (range * range);
         let tau = (gamma / (4.0 * PI).powf(0.5 * grid.dim() as f64) / decay.powf(nu)).sqrt();
         let scale = tau / deviation * grid.volume().sqrt();
@@ -114,6 +117,9 @@ impl Prior for Matern {
     }
 
     fn variances(&self, _: &[f64], _: &dyn Backend) -> Result<Vec<f64>> {
+        // Without flux, the covariance of two points is that of the stationary field, summed over the mirror
+        // images of one of them. At a side the first image of a point coincides with it and doubles the
+        // variance. Away from all sides the images contribute little.
         let symbol = |l: f64| (self.scale * (l + self.decay)).powi(-2);
         Ok(self.grid.cosine_diagonal(symbol))
     }

@@ -230,6 +230,8 @@ fn factor_definite<'a>(
     if backend.has_factor(&precision) {
         return backend.factor(precision);
     }
+    // Priors that leave a combination of the parameters free have a singular precision. Its last pivot is
+    // rounding, of either sign, so that a Cholesky factorisation may succeed.
     let sizes = precision.row_sizes(Side::Plain);
     let noise = random::normal(sizes.len(), 0x5EED, 0);
     let mut probe = Mat::from_fn(sizes.len(), 1, |i, _| noise[i] * sizes[i]);
@@ -244,7 +246,7 @@ fn factor_definite<'a>(
     if amplification <= SINGULAR / (sizes.len() as f64).sqrt() {
         return Ok(factor);
     }
-    // Or the next call would take the factor for one that has passed.
+    // Otherwise the next call would find the factor and skip this test.
     backend.discard_factors();
     Err(not_definite(Error::Singular {
         residual,
@@ -256,6 +258,8 @@ fn factor_definite<'a>(
 const BLOCK: usize = 64;
 
 fn diagonal_of_inverse(factor: &dyn Factor, n: usize) -> Result<Vec<f64>> {
+    // One solve per parameter, of which one number is kept. Blocks bound the memory by n × 64 numbers instead
+    // of n².
     let mut diagonal = Vec::with_capacity(n);
     for first in (0..n).step_by(BLOCK) {
         let columns = BLOCK.min(n - first);

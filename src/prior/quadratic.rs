@@ -51,6 +51,7 @@ impl<'a> Quadratic<'a> {
             deviation.len(),
         )?;
         let gradient = precision.apply_to(Side::Plain, deviation)?;
+        // One product with C gives both: R = ½ d·∇R.
         Self::new(0.5 * dot(deviation, &gradient), gradient, precision)
     }
 
@@ -117,6 +118,8 @@ impl<'a> Quadratic<'a> {
     pub fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         match &self.0 {
             Form::Squares { root, .. } => {
+                // ∇²R = PᵀP + Σ sᵢ∇²sᵢ. The second term, which vanishes for affine s, is left out, so that C
+                // is positive semidefinite for every s.
                 root.apply(Side::Transpose, root.apply(Side::Plain, v)?.as_ref())
             }
             Form::Precision { precision, .. } => precision.apply(Side::Plain, v),

@@ -69,6 +69,8 @@ impl<'a> PriorTerms<'a> {
             return self.roots_times(y);
         }
         // YᵀC Y = RᵀQᵀC Q R = RᵀL LᵀR, with R = QᵀY.
+        // YᵀC Y itself would have the squared condition number of Y, and lose the small columns that matter
+        // here.
         let q = range_basis(y.to_owned(), ROUNDING);
         let inner = symmetric_product(q.as_ref(), self.curvature(q.as_ref())?.as_ref());
         let factor = lower_cholesky(inner.as_ref(), "the precision of the priors")?;
@@ -104,6 +106,7 @@ impl<'a> PriorTerms<'a> {
         // and C⁻¹ times it has the covariance C⁻¹.
         let mut sum = Mat::zeros(self.theta.len(), count);
         for (k, (prior, term)) in self.priors.iter().zip(&self.terms).enumerate() {
+            // Terms drawn from one seed would be correlated, and their covariances would not add up.
             let seed = seed.wrapping_add(k as u64);
             sum += match term.root() {
                 Some((root, _)) => {

@@ -114,6 +114,8 @@ impl Prior for Smoothness {
                    constants free,",
         })?;
         let scale = self.weight * self.weight * self.grid.volume();
+        // The rows of faces have the Gram matrix −w² vol Δ without flux, so that cosines are the eigenvectors
+        // of PᵀP.
         let symbol = |l: f64| scale * (l + (range * range).recip());
         Ok(Box::new(CosineFactor::new(&self.grid, symbol)?))
     }

@@ -56,6 +56,9 @@ impl<'a> PriorTerms<'a> {
     /// Fails with [`Error::NotPositiveDefinite`] if the priors leave some combination of the parameters undetermined.
     /// Fails with [`Error::PriorLacks`] for a sum of priors one of which is given by products only.
     pub fn factorise(&mut self, backend: &'a dyn Backend) -> Result<()> {
+        // In the order of cost. A prior may have a solver of its own, such as a cosine transform, for all
+        // parameters. Sparse precisions add up and restrict to the free parameters, but have to be
+        // factorised. A solver alone restricts by a Schur complement.
         let factor = match self.only_free_prior() {
             Some(prior) => prior.precision(&self.theta, backend)?,
             None => match (self.precision()?, self.priors.as_slice()) {
@@ -86,6 +89,7 @@ impl<'a> PriorTerms<'a> {
     pub(crate) fn variances(&self, backend: &dyn Backend) -> Result<Vec<f64>> {
         match (self.only_free_prior(), &self.precision) {
             (Some(prior), _) => {
+                // The covariance in ξ is S⁻¹C⁻¹S⁻¹: its diagonal is divided by the scale twice.
                 let mut variances = prior.variances(&self.theta, backend)?;
                 self.unscale(&mut variances);
                 self.unscale(&mut variances);
@@ -118,6 +122,8 @@ impl<'a> PriorTerms<'a> {
             let gradient = term.gradient();
             sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
         }
+        // With dθ = S Rᵀdξ the gradient in ξ is R S ∇R. Held parameters count in R(θ) and ∇R, and only then
+        // drop out.
         let free = self.chart.free.iter();
         free.map(|&i| self.chart.scale[i] * sum[i]).collect()
     }

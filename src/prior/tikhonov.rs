@@ -40,6 +40,8 @@ impl Tikhonov {
 
 impl Prior for Tikhonov {
     fn at(&self, theta: &[f64]) -> Result<Quadratic<'_>> {
+        // s = Γ^{-1/2}(θ − m) and P = ∂s/∂θ = Γ^{-1/2}. For a full Γ, s comes from a triangular solve and P
+        // is the inverse factor; the two agree up to rounding.
         let residual = self.covariance.whitened(&deviation(theta, &self.mean)?)?;
         Quadratic::squares(self.whitening.lend(), residual)
     }

@@ -48,6 +48,7 @@ pub(super) fn jackknife(replicates: &Mat<f64>, variance_factor: f64) -> Vec<f64>
         }
     }
     // Each replicate omits one of n probes, so that its deviation is about 1/(n − 1) of that of a single probe.
+    // For a plain mean it is exactly that, and the sum gives the familiar Σ(x − x̄)²/(n(n − 1)).
     let factor = variance_factor * (n - 1.0) / n;
     squares.iter().map(|s| (factor * s).sqrt()).collect()
 }

@@ -137,6 +137,7 @@ impl<'a> Hutchinson<'a> {
             "the published direction requires random probes only: take `Probes::new`, or `Sketch::solve`",
         )?;
         // η = argmin ‖H_m(Y) η + dual(u)‖ of least norm.
+        // The matrix has k rows: O(kp²) operations and k × p numbers, where `Sketch::solve` takes m rows.
         let fit = Fit::new(self.value().transpose(), &vec![1.0; dual.len()], dual);
         let mut value = fit.minimiser().to_vec();
         if probes.random() == 0 {
@@ -183,6 +184,8 @@ impl<'a> Hutchinson<'a> {
     fn error(&self, products: &[f64], factor: f64) -> Option<Vec<f64>> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows());
         let (m, p) = s.shape();
+        // N and SᵀK are formed once, by O(m²p) operations. A replicate then takes a system of p × p, and no
+        // decomposition of k rows.
         let k = gram_of(probes);
         let t = product(s.transpose(), k.as_ref());
         let n = product(t.as_ref(), s);
@@ -209,6 +212,8 @@ fn gram_of(probes: &Probes) -> Mat<f64> {
     let mut out = Mat::zeros(m, m);
     for i in blocks(m) {
         let left = probes.block(i.clone());
+        // Blocks are drawn again for every pair, about m/64 times each, so that no more than two of them are
+        // in memory.
         for j in blocks(m).filter(|j| j.start <= i.start) {
             let part = product(left.transpose(), probes.block(j.clone()).as_ref());
             let mut gram = out.as_mut();

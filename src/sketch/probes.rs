@@ -54,6 +54,9 @@ pub struct Probes {
 const MAX_RANDOM: usize = 1 << 27;
 
 /// Relative size below which directions of a previous Jacobian are noise, if its columns are scaled to unit length.
+//
+// Z comes from solves that are accurate to 1e-11. A combination of unit columns below 1e-10 is mostly their
+// error, and no direction to spend an exact probe on.
 const RANK: f64 = 1e-10;
 
 impl Probes {
@@ -139,6 +142,9 @@ impl Probes {
     fn orthonormalised(mut self) -> Self {
         if self.kind == ProbeKind::Orthonormal && self.random() > 0 {
             let mut all_columns = self.block(0..self.exact);
+            // Estimates use Σ wⱼwⱼᵀ, which depends only on the span of the columns. That of Gaussian columns
+            // is uniformly distributed, whatever the order and the signs in which the QR returns them. The
+            // tolerance 0 keeps all columns.
             let drawn = self.block(self.exact..self.count());
             // Columns √d qⱼ in random position, with d the dimension of the complement, have E[wwᵀ] = I there.
             let random = scaled(
@@ -171,6 +177,8 @@ impl Probes {
         if let Some(q) = &self.basis {
             // Projects random probes onto the complement of the basis, (I − QQᵀ)w.
             let mut w = out.as_mut().subcols_mut(exact, columns.len() - exact);
+            // One pass of Gram and Schmidt is enough. A random w keeps the fraction 1 − q/d of its squared
+            // length, q of d columns in Q, so that nothing cancels unless Q almost fills the space.
             let coefficients = product(q.transpose(), w.rb());
             w -= product(q.as_ref(), coefficients.as_ref());
         }

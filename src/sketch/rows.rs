@@ -133,6 +133,8 @@ impl<'a> Sketch<'a> {
             // All residuals are zero and do not predict those of other probes.
             _ if probes.count() <= fit.rank => None,
             _ => {
+                // Without exact probes a common factor of all weights cancels. Beside exact probes, of weight
+                // 1, the random ones must weigh 1/(n − 1).
                 let others = Fit::new(s, &probes.leave_one_out_weights(), &b);
                 let replicates = others.leave_one_out(probes.exact(), others.minimiser());
                 replicates.map(|r| jackknife(&r, probes.variance_factor()))
@@ -197,6 +199,8 @@ impl<'a> Sketch<'a> {
         let replicates = replicates.ok_or_else(|| self.too_few())?;
         let variance_factor = self.probes.variance_factor();
         // E[x] = x₀ + B/n and E[x̄] = x₀ + B/(n − 1) give x₀ ≈ x − (n − 1)(x̄ − x).
+        // Orthonormal probes are exact at n = d: their bias is B(1/n − 1/d) = (1 − n/d)B/n, which the factor
+        // of the variance takes into account.
         for (x, mean) in value.iter_mut().zip(row_means(&replicates)) {
             *x -= variance_factor * (n as f64 - 1.0) * (mean - *x);
         }
@@ -214,6 +218,8 @@ impl<'a> Sketch<'a> {
     /// Returns c with c E[Ĝ⁺] = G⁺, or None if the mean does not exist.
     pub(crate) fn inverse_factor(&self, n: usize, rank: usize) -> Option<f64> {
         // Wishart: c = (n − r − 1)/n. Beta: c = (n − r − 1)/n · d/(d − r − 1), which is 1 for n = d.
+        // With r + 1 probes every single inverse exists, but small eigenvalues are so frequent that its mean
+        // is infinite.
         let excess = |n: usize| n as f64 - rank as f64 - 1.0;
         let dim = self.probes.complement_dim();
         let finite_factor = match self.probes.kind() {
@@ -273,6 +279,8 @@ pub(super) fn error_of_mean(
         add_product(mean.as_mut(), block_of(block).as_ref(), part);
     }
     mean *= faer::Scale(1.0 / n as f64);
+    // The probes are drawn a second time. To keep them would take k × n numbers, and a draw is cheap beside
+    // the solve that it led to.
     let mut squares = Mat::zeros(rows, b.nrows());
     for block in blocks(n) {
         let a = block_of(block.clone());

@@ -62,6 +62,8 @@ impl StepRule for Armijo {
             sound,
             "give a factor of at least 1, or None",
         )?;
+        // The exact step of a quadratic decreases it by half of the slope, ½|∇f·η|. A larger c would reject
+        // the best step there is.
         let sound = self.decrease > 0.0 && self.decrease < 0.5;
         check::option(
             "the decrease of Armijo",
@@ -102,7 +104,8 @@ impl Judge for Backtracking {
         if !descends || trial.attempt >= ATTEMPTS {
             return Verdict::GiveUp;
         }
-        // An infinite trial gives no parabola. A tenth is an arbitrary reduction.
+        // A rejected trial lies above the tangent: s < 0 and c < 1 give f(t) − f − s t > (c − 1) s t > 0. So
+        // the parabola has a minimum, at 0 if the trial is infinite. Only an overflow of s t² leaves none.
         Verdict::Scale(if best.is_finite() {
             best.clamp(0.1 * t, 0.5 * t)
         } else {

@@ -108,6 +108,9 @@ pub trait Judge {
 const ATTEMPTS: usize = 40;
 
 /// Multiple of the rounding error below which a change of the objective is rounding.
+//
+// Both objectives carry one such error each, and their difference up to two. Four leave room for the
+// estimate.
 const ROUNDED: f64 = 4.0;
 
 /// Multiple of the rounding error below which a predicted decrease may be rounding.
@@ -129,6 +132,8 @@ impl Trial {
     /// has no minimum.
     pub(crate) fn parabola(&self) -> f64 {
         // q(t) = f + s t + c t² with q(T) = f_T gives c = (f_T − f − sT)/T² and the minimum at −s/(2c).
+        // A trial of infinite loss has an infinite rise and the minimum 0, which step rules clamp to their
+        // least factor.
         let rise = self.trial_loss - self.loss - self.scale * self.slope;
         if rise > 0.0 {
             -0.5 * self.slope * self.scale * self.scale / rise

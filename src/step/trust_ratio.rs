@@ -48,6 +48,8 @@ const POOR: f64 = 0.25;
 const GOOD: f64 = 0.75;
 
 /// Largest damping. A step with a larger damping is negligible.
+//
+// Beside λD the other terms are then below rounding: the step is −∇/(λD), too short to change θ.
 const MOST_DAMPING: f64 = 1e16;
 
 impl StepRule for TrustRatio {
@@ -97,6 +99,8 @@ impl Judge for TrustRegion {
 
     /// Returns the radius, or the length of θ until a step shows how far the model can be trusted.
     fn reach(&self) -> f64 {
+        // Before anything is known of the model, a step may change the state about as much as doubling all
+        // parameters would to first order.
         self.radius.unwrap_or(1.0)
     }
 
@@ -106,6 +110,8 @@ impl Judge for TrustRegion {
             return Verdict::Accept;
         }
         // A model without a predicted decrease would flip the sign of the ratio.
+        // A prediction of NaN passes this test. Its ratio is NaN too, exceeds nothing, and the trial is
+        // rejected below.
         if trial.predicted <= 0.0 {
             return Verdict::GiveUp;
         }
@@ -117,6 +123,8 @@ impl Judge for TrustRegion {
             return Verdict::GiveUp;
         }
         if self.scale > 1.0 {
+            // A stretched step that fails is no evidence against the model, whose own step has the scale 1.
+            // So the stretch goes first.
             let scale = (0.25 * self.scale).max(1.0);
             self.scale = scale;
             return Verdict::Scale(scale);
@@ -148,12 +156,16 @@ impl TrustRegion {
 
     fn accepted(&mut self, ratio: f64, trial: &Trial) {
         // Nielsen (1999): λ ← λ max(1/3, 1 − (2ϱ − 1)³), a smooth version of the tests ϱ < ¼ and ϱ > ¾.
+        // The factor is 2 at ϱ = 0 and 1 at ½, and is cut off at ⅓ before it reaches 0 at ϱ = 1.
         let factor = (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
         self.damping = (trial.damping * factor).max(LEAST_DAMPING);
         self.rejections = 0;
         self.radius = trial.length.map(|length| self.radius(ratio, length, trial));
         // A ratio near 1 confirms the size of the model. Otherwise, and while steps are stretched, the minimum of the
         // parabola through the last step gives the scale.
+        // Let the objective be f − st + ½ht² along the step, and the undamped model share its slope. For a
+        // step t the model predicts ½st. The ratio is then 2 − ht/s, and the best scale s/h is t/(2 − ratio).
+        // A ratio of 1.25 says that a step longer by a third would be best.
         if ratio > 1.25 || self.scale > 1.0 {
             let t = trial.scale;
             let best = trial.parabola().clamp(0.25 * t, 4.0 * t);

@@ -76,6 +76,8 @@ impl AtMatch<'_> {
 
     /// Returns ‖Πᵀ∂f/∂ρ‖∞ at ρ relative to its value at ρ + hv with h = 10⁻².
     fn slope(&self, mut covector: Vec<f64>, v: &[f64]) -> f64 {
+        // Around a match Πᵀ∂f/∂ρ(ρ + hv) = h Πᵀ∇²f v + O(h²). Its size at a distance of one percent is the
+        // scale on which the covector at the match should vanish.
         self.root.project(&mut covector);
         ratio(largest(&covector), largest(&self.covector(1e-2, v)))
     }
@@ -109,6 +111,7 @@ fn tangent(root: &dyn Root, v: Vec<f64>) -> Vec<f64> {
     if image == v {
         return v;
     }
+    // k projections of k numbers each: affordable for a check, and no new method for metrics to implement.
     let entry = |i: usize| {
         let mut e = vec![0.0; v.len()];
         e[i] = 1.0;

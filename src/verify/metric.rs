@@ -134,6 +134,7 @@ impl<'a> Probes<'a> {
     /// Returns the error of ⟨z, M z'⟩ = ⟨M z, z'⟩.
     fn symmetric(&self) -> Result<f64> {
         Ok(largest(|j| {
+            // Two different tangents: ⟨z, M z⟩ says nothing of the skew part of M.
             let k = (j + 1) % DIRECTIONS;
             let (z, other) = (self.z.col_as_slice(j), self.z.col_as_slice(k));
             let (m, other_m) = (self.product.col_as_slice(j), self.product.col_as_slice(k));
@@ -146,6 +147,8 @@ impl<'a> Probes<'a> {
         Ok(largest(|j| {
             let (z, m) = (self.z.col_as_slice(j), self.product.col_as_slice(j));
             let terms = || z.iter().zip(m).map(|(z, m)| z * m);
+            // In exact arithmetic the sum is ‖L z‖². Rounding makes it negative by up to about ε times the
+            // sum of the |zᵢ(M z)ᵢ|, the scale below.
             let negative = worst(-terms().sum::<f64>(), 0.0);
             ratio(negative, terms().map(f64::abs).sum())
         }))
@@ -162,6 +165,7 @@ impl<'a> Probes<'a> {
     /// Returns the error of Πᵀ Lᵀ y = Lᵀ y.
     fn projected(&self) -> Result<f64> {
         Ok(largest(|j| {
+            // The projection is part of the lift, L = L Π. The transpose of this is Lᵀ = ΠᵀLᵀ.
             let lowered = self.lowered.col_as_slice(j);
             self.distance(&self.project(lowered), lowered)
         }))
@@ -171,6 +175,8 @@ impl<'a> Probes<'a> {
     fn dual(&self) -> Result<f64> {
         let mut error = 0.0;
         for j in 0..DIRECTIONS {
+            // c = M z = Lᵀ(L z) lies in the range of Lᵀ. A metric that sees a part of the state only must
+            // accept it, though it may reject others.
             match self.dual_of(self.c.col_as_slice(j)) {
                 Err(Error::NotInRange { .. }) => {}
                 other => error = worst(error, other?),

@@ -87,6 +87,8 @@ pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification
     report.push_after(&needs, INVERSE_ADJOINT, || {
         Check::of(INVERSE_ADJOINT, subject.inverse_adjoint(&cpu), SOLVED)
     });
+    // Z = −A⁻¹C is right if A, C, the solution and the solves are right, and Zᵀ = −CᵀA⁻ᵀ if the transposes
+    // are. Each of the last checks needs those of its factors, and skips where one of them has failed.
     let needs = [STATE, PARAM, SOLUTION, INVERSE];
     report.push_after(&needs, TANGENT, || match subject.tangent(&cpu) {
         Ok(scan) => scan.check(TANGENT, SOLVED_PLATEAU),
@@ -216,6 +218,9 @@ impl Subject<'_> {
         let residual = moved(&a.apply_to(Side::Plain, &x)?, -1.0, &b);
         let mut size = Mat::zeros(b.len(), 1);
         a.magnitude_into(Side::Plain, column(&x), size.as_mut());
+        // Some matrix and right-hand side within this fraction of A and b, in the maximum norm, have x as
+        // exact solution. A stable solver keeps it small whatever the condition of A, so that a failure means
+        // a wrong solve and not a difficult matrix.
         let size = largest(size.col_as_slice(0));
         Ok(ratio(largest(&residual), size + largest(&b)))
     }

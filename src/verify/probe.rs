@@ -20,6 +20,7 @@ pub(super) fn largest(x: &[f64]) -> f64 {
 
 /// Returns the larger of two numbers, or NaN if either is NaN.
 pub(super) fn worst(a: f64, b: f64) -> f64 {
+    // `f64::max` returns the other number, and would let a NaN pass every check.
     if a.is_nan() || b.is_nan() {
         f64::NAN
     } else {
@@ -38,12 +39,15 @@ pub(super) fn relative(x: &[f64]) -> Vec<f64> {
 
 /// Returns |xᵢ| for every entry of x, raised to at least the fraction `floor` of the largest.
 pub(super) fn floored(x: &[f64], floor: f64) -> Vec<f64> {
+    // Far smaller entries would contribute little to sums, and errors in their rows or columns could hide.
     let least = floor * size(x);
     x.iter().map(|x| x.abs().max(least)).collect()
 }
 
 /// Returns a direction of standard normal numbers times the weights.
 pub(super) fn direction(weights: &[f64], seed: u64, stream: u64) -> Vec<f64> {
+    // The error of a claim that is linear in v vanishes only for v in a subspace, which a random v misses
+    // with probability one.
     let xi = random::normal(weights.len(), seed, stream);
     xi.iter().zip(weights).map(|(x, w)| x * w).collect()
 }

@@ -123,6 +123,7 @@ impl Check {
             tolerance,
             order: None,
             trials: Vec::new(),
+            // NaN compares false and fails.
             outcome: if error <= tolerance {
                 Outcome::Passed
             } else {

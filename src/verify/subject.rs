@@ -40,6 +40,9 @@ impl<'a> Subject<'a> {
             seed,
         };
         for j in 0..DIRECTIONS as u64 {
+            // At the solution every gᵢ is rounding, and no scale for the errors of its derivative. A few
+            // percent away it has a few percent of the size of its terms. The largest of three values avoids
+            // a row that is small by chance.
             let (state, g) = subject.perturb(j)?;
             let rows = subject.rows.iter_mut().zip(&g);
             rows.for_each(|(row, g)| *row = row.max(g.abs()));
@@ -56,6 +59,8 @@ impl<'a> Subject<'a> {
         // The largest step 0.05 times a uniform number on [0.5, 1) is 2.5 to 5 %.
         let weights = self.state_sizes();
         let spread = random::uniform(self.rho.len(), (0.5, 1.0), self.seed.wrapping_add(stream));
+        // An entry below the floor moves by more than a few percent, and only an outward move is sure to keep
+        // its sign.
         let outward = self.rho.iter().zip(weights.iter().zip(&spread));
         let v: Vec<f64> = outward.map(|(r, (w, u))| r.signum() * w * u).collect();
         let mut step = 0.05;

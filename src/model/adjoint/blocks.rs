@@ -18,6 +18,8 @@ use crate::linalg::Batch;
 /// Splits 0..columns into blocks of this width. The last block is up to twice as wide, because a few columns alone cost nearly
 /// as much as a block.
 fn split(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
+    // The split depends on the number of columns alone and never on that of threads. A column thus meets the
+    // same neighbours, in the same lanes, in every run.
     let count = (columns / width).max(1);
     (0..count).map(move |block| {
         let end = (block + 1) * width;
@@ -43,6 +45,8 @@ impl Linearisation<'_> {
         let (k, p) = (self.state_dim(), self.sensitivity.param_dim());
         let mut out = Mat::zeros(self.param_dim(), columns);
         self.sensitivity.announce(columns);
+        // One block of W and its solutions exist at a time, so that the memory beside the p × m numbers of
+        // the result does not grow with m.
         for block in split(columns, self.sensitivity.width().max(1)) {
             let (w, width) = (make(block.clone())?, block.len());
             check::length("the rows of an adjoint batch", w.nrows(), k)?;

@@ -137,6 +137,9 @@ impl<'a> Linearisation<'a> {
         if self.takes_solves() {
             self.tangents.fetch_add(v.ncols(), Ordering::Relaxed);
         }
+        // With dθ = S Rᵀdξ, where R selects the free parameters and S scales, the derivative is
+        // ∂ρ/∂ξ = Z S Rᵀ. The chart scales and embeds V before a tangent, and scales and restricts ZᵀW after
+        // an adjoint. A is the same for all charts.
         let product = if self.chart.is_identity() {
             self.sensitivity.tangent(v)?
         } else {
@@ -174,6 +177,8 @@ impl<'a> Linearisation<'a> {
         if let Some(z) = self.matrix.get() {
             return Ok(z);
         }
+        // The solves may fail, and `OnceLock` has no stable initialisation that may. So Z is formed outside.
+        // Of two threads that form it at once, the second drops its copy.
         let p = self.param_dim();
         let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
         Ok(self.matrix.get_or_init(|| z))
@@ -181,6 +186,8 @@ impl<'a> Linearisation<'a> {
 
     /// Whether [`sparse`](Self::sparse) returns matrices.
     pub(crate) fn is_sparse(&self) -> bool {
+        // Only the storage is looked at. A dense Jacobian could be converted, but would fill the system that
+        // it enters.
         let free = |a: &Operator<'_>| !a.knows_entries() || a.as_dense().is_some();
         let jacobians = self.sensitivity.jacobians();
         jacobians.is_some_and(|both| !both.iter().any(free))
@@ -190,6 +197,7 @@ impl<'a> Linearisation<'a> {
     pub(crate) fn sparse(&self) -> Option<[SparseColMat<usize, f64>; 2]> {
         let [a, c] = self.sensitivity.jacobians()?;
         let (a, whole) = (a.to_sparse()?, c.to_sparse()?);
+        // Column j of ∂g/∂ξ is sⱼ times that of ∂g/∂θ.
         let free = self.chart.free.iter().enumerate();
         let entries = free.flat_map(|(column, &j)| {
             let scale = self.chart.scale[j];

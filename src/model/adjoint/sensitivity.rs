@@ -92,6 +92,7 @@ pub fn explicit_jacobian<'a>(z: Box<dyn Sensitivity + 'a>) -> Operator<'a> {
                 Side::Transpose => z.adjoint(x.to_owned().into()),
             };
             match product {
+                // With g = ρ − F(θ), ∂g/∂θ = −∂F/∂θ = −Z, and the transpose −Zᵀ.
                 Ok(product) if product.shape() == out.shape() => out.copy_from(-product),
                 _ => out.fill(f64::NAN),
             }

@@ -30,6 +30,8 @@ pub struct Newton {
 impl Default for Newton {
     fn default() -> Self {
         Self {
+            // Convergence is quadratic at the end: a looser tolerance would save one step at most, and a
+            // tighter one meets rounding.
             tolerance: 1e-13,
             iterations: 50,
             halvings: 20,
@@ -123,6 +125,8 @@ impl Newton {
             return Ok(Progress::Solved);
         }
         let rho = state.rho.to_vec();
+        // A step costs one factorisation and one solve. The last one may cost another solve, to polish. A
+        // slow one costs two, in one batch, to find out whether rounding is reached.
         let a = state.jacobian(&rho)?;
         let sizes = Sizes::new(a.clone(), state.initial);
         let before = sizes.relative(&state.g, &rho);
@@ -196,6 +200,8 @@ impl<'m, M: Model + ?Sized> Iteration<'m, M> {
         if after <= POLISHED {
             return Ok(Progress::Solved);
         }
+        // The factor is that of A₀ at the start of the last step δ. A step with it leaves (I − A₀⁻¹A) times
+        // the error, and this matrix is O(‖δ‖). A new factor would gain nothing that rounding leaves to gain.
         let mut trial = self.g.clone();
         let batch = MatMut::from_column_major_slice_mut(&mut trial, self.g.len(), 1);
         factor.solve(Side::Plain, None, batch)?;
@@ -203,6 +209,7 @@ impl<'m, M: Model + ?Sized> Iteration<'m, M> {
         moves.for_each(|(delta, r)| *delta = r - *delta);
         let mut g = vec![0.0; trial.len()];
         self.model.residual(&trial, self.theta, &mut g);
+        // At the level of rounding the step is noise, and may as well make g larger.
         if relative(&g, &trial) < after {
             self.rho.copy_from_slice(&trial);
             self.g = g;

@@ -59,6 +59,8 @@ impl<'a> Sizes<'a> {
         let n = g.len();
         let sizes = self.of(&magnitudes(rho));
         let signs = random::normal(n, 0x0DD5, 0);
+        // The sign of the rounding of a sum is as good as random. Errors of one sign could cancel in A⁻¹e by
+        // the structure of A.
         let rounded = |i: usize| sizes[i].copysign(signs[i]) * f64::EPSILON;
         let mut batch = Mat::from_fn(n, 2, |i, j| if j == 0 { g[i] } else { rounded(i) });
         factor.solve(Side::Plain, None, batch.as_mut())?;
