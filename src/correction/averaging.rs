@@ -99,10 +99,13 @@ impl Window {
         // together, and s² for every parameter.
         let (least, most) = AUTOCORRELATIONS;
         let c = unbiased(raw, n).clamp(least, most);
+        // Deviations from the mean of the window are smaller than those from θ*: E[Σd²] = n s² − n Var(mean) =
+        // s²(n − (1 + c)/(1 − c)). A window that is long enough to be tested for a drift has the difference ≥ 2n/3.
+        let freedom = (n - (1.0 + c) / (1.0 - c)).max(0.5 * n);
         let inflation = ((1.0 + c) / (1.0 - c) * (1.0 + n.recip())).sqrt();
         let error = |j: usize| {
             let squares = deviations.iter().map(|d| d[j] * d[j]).sum::<f64>();
-            inflation * size(j) * (squares / (n - 1.0)).sqrt()
+            inflation * size(j) * (squares / freedom).sqrt()
         };
         let errors = (0..mean.len()).map(error).collect();
         Some((mean, errors))

@@ -73,7 +73,7 @@ impl Attempt {
         if longest == f64::INFINITY || fits(self) {
             return Ok(());
         }
-        // The length falls monotonically with the damping λ: (G + λD²)η = −∇f gives d‖Dη‖²/dλ = −2 ηᵀD²(G + λD²)⁻¹D²η ≤ 0.
+        // If D² is the damping matrix, the length falls monotonically with the damping λ: (G + λD²)η = −∇f gives d‖Dη‖²/dλ = −2 ηᵀD²(G + λD²)⁻¹D²η ≤ 0.
         // Powers of ten bracket the wanted λ. Eight bisections of its exponent leave a factor of 10^(1/256), below 1 %.
         let (mut low, mut high) = (self.damping, self.damping.max(FIRST_DAMPING));
         // Directions that know their column norms have a factorised system in memory: a damping costs a

@@ -44,7 +44,7 @@ pub struct ConjugateGradient {
 /// Relative residual at which conjugate gradients stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Forcing {
-    /// Relative residual min(most, √(‖∇‖/‖∇₀‖)), with the gradient ∇₀ at the start (Eisenstat and Walker 1996).
+    /// Relative residual min(most, √(‖∇‖/‖∇₀‖)), with the gradient ∇₀ at the start (Dembo, Eisenstat and Steihaug 1982).
     ///
     /// Far from the minimum a loose tolerance suffices, because the quadratic model is inaccurate. Near the minimum
     /// the tolerance tends to zero, which gives superlinear convergence.

@@ -124,15 +124,20 @@ impl<'a> Posterior<'a> {
         // diag of C⁻¹ − U diag(λ/(1 + λ)) Uᵀ.
         // The difference has an error of about ε times the prior variance. Where the data reduce a variance
         // by the factor 10ᵏ, it has lost k digits.
+        // That may exceed the variance itself, which is therefore bounded below: C⁻¹ − U Uᵀ is positive semidefinite, so that
+        // no variance is less than Σ u²/(1 + λ).
         let mut variances = self.prior_variances()?;
+        let mut bounds = vec![0.0; variances.len()];
         for (j, l) in self.spectrum.eigenpairs.values.iter().enumerate() {
             let column = self.spectrum.eigenpairs.vectors.col_as_slice(j);
             let explained = l / (1.0 + l);
-            for (v, u) in variances.iter_mut().zip(column) {
+            for ((v, bound), u) in variances.iter_mut().zip(&mut bounds).zip(column) {
                 *v -= explained * u * u;
+                *bound += u * u / (1.0 + l);
             }
         }
-        Ok(variances)
+        let pairs = variances.iter().zip(&bounds);
+        Ok(pairs.map(|(v, bound)| v.max(*bound)).collect())
     }
 
     /// Draws samples as columns: the mean plus prior samples x, contracted by 1/√(1 + λ) along every u.

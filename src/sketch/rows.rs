@@ -220,6 +220,10 @@ impl<'a> Sketch<'a> {
         // Wishart: c = (n − r − 1)/n. Beta: c = (n − r − 1)/n · d/(d − r − 1), which is 1 for n = d.
         // With r + 1 probes every single inverse exists, but small eigenvalues are so frequent that its mean
         // is infinite.
+        // Complete orthonormal probes give Ĝ = G for any rank.
+        if self.probes.kind() == ProbeKind::Orthonormal && n == self.probes.complement_dim() {
+            return Some(1.0);
+        }
         let excess = |n: usize| n as f64 - rank as f64 - 1.0;
         let dim = self.probes.complement_dim();
         let finite_factor = match self.probes.kind() {

@@ -54,7 +54,7 @@ pub fn gradient(
     let value_at = |theta: Vec<f64>| {
         let rho = solve_checked(model, &theta, &cpu).ok()?;
         loss.check(&rho).ok()?;
-        Some(loss.value(&rho))
+        super::loss::value(loss, &rho)
     };
     let samples = samples(|h| v.iter().map(|v| value_at(moved(theta, h, v))).collect());
     let base = vec![value; DIRECTIONS];

@@ -1,15 +1,16 @@
 //! Verification of the gradient of a loss.
 
-use super::PLATEAU;
-use super::probe::{DIRECTIONS, column, direction, dot, largest, moved, relative};
+use super::probe::{DIRECTIONS, column, direction, dot, largest, moved, ratio, relative, worst};
 use super::report::{Check, Verification};
 use super::scan::{Scan, samples, scalar_floor};
+use super::{PLATEAU, SOLVED};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Cpu;
 use crate::loss::Loss;
 
 const GRADIENT: &str = "⟨∂f/∂ρ, v⟩ = (f(ρ+hv) − f(ρ−hv))/2h";
+const AGREEMENT: &str = "at(ρ) agrees with value and gradient";
 const FINITE: &str = "M v is finite";
 
 /// Verifies ∂f/∂ρ of a loss by differences along vᵢ = ξᵢ|ρᵢ| with random ξ.
@@ -43,6 +44,8 @@ pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
         scan
     };
     report.push(scan.check(GRADIENT, PLATEAU));
+    let v = &directions(rho, seed)[0];
+    report.push(agreement(loss, rho, (value, &covector), v));
     if let Some(metric) = loss.metric() {
         let cpu = Cpu::default();
         let root = metric.at(rho, &cpu)?;
@@ -64,16 +67,55 @@ pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)>
     check::finite("the loss", &[value])?;
     let covector = misfit.covector(Cpu::shared())?;
     check::length("the gradient of the loss", covector.len(), rho.len())?;
-    let gradient = gradient(loss, rho);
-    check::finite("the gradient of the loss", &gradient)?;
-    Ok((value, gradient))
+    check::finite("the gradient of the loss", &covector)?;
+    // Entries that the loss does not write stay NaN.
+    check::finite("the gradient of the loss", &gradient(loss, rho))?;
+    Ok((value, covector))
 }
 
-/// Returns the gradient ∂f/∂ρ, with NaN in entries that the loss does not write.
-pub(super) fn gradient(loss: &dyn Loss, rho: &[f64]) -> Vec<f64> {
+/// Returns the gradient ∂f/∂ρ by [`Loss::gradient`], with NaN in entries that the loss does not write.
+fn gradient(loss: &dyn Loss, rho: &[f64]) -> Vec<f64> {
     let mut out = vec![f64::NAN; rho.len()];
     loss.gradient(rho, &mut out);
     out
+}
+
+/// Returns f(ρ) as a descent computes it, or None if the loss cannot be prepared at ρ.
+pub(super) fn value(loss: &dyn Loss, rho: &[f64]) -> Option<f64> {
+    let misfit = loss.at(rho, Cpu::shared()).ok()?;
+    Some(misfit.value())
+}
+
+/// Returns ∂f/∂ρ as a descent computes it, or None if the loss cannot be prepared at ρ.
+pub(super) fn covector(loss: &dyn Loss, rho: &[f64]) -> Option<Vec<f64>> {
+    let misfit = loss.at(rho, Cpu::shared()).ok()?;
+    misfit.covector(Cpu::shared()).ok()
+}
+
+/// Compares the prepared loss with the methods that need no preparation.
+fn agreement(
+    loss: &dyn Loss,
+    rho: &[f64],
+    (prepared, covector): (f64, &[f64]),
+    v: &[f64],
+) -> Check {
+    // Where the loss matches the data, value and gradient are rounding errors. Those one percent away give the scale.
+    let near = moved(rho, 1e-2, v);
+    let (height, slope) = (value(loss, &near), self::covector(loss, &near));
+    let height = height.map_or(0.0, f64::abs).max(prepared.abs());
+    let slope = slope.map_or(0.0, |u| largest(&u)).max(largest(covector));
+    let gradient = gradient(loss, rho);
+    let gaps: Vec<f64> = gradient.iter().zip(covector).map(|(a, b)| a - b).collect();
+    let values = ratio((loss.value(rho) - prepared).abs(), height);
+    let covectors = ratio(largest(&gaps), slope);
+    let mut check = Check::new(AGREEMENT, worst(values, covectors), SOLVED);
+    if !check.passed() {
+        check.note = Some(format!(
+            "relative errors: value {values:.1e}, gradient {covectors:.1e}; implement `value` and `gradient` by \
+             `loss::value_of` and `loss::gradient_of`"
+        ));
+    }
+    check
 }
 
 /// Returns the random directions ξ|ρ| of a seed.
@@ -98,7 +140,7 @@ fn scan(
 ) -> Scan {
     // The derivative of h ↦ f(ρ + hv) at h = 0 is ⟨∂f/∂ρ, v⟩.
     let along = |h: f64| directions.iter().map(move |v| moved(rho, h, v));
-    let samples = samples(|h| Some(along(h).map(|rho| loss.value(&rho)).collect()));
+    let samples = samples(|h| along(h).map(|rho| self::value(loss, &rho)).collect());
     let slopes: Vec<f64> = directions.iter().map(|v| dot(covector, v)).collect();
     let floor = scalar_floor(&vec![value; directions.len()], &samples);
     Scan::new(&slopes, &floor, &samples)

@@ -1,6 +1,6 @@
 //! Verification of the metric of a loss as its Hessian at a match with the data.
 
-use super::loss::{directions, evaluated, gradient};
+use super::loss::{directions, evaluated};
 use super::probe::{column, dot, largest, moved, ratio, relative};
 use super::report::{Check, Verification};
 use super::scan::{Scan, samples};
@@ -67,11 +67,11 @@ struct AtMatch<'a> {
 }
 
 impl AtMatch<'_> {
-    /// Returns Πᵀ∂f/∂ρ at ρ + hv.
-    fn covector(&self, h: f64, v: &[f64]) -> Vec<f64> {
-        let mut u = gradient(self.loss, &moved(self.rho, h, v));
+    /// Returns Πᵀ∂f/∂ρ at ρ + hv, or None if the loss cannot be prepared there.
+    fn covector(&self, h: f64, v: &[f64]) -> Option<Vec<f64>> {
+        let mut u = super::loss::covector(self.loss, &moved(self.rho, h, v))?;
         self.root.project(&mut u);
-        u
+        Some(u)
     }
 
     /// Returns ‖Πᵀ∂f/∂ρ‖∞ at ρ relative to its value at ρ + hv with h = 10⁻².
@@ -79,13 +79,14 @@ impl AtMatch<'_> {
         // Around a match Πᵀ∂f/∂ρ(ρ + hv) = h Πᵀ∇²f v + O(h²). Its size at a distance of one percent is the
         // scale on which the covector at the match should vanish.
         self.root.project(&mut covector);
-        ratio(largest(&covector), largest(&self.covector(1e-2, v)))
+        let size = self.covector(1e-2, v).map_or(f64::NAN, |u| largest(&u));
+        ratio(largest(&covector), size)
     }
 
     /// Compares M v with differences of Πᵀ∂f/∂ρ along v.
     fn scan(&self, v: &[f64]) -> Result<Scan> {
         let product = self.root.apply(column(v))?.col_as_slice(0).to_vec();
-        let samples = samples(|h| Some(self.covector(h, v)));
+        let samples = samples(|h| self.covector(h, v));
         Ok(Scan::new(&product, &self.floor(&product), &samples))
     }
 

@@ -1,11 +1,14 @@
 //! Losses: those of the library, and wrong ones.
 
-use faer::MatRef;
+use faer::{Mat, MatRef};
 
 use super::{assert_fails_only, assert_passes, bumps, every_seventh, line, plane};
+use crate::error::Result;
 use crate::grid::Grid;
-use crate::loss::{Divergence, L2Misfit, Loss, Observations, SobolevMisfit, Sum};
+use crate::linalg::{Backend, Operator};
+use crate::loss::{Divergence, L2Misfit, Loss, Misfit, Observations, SobolevMisfit, Sum};
 use crate::metric::{L2, Metric};
+use crate::model::Equations;
 use crate::models::{GaussianMixture, Parameter};
 use crate::noise::Noise;
 use crate::verify;
@@ -167,6 +170,83 @@ fn wrong_losses_fail() {
     );
     let report = verify::matching(&quadratic(0.1, 0.1, 0.0), &rho, 1).unwrap();
     assert_fails_only(&report, "Πᵀ ∂f/∂ρ = 0 at the match");
+}
+
+/// Loss ½(ρ − 1)² by `value` and `gradient`, whose preparation multiplies both by these factors.
+struct Prepared {
+    value: f64,
+    covector: f64,
+}
+
+struct AtState {
+    value: f64,
+    covector: Vec<f64>,
+}
+
+impl Misfit for AtState {
+    fn value(&self) -> f64 {
+        self.value
+    }
+
+    fn covector(&self, _: &dyn Backend) -> Result<Vec<f64>> {
+        Ok(self.covector.clone())
+    }
+}
+
+impl Loss for Prepared {
+    fn value(&self, rho: &[f64]) -> f64 {
+        0.5 * rho.iter().map(|r| (r - 1.0).powi(2)).sum::<f64>()
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        out.iter_mut().zip(rho).for_each(|(o, r)| *o = r - 1.0);
+    }
+
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        Some(Box::new(L2 { volume: 1.0 }))
+    }
+
+    fn at<'a>(&'a self, rho: &[f64], _: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
+        Ok(Box::new(AtState {
+            value: self.value * Loss::value(self, rho),
+            covector: rho.iter().map(|r| self.covector * (r - 1.0)).collect(),
+        }))
+    }
+}
+
+/// Descents use the prepared loss, and so do all checks.
+#[test]
+fn a_preparation_that_disagrees_with_the_loss_fails() {
+    const AGREEMENT: &str = "at(ρ) agrees with value and gradient";
+    const GRADIENT: &str = "⟨∂f/∂ρ, v⟩ = (f(ρ+hv) − f(ρ−hv))/2h";
+    let (rho, ones) = ([2.0, 3.0, 0.5], [1.0; 3]);
+    let loss = |value, covector| Prepared { value, covector };
+    let checked = |value, covector| verify::loss(&loss(value, covector), &rho, 1).unwrap();
+    assert_passes("right", &checked(1.0, 1.0));
+    assert_fails_only(&checked(2.0, 2.0), AGREEMENT);
+    let report = checked(1.0, 2.0);
+    let failed: Vec<_> = report.failures().map(|c| c.name).collect();
+    assert_eq!(failed, [GRADIENT, AGREEMENT], "{report}");
+    assert!(
+        !verify::matching(&loss(1.0, 2.0), &ones, 1)
+            .unwrap()
+            .passed()
+    );
+    let model = Equations::new(
+        (3, 1),
+        |rho, theta, g| (0..3).for_each(|i| g[i] = rho[i] - theta[0] * (i as f64 - 0.5)),
+        |_, _| Operator::identity(3),
+        |_, _| Operator::dense(Mat::from_fn(3, 1, |i, _| 0.5 - i as f64)),
+    );
+    assert!(
+        !verify::gradient(&model, &loss(1.0, 2.0), &[0.7], 1)
+            .unwrap()
+            .passed()
+    );
+    assert_passes(
+        "gradient",
+        &verify::gradient(&model, &loss(1.0, 1.0), &[0.7], 1).unwrap(),
+    );
 }
 
 #[test]
