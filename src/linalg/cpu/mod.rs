@@ -149,6 +149,8 @@ impl Cpu {
         Ok(match a.view() {
             View::Identity => Box::new(Identity(n)),
             View::Diagonal(d) => {
+                // Products with a reciprocal are off by one rounding more than quotients. A zero entry gives
+                // ∞, and the check of the solution then reports a singular matrix.
                 let inverse = Reciprocals(d.iter().map(|d| d.recip()).collect());
                 self.checked(a, inverse)
             }

@@ -34,7 +34,7 @@ pub(crate) const CHUNK: usize = 16;
 const SMALL: f64 = f64::from_bits((1023 - 500) << 52);
 
 /// Backward error at the level of rounding.
-// The sums of a residual of few terms alone leave about this much.
+// The rounding of a residual that is a sum of a few terms leaves about this much.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
 /// Largest number of steps of iterative refinement.

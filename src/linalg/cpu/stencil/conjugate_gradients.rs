@@ -105,6 +105,8 @@ impl ConjugateGradients {
             }
         });
         self.rho = lanes::<W>(|l| unscale[l] * rz[l]);
+        // β = ⟨r, z⟩/⟨r₋, z₋⟩ relies on a symmetric preconditioner: ⟨r, z₋⟩ = 0 only then. The cycles are
+        // symmetric by the order of their sweeps, DILU by its form.
         let steepest = |l: usize| self.restart[l] || !active[l];
         lanes::<W>(|l| match steepest(l) {
             true => 0.0,

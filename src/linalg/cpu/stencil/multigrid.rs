@@ -68,6 +68,8 @@ impl<T: Real> Multigrid<T> {
         while last.cells() > coarsest {
             let parents = parents(&last);
             let coarse = coarsen(&last, &parents);
+            // The sum over the finest cells of a prolonged x is sᵀx with s = Pᵀ1. The gauge is thus c s sᵀ on
+            // a coarse level. It is added on the coarsest alone, where the matrix is dense anyway.
             sizes = restrict_sizes(&parents, coarse.cells(), &sizes);
             levels.push(Level::new(&last, &reciprocals(&last), unit));
             last = Arc::new(coarse);
@@ -193,6 +195,8 @@ pub(crate) fn inverse<T: Real>(
     let mut inverse = Mat::identity(n, n);
     let mut scratch = MemBuffer::new(lu.scratch(n));
     lu.solve(Side::Plain, inverse.as_mut(), MemStack::new(&mut scratch));
+    // A product with the inverse takes as many operations as two triangular solves, but has no recurrence,
+    // and serves A and Aᵀ alike. Its error of order κε is harmless in a preconditioner.
     let by_rows = (0..n * n).map(|at| T::nearest(inverse[(at / n, at % n)] / unit));
     by_rows.collect()
 }
