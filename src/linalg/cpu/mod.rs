@@ -115,6 +115,9 @@ pub struct Cpu {
 impl Default for Cpu {
     fn default() -> Self {
         Self {
+            // Stable solves leave a few ε, so that this tolerance admits a loss of four to five digits and
+            // refuses more. Sensitivities solved to 10⁻⁹ instead of 10⁻¹¹ make fits of the Lorenz equations
+            // stall short of six digits (docs/decisions.md), which is why iterations go as far.
             tolerance: 1e-11,
             krylov_tolerance: 1e-11,
             krylov_products: 2000,

@@ -33,6 +33,8 @@ pub(super) struct Gauged<'a> {
 }
 
 /// Smallest null-vector entry at the pin, relative to the largest entry, for which the pinned cell is kept.
+// The null vector normalised at the pin, z = ρ/(sρ_k), is part of Y. Its largest entry multiplies rounding
+// errors by max ρ/ρ_k: a hundred costs two digits, and a second factorisation is not worth fewer.
 const POOR_PIN: f64 = 1e-2;
 
 /// Factorises a stencil: by Cholesky if it is declared positive definite, from its row sums if the stencil holds them,

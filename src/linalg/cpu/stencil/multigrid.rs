@@ -158,6 +158,9 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         } else {
             down.run(false, &mut [Stage::Clear, p, q, r, s, last]);
         }
+        // One visit of the coarser levels (V-cycle). By itself a cycle with piecewise constant prolongation
+        // would converge more slowly on every finer grid. Within a Krylov method it needs 7, 9 and 13
+        // iterations on 32³, 64³ and 128³ cells for a Lorenz generator (benches/RESULTS.md).
         self.run(coarser, rest, coarse_b, coarse_x);
         // The sweeps after the correction are those before it in reverse order, from the opposite corners. Each is then
         // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients

@@ -137,6 +137,7 @@ impl Groups {
             by_zeros.extend(zeros.map(|&c| (self.zeros_with(c, parent, columns), c)));
             by_zeros.sort_unstable();
             for &(_, child) in &by_zeros {
+                // Every merge widens the parent, which adds zeros to all that follow: cheap ones come first.
                 // Earlier merges may have changed the count since the sort.
                 let zeros = self.zeros_with(child, parent, columns);
                 let width = self.widths[child] + self.widths[parent];
