@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::linalg::operator::{Real, vectorised};
 
 /// Cosine of the angle between two vectors at which they count as orthogonal, which is a breakdown.
-// An inner product of n terms typically carries an error of √n ε ‖a‖‖b‖. For 10⁷ cells that is a third of
-// this threshold: below it, not even the sign of ρ is certain.
+// An inner product of n terms typically carries an error of √n ε ‖a‖‖b‖. For 10⁷ cells that is of the order
+// of this threshold, below which not even the sign of ρ is certain.
 const BREAKDOWN: f64 = 1e-12;
 
 /// Number of vectors of the method, in its usual letters: x, r, the shadow residual r̂, p, v and t.
