@@ -11,10 +11,10 @@ impl Grid {
     ///
     /// `weights` has one entry per face, `diagonal` one per cell.
     pub(crate) fn weighted_laplacian(&self, weights: &[f64], diagonal: &[f64]) -> Stencil {
-        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Per volume this is w (φᵢ −
-        // φⱼ)/h². Summed over the faces, φᵀAφ = Σ_f w (φᵢ − φⱼ)²/h² + φᵀ diag φ: for positive weights the
-        // matrix is semidefinite, and regular if the diagonal added here has a positive entry and no negative
-        // one.
+        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Per volume this is
+        // w(φᵢ − φⱼ)/h². Summed over the faces, φᵀAφ = Σ_f w (φᵢ − φⱼ)²/h² + φᵀ diag φ: for positive weights
+        // the matrix is semidefinite, and regular if the diagonal added here has a positive entry and no
+        // negative one.
         let mut stencil = self.stencil();
         let h = self.spacings();
         self.visit_runs(|run| {

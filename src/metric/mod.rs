@@ -72,10 +72,10 @@ impl<M: Metric + ?Sized> Metric for &M {
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Root: Send + Sync {
-    // A natural direction minimises ‖L Z η + y‖ with y = dual(c). Its normal equations are ZᵀLᵀL Z η =
-    // −ZᵀLᵀy, that is G η = −ZᵀΠᵀc, the natural gradient (Nurbekyan, Lei and Yang 2023). The least-squares
-    // form never squares the condition number of L Z, as forming G does. It holds for any y with Lᵀy = Πᵀc:
-    // two such y differ by a vector orthogonal to the range of L.
+    // A natural direction minimises ‖L Z η + y‖ with y = dual(c). Its normal equations are ZᵀLᵀLZη = −ZᵀLᵀy,
+    // that is Gη = −ZᵀΠᵀc, the natural gradient (Nurbekyan, Lei and Yang 2023). The least-squares form never
+    // squares the condition number of L Z, as forming G does. It holds for any y with Lᵀy = Πᵀc: two such y
+    // differ by a vector orthogonal to the range of L.
     /// Returns the length k of a tangent vector.
     fn dim(&self) -> usize;
 

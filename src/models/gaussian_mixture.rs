@@ -127,10 +127,10 @@ impl GaussianMixture {
     /// Fails if θ has the wrong length, or if a variance or weight is outside its range.
     pub fn density(&self, theta: &[f64]) -> Result<Vec<f64>> {
         let components = self.at(theta)?;
-        // The midpoint sum of a normal density needs no renormalisation. By Poisson's summation formula h Σ
-        // N(xᵢ) = 1 + 2 e^{−2π²σ²/h²} cos(2πc) + …, where c is the offset of the mean from a centre in units
-        // of h. The error is 5·10⁻⁹ at σ = h and below rounding from σ = 1.4h on. What is missing of mass 1
-        // has left the box.
+        // The midpoint sum of a normal density needs no renormalisation. By Poisson's summation formula,
+        // ΣN(xᵢ)h = 1 + 2 e^{−2π²σ²/h²} cos(2πc) + …, where c is the offset of the mean from a centre in
+        // units of h. The error is 5·10⁻⁹ at σ = h and below rounding from σ = 1.4h on. What is missing of
+        // mass 1 has left the box.
         let mut rho = vec![0.0; self.grid.cells()];
         for c in &components {
             let n = self.gaussian(c, None);

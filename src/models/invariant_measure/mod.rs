@@ -176,8 +176,8 @@ impl<'f> InvariantMeasure<'f> {
     fn equations(&self, theta: &[f64]) -> (Stencil, f64) {
         // Since 1ᵀK = 0 and 1ᵀu = 1, 1ᵀg = (α + γ)(1ᵀρ − 1/vol): a solution has mass 1 for any γ > 0. The
         // gauge term is then γ u/vol and cancels with the source, so that ρ does not depend on γ. At a
-        // solution 1ᵀ∂g/∂θ = 0, and the same sum gives tangents of mass zero. The eigenvalue of the mass is α
-        // + γ instead of α: iterations do not slow down as α → 0.
+        // solution 1ᵀ∂g/∂θ = 0, and the same sum gives tangents of mass zero. The eigenvalue of the mass is
+        // α + γ instead of α: iterations do not slow down as α → 0.
         let mut stencil = self.generator(theta);
         let n = self.grid.cells() as f64;
         let mean = stencil.diagonal().iter().sum::<f64>() / n;

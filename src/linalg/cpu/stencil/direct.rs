@@ -121,10 +121,10 @@ impl<'a> Gauged<'a> {
         });
         // S = D⁻¹ + UᵀY with D⁻¹ = diag(1/c, −1/s). Uᵀ takes the sum of a column and its entry in cell k. The
         // 2×2 matrix S = [a p; b q] is inverted by its cofactors. If 1ᵀA = 0, then 1ᵀP = s e_kᵀ. Applied to P
-        // y = 1 and to P z = e_k, the columns y and z of Y, this gives y_k = N/s and z_k = 1/s. So q = z_k −
-        // 1/s vanishes but for rounding, and S = [a p; N/s 0] has the determinant −pN/s with p = Σz. z is the
-        // null vector of A with z_k = 1/s, so that p is moderate if the pinned cell has a fair share of the
-        // mass, and huge if it has hardly any.
+        // y = 1 and to P z = e_k, the columns y and z of Y, this gives y_k = N/s and z_k = 1/s. So
+        // q = z_k − 1/s vanishes but for rounding, and S = [a p; N/s 0] has the determinant −pN/s with
+        // p = Σz. z is the null vector of A with z_k = 1/s, so that p is moderate if the pinned cell has a
+        // fair share of the mass, and huge if it has hardly any.
         let project = |j: usize| {
             let y = columns[0].col_as_slice(j);
             [y.iter().sum::<f64>(), y[pin]]
