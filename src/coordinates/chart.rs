@@ -30,6 +30,8 @@ impl Chart {
 
     /// Maps tangents from reduced variables to θ.
     pub(crate) fn embed(&self, v: MatRef<'_, f64>) -> Mat<f64> {
+        // With D = diag(scale) the matrix in ξ is DGD and the gradient D∇f. The undamped step
+        // −D·(DGD)⁻¹D∇f = −G⁻¹∇f does not depend on the scale, but a step damped by I does.
         let mut out = Mat::zeros(self.scale.len(), v.ncols());
         for (row, &i) in self.free.iter().enumerate() {
             for j in 0..v.ncols() {

@@ -41,6 +41,7 @@ impl Transform {
             // exp ξ underflows to 0 or overflows for large |ξ|, and the logistic function rounds to 0 or 1.
             Self::Log => xi.exp().clamp(f64::MIN_POSITIVE, f64::MAX),
             Self::Logit { lower, upper } => {
+                // For large negative ξ the exponential is ∞ and the quotient 0, not NaN.
                 let theta = lower + (upper - lower) / (1.0 + (-xi).exp());
                 theta.max(lower.next_up()).min(upper.next_down())
             }
@@ -50,6 +51,7 @@ impl Transform {
     /// Returns the slope dθ/dξ at θ.
     pub fn slope(self, theta: f64) -> f64 {
         match self {
+            // Slopes are functions of θ, not ξ, so that they need no exponential.
             Self::Identity => 1.0,
             Self::Log => theta,
             // θ = lower + w σ(ξ) with w = upper − lower has dθ/dξ = w σ(1 − σ) = (θ − lower)/w·(upper − θ). The first

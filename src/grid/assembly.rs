@@ -11,7 +11,10 @@ impl Grid {
     ///
     /// `weights` has one entry per face, `diagonal` one per cell.
     pub(crate) fn weighted_laplacian(&self, weights: &[f64], diagonal: &[f64]) -> Stencil {
-        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Per volume this is w (φᵢ − φⱼ)/h².
+        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Per volume this is
+        // w(φᵢ − φⱼ)/h². Summed over the faces, φᵀAφ = Σ_f w (φᵢ − φⱼ)²/h² + φᵀ diag φ: for positive weights
+        // the matrix is semidefinite, and regular if the diagonal added here has a positive entry and no
+        // negative one.
         let mut stencil = self.stencil();
         let h = self.spacings();
         self.visit_runs(|run| {
@@ -51,6 +54,9 @@ impl Grid {
     /// one balance is redundant. The last row is ∫ρ dx instead. The matching right-hand side is zero except for the
     /// mass in its last entry.
     pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Operator<'static> {
+        // Which balance is left out does not matter: each is minus the sum of the others. The dense last row
+        // makes the pattern unsymmetric, so that sparse LU has to pivot. A gauge c 11ᵀ on the stencil avoids
+        // that (`Stencil::with_gauge`); the row needs no choice of c.
         let (pattern, all) = self.flux_divergence(flux).compress().into_parts();
         // Copies every column without its last row and appends the weight vol of ∫ρ dx, so that rows stay sorted.
         let last = self.cells() - 1;

@@ -48,6 +48,8 @@ impl CosineTransform {
     /// Applies f(−Δ) to every column in place, given the symbol of f. Each column is computed by one thread.
     pub(crate) fn filter(&self, symbol: &[f64], z: MatMut<'_, f64>) {
         z.par_col_iter_mut().for_each(|column| {
+            // A copy, because columns of a view may be strided. Nothing is shared between columns, so that
+            // the bits of a result do not depend on the number of threads.
             let mut x: Vec<f64> = column.as_ref().iter().copied().collect();
             self.filter_column(symbol, &mut x);
             column.iter_mut().zip(x).for_each(|(to, x)| *to = x);
@@ -56,6 +58,7 @@ impl CosineTransform {
 
     /// Returns the diagonal of f(−Δ): Σ_j f(λ_j) v_j(x)² at every cell x.
     pub(crate) fn diagonal(&self, f: impl Fn(f64) -> f64) -> Vec<f64> {
+        // One inverse transform replaces N transforms of unit vectors: O(N log N) instead of O(N² log N).
         // The eigenvectors are products over the axes, so that the sum over squares is formed axis by axis. `square`
         // expresses v_j² in cosines, whose sum is an inverse transform.
         let mut x = self.symbol(f);
@@ -68,6 +71,8 @@ impl CosineTransform {
 
     /// Applies f(−Δ) to one column in place.
     fn filter_column(&self, symbol: &[f64], x: &mut [f64]) {
+        // f(−Δ) = V f(Λ) Vᵀ with the orthogonal V of all cosines. Rounding is amplified by nothing but the
+        // spread of the symbol. The transforms along different axes commute, so that their order is free.
         self.axes.iter().for_each(|axis| axis.forward(x));
         x.iter_mut().zip(symbol).for_each(|(x, s)| *x *= s);
         self.axes.iter().for_each(|axis| axis.inverse(x));
@@ -85,8 +90,9 @@ impl Grid {
 fn eigenvalues(grid: &Grid) -> Vec<f64> {
     let mut sums = vec![0.0];
     for axis in &grid.axes {
-        // cos(πj(i + ½)/n) satisfies (−v_{i−1} + 2v_i − v_{i+1})/h² = (2 − 2 cos(πj/n))/h² v_i, and
-        // 2 − 2 cos φ = 4 sin²(φ/2) avoids cancellation for small j.
+        // cos(πj(i + ½)/n) satisfies (−v_{i−1} + 2v_i − v_{i+1})/h² = (2 − 2 cos(πj/n))/h² v_i. The form 4
+        // sin²(φ/2) of 2 − 2 cos φ avoids cancellation for small j. The cosine is even about i = −½ and about
+        // i = n − ½. So v_{−1} = v_0 and v_n = v_{n−1}: no flux passes the ends.
         let along: Vec<f64> = (0..axis.cells)
             .map(|j| {
                 let s = (0.5 * PI * j as f64 / axis.cells as f64).sin() / axis.spacing();

@@ -18,6 +18,8 @@ use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
 /// Largest number of lines of cells in a group. Neighbouring lines share cache lines.
+// If the stride is 8 or more, the lines of a group are neighbours in memory, and eight doubles fill a cache
+// line of 64 bytes.
 const LINES: usize = 8;
 
 /// Cosine transform along an axis of n cells whose numbers differ by `stride`.
@@ -113,6 +115,9 @@ impl AxisTransform {
     /// Returns the position in the line x of entry i of y: the even positions in order, then the odd positions in
     /// reverse order.
     fn permuted(&self, i: usize) -> usize {
+        // The entry at position p has the factor cos(πk(p + ½)/n) in X_k/s_k. For p = 2m the angle is
+        // πk(2m + ½)/n. For p = 2(n − m) − 1 it is 2πk − πk(2m + ½)/n, with the same cosine. Hence
+        // X_k/s_k = Σ y_m cos(πk(2m + ½)/n) = Re w_k Σ y_m e^{−2πikm/n}: one Fourier transform of n points.
         if 2 * i < self.n {
             2 * i
         } else {
@@ -160,6 +165,8 @@ impl AxisTransform {
         for (k, w) in self.twiddles.iter().enumerate() {
             let (from, mirror) = (k * self.stride, (self.n - k) * self.stride);
             for (q, [a, b]) in group.iter().enumerate() {
+                // V_k = conj(w_k) (X_k − i X_{n−k})/s_k applies to both lines. The inverse transform of
+                // Z = V^a + iV^b is y^a + iy^b, with y^a and y^b real.
                 let entry = Complex::new(x[a + from], x[b + from]);
                 // For k = 0 the mirrored entry is X_n = 0. Adding the entry itself turns the stored factor s₀/2 into
                 // s₀.

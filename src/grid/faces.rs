@@ -54,6 +54,8 @@ impl Grid {
     pub(crate) fn visit_runs(&self, mut f: impl FnMut(FaceRun)) {
         // Blocks of n·stride consecutive cells hold all cells of one index along the slower axes. All cells of a block
         // but those of the last index along `axis` have a face on their upper side.
+        // One run covers all faces of a block, so that loops over runs stride through cells and faces alike
+        // and can be vectorised. There are N/(n·stride) runs for an axis, a single one for the first.
         let mut first = 0;
         for (axis, a) in self.axes.iter().enumerate() {
             let stride = self.stride(axis);
@@ -89,6 +91,7 @@ impl Grid {
 
     /// Returns the face between two neighbouring cells.
     pub(crate) fn face(&self, axis: usize, lower: usize, upper: usize) -> Face {
+        // A face has the coordinates of the lower cell but for half a width along its normal.
         let spacing = self.axes[axis].spacing();
         let mut centre = self.centre(lower);
         centre[axis] += 0.5 * spacing;

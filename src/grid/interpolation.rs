@@ -77,8 +77,10 @@ impl Axis {
         if !(self.lower..=self.upper).contains(&x) {
             return None;
         }
-        // t is the distance from the first centre in units of cells. Clamping makes the interpolation constant beyond
-        // the first and last centre.
+        // t is the distance from the first centre in units of cells. Clamping makes the interpolation
+        // constant beyond the first and last centre. At t = n − 1 the bracket is (n − 2, n − 1) with the
+        // weights 0 and 1. An axis of one cell has both cells equal and t = 0. The weights 1 − w and w sum to
+        // 1 up to rounding.
         let last = self.cells - 1;
         let t = ((x - self.lower) / self.spacing() - 0.5).clamp(0.0, last as f64);
         let below = (t as usize).min(last.saturating_sub(1));

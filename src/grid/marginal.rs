@@ -31,6 +31,8 @@ impl Grid {
                 });
             }
         }
+        // The midpoint rule along the integrated axes: exact for densities that are averages over cells, and
+        // of second order for values at cell centres.
         let kept: usize = axes.iter().map(|&d| self.axes[d].cells).product();
         let integrated = (0..self.dim()).filter(|d| !axes.contains(d));
         let width: f64 = integrated.map(|d| self.axes[d].spacing()).product();

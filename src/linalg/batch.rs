@@ -154,6 +154,8 @@ impl Batch {
         check::length("the weights of a mean", weights.len(), self.nrows())?;
         match self {
             Self::Host(x) => {
+                // The transpose of the projection ζ − w Σζ/Σw: a constant is its own weighted mean and is
+                // mapped to 0, and a second application changes nothing.
                 let total = weights.iter().sum();
                 (0..x.ncols()).for_each(|j| centre(x.col_as_slice_mut(j), weights, total));
                 Ok(())

@@ -110,6 +110,8 @@ struct Work {
 }
 
 /// Number of steps of a typical iterative solve.
+// With multigrid, general matrices take 9 to 18 steps on 64³ and 128³ cells (benches/RESULTS.md). Both sides
+// of the comparison are proportional to it, but for the transfer and the preparation.
 const STEPS: f64 = 12.0;
 /// Seconds that the launch of a kernel takes.
 const LAUNCH: f64 = 1.5e-6;
@@ -118,8 +120,10 @@ const SETUP: f64 = 0.05;
 /// Seconds that a pass takes per number on the device: 40 bytes at 4 TB/s.
 const DEVICE_PASS: f64 = 1e-11;
 /// Seconds that a pass takes per number on one thread of the CPU.
+// Between the 8 ns of a sweep over a single column and the 1.5 ns a column of wide batches.
 const PROCESSOR_PASS: f64 = 4e-9;
 /// Seconds that the copy of a number to the device and back takes.
+// 16 bytes at 10 GB/s.
 const TRANSFER: f64 = 1.6e-9;
 
 impl Work {
@@ -127,8 +131,12 @@ impl Work {
         let shape = stencil.shape.map(|n| n as f64);
         Self {
             cells: stencil.cells() as f64,
-            // Every coarser level halves the axes, and 1 + 1/2 + 1/4 + … = 2.
+            // Every coarser level halves the axes, and 1 + 1/2 + 1/4 + … = 2. A sweep over n₁×n₂×n₃ cells has
+            // n₁ + n₂ + n₃ − 2 hyperplanes.
             planes: 2.0 * shape.iter().sum::<f64>(),
+            // Conjugate gradients apply one cycle of 1 + 1 sweeps a step, BiCGSTAB two cycles of 4 + 4.
+            // Residuals, products and updates count as four more passes beside the two sweeps, and as none
+            // beside the sixteen.
             sweeps: if definite { 2.0 } else { 16.0 },
             passes: if definite { 6.0 } else { 16.0 },
             three_dimensional: stencil.shape.iter().all(|&n| n > 1),
@@ -137,6 +145,10 @@ impl Work {
 
     /// Whether the columns take less time on the device than on the threads of the CPU.
     fn suits_a_device(&self, columns: usize, threads: usize) -> bool {
+        // For one column on n³ cells and a general matrix the launches take 12·16·6n·1.5 µs = 1.7n ms, and
+        // the sweeps of the CPU 12·16·n³·4 ns. With the preparation they break even at n = 58. Wide
+        // batches divide the launches by the number of columns, but the work of the CPU only by that of
+        // its threads.
         let numbers = self.cells * columns as f64;
         let launches = self.sweeps * self.planes;
         let device = STEPS * (launches * LAUNCH + self.passes * numbers * DEVICE_PASS);

@@ -86,6 +86,8 @@ impl Account {
     /// # Errors
     /// Fails with [`Error::OutOfMemory`] if the budget is exceeded. Nothing is charged then.
     pub(crate) fn take(&self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
+        // Charged first and taken back on refusal: of two threads that ask at once, the later one sees the
+        // charge of the earlier one, so that no more is granted than there is.
         let taken = self.taken.fetch_add(bytes, Ordering::Relaxed);
         let outcome = self.budget.besides(taken).check(what, rows, bytes);
         if outcome.is_err() {
@@ -158,6 +160,7 @@ impl Group {
         let number = |name: &str| read(name)?.trim().parse::<usize>().ok();
         let (limit, used) = (number(self.limit)?, number(self.used)?);
         let cache = read("memory.stat").and_then(|stat| entry(&stat, self.cache));
+        // The two files are read one after another, so that the differences may be slightly negative.
         Some(limit.saturating_sub(used.saturating_sub(cache.unwrap_or(0))))
     }
 }

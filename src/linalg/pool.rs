@@ -81,6 +81,8 @@ impl<T> Pool<T> {
     fn take(&self, fits: impl Fn(&T) -> bool) -> Option<T> {
         let mut idle = self.idle();
         let index = idle.iter().position(fits)?;
+        // The lock is held for the search alone, never while a workspace is in use. Which workspace a solve
+        // gets has no effect on its result: everything that is read is written before.
         Some(idle.swap_remove(index))
     }
 }

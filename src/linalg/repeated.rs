@@ -48,6 +48,7 @@ impl Repeated<'_> {
     fn with_workspace<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
         let (rows, parts) = (self.rows, columns * self.count);
         let fits = |workspace: &Vec<f64>| workspace.len() >= rows * parts;
+        // Powers of two, so that a few workspaces serve batches of all widths.
         let make = || vec![0.0; rows * parts.next_power_of_two()];
         self.workspaces.with(fits, make, |workspace| {
             let folded = &mut workspace[..rows * parts];

@@ -55,6 +55,8 @@ impl<'b> Reuse<'b> {
     /// Returns the cached factor if its matrix equals `a`.
     fn cached(&self, a: &Operator<'_>) -> Option<Arc<dyn Factor + 'b>> {
         let cache = self.cache();
+        // A comparison reads both matrices once. Different matrices usually differ in one of the first
+        // entries, so that a failed comparison costs nothing, and a successful one saves a factorisation.
         let cached = cache.iter().find(|cached| cached.matrix.equals(a))?;
         Some(Arc::clone(&cached.factor))
     }

@@ -27,6 +27,8 @@ impl SolveStats {
     /// The combined method is that with more iterations, and at equal numbers the later one in the list of [`Method`].
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
+        // Maxima in every component: the operation is associative and commutative, so that a parallel
+        // reduction gives the same diagnostics in any order.
         let slower = (self.iterations, self.method).max((other.iterations, other.method));
         Self {
             residual: self.residual.max(other.residual),

@@ -178,6 +178,7 @@ impl Counted<'_> {
     /// Counts columns before they are solved, and prepares a warm start for those in `b`. Solves that fail are counted, but
     /// not attributed to a method.
     fn begin(&self, side: Side, columns: usize, b: Option<MatRef<'_, f64>>) -> Option<First> {
+        // Counted before the solve, since a failed solve has cost its time.
         self.tally.solves.fetch_add(columns, Ordering::Relaxed);
         self.tally.warm.as_ref()?.first(&self.used, side, b?)
     }

@@ -20,6 +20,8 @@ const WIDEST: usize = 512;
 const COMPARED: usize = 1 << 12;
 
 /// Largest fraction of ‖b‖² that is orthogonal to the old right-hand side if the old solution serves as guess.
+// At this limit the guess halves the norm of the residual, if A has not changed. A worse guess gains little
+// more than a step of the iteration would, and costs a product for its residual.
 const NEW: f64 = 0.25;
 
 /// Store of the first batch with A, and of the first batch with Aᵀ, that the last factor solved by iterations.
@@ -97,6 +99,7 @@ impl WarmStart {
     pub(crate) fn store(&self, first: First, stats: SolveStats, x: Option<MatRef<'_, f64>>) {
         let First { side, b, guess } = first;
         // No iterations mean a direct solver, or a guess that already solved the system.
+        // Direct solvers would pay for the copies of B and X and gain nothing.
         let iterates = x.is_some() && (stats.iterations > 0 || guess.is_some());
         let solved = match (b, x) {
             (Some(b), Some(x)) if iterates => Some(Solved { b, x: x.to_owned() }),

@@ -44,6 +44,8 @@ impl FisherRao {
 impl Metric for FisherRao {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         check::positive("the volume of the Fisher-Rao metric", &[self.volume])?;
+        // Every use of ρ below is of the raised density r. Π and the weights must belong to one density: only
+        // then is Π the orthogonal projection of M = diag(vol/r).
         let r = floored(rho, self.floor)?;
         // √vol/√ρ rather than √(vol/ρ): the quotient may overflow.
         let root = |r: &f64| self.volume.sqrt() / r.sqrt();
@@ -89,7 +91,10 @@ impl Root for FisherRaoRoot {
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         Ok(map_columns(z, z.nrows(), |z, y| {
-            // Π ζ = ζ − ρ Σζ/Σρ has Σ Πζ = 0.
+            // Π ζ = ζ − ρ Σζ/Σρ has Σ Πζ = 0. ρ is the normal of the tangents of mass zero: ⟨ρ, ζ⟩_M = Σ vol
+            // ρᵢζᵢ/ρᵢ = vol Σζ. So Π is the M-orthogonal projection, MΠ = ΠᵀM, and ‖ζ‖² = ‖Πζ‖² + vol
+            // (Σζ)²/Σρ. Subtracting the mean removes the same mass, but some of it from cells of vanishing
+            // density, at a cost of order 1/ρ.
             let excess = if self.mass_fixed {
                 z.iter().sum::<f64>() / self.total
             } else {
@@ -125,6 +130,8 @@ impl Root for FisherRaoRoot {
     }
 
     fn local_form(&self) -> Option<LocalForm> {
+        // M⁻¹ = diag(ρ/vol) has bounded entries. Those of M = diag(vol/ρ) span fifteen decades at the default
+        // floor.
         inverse_diagonal(self.weights.iter().map(|w| w.recip().powi(2)).collect())
     }
 

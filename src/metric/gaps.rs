@@ -10,13 +10,21 @@ use std::iter::zip;
 use crate::linalg::Stencil;
 
 /// Binary exponents per band: the couplings of one band are within a factor of 2^BAND.
+// Couplings are compared by ⌊exponent/BAND⌋ alone, so that one pass over the couplings serves a whole band.
+// The price is an uncertainty of one band, a factor of 8, in every comparison.
 const BAND: u64 = 3;
 
 /// Number of bands by which the couplings of a part to the ground may be weaker than the strongest coupling of the
 /// part.
+// A part found after band b has its strongest coupling w in a band ≤ b − LAG, and all couplings to the rest
+// in bands > b. With exponents counted down from the largest, those of w are at most 3(b − 8) + 2 and those
+// of the rest at least 3(b + 1), 25 more. A number is at least 2^e and less than 2^(e+1), so that the ratio
+// is at least 2²⁴. Conversely a ratio of 2²⁷ means exponents 27 apart, hence nine bands, and is always found.
 const LAG: u64 = 8;
 
 /// Ratio 2^(−BAND · LAG) of two couplings at which the smaller coupling counts as weak.
+// A sum of couplings near 1 keeps 53 − 24 = 29 bits of a coupling of this size. With the uncertainty of the
+// bands at least 26 bits remain, which are eight decimal digits.
 const WEAK: f64 = 1.0 / (1 << 24) as f64;
 
 /// Whether the couplings inside some set of cells are 2²⁴ times as strong as every coupling that connects the set to
@@ -30,9 +38,11 @@ pub(super) fn has_weakly_grounded_part(stencil: &Stencil, ground: &[f64]) -> boo
         (0..ground.len()).fold(0, |best, i| if ground[i] > ground[best] { i } else { best });
     let (least, most) = range(stencil);
     let min_strength = least / WEAK;
-    // Most densities pass a cheap test. Every part contains a coupling w that is the strongest of both its cells. If a
-    // strong path leads from each such coupling to the ground, no part is weakly grounded. For w ≤ least/WEAK no
-    // coupling is weak compared to w.
+    // Most densities pass a cheap test. Every part contains a coupling w that is the strongest of both its
+    // cells: the strongest coupling inside the part, because those that leave the part are weaker still. If a
+    // strong path leads from each such coupling to the ground, no part is weakly grounded. For w ≤ least/WEAK
+    // no coupling is weak compared to w. A path has at most n₁ + n₂ + n₃ steps, so that the test is cheap for
+    // densities with few peaks.
     let is_isolated_peak = |stride: usize, cell: usize, w: f64| {
         let highest = w == strongest[cell] && w == strongest[cell + stride] && w > min_strength;
         highest && !has_strong_path(stencil, ground, (cell, grounded), WEAK * w)
@@ -106,6 +116,9 @@ fn search_by_bands(stencil: &Stencil, ground: &[f64], (least, most): (f64, f64))
     // For x ≥ 0 these bits are the biased binary exponent, ⌊log₂ x⌋ + 1023.
     let exponent = |x: f64| x.to_bits() >> 52;
     let band = |w: f64| exponent(most).saturating_sub(exponent(w)) / BAND;
+    // Invariant: after band b the components are the classes of cells that are connected by couplings of
+    // bands 0 to b, and those with a path to the ground are joined to it. The bands of a density with a floor
+    // of 10⁻¹⁵ are about 17. Each costs one pass over all couplings.
     let mut components = Components::new(ground.len());
     for b in 0..=band(least) {
         for (axis, stride) in sides(stencil) {

@@ -47,6 +47,10 @@ impl Metric for HellingerKantorovich {
         check::positive("β of the Hellinger-Kantorovich metric", &[self.beta])?;
         let transport = Transport::new(&self.grid, rho, self.floor, self.face_mean)?;
         // M⁻¹ vol = α B Bᵀ + β diag ρ is a stencil with the excess β ρ > 0 on its diagonal.
+        // The squared length of ζ is the minimum of ∫ρ(|v|²/α + s²/β) dx over velocities v and growth rates s
+        // with ζ = −∇·(ρv) + ρs (Liero, Mielke and Savaré 2018). Let y = √vol (√(ρ/α) v, √(ρ/β) s). The cost
+        // is then ‖y‖² and the constraint S y = ζ, since √α √ρ √(ρ/α) v = ρv and √β √ρ √(ρ/β) s = ρs. The
+        // minimum is at y = Sᵀ(SSᵀ)⁻¹ζ = SᵀMζ, whence L = SᵀM.
         let growth: Vec<f64> = transport.r.iter().map(|r| self.beta * r).collect();
         let inverse = transport.laplacian(self.alpha, growth.clone());
         let operator = Operator::stencil(Arc::clone(&inverse)).definite_by_construction();
@@ -95,6 +99,9 @@ impl HellingerKantorovichRoot<'_> {
     fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
         let faces = self.transport.faces();
         check_lifted(y, self.lifted_dim())?;
+        // S y before the solve has one number per cell; y has one per face and per cell, about four times as
+        // many in space. M S y = (vol M⁻¹)⁻¹ (vol S y): the factorised matrix is vol M⁻¹, whose entries do
+        // not depend on the volume of a cell.
         let mut sy = self.transport.divergence(self.face_factor, y);
         for j in 0..y.ncols() {
             let column = sy.col_as_slice_mut(j).iter_mut().zip(&self.cell_factors);
@@ -133,6 +140,8 @@ impl Root for HellingerKantorovichRoot<'_> {
 
     /// Returns M Z = vol (α B Bᵀ + β diag ρ)⁻¹ Z.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // No projection: the eigenvalues of M⁻¹ are at least β min ρ/vol, so that every change of mass has a
+        // finite length.
         check_batch(z, self.dim())?;
         let mut phi = map_columns(z, z.nrows(), |z, out| {
             out.iter_mut()

@@ -72,6 +72,10 @@ impl<M: Metric + ?Sized> Metric for &M {
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Root: Send + Sync {
+    // A natural direction minimises ‖L Z η + y‖ with y = dual(c). Its normal equations are ZᵀLᵀLZη = −ZᵀLᵀy,
+    // that is Gη = −ZᵀΠᵀc, the natural gradient (Nurbekyan, Lei and Yang 2023). The least-squares form never
+    // squares the condition number of L Z, as forming G does. It holds for any y with Lᵀy = Πᵀc: two such y
+    // differ by a vector orthogonal to the range of L.
     /// Returns the length k of a tangent vector.
     fn dim(&self) -> usize;
 
@@ -161,7 +165,8 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
         (0.0..1.0).contains(&floor),
         "give a fraction of the largest density, such as 1e-15",
     )?;
-    // A floor relative to max ρ does not depend on the unit of the density.
+    // A floor relative to max ρ does not depend on the unit of the density. It bounds the ratio of the
+    // weights 1/ρ by 1/floor, and raises the sum of N densities by at most N·floor·max ρ.
     let least = floor * rho.iter().fold(0.0_f64, |m, r| m.max(*r));
     let raised: Vec<f64> = rho.iter().map(|r| r.max(least)).collect();
     check::positive("the density ρ, raised to its floor,", &raised)?;
@@ -172,6 +177,8 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
 fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64])) -> Mat<f64> {
     let mut out = Mat::zeros(rows, z.ncols());
     for j in 0..z.ncols() {
+        // Columns of a view may be strided. A copy of one column costs less than a loop over strided entries
+        // in each f.
         match z.col(j).try_as_col_major() {
             Some(column) => f(column.as_slice(), out.col_as_slice_mut(j)),
             None => {

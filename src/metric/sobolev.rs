@@ -67,7 +67,11 @@ impl Sobolev {
 
     /// Applies (I − Δ)^{t/2} or (−Δ)^{t/2} to every column.
     fn power(&self, t: f64, z: MatRef<'_, f64>) -> Mat<f64> {
-        // The cosine transform diagonalises −Δ with Neumann boundary: every power is a multiplication by a symbol.
+        // The cosine transform diagonalises −Δ with Neumann boundary: every power is a multiplication by a
+        // symbol. The constants have the eigenvalue 0 exactly, since the sines of j = 0 are 0 on every axis.
+        // The homogeneous symbol is 0 there for negative powers too, which makes it that of the
+        // pseudo-inverse. Tangents need no projection of their own: the power removes their mean. An
+        // application costs O(N log N).
         let symbol = |eigenvalue: f64| match (self.homogeneous, eigenvalue > 0.0) {
             (false, _) => (1.0 + eigenvalue).powf(0.5 * t),
             (true, true) => eigenvalue.powf(0.5 * t),
@@ -146,6 +150,7 @@ impl Root for SobolevRoot<'_> {
         check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
         let y = self.metric.power(-self.metric.order, c);
+        // L y = L L⁻¹c = c, or L L⁺c = Πᵀc, where Π removes the mean: constants span the null space of L.
         let scale = self.metric.volume.sqrt().recip();
         Ok(y.col_as_slice(0).iter().map(|y| scale * y).collect())
     }
@@ -156,6 +161,7 @@ impl Root for SobolevRoot<'_> {
         if metric.homogeneous || metric.order.abs() != 1.0 {
             return None;
         }
+        // Only first powers of I − Δ couple neighbours alone.
         let (faces, cells) = (
             vec![1.0; metric.grid.faces()],
             vec![1.0; metric.grid.cells()],

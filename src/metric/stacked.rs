@@ -90,6 +90,9 @@ impl<'a> StackedRoot<'a> {
     /// Returns a part if all parts have the same projection. Parts with different projections together act on all
     /// tangents, so that the sum has no projection.
     fn common(&self) -> Option<&Part<'a>> {
+        // Projections are known by their action alone. Two different ones agree on a proper subspace only,
+        // which a normal random vector avoids with probability one. So one probe decides whether they are
+        // equal.
         let first = self.parts.first()?;
         let same = |part: &Part<'_>| close(&part.projected, &first.projected);
         self.parts.iter().all(same).then_some(first)
@@ -97,6 +100,9 @@ impl<'a> StackedRoot<'a> {
 
     /// Whether a part has the projection of the sum, and thus may represent a covector alone.
     fn projects_as_sum(&self, part: &Part<'_>) -> bool {
+        // Since both are semidefinite, M₁ + M₂ vanishes only where both do. A tangent that one projection
+        // removes is measured by the part that keeps it: the sum has the projection I, and the image of the
+        // probe is the probe itself.
         let expected = self.common().map_or(&self.probe, |first| &first.projected);
         close(&part.projected, expected)
     }
@@ -148,9 +154,10 @@ impl<'a> StackedRoot<'a> {
     fn dual_by_all(&self, c: &[f64]) -> Result<Vec<f64>> {
         let n = c.len();
         let column = |v: &[f64]| Mat::from_fn(n, 1, |i, _| v[i]);
-        // Lᵀ(L x) = M x = c, so y = L x is a dual. Conjugate gradients (Hestenes and Stiefel 1952) stay in the range
-        // of M, where M is positive definite, and end after at most n steps in exact arithmetic; 2n allows for
-        // rounding.
+        // Lᵀ(L x) = M x = c, so y = L x is a dual. Conjugate gradients (Hestenes and Stiefel 1952) stay in
+        // the range of M, where M is positive definite, and end after at most n steps in exact arithmetic; 2n
+        // allows for rounding. M is known by products only, each of which may cost one solve per part. The
+        // method is thus the last resort, for covectors that no single part represents.
         let (mut x, mut r) = (vec![0.0; n], c.to_vec());
         let mut p = r.clone();
         let (size, mut square) = (dot(c, c), dot(c, c));
@@ -181,6 +188,8 @@ impl<'a> StackedRoot<'a> {
 }
 
 /// Relative residual below which a covector counts as represented.
+// The solves within L and M are themselves accurate to 10⁻¹¹ by default (`Cpu::krylov_tolerance`): a smaller
+// residual could not be trusted.
 const IN_RANGE: f64 = 1e-11;
 
 /// Whether a and b are equal up to rounding.

@@ -27,6 +27,9 @@ pub enum FaceMean {
 impl FaceMean {
     /// Returns the mean of two positive numbers.
     pub fn of(self, a: f64, b: f64) -> f64 {
+        // A flux J = ρv through a face costs |J|²/ρ_f: the smaller the mean, the dearer the face. The means
+        // are in the order harmonic ≤ geometric ≤ logarithmic ≤ arithmetic. The formulas avoid the product
+        // ab, which underflows for densities below 10⁻¹⁵⁴.
         match self {
             Self::Arithmetic => 0.5 * (a + b),
             Self::Geometric => a.sqrt() * b.sqrt(),
@@ -34,8 +37,10 @@ impl FaceMean {
             Self::Logarithmic => {
                 let (mean, half) = (0.5 * (a + b), 0.5 * (a - b));
                 let x = half / mean;
-                // With x = (a − b)/(a + b), ln(a/b) = 2 artanh x and the mean is (a + b)/2 · x/artanh x. For small x
-                // this quotient is 0/0, and the series x/artanh x = 1 − x²/3 − … has an error below x⁴.
+                // With x = (a − b)/(a + b), ln(a/b) = 2 artanh x and the mean is (a + b)/2 · x/artanh x. For
+                // small x this quotient is 0/0, and the series x/artanh x = 1 − x²/3 − … has an error below
+                // x⁴. At the threshold that is 10⁻¹⁶. Above it, the rounding of a/b costs no more than
+                // 2⁻⁵³/(2x) ≈ 5·10⁻¹³ of ln(a/b) ≈ 2x.
                 if x.abs() < 1e-4 {
                     mean * (1.0 - x * x / 3.0)
                 } else {
@@ -64,6 +69,8 @@ impl<'a> Transport<'a> {
         )?;
         grid.check_faces("a transport metric")?;
         let r = floored(rho, floor)?;
+        // √ρ lives on faces, where (Bᵀφ)_f = √ρ_f (φ_upper − φ_lower)/h vanishes for constants alone. Central
+        // differences at cell centres would vanish on checkerboards too, and give B Bᵀ more null vectors.
         let mut roots = Vec::with_capacity(grid.faces());
         grid.visit_faces(|_, lower, upper| roots.push(mean.of(r[lower], r[upper]).sqrt()));
         Ok(Self { grid, r, roots })
@@ -72,7 +79,9 @@ impl<'a> Transport<'a> {
     /// Returns a B Bᵀ + diag(e). If rounding of the diagonal loses weak couplings, the stencil also stores e for
     /// solvers.
     pub(super) fn laplacian(&self, a: f64, e: Vec<f64>) -> Arc<Stencil> {
-        // B Bᵀ = −∇·(ρ∇·), because B = −∇·(√ρ ·) and Bᵀ = √ρ ∇.
+        // B Bᵀ = −∇·(ρ∇·), because B = −∇·(√ρ ·) and Bᵀ = √ρ ∇: on staggered faces without flux through the
+        // boundary, −∇· is the transpose of ∇. The weights are squares of the rounded roots, so that the
+        // matrix is the product of `divergence` and `gradient` up to the rounding of its sums.
         let weights: Vec<f64> = self.roots.iter().map(|s| a * (s * s)).collect();
         let stencil = self.grid.weighted_laplacian(&weights, &e);
         Arc::new(match gaps::has_weakly_grounded_part(&stencil, &e) {
@@ -105,6 +114,8 @@ impl<'a> Transport<'a> {
                 let (below, above) = (run.below().start, run.above().start);
                 let faces = y[run.faces.clone()].iter().zip(&self.roots[run.faces]);
                 for (i, (y, root)) in faces.enumerate() {
+                    // What leaves one cell enters the other as the same number: 1ᵀB = 0, so that images of B
+                    // have mass zero up to the rounding of their sums.
                     let flow = scale * root * y;
                     out[below + i] -= flow;
                     out[above + i] += flow;

@@ -64,8 +64,10 @@ impl Metric for Wasserstein2 {
 /// the least rounding.
 fn pinned_diagonal(grid: &Grid, r: &[f64]) -> Vec<f64> {
     let mut diagonal = vec![0.0; r.len()];
-    // Summing all rows of (B Bᵀ + d eᵢeᵢᵀ)φ = ζ with 1ᵀB = 0 and 1ᵀζ = 0 gives d φᵢ = 0. The entry d has the size of a
-    // diagonal entry of B Bᵀ, Σ ρ/h², which keeps the matrix well scaled.
+    // Summing all rows of (B Bᵀ + d eᵢeᵢᵀ)φ = ζ with 1ᵀB = 0 and 1ᵀζ = 0 gives d φᵢ = 0. If rounding leaves a
+    // mass δ in ζ, the sum gives d φᵢ = δ, and B Bᵀφ = ζ − δeᵢ: the error is taken out of the pinned cell,
+    // where it is the smallest fraction of the density. The entry d has the size of a diagonal entry of B Bᵀ,
+    // Σ ρ/h², which keeps the matrix well scaled.
     let densest = (0..r.len()).fold(0, |best, i| if r[i] > r[best] { i } else { best });
     let stiffness: f64 = grid.axes().iter().map(|a| a.spacing().powi(-2)).sum();
     diagonal[densest] = r[densest] * stiffness;
@@ -126,6 +128,7 @@ impl Root for Wasserstein2Root<'_> {
 
     /// Returns Y = √vol BᵀΦ.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // The length of ζ is the minimum of ∫ρ|v|² dx over v with −∇·(ρv) = ζ.
         // With ζ = B y, y = √ρ v, the smallest y is B⁺ζ = Bᵀ(B Bᵀ)⁺ζ = BᵀΦ.
         let phi = self.potentials(z)?;
         Ok(self.transport.gradient(self.volume.sqrt(), phi.as_ref()))
@@ -141,6 +144,8 @@ impl Root for Wasserstein2Root<'_> {
 
     /// Returns vol Πᵀ (B Bᵀ)⁺ Π Z by one solve, where `lower` after `lift` takes two.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        // LᵀL = vol Πᵀ(B Bᵀ)⁺ B Bᵀ (B Bᵀ)⁺Π = vol Πᵀ(B Bᵀ)⁺Π. The outer Πᵀ fixes the constant of Φ that the
+        // pin left: Πᵀ1 = 0.
         self.scaled_projection(self.potentials(z)?.into(), self.volume)?
             .fetch()
     }

@@ -59,6 +59,9 @@ impl<'a> Occupations<'a> {
     /// Without this floor, samples in cells that the model hardly ever visits would outweigh all other samples
     /// together.
     pub fn metric(&self) -> FisherRao {
+        // A sample in a cell of model mass m adds about 1/(n²m) to the squared length of a residual, with n
+        // samples. The noise of independent samples adds about N/n for N cells. A single sample thus
+        // outweighs all others where m < 1/(nN).
         FisherRao {
             floor: 1e-11,
             ..FisherRao::new(self.grid)
@@ -86,6 +89,8 @@ impl Simulator for Occupations<'_> {
 
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
         let volume = self.grid.volume();
+        // On n cells an axis a fixed point fills one cell, a limit cycle O(n) cells, and an attractor of
+        // dimension two O(n²). The limit need not be sharp to tell them apart.
         let (filled, reference) = (perplexity(simulated, volume), perplexity(data, volume));
         (filled < self.least_perplexity * reference).then(|| {
             format!(

@@ -115,6 +115,9 @@ pub struct Cpu {
 impl Default for Cpu {
     fn default() -> Self {
         Self {
+            // Stable solves leave a few ε, so that this tolerance admits a loss of four to five digits and
+            // refuses more. Sensitivities solved to 10⁻⁹ instead of 10⁻¹¹ make fits of the Lorenz equations
+            // stall short of six digits (docs/decisions.md), which is why iterations go as far.
             tolerance: 1e-11,
             krylov_tolerance: 1e-11,
             krylov_products: 2000,
@@ -149,6 +152,8 @@ impl Cpu {
         Ok(match a.view() {
             View::Identity => Box::new(Identity(n)),
             View::Diagonal(d) => {
+                // Products with a reciprocal are off by one rounding more than quotients. A zero entry gives
+                // ∞, and the check of the solution then reports a singular matrix.
                 let inverse = Reciprocals(d.iter().map(|d| d.recip()).collect());
                 self.checked(a, inverse)
             }

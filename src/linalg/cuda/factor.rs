@@ -49,6 +49,8 @@ impl OnDevice<'_> {
     /// Whether the CPU should retry after this error.
     fn falls_back_on(&self, error: &Error) -> bool {
         match error {
+            // An iteration that stagnates says nothing about the matrix: a factorisation may still solve it,
+            // or find it singular. Other errors of the equations would only be found twice.
             Error::Stagnation { .. } => true,
             Error::Device { .. } | Error::OutOfMemory { .. } => self.cuda.falls_back,
             _ => false,
@@ -63,6 +65,8 @@ impl OnDevice<'_> {
         match self.solver.solve_resident(self.request(side), columns) {
             Ok(stats) => Ok((Batch::Device(resident), stats.by(self.method))),
             Err(e) if self.falls_back_on(&e) => {
+                // Solved columns stay: each column is iterated independently, and is good whatever became of
+                // the others.
                 let unsolved = unsolved(&solved);
                 let mut rest = resident.get(&unsolved)?;
                 let stats = self.fallback()?.solve(side, None, rest.as_mut())?;
@@ -83,6 +87,7 @@ impl OnDevice<'_> {
         if let Some(factor) = self.fallback.get() {
             return Ok(factor.as_ref());
         }
+        // Built without a lock: two threads may build it at once, and one of the two is dropped.
         let factor = self.cpu.factor((self.rebuild)())?;
         Ok(self.fallback.get_or_init(|| factor).as_ref())
     }

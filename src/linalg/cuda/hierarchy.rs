@@ -37,6 +37,9 @@ impl Hierarchy {
     pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
         let (mut exact, mut levels) = (Vec::new(), Vec::new());
         let mut last = Stored::exact(device, plan.shape)?;
+        // All levels together have 8/7 of the cells of the finest in space. The exact ones serve the
+        // coarsening, whose sums would lose digits in single precision, and the finest of them the products
+        // of the iteration.
         while last.cells() > plan.coarsest {
             levels.push(last.for_cycles(plan.width)?);
             let coarse = last.for_aggregates()?;
@@ -110,6 +113,8 @@ impl Hierarchy {
             return self.solve_coarsest(passes, side, v);
         };
         let rows = stored.rows(side);
+        // A cycle is a linear map only from x = 0: with the x of the last step the preconditioner would
+        // change from step to step.
         self.clear(passes, rows, v.x)?;
         self.sweeps(passes, rows, v, false)?;
         self.restrict(passes, rows, v, *coarse_b)?;
@@ -143,6 +148,8 @@ impl Hierarchy {
         v: Vectors<'_>,
         coarse: Pointer,
     ) -> Result<()> {
+        // Residual and restriction in one kernel, with a thread a parent: Pᵀ(b − A x) is summed over eight
+        // cells and never stored on the fine level.
         let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
         let args = [
             Arg::Rows(rows),
@@ -189,6 +196,7 @@ impl Hierarchy {
     fn solve_coarsest(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
         let n = self.coarsest_cells();
         // A dense n×n matrix by rows is its transpose if rows and columns exchange their strides.
+        // (A⁻¹)ᵀ = (Aᵀ)⁻¹: one inverse serves both sides.
         let (between_rows, between_columns) = match side {
             Side::Plain => (n, 1),
             Side::Transpose => (1, n),

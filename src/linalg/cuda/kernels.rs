@@ -212,8 +212,11 @@ impl CudaKernels {
             device.wait()?;
             Ok(begin.elapsed().as_secs_f64() / f64::from(repetitions))
         };
+        // The first run loads kernels and fills caches, and does not count.
         timed(1)?;
         let once = timed(1)?;
+        // Submission is asynchronous: only the wait after all repetitions ends the measurement. Many of them
+        // hide the latency of that wait.
         let [least, most] = REPETITIONS;
         timed((SECONDS / once).clamp(least, most) as u32)
     }

@@ -69,7 +69,8 @@ pub(super) fn bicgstab(
     passes.vectors(width.of(["turn_f", "turn_d"]), &[r, v, p, shadow, rough])?;
     equations.precondition(passes, side, to_y)?;
     equations.image(passes, side, scaled(y), [shadow, v])?;
-    // y = K⁻¹ s p and v = A y/s have been computed; α = ρ/⟨r̂, v⟩ and r ← r − α v.
+    // y = K⁻¹ s p and v = A y/s have been computed; α = ρ/⟨r̂, v⟩ and r ← r − α v. Scalars are computed by
+    // the device: reading them back would stop the queue of kernels twice a step.
     passes.scalar("bicgstab_aim")?;
     passes.vectors(width.of(["descend_f", "descend_d"]), &[v, r, rough])?;
     equations.precondition(passes, side, to_z)?;
@@ -93,6 +94,8 @@ pub(super) fn conjugate_gradients(
     passes.scalar("gradients_begin")?;
     passes.vectors(width.of(["round_f", "round_d"]), &[r, rough])?;
     equations.precondition(passes, side, to_z)?;
+    // The sum is in double precision, though z may be single: the rounding of z is part of the
+    // preconditioner, that of the sum would be an error of α and β.
     passes.along(width.of(["along_f", "along_d"]), [r, z])?;
     // ρ = ⟨r, z⟩/s, β = ρ/ρ' with the previous ρ' (β = 0 after a restart), p ← z/s + β p, q = A p.
     passes.scalar("gradients_turn")?;

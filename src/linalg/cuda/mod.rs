@@ -47,6 +47,8 @@ use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
 
 /// Largest number of columns that one solve on the device interleaves.
+// Masks of lanes fit 64 bits, and the 64 doubles of a row fill four memory transactions of 128 bytes. Scalars
+// have the same stride in the kernels (`STRIDE`).
 const MAX_LANES: usize = 64;
 
 /// Backend that solves linear systems on a CUDA device.

@@ -13,8 +13,13 @@ use crate::error::Result;
 pub(super) const THREADS: u32 = 256;
 /// Largest number of blocks of a kernel that computes sums. The number is fixed, so that sums have the same bits on all
 /// devices.
+// With one lane, N numbers are summed as N/2¹⁸ consecutive terms a thread, a tree of 8 levels a block, four
+// partial sums a thread of the second stage, and another tree of 8. Rounding errors grow like N/2¹⁸ + 20
+// instead of N.
 pub(super) const MAX_BLOCKS: u32 = 1024;
 /// Side of the tiles of the interleaving kernels, and the number of threads of these kernels along y.
+// A tile transposes in shared memory, so that both the columns and the interleaved vector are accessed in
+// runs of 32 numbers.
 const TILE: u32 = 32;
 const TILE_THREADS: u32 = 8;
 
@@ -114,6 +119,8 @@ impl Passes {
 
     /// Launches a kernel over all cells and stores the given number of sums in the scalars from `FirstSum` on.
     pub(super) fn sums(&self, kernel: &'static str, args: &[Arg], quantities: u32) -> Result<()> {
+        // Two stages in a fixed order. Atomic additions would need one, but in the order in which blocks
+        // happen to finish.
         self.over(kernel, self.cells, args)?;
         self.collect("collect", (quantities, 0), Scalar::FirstSum)
     }

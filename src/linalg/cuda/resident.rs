@@ -147,6 +147,8 @@ impl Remote for Resident {
 
     /// Computes AᵀX for dense and sparse A. Returns `None` for A X and for matrix-free operators.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>> {
+        // Only AᵀX is asked for in sketches: adjoints times ∂g/∂θ, which takes k×m numbers to p×m. What comes
+        // back is small, and is fetched next.
         if side == Side::Plain || self.columns == 0 || a.ncols() == 0 {
             return Ok(None);
         }
@@ -178,7 +180,8 @@ impl Remote for Resident {
         }
         let _lock = self.device.lock_stream();
         let total: f64 = weights.iter().sum();
-        // Σ wᵢxᵢ / Σ wᵢ is the inner product of x with the normalised weights.
+        // Σ wᵢxᵢ / Σ wᵢ is the inner product of x with the normalised weights. Division before the sum: the
+        // weighted mean is a convex combination for positive weights, and cannot overflow.
         let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let shares = self.device.store(&shares, (WHAT, self.rows))?;
         let means = self.products("inner_products", (&[Arg::Pointer(shares.address)], 1))?;

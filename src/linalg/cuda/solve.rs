@@ -21,6 +21,8 @@ type PerLane = [f64; MAX_LANES];
 
 /// A block is narrowed when at most one lane in this many is active. More frequent narrowing would not pay, since a
 /// step must be recorded anew for every number of lanes.
+// A step costs in proportion to the lanes, whether active or not. Narrowing by four saves three quarters of
+// it, and happens at most three times from 64 lanes: to 16, 4 and 1.
 const NARROWING: usize = 4;
 
 /// Consecutive columns in host or device memory.
@@ -167,6 +169,8 @@ impl Run<'_> {
             side,
             criteria,
         } = *self.task;
+        // One exchange a step: the device works through the queue of a step while the CPU waits for its
+        // scalars.
         self.progress.count(&criteria, method.products())?;
         self.workspace
             .step(method, equations, (side, self.passes.shift))?;
@@ -218,6 +222,7 @@ impl Run<'_> {
     /// Powers of two change no digit.
     fn normalise(&mut self, b: Pointer, spare: usize) -> Result<()> {
         self.passes.largest(b)?;
+        // The largest modulus of a column decides its scale and finds NaN and infinity in the same pass.
         let largest = first_sums(self.workspace, self.passes.shift)?;
         if let Some(l) = (0..self.count).find(|&l| !largest[l].is_finite()) {
             return Err(self.not_finite(spare, l)?);

@@ -20,6 +20,7 @@ use crate::linalg::cpu::stencil::progress::Criteria;
 use crate::linalg::operator::{Side, Stencil};
 
 /// The driver keeps one part in this many of the free device memory, which is 5 %.
+// Graphs and the driver's own allocations are not known beforehand.
 const RESERVE: usize = 20;
 
 /// Matrix on a device with the workspace of its solves.
@@ -153,6 +154,8 @@ impl IterativeSolver {
     ) -> Result<u32> {
         let most = shift_for(columns.min(MAX_LANES));
         let lane = bytes_a_lane(self.equations.as_ref(), self.method);
+        // Bytes are proportional to lanes. Lanes are powers of two, so that a row of a vector starts at a
+        // multiple of the lanes and indices are shifts. At most seven candidates are tried, the widest first.
         let fits = |free: usize| {
             let fits = move |shift: &u32| lane.saturating_mul(1 << shift) <= free;
             (0..=most).rev().find(fits)

@@ -24,9 +24,13 @@ const WHAT: &str = "incomplete factorisation on the device";
 const MIN_ROWS: usize = 10_000;
 
 /// Largest number of fronts. Every front is one launch. With more fronts a factorisation on the CPU is faster.
+// A step of BiCGSTAB launches four sweeps, two for each of two applications: at 1.5 µs a launch, 4096 fronts
+// take 25 ms a step. A chain of n rows has n fronts of one row. A grid of n×n cells in its natural order has
+// 2n − 1 of up to n rows.
 const MAX_FRONTS: usize = 4096;
 
 /// A pivot below this fraction of the diagonal entry is a zero with rounding errors.
+// dᵢ is a difference of numbers of the size of aᵢᵢ, whose rounding errors are a few ε of it.
 const ZERO_PIVOT: f64 = 1e-12;
 
 /// Matrix in compressed row storage (CSR), with ordered columns.
@@ -105,6 +109,7 @@ impl ByRows {
         for i in 0..self.rows() {
             let diagonal = self.entry(i, i);
             let before = self.row(i).take_while(|&(j, _)| j < i);
+            // Entries of row i ascend by column. The mirrored entry is found by bisection: O(nnz log) in all.
             let update: f64 = before.map(|(j, v)| v * self.entry(j, i) * inverse[j]).sum();
             let is_nonzero = |d: &f64| d.is_normal() && d.abs() > ZERO_PIVOT * diagonal.abs();
             let pivot = [diagonal - update, diagonal].into_iter().find(is_nonzero);
@@ -123,6 +128,9 @@ impl ByRows {
         for step in 0..n {
             let i = if forward { step } else { n - 1 - step };
             let needed = self.row(i).filter(|&(j, _)| j != i && (j < i) == forward);
+            // All rows that i needs have smaller depths, hence earlier fronts. No fewer fronts are possible,
+            // since the rows of a chain must follow one another. One pass over the entries suffices, as j
+            // precedes i in the sweep.
             depth[i] = needed.map(|(j, _)| depth[j] + 1).max().unwrap_or(0);
             if fronts.len() <= depth[i] {
                 fronts.push(Vec::new());

@@ -27,6 +27,8 @@ impl Stored {
         let axes = shape.iter().filter(|&&n| n > 1).count();
         let arrays = 1 + 2 * axes + usize::from(inverse);
         let buffer = device.allocate(arrays * cells * width.bytes(), (WHAT, cells))?;
+        // One allocation a level instead of eight. Axes of one cell have no couplings and take no memory: a
+        // null pointer marks them.
         let mut next = buffer.address;
         let mut place = |needed: bool| {
             let at = if needed { next } else { 0 };
@@ -97,6 +99,8 @@ impl Stored {
     /// Computes the Galerkin stencil PᵀAP of a finer box, with piecewise constant prolongation P from the aggregates.
     pub(super) fn coarsen(&self, finer: &Self) -> Result<()> {
         let args = [Arg::Rows(finer.rows), Arg::Rows(self.aggregated)];
+        // Every coarse coefficient is a sum over the up to eight cells of its aggregate, computed by one
+        // thread: no two threads write to one number, and the order of the sum is fixed.
         self.each("coarsen", self.rows.cells, &args)
     }
 
@@ -118,6 +122,7 @@ impl Stored {
             copy(from.lower[axis], to.lower[axis])?;
             copy(from.upper[axis], to.upper[axis])?;
         }
+        // From the exact diagonal, not from the rounded one: one rounding instead of two.
         let reciprocals = width.of(["reciprocals_f", "reciprocals_d"]);
         send(reciprocals, from.centre, to.inverse)
     }

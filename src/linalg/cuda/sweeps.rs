@@ -56,6 +56,9 @@ impl Hierarchy {
         if after {
             corners.reverse();
         }
+        // On coarse levels hyperplanes are too small to fill the device, and launches take all the time. One
+        // block then runs a sweep over all of them with a barrier between two. Lanes are independent, so that
+        // other blocks take other lanes.
         if across(rows.shape) << group(passes) <= MAX_AT_ONCE {
             return self.sweep_small(passes, rows, v, corners);
         }
@@ -103,6 +106,8 @@ impl Hierarchy {
         let kernel = self.plan.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
         let total = last.iter().sum();
+        // Kernels of one stream run in order: a hyperplane starts when the one before is complete. This is
+        // the only synchronisation.
         for plane in 0..=total {
             // t₁ + t₂ = plane − t₀ is at most (n₁ − 1) + (n₂ − 1), which bounds t₀ from below.
             let first = u32::saturating_sub(plane, last[1] + last[2]);

@@ -121,6 +121,8 @@ impl Workspace {
         (side, shift): (Side, u32),
     ) -> Result<()> {
         let matches = |step: &&Step| (step.side, step.shift) == (side, shift);
+        // A step of BiCGSTAB on 128³ cells is some 9 000 kernels. A graph submits them in one call, and all
+        // arguments are addresses, which do not change within a workspace.
         let Some(at) = self.steps.iter().position(|step| matches(&step)) else {
             self.launch(method, equations, (side, shift))?;
             self.steps.push(Step {

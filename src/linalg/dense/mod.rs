@@ -74,6 +74,7 @@ impl Direct for DenseLu {
     }
 
     fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        // P A = L U gives A⁻¹ = U⁻¹L⁻¹P and A⁻ᵀ = PᵀL⁻ᵀU⁻ᵀ: one factor serves both.
         let solve = match side {
             Side::Plain => lu::solve::solve_in_place::<usize, f64, f64>,
             Side::Transpose => lu::solve::solve_transpose_in_place::<usize, f64, f64>,
@@ -92,6 +93,8 @@ impl Direct for DenseLu {
         let scaled = Mat::from_fn(a.nrows(), a.ncols(), |i, j| {
             units[0][i] * a[(i, j)] * units[1][j]
         });
+        // Partial pivoting compares entries of one column, in the units of different equations. After R A C
+        // the large entries of all rows and columns are near 1, and the comparison means something.
         let direct = Box::new(Self::by(scaled.as_ref(), Par::Seq));
         Some(Box::new(InUnits { direct, units }))
     }
@@ -142,6 +145,9 @@ pub(crate) fn symmetric_solve(
     what: &'static str,
 ) -> Result<Vec<f64>> {
     let llt = cholesky(g, what)?;
+    // gᵢᵢ − Σ lᵢⱼ² is the squared distance of column i of Y from the earlier ones if G = YᵀY. Relative to gᵢᵢ
+    // it is sin² of an angle: 10⁻¹³ stands for an angle of 3·10⁻⁷. Formed by Gram matrices, smaller angles
+    // are not resolved.
     let pivot = |i: usize| llt.L()[(i, i)] * llt.L()[(i, i)];
     if (0..g.nrows()).any(|i| pivot(i) <= LEAST_PIVOT * g[(i, i)]) {
         return Err(Error::NotPositiveDefinite { what });
@@ -183,6 +189,7 @@ pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
 
 /// Returns ZᵀW if that product is symmetric. Computes the lower triangle and mirrors that triangle.
 pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
+    // Half of the operations of the full product, and a result that is symmetric to the last bit.
     let mut g = Mat::zeros(z.ncols(), z.ncols());
     lower_product(g.as_mut(), z, w);
     mirrored(g)
@@ -215,6 +222,7 @@ pub(crate) fn symmetric_product_by(
             w.as_ref(),
         );
         let below = z.subcols(block.end, rest).transpose();
+        // Below the triangle the block needs all later columns of Z but no column of W besides its own.
         let part = part.subrows_mut(block.len(), rest);
         matmul(part, Accum::Replace, below, w.as_ref(), 1.0, Par::Seq);
     }

@@ -25,6 +25,9 @@ impl Reflections {
     /// Factorises A = QR.
     pub(crate) fn of(mut a: Mat<f64>) -> Self {
         let (rows, cols) = a.shape();
+        // A block of b reflections I − V T Vᵀ is applied by matrix products (Schreiber and Van Loan 1989).
+        // Householder QR is backward stable for every matrix; Gram-Schmidt would lose the orthogonality of Q
+        // in proportion to the condition number, or to its square.
         let block = plain::recommended_block_size::<f64>(rows, cols);
         let mut coefficients = Mat::zeros(block, rows.min(cols));
         let scratch =
@@ -71,6 +74,7 @@ impl Reflections {
     /// `tolerance`·|R₁₁|.
     pub(crate) fn rank(&self, tolerance: f64) -> usize {
         let diagonal = |i: usize| self.factors[(i, i)].abs();
+        // A strict comparison: the zero matrix has rank 0, and so has one with a NaN in front.
         let significant = |&i: &usize| diagonal(i) > tolerance * diagonal(0);
         (0..self.coefficients.ncols())
             .take_while(significant)

@@ -30,6 +30,7 @@ impl<'a> Operator<'a> {
             block.nrows(),
             block.ncols()
         );
+        // diag(B, …, B) of diag(C, …, C) is diag(C, …, C): blocks never nest, so that solvers see one level.
         let kind = match block.kind {
             _ if count == 1 => return block,
             Kind::Identity(n) => Kind::Identity(n * count),

@@ -10,6 +10,7 @@ use super::{Kind, Operator};
 impl Operator<'_> {
     /// Whether the structures and entries of two operators are equal. False if entries are unknown.
     pub(crate) fn equals(&self, other: &Operator<'_>) -> bool {
+        // A declaration decides between Cholesky and LU, and so is part of what a factor depends on.
         if self.definite != other.definite || self.shape() != other.shape() {
             return false;
         }

@@ -113,6 +113,8 @@ impl Pattern {
     pub(super) fn sum(&self, values: impl IntoIterator<Item: Borrow<f64>>) -> Operator<'static> {
         let mut sums = vec![0.0; self.structure.row_idx().len()];
         for (&target, value) in self.targets.iter().zip(values) {
+            // Repeated positions are added in the order in which they were given: the rounding of a sum is
+            // that of the assembly by element.
             sums[target as usize] += value.borrow();
         }
         Operator::compressed(Arc::clone(&self.structure), sums)

@@ -48,6 +48,8 @@ impl Operator<'_> {
             MatRef::from_column_major_slice(&ones, cols, 1),
             MatMut::from_column_major_slice_mut(&mut sizes, rows, 1),
         );
+        // An equation of size zero has no scale: 1 lets it fail or pass by the right-hand side alone. The
+        // reciprocal of a subnormal size may be infinite.
         for size in sizes.iter_mut().filter(|s| !s.is_normal()) {
             *size = 1.0;
         }

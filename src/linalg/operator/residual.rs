@@ -66,6 +66,8 @@ impl Operator<'_> {
             }
             return;
         }
+        // A x and |A||x| in one pass: every entry is loaded once for both, and memory traffic is what a
+        // product costs.
         let size = &mut workspace[..n];
         for j in 0..b.ncols() {
             let (x, r) = (&x[j * n..][..n], &mut r[j * n..][..n]);
@@ -103,6 +105,7 @@ fn lines(
 ) {
     let Residual { x, b, r, workspace } = vectors;
     let (n, columns, rows) = (b.nrows(), b.ncols(), stencil.rows(side));
+    // c 11ᵀx is the same number in every row. One sum a column adds the dense term without forming it.
     let (shifts, size) = workspace.split_at_mut(2 * columns);
     let shifts = shifts.as_chunks_mut().0;
     for (shift, x) in shifts.iter_mut().zip(x.chunks_exact(n)) {

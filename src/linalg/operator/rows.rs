@@ -59,6 +59,8 @@ impl Real for f32 {
 /// Results have the same bits on all processors, because products and sums are never contracted to fused operations.
 #[inline(always)]
 pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
+    // The compiler vectorises over lanes or cells, never within a sum, so that no sum changes its order
+    // either.
     pulp::Arch::new().dispatch(kernel)
 }
 
@@ -177,6 +179,8 @@ impl<'a, T: Real> Rows<'a, T> {
             for (c, x) in &beside {
                 add(&mut sum, c[k], &x[k], &term);
             }
+            // Terms are added in one order for every number of lanes and for every line, which fixes the bits
+            // of a row.
             if k > 0 {
                 add(&mut sum, lower[k - 1], &x[k - 1], &term);
             }

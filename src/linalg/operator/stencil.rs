@@ -99,6 +99,8 @@ impl Stencil {
         let axis = axis + 3 - self.dim;
         let stride = self.stride(axis);
         for (lower, w) in (first..).zip(weights) {
+            // Row i gains w (xᵢ − xⱼ) and row j the opposite: symmetric, positive semidefinite for w ≥ 0,
+            // with zero row and column sums. Sums over matrices of this form keep all of these.
             self.centre[lower] += w;
             self.down[axis][lower] -= w;
             self.up[axis][lower] -= w;
@@ -166,6 +168,8 @@ impl Stencil {
     /// Returns the coefficients of A or Aᵀ for the kernels.
     pub(crate) fn rows(&self, side: Side) -> Rows<'_, f64> {
         let mut axes = [0, 1, 2];
+        // A stable sort: axes of more than one cell keep their order, and cells their numbers, as strides of
+        // axes with one cell never count.
         axes.sort_by_key(|&d| self.shape[d] > 1);
         let shape = axes.map(|d| self.shape[d]);
         let [up, down] = [&self.up, &self.down].map(|arrays| axes.map(|d| &arrays[d][..]));
@@ -231,7 +235,9 @@ impl Stencil {
         c: f64,
         size: impl Fn(f64) -> f64,
     ) -> [f64; W] {
-        // c 11ᵀ x = c (Σ xᵢ) 1 adds one number to all rows.
+        // c 11ᵀ x = c (Σ xᵢ) 1 adds one number to all rows. (A + c 11ᵀ) regularises A if its null vector has
+        // a sum other than 0: with 1ᵀA = 0, 1ᵀ(A + c 11ᵀ)x = cN Σx. The sum of a solution is thus Σb/(cN),
+        // whatever A.
         let mut total = [0.0; W];
         for x in x.iter().filter(|_| c != 0.0) {
             (0..W).for_each(|l| total[l] += size(x[l].into()));
@@ -295,6 +301,7 @@ fn product<
     for line in rows.lines() {
         let row = &mut out[line.cells()];
         rows.line_product::<S, W, N>(line, x, row, &term);
+        // The gauge is added after the couplings, as a last term of every row.
         if shift != [0.0; W] {
             for out in row.iter_mut() {
                 (0..W).for_each(|l| out[l] += shift[l]);

@@ -68,6 +68,7 @@ enum Boundary {
 
 /// Largest |θᵢ| that the model accepts. `f64` holds e^±709; the margin keeps products of e^θ or e^−θ with volumes and
 /// pressures finite.
+// e^±600 is 10^±260, and f64 reaches from 10⁻³⁰⁸ to 10³⁰⁸: at least 47 decades are left on either side.
 const LARGEST: f64 = 600.0;
 
 impl Darcy {
@@ -222,6 +223,7 @@ impl Model for Darcy {
 
     /// Returns K(θ), repeated for every experiment. Since g is affine in u, K depends on neither u nor f.
     fn state_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        // K is symmetric: one Cholesky factor serves pressures, tangents and adjoints of all experiments.
         let matrix = self.matrix(&self.permeability_or_nan(theta));
         Operator::repeated(matrix, self.experiments())
     }
@@ -246,6 +248,8 @@ impl Model for Darcy {
         let mut b = vec![0.0; state];
         self.balances(&permeability, &vec![0.0; state], &mut b);
         b.iter_mut().for_each(|b| *b = -*b);
+        // One factorisation of a matrix of N cells serves all experiments. The contents of `rho` are the
+        // guess of an iterative solver: along a descent the pressures of the previous θ.
         let factor = backend.factor(self.matrix(&permeability))?;
         improve(factor.as_ref(), self.experiments(), b, rho)?;
         Ok(())

@@ -31,6 +31,8 @@ impl Darcy {
     pub(super) fn sensitivities(&self, permeability: &[f64], u: &[f64]) -> Operator<'static> {
         let (cells, experiments) = (self.grid.cells(), self.experiments());
         let (fixed, driven) = self.fixed(permeability);
+        // Per experiment one diagonal entry a cell, and two entries a face: the column of either cell has one
+        // in the row of the other.
         let size = experiments * (cells + 2 * self.grid.faces());
         let (mut rows, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
         let mut pointers = Vec::with_capacity(cells + 1);
@@ -95,7 +97,9 @@ impl Darcy {
 
 /// Returns the derivative with respect to θ of the harmonic mean of `own` = e^θ and `other`.
 fn mean_slope(own: f64, other: f64) -> f64 {
-    // m = 2ab/(a + b) has ∂m/∂a = 2b²/(a + b)², and ∂a/∂θ = a.
+    // m = 2ab/(a + b) has ∂m/∂a = 2b²/(a + b)², and ∂a/∂θ = a. The slopes with respect to both sides add up
+    // to m, since m is homogeneous of degree one in (a, b). Between a low and a high permeability, the low
+    // one has nearly all of the slope.
     let share = other / (own + other);
     2.0 * own * share * share
 }

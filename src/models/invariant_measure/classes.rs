@@ -7,6 +7,9 @@ use crate::linalg::Stencil;
 /// Tarjan's algorithm (1972) finds the strongly connected components of the graph of positive rates. A component
 /// without a move to another component is closed.
 pub(super) fn closed_classes(a: &Stencil) -> Vec<Vec<usize>> {
+    // Every closed class carries exactly one stationary density of mass 1, and every stationary density is a
+    // convex combination of these. Their number is thus the dimension of the null space. The search takes
+    // O(N) operations for the at most six moves from each of N cells.
     let mut search = Search::new(a);
     for cell in 0..a.cells() {
         if search.order[cell] == UNSEEN {

@@ -57,8 +57,9 @@ impl Flux {
     pub(super) fn parts(self, v: f64) -> Parts {
         match self {
             Self::Smooth { width } => {
-                // v⁺ − v⁻ = v, and v⁺v⁻ = w²/4 > 0: both rates are positive, so that all cells communicate. s = √(v² +
-                // w²) has ds/dv = v/s.
+                // v⁺ − v⁻ = v, and v⁺v⁻ = w²/4 > 0: both rates are positive, so that all cells communicate.
+                // (In floating point s = |v| from |v| ≈ 10⁸ w on, and the smaller rate is 0.) s = √(v² + w²)
+                // has ds/dv = v/s.
                 let s = v.hypot(width);
                 Parts {
                     up: 0.5 * (s + v),
@@ -67,6 +68,9 @@ impl Flux {
                     down_slope: 0.5 * (1.0 - v / s),
                 }
             }
+            // The flux v⁺ρ_l − v⁻ρ_u = v(ρ_l + ρ_u)/2 − |v|(ρ_u − ρ_l)/2 is a central flux with the
+            // additional diffusion |v|h/2. This is the price of rates that are not negative, without which
+            // densities could be negative.
             // max(±v, 0) = (|v| ± v)/2, which keeps a NaN, unlike `f64::max`.
             _ => Parts {
                 up: 0.5 * (v.abs() + v),

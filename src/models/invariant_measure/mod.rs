@@ -174,8 +174,10 @@ impl<'f> InvariantMeasure<'f> {
 
     /// Returns the matrix αI − K + γ u1ᵀ of the equations, and γ.
     fn equations(&self, theta: &[f64]) -> (Stencil, f64) {
-        // Since 1ᵀK = 0 and 1ᵀu = 1, 1ᵀg = (α + γ)(1ᵀρ − 1/vol): a solution has mass 1 for any γ > 0. The gauge term is
-        // then γ u/vol and cancels with the source, so that ρ does not depend on γ.
+        // Since 1ᵀK = 0 and 1ᵀu = 1, 1ᵀg = (α + γ)(1ᵀρ − 1/vol): a solution has mass 1 for any γ > 0. The
+        // gauge term is then γ u/vol and cancels with the source, so that ρ does not depend on γ. At a
+        // solution 1ᵀ∂g/∂θ = 0, and the same sum gives tangents of mass zero. The eigenvalue of the mass is
+        // α + γ instead of α: iterations do not slow down as α → 0.
         let mut stencil = self.generator(theta);
         let n = self.grid.cells() as f64;
         let mean = stencil.diagonal().iter().sum::<f64>() / n;
@@ -195,6 +197,9 @@ impl<'f> InvariantMeasure<'f> {
         if !self.flux.averages() {
             return f(1.0, &face.centre);
         }
+        // A velocity that vanishes at the centre of a face rarely vanishes at all points around it. The
+        // averages therefore keep an outflow in cells with a fixed point, in which point values can trap all
+        // mass.
         // Two Gauss points per direction across the face, at ±(h/2)/√3 = ±h/√12 from the centre, with equal weights.
         let dim = self.grid.dim();
         let mut across = (0..dim).filter(|&d| d != face.axis);
@@ -313,6 +318,8 @@ impl Model for InvariantMeasure<'_> {
             });
         });
         let n = rho.len() as f64;
+        // ∂γ/∂θ times (1ᵀρ − 1/vol)/N. The term vanishes at a solution, but the Jacobian has to be right at
+        // every ρ.
         let excess = rho.iter().sum::<f64>() / n - self.uniform();
         for (j, slope) in rate_slopes.iter().enumerate() {
             let shift = self.gauge * slope / n * excess;
@@ -348,6 +355,9 @@ impl Model for InvariantMeasure<'_> {
         // scaled last.
         let factor = backend.factor(Operator::stencil(stencil.clone()))?;
         improve(factor.as_ref(), 1, b, rho)?;
+        // The iteration controls ‖b − Aρ‖, which says nothing about cells whose density is far below the
+        // tolerance. Losses with 1/ρ or ln ρ read those cells. A sweep ρᵢ ← (source + Σⱼ Kᵢⱼρⱼ)/(α − Kᵢᵢ)
+        // adds terms of one sign only.
         rho.iter_mut().for_each(|r| *r = r.max(0.0));
         smooth(&stencil, &vec![source; rho.len()], rho);
         check::density("the density of an invariant measure", rho)?;

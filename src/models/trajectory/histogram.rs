@@ -30,7 +30,8 @@ pub struct Occupation {
 /// ```
 pub fn perplexity(density: &[f64], volume: f64) -> f64 {
     let mass: f64 = volume * density.iter().sum::<f64>();
-    // Empty cells are left out, since p log p → 0 as p → 0.
+    // Empty cells are left out, since p log p → 0 as p → 0. For n cells of equal mass the entropy is log n.
+    // Division by the mass makes the result independent of the unit of the density.
     let entropy = density.iter().filter(|&&r| r > 0.0).map(|r| {
         let p = volume * r / mass;
         -p * p.ln()
@@ -144,7 +145,8 @@ impl Histogram {
             let ranges = self.ranges;
             return Err(models::Error::OutsideBox { fraction, ranges }.into());
         }
-        // count/(N vol) sums to 1/vol over the cells: mass 1.
+        // count/(N vol) sums to 1/vol over the cells: mass 1. `inside` counts images under the symmetry as
+        // well: each sample has weight one half then.
         let mass = inside as f64 * self.volume;
         Ok(Occupation {
             density: self.counts.iter().map(|&c| c as f64 / mass).collect(),

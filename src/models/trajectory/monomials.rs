@@ -7,6 +7,8 @@ use crate::error::Result;
 ///
 /// On a symmetric limit cycle such as Van der Pol's, test functions of degree up to 3 do not determine the friction
 /// term, which is then a total derivative. The plane therefore needs a higher degree.
+// There are C(7, 2) − 1 = 20 monomials of degree 1 to 5 in the plane and C(6, 3) − 1 = 19 of degree 1 to 3 in
+// space: several equations for each parameter of the usual flows.
 const DEGREES: [usize; 2] = [5, 3];
 
 /// Powers of one coordinate, from 0 to the highest degree.
@@ -27,6 +29,8 @@ impl Monomials {
     pub(super) fn new(points: &[[f64; 3]], weights: &[f64], dim: usize) -> Result<Self> {
         // With mean 0 and deviation 1, monomials of all degrees are comparable in size, independently of the units of x.
         let mass: f64 = weights.iter().sum();
+        // Weights may be negative, as in Sheppard's correction. The weighted variance could then be negative,
+        // too; its root is NaN, which the check of the deviations refuses.
         check::positive("the sum of the weights of the points", &[mass])?;
         let (mut centre, mut scale) = ([0.0; 3], [1.0; 3]);
         for d in 0..dim {

@@ -80,6 +80,9 @@ impl Orbit<'_> {
         mut each: impl FnMut([f64; 3]),
         mut progress: impl FnMut(f64),
     ) -> Result<()> {
+        // The integrator stores a chunk of output before it returns: chunks bound the memory for any
+        // duration. Each chunk chooses its first step anew, which costs a few evaluations of the field in a
+        // thousand samples.
         let mut completed = 0;
         while completed < count {
             let chunk = CHUNK.min(count - completed);

@@ -17,9 +17,12 @@ use crate::linalg::minimum_norm;
 use crate::models::flow::Flow;
 
 /// Relative deviation from linearity that rounding may cause.
+// The defect is relative to the sum of all moduli, so that rounding leaves a few ε for fields of a few terms.
 const LINEAR: f64 = 1e-9;
 
 /// Relative pivot below which a combination of parameters counts as undetermined.
+// About √ε. Pivots carry errors of about ε relative to the largest, so that a pivot of this size has half its
+// digits left.
 const RANK: f64 = 1e-8;
 
 /// Square root of the number of pairs (x, θ) at which linearity is tested, and number of magnitudes of θ.
@@ -65,6 +68,8 @@ impl Trajectory {
         let ends = match (&self.points[..], self.interval) {
             ([first, .., last], Some(dt)) => {
                 check::positive("the interval of the trajectory", &[dt])?;
+                // Integrating d/dt φ(x) = v·∇φ(x) along the trajectory is exact, whatever its length. The
+                // error is that of the rule, O(dt²).
                 let last_index = weights.len() - 1;
                 (weights[0], weights[last_index]) = (0.5, 0.5);
                 // Trapezoidal rule: dt Σ w_k v·∇φ(x_k) ≈ φ(x_T) − φ(x_0) with w = ½, 1, …, 1, ½. Divided by dt, the
@@ -232,6 +237,8 @@ impl Equations {
             self.constant[i] /= size;
             (0..p).for_each(|j| self.matrix[(i, j)] /= size * unit(j));
         }
+        // With 19 or 20 equations for a few unknowns, nearly all of the cost is in the sums over the points,
+        // O(points · tests · p).
         let (theta, rank) = minimum_norm(self.matrix.as_ref(), &self.constant, RANK);
         if rank < p {
             return Err(models::Error::Undetermined {

@@ -31,6 +31,8 @@ impl Direct for InUnits {
 
     /// Applies A⁻¹ = C (R A C)⁻¹ R or A⁻ᵀ = R (R A C)⁻ᵀ C.
     fn solve(&self, side: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        // A x = b means (R A C)(C⁻¹x) = R b. R and C are powers of two, so that scaling changes pivots, not
+        // digits. A solution outside the range of f64 shows up as ∞ and is refused by the check.
         let [rows, columns] = &self.units;
         let (first, last) = match side {
             Side::Plain => (rows, columns),

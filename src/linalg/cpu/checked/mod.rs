@@ -34,6 +34,7 @@ pub(crate) const CHUNK: usize = 16;
 const SMALL: f64 = f64::from_bits((1023 - 500) << 52);
 
 /// Backward error at the level of rounding.
+// The rounding of a residual that is a sum of a few terms leaves about this much.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
 /// Largest number of steps of iterative refinement.
@@ -326,9 +327,10 @@ impl<D: Direct> Checked<'_, D> {
         direct.solve(side, as_batch(x, rows), stack);
         let vectors = Residual { x, b, r, workspace };
         let mut stats = self.judge(side, vectors, norms);
-        // Iterative refinement x ← x + A⁻¹(b − A x) repairs the effect of unsuitable pivots. Pivots are chosen by
-        // size, which means little if the units are mixed. Refinement then continues down to rounding as long as it
-        // helps (Skeel 1980).
+        // Iterative refinement x ← x + A⁻¹(b − A x) repairs the effect of unsuitable pivots. With factors of
+        // A + E a step multiplies the error by (A + E)⁻¹E: it gains as long as that is small. Pivots are
+        // chosen by size, which means little if the units are mixed. Refinement then continues down to
+        // rounding as long as it helps (Skeel 1980).
         let target = if self.scales.mixed {
             ROUNDING
         } else {

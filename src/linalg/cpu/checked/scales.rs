@@ -9,12 +9,16 @@ use crate::linalg::operator::{Operator, Side};
 const SPREAD: f64 = 1e6;
 
 /// Largest number of sweeps in the fit of the units.
+// Alternating between rows and columns is Gauss-Seidel for the Laplacian of the bipartite graph of the
+// pattern: one sweep on a full pattern with equal weights, many on a long chain.
 const SWEEPS: usize = 200;
 
 /// Change of the binary logarithms of the units below which their fit has converged.
+// The fit is rounded to whole powers of two, so that a twentieth of one is enough.
 const CONVERGED: f64 = 0.05;
 
 /// Number of powers of two below its fitted size at which an entry has half its weight in the fit of the units.
+// An entry a million times smaller than its fitted size changes its equation in the sixth digit.
 const SMALL: f64 = 20.0;
 
 /// Reciprocal sizes of the equations.
@@ -60,6 +64,8 @@ fn units_from_sizes(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[V
         return None;
     }
     let [rows, columns] = [&sizes[0], &sizes[1]].map(|sizes| reciprocals(sizes));
+    // The first spread is that of the column sums after division of every row by its own sum. The second is
+    // the same quantity for Aᵀ, which is solved with the same factors.
     let uniform = spread(&magnitudes(operator, Side::Transpose, &rows)) < SPREAD
         && spread(&magnitudes(operator, Side::Plain, &columns)) < SPREAD;
     if uniform { None } else { fit(operator) }
@@ -79,6 +85,7 @@ fn magnitudes(operator: &Operator<'_>, side: Side, x: &[f64]) -> Vec<f64> {
 
 /// Returns 1/xᵢ for every entry of x, and 1 for entries that are zero, subnormal or not finite.
 fn reciprocals(x: &[f64]) -> Vec<f64> {
+    // The reciprocal of a subnormal may overflow, and a zero row is singular whatever its scale.
     let reciprocal = |x: &f64| if x.is_normal() { x.recip() } else { 1.0 };
     x.iter().map(reciprocal).collect()
 }
@@ -101,9 +108,13 @@ fn fit(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
         None => operator.with_sparse(sparse)?,
     };
     let n = operator.nrows();
-    // Minimise Σᵢⱼ wᵢⱼ (log|aᵢⱼ| − ρᵢ − γⱼ)² over ρ = log r and γ = log c. For fixed γ each ρᵢ moves by the weighted
-    // mean of the deviations in its row, and vice versa for γ. The weights w = 1/(1 + (d/SMALL)²) reduce the
-    // influence of entries far below their fitted size (d < 0), which hardly matter to the equations.
+    // Minimise Σᵢⱼ wᵢⱼ (log|aᵢⱼ| − ρᵢ − γⱼ)² over ρ = log r and γ = log c. For fixed γ each ρᵢ moves by the
+    // weighted mean of the deviations in its row, and vice versa for γ. The weights w = 1/(1 + (d/SMALL)²)
+    // reduce the influence of entries far below their fitted size (d < 0), which hardly matter to the
+    // equations. (ρ + t, γ − t) fits as well as (ρ, γ). All sizes of equations change by the same factor
+    // then, and no quotient of them does. If a user changes units, A becomes D₁AD₂, the logarithms of D₁ and
+    // D₂ pass to ρ and γ, and the scaled matrix stays as it is but for the rounding to powers of two. A sweep
+    // costs O(nnz).
     let mut logs = [vec![0.0; n], vec![0.0; n]];
     for _ in 0..SWEEPS {
         let mut change: f64 = 0.0;

@@ -59,6 +59,8 @@ fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
         let rows = m.symbolic().row_idx()[m.symbolic().col_range(j)].iter();
         rows.map(move |&i| (i, j))
     });
+    // Each stored entry scans the columns of both its indices. The search runs only after a solve was
+    // refused.
     worst(stored.filter(|(i, j)| i != j), entry)
 }
 
@@ -69,6 +71,8 @@ fn worst(
 ) -> Option<Pair> {
     let compared = pairs.map(|(i, j)| {
         let entries = [entry(i, j), entry(j, i)];
+        // Two roots, because the product of the diagonal entries may overflow. A zero diagonal entry makes
+        // the quotient huge: with it a matrix is not positive definite.
         let size = entry(i, i).abs().sqrt() * entry(j, j).abs().sqrt();
         Pair {
             row: i,

@@ -78,6 +78,8 @@ impl<S> Analyses<S> {
         if let Some(analysis) = self.find(matrix) {
             return Ok(analysis);
         }
+        // An analysis depends on the pattern alone. Which of two threads caches its own is therefore
+        // irrelevant.
         let analysis = Arc::new(analyse()?);
         let structure = match (matrix.shared, matrix.symbolic().to_owned()) {
             (Some(shared), _) => Arc::clone(shared),

@@ -44,6 +44,9 @@ pub(crate) enum Analysis {
 impl Analysis {
     fn new(pattern: Pattern<'_>, order: Order<'_>) -> Result<Self> {
         let order = order.map(|order| order());
+        // Cholesky needs no pivoting: the Schur complement of a definite matrix is definite, and lᵢⱼ² ≤ aᵢᵢ
+        // bounds all entries, since Σⱼ lᵢⱼ² = aᵢᵢ. The order and the pattern of L are thus known before any
+        // number.
         let fronts = Symbolic::new(pattern, order.as_deref(), Form::Symmetric)?;
         if let Some(symbolic) = fronts.filter(Symbolic::pays) {
             return Ok(Self::Fronts(Arc::new(symbolic)));

@@ -49,6 +49,8 @@ pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, Faer
         v.resize(n, 0);
         v
     });
+    // AᵀA does not depend on the order of the rows, and neither does the pattern of its Cholesky factor R:
+    // the bound holds for every choice of pivots, that is, of row interchanges.
     let tree = col_etree(a, Some(order), &mut parents, stack);
     postorder(&mut post, tree, stack);
     let columns = (transposed.as_ref(), Some(order));

@@ -48,6 +48,8 @@ pub(crate) fn solve(
     if columns == 0 {
         return;
     }
+    // One transposition each way costs two passes over the batch. Every supernode then reads and writes its
+    // rows of the batch as contiguous runs.
     let (mut x, stack) = stack.make_with(n * columns, |_| 0.0);
     let (mut below, _) = stack.make_with(tallest * columns, |_| 0.0);
     for (k, x) in x.chunks_mut(columns).enumerate() {
@@ -79,6 +81,7 @@ impl Interleaved<'_> {
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);
         let own = MatRef::from_row_major_slice(own, node.width, columns);
         // Forms L₂₁x₁ contiguously, strip by strip, and scatters it to the rows of x₂ at the end.
+        // Scattering once a supernode instead of once a column reads and writes x₂ once, not width times.
         let mut product = MatMut::from_row_major_slice_mut(below, node.rows.len(), columns);
         let (mut first, mut accumulate) = (0, Accum::Replace);
         while first < node.width {

@@ -41,6 +41,12 @@ pub(crate) fn factorise<'a, 'm>(
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let a = a.into();
+    // Why no pivoting is needed: let |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column, and eliminate the first. The
+    // multipliers satisfy Σ_{i>1} |lᵢ₁| ≤ 1. In column j the off-diagonal moduli of aᵢⱼ − lᵢ₁a₁ⱼ sum to at
+    // most (|aⱼⱼ| − |a₁ⱼ|) + |a₁ⱼ|(1 − |lⱼ₁|) = |aⱼⱼ| − |lⱼ₁a₁ⱼ| ≤ |aⱼⱼ − lⱼ₁a₁ⱼ|. So the Schur complement is
+    // dominated as well, and by the same estimate no column sum of moduli grows. It was at most 2|aⱼⱼ|, which
+    // bounds the growth of entries by 2. For dominant rows the argument applies to Aᵀ, which is then
+    // factorised in its place.
     let cache = &analyses.dominant[usize::from(order.is_some())];
     let dominant = match dominated(a) {
         Some(side) => Multifrontal::new(a, side, cache, order, budget)?,
@@ -100,6 +106,8 @@ fn fallback(
     let (symbolic, values) = copy.parts_mut();
     for j in 0..symbolic.ncols() {
         for k in symbolic.col_range(j) {
+            // Products of powers of two: the scaled matrix has the digits of A unless it leaves the range of
+            // f64.
             values[k] *= units[0][symbolic.row_idx()[k]] * units[1][j];
         }
     }
@@ -157,6 +165,8 @@ fn dominated(a: Matrix<'_>) -> Option<Side> {
         }
     }
     let sides = [Side::Plain, Side::Transpose].into_iter().zip(&others);
+    // Columns of a generator sum to zero in exact arithmetic: the diagonal equals the sum of the others, and
+    // rounding decides which is larger.
     let dominates = |others: &[f64]| {
         let mut pairs = diagonal.iter().zip(others);
         pairs.all(|(d, o)| *o <= d.abs() * (1.0 + ROUNDING))

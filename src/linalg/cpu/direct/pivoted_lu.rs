@@ -39,6 +39,9 @@ impl LuAnalysis {
     /// Tries the bound for any choice of pivots first, then the estimate for pivots on the diagonal.
     fn check(&self, pattern: Pattern<'_>, budget: Budget) -> Result<usize> {
         let n = pattern.ncols();
+        // The bound holds for every choice of pivots but may be far too large; the estimate is close for
+        // pivots near the diagonal but holds for no others. A demand is refused only if both exceed the
+        // budget.
         let worst = fill::bytes(n, self.entries);
         if budget.fits(worst) {
             return Ok(worst);

@@ -15,6 +15,9 @@ use crate::linalg::{Factor, Method, SolveStats, check_batch, check_guess};
 use crate::vector::{dot, norm};
 
 /// Number of Arnoldi steps between restarts.
+// A step of cycle j orthogonalises against j vectors: 60 steps of n unknowns cost 60 products, about 60²·2n
+// operations, and 61 vectors. Without restarts the memory, and the cost of a step, would grow with the number
+// of steps.
 const RESTART: usize = 60;
 
 /// GMRES solver for one operator.
@@ -111,6 +114,8 @@ impl Gmres<'_> {
                     residual: norm(&workspace.r) / norm_b,
                 });
             }
+            // The next cycle has to start from the true residual: rounding separates it from the one of the
+            // least-squares problem.
             last = norm(&workspace.r);
             spent += self.cycle(side, workspace, tolerance);
             self.residual(side, workspace);
@@ -191,6 +196,9 @@ impl Gmres<'_> {
                 w.iter_mut().zip(v).for_each(|(w, v)| *w -= c * v);
                 *h = c;
             }
+            // One pass loses orthogonality like εκ of the Krylov vectors, which GMRES tolerates: modified
+            // Gram-Schmidt GMRES is backward stable (Paige, Rozložník and Strakoš, SIAM J. Matrix Anal. Appl.
+            // 28, 2006). The true residual is computed after every cycle anyway.
             let next = norm(w);
             h[vectors.len() / rows] = next;
             least_squares.rotate();

@@ -51,6 +51,8 @@ impl RotatedColumns {
     pub(crate) fn rotate(&mut self) {
         let j = self.len;
         let h = &mut self.columns[j * (self.most + 1)..][..j + 2];
+        // H = Qᵀ[R; 0] is updated by one column: the earlier rotations act on the new column, and one new
+        // rotation removes its last entry. This costs O(j) a step; a new factorisation of H would cost O(j²).
         for (i, (c, s)) in self.rotations[..j].iter().enumerate() {
             (h[i], h[i + 1]) = (c * h[i] + s * h[i + 1], c * h[i + 1] - s * h[i]);
         }

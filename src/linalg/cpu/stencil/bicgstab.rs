@@ -13,6 +13,8 @@ use crate::error::Result;
 use crate::linalg::operator::{Real, vectorised};
 
 /// Cosine of the angle between two vectors at which they count as orthogonal, which is a breakdown.
+// An inner product of n terms typically carries an error of √n ε ‖a‖‖b‖. For 10⁷ cells that is of the order
+// of this threshold, below which not even the sign of ρ is certain.
 const BREAKDOWN: f64 = 1e-12;
 
 /// Number of vectors of the method, in its usual letters: x, r, the shadow residual r̂, p, v and t.
@@ -53,6 +55,7 @@ impl Iteration for BiCgStab {
 
     fn new(residual: PerLane) -> Self {
         Self {
+            // The first β is not used, because all columns restart. Ones keep it finite.
             rho: [1.0; WIDEST],
             last: [1.0; WIDEST],
             alpha: [1.0; WIDEST],
@@ -250,6 +253,7 @@ impl<const W: usize> Direction<W> {
         vectorised(|| {
             for (((p, r), v), scaled) in p.iter_mut().zip(r).zip(v).zip(vector) {
                 for l in 0..W {
+                    // A select, not a product with 0: β may be NaN in columns that restart.
                     let updated = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
                     p[l] = if steepest[l] { r[l] } else { updated };
                 }

@@ -64,7 +64,9 @@ impl Iteration for ConjugateGradients {
                 add_products(&mut curvature, p, q);
             }
         });
-        // α = 0 leaves x and r of a converged column unchanged.
+        // α = 0 leaves x and r of a converged column unchanged. A curvature ≤ 0 would show that A is not
+        // definite. It is not tested: a NaN that follows from it ends the column, and a lack of progress ends
+        // it when the products are used up, both as stagnation.
         let alpha = lanes::<W>(|l| match active[l] {
             true => self.rho[l] / curvature[l],
             false => 0.0,
@@ -105,6 +107,8 @@ impl ConjugateGradients {
             }
         });
         self.rho = lanes::<W>(|l| unscale[l] * rz[l]);
+        // β = ⟨r, z⟩/⟨r₋, z₋⟩ relies on a symmetric preconditioner: ⟨r, z₋⟩ = 0 only then. The cycles are
+        // symmetric by the order of their sweeps, DILU by its form.
         let steepest = |l: usize| self.restart[l] || !active[l];
         lanes::<W>(|l| match steepest(l) {
             true => 0.0,

@@ -7,6 +7,7 @@ use super::level::{Level, LineSweep, subtract};
 use crate::linalg::operator::{Line, Real, Rows, Side, Stencil, vectorised, with_sides};
 
 /// Largest ratio of a pivot to its diagonal entry for which the pivot counts as zero up to rounding.
+// A pivot is a difference of numbers of the size of aᵢᵢ with errors of a few ε of it.
 const VANISHED: f64 = 1e-12;
 
 /// Computes the reciprocals of D, with dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ.
@@ -74,6 +75,9 @@ fn solve<T: Real, const W: usize, const N: usize>(
     (b, x): (&[[T; W]], &mut [[T; W]]),
     row: &mut [[T; W]],
 ) {
+    // One application costs as much as one product with A, and D is all that is stored besides A. On a
+    // stencil the product LD⁻¹U couples only cells that A does not couple, apart from the diagonal: DILU then
+    // equals ILU(0).
     // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. The solve overwrites x₁ from the
     // last cell.
     let [nx, ny, _] = triangles.rows.shape;

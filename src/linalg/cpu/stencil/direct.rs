@@ -33,6 +33,8 @@ pub(super) struct Gauged<'a> {
 }
 
 /// Smallest null-vector entry at the pin, relative to the largest entry, for which the pinned cell is kept.
+// The null vector normalised at the pin, z = ρ/(sρ_k), is part of Y. Its largest entry multiplies rounding
+// errors by max ρ/ρ_k: a hundred costs two digits, and a second factorisation is not worth fewer.
 const POOR_PIN: f64 = 1e-2;
 
 /// Factorises a stencil: by Cholesky if it is declared positive definite, from its row sums if the stencil holds them,
@@ -73,6 +75,8 @@ fn gauged<'a>(
 ) -> Result<Gauged<'a>> {
     // For a generator the right null vector is the stationary density. This density is large where the outflow |aᵢᵢ| is
     // small.
+    // Aρ = 0 reads |aᵢᵢ|ρᵢ = inflow: where little leaves, much collects. This is a guess that costs nothing;
+    // the null vector that the factorisation yields decides.
     let slowest = |best: usize, i: usize| {
         let d = stencil.diagonal();
         if d[i].abs() < d[best].abs() { i } else { best }
@@ -115,8 +119,12 @@ impl<'a> Gauged<'a> {
             pinned.solve(side, y.as_mut(), MemStack::new(stack));
             y
         });
-        // S = D⁻¹ + UᵀY with D⁻¹ = diag(1/c, −1/s). Uᵀ takes the sum of a column and its entry in cell k. The 2×2
-        // matrix S = [a p; b q] is inverted by its cofactors.
+        // S = D⁻¹ + UᵀY with D⁻¹ = diag(1/c, −1/s). Uᵀ takes the sum of a column and its entry in cell k. The
+        // 2×2 matrix S = [a p; b q] is inverted by its cofactors. If 1ᵀA = 0, then 1ᵀP = s e_kᵀ. Applied to P
+        // y = 1 and to P z = e_k, the columns y and z of Y, this gives y_k = N/s and z_k = 1/s. So
+        // q = z_k − 1/s vanishes but for rounding, and S = [a p; N/s 0] has the determinant −pN/s with
+        // p = Σz. z is the null vector of A with z_k = 1/s, so that p is moderate if the pinned cell has a
+        // fair share of the mass, and huge if it has hardly any.
         let project = |j: usize| {
             let y = columns[0].col_as_slice(j);
             [y.iter().sum::<f64>(), y[pin]]
@@ -161,6 +169,7 @@ impl Direct for Gauged<'_> {
         // x ← x − Y S⁻¹ Uᵀ x for x = P⁻¹ b.
         for x in batch.rb_mut().col_iter_mut() {
             let (sum, at_pin) = (x.rb().iter().sum::<f64>(), x[self.pin]);
+            // A rank-two correction: two numbers a column and one pass over it, beside two triangular solves.
             let (f, g) = (a * sum + b * at_pin, c * sum + d * at_pin);
             let y = columns.col_as_slice(0).iter().zip(columns.col_as_slice(1));
             for (x, (y, z)) in x.iter_mut().zip(y) {

@@ -57,6 +57,8 @@ pub(super) fn solve<I: Iteration, T: Real>(
     let mut run = with_width!(lanes, W => Run::<I>::begin::<T, W>(system, workspace, guess, b))?;
     loop {
         let unfinished = run.progress.unfinished();
+        // Converged columns cost as much as others while they stay. Moving the rest costs one pass over all
+        // vectors, a fraction of a step.
         if unfinished == 0 || width(unfinished) < lanes {
             let x = chunk.rb_mut();
             with_width!(lanes, W => run.extract::<T, W>(system, workspace, x))?;
@@ -86,6 +88,8 @@ impl<I: Iteration> Run<I> {
         chunk: MatRef<'_, f64>,
     ) -> Result<Self> {
         let Parts { exact: [x, r], .. } = workspace.parts::<W, 2>();
+        // Columns of one batch may differ by hundreds of decades. Scaled to a largest entry near 1, their
+        // squares are summed without underflow, and the tolerance is relative to each column.
         let scales = scales(chunk);
         interleave(chunk, &scales, r);
         let size = squares(r).map(f64::sqrt);
@@ -107,7 +111,8 @@ impl<I: Iteration> Run<I> {
             factors: &scales,
         };
         let mut residual = system.residual(b, (x, r));
-        // Zero has the residual b. A guess whose residual is no smaller, or NaN, is replaced by zero.
+        // Zero has the residual b. A guess whose residual is no smaller, or NaN, is replaced by zero. Krylov
+        // methods reduce the initial residual: a guess that is worse than zero would cost iterations.
         let useless: [bool; WIDEST] =
             std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
         for l in (0..W).filter(|&l| useless[l]) {

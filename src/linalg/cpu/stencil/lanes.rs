@@ -59,6 +59,8 @@ pub(super) fn separate<const W: usize>(
 /// Computes sum ← sum + a b, lane by lane.
 #[inline(always)]
 pub(super) fn add_products<const W: usize>(sum: &mut [f64; W], a: &[f64; W], b: &[f64; W]) {
+    // Each lane is a sum of its own in the order of the cells. Pairing terms of one column would be faster
+    // for W = 1, but would make the bits depend on the width.
     for l in 0..W {
         sum[l] += a[l] * b[l];
     }

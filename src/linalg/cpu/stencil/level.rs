@@ -155,6 +155,8 @@ impl<T: Real> Level<T> {
                 (step, lower[step.saturating_sub(1)])
             };
             for l in 0..W {
+                // This chain of dependent operations bounds the speed of a sweep. Multiplication by the
+                // reciprocal shortens it: a division takes several times as long.
                 last[l] = (row[k][l] - c * last[l]) * inverse[k];
             }
             x[k] = last;
@@ -212,6 +214,8 @@ pub(super) fn subtract<T: Real, const W: usize>(sum: &mut [T; W], c: T, x: &[T; 
 
 /// Returns 1/d for every diagonal entry d, and 0 where d is not a normal number. Sweeps set x to 0 in such cells.
 pub(crate) fn reciprocals(stencil: &Stencil) -> Vec<f64> {
+    // An equation without a diagonal entry cannot be solved for its cell. Only coarser levels, with the gauge
+    // on the coarsest, correct x there.
     let inverse = |d: &f64| if d.is_normal() { d.recip() } else { 0.0 };
     stencil.diagonal().iter().map(inverse).collect()
 }

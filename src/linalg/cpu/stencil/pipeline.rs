@@ -37,7 +37,9 @@ fn passes<T: Real, const W: usize, const N: usize>(
     stages: &mut [Stage<'_, T, W>],
 ) {
     // At each step, stage number `lag` is at plane step − lag. The last stage reaches the last plane at step
-    // count + stages − 2.
+    // count + stages − 2. With s stages a step reads s + 2 neighbouring planes. If these fit the cache, x, b
+    // and the coefficients come from memory once instead of s times, and the speed of sweeps is limited by
+    // memory.
     let count = pipeline.rows.shape[0];
     for step in 0..count + stages.len() - 1 {
         for (lag, stage) in stages.iter_mut().enumerate() {

@@ -8,9 +8,11 @@ use crate::linalg::SolveStats;
 ///
 /// A singular A with left null vector w, ‖w‖₂ = 1, leaves a residual of at least |⟨w, b⟩|. For a random b that is about
 /// ‖b‖₂/√n. Without this limit a large x, whose rounding errors are large too, could hide that residual.
+// Of the residual ⟨w, b⟩ ≈ ‖b‖/√n of a singular A, at most a hundredth may pass as rounding.
 const ROUNDING_SHARE: f64 = 1e-2;
 
 /// Largest ratio of two successive true residuals that counts as progress. With a larger ratio the iteration stagnates.
+// Halving bounds the number of these restarts: from 1 to the default tolerance of 10⁻¹¹ there are at most 37.
 const LEAST_PROGRESS: f64 = 0.5;
 
 /// Stopping criteria of an iteration.
@@ -42,6 +44,7 @@ pub(crate) trait Truth<const N: usize> {
 }
 
 /// Residuals up to this multiple of ε |A||x| may be rounding errors, and cannot be expected to shrink.
+// At most nine terms enter a row of b − A x with a gauge: the diagonal, six couplings, the gauge and b.
 pub(crate) const ROUNDINGS: f64 = 16.0;
 
 /// Convergence of up to N lanes.
@@ -112,6 +115,8 @@ impl<const N: usize> Progress<N> {
         truth: &mut impl Truth<N>,
     ) -> Result<[bool; N]> {
         let tolerance = criteria.tolerance;
+        // Recursive residuals go on falling when the true one has reached the level of rounding, so that they
+        // alone would report any accuracy.
         let small = |l: usize, r: f64| r <= tolerance * self.size[l];
         let mut restart: [bool; N] = std::array::from_fn(|l| {
             self.active[l] && (small(l, recursive[l]) || recursive[l].is_nan())

@@ -109,6 +109,9 @@ impl<T: Real> System<'_, T> {
     ) -> PerLane {
         // Entry by entry, the computed b − A x differs from the exact one by at most about m ε |A||x| for sums of m
         // terms: seven couplings at most, the gauge and b. `ROUNDINGS` exceeds m.
+        // The sum Σx of the gauge c 11ᵀ counts as one term, although its error is typically √N ε Σ|x|. In the
+        // equations of an invariant measure |c| Σ|x| is about a thousandth of the other terms, which makes up
+        // for √N up to 10⁸ cells.
         self.stencil.magnitude(self.side, (x, work));
         squares(work).map(|square| ROUNDINGS * f64::EPSILON * square.sqrt())
     }

@@ -56,7 +56,9 @@ impl Symbolic {
         position: &[usize],
         (widths, parents): (&[usize], &[Option<usize>]),
     ) {
-        // `seen[row] == s` marks the rows already listed for node s, without a reset between nodes.
+        // `seen[row] == s` marks the rows already listed for node s, without a reset between nodes. Each
+        // child is merged once, into its only parent: the merges cost the sum of all front sizes, plus
+        // sorting.
         let mut seen = vec![usize::MAX; position.len()];
         let (mut start, tree) = (0, Children::new(parents));
         for s in 0..widths.len() {
@@ -106,6 +108,7 @@ impl Symbolic {
         if row < node.start + node.width {
             return row - node.start;
         }
+        // The rows of the child are a subset of those of the front, so that the search finds the row itself.
         node.width + self.rows(node).partition_point(|&r| r < row)
     }
 

@@ -43,6 +43,8 @@ impl Cholesky {
         let values = values.ok_or(Error::NotPositiveDefinite {
             what: "an operator declared positive definite",
         })?;
+        // Steps of size + 1 walk down the diagonal. k (size + 1) < width·size holds for the `width` numbers
+        // k < width alone, so that the walk ends with the square.
         let diagonal = symbolic.nodes.iter().flat_map(|node| {
             let panel = &values[node.offset..][..node.len];
             panel.iter().step_by(node.size() + 1).copied()

@@ -13,6 +13,8 @@ use super::symbolic::{Node, Symbolic};
 use crate::linalg::operator::Side;
 
 /// Number of columns of a tile of a large front. Threads share the tiles of a front.
+// Tiles are fixed, not shares of the threads, because the blocking of a product decides the order of its
+// sums.
 const TILE: usize = 192;
 
 /// Largest number of columns of a block that is eliminated column by column. Larger blocks are split in halves.
@@ -179,6 +181,8 @@ pub(super) fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + 
 /// The steps of the recursion: A₁₁ = L₁₁U₁₁, U₁₂ = L₁₁⁻¹A₁₂, L₂₁ = A₂₁U₁₁⁻¹, then the Schur complement A₂₂ − L₂₁U₁₂.
 fn factorise(mut a: MatMut<'_, f64>) -> bool {
     let n = a.nrows();
+    // Halving turns nearly all of the n³·2/3 operations into products of blocks. Column by column, each of
+    // the n steps would read and write the whole remainder.
     if n <= NARROW {
         return factorise_narrow(a);
     }
@@ -206,6 +210,8 @@ fn factorise_narrow(mut a: MatMut<'_, f64>) -> bool {
     let n = a.nrows();
     for k in 0..n {
         let pivot = a[(k, k)];
+        // Only an exact zero stops the elimination. A small pivot may be right, in a column of small entries,
+        // and the residual of the solution will tell.
         if pivot == 0.0 || !pivot.is_finite() {
             return false;
         }

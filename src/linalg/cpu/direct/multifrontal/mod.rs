@@ -95,6 +95,8 @@ impl Multifrontal {
             return Ok(None);
         };
         budget.check(symbolic.form.name(), a.size(), symbolic.bytes())?;
+        // Both sides are served by one factor: A = L U gives A⁻¹ = U⁻¹L⁻¹ and A⁻ᵀ = L⁻ᵀU⁻ᵀ, with the same
+        // entries.
         let values = numeric::factorise(&symbolic, source)?;
         Ok(values.map(|values| Self {
             symbolic,

@@ -36,6 +36,8 @@ pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Optio
 fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -> Option<()> {
     let (tasks, levels) = partition(symbolic, values);
     let mut updates: Vec<Update> = vec![Vec::new(); symbolic.nodes.len()];
+    // Results of parallel maps are collected in the order of the tasks, and children are added in the order
+    // of their numbers. No sum depends on which thread finishes first.
     let tasks = tasks.into_par_iter();
     let eliminated: Option<Vec<(usize, Update)>> = tasks
         .map(|task| eliminate_task(symbolic, source, task))
@@ -43,6 +45,8 @@ fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -
     for (node, update) in eliminated? {
         updates[node] = update;
     }
+    // The top of the tree has few nodes but the largest fronts. Parallelism moves from the nodes of a level
+    // to the tiles of a front there.
     // No node of a level is a descendant of another one, and all their children have been eliminated.
     for level in levels {
         let level: Vec<_> = level
@@ -139,6 +143,8 @@ fn eliminate_task(
             return Some((s, rest));
         }
         front.eliminate(updates, values, &mut free[..node.update()])?;
+        // The update is formed above the children because it still reads them. Moving it costs one copy of r²
+        // numbers, against w r² multiplications of the elimination.
         stack.copy_within(height..height + node.update(), base);
         height = base + node.update();
     }

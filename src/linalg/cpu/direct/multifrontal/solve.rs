@@ -55,6 +55,8 @@ impl<'a> Factors<'a> {
     pub(super) fn solve(self, side: Side, x: &mut Interleaved<'_>) {
         // Forward: x₁ ← L₁₁⁻¹x₁, x₂ ← x₂ − L₂₁x₁. Backward: x₁ ← U₁₁⁻¹(x₁ − U₁₂x₂).
         // For Aᵀ = UᵀLᵀ, the triangle Uᵀ takes the place of L and Lᵀ that of U.
+        // Every entry of L and U is used once a column, by one product and one sum. For a single column the
+        // time is that of loading the factors; columns of a batch share it.
         for Part {
             node,
             square,

@@ -63,6 +63,9 @@ impl<'u> Sums<'u> {
             let n = v.len();
             MatMut::from_column_major_slice_mut(v, n, 1)
         });
+        // Sums belong to a column of [A | A·1], which elimination treats like a further column of A. L₁₁ and
+        // L₂₁ have no positive entries off the diagonal and e no negative ones: forward substitution adds
+        // terms of one sign.
         solve_unit_lower_triangular_in_place(square, own.rb_mut(), Par::Seq);
         matmul(sums, Accum::Add, below, own.rb(), -1.0, Par::Seq);
     }
@@ -78,6 +81,7 @@ pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     if n <= NARROW {
         return factorise_narrow(a, beneath);
     }
+    // The diagonal is never read before its pivot is known, so that products may leave anything there.
     let half = (n / 2).next_multiple_of(8);
     let (mut a11, mut a12, mut a21, mut a22) = a.rb_mut().split_at_mut(half, half);
     let (left, right) = beneath.split_at_mut(half);
@@ -117,6 +121,8 @@ pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
 fn factorise_narrow(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     let n = a.nrows();
     for k in 0..n {
+        // All these entries are ≤ 0: the couplings, and t = Σ couplings below − e. The pivot is a sum of
+        // terms of one sign, with a relative error of at most about n ε whatever its size.
         // Column k of [A; t] sums to zero, so the pivot is minus the sum of the entries below it.
         let pivot = -(k + 1..n).fold(beneath[k], |sum, i| sum + a[(i, k)]);
         if !(pivot > 0.0 && pivot.is_finite()) {

@@ -167,6 +167,8 @@ impl Symbolic {
 
     /// Cuts the tree into tasks: the maximal subtrees with at most a fraction [`TASK`] of the work.
     pub(super) fn cut_into_tasks(&mut self) {
+        // Nodes are in postorder: children come before their parent, so that one pass accumulates the work of
+        // all subtrees, and a subtree is the range from its first leaf to its root.
         let mut work: Vec<f64> = self.nodes.iter().map(Node::work).collect();
         let mut first: Vec<usize> = (0..self.nodes.len()).collect();
         for (s, node) in self.nodes.iter().enumerate() {
@@ -194,7 +196,9 @@ impl Symbolic {
     pub(super) fn stack(&self, task: &Range<usize>) -> usize {
         let (mut height, mut highest) = (0, 0);
         for node in &self.nodes[task.start..task.end - 1] {
-            // The update of a node is formed on top of those of its children, and then replaces them.
+            // The update of a node is formed on top of those of its children, and then replaces them. This
+            // invariant holds in postorder: before a node, the stack holds the updates of all finished
+            // subtrees whose parents are to come, those of the children of the node on top.
             highest = highest.max(height + node.update());
             height = height + node.update() - self.updates_of_children(node);
         }

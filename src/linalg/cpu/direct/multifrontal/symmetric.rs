@@ -71,6 +71,7 @@ fn add_to_panel(update: Update<'_>, node: &Node, panel: &mut [f64]) {
     let (places, size) = (update.places, node.size());
     let columns = update.values.chunks_exact(places.len().max(1));
     for (j, (column, &place)) in columns.zip(places).enumerate() {
+        // Places ascend with the rows of the child, so that the columns of this front come first.
         if place >= node.width {
             break;
         }
@@ -108,6 +109,8 @@ fn eliminate_narrow(panel: &mut [f64], (rows, width): (usize, usize), stride: us
             return None;
         }
         // lⱼⱼ = √aⱼⱼ and lᵢⱼ = aᵢⱼ/√aⱼⱼ, then aᵢₖ ← aᵢₖ − lᵢⱼ lₖⱼ for i ≥ k > j.
+        // One root and one division a column; the rest are products. The reciprocal adds one rounding to
+        // every entry.
         let reciprocal = column[j].sqrt().recip();
         column[j..].iter_mut().for_each(|l| *l *= reciprocal);
         for k in j + 1..width {

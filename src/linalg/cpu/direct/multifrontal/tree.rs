@@ -53,6 +53,10 @@ impl Columns {
                 while i < j && visited[i] != j {
                     visited[i] = j;
                     counts[i] += 1;
+                    // lⱼᵢ ≠ 0 makes j a row below column i. The first such j is the parent, and all others
+                    // are ancestors, because eliminating i couples its rows below with each other (Liu, SIAM
+                    // J. Matrix Anal. Appl. 11, 1990). The marks make each climb stop where an earlier one of
+                    // the same row has been: O(nnz(L)) in all.
                     i = *parents[i].get_or_insert(j);
                 }
             }
@@ -85,6 +89,8 @@ impl Groups {
         let children = Children::new(&columns.parents);
         for parent in 0..n {
             if let [child] = *children.of(parent)
+                // The rows below the child are the parent and a subset of the rows below the parent. One
+                // entry more in the child means that the subset is the whole.
                 && columns.counts[child] == columns.counts[parent] + 1
             {
                 groups.join(child, parent);
@@ -121,6 +127,8 @@ impl Groups {
 
     /// Merges children into their parents, fewest explicit zeros first, if [`Form::relaxation`] allows the merge.
     fn relax(&mut self, columns: &Columns, form: Form) {
+        // Merging saves assembly and makes blocks wider, at the price of stored zeros. Parents ascend, so
+        // that a group has all its children before it is offered to its own parent.
         let children = Children::new(&self.parents(columns));
         let mut by_zeros = Vec::new();
         for parent in 0..columns.counts.len() {
@@ -129,6 +137,7 @@ impl Groups {
             by_zeros.extend(zeros.map(|&c| (self.zeros_with(c, parent, columns), c)));
             by_zeros.sort_unstable();
             for &(_, child) in &by_zeros {
+                // Every merge widens the parent, which adds zeros to all that follow: cheap ones come first.
                 // Earlier merges may have changed the count since the sort.
                 let zeros = self.zeros_with(child, parent, columns);
                 let width = self.widths[child] + self.widths[parent];
