@@ -36,7 +36,12 @@ pub(super) fn has_weakly_grounded_part(stencil: &Stencil, ground: &[f64]) -> boo
     let strongest = strongest(stencil);
     let grounded =
         (0..ground.len()).fold(0, |best, i| if ground[i] > ground[best] { i } else { best });
+    // The strongest link to the ground counts as well: a whole domain of even couplings may be a part.
     let (least, most) = range(stencil);
+    let least = match ground[grounded] > 0.0 {
+        true => least.min(ground[grounded]),
+        false => least,
+    };
     let min_strength = least / WEAK;
     // Most densities pass a cheap test. Every part contains a coupling w that is the strongest of both its
     // cells: the strongest coupling inside the part, because those that leave the part are weaker still. If a
@@ -203,6 +208,13 @@ mod tests {
         assert!(line(&[1.0, 1e-3, 1e-12, 1e-3, 1.0], 0));
         assert!(line(&[1.0, 1e-12, 1.0], 0) && line(&[1.0, 1e-12, 1.0], 3));
         assert!(!line(&[1.0, 1e-7, 1.0], 0) && line(&[1.0, 5e-9, 1.0], 0));
+        // An even line whose only link to the ground is weak.
+        let even = |e: f64| {
+            let mut stencil = Stencil::new(&[4]);
+            stencil.conduct(0, 0, std::iter::repeat_n(1.0, 3));
+            has_weakly_grounded_part(&stencil, &[e; 4])
+        };
+        assert!(!even(1e-7) && even(5e-9) && even(1e-15));
         // Two connected parts, separated from a third.
         assert!(line(&[1.0, 1e-15, 1e-15, 1.0, 1e-3, 1.0], 0));
         // Only the strongest coupling of a part counts.

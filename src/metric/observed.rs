@@ -7,6 +7,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Operator, Side, minimum_norm};
 use crate::noise::Noise;
+use crate::vector::norm;
 
 /// Metric OᵀΓ⁻¹O of observations O ρ with noise covariance Γ. Unobserved components have length zero.
 pub struct Observed<'a> {
@@ -81,14 +82,11 @@ impl ObservedRoot<'_> {
     /// Returns ‖Lᵀy − c‖/‖c‖.
     fn distance(&self, y: &[f64], c: &[f64]) -> Result<f64> {
         let lowered = self.lower(MatRef::from_column_major_slice(y, y.len(), 1))?;
-        let error = lowered.col_as_slice(0).iter().zip(c);
-        let error: f64 = error.map(|(l, c)| (l - c) * (l - c)).sum();
-        let reference: f64 = c.iter().map(|c| c * c).sum();
-        Ok(if error > 0.0 {
-            (error / reference).sqrt()
-        } else {
-            0.0
-        })
+        let pairs = lowered.col_as_slice(0).iter().zip(c);
+        let error: Vec<f64> = pairs.map(|(l, c)| l - c).collect();
+        // `norm` neither overflows nor underflows, and keeps NaN.
+        let error = norm(&error);
+        Ok(if error == 0.0 { 0.0 } else { error / norm(c) })
     }
 }
 

@@ -197,7 +197,8 @@ impl GaussianMixture {
         check::positive("a variance of the mixture", &c.variance)?;
         check::finite("a weight of the mixture", &[c.weight])?;
         // The last weight is a difference, so that rounding may leave it slightly outside [0, 1].
-        if (-1e-15..=1.0 + 1e-15).contains(&c.weight) {
+        let slack = f64::EPSILON * self.components.len() as f64;
+        if (-slack..=1.0 + slack).contains(&c.weight) {
             return Ok(());
         }
         Err(Error::OutOfRange {

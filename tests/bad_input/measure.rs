@@ -111,6 +111,26 @@ fn grids_flows_and_parameters_that_do_not_fit_are_named() {
     ]);
 }
 
+/// Rates between the valleys that double precision loses leave the shares of the valleys undetermined.
+#[test]
+fn sets_that_only_rounding_connects_are_named() {
+    let valleys = || InvariantMeasure::new(&plane(16), Valleys).unwrap();
+    let smooth = |width: f64| valleys().flux(Flux::Smooth { width });
+    judge(vec![
+        (
+            density(smooth(1e-12), &[1.0]),
+            "Trapped",
+            "lost to rounding",
+        ),
+        (
+            density(Ok(valleys().diffusion(1e-25).unwrap()), &[1.0]),
+            "Trapped",
+            "lost to rounding",
+        ),
+    ]);
+    assert!(density(smooth(1e-2), &[1.0]).is_ok());
+}
+
 #[test]
 fn cells_that_absorb_all_mass_are_named() {
     let model = InvariantMeasure::new(&lorenz(16), Lorenz).unwrap();

@@ -250,3 +250,25 @@ fn iteration_says_what_it_cannot_resolve_and_is_right_elsewhere() {
     println!("iterated: off by {:.1e}", off(&found, &exact));
     assert!(off(&found, &exact) <= CLOSE);
 }
+
+/// M⁻¹ of a constant density maps constants to β/vol times themselves, however weak the growth.
+#[test]
+fn a_weak_growth_of_an_even_density_is_not_lost() {
+    let grid = Grid::new(&[(0.0, 1.0, 16)]).unwrap();
+    let (cpu, rho) = (Cpu::default(), [1.0; 16]);
+    for beta in [1.0, 1e-6, 1e-9, 1e-12, 1e-15] {
+        let metric = HellingerKantorovich {
+            beta,
+            ..HellingerKantorovich::new(&grid)
+        };
+        let root = metric.at(&rho, &cpu).unwrap();
+        let product = root.apply(column(&[1.0; 16])).unwrap();
+        let scaled = product
+            .col_as_slice(0)
+            .iter()
+            .map(|m| m * beta / grid.volume());
+        for one in scaled {
+            assert!((one - 1.0).abs() < 1e-8, "β = {beta:e}: {one}");
+        }
+    }
+}

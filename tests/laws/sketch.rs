@@ -4,7 +4,7 @@
 
 use crate::support;
 use crate::support::sketches::{Case, Draws, KINDS, columns, each_case, flat};
-use crate::support::{Reaction, column, density, dot, gap, identity, matrix_gap};
+use crate::support::{Explicit, Reaction, column, density, dot, gap, identity, matrix_gap};
 use pullback::faer::Mat;
 use pullback::metric::{L2, Wasserstein2};
 use pullback::sketch::{ProbeKind, Probes, Sketch};
@@ -362,4 +362,20 @@ fn nor_do_they_with_hundreds_of_parameters() {
     };
     let alone = on(1);
     assert!(on(2) == alone && on(4) == alone);
+}
+
+/// Complete orthonormal probes are exact for as many parameters as data, where no law of random inverses has a mean.
+#[test]
+fn complete_probes_invert_square_jacobians() {
+    let z = random::normal_matrix(4, 4, 3);
+    let (model, zeros, cpu) = (Explicit(z.clone()), [0.0; 4], Cpu::default());
+    let linearised = Linearisation::new(&model, &zeros, &zeros, &cpu).unwrap();
+    let probes = Probes::new(ProbeKind::Orthonormal, 4, 4, 1).unwrap();
+    let sketch = Sketch::of_state(&linearised, &probes).unwrap();
+    let gradient = [1.0, -2.0, 0.5, 3.0];
+    let found = sketch.natural(&gradient).unwrap().value;
+    let product = z.transpose() * (&z * column(&found));
+    for (p, g) in product.col_as_slice(0).iter().zip(gradient) {
+        assert!((p + g).abs() < 1e-10, "{p} {g}");
+    }
 }

@@ -27,6 +27,12 @@ pub(super) fn closed_classes(a: &Stencil) -> Vec<Vec<usize>> {
     classes.iter().filter(|c| !is_open(c)).cloned().collect()
 }
 
+/// Rate relative to the sum of all rates out of a cell that counts as zero.
+//
+// The sum holds 53 bits. A smaller rate leaves no trace in it, and the balance of mass between two sets that only such
+// rates connect is not determined in double precision.
+const LOST: f64 = 1e-15;
+
 /// Marks a cell that the search has not visited or assigned.
 const UNSEEN: usize = usize::MAX;
 
@@ -37,13 +43,15 @@ fn target(a: &Stencil, cell: usize, k: usize) -> Option<usize> {
     if n < 2 {
         return None;
     }
-    // The generator is −A, so that a negative off-diagonal entry of A is a positive rate.
+    // The generator is −A, so that a negative off-diagonal entry of A is a positive rate. The diagonal is the sum of
+    // the rates out of the cell.
+    let leaves = |rate: f64| -rate > LOST * a.diagonal()[cell];
     let stride = a.stride(axis);
     let index = cell / stride % n;
     if upward {
-        (index + 1 < n && a.up[axis][cell] < 0.0).then_some(cell + stride)
+        (index + 1 < n && leaves(a.up[axis][cell])).then_some(cell + stride)
     } else {
-        (index > 0 && a.down[axis][cell - stride] < 0.0).then(|| cell - stride)
+        (index > 0 && leaves(a.down[axis][cell - stride])).then(|| cell - stride)
     }
 }
 

@@ -57,15 +57,21 @@ impl Flux {
     pub(super) fn parts(self, v: f64) -> Parts {
         match self {
             Self::Smooth { width } => {
-                // v⁺ − v⁻ = v, and v⁺v⁻ = w²/4 > 0: both rates are positive, so that all cells communicate.
-                // (In floating point s = |v| from |v| ≈ 10⁸ w on, and the smaller rate is 0.) s = √(v² + w²)
-                // has ds/dv = v/s.
+                // The rates (s ± v)/2 with s = √(v² + w²) have the difference v and the product w²/4. The smaller one
+                // is that quotient: the difference s − |v| cancels, and is 0 from |v| ≈ 10⁸ w on.
                 let s = v.hypot(width);
+                let larger = 0.5 * (s + v.abs());
+                let smaller = 0.25 * width * (width / larger);
+                let (up, down) = match v < 0.0 {
+                    true => (smaller, larger),
+                    false => (larger, smaller),
+                };
+                // ds/dv = v/s gives the slopes (v/s ± 1)/2 = ±(s ± v)/2s.
                 Parts {
-                    up: 0.5 * (s + v),
-                    down: 0.5 * (s - v),
-                    up_slope: 0.5 * (1.0 + v / s),
-                    down_slope: 0.5 * (1.0 - v / s),
+                    up,
+                    down,
+                    up_slope: up / s,
+                    down_slope: down / s,
                 }
             }
             // The flux v⁺ρ_l − v⁻ρ_u = v(ρ_l + ρ_u)/2 − |v|(ρ_u − ρ_l)/2 is a central flux with the
@@ -78,6 +84,31 @@ impl Flux {
                 up_slope: f64::from(u8::from(v > 0.0)),
                 down_slope: f64::from(u8::from(v < 0.0)),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// v⁺v⁻ = w²/4 and v⁺ − v⁻ = v, also where w is far below |v|.
+    #[test]
+    fn the_smaller_rate_of_a_smooth_flux_keeps_its_digits() {
+        for width in [1.0, 1e-4, 1e-8, 1e-12, 1e-100] {
+            for v in [-0.3, 0.0, 2.0] {
+                let Parts {
+                    up,
+                    down,
+                    up_slope,
+                    down_slope,
+                } = Flux::Smooth { width }.parts(v);
+                let product = up * (down / width) / width;
+                assert!((product - 0.25).abs() < 1e-15, "{width} {v}: {product}");
+                assert!((up - down - v).abs() < 1e-15);
+                assert!((up_slope + down_slope - 1.0).abs() < 1e-15);
+                assert!((up_slope - down_slope - v / v.hypot(width)).abs() < 1e-15);
+            }
         }
     }
 }

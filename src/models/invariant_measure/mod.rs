@@ -238,10 +238,10 @@ impl<'f> InvariantMeasure<'f> {
     /// smallest classes.
     ///
     /// With several classes the equations are singular but consistent, and a solver may return any of their solutions.
-    /// The check is cheap compared with a solve. Diffusion and teleportation connect all cells, as do smooth fluxes.
+    /// The check is cheap compared with a solve. Teleportation connects all cells. Diffusion and smooth fluxes do so only
+    /// with rates that are not lost to rounding.
     fn check_classes(&self, stencil: &Stencil) -> Result<()> {
-        let spreads = self.diffusion > 0.0 || matches!(self.flux, Flux::Smooth { .. });
-        if self.teleportation > 0.0 || spreads {
+        if self.teleportation > 0.0 {
             return Ok(());
         }
         let classes = closed_classes(stencil);
@@ -264,7 +264,9 @@ impl<'f> InvariantMeasure<'f> {
         Err(models::Error::Trapped {
             classes: classes.len(),
             places,
-            remedy: if self.flux.averages() {
+            remedy: if self.diffusion > 0.0 || matches!(self.flux, Flux::Smooth { .. }) {
+                "diffusion and smoothing between the sets are lost to rounding: raise them, or add"
+            } else if self.flux.averages() {
                 "if the flow has several attractors in the box, choose a box around one; else add"
             } else {
                 "use `Flux::FaceAveraged`, which lets no cell absorb mass around a fixed point, or add"
