@@ -54,6 +54,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub mod automatic;
 mod check;
 pub mod coordinates;
 pub mod correction;

@@ -18,6 +18,7 @@ const ROWS: &[&[&str]] = &[
     &["linalg"],
     &["grid", "coordinates"],
     &["model"],
+    &["automatic"],
     &["noise"],
     &["metric"],
     &["loss"],

@@ -92,27 +92,38 @@ pub trait Model: Sync {
     /// Fails with [`Error::Newton`] if the equations are not solved. An implementation by another method wraps its
     /// failures in [`Error::Model`].
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
-        check::length("θ", theta.len(), self.param_dim())?;
-        let newton = Newton::default();
-        if rho.iter().any(|r| *r != 0.0) {
-            match newton.solve(self, theta, rho, backend) {
-                // A warm start far from the solution may fail where the guess of the model succeeds.
-                Err(
-                    Error::Newton { .. }
-                    | Error::NotFinite { .. }
-                    | Error::Singular { .. }
-                    | Error::NotPositiveDefinite { .. }
-                    | Error::Stagnation { .. },
-                ) => {}
-                done => return done,
-            }
-        }
-        // A failed iteration leaves its last iterate in `rho`, which may be far off or not finite.
-        let guess = self.guess(theta);
-        check::length("the guess for ρ", guess.len(), rho.len())?;
-        rho.copy_from_slice(&guess);
-        newton.solve(self, theta, rho, backend)
+        solve_by_newton(self, theta, rho, backend)
     }
+}
+
+/// Solves g(ρ, θ) = 0 by Newton's method, from the warm start in `rho` and, if that fails or is zero, from the guess of the
+/// model.
+pub(crate) fn solve_by_newton<M: Model + ?Sized>(
+    model: &M,
+    theta: &[f64],
+    rho: &mut [f64],
+    backend: &dyn Backend,
+) -> Result<()> {
+    check::length("θ", theta.len(), model.param_dim())?;
+    let newton = Newton::default();
+    if rho.iter().any(|r| *r != 0.0) {
+        match newton.solve(model, theta, rho, backend) {
+            // A warm start far from the solution may fail where the guess of the model succeeds.
+            Err(
+                Error::Newton { .. }
+                | Error::NotFinite { .. }
+                | Error::Singular { .. }
+                | Error::NotPositiveDefinite { .. }
+                | Error::Stagnation { .. },
+            ) => {}
+            done => return done,
+        }
+    }
+    // A failed iteration leaves its last iterate in `rho`, which may be far off or not finite.
+    let guess = model.guess(theta);
+    check::length("the guess for ρ", guess.len(), rho.len())?;
+    rho.copy_from_slice(&guess);
+    newton.solve(model, theta, rho, backend)
 }
 
 /// Computes ρ(θ) from zero, and checks what a user's `solve` may leave unchecked.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod automatic;
 mod basics;
 mod darcy;
 mod descent;

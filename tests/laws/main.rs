@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod automatic;
+mod automatic_ready;
 mod cosine_priors;
 mod direction;
 mod interpolation;

@@ -1,0 +1,135 @@
+//! Models that are explicit functions of the parameters, as in curve fitting.
+
+use super::cache::Jacobian;
+use super::equation::or_nan;
+use super::error::{Error, Variable};
+use super::jacobian::Map;
+use super::scalar::Scalar;
+use crate::check;
+use crate::error::{Error as AnyError, Result};
+use crate::linalg::{Backend, Operator};
+use crate::model::Model;
+use crate::model::adjoint::{Implicit, Sensitivity};
+
+/// Explicit function ρ = F(θ), written once for all scalars.
+///
+/// The page of the [module](super) has an example.
+pub trait Formula: Sync {
+    /// Returns (k, p), the numbers of values and of parameters.
+    fn dims(&self) -> (usize, usize);
+
+    /// Writes F(θ) to `out`, all k entries.
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]);
+}
+
+/// Model of a [`Formula`], the explicit equations g = ρ − F(θ), with derivatives by automatic differentiation.
+pub struct Curve<F> {
+    formula: F,
+    jacobian: Jacobian,
+}
+
+impl<F: Formula> Curve<F> {
+    /// Creates the model of a formula.
+    pub fn new(formula: F) -> Self {
+        Self {
+            formula,
+            jacobian: Jacobian::new(Variable::Parameter),
+        }
+    }
+
+    /// Returns the formula.
+    pub fn formula(&self) -> &F {
+        &self.formula
+    }
+
+    /// Returns F(θ).
+    ///
+    /// # Errors
+    /// Fails if θ has the wrong length, or if a value is not finite.
+    pub fn predict(&self, theta: &[f64]) -> Result<Vec<f64>> {
+        let (k, p) = self.formula.dims();
+        check::length("θ", theta.len(), p)?;
+        let mut out = vec![f64::NAN; k];
+        self.formula.values(theta, &mut out);
+        match check::finite("a value of the formula", &out) {
+            Ok(()) => Ok(out),
+            Err(failure) => Err(self.explain(theta, failure)),
+        }
+    }
+
+    fn map(&self) -> Values<'_, F> {
+        Values(&self.formula)
+    }
+
+    /// Returns the cause of a failure if it lies in the formula, and the failure itself otherwise.
+    fn explain(&self, theta: &[f64], failure: AnyError) -> AnyError {
+        match self.jacobian.check(&self.map(), theta) {
+            Ok(_) => failure,
+            // Of a value that is not finite, the failure says more than its derivative.
+            Err(Error::NotFinite { .. }) if is_of_values(&failure) => failure,
+            Err(fault) => fault.into(),
+        }
+    }
+}
+
+fn is_of_values(failure: &AnyError) -> bool {
+    matches!(failure, AnyError::NotFinite { what, .. } if *what == "a value of the formula")
+}
+
+struct Values<'a, F>(&'a F);
+
+impl<F: Formula> Map for Values<'_, F> {
+    fn rows(&self) -> usize {
+        self.0.dims().0
+    }
+
+    #[inline(always)]
+    fn at<S: Scalar>(&self, x: &[S], out: &mut [S]) {
+        self.0.values(x, out);
+    }
+}
+
+impl<F: Formula> Model for Curve<F> {
+    fn state_dim(&self) -> usize {
+        self.formula.dims().0
+    }
+
+    fn param_dim(&self) -> usize {
+        self.formula.dims().1
+    }
+
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        out.fill(f64::NAN);
+        self.formula.values(theta, out);
+        out.iter_mut().zip(rho).for_each(|(g, r)| *g = r - *g);
+    }
+
+    fn state_jacobian<'a>(&'a self, rho: &'a [f64], _: &'a [f64]) -> Operator<'a> {
+        Operator::identity(rho.len())
+    }
+
+    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        let jacobian = self.jacobian.operator(&self.map(), theta, -1.0);
+        or_nan(jacobian, (rho.len(), theta.len()))
+    }
+
+    fn linearise<'a>(
+        &'a self,
+        rho: &'a [f64],
+        theta: &'a [f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Box<dyn Sensitivity + 'a>> {
+        let c = self.jacobian.operator(&self.map(), theta, -1.0)?;
+        match Implicit::new(Operator::identity(rho.len()), c, backend) {
+            Ok(sensitivity) => Ok(Box::new(sensitivity)),
+            Err(failure) => Err(self.explain(theta, failure)),
+        }
+    }
+
+    fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {
+        let values = self.predict(theta)?;
+        check::length("the state ρ", rho.len(), values.len())?;
+        rho.copy_from_slice(&values);
+        Ok(())
+    }
+}
