@@ -10,7 +10,7 @@ use crate::check;
 use crate::direction::{Finder, Local};
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::metric::Root;
+use crate::metric::{Root, prepare};
 use crate::model::adjoint::Linearisation;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
@@ -199,7 +199,7 @@ impl Run<'_> {
         // wherever h = q.
         let rho = solve_checked(model, &at.theta, self.backend)?;
         let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
-        let root = metric.at(&rho, self.backend)?;
+        let root = prepare(metric, &rho, self.backend)?;
         // M(h − q) = Lᵀ(L(h − q)) takes the place of the covector of a loss. The norm of its first factor is
         // the distance.
         let lifted = root.lift(MatRef::from_column_major_slice(&at.defect, rho.len(), 1))?;

@@ -55,7 +55,14 @@ impl Attempt {
     /// Checks that a direction returned one finite number for every free parameter.
     pub(super) fn check(&self, free: usize) -> Result<()> {
         check::length("the step η of a direction", self.proposal.eta.len(), free)?;
-        check::finite("the step η of a direction", &self.proposal.eta)
+        check::finite("the step η of a direction", &self.proposal.eta)?;
+        let predicted = self.proposal.predicted;
+        check::option(
+            "the decrease that a direction predicts",
+            predicted,
+            predicted.is_finite(),
+            "let `Proposal::predicted` be −(∇f·η + ½ ηᵀGη), which stopping tests and step rules use",
+        )
     }
 
     pub(super) fn length(&self, norm: &StepNorm) -> Option<f64> {

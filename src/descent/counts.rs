@@ -66,7 +66,8 @@ pub(super) struct Ledger<'a> {
     pub(super) sensitivity: Tally<'a>,
     /// Solves for the metric and the loss.
     pub(super) geometry: Tally<'a>,
-    /// Counter of the solves for the loss. A warm start from a solve for the metric would be useless.
+    /// Counter of the solves for the loss and for a metric of its preparation. Factors are shared between value, covector
+    /// and metric, because a preparation cannot keep them. A warm start from a solve for another metric would be useless.
     pub(super) loss: Tally<'a>,
     /// Counter of the solves with the precisions of priors. Factors are shared between points, because the precision of
     /// a quadratic prior is constant.
@@ -77,6 +78,9 @@ pub(super) struct Ledger<'a> {
 
 /// Number of factors that are kept for the precisions of priors. One prior may need several factors.
 const PRECISIONS: usize = 4;
+
+/// Number of factors that are kept for the loss, which may solve with more than one matrix.
+const LOSS_FACTORS: usize = 2;
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(backend: &'a dyn Backend) -> Self {
@@ -89,7 +93,9 @@ impl<'a> Ledger<'a> {
             forward: Tally::new(backend).sharing(factors.clone()),
             sensitivity: Tally::new(backend).sharing(factors).warm(),
             geometry: Tally::new(backend).warm(),
-            loss: Tally::new(backend).warm(),
+            loss: Tally::new(backend)
+                .sharing(Arc::new(Reuse::new(backend, LOSS_FACTORS)))
+                .warm(),
             priors: Tally::new(backend).sharing(Arc::new(Reuse::new(backend, PRECISIONS))),
             systems: Tally::new(backend),
         }

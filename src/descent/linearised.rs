@@ -1,12 +1,16 @@
 //! Linearised problem at a point.
 
+use faer::ColRef;
+
 use super::point::Point;
 use crate::coordinates::Chart;
 use crate::direction::Local;
+use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::Root;
-use crate::model::adjoint::Linearisation;
+use crate::model::adjoint::{Linearisation, check_adjoint};
 use crate::prior::PriorTerms;
+use crate::vector::dot;
 
 /// Linearised problem at a point, with everything that directions need.
 pub(super) struct Linearised<'p> {
@@ -37,6 +41,9 @@ pub(super) struct Linearised<'p> {
     pub(super) systems: &'p dyn Backend,
 }
 
+/// Number of rounding errors of the objective below which a slope says nothing.
+const ROUNDINGS: f64 = 100.0;
+
 impl Linearised<'_> {
     /// Returns the input of a direction. `widest` holds the largest column norms of the run.
     pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
@@ -52,6 +59,24 @@ impl Linearised<'_> {
             progress: self.progress,
             backend: self.systems,
         }
+    }
+
+    /// Checks that the change of the loss along η is the same by Z, if it has been formed, as by the gradient.
+    ///
+    /// A direction that works with Z would otherwise not notice a wrong adjoint, by which bounds are activated and runs
+    /// stop.
+    pub(super) fn check_adjoint(&self, eta: &[f64]) -> Result<()> {
+        let Some(z) = self.z.formed() else {
+            return Ok(());
+        };
+        let change = z * ColRef::from_slice(eta);
+        let change: Vec<f64> = change.iter().copied().collect();
+        let penalty = self.prior.as_ref().map_or(0.0, |p| dot(&p.gradient(), eta));
+        let forward = dot(&change, &self.covector);
+        let backward = dot(&self.grad, eta);
+        // Differences that the objective hides in its rounding may be anything.
+        let rounding = self.rounding + f64::EPSILON * penalty.abs();
+        check_adjoint(forward, backward - penalty, ROUNDINGS * rounding)
     }
 
     /// Restricts the free parameters to those at the positions `keep`.

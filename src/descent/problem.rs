@@ -12,7 +12,7 @@ use crate::direction::Direction;
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
 use crate::loss::Loss;
-use crate::metric::{Metric, Root};
+use crate::metric::{Metric, Root, prepare, shaped};
 use crate::model::adjoint::Linearisation;
 use crate::model::{Model, solve_from};
 use crate::prior::{Prior, PriorTerms};
@@ -152,6 +152,7 @@ impl<'a> Problem<'a> {
         let batch = Mat::from_fn(rho.len(), columns, |i, j| [&covector, &whole][j][i]);
         let gradients = z.adjoint(batch.as_ref())?;
         let gradient = |j: usize| gradients.col_as_slice(j).to_vec();
+        check::finite("the gradient Zᵀ ∂f/∂ρ", gradients.col_as_slice(0))?;
         let (mut grad, mut exact) = (gradient(0), gradient(columns - 1));
         let prior = self.terms(theta, &chart)?;
         if let Some(prior) = &prior {
@@ -209,16 +210,16 @@ impl<'a> Problem<'a> {
         let first = self.setting.first_metric.filter(|_| in_first_phase);
         let set = first.map(|f| f.metric).or(self.setting.metric);
         if set.is_none()
-            && let Some(root) = state.misfit.root(backend)?
+            && let Some(root) = state.misfit.root(&self.ledger.loss)?
         {
             let name = self
                 .loss_metric
                 .as_ref()
                 .map_or("the loss's own", |m| m.name());
-            return Ok(Some((root, name)));
+            return Ok(Some((shaped(root, name, rho.len())?, name)));
         }
         let metric = set.or(self.loss_metric.as_deref()).ok_or(Error::NoMetric)?;
-        Ok(Some((metric.at(rho, backend)?, metric.name())))
+        Ok(Some((prepare(metric, rho, backend)?, metric.name())))
     }
 
     /// Whether the metric in use is the one that the loss names.

@@ -87,6 +87,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let (scale, damping) = checked_first(self.judge)?;
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             attempt.check(at.chart.free.len())?;
+            at.check_adjoint(&attempt.proposal.eta)?;
             // A direction may leave the box through a coordinate whose own gradient points inward.
             if problem.leaves_box(at, &attempt.proposal) {
                 drop(path);

@@ -37,6 +37,10 @@ impl Error {
             Self::Device { .. } => "Device",
             Self::Module(error) => error.kind(),
             Self::Model(_) => "Model",
+            Self::Custom(_) => "Custom",
+            Self::MetricShape { .. } => "MetricShape",
+            Self::MetricValue { .. } => "MetricValue",
+            Self::NotAdjoint { .. } => "NotAdjoint",
         }
     }
 }

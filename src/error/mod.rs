@@ -299,6 +299,43 @@ pub enum Error {
         /// Objections of the simulator, one for each starting point.
         reasons: String,
     },
+    /// A metric whose root returns a vector or batch of the wrong size.
+    #[error(
+        "the metric `{metric}`: {what} has {found} entries, but must have {expected}; check its `Root`"
+    )]
+    MetricShape {
+        /// Name of the metric.
+        metric: &'static str,
+        /// Name of the vector.
+        what: &'static str,
+        /// Size that is required.
+        expected: usize,
+        /// Size that was found.
+        found: usize,
+    },
+    /// A metric whose root returns NaN or an infinite value.
+    #[error(
+        "the metric `{metric}`: {what} contains {value}; look for an overflow or a division by zero in its `Root`"
+    )]
+    MetricValue {
+        /// Name of the metric.
+        metric: &'static str,
+        /// Name of the vector.
+        what: &'static str,
+        /// Value that is not finite.
+        value: f64,
+    },
+    /// Products with Z and with its transpose that contradict each other.
+    #[error(
+        "the products with Z = ∂ρ/∂θ and with its transpose contradict each other: ⟨Z v, w⟩ is {}, but ⟨v, Zᵀw⟩ is {}; run \
+         `verify::model`, which says which of them is wrong", number(*forward), number(*backward)
+    )]
+    NotAdjoint {
+        /// Inner product ⟨Z v, w⟩.
+        forward: f64,
+        /// Inner product ⟨v, Zᵀw⟩.
+        backward: f64,
+    },
     /// A computation that needs more memory than is available or allowed.
     #[error("{}; {}", shortage(what, *size, *needed, *limit), remedy(what))]
     OutOfMemory {
@@ -318,12 +355,20 @@ pub enum Error {
     /// A failure reported by a user's model.
     #[error("the model failed: {0}")]
     Model(#[source] Box<dyn StdError + Send + Sync>),
+    /// A failure reported by a user's loss, metric, prior, direction or backend.
+    #[error("{0}")]
+    Custom(#[source] Box<dyn StdError + Send + Sync>),
 }
 
 impl Error {
     /// Wraps the failure of a user's model.
     pub fn model(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Model(source.into())
+    }
+
+    /// Wraps the failure of a user's loss, metric, prior, direction or backend. The message should name it.
+    pub fn custom(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Custom(source.into())
     }
 }
 

@@ -1,13 +1,14 @@
 //! Products with the curvature of the data, G = ZᵀMZ, and with the precision C of the priors.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use faer::{Mat, MatRef};
 
 use crate::error::Result;
 use crate::linalg::Batch;
 use crate::metric::Root;
-use crate::model::adjoint::{Linearisation, blocks};
+use crate::model::adjoint::{Linearisation, blocks, check_adjoint};
 use crate::prior::PriorTerms;
 use crate::random;
 
@@ -18,6 +19,8 @@ pub(crate) struct Curvature<'a> {
     z: &'a Linearisation<'a>,
     root: &'a dyn Root,
     prior: Option<&'a PriorTerms<'a>>,
+    /// Whether the first product has been checked. Later vectors may lie in the null space up to rounding.
+    checked: AtomicBool,
 }
 
 impl<'a> Curvature<'a> {
@@ -26,7 +29,12 @@ impl<'a> Curvature<'a> {
         root: &'a dyn Root,
         prior: Option<&'a PriorTerms<'a>>,
     ) -> Self {
-        Self { z, root, prior }
+        Self {
+            z,
+            root,
+            prior,
+            checked: AtomicBool::new(false),
+        }
     }
 
     /// Returns the number of free parameters.
@@ -36,10 +44,18 @@ impl<'a> Curvature<'a> {
 
     /// Returns G V = Zᵀ(M(Z V)), block by block, by one tangent and one adjoint solve per column.
     pub(crate) fn data(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.z.adjoint_by_blocks(v.ncols(), |block| {
+        // vᵀGv = ⟨Z v, M Z v⟩ is known before the adjoint solve, which must reproduce it.
+        let mut forward = 0.0;
+        let product = self.z.adjoint_by_blocks(v.ncols(), |block| {
             let tangents = self.z.tangent(v.subcols(block.start, block.len()))?;
-            self.root.apply(tangents.as_ref()).map(Batch::Host)
-        })
+            let covectors = self.root.apply(tangents.as_ref())?;
+            forward += pairing(tangents.as_ref(), covectors.as_ref());
+            Ok(Batch::Host(covectors))
+        })?;
+        if !self.checked.swap(true, Ordering::Relaxed) {
+            check_adjoint(forward, pairing(v, product.as_ref()), 0.0)?;
+        }
+        Ok(product)
     }
 
     /// Returns the length of a lifted tangent.
@@ -98,4 +114,10 @@ impl<'a> Curvature<'a> {
             None => Ok(white()),
         }
     }
+}
+
+/// Returns Σⱼ ⟨aⱼ, bⱼ⟩ over the columns.
+fn pairing(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> f64 {
+    let columns = (0..a.ncols()).map(|j| a.col(j).iter().zip(b.col(j).iter()));
+    columns.flatten().map(|(a, b)| a * b).sum()
 }

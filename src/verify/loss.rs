@@ -7,7 +7,8 @@ use super::{PLATEAU, SOLVED};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Cpu;
-use crate::loss::Loss;
+use crate::loss::{Loss, Misfit};
+use crate::metric::{Metric, Root, prepare, shaped};
 
 const GRADIENT: &str = "⟨∂f/∂ρ, v⟩ = (f(ρ+hv) − f(ρ−hv))/2h";
 const AGREEMENT: &str = "at(ρ) agrees with value and gradient";
@@ -46,15 +47,29 @@ pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
     report.push(scan.check(GRADIENT, PLATEAU));
     let v = &directions(rho, seed)[0];
     report.push(agreement(loss, rho, (value, &covector), v));
-    if let Some(metric) = loss.metric() {
-        let cpu = Cpu::default();
-        let root = metric.at(rho, &cpu)?;
+    let (cpu, metric) = (Cpu::default(), loss.metric());
+    let misfit = loss.at(rho, &cpu)?;
+    if let Some(root) = root_of(misfit.as_ref(), metric.as_deref(), rho, &cpu)? {
         let product = root.apply(column(&directions(rho, seed)[0]))?;
         let size = largest(product.col_as_slice(0));
         let error = if size.is_finite() { 0.0 } else { f64::NAN };
         report.push(Check::new(FINITE, error, 0.0));
     }
     Ok(report)
+}
+
+/// Returns the metric that a descent would use: that of the preparation, or the one that the loss names.
+pub(super) fn root_of<'a>(
+    misfit: &'a dyn Misfit,
+    metric: Option<&'a dyn Metric>,
+    rho: &'a [f64],
+    cpu: &'a Cpu,
+) -> Result<Option<Box<dyn Root + 'a>>> {
+    match (misfit.root(cpu)?, metric) {
+        (Some(root), _) => shaped(root, "the loss's own", rho.len()).map(Some),
+        (None, Some(metric)) => prepare(metric, rho, cpu).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Returns the loss f(ρ) and its gradient ∂f/∂ρ. Fails unless both are finite.
@@ -64,7 +79,12 @@ pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)>
     // What fails here has a reason, which `value` alone would turn into NaN.
     let misfit = loss.at(rho, Cpu::shared())?;
     let value = misfit.value();
-    check::finite("the loss", &[value])?;
+    check::option(
+        "the loss",
+        value,
+        value.is_finite(),
+        "choose a state at which it is finite",
+    )?;
     let covector = misfit.covector(Cpu::shared())?;
     check::length("the gradient of the loss", covector.len(), rho.len())?;
     check::finite("the gradient of the loss", &covector)?;

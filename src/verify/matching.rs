@@ -1,6 +1,6 @@
 //! Verification of the metric of a loss as its Hessian at a match with the data.
 
-use super::loss::{directions, evaluated};
+use super::loss::{directions, evaluated, root_of};
 use super::probe::{column, dot, largest, moved, ratio, relative};
 use super::report::{Check, Verification};
 use super::scan::{Scan, samples};
@@ -34,14 +34,14 @@ pub fn matching(loss: &dyn Loss, target_rho: &[f64], seed: u64) -> Result<Verifi
     let (_, covector) = evaluated(loss, target_rho)?;
     let subject = format!("metric of a loss at its match, {} states", target_rho.len());
     let mut report = Verification::new(subject);
-    let Some(metric) = loss.metric() else {
+    let (cpu, metric) = (Cpu::default(), loss.metric());
+    let misfit = loss.at(target_rho, &cpu)?;
+    let Some(root) = root_of(misfit.as_ref(), metric.as_deref(), target_rho, &cpu)? else {
         let mut check = Check::new(HESSIAN, f64::NAN, PLATEAU);
         check.note = Some("the loss has no metric".into());
         report.push(check);
         return Ok(report);
     };
-    let cpu = Cpu::default();
-    let root = metric.at(target_rho, &cpu)?;
     let at_match = AtMatch {
         loss,
         root: root.as_ref(),
@@ -105,7 +105,7 @@ impl AtMatch<'_> {
 }
 
 /// Returns Πv from the available Πᵀ, by (Πv)ᵢ = ⟨Πv, eᵢ⟩ = ⟨v, Πᵀeᵢ⟩.
-fn tangent(root: &dyn Root, v: Vec<f64>) -> Vec<f64> {
+pub(super) fn tangent(root: &dyn Root, v: Vec<f64>) -> Vec<f64> {
     // If Πᵀ keeps the generic v, Π is taken to be the identity.
     let mut image = v.clone();
     root.project(&mut image);

@@ -3,12 +3,13 @@
 use faer::{Mat, MatRef};
 
 use super::SOLVED;
+use super::matching::tangent;
 use super::probe::{DIRECTIONS, column, direction, distance, floored, pairing, ratio, size, worst};
 use super::report::{Check, Verification};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Cpu;
-use crate::metric::{Metric, Root};
+use crate::metric::{LocalForm, Metric, Root, prepare};
 
 const TRANSPOSE: &str = "⟨L z, y⟩ = ⟨z, Lᵀy⟩";
 const APPLY: &str = "M z = Lᵀ(L z)";
@@ -17,6 +18,7 @@ const POSITIVE: &str = "⟨z, M z⟩ ≥ 0";
 const IDEMPOTENT: &str = "Πᵀ Πᵀ c = Πᵀ c";
 const PROJECTED: &str = "Πᵀ Lᵀ y = Lᵀ y";
 const DUAL: &str = "Lᵀ dual(c) = Πᵀ c";
+const LOCAL: &str = "local_form represents M";
 const LIFTED: &str = "⟨L z', dual(M z)⟩ = ⟨z', M z⟩";
 
 /// Verifies a metric at ρ: transposes, projection, symmetry, positivity and the lifted gradient dual(·).
@@ -37,12 +39,16 @@ const LIFTED: &str = "⟨L z', dual(M z)⟩ = ⟨z', M z⟩";
 pub fn metric(metric: &dyn Metric, rho: &[f64], seed: u64) -> Result<Verification> {
     check::finite("the state ρ", rho)?;
     let cpu = Cpu::default();
-    let root = metric.at(rho, &cpu)?;
-    check::length("a tangent of the metric", root.dim(), rho.len())?;
+    let root = prepare(metric, rho, &cpu)?;
     let p = Probes::new(root.as_ref(), rho, seed)?;
     let mut report = Verification::new(format!("metric {} on {} states", metric.name(), rho.len()));
     for (name, needs, error) in laws() {
         report.push_after(needs, name, || Check::of(name, error(&p), SOLVED));
+    }
+    if let Some(form) = root.local_form() {
+        report.push_after(&[APPLY], LOCAL, || {
+            Check::new(LOCAL, p.local(&form), SOLVED)
+        });
     }
     Ok(report)
 }
@@ -93,12 +99,8 @@ impl<'a> Probes<'a> {
         let weights = floored(rho, SMALLEST);
         let z = batch(&weights, seed, 0);
         let (lifted, product) = (root.lift(z.as_ref())?, root.apply(z.as_ref())?);
-        let what = "the rows of L z (compare with `Root::lifted_dim`)";
-        check::length(what, lifted.nrows(), root.lifted_dim())?;
-        check::length("the rows of M z", product.nrows(), rho.len())?;
         let y = batch(&row_sizes(lifted.as_ref()), seed, 1);
         let lowered = root.lower(y.as_ref())?;
-        check::length("the rows of Lᵀy", lowered.nrows(), rho.len())?;
         let c = batch(&row_sizes(product.as_ref()), seed, 2);
         Ok(Self {
             root,
@@ -204,11 +206,31 @@ impl<'a> Probes<'a> {
         Ok(error)
     }
 
-    /// Returns dual(c) after checking its length.
+    /// Returns the error of ⟨Πz', F Πz⟩ = ⟨z', M z⟩ for a local form F = M, or of ⟨M z', F M z⟩ = ⟨z', M z⟩ for F = M⁻¹.
+    fn local(&self, form: &LocalForm) -> f64 {
+        let tangents: Vec<Vec<f64>> = (0..DIRECTIONS)
+            .map(|j| tangent(self.root, self.z.col_as_slice(j).to_vec()))
+            .collect();
+        let covector = |j: usize| self.product.col_as_slice(j);
+        let (matrix, sides): (_, Vec<&[f64]>) = match form {
+            LocalForm::Metric(m) => (m, tangents.iter().map(Vec::as_slice).collect()),
+            LocalForm::Inverse(r) => (r, (0..DIRECTIONS).map(covector).collect()),
+        };
+        if matrix.shape() != (self.weights.len(), self.weights.len()) {
+            return f64::NAN;
+        }
+        largest(|j| {
+            let (k, image) = ((j + 1) % DIRECTIONS, matrix * column(sides[j]));
+            pairing(
+                (sides[k], image.col_as_slice(0)),
+                (&tangents[k], covector(j)),
+            )
+        })
+    }
+
+    /// Returns dual(c).
     fn lifted_dual(&self, c: &[f64]) -> Result<Vec<f64>> {
-        let y = self.root.dual(c)?;
-        check::length("a lifted covector", y.len(), self.lifted.nrows())?;
-        Ok(y)
+        self.root.dual(c)
     }
 
     /// Returns Πᵀc.

@@ -24,6 +24,7 @@ const INVERSE: &str = "A(A⁻¹b) = b";
 const INVERSE_ADJOINT: &str = "⟨A⁻¹b, c⟩ = ⟨b, A⁻ᵀc⟩";
 const TANGENT: &str = "Z v = (ρ(θ+hv) − ρ(θ−hv))/2h";
 const ADJOINT: &str = "⟨Z v, w⟩ = ⟨v, Zᵀw⟩";
+const BATCHES: &str = "Z V and ZᵀW, column by column";
 
 /// Verifies a model at θ, block by block: Jacobians, transposes, solve, inverse, tangent and adjoint.
 ///
@@ -97,6 +98,9 @@ pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification
     let needs = [STATE_TRANSPOSE, PARAM_TRANSPOSE, INVERSE, INVERSE_ADJOINT];
     report.push_after(&needs, ADJOINT, || {
         Check::of(ADJOINT, subject.adjoint(&cpu), SOLVED)
+    });
+    report.push_after(&needs, BATCHES, || {
+        Check::of(BATCHES, subject.batches(&cpu), SOLVED)
     });
     Ok(report)
 }
@@ -254,6 +258,37 @@ impl Subject<'_> {
         let tangent = z.tangent(column(&v))?;
         let pullback = z.pull_back(&w)?;
         Ok(pairing((tangent.col_as_slice(0), &w), (&v, &pullback)))
+    }
+}
+
+impl Subject<'_> {
+    /// Compares the products of batches with those of their columns. Sensitivities are written for batches, but the other
+    /// checks use single columns.
+    fn batches(&self, cpu: &Cpu) -> Result<f64> {
+        let z = Linearisation::new(self.model, &self.rho, self.theta, cpu)?;
+        let sizes = (relative(self.theta), reciprocals(&self.state_sizes()));
+        let batch = |sizes: &[f64], kind: u64| {
+            let streams = 0..DIRECTIONS as u64;
+            let columns: Vec<_> = streams
+                .map(|j| direction(sizes, self.seed, kind + j))
+                .collect();
+            Mat::from_fn(sizes.len(), DIRECTIONS, |i, j| columns[j][i])
+        };
+        let (v, w) = (batch(&sizes.0, 60), batch(&sizes.1, 70));
+        let (tangents, adjoints) = (z.tangent(v.as_ref())?, z.adjoint(w.as_ref())?);
+        let mut error = 0.0;
+        for j in 0..DIRECTIONS {
+            let tangent = z.tangent(column(v.col_as_slice(j)))?;
+            let adjoint = z.pull_back(w.col_as_slice(j))?;
+            for (one, batch) in [
+                (tangent.col_as_slice(0), tangents.col_as_slice(j)),
+                (&adjoint, adjoints.col_as_slice(j)),
+            ] {
+                let gap = largest(&moved(one, -1.0, batch));
+                error = worst(error, ratio(gap, largest(one)));
+            }
+        }
+        Ok(error)
     }
 }
 

@@ -350,7 +350,7 @@ fn the_table_shows_what_failed_and_by_how_much() {
     let report = verify::model(&reaction(Slip::ParamFactor), &[0.3, 2.0], 7).unwrap();
     let text = report.to_string();
     println!("{text}");
-    assert!(text.starts_with("model of 12 states and 2 parameters: 1 of 9 checks FAILED\n"));
+    assert!(text.starts_with("model of 12 states and 2 parameters: 1 of 10 checks FAILED\n"));
     // g is linear in θ here, so that the error is the same at every step.
     let table: Vec<&str> = text.lines().skip(3).take(2).collect();
     assert_eq!(text.lines().count(), 10 + 2, "{text}");

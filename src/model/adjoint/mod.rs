@@ -31,8 +31,23 @@ use faer::{Mat, MatRef};
 use super::Model;
 use crate::check;
 use crate::coordinates::Chart;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::{Backend, Operator};
+
+/// Relative difference of ⟨Z v, w⟩ and ⟨v, Zᵀw⟩ that only a wrong product explains.
+//
+// Errors of solves are far smaller, unless the problem is so ill-conditioned that its gradient has no digits. A wrong sign
+// gives 1, and a forgotten transpose or factor something of that order.
+const CONTRADICTION: f64 = 0.1;
+
+/// Checks that ⟨Z v, w⟩ and ⟨v, Zᵀw⟩ agree up to errors of solves and an absolute rounding error.
+pub(crate) fn check_adjoint(forward: f64, backward: f64, rounding: f64) -> Result<()> {
+    let size = forward.abs() + backward.abs();
+    match (forward - backward).abs() > CONTRADICTION * size && size > rounding {
+        true => Err(Error::NotAdjoint { forward, backward }),
+        false => Ok(()),
+    }
+}
 
 /// Derivative Z = ∂ρ/∂θ at one point, in the coordinates of the free parameters.
 ///
@@ -182,6 +197,11 @@ impl<'a> Linearisation<'a> {
         let p = self.param_dim();
         let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
         Ok(self.matrix.get_or_init(|| z))
+    }
+
+    /// Returns the matrix Z if it has been formed.
+    pub(crate) fn formed(&self) -> Option<&Mat<f64>> {
+        self.matrix.get()
     }
 
     /// Whether [`sparse`](Self::sparse) returns matrices.
