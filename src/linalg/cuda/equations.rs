@@ -21,7 +21,7 @@ pub(super) struct Operand {
     pub(super) address: Pointer,
     /// Precision of the entries of x.
     pub(super) width: Width,
-    /// Whether x carries the power of two by which its column was scaled for the preconditioner.
+    /// Whether each column of x is scaled by the power of two that was chosen for the preconditioner.
     pub(super) scaled: bool,
 }
 
@@ -52,7 +52,7 @@ pub(super) trait Equations: Send + Sync {
         Ok(false)
     }
 
-    /// Lengths per lane of the preconditioner's workspace vectors, counted in numbers of the precision of the
-    /// preconditioner.
+    /// Returns the length per lane of each workspace vector of the preconditioner, in entries of its
+    /// precision.
     fn workspace_lengths(&self) -> Vec<usize>;
 }
