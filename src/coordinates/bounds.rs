@@ -61,7 +61,7 @@ impl Bounds {
         Ok(())
     }
 
-    /// Whether parameter `i` is at a bound and `step` points out of the box, or the parameter is fixed.
+    /// Returns whether parameter `i` is fixed, or is at a bound with a `step` that points out of the box.
     pub(crate) fn blocks(&self, i: usize, theta: f64, step: f64) -> bool {
         // Active set of a projected gradient method: at a bound, only steps into the box are admissible.
         // Blocked parameters are removed from the linear system before it is solved. It would be wrong to

@@ -28,7 +28,7 @@ impl CosineTransform {
         }
     }
 
-    /// Number of cells of the grid.
+    /// Returns the number of cells of the grid.
     pub(crate) fn dim(&self) -> usize {
         self.eigenvalues.len()
     }

@@ -43,7 +43,7 @@ impl FaceRun {
 }
 
 impl Grid {
-    /// Number of interior faces of the grid.
+    /// Returns the number of interior faces of the grid.
     pub fn faces(&self) -> usize {
         // A line of n cells has n − 1 faces: along each axis one face less per line than cells.
         let lines = |d: usize| self.cells() / self.axes[d].cells;

@@ -44,7 +44,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// Width of a cell along the axis.
+    /// Returns the width of a cell along the axis.
     pub fn spacing(&self) -> f64 {
         (self.upper - self.lower) / self.cells as f64
     }
@@ -134,22 +134,22 @@ impl Grid {
         &self.axes
     }
 
-    /// Number of axes of the grid.
+    /// Returns the number of axes of the grid.
     pub fn dim(&self) -> usize {
         self.axes.len()
     }
 
-    /// Number of cells of the grid.
+    /// Returns the number of cells of the grid.
     pub fn cells(&self) -> usize {
         self.axes.iter().map(|a| a.cells).product()
     }
 
-    /// Volume of one cell.
+    /// Returns the volume of one cell.
     pub fn volume(&self) -> f64 {
         self.axes.iter().map(Axis::spacing).product()
     }
 
-    /// Difference between the numbers of neighbouring cells along an axis.
+    /// Returns the difference between the numbers of neighbouring cells along an axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.axes[axis + 1..].iter().map(|a| a.cells).product()
     }

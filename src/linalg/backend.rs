@@ -28,7 +28,7 @@ pub trait Backend: Sync {
     /// Fails if the matrix is not square, has entries that are not finite, or cannot be factorised.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
 
-    /// Whether the factor of a matrix equal to `a` is cached, so that [`factor`](Backend::factor) costs nothing.
+    /// Returns whether the factor of a matrix equal to `a` is cached, so that [`factor`](Backend::factor) is free.
     #[doc(hidden)]
     fn has_factor(&self, a: &Operator<'_>) -> bool {
         let _ = a;

@@ -87,12 +87,12 @@ impl Batch {
         }
     }
 
-    /// Number of rows of the batch.
+    /// Returns the number of rows of the batch.
     pub fn nrows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns of the batch.
+    /// Returns the number of columns of the batch.
     pub fn ncols(&self) -> usize {
         self.shape().1
     }

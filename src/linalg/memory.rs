@@ -37,7 +37,7 @@ impl Budget {
         }
     }
 
-    /// Whether a request of this size is within the budget.
+    /// Returns whether a request of this size is within the budget.
     pub(crate) fn fits(self, bytes: usize) -> bool {
         self.shortage(bytes).is_none()
     }

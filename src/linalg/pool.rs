@@ -74,7 +74,7 @@ impl<T> Pool<T> {
         self.idle().retain(fits);
     }
 
-    /// Number of idle workspaces that fit.
+    /// Returns the number of idle workspaces that fit.
     pub(crate) fn idle_that(&self, fits: impl Fn(&T) -> bool) -> usize {
         self.idle().iter().filter(|w| fits(w)).count()
     }

@@ -19,7 +19,7 @@ pub(crate) trait Factors: Send + Sync {
     /// Fails as [`Backend::factor`] does.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)>;
 
-    /// Whether the factor of an equal matrix is cached.
+    /// Returns whether the factor of an equal matrix is cached.
     fn has_factor(&self, a: &Operator<'_>) -> bool;
 
     /// Discards all cached factors.

@@ -51,17 +51,17 @@ impl<'b> Tally<'b> {
         self
     }
 
-    /// Number of factorisations, including those that failed.
+    /// Returns the number of factorisations, including those that failed.
     pub(crate) fn factorisations(&self) -> usize {
         self.factorisations.load(Ordering::Relaxed)
     }
 
-    /// Number of columns solved, for A and Aᵀ together.
+    /// Returns the number of columns solved, for A and Aᵀ together.
     pub(crate) fn solves(&self) -> usize {
         self.solves.load(Ordering::Relaxed)
     }
 
-    /// Number of iterations, summed over batches. A batch counts the iterations of its slowest column.
+    /// Returns the number of iterations, summed over batches. For a batch, the slowest column counts.
     pub(crate) fn iterations(&self) -> usize {
         self.iterations.load(Ordering::Relaxed)
     }

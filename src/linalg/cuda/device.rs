@@ -347,7 +347,7 @@ impl Buffer {
         }
     }
 
-    /// Size of the buffer in bytes.
+    /// Returns the size of the buffer in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -27,10 +27,10 @@ pub(super) struct Operand {
 
 /// Square matrix A on a device with a preconditioner. `side` selects A or Aᵀ.
 pub(super) trait Equations: Send + Sync {
-    /// Number of rows of the matrix.
+    /// Returns the number of rows of the matrix.
     fn cells(&self) -> usize;
 
-    /// Precision of the preconditioner.
+    /// Returns the precision of the preconditioner.
     fn width(&self) -> Width;
 
     /// Computes out = A x, divided by the column's scale if x is scaled, and the sums ⟨with, out⟩ and ‖out‖². The last

@@ -46,7 +46,7 @@ impl OnDevice<'_> {
         }
     }
 
-    /// Whether the CPU should retry after this error.
+    /// Returns whether the CPU should retry after this error.
     fn falls_back_on(&self, error: &Error) -> bool {
         match error {
             // Stagnation says nothing about the matrix: a factorisation may still solve the system, or find

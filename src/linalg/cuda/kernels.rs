@@ -82,7 +82,7 @@ impl CudaKernels {
         cuda.device.wait()
     }
 
-    /// Size in bytes of a vector in double precision.
+    /// Returns the size in bytes of a vector in double precision.
     pub fn bytes(&self) -> usize {
         self.workspace.vector(self.passes.shift)
     }
@@ -149,7 +149,7 @@ impl CudaKernels {
         }
     }
 
-    /// Number of kernel launches of a sweep.
+    /// Returns the number of kernel launches of a sweep.
     pub fn launches(&self) -> usize {
         self.double.hyperplanes()
     }

@@ -15,7 +15,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    /// Number of vectors in double precision, of which the first three are b, x and r.
+    /// Returns the number of vectors in double precision, of which the first three are b, x and r.
     pub(super) fn vectors(self) -> usize {
         match self {
             Self::BiCgStab => 7,
@@ -23,7 +23,7 @@ impl Method {
         }
     }
 
-    /// Number of vectors in the precision of the preconditioner.
+    /// Returns the number of vectors in the precision of the preconditioner.
     pub(super) fn rough(self) -> usize {
         match self {
             Self::BiCgStab => 3,
@@ -31,7 +31,7 @@ impl Method {
         }
     }
 
-    /// Number of products with A per step.
+    /// Returns the number of products with A per step.
     pub(super) fn products(self) -> usize {
         match self {
             Self::BiCgStab => 2,

@@ -34,7 +34,7 @@ pub(super) trait Source {
 
 /// Right-hand sides that a solve replaces by solutions.
 pub(super) trait Columns: Source {
-    /// Number of right-hand sides.
+    /// Returns the number of right-hand sides.
     fn count(&self) -> usize;
 
     /// Replaces column `to` by column `from` of a workspace vector, which must hold columns one after

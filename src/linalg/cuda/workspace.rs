@@ -75,7 +75,7 @@ impl Workspace {
         })
     }
 
-    /// Whether the workspace suffices for 2^shift lanes.
+    /// Returns whether the workspace suffices for 2^shift lanes.
     pub(super) fn has(&self, shift: u32) -> bool {
         self.max_shift >= shift
     }

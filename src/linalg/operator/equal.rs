@@ -60,7 +60,7 @@ impl Operator<'_> {
     }
 }
 
-/// Whether the structures and values of two sparse matrices are equal.
+/// Returns whether the structures and values of two sparse matrices are equal.
 fn equal_sparse(a: SparseColMatRef<'_, usize, f64>, b: SparseColMatRef<'_, usize, f64>) -> bool {
     let (s, t) = (a.symbolic(), b.symbolic());
     a.val() == b.val()

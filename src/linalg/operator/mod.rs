@@ -179,7 +179,7 @@ impl<'a> Operator<'a> {
         self.definite == Definite::ByConstruction
     }
 
-    /// Whether the matrix is symmetric positive definite by declaration or by construction.
+    /// Returns whether the matrix is symmetric positive definite by declaration or by construction.
     pub fn is_positive_definite(&self) -> bool {
         self.definite > Definite::No
     }
@@ -228,12 +228,12 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Number of rows of the operator.
+    /// Returns the number of rows of the operator.
     pub fn nrows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns of the operator.
+    /// Returns the number of columns of the operator.
     pub fn ncols(&self) -> usize {
         self.shape().1
     }

@@ -120,12 +120,12 @@ impl Pattern {
         Operator::compressed(Arc::clone(&self.structure), sums)
     }
 
-    /// Number of values of the pattern, including those of repeated positions.
+    /// Returns the number of values of the pattern, including those of repeated positions.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether the pattern has no positions.
+    /// Returns whether the pattern has no positions.
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }

@@ -151,12 +151,12 @@ impl Stencil {
         self.excess.as_deref()
     }
 
-    /// Number of cells of the box.
+    /// Returns the number of cells of the box.
     pub fn cells(&self) -> usize {
         self.centre.len()
     }
 
-    /// Number of axes of the box.
+    /// Returns the number of axes of the box.
     pub fn dim(&self) -> usize {
         self.dim
     }

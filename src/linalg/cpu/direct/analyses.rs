@@ -124,7 +124,7 @@ impl<S> Analyses<S> {
     }
 }
 
-/// Whether two patterns are stored identically. Unsorted columns with equal sets of rows count as different.
+/// Returns whether two patterns are stored identically. Columns with the same rows in a different order are not.
 fn equal(a: SymbolicSparseColMatRef<'_, usize>, b: SymbolicSparseColMatRef<'_, usize>) -> bool {
     let ranges = || (0..a.ncols()).all(|j| a.col_range(j) == b.col_range(j));
     (a.nrows(), a.ncols()) == (b.nrows(), b.ncols()) && a.row_idx() == b.row_idx() && ranges()

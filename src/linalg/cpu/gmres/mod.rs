@@ -229,7 +229,7 @@ impl Gmres<'_> {
     }
 }
 
-/// Whether ‖r‖ is at most the bound; false for NaN.
+/// Returns whether ‖r‖ is at most the bound; false for NaN.
 fn small(r: &[f64], bound: f64) -> bool {
     norm(r) <= bound
 }

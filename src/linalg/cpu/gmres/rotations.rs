@@ -31,7 +31,7 @@ impl RotatedColumns {
         self.rhs[0] = beta;
     }
 
-    /// Number of columns of H so far.
+    /// Returns the number of columns of H so far.
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -102,7 +102,7 @@ pub(crate) fn unit(stencil: &Stencil) -> f64 {
 }
 
 impl Precision {
-    /// Whether the preconditioner of this stencil shall be in single precision.
+    /// Returns whether the preconditioner of this stencil shall be in single precision.
     pub(crate) fn is_single(self, stencil: &Stencil, definite: bool) -> bool {
         match self {
             Self::Auto => definite && fits_single(stencil),

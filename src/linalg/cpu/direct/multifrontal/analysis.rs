@@ -173,7 +173,7 @@ impl Symbolic {
     }
 }
 
-/// Whether (j, i) is an entry of the pattern for every entry (i, j).
+/// Returns whether (j, i) is an entry of the pattern for every entry (i, j).
 fn is_symmetric(pattern: Pattern<'_>) -> bool {
     let n = pattern.ncols();
     if pattern.nrows() != n {
