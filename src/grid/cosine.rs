@@ -94,7 +94,7 @@ fn eigenvalues(grid: &Grid) -> Vec<f64> {
     for axis in &grid.axes {
         // cos(πj(i + ½)/n) satisfies (−v_{i−1} + 2v_i − v_{i+1})/h² = (2 − 2 cos(πj/n))/h² v_i. The form 4
         // sin²(φ/2) of 2 − 2 cos φ avoids cancellation for small j. The cosine is even about i = −½ and about
-        // i = n − ½. So v_{−1} = v_0 and v_n = v_{n−1}: no flux passes the ends.
+        // i = n − ½. So v_{−1} = v_0 and v_n = v_{n−1}: no flux leaves the axis at its ends.
         let along: Vec<f64> = (0..axis.cells)
             .map(|j| {
                 let s = (0.5 * PI * j as f64 / axis.cells as f64).sin() / axis.spacing();

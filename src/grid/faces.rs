@@ -74,7 +74,7 @@ impl Grid {
         }
     }
 
-    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order of their numbers.
+    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order of the faces.
     pub(crate) fn visit_faces(&self, mut f: impl FnMut(usize, usize, usize)) {
         self.visit_runs(|run| {
             for lower in run.below() {

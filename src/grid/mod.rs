@@ -149,7 +149,7 @@ impl Grid {
         self.axes.iter().map(Axis::spacing).product()
     }
 
-    /// Returns the difference between the numbers of neighbouring cells along an axis.
+    /// Returns the difference between the indices of neighbouring cells along an axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.axes[axis + 1..].iter().map(|a| a.cells).product()
     }

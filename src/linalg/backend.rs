@@ -28,7 +28,7 @@ pub trait Backend: Sync {
     /// Fails if the matrix is not square, has entries that are not finite, or cannot be factorised.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
 
-    /// Returns whether the factor of a matrix equal to `a` is cached, so that [`factor`](Backend::factor) is free.
+    /// Returns whether the factor of a matrix equal to `a` is cached, which makes [`factor`](Backend::factor) free.
     #[doc(hidden)]
     fn has_factor(&self, a: &Operator<'_>) -> bool {
         let _ = a;
@@ -125,7 +125,7 @@ pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
 }
 
 /// Smallest number of entries for which a batch is checked on several threads.
-// A million numbers are read in under a millisecond; waking threads takes tens of microseconds.
+// A million entries are read in under a millisecond; waking threads takes tens of microseconds.
 const MANY: usize = 1 << 20;
 
 /// Checks that an optional guess has the shape of its batch.

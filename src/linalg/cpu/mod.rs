@@ -33,8 +33,8 @@ use crate::error::Result;
 /// | dense | Cholesky | LU with partial pivoting |
 /// | sparse | sparse Cholesky, multifrontal, minimum degree | sparse LU, minimum degree |
 /// | stencil | sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
-/// | products only | restarted GMRES | restarted GMRES |
-/// | repeated | as its block, all copies in one batch | as its block, all copies in one batch |
+/// | matrix-free | restarted GMRES | restarted GMRES |
+/// | block-diagonal with equal blocks | as its block, all blocks in one batch | as its block, all blocks in one batch |
 ///
 /// # Sparse LU
 /// LU does not pivot if the pattern is symmetric and the matrix is diagonally dominant by columns or by rows,
@@ -69,17 +69,17 @@ use crate::error::Result;
 ///
 /// - Dense matrices, sparse Cholesky, LU without pivoting and the workspace of iterations with stencils are counted
 ///   exactly or bounded from above.
-/// - LU with pivoting is refused if an estimate for pivots that stay on the diagonal does not fit, or a bound for all
-///   pivots where that is less. The estimate is within a factor of about two for the matrices of grids. Off-diagonal
-///   pivots can take more.
-/// - GMRES is charged for sixty vectors a thread. It takes this memory only if it needs that many steps.
-/// - Iterations with stencils are charged for the workspace of the widest batch, which serves narrower ones, and for
-///   a copy of the right-hand sides where a factorisation may have to follow.
+/// - LU with pivoting is refused if the smaller of two amounts does not fit: an estimate that assumes pivots on the
+///   diagonal, and an upper bound for all choices of pivots. For matrices on grids, the estimate is within a factor
+///   of about two. With pivots off the diagonal, the factors can take more.
+/// - GMRES is charged for about sixty vectors per thread. It uses this memory only if it needs that many steps.
+/// - Iterations with stencils are charged for the workspace of the widest batch, which also serves narrower ones, and
+///   for a copy of the right-hand sides if a factorisation may have to follow.
 /// - Operators, symbolic analyses, data held by models, and vectors that a descent keeps for warm starts are not
 ///   counted.
 ///
-/// Whether a demand fits, and therefore the method, does not depend on the number of threads: if memory does not
-/// suffice for all columns at once, they are solved one after another.
+/// Whether a request fits, and therefore the method, does not depend on the number of threads. If the memory does
+/// not suffice for all columns at once, they are solved one after another.
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Error, Operator, faer::Mat};

@@ -53,11 +53,11 @@ const MAX_LANES: usize = 64;
 
 /// Backend that solves linear systems on a CUDA device.
 ///
-/// - Stencil matrices: BiCGSTAB or conjugate gradients with multigrid, the iterations of [`Cpu`] in the same precisions,
-///   for up to 64 columns at once. Gauss-Seidel sweeps proceed by hyperplanes. The lengths of the axes must add up to at
-///   most 8192 cells.
-/// - Sparse matrices with at least 10 000 rows: the same iterations with DILU, whose sweeps proceed by fronts of mutually
-///   independent rows. A matrix may have at most 4096 fronts.
+/// - Stencil matrices: BiCGSTAB or conjugate gradients with multigrid, the iterations of [`Cpu`] in the same
+///   precisions, for up to 64 columns at once. Gauss-Seidel sweeps proceed by hyperplanes. The lengths of the axes
+///   must add up to at most 8192 cells.
+/// - Sparse matrices with at least 10 000 rows: the same iterations with DILU, whose sweeps proceed by fronts of
+///   mutually independent rows. A matrix may have at most 4096 fronts.
 /// - All other matrices, and columns whose iteration stagnates, are solved by [`cpu`](Cuda::cpu).
 ///
 /// The columns of a sketch stay on the device from the solve with the metric to the product with ∂g/∂θ; see

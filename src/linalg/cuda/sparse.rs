@@ -110,8 +110,8 @@ impl ByRows {
         for i in 0..self.rows() {
             let diagonal = self.entry(i, i);
             let before = self.row(i).take_while(|&(j, _)| j < i);
-            // The entries of row i are sorted by column. The mirrored entry is found by bisection: O(nnz log
-            // nnz) in all.
+            // The entries of row i are sorted by column. The mirrored entry is found by bisection, which
+            // costs O(nnz log nnz) in all.
             let update: f64 = before.map(|(j, v)| v * self.entry(j, i) * inverse[j]).sum();
             let is_nonzero = |d: &f64| d.is_normal() && d.abs() > ZERO_PIVOT * diagonal.abs();
             let pivot = [diagonal - update, diagonal].into_iter().find(is_nonzero);

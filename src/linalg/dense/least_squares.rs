@@ -102,7 +102,7 @@ pub(crate) fn minimum_norms(
     let mut y = Mat::zeros(n, sides);
     if rank > 0 {
         // With R₁ the leading `rank` rows of R and c = QᵀB: minimise ‖R₁ y + c₁‖ for y = Pᵀx.
-        // A second QR, R₁ᵀ = Z [T; 0], turns R₁ into [Tᵀ 0] Zᵀ. Then y = Z [w; 0] with Tᵀ w = −c₁ has the least norm.
+        // A second QR, R₁ᵀ = Z [T; 0], turns R₁ into [Tᵀ 0] Zᵀ. Then y = Z [w; 0] with Tᵀ w = −c₁ has the smallest norm.
         // (Golub and Van Loan, Matrix Computations, complete orthogonal decomposition.)
         let c = pivoted.q_transposed(b.to_owned());
         // Below its diagonal, `r` holds Householder vectors instead of zeros.

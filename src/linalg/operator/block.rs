@@ -31,8 +31,7 @@ impl<'a> Operator<'a> {
             block.nrows(),
             block.ncols()
         );
-        // Blocks never nest, so that solvers see one level: diag(B, …, B) with B = diag(C, …, C) is diag(C,
-        // …, C).
+        // Blocks never nest, so that solvers see one level: if B is diag(C, …, C), then diag(B, …, B) is so, too.
         let kind = match block.kind {
             _ if count == 1 => return block,
             Kind::Identity(n) => Kind::Identity(n * count),

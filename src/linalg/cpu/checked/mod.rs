@@ -1,4 +1,4 @@
-//! Verified direct solves: every solution is substituted into the equations, then accepted, refined or refused.
+//! Verified direct solves: every solution is substituted into the equations, and accepted, refined or refused.
 
 mod in_units;
 mod scales;

@@ -124,7 +124,7 @@ impl<S> Analyses<S> {
     }
 }
 
-/// Returns whether two patterns are stored identically. Columns with the same rows in a different order are not.
+/// Returns whether two patterns are stored identically. Equal rows in a different order do not count.
 fn equal(a: SymbolicSparseColMatRef<'_, usize>, b: SymbolicSparseColMatRef<'_, usize>) -> bool {
     let ranges = || (0..a.ncols()).all(|j| a.col_range(j) == b.col_range(j));
     (a.nrows(), a.ncols()) == (b.nrows(), b.ncols()) && a.row_idx() == b.row_idx() && ranges()

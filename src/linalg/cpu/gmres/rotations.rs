@@ -36,7 +36,7 @@ impl RotatedColumns {
         self.len
     }
 
-    /// Returns the least residual norm, min ‖β e₁ − H y‖.
+    /// Returns the smallest residual norm, min ‖β e₁ − H y‖.
     pub(crate) fn residual(&self) -> f64 {
         // The minimiser satisfies the first `len` rotated equations. The residual is the entry after them.
         self.rhs[self.len].abs()

@@ -147,9 +147,9 @@ impl BiCgStab {
         shadow: &mut [[f64; W]],
     ) {
         for (l, &active) in active.iter().enumerate() {
-            // ⟨r̂, r⟩| = |cos ∠(r̂, r)| ‖r̂‖ ‖r‖. If r̂ ⊥ r, then ρ = 0, so that α and the next β vanish and x no longer
-            // moves along p (breakdown of the Lanczos process). The comparison is false for NaN, so that such
-            // a column restarts as well.
+            // |⟨r̂, r⟩| = |cos ∠(r̂, r)| ‖r̂‖ ‖r‖. If r̂ ⊥ r, then ρ = 0, so that α and the next β vanish and
+            // x no longer moves along p (breakdown of the Lanczos process). The comparison is false for NaN,
+            // so that such a column restarts as well.
             let size = self.shadow_size[l] * self.size[l];
             let sound = self.rho[l].abs() > BREAKDOWN * size;
             self.restart[l] = active && (self.restart[l] || !sound);

@@ -114,7 +114,7 @@ impl<T: Real> Workspace<T> {
         }
     }
 
-    /// Returns whether the workspace has at least this number of lanes.
+    /// Returns whether the workspace has at least `lanes` lanes.
     pub(super) fn has(&self, lanes: usize) -> bool {
         self.lanes >= lanes
     }

@@ -130,8 +130,8 @@ pub(super) struct Entry {
 const WORK_PER_ENTRY: f64 = 8.0;
 
 impl Symbolic {
-    /// Returns whether the fronts are large enough for the multifrontal method. For chains, a column-by-column method
-    /// is faster.
+    /// Returns whether the fronts are large enough for the multifrontal method. For chains, a method that
+    /// proceeds column by column is faster.
     pub(crate) fn pays(&self) -> bool {
         // A front of w columns and s rows takes about w s² multiplications for w s entries of a Cholesky factor. The
         // quotient of the sums is the mean height s of the fronts, weighted by their entries.

@@ -162,7 +162,7 @@ impl Groups {
         storage(width, columns.counts[parent] - 1).saturating_sub(entries)
     }
 
-    /// Returns the numbers the groups in postorder, and reorders the unknowns accordingly.
+    /// Numbers the groups in postorder, and reorders the unknowns accordingly.
     fn in_postorder(mut self, columns: &Columns, order: &[usize]) -> Tree {
         let parents = self.parents(columns);
         let roots = (0..order.len()).filter(|&j| self.into[j] == j && parents[j].is_none());
