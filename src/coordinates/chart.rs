@@ -23,7 +23,7 @@ impl Chart {
         }
     }
 
-    /// Returns whether ξ = θ.
+    /// Returns whether all parameters are free and unscaled, so that ξ = θ.
     pub(crate) fn is_identity(&self) -> bool {
         self.free.len() == self.scale.len() && self.scale.iter().all(|&s| s == 1.0)
     }

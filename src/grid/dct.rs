@@ -26,7 +26,7 @@ const LINES: usize = 8;
 pub(super) struct AxisTransform {
     n: usize,
     stride: usize,
-    /// Factors w_k s_k/2 of the Fourier transform.
+    /// Factors w_k s_k/2 between Fourier and cosine transforms.
     twiddles: Vec<Complex<f64>>,
     forward: Arc<dyn Fft<f64>>,
     inverse: Arc<dyn Fft<f64>>,

@@ -32,7 +32,7 @@ pub struct Grid {
     axes: Vec<Axis>,
 }
 
-/// Axis of the box of a grid.
+/// Axis of a grid: an interval that is divided into equal cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
     /// Lower end of the axis.

@@ -18,7 +18,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Budget without a limit.
+    /// Budget that allows every request.
     pub(crate) const UNLIMITED: Self = Self {
         limit: Some(usize::MAX),
     };

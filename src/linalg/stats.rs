@@ -64,7 +64,7 @@ pub enum Method {
     /// Unknown method, because the backend does not report it.
     #[default]
     Unknown,
-    /// Copy of the right-hand side, for the identity.
+    /// No computation, because the matrix is the identity.
     Identity,
     /// Division by the diagonal.
     Diagonal,

@@ -28,7 +28,7 @@ const NEW: f64 = 0.25;
 /// Store of the first batches that the last factor solved iteratively: one with A, and one with Aᵀ.
 pub(crate) struct WarmStart(Mutex<Memory>);
 
-/// Contents of the store.
+/// Contents of a [`WarmStart`].
 struct Memory {
     /// For A and for Aᵀ: whether the first batch of the last factor was solved iteratively on the CPU. If
     /// not, the next first batch is not copied.

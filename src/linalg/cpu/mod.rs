@@ -103,7 +103,7 @@ pub struct Cpu {
     pub krylov_tolerance: f64,
     /// Largest number of products with A that an iterative solver may spend on a column.
     pub krylov_products: usize,
-    /// Solver for stencils.
+    /// Choice of the solver for stencils.
     pub stencils: StencilSolver,
     /// Precision of the preconditioners for stencils.
     pub cycles: Precision,
@@ -183,7 +183,7 @@ impl Cpu {
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),
-            // `by_block` passes no repeated matrix.
+            // `by_block` never passes a repeated matrix to this function.
             View::Repeated { .. } | View::Free => Box::new(Gmres {
                 operator: a,
                 tolerance: self.krylov_tolerance,

@@ -233,7 +233,7 @@ impl Device {
         staging.as_mut().map(copy)
     }
 
-    /// Copies within the memory of the device.
+    /// Copies `bytes` bytes within the memory of the device.
     pub(super) fn copy(&self, from: Position<'_>, to: Position<'_>, bytes: usize) -> Result<()> {
         self.bind()?;
         let (from, to) = (from.checked(bytes), to.checked(bytes));

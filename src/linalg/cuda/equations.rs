@@ -15,7 +15,7 @@ pub(super) struct Vectors<'r> {
     pub(super) workspace: &'r [Pointer],
 }
 
-/// Vector x of a product A x.
+/// Argument x of a product A x.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
     pub(super) address: Pointer,

@@ -7,7 +7,7 @@ use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
 
-/// Krylov method of a solve.
+/// Krylov method for general or for symmetric positive definite matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     BiCgStab,

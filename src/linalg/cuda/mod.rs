@@ -89,7 +89,7 @@ pub struct Cuda {
     falls_back: bool,
 }
 
-/// Opens a device.
+/// Opens a device. Missing functions of the CUDA libraries are reported as errors.
 fn open_device(ordinal: usize) -> Result<Arc<Device>> {
     // cudarc looks up each library function on first use and panics if an old library lacks it.
     let device = panic::catch_unwind(|| Device::open(ordinal));

@@ -26,7 +26,7 @@ const MIN_SHARE: usize = 1 << 20;
 
 type Outcome<T> = std::result::Result<T, DriverError>;
 
-/// Two slots of page-locked memory.
+/// Pair of page-locked slots, through which large copies pass.
 pub(super) struct Staging {
     context: Arc<CudaContext>,
     slots: [Slot; 2],

@@ -30,9 +30,9 @@ use crate::error::Result;
 /// Choice between A and Aᵀ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The operator A itself.
+    /// Operator A itself.
     Plain,
-    /// The transpose Aᵀ.
+    /// Transpose Aᵀ.
     Transpose,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Operator<'a> {
         Self::from_kind(Kind::Diagonal(Arc::new(entries.into())))
     }
 
-    /// Returns the operator of a dense matrix.
+    /// Returns the operator that is stored as the dense matrix `matrix`.
     pub fn dense(matrix: Mat<f64>) -> Self {
         Self::from_kind(Kind::Dense(Arc::new(matrix)))
     }

@@ -43,10 +43,10 @@ const REFINEMENTS: usize = 4;
 /// Largest ratio of the backward errors after and before a refinement step for which another step follows.
 const GAIN: f64 = 0.5;
 
-/// Name of a workspace in out-of-memory errors.
+/// Name of the computation in out-of-memory errors for workspaces.
 const WORK: &str = "batched solve";
 
-/// Direct solver without verification.
+/// Direct solver whose solutions are not yet verified.
 pub(crate) trait Direct: Send + Sync {
     /// Returns the method of the solver, for statistics.
     fn method(&self) -> Method;

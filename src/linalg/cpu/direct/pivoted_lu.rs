@@ -54,7 +54,7 @@ impl LuAnalysis {
     }
 }
 
-/// Sparse LU factors with partial pivoting.
+/// Factors of a sparse LU factorisation with partial pivoting.
 pub(crate) struct SparseLu {
     analysis: Arc<LuAnalysis>,
     numeric: NumericLu<usize, f64>,

@@ -20,7 +20,7 @@ use crate::vector::{dot, norm};
 // with the number of steps.
 const RESTART: usize = 60;
 
-/// GMRES solver for one operator.
+/// Restarted GMRES solver for one operator, with its tolerance and limits.
 pub(crate) struct Gmres<'a> {
     pub(crate) operator: Operator<'a>,
     pub(crate) tolerance: f64,

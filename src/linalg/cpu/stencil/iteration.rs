@@ -35,7 +35,7 @@ pub(crate) trait Iteration: Sized {
     fn narrow(&mut self, keep: &[usize]);
 }
 
-/// State of the iteration on one chunk.
+/// State of a Krylov iteration on one chunk of columns.
 struct Run<I> {
     iteration: I,
     progress: Progress,

@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::linalg::operator::{Operator, Side, Stencil};
 use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_guess};
 
-/// Solver for systems with a stencil matrix.
+/// Choice of the solver for linear systems with a stencil matrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StencilSolver {
     /// Solver chosen by the rule in the documentation of [`Cpu`].

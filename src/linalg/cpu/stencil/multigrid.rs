@@ -125,7 +125,7 @@ impl<T: Real> Multigrid<T> {
     }
 }
 
-/// V-cycle for A or Aᵀ.
+/// Data of a V-cycle for A or Aᵀ.
 struct Cycle<'c, T, const W: usize> {
     multigrid: &'c Multigrid<T>,
     side: Side,

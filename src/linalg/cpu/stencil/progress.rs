@@ -50,7 +50,7 @@ pub(crate) trait Truth<const N: usize> {
 // At most nine terms enter a row of b − A x with a gauge: the diagonal, six couplings, the gauge and b.
 pub(crate) const ROUNDINGS: f64 = 16.0;
 
-/// Convergence of up to N lanes.
+/// Record of the convergence of up to N lanes.
 pub(crate) struct Progress<const N: usize = WIDEST> {
     /// Norms ‖b‖₂ of the right-hand sides.
     size: [f64; N],

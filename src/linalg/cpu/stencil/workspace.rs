@@ -47,7 +47,7 @@ pub(crate) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
     numbers.as_chunks_mut().0
 }
 
-/// Workspace of one solve.
+/// Workspace of one solve: the vectors of the Krylov method and of the preconditioner.
 pub(crate) struct Workspace<T> {
     cells: usize,
     lanes: usize,

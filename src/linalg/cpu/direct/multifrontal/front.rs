@@ -39,7 +39,7 @@ impl<'a> Panels<'a> {
     }
 }
 
-/// Matrix to factorise.
+/// Matrix to factorise, given by its entries.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     /// Entries of A, in the order of its pattern.

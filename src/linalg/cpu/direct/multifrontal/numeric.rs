@@ -152,7 +152,7 @@ fn eliminate_task(
     None
 }
 
-/// Front of one node.
+/// Front to be assembled and eliminated for one node of the tree.
 struct Front<'a> {
     symbolic: &'a Symbolic,
     node: &'a Node,

@@ -10,14 +10,14 @@ use super::symbolic::{Node, Symbolic};
 use crate::linalg::cpu::direct::interleaved::{Interleaved, Supernode};
 use crate::linalg::operator::Side;
 
-/// LU factors, A = L U.
+/// LU factors A = L U, stored front by front.
 #[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
     pub(super) symbolic: &'a Symbolic,
     pub(super) values: &'a [f64],
 }
 
-/// Factors of one node.
+/// Blocks of the factors that belong to one node.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     node: Supernode<'a>,

@@ -16,7 +16,7 @@ use faer::{Accum, MatMut, Par};
 
 use super::front::{NARROW, Panels, tiles};
 
-/// Row sums of a front.
+/// Row sums of the rows of a front, updated during elimination.
 pub(super) struct Sums<'u> {
     /// Row sums e₁ of the rows that the front eliminates.
     own: Vec<f64>,
