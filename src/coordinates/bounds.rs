@@ -3,7 +3,7 @@
 use crate::check;
 use crate::error::{Error, Result};
 
-/// Box lower ≤ θ ≤ upper. An infinite end is no bound. Equal ends fix a parameter.
+/// Box lower ≤ θ ≤ upper. An infinite end imposes no bound. A parameter with equal ends is fixed.
 ///
 /// ```
 /// use pullback::Bounds;
@@ -61,12 +61,13 @@ impl Bounds {
         Ok(())
     }
 
-    /// Whether parameter `i` is at a bound and `step` points out of the box, or the parameter is fixed.
+    /// Returns whether parameter `i` is fixed, or is at a bound with a `step` that points out of the box.
     pub(crate) fn blocks(&self, i: usize, theta: f64, step: f64) -> bool {
         // Active set of a projected gradient method: at a bound, only steps into the box are admissible.
-        // Blocked parameters leave the reduced system before it is solved. Setting their entries of a
-        // finished step to zero would not do: G⁻¹ couples the parameters, and what remains of the step need
-        // not descend (Bertsekas, SIAM J. Control Optim. 20, 1982).
+        // Blocked parameters are removed from the linear system before it is solved. It would be wrong to
+        // solve the full system and then to zero their entries of the step: G⁻¹ couples the parameters, so
+        // that the truncated step need not be a descent direction (Bertsekas, SIAM J. Control Optim. 20,
+        // 1982).
         (theta <= self.lower[i] && step < 0.0)
             || (theta >= self.upper[i] && step > 0.0)
             || self.lower[i] == self.upper[i]

@@ -1,4 +1,4 @@
-//! Reduced coordinates of the free parameters, in which Z is expressed.
+//! Reduced coordinates ξ of the free parameters.
 
 use faer::prelude::Reborrow;
 use faer::{Mat, MatMut, MatRef};
@@ -23,15 +23,16 @@ impl Chart {
         }
     }
 
-    /// Whether ξ = θ.
+    /// Returns whether all parameters are free and unscaled, so that ξ = θ.
     pub(crate) fn is_identity(&self) -> bool {
         self.free.len() == self.scale.len() && self.scale.iter().all(|&s| s == 1.0)
     }
 
-    /// Maps tangents from reduced variables to θ.
+    /// Maps tangent vectors, the columns of `v`, from the reduced variables ξ to θ.
     pub(crate) fn embed(&self, v: MatRef<'_, f64>) -> Mat<f64> {
-        // With D = diag(scale) the matrix in ξ is DGD and the gradient D∇f. The undamped step
-        // −D·(DGD)⁻¹D∇f = −G⁻¹∇f does not depend on the scale, but a step damped by I does.
+        // Let D = diag(scale). A matrix G in θ becomes D G D in ξ, and a gradient ∇f becomes D∇f. The
+        // undamped step −D·(DGD)⁻¹D∇f = −G⁻¹∇f does not depend on the scale, but a step damped by a multiple
+        // of I does.
         let mut out = Mat::zeros(self.scale.len(), v.ncols());
         for (row, &i) in self.free.iter().enumerate() {
             for j in 0..v.ncols() {
@@ -41,7 +42,7 @@ impl Chart {
         out
     }
 
-    /// Maps covectors from θ to reduced variables by the transpose of [`embed`](Chart::embed).
+    /// Maps covectors, the columns of `w`, from θ to ξ by the transpose of [`embed`](Chart::embed).
     pub(crate) fn restrict(&self, w: MatRef<'_, f64>) -> Mat<f64> {
         // ⟨w, dθ⟩ = Σ_j w_{free_j} scale_{free_j} dξ_j.
         let mut out = Mat::zeros(self.free.len(), w.ncols());

@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 /// Transform θ = T(ξ) of one parameter. The descent steps in ξ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Transform {
-    /// The identity θ = ξ.
+    /// Identity θ = ξ.
     #[default]
     Identity,
-    /// The exponential θ = exp ξ, for positive parameters of unknown magnitude.
+    /// Exponential θ = exp ξ, for positive parameters of unknown magnitude.
     Log,
-    /// The logistic function θ = lower + (upper − lower)/(1 + exp(−ξ)), for parameters inside an interval of finite
+    /// Logistic function θ = lower + (upper − lower)/(1 + exp(−ξ)), for parameters inside an interval of finite
     /// length.
     Logit {
         /// Lower end of the interval.

@@ -1,4 +1,5 @@
-//! Text of errors: names of the variants, readable numbers, messages about memory.
+//! Formatting of errors: names of the variants, numbers in readable form, and messages about a lack of
+//! memory.
 
 use std::fmt;
 
@@ -51,7 +52,8 @@ impl fmt::Debug for Error {
     }
 }
 
-/// Formats a number with all its digits, in scientific notation below 10⁻⁷ and from 10⁷ on.
+/// Formats a number with full precision: in scientific notation if |x| < 10⁻⁷ or |x| ≥ 10⁷, otherwise as a
+/// decimal.
 pub(crate) fn number(x: f64) -> String {
     match plain(x) {
         true => x.to_string(),
@@ -63,7 +65,7 @@ fn plain(x: f64) -> bool {
     !x.is_finite() || x == 0.0 || (1e-7..1e7).contains(&x.abs())
 }
 
-/// Formats an interval.
+/// Formats the interval [lower, upper] with both ends in full precision.
 pub(super) fn interval(lower: f64, upper: f64) -> String {
     format!("[{}, {}]", number(lower), number(upper))
 }
@@ -102,7 +104,8 @@ pub(super) fn shortage(
     }
 }
 
-/// Returns the remedy for a lack of memory, on the CPU or on a device.
+/// Returns the remedy for a lack of memory. `what` names the computation; on a device the name ends with "on
+/// the device".
 pub(super) fn remedy(what: &str) -> &'static str {
     if what.ends_with("on the device") {
         "use a coarser grid, solve on the processor (`Cpu`, or `linalg::Fastest`, which falls back to it), or raise the limit \
@@ -113,7 +116,7 @@ pub(super) fn remedy(what: &str) -> &'static str {
     }
 }
 
-/// Formats a number of bytes.
+/// Formats a number of bytes with a decimal unit, such as "1.5 MB".
 fn bytes(count: usize) -> String {
     const UNITS: [&str; 4] = ["bytes", "kB", "MB", "GB"];
     let (mut value, mut unit) = (count as f64, 0);

@@ -12,7 +12,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Error of a computation, with its remedy.
 ///
-/// `Debug` prints the name of the variant and the sentence of `Display`, because `fn main() -> Result<()>` shows `Debug`.
+/// `Debug` prints the name of the variant and the message of `Display`, because `fn main() -> Result<()>`
+/// prints an error with `Debug`.
 #[non_exhaustive]
 #[derive(thiserror::Error)]
 pub enum Error {
@@ -67,7 +68,7 @@ pub enum Error {
         /// Value of the entry at that index.
         value: f64,
     },
-    /// A density without mass.
+    /// A density whose total mass is not positive.
     #[error(
         "{what} has mass {}, but a density needs a positive mass; check that the grid covers it",
         number(*mass)
@@ -130,7 +131,7 @@ pub enum Error {
         "axis {axis} of the grid has {cells} cell(s), but {what} needs at least {needed}; refine the axis or remove it"
     )]
     GridTooCoarse {
-        /// The user of the grid that needs more cells.
+        /// Name of the object or operation that needs more cells.
         what: &'static str,
         /// Index of the axis.
         axis: usize,
@@ -195,7 +196,7 @@ pub enum Error {
         /// Value of the mirror image of the entry.
         mirrored: f64,
     },
-    /// Numbers beyond the range of double precision.
+    /// A result beyond the range of double precision.
     #[error(
         "{what} overflows, with entries beyond 1.8e308; choose units in which the right-hand side is smaller or the \
          matrix larger"
@@ -245,21 +246,21 @@ pub enum Error {
         /// Relative distance of the gradient from the range of the metric.
         distance: f64,
     },
-    /// A gradient that a sum of metrics could not lift.
+    /// A gradient c for which a sum of metrics found no solution y of Lᵀy = c.
     #[error(
         "the sum of metrics did not lift the gradient (a fraction {residual:.1e} of it remains), and no single metric \
          of the sum has it in its range; add a metric of full rank, such as a small multiple of L²"
     )]
     NotRepresented {
-        /// Relative residual ‖Lᵀy − c‖/‖c‖ of the lifted gradient y.
+        /// Relative residual ‖Lᵀy − c‖/‖c‖ of the best y that was found.
         residual: f64,
     },
-    /// A direction that needs a metric, without one.
+    /// A direction that needs a metric, for a loss that names none.
     #[error(
         "the direction needs a metric, but the loss names none; set one with `Descent::metric`, or use `Gradient`"
     )]
     NoMetric,
-    /// A matrix that a direction needs in sparse form and that is available in another form only.
+    /// A matrix that a direction needs in sparse form but that is available in another form only.
     #[error(
         "the dual direction needs {what} in sparse form; pass a sparse matrix, or use conjugate gradients or least squares"
     )]
@@ -296,7 +297,7 @@ pub enum Error {
         "every starting point was rejected: {reasons}; start closer to the parameters that generated the data"
     )]
     NoStart {
-        /// Objections of the simulator, one for each starting point.
+        /// Reasons for which the simulator rejected each starting point.
         reasons: String,
     },
     /// A metric whose root returns a vector or batch of the wrong size.
@@ -348,8 +349,8 @@ pub enum Error {
         /// Number of bytes that are allowed, if known.
         limit: Option<usize>,
     },
-    /// An error of a module for particular problems, such as [`models::Error`](crate::models::Error) or that of pictures; see
-    /// [`Error::of`].
+    /// An error of a single module, such as [`models::Error`](crate::models::Error). [`Error::of`] returns
+    /// the wrapped error.
     #[error("{0}")]
     Module(Box<dyn ModuleError>),
     /// A failure reported by a user's model.

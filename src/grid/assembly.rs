@@ -1,4 +1,5 @@
-//! Sparse matrices on a grid: weighted Laplacians, flux divergences, and the equations of a stationary density.
+//! Sparse matrices on a grid: weighted Laplacians, flux divergences, and linear systems for stationary
+//! densities.
 
 use faer::Mat;
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
@@ -7,14 +8,15 @@ use super::{Face, Grid};
 use crate::linalg::{Operator, Stencil};
 
 impl Grid {
-    /// Returns the symmetric matrix of φ ↦ −∇·(w ∇φ) without flux through the boundary, plus a diagonal.
+    /// Returns the symmetric matrix of φ ↦ −∇·(w ∇φ) with zero flux through the boundary, plus a diagonal
+    /// matrix.
     ///
     /// `weights` has one entry per face, `diagonal` one per cell.
     pub(crate) fn weighted_laplacian(&self, weights: &[f64], diagonal: &[f64]) -> Stencil {
-        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Per volume this is
-        // w(φᵢ − φⱼ)/h². Summed over the faces, φᵀAφ = Σ_f w (φᵢ − φⱼ)²/h² + φᵀ diag φ: for positive weights
-        // the matrix is semidefinite, and regular if the diagonal added here has a positive entry and no
-        // negative one.
+        // A face of area vol/h carries the flux w (φᵢ − φⱼ)/h out of cell i. Divided by the volume of the
+        // cell, this is w(φᵢ − φⱼ)/h². Summed over the faces, φᵀAφ = Σ_f w (φᵢ − φⱼ)²/h² + φᵀ diag φ. For
+        // positive weights the Laplacian is positive semidefinite, and its sum with a non-negative diagonal
+        // is non-singular if at least one diagonal entry is positive.
         let mut stencil = self.stencil();
         let h = self.spacings();
         self.visit_runs(|run| {
@@ -34,29 +36,30 @@ impl Grid {
         let mut stencil = self.stencil();
         self.visit_faces(|d, lower, upper| {
             let face = self.face(d, lower, upper);
-            // Per volume, the flux J leaves the lower cell and enters the upper cell at the rate J/h. The two rows are
-            // thus opposite, and every column sums to zero.
+            // Divided by the volume, the flux J leaves the lower cell and enters the upper cell at the rate
+            // J/h. The two rows are thus opposite, and every column sums to zero.
             let [a, b] = flux(&face).map(|w| w / face.spacing);
             stencil.couple(d, lower, [[a, b], [-a, -b]]);
         });
         stencil
     }
 
-    /// Returns a stencil on this grid whose entries are zero.
+    /// Returns a stencil matrix on this grid with all entries zero.
     fn stencil(&self) -> Stencil {
         let cells: Vec<usize> = self.axes.iter().map(|a| a.cells).collect();
         Stencil::new(&cells)
     }
 
-    /// Returns the matrix of the equations of a stationary density with fluxes linear in ρ.
+    /// Returns the matrix of the linear system for a stationary density whose fluxes are linear in ρ.
     ///
-    /// All rows but the last are those of [`flux_divergence`](Grid::flux_divergence). Since the balances sum to zero,
-    /// one balance is redundant. The last row is ∫ρ dx instead. The matching right-hand side is zero except for the
-    /// mass in its last entry.
+    /// All rows but the last are those of [`flux_divergence`](Grid::flux_divergence), which balance the
+    /// fluxes of a cell. Since all balances together sum to zero, one of them is redundant. The last row
+    /// therefore computes the mass ∫ρ dx instead. The last entry of the right-hand side must be the mass, and
+    /// all other entries zero.
     pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Operator<'static> {
-        // Which balance is left out does not matter: each is minus the sum of the others. The dense last row
-        // makes the pattern unsymmetric, so that sparse LU has to pivot. A gauge c 11ᵀ on the stencil avoids
-        // that (`Stencil::with_gauge`); the row needs no choice of c.
+        // Any balance could be left out, since each is minus the sum of the others. The dense last row makes
+        // the pattern unsymmetric, so that sparse LU has to pivot. Adding a gauge term c 11ᵀ to the stencil
+        // (`Stencil::with_gauge`) would avoid pivoting, but requires a choice of c.
         let (pattern, all) = self.flux_divergence(flux).compress().into_parts();
         // Copies every column without its last row and appends the weight vol of ∫ρ dx, so that rows stay sorted.
         let last = self.cells() - 1;
@@ -77,7 +80,8 @@ impl Grid {
         Operator::sparse(SparseColMat::new(pattern, values))
     }
 
-    /// Computes the divergences of `count` fluxes, one column each. `flux(face, out)` writes the fluxes through a face.
+    /// Computes the divergences of `count` fluxes, one per column. `flux(face, out)` writes all fluxes
+    /// through a face.
     pub fn flux_divergence_columns(
         &self,
         count: usize,
@@ -96,10 +100,11 @@ impl Grid {
         columns
     }
 
-    /// Returns the parameter Jacobian of the equations of [`stationary_matrix`](Grid::stationary_matrix).
+    /// Returns the Jacobian with respect to the parameters of the system of
+    /// [`stationary_matrix`](Grid::stationary_matrix).
     ///
-    /// The columns of the Jacobian are those of [`flux_divergence_columns`](Grid::flux_divergence_columns), except that
-    /// the last row, the mass equation, is zero.
+    /// The columns are those of [`flux_divergence_columns`](Grid::flux_divergence_columns), except that the
+    /// last row, which belongs to the mass equation, is zero.
     pub fn stationary_columns(
         &self,
         count: usize,

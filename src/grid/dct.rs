@@ -1,4 +1,4 @@
-//! Orthonormal cosine transforms along one axis of a box, with two lines per complex Fourier transform.
+//! Orthonormal cosine transforms along one axis of a box, with two real lines per complex Fourier transform.
 //!
 //! The transform of a line x of n entries is X_k = Σ v_k(i) xᵢ with v_k(i) = s_k cos(πk(i + ½)/n), s₀ = √(1/n) and
 //! s_k = √(2/n) for k > 0. Let y hold the even entries of x in order, followed by the odd entries in reverse order
@@ -17,22 +17,22 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-/// Largest number of lines of cells in a group. Neighbouring lines share cache lines.
+/// Largest number of lines that are transformed together, as a group. Neighbouring lines share cache lines.
 // If the stride is 8 or more, the lines of a group are neighbours in memory, and eight doubles fill a cache
 // line of 64 bytes.
 const LINES: usize = 8;
 
-/// Cosine transform along an axis of n cells whose numbers differ by `stride`.
+/// Cosine transform along an axis of n cells whose indices are `stride` apart.
 pub(super) struct AxisTransform {
     n: usize,
     stride: usize,
-    /// Factors w_k s_k/2 of the Fourier transform.
+    /// Factors w_k s_k/2 between Fourier and cosine transforms.
     twiddles: Vec<Complex<f64>>,
     forward: Arc<dyn Fft<f64>>,
     inverse: Arc<dyn Fft<f64>>,
 }
 
-/// First cells of the lines of a group, two lines for each complex line.
+/// Indices of the first cells of the lines of a group, in pairs that form one complex line.
 type Group = [[usize; 2]];
 
 impl AxisTransform {
@@ -88,8 +88,9 @@ impl AxisTransform {
 
     /// Replaces every line x by g with Σ_k g_k v_k(i) = Σ_k x_k v_k(i)².
     ///
-    /// For k > 0, v_k² = (1 + cos(2πk(i + ½)/n))/n, so that x_k contributes to the frequencies 0 and 2k. A frequency 2k
-    /// > n equals minus the frequency 2n − 2k at the points i + ½. The frequency 2k = n vanishes there.
+    /// For k > 0, v_k² = (1 + cos(2πk(i + ½)/n))/n, so that x_k contributes to the frequencies 0 and 2k. At
+    /// the points i + ½, the cosine of a frequency 2k above n is minus the cosine of the frequency 2n − 2k,
+    /// and the cosine of the frequency 2k = n vanishes.
     pub(super) fn square(&self, x: &mut [f64]) {
         let (n, s) = (self.n, self.stride);
         // 1/n = v₀/√n, and cos(2πk(i + ½)/n)/n = v_{2k}/(n s_{2k}) = v_{2k}/√(2n).
@@ -125,14 +126,14 @@ impl AxisTransform {
         }
     }
 
-    /// Returns the first cell of a line.
+    /// Returns the index of the first cell of a line.
     fn line_start(&self, line: usize) -> usize {
         // Blocks of n·stride cells hold `stride` lines, which start at the first `stride` cells of the block.
         line / self.stride * self.n * self.stride + line % self.stride
     }
 
-    /// Iterates over groups of lines of `cells` numbers. In a group with an odd number of lines the last line occurs
-    /// twice, with the same result.
+    /// Iterates over the groups of lines of an array with `cells` cells. If a group has an odd number of
+    /// lines, its last line is processed twice, with the same result.
     fn groups(&self, cells: usize) -> impl Iterator<Item = Vec<[usize; 2]>> {
         let lines = cells / self.n;
         (0..lines).step_by(LINES).map(move |start| {
@@ -146,7 +147,8 @@ impl AxisTransform {
     /// Separates the transforms of two lines: X^a_k = Re(E + F) and X^b_k = Im(E − F) with E = w_k s_k/2 Z_k and
     /// F = w_k s_k/2 conj Z_{n−k}.
     fn separate(&self, z: &[Complex<f64>], group: &Group, x: &mut [f64]) {
-        // s_k w_k V^a_k = E + F and s_k w_k V^b_k = (E − F)/i. Their real parts are X^a_k and X^b_k = Im(E − F).
+        // E + F = s_k w_k V^a_k and (E − F)/i = s_k w_k V^b_k. The real parts are X^a_k and
+        // X^b_k = Im(E − F).
         for (k, w) in self.twiddles.iter().enumerate() {
             let (mirror, to) = (if k == 0 { 0 } else { self.n - k }, k * self.stride);
             for (q, [a, b]) in group.iter().enumerate() {
@@ -161,7 +163,8 @@ impl AxisTransform {
     ///
     /// The factor 1/n belongs to the inverse Fourier transform. 1/(s_k n) is s_k/2 for k > 0, and s₀ for k = 0.
     fn join(&self, x: &[f64], group: &Group, z: &mut [Complex<f64>]) {
-        // V^a_k = conj(w_k) (X^a_k − i X^a_{n−k})/s_k, and V^b_k alike, in Z_k = V^a_k + i V^b_k; |w_k| = 1.
+        // V^a_k = conj(w_k) (X^a_k − i X^a_{n−k})/s_k since |w_k| = 1, likewise V^b_k, and Z_k = V^a_k + i
+        // V^b_k.
         for (k, w) in self.twiddles.iter().enumerate() {
             let (from, mirror) = (k * self.stride, (self.n - k) * self.stride);
             for (q, [a, b]) in group.iter().enumerate() {

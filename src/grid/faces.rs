@@ -43,19 +43,21 @@ impl FaceRun {
 }
 
 impl Grid {
-    /// Number of interior faces of the grid.
+    /// Returns the number of interior faces of the grid.
     pub fn faces(&self) -> usize {
         // A line of n cells has n − 1 faces: along each axis one face less per line than cells.
         let lines = |d: usize| self.cells() / self.axes[d].cells;
         (0..self.dim()).map(|d| self.cells() - lines(d)).sum()
     }
 
-    /// Calls `f` for all runs of faces whose cells have consecutive numbers. The order of the calls numbers the faces.
+    /// Calls `f` for every run of faces whose cells have consecutive indices. Faces are numbered in the order
+    /// of the calls.
     pub(crate) fn visit_runs(&self, mut f: impl FnMut(FaceRun)) {
-        // Blocks of n·stride consecutive cells hold all cells of one index along the slower axes. All cells of a block
-        // but those of the last index along `axis` have a face on their upper side.
-        // One run covers all faces of a block, so that loops over runs stride through cells and faces alike
-        // and can be vectorised. There are N/(n·stride) runs for an axis, a single one for the first.
+        // Let n be the number of cells along an axis. A block of n·stride consecutive cells holds all cells
+        // with the same indices along the slower axes. Every cell of a block has a face on its upper side,
+        // unless it is the last one along the axis. One run covers all faces of a block, so that loops over a
+        // run access cells and faces contiguously and can be vectorised. An axis has N/(n·stride) runs; for
+        // the first axis this is a single run.
         let mut first = 0;
         for (axis, a) in self.axes.iter().enumerate() {
             let stride = self.stride(axis);
@@ -72,7 +74,7 @@ impl Grid {
         }
     }
 
-    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order of their numbers.
+    /// Calls `f(axis, lower cell, upper cell)` for every interior face, in the order of the faces.
     pub(crate) fn visit_faces(&self, mut f: impl FnMut(usize, usize, usize)) {
         self.visit_runs(|run| {
             for lower in run.below() {
@@ -81,7 +83,7 @@ impl Grid {
         });
     }
 
-    /// Iterates over the cells at the lower or the upper end of an axis, in runs of consecutive numbers.
+    /// Iterates over the cells at the lower or the upper end of an axis, in runs of consecutive indices.
     pub(crate) fn end_cells(&self, axis: usize, upper: bool) -> impl Iterator<Item = Range<usize>> {
         let (stride, cells) = (self.stride(axis), self.axes[axis].cells);
         let last = if upper { (cells - 1) * stride } else { 0 };
@@ -91,7 +93,7 @@ impl Grid {
 
     /// Returns the face between two neighbouring cells.
     pub(crate) fn face(&self, axis: usize, lower: usize, upper: usize) -> Face {
-        // A face has the coordinates of the lower cell but for half a width along its normal.
+        // The centre of the face lies half a cell width above the centre of the lower cell.
         let spacing = self.axes[axis].spacing();
         let mut centre = self.centre(lower);
         centre[axis] += 0.5 * spacing;
@@ -109,7 +111,7 @@ impl Grid {
         self.axes.iter().map(|a| a.spacing()).collect()
     }
 
-    /// Computes the face gradient (φ_upper − φ_lower)/h of cell values, one number per face.
+    /// Computes the face gradient (φ_upper − φ_lower)/h of cell values. The result has one value per face.
     ///
     /// # Errors
     /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one value per cell.
@@ -121,8 +123,8 @@ impl Grid {
         Ok(out)
     }
 
-    /// Computes the divergence of a face flux, one number per cell: the negative transpose of
-    /// [`gradient`](Grid::gradient).
+    /// Computes the divergence of a face flux, the negative transpose of [`gradient`](Grid::gradient). The
+    /// result has one value per cell.
     ///
     /// # Errors
     /// Fails with [`Error::Dimension`](crate::Error::Dimension) if there is not one value per face.

@@ -12,7 +12,7 @@ const COORDINATES: [&str; 3] = [
     "the third coordinate of a point on the grid",
 ];
 
-/// The two cells of an axis whose centres enclose a coordinate, and their weights.
+/// Two neighbouring cells of an axis whose centres enclose a coordinate, with their weights.
 type Bracket = [(usize, f64); 2];
 
 impl Grid {
@@ -49,7 +49,7 @@ impl Grid {
         Ok(Operator::triplets(points.len(), self.cells(), entries))
     }
 
-    /// Returns the cells around a point with their non-zero weights.
+    /// Returns the cells whose values are interpolated at a point, with their non-zero weights.
     fn corners(&self, row: usize, point: &[f64]) -> Result<impl Iterator<Item = (usize, f64)>> {
         let what = "a point to interpolate at on the grid";
         check::length(what, point.len(), self.dim())?;
@@ -58,8 +58,9 @@ impl Grid {
             along[d] = axis.bracket(x).ok_or_else(|| outside(d, row, x, axis))?;
             strides[d] = self.stride(d);
         }
-        // Bit d of a corner's number chooses the lower or upper cell along axis d. Its weight is the product over the
-        // axes. Missing axes have the weights 1 and 0, so that their upper corners drop out.
+        // Bit d of `bits` selects the lower or the upper cell along axis d. The weight of a corner is the
+        // product of the weights along the axes. Axes that the grid lacks have the weights 1 and 0, so that
+        // their upper corners drop out.
         let corner = move |bits: usize| {
             let chosen = (0..3).map(|d| (strides[d], along[d][bits >> d & 1]));
             chosen.fold((0, 1.0), |(cell, weight), (stride, (i, w))| {

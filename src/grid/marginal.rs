@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 impl Grid {
     /// Returns the marginal density of the coordinates `axes`, integrated over the other coordinates.
     ///
-    /// The axes are in increasing order. The cells are numbered as on a grid of these axes alone.
+    /// `axes` must be in increasing order. The result is numbered like the cells of a grid with only these
+    /// axes.
     ///
     /// ```
     /// use pullback::Grid;
@@ -31,8 +32,8 @@ impl Grid {
                 });
             }
         }
-        // The midpoint rule along the integrated axes: exact for densities that are averages over cells, and
-        // of second order for values at cell centres.
+        // This is the midpoint rule along the integrated axes. It is exact for cell averages, and of second
+        // order for values at cell centres.
         let kept: usize = axes.iter().map(|&d| self.axes[d].cells).product();
         let integrated = (0..self.dim()).filter(|d| !axes.contains(d));
         let width: f64 = integrated.map(|d| self.axes[d].spacing()).product();

@@ -1,4 +1,4 @@
-//! Boxes of equal cells in one, two or three dimensions, with the operators of finite volumes.
+//! Uniform Cartesian grids in one, two or three dimensions, with finite-volume operators.
 
 mod assembly;
 mod cosine;
@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 
 /// Box divided into equal cells, numbered with the last axis fastest.
 ///
-/// A density on the grid is a vector of values per volume at cell centres. The mass of a cell is its density times
-/// [`volume`](Grid::volume).
+/// A density on the grid is a vector with one value per cell, in units of mass per volume. The mass in a cell
+/// is its density times [`volume`](Grid::volume).
 ///
 /// ```
 /// use pullback::Grid;
@@ -32,7 +32,7 @@ pub struct Grid {
     axes: Vec<Axis>,
 }
 
-/// Axis of the box of a grid.
+/// Axis of a grid: an interval that is divided into equal cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
     /// Lower end of the axis.
@@ -44,7 +44,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// Width of a cell along the axis.
+    /// Returns the width of a cell along the axis.
     pub fn spacing(&self) -> f64 {
         (self.upper - self.lower) / self.cells as f64
     }
@@ -106,8 +106,9 @@ impl Grid {
     /// Checks that the width and volume of a cell and the number of cells are representable.
     fn check_size(&self) -> Result<()> {
         for axis in &self.axes {
-            // A centre is the sum of a bound and a distance, with an error of up to ε·max(|lower|, |upper|). A width of
-            // four such errors keeps neighbouring centres apart.
+            // A centre is the sum of a bound and a distance, with an error of up to ε·max(|lower|, |upper|).
+            // If the cells are at least four such errors wide, rounded centres of neighbouring cells are
+            // distinct.
             let rounding = f64::EPSILON * axis.lower.abs().max(axis.upper.abs());
             check::option(
                 "the width of a cell of the grid",
@@ -133,22 +134,22 @@ impl Grid {
         &self.axes
     }
 
-    /// Number of axes of the grid.
+    /// Returns the number of axes of the grid.
     pub fn dim(&self) -> usize {
         self.axes.len()
     }
 
-    /// Number of cells of the grid.
+    /// Returns the number of cells of the grid.
     pub fn cells(&self) -> usize {
         self.axes.iter().map(|a| a.cells).product()
     }
 
-    /// Volume of one cell.
+    /// Returns the volume of one cell.
     pub fn volume(&self) -> f64 {
         self.axes.iter().map(Axis::spacing).product()
     }
 
-    /// Difference between the numbers of neighbouring cells along an axis.
+    /// Returns the difference between the indices of neighbouring cells along an axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.axes[axis + 1..].iter().map(|a| a.cells).product()
     }
@@ -175,7 +176,7 @@ impl Grid {
     /// Fails with [`Error::Dimension`] if the length is not the number of cells.
     pub fn integrate(&self, rho: &[f64]) -> Result<f64> {
         check::length("a density on the grid", rho.len(), self.cells())?;
-        // If the numbers are averages over cells, as histograms and finite volumes give, the sum is exact.
+        // The sum is exact if the values are cell averages, as in histograms and finite-volume methods.
         Ok(self.volume() * rho.iter().sum::<f64>())
     }
 

@@ -28,7 +28,7 @@ pub trait Backend: Sync {
     /// Fails if the matrix is not square, has entries that are not finite, or cannot be factorised.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>>;
 
-    /// Whether the factor of a matrix equal to `a` is cached, so that [`factor`](Backend::factor) costs nothing.
+    /// Returns whether the factor of a matrix equal to `a` is cached, which makes [`factor`](Backend::factor) free.
     #[doc(hidden)]
     fn has_factor(&self, a: &Operator<'_>) -> bool {
         let _ = a;
@@ -42,7 +42,7 @@ pub trait Backend: Sync {
 
 /// Factorisation of a matrix, or another prepared solver for the matrix.
 pub trait Factor: Send + Sync {
-    /// Solves A X = B or Aᵀ X = B in place: `batch` holds B at the call and X on return.
+    /// Solves A X = B or Aᵀ X = B in place: `batch` holds B on entry and X on return.
     ///
     /// `guess` has one approximate solution per column, from which iterative methods start. Direct methods ignore the
     /// guess. The accuracy of the solution does not depend on the guess. After an error the contents of `batch` are
@@ -77,22 +77,24 @@ pub trait Factor: Send + Sync {
         Ok((Batch::Host(x), stats))
     }
 
-    /// Announces the total number of columns of a solve that is split into several batches, so that a set-up cost can
-    /// be amortised. The announcement changes solutions by no more than their accuracy.
+    /// Announces the total number of columns if they arrive in several batches, so that a set-up cost can be
+    /// amortised. This may change solutions, but only within their accuracy.
     fn announce(&self, columns: usize) {
         let _ = columns;
     }
 }
 
-/// Solves A x = b for the columns in `b`, with the contents of `x` as guess if they are finite and not all zero.
+/// Solves A x = b for the `columns` columns of `b`, stored one after another. On entry, `x` holds a guess,
+/// which is used if it is finite and not zero.
 pub(crate) fn improve(
     factor: &dyn Factor,
     columns: usize,
     mut b: Vec<f64>,
     x: &mut [f64],
 ) -> Result<SolveStats> {
-    // The solve works in place: x becomes the right-hand side, and the old contents of x the guess, without a
-    // copy. A guess of zeros is no guess: it would cost the product for its residual.
+    // The solve works in place: `x` receives the right-hand side, and its old contents become the guess,
+    // without a copy. A zero guess is dropped, because its residual would cost a product with A to no
+    // benefit.
     b.swap_with_slice(x);
     let (guess, rows) = (b, x.len() / columns);
     let useful = guess.iter().all(|x| x.is_finite()) && guess.iter().any(|x| *x != 0.0);
@@ -101,7 +103,7 @@ pub(crate) fn improve(
     factor.solve(Side::Plain, useful.then_some(guess), batch)
 }
 
-/// Checks that a batch of right-hand sides has this number of rows, and that its entries are finite.
+/// Checks that a batch of right-hand sides has `rows` rows and finite entries.
 pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     check::length("the right-hand side of a linear solve", batch.nrows(), rows)?;
     let broken = |j: usize| {
@@ -116,14 +118,14 @@ pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     let found = if batch.nrows() * batch.ncols() < MANY {
         (0..batch.ncols()).find_map(broken)
     } else {
-        // The first in the order of the columns, so that the error does not depend on the threads.
+        // Reports the first such column, so that the error does not depend on the timing of the threads.
         (0..batch.ncols()).into_par_iter().find_map_first(broken)
     };
     found.map_or(Ok(()), Err)
 }
 
-/// Number of entries of a batch from which its check on several threads is faster than on one.
-// A million numbers are read in under a millisecond; waking threads takes tens of microseconds.
+/// Smallest number of entries for which a batch is checked on several threads.
+// A million entries are read in under a millisecond; waking threads takes tens of microseconds.
 const MANY: usize = 1 << 20;
 
 /// Checks that an optional guess has the shape of its batch.
@@ -135,5 +137,6 @@ pub(crate) fn check_guess(guess: Option<MatRef<'_, f64>>, batch: MatRef<'_, f64>
 }
 
 /// Largest amplification ‖|A||x|‖/‖b‖ of a solve with a matrix that does not count as singular.
-// Rounding errors of relative size ε ≈ 2·10⁻¹⁶ are amplified to about 2·10⁻² of ‖b‖: hardly a digit remains.
+// At this amplification, rounding errors of relative size ε ≈ 2·10⁻¹⁶ grow to about 2·10⁻² of ‖b‖, so that
+// hardly a digit remains.
 pub(crate) const SINGULAR: f64 = 1e14;

@@ -11,9 +11,10 @@ use crate::vector::centre;
 
 /// Batch of columns for a sequence of solves, on the CPU or on an accelerator.
 ///
-/// A sketch lowers its probes by the metric (a solve), pulls them back (another solve) and contracts them with ∂g/∂θ.
-/// Of the k × m entries of m probes, only p × m are needed on the CPU at the end, for p parameters. The factors
-/// decide whether the columns are transferred in between, see [`Factor::solve_batch`](super::Factor::solve_batch).
+/// A sketch solves a batch of m probes with the metric and then with the model, and contracts the result with
+/// ∂g/∂θ. For k state variables and p parameters, only the final p × m entries are needed on the CPU, not the
+/// k × m entries in between. The factors decide whether the columns are transferred between solves, see
+/// [`Factor::solve_batch`](super::Factor::solve_batch).
 ///
 /// ```
 /// use pullback::{faer::mat, linalg::Batch, Operator, Side};
@@ -33,11 +34,11 @@ pub enum Batch {
 
 /// Columns that a backend stores, usually on an accelerator.
 ///
-/// Factors of the same backend recognise their own columns by [`into_any`](Remote::into_any). Other factors fetch them.
-/// Methods may return before their work is done, and errors may surface as late as in [`fetch`](Remote::fetch), which
-/// waits.
+/// Factors of the same backend recover the concrete type of the columns with [`into_any`](Remote::into_any),
+/// and other factors fetch the columns. Methods may return before their work is complete. Errors may be
+/// reported as late as in [`fetch`](Remote::fetch), which waits for all pending work.
 pub trait Remote: Send {
-    /// Numbers of rows and columns of the batch.
+    /// Returns the numbers of rows and columns of the batch.
     fn shape(&self) -> (usize, usize);
 
     /// Transfers the columns to the CPU.
@@ -48,7 +49,8 @@ pub trait Remote: Send {
 
     /// Computes A X or Aᵀ X on the accelerator.
     ///
-    /// Returns `None` if the accelerator does not support the operator. The caller then fetches X. The shapes match.
+    /// Returns `None` if the accelerator does not support the operator, so that the caller has to fetch X.
+    /// The caller must check that the shapes match.
     ///
     /// # Errors
     /// Fails if the accelerator fails.
@@ -60,7 +62,7 @@ pub trait Remote: Send {
     /// Fails if the accelerator fails.
     fn scale(&mut self, s: f64) -> Result<()>;
 
-    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column. There is one weight per row.
+    /// Computes x ← x − Σ wᵢxᵢ / Σ wᵢ for every column x, with one weight per row.
     ///
     /// # Errors
     /// Fails if the accelerator fails.
@@ -77,7 +79,7 @@ impl From<Mat<f64>> for Batch {
 }
 
 impl Batch {
-    /// Numbers of rows and columns of the batch.
+    /// Returns the numbers of rows and columns of the batch.
     pub fn shape(&self) -> (usize, usize) {
         match self {
             Self::Host(x) => x.shape(),
@@ -85,12 +87,12 @@ impl Batch {
         }
     }
 
-    /// Number of rows of the batch.
+    /// Returns the number of rows of the batch.
     pub fn nrows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns of the batch.
+    /// Returns the number of columns of the batch.
     pub fn ncols(&self) -> usize {
         self.shape().1
     }
@@ -154,8 +156,8 @@ impl Batch {
         check::length("the weights of a mean", weights.len(), self.nrows())?;
         match self {
             Self::Host(x) => {
-                // The transpose of the projection ζ − w Σζ/Σw: a constant is its own weighted mean and is
-                // mapped to 0, and a second application changes nothing.
+                // This is the transpose of the projection ζ ↦ ζ − w Σζ/Σw, and itself a projection: it maps
+                // constants to zero, and a second application changes nothing.
                 let total = weights.iter().sum();
                 (0..x.ncols()).for_each(|j| centre(x.col_as_slice_mut(j), weights, total));
                 Ok(())

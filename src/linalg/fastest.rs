@@ -10,15 +10,17 @@ use super::repeated::by_block;
 use super::{Backend, Batch, Cpu, Cuda, Factor, SolveStats};
 use crate::error::{Error, Result};
 
-/// Backend that solves on the first CUDA device where that is estimated to be faster, and otherwise on the CPU.
+/// Backend that solves on the first CUDA device where this is estimated to be faster, and on the CPU
+/// otherwise.
 ///
-/// Without a device the backend solves everything on the CPU. The estimate counts the work of an iteration with a
-/// stencil in three dimensions. On the device, a step launches one kernel for every hyperplane of every sweep, 1.5 µs
-/// each, and moves its vectors at 4 TB/s. On the CPU, a sweep takes 4 ns per cell and column, divided by the
-/// number of threads or columns, whichever is less. Single columns therefore stay on the CPU up to about 64³
-/// cells, and batches of 64 go to the device from about 20³ cells. Sparse matrices and two-dimensional stencils stay on
-/// the CPU, where factorisations are fast. `Display` names the device that was found;
-/// [`Report::solvers`](crate::Report::solvers) lists the methods that were used.
+/// Without a device, everything is solved on the CPU. The estimate counts the work of one iteration with a
+/// three-dimensional stencil. On the device, an iteration launches one kernel per hyperplane and sweep, which
+/// takes 1.5 µs, and reads and writes its vectors at 4 TB/s. On the CPU, a sweep takes 4 ns per cell and
+/// column, divided by the number of threads or columns, whichever is less. Single columns therefore stay on
+/// the CPU up to about 64³ cells, and batches of 64 columns are solved on the device from about 20³ cells.
+/// Sparse matrices and two-dimensional stencils stay on the CPU, where factorisations are fast. `Display`
+/// names the device that was found; [`Report::solvers`](crate::Report::solvers) lists the methods that were
+/// used.
 ///
 /// ```
 /// use pullback::{linalg::Fastest, Backend, Operator, Side};
@@ -28,7 +30,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Fastest {
-    /// Backend for solves on the CPU. The tolerances and precisions of this backend apply on the device as well.
+    /// Backend for solves on the CPU. Its tolerances and precisions apply on the device as well.
     pub cpu: Cpu,
     device: Result<Cuda>,
 }
@@ -40,7 +42,7 @@ impl Default for Fastest {
 }
 
 impl Fastest {
-    /// Opens the first device, if there is one.
+    /// Creates the backend with the first device, or without a device if none can be opened.
     pub fn new() -> Self {
         Self {
             cpu: Cpu::default(),
@@ -56,7 +58,7 @@ impl Fastest {
         self.device.as_ref()
     }
 
-    /// Returns the device for changes of its settings, or `None` without a device.
+    /// Returns the device, so that its settings can be changed, or `None` without a device.
     pub fn device_mut(&mut self) -> Option<&mut Cuda> {
         self.device.as_mut().ok()
     }
@@ -96,34 +98,34 @@ impl fmt::Display for Fastest {
     }
 }
 
-/// Operation counts of an iterative solve.
+/// Estimated operation counts of one iteration with a stencil.
 struct Work {
     cells: f64,
-    /// Number of hyperplanes of a sweep, summed over all levels.
+    /// Number of hyperplanes of a sweep, summed over all levels of the multigrid hierarchy.
     planes: f64,
-    /// Number of sweeps per step.
+    /// Number of sweeps per iteration.
     sweeps: f64,
-    /// Memory traffic of a step, in units of one sweep.
+    /// Memory traffic of an iteration, in units of one sweep.
     passes: f64,
-    /// Whether the box has more than one cell along all three axes.
+    /// Whether the grid has more than one cell along each of three axes.
     three_dimensional: bool,
 }
 
-/// Number of steps of a typical iterative solve.
-// With multigrid, general matrices take 9 to 18 steps on 64³ and 128³ cells (benches/RESULTS.md). Both sides
-// of the comparison are proportional to it, but for the transfer and the preparation.
+/// Number of iterations of a typical iterative solve.
+// With multigrid, general matrices take 9 to 18 iterations on 64³ and 128³ cells (benches/RESULTS.md). Both
+// estimates are proportional to this number, except for the transfer to the device and its preparation.
 const STEPS: f64 = 12.0;
-/// Seconds that the launch of a kernel takes.
+/// Time to launch a kernel, in seconds.
 const LAUNCH: f64 = 1.5e-6;
-/// Seconds that the preparation of the device for a batch takes.
+/// Time to prepare the device for a batch, in seconds.
 const SETUP: f64 = 0.05;
-/// Seconds that a pass takes per number on the device: 40 bytes at 4 TB/s.
+/// Time per entry of a sweep on the device, in seconds: 40 bytes at 4 TB/s.
 const DEVICE_PASS: f64 = 1e-11;
-/// Seconds that a pass takes per number on one thread of the CPU.
-// Between the 8 ns of a sweep over a single column and the 1.5 ns a column of wide batches.
+/// Time per entry of a sweep on one thread of the CPU, in seconds.
+// This lies between 8 ns for a single column and 1.5 ns per column for wide batches.
 const PROCESSOR_PASS: f64 = 4e-9;
-/// Seconds that the copy of a number to the device and back takes.
-// 16 bytes at 10 GB/s.
+/// Time to copy an entry to the device and back, in seconds.
+// An entry takes 16 bytes in both directions together, transferred at 10 GB/s.
 const TRANSFER: f64 = 1.6e-9;
 
 impl Work {
@@ -131,24 +133,24 @@ impl Work {
         let shape = stencil.shape.map(|n| n as f64);
         Self {
             cells: stencil.cells() as f64,
-            // Every coarser level halves the axes, and 1 + 1/2 + 1/4 + … = 2. A sweep over n₁×n₂×n₃ cells has
-            // n₁ + n₂ + n₃ − 2 hyperplanes.
+            // Every coarser level has half as many cells along each axis, and 1 + 1/2 + 1/4 + … = 2. A sweep
+            // over n₁×n₂×n₃ cells has n₁ + n₂ + n₃ − 2 hyperplanes.
             planes: 2.0 * shape.iter().sum::<f64>(),
-            // Conjugate gradients apply one cycle of 1 + 1 sweeps a step, BiCGSTAB two cycles of 4 + 4.
-            // Residuals, products and updates count as four more passes beside the two sweeps, and as none
-            // beside the sixteen.
+            // Conjugate gradients apply one cycle of 1 + 1 sweeps per iteration, BiCGSTAB two cycles of 4 + 4
+            // sweeps. Residuals, products and vector updates add the traffic of four sweeps to the two sweeps
+            // of conjugate gradients. Next to the sixteen sweeps of BiCGSTAB they are neglected.
             sweeps: if definite { 2.0 } else { 16.0 },
             passes: if definite { 6.0 } else { 16.0 },
             three_dimensional: stencil.shape.iter().all(|&n| n > 1),
         }
     }
 
-    /// Whether the columns take less time on the device than on the threads of the CPU.
+    /// Estimates whether the device solves this number of columns faster than the threads of the CPU.
     fn suits_a_device(&self, columns: usize, threads: usize) -> bool {
-        // For one column on n³ cells and a general matrix the launches take 12·16·6n·1.5 µs = 1.7n ms, and
-        // the sweeps of the CPU 12·16·n³·4 ns. With the preparation they break even at n = 58. Wide
-        // batches divide the launches by the number of columns, but the work of the CPU only by that of
-        // its threads.
+        // For one column on n³ cells and a general matrix, the launches take 12·16·6n·1.5 µs = 1.7n ms, and
+        // the sweeps on the CPU take 12·16·n³·4 ns. With the set-up time, the two break even at n = 58. In
+        // wide batches, the cost of the launches is shared by all columns, whereas the work on the CPU is
+        // shared by its threads only.
         let numbers = self.cells * columns as f64;
         let launches = self.sweeps * self.planes;
         let device = STEPS * (launches * LAUNCH + self.passes * numbers * DEVICE_PASS);
@@ -209,7 +211,8 @@ impl Factor for Either<'_> {
         guess: Option<MatRef<'_, f64>>,
         batch: Batch,
     ) -> Result<(Batch, SolveStats)> {
-        // For columns that are already on the device, an unlimited number makes the estimate choose the device.
+        // Columns that are already on the device stay there: an unlimited number makes the estimate choose
+        // the device.
         let columns = match &batch {
             Batch::Host(_) => batch.ncols(),
             Batch::Device(_) => usize::MAX,

@@ -6,37 +6,38 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-/// Size below which requests are not compared with the available memory, because the query would cost more than the
-/// allocation.
+/// Size in bytes below which requests are not compared with the available memory, because the query would
+/// cost more than the allocation.
 const SMALL: usize = 64 << 20;
 
-/// Memory budget of factorisations: a fixed limit, or the memory that the system has available at the time of a
-/// request.
+/// Memory budget of factorisations: a fixed limit, or the memory that the system has available when memory is
+/// requested.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget {
     limit: Option<usize>,
 }
 
 impl Budget {
-    /// Budget without a limit.
+    /// Budget that allows every request.
     pub(crate) const UNLIMITED: Self = Self {
         limit: Some(usize::MAX),
     };
 
-    /// Budget with a limit in bytes, or bounded by the available memory if `limit` is `None`.
+    /// Creates a budget with a limit in bytes. If `limit` is `None`, the available memory of the system is
+    /// the limit.
     pub(crate) fn new(limit: Option<usize>) -> Self {
         Self { limit }
     }
 
-    /// Subtracts allocated bytes from a fixed limit. The available memory of the system already excludes allocated
-    /// bytes.
+    /// Returns what remains of the budget after `held` bytes have been allocated. Only a fixed limit is
+    /// reduced, since the available memory of the system already excludes allocated bytes.
     pub(crate) fn besides(self, held: usize) -> Self {
         Self {
             limit: self.limit.map(|limit| limit.saturating_sub(held)),
         }
     }
 
-    /// Whether a request of this size is within the budget.
+    /// Returns whether a request of this size is within the budget.
     pub(crate) fn fits(self, bytes: usize) -> bool {
         self.shortage(bytes).is_none()
     }
@@ -55,7 +56,7 @@ impl Budget {
         self.shortage(bytes).map(error).map_or(Ok(()), Err)
     }
 
-    /// Returns the limit if the request exceeds the limit.
+    /// Returns the limit if it is less than the requested number of bytes.
     fn shortage(self, bytes: usize) -> Option<usize> {
         let limit = match self.limit {
             Some(limit) => Some(limit),
@@ -66,7 +67,7 @@ impl Budget {
     }
 }
 
-/// Memory budget together with the number of bytes that are charged to the budget.
+/// Memory budget with the number of bytes charged to it so far.
 pub(crate) struct Account {
     budget: Budget,
     taken: AtomicUsize,
@@ -84,10 +85,12 @@ impl Account {
     /// Charges bytes to the account. In the error, `what` and `rows` describe the purpose of the bytes.
     ///
     /// # Errors
-    /// Fails with [`Error::OutOfMemory`] if the budget is exceeded. Nothing is charged then.
+    /// Fails with [`Error::OutOfMemory`] if the charge would exceed the budget. In that case nothing is
+    /// charged.
     pub(crate) fn take(&self, what: &'static str, rows: usize, bytes: usize) -> Result<()> {
-        // Charged first and taken back on refusal: of two threads that ask at once, the later one sees the
-        // charge of the earlier one, so that no more is granted than there is.
+        // The charge is added before the check and removed on refusal. If two threads request memory at the
+        // same time, the later one sees the charge of the earlier one, so that together they cannot exceed
+        // the budget.
         let taken = self.taken.fetch_add(bytes, Ordering::Relaxed);
         let outcome = self.budget.besides(taken).check(what, rows, bytes);
         if outcome.is_err() {
@@ -97,7 +100,8 @@ impl Account {
     }
 }
 
-/// Control groups of Linux, which limit the memory of processes, in versions 2 and 1 of the interface.
+/// Files of Linux control groups (cgroups), which limit the memory of processes, in versions 2 and 1 of the
+/// interface.
 const GROUPS: [Group; 2] = [
     Group {
         root: "/sys/fs/cgroup",
@@ -113,26 +117,27 @@ const GROUPS: [Group; 2] = [
     },
 ];
 
-/// Root folder and file names of one version of the interface.
+/// Root folder and file names of one version of the cgroup interface.
 struct Group {
     root: &'static str,
     limit: &'static str,
     used: &'static str,
-    /// Entry of `memory.stat` for cached pages of files, which count as used but are reclaimed on demand.
+    /// Name in `memory.stat` of the file cache that counts as used but is reclaimed on demand.
     cache: &'static str,
 }
 
 /// Returns the bytes still available to this process, or `None` if the system does not report them.
 ///
-/// On Linux this is the minimum of the available memory of the machine and the remainders of all limits of the control
-/// group of the process.
+/// On Linux this is the smaller of two amounts: the available memory of the machine, and the smallest
+/// remainder below a limit of the control group of this process or of its ancestors.
 fn available() -> Option<usize> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let machine = entry(&read("/proc/meminfo"), "MemAvailable:").map(|kilobytes| kilobytes << 10);
     let groups = read("/proc/self/cgroup");
     let left = GROUPS.iter().filter_map(|group| {
         let path = group.path(&groups)?;
-        // The limit of a group includes all its subgroups. In a container, upper parts of the path may not be visible.
+        // The limit of a group applies to all its subgroups together. In a container, upper parts of the path
+        // may not be visible.
         let ancestors = Path::new(path).ancestors();
         ancestors
             .filter_map(|path| group.left(&path.to_string_lossy()))
@@ -160,12 +165,12 @@ impl Group {
         let number = |name: &str| read(name)?.trim().parse::<usize>().ok();
         let (limit, used) = (number(self.limit)?, number(self.used)?);
         let cache = read("memory.stat").and_then(|stat| entry(&stat, self.cache));
-        // The two files are read one after another, so that the differences may be slightly negative.
+        // The files are not read at the same instant, so that the differences may be slightly negative.
         Some(limit.saturating_sub(used.saturating_sub(cache.unwrap_or(0))))
     }
 }
 
-/// Returns the number after a name at the start of a line.
+/// Returns the number that follows `name` on the line that starts with `name`.
 fn entry(text: &str, name: &str) -> Option<usize> {
     let mut lines = text.lines().map(str::split_whitespace);
     lines.find_map(|mut words| {

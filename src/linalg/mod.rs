@@ -1,9 +1,9 @@
 //! Linear algebra: operators, and backends that solve linear systems for batches of columns.
 //!
-//! Only this module depends on solver libraries and CUDA. This module is independent of inverse problems. An
-//! [`Operator`] describes the storage of a matrix, and a [`Backend`] turns it into a [`Factor`]. [`Cpu`] selects the
-//! factorisation by structure. Every solution is verified against the matrix, so that a singular matrix causes an
-//! error.
+//! Only this module depends on solver libraries and CUDA, and nothing in it refers to inverse problems. An
+//! [`Operator`] is a matrix or a matrix-free linear map, and a [`Backend`] turns it into a [`Factor`].
+//! [`Cpu`] chooses the factorisation by the structure of the matrix. Every solution is verified against the
+//! matrix, so that a singular matrix causes an error.
 
 mod backend;
 mod batch;
@@ -51,7 +51,8 @@ pub use self::stats::{Method, SolveStats, Solved};
 pub(crate) use self::stats::{describe_purposes, describe_solved, merge_solved};
 pub(crate) use self::tally::Tally;
 
-/// Single passes of the solvers, for the library's own benches; no part of the stable interface.
+/// Individual kernels of the solvers for the library's own benchmarks. They are not part of the stable
+/// interface.
 #[cfg(feature = "internals")]
 pub mod internals {
     #[cfg(feature = "cuda")]

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 /// Backend that solves linear systems on a CUDA device. This program was built without the feature `cuda`, so that no
 /// value of this type exists.
 pub struct Cuda {
-    /// Backend for everything that the device does not solve. The tolerances and precisions of this
-    /// backend apply on the device as well.
+    /// Backend for everything that the device does not solve. Its tolerances and precisions apply on the
+    /// device as well.
     pub cpu: Cpu,
     /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory.
     pub memory: Option<usize>,
@@ -22,7 +22,7 @@ impl Cuda {
     /// Returns an error, since this program was built without the feature `cuda`.
     ///
     /// # Errors
-    /// Fails always, with [`Error::Device`].
+    /// Always fails with [`Error::Device`].
     pub fn new(_ordinal: usize) -> Result<Self> {
         Err(Error::Device {
             what: "a CUDA device",

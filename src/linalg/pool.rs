@@ -1,8 +1,8 @@
-//! Workspaces, kept from one solve for the next.
+//! Pool of workspaces that are reused from solve to solve.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Pool of idle workspaces. Only the first solve of a kind allocates a workspace.
+/// Pool of idle workspaces, from which repeated solves take their workspace instead of allocating one.
 pub(crate) struct Pool<T> {
     idle: Mutex<Vec<T>>,
 }
@@ -20,9 +20,11 @@ impl<T> Pool<T> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Allocates workspaces until `count` idle ones fit, as many as threads may use at once.
+    /// Allocates workspaces until `count` idle ones fit. `count` is the number of threads that may use them
+    /// at once.
     ///
-    /// Allocation inside a parallel solve would make the number of workspaces depend on the order of the threads.
+    /// Allocation during a parallel solve would make the number of workspaces depend on the timing of the
+    /// threads.
     pub(crate) fn reserve<E>(
         &self,
         count: usize,
@@ -38,7 +40,7 @@ impl<T> Pool<T> {
 
     /// Calls `work` with an idle workspace that fits, or a new one, and returns the workspace to the pool.
     ///
-    /// The workspace contains what the last call left.
+    /// `work` must not depend on the contents of the workspace, which are those that its last user left.
     pub(crate) fn with<R>(
         &self,
         fits: impl Fn(&T) -> bool,
@@ -72,22 +74,22 @@ impl<T> Pool<T> {
         self.idle().retain(fits);
     }
 
-    /// Number of idle workspaces that fit.
+    /// Returns the number of idle workspaces that fit.
     pub(crate) fn idle_that(&self, fits: impl Fn(&T) -> bool) -> usize {
         self.idle().iter().filter(|w| fits(w)).count()
     }
 
-    /// Removes an idle workspace that fits from the pool.
+    /// Takes a workspace that fits out of the pool, if there is one.
     fn take(&self, fits: impl Fn(&T) -> bool) -> Option<T> {
         let mut idle = self.idle();
         let index = idle.iter().position(fits)?;
-        // The lock is held for the search alone, never while a workspace is in use. Which workspace a solve
-        // gets has no effect on its result: everything that is read is written before.
+        // The lock is held only during the search, never while a workspace is in use. Which workspace a solve
+        // receives does not affect its result, because a solve writes every entry before reading it.
         Some(idle.swap_remove(index))
     }
 }
 
-/// Returns how many of `pieces` tasks can run at once.
+/// Returns how many of `pieces` tasks can run at the same time.
 pub(crate) fn at_once(pieces: usize) -> usize {
     pieces.min(rayon::current_num_threads())
 }

@@ -9,7 +9,8 @@ use super::{Factor, SolveStats, check_batch, check_guess};
 use crate::check;
 use crate::error::Result;
 
-/// Factorises a square matrix by `factor`. Only the block of a repeated matrix is factorised.
+/// Factorises a square matrix with `factor`. For a matrix of equal diagonal blocks, only one block is
+/// factorised.
 ///
 /// # Errors
 /// Fails if the matrix is not square, or if `factor` fails.
@@ -33,7 +34,7 @@ pub(crate) fn by_block<'a>(
     }
 }
 
-/// Factor of diag(B, …, B), with the factor of B.
+/// Factor of the block-diagonal matrix diag(B, …, B), which needs only the factor of B.
 struct Repeated<'a> {
     block: Box<dyn Factor + 'a>,
     /// Number of rows of B.
@@ -44,11 +45,13 @@ struct Repeated<'a> {
 }
 
 impl Repeated<'_> {
-    /// Calls `work` with a workspace for this number of columns, viewed as a batch of the parts of the columns.
+    /// Calls `work` with a workspace for `columns` columns, viewed as a batch with one column per block of
+    /// each column.
     fn with_workspace<R>(&self, columns: usize, work: impl FnOnce(MatMut<'_, f64>) -> R) -> R {
         let (rows, parts) = (self.rows, columns * self.count);
         let fits = |workspace: &Vec<f64>| workspace.len() >= rows * parts;
-        // Powers of two, so that a few workspaces serve batches of all widths.
+        // The number of columns is rounded up to a power of two, so that a few workspaces serve batches of
+        // all widths.
         let make = || vec![0.0; rows * parts.next_power_of_two()];
         self.workspaces.with(fits, make, |workspace| {
             let folded = &mut workspace[..rows * parts];
@@ -56,7 +59,8 @@ impl Repeated<'_> {
         })
     }
 
-    /// Applies `solve` to the parts of all columns, as one wider batch.
+    /// Splits every column into its blocks, and applies `solve` to all blocks as the columns of one wider
+    /// batch.
     fn fold(
         &self,
         mut batch: MatMut<'_, f64>,

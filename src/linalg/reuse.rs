@@ -1,7 +1,8 @@
 //! Reuse of the last factorisation if the next matrix is equal.
 //!
-//! Newton's method solves for a state with ∂g/∂ρ, and its sensitivities are solved with ∂g/∂ρ again. If g is affine in
-//! ρ, both matrices are equal. The entries are compared, so that models need not declare the equality.
+//! Newton's method solves linear systems with ∂g/∂ρ, and so do the sensitivities at the solution. If g is
+//! affine in ρ, both matrices are equal. Matrices are compared entry by entry, so that models need not
+//! declare them equal.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use super::operator::Operator;
 use super::{Backend, Factor};
 use crate::error::Result;
 
-/// Source of factors that may be shared.
+/// Source of factors that several callers may share.
 pub(crate) trait Factors: Send + Sync {
     /// Returns a factor of `a`, and whether it was computed by this call.
     ///
@@ -18,17 +19,17 @@ pub(crate) trait Factors: Send + Sync {
     /// Fails as [`Backend::factor`] does.
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<(Arc<dyn Factor + 'a>, bool)>;
 
-    /// Whether the factor of an equal matrix is cached.
+    /// Returns whether the factor of an equal matrix is cached.
     fn has_factor(&self, a: &Operator<'_>) -> bool;
 
     /// Discards all cached factors.
     fn discard(&self);
 }
 
-/// Backend that caches its last factorisations.
+/// Backend that caches its most recent factorisations.
 pub(crate) struct Reuse<'b> {
     backend: &'b dyn Backend,
-    /// Largest number of factors in `cache`, which lists them oldest first.
+    /// Capacity of `cache`, which lists the factors from oldest to newest.
     capacity: usize,
     cache: Mutex<VecDeque<Cached<'b>>>,
 }
@@ -52,11 +53,11 @@ impl<'b> Reuse<'b> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the cached factor if its matrix equals `a`.
+    /// Returns the cached factor of a matrix that equals `a`, if there is one.
     fn cached(&self, a: &Operator<'_>) -> Option<Arc<dyn Factor + 'b>> {
         let cache = self.cache();
         // A comparison reads both matrices once. Different matrices usually differ in one of the first
-        // entries, so that a failed comparison costs nothing, and a successful one saves a factorisation.
+        // entries, so that a failed comparison is nearly free, and a successful one saves a factorisation.
         let cached = cache.iter().find(|cached| cached.matrix.equals(a))?;
         Some(Arc::clone(&cached.factor))
     }
@@ -70,7 +71,7 @@ impl Factors for Reuse<'_> {
         let Some(matrix) = a.to_owned_entries() else {
             return Ok((Arc::from(self.backend.factor(a)?), true));
         };
-        // Free the oldest factor first: the memory may not suffice for one more.
+        // Free the oldest factor first, because the memory may not suffice for another one.
         {
             let mut cache = self.cache();
             while cache.len() >= self.capacity {

@@ -5,12 +5,12 @@ use std::fmt;
 /// Diagnostics of the worst column of a batched solve.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SolveStats {
-    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), with every equation divided by its size ‖Aᵢ‖₁.
+    /// Backward error ‖b − Ax‖∞ / (‖|A||x|‖∞ + ‖b‖∞), with every equation i divided by the row norm ‖Aᵢ‖₁.
     ///
-    /// If the units of the unknowns differ by six decades or more, the sizes are measured in fitted units of the
-    /// unknowns.
+    /// If the units of the unknowns differ by six decades or more, the unknowns are first rescaled to
+    /// comparable units.
     pub residual: f64,
-    /// Amplification ‖|A||x|‖∞ / ‖b‖∞, with the equations divided by the same sizes.
+    /// Amplification ‖|A||x|‖∞ / ‖b‖∞, with the same scaling of the equations.
     ///
     /// The amplification is a lower bound of the condition number ‖|A||A⁻¹|‖∞, which does not depend on the units of
     /// the equations.
@@ -24,11 +24,12 @@ pub struct SolveStats {
 impl SolveStats {
     /// Combines two diagnostics into those of the worst column.
     ///
-    /// The combined method is that with more iterations, and at equal numbers the later one in the list of [`Method`].
+    /// The combined method is the one with more iterations. For equal numbers of iterations, it is the one
+    /// that [`Method`] lists later.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
-        // Maxima in every component: the operation is associative and commutative, so that a parallel
-        // reduction gives the same diagnostics in any order.
+        // Taking the maximum of every component is associative and commutative, so that a parallel reduction
+        // gives the same diagnostics in any order.
         let slower = (self.iterations, self.method).max((other.iterations, other.method));
         Self {
             residual: self.residual.max(other.residual),
@@ -38,14 +39,15 @@ impl SolveStats {
         }
     }
 
-    /// Returns these diagnostics with another method.
+    /// Returns these diagnostics with `method` in place of their method.
     #[must_use]
     pub fn by(self, method: Method) -> Self {
         Self { method, ..self }
     }
 }
 
-/// Method that solves linear systems, in the order of effort. `Display` writes its name.
+/// Method that solves linear systems. The variants are ordered by effort. `Display` writes the name of the
+/// method.
 ///
 /// ```
 /// use pullback::{faer::mat, linalg::Method, Backend, Cpu, Operator, Side};
@@ -59,14 +61,14 @@ impl SolveStats {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
-    /// The backend does not say which method it used.
+    /// Unknown method, because the backend does not report it.
     #[default]
     Unknown,
-    /// No computation, for the identity.
+    /// No computation, because the matrix is the identity.
     Identity,
     /// Division by the diagonal.
     Diagonal,
-    /// Cosine transforms, which make the matrix diagonal.
+    /// Cosine transforms, which diagonalise the matrix.
     CosineTransform,
     /// Cholesky factors of a dense matrix.
     DenseCholesky,
@@ -74,7 +76,7 @@ pub enum Method {
     DenseLu,
     /// Cholesky factors of a sparse matrix.
     SparseCholesky,
-    /// LU factors of a sparse matrix, without pivoting, in dense blocks.
+    /// LU factors of a sparse matrix, computed without pivoting on dense submatrices (fronts).
     MultifrontalLu,
     /// LU factors of a sparse matrix, with partial pivoting.
     SparseLu,
@@ -88,7 +90,7 @@ pub enum Method {
     DiluBiCgStab,
     /// Restarted GMRES, which needs only products with the matrix.
     Gmres,
-    /// Method of another backend, with its name.
+    /// Method of another backend, given by its name.
     Named(&'static str),
 }
 
@@ -126,7 +128,7 @@ pub struct Solved {
 }
 
 impl Solved {
-    /// Describes the method, with its number of iterations.
+    /// Describes the method and its number of iterations.
     fn describe_method(&self) -> String {
         let by = format!("by {}", self.method);
         match self.iterations {
@@ -167,9 +169,9 @@ pub(crate) fn describe_solved(solved: &[Solved]) -> Option<String> {
     describe_purposes(&[("", solved)])
 }
 
-/// Describes in one line how linear systems were solved, with a purpose for every group.
+/// Describes in one line how groups of linear systems were solved. Each group comes with its purpose.
 ///
-/// Purposes complete "right-hand sides …": "with the model", "with the metric", "in the parameters".
+/// A purpose completes the phrase "right-hand sides …", such as "with the model" or "in the parameters".
 pub(crate) fn describe_purposes(groups: &[(&str, &[Solved])]) -> Option<String> {
     let mut line = String::new();
     let all = groups

@@ -11,12 +11,12 @@ use super::warm_start::{First, Used, WarmStart};
 use super::{Backend, Batch, Factor, Factors, SolveStats, Solved, stats};
 use crate::error::Result;
 
-/// Backend that counts factorisations, solved columns and iterations of the backend that the tally wraps.
+/// Backend that wraps another one and counts its factorisations, solved columns and iterations.
 pub(crate) struct Tally<'b> {
     backend: &'b dyn Backend,
-    /// Source of factors that is shared with other tallies.
+    /// Source of factors that this tally shares with other tallies.
     shared: Option<Arc<dyn Factors + 'b>>,
-    /// Solutions of the last factor, if iterations start from them.
+    /// Solutions of the last factor, if iterative solves are warm-started.
     warm: Option<WarmStart>,
     factorisations: AtomicUsize,
     solves: AtomicUsize,
@@ -38,7 +38,8 @@ impl<'b> Tally<'b> {
         }
     }
 
-    /// Takes factors from a shared source. Only factors that the source computes are counted.
+    /// Takes factors from a shared source. A factor is counted only if the source computes it on request of
+    /// this tally.
     pub(crate) fn sharing(mut self, factors: Arc<dyn Factors + 'b>) -> Self {
         self.shared = Some(factors);
         self
@@ -50,22 +51,22 @@ impl<'b> Tally<'b> {
         self
     }
 
-    /// Number of factorisations, including those that failed.
+    /// Returns the number of factorisations, including those that failed.
     pub(crate) fn factorisations(&self) -> usize {
         self.factorisations.load(Ordering::Relaxed)
     }
 
-    /// Number of columns solved, for A and Aᵀ together.
+    /// Returns the number of columns solved, for A and Aᵀ together.
     pub(crate) fn solves(&self) -> usize {
         self.solves.load(Ordering::Relaxed)
     }
 
-    /// Number of iterations, summed over batches. A batch counts the iterations of its slowest column.
+    /// Returns the number of iterations, summed over batches. For a batch, the slowest column counts.
     pub(crate) fn iterations(&self) -> usize {
         self.iterations.load(Ordering::Relaxed)
     }
 
-    /// Number of columns solved by every method.
+    /// Returns the number of columns that each method has solved.
     pub(crate) fn solved(&self) -> Vec<Solved> {
         let solved = self.solved.lock();
         solved.unwrap_or_else(PoisonError::into_inner).clone()
@@ -122,7 +123,8 @@ impl Backend for Tally<'_> {
     }
 }
 
-/// Factor that counts its solves, and may start its first batches from the solutions of the previous factor.
+/// Factor that counts its solves, and may warm-start its first batches from the solutions of the previous
+/// factor.
 struct Counted<'a> {
     factor: Arc<dyn Factor + 'a>,
     tally: &'a Tally<'a>,
@@ -175,15 +177,15 @@ fn on_processor(batch: &Batch) -> Option<MatRef<'_, f64>> {
 }
 
 impl Counted<'_> {
-    /// Counts columns before they are solved, and prepares a warm start for those in `b`. Solves that fail are counted, but
-    /// not attributed to a method.
+    /// Counts `columns` right-hand sides before they are solved, and prepares a warm start if `b` holds them.
+    /// Failed solves are counted, but not attributed to a method.
     fn begin(&self, side: Side, columns: usize, b: Option<MatRef<'_, f64>>) -> Option<First> {
-        // Counted before the solve, since a failed solve has cost its time.
+        // Columns are counted before the solve, because a failed solve has taken time as well.
         self.tally.solves.fetch_add(columns, Ordering::Relaxed);
         self.tally.warm.as_ref()?.first(&self.used, side, b?)
     }
 
-    /// Records a solve that succeeded, with its solutions if they are on the CPU.
+    /// Records a successful solve, and stores its solutions for warm starts if they are on the CPU.
     fn end(&self, first: Option<First>, solved: (usize, SolveStats), x: Option<MatRef<'_, f64>>) {
         let (columns, stats) = solved;
         self.tally.record(columns, stats);

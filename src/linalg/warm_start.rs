@@ -1,8 +1,8 @@
 //! Warm starts of iterative solvers from the solutions of the previous factor.
 //!
-//! Along a descent, matrices and right-hand sides change little from step to step: ∂g/∂ρ and ∂g/∂θ, the covector of the
-//! gradient, tangents lifted by the metric. Similar right-hand sides are recognised by their entries, so that callers
-//! need not declare the similarity.
+//! During a descent, matrices and right-hand sides change little from step to step. This holds for ∂g/∂ρ,
+//! ∂g/∂θ, the right-hand side of the gradient, and tangents lifted by the metric. Similar right-hand sides
+//! are recognised by comparison of their entries, so that callers need not declare them similar.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,24 +13,25 @@ use super::SolveStats;
 use super::operator::Side;
 use crate::vector::dot;
 
-/// Largest number of columns of a batch that is stored.
+/// Largest number of columns for which a batch is stored.
 const WIDEST: usize = 512;
 
-/// Largest number of pairs of old and new columns that are compared when the number of columns has changed.
+/// Largest number of pairs of an old and a new column for which all pairs are compared. Pairs are compared
+/// only if the number of columns has changed.
 const COMPARED: usize = 1 << 12;
 
-/// Largest fraction of ‖b‖² that is orthogonal to the old right-hand side if the old solution serves as guess.
-// At this limit the guess halves the norm of the residual, if A has not changed. A worse guess gains little
-// more than a step of the iteration would, and costs a product for its residual.
+/// Fraction of ‖b‖² orthogonal to the old right-hand side, below which the old solution serves as guess.
+// At this limit the guess halves the norm of the residual if A has not changed. A worse guess would gain
+// little more than one iteration, and costs a product with A for its residual.
 const NEW: f64 = 0.25;
 
-/// Store of the first batch with A, and of the first batch with Aᵀ, that the last factor solved by iterations.
+/// Store of the first batches that the last factor solved iteratively: one with A, and one with Aᵀ.
 pub(crate) struct WarmStart(Mutex<Memory>);
 
-/// Solutions of the last factor.
+/// Contents of a [`WarmStart`].
 struct Memory {
-    /// For A and for Aᵀ, whether the last first batch was solved by iterations on the CPU. Batches of other
-    /// solvers are not copied.
+    /// For A and for Aᵀ: whether the first batch of the last factor was solved iteratively on the CPU. If
+    /// not, the next first batch is not copied.
     iterates: [bool; 2],
     /// First batches of the last factor that were solved with A and with Aᵀ.
     solved: [Option<Solved>; 2],
@@ -42,7 +43,7 @@ struct Solved {
     x: Mat<f64>,
 }
 
-/// Flags of one factor: whether it has been given a batch to solve with A, and whether one with Aᵀ.
+/// Flags of one factor: whether it has been asked to solve with A, and whether with Aᵀ.
 #[derive(Default)]
 pub(crate) struct Used([AtomicBool; 2]);
 
@@ -74,7 +75,8 @@ impl WarmStart {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Prepares the first batch of a side of a factor. Returns `None` for later batches.
+    /// Prepares a warm start for the first batch that a factor solves on this side. Returns `None` for later
+    /// batches, and for batches that are empty or too wide.
     pub(crate) fn first(&self, used: &Used, side: Side, b: MatRef<'_, f64>) -> Option<First> {
         let later = || used.0[index(side)].swap(true, Ordering::Relaxed);
         if b.ncols() == 0 || later() || b.ncols() > WIDEST {
@@ -95,11 +97,12 @@ impl WarmStart {
         Some(First { side, b, guess })
     }
 
-    /// Stores the solutions of a first batch, unless they are on a device, from which fetching them does not pay.
+    /// Stores the solutions of a first batch if they were computed iteratively on the CPU. Solutions on a
+    /// device are not stored, because fetching them would cost more than a warm start saves.
     pub(crate) fn store(&self, first: First, stats: SolveStats, x: Option<MatRef<'_, f64>>) {
         let First { side, b, guess } = first;
-        // No iterations mean a direct solver, or a guess that already solved the system.
-        // Direct solvers would pay for the copies of B and X and gain nothing.
+        // If no iterations were counted, either the solver is direct, or the guess already solved the system.
+        // For direct solvers, copies of B and X would be useless.
         let iterates = x.is_some() && (stats.iterations > 0 || guess.is_some());
         let solved = match (b, x) {
             (Some(b), Some(x)) if iterates => Some(Solved { b, x: x.to_owned() }),
@@ -118,8 +121,9 @@ fn index(side: Side) -> usize {
 impl Solved {
     /// Returns a guess for A⁻¹B, or `None` if no column of B is similar to an old one.
     ///
-    /// The guess is a multiple of the old solution. Near a match with the data, covectors decrease by orders of
-    /// magnitude in a step, and the old solution itself would be a worse guess than zero.
+    /// The guess is a multiple of the old solution. Close to an optimum that matches the data, adjoint
+    /// right-hand sides shrink by orders of magnitude per step, and the unscaled solution would be a worse
+    /// guess than zero.
     fn guess(mut self, b: &Mat<f64>) -> Option<Mat<f64>> {
         if self.b.nrows() != b.nrows() {
             return None;
@@ -146,15 +150,16 @@ impl Solved {
         any.then_some(self.x)
     }
 
-    /// Selects the most similar old column for every new one.
+    /// Replaces the old columns by the most similar old column for every new one.
     ///
-    /// The number of columns changes when bounds release or hold a parameter.
+    /// The number of columns changes when a parameter reaches or leaves a bound.
     fn matched(self, b: &Mat<f64>) -> Self {
         let (old, count) = (&self.b, self.b.ncols());
         let squares: Vec<f64> = (0..count)
             .map(|j| dot(old.col_as_slice(j), old.col_as_slice(j)))
             .collect();
-        // The squared cosine, up to the factor ‖b‖² that all old columns share. A column of zeros is similar to none.
+        // This is the squared cosine times ‖b‖², a factor that all old columns share. A zero column is
+        // similar to none.
         let similarity = |j: usize, new: &[f64]| {
             let inner = dot(old.col_as_slice(j), new);
             if squares[j] > 0.0 {

@@ -1,4 +1,4 @@
-//! Backend for the CPU: a solver for every matrix structure.
+//! Backend for the CPU, with a solver for every matrix structure.
 
 pub(crate) mod checked;
 pub(crate) mod direct;
@@ -33,14 +33,14 @@ use crate::error::Result;
 /// | dense | Cholesky | LU with partial pivoting |
 /// | sparse | sparse Cholesky, multifrontal, minimum degree | sparse LU, minimum degree |
 /// | stencil | sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
-/// | products only | restarted GMRES | restarted GMRES |
-/// | repeated | as its block, all copies in one batch | as its block, all copies in one batch |
+/// | matrix-free | restarted GMRES | restarted GMRES |
+/// | block-diagonal with equal blocks | as its block, all blocks in one batch | as its block, all blocks in one batch |
 ///
 /// # Sparse LU
-/// LU does not pivot where the pattern is symmetric and the diagonal dominates all columns, or all rows, up to
-/// rounding, as in generators with upwind fluxes. LU with partial pivoting and a column ordering (COLAMD) is used in
-/// all other cases, where a pivot vanishes, and for batches whose solutions do not satisfy the equations even after
-/// refinement.
+/// LU does not pivot if the pattern is symmetric and the matrix is diagonally dominant by columns or by rows,
+/// up to rounding, as in generators with upwind fluxes. All other matrices are factorised by LU with partial
+/// pivoting and a column ordering (COLAMD). This is also the fallback if a pivot vanishes, and for batches
+/// whose solutions do not satisfy the equations even after refinement.
 ///
 /// # Stencils
 /// A stencil of N cells is factorised if a batch has more columns than
@@ -51,34 +51,35 @@ use crate::error::Result;
 /// | two axes, where the factors fit into memory | 0 | 3 + N/6000 |
 /// | three axes, N ≤ 120 000 | N/1000 | N/250 |
 ///
-/// Axes of one cell do not count. If more columns were announced than a batch has, their number decides. All other
-/// batches are solved by iteration: with DILU if the lengths of all axes add up to at most 64 cells and the matrix is
-/// not positive definite, with multigrid otherwise. If the iteration fails, a factorisation follows within the same
-/// limits. If there is no memory for a factorisation, the iteration is used instead, with fewer interleaved columns
-/// if necessary.
+/// Axes of one cell do not count. If more columns were announced than a batch has, the announced number
+/// decides. All other batches are solved iteratively: with DILU if the lengths of all axes add up to at most
+/// 64 cells and the matrix is not positive definite, with multigrid otherwise. If the iteration fails, a
+/// factorisation is tried within the same limits. If the memory does not suffice for a factorisation, the
+/// iteration is used instead, with fewer interleaved columns if necessary.
 ///
-/// Weighted Laplacians of densities that fall into parts with almost no density between them are always factorised.
-/// Where a factorisation is not possible they are an [`Error::Parts`](crate::Error::Parts).
+/// Weighted Laplacians of densities whose parts are separated by nearly empty gaps are always factorised. If
+/// that is impossible, the solve fails with [`Error::Parts`](crate::Error::Parts).
 ///
 /// The benchmark `stencils` measures the crossovers. [`stencils`](Cpu::stencils) overrides the rule.
 ///
 /// # Memory
-/// A demand that does not fit into [`memory`](Cpu::memory) is an [`Error::OutOfMemory`](crate::Error::OutOfMemory)
-/// before anything is allocated. By default, demands below 64 MiB are never refused.
+/// A request that exceeds [`memory`](Cpu::memory) fails with
+/// [`Error::OutOfMemory`](crate::Error::OutOfMemory) before anything is allocated. By default, requests below
+/// 64 MiB are never refused.
 ///
 /// - Dense matrices, sparse Cholesky, LU without pivoting and the workspace of iterations with stencils are counted
 ///   exactly or bounded from above.
-/// - LU with pivoting is refused if an estimate for pivots that stay on the diagonal does not fit, or a bound for all
-///   pivots where that is less. The estimate is within a factor of about two for the matrices of grids. Off-diagonal
-///   pivots can take more.
-/// - GMRES is charged for sixty vectors a thread. It takes this memory only if it needs that many steps.
-/// - Iterations with stencils are charged for the workspace of the widest batch, which serves narrower ones, and for
-///   a copy of the right-hand sides where a factorisation may have to follow.
+/// - LU with pivoting is refused if the smaller of two amounts does not fit: an estimate that assumes pivots on the
+///   diagonal, and an upper bound for all choices of pivots. For matrices on grids, the estimate is within a factor
+///   of about two. With pivots off the diagonal, the factors can take more.
+/// - GMRES is charged for about sixty vectors per thread. It uses this memory only if it needs that many steps.
+/// - Iterations with stencils are charged for the workspace of the widest batch, which also serves narrower ones, and
+///   for a copy of the right-hand sides if a factorisation may have to follow.
 /// - Operators, symbolic analyses, data held by models, and vectors that a descent keeps for warm starts are not
 ///   counted.
 ///
-/// Whether a demand fits, and therefore the method, does not depend on the number of threads: if memory does not
-/// suffice for all columns at once, they are solved one after another.
+/// Whether a request fits, and therefore the method, does not depend on the number of threads. If the memory does
+/// not suffice for all columns at once, they are solved one after another.
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Error, Operator, faer::Mat};
@@ -91,22 +92,23 @@ use crate::error::Result;
 /// ```
 ///
 /// # Reuse and threads
-/// Symbolic analyses of the last eight sparsity patterns are cached: use one `Cpu` for many solves. Matrices with one
-/// [`Pattern`](super::Pattern) are recognised without reading it. Batches are divided into fixed blocks of columns
-/// that run on rayon's current thread pool. Results do not depend on the size of the pool.
+/// Symbolic analyses of the last eight sparsity patterns are cached, so that one `Cpu` should serve many
+/// solves. Matrices that share a [`Pattern`](super::Pattern) are recognised without comparison of their
+/// patterns. Batches are divided into fixed blocks of columns that run on rayon's current thread pool.
+/// Results do not depend on the size of the pool.
 pub struct Cpu {
     /// Largest backward error that a direct solve may have.
     pub tolerance: f64,
     /// Relative residual at which iterative solvers stop.
     pub krylov_tolerance: f64,
-    /// Largest number of products that an iterative solver may spend on a column.
+    /// Largest number of products with A that an iterative solver may spend on a column.
     pub krylov_products: usize,
-    /// Solver for stencils.
+    /// Choice of the solver for stencils.
     pub stencils: StencilSolver,
     /// Precision of the preconditioners for stencils.
     pub cycles: Precision,
-    /// Bytes that one factorisation may take, including the workspace of solves with it. `None` stands for the memory
-    /// that the system has available at the time of each demand.
+    /// Largest number of bytes for one factorisation and the workspace of its solves. `None` stands for the
+    /// memory that the system has available at the time of each request.
     pub memory: Option<usize>,
     lu: GeneralAnalyses,
     cholesky: CholeskyAnalyses,
@@ -115,9 +117,9 @@ pub struct Cpu {
 impl Default for Cpu {
     fn default() -> Self {
         Self {
-            // Stable solves leave a few ε, so that this tolerance admits a loss of four to five digits and
-            // refuses more. Sensitivities solved to 10⁻⁹ instead of 10⁻¹¹ make fits of the Lorenz equations
-            // stall short of six digits (docs/decisions.md), which is why iterations go as far.
+            // Stable solves have backward errors of a few ε, so that this tolerance accepts a loss of four to
+            // five digits. Iterative solves use the same tolerance: with sensitivities solved to 10⁻⁹ instead
+            // of 10⁻¹¹, fits of the Lorenz equations stall before they reach six digits (docs/decisions.md).
             tolerance: 1e-11,
             krylov_tolerance: 1e-11,
             krylov_products: 2000,
@@ -131,7 +133,7 @@ impl Default for Cpu {
 }
 
 impl Cpu {
-    /// Returns the shared backend with default settings, which serves where no backend is named.
+    /// Returns the shared backend with default settings, which is used where no backend is given.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Cpu> = LazyLock::new(Cpu::default);
         &SHARED
@@ -145,15 +147,15 @@ impl Backend for Cpu {
 }
 
 impl Cpu {
-    /// Prepares the solver for a matrix that is not repeated.
+    /// Prepares the solver for a matrix that is not stored as repeated blocks.
     fn factor_block<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
         a.check_finite("a matrix to solve with")?;
         let (definite, n, budget) = (a.is_positive_definite(), a.nrows(), self.budget());
         Ok(match a.view() {
             View::Identity => Box::new(Identity(n)),
             View::Diagonal(d) => {
-                // Products with a reciprocal are off by one rounding more than quotients. A zero entry gives
-                // ∞, and the check of the solution then reports a singular matrix.
+                // A product with a reciprocal has one rounding error more than a quotient. A zero entry gives
+                // ∞, so that the check of the solution reports a singular matrix.
                 let inverse = Reciprocals(d.iter().map(|d| d.recip()).collect());
                 self.checked(a, inverse)
             }
@@ -181,7 +183,7 @@ impl Cpu {
                 self.checked(a, lu)
             }
             View::Stencil(stencil) => Box::new(Structured::new(self, stencil, &a)),
-            // `by_block` passes no repeated matrix.
+            // `by_block` never passes a repeated matrix to this function.
             View::Repeated { .. } | View::Free => Box::new(Gmres {
                 operator: a,
                 tolerance: self.krylov_tolerance,
@@ -206,7 +208,7 @@ impl Cpu {
         Budget::new(self.memory)
     }
 
-    /// Wraps a direct solver, so that its solutions are refined and tested against the equations.
+    /// Wraps a direct solver, so that its solutions are refined and verified against the equations.
     fn checked<'a, D: Direct + 'a>(
         &self,
         operator: Operator<'a>,

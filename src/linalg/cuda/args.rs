@@ -1,4 +1,5 @@
-//! Arguments of kernels: numbers, device addresses, and structures that the kernels define under the same names.
+//! Arguments of kernels: scalars, device addresses, and structures that the kernels define under the same
+//! names.
 
 use cudarc::driver::DeviceRepr;
 
@@ -28,7 +29,8 @@ pub(super) struct Compressed {
     pub(super) padding: u32,
 }
 
-/// Hyperplane t₀ + t₁ + t₂ = `plane` of a sweep; `first` is its least t₀, and bit d of `corner` reverses axis d.
+/// Hyperplane t₀ + t₁ + t₂ = `plane` of a sweep. `first` is its smallest t₀, and bit d of `corner` reverses
+/// axis d.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plane {
@@ -49,7 +51,7 @@ impl Corners {
     /// Packs up to four corners.
     ///
     /// # Panics
-    /// Panics with more than four, since the kernels would read past the array.
+    /// Panics with more than four, because the kernels would read past the end of the array.
     pub(super) fn new(which: &[u32]) -> Self {
         let mut corners = [0; 4];
         assert!(

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Number of entries at which a new entry evicts the oldest idle entry: a generator, a Laplacian, and one spare.
+/// Number of entries from which a new entry evicts the oldest idle one. It suffices for a generator, a
+/// Laplacian and one more matrix.
 const MAX_ENTRIES: usize = 3;
 
-/// Prepared matrices. An entry is idle when the cache holds the only reference to the entry.
+/// Prepared matrices. An entry is idle if the cache holds the only reference to it.
 pub(super) struct Cache<T>(Mutex<Vec<Arc<T>>>);
 
 impl<T> Default for Cache<T> {
@@ -34,7 +35,7 @@ impl<T> Cache<T> {
         }
         let new = Arc::new(self.build(build)?);
         let mut entries = self.entries();
-        // Entries in use are never evicted, so that the cache can exceed its limit for a while.
+        // Entries in use are never evicted, so that the cache may temporarily exceed its limit.
         if entries.len() >= MAX_ENTRIES
             && let Some(oldest) = entries.iter().position(|entry| is_idle(&entry))
         {

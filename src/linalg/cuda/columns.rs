@@ -58,8 +58,8 @@ impl Columns for HostColumns<'_> {
 pub(super) fn upload(device: &Device, columns: MatRef<'_, f64>, to: &Buffer) -> Result<()> {
     let rows = columns.nrows();
     for (j, column) in columns.col_iter().enumerate() {
-        // Column by column, as columns of a view may be apart in memory. A copy of a whole column is long
-        // enough to run at the speed of the bus.
+        // Copy column by column, because the columns of a view need not be contiguous. A copy of a whole
+        // column is long enough to run at the speed of the bus.
         let offset = j * rows * size_of::<f64>();
         match column.try_as_col_major() {
             Some(column) => device.upload(column.as_slice(), to, offset)?,

@@ -1,7 +1,7 @@
-//! Compiles the kernels by NVRTC when a device is opened.
+//! Compilation of the kernels with NVRTC when a device is opened.
 //!
-//! NVRTC is asked for machine code of the device's architecture, not for PTX: a driver older than the compiler rejects
-//! its PTX.
+//! NVRTC compiles to machine code for the architecture of the device rather than to PTX, because a driver
+//! older than the compiler rejects PTX from it.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char};
@@ -88,14 +88,14 @@ pub(super) const KERNELS: [&str; 61] = [
     "shift_and_scale",
 ];
 
-/// Options of the compiler. Contraction to fused multiply-adds is off: contraction would change bits relative to the
-/// processor's kernels, and saves nothing in kernels that are limited by memory bandwidth.
+/// Options of the compiler. Contraction to fused multiply-adds is off: results would no longer agree bitwise
+/// with those of the CPU kernels, and kernels that are limited by memory bandwidth would not become faster.
 const OPTIONS: [&str; 2] = ["--fmad=false", "--std=c++17"];
 
-/// Machine code of the kernels by compute capability.
+/// Machine code of the kernels, by compute capability (major, minor).
 type Images = HashMap<(i32, i32), Vec<u8>>;
 
-/// Returns the kernels for devices of this compute capability, compiled once per process.
+/// Returns the kernels for devices of the given compute capability. They are compiled once per process.
 pub(super) fn image((major, minor): (i32, i32)) -> Result<Ptx> {
     static IMAGES: Mutex<Option<Images>> = Mutex::new(None);
     let mut images = IMAGES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +133,7 @@ pub(super) fn text() -> String {
     SOURCES.join("\n")
 }
 
-/// Program of NVRTC, destroyed when it is dropped.
+/// NVRTC program, which is destroyed when dropped.
 struct Program(sys::nvrtcProgram);
 
 impl Program {

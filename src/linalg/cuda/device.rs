@@ -1,9 +1,9 @@
 //! Safe wrappers of the CUDA driver: a device, its memory, its kernels, and graphs of kernels.
 //!
-//! All work is submitted in order to one stream. A caller holds the lock of the stream for as long as its submissions
-//! belong together. A dropped buffer is not freed at once: another thread may be recording a graph, during which
-//! freeing is illegal, and submitted work may still use the buffer. The next allocation waits for the stream and frees
-//! the buffer.
+//! All work is submitted in order to one stream. A caller holds the lock of the stream while it submits work
+//! that must not be mixed with that of other threads. A dropped buffer is not freed immediately: another
+//! thread may be recording a graph, during which freeing is illegal, and submitted work may still use the
+//! buffer. The next allocation waits for the stream and frees the buffer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ pub(super) struct Device {
     stream: Arc<CudaStream>,
     kernels: HashMap<&'static str, CudaFunction>,
     name: String,
-    /// Lock that a caller holds while it submits work that belongs together.
+    /// Lock that a caller holds while it submits work that must not be mixed with that of other threads.
     stream_lock: Mutex<()>,
     /// Addresses of dropped buffers that are not yet freed.
     dropped: Mutex<Vec<Pointer>>,
@@ -56,7 +56,7 @@ pub(super) struct Graph(CudaGraph);
 unsafe impl Send for Graph {}
 
 impl Device {
-    /// Opens the device with this number and compiles the kernels for this device.
+    /// Opens the device with the number `ordinal`, counted from 0, and compiles the kernels for it.
     pub(super) fn open(ordinal: usize) -> Result<Arc<Self>> {
         // SAFETY: only loads the library, which runs no code but its initialisers.
         if !unsafe { sys::is_culib_present() } {
@@ -102,7 +102,7 @@ impl Device {
         &self.name
     }
 
-    /// Locks the stream: while the guard lives, no other thread submits work.
+    /// Locks the stream. While the guard lives, no other thread submits work.
     pub(super) fn lock_stream(&self) -> MutexGuard<'_, ()> {
         self.stream_lock
             .lock()
@@ -161,7 +161,7 @@ impl Device {
         }
     }
 
-    /// Allocates a buffer and fills it with numbers.
+    /// Allocates a buffer and copies `numbers` to it.
     pub(super) fn store<T: Number>(
         self: &Arc<Self>,
         numbers: &[T],
@@ -172,7 +172,8 @@ impl Device {
         Ok(buffer)
     }
 
-    /// Copies numbers into a buffer, from byte `offset` on. The caller may change the numbers after the call.
+    /// Copies `numbers` to a buffer, from byte `offset` on. The caller may overwrite `numbers` once the call
+    /// has returned.
     pub(super) fn upload<T: Number>(
         &self,
         numbers: &[T],
@@ -197,7 +198,7 @@ impl Device {
         sent.map_err(|e| failed("a copy to the device", &e))
     }
 
-    /// Copies from a buffer, from byte `offset` on, after all submitted work has finished.
+    /// Waits for all submitted work, then fills `numbers` from a buffer, from byte `offset` on.
     pub(super) fn download<T: Number>(
         &self,
         from: &Buffer,
@@ -219,7 +220,8 @@ impl Device {
         sent.map_err(|e| failed("work on the device", &e))
     }
 
-    /// Copies through page-locked memory if the copy is large enough and such memory is available.
+    /// Copies through page-locked memory. Returns `None` if the copy is too small, or if no such memory is
+    /// available.
     fn staged(&self, bytes: usize, copy: impl FnOnce(&mut Staging) -> Outcome) -> Option<Outcome> {
         if bytes < STAGING_THRESHOLD {
             return None;
@@ -231,7 +233,7 @@ impl Device {
         staging.as_mut().map(copy)
     }
 
-    /// Copies within the memory of the device.
+    /// Copies `bytes` bytes within the memory of the device.
     pub(super) fn copy(&self, from: Position<'_>, to: Position<'_>, bytes: usize) -> Result<()> {
         self.bind()?;
         let (from, to) = (from.checked(bytes), to.checked(bytes));
@@ -284,12 +286,13 @@ impl Device {
             block_dim: (shape.threads.0, shape.threads.1, 1),
             shared_mem_bytes: 0,
         };
-        // SAFETY: the caller guarantees the arguments. Buffers outlive all submitted work, since freeing waits for it.
+        // SAFETY: the caller guarantees the arguments. Buffers outlive all submitted work, because freeing
+        // waits for it.
         let sent = unsafe { builder.launch(config) };
         sent.map(|_| ()).map_err(|e| failed(kernel, &e))
     }
 
-    /// Records what `work` submits as a graph, without running it.
+    /// Records the work that `work` submits as a graph, without running it.
     pub(super) fn record(&self, work: impl FnOnce() -> Result<()>) -> Result<Graph> {
         let refused = |e: DriverError| failed("a graph of kernels", &e);
         self.bind()?;
@@ -344,7 +347,7 @@ impl Buffer {
         }
     }
 
-    /// Size of the buffer in bytes.
+    /// Returns the size of the buffer in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -375,7 +378,7 @@ impl Drop for Buffer {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        // A failure is ignored: memory that cannot be freed vanishes with the context.
+        // Errors are ignored, because memory that could not be freed is released with the context.
         let _ = self.free_dropped();
     }
 }

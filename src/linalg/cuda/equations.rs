@@ -15,22 +15,22 @@ pub(super) struct Vectors<'r> {
     pub(super) workspace: &'r [Pointer],
 }
 
-/// Vector x of a product A x.
+/// Argument x of a product A x.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand {
     pub(super) address: Pointer,
     /// Precision of the entries of x.
     pub(super) width: Width,
-    /// Whether x carries the power of two by which its column was scaled for the preconditioner.
+    /// Whether each column of x is scaled by the power of two that was chosen for the preconditioner.
     pub(super) scaled: bool,
 }
 
 /// Square matrix A on a device with a preconditioner. `side` selects A or Aᵀ.
 pub(super) trait Equations: Send + Sync {
-    /// Number of rows of the matrix.
+    /// Returns the number of rows of the matrix.
     fn cells(&self) -> usize;
 
-    /// Precision of the preconditioner.
+    /// Returns the precision of the preconditioner.
     fn width(&self) -> Width;
 
     /// Computes out = A x, divided by the column's scale if x is scaled, and the sums ⟨with, out⟩ and ‖out‖². The last
@@ -52,7 +52,7 @@ pub(super) trait Equations: Send + Sync {
         Ok(false)
     }
 
-    /// Lengths per lane of the preconditioner's workspace vectors, counted in numbers of the precision of the
-    /// preconditioner.
+    /// Returns the length per lane of each workspace vector of the preconditioner, in entries of its
+    /// precision.
     fn workspace_lengths(&self) -> Vec<usize>;
 }

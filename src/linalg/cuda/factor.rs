@@ -46,34 +46,35 @@ impl OnDevice<'_> {
         }
     }
 
-    /// Whether the CPU should retry after this error.
+    /// Returns whether the CPU should retry after this error.
     fn falls_back_on(&self, error: &Error) -> bool {
         match error {
-            // An iteration that stagnates says nothing about the matrix: a factorisation may still solve it,
-            // or find it singular. Other errors of the equations would only be found twice.
+            // Stagnation says nothing about the matrix: a factorisation may still solve the system, or find
+            // it singular. Other errors in the equations would only occur again.
             Error::Stagnation { .. } => true,
             Error::Device { .. } | Error::OutOfMemory { .. } => self.cuda.falls_back,
             _ => false,
         }
     }
 
-    /// Solves A X = B or Aᵀ X = B for columns on the device. The solutions replace the columns, or are returned on the
-    /// processor if the columns leave too little memory on the device.
+    /// Solves A X = B or Aᵀ X = B for columns on the device. The solutions replace the columns. If the
+    /// columns leave too little memory on the device, the solutions are returned on the CPU.
     fn solve_resident(&self, side: Side, resident: Box<Resident>) -> Result<(Batch, SolveStats)> {
         let mut solved = vec![false; resident.columns];
         let columns = (&resident.buffer, &mut solved[..]);
         match self.solver.solve_resident(self.request(side), columns) {
             Ok(stats) => Ok((Batch::Device(resident), stats.by(self.method))),
             Err(e) if self.falls_back_on(&e) => {
-                // Solved columns stay: each column is iterated independently, and is good whatever became of
-                // the others.
+                // Solved columns are kept: columns are iterated independently, so that a solution is valid
+                // even if other columns have failed.
                 let unsolved = unsolved(&solved);
                 let mut rest = resident.get(&unsolved)?;
                 let stats = self.fallback()?.solve(side, None, rest.as_mut())?;
                 resident.put(rest.as_ref(), &unsolved)?;
                 Ok((Batch::Device(resident), stats))
             }
-            // Fetching the columns frees their memory. `solve` proceeds in blocks of as many columns as fit.
+            // Fetching the columns frees their memory. `solve` then proceeds in blocks of as many columns as
+            // fit.
             Err(Error::OutOfMemory { .. }) => {
                 let mut columns = resident.fetch()?;
                 let stats = solve_rest(self, side, columns.as_mut(), &solved)?;
@@ -87,7 +88,8 @@ impl OnDevice<'_> {
         if let Some(factor) = self.fallback.get() {
             return Ok(factor.as_ref());
         }
-        // Built without a lock: two threads may build it at once, and one of the two is dropped.
+        // The factor is built without a lock. If two threads build it at the same time, one of the two is
+        // dropped.
         let factor = self.cpu.factor((self.rebuild)())?;
         Ok(self.fallback.get_or_init(|| factor).as_ref())
     }
@@ -140,8 +142,8 @@ impl Factor for OnDevice<'_> {
         guess: Option<MatRef<'_, f64>>,
         batch: Batch,
     ) -> Result<(Batch, SolveStats)> {
-        // A solve of resident columns starts from zero. A guess would have to be copied to the device like the batch,
-        // so that a resident batch saves nothing.
+        // Resident columns are solved from zero. A guess would have to be copied to the device like the
+        // batch, so that a resident batch would save nothing.
         if guess.is_some() {
             let mut columns = batch.fetch()?;
             let stats = self.solve(side, guess, columns.as_mut())?;
@@ -168,8 +170,8 @@ impl Factor for OnDevice<'_> {
             },
         };
         check_batch(columns.as_ref(), self.solver.rows())?;
-        // A single column is solved and fetched at once: keeping it resident does not pay. A batch that does not fit in
-        // the device's memory is solved in blocks.
+        // A single column is solved and fetched immediately, because keeping it resident does not pay off. A
+        // batch that does not fit into the memory of the device is solved in blocks.
         if (2..=MAX_RESIDENT).contains(&columns.ncols()) {
             match Resident::send(self.solver.device(), columns.as_ref()) {
                 Ok(resident) => {

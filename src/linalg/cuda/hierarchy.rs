@@ -13,7 +13,7 @@ use crate::linalg::cpu::stencil::iterative::unit;
 use crate::linalg::cpu::stencil::multigrid::{OVER_CORRECTION, inverse};
 use crate::linalg::operator::{Side, Stencil};
 
-/// Returns for every cell the product of its numbers along the three axes.
+/// Returns, for every cell, the product of three factors, which are given by its indices along the axes.
 fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
     let plane = |x: f64| y.iter().flat_map(move |y| z.iter().map(move |z| x * y * z));
     x.iter().flat_map(|&x| plane(x)).collect()
@@ -22,13 +22,13 @@ fn products([x, y, z]: &[Vec<f64>; 3]) -> Vec<f64> {
 /// Stencil matrix with its multigrid hierarchy.
 pub(super) struct Hierarchy {
     pub(super) plan: Plan,
-    /// The matrix and its Galerkin coarsenings in double precision, down to the coarsest level.
+    /// Matrix and its Galerkin coarsenings in double precision, down to the coarsest level.
     exact: Vec<Stored>,
-    /// Numbers c and |c| of the gauge term c 11ᵀ, which is added to the stencil.
+    /// Coefficients c and |c| of the gauge term c 11ᵀ, which is added to the stencil.
     gauge: Buffer,
-    /// All levels but the coarsest, from the finest on, in the precision of the cycles.
+    /// All levels from the finest, except for the coarsest, in the precision of the cycles.
     pub(super) levels: Vec<Stored>,
-    /// Dense inverse of the matrix on the coarsest level, stored by rows.
+    /// Dense inverse of the matrix on the coarsest level, row by row.
     coarsest: Buffer,
 }
 
@@ -37,9 +37,9 @@ impl Hierarchy {
     pub(super) fn new(device: &Arc<Device>, stencil: &Stencil, plan: Plan) -> Result<Self> {
         let (mut exact, mut levels) = (Vec::new(), Vec::new());
         let mut last = Stored::exact(device, plan.shape)?;
-        // All levels together have 8/7 of the cells of the finest in space. The exact ones serve the
-        // coarsening, whose sums would lose digits in single precision, and the finest of them the products
-        // of the iteration.
+        // In three dimensions, all levels together have 8/7 of the cells of the finest. The exact levels are
+        // the source of the coarsening, whose sums would lose digits in single precision. The finest of them
+        // also serves for the products of the iteration.
         while last.cells() > plan.coarsest {
             levels.push(last.for_cycles(plan.width)?);
             let coarse = last.for_aggregates()?;
@@ -59,11 +59,13 @@ impl Hierarchy {
         Ok(hierarchy)
     }
 
-    /// Computes the coefficients of all levels from a stencil of the same plan.
+    /// Computes the coefficients of all levels from a stencil, for which `Plan::of` must return the plan of
+    /// this hierarchy.
     fn fill(&self, device: &Device, stencil: &Stencil) -> Result<()> {
         let (unit, width) = (unit(stencil), self.plan.width);
-        // With aggregates as prolongation P, the gauge c 11ᵀ becomes c (Pᵀ1)(Pᵀ1)ᵀ on the coarsest level. The entries
-        // of Pᵀ1 are the numbers of fine cells per aggregate, which are products of the numbers along the axes.
+        // If aggregation is the prolongation P, the gauge c 11ᵀ becomes c (Pᵀ1)(Pᵀ1)ᵀ on the coarsest level.
+        // Pᵀ1 holds the number of fine cells of every aggregate, which is the product of its lengths along
+        // the axes.
         let mut sizes = self.plan.shape.map(|n| vec![1.0; n as usize]);
         self.exact[0].fill(stencil)?;
         for (exact, level) in self.exact.windows(2).zip(&self.levels) {
@@ -81,7 +83,7 @@ impl Hierarchy {
         }
     }
 
-    /// Returns the matrix of a side as an argument of kernels.
+    /// Returns A or Aᵀ as an argument of a kernel.
     fn matrix(&self, side: Side) -> Arg {
         Arg::Rows(self.exact[0].rows(side))
     }
@@ -94,8 +96,8 @@ impl Hierarchy {
         Arg::Count(self.plan.gauged.into())
     }
 
-    /// Computes the term c Σx that the gauge adds to every entry of A x, or |c| Σ|x| for `moduli`. The kernels that
-    /// follow add this term. Without a gauge there is nothing to do.
+    /// Computes the term c Σx that the gauge adds to every entry of A x, or |c| Σ|x| for `moduli`. The
+    /// kernels that are launched next add this term. Without a gauge, does nothing.
     fn sum_gauge(&self, passes: &Passes, x: (Pointer, Width), moduli: bool) -> Result<()> {
         if !self.plan.gauged {
             return Ok(());
@@ -104,8 +106,8 @@ impl Hierarchy {
         passes.gauge(self.gauge.address + offset as u64, x, moduli)
     }
 
-    /// Runs one V-cycle on a level and the coarser ones. The workspace holds a right-hand side and a solution for each
-    /// of the coarser levels.
+    /// Runs one V-cycle on a level and the coarser ones. The workspace must hold a right-hand side and a
+    /// solution for each coarser level.
     fn cycle(&self, passes: &Passes, (side, level): (Side, usize), v: Vectors<'_>) -> Result<()> {
         let (Some(stored), [coarse_b, coarse_x, workspace @ ..]) =
             (self.levels.get(level), v.workspace)
@@ -113,8 +115,8 @@ impl Hierarchy {
             return self.solve_coarsest(passes, side, v);
         };
         let rows = stored.rows(side);
-        // A cycle is a linear map only from x = 0: with the x of the last step the preconditioner would
-        // change from step to step.
+        // A cycle is a linear map only if it starts from x = 0. If it started from the x of the last step,
+        // the preconditioner would change from step to step.
         self.clear(passes, rows, v.x)?;
         self.sweeps(passes, rows, v, false)?;
         self.restrict(passes, rows, v, *coarse_b)?;
@@ -148,8 +150,8 @@ impl Hierarchy {
         v: Vectors<'_>,
         coarse: Pointer,
     ) -> Result<()> {
-        // Residual and restriction in one kernel, with a thread a parent: Pᵀ(b − A x) is summed over eight
-        // cells and never stored on the fine level.
+        // Residual and restriction share one kernel, with one thread per coarse cell: Pᵀ(b − A x) is summed
+        // over eight cells, and b − A x is never stored on the fine level.
         let parents = rows.shape.map(|n| n.div_ceil(2)).iter().product();
         let args = [
             Arg::Rows(rows),
@@ -173,7 +175,7 @@ impl Hierarchy {
         coarse: Pointer,
         x: Pointer,
     ) -> Result<()> {
-        // Piecewise constant prolongation under-estimates smooth corrections of a Laplacian (Stüben 2001).
+        // Piecewise constant prolongation underestimates smooth corrections of a Laplacian (Stüben 2001).
         let factor = if self.plan.definite {
             OVER_CORRECTION
         } else {
@@ -195,8 +197,8 @@ impl Hierarchy {
 
     fn solve_coarsest(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
         let n = self.coarsest_cells();
-        // A dense n×n matrix by rows is its transpose if rows and columns exchange their strides.
-        // (A⁻¹)ᵀ = (Aᵀ)⁻¹: one inverse serves both sides.
+        // A dense matrix stored by rows is transposed if rows and columns exchange their strides. Since
+        // (A⁻¹)ᵀ = (Aᵀ)⁻¹, one inverse serves both sides.
         let (between_rows, between_columns) = match side {
             Side::Plain => (n, 1),
             Side::Transpose => (1, n),
@@ -293,7 +295,7 @@ impl Equations for Hierarchy {
     fn workspace_lengths(&self) -> Vec<usize> {
         let coarser = self.levels.iter().skip(1).map(|level| level.cells() as u32);
         let cells = coarser.chain([self.coarsest_cells()]);
-        // A single level is the coarsest one, which uses the vectors of the iteration itself.
+        // If there is only one level, it is the coarsest, which uses the vectors of the iteration itself.
         let needed = if self.levels.is_empty() {
             0
         } else {

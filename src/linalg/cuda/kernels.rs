@@ -1,4 +1,5 @@
-//! Single passes of the solvers on a device, for the benchmark that compares them with the memory bandwidth.
+//! Individual kernels of the solvers on a device, for the benchmark that compares them with the memory
+//! bandwidth.
 
 use std::time::Instant;
 
@@ -23,12 +24,12 @@ use crate::linalg::operator::{Side, Stencil};
 /// Starting corner of the sweeps. All corners take the same time.
 const CORNER: u32 = 0;
 
-/// Duration of the measurement of a pass in seconds.
+/// Intended duration of a measurement in seconds.
 const SECONDS: f64 = 0.1;
-/// Least and largest number of repetitions in the measurement of a pass.
+/// Smallest and largest number of repetitions in a measurement.
 const REPETITIONS: [f64; 2] = [5.0, 300.0];
 
-/// Vectors of a batch of equal columns on a device, and the solvers' passes over them.
+/// Vectors of a batch of equal columns on a device, with the kernels that the solvers apply to them.
 pub struct CudaKernels {
     double: Hierarchy,
     single: Hierarchy,
@@ -37,12 +38,12 @@ pub struct CudaKernels {
 }
 
 impl CudaKernels {
-    /// Fills the lanes of a workspace with copies of `column`. The number of lanes is the least power of two that is
-    /// not below `columns`, at most 64.
+    /// Fills the lanes of a workspace with copies of `column`. The number of lanes is the smallest power of
+    /// two that is at least `columns`, but at most 64.
     ///
     /// # Errors
-    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if a column has another length. Fails if the device
-    /// fails.
+    /// Fails with [`Error::Dimension`](crate::Error::Dimension) if `column` has the wrong length. Fails if
+    /// the device fails.
     pub fn new(cuda: &Cuda, stencil: &Stencil, (column, columns): (&[f64], usize)) -> Result<Self> {
         check::length("the column of a bench", column.len(), stencil.cells())?;
         let device = &cuda.device;
@@ -81,7 +82,7 @@ impl CudaKernels {
         cuda.device.wait()
     }
 
-    /// Size in bytes of a vector in double precision.
+    /// Returns the size in bytes of a vector in double precision.
     pub fn bytes(&self) -> usize {
         self.workspace.vector(self.passes.shift)
     }
@@ -148,7 +149,7 @@ impl CudaKernels {
         }
     }
 
-    /// Number of kernel launches of a sweep.
+    /// Returns the number of kernel launches of a sweep.
     pub fn launches(&self) -> usize {
         self.double.hyperplanes()
     }
@@ -187,8 +188,7 @@ impl CudaKernels {
         device.upload(&ones, &self.workspace.scalars, 0)
     }
 
-    /// Rounds b to this precision as the input of the preconditioner, and sets the output of the preconditioner to
-    /// zero.
+    /// Rounds b to the precision `width` as the input of the preconditioner, and sets its output to zero.
     fn clear_rough(&self, width: Width) -> Result<()> {
         let device = &self.workspace.device;
         let _lock = device.lock_stream();
@@ -199,7 +199,8 @@ impl CudaKernels {
         device.clear(x, x.bytes())
     }
 
-    /// Returns the mean time of consecutive runs. Two preliminary runs warm up and fix the number of repetitions.
+    /// Returns the mean time of one call of `pass` in seconds. Two preliminary calls warm up the device and
+    /// determine the number of repetitions.
     fn seconds(&self, mut pass: impl FnMut() -> Result<()>) -> Result<f64> {
         let device = &self.workspace.device;
         let _lock = device.lock_stream();
@@ -215,8 +216,8 @@ impl CudaKernels {
         // The first run loads kernels and fills caches, and does not count.
         timed(1)?;
         let once = timed(1)?;
-        // Submission is asynchronous: only the wait after all repetitions ends the measurement. Many of them
-        // hide the latency of that wait.
+        // Submission is asynchronous, so that the measurement ends with the wait after all repetitions. Many
+        // repetitions hide the latency of this wait.
         let [least, most] = REPETITIONS;
         timed((SECONDS / once).clamp(least, most) as u32)
     }

@@ -1,5 +1,5 @@
-//! Steps of preconditioned BiCGSTAB (van der Vorst 1992) and conjugate gradients (Hestenes & Stiefel 1952), submitted
-//! kernel by kernel. The steps perform the operations of the CPU's iterations in the same order.
+//! Steps of preconditioned BiCGSTAB (van der Vorst 1992) and conjugate gradients (Hestenes & Stiefel 1952),
+//! submitted kernel by kernel. They perform the operations of the iterations on the CPU in the same order.
 
 use super::args::Pointer;
 use super::equations::{Equations, Operand, Vectors};
@@ -7,7 +7,7 @@ use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
 
-/// Krylov method of a solve.
+/// Krylov method for general or for symmetric positive definite matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
     BiCgStab,
@@ -15,7 +15,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    /// Number of vectors in double precision, of which the first three are b, x and r.
+    /// Returns the number of vectors in double precision, of which the first three are b, x and r.
     pub(super) fn vectors(self) -> usize {
         match self {
             Self::BiCgStab => 7,
@@ -23,7 +23,7 @@ impl Method {
         }
     }
 
-    /// Number of vectors in the precision of the preconditioner.
+    /// Returns the number of vectors in the precision of the preconditioner.
     pub(super) fn rough(self) -> usize {
         match self {
             Self::BiCgStab => 3,
@@ -31,7 +31,7 @@ impl Method {
         }
     }
 
-    /// Number of products with A per step.
+    /// Returns the number of products with A per step.
     pub(super) fn products(self) -> usize {
         match self {
             Self::BiCgStab => 2,
@@ -63,14 +63,14 @@ pub(super) fn bicgstab(
         width,
         scaled: true,
     };
-    // β = (ρ/ρ')(α/ω) with ρ = ⟨r̂, r⟩ and the previous ρ'; a breakdown restarts with r̂ = r.
-    // p ← r + β (p − ω v), and the preconditioner's input is p, scaled by a power of two s.
+    // β = (ρ/ρ')(α/ω) with ρ = ⟨r̂, r⟩ and ρ' from the previous step. After a breakdown, restart with r̂ = r.
+    // p ← r + β (p − ω v), and p, scaled by a power of two s, is the input of the preconditioner.
     passes.scalar("bicgstab_begin")?;
     passes.vectors(width.of(["turn_f", "turn_d"]), &[r, v, p, shadow, rough])?;
     equations.precondition(passes, side, to_y)?;
     equations.image(passes, side, scaled(y), [shadow, v])?;
-    // y = K⁻¹ s p and v = A y/s have been computed; α = ρ/⟨r̂, v⟩ and r ← r − α v. Scalars are computed by
-    // the device: reading them back would stop the queue of kernels twice a step.
+    // y = K⁻¹ s p and v = A y/s have been computed; α = ρ/⟨r̂, v⟩ and r ← r − α v. The scalars are computed
+    // on the device, since reading them back would stall the queue of kernels twice per step.
     passes.scalar("bicgstab_aim")?;
     passes.vectors(width.of(["descend_f", "descend_d"]), &[v, r, rough])?;
     equations.precondition(passes, side, to_z)?;
@@ -94,8 +94,8 @@ pub(super) fn conjugate_gradients(
     passes.scalar("gradients_begin")?;
     passes.vectors(width.of(["round_f", "round_d"]), &[r, rough])?;
     equations.precondition(passes, side, to_z)?;
-    // The sum is in double precision, though z may be single: the rounding of z is part of the
-    // preconditioner, that of the sum would be an error of α and β.
+    // The sum is computed in double precision, even if z is in single precision: rounding of z is part of the
+    // preconditioner, but rounding of the sum would be an error of α and β.
     passes.along(width.of(["along_f", "along_d"]), [r, z])?;
     // ρ = ⟨r, z⟩/s, β = ρ/ρ' with the previous ρ' (β = 0 after a restart), p ← z/s + β p, q = A p.
     passes.scalar("gradients_turn")?;

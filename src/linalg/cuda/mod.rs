@@ -1,4 +1,4 @@
-//! Solves linear systems on an NVIDIA GPU. The CUDA driver is loaded at run time.
+//! Backend that solves linear systems on an NVIDIA GPU. The CUDA driver is loaded at run time.
 
 mod args;
 mod cache;
@@ -8,8 +8,8 @@ mod device;
 mod equations;
 mod factor;
 mod hierarchy;
-// `linalg::internals` exports its type with the feature `internals`. Features may be tested in `linalg/mod.rs` alone, so
-// that the module is also compiled without this feature.
+// `linalg::internals` exports the type of this module with the feature `internals`. Only `linalg/mod.rs` may
+// test features, so that this module is compiled without the feature as well.
 #[allow(dead_code, unreachable_pub)]
 pub(super) mod kernels;
 mod krylov;
@@ -47,21 +47,22 @@ use super::{Backend, Cpu, Factor, Method};
 use crate::error::{Error, Result};
 
 /// Largest number of columns that one solve on the device interleaves.
-// Masks of lanes fit 64 bits, and the 64 doubles of a row fill four memory transactions of 128 bytes. Scalars
-// have the same stride in the kernels (`STRIDE`).
+// A mask of lanes fits into 64 bits, and the 64 doubles of a row fill four memory transactions of 128 bytes.
+// Scalars have the same stride in the kernels (`STRIDE`).
 const MAX_LANES: usize = 64;
 
 /// Backend that solves linear systems on a CUDA device.
 ///
-/// - Stencil matrices: BiCGSTAB or conjugate gradients with multigrid, the iterations of [`Cpu`] in the same precisions,
-///   for up to 64 columns at once. Gauss-Seidel sweeps proceed by hyperplanes. The axes together have at most 8192 cells.
-/// - Sparse matrices with at least 10 000 rows: the same iterations with DILU, whose sweeps proceed by fronts of mutually
-///   independent rows. There are at most 4096 fronts.
+/// - Stencil matrices: BiCGSTAB or conjugate gradients with multigrid, the iterations of [`Cpu`] in the same
+///   precisions, for up to 64 columns at once. Gauss-Seidel sweeps proceed by hyperplanes. The lengths of the axes
+///   must add up to at most 8192 cells.
+/// - Sparse matrices with at least 10 000 rows: the same iterations with DILU, whose sweeps proceed by fronts of
+///   mutually independent rows. A matrix may have at most 4096 fronts.
 /// - All other matrices, and columns whose iteration stagnates, are solved by [`cpu`](Cuda::cpu).
 ///
 /// The columns of a sketch stay on the device from the solve with the metric to the product with ∂g/∂θ; see
-/// [`Batch`](crate::linalg::Batch). Vectors and recorded steps (CUDA graphs) are reused by the next stencil of the same
-/// shape.
+/// [`Batch`](crate::linalg::Batch). The next stencil of the same shape reuses vectors and recorded steps
+/// (CUDA graphs).
 ///
 /// The driver (libcuda) and the compiler of the kernels (libnvrtc) are loaded when a device is opened. A program built
 /// with the feature `cuda` therefore also runs on machines without them.
@@ -76,8 +77,8 @@ const MAX_LANES: usize = 64;
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Cuda {
-    /// Backend for everything that the device does not solve. The tolerances and precisions of this
-    /// backend apply on the device as well.
+    /// Backend for everything that the device does not solve. Its tolerances and precisions apply on the
+    /// device as well.
     pub cpu: Cpu,
     /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory. A larger batch
     /// is solved in blocks of as many columns as fit.
@@ -88,7 +89,7 @@ pub struct Cuda {
     falls_back: bool,
 }
 
-/// Opens a device.
+/// Opens a device. Missing functions of the CUDA libraries are reported as errors.
 fn open_device(ordinal: usize) -> Result<Arc<Device>> {
     // cudarc looks up each library function on first use and panics if an old library lacks it.
     let device = panic::catch_unwind(|| Device::open(ordinal));
@@ -106,7 +107,7 @@ fn open_device(ordinal: usize) -> Result<Arc<Device>> {
 }
 
 impl Cuda {
-    /// Opens the device with this number, counted from 0.
+    /// Opens the device with the number `ordinal`, counted from 0.
     ///
     /// # Errors
     /// Fails with [`Error::Device`](crate::Error::Device) if the driver, the compiler or the device is missing. The
@@ -121,7 +122,7 @@ impl Cuda {
         })
     }
 
-    /// Opens a device for solves that fall back to the CPU on device errors and on lack of memory.
+    /// Opens a device for solves that fall back to the CPU after device errors and for lack of memory.
     pub(super) fn with_fallback(ordinal: usize) -> Result<Self> {
         Ok(Self {
             falls_back: true,
@@ -134,7 +135,7 @@ impl Cuda {
         self.device.name()
     }
 
-    /// Prepares solves with a stencil. The caller has checked [`plan::suits`].
+    /// Prepares solves with a stencil, which must satisfy [`plan::suits`].
     fn stencil<'a>(
         &'a self,
         cpu: &'a Cpu,
@@ -172,7 +173,7 @@ impl Cuda {
         })
     }
 
-    /// Prepares solves with a sparse matrix, for which [`sparse::prepare`] has returned the transpose.
+    /// Prepares solves with a sparse matrix. `transpose` must be the result of [`sparse::prepare`].
     fn sparse<'a>(
         &'a self,
         cpu: &'a Cpu,
@@ -215,7 +216,7 @@ impl Cuda {
     }
 }
 
-/// Returns the stopping criteria of a solve by the settings of `cpu`.
+/// Returns the stopping criteria of a solve according to the settings of `cpu`.
 fn criteria(cpu: &Cpu, a: &Operator<'_>) -> Criteria {
     Criteria {
         tolerance: cpu.krylov_tolerance,
@@ -235,7 +236,8 @@ fn method(definite: bool) -> krylov::Method {
 }
 
 impl Cuda {
-    /// Prepares solves with `a` by the settings of `cpu`, which also solves whatever the device does not.
+    /// Prepares solves with `a` according to the settings of `cpu`, which also solves whatever the device
+    /// does not.
     pub(super) fn factor_with<'a>(
         &'a self,
         cpu: &'a Cpu,

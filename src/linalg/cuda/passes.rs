@@ -1,7 +1,7 @@
 //! Launches of the kernels with their arguments.
 //!
-//! Every pass launches one kernel on vectors of one workspace. Each vector has one number per row of the matrix and
-//! lane of the workspace. This invariant makes [`Device::launch`] safe.
+//! Every pass launches one kernel on vectors of one workspace. A vector has one entry for each row of the
+//! matrix and each lane of the workspace. This invariant makes [`Device::launch`] safe.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use super::args::{Arg, Pointer, Shape};
 use super::device::Device;
 use crate::error::Result;
 
-/// Number of threads of a block. It equals `THREADS` in the kernels.
+/// Number of threads per block. It must equal `THREADS` in the kernels.
 pub(super) const THREADS: u32 = 256;
-/// Largest number of blocks of a kernel that computes sums. The number is fixed, so that sums have the same bits on all
-/// devices.
-// With one lane, N numbers are summed as N/2¹⁸ consecutive terms a thread, a tree of 8 levels a block, four
-// partial sums a thread of the second stage, and another tree of 8. Rounding errors grow like N/2¹⁸ + 20
-// instead of N.
+/// Largest number of blocks of a kernel that computes sums. It is fixed, so that sums are bitwise identical
+/// on all devices.
+// With one lane, N terms are summed in four stages: N/2¹⁸ consecutive terms per thread, a tree of 8 levels
+// per block, four partial sums per thread of the second kernel, and another tree of 8 levels. Rounding errors
+// grow like N/2¹⁸ + 20 instead of N.
 pub(super) const MAX_BLOCKS: u32 = 1024;
-/// Side of the tiles of the interleaving kernels, and the number of threads of these kernels along y.
-// A tile transposes in shared memory, so that both the columns and the interleaved vector are accessed in
-// runs of 32 numbers.
+/// Side length of the tiles of the interleaving kernels, and their number of threads along y.
+// A tile is transposed in shared memory, so that both the columns and the interleaved vector are accessed in
+// runs of 32 entries.
 const TILE: u32 = 32;
 const TILE_THREADS: u32 = 8;
 
-/// Scalars of every column, in the order of the enumeration `Scalar` in the kernels.
+/// Scalars of every column. The order must be that of the enumeration `Scalar` in the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code)] // Some are used by the kernels only.
 pub(super) enum Scalar {
@@ -45,10 +45,10 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// Number of scalars of a column.
+    /// Number of scalars per column.
     pub(super) const COUNT: usize = Self::SecondSum as usize + 1;
 
-    /// Index of the first number of this scalar in the array of all scalars.
+    /// Returns the index of the first value of this scalar in the array of all scalars.
     pub(super) fn start(self) -> usize {
         self as usize * super::MAX_LANES
     }
@@ -86,7 +86,7 @@ impl Width {
     }
 }
 
-/// Launcher of kernels, with the buffers in which they find their scalars and leave their sums.
+/// Launcher of kernels, with the buffers from which they read scalars and to which they write sums.
 #[derive(Clone)]
 pub(super) struct Passes {
     pub(super) device: Arc<Device>,
@@ -99,7 +99,7 @@ pub(super) struct Passes {
 }
 
 impl Passes {
-    /// Returns the number of blocks that gives every number a thread, at most `MAX_BLOCKS`.
+    /// Returns the number of blocks that are needed for one thread per entry, but at most `MAX_BLOCKS`.
     fn blocks(&self, cells: u32) -> u32 {
         let numbers = u64::from(cells) << self.shift;
         let blocks = numbers.div_ceil(u64::from(THREADS)).max(1);
@@ -112,21 +112,21 @@ impl Passes {
             blocks: (self.blocks(cells), 1),
             threads: (THREADS, 1),
         };
-        // SAFETY: all callers pass the kernel's parameters, with vectors as in the module's invariant. Blocks stride over
-        // the cells, so any number of blocks stays within the vectors.
+        // SAFETY: all callers pass the kernel's parameters, with vectors as in the module's invariant. Blocks
+        // stride over the cells, so that any number of blocks stays within the vectors.
         unsafe { self.device.launch(kernel, shape, args) }
     }
 
-    /// Launches a kernel over all cells and stores the given number of sums in the scalars from `FirstSum` on.
+    /// Launches a kernel over all cells and stores `quantities` sums in the scalars from `FirstSum` on.
     pub(super) fn sums(&self, kernel: &'static str, args: &[Arg], quantities: u32) -> Result<()> {
-        // Two stages in a fixed order. Atomic additions would need one, but in the order in which blocks
-        // happen to finish.
+        // Two kernels add in a fixed order. Atomic additions would need only one, but would depend on the
+        // order in which blocks happen to finish.
         self.over(kernel, self.cells, args)?;
         self.collect("collect", (quantities, 0), Scalar::FirstSum)
     }
 
-    /// Combines the partial results of the blocks by a kernel and stores them, times the number at `factor` unless that
-    /// is null, in the scalars from `into` on.
+    /// Combines the partial results of the blocks with `kernel`, and stores them in the scalars from `into`
+    /// on. The results are multiplied by the value at `factor` unless this pointer is null.
     fn collect(
         &self,
         kernel: &'static str,
@@ -145,12 +145,12 @@ impl Passes {
             Arg::Count(self.blocks(self.cells)),
             Arg::Count(self.shift),
         ];
-        // SAFETY: the arguments are those of the collecting kernels. A kernel over all cells has written `partial`, and
-        // the scalars hold one number per quantity.
+        // SAFETY: the arguments are those of the collecting kernels. A kernel over all cells has written
+        // `partial`, and the scalars have room for one value per quantity and lane.
         unsafe { self.device.launch(kernel, shape, &args) }
     }
 
-    /// Computes the gauge term c Σx, or |c| Σ|x| for `moduli`; `factor` points to c or |c|.
+    /// Computes the gauge term c Σx, or |c| Σ|x| for `moduli`. `factor` must point to c or |c|, respectively.
     pub(super) fn gauge(
         &self,
         factor: Pointer,
@@ -168,7 +168,7 @@ impl Passes {
         self.collect("collect", (1, factor), Scalar::Gauge)
     }
 
-    /// Launches a kernel over the scalars, with one thread per lane.
+    /// Launches a kernel on the scalars, with one thread per lane.
     pub(super) fn scalar(&self, kernel: &'static str) -> Result<()> {
         let shape = Shape {
             blocks: (1, 1),
@@ -179,12 +179,12 @@ impl Passes {
         unsafe { self.device.launch(kernel, shape, &args) }
     }
 
-    /// Launches a kernel over vectors and the scalars.
+    /// Launches a kernel on vectors and scalars.
     pub(super) fn vectors(&self, kernel: &'static str, vectors: &[Pointer]) -> Result<()> {
         self.over(kernel, self.cells, &self.vector_args(vectors, false))
     }
 
-    /// Launches a kernel over vectors and the scalars that computes the given number of sums.
+    /// Launches a kernel on vectors and scalars that computes `quantities` sums.
     pub(super) fn vector_sums(
         &self,
         kernel: &'static str,
@@ -204,7 +204,7 @@ impl Passes {
         args
     }
 
-    /// Computes the inner products ⟨a, b⟩ of all columns by the kernel of their precision.
+    /// Computes the inner products ⟨a, b⟩ of all columns with the kernel for their precision.
     pub(super) fn along(&self, kernel: &'static str, [a, b]: [Pointer; 2]) -> Result<()> {
         let args = [
             Arg::Pointer(a),
@@ -227,7 +227,7 @@ impl Passes {
         self.sums("squares", &args, 1)
     }
 
-    /// Computes the largest modulus of every column into `FirstSum`. The result is NaN if the column contains a NaN.
+    /// Stores the largest modulus of every column in `FirstSum`, or NaN if the column contains a NaN.
     pub(super) fn largest(&self, x: Pointer) -> Result<()> {
         let args = [
             Arg::Pointer(x),
@@ -241,7 +241,7 @@ impl Passes {
 
     /// Copies x to y in the marked lanes, or sets these lanes of y to zero if there is no x.
     pub(super) fn copy_lanes(&self, x: Option<Pointer>, y: Pointer, which: &[bool]) -> Result<()> {
-        // Bit l of the mask marks lane l; 64 lanes fill the 64 bits.
+        // Bit l of the mask marks lane l, which allows for 64 lanes.
         let mask = which.iter().enumerate().map(|(l, &w)| u64::from(w) << l);
         let args = [
             Arg::Pointer(x.unwrap_or(0)),
@@ -286,7 +286,7 @@ impl Passes {
         unsafe { self.device.launch("interleave", self.tiles(), &args) }
     }
 
-    /// Copies lanes, divided by their scale factors, to the columns `places`.
+    /// Divides lanes by their scale factors and copies them to the columns `places`.
     pub(super) fn separate(
         &self,
         x: Pointer,
@@ -301,7 +301,8 @@ impl Passes {
             Arg::Count(self.cells),
             Arg::Count(self.shift),
         ];
-        // SAFETY: the arguments are those of `separate`, and `places` are indices of columns that `columns` holds.
+        // SAFETY: the arguments are those of `separate`, and `places` are indices of columns within
+        // `columns`.
         unsafe { self.device.launch("separate", self.tiles(), &args) }
     }
 

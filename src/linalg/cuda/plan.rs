@@ -1,20 +1,21 @@
-//! Shape and properties of a stencil on which its multigrid hierarchy on the device depends.
+//! Properties of a stencil that determine the structure of its multigrid hierarchy on the device.
 //!
-//! Stencils that agree in all of them can reuse one hierarchy.
+//! Stencils for which all these properties are equal can reuse one hierarchy.
 
 use super::passes::Width;
 use crate::linalg::cpu::stencil::multigrid::COARSEST;
 use crate::linalg::operator::{Side, Stencil};
 
-/// Largest sum of the axes' lengths. A sweep launches one kernel per hyperplane, and their number is this sum minus 2.
-// At 1.5 µs a launch, a sweep of 8190 hyperplanes takes 12 ms for launches alone.
+/// Largest sum of the lengths of the axes. A sweep launches one kernel per hyperplane, and has this sum minus
+/// 2 of them.
+// At 1.5 µs per launch, the launches of a sweep with 8190 hyperplanes take 12 ms.
 const MAX_EXTENT: usize = 8192;
 
-/// Whether the kernels support a stencil, and the sweeps of the stencil consist of few enough hyperplanes.
+/// Returns whether the kernels support a stencil and its sweeps have few enough hyperplanes.
 pub(super) fn suits(stencil: &Stencil) -> bool {
     let shape = stencil.rows(Side::Plain).shape;
     let small = u32::try_from(stencil.cells()).is_ok() && shape.iter().sum::<usize>() <= MAX_EXTENT;
-    // Row sums that the diagonal has lost cannot be recovered by an iteration, in whatever place it runs.
+    // Row sums that are lost to rounding in the diagonal cannot be recovered by an iteration on any device.
     small && stencil.excess().is_none()
 }
 
@@ -25,7 +26,7 @@ pub(super) struct Plan {
     pub(super) definite: bool,
     pub(super) gauged: bool,
     pub(super) width: Width,
-    /// Largest number of cells on the coarsest level.
+    /// Number of cells up to which a level is the coarsest.
     pub(super) coarsest: usize,
 }
 

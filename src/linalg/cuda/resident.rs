@@ -79,7 +79,7 @@ impl Resident {
         Ok(x)
     }
 
-    /// Computes AᵀX by a kernel with one block per entry: `count` columns of A times the columns of X.
+    /// Computes AᵀX with a kernel that has one block per entry. `count` is the number of columns of A.
     fn products(&self, kernel: &'static str, (matrix, count): (&[Arg], usize)) -> Result<Self> {
         let out = Self::new(&self.device, (count, self.columns))?;
         let shape = Shape {
@@ -92,7 +92,8 @@ impl Resident {
             Arg::Count(self.rows as u32),
         ];
         let args = [matrix, &rest].concat();
-        // SAFETY: both product kernels take these arguments; A has `self.rows` rows, and `out` has one number per block.
+        // SAFETY: both product kernels take these arguments; A has `self.rows` rows, and `out` has one entry
+        // per block.
         unsafe { self.device.launch(kernel, shape, &args) }?;
         Ok(out)
     }
@@ -119,7 +120,7 @@ impl Resident {
         )
     }
 
-    /// Replaces every column x by s x − m, where m is the entry of `means` for the column, or 0 if `means` is null.
+    /// Replaces every column x by s x − m, where m is the column's entry of `means`, or 0 if `means` is null.
     fn shift_and_scale(&self, s: f64, means: Pointer) -> Result<()> {
         let shape = Shape {
             blocks: (BLOCKS, self.columns as u32),
@@ -131,7 +132,7 @@ impl Resident {
             Arg::Double(s),
             Arg::Count(self.rows as u32),
         ];
-        // SAFETY: the arguments are those of `shift_and_scale`; `means` has one number per column, or is null.
+        // SAFETY: the arguments are those of `shift_and_scale`; `means` has one entry per column, or is null.
         unsafe { self.device.launch("shift_and_scale", shape, &args) }
     }
 }
@@ -147,8 +148,8 @@ impl Remote for Resident {
 
     /// Computes AᵀX for dense and sparse A. Returns `None` for A X and for matrix-free operators.
     fn apply(&self, a: &Operator<'_>, side: Side) -> Result<Option<Box<dyn Remote>>> {
-        // Only AᵀX is asked for in sketches: adjoints times ∂g/∂θ, which takes k×m numbers to p×m. What comes
-        // back is small, and is fetched next.
+        // Sketches only need AᵀX: adjoints times ∂g/∂θ, which reduces k×m entries to p×m. The result is
+        // small, and is fetched next.
         if side == Side::Plain || self.columns == 0 || a.ncols() == 0 {
             return Ok(None);
         }
@@ -160,7 +161,8 @@ impl Remote for Resident {
         };
         match product {
             Ok(product) => Ok(Some(Box::new(product))),
-            // The matrix does not fit on the device, but it is on the CPU.
+            // The matrix does not fit into the memory of the device, but the product can be computed on the
+            // CPU.
             Err(Error::OutOfMemory { .. }) => Ok(None),
             Err(e) => Err(e),
         }
@@ -180,8 +182,8 @@ impl Remote for Resident {
         }
         let _lock = self.device.lock_stream();
         let total: f64 = weights.iter().sum();
-        // Σ wᵢxᵢ / Σ wᵢ is the inner product of x with the normalised weights. Division before the sum: the
-        // weighted mean is a convex combination for positive weights, and cannot overflow.
+        // Σ wᵢxᵢ / Σ wᵢ is the inner product of x with the normalised weights. They are normalised before the
+        // sum, which is then a convex combination for positive weights, and cannot overflow.
         let shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let shares = self.device.store(&shares, (WHAT, self.rows))?;
         let means = self.products("inner_products", (&[Arg::Pointer(shares.address)], 1))?;

@@ -1,7 +1,8 @@
 //! Iterative solve of one block of interleaved columns on a device. Finished columns leave the block.
 //!
-//! The scalars of the methods stay on the device. After every step they are copied to the CPU, a few kilobytes,
-//! and [`Progress`], which also judges the iterations on the CPU, decides which columns are finished.
+//! The scalars of the methods stay on the device. After every step they are copied to the CPU, a few
+//! kilobytes. [`Progress`], which also judges the iterations on the CPU, then decides which columns are
+//! finished.
 
 use super::MAX_LANES;
 use super::args::{Places, Pointer};
@@ -16,13 +17,13 @@ use crate::linalg::cpu::stencil::progress::{Criteria, Progress, ROUNDINGS, Truth
 use crate::linalg::cpu::stencil::workspace::select_lanes;
 use crate::linalg::operator::Side;
 
-/// One number for every lane.
+/// One value per lane.
 type PerLane = [f64; MAX_LANES];
 
-/// A block is narrowed when at most one lane in this many is active. More frequent narrowing would not pay, since a
-/// step must be recorded anew for every number of lanes.
-// A step costs in proportion to the lanes, whether active or not. Narrowing by four saves three quarters of
-// it, and happens at most three times from 64 lanes: to 16, 4 and 1.
+/// Number of lanes per active lane from which a block is narrowed. More frequent narrowing would not pay off,
+/// because a step must be recorded anew for every number of lanes.
+// The cost of a step is proportional to the number of lanes, active or not. Narrowing by four saves three
+// quarters of it, and happens at most three times from 64 lanes: to 16, 4 and 1.
 const NARROWING: usize = 4;
 
 /// Consecutive columns in host or device memory.
@@ -33,11 +34,11 @@ pub(super) trait Source {
 
 /// Right-hand sides that a solve replaces by solutions.
 pub(super) trait Columns: Source {
-    /// Number of right-hand sides.
+    /// Returns the number of right-hand sides.
     fn count(&self) -> usize;
 
-    /// Replaces column `to` by the one with index `from` of a workspace vector that holds columns one after another;
-    /// `places` is `(from, to)`.
+    /// Replaces column `to` by column `from` of a workspace vector, which must hold columns one after
+    /// another. `places` is `(from, to)`.
     fn receive(
         &mut self,
         workspace: &Workspace,
@@ -68,7 +69,7 @@ struct Run<'r> {
     count: usize,
 }
 
-/// Solves A X = B in place for one block of columns, starting from `guess` or from zero.
+/// Solves A X = B or Aᵀ X = B in place for one block of columns, starting from `guess` or from zero.
 pub(super) fn solve(
     task: &Task<'_>,
     workspace: &mut Workspace,
@@ -96,7 +97,7 @@ pub(super) fn solve(
     Ok(run.progress.stats())
 }
 
-/// Returns the binary logarithm of the least power of two that is not below the number of columns.
+/// Returns the binary logarithm of the smallest power of two that is at least `columns`.
 pub(super) fn shift_for(columns: usize) -> u32 {
     columns.max(1).next_power_of_two().trailing_zeros()
 }
@@ -128,7 +129,7 @@ impl Run<'_> {
             let equations = self.task.equations;
             equations.residual(&self.passes, self.task.side, x, [b, r])?;
             residual = norms(self.workspace, self.passes.shift)?;
-            // A guess must reduce the residual of the zero guess, which is b; NaN and larger residuals start from zero.
+            // The residual of zero is b. A guess whose residual is not smaller, or NaN, is replaced by zero.
             let useless: [bool; MAX_LANES] =
                 std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
             self.passes.copy_lanes(None, x, &useless)?;
@@ -146,7 +147,7 @@ impl Run<'_> {
         for vector in &self.workspace.exact[3..] {
             self.workspace.device.clear(vector, bytes)?;
         }
-        // Every column starts as fresh: the first step takes p = r. ρ = α = ω = 1 keep its unused β finite.
+        // Every column starts as fresh: its first step takes p = r. ρ = α = ω = 1 keep the unused β finite.
         for ones in [
             Scalar::Fresh,
             Scalar::Rho,
@@ -161,7 +162,7 @@ impl Run<'_> {
         self.send_scalars()
     }
 
-    /// Runs one step for all lanes and judges the residuals.
+    /// Runs one step for all lanes, and judges the residuals.
     fn step(&mut self) -> Result<()> {
         let Task {
             equations,
@@ -169,8 +170,8 @@ impl Run<'_> {
             side,
             criteria,
         } = *self.task;
-        // One exchange a step: the device works through the queue of a step while the CPU waits for its
-        // scalars.
+        // There is one exchange per step: the device works through the queue of a step while the CPU waits
+        // for the scalars.
         self.progress.count(&criteria, method.products())?;
         self.workspace
             .step(method, equations, (side, self.passes.shift))?;
@@ -182,7 +183,7 @@ impl Run<'_> {
             workspace: self.workspace,
             passes: &self.passes,
         };
-        // Columns whose true residual exceeds the iteration's estimate restart from the true one.
+        // Columns whose true residual exceeds the estimate of the iteration restart from the true residual.
         let restart = self
             .progress
             .judge(&criteria, &mut estimates, &mut solution)?;
@@ -195,7 +196,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Returns the finished columns and narrows the block to the lanes that the other columns need.
+    /// Writes finished solutions to their columns, and narrows the block to the lanes that the other columns
+    /// need.
     fn retire(&mut self, columns: &mut dyn Columns) -> Result<()> {
         let spare = self.workspace.spare();
         let [_, x] = self.workspace.vectors();
@@ -218,11 +220,11 @@ impl Run<'_> {
         self.narrow(&keep)
     }
 
-    /// Scales columns by powers of two to a largest modulus near 1, so that squares neither overflow nor underflow.
-    /// Powers of two change no digit.
+    /// Scales columns by powers of two to a largest modulus near 1, so that squares neither overflow nor
+    /// underflow. The scaling is exact.
     fn normalise(&mut self, b: Pointer, spare: usize) -> Result<()> {
         self.passes.largest(b)?;
-        // The largest modulus of a column decides its scale and finds NaN and infinity in the same pass.
+        // The largest modulus of a column determines its scale, and also reveals NaN and infinity.
         let largest = first_sums(self.workspace, self.passes.shift)?;
         if let Some(l) = (0..self.count).find(|&l| !largest[l].is_finite()) {
             return Err(self.not_finite(spare, l)?);
@@ -232,7 +234,8 @@ impl Run<'_> {
         self.passes.vectors("rescale", &[b])
     }
 
-    /// Returns the error for a right-hand side that is not finite. Resident columns have not been checked before.
+    /// Returns the error for a right-hand side that is not finite. Only resident columns can reach this point
+    /// unchecked.
     fn not_finite(&self, vector: usize, l: usize) -> Result<Error> {
         let mut column = vec![0.0_f64; self.task.equations.cells()];
         let (columns, offset) = (&self.workspace.exact[vector], l * size_of_val(&column[..]));
@@ -265,7 +268,7 @@ impl Run<'_> {
         })
     }
 
-    /// Moves the lanes `keep` to the front and continues with the least number of lanes that holds them.
+    /// Moves the lanes `keep` to the front, and continues with the smallest number of lanes that holds them.
     fn narrow(&mut self, keep: &[usize]) -> Result<()> {
         let wide = self.passes.shift;
         self.passes.shift = shift_for(keep.len());
@@ -297,7 +300,7 @@ impl Run<'_> {
         self.scalars[scalar.start()..][..MAX_LANES].copy_from_slice(numbers);
     }
 
-    /// Copies the scalars to the device, with the current flags of the active lanes.
+    /// Copies the scalars to the device, after an update of the flags of the active lanes.
     fn send_scalars(&mut self) -> Result<()> {
         let active = self.progress.active.map(|a| if a { 1.0 } else { 0.0 });
         self.set(Scalar::Active, &active);
@@ -312,7 +315,7 @@ impl Run<'_> {
     }
 }
 
-/// Returns the sums that the latest pass stored in `FirstSum`, and zero beyond the lanes in use.
+/// Returns the sums that the latest pass stored in `FirstSum`, with zeros beyond the lanes in use.
 fn first_sums(workspace: &Workspace, shift: u32) -> Result<PerLane> {
     let mut sums: PerLane = [0.0; MAX_LANES];
     let offset = Scalar::FirstSum.start() * size_of::<f64>();

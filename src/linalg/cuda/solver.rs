@@ -19,8 +19,8 @@ use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::progress::Criteria;
 use crate::linalg::operator::{Side, Stencil};
 
-/// The driver keeps one part in this many of the free device memory, which is 5 %.
-// Graphs and the driver's own allocations are not known beforehand.
+/// Reciprocal of the fraction of free device memory, 5 %, that is left to the driver.
+// The memory for graphs and for the driver's own allocations is not known in advance.
 const RESERVE: usize = 20;
 
 /// Matrix on a device with the workspace of its solves.
@@ -28,7 +28,7 @@ pub(super) struct IterativeSolver {
     device: Arc<Device>,
     equations: Box<dyn Equations>,
     method: Method,
-    /// Workspace of the latest solve. A solve with more lanes replaces the workspace.
+    /// Workspace of the latest solve. A solve that needs more lanes replaces it.
     workspace: Mutex<Option<Workspace>>,
 }
 
@@ -145,7 +145,8 @@ impl IterativeSolver {
         Ok(stats)
     }
 
-    /// Returns the binary logarithm of the number of lanes that the columns need and the memory allows.
+    /// Returns the binary logarithm of the largest number of lanes that the columns need and the memory
+    /// allows.
     fn shift(
         &self,
         columns: usize,
@@ -154,8 +155,8 @@ impl IterativeSolver {
     ) -> Result<u32> {
         let most = shift_for(columns.min(MAX_LANES));
         let lane = bytes_a_lane(self.equations.as_ref(), self.method);
-        // Bytes are proportional to lanes. Lanes are powers of two, so that a row of a vector starts at a
-        // multiple of the lanes and indices are shifts. At most seven candidates are tried, the widest first.
+        // Memory is proportional to the number of lanes. The number is a power of two, so that indices can be
+        // computed by shifts. At most seven numbers are tried, the largest first.
         let fits = |free: usize| {
             let fits = move |shift: &u32| lane.saturating_mul(1 << shift) <= free;
             (0..=most).rev().find(fits)

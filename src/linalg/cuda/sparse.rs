@@ -1,9 +1,9 @@
 //! Sparse matrices on a device with a DILU preconditioner.
 //!
-//! DILU is M = (D + L) D⁻¹ (D + U) with the strict triangles L and U of A, and D such that diag M = diag A. The factors
-//! have no fill (Pommerell 1992). The triangular solves proceed by fronts (level scheduling): the rows of a front do
-//! not depend on one another and are processed in parallel. The fronts follow from the pattern and the order of the
-//! unknowns.
+//! DILU is M = (D + L) D⁻¹ (D + U) with the strict triangles L and U of A, and D such that diag M = diag A.
+//! The factors have no fill (Pommerell 1992). The triangular solves proceed by fronts (level scheduling): the
+//! rows of a front do not depend on one another and are processed in parallel. The fronts are determined by
+//! the pattern and the order of the unknowns.
 
 use std::sync::Arc;
 
@@ -19,21 +19,22 @@ use crate::linalg::operator::Side;
 /// Name of the stored arrays in error messages.
 const WHAT: &str = "incomplete factorisation on the device";
 
-/// Least number of rows of a matrix that is solved on the device. The processor factorises a smaller matrix in less
-/// time than the launch of an iteration takes.
+/// Smallest number of rows of a matrix that is solved on the device. The CPU factorises a smaller matrix in
+/// less time than the kernel launches of an iteration take.
 const MIN_ROWS: usize = 10_000;
 
-/// Largest number of fronts. Every front is one launch. With more fronts a factorisation on the CPU is faster.
-// A step of BiCGSTAB launches four sweeps, two for each of two applications: at 1.5 µs a launch, 4096 fronts
-// take 25 ms a step. A chain of n rows has n fronts of one row. A grid of n×n cells in its natural order has
-// 2n − 1 of up to n rows.
+/// Largest number of fronts, each of which takes one kernel launch. With more fronts a factorisation on the
+/// CPU is faster.
+// A step of BiCGSTAB applies the preconditioner twice, with two sweeps each. At 1.5 µs per launch, the
+// launches for 4096 fronts take 25 ms per step. A chain of n rows has n fronts of one row. A grid of n×n
+// cells in its natural order has 2n − 1 fronts of up to n rows.
 const MAX_FRONTS: usize = 4096;
 
-/// A pivot below this fraction of the diagonal entry is a zero with rounding errors.
-// dᵢ is a difference of numbers of the size of aᵢᵢ, whose rounding errors are a few ε of it.
+/// Fraction of the diagonal entry up to which a pivot counts as zero up to rounding errors.
+// dᵢ is a difference of values of the size |aᵢᵢ|, with errors of a few ε |aᵢᵢ|.
 const ZERO_PIVOT: f64 = 1e-12;
 
-/// Matrix in compressed row storage (CSR), with ordered columns.
+/// Matrix in compressed row storage (CSR), with increasing column indices in every row.
 pub(super) struct ByRows {
     starts: Vec<u32>,
     columns: Vec<u32>,
@@ -41,7 +42,7 @@ pub(super) struct ByRows {
 }
 
 impl ByRows {
-    /// Returns the transpose of a matrix in compressed column storage: the same arrays, with ordered entries.
+    /// Returns the transpose of a matrix in compressed column storage: the same arrays, with sorted entries.
     pub(super) fn transposed(a: SparseColMatRef<'_, usize, f64>) -> Self {
         let mut by_rows = Self {
             starts: vec![0],
@@ -59,7 +60,7 @@ impl ByRows {
         by_rows
     }
 
-    /// Returns the transpose by a counting sort of the entries by column.
+    /// Returns the transpose, with a counting sort of the entries by column.
     fn transpose(&self) -> Self {
         let mut starts = vec![0; self.starts.len()];
         self.columns
@@ -101,15 +102,16 @@ impl ByRows {
         found.map_or(0.0, |at| self.values[range.start + at])
     }
 
-    /// Returns the reciprocals of D, dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, with aᵢᵢ in place of a dᵢ that vanishes.
+    /// Returns the reciprocals of D, dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, where aᵢᵢ replaces a vanishing dᵢ.
     fn pivots(&self) -> Vec<f64> {
-        // (D + L) D⁻¹ (D + U) has the diagonal entries dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, which must equal aᵢᵢ. If aᵢᵢ vanishes
-        // as well, dᵢ = 1 keeps the preconditioner regular.
+        // (D + L) D⁻¹ (D + U) has the diagonal entries dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, which must equal aᵢᵢ. If
+        // aᵢᵢ vanishes as well, dᵢ = 1 keeps the preconditioner non-singular.
         let mut inverse: Vec<f64> = Vec::with_capacity(self.rows());
         for i in 0..self.rows() {
             let diagonal = self.entry(i, i);
             let before = self.row(i).take_while(|&(j, _)| j < i);
-            // Entries of row i ascend by column. The mirrored entry is found by bisection: O(nnz log) in all.
+            // The entries of row i are sorted by column. The mirrored entry is found by bisection, which
+            // costs O(nnz log nnz) in all.
             let update: f64 = before.map(|(j, v)| v * self.entry(j, i) * inverse[j]).sum();
             let is_nonzero = |d: &f64| d.is_normal() && d.abs() > ZERO_PIVOT * diagonal.abs();
             let pivot = [diagonal - update, diagonal].into_iter().find(is_nonzero);
@@ -118,19 +120,20 @@ impl ByRows {
         inverse
     }
 
-    /// Sorts the rows into the fronts of a forward or backward sweep. No row depends on another row of its front.
+    /// Sorts the rows into the fronts of a forward or backward sweep. No row depends on another row of its
+    /// front.
     fn fronts(&self, forward: bool) -> Vec<Vec<u32>> {
         let n = self.rows();
-        // A row depends on its neighbours that precede it in the sweep. The number of its front is the length of the
-        // longest chain of such dependences.
+        // A row depends on its neighbours that precede it in the sweep. The index of its front is the length
+        // of the longest chain of such dependences.
         let mut depth = vec![0_usize; n];
         let mut fronts: Vec<Vec<u32>> = Vec::new();
         for step in 0..n {
             let i = if forward { step } else { n - 1 - step };
             let needed = self.row(i).filter(|&(j, _)| j != i && (j < i) == forward);
-            // All rows that i needs have smaller depths, hence earlier fronts. No fewer fronts are possible,
-            // since the rows of a chain must follow one another. One pass over the entries suffices, as j
-            // precedes i in the sweep.
+            // All rows that i needs have smaller depths, hence belong to earlier fronts. The number of fronts
+            // is minimal, since the rows of a chain must follow one another. One pass suffices, because every
+            // j that i needs precedes i in the sweep.
             depth[i] = needed.map(|(j, _)| depth[j] + 1).max().unwrap_or(0);
             if fronts.len() <= depth[i] {
                 fronts.push(Vec::new());
@@ -141,8 +144,8 @@ impl ByRows {
     }
 }
 
-/// Returns the transpose of a matrix and its fronts, or `None` if the matrix is too small or has too many fronts for a
-/// device. The number of fronts is that of the matrix itself.
+/// Returns the transpose of a matrix with its fronts, or `None` if the matrix is too small or has too many
+/// fronts for a device. A matrix has as many fronts as its transpose.
 pub(super) fn prepare(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
     let countable = |n: usize| u32::try_from(n).is_ok();
     if a.nrows() < MIN_ROWS || !countable(a.nrows()) || !countable(a.compute_nnz()) {
@@ -153,7 +156,7 @@ pub(super) fn prepare(a: SparseColMatRef<'_, usize, f64>) -> Option<Swept> {
     parallel.then_some(swept)
 }
 
-/// Matrix by rows, with the fronts of its forward and backward sweeps.
+/// Matrix in CSR, with the fronts of its forward and backward sweeps.
 pub(super) struct Swept {
     rows: ByRows,
     fronts: [Vec<Vec<u32>>; 2],
@@ -187,7 +190,7 @@ impl Fronts {
         })
     }
 
-    /// Iterates over the fronts. The items are the address and the number of the rows of a front.
+    /// Iterates over the fronts. An item is the address of the row indices of a front, and their number.
     fn each(&self) -> impl Iterator<Item = (Pointer, u32)> {
         self.starts.windows(2).map(|w| {
             let offset = (w[0] * size_of::<u32>()) as u64;
@@ -196,7 +199,7 @@ impl Fronts {
     }
 }
 
-/// Matrix by rows in the memory of a device.
+/// Matrix in CSR in the memory of a device.
 pub(super) struct StoredRows {
     /// Owners of the memory that `view` points to.
     _arrays: [Buffer; 3],
@@ -247,8 +250,8 @@ impl Stored {
     }
 }
 
-/// Matrices A and Aᵀ on a device, with the reciprocals of D. The recurrence for D is symmetric in aᵢⱼ and aⱼᵢ, so that
-/// D serves both.
+/// Matrices A and Aᵀ on a device, with the reciprocals of D. The recurrence for D is symmetric in aᵢⱼ and
+/// aⱼᵢ, so that one D serves both matrices.
 pub(super) struct Sparse {
     plain: Stored,
     transpose: Stored,
@@ -256,7 +259,7 @@ pub(super) struct Sparse {
 }
 
 impl Sparse {
-    /// Copies the matrix with this transpose to a device.
+    /// Copies a matrix, which is given by its transpose, to a device.
     pub(super) fn new(device: &Arc<Device>, transpose: &Swept) -> Result<Self> {
         let plain = Swept::new(transpose.rows.transpose());
         let inverse = plain.rows.pivots();
@@ -333,8 +336,8 @@ impl Equations for Sparse {
     }
 
     fn precondition(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
-        // M x = b in two steps, front by front: (D + L) y = b gives yᵢ = (bᵢ − Σ_{j<i} aᵢⱼ yⱼ)/dᵢ, and (I + D⁻¹U) x = y
-        // gives xᵢ = yᵢ − (Σ_{j>i} aᵢⱼ xⱼ)/dᵢ, in place of y.
+        // M x = b in two steps, front by front: (D + L) y = b gives yᵢ = (bᵢ − Σ_{j<i} aᵢⱼ yⱼ)/dᵢ, and
+        // (I + D⁻¹U) x = y gives xᵢ = yᵢ − (Σ_{j>i} aᵢⱼ xⱼ)/dᵢ, which overwrites y.
         let stored = self.side(side);
         let front = |(order, count): (Pointer, u32)| {
             [

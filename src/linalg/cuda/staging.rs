@@ -1,8 +1,9 @@
 //! Large copies between host and device through page-locked memory.
 //!
-//! The driver copies pageable memory by one thread, at a few gigabytes a second. With two page-locked slots, several
-//! threads fill one slot while the device reads the other. The threads are not rayon's: the caller holds the lock of
-//! the device, and a thread of rayon's pool could pick up other work that waits for this lock.
+//! The driver copies pageable memory with one thread, at a few gigabytes per second. With two page-locked
+//! slots, several threads fill one slot while the device reads the other. They are not threads of rayon: the
+//! caller holds the lock of the device, and a thread of rayon's pool could pick up other work that waits for
+//! this lock.
 
 use std::sync::Arc;
 use std::thread;
@@ -15,17 +16,17 @@ use super::args::Pointer;
 /// Size in bytes of a slot of page-locked memory.
 const SLOT: usize = 32 << 20;
 
-/// Size in bytes from which on copies are staged. Smaller copies are left to the driver.
+/// Size in bytes from which copies are staged. Smaller copies are left to the driver.
 pub(super) const STAGING_THRESHOLD: usize = 4 << 20;
 
 /// Largest number of threads that fill or empty a slot.
 const MAX_THREADS: usize = 8;
-/// Least number of bytes that a thread copies.
+/// Smallest number of bytes that a thread copies.
 const MIN_SHARE: usize = 1 << 20;
 
 type Outcome<T> = std::result::Result<T, DriverError>;
 
-/// Two slots of page-locked memory.
+/// Pair of page-locked slots, through which large copies pass.
 pub(super) struct Staging {
     context: Arc<CudaContext>,
     slots: [Slot; 2],
@@ -70,7 +71,7 @@ impl Staging {
         })
     }
 
-    /// Copies bytes to the device. The caller may change the bytes after the call.
+    /// Copies bytes to the device. The caller may overwrite `from` once the call has returned.
     pub(super) fn upload(&mut self, stream: &CudaStream, from: &[u8], to: Pointer) -> Outcome<()> {
         for (i, chunk) in from.chunks(SLOT).enumerate() {
             let slot = &mut self.slots[i % 2];
@@ -84,7 +85,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Copies bytes from the device after all submitted work has finished.
+    /// Waits for all submitted work, then copies bytes from the device.
     pub(super) fn download(
         &mut self,
         stream: &CudaStream,
@@ -113,7 +114,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // A failure is ignored: copies that cannot be waited for vanish with the context.
+        // Errors are ignored, because unfinished copies end with the context.
         let bound = self.context.bind_to_thread();
         let _ = bound.and_then(|()| self.context.synchronize());
     }
@@ -126,7 +127,7 @@ impl Drop for Slot {
     }
 }
 
-/// Copies `from` to `to` by several threads.
+/// Copies `from` to `to` with several threads.
 fn copy(from: &[u8], to: &mut [u8]) {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let share = from.len().div_ceil(threads.min(MAX_THREADS)).max(MIN_SHARE);

@@ -11,24 +11,25 @@ use crate::linalg::operator::{Rows as Lines, Side, Stencil};
 /// Name of the stored arrays in error messages.
 pub(super) const WHAT: &str = "multigrid hierarchy on the device";
 
-/// Coefficients of a stencil in one buffer, array after array, without couplings along axes of one cell.
+/// Coefficients of a stencil in one buffer, array after array. Axes of one cell have no couplings and need no
+/// arrays.
 pub(super) struct Stored {
     device: Arc<Device>,
     buffer: Buffer,
     rows: Rows,
-    /// The arrays of the coefficients with the axes in the order of the finer box, for the coarsening.
+    /// Coefficient arrays with the axes in the order of the finer grid, as the coarsening needs them.
     aggregated: Rows,
 }
 
 impl Stored {
-    /// Allocates a stencil on a box, with reciprocals of the diagonal if `inverse` is set.
+    /// Allocates a stencil on a grid, with reciprocals of the diagonal if `inverse` is set.
     fn new(device: &Arc<Device>, shape: [u32; 3], (width, inverse): (Width, bool)) -> Result<Self> {
         let cells: usize = shape.iter().map(|&n| n as usize).product();
         let axes = shape.iter().filter(|&&n| n > 1).count();
         let arrays = 1 + 2 * axes + usize::from(inverse);
         let buffer = device.allocate(arrays * cells * width.bytes(), (WHAT, cells))?;
-        // One allocation a level instead of eight. Axes of one cell have no couplings and take no memory: a
-        // null pointer marks them.
+        // There is one allocation per level instead of eight. Axes of one cell have no couplings and take no
+        // memory: a null pointer marks them.
         let mut next = buffer.address;
         let mut place = |needed: bool| {
             let at = if needed { next } else { 0 };
@@ -60,12 +61,12 @@ impl Stored {
         Self::new(device, shape, (Width::Double, false))
     }
 
-    /// Allocates a stencil on this box in the precision of the cycles, with reciprocals.
+    /// Allocates a stencil on the same grid in the precision of the cycles, with reciprocals.
     pub(super) fn for_cycles(&self, width: Width) -> Result<Self> {
         Self::new(&self.device, self.rows.shape, (width, true))
     }
 
-    /// Allocates a stencil on the aggregates of 2×2×2 cells of this box.
+    /// Allocates a stencil on the coarse grid, whose cells are aggregates of 2×2×2 cells.
     pub(super) fn for_aggregates(&self) -> Result<Self> {
         let shape = self.rows.shape.map(|n| n.div_ceil(2));
         Self::exact(&self.device, shape)
@@ -96,15 +97,16 @@ impl Stored {
         self.device.upload(numbers, &self.buffer, offset)
     }
 
-    /// Computes the Galerkin stencil PᵀAP of a finer box, with piecewise constant prolongation P from the aggregates.
+    /// Computes the Galerkin stencil PᵀAP of a finer grid, where P is piecewise constant prolongation from
+    /// the aggregates.
     pub(super) fn coarsen(&self, finer: &Self) -> Result<()> {
         let args = [Arg::Rows(finer.rows), Arg::Rows(self.aggregated)];
         // Every coarse coefficient is a sum over the up to eight cells of its aggregate, computed by one
-        // thread: no two threads write to one number, and the order of the sum is fixed.
+        // thread. No two threads write to the same coefficient, and the order of the sum is fixed.
         self.each("coarsen", self.rows.cells, &args)
     }
 
-    /// Computes `unit` times another stencil on the same box, and the reciprocals of its diagonal.
+    /// Computes `unit` times another stencil on the same grid, and the reciprocals of its diagonal.
     pub(super) fn take_in_units(&self, exact: &Self, (width, unit): (Width, f64)) -> Result<()> {
         let (from, to, cells) = (exact.rows, self.rows, self.rows.cells);
         let send = |kernel, from, to| {
@@ -122,7 +124,7 @@ impl Stored {
             copy(from.lower[axis], to.lower[axis])?;
             copy(from.upper[axis], to.upper[axis])?;
         }
-        // From the exact diagonal, not from the rounded one: one rounding instead of two.
+        // Reciprocals of the exact diagonal have one rounding error, those of the rounded diagonal two.
         let reciprocals = width.of(["reciprocals_f", "reciprocals_d"]);
         send(reciprocals, from.centre, to.inverse)
     }
@@ -133,8 +135,8 @@ impl Stored {
             blocks: (cells.div_ceil(THREADS), 1),
             threads: (THREADS, 1),
         };
-        // SAFETY: the two callers pass the parameters of `coarsen`, or of `in_units` and `reciprocals`, with arrays of one
-        // number per cell.
+        // SAFETY: the two callers pass the parameters of `coarsen`, or of `in_units` and `reciprocals`, with
+        // arrays of one entry per cell.
         unsafe { self.device.launch(kernel, shape, args) }
     }
 
@@ -157,7 +159,7 @@ impl Stored {
         self.rows.cells as usize
     }
 
-    /// Returns the matrix or its transpose, for which the couplings swap.
+    /// Returns the matrix, or its transpose, in which lower and upper couplings are exchanged.
     pub(super) fn rows(&self, side: Side) -> Rows {
         let Rows { lower, upper, .. } = self.rows;
         match side {
@@ -171,7 +173,7 @@ impl Stored {
     }
 }
 
-/// Moves axes of one cell to the front, as the CPU does. Cell numbers do not change.
+/// Moves axes of one cell to the front, as the CPU does. The numbering of the cells does not change.
 fn single_cells_first(rows: Rows) -> Rows {
     let mut axes = [0, 1, 2];
     axes.sort_by_key(|&d| rows.shape[d] > 1);

@@ -1,8 +1,9 @@
 //! Gauss-Seidel sweeps on a device, by hyperplanes.
 //!
-//! In a sweep from a corner, a cell depends on its neighbours that lie closer to the corner. With indices t counted
-//! from the corner, these neighbours lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one hyperplane are therefore
-//! independent (Lamport 1974), and their parallel update equals the sequential sweep.
+//! In a sweep from a corner, a cell depends on its neighbours that are closer to the corner. If the indices t
+//! are counted from the corner, these neighbours lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one
+//! hyperplane are therefore independent (Lamport 1974), and their parallel update gives the same result as
+//! the sequential sweep.
 
 use super::args::{Arg, Corners, Plane, Rows, Shape};
 use super::equations::Vectors;
@@ -15,14 +16,14 @@ use crate::linalg::operator::Side;
 /// Largest number of unknowns per hyperplane and group of lanes for which one block runs whole sweeps. A barrier
 /// between the threads of a block takes less time than the launch of a kernel for the next hyperplane.
 const MAX_AT_ONCE: u32 = 4096;
-/// Binary logarithm of the largest number of lanes per block: as many numbers as one memory access transfers.
+/// Binary logarithm of the largest number of lanes per block. One memory access transfers as many entries.
 const MAX_GROUPED: u32 = 2;
-/// Largest number of threads of a block that runs whole sweeps. It equals `SWEEPERS` in the kernels.
+/// Largest number of threads of a block that runs whole sweeps. It must equal `SWEEPERS` in the kernels.
 const MAX_SWEEPERS: u32 = 1024;
 /// Number of threads of a warp.
 const WARP: u32 = 32;
 
-/// Returns an upper bound of the number of cells in a hyperplane.
+/// Returns an upper bound on the number of cells in a hyperplane.
 fn across([a, b, c]: [u32; 3]) -> u32 {
     // A hyperplane has at most one cell for every pair of indices along the two shorter axes. The bound saturates at
     // 2²⁰, far above `MAX_AT_ONCE`, so that a shift by the group does not overflow.
@@ -31,14 +32,14 @@ fn across([a, b, c]: [u32; 3]) -> u32 {
     u32::try_from(product).map_or(1 << 20, |n| n.min(1 << 20))
 }
 
-/// Returns the binary logarithm of the number of lanes of which one block runs whole sweeps.
+/// Returns the binary logarithm of the number of lanes per block, for blocks that run whole sweeps.
 fn group(passes: &Passes) -> u32 {
     passes.shift.min(MAX_GROUPED)
 }
 
 impl Hierarchy {
-    /// Runs the sweeps before a coarse correction, or those after it. The sweeps after the correction start from the
-    /// opposite corners, in opposite order.
+    /// Runs the sweeps before a coarse correction, or those after it. The latter start from the opposite
+    /// corners, in reverse order.
     pub(super) fn sweeps(
         &self,
         passes: &Passes,
@@ -56,9 +57,9 @@ impl Hierarchy {
         if after {
             corners.reverse();
         }
-        // On coarse levels hyperplanes are too small to fill the device, and launches take all the time. One
-        // block then runs a sweep over all of them with a barrier between two. Lanes are independent, so that
-        // other blocks take other lanes.
+        // On coarse levels, hyperplanes are too small to fill the device, and launches dominate the run time.
+        // One block then runs a sweep over all hyperplanes, with a barrier after each. Lanes are independent,
+        // so that other blocks process other lanes.
         if across(rows.shape) << group(passes) <= MAX_AT_ONCE {
             return self.sweep_small(passes, rows, v, corners);
         }
@@ -67,7 +68,7 @@ impl Hierarchy {
             .try_for_each(|corner| self.sweep(passes, rows, v, *corner))
     }
 
-    /// Runs whole sweeps from these corners, with one block per group of lanes.
+    /// Runs whole sweeps from the given corners, with one block per group of lanes.
     fn sweep_small(
         &self,
         passes: &Passes,
@@ -90,8 +91,8 @@ impl Hierarchy {
             Arg::Count(passes.shift),
         ];
         let kernel = self.plan.width.of(["relax_small_f", "relax_small_d"]);
-        // SAFETY: the arguments are those of `relax_small`; the level's vectors have one number per cell and lane, and its
-        // coefficient arrays one per cell.
+        // SAFETY: the arguments are those of `relax_small`; the level's vectors have one entry per cell and
+        // lane, and its coefficient arrays one per cell.
         unsafe { passes.device.launch(kernel, shape, &args) }
     }
 
@@ -106,8 +107,8 @@ impl Hierarchy {
         let kernel = self.plan.width.of(["relax_f", "relax_d"]);
         let last = rows.shape.map(|n| n - 1);
         let total = last.iter().sum();
-        // Kernels of one stream run in order: a hyperplane starts when the one before is complete. This is
-        // the only synchronisation.
+        // Kernels in one stream run in order: a hyperplane starts when the previous one is complete. No other
+        // synchronisation is needed.
         for plane in 0..=total {
             // t₁ + t₂ = plane − t₀ is at most (n₁ − 1) + (n₂ − 1), which bounds t₀ from below.
             let first = u32::saturating_sub(plane, last[1] + last[2]);
@@ -131,8 +132,8 @@ impl Hierarchy {
                 Arg::Plane(plane),
                 Arg::Count(passes.shift),
             ];
-            // SAFETY: the arguments are those of `relax`; the level's vectors have one number per cell and lane, and its
-            // coefficient arrays one per cell.
+            // SAFETY: the arguments are those of `relax`; the level's vectors have one entry per cell and
+            // lane, and its coefficient arrays one per cell.
             unsafe { passes.device.launch(kernel, shape, &args) }?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Workspace of a solve of interleaved columns on a device.
+//! Workspace for solves with interleaved columns on a device.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::linalg::operator::Side;
 /// Name of the workspace in error messages.
 const WHAT: &str = "iterative solve on the device";
 
-/// Vectors, scalars and recorded steps of a solve. The number of lanes is bounded at construction and may be any
-/// smaller power of two in a solve.
+/// Vectors, scalars and recorded steps of a solve. The number of lanes is bounded at construction; a solve
+/// may use any smaller power of two.
 pub(super) struct Workspace {
     pub(super) device: Arc<Device>,
     /// Binary logarithm of the largest number of lanes.
@@ -23,12 +23,12 @@ pub(super) struct Workspace {
     cells: usize,
     /// Vectors of the method in double precision: b, x, r and others. The last vector is free between two steps.
     pub(super) exact: Vec<Buffer>,
-    /// Input and outputs of the preconditioner, in the precision of the preconditioner.
+    /// Input and outputs of the preconditioner, in its precision.
     pub(super) rough: Vec<Buffer>,
-    /// Vectors that the preconditioner uses as its workspace.
+    /// Vectors that serve as workspace of the preconditioner.
     coarse: Vec<Buffer>,
     pub(super) scalars: Buffer,
-    /// Partial sums that the blocks of a kernel leave.
+    /// Partial sums, written by the blocks of a kernel.
     partial: Buffer,
     steps: Vec<Step>,
 }
@@ -38,7 +38,7 @@ pub(super) fn bytes_a_lane(equations: &dyn Equations, method: Method) -> usize {
     let (cells, width) = (equations.cells(), equations.width().bytes());
     let coarse: usize = equations.workspace_lengths().iter().sum();
     let exact = method.vectors() * cells * size_of::<f64>();
-    // Two partial sums per block and lane come on top of the vectors.
+    // Partial sums of two quantities per block and lane are added to the vectors.
     exact + width * (method.rough() * cells + coarse) + sums(1)
 }
 
@@ -68,13 +68,14 @@ impl Workspace {
                 .map(|n| allocate(n, width))
                 .collect::<Result<_>>()?,
             scalars: device.store(&scalars, (WHAT, cells))?,
-            // At most MAX_BLOCKS blocks leave one sum per lane and quantity. Fewer lanes therefore need no more space.
+            // At most MAX_BLOCKS blocks write one sum per lane and quantity, so that fewer lanes need no more
+            // space.
             partial: device.allocate(sums(lanes), (WHAT, cells))?,
             steps: Vec::new(),
         })
     }
 
-    /// Whether the workspace suffices for 2^shift lanes.
+    /// Returns whether the workspace suffices for 2^shift lanes.
     pub(super) fn has(&self, shift: u32) -> bool {
         self.max_shift >= shift
     }
@@ -96,7 +97,7 @@ impl Workspace {
         (self.cells << shift) * size_of::<f64>()
     }
 
-    /// Returns a launcher for 2^shift lanes.
+    /// Returns a launcher of kernels for 2^shift lanes.
     pub(super) fn passes(&self, shift: u32) -> Passes {
         Passes {
             device: Arc::clone(&self.device),
@@ -112,8 +113,9 @@ impl Workspace {
         std::array::from_fn(|i| self.exact[i].address)
     }
 
-    /// Submits one step of a method. For every side and number of lanes, the first step is launched kernel by kernel,
-    /// which also loads the kernels onto the device; the second step is recorded as a graph, and later steps replay it.
+    /// Submits one step of a method. For every side and number of lanes, the first step is launched kernel by
+    /// kernel, which also loads the kernels onto the device. The second step is recorded as a graph, which
+    /// later steps replay.
     pub(super) fn step(
         &mut self,
         method: Method,
@@ -121,7 +123,7 @@ impl Workspace {
         (side, shift): (Side, u32),
     ) -> Result<()> {
         let matches = |step: &&Step| (step.side, step.shift) == (side, shift);
-        // A step of BiCGSTAB on 128³ cells is some 9 000 kernels. A graph submits them in one call, and all
+        // A step of BiCGSTAB on 128³ cells launches some 9 000 kernels. A graph submits them in one call. All
         // arguments are addresses, which do not change within a workspace.
         let Some(at) = self.steps.iter().position(|step| matches(&step)) else {
             self.launch(method, equations, (side, shift))?;
@@ -166,7 +168,8 @@ impl Workspace {
     }
 }
 
-/// Step for one side and 2^shift lanes, with its graph from the second time on.
+/// Recorded step for one side and 2^shift lanes. The graph is recorded when the step is submitted for the
+/// second time.
 struct Step {
     side: Side,
     shift: u32,

@@ -1,4 +1,4 @@
-//! Dense least squares min ‖A x + b‖: one reduction to triangular form serves all dampings.
+//! Dense least squares min ‖A x + b‖. One reduction to triangular form serves all values of the damping.
 
 use faer::linalg::triangular_solve::{
     solve_lower_triangular_in_place, solve_upper_triangular_in_place,
@@ -14,7 +14,7 @@ pub(crate) struct TriangularForm {
 }
 
 impl TriangularForm {
-    /// Reduces `[A | b]` by Householder reflections. The last column is b.
+    /// Reduces `[A | b]` by Householder reflections. The last column of `augmented` must be b.
     pub(crate) fn of(augmented: Mat<f64>) -> Self {
         // [A | b] = Q [R c; 0 ρ] with orthogonal Q, so ‖A x + b‖² = ‖R x + c‖² + ρ².
         let n = augmented.ncols() - 1;
@@ -39,7 +39,7 @@ impl TriangularForm {
         }
     }
 
-    /// Solves the damped problem argmin ‖A x + b‖² + ‖diag(d) x‖², for d without zeros.
+    /// Solves the damped problem argmin ‖A x + b‖² + ‖diag(d) x‖². No entry of d may be zero.
     pub(crate) fn damped(&self, d: &[f64]) -> Vec<f64> {
         // The sum of squares is ‖[R; diag(d)] x + [c; 0]‖² + const. A second QR of this 2n×n matrix avoids the normal
         // equations, which would square the condition number.
@@ -50,7 +50,7 @@ impl TriangularForm {
             (false, true) if i - n == j => d[j],
             _ => 0.0,
         });
-        // This QR costs about 10n³/3 operations a damping, however many rows A had.
+        // This QR costs about 10n³/3 operations per damping, independently of the number of rows of A.
         let reduced = Self::of(stacked);
         let mut x = Mat::from_fn(n, 1, |i, _| -reduced.c[i]);
         solve_upper_triangular_in_place(reduced.r.as_ref(), x.as_mut(), Par::Seq);
@@ -77,17 +77,17 @@ pub(crate) fn triangle(a: Mat<f64>) -> Mat<f64> {
     Mat::from_fn(n, n, |i, j| if i <= j { factors[(i, j)] } else { 0.0 })
 }
 
-/// Returns the minimiser x of ‖A x + b‖ with the least norm, and the rank of A, see [`minimum_norms`].
+/// Returns the minimiser x of ‖A x + b‖ with the smallest norm, and the rank of A, see [`minimum_norms`].
 pub(crate) fn minimum_norm(a: MatRef<'_, f64>, b: &[f64], tolerance: f64) -> (Vec<f64>, usize) {
     let b = MatRef::from_column_major_slice(b, b.len(), 1);
     let (x, rank) = minimum_norms(a, b, tolerance);
     (x.col_as_slice(0).to_vec(), rank)
 }
 
-/// Returns the minimiser X = −A⁺B of ‖A X + B‖ with the least norm, and the rank of A. B = I gives −A⁺.
+/// Returns the minimiser X = −A⁺B of ‖A X + B‖ with the smallest norm, and the rank of A. B = I gives −A⁺.
 ///
-/// The rank is the number of diagonal entries of R above `tolerance`·|R₁₁|, with A P = Q R by column-pivoted QR. A
-/// complete orthogonal decomposition of the leading rows of R gives the solution.
+/// Column-pivoted QR, A P = Q R, determines the rank as the number of diagonal entries of R above
+/// `tolerance`·|R₁₁|. A complete orthogonal decomposition of the leading rows of R gives the solution.
 pub(crate) fn minimum_norms(
     a: MatRef<'_, f64>,
     b: MatRef<'_, f64>,
@@ -96,13 +96,13 @@ pub(crate) fn minimum_norms(
     let (n, sides) = (a.ncols(), b.ncols());
     let (pivoted, forward) = Reflections::pivoted(a.to_owned());
     // Column pivoting makes |R₁₁| ≥ |R₂₂| ≥ …, and each |Rᵢᵢ| the largest distance of a remaining column from
-    // the span of the chosen ones. What lies below the tolerance is treated as zero: the answer is that of a
-    // matrix of lower rank nearby. The cost is O(mn²) for m rows.
+    // the span of the chosen ones. Rows of R below the tolerance are treated as zero, so that the result is
+    // that of a nearby matrix of lower rank. The cost is O(mn²) for m rows.
     let (r, rank) = (&pivoted.factors, pivoted.rank(tolerance));
     let mut y = Mat::zeros(n, sides);
     if rank > 0 {
         // With R₁ the leading `rank` rows of R and c = QᵀB: minimise ‖R₁ y + c₁‖ for y = Pᵀx.
-        // A second QR, R₁ᵀ = Z [T; 0], turns R₁ into [Tᵀ 0] Zᵀ. Then y = Z [w; 0] with Tᵀ w = −c₁ has the least norm.
+        // A second QR, R₁ᵀ = Z [T; 0], turns R₁ into [Tᵀ 0] Zᵀ. Then y = Z [w; 0] with Tᵀ w = −c₁ has the smallest norm.
         // (Golub and Van Loan, Matrix Computations, complete orthogonal decomposition.)
         let c = pivoted.q_transposed(b.to_owned());
         // Below its diagonal, `r` holds Householder vectors instead of zeros.

@@ -86,15 +86,15 @@ impl Direct for DenseLu {
         solve(triangles, triangles, order, batch, Par::Seq, stack);
     }
 
-    /// LU of the scaled matrix R A C, if the units of A are far apart.
+    /// Factorises the scaled matrix R A C if the units of A are far apart.
     fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
         let a = matrix.as_dense()?;
         let units = units(matrix)?;
         let scaled = Mat::from_fn(a.nrows(), a.ncols(), |i, j| {
             units[0][i] * a[(i, j)] * units[1][j]
         });
-        // Partial pivoting compares entries of one column, in the units of different equations. After R A C
-        // the large entries of all rows and columns are near 1, and the comparison means something.
+        // Partial pivoting compares entries of one column, which have the units of different equations. In R
+        // A C, the large entries of all rows and columns are near 1, so that the comparison is meaningful.
         let direct = Box::new(Self::by(scaled.as_ref(), Par::Seq));
         Some(Box::new(InUnits { direct, units }))
     }
@@ -132,9 +132,9 @@ pub(super) fn cholesky(matrix: MatRef<'_, f64>, what: &'static str) -> Result<Ll
         .map_err(|_| Error::NotPositiveDefinite { what })
 }
 
-/// Smallest accepted pivot relative to its diagonal entry. A smaller pivot is indistinguishable from zero.
+/// Largest ratio of a pivot to its diagonal entry at which the pivot is indistinguishable from zero.
 ///
-/// The pivot lᵢᵢ² = gᵢᵢ − Σⱼ lᵢⱼ² is a difference of numbers up to gᵢᵢ. The rounding error of the pivot is a modest
+/// The pivot lᵢᵢ² = gᵢᵢ − Σⱼ lᵢⱼ² is a difference of values up to gᵢᵢ. Its rounding error is a modest
 /// multiple of ε·gᵢᵢ, with ε = 2.2e-16.
 const LEAST_PIVOT: f64 = 1e-13;
 
@@ -145,9 +145,9 @@ pub(crate) fn symmetric_solve(
     what: &'static str,
 ) -> Result<Vec<f64>> {
     let llt = cholesky(g, what)?;
-    // gᵢᵢ − Σ lᵢⱼ² is the squared distance of column i of Y from the earlier ones if G = YᵀY. Relative to gᵢᵢ
-    // it is sin² of an angle: 10⁻¹³ stands for an angle of 3·10⁻⁷. Formed by Gram matrices, smaller angles
-    // are not resolved.
+    // gᵢᵢ − Σ lᵢⱼ² is the squared distance of column i of Y from the span of the earlier ones if G = YᵀY.
+    // Relative to gᵢᵢ it is sin² of an angle: 10⁻¹³ means an angle of 3·10⁻⁷. A Gram matrix does not resolve
+    // smaller angles.
     let pivot = |i: usize| llt.L()[(i, i)] * llt.L()[(i, i)];
     if (0..g.nrows()).any(|i| pivot(i) <= LEAST_PIVOT * g[(i, i)]) {
         return Err(Error::NotPositiveDefinite { what });
@@ -157,7 +157,7 @@ pub(crate) fn symmetric_solve(
     Ok(x.col_as_slice(0).to_vec())
 }
 
-/// Returns the lower triangular C with Γ = C Cᵀ.
+/// Returns the lower triangular Cholesky factor C of Γ = C Cᵀ.
 pub(crate) fn lower_cholesky(gamma: MatRef<'_, f64>, what: &'static str) -> Result<Mat<f64>> {
     Ok(cholesky(gamma, what)?.L().to_owned())
 }
@@ -187,17 +187,17 @@ pub(crate) fn gram(y: MatRef<'_, f64>) -> Mat<f64> {
     symmetric_product(y, y)
 }
 
-/// Returns ZᵀW if that product is symmetric. Computes the lower triangle and mirrors that triangle.
+/// Returns ZᵀW, which must be symmetric. Computes its lower triangle and mirrors it.
 pub(crate) fn symmetric_product(z: MatRef<'_, f64>, w: MatRef<'_, f64>) -> Mat<f64> {
-    // Half of the operations of the full product, and a result that is symmetric to the last bit.
+    // This takes half of the operations of the full product, and the result is exactly symmetric.
     let mut g = Mat::zeros(z.ncols(), z.ncols());
     lower_product(g.as_mut(), z, w);
     mirrored(g)
 }
 
-/// Returns ZᵀW with W = `map`(Z) if that product is symmetric. Computes W block by block.
+/// Returns ZᵀW with W = `map`(Z). The product must be symmetric. Computes W block by block.
 ///
-/// `blocks` partitions the columns of Z in ascending order. Only one block of W is in memory at a time.
+/// `blocks` must partition the columns of Z in increasing order. Only one block of W is in memory at a time.
 ///
 /// # Errors
 /// Fails if `map` fails.
@@ -212,7 +212,8 @@ pub(crate) fn symmetric_product_by(
         let (start, rest) = (block.start, n - block.end);
         let columns = z.subcols(start, block.len());
         let w = map(columns)?;
-        // The columns of a block from its first diagonal entry down: a triangle, over a full rectangle.
+        // The part of a block consists of its columns from the first diagonal entry down: a triangle above a
+        // rectangle.
         let mut part = g
             .as_mut()
             .submatrix_mut(start, start, n - start, block.len());
@@ -222,7 +223,7 @@ pub(crate) fn symmetric_product_by(
             w.as_ref(),
         );
         let below = z.subcols(block.end, rest).transpose();
-        // Below the triangle the block needs all later columns of Z but no column of W besides its own.
+        // Below the triangle, the block needs all later columns of Z, but only its own columns of W.
         let part = part.subrows_mut(block.len(), rest);
         matmul(part, Accum::Replace, below, w.as_ref(), 1.0, Par::Seq);
     }

@@ -45,8 +45,8 @@ impl Reflections {
         }
     }
 
-    /// Factorises A P = QR such that the diagonal of R decreases in modulus. Returns P: column j of A P is column
-    /// P[j] of A.
+    /// Factorises A P = QR such that the diagonal of R decreases in modulus. Also returns P as a list: column
+    /// j of A P is column P[j] of A.
     pub(crate) fn pivoted(mut a: Mat<f64>) -> (Self, Vec<usize>) {
         let (rows, cols) = a.shape();
         let block = plain::recommended_block_size::<f64>(rows, cols);
@@ -74,7 +74,7 @@ impl Reflections {
     /// `tolerance`·|R₁₁|.
     pub(crate) fn rank(&self, tolerance: f64) -> usize {
         let diagonal = |i: usize| self.factors[(i, i)].abs();
-        // A strict comparison: the zero matrix has rank 0, and so has one with a NaN in front.
+        // The comparison is strict, so that the zero matrix has rank 0, and so has a matrix whose R₁₁ is NaN.
         let significant = |&i: &usize| diagonal(i) > tolerance * diagonal(0);
         (0..self.coefficients.ncols())
             .take_while(significant)

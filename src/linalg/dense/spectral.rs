@@ -42,9 +42,9 @@ pub(crate) fn symmetric_eigen(g: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
 /// Returns no singular values if A is not finite.
 pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     let (rows, cols) = a.shape();
-    // The eigenvalues of AᵀA would be the squares, with errors of ε‖A‖²: singular values below √ε‖A‖ would
-    // drown. Here the error is about ε‖A‖.
-    // A = QR gives AᵀA = RᵀR: R has the singular values and right singular vectors of A, and the size of the result.
+    // The eigenvalues of AᵀA would be the squares, with errors of ε‖A‖², so that singular values below √ε‖A‖
+    // would be lost. Here the errors are about ε‖A‖. A = QR gives AᵀA = RᵀR, so that R has the singular
+    // values and the right singular vectors of A.
     if rows > cols {
         return right_singular(triangle(a.to_owned()).as_ref());
     }

@@ -6,7 +6,8 @@ use faer::{Mat, MatMut, MatRef};
 use super::{Definite, Kind, Operator};
 
 impl<'a> Operator<'a> {
-    /// Block-diagonal matrix diag(B, …, B) of `count` equal blocks B, for example of experiments that share one matrix.
+    /// Returns the block-diagonal matrix diag(B, …, B) of `count` equal blocks B, for example of experiments
+    /// that share a matrix.
     ///
     /// A batch of m columns is processed as one batch of count·m columns for B, which is factorised once.
     ///
@@ -30,7 +31,7 @@ impl<'a> Operator<'a> {
             block.nrows(),
             block.ncols()
         );
-        // diag(B, …, B) of diag(C, …, C) is diag(C, …, C): blocks never nest, so that solvers see one level.
+        // Blocks never nest, so that solvers see one level: if B is diag(C, …, C), then diag(B, …, B) is so, too.
         let kind = match block.kind {
             _ if count == 1 => return block,
             Kind::Identity(n) => Kind::Identity(n * count),
@@ -51,8 +52,8 @@ impl<'a> Operator<'a> {
 
     /// Declares the definiteness of the operator.
     ///
-    /// The declaration is passed on to the block of a repeated operator: diag(B, …, B) is definite if and only if B is,
-    /// and solvers see the block alone.
+    /// The declaration is passed on to the block of a repeated operator: diag(B, …, B) is definite if and
+    /// only if B is, and solvers see only the block.
     pub(super) fn declare(mut self, definite: Definite) -> Self {
         self.definite = definite;
         if let Kind::Repeated { block, .. } = &mut self.kind {
@@ -61,7 +62,8 @@ impl<'a> Operator<'a> {
         self
     }
 
-    /// Returns the block and the number of its copies, or the operator itself if it is not repeated.
+    /// Returns the block and the number of its copies, or the operator itself as an error if it is not
+    /// repeated.
     pub(crate) fn into_block(self) -> std::result::Result<(Self, usize), Self> {
         match self.kind {
             Kind::Repeated { block, count } => Ok((*block, count)),
@@ -70,7 +72,8 @@ impl<'a> Operator<'a> {
     }
 }
 
-/// Applies f to a batch whose columns are cut into `count` equal parts, as one wider batch.
+/// Cuts the columns of a batch into `count` equal parts, and applies f to all parts as the columns of one
+/// wider batch.
 pub(super) fn each_block(
     count: usize,
     x: MatRef<'_, f64>,
@@ -95,7 +98,7 @@ pub(super) fn each_block(
     unfold(count, folded.as_ref(), out);
 }
 
-/// Cuts columns into `count` equal parts, as [`fold_into`].
+/// Returns the columns cut into `count` equal parts, see [`fold_into`].
 fn fold(count: usize, x: MatRef<'_, f64>) -> Mat<f64> {
     let rows = x.nrows() / count.max(1);
     let mut folded = Mat::zeros(rows, x.ncols() * count);
@@ -112,7 +115,7 @@ pub(crate) fn fold_into(count: usize, x: MatRef<'_, f64>, folded: MatMut<'_, f64
     }
 }
 
-/// Joins the parts of columns, the inverse of [`fold_into`].
+/// Joins the parts of columns. This is the inverse of [`fold_into`].
 pub(crate) fn unfold(count: usize, folded: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
     let rows = folded.nrows();
     for (c, column) in folded.rb().col_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Conversions of matrices of faer, nalgebra and nalgebra-sparse to operators.
+//! Conversions of matrices from faer, nalgebra and nalgebra-sparse to operators.
 
 use faer::sparse::{SparseColMat, SparseColMatRef, SymbolicSparseColMatRef};
 use faer::{Mat, MatRef};

@@ -8,9 +8,10 @@ use faer::sparse::SparseColMatRef;
 use super::{Kind, Operator};
 
 impl Operator<'_> {
-    /// Whether the structures and entries of two operators are equal. False if entries are unknown.
+    /// Returns whether the structures and entries of two operators are equal, or false if entries are
+    /// unknown.
     pub(crate) fn equals(&self, other: &Operator<'_>) -> bool {
-        // A declaration decides between Cholesky and LU, and so is part of what a factor depends on.
+        // A factor depends on the declaration as well, which decides between Cholesky and LU.
         if self.definite != other.definite || self.shape() != other.shape() {
             return false;
         }
@@ -59,7 +60,7 @@ impl Operator<'_> {
     }
 }
 
-/// Whether the structures and values of two sparse matrices are equal.
+/// Returns whether the structures and values of two sparse matrices are equal.
 fn equal_sparse(a: SparseColMatRef<'_, usize, f64>, b: SparseColMatRef<'_, usize, f64>) -> bool {
     let (s, t) = (a.symbolic(), b.symbolic());
     a.val() == b.val()

@@ -1,4 +1,4 @@
-//! Linear operators: storage formats of Jacobians, and products with them. Solvers are elsewhere.
+//! Linear operators: storage formats of matrices such as Jacobians, and products with them.
 
 mod block;
 mod convert;
@@ -27,12 +27,12 @@ use faer::{Mat, MatMut, MatRef};
 use crate::check;
 use crate::error::Result;
 
-/// Selects A or Aᵀ.
+/// Choice between A and Aᵀ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The operator A itself.
+    /// Operator A itself.
     Plain,
-    /// The transpose Aᵀ.
+    /// Transpose Aᵀ.
     Transpose,
 }
 
@@ -43,7 +43,7 @@ type Products<'a> = dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send + Sync
 
 /// Real linear operator, stored in a format that suits its structure.
 ///
-/// A clone shares the entries, and costs next to nothing.
+/// Clones share the entries and are cheap.
 ///
 /// ```
 /// use pullback::{Operator, Side};
@@ -57,13 +57,13 @@ pub struct Operator<'a> {
     definite: Definite,
 }
 
-/// Reason why a matrix counts as symmetric positive definite.
+/// Reason for which a matrix counts as symmetric positive definite.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Definite {
     No,
-    /// The user has declared the matrix positive definite. Solves are still checked for signs of a singular matrix.
+    /// Declared positive definite by the user. Solves are still checked for signs of a singular matrix.
     Declared,
-    /// The assembly of the matrix makes it positive definite.
+    /// Positive definite because of its assembly.
     ByConstruction,
 }
 
@@ -95,12 +95,12 @@ impl<'a> Operator<'a> {
         identity
     }
 
-    /// Returns the diagonal matrix with these entries.
+    /// Returns the diagonal matrix with the given entries.
     pub fn diagonal(entries: impl Into<Cow<'a, [f64]>>) -> Self {
         Self::from_kind(Kind::Diagonal(Arc::new(entries.into())))
     }
 
-    /// Returns the operator of a dense matrix.
+    /// Returns the operator that is stored as the dense matrix `matrix`.
     pub fn dense(matrix: Mat<f64>) -> Self {
         Self::from_kind(Kind::Dense(Arc::new(matrix)))
     }
@@ -111,11 +111,8 @@ impl<'a> Operator<'a> {
         Self::compressed(Arc::new(structure), values)
     }
 
-    /// Returns the sparse matrix with a shared structure and these values.
-    pub(crate) fn compressed(
-        structure: Arc<SymbolicSparseColMat<usize>>,
-        values: Vec<f64>,
-    ) -> Self {
+    /// Returns the sparse matrix with a shared structure and the given values.
+    pub(crate) fn compressed(structure: Arc<SymbolicSparseColMat<usize>>, values: Vec<f64>) -> Self {
         Self::from_kind(Kind::Sparse(structure, Arc::new(values)))
     }
 
@@ -157,7 +154,7 @@ impl<'a> Operator<'a> {
 
     /// Returns the matrix-free operator of size `nrows`×`ncols`, given by its products with batches of columns.
     ///
-    /// Results are independent of the number of threads only if the product is. Inside the product, use
+    /// Results are independent of the number of threads only if those of `product` are. Inside `product`, use
     /// [`faer::Par::Seq`] instead of faer's `*`.
     pub fn free(nrows: usize, ncols: usize, product: Product<'a>) -> Self {
         Self::from_kind(Kind::Free {
@@ -172,27 +169,27 @@ impl<'a> Operator<'a> {
         self.declare(Definite::Declared)
     }
 
-    /// Marks a matrix whose assembly makes it symmetric positive definite, however ill-conditioned it is.
+    /// Marks the matrix as symmetric positive definite by construction, however ill-conditioned it is.
     pub(crate) fn definite_by_construction(self) -> Self {
         self.declare(Definite::ByConstruction)
     }
 
-    /// Whether the assembly of the matrix makes it symmetric positive definite.
+    /// Returns whether the matrix is symmetric positive definite by construction.
     pub(crate) fn is_definite_by_construction(&self) -> bool {
         self.definite == Definite::ByConstruction
     }
 
-    /// Whether the matrix is symmetric positive definite by declaration or by construction.
+    /// Returns whether the matrix is symmetric positive definite by declaration or by construction.
     pub fn is_positive_definite(&self) -> bool {
         self.definite > Definite::No
     }
 
-    /// Whether the operator is the identity, which requires no solves.
+    /// Returns whether the operator is the identity, with which solves are trivial.
     pub fn is_identity(&self) -> bool {
         matches!(self.kind, Kind::Identity(_))
     }
 
-    /// Returns the operator with this storage, not declared positive definite.
+    /// Returns the operator with the given storage, not declared positive definite.
     pub(crate) fn from_kind(kind: Kind<'a>) -> Self {
         Self {
             kind,
@@ -223,7 +220,7 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Returns the operator that shares a stencil and has the definiteness of `self`.
+    /// Returns an operator that shares the given stencil and has the definiteness of `self`.
     pub(crate) fn share<'b>(&self, stencil: &Arc<Stencil>) -> Operator<'b> {
         Operator {
             kind: Kind::Stencil(Arc::clone(stencil)),
@@ -231,17 +228,17 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Number of rows of the operator.
+    /// Returns the number of rows of the operator.
     pub fn nrows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns of the operator.
+    /// Returns the number of columns of the operator.
     pub fn ncols(&self) -> usize {
         self.shape().1
     }
 
-    /// Numbers of rows and columns of the operator.
+    /// Returns the numbers of rows and columns of the operator.
     pub fn shape(&self) -> (usize, usize) {
         match &self.kind {
             Kind::Identity(n) => (*n, *n),
@@ -256,7 +253,7 @@ impl<'a> Operator<'a> {
         }
     }
 
-    /// Numbers of rows and columns of A or Aᵀ.
+    /// Returns the numbers of rows and columns of A or Aᵀ.
     pub fn shape_of(&self, side: Side) -> (usize, usize) {
         let (rows, cols) = self.shape();
         match side {
@@ -286,7 +283,7 @@ impl<'a> Operator<'a> {
         Ok(batch.col_as_slice(0).to_vec())
     }
 
-    /// Computes out ← A x or Aᵀ x, for use inside a model, whose methods cannot return errors.
+    /// Computes out ← A x or Aᵀ x. This is meant for models, whose methods cannot return errors.
     ///
     /// # Panics
     /// Panics if the lengths do not match the operator.

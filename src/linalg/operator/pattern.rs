@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Row and column of a value.
 ///
-/// Both numbers have half the width of other indices, because sorting is limited by memory bandwidth.
+/// Both indices have 32 bits instead of 64, because sorting is limited by memory bandwidth.
 type Position = (u32, u32);
 
 /// Largest number of rows, columns or values of a pattern.
@@ -19,8 +19,8 @@ pub(super) const MOST: usize = u32::MAX as usize;
 
 /// Sparsity pattern of matrices whose values are assembled repeatedly, such as those of finite elements.
 ///
-/// The positions are sorted once. Every matrix then costs one pass over its values. All matrices share one structure,
-/// which backends recognise without reading it.
+/// The positions are sorted once. Every matrix then costs one pass over its values. All matrices share one
+/// structure, which backends recognise without comparing its entries.
 ///
 /// ```
 /// use pullback::{linalg::Pattern, Operator, Side};
@@ -66,8 +66,8 @@ impl Pattern {
     /// Sorts the positions `(row, column)` of all values of an `nrows`×`ncols` matrix. Positions may repeat.
     ///
     /// # Errors
-    /// Fails with [`Error::OutOfRange`] if a row or column is outside the shape; the index in the error is the number
-    /// of the position. Fails with the same error if there are 2³² or more rows, columns or values.
+    /// Fails with [`Error::OutOfRange`] if a row or column is outside the shape; the index in the error is
+    /// that of the position. Fails with the same error if there are 2³² or more rows, columns or values.
     pub fn new(
         nrows: usize,
         ncols: usize,
@@ -113,31 +113,32 @@ impl Pattern {
     pub(super) fn sum(&self, values: impl IntoIterator<Item: Borrow<f64>>) -> Operator<'static> {
         let mut sums = vec![0.0; self.structure.row_idx().len()];
         for (&target, value) in self.targets.iter().zip(values) {
-            // Repeated positions are added in the order in which they were given: the rounding of a sum is
-            // that of the assembly by element.
+            // Values of repeated positions are added in the order in which they were given, so that rounding
+            // errors are those of an assembly element by element.
             sums[target as usize] += value.borrow();
         }
         Operator::compressed(Arc::clone(&self.structure), sums)
     }
 
-    /// Number of values of the pattern, including those of repeated positions.
+    /// Returns the number of values of the pattern, including those of repeated positions.
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether the pattern has no positions.
+    /// Returns whether the pattern has no positions.
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Sorts positions inside the shape. Rows, columns and positions must not exceed [`MOST`].
+    /// Sorts positions, which must lie inside the shape. Rows, columns and positions must not exceed [`MOST`]
+    /// in number.
     pub(super) fn sorted((nrows, ncols): (usize, usize), positions: &[Position]) -> Self {
-        // A counting sort by column takes O(n + ncols) operations for n positions. Within a column, only the distinct
-        // rows are sorted by comparison.
+        // A counting sort by column takes O(n + ncols) operations for n positions. Within a column, only the
+        // rows are sorted by comparison, each row once.
         let (ends, order) = by_column(ncols, positions);
         let mut targets = vec![0; positions.len()];
         let mut pointers = Vec::with_capacity(ncols + 1);
-        // Large enough for distinct positions. Shrunk at the end.
+        // Reserve memory for distinct positions, and shrink it at the end.
         let mut rows = Vec::with_capacity(positions.len());
         pointers.push(0);
         // For every row: one plus the index of its entry in the latest column that contains it. The row has an entry in
@@ -186,10 +187,11 @@ fn within(what: &'static str, (index, found): (usize, usize), size: usize) -> Re
     })
 }
 
-/// Sorts positions by column. Returns the end of every column, and the row and index of every position.
+/// Sorts positions by column. Returns the end of every column, and the row and index of every sorted
+/// position.
 fn by_column(ncols: usize, positions: &[Position]) -> (Vec<u32>, Vec<(u32, u32)>) {
-    // Sums of the counts give the start of every column. Each placed position advances the start of its column, which
-    // is the end of the column when all are placed.
+    // Cumulative counts give the start of every column. Each placed position advances the start of its
+    // column, which has become the end of the column when all positions are placed.
     let mut next = vec![0; ncols + 1];
     for &(_, column) in positions {
         next[column as usize + 1] += 1;

@@ -37,8 +37,8 @@ impl Operator<'_> {
         }
     }
 
-    /// Returns |A|1 or |Aᵀ|1, the sizes ‖Aᵢ‖₁ of the equations. A size that is zero, subnormal,
-    /// not finite or unknown is replaced by 1.
+    /// Returns |A|1 or |Aᵀ|1, the row norms ‖Aᵢ‖₁. A norm that is zero, subnormal, not finite or unknown is
+    /// replaced by 1.
     pub(crate) fn row_sizes(&self, side: Side) -> Vec<f64> {
         let (rows, cols) = self.shape_of(side);
         let ones = vec![1.0; cols];
@@ -48,15 +48,16 @@ impl Operator<'_> {
             MatRef::from_column_major_slice(&ones, cols, 1),
             MatMut::from_column_major_slice_mut(&mut sizes, rows, 1),
         );
-        // An equation of size zero has no scale: 1 lets it fail or pass by the right-hand side alone. The
-        // reciprocal of a subnormal size may be infinite.
+        // A row of zeros has no scale. With the norm 1, only the right-hand side decides whether the equation
+        // holds. The reciprocal of a subnormal norm may be infinite.
         for size in sizes.iter_mut().filter(|s| !s.is_normal()) {
             *size = 1.0;
         }
         sizes
     }
 
-    /// Computes out ← |A||x| or |Aᵀ||x|, or zero if entries are unknown. Rounding errors in A x are of size ε |A||x|.
+    /// Computes out ← |A||x| or |Aᵀ||x|, or zero if entries are unknown. Rounding errors in A x are of the
+    /// size ε |A||x|.
     pub(crate) fn magnitude_into(&self, side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>) {
         match self.view() {
             View::Identity => each_column(x, out, |x, out| {
@@ -79,7 +80,8 @@ impl Operator<'_> {
     }
 }
 
-/// Applies f to every column of x and of out as slices. Columns that are not contiguous are copied.
+/// Applies f to every column of x and the same column of out, as slices. Columns that are not contiguous are
+/// copied.
 fn each_column(
     x: MatRef<'_, f64>,
     mut out: MatMut<'_, f64>,
@@ -105,7 +107,7 @@ fn each_column(
     }
 }
 
-/// Views single columns as one interleaved column each.
+/// Views two vectors as vectors of one interleaved column each.
 pub(super) fn one_lane<'a>(
     x: &'a [f64],
     out: &'a mut [f64],
@@ -120,7 +122,8 @@ pub(super) fn scale(d: &[f64], x: &[f64], out: &mut [f64]) {
     }
 }
 
-/// Computes out ← A x or Aᵀ x, or |A||x| or |Aᵀ||x|: `size` is the identity or the absolute value.
+/// Computes out ← A x or Aᵀ x if `size` is the identity, and out ← |A||x| or |Aᵀ||x| if `size` is the
+/// absolute value.
 fn sparse(
     m: SparseColMatRef<'_, usize, f64>,
     side: Side,
@@ -129,8 +132,8 @@ fn sparse(
     size: impl Fn(f64) -> f64,
 ) {
     let (rows, values) = (m.symbolic().row_idx(), m.val());
-    // `col_range` and not two successive pointers: columns of an uncompressed matrix may end before the next one
-    // starts.
+    // `col_range` is used rather than two successive pointers, because columns of an uncompressed matrix may
+    // end before the next one starts.
     let column = |j: usize| {
         let range = m.symbolic().col_range(j);
         rows[range.clone()].iter().zip(&values[range])

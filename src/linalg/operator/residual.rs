@@ -1,7 +1,8 @@
 //! Residual b − A x together with |A||x|, which bounds its rounding errors, without allocations.
 //!
-//! A computed sum Σ aᵢⱼxⱼ differs from the exact one by at most about m ε Σ |aᵢⱼ||xⱼ| for m terms (Higham, Accuracy and
-//! Stability of Numerical Algorithms, chapter 3). Residuals are judged relative to |A||x| for that reason.
+//! For m terms, a computed sum Σ aᵢⱼxⱼ differs from the exact one by at most about m ε Σ |aᵢⱼ||xⱼ| (Higham,
+//! Accuracy and Stability of Numerical Algorithms, chapter 3). Residuals are therefore judged relative to
+//! |A||x|.
 
 use std::ops::Range;
 
@@ -13,7 +14,7 @@ use faer::{Accum, ColRef, MatMut, MatRef, Par};
 use super::product::scale;
 use super::{Line, Operator, Rows, Side, Stencil, View, vectorised, with_sides};
 
-/// Number of columns of a dense matrix whose absolute values are computed at a time.
+/// Number of columns of a dense matrix whose absolute values are computed at the same time.
 const PANEL: usize = 64;
 
 /// Vectors of a residual r = b − A x. The columns of x and r are stored one after another.
@@ -21,7 +22,7 @@ pub(crate) struct Residual<'v> {
     pub(crate) x: &'v [f64],
     pub(crate) b: MatRef<'v, f64>,
     pub(crate) r: &'v mut [f64],
-    /// Buffer of at least [`magnitude_workspace`](Operator::magnitude_workspace) numbers.
+    /// Buffer of at least [`magnitude_workspace`](Operator::magnitude_workspace) entries.
     pub(crate) workspace: &'v mut [f64],
 }
 
@@ -37,7 +38,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Computes r ← b − A x, and passes r and |A||x| to `each`. The operator is square.
+    /// Computes r ← b − A x, and passes r and |A||x| to `each`. The operator must be square.
     ///
     /// The arguments of `each` are a column j, a range of rows, and r and |A||x| in these rows. The ranges of a column
     /// cover all rows once. A x and |A||x| are computed in one pass over the matrix if its entries are stored.
@@ -66,8 +67,8 @@ impl Operator<'_> {
             }
             return;
         }
-        // A x and |A||x| in one pass: every entry is loaded once for both, and memory traffic is what a
-        // product costs.
+        // A x and |A||x| are computed in one pass, which loads every entry once for both, since memory
+        // traffic dominates the cost of a product.
         let size = &mut workspace[..n];
         for j in 0..b.ncols() {
             let (x, r) = (&x[j * n..][..n], &mut r[j * n..][..n]);
@@ -105,7 +106,7 @@ fn lines(
 ) {
     let Residual { x, b, r, workspace } = vectors;
     let (n, columns, rows) = (b.nrows(), b.ncols(), stencil.rows(side));
-    // c 11ᵀx is the same number in every row. One sum a column adds the dense term without forming it.
+    // c 11ᵀx has the same value in every row. One sum per column adds the dense term without forming it.
     let (shifts, size) = workspace.split_at_mut(2 * columns);
     let shifts = shifts.as_chunks_mut().0;
     for (shift, x) in shifts.iter_mut().zip(x.chunks_exact(n)) {
@@ -191,8 +192,8 @@ fn sparse(
     (out, size): (&mut [f64], &mut [f64]),
 ) {
     let (rows, values) = (m.symbolic().row_idx(), m.val());
-    // `col_range` and not two successive pointers: columns of an uncompressed matrix may end before the next one
-    // starts.
+    // `col_range` is used rather than two successive pointers, because columns of an uncompressed matrix may
+    // end before the next one starts.
     let column = |j: usize| {
         let range = m.symbolic().col_range(j);
         rows[range.clone()].iter().zip(&values[range])

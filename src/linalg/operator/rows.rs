@@ -1,4 +1,4 @@
-//! Rows of a stencil matrix or of its transpose, read line by line with all couplings of a cell at once.
+//! Rows of a stencil matrix or of its transpose, and products with them, line of cells by line of cells.
 
 use std::ops::{Add, Mul, Range, Sub};
 
@@ -23,7 +23,7 @@ pub(crate) trait Real:
     /// Rounds x to the nearest number of this type.
     fn nearest(x: f64) -> Self;
 
-    /// Access to the rows of a stencil if they are stored in this type.
+    /// Function that reads the rows of a stencil if they are stored in this type.
     const ROWS: Option<ReadRows<Self>> = None;
 
     /// Views memory for double precision as memory for this type. Returns `None` if the types differ.
@@ -54,20 +54,22 @@ impl Real for f32 {
     }
 }
 
-/// Runs a kernel compiled for the widest vector instructions of the processor.
+/// Runs a kernel that is compiled for the widest vector instructions of the CPU.
 ///
-/// Results have the same bits on all processors, because products and sums are never contracted to fused operations.
+/// Results are bitwise identical on all CPUs, because products and sums are never contracted to fused
+/// operations.
 #[inline(always)]
 pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
-    // The compiler vectorises over lanes or cells, never within a sum, so that no sum changes its order
-    // either.
+    // The compiler vectorises over lanes or cells, never within a sum, so that the order of a sum does not
+    // change either.
     pulp::Arch::new().dispatch(kernel)
 }
 
-/// Coefficients of a stencil matrix or of its transpose, on a box whose axes with one cell come first.
+/// Coefficients of a stencil matrix or of its transpose, on a grid whose axes with one cell come first.
 ///
-/// The arrays contain couplings out of the box, which are zero. For a line at the boundary these zeros multiply the
-/// line itself, in place of the missing neighbour. The arrays of the first axis may be empty if it has one cell.
+/// The arrays contain couplings to cells outside the grid, which must be zero. For a line at the boundary,
+/// these zeros multiply the line itself in place of the missing neighbour. The arrays of the first axis may
+/// be empty if it has one cell.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a, T> {
     pub(crate) shape: [usize; 3],
@@ -93,7 +95,7 @@ impl Line {
     }
 }
 
-/// Calls `$call::<…, N>($args)`, where N is the number of lines beside every line of the box.
+/// Calls `$call::<…, N>($args)`, where N is the number of neighbouring lines of every line of the grid.
 macro_rules! with_sides {
     ($rows:expr, $call:ident $(:: < $($generic:ty),* >)? ( $($arg:expr),* $(,)? )) => {
         match $rows.sides() {
@@ -105,12 +107,12 @@ macro_rules! with_sides {
 pub(crate) use with_sides;
 
 impl<'a, T: Real> Rows<'a, T> {
-    /// Number of lines beside every line: two in the plane, four in space.
+    /// Returns the number of neighbouring lines of every line: four in three dimensions, and two otherwise.
     pub(crate) fn sides(self) -> usize {
         if self.shape[0] > 1 { 4 } else { 2 }
     }
 
-    /// Returns the line with these indices along the first two axes.
+    /// Returns the line with the indices `at` along the first two axes.
     pub(crate) fn line(self, at: [usize; 2]) -> Line {
         let [_, ny, len] = self.shape;
         Line {
@@ -120,14 +122,14 @@ impl<'a, T: Real> Rows<'a, T> {
         }
     }
 
-    /// Iterates over the lines of the box in the order of their cells.
+    /// Iterates over the lines of the grid in the order of their cells.
     pub(crate) fn lines(self) -> impl Iterator<Item = Line> {
         let [nx, ny, _] = self.shape;
         (0..nx * ny).map(move |i| self.line([i / ny, i % ny]))
     }
 
-    /// Returns the N lines beside a line, in pairs below and above along every axis: their coefficients in the rows of
-    /// this line, and their first cells.
+    /// Returns the coefficients in the rows of a line for each of its N neighbouring lines, with the first
+    /// cell of the neighbour. Along every axis, the lower neighbour comes before the upper one.
     #[inline(always)]
     pub(crate) fn beside<const N: usize>(self, line: Line) -> [(&'a [T], usize); N] {
         let strides = [self.shape[1] * self.shape[2], self.shape[2]];
@@ -135,8 +137,9 @@ impl<'a, T: Real> Rows<'a, T> {
             // N/2 axes precede the last one: axis 1 for N = 2, axes 0 and 1 for N = 4.
             let axis = q / 2 + 2 - N / 2;
             let (at, last, stride) = (line.at[axis], self.shape[axis] - 1, strides[axis]);
-            // At the boundary, the couplings out of the box serve as coefficients, all of them zero. Those to the line
-            // below the first one are stored with the last line of the axis, whose upper neighbour is outside.
+            // At the boundary, the couplings to cells outside the grid serve as coefficients, and are all
+            // zero. Couplings to the line below the first one are stored with the last line of the axis,
+            // whose upper neighbour is outside.
             let (coefficients, start) = match q % 2 {
                 0 if at > 0 => (
                     &self.lower[axis][line.start - stride..],
@@ -150,8 +153,8 @@ impl<'a, T: Real> Rows<'a, T> {
         })
     }
 
-    /// Returns the couplings along a line: for every cell k, the coefficient of k in the row of k + 1, and of k + 1 in
-    /// the row of k.
+    /// Returns the couplings along a line: for every cell k, the coefficient of cell k in row k + 1, and that
+    /// of cell k + 1 in row k.
     #[inline(always)]
     pub(crate) fn along(self, line: Line) -> (&'a [T], &'a [T]) {
         (&self.lower[2][line.cells()], &self.upper[2][line.cells()])
@@ -179,8 +182,8 @@ impl<'a, T: Real> Rows<'a, T> {
             for (c, x) in &beside {
                 add(&mut sum, c[k], &x[k], &term);
             }
-            // Terms are added in one order for every number of lanes and for every line, which fixes the bits
-            // of a row.
+            // Terms are added in the same order for every number of lanes and every line, so that rows are
+            // bitwise reproducible.
             if k > 0 {
                 add(&mut sum, lower[k - 1], &x[k - 1], &term);
             }

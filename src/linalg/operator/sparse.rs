@@ -5,8 +5,8 @@ use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use super::{Operator, View};
 
 impl Operator<'_> {
-    /// Returns the operator as a sparse matrix. Returns `None` for a matrix-free operator, or if a gauge fills the
-    /// matrix.
+    /// Returns the operator as a sparse matrix, or `None` if the operator is matrix-free or a gauge makes the
+    /// matrix dense.
     pub fn to_sparse(&self) -> Option<SparseColMat<usize, f64>> {
         match self.view() {
             View::Identity => Some(diagonal(&vec![1.0; self.nrows()])),

@@ -1,4 +1,4 @@
-//! Stencil matrices: couplings of every cell of a box with its neighbours along the axes.
+//! Stencil matrices: couplings of every cell of a grid with its neighbours along the axes.
 
 use std::ops::Range;
 
@@ -9,8 +9,9 @@ use super::rows::{Real, Rows, vectorised, with_sides};
 
 /// Stencil matrix A with 3, 5 or 7 points on a box of cells, or A + c 11ᵀ with a gauge c.
 ///
-/// Cells are numbered with the last axis fastest. The gauge makes the matrix of a conservation law regular. If the
-/// columns of A sum to zero, A has a null vector, and c 11ᵀ fixes the sum of the solution without filling the matrix.
+/// Cells are numbered with the last axis fastest. The gauge makes the matrix of a conservation law
+/// non-singular: if the columns of A sum to zero, A has a null vector, and c 11ᵀ fixes the sum of the
+/// solution without filling the matrix.
 ///
 /// ```
 /// use pullback::{linalg::Stencil, Operator, Side};
@@ -34,15 +35,15 @@ pub struct Stencil {
     /// Entries `down[axis][i]` of A in row i and column j, where cell j follows cell i along the axis.
     pub(crate) down: [Vec<f64>; 3],
     gauge: f64,
-    /// Row sums of the matrix, if the diagonal has lost them to rounding.
+    /// Row sums of the matrix, if they are lost to rounding errors in the diagonal.
     excess: Option<Vec<f64>>,
 }
 
 impl Stencil {
-    /// Creates a stencil without entries on a box of one to three axes.
+    /// Creates a stencil with all entries zero on a box of one to three axes.
     ///
     /// # Panics
-    /// Panics if there is no axis, there are more than three, or an axis has no cells.
+    /// Panics if there is no axis or more than three, or if an axis has no cells.
     pub fn new(cells: &[usize]) -> Self {
         assert!(
             (1..=3).contains(&cells.len()) && !cells.contains(&0),
@@ -51,8 +52,8 @@ impl Stencil {
         let mut shape = [1; 3];
         shape[3 - cells.len()..].copy_from_slice(cells);
         let size = shape.iter().product();
-        // Kernels are compiled for two and for four lines beside a line. A chain therefore stores couplings along all
-        // axes, those to the missing lines being zero.
+        // Kernels are compiled for two and for four neighbouring lines. A chain therefore stores couplings
+        // along all axes, of which those to missing lines are zero.
         let chain = shape.iter().filter(|&&n| n > 1).count() < 2;
         let couplings = shape.map(|n| vec![0.0; if n > 1 || chain { size } else { 0 }]);
         Self {
@@ -71,7 +72,7 @@ impl Stencil {
     /// Rows and columns of the block are ordered (lower, upper).
     ///
     /// # Panics
-    /// Panics if the cell has no next one along the axis.
+    /// Panics if the cell has no upper neighbour along the axis.
     pub fn couple(&mut self, axis: usize, lower: usize, [[a, b], [c, d]]: [[f64; 2]; 2]) {
         let axis = axis + 3 - self.dim;
         let upper = lower + self.stride(axis);
@@ -85,11 +86,11 @@ impl Stencil {
         self.centre[upper] += d;
     }
 
-    /// Couples cells `first`, `first` + 1, … with their neighbours above along `axis` by w (xᵢ − xⱼ), one weight per
-    /// pair.
+    /// Couples cells `first`, `first` + 1, … with their upper neighbours along `axis` by w (xᵢ − xⱼ), with
+    /// one weight w per pair.
     ///
-    /// The call is equivalent to [`couple`](Stencil::couple) with [[w, −w], [−w, w]] for every pair. All pairs must
-    /// exist.
+    /// This is equivalent to [`couple`](Stencil::couple) with [[w, −w], [−w, w]] for every pair. All
+    /// neighbours must exist.
     pub(crate) fn conduct(
         &mut self,
         axis: usize,
@@ -99,8 +100,8 @@ impl Stencil {
         let axis = axis + 3 - self.dim;
         let stride = self.stride(axis);
         for (lower, w) in (first..).zip(weights) {
-            // Row i gains w (xᵢ − xⱼ) and row j the opposite: symmetric, positive semidefinite for w ≥ 0,
-            // with zero row and column sums. Sums over matrices of this form keep all of these.
+            // Row i gains w (xᵢ − xⱼ), and row j the opposite. The term is symmetric, has zero row and column
+            // sums, and is positive semidefinite for w ≥ 0. Sums of such terms keep all these properties.
             self.centre[lower] += w;
             self.down[axis][lower] -= w;
             self.up[axis][lower] -= w;
@@ -108,7 +109,7 @@ impl Stencil {
         }
     }
 
-    /// Adds one number per cell to the diagonal.
+    /// Adds one value per cell to the diagonal.
     ///
     /// # Panics
     /// Panics if the length of `diagonal` is not the number of cells.
@@ -130,37 +131,37 @@ impl Stencil {
         self
     }
 
-    /// Gauge c of the rank-one term c 11ᵀ.
+    /// Returns the gauge c of the rank-one term c 11ᵀ.
     pub fn gauge(&self) -> f64 {
         self.gauge
     }
 
     /// Stores the row sums of a symmetric M-matrix. No entries may be added afterwards.
     ///
-    /// A diagonal entry is its row sum plus the absolute values of its couplings. If the couplings are large, the entry
-    /// may hold no digit of the row sum.
+    /// A diagonal entry is its row sum plus the absolute values of its couplings. If the couplings are large,
+    /// rounding may erase all digits of the row sum.
     #[must_use]
     pub(crate) fn with_excess(mut self, excess: Vec<f64>) -> Self {
         self.excess = Some(excess);
         self
     }
 
-    /// Row sums of the matrix, if the diagonal does not determine them.
+    /// Returns the row sums of the matrix if the diagonal does not determine them.
     pub(crate) fn excess(&self) -> Option<&[f64]> {
         self.excess.as_deref()
     }
 
-    /// Number of cells of the box.
+    /// Returns the number of cells of the box.
     pub fn cells(&self) -> usize {
         self.centre.len()
     }
 
-    /// Number of axes of the box.
+    /// Returns the number of axes of the box.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Diagonal of the matrix, without the gauge.
+    /// Returns the diagonal of the matrix, without the gauge.
     pub fn diagonal(&self) -> &[f64] {
         &self.centre
     }
@@ -168,8 +169,8 @@ impl Stencil {
     /// Returns the coefficients of A or Aᵀ for the kernels.
     pub(crate) fn rows(&self, side: Side) -> Rows<'_, f64> {
         let mut axes = [0, 1, 2];
-        // A stable sort: axes of more than one cell keep their order, and cells their numbers, as strides of
-        // axes with one cell never count.
+        // The sort is stable, so that axes of more than one cell keep their order. Cells keep their indices,
+        // because strides along axes of one cell are never used.
         axes.sort_by_key(|&d| self.shape[d] > 1);
         let shape = axes.map(|d| self.shape[d]);
         let [up, down] = [&self.up, &self.down].map(|arrays| axes.map(|d| &arrays[d][..]));
@@ -190,7 +191,7 @@ impl Stencil {
         self.shape[axis + 1..].iter().product()
     }
 
-    /// Returns the row and value of the first entry that is NaN or infinite.
+    /// Returns the first entry that is NaN or infinite, and the cell with whose coefficients it is stored.
     pub(crate) fn broken_entry(&self) -> Option<(usize, f64)> {
         let arrays = self.up.iter().chain(&self.down).chain([&self.centre]);
         let broken = |a: &Vec<f64>| a.iter().position(|v| !v.is_finite()).map(|i| (i, a[i]));
@@ -198,8 +199,8 @@ impl Stencil {
         gauge.or_else(|| arrays.filter_map(broken).next())
     }
 
-    /// Computes out ← A x or Aᵀ x for interleaved columns. `each` receives every line of the result while it is in the
-    /// cache.
+    /// Computes out ← A x or Aᵀ x for interleaved columns. Calls `each` with every line of the result while
+    /// the line is in the cache.
     pub(crate) fn product<S: Real, const W: usize>(
         &self,
         side: Side,
@@ -235,9 +236,9 @@ impl Stencil {
         c: f64,
         size: impl Fn(f64) -> f64,
     ) -> [f64; W] {
-        // c 11ᵀ x = c (Σ xᵢ) 1 adds one number to all rows. (A + c 11ᵀ) regularises A if its null vector has
-        // a sum other than 0: with 1ᵀA = 0, 1ᵀ(A + c 11ᵀ)x = cN Σx. The sum of a solution is thus Σb/(cN),
-        // whatever A.
+        // c 11ᵀ x = c (Σ xᵢ) 1 adds the same value to all rows. A + c 11ᵀ is non-singular if the null vector
+        // of A has a non-zero sum. If 1ᵀA = 0, then 1ᵀ(A + c 11ᵀ)x = cN Σx, so that the solution has the sum
+        // Σb/(cN), whatever A is.
         let mut total = [0.0; W];
         for x in x.iter().filter(|_| c != 0.0) {
             (0..W).for_each(|l| total[l] += size(x[l].into()));
@@ -253,8 +254,8 @@ impl Stencil {
         let (mut pointers, mut rows) = (Vec::with_capacity(n + 1), Vec::with_capacity(size));
         let mut values = Vec::with_capacity(size);
         pointers.push(0);
-        // Ascending rows: the lower neighbour with the largest stride first, then the cell itself, then the upper
-        // neighbours with the smallest stride first.
+        // Rows are in increasing order: the lower neighbours with the largest stride first, then the cell
+        // itself, then the upper neighbours with the smallest stride first.
         for cell in 0..n {
             let index = |d: usize| cell / self.stride(d) % self.shape[d];
             let mut push = |row: usize, value: f64| {
@@ -280,7 +281,7 @@ impl Stencil {
 /// Sum Σⱼ term(aᵢⱼ, xⱼ) + shift of a row i.
 struct RowSum<F, const W: usize> {
     term: F,
-    /// Contribution of the gauge to each row, equal for all rows.
+    /// Contribution of the gauge, which is the same for all rows.
     shift: [f64; W],
 }
 
@@ -301,7 +302,7 @@ fn product<
     for line in rows.lines() {
         let row = &mut out[line.cells()];
         rows.line_product::<S, W, N>(line, x, row, &term);
-        // The gauge is added after the couplings, as a last term of every row.
+        // The gauge is added after the couplings, as the last term of every row.
         if shift != [0.0; W] {
             for out in row.iter_mut() {
                 (0..W).for_each(|l| out[l] += shift[l]);

@@ -9,7 +9,7 @@ use super::{Kind, Operator, Stencil};
 use crate::check;
 use crate::error::{Error, Result};
 
-/// Structure of an [`Operator`], for code that solves with the operator.
+/// Structure of an [`Operator`], for solvers.
 #[non_exhaustive]
 pub enum View<'b> {
     /// Identity matrix.
@@ -24,12 +24,12 @@ pub enum View<'b> {
     Stencil(&'b Arc<Stencil>),
     /// Block-diagonal matrix of equal blocks.
     Repeated {
-        /// Block on the diagonal, which is not a repeated operator itself.
+        /// Block on the diagonal, which is never a repeated operator itself.
         block: &'b Operator<'b>,
         /// Number of blocks on the diagonal.
         count: usize,
     },
-    /// Matrix-free operator, given by its products.
+    /// Matrix-free operator.
     Free,
 }
 
@@ -54,7 +54,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Returns the entries of a diagonal matrix.
+    /// Returns the diagonal entries if the operator is stored as a diagonal matrix.
     pub(crate) fn as_diagonal(&self) -> Option<&[f64]> {
         match &self.kind {
             Kind::Diagonal(d) => Some(d),
@@ -78,7 +78,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Returns the stencil if the matrix is stored as a stencil.
+    /// Returns the stencil if the matrix is stored as one.
     pub(crate) fn as_stencil(&self) -> Option<&Arc<Stencil>> {
         match &self.kind {
             Kind::Stencil(s) => Some(s),
@@ -99,12 +99,12 @@ impl Operator<'_> {
         }
     }
 
-    /// Whether the operator is the identity or another diagonal matrix.
+    /// Returns whether the operator is stored as the identity or as a diagonal matrix.
     pub(crate) fn is_diagonal(&self) -> bool {
         self.is_identity() || self.as_diagonal().is_some()
     }
 
-    /// Whether the entries of the operator are known, which is false for matrix-free operators.
+    /// Returns whether the entries of the operator are known. They are not for matrix-free operators.
     pub(crate) fn knows_entries(&self) -> bool {
         match self.view() {
             View::Free => false,
@@ -113,7 +113,7 @@ impl Operator<'_> {
         }
     }
 
-    /// Number of equal blocks on the diagonal, which is 1 for an operator that is not repeated.
+    /// Returns the number of equal blocks on the diagonal, or 1 if the operator is not repeated.
     pub(crate) fn copies(&self) -> usize {
         match self.view() {
             View::Repeated { count, .. } => count,
@@ -124,9 +124,9 @@ impl Operator<'_> {
     /// Checks that all entries are finite.
     ///
     /// # Errors
-    /// Fails with [`Error::NotFinite`] at the first entry that is NaN or infinite. The error has the name `what`, and
-    /// its index counts entries column by column, or along the diagonal of a diagonal matrix. The index refers to the
-    /// block of a repeated operator, and is the row in a stencil.
+    /// Fails with [`Error::NotFinite`] at the first entry that is NaN or infinite. The error names the matrix
+    /// `what`. Its index counts entries column by column, or along the diagonal of a diagonal matrix. For a
+    /// repeated operator it refers to the block, and for a stencil it is a cell.
     pub fn check_finite(&self, what: &'static str) -> Result<()> {
         let rows = self.nrows();
         let bad = |(index, value): (usize, f64)| {

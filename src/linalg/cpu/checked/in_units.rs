@@ -7,7 +7,7 @@ use super::Direct;
 use crate::linalg::Method;
 use crate::linalg::operator::Side;
 
-/// Solver for A by a factorisation of the scaled matrix R A C, with diagonal R and C.
+/// Solver for A that uses a factorisation of the scaled matrix R A C, with diagonal R and C.
 pub(crate) struct InUnits {
     /// Factorisation of R A C.
     pub(crate) direct: Box<dyn Direct>,
@@ -31,8 +31,9 @@ impl Direct for InUnits {
 
     /// Applies A⁻¹ = C (R A C)⁻¹ R or A⁻ᵀ = R (R A C)⁻ᵀ C.
     fn solve(&self, side: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        // A x = b means (R A C)(C⁻¹x) = R b. R and C are powers of two, so that scaling changes pivots, not
-        // digits. A solution outside the range of f64 shows up as ∞ and is refused by the check.
+        // A x = b means (R A C)(C⁻¹x) = R b. R and C are powers of two, so that scaling causes no rounding
+        // errors, although it may change the pivots. A solution outside the range of f64 becomes ∞ and is
+        // refused by the check.
         let [rows, columns] = &self.units;
         let (first, last) = match side {
             Side::Plain => (rows, columns),

@@ -1,4 +1,4 @@
-//! Verified direct solves: every solution is substituted into the equations, refined if need be, or refused.
+//! Verified direct solves: every solution is substituted into the equations, and accepted, refined or refused.
 
 mod in_units;
 mod scales;
@@ -29,24 +29,24 @@ use crate::linalg::{Factor, Method, SINGULAR, SolveStats, check_batch, check_gue
 /// Number of columns that are solved together. It is fixed, so that results do not depend on the number of threads.
 pub(crate) const CHUNK: usize = 16;
 
-/// Right-hand side norm 2⁻⁵⁰⁰, for which solutions are far from overflow.
+/// Norm 2⁻⁵⁰⁰ of the right-hand sides with which an overflow is diagnosed.
 // A normal f64 2ᵉ has the biased exponent 1023 + e, above a 52-bit mantissa of zeros.
 const SMALL: f64 = f64::from_bits((1023 - 500) << 52);
 
 /// Backward error at the level of rounding.
-// The rounding of a residual that is a sum of a few terms leaves about this much.
+// Rounding errors in a residual, a sum of a few terms, are about this large.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
-/// Largest number of steps of iterative refinement.
+/// Largest number of iterative refinement steps.
 const REFINEMENTS: usize = 4;
 
-/// Reduction of the backward error that a step of refinement must reach for another step to follow.
+/// Largest ratio of the backward errors after and before a refinement step for which another step follows.
 const GAIN: f64 = 0.5;
 
-/// Name of a workspace in out-of-memory errors.
+/// Name of the computation in out-of-memory errors for workspaces.
 const WORK: &str = "batched solve";
 
-/// Direct solver without verification.
+/// Direct solver whose solutions are not yet verified.
 pub(crate) trait Direct: Send + Sync {
     /// Returns the method of the solver, for statistics.
     fn method(&self) -> Method;
@@ -54,7 +54,7 @@ pub(crate) trait Direct: Send + Sync {
     /// Returns the size of the factors in bytes.
     fn bytes(&self) -> usize;
 
-    /// Scratch memory that a solve with `columns` columns requires.
+    /// Returns the scratch memory that a solve with `columns` columns requires.
     fn scratch(&self, columns: usize) -> StackReq;
 
     /// Computes batch ← A⁻¹ batch or A⁻ᵀ batch, without allocations.
@@ -102,7 +102,7 @@ pub(crate) struct Checked<'a, D> {
     /// Row scaling of A and of Aᵀ, which makes the backward error independent of the units of the equations.
     scales: Scales,
     workspaces: Pool<Workspace>,
-    /// Memory account of the workspaces. The factors are charged already.
+    /// Memory account of factors and workspaces. The factors are already charged.
     account: Account,
 }
 
@@ -114,14 +114,15 @@ struct Workspace {
     residual: Vec<f64>,
     /// Buffer for |A||x|.
     sizes: Vec<f64>,
-    /// Norms of every column of the chunk.
+    /// Norms from which the backward error is computed, for every column of the chunk.
     norms: Vec<Norms>,
     /// Scratch memory of the direct solver.
     memory: MemBuffer,
 }
 
 impl<'a, D: Direct> Checked<'a, D> {
-    /// Verifies the solutions of `direct` against `operator`, with `tolerance` as the largest accepted backward error.
+    /// Creates a solver that verifies the solutions of `direct` against `operator`. `tolerance` is the
+    /// largest accepted backward error.
     pub(crate) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
         Self {
             scales: scales(&operator),
@@ -135,7 +136,7 @@ impl<'a, D: Direct> Checked<'a, D> {
         }
     }
 
-    /// Limits the memory of factors and workspaces together. Charges the factors to the budget.
+    /// Limits the memory of factors and workspaces together, and charges the factors.
     pub(crate) fn within(mut self, budget: Budget) -> Self {
         self.account = Account::new(budget, self.direct.bytes());
         self
@@ -150,7 +151,7 @@ impl<'a, D: Direct> Checked<'a, D> {
     /// Allocates a workspace for at least `columns` columns.
     fn new_workspace(&self, columns: usize) -> Result<Workspace> {
         let rows = self.operator.nrows();
-        // Powers of two, so that a few workspaces serve batches of all widths.
+        // Round up to a power of two, so that a few workspaces serve batches of all widths.
         let columns = columns.next_power_of_two();
         let (sizes, scratch) = (
             self.operator.magnitude_workspace(columns),
@@ -197,7 +198,8 @@ impl<D: Direct> Factor for Checked<'_, D> {
             return solve_chunk(batch);
         }
         if !enough {
-            // Sequential, so that the memory limit has the same effect for any number of threads.
+            // Solve one chunk after another, so that the memory limit has the same effect for any number of
+            // threads.
             let mut firsts = (0..columns).step_by(CHUNK);
             return firsts.try_fold(SolveStats::default(), |all, first| {
                 let chunk = batch
@@ -221,8 +223,8 @@ impl<D: Direct> Checked<'_, D> {
         side: Side,
         mut b: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
-        // Pivots are chosen by size, which means little if the units are mixed. Use the scaled factorisation at once,
-        // if one can be built.
+        // Pivots are chosen by magnitude, which means little if the unknowns have very different units. In
+        // that case, use the scaled factorisation at once, if one can be built.
         let trusted = !self.scales.mixed || self.safer().is_none();
         let mut stats = match trusted {
             true => self.attempt(&self.direct, workspace, side, b.rb()),
@@ -237,8 +239,9 @@ impl<D: Direct> Checked<'_, D> {
             self.widen(workspace, safer.scratch(b.ncols()))?;
             stats = self.attempt(safer, workspace, side, b.rb());
         }
-        // The amplification does not count if the matrix is positive definite by construction. Weighted Laplacians with
-        // nearly empty regions amplify as much as singular matrices, but their solutions are accurate.
+        // The amplification is ignored if the matrix is positive definite by construction. Weighted
+        // Laplacians with nearly empty regions amplify as much as singular matrices, but their solutions are
+        // accurate.
         let singular =
             stats.amplification > self.limit && !self.operator.is_definite_by_construction();
         if stats.residual <= self.tolerance && !singular {
@@ -293,7 +296,8 @@ impl<D: Direct> Checked<'_, D> {
         }
     }
 
-    /// Whether the solution exists but overflows: true if right-hand sides scaled down to norm 2⁻⁵⁰⁰ can be solved.
+    /// Returns whether the solution exists but overflows. This is the case if the system can be solved after
+    /// its right-hand sides have been scaled down to norm 2⁻⁵⁰⁰.
     fn overflows(&self, workspace: &mut Workspace, side: Side, b: MatRef<'_, f64>) -> bool {
         let mut small = b.to_owned();
         for j in 0..small.ncols() {
@@ -311,7 +315,8 @@ impl<D: Direct> Checked<'_, D> {
         stats.residual <= self.tolerance && (trusted || stats.amplification <= self.limit)
     }
 
-    /// Computes workspace.x ← A⁻¹ b, with iterative refinement. Returns the backward error and the amplification.
+    /// Computes workspace.x ← A⁻¹ b or A⁻ᵀ b, with iterative refinement. Returns the backward error and the
+    /// amplification.
     fn attempt(
         &self,
         direct: &(impl Direct + ?Sized),
@@ -327,10 +332,11 @@ impl<D: Direct> Checked<'_, D> {
         direct.solve(side, as_batch(x, rows), stack);
         let vectors = Residual { x, b, r, workspace };
         let mut stats = self.judge(side, vectors, norms);
-        // Iterative refinement x ← x + A⁻¹(b − A x) repairs the effect of unsuitable pivots. With factors of
-        // A + E a step multiplies the error by (A + E)⁻¹E: it gains as long as that is small. Pivots are
-        // chosen by size, which means little if the units are mixed. Refinement then continues down to
-        // rounding as long as it helps (Skeel 1980).
+        // Iterative refinement x ← x + A⁻¹(b − A x) repairs the effect of unsuitable pivots. If the factors
+        // are those of A + E, a step multiplies the error by (A + E)⁻¹E, which reduces it as long as E is
+        // small. If the unknowns have very different units, pivots are unsuitable more often, because they
+        // are chosen by magnitude. Refinement then continues down to rounding errors as long as it helps
+        // (Skeel 1980).
         let target = if self.scales.mixed {
             ROUNDING
         } else {
@@ -352,8 +358,8 @@ impl<D: Direct> Checked<'_, D> {
         stats.by(direct.method())
     }
 
-    /// Computes r ← b − A x. Returns the backward error relative to |A||x| + |b| and the amplification of the worst
-    /// column.
+    /// Computes r ← b − A x. Returns the backward error, relative to |A||x| + |b|, and the amplification,
+    /// both for the worst column.
     fn judge(&self, side: Side, vectors: Residual<'_>, norms: &mut [Norms]) -> SolveStats {
         norms.fill(Norms::default());
         let scales = &self.scales.sides[usize::from(side == Side::Transpose)];
@@ -387,7 +393,7 @@ fn stack(request: StackReq, rows: usize, bytes: usize) -> Result<MemBuffer> {
     })
 }
 
-/// Views contiguous columns as a batch.
+/// Views columns that are stored one after another as a batch.
 fn as_batch(numbers: &mut [f64], rows: usize) -> MatMut<'_, f64> {
     let columns = numbers.len().checked_div(rows).unwrap_or(0);
     MatMut::from_column_major_slice_mut(numbers, rows, columns)

@@ -1,40 +1,43 @@
-//! Sizes of the equations: weights that make the backward error independent of the units of equations and unknowns.
+//! Row scaling that makes the backward error independent of the units of equations and unknowns.
 
 use faer::sparse::SparseColMatRef;
 use faer::{MatMut, MatRef};
 
 use crate::linalg::operator::{Operator, Side};
 
-/// Largest ratio of column sums, after row scaling, at which all unknowns count as given in one unit.
+/// Ratio of the largest to the smallest column sum, after row scaling, from which the unknowns count as given
+/// in different units.
 const SPREAD: f64 = 1e6;
 
 /// Largest number of sweeps in the fit of the units.
-// Alternating between rows and columns is Gauss-Seidel for the Laplacian of the bipartite graph of the
-// pattern: one sweep on a full pattern with equal weights, many on a long chain.
+// Alternating between rows and columns is the Gauss-Seidel method for the Laplacian of the bipartite graph of
+// the pattern. It takes one sweep for a full pattern with equal weights, but many for a long chain.
 const SWEEPS: usize = 200;
 
 /// Change of the binary logarithms of the units below which their fit has converged.
-// The fit is rounded to whole powers of two, so that a twentieth of one is enough.
+// The fit is rounded to integer powers of two, so that a twentieth of a power is accurate enough.
 const CONVERGED: f64 = 0.05;
 
-/// Number of powers of two below its fitted size at which an entry has half its weight in the fit of the units.
+/// Number of powers of two below the fitted size |aᵢⱼ| ≈ rᵢcⱼ at which the weight of an entry in the fit is
+/// halved.
 // An entry a million times smaller than its fitted size changes its equation in the sixth digit.
 const SMALL: f64 = 20.0;
 
-/// Reciprocal sizes of the equations.
+/// Row scaling of a matrix and of its transpose.
 pub(super) struct Scales {
-    /// Reciprocal sizes of the equations of A x = b, and of Aᵀ x = b.
+    /// Reciprocals of the row norms of A, and of Aᵀ.
     pub(super) sides: [Vec<f64>; 2],
-    /// Whether the unknowns are given in units that differ by orders of magnitude.
+    /// Whether the unknowns have units that differ by orders of magnitude.
     pub(super) mixed: bool,
 }
 
-/// Measures the sizes of the equations.
+/// Computes the row scaling of A and Aᵀ.
 ///
-/// The size of equation i is ‖Aᵢ‖₁, which cancels the unit of the equation. That is misleading if the unknowns have
-/// units far apart: the largest entry of a row dominates its norm, although the product with its unknown may be
-/// modest. In that case a fit |aᵢⱼ| ≈ rᵢcⱼ determines the units of rows and columns together (least squares in
-/// logarithms, Curtis & Reid 1972, solved by alternating between rows and columns). The size is then Σⱼ |aᵢⱼ|/cⱼ.
+/// Dividing equation i by its row norm ‖Aᵢ‖₁ cancels the unit of the equation. The norm is misleading if the
+/// units of the unknowns are far apart: the largest entry of a row dominates the norm, although its product
+/// with the unknown may be modest. In that case a fit |aᵢⱼ| ≈ rᵢcⱼ determines the units of rows and columns
+/// together (least squares in logarithms, Curtis & Reid 1972, solved by alternating between rows and
+/// columns). The row norm is then Σⱼ |aᵢⱼ|/cⱼ.
 pub(super) fn scales(operator: &Operator<'_>) -> Scales {
     let sides = [Side::Plain, Side::Transpose];
     let sizes = sides.map(|side| operator.row_sizes(side));
@@ -50,22 +53,22 @@ pub(super) fn scales(operator: &Operator<'_>) -> Scales {
     Scales { sides, mixed }
 }
 
-/// Returns the scaling 1/r and 1/c with |aᵢⱼ| ≈ rᵢcⱼ, in powers of two.
+/// Returns the scale factors 1/r and 1/c with |aᵢⱼ| ≈ rᵢcⱼ, rounded to powers of two.
 ///
-/// Returns `None` if all unknowns have one unit, or if the operator does not expose its entries.
+/// Returns `None` if all unknowns have comparable units, or if the operator does not expose its entries.
 pub(crate) fn units(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     let sides = [Side::Plain, Side::Transpose];
     units_from_sizes(operator, &sides.map(|side| operator.row_sizes(side)))
 }
 
-/// Returns the same as [`units`], given the sizes ‖·‖₁ of the rows and columns.
+/// Computes the result of [`units`] from the norms ‖·‖₁ of the rows and columns.
 fn units_from_sizes(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[Vec<f64>; 2]> {
     if operator.is_diagonal() {
         return None;
     }
     let [rows, columns] = [&sizes[0], &sizes[1]].map(|sizes| reciprocals(sizes));
-    // The first spread is that of the column sums after division of every row by its own sum. The second is
-    // the same quantity for Aᵀ, which is solved with the same factors.
+    // The first spread is that of the column sums after every row has been divided by its own sum. The second
+    // is the same quantity for Aᵀ, since the factors also serve to solve with Aᵀ.
     let uniform = spread(&magnitudes(operator, Side::Transpose, &rows)) < SPREAD
         && spread(&magnitudes(operator, Side::Plain, &columns)) < SPREAD;
     if uniform { None } else { fit(operator) }
@@ -85,7 +88,7 @@ fn magnitudes(operator: &Operator<'_>, side: Side, x: &[f64]) -> Vec<f64> {
 
 /// Returns 1/xᵢ for every entry of x, and 1 for entries that are zero, subnormal or not finite.
 fn reciprocals(x: &[f64]) -> Vec<f64> {
-    // The reciprocal of a subnormal may overflow, and a zero row is singular whatever its scale.
+    // The reciprocal of a subnormal number may overflow. A zero row remains singular under any scaling.
     let reciprocal = |x: &f64| if x.is_normal() { x.recip() } else { 1.0 };
     x.iter().map(reciprocal).collect()
 }
@@ -109,12 +112,12 @@ fn fit(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     };
     let n = operator.nrows();
     // Minimise Σᵢⱼ wᵢⱼ (log|aᵢⱼ| − ρᵢ − γⱼ)² over ρ = log r and γ = log c. For fixed γ each ρᵢ moves by the
-    // weighted mean of the deviations in its row, and vice versa for γ. The weights w = 1/(1 + (d/SMALL)²)
-    // reduce the influence of entries far below their fitted size (d < 0), which hardly matter to the
-    // equations. (ρ + t, γ − t) fits as well as (ρ, γ). All sizes of equations change by the same factor
-    // then, and no quotient of them does. If a user changes units, A becomes D₁AD₂, the logarithms of D₁ and
-    // D₂ pass to ρ and γ, and the scaled matrix stays as it is but for the rounding to powers of two. A sweep
-    // costs O(nnz).
+    // weighted mean of the deviations d in its row, and vice versa for γ. The weights w = 1/(1 + (d/SMALL)²)
+    // for d < 0 reduce the influence of entries far below their fitted size, which hardly affect the
+    // equations. (ρ + t, γ − t) fits as well as (ρ, γ): all row norms then change by the same factor, so that
+    // their ratios are unique. If a user changes units, A becomes D₁AD₂, ρ and γ absorb the logarithms of D₁
+    // and D₂, and the scaled matrix does not change, except for the rounding to powers of two. A sweep costs
+    // O(nnz).
     let mut logs = [vec![0.0; n], vec![0.0; n]];
     for _ in 0..SWEEPS {
         let mut change: f64 = 0.0;
@@ -140,7 +143,7 @@ fn fit(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
     Some(logs.map(|logs| logs.iter().map(|log| (-log.round()).exp2()).collect()))
 }
 
-/// Triplets (i, j, log₂|aᵢⱼ|) of the nonzero entries of a sparse matrix.
+/// Returns the triplets (i, j, log₂|aᵢⱼ|) of the nonzero entries of a sparse matrix.
 fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Vec<(usize, usize, f64)> {
     logarithms((0..m.ncols()).flat_map(|j| {
         let range = m.symbolic().col_range(j);
@@ -149,7 +152,7 @@ fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Vec<(usize, usize, f64)> {
     }))
 }
 
-/// Replaces the value of each nonzero entry by its binary logarithm log₂|aᵢⱼ|.
+/// Returns the triplets (i, j, log₂|aᵢⱼ|) of the nonzero entries in `entries`.
 fn logarithms(entries: impl Iterator<Item = (usize, usize, f64)>) -> Vec<(usize, usize, f64)> {
     let stored = entries.filter(|entry| entry.2 != 0.0);
     stored.map(|(i, j, a)| (i, j, a.abs().log2())).collect()

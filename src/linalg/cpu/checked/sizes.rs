@@ -2,7 +2,7 @@
 
 use crate::linalg::SolveStats;
 
-/// Weighted maximum norms of one column, with the residual r = b − A x and the sizes u of the equations.
+/// Weighted maximum norms for one column with the residual r = b − A x, where u are the row norms of A.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Norms {
     /// Norm of the residual, maxᵢ |rᵢ|/uᵢ.
@@ -15,9 +15,9 @@ pub(super) struct Norms {
 
 /// Returns the backward error ‖r‖/(‖|A||x|‖ + ‖b‖) and the amplification ‖|A||x|‖/‖b‖ of a column.
 pub(super) fn judge_column(norms: &Norms) -> SolveStats {
-    // Rounding errors in A x are of the order ε |A||x|, so a stable solve leaves a backward error of a few ε.
-    // |x| ≤ |A⁻¹||b| makes the amplification a lower bound on the condition number ‖|A||A⁻¹|‖ of Skeel (1979) in the
-    // weighted norm: a large amplification proves that A is nearly singular.
+    // Rounding errors in A x are of the order ε |A||x|, so that a stable solve has a backward error of a few
+    // ε. Since |x| ≤ |A⁻¹||b|, the amplification is a lower bound on the condition number ‖|A||A⁻¹|‖ of Skeel
+    // (1979) in the weighted norm: a large amplification proves that A is nearly singular.
     let (r, size, b) = (norms.residual, norms.product, norms.side);
     if !(r.is_finite() && size.is_finite()) {
         return SolveStats {
@@ -26,7 +26,7 @@ pub(super) fn judge_column(norms: &Norms) -> SolveStats {
             ..SolveStats::default()
         };
     }
-    // A zero column gives 0/0 and counts as solved.
+    // A zero right-hand side would give 0/0, and counts as solved.
     SolveStats {
         residual: if r == 0.0 { 0.0 } else { r / (size + b) },
         amplification: if size == 0.0 { 0.0 } else { size / b },
@@ -45,7 +45,7 @@ pub(super) fn largest(v: &[f64], scales: &[f64]) -> f64 {
         } else {
             largest[lane]
         };
-        // The comparison above ignores NaN. But 0·NaN and 0·∞ are NaN, which the sum keeps.
+        // The comparison above ignores NaN. But 0·NaN and 0·∞ are NaN, which persists in the sum.
         not_finite[lane] += 0.0 * size;
     };
     let ((v, v_tail), (scales, s_tail)) = (v.as_chunks::<8>(), scales.as_chunks::<8>());

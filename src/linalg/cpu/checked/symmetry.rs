@@ -20,8 +20,8 @@ pub(super) fn asymmetry(operator: &Operator<'_>, tolerance: f64) -> Option<Error
         }
         None => operator.with_sparse(sparse)?,
     };
-    // In a positive definite matrix |aᵢⱼ| < (aᵢᵢaⱼⱼ)^½, which makes (aᵢᵢaⱼⱼ)^½ the natural scale for an entry. This
-    // scale also makes the test independent of the units of the unknowns.
+    // A positive definite matrix satisfies |aᵢⱼ| < (aᵢᵢaⱼⱼ)^½, so that (aᵢᵢaⱼⱼ)^½ is the natural scale for an
+    // entry. This scale also makes the test independent of the units of the unknowns.
     let Pair {
         row,
         column,
@@ -47,7 +47,7 @@ struct Pair {
     error: f64,
 }
 
-/// Finds the pair of a sparse matrix with the largest asymmetry, whose duplicate entries are summed.
+/// Finds the pair with the largest asymmetry in a sparse matrix. Duplicate entries are summed.
 fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
     let entry = |i: usize, j: usize| {
         let range = m.symbolic().col_range(j);
@@ -59,20 +59,20 @@ fn sparse(m: SparseColMatRef<'_, usize, f64>) -> Option<Pair> {
         let rows = m.symbolic().row_idx()[m.symbolic().col_range(j)].iter();
         rows.map(move |&i| (i, j))
     });
-    // Each stored entry scans the columns of both its indices. The search runs only after a solve was
-    // refused.
+    // For each stored entry (i, j), columns i and j are scanned. This is affordable, because the search runs
+    // only after a solve has been refused.
     worst(stored.filter(|(i, j)| i != j), entry)
 }
 
-/// Finds the pair with the largest asymmetry among the given positions.
+/// Finds the pair with the largest asymmetry among `pairs`.
 fn worst(
     pairs: impl Iterator<Item = (usize, usize)>,
     entry: impl Fn(usize, usize) -> f64,
 ) -> Option<Pair> {
     let compared = pairs.map(|(i, j)| {
         let entries = [entry(i, j), entry(j, i)];
-        // Two roots, because the product of the diagonal entries may overflow. A zero diagonal entry makes
-        // the quotient huge: with it a matrix is not positive definite.
+        // Take two square roots, because the product of the diagonal entries may overflow. A zero diagonal
+        // entry makes the quotient huge, as it should: such a matrix is not positive definite.
         let size = entry(i, i).abs().sqrt() * entry(j, j).abs().sqrt();
         Pair {
             row: i,

@@ -4,7 +4,8 @@ use faer::Mat;
 
 use super::*;
 
-/// Division by a possibly wrong number. The second number, if any, is that of the fallback.
+/// Solver for 2 x = b that divides by the first number, which may be wrong. The fallback, if any, divides by
+/// the second.
 struct Divide(f64, Option<f64>);
 
 impl Direct for Divide {
@@ -47,10 +48,12 @@ fn inaccurate_solutions_are_refined_and_then_recomputed_by_the_fallback() {
     assert!(solve(Divide(5.0, Some(3.0))).is_err());
 }
 
-/// Division by the first number, with stack memory aligned to the second number. Falls back to division by two.
+/// Solver that divides by the first number and aligns its stack memory to the second. Its fallback divides by
+/// two.
 struct Aligned(f64, usize);
 
-/// Stack memory of [`Aligned`] in bytes, and the alignment of its fallback. `malloc` does not align small arrays to it.
+/// Stack memory of [`Aligned`] in bytes, which is also the alignment of its fallback. `malloc` does not align
+/// small arrays so strictly.
 const BYTES: usize = 4096;
 
 impl Direct for Aligned {

@@ -52,8 +52,8 @@ pub(crate) struct Analyses<S> {
 }
 
 struct Cached<S> {
-    /// Sparsity pattern, the key. It is the matrix's own `Arc` if the matrix shares its structure, so that a lookup can
-    /// compare addresses.
+    /// Sparsity pattern that serves as key. If the matrix shares its structure, this is the same `Arc`, so
+    /// that a lookup can compare addresses.
     structure: Arc<Structure>,
     analysis: Arc<S>,
 }
@@ -69,7 +69,8 @@ impl<S> Default for Analyses<S> {
 impl<S> Analyses<S> {
     /// Returns the analysis of the pattern of `matrix`. Calls `analyse` only if the cache holds no such pattern.
     ///
-    /// The lock is released during `analyse`: two threads may analyse one pattern twice, but never block each other.
+    /// The lock is released during `analyse`. Two threads may thus analyse a pattern twice, but never block
+    /// each other.
     pub(crate) fn of(
         &self,
         matrix: Matrix<'_>,
@@ -78,8 +79,8 @@ impl<S> Analyses<S> {
         if let Some(analysis) = self.find(matrix) {
             return Ok(analysis);
         }
-        // An analysis depends on the pattern alone. Which of two threads caches its own is therefore
-        // irrelevant.
+        // An analysis depends on the pattern alone. It therefore does not matter which of two threads caches
+        // its result.
         let analysis = Arc::new(analyse()?);
         let structure = match (matrix.shared, matrix.symbolic().to_owned()) {
             (Some(shared), _) => Arc::clone(shared),
@@ -98,7 +99,7 @@ impl<S> Analyses<S> {
         Ok(analysis)
     }
 
-    /// Looks a pattern up: by address if the structure is shared, else by comparison in O(nnz).
+    /// Looks up a pattern: by address if the structure is shared, otherwise by comparison in O(nnz).
     ///
     /// A shared structure that matches by comparison replaces the key, so that the next lookup matches by address.
     fn find(&self, matrix: Matrix<'_>) -> Option<Arc<S>> {
@@ -123,7 +124,7 @@ impl<S> Analyses<S> {
     }
 }
 
-/// Whether two patterns are stored identically. Unsorted columns with equal sets of rows count as different.
+/// Returns whether two patterns are stored identically. Equal rows in a different order do not count.
 fn equal(a: SymbolicSparseColMatRef<'_, usize>, b: SymbolicSparseColMatRef<'_, usize>) -> bool {
     let ranges = || (0..a.ncols()).all(|j| a.col_range(j) == b.col_range(j));
     (a.nrows(), a.ncols()) == (b.nrows(), b.ncols()) && a.row_idx() == b.row_idx() && ranges()

@@ -29,15 +29,17 @@ const CHOLESKY: &str = "sparse Cholesky";
 
 /// Symbolic analyses under minimum degree (index 0) and under a prescribed order (index 1).
 ///
-/// Both kinds of order give different rounding errors. Separate caches keep results independent of earlier solves.
+/// The two kinds of order cause different rounding errors. Separate caches keep results independent of
+/// earlier solves.
 pub(crate) type CholeskyAnalyses = [Analyses<Analysis>; 2];
 
 /// Symbolic factorisation, multifrontal or simplicial.
 pub(crate) enum Analysis {
     /// Analysis for the multifrontal factorisation.
     Fronts(Arc<Symbolic>),
-    /// Analysis for the simplicial factorisation (column by column), for two kinds of pattern: chains, whose fronts
-    /// would be tiny, and patterns that are not symmetric. The factorisation reads the lower triangle only.
+    /// Analysis for the simplicial factorisation, which proceeds column by column and reads the lower
+    /// triangle only. It is used for two kinds of pattern: chains, whose fronts would be tiny, and patterns
+    /// that are not symmetric.
     Columns(Arc<SymbolicCholesky<usize>>),
 }
 
@@ -45,8 +47,8 @@ impl Analysis {
     fn new(pattern: Pattern<'_>, order: Order<'_>) -> Result<Self> {
         let order = order.map(|order| order());
         // Cholesky needs no pivoting: the Schur complement of a definite matrix is definite, and lᵢⱼ² ≤ aᵢᵢ
-        // bounds all entries, since Σⱼ lᵢⱼ² = aᵢᵢ. The order and the pattern of L are thus known before any
-        // number.
+        // bounds all entries, since Σⱼ lᵢⱼ² = aᵢᵢ. The order and the pattern of L are therefore known before
+        // any entry is computed.
         let fronts = Symbolic::new(pattern, order.as_deref(), Form::Symmetric)?;
         if let Some(symbolic) = fronts.filter(Symbolic::pays) {
             return Ok(Self::Fronts(Arc::new(symbolic)));

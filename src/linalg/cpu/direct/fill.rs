@@ -1,4 +1,4 @@
-//! Estimates the fill of a sparse LU factorisation before it starts.
+//! Estimates of the fill of a sparse LU factorisation, made before it starts.
 
 use faer::Side as Triangle;
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
@@ -16,16 +16,16 @@ use faer::sparse::{FaerError, Pair, SymbolicSparseColMat, SymbolicSparseColMatRe
 type Pattern<'a> = SymbolicSparseColMatRef<'a, usize>;
 type Order<'a> = PermRef<'a, usize>;
 
-/// Peak memory of growing factors, in multiples of the size of their entries.
+/// Peak memory of growing factor arrays, as a multiple of the size of their entries.
 ///
-/// A vector that exceeds its capacity moves to a new block of twice the capacity. Measured on grids in one to three
-/// dimensions and on random matrices, see `tests/memory/limit.rs`.
+/// A vector that exceeds its capacity moves to a new block of twice the capacity. The value was measured on
+/// grids in one to three dimensions and on random matrices, see `tests/memory/limit.rs`.
 const GROWTH: usize = 2;
 
-/// Bytes per row that an LU factorisation takes for everything except the entries of its factors.
+/// Bytes per row that an LU factorisation needs in addition to the entries of its factors.
 const ROW: usize = 150;
 
-/// Returns the number of bytes that factors with `entries` entries take while they are computed.
+/// Returns the number of bytes needed to compute factors with `entries` entries.
 pub(crate) fn bytes(rows: usize, entries: usize) -> usize {
     let values = entries.saturating_mul(GROWTH * size_of::<f64>());
     values.saturating_add(ROW * rows)
@@ -49,18 +49,18 @@ pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, Faer
         v.resize(n, 0);
         v
     });
-    // AᵀA does not depend on the order of the rows, and neither does the pattern of its Cholesky factor R:
-    // the bound holds for every choice of pivots, that is, of row interchanges.
+    // AᵀA does not depend on the order of the rows of A, and neither does the pattern of its Cholesky factor
+    // R. The bound therefore holds for every choice of pivots, that is, for all row interchanges.
     let tree = col_etree(a, Some(order), &mut parents, stack);
     postorder(&mut post, tree, stack);
     let columns = (transposed.as_ref(), Some(order));
     column_counts_ata(
         &mut upper, &mut first, columns.0, columns.1, tree, &post, stack,
     );
-    // Entries of R per column (`upper`) come from the Cholesky factor of AᵀA, whose pattern contains that of R.
-    // Entries of the Householder vectors per column (`lower`) follow from the column elimination tree: each row of A
-    // starts in the column of its first entry. The reflection of column j acts on the rows gathered in j. One of them
-    // becomes row j of R, the others move on to the parent of j.
+    // The Cholesky factor of AᵀA has at least the entries of R in each column (`upper`). The number of
+    // Householder entries per column (`lower`) follows from the column elimination tree. Each row of A starts
+    // in the column of its first entry. The reflection of column j acts on the rows gathered in j. One of
+    // them becomes row j of R, and the others move on to the parent of j.
     let mut lower = vec![0_usize; n];
     for column in first.iter().map(|&column| column as isize) {
         if column >= 0 {
@@ -75,10 +75,11 @@ pub(crate) fn any_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, Faer
     Ok(upper.iter().chain(&lower).sum())
 }
 
-/// Estimates nnz(L) + nnz(U) under diagonal pivots: 3 times the entries of the Cholesky factor of A + Aᵀ.
+/// Estimates nnz(L) + nnz(U) for pivots on the diagonal, as 3 times the entries of the Cholesky factor of
+/// A + Aᵀ.
 ///
-/// L and U together have twice the entries of the Cholesky factor. Explicit zeros in supernodes are estimated at half
-/// of this sum.
+/// L and U together have twice the entries of the Cholesky factor. Explicit zeros in supernodes are estimated
+/// at half of this number.
 pub(crate) fn diagonal_pivots(a: Pattern<'_>, order: Order<'_>) -> Result<usize, FaerError> {
     let n = a.ncols();
     let both = |j: usize| {

@@ -8,8 +8,8 @@ use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// Number of columns of a panel per matrix product: about the number of streams that hardware prefetchers follow at
-/// once.
+/// Number of columns of a panel per matrix product. This is about the number of memory streams that hardware
+/// prefetchers follow at the same time.
 const STRIP: usize = 16;
 
 /// Set of factor columns that are eliminated together.
@@ -30,7 +30,8 @@ pub(crate) struct Interleaved<'a> {
     below: &'a mut [f64],
 }
 
-/// Scratch memory that [`solve`] needs. `tallest` is the largest number of rows below any supernode.
+/// Returns the scratch memory that [`solve`] needs. `tallest` is the largest number of rows below any
+/// supernode.
 pub(crate) fn scratch((rows, tallest): (usize, usize), columns: usize) -> StackReq {
     StackReq::new::<f64>(rows * columns).and(StackReq::new::<f64>(tallest * columns))
 }
@@ -48,8 +49,8 @@ pub(crate) fn solve(
     if columns == 0 {
         return;
     }
-    // One transposition each way costs two passes over the batch. Every supernode then reads and writes its
-    // rows of the batch as contiguous runs.
+    // The two transpositions cost one pass over the batch each. In return, every supernode reads and writes
+    // its rows of the batch contiguously.
     let (mut x, stack) = stack.make_with(n * columns, |_| 0.0);
     let (mut below, _) = stack.make_with(tallest * columns, |_| 0.0);
     for (k, x) in x.chunks_mut(columns).enumerate() {
@@ -74,14 +75,16 @@ impl Interleaved<'_> {
         MatMut::from_row_major_slice_mut(&mut self.x[range], node.width, self.columns)
     }
 
-    /// Forward update x₂ ← x₂ − L₂₁ x₁, where `panel` = L₂₁ is the block below the diagonal block.
+    /// Applies the forward update x₂ ← x₂ − L₂₁ x₁, where `panel` = L₂₁ is the block below the diagonal
+    /// block.
     pub(crate) fn update_below(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
         let columns = self.columns;
         let below = &mut self.below[..node.rows.len() * columns];
         let (own, above) = self.x[node.start * columns..].split_at_mut(node.width * columns);
         let own = MatRef::from_row_major_slice(own, node.width, columns);
-        // Forms L₂₁x₁ contiguously, strip by strip, and scatters it to the rows of x₂ at the end.
-        // Scattering once a supernode instead of once a column reads and writes x₂ once, not width times.
+        // Computes L₂₁x₁ in a contiguous buffer, strip by strip, and scatters it to the rows of x₂ at the
+        // end. One scatter per supernode reads and writes x₂ once, whereas one per column would do so `width`
+        // times.
         let mut product = MatMut::from_row_major_slice_mut(below, node.rows.len(), columns);
         let (mut first, mut accumulate) = (0, Accum::Replace);
         while first < node.width {
@@ -97,7 +100,8 @@ impl Interleaved<'_> {
         }
     }
 
-    /// Backward update x₁ ← x₁ − L₂₁ᵀ x₂, where `panel` = L₂₁ is the block below the diagonal block.
+    /// Applies the backward update x₁ ← x₁ − L₂₁ᵀ x₂, where `panel` = L₂₁ is the block below the diagonal
+    /// block.
     pub(crate) fn update_own(&mut self, node: Supernode<'_>, panel: MatRef<'_, f64>) {
         let columns = self.columns;
         let below = &mut self.below[..node.rows.len() * columns];

@@ -28,12 +28,13 @@ pub(crate) struct GeneralAnalyses {
     dominant: [Analyses<Option<Arc<Symbolic>>>; 2],
 }
 
-/// Factorises A, without pivoting if its pattern is symmetric and its diagonal dominates all columns or all rows.
+/// Factorises A, without pivoting if its pattern is symmetric and it is diagonally dominant by columns or by
+/// rows.
 ///
 /// Under such dominance no pivot is small relative to its column (or row), and no entry grows more than twofold
 /// (Wilkinson; Higham, Accuracy and Stability of Numerical Algorithms, theorem 9.9).
 ///
-/// `order` is the elimination order without pivoting; `None` selects minimum degree.
+/// `order` is the elimination order for LU without pivoting; `None` selects minimum degree.
 pub(crate) fn factorise<'a, 'm>(
     a: impl Into<Matrix<'m>>,
     analyses: &'a GeneralAnalyses,
@@ -41,12 +42,13 @@ pub(crate) fn factorise<'a, 'm>(
     budget: Budget,
 ) -> Result<Box<dyn Direct + 'a>> {
     let a = a.into();
-    // Why no pivoting is needed: let |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column, and eliminate the first. The
-    // multipliers satisfy Σ_{i>1} |lᵢ₁| ≤ 1. In column j the off-diagonal moduli of aᵢⱼ − lᵢ₁a₁ⱼ sum to at
-    // most (|aⱼⱼ| − |a₁ⱼ|) + |a₁ⱼ|(1 − |lⱼ₁|) = |aⱼⱼ| − |lⱼ₁a₁ⱼ| ≤ |aⱼⱼ − lⱼ₁a₁ⱼ|. So the Schur complement is
-    // dominated as well, and by the same estimate no column sum of moduli grows. It was at most 2|aⱼⱼ|, which
-    // bounds the growth of entries by 2. For dominant rows the argument applies to Aᵀ, which is then
-    // factorised in its place.
+    // No pivoting is needed for the following reason. Let |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column, and
+    // eliminate the first unknown. The multipliers satisfy Σ_{i>1} |lᵢ₁| ≤ 1. In column j the off-diagonal
+    // moduli of aᵢⱼ − lᵢ₁a₁ⱼ sum to at most
+    // (|aⱼⱼ| − |a₁ⱼ|) + |a₁ⱼ|(1 − |lⱼ₁|) = |aⱼⱼ| − |lⱼ₁a₁ⱼ| ≤ |aⱼⱼ − lⱼ₁a₁ⱼ|. So the Schur complement is
+    // diagonally dominant as well, and by the same estimate no column sum of moduli grows. Initially these
+    // sums are at most 2|aⱼⱼ|, which bounds the growth of entries by 2. If the rows are dominant, the
+    // argument applies to Aᵀ, which is then factorised instead of A.
     let cache = &analyses.dominant[usize::from(order.is_some())];
     let dominant = match dominated(a) {
         Some(side) => Multifrontal::new(a, side, cache, order, budget)?,
@@ -86,9 +88,9 @@ pub(crate) fn with_pivoting<'m>(
     )?))
 }
 
-/// LU with partial pivoting of the scaled matrix R A C, for a matrix in badly scaled units.
+/// Factorises the scaled matrix R A C with partial pivoting, for a matrix A in badly scaled units.
 ///
-/// If no scaling is needed, returns the LU of A itself if `unscaled` allows that, else `None`.
+/// If no scaling is needed, factorises A itself if `unscaled` is true, and returns `None` otherwise.
 fn fallback(
     matrix: &Operator<'_>,
     (analyses, budget): (&GeneralAnalyses, Budget),
@@ -106,7 +108,7 @@ fn fallback(
     let (symbolic, values) = copy.parts_mut();
     for j in 0..symbolic.ncols() {
         for k in symbolic.col_range(j) {
-            // Products of powers of two: the scaled matrix has the digits of A unless it leaves the range of
+            // The factors are powers of two, so that the scaling is exact unless an entry leaves the range of
             // f64.
             values[k] *= units[0][symbolic.row_idx()[k]] * units[1][j];
         }
@@ -115,7 +117,7 @@ fn fallback(
     Some(Box::new(InUnits { direct, units }))
 }
 
-/// LU factorisation with a fallback: partial pivoting, and scaling of rows and columns.
+/// LU factorisation whose fallback uses partial pivoting, and scales rows and columns if necessary.
 struct WithFallback<'a> {
     first: Box<dyn Direct>,
     analyses: &'a GeneralAnalyses,
@@ -146,12 +148,13 @@ impl Direct for WithFallback<'_> {
     }
 }
 
-/// Returns `Plain` if |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column j of A, else `Transpose` if the same holds for Aᵀ.
+/// Returns `Plain` if |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column j of A up to rounding, or `Transpose` if this
+/// holds for Aᵀ.
 fn dominated(a: Matrix<'_>) -> Option<Side> {
     let n = a.size();
     let mut diagonal = vec![0.0; n];
-    // Sums of off-diagonal moduli, by column and by row. A sum of m terms has a relative error below m ε: the tolerance
-    // covers about 4500 entries a column.
+    // Sums of off-diagonal moduli, by column and by row. A sum of m terms has a relative error below m ε, so
+    // that the tolerance covers about 4500 entries per column.
     let mut others = [vec![0.0; n], vec![0.0; n]];
     for j in 0..n {
         for k in a.symbolic().col_range(j) {
@@ -165,8 +168,8 @@ fn dominated(a: Matrix<'_>) -> Option<Side> {
         }
     }
     let sides = [Side::Plain, Side::Transpose].into_iter().zip(&others);
-    // Columns of a generator sum to zero in exact arithmetic: the diagonal equals the sum of the others, and
-    // rounding decides which is larger.
+    // Columns of a generator sum to zero in exact arithmetic. Its diagonal then equals the sum of the other
+    // moduli, and rounding errors decide which is larger.
     let dominates = |others: &[f64]| {
         let mut pairs = diagonal.iter().zip(others);
         pairs.all(|(d, o)| *o <= d.abs() * (1.0 + ROUNDING))

@@ -34,14 +34,15 @@ impl LuAnalysis {
         Ok(Self { symbolic, entries })
     }
 
-    /// Checks the memory of the factors against the budget, and returns the estimate that fits, in bytes.
+    /// Checks the memory of the factors against the budget, and returns the first estimate that fits, in
+    /// bytes.
     ///
     /// Tries the bound for any choice of pivots first, then the estimate for pivots on the diagonal.
     fn check(&self, pattern: Pattern<'_>, budget: Budget) -> Result<usize> {
         let n = pattern.ncols();
-        // The bound holds for every choice of pivots but may be far too large; the estimate is close for
-        // pivots near the diagonal but holds for no others. A demand is refused only if both exceed the
-        // budget.
+        // The bound holds for every choice of pivots but may be far too large. The estimate is close for
+        // pivots near the diagonal but may be too small for others. A request is refused only if both exceed
+        // the budget.
         let worst = fill::bytes(n, self.entries);
         if budget.fits(worst) {
             return Ok(worst);
@@ -53,7 +54,7 @@ impl LuAnalysis {
     }
 }
 
-/// Sparse LU factors with partial pivoting.
+/// Factors of a sparse LU factorisation with partial pivoting.
 pub(crate) struct SparseLu {
     analysis: Arc<LuAnalysis>,
     numeric: NumericLu<usize, f64>,
@@ -118,7 +119,7 @@ impl Direct for SparseLu {
     }
 }
 
-/// Returns the error for an allocation of unknown size that exceeds the memory.
+/// Returns the error for an allocation of unknown size that has failed.
 pub(crate) fn out_of_memory(what: &'static str, size: usize) -> Error {
     Error::OutOfMemory {
         what,

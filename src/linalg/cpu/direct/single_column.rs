@@ -1,25 +1,26 @@
 //! Triangular solves with a supernodal Cholesky factor for a single right-hand side.
 //!
-//! Dense kernels (matrix-matrix products) pay off for batches. With a single right-hand side, the call overhead of
-//! small blocks dominates. The kernels below process four columns of a supernode together, so that each shared entry
-//! of x is loaded and stored once instead of four times.
+//! Dense kernels (matrix-matrix products) pay off for batches. With a single right-hand side, the call
+//! overhead of small blocks dominates. The kernels below therefore process four columns of a supernode
+//! together, so that each entry of x is loaded and stored once instead of four times.
 
 use crate::linalg::operator::vectorised;
 
 /// Number of columns of a wide supernode that are processed together.
 const WIDTH: usize = 4;
 
-/// Supernode: factor columns with a common set of rows. The panel stacks the lower triangle L₁₁ on the rows L₂₁.
+/// Supernode: factor columns with a common set of rows. The panel holds the triangle L₁₁ above the rectangle
+/// L₂₁.
 #[derive(Clone, Copy)]
 pub(crate) struct Node<'a> {
     /// First column of the supernode, in elimination order.
     pub(crate) start: usize,
     pub(crate) width: usize,
-    /// Rows of the supernode below the triangle L₁₁, in elimination order.
+    /// Rows of L₂₁, in elimination order.
     pub(crate) rows: &'a [usize],
     /// Entries of L₁₁ and L₂₁, column-major.
     pub(crate) panel: &'a [f64],
-    /// Reciprocals of the diagonal of L₁₁: a product has a shorter latency than a quotient.
+    /// Reciprocals of the diagonal of L₁₁, since multiplication has a shorter latency than division.
     pub(crate) reciprocals: &'a [f64],
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn solve<'a>(
     );
 }
 
-/// W consecutive columns of a supernode, and the reciprocals of their diagonal.
+/// Block of W consecutive columns of a supernode, with the reciprocals of its diagonal entries.
 struct Strip<'a, const W: usize> {
     /// Columns of the strip. Every column starts at the row of the first diagonal entry of the strip.
     columns: [&'a [f64]; W],
@@ -72,13 +73,13 @@ impl<'a, const W: usize> Strip<'a, W> {
         }
     }
 
-    /// Returns the rows of the strip below the W×W triangle.
+    /// Returns the entries of the strip below its W×W triangle.
     #[inline(always)]
     fn below(&self) -> [&'a [f64]; W] {
         self.columns.map(|column| &column[W..])
     }
 
-    /// Forward substitution x ← L₁₁⁻¹ x with the W×W triangle.
+    /// Computes x ← L₁₁⁻¹ x by forward substitution with the W×W triangle, and returns x.
     #[inline(always)]
     fn lower(&self, x: &mut [f64]) -> [f64; W] {
         // x_q ← x_q/l_qq, then x_p ← x_p − l_pq x_q for p > q, in registers.
@@ -93,10 +94,11 @@ impl<'a, const W: usize> Strip<'a, W> {
         solved
     }
 
-    /// Backward substitution x ← L₁₁⁻ᵀ(x − s). `sums` holds s = L₂₁ᵀ x₂ in four partial sums per column.
+    /// Computes x ← L₁₁⁻ᵀ(x − s) by backward substitution. `sums` holds s = L₂₁ᵀ x₂ in four partial sums per
+    /// column.
     #[inline(always)]
     fn upper(&self, sums: [[f64; 4]; W], x: &mut [f64]) {
-        // A fixed tree: the bits depend neither on the CPU nor on the compiler.
+        // A fixed order of summation makes the result bitwise independent of CPU and compiler.
         let sum = |s: [f64; 4]| (s[0] + s[1]) + (s[2] + s[3]);
         // From the last unknown up: x_q ← (x_q − s_q − Σ_{p>q} l_pq x_p)/l_qq.
         let mut solved: [f64; W] = std::array::from_fn(|q| x[q] - sum(sums[q]));
@@ -110,7 +112,7 @@ impl<'a, const W: usize> Strip<'a, W> {
     }
 }
 
-/// Forward substitution with a supernode of W ≤ 4 columns: updates the rows below directly in x.
+/// Performs forward substitution with a supernode of W ≤ 4 columns, and updates the rows below directly in x.
 #[inline(always)]
 fn narrow_forward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     let strip = Strip::<W>::new(node, 0);
@@ -131,14 +133,15 @@ fn narrow_forward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     }
 }
 
-/// Backward substitution with a supernode of W ≤ 4 columns.
+/// Performs backward substitution with a supernode of W ≤ 4 columns.
 #[inline(always)]
 fn narrow_backward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     let strip = Strip::<W>::new(node, 0);
     let below = strip.below();
     let blocks = below.map(|column| column.as_chunks::<4>().0);
     let (fours, rest) = node.rows.as_chunks::<4>();
-    // Row i adds to partial sum i mod 4: four independent chains fill a vector register. `Strip::upper` adds them up.
+    // Row i is added to partial sum i mod 4. The four independent sums fill a vector register. `Strip::upper`
+    // adds them up.
     let mut sums = [[0.0; 4]; W];
     for (k, rows) in fours.iter().enumerate() {
         let x = rows.map(|row| x[row]);
@@ -153,10 +156,10 @@ fn narrow_backward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     strip.upper(sums, &mut x[node.start..node.start + W]);
 }
 
-/// Forward substitution with a supernode of more than 4 columns, strip by strip.
+/// Performs forward substitution with a supernode of more than 4 columns, strip by strip.
 ///
-/// The strips accumulate their updates of the rows below in the contiguous workspace. One scatter at the end adds the
-/// result to x.
+/// The strips accumulate their updates of the rows below in the contiguous workspace. The sum is scattered to
+/// x once, at the end.
 #[inline(always)]
 fn wide_forward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     let own = node.start..node.start + node.width;
@@ -181,8 +184,8 @@ fn wide_forward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     }
 }
 
-/// Forward substitution with one strip: eliminates its W unknowns, then updates all rows below the strip in the
-/// workspace.
+/// Performs forward substitution with one strip: solves for its W unknowns, then updates all rows below the
+/// strip in the workspace.
 #[inline(always)]
 fn strip_forward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);
@@ -190,12 +193,14 @@ fn strip_forward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [
     let solved = strip.lower(own);
     let below = strip.below().map(|column| &column[..rest.len()]);
     for (k, y) in rest.iter_mut().enumerate() {
-        // y is loaded and stored once for W columns: 2W operations for W + 2 memory accesses instead of 3W.
+        // y is loaded and stored once for all W columns: W + 2 memory accesses instead of 3W for 2W
+        // operations.
         *y = (0..W).fold(*y, |y, q| y - below[q][k] * solved[q]);
     }
 }
 
-/// Backward substitution with a supernode of more than 4 columns: gathers the rows below, then goes strip by strip.
+/// Performs backward substitution with a supernode of more than 4 columns: gathers the rows below, then
+/// solves strip by strip.
 #[inline(always)]
 fn wide_backward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     let own = node.start..node.start + node.width;
@@ -205,7 +210,7 @@ fn wide_backward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     for (below, &row) in below.iter_mut().zip(node.rows) {
         *below = x[row];
     }
-    // The reverse of the forward order: the narrow remainder comes first.
+    // Strips are processed in reverse order, so that the narrow remainder comes first.
     let mut first = node.width / WIDTH * WIDTH;
     match node.width - first {
         1 => strip_backward::<1>(node, first, workspace),
@@ -220,8 +225,8 @@ fn wide_backward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
     x[own].copy_from_slice(&workspace[..node.width]);
 }
 
-/// Backward substitution with one strip: subtracts the products with all rows below the strip, then solves for its W
-/// unknowns.
+/// Performs backward substitution with one strip: subtracts the products with all rows below the strip, then
+/// solves for its W unknowns.
 #[inline(always)]
 fn strip_backward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);

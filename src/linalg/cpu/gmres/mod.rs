@@ -15,12 +15,12 @@ use crate::linalg::{Factor, Method, SolveStats, check_batch, check_guess};
 use crate::vector::{dot, norm};
 
 /// Number of Arnoldi steps between restarts.
-// A step of cycle j orthogonalises against j vectors: 60 steps of n unknowns cost 60 products, about 60²·2n
-// operations, and 61 vectors. Without restarts the memory, and the cost of a step, would grow with the number
-// of steps.
+// Step j of a cycle orthogonalises against j vectors. With n unknowns, 60 steps therefore cost 60 products,
+// about 60²·2n operations, and 61 vectors. Without restarts, the memory and the cost of a step would grow
+// with the number of steps.
 const RESTART: usize = 60;
 
-/// GMRES solver for one operator.
+/// Restarted GMRES solver for one operator, with its tolerance and limits.
 pub(crate) struct Gmres<'a> {
     pub(crate) operator: Operator<'a>,
     pub(crate) tolerance: f64,
@@ -40,8 +40,8 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Allocates a workspace of zeros. The system provides its pages on the first write, so that columns which converge
-    /// early cost little.
+    /// Allocates a workspace of zeros. The operating system provides memory pages only when they are first
+    /// written, so that columns which converge early cost little.
     fn new(rows: usize) -> Self {
         let zeros = |n: usize| vec![0.0; n];
         Self {
@@ -79,7 +79,7 @@ impl Factor for Gmres<'_> {
                 .map(solve)
                 .try_reduce(SolveStats::default, |a, b| Ok(a.worst(b)))
         } else {
-            // One column after another, so that the outcome does not depend on the number of threads.
+            // Solve one column after another, so that the outcome does not depend on the number of threads.
             (0..batch.ncols()).try_fold(SolveStats::default(), |all, j| {
                 Ok(all.worst(solve((j, batch.rb_mut().subcols_mut(j, 1)))?))
             })
@@ -103,7 +103,7 @@ impl Gmres<'_> {
         let norm_b = norm(&workspace.b);
         let tolerance = self.tolerance * norm_b;
         let (mut spent, mut last) = (0, f64::INFINITY);
-        // Comparisons with NaN are false: a residual that is NaN is not small.
+        // Comparisons with NaN are false, so that a residual that is NaN does not count as small.
         while !small(&workspace.r, tolerance) {
             // The residual of GMRES never grows from cycle to cycle. If a whole cycle reduces it by less than 1 %, the
             // next one will hardly do better.
@@ -114,8 +114,8 @@ impl Gmres<'_> {
                     residual: norm(&workspace.r) / norm_b,
                 });
             }
-            // The next cycle has to start from the true residual: rounding separates it from the one of the
-            // least-squares problem.
+            // The next cycle must start from the true residual, because rounding errors make it differ from
+            // the residual of the least-squares problem.
             last = norm(&workspace.r);
             spent += self.cycle(side, workspace, tolerance);
             self.residual(side, workspace);
@@ -135,7 +135,8 @@ impl Gmres<'_> {
         })
     }
 
-    /// Sets x to the guess if its residual is smaller than b, and to zero otherwise; computes r.
+    /// Sets x to the guess if the norm of its residual is less than that of b, and to zero otherwise.
+    /// Computes r ← b − A x.
     fn start(&self, side: Side, workspace: &mut Workspace, guess: Option<ColRef<'_, f64>>) {
         if let Some(guess) = guess {
             let pairs = workspace.x.iter_mut().zip(guess.iter());
@@ -189,21 +190,23 @@ impl Gmres<'_> {
             let w = &mut rest[..rows];
             self.product(side, &vectors[vectors.len() - rows..], w);
             let image = norm(w);
-            // Modified Gram-Schmidt: h_ij = ⟨v_i, w⟩, w ← w − h_ij v_i, and h_{j+1,j} = ‖w‖ of the rest.
+            // Modified Gram-Schmidt: h_ij = ⟨v_i, w⟩, w ← w − h_ij v_i, and h_{j+1,j} = ‖w‖ of the remainder
+            // w.
             let h = least_squares.column();
             for (v, h) in vectors.chunks_exact(rows).zip(&mut *h) {
                 let c = dot(v, w);
                 w.iter_mut().zip(v).for_each(|(w, v)| *w -= c * v);
                 *h = c;
             }
-            // One pass loses orthogonality like εκ of the Krylov vectors, which GMRES tolerates: modified
-            // Gram-Schmidt GMRES is backward stable (Paige, Rozložník and Strakoš, SIAM J. Matrix Anal. Appl.
-            // 28, 2006). The true residual is computed after every cycle anyway.
+            // A single pass loses orthogonality in proportion to ε and the condition number of the Krylov
+            // vectors. GMRES tolerates this: with modified Gram-Schmidt it is backward stable (Paige,
+            // Rozložník and Strakoš, SIAM J. Matrix Anal. Appl. 28, 2006). The true residual is computed
+            // after every cycle anyway.
             let next = norm(w);
             h[vectors.len() / rows] = next;
             least_squares.rotate();
-            // Nothing but rounding is left of A v_j: the Krylov space is invariant, and contains the solution (unless A is
-            // singular).
+            // Only rounding errors are left of A v_j: the Krylov space is invariant, and contains the
+            // solution unless A is singular.
             if next <= f64::EPSILON * image {
                 break;
             }
@@ -226,7 +229,7 @@ impl Gmres<'_> {
     }
 }
 
-/// Whether ‖r‖ is at most the bound; false for NaN.
+/// Returns whether ‖r‖ is at most the bound; false for NaN.
 fn small(r: &[f64], bound: f64) -> bool {
     norm(r) <= bound
 }

@@ -1,4 +1,5 @@
-//! Least-squares problem of GMRES, min ‖β e₁ − H y‖ with a Hessenberg matrix H that Givens rotations keep triangular.
+//! Least-squares problem of GMRES, min ‖β e₁ − H y‖ with a Hessenberg matrix H that Givens rotations make
+//! triangular.
 
 /// QR factorisation of H with up to `most` columns.
 pub(crate) struct RotatedColumns {
@@ -30,29 +31,30 @@ impl RotatedColumns {
         self.rhs[0] = beta;
     }
 
-    /// Number of columns of H so far.
+    /// Returns the number of columns of H so far.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns the least residual norm, min ‖β e₁ − H y‖.
+    /// Returns the smallest residual norm, min ‖β e₁ − H y‖.
     pub(crate) fn residual(&self) -> f64 {
-        // The rotated problem is R y = the first `len` entries of the right-hand side. The entry after them remains.
+        // The minimiser satisfies the first `len` rotated equations. The residual is the entry after them.
         self.rhs[self.len].abs()
     }
 
-    /// Returns the place for the next column of H. With j columns present, the next one has j + 2 entries.
+    /// Returns the storage of the next column of H. With j columns present, the next one has j + 2 entries.
     pub(crate) fn column(&mut self) -> &mut [f64] {
         let first = self.len * (self.most + 1);
         &mut self.columns[first..][..self.len + 2]
     }
 
-    /// Appends the column that was written to `column` to the triangle.
+    /// Appends the column that was written to [`column`](Self::column) to the triangle.
     pub(crate) fn rotate(&mut self) {
         let j = self.len;
         let h = &mut self.columns[j * (self.most + 1)..][..j + 2];
         // H = Qᵀ[R; 0] is updated by one column: the earlier rotations act on the new column, and one new
-        // rotation removes its last entry. This costs O(j) a step; a new factorisation of H would cost O(j²).
+        // rotation removes its last entry. This costs O(j) per step, whereas a new factorisation would cost
+        // O(j²).
         for (i, (c, s)) in self.rotations[..j].iter().enumerate() {
             (h[i], h[i + 1]) = (c * h[i] + s * h[i + 1], c * h[i + 1] - s * h[i]);
         }
@@ -80,7 +82,8 @@ impl RotatedColumns {
         );
         y.copy_from_slice(&self.rhs[..n]);
         for j in (0..n).rev() {
-            // A zero pivot excludes its direction. The true residual, tested after the cycle, shows what is missing.
+            // If a pivot is zero, its basis vector is left out. The true residual, tested after the cycle,
+            // shows whether the solution needs it.
             y[j] = if entry(j, j) == 0.0 {
                 0.0
             } else {

@@ -1,8 +1,8 @@
 //! BiCGSTAB (van der Vorst 1992), preconditioned from the right, in lock step over interleaved columns.
 //!
-//! Every column has its own scalars. A column that has converged stays unchanged while the others go on. The
-//! preconditioner works on vectors that are scaled to a size near 1 by powers of two; its results are scaled back where
-//! they are used.
+//! Every column has its own scalars. A converged column stays unchanged while the iteration continues for the
+//! others. The arguments of the preconditioner are scaled to a size near 1 by powers of two. Its results are
+//! scaled back where they are used.
 
 use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, copy_lanes, first, lanes, rounded, scale};
@@ -12,7 +12,7 @@ use super::workspace::{Parts, WIDEST, Workspace, select_lanes};
 use crate::error::Result;
 use crate::linalg::operator::{Real, vectorised};
 
-/// Cosine of the angle between two vectors at which they count as orthogonal, which is a breakdown.
+/// Modulus of the cosine between two vectors up to which they count as orthogonal, which is a breakdown.
 // An inner product of n terms typically carries an error of √n ε ‖a‖‖b‖. For 10⁷ cells that is of the order
 // of this threshold, below which not even the sign of ρ is certain.
 const BREAKDOWN: f64 = 1e-12;
@@ -20,7 +20,7 @@ const BREAKDOWN: f64 = 1e-12;
 /// Number of vectors of the method, in its usual letters: x, r, the shadow residual r̂, p, v and t.
 const VECTORS: usize = 6;
 
-/// Argument s v of the preconditioner: scales s of the columns, and memory for the product.
+/// Argument of the preconditioner: scale factors s, one per column, and a buffer for the scaled vector.
 struct Argument<'v, T, const W: usize> {
     scale: [f64; W],
     vector: &'v mut [[T; W]],
@@ -87,7 +87,8 @@ impl Iteration for BiCgStab {
         let s = self.size.map(scale);
         let active = progress.active;
         self.renew_shadows(&active, r, shadow);
-        // t is computed last. Until then its memory can hold the argument of the preconditioner.
+        // t is computed last. Until then its memory can serve as buffer for the argument of the
+        // preconditioner.
         let mut argument = Argument {
             scale: first::<W>(&s),
             vector: T::in_place(t).unwrap_or(input),
@@ -113,7 +114,8 @@ impl Iteration for BiCgStab {
             work: t,
         };
         self.restart = progress.judge(&system.criteria, &mut self.size, &mut solution)?;
-        // The next β divides by ω. After α = 0 the step made no progress along p.
+        // Restart where the next β would divide by ω = 0, and where α = 0, since the step made no progress
+        // along p.
         for (l, restart) in self.restart.iter_mut().enumerate() {
             *restart |= orthogonal[l] || self.omega[l] == 0.0;
         }
@@ -145,9 +147,9 @@ impl BiCgStab {
         shadow: &mut [[f64; W]],
     ) {
         for (l, &active) in active.iter().enumerate() {
-            // |⟨r̂, r⟩| = |cos ∠(r̂, r)| ‖r̂‖ ‖r‖. If r̂ ⊥ r, then ρ = 0: α and the next β vanish, and x no longer moves
-            // along p (breakdown of the Lanczos process). The comparison is false for NaN, which restarts the column
-            // too.
+            // |⟨r̂, r⟩| = |cos ∠(r̂, r)| ‖r̂‖ ‖r‖. If r̂ ⊥ r, then ρ = 0, so that α and the next β vanish and
+            // x no longer moves along p (breakdown of the Lanczos process). The comparison is false for NaN,
+            // so that such a column restarts as well.
             let size = self.shadow_size[l] * self.size[l];
             let sound = self.rho[l].abs() > BREAKDOWN * size;
             self.restart[l] = active && (self.restart[l] || !sound);
@@ -174,7 +176,7 @@ impl BiCgStab {
 
     /// Computes α = ρ/⟨r̂, v⟩ from ⟨r̂, v⟩ and ‖v‖².
     ///
-    /// Returns the columns whose r̂ is orthogonal to v. These columns get α = 0.
+    /// Returns flags of the columns whose r̂ is orthogonal to v. These columns get α = 0.
     fn update_alpha(
         &mut self,
         active: &[bool; WIDEST],
@@ -253,7 +255,8 @@ impl<const W: usize> Direction<W> {
         vectorised(|| {
             for (((p, r), v), scaled) in p.iter_mut().zip(r).zip(v).zip(vector) {
                 for l in 0..W {
-                    // A select, not a product with 0: β may be NaN in columns that restart.
+                    // The value is selected instead of multiplied by 0, because β may be NaN in columns that
+                    // restart.
                     let updated = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
                     p[l] = if steepest[l] { r[l] } else { updated };
                 }
@@ -263,7 +266,7 @@ impl<const W: usize> Direction<W> {
     }
 }
 
-/// Computes out ← A y/s; returns ⟨with, out⟩ and ‖out‖².
+/// Computes out ← A y/s. Returns ⟨with, out⟩ and ‖out‖².
 fn apply<T: Real, const W: usize>(
     system: &System<'_, T>,
     (y, out): (&[[T; W]], &mut [[f64; W]]),

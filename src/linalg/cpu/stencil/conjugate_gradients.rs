@@ -1,5 +1,5 @@
-//! Preconditioned conjugate gradients (Hestenes & Stiefel 1952) in lock step over interleaved columns, for stencils
-//! that are symmetric positive definite.
+//! Preconditioned conjugate gradients (Hestenes & Stiefel 1952) in lock step over interleaved columns, for
+//! symmetric positive definite stencils.
 
 use super::iteration::Iteration;
 use super::lanes::{PerLane, add_products, first, lanes, rounded, scale};
@@ -52,7 +52,8 @@ impl Iteration for ConjugateGradients {
             coarse,
         } = workspace.parts::<W, VECTORS>();
         let (active, s) = (progress.active, self.size.map(scale));
-        // q is computed last. Until then its memory can hold the argument of the preconditioner.
+        // q is computed last. Until then its memory can serve as buffer for the argument of the
+        // preconditioner.
         let scaled = T::in_place(q).unwrap_or(input);
         round(&s, r, scaled);
         system.precondition(scaled, z, coarse);
@@ -65,8 +66,8 @@ impl Iteration for ConjugateGradients {
             }
         });
         // α = 0 leaves x and r of a converged column unchanged. A curvature ≤ 0 would show that A is not
-        // definite. It is not tested: a NaN that follows from it ends the column, and a lack of progress ends
-        // it when the products are used up, both as stagnation.
+        // positive definite, but is not tested for. Such a column ends as stagnated, either with NaN or when
+        // it has used up its products.
         let alpha = lanes::<W>(|l| match active[l] {
             true => self.rho[l] / curvature[l],
             false => 0.0,
@@ -91,7 +92,7 @@ impl Iteration for ConjugateGradients {
 }
 
 impl ConjugateGradients {
-    /// Computes ρ = ⟨r, z⟩/s; returns β = ρ/ρ₋, and 0 in columns that restart or have converged.
+    /// Computes ρ = ⟨r, z⟩/s. Returns β = ρ/ρ₋, or 0 in columns that restart or have converged.
     fn update_beta<T: Real, const W: usize>(
         &mut self,
         s: &PerLane,
@@ -107,8 +108,8 @@ impl ConjugateGradients {
             }
         });
         self.rho = lanes::<W>(|l| unscale[l] * rz[l]);
-        // β = ⟨r, z⟩/⟨r₋, z₋⟩ relies on a symmetric preconditioner: ⟨r, z₋⟩ = 0 only then. The cycles are
-        // symmetric by the order of their sweeps, DILU by its form.
+        // β = ⟨r, z⟩/⟨r₋, z₋⟩ assumes ⟨r, z₋⟩ = 0, which requires a symmetric preconditioner. The multigrid
+        // cycles are symmetric by the order of their sweeps, and DILU by its form.
         let steepest = |l: usize| self.restart[l] || !active[l];
         lanes::<W>(|l| match steepest(l) {
             true => 0.0,
@@ -134,7 +135,7 @@ fn update_direction<T: Real, const W: usize>(
     });
 }
 
-/// Computes x ← x + α p and r ← r − α q; returns ‖r‖.
+/// Computes x ← x + α p and r ← r − α q. Returns ‖r‖.
 fn update_solution<const W: usize>(
     alpha: &PerLane,
     p: &[[f64; W]],

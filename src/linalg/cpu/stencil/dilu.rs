@@ -1,5 +1,5 @@
-//! DILU preconditioner: the incomplete factorisation (D + L) D⁻¹ (D + U) ≈ A = L + diag(A) + U with exact diagonal
-//! (Pommerell 1992).
+//! DILU preconditioner: the incomplete factorisation (D + L) D⁻¹ (D + U) of A = L + diag(A) + U, which
+//! reproduces the diagonal of A (Pommerell 1992).
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use super::level::{Level, LineSweep, subtract};
 use crate::linalg::operator::{Line, Real, Rows, Side, Stencil, vectorised, with_sides};
 
 /// Largest ratio of a pivot to its diagonal entry for which the pivot counts as zero up to rounding.
-// A pivot is a difference of numbers of the size of aᵢᵢ with errors of a few ε of it.
+// A pivot is a difference of values of the size |aᵢᵢ|, with errors of a few ε |aᵢᵢ|.
 const VANISHED: f64 = 1e-12;
 
 /// Computes the reciprocals of D, with dᵢ = aᵢᵢ − Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ.
 ///
-/// A and Aᵀ have the same D. Where dᵢ vanishes, as at the end of a singular chain, the pivot is aᵢᵢ. Where aᵢᵢ vanishes
-/// too, the pivot is c, the number that the gauge c 11ᵀ adds to the diagonal.
+/// A and Aᵀ have the same D. If dᵢ vanishes, as at the end of a singular chain, aᵢᵢ is the pivot. If aᵢᵢ
+/// vanishes too, the pivot is c, which the gauge c 11ᵀ adds to the diagonal.
 fn pivots(stencil: &Stencil) -> Vec<f64> {
-    // (D + L) D⁻¹ (D + U) = D + L + U + L D⁻¹ U. Entry i of its diagonal, dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, is to be aᵢᵢ.
-    // The product aᵢⱼ aⱼᵢ is the same for Aᵀ.
+    // (D + L) D⁻¹ (D + U) = D + L + U + L D⁻¹ U. Entry i of its diagonal, dᵢ + Σ_{j<i} aᵢⱼ aⱼᵢ / dⱼ, must
+    // equal aᵢᵢ. The product aᵢⱼ aⱼᵢ is the same for Aᵀ.
     let mut d = stencil.diagonal().to_vec();
     let mut inverse = Vec::with_capacity(d.len());
     for cell in 0..d.len() {
@@ -36,16 +36,16 @@ fn pivots(stencil: &Stencil) -> Vec<f64> {
     inverse
 }
 
-/// DILU factorisation, stored as the stencil with the reciprocals of D instead of those of the diagonal.
+/// DILU factorisation, stored as a level whose reciprocals are those of D instead of diag(A).
 pub(crate) struct Dilu<T>(Level<T>);
 
 impl<T: Real> Dilu<T> {
-    /// Factorises a stencil times `unit`.
+    /// Factorises the stencil after multiplication by `unit`.
     pub(super) fn new(stencil: &Arc<Stencil>, unit: f64) -> Self {
         Self(Level::new(stencil, &pivots(stencil), unit))
     }
 
-    /// Computes x ← (D + U)⁻¹ D (D + L)⁻¹ b; `row` is workspace for a line.
+    /// Computes x ← (D + U)⁻¹ D (D + L)⁻¹ b. `row` is workspace for one line of cells.
     pub(super) fn solve<const W: usize>(
         &self,
         side: Side,
@@ -75,11 +75,10 @@ fn solve<T: Real, const W: usize, const N: usize>(
     (b, x): (&[[T; W]], &mut [[T; W]]),
     row: &mut [[T; W]],
 ) {
-    // One application costs as much as one product with A, and D is all that is stored besides A. On a
-    // stencil the product LD⁻¹U couples only cells that A does not couple, apart from the diagonal: DILU then
-    // equals ILU(0).
-    // With x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. The solve overwrites x₁ from the
-    // last cell.
+    // One application costs as much as one product with A, and D is all that is stored in addition to A. For
+    // a stencil, LD⁻¹U has off-diagonal entries only where A has none, so that DILU equals ILU(0). With
+    // x₁ = (D + L)⁻¹ b, the backward solve (D + U) x = D x₁ is x = x₁ − D⁻¹ U x. It overwrites x₁, starting
+    // from the last cell.
     let [nx, ny, _] = triangles.rows.shape;
     for i in 0..nx * ny {
         let line = triangles.rows.line([i / ny, i % ny]);
@@ -108,7 +107,7 @@ impl<T: Real> Triangles<'_, T> {
         let beside = rows.beside::<N>(line);
         let beside = beside.map(|(c, start)| (c, before.get(start..start + n).map(|x| &x[..n])));
         let row = &mut row[..n];
-        // Lines beside this one come in pairs below and above; only those below are solved already, and belong to L.
+        // The neighbouring lines come in pairs (below, above). Those below have been solved and belong to L.
         for k in 0..n {
             let mut sum = b[k];
             for (c, x) in beside.iter().step_by(2) {

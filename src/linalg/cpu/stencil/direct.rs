@@ -14,7 +14,7 @@ use crate::linalg::cpu::direct::lu::GeneralAnalyses;
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::{Operator, Side, Stencil};
 
-/// Factorisation of A + c 11ᵀ by means of the sparse matrix P = A + s e_k e_kᵀ.
+/// Factorisation of A + c 11ᵀ that uses a factorisation of the sparse matrix P = A + s e_k e_kᵀ.
 ///
 /// A + c 11ᵀ = P + U D Uᵀ with U = (1, e_k) and D = diag(c, −s). By the Sherman-Morrison-Woodbury formula
 /// (A + c 11ᵀ)⁻¹ = P⁻¹ − Y S⁻¹ Uᵀ P⁻¹ with Y = P⁻¹U and S = D⁻¹ + UᵀY. If A is singular and 1 spans its left null
@@ -22,23 +22,26 @@ use crate::linalg::operator::{Operator, Side, Stencil};
 pub(super) struct Gauged<'a> {
     /// Factorisation of P = A + s e_k e_kᵀ.
     pinned: Box<dyn Direct + 'a>,
-    /// Symbolic analyses and budget for a second factorisation, with pivoting; none if A is positive definite.
+    /// Symbolic analyses and budget for a second factorisation, with pivoting, or `None` if A is positive
+    /// definite.
     analyses: Option<(&'a GeneralAnalyses, Budget)>,
     /// Index of the pinned cell k.
     pin: usize,
-    /// Matrices Y = P⁻¹U of A, and of Aᵀ.
+    /// Matrices Y = P⁻¹U for A and for Aᵀ.
     columns: [Mat<f64>; 2],
-    /// Matrix S⁻¹ of A. The transpose of S⁻¹ belongs to Aᵀ.
+    /// Matrix S⁻¹ for A. Its transpose is the matrix for Aᵀ.
     inverse: [[f64; 2]; 2],
 }
 
-/// Smallest null-vector entry at the pin, relative to the largest entry, for which the pinned cell is kept.
-// The null vector normalised at the pin, z = ρ/(sρ_k), is part of Y. Its largest entry multiplies rounding
-// errors by max ρ/ρ_k: a hundred costs two digits, and a second factorisation is not worth fewer.
+/// Smallest entry of the null vector in the pinned cell, relative to its largest entry, for which the cell is
+/// kept.
+// The null vector, in the normalisation z = ρ/(sρ_k), is a column of Y. Its largest entry multiplies rounding
+// errors by max ρ/ρ_k. A hundred costs two digits, and a smaller loss does not justify a second
+// factorisation.
 const POOR_PIN: f64 = 1e-2;
 
-/// Factorises a stencil: by Cholesky if it is declared positive definite, from its row sums if the stencil holds them,
-/// by LU otherwise.
+/// Factorises a stencil. A positive definite stencil is factorised from its row sums if it holds them, and by
+/// Cholesky otherwise. All other stencils are factorised by LU.
 pub(crate) fn factorise<'a>(
     stencil: &Stencil,
     definite: bool,
@@ -75,8 +78,8 @@ fn gauged<'a>(
 ) -> Result<Gauged<'a>> {
     // For a generator the right null vector is the stationary density. This density is large where the outflow |aᵢᵢ| is
     // small.
-    // Aρ = 0 reads |aᵢᵢ|ρᵢ = inflow: where little leaves, much collects. This is a guess that costs nothing;
-    // the null vector that the factorisation yields decides.
+    // Aρ = 0 means that |aᵢᵢ|ρᵢ equals the inflow: ρ is large where the outflow rate is small. This choice is
+    // a cheap guess, which is checked against the null vector that the factorisation yields.
     let slowest = |best: usize, i: usize| {
         let d = stencil.diagonal();
         if d[i].abs() < d[best].abs() { i } else { best }
@@ -84,9 +87,9 @@ fn gauged<'a>(
     let first = (0..stencil.cells()).fold(0, slowest);
     let gauged = Gauged::new(stencil, first, &sparse)?;
     let null = gauged.columns[0].col_as_slice(1);
-    // y = P⁻¹e_k, the second column of Y, is a null vector of a singular A: P y = e_k means A y = (1 − s y_k) e_k, and
-    // since 1ᵀA = 0 both sides vanish. If the density nearly vanishes at the pin, rounding decides even the sign of
-    // y, but its shape is correct.
+    // y = P⁻¹e_k, the second column of Y, is a null vector of a singular A: P y = e_k means A y = (1 − s y_k)
+    // e_k, and since 1ᵀA = 0 both sides vanish. If the density nearly vanishes in the pinned cell, even the
+    // sign of y is lost in rounding errors, but its shape is correct.
     let larger = |m: usize, i: usize| {
         if null[i].abs() > null[m].abs() { i } else { m }
     };
@@ -106,7 +109,7 @@ impl<'a> Gauged<'a> {
     ) -> Result<Self> {
         let (n, c) = (stencil.cells(), stencil.gauge());
         let mean = stencil.diagonal().iter().map(|d| d.abs()).sum::<f64>() / n as f64;
-        // A box of one cell may have the gauge as its only entry.
+        // In a grid of one cell, the gauge may be the only entry.
         let s = if mean > 0.0 { mean } else { c.abs() };
         let mut pinned = stencil.clone().with_gauge(0.0);
         let mut diagonal = vec![0.0; n];
@@ -119,12 +122,12 @@ impl<'a> Gauged<'a> {
             pinned.solve(side, y.as_mut(), MemStack::new(stack));
             y
         });
-        // S = D⁻¹ + UᵀY with D⁻¹ = diag(1/c, −1/s). Uᵀ takes the sum of a column and its entry in cell k. The
-        // 2×2 matrix S = [a p; b q] is inverted by its cofactors. If 1ᵀA = 0, then 1ᵀP = s e_kᵀ. Applied to P
-        // y = 1 and to P z = e_k, the columns y and z of Y, this gives y_k = N/s and z_k = 1/s. So
-        // q = z_k − 1/s vanishes but for rounding, and S = [a p; N/s 0] has the determinant −pN/s with
-        // p = Σz. z is the null vector of A with z_k = 1/s, so that p is moderate if the pinned cell has a
-        // fair share of the mass, and huge if it has hardly any.
+        // S = D⁻¹ + UᵀY with D⁻¹ = diag(1/c, −1/s). Uᵀ maps a column to its sum and to its entry in cell k.
+        // The 2×2 matrix S = [a p; b q] is inverted by cofactors. If 1ᵀA = 0, then 1ᵀP = s e_kᵀ. Applied to
+        // P y = 1 and P z = e_k, where y and z are the columns of Y, this gives y_k = N/s and z_k = 1/s.
+        // So q = z_k − 1/s vanishes up to rounding errors, and S = [a p; N/s 0] has the determinant −pN/s
+        // with p = Σz. z is the null vector of A with z_k = 1/s, so that p is moderate if the pinned cell
+        // holds a fair share of the mass, and huge if it holds hardly any.
         let project = |j: usize| {
             let y = columns[0].col_as_slice(j);
             [y.iter().sum::<f64>(), y[pin]]
@@ -169,7 +172,8 @@ impl Direct for Gauged<'_> {
         // x ← x − Y S⁻¹ Uᵀ x for x = P⁻¹ b.
         for x in batch.rb_mut().col_iter_mut() {
             let (sum, at_pin) = (x.rb().iter().sum::<f64>(), x[self.pin]);
-            // A rank-two correction: two numbers a column and one pass over it, beside two triangular solves.
+            // The rank-two correction costs two scalars and one pass per column, next to two triangular
+            // solves.
             let (f, g) = (a * sum + b * at_pin, c * sum + d * at_pin);
             let y = columns.col_as_slice(0).iter().zip(columns.col_as_slice(1));
             for (x, (y, z)) in x.iter_mut().zip(y) {

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-/// A box with at most this many cells is not divided further.
-// Within a few cells the order matters little, because the factorisation merges small supernodes anyway.
+/// Largest number of cells of a box that is not divided further.
+// For so few cells the order matters little, because the factorisation merges small supernodes anyway.
 const LEAF: usize = 24;
 
-/// A piece of a plane with at most this many cells is not divided further.
+/// Largest number of cells of a piece of a plane that is not divided further.
 const PLANE_LEAF: usize = 8;
 
-/// Returns an elimination order for the cells of a box: two halves first, then the layer between them.
+/// Returns an elimination order for the cells of a box: recursively, two halves and then the layer between
+/// them.
 ///
 /// Cells are numbered with the last axis fastest.
 pub(super) fn order(shape: [usize; 3]) -> Vec<usize> {
@@ -18,7 +19,7 @@ pub(super) fn order(shape: [usize; 3]) -> Vec<usize> {
     order
 }
 
-/// Returns an elimination order that also cuts planes along diagonals, and causes even less fill in planes.
+/// Returns an elimination order that cuts planes along diagonals as well, which causes less fill in planes.
 pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
     let mut axes = shape.into_iter().filter(|&n| n > 1);
     let (Some(rows), Some(columns), None) = (axes.next(), axes.next(), axes.next()) else {
@@ -30,9 +31,10 @@ pub(super) fn diagonal_order(shape: [usize; 3]) -> Vec<usize> {
     order
 }
 
-/// Appends the cells of a part of a box to `order`, halving its longest axis recursively.
+/// Appends the cells of a part of a box to `order`, halving the longest axis recursively.
 fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
-    // The layer across the longest axis has the fewest cells, and two halves with a layer between them need three.
+    // A layer normal to the longest axis has the fewest cells. Two halves and a layer between them need three
+    // layers.
     let cells: usize = part.iter().map(ExactSizeIterator::len).product();
     let longest = (0..3).fold(0, |best, d| {
         if part[d].len() > part[best].len() {
@@ -49,10 +51,10 @@ fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
         }
         return;
     }
-    // Eliminating a half couples its cells only to each other and to the layer: no fill joins the two halves.
-    // With n cells an axis the last layer has n² cells in space and n in the plane. Their dense block
-    // dominates: for Cholesky n⁶/3 operations and n⁴/2 entries in space, n³/3 and n²/2 in the plane. Smaller
-    // layers add a constant factor, and log n to the entries in the plane.
+    // Eliminating a half couples its cells only to each other and to the layer, so that no fill joins the two
+    // halves. With n cells per axis, the last layer has n² cells in three dimensions and n in two. Its dense
+    // block dominates: for Cholesky, n⁶/3 operations and n⁴/2 entries in three dimensions, and n³/3 and n²/2
+    // in two. Smaller layers add a constant factor, and in two dimensions a factor log n to the entries.
     let (from, to) = (part[longest].start, part[longest].end);
     let middle = (from + to) / 2;
     for range in [from..middle, middle + 1..to, middle..middle + 1] {
@@ -62,12 +64,12 @@ fn dissect(shape: [usize; 3], part: [Range<usize>; 3], order: &mut Vec<usize>) {
     }
 }
 
-/// Returns the number of the line through a cell, in each of the four families of lines that divide a plane: rows,
-/// columns and both diagonals.
+/// Returns the indices of the lines through a cell, one in each of the four families of lines that divide a
+/// plane: rows, columns and both diagonals.
 ///
-/// The numbers of neighbours differ by at most one, so that every line separates its two sides. A diagonal is √2
-/// times as long as a row with the same number of cells: pieces between diagonals have fewer cells on their border
-/// than squares.
+/// The indices of neighbouring cells differ by at most one, so that every line separates its two sides. A
+/// diagonal is √2 times as long as a row with the same number of cells. Pieces bounded by diagonals therefore
+/// have fewer cells on their border than squares.
 fn lines_through([i, j]: [usize; 2], columns: usize) -> [usize; 4] {
     [i, j, i + j, i + columns - 1 - j]
 }
@@ -98,10 +100,10 @@ fn dissect_plane(columns: usize, cells: Vec<[usize; 2]>, order: &mut Vec<usize>)
     order.extend(on.iter().map(number));
 }
 
-/// Returns the family and number of the best line, or `None` if no line has cells on both sides.
+/// Returns the family and the index of the best line, or `None` if no line has cells on both sides.
 ///
-/// The best line minimises its number of cells divided by the product of the numbers of cells on its two sides: the
-/// line is short, and its sides are balanced.
+/// The best line minimises its number of cells divided by the product of the numbers of cells on its two
+/// sides. It is short, and its sides are balanced.
 fn best_line(columns: usize, cells: &[[usize; 2]]) -> Option<(usize, usize)> {
     let (mut best, mut least) = (None, f64::INFINITY);
     for family in 0..4 {
@@ -115,7 +117,7 @@ fn best_line(columns: usize, cells: &[[usize; 2]]) -> Option<(usize, usize)> {
         let mut before = 0;
         for (line, &on) in counts.iter().enumerate() {
             let beyond = cells.len() - before - on;
-            // Infinite or NaN for a line with an empty side, which is thus never the best.
+            // The quotient is infinite or NaN for a line with an empty side, which is thus never the best.
             let share = on as f64 / (before as f64 * beyond as f64);
             if share < least {
                 (best, least) = (Some((family, first + line)), share);
@@ -142,8 +144,8 @@ mod tests {
 
     /// Counts the entries of the Cholesky factor of the stencil.
     ///
-    /// Eliminating a cell couples all its later neighbours: they all become neighbours of the first of them, its
-    /// parent in the elimination tree.
+    /// Eliminating a cell couples all its later neighbours. They all become neighbours of the first of them,
+    /// the parent of the cell in the elimination tree.
     fn fill([rows, columns]: [usize; 2], order: &[usize]) -> usize {
         let n = rows * columns;
         let mut place = vec![0; n];

@@ -11,14 +11,16 @@ use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 use crate::linalg::operator::Real;
 
-/// Krylov method: its scalars and its step. The first two of its vectors are the solution x and the residual r.
+/// Krylov method with its scalars and its step. The first two of its vectors are the solution x and the
+/// residual r.
 pub(crate) trait Iteration: Sized {
     /// Number of vectors that the method needs.
     const VECTORS: usize;
     /// Number of products with A in one step.
     const PRODUCTS: usize;
 
-    /// Returns the scalars of the method before the first step, for residuals of these norms.
+    /// Creates the scalars of the method before the first step. `residual` holds the norms of the initial
+    /// residuals.
     fn new(residual: PerLane) -> Self;
 
     /// Performs one step for all active lanes.
@@ -29,11 +31,11 @@ pub(crate) trait Iteration: Sized {
         progress: &mut Progress,
     ) -> Result<()>;
 
-    /// Keeps the scalars of the listed lanes, in this order.
+    /// Keeps the scalars of the lanes `keep`, in the order of the list.
     fn narrow(&mut self, keep: &[usize]);
 }
 
-/// State of the iteration on one chunk.
+/// State of a Krylov iteration on one chunk of columns.
 struct Run<I> {
     iteration: I,
     progress: Progress,
@@ -57,8 +59,8 @@ pub(super) fn solve<I: Iteration, T: Real>(
     let mut run = with_width!(lanes, W => Run::<I>::begin::<T, W>(system, workspace, guess, b))?;
     loop {
         let unfinished = run.progress.unfinished();
-        // Converged columns cost as much as others while they stay. Moving the rest costs one pass over all
-        // vectors, a fraction of a step.
+        // Converged columns cost as much as others while they remain interleaved. Removing them costs one
+        // pass over all vectors, a fraction of a step.
         if unfinished == 0 || width(unfinished) < lanes {
             let x = chunk.rb_mut();
             with_width!(lanes, W => run.extract::<T, W>(system, workspace, x))?;
@@ -88,8 +90,9 @@ impl<I: Iteration> Run<I> {
         chunk: MatRef<'_, f64>,
     ) -> Result<Self> {
         let Parts { exact: [x, r], .. } = workspace.parts::<W, 2>();
-        // Columns of one batch may differ by hundreds of decades. Scaled to a largest entry near 1, their
-        // squares are summed without underflow, and the tolerance is relative to each column.
+        // Columns of one batch may differ by hundreds of orders of magnitude. They are scaled to a largest
+        // entry near 1, so that sums of squares do not underflow, and the tolerance is relative to each
+        // column.
         let scales = scales(chunk);
         interleave(chunk, &scales, r);
         let size = squares(r).map(f64::sqrt);
@@ -111,8 +114,9 @@ impl<I: Iteration> Run<I> {
             factors: &scales,
         };
         let mut residual = system.residual(b, (x, r));
-        // Zero has the residual b. A guess whose residual is no smaller, or NaN, is replaced by zero. Krylov
-        // methods reduce the initial residual: a guess that is worse than zero would cost iterations.
+        // The initial value zero has the residual b. A guess whose residual is no smaller, or NaN, is
+        // replaced by zero: Krylov methods reduce the initial residual, so that a guess worse than zero would
+        // cost iterations.
         let useless: [bool; WIDEST] =
             std::array::from_fn(|l| residual[l].is_nan() || residual[l] >= size[l]);
         for l in (0..W).filter(|&l| useless[l]) {
@@ -134,7 +138,7 @@ impl<I: Iteration> Run<I> {
         chunk: MatMut<'_, f64>,
     ) -> Result<()> {
         let Parts { exact: [x], .. } = workspace.parts::<W, 1>();
-        // The iteration solved A (s x) = s b, so that x is the lane divided by s.
+        // The iteration has solved A (s x) = s b, so that the lane must be divided by s.
         let finished = (0..self.count).filter(|&l| !self.progress.active[l]);
         let places = finished.map(|l| (l, self.columns[l], self.scales[l].recip()));
         if separate(x, chunk, places) {
@@ -147,7 +151,7 @@ impl<I: Iteration> Run<I> {
         })
     }
 
-    /// Removes the finished lanes; returns the new width.
+    /// Removes the finished lanes. Returns the new width.
     fn narrow<T: Real>(&mut self, workspace: &mut Workspace<T>, lanes: usize) -> usize {
         let mut keep = [0; WIDEST];
         let mut count = 0;

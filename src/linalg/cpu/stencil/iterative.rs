@@ -26,19 +26,21 @@ use crate::linalg::operator::{Real, Side, Stencil};
 use crate::linalg::pool::{Pool, at_once};
 use crate::linalg::{Method, SolveStats};
 
-/// Largest ratio of diagonal entries for single precision. With a larger ratio, whole equations would underflow.
-// Single precision has normal numbers from 10⁻³⁸ on. Eight decades are left for off-diagonal entries and for
-// the entries of vectors.
+/// Largest ratio of diagonal entries for single precision. With a larger ratio, whole equations might
+/// underflow.
+// Single precision has normal numbers from 10⁻³⁸ on. This leaves eight orders of magnitude for off-diagonal
+// entries and for the entries of vectors.
 const WIDEST_SPAN: f64 = 1e30;
 
-/// Reciprocal sizes of matrices that double precision represents far from overflow and underflow.
+/// Range of scale factors that double precision does not need, because it is far from overflow and underflow
+/// anyway.
 const MODERATE: RangeInclusive<f64> = 1e-100..=1e100;
 
-/// Least number of columns of a chunk, if memory allows: a chunk of fewer columns takes as long as a chunk of this
-/// many.
+/// Smallest number of columns in a chunk, if memory allows. A chunk with fewer columns takes as long as one
+/// with this many.
 const FEW: usize = 4;
 
-/// Equations, stopping criteria and memory of one solve.
+/// Equations, stopping criteria and memory budget of one solve.
 pub(super) struct Request<'r> {
     pub(super) stencil: &'r Stencil,
     pub(super) side: Side,
@@ -50,7 +52,7 @@ pub(super) struct Request<'r> {
 
 /// Iterative solver of one stencil with its preconditioner, in either precision.
 pub(super) trait Iterative: Send + Sync {
-    /// Solves batch ← A⁻¹ batch or A⁻ᵀ batch, from an optional initial guess.
+    /// Computes batch ← A⁻¹ batch or A⁻ᵀ batch, from an optional initial guess.
     fn solve(
         &self,
         request: &Request<'_>,
@@ -59,11 +61,11 @@ pub(super) trait Iterative: Send + Sync {
     ) -> Result<SolveStats>;
 }
 
-/// Builds the preconditioner of a stencil: DILU for that solver, multigrid for all others.
+/// Builds the preconditioner of a stencil: DILU for [`StencilSolver::Dilu`], multigrid for all other solvers.
 ///
-/// Single precision halves the memory traffic of a cycle, and costs Laplacians no iteration. Along a flow its rounding
-/// errors accumulate: this costs one or two of ten iterations in easy cases, and stops all progress where densities
-/// span many decades.
+/// Single precision halves the memory traffic of a cycle, and needs no additional iterations for Laplacians.
+/// For flows, its rounding errors accumulate along the flow. In easy cases this costs one or two additional
+/// iterations out of ten, but if densities span many orders of magnitude, the iteration stalls.
 pub(super) fn prepare(
     solver: StencilSolver,
     stencil: &Arc<Stencil>,
@@ -77,10 +79,11 @@ pub(super) fn prepare(
     }
 }
 
-/// Returns an upper bound for the bytes of a preconditioner.
+/// Returns an upper bound on the size of a preconditioner in bytes.
 pub(super) fn bytes(stencil: &Stencil) -> usize {
-    // Seven coefficients and a reciprocal a cell. On a line every level has half the cells of the finer one, so that
-    // all levels together have at most twice those of the finest; with more axes they have fewer.
+    // Seven coefficients and a reciprocal per cell. If the grid is a line, every level has half the cells of
+    // the next finer one, so that all levels together have at most twice the cells of the finest. With more
+    // axes they have fewer.
     2 * 8 * size_of::<f64>() * stencil.cells()
 }
 
@@ -93,13 +96,13 @@ fn largest(stencil: &Stencil) -> f64 {
 /// Returns the power of two that scales the largest diagonal entry to about 1, or the gauge if the diagonal is zero.
 pub(crate) fn unit(stencil: &Stencil) -> f64 {
     let size = largest(stencil);
-    // A power of two changes no digit. The preconditioner K is that of unit·A: a constant factor of K changes
-    // no iterate of either method, because α, ω and the scalars of conjugate gradients absorb it.
+    // Scaling by a power of two is exact. The preconditioner K is built for unit·A. A constant factor of K
+    // changes no iterate of either method, because α, ω and the scalars of conjugate gradients absorb it.
     scale(if size > 0.0 { size } else { stencil.gauge() })
 }
 
 impl Precision {
-    /// Whether the preconditioner of this stencil shall be in single precision.
+    /// Returns whether the preconditioner of this stencil shall be in single precision.
     pub(crate) fn is_single(self, stencil: &Stencil, definite: bool) -> bool {
         match self {
             Self::Auto => definite && fits_single(stencil),
@@ -109,8 +112,8 @@ impl Precision {
     }
 }
 
-/// Whether all non-zero diagonal entries, scaled so that the largest is about 1, lie well above the least number of
-/// single precision (about 1e-38).
+/// Returns whether all non-zero diagonal entries, scaled so that the largest is about 1, lie well above the
+/// smallest normal number of single precision (about 1e-38).
 fn fits_single(stencil: &Stencil) -> bool {
     let least = largest(stencil) / WIDEST_SPAN;
     let diagonal = stencil.diagonal().iter().map(|d| d.abs());
@@ -127,8 +130,8 @@ struct Preconditioned<T> {
 
 impl<T: Real> Preconditioned<T> {
     fn new(solver: StencilSolver, stencil: &Arc<Stencil>, definite: bool) -> Self {
-        // Without scaling, double precision shares the coefficients of the stencil instead of copying them. It scales
-        // only sizes at which a cycle might overflow or underflow.
+        // Without scaling, a preconditioner in double precision shares the coefficients of the stencil
+        // instead of copying them. It is scaled only if a cycle might otherwise overflow or underflow.
         let unit = match unit(stencil) {
             s if T::ROWS.is_some() && MODERATE.contains(&s) => 1.0,
             s => s,
@@ -158,14 +161,14 @@ impl<T: Real> Preconditioned<T> {
         }
     }
 
-    /// Returns the number of columns in a chunk, or `None` if memory does not even suffice for chunks of one column on
-    /// all threads.
+    /// Returns the number of columns in a chunk, or `None` if the memory does not even suffice for chunks of
+    /// one column on all threads.
     ///
-    /// Chunks are as wide as keeps all threads busy, but not narrower than four columns unless memory is short. Their
-    /// width changes no result.
+    /// Chunks are as wide as possible while all threads are busy, but at least four columns wide unless
+    /// memory is short. The width does not affect results.
     fn chunk(&self, columns: usize, budget: Budget) -> Option<usize> {
-        // Kernels exist for 1, 4, 8 and 16 lanes: two columns take as long as four. Splitting fewer than four columns
-        // would let every thread do the work of a whole chunk.
+        // Kernels exist for 1, 4, 8 and 16 lanes, so that two columns take as long as four. If fewer than
+        // four columns were split, every thread would do the work of a whole chunk.
         let share = columns.div_ceil(rayon::current_num_threads());
         let share = share.max(columns.min(FEW)).clamp(1, WIDEST);
         let narrower = WIDTHS.into_iter().rev().filter(|&w| w < share);
@@ -231,7 +234,7 @@ impl<T: Real> Iterative for Preconditioned<T> {
                 .map(|(i, columns)| solve_chunk(i * chunk, columns))
                 .try_reduce(SolveStats::default, worst)
         } else {
-            // One column after another, so that the outcome does not depend on the number of threads.
+            // Solve one column after another, so that the outcome does not depend on the number of threads.
             let bytes = self.extent.bytes::<T>(1);
             let criteria = &system.criteria;
             request.budget.check(criteria.name, batch.nrows(), bytes)?;
@@ -244,14 +247,14 @@ impl<T: Real> Iterative for Preconditioned<T> {
     }
 }
 
-/// Performs one Gauss-Seidel sweep for A x = b, without the gauge, from each corner of the box.
+/// Performs one Gauss-Seidel sweep for A x = b from each corner of the box. The gauge of A is ignored.
 ///
 /// Cells whose diagonal is zero keep their values.
 pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
-    // Where every component of an upwind flow has one sign, one of the eight sweeps visits every cell after
-    // its upstream neighbours, and solves the equations exactly.
+    // If every component of an upwind flow has one sign, one of the eight sweeps visits every cell after its
+    // upstream neighbours, and solves the equations exactly.
     let inverse = reciprocals(stencil);
-    // A reciprocal of 0 makes a sweep write 0 into such cells: their values are restored afterwards.
+    // A sweep writes 0 into cells whose reciprocal is 0. Their values are restored afterwards.
     let untouched: Vec<(usize, f64)> = (0..x.len())
         .filter(|&i| inverse[i] == 0.0)
         .map(|i| (i, x[i]))

@@ -1,4 +1,4 @@
-//! Single passes of the stencil solvers, for the benchmark that compares them with the memory bandwidth.
+//! Individual kernels of the stencil solvers, for the benchmark that compares them with the memory bandwidth.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::linalg::cpu::stencil::pipeline::{Pipeline, Stage};
 use crate::linalg::cpu::stencil::workspace::{wide_mut, with_width};
 use crate::linalg::operator::{Real, Side, Stencil};
 
-/// Vectors of a batch, and the passes that the solvers make over them, in chunks of interleaved columns.
+/// Vectors of a batch in chunks of interleaved columns, with the kernels that the solvers apply to them.
 pub struct Kernels {
     stencil: Arc<Stencil>,
     double: Level<f64>,
@@ -27,7 +27,7 @@ struct Chunk {
 }
 
 impl Kernels {
-    /// Allocates the vectors for `chunks` times `lanes` (1, 4, 8 or 16) columns.
+    /// Allocates the vectors for `chunks` chunks of `lanes` columns each. `lanes` must be 1, 4, 8 or 16.
     pub fn new(stencil: &Stencil, chunks: usize, lanes: usize) -> Self {
         let stencil = &Arc::new(stencil.clone());
         let inverse = reciprocals(stencil);

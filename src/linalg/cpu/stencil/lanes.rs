@@ -7,7 +7,7 @@ use faer::{MatMut, MatRef};
 use super::workspace::WIDEST;
 use crate::linalg::operator::{Real, vectorised};
 
-/// One number per lane. Numbers beyond the last lane have no meaning.
+/// One value per lane. Values beyond the last lane are unspecified.
 pub(crate) type PerLane = [f64; WIDEST];
 
 /// Evaluates `f` for the first W lanes.
@@ -22,7 +22,8 @@ pub(super) fn first<const W: usize>(numbers: &PerLane) -> [f64; W] {
     std::array::from_fn(|l| numbers[l])
 }
 
-/// Interleaves the columns of a batch, each column times its factor. Lanes beyond the last column are set to zero.
+/// Interleaves the columns of a batch, each multiplied by its factor. Lanes beyond the last column are set to
+/// zero.
 pub(super) fn interleave<const W: usize>(
     batch: MatRef<'_, f64>,
     factors: &PerLane,
@@ -38,7 +39,8 @@ pub(super) fn interleave<const W: usize>(
     }
 }
 
-/// Copies each lane times its factor into a column of a batch, for all places (lane, column, factor).
+/// Multiplies lanes by factors and copies them into columns of a batch, for each (lane, column, factor) in
+/// `places`.
 ///
 /// Returns false if a result is not finite.
 pub(super) fn separate<const W: usize>(
@@ -59,8 +61,8 @@ pub(super) fn separate<const W: usize>(
 /// Computes sum ← sum + a b, lane by lane.
 #[inline(always)]
 pub(super) fn add_products<const W: usize>(sum: &mut [f64; W], a: &[f64; W], b: &[f64; W]) {
-    // Each lane is a sum of its own in the order of the cells. Pairing terms of one column would be faster
-    // for W = 1, but would make the bits depend on the width.
+    // Each lane is summed separately in the order of the cells. Pairwise sums within a column would be faster
+    // for W = 1, but results would no longer be bitwise independent of the width.
     for l in 0..W {
         sum[l] += a[l] * b[l];
     }
@@ -89,7 +91,7 @@ pub(super) fn copy_lanes<const W: usize>(
     }
 }
 
-/// Returns s x of one cell in the precision of T.
+/// Returns s x for one cell, rounded to the precision of T.
 #[inline(always)]
 pub(super) fn rounded<T: Real, const W: usize>(s: &[f64; W], x: &[f64; W]) -> [T; W] {
     std::array::from_fn(|l| T::nearest(s[l] * x[l]))

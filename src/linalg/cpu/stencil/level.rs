@@ -47,7 +47,7 @@ impl<T: Real> Level<T> {
         }
     }
 
-    /// Number of cells of the level.
+    /// Returns the number of cells of the level.
     pub(super) fn cells(&self) -> usize {
         self.inverse.len()
     }
@@ -103,15 +103,16 @@ impl<T: Real> Level<T> {
             } else if start > line.start {
                 &after[start - line.start - n..]
             } else {
-                // The box has no line on this side, and the coefficients are zero: any finite numbers serve.
+                // The grid has no line on this side. The coefficients are zero, so that any finite values
+                // will do.
                 b
             };
             (c, &cells[..n])
         });
         let (lower, upper) = rows.along(line);
         let (lower, upper, row) = (&lower[..n], &upper[..n], &mut row[..n]);
-        // The sweep is split. This loop subtracts all terms whose x is known before the sweep: those of the lines
-        // beside this one and of the next cell. The loop has no recurrence. `recur` then subtracts the term of the
+        // The sweep is split. This loop has no recurrence: it subtracts all terms whose x is known before the
+        // sweep, those of the neighbouring lines and of the next cell. `recur` then subtracts the term of the
         // previous cell.
         for k in 0..n {
             let mut sum = b[k];
@@ -129,7 +130,8 @@ impl<T: Real> Level<T> {
         self.recur(sweep, row, x);
     }
 
-    /// Solves the recurrence xₖ ← (rowₖ − c xₖ₋₁)/dₖ along a line, c being the coupling of cell k to the previous one.
+    /// Solves the recurrence xₖ ← (rowₖ − c xₖ₋₁)/dₖ along a line, where c couples cell k to the previous
+    /// cell.
     #[inline(always)]
     pub(super) fn recur<const W: usize>(
         &self,
@@ -163,8 +165,8 @@ impl<T: Real> Level<T> {
         }
     }
 
-    /// Solves the recurrence xₖ ← xₖ + (rowₖ − c xₖ₊₁)/dₖ along a line from its end, c being the coupling of cell k
-    /// to the next one.
+    /// Solves the recurrence xₖ ← xₖ + (rowₖ − c xₖ₊₁)/dₖ along a line, starting from its end, where c
+    /// couples cell k to the next cell.
     #[inline(always)]
     pub(super) fn recur_onto<const W: usize>(
         &self,
@@ -212,10 +214,10 @@ pub(super) fn subtract<T: Real, const W: usize>(sum: &mut [T; W], c: T, x: &[T; 
     }
 }
 
-/// Returns 1/d for every diagonal entry d, and 0 where d is not a normal number. Sweeps set x to 0 in such cells.
+/// Returns 1/d for every diagonal entry d, or 0 if d is not a normal number. Sweeps set x to 0 in such cells.
 pub(crate) fn reciprocals(stencil: &Stencil) -> Vec<f64> {
-    // An equation without a diagonal entry cannot be solved for its cell. Only coarser levels, with the gauge
-    // on the coarsest, correct x there.
+    // An equation without a diagonal entry cannot be solved for its unknown. In such a cell, x is corrected
+    // only by coarser levels, with the gauge on the coarsest.
     let inverse = |d: &f64| if d.is_normal() { d.recip() } else { 0.0 };
     stencil.diagonal().iter().map(inverse).collect()
 }

@@ -32,10 +32,10 @@ use crate::error::{Error, Result};
 use crate::linalg::operator::{Operator, Side, Stencil};
 use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_guess};
 
-/// Solver for systems with a stencil matrix.
+/// Choice of the solver for linear systems with a stencil matrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StencilSolver {
-    /// Solver that is fastest by the rule stated at [`Cpu`].
+    /// Solver chosen by the rule in the documentation of [`Cpu`].
     #[default]
     Auto,
     /// Sparse factorisation.
@@ -46,16 +46,16 @@ pub enum StencilSolver {
     Multigrid,
 }
 
-/// Precision of a preconditioner. Solutions meet the requested accuracy with either.
+/// Precision of a preconditioner. Solutions meet the requested accuracy in either precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// Single precision for matrices that are positive definite, unless their diagonal spans more than thirty decades;
     /// double precision otherwise.
     #[default]
     Auto,
-    /// Single precision, which halves the memory traffic of a cycle. Batches with generators of benign flows are
-    /// solved a third faster, with a few more iterations. Where densities span many decades the iteration may make no
-    /// progress.
+    /// Single precision, which halves the memory traffic of a cycle. For generators of benign flows, batches
+    /// are solved a third faster, with a few more iterations. If densities span many orders of magnitude, the
+    /// iteration may stall.
     Single,
     /// Double precision, the more robust choice.
     Double,
@@ -65,9 +65,10 @@ pub enum Precision {
 /// minutes.
 const LARGEST_SOLID: usize = 120_000;
 
-/// Lower bound for the entries in the factors of a two-dimensional stencil, in units of N log₂ N.
+/// Lower bound on the number of entries in the factors of a two-dimensional stencil, in units of N log₂ N.
 ///
-/// Cholesky factors had 3.3 to 3.5 units from 128² to 1024² cells. Nested dissection fills O(N log N) (George 1973).
+/// In measurements, Cholesky factors had 3.3 to 3.5 units for 128² to 1024² cells. Nested dissection fills
+/// O(N log N) entries (George 1973).
 const LEAST_FILL: f64 = 3.0;
 
 /// Factor of a stencil. Each solver is prepared when it is first used.
@@ -83,7 +84,7 @@ pub(crate) struct Structured<'a> {
     fits_in_memory: OnceLock<bool>,
     /// Largest number of columns that was announced.
     announced: AtomicUsize,
-    /// Buffer for the right-hand sides of the last batch, from which a factorisation starts if the iteration fails.
+    /// Buffer for a copy of the right-hand sides, which a factorisation needs if the iteration fails.
     saved: Mutex<Vec<f64>>,
 }
 
@@ -102,25 +103,26 @@ impl<'a> Structured<'a> {
         }
     }
 
-    /// Chooses a solver by the rule stated at [`Cpu`].
+    /// Chooses a solver by the rule in the documentation of [`Cpu`].
     fn choose(&self, columns: usize) -> StencilSolver {
         if self.cpu.stencils != StencilSolver::Auto {
             return self.cpu.stencils;
         }
         let cells = self.stencil.cells();
         let columns = columns.max(self.announced.load(Ordering::Relaxed));
-        // With nested dissection a factorisation of N cells costs O(N) operations on a line, O(N^1.5) in the plane and
-        // O(N²) in space (George 1973; Lipton, Rose & Tarjan 1979). An iteration costs O(N) a column, and O(1)
-        // iterations suffice with multigrid. The number of columns that pays for the factors in space is thus
-        // proportional to N. The constants, and the rule in the plane, are measured (benchmark `stencils`).
+        // With nested dissection a factorisation of N cells costs O(N) operations in one dimension, O(N^1.5)
+        // in two and O(N²) in three (George 1973; Lipton, Rose & Tarjan 1979). An iteration costs O(N) per
+        // column, and multigrid needs O(1) iterations. In three dimensions, the number of columns for which a
+        // factorisation pays off is thus proportional to N. The constants, and the rule in two dimensions,
+        // are measured (benchmark `stencils`).
         let many = match (self.axes().count(), self.is_definite()) {
             (0 | 1, _) | (2, true) => 0,
             (2, false) => 3 + cells / 6000,
             (_, true) => cells / 1000,
             (_, false) => cells / 250,
         };
-        // The choice depends on the batch and on announcements alone, not on whether factors already exist: equal
-        // batches then have equal bits, whatever was solved before.
+        // The choice depends only on the batch and on announcements, not on whether factors already exist.
+        // Solutions of equal batches are therefore bitwise identical, whatever was solved before.
         if columns > many && self.direct_fits() {
             StencilSolver::Direct
         } else {
@@ -146,13 +148,15 @@ impl<'a> Structured<'a> {
         self.stencil.shape.into_iter().filter(|&n| n > 1)
     }
 
-    /// Whether a factorisation is affordable: in time for three axes, in memory for two.
+    /// Returns whether a factorisation is affordable. The criterion is run time for three axes, and memory
+    /// for two.
     fn direct_fits(&self) -> bool {
         let cells = self.stencil.cells();
         match self.axes().count() {
             0 | 1 => true,
             2 => *self.fits_in_memory.get_or_init(|| {
-                // A lower bound of the fill costs less than the symbolic analysis that gives the exact number.
+                // A lower bound on the fill is cheaper than a symbolic analysis, which would give the exact
+                // number.
                 let triangles = if self.is_definite() { 1.0 } else { 2.0 };
                 let numbers = triangles * LEAST_FILL * cells as f64 * (cells as f64).log2();
                 self.cpu.budget().fits(numbers as usize * size_of::<f64>())
@@ -200,10 +204,10 @@ impl<'a> Structured<'a> {
         Ok(&**cached.get_or_init(make))
     }
 
-    /// Solves batch ← A⁻¹ batch by a factorisation that starts from the row sums of A.
+    /// Computes batch ← A⁻¹ batch with a factorisation from the row sums of A.
     ///
-    /// The factorisation is for matrices whose diagonal has lost its row sums to rounding. Iterations see the diagonal
-    /// alone, and cannot recover the row sums.
+    /// This is for matrices whose row sums are lost to rounding errors in the diagonal. Iterative methods use
+    /// only the diagonal, and cannot recover the row sums.
     fn solve_by_sums(&self, side: Side, batch: MatMut<'_, f64>) -> Result<SolveStats> {
         let direct = match self.cpu.stencils {
             StencilSolver::Auto if self.direct_fits() => self.direct(),
@@ -260,12 +264,12 @@ impl Factor for Structured<'_> {
         let buffer = Some(std::mem::take(&mut *self.saved()));
         let buffer = buffer.filter(|buffer| buffer.len() == rows * columns);
         let mut buffer = buffer.unwrap_or_else(|| vec![0.0; rows * columns]);
-        // An iteration overwrites columns as they converge. Where a factorisation may follow a failure, it
-        // needs all right-hand sides again.
+        // An iteration overwrites columns as they converge. A factorisation that follows a failure needs all
+        // right-hand sides again.
         let mut b = MatMut::from_column_major_slice_mut(&mut buffer, rows, columns);
         b.copy_from(batch.rb());
         let outcome = iterative.solve(&request, guess, batch.rb_mut());
-        // Factors need more memory than an iteration that did not fit.
+        // If the memory did not suffice for the iteration, it does not suffice for a factorisation either.
         let failed = !matches!(outcome, Ok(_) | Err(Error::OutOfMemory { .. }));
         if failed {
             batch.copy_from(b);

@@ -27,17 +27,19 @@ pub(crate) const COARSEST: usize = 130;
 pub(crate) const ENDS: [[bool; 2]; 4] =
     [[false, false], [true, true], [false, true], [true, false]];
 
-/// Factor by which piecewise constant corrections of a Laplacian are too short, approximately (Stüben 2001).
+/// Approximate factor by which piecewise constant corrections are too small for a Laplacian (Stüben 2001),
+/// and by which they are multiplied.
 ///
-/// On the coarse grid d axes have cells twice as long. The Galerkin coupling of two aggregates is the sum of 2ᵈ⁻¹ fine
-/// couplings a. The Laplacian of the coarse grid has 2ᵈ⁻¹ times the area at twice the distance, 2ᵈ⁻² a. The Galerkin
-/// matrix is thus twice too large for smooth errors, and its corrections are too short by a factor of up to 2.
+/// Coarse cells are twice as long along each of d axes. The Galerkin coupling of two aggregates is the sum of
+/// 2ᵈ⁻¹ fine couplings a. The Laplacian of the coarse grid has 2ᵈ⁻¹ times the area at twice the distance,
+/// hence 2ᵈ⁻² a. The Galerkin matrix is thus twice too large for smooth errors, and its corrections are too
+/// small by a factor of up to 2.
 pub(crate) const OVER_CORRECTION: f64 = 1.6;
 
 /// Hierarchy of stencils for a multigrid cycle.
 pub(crate) struct Multigrid<T> {
     pub(crate) levels: Vec<Level<T>>,
-    /// Inverse of the matrix on the coarsest level, by rows.
+    /// Inverse of the matrix on the coarsest level, row by row.
     coarsest: Vec<T>,
     /// Number of cells of the coarsest level.
     cells: usize,
@@ -60,16 +62,16 @@ impl<T: Real> Multigrid<T> {
         unit: f64,
     ) -> Self {
         let mut levels = Vec::new();
-        // Number of cells of the finest level in every cell.
+        // Number of cells of the finest level in every cell of the current level.
         let mut sizes = vec![1.0; stencil.cells()];
         let mut last = Arc::clone(stencil);
-        // A level has about 2⁻ᵈ times the cells of the finer one, with d axes: the hierarchy takes O(N) operations to
-        // build, and a V-cycle O(N) operations.
+        // With d axes, a level has about 2⁻ᵈ times the cells of the next finer one. Both the construction of
+        // the hierarchy and a V-cycle therefore cost O(N) operations.
         while last.cells() > coarsest {
             let parents = parents(&last);
             let coarse = coarsen(&last, &parents);
-            // The sum over the finest cells of a prolonged x is sᵀx with s = Pᵀ1. The gauge is thus c s sᵀ on
-            // a coarse level. It is added on the coarsest alone, where the matrix is dense anyway.
+            // The sum of a prolonged x over the finest cells is sᵀx with s = Pᵀ1. On a coarse level the gauge
+            // is thus c s sᵀ. It is added on the coarsest level only, where the matrix is dense anyway.
             sizes = restrict_sizes(&parents, coarse.cells(), &sizes);
             levels.push(Level::new(&last, &reciprocals(&last), unit));
             last = Arc::new(coarse);
@@ -82,13 +84,13 @@ impl<T: Real> Multigrid<T> {
         }
     }
 
-    /// Returns the numbers of cells of all levels, from the finest.
+    /// Returns the number of cells of each level, from the finest to the coarsest.
     pub(crate) fn cells(&self) -> Vec<usize> {
         let finer = self.levels.iter().map(Level::cells);
         finer.chain([self.cells]).collect()
     }
 
-    /// Computes x ← one V-cycle for A x = b from x = 0.
+    /// Sets x to the result of one V-cycle for A x = b that starts from x = 0.
     pub(crate) fn cycle<const W: usize>(
         &self,
         side: Side,
@@ -123,7 +125,7 @@ impl<T: Real> Multigrid<T> {
     }
 }
 
-/// V-cycle for A or Aᵀ.
+/// Data of a V-cycle for A or Aᵀ.
 struct Cycle<'c, T, const W: usize> {
     multigrid: &'c Multigrid<T>,
     side: Side,
@@ -132,7 +134,8 @@ struct Cycle<'c, T, const W: usize> {
 }
 
 impl<T: Real, const W: usize> Cycle<'_, T, W> {
-    /// Computes x ← one V-cycle for A x = b on these levels, with right-hand sides and solutions for the coarser ones.
+    /// Sets x to the result of one V-cycle for A x = b on `levels` that starts from x = 0. `coarse` holds a
+    /// right-hand side and a solution for each coarser level.
     fn run(
         &mut self,
         levels: &[Level<T>],
@@ -158,13 +161,14 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         } else {
             down.run(false, &mut [Stage::Clear, p, q, r, s, last]);
         }
-        // One visit of the coarser levels (V-cycle). By itself a cycle with piecewise constant prolongation
-        // would converge more slowly on every finer grid. Within a Krylov method it needs 7, 9 and 13
-        // iterations on 32³, 64³ and 128³ cells for a Lorenz generator (benches/RESULTS.md).
+        // The coarser levels are visited once (V-cycle). By itself, a cycle with piecewise constant
+        // prolongation would converge more slowly with every refinement of the grid. Within a Krylov method
+        // it needs 7, 9 and 13 iterations on 32³, 64³ and 128³ cells for a Lorenz generator
+        // (benches/RESULTS.md).
         self.run(coarser, rest, coarse_b, coarse_x);
-        // The sweeps after the correction are those before it in reverse order, from the opposite corners. Each is then
-        // the adjoint of its partner, and the cycle is symmetric for symmetric matrices, as conjugate gradients
-        // require.
+        // The sweeps after the correction are those before it in reverse order and from opposite corners.
+        // Each sweep is then the adjoint of its partner, so that the cycle is symmetric for symmetric
+        // matrices, as conjugate gradients require.
         let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
         let up = Pipeline::new(level, side, (b, x), self.row);
         if multigrid.definite {
@@ -177,9 +181,10 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
     }
 }
 
-/// Returns, by rows, the inverse of a coarse stencil times `unit`, including the gauge c 11ᵀ of the finest level.
+/// Returns the inverse, row by row, of a coarse stencil times `unit`, including the gauge c 11ᵀ of the finest
+/// level.
 ///
-/// `sizes` are the numbers of finest cells in every coarse cell.
+/// `sizes` holds the number of finest cells in every coarse cell.
 pub(crate) fn inverse<T: Real>(
     stencil: &Stencil,
     (gauge, sizes): (f64, &[f64]),
@@ -190,16 +195,17 @@ pub(crate) fn inverse<T: Real>(
     for triplet in stencil.compress().triplet_iter() {
         dense[(triplet.row, triplet.col)] = *triplet.val;
     }
-    // Pᵀ c 11ᵀ P = c s sᵀ, because the prolongation P from the coarsest to the finest level has the column sums s =
-    // `sizes`.
+    // Pᵀ c 11ᵀ P = c s sᵀ, where P is the prolongation from the coarsest to the finest level, with the column
+    // sums s = `sizes`.
     dense += Mat::from_fn(n, n, |i, j| gauge * sizes[i] * sizes[j]);
-    // On one thread: the caller may hold a lock for which other threads wait, and must not wait for these.
+    // This runs on one thread. The caller may hold a lock for which other threads wait, so that waiting for
+    // these threads could cause a deadlock.
     let lu = DenseLu::by(dense.as_ref(), Par::Seq);
     let mut inverse = Mat::identity(n, n);
     let mut scratch = MemBuffer::new(lu.scratch(n));
     lu.solve(Side::Plain, inverse.as_mut(), MemStack::new(&mut scratch));
     // A product with the inverse takes as many operations as two triangular solves, but has no recurrence,
-    // and serves A and Aᵀ alike. Its error of order κε is harmless in a preconditioner.
+    // and serves both A and Aᵀ. Its error of the order κε is harmless in a preconditioner.
     let by_rows = (0..n * n).map(|at| T::nearest(inverse[(at / n, at % n)] / unit));
     by_rows.collect()
 }
@@ -242,7 +248,7 @@ fn coarsen(fine: &Stencil, parents: &[usize]) -> Stencil {
     coarse
 }
 
-/// Returns the sum of the sizes of the cells of every aggregate.
+/// Returns the sum of the sizes of the cells in every aggregate.
 fn restrict_sizes(parents: &[usize], cells: usize, sizes: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; cells];
     for (size, p) in sizes.iter().zip(parents) {

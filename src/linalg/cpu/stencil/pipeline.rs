@@ -1,8 +1,8 @@
 //! Pipelined passes over a box of cells: several passes share one traversal, each one plane behind the previous pass.
 //!
-//! A pass over plane i reads plane i + 1 as the previous pass left it, and plane i − 1 as this pass left it. A lag of
-//! one plane provides both planes. The result therefore has the same bits as one pass after the other, while the planes
-//! are still in the cache.
+//! A pass over plane i needs plane i + 1 as the previous pass left it, and plane i − 1 as this pass left it.
+//! A lag of one plane provides both. The result is therefore bitwise identical to that of separate passes,
+//! while the planes are still in the cache.
 
 use super::level::{Corner, Level, LineSweep};
 use crate::linalg::operator::{Line, Real, Rows, Side, vectorised, with_sides};
@@ -16,7 +16,7 @@ pub(crate) enum Stage<'c, T, const W: usize> {
     Sweep([bool; 2]),
     /// Adds the sums of b − A x over aggregates to the coarse values.
     Restrict(&'c mut [[T; W]]),
-    /// Adds to x in every cell s times the coarse value of the aggregate of the cell.
+    /// Adds s times the coarse value of an aggregate to x in all cells of the aggregate.
     Prolong(T, &'c [[T; W]]),
 }
 
@@ -37,9 +37,9 @@ fn passes<T: Real, const W: usize, const N: usize>(
     stages: &mut [Stage<'_, T, W>],
 ) {
     // At each step, stage number `lag` is at plane step − lag. The last stage reaches the last plane at step
-    // count + stages − 2. With s stages a step reads s + 2 neighbouring planes. If these fit the cache, x, b
-    // and the coefficients come from memory once instead of s times, and the speed of sweeps is limited by
-    // memory.
+    // count + stages − 2. With s stages a step reads s + 2 neighbouring planes. If these fit into the cache,
+    // x, b and the coefficients are loaded from memory once instead of s times. Memory bandwidth limits the
+    // speed of sweeps.
     let count = pipeline.rows.shape[0];
     for step in 0..count + stages.len() - 1 {
         for (lag, stage) in stages.iter_mut().enumerate() {
@@ -107,8 +107,8 @@ impl<'p, T: Real, const W: usize> Pipeline<'p, T, W> {
         let row = &mut self.row[..line.len];
         self.rows
             .line_product::<T, W, N>(line, self.x, row, |a, x| a * x);
-        // Piecewise constant prolongation P has entries 1, so that Pᵀ sums the residuals of an aggregate. Cells come in
-        // pairs along the line; the other pairs of an aggregate are added by the other lines.
+        // The piecewise constant prolongation P has entries 1, so that Pᵀ sums the residuals of an aggregate.
+        // Along a line, cells belong to aggregates in pairs. Other lines add the other pairs of an aggregate.
         let coarse = &mut coarse[parent_line(self.rows.shape, line.at)..];
         let residual = self.b[line.cells()].chunks(2).zip(row.chunks(2));
         for (sum, (b, ax)) in coarse.iter_mut().zip(residual) {
@@ -133,7 +133,7 @@ impl<'p, T: Real, const W: usize> Pipeline<'p, T, W> {
     }
 }
 
-/// Returns the first coarse cell of the aggregates that contain the line at these indices.
+/// Returns the first coarse cell of the aggregates that contain the line with the indices `at`.
 pub(super) fn parent_line(shape: [usize; 3], at: [usize; 2]) -> usize {
     let [_, ny, nz] = shape.map(|n| n.div_ceil(2));
     (at[0] / 2 * ny + at[1] / 2) * nz

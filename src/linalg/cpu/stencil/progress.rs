@@ -1,18 +1,19 @@
-//! Convergence of the columns of a batch: which have converged, and with which residuals.
+//! Convergence of the columns of a batch: flags of the converged columns, and their residuals.
 
 use super::workspace::{WIDEST, select_lanes};
 use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 
-/// Largest residual, in units of ‖b‖₂/√n, that is accepted as rounding error if the matrix may be singular.
+/// Largest residual, in units of ‖b‖₂/√n, that is accepted as a rounding error if the matrix may be singular.
 ///
 /// A singular A with left null vector w, ‖w‖₂ = 1, leaves a residual of at least |⟨w, b⟩|. For a random b that is about
 /// ‖b‖₂/√n. Without this limit a large x, whose rounding errors are large too, could hide that residual.
-// Of the residual ⟨w, b⟩ ≈ ‖b‖/√n of a singular A, at most a hundredth may pass as rounding.
+// At most a hundredth of the residual ⟨w, b⟩ ≈ ‖b‖/√n of a singular A may be accepted as a rounding error.
 const ROUNDING_SHARE: f64 = 1e-2;
 
 /// Largest ratio of two successive true residuals that counts as progress. With a larger ratio the iteration stagnates.
-// Halving bounds the number of these restarts: from 1 to the default tolerance of 10⁻¹¹ there are at most 37.
+// Halving bounds the number of these restarts: there are at most 37 between 1 and the default tolerance
+// 10⁻¹¹.
 const LEAST_PROGRESS: f64 = 0.5;
 
 /// Stopping criteria of an iteration.
@@ -22,7 +23,7 @@ pub(crate) struct Criteria {
     pub(crate) tolerance: f64,
     /// Largest number of products with A.
     pub(crate) products: usize,
-    /// Whether the matrix is nonsingular by construction, so that no solve need test whether it is singular.
+    /// Whether the matrix is nonsingular by construction, so that singularity need not be tested.
     pub(crate) regular: bool,
     /// Name of the method in messages.
     pub(crate) name: &'static str,
@@ -30,7 +31,7 @@ pub(crate) struct Criteria {
 
 /// Access to the true residuals of up to N lanes.
 pub(crate) trait Truth<const N: usize> {
-    /// Length of the vectors of the system.
+    /// Returns the length of the vectors of the system.
     fn rows(&self) -> usize;
 
     /// Computes b − A x in all lanes, and returns the norms ‖b − A x‖₂.
@@ -39,15 +40,17 @@ pub(crate) trait Truth<const N: usize> {
     /// Replaces the residuals of the iteration by those last computed, in the lanes marked true.
     fn adopt(&mut self, which: &[bool; N]) -> Result<()>;
 
-    /// Returns a bound for the residuals that rounding errors alone leave.
+    /// Returns an upper bound, for each lane, on the norm of a residual that consists of rounding errors
+    /// only.
     fn rounding(&mut self) -> Result<[f64; N]>;
 }
 
-/// Residuals up to this multiple of ε |A||x| may be rounding errors, and cannot be expected to shrink.
+/// Multiple of ε |A||x| up to which a residual may consist of rounding errors, and need not decrease any
+/// further.
 // At most nine terms enter a row of b − A x with a gauge: the diagonal, six couplings, the gauge and b.
 pub(crate) const ROUNDINGS: f64 = 16.0;
 
-/// Convergence of up to N lanes.
+/// Record of the convergence of up to N lanes.
 pub(crate) struct Progress<const N: usize = WIDEST> {
     /// Norms ‖b‖₂ of the right-hand sides.
     size: [f64; N],
@@ -61,7 +64,8 @@ pub(crate) struct Progress<const N: usize = WIDEST> {
 }
 
 impl<const N: usize> Progress<N> {
-    /// Starts from x = 0, for right-hand sides of these norms. Columns with b = 0 have converged.
+    /// Creates the progress of an iteration from x = 0. `size` holds the norms of b. Columns with b = 0 have
+    /// converged.
     pub(crate) fn new(size: [f64; N]) -> Self {
         Self {
             size,
@@ -72,7 +76,8 @@ impl<const N: usize> Progress<N> {
         }
     }
 
-    /// Starts from an initial guess with residuals of these norms. Columns that meet the tolerance have converged.
+    /// Starts from an initial guess whose residuals have the norms `residual`. Columns that meet the
+    /// tolerance have converged.
     pub(crate) fn begin(&mut self, tolerance: f64, residual: &[f64; N]) {
         self.checked = *residual;
         for (l, &residual) in residual.iter().enumerate() {
@@ -82,7 +87,7 @@ impl<const N: usize> Progress<N> {
         }
     }
 
-    /// Number of lanes that have not converged.
+    /// Returns the number of lanes that have not converged.
     pub(crate) fn unfinished(&self) -> usize {
         self.active.iter().filter(|&&active| active).count()
     }
@@ -99,11 +104,12 @@ impl<const N: usize> Progress<N> {
         Ok(())
     }
 
-    /// Tests the columns whose recursive residual, of norm `recursive`, meets the tolerance or is NaN.
+    /// Checks the columns whose recursive residual, of norm `recursive`, meets the tolerance or is NaN.
     ///
-    /// In exact arithmetic the recursive residual of a Krylov method equals b − A x; rounding errors drive them apart.
-    /// Columns whose true residual meets the tolerance have converged. The others continue from the true residual,
-    /// which replaces the recursive one and its norm in `recursive`. Returns these columns: they have to restart.
+    /// In exact arithmetic the recursive residual of a Krylov method equals the true residual b − A x;
+    /// rounding errors drive them apart. Columns whose true residual meets the tolerance have converged. The
+    /// others must restart from the true residual, which replaces the recursive one, as does its norm in
+    /// `recursive`. Returns flags of the latter.
     ///
     /// # Errors
     /// Fails with [`Error::Stagnation`] if a true residual above the rounding errors is more than half the previous
@@ -115,8 +121,8 @@ impl<const N: usize> Progress<N> {
         truth: &mut impl Truth<N>,
     ) -> Result<[bool; N]> {
         let tolerance = criteria.tolerance;
-        // Recursive residuals go on falling when the true one has reached the level of rounding, so that they
-        // alone would report any accuracy.
+        // Recursive residuals continue to decrease after the true ones have reached the level of rounding
+        // errors. By themselves they would promise any accuracy.
         let small = |l: usize, r: f64| r <= tolerance * self.size[l];
         let mut restart: [bool; N] = std::array::from_fn(|l| {
             self.active[l] && (small(l, recursive[l]) || recursive[l].is_nan())
@@ -124,7 +130,8 @@ impl<const N: usize> Progress<N> {
         if restart == [false; N] {
             return Ok(restart);
         }
-        // The true residual costs a product, and is computed only when the recursive one promises convergence.
+        // The true residual costs a product with A, and is computed only when the recursive one indicates
+        // convergence.
         let residual = truth.residual()?;
         for l in 0..N {
             if restart[l] && residual[l] <= tolerance * self.size[l] {
@@ -135,8 +142,9 @@ impl<const N: usize> Progress<N> {
         if restart == [false; N] {
             return Ok(restart);
         }
-        // Rounding errors separated the two residuals. Either they are as large as b − A x, which then is as small as
-        // this precision permits, or a restart from the true residual must at least halve it.
+        // Rounding errors have driven the two residuals apart. Either these errors are as large as b − A x,
+        // which then cannot be reduced in this precision, or a restart from the true residual must at least
+        // halve it.
         truth.adopt(&restart)?;
         let rounding = truth.rounding()?;
         let unfinished = restart;
@@ -160,7 +168,7 @@ impl<const N: usize> Progress<N> {
         self.worst = self.worst.max(residual / self.size[l]);
     }
 
-    /// Keeps the progress of the listed lanes, in this order.
+    /// Keeps the progress of the lanes `keep`, in the order of the list.
     pub(crate) fn narrow(&mut self, keep: &[usize]) {
         self.size = select_lanes(self.size, keep, 0.0);
         self.checked = select_lanes(self.checked, keep, 0.0);
@@ -168,7 +176,7 @@ impl<const N: usize> Progress<N> {
     }
 
     fn stagnation(&self, solver: &'static str) -> Error {
-        // NaN is reported as ∞: `max` would ignore it.
+        // NaN is reported as ∞, because `max` would ignore it.
         let relative = |l: usize| match self.checked[l] / self.size[l] {
             r if r.is_nan() => f64::INFINITY,
             r => r,

@@ -26,7 +26,7 @@ pub(crate) struct System<'a, T> {
     pub(crate) criteria: Criteria,
 }
 
-/// Right-hand sides of the lanes: columns of a batch times factors.
+/// Right-hand sides of the lanes: columns of a batch, each multiplied by a factor.
 #[derive(Clone, Copy)]
 pub(crate) struct Sides<'s> {
     pub(crate) batch: MatRef<'s, f64>,
@@ -37,7 +37,7 @@ pub(crate) struct Sides<'s> {
 impl Sides<'_> {
     /// Computes out ← b − out in a range of cells.
     fn minus<const W: usize>(self, cells: Range<usize>, out: &mut [[f64; W]]) {
-        // Lanes without a column keep b = 0.
+        // b stays 0 in lanes without a column.
         let mut b = [0.0; W];
         for (cell, out) in cells.zip(out) {
             for (b, (&j, s)) in b.iter_mut().zip(self.columns.iter().zip(self.factors)) {
@@ -96,22 +96,24 @@ impl<T: Real> System<'_, T> {
         b: Sides<'_>,
         (x, out): (&[[f64; W]], &mut [[f64; W]]),
     ) -> PerLane {
-        // The product hands over each line of A x while it is in the cache, and b is subtracted in the same pass.
+        // The product calls `minus` for each line of A x while the line is in the cache, so that b is
+        // subtracted in the same pass.
         let minus = |cells, out: &mut [[f64; W]]| b.minus(cells, out);
         self.stencil.product(self.side, (x, out), minus);
         squares(out).map(f64::sqrt)
     }
 
-    /// Returns a bound for the residuals that rounding errors alone leave. Overwrites `work`.
+    /// Returns an upper bound, for each lane, on the norm of a residual that consists of rounding errors
+    /// only. Overwrites `work`.
     pub(super) fn rounding<const W: usize>(
         &self,
         (x, work): (&[[f64; W]], &mut [[f64; W]]),
     ) -> PerLane {
-        // Entry by entry, the computed b − A x differs from the exact one by at most about m ε |A||x| for sums of m
-        // terms: seven couplings at most, the gauge and b. `ROUNDINGS` exceeds m.
-        // The sum Σx of the gauge c 11ᵀ counts as one term, although its error is typically √N ε Σ|x|. In the
-        // equations of an invariant measure |c| Σ|x| is about a thousandth of the other terms, which makes up
-        // for √N up to 10⁸ cells.
+        // Entry by entry, the computed b − A x differs from the exact one by at most about m ε |A||x|, for
+        // sums of m terms: at most seven coefficients, the gauge and b. `ROUNDINGS` exceeds m. The sum Σx of
+        // the gauge c 11ᵀ counts as one term, although its error is typically √N ε Σ|x|. In the equations of
+        // an invariant measure, |c| Σ|x| is about a thousandth of the other terms, which compensates for
+        // √N up to 10⁸ cells, roughly.
         self.stencil.magnitude(self.side, (x, work));
         squares(work).map(|square| ROUNDINGS * f64::EPSILON * square.sqrt())
     }

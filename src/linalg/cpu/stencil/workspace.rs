@@ -6,16 +6,18 @@ use crate::linalg::operator::Real;
 pub(crate) const WIDEST: usize = 16;
 
 /// Numbers of interleaved columns for which the kernels are compiled.
-// The numbers of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles likewise.
+// The values of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles
+// likewise.
 pub(super) const WIDTHS: [usize; 4] = [1, 4, 8, WIDEST];
 
-/// Returns the smallest of `WIDTHS` that holds this number of columns.
+/// Returns the smallest entry of [`WIDTHS`] that is at least `columns`.
 pub(super) fn width(columns: usize) -> usize {
     let fits = |w: &usize| *w >= columns;
     WIDTHS.into_iter().find(fits).unwrap_or(WIDEST)
 }
 
-/// Evaluates an expression with the constant W set to a width, one of `WIDTHS`, that is known at run time.
+/// Evaluates an expression with the constant W set to a width that is known only at run time, one of
+/// `WIDTHS`.
 macro_rules! with_width {
     ($width:expr, $W:ident => $call:expr) => {
         match $width {
@@ -45,7 +47,7 @@ pub(crate) fn wide_mut<T, const W: usize>(numbers: &mut [T]) -> &mut [[T; W]] {
     numbers.as_chunks_mut().0
 }
 
-/// Workspace of one solve.
+/// Workspace of one solve: the vectors of the Krylov method and of the preconditioner.
 pub(crate) struct Workspace<T> {
     cells: usize,
     lanes: usize,
@@ -53,7 +55,7 @@ pub(crate) struct Workspace<T> {
     pub(crate) exact: Vec<Vec<f64>>,
     /// Results of the preconditioner.
     pub(super) output: [Vec<T>; 2],
-    /// Argument of the preconditioner. The buffer is empty if a vector of the Krylov method lends its memory.
+    /// Argument of the preconditioner. The buffer is empty if a vector of the Krylov method serves instead.
     input: Vec<T>,
     pub(crate) coarse: Coarse<T>,
 }
@@ -64,8 +66,8 @@ pub(crate) struct Coarse<T> {
     pub(crate) row: Vec<T>,
 }
 
-/// Size of a workspace: numbers of cells of every level from the finest, of cells of the longest line, and of vectors
-/// of the Krylov method.
+/// Size of a workspace: the number of cells of every level from the finest, the number of cells of the
+/// longest line, and the number of vectors of the Krylov method.
 pub(crate) struct Extent {
     pub(crate) levels: Vec<usize>,
     pub(crate) line: usize,
@@ -77,13 +79,15 @@ impl Extent {
         self.levels.first().copied().unwrap_or(0)
     }
 
-    /// Returns the bytes of a workspace with this number of lanes and a preconditioner in the precision of T.
+    /// Returns the size in bytes of a workspace with `lanes` lanes and a preconditioner in the precision of
+    /// T.
     pub(super) fn bytes<T: Real>(&self, lanes: usize) -> usize {
         // A V-cycle needs b and x on every coarse level, and one line. All coarse levels together have about
-        // as many cells as the finest one on a line, a third in the plane and a seventh in space.
+        // as many cells as the finest one in one dimension, a third of them in two and a seventh in three.
         let coarse: usize = self.levels.iter().skip(1).sum();
         let exact = self.vectors * self.cells() * size_of::<f64>();
-        // Two results of the preconditioner, and its argument unless a vector of the method lends its memory.
+        // Two results of the preconditioner, and its argument unless a vector of the Krylov method serves as
+        // buffer.
         let fine = if T::ROWS.is_some() { 2 } else { 3 };
         let preconditioner = fine * self.cells() + 2 * coarse + self.line;
         lanes * (exact + size_of::<T>() * preconditioner)
@@ -110,7 +114,7 @@ impl<T: Real> Workspace<T> {
         }
     }
 
-    /// Whether the workspace has at least this number of lanes.
+    /// Returns whether the workspace has at least `lanes` lanes.
     pub(super) fn has(&self, lanes: usize) -> bool {
         self.lanes >= lanes
     }
@@ -135,11 +139,12 @@ impl<T: Real> Workspace<T> {
         }
     }
 
-    /// Keeps the listed lanes (in ascending order) out of `from`, and pads them with zeros to `to` lanes.
+    /// Keeps the lanes `keep` of the vectors, in increasing order, and pads them with zeros. The number of
+    /// lanes changes from `from` to `to`.
     pub(super) fn narrow(&mut self, from: usize, to: usize, keep: &[usize]) {
         for v in &mut self.exact {
-            // In place: `to` ≤ `from` and l ≤ keep[l], so that every number moves towards the front,
-            // and none is overwritten before it was read.
+            // This works in place: since `to` ≤ `from` and l ≤ keep[l], every entry moves towards the front,
+            // and none is overwritten before it has been read.
             for cell in 0..self.cells {
                 for (l, &lane) in keep.iter().enumerate() {
                     v[cell * to + l] = v[cell * from + lane];
@@ -158,7 +163,7 @@ pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
     pub(super) coarse: &'r mut Coarse<T>,
 }
 
-/// Returns the values of the listed lanes, in this order, followed by `rest` in all other lanes.
+/// Returns the values of the lanes `keep`, in the order of the list, followed by `rest` in all other lanes.
 pub(crate) fn select_lanes<V: Copy, const N: usize>(
     values: [V; N],
     keep: &[usize],

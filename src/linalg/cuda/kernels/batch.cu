@@ -2,9 +2,9 @@
 
 #define TILE 32
 
-// Interleaves `columns` columns of `cells` numbers each. The remaining lanes are set to zero. The transposition goes
-// through tiles in shared memory, so that neighbouring threads read and write neighbouring numbers. Blocks have TILE x
-// 8 threads.
+// Interleaves `columns` columns of `cells` entries each. The remaining lanes are set to zero. Tiles are
+// transposed in shared memory, so that neighbouring threads read and write neighbouring entries. Blocks must
+// have TILE x 8 threads.
 extern "C" __global__ void interleave(const double *columns_in, double *out, u32 cells, u32 columns, u32 shift) {
     __shared__ double tile[TILE][TILE + 1];
     const u32 lanes = 1u << shift, first_cell = blockIdx.x * TILE, first_lane = blockIdx.y * TILE;
@@ -19,7 +19,7 @@ extern "C" __global__ void interleave(const double *columns_in, double *out, u32
     }
 }
 
-// Largest modulus of every lane.
+// Computes the largest modulus in every lane, one partial result per block.
 extern "C" __global__ void __launch_bounds__(THREADS) largest(const double *x, double *partial, u32 cells, u32 shift) {
     double most = 0.0;
     EACH_CELL(cells) { most = Largest()(most, fabs(x[place(at, lane, shift)])); }
@@ -32,7 +32,8 @@ rescale(double *x, const double *__restrict__ scalars, u32 cells, u32 shift) {
     EACH_CELL(cells) { x[place(at, lane, shift)] *= scalars[FACTOR * STRIDE + lane]; }
 }
 
-// Copies lanes, divided by their scale factors, to their columns. A lane without a column has the number NONE.
+// Divides lanes by their scale factors and copies them to columns. A lane without a column has the column
+// index NONE.
 #define NONE 0xffffffffu
 struct Places {
     u32 column[STRIDE];
@@ -54,7 +55,8 @@ extern "C" __global__ void separate(const double *x, double *columns_out, const 
     }
 }
 
-// Copies the lanes `from` of x to consecutive lanes of `out`; NONE gives zeros. x has 2^wide lanes.
+// Copies the lanes `from` of x, which has 2^wide lanes, to consecutive lanes of `out`. For NONE, writes
+// zeros.
 extern "C" __global__ void __launch_bounds__(THREADS)
 narrow(const double *x, double *out, Places from, u32 cells, u32 wide, u32 shift) {
     EACH_CELL(cells) {
@@ -62,7 +64,7 @@ narrow(const double *x, double *out, Places from, u32 cells, u32 wide, u32 shift
     }
 }
 
-// Copies x to y in the marked lanes, or zeros if x is null.
+// Copies x to y in the marked lanes. If x is null, sets them to zero.
 extern "C" __global__ void __launch_bounds__(THREADS)
 copy_lanes(const double *x, double *y, u64 marked, u32 cells, u32 shift) {
     EACH_CELL(cells) {
@@ -71,7 +73,7 @@ copy_lanes(const double *x, double *y, u64 marked, u32 cells, u32 shift) {
     }
 }
 
-// Partial sums of |x|^2.
+// Computes partial sums of |x|^2.
 extern "C" __global__ void __launch_bounds__(THREADS) squares(const double *x, double *partial, u32 cells, u32 shift) {
     double square = 0.0;
     EACH_CELL(cells) {

@@ -1,6 +1,6 @@
 // Operations on consecutive columns, which stay on the device between solves.
 
-// Sum of one number per thread of a block. Only the first thread may use the result.
+// Returns the sum of one value per thread of a block. Only the first thread may use the result.
 __device__ __forceinline__ double block_sum(double number) {
     __shared__ double shared[THREADS];
     shared[threadIdx.x] = number;
@@ -8,7 +8,8 @@ __device__ __forceinline__ double block_sum(double number) {
     return shared[0];
 }
 
-// out <- A^T X for a dense A: block (i, j) computes the inner product of column i of A with column j of X.
+// Computes out <- A^T X for a dense A. Block (i, j) computes the inner product of column i of A with column j
+// of X.
 extern "C" __global__ void __launch_bounds__(THREADS)
 inner_products(const double *matrix, const double *x, double *out, u32 cells) {
     const double *a = matrix + (u64)blockIdx.x * cells, *column = x + (u64)blockIdx.y * cells;
@@ -18,7 +19,8 @@ inner_products(const double *matrix, const double *x, double *out, u32 cells) {
     if (threadIdx.x == 0) out[(u64)blockIdx.y * gridDim.x + blockIdx.x] = sum;
 }
 
-// out <- A^T X for a sparse A: block (i, j) computes the inner product of column i of A with column j of X.
+// Computes out <- A^T X for a sparse A. Block (i, j) computes the inner product of column i of A with column
+// j of X.
 extern "C" __global__ void __launch_bounds__(THREADS)
 sparse_inner_products(Compressed columns, const double *x, double *out, u32 cells) {
     const double *column = x + (u64)blockIdx.y * cells;
@@ -29,7 +31,7 @@ sparse_inner_products(Compressed columns, const double *x, double *out, u32 cell
     if (threadIdx.x == 0) out[(u64)blockIdx.y * gridDim.x + blockIdx.x] = sum;
 }
 
-// x <- s x - m for every column (block y), with m its entry of `means`, or 0 if `means` is null.
+// Computes x <- s x - m for every column (block y), where m is its entry of `means`, or 0 if `means` is null.
 extern "C" __global__ void __launch_bounds__(THREADS)
 shift_and_scale(double *x, const double *means, double s, u32 cells) {
     double *column = x + (u64)blockIdx.y * cells;

@@ -1,6 +1,6 @@
 // Components of a multigrid V-cycle on a box of cells.
 
-// Loop over the children of a coarse cell that lie inside the finer box, in the order of their numbers.
+// Loop over the children of a coarse cell that lie inside the finer grid, in the order of their indices.
 #define EACH_CHILD(a, corner)                                                                                  \
     for (u32 child = 0; child < 8; child++)                                                                    \
         if (Cell cell = child_of(a, corner, child); cell.at != OUTSIDE)
@@ -25,10 +25,10 @@ template <class T> __device__ __forceinline__ Cell child_of(const Rows<T> &a, Co
     return cell;
 }
 
-// Galerkin stencil P^T A P for the piecewise constant prolongation P from aggregates of 2x2x2 cells. Its entry for two
-// aggregates is the sum of a_ij over their cells i and j: couplings inside an aggregate add to its centre, and
-// couplings to the next aggregate add to the coarse coupling. The casts remove the `const` of the arrays of `coarse`,
-// which are written by this kernel only.
+// Computes the Galerkin stencil P^T A P for the piecewise constant prolongation P from aggregates of 2x2x2
+// cells. Its entry for two aggregates is the sum of a_ij over their cells i and j: couplings inside an
+// aggregate add to its centre, and couplings to the next aggregate add to the coarse coupling. The casts
+// remove the `const` of the arrays of `coarse`, which only this kernel writes.
 extern "C" __global__ void __launch_bounds__(THREADS) coarsen(Rows<double> a, Rows<double> coarse) {
     const u32 parent = blockIdx.x * blockDim.x + threadIdx.x;
     if (parent >= coarse.cells) return;
@@ -54,13 +54,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) coarsen(Rows<double> a, Ro
     const_cast<double *>(coarse.centre)[parent] = centre;
 }
 
-// out <- unit a, in the precision of the cycles.
+// Computes out <- unit a, in the precision of the cycles.
 template <class T> __device__ void in_units(const double *a, T *out, double unit, u32 count) {
     const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at < count) out[at] = (T)(unit * a[at]);
 }
 
-// out <- 1/(unit d) for a diagonal d, and 0 where d is zero, subnormal or not finite.
+// Computes out <- 1/(unit d) for a diagonal d, or 0 where d is zero, subnormal or not finite.
 template <class T> __device__ void reciprocals(const double *diagonal, T *out, double unit, u32 count) {
     const u32 at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;
@@ -69,18 +69,19 @@ template <class T> __device__ void reciprocals(const double *diagonal, T *out, d
     out[at] = (T)(1.0 / unit * (normal ? 1.0 / d : 0.0));
 }
 
-// Hyperplane t0 + t1 + t2 = plane, with indices t that count from the starting corner of a sweep. The neighbours of a
-// cell lie in the two adjacent hyperplanes, so that the cells of one hyperplane are independent.
+// Hyperplane t0 + t1 + t2 = plane, with indices t that are counted from the starting corner of a sweep. The
+// neighbours of a cell lie in the two adjacent hyperplanes, so that the cells of one hyperplane are
+// independent.
 struct Plane {
     u32 plane;
-    // Least t0 of a cell in the hyperplane.
+    // Smallest t0 of a cell in the hyperplane.
     u32 first;
     // Bit d is set if axis d is swept from its upper end.
     u32 corner;
 };
 
-// Finds the cell with this t0 and the `number`-th admissible t1. Returns whether it exists. t2 = plane - t0 - t1 is at
-// most n2 - 1, which bounds t1 from below.
+// Finds the cell with the given t0 and the `number`-th admissible t1, counted from 0. Returns whether it
+// exists. t2 = plane - t0 - t1 is at most n2 - 1, which bounds t1 from below.
 template <class T>
 __device__ __forceinline__ bool cell_of(const Rows<T> &a, Plane p, u32 t0, u32 number, Cell &cell) {
     const u32 rest = p.plane - t0, last = a.n[2] - 1, t1 = (rest > last ? rest - last : 0) + number;
@@ -96,7 +97,7 @@ __device__ __forceinline__ void subtract(T &sum, const T *c, u32 coupling, const
     sum = sum - c[coupling] * x[place(neighbour, lane, shift)];
 }
 
-// Gauss-Seidel update x_i <- (b_i - sum over j != i of a_ij x_j)/a_ii.
+// Performs the Gauss-Seidel update x_i <- (b_i - sum over j != i of a_ij x_j)/a_ii.
 template <class T>
 __device__ __forceinline__ void relax_cell(const Rows<T> &a, const T *b, T *x, Cell cell, u32 corner, u32 lane, u32 shift) {
     const u32 at = cell.at;
@@ -108,7 +109,8 @@ __device__ __forceinline__ void relax_cell(const Rows<T> &a, const T *b, T *x, C
         stride = a.n[2];
     }
     const bool below = cell.i[2] > 0, above = cell.i[2] + 1 < a.n[2];
-    // Along the last axis, the neighbour that the sweep has not reached yet is subtracted first, as on the processor.
+    // Along the last axis, the neighbour that the sweep has not reached yet is subtracted first, as on the
+    // CPU.
     if (corner >> 2 & 1) {
         if (below) subtract(sum, a.lower[2], at - 1, x, at - 1, lane, shift);
         if (above) subtract(sum, a.upper[2], at, x, at + 1, lane, shift);
@@ -119,7 +121,8 @@ __device__ __forceinline__ void relax_cell(const Rows<T> &a, const T *b, T *x, C
     x[place(at, lane, shift)] = sum * a.inverse[at];
 }
 
-// Relaxes one hyperplane. Each block index y has one t0; the blocks and threads along x cover its cells and lanes.
+// Relaxes one hyperplane. Each block index y belongs to one t0; the blocks and threads along x cover its
+// cells and lanes.
 template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Plane p, u32 shift) {
     const u32 lane = threadIdx.x & ((1u << shift) - 1);
     const u32 number = blockIdx.x * (blockDim.x >> shift) + (threadIdx.x >> shift);
@@ -136,8 +139,8 @@ struct Corners {
     u32 count;
 };
 
-// Consecutive whole sweeps of a small box, with one block per 2^group lanes. Barriers between the threads of a block
-// separate the hyperplanes.
+// Runs whole sweeps of a small grid one after another, with one block per 2^group lanes. Barriers between the
+// threads of a block separate the hyperplanes.
 template <class T>
 __device__ void relax_small(const Rows<T> &a, const T *b, T *x, Corners corners, u32 group, u32 shift) {
     const u32 lane = (blockIdx.x << group) + (threadIdx.x & ((1u << group) - 1));
@@ -156,8 +159,8 @@ __device__ void relax_small(const Rows<T> &a, const T *b, T *x, Corners corners,
     }
 }
 
-// Restriction: coarse <- P^T (b - A x), the sums of the residual over aggregates of 2x2x2 cells, in the order of the
-// cells.
+// Restricts the residual: coarse <- P^T (b - A x), its sums over aggregates of 2x2x2 cells, in the order of
+// the cells.
 template <class T>
 __device__ void restrict_residual(const Rows<T> &a, const T *b, const T *x, T *coarse, u32 parents, u32 shift) {
     EACH_CELL(parents) {
@@ -169,7 +172,7 @@ __device__ void restrict_residual(const Rows<T> &a, const T *b, const T *x, T *c
     }
 }
 
-// Prolongation: x <- x + s P coarse, which adds s times the value of its aggregate to every cell.
+// Prolongs a correction: x <- x + s P coarse, which adds s times the value of its aggregate to every cell.
 template <class T> __device__ void prolong(const Rows<T> &a, const T *coarse, T *x, T s, u32 shift) {
     const u32 m1 = (a.n[1] + 1) / 2, m2 = (a.n[2] + 1) / 2;
     EACH_CELL_OF(a) {
@@ -179,13 +182,13 @@ template <class T> __device__ void prolong(const Rows<T> &a, const T *coarse, T 
     }
 }
 
-// x <- 0.
+// Sets x <- 0.
 template <class T> __device__ void clear(T *x, u32 cells, u32 shift) {
     EACH_CELL(cells) { x[place(at, lane, shift)] = (T)0; }
 }
 
-// x <- M b for a dense matrix M with n x n entries, at the given distances between rows and between columns. Swapped
-// distances give the transpose.
+// Computes x <- M b for a dense matrix M with n x n entries, at the given distances between rows and between
+// columns. Exchanging the distances gives the transpose.
 template <class T>
 __device__ void dense_times(const T *matrix, const T *b, T *x, u32 n, u32 between_rows, u32 between_columns, u32 shift) {
     EACH_CELL(n) {

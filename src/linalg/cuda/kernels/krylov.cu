@@ -3,14 +3,14 @@
 //
 // s is a power of two that scales r to a norm near 1 for the preconditioner, which may have single precision.
 
-// BiCGSTAB breaks down if the cosine of the angle between the shadow residual and r or v is below this.
+// Bound on the cosine of the angle between the shadow residual and r or v. Below it, BiCGSTAB breaks down.
 #define BREAKDOWN 1e-12
 
 #define OF(name) scalars[(name) * STRIDE + lane]
 #define EACH_LANE const u32 lane = threadIdx.x; if (lane >> shift) return;
 
-// Marks columns as fresh that restart with the shadow r: those marked before, and those whose shadow is orthogonal to
-// r. Computes rho = <shadow, r> and beta = (rho/last rho)(alpha/omega).
+// Marks the columns that restart with the shadow r as fresh: those that were marked before, and those whose
+// shadow is orthogonal to r. Computes rho = <shadow, r> and beta = (rho/last rho)(alpha/omega).
 extern "C" __global__ void bicgstab_begin(double *scalars, u32 shift) {
     EACH_LANE
     const bool sound = fabs(OF(RHO)) > BREAKDOWN * (OF(SHADOW_SIZE) * OF(SIZE));
@@ -25,8 +25,8 @@ extern "C" __global__ void bicgstab_begin(double *scalars, u32 shift) {
     OF(LAST) = OF(RHO);
 }
 
-// alpha = rho/<shadow, v>. If the shadow is orthogonal to v, the column is marked as blind, and alpha = 0 skips this
-// half of the step.
+// Computes alpha = rho/<shadow, v>. If the shadow is orthogonal to v, the column is marked as blind, and
+// alpha = 0 skips this half of the step.
 extern "C" __global__ void bicgstab_aim(double *scalars, u32 shift) {
     EACH_LANE
     const double along = OF(FIRST_SUM);
@@ -35,7 +35,7 @@ extern "C" __global__ void bicgstab_aim(double *scalars, u32 shift) {
     OF(ALPHA) = OF(ACTIVE) != 0.0 && seen ? OF(RHO) / along : 0.0;
 }
 
-// omega = <r, t>/|t|^2 minimises |r - omega t|.
+// Computes omega = <r, t>/|t|^2, which minimises |r - omega t|.
 extern "C" __global__ void bicgstab_damp(double *scalars, u32 shift) {
     EACH_LANE
     OF(OMEGA) = OF(ACTIVE) != 0.0 && OF(SECOND_SUM) > 0.0 ? OF(FIRST_SUM) / OF(SECOND_SUM) : 0.0;
@@ -49,8 +49,8 @@ extern "C" __global__ void bicgstab_end(double *scalars, u32 shift) {
     OF(FRESH) = OF(BLIND) != 0.0 || OF(OMEGA) == 0.0 ? 1.0 : 0.0;
 }
 
-// shadow <- r for fresh columns; p <- r + beta (p - omega v), or p <- r for fresh and inactive columns; rough <- s p in
-// the precision of the preconditioner.
+// Computes the direction p <- r + beta (p - omega v), or p <- r for fresh and inactive columns, and
+// rough <- s p in the precision of the preconditioner. Sets shadow <- r for fresh columns.
 template <class T>
 __device__ void turn(const double *r, const double *v, double *p, double *shadow, T *rough, const double *__restrict__ scalars,
                      u32 cells, u32 shift) {
@@ -64,7 +64,7 @@ __device__ void turn(const double *r, const double *v, double *p, double *shadow
     }
 }
 
-// r <- r - alpha v; rough <- s r in the precision of the preconditioner.
+// Computes r <- r - alpha v, and rough <- s r in the precision of the preconditioner.
 template <class T>
 __device__ void descend(const double *v, double *r, T *rough, const double *__restrict__ scalars, u32 cells, u32 shift) {
     EACH_CELL(cells) {
@@ -75,7 +75,7 @@ __device__ void descend(const double *v, double *r, T *rough, const double *__re
     }
 }
 
-// x <- x + (alpha y + omega z)/s, r <- r - omega t; partial sums of |r|^2 and <shadow, r>.
+// Computes x <- x + (alpha y + omega z)/s, r <- r - omega t, and partial sums of |r|^2 and <shadow, r>.
 template <class T>
 __device__ void advance(double *x, double *r, const T *y, const T *z, const double *t, const double *shadow,
                         const double *__restrict__ scalars, double *partial, u32 cells, u32 shift) {
@@ -98,7 +98,7 @@ extern "C" __global__ void gradients_begin(double *scalars, u32 shift) {
     OF(SCALE) = scale_of(OF(SIZE));
 }
 
-// rho = <r, z>/s, and beta = rho/last rho, or 0 for fresh and inactive columns.
+// Computes rho = <r, z>/s, and beta = rho/last rho, or 0 for fresh and inactive columns.
 extern "C" __global__ void gradients_turn(double *scalars, u32 shift) {
     EACH_LANE
     const double last = OF(RHO);
@@ -106,20 +106,20 @@ extern "C" __global__ void gradients_turn(double *scalars, u32 shift) {
     OF(BETA) = OF(FRESH) != 0.0 || OF(ACTIVE) == 0.0 ? 0.0 : OF(RHO) / last;
 }
 
-// alpha = rho/<p, q>, or 0 for inactive columns.
+// Computes alpha = rho/<p, q>, or 0 for inactive columns.
 extern "C" __global__ void gradients_aim(double *scalars, u32 shift) {
     EACH_LANE
     OF(ALPHA) = OF(ACTIVE) != 0.0 ? OF(RHO) / OF(FIRST_SUM) : 0.0;
 }
 
-// Stores |r|.
+// Stores |r|, and marks no column as fresh.
 extern "C" __global__ void gradients_end(double *scalars, u32 shift) {
     EACH_LANE
     OF(SIZE) = sqrt(OF(FIRST_SUM));
     OF(FRESH) = 0.0;
 }
 
-// rough <- s r in the precision of the preconditioner.
+// Computes rough <- s r in the precision of the preconditioner.
 template <class T> __device__ void round_scaled(const double *r, T *rough, const double *__restrict__ scalars, u32 cells, u32 shift) {
     EACH_CELL(cells) {
         const u64 here = place(at, lane, shift);
@@ -127,7 +127,7 @@ template <class T> __device__ void round_scaled(const double *r, T *rough, const
     }
 }
 
-// Partial sums of <r, z>.
+// Computes partial sums of <r, z>.
 template <class T> __device__ void along(const double *r, const T *z, double *partial, u32 cells, u32 shift) {
     double sum = 0.0;
     EACH_CELL(cells) {
@@ -137,7 +137,7 @@ template <class T> __device__ void along(const double *r, const T *z, double *pa
     leave_sum(sum, 0, partial, shift);
 }
 
-// p <- z/s + beta p.
+// Computes p <- z/s + beta p.
 template <class T> __device__ void conjugate(const T *z, double *p, const double *__restrict__ scalars, u32 cells, u32 shift) {
     EACH_CELL(cells) {
         const u64 here = place(at, lane, shift);
@@ -145,7 +145,7 @@ template <class T> __device__ void conjugate(const T *z, double *p, const double
     }
 }
 
-// x <- x + alpha p, r <- r - alpha q; partial sums of |r|^2.
+// Computes x <- x + alpha p, r <- r - alpha q, and partial sums of |r|^2.
 extern "C" __global__ void __launch_bounds__(THREADS)
 gradients_advance(double *x, double *r, const double *p, const double *q, const double *__restrict__ scalars, double *partial,
                   u32 cells, u32 shift) {

@@ -15,7 +15,7 @@ __device__ __forceinline__ double sparse_row(const Compressed &a, u32 row, const
     return sum;
 }
 
-// out <- A x, divided by s if `scaled`; partial sums of <with, out> and |out|^2.
+// Computes out <- A x, divided by s if `scaled`, and partial sums of <with, out> and |out|^2.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_image(Compressed a, const double *x, double *out, const double *with, const double *__restrict__ scalars,
              double *partial, u32 scaled, u32 shift) {
@@ -32,7 +32,7 @@ sparse_image(Compressed a, const double *x, double *out, const double *with, con
     leave_sum(square, 1, partial, shift);
 }
 
-// out <- b - A x; partial sums of |out|^2.
+// Computes out <- b - A x, and partial sums of |out|^2.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_residual(Compressed a, const double *x, double *out, const double *b, double *partial, u32 shift) {
     double square = 0.0;
@@ -45,7 +45,7 @@ sparse_residual(Compressed a, const double *x, double *out, const double *b, dou
     leave_sum(square, 0, partial, shift);
 }
 
-// Partial sums of the squared entries of |A||x|.
+// Computes partial sums of the squared entries of |A||x|.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_magnitude(Compressed a, const double *x, double *partial, u32 shift) {
     double square = 0.0;
@@ -58,7 +58,7 @@ sparse_magnitude(Compressed a, const double *x, double *partial, u32 shift) {
     leave_sum(square, 0, partial, shift);
 }
 
-// Forward substitution x_i <- (b_i - sum over j < i of a_ij x_j)/d_i for the rows of a front.
+// Performs forward substitution x_i <- (b_i - sum over j < i of a_ij x_j)/d_i for the rows of a front.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_forward(Compressed a, const double *inverse, const u32 *order, u32 count, const double *b, double *x, u32 shift) {
     EACH_CELL(count) {
@@ -70,7 +70,7 @@ sparse_forward(Compressed a, const double *inverse, const u32 *order, u32 count,
     }
 }
 
-// Backward substitution x_i <- x_i - (sum over j > i of a_ij x_j)/d_i for the rows of a front.
+// Performs backward substitution x_i <- x_i - (sum over j > i of a_ij x_j)/d_i for the rows of a front.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 sparse_backward(Compressed a, const double *inverse, const u32 *order, u32 count, double *x, u32 shift) {
     EACH_CELL(count) {

@@ -1,7 +1,7 @@
 // Products with a stencil matrix.
 
-// Product of the row of a cell with x, in the order of the processor: the cell itself, then its lower and upper
-// neighbours along the three axes.
+// Adds the couplings in the row of a cell times x to `sum`: the lower and upper neighbours along the three
+// axes, in the order of the CPU kernels. `sum` must hold the term of the cell itself.
 #define ADD_NEIGHBOURS(TERM)                                                                                   \
     u32 stride = a.n[1] * a.n[2];                                                                              \
     for (u32 axis = 0; axis < 3; axis++) {                                                                     \
@@ -25,13 +25,14 @@ __device__ __forceinline__ double row_modulus(const Rows<double> &a, Cell cell, 
     return sum;
 }
 
-// Loop over the cells of this thread, with the number of rows in the grid as stride.
+// Loop over the cells of this thread. The stride is the number of rows that all blocks process at the same
+// time.
 #define EACH_CELL(cells)                                                                                       \
     const u32 lane = threadIdx.x & ((1u << shift) - 1), rows = blockDim.x >> shift;                            \
     for (u32 at = blockIdx.x * rows + (threadIdx.x >> shift); at < (cells); at += gridDim.x * rows)
 
-// Advances a cell by `stride`, the cell whose number is the increment. Indices carry over from axis to axis, which
-// saves the divisions of cell_at.
+// Advances a cell by `stride`, the cell whose index is the increment. Indices along the axes are carried
+// over, which saves the divisions of cell_at.
 template <class T> __device__ __forceinline__ void forward(const Rows<T> &a, Cell &cell, const Cell &stride) {
     cell.at += stride.at;
     cell.i[2] += stride.i[2];
@@ -43,14 +44,15 @@ template <class T> __device__ __forceinline__ void forward(const Rows<T> &a, Cel
     cell.i[0] += stride.i[0] + plane;
 }
 
-// Loop over the cells of this thread with their indices, which are computed by division once and then advanced.
+// Loop over the cells of this thread with their indices, which are computed by division once, and then
+// advanced.
 #define EACH_CELL_OF(a)                                                                                        \
     const u32 lane = threadIdx.x & ((1u << shift) - 1), rows = blockDim.x >> shift;                            \
     const Cell stride = cell_at(a, gridDim.x * rows);                                                          \
     for (Cell cell = cell_at(a, blockIdx.x * rows + (threadIdx.x >> shift)); cell.at < a.cells; forward(a, cell, stride))
 
-// out <- A x + c sum(x), divided by s if `scaled`; partial sums of <with, out> and |out|^2. The scalar GAUGE holds
-// c sum(x), and is added if `gauged`.
+// Computes out <- A x + c sum(x), divided by s if `scaled`, and partial sums of <with, out> and |out|^2. If
+// `gauged`, the scalar GAUGE must hold c sum(x); otherwise this term is left out.
 template <class S>
 __device__ void image(const Rows<double> &a, const S *x, double *out, const double *with, const double *__restrict__ scalars,
                       double *partial, u32 gauged, u32 scaled, u32 shift) {
@@ -80,7 +82,7 @@ image_d(Rows<double> a, const double *x, double *out, const double *with, const 
     image(a, x, out, with, scalars, partial, gauged, scaled, shift);
 }
 
-// out <- b - A x, with the gauge term if `gauged`; partial sums of |out|^2.
+// Computes out <- b - A x, with the gauge term if `gauged`, and partial sums of |out|^2.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 residual(Rows<double> a, const double *x, double *out, const double *b, const double *__restrict__ scalars, double *partial,
          u32 gauged, u32 shift) {
@@ -96,7 +98,7 @@ residual(Rows<double> a, const double *x, double *out, const double *b, const do
     leave_sum(square, 0, partial, shift);
 }
 
-// Partial sums of the squared entries of |A||x|, with the gauge term if `gauged`.
+// Computes partial sums of the squared entries of |A||x|, with the gauge term if `gauged`.
 extern "C" __global__ void __launch_bounds__(THREADS, 8)
 magnitude(Rows<double> a, const double *x, const double *__restrict__ scalars, double *partial, u32 gauged, u32 shift) {
     double square = 0.0;
@@ -108,7 +110,7 @@ magnitude(Rows<double> a, const double *x, const double *__restrict__ scalars, d
     leave_sum(square, 0, partial, shift);
 }
 
-// Partial sums of x, or of its moduli.
+// Computes partial sums of x, or of the moduli of its entries.
 template <class S> __device__ void total(const S *x, double *partial, u32 cells, u32 moduli, u32 shift) {
     double sum = 0.0;
     EACH_CELL(cells) {

@@ -1,4 +1,4 @@
-//! Computes the symbolic factorisation of a pattern.
+//! Construction of the symbolic factorisation from a sparsity pattern.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::sparse::SymbolicSparseColMatRef;
@@ -48,8 +48,9 @@ impl Symbolic {
 
     /// Creates the nodes, and finds the rows below the diagonal block of each node.
     ///
-    /// The front of node s has the rows of its columns in the matrix, and all rows of the fronts of its children (the
-    /// union theorem of sparse Cholesky). Rows before the end of the node's own columns are eliminated already.
+    /// The rows of the front of node s are the rows of its columns in the matrix and the rows of the fronts
+    /// of its children (the union theorem of sparse Cholesky). Rows that s or a descendant eliminates are not
+    /// listed.
     fn find_rows(
         &mut self,
         pattern: Pattern<'_>,
@@ -57,8 +58,8 @@ impl Symbolic {
         (widths, parents): (&[usize], &[Option<usize>]),
     ) {
         // `seen[row] == s` marks the rows already listed for node s, without a reset between nodes. Each
-        // child is merged once, into its only parent: the merges cost the sum of all front sizes, plus
-        // sorting.
+        // child is merged once, into its only parent, so that the merges cost the sum of all front sizes,
+        // plus sorting.
         let mut seen = vec![usize::MAX; position.len()];
         let (mut start, tree) = (0, Children::new(parents));
         for s in 0..widths.len() {
@@ -108,7 +109,8 @@ impl Symbolic {
         if row < node.start + node.width {
             return row - node.start;
         }
-        // The rows of the child are a subset of those of the front, so that the search finds the row itself.
+        // Every row of a child or a matrix entry belongs to the front, so that the search finds the row
+        // itself.
         node.width + self.rows(node).partition_point(|&r| r < row)
     }
 
@@ -126,7 +128,8 @@ impl Symbolic {
         self.relative = relative;
     }
 
-    /// Assigns every matrix entry to a front: the one that eliminates its row or its column, whichever comes first.
+    /// Assigns every matrix entry to the front that eliminates its row or its column, whichever is eliminated
+    /// first.
     ///
     /// A counting sort by front: count the entries of each front, form the offsets, distribute.
     fn assign_entries(&mut self, pattern: Pattern<'_>, position: &[usize]) {
@@ -170,7 +173,7 @@ impl Symbolic {
     }
 }
 
-/// Whether (j, i) is an entry of the pattern for every entry (i, j).
+/// Returns whether (j, i) is an entry of the pattern for every entry (i, j).
 fn is_symmetric(pattern: Pattern<'_>) -> bool {
     let n = pattern.ncols();
     if pattern.nrows() != n {

@@ -21,7 +21,7 @@ use crate::linalg::operator::Side;
 /// Cholesky factor L of A = L Lᵀ.
 pub(crate) struct Cholesky {
     symbolic: Arc<Symbolic>,
-    /// Entries of L, as panels node by node.
+    /// Panels of L, node by node.
     values: Vec<f64>,
     /// Reciprocals of the diagonal of L.
     reciprocals: Vec<f64>,
@@ -30,7 +30,7 @@ pub(crate) struct Cholesky {
 }
 
 impl Cholesky {
-    /// Factorises A, of which only the lower triangle in elimination order is read.
+    /// Factorises A, and reads only its lower triangle in elimination order.
     pub(crate) fn new(a: Matrix<'_>, symbolic: Arc<Symbolic>, budget: Budget) -> Result<Self> {
         let diagonal = size_of::<f64>() * a.size();
         budget.check(symbolic.form.name(), a.size(), symbolic.bytes() + diagonal)?;
@@ -43,8 +43,8 @@ impl Cholesky {
         let values = values.ok_or(Error::NotPositiveDefinite {
             what: "an operator declared positive definite",
         })?;
-        // Steps of size + 1 walk down the diagonal. k (size + 1) < width·size holds for the `width` numbers
-        // k < width alone, so that the walk ends with the square.
+        // Diagonal entry k has the index k (size + 1) in a panel of length width·size. Exactly the indices
+        // with k < width lie within the panel, so that the iteration ends with the square.
         let diagonal = symbolic.nodes.iter().flat_map(|node| {
             let panel = &values[node.offset..][..node.len];
             panel.iter().step_by(node.size() + 1).copied()

@@ -12,19 +12,20 @@ use super::sums;
 use super::symbolic::{Node, Symbolic};
 use crate::linalg::operator::Side;
 
-/// Number of columns of a tile of a large front. Threads share the tiles of a front.
-// Tiles are fixed, not shares of the threads, because the blocking of a product decides the order of its
-// sums.
+/// Number of columns per tile of a large front. Threads process different tiles.
+// The number is fixed rather than derived from the number of threads, because the blocking of a matrix
+// product determines the order of its sums.
 const TILE: usize = 192;
 
 /// Largest number of columns of a block that is eliminated column by column. Larger blocks are split in halves.
 pub(super) const NARROW: usize = 16;
 
-/// Panels of a front that stay in the factor.
+/// Panels of a front, which become part of the factor.
 pub(super) struct Panels<'a> {
-    /// Panel of L₁₁ (unit lower triangle, diagonal not stored) and U₁₁ in the square on top, with L₂₁ below.
+    /// First panel: L₁₁ (unit lower triangle, diagonal not stored) and U₁₁ share the square on top, and L₂₁
+    /// follows.
     pub(super) lower: MatMut<'a, f64>,
-    /// Panel of U₁₂ᵀ, column-major.
+    /// Second panel: U₁₂ᵀ, column-major.
     pub(super) upper: MatMut<'a, f64>,
 }
 
@@ -38,14 +39,14 @@ impl<'a> Panels<'a> {
     }
 }
 
-/// Matrix to factorise.
+/// Matrix to factorise, given by its entries.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     /// Entries of A, in the order of its pattern.
     pub(super) values: &'a [f64],
     /// Whether to factorise A or Aᵀ.
     pub(super) side: Side,
-    /// Row sums A·1, if the pivots follow from them, see [`super::sums`].
+    /// Row sums A·1, if the pivots are computed from them, see [`super::sums`].
     pub(super) sums: Option<&'a [f64]>,
 }
 
@@ -128,10 +129,11 @@ fn add_at(values: &[f64], places: &[usize], target: Option<&mut [f64]>) {
     }
 }
 
-/// Eliminates the columns of a front: L and U replace its panels, −L₂₁U₁₂ replaces `rest`.
+/// Eliminates the columns of a front: L and U replace its panels, and −L₂₁U₁₂ replaces `rest`.
 ///
-/// The Schur complement is complete once [`add_to_rest`] has added the children. `beneath` holds the column sums below
-/// the square if the pivots follow from sums, see [`super::sums`]. Returns false if a pivot vanishes.
+/// The Schur complement is complete once [`add_to_rest`] has added those of the children. If the pivots are
+/// computed from row sums, `beneath` holds the column sums below the square, see [`super::sums`]. Returns
+/// false if a pivot vanishes.
 pub(super) fn eliminate(
     panels: &mut Panels<'_>,
     beneath: Option<&mut [f64]>,
@@ -155,7 +157,7 @@ pub(super) fn eliminate(
     tiles(upper.rb_mut(), |_, tile| {
         solve_unit_lower_triangular_in_place(square, tile, Par::Seq);
     });
-    // Replacing `rest` needs no zeroed memory; the children add to it afterwards.
+    // The product overwrites `rest`, which need not be zero on entry. The children are added afterwards.
     let (lower, upper) = (lower.rb().transpose(), upper.rb());
     tiles(rest.rb_mut(), |first, tile| {
         let upper = upper.subcols(first, tile.ncols());
@@ -178,15 +180,16 @@ pub(super) fn tiles(m: MatMut<'_, f64>, work: impl Fn(usize, MatMut<'_, f64>) + 
 
 /// Factorises A = L U in place, without pivoting. Returns false if a pivot vanishes.
 ///
-/// The steps of the recursion: A₁₁ = L₁₁U₁₁, U₁₂ = L₁₁⁻¹A₁₂, L₂₁ = A₂₁U₁₁⁻¹, then the Schur complement A₂₂ − L₂₁U₁₂.
+/// A recursion step computes A₁₁ = L₁₁U₁₁, U₁₂ = L₁₁⁻¹A₁₂, L₂₁ = A₂₁U₁₁⁻¹, and the Schur complement
+/// A₂₂ − L₂₁U₁₂.
 fn factorise(mut a: MatMut<'_, f64>) -> bool {
     let n = a.nrows();
-    // Halving turns nearly all of the n³·2/3 operations into products of blocks. Column by column, each of
-    // the n steps would read and write the whole remainder.
+    // Halving turns nearly all of the n³·2/3 operations into products of blocks. Elimination column by column
+    // would read and write the whole remainder in each of the n steps.
     if n <= NARROW {
         return factorise_narrow(a);
     }
-    // A multiple of 8 doubles fills whole cache lines.
+    // Blocks start at multiples of 8 doubles, which fill a cache line.
     let half = (n / 2).next_multiple_of(8);
     let (mut a11, mut a12, mut a21, mut a22) = a.rb_mut().split_at_mut(half, half);
     if !factorise(a11.rb_mut()) {
@@ -210,8 +213,8 @@ fn factorise_narrow(mut a: MatMut<'_, f64>) -> bool {
     let n = a.nrows();
     for k in 0..n {
         let pivot = a[(k, k)];
-        // Only an exact zero stops the elimination. A small pivot may be right, in a column of small entries,
-        // and the residual of the solution will tell.
+        // Only a pivot that is zero or not finite stops the elimination. A small pivot may be adequate in a
+        // column of small entries. If it is not, the residual check of the solution will reveal it.
         if pivot == 0.0 || !pivot.is_finite() {
             return false;
         }

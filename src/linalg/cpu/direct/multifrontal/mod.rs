@@ -1,6 +1,7 @@
 //! Multifrontal factorisations of sparse matrices with symmetric pattern (Duff & Reid 1983).
 //!
-//! LU without pivoting for matrices with a dominant diagonal, and Cholesky for symmetric positive definite matrices.
+//! The module provides LU without pivoting for matrices with a dominant diagonal, and Cholesky for symmetric
+//! positive definite matrices.
 //!
 //! Supernodes (sets of columns with a common structure) form a tree. Each supernode assembles a dense front
 //! F = [F₁₁ F₁₂; F₂₁ F₂₂] from the entries of A and the Schur complements of its children. The supernode eliminates its
@@ -44,7 +45,8 @@ pub(crate) struct Multifrontal {
 }
 
 impl Multifrontal {
-    /// Factorises A or Aᵀ, as `side` says. The diagonal should dominate the columns of that matrix.
+    /// Factorises A or Aᵀ, according to `side`. The factorised matrix should be diagonally dominant by
+    /// columns.
     ///
     /// Returns `None` if the pattern is not symmetric or a pivot vanishes.
     pub(crate) fn new(
@@ -64,8 +66,8 @@ impl Multifrontal {
 
     /// Factorises a symmetric M-matrix A with given row sums A·1. Returns `None` if a pivot vanishes.
     ///
-    /// Pivots follow from the row sums and the off-diagonal entries, not from the diagonal, see [`sums`]. Small row
-    /// sums and weak couplings therefore enter the result with full relative accuracy.
+    /// Pivots are computed from the row sums and the off-diagonal entries, not from the diagonal, see
+    /// [`sums`]. Small row sums and weak couplings therefore enter the result with full relative accuracy.
     pub(crate) fn with_sums(
         (a, sums): (Matrix<'_>, &[f64]),
         analyses: &Analyses<Option<Arc<Symbolic>>>,
@@ -95,7 +97,7 @@ impl Multifrontal {
             return Ok(None);
         };
         budget.check(symbolic.form.name(), a.size(), symbolic.bytes())?;
-        // Both sides are served by one factor: A = L U gives A⁻¹ = U⁻¹L⁻¹ and A⁻ᵀ = L⁻ᵀU⁻ᵀ, with the same
+        // One factorisation serves both sides: A = L U gives A⁻¹ = U⁻¹L⁻¹ and A⁻ᵀ = L⁻ᵀU⁻ᵀ, with the same
         // entries.
         let values = numeric::factorise(&symbolic, source)?;
         Ok(values.map(|values| Self {

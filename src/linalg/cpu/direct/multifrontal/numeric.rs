@@ -15,11 +15,11 @@ type Update = Vec<f64>;
 /// Index of a node, and the slice of the factor that the node fills.
 type Part<'v> = (usize, &'v mut [f64]);
 
-/// Computes the factor, node by node.
+/// Computes the entries of the factor, node by node.
 ///
 /// Returns `None` if a pivot vanishes or, in a symmetric factorisation, is not positive.
 pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Option<Vec<f64>>> {
-    // `vec!` aborts when memory runs out. A trial reservation of the peak size turns that into an error.
+    // `vec!` aborts if memory runs out. A trial reservation of the peak size returns an error instead.
     let reserved = Vec::<u8>::new().try_reserve_exact(symbolic.bytes());
     reserved.map_err(|_| Error::OutOfMemory {
         what: symbolic.form.name(),
@@ -37,7 +37,7 @@ fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -
     let (tasks, levels) = partition(symbolic, values);
     let mut updates: Vec<Update> = vec![Vec::new(); symbolic.nodes.len()];
     // Results of parallel maps are collected in the order of the tasks, and children are added in the order
-    // of their numbers. No sum depends on which thread finishes first.
+    // of their indices. No sum depends on which thread finishes first.
     let tasks = tasks.into_par_iter();
     let eliminated: Option<Vec<(usize, Update)>> = tasks
         .map(|task| eliminate_task(symbolic, source, task))
@@ -45,9 +45,9 @@ fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -
     for (node, update) in eliminated? {
         updates[node] = update;
     }
-    // The top of the tree has few nodes but the largest fronts. Parallelism moves from the nodes of a level
-    // to the tiles of a front there.
-    // No node of a level is a descendant of another one, and all their children have been eliminated.
+    // The top of the tree has few nodes, but the largest fronts. There, the tiles of a front run in parallel
+    // rather than the nodes of a level. No node of a level is a descendant of another one on that level, and
+    // all their children have been eliminated.
     for level in levels {
         let level: Vec<_> = level
             .into_iter()
@@ -79,7 +79,8 @@ fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -
     Some(())
 }
 
-/// Splits the factor into the parts of all nodes. Returns those within tasks, and those above the tasks by level.
+/// Splits the factor into the parts of its nodes. Returns the parts within each task, and the parts above all
+/// tasks, grouped by level.
 fn partition<'v>(
     symbolic: &Symbolic,
     mut values: &'v mut [f64],
@@ -107,8 +108,8 @@ fn partition<'v>(
 
 /// Eliminates a subtree, and returns the update of its root (the last node).
 ///
-/// In postorder, the updates of the children of a node are the topmost ones on a stack. The update of the node is
-/// formed above them and then moved down in their place.
+/// Nodes are in postorder, so that the updates of the children of a node are the topmost ones on a stack. The
+/// update of the node is formed above them, and then moved down to replace them.
 fn eliminate_task(
     symbolic: &Symbolic,
     source: Source<'_>,
@@ -144,14 +145,14 @@ fn eliminate_task(
         }
         front.eliminate(updates, values, &mut free[..node.update()])?;
         // The update is formed above the children because it still reads them. Moving it costs one copy of r²
-        // numbers, against w r² multiplications of the elimination.
+        // entries, against w r² multiplications of the elimination, for w columns and r rows below.
         stack.copy_within(height..height + node.update(), base);
         height = base + node.update();
     }
     None
 }
 
-/// Front of one node.
+/// Front to be assembled and eliminated for one node of the tree.
 struct Front<'a> {
     symbolic: &'a Symbolic,
     node: &'a Node,

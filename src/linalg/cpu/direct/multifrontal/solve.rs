@@ -10,14 +10,14 @@ use super::symbolic::{Node, Symbolic};
 use crate::linalg::cpu::direct::interleaved::{Interleaved, Supernode};
 use crate::linalg::operator::Side;
 
-/// LU factors, A = L U.
+/// LU factors A = L U, stored front by front.
 #[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
     pub(super) symbolic: &'a Symbolic,
     pub(super) values: &'a [f64],
 }
 
-/// Factors of one node.
+/// Blocks of the factors that belong to one node.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     node: Supernode<'a>,
@@ -25,7 +25,7 @@ struct Part<'a> {
     square: MatRef<'a, f64>,
     /// Block L₂₁ of L below the diagonal block.
     lower: MatRef<'a, f64>,
-    /// Transpose of the block U₁₂ of U beside the diagonal block.
+    /// Transpose of the block U₁₂ of U to the right of the diagonal block.
     upper: MatRef<'a, f64>,
 }
 
@@ -53,10 +53,10 @@ impl<'a> Factors<'a> {
 
     /// Computes X ← A⁻¹X or A⁻ᵀX.
     pub(super) fn solve(self, side: Side, x: &mut Interleaved<'_>) {
-        // Forward: x₁ ← L₁₁⁻¹x₁, x₂ ← x₂ − L₂₁x₁. Backward: x₁ ← U₁₁⁻¹(x₁ − U₁₂x₂).
-        // For Aᵀ = UᵀLᵀ, the triangle Uᵀ takes the place of L and Lᵀ that of U.
-        // Every entry of L and U is used once a column, by one product and one sum. For a single column the
-        // time is that of loading the factors; columns of a batch share it.
+        // Forward: x₁ ← L₁₁⁻¹x₁, x₂ ← x₂ − L₂₁x₁. Backward: x₁ ← U₁₁⁻¹(x₁ − U₁₂x₂). For Aᵀ = UᵀLᵀ, the
+        // triangle Uᵀ takes the place of L, and Lᵀ that of U. Every entry of L and U enters one
+        // multiplication and one addition per column. For a single column, the run time is therefore that of
+        // loading the factors. The columns of a batch share this cost.
         for Part {
             node,
             square,

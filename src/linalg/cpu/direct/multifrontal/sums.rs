@@ -16,16 +16,16 @@ use faer::{Accum, MatMut, Par};
 
 use super::front::{NARROW, Panels, tiles};
 
-/// Row sums of a front.
+/// Row sums of the rows of a front, updated during elimination.
 pub(super) struct Sums<'u> {
     /// Row sums e₁ of the rows that the front eliminates.
     own: Vec<f64>,
-    /// Changes of the row sums e₂ of the rows below the square.
+    /// Changes of the row sums e₂, which belong to the rows below the square.
     below: &'u mut [f64],
 }
 
 impl<'u> Sums<'u> {
-    /// Starts from the row sums of the matrix, without changes below.
+    /// Creates the sums of a front from those of the matrix, and sets the changes below to zero.
     pub(super) fn new(own: impl Iterator<Item = f64>, below: &'u mut [f64]) -> Self {
         below.fill(0.0);
         Self {
@@ -46,10 +46,10 @@ impl<'u> Sums<'u> {
         }
     }
 
-    /// Returns t = Σ_{i below} aᵢⱼ − eⱼ for each column j of the square.
+    /// Returns tⱼ = Σ_{i below} aᵢⱼ − eⱼ for each column j of the square.
     ///
-    /// By symmetry column j sums to eⱼ. Hence t is the entry that one extra row must have below the square in order
-    /// that every column sums to zero: aⱼⱼ = −(tⱼ + other entries of the column in the square).
+    /// By symmetry column j sums to eⱼ. If t is appended to the square as an extra row, every column
+    /// therefore sums to zero: aⱼⱼ = −(tⱼ + other entries of the column in the square).
     pub(super) fn beneath(&self, panels: &Panels<'_>) -> Vec<f64> {
         let below = panels.lower.rb().split_at_row(self.own.len()).1;
         let columns = self.own.iter().zip(below.col_iter());
@@ -63,25 +63,25 @@ impl<'u> Sums<'u> {
             let n = v.len();
             MatMut::from_column_major_slice_mut(v, n, 1)
         });
-        // Sums belong to a column of [A | A·1], which elimination treats like a further column of A. L₁₁ and
-        // L₂₁ have no positive entries off the diagonal and e no negative ones: forward substitution adds
-        // terms of one sign.
+        // The sums are the last column of [A | A·1], which elimination treats like any other column. L₁₁ and
+        // L₂₁ have no positive entries off the diagonal, and e has no negative ones, so that forward
+        // substitution adds terms of one sign.
         solve_unit_lower_triangular_in_place(square, own.rb_mut(), Par::Seq);
         matmul(sums, Accum::Add, below, own.rb(), -1.0, Par::Seq);
     }
 }
 
-/// Factorises A = L U in place, with `beneath` as one extra row t. Returns false if a pivot vanishes.
+/// Factorises A = L U in place, with `beneath` as an extra row t below A. Returns false if a pivot vanishes.
 ///
-/// Ignores the stored diagonal of A: the diagonal is defined by columns of [A; t] that sum to zero. Elimination
-/// preserves that property for the Schur complement, because 1ᵀ[A; t] = 0 implies 1ᵀ[S; t'] = 0. On return `beneath`
-/// holds tU⁻¹, the extra row of L.
+/// Ignores the stored diagonal of A, which is defined by the condition that every column of [A; t] sums to
+/// zero. Elimination preserves this condition for the Schur complement, because 1ᵀ[A; t] = 0 implies
+/// 1ᵀ[S; t'] = 0. On return `beneath` holds tU⁻¹, the extra row of L.
 pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     let n = a.nrows();
     if n <= NARROW {
         return factorise_narrow(a, beneath);
     }
-    // The diagonal is never read before its pivot is known, so that products may leave anything there.
+    // The stored diagonal is never read, so that products may leave arbitrary values there.
     let half = (n / 2).next_multiple_of(8);
     let (mut a11, mut a12, mut a21, mut a22) = a.rb_mut().split_at_mut(half, half);
     let (left, right) = beneath.split_at_mut(half);
@@ -121,9 +121,9 @@ pub(super) fn factorise(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
 fn factorise_narrow(mut a: MatMut<'_, f64>, beneath: &mut [f64]) -> bool {
     let n = a.nrows();
     for k in 0..n {
-        // All these entries are ≤ 0: the couplings, and t = Σ couplings below − e. The pivot is a sum of
-        // terms of one sign, with a relative error of at most about n ε whatever its size.
-        // Column k of [A; t] sums to zero, so the pivot is minus the sum of the entries below it.
+        // Column k of [A; t] sums to zero, so that the pivot is minus the sum of the entries below it. These
+        // entries are all ≤ 0: the couplings, and t = Σ couplings below − e. The pivot is therefore a sum of
+        // terms of one sign, with a relative error of at most about n ε, however small it is.
         let pivot = -(k + 1..n).fold(beneath[k], |sum, i| sum + a[(i, k)]);
         if !(pivot > 0.0 && pivot.is_finite()) {
             return false;

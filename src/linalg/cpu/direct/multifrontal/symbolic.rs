@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-/// Largest fraction of the total work in one subtree that forms a parallel task.
+/// Largest fraction of the total work for a subtree that forms a parallel task.
 ///
-/// The tasks depend on the pattern alone, so results do not depend on the number of threads.
+/// The tasks depend only on the pattern, so that results do not depend on the number of threads.
 const TASK: f64 = 1.0 / 24.0;
 
 /// Form of the factorisation of a matrix with symmetric pattern.
@@ -27,9 +27,10 @@ impl Form {
 
     /// Returns the criteria (columns, zeros) for the amalgamation of supernodes.
     ///
-    /// Two supernodes merge if they have at most `columns` columns together and at most a fraction `zeros` of
-    /// their entries are explicit zeros. The zeros cost less than products of small blocks. The symmetric limits are
-    /// lower, because special kernels for narrow fronts make small blocks cheaper.
+    /// Two supernodes are merged if they have at most `columns` columns together, and at most a fraction
+    /// `zeros` of the entries of the merged supernode are explicit zeros. The zeros cost less than products
+    /// of small blocks. The symmetric limits are lower, because special kernels for narrow fronts make small
+    /// blocks cheaper.
     pub(super) fn relaxation(self) -> [(usize, f64); 4] {
         match self {
             Self::General => [(8, 0.9), (24, 0.4), (64, 0.2), (usize::MAX, 0.05)],
@@ -37,7 +38,7 @@ impl Form {
         }
     }
 
-    /// Returns the number of factor entries of a front: of the width² square, of L₂₁, and for LU of U₁₂.
+    /// Returns the number of factor entries of a front: the width² square, L₂₁ and, for LU, U₁₂.
     pub(super) fn len(self, width: usize, below: usize) -> usize {
         match self {
             Self::General => width * (width + 2 * below),
@@ -81,7 +82,7 @@ pub(super) struct Node {
     /// Number of entries of the node's panels.
     pub(super) len: usize,
     pub(super) parent: Option<usize>,
-    /// Level of the node: 0 within a task, else 1 + the highest level of any child.
+    /// Level of the node: 0 within a task, otherwise 1 + the highest level of its children.
     pub(super) level: usize,
     /// Offset of the node's rows in [`Symbolic::rows`].
     pub(super) rows: usize,
@@ -100,7 +101,7 @@ impl Node {
     /// Returns the number of values that the node hands to its parent: the Schur complement, and one row sum per row
     /// below.
     ///
-    /// Only factorisations with pivots from row sums use the row sums.
+    /// The row sums are used only if the pivots are computed from them.
     pub(super) fn update(&self) -> usize {
         self.below * (self.below + 1)
     }
@@ -129,7 +130,8 @@ pub(super) struct Entry {
 const WORK_PER_ENTRY: f64 = 8.0;
 
 impl Symbolic {
-    /// Whether the fronts are large enough for the multifrontal method. A column-by-column method suits chains better.
+    /// Returns whether the fronts are large enough for the multifrontal method. For chains, a method that
+    /// proceeds column by column is faster.
     pub(crate) fn pays(&self) -> bool {
         // A front of w columns and s rows takes about w s² multiplications for w s entries of a Cholesky factor. The
         // quotient of the sums is the mean height s of the fronts, weighted by their entries.
@@ -167,8 +169,8 @@ impl Symbolic {
 
     /// Cuts the tree into tasks: the maximal subtrees with at most a fraction [`TASK`] of the work.
     pub(super) fn cut_into_tasks(&mut self) {
-        // Nodes are in postorder: children come before their parent, so that one pass accumulates the work of
-        // all subtrees, and a subtree is the range from its first leaf to its root.
+        // Nodes are in postorder, that is, children precede their parent. One pass therefore accumulates the
+        // work of all subtrees, and a subtree is the range from its first leaf to its root.
         let mut work: Vec<f64> = self.nodes.iter().map(Node::work).collect();
         let mut first: Vec<usize> = (0..self.nodes.len()).collect();
         for (s, node) in self.nodes.iter().enumerate() {
@@ -196,9 +198,9 @@ impl Symbolic {
     pub(super) fn stack(&self, task: &Range<usize>) -> usize {
         let (mut height, mut highest) = (0, 0);
         for node in &self.nodes[task.start..task.end - 1] {
-            // The update of a node is formed on top of those of its children, and then replaces them. This
-            // invariant holds in postorder: before a node, the stack holds the updates of all finished
-            // subtrees whose parents are to come, those of the children of the node on top.
+            // The update of a node is formed on top of those of its children, and then replaces them. In
+            // postorder, the stack therefore holds, before each node, the updates of all finished subtrees
+            // whose parents are yet to come, with those of the children of the node on top.
             highest = highest.max(height + node.update());
             height = height + node.update() - self.updates_of_children(node);
         }
@@ -212,15 +214,15 @@ impl Symbolic {
 
     /// Returns an upper bound on the memory of the factorisation in bytes, for any number of threads.
     ///
-    /// The memory holds the factor, and all updates that exist at once.
+    /// This includes the factor and all updates that exist at the same time.
     pub(crate) fn bytes(&self) -> usize {
-        // All tasks may run at once: their stacks, and the updates of their roots.
+        // All tasks may run at the same time. Each needs its stack and the update of its root.
         let stacks: usize = self.tasks.iter().map(|task| self.stack(task)).sum();
         let roots = self.tasks.iter().map(|task| &self.nodes[task.end - 1]);
         let mut alive: usize = roots.map(Node::update).sum();
         let mut peak = alive + stacks;
         let highest = self.nodes.iter().map(|node| node.level).max().unwrap_or(0);
-        // Sizes of the updates that each level creates, and of those it consumes.
+        // Number of update entries that each level creates, and number that it consumes.
         let mut levels = vec![(0, 0); highest];
         for node in self.nodes.iter().filter(|node| node.level > 0) {
             let (created, consumed) = &mut levels[node.level - 1];

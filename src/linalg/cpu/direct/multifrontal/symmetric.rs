@@ -1,6 +1,7 @@
 //! Dense kernels of the Cholesky factorisation: assembly and elimination of one front.
 //!
-//! Fronts and updates have full storage, but only their lower triangles are valid. No kernel reads above the diagonal.
+//! Fronts and updates have full storage, but only their lower triangles are valid. No kernel reads above the
+//! diagonal.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
@@ -13,7 +14,8 @@ use crate::linalg::operator::vectorised;
 /// Largest number of columns of a panel that is eliminated column by column. Wider panels are split in halves.
 const NARROW: usize = 8;
 
-/// Largest number of rows below a node, and of its columns, for which plain loops are faster than a matrix product.
+/// Number of rows below a node, and number of its columns. Up to either, plain loops are faster than a matrix
+/// product.
 const SMALL: (usize, usize) = (8, 4);
 
 /// Schur complement of a child, to be added to the front of its parent.
@@ -31,7 +33,8 @@ pub(super) fn insert(entries: &[Entry], values: &[f64], node: &Node, panel: &mut
     }
 }
 
-/// Eliminates the columns of a front: L replaces the panel, the Schur complement F₂₂ − L₂₁L₂₁ᵀ replaces `rest`.
+/// Eliminates the columns of a front: L replaces the panel, and the Schur complement F₂₂ − L₂₁L₂₁ᵀ replaces
+/// `rest`.
 ///
 /// Returns `None` if a pivot is not positive.
 pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
@@ -51,7 +54,8 @@ pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
             } else {
                 eliminate_wide(panel, (node.size(), node.width), node.size())?;
             }
-            // Both variants replace `rest`, which needs no zeroed memory; the children add to it afterwards.
+            // Both variants overwrite `rest`, which need not be zero on entry. The children are added
+            // afterwards.
             if node.below <= SMALL.0 || node.width <= SMALL.1 {
                 small_rest(panel, rest, node);
             } else {
@@ -65,13 +69,13 @@ pub(super) fn eliminate<'c, I: Iterator<Item = Update<'c>>>(
     )
 }
 
-/// Adds the columns of a child that this front eliminates to the panel of the front.
+/// Adds those columns of a child that this front eliminates to the panel of the front.
 #[inline(always)]
 fn add_to_panel(update: Update<'_>, node: &Node, panel: &mut [f64]) {
     let (places, size) = (update.places, node.size());
     let columns = update.values.chunks_exact(places.len().max(1));
     for (j, (column, &place)) in columns.zip(places).enumerate() {
-        // Places ascend with the rows of the child, so that the columns of this front come first.
+        // `places` is in increasing order, so that the columns that this front eliminates come first.
         if place >= node.width {
             break;
         }
@@ -82,7 +86,8 @@ fn add_to_panel(update: Update<'_>, node: &Node, panel: &mut [f64]) {
     }
 }
 
-/// Adds the other columns of a child to F₂₂, the block that this front hands to its parent.
+/// Adds the columns of a child that this front does not eliminate to F₂₂, the block for the parent of this
+/// front.
 #[inline(always)]
 fn add_to_rest(update: Update<'_>, node: &Node, rest: &mut [f64]) {
     let places = update.places;
@@ -109,8 +114,8 @@ fn eliminate_narrow(panel: &mut [f64], (rows, width): (usize, usize), stride: us
             return None;
         }
         // lⱼⱼ = √aⱼⱼ and lᵢⱼ = aᵢⱼ/√aⱼⱼ, then aᵢₖ ← aᵢₖ − lᵢⱼ lₖⱼ for i ≥ k > j.
-        // One root and one division a column; the rest are products. The reciprocal adds one rounding to
-        // every entry.
+        // There is one root and one division per column; all other operations are multiplications. The
+        // reciprocal adds one rounding error to every entry.
         let reciprocal = column[j].sqrt().recip();
         column[j..].iter_mut().for_each(|l| *l *= reciprocal);
         for k in j + 1..width {
@@ -124,7 +129,8 @@ fn eliminate_narrow(panel: &mut [f64], (rows, width): (usize, usize), stride: us
     Some(())
 }
 
-/// Factorises a panel by halves: the left half, the update of the right half with it, and the right half.
+/// Factorises a panel by halves: factorises the left half, updates the right half with it, and factorises the
+/// right half.
 ///
 /// Returns `None` if a pivot is not positive.
 fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usize) -> Option<()> {
@@ -142,8 +148,8 @@ fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usiz
     let left = MatRef::from_column_major_slice_with_stride(left, rows, half, stride);
     let lower = left.subrows(half, below);
     let rest = MatMut::from_column_major_slice_with_stride_mut(right, below, others, stride);
-    // R ← R − L Lᵀ with the columns L of the left half and R of the right half. Each tile starts at its first diagonal
-    // entry, since only the lower triangle counts.
+    // R ← R − L Lᵀ with the columns L of the left half and R of the right half. Each tile starts at its first
+    // diagonal entry, since only the lower triangle is used.
     tiles(rest, |first, tile| {
         let across = lower.subrows(first, tile.ncols()).transpose();
         let tile = tile.subrows_mut(first, below - first);
@@ -153,8 +159,8 @@ fn eliminate_wide(panel: &mut [f64], (rows, width): (usize, usize), stride: usiz
     eliminate_wide(right, (below, others), stride)
 }
 
-/// Computes rest ← −L₂₁L₂₁ᵀ by matrix products, tile by tile: a triangular product for the diagonal block, a full one
-/// below it.
+/// Computes rest ← −L₂₁L₂₁ᵀ tile by tile, with a triangular product for the diagonal block of a tile and a
+/// full product for the block below.
 fn large_rest(panel: &[f64], rest: &mut [f64], node: &Node) {
     let (size, width, below) = (node.size(), node.width, node.below);
     let lower = MatRef::from_column_major_slice(panel, size, width).subrows(width, below);

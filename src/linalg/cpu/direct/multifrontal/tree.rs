@@ -1,4 +1,4 @@
-//! Assembly tree: the supernodes, and the order of their eliminations.
+//! Assembly tree: supernodes in elimination order, with their parents.
 
 use faer::sparse::SymbolicSparseColMatRef;
 
@@ -19,7 +19,7 @@ pub(super) struct Tree {
 impl Tree {
     /// Builds the tree of a symmetric pattern for an elimination order.
     ///
-    /// [`Tree::order`] is a postorder of the elimination tree. A postorder has the same fill as `order`.
+    /// [`Tree::order`] is a postorder of the elimination tree. It causes the same fill as `order`.
     pub(super) fn new(pattern: Pattern<'_>, order: &[usize], form: Form) -> Self {
         let columns = Columns::new(pattern, order);
         let mut groups = Groups::fundamental(&columns);
@@ -38,9 +38,9 @@ struct Columns {
 impl Columns {
     /// Computes parents and counts from the row structure of L (Liu 1986).
     ///
-    /// Row j of L has an entry in column i if and only if i lies on a path of the tree up to j, from some k < j with
-    /// aⱼₖ ≠ 0. The loop climbs these paths and stops at columns already visited for row j. The loop reaches every
-    /// entry of L once.
+    /// Row j of L has an entry in column i if and only if i lies on a path up the tree from some k < j with
+    /// aⱼₖ ≠ 0 to j. The loop climbs these paths and stops at columns already visited for row j. It thus
+    /// reaches every entry of L exactly once.
     fn new(pattern: Pattern<'_>, order: &[usize]) -> Self {
         let n = order.len();
         let position = inverse(order);
@@ -55,8 +55,8 @@ impl Columns {
                     counts[i] += 1;
                     // lⱼᵢ ≠ 0 makes j a row below column i. The first such j is the parent, and all others
                     // are ancestors, because eliminating i couples its rows below with each other (Liu, SIAM
-                    // J. Matrix Anal. Appl. 11, 1990). The marks make each climb stop where an earlier one of
-                    // the same row has been: O(nnz(L)) in all.
+                    // J. Matrix Anal. Appl. 11, 1990). The marks stop a climb where an earlier one for the
+                    // same row has passed, so that the total cost is O(nnz(L)).
                     i = *parents[i].get_or_insert(j);
                 }
             }
@@ -127,8 +127,9 @@ impl Groups {
 
     /// Merges children into their parents, fewest explicit zeros first, if [`Form::relaxation`] allows the merge.
     fn relax(&mut self, columns: &Columns, form: Form) {
-        // Merging saves assembly and makes blocks wider, at the price of stored zeros. Parents ascend, so
-        // that a group has all its children before it is offered to its own parent.
+        // Merging saves assembly and makes blocks wider, at the cost of stored zeros. Parents are visited in
+        // ascending order, so that a group has absorbed its children before it is itself considered for a
+        // merge.
         let children = Children::new(&self.parents(columns));
         let mut by_zeros = Vec::new();
         for parent in 0..columns.counts.len() {
@@ -137,8 +138,8 @@ impl Groups {
             by_zeros.extend(zeros.map(|&c| (self.zeros_with(c, parent, columns), c)));
             by_zeros.sort_unstable();
             for &(_, child) in &by_zeros {
-                // Every merge widens the parent, which adds zeros to all that follow: cheap ones come first.
-                // Earlier merges may have changed the count since the sort.
+                // Every merge widens the parent, which adds zeros to all later merges: merges with few zeros
+                // come first. Earlier merges may have changed the count since the sort.
                 let zeros = self.zeros_with(child, parent, columns);
                 let width = self.widths[child] + self.widths[parent];
                 let size = storage(width, columns.counts[parent] - 1);
@@ -154,7 +155,7 @@ impl Groups {
 
     /// Returns the number of explicit zeros that the union of two groups would store.
     ///
-    /// After a merge all columns share the rows below the parent, so the union stores a dense trapezoid.
+    /// After a merge all columns share the rows below the parent, so that the union stores a dense trapezoid.
     fn zeros_with(&self, child: usize, parent: usize, columns: &Columns) -> usize {
         let width = self.widths[child] + self.widths[parent];
         let entries = self.entries[child] + self.entries[parent];
@@ -210,7 +211,8 @@ impl Children {
             ends[i] += ends[i - 1];
         }
         let mut list = vec![0; ends[parents.len()]];
-        // Counting sort: `ends[p]` is the slot of the next child of p. This slot moves from p's first slot to p's end.
+        // Counting sort: `ends[p]` is the slot of the next child of p. It moves from the first slot of p to
+        // the end.
         for (child, parent) in parents.iter().enumerate() {
             if let Some(parent) = *parent {
                 list[ends[parent]] = child;
@@ -244,7 +246,7 @@ pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
     inverse_of(order, order.len())
 }
 
-/// Returns the inverse of an injective sequence of numbers below n; 0 for numbers that do not occur.
+/// Returns the inverse of an injective sequence of integers below n, with 0 for integers that do not occur.
 fn inverse_of(order: &[usize], n: usize) -> Vec<usize> {
     let mut inverse = vec![0; n];
     for (position, &unknown) in order.iter().enumerate() {
