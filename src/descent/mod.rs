@@ -38,7 +38,7 @@ use crate::posterior::{Posterior, Rank, Uncertainty};
 use crate::prior::Prior;
 use crate::step::{StepRule, TrustRatio};
 
-/// Minimises f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
+/// Minimisation of f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
 ///
 /// The defaults are the metric of the loss (which gives Gauss-Newton), directions by [`LeastSquares`], steps
 /// by [`TrustRatio`], and solves on the [`Cpu`].
