@@ -133,7 +133,7 @@ impl Check {
         }
     }
 
-    /// Creates a check from an error that may not be computable. If it cannot be computed, the check fails with the
+    /// Creates a check from an error whose computation may have failed. In that case the check fails with the
     /// reason as its note.
     pub(super) fn of(name: &'static str, error: Result<f64>, tolerance: f64) -> Self {
         match error {
