@@ -89,8 +89,8 @@ impl Simulator for Occupations<'_> {
 
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
         let volume = self.grid.volume();
-        // On n cells an axis a fixed point fills one cell, a limit cycle O(n) cells, and an attractor of
-        // dimension two O(n²). The limit need not be sharp to tell them apart.
+        // With n cells per axis, a fixed point fills one cell, a limit cycle O(n) cells, and an attractor of
+        // dimension two O(n²). These counts differ so much that the limit need not be sharp.
         let (filled, reference) = (perplexity(simulated, volume), perplexity(data, volume));
         (filled < self.least_perplexity * reference).then(|| {
             format!(

@@ -45,7 +45,8 @@ impl Trajectory {
 
     /// Writes a header and one line per point, with columns separated by commas.
     ///
-    /// The first column is the time if the interval is known. The printed digits read back exactly.
+    /// The first column is the time if the interval is known. Reading the file reproduces the coordinates
+    /// exactly.
     ///
     /// # Errors
     /// Fails with [`Error::File`](crate::models::Error::File) if the file cannot be written. Fails if there are no points, if a
