@@ -100,7 +100,7 @@ impl Noise {
         Ok(Self(Kind::Full(factor)))
     }
 
-    /// Number of rows of Γ.
+    /// Returns the number of rows of Γ.
     pub fn dim(&self) -> usize {
         match &self.0 {
             Kind::Diagonal(d) => d.len(),

@@ -94,7 +94,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the correction converged, with or without averaging.
+    /// Returns whether the correction converged, with or without averaging.
     pub fn converged(&self) -> bool {
         self.stop != Stop::Iterations
     }

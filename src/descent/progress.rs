@@ -41,7 +41,7 @@ impl Progress {
         }
     }
 
-    /// Whether the current point is in the history.
+    /// Returns whether the current point is in the history.
     pub(super) fn recorded(&self) -> bool {
         self.recorded
     }

@@ -47,7 +47,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the run converged or reached its target.
+    /// Returns whether the run converged or reached its target.
     pub fn converged(&self) -> bool {
         self.stop.converged()
     }

@@ -75,7 +75,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Whether the run converged or reached its target.
+    /// Returns whether the run converged or reached its target.
     pub fn converged(&self) -> bool {
         matches!(
             self,
@@ -87,7 +87,7 @@ impl Stop {
         )
     }
 
-    /// Whether the run ended because steps became negligible.
+    /// Returns whether the run ended because steps became negligible.
     pub(super) fn is_rest(&self) -> bool {
         matches!(
             self,

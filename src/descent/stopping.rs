@@ -201,7 +201,7 @@ impl Tolerances {
         decrease_at_rest(history).filter(negligible)
     }
 
-    /// Whether the remaining decrease is negligible, within rounding, or unreliable at a fold.
+    /// Returns whether the remaining decrease is negligible, within rounding, or unreliable at a fold.
     pub(super) fn is_exhausted(self, loss: f64, remaining: &Remaining) -> bool {
         // Near a minimum the undamped step predicts the distance f − f* to second order, so that a prediction below the
         // rounding error of f cannot be verified by any trial. At a fold, where a column of Z vanishes, the undamped step
@@ -254,12 +254,13 @@ fn last_change(history: &[Iterate], natural: f64) -> Option<f64> {
     (step.left.is_none() && step.was_whole(natural)).then_some(step.relative_step)
 }
 
-/// Whether a ratio is within a tolerance that is not turned off.
+/// Returns whether a ratio is within a tolerance that is not turned off.
 fn passes(ratio: f64, tolerance: f64) -> bool {
     tolerance > 0.0 && ratio <= tolerance
 }
 
-/// Whether the last step brought at least half of the decrease that the undamped model predicted before it.
+/// Returns whether the last step brought at least half of the decrease that the undamped model predicted
+/// before it.
 fn is_fulfilled(history: &[Iterate], remaining: &Remaining) -> bool {
     // A tiny remaining step may still predict a large relative decrease. The last steps to a perfect fit fulfil such
     // predictions, and steps close to a singularity do not. Predictions within rounding need not be fulfilled.
@@ -273,7 +274,7 @@ fn is_fulfilled(history: &[Iterate], remaining: &Remaining) -> bool {
     predicted.is_some_and(|predicted| before.loss - last.loss >= 0.5 * predicted)
 }
 
-/// Whether a step was long and its decrease differed from the prediction of the quadratic model.
+/// Returns whether a step was long and its decrease differed from the prediction of the quadratic model.
 fn is_unpredicted(step: &Move) -> bool {
     let predicted = (step.gain - 1.0).abs() <= UNPREDICTED;
     step.relative_step > UNPREDICTED && !predicted

@@ -17,13 +17,11 @@ use crate::prior::PriorTerms;
 /// direction is taken:
 ///
 /// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
-/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction needs the factorised
-/// precision of
-///    the priors, which is available only if the preconditioner of `iterative` needs it too.
+/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction needs the factorised precision
+///    of the priors, which is available only if the preconditioner of `iterative` needs it too.
 /// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision: [`Dual`],
 ///    one factorisation of a k × k system, exact.
-/// 4. [`ConjugateGradient`], two consecutive solves per iteration. The number of iterations depends on the
-/// number of
+/// 4. [`ConjugateGradient`], two consecutive solves per iteration. The number of iterations depends on the number of
 ///    parameters that the data determine, not on p, r or k.
 ///
 /// Sketched directions are never chosen: for the same number of solves, conjugate gradients were better in
@@ -78,7 +76,7 @@ impl Auto {
     }
 }
 
-/// Whether the dual system is positive definite and as sparse as the model.
+/// Returns whether the dual system is positive definite and as sparse as the model.
 fn dual_applies(at: &Local<'_>) -> Result<bool> {
     let root = at.metric()?;
     let independent = at.prior.is_some_and(|prior| prior.is_diagonal());

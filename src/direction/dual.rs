@@ -109,7 +109,7 @@ fn check_mass_conservation(at: &Local<'_>) -> Result<()> {
     )
 }
 
-/// Whether a metric projects out changes of mass, and thus maps the constant vector to zero.
+/// Returns whether a metric projects out changes of mass, and thus maps the constant vector to zero.
 pub(super) fn conserves_mass(root: &dyn Root, k: usize) -> bool {
     // The projection onto tangents of mass 0 is Π ζ = ζ − w Σζ with Σw = 1. Then Πᵀc = c − ⟨w, c⟩1, and
     // Πᵀ1 = 0. Any other metric leaves 1 unchanged. The threshold ½ distinguishes both cases despite

@@ -33,8 +33,8 @@ pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64
 
 /// Direction η = −(G + C + λD)⁻¹ ∇f by Cholesky, with the precision C of the priors.
 ///
-/// The method is cheap for few parameters, but squares the condition number. Without damping and priors, G
-/// must be positive definite; [`LeastSquares`](super::LeastSquares) truncates small singular values instead.
+/// The method is cheap for few parameters, but squares the condition number. Without damping, G + C must be
+/// positive definite; [`LeastSquares`](super::LeastSquares) truncates small singular values instead.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Information {
     /// Matrix D that damping is proportional to.

@@ -117,13 +117,13 @@ pub trait Direction: Sync {
         Ok(())
     }
 
-    /// Whether the direction uses [`Local::root`].
+    /// Returns whether the direction uses [`Local::root`].
     fn needs_metric(&self) -> bool {
         true
     }
 
-    /// Whether the direction uses [`PriorTerms::solve`] with this number of parameters. Priors must then be positive
-    /// definite.
+    /// Returns whether the direction uses [`PriorTerms::solve`] with this number of parameters. Priors must
+    /// then be positive definite.
     fn needs_precision(&self, parameters: usize) -> bool {
         let _ = parameters;
         false

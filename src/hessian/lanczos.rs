@@ -131,7 +131,7 @@ impl Krylov {
         self.diagonal.iter().fold(0.0, |m: f64, a| m.max(*a))
     }
 
-    /// Whether T stays positive definite with another entry on its diagonal.
+    /// Returns whether T stays positive definite with another entry on its diagonal.
     fn admits(&self, alpha: f64) -> bool {
         // T stays positive definite as long as its next pivot α − β²/d is positive. Pivots of T + λ grow with
         // λ, so that this one test serves all dampings. A pivot that is tiny compared to the largest diagonal

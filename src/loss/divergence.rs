@@ -114,7 +114,7 @@ impl Kind {
         }
     }
 
-    /// Whether φ or its slope requires ρ > 0 where there are data.
+    /// Returns whether φ or its slope requires ρ > 0 where there are data.
     fn needs_support(self) -> bool {
         matches!(self, Self::Forward | Self::Reverse | Self::Hellinger)
     }

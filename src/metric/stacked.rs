@@ -98,7 +98,7 @@ impl<'a> StackedRoot<'a> {
         self.parts.iter().all(same).then_some(first)
     }
 
-    /// Whether a part has the projection of the sum, and thus may represent a covector alone.
+    /// Returns whether a part has the projection of the sum, and thus may represent a covector alone.
     fn projects_as_sum(&self, part: &Part<'_>) -> bool {
         // Since both are semidefinite, M₁ + M₂ vanishes only where both do. A tangent that one projection
         // removes is measured by the part that keeps it: the sum has the projection I, and the image of the
@@ -193,7 +193,7 @@ impl<'a> StackedRoot<'a> {
 // residual could not be trusted.
 const IN_RANGE: f64 = 1e-11;
 
-/// Whether a and b are equal up to rounding.
+/// Returns whether a and b are equal up to rounding.
 fn close(a: &[f64], b: &[f64]) -> bool {
     let size = largest(b);
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-8 * size)

@@ -101,7 +101,7 @@ impl Simulator for Occupations<'_> {
     }
 }
 
-/// Whether a simulation might succeed with other parameters.
+/// Returns whether a simulation might succeed with other parameters.
 fn is_of_parameters(error: &Error) -> bool {
     let own = error.of::<super::Error>();
     own.is_some_and(super::Error::is_of_parameters) || matches!(error, Error::Model(_))

@@ -139,7 +139,7 @@ pub trait Prior: Sync {
         Ok(self.at(theta)?.value())
     }
 
-    /// Whether R is quadratic in θ. C is then constant and is factorised only once.
+    /// Returns whether R is quadratic in θ. C is then constant and is factorised only once.
     fn is_affine(&self) -> bool {
         false
     }

@@ -160,7 +160,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Whether the precision C is diagonal.
+    /// Returns whether the precision C is diagonal.
     pub(super) fn is_diagonal(&self) -> bool {
         let (Form::Squares { root: a, .. } | Form::Precision { precision: a, .. }) = &self.0;
         a.is_diagonal()

@@ -101,7 +101,7 @@ impl<'a> PriorTerms<'a> {
         }
     }
 
-    /// Whether the precision is factorised, as [`solve`](Self::solve) requires.
+    /// Returns whether the precision is factorised, as [`solve`](Self::solve) requires.
     pub(crate) fn is_factorised(&self) -> bool {
         self.precision.is_some()
     }
@@ -184,12 +184,12 @@ impl<'a> PriorTerms<'a> {
         scale.for_each(|(x, s)| *x /= s);
     }
 
-    /// Whether the precision C is diagonal.
+    /// Returns whether the precision C is diagonal.
     pub(crate) fn is_diagonal(&self) -> bool {
         self.terms.iter().all(Quadratic::is_diagonal)
     }
 
-    /// Whether the precision C is constant.
+    /// Returns whether the precision C is constant.
     pub(crate) fn is_affine(&self) -> bool {
         self.priors.iter().all(|prior| prior.is_affine())
     }

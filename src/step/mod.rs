@@ -123,7 +123,7 @@ impl Trial {
         (self.loss - self.trial_loss) / (self.scale * self.predicted)
     }
 
-    /// Whether the change of the objective exceeds rounding.
+    /// Returns whether the change of the objective exceeds rounding.
     pub(crate) fn is_resolved(&self) -> bool {
         (self.loss - self.trial_loss).abs() > NEGLIGIBLE * self.rounding
     }

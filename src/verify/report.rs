@@ -78,7 +78,7 @@ impl Verification {
         }
     }
 
-    /// Whether every check passed.
+    /// Returns whether every check passed.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(Check::passed)
     }
@@ -145,7 +145,7 @@ impl Check {
         }
     }
 
-    /// Whether the error is within the tolerance.
+    /// Returns whether the error is within the tolerance.
     pub fn passed(&self) -> bool {
         self.outcome == Outcome::Passed
     }

@@ -108,7 +108,7 @@ impl Scan {
         check
     }
 
-    /// Whether the scan has too few steps for a result.
+    /// Returns whether the scan has too few steps for a result.
     pub(super) fn is_empty(&self) -> bool {
         self.trials.len() < FEWEST
     }

@@ -57,7 +57,7 @@ impl Remainder<'_> {
         check
     }
 
-    /// Whether all remainders are negligible relative to F, so that no order need be observed.
+    /// Returns whether all remainders are negligible relative to F, so that no order need be observed.
     fn negligible(&self, j: usize, samples: &[Sample], trials: &[Trial]) -> bool {
         // An objective that is linear along v has remainders that consist only of rounding and show no order.
         let size = |s: &Sample| self.base[j].abs().max((s.plus[j] - self.base[j]).abs());

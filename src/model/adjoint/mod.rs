@@ -123,7 +123,7 @@ impl<'a> Linearisation<'a> {
         )
     }
 
-    /// Whether products take solves. The products of an explicit model take none.
+    /// Returns whether products take solves. The products of an explicit model take none.
     pub fn takes_solves(&self) -> bool {
         self.sensitivity.takes_solves()
     }

@@ -47,7 +47,7 @@ impl Flux {
         )
     }
 
-    /// Whether the flux averages over the Gauss points of a face.
+    /// Returns whether the flux averages over the Gauss points of a face.
     pub(super) fn averages(self) -> bool {
         self != Self::Point
     }
@@ -92,7 +92,7 @@ impl Flux {
 mod tests {
     use super::*;
 
-    /// v⁺v⁻ = w²/4 and v⁺ − v⁻ = v, also where w is far below |v|.
+    /// v⁺v⁻ = w²/4 and v⁺ − v⁻ = v, even if w is far below |v|.
     #[test]
     fn the_smaller_rate_of_a_smooth_flux_keeps_its_digits() {
         for width in [1.0, 1e-4, 1e-8, 1e-12, 1e-100] {

@@ -83,7 +83,8 @@ fn fields(line: &str) -> Box<dyn Iterator<Item = &str> + '_> {
     }
 }
 
-/// Whether a field is a number or begins like one. A line with such a field is data, possibly with a typing error.
+/// Returns whether a field is a number or begins like one. A line with such a field is data, possibly with a
+/// typing error.
 fn like_a_number(field: &str) -> bool {
     field.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         || field.parse::<f64>().is_ok()
