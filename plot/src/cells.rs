@@ -33,7 +33,7 @@ pub(crate) fn heat<B: DrawingBackend>(
     cells(canvas, frame, field, &colour)
 }
 
-/// Draws a map of categories.
+/// Draws a map that colours every cell by its category.
 pub(crate) fn categories<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     frame: &Frame,

@@ -1,4 +1,4 @@
-//! Description of one chart.
+//! Description of a chart: labels, ranges and layers.
 
 use crate::axis::Axis;
 use crate::colour::{Colour, Palette};
@@ -151,7 +151,7 @@ impl Chart {
         self.with(Layer::Contours(field, levels))
     }
 
-    /// Adds a map of categories.
+    /// Adds a map that colours every cell by its category.
     ///
     /// Each value is an index into `kinds`, which the legend lists under the label. A cell with any other value stays
     /// empty.

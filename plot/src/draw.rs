@@ -38,7 +38,7 @@ pub(crate) fn chart<B: DrawingBackend>(
     legend.draw(canvas, chart.legend, &layout)
 }
 
-/// Draws one layer.
+/// Draws one layer of a chart, clipped to the frame.
 fn layer<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     chart: &Chart,

@@ -1,4 +1,4 @@
-//! Layers of a chart.
+//! Layers of a chart: curves, markers, bands, bars and fields.
 
 use crate::colour::{Colour, Palette};
 use crate::error::Fault;

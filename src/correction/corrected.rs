@@ -1,4 +1,4 @@
-//! The iteration θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q).
+//! Setting of a defect correction, the iteration θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q).
 
 use super::Simulator;
 use crate::check;

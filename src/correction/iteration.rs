@@ -35,7 +35,7 @@ struct Evaluated {
     defect: Vec<f64>,
 }
 
-/// Run of a correction over its starting points.
+/// State of a correction that tries its starting points one after the other.
 pub(super) struct Run<'r> {
     pub(super) setting: &'r Corrected<'r>,
     /// Finder of the directions, begun anew at every starting point.
@@ -276,7 +276,7 @@ impl Report {
         }
     }
 
-    /// Resets the result to a new starting point.
+    /// Resets the estimate and the history to a new starting point.
     pub(super) fn begin(&mut self, start: &[f64]) {
         self.start = start.to_vec();
         self.theta = start.to_vec();

@@ -60,7 +60,7 @@ pub trait Simulator: Sync {
     }
 }
 
-/// Outcome of a simulation.
+/// Outcome of a simulation: data, or the reason for a rejection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Simulated {
     /// Simulated data.

@@ -1,4 +1,4 @@
-//! Runs of a correction over its starting points.
+//! Run of a correction, from one starting point after the other until one is not rejected.
 
 use std::sync::Arc;
 

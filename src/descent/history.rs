@@ -1,4 +1,4 @@
-//! History of a descent.
+//! Iterates of a descent, and the steps that led to them.
 
 use std::fmt;
 use std::ops::Deref;

@@ -39,7 +39,7 @@ pub(super) struct FirstMetric<'a> {
     pub(super) progress: f64,
 }
 
-/// Setting with a backend that counts its work.
+/// Setting with a backend that counts solves and factorisations.
 pub(super) struct Problem<'a> {
     pub(super) setting: Setting<'a>,
     /// Metric of the loss, if it has one.

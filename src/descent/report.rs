@@ -1,4 +1,4 @@
-//! Report of a descent.
+//! Report of a descent: best point, history, reason for stopping and cost.
 
 use std::fmt;
 

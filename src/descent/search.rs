@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::step::{Judge, Trial, Verdict};
 use crate::vector::{dot, norm};
 
-/// Outcome of a search.
+/// Outcome of the search for the next point.
 pub(super) enum Outcome<'a> {
     /// The search accepted this step to the next point.
     Moved(Evaluated<'a>, Move),
@@ -87,7 +87,8 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let (scale, damping) = checked_first(self.judge)?;
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             attempt.check(at.chart.free.len())?;
-            // A direction may leave the box through a coordinate whose own gradient points inward.
+            // A direction may push a parameter through its bound although −∇ points away from this bound,
+            // because G couples the parameters.
             if problem.leaves_box(at, &attempt.proposal) {
                 drop(path);
                 let slope = dot(&at.exact, &attempt.proposal.eta);

@@ -124,7 +124,8 @@ fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
 // a short step shows neither.
 const UNPREDICTED: f64 = 1e-3;
 
-/// Largest predicted decrease before the last step for which the loss test passes, relative to the loss tolerance.
+/// Largest decrease predicted before the last step with which the loss test passes, as a multiple of the loss
+/// tolerance.
 const REMAINDER: f64 = 10.0;
 
 impl Tolerances {

@@ -9,7 +9,7 @@ use crate::metric::LocalForm;
 
 type Sparse = SparseColMat<usize, f64>;
 
-/// Blocks of the KKT system.
+/// Blocks of the KKT system: Jacobians A and C, precision, gradient γ of the priors, covector u.
 pub(super) struct Blocks<'a> {
     pub(super) a: Sparse,
     pub(super) c: Sparse,
@@ -97,9 +97,8 @@ impl<'a> KktSystem<'a> {
                 let smooth: Vec<f64> = b.gamma.iter().zip(d).map(|(g, d)| g / (c * d)).collect();
                 let mut nu = b.apply_c(&smooth);
                 nu.iter_mut().zip(rhs).for_each(|(n, r)| *n += r);
-                // A is non-singular and R is positive definite (for a metric that conserves mass, R is pinned
-                // in one cell), so that A R Aᵀ is positive definite too. C Λ⁻¹Cᵀ is semidefinite, of rank
-                // below k if p < k.
+                // A is non-singular, R is positive definite (pinned in one cell if the metric conserves
+                // mass), and so is A R Aᵀ. C Λ⁻¹Cᵀ is semidefinite, of rank below k if p < k.
                 let matrix = Operator::sparse(matrix).positive_definite();
                 let nu = solve(backend, matrix, nu)?;
                 let pulled = multiply(&b.c, Side::Transpose, &nu);
@@ -131,9 +130,8 @@ impl<'a> KktSystem<'a> {
                 entries.add(m, [p, p], 1.0);
                 entries.add_both(&b.c, [p + k, 0]);
                 entries.add_both(&b.a, [p + k, p]);
-                // M may be singular, as for a few observations. The solution is unique nevertheless: for a
-                // zero right-hand side, ηᵀΛη + ζᵀMζ = 0 gives η = 0, and a non-singular A then gives ζ = 0
-                // and ν = 0.
+                // M may be singular, as for few observations. The solution is unique nevertheless: without a
+                // right-hand side, ηᵀΛη + ζᵀMζ = 0 gives η = 0, and then ζ = 0 and ν = 0 for non-singular A.
                 let mut x: Vec<f64> = b.gamma.iter().chain(b.u).map(|g| -g).collect();
                 x.resize(p + 2 * k, 0.0);
                 let mut x = solve(backend, entries.operator(p + 2 * k), x)?;

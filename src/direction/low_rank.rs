@@ -21,7 +21,7 @@ pub(super) struct LowRank {
     reference: Reference,
 }
 
-/// Reference operator C.
+/// Reference operator C of the eigenvalue problem.
 enum Reference {
     Prior,
     /// Diagonal operator C = diag G, given by the entries of C⁻¹.

@@ -57,7 +57,7 @@ pub struct Local<'a> {
     pub widest: &'a [f64],
     /// Number of steps taken before this one.
     pub iteration: usize,
-    /// Norm of the gradient, relative to the start of the descent.
+    /// Norm of the gradient, relative to its norm at the start of the descent.
     pub progress: f64,
     /// Backend for linear systems that a direction sets up itself.
     pub backend: &'a dyn Backend,

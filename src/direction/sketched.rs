@@ -34,19 +34,19 @@ pub struct Sketched {
 /// Estimate from the sketch S = (LᵀW)ᵀZ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Estimator {
-    /// −(Ĝ + …)⁻¹ ∇f with the exact gradient and Ĝ = SᵀS/m, divided by the mean inflation of the inverse. This estimate
-    /// is always a descent direction.
+    /// Estimate −(Ĝ + Λ)⁻¹ ∇f with the exact gradient, where Λ is the precision of the priors and Ĝ = SᵀS/m
+    /// is multiplied by the mean inflation of its inverse. This estimate is always a descent direction.
     #[default]
     Geometry,
-    /// argmin ‖S η + Wᵀdual(u)‖, with the same probes on both sides.
+    /// Estimate argmin ‖S η + Wᵀdual(u)‖, with the same probes W on both sides.
     ///
     /// The estimate is exact on data that the model can explain once m ≥ p, and the descent then converges as fast as
     /// with the exact step. The direction falls back to `Geometry`, from the same solves, in three cases: the residual
     /// of the fit reveals data that the model cannot explain, the step is no descent direction, or its first trial is
     /// rejected.
     Solve,
-    /// The published estimate −(H HᵀLZ/m)⁺ dual(u) with probes H of length k. Without correction its steps
-    /// are about m/(m + k − 1) times as long as they should be.
+    /// Published estimate −(H HᵀLZ/m)⁺ dual(u) with probes H of length k. Without correction its steps are
+    /// about m/(m + k − 1) times as long as they should be.
     Published(Length),
 }
 

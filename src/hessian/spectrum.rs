@@ -60,9 +60,9 @@ impl Spectrum {
         let first = pull_back(curvature, prior, &basis)?;
         basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SINGULAR_ROUNDING);
         let eigenpairs = pull_back(curvature, prior, &basis)?;
-        // A basis with fewer columns than requested spans the whole range, up to rounding.
-        // Then no eigenvalue above rounding remains. Otherwise the rank of G, at most that of its rows and
-        // columns, bounds their number.
+        // A basis with fewer columns than requested spans the whole range of S, up to rounding, and no
+        // eigenvalue above rounding remains. Otherwise the rank of S, at most its number of rows and of
+        // columns, bounds the number of remaining eigenvalues.
         let exhausted = basis.ncols() < columns || columns == dim;
         let uncomputed = if exhausted {
             0

@@ -145,8 +145,8 @@ impl Root for Wasserstein2Root<'_> {
 
     /// Returns vol Πᵀ (B Bᵀ)⁺ Π Z by one solve, whereas `lower` after `lift` takes two.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        // LᵀL = vol Πᵀ(B Bᵀ)⁺ B Bᵀ (B Bᵀ)⁺Π = vol Πᵀ(B Bᵀ)⁺Π. The outer Πᵀ fixes the constant of Φ that the
-        // pin left: Πᵀ1 = 0.
+        // LᵀL = vol Πᵀ(B Bᵀ)⁺ B Bᵀ (B Bᵀ)⁺Π = vol Πᵀ(B Bᵀ)⁺Π. The outer Πᵀ removes the constant in Φ that
+        // depends on the pinned cell: Πᵀ1 = 0.
         self.scaled_projection(self.potentials(z)?.into(), self.volume)?
             .fetch()
     }

@@ -163,7 +163,7 @@ impl<'a> Posterior<'a> {
 
     /// Returns the information gain ½ Σ ln(1 + λ) in nats: the decrease of entropy from prior to posterior.
     pub fn information_gain(&self) -> f64 {
-        // Folding from +0: an empty `sum` is −0.
+        // The fold starts from +0, because `sum` returns −0 for an empty iterator.
         let gains = self.spectrum.eigenpairs.values.iter().map(|l| l.ln_1p());
         0.5 * gains.fold(0.0, |sum, gain| sum + gain)
     }

@@ -11,7 +11,7 @@ use crate::vector::norm;
 ///
 /// Singular values of the scaled rows below `1e-10` of the largest count as zero, and their singular vectors
 /// span the null space. The covariance is the pseudo-inverse in scaled coordinates. The standard error of a
-/// parameter with a share in the null space is infinite. See
+/// parameter is infinite if the parameter has a component in the null space. See
 /// [`Report::covariance`](crate::Report::covariance).
 #[derive(Clone, Debug)]
 pub struct Uncertainty {
@@ -29,7 +29,7 @@ pub struct Uncertainty {
 /// Relative singular value below which a direction is undetermined.
 const ROUNDING: f64 = 1e-10;
 
-/// Share of a null direction, in scaled coordinates, above which a parameter is undetermined.
+/// Size of an entry of a null vector, in scaled coordinates, above which its parameter is undetermined.
 const NULL_SHARE: f64 = 1e-6;
 
 impl Uncertainty {

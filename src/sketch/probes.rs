@@ -1,4 +1,4 @@
-//! Random probes of a matrix.
+//! Random probe vectors, which sample a matrix by products.
 
 use std::ops::Range;
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! Steps of constant length.
+//! Steps of constant scale.
 
 use super::{Judge, StepRule, Trial, Verdict, positive};
 use crate::error::Result;

@@ -32,7 +32,8 @@ pub struct Trial {
     pub predicted: f64,
     /// Scale times `predicted` for the first trial from θ.
     pub promised: f64,
-    /// Relative length ‖Dη‖/‖Dθ‖, with the norms D of the columns of L Z, or None if these are unknown.
+    /// Relative length ‖Dη‖/‖Dθ‖ of the step, where the diagonal of D holds the norms of the columns of L Z,
+    /// or None if these are unknown.
     pub length: Option<f64>,
     /// Number of earlier trials from θ.
     pub attempt: usize,

@@ -17,7 +17,7 @@ use crate::error::Result;
 /// well above 1 indicates this, and the steps are stretched, by at most `stretch`.
 #[derive(Clone, Copy, Debug)]
 pub struct TrustRatio {
-    /// Damping λ of the first trial, as a fraction of D.
+    /// Damping λ of the first trial, as a multiple of D.
     pub damping: f64,
     /// Ratio of actual to predicted decrease above which a trial is accepted.
     pub accept: f64,

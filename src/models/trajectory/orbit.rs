@@ -18,7 +18,7 @@ const STEPS: u32 = 10_000_000;
 
 /// Time by which the integrator runs beyond the last point, in sampling intervals.
 ///
-/// `ode_solvers` 0.6 computes an output point at exactly the end time too early, by extrapolation from a step
+/// `ode_solvers` 0.6 outputs a point at exactly the end time too early, and extrapolates it from a step
 /// before the last. Output points slightly before the end are interpolated.
 const OVERRUN: f64 = 1e-3;
 

@@ -17,7 +17,8 @@ use crate::linalg::minimum_norm;
 use crate::models::flow::Flow;
 
 /// Relative deviation from linearity that rounding may cause.
-// The defect is relative to the sum of all moduli, so that rounding leaves a few ε for fields of a few terms.
+// The defect is relative to the sum of the absolute values of all terms, so that rounding leaves a few ε for
+// fields of a few terms.
 const LINEAR: f64 = 1e-9;
 
 /// Relative pivot below which a combination of parameters counts as undetermined.
