@@ -15,11 +15,11 @@ const LEAST_DAMPING: f64 = 1e-10;
 /// Largest damping that the search tries. Larger damping makes the step negligible.
 const MOST_DAMPING: f64 = 1e16;
 
-/// Smallest non-zero damping that the search tries. Its effect lies below rounding.
+/// Lower end of the first interval of dampings that the search tries after 0. Its effect lies below rounding.
 //
-// Damping appends rows of size √λ to a least-squares problem whose columns have unit length. The first such
-// rows, of size 1e-10, change the step only along singular vectors with singular values of that size or
-// smaller.
+// Damping appends rows of size √λ to a least-squares problem whose columns have unit length. At this end the
+// rows have the size 1e-10, and change the step only along singular vectors with singular values of that size
+// or smaller.
 const FIRST_DAMPING: f64 = 1e-20;
 
 /// Number of bisections of log λ for the damping λ.

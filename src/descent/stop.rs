@@ -29,7 +29,7 @@ pub enum Stop {
     /// The last full step, or all trials, changed the objective by a negligible amount, and the decrease that
     /// remains is negligible.
     Loss {
-        /// Relative decrease of the objective in the last step.
+        /// Relative decrease of the objective in the last step or steps, or 0 if no trial was accepted.
         ratio: f64,
     },
     /// The objective reached the target.

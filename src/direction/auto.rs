@@ -17,12 +17,12 @@ use crate::prior::PriorTerms;
 /// direction is taken:
 ///
 /// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
-/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction needs the factorised precision
-///    of the priors, which is available only if the preconditioner of `iterative` needs it too.
-/// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision: [`Dual`],
-///    one factorisation of a k × k system, exact.
-/// 4. [`ConjugateGradient`], two consecutive solves per iteration. The number of iterations depends on the number of
-///    parameters that the data determine, not on p, r or k.
+/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction needs the factorised
+///    precision of the priors, which is available only if the preconditioner of `iterative` needs it too.
+/// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision:
+///    [`Dual`], one factorisation of a k × k system, exact.
+/// 4. [`ConjugateGradient`], two consecutive solves per iteration. The number of iterations depends on the
+///    number of parameters that the data determine, not on p, r or k.
 ///
 /// Sketched directions are never chosen: for the same number of solves, conjugate gradients were better in
 /// all problems where both were measured.

@@ -84,7 +84,7 @@ impl<'a> Local<'a> {
 ///
 /// ```
 /// use pullback::{Direction, direction::{Finder, Local, Path, Proposal}};
-/// /// Moves the steepest coordinate alone.
+/// /// Moves only the steepest coordinate.
 /// struct Steepest;
 /// impl Direction for Steepest {
 ///     fn begin(&self) -> Box<dyn Finder + '_> { Box::new(self) }

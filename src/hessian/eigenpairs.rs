@@ -14,14 +14,14 @@ pub(crate) struct Eigenpairs {
     pub(crate) vectors: Mat<f64>,
 }
 
-/// Fraction of the largest eigenvalue below which an eigenvalue is rounding.
+/// Fraction of the largest eigenvalue below which an eigenvalue counts as a rounding error.
 //
 // Entries of a computed Gram matrix have errors of a few ε times its norm, and so have its eigenvalues.
 // Inverse square roots of such eigenvalues would fill the vectors with noise. Dropping them makes the
 // approximation smaller, never larger.
 const EIGEN_ROUNDING: f64 = 1e-13;
 
-/// Fraction of the largest singular value below which a singular value is rounding.
+/// Fraction of the largest singular value below which a singular value counts as a rounding error.
 pub(crate) const SINGULAR_ROUNDING: f64 = 1e-12;
 
 /// Largest eigenvalue up to which the eigenvalues are computed from a Gram matrix, see [`Eigenpairs::of_rows`].

@@ -51,7 +51,7 @@ pub(crate) struct Limits {
     pub(crate) iterations: usize,
 }
 
-/// Fraction of the largest diagonal entry of T below which a pivot is rounding.
+/// Fraction of the largest diagonal entry of T below which a pivot counts as a rounding error.
 const ROUNDING: f64 = 1e-14;
 
 /// Number of iterations after which a process without a new lowest residual has stagnated.

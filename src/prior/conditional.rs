@@ -6,7 +6,8 @@ use crate::coordinates::Chart;
 use crate::error::Result;
 use crate::linalg::{Factor, Side, SolveStats, lower_cholesky, solve_triangular};
 
-/// Solver for R C Rᵀ in the coordinates of a chart, where R selects the free parameters and C is given by solves only.
+/// Solver for R C Rᵀ in the coordinates of a chart, where R selects the free parameters and C is available
+/// only through solves.
 ///
 /// E selects the fixed parameters, and Σ = C⁻¹. The inverse of the block R C Rᵀ is the covariance of the free
 /// parameters conditional on the fixed ones (the Schur complement of E Σ Eᵀ in Σ):

@@ -231,8 +231,8 @@ fn factor_definite<'a>(
     if backend.has_factor(&precision) {
         return backend.factor(precision);
     }
-    // Priors that leave a combination of the parameters free have a singular precision. Its last pivot is
-    // rounding, of either sign, so that a Cholesky factorisation may succeed.
+    // Priors that leave a combination of the parameters free have a singular precision. Its last pivot is a
+    // rounding error of either sign, so that a Cholesky factorisation may succeed.
     let sizes = precision.row_sizes(Side::Plain);
     let noise = random::normal(sizes.len(), 0x5EED, 0);
     let mut probe = Mat::from_fn(sizes.len(), 1, |i, _| noise[i] * sizes[i]);
