@@ -58,7 +58,7 @@ pub(crate) fn density(what: &'static str, values: &[f64]) -> Result<()> {
     }
 }
 
-/// Checks an option whose validity the caller has determined.
+/// Returns an error about the option `what` unless the caller found it `sound`.
 pub(crate) fn option(
     what: &'static str,
     value: f64,

@@ -41,7 +41,7 @@
 //! | correct the error of a model with a simulator | [`correction`] |
 //! | solve linear systems | [`Backend`], [`Cpu`], [`linalg`] |
 //! | use a ready-made problem | [`models`] |
-//! | draw pictures | `plot`, with the feature of that name |
+//! | draw figures | `plot`, with the Cargo feature `plot` |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
@@ -94,7 +94,7 @@ pub use prior::Prior;
 pub use pullback_plot as plot;
 pub use step::StepRule;
 
-/// Carries an error of a picture as [`Error::Module`].
+/// Wraps a plotting error in [`Error::Module`].
 ///
 /// ```
 /// use pullback::plot::{self, Chart, PALETTE, Page};

@@ -20,9 +20,9 @@ pub struct Noise(Kind);
 /// Name of the covariance matrix in error messages.
 const WHAT: &str = "a covariance";
 
-/// Relative rounding error of a pivot per row.
+/// Relative rounding error of a Cholesky pivot, per row of the matrix.
 ///
-/// The pivot γᵢᵢ − Σ_k c_ik² is a difference of up to n products that sum to γᵢᵢ. A pivot below n times this fraction
+/// The pivot γᵢᵢ − Σ_{k<i} c_ik² subtracts up to n squares from γᵢᵢ. A pivot below n times this fraction
 /// of γᵢᵢ therefore cannot be distinguished from zero.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
@@ -72,10 +72,10 @@ impl Noise {
         let n = matrix.nrows();
         check::length("the columns of a covariance", matrix.ncols(), n)?;
         (0..n).try_for_each(|j| check::finite("a covariance", matrix.col_as_slice(j)))?;
-        // |γᵢⱼ| ≤ √(γᵢᵢγⱼⱼ) for a covariance, so that this product is the scale of an entry. The separate roots cannot
-        // overflow.
-        // An asymmetry of 1e-12 of it is rounding of whoever computed the matrix. The Cholesky factor reads
-        // the lower triangle alone.
+        // Entries of a covariance satisfy |γᵢⱼ| ≤ √γᵢᵢ √γⱼⱼ, which serves as the scale of the entry. Separate
+        // roots avoid overflow of the product γᵢᵢγⱼⱼ. An asymmetry of 1e-12 relative to this scale is
+        // attributed to rounding when the matrix was computed. The Cholesky factorisation reads only the
+        // lower triangle.
         let symmetric = |i: usize, j: usize| {
             let (a, b) = (matrix[(i, j)], matrix[(j, i)]);
             let size = matrix[(i, i)].abs().sqrt() * matrix[(j, j)].abs().sqrt();
@@ -100,7 +100,7 @@ impl Noise {
         Ok(Self(Kind::Full(factor)))
     }
 
-    /// Number of rows of Γ.
+    /// Returns the number of rows of Γ.
     pub fn dim(&self) -> usize {
         match &self.0 {
             Kind::Diagonal(d) => d.len(),
@@ -122,9 +122,9 @@ impl Noise {
                     column.zip(d).for_each(|(x, d)| *x /= d);
                 }
             }
-            // Γ = CCᵀ gives Γ⁻¹ = C⁻ᵀC⁻¹, so that Γ^{-1/2} = C⁻¹.
-            // Any such root whitens: C⁻¹e has the covariance C⁻¹CCᵀC⁻ᵀ = I for noise e of covariance Γ. This
-            // one takes no eigenvalues, and n² operations a column.
+            // Γ = CCᵀ gives Γ⁻¹ = C⁻ᵀC⁻¹, so that Γ^{-1/2} = C⁻¹. Any such root whitens: C⁻¹e has the
+            // covariance C⁻¹CCᵀC⁻ᵀ = I for noise e of covariance Γ. The Cholesky root needs no eigenvalues
+            // and takes n² operations per column.
             Kind::Full(c) => solve_triangular(c.as_ref(), side, out.as_mut()),
         }
         Ok(out)
@@ -139,7 +139,7 @@ impl Noise {
         Ok(self.whiten(Side::Plain, x)?.col_as_slice(0).to_vec())
     }
 
-    /// Computes Γ X. The number of rows matches.
+    /// Replaces X by Γ X. X must have as many rows as Γ.
     pub(crate) fn multiply(&self, mut x: MatMut<'_, f64>) {
         match &self.0 {
             // The product d·(d·x) overflows only if the result does, unlike d²·x.

@@ -7,8 +7,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// Returns a generator for a seed and a stream. The streams of one seed are independent in practice.
 pub fn generator(seed: u64, stream: u64) -> impl Rng {
-    // The stream is multiplied by 2⁶⁴/φ with the golden ratio φ, so that neighbouring pairs (seed, stream) give distant
-    // seeds of the generator.
+    // The stream number is multiplied by 2⁶⁴/φ, where φ is the golden ratio. Neighbouring pairs (seed,
+    // stream) then give very different seeds of the generator.
     StdRng::seed_from_u64(seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
@@ -32,7 +32,7 @@ pub fn signs(len: usize, seed: u64, stream: u64) -> Vec<f64> {
     out
 }
 
-/// Fills a slice with independent signs.
+/// Fills a slice with independent random signs, 1 or −1 with equal probability.
 pub(crate) fn fill_signs(out: &mut [f64], seed: u64, stream: u64) {
     let mut rng = generator(seed, stream);
     let sign = |up: bool| if up { 1.0 } else { -1.0 };
@@ -45,7 +45,7 @@ pub(crate) fn normal_stream(seed: u64, stream: u64) -> impl FnMut() -> f64 {
     move || StandardNormal.sample(&mut rng)
 }
 
-/// Returns a vector of independent numbers, uniform on [lower, upper).
+/// Returns a vector of independent random numbers, uniform on [lower, upper).
 pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
     let mut rng = generator(seed, 0);
     (0..len)

@@ -22,9 +22,9 @@ pub(crate) fn largest(a: &[f64]) -> f64 {
     a.iter().fold(0.0, |m, x| m.max(x.abs()))
 }
 
-/// Centres a covector: c ← c − ⟨c⟩_r, where `total` is Σr.
+/// Subtracts from a covector c its mean with weights r: c ← c − (c·r)/Σr, where `total` is Σr.
 ///
-/// The map is the transpose of ζ ↦ ζ − r Σζ/Σr, which removes the mass of a tangent.
+/// The map is the transpose of ζ ↦ ζ − r Σζ/Σr, which removes the mass of a tangent ζ.
 pub(crate) fn centre(c: &mut [f64], r: &[f64], total: f64) {
     let mean = c.iter().zip(r).map(|(c, r)| c * r).sum::<f64>() / total;
     c.iter_mut().for_each(|c| *c -= mean);

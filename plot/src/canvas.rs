@@ -58,7 +58,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             let drawn = self.backend.fill_polygon(corners, &style(ink, 1));
             return drawn.map_err(|e| e.to_string());
         }
-        // Row by row and cut to the height of the page, so that a huge polygon costs no more than the page.
+        // Filling row by row within the height of the page bounds the cost of a huge polygon by that of the
+        // page.
         let corners: Vec<Point> = polygon.iter().map(|p| self.device(*p)).collect();
         let (_, height) = self.backend.get_size();
         for (row, from, to) in rows(&corners, f64::from(height)) {
@@ -103,8 +104,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             if length < 0.25 {
                 continue;
             }
-            // (−dy, dx)/length is the unit normal; the long sides of the rectangle lie half a width along it on either
-            // side.
+            // (−dy, dx)/length is the unit normal. The long sides of the rectangle lie at a distance of half
+            // a width on either side of the segment.
             let (nx, ny) = (-dy / length * half, dx / length * half);
             let corners = [
                 [a[0] + nx, a[1] + ny],
@@ -149,7 +150,7 @@ pub(crate) fn rgb(colour: Colour) -> RGBColor {
     RGBColor(colour.0, colour.1, colour.2)
 }
 
-/// Returns the filled style of a colour and a line width.
+/// Returns the style of filled shapes with a colour and a line width.
 fn style(Ink(colour, opacity): Ink, width: u32) -> ShapeStyle {
     let color: RGBAColor = rgb(colour).mix(opacity);
     ShapeStyle {

@@ -15,7 +15,7 @@ const LEVEL: (Colour, f64) = (Colour(104, 104, 104), 0.8);
 /// Number of shades of a heat map. Adjacent cells of one shade are drawn as one rectangle.
 const SHADES: f64 = 160.0;
 
-/// Largest number of cells drawn along an axis. More cells would be finer than the picture.
+/// Largest number of cells drawn along an axis. More cells would be finer than the pixels of the picture.
 const MAX_CELLS: usize = 360;
 
 /// Draws a heat map whose colours span the values from `low` to `high`.
@@ -33,7 +33,7 @@ pub(crate) fn heat<B: DrawingBackend>(
     cells(canvas, frame, field, &colour)
 }
 
-/// Draws a map of categories.
+/// Draws a map that colours every cell by its category.
 pub(crate) fn categories<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     frame: &Frame,

@@ -1,4 +1,4 @@
-//! Description of one chart.
+//! Description of a chart: labels, ranges and layers.
 
 use crate::axis::Axis;
 use crate::colour::{Colour, Palette};
@@ -26,10 +26,10 @@ pub enum Corner {
 
 /// Pair of axes with its layers, described in builder style and drawn by a [`Page`](crate::Page).
 ///
-/// A range that is not set follows the data with a small margin. If the chart has a field, the window of the field is
-/// the range. Points that are not finite are omitted, and on a logarithmic axis those that are not positive. All layers
-/// are clipped to the ranges. Heat maps and maps of categories are drawn first, then all other layers in the order in
-/// which they were added.
+/// A range that is not set follows the data with a small margin. If the chart has a field, the window of the
+/// field is the range. Points that are not finite are omitted, and non-positive points on a logarithmic axis.
+/// All layers are clipped to the ranges. Heat maps and maps of categories are drawn first, then all other
+/// layers in the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
     pub(crate) title: String,
@@ -151,7 +151,7 @@ impl Chart {
         self.with(Layer::Contours(field, levels))
     }
 
-    /// Adds a map of categories.
+    /// Adds a map that colours every cell by its category.
     ///
     /// Each value is an index into `kinds`, which the legend lists under the label. A cell with any other value stays
     /// empty.

@@ -37,7 +37,7 @@ impl Area {
         ]
     }
 
-    /// Whether a point lies inside the rectangle, or at most half a pixel outside.
+    /// Returns whether a point lies inside the rectangle, or at most half a pixel outside.
     pub(crate) fn holds(&self, [x, y]: Point) -> bool {
         let tolerance = 0.5;
         x >= self.left - tolerance

@@ -17,7 +17,7 @@ pub(crate) const BARS: f64 = 0.55;
 /// Line width of trajectories.
 pub(crate) const PATH_WIDTH: f64 = 1.7;
 
-/// Draws a chart of a size in nominal pixels, with its upper left corner at the origin of the canvas.
+/// Draws a chart of the given size in nominal pixels, with its upper left corner at the origin of the canvas.
 pub(crate) fn chart<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     chart: &Chart,
@@ -38,7 +38,7 @@ pub(crate) fn chart<B: DrawingBackend>(
     legend.draw(canvas, chart.legend, &layout)
 }
 
-/// Draws one layer.
+/// Draws one layer of a chart, clipped to the frame.
 fn layer<B: DrawingBackend>(
     canvas: &mut Canvas<B>,
     chart: &Chart,

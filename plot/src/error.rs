@@ -16,7 +16,7 @@ pub enum Error {
     /// A layer contradicts itself.
     #[error("cannot draw {}: chart '{chart}': {fault}", path.display())]
     Layer {
-        /// Path of the picture without its ending.
+        /// Path of the picture without file extension.
         path: PathBuf,
         /// Title of the chart that holds the layer.
         chart: String,

@@ -99,7 +99,7 @@ pub enum Levels {
     Count(usize),
     /// Number of levels, evenly spaced in the logarithm strictly between the positive extremes.
     Log(usize),
-    /// The field values of the levels.
+    /// Levels at these values of the field.
     Values(Vec<f64>),
 }
 

@@ -21,9 +21,9 @@ const MAGNIFICATION: f64 = 16.0;
 /// Typeface of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
-    /// Face with letters, digits, Greek and common signs.
+    /// Face with Latin and Greek letters, digits and common symbols.
     Text,
-    /// Face with mathematical signs that the text face lacks.
+    /// Face with mathematical symbols that the text face lacks.
     Symbol,
 }
 
@@ -67,11 +67,12 @@ impl Face {
         }
     }
 
-    /// Returns the white space to the left of a sign in pixels, which is assumed to equal that on the right.
+    /// Returns the white space to the left of a character in pixels, which is assumed to equal that on the
+    /// right.
     pub(crate) fn bearing(self, sign: char, size: f64) -> f64 {
         let sign = sign.to_string();
-        // The font draws a sign from the left end of its ink, so the number of inked columns is the width without the
-        // white space on either side: bearing = (width − ink)/2.
+        // The font draws a character from the left end of its ink, so the number of inked columns is the
+        // width without the white space on either side: bearing = (width − ink)/2.
         let mut ink = 0;
         let mut record = |x: i32, _: i32, _: f32| {
             ink = ink.max(x + 1);

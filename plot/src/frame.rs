@@ -19,7 +19,7 @@ pub(crate) const TICK_LENGTH: f64 = 5.0;
 pub(crate) const TICK_GAP: f64 = 4.0;
 /// Margin around a chart in pixels.
 const MARGIN: f64 = 9.0;
-/// Gap between plot and colour bar, and width of the bar.
+/// Gap between plot and colour bar, and width of the bar, in pixels.
 const BAR: [f64; 2] = [14.0, 13.0];
 /// Smallest side of the plot, kept on pages that are too small for their labels.
 const MIN_SIDE: f64 = 40.0;

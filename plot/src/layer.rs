@@ -1,4 +1,4 @@
-//! Layers of a chart.
+//! Layers of a chart: curves, markers, bands, bars and fields.
 
 use crate::colour::{Colour, Palette};
 use crate::error::Fault;
@@ -89,7 +89,7 @@ impl Layer {
         }
     }
 
-    /// Whether the layer fills its window and is therefore drawn beneath the curves.
+    /// Returns whether the layer fills its window and is therefore drawn beneath the curves.
     pub(crate) fn covers(&self) -> bool {
         matches!(self, Layer::Heat(..) | Layer::Categories(..))
     }

@@ -1,11 +1,11 @@
-//! Pictures of trajectories, cost landscapes and densities, written as PNG and SVG.
+//! Plots of trajectories, cost landscapes and densities, written as PNG and SVG files.
 //!
 //! A [`Chart`] is a description to which layers are added in builder style. A [`Page`] arranges charts in a grid, draws
 //! them and saves the files. The fonts are compiled in, so a picture looks the same on a laptop and on a cluster node,
 //! without any system font or library.
 //!
-//! In every text `^{…}` raises and `_{…}` lowers the characters in the braces, as in `10^{−6}` or `θ_{k+1}`. Greek
-//! letters, superscript and subscript digits and common mathematical signs can be written directly.
+//! In every text `^{…}` raises and `_{…}` lowers the characters in the braces, as in `10^{−6}` or `θ_{k+1}`.
+//! Greek letters, superscript and subscript digits and common mathematical symbols can be written directly.
 //!
 //! The library `pullback` re-exports this crate as `pullback::plot`.
 //!

@@ -43,7 +43,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Creates an empty page with a number of columns, at least one.
+    /// Creates an empty page with the given number of columns, where 0 counts as 1.
     pub fn new(columns: usize) -> Page {
         Page {
             columns: columns.max(1),
@@ -54,7 +54,7 @@ impl Page {
         }
     }
 
-    /// Whether the page has no chart.
+    /// Returns whether the page has no chart.
     pub fn is_empty(&self) -> bool {
         self.charts.is_empty()
     }
@@ -104,7 +104,8 @@ impl Page {
                 source,
             })?;
         }
-        // The ending is appended, because `Path::with_extension` would cut a stem such as `alpha0.5` at its dot.
+        // The extension is appended, because `Path::with_extension` would cut a stem such as `alpha0.5` at
+        // its dot.
         let [png, svg] = [".png", ".svg"].map(|ending| {
             let mut name = stem.as_os_str().to_owned();
             name.push(ending);

@@ -7,14 +7,14 @@ const SMALL: f64 = 0.72;
 /// Height of raised and of lowered text above the baseline, relative to the size of the line.
 const SHIFT: [f64; 2] = [0.30, -0.15];
 
-/// Signs that only the symbol face has.
+/// Characters that only the symbol face has.
 const SYMBOLS: &str = "∇‖∈→←↔↦⟨⟩∝∼≡∘⊗⊕′″∛⊤∀∃∅⋅⋯";
 
-/// Superscript signs and the signs that are raised in their place.
+/// Superscript characters and the characters that are raised in their place.
 const RAISED: [&str; 2] = ["⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿᵀ", "0123456789+−nT"];
-/// Subscript signs and the signs that are lowered in their place.
+/// Subscript characters and the characters that are lowered in their place.
 const LOWERED: [&str; 2] = ["₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢⱼₖ", "0123456789+−nijk"];
-/// Signs that no face has, and their substitutes.
+/// Characters that no face has, and their substitutes.
 const SUBSTITUTES: [&str; 2] = ["∥ϕϑϵℝℒ𝒩", "‖φθεRLN"];
 
 /// Piece of text of one size and one typeface.

@@ -72,9 +72,9 @@ impl<B: DrawingBackend> Canvas<'_, B> {
 
     /// Splits a run into pieces that the backend places correctly.
     ///
-    /// Bitmaps get single signs, because their backend drops the white space to the left of each sign and spaces them
-    /// unevenly. An SVG gets the whole run, which keeps the text editable. The leading spaces of the run are split off,
-    /// because viewers drop them.
+    /// Bitmaps get single characters, because their backend drops the white space to the left of each
+    /// character and spaces them unevenly. An SVG gets the whole run, which keeps the text editable. The
+    /// leading spaces of the run are split off, because viewers drop them.
     fn parts(&self, run: &Run) -> Vec<Run> {
         let blank = run.text.len() - run.text.trim_start().len();
         let (lead, body) = run.text.split_at(blank);
@@ -98,8 +98,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         }
         let size = setting.size * run.size;
         let (drop, backend_size) = self.measures(run, size);
-        // The anchor lies `MIDDLE` above the baseline of the line, which lies `raise` below that of the run. The
-        // backend wants the top of the run, which lies `drop` above its baseline.
+        // The anchor lies `MIDDLE` above the baseline of the line, which lies `raise` below that of the run.
+        // The backend expects the top of the run, which lies `drop` above its baseline.
         let lift = drop - (font::MIDDLE - run.raise) * setting.size;
         let width = run.face.width(text, size);
         let along = match placed.align {
@@ -107,7 +107,7 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             HPos::Center => placed.along + 0.5 * width,
             HPos::Right => placed.along + width,
         };
-        // In a bitmap the run is a single sign, and the backend starts it at its ink.
+        // In a bitmap the run is a single character, and the backend starts it at the left edge of its ink.
         let along = match (self.vector, text.chars().next()) {
             (false, Some(first)) => along + run.face.bearing(first, size),
             _ => along,

@@ -21,7 +21,7 @@ pub(crate) struct Tick {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ticks {
     pub(crate) major: Vec<Tick>,
-    /// Fractions of the axis at which short ticks without labels stand.
+    /// Positions of the short ticks without labels, as fractions of the axis.
     pub(crate) minor: Vec<f64>,
     /// Text of the power of ten that is common to all labels, empty if the power is one.
     pub(crate) factor: String,
@@ -35,7 +35,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Whether neighbouring labels of the ticks keep a distance along the axis.
+    /// Returns whether neighbouring tick labels keep a minimum distance along the axis.
     fn fits(&self, ticks: &Ticks) -> bool {
         let size = |tick: &Tick| match self.horizontal {
             true => font::width(&tick.label, TICK_SIZE) + 16.0,
@@ -88,7 +88,7 @@ fn choose(candidates: impl Iterator<Item = Ticks>, extent: Extent) -> Ticks {
             fallback = ticks;
         }
     }
-    // Not even two labels fit side by side. One label is better than an overlap.
+    // Not even two labels fit next to each other. One label is better than an overlap.
     fallback.major.truncate(1);
     fallback
 }

@@ -2,14 +2,14 @@
 
 use crate::vector::{dot, norm};
 
-/// Largest length of a step, relative to the step before, for which the steps contract.
+/// Largest ratio of the lengths of a step and of the step before at which the steps count as contracting.
 const CONTRACTING: f64 = 0.5;
 
 /// Autocorrelation of the iterates below which they oscillate, because the model responds too little to θ.
 //
-// If the simulator responds a times as strongly to θ as the model, a step removes a times the error, and
-// c = 1 − a. Iterates with c below −¾ belong to a model that responds too little by a factor of 1.75 or more.
-// From a factor of 2 on, they diverge.
+// If the simulator responds a times as strongly to θ as the model, a step removes a times the error, and the
+// autocorrelation is c = 1 − a. A c below −¾ means a > 1.75: the model responds too weakly. For a > 2 the
+// iterates diverge.
 const OSCILLATION: f64 = -0.75;
 
 /// Interval to which an autocorrelation c is clamped, so that (1 + c)/(1 − c) stays bounded. A c above the interval
@@ -20,7 +20,8 @@ const AUTOCORRELATIONS: (f64, f64) = (-0.9, 0.97);
 
 /// Least length of a window, in units of the autocorrelation time 1/(1 − c).
 //
-// In six such times, the error of the first iterate of the window falls to e⁻⁶, a quarter of a percent.
+// In six such times, the error of the first iterate of the window decays by the factor e⁻⁶, to a quarter of a
+// percent.
 const AUTOCORRELATION_TIMES: f64 = 6.0;
 
 /// Largest factor by which the sum of squared steps may grow from the first half of a window to the second.
@@ -36,7 +37,8 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Appends the iterate `theta` that `step` led to, in units of the parameters' sizes, unless the burn-in lasts.
+    /// Appends the iterate `theta`, unless the burn-in still lasts. `step` is the step to the iterate, in
+    /// units of the parameters' sizes.
     pub(super) fn add(&mut self, step: Vec<f64>, theta: &[f64]) {
         if !self.iterates.is_empty() || is_fluctuation(&step, &self.last) {
             self.iterates.push(theta.to_vec());
@@ -44,10 +46,11 @@ impl Window {
         self.last = step;
     }
 
-    /// Whether the window is too short to tell a drift from a fluctuation.
+    /// Returns whether the window is too short to distinguish a drift from a fluctuation.
     pub(super) fn drifts(&self, size: impl Fn(usize) -> f64) -> bool {
-        // The error θ − θ* decays by c a step, hence by 1/e in about 1/(1 − c) steps. A window of only a few such times may
-        // lie on one side of the fixed point, while the iterates still approach it.
+        // The error θ − θ* decays by the factor c per step, hence by the factor 1/e in about 1/(1 − c) steps.
+        // A window of only a few such times may lie on one side of the fixed point θ*, while the iterates
+        // still approach it.
         let n = self.iterates.len() as f64;
         let deviations = self.deviations(&self.average(), size);
         autocorrelation(&deviations)
@@ -56,8 +59,8 @@ impl Window {
 
     /// Discards the older half of the iterates as burn-in, and asks for a window of twice the length.
     pub(super) fn double(&mut self) {
-        // The older half may have been on its way. With the length the number of autocorrelation times grows,
-        // if the iterates are stationary.
+        // During the older half the iterates may still have approached the fixed point. If the iterates are
+        // stationary, a longer window spans more autocorrelation times.
         self.due = 2 * self.iterates.len();
         self.iterates.drain(..self.iterates.len() / 2);
     }
@@ -99,8 +102,9 @@ impl Window {
         // together, and s² for every parameter.
         let (least, most) = AUTOCORRELATIONS;
         let c = unbiased(raw, n).clamp(least, most);
-        // Deviations from the mean of the window are smaller than those from θ*: E[Σd²] = n s² − n Var(mean) =
-        // s²(n − (1 + c)/(1 − c)). A window that is long enough to be tested for a drift has the difference ≥ 2n/3.
+        // Deviations from the mean of the window are smaller than those from θ*: E[Σd²] = n s² − n
+        // Var(mean) = s²(n − (1 + c)/(1 − c)). For a window that passed the drift test,
+        // n − (1 + c)/(1 − c) ≥ 2n/3.
         let freedom = (n - (1.0 + c) / (1.0 - c)).max(0.5 * n);
         let inflation = ((1.0 + c) / (1.0 - c) * (1.0 + n.recip())).sqrt();
         let error = |j: usize| {
@@ -112,7 +116,7 @@ impl Window {
     }
 }
 
-/// Removes the bias of an autocorrelation that was estimated from n numbers and their own mean.
+/// Removes the bias of an autocorrelation that was estimated from n values and their own mean.
 fn unbiased(raw: f64, n: f64) -> f64 {
     // The estimate is too small by about (1 + 3c)/n (Kendall 1954): raw = c − (1 + 3c)/n, solved for c.
     (n * raw + 1.0) / (n - 3.0).max(1.0)
@@ -134,7 +138,8 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     norm(&difference)
 }
 
-/// Whether a step is a random fluctuation: hardly shorter than the last step, and in another direction.
+/// Returns whether a step is a random fluctuation: hardly shorter than the last step, and in another
+/// direction.
 fn is_fluctuation(step: &[f64], last: &[f64]) -> bool {
     // Successive steps of a slow contraction are parallel; those of a fluctuation are not. Below 60° they count as parallel.
     // In the stationary autoregression successive steps have the correlation −(1 − c)/2: from θₖ₊₁ = cθₖ + ε

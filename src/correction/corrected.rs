@@ -1,4 +1,4 @@
-//! The iteration θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q).
+//! Setting of a defect correction, the iteration θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q).
 
 use super::Simulator;
 use crate::check;
@@ -9,7 +9,7 @@ use crate::linalg::Backend;
 use crate::metric::Metric;
 use crate::model::Model;
 
-/// Fits a [`Simulator`] to data with the derivative of an approximate [`Model`].
+/// Fit of a [`Simulator`] to data, with the derivative of an approximate [`Model`].
 ///
 /// A fit of the model itself inherits the model's error. The correction takes the residual h(θ) − q from the simulator, and
 /// only Z and the metric M from the model: θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q). The fixed-point equation ZᵀM(h(θ) − q) = 0 holds
@@ -75,8 +75,8 @@ impl Default for Options {
             scale: Vec::new(),
             tolerance: 1e-8,
             iterations: 60,
-            // The standard deviation of n independent numbers is known to the fraction 1/√(2(n − 1)), here
-            // 21 %.
+            // A standard deviation estimated from n independent values has the relative error 1/√(2(n − 1)),
+            // here 21 %.
             average: 12,
             restarts: 20,
             scatter: 0.4,
@@ -86,7 +86,8 @@ impl Default for Options {
 }
 
 impl<'a> Corrected<'a> {
-    /// Creates a correction with the defaults: least squares, no bounds, on the [`Cpu`](crate::Cpu).
+    /// Creates a correction with least squares, without bounds, on the [`Cpu`](crate::Cpu), with default
+    /// options.
     pub fn new(
         model: &'a dyn Model,
         simulator: &'a dyn Simulator,
@@ -105,7 +106,7 @@ impl<'a> Corrected<'a> {
         }
     }
 
-    /// Sets the method that finds directions.
+    /// Sets the method that computes the directions of the steps.
     #[must_use]
     pub fn direction(mut self, direction: &'a dyn Direction) -> Self {
         self.direction = direction;
@@ -126,7 +127,7 @@ impl<'a> Corrected<'a> {
         self
     }
 
-    /// Sets the options.
+    /// Sets the options of the correction.
     #[must_use]
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;

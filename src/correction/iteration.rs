@@ -15,7 +15,7 @@ use crate::model::adjoint::Linearisation;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
 
-/// Largest number of halvings of a step whose end the simulator rejects.
+/// Largest number of halvings of a step whose end point the simulator rejects.
 const HALVINGS: usize = 3;
 
 /// Relative distance from the cap within which a step counts as capped.
@@ -35,10 +35,10 @@ struct Evaluated {
     defect: Vec<f64>,
 }
 
-/// Run of a correction over its starting points.
+/// State of a correction that tries its starting points one after the other.
 pub(super) struct Run<'r> {
     pub(super) setting: &'r Corrected<'r>,
-    /// Directions from the current starting point.
+    /// Finder of the directions, begun anew at every starting point.
     pub(super) finder: Box<dyn Finder + 'r>,
     pub(super) backend: &'r dyn Backend,
     pub(super) report: Report,
@@ -61,7 +61,8 @@ impl Run<'_> {
             let (full, distance) = self.step(&current)?;
             let (next, whole) = match self.advance(&current.theta, &full)? {
                 Ok(moved) => moved,
-                // Half a window is averaged where a simulation fails by chance in a stationary iteration.
+                // If a simulation fails by chance in a stationary iteration, half a window suffices for the
+                // average.
                 Err(objection) if !self.conclude(&window, options.average / 2) => {
                     return Ok(Outcome::Rejected(objection));
                 }
@@ -89,7 +90,7 @@ impl Run<'_> {
             if relative_step <= options.tolerance && whole {
                 return Ok(Outcome::Ended(Stop::Converged));
             }
-            // Shortened steps say nothing of the fluctuation.
+            // Shortened steps are no evidence of a fluctuation.
             if capped || !whole {
                 window = Window::default();
             } else {
@@ -174,8 +175,8 @@ impl Run<'_> {
             let t = 0.5_f64.powi(halving as i32);
             let target: Vec<f64> = theta.iter().zip(step).map(|(a, s)| a + t * s).collect();
             let mut next = target.clone();
-            // A clipped step ends elsewhere than the iteration would, as a halved one does. It shows neither
-            // convergence nor fluctuation.
+            // A clipped step, like a halved one, does not end where the iteration would. It is evidence of
+            // neither convergence nor fluctuation.
             if let Some(bounds) = self.setting.bounds {
                 bounds.clamp(&mut next);
             }
@@ -194,14 +195,13 @@ impl Run<'_> {
     fn step(&mut self, at: &Evaluated) -> Result<(Vec<f64>, f64)> {
         let Corrected { model, metric, .. } = *self.setting;
         // Let H = ∂h/∂θ of the simulator. Near the fixed point θ* a step gives
-        // θ⁺ − θ* = (I − (ZᵀMZ)⁻¹ZᵀMH)(θ − θ*). This contracts if Z is close to H in the geometry M. The
+        // θ⁺ − θ* = (I − (ZᵀMZ)⁻¹ZᵀMH)(θ − θ*). This contracts if Z is close to H in the metric M. The
         // equation of the fixed point, ZᵀM(h − q) = 0, depends on Z only through its range, and holds
         // wherever h = q.
         let rho = solve_checked(model, &at.theta, self.backend)?;
         let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
         let root = prepare(metric, &rho, self.backend)?;
-        // M(h − q) = Lᵀ(L(h − q)) takes the place of the covector of a loss. The norm of its first factor is
-        // the distance.
+        // M(h − q) = Lᵀ(L(h − q)) takes the place of the covector of a loss. The distance is ‖L(h − q)‖.
         let lifted = root.lift(MatRef::from_column_major_slice(&at.defect, rho.len(), 1))?;
         let covector = root.lower(lifted.as_ref())?.col_as_slice(0).to_vec();
         let distance = norm(lifted.col_as_slice(0));
@@ -219,8 +219,9 @@ impl Run<'_> {
                 .collect();
             if keep.len() == free.len() {
                 for (&j, eta) in free.iter().zip(eta) {
-                    // No objective has to decrease, so that the cap may change the direction. Parameter by
-                    // parameter, one that is badly determined does not hold up the others.
+                    // No objective has to decrease, so that the cap may change the direction. A separate cap
+                    // for each parameter keeps a badly determined parameter from shortening the steps of the
+                    // others.
                     let cap = self.setting.options.cap * self.setting.size(j, &at.theta);
                     step[j] = eta.clamp(-cap, cap);
                 }
@@ -275,7 +276,7 @@ impl Report {
         }
     }
 
-    /// Resets the result to a new starting point.
+    /// Resets the estimate and the history to a new starting point.
     pub(super) fn begin(&mut self, start: &[f64]) {
         self.start = start.to_vec();
         self.theta = start.to_vec();

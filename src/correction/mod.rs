@@ -50,7 +50,8 @@ pub trait Simulator: Sync {
         Ok(())
     }
 
-    /// Returns why the difference between a simulation and the data carries no information about θ, or None if it does.
+    /// Returns the reason why the difference between a simulation and the data carries no information about
+    /// θ, or None if the difference does.
     ///
     /// An example is a simulation that settled on a fixed point while the data are chaotic.
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
@@ -59,7 +60,7 @@ pub trait Simulator: Sync {
     }
 }
 
-/// Outcome of a simulation.
+/// Outcome of a simulation: data, or the reason for a rejection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Simulated {
     /// Simulated data.

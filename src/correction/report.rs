@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::linalg::{Solved, describe_solved};
 
-/// One iterate of a correction with the step from it. `Display` prints a row of a table, with a header above the first.
+/// One iterate of a correction, with the step to the next. `Display` prints a table row, preceded by the
+/// table header for the first iterate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Iterate {
     /// Number of the iteration, from 1.
@@ -13,7 +14,7 @@ pub struct Iterate {
     pub theta: Vec<f64>,
     /// Step from these parameters to the next iterate.
     pub step: Vec<f64>,
-    /// ‖L(h − q)‖, the distance of the simulation from the data in the metric.
+    /// Distance ‖L(h − q)‖ of the simulation from the data in the metric.
     pub distance: f64,
     /// Size of the step, maxⱼ |stepⱼ| / max(|θⱼ|, scaleⱼ).
     pub relative_step: f64,
@@ -71,9 +72,9 @@ impl fmt::Display for Stop {
 #[must_use = "a report says whether the correction converged"]
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The corrected parameters.
+    /// Corrected parameters.
     pub theta: Vec<f64>,
-    /// The starting point of the iterates in `history`.
+    /// Starting point of the iterates in `history`.
     pub start: Vec<f64>,
     /// Standard errors of θ, from the fluctuation of the averaged iterates; None if nothing was averaged.
     ///
@@ -88,12 +89,12 @@ pub struct Report {
     pub rejected_starts: Vec<String>,
     /// Number of simulations of the correction.
     pub simulations: usize,
-    /// How the linear systems were solved, the method with the most columns first.
+    /// Methods that solved the linear systems, the method with the most columns first.
     pub solvers: Vec<Solved>,
 }
 
 impl Report {
-    /// Whether the correction converged, with or without averaging.
+    /// Returns whether the correction converged, with or without averaging.
     pub fn converged(&self) -> bool {
         self.stop != Stop::Iterations
     }

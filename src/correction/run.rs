@@ -1,4 +1,4 @@
-//! Runs of a correction over its starting points.
+//! Run of a correction, from one starting point after the other until one is not rejected.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::linalg::{Cpu, Reuse, Tally, merge_solved};
 use crate::random;
 
-/// Number of rejected starting points that an error explains.
+/// Largest number of rejected starting points whose reasons an error message lists.
 const REASONS: usize = 3;
 
 impl Corrected<'_> {

@@ -7,21 +7,22 @@ use crate::error::Result;
 
 /// Smallest damping that changes a step by more than rounding.
 //
-// The diagonal of the scaled matrix is 1, and its Cholesky factorisation refuses pivots below 1e-13, as they
-// may be rounding. 1e-10 lies far above this. Along an eigenvector of eigenvalue κ it shortens the step by
-// the fraction 1e-10/(κ + 1e-10) only.
+// The system matrix is scaled to unit diagonal, and its Cholesky factorisation rejects pivots below 1e-13 as
+// possible rounding errors. 1e-10 lies far above. Along an eigenvector with eigenvalue κ it shortens the step
+// only by the fraction 1e-10/(κ + 1e-10).
 const LEAST_DAMPING: f64 = 1e-10;
 
-/// Largest damping of the search. A step with a larger damping vanishes.
+/// Largest damping that the search tries. Larger damping makes the step negligible.
 const MOST_DAMPING: f64 = 1e16;
 
-/// First damping of the search after 0. This damping lies below rounding.
+/// Lower end of the first interval of dampings that the search tries after 0. Its effect lies below rounding.
 //
-// Damping enters least squares as the rows √λ below columns of unit length. The first rows, of size 1e-10,
-// change the step only along singular values of that size or smaller.
+// Damping appends rows of size √λ to a least-squares problem whose columns have unit length. At this end the
+// rows have the size 1e-10, and change the step only along singular vectors with singular values of that size
+// or smaller.
 const FIRST_DAMPING: f64 = 1e-20;
 
-/// Number of bisections of the exponent of the damping.
+/// Number of bisections of log λ for the damping λ.
 const BISECTIONS: usize = 8;
 
 /// Trial step `scale` · η for one damping.
@@ -41,8 +42,8 @@ impl Attempt {
         })
     }
 
-    /// Computes the first step from a point. If the undamped system cannot be solved in a trust region, the step has
-    /// the smallest damping.
+    /// Computes the first trial step from a point. If the undamped system cannot be solved and the direction
+    /// knows its column norms, computes the step with the smallest damping instead.
     pub(super) fn first(path: &mut dyn Path, scale: f64, damping: f64) -> Result<Self> {
         match Self::new(path, scale, damping) {
             Err(_) if damping == 0.0 && !path.norms().is_empty() => {
@@ -80,12 +81,13 @@ impl Attempt {
         if longest == f64::INFINITY || fits(self) {
             return Ok(());
         }
-        // If D² is the damping matrix, the length falls monotonically with the damping λ: (G + λD²)η = −∇f gives d‖Dη‖²/dλ = −2 ηᵀD²(G + λD²)⁻¹D²η ≤ 0.
-        // Powers of ten bracket the wanted λ. Eight bisections of its exponent leave a factor of 10^(1/256), below 1 %.
+        // Let D² be the damping matrix. The length decreases monotonically in the damping λ, because
+        // (G + λD²)η = −∇f gives d‖Dη‖²/dλ = −2 ηᵀD²(G + λD²)⁻¹D²η ≤ 0. Powers of ten bracket the wanted λ.
+        // Eight bisections of its exponent leave a factor of 10^(1/256), an error below 1 %.
         let (mut low, mut high) = (self.damping, self.damping.max(FIRST_DAMPING));
-        // Directions that know their column norms have a factorised system in memory: a damping costs a
-        // factorisation of p columns, and no solve with the model or the metric. Other directions have no
-        // length, and do not come here.
+        // Directions with known column norms keep their reduced system in memory: another damping costs a
+        // factorisation with p columns and no solve with the model or the metric. For other directions the
+        // length of a step is unknown, and this loop is not reached.
         while !fits(self) && high < MOST_DAMPING {
             (low, high) = (high, 10.0 * high);
             *self = Self::new(path, self.scale, high)?;

@@ -57,17 +57,17 @@ impl Solvers {
     }
 }
 
-/// Backend of a run, with one counter for every purpose.
+/// Backends of a run that count the solves, one for each purpose.
 pub(super) struct Ledger<'a> {
     /// Counter of the solves for states.
     pub(super) forward: Tally<'a>,
     /// Counter of the solves for tangents and adjoints. Factors are shared with `forward`, because the matrix is the
     /// same if g is affine in ρ.
     pub(super) sensitivity: Tally<'a>,
-    /// Solves for the metric and the loss.
+    /// Counter of the solves for the metric.
     pub(super) geometry: Tally<'a>,
-    /// Counter of the solves for the loss and for a metric of its preparation. Factors are shared between value, covector
-    /// and metric, because a preparation cannot keep them. A warm start from a solve for another metric would be useless.
+    /// Counter of the solves for the loss and for a metric of its preparation, separate because a solution for another
+    /// metric is no useful warm start. Value, covector and metric share factors, because a preparation cannot keep them.
     pub(super) loss: Tally<'a>,
     /// Counter of the solves with the precisions of priors. Factors are shared between points, because the precision of
     /// a quadratic prior is constant.
@@ -84,10 +84,10 @@ const LOSS_FACTORS: usize = 2;
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(backend: &'a dyn Backend) -> Self {
-        // The accepted trial is linearised before the next state is computed, so that the last factor of
-        // Newton's method is the one to find again, and one is enough. Newton's own right-hand sides are
-        // residuals that fall from step to step. The last solution is no guess for the next, and `forward`
-        // starts from zero.
+        // The accepted trial is linearised before the next state is computed, so that it suffices to cache
+        // the last factor of Newton's method. The right-hand sides of Newton's method are residuals, which
+        // decrease from step to step. The last solution is therefore no good guess for the next, and
+        // `forward` uses no warm starts.
         let factors = Arc::new(Reuse::new(backend, 1));
         Self {
             forward: Tally::new(backend).sharing(factors.clone()),
@@ -101,7 +101,8 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Adds the counts of all purposes. Models, tangents and adjoints are counted elsewhere.
+    /// Sets the counts of the solves and factorisations in these backends. Model, tangent and adjoint solves
+    /// are counted elsewhere.
     pub(super) fn add_to(&self, counts: &mut Counts) {
         let (sensitivity, geometry) = (&self.sensitivity, &self.geometry);
         counts.newton_solves = self.forward.solves();

@@ -1,4 +1,4 @@
-//! History of a descent.
+//! Iterates of a descent, and the steps that led to them.
 
 use std::fmt;
 use std::ops::Deref;
@@ -17,22 +17,22 @@ pub struct Move {
     pub damping: f64,
     /// Number of trials until the step was accepted.
     pub trials: usize,
-    /// Scale times the decrease that the quadratic model predicts for a full step.
+    /// Scale of the step times the decrease that the quadratic model predicts for a full step.
     pub predicted: f64,
     /// Decrease of the objective divided by `predicted`: near 1 where the quadratic model holds, NaN where rounding
     /// hides the decrease.
     pub gain: f64,
-    /// Decrease that the undamped model predicted before the step, if the direction provides this number.
+    /// Decrease that the undamped model predicted before the step, if the direction provides this prediction.
     pub left: Option<f64>,
     /// Whether a longer step would hardly have been better, because the length was about right or nothing remained to gain.
     pub settled: bool,
 }
 
 impl Move {
-    /// Whether a short step is evidence of a nearby minimum.
+    /// Returns whether the step would be short only near a minimum.
     ///
-    /// A step that was cut back or damped is no evidence, nor is one whose scale is much smaller than `natural`, the first
-    /// scale of the step rule.
+    /// This excludes steps that were cut back or strongly damped, and steps whose scale is much smaller than
+    /// `natural`, the first scale of the step rule.
     pub(super) fn was_whole(&self, natural: f64) -> bool {
         self.settled && self.trials == 1 && self.damping <= 1.0 && self.scale >= 0.1 * natural
     }
@@ -40,8 +40,8 @@ impl Move {
     /// Describes the step of an accepted trial. `sized` says whether steps are known to have about the right length.
     pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial, sized: bool) -> Self {
         let change = |(a, b): (&f64, &f64)| {
-            // The larger end serves as size, because a parameter on its way to 0 would otherwise change by
-            // any factor.
+            // The change is relative to the larger |θᵢ| of both ends. Relative to the smaller, it would be
+            // unbounded for a parameter that tends to 0.
             let size = a.abs().max(b.abs());
             if size > 0.0 {
                 (b - a).abs() / size
@@ -61,15 +61,15 @@ impl Move {
                 f64::NAN
             },
             left: None,
-            // The length was about right if the parabola through the slope and the two values has its minimum at most at twice
-            // the scale.
+            // The length was about right if the parabola through the slope and the two values has its minimum
+            // at no more than twice the scale.
             settled: (trial.is_resolved() || sized)
                 && (trial.parabola() <= 2.0 * trial.scale || trial.indistinguishable()),
         }
     }
 }
 
-/// One iterate of a descent. `Display` prints a row of a table, with a header above the first.
+/// One iterate of a descent. `Display` prints a table row, preceded by the table header for iterate 0.
 #[derive(Clone, Debug)]
 pub struct Iterate {
     /// Number of the iterate, 0 at the start.
@@ -143,7 +143,7 @@ impl fmt::Display for Snapshot<'_> {
     }
 }
 
-/// Answer of an observer after an iterate.
+/// Decision of an observer after an iterate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {
     /// Continue the run.

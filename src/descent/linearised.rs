@@ -28,7 +28,7 @@ pub(super) struct Linearised<'p> {
     pub(super) grad: Vec<f64>,
     /// Gradient of the objective, by which steps are judged.
     ///
-    /// The two gradients differ if the metric keeps the mass and the model changes the mass. A run judged by `grad`
+    /// `exact` and `grad` differ if the metric conserves mass but the model does not. A run judged by `grad`
     /// would then stop where the objective still decreases.
     pub(super) exact: Vec<f64>,
     pub(super) chart: Chart,
@@ -36,7 +36,7 @@ pub(super) struct Linearised<'p> {
     pub(super) coordinates: Vec<f64>,
     /// Number of steps of the run before this point.
     pub(super) iteration: usize,
-    /// Norm ‖∇‖ of the gradient, relative to the norm at the start.
+    /// Norm ‖∇‖ of the gradient, relative to its norm at the start of the run.
     pub(super) progress: f64,
     pub(super) systems: &'p dyn Backend,
 }
@@ -91,16 +91,16 @@ impl Linearised<'_> {
     }
 }
 
-/// Returns the rounding error of the objective, the change of f if every ρᵢ is rounded once.
+/// Estimates the rounding error of the objective, the change of f if every ρᵢ is rounded once.
 ///
-/// `second_order` is the estimate of higher-order terms by the loss.
+/// `second_order` is the loss's own estimate, which includes terms of higher order.
 pub(super) fn rounding(point: &Point, covector: &[f64], second_order: f64) -> f64 {
-    // A relative rounding ε of every ρᵢ changes f by at most ε Σ |∂f/∂ρᵢ||ρᵢ| to first order. Where the residual is a small
-    // difference of large numbers, this exceeds ε|f| by far.
+    // A relative rounding ε of every ρᵢ changes f by at most ε Σ |∂f/∂ρᵢ||ρᵢ| to first order. Where the
+    // residual is a small difference of large numbers, this far exceeds ε|f|.
     let terms = covector.iter().zip(&point.rho).map(|(u, r)| (u * r).abs());
     let first = f64::EPSILON * (point.loss.abs() + terms.sum::<f64>());
-    // At a perfect fit ∂f/∂ρ and f vanish, and the first-order estimate with them. The estimate of the loss
-    // is then the larger one.
+    // At a perfect fit ∂f/∂ρ and f vanish, and so does the first-order estimate. The estimate of the loss is
+    // then the larger one.
     if second_order.is_finite() {
         first.max(second_order)
     } else {

@@ -12,7 +12,7 @@ pub(super) struct Memory {
     pub(super) in_first_phase: bool,
     /// Whether some step of the run has had about the right length.
     pub(super) sized: bool,
-    /// Largest norm so far of the column of L Z for every parameter.
+    /// Largest norm so far of each parameter's column of L Z, where L is the root of the metric.
     widest: Vec<f64>,
     /// Largest |θᵢ| so far of every parameter.
     sizes: Vec<f64>,
@@ -43,8 +43,8 @@ impl Memory {
 
     /// Ends the phase of the first metric and discards the column norms in that metric. Returns whether the phase was active.
     pub(super) fn end_first_phase(&mut self) -> bool {
-        // Norms in another metric have other units, and as the largest so far they would damp every later
-        // step.
+        // Column norms in the first metric have other units. If they were kept as the largest so far, they
+        // could damp every later step.
         self.widest.fill(0.0);
         std::mem::take(&mut self.in_first_phase)
     }
@@ -72,7 +72,7 @@ impl Memory {
         both.for_each(|(size, t)| *size = size.max(t.abs()));
     }
 
-    /// Returns the norm ‖∇‖ of the gradient, relative to the norm at the start.
+    /// Returns the gradient norm `gradient` relative to its value at the start of the run.
     pub(super) fn relative_gradient(&mut self, gradient: f64) -> f64 {
         let first = *self.first_gradient.get_or_insert(gradient);
         if first > 0.0 { gradient / first } else { 0.0 }

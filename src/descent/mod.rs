@@ -38,10 +38,10 @@ use crate::posterior::{Posterior, Rank, Uncertainty};
 use crate::prior::Prior;
 use crate::step::{StepRule, TrustRatio};
 
-/// Minimises f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
+/// Minimisation of f(ρ(θ)) + R(θ) over θ by (natural) gradient descent.
 ///
-/// The defaults are the metric that the loss names (which gives Gauss-Newton), directions by [`LeastSquares`], steps by
-/// [`TrustRatio`], and solves on the [`Cpu`].
+/// The defaults are the metric of the loss (which gives Gauss-Newton), directions by [`LeastSquares`], steps
+/// by [`TrustRatio`], and solves on the [`Cpu`].
 ///
 /// ```
 /// use pullback::{Descent, Grid, loss::L2Misfit, models::{GaussianMixture, Parameter}};
@@ -63,7 +63,7 @@ pub struct Descent<'a> {
 }
 
 impl<'a> Descent<'a> {
-    /// Creates a descent with the defaults.
+    /// Creates a descent with the default metric, direction, step rule, backend and tolerances.
     pub fn new(model: &'a dyn Model, loss: &'a dyn Loss) -> Self {
         Self {
             setting: Setting {
@@ -82,25 +82,25 @@ impl<'a> Descent<'a> {
         }
     }
 
-    /// Sets the metric, instead of the one that the loss names.
+    /// Sets the metric, which replaces the metric of the loss.
     #[must_use]
     pub fn metric(mut self, metric: &'a dyn Metric) -> Self {
         self.setting.metric = Some(metric);
         self
     }
 
-    /// Sets another metric for the first steps. This metric is used until a step reduces the objective by less than
-    /// the fraction `progress`, such as 0.1, or until no step reduces the objective.
+    /// Sets a separate metric for the first steps. This metric is used until a step reduces the objective by
+    /// less than the fraction `progress`, such as 0.1, or until no step reduces the objective.
     ///
-    /// From a bad start some metrics make better progress than the one that the loss names, which is much faster near the
-    /// minimum.
+    /// From a poor start some metrics make better progress than the metric of the loss, which converges much
+    /// faster near the minimum.
     #[must_use]
     pub fn first_metric(mut self, metric: &'a dyn Metric, progress: f64) -> Self {
         self.setting.first_metric = Some(FirstMetric { metric, progress });
         self
     }
 
-    /// Sets the method that finds directions.
+    /// Sets the method that computes descent directions.
     #[must_use]
     pub fn direction(mut self, direction: &'a dyn Direction) -> Self {
         self.setting.direction = direction;
@@ -172,9 +172,10 @@ impl<'a> Descent<'a> {
         Run::new(self, theta)
     }
 
-    /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without a step.
+    /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without
+    /// taking a step.
     ///
-    /// η has an entry for every parameter, 0 for those that the gradient pushes against a bound. With transforms η is a
+    /// η has an entry for every parameter, 0 for parameters that are held at a bound. With transforms η is a
     /// step in the transformed coordinates.
     ///
     /// ```

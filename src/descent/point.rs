@@ -1,4 +1,4 @@
-//! Points of a run.
+//! Points of a run: parameters with their state and objective.
 
 use crate::loss::Misfit;
 

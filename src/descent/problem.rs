@@ -39,10 +39,10 @@ pub(super) struct FirstMetric<'a> {
     pub(super) progress: f64,
 }
 
-/// Setting with a backend that counts its work.
+/// Setting with a backend that counts solves and factorisations.
 pub(super) struct Problem<'a> {
     pub(super) setting: Setting<'a>,
-    /// Metric that the loss names, if any.
+    /// Metric of the loss, if it has one.
     loss_metric: Option<Box<dyn Metric + 'a>>,
     pub(super) backend: &'a dyn Backend,
     pub(super) ledger: Ledger<'a>,
@@ -63,7 +63,8 @@ impl<'a> Problem<'a> {
         Memory::new(self.setting.model.param_dim(), first)
     }
 
-    /// Evaluates the start of a run, with the state at a θ close by as guess, if one is known. Failures are errors.
+    /// Evaluates the objective at the start of a run. `guess` is a warm start for the state. Fails if the
+    /// objective is not finite.
     pub(super) fn start(
         &self,
         theta: &[f64],
@@ -124,8 +125,8 @@ impl<'a> Problem<'a> {
 
     /// Linearises the problem at a point.
     ///
-    /// The linearisation takes one factorisation and one adjoint solve, or two solves in one batch if the metric
-    /// projects.
+    /// The linearisation takes one factorisation and one adjoint solve, or two adjoint solves in one batch if
+    /// the metric projects the covector.
     pub(super) fn linearise<'p>(
         &'p self,
         state: &'p Evaluated<'a>,
@@ -145,9 +146,8 @@ impl<'a> Problem<'a> {
         if let Some((root, _)) = &root {
             root.project(&mut covector);
         }
-        // Both gradients are equal if the metric does not project, and one solve suffices.
-        // A metric that does not project leaves the bits of a covector alone, so that the comparison can be
-        // exact.
+        // If the metric does not project, it returns the covector bit for bit, so that the comparison can be
+        // exact. Both gradients are then equal, and one solve suffices.
         let columns = if covector == whole { 1 } else { 2 };
         let batch = Mat::from_fn(rho.len(), columns, |i, j| [&covector, &whole][j][i]);
         let gradients = z.adjoint(batch.as_ref())?;
@@ -179,8 +179,9 @@ impl<'a> Problem<'a> {
             chart,
             coordinates: self.coordinates(theta),
         };
-        // A parameter is held at a bound through which −∇ points. To clip a step of the full system instead
-        // may give an ascent, because G couples the parameters (Bertsekas, SIAM J. Control Optim. 20, 1982).
+        // A parameter at a bound is held if −∇ points out of the box. Clipping a step of the full system
+        // instead could give an ascent direction, because G couples the parameters (Bertsekas, SIAM J.
+        // Control Optim. 20, 1982).
         let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
         self.hold_blocked(&mut linearised, &downhill);
         Ok(linearised)
@@ -194,9 +195,10 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Returns the metric at a point and its name, if the direction needs one.
+    /// Returns the root of the metric at a point and the name of the metric, if the direction needs one.
     ///
-    /// The metric is that of the first phase, the one that was set, or the one that the loss names, in this order.
+    /// The first available metric is used: that of the first phase, the user's metric, or the metric of the
+    /// loss.
     #[allow(clippy::type_complexity)]
     fn root<'p>(
         &'p self,
@@ -222,13 +224,13 @@ impl<'a> Problem<'a> {
         Ok(Some((prepare(metric, rho, backend)?, metric.name())))
     }
 
-    /// Whether the metric in use is the one that the loss names.
+    /// Returns whether the metric in use is that of the loss.
     pub(super) fn is_matched(&self, memory: &Memory) -> bool {
         let named = self.setting.metric.is_none() && !memory.in_first_phase;
         named && self.setting.direction.needs_metric()
     }
 
-    /// Returns the relative decrease below which the first phase ends, during this phase.
+    /// Returns the relative decrease below which the first phase ends, or None outside the first phase.
     pub(super) fn first_phase(&self, memory: &Memory) -> Option<f64> {
         let first = self.setting.first_metric.filter(|_| memory.in_first_phase);
         first.map(|first| first.progress)
@@ -274,10 +276,10 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Returns θ after a step in the coordinates of the descent, clipped to the box.
+    /// Returns θ after the step `scale` · η in the coordinates of the descent, clipped to the box.
     pub(super) fn moved(&self, at: &Linearised<'_>, eta: &[f64], scale: f64) -> Vec<f64> {
         let mut theta = at.point.theta.clone();
-        // Parameters that are held are not touched: φ(φ⁻¹(θ)) need not have the bits of θ.
+        // Held parameters are not touched, because φ(φ⁻¹(θ)) need not equal θ bit for bit.
         for (&i, eta) in at.chart.free.iter().zip(eta) {
             theta[i] = match self.setting.transforms {
                 None => theta[i] + scale * eta,
@@ -290,7 +292,7 @@ impl<'a> Problem<'a> {
         theta
     }
 
-    /// Factorises the precision of the priors if the direction solves with the precision.
+    /// Factorises the precision of the priors if the direction needs solves with it.
     pub(super) fn factorise_priors<'p>(&'p self, at: &mut Linearised<'p>) -> Result<()> {
         let needed = (self.setting.direction).needs_precision(at.chart.free.len());
         match at.prior.as_mut().filter(|t| needed && !t.is_factorised()) {
@@ -299,7 +301,7 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Returns the cost so far, including that of a linearisation in use.
+    /// Returns the cost so far, including the solves with the linearisation `at` if it is still in use.
     pub(super) fn counts(&self, memory: &Memory, at: Option<&Linearised<'_>>) -> Counts {
         let mut counts = memory.counts;
         self.ledger.add_to(&mut counts);

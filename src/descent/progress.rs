@@ -1,4 +1,4 @@
-//! Progress of a run: its history, last step, best point, and what remains to gain.
+//! Progress of a run: its history, last step, best point, and the step and decrease that remain.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::vector::norm;
 
 /// History, last step, best point and remaining decrease of a run.
 pub(super) struct Progress {
-    /// Scale with which the step rule began the run.
+    /// First scale of the step rule at the start of the run.
     natural: f64,
     /// Whether the current point is in the history.
     recorded: bool,
@@ -25,7 +25,8 @@ pub(super) struct Progress {
     pub(super) history: Vec<Iterate>,
 }
 
-/// Fraction of the total decrease of a run by which two objectives may differ and still count as equal.
+/// Largest difference of two objectives that count as equal, relative to the total decrease of the run plus
+/// its lowest objective.
 const EQUAL: f64 = 1e-10;
 
 impl Progress {
@@ -40,16 +41,16 @@ impl Progress {
         }
     }
 
-    /// Whether the current point is in the history.
+    /// Returns whether the current point is in the history.
     pub(super) fn recorded(&self) -> bool {
         self.recorded
     }
 
-    /// Whether the last step reduced the objective by less than this fraction, although it had about the right length or its
-    /// scale did not grow.
+    /// Returns whether the last step reduced the objective by less than `fraction`, although its length was
+    /// about right or its scale did not grow.
     pub(super) fn slowed(&self, point: &Point, fraction: f64) -> bool {
-        // A rule that still lengthens its steps has not found their scale. A small decrease then says that
-        // the step was short, not that the metric has nothing more to offer.
+        // A rule whose steps still grow has not found their scale. A small decrease then shows that the step
+        // was short, not that the metric makes no further progress.
         let earlier = self.history.last().and_then(|i| i.step);
         let grown = |step: &Move| earlier.is_none_or(|e| step.scale > e.scale);
         let settled = self.last.is_some_and(|s| s.settled || !grown(&s));
@@ -83,7 +84,7 @@ impl Progress {
         }
     }
 
-    /// Makes `next`, which `step` led to, the current point.
+    /// Makes `next` the current point, reached by `step`.
     pub(super) fn advance(&mut self, next: &Point, step: Move) {
         if next.loss < self.best.loss {
             self.best = next.clone();
@@ -118,8 +119,9 @@ impl Progress {
         point: &Point,
         (change, stalled): (f64, Stop),
     ) -> Stop {
-        // A stalled search counts as converged only if three signs agree: little remains by the model, the
-        // model has the size of the loss, and the last trial changed the objective by as little.
+        // A stalled search counts as converged only under three conditions: the model predicts a negligible
+        // remaining decrease, its metric is that of the loss, and the last trial changed the objective by a
+        // negligible amount.
         let exhausted = self.remaining.filter(|remaining| {
             tolerances.is_exhausted(point.loss, remaining)
                 && remaining.scaled
@@ -130,16 +132,16 @@ impl Progress {
 
     /// Returns the reason to stop and the point to report.
     ///
-    /// A converged run reports its last point. A run that passed a better point, as fixed steps may, has not converged
-    /// and reports the better point.
+    /// A converged run reports its last point. A run that passed through a better point, which can happen
+    /// with fixed steps, has not converged and reports the better point.
     pub(super) fn outcome<'s>(&'s self, last: &'s Point, stop: Stop) -> (Stop, &'s Point) {
         let best = &self.best;
         if !stop.converged() || last.loss <= best.loss {
             return (stop, best);
         }
         let start = self.history.first().map_or(0.0, |start| start.loss);
-        // The lowest objective alone is no scale: where a fit becomes perfect it falls to squares of rounding
-        // errors, and two points that are equally good differ by any factor.
+        // The lowest objective alone cannot serve as the scale: for a perfect fit it falls to squares of
+        // rounding errors, and the objectives of two equally good points may differ by any factor.
         let scale = (start - best.loss).abs() + best.loss.abs();
         if last.loss - best.loss <= EQUAL * scale {
             return (stop, last);
@@ -151,7 +153,7 @@ impl Progress {
         (above, best)
     }
 
-    /// Returns a remark on signs of a wrong derivative, if the run claims to have converged.
+    /// Returns a remark if the history hints at a wrong derivative although the run claims to have converged.
     pub(super) fn suspicion(&self, stop: &Stop) -> Option<Remark> {
         let text = suspicion(&self.history).filter(|_| stop.converged())?;
         let iteration = self.history.len().saturating_sub(1);

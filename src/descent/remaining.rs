@@ -1,4 +1,4 @@
-//! Step and decrease that remain at a point by the undamped quadratic model, and the norm of steps.
+//! Remaining step and decrease at a point, predicted by the undamped quadratic model, and the norm of steps.
 
 use super::linearised::Linearised;
 use super::memory::Memory;
@@ -9,8 +9,8 @@ use crate::direction::{Path, Proposal};
 
 /// Norm of steps that does not depend on the units of the parameters.
 pub(super) struct StepNorm {
-    /// Effect of a unit of every coordinate on the state: the largest norm so far of the column of L Z for the
-    /// coordinate.
+    /// Effect of a unit change of each coordinate on the state: the largest norm so far of its column of L Z,
+    /// where L is the root of the metric.
     effects: Vec<f64>,
     /// Natural size of every coordinate.
     units: Vec<f64>,
@@ -37,20 +37,21 @@ impl StepNorm {
         }
     }
 
-    /// Returns the length of η relative to that of the natural sizes x of the coordinates, ‖Dη‖/‖Dx‖.
+    /// Returns the relative length ‖Dη‖/‖Dx‖ of η, where x holds the natural sizes of the coordinates and the
+    /// diagonal matrix D the largest column norms of L Z so far.
     ///
-    /// D holds the largest column norms of L Z so far. Returns None if D is not known or Dx = 0.
+    /// Returns None if D is unknown, or if Dx is zero or not finite.
     //
-    // Moré (1978) measures steps by ‖Dη‖ with D the largest column norms of the run. Another unit of θᵢ multiplies ηᵢ by some
-    // factor and divides dᵢ by the same factor, so that the length stays the same. A parameter that loses its effect keeps its
-    // dᵢ, so that its steps stay bounded. Division by ‖Dx‖, the length of θ itself, makes the length independent of the units
-    // of ρ.
+    // Moré (1978) measures steps by ‖Dη‖, where the diagonal D holds the largest column norms of the run. A
+    // change of the unit of θᵢ multiplies ηᵢ by some factor and divides dᵢ by the same factor, so that the
+    // length stays the same. A parameter that loses its effect keeps its dᵢ, so that its steps stay bounded.
+    // Division by ‖Dx‖, the length of θ itself, makes the length independent of the units of ρ.
     pub(super) fn length(&self, eta: &[f64]) -> Option<f64> {
         let size = self.effect(&self.units);
         (size > 0.0 && size.is_finite()).then(|| self.effect(eta) / size)
     }
 
-    /// Returns ‖Dx‖ for the effects D.
+    /// Returns ‖Dx‖, where the diagonal of D holds the effects.
     fn effect(&self, x: &[f64]) -> f64 {
         let terms = x.iter().zip(&self.effects).map(|(x, d)| (x * d).powi(2));
         terms.sum::<f64>().sqrt()
@@ -74,19 +75,21 @@ impl StepNorm {
     }
 }
 
-/// Step and decrease that remain at a point, by the undamped quadratic model.
+/// Remaining step and decrease at a point, predicted by the undamped quadratic model.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Remaining {
     /// Decrease of the objective that the undamped step predicts.
     pub(super) decrease: f64,
     /// Largest change of a coordinate by the undamped step, relative to its unit.
     pub(super) step: f64,
-    /// Decrease that a heavily damped step predicts, in the widest geometry of the run.
+    /// Decrease that the model predicts for a heavily damped step, with damping proportional to the largest
+    /// column norms of the run.
     ///
-    /// At a fold a parameter reverses its effect and its column of Z vanishes. The prediction of the undamped step is then far
-    /// too large.
+    /// At a fold a parameter reverses its effect and its column of Z vanishes. The prediction for the
+    /// undamped step is then far too large.
     pub(super) damped: f64,
-    /// Whether the geometry is that of the loss, so that the predictions have the right size before any step was taken.
+    /// Whether the metric is that of the loss, so that predictions have the right size even before the first
+    /// step.
     pub(super) scaled: bool,
     /// Rounding error of the objective at the point.
     pub(super) rounding: f64,
@@ -95,8 +98,8 @@ pub(super) struct Remaining {
 }
 
 impl Remaining {
-    /// Computes what remains at a point, if the direction provides the undamped step without solves. `scale` is the factor by
-    /// which the step rule would multiply that step.
+    /// Computes the remaining step and decrease, if the direction provides the undamped step without solves.
+    /// `scale` is the factor by which the step rule would multiply that step.
     pub(super) fn new(
         at: &Linearised<'_>,
         path: &mut dyn Path,
@@ -107,10 +110,10 @@ impl Remaining {
         Some(Self {
             decrease: scale * predicted,
             step: scale * norm.largest_change(&eta),
-            // One parameter with the column z, the largest norm w ≫ |z| so far and the residual r shows the
-            // difference. The gradient is z r. The undamped step −r/z predicts the decrease ½ r² however
-            // small z is. With λ = 1 the step is −z r/(z² + w²) and predicts about z²r²/w², which tends to
-            // zero with z.
+            // An example with one parameter shows the difference. Let z be its column, w ≫ |z| the largest
+            // norm so far, and r the residual. The gradient is z r. The undamped step −r/z predicts the
+            // decrease ½ r² however small z is. With λ = 1 the step is −z r/(z² + w²) and predicts about
+            // z²r²/w², which tends to zero with z.
             damped: if path.norms().is_empty() {
                 f64::INFINITY
             } else {
@@ -123,13 +126,15 @@ impl Remaining {
     }
 }
 
-/// Fraction of an earlier effect, and of the remaining objective, that counts as no effect.
+/// Largest effect that counts as none, relative to an earlier effect, to the residual norm or to the
+/// objective.
 const NO_EFFECT: f64 = 1e-6;
 
 /// Returns the first parameter that had an effect on the state and may have lost it.
 fn suspect(at: &Linearised<'_>, norms: &[f64], norm: &StepNorm) -> Option<usize> {
-    // With f = ½‖r‖² the residual has the norm √(2f). A change of θⱼ by its own size ξⱼ changes it by ‖L zⱼ‖ ξⱼ to first
-    // order. If this is negligible beside √(2f), and ‖L zⱼ‖ beside its largest value so far, the data no longer see θⱼ.
+    // With f = ½‖r‖² the residual has the norm √(2f). A change of θⱼ by its own size ξⱼ changes this norm by
+    // at most ‖L zⱼ‖ ξⱼ to first order. If this is negligible relative to √(2f), and ‖L zⱼ‖ relative to its
+    // largest value so far, the data may no longer be sensitive to θⱼ.
     let residual = (2.0 * at.point.loss.abs()).sqrt();
     let lost = |j: &usize| {
         let (current, unit) = (norms[*j], norm.units[*j]);
@@ -142,11 +147,11 @@ fn suspect(at: &Linearised<'_>, norms: &[f64], norm: &StepNorm) -> Option<usize>
     found.or(all.then_some(0)).map(|j| at.chart.free[j])
 }
 
-/// Fraction of the size of a parameter by which the parameter is moved to see whether the objective changes.
+/// Trial change of a suspected parameter, as a fraction of its size, to test whether the objective changes.
 const PROBE: f64 = 0.1;
 
 impl Problem<'_> {
-    /// Returns the stop of a run at rest whose suspected parameter has indeed lost its effect.
+    /// Returns [`Stop::Lost`] if the suspected parameter has indeed lost its effect on the objective.
     pub(super) fn lost_effect(
         &self,
         at: &Linearised<'_>,
@@ -157,7 +162,7 @@ impl Problem<'_> {
         Some(Stop::Lost { parameter })
     }
 
-    /// Whether the objective does not change with a parameter in either direction.
+    /// Returns whether the objective stays the same if a parameter is increased or decreased.
     ///
     /// The objective is flat where an exponential has decayed, for example. At a fold the objective changes, although
     /// its derivative vanishes.
@@ -171,12 +176,12 @@ impl Problem<'_> {
             let size = at.point.loss.abs();
             trial.is_none_or(|trial| (trial.point.loss - at.point.loss).abs() > NO_EFFECT * size)
         };
-        // An objective that changes on one side determines the parameter. The test costs at most two states,
-        // and runs only where a search stops or stalls.
+        // An objective that changes on one side determines the parameter. The test costs at most two
+        // evaluations of the state, and runs only where a search stops or stalls.
         !changes(PROBE) && !changes(-PROBE)
     }
 
-    /// Whether a proposal would leave the box.
+    /// Returns whether the proposed step moves a parameter through a bound at which it lies.
     pub(super) fn leaves_box(&self, at: &Linearised<'_>, proposal: &Proposal) -> bool {
         self.setting.bounds.is_some_and(|bounds| {
             let mut moves = at.chart.free.iter().zip(&proposal.eta);

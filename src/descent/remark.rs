@@ -1,4 +1,4 @@
-//! Remarks of a run, one of them on signs of a wrong derivative.
+//! Remarks of a run, and the detection of wrong derivatives from its history.
 
 use super::history::Iterate;
 
@@ -23,7 +23,8 @@ const SHORT: f64 = 1e-2;
 // so that the gain is at most 2. A wrong slope invalidates the first line. The bound is doubled to allow for higher orders.
 const MOST_GAIN: f64 = 4.0;
 
-/// Describes an impossibly large gain of the last short step whose decrease exceeds rounding, if there is one.
+/// Returns a warning if the last short step had an implausibly large gain. Steps whose decrease is hidden by
+/// rounding are skipped.
 pub(super) fn suspicion(history: &[Iterate]) -> Option<String> {
     let steps = history.iter().filter_map(|iterate| iterate.step);
     let mut resolved = steps.filter(|step| step.relative_step <= SHORT && step.gain.is_finite());

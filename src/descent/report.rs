@@ -1,4 +1,4 @@
-//! Report of a descent.
+//! Report of a descent: best point, history, reason for stopping and cost.
 
 use std::fmt;
 
@@ -15,7 +15,8 @@ use crate::posterior::Uncertainty;
 
 /// Result of a descent: the best point, the history, the reason for stopping, and the cost.
 ///
-/// The best point of a converged run is its last point. `Display` prints every stopping test with its number, and the counts.
+/// The best point of a converged run is its last point. `Display` prints every stopping test with its value
+/// and limit, and the counts.
 #[must_use = "a report says whether the run converged"]
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -31,8 +32,8 @@ pub struct Report {
     pub stop: Stop,
     /// Cost of the run.
     pub counts: Counts,
-    /// How the linear systems were solved, the method with the most columns first. The random column of every linearisation is
-    /// included.
+    /// Methods that solved the linear systems, the method with the most columns first. The random column of
+    /// every linearisation is included.
     pub solvers: Vec<Solved>,
     /// Tolerances of the stopping tests.
     pub tolerances: Tolerances,
@@ -41,12 +42,12 @@ pub struct Report {
     /// Remarks of the directions, such as a choice of method or a stagnating iteration.
     pub remarks: Vec<Remark>,
     pub(super) purposes: Solvers,
-    /// Step and decrease that remain at the last point, if a direction was prepared there.
+    /// Remaining step and decrease at the last point, if a direction was computed there.
     pub(super) remaining: Option<Remaining>,
 }
 
 impl Report {
-    /// Whether the run converged or reached its target.
+    /// Returns whether the run converged or reached its target.
     pub fn converged(&self) -> bool {
         self.stop.converged()
     }

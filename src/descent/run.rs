@@ -1,4 +1,4 @@
-//! Descent in progress: every step linearises, finds a direction, tries steps and judges them.
+//! Descent in progress: every step linearises the problem, computes a direction, and tries steps along it.
 
 use std::time::Instant;
 
@@ -69,7 +69,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Takes a step. Returns the reason to stop once the run has ended; later calls return the reason again.
+    /// Takes a step. Returns the reason to stop once the run has ended. Later calls do nothing and return it
+    /// again.
     ///
     /// # Errors
     /// Fails if a solve fails at the current point. A failure at a trial point only rejects the trial.
@@ -98,7 +99,8 @@ impl<'a> Run<'a> {
                 .progress
                 .record(&linearised, counts, self.started.elapsed());
             let control = observer(snapshot);
-            // A first metric that comes to rest ends its phase, not the run.
+            // If steps in the first metric become negligible, only the phase of this metric ends, not the
+            // run.
             let stop = self.progress.stop(&self.tolerances, control);
             if let Some(stop) = stop.filter(|s| !(switched && s.is_rest())) {
                 self.memory.add_solves(&linearised);
@@ -120,7 +122,7 @@ impl<'a> Run<'a> {
         Ok(self.apply(outcome?).and_then(|stop| self.end(stop)))
     }
 
-    /// Ends the run for this reason, or for another reason if the run ends above its best point.
+    /// Ends the run for this reason, or with [`Stop::Above`] if a converged run ends above its best point.
     fn end(&mut self, stop: Stop) -> Option<Stop> {
         self.stop = Some(self.progress.outcome(&self.state.point, stop).0);
         self.stop
@@ -219,7 +221,7 @@ impl<'a> Run<'a> {
         let mut linearised = self.problem.linearise(&self.state, &mut self.memory)?;
         self.problem.factorise_priors(&mut linearised)?;
         let widest = self.memory.widest(&linearised);
-        // A direction with memory remembers the points of the run alone.
+        // A new finder is used, because a direction with memory must remember only points of the run.
         let mut finder = self.problem.setting.direction.begin();
         let proposal = finder.prepare(&linearised.local(&widest))?.at(damping)?;
         self.memory.add_solves(&linearised);

@@ -16,9 +16,9 @@ use crate::error::Result;
 use crate::step::{Judge, Trial, Verdict};
 use crate::vector::{dot, norm};
 
-/// Outcome of a search.
+/// Outcome of the search for the next point.
 pub(super) enum Outcome<'a> {
-    /// The search found the next point, by this step.
+    /// The search accepted this step to the next point.
     Moved(Evaluated<'a>, Move),
     /// The run stops at the current point, for this reason.
     Ended(Stop),
@@ -47,10 +47,10 @@ impl Outcome<'_> {
 /// Largest number of trials of one step, for step rules that never give up.
 const MOST_TRIALS: usize = 1000;
 
-/// Fraction of the gradient in the range of the metric below which the metric does not see the gradient.
+/// Largest ratio of the projected gradient to the gradient at which the metric counts as projecting it out.
 const UNSEEN: f64 = 1e-6;
 
-/// Steps from a point for every damping, and their norm.
+/// Steps from a point as a function of the damping, and their norm.
 struct StepFamily<'f> {
     path: &'f mut dyn Path,
     norm: StepNorm,
@@ -76,8 +76,8 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             return Ok(Outcome::without_trials(0.0));
         }
         let problem = self.problem;
-        // Every pass ends the search or holds at least one more parameter. Z only loses columns, so that
-        // another pass of least squares costs a QR and no tangent.
+        // Every pass through the loop ends the search or holds at least one more parameter. Z only loses
+        // columns, so that another pass of least squares costs a QR factorisation but no tangent solve.
         loop {
             let widest = self.memory.widest(at);
             problem.factorise_priors(at)?;
@@ -88,7 +88,8 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             attempt.check(at.chart.free.len())?;
             at.check_adjoint(&attempt.proposal.eta)?;
-            // A direction may leave the box through a coordinate whose own gradient points inward.
+            // A direction may push a parameter through its bound although −∇ points away from this bound,
+            // because G couples the parameters.
             if problem.leaves_box(at, &attempt.proposal) {
                 drop(path);
                 let slope = dot(&at.exact, &attempt.proposal.eta);
@@ -131,7 +132,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
     }
 }
 
-/// Parts of a run that the trials from one point use. The path borrows the finder.
+/// Parts of a run that the trials from one point use. The finder is missing, because the path borrows it.
 struct Trials<'t, 'a> {
     problem: &'t Problem<'a>,
     judge: &'t mut (dyn Judge + 'a),
@@ -139,7 +140,7 @@ struct Trials<'t, 'a> {
 }
 
 impl<'a> Trials<'_, 'a> {
-    /// Returns the checked verdict of the judge, or gives up after too many trials.
+    /// Returns the checked verdict of the judge, or [`Verdict::GiveUp`] after too many trials.
     fn verdict(&mut self, trial: &Trial, tried: usize) -> Result<Verdict> {
         let verdict = self.judge.judge(trial);
         match verdict {
@@ -161,8 +162,8 @@ impl<'a> Trials<'_, 'a> {
         family: &mut StepFamily<'_>,
         mut attempt: Attempt,
     ) -> Result<Outcome<'a>> {
-        // The prediction of the first trial serves all trials from this point: a trial that is short after
-        // many reductions predicts little because of its length, not because little remains.
+        // The prediction of the first trial is kept for all trials from this point: a trial that is short
+        // after many reductions predicts little because of its length, not because little remains to gain.
         let promised = attempt.scale * attempt.proposal.predicted;
         let mut tried = 0;
         loop {
@@ -226,24 +227,25 @@ fn check_step(scale: f64, damping: f64) -> Result<()> {
     )
 }
 
-/// Returns the longest first trial that a step rule allows.
+/// Returns the largest relative length that the step rule allows for the first trial, and checks it.
 fn checked_reach(judge: &dyn Judge) -> Result<f64> {
     let (reach, remedy) = (judge.reach(), "let `Judge` return a positive length, or ∞");
     check::option("the reach of the step rule", reach, reach > 0.0, remedy)?;
     Ok(reach)
 }
 
-/// Returns scale and damping of the first trial that a step rule asks for.
+/// Returns the scale and damping of the step rule for the first trial, and checks them.
 fn checked_first(judge: &dyn Judge) -> Result<(f64, f64)> {
     let (scale, damping) = judge.first();
     check_step(scale, damping)?;
     Ok((scale, damping))
 }
 
-/// Whether the metric projects out the gradient, of norm `size`: one that keeps the mass does so with a gradient that only
-/// changes the mass.
+/// Returns whether the metric projects out the gradient, whose norm is `size`. A metric that conserves mass
+/// does so if the objective decreases only with the mass.
 fn is_unseen(at: &Linearised<'_>, size: f64) -> bool {
-    // The gradients contain Πᵀu and u. Where the first is rounding beside the second, a direction made from
-    // it is noise, and its quadratic model predicts nothing about the objective.
+    // `grad` comes from Πᵀu and `exact` from u, where u = ∂f/∂ρ and Π is the projection of the metric. If
+    // `grad` consists of rounding errors relative to `exact`, a direction computed from it is noise, and its
+    // quadratic model predicts nothing about the objective.
     size > 0.0 && norm(&at.grad) <= UNSEEN * size
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// Number of successive tiny steps that put a run at rest.
+/// Number of successive tiny steps after which a run counts as at rest.
 pub(super) const RESTING_STEPS: usize = 5;
 
-/// Reason for stopping a run, with the number of the test.
+/// Reason for stopping a run, with the value that decided the test.
 ///
 /// The remaining step is that of the undamped quadratic model at the last point (see [`Tolerances`](super::Tolerances)).
 #[non_exhaustive]
@@ -26,9 +26,10 @@ pub enum Stop {
         /// Largest relative change of a parameter by the remaining step.
         ratio: f64,
     },
-    /// The last whole step, or all trials, changed the objective by a negligible amount, and a negligible decrease remains.
+    /// The last full step, or all trials, changed the objective by a negligible amount, and the decrease that
+    /// remains is negligible.
     Loss {
-        /// Relative decrease of the objective in the last step.
+        /// Relative decrease of the objective in the last step or steps, or 0 if no trial was accepted.
         ratio: f64,
     },
     /// The objective reached the target.
@@ -74,7 +75,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// Whether the run converged or reached its target.
+    /// Returns whether the run converged or reached its target.
     pub fn converged(&self) -> bool {
         matches!(
             self,
@@ -86,7 +87,7 @@ impl Stop {
         )
     }
 
-    /// Whether the run ended because steps became negligible.
+    /// Returns whether the run ended because steps became negligible.
     pub(super) fn is_rest(&self) -> bool {
         matches!(
             self,

@@ -9,10 +9,11 @@ use crate::step::NEGLIGIBLE;
 
 /// Tolerances of the stopping tests. 0 turns a test off; a gradient of exactly 0 always ends a run.
 ///
-/// The remaining step is that of the undamped quadratic model at the current point. A run has converged if this step predicts a
-/// negligible decrease of the objective or a negligible change of the parameters. With the metric that the loss names, neither
-/// test depends on the units of the parameters, on the scale of the objective or on the start. For
-/// [`Gradient`](crate::direction::Gradient), the remaining step is the one with the current scale of the step rule.
+/// The remaining step is that of the undamped quadratic model at the current point. A run has converged if
+/// this step predicts a negligible decrease of the objective or a negligible change of the parameters. With
+/// the metric of the loss, neither test depends on the units of the parameters, on the scale of the objective
+/// or on the start. For [`Gradient`](crate::direction::Gradient), the remaining step is the one with the
+/// current scale of the step rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerances {
     /// Decrease that the remaining step predicts, relative to the objective.
@@ -24,7 +25,8 @@ pub struct Tolerances {
     ///
     /// This test ends runs whose objective falls to zero.
     pub step: f64,
-    /// Relative decrease of the objective in one whole step, for directions that cannot predict the remaining decrease.
+    /// Relative decrease of the objective in one full step, for directions that cannot predict the remaining
+    /// decrease.
     pub loss: f64,
     /// Norm of the gradient relative to the start, ‖∇‖ / ‖∇ at the start‖. The test is off by default, because the
     /// ratio depends on the start and mixes the units of the parameters.
@@ -48,10 +50,10 @@ impl Default for Tolerances {
     }
 }
 
-/// Numbers of the stopping tests at the end of a history; ∞ if a number is not known.
+/// Values that the stopping tests compare with the tolerances, at the end of a history; ∞ if unknown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratios {
-    /// Decrease that remains, relative to the objective.
+    /// Remaining decrease, relative to the objective.
     pub(super) decrease: f64,
     /// Largest relative change of a parameter by the remaining step.
     pub(super) step: f64,
@@ -62,7 +64,7 @@ pub(super) struct Ratios {
 }
 
 impl Ratios {
-    /// Computes the numbers of all tests. Returns None before the first iterate.
+    /// Computes the values of all tests. Returns None before the first iterate.
     pub(super) fn of(history: &[Iterate], remaining: Option<&Remaining>) -> Option<Self> {
         let (first, last) = (history.first()?, history.last()?);
         let before = history.len().checked_sub(2).map(|i| &history[i]);
@@ -87,8 +89,8 @@ pub(super) const NO_DECREASE: f64 = 1e-10;
 
 /// Multiple of the rounding error of the objective below which a remaining decrease is hidden by rounding.
 //
-// Each value of the objective may be off by one such error. A decrease of ten is the least that a trial shows
-// with certainty.
+// Each value of the objective may be off by one such error. A trial shows a decrease with certainty only if
+// it exceeds about ten such errors.
 const HIDDEN: f64 = 10.0;
 
 /// Negligible decrease predicted by a heavily damped step at a fold, relative to the objective.
@@ -103,9 +105,9 @@ fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
     let (before, steps) = history[start..].split_first()?;
     let tiny = |i: &Iterate| i.step.is_some_and(|s| s.relative_step <= TINY);
     let last = steps.last().filter(|_| steps.iter().all(tiny))?;
-    // A run whose remaining decrease halves over these steps still converges, however slowly.
-    // From the first of five steps to the last, linear convergence with the factor c a step reduces what
-    // remains to c⁴. It can pass for rest only from c = 0.84 on.
+    // A run whose remaining decrease halves over these steps still converges, however slowly. From the first
+    // of five steps to the last, linear convergence with a factor c per step multiplies the remaining
+    // decrease by c⁴. Only for c > 0.84 can it be mistaken for rest.
     let remaining = |i: &Iterate| i.step.and_then(|step| step.left);
     let both = remaining(&steps[0]).zip(remaining(last));
     if both.is_some_and(|(first, last)| last < 0.5 * first) {
@@ -114,14 +116,16 @@ fn decrease_at_rest(history: &[Iterate]) -> Option<f64> {
     Some(relative(before.loss - last.loss, before.loss))
 }
 
-/// Relative step, and relative error of the predicted decrease, above which a last step casts doubt on the quadratic model.
+/// Threshold for the relative step and for the relative error of its predicted decrease. If both exceed it,
+/// the last step casts doubt on the quadratic model.
 //
-// For a quadratic objective whose Hessian the model knows, the gain is 1. Third derivatives change it in
-// proportion to the step. A long step with another gain shows such terms, or a wrong Hessian. The gain of a
-// short step shows neither.
+// For a quadratic objective whose Hessian the model knows, the gain is 1. Third derivatives change the gain
+// in proportion to the step. A long step with another gain shows such terms, or a wrong Hessian. The gain of
+// a short step shows neither.
 const UNPREDICTED: f64 = 1e-3;
 
-/// Largest predicted decrease before the last step for which the loss test passes, relative to the loss tolerance.
+/// Largest decrease predicted before the last step with which the loss test passes, as a multiple of the loss
+/// tolerance.
 const REMAINDER: f64 = 10.0;
 
 impl Tolerances {
@@ -178,13 +182,14 @@ impl Tolerances {
         (taken >= self.iterations).then_some(Stop::Iterations { taken })
     }
 
-    /// Whether the last step was whole and predicted, and little remained to gain before it.
+    /// Returns whether the last step was full and its decrease predicted, and little remained to gain before
+    /// it.
     fn ends_with_full_step(&self, history: &[Iterate], natural: f64) -> bool {
         let [.., before, last] = history else {
             return false;
         };
-        // A decrease that is small by chance, as past the minimum of a long step, is no sign of convergence
-        // if much remained before it.
+        // A decrease that is small by chance, as when a long step passes the minimum, is no sign of
+        // convergence if much remained to gain before the step.
         last.step.is_some_and(|step| {
             let remaining = step.left.map_or(0.0, |left| relative(left, before.loss));
             step.was_whole(natural) && !is_unpredicted(&step) && remaining <= REMAINDER * self.loss
@@ -197,7 +202,7 @@ impl Tolerances {
         decrease_at_rest(history).filter(negligible)
     }
 
-    /// Whether the remaining decrease is negligible, within rounding, or unreliable at a fold.
+    /// Returns whether the remaining decrease is negligible, within rounding, or unreliable at a fold.
     pub(super) fn is_exhausted(self, loss: f64, remaining: &Remaining) -> bool {
         // Near a minimum the undamped step predicts the distance f − f* to second order, so that a prediction below the
         // rounding error of f cannot be verified by any trial. At a fold, where a column of Z vanishes, the undamped step
@@ -243,18 +248,20 @@ impl Tolerances {
     }
 }
 
-/// Returns the relative change of the parameters in the last step, if it was whole and the remaining decrease is not known.
+/// Returns the relative change of the parameters in the last step, if this step was full and the remaining
+/// decrease is unknown.
 fn last_change(history: &[Iterate], natural: f64) -> Option<f64> {
     let step = history.last()?.step?;
     (step.left.is_none() && step.was_whole(natural)).then_some(step.relative_step)
 }
 
-/// Whether a ratio is within a tolerance that is not turned off.
+/// Returns whether a ratio is within a tolerance that is not turned off.
 fn passes(ratio: f64, tolerance: f64) -> bool {
     tolerance > 0.0 && ratio <= tolerance
 }
 
-/// Whether the last step brought at least half of the decrease that the undamped model predicted before it.
+/// Returns whether the last step brought at least half of the decrease that the undamped model predicted
+/// before it.
 fn is_fulfilled(history: &[Iterate], remaining: &Remaining) -> bool {
     // A tiny remaining step may still predict a large relative decrease. The last steps to a perfect fit fulfil such
     // predictions, and steps close to a singularity do not. Predictions within rounding need not be fulfilled.
@@ -268,7 +275,7 @@ fn is_fulfilled(history: &[Iterate], remaining: &Remaining) -> bool {
     predicted.is_some_and(|predicted| before.loss - last.loss >= 0.5 * predicted)
 }
 
-/// Whether a step was long and its decrease differed from the prediction of the quadratic model.
+/// Returns whether a step was long and its decrease differed from the prediction of the quadratic model.
 fn is_unpredicted(step: &Move) -> bool {
     let predicted = (step.gain - 1.0).abs() <= UNPREDICTED;
     step.relative_step > UNPREDICTED && !predicted

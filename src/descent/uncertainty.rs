@@ -10,7 +10,8 @@ use crate::posterior::{Posterior, Rank, Uncertainty, no_prior};
 use crate::prior::PriorTerms;
 
 impl<'a> Setting<'a> {
-    /// Returns the problem without the direction and the first metric of the run, on which the uncertainty does not depend.
+    /// Returns the problem with the default direction and without the first metric; the uncertainty depends
+    /// on neither.
     fn for_uncertainty(&self, backend: &'a dyn Backend) -> Problem<'a> {
         let setting = Setting {
             direction: LeastSquares::STANDARD,

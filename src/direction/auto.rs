@@ -12,18 +12,20 @@ use crate::prior::PriorTerms;
 
 /// Direction that costs the fewest solves per step. The report names the choice and its reason.
 ///
-/// Let p be the number of free parameters, k of states, and r of entries of a lifted tangent (observations, or cells
-/// or faces if the whole state is measured). The first direction that applies is taken:
+/// Let p be the number of free parameters, k the length of the state, and r the length of a lifted tangent
+/// (the number of observations, or of cells or faces if the whole state is measured). The first applicable
+/// direction is taken:
 ///
 /// 1. p ≤ `budget`: [`LeastSquares`], p tangents in one batch, exact.
-/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction solves with the precision of the
-///    priors, which is factorised only if the preconditioner of `iterative` needs it.
-/// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision: [`Dual`],
-///    one factorisation of a k × k system, exact.
-/// 4. [`ConjugateGradient`], two consecutive solves an iteration. The number of iterations depends on the number of
-///    parameters that the data determine, not on p, r or k.
+/// 2. r ≤ `budget`: [`DataSpace`], r adjoints in one batch, exact. This direction needs the factorised
+///    precision of the priors, which is available only if the preconditioner of `iterative` needs it too.
+/// 3. k ≤ p and k ≤ `dual`, with sparse Jacobians, a sparse inverse metric and a diagonal prior precision:
+///    [`Dual`], one factorisation of a k × k system, exact.
+/// 4. [`ConjugateGradient`], two consecutive solves per iteration. The number of iterations depends on the
+///    number of parameters that the data determine, not on p, r or k.
 ///
-/// Sketched directions are never chosen: at equal solves conjugate gradients were better wherever both were measured.
+/// Sketched directions are never chosen: for the same number of solves, conjugate gradients were better in
+/// all problems where both were measured.
 #[derive(Clone, Debug)]
 pub struct Auto {
     /// Largest batch of solves allowed for an exact step.
@@ -74,7 +76,7 @@ impl Auto {
     }
 }
 
-/// Whether the dual system is positive definite and as sparse as the model.
+/// Returns whether the dual system is positive definite and as sparse as the model.
 fn dual_applies(at: &Local<'_>) -> Result<bool> {
     let root = at.metric()?;
     let independent = at.prior.is_some_and(|prior| prior.is_diagonal());

@@ -6,11 +6,12 @@ use crate::check;
 use crate::error::Result;
 use crate::hessian::{End, Krylov, Limits};
 
-/// η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, where Λ is the precision of the priors.
+/// Direction η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, where Λ is the precision of the
+/// priors.
 ///
-/// An iteration costs one tangent and one adjoint solve. Damping is proportional to the preconditioner C, by default
-/// Λ. The iteration runs once a step, on the undamped system, and keeps its Krylov basis. Every damped system is then
-/// solved in this basis without further solves: a trust region whose rejected steps cost no solves.
+/// An iteration costs one tangent and one adjoint solve. Damping is proportional to the preconditioner C, by
+/// default Λ. The iteration runs once per step, on the undamped system, and keeps its Krylov basis. Every
+/// damped system is then solved in this basis, so that rejected steps of a trust region cost no solves.
 ///
 /// ```
 /// use pullback::{Descent, Grid, Noise};

@@ -11,11 +11,13 @@ use crate::metric::Root;
 use crate::random;
 use crate::vector::{dot, largest};
 
-/// η = −(G + Λ)⁻¹ ∇f from the multipliers ν of the constraint Aζ + Cη = 0, where ζ = Zη is the tangent.
+/// Direction η = −(G + Λ)⁻¹ ∇f from the multipliers ν of the constraint Aζ + Cη = 0, where ζ = Zη is the
+/// tangent.
 ///
-/// The direction suits models with at least as many parameters as states, whose Jacobians A = ∂g/∂ρ and C = ∂g/∂θ are
-/// sparse and whose metric M, or its inverse R = M⁻¹, is sparse. Λ is the precision of the priors times 1 + λ, or λI
-/// without priors. With the covector u and the gradient γ of the priors, the conditions of the minimum are
+/// The direction suits models with at least as many parameters as states, whose Jacobians A = ∂g/∂ρ and
+/// C = ∂g/∂θ are sparse and whose metric M, or its inverse R = M⁻¹, is sparse. Λ is the precision of the
+/// priors times 1 + λ, or λI without priors. With the covector u and the gradient γ of the priors, the
+/// optimality conditions are
 ///
 /// ```text
 /// Λη − Cᵀν = −γ,   Mζ − Aᵀν = −u,   Aζ + Cη = 0.
@@ -26,8 +28,8 @@ use crate::vector::{dot, largest};
 /// - For any other sparse Λ and sparse R, the system in (η, ν) is quasi-definite.
 /// - If only M is sparse (observations), the system in (η, ζ, ν) is indefinite.
 ///
-/// Every damping costs one factorisation, and none costs a solve with A. Metrics that conserve mass cost two such
-/// solves a step, which check that the model conserves mass too.
+/// Each damping costs one factorisation and no solve with A. For a metric that conserves mass, a step takes
+/// two such solves to check that the model conserves mass too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dual;
 
@@ -107,10 +109,11 @@ fn check_mass_conservation(at: &Local<'_>) -> Result<()> {
     )
 }
 
-/// Whether a metric projects out changes of mass, and thus maps the constant vector to zero.
+/// Returns whether a metric projects out changes of mass, and thus maps the constant vector to zero.
 pub(super) fn conserves_mass(root: &dyn Root, k: usize) -> bool {
-    // Π keeps the tangents of mass 0, ζ − w Σζ with Σw = 1. Then Πᵀc = c − ⟨w, c⟩1, and Πᵀ1 = 0. Any other
-    // metric leaves 1 as it is, and ½ tells the two apart whatever the rounding.
+    // The projection onto tangents of mass 0 is Π ζ = ζ − w Σζ with Σw = 1. Then Πᵀc = c − ⟨w, c⟩1, and
+    // Πᵀ1 = 0. Any other metric leaves 1 unchanged. The threshold ½ distinguishes both cases despite
+    // rounding.
     let mut ones = vec![1.0; k];
     root.project(&mut ones);
     ones.iter().all(|x| x.abs() < 0.5)
@@ -125,8 +128,8 @@ struct DualPath<'a> {
 
 /// Damping, relative to the precision of a prior, below which a direction counts as undamped.
 //
-// Let H = G + Λ₀. Along an eigenvector H u = hΛ₀u, with h ≥ 1, the damped step decreases the undamped model
-// by the fraction 1 − (λ/(h + λ))² of what is possible: a damping of 1e-2 costs 1e-4 at most.
+// Let H = G + Λ₀. Along an eigenvector H u = hΛ₀u, with h ≥ 1, the damped step achieves the fraction
+// 1 − (λ/(h + λ))² of the possible decrease of the undamped model: a damping of 1e-2 loses at most 1e-4.
 const NEGLIGIBLE_DAMPING: f64 = 1e-2;
 
 impl Path for DualPath<'_> {
@@ -157,7 +160,8 @@ impl Path for DualPath<'_> {
         Ok(proposal)
     }
 
-    /// Returns a direction only if one was computed already: every other damping costs a factorisation.
+    /// Returns the undamped direction only if it was computed before, because another damping costs a
+    /// factorisation.
     fn undamped(&mut self) -> Option<Proposal> {
         self.undamped.clone()
     }

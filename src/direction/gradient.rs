@@ -4,7 +4,7 @@ use super::{Direction, Finder, Local, Path, Proposal};
 use crate::error::Result;
 use crate::vector::dot;
 
-/// η = −∇f, the "standard" direction: no metric, one adjoint solve.
+/// Direction η = −∇f of plain gradient descent, by one adjoint solve and without a metric.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Gradient;
 
@@ -32,7 +32,7 @@ struct GradientPath<'a>(&'a [f64]);
 
 impl Path for GradientPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
-        // G = I: −(1 + λ)⁻¹∇f, with the predicted decrease t‖∇f‖² − ½ t²‖∇f‖².
+        // With G = I the direction is −t∇f, t = 1/(1 + λ), with the predicted decrease t‖∇f‖² − ½ t²‖∇f‖².
         let t = 1.0 / (1.0 + damping);
         let square = dot(self.0, self.0);
         Ok(Proposal {

@@ -31,10 +31,10 @@ pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64
     }
 }
 
-/// η = −(G + C + λD)⁻¹ ∇f by Cholesky, with the precision C of the priors.
+/// Direction η = −(G + C + λD)⁻¹ ∇f by Cholesky, with the precision C of the priors.
 ///
-/// The method is cheap for few parameters, but squares the condition number. Without damping G must be positive
-/// definite; [`LeastSquares`](super::LeastSquares) truncates instead.
+/// The method is cheap for few parameters, but squares the condition number. Without damping, G + C must be
+/// positive definite; [`LeastSquares`](super::LeastSquares) truncates small singular values instead.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Information {
     /// Matrix D that damping is proportional to.
@@ -72,7 +72,7 @@ impl Finder for &Information {
     }
 }
 
-/// Damped system in coordinates where diag G = 1.
+/// System for all dampings, in coordinates where its undamped matrix has unit diagonal.
 struct InformationPath {
     /// Diagonal of D in these coordinates.
     weights: Vec<f64>,

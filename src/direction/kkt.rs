@@ -9,11 +9,11 @@ use crate::metric::LocalForm;
 
 type Sparse = SparseColMat<usize, f64>;
 
-/// Blocks of the KKT system.
+/// Blocks of the KKT system: Jacobians A and C, precision, gradient γ of the priors, covector u.
 pub(super) struct Blocks<'a> {
     pub(super) a: Sparse,
     pub(super) c: Sparse,
-    /// Precision Λ₀ of the priors, with Λ = cΛ₀.
+    /// Precision Λ₀ of the priors. The system contains Λ = cΛ₀, where the factor c depends on the damping.
     pub(super) precision: Sparse,
     pub(super) gamma: Vec<f64>,
     pub(super) u: &'a [f64],
@@ -62,8 +62,8 @@ impl<'a> KktSystem<'a> {
         let form = match metric {
             LocalForm::Metric(m) => Form::Indefinite(m),
             LocalForm::Inverse(r) => {
-                // The products that do not depend on the damping are formed once a step. A damping then takes
-                // a sum and a factorisation.
+                // The products that do not depend on the damping are formed once per step. Each damping then
+                // takes a sum and a factorisation.
                 let ar = blocks.a.as_ref() * r.as_ref();
                 let a_gram = ar.as_ref() * transposed(&blocks.a)?.as_ref();
                 let rhs = multiply(&ar, Side::Plain, blocks.u);
@@ -97,8 +97,8 @@ impl<'a> KktSystem<'a> {
                 let smooth: Vec<f64> = b.gamma.iter().zip(d).map(|(g, d)| g / (c * d)).collect();
                 let mut nu = b.apply_c(&smooth);
                 nu.iter_mut().zip(rhs).for_each(|(n, r)| *n += r);
-                // A is regular and R positive definite (a metric that conserves mass is pinned in one cell),
-                // and so is A R Aᵀ. C Λ⁻¹Cᵀ is semidefinite, of rank below k where p < k.
+                // A is non-singular, R is positive definite (pinned in one cell if the metric conserves
+                // mass), and so is A R Aᵀ. C Λ⁻¹Cᵀ is semidefinite, of rank below k if p < k.
                 let matrix = Operator::sparse(matrix).positive_definite();
                 let nu = solve(backend, matrix, nu)?;
                 let pulled = multiply(&b.c, Side::Transpose, &nu);
@@ -130,8 +130,8 @@ impl<'a> KktSystem<'a> {
                 entries.add(m, [p, p], 1.0);
                 entries.add_both(&b.c, [p + k, 0]);
                 entries.add_both(&b.a, [p + k, p]);
-                // M may be singular, as that of a few observations. The solution is unique nevertheless: for
-                // a zero right-hand side, ηᵀΛη + ζᵀMζ = 0 gives η = 0, and a regular A gives ζ = 0 and ν = 0.
+                // M may be singular, as for few observations. The solution is unique nevertheless: without a
+                // right-hand side, ηᵀΛη + ζᵀMζ = 0 gives η = 0, and then ζ = 0 and ν = 0 for non-singular A.
                 let mut x: Vec<f64> = b.gamma.iter().chain(b.u).map(|g| -g).collect();
                 x.resize(p + 2 * k, 0.0);
                 let mut x = solve(backend, entries.operator(p + 2 * k), x)?;

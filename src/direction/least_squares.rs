@@ -10,7 +10,8 @@ use crate::metric::Root;
 use crate::model::adjoint::blocks;
 use crate::vector::dot;
 
-/// η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖² by QR, where P and s are the root and the residual of the priors.
+/// Direction η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖² by QR, where u is the covector of the loss, and P and
+/// s are the root and the residual of the priors.
 ///
 /// Undamped, the least-norm step is taken and directions with negligible singular values are truncated. Damping
 /// appends the rows √λ D^{1/2}. Columns are first scaled to unit length, which makes truncation and damping independent
@@ -63,11 +64,11 @@ impl Finder for &LeastSquares {
             Some(prior) => Some(prior.rows()?),
             None => None,
         };
-        // ½‖L Z η + dual(u)‖² has the gradient (LZ)ᵀdual(u) = Zᵀu and the Hessian G. One QR of [A | b] gives R and the
-        // leading part c of Qᵀb, and ‖A η + b‖² = ‖R η + c‖² + const, from which every damping starts.
-        // The rows P and s of the priors add ½‖P η + s‖², with the gradient Pᵀs = ∇R and the Hessian PᵀP = C.
-        // The normal equations are then (G + C) η = −(Zᵀu + ∇R), but are never formed: a QR has the condition
-        // number of A, and they have its square.
+        // ½‖L Z η + dual(u)‖² has the gradient (LZ)ᵀdual(u) = Zᵀu at η = 0 and the Hessian G. The rows P and
+        // s of the priors add ½‖P η + s‖², with the gradient Pᵀs = ∇R and the Hessian PᵀP = C. One QR of all
+        // rows [A | b] gives R and the leading part c of Qᵀb, and ‖A η + b‖² = ‖R η + c‖² + const, from which
+        // every damping starts. The normal equations (G + C) η = −(Zᵀu + ∇R) are never formed: a QR has the
+        // condition number of A, and they have its square.
         let prior_rows = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
         let system = augmented((root, at.z.matrix()?), &root.dual(at.covector)?, prior_rows)?;
         let mut form = TriangularForm::of(system);
@@ -92,8 +93,8 @@ fn augmented(
 ) -> Result<Mat<f64>> {
     let (rows, p) = (dual.len(), z.ncols());
     let prior_rows = prior.map_or(0, |(matrix, _)| matrix.nrows());
-    // The system is filled in place, so that no second copy of L Z, the largest matrix of a step, exists
-    // beside it.
+    // The system is filled in place, so that the memory holds no second copy of L Z, the largest matrix of a
+    // step.
     let mut out = Mat::zeros(rows + prior_rows, p + 1);
     for block in blocks(p) {
         let lifted = root.lift(z.subcols(block.start, block.len()))?;

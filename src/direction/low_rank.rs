@@ -21,7 +21,7 @@ pub(super) struct LowRank {
     reference: Reference,
 }
 
-/// Reference operator C.
+/// Reference operator C of the eigenvalue problem.
 enum Reference {
     Prior,
     /// Diagonal operator C = diag G, given by the entries of C⁻¹.
@@ -41,7 +41,7 @@ impl LowRank {
             }
             None => {
                 // C = diag G makes damping and truncation independent of the units of the parameters. A
-                // column of zeros has no unit of its own and gets 1.
+                // column of zeros has no natural unit and gets the scale 1.
                 let norms: Vec<f64> = (0..s.ncols()).map(|j| s.col(j).norm_l2()).collect();
                 let scale = unit_scale(&norms);
                 Ok(Self {
@@ -108,8 +108,8 @@ impl Path for LowRankPath {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let prior_weight = if self.has_prior { 1.0 } else { 0.0 };
         let c = prior_weight + damping;
-        // In the same split (G + cC)⁻¹g = Σ u a/(κ + c) + r/c.
-        // To verify, (G + cC)u = (κ + c)Cu and (G + cC)r = cCr, and the terms add up to C(Ua + r) = g.
+        // The split C⁻¹g = U a + r gives (G + cC)⁻¹g = Σ u a/(κ + c) + r/c. To verify, (G + cC)u = (κ + c)Cu
+        // and (G + cC)r = cCr, and the terms add up to C(U a + r) = g.
         let y: Vec<f64> = self
             .coefficients
             .iter()

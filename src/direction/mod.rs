@@ -49,14 +49,15 @@ pub struct Local<'a> {
     /// every parameter.
     /// `grad` and η have entries for the [free](Local::free) parameters only.
     pub coordinates: &'a [f64],
-    /// Largest norms so far in this descent of the columns of L Z (with the rows of the priors), or an empty slice.
+    /// Largest norm so far of each column of L Z (with the rows of the priors appended), or an empty slice.
     ///
-    /// Damping is proportional to these norms (Moré 1978). Current norms alone would leave a parameter undamped that
-    /// loses its effect, and its large step would spoil the steps of the other parameters.
+    /// Damping is proportional to the squares of these norms (Moré 1978). With current norms alone, a
+    /// parameter that loses its effect would hardly be damped, and its large step would spoil the steps of
+    /// the other parameters.
     pub widest: &'a [f64],
     /// Number of steps taken before this one.
     pub iteration: usize,
-    /// Norm of the gradient, relative to the start of the descent.
+    /// Norm of the gradient, relative to its norm at the start of the descent.
     pub progress: f64,
     /// Backend for linear systems that a direction sets up itself.
     pub backend: &'a dyn Backend,
@@ -77,13 +78,13 @@ impl<'a> Local<'a> {
     }
 }
 
-/// Recipe for descent directions.
+/// Method that computes descent directions.
 ///
 /// Every run begins its own [`Finder`], which prepares a [`Path`] at every point.
 ///
 /// ```
 /// use pullback::{Direction, direction::{Finder, Local, Path, Proposal}};
-/// /// Moves the steepest coordinate alone.
+/// /// Moves only the steepest coordinate.
 /// struct Steepest;
 /// impl Direction for Steepest {
 ///     fn begin(&self) -> Box<dyn Finder + '_> { Box::new(self) }
@@ -116,13 +117,13 @@ pub trait Direction: Sync {
         Ok(())
     }
 
-    /// Whether the direction uses [`Local::root`].
+    /// Returns whether the direction uses [`Local::root`].
     fn needs_metric(&self) -> bool {
         true
     }
 
-    /// Whether the direction uses [`PriorTerms::solve`] with this number of parameters. Priors must then be positive
-    /// definite.
+    /// Returns whether the direction uses [`PriorTerms::solve`] with this number of parameters. Priors must
+    /// then be positive definite.
     fn needs_precision(&self, parameters: usize) -> bool {
         let _ = parameters;
         false
@@ -132,9 +133,9 @@ pub trait Direction: Sync {
     fn name(&self) -> &'static str;
 }
 
-/// Direction in one run, which may carry information from one point to the next.
+/// Computation of directions in one run, which may carry information from one point to the next.
 pub trait Finder {
-    /// Does the expensive work at a point, so that every damping is cheap afterwards.
+    /// Does the expensive work at a point, so that directions for further dampings are cheap.
     ///
     /// # Errors
     /// Fails if a solve fails, or if a metric is required and missing.
@@ -173,7 +174,7 @@ pub struct Proposal {
     pub eta: Vec<f64>,
     /// Decrease of the quadratic model (without damping) for a full step, −(∇f·η + ½ ηᵀGη).
     pub predicted: f64,
-    /// Rank of the geometry, or the number of free parameters if damping makes the system regular.
+    /// Rank of the system, or the number of free parameters if damping makes the system non-singular.
     pub rank: usize,
 }
 
@@ -188,8 +189,8 @@ pub enum Damping {
 }
 
 impl Damping {
-    /// Returns the diagonal of D in coordinates scaled by `unit_scale(norms)`, given the present and the largest column
-    /// norms.
+    /// Returns the diagonal of D in coordinates scaled by `unit_scale(norms)`, given the current and the
+    /// largest column norms.
     fn weights(self, norms: &[f64], widest: &[f64]) -> Vec<f64> {
         // With η = Sx, S = diag(scale), the term λ ηᵀDη becomes λ xᵀ(SDS)x. For D = diag(widest²) the entries of SDS
         // are (widest/norm)² ≥ 1; for D = I they are scale².

@@ -22,7 +22,8 @@ pub enum Preconditioner {
     Identity,
 }
 
-/// Randomised Nyström approximation of the curvature, C + C U Λ UᵀC.
+/// Randomised Nyström approximation C + C U Λ UᵀC of the curvature G + C, where C is the precision of the
+/// priors and G U ≈ C U Λ.
 ///
 /// A sketch costs one tangent and one adjoint solve per column: a batch of tangents, then a batch of adjoints. The
 /// sketch is reused from step to step until the number of iterations has more than doubled. Then the previous
@@ -116,13 +117,13 @@ impl SketchCache {
         // cached eigenpairs of another C could make it indefinite.
         let constant_precision = at.prior.is_none_or(PriorTerms::is_affine);
         let is_effective = |cached: &CachedSketch| {
-            // The first system measures what the sketch is worth where it was made. Twice as many iterations
-            // show that the curvature has moved on.
+            // The iterations of the first system show how effective the sketch is where it was made. More
+            // than twice as many show that the curvature has changed.
             let first = cached.first_iterations.unwrap_or(cached.last_iterations);
             constant_precision && cached.last_iterations <= 2 * first.max(1)
         };
-        // A new sketch costs rank + oversampling tangents and adjoints, in one batch. An old one costs
-        // nothing, at any point of the run.
+        // A new sketch costs rank + oversampling tangent solves in one batch, and as many adjoint solves. A
+        // cached sketch costs none.
         let cached = match cached {
             Some(cached) if is_effective(&cached) => cached,
             old => CachedSketch {
@@ -157,8 +158,8 @@ fn sketch(
     let test_columns = (nystrom.rank + nystrom.oversampling)
         .min(n)
         .max(old_columns);
-    // The oversampling stays random also when the old vectors fill the rank. Columns of the old span alone
-    // would not find new directions.
+    // The oversampling columns are random even if the old vectors fill the rank. Columns of the old span
+    // alone would not find new directions.
     let fresh = (test_columns - old_columns).max(nystrom.oversampling.min(n));
     let random = curvature.draw(fresh, nystrom.seed.wrapping_add(at.iteration as u64))?;
     // The previous eigenvectors as test columns make the sketch a step of subspace iteration.
@@ -196,9 +197,9 @@ impl Pencil for Preconditioned<'_> {
             None => smooth,
             Some(eigenpairs) => {
                 // G u = λ C u and UᵀCU = I give by Woodbury (C + C UΛUᵀC)⁻¹ = C⁻¹ − U diag(λ/(1 + λ)) Uᵀ.
-                // Without priors C = I and UUᵀ is a projection. The smallest eigenvalue μ found stands for those not
-                // found, which are about as large: (UΛUᵀ + μ(I − UUᵀ))⁻¹ = (I + U diag(μ/λ − 1) Uᵀ)/μ. The factor 1/μ
-                // is omitted.
+                // Without priors C = I and UUᵀ is a projection. The smallest computed eigenvalue μ replaces
+                // those that were not computed: (UΛUᵀ + μ(I − UUᵀ))⁻¹ = (I + U diag(μ/λ − 1) Uᵀ)/μ. The
+                // factor 1/μ is omitted.
                 let mu = eigenpairs.values.last().copied().unwrap_or(1.0);
                 let correction = |l: f64| match self.has_prior {
                     true => -l / (1.0 + l),

@@ -10,15 +10,15 @@ use crate::prior::PriorTerms;
 use crate::sketch::{Hutchinson, Length, ProbeKind, Probes, Sketch};
 use crate::vector::dot;
 
-/// Estimates η from one batch of m random adjoint solves, instead of p tangents or one adjoint per datum.
+/// Estimate of η from one batch of m random adjoint solves, instead of p tangents or one adjoint per datum.
 ///
 /// The estimated geometry has a relative error of about √(p/m), whatever the number of states. Every step draws new
 /// probes. Priors enter exactly. Damping is proportional to the precision of the priors, or to the diagonal of the
 /// geometry without priors.
 ///
-/// [`Armijo`](crate::step::Armijo) is the most suitable step rule. A rejected trial says something about the current
-/// probes only, whereas [`TrustRatio`](crate::step::TrustRatio) would carry the damping over to later steps.
-/// [`Estimator`] lists the estimates; the guide to directions says when sketching is worthwhile.
+/// [`Armijo`](crate::step::Armijo) is the most suitable step rule. A rejected trial is evidence about the
+/// current probes only, whereas [`TrustRatio`](crate::step::TrustRatio) would carry the damping over to later
+/// steps. [`Estimator`] lists the estimates; the guide to directions says when sketching is worthwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Sketched {
     /// Estimate computed from the probes.
@@ -34,18 +34,19 @@ pub struct Sketched {
 /// Estimate from the sketch S = (LᵀW)ᵀZ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Estimator {
-    /// −(Ĝ + …)⁻¹ ∇f with the exact gradient and Ĝ = SᵀS/m, divided by the mean inflation of the inverse. This estimate
-    /// is always a descent direction.
+    /// Estimate −(Ĝ + Λ)⁻¹ ∇f with the exact gradient, where Λ is the precision of the priors and Ĝ = SᵀS/m
+    /// is multiplied by the mean inflation of its inverse. This estimate is always a descent direction.
     #[default]
     Geometry,
-    /// argmin ‖S η + Wᵀdual(u)‖, with the same probes on both sides.
+    /// Estimate argmin ‖S η + Wᵀdual(u)‖, with the same probes W on both sides.
     ///
     /// The estimate is exact on data that the model can explain once m ≥ p, and the descent then converges as fast as
     /// with the exact step. The direction falls back to `Geometry`, from the same solves, in three cases: the residual
     /// of the fit reveals data that the model cannot explain, the step is no descent direction, or its first trial is
     /// rejected.
     Solve,
-    /// The published estimate, −(H HᵀLZ/m)⁺ dual(u). Without correction the steps are too short by m/(m + k − 1).
+    /// Published estimate −(H HᵀLZ/m)⁺ dual(u) with probes H of length k. Without correction its steps are
+    /// about m/(m + k − 1) times as long as they should be.
     Published(Length),
 }
 
@@ -164,8 +165,9 @@ fn weighted_rows(sketch: &Sketch<'_>) -> Mat<f64> {
 
 fn geometry<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let mut geometry = LowRank::new(weighted_rows(sketch).as_ref(), at.prior)?;
-    // The inverse of a random Gram matrix is too large in the mean, by a factor that depends on the rank over m. With
-    // a prior the effective dimension replaces the rank (Dereziński, Bartan, Pilanci, Mahoney 2020).
+    // The inverse of a random Gram matrix is too large on average, by a factor that depends on the ratio of
+    // the rank to m. With a prior the effective dimension replaces the rank (Dereziński, Bartan, Pilanci,
+    // Mahoney 2020).
     let prior_weight = if at.prior.is_some() { 1.0 } else { 0.0 };
     // Along an eigenvector the data have the share κ/(κ + 1) of the precision. The sum of the shares counts
     // the directions whose inverse is random. Without a prior every share is 1, and the sum is the rank.
@@ -182,11 +184,11 @@ fn geometry<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>>
     Ok(path)
 }
 
-/// Share of the squared data beyond the model above which the data count as unexplained.
+/// Fraction of the squared data outside the range of the model above which the data count as unexplained.
 //
-// For Gaussian probes, unexplained data of the share s give the fit an error of √(s p/(m − p − 1)) of the
-// data. A tenth keeps this below a third for m > 2p. The sketched residual shows about the fraction 1 − p/m
-// of the share, none of it for m ≤ p.
+// With Gaussian probes, an unexplained fraction s causes an error of the fit of √(s p/(m − p − 1)), relative
+// to the data. At s = 0.1 this error is below a third for m > 2p. The residual of the sketch shows about the
+// fraction 1 − p/m of s, and nothing for m ≤ p.
 const UNEXPLAINED: f64 = 0.1;
 
 fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
@@ -201,8 +203,8 @@ fn solve<'a>(sketch: &Sketch<'_>, at: &Local<'_>) -> Result<SketchedPath<'a>> {
     let gradient = data_gradient(rows.as_ref(), &b, at.prior);
     let mut path = LowRank::new(rows.as_ref(), at.prior)?.path(&gradient, at.prior)?;
     let eta = path.at(0.0)?.eta;
-    // The fit leaves ‖Sη + b‖²/‖b‖² of the sketched data unexplained. The quotient is NaN for b = 0, data that fit
-    // already.
+    // The fit leaves the fraction ‖Sη + b‖²/‖b‖² of the sketched data unexplained. The quotient is NaN if
+    // b = 0, where the data already fit.
     let [step, column] = [&eta, &b].map(|x| MatRef::from_column_major_slice(x, x.len(), 1));
     let residual = rows.as_ref() * step + column;
     let unexplained = dot(residual.col_as_slice(0), residual.col_as_slice(0)) / dot(&b, &b);

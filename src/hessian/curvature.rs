@@ -101,8 +101,8 @@ impl<'a> Curvature<'a> {
         }
     }
 
-    /// Draws random columns with covariance C⁻¹ as C⁻¹Pᵀξ, with standard normal ξ. Priors without a root P give C⁻¹ξ,
-    /// which is smoother.
+    /// Draws random columns C⁻¹Pᵀξ with covariance C⁻¹, where ξ is standard normal. Priors without a root P
+    /// give the smoother columns C⁻¹ξ.
     pub(crate) fn draw(&self, columns: usize, seed: u64) -> Result<Mat<f64>> {
         let white = || random::normal_matrix(self.dim(), columns, seed);
         match self.prior {

@@ -14,20 +14,20 @@ pub(crate) struct Eigenpairs {
     pub(crate) vectors: Mat<f64>,
 }
 
-/// Fraction of the largest eigenvalue below which an eigenvalue is rounding.
+/// Fraction of the largest eigenvalue below which an eigenvalue counts as a rounding error.
 //
-// Entries of a computed Gram matrix have errors of some ε times its norm, and so have its eigenvalues. Roots
-// of the reciprocals of such eigenvalues would fill the vectors with noise. Without them the approximation is
-// smaller, never larger.
+// Entries of a computed Gram matrix have errors of a few ε times its norm, and so have its eigenvalues.
+// Inverse square roots of such eigenvalues would fill the vectors with noise. Dropping them makes the
+// approximation smaller, never larger.
 const EIGEN_ROUNDING: f64 = 1e-13;
 
-/// Fraction of the largest singular value below which a singular value is rounding.
+/// Fraction of the largest singular value below which a singular value counts as a rounding error.
 pub(crate) const SINGULAR_ROUNDING: f64 = 1e-12;
 
 /// Largest eigenvalue up to which the eigenvalues are computed from a Gram matrix, see [`Eigenpairs::of_rows`].
 //
-// Eigenvalues below 1e-13 · 1e8 = 1e-5 are then dropped. By their λ/(1 + λ), each of them changes a variance
-// by less than the fraction 1e-5 of the prior's.
+// Eigenvalues below 1e-13 · 1e8 = 1e-5 are then dropped. Through the factor λ/(1 + λ), each of them changes a
+// variance by less than 1e-5 of the prior variance.
 const MAX_SQUARED: f64 = 1e8;
 
 impl Eigenpairs {
@@ -50,9 +50,9 @@ impl Eigenpairs {
 
     /// Computes the eigenpairs of G = SᵀS, given C⁻¹Sᵀ.
     ///
-    /// The eigenpairs follow from the eigenpairs S C⁻¹Sᵀ q = λ q by u = C⁻¹Sᵀq/√λ, whose rounding is relative to λ₁.
-    /// This rounding must be small compared to 1, where data and prior have equal weight. For a larger λ₁ the Gram
-    /// matrix is avoided, see [`factored`](Self::factored).
+    /// The eigenpairs S C⁻¹Sᵀ q = λ q give u = C⁻¹Sᵀq/√λ, with rounding errors relative to the largest
+    /// eigenvalue λ₁. These errors must be small compared to 1, where data and prior have equal weight. For a
+    /// larger λ₁ the Gram matrix is avoided, see [`factored`](Self::factored).
     pub(crate) fn of_rows(
         prior: &PriorTerms<'_>,
         s: MatRef<'_, f64>,
@@ -146,7 +146,7 @@ fn check_finite(batch: MatRef<'_, f64>) -> Result<()> {
         })
 }
 
-/// Returns the number of singular values, in decreasing order, above rounding.
+/// Returns the number of singular values above rounding. `values` are in decreasing order.
 fn significant(values: &[f64]) -> usize {
     let largest = values.first().copied().unwrap_or(0.0);
     values
@@ -169,8 +169,8 @@ fn decompose(small: Mat<f64>) -> (Vec<f64>, Mat<f64>) {
 
 /// Returns S with S Sᵀ = K⁺, as Q Λ^{-1/2} from K = Q Λ Qᵀ.
 fn inverse_root(k: Mat<f64>) -> Mat<f64> {
-    // Not a Cholesky factor: G, and with it ΩᵀGΩ, is singular where the data do not see a combination of the
-    // parameters.
+    // A Cholesky factor need not exist: G, and with it ΩᵀGΩ, is singular if the data do not depend on some
+    // combination of the parameters.
     let (values, vectors) = decompose(k);
     scale_columns(vectors, |j| values[j].sqrt().recip())
 }

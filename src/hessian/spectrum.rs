@@ -24,9 +24,10 @@ pub(crate) struct Spectrum {
 impl Spectrum {
     /// Computes the first `rank` eigenpairs of G = SᵀS, S = L Z, with `oversampling` additional columns.
     ///
-    /// If S has no more rows than three passes have columns, S itself is computed, by one adjoint solve per row.
-    /// Otherwise S is replaced by QᵀS, where Q spans the range of S C⁻¹Sᵀ Ω for random columns Ω. This is a subspace
-    /// iteration (Halko, Martinsson, Tropp 2011) in three passes of adjoints, tangents and adjoints:
+    /// If S has at most as many rows as three passes have columns in all, S itself is computed, by one
+    /// adjoint solve per row. Otherwise S is replaced by QᵀS, where Q spans the range of S C⁻¹Sᵀ Ω for random
+    /// columns Ω. This is a subspace iteration (Halko, Martinsson, Tropp 2011) in three passes of adjoints,
+    /// tangents and adjoints:
     ///
     /// ```text
     /// C⁻¹SᵀΩ = U …,   S U = Q …,   C⁻¹SᵀQ
@@ -41,8 +42,9 @@ impl Spectrum {
     ) -> Result<Self> {
         let (rows, dim) = (curvature.lifted_dim(), curvature.dim());
         let columns = rank.saturating_add(oversampling).min(dim);
-        // One adjoint per row, against two adjoints and one tangent per column: up to three times as many
-        // rows as columns cost no more, and give all eigenpairs instead of approximations.
+        // A row of S takes one adjoint solve; a column of the iteration takes two adjoint solves and one
+        // tangent solve. Up to three times as many rows as columns therefore cost no more, and give all
+        // eigenpairs instead of approximations.
         if rows <= columns.saturating_mul(PASSES) {
             let s = curvature.lowered(rows, |block| {
                 let unit = |i, j| if i == block.start + j { 1.0 } else { 0.0 };
@@ -51,15 +53,16 @@ impl Spectrum {
             let eigenpairs = Eigenpairs::factored(prior, prior.solve(s.as_ref())?)?;
             return Ok(Self::new(eigenpairs, rank, 0));
         }
-        // An orthonormal U in the C inner product spans C⁻¹SᵀΩ, and Q spans S U: the range of (S C⁻¹Sᵀ) Ω. Then
-        // QᵀS ≈ S on its leading singular vectors, and the eigenpairs of SᵀQ QᵀS approximate those of G from below.
+        // U spans C⁻¹SᵀΩ and is orthonormal in the C inner product, and Q spans S U: the range of (S C⁻¹Sᵀ)
+        // Ω. Then QᵀS ≈ S on its leading singular vectors, and the eigenpairs of SᵀQ QᵀS approximate those of
+        // G from below.
         let mut basis = random::normal_matrix(rows, columns, seed);
         let first = pull_back(curvature, prior, &basis)?;
         basis = range_basis(curvature.lifted(first.vectors.as_ref())?, SINGULAR_ROUNDING);
         let eigenpairs = pull_back(curvature, prior, &basis)?;
-        // A basis with fewer columns than requested spans the whole range, up to rounding.
-        // Then no eigenvalue above rounding remains. Otherwise the rank of G, at most that of its rows and
-        // columns, bounds their number.
+        // A basis with fewer columns than requested spans the whole range of S, up to rounding, and no
+        // eigenvalue above rounding remains. Otherwise the rank of S, at most its number of rows and of
+        // columns, bounds the number of remaining eigenvalues.
         let exhausted = basis.ncols() < columns || columns == dim;
         let uncomputed = if exhausted {
             0

@@ -94,8 +94,8 @@ impl Kind {
     fn slope(self, r: f64, q: f64) -> f64 {
         match self {
             Self::Forward if q == 0.0 => 1.0,
-            // Not 1 − q/r: the difference of numbers within a factor of 2 is exact (Sterbenz 1974), and the
-            // slope keeps all its digits near the match, where it vanishes.
+            // (r − q)/r is more accurate than 1 − q/r: the difference of numbers within a factor of 2 is
+            // exact (Sterbenz 1974), and the slope keeps all its digits near r = q, where it vanishes.
             Self::Forward => (r - q) / r,
             Self::Reverse => log_ratio(r, q),
             Self::Hellinger if q == 0.0 => 0.5,
@@ -114,7 +114,7 @@ impl Kind {
         }
     }
 
-    /// Whether φ or its slope requires ρ > 0 where there are data.
+    /// Returns whether φ or its slope requires ρ > 0 where there are data.
     fn needs_support(self) -> bool {
         matches!(self, Self::Forward | Self::Reverse | Self::Hellinger)
     }
@@ -125,9 +125,8 @@ fn relative_entropy(a: f64, b: f64) -> f64 {
     if a == 0.0 {
         return b;
     }
-    // With b = a(1 + t) the entropy equals a (t − ln(1 + t)).
-    // The terms −a + b put the minimum of the entropy, 0, at a = b also where the masses differ, because
-    // ln(1 + t) ≤ t.
+    // With b = a(1 + t) the entropy equals a (t − ln(1 + t)). The terms −a + b put the minimum of the
+    // entropy, 0, at a = b even if the masses differ, because ln(1 + t) ≤ t.
     let t = (b - a) / a;
     // NaN takes the second branch.
     if t.abs() <= CLOSE {
@@ -139,8 +138,9 @@ fn relative_entropy(a: f64, b: f64) -> f64 {
 
 /// Largest |t| for which a ratio 1 + t counts as close to 1.
 //
-// Beyond it, t − ln(1 + t) ≈ t²/2 comes out with an error of about ε|t|. That is a relative 2ε/|t| ≤ 20 ε, or
-// little more than one digit lost. Within it, the series takes at most about 15 terms.
+// For larger |t|, the computed t − ln(1 + t) ≈ t²/2 has an error of about ε|t|. That is a relative
+// 2ε/|t| ≤ 20 ε, or little more than one digit lost. For smaller |t|, the series takes at most about 15
+// terms.
 const CLOSE: f64 = 0.1;
 
 /// Returns ln(a/b), even if a/b overflows or underflows.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::metric::{L2, Metric};
 
-/// Misfit ½ vol Σ(ρ − q)² of ρ to a target q. The metric of the misfit is L².
+/// Misfit ½ vol Σ(ρ − q)² between ρ and a target q. The metric of the misfit is L².
 #[derive(Clone, Debug)]
 pub struct L2Misfit {
     volume: f64,
@@ -58,8 +58,8 @@ impl Loss for L2Misfit {
     }
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
-        // f is quadratic, with ∇²f = vol I at every ρ. Gauss-Newton then neglects the curvature of θ ↦ ρ(θ)
-        // alone.
+        // f is quadratic, with ∇²f = vol I at every ρ. Gauss-Newton then neglects only the curvature of
+        // θ ↦ ρ(θ).
         Some(Box::new(L2 {
             volume: self.volume,
         }))

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root};
 
-/// Loss on states. The loss is a recipe, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
+/// Loss on states, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
 ///
 /// A loss in closed form implements `value` and `gradient`. A loss that needs solves, such as a transport cost, also
 /// implements `at`, which may fail and whose solves are counted.
@@ -53,8 +53,8 @@ pub trait Loss: Sync {
         Ok(())
     }
 
-    /// Prepares the loss at ρ: does the work that value, covector and metric share, once. By default nothing is
-    /// shared, and the methods above are called.
+    /// Prepares the loss at ρ by doing once the work that value, covector and metric share. The default
+    /// shares no work and calls [`value`](Loss::value) and [`gradient`](Loss::gradient).
     ///
     /// # Errors
     /// Fails as [`check`](Loss::check) does, and if a solve fails.
@@ -105,7 +105,8 @@ pub trait Misfit {
     /// Fails if a solve fails.
     fn covector(&self, backend: &dyn Backend) -> Result<Vec<f64>>;
 
-    /// Returns the loss's metric at ρ if it shares this preparation. By default the metric is [`Loss::metric`].
+    /// Returns the metric of the loss at ρ if it shares work with this preparation, or None to use
+    /// [`Loss::metric`].
     ///
     /// # Errors
     /// Fails if a solve fails.
@@ -129,7 +130,8 @@ pub fn value_of(loss: &(impl Loss + ?Sized), rho: &[f64]) -> f64 {
     prepared.map_or(f64::NAN, |misfit| misfit.value())
 }
 
-/// Computes out ← ∂f/∂ρ by [`Loss::at`] on the [shared CPU](Cpu::shared), or NaN if the preparation fails.
+/// Computes out ← ∂f/∂ρ by [`Loss::at`] on the [shared CPU](Cpu::shared), or fills `out` with NaN if this
+/// fails.
 ///
 /// This function implements [`Loss::gradient`] for a loss that implements `at`.
 pub fn gradient_of(loss: &(impl Loss + ?Sized), rho: &[f64], out: &mut [f64]) {
@@ -159,12 +161,12 @@ impl<L: Loss + ?Sized> Misfit for Direct<'_, L> {
         Ok(covector)
     }
 
-    /// At a perfect fit the first-order estimate vanishes. The second-order term remains, and evaluating the loss at a
-    /// state with rounded entries shows it.
+    /// Returns the change of the loss when the entries of the state are rounded. This change includes the
+    /// second-order term, which remains at a perfect fit, where the first-order estimate vanishes.
     fn rounding(&self) -> f64 {
-        // Entries that are all rounded the same way only rescale the state. Alternating signs change its
-        // shape as well. A change by ε r is one to two units in the last place of r, so that no entry is left
-        // as it was.
+        // Entries that are all rounded in the same direction only rescale the state. Alternating signs change
+        // its shape as well. A change by ε r is one to two units in the last place of r, so that every
+        // non-zero entry changes.
         let signs = [f64::EPSILON, -f64::EPSILON];
         let rounded: Vec<f64> = (self.rho.iter().enumerate())
             .map(|(i, r)| r + r * signs[i % 2])

@@ -85,8 +85,8 @@ impl Loss for Observations {
     }
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
-        // f is quadratic, with ∇²f = OᵀΓ⁻¹O at every ρ. With the data the metric knows the dual of this
-        // covector, Γ^{-1/2}(O ρ − d), without solving for it: Lᵀ of the whitened residual is ∂f/∂ρ.
+        // f is quadratic, with ∇²f = OᵀΓ⁻¹O at every ρ. Given the data, `Observed` returns the dual of ∂f/∂ρ
+        // without a solve: it is Γ^{-1/2}(O ρ − d), because Lᵀ maps the whitened residual to ∂f/∂ρ.
         let metric = Observed::new(&self.operator, &self.noise).ok()?;
         Some(Box::new(metric.with_data(&self.data)))
     }

@@ -9,7 +9,7 @@ use crate::grid::Grid;
 use crate::metric::{Metric, Sobolev};
 use crate::vector::dot;
 
-/// Misfit ½ ⟨ρ − q, (I − Δ)^s (ρ − q)⟩ of ρ to a target q. The metric of the misfit is H^s.
+/// Misfit ½ ⟨ρ − q, (I − Δ)^s (ρ − q)⟩ between ρ and a target q. The metric of the misfit is H^s.
 pub struct SobolevMisfit {
     norm: Sobolev,
     target: Vec<f64>,

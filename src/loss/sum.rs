@@ -97,7 +97,7 @@ struct Part<'a> {
     weight: f64,
     loss: &'a dyn Loss,
     misfit: Box<dyn Misfit + 'a>,
-    /// Metric that the loss names, boxed when the root of the sum first needs it.
+    /// Metric of the loss, created when the root of the sum first needs it.
     metric: OnceCell<Option<Box<dyn Metric + 'a>>>,
     covector: OnceCell<Vec<f64>>,
 }
@@ -141,12 +141,12 @@ impl Misfit for Parts<'_> {
         Ok(sum)
     }
 
-    /// Stacks the roots, each root with the covector of its own loss, whose dual this root represents best.
+    /// Stacks the roots of the parts, each with the covector of its own loss.
     fn root<'m>(&'m self, backend: &'m dyn Backend) -> Result<Option<Box<dyn Root + 'm>>> {
-        // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the parts uᵢ represent Σ wᵢuᵢ.
-        // Least squares depend on the rows only through Σ wᵢLᵢᵀLᵢ = Σ wᵢMᵢ and Σ √wᵢLᵢᵀ√wᵢyᵢ = Σ wᵢuᵢ, so
-        // that any such split gives the same step. This one takes a dual of every part, and no solve with the
-        // sum of the metrics.
+        // The blocks √wᵢ Lᵢ with the duals √wᵢ yᵢ of the covectors uᵢ represent Σ wᵢuᵢ. Least squares depend
+        // on the rows only through Σ wᵢLᵢᵀLᵢ = Σ wᵢMᵢ and Σ √wᵢLᵢᵀ√wᵢyᵢ = Σ wᵢuᵢ, so that any such split
+        // gives the same step. This split needs only the dual of every part, and no solve with the sum of the
+        // metrics.
         let mut root = StackedRoot::new(self.rho.len());
         for part in &self.parts {
             let own = part.misfit.root(backend)?;
@@ -167,7 +167,8 @@ impl Misfit for Parts<'_> {
     }
 }
 
-/// Metric Σ wᵢ Mᵢ with the gradients of the losses, so that each metric lifts its own gradient.
+/// Metric Σ wᵢ Mᵢ with the gradients of the losses, so that each metric computes the dual of the gradient of
+/// its own loss.
 struct SumMetric<'a> {
     parts: Vec<(f64, &'a dyn Loss, Box<dyn Metric + 'a>)>,
 }

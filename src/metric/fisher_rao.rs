@@ -44,7 +44,7 @@ impl FisherRao {
 impl Metric for FisherRao {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         check::positive("the volume of the Fisher-Rao metric", &[self.volume])?;
-        // Every use of ρ below is of the raised density r. Π and the weights must belong to one density: only
+        // Below, ρ always denotes the raised density r. Π and the weights must belong to one density: only
         // then is Π the orthogonal projection of M = diag(vol/r).
         let r = floored(rho, self.floor)?;
         // √vol/√ρ rather than √(vol/ρ): the quotient may overflow.

@@ -27,16 +27,19 @@ const LAG: u64 = 8;
 // bands at least 26 bits remain, which are eight decimal digits.
 const WEAK: f64 = 1.0 / (1 << 24) as f64;
 
-/// Whether the couplings inside some set of cells are 2²⁴ times as strong as every coupling that connects the set to
-/// the ground. Detection is certain from 2²⁷ times on, because couplings are compared by bands. If the result is false,
-/// diagonals hold eight digits of every sum of couplings.
+/// Returns whether the strongest coupling inside some set of cells is at least 2²⁴ times as strong as every
+/// coupling from the set to other cells or to the ground.
 ///
-/// The stencil is symmetric with couplings that are not positive; `ground` contains the sums of its rows.
+/// A factor of 2²⁷ or more is always detected; between both factors the result may be false, because
+/// couplings are compared by bands. If the result is false, diagonals hold eight digits of every sum of
+/// couplings.
+///
+/// The stencil is symmetric with non-positive off-diagonal entries; `ground` contains the sums of its rows.
 pub(super) fn has_weakly_grounded_part(stencil: &Stencil, ground: &[f64]) -> bool {
     let strongest = strongest(stencil);
     let grounded =
         (0..ground.len()).fold(0, |best, i| if ground[i] > ground[best] { i } else { best });
-    // The strongest link to the ground counts as well: a whole domain of even couplings may be a part.
+    // The strongest link to the ground counts as well: a whole domain of uniform couplings may be a part.
     let (least, most) = range(stencil);
     let least = match ground[grounded] > 0.0 {
         true => least.min(ground[grounded]),
@@ -90,8 +93,8 @@ fn range(stencil: &Stencil) -> (f64, f64) {
     })
 }
 
-/// Whether the axis-by-axis path from a cell to the most strongly grounded one reaches the ground before any coupling
-/// weaker than `least`.
+/// Returns whether the axis-by-axis path from a cell to the most strongly grounded cell reaches the ground
+/// before it meets a coupling weaker than `least`.
 fn has_strong_path(
     stencil: &Stencil,
     ground: &[f64],
@@ -177,7 +180,7 @@ impl Components {
             .min(band);
     }
 
-    /// Whether a component with a coupling of this band or a stronger one is still ungrounded.
+    /// Returns whether a component that has a coupling of this band or a stronger one is still ungrounded.
     fn any_ungrounded_since(&mut self, band: u64) -> bool {
         let grounded = self.root(self.parent.len() - 1);
         let roots = self.parent.iter().enumerate().filter(|(i, to)| i == *to);

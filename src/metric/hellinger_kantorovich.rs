@@ -13,7 +13,7 @@ use crate::linalg::{Backend, Batch, Factor, Operator, Side, Stencil};
 
 /// Hellinger-Kantorovich (Wasserstein-Fisher-Rao) metric: mass moves at a cost 1/α and changes at a cost 1/β.
 ///
-/// M⁻¹ = SSᵀ with S = (√α B, √β diag √ρ)/√vol, and L = SᵀM. M⁻¹ is regular, so masses may differ.
+/// M⁻¹ = SSᵀ with S = (√α B, √β diag √ρ)/√vol, and L = SᵀM. M⁻¹ is non-singular, so that masses may differ.
 #[derive(Clone, Debug)]
 pub struct HellingerKantorovich {
     /// Grid of the density, with at least two cells along every axis.
@@ -99,9 +99,9 @@ impl HellingerKantorovichRoot<'_> {
     fn lowered(&self, y: MatRef<'_, f64>) -> Result<Batch> {
         let faces = self.transport.faces();
         check_lifted(y, self.lifted_dim())?;
-        // S y before the solve has one number per cell; y has one per face and per cell, about four times as
-        // many in space. M S y = (vol M⁻¹)⁻¹ (vol S y): the factorised matrix is vol M⁻¹, whose entries do
-        // not depend on the volume of a cell.
+        // S y is formed on the CPU, because it has one entry per cell. y has one entry per face and per cell,
+        // about four times as many in space. M S y = (vol M⁻¹)⁻¹ (vol S y): the factorised matrix is vol M⁻¹,
+        // whose entries do not depend on the volume of a cell.
         let mut sy = self.transport.divergence(self.face_factor, y);
         for j in 0..y.ncols() {
             let column = sy.col_as_slice_mut(j).iter_mut().zip(&self.cell_factors);
@@ -140,8 +140,8 @@ impl Root for HellingerKantorovichRoot<'_> {
 
     /// Returns M Z = vol (α B Bᵀ + β diag ρ)⁻¹ Z.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        // No projection: the eigenvalues of M⁻¹ are at least β min ρ/vol, so that every change of mass has a
-        // finite length.
+        // No projection is needed: the eigenvalues of M⁻¹ are at least β min ρ/vol, so that every change of
+        // mass has a finite length.
         check_batch(z, self.dim())?;
         let mut phi = map_columns(z, z.nrows(), |z, out| {
             out.iter_mut()

@@ -33,8 +33,7 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Batch, Operator};
 
-/// Riemannian metric on data space. The metric is a recipe, from which [`at`](Metric::at) prepares a [`Root`] at every
-/// ρ.
+/// Riemannian metric on data space, from which [`at`](Metric::at) prepares a [`Root`] at every ρ.
 ///
 /// The example `own_metric` shows a user-defined metric.
 pub trait Metric: Sync {
@@ -122,12 +121,12 @@ pub trait Root: Send + Sync {
 
     /// Returns M or M⁻¹ as a sparse matrix, if one of them couples neighbours only.
     ///
-    /// The matrix omits the projection Π: the matrix is correct for tangents that conserve mass.
+    /// The matrix omits the projection Π, so that it is correct only for tangents that conserve mass.
     fn local_form(&self) -> Option<LocalForm> {
         None
     }
 
-    /// Computes c ← Πᵀc. The projection is applied to a covector once, before anything else.
+    /// Computes c ← Πᵀc. A covector is projected once, before any other use.
     fn project(&self, c: &mut [f64]) {
         let _ = c;
     }

@@ -30,7 +30,7 @@ impl<'a> Observed<'a> {
         })
     }
 
-    /// Adds the data of a least-squares loss, whose gradient then has a dual without a solve.
+    /// Adds the data of a least-squares loss, so that `dual` of the gradient of this loss needs no solve.
     pub(crate) fn with_data(mut self, data: &'a [f64]) -> Self {
         self.data = Some(data);
         self
@@ -111,7 +111,8 @@ impl Root for ObservedRoot<'_> {
         self.operator.apply(Side::Transpose, y.as_ref())
     }
 
-    /// Returns OᵀΓ⁻¹O, sparse for a sparse O and a diagonal Γ, or Γ if the whole state is observed.
+    /// Returns M = OᵀΓ⁻¹O, which is sparse if O is sparse and Γ diagonal. Returns M⁻¹ = Γ if the whole state
+    /// is observed and Γ is diagonal.
     fn local_form(&self) -> Option<LocalForm> {
         let whitening = self.noise.whitening();
         // O = I and Γ^{-1/2} = diag w: M⁻¹ = Γ = diag w⁻².
@@ -137,12 +138,12 @@ impl Root for ObservedRoot<'_> {
             return Ok(y.clone());
         }
         // This is the rare case of a loss other than that of the observations. Lᵀ is dense with one column
-        // per observation: r observations of k numbers take kr numbers and about 2kr² operations.
-        // argmin ‖Lᵀy − c‖ of least norm is (LLᵀ)⁺L c. Column-pivoted QR of Lᵀ avoids the square LLᵀ.
+        // per observation. For r observations of a state of length k it takes kr entries of memory and about
+        // 2kr² operations.
         let rows = self.operator.nrows();
         let transposed = self.lower(Mat::<f64>::identity(rows, rows).as_ref())?;
-        // Pivots below 10⁻¹³ ≈ 450 ε of the largest count as rounding errors, for example of repeated
-        // observations.
+        // Pivots below 10⁻¹³ ≈ 450 ε relative to the largest count as rounding errors, for example those of
+        // repeated observations.
         let (y, _) = minimum_norm(transposed.as_ref(), c, 1e-13);
         let y: Vec<f64> = y.iter().map(|y| -y).collect();
         let distance = self.distance(&y, c)?;

@@ -48,7 +48,7 @@ impl Sobolev {
         } else {
             [1.0, 1.0 + most]
         };
-        // Powers between 2⁻⁵¹² and 2⁵¹² keep squares such as ζᵀMζ in the range of numbers.
+        // Powers between 2⁻⁵¹² and 2⁵¹² keep squares such as ζᵀMζ in the range of floating-point numbers.
         let sound = |eigenvalue: &f64| (order * eigenvalue.log2()).abs() < 512.0;
         check::option(
             "the order of a Sobolev metric",
@@ -155,13 +155,13 @@ impl Root for SobolevRoot<'_> {
         Ok(y.col_as_slice(0).iter().map(|y| scale * y).collect())
     }
 
-    /// Returns vol (I − Δ) for H¹, or its inverse scaling for H⁻¹.
+    /// Returns M = vol (I − Δ) for H¹, M⁻¹ = (I − Δ)/vol for H⁻¹, and None for other metrics.
     fn local_form(&self) -> Option<LocalForm> {
         let metric = self.metric;
         if metric.homogeneous || metric.order.abs() != 1.0 {
             return None;
         }
-        // Only first powers of I − Δ couple neighbours alone.
+        // Only the first power of I − Δ couples no cells but neighbours.
         let (faces, cells) = (
             vec![1.0; metric.grid.faces()],
             vec![1.0; metric.grid.cells()],

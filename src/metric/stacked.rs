@@ -90,15 +90,15 @@ impl<'a> StackedRoot<'a> {
     /// Returns a part if all parts have the same projection. Parts with different projections together act on all
     /// tangents, so that the sum has no projection.
     fn common(&self) -> Option<&Part<'a>> {
-        // Projections are known by their action alone. Two different ones agree on a proper subspace only,
-        // which a normal random vector avoids with probability one. So one probe decides whether they are
-        // equal.
+        // Projections are available only as products. Two different projections agree only on a proper
+        // subspace, which a Gaussian random vector avoids with probability one. One random probe therefore
+        // decides whether they are equal.
         let first = self.parts.first()?;
         let same = |part: &Part<'_>| close(&part.projected, &first.projected);
         self.parts.iter().all(same).then_some(first)
     }
 
-    /// Whether a part has the projection of the sum, and thus may represent a covector alone.
+    /// Returns whether a part has the projection of the sum, and thus may represent a covector alone.
     fn projects_as_sum(&self, part: &Part<'_>) -> bool {
         // Since both are semidefinite, M₁ + M₂ vanishes only where both do. A tangent that one projection
         // removes is measured by the part that keeps it: the sum has the projection I, and the image of the
@@ -113,7 +113,7 @@ impl<'a> StackedRoot<'a> {
 
     /// Returns y = [√wᵢ dualᵢ(uᵢ)] for the covectors uᵢ of the parts, or None if one is unknown or Σ wᵢuᵢ ≠ c.
     ///
-    /// Returns None also if a part does not have the projection of the sum.
+    /// Also returns None if a part does not have the projection of the sum.
     fn dual_by_parts(&self, c: &[f64]) -> Option<Vec<f64>> {
         if !self.parts.iter().all(|part| self.projects_as_sum(part)) {
             return None;
@@ -150,14 +150,15 @@ impl<'a> StackedRoot<'a> {
         None
     }
 
-    /// Returns y = L x with M x = c by conjugate gradients, for a c in the range of all parts together only.
+    /// Returns y = L x, where M x = c is solved by conjugate gradients, for a covector c that no single part
+    /// represents.
     fn dual_by_all(&self, c: &[f64]) -> Result<Vec<f64>> {
         let n = c.len();
         let column = |v: &[f64]| Mat::from_fn(n, 1, |i, _| v[i]);
         // Lᵀ(L x) = M x = c, so y = L x is a dual. Conjugate gradients (Hestenes and Stiefel 1952) stay in
         // the range of M, where M is positive definite, and end after at most n steps in exact arithmetic; 2n
-        // allows for rounding. M is known by products only, each of which may cost one solve per part. The
-        // method is thus the last resort, for covectors that no single part represents.
+        // allows for rounding. M is matrix-free, and each product may cost one solve per part. The method is
+        // therefore the last resort.
         let (mut x, mut r) = (vec![0.0; n], c.to_vec());
         let mut p = r.clone();
         let (size, mut square) = (dot(c, c), dot(c, c));
@@ -192,7 +193,7 @@ impl<'a> StackedRoot<'a> {
 // residual could not be trusted.
 const IN_RANGE: f64 = 1e-11;
 
-/// Whether a and b are equal up to rounding.
+/// Returns whether a and b are equal up to rounding.
 fn close(a: &[f64], b: &[f64]) -> bool {
     let size = largest(b);
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-8 * size)
@@ -232,7 +233,8 @@ impl Root for StackedRoot<'_> {
         Ok(out)
     }
 
-    /// Adds the parts on the CPU. A single part may remain on its device.
+    /// Returns Lᵀ Y. Several parts are added on the CPU, whereas the product of a single part may remain on
+    /// its device.
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         let [part] = self.parts.as_slice() else {
             return self.lower(y.as_ref()).map(Batch::Host);
@@ -263,7 +265,8 @@ impl Root for StackedRoot<'_> {
         }
     }
 
-    /// Returns the sum if every part has a sparse M (not only a sparse inverse).
+    /// Returns the sum of the matrices wᵢMᵢ, or None unless every part has a sparse Mᵢ (not only a sparse
+    /// inverse).
     fn local_form(&self) -> Option<LocalForm> {
         let mut sum: Option<SparseColMat<usize, f64>> = None;
         for part in &self.parts {

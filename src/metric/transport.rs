@@ -27,9 +27,9 @@ pub enum FaceMean {
 impl FaceMean {
     /// Returns the mean of two positive numbers.
     pub fn of(self, a: f64, b: f64) -> f64 {
-        // A flux J = ρv through a face costs |J|²/ρ_f: the smaller the mean, the dearer the face. The means
-        // are in the order harmonic ≤ geometric ≤ logarithmic ≤ arithmetic. The formulas avoid the product
-        // ab, which underflows for densities below 10⁻¹⁵⁴.
+        // A flux J = ρv through a face costs |J|²/ρ_f: the smaller the mean, the more expensive the face. The
+        // means are in the order harmonic ≤ geometric ≤ logarithmic ≤ arithmetic. The formulas avoid the
+        // product ab, which underflows for densities below 10⁻¹⁵⁴.
         match self {
             Self::Arithmetic => 0.5 * (a + b),
             Self::Geometric => a.sqrt() * b.sqrt(),
@@ -69,8 +69,9 @@ impl<'a> Transport<'a> {
         )?;
         grid.check_faces("a transport metric")?;
         let r = floored(rho, floor)?;
-        // √ρ lives on faces, where (Bᵀφ)_f = √ρ_f (φ_upper − φ_lower)/h vanishes for constants alone. Central
-        // differences at cell centres would vanish on checkerboards too, and give B Bᵀ more null vectors.
+        // √ρ is defined on faces, where (Bᵀφ)_f = √ρ_f (φ_upper − φ_lower)/h vanishes only for constant φ.
+        // Central differences at cell centres would also vanish for checkerboards, and give B Bᵀ more null
+        // vectors.
         let mut roots = Vec::with_capacity(grid.faces());
         grid.visit_faces(|_, lower, upper| roots.push(mean.of(r[lower], r[upper]).sqrt()));
         Ok(Self { grid, r, roots })
@@ -114,8 +115,8 @@ impl<'a> Transport<'a> {
                 let (below, above) = (run.below().start, run.above().start);
                 let faces = y[run.faces.clone()].iter().zip(&self.roots[run.faces]);
                 for (i, (y, root)) in faces.enumerate() {
-                    // What leaves one cell enters the other as the same number: 1ᵀB = 0, so that images of B
-                    // have mass zero up to the rounding of their sums.
+                    // The flow out of one cell is exactly the flow into the other: 1ᵀB = 0, so that images of
+                    // B have mass zero up to the rounding of their sums.
                     let flow = scale * root * y;
                     out[below + i] -= flow;
                     out[above + i] += flow;

@@ -11,17 +11,18 @@ use crate::grid::Grid;
 use crate::linalg::{Backend, Batch, Factor, Operator, Side, Stencil};
 use crate::vector::centre;
 
-/// Wasserstein-2 metric, ∫ρ|v|² dx with the smallest v that moves the mass: −∇·(ρv) = ζ (Benamou and Brenier 2000).
+/// Wasserstein-2 metric, the minimum of ∫ρ|v|² dx over velocities v with −∇·(ρv) = ζ (Benamou and Brenier
+/// 2000).
 ///
-/// The discretisation uses staggered faces, B = −∇·(√ρ ·), without flux through the boundary: L = √vol B⁺Π. Tangents
-/// are projected along ρ, Π ζ = ζ − ρ Σζ/Σρ. A uniform correction would put mass where the density nearly vanishes, at
-/// a cost like 1/ρ that no residual shows.
+/// The discretisation uses staggered faces, B = −∇·(√ρ ·), without flux through the boundary: L = √vol B⁺Π.
+/// Tangents are projected along ρ, Π ζ = ζ − ρ Σζ/Σρ. A uniform correction would put mass where the density
+/// nearly vanishes, at a cost of order 1/ρ that no residual reveals.
 #[derive(Clone, Debug)]
 pub struct Wasserstein2 {
     /// Grid of the density, with at least two cells along every axis.
     pub grid: Grid,
-    /// Fraction of the largest density to which smaller densities are raised. With a floor below 10⁻⁶, a density in
-    /// parts with gaps between them may need a factorisation.
+    /// Fraction of the largest density to which smaller densities are raised. With a floor below 10⁻⁶, a
+    /// density of several parts separated by gaps may need a factorisation.
     pub floor: f64,
     /// Mean that defines densities on faces.
     pub face_mean: FaceMean,
@@ -142,10 +143,10 @@ impl Root for Wasserstein2Root<'_> {
         self.lowered(y.as_ref())
     }
 
-    /// Returns vol Πᵀ (B Bᵀ)⁺ Π Z by one solve, where `lower` after `lift` takes two.
+    /// Returns vol Πᵀ (B Bᵀ)⁺ Π Z by one solve, whereas `lower` after `lift` takes two.
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        // LᵀL = vol Πᵀ(B Bᵀ)⁺ B Bᵀ (B Bᵀ)⁺Π = vol Πᵀ(B Bᵀ)⁺Π. The outer Πᵀ fixes the constant of Φ that the
-        // pin left: Πᵀ1 = 0.
+        // LᵀL = vol Πᵀ(B Bᵀ)⁺ B Bᵀ (B Bᵀ)⁺Π = vol Πᵀ(B Bᵀ)⁺Π. The outer Πᵀ removes the constant in Φ that
+        // depends on the pinned cell: Πᵀ1 = 0.
         self.scaled_projection(self.potentials(z)?.into(), self.volume)?
             .fetch()
     }

@@ -48,7 +48,7 @@ pub trait Model: Sync {
     /// Returns p, the length of θ.
     fn param_dim(&self) -> usize;
 
-    /// Writes g(ρ, θ) to `out`, k numbers.
+    /// Writes the k entries of g(ρ, θ) to `out`.
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]);
 
     /// Returns A = ∂g/∂ρ, k × k.
@@ -60,7 +60,7 @@ pub trait Model: Sync {
     /// Prepares products with Z = ∂ρ/∂θ at a solution. The default solves with ∂g/∂ρ ([`Implicit`]).
     ///
     /// # Errors
-    /// Fails if a Jacobian has the wrong shape or entries that are not finite, or if a factorisation fails.
+    /// Fails if a Jacobian has the wrong shape or non-finite entries, or if a factorisation fails.
     fn linearise<'a>(
         &'a self,
         rho: &'a [f64],
@@ -76,7 +76,7 @@ pub trait Model: Sync {
         Ok(Box::new(Implicit::new(a, c, backend)?))
     }
 
-    /// Returns the initial guess of [`solve`](Model::solve). The default is zero.
+    /// Returns the initial guess of [`solve`](Model::solve) for ρ(θ). The default is zero.
     fn guess(&self, theta: &[f64]) -> Vec<f64> {
         let _ = theta;
         vec![0.0; self.state_dim()]
@@ -126,7 +126,7 @@ pub(crate) fn solve_by_newton<M: Model + ?Sized>(
     newton.solve(model, theta, rho, backend)
 }
 
-/// Computes ρ(θ) from zero, and checks what a user's `solve` may leave unchecked.
+/// Computes ρ(θ) without a warm start, and checks that θ and the state are finite.
 pub(crate) fn solve_checked(
     model: &dyn Model,
     theta: &[f64],

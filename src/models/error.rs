@@ -109,7 +109,8 @@ impl From<Error> for crate::error::Error {
 }
 
 impl Error {
-    /// Whether the error depends on the parameters of a simulation, so that others may succeed.
+    /// Returns whether the error depends on the parameters of a simulation, so that other parameters may
+    /// succeed.
     pub(super) fn is_of_parameters(&self) -> bool {
         matches!(
             self,

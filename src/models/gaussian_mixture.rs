@@ -29,7 +29,7 @@ pub struct GaussianMixture {
     free: Vec<Parameter>,
 }
 
-/// Free parameter of a mixture. Components and axes count from 0.
+/// Free parameter of a mixture. Components and axes are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
     /// Weight of a component other than the last. The last weight is 1 minus the sum of the other weights.
@@ -43,7 +43,7 @@ pub enum Parameter {
 }
 
 impl Parameter {
-    /// Whether both parameters set the same number.
+    /// Returns whether both parameters set the same weight, mean or variance.
     fn overlaps(self, other: Self) -> bool {
         match (self, other) {
             (Self::Variance(a), Self::AxisVariance(b, _))
@@ -129,8 +129,8 @@ impl GaussianMixture {
         let components = self.at(theta)?;
         // The midpoint sum of a normal density needs no renormalisation. By Poisson's summation formula,
         // ΣN(xᵢ)h = 1 + 2 e^{−2π²σ²/h²} cos(2πc) + …, where c is the offset of the mean from a centre in
-        // units of h. The error is 5·10⁻⁹ at σ = h and below rounding from σ = 1.4h on. What is missing of
-        // mass 1 has left the box.
+        // units of h. The error is 5·10⁻⁹ at σ = h and below rounding from σ = 1.4h on. Apart from it, the
+        // difference to mass 1 is the mass outside the box.
         let mut rho = vec![0.0; self.grid.cells()];
         for c in &components {
             let n = self.gaussian(c, None);
@@ -298,7 +298,7 @@ impl GaussianMixture {
     }
 }
 
-/// Variable of a derivative of the one-dimensional normal density.
+/// Variable by which the one-dimensional normal density is differentiated.
 #[derive(Clone, Copy, Debug)]
 enum Derivative {
     Mean,

@@ -89,8 +89,8 @@ impl Simulator for Occupations<'_> {
 
     fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
         let volume = self.grid.volume();
-        // On n cells an axis a fixed point fills one cell, a limit cycle O(n) cells, and an attractor of
-        // dimension two O(n²). The limit need not be sharp to tell them apart.
+        // With n cells per axis, a fixed point fills one cell, a limit cycle O(n) cells, and an attractor of
+        // dimension two O(n²). These counts differ so much that the limit need not be sharp.
         let (filled, reference) = (perplexity(simulated, volume), perplexity(data, volume));
         (filled < self.least_perplexity * reference).then(|| {
             format!(
@@ -101,7 +101,7 @@ impl Simulator for Occupations<'_> {
     }
 }
 
-/// Whether a simulation might succeed with other parameters.
+/// Returns whether a simulation might succeed with other parameters.
 fn is_of_parameters(error: &Error) -> bool {
     let own = error.of::<super::Error>();
     own.is_some_and(super::Error::is_of_parameters) || matches!(error, Error::Model(_))

@@ -35,17 +35,17 @@ impl Default for Rank {
 
 /// Gaussian posterior N(θ, (G + C)⁻¹), with the precision C of the priors and a curvature G of low rank.
 ///
-/// With the leading eigenpairs G u = λ C u, UᵀCU = 1,
+/// With the leading eigenpairs G u = λ C u, UᵀCU = I,
 ///
 /// ```text
 /// (G + C)⁻¹ ≈ C⁻¹ − U diag(λ/(1 + λ)) Uᵀ
 /// ```
 ///
-/// up to eigenvalues that are small compared to 1. An eigenvalue is the information of the data along u in units of
-/// that of the prior. If there are at most three times as many data as columns ([`Rank::rank`] plus
-/// [`Rank::oversampling`]), one adjoint solve per datum gives all eigenpairs. Otherwise a randomised subspace
-/// iteration finds the leading ones by two adjoint solves and one tangent solve per column (Bui-Thanh, Ghattas,
-/// Martin and Stadler 2013). See [`Descent::posterior`](crate::Descent::posterior).
+/// up to eigenvalues that are small compared to 1. An eigenvalue is the information of the data along u,
+/// relative to that of the prior. If there are at most three times as many data as columns ([`Rank::rank`]
+/// plus [`Rank::oversampling`]), one adjoint solve per datum gives all eigenpairs. Otherwise a randomised
+/// subspace iteration finds the leading ones by two adjoint solves and one tangent solve per column
+/// (Bui-Thanh, Ghattas, Martin and Stadler 2013). See [`Descent::posterior`](crate::Descent::posterior).
 pub struct Posterior<'a> {
     spectrum: Spectrum,
     prior: PriorTerms<'a>,
@@ -53,14 +53,14 @@ pub struct Posterior<'a> {
     solves: usize,
 }
 
-/// Largest eigenvalue that is neglected without a report.
+/// Largest neglected eigenvalue that is not reported.
 const LARGE_EIGENVALUE: f64 = 0.1;
 
-/// Largest information in nats of many small eigenvalues that are neglected without a report.
+/// Largest total information of neglected eigenvalues, in nats, that is not reported.
 const LARGE_INFORMATION: f64 = 1.0;
 
 impl<'a> Posterior<'a> {
-    /// Computes the posterior at the point `mean`.
+    /// Computes the posterior at the point of the linearisation, which becomes its mean.
     pub(crate) fn new(
         z: &Linearisation<'_>,
         root: &dyn Root,
@@ -121,11 +121,10 @@ impl<'a> Posterior<'a> {
     /// # Errors
     /// Fails if a solve with the prior fails.
     pub fn variances(&self) -> Result<Vec<f64>> {
-        // diag of C⁻¹ − U diag(λ/(1 + λ)) Uᵀ.
-        // The difference has an error of about ε times the prior variance. Where the data reduce a variance
-        // by the factor 10ᵏ, it has lost k digits.
-        // That may exceed the variance itself, which is therefore bounded below: C⁻¹ − U Uᵀ is positive semidefinite, so that
-        // no variance is less than Σ u²/(1 + λ).
+        // The variances are the diagonal of C⁻¹ − U diag(λ/(1 + λ)) Uᵀ. The difference has an error of about
+        // ε times the prior variance: where the data reduce a variance by the factor 10ᵏ, it loses k digits.
+        // The error may exceed the variance itself, which is therefore bounded below: C⁻¹ − U Uᵀ is positive
+        // semidefinite, so that no variance is less than Σ u²/(1 + λ).
         let mut variances = self.prior_variances()?;
         let mut bounds = vec![0.0; variances.len()];
         for (j, l) in self.spectrum.eigenpairs.values.iter().enumerate() {
@@ -164,15 +163,16 @@ impl<'a> Posterior<'a> {
 
     /// Returns the information gain ½ Σ ln(1 + λ) in nats: the decrease of entropy from prior to posterior.
     pub fn information_gain(&self) -> f64 {
-        // Folding from +0: an empty `sum` is −0.
+        // The fold starts from +0, because `sum` returns −0 for an empty iterator.
         let gains = self.spectrum.eigenpairs.values.iter().map(|l| l.ln_1p());
         0.5 * gains.fold(0.0, |sum, gain| sum + gain)
     }
 
-    /// Returns the information ½ Σ ln(1 + λ) of the neglected eigenvalues in nats, which the information gain lacks.
+    /// Returns the information ½ Σ ln(1 + λ) of the neglected eigenvalues in nats, which
+    /// [`information_gain`](Self::information_gain) does not include.
     ///
-    /// The result is exact if all eigenpairs were computed. Otherwise the result is an estimate, which extrapolates the
-    /// uncomputed eigenvalues by a power law that is fitted to the second half of the kept eigenvalues.
+    /// The result is exact if all eigenpairs were computed. Otherwise it is an estimate, which extrapolates
+    /// the uncomputed eigenvalues by a power law fitted to the second half of the kept eigenvalues.
     pub fn left_out(&self) -> f64 {
         let (kept, computed) = (self.eigenvalues(), &self.spectrum.left_out);
         let computed_sum: f64 = computed.iter().map(|l| l.ln_1p()).sum();
@@ -189,16 +189,15 @@ impl<'a> Posterior<'a> {
         } else {
             0.0
         };
-        // Where a model smooths like the inverse of a differential operator, eigenvalues fall like a power.
-        // The first few need not follow it, and the second half of the kept ones sets it.
+        // If a model smooths like the inverse of a differential operator, its eigenvalues decay like a power.
+        // The first few need not follow it, so that the second half of the kept ones determines the power.
         let at = |j: usize| last * (j as f64 / n as f64).powf(power);
         let first = n + computed.len() + 1;
         let uncomputed = (first..first + self.spectrum.uncomputed).map(|j| at(j).ln_1p());
         0.5 * (computed_sum + uncomputed.sum::<f64>())
     }
 
-    /// Returns the largest neglected eigenvalue, or a bound for that eigenvalue if no neglected eigenvalue was
-    /// computed.
+    /// Returns the largest neglected eigenvalue, or a bound for it if no neglected eigenvalue was computed.
     fn next(&self) -> f64 {
         let kept = self.eigenvalues().last();
         let bound = kept.filter(|_| self.spectrum.uncomputed > 0);

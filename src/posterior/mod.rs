@@ -1,4 +1,4 @@
-//! Gaussian approximations of the posterior at the best point, for the uncertainty that the data leave.
+//! Gaussian approximations of the posterior at the best point, to quantify the uncertainty of the parameters.
 //!
 //! Let the loss be a negative log-likelihood, such as [`Observations`](crate::loss::Observations), with its own
 //! metric. Laplace's approximation with the Gauss-Newton Hessian then takes the curvature H = G + C at the minimum,

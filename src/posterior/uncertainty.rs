@@ -9,9 +9,10 @@ use crate::vector::norm;
 
 /// Covariance (G + C)⁻¹ of the parameters, with the precision C of the priors, and the undetermined directions.
 ///
-/// Singular values of the scaled rows below `1e-10` of the largest count as zero, and their singular vectors span the
-/// null space. The covariance is the pseudo-inverse in scaled coordinates. The standard error of a parameter with a
-/// share in the null space is infinite. See [`Report::covariance`](crate::Report::covariance).
+/// Singular values of the scaled rows below `1e-10` of the largest count as zero, and their singular vectors
+/// span the null space. The covariance is the pseudo-inverse in scaled coordinates. The standard error of a
+/// parameter is infinite if the parameter has a component in the null space. See
+/// [`Report::covariance`](crate::Report::covariance).
 #[derive(Clone, Debug)]
 pub struct Uncertainty {
     /// Covariance matrix of the parameters. Rows and columns of parameters held by bounds are zero.
@@ -28,7 +29,7 @@ pub struct Uncertainty {
 /// Relative singular value below which a direction is undetermined.
 const ROUNDING: f64 = 1e-10;
 
-/// Share of a null direction, in scaled coordinates, above which a parameter is undetermined.
+/// Size of an entry of a null vector, in scaled coordinates, above which its parameter is undetermined.
 const NULL_SHARE: f64 = 1e-6;
 
 impl Uncertainty {
@@ -40,9 +41,9 @@ impl Uncertainty {
             true => lengths[j].recip(),
             false => 1.0,
         };
-        // With D = diag(unit) and H D = UΣVᵀ, (HᵀH)⁻¹ = D V Σ⁻² VᵀD. HᵀH, whose condition number is the
-        // square, is never formed. Rows of zeros complete a wide H, whose decomposition would have no vectors
-        // of the null space otherwise.
+        // With D = diag(unit) and H D = UΣVᵀ, (HᵀH)⁻¹ = D V Σ⁻² VᵀD. HᵀH, which squares the condition number,
+        // is never formed. A wide H is padded with rows of zeros, because its decomposition would otherwise
+        // lack vectors of the null space.
         let padded = rows.nrows().max(free.len());
         let scaled = Mat::from_fn(padded, free.len(), |i, j| match i < rows.nrows() {
             true => rows[(i, j)] * unit(j),
@@ -72,8 +73,8 @@ impl Uncertainty {
             }
             // Shares are judged in scaled coordinates: those in θ depend on the units of the parameters.
             for (j, &i) in free.iter().enumerate() {
-                // Rounding turns a null vector towards the kept ones by about ε σ₁/σᵣ. Shares of this origin
-                // stay below the threshold unless the smallest kept σᵣ is itself close to its limit.
+                // Rounding rotates a null vector towards the kept vectors by about ε σ₁/σᵣ. Shares of this
+                // origin stay below the threshold unless the smallest kept σᵣ is itself close to its limit.
                 let share = vectors[(j, rank + k)].abs();
                 if share > NULL_SHARE {
                     standard_errors[i] = f64::INFINITY;

@@ -1,4 +1,4 @@
-//! Solves with the precision of the free parameters, given solves with that of all parameters.
+//! Solver for the precision of the free parameters, given a solver for that of all parameters.
 
 use faer::{Mat, MatMut, MatRef};
 
@@ -6,7 +6,8 @@ use crate::coordinates::Chart;
 use crate::error::Result;
 use crate::linalg::{Factor, Side, SolveStats, lower_cholesky, solve_triangular};
 
-/// Solver for R C Rᵀ in the coordinates of a chart, where R selects the free parameters and C is given by solves only.
+/// Solver for R C Rᵀ in the coordinates of a chart, where R selects the free parameters and C is available
+/// only through solves.
 ///
 /// E selects the fixed parameters, and Σ = C⁻¹. The inverse of the block R C Rᵀ is the covariance of the free
 /// parameters conditional on the fixed ones (the Schur complement of E Σ Eᵀ in Σ):
@@ -56,7 +57,8 @@ impl Factor for ConditionalPrecision<'_> {
         mut batch: MatMut<'_, f64>,
     ) -> Result<SolveStats> {
         let (n, columns) = (self.chart.scale.len(), batch.ncols());
-        // In the chart dθ = S dξ, the precision is S R C Rᵀ S; S scales the right-hand side and the result by 1/scale.
+        // In the chart dθ = S dξ, the precision is S R C Rᵀ S. The right-hand side and the result are
+        // therefore divided by the scale.
         let scale = |i: usize| self.chart.scale[i];
         let mut y = Mat::zeros(n, columns);
         for (row, &i) in self.chart.free.iter().enumerate() {
@@ -71,8 +73,9 @@ impl Factor for ConditionalPrecision<'_> {
         for (k, &i) in self.fixed.iter().enumerate() {
             (0..columns).for_each(|j| z[(i, j)] = t[(k, j)]);
         }
-        // y − z is zero at the fixed parameters. It cancels elsewhere too where the fixed parameters almost
-        // determine the others, and then loses the digits by which the conditional variance is smaller.
+        // y − z is zero at the fixed parameters. Where the fixed parameters almost determine others, y − z
+        // nearly cancels there too, and loses as many digits as the conditional variance is smaller than the
+        // variance.
         let second = self.full.solve(side, None, z.as_mut())?;
         for (row, &i) in self.chart.free.iter().enumerate() {
             (0..columns).for_each(|j| batch[(row, j)] = (y[(i, j)] - z[(i, j)]) / scale(i));

@@ -10,10 +10,10 @@ use crate::linalg::{Factor, Method, Side, SolveStats};
 
 /// Solver for f(−Δ) on a box without flux through the boundary, by cosine transforms.
 ///
-/// With the orthogonal discrete cosine transform Q and −Δ = QᵀΛQ, the solution is Qᵀ f(Λ)⁻¹ Q b. The rounding error of
-/// the solution is a few units on any grid, which tests confirm; residuals are therefore not computed, unlike those of
-/// factorisations. The transform runs on the CPU for every backend: its n log n operations do not justify the
-/// transfer of a batch to and from a device.
+/// With the orthogonal discrete cosine transform Q and −Δ = QᵀΛQ, the solution is Qᵀ f(Λ)⁻¹ Q b. Its rounding
+/// error is a few units in the last place on any grid, which tests confirm. Unlike factorisations, this
+/// solver therefore computes no residuals. The transform runs on the CPU for every backend: its n log n
+/// operations do not justify the transfer of a batch to and from a device.
 pub(super) struct CosineFactor {
     transform: CosineTransform,
     /// Reciprocals 1/f(λ) for every eigenvalue λ of −Δ.

@@ -11,10 +11,11 @@ use crate::linalg::{Backend, Factor, Operator, Side, Stencil};
 
 /// Smooth Gaussian random field on a grid: the bi-Laplacian prior ½ τ² ∫ |(κ² − Δ)(θ − m)|² dx.
 ///
-/// κ and τ follow from the standard deviation σ and the range ℓ, the distance at which the correlation has fallen to
-/// about a seventh: κ = √(8ν)/ℓ and τ² = Γ(ν)/((4π)^{d/2} κ^{2ν} σ²) with ν = 2 − d/2 (Lindgren, Rue, Lindström 2011).
-/// The root P = τ √vol (κ² − Δ) is a stencil and cheap to apply, and cosine transforms solve with it. There is no flux
-/// through the boundary, near which the variance is larger: twice as large at a side.
+/// κ and τ follow from the standard deviation σ and the range ℓ, the distance at which the correlation has
+/// fallen to about a seventh: κ = √(8ν)/ℓ and τ² = Γ(ν)/((4π)^{d/2} κ^{2ν} σ²) with ν = 2 − d/2 (Lindgren,
+/// Rue, Lindström 2011). The root P = τ √vol (κ² − Δ) is a stencil, and cosine transforms solve with it.
+/// There is no flux through the boundary. The variance is larger near the boundary: twice as large on a side
+/// of the grid.
 ///
 /// ```
 /// use pullback::{Cpu, Grid, Prior, prior::Matern};
@@ -83,7 +84,7 @@ impl Matern {
         })
     }
 
-    /// Replaces the mean zero of the field.
+    /// Sets the mean of the field, which is zero by default.
     ///
     /// # Errors
     /// Fails if the mean has the wrong length, or entries that are not finite.

@@ -42,9 +42,10 @@ use crate::random;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 ///
-/// On finite elements C = A M⁻¹A, with A = δK + κM of a stiffness and a mass matrix, is not a sparse matrix. This C
-/// is given by products, and by two solves with A. Everything except samples works without a root of C. Samples need
-/// [`draw`](Prior::draw), which this example could implement by the Cholesky factor of M.
+/// With finite elements the precision C = A M⁻¹A is not a sparse matrix, where A = δK + κM combines the
+/// stiffness matrix K and the mass matrix M. C is then given by its products, and C⁻¹ by two solves with A.
+/// Everything except sampling works without a root of C. Sampling needs [`draw`](Prior::draw), which this
+/// example could implement by the Cholesky factor of M.
 ///
 /// ```
 /// use pullback::{Backend, Cpu, Operator, Prior, Result, Side};
@@ -104,7 +105,7 @@ use crate::random;
 /// # let (n, h) = (20, 0.05);
 /// # let matrix = |diagonal: f64, beside: f64| {
 /// #     let both = |i: usize| [(i - 1, i - 1, 0.5 * diagonal), (i, i, 0.5 * diagonal), (i, i - 1, beside), (i - 1,
-/// i, beside)];
+/// #     i, beside)];
 /// #     let entries = (1..n).flat_map(both);
 /// #     Operator::triplets(n, n, entries).positive_definite()
 /// # };
@@ -124,7 +125,7 @@ use crate::random;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Prior: Sync {
-    /// Returns the penalty R to second order at θ.
+    /// Returns the value and gradient of R at θ, and the precision.
     ///
     /// # Errors
     /// Fails if θ has the wrong length.
@@ -138,7 +139,7 @@ pub trait Prior: Sync {
         Ok(self.at(theta)?.value())
     }
 
-    /// Whether R is quadratic in θ. C is then constant and is factorised only once.
+    /// Returns whether R is quadratic in θ. C is then constant and is factorised only once.
     fn is_affine(&self) -> bool {
         false
     }
@@ -163,8 +164,8 @@ pub trait Prior: Sync {
         diagonal_of_inverse(self.precision(theta, backend)?.as_ref(), theta.len())
     }
 
-    /// Draws columns from N(0, C⁻¹). The function is called only for a prior without a root P. With a root, the columns
-    /// are C⁻¹Pᵀξ.
+    /// Draws columns from N(0, C⁻¹). This function is called only for a prior without a root P. With a root,
+    /// the columns are C⁻¹Pᵀξ for standard normal ξ.
     ///
     /// # Errors
     /// Fails with [`Error::PriorLacks`] unless the prior implements this function.
@@ -196,7 +197,7 @@ fn check_right_hand_side(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     Ok(())
 }
 
-/// Returns PᵀP as a sparse matrix, or None if P is given by products only.
+/// Returns PᵀP as a sparse matrix, or None if P cannot be converted to one (see [`Operator::to_sparse`]).
 fn gram(root: &Operator<'_>) -> Result<Option<SparseColMat<usize, f64>>> {
     let Some(sparse) = root.to_sparse() else {
         return Ok(None);
@@ -213,8 +214,8 @@ fn gram(root: &Operator<'_>) -> Result<Option<SparseColMat<usize, f64>>> {
 
 /// Factorises a precision and checks that it is positive definite.
 ///
-/// A matrix that is singular up to rounding may have a factor. The solve of a random right-hand side reveals such a
-/// matrix by its amplification.
+/// A matrix that is singular up to rounding may have a Cholesky factor. The solve with a random right-hand
+/// side reveals such a matrix by its amplification.
 fn factor_definite<'a>(
     backend: &'a dyn Backend,
     precision: Operator<'a>,
@@ -230,8 +231,8 @@ fn factor_definite<'a>(
     if backend.has_factor(&precision) {
         return backend.factor(precision);
     }
-    // Priors that leave a combination of the parameters free have a singular precision. Its last pivot is
-    // rounding, of either sign, so that a Cholesky factorisation may succeed.
+    // Priors that leave a combination of the parameters free have a singular precision. Its last pivot is a
+    // rounding error of either sign, so that a Cholesky factorisation may succeed.
     let sizes = precision.row_sizes(Side::Plain);
     let noise = random::normal(sizes.len(), 0x5EED, 0);
     let mut probe = Mat::from_fn(sizes.len(), 1, |i, _| noise[i] * sizes[i]);
@@ -258,8 +259,7 @@ fn factor_definite<'a>(
 const BLOCK: usize = 64;
 
 fn diagonal_of_inverse(factor: &dyn Factor, n: usize) -> Result<Vec<f64>> {
-    // One solve per parameter, of which one number is kept. Blocks bound the memory by n × 64 numbers instead
-    // of n².
+    // Each solve yields one entry of the diagonal. Blocks bound the memory by n × 64 entries instead of n².
     let mut diagonal = Vec::with_capacity(n);
     for first in (0..n).step_by(BLOCK) {
         let columns = BLOCK.min(n - first);

@@ -11,8 +11,8 @@ use crate::vector::dot;
 
 /// Penalty to second order at one θ: R(θ), ∇R(θ) and the precision C, which equals or approximates ∇²R.
 ///
-/// The precision may be any operator, including one given by products only ([`Operator::free`]). A root P with C =
-/// PᵀP, if available, serves samples and least-squares problems.
+/// The precision may be any operator, including a matrix-free one ([`Operator::free`]). A root P with
+/// C = PᵀP, if available, serves samples and least-squares problems.
 pub struct Quadratic<'a>(Form<'a>);
 
 enum Form<'a> {
@@ -55,8 +55,8 @@ impl<'a> Quadratic<'a> {
         Self::new(0.5 * dot(deviation, &gradient), gradient, precision)
     }
 
-    /// Returns a general prior R, given the value and gradient of R and a symmetric positive semidefinite C for its
-    /// Hessian.
+    /// Returns a general prior R, given its value and gradient and a symmetric positive semidefinite C that
+    /// approximates its Hessian.
     ///
     /// # Errors
     /// Fails if the precision does not have one row and column per parameter, or if an entry is not finite.
@@ -134,10 +134,11 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Returns C as an operator to factorise.
+    /// Returns C as an operator for factorisation.
     ///
     /// # Errors
-    /// Fails if the root is given by products only, since C = PᵀP is then not available as a matrix.
+    /// Fails if the root cannot be converted to a sparse matrix, since C = PᵀP is then not available as a
+    /// matrix.
     pub(super) fn into_precision(self) -> Result<Operator<'a>> {
         match self.0 {
             Form::Squares { root, .. } => {
@@ -151,7 +152,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Returns C as a sparse matrix, or None if C is given by products only.
+    /// Returns C as a sparse matrix, or None if its operator cannot be converted to one.
     pub(super) fn sparse_precision(&self) -> Result<Option<SparseColMat<usize, f64>>> {
         match &self.0 {
             Form::Squares { root, .. } => gram(root),
@@ -159,7 +160,7 @@ impl<'a> Quadratic<'a> {
         }
     }
 
-    /// Whether the precision C is diagonal.
+    /// Returns whether the precision C is diagonal.
     pub(super) fn is_diagonal(&self) -> bool {
         let (Form::Squares { root: a, .. } | Form::Precision { precision: a, .. }) = &self.0;
         a.is_diagonal()

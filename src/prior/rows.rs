@@ -9,7 +9,7 @@ use crate::linalg::{
 };
 use crate::random;
 
-/// Fraction of the largest pivot below which a pivot shows that a column is rounding.
+/// Fraction of the largest pivot below which a column consists of rounding errors.
 const ROUNDING: f64 = 1e-15;
 
 impl<'a> PriorTerms<'a> {

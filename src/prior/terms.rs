@@ -53,12 +53,13 @@ impl<'a> PriorTerms<'a> {
     /// Factorises C for [`solve`](Self::solve).
     ///
     /// # Errors
-    /// Fails with [`Error::NotPositiveDefinite`] if the priors leave some combination of the parameters undetermined.
-    /// Fails with [`Error::PriorLacks`] for a sum of priors one of which is given by products only.
+    /// Fails with [`Error::NotPositiveDefinite`] if the priors leave some combination of the parameters
+    /// undetermined. Fails with [`Error::PriorLacks`] for a sum of priors if one of them has no sparse
+    /// precision.
     pub fn factorise(&mut self, backend: &'a dyn Backend) -> Result<()> {
-        // In the order of cost. A prior may have a solver of its own, such as a cosine transform, for all
-        // parameters. Sparse precisions add up and restrict to the free parameters, but have to be
-        // factorised. A solver alone restricts by a Schur complement.
+        // The cases are in the order of their cost. A prior may have a solver of its own for all parameters,
+        // such as a cosine transform. Sparse precisions can be added and restricted to the free parameters,
+        // but have to be factorised. The restriction of a prior with only a solver takes a Schur complement.
         let factor = match self.only_free_prior() {
             Some(prior) => prior.precision(&self.theta, backend)?,
             None => match (self.precision()?, self.priors.as_slice()) {
@@ -100,7 +101,7 @@ impl<'a> PriorTerms<'a> {
         }
     }
 
-    /// Whether the precision is factorised, as [`solve`](Self::solve) requires.
+    /// Returns whether the precision is factorised, as [`solve`](Self::solve) requires.
     pub(crate) fn is_factorised(&self) -> bool {
         self.precision.is_some()
     }
@@ -122,8 +123,8 @@ impl<'a> PriorTerms<'a> {
             let gradient = term.gradient();
             sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
         }
-        // With dθ = S Rᵀdξ the gradient in ξ is R S ∇R. Held parameters count in R(θ) and ∇R, and only then
-        // drop out.
+        // With dθ = S Rᵀdξ the gradient in ξ is R S ∇R. Held parameters contribute to R(θ) and ∇R; their
+        // entries are dropped only here.
         let free = self.chart.free.iter();
         free.map(|&i| self.chart.scale[i] * sum[i]).collect()
     }
@@ -150,7 +151,7 @@ impl<'a> PriorTerms<'a> {
         Ok(self.chart.restrict(sum.as_ref()))
     }
 
-    /// Maps free parameters to all parameters.
+    /// Maps vectors of the free parameters to vectors of all parameters.
     pub(super) fn embed(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let what = "the rows of a parameter batch";
         check::length(what, v.nrows(), self.chart.free.len())?;
@@ -176,23 +177,25 @@ impl<'a> PriorTerms<'a> {
         Ok(x)
     }
 
-    /// Divides θ by the scale of the coordinates, for a chart in which all parameters are free.
+    /// Divides `x` by the scale of the coordinates, entry by entry, for a chart in which all parameters are
+    /// free.
     fn unscale(&self, x: &mut [f64]) {
         let scale = x.iter_mut().zip(&self.chart.scale);
         scale.for_each(|(x, s)| *x /= s);
     }
 
-    /// Whether the precision C is diagonal.
+    /// Returns whether the precision C is diagonal.
     pub(crate) fn is_diagonal(&self) -> bool {
         self.terms.iter().all(Quadratic::is_diagonal)
     }
 
-    /// Whether the precision C is constant.
+    /// Returns whether the precision C is constant.
     pub(crate) fn is_affine(&self) -> bool {
         self.priors.iter().all(|prior| prior.is_affine())
     }
 
-    /// Returns C of the free parameters as a sparse matrix, or None if C is given by products only.
+    /// Returns C of the free parameters as a sparse matrix, or None if the precision of a prior cannot be
+    /// converted to one.
     pub(crate) fn precision(&self) -> Result<Option<SparseColMat<usize, f64>>> {
         let mut row_of = vec![usize::MAX; self.chart.scale.len()];
         for (row, &i) in self.chart.free.iter().enumerate() {

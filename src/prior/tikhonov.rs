@@ -59,7 +59,7 @@ impl Prior for Tikhonov {
     }
 }
 
-/// Solves with the precision C = Γ⁻¹: the solution of C x = b is the product x = Γ b. Nothing is factorised.
+/// Solver with the precision C = Γ⁻¹: the solution of C x = b is the product x = Γ b. Nothing is factorised.
 struct CovarianceProducts<'a>(&'a Noise);
 
 impl Factor for CovarianceProducts<'_> {

@@ -35,8 +35,9 @@ pub struct Estimate<T> {
     pub solves: usize,
 }
 
-/// Returns √(u (n−1)/n Σⱼ (xⱼ − x̄)²) for n columns xⱼ, the estimates without probe j (the jackknife). The factor u
-/// corrects for sampling without replacement, see `Probes::variance_factor`.
+/// Returns the jackknife standard error √(u (n−1)/n Σⱼ (xⱼ − x̄)²), where column xⱼ of `replicates` is the
+/// estimate without probe j. The factor u corrects for sampling without replacement, see
+/// `Probes::variance_factor`.
 pub(super) fn jackknife(replicates: &Mat<f64>, variance_factor: f64) -> Vec<f64> {
     let n = replicates.ncols() as f64;
     let mean = row_means(replicates);
@@ -47,8 +48,8 @@ pub(super) fn jackknife(replicates: &Mat<f64>, variance_factor: f64) -> Vec<f64>
             *square += (x - mean) * (x - mean);
         }
     }
-    // Each replicate omits one of n probes, so that its deviation is about 1/(n − 1) of that of a single probe.
-    // For a plain mean it is exactly that, and the sum gives the familiar Σ(x − x̄)²/(n(n − 1)).
+    // Each replicate omits one of n probes, so that its deviation is about 1/(n − 1) of that of a single
+    // probe. For a plain mean this holds exactly, and the sum gives the familiar Σ(x − x̄)²/(n(n − 1)).
     let factor = variance_factor * (n - 1.0) / n;
     squares.iter().map(|s| (factor * s).sqrt()).collect()
 }

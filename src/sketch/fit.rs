@@ -24,8 +24,8 @@ const RANK: f64 = 1e-12;
 
 /// Largest leverage of a row that can be left out.
 //
-// 1 − h has a rounding error of a few ε, and divides the step below. At 1e-10 the step has about five digits
-// left.
+// The step below is divided by 1 − h, which has a rounding error of a few ε. At 1 − h = 1e-10 about five
+// digits of the step remain correct.
 const REMOVABLE: f64 = 1.0 - 1e-10;
 
 pub(super) struct Fit {
@@ -96,7 +96,7 @@ impl Fit {
         let steps = product(self.inverse.as_ref(), u.as_ref());
         let mut out = Mat::zeros(p, m - first);
         for j in 0..m - first {
-            // x₍ⱼ₎ = x + R⁺uⱼ (aⱼᵀx + bⱼ)/(1 − hⱼ), see the head of this file.
+            // x₍ⱼ₎ = x + R⁺uⱼ (aⱼᵀx + bⱼ)/(1 − hⱼ), as derived in the module documentation.
             let leverage = dot(u.col_as_slice(j), u.col_as_slice(j));
             if leverage > REMOVABLE {
                 return None;

@@ -1,10 +1,11 @@
 //! `Hutchinson`: the published estimators (1/m) H HᵀZ and (1/m) H HᵀLZ, and the length of their direction.
 //!
 //! Ŷ = (1/m) W S has the mean Y, but Ŷᵀ Ŷ is too large: with X = UᵀW, Y = UR, and k the length of a probe,
-//! E[Ŷᵀ Ŷ] = γ₂ YᵀY, γ₂ = (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian probes, k/m for orthonormal ones.
-//! Hence η = −Ŷ⁺y, y = dual(u), is too short, on average by 1/γ. γ is close to γ₂ but differs, since the mean of an
-//! inverse is not the inverse of the mean. For Gaussian probes W = [X; V] with V independent of X, and
-//! η = Y⁺-coordinates of −m(XWᵀWXᵀ)⁻¹XWᵀy; XVᵀVXᵀ = B^½ΩB^½ with B = XXᵀ and Ω ~ Wishart(k − r), so that
+//! E[Ŷᵀ Ŷ] = γ₂ YᵀY, γ₂ = (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian probes, k/m for orthonormal
+//! ones. Hence η = −Ŷ⁺y, y = dual(u), is too short, on average by the factor 1/γ. γ is close to γ₂ but
+//! differs, since the mean of an inverse is not the inverse of the mean. For Gaussian probes W = [X; V] with
+//! V independent of X, and η = −m R⁺(XWᵀWXᵀ)⁻¹XWᵀy; XVᵀVXᵀ = B^½ΩB^½ with B = XXᵀ and Ω ~ Wishart(k − r), so
+//! that
 //!
 //! ```text
 //! E[m (B² + B^½ΩB^½)⁻¹B] = m E[(B + Ω)⁻¹] = m/(k + m − 2r − 1) · I,   γ = (k + m − 2r − 1)/m,
@@ -32,7 +33,7 @@ use crate::error::Result;
 use crate::linalg::symmetric_solve;
 use crate::model::adjoint::blocks;
 
-/// Length of a direction by [`Hutchinson`].
+/// Choice of the length of a direction by [`Hutchinson`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Length {
     /// Unbiased length: the published direction times γ, for m probes of length k and a matrix of rank r,
@@ -43,26 +44,27 @@ pub enum Length {
     /// signs        γ = (k + m − (r + 1) − (r + 2) (m − 2k/(k + m))/(m + 2))/m
     /// ```
     ///
-    /// to first order in 1/(k + m) for signs, whose direction remains too short by up to 3/(k + m) (measured) where
-    /// single rows of LZ determine a parameter. The square of the matrix, `E[H_m(Y)ᵀH_m(Y)]`, is too large by
-    /// (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian probes and k/m for orthonormal ones, which is close to γ
-    /// but not equal.
+    /// to first order in 1/(k + m) for signs. For signs the direction remains too short by up to a relative
+    /// 3/(k + m) (measured) if single rows of LZ determine a parameter. The square of the matrix,
+    /// `E[H_m(Y)ᵀH_m(Y)]`, is too large by the factor (k + m − 1)/m for signs, (k + m + 1)/m for Gaussian
+    /// probes and k/m for orthonormal ones, which is close to γ but not equal.
     #[default]
     Corrected,
-    /// Published length: shorter than the natural direction by about m/(m + k), which is 1 % for m = 50 probes of
-    /// length k = 4928, and 17 % for 1000.
+    /// Published length, about m/(m + k) of the length of the natural direction: for probes of length
+    /// k = 4928, about 1 % for m = 50 and 17 % for m = 1000.
     Literal,
 }
 
-/// Published estimators of natural gradients by random probes H (for the setting see Nurbekyan, Lei and Yang,
-/// Efficient natural gradient descent methods for large-scale PDE-based optimization problems, 2023):
+/// Published estimators of natural gradients from random probes H (for the setting see Nurbekyan, Lei and
+/// Yang, Efficient natural gradient descent methods for large-scale PDE-based optimization problems, 2023):
 ///
 /// ```text
 /// H_m(Y) = (1/m) H HᵀLZ,   η = −H_m(Y)⁺ dual(u)
 /// ```
 ///
-/// and H_m(Z) = (1/m) H HᵀZ for a sketch without a metric ([`Sketch::of_state`]; dual(u) is then u). The probes
-/// belong to lifted space: for W₂, probes of the state would have an error of tr((BBᵀ)⁺)/m.
+/// and H_m(Z) = (1/m) H HᵀZ for a sketch without a metric ([`Sketch::of_state`]; dual(u) is then u). With a
+/// metric, probes have the length of lifted tangents: for W₂, probes of the length of a state would cause an
+/// error of tr((BBᵀ)⁺)/m.
 ///
 /// The matrix is unbiased, but its columns are mostly noise, of relative size √(k/m), and the direction is about
 /// m/(m + k) times as long as the correct one, see [`Length`]. [`Sketch::solve`] avoids both problems with the same
@@ -93,7 +95,7 @@ pub struct Hutchinson<'a> {
 }
 
 impl<'a> Hutchinson<'a> {
-    /// Interprets a sketch by the published estimators.
+    /// Creates the published estimators that belong to a sketch.
     pub fn new(sketch: &'a Sketch<'a>) -> Self {
         Self { sketch }
     }
@@ -121,7 +123,8 @@ impl<'a> Hutchinson<'a> {
 
     /// Returns η = −H_m(Y)⁺ dual(u), of least norm, with its length corrected or as published.
     ///
-    /// The standard error is that of the jackknife, and `None` for m ≤ p.
+    /// The standard error comes from the jackknife. It is `None` if there are no more probes than the rank of
+    /// the matrix, or if leaving out one probe makes the system singular.
     ///
     /// # Errors
     /// Fails with [`Error::Option`](crate::Error::Option) if only some of the probes are random, and, for a corrected
@@ -136,8 +139,8 @@ impl<'a> Hutchinson<'a> {
             probes.exact() == 0 || probes.random() == 0,
             "the published direction requires random probes only: take `Probes::new`, or `Sketch::solve`",
         )?;
-        // η = argmin ‖H_m(Y) η + dual(u)‖ of least norm.
-        // The matrix has k rows: O(kp²) operations and k × p numbers, where `Sketch::solve` takes m rows.
+        // η = argmin ‖H_m(Y) η + dual(u)‖ of least norm. Least squares with the k rows of the matrix take
+        // O(kp²) operations and k × p entries of memory. `Sketch::solve` has only m rows.
         let fit = Fit::new(self.value().transpose(), &vec![1.0; dual.len()], dual);
         let mut value = fit.minimiser().to_vec();
         if probes.random() == 0 {
@@ -184,8 +187,8 @@ impl<'a> Hutchinson<'a> {
     fn error(&self, products: &[f64], factor: f64) -> Option<Vec<f64>> {
         let (probes, s) = (self.sketch.probes(), self.sketch.rows());
         let (m, p) = s.shape();
-        // N and SᵀK are formed once, by O(m²p) operations. A replicate then takes a system of p × p, and no
-        // decomposition of k rows.
+        // N and SᵀK are formed once, by O(m²p) operations. Each replicate then takes the solution of a p × p
+        // system, instead of a decomposition with k rows.
         let k = gram_of(probes);
         let t = product(s.transpose(), k.as_ref());
         let n = product(t.as_ref(), s);
@@ -212,8 +215,8 @@ fn gram_of(probes: &Probes) -> Mat<f64> {
     let mut out = Mat::zeros(m, m);
     for i in blocks(m) {
         let left = probes.block(i.clone());
-        // Blocks are drawn again for every pair, about m/64 times each, so that no more than two of them are
-        // in memory.
+        // Blocks are drawn again for every pair, about m/64 times each, so that the memory holds no more than
+        // two of them.
         for j in blocks(m).filter(|j| j.start <= i.start) {
             let part = product(left.transpose(), probes.block(j.clone()).as_ref());
             let mut gram = out.as_mut();
@@ -228,7 +231,7 @@ fn gram_of(probes: &Probes) -> Mat<f64> {
     out
 }
 
-/// Returns N⁻¹b, scaled to a unit diagonal of N, or None if N is singular.
+/// Solves N x = b after scaling N to unit diagonal. Returns None if N is singular.
 fn scaled_solve(n: MatRef<'_, f64>, b: &[f64]) -> Option<Vec<f64>> {
     let d: Vec<f64> = (0..b.len()).map(|i| n[(i, i)].sqrt().recip()).collect();
     let scaled = Mat::from_fn(b.len(), b.len(), |i, j| d[i] * n[(i, j)] * d[j]);

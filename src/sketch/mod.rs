@@ -1,8 +1,8 @@
 //! Randomised estimates of Z and LZ from a few adjoint solves, for any number of parameters.
 //!
-//! [`Probes`] W with `E[wwᵀ] = I` are drawn, lowered and pulled back block by block, S = (LᵀW)ᵀZ, by one adjoint solve
-//! per probe. A [`Sketch`] then estimates the geometry and directions, each as an [`Estimate`] with its standard
-//! error:
+//! [`Probes`] W with `E[wwᵀ] = I` are drawn and multiplied by Lᵀ and Zᵀ block by block, which gives
+//! S = (LᵀW)ᵀZ by one adjoint solve per probe. A [`Sketch`] then estimates the geometry and directions, each
+//! as an [`Estimate`] with its standard error:
 //!
 //! | quantity | method | unbiased |
 //! |---|---|---|

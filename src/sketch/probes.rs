@@ -1,4 +1,4 @@
-//! Random probes of a matrix.
+//! Random probe vectors, which sample a matrix by products.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -46,7 +46,7 @@ pub struct Probes {
     seed: u64,
     /// Exact probes as columns, unless they are unit vectors.
     basis: Option<Mat<f64>>,
-    /// Matrix of all probes, if the probes cannot be drawn one by one or were requested.
+    /// Matrix of all probes, if they cannot be drawn one by one or if the matrix was requested.
     all_columns: OnceLock<Mat<f64>>,
 }
 
@@ -55,8 +55,8 @@ const MAX_RANDOM: usize = 1 << 27;
 
 /// Relative size below which directions of a previous Jacobian are noise, if its columns are scaled to unit length.
 //
-// Z comes from solves that are accurate to 1e-11. A combination of unit columns below 1e-10 is mostly their
-// error, and no direction to spend an exact probe on.
+// Z comes from solves that are accurate to 1e-11. A combination of unit columns with a norm below 1e-10
+// consists mostly of their errors, and is not worth an exact probe.
 const RANK: f64 = 1e-10;
 
 impl Probes {
@@ -142,11 +142,12 @@ impl Probes {
     fn orthonormalised(mut self) -> Self {
         if self.kind == ProbeKind::Orthonormal && self.random() > 0 {
             let mut all_columns = self.block(0..self.exact);
-            // Estimates use Σ wⱼwⱼᵀ, which depends only on the span of the columns. That of Gaussian columns
-            // is uniformly distributed, whatever the order and the signs in which the QR returns them. The
-            // tolerance 0 keeps all columns.
+            // Estimates use Σ wⱼwⱼᵀ, which depends only on the span of the columns. The span of Gaussian
+            // columns is uniformly distributed, whatever the order and the signs in which the QR returns its
+            // basis. The tolerance 0 keeps all columns.
             let drawn = self.block(self.exact..self.count());
-            // Columns √d qⱼ in random position, with d the dimension of the complement, have E[wwᵀ] = I there.
+            // Columns √d qⱼ with random orientation, d the dimension of the complement, have E[wwᵀ] = I
+            // there.
             let random = scaled(
                 range_basis(drawn, 0.0),
                 (self.complement_dim() as f64).sqrt(),
@@ -177,8 +178,9 @@ impl Probes {
         if let Some(q) = &self.basis {
             // Projects random probes onto the complement of the basis, (I − QQᵀ)w.
             let mut w = out.as_mut().subcols_mut(exact, columns.len() - exact);
-            // One pass of Gram and Schmidt is enough. A random w keeps the fraction 1 − q/d of its squared
-            // length, q of d columns in Q, so that nothing cancels unless Q almost fills the space.
+            // One Gram-Schmidt pass is enough. If Q has q columns of length d, a random w keeps the fraction
+            // 1 − q/d of its squared length on average, so that nothing cancels unless Q almost fills the
+            // space.
             let coefficients = product(q.transpose(), w.rb());
             w -= product(q.as_ref(), coefficients.as_ref());
         }
@@ -227,7 +229,7 @@ impl Probes {
         self.dim() - self.exact
     }
 
-    /// Returns the weights ωⱼ for one random probe fewer.
+    /// Returns the weights ωⱼ that hold when one random probe is left out.
     pub(super) fn leave_one_out_weights(&self) -> Vec<f64> {
         let random = 1.0 / (self.random() as f64 - 1.0);
         let mut weights = self.weights.clone();
@@ -235,7 +237,7 @@ impl Probes {
         weights
     }
 
-    /// Returns the variance relative to that of independent probes with the same spread.
+    /// Returns the variance of an estimate relative to that from independent probes with the same spread.
     ///
     /// The quadratic forms of a complete orthonormal basis of d vectors have a fixed sum. Those of n of its vectors
     /// vary as a sample without replacement, which multiplies the variance by 1 − n/d.

@@ -57,7 +57,8 @@ pub struct Sketch<'a> {
 }
 
 impl<'a> Sketch<'a> {
-    /// Computes S = (LᵀW)ᵀZ. W is drawn, lowered and pulled back block by block, and never stored completely.
+    /// Computes S = (LᵀW)ᵀZ. W is drawn and multiplied by Lᵀ and Zᵀ block by block, and never stored
+    /// completely.
     ///
     /// # Errors
     /// Fails if the length of the probes is not that of a lifted vector, or if a solve fails.
@@ -133,8 +134,8 @@ impl<'a> Sketch<'a> {
             // All residuals are zero and do not predict those of other probes.
             _ if probes.count() <= fit.rank => None,
             _ => {
-                // Without exact probes a common factor of all weights cancels. Beside exact probes, of weight
-                // 1, the random ones must weigh 1/(n − 1).
+                // Without exact probes a common factor of all weights cancels. With exact probes, whose
+                // weight is 1, the random ones must have the weight 1/(n − 1).
                 let others = Fit::new(s, &probes.leave_one_out_weights(), &b);
                 let replicates = others.leave_one_out(probes.exact(), others.minimiser());
                 replicates.map(|r| jackknife(&r, probes.variance_factor()))
@@ -283,8 +284,8 @@ pub(super) fn error_of_mean(
         add_product(mean.as_mut(), block_of(block).as_ref(), part);
     }
     mean *= faer::Scale(1.0 / n as f64);
-    // The probes are drawn a second time. To keep them would take k × n numbers, and a draw is cheap beside
-    // the solve that it led to.
+    // The probes are drawn a second time. Storing them would take k × n entries of memory, and drawing a
+    // probe is cheap compared to its solve.
     let mut squares = Mat::zeros(rows, b.nrows());
     for block in blocks(n) {
         let a = block_of(block.clone());

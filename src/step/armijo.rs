@@ -4,7 +4,8 @@ use super::{ATTEMPTS, Judge, StepRule, Trial, Verdict, not_negative, positive};
 use crate::check;
 use crate::error::Result;
 
-/// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η (Armijo 1966). The next t minimises a parabola.
+/// Backtracking until f(θ + tη) ≤ f(θ) + c t ∇f·η (Armijo 1966). Each new t minimises an interpolating
+/// parabola.
 #[derive(Clone, Copy, Debug)]
 pub struct Armijo {
     /// First scale t of the first iteration.
@@ -13,9 +14,9 @@ pub struct Armijo {
     pub decrease: f64,
     /// Largest growth of the scale t from step to step, if the scale is carried over.
     ///
-    /// None: every iteration starts with `first`, which is right if the metric matches the loss. Some(g): the iteration
-    /// starts with the minimum of the parabola through the last step, but at most g times that step. A direction of any
-    /// length then finds its scale.
+    /// None: every iteration starts with `first`, which is right if the metric matches the loss. Some(g): the
+    /// iteration starts with the minimum of the parabola through the last step, but at most g times that
+    /// step. The scale then adapts to directions of any length.
     pub growth: Option<f64>,
     /// Damping of all directions.
     pub damping: f64,
@@ -33,7 +34,7 @@ impl Default for Armijo {
 }
 
 impl Armijo {
-    /// Returns a rule that finds its scale from `first`, growing by at most `growth` an iteration.
+    /// Returns a rule that adapts its scale from `first` on, with a growth of at most `growth` per iteration.
     pub fn growing(first: f64, growth: f64) -> Self {
         Self {
             first,
@@ -62,8 +63,8 @@ impl StepRule for Armijo {
             sound,
             "give a factor of at least 1, or None",
         )?;
-        // The exact step of a quadratic decreases it by half of the slope, ½|∇f·η|. A larger c would reject
-        // the best step there is.
+        // For a quadratic objective the exact step achieves the decrease ½|∇f·η|. A larger c would reject
+        // this optimal step.
         let sound = self.decrease > 0.0 && self.decrease < 0.5;
         check::option(
             "the decrease of Armijo",

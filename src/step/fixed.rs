@@ -1,9 +1,9 @@
-//! Steps of constant length.
+//! Steps of constant scale.
 
 use super::{Judge, StepRule, Trial, Verdict, positive};
 use crate::error::Result;
 
-/// Constant step τ, accepted wherever the loss is finite.
+/// Steps with the constant scale τ, accepted wherever the loss is finite.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed {
     /// Scale τ of every step.

@@ -32,7 +32,8 @@ pub struct Trial {
     pub predicted: f64,
     /// Scale times `predicted` for the first trial from θ.
     pub promised: f64,
-    /// Relative length ‖Dη‖/‖Dθ‖, with the norms D of the columns of L Z, or None if these are unknown.
+    /// Relative length ‖Dη‖/‖Dθ‖ of the step, where the diagonal of D holds the norms of the columns of L Z,
+    /// or None if these are unknown.
     pub length: Option<f64>,
     /// Number of earlier trials from θ.
     pub attempt: usize,
@@ -47,14 +48,14 @@ pub enum Verdict {
     Scale(f64),
     /// The next trial has this damping.
     Damp(f64),
-    /// The damping is raised until the step is shorter by this factor. The direction is rejected if [`Trial::length`]
-    /// is None.
+    /// The damping is raised until the step has at most this fraction of its length. The direction is
+    /// rejected if [`Trial::length`] is None.
     Shorten(f64),
     /// The direction is rejected.
     GiveUp,
 }
 
-/// Recipe for the length and damping of steps. Every run begins its own [`Judge`].
+/// Method that chooses the length and damping of steps. Every run begins its own [`Judge`].
 ///
 /// ```
 /// use pullback::{StepRule, step::{Judge, Trial, Verdict}};
@@ -109,8 +110,8 @@ const ATTEMPTS: usize = 40;
 
 /// Multiple of the rounding error below which a change of the objective is rounding.
 //
-// Both objectives carry one such error each, and their difference up to two. Four leave room for the
-// estimate.
+// The objectives at both ends of a step each carry one such error, so that their difference carries up to
+// two. The factor 4 allows for errors of the estimate itself.
 const ROUNDED: f64 = 4.0;
 
 /// Multiple of the rounding error below which a predicted decrease may be rounding.
@@ -123,7 +124,7 @@ impl Trial {
         (self.loss - self.trial_loss) / (self.scale * self.predicted)
     }
 
-    /// Whether the change of the objective exceeds rounding.
+    /// Returns whether the change of the objective exceeds rounding.
     pub(crate) fn is_resolved(&self) -> bool {
         (self.loss - self.trial_loss).abs() > NEGLIGIBLE * self.rounding
     }
@@ -142,9 +143,9 @@ impl Trial {
         }
     }
 
-    /// Whether the trial is as good as the starting point up to rounding: the first trial predicted a negligible
-    /// decrease, and the objective changed by rounding only. A step that is tiny after many reductions does not
-    /// qualify.
+    /// Returns whether the trial is as good as the starting point up to rounding: the first trial predicted a
+    /// negligible decrease, and the objective changed only by rounding. A step that is tiny after many
+    /// reductions does not qualify.
     pub(crate) fn indistinguishable(&self) -> bool {
         let change = (self.trial_loss - self.loss).abs();
         self.promised <= NEGLIGIBLE * self.rounding && change <= ROUNDED * self.rounding

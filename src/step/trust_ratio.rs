@@ -17,9 +17,9 @@ use crate::error::Result;
 /// well above 1 indicates this, and the steps are stretched, by at most `stretch`.
 #[derive(Clone, Copy, Debug)]
 pub struct TrustRatio {
-    /// Damping λ of the first trial, as a fraction of D.
+    /// Damping λ of the first trial, as a multiple of D.
     pub damping: f64,
-    /// Least ratio of actual to predicted decrease at which a trial is accepted.
+    /// Ratio of actual to predicted decrease above which a trial is accepted.
     pub accept: f64,
     /// Largest scale of a step, 1 for pure Levenberg-Marquardt.
     pub stretch: f64,
@@ -40,7 +40,7 @@ impl Default for TrustRatio {
     }
 }
 
-/// Least damping, where the ratio alone determines the damping.
+/// Smallest damping if the ratio alone determines the damping.
 const LEAST_DAMPING: f64 = 1e-10;
 
 /// Ratios of actual to predicted decrease below which the radius shrinks, and above which it grows.
@@ -49,7 +49,7 @@ const GOOD: f64 = 0.75;
 
 /// Largest damping. A step with a larger damping is negligible.
 //
-// Beside λD the other terms are then below rounding: the step is −∇/(λD), too short to change θ.
+// Relative to λD the other terms are then below rounding: the step is −∇/(λD), too short to change θ.
 const MOST_DAMPING: f64 = 1e16;
 
 impl StepRule for TrustRatio {
@@ -82,7 +82,7 @@ struct TrustRegion {
     rule: TrustRatio,
     /// Scale of the next step.
     scale: f64,
-    /// Damping λ of the next trial, where the ratio alone determines it.
+    /// Damping λ of the next trial, if the ratio alone determines the damping.
     damping: f64,
     /// Number of consecutive rejected trials.
     rejections: i32,
@@ -97,7 +97,8 @@ impl Judge for TrustRegion {
         (self.scale, damping)
     }
 
-    /// Returns the radius, or the length of θ until a step shows how far the model can be trusted.
+    /// Returns the radius, or 1 (the relative length of θ) until a step shows how far the model can be
+    /// trusted.
     fn reach(&self) -> f64 {
         // Before anything is known of the model, a step may change the state about as much as doubling all
         // parameters would to first order.
@@ -109,9 +110,8 @@ impl Judge for TrustRegion {
         if trial.indistinguishable() {
             return Verdict::Accept;
         }
-        // A model without a predicted decrease would flip the sign of the ratio.
-        // A prediction of NaN passes this test. Its ratio is NaN too, exceeds nothing, and the trial is
-        // rejected below.
+        // Without a predicted decrease the ratio would have the wrong sign. A prediction of NaN passes this
+        // test. Its ratio is NaN too, exceeds nothing, and the trial is rejected below.
         if trial.predicted <= 0.0 {
             return Verdict::GiveUp;
         }
@@ -124,7 +124,7 @@ impl Judge for TrustRegion {
         }
         if self.scale > 1.0 {
             // A stretched step that fails is no evidence against the model, whose own step has the scale 1.
-            // So the stretch goes first.
+            // The stretch is therefore reduced before the damping is raised.
             let scale = (0.25 * self.scale).max(1.0);
             self.scale = scale;
             return Verdict::Scale(scale);

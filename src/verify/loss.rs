@@ -34,8 +34,8 @@ pub fn loss(loss: &dyn Loss, rho: &[f64], seed: u64) -> Result<Verification> {
     let (value, covector) = evaluated(loss, rho)?;
     let mut report = Verification::new(format!("loss on {} states", rho.len()));
     let scan = scan(loss, rho, (value, &covector), &directions(rho, seed));
-    // A perturbed zero becomes negative on one side, where an entropy is not defined. An empty scan says
-    // nothing against the gradient, which may be right along the other entries.
+    // A perturbed zero becomes negative on one side, where an entropy is not defined. An empty scan is no
+    // evidence against the gradient, which may be right along the other entries.
     let scan = if scan.is_empty() && rho.contains(&0.0) {
         let mut held = directions(rho, seed);
         held.iter_mut().for_each(|v| hold_zeros(v, rho));
@@ -76,7 +76,7 @@ pub(super) fn root_of<'a>(
 pub(super) fn evaluated(loss: &dyn Loss, rho: &[f64]) -> Result<(f64, Vec<f64>)> {
     check::finite("the state ρ", rho)?;
     loss.check(rho)?;
-    // What fails here has a reason, which `value` alone would turn into NaN.
+    // `at` returns the reason for a failure, whereas `value` would only return NaN.
     let misfit = loss.at(rho, Cpu::shared())?;
     let value = misfit.value();
     check::option(
@@ -112,7 +112,7 @@ pub(super) fn covector(loss: &dyn Loss, rho: &[f64]) -> Option<Vec<f64>> {
     misfit.covector(Cpu::shared()).ok()
 }
 
-/// Compares the prepared loss with the methods that need no preparation.
+/// Compares the value and covector of the prepared loss with `Loss::value` and `Loss::gradient`.
 fn agreement(
     loss: &dyn Loss,
     rho: &[f64],

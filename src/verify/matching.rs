@@ -15,9 +15,10 @@ const HESSIAN: &str = "M v = Πᵀ(∂f(ρ+hv) − ∂f(ρ−hv))/2h";
 
 /// Verifies that the metric of a loss is its Hessian, M = ∇²f, at a ρ that matches the data.
 ///
-/// M v is compared with differences of ∂f/∂ρ along admissible tangents v. For a metric with a projection Π, MΠv is
-/// compared with differences of Πᵀ∂f/∂ρ along Πv. Metric and Hessian differ for most losses away from the match. Both
-/// also differ in cells that the metric treats as empty. Every row is therefore weighted by the size of ρ.
+/// M v is compared with differences of ∂f/∂ρ along admissible tangents v. For a metric with a projection Π,
+/// MΠv is compared with differences of Πᵀ∂f/∂ρ along Πv. Metric and Hessian differ for most losses away from
+/// the match. They also differ in cells that the metric treats as empty. Every row is therefore weighted by
+/// the size of ρ.
 ///
 /// ```
 /// use pullback::{Grid, loss::Divergence, verify};
@@ -90,10 +91,11 @@ impl AtMatch<'_> {
         Ok(Scan::new(&product, &self.floor(&product), &samples))
     }
 
-    /// Returns the floor of the scale of row i: a thousandth of the largest |ρⱼ||(Mv)ⱼ|, divided by |ρᵢ|.
+    /// Returns, for every row i, a lower bound on the scale of its error: a thousandth of the largest
+    /// |ρⱼ||(Mv)ⱼ|, divided by |ρᵢ|.
     ///
-    /// Covectors pair with tangents of size |ρᵢ|. With this floor, an error counts by its pairing with such tangents,
-    /// so that cells that are almost empty hardly count.
+    /// Covectors are paired with tangents of size |ρᵢ|. With this floor, an error counts by its pairing with
+    /// such tangents, so that cells that are almost empty hardly count.
     fn floor(&self, product: &[f64]) -> Vec<f64> {
         // Row i has the scale max(|(Mv)ᵢ|, 10⁻³ P/|ρᵢ|) with P the largest pairing. Multiplied by |ρᵢ|, an error counts
         // relative to max(|ρᵢ||(Mv)ᵢ|, 10⁻³ P).
@@ -106,13 +108,14 @@ impl AtMatch<'_> {
 
 /// Returns Πv from the available Πᵀ, by (Πv)ᵢ = ⟨Πv, eᵢ⟩ = ⟨v, Πᵀeᵢ⟩.
 pub(super) fn tangent(root: &dyn Root, v: Vec<f64>) -> Vec<f64> {
-    // If Πᵀ keeps the generic v, Π is taken to be the identity.
+    // If Πᵀ leaves the random v unchanged, Π is taken to be the identity.
     let mut image = v.clone();
     root.project(&mut image);
     if image == v {
         return v;
     }
-    // k projections of k numbers each: affordable for a check, and no new method for metrics to implement.
+    // k projections of vectors of length k are affordable in a check, and metrics need not implement another
+    // method.
     let entry = |i: usize| {
         let mut e = vec![0.0; v.len()];
         e[i] = 1.0;

@@ -136,7 +136,7 @@ impl<'a> Probes<'a> {
     /// Returns the error of ⟨z, M z'⟩ = ⟨M z, z'⟩.
     fn symmetric(&self) -> Result<f64> {
         Ok(largest(|j| {
-            // Two different tangents: ⟨z, M z⟩ says nothing of the skew part of M.
+            // Two different tangents are needed: ⟨z, M z⟩ does not depend on the skew part of M.
             let k = (j + 1) % DIRECTIONS;
             let (z, other) = (self.z.col_as_slice(j), self.z.col_as_slice(k));
             let (m, other_m) = (self.product.col_as_slice(j), self.product.col_as_slice(k));
@@ -177,8 +177,8 @@ impl<'a> Probes<'a> {
     fn dual(&self) -> Result<f64> {
         let mut error = 0.0;
         for j in 0..DIRECTIONS {
-            // c = M z = Lᵀ(L z) lies in the range of Lᵀ. A metric that sees a part of the state only must
-            // accept it, though it may reject others.
+            // c = M z = Lᵀ(L z) lies in the range of Lᵀ. A metric that observes only part of the state must
+            // accept this c, though it may reject others.
             match self.dual_of(self.c.col_as_slice(j)) {
                 Err(Error::NotInRange { .. }) => {}
                 other => error = worst(error, other?),
@@ -242,7 +242,8 @@ impl<'a> Probes<'a> {
 
     /// Returns the relative distance of two covectors, weighted by the sizes of tangents.
     fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
-        // A tangent of size w pairs with a covector c to at most Σ wᵢ|cᵢ|, in which errors are measured.
+        // The pairing of a covector c with a tangent of size w is at most Σ wᵢ|cᵢ|. Errors are measured in
+        // this norm.
         distance(a, b, &self.weights)
     }
 }

@@ -89,7 +89,7 @@ pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification
         Check::of(INVERSE_ADJOINT, subject.inverse_adjoint(&cpu), SOLVED)
     });
     // Z = −A⁻¹C is right if A, C, the solution and the solves are right, and Zᵀ = −CᵀA⁻ᵀ if the transposes
-    // are. Each of the last checks needs those of its factors, and skips where one of them has failed.
+    // are. Each of the last two checks requires those of its factors, and is skipped if one of them failed.
     let needs = [STATE, PARAM, SOLUTION, INVERSE];
     report.push_after(&needs, TANGENT, || match subject.tangent(&cpu) {
         Ok(scan) => scan.check(TANGENT, SOLVED_PLATEAU),
@@ -169,7 +169,7 @@ impl Subject<'_> {
         Ok(worst.0)
     }
 
-    /// Compares ⟨A v, w⟩ with ⟨v, Aᵀw⟩, with the rows of w scaled so that all rows have equal weight.
+    /// Compares ⟨A v, w⟩ with ⟨v, Aᵀw⟩. The entries of w are scaled so that all rows of A have equal weight.
     fn transposed(&self, a: &Operator<'_>, sizes: &[f64]) -> Result<f64> {
         // Row i of A v has about the size rᵢ of row i of g. With wᵢ of size 1/rᵢ all terms of ⟨A v, w⟩ are comparable.
         let row_sizes = reciprocals(&self.rows);
@@ -198,7 +198,7 @@ impl Subject<'_> {
         direction(&reciprocals(&reciprocals(&self.rows)), self.seed, 40)
     }
 
-    /// Returns a random covector with which all entries of ρ have equal weight.
+    /// Returns a random covector w for which all terms wᵢρᵢ have comparable size.
     fn covector(&self) -> Vec<f64> {
         direction(&reciprocals(&self.state_sizes()), self.seed, 41)
     }
@@ -223,8 +223,8 @@ impl Subject<'_> {
         let mut size = Mat::zeros(b.len(), 1);
         a.magnitude_into(Side::Plain, column(&x), size.as_mut());
         // Some matrix and right-hand side within this fraction of A and b, in the maximum norm, have x as
-        // exact solution. A stable solver keeps it small whatever the condition of A, so that a failure means
-        // a wrong solve and not a difficult matrix.
+        // exact solution. A stable solver keeps the backward error small whatever the condition of A, so that
+        // a failure means a wrong solve and not a difficult matrix.
         let size = largest(size.col_as_slice(0));
         Ok(ratio(largest(&residual), size + largest(&b)))
     }
@@ -244,7 +244,8 @@ impl Subject<'_> {
         let v = direction(&relative(self.theta), self.seed, 50);
         let z = Linearisation::new(self.model, &self.rho, self.theta, cpu)?;
         let tangent = z.tangent(column(&v))?.col_as_slice(0).to_vec();
-        // The second scale lets a Z v that vanishes pass: its differences consist of the errors of solves.
+        // If Z v vanishes, its differences consist of the errors of the solves, and the second scale lets it
+        // pass.
         let size = largest(&tangent).max(1e-3 * largest(&self.rho));
         let samples = samples(|h| solve_checked(self.model, &moved(self.theta, h, &v), cpu).ok());
         Ok(Scan::new(&tangent, &vec![size; tangent.len()], &samples))

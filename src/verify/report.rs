@@ -78,7 +78,7 @@ impl Verification {
         }
     }
 
-    /// Whether every check passed.
+    /// Returns whether every check passed.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(Check::passed)
     }
@@ -133,7 +133,7 @@ impl Check {
         }
     }
 
-    /// Creates a check from an error that may not be computable. If it cannot be computed, the check fails with the
+    /// Creates a check from an error whose computation may have failed. In that case the check fails with the
     /// reason as its note.
     pub(super) fn of(name: &'static str, error: Result<f64>, tolerance: f64) -> Self {
         match error {
@@ -145,7 +145,7 @@ impl Check {
         }
     }
 
-    /// Whether the error is within the tolerance.
+    /// Returns whether the error is within the tolerance.
     pub fn passed(&self) -> bool {
         self.outcome == Outcome::Passed
     }

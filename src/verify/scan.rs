@@ -62,8 +62,8 @@ impl Scan {
         let trials: Vec<Trial> = samples.iter().map(compare).collect();
         // The truncation error h²F‴/6 of a central difference falls with h, and the rounding error εF/h
         // grows. Their sum is smallest near h = ε^⅓ ≈ 6e-6, where it is about ε^⅔ ≈ 4e-11. Values with larger
-        // errors, such as solved states, have their best step at a larger h. No single step serves all
-        // functions, and the best of a scan does.
+        // errors, such as solved states, have their best step at a larger h. No single step therefore suits
+        // all functions, but the best step of a scan does.
         let enough = trials.len() >= FEWEST;
         let errors = trials.iter().map(|t| t.error);
         let best = errors
@@ -108,7 +108,7 @@ impl Scan {
         check
     }
 
-    /// Whether the scan has too few steps for a result.
+    /// Returns whether the scan has too few steps for a result.
     pub(super) fn is_empty(&self) -> bool {
         self.trials.len() < FEWEST
     }
@@ -149,8 +149,8 @@ fn row(claim: f64, floor: f64, i: usize, sample: &Sample) -> f64 {
     ratio((difference - claim).abs() + rounding, scale)
 }
 
-/// Returns the floor of the scale of a scalar's errors: the larger of its mean slope over a step of 10⁻² and a
-/// thousandth of its value.
+/// Returns, for every scalar value, a lower bound on the scale of its error: the larger of its mean slope
+/// over a step of 10⁻² and a thousandth of its value.
 ///
 /// With this floor, a slope of zero can be distinguished from rounding.
 pub(super) fn scalar_floor(values: &[f64], samples: &[Sample]) -> Vec<f64> {

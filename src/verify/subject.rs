@@ -40,9 +40,9 @@ impl<'a> Subject<'a> {
             seed,
         };
         for j in 0..DIRECTIONS as u64 {
-            // At the solution every gᵢ is rounding, and no scale for the errors of its derivative. A few
-            // percent away it has a few percent of the size of its terms. The largest of three values avoids
-            // a row that is small by chance.
+            // At the solution every gᵢ consists of rounding errors, and gives no scale for the errors of its
+            // derivative. A few percent away it has a few percent of the size of its terms. The largest of
+            // three values avoids a row that is small by chance.
             let (state, g) = subject.perturb(j)?;
             let rows = subject.rows.iter_mut().zip(&g);
             rows.for_each(|(row, g)| *row = row.max(g.abs()));

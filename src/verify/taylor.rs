@@ -18,7 +18,7 @@ pub(super) struct Remainder<'a> {
 }
 
 impl Remainder<'_> {
-    /// Checks every direction and returns the check with the largest deficit in order.
+    /// Checks every direction and returns the check whose observed order falls short the most.
     pub(super) fn check(&self, samples: &[Sample]) -> Check {
         if samples.len() < FEWEST {
             let mut check = Check::new(self.name, f64::NAN, ORDER);
@@ -38,8 +38,8 @@ impl Remainder<'_> {
             error: (s.plus[j] - self.base[j] - s.h * self.slopes[j]).abs(),
         };
         let trials: Vec<Trial> = samples.iter().map(remainder).collect();
-        // At the shortest steps a correct remainder consists of rounding and of the errors of solves alone. Only
-        // remainders a hundred times as large show the order.
+        // At the shortest steps a correct remainder consists only of rounding and of the errors of solves.
+        // Only remainders a hundred times as large show the order.
         let rounding = 4.0 * f64::EPSILON * self.base[j].abs();
         let shortest = trials.iter().rev().take(3).map(|t| t.error);
         let noise = 100.0 * shortest.fold(rounding, worst);
@@ -57,9 +57,9 @@ impl Remainder<'_> {
         check
     }
 
-    /// Whether all remainders are negligible relative to F, so that no order need be observed.
+    /// Returns whether all remainders are negligible relative to F, so that no order need be observed.
     fn negligible(&self, j: usize, samples: &[Sample], trials: &[Trial]) -> bool {
-        // An objective that is linear along v has remainders of rounding alone, which show no order.
+        // An objective that is linear along v has remainders that consist only of rounding and show no order.
         let size = |s: &Sample| self.base[j].abs().max((s.plus[j] - self.base[j]).abs());
         let mut pairs = samples.iter().zip(trials);
         pairs.all(|(s, t)| t.error <= PLATEAU * size(s))

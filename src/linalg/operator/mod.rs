@@ -112,7 +112,10 @@ impl<'a> Operator<'a> {
     }
 
     /// Returns the sparse matrix with a shared structure and the given values.
-    pub(crate) fn compressed(structure: Arc<SymbolicSparseColMat<usize>>, values: Vec<f64>) -> Self {
+    pub(crate) fn compressed(
+        structure: Arc<SymbolicSparseColMat<usize>>,
+        values: Vec<f64>,
+    ) -> Self {
         Self::from_kind(Kind::Sparse(structure, Arc::new(values)))
     }
 

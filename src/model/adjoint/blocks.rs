@@ -1,8 +1,8 @@
 //! Products ZᵀW with the columns of W computed block by block.
 //!
-//! Probes lowered by the metric, tangents weighted by it, and rows of an observation operator are k × m matrices that are
-//! needed only through their p × m product with Zᵀ. They are computed in blocks of a fixed width, so that the memory does not
-//! grow with the number of columns.
+//! Some k × m matrices W, such as probes multiplied by Lᵀ or the rows of an observation operator, are needed
+//! only through the p × m product ZᵀW. They are computed in blocks of a fixed width, so that the memory does
+//! not grow with the number of columns.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -15,11 +15,11 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::Batch;
 
-/// Splits 0..columns into blocks of this width. The last block is up to twice as wide, because a few columns alone cost nearly
-/// as much as a block.
+/// Splits 0..columns into blocks of `width` columns. The remainder joins the last block, because a few
+/// columns alone cost nearly as much as a full block.
 fn split(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
-    // The split depends on the number of columns alone and never on that of threads. A column thus meets the
-    // same neighbours, in the same lanes, in every run.
+    // The split depends only on the number of columns, not on the number of threads. In every run a column
+    // therefore shares its block, and its SIMD lanes, with the same columns.
     let count = (columns / width).max(1);
     (0..count).map(move |block| {
         let end = (block + 1) * width;
@@ -27,13 +27,13 @@ fn split(columns: usize, width: usize) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Splits 0..columns into blocks of [`WIDTH`], for columns of the length of a state.
+/// Splits 0..columns into blocks of [`WIDTH`], for matrices whose columns have the length of a state.
 pub(crate) fn blocks(columns: usize) -> impl Iterator<Item = Range<usize>> {
     split(columns, WIDTH)
 }
 
 impl Linearisation<'_> {
-    /// Returns ZᵀW for W = `[make(0..n) | make(n..) | …]`, with one transposed solve per column.
+    /// Computes ZᵀW, with one transposed solve per column. `make(range)` returns the columns `range` of W.
     ///
     /// # Errors
     /// Fails as [`adjoint`](Self::adjoint) does, and if `make` fails.
@@ -45,8 +45,8 @@ impl Linearisation<'_> {
         let (k, p) = (self.state_dim(), self.sensitivity.param_dim());
         let mut out = Mat::zeros(self.param_dim(), columns);
         self.sensitivity.announce(columns);
-        // One block of W and its solutions exist at a time, so that the memory beside the p × m numbers of
-        // the result does not grow with m.
+        // Only one block of W and its solutions are stored at a time. Apart from the p × m result, the memory
+        // does not grow with m.
         for block in split(columns, self.sensitivity.width().max(1)) {
             let (w, width) = (make(block.clone())?, block.len());
             check::length("the rows of an adjoint batch", w.nrows(), k)?;

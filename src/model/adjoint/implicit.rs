@@ -23,13 +23,14 @@ pub struct Implicit<'a> {
     param_jacobian: Operator<'a>,
     /// Factor of A, or None if A is the identity.
     factor: Option<Box<dyn Factor + 'a>>,
-    /// Row sizes of A and of Aᵀ, by which the random column is scaled.
+    /// ℓ₁ norms of the rows of A and of Aᵀ, which scale the random column.
     units: [Vec<f64>; 2],
     /// Whether the random column of the first batch has been solved for.
     probed: AtomicBool,
 }
 
-/// Largest number of covectors of a gradient: the covector of the loss, whole and projected by the metric.
+/// Largest number of adjoint solves for a gradient: one with ∂f/∂ρ, and one with its projection by the
+/// metric.
 const FEW: usize = 2;
 
 impl<'a> Implicit<'a> {
@@ -68,14 +69,15 @@ impl<'a> Implicit<'a> {
             remote => return self.solve_remote(factor, side, remote),
         };
         let ((rows, columns), first) = (b.shape(), !self.probed.load(Ordering::Relaxed));
-        // A and Aᵀ are singular together, so that the first batch of either side serves both. Two threads
-        // that come first at once both solve for the column, with the same result.
+        // Aᵀ is singular exactly if A is, so that the first batch on either side tests both. Two threads may
+        // both solve for the random column, which is harmless.
         if first {
             let probe = self.probe(side);
             b.resize_with(rows, columns + 1, |i, _| probe[i]);
         }
-        // Many adjoints may stay on a device, where Cᵀ reduces them. Tangents, and the few adjoints of a gradient, come back,
-        // and the solves of the next point start from them.
+        // Large batches of adjoints may stay on a device, where they are multiplied by Cᵀ. Tangents, and the
+        // few adjoints of a gradient, are copied to the host, where they warm-start the solves at the next
+        // point.
         let (x, stats) = if side == Side::Transpose && columns > FEW {
             factor.solve_batch(side, None, Batch::Host(b))?
         } else {
@@ -89,8 +91,8 @@ impl<'a> Implicit<'a> {
         Ok(x)
     }
 
-    /// Solves for a batch that is kept on a device. The random column is solved for alone: to fetch the batch and
-    /// append the column would cost more.
+    /// Solves for a batch that is kept on a device. The random column gets a solve of its own, because
+    /// fetching the batch to append the column would cost more.
     fn solve_remote(&self, factor: &dyn Factor, side: Side, batch: Batch) -> Result<Batch> {
         if !self.probed.load(Ordering::Relaxed) {
             let probe = self.probe(side);
@@ -104,7 +106,7 @@ impl<'a> Implicit<'a> {
         Ok(x)
     }
 
-    /// Draws a Gaussian right-hand side in the units of the equations.
+    /// Draws a Gaussian right-hand side, scaled like the rows of A (or of Aᵀ).
     fn probe(&self, side: Side) -> Vec<f64> {
         // The range of a singular matrix has measure zero, so that a random vector lies outside it with probability one.
         let units = &self.units[usize::from(side == Side::Transpose)];
@@ -115,7 +117,7 @@ impl<'a> Implicit<'a> {
     /// Checks the amplification ‖|A||x|‖/‖b‖ of the solve that included the random column.
     fn judge_probe(&self, stats: SolveStats) -> Result<()> {
         // Rounding of its entries alone makes A uncertain by ε|A|, which changes A x by up to ε|A||x|. Beyond
-        // the limit of 10¹⁴ this exceeds 2 % of b: the equations no longer say which b they belong to.
+        // the limit of 10¹⁴ this change exceeds 2 % of b, so that x is no longer determined by b.
         if stats.amplification > SINGULAR {
             return Err(Error::Singular {
                 residual: stats.residual,
@@ -176,8 +178,9 @@ impl Sensitivity for Implicit<'_> {
         }
     }
 
-    /// Returns the number of columns in a batch. If A repeats a block, the solver sees every column once per copy, and batches
-    /// are narrower accordingly. Without solves, a single product takes all columns.
+    /// Returns the largest number of covectors in one batch. If A consists of identical diagonal blocks, the
+    /// solver sees every column once per block, and batches are narrower accordingly. Without solves, a
+    /// single product takes all columns.
     fn width(&self) -> usize {
         match self.factor {
             Some(_) => WIDTH.div_ceil(self.state_jacobian.copies().max(1)),

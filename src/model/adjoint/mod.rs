@@ -130,7 +130,7 @@ impl<'a> Linearisation<'a> {
         self.sensitivity.state_dim()
     }
 
-    /// Returns the numbers of columns solved so far, for tangents and for adjoints.
+    /// Returns the numbers of tangent and of adjoint solves so far.
     pub fn solves(&self) -> (usize, usize) {
         (
             self.tangents.load(Ordering::Relaxed),
@@ -138,7 +138,7 @@ impl<'a> Linearisation<'a> {
         )
     }
 
-    /// Whether products take solves. The products of an explicit model take none.
+    /// Returns whether products take solves. The products of an explicit model take none.
     pub fn takes_solves(&self) -> bool {
         self.sensitivity.takes_solves()
     }
@@ -154,7 +154,7 @@ impl<'a> Linearisation<'a> {
         }
         // With dθ = S Rᵀdξ, where R selects the free parameters and S scales, the derivative is
         // ∂ρ/∂ξ = Z S Rᵀ. The chart scales and embeds V before a tangent, and scales and restricts ZᵀW after
-        // an adjoint. A is the same for all charts.
+        // an adjoint. A does not depend on the chart.
         let product = if self.chart.is_identity() {
             self.sensitivity.tangent(v)?
         } else {
@@ -192,8 +192,8 @@ impl<'a> Linearisation<'a> {
         if let Some(z) = self.matrix.get() {
             return Ok(z);
         }
-        // The solves may fail, and `OnceLock` has no stable initialisation that may. So Z is formed outside.
-        // Of two threads that form it at once, the second drops its copy.
+        // The solves may fail, and `OnceLock` has no stable fallible initialisation, so Z is formed first. If
+        // two threads form Z concurrently, the second drops its copy.
         let p = self.param_dim();
         let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
         Ok(self.matrix.get_or_init(|| z))
@@ -204,16 +204,17 @@ impl<'a> Linearisation<'a> {
         self.matrix.get()
     }
 
-    /// Whether [`sparse`](Self::sparse) returns matrices.
+    /// Returns whether both Jacobians are known and stored in a format other than dense.
     pub(crate) fn is_sparse(&self) -> bool {
-        // Only the storage is looked at. A dense Jacobian could be converted, but would fill the system that
-        // it enters.
+        // A dense Jacobian could be converted to a sparse matrix, but would fill the system assembled from
+        // it.
         let free = |a: &Operator<'_>| !a.knows_entries() || a.as_dense().is_some();
         let jacobians = self.sensitivity.jacobians();
         jacobians.is_some_and(|both| !both.iter().any(free))
     }
 
-    /// Returns A = ∂g/∂ρ, and C = ∂g/∂θ for the free parameters, as sparse matrices. Returns None if one is matrix-free.
+    /// Returns A = ∂g/∂ρ, and C = ∂g/∂θ for the free parameters, as sparse matrices. Returns None if the
+    /// Jacobians are unknown or one cannot be converted.
     pub(crate) fn sparse(&self) -> Option<[SparseColMat<usize, f64>; 2]> {
         let [a, c] = self.sensitivity.jacobians()?;
         let (a, whole) = (a.to_sparse()?, c.to_sparse()?);

@@ -5,11 +5,11 @@ use faer::{Mat, MatRef};
 use crate::error::Result;
 use crate::linalg::{Batch, Operator, Side};
 
-/// Number of columns that solvers work on together: enough for their SIMD lanes and for many threads. The number is
-/// fixed, so that results do not depend on the number of threads.
+/// Number of columns per batched solve: enough to fill SIMD lanes and many threads. The number is fixed, so
+/// that results do not depend on the number of threads.
 pub(super) const WIDTH: usize = 64;
 
-/// Derivative Z = ∂ρ/∂θ at one (ρ, θ), as products with batches of tangents and covectors.
+/// Derivative Z = ∂ρ/∂θ at one (ρ, θ), given by its products with batches of tangents and covectors.
 ///
 /// [`Model::linearise`](crate::Model::linearise) returns the sensitivity. The default, [`Implicit`](super::Implicit),
 /// solves with ∂g/∂ρ. A model with a cheaper method implements the trait: a time-stepping model by forward and backward
@@ -55,7 +55,8 @@ pub trait Sensitivity: Send + Sync {
     /// Fails if a solve or a sweep fails.
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>>;
 
-    /// Whether a product takes a linear solve, a sweep, or comparable work per column. Only such products are counted.
+    /// Returns whether a product takes a linear solve, a sweep, or comparable work per column. Only such
+    /// products are counted as solves.
     fn takes_solves(&self) -> bool {
         true
     }
@@ -71,7 +72,8 @@ pub trait Sensitivity: Send + Sync {
         WIDTH
     }
 
-    /// Returns A = ∂g/∂ρ and C = ∂g/∂θ, if Z = −A⁻¹C. Some directions eliminate the state from a system with these.
+    /// Returns A = ∂g/∂ρ and C = ∂g/∂θ if Z = −A⁻¹C, or None if Z is not given in this form. The direction
+    /// [`Dual`](crate::direction::Dual) assembles a sparse system from these matrices.
     fn jacobians(&self) -> Option<[Operator<'_>; 2]> {
         None
     }
@@ -79,8 +81,10 @@ pub trait Sensitivity: Send + Sync {
 
 /// Returns −Z as an operator, the ∂g/∂θ of the explicit equations g = ρ − F(θ).
 ///
-/// A model that implements [`Sensitivity`] can return it from [`param_jacobian`](crate::Model::param_jacobian), with the
-/// identity for ∂g/∂ρ. A failing product becomes NaN, which the caller detects.
+/// A model with its own [`Sensitivity`] can return this operator from
+/// [`param_jacobian`](crate::Model::param_jacobian), and the identity from
+/// [`state_jacobian`](crate::Model::state_jacobian). A product that fails is filled with NaN, which the
+/// caller detects.
 pub fn explicit_jacobian<'a>(z: Box<dyn Sensitivity + 'a>) -> Operator<'a> {
     let (rows, columns) = (z.state_dim(), z.param_dim());
     Operator::free(
@@ -92,7 +96,7 @@ pub fn explicit_jacobian<'a>(z: Box<dyn Sensitivity + 'a>) -> Operator<'a> {
                 Side::Transpose => z.adjoint(x.to_owned().into()),
             };
             match product {
-                // With g = ρ − F(θ), ∂g/∂θ = −∂F/∂θ = −Z, and the transpose −Zᵀ.
+                // For g = ρ − F(θ), ∂g/∂θ = −∂F/∂θ = −Z, with the transpose −Zᵀ.
                 Ok(product) if product.shape() == out.shape() => out.copy_from(-product),
                 _ => out.fill(f64::NAN),
             }

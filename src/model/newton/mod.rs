@@ -13,13 +13,14 @@ use crate::vector::largest;
 
 /// Newton's method for ρ ↦ g(ρ, θ), with steps that are halved until the residual decreases.
 ///
-/// Every equation is scaled by (|A||ρ|)ᵢ, the size of the terms that cancel in gᵢ. The iteration stops when every |gᵢ| is at
+/// Equation i is scaled by (|A||ρ|)ᵢ, the size of the terms that cancel in gᵢ. The iteration stops when every
+/// |gᵢ| is at
 /// most `tolerance` times this size. The test does not depend on the units of the equations or of the unknowns, and a large
 /// unknown cannot hide the error of a small one. A linear model passes the test after one step. At least one step is
 /// taken unless g = 0, so that the state follows every change of θ.
 #[derive(Clone, Debug)]
 pub struct Newton {
-    /// Largest |gᵢ|/(|A||ρ|)ᵢ at which the equations count as solved.
+    /// Largest scaled residual |gᵢ|/(|A||ρ|)ᵢ at which the equations count as solved.
     pub tolerance: f64,
     /// Largest number of iterations.
     pub iterations: usize,
@@ -42,10 +43,12 @@ impl Default for Newton {
 /// Relative error of the unknowns that is accepted where rounding prevents further progress.
 const ROUNDING: f64 = 1e-10;
 
-/// Size |gᵢ|/(|A||ρ|)ᵢ at which only the rounding of a few terms remains: about ten units of 2.2e-16.
+/// Scaled residual |gᵢ|/(|A||ρ|)ᵢ at which only the rounding of a few terms remains: about ten times the
+/// machine precision 2.2e-16.
 const POLISHED: f64 = 2e-15;
 
-/// Ratio of the residuals after and before a Newton step, above which the step gains less than one digit.
+/// Ratio of the residual after a Newton step to the residual before, above which the step counts as slow: it
+/// gains less than one digit.
 const SLOW: f64 = 0.1;
 
 const NO_DECREASE: &str = "no step along the Newton direction reduces ‖g‖, so that ∂g/∂ρ may be wrong or the iterate far from \
@@ -125,8 +128,8 @@ impl Newton {
             return Ok(Progress::Solved);
         }
         let rho = state.rho.to_vec();
-        // A step costs one factorisation and one solve. The last one may cost another solve, to polish. A
-        // slow one costs two, in one batch, to find out whether rounding is reached.
+        // A step costs one factorisation and one solve. The last step may cost one more solve, for polishing.
+        // A slow step costs two more, in one batch, to test whether the residual consists of rounding errors.
         let a = state.jacobian(&rho)?;
         let sizes = Sizes::new(a.clone(), state.initial);
         let before = sizes.relative(&state.g, &rho);
@@ -136,12 +139,13 @@ impl Newton {
         factor.solve(Side::Plain, None, batch)?;
         let step = self.advance(state, &sizes, &delta);
         let after = sizes.relative(&state.g, state.rho);
-        // The sizes come from ∂g/∂ρ before the step. After a full step the residual is the second-order term of g along the
-        // step. A residual within the tolerance therefore shows that ∂g/∂ρ has hardly changed and that the sizes still hold.
+        // The row scales come from ∂g/∂ρ before the step. After a full step the residual is the second-order
+        // term of g along the step. A residual within the tolerance therefore shows that ∂g/∂ρ has hardly
+        // changed and that the scales still hold.
         if step == Some(1.0) && after <= self.tolerance {
             return state.polish(factor.as_ref(), after, |g, rho| sizes.relative(g, rho));
         }
-        // A step that gains less than a digit means that either rounding is reached or the solution is far.
+        // A step that gains less than one digit is either limited by rounding or far from the solution.
         let slow = step.is_none_or(|t| t == 1.0 && after > SLOW * before);
         let last = (state.g.as_slice(), &*state.rho);
         if slow && sizes.is_rounding(factor.as_ref(), last, ROUNDING)? {
@@ -153,15 +157,16 @@ impl Newton {
         })
     }
 
-    /// Takes the longest of the steps t = 1, ½, ¼, … that reduces ‖g‖, with every equation divided by its size. Returns t, or
-    /// None if no step reduces ‖g‖.
+    /// Takes the longest of the steps t = 1, ½, ¼, … that sufficiently reduces the scaled residual norm.
+    /// Returns t, or None if no step does.
     fn advance<M: Model + ?Sized>(
         &self,
         state: &mut Iteration<'_, M>,
         sizes: &Sizes<'_>,
         delta: &[f64],
     ) -> Option<f64> {
-        // The sizes cover the whole segment from ρ to ρ − δ, so that all trials are compared in the same norm.
+        // The scales |A|(|ρ| + |δ|) hold on the whole segment from ρ to ρ − δ, so that all trials are
+        // compared in the same norm.
         let reach: Vec<f64> = (state.rho.iter().zip(delta))
             .map(|(r, d)| r.abs() + d.abs())
             .collect();
@@ -173,8 +178,9 @@ impl Newton {
             let moves = state.rho.iter().zip(delta);
             let trial: Vec<f64> = moves.map(|(r, d)| r - t * d).collect();
             state.model.residual(&trial, state.theta, &mut trial_g);
-            // The linearisation predicts ‖g‖(1 − t) after a step t. A fraction 1e-4 of this decrease is required, as usual
-            // (Dennis & Schnabel 1983). NaN compares false, so that a step out of the model's domain is halved too.
+            // The linearisation predicts ‖g‖(1 − t) after a step t. A fraction 1e-4 of this decrease is
+            // required, as usual (Dennis & Schnabel 1983). A NaN residual fails the test, so that a step out
+            // of the model's domain is halved too.
             if scaled_norm(&trial_g, &sizes) < (1.0 - 1e-4 * t) * before {
                 state.rho.copy_from_slice(&trial);
                 state.g.copy_from_slice(&trial_g);
@@ -187,7 +193,7 @@ impl Newton {
 }
 
 impl<'m, M: Model + ?Sized> Iteration<'m, M> {
-    /// Takes one more step with the last factor, unless rounding is reached.
+    /// Takes one more step with the factorisation of the last step, unless rounding is reached.
     ///
     /// The step makes the state as smooth a function of θ as rounding allows. Line searches can then compare objectives that
     /// differ by less than the tolerance.
@@ -200,8 +206,9 @@ impl<'m, M: Model + ?Sized> Iteration<'m, M> {
         if after <= POLISHED {
             return Ok(Progress::Solved);
         }
-        // The factor is that of A₀ at the start of the last step δ. A step with it leaves (I − A₀⁻¹A) times
-        // the error, and this matrix is O(‖δ‖). A new factor would gain nothing that rounding leaves to gain.
+        // The factor is that of A₀ at the start of the last step δ. A further step with it multiplies the
+        // error by I − A₀⁻¹A = O(‖δ‖). This already reaches rounding, so that a new factorisation would gain
+        // nothing.
         let mut trial = self.g.clone();
         let batch = MatMut::from_column_major_slice_mut(&mut trial, self.g.len(), 1);
         factor.solve(Side::Plain, None, batch)?;
@@ -209,7 +216,7 @@ impl<'m, M: Model + ?Sized> Iteration<'m, M> {
         moves.for_each(|(delta, r)| *delta = r - *delta);
         let mut g = vec![0.0; trial.len()];
         self.model.residual(&trial, self.theta, &mut g);
-        // At the level of rounding the step is noise, and may as well make g larger.
+        // At rounding level the step is noise and may increase g. It is then discarded.
         if relative(&g, &trial) < after {
             self.rho.copy_from_slice(&trial);
             self.g = g;

@@ -1,4 +1,4 @@
-//! Sizes of the terms of every equation, as scales for the residual of the equation.
+//! Row scales for the residual: the size of the terms of every equation.
 
 use faer::{Mat, MatMut, MatRef};
 
@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::linalg::{Factor, Operator, Side};
 use crate::random;
 
-/// Sizes of the equations near a point, from the entries of A = ∂g/∂ρ at the point.
+/// Row scales of the equations near a point, computed from the entries of A = ∂g/∂ρ at that point.
 pub(super) struct Sizes<'a> {
     a: Operator<'a>,
-    /// Size that all equations have if A is matrix-free.
+    /// Scale of every equation if A is matrix-free.
     fallback: f64,
 }
 
@@ -44,23 +44,24 @@ impl<'a> Sizes<'a> {
         ratios.fold(0.0, |m: f64, r| if r > m || r.is_nan() { r } else { m })
     }
 
-    /// Whether g consists of rounding errors: every component of the Newton step A⁻¹g is at most `tolerance` times its
-    /// unknown, plus a multiple of the effect of rounding.
+    /// Returns whether g consists of rounding errors: every component of the Newton step A⁻¹g is at most
+    /// `tolerance` times its unknown plus a multiple of the effect of rounding.
     pub(super) fn is_rounding(
         &self,
         factor: &dyn Factor,
         (g, rho): (&[f64], &[f64]),
         tolerance: f64,
     ) -> Result<bool> {
-        // All terms of an equation may vanish exactly, while its residual comes from unknowns that are zero up to the rounding
-        // of other, larger equations. Its relative residual is then large although nothing can be improved. The bound is
-        // therefore put on the step: one solve gives A⁻¹g, and another A⁻¹e with eᵢ = ±ε(|A||ρ|)ᵢ, every equation rounded
-        // once with a random sign. At rounding level A⁻¹g is no larger than a few times A⁻¹e.
+        // The exact terms of an equation may all be zero. Its residual then stems from rounding errors that
+        // other, larger equations leave in the unknowns, and its scaled residual is large although nothing
+        // can be improved. The bound is therefore put on the step: one solve gives A⁻¹g, and another A⁻¹e
+        // with eᵢ = ±ε(|A||ρ|)ᵢ, every equation rounded once with a random sign. At rounding level A⁻¹g is at
+        // most a moderate multiple of A⁻¹e.
         let n = g.len();
         let sizes = self.of(&magnitudes(rho));
         let signs = random::normal(n, 0x0DD5, 0);
-        // The sign of the rounding of a sum is as good as random. Errors of one sign could cancel in A⁻¹e by
-        // the structure of A.
+        // Actual rounding errors have practically random signs. Errors of equal sign could cancel in A⁻¹e
+        // because of the structure of A.
         let rounded = |i: usize| sizes[i].copysign(signs[i]) * f64::EPSILON;
         let mut batch = Mat::from_fn(n, 2, |i, j| if j == 0 { g[i] } else { rounded(i) });
         factor.solve(Side::Plain, None, batch.as_mut())?;
@@ -72,14 +73,15 @@ impl<'a> Sizes<'a> {
     }
 }
 
-/// Rounding errors of one evaluation of g and one solve together, as a multiple of a single random rounding.
+/// Bound on the rounding error of one evaluation of g and one solve, as a multiple of the error from rounding
+/// every equation once.
 const ROUNDINGS: f64 = 100.0;
 
 fn magnitudes(x: &[f64]) -> Vec<f64> {
     x.iter().map(|x| x.abs()).collect()
 }
 
-/// Returns ‖g‖₂ with every equation divided by its size.
+/// Returns ‖g‖₂ with every equation divided by its scale.
 pub(super) fn scaled_norm(g: &[f64], sizes: &[f64]) -> f64 {
     let squares = g.iter().zip(sizes).map(|(g, s)| ratio(*g, *s).powi(2));
     squares.sum::<f64>().sqrt()

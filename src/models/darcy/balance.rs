@@ -48,9 +48,9 @@ impl Darcy {
         let (cells, volume) = (self.grid.cells(), self.grid.volume());
         let weights = self.conductances(permeability);
         let states = u.chunks(cells).zip(out.chunks_mut(cells));
-        // The balance is a finite-volume one: Σᵢ gᵢ is what leaves through the sides less what enters there
-        // and from the sources, because every interior flow occurs twice with opposite signs. The balances
-        // are per cell, not per volume, which makes ∂g/∂u symmetric.
+        // The scheme is conservative: Σᵢ gᵢ is the net outflow through the sides minus the sources, because
+        // every interior flow occurs twice with opposite signs. The balances are per cell, not per volume,
+        // which makes ∂g/∂u symmetric.
         for (experiment, (u, g)) in states.enumerate() {
             match self.sources.get(experiment) {
                 Some(f) => g.iter_mut().zip(f).for_each(|(g, f)| *g = -volume * f),

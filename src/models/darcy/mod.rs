@@ -105,12 +105,12 @@ impl Darcy {
         self.side(axis, end, Boundary::Inflow(flux))
     }
 
-    /// Adds an experiment with the source f, one number per cell, in units per volume and time.
+    /// Adds an experiment with the source f, given by one value per cell in units per volume and time.
     ///
     /// A model without sources has one experiment, with f = 0.
     ///
     /// # Errors
-    /// Fails if the source does not have one number per cell, or if a number is not finite.
+    /// Fails if the source does not have one value per cell, or if a value is not finite.
     pub fn source(mut self, f: Vec<f64>) -> Result<Self> {
         check::length("a source on the grid", f.len(), self.grid.cells())?;
         check::finite("a source on the grid", &f)?;
@@ -135,7 +135,7 @@ impl Darcy {
         &self.grid
     }
 
-    /// Number of experiments, which is at least one.
+    /// Returns the number of experiments, at least 1.
     pub fn experiments(&self) -> usize {
         self.sources.len().max(1)
     }
@@ -143,8 +143,8 @@ impl Darcy {
     /// Returns the pressures u(θ), experiment after experiment, computed by [`Cpu::shared`].
     ///
     /// # Errors
-    /// Fails if θ does not have one number per cell, if an entry is beyond ±600, if no side has a fixed pressure, or if
-    /// the solver fails.
+    /// Fails if θ does not have one entry per cell, if an entry is beyond ±600, if no side has a fixed
+    /// pressure, or if the solver fails.
     pub fn pressures(&self, theta: &[f64]) -> Result<Vec<f64>> {
         let mut u = vec![0.0; self.state_dim()];
         self.solve(theta, &mut u, Cpu::shared())?;
@@ -188,7 +188,8 @@ impl Darcy {
             .unwrap_or_else(|_| vec![f64::NAN; self.grid.cells()])
     }
 
-    /// Number of sides with fixed pressure. Without such a side, u is determined only up to a constant.
+    /// Returns the number of sides with fixed pressure. Without such a side, u is determined only up to a
+    /// constant.
     fn fixed_sides(&self) -> usize {
         let sides = self.sides.iter().flatten();
         sides.filter(|s| matches!(s, Boundary::Pressure(_))).count()
@@ -198,8 +199,8 @@ impl Darcy {
     fn matrix(&self, permeability: &[f64]) -> Operator<'static> {
         let weights = self.conductances(permeability);
         let (fixed, _) = self.fixed(permeability);
-        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². The form vanishes for constant u alone, and with a fixed
-        // side for u = 0 alone: K is then positive definite.
+        // uᵀKu = Σ_faces T_f (uᵢ − uⱼ)² + Σ_fixed T_b uᵢ². This form vanishes only for constant u, and with a
+        // fixed side only for u = 0: K is then positive definite.
         let matrix = Operator::stencil(self.grid.weighted_laplacian(&weights, &fixed));
         match self.fixed_sides() {
             0 => matrix,

@@ -31,8 +31,8 @@ impl Darcy {
     pub(super) fn sensitivities(&self, permeability: &[f64], u: &[f64]) -> Operator<'static> {
         let (cells, experiments) = (self.grid.cells(), self.experiments());
         let (fixed, driven) = self.fixed(permeability);
-        // Per experiment one diagonal entry a cell, and two entries a face: the column of either cell has one
-        // in the row of the other.
+        // Each experiment has one diagonal entry per cell and two entries per face: the column of either cell
+        // has one in the row of the other.
         let size = experiments * (cells + 2 * self.grid.faces());
         let (mut rows, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
         let mut pointers = Vec::with_capacity(cells + 1);

@@ -31,7 +31,7 @@ impl Flow for Lorenz {
     fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
         let ([x, y, z], [sigma, rho, beta]) = (*x, [theta[0], theta[1], theta[2]]);
         // The divergence −(σ + 1 + β) is constant, and negative for positive parameters. Volumes shrink to
-        // zero, so that the invariant measure has no density but that of its averages over cells.
+        // zero, so that the invariant measure is singular. Only its averages over cells form a density.
         [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]
     }
 

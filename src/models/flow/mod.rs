@@ -43,12 +43,12 @@ pub use self::van_der_pol::VanDerPol;
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub trait Flow: Sync {
-    /// Dimension of the space: 2 or 3.
+    /// Returns the dimension of the space: 2 or 3.
     fn dim(&self) -> usize {
         3
     }
 
-    /// Number of parameters of the field.
+    /// Returns the number of parameters of the field.
     fn param_dim(&self) -> usize;
 
     /// Returns the velocity v(x; θ).
@@ -65,7 +65,7 @@ pub trait Flow: Sync {
         None
     }
 
-    /// Name of parameter `j`, counted from 0, for tables. The default is θ₁, θ₂ …
+    /// Returns the name of parameter `j`, counted from 0, for tables. The default is θ₁, θ₂ …
     fn param_name(&self, j: usize) -> String {
         // The subscript digits ₀ … ₉ are consecutive in Unicode, like 0 … 9.
         let digit = |c: char| char::from_u32('₀' as u32 + c as u32 - '0' as u32).unwrap_or(c);

@@ -32,8 +32,8 @@ impl Flow for Rossler {
         out[2] = [0.0, 0.0, -x[2]];
     }
 
-    // No `symmetry`: the constant b forbids a change of sign of z, the sum y + z in x′ then one of y and of
-    // x.
+    // No `symmetry`: the constant b forbids a sign change of z. The sum y + z in x′ then forbids one of y,
+    // and therefore of x.
     fn param_name(&self, j: usize) -> String {
         name(&["a", "b", "c"], j)
     }

@@ -28,7 +28,7 @@ impl Flow for VanDerPol {
 
     fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
         let [x, y, _] = *x;
-        // The damping −μ(1 − x²) is negative for |x| < 1 and positive beyond: orbits gather on one limit
+        // The damping −μ(1 − x²) is negative for |x| < 1 and positive beyond: orbits converge to one limit
         // cycle.
         [y, theta[0] * (1.0 - x * x) * y - x, 0.0]
     }

@@ -27,13 +27,13 @@ pub(super) fn closed_classes(a: &Stencil) -> Vec<Vec<usize>> {
     classes.iter().filter(|c| !is_open(c)).cloned().collect()
 }
 
-/// Rate relative to the sum of all rates out of a cell that counts as zero.
+/// Largest rate that counts as zero, relative to the sum of all rates out of the cell.
 //
 // The sum holds 53 bits. A smaller rate leaves no trace in it, and the balance of mass between two sets that only such
 // rates connect is not determined in double precision.
 const LOST: f64 = 1e-15;
 
-/// Marks a cell that the search has not visited or assigned.
+/// Mark of a cell that the search has not visited or assigned.
 const UNSEEN: usize = usize::MAX;
 
 /// Returns the target of the k-th of six possible moves from a cell if its rate is positive.
@@ -94,7 +94,8 @@ impl<'a> Search<'a> {
 
     /// Searches depth first from a cell.
     ///
-    /// The path holds cells with their next move. Recursion instead could be as deep as the grid has cells.
+    /// The path is an explicit stack of cells with their next move, because a recursion could be as deep as
+    /// the number of cells.
     fn explore(&mut self, root: usize) {
         self.enter(root);
         let mut path = vec![(root, 0)];

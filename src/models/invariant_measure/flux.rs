@@ -47,7 +47,7 @@ impl Flux {
         )
     }
 
-    /// Whether the flux averages over the Gauss points of a face.
+    /// Returns whether the flux averages over the Gauss points of a face.
     pub(super) fn averages(self) -> bool {
         self != Self::Point
     }
@@ -57,8 +57,9 @@ impl Flux {
     pub(super) fn parts(self, v: f64) -> Parts {
         match self {
             Self::Smooth { width } => {
-                // The rates (s ± v)/2 with s = √(v² + w²) have the difference v and the product w²/4. The smaller one
-                // is that quotient: the difference s − |v| cancels, and is 0 from |v| ≈ 10⁸ w on.
+                // The rates (s ± v)/2 with s = √(v² + w²) have the difference v and the product w²/4. The
+                // smaller rate is computed as w²/4 divided by the larger: the difference s − |v| cancels, and
+                // is 0 from |v| ≈ 10⁸ w on.
                 let s = v.hypot(width);
                 let larger = 0.5 * (s + v.abs());
                 let smaller = 0.25 * width * (width / larger);
@@ -75,9 +76,8 @@ impl Flux {
                 }
             }
             // The flux v⁺ρ_l − v⁻ρ_u = v(ρ_l + ρ_u)/2 − |v|(ρ_u − ρ_l)/2 is a central flux with the
-            // additional diffusion |v|h/2. This is the price of rates that are not negative, without which
-            // densities could be negative.
-            // max(±v, 0) = (|v| ± v)/2, which keeps a NaN, unlike `f64::max`.
+            // additional diffusion |v|h/2. This is the price of non-negative rates, without which densities
+            // could be negative. max(±v, 0) = (|v| ± v)/2, which keeps a NaN, unlike `f64::max`.
             _ => Parts {
                 up: 0.5 * (v.abs() + v),
                 down: 0.5 * (v.abs() - v),
@@ -92,7 +92,7 @@ impl Flux {
 mod tests {
     use super::*;
 
-    /// v⁺v⁻ = w²/4 and v⁺ − v⁻ = v, also where w is far below |v|.
+    /// v⁺v⁻ = w²/4 and v⁺ − v⁻ = v, even if w is far below |v|.
     #[test]
     fn the_smaller_rate_of_a_smooth_flux_keeps_its_digits() {
         for width in [1.0, 1e-4, 1e-8, 1e-12, 1e-100] {

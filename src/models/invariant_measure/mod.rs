@@ -335,9 +335,9 @@ impl Model for InvariantMeasure<'_> {
 
     /// Solves the linear equations and makes the density positive.
     ///
-    /// Negative entries are errors of the iteration and set to zero. Gauss-Seidel sweeps then recompute the entries.
-    /// Since all couplings are non-negative, the sweeps keep the density non-negative and give small entries relative
-    /// accuracy.
+    /// Negative entries are errors of the iteration and set to zero. Gauss-Seidel sweeps then recompute the
+    /// entries. Since all couplings are non-negative, the sweeps keep the density non-negative and compute
+    /// even small entries with a small relative error.
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         check::length("θ", theta.len(), self.param_dim())?;
         check::length(
@@ -358,8 +358,8 @@ impl Model for InvariantMeasure<'_> {
         let factor = backend.factor(Operator::stencil(stencil.clone()))?;
         improve(factor.as_ref(), 1, b, rho)?;
         // The iteration controls ‖b − Aρ‖, which says nothing about cells whose density is far below the
-        // tolerance. Losses with 1/ρ or ln ρ read those cells. A sweep ρᵢ ← (source + Σⱼ Kᵢⱼρⱼ)/(α − Kᵢᵢ)
-        // adds terms of one sign only.
+        // tolerance. Losses with 1/ρ or ln ρ are sensitive to those cells. A sweep
+        // ρᵢ ← (source + Σⱼ Kᵢⱼρⱼ)/(α − Kᵢᵢ) adds terms of one sign only.
         rho.iter_mut().for_each(|r| *r = r.max(0.0));
         smooth(&stencil, &vec![source; rho.len()], rho);
         check::density("the density of an invariant measure", rho)?;

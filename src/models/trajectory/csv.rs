@@ -45,7 +45,8 @@ impl Trajectory {
 
     /// Writes a header and one line per point, with columns separated by commas.
     ///
-    /// The first column is the time if the interval is known. The printed digits read back exactly.
+    /// The first column is the time if the interval is known. Reading the file reproduces the coordinates
+    /// exactly.
     ///
     /// # Errors
     /// Fails with [`Error::File`](crate::models::Error::File) if the file cannot be written. Fails if there are no points, if a
@@ -82,7 +83,8 @@ fn fields(line: &str) -> Box<dyn Iterator<Item = &str> + '_> {
     }
 }
 
-/// Whether a field is a number or begins like one. A line with such a field is data, possibly with a typing error.
+/// Returns whether a field is a number or begins like one. A line with such a field is data, possibly with a
+/// typing error.
 fn like_a_number(field: &str) -> bool {
     field.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
         || field.parse::<f64>().is_ok()

@@ -20,7 +20,7 @@ pub(super) fn wrong(path: &Path, place: impl Display, message: impl Display) -> 
     .into()
 }
 
-/// Collects rows of `dim` coordinates, or of `dim` + 1 numbers with the time first.
+/// Collection of rows of `dim` coordinates, or of `dim` + 1 numbers with the time first.
 pub(super) struct Rows {
     dim: usize,
     points: Vec<[f64; 3]>,

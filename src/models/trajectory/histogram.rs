@@ -39,7 +39,7 @@ pub fn perplexity(density: &[f64], volume: f64) -> f64 {
     entropy.sum::<f64>().exp()
 }
 
-/// Counts samples in the cells of a grid, one at a time.
+/// Histogram on a grid, to which samples are added one at a time.
 ///
 /// A sample on the upper end of an axis belongs to the last cell.
 ///

@@ -30,7 +30,7 @@ impl Monomials {
         // With mean 0 and deviation 1, monomials of all degrees are comparable in size, independently of the units of x.
         let mass: f64 = weights.iter().sum();
         // Weights may be negative, as in Sheppard's correction. The weighted variance could then be negative,
-        // too; its root is NaN, which the check of the deviations refuses.
+        // too; its root is NaN, which the check of the deviations rejects.
         check::positive("the sum of the weights of the points", &[mass])?;
         let (mut centre, mut scale) = ([0.0; 3], [1.0; 3]);
         for d in 0..dim {
@@ -56,7 +56,7 @@ impl Monomials {
         })
     }
 
-    /// Number of monomials, which are the test functions.
+    /// Returns the number of monomials, which are the test functions.
     pub(super) fn len(&self) -> usize {
         self.exponents.len()
     }

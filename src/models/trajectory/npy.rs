@@ -59,8 +59,9 @@ impl Trajectory {
         let columns = self.dim + usize::from(self.interval.is_some());
         let shape = format!("({}, {columns})", self.points.len());
         let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
-        // The format wants the header to end with a newline and the data to start at a multiple of 64 bytes. The magic
-        // (6), the version (2) and the header's length (2) take ten bytes, and the newline one: hence 63.
+        // The format requires the header to end with a newline and the data to start at a multiple of 64
+        // bytes. The magic (6), the version (2) and the header's length (2) take ten bytes, and the newline
+        // one: hence 63.
         let padding = 63 - (header.len() + 10) % 64;
         header.push_str(&" ".repeat(padding));
         header.push('\n');
@@ -104,7 +105,7 @@ struct Header {
     columns: usize,
     /// Whether the data are stored column by column.
     fortran: bool,
-    /// Number of bytes that a number takes in the file.
+    /// Number of bytes per entry of the array.
     width: usize,
 }
 
@@ -144,7 +145,7 @@ impl Header {
         })
     }
 
-    /// Checks that the data have the length of the shape.
+    /// Checks that the length of the data matches the shape.
     fn check(&self, data: &[u8]) -> Parsed<()> {
         let needed = self.rows.checked_mul(self.columns);
         let needed = needed.and_then(|n| n.checked_mul(self.width));
@@ -158,7 +159,7 @@ impl Header {
         ))
     }
 
-    /// Returns the number in a row and column, after [`check`](Header::check) has passed.
+    /// Returns the entry in a row and column, after [`check`](Header::check) has passed.
     fn number(&self, data: &[u8], row: usize, column: usize) -> f64 {
         let index = if self.fortran {
             column * self.rows + row
@@ -166,7 +167,7 @@ impl Header {
             row * self.columns + column
         };
         let bytes = &data[index * self.width..][..self.width];
-        // The conversion to an array of four bytes succeeds for `<f4` alone.
+        // The conversion to an array of four bytes succeeds only for `<f4`.
         let mut eight = [0; 8];
         if let Ok(four) = bytes.try_into() {
             return f64::from(f32::from_le_bytes(four));

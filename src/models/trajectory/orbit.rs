@@ -18,8 +18,8 @@ const STEPS: u32 = 10_000_000;
 
 /// Time by which the integrator runs beyond the last point, in sampling intervals.
 ///
-/// `ode_solvers` 0.6 returns a point at exactly the end time too early, extrapolated from a step before the last. The
-/// crate interpolates a point that lies slightly before the end.
+/// `ode_solvers` 0.6 outputs a point at exactly the end time too early, and extrapolates it from a step
+/// before the last. Output points slightly before the end are interpolated.
 const OVERRUN: f64 = 1e-3;
 
 /// Bound on |x_d| beyond which a trajectory counts as unbounded.
@@ -55,7 +55,7 @@ impl System<f64, Vector3<f64>> for Scaled<'_> {
     }
 }
 
-/// Whether all entries are at most [`FAR`] in absolute value. False for NaN.
+/// Returns whether all entries are at most [`FAR`] in absolute value, which is false for NaN.
 fn is_bounded(x: &[f64; 3]) -> bool {
     x.iter().all(|x| x.abs() <= FAR)
 }
@@ -80,8 +80,8 @@ impl Orbit<'_> {
         mut each: impl FnMut([f64; 3]),
         mut progress: impl FnMut(f64),
     ) -> Result<()> {
-        // The integrator stores a chunk of output before it returns: chunks bound the memory for any
-        // duration. Each chunk chooses its first step anew, which costs a few evaluations of the field in a
+        // The integrator stores all output of a call before it returns: chunks bound the memory for any
+        // duration. Each chunk chooses its first step anew, which costs a few evaluations of the field per
         // thousand samples.
         let mut completed = 0;
         while completed < count {

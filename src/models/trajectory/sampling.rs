@@ -22,8 +22,9 @@ const NOISE_STREAM: u64 = 1;
 
 /// Settings for samples x(burn_in + j·interval) + noise, j = 1, 2 … up to the duration, of a trajectory of a [`Flow`].
 ///
-/// Equal settings give equal numbers, bit for bit. The seed perturbs the initial point slightly, so that chaotic
-/// trajectories of different seeds are independent after the burn-in. The seed also determines the noise.
+/// Equal settings give equal samples, bit for bit. The seed perturbs the initial point slightly, so that
+/// chaotic trajectories of different seeds are independent after the burn-in. The seed also determines the
+/// noise.
 ///
 /// ```
 /// use pullback::{models::flow::Lorenz, models::trajectory::Sampling};
@@ -55,7 +56,8 @@ pub struct Sampling {
 }
 
 impl Default for Sampling {
-    /// Takes 400 000 noise-free points over a time of 2000, after a burn-in of 50 from (1, 1, 20).
+    /// Returns settings for 400 000 noise-free points over a time of 2000, after a burn-in of 50 from (1, 1,
+    /// 20).
     fn default() -> Self {
         Self {
             duration: 2000.0,
@@ -71,7 +73,7 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// Number of samples of a run.
+    /// Returns the number of samples of a run.
     pub fn samples(&self) -> usize {
         (self.duration / self.interval).round() as usize
     }
@@ -170,7 +172,7 @@ impl Sampling {
         )
     }
 
-    /// Returns the initial point with the perturbation by the seed.
+    /// Returns the initial point, perturbed by random numbers of the seed.
     fn perturbed_start(&self, dim: usize) -> [f64; 3] {
         // Nearby orbits of a chaotic flow separate like e^{λt}. For Lorenz' λ ≈ 0.9 a perturbation of 1 %
         // grows to the size of the attractor within about ten units of time, well before the end of the

@@ -17,12 +17,13 @@ use crate::linalg::minimum_norm;
 use crate::models::flow::Flow;
 
 /// Relative deviation from linearity that rounding may cause.
-// The defect is relative to the sum of all moduli, so that rounding leaves a few ε for fields of a few terms.
+// The defect is relative to the sum of the absolute values of all terms, so that rounding leaves a few ε for
+// fields of a few terms.
 const LINEAR: f64 = 1e-9;
 
 /// Relative pivot below which a combination of parameters counts as undetermined.
-// About √ε. Pivots carry errors of about ε relative to the largest, so that a pivot of this size has half its
-// digits left.
+// About √ε. Pivots carry errors of about ε relative to the largest, so that half of the digits of a pivot of
+// this size are correct.
 const RANK: f64 = 1e-8;
 
 /// Square root of the number of pairs (x, θ) at which linearity is tested, and number of magnitudes of θ.
@@ -34,8 +35,8 @@ const TRIALS: usize = 4;
 /// and scaled by their standard deviation. The weighted points represent an invariant measure; weights may be negative.
 ///
 /// The velocity must be linear in θ, so that the equations are linear. Each equation is divided by its size
-/// E[|∂v/∂θ·∇φ|²]^½. The parameters are measured in units in which their velocities are equally large. The estimate is
-/// the least-squares solution. Noise on the points biases the estimate.
+/// E[|∂v/∂θ·∇φ|²]^½. Each parameter is measured in a unit that makes all ∂v/∂θ_j equally large. The estimate
+/// is the least-squares solution. Noise on the points biases the estimate.
 ///
 /// ```
 /// use pullback::{models::flow::VanDerPol, models::trajectory::{Sampling, weak_start}};
