@@ -85,6 +85,61 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Checks the options of a correction of `p` parameters.
+    fn check(&self, p: usize) -> Result<()> {
+        let Options {
+            cap,
+            scale,
+            average,
+            scatter,
+            tolerance,
+            iterations,
+            ..
+        } = self;
+        let sound = *scatter >= 0.0 && scatter.is_finite();
+        check::option(
+            "the scatter of the random starting points",
+            *scatter,
+            sound,
+            "give a fraction such as 0.4",
+        )?;
+        let sound = *cap > 0.0 && cap.is_finite();
+        check::option(
+            "the cap on a step of the correction",
+            *cap,
+            sound,
+            "give a fraction such as 0.3",
+        )?;
+        let sound = *tolerance >= 0.0 && tolerance.is_finite();
+        check::option(
+            "the tolerance of the correction",
+            *tolerance,
+            sound,
+            "give a relative step such as 1e-8",
+        )?;
+        check::option(
+            "the number of steps of the correction",
+            *iterations as f64,
+            *iterations > 0,
+            "allow at least one",
+        )?;
+        let remedy =
+            "average at least six iterates, because fewer do not determine a standard deviation";
+        check::option(
+            "the number of averaged iterates",
+            *average as f64,
+            *average > 5,
+            remedy,
+        )?;
+        if !scale.is_empty() {
+            check::length("the scales of the parameters", scale.len(), p)?;
+            check::positive("the scales of the parameters", scale)?;
+        }
+        Ok(())
+    }
+}
+
 impl<'a> Corrected<'a> {
     /// Creates a correction with least squares, without bounds, on the [`Cpu`](crate::Cpu), with default
     /// options.
@@ -152,39 +207,7 @@ impl<'a> Corrected<'a> {
                 bounds.check(start)?;
             }
         }
-        let Options {
-            cap,
-            scale,
-            average,
-            scatter,
-            ..
-        } = &self.options;
-        let sound = *scatter >= 0.0 && scatter.is_finite();
-        check::option(
-            "the scatter of the random starting points",
-            *scatter,
-            sound,
-            "give a fraction such as 0.4",
-        )?;
-        let sound = *cap > 0.0 && cap.is_finite();
-        check::option(
-            "the cap on a step of the correction",
-            *cap,
-            sound,
-            "give a fraction such as 0.3",
-        )?;
-        let remedy =
-            "average at least six iterates, because fewer do not determine a standard deviation";
-        check::option(
-            "the number of averaged iterates",
-            *average as f64,
-            *average > 5,
-            remedy,
-        )?;
-        if !scale.is_empty() {
-            check::length("the scales of the parameters", scale.len(), p)?;
-            check::positive("the scales of the parameters", scale)?;
-        }
+        self.options.check(p)?;
         self.direction.check()
     }
 

@@ -1,5 +1,7 @@
 //! Remarks of a run, and the detection of wrong derivatives from its history.
 
+use std::fmt;
+
 use super::history::Iterate;
 
 /// Remark of a direction, such as a choice of method or a stagnating iteration.
@@ -9,6 +11,12 @@ pub struct Remark {
     pub iteration: usize,
     /// Text of the remark.
     pub text: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "from step {}: {}", self.iteration + 1, self.text)
+    }
 }
 
 /// Largest relative step that counts as short, for which a second-order model of the objective holds.

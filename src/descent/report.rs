@@ -129,7 +129,7 @@ impl fmt::Display for Report {
             write!(f, "\n  {line}")?;
         }
         for remark in &self.remarks {
-            write!(f, "\n  from step {}: {}", remark.iteration + 1, remark.text)?;
+            write!(f, "\n  {remark}")?;
         }
         match &self.last_failure {
             Some(failure) if !self.converged() => {

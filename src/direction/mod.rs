@@ -100,8 +100,10 @@ impl<'a> Local<'a> {
 /// impl Path for Along<'_> {
 ///     fn at(&mut self, damping: f64) -> pullback::Result<Proposal> {
 ///         let largest = self.0.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-///         let keep = |g: &f64| if g.abs() == largest { -g / (1.0 + damping) } else { 0.0 };
-///         Ok(Proposal { eta: self.0.iter().map(keep).collect(), predicted: largest * largest, rank: 1 })
+///         let t = 1.0 / (1.0 + damping);
+///         let keep = |g: &f64| if g.abs() == largest { -t * g } else { 0.0 };
+///         let predicted = (t - 0.5 * t * t) * largest * largest;
+///         Ok(Proposal { eta: self.0.iter().map(keep).collect(), predicted, rank: 1 })
 ///     }
 /// }
 /// ```

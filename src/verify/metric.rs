@@ -8,7 +8,7 @@ use super::probe::{DIRECTIONS, column, direction, distance, floored, pairing, ra
 use super::report::{Check, Verification};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::Cpu;
+use crate::linalg::{Backend, Cpu, Operator, Side};
 use crate::metric::{LocalForm, Metric, Root, prepare};
 
 const TRANSPOSE: &str = "⟨L z, y⟩ = ⟨z, Lᵀy⟩";
@@ -46,9 +46,7 @@ pub fn metric(metric: &dyn Metric, rho: &[f64], seed: u64) -> Result<Verificatio
         report.push_after(needs, name, || Check::of(name, error(&p), SOLVED));
     }
     if let Some(form) = root.local_form() {
-        report.push_after(&[APPLY], LOCAL, || {
-            Check::new(LOCAL, p.local(&form), SOLVED)
-        });
+        report.push_after(&[APPLY], LOCAL, || Check::of(LOCAL, p.local(form), SOLVED));
     }
     Ok(report)
 }
@@ -206,26 +204,32 @@ impl<'a> Probes<'a> {
         Ok(error)
     }
 
-    /// Returns the error of ⟨Πz', F Πz⟩ = ⟨z', M z⟩ for a local form F = M, or of ⟨M z', F M z⟩ = ⟨z', M z⟩ for F = M⁻¹.
-    fn local(&self, form: &LocalForm) -> f64 {
-        let tangents: Vec<Vec<f64>> = (0..DIRECTIONS)
+    /// Returns the error of ⟨Πz', M Πz⟩ = ⟨z', M z⟩, with the products M Πz of a local form.
+    fn local(&self, form: LocalForm) -> Result<f64> {
+        // A local form without Π is right up to constants, which pair with Πz' to zero.
+        let columns: Vec<Vec<f64>> = (0..DIRECTIONS)
             .map(|j| tangent(self.root, self.z.col_as_slice(j).to_vec()))
             .collect();
-        let covector = |j: usize| self.product.col_as_slice(j);
-        let (matrix, sides): (_, Vec<&[f64]>) = match form {
-            LocalForm::Metric(m) => (m, tangents.iter().map(Vec::as_slice).collect()),
-            LocalForm::Inverse(r) => (r, (0..DIRECTIONS).map(covector).collect()),
+        let tangents = Mat::from_fn(self.weights.len(), DIRECTIONS, |i, j| columns[j][i]);
+        let product = match form {
+            LocalForm::Metric(m) => Operator::sparse(m).apply(Side::Plain, tangents.as_ref())?,
+            LocalForm::Inverse(r) => {
+                let mut x = tangents.clone();
+                let factor = Cpu::shared().factor(Operator::sparse(r))?;
+                factor.solve(Side::Plain, None, x.as_mut())?;
+                x
+            }
         };
-        if matrix.shape() != (self.weights.len(), self.weights.len()) {
-            return f64::NAN;
-        }
-        largest(|j| {
-            let (k, image) = ((j + 1) % DIRECTIONS, matrix * column(sides[j]));
-            pairing(
-                (sides[k], image.col_as_slice(0)),
-                (&tangents[k], covector(j)),
-            )
-        })
+        check::length(
+            "the rows of a local form",
+            product.nrows(),
+            tangents.nrows(),
+        )?;
+        Ok(largest(|j| {
+            let k = (j + 1) % DIRECTIONS;
+            let (z, m) = (tangents.col_as_slice(k), self.product.col_as_slice(j));
+            pairing((z, product.col_as_slice(j)), (z, m))
+        }))
     }
 
     /// Returns dual(c).

@@ -4,6 +4,7 @@
 
 mod automatic;
 mod basics;
+mod contradictions;
 mod darcy;
 mod descent;
 mod directions;

@@ -9,6 +9,7 @@ mod fold;
 mod memory;
 mod mixture;
 mod nist;
+mod nist_sets;
 mod posterior;
 mod posterior_wells;
 mod recycled;

@@ -353,7 +353,7 @@ fn the_table_shows_what_failed_and_by_how_much() {
     assert!(text.starts_with("model of 12 states and 2 parameters: 1 of 10 checks FAILED\n"));
     // g is linear in θ here, so that the error is the same at every step.
     let table: Vec<&str> = text.lines().skip(3).take(2).collect();
-    assert_eq!(text.lines().count(), 10 + 2, "{text}");
+    assert_eq!(text.lines().count(), 11 + 2, "{text}");
     assert!(table[0].ends_with("h      error"), "{text}");
     assert!(
         table[1].contains("1e-1 … 1e-10") && table[1].contains("wrong by a fixed amount"),

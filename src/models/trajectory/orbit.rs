@@ -113,7 +113,7 @@ impl Orbit<'_> {
             let x = [x[0], x[1], x[2]];
             self.time += unit;
             if !is_bounded(&x) {
-                return Err(self.lost(0.0, "it leaves the ball |x| ≤ 10⁶"));
+                return Err(self.lost(0.0, "it leaves the box |xᵢ| ≤ 10⁶"));
             }
             self.point = x;
             each(x);
