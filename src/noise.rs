@@ -100,6 +100,28 @@ impl Noise {
         Ok(Self(Kind::Full(factor)))
     }
 
+    /// Returns the covariance of the entries with these indices, in this order.
+    ///
+    /// # Errors
+    /// Fails if rounding makes the part of a full matrix singular.
+    pub(crate) fn of(&self, rows: &[usize]) -> Result<Self> {
+        Ok(Self(match &self.0 {
+            Kind::Diagonal(d) => Kind::Diagonal(rows.iter().map(|&i| d[i]).collect()),
+            Kind::Full(c) if rows.len() == c.nrows() => Kind::Full(c.clone()),
+            Kind::Full(c) => {
+                let gamma = c * c.transpose();
+                let entry = |i: usize, j: usize| gamma[(rows[i], rows[j])];
+                let part = Mat::from_fn(rows.len(), rows.len(), entry);
+                Kind::Full(lower_cholesky(part.as_ref(), WHAT)?)
+            }
+        }))
+    }
+
+    /// Returns whether the entries are independent.
+    pub(crate) fn is_diagonal(&self) -> bool {
+        matches!(self.0, Kind::Diagonal(_))
+    }
+
     /// Returns the number of rows of Γ.
     pub fn dim(&self) -> usize {
         match &self.0 {

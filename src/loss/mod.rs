@@ -3,12 +3,14 @@
 mod divergence;
 mod l2;
 mod observations;
+mod robust;
 mod sobolev;
 mod sum;
 
 pub use self::divergence::Divergence;
 pub use self::l2::L2Misfit;
 pub use self::observations::Observations;
+pub use self::robust::{Penalty, Robust};
 pub use self::sobolev::SobolevMisfit;
 pub use self::sum::Sum;
 

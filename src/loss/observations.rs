@@ -53,6 +53,42 @@ impl Observations {
         &self.operator
     }
 
+    /// Returns the misfit of a state that is observed entry by entry. Entries that are NaN are missing data.
+    ///
+    /// ```
+    /// use pullback::{Loss, Noise, loss::Observations};
+    /// let loss = Observations::present(&[1.0, f64::NAN, 3.0], &Noise::uniform(3, 0.5)?)?;
+    /// assert_eq!(loss.value(&[1.0, 7.0, 2.0]), 2.0);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if the noise has another size than the data, if a datum is infinite, or if all data are missing.
+    pub fn present(data: &[f64], noise: &Noise) -> Result<Self> {
+        check::length("the noise covariance", noise.dim(), data.len())?;
+        let rows: Vec<usize> = (0..data.len()).filter(|i| !data[*i].is_nan()).collect();
+        check::option(
+            "the number of data",
+            rows.len() as f64,
+            !rows.is_empty(),
+            "give at least one that is not NaN",
+        )?;
+        let operator = match rows.len() == data.len() {
+            true => Operator::identity(data.len()),
+            false => {
+                let entries = rows.iter().enumerate().map(|(row, &i)| (row, i, 1.0));
+                Operator::triplets(rows.len(), data.len(), entries)
+            }
+        };
+        let kept = rows.iter().map(|&i| data[i]).collect();
+        Self::new(operator, kept, noise.of(&rows)?)
+    }
+
+    /// Returns the noise of the data.
+    pub(super) fn noise(&self) -> &Noise {
+        &self.noise
+    }
+
     /// Returns the whitened residual Γ^{-1/2}(O ρ − d).
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub use self::stacked::Stacked;
 pub use self::transport::FaceMean;
 pub use self::wasserstein::Wasserstein2;
 
-pub(crate) use self::observed::whitened_residual;
+pub(crate) use self::observed::{weighted_root, whitened_residual};
 pub(crate) use self::stacked::StackedRoot;
 
 use faer::sparse::SparseColMat;

@@ -1,6 +1,6 @@
 //! Metric of observed data, M = OᵀΓ⁻¹O: the geometry of a linear measurement with Gaussian noise.
 
-use faer::{Mat, MatRef};
+use faer::{Mat, MatMut, MatRef};
 
 use super::{LocalForm, Metric, Root, check_batch, check_covector, inverse_diagonal};
 use crate::check;
@@ -46,6 +46,7 @@ impl Metric for Observed<'_> {
         Ok(Box::new(ObservedRoot {
             operator: self.operator,
             noise: self.noise,
+            weights: None,
             residual,
         }))
     }
@@ -67,9 +68,26 @@ pub(crate) fn whitened_residual(
     noise.whitened(&r)
 }
 
+/// Returns the root L = diag(w) Γ^{-1/2} O of weighted observations. `dual` is the vector y of the covector Lᵀy of their loss.
+pub(crate) fn weighted_root<'a>(
+    (operator, noise): (&'a Operator<'a>, &'a Noise),
+    weights: Vec<f64>,
+    dual: Vec<f64>,
+) -> Box<dyn Root + 'a> {
+    Box::new(ObservedRoot {
+        operator,
+        noise,
+        weights: Some(weights),
+        residual: Some(dual),
+    })
+}
+
 struct ObservedRoot<'a> {
     operator: &'a Operator<'a>,
     noise: &'a Noise,
+    /// Weights w of the whitened data, or None if they are 1.
+    weights: Option<Vec<f64>>,
+    /// Vector y of the covector Lᵀy of the loss, which is the whitened residual without weights.
     residual: Option<Vec<f64>>,
 }
 
@@ -79,6 +97,15 @@ struct ObservedRoot<'a> {
 const IN_RANGE: f64 = 1e-8;
 
 impl ObservedRoot<'_> {
+    /// Multiplies every column by the weights.
+    fn weigh(&self, y: MatMut<'_, f64>) {
+        if let Some(weights) = &self.weights {
+            for column in y.col_iter_mut() {
+                column.iter_mut().zip(weights).for_each(|(y, w)| *y *= w);
+            }
+        }
+    }
+
     /// Returns ‖Lᵀy − c‖/‖c‖.
     fn distance(&self, y: &[f64], c: &[f64]) -> Result<f64> {
         let lowered = self.lower(MatRef::from_column_major_slice(y, y.len(), 1))?;
@@ -99,25 +126,34 @@ impl Root for ObservedRoot<'_> {
         self.operator.nrows()
     }
 
-    /// Returns Γ^{-1/2} O Z.
+    /// Returns diag(w) Γ^{-1/2} O Z.
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
         let observed = self.operator.apply(Side::Plain, z)?;
-        self.noise.whiten(Side::Plain, observed.as_ref())
+        let mut lifted = self.noise.whiten(Side::Plain, observed.as_ref())?;
+        self.weigh(lifted.as_mut());
+        Ok(lifted)
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let y = self.noise.whiten(Side::Transpose, y)?;
+        let mut weighted = y.to_owned();
+        self.weigh(weighted.as_mut());
+        let y = self.noise.whiten(Side::Transpose, weighted.as_ref())?;
         self.operator.apply(Side::Transpose, y.as_ref())
     }
 
     /// Returns M = OᵀΓ⁻¹O, which is sparse if O is sparse and Γ diagonal. Returns M⁻¹ = Γ if the whole state
     /// is observed and Γ is diagonal.
     fn local_form(&self) -> Option<LocalForm> {
-        let whitening = self.noise.whitening();
+        let mut whitening = self.noise.whitening();
+        if let Some(weights) = &self.weights {
+            let diagonal = whitening.as_diagonal()?.iter().zip(weights);
+            whitening = Operator::diagonal(diagonal.map(|(a, w)| a * w).collect::<Vec<_>>());
+        }
         // O = I and Γ^{-1/2} = diag w: M⁻¹ = Γ = diag w⁻².
         if self.operator.is_identity()
             && let Some(w) = whitening.as_diagonal()
+            && w.iter().all(|w| *w > 0.0)
         {
             return inverse_diagonal(w.iter().map(|w| (w * w).recip()).collect());
         }

@@ -1,8 +1,10 @@
 //! Residuals that cannot be differentiated say which entry and which variable, and what to do.
 
+use crate::support::bad::{check, row};
 use pullback::automatic::{self, Automatic, Curve, Equation, Formula, Scalar, Variable};
-use pullback::loss::L2Misfit;
-use pullback::{Cpu, Descent, Model, Result};
+use pullback::faer::mat;
+use pullback::loss::{L2Misfit, Observations, Penalty, Robust};
+use pullback::{Cpu, Descent, Model, Noise, Operator, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Equation g = ρ − θ with a fault.
@@ -165,4 +167,32 @@ fn tables_read_by_value_say_what_to_do() {
         .run(&[0.2], |_| ())
         .unwrap();
     assert!((report.theta[0] - 0.5).abs() < 1e-12, "{report}");
+}
+
+#[test]
+fn outliers_and_gaps_that_make_no_sense_are_named() {
+    let noise = || Noise::uniform(2, 0.1).unwrap();
+    let observed = |noise| Observations::new(Operator::identity(2), vec![1.0, 2.0], noise);
+    let correlated = || Noise::full(mat![[1.0, 0.5], [0.5, 1.0]]).unwrap();
+    let robust = || Robust::new(observed(noise())?, Penalty::Huber);
+    check(vec![
+        row("correlated", "Option", "correlated data", || {
+            Robust::new(observed(correlated())?, Penalty::Huber)
+        }),
+        row("no scale", "NotPositive", "the scale", || {
+            robust()?.scale(0.0)
+        }),
+        row("a scale of NaN", "NotFinite", "the scale", || {
+            robust()?.scale(f64::NAN)
+        }),
+        row("no data", "Option", "the number of data", || {
+            Observations::present(&[f64::NAN; 2], &noise())
+        }),
+        row("infinite", "NotFinite", "the data", || {
+            Observations::present(&[f64::INFINITY, 1.0], &noise())
+        }),
+        row("too much noise", "Dimension", "the noise", || {
+            Observations::present(&[1.0], &noise())
+        }),
+    ]);
 }

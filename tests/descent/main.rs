@@ -14,6 +14,7 @@ mod posterior;
 mod posterior_wells;
 mod recycled;
 mod report;
+mod robust;
 mod run;
 mod schedule;
 mod simulator;

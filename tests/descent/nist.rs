@@ -5,7 +5,7 @@ use crate::nist_sets::{Set, digits, sets};
 use pullback::descent::Stop;
 use pullback::direction::{Damping, Finder, LeastSquares, Local, Path, Proposal};
 use pullback::loss::L2Misfit;
-use pullback::{Descent, Direction, Report, Result, verify};
+use pullback::{Bounds, Descent, Direction, Report, Result, Transform, verify};
 
 fn fit(set: &Set, start: &[f64]) -> Report {
     let loss = L2Misfit::euclidean(set.y.clone()).unwrap();
@@ -29,28 +29,58 @@ fn derivatives_of_the_curves_are_right() {
     }
 }
 
+/// Defaults reach 53 of the 54 certified answers. MGH10 from its far start leaves for where its model does not depend on the
+/// data, and says so.
+///
+/// Standard errors need a residual above the rounding of the data, which Lanczos1 does not have (a sum of squares of 1e-25).
 #[test]
 fn fits_reach_the_certified_answers_or_do_not_claim_to() {
-    let (mut right, mut errors) = (0, 0);
+    let (mut fits, mut errors) = (0, 0);
     for set in sets() {
         for (which, start) in set.starts.iter().enumerate() {
             let report = fit(&set, start);
-            let found = digits(&report.theta, &set.certified);
-            let deviations = digits(&standard_errors(&set, &report), &set.errors);
-            println!(
-                "{:>9} {} {found:5.1} {deviations:5.1} {:4} {} {}",
+            let right = digits(&report.theta, &set.certified);
+            let what = format!(
+                "{} from start {}: {right:.1}, {report}",
                 set.name,
-                which + 1,
-                report.iterations(),
-                report.counts.model_solves,
-                report.stop
+                which + 1
             );
-            right += usize::from(found >= 6.0);
+            if (set.name.as_str(), which) == ("MGH10", 0) {
+                assert!(!report.converged(), "{what}");
+                continue;
+            }
+            assert!(report.converged() && right >= 6.0, "{what}");
+            assert!(report.iterations() <= 600, "{what}");
+            fits += 1;
+            let deviations = digits(&standard_errors(&set, &report), &set.errors);
+            assert!(
+                deviations >= 4.0 || set.name == "Lanczos1",
+                "{what}\n{deviations:.1}"
+            );
             errors += usize::from(deviations >= 4.0);
         }
     }
-    println!("{right} {errors}");
-    assert!(right >= 54 && errors >= 52);
+    assert_eq!((fits, errors), (53, 51));
+}
+
+/// A logarithmic scale for the amplitude, or a bound that keeps it positive, reaches the last answer.
+#[test]
+fn the_hardest_fit_succeeds_with_a_positive_amplitude() {
+    let set = Set::named("MGH10");
+    let (curve, loss) = (set.curve(), L2Misfit::euclidean(set.y.clone()).unwrap());
+    let transforms = [Transform::Log, Transform::Identity, Transform::Identity];
+    let infinite = f64::INFINITY;
+    let bounds = Bounds::new(vec![1e-6, 0.0, 0.0], vec![infinite; 3]).unwrap();
+    for descent in [
+        Descent::new(&curve, &loss).transforms(&transforms),
+        Descent::new(&curve, &loss).bounds(&bounds),
+    ] {
+        let report = descent.run(&set.starts[0], |_| ()).unwrap();
+        let right = digits(&report.theta, &set.certified);
+        assert!(report.converged() && right >= 8.0, "{right}: {report}");
+        let deviations = digits(&standard_errors(&set, &report), &set.errors);
+        assert!(deviations >= 4.0, "{deviations}: {report}");
+    }
 }
 
 /// Where e^(−b₁x) has died out for every x, the objective is flat in b₁ and its gradient vanishes.

@@ -2,7 +2,7 @@
 
 use crate::support::{column, definite, density, dot, gap, grids, matrix_gap};
 use pullback::faer::Mat;
-use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit, Sum};
+use pullback::loss::{Divergence, L2Misfit, Observations, Penalty, Robust, SobolevMisfit, Sum};
 use pullback::metric::Observed;
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::{Cpu, Descent, Error, Grid, Loss, Metric, Noise, Operator, random};
@@ -40,6 +40,10 @@ fn losses(grid: &Grid, target: &[f64]) -> Vec<(&'static str, Box<dyn Loss>)> {
             Box::new(Divergence::chi_squared(grid, q()).unwrap()),
         ),
         ("observations", Box::new(observations())),
+        ("soft L1", robust(target, Penalty::SoftL1)),
+        ("Huber", robust(target, Penalty::Huber)),
+        ("Cauchy", robust(target, Penalty::Cauchy)),
+        ("Tukey", robust(target, Penalty::Tukey)),
         ("sum", Box::new(sum)),
     ]
 }
@@ -49,6 +53,16 @@ fn observations(target: &[f64], rows: usize, seed: u64) -> Observations {
     let operator = Operator::dense(random::normal_matrix(rows, target.len(), seed));
     let data = operator.apply_to(pullback::Side::Plain, target).unwrap();
     Observations::new(operator, data, Noise::full(definite(rows, seed)).unwrap()).unwrap()
+}
+
+/// The same observations with independent noise and a penalty for outliers.
+fn robust(target: &[f64], penalty: Penalty) -> Box<dyn Loss> {
+    let all = observations(target, 5, 61);
+    let operator = all.operator().clone();
+    let data = operator.apply_to(pullback::Side::Plain, target).unwrap();
+    let noise = Noise::deviations((1..6).map(f64::from).collect()).unwrap();
+    let independent = Observations::new(operator, data, noise).unwrap();
+    Box::new(Robust::new(independent, penalty).unwrap())
 }
 
 fn gradient(loss: &dyn Loss, rho: &[f64]) -> Vec<f64> {

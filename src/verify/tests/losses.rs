@@ -6,7 +6,9 @@ use super::{assert_fails_only, assert_passes, bumps, every_seventh, line, plane}
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::{Backend, Operator};
-use crate::loss::{Divergence, L2Misfit, Loss, Misfit, Observations, SobolevMisfit, Sum};
+use crate::loss::{
+    Divergence, L2Misfit, Loss, Misfit, Observations, Penalty, Robust, SobolevMisfit, Sum,
+};
 use crate::metric::{L2, Metric};
 use crate::model::Equations;
 use crate::models::{GaussianMixture, Parameter};
@@ -39,6 +41,10 @@ fn cells_below_the_floor_of_a_metric_do_not_count_at_the_match() {
     assert!(target[0] < 1e-50);
     let loss = Divergence::kullback_leibler(&grid, target.clone()).unwrap();
     assert_passes("KL", &verify::matching(&loss, &target, 1).unwrap());
+}
+
+fn robust(observed: Observations, penalty: Penalty) -> Box<dyn Loss> {
+    Box::new(Robust::new(observed, penalty).unwrap())
 }
 
 type Losses = Vec<(&'static str, Box<dyn Loss>)>;
@@ -81,6 +87,10 @@ fn losses(grid: &Grid, target: &[f64]) -> Losses {
             Box::new(Divergence::chi_squared(grid, q()).unwrap()),
         ),
         ("observations", Box::new(observed())),
+        ("soft L1", robust(observed(), Penalty::SoftL1)),
+        ("Huber", robust(observed(), Penalty::Huber)),
+        ("Cauchy", robust(observed(), Penalty::Cauchy)),
+        ("Tukey", robust(observed(), Penalty::Tukey)),
         ("sum", Box::new(sum)),
     ]
 }
