@@ -30,7 +30,8 @@
 //!
 //! | task | items |
 //! |---|---|
-//! | define a model | [`Model`], [`model`]; [`Operator`] for its Jacobians; [`Grid`] |
+//! | define a model by its equation or formula alone | [`automatic`] |
+//! | define a model with Jacobians of your own | [`Model`], [`model`]; [`Operator`] for its Jacobians; [`Grid`] |
 //! | define the objective | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
 //! | choose a metric | [`Metric`] and [`metric`] |
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
@@ -44,7 +45,7 @@
 //! | draw figures | `plot`, with the Cargo feature `plot` |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
-//! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
+//! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← noise ← metric ← loss ← prior ←
 //! sketch ← hessian ← direction, step ← posterior ← descent ← correction ← models ← verify.
 
 #![deny(missing_docs)]
@@ -136,6 +137,12 @@ struct LorenzPage;
 #[doc = include_str!("../docs/directions.md")]
 struct DirectionsPage;
 
+/// Runs the examples of `docs/your-first-model.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/your-first-model.md")]
+struct FirstModelPage;
+
+/// Runs the examples of `docs/architecture.md` as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/architecture.md")]
 struct ArchitecturePage;

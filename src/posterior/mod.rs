@@ -5,9 +5,12 @@
 //! with the precision C of the priors, as posterior precision: H⁻¹ is the covariance of the parameters. Other losses
 //! need a scale, see [`Uncertainty::scaled`].
 
+mod estimates;
 mod low_rank;
+mod quantile;
 mod uncertainty;
 
+pub use self::estimates::Estimates;
 pub(crate) use self::low_rank::no_prior;
 pub use self::low_rank::{Posterior, Rank};
 pub use self::uncertainty::Uncertainty;

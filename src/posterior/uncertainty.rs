@@ -4,7 +4,11 @@ use std::fmt;
 
 use faer::{Mat, MatRef};
 
-use crate::linalg::{gram, right_singular};
+use crate::check;
+use crate::error::Result;
+use crate::linalg::{Cpu, gram, right_singular};
+use crate::model::adjoint::Linearisation;
+use crate::model::{Model, solve_checked};
 use crate::vector::norm;
 
 /// Covariance (G + C)⁻¹ of the parameters, with the precision C of the priors, and the undetermined directions.
@@ -108,6 +112,28 @@ impl Uncertainty {
             .iter_mut()
             .for_each(|s| *s *= variance.sqrt());
         self
+    }
+
+    /// Computes the standard error of every entry of the state of `model` at θ, to first order in the parameters.
+    ///
+    /// The band ρ ± t σ shows where the state lies, without the noise of single data. The model may be another one with
+    /// the same parameters, such as the same formula at other points. The computation takes one tangent solve per
+    /// parameter. Undetermined parameters are left out.
+    ///
+    /// # Errors
+    /// Fails if the model cannot be solved at θ, or has another number of parameters than the covariance.
+    pub fn band(&self, model: &dyn Model, theta: &[f64]) -> Result<Vec<f64>> {
+        let (p, backend) = (self.covariance.nrows(), Cpu::shared());
+        check::length("the parameters of a band", model.param_dim(), p)?;
+        let rho = solve_checked(model, theta, backend)?;
+        let z = Linearisation::new(model, &rho, theta, backend)?;
+        // To first order δρ = Z δθ, with the covariance ZΣZᵀ: σᵢ² = zᵢΣzᵢᵀ for row zᵢ of Z.
+        let z = z.matrix()?;
+        let product = z * &self.covariance;
+        let variance = |i: usize| (0..p).map(|j| product[(i, j)] * z[(i, j)]).sum::<f64>();
+        Ok((0..z.nrows())
+            .map(|i| variance(i).max(0.0).sqrt())
+            .collect())
     }
 
     /// Returns the correlation of two parameters.

@@ -1,0 +1,122 @@
+//! Fits a rational function to the mobility of electrons: table of estimates, and a picture with a 95 % band.
+//!
+//! The data are the set Thurber of the NIST Statistical Reference Datasets (R. Thurber, 1979), which certifies the answer.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use pullback::automatic::{Curve, Formula, Scalar};
+use pullback::loss::L2Misfit;
+use pullback::plot::{Chart, Corner, Marker, PALETTE, Page, Stroke};
+use pullback::{Descent, Report, posterior::Uncertainty, verify};
+
+use support::command::{self, Arguments, Failure, path};
+use support::output::make_folder;
+
+const HELP: &str = "\
+Fits the NIST set Thurber by its formula alone, with standard errors and a band.
+
+usage: curve_fit [options]
+  --out DIR  [out/curve_fit]  folder for the picture
+  --help     print this text";
+
+/// Logarithm of the density and mobility of electrons.
+#[rustfmt::skip]
+const DATA: [(f64, f64); 37] = [
+    (-3.067, 80.574), (-2.981, 84.248), (-2.921, 87.264), (-2.912, 87.195), (-2.84, 89.076), (-2.797, 89.608),
+    (-2.702, 89.868), (-2.699, 90.101), (-2.633, 92.405), (-2.481, 95.854), (-2.363, 100.696), (-2.322, 101.06),
+    (-1.501, 401.672), (-1.46, 390.724), (-1.274, 567.534), (-1.212, 635.316), (-1.1, 733.054), (-1.046, 759.087),
+    (-0.915, 894.206), (-0.714, 990.785), (-0.566, 1090.109), (-0.545, 1080.914), (-0.4, 1122.643), (-0.309, 1178.351),
+    (-0.109, 1260.531), (-0.103, 1273.514), (0.01, 1288.339), (0.119, 1327.543), (0.377, 1353.863), (0.79, 1414.509),
+    (0.963, 1425.208), (1.006, 1421.384), (1.115, 1442.962), (1.572, 1464.35), (1.841, 1468.705), (2.047, 1447.894),
+    (2.2, 1457.628),
+];
+
+const CERTIFIED: [f64; 7] = [
+    1.288_139_68e3,
+    1.491_079_253_5e3,
+    5.832_383_687_7e2,
+    7.541_664_429_1e1,
+    9.662_950_286_4e-1,
+    3.979_728_579_7e-1,
+    4.972_729_734_9e-2,
+];
+
+/// (b₀ + b₁x + b₂x² + b₃x³)/(1 + b₄x + b₅x² + b₆x³) at these x.
+struct Mobility(Vec<f64>);
+
+impl Formula for Mobility {
+    fn dims(&self) -> (usize, usize) {
+        (self.0.len(), 7)
+    }
+
+    fn values<S: Scalar>(&self, b: &[S], out: &mut [S]) {
+        for (y, &x) in out.iter_mut().zip(&self.0) {
+            let above = b[0] + b[1] * x + b[2] * (x * x) + b[3] * x.powi(3);
+            let below = b[4] * x + b[5] * (x * x) + b[6] * x.powi(3) + 1.0;
+            *y = above / below;
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    command::main(HELP, |given: &Arguments| given.get("--out", path), run)
+}
+
+fn run(out: &PathBuf) -> Result<(), Failure> {
+    make_folder(out)?;
+    let (x, y): (Vec<f64>, Vec<f64>) = DATA.iter().copied().unzip();
+    let curve = Curve::new(Mobility(x));
+    let start = [1000.0, 1000.0, 400.0, 40.0, 0.7, 0.3, 0.03];
+    println!("{}\n", verify::model(&curve, &start, 1)?);
+
+    let loss = L2Misfit::euclidean(y)?;
+    let descent = Descent::new(&curve, &loss);
+    let report = descent.run(&start, |iterate| println!("{iterate}"))?;
+    println!("\n{report}\n");
+
+    // The noise is unknown: the residual of n data with p parameters estimates its variance.
+    let freedom = (DATA.len() - 7) as f64;
+    let variance = 2.0 * report.loss / freedom;
+    let uncertainty = report.covariance(&descent)?.scaled(variance);
+    let estimates = uncertainty.estimates(&report.theta)?.freedom(freedom)?;
+    println!("{estimates}");
+    println!(
+        "residual standard deviation {:.3} on {freedom} degrees of freedom",
+        variance.sqrt()
+    );
+    println!("certified: {CERTIFIED:?}");
+
+    let quantile = estimates.quantile();
+    let pictures = draw(&report, &uncertainty, quantile)?.save(&out.join("fit"))?;
+    println!("wrote {}", pictures[0].display());
+    Ok(())
+}
+
+/// Draws the data, the fit and its 95 % band.
+fn draw(report: &Report, uncertainty: &Uncertainty, quantile: f64) -> pullback::Result<Page> {
+    let (first, last) = (DATA[0].0, DATA[DATA.len() - 1].0);
+    let fine: Vec<f64> = (0..=200)
+        .map(|i| first + (last - first) * f64::from(i) / 200.0)
+        .collect();
+    // The same formula on a fine grid, at the parameters of the fit.
+    let smooth = Curve::new(Mobility(fine.clone()));
+    let values = smooth.predict(&report.theta)?;
+    let errors = uncertainty.band(&smooth, &report.theta)?;
+    let band: Vec<[f64; 3]> = (0..fine.len())
+        .map(|i| (fine[i], values[i], quantile * errors[i]))
+        .map(|(x, y, width)| [x, y - width, y + width])
+        .collect();
+    let line: Vec<[f64; 2]> = fine.iter().zip(&values).map(|(x, y)| [*x, *y]).collect();
+    let data: Vec<[f64; 2]> = DATA.iter().map(|(x, y)| [*x, *y]).collect();
+    let chart = Chart::new("Mobility of electrons")
+        .labels("ln density", "mobility")
+        .band("95 % band", &band, PALETTE[0])
+        .line("fit", &line, Stroke::solid(PALETTE[0]))
+        .markers("data", &data, PALETTE[1], Marker::Circle)
+        .legend(Corner::LowerRight);
+    Ok(Page::new(1).chart(chart))
+}

@@ -1,0 +1,274 @@
+//! Table of parameter estimates with errors, confidence intervals and correlations.
+
+use std::fmt;
+
+use super::Uncertainty;
+use super::quantile::two_sided_quantile;
+use crate::check;
+use crate::error::Result;
+
+/// Estimates of parameters with standard errors, confidence intervals and correlations. `Display` prints a table.
+///
+/// ```
+/// use pullback::automatic::{Curve, Formula, Scalar};
+/// use pullback::{Descent, loss::L2Misfit};
+/// /// y = a + b t.
+/// struct Line;
+/// impl Formula for Line {
+///     fn dims(&self) -> (usize, usize) { (5, 2) }
+///     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+///         for (t, y) in out.iter_mut().enumerate() { *y = theta[0] + theta[1] * t as f64; }
+///     }
+/// }
+/// let (curve, loss) = (Curve::new(Line), L2Misfit::euclidean(vec![1.1, 2.9, 5.2, 6.8, 9.1])?);
+/// let descent = Descent::new(&curve, &loss);
+/// let report = descent.run(&[0.0, 0.0], |_| ())?;
+/// // The noise is estimated from the residual of 5 data with 2 parameters.
+/// let freedom = 3.0;
+/// let covariance = report.covariance(&descent)?.scaled(2.0 * report.loss / freedom);
+/// let table = covariance.estimates(&report.theta)?.named(&["a", "b"])?.freedom(freedom)?;
+/// assert!(table.to_string().contains("1.990 ± 0.060"));
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Estimates<'a> {
+    names: Vec<String>,
+    values: &'a [f64],
+    uncertainty: &'a Uncertainty,
+    level: f64,
+    freedom: Option<f64>,
+}
+
+impl Uncertainty {
+    /// Returns the estimates `theta` with these uncertainties, as a table.
+    ///
+    /// # Errors
+    /// Fails if the number of parameters differs from that of the covariance.
+    pub fn estimates<'a>(&'a self, theta: &'a [f64]) -> Result<Estimates<'a>> {
+        check::length(
+            "θ of the estimates",
+            theta.len(),
+            self.standard_errors.len(),
+        )?;
+        Ok(Estimates {
+            names: (0..theta.len()).map(|i| format!("θ{i}")).collect(),
+            values: theta,
+            uncertainty: self,
+            level: 0.95,
+            freedom: None,
+        })
+    }
+}
+
+impl Estimates<'_> {
+    /// Sets the names of the parameters.
+    ///
+    /// # Errors
+    /// Fails if there is not one name per parameter.
+    pub fn named(mut self, names: &[&str]) -> Result<Self> {
+        check::length(
+            "the names of the parameters",
+            names.len(),
+            self.values.len(),
+        )?;
+        self.names = names.iter().map(|name| (*name).to_string()).collect();
+        Ok(self)
+    }
+
+    /// Sets the degrees of freedom n − p of an estimated noise. Intervals are then those of Student's distribution, and
+    /// otherwise normal.
+    ///
+    /// # Errors
+    /// Fails if the number is not positive.
+    pub fn freedom(mut self, freedom: f64) -> Result<Self> {
+        check::positive("the degrees of freedom", &[freedom])?;
+        self.freedom = Some(freedom);
+        Ok(self)
+    }
+
+    /// Sets the level of the confidence intervals, 0.95 by default.
+    ///
+    /// # Errors
+    /// Fails if the level is not between 0 and 1.
+    pub fn level(mut self, level: f64) -> Result<Self> {
+        let sound = level > 0.0 && level < 1.0;
+        check::option(
+            "the confidence level",
+            level,
+            sound,
+            "give a fraction such as 0.95",
+        )?;
+        self.level = level;
+        Ok(self)
+    }
+
+    /// Returns the number t of standard errors from the middle of an interval to its ends.
+    pub fn quantile(&self) -> f64 {
+        two_sided_quantile(self.level, self.freedom)
+    }
+
+    /// Returns the confidence interval of every parameter, θ ± t σ. It is infinite for an undetermined parameter, and a
+    /// single point for one that is held by a bound.
+    pub fn intervals(&self) -> Vec<(f64, f64)> {
+        let t = self.quantile();
+        let pairs = self.values.iter().zip(&self.uncertainty.standard_errors);
+        pairs
+            .map(|(value, error)| (value - t * error, value + t * error))
+            .collect()
+    }
+
+    /// Returns the cell of a correlation.
+    fn correlation(&self, i: usize, j: usize) -> String {
+        let fixed = |k: usize| {
+            let error = self.uncertainty.standard_errors[k];
+            error == 0.0 || error.is_infinite()
+        };
+        match fixed(i) || fixed(j) {
+            true => "–".to_string(),
+            false => format!("{:.3}", self.uncertainty.correlation(i, j)),
+        }
+    }
+}
+
+/// Largest number of parameters whose correlations are printed.
+const CORRELATED: usize = 8;
+
+impl fmt::Display for Estimates<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = self.values.len();
+        let width = self.names.iter().map(|name| name.chars().count()).max();
+        let width = width.unwrap_or(0).max("parameter".len());
+        let intervals = self.intervals();
+        let cells: Vec<[String; 2]> = (0..n)
+            .map(|i| {
+                let error = self.uncertainty.standard_errors[i];
+                let (low, high) = intervals[i];
+                match self.uncertainty.held.contains(&i) {
+                    true => [plain(self.values[i], 0.0), "held by its bound".to_string()],
+                    false if error.is_infinite() => {
+                        [plain(self.values[i], 0.0), "undetermined".to_string()]
+                    }
+                    false => [
+                        with_error(self.values[i], error),
+                        format!("[{}, {}]", plain(low, error), plain(high, error)),
+                    ],
+                }
+            })
+            .collect();
+        let column = |k: usize| {
+            cells
+                .iter()
+                .map(|row| row[k].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let level = format!("{} % interval", 100.0 * self.level);
+        let widths = [column(0).max(16), column(1).max(level.chars().count())];
+        write!(
+            f,
+            "{:width$}  {:>a$}  {level:>b$}",
+            "parameter",
+            "value ± error",
+            a = widths[0],
+            b = widths[1]
+        )?;
+        if n > 1 && n <= CORRELATED {
+            write!(f, "  correlation")?;
+        }
+        for (i, [value, interval]) in cells.iter().enumerate() {
+            write!(
+                f,
+                "\n{:width$}  {value:>a$}  {interval:>b$}",
+                self.names[i],
+                a = widths[0],
+                b = widths[1]
+            )?;
+            if n > 1 && n <= CORRELATED {
+                (0..i).try_for_each(|j| write!(f, "  {:>6}", self.correlation(i, j)))?;
+            }
+        }
+        let null = &self.uncertainty.null_space;
+        for k in 0..null.ncols() {
+            let undetermined = |i: &usize| {
+                self.uncertainty.standard_errors[*i].is_infinite() && null[(*i, k)] != 0.0
+            };
+            let terms = (0..n)
+                .filter(undetermined)
+                .map(|i| format!("{:+.3} {}", null[(i, k)], self.names[i]));
+            let terms: Vec<String> = terms.collect();
+            write!(
+                f,
+                "\nnot determined by the data: the combination {}",
+                terms.join(" ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the decimal exponent of a number.
+fn exponent(x: f64) -> i32 {
+    if x == 0.0 {
+        0
+    } else {
+        x.abs().log10().floor() as i32
+    }
+}
+
+/// Formats a value and its error with two digits of the error.
+fn with_error(value: f64, error: f64) -> String {
+    let size = exponent(value.abs().max(error));
+    // Powers of ten outside this range are written once for value and error.
+    if (-3..6).contains(&size) {
+        let decimals = decimals(error, 0);
+        return format!("{value:.decimals$} ± {error:.decimals$}");
+    }
+    let (scale, decimals) = (10.0_f64.powi(size), decimals(error, size));
+    format!(
+        "({:.decimals$} ± {:.decimals$})e{size}",
+        value / scale,
+        error / scale
+    )
+}
+
+/// Formats a number to the digit at which its error has its second digit, or to six digits without an error.
+fn plain(value: f64, error: f64) -> String {
+    let size = exponent(value.abs().max(error));
+    let error = if error > 0.0 {
+        error
+    } else {
+        1e-4 * 10.0_f64.powi(size)
+    };
+    if (-3..6).contains(&size) {
+        return format!("{value:.0$}", decimals(error, 0));
+    }
+    format!(
+        "{:.1$}e{size}",
+        value / 10.0_f64.powi(size),
+        decimals(error, size)
+    )
+}
+
+/// Returns the number of decimals that show two digits of an error, in units of 10^`size`.
+fn decimals(error: f64, size: i32) -> usize {
+    (1 - exponent(error) + size).clamp(0, 15) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_rounded_by_their_errors() {
+        for (value, error, expected) in [
+            (238.942_129, 2.707_007, "238.9 ± 2.7"),
+            (5.501_564_3e-4, 7.266_87e-6, "(5.502 ± 0.073)e-4"),
+            (-0.000_12, 3.4, "-0.0 ± 3.4"),
+            (1.5e12, 2.5e9, "(1.5000 ± 0.0025)e12"),
+            (12.0, 120.0, "12 ± 120"),
+            (0.0, 0.0123, "0.000 ± 0.012"),
+        ] {
+            assert_eq!(with_error(value, error), expected);
+        }
+    }
+}
