@@ -34,6 +34,7 @@
 //! | define the objective | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
 //! | choose a metric | [`Metric`] and [`metric`] |
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
+//! | search from many starts | [`MultiStart`], [`multistart`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
@@ -45,7 +46,7 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
-//! sketch ← hessian ← direction, step ← posterior ← descent ← correction ← models ← verify.
+//! sketch ← hessian ← direction, step ← posterior ← descent ← multistart ← correction ← models ← verify.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -68,6 +69,7 @@ pub mod loss;
 pub mod metric;
 pub mod model;
 pub mod models;
+pub mod multistart;
 mod noise;
 pub mod posterior;
 pub mod prior;
@@ -87,6 +89,7 @@ pub use linalg::{Backend, Cpu, Operator, Side};
 pub use loss::Loss;
 pub use metric::Metric;
 pub use model::{Linearisation, Model};
+pub use multistart::MultiStart;
 pub use noise::Noise;
 pub use prior::Prior;
 #[cfg(feature = "plot")]

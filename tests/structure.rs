@@ -28,6 +28,7 @@ const ROWS: &[&[&str]] = &[
     &["direction", "step"],
     &["posterior"],
     &["descent"],
+    &["multistart"],
     &["correction"],
     &["models"],
     &["verify"],

@@ -8,6 +8,7 @@ mod covariance;
 mod fold;
 mod memory;
 mod mixture;
+mod multistart;
 mod nist;
 mod nist_sets;
 mod posterior;
