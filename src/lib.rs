@@ -34,7 +34,7 @@
 //! | define the objective | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
 //! | choose a metric | [`Metric`] and [`metric`] |
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
-//! | search from many starts | [`MultiStart`], [`multistart`] |
+//! | search from many starts, or along a parameter of the problem | [`MultiStart`], [`multistart`], [`Continuation`], [`continuation`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
@@ -46,7 +46,7 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← noise ← metric ← loss ← prior ←
-//! sketch ← hessian ← direction, step ← posterior ← descent ← multistart ← correction ← models ← verify.
+//! sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation ← correction ← models ← verify.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -57,6 +57,7 @@
 
 pub mod automatic;
 mod check;
+pub mod continuation;
 pub mod coordinates;
 pub mod correction;
 pub mod descent;
@@ -79,6 +80,7 @@ pub mod step;
 mod vector;
 pub mod verify;
 
+pub use continuation::Continuation;
 pub use coordinates::{Bounds, Transform};
 pub use descent::{Descent, Report};
 pub use direction::Direction;

@@ -28,7 +28,7 @@ const ROWS: &[&[&str]] = &[
     &["direction", "step"],
     &["posterior"],
     &["descent"],
-    &["multistart"],
+    &["multistart", "continuation"],
     &["correction"],
     &["models"],
     &["verify"],

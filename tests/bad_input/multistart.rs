@@ -1,4 +1,4 @@
-//! Input that makes no sense is an error that names the argument and the remedy: searches from many starts.
+//! Input that makes no sense is an error that names the argument and the remedy: searches from many starts, continuation.
 
 use crate::support::Explicit;
 use crate::support::bad::{check, row};
@@ -6,7 +6,7 @@ use pullback::descent::Tolerances;
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
 use pullback::multistart::Merging;
-use pullback::{Bounds, Descent, Grid, MultiStart, Transform};
+use pullback::{Bounds, Continuation, Descent, Error, Grid, MultiStart, Report, Result, Transform};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -117,6 +117,49 @@ fn transforms_tolerances_and_representatives() {
         row("descent", "Option", "turn the test off", || {
             let descent = Descent::new(&model, &loss).tolerances(limits);
             MultiStart::new(&descent).at(&[[1.0, 1.0]]).run(|_| ())
+        }),
+    ]);
+}
+
+#[test]
+fn continuations() {
+    let (model, loss) = sound();
+    let fit = |_: f64, start: &[f64]| Descent::new(&model, &loss).run(start, |_| ());
+    let from = |continuation: Continuation, start: &[f64]| continuation.run(start, fit, |_| ());
+    let usual = Continuation::new(0.0, 1.0);
+    let broken = |_: f64, _: &[f64]| -> Result<Report> { Err(Error::custom("broken")) };
+    let none = Tolerances {
+        iterations: 1,
+        ..Tolerances::default()
+    };
+    let tired = |_: f64, start: &[f64]| {
+        let descent = Descent::new(&model, &loss).tolerances(none);
+        descent.run(start, |_| ())
+    };
+    check(vec![
+        row("NaN", "NotFinite", "the start θ", || {
+            from(usual, &[NAN, 0.0])
+        }),
+        row("end", "NotFinite", "an end of the continuation", || {
+            from(Continuation::new(0.0, INF), &[0.0, 0.0])
+        }),
+        row("no step", "Option", "positive", || {
+            from(usual.step(0.0), &[0.0, 0.0])
+        }),
+        row("back", "Option", "the step", || {
+            from(usual.step(-1.0), &[0.0, 0.0])
+        }),
+        row("smallest", "Option", "the smallest step", || {
+            from(usual.smallest_step(NAN), &[0.0, 0.0])
+        }),
+        row("long", "Dimension", "the start θ", || {
+            from(usual, &[0.0; 3])
+        }),
+        row("broken", "Custom", "broken", || {
+            usual.run(&[0.0], broken, |_| ())
+        }),
+        row("tired", "NoStart", "limit of 1 steps", || {
+            usual.run(&[40.0, -9.0], tired, |_| ())
         }),
     ]);
 }

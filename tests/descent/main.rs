@@ -4,6 +4,7 @@
 
 mod auto;
 mod bounds;
+mod continuation;
 mod covariance;
 mod fold;
 mod memory;
