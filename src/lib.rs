@@ -141,6 +141,11 @@ struct LorenzPage;
 #[doc = include_str!("../docs/directions.md")]
 struct DirectionsPage;
 
+/// Runs the examples of `docs/optima.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/optima.md")]
+struct OptimaPage;
+
 #[cfg(doctest)]
 #[doc = include_str!("../docs/architecture.md")]
 struct ArchitecturePage;
