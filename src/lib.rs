@@ -35,6 +35,7 @@
 //! | define the objective | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
 //! | choose a metric | [`Metric`] and [`metric`] |
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
+//! | search from many starts, or along a parameter of the problem | [`multistart`], [`continuation`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
@@ -45,8 +46,9 @@
 //! | draw figures | `plot`, with the Cargo feature `plot` |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
-//! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← noise ← metric ← loss ← prior ←
-//! sketch ← hessian ← direction, step ← posterior ← descent ← correction ← models ← verify.
+//! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← noise ← metric ←
+//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation ← correction ←
+//! models ← verify.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -57,6 +59,7 @@
 
 pub mod automatic;
 mod check;
+pub mod continuation;
 pub mod coordinates;
 pub mod correction;
 pub mod descent;
@@ -69,6 +72,7 @@ pub mod loss;
 pub mod metric;
 pub mod model;
 pub mod models;
+pub mod multistart;
 mod noise;
 pub mod posterior;
 pub mod prior;
@@ -141,6 +145,11 @@ struct DirectionsPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/your-first-model.md")]
 struct FirstModelPage;
+
+/// Runs the examples of `docs/optima.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/optima.md")]
+struct OptimaPage;
 
 /// Runs the examples of `docs/architecture.md` as tests.
 #[cfg(doctest)]

@@ -2,6 +2,7 @@
 
 use faer::Mat;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
@@ -51,6 +52,29 @@ pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
     (0..len)
         .map(|_| lower + (upper - lower) * rng.random::<f64>())
         .collect()
+}
+
+/// Returns the points of a Latin hypercube in [0, 1)ᵈ: of every coordinate, each of `count` equal intervals holds one point.
+///
+/// ```
+/// let points = pullback::random::latin_hypercube(4, 2, 1);
+/// let mut quarters: Vec<usize> = points.iter().map(|x| (4.0 * x[1]) as usize).collect();
+/// quarters.sort();
+/// assert_eq!(quarters, [0, 1, 2, 3]);
+/// ```
+pub fn latin_hypercube(count: usize, dim: usize, seed: u64) -> Vec<Vec<f64>> {
+    let mut points = vec![vec![0.0; dim]; count];
+    for j in 0..dim {
+        let mut rng = generator(seed, j as u64 + 1);
+        let mut interval: Vec<usize> = (0..count).collect();
+        interval.shuffle(&mut rng);
+        for (point, k) in points.iter_mut().zip(interval) {
+            // Rounding could move the largest number below k + 1 to k + 1.
+            let at = (k as f64 + rng.random::<f64>()) / count as f64;
+            point[j] = at.min(1.0_f64.next_down());
+        }
+    }
+    points
 }
 
 /// Returns a matrix of independent standard normal numbers, with one stream per column.

@@ -28,6 +28,7 @@ const ROWS: &[&[&str]] = &[
     &["direction", "step"],
     &["posterior"],
     &["descent"],
+    &["multistart", "continuation"],
     &["correction"],
     &["models"],
     &["verify"],

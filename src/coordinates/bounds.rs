@@ -36,6 +36,16 @@ impl Bounds {
         Ok(Self { lower, upper })
     }
 
+    /// Returns the lower ends.
+    pub fn lower(&self) -> &[f64] {
+        &self.lower
+    }
+
+    /// Returns the upper ends.
+    pub fn upper(&self) -> &[f64] {
+        &self.upper
+    }
+
     /// Moves θ to the nearest point of the box.
     pub fn clamp(&self, theta: &mut [f64]) {
         for (t, (l, u)) in theta.iter_mut().zip(self.lower.iter().zip(&self.upper)) {

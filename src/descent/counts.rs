@@ -1,5 +1,8 @@
 //! Cost of a run, and the backends that count it.
 
+use std::fmt;
+use std::iter::Sum;
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use crate::linalg::{Backend, Reuse, Solved, Tally, describe_purposes, merge_solved};
@@ -31,6 +34,43 @@ pub struct Counts {
     pub system_solves: usize,
     /// Number of iterations of iterative solvers in all these solves, counting the slowest column of every batch.
     pub solver_iterations: usize,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.model_solves += other.model_solves;
+        self.newton_solves += other.newton_solves;
+        self.factorisations += other.factorisations;
+        self.tangent_solves += other.tangent_solves;
+        self.adjoint_solves += other.adjoint_solves;
+        self.metric_factorisations += other.metric_factorisations;
+        self.metric_solves += other.metric_solves;
+        self.system_factorisations += other.system_factorisations;
+        self.system_solves += other.system_solves;
+        self.solver_iterations += other.solver_iterations;
+    }
+}
+
+impl Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        let mut total = Self::default();
+        all.for_each(|counts| total += counts);
+        total
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} model solves, {} factorisations, {} tangent and {} adjoint solves, {} metric solves",
+            self.model_solves,
+            self.factorisations,
+            self.tangent_solves,
+            self.adjoint_solves,
+            self.metric_solves
+        )
+    }
 }
 
 /// Methods that solved the linear systems, by purpose.

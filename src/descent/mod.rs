@@ -211,7 +211,18 @@ impl<'a> Descent<'a> {
         self.setting.uncertainty(self.backend, theta, Some(rho))
     }
 
-    fn check(&self, theta: &[f64]) -> Result<()> {
+    /// Returns the number of parameters.
+    pub(crate) fn param_dim(&self) -> usize {
+        self.setting.model.param_dim()
+    }
+
+    /// Returns the bounds and transforms of the parameters.
+    pub(crate) fn domain(&self) -> (Option<&'a Bounds>, Option<&'a [Transform]>) {
+        (self.setting.bounds, self.setting.transforms)
+    }
+
+    /// Checks the settings and a starting point.
+    pub(crate) fn check(&self, theta: &[f64]) -> Result<()> {
         let setting = &self.setting;
         check::length("the start θ", theta.len(), setting.model.param_dim())?;
         check::finite("the start θ", theta)?;

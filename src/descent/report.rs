@@ -114,17 +114,7 @@ impl fmt::Display for Report {
             self.iterations() as f64,
             tolerances.iterations as f64,
         )?;
-        let c = &self.counts;
-        write!(
-            f,
-            "  loss {:.6e}; {} model solves, {} factorisations, {} tangent and {} adjoint solves, {} metric solves",
-            self.loss,
-            c.model_solves,
-            c.factorisations,
-            c.tangent_solves,
-            c.adjoint_solves,
-            c.metric_solves
-        )?;
+        write!(f, "  loss {:.6e}; {}", self.loss, self.counts)?;
         if let Some(line) = self.purposes.describe() {
             write!(f, "\n  {line}")?;
         }

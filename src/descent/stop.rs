@@ -87,6 +87,24 @@ impl Stop {
         )
     }
 
+    /// Returns the reason in a word or two, for tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Decrease { .. } => "decrease",
+            Self::Gradient { .. } => "gradient",
+            Self::Step { .. } => "step",
+            Self::Loss { .. } => "loss",
+            Self::Target { .. } => "target",
+            Self::Rest { .. } => "at rest",
+            Self::Lost { .. } => "lost parameter",
+            Self::Above { .. } => "above its best point",
+            Self::Iterations { .. } => "iteration limit",
+            Self::Stalled { .. } => "stalled",
+            Self::Observer => "observer",
+            Self::Unfinished => "unfinished",
+        }
+    }
+
     /// Returns whether the run ended because steps became negligible.
     pub(super) fn is_rest(&self) -> bool {
         matches!(

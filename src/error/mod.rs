@@ -292,12 +292,12 @@ pub enum Error {
         /// Value of the loss at the starting point.
         value: f64,
     },
-    /// A correction whose starting points were all rejected.
+    /// A correction, multi-start or continuation whose starting points were all rejected.
     #[error(
         "every starting point was rejected: {reasons}; start closer to the parameters that generated the data"
     )]
     NoStart {
-        /// Reasons for which the simulator rejected each starting point.
+        /// Reasons for rejecting the starting points.
         reasons: String,
     },
     /// A metric whose root returns a vector or batch of the wrong size.

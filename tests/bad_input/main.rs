@@ -16,6 +16,7 @@ mod honesty;
 mod measure;
 mod mixture;
 mod model;
+mod multistart;
 mod sketch;
 mod solves;
 #[path = "../support/mod.rs"]

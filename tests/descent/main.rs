@@ -4,10 +4,12 @@
 
 mod auto;
 mod bounds;
+mod continuation;
 mod covariance;
 mod fold;
 mod memory;
 mod mixture;
+mod multistart;
 mod nist;
 mod nist_sets;
 mod posterior;

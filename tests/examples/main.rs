@@ -6,6 +6,7 @@ mod cuda;
 mod darcy;
 mod lorenz;
 mod mixture;
+mod multistart;
 mod program;
 mod sketch;
 mod streams;

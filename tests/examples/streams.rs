@@ -8,11 +8,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-const EXAMPLES: [&str; 5] = [
+const EXAMPLES: [&str; 6] = [
     "cuda",
     "darcy",
     "gaussian_mixture",
     "lorenz",
+    "multistart",
     "sketch_accuracy",
 ];
 
@@ -109,6 +110,7 @@ fn no_work_is_lost_where_standard_error_is_full() {
             "lorenz",
             &["--quick", "--data", "twin", "--n", "6", "--loss", "l2"],
         ),
+        ("multistart", &["--starts", "3"]),
         (
             "sketch_accuracy",
             &["--quick", "--n", "4", "--seeds", "2", "--metric", "l2"],
@@ -129,7 +131,13 @@ fn no_work_is_lost_where_standard_error_is_full() {
 
 #[test]
 fn folders_are_made_before_the_work() {
-    for name in ["darcy", "gaussian_mixture", "lorenz", "sketch_accuracy"] {
+    for name in [
+        "darcy",
+        "gaussian_mixture",
+        "lorenz",
+        "multistart",
+        "sketch_accuracy",
+    ] {
         let output = example(name, &["--quick", "--out", "Cargo.toml"])
             .output()
             .unwrap();

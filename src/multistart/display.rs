@@ -1,0 +1,136 @@
+//! Table of the optima of a search.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::summary::{Fit, Optimum, Summary, tally};
+
+/// Largest number of rows and of parameters that the table shows.
+const ROWS: usize = 20;
+const PARAMETERS: usize = 10;
+
+/// Width of a column of parameters.
+const WIDTH: usize = 11;
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (starts, converged, optima) = (self.starts(), self.converged(), self.optima().len());
+        writeln!(
+            f,
+            "{starts} {}: {converged} converged to {optima} distinct {}, {} did not converge, {} failed",
+            if starts == 1 { "start" } else { "starts" },
+            if optima == 1 { "optimum" } else { "optima" },
+            self.fits().len() - converged,
+            self.failures().len(),
+        )?;
+        if optima > 0 {
+            self.table(f)?;
+        }
+        let loose = || self.fits().iter().filter(|fit| fit.optimum.is_none());
+        for line in tally(loose().map(|fit| fit.report.stop.name().to_string())) {
+            writeln!(f, "  not converged: {line}")?;
+        }
+        let lowest = self.lowest();
+        if lowest.optimum.is_none() {
+            writeln!(
+                f,
+                "  the lowest of these, from start {}, ended at {}, below every optimum",
+                lowest.start,
+                digits(lowest.report.loss, 7)
+            )?;
+        }
+        for line in tally(
+            self.failures()
+                .iter()
+                .map(|failure| failure.error.to_string()),
+        ) {
+            writeln!(f, "  failed: {line}")?;
+        }
+        write!(f, "  in all {}", self.counts())
+    }
+}
+
+impl Summary {
+    fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stops = |optimum: &Optimum| {
+            let found = |fit: &&Fit| optimum.starts.binary_search(&fit.start).is_ok();
+            let own = self.fits().iter().filter(found);
+            names(own.map(|fit| fit.report.stop.name()))
+        };
+        let shown: Vec<(&Optimum, String)> = self
+            .optima()
+            .iter()
+            .take(ROWS)
+            .map(|o| (o, stops(o)))
+            .collect();
+        let lengths = shown.iter().map(|(_, stops)| stops.chars().count());
+        let width = lengths.max().unwrap_or(0).max("stopped by".len());
+        let p = self.optima()[0].theta.len();
+        write!(
+            f,
+            "  {:>3}  {:>6}  {:>13}  {:>10}  {:<width$}",
+            "#", "starts", "objective", "difference", "stopped by"
+        )?;
+        (0..p.min(PARAMETERS)).try_for_each(|j| write!(f, "  {:>WIDTH$}", format!("θ{j}")))?;
+        writeln!(f, "{}", if p > PARAMETERS { "  …" } else { "" })?;
+        for (k, (optimum, stops)) in shown.iter().enumerate() {
+            let excess = match k {
+                0 => "–".to_string(),
+                _ => digits(optimum.excess, 4),
+            };
+            write!(
+                f,
+                "  {:>3}  {:>6}  {:>13}  {excess:>10}  {stops:<width$}",
+                k + 1,
+                optimum.starts.len(),
+                digits(optimum.loss, 8),
+            )?;
+            parameters(f, &optimum.theta, |x| digits(x, 6))?;
+            if let Some(errors) = &optimum.standard_errors {
+                write!(f, "  {:>1$}", "", 42 + width)?;
+                parameters(f, errors, |e| format!("±{}", digits(e, 2)))?;
+            }
+        }
+        let rest = &self.optima()[shown.len()..];
+        if !rest.is_empty() {
+            let starts: usize = rest.iter().map(|o| o.starts.len()).sum();
+            writeln!(f, "  and {} more optima, from {starts} starts", rest.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the first parameters, and ends the line.
+fn parameters(
+    f: &mut fmt::Formatter<'_>,
+    values: &[f64],
+    text: impl Fn(f64) -> String,
+) -> fmt::Result {
+    let mut shown = values.iter().take(PARAMETERS);
+    shown.try_for_each(|x| write!(f, "  {:>WIDTH$}", text(*x)))?;
+    writeln!(f)
+}
+
+/// Lists names with their numbers, as in "decrease 3, step 1".
+fn names<'n>(all: impl Iterator<Item = &'n str>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    all.for_each(|name| *counts.entry(name).or_default() += 1);
+    let parts: Vec<String> = counts
+        .into_iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    parts.join(", ")
+}
+
+/// Formats a number with this many significant digits, without an exponent where that is short.
+fn digits(x: f64, count: usize) -> String {
+    let decade = x.abs().log10().floor();
+    if x == 0.0 || !x.is_finite() {
+        return x.to_string();
+    }
+    if !(-3.0..6.0).contains(&decade) {
+        return format!("{x:.*e}", count.min(6) - 1);
+    }
+    let decimals = (count as f64 - 1.0 - decade).max(0.0) as usize;
+    format!("{x:.decimals$}")
+}

@@ -1,0 +1,161 @@
+//! Merging of converged runs into distinct optima.
+
+use super::summary::{Fit, Optimum};
+use crate::check;
+use crate::descent::{Descent, Report};
+use crate::error::Result;
+
+/// Difference of two objectives that counts as rounding, relative to the median objective at the starts.
+const ROUNDING: f64 = 1e-12;
+
+/// Tolerances by which two converged runs count as one optimum. The [module](super) states the criterion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Merging {
+    /// Largest difference of the objectives, relative to the larger.
+    pub loss: f64,
+    /// Largest difference of a parameter, relative to its size.
+    pub parameters: f64,
+    /// Largest difference of a parameter in standard errors, where these are known.
+    pub errors: f64,
+}
+
+impl Default for Merging {
+    fn default() -> Self {
+        Self {
+            loss: 1e-6,
+            parameters: 1e-4,
+            errors: 0.1,
+        }
+    }
+}
+
+impl Merging {
+    pub(super) fn check(&self) -> Result<()> {
+        for (what, value) in [
+            ("the tolerance of merged objectives", self.loss),
+            ("the tolerance of merged parameters", self.parameters),
+            (
+                "the tolerance of merged parameters in standard errors",
+                self.errors,
+            ),
+        ] {
+            let sound = value >= 0.0 && value.is_finite();
+            check::option(what, value, sound, "give a small number such as 1e-4")?;
+        }
+        Ok(())
+    }
+}
+
+/// Setting of the search as far as merging needs it.
+pub(super) struct Merger<'m> {
+    pub(super) descent: &'m Descent<'m>,
+    pub(super) merging: Merging,
+    pub(super) variance: Option<super::Variance<'m>>,
+    pub(super) representative: Option<super::Representative<'m>>,
+}
+
+/// Scales of the search, from its starting points.
+struct Scales {
+    /// Median objective at the starts.
+    loss: f64,
+    /// Median size of every parameter at the starts.
+    parameters: Vec<f64>,
+}
+
+impl Merger<'_> {
+    /// Returns the distinct optima in the order of their objectives, and notes in every converged run which it found.
+    pub(super) fn merge(&self, fits: &mut [Fit]) -> Vec<Optimum> {
+        let scales = Scales::of(fits);
+        let mut order: Vec<usize> = (0..fits.len())
+            .filter(|&i| fits[i].report.converged())
+            .collect();
+        order.sort_by(|&i, &j| fits[i].report.loss.total_cmp(&fits[j].report.loss));
+        let mut optima: Vec<Optimum> = Vec::new();
+        for i in order {
+            let (theta, loss) = (self.theta(&fits[i].report), fits[i].report.loss);
+            let found = optima
+                .iter()
+                .position(|o| self.agree(o, (&theta, loss), &scales));
+            let place = found.unwrap_or_else(|| {
+                let errors = self.errors(&fits[i].report, &theta);
+                optima.push(Optimum {
+                    excess: loss - optima.first().map_or(loss, |best| best.loss),
+                    theta,
+                    loss,
+                    fit: i,
+                    starts: Vec::new(),
+                    standard_errors: errors,
+                });
+                optima.len() - 1
+            });
+            optima[place].starts.push(fits[i].start);
+            fits[i].optimum = Some(place);
+        }
+        optima.iter_mut().for_each(|o| o.starts.sort_unstable());
+        optima
+    }
+
+    /// Returns the representative of the parameters of a report.
+    fn theta(&self, report: &Report) -> Vec<f64> {
+        let same = || report.theta.clone();
+        self.representative
+            .map_or_else(same, |map| map(&report.theta))
+    }
+
+    /// Returns the standard errors at the representative, if they are asked for and can be computed.
+    fn errors(&self, report: &Report, theta: &[f64]) -> Option<Vec<f64>> {
+        let variance = self.variance?(report);
+        // The state is that of all members of the symmetry class.
+        let mut moved = report.clone();
+        moved.theta = theta.to_vec();
+        let uncertainty = moved.covariance(self.descent).ok()?;
+        Some(uncertainty.scaled(variance).standard_errors)
+    }
+
+    /// Returns whether a run with these parameters and this objective found the optimum.
+    fn agree(&self, optimum: &Optimum, (theta, loss): (&[f64], f64), scales: &Scales) -> bool {
+        let Merging {
+            loss: tolerance,
+            parameters,
+            errors,
+        } = self.merging;
+        let larger = loss.abs().max(optimum.loss.abs());
+        if (loss - optimum.loss).abs() > tolerance * larger + ROUNDING * scales.loss {
+            return false;
+        }
+        theta
+            .iter()
+            .zip(&optimum.theta)
+            .enumerate()
+            .all(|(j, (a, b))| {
+                let size = a.abs().max(b.abs()).max(scales.parameters[j]);
+                let error = optimum.standard_errors.as_ref().map_or(0.0, |e| e[j]);
+                // 0·∞ is NaN, which `max` ignores.
+                (a - b).abs() <= (parameters * size).max(errors * error)
+            })
+    }
+}
+
+impl Scales {
+    fn of(fits: &[Fit]) -> Self {
+        let p = fits.first().map_or(0, |fit| fit.from.len());
+        let first = |fit: &Fit| {
+            fit.report
+                .history
+                .first()
+                .map_or(fit.report.loss, |i| i.loss)
+        };
+        let size = |j: usize| median(fits.iter().map(|fit| fit.from[j].abs()).collect());
+        Self {
+            loss: median(fits.iter().map(|fit| first(fit).abs()).collect()),
+            parameters: (0..p).map(size).collect(),
+        }
+    }
+}
+
+/// Returns the middle value, the smaller of the two in the middle, or 0 of nothing.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len().saturating_sub(1) / 2;
+    values.get(middle).copied().unwrap_or(0.0)
+}

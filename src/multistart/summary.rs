@@ -1,0 +1,174 @@
+//! Result of a search: all runs, and the distinct optima.
+
+use std::collections::BTreeMap;
+
+use crate::descent::{Counts, Report};
+use crate::error::{Error, Result};
+
+/// Number of different reasons that an error message lists.
+pub(super) const REASONS: usize = 3;
+
+/// Run that did not fail, converged or not.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    /// Index of the starting point.
+    pub start: usize,
+    /// Starting point.
+    pub from: Vec<f64>,
+    /// Report of the run.
+    pub report: Report,
+    /// Index of the optimum that the run found, or None if it did not converge.
+    pub optimum: Option<usize>,
+}
+
+/// Run that failed with an error.
+#[derive(Debug)]
+pub struct Failure {
+    /// Index of the starting point.
+    pub start: usize,
+    /// Starting point.
+    pub from: Vec<f64>,
+    /// Reason of the failure.
+    pub error: Error,
+}
+
+/// Distinct optimum that some runs found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Optimum {
+    /// Parameters of its lowest run, or their [representative](super::MultiStart::representative).
+    pub theta: Vec<f64>,
+    /// Objective of its lowest run.
+    pub loss: f64,
+    /// Difference to the objective of the lowest optimum.
+    pub excess: f64,
+    /// Index of its lowest run in [`Summary::fits`].
+    pub fit: usize,
+    /// Indices of the starting points from which it was found, in increasing order.
+    pub starts: Vec<usize>,
+    /// Standard errors of `theta`; None if they were not asked for or cannot be computed.
+    pub standard_errors: Option<Vec<f64>>,
+}
+
+/// Result of a search from many starting points. `Display` prints the table of the optima.
+#[must_use = "a summary says which runs converged"]
+#[derive(Debug)]
+pub struct Summary {
+    fits: Vec<Fit>,
+    failures: Vec<Failure>,
+    optima: Vec<Optimum>,
+    counts: Counts,
+    best: usize,
+}
+
+/// Starting point, its report or error, and the cost of the run.
+pub(super) type Outcome = (Vec<f64>, Result<Report>, Counts);
+
+/// Sorts runs into those with a report and those that failed, and sums their costs. Fails if all failed.
+pub(super) fn split(outcomes: Vec<Outcome>) -> Result<(Vec<Fit>, Vec<Failure>, Counts)> {
+    let (mut fits, mut failures) = (Vec::new(), Vec::new());
+    let mut counts = Counts::default();
+    for (start, (from, outcome, cost)) in outcomes.into_iter().enumerate() {
+        counts += cost;
+        match outcome {
+            Ok(report) => fits.push(Fit {
+                start,
+                from,
+                report,
+                optimum: None,
+            }),
+            Err(error) => failures.push(Failure { start, from, error }),
+        }
+    }
+    if fits.is_empty() {
+        let reasons = tally(failures.iter().map(|f| f.error.to_string())).join("; ");
+        return Err(Error::NoStart { reasons });
+    }
+    Ok((fits, failures, counts))
+}
+
+impl Summary {
+    pub(super) fn new(
+        (fits, failures, counts): (Vec<Fit>, Vec<Failure>, Counts),
+        optima: Vec<Optimum>,
+    ) -> Self {
+        let lowest = |&i: &usize, &j: &usize| fits[i].report.loss.total_cmp(&fits[j].report.loss);
+        let lowest = (0..fits.len()).min_by(lowest).unwrap_or(0);
+        Self {
+            best: optima.first().map_or(lowest, |optimum| optimum.fit),
+            fits,
+            failures,
+            optima,
+            counts,
+        }
+    }
+
+    /// Returns the distinct optima, the lowest first.
+    pub fn optima(&self) -> &[Optimum] {
+        &self.optima
+    }
+
+    /// Returns the converged run with the lowest objective, or the lowest of all runs if none converged.
+    ///
+    /// A run that did not converge may have ended lower: see [`lowest`](Self::lowest).
+    pub fn best(&self) -> &Report {
+        &self.fits[self.best].report
+    }
+
+    /// Returns the run with the lowest objective, converged or not.
+    pub fn lowest(&self) -> &Fit {
+        let best = &self.fits[self.best];
+        self.fits.iter().fold(best, |lowest, fit| {
+            match fit.report.loss < lowest.report.loss {
+                true => fit,
+                false => lowest,
+            }
+        })
+    }
+
+    /// Returns the runs that did not fail, in the order of the starting points.
+    pub fn fits(&self) -> &[Fit] {
+        &self.fits
+    }
+
+    /// Returns the runs that failed, in the order of the starting points.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// Returns the runs that did not fail in the order of their objectives, for a waterfall picture.
+    pub fn sorted(&self) -> Vec<&Fit> {
+        let mut sorted: Vec<&Fit> = self.fits.iter().collect();
+        sorted.sort_by(|a, b| a.report.loss.total_cmp(&b.report.loss));
+        sorted
+    }
+
+    /// Returns the number of starting points.
+    pub fn starts(&self) -> usize {
+        self.fits.len() + self.failures.len()
+    }
+
+    /// Returns the number of runs that converged.
+    pub fn converged(&self) -> usize {
+        self.fits.iter().filter(|fit| fit.optimum.is_some()).count()
+    }
+
+    /// Returns the total cost of all runs. Solves of runs that failed at their starting point are not included.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+/// Counts equal texts: "3 × text", the most frequent first, and how many more there are beyond the first few.
+pub(super) fn tally(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    texts.for_each(|text| *counts.entry(text).or_default() += 1);
+    let mut sorted: Vec<(String, usize)> = counts.into_iter().collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let rest: usize = sorted.iter().skip(REASONS).map(|(_, count)| count).sum();
+    let line = |(text, count): (String, usize)| format!("{count} × {text}");
+    let mut lines: Vec<String> = sorted.into_iter().take(REASONS).map(line).collect();
+    if rest > 0 {
+        lines.push(format!("and {rest} more"));
+    }
+    lines
+}
