@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::point::{Evaluated, Point};
 use crate::check;
 use crate::coordinates::{Bounds, Chart, Transform};
-use crate::direction::Direction;
+use crate::direction::{Direction, SecondOrder};
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
 use crate::loss::Loss;
@@ -175,6 +175,12 @@ impl<'a> Problem<'a> {
             iteration: memory.steps,
             progress: memory.relative_gradient(norm(&exact)),
             systems: &self.ledger.systems,
+            second_order: SecondOrder {
+                misfit: state.misfit.as_ref(),
+                backend: &self.ledger.loss,
+                covector: whole,
+                bends: self.bends(theta, &exact),
+            },
             exact,
             chart,
             coordinates: self.coordinates(theta),
@@ -266,14 +272,23 @@ impl<'a> Problem<'a> {
 
     fn chart(&self, theta: &[f64]) -> Chart {
         // With θᵢ = φᵢ(ξᵢ), dθ = S dξ and S = diag φᵢ′: gradients become S∇, tangents ZS, precisions SCS. The
-        // Hessian in ξ has the further term diag(φᵢ″∇ᵢ), which is left out. It vanishes where the gradient
-        // does, as at a minimum.
+        // Hessian in ξ has the further term diag(φᵢ″∇ᵢ), which Gauss-Newton directions leave out (`bends` has it). It
+        // vanishes where the gradient does, as at a minimum.
         let transforms = self.setting.transforms;
         let slope = |i: usize| transforms.map_or(1.0, |t| t[i].slope(theta[i]));
         Chart {
             free: (0..theta.len()).collect(),
             scale: (0..theta.len()).map(slope).collect(),
         }
+    }
+
+    /// Returns T″ᵢ ∂(f + R)/∂θᵢ for every parameter θᵢ = Tᵢ(ξᵢ), given the gradient in ξ. The result is empty without
+    /// transforms.
+    fn bends(&self, theta: &[f64], gradient: &[f64]) -> Vec<f64> {
+        let transforms = self.setting.transforms.unwrap_or(&[]);
+        let pairs = transforms.iter().zip(theta).zip(gradient);
+        // The gradient in ξ is T′ ∂(f + R)/∂θ.
+        pairs.map(|((t, theta), g)| t.bend(*theta) * g).collect()
     }
 
     /// Returns θ after the step `scale` · η in the coordinates of the descent, clipped to the box.

@@ -27,6 +27,8 @@ pub use self::preconditioner::{Nystrom, Preconditioner};
 pub use self::sketched::{Estimator, Sketched};
 
 use crate::error::{Error, Result};
+pub use crate::hessian::{Hessian, HessianError, SecondOrder};
+
 use crate::hessian::Curvature;
 use crate::linalg::Backend;
 use crate::metric::Root;
@@ -61,12 +63,23 @@ pub struct Local<'a> {
     pub progress: f64,
     /// Backend for linear systems that a direction sets up itself.
     pub backend: &'a dyn Backend,
+    /// Data for the exact [`hessian`](Local::hessian).
+    pub second_order: Option<&'a SecondOrder<'a>>,
 }
 
 impl<'a> Local<'a> {
     /// Returns the free parameters, in the order of `grad` and η. Bounds may hold other parameters at the next point.
     pub fn free(&self) -> &'a [usize] {
         &self.z.chart().free
+    }
+
+    /// Prepares products with the exact Hessian of the objective, by one adjoint solve.
+    ///
+    /// # Errors
+    /// Fails with a [`HessianError`] if the model or the loss has no second derivatives.
+    pub fn hessian(&self) -> Result<Hessian<'a>> {
+        let at = self.second_order.ok_or(HessianError::Point)?;
+        Hessian::new(self.z, at, self.prior)
     }
 
     fn metric(&self) -> Result<&'a dyn Root> {
