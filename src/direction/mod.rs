@@ -2,7 +2,7 @@
 //!
 //! At θ the objective f(ρ(θ)) + R(θ) has the quadratic model f + ∇·η + ½ ηᵀ(G + C)η, with the pulled-back metric
 //! G = ZᵀMZ and the precision C of the priors. A direction minimises this model, with damping, exactly or
-//! approximately.
+//! approximately. [`Newton`] replaces G by the exact second derivative of f(ρ(θ)).
 
 mod auto;
 mod conjugate_gradient;
@@ -13,6 +13,7 @@ mod information;
 mod kkt;
 mod least_squares;
 mod low_rank;
+mod newton;
 mod preconditioner;
 mod sketched;
 
@@ -23,6 +24,7 @@ pub use self::dual::Dual;
 pub use self::gradient::Gradient;
 pub use self::information::{Information, information_matrix};
 pub use self::least_squares::LeastSquares;
+pub use self::newton::Newton;
 pub use self::preconditioner::{Nystrom, Preconditioner};
 pub use self::sketched::{Estimator, Sketched};
 

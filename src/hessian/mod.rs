@@ -6,6 +6,7 @@ mod error;
 mod full;
 mod lanczos;
 mod spectrum;
+mod tridiagonal;
 
 pub(crate) use self::curvature::Curvature;
 pub(crate) use self::eigenpairs::Eigenpairs;
