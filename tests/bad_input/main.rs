@@ -16,6 +16,7 @@ mod honesty;
 mod measure;
 mod mixture;
 mod model;
+mod second_order;
 mod sketch;
 mod solves;
 #[path = "../support/mod.rs"]

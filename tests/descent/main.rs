@@ -8,6 +8,7 @@ mod covariance;
 mod fold;
 mod memory;
 mod mixture;
+mod newton;
 mod nist;
 mod nist_sets;
 mod posterior;
