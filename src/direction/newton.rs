@@ -22,8 +22,9 @@ use crate::vector::norm;
 ///
 /// Where H has negative curvature, the iteration continues (Gould, Lucidi, Roma and Toint 1999). Damping then counts from the
 /// one that makes H + λC positive semidefinite on the Krylov space. The undamped step is at most as long as the parameters
-/// themselves, (ξᵀCξ)^½, and close to a saddle runs along the direction of the most negative curvature. A saddle is not noticed
-/// from points at which the gradient has no component along that direction: start elsewhere.
+/// themselves (ten times that without a prior), in the norm (ξᵀCξ)^½. Close to a saddle it runs along the direction of the most
+/// negative curvature. A saddle is not noticed from points at which the gradient has no component along that direction: start
+/// elsewhere.
 ///
 /// ```
 /// use pullback::automatic::{Curve, Formula, Scalar};
@@ -54,19 +55,27 @@ pub struct Newton {
     pub by_prior: bool,
 }
 
+impl Newton {
+    /// Default options, as a constant to borrow.
+    pub(crate) const STANDARD: &'static Self = &Self {
+        forcing: Forcing::Progress { most: 0.5 },
+        iterations: 500,
+        by_prior: true,
+    };
+}
+
 impl Default for Newton {
     fn default() -> Self {
-        Self {
-            forcing: Forcing::Progress { most: 0.5 },
-            iterations: 500,
-            by_prior: true,
-        }
+        *Self::STANDARD
     }
 }
 
 impl Direction for Newton {
     fn begin(&self) -> Box<dyn Finder + '_> {
-        Box::new(self)
+        Box::new(Iterations {
+            options: self,
+            reach: 0.0,
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -86,16 +95,24 @@ impl Direction for Newton {
     }
 }
 
-impl Finder for &Newton {
+/// Finder of Newton directions in one run.
+struct Iterations<'a> {
+    options: &'a Newton,
+    /// Largest length so far of steps along negative curvature.
+    reach: f64,
+}
+
+impl Finder for Iterations<'_> {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let hessian = at.hessian()?;
         let dim = hessian.dim();
-        let prior = at.prior.filter(|_| self.by_prior);
+        let prior = at.prior.filter(|_| self.options.by_prior);
+        self.reach = self.reach.max(reach(at, prior)?);
         let limits = Limits {
-            tolerance: self.forcing.tolerance(at.progress),
+            tolerance: self.options.forcing.tolerance(at.progress),
             // Exact arithmetic needs at most `dim` iterations; the factor 2 allows for rounding.
-            iterations: self.iterations.min(2 * dim),
-            reach: Some(size(at, prior)?),
+            iterations: self.options.iterations.min(2 * dim),
+            reach: Some(self.reach),
         };
         let system = System { hessian, prior };
         let space = Krylov::build(&system, at.grad, limits)?;
@@ -105,21 +122,22 @@ impl Finder for &Newton {
     }
 }
 
-/// Returns the length (ξᵀCξ)^½ of the free parameters, or 1 if it is 0.
-fn size(at: &Local<'_>, prior: Option<&PriorTerms<'_>>) -> Result<f64> {
+/// Length of a step along negative curvature, relative to that of the parameters, where no prior tells their size.
+///
+/// Parameters close to a saddle at the origin would otherwise only double in a step. Step rules shorten what is too long.
+const FAR: f64 = 10.0;
+
+/// Returns the length of an undamped step along negative curvature, in the norm (ξᵀCξ)^½ of the preconditioner: that of the
+/// free parameters, with a prior at least 1, one standard deviation.
+fn reach(at: &Local<'_>, prior: Option<&PriorTerms<'_>>) -> Result<f64> {
     let free: Vec<f64> = at.free().iter().map(|&i| at.coordinates[i]).collect();
-    let size = match prior {
-        None => norm(&free),
-        Some(prior) => {
-            let x = MatRef::from_column_major_slice(&free, free.len(), 1);
-            let square = x.transpose() * prior.curvature(x)?;
-            square[(0, 0)].max(0.0).sqrt()
-        }
+    let Some(prior) = prior else {
+        let size = FAR * norm(&free);
+        return Ok(if size.is_normal() { size } else { 1.0 });
     };
-    Ok(match size.is_normal() {
-        true => size,
-        false => 1.0,
-    })
+    let x = MatRef::from_column_major_slice(&free, free.len(), 1);
+    let square = x.transpose() * prior.curvature(x)?;
+    Ok(square[(0, 0)].max(1.0).sqrt())
 }
 
 /// Hessian with its preconditioner.

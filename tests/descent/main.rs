@@ -12,6 +12,7 @@ mod newton;
 mod nist;
 mod nist_sets;
 mod posterior;
+mod posterior_exact;
 mod posterior_wells;
 mod recycled;
 mod report;
