@@ -139,9 +139,7 @@ impl<'a> Problem<'a> {
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
         let root = self.root(state, memory.in_first_phase)?;
-        let whole = state.misfit.covector(&self.ledger.loss)?;
-        check::length("the gradient of the loss", whole.len(), rho.len())?;
-        check::finite("the gradient of the loss", &whole)?;
+        let whole = self.covector(state)?;
         let mut covector = whole.clone();
         if let Some((root, _)) = &root {
             root.project(&mut covector);
@@ -175,12 +173,7 @@ impl<'a> Problem<'a> {
             iteration: memory.steps,
             progress: memory.relative_gradient(norm(&exact)),
             systems: &self.ledger.systems,
-            second_order: SecondOrder {
-                misfit: state.misfit.as_ref(),
-                backend: &self.ledger.loss,
-                covector: whole,
-                bends: self.bends(theta, &exact),
-            },
+            second_order: self.second_order(state, whole, &exact),
             exact,
             chart,
             coordinates: self.coordinates(theta),
@@ -191,6 +184,30 @@ impl<'a> Problem<'a> {
         let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
         self.hold_blocked(&mut linearised, &downhill);
         Ok(linearised)
+    }
+
+    /// Returns the covector ∂f/∂ρ at a point.
+    fn covector(&self, state: &Evaluated<'a>) -> Result<Vec<f64>> {
+        let covector = state.misfit.covector(&self.ledger.loss)?;
+        let what = "the gradient of the loss";
+        check::length(what, covector.len(), state.point.rho.len())?;
+        check::finite(what, &covector)?;
+        Ok(covector)
+    }
+
+    /// Returns the data for the exact Hessian, given ∂f/∂ρ and the gradient of the objective.
+    fn second_order<'p>(
+        &'p self,
+        state: &'p Evaluated<'a>,
+        covector: Vec<f64>,
+        gradient: &[f64],
+    ) -> SecondOrder<'p> {
+        SecondOrder {
+            misfit: state.misfit.as_ref(),
+            backend: &self.ledger.loss,
+            covector,
+            bends: self.bends(&state.point.theta, gradient),
+        }
     }
 
     /// Returns the priors at θ, if there are any.
