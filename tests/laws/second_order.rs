@@ -5,7 +5,7 @@ use pullback::automatic::{Automatic, Curve, Equation, Formula, Scalar};
 use pullback::faer::{Mat, mat};
 use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit, Sum};
 use pullback::model::{Equations, Variation};
-use pullback::{Cpu, Grid, Linearisation, Loss, Model, Noise, Operator, random};
+use pullback::{Cpu, Grid, Linearisation, Loss, Model, Noise, Operator, random, verify};
 
 /// Mixed terms in ρ and θ, a full row, and a branch: upwind advection with a mass constraint.
 pub(crate) struct Mixed(pub(crate) usize);
@@ -233,6 +233,25 @@ fn second_derivatives_equal_differences_of_transposed_jacobians() {
             gap(&found, &expected)
         );
     }
+}
+
+#[test]
+fn verification_compares_second_derivatives_with_first_ones() {
+    let named = |report: &verify::Verification| report.to_string().contains("∂²g");
+    for (name, model, theta) in models() {
+        let report = verify::model(model.as_ref(), &theta, 1).unwrap();
+        assert!(report.passed() && named(&report), "{name}: {report}");
+    }
+    // ρ = θ², with 1 where the second derivative of −θ² is −2.
+    let wrong = Equations::new(
+        (1, 1),
+        |r, t, g| g[0] = r[0] - t[0] * t[0],
+        |_, _| Operator::identity(1),
+        |_, t| Operator::dense(mat![[-2.0 * t[0]]]),
+    )
+    .second_derivative(|_, _, along| [0.0 * along.rho, along.lambda[0] * along.theta]);
+    let report = verify::model(&wrong, &[1.5], 1).unwrap();
+    assert!(!report.passed() && named(&report), "{report}");
 }
 
 /// One adjoint for the multipliers, then one tangent and one adjoint a column. Explicit models solve nothing.
