@@ -108,7 +108,7 @@ pub trait Model: Sync {
     /// let (rho, theta, lambda) = ([3.0], [9.0], [0.5]);
     /// let (d_rho, d_theta) = (mat![[1.0]], mat![[6.0]]);
     /// let along = Variation { lambda: &lambda, rho: d_rho.as_ref(), theta: d_theta.as_ref() };
-    /// let [by_state, _] = model.second_derivative(&rho, &theta, &along).unwrap();
+    /// let [by_state, _] = Model::second_derivative(&model, &rho, &theta, &along).unwrap();
     /// assert_eq!(by_state, mat![[1.0]]);
     /// ```
     fn second_derivative(
