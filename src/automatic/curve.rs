@@ -1,5 +1,8 @@
 //! Models that are explicit functions of the parameters, as in curve fitting.
 
+use faer::Mat;
+
+use super::bend::Bend;
 use super::cache::Jacobian;
 use super::equation::or_nan;
 use super::error::{Error, Variable};
@@ -8,8 +11,8 @@ use super::scalar::Scalar;
 use crate::check;
 use crate::error::{Error as AnyError, Result};
 use crate::linalg::{Backend, Operator};
-use crate::model::Model;
 use crate::model::adjoint::{Implicit, Sensitivity};
+use crate::model::{Model, Variation};
 
 /// Explicit function ρ = F(θ), written once for all scalars.
 ///
@@ -121,9 +124,29 @@ impl<F: Formula> Model for Curve<F> {
     ) -> Result<Box<dyn Sensitivity + 'a>> {
         let c = self.jacobian.operator(&self.map(), theta, -1.0)?;
         match Implicit::new(Operator::identity(rho.len()), c, backend) {
-            Ok(sensitivity) => Ok(Box::new(sensitivity)),
+            Ok(sensitivity) => {
+                let second = move |along: &Variation<'_>| self.second_derivative(rho, theta, along);
+                Ok(Box::new(sensitivity.with_second_derivative(second)))
+            }
             Err(failure) => Err(self.explain(theta, failure)),
         }
+    }
+
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        let bend = Bend {
+            map: &self.map(),
+            x: theta,
+            lambda: along.lambda,
+            v: along.theta,
+        };
+        // g = ρ − F(θ) depends on ρ linearly, and on θ as −F does.
+        let in_state = Mat::zeros(rho.len(), along.theta.ncols());
+        Some([in_state, -bend.product()])
     }
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {

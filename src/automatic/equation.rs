@@ -1,5 +1,8 @@
 //! Models defined by a residual alone.
 
+use faer::Mat;
+
+use super::bend::Bend;
 use super::cache::Jacobian;
 use super::error::{Error, Outcome, Variable};
 use super::jacobian::Map;
@@ -7,7 +10,7 @@ use super::scalar::Scalar;
 use crate::error::{Error as AnyError, Result};
 use crate::linalg::{Backend, Operator};
 use crate::model::adjoint::{Implicit, Sensitivity};
-use crate::model::{Model, solve_by_newton};
+use crate::model::{Model, Variation, solve_by_newton};
 
 /// Equations g(ρ, θ) = 0, whose residual is written once for all scalars.
 ///
@@ -145,9 +148,36 @@ impl<E: Equation> Model for Automatic<E> {
     ) -> Result<Box<dyn Sensitivity + 'a>> {
         let [a, c] = self.jacobians(rho, theta)?;
         match Implicit::new(a, c, backend) {
-            Ok(sensitivity) => Ok(Box::new(sensitivity)),
+            Ok(sensitivity) => {
+                let second = move |along: &Variation<'_>| self.second_derivative(rho, theta, along);
+                Ok(Box::new(sensitivity.with_second_derivative(second)))
+            }
             Err(failure) => Err(self.explain(&[rho], theta, failure)),
         }
+    }
+
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        let (k, p) = (rho.len(), theta.len());
+        let map = Joint(&self.equation);
+        let (rows, columns) = (k + p, along.theta.ncols());
+        let v = Mat::from_fn(rows, columns, |i, j| match i.checked_sub(k) {
+            None => along.rho[(i, j)],
+            Some(i) => along.theta[(i, j)],
+        });
+        let bend = Bend {
+            map: &map,
+            x: &[rho, theta].concat(),
+            lambda: along.lambda,
+            v: v.as_ref(),
+        };
+        let product = bend.product();
+        let part = |first, rows| product.get(first..first + rows, ..).to_owned();
+        Some([part(0, k), part(k, p)])
     }
 
     fn guess(&self, theta: &[f64]) -> Vec<f64> {
@@ -211,5 +241,20 @@ impl<E: Equation> Map for InParam<'_, E> {
     fn at<S: Scalar>(&self, x: &[S], out: &mut [S]) {
         let rho: Vec<S> = self.rho.iter().map(|&r| S::from(r)).collect();
         self.equation.residual(&rho, x, out);
+    }
+}
+
+/// (ρ, θ) ↦ g(ρ, θ).
+struct Joint<'a, E>(&'a E);
+
+impl<E: Equation> Map for Joint<'_, E> {
+    fn rows(&self) -> usize {
+        self.0.dims().0
+    }
+
+    #[inline(always)]
+    fn at<S: Scalar>(&self, x: &[S], out: &mut [S]) {
+        let (rho, theta) = x.split_at(self.0.dims().0);
+        self.0.residual(rho, theta, out);
     }
 }

@@ -40,6 +40,7 @@
 //! entries that appear only at other points, behind an `if` for instance. The pattern then grows.
 
 mod arithmetic;
+mod bend;
 mod cache;
 mod colouring;
 mod curve;

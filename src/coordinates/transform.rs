@@ -60,6 +60,20 @@ impl Transform {
         }
     }
 
+    /// Returns the second derivative d²θ/dξ² at θ, relative to the slope dθ/dξ.
+    ///
+    /// A function f(θ) has the second derivative T′² f″ + T″ f′ with respect to ξ. With the slope T′f′ in ξ, the second term
+    /// is (T″/T′)(T′f′), where no T′ has to be divided out.
+    pub fn bend(self, theta: f64) -> f64 {
+        match self {
+            Self::Identity => 0.0,
+            // T = T′ = T″ = exp ξ.
+            Self::Log => 1.0,
+            // T = lower + w σ, T′ = w σ(1 − σ), T″ = T′(1 − 2σ), and w (1 − 2σ) = (upper − θ) − (θ − lower).
+            Self::Logit { lower, upper } => ((upper - theta) - (theta - lower)) / (upper - lower),
+        }
+    }
+
     /// Checks that the interval is valid and that the initial value lies inside the interval.
     fn check(self, index: usize, value: f64) -> Result<()> {
         let (lower, upper) = match self {

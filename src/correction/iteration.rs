@@ -257,6 +257,7 @@ impl Run<'_> {
             iteration: 0,
             progress: 1.0,
             backend: self.backend,
+            second_order: None,
         };
         Ok(self.finder.prepare(&local)?.at(0.0)?.eta)
     }

@@ -4,7 +4,7 @@ use faer::ColRef;
 
 use super::point::Point;
 use crate::coordinates::Chart;
-use crate::direction::Local;
+use crate::direction::{Local, SecondOrder};
 use crate::error::Result;
 use crate::linalg::Backend;
 use crate::metric::Root;
@@ -39,6 +39,7 @@ pub(super) struct Linearised<'p> {
     /// Norm ‖∇‖ of the gradient, relative to its norm at the start of the run.
     pub(super) progress: f64,
     pub(super) systems: &'p dyn Backend,
+    pub(super) second_order: SecondOrder<'p>,
 }
 
 /// Number of rounding errors of the objective below which a slope says nothing.
@@ -58,6 +59,7 @@ impl Linearised<'_> {
             iteration: self.iteration,
             progress: self.progress,
             backend: self.systems,
+            second_order: Some(&self.second_order),
         }
     }
 

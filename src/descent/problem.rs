@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::point::{Evaluated, Point};
 use crate::check;
 use crate::coordinates::{Bounds, Chart, Transform};
-use crate::direction::Direction;
+use crate::direction::{Direction, SecondOrder};
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
 use crate::loss::Loss;
@@ -139,9 +139,7 @@ impl<'a> Problem<'a> {
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
         let root = self.root(state, memory.in_first_phase)?;
-        let whole = state.misfit.covector(&self.ledger.loss)?;
-        check::length("the gradient of the loss", whole.len(), rho.len())?;
-        check::finite("the gradient of the loss", &whole)?;
+        let whole = self.covector(state)?;
         let mut covector = whole.clone();
         if let Some((root, _)) = &root {
             root.project(&mut covector);
@@ -175,6 +173,7 @@ impl<'a> Problem<'a> {
             iteration: memory.steps,
             progress: memory.relative_gradient(norm(&exact)),
             systems: &self.ledger.systems,
+            second_order: self.second_order(state, whole, &exact),
             exact,
             chart,
             coordinates: self.coordinates(theta),
@@ -185,6 +184,30 @@ impl<'a> Problem<'a> {
         let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
         self.hold_blocked(&mut linearised, &downhill);
         Ok(linearised)
+    }
+
+    /// Returns the covector ∂f/∂ρ at a point.
+    fn covector(&self, state: &Evaluated<'a>) -> Result<Vec<f64>> {
+        let covector = state.misfit.covector(&self.ledger.loss)?;
+        let what = "the gradient of the loss";
+        check::length(what, covector.len(), state.point.rho.len())?;
+        check::finite(what, &covector)?;
+        Ok(covector)
+    }
+
+    /// Returns the data for the exact Hessian, given ∂f/∂ρ and the gradient of the objective.
+    fn second_order<'p>(
+        &'p self,
+        state: &'p Evaluated<'a>,
+        covector: Vec<f64>,
+        gradient: &[f64],
+    ) -> SecondOrder<'p> {
+        SecondOrder {
+            misfit: state.misfit.as_ref(),
+            backend: &self.ledger.loss,
+            covector,
+            bends: self.bends(&state.point.theta, gradient),
+        }
     }
 
     /// Returns the priors at θ, if there are any.
@@ -266,14 +289,23 @@ impl<'a> Problem<'a> {
 
     fn chart(&self, theta: &[f64]) -> Chart {
         // With θᵢ = φᵢ(ξᵢ), dθ = S dξ and S = diag φᵢ′: gradients become S∇, tangents ZS, precisions SCS. The
-        // Hessian in ξ has the further term diag(φᵢ″∇ᵢ), which is left out. It vanishes where the gradient
-        // does, as at a minimum.
+        // Hessian in ξ has the further term diag(φᵢ″∇ᵢ), which Gauss-Newton directions leave out (`bends` has it). It
+        // vanishes where the gradient does, as at a minimum.
         let transforms = self.setting.transforms;
         let slope = |i: usize| transforms.map_or(1.0, |t| t[i].slope(theta[i]));
         Chart {
             free: (0..theta.len()).collect(),
             scale: (0..theta.len()).map(slope).collect(),
         }
+    }
+
+    /// Returns T″ᵢ ∂(f + R)/∂θᵢ for every parameter θᵢ = Tᵢ(ξᵢ), given the gradient in ξ. The result is empty without
+    /// transforms.
+    fn bends(&self, theta: &[f64], gradient: &[f64]) -> Vec<f64> {
+        let transforms = self.setting.transforms.unwrap_or(&[]);
+        let pairs = transforms.iter().zip(theta).zip(gradient);
+        // The gradient in ξ is T′ ∂(f + R)/∂θ.
+        pairs.map(|((t, theta), g)| t.bend(*theta) * g).collect()
     }
 
     /// Returns θ after the step `scale` · η in the coordinates of the descent, clipped to the box.

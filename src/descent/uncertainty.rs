@@ -3,18 +3,22 @@
 use faer::Mat;
 
 use super::problem::{Problem, Setting};
-use crate::direction::LeastSquares;
+use crate::direction::{Direction, LeastSquares, Newton};
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
-use crate::posterior::{Posterior, Rank, Uncertainty, no_prior};
+use crate::posterior::{Data, Posterior, Rank, Uncertainty, no_prior};
 use crate::prior::PriorTerms;
 
 impl<'a> Setting<'a> {
-    /// Returns the problem with the default direction and without the first metric; the uncertainty depends
+    /// Returns the problem without the first metric, and with a direction that needs a metric or not; the uncertainty depends
     /// on neither.
-    fn for_uncertainty(&self, backend: &'a dyn Backend) -> Problem<'a> {
+    fn for_uncertainty(&self, backend: &'a dyn Backend, by_metric: bool) -> Problem<'a> {
+        let direction: &'static dyn Direction = match by_metric {
+            true => LeastSquares::STANDARD,
+            false => Newton::STANDARD,
+        };
         let setting = Setting {
-            direction: LeastSquares::STANDARD,
+            direction,
             first_metric: None,
             ..self.clone()
         };
@@ -32,7 +36,7 @@ impl<'a> Setting<'a> {
         if self.priors.is_empty() {
             return Err(no_prior());
         }
-        let mut problem = self.for_uncertainty(backend);
+        let mut problem = self.for_uncertainty(backend, !rank.exact);
         // In coordinates dθ = S dξ the curvature is S H S, and S (S H S)⁻¹ S = H⁻¹ is the covariance in θ
         // again, so that transforms have no effect. A parameter held by a bound would have no Gaussian
         // posterior.
@@ -41,8 +45,11 @@ impl<'a> Setting<'a> {
         let mut memory = problem.memory();
         let state = problem.start(theta, rho, &mut memory)?;
         let linearised = problem.linearise(&state, &mut memory)?;
-        let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
-        Posterior::new(&linearised.z, root, prior, backend, rank)
+        let data = match rank.exact {
+            true => Data::Exact(&linearised.second_order),
+            false => Data::GaussNewton(linearised.root.as_deref().ok_or(Error::NoMetric)?),
+        };
+        Posterior::new(&linearised.z, data, prior, backend, rank)
     }
 
     /// Computes the covariance of the free parameters at θ.
@@ -52,7 +59,7 @@ impl<'a> Setting<'a> {
         theta: &[f64],
         rho: Option<&[f64]>,
     ) -> Result<Uncertainty> {
-        let problem = self.for_uncertainty(backend);
+        let problem = self.for_uncertainty(backend, true);
         let mut memory = problem.memory();
         let state = problem.start(theta, rho, &mut memory)?;
         let linearised = problem.linearise(&state, &mut memory)?;

@@ -68,7 +68,7 @@ impl Default for ConjugateGradient {
 }
 
 impl Forcing {
-    fn tolerance(self, progress: f64) -> f64 {
+    pub(super) fn tolerance(self, progress: f64) -> f64 {
         match self {
             // Near the minimum the tolerance is of the order √‖∇‖. Newton steps with the relative residual
             // O(‖∇‖^q) converge with the order 1 + q (Dembo, Eisenstat and Steihaug 1982), here 1½. Exact
@@ -86,6 +86,23 @@ impl Forcing {
     }
 }
 
+/// Checks the options of a direction by conjugate gradients.
+pub(super) fn check_options(forcing: Forcing, iterations: usize) -> Result<()> {
+    let forcing = forcing.value();
+    check::option(
+        "the forcing of conjugate gradients",
+        forcing,
+        forcing > 0.0 && forcing < 1.0,
+        "give a relative residual between 0 and 1, such as 0.5",
+    )?;
+    check::option(
+        "the iterations of conjugate gradients",
+        iterations as f64,
+        iterations > 0,
+        "allow at least one",
+    )
+}
+
 impl Direction for ConjugateGradient {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(Iterations {
@@ -95,19 +112,7 @@ impl Direction for ConjugateGradient {
     }
 
     fn check(&self) -> Result<()> {
-        let forcing = self.forcing.value();
-        check::option(
-            "the forcing of conjugate gradients",
-            forcing,
-            forcing > 0.0 && forcing < 1.0,
-            "give a relative residual between 0 and 1, such as 0.5",
-        )?;
-        check::option(
-            "the iterations of conjugate gradients",
-            self.iterations as f64,
-            self.iterations > 0,
-            "allow at least one",
-        )?;
+        check_options(self.forcing, self.iterations)?;
         self.preconditioner.check()
     }
 
@@ -146,6 +151,8 @@ impl Finder for Iterations<'_> {
             tolerance: self.options.forcing.tolerance(at.progress),
             // Exact arithmetic needs at most `dim` iterations; the factor 2 allows for rounding.
             iterations: self.options.iterations.min(2 * dim),
+            // G + C has no negative curvature.
+            reach: None,
         };
         let space = Krylov::build(&pencil, at.grad, limits)?;
         self.cache.record_iterations(space.dim());

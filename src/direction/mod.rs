@@ -2,7 +2,7 @@
 //!
 //! At θ the objective f(ρ(θ)) + R(θ) has the quadratic model f + ∇·η + ½ ηᵀ(G + C)η, with the pulled-back metric
 //! G = ZᵀMZ and the precision C of the priors. A direction minimises this model, with damping, exactly or
-//! approximately.
+//! approximately. [`Newton`] replaces G by the exact second derivative of f(ρ(θ)).
 
 mod auto;
 mod conjugate_gradient;
@@ -13,6 +13,7 @@ mod information;
 mod kkt;
 mod least_squares;
 mod low_rank;
+mod newton;
 mod preconditioner;
 mod sketched;
 
@@ -23,10 +24,13 @@ pub use self::dual::Dual;
 pub use self::gradient::Gradient;
 pub use self::information::{Information, information_matrix};
 pub use self::least_squares::LeastSquares;
+pub use self::newton::Newton;
 pub use self::preconditioner::{Nystrom, Preconditioner};
 pub use self::sketched::{Estimator, Sketched};
 
 use crate::error::{Error, Result};
+pub use crate::hessian::{Hessian, HessianError, SecondOrder};
+
 use crate::hessian::Curvature;
 use crate::linalg::Backend;
 use crate::metric::Root;
@@ -61,12 +65,23 @@ pub struct Local<'a> {
     pub progress: f64,
     /// Backend for linear systems that a direction sets up itself.
     pub backend: &'a dyn Backend,
+    /// Data for the exact [`hessian`](Local::hessian).
+    pub second_order: Option<&'a SecondOrder<'a>>,
 }
 
 impl<'a> Local<'a> {
     /// Returns the free parameters, in the order of `grad` and η. Bounds may hold other parameters at the next point.
     pub fn free(&self) -> &'a [usize] {
         &self.z.chart().free
+    }
+
+    /// Prepares products with the exact Hessian of the objective, by one adjoint solve.
+    ///
+    /// # Errors
+    /// Fails with a [`HessianError`] if the model or the loss has no second derivatives.
+    pub fn hessian(&self) -> Result<Hessian<'a>> {
+        let at = self.second_order.ok_or(HessianError::Point)?;
+        Hessian::new(self.z, at, self.prior)
     }
 
     fn metric(&self) -> Result<&'a dyn Root> {

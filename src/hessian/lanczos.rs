@@ -2,8 +2,9 @@
 
 use faer::{Mat, MatRef};
 
+use super::tridiagonal::Tridiagonal;
 use crate::error::Result;
-use crate::vector::dot;
+use crate::vector::{dot, norm};
 
 /// Pair of operators of the Lanczos process: products with H and solves with the preconditioner C.
 pub(crate) trait Pencil {
@@ -18,14 +19,17 @@ pub(crate) trait Pencil {
 /// conjugate-gradient path (Steihaug 1983) gives only a point on the path. The method is the trust-region
 /// method of Gould, Lucidi, Roma and Toint (1999) with a damping instead of a radius. At λ = 0 the minimiser
 /// is the iterate of conjugate gradients.
+///
+/// Where H is not positive definite, the model is unbounded below. With [`Limits::reach`] the process continues beyond
+/// negative curvature, as in that method, and damping starts from the λ₀ > −μ₁, with the lowest eigenvalue μ₁ of T, whose step
+/// has this length. For a small gradient that step is almost along the eigenvector of μ₁.
 pub(crate) struct Krylov {
     basis: Vec<Vec<f64>>,
-    diagonal: Vec<f64>,
-    /// Off-diagonal entries of T. The last entry couples the basis to the next vector, which is not part of
-    /// it.
-    off_diagonal: Vec<f64>,
+    t: Tridiagonal,
     /// Norm ‖g‖ = (gᵀC⁻¹g)^½ of the gradient.
     gradient_norm: f64,
+    /// Dampings −μ₁ and λ₀ where T is indefinite.
+    indefinite: Option<[f64; 2]>,
     /// Reason why the process ended.
     pub(crate) end: End,
 }
@@ -33,7 +37,7 @@ pub(crate) struct Krylov {
 /// Reason why a Lanczos process ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum End {
-    /// The relative residual for λ = 0 fell below its tolerance, or the space contains the solution.
+    /// The relative residual for the smallest λ fell below its tolerance, or the space contains the solution.
     Solved,
     /// The maximal number of iterations was reached.
     Limit,
@@ -49,10 +53,17 @@ pub(crate) struct Limits {
     /// Relative residual ‖Hη + g‖/‖g‖ at which the process stops, in the norm (xᵀC⁻¹x)^½.
     pub(crate) tolerance: f64,
     pub(crate) iterations: usize,
+    /// Length (ηᵀCη)^½ of the undamped step where H has negative curvature. None ends the process there.
+    pub(crate) reach: Option<f64>,
 }
 
 /// Fraction of the largest diagonal entry of T below which a pivot counts as a rounding error.
 const ROUNDING: f64 = 1e-14;
+
+/// Fraction of the largest diagonal entry of T above which a negative pivot is no error of the products with H.
+//
+// Solves with the model may leave residuals of 1e-11.
+const NEGATIVE: f64 = 1e-10;
 
 /// Number of iterations after which a process without a new lowest residual has stagnated.
 //
@@ -64,9 +75,9 @@ impl Krylov {
     pub(crate) fn build(pencil: &dyn Pencil, g: &[f64], limits: Limits) -> Result<Self> {
         let mut space = Self {
             basis: Vec::new(),
-            diagonal: Vec::new(),
-            off_diagonal: Vec::new(),
+            t: Tridiagonal::default(),
             gradient_norm: 0.0,
+            indefinite: None,
             end: End::Solved,
         };
         // Covectors C V, against which new residuals are orthogonalised again. In floating point the three-term
@@ -76,9 +87,8 @@ impl Krylov {
         let mut z = solve(pencil, &r)?;
         let mut norm = positive_root(dot(&r, &z));
         space.gradient_norm = norm;
-        // Residuals of conjugate gradients need not decrease monotonically; only a long stall means stagnation.
-        let (mut lowest, mut stalled) = (1.0, 0);
-        while norm > ROUNDING * space.largest_diagonal() {
+        let mut stall = Stall::default();
+        while norm > ROUNDING * space.t.largest_diagonal() {
             if space.basis.len() == limits.iterations {
                 space.end = End::Limit;
                 break;
@@ -89,11 +99,11 @@ impl Krylov {
             let cv: Vec<f64> = r.iter().map(|r| r / norm).collect();
             r = column(pencil.product(as_batch(&v))?);
             let alpha = dot(&v, &r);
-            if !space.admits(alpha) {
+            if !space.admits(alpha, limits) {
                 space.end = End::Breakdown;
                 break;
             }
-            space.diagonal.push(alpha);
+            space.t.diagonal.push(alpha);
             space.basis.push(v);
             covectors.push(cv);
             // Modified Gram-Schmidt, newest vector first: the first two subtractions are those of the
@@ -104,17 +114,13 @@ impl Krylov {
             }
             z = solve(pencil, &r)?;
             norm = positive_root(dot(&r, &z));
-            space.off_diagonal.push(norm);
+            space.t.off_diagonal.push(norm);
+            space.find_damping(limits);
             let residual = space.residual();
             if residual <= limits.tolerance {
                 break;
             }
-            if residual < 0.99 * lowest {
-                (lowest, stalled) = (residual, 0);
-            } else {
-                stalled += 1;
-            }
-            if stalled == PATIENCE {
+            if stall.observe(residual) {
                 space.end = End::Stagnated;
                 break;
             }
@@ -126,79 +132,103 @@ impl Krylov {
         self.basis.len()
     }
 
-    /// Returns the largest diagonal entry of T, the scale of rounding.
-    fn largest_diagonal(&self) -> f64 {
-        self.diagonal.iter().fold(0.0, |m: f64, a| m.max(*a))
+    /// Returns whether H has negative curvature in the space.
+    pub(crate) fn is_indefinite(&self) -> bool {
+        self.indefinite.is_some()
     }
 
-    /// Returns whether T stays positive definite with another entry on its diagonal.
-    fn admits(&self, alpha: f64) -> bool {
+    /// Returns whether the process may continue with another entry on the diagonal of T. Notes where T becomes indefinite.
+    fn admits(&mut self, alpha: f64, limits: Limits) -> bool {
+        if self.is_indefinite() {
+            return true;
+        }
         // T stays positive definite as long as its next pivot α − β²/d is positive. Pivots of T + λ grow with
         // λ, so that this one test serves all dampings. A pivot that is tiny compared to the largest diagonal
         // entry of T may consist of rounding errors.
-        let last = self.pivots(0.0).last().copied();
-        let coupled = self
-            .off_diagonal
-            .last()
-            .zip(last)
-            .map_or(0.0, |(b, d)| b * b / d);
-        alpha - coupled > ROUNDING * self.largest_diagonal().max(alpha)
+        let last = self.t.pivots(0.0).last().copied();
+        let both = self.t.off_diagonal.last().zip(last);
+        let pivot = alpha - both.map_or(0.0, |(b, d)| b * b / d);
+        let size = self.t.largest_diagonal().max(alpha.abs());
+        if pivot < -NEGATIVE * size && limits.reach.is_some() {
+            self.indefinite = Some([0.0; 2]);
+            return true;
+        }
+        pivot > ROUNDING * size
     }
 
-    /// Returns the pivots d of T + λ = L D Lᵀ.
-    fn pivots(&self, lambda: f64) -> Vec<f64> {
-        // d₁ = α₁ + λ and dⱼ = αⱼ + λ − βⱼ₋₁²/dⱼ₋₁, with Lⱼ₊₁,ⱼ = βⱼ/dⱼ.
-        let mut pivots: Vec<f64> = Vec::with_capacity(self.dim());
-        for (j, alpha) in self.diagonal.iter().enumerate() {
-            let coupled = match j {
-                0 => 0.0,
-                _ => self.off_diagonal[j - 1] * self.off_diagonal[j - 1] / pivots[j - 1],
-            };
-            pivots.push(alpha + lambda - coupled);
+    /// Updates the smallest dampings of an indefinite T.
+    fn find_damping(&mut self, limits: Limits) {
+        if let (true, Some(reach)) = (self.is_indefinite(), limits.reach) {
+            let least = self.t.least_damping();
+            let start = self.t.damping_of_length(least, self.gradient_norm, reach);
+            self.indefinite = Some([least, start]);
         }
-        pivots
     }
 
-    /// Returns y = −(T + λ)⁻¹ ‖g‖ e₁.
-    fn coordinates(&self, lambda: f64) -> Vec<f64> {
-        let pivots = self.pivots(lambda);
-        let mut y = vec![0.0; pivots.len()];
-        // L x = −‖g‖e₁ forwards, with x in `forward`, and y = L⁻ᵀD⁻¹x backwards: O(m) operations for every
-        // damping.
-        let mut forward = -self.gradient_norm;
-        for (j, pivot) in pivots.iter().enumerate() {
-            y[j] = forward / pivot;
-            forward *= -self.off_diagonal[j] / pivot;
+    /// Returns the damping of T for the damping λ that is asked for.
+    fn damping(&self, lambda: f64) -> f64 {
+        // λ counts from −μ₁, so that every λ > 0 makes the system positive definite. The step length decreases in λ.
+        match self.indefinite {
+            None => lambda,
+            Some([least, start]) => (least + lambda).max(start),
         }
-        for j in (1..y.len()).rev() {
-            y[j - 1] -= self.off_diagonal[j - 1] / pivots[j - 1] * y[j];
-        }
-        y
     }
 
-    /// Returns ‖Hη + g‖/‖g‖ for λ = 0, in the norm (xᵀC⁻¹x)^½.
+    /// Returns ‖(H + λC)η + g‖/‖g‖ for the smallest λ, in the norm (xᵀC⁻¹x)^½.
     pub(crate) fn residual(&self) -> f64 {
-        // With η = V y and H V = C V T + β C v₊ eₘᵀ, the residual is Hη + g = β yₘ C v₊, and ‖C v₊‖ = 1.
-        let last = self.coordinates(0.0).last().map_or(1.0, |y| y.abs());
-        match self.off_diagonal.last() {
-            Some(beta) => beta * last / self.gradient_norm,
+        // With η = V y and (H + λC) V = C V (T + λ) + β C v₊ eₘᵀ, the residual is β yₘ C v₊, and ‖C v₊‖ = 1.
+        let lambda = self.damping(0.0);
+        let y = self.t.solve(lambda, self.gradient_norm);
+        let last = y.last().map_or(1.0, |y| y.abs());
+        // Near a saddle g is small beside the other terms of the system, λC η and H η, to which rounding is relative.
+        let size = match self.indefinite {
+            None => self.gradient_norm,
+            Some(_) => self.gradient_norm.max(lambda * norm(&y)),
+        };
+        match self.t.off_diagonal.last() {
+            Some(beta) => beta * last / size,
             None => 1.0,
         }
     }
 
     /// Returns η and the predicted decrease −(g·η + ½ ηᵀHη).
     pub(crate) fn solution(&self, lambda: f64, dim: usize) -> (Vec<f64>, f64) {
-        let y = self.coordinates(lambda);
+        let y = self.t.solve(self.damping(lambda), self.gradient_norm);
         let mut eta = vec![0.0; dim];
         for (v, y) in self.basis.iter().zip(&y) {
             subtract(&mut eta, -y, v);
         }
-        // ηᵀHη = yᵀT y = Σ αⱼyⱼ² + 2 Σ βⱼyⱼyⱼ₊₁, and g·η = ‖g‖ y₁ because g = ‖g‖ C v₁.
-        let diagonal_part: f64 = self.diagonal.iter().zip(&y).map(|(a, y)| a * y * y).sum();
-        let couplings = self.off_diagonal.iter().zip(y.windows(2));
-        let coupled_part: f64 = couplings.map(|(b, y)| 2.0 * b * y[0] * y[1]).sum();
+        // ηᵀHη = yᵀT y, and g·η = ‖g‖ y₁ because g = ‖g‖ C v₁.
         let slope = self.gradient_norm * y.first().copied().unwrap_or(0.0);
-        (eta, -slope - 0.5 * (diagonal_part + coupled_part))
+        (eta, -slope - 0.5 * self.t.quadratic(&y))
+    }
+}
+
+/// Iterations without a new lowest residual.
+struct Stall {
+    lowest: f64,
+    iterations: usize,
+}
+
+impl Default for Stall {
+    fn default() -> Self {
+        Self {
+            lowest: 1.0,
+            iterations: 0,
+        }
+    }
+}
+
+impl Stall {
+    /// Returns whether the residual has not decreased for too long.
+    fn observe(&mut self, residual: f64) -> bool {
+        // Residuals of conjugate gradients need not decrease monotonically; only a long stall means stagnation.
+        if residual < 0.99 * self.lowest {
+            (self.lowest, self.iterations) = (residual, 0);
+        } else {
+            self.iterations += 1;
+        }
+        self.iterations == PATIENCE
     }
 }
 

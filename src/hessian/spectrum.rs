@@ -4,16 +4,18 @@ use faer::Mat;
 
 use super::curvature::Curvature;
 use super::eigenpairs::{Eigenpairs, SINGULAR_ROUNDING};
+use super::error::HessianError;
+use super::full::Hessian;
 use crate::error::Result;
-use crate::linalg::range_basis;
+use crate::linalg::{product, range_basis, symmetric_eigen, symmetric_product};
 use crate::prior::PriorTerms;
 use crate::random;
 
 /// Requested eigenpairs, with information on the remaining ones.
 pub(crate) struct Spectrum {
-    /// Leading eigenpairs, in decreasing order.
+    /// Leading eigenpairs, in decreasing order of magnitude.
     pub(crate) eigenpairs: Eigenpairs,
-    /// Eigenvalues that were computed but not kept, in decreasing order.
+    /// Eigenvalues that were computed but not kept, in decreasing order of magnitude.
     pub(crate) left_out: Vec<f64>,
     /// Upper bound for the number of eigenvalues that were not computed, which are smaller than the computed ones.
     pub(crate) uncomputed: usize,
@@ -72,6 +74,50 @@ impl Spectrum {
         Ok(Self::new(eigenpairs, rank, uncomputed))
     }
 
+    /// Computes the `rank` eigenpairs M u = λ C u of largest magnitude for the exact Hessian H = M + C, with `oversampling`
+    /// additional columns. M may have negative eigenvalues.
+    ///
+    /// With a basis Q of the range of C⁻¹M C⁻¹Ω for random columns Ω, QᵀCQ = I, the eigenpairs QᵀMQ w = λ w give u = Q w
+    /// (Villa, Petra, Ghattas 2021): two products with M a column, each with one tangent and one adjoint solve.
+    ///
+    /// # Errors
+    /// Fails with [`HessianError::Indefinite`] if H has an eigenvalue 1 + λ ≤ 0.
+    pub(crate) fn exact(
+        hessian: &Hessian<'_>,
+        prior: &PriorTerms<'_>,
+        (rank, oversampling, seed): (usize, usize, u64),
+    ) -> Result<Self> {
+        let dim = hessian.dim();
+        let columns = rank.saturating_add(oversampling).min(dim);
+        let mut test = prior.solve(random::normal_matrix(dim, columns, seed).as_ref())?;
+        // A test matrix with as many columns as parameters spans everything already.
+        if columns < dim {
+            test = prior.solve(hessian.data(test.as_ref())?.as_ref())?;
+        }
+        let basis = Eigenpairs::factored(prior, test)?.vectors;
+        let image = hessian.data(basis.as_ref())?;
+        let (values, rotation) =
+            symmetric_eigen(symmetric_product(basis.as_ref(), image.as_ref()).as_ref());
+        let lowest = values.iter().fold(0.0, |low: f64, l| low.min(*l));
+        if 1.0 + lowest <= ROUNDING * values.iter().fold(1.0, |m: f64, l| m.max(l.abs())) {
+            let eigenvalue = 1.0 + lowest;
+            return Err(HessianError::Indefinite { eigenvalue }.into());
+        }
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|i, j| values[*j].abs().total_cmp(&values[*i].abs()));
+        let vectors = product(basis.as_ref(), rotation.as_ref());
+        let eigenpairs = Eigenpairs {
+            values: order.iter().map(|&j| values[j]).collect(),
+            vectors: Mat::from_fn(dim, order.len(), |i, j| vectors[(i, order[j])]),
+        };
+        let exhausted = basis.ncols() < columns || columns == dim;
+        let uncomputed = if exhausted { 0 } else { dim - columns };
+        let mut spectrum = Self::new(eigenpairs, rank, uncomputed);
+        // Products with M are rounded relative to its largest eigenvalue.
+        spectrum.rounding = ROUNDING * values.iter().fold(0.0, |m: f64, l| m.max(l.abs()));
+        Ok(spectrum)
+    }
+
     fn new(eigenpairs: Eigenpairs, rank: usize, uncomputed: usize) -> Self {
         let left_out = eigenpairs.values.iter().skip(rank).copied().collect();
         let largest = eigenpairs.values.first().copied().unwrap_or(0.0);
@@ -83,6 +129,9 @@ impl Spectrum {
         }
     }
 }
+
+/// Rounding error of the eigenvalues of an exact Hessian, relative to the largest.
+const ROUNDING: f64 = 1e-12;
 
 /// Number of passes of the randomised method: adjoint, tangent and adjoint solves, with one solve per column and pass.
 const PASSES: usize = 3;

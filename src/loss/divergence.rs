@@ -1,5 +1,7 @@
 //! Divergences between densities: forward and reverse Kullback-Leibler, Hellinger, χ².
 
+use faer::{Mat, MatRef};
+
 use super::Loss;
 use crate::check;
 use crate::error::{Error, Result};
@@ -104,9 +106,22 @@ impl Kind {
         }
     }
 
+    /// Returns ∂²φ/∂r².
+    fn bend(self, r: f64, q: f64) -> f64 {
+        match self {
+            // Without data φ is r or r/2.
+            Self::Forward | Self::Hellinger if q == 0.0 => 0.0,
+            // (q/r)/r does not underflow or overflow where q/r² is representable, as r² may.
+            Self::Forward => q / r / r,
+            Self::Reverse => r.recip(),
+            // φ = ½(r + q) − √(rq).
+            Self::Hellinger => 0.25 * (q / r).sqrt() / r,
+            Self::ChiSquared => 2.0 / q,
+        }
+    }
+
     /// Returns r ∂²φ/∂r² at r = q.
     fn curvature(self) -> f64 {
-        // φ'' is q/r², 1/r, q^{1/2}/(4r^{3/2}) and 2/q, respectively.
         match self {
             Self::Forward | Self::Reverse => 1.0,
             Self::Hellinger => 0.25,
@@ -199,6 +214,18 @@ impl Loss for Divergence {
             metric,
             factor: self.kind.curvature(),
         }))
+    }
+
+    fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        check::length("the rows of a batch", v.nrows(), rho.len())?;
+        let entries = rho.iter().zip(&self.target);
+        let bends: Vec<f64> = entries
+            .map(|(&r, &q)| self.volume * self.kind.bend(r, q))
+            .collect();
+        check::finite("the second derivative of a divergence", &bends)?;
+        Ok(Some(Mat::from_fn(v.nrows(), v.ncols(), |i, j| {
+            bends[i] * v[(i, j)]
+        })))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Least-squares misfit ½‖ρ − q‖² in L².
 
+use faer::{Mat, MatRef};
+
 use super::Loss;
 use crate::check;
 use crate::error::Result;
@@ -63,6 +65,11 @@ impl Loss for L2Misfit {
         Some(Box::new(L2 {
             volume: self.volume,
         }))
+    }
+
+    fn hessian(&self, _: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        check::length("the rows of a batch", v.nrows(), self.target.len())?;
+        Ok(Some(self.volume * v))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

@@ -14,6 +14,8 @@ pub use self::robust::{Penalty, Robust};
 pub use self::sobolev::SobolevMisfit;
 pub use self::sum::Sum;
 
+use faer::{Mat, MatRef};
+
 use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root};
@@ -44,6 +46,16 @@ pub trait Loss: Sync {
     /// other is given.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         None
+    }
+
+    /// Returns f″(ρ) V, the product of the Hessian with every column of V, or None if the second derivative is unknown.
+    /// [`Newton`](crate::direction::Newton) needs it.
+    ///
+    /// # Errors
+    /// Fails if a product cannot be computed.
+    fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        let _ = (rho, v);
+        Ok(None)
     }
 
     /// Checks that the loss is defined at ρ.
@@ -117,6 +129,15 @@ pub trait Misfit {
         Ok(None)
     }
 
+    /// Returns f″(ρ) V, the product of the Hessian with every column of V, or None if the second derivative is unknown.
+    ///
+    /// # Errors
+    /// Fails if a solve fails.
+    fn hessian(&self, v: MatRef<'_, f64>, backend: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        let _ = (v, backend);
+        Ok(None)
+    }
+
     /// Returns the change of the value when every ρᵢ is rounded once, if this may exceed the first-order estimate
     /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|). Returns 0 if the estimate suffices.
     fn rounding(&self) -> f64 {
@@ -161,6 +182,10 @@ impl<L: Loss + ?Sized> Misfit for Direct<'_, L> {
         let mut covector = vec![0.0; self.rho.len()];
         self.loss.gradient(&self.rho, &mut covector);
         Ok(covector)
+    }
+
+    fn hessian(&self, v: MatRef<'_, f64>, _: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        self.loss.hessian(&self.rho, v)
     }
 
     /// Returns the change of the loss when the entries of the state are rounded. This change includes the

@@ -1,5 +1,7 @@
 //! Least-squares misfit of noisy linear observations.
 
+use faer::{Mat, MatRef};
+
 use super::Loss;
 use crate::check;
 use crate::error::Result;
@@ -125,6 +127,16 @@ impl Loss for Observations {
         // without a solve: it is Γ^{-1/2}(O ρ − d), because Lᵀ maps the whitened residual to ∂f/∂ρ.
         let metric = Observed::new(&self.operator, &self.noise).ok()?;
         Some(Box::new(metric.with_data(&self.data)))
+    }
+
+    fn hessian(&self, _: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        // f″ = OᵀΓ^{-T/2}Γ^{-1/2}O at every ρ.
+        let observed = self.operator.apply(Side::Plain, v)?;
+        let white = self.noise.whiten(Side::Plain, observed.as_ref())?;
+        let weighted = self.noise.whiten(Side::Transpose, white.as_ref())?;
+        Ok(Some(
+            self.operator.apply(Side::Transpose, weighted.as_ref())?,
+        ))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Misfits of observations with outliers.
 
-use faer::MatRef;
+use faer::{Mat, MatRef};
 
 use super::{Loss, Observations};
 use crate::check;
@@ -195,6 +195,25 @@ impl Loss for Robust {
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         Some(Box::new(Reweighted(self)))
+    }
+
+    fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        // f″ = OᵀΓ^{-T/2} diag(φ′ + 2zφ″) Γ^{-1/2}O, which may be indefinite.
+        let (operator, noise) = (self.observations.operator(), self.observations.noise());
+        let r = self.observations.whitened_residual(rho)?;
+        let curvatures: Vec<f64> = r
+            .iter()
+            .map(|r| self.penalty.curvature(self.squared(*r)))
+            .collect();
+        let mut white = noise.whiten(Side::Plain, operator.apply(Side::Plain, v)?.as_ref())?;
+        for column in white.col_iter_mut() {
+            column
+                .iter_mut()
+                .zip(&curvatures)
+                .for_each(|(w, c)| *w *= c);
+        }
+        let weighted = noise.whiten(Side::Transpose, white.as_ref())?;
+        Ok(Some(operator.apply(Side::Transpose, weighted.as_ref())?))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

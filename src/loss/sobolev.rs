@@ -1,6 +1,6 @@
 //! Misfit ½‖ρ − q‖² in a Sobolev norm. H⁻¹ penalises misplaced mass by distance rather than by lack of overlap.
 
-use faer::MatRef;
+use faer::{Mat, MatRef};
 
 use super::Loss;
 use crate::check;
@@ -60,6 +60,11 @@ impl Loss for SobolevMisfit {
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         // f is quadratic, with ∇²f = M at every ρ.
         Some(Box::new(&self.norm))
+    }
+
+    fn hessian(&self, _: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        check::length("the rows of a batch", v.nrows(), self.target.len())?;
+        Ok(Some(self.norm.product(v)))
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

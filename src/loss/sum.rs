@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 
+use faer::{Mat, MatRef};
+
 use super::{Loss, Misfit};
 use crate::check;
 use crate::error::Result;
@@ -62,6 +64,12 @@ impl Loss for Sum<'_> {
             return None;
         }
         Some(Box::new(SumMetric { parts }))
+    }
+
+    fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        let parts = self.parts.iter();
+        let products = parts.map(|(weight, loss)| Ok((*weight, loss.hessian(rho, v)?)));
+        weighted_sum(products, v)
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
@@ -161,10 +169,37 @@ impl Misfit for Parts<'_> {
         Ok(Some(Box::new(root)))
     }
 
+    fn hessian(&self, v: MatRef<'_, f64>, backend: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        let parts = self.parts.iter();
+        let products = parts.map(|p| Ok((p.weight, p.misfit.hessian(v, backend)?)));
+        weighted_sum(products, v)
+    }
+
     fn rounding(&self) -> f64 {
         let changes = self.parts.iter().map(|p| p.weight * p.misfit.rounding());
         changes.sum()
     }
+}
+
+/// Returns Σ wᵢ Bᵢ for batches of the shape of `v`, or None if one of them is unknown.
+fn weighted_sum(
+    products: impl Iterator<Item = Result<(f64, Option<Mat<f64>>)>>,
+    v: MatRef<'_, f64>,
+) -> Result<Option<Mat<f64>>> {
+    let mut sum = Mat::zeros(v.nrows(), v.ncols());
+    for product in products {
+        let (weight, Some(product)) = product? else {
+            return Ok(None);
+        };
+        check::length("the rows of a Hessian product", product.nrows(), v.nrows())?;
+        check::length(
+            "the columns of a Hessian product",
+            product.ncols(),
+            v.ncols(),
+        )?;
+        sum += weight * product;
+    }
+    Ok(Some(sum))
 }
 
 /// Metric Σ wᵢ Mᵢ with the gradients of the losses, so that each metric computes the dual of the gradient of

@@ -1,6 +1,8 @@
 //! Models whose equations and Jacobians are closures.
 
-use super::Model;
+use faer::Mat;
+
+use super::{Model, Variation};
 use crate::linalg::Operator;
 
 /// Model whose equations g(ρ, θ) and Jacobians are closures.
@@ -29,9 +31,11 @@ pub struct Equations<G, A, C> {
     state_jacobian: A,
     param_jacobian: C,
     guess: Option<Guess>,
+    second_derivative: Option<Second>,
 }
 
 type Guess = Box<dyn Fn(&[f64]) -> Vec<f64> + Sync>;
+type Second = Box<dyn Fn(&[f64], &[f64], &Variation<'_>) -> [Mat<f64>; 2] + Sync>;
 
 impl<G, A, C> Equations<G, A, C>
 where
@@ -55,6 +59,7 @@ where
             state_jacobian,
             param_jacobian,
             guess: None,
+            second_derivative: None,
         }
     }
 
@@ -62,6 +67,17 @@ where
     #[must_use]
     pub fn guess(mut self, guess: impl Fn(&[f64]) -> Vec<f64> + Sync + 'static) -> Self {
         self.guess = Some(Box::new(guess));
+        self
+    }
+
+    /// Sets the second derivatives: `second(ρ, θ, along)` returns the derivatives of Aᵀλ and Cᵀλ along the columns of a
+    /// [`Variation`] (see [`Model::second_derivative`], which has an example).
+    #[must_use]
+    pub fn second_derivative(
+        mut self,
+        second: impl Fn(&[f64], &[f64], &Variation<'_>) -> [Mat<f64>; 2] + Sync + 'static,
+    ) -> Self {
+        self.second_derivative = Some(Box::new(second));
         self
     }
 }
@@ -90,6 +106,16 @@ where
 
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         (self.param_jacobian)(rho, theta)
+    }
+
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        let second = self.second_derivative.as_ref()?;
+        Some(second(rho, theta, along))
     }
 
     fn guess(&self, theta: &[f64]) -> Vec<f64> {

@@ -3,11 +3,15 @@
 pub mod adjoint;
 mod equations;
 mod newton;
+mod variation;
 
 pub use self::adjoint::Linearisation;
 use self::adjoint::{Implicit, Sensitivity};
 pub use self::equations::Equations;
 pub use self::newton::Newton;
+pub use self::variation::Variation;
+
+use faer::Mat;
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -73,7 +77,48 @@ pub trait Model: Sync {
         );
         check::length("the rows of ∂g/∂ρ", a.nrows(), self.state_dim())?;
         check::length("the columns of ∂g/∂θ", c.ncols(), self.param_dim())?;
-        Ok(Box::new(Implicit::new(a, c, backend)?))
+        let second = move |along: &Variation<'_>| self.second_derivative(rho, theta, along);
+        let sensitivity = Implicit::new(a, c, backend)?;
+        Ok(Box::new(sensitivity.with_second_derivative(second)))
+    }
+
+    /// Returns the derivatives of Aᵀλ and Cᵀλ along every column of a [`Variation`] at (ρ, θ), a k × m and a p × m matrix,
+    /// or None if the model has no second derivatives.
+    ///
+    /// With the columns (δρ, δθ) of the variation and φ = Σ λᵢgᵢ(ρ, θ), the columns of the result are
+    ///
+    /// ```text
+    /// ∂²φ/∂ρ² δρ + ∂²φ/∂ρ∂θ δθ   and   ∂²φ/∂θ∂ρ δρ + ∂²φ/∂θ² δθ.
+    /// ```
+    ///
+    /// [`direction::Newton`](crate::direction::Newton) needs them. Models written with [`automatic`](crate::automatic) have
+    /// them. The method is called without columns (m = 0) to ask whether there are second derivatives.
+    ///
+    /// ```
+    /// use pullback::model::{Equations, Model, Variation};
+    /// use pullback::{Operator, faer::mat};
+    /// // ρ² = θ: φ = λ (ρ² − θ) has only ∂²φ/∂ρ² = 2λ.
+    /// let model = Equations::new(
+    ///     (1, 1),
+    ///     |rho, theta, g| g[0] = rho[0] * rho[0] - theta[0],
+    ///     |rho, _| Operator::diagonal(vec![2.0 * rho[0]]),
+    ///     |_, _| Operator::dense(mat![[-1.0]]),
+    /// )
+    /// .second_derivative(|_, _, along| [2.0 * along.lambda[0] * along.rho, 0.0 * along.theta]);
+    /// let (rho, theta, lambda) = ([3.0], [9.0], [0.5]);
+    /// let (d_rho, d_theta) = (mat![[1.0]], mat![[6.0]]);
+    /// let along = Variation { lambda: &lambda, rho: d_rho.as_ref(), theta: d_theta.as_ref() };
+    /// let [by_state, _] = Model::second_derivative(&model, &rho, &theta, &along).unwrap();
+    /// assert_eq!(by_state, mat![[1.0]]);
+    /// ```
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        let _ = (rho, theta, along);
+        None
     }
 
     /// Returns the initial guess of [`solve`](Model::solve) for ρ(θ). The default is zero.

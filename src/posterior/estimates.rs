@@ -128,6 +128,39 @@ impl Estimates<'_> {
             false => format!("{:.3}", self.uncertainty.correlation(i, j)),
         }
     }
+
+    /// Returns the cells of a row: value with error, and interval.
+    fn cells(&self, i: usize, (low, high): (f64, f64)) -> [String; 2] {
+        let (value, error) = (self.values[i], self.uncertainty.standard_errors[i]);
+        if self.uncertainty.held.contains(&i) {
+            return [plain(value, 0.0), "held by its bound".to_string()];
+        }
+        if error.is_infinite() {
+            return [plain(value, 0.0), "undetermined".to_string()];
+        }
+        let interval = format!("[{}, {}]", plain(low, error), plain(high, error));
+        [with_error(value, error), interval]
+    }
+
+    /// Prints the combinations of parameters that the data do not determine.
+    fn write_null_space(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let null = &self.uncertainty.null_space;
+        for k in 0..null.ncols() {
+            let undetermined = |i: &usize| {
+                self.uncertainty.standard_errors[*i].is_infinite() && null[(*i, k)] != 0.0
+            };
+            let terms: Vec<String> = (0..self.values.len())
+                .filter(undetermined)
+                .map(|i| format!("{:+.3} {}", null[(i, k)], self.names[i]))
+                .collect();
+            let combination = terms.join(" ");
+            write!(
+                f,
+                "\nnot determined by the data: the combination {combination}"
+            )?;
+        }
+        Ok(())
+    }
 }
 
 /// Largest number of parameters whose correlations are printed.
@@ -135,74 +168,38 @@ const CORRELATED: usize = 8;
 
 impl fmt::Display for Estimates<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.values.len();
-        let width = self.names.iter().map(|name| name.chars().count()).max();
-        let width = width.unwrap_or(0).max("parameter".len());
-        let intervals = self.intervals();
-        let cells: Vec<[String; 2]> = (0..n)
-            .map(|i| {
-                let error = self.uncertainty.standard_errors[i];
-                let (low, high) = intervals[i];
-                match self.uncertainty.held.contains(&i) {
-                    true => [plain(self.values[i], 0.0), "held by its bound".to_string()],
-                    false if error.is_infinite() => {
-                        [plain(self.values[i], 0.0), "undetermined".to_string()]
-                    }
-                    false => [
-                        with_error(self.values[i], error),
-                        format!("[{}, {}]", plain(low, error), plain(high, error)),
-                    ],
-                }
-            })
-            .collect();
-        let column = |k: usize| {
-            cells
-                .iter()
-                .map(|row| row[k].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
+        let correlated = (2..=CORRELATED).contains(&self.values.len());
+        let rows = self.intervals().into_iter().enumerate();
+        let rows: Vec<[String; 2]> = rows.map(|(i, interval)| self.cells(i, interval)).collect();
         let level = format!("{} % interval", 100.0 * self.level);
-        let widths = [column(0).max(16), column(1).max(level.chars().count())];
-        write!(
-            f,
-            "{:width$}  {:>a$}  {level:>b$}",
-            "parameter",
-            "value ± error",
-            a = widths[0],
-            b = widths[1]
-        )?;
-        if n > 1 && n <= CORRELATED {
+        let widest = |cells: &mut dyn Iterator<Item = &str>| {
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let width = widest(&mut self.names.iter().map(String::as_str).chain(["parameter"]));
+        let a = widest(
+            &mut rows
+                .iter()
+                .map(|row| row[0].as_str())
+                .chain(["value ± error"]),
+        );
+        let b = widest(
+            &mut rows
+                .iter()
+                .map(|row| row[1].as_str())
+                .chain([level.as_str()]),
+        );
+        let (name, value) = ("parameter", "value ± error");
+        write!(f, "{name:width$}  {value:>a$}  {level:>b$}")?;
+        if correlated {
             write!(f, "  correlation")?;
         }
-        for (i, [value, interval]) in cells.iter().enumerate() {
-            write!(
-                f,
-                "\n{:width$}  {value:>a$}  {interval:>b$}",
-                self.names[i],
-                a = widths[0],
-                b = widths[1]
-            )?;
-            if n > 1 && n <= CORRELATED {
+        for (i, [value, interval]) in rows.iter().enumerate() {
+            write!(f, "\n{:width$}  {value:>a$}  {interval:>b$}", self.names[i])?;
+            if correlated {
                 (0..i).try_for_each(|j| write!(f, "  {:>6}", self.correlation(i, j)))?;
             }
         }
-        let null = &self.uncertainty.null_space;
-        for k in 0..null.ncols() {
-            let undetermined = |i: &usize| {
-                self.uncertainty.standard_errors[*i].is_infinite() && null[(*i, k)] != 0.0
-            };
-            let terms = (0..n)
-                .filter(undetermined)
-                .map(|i| format!("{:+.3} {}", null[(i, k)], self.names[i]));
-            let terms: Vec<String> = terms.collect();
-            write!(
-                f,
-                "\nnot determined by the data: the combination {}",
-                terms.join(" ")
-            )?;
-        }
-        Ok(())
+        self.write_null_space(f)
     }
 }
 

@@ -6,7 +6,7 @@ use faer::Mat;
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::hessian::{Curvature, Spectrum};
+use crate::hessian::{Curvature, Hessian, SecondOrder, Spectrum};
 use crate::linalg::Backend;
 use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
@@ -21,6 +21,12 @@ pub struct Rank {
     pub oversampling: usize,
     /// Seed of the random columns.
     pub seed: u64,
+    /// Whether the curvature is that of the exact Hessian, instead of the Gauss-Newton Hessian G.
+    ///
+    /// The model and the loss need second derivatives, and the Hessian must be positive definite. Some eigenvalues may then be
+    /// negative: the data make the objective flatter than the prior does. A column takes two tangent and two adjoint solves,
+    /// and eigenpairs are in the order of their magnitude.
+    pub exact: bool,
 }
 
 impl Default for Rank {
@@ -29,6 +35,7 @@ impl Default for Rank {
             rank: 50,
             oversampling: 10,
             seed: 0,
+            exact: false,
         }
     }
 }
@@ -45,7 +52,7 @@ impl Default for Rank {
 /// relative to that of the prior. If there are at most three times as many data as columns ([`Rank::rank`]
 /// plus [`Rank::oversampling`]), one adjoint solve per datum gives all eigenpairs. Otherwise a randomised
 /// subspace iteration finds the leading ones by two adjoint solves and one tangent solve per column
-/// (Bui-Thanh, Ghattas, Martin and Stadler 2013). See [`Descent::posterior`](crate::Descent::posterior).
+/// (Bui-Thanh, Ghattas, Martin and Stadler 2013). With [`Rank::exact`], G is the exact second derivative of f(ρ(θ)). See [`Descent::posterior`](crate::Descent::posterior).
 pub struct Posterior<'a> {
     spectrum: Spectrum,
     prior: PriorTerms<'a>,
@@ -59,11 +66,19 @@ const LARGE_EIGENVALUE: f64 = 0.1;
 /// Largest total information of neglected eigenvalues, in nats, that is not reported.
 const LARGE_INFORMATION: f64 = 1.0;
 
+/// Second derivative of the loss in a posterior.
+pub(crate) enum Data<'d> {
+    /// Metric, for the Gauss-Newton Hessian.
+    GaussNewton(&'d dyn Root),
+    /// Loss and its covector, for the exact Hessian.
+    Exact(&'d SecondOrder<'d>),
+}
+
 impl<'a> Posterior<'a> {
     /// Computes the posterior at the point of the linearisation, which becomes its mean.
-    pub(crate) fn new(
-        z: &Linearisation<'_>,
-        root: &dyn Root,
+    pub(crate) fn new<'d>(
+        z: &'d Linearisation<'d>,
+        data: Data<'d>,
         mut prior: PriorTerms<'a>,
         backend: &'a dyn Backend,
         rank: Rank,
@@ -77,7 +92,12 @@ impl<'a> Posterior<'a> {
         prior.factorise(backend)?;
         let before = z.solves();
         let size = (rank.rank, rank.oversampling, rank.seed);
-        let spectrum = Spectrum::leading(&Curvature::new(z, root, Some(&prior)), &prior, size)?;
+        let spectrum = match data {
+            Data::GaussNewton(root) => {
+                Spectrum::leading(&Curvature::new(z, root, Some(&prior)), &prior, size)?
+            }
+            Data::Exact(at) => Spectrum::exact(&Hessian::new(z, at, None)?, &prior, size)?,
+        };
         let after = z.solves();
         Ok(Self {
             spectrum,
@@ -92,7 +112,7 @@ impl<'a> Posterior<'a> {
         &self.prior.theta
     }
 
-    /// Returns the eigenvalues λ of the kept eigenpairs, in decreasing order. [`left_out`](Self::left_out) estimates
+    /// Returns the eigenvalues λ of the kept eigenpairs, in decreasing order of magnitude. [`left_out`](Self::left_out) estimates
     /// the information of the other eigenpairs.
     pub fn eigenvalues(&self) -> &[f64] {
         &self.spectrum.eigenpairs.values
@@ -185,7 +205,7 @@ impl<'a> Posterior<'a> {
             // A single value determines no power; most spectra decay at least as fast as j⁻².
             -2.0
         } else if half < n {
-            (last / middle).ln() / (n as f64 / half as f64).ln()
+            (last / middle).abs().ln() / (n as f64 / half as f64).ln()
         } else {
             0.0
         };
@@ -202,7 +222,7 @@ impl<'a> Posterior<'a> {
         let kept = self.eigenvalues().last();
         let bound = kept.filter(|_| self.spectrum.uncomputed > 0);
         let next = self.spectrum.left_out.first().or(bound);
-        next.copied().unwrap_or(0.0)
+        next.map_or(0.0, |l| l.abs())
     }
 
     /// Returns the Kullback-Leibler divergence of the posterior from the prior, ½ Σ (ln(1 + λ) − λ/(1 + λ)) + R(θ).

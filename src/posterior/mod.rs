@@ -3,7 +3,7 @@
 //! Let the loss be a negative log-likelihood, such as [`Observations`](crate::loss::Observations), with its own
 //! metric. Laplace's approximation with the Gauss-Newton Hessian then takes the curvature H = G + C at the minimum,
 //! with the precision C of the priors, as posterior precision: H⁻¹ is the covariance of the parameters. Other losses
-//! need a scale, see [`Uncertainty::scaled`].
+//! need a scale, see [`Uncertainty::scaled`]. A [`Posterior`] may use the exact Hessian instead ([`Rank::exact`]).
 
 mod estimates;
 mod low_rank;
@@ -11,6 +11,6 @@ mod quantile;
 mod uncertainty;
 
 pub use self::estimates::Estimates;
-pub(crate) use self::low_rank::no_prior;
+pub(crate) use self::low_rank::{Data, no_prior};
 pub use self::low_rank::{Posterior, Rank};
 pub use self::uncertainty::Uncertainty;

@@ -36,6 +36,7 @@ mod model;
 mod probe;
 mod report;
 mod scan;
+mod second;
 mod subject;
 mod taylor;
 #[cfg(test)]

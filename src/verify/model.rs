@@ -3,7 +3,7 @@
 use faer::{Mat, MatMut};
 
 use super::probe::{
-    DIRECTIONS, column, direction, largest, moved, pairing, ratio, relative, worst,
+    DIRECTIONS, column, direction, largest, moved, pairing, ratio, reciprocals, relative, worst,
 };
 use super::report::{Check, Verification};
 use super::scan::{Scan, samples};
@@ -26,7 +26,8 @@ const TANGENT: &str = "Z v = (ρ(θ+hv) − ρ(θ−hv))/2h";
 const ADJOINT: &str = "⟨Z v, w⟩ = ⟨v, Zᵀw⟩";
 const BATCHES: &str = "Z V and ZᵀW, column by column";
 
-/// Verifies a model at θ, block by block: Jacobians, transposes, solve, inverse, tangent and adjoint.
+/// Verifies a model at θ, block by block: Jacobians, transposes, second derivatives if there are any, solve, inverse, tangent
+/// and adjoint.
 ///
 /// Jacobians are compared with differences of g row by row, at the solution and at three points a few percent away,
 /// where the terms of g do not cancel. The error of each row is relative to the size of g at these points. Directions
@@ -81,6 +82,9 @@ pub fn model(model: &dyn Model, theta: &[f64], seed: u64) -> Result<Verification
     report.push(Check::of(STATE_TRANSPOSE, error, IDENTITY));
     let error = subject.transposed(&subject.param_jacobian(&subject.rho)?, &relative(theta));
     report.push(Check::of(PARAM_TRANSPOSE, error, IDENTITY));
+    if let Some(check) = subject.second_derivative()? {
+        report.push(check);
+    }
     let residual = failure.map_or_else(|| Ok(subject.residual()), Err);
     report.push(Check::of(SOLUTION, residual, SOLVED));
     report.push(Check::of(INVERSE, subject.inverse(&cpu), SOLVED));
@@ -291,10 +295,4 @@ impl Subject<'_> {
         }
         Ok(error)
     }
-}
-
-/// Returns 1/xᵢ for every entry of x, or 1 where xᵢ = 0.
-fn reciprocals(x: &[f64]) -> Vec<f64> {
-    let reciprocal = |x: &f64| if *x > 0.0 { x.recip() } else { 1.0 };
-    x.iter().map(reciprocal).collect()
 }

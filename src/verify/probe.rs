@@ -89,3 +89,9 @@ pub(super) fn distance(a: &[f64], b: &[f64], w: &[f64]) -> f64 {
     let size: f64 = entries().map(|((a, b), w)| w * a.abs().max(b.abs())).sum();
     ratio(error, size)
 }
+
+/// Returns 1/xᵢ for every entry of x, or 1 where xᵢ = 0.
+pub(super) fn reciprocals(x: &[f64]) -> Vec<f64> {
+    let reciprocal = |x: &f64| if *x > 0.0 { x.recip() } else { 1.0 };
+    x.iter().map(reciprocal).collect()
+}

@@ -17,6 +17,7 @@ mod measure;
 mod mixture;
 mod model;
 mod multistart;
+mod second_order;
 mod sketch;
 mod solves;
 #[path = "../support/mod.rs"]

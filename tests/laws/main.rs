@@ -17,6 +17,8 @@ mod own_loss;
 mod own_sensitivity;
 mod prior_fields;
 mod prior_without_root;
+mod second_order;
+mod second_order_objective;
 mod sketch;
 mod sketch_hutchinson;
 mod sketch_lorenz;

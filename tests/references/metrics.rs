@@ -123,6 +123,7 @@ fn errors(case: &Value, entry: &Value, metric: &dyn Metric) -> Result<Vec<f64>> 
         iteration: 0,
         progress: 1.0,
         backend: &cpu,
+        second_order: None,
     };
     let g = matrix(&entry["G"]);
     let mut errors = vec![

@@ -65,6 +65,7 @@ fn geometry(case: &CaseA, metric: &dyn Metric) -> (Mat<f64>, [Vec<f64>; 2]) {
         iteration: 0,
         progress: 1.0,
         backend: &cpu,
+        second_order: None,
     };
     let eta = |d: &dyn Direction| {
         let mut finder = d.begin();

@@ -16,6 +16,7 @@ pub(crate) mod watched;
 
 use nalgebra::{DMatrix, DVector};
 use pullback::faer::{Mat, MatRef};
+use pullback::model::Variation;
 use pullback::{Grid, Model, Operator, random};
 
 /// One column as a batch.
@@ -154,6 +155,25 @@ impl Model for Reaction {
         Operator::dense(Mat::from_fn(k, p, |i, j| {
             -self.forcing[(i, j)] * (1.0 + 0.3 * theta[j] * theta[j])
         }))
+    }
+
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        let (k, p) = self.forcing.shape();
+        let columns = along.theta.ncols();
+        // λᵀg has the second derivatives 3 λᵢρᵢ and −0.6 θⱼ (Bᵀλ)ⱼ, and no mixed ones.
+        let pulled =
+            |j: usize| -> f64 { (0..k).map(|i| self.forcing[(i, j)] * along.lambda[i]).sum() };
+        let by_state = |i: usize, c: usize| 3.0 * along.lambda[i] * rho[i] * along.rho[(i, c)];
+        let by_param = |j: usize, c: usize| -0.6 * theta[j] * pulled(j) * along.theta[(j, c)];
+        Some([
+            Mat::from_fn(k, columns, by_state),
+            Mat::from_fn(p, columns, by_param),
+        ])
     }
 }
 

@@ -5,7 +5,6 @@
 //! not grow with the number of columns.
 
 use std::ops::Range;
-use std::sync::atomic::Ordering;
 
 use faer::Mat;
 
@@ -52,7 +51,7 @@ impl Linearisation<'_> {
             check::length("the rows of an adjoint batch", w.nrows(), k)?;
             check::length("the columns of an adjoint batch", w.ncols(), width)?;
             if self.takes_solves() {
-                self.adjoints.fetch_add(width, Ordering::Relaxed);
+                self.count_adjoints(width);
             }
             let product = self.sensitivity.adjoint(w)?;
             check::length("the rows of an adjoint", product.nrows(), p)?;

@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use faer::{Mat, MatMut, MatRef};
 
+use super::second_order::{Bent, SecondDerivative, StateCurvature};
 use super::sensitivity::{Sensitivity, WIDTH};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Batch, Factor, Operator, SINGULAR, Side, SolveStats, check_shape};
+use crate::model::Variation;
 use crate::random;
 
 /// Sensitivity Z = −A⁻¹C with A = ∂g/∂ρ and C = ∂g/∂θ.
@@ -27,6 +29,8 @@ pub struct Implicit<'a> {
     units: [Vec<f64>; 2],
     /// Whether the random column of the first batch has been solved for.
     probed: AtomicBool,
+    /// Second derivatives of the equations, if known.
+    second: Option<SecondDerivative<'a>>,
 }
 
 /// Largest number of adjoint solves for a gradient: one with ∂f/∂ρ, and one with its projection by the
@@ -59,7 +63,29 @@ impl<'a> Implicit<'a> {
             probed: AtomicBool::new(factor.is_none()),
             factor,
             units,
+            second: None,
         })
+    }
+
+    /// Adds the second derivatives of the equations at the point of the Jacobians (see
+    /// [`Model::second_derivative`](crate::Model::second_derivative)).
+    #[must_use]
+    pub fn with_second_derivative(
+        mut self,
+        second: impl Fn(&Variation<'_>) -> Option<[Mat<f64>; 2]> + Send + Sync + 'a,
+    ) -> Self {
+        self.second = Some(Box::new(second));
+        self
+    }
+
+    /// Returns A⁻ᵀw.
+    fn multipliers(&self, w: &[f64]) -> Result<Vec<f64>> {
+        let Some(factor) = &self.factor else {
+            return Ok(w.to_vec());
+        };
+        let batch = Batch::Host(Mat::from_fn(w.len(), 1, |i, _| w[i]));
+        let lambda = self.solve(factor.as_ref(), Side::Transpose, batch)?;
+        Ok(lambda.fetch()?.col_as_slice(0).to_vec())
     }
 
     /// Solves with A or Aᵀ, and adds the random column to the first batch.
@@ -190,6 +216,25 @@ impl Sensitivity for Implicit<'_> {
 
     fn jacobians(&self) -> Option<[Operator<'_>; 2]> {
         Some([self.state_jacobian.lend(), self.param_jacobian.lend()])
+    }
+
+    /// Solves for λ = A⁻ᵀw, if the equations have second derivatives.
+    fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
+        check::length("the length of a covector", w.len(), self.state_dim())?;
+        let Some(second) = &self.second else {
+            return Ok(None);
+        };
+        // Without columns the answer tells, before any solve, whether there are second derivatives.
+        let along = Variation {
+            lambda: w,
+            rho: MatRef::from_column_major_slice(&[], self.state_dim(), 0),
+            theta: MatRef::from_column_major_slice(&[], self.param_dim(), 0),
+        };
+        if second(&along).is_none() {
+            return Ok(None);
+        }
+        let lambda = self.multipliers(w)?;
+        Ok(Some(Box::new(Bent { lambda, second })))
     }
 }
 

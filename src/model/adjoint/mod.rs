@@ -16,10 +16,12 @@
 
 mod blocks;
 mod implicit;
+mod second_order;
 mod sensitivity;
 
 pub(crate) use self::blocks::blocks;
 pub use self::implicit::Implicit;
+pub use self::second_order::{Curved, StateCurvature};
 pub use self::sensitivity::{Sensitivity, explicit_jacobian};
 
 use std::sync::OnceLock;
@@ -136,6 +138,11 @@ impl<'a> Linearisation<'a> {
             self.tangents.load(Ordering::Relaxed),
             self.adjoints.load(Ordering::Relaxed),
         )
+    }
+
+    /// Counts adjoint solves.
+    fn count_adjoints(&self, columns: usize) {
+        self.adjoints.fetch_add(columns, Ordering::Relaxed);
     }
 
     /// Returns whether products take solves. The products of an explicit model take none.

@@ -2,6 +2,7 @@
 
 use faer::{Mat, MatRef};
 
+use super::second_order::StateCurvature;
 use crate::error::Result;
 use crate::linalg::{Batch, Operator, Side};
 
@@ -76,6 +77,16 @@ pub trait Sensitivity: Send + Sync {
     /// [`Dual`](crate::direction::Dual) assembles a sparse system from these matrices.
     fn jacobians(&self) -> Option<[Operator<'_>; 2]> {
         None
+    }
+
+    /// Prepares products with the curvature Σⱼ wⱼ ∂²ρⱼ/∂θ² of the state, or returns None if second derivatives are unknown.
+    /// The preparation counts as one adjoint solve.
+    ///
+    /// # Errors
+    /// Fails if a solve or a sweep fails.
+    fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
+        let _ = w;
+        Ok(None)
     }
 }
 

@@ -1,0 +1,203 @@
+//! Newton's method with the exact Hessian of the objective.
+
+use faer::{Mat, MatRef};
+
+use super::conjugate_gradient::{Forcing, check_options};
+use super::{Direction, Finder, Hessian, Local, Path, Proposal};
+use crate::error::Result;
+use crate::hessian::{End, Krylov, Limits, Pencil};
+use crate::prior::PriorTerms;
+use crate::vector::norm;
+
+/// Newton direction η = −(H + λC)⁻¹∇f with the exact Hessian H of the objective, by preconditioned conjugate gradients.
+///
+/// H contains the curvature of the model and of the loss, which Gauss-Newton directions leave out. Where the residual is large
+/// and the model curved, Newton's method converges quadratically and Gauss-Newton linearly or not at all. At a perfect fit
+/// both agree. The model needs [second derivatives](crate::Model::second_derivative), which models written with
+/// [`automatic`](crate::automatic) have, and so does the loss, as every loss of this crate. No metric takes part.
+///
+/// A step takes one adjoint solve for the multipliers of the equations, and one tangent and one adjoint solve per iteration.
+/// The Krylov basis serves all dampings, see [`ConjugateGradient`](super::ConjugateGradient). The preconditioner C, to which
+/// damping is proportional, is the precision of the priors, or the identity without priors.
+///
+/// Where H has negative curvature, the iteration continues (Gould, Lucidi, Roma and Toint 1999). Damping then counts from the
+/// one that makes H + λC positive semidefinite on the Krylov space. The undamped step is at most as long as the parameters
+/// themselves (ten times that without a prior), in the norm (ξᵀCξ)^½. Close to a saddle it runs along the direction of the most
+/// negative curvature. A saddle is not noticed from points at which the gradient has no component along that direction: start
+/// elsewhere.
+///
+/// ```
+/// use pullback::automatic::{Curve, Formula, Scalar};
+/// use pullback::{Descent, direction::Newton, loss::L2Misfit};
+/// /// Points on a parabola.
+/// struct Parabola;
+/// impl Formula for Parabola {
+///     fn dims(&self) -> (usize, usize) { (2, 1) }
+///     fn values<S: Scalar>(&self, t: &[S], out: &mut [S]) {
+///         out[0] = t[0];
+///         out[1] = t[0] * t[0];
+///     }
+/// }
+/// // The point nearest to (0, −3), which lies far off the parabola, is its vertex.
+/// let (curve, loss) = (Curve::new(Parabola), L2Misfit::euclidean(vec![0.0, -3.0])?);
+/// let newton = Newton::default();
+/// let report = Descent::new(&curve, &loss).direction(&newton).run(&[0.4], |_| ())?;
+/// assert!(report.converged() && report.theta[0].abs() < 1e-8, "{report}");
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Newton {
+    /// Stopping criterion, the reduction of the residual.
+    pub forcing: Forcing,
+    /// Largest number of iterations per step.
+    pub iterations: usize,
+    /// Whether the precision of the priors preconditions the iteration. Priors must then be positive definite.
+    pub by_prior: bool,
+}
+
+impl Newton {
+    /// Default options, as a constant to borrow.
+    pub(crate) const STANDARD: &'static Self = &Self {
+        forcing: Forcing::Progress { most: 0.5 },
+        iterations: 500,
+        by_prior: true,
+    };
+}
+
+impl Default for Newton {
+    fn default() -> Self {
+        *Self::STANDARD
+    }
+}
+
+impl Direction for Newton {
+    fn begin(&self) -> Box<dyn Finder + '_> {
+        Box::new(Iterations {
+            options: self,
+            reach: 0.0,
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        check_options(self.forcing, self.iterations)
+    }
+
+    fn needs_metric(&self) -> bool {
+        false
+    }
+
+    fn needs_precision(&self, _: usize) -> bool {
+        self.by_prior
+    }
+
+    fn name(&self) -> &'static str {
+        "Newton"
+    }
+}
+
+/// Finder of Newton directions in one run.
+struct Iterations<'a> {
+    options: &'a Newton,
+    /// Largest length so far of steps along negative curvature.
+    reach: f64,
+}
+
+impl Finder for Iterations<'_> {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        let hessian = at.hessian()?;
+        let dim = hessian.dim();
+        let prior = at.prior.filter(|_| self.options.by_prior);
+        self.reach = self.reach.max(reach(at, prior)?);
+        let limits = Limits {
+            tolerance: self.options.forcing.tolerance(at.progress),
+            // Exact arithmetic needs at most `dim` iterations; the factor 2 allows for rounding.
+            iterations: self.options.iterations.min(2 * dim),
+            reach: Some(self.reach),
+        };
+        let system = System { hessian, prior };
+        let space = Krylov::build(&system, at.grad, limits)?;
+        // Without a preconditioner all columns count alike: damping and lengths of steps then refer to the same norm.
+        let norms = vec![1.0; if prior.is_none() { dim } else { 0 }];
+        Ok(Box::new(NewtonPath { space, dim, norms }))
+    }
+}
+
+/// Length of a step along negative curvature, relative to that of the parameters, where no prior tells their size.
+///
+/// Parameters close to a saddle at the origin would otherwise only double in a step. Step rules shorten what is too long.
+const FAR: f64 = 10.0;
+
+/// Returns the length of an undamped step along negative curvature, in the norm (ξᵀCξ)^½ of the preconditioner: that of the
+/// free parameters, with a prior at least 1, one standard deviation.
+fn reach(at: &Local<'_>, prior: Option<&PriorTerms<'_>>) -> Result<f64> {
+    let free: Vec<f64> = at.free().iter().map(|&i| at.coordinates[i]).collect();
+    let Some(prior) = prior else {
+        let size = FAR * norm(&free);
+        return Ok(if size.is_normal() { size } else { 1.0 });
+    };
+    let x = MatRef::from_column_major_slice(&free, free.len(), 1);
+    let square = x.transpose() * prior.curvature(x)?;
+    Ok(square[(0, 0)].max(1.0).sqrt())
+}
+
+/// Hessian with its preconditioner.
+struct System<'a> {
+    hessian: Hessian<'a>,
+    prior: Option<&'a PriorTerms<'a>>,
+}
+
+impl Pencil for System<'_> {
+    fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        self.hessian.product(v)
+    }
+
+    fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        match self.prior {
+            Some(prior) => prior.solve(r),
+            None => Ok(r.to_owned()),
+        }
+    }
+}
+
+struct NewtonPath {
+    space: Krylov,
+    dim: usize,
+    norms: Vec<f64>,
+}
+
+impl Path for NewtonPath {
+    fn at(&mut self, damping: f64) -> Result<Proposal> {
+        let (eta, predicted) = self.space.solution(damping, self.dim);
+        Ok(Proposal {
+            eta,
+            predicted,
+            rank: self.space.dim(),
+        })
+    }
+
+    fn undamped(&mut self) -> Option<Proposal> {
+        // An unconverged basis underestimates the remaining decrease. With negative curvature the model is unbounded below and
+        // has no undamped step.
+        let solved = self.space.end == End::Solved && !self.space.is_indefinite();
+        solved.then(|| self.at(0.0).ok()).flatten()
+    }
+
+    fn norms(&self) -> &[f64] {
+        &self.norms
+    }
+
+    fn remark(&self) -> Option<String> {
+        let reason = match self.space.end {
+            _ if self.space.is_indefinite() => {
+                return Some("Newton met negative curvature, and moved along it".to_string());
+            }
+            End::Solved => return None,
+            End::Limit => "reached their iteration limit",
+            End::Stagnated => "stagnated",
+            End::Breakdown => "met a direction along which the objective has no curvature",
+        };
+        Some(format!(
+            "conjugate gradients for Newton's method {reason} before their tolerance; a prior may help"
+        ))
+    }
+}
