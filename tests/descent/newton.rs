@@ -3,11 +3,13 @@
 use crate::support::{Reaction, gap};
 use pullback::automatic::{Automatic, Curve, Equation, Formula, Scalar};
 use pullback::descent::Tolerances;
-use pullback::direction::{Forcing, LeastSquares, Newton};
-use pullback::loss::L2Misfit;
-use pullback::prior::Tikhonov;
+use pullback::direction::{ConjugateGradient, Forcing, LeastSquares, Newton};
+use pullback::loss::{L2Misfit, Sum};
+use pullback::prior::{Matern, Tikhonov};
 use pullback::step::{Armijo, Fixed};
-use pullback::{Bounds, Cpu, Descent, Direction, Model, Noise, Operator, StepRule, Transform};
+use pullback::{
+    Bounds, Cpu, Descent, Direction, Grid, Model, Noise, Operator, StepRule, Transform,
+};
 
 /// Points on a paraboloid.
 struct Paraboloid;
@@ -253,6 +255,60 @@ fn a_step_takes_two_solves_an_iteration_and_two_more() {
         .run(&vec![0.0; n], |_| ())
         .unwrap();
     assert!(finished.converged(), "{finished}");
+}
+
+/// −(e^θ u′)′ + 20 u³ = 10 on a unit interval, with a parameter per cell.
+struct Diffusion(usize);
+
+impl Equation for Diffusion {
+    fn dims(&self) -> (usize, usize) {
+        (self.0, self.0)
+    }
+
+    fn residual<S: Scalar>(&self, u: &[S], t: &[S], g: &mut [S]) {
+        let n = self.0;
+        let flux = |i: usize, j: usize| (u[i] - u[j]) * ((t[i] + t[j]) * 0.5).exp();
+        let boundary = |i: usize| u[i] * 2.0 * t[i].exp();
+        for i in 0..n {
+            let left = if i > 0 { flux(i, i - 1) } else { boundary(0) };
+            let right = if i + 1 < n {
+                flux(i, i + 1)
+            } else {
+                boundary(i)
+            };
+            g[i] = (left + right) * (n * n) as f64 + u[i].powi(3) * 20.0 - 10.0;
+        }
+    }
+}
+
+#[test]
+fn a_field_with_a_large_residual_takes_newton_less_than_half_of_the_solves() {
+    let n = 200;
+    let model = Automatic::new(Diffusion(n));
+    let grid = Grid::new(&[(0.0, 1.0, n)]).unwrap();
+    let target = |i: usize| {
+        let (x, rough) = ((i as f64 + 0.5) / n as f64, [0.5, -0.5][i % 2]);
+        0.6 * x * (1.0 - x) * (1.0 + 2.0 * (9.0 * x).sin()) + rough
+    };
+    let misfit = L2Misfit::new(&grid, (0..n).map(target).collect()).unwrap();
+    let loss = Sum::default().add(100.0, misfit).unwrap();
+    let prior = Matern::new(&grid, 1.0, 0.3).unwrap();
+    let solves = |direction: &dyn Direction| {
+        let descent = Descent::new(&model, &loss)
+            .prior(&prior)
+            .direction(direction);
+        let report = descent.run(&vec![0.0; n], |_| ()).unwrap();
+        assert!(report.converged(), "{report}");
+        println!("{report}");
+        (
+            report.counts.tangent_solves + report.counts.adjoint_solves,
+            report.loss,
+        )
+    };
+    let (newton, lowest) = solves(&Newton::default());
+    let (gauss_newton, loss) = solves(&ConjugateGradient::default());
+    assert!((lowest / loss - 1.0).abs() < 1e-9);
+    assert!(2 * newton < gauss_newton, "{newton} {gauss_newton}");
 }
 
 /// Bounds hold a parameter, and the rest converges in its subspace.
