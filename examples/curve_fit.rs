@@ -5,7 +5,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pullback::automatic::{Curve, Formula, Scalar};
@@ -63,10 +63,11 @@ impl Formula for Mobility {
 }
 
 fn main() -> ExitCode {
-    command::main(HELP, |given: &Arguments| given.get("--out", path), run)
+    let read = |given: &Arguments| given.get("--out", path);
+    command::main(HELP, read, |out: &PathBuf| run(out))
 }
 
-fn run(out: &PathBuf) -> Result<(), Failure> {
+fn run(out: &Path) -> Result<(), Failure> {
     make_folder(out)?;
     let (x, y): (Vec<f64>, Vec<f64>) = DATA.iter().copied().unzip();
     let curve = Curve::new(Mobility(x));
