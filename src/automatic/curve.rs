@@ -11,8 +11,8 @@ use super::scalar::Scalar;
 use crate::check;
 use crate::error::{Error as AnyError, Result};
 use crate::linalg::{Backend, Operator};
-use crate::model::adjoint::{Implicit, Sensitivity};
-use crate::model::{Model, Variation};
+use crate::model::adjoint::Sensitivity;
+use crate::model::{Model, Variation, implicit};
 
 /// Explicit function ρ = F(θ), written once for all scalars.
 ///
@@ -123,13 +123,9 @@ impl<F: Formula> Model for Curve<F> {
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Sensitivity + 'a>> {
         let c = self.jacobian.operator(&self.map(), theta, -1.0)?;
-        match Implicit::new(Operator::identity(rho.len()), c, backend) {
-            Ok(sensitivity) => {
-                let second = move |along: &Variation<'_>| self.second_derivative(rho, theta, along);
-                Ok(Box::new(sensitivity.with_second_derivative(second)))
-            }
-            Err(failure) => Err(self.explain(theta, failure)),
-        }
+        let jacobians = [Operator::identity(rho.len()), c];
+        implicit(self, jacobians, (rho, theta), backend)
+            .map_err(|failure| self.explain(theta, failure))
     }
 
     fn second_derivative(

@@ -9,8 +9,8 @@ use super::jacobian::Map;
 use super::scalar::Scalar;
 use crate::error::{Error as AnyError, Result};
 use crate::linalg::{Backend, Operator};
-use crate::model::adjoint::{Implicit, Sensitivity};
-use crate::model::{Model, Variation, solve_by_newton};
+use crate::model::adjoint::Sensitivity;
+use crate::model::{Model, Variation, implicit, solve_by_newton};
 
 /// Equations g(ρ, θ) = 0, whose residual is written once for all scalars.
 ///
@@ -146,14 +146,9 @@ impl<E: Equation> Model for Automatic<E> {
         theta: &'a [f64],
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Sensitivity + 'a>> {
-        let [a, c] = self.jacobians(rho, theta)?;
-        match Implicit::new(a, c, backend) {
-            Ok(sensitivity) => {
-                let second = move |along: &Variation<'_>| self.second_derivative(rho, theta, along);
-                Ok(Box::new(sensitivity.with_second_derivative(second)))
-            }
-            Err(failure) => Err(self.explain(&[rho], theta, failure)),
-        }
+        let jacobians = self.jacobians(rho, theta)?;
+        implicit(self, jacobians, (rho, theta), backend)
+            .map_err(|failure| self.explain(&[rho], theta, failure))
     }
 
     fn second_derivative(

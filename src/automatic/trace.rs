@@ -1,5 +1,6 @@
 //! Pattern of a Jacobian at one point, with the checks of a function that is seen for the first time.
 
+use super::dual::Lanes;
 use super::error::{Error, Outcome, Variable};
 use super::jacobian::{Map, weights};
 use super::tape::Tape;
@@ -35,7 +36,7 @@ pub(super) fn trace<M: Map>(
         return Err(Error::Unsteady { row });
     }
     if tape.values_read {
-        check_derivatives(map, x, &tape, variable)?;
+        check_derivatives(map, x, variable)?;
     }
     Ok(tape.pattern())
 }
@@ -46,16 +47,10 @@ fn evaluate<M: Map>(map: &M, x: &[f64]) -> Vec<f64> {
     out
 }
 
-/// Compares derivatives on the tape with differences, first along all variables, then along those of the first wrong row.
-fn check_derivatives<M: Map>(
-    map: &M,
-    x: &[f64],
-    tape: &Tape,
-    variable: fn(usize) -> Variable,
-) -> Outcome<()> {
+/// Compares derivatives with differences, first along all variables, then along those of the first wrong row.
+fn check_derivatives<M: Map>(map: &M, x: &[f64], variable: fn(usize) -> Variable) -> Outcome<()> {
     let weights = weights(x);
-    let gradients = Differences { map, x, tape };
-    let Some(row) = gradients.first_wrong_row(&weights) else {
+    let Some(row) = contradictions(map, x, &weights).position(|wrong| wrong) else {
         return Ok(());
     };
     let alone = |j: usize| {
@@ -63,44 +58,21 @@ fn check_derivatives<M: Map>(
         direction[j] = weights[j];
         direction
     };
-    let column = (0..x.len()).find(|&j| gradients.is_wrong(row, &alone(j)));
+    let is_wrong = |j: &usize| contradictions(map, x, &alone(*j)).nth(row) == Some(true);
+    let column = (0..x.len()).find(is_wrong);
     Err(Error::Lost {
         row,
         variable: variable(column.unwrap_or(0)),
     })
 }
 
-struct Differences<'a, M> {
-    map: &'a M,
-    x: &'a [f64],
-    tape: &'a Tape,
-}
-
-impl<M: Map> Differences<'_, M> {
-    fn first_wrong_row(&self, direction: &[f64]) -> Option<usize> {
-        let samples = self.samples(direction);
-        (0..self.map.rows()).find(|&row| self.contradicts(row, direction, &samples))
-    }
-
-    fn is_wrong(&self, row: usize, direction: &[f64]) -> bool {
-        self.contradicts(row, direction, &self.samples(direction))
-    }
-
-    /// Returns f(x ± h v) for all steps h.
-    fn samples(&self, v: &[f64]) -> Vec<[Vec<f64>; 2]> {
-        let moved = |h: f64| -> Vec<f64> {
-            let pairs = self.x.iter().zip(v);
-            pairs.map(|(x, v)| x + h * v).collect()
-        };
-        let both = |h: f64| [h, -h].map(|h| evaluate(self.map, &moved(h)));
-        STEPS.into_iter().map(both).collect()
-    }
-
-    /// Whether the differences at every step contradict the derivative of a row along v.
-    fn contradicts(&self, row: usize, v: &[f64], samples: &[[Vec<f64>; 2]]) -> bool {
-        let gradient = self.tape.gradient(row);
-        let claim: f64 = gradient.iter().zip(v).map(|(g, v)| g * v).sum();
-        let mut steps = STEPS.iter().zip(samples);
+/// Returns for every row whether the differences at every step contradict its derivative along v.
+fn contradictions<M: Map>(map: &M, x: &[f64], v: &[f64]) -> impl Iterator<Item = bool> {
+    let claims = derivative(map, x, v);
+    let moved = |h: f64| -> Vec<f64> { x.iter().zip(v).map(|(x, v)| x + h * v).collect() };
+    let samples = STEPS.map(|h| [h, -h].map(|h| evaluate(map, &moved(h))));
+    claims.into_iter().enumerate().map(move |(row, claim)| {
+        let mut steps = STEPS.iter().zip(&samples);
         steps.all(|(h, [plus, minus])| {
             let (plus, minus) = (plus[row], minus[row]);
             let difference = (plus - minus) / (2.0 * h);
@@ -108,5 +80,17 @@ impl<M: Map> Differences<'_, M> {
             let scale = difference.abs().max(claim.abs());
             (difference - claim).abs() > LOST * scale + 10.0 * rounding
         })
-    }
+    })
+}
+
+/// Returns J v by one evaluation with a derivative.
+fn derivative<M: Map>(map: &M, x: &[f64], v: &[f64]) -> Vec<f64> {
+    let number = |(&value, &v): (&f64, &f64)| Lanes::<f64, 1> {
+        value,
+        tangent: [v],
+    };
+    let input: Vec<Lanes<f64, 1>> = x.iter().zip(v).map(number).collect();
+    let mut out = vec![Lanes::from(f64::NAN); map.rows()];
+    map.at(&input, &mut out);
+    out.iter().map(|y| y.tangent[0]).collect()
 }

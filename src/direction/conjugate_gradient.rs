@@ -156,13 +156,34 @@ impl Finder for Iterations<'_> {
         };
         let space = Krylov::build(&pencil, at.grad, limits)?;
         self.cache.record_iterations(space.dim());
-        Ok(Box::new(KrylovPath { space, dim }))
+        Ok(Box::new(KrylovPath {
+            space,
+            norms: Vec::new(),
+            dim,
+            wording: Wording {
+                method: "conjugate gradients",
+                curved: "the data have",
+                remedy: "a prior or another preconditioner may help",
+            },
+        }))
     }
 }
 
-struct KrylovPath {
-    space: Krylov,
-    dim: usize,
+/// Directions from one point by the Krylov space of a Hessian.
+pub(super) struct KrylovPath {
+    pub(super) space: Krylov,
+    pub(super) dim: usize,
+    /// Column norms for the step rule, or an empty vector if unknown.
+    pub(super) norms: Vec<f64>,
+    pub(super) wording: Wording,
+}
+
+/// Words of the remarks of a direction.
+pub(super) struct Wording {
+    pub(super) method: &'static str,
+    /// Owner of the curvature, with its verb.
+    pub(super) curved: &'static str,
+    pub(super) remedy: &'static str,
 }
 
 impl Path for KrylovPath {
@@ -176,20 +197,34 @@ impl Path for KrylovPath {
     }
 
     fn undamped(&mut self) -> Option<Proposal> {
-        // An unconverged basis underestimates the remaining decrease: it misses the part outside its span.
-        let solved = self.space.end == End::Solved;
+        // An unconverged basis underestimates the remaining decrease: it misses the part outside its span. With negative
+        // curvature the model is unbounded below and has no undamped step.
+        let solved = self.space.end == End::Solved && !self.space.is_indefinite();
         solved.then(|| self.at(0.0).ok()).flatten()
     }
 
+    fn norms(&self) -> &[f64] {
+        &self.norms
+    }
+
     fn remark(&self) -> Option<String> {
+        let Wording {
+            method,
+            curved,
+            remedy,
+        } = self.wording;
         let reason = match self.space.end {
+            // Only Newton's method continues past negative curvature.
+            _ if self.space.is_indefinite() => {
+                return Some("Newton met negative curvature, and moved along it".to_string());
+            }
             End::Solved => return None,
-            End::Limit => "reached their iteration limit",
-            End::Stagnated => "stagnated",
-            End::Breakdown => "met a direction along which the data have no curvature",
+            End::Limit => "reached their iteration limit".to_string(),
+            End::Stagnated => "stagnated".to_string(),
+            End::Breakdown => format!("met a direction along which {curved} no curvature"),
         };
         Some(format!(
-            "conjugate gradients {reason} before their tolerance; a prior or another preconditioner may help"
+            "{method} {reason} before their tolerance; {remedy}"
         ))
     }
 }

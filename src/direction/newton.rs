@@ -2,10 +2,10 @@
 
 use faer::{Mat, MatRef};
 
-use super::conjugate_gradient::{Forcing, check_options};
-use super::{Direction, Finder, Hessian, Local, Path, Proposal};
+use super::conjugate_gradient::{Forcing, KrylovPath, Wording, check_options};
+use super::{Direction, Finder, Hessian, Local, Path};
 use crate::error::Result;
-use crate::hessian::{End, Krylov, Limits, Pencil};
+use crate::hessian::{Krylov, Limits, Pencil};
 use crate::prior::PriorTerms;
 use crate::vector::norm;
 
@@ -118,7 +118,16 @@ impl Finder for Iterations<'_> {
         let space = Krylov::build(&system, at.grad, limits)?;
         // Without a preconditioner all columns count alike: damping and lengths of steps then refer to the same norm.
         let norms = vec![1.0; if prior.is_none() { dim } else { 0 }];
-        Ok(Box::new(NewtonPath { space, dim, norms }))
+        Ok(Box::new(KrylovPath {
+            space,
+            dim,
+            norms,
+            wording: Wording {
+                method: "conjugate gradients for Newton's method",
+                curved: "the objective has",
+                remedy: "a prior may help",
+            },
+        }))
     }
 }
 
@@ -156,48 +165,5 @@ impl Pencil for System<'_> {
             Some(prior) => prior.solve(r),
             None => Ok(r.to_owned()),
         }
-    }
-}
-
-struct NewtonPath {
-    space: Krylov,
-    dim: usize,
-    norms: Vec<f64>,
-}
-
-impl Path for NewtonPath {
-    fn at(&mut self, damping: f64) -> Result<Proposal> {
-        let (eta, predicted) = self.space.solution(damping, self.dim);
-        Ok(Proposal {
-            eta,
-            predicted,
-            rank: self.space.dim(),
-        })
-    }
-
-    fn undamped(&mut self) -> Option<Proposal> {
-        // An unconverged basis underestimates the remaining decrease. With negative curvature the model is unbounded below and
-        // has no undamped step.
-        let solved = self.space.end == End::Solved && !self.space.is_indefinite();
-        solved.then(|| self.at(0.0).ok()).flatten()
-    }
-
-    fn norms(&self) -> &[f64] {
-        &self.norms
-    }
-
-    fn remark(&self) -> Option<String> {
-        let reason = match self.space.end {
-            _ if self.space.is_indefinite() => {
-                return Some("Newton met negative curvature, and moved along it".to_string());
-            }
-            End::Solved => return None,
-            End::Limit => "reached their iteration limit",
-            End::Stagnated => "stagnated",
-            End::Breakdown => "met a direction along which the objective has no curvature",
-        };
-        Some(format!(
-            "conjugate gradients for Newton's method {reason} before their tolerance; a prior may help"
-        ))
     }
 }

@@ -99,13 +99,27 @@ impl Observations {
         whitened_residual(&self.operator, &self.noise, &self.data, rho)
     }
 
+    /// Returns Γ^{-1/2}O V.
+    pub(super) fn lift(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let observed = self.operator.apply(Side::Plain, v)?;
+        self.noise.whiten(Side::Plain, observed.as_ref())
+    }
+
+    /// Returns OᵀΓ^{-T/2}Y.
+    pub(super) fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let weighted = self.noise.whiten(Side::Transpose, y)?;
+        self.operator.apply(Side::Transpose, weighted.as_ref())
+    }
+
+    /// Returns OᵀΓ^{-T/2}y for one vector.
+    pub(super) fn lowered(&self, y: &[f64]) -> Result<Vec<f64>> {
+        let y = MatRef::from_column_major_slice(y, y.len(), 1);
+        Ok(self.lower(y)?.col_as_slice(0).to_vec())
+    }
+
     fn covector(&self, rho: &[f64]) -> Result<Vec<f64>> {
-        let r = self.whitened_residual(rho)?;
-        let r = faer::MatRef::from_column_major_slice(&r, r.len(), 1);
         // ∂f/∂ρ = OᵀΓ^{-T/2}r with the whitened residual r = Γ^{-1/2}(O ρ − d).
-        let weighted = self.noise.whiten(Side::Transpose, r)?;
-        self.operator
-            .apply_to(Side::Transpose, weighted.col_as_slice(0))
+        self.lowered(&self.whitened_residual(rho)?)
     }
 }
 
@@ -131,12 +145,7 @@ impl Loss for Observations {
 
     fn hessian(&self, _: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         // f″ = OᵀΓ^{-T/2}Γ^{-1/2}O at every ρ.
-        let observed = self.operator.apply(Side::Plain, v)?;
-        let white = self.noise.whiten(Side::Plain, observed.as_ref())?;
-        let weighted = self.noise.whiten(Side::Transpose, white.as_ref())?;
-        Ok(Some(
-            self.operator.apply(Side::Transpose, weighted.as_ref())?,
-        ))
+        self.lower(self.lift(v)?.as_ref()).map(Some)
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 use super::{Loss, Observations};
 use crate::check;
 use crate::error::Result;
-use crate::linalg::{Backend, Side};
+use crate::linalg::Backend;
 use crate::metric::{Metric, Root, weighted_root};
 
 /// Penalty φ(z) of a squared residual z, in units of the squared scale. Small residuals count as in least squares,
@@ -170,10 +170,7 @@ impl Robust {
         r.iter_mut()
             .for_each(|r| *r *= self.penalty.weight(self.squared(*r)));
         // ∂f/∂ρ = OᵀΓ^{-T/2}(φ′r).
-        let r = MatRef::from_column_major_slice(&r, r.len(), 1);
-        let weighted = self.observations.noise().whiten(Side::Transpose, r)?;
-        let operator = self.observations.operator();
-        operator.apply_to(Side::Transpose, weighted.col_as_slice(0))
+        self.observations.lowered(&r)
     }
 }
 
@@ -199,21 +196,19 @@ impl Loss for Robust {
 
     fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         // f″ = OᵀΓ^{-T/2} diag(φ′ + 2zφ″) Γ^{-1/2}O, which may be indefinite.
-        let (operator, noise) = (self.observations.operator(), self.observations.noise());
         let r = self.observations.whitened_residual(rho)?;
         let curvatures: Vec<f64> = r
             .iter()
             .map(|r| self.penalty.curvature(self.squared(*r)))
             .collect();
-        let mut white = noise.whiten(Side::Plain, operator.apply(Side::Plain, v)?.as_ref())?;
+        let mut white = self.observations.lift(v)?;
         for column in white.col_iter_mut() {
             column
                 .iter_mut()
                 .zip(&curvatures)
                 .for_each(|(w, c)| *w *= c);
         }
-        let weighted = noise.whiten(Side::Transpose, white.as_ref())?;
-        Ok(Some(operator.apply(Side::Transpose, weighted.as_ref())?))
+        self.observations.lower(white.as_ref()).map(Some)
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

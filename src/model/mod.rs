@@ -71,15 +71,11 @@ pub trait Model: Sync {
         theta: &'a [f64],
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Sensitivity + 'a>> {
-        let (a, c) = (
+        let jacobians = [
             self.state_jacobian(rho, theta),
             self.param_jacobian(rho, theta),
-        );
-        check::length("the rows of ∂g/∂ρ", a.nrows(), self.state_dim())?;
-        check::length("the columns of ∂g/∂θ", c.ncols(), self.param_dim())?;
-        let second = move |along: &Variation<'_>| self.second_derivative(rho, theta, along);
-        let sensitivity = Implicit::new(a, c, backend)?;
-        Ok(Box::new(sensitivity.with_second_derivative(second)))
+        ];
+        implicit(self, jacobians, (rho, theta), backend)
     }
 
     /// Returns the derivatives of Aᵀλ and Cᵀλ along every column of a [`Variation`] at (ρ, θ), a k × m and a p × m matrix,
@@ -139,6 +135,20 @@ pub trait Model: Sync {
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
         solve_by_newton(self, theta, rho, backend)
     }
+}
+
+/// Returns the sensitivity of equations with these Jacobians ∂g/∂ρ and ∂g/∂θ, and with the second derivatives of the model.
+pub(crate) fn implicit<'a, M: Model + ?Sized>(
+    model: &'a M,
+    [a, c]: [Operator<'a>; 2],
+    (rho, theta): (&'a [f64], &'a [f64]),
+    backend: &'a dyn Backend,
+) -> Result<Box<dyn Sensitivity + 'a>> {
+    check::length("the rows of ∂g/∂ρ", a.nrows(), model.state_dim())?;
+    check::length("the columns of ∂g/∂θ", c.ncols(), model.param_dim())?;
+    let second = move |along: &Variation<'_>| model.second_derivative(rho, theta, along);
+    let sensitivity = Implicit::new(a, c, backend)?;
+    Ok(Box::new(sensitivity.with_second_derivative(second)))
 }
 
 /// Solves g(ρ, θ) = 0 by Newton's method, from the warm start in `rho` and, if that fails or is zero, from the guess of the

@@ -144,14 +144,9 @@ impl Estimates<'_> {
 
     /// Prints the combinations of parameters that the data do not determine.
     fn write_null_space(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let null = &self.uncertainty.null_space;
-        for k in 0..null.ncols() {
-            let undetermined = |i: &usize| {
-                self.uncertainty.standard_errors[*i].is_infinite() && null[(*i, k)] != 0.0
-            };
-            let terms: Vec<String> = (0..self.values.len())
-                .filter(undetermined)
-                .map(|i| format!("{:+.3} {}", null[(i, k)], self.names[i]))
+        for combination in self.uncertainty.undetermined() {
+            let terms: Vec<String> = combination
+                .map(|(i, x)| format!("{x:+.3} {}", self.names[i]))
                 .collect();
             let combination = terms.join(" ");
             write!(

@@ -136,6 +136,15 @@ impl Uncertainty {
             .collect())
     }
 
+    /// Iterates over the undetermined combinations, each as the undetermined parameters with their shares.
+    pub(super) fn undetermined(&self) -> impl Iterator<Item = impl Iterator<Item = (usize, f64)>> {
+        let columns = (0..self.null_space.ncols()).map(|k| self.null_space.col_as_slice(k));
+        columns.map(|column| {
+            let shares = column.iter().copied().enumerate();
+            shares.filter(|(i, x)| self.standard_errors[*i].is_infinite() && *x != 0.0)
+        })
+    }
+
     /// Returns the correlation of two parameters.
     pub fn correlation(&self, i: usize, j: usize) -> f64 {
         let c = &self.covariance;
@@ -153,11 +162,8 @@ impl fmt::Display for Uncertainty {
             };
             writeln!(f, "  θ{i}: standard error {error:.3e}{held}")?;
         }
-        for k in 0..self.null_space.ncols() {
-            let column = self.null_space.col_as_slice(k).iter().enumerate();
-            let undetermined = |i: usize| self.standard_errors[i].is_infinite();
-            let terms = column.filter(|(i, x)| undetermined(*i) && **x != 0.0);
-            let terms: Vec<String> = terms.map(|(i, x)| format!("{x:+.3e} θ{i}")).collect();
+        for combination in self.undetermined() {
+            let terms: Vec<String> = combination.map(|(i, x)| format!("{x:+.3e} θ{i}")).collect();
             writeln!(f, "  not determined: {}", terms.join(" "))?;
         }
         Ok(())
