@@ -2,8 +2,7 @@
 
 use crate::support::gap;
 use pullback::automatic::{Curve, Formula, Scalar};
-use pullback::continuation::Continuation;
-use pullback::continuation::{End, Path};
+use pullback::continuation::{Continuation, End, Path};
 use pullback::loss::L2Misfit;
 use pullback::{Descent, Error, Report, Result};
 

@@ -4,8 +4,7 @@ use crate::support::gap;
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::descent::Tolerances;
 use pullback::loss::L2Misfit;
-use pullback::multistart::MultiStart;
-use pullback::multistart::{Merging, Summary};
+use pullback::multistart::{Merging, MultiStart, Summary};
 use pullback::{Bounds, Descent, Error, Report, Transform};
 
 /// (θ₀² − 1, θ₁² − 4), with four perfect fits (±1, ±2).

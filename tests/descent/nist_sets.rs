@@ -2,6 +2,7 @@
 
 use std::f64::consts::{PI, TAU};
 
+use crate::support::numbers;
 use pullback::automatic::{Curve, Formula, Scalar};
 use serde_json::Value;
 
@@ -12,11 +13,6 @@ pub(crate) struct Set {
     pub(crate) errors: Vec<f64>,
     pub(crate) y: Vec<f64>,
     x: Vec<[f64; 2]>,
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap();
-    list.iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
 pub(crate) fn sets() -> Vec<Set> {

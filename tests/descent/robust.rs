@@ -1,5 +1,6 @@
 //! Fits of data with outliers, against SciPy's robust least squares.
 
+use crate::support::numbers;
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::loss::{Observations, Penalty, Robust};
 use pullback::{Descent, Loss, Noise, Operator, Report};
@@ -25,11 +26,6 @@ struct Case {
     data: Vec<f64>,
     deviation: f64,
     fits: Vec<Value>,
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap();
-    list.iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
 fn case() -> Case {

@@ -149,15 +149,6 @@ fn nonsense_is_refused_with_a_sentence() {
         ("--backend cpu", "--backend: `cpu` is none of cuda, auto"),
         ("--seed -1", "--seed: `-1` is not a whole number from 0"),
     ];
-    for (arguments, sentence) in table {
-        let words: Vec<&str> = arguments.split(' ').collect();
-        let output = run("cuda", &words);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments}: {message}");
-        assert!(message.contains(sentence), "{arguments} said\n{message}");
-        assert!(message.contains("usage:"), "{arguments} said\n{message}");
-    }
-    let output = run("cuda", &["--help"]);
-    assert!(output.status.success());
-    assert!(String::from_utf8_lossy(&output.stdout).contains("--backend NAME"));
+    program::refuses("cuda", table);
+    program::helps("cuda", "--backend NAME");
 }

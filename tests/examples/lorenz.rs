@@ -85,13 +85,8 @@ fn twin_data_are_recovered_by_every_matched_pair() {
         assert!(fit["solver_iterations"].as_u64().unwrap() > 0);
         assert!(fit["counts"]["tangent_solves"].as_u64().unwrap() > 0);
     }
-    for picture in ["measure", "marginals", "convergence", "paths"] {
-        for ending in ["png", "svg"] {
-            let file = out.join("twin").join(format!("{picture}.{ending}"));
-            let size = std::fs::metadata(&file).map_or(0, |m| m.len());
-            assert!(size > 10_000, "{} has {size} bytes", file.display());
-        }
-    }
+    let pictures = ["measure", "marginals", "convergence", "paths"];
+    program::has_pictures(&out.join("twin"), &pictures);
     let table = std::fs::read_to_string(out.join("twin/iterates.csv")).unwrap();
     assert!(table.starts_with("fit,iteration,σ,ρ,β,loss,relative_error\nKL / Fisher-Rao,0,8.0"));
     std::fs::remove_dir_all(&out).unwrap();

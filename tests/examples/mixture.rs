@@ -48,12 +48,7 @@ fn the_curve_fit_prints_its_table_and_draws_its_band() {
         row.contains("0.398 ± 0.015") && row.contains("[0.367, 0.429]"),
         "{row}"
     );
-    for ending in ["png", "svg"] {
-        let size = std::fs::metadata(out.join(format!("fit.{ending}")))
-            .unwrap()
-            .len();
-        assert!(size > 10_000, "{ending}: {size} bytes");
-    }
+    program::has_pictures(&out, &["fit"]);
     std::fs::remove_dir_all(&out).unwrap();
     let wrong = program("curve_fit").arg("--start").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
@@ -94,13 +89,9 @@ fn json_has_one_object_a_run_and_all_files_are_written() {
             "{run}"
         );
     }
-    for picture in ["paths", "convergence", "quadratic_models", "basins"] {
-        for ending in ["png", "svg"] {
-            let file = out.join(format!("case_b_{picture}.{ending}"));
-            let size = std::fs::metadata(&file).map_or(0, |m| m.len());
-            assert!(size > 10_000, "{} has {size} bytes", file.display());
-        }
-    }
+    let pictures = ["paths", "convergence", "quadratic_models", "basins"];
+    let stems = pictures.map(|picture| format!("case_b_{picture}"));
+    program::has_pictures(&out, &stems.each_ref().map(String::as_str));
     let table = std::fs::read_to_string(out.join("case_b_trajectories.csv")).unwrap();
     assert!(table.starts_with("metric,iteration,w,μ₁₁,loss,gradient,scale,seconds\n"));
     std::fs::remove_dir_all(&out).unwrap();
@@ -160,11 +151,5 @@ fn nonsense_is_refused_with_a_sentence_and_exit_code_2() {
 
 #[test]
 fn help_is_on_standard_output() {
-    let output = mixture(&["--help"]);
-    assert!(output.status.success());
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .contains("--metric NAME")
-    );
+    program::helps("gaussian_mixture", "--metric NAME");
 }

@@ -40,13 +40,7 @@ fn the_certified_fit_is_the_lowest_of_many_optima() {
     ] {
         assert!(text.contains(part), "`{part}` is missing in\n{text}");
     }
-    for picture in ["waterfall", "fits"] {
-        for ending in ["png", "svg"] {
-            let file = out.join(format!("{picture}.{ending}"));
-            let size = std::fs::metadata(&file).map_or(0, |m| m.len());
-            assert!(size > 10_000, "{} has {size} bytes", file.display());
-        }
-    }
+    program::has_pictures(&out, &["waterfall", "fits"]);
     std::fs::remove_dir_all(&out).unwrap();
 }
 
@@ -54,15 +48,8 @@ fn the_certified_fit_is_the_lowest_of_many_optima() {
 fn the_results_depend_on_the_seed_and_not_on_the_number_of_threads() {
     let run = |seed: &str, threads: &str| {
         let out = folder(&format!("threads-{seed}-{threads}"));
-        let output = program("multistart")
-            .args(["--starts", "12", "--json", "--seed", seed, "--out"])
-            .arg(&out)
-            .env("RAYON_NUM_THREADS", threads)
-            .output()
-            .unwrap();
-        std::fs::remove_dir_all(&out).unwrap();
-        assert!(output.status.success());
-        output.stdout
+        let arguments = ["--starts", "12", "--json", "--seed", seed];
+        program::on_threads("multistart", &arguments, (&out, threads))
     };
     let one = run("1", "1");
     assert!(one == run("1", "3") && one != run("2", "3"));
@@ -91,20 +78,10 @@ fn nonsense_is_refused_with_a_sentence() {
         ("--starts 1.5", "not a whole number"),
         ("--seed -1", "not a whole number from 0"),
     ];
-    for (arguments, sentence) in table {
-        let words: Vec<&str> = arguments.split(' ').collect();
-        let output = multistart(&words);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments} said\n{message}");
-        assert!(message.contains(sentence), "{arguments} said\n{message}");
-        assert!(message.contains("usage:"), "{arguments} said\n{message}");
-    }
+    program::refuses("multistart", table);
 }
 
 #[test]
 fn help_is_on_standard_output() {
-    let output = multistart(&["--help"]);
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("--starts N"), "{text}");
+    program::helps("multistart", "--starts N");
 }

@@ -21,13 +21,7 @@ fn quick(name: &str, arguments: &[&str]) -> (String, Value) {
     let output = accuracy(&[arguments, &rest[..]].concat());
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{text}");
-    for picture in ["error", "length"] {
-        for ending in ["png", "svg"] {
-            let file = out.join(format!("{picture}.{ending}"));
-            let size = std::fs::metadata(&file).map_or(0, |m| m.len());
-            assert!(size > 10_000, "{} has {size} bytes", file.display());
-        }
-    }
+    program::has_pictures(&out, &["error", "length"]);
     std::fs::remove_dir_all(&out).unwrap();
     (text, serde_json::from_slice(&output.stdout).unwrap())
 }
@@ -131,16 +125,8 @@ fn what_is_not_defined_is_null_and_options_are_heard() {
 fn the_figures_do_not_depend_on_the_number_of_threads() {
     let run = |threads: &str| {
         let out = folder(&format!("threads-{threads}"));
-        let rest = ["--quick", "--seeds", "4", "--n", "5", "--json", "--out"];
-        let output = program("sketch_accuracy")
-            .args(rest)
-            .arg(&out)
-            .env("RAYON_NUM_THREADS", threads)
-            .output()
-            .unwrap();
-        std::fs::remove_dir_all(&out).unwrap();
-        assert!(output.status.success());
-        output.stdout
+        let arguments = ["--quick", "--seeds", "4", "--n", "5", "--json"];
+        program::on_threads("sketch_accuracy", &arguments, (&out, threads))
     };
     assert!(run("1") == run("3"));
 }
@@ -159,14 +145,7 @@ fn nonsense_is_refused_with_a_sentence() {
         ("--seeds 1", "not a whole number from 2 to 10000"),
         ("--seeds -4", "not a whole number"),
     ];
-    for (arguments, sentence) in table {
-        let words: Vec<&str> = arguments.split(' ').collect();
-        let output = accuracy(&words);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments} said\n{message}");
-        assert!(message.contains(sentence), "{arguments} said\n{message}");
-        assert!(message.contains("usage:"), "{arguments} said\n{message}");
-    }
+    program::refuses("sketch_accuracy", table);
 }
 
 #[test]
@@ -184,8 +163,5 @@ fn a_folder_that_cannot_be_written_is_named() {
 
 #[test]
 fn help_is_on_standard_output() {
-    let output = accuracy(&["--help"]);
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("--seeds N"), "{text}");
+    program::helps("sketch_accuracy", "--seeds N");
 }

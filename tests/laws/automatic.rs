@@ -3,8 +3,8 @@
 use crate::support::{column, gap, matrix_gap};
 use pullback::automatic::{Automatic, Curve, Equation, Formula, Scalar};
 use pullback::faer::Mat;
-use pullback::linalg::View;
-use pullback::{Cpu, Linearisation, Model, Operator, random, verify};
+use pullback::linalg::{Method, View};
+use pullback::{Backend, Cpu, Linearisation, Model, Operator, Side, random, verify};
 use rayon::ThreadPoolBuilder;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -331,4 +331,9 @@ fn diagonal_equations_are_solved_by_division() {
     let model = Automatic::new(Patterned::new(30, 30, []));
     let a: Operator<'_> = model.state_jacobian(&[0.5; 30], &[0.1; 30]);
     assert!(matches!(a.view(), View::Diagonal(_)));
+    let mut x = Mat::from_fn(30, 1, |i, _| 1.0 + i as f64);
+    let cpu = Cpu::default();
+    let factor = cpu.factor(a).unwrap();
+    let stats = factor.solve(Side::Plain, None, x.as_mut()).unwrap();
+    assert_eq!(stats.method, Method::Diagonal);
 }

@@ -4,7 +4,7 @@
 //! The reference speaks of cell masses p = vol·ρ and Euclidean norms; the factors of vol below are its translation.
 
 use crate::support;
-use crate::support::{column, dot, gap};
+use crate::support::{column, dot, gap, numbers};
 use pullback::direction::information_matrix;
 use pullback::faer::{Mat, MatRef};
 use pullback::loss::{Divergence, L2Misfit};
@@ -17,11 +17,6 @@ use serde_json::Value;
 fn cases() -> Vec<Value> {
     let file: Value = serde_json::from_str(include_str!("../reference/lorenz_n16.json")).unwrap();
     file["cases"].as_array().unwrap().clone()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap();
-    list.iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
 fn matrix(value: &Value) -> Vec<f64> {

@@ -1,7 +1,7 @@
 //! Every metric and loss against values computed from their definitions with dense matrices, see
 //! `reference/make_metrics.py`.
 
-use crate::support::{Explicit, gap, matrix_gap};
+use crate::support::{Explicit, gap, matrix_gap, numbers};
 use pullback::direction::{Information, LeastSquares, Local};
 use pullback::faer::Mat;
 use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit};
@@ -13,11 +13,6 @@ use serde_json::Value;
 
 /// The references come from pseudo-inverses with condition numbers up to 10³.
 const ROUNDING: f64 = 1e-11;
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap();
-    list.iter().map(|x| x.as_f64().unwrap()).collect()
-}
 
 fn matrix(value: &Value) -> Mat<f64> {
     let rows: Vec<Vec<f64>> = value.as_array().unwrap().iter().map(numbers).collect();

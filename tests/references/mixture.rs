@@ -1,5 +1,6 @@
 //! The two-component mixture of case `a` against independently computed values, and closed forms of W₂.
 
+use crate::support::numbers;
 use pullback::direction::{Information, LeastSquares, Local, information_matrix};
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
@@ -10,11 +11,6 @@ use serde_json::Value;
 
 fn reference() -> Value {
     serde_json::from_str(include_str!("../reference/mixture_a.json")).unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap();
-    list.iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
 /// Case `a`: μ₁ free, starting from [4.2, 4].

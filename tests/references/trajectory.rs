@@ -1,15 +1,10 @@
 //! Trajectories against SciPy, closed forms and known moments; histograms; the estimate from the weak form.
 
-use crate::support::gap;
+use crate::support::{gap, numbers};
 use pullback::models::flow::{ArctanLorenz, Chen, Flow, Lorenz, Rossler, VanDerPol};
 use pullback::models::trajectory::{Histogram, Sampling, Trajectory, perplexity, weak_start};
 use pullback::{Grid, Result};
 use serde_json::Value;
-
-fn numbers(value: &Value) -> Vec<f64> {
-    let list = value.as_array().unwrap();
-    list.iter().map(|x| x.as_f64().unwrap()).collect()
-}
 
 fn flow(name: &str) -> &'static dyn Flow {
     match name {

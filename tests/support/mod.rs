@@ -18,6 +18,13 @@ use nalgebra::{DMatrix, DVector};
 use pullback::faer::{Mat, MatRef};
 use pullback::model::Variation;
 use pullback::{Grid, Model, Operator, random};
+use serde_json::Value;
+
+/// The numbers of a JSON array.
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
+    let list = value.as_array().unwrap();
+    list.iter().map(|x| x.as_f64().unwrap()).collect()
+}
 
 /// One column as a batch.
 pub(crate) fn column(x: &[f64]) -> MatRef<'_, f64> {
