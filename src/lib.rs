@@ -36,6 +36,7 @@
 //! | choose a metric | [`Metric`] and [`metric`] |
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
 //! | search from many starts, or along a parameter of the problem | [`multistart`], [`continuation`] |
+//! | fit one formula to many small sets of data | [`fits`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
@@ -47,7 +48,7 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← noise ← metric ←
-//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation ← correction ←
+//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation, fits ← correction ←
 //! models ← verify.
 
 #![deny(missing_docs)]
@@ -65,6 +66,7 @@ pub mod correction;
 pub mod descent;
 pub mod direction;
 pub mod error;
+pub mod fits;
 pub mod grid;
 mod hessian;
 pub mod linalg;

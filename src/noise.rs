@@ -117,9 +117,12 @@ impl Noise {
         }))
     }
 
-    /// Returns whether the entries are independent.
-    pub(crate) fn is_diagonal(&self) -> bool {
-        matches!(self.0, Kind::Diagonal(_))
+    /// Returns the standard deviations of independent entries, or None if entries are correlated.
+    pub(crate) fn independent(&self) -> Option<&[f64]> {
+        match &self.0 {
+            Kind::Diagonal(deviations) => Some(deviations),
+            Kind::Full(_) => None,
+        }
     }
 
     /// Returns the number of rows of Γ.

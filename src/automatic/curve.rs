@@ -25,6 +25,16 @@ pub trait Formula: Sync {
     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]);
 }
 
+impl<F: Formula> Formula for &F {
+    fn dims(&self) -> (usize, usize) {
+        (**self).dims()
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        (**self).values(theta, out);
+    }
+}
+
 /// Model of a [`Formula`], the explicit equations g = ρ − F(θ), with derivatives by automatic differentiation.
 pub struct Curve<F> {
     formula: F,
@@ -57,6 +67,17 @@ impl<F: Formula> Curve<F> {
         match check::finite("a value of the formula", &out) {
             Ok(()) => Ok(out),
             Err(failure) => Err(self.explain(theta, failure)),
+        }
+    }
+
+    /// Checks that the formula writes all values and loses no derivative. Derivatives that are not finite at θ pass.
+    ///
+    /// # Errors
+    /// Fails if the formula is not a differentiable function of θ alone.
+    pub(crate) fn trace(&self, theta: &[f64]) -> Result<()> {
+        match self.jacobian.check(&self.map(), theta) {
+            Ok(_) | Err(Error::NotFinite { .. }) => Ok(()),
+            Err(fault) => Err(fault.into()),
         }
     }
 

@@ -56,6 +56,7 @@ mod tests;
 mod trace;
 
 pub use self::curve::{Curve, Formula};
+pub(crate) use self::dual::Lanes;
 pub use self::equation::{Automatic, Equation};
 pub use self::error::{Error, Variable};
 pub use self::scalar::Scalar;

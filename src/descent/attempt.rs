@@ -1,6 +1,6 @@
 //! Trial steps, and the damping that limits their length.
 
-use super::remaining::StepNorm;
+use super::step_norm::StepNorm;
 use crate::check;
 use crate::direction::{Path, Proposal};
 use crate::error::Result;

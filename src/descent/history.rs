@@ -38,7 +38,7 @@ impl Move {
     }
 
     /// Describes the step of an accepted trial. `sized` says whether steps are known to have about the right length.
-    pub(super) fn new(from: &[f64], to: &[f64], trial: &Trial, sized: bool) -> Self {
+    pub(crate) fn new(from: &[f64], to: &[f64], trial: &Trial, sized: bool) -> Self {
         let change = |(a, b): (&f64, &f64)| {
             // The change is relative to the larger |θᵢ| of both ends. Relative to the smaller, it would be
             // unbounded for a parameter that tends to 0.

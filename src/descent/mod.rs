@@ -13,16 +13,20 @@ mod remark;
 mod report;
 mod run;
 mod search;
+mod step_norm;
 mod stop;
 mod stopping;
 mod uncertainty;
 
 pub use self::counts::Counts;
 pub use self::history::{Control, Iterate, Move, Snapshot};
+pub(crate) use self::remaining::{PROBE, Remaining};
 pub use self::remark::Remark;
 pub use self::report::Report;
 pub use self::run::Run;
+pub(crate) use self::step_norm::{NO_EFFECT, StepNorm};
 pub use self::stop::Stop;
+pub(crate) use self::stopping::NO_DECREASE;
 pub use self::stopping::Tolerances;
 
 use self::problem::{FirstMetric, Setting};

@@ -1,100 +1,33 @@
-//! Remaining step and decrease at a point, predicted by the undamped quadratic model, and the norm of steps.
+//! Remaining step and decrease at a point, predicted by the undamped quadratic model.
 
 use super::linearised::Linearised;
 use super::memory::Memory;
 use super::problem::Problem;
+use super::step_norm::{NO_EFFECT, StepNorm};
 use super::stop::Stop;
 use crate::coordinates::Transform;
 use crate::direction::{Path, Proposal};
 
-/// Norm of steps that does not depend on the units of the parameters.
-pub(super) struct StepNorm {
-    /// Effect of a unit change of each coordinate on the state: the largest norm so far of its column of L Z,
-    /// where L is the root of the metric.
-    effects: Vec<f64>,
-    /// Natural size of every coordinate.
-    units: Vec<f64>,
-}
-
-/// Fraction of the effect of all coordinates below which the effect of one coordinate counts as zero.
-const ZERO: f64 = 1e-6;
-
-impl StepNorm {
-    /// Creates the norm at a point from the column norms that a direction found.
-    pub(super) fn new(
-        problem: &Problem<'_>,
-        memory: &Memory,
-        at: &Linearised<'_>,
-        norms: &[f64],
-    ) -> Self {
-        let free = at.chart.free.iter();
-        Self {
-            effects: match norms {
-                [] => Vec::new(),
-                _ => memory.widest(at),
-            },
-            units: free.map(|&i| problem.unit(i, memory)).collect(),
-        }
-    }
-
-    /// Returns the relative length ‖Dη‖/‖Dx‖ of η, where x holds the natural sizes of the coordinates and the
-    /// diagonal matrix D the largest column norms of L Z so far.
-    ///
-    /// Returns None if D is unknown, or if Dx is zero or not finite.
-    //
-    // Moré (1978) measures steps by ‖Dη‖, where the diagonal D holds the largest column norms of the run. A
-    // change of the unit of θᵢ multiplies ηᵢ by some factor and divides dᵢ by the same factor, so that the
-    // length stays the same. A parameter that loses its effect keeps its dᵢ, so that its steps stay bounded.
-    // Division by ‖Dx‖, the length of θ itself, makes the length independent of the units of ρ.
-    pub(super) fn length(&self, eta: &[f64]) -> Option<f64> {
-        let size = self.effect(&self.units);
-        (size > 0.0 && size.is_finite()).then(|| self.effect(eta) / size)
-    }
-
-    /// Returns ‖Dx‖, where the diagonal of D holds the effects.
-    fn effect(&self, x: &[f64]) -> f64 {
-        let terms = x.iter().zip(&self.effects).map(|(x, d)| (x * d).powi(2));
-        terms.sum::<f64>().sqrt()
-    }
-
-    /// Returns the largest change of a coordinate by η, relative to its unit.
-    fn largest_change(&self, eta: &[f64]) -> f64 {
-        // A relative change of a coordinate close to zero means nothing. The unit is therefore at least the change xⱼ
-        // whose effect dⱼxⱼ is the fraction `ZERO` of the effect of all coordinates.
-        let all = self.effect(&self.units);
-        let change = |j: usize| {
-            let small = self.effects.get(j).map_or(0.0, |d| ZERO * all / d);
-            let unit = self.units[j].max(if small.is_finite() { small } else { 0.0 });
-            if eta[j] == 0.0 {
-                0.0
-            } else {
-                eta[j].abs() / unit
-            }
-        };
-        (0..eta.len()).map(change).fold(0.0, f64::max)
-    }
-}
-
 /// Remaining step and decrease at a point, predicted by the undamped quadratic model.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Remaining {
+pub(crate) struct Remaining {
     /// Decrease of the objective that the undamped step predicts.
-    pub(super) decrease: f64,
+    pub(crate) decrease: f64,
     /// Largest change of a coordinate by the undamped step, relative to its unit.
-    pub(super) step: f64,
+    pub(crate) step: f64,
     /// Decrease that the model predicts for a heavily damped step, with damping proportional to the largest
     /// column norms of the run.
     ///
     /// At a fold a parameter reverses its effect and its column of Z vanishes. The prediction for the
     /// undamped step is then far too large.
-    pub(super) damped: f64,
+    pub(crate) damped: f64,
     /// Whether the metric is that of the loss, so that predictions have the right size even before the first
     /// step.
-    pub(super) scaled: bool,
+    pub(crate) scaled: bool,
     /// Rounding error of the objective at the point.
-    pub(super) rounding: f64,
+    pub(crate) rounding: f64,
     /// Parameter that may have lost its effect on the state.
-    pub(super) suspect: Option<usize>,
+    pub(crate) suspect: Option<usize>,
 }
 
 impl Remaining {
@@ -121,34 +54,32 @@ impl Remaining {
             },
             scaled: matched,
             rounding: at.rounding,
-            suspect: suspect(at, path.norms(), norm),
+            suspect: (norm.suspect(path.norms(), at.point.loss)).map(|j| at.chart.free[j]),
         })
     }
 }
 
-/// Largest effect that counts as none, relative to an earlier effect, to the residual norm or to the
-/// objective.
-const NO_EFFECT: f64 = 1e-6;
-
-/// Returns the first parameter that had an effect on the state and may have lost it.
-fn suspect(at: &Linearised<'_>, norms: &[f64], norm: &StepNorm) -> Option<usize> {
-    // With f = ½‖r‖² the residual has the norm √(2f). A change of θⱼ by its own size ξⱼ changes this norm by
-    // at most ‖L zⱼ‖ ξⱼ to first order. If this is negligible relative to √(2f), and ‖L zⱼ‖ relative to its
-    // largest value so far, the data may no longer be sensitive to θⱼ.
-    let residual = (2.0 * at.point.loss.abs()).sqrt();
-    let lost = |j: &usize| {
-        let (current, unit) = (norms[*j], norm.units[*j]);
-        current <= NO_EFFECT * norm.effects[*j]
-            && current * unit <= NO_EFFECT * residual
-            && unit > 0.0
-    };
-    let found = (0..norms.len()).find(lost);
-    let all = !norms.is_empty() && norms.iter().all(|n| *n == 0.0) && at.point.loss != 0.0;
-    found.or(all.then_some(0)).map(|j| at.chart.free[j])
-}
-
 /// Trial change of a suspected parameter, as a fraction of its size, to test whether the objective changes.
-const PROBE: f64 = 0.1;
+pub(crate) const PROBE: f64 = 0.1;
+
+impl StepNorm {
+    /// Creates the norm at a point from the column norms that a direction found.
+    pub(super) fn new(
+        problem: &Problem<'_>,
+        memory: &Memory,
+        at: &Linearised<'_>,
+        norms: &[f64],
+    ) -> Self {
+        let free = at.chart.free.iter();
+        Self {
+            effects: match norms {
+                [] => Vec::new(),
+                _ => memory.widest(at),
+            },
+            units: free.map(|&i| problem.unit(i, memory)).collect(),
+        }
+    }
+}
 
 impl Problem<'_> {
     /// Returns [`Stop::Lost`] if the suspected parameter has indeed lost its effect on the objective.

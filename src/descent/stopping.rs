@@ -85,7 +85,7 @@ fn relative(part: f64, whole: f64) -> f64 {
 }
 
 /// Largest relative decrease of the objective that is negligible, for all `RESTING_STEPS` steps together.
-pub(super) const NO_DECREASE: f64 = 1e-10;
+pub(crate) const NO_DECREASE: f64 = 1e-10;
 
 /// Multiple of the rounding error of the objective below which a remaining decrease is hidden by rounding.
 //
@@ -129,7 +129,7 @@ const UNPREDICTED: f64 = 1e-3;
 const REMAINDER: f64 = 10.0;
 
 impl Tolerances {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         for (what, value) in [
             ("the decrease tolerance", self.decrease),
             ("the step tolerance", self.step),
@@ -154,7 +154,7 @@ impl Tolerances {
     }
 
     /// Returns the first test that the history passes. These tests need no direction at the current point.
-    pub(super) fn test_history(&self, history: &[Iterate], natural: f64) -> Option<Stop> {
+    pub(crate) fn test_history(&self, history: &[Iterate], natural: f64) -> Option<Stop> {
         let (ratios, last) = (Ratios::of(history, None)?, history.last()?);
         if last.gradient != 0.0 && passes(ratios.gradient, self.gradient) {
             return Some(Stop::Gradient {
@@ -203,7 +203,7 @@ impl Tolerances {
     }
 
     /// Returns whether the remaining decrease is negligible, within rounding, or unreliable at a fold.
-    pub(super) fn is_exhausted(self, loss: f64, remaining: &Remaining) -> bool {
+    pub(crate) fn is_exhausted(self, loss: f64, remaining: &Remaining) -> bool {
         // Near a minimum the undamped step predicts the distance f − f* to second order, so that a prediction below the
         // rounding error of f cannot be verified by any trial. At a fold, where a column of Z vanishes, the undamped step
         // divides by almost zero, and only the damped prediction is reliable.
@@ -212,7 +212,7 @@ impl Tolerances {
     }
 
     /// Tests the remaining step and decrease, and returns the reason to stop if they are negligible.
-    pub(super) fn test_remaining(
+    pub(crate) fn test_remaining(
         &self,
         history: &[Iterate],
         remaining: &Remaining,

@@ -37,7 +37,7 @@ impl Penalty {
     }
 
     /// Returns φ(z).
-    fn value(self, z: f64) -> f64 {
+    pub(crate) fn value(self, z: f64) -> f64 {
         match self {
             // 2(√(1 + z) − 1) without cancellation for small z.
             Self::SoftL1 => 2.0 * z / ((1.0 + z).sqrt() + 1.0),
@@ -60,6 +60,14 @@ impl Penalty {
             Self::Tukey if z <= 1.0 => (1.0 - z) * (1.0 - z),
             Self::Tukey => 0.0,
         }
+    }
+
+    /// Returns the root √w of the weight of a datum in the metric, and its dual φ′r/√w, for the residual r with this z.
+    pub(crate) fn row(self, r: f64, z: f64) -> (f64, f64) {
+        // The covector is Lᵀy with y = φ′r/√w (Triggs, McLauchlan, Hartley and Fitzgibbon 2000, section 4.3).
+        let weight = self.weight(z);
+        let root = self.curvature(z).max(LEAST_CURVATURE * weight).sqrt();
+        (root, if root > 0.0 { weight * r / root } else { 0.0 })
     }
 
     /// Returns φ′(z) + 2zφ″(z), the curvature in the residual relative to least squares.
@@ -122,7 +130,7 @@ impl Robust {
     /// # Errors
     /// Fails if the noise of the observations is correlated, so that a residual does not belong to a single datum.
     pub fn new(observations: Observations, penalty: Penalty) -> Result<Self> {
-        let independent = observations.noise().is_diagonal();
+        let independent = observations.noise().independent().is_some();
         check::option(
             "the number of correlated data of a robust misfit",
             if independent {
@@ -227,15 +235,8 @@ impl Metric for Reweighted<'_> {
             ..
         } = self.0;
         let r = observations.whitened_residual(rho)?;
-        // The covector is Lᵀy with y = φ′r/√W (Triggs, McLauchlan, Hartley and Fitzgibbon 2000, section 4.3).
-        let (mut roots, mut dual) = (Vec::with_capacity(r.len()), Vec::with_capacity(r.len()));
-        for r in r {
-            let z = self.0.squared(r);
-            let weight = penalty.weight(z);
-            let root = penalty.curvature(z).max(LEAST_CURVATURE * weight).sqrt();
-            roots.push(root);
-            dual.push(if root > 0.0 { weight * r / root } else { 0.0 });
-        }
+        let rows = r.into_iter().map(|r| penalty.row(r, self.0.squared(r)));
+        let (roots, dual) = rows.unzip();
         let known = (observations.operator(), observations.noise());
         Ok(weighted_root(known, roots, dual))
     }

@@ -9,6 +9,7 @@ mod trust_ratio;
 pub use self::armijo::Armijo;
 pub use self::fixed::Fixed;
 pub use self::trust_ratio::TrustRatio;
+pub(crate) use self::trust_ratio::TrustRegion;
 
 use crate::check;
 use crate::error::Result;

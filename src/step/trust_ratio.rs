@@ -40,6 +40,19 @@ impl Default for TrustRatio {
     }
 }
 
+impl TrustRatio {
+    /// Returns the trust region of a new run.
+    pub(crate) fn region(self) -> TrustRegion {
+        TrustRegion {
+            rule: self,
+            scale: 1.0,
+            damping: self.damping,
+            rejections: 0,
+            radius: None,
+        }
+    }
+}
+
 /// Smallest damping if the ratio alone determines the damping.
 const LEAST_DAMPING: f64 = 1e-10;
 
@@ -54,13 +67,7 @@ const MOST_DAMPING: f64 = 1e16;
 
 impl StepRule for TrustRatio {
     fn begin(&self) -> Box<dyn Judge + '_> {
-        Box::new(TrustRegion {
-            rule: *self,
-            scale: 1.0,
-            damping: self.damping,
-            rejections: 0,
-            radius: None,
-        })
+        Box::new(self.region())
     }
 
     fn check(&self) -> Result<()> {
@@ -78,7 +85,7 @@ impl StepRule for TrustRatio {
 }
 
 /// State of the trust region in one run.
-struct TrustRegion {
+pub(crate) struct TrustRegion {
     rule: TrustRatio,
     /// Scale of the next step.
     scale: f64,

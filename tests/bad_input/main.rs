@@ -11,6 +11,7 @@ mod directions;
 mod extensions;
 mod extreme_numbers;
 mod files;
+mod fits;
 mod geometry;
 mod honesty;
 mod measure;

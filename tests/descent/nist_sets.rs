@@ -50,7 +50,7 @@ impl Set {
     }
 }
 
-impl Formula for &Set {
+impl Formula for Set {
     fn dims(&self) -> (usize, usize) {
         (self.y.len(), self.certified.len())
     }

@@ -4,6 +4,7 @@
 
 mod allocations;
 mod allocator;
+mod fits;
 mod limit;
 mod lorenz;
 mod sketch;

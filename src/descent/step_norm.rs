@@ -1,0 +1,80 @@
+//! Norm of steps, and the effects of the parameters on the state.
+
+/// Norm of steps that does not depend on the units of the parameters.
+#[derive(Default)]
+pub(crate) struct StepNorm {
+    /// Effect of a unit change of each coordinate on the state: the largest norm so far of its column of L Z,
+    /// where L is the root of the metric. Empty if unknown.
+    pub(crate) effects: Vec<f64>,
+    /// Natural size of every coordinate.
+    pub(crate) units: Vec<f64>,
+}
+
+/// Fraction of the effect of all coordinates below which the effect of one coordinate counts as zero.
+const ZERO: f64 = 1e-6;
+
+/// Largest effect that counts as none, relative to an earlier effect, to the residual norm or to the
+/// objective.
+pub(crate) const NO_EFFECT: f64 = 1e-6;
+
+impl StepNorm {
+    /// Returns the relative length ‖Dη‖/‖Dx‖ of η, where x holds the natural sizes of the coordinates and the
+    /// diagonal matrix D the largest column norms of L Z so far.
+    ///
+    /// Returns None if D is unknown, or if Dx is zero or not finite.
+    //
+    // Moré (1978) measures steps by ‖Dη‖, where the diagonal D holds the largest column norms of the run. A
+    // change of the unit of θᵢ multiplies ηᵢ by some factor and divides dᵢ by the same factor, so that the
+    // length stays the same. A parameter that loses its effect keeps its dᵢ, so that its steps stay bounded.
+    // Division by ‖Dx‖, the length of θ itself, makes the length independent of the units of ρ.
+    pub(crate) fn length(&self, eta: &[f64]) -> Option<f64> {
+        let size = self.size();
+        (size > 0.0 && size.is_finite()).then(|| self.effect(eta) / size)
+    }
+
+    /// Returns ‖Dx‖ of the natural sizes x.
+    pub(crate) fn size(&self) -> f64 {
+        self.effect(&self.units)
+    }
+
+    /// Returns ‖Dx‖, where the diagonal of D holds the effects.
+    fn effect(&self, x: &[f64]) -> f64 {
+        let terms = x.iter().zip(&self.effects).map(|(x, d)| (x * d).powi(2));
+        terms.sum::<f64>().sqrt()
+    }
+
+    /// Returns the largest change of a coordinate by η, relative to its unit.
+    pub(crate) fn largest_change(&self, eta: &[f64]) -> f64 {
+        // A relative change of a coordinate close to zero means nothing. The unit is therefore at least the change xⱼ
+        // whose effect dⱼxⱼ is the fraction `ZERO` of the effect of all coordinates.
+        let all = self.size();
+        let change = |j: usize| {
+            let small = self.effects.get(j).map_or(0.0, |d| ZERO * all / d);
+            let unit = self.units[j].max(if small.is_finite() { small } else { 0.0 });
+            if eta[j] == 0.0 {
+                0.0
+            } else {
+                eta[j].abs() / unit
+            }
+        };
+        (0..eta.len()).map(change).fold(0.0, f64::max)
+    }
+
+    /// Returns the position of the first coordinate that had an effect on the state and may have lost it, given the current
+    /// norms of the columns of L Z and the objective.
+    pub(crate) fn suspect(&self, norms: &[f64], loss: f64) -> Option<usize> {
+        // With f = ½‖r‖² the residual has the norm √(2f). A change of θⱼ by its own size ξⱼ changes this norm by
+        // at most ‖L zⱼ‖ ξⱼ to first order. If this is negligible relative to √(2f), and ‖L zⱼ‖ relative to its
+        // largest value so far, the data may no longer be sensitive to θⱼ.
+        let residual = (2.0 * loss.abs()).sqrt();
+        let lost = |j: &usize| {
+            let (current, unit) = (norms[*j], self.units[*j]);
+            current <= NO_EFFECT * self.effects[*j]
+                && current * unit <= NO_EFFECT * residual
+                && unit > 0.0
+        };
+        let found = (0..norms.len()).find(lost);
+        let all = !norms.is_empty() && norms.iter().all(|n| *n == 0.0) && loss != 0.0;
+        found.or(all.then_some(0))
+    }
+}

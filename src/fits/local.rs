@@ -1,0 +1,214 @@
+//! Least-squares problem of one fit at a point, in buffers that are used again.
+
+use faer::Mat;
+
+use super::objective::{Measured, Point, Rules};
+use super::slopes::Slopes;
+use super::triangle::Triangle;
+use crate::automatic::Formula;
+use crate::coordinates::Transform;
+use crate::descent::StepNorm;
+use crate::error::{Error, Result};
+use crate::posterior::Uncertainty;
+use crate::vector::dot;
+
+/// Problem of one fit at its current point, and a trial point.
+pub(super) struct Local<'a, F, const N: usize> {
+    formula: &'a F,
+    pub(super) rules: &'a Rules<'a>,
+    measured: Measured,
+    slopes: Slopes<N>,
+    pub(super) here: Point,
+    pub(super) trial: Point,
+    /// Jacobian ∂F/∂θ of all rows, and the weighted one in the coordinates of the descent of the rows with data.
+    jacobian: Vec<f64>,
+    matrix: Vec<f64>,
+    /// Parameters in the coordinates of the descent.
+    coordinates: Vec<f64>,
+    pub(super) gradient: Vec<f64>,
+    pub(super) free: Vec<usize>,
+    /// Largest column norm and largest |θ| of every parameter in this fit.
+    widest: Vec<f64>,
+    sizes: Vec<f64>,
+    pub(super) norm: StepNorm,
+    pub(super) triangle: Triangle,
+}
+
+impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
+    pub(super) fn new(formula: &'a F, rules: &'a Rules<'a>) -> Self {
+        let (k, p) = formula.dims();
+        Self {
+            formula,
+            rules,
+            measured: Measured::new(k),
+            slopes: Slopes::new(k, p),
+            here: Point::new(k, p),
+            trial: Point::new(k, p),
+            jacobian: vec![0.0; k * p],
+            matrix: Vec::with_capacity(k * p),
+            coordinates: vec![0.0; p],
+            gradient: vec![0.0; p],
+            free: Vec::with_capacity(p),
+            widest: vec![0.0; p],
+            sizes: vec![0.0; p],
+            norm: StepNorm {
+                effects: Vec::with_capacity(p),
+                units: Vec::with_capacity(p),
+            },
+            triangle: Triangle::new(k, p),
+        }
+    }
+
+    /// Evaluates the objective at a start.
+    ///
+    /// # Errors
+    /// Fails if the start is invalid, or if the objective is not finite.
+    pub(super) fn start(&mut self, data: &[f64], theta: &[f64]) -> Result<()> {
+        self.rules.check(theta)?;
+        self.measured.take(data, self.rules)?;
+        self.here.theta.copy_from_slice(theta);
+        self.here.evaluate(self.formula, &self.measured, self.rules);
+        self.widest.fill(0.0);
+        self.sizes.fill(0.0);
+        if self.here.loss.is_finite() {
+            return Ok(());
+        }
+        Err(match self.here.undefined(&self.measured) {
+            Some((index, value)) => Error::NotFinite {
+                what: "a value of the formula",
+                index,
+                value,
+            },
+            None => Error::InfiniteStart {
+                value: self.here.loss,
+            },
+        })
+    }
+
+    /// Computes the weighted Jacobian, the gradient and the free parameters.
+    pub(super) fn linearise(&mut self) -> Result<()> {
+        let Self {
+            here,
+            measured,
+            rules,
+            ..
+        } = self;
+        self.slopes
+            .at(self.formula, &here.theta, &mut self.jacobian);
+        self.matrix.clear();
+        let k = self.jacobian.len() / here.theta.len();
+        for (j, column) in self.jacobian.chunks_exact(k).enumerate() {
+            let transform = rules.transform(j);
+            let slope = transform.slope(here.theta[j]);
+            self.coordinates[j] = transform.inverse(here.theta[j]);
+            self.sizes[j] = self.sizes[j].max(here.theta[j].abs());
+            let first = self.matrix.len();
+            let rows = measured.rows.iter().zip(&measured.weights);
+            self.matrix
+                .extend(rows.map(|(&i, weight)| column[i] * (weight * slope)));
+            let weighted = &mut self.matrix[first..];
+            weighted
+                .iter_mut()
+                .zip(&here.roots)
+                .for_each(|(x, root)| *x *= root);
+            self.gradient[j] = dot(weighted, &here.dual);
+            if !self.gradient[j].is_finite() {
+                let index = weighted.iter().position(|x| !x.is_finite()).unwrap_or(0);
+                return Err(Error::NotFinite {
+                    what: "a derivative of the formula",
+                    index: measured.rows[index],
+                    value: weighted[index],
+                });
+            }
+        }
+        self.free.clear();
+        let free = |j: &usize| !rules.blocks(*j, here.theta[*j], -self.gradient[*j]);
+        self.free.extend((0..here.theta.len()).filter(free));
+        Ok(())
+    }
+
+    /// Factorises the system of the free parameters, and updates the norm of steps.
+    pub(super) fn prepare(&mut self) {
+        self.triangle
+            .factor(&self.matrix, &self.free, &self.here.dual);
+        self.norm.effects.clear();
+        self.norm.units.clear();
+        for (&j, norm) in self.free.iter().zip(&self.triangle.norms) {
+            self.widest[j] = self.widest[j].max(*norm);
+            self.norm.effects.push(self.widest[j]);
+            self.norm.units.push(match self.rules.transform(j) {
+                Transform::Identity => self.sizes[j],
+                // Steps in logarithmic or logit coordinates are relative already.
+                _ => 1.0,
+            });
+        }
+        let widest = self.free.iter().map(|&j| self.widest[j]);
+        self.triangle.set_widest(widest);
+    }
+
+    /// Holds the parameters that the last step would move through a bound at which they lie. Returns whether there are any.
+    pub(super) fn hold_blocked(&mut self) -> bool {
+        let (before, mut position) = (self.free.len(), 0);
+        self.free.retain(|&j| {
+            let step = self.triangle.eta[position];
+            position += 1;
+            !self.rules.blocks(j, self.here.theta[j], step)
+        });
+        self.free.len() < before
+    }
+
+    /// Evaluates the point after `scale` times the last step, within the bounds.
+    pub(super) fn move_trial(&mut self, scale: f64) {
+        self.trial.theta.copy_from_slice(&self.here.theta);
+        for (&j, eta) in self.free.iter().zip(&self.triangle.eta) {
+            let moved = self.coordinates[j] + scale * eta;
+            self.trial.theta[j] = self.rules.transform(j).forward(moved);
+        }
+        if let Some(bounds) = self.rules.bounds {
+            bounds.clamp(&mut self.trial.theta);
+        }
+        self.trial
+            .evaluate(self.formula, &self.measured, self.rules);
+    }
+
+    /// Computes the standard errors at the end of a fit: 0 for held parameters, ∞ for undetermined ones.
+    pub(super) fn standard_errors(&mut self, errors: &mut [f64]) {
+        let data = self.measured.rows.len();
+        let deviation = match self.rules.deviations {
+            Some(_) => 1.0,
+            None => {
+                // f = ½‖r‖² estimates the variance of the data by 2f/(n − p).
+                let freedom = data as f64 - self.rules.estimated(errors.len()) as f64;
+                match freedom > 0.0 {
+                    true => (2.0 * self.here.loss / freedom).sqrt(),
+                    false => f64::INFINITY,
+                }
+            }
+        };
+        self.triangle
+            .factor(&self.matrix, &self.free, &self.here.dual);
+        errors.fill(0.0);
+        let theta = &self.here.theta;
+        let slope = |j: usize| self.rules.transform(j).slope(theta[j]);
+        if self.triangle.is_regular() {
+            let unit = &mut self.gradient;
+            self.triangle.standard_errors(unit);
+            for (&j, error) in self.free.iter().zip(&*unit) {
+                errors[j] = error * deviation * slope(j);
+            }
+            return;
+        }
+        let entry = |i: usize, j: usize| self.matrix[self.free[j] * data + i];
+        let rows = Mat::from_fn(data, self.free.len(), entry);
+        let slopes: Vec<f64> = (0..theta.len()).map(slope).collect();
+        let found = Uncertainty::new(rows.as_ref(), &self.free, &slopes);
+        let pairs = errors.iter_mut().zip(&found.standard_errors);
+        pairs.for_each(|(error, found)| {
+            *error = if *found == 0.0 {
+                0.0
+            } else {
+                found * deviation
+            }
+        });
+    }
+}
