@@ -28,7 +28,7 @@ const ROWS: &[&[&str]] = &[
     &["direction", "step"],
     &["posterior"],
     &["descent"],
-    &["multistart", "continuation"],
+    &["multistart", "continuation", "profile"],
     &["correction"],
     &["models"],
     &["verify"],

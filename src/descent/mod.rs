@@ -241,6 +241,26 @@ impl<'a> Descent<'a> {
         (self.setting.bounds, self.setting.transforms)
     }
 
+    /// Returns the descent with other bounds, and without a target, at which it would stop before the minimum.
+    pub(crate) fn within<'b>(&self, bounds: &'b Bounds) -> Descent<'b>
+    where
+        'a: 'b,
+    {
+        let setting = Setting {
+            bounds: Some(bounds),
+            ..self.setting.clone()
+        };
+        Descent {
+            setting,
+            step: self.step,
+            backend: self.backend,
+            tolerances: Tolerances {
+                target: None,
+                ..self.tolerances
+            },
+        }
+    }
+
     /// Checks the settings and a starting point.
     pub(crate) fn check(&self, theta: &[f64]) -> Result<()> {
         let setting = &self.setting;

@@ -191,7 +191,7 @@ impl fmt::Display for Estimates<'_> {
 }
 
 /// Returns the names θ0, θ1, … of parameters without names of their own.
-fn numbered(count: usize) -> Vec<String> {
+pub(crate) fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("θ{i}")).collect()
 }
 
@@ -221,7 +221,7 @@ fn with_error(value: f64, error: f64) -> String {
 }
 
 /// Formats a number to the digit at which its error has its second digit, or to six digits without an error.
-fn plain(value: f64, error: f64) -> String {
+pub(crate) fn plain(value: f64, error: f64) -> String {
     let size = exponent(value.abs().max(error));
     let error = if error > 0.0 {
         error
