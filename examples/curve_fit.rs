@@ -1,4 +1,5 @@
-//! Fits a rational function to the mobility of electrons: table of estimates, and a picture with a 95 % band.
+//! Fits a rational function to the mobility of electrons: tables of estimates and of profile intervals, and pictures of the
+//! 95 % band and of the profiles.
 //!
 //! The data are the set Thurber of the NIST Statistical Reference Datasets (R. Thurber, 1979), which certifies the answer.
 
@@ -10,17 +11,18 @@ use std::process::ExitCode;
 
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::loss::L2Misfit;
-use pullback::plot::{Chart, Corner, Marker, PALETTE, Page, Stroke};
+use pullback::plot::{Chart, Colour, Corner, Marker, PALETTE, Page, Stroke};
+use pullback::profile::{Profile, ProfileLikelihood, Profiles};
 use pullback::{Descent, Report, posterior::Uncertainty, verify};
 
 use support::command::{self, Arguments, Failure, path};
 use support::output::make_folder;
 
 const HELP: &str = "\
-Fits the NIST set Thurber by its formula alone, with standard errors and a band.
+Fits the NIST set Thurber by its formula alone, with standard errors, a band and profiles.
 
 usage: curve_fit [options]
-  --out DIR  [out/curve_fit]  folder for the picture
+  --out DIR  [out/curve_fit]  folder for the pictures
   --help     print this text";
 
 /// Logarithm of the density and mobility of electrons.
@@ -91,9 +93,18 @@ fn run(out: &Path) -> Result<(), Failure> {
     );
     println!("certified: {CERTIFIED:?}");
 
+    // The covariance knows the model only at the fit. Profiles follow it to the ends of the intervals.
+    let likelihood = ProfileLikelihood::new(&descent).freedom(freedom);
+    let profiles = likelihood.run(&report.theta, |_| ())?;
+    println!("\n{profiles}");
+
     let quantile = estimates.quantile();
-    let pictures = draw(&report, &uncertainty, quantile)?.save(&out.join("fit"))?;
-    println!("wrote {}", pictures[0].display());
+    for (name, page) in [
+        ("fit", draw(&report, &uncertainty, quantile)?),
+        ("profiles", draw_profiles(&profiles)),
+    ] {
+        println!("wrote {}", page.save(&out.join(name))?[0].display());
+    }
     Ok(())
 }
 
@@ -120,4 +131,45 @@ fn draw(report: &Report, uncertainty: &Uncertainty, quantile: f64) -> pullback::
         .markers("data", &data, PALETTE[1], Marker::Circle)
         .legend(Corner::LowerRight);
     Ok(Page::new(1).chart(chart))
+}
+
+/// Parameters whose profiles are drawn.
+const DRAWN: [usize; 4] = [1, 3, 4, 6];
+
+/// Draws the increase of the objective along profiles, with the parabolas of the covariance.
+fn draw_profiles(profiles: &Profiles) -> Page {
+    let page = Page::new(2)
+        .title("Profiles of four parameters of the mobility")
+        .chart_size(560, 400);
+    let drawn = DRAWN.iter().filter_map(|&j| profiles.of(j));
+    drawn.fold(page, |page, profile| {
+        page.chart(draw_profile(profiles, profile))
+    })
+}
+
+fn draw_profile(profiles: &Profiles, profile: &Profile) -> Chart {
+    let increase = |objective: f64| (objective - profiles.objective) / profiles.threshold;
+    let points = profile.points.iter();
+    let points: Vec<[f64; 2]> = points.map(|p| [p.value, increase(p.objective)]).collect();
+    let (from, to) = (points[0][0], points[points.len() - 1][0]);
+    let (low, high) = profile.wald.unwrap_or(profile.interval);
+    let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
+    let parabola: Vec<[f64; 2]> = (0..=100)
+        .map(|i| from.min(low) + (to.max(high) - from.min(low)) * f64::from(i) / 100.0)
+        .map(|x| [x, ((x - middle) / half).powi(2)])
+        .collect();
+    let ends = [profile.interval.0, profile.interval.1].map(|x| [x, 1.0]);
+    let level = [[from.min(low), 1.0], [to.max(high), 1.0]];
+    Chart::new("")
+        .labels(&profiles.names[profile.parameter], "increase / threshold")
+        .line("covariance", &parabola, Stroke::dashed(PALETTE[1]))
+        .line("profile", &points, Stroke::solid(PALETTE[0]))
+        .line(
+            "95 % threshold",
+            &level,
+            Stroke::solid(Colour::GREY).width(1.0),
+        )
+        .markers("interval", &ends, PALETTE[0], Marker::Circle)
+        .y_range(0.0, 2.2)
+        .legend(Corner::UpperRight)
 }

@@ -37,7 +37,7 @@
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
 //! | search from many starts, or along a parameter of the problem | [`multistart`], [`continuation`] |
 //! | fit one formula to many small sets of data | [`fits`] |
-//! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`] |
+//! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`], [`profile`] |
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | estimate the metric with few adjoint solves | [`sketch`] |
@@ -48,7 +48,8 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← noise ← metric ←
-//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation, fits ← correction ←
+//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation, profile, fits ←
+//! correction ←
 //! models ← verify.
 
 #![deny(missing_docs)]
@@ -78,6 +79,7 @@ pub mod multistart;
 mod noise;
 pub mod posterior;
 pub mod prior;
+pub mod profile;
 pub mod random;
 pub mod sketch;
 pub mod step;
@@ -152,6 +154,11 @@ struct FirstModelPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/optima.md")]
 struct OptimaPage;
+
+/// Runs the examples of `docs/profiles.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/profiles.md")]
+struct ProfilesPage;
 
 /// Runs the examples of `docs/architecture.md` as tests.
 #[cfg(doctest)]

@@ -28,7 +28,7 @@ const ROWS: &[&[&str]] = &[
     &["direction", "step"],
     &["posterior"],
     &["descent"],
-    &["multistart", "continuation", "fits"],
+    &["multistart", "continuation", "profile", "fits"],
     &["correction"],
     &["models"],
     &["verify"],

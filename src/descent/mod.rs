@@ -173,7 +173,27 @@ impl<'a> Descent<'a> {
     /// # Errors
     /// Fails if an input is invalid, or if the objective cannot be computed at the start.
     pub fn begin(&self, theta: &[f64]) -> Result<Run<'a>> {
-        Run::new(self, theta)
+        Run::new(self, theta, None)
+    }
+
+    /// Runs the descent from `theta` to its end, with an optional guess of the state there. Returns the cost also of a run
+    /// that fails, except of one that fails at its start.
+    pub(crate) fn attempt(&self, theta: &[f64], rho: Option<&[f64]>) -> (Result<Report>, Counts) {
+        let mut run = match Run::new(self, theta, rho) {
+            Ok(run) => run,
+            Err(error) => return (Err(error), Counts::default()),
+        };
+        loop {
+            match run.step() {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    let report = run.report();
+                    let counts = report.counts;
+                    return (Ok(report), counts);
+                }
+                Err(error) => return (Err(error), run.report().counts),
+            }
+        }
     }
 
     /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without
@@ -223,6 +243,26 @@ impl<'a> Descent<'a> {
     /// Returns the bounds and transforms of the parameters.
     pub(crate) fn domain(&self) -> (Option<&'a Bounds>, Option<&'a [Transform]>) {
         (self.setting.bounds, self.setting.transforms)
+    }
+
+    /// Returns the descent with other bounds, and without a target, at which it would stop before the minimum.
+    pub(crate) fn within<'b>(&self, bounds: &'b Bounds) -> Descent<'b>
+    where
+        'a: 'b,
+    {
+        let setting = Setting {
+            bounds: Some(bounds),
+            ..self.setting.clone()
+        };
+        Descent {
+            setting,
+            step: self.step,
+            backend: self.backend,
+            tolerances: Tolerances {
+                target: None,
+                ..self.tolerances
+            },
+        }
     }
 
     /// Checks the settings and a starting point.

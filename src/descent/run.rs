@@ -48,12 +48,13 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(descent: &Descent<'a>, theta: &[f64]) -> Result<Self> {
+    /// Begins a run at `theta`, where `rho` is a guess of the state.
+    pub(super) fn new(descent: &Descent<'a>, theta: &[f64], rho: Option<&[f64]>) -> Result<Self> {
         descent.check(theta)?;
         let started = Instant::now();
         let problem = Problem::new(descent.setting.clone(), descent.backend);
         let mut memory = problem.memory();
-        let state = problem.start(theta, None, &mut memory)?;
+        let state = problem.start(theta, rho, &mut memory)?;
         let judge = descent.step.begin();
         Ok(Self {
             progress: Progress::new(&state.point, judge.first().0),

@@ -62,7 +62,7 @@ use self::merge::Merger;
 use self::starts::Group;
 use crate::check;
 use crate::coordinates::Bounds;
-use crate::descent::{Counts, Descent, Report};
+use crate::descent::{Descent, Report};
 use crate::error::{Error, Result};
 
 /// Estimate of the variance of the data errors from a report.
@@ -218,7 +218,7 @@ impl<'a> MultiStart<'a> {
         // One start a task: runs differ in length.
         let jobs = starts.into_par_iter().enumerate().with_max_len(1);
         let outcomes = jobs.map(|(start, from)| {
-            let (outcome, cost) = attempt(descent, &from);
+            let (outcome, cost) = descent.attempt(&from, None);
             observer(Progress {
                 start,
                 finished: 1 + finished.fetch_add(1, Ordering::Relaxed),
@@ -237,24 +237,5 @@ impl<'a> MultiStart<'a> {
         let (mut fits, failures, counts) = summary::split(outcomes)?;
         let optima = merger.merge(&mut fits);
         Ok(Summary::new((fits, failures, counts), optima))
-    }
-}
-
-/// Runs a descent to its end, and returns its cost, which is unknown for a run that fails at its start.
-fn attempt(descent: &Descent<'_>, from: &[f64]) -> (Result<Report>, Counts) {
-    let mut run = match descent.begin(from) {
-        Ok(run) => run,
-        Err(error) => return (Err(error), Counts::default()),
-    };
-    loop {
-        match run.step() {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                let report = run.report();
-                let counts = report.counts;
-                return (Ok(report), counts);
-            }
-            Err(error) => return (Err(error), run.report().counts),
-        }
     }
 }

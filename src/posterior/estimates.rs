@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Uncertainty;
-use super::quantile::two_sided_quantile;
+use super::quantile::Confidence;
 use crate::check;
 use crate::error::Result;
 
@@ -35,8 +35,7 @@ pub struct Estimates<'a> {
     names: Vec<String>,
     values: &'a [f64],
     uncertainty: &'a Uncertainty,
-    level: f64,
-    freedom: Option<f64>,
+    confidence: Confidence,
 }
 
 impl Uncertainty {
@@ -51,11 +50,10 @@ impl Uncertainty {
             self.standard_errors.len(),
         )?;
         Ok(Estimates {
-            names: (0..theta.len()).map(|i| format!("θ{i}")).collect(),
+            names: numbered(theta.len()),
             values: theta,
             uncertainty: self,
-            level: 0.95,
-            freedom: None,
+            confidence: Confidence::default(),
         })
     }
 }
@@ -81,8 +79,8 @@ impl Estimates<'_> {
     /// # Errors
     /// Fails if the number is not positive.
     pub fn freedom(mut self, freedom: f64) -> Result<Self> {
-        check::positive("the degrees of freedom", &[freedom])?;
-        self.freedom = Some(freedom);
+        self.confidence.freedom = Some(freedom);
+        self.confidence.check()?;
         Ok(self)
     }
 
@@ -91,20 +89,14 @@ impl Estimates<'_> {
     /// # Errors
     /// Fails if the level is not between 0 and 1.
     pub fn level(mut self, level: f64) -> Result<Self> {
-        let sound = level > 0.0 && level < 1.0;
-        check::option(
-            "the confidence level",
-            level,
-            sound,
-            "give a fraction such as 0.95",
-        )?;
-        self.level = level;
+        self.confidence.level = level;
+        self.confidence.check()?;
         Ok(self)
     }
 
     /// Returns the number t of standard errors from the middle of an interval to its ends.
     pub fn quantile(&self) -> f64 {
-        two_sided_quantile(self.level, self.freedom)
+        self.confidence.quantile()
     }
 
     /// Returns the confidence interval of every parameter, θ ± t σ. It is infinite for an undetermined parameter, and a
@@ -166,7 +158,7 @@ impl fmt::Display for Estimates<'_> {
         let correlated = (2..=CORRELATED).contains(&self.values.len());
         let rows = self.intervals().into_iter().enumerate();
         let rows: Vec<[String; 2]> = rows.map(|(i, interval)| self.cells(i, interval)).collect();
-        let level = format!("{} % interval", 100.0 * self.level);
+        let level = format!("{} % interval", 100.0 * self.confidence.level);
         let widest = |cells: &mut dyn Iterator<Item = &str>| {
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
@@ -198,6 +190,11 @@ impl fmt::Display for Estimates<'_> {
     }
 }
 
+/// Returns the names θ0, θ1, … of parameters without names of their own.
+pub(crate) fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("θ{i}")).collect()
+}
+
 /// Returns the decimal exponent of a number.
 fn exponent(x: f64) -> i32 {
     if x == 0.0 {
@@ -224,7 +221,7 @@ fn with_error(value: f64, error: f64) -> String {
 }
 
 /// Formats a number to the digit at which its error has its second digit, or to six digits without an error.
-fn plain(value: f64, error: f64) -> String {
+pub(crate) fn plain(value: f64, error: f64) -> String {
     let size = exponent(value.abs().max(error));
     let error = if error > 0.0 {
         error

@@ -11,6 +11,8 @@ mod quantile;
 mod uncertainty;
 
 pub use self::estimates::Estimates;
+pub(crate) use self::estimates::{numbered, plain};
 pub(crate) use self::low_rank::{Data, no_prior};
 pub use self::low_rank::{Posterior, Rank};
+pub(crate) use self::quantile::Confidence;
 pub use self::uncertainty::Uncertainty;

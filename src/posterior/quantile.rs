@@ -1,7 +1,43 @@
-//! Quantiles of the normal and of Student's distribution.
+//! Confidence levels, and quantiles of the normal and of Student's distribution.
+
+use crate::check;
+use crate::error::Result;
+
+/// Level of two-sided intervals, and the degrees of freedom n − p of the noise if it is estimated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Confidence {
+    pub(crate) level: f64,
+    pub(crate) freedom: Option<f64>,
+}
+
+impl Default for Confidence {
+    fn default() -> Self {
+        Self {
+            level: 0.95,
+            freedom: None,
+        }
+    }
+}
+
+impl Confidence {
+    /// Checks that the level is between 0 and 1, and that the degrees of freedom are positive.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(freedom) = self.freedom {
+            check::positive("the degrees of freedom", &[freedom])?;
+        }
+        let sound = self.level > 0.0 && self.level < 1.0;
+        let remedy = "give a fraction such as 0.95";
+        check::option("the confidence level", self.level, sound, remedy)
+    }
+
+    /// Returns the number t of standard errors from the middle of an interval to its ends.
+    pub(crate) fn quantile(&self) -> f64 {
+        two_sided_quantile(self.level, self.freedom)
+    }
+}
 
 /// Returns the t with P(|T| ≤ t) = `level`, for Student's T with `freedom` degrees of freedom, or for a normal T if None.
-pub(super) fn two_sided_quantile(level: f64, freedom: Option<f64>) -> f64 {
+fn two_sided_quantile(level: f64, freedom: Option<f64>) -> f64 {
     let inside = |t: f64| match freedom {
         None => normal_inside(t),
         Some(nu) => student_inside(t, nu),

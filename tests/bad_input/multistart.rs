@@ -1,4 +1,4 @@
-//! Input that makes no sense is an error that names the argument and the remedy: searches from many starts, continuation.
+//! Input that makes no sense is an error that names the argument and the remedy: searches from many starts, continuation, profiles.
 
 use crate::support::Explicit;
 use crate::support::bad::{check, row};
@@ -8,6 +8,7 @@ use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
 use pullback::multistart::Merging;
 use pullback::multistart::MultiStart;
+use pullback::profile::ProfileLikelihood;
 use pullback::{Bounds, Descent, Error, Grid, Report, Result, Transform};
 
 const NAN: f64 = f64::NAN;
@@ -162,6 +163,60 @@ fn continuations() {
         }),
         row("tired", "NoStart", "limit of 1 steps", || {
             usual.run(&[40.0, -9.0], tired, |_| ())
+        }),
+    ]);
+}
+
+#[test]
+fn profiles() {
+    let (model, loss) = sound();
+    let bounds = region(&[-1.0, 0.0], &[1.0, 2.0]);
+    let descent = Descent::new(&model, &loss).bounds(&bounds);
+    let usual = ProfileLikelihood::new(&descent);
+    let at = |theta: &[f64]| usual.run(theta, |_| ());
+    let with = |likelihood: ProfileLikelihood<'_>| likelihood.run(&[0.1, 0.2], |_| ());
+    // The model fits these data exactly.
+    let perfect = L2Misfit::euclidean(vec![2.0, 3.0, 4.0, 5.0]).unwrap();
+    let exact = Descent::new(&model, &perfect);
+    check(vec![
+        row(
+            "index",
+            "OutOfRange",
+            "index of a profiled parameter is 2",
+            || with(usual.clone().only(&[0, 2])),
+        ),
+        row("none", "Option", "number of profiled parameters", || {
+            with(usual.clone().only(&[]))
+        }),
+        row("level 1", "Option", "the confidence level", || {
+            with(usual.clone().level(1.0))
+        }),
+        row("level 0", "Option", "the confidence level", || {
+            with(usual.clone().level(0.0))
+        }),
+        row("level NaN", "Option", "the confidence level", || {
+            with(usual.clone().level(NAN))
+        }),
+        row("freedom 0", "NotPositive", "the degrees of freedom", || {
+            with(usual.clone().freedom(0.0))
+        }),
+        row("freedom ∞", "NotFinite", "the degrees of freedom", || {
+            with(usual.clone().freedom(INF))
+        }),
+        row("reach", "Option", "the reach of the profiles", || {
+            with(usual.clone().reach(1.0))
+        }),
+        row("names", "Dimension", "the names of the parameters", || {
+            with(usual.clone().named(&["a"]))
+        }),
+        row("long", "Dimension", "the start θ", || at(&[0.0; 3])),
+        row("NaN", "NotFinite", "the start θ", || at(&[NAN, 0.0])),
+        row("outside", "OutOfRange", "the start is 3", || {
+            at(&[0.0, 3.0])
+        }),
+        row("perfect", "Option", "put the noise into the loss", || {
+            let likelihood = ProfileLikelihood::new(&exact).freedom(2.0);
+            likelihood.run(&[1.0, 1.0], |_| ())
         }),
     ]);
 }

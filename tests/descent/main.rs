@@ -17,6 +17,8 @@ mod nist_sets;
 mod posterior;
 mod posterior_exact;
 mod posterior_wells;
+mod profile;
+mod profile_ends;
 mod recycled;
 mod report;
 mod robust;

@@ -34,7 +34,7 @@ fn small_examples_run_and_recover() {
 }
 
 #[test]
-fn the_curve_fit_prints_its_table_and_draws_its_band() {
+fn the_curve_fit_prints_its_tables_and_draws_its_band_and_profiles() {
     let out = folder("curve");
     let output = program("curve_fit")
         .args(["--out", out.to_str().unwrap()])
@@ -48,7 +48,9 @@ fn the_curve_fit_prints_its_table_and_draws_its_band() {
         row.contains("0.398 ± 0.015") && row.contains("[0.367, 0.429]"),
         "{row}"
     );
-    program::has_pictures(&out, &["fit"]);
+    let profile = text.lines().rfind(|line| line.starts_with("θ5 ")).unwrap();
+    assert_eq!(profile.matches('[').count(), 2, "{profile}");
+    program::has_pictures(&out, &["fit", "profiles"]);
     std::fs::remove_dir_all(&out).unwrap();
     let wrong = program("curve_fit").arg("--start").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
