@@ -14,7 +14,7 @@ use crate::vector::norm;
 /// H contains the curvature of the model and of the loss, which Gauss-Newton directions leave out. Where the residual is large
 /// and the model curved, Newton's method converges quadratically and Gauss-Newton linearly or not at all. At a perfect fit
 /// both agree. The model needs [second derivatives](crate::Model::second_derivative), which models written with
-/// [`automatic`](crate::automatic) have, and so does the loss, as every loss of this crate. No metric takes part.
+/// [`automatic`](crate::automatic) and the ready models have, and so does the loss, as every loss of this crate. No metric takes part.
 ///
 /// A step takes one adjoint solve for the multipliers of the equations, and one tangent and one adjoint solve per iteration.
 /// The Krylov basis serves all dampings, see [`ConjugateGradient`](super::ConjugateGradient). The preconditioner C, to which

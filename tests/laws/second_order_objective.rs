@@ -1,6 +1,6 @@
 //! The exact Hessian of an objective, with priors, transforms and bounds, against differences of its gradient.
 
-use crate::second_order::{Mixed, Zoo};
+use crate::second_order_models::{Mixed, Zoo};
 use crate::support::{Reaction, gap, matrix_gap};
 use pullback::automatic::{Automatic, Curve};
 use pullback::direction::{Finder, Local, Path, Proposal};
