@@ -2,6 +2,7 @@
 
 mod attempt;
 mod counts;
+mod escape;
 mod history;
 mod linearised;
 mod memory;

@@ -20,6 +20,7 @@ mod recycled;
 mod report;
 mod robust;
 mod run;
+mod saddles;
 mod schedule;
 mod simulator;
 mod stops;
