@@ -11,6 +11,7 @@ mod memory;
 mod mixture;
 mod multistart;
 mod newton;
+mod newton_ready;
 mod nist;
 mod nist_sets;
 mod posterior;
