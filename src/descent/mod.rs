@@ -212,6 +212,12 @@ impl<'a> Descent<'a> {
         self.setting.uncertainty(self.backend, theta, Some(rho))
     }
 
+    fn exact_uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<Uncertainty> {
+        self.check(theta)?;
+        self.setting
+            .exact_uncertainty(self.backend, theta, Some(rho))
+    }
+
     /// Returns the number of parameters.
     pub(crate) fn param_dim(&self) -> usize {
         self.setting.model.param_dim()

@@ -248,6 +248,19 @@ impl<'a> Run<'a> {
         setting.uncertainty(*backend, &point.theta, Some(&point.rho))
     }
 
+    /// Computes the covariance from the exact Hessian at the point of the [report](Self::report) (see
+    /// [`Report::exact_covariance`]).
+    ///
+    /// # Errors
+    /// Fails as [`step`](Self::step) does, if there are no second derivatives, and if the Hessian has a negative eigenvalue.
+    pub fn exact_covariance(&self) -> Result<Uncertainty> {
+        let point = self.reported();
+        let Problem {
+            setting, backend, ..
+        } = &self.problem;
+        setting.exact_uncertainty(*backend, &point.theta, Some(&point.rho))
+    }
+
     /// Computes the Gaussian posterior at the point of the [report](Self::report) (see [`Descent::posterior`]).
     ///
     /// # Errors

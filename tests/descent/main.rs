@@ -6,6 +6,7 @@ mod auto;
 mod bounds;
 mod continuation;
 mod covariance;
+mod exact_covariance;
 mod fold;
 mod memory;
 mod mixture;
