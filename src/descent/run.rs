@@ -93,6 +93,10 @@ impl<'a> Run<'a> {
             self.judge = self.rule.begin();
         }
         let mut linearised = self.problem.linearise(&self.state, &mut self.memory)?;
+        if let Some(departure) = self.memory.departure.take().filter(|_| !switched) {
+            let slope = departure.slope(&linearised);
+            self.judge.arrive(&departure.trial, slope);
+        }
         let mut ending = None;
         if !self.progress.recorded() {
             let counts = self.problem.counts(&self.memory, Some(&linearised));

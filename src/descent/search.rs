@@ -3,7 +3,7 @@
 use super::attempt::Attempt;
 use super::history::Move;
 use super::linearised::Linearised;
-use super::memory::Memory;
+use super::memory::{Departure, Memory};
 use super::point::Evaluated;
 use super::problem::Problem;
 use super::progress::Progress;
@@ -190,6 +190,10 @@ impl<'a> Trials<'_, 'a> {
                     let mut step = Move::new(&at.point.theta, &next.point.theta, &trial, sized);
                     self.memory.sized |= step.settled;
                     step.left = family.remaining;
+                    self.memory.departure = Some(Departure {
+                        trial,
+                        coordinates: at.coordinates.clone(),
+                    });
                     return Ok(Outcome::Moved(next, step));
                 }
                 (Verdict::Scale(scale), _) => attempt.scale = scale,

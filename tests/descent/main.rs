@@ -21,6 +21,7 @@ mod posterior_wells;
 mod recycled;
 mod report;
 mod robust;
+mod rounding;
 mod run;
 mod saddles;
 mod schedule;
