@@ -1,6 +1,6 @@
 //! Covariances from the exact Hessian, against dense Hessians by differences.
 
-use crate::newton::{Paraboloid, START, far_off};
+use crate::newton::{Paraboloid, START, far_off, tight};
 use crate::support::{Explicit, gap, identity, matrix_gap, reference_solve};
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::direction::{HessianError, LeastSquares, Newton};
@@ -69,6 +69,22 @@ fn with_a_large_residual_it_is_the_inverse_of_the_hessian_and_not_that_of_gauss_
         let gauss_newton = report.covariance(&descent).unwrap();
         let off = matrix_gap(gauss_newton.covariance.as_ref(), expected.as_ref());
         assert!(off > 0.1, "{off}");
+    }
+}
+
+/// Also where the gradient does not vanish.
+#[test]
+fn transforms_do_not_change_it() {
+    let (curve, loss) = (Curve::new(Paraboloid), far_off());
+    let transforms = [Transform::Log, Transform::Log];
+    let plain = || Descent::new(&curve, &loss).tolerances(tight(0));
+    let expected = inverse(&hessian(&START));
+    for descent in [plain(), plain().transforms(&transforms)] {
+        let report = descent.run(&START, |_| ()).unwrap();
+        assert_eq!(report.theta, START);
+        let found = report.exact_covariance(&descent).unwrap();
+        let error = matrix_gap(found.covariance.as_ref(), expected.as_ref());
+        assert!(error < 1e-8, "{error:.1e}");
     }
 }
 
