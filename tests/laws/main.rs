@@ -18,6 +18,7 @@ mod own_sensitivity;
 mod prior_fields;
 mod prior_without_root;
 mod second_order;
+mod second_order_models;
 mod second_order_objective;
 mod sketch;
 mod sketch_hutchinson;
