@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod automatic;
+mod automatic_branches;
 mod automatic_ready;
 mod cosine_priors;
 mod direction;
