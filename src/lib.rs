@@ -31,6 +31,7 @@
 //! | task | items |
 //! |---|---|
 //! | define a model by its equation or formula alone | [`automatic`] |
+//! | define a model by a rate in time | [`evolution`] |
 //! | define a model with Jacobians of your own | [`Model`], [`model`]; [`Operator`] for its Jacobians; [`Grid`] |
 //! | define the objective | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
 //! | choose a metric | [`Metric`] and [`metric`] |
@@ -47,7 +48,7 @@
 //! | draw figures | `plot`, with the Cargo feature `plot` |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
-//! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← noise ← metric ←
+//! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← evolution ← noise ← metric ←
 //! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation, profile, fits ←
 //! correction ←
 //! models ← verify.
@@ -67,6 +68,7 @@ pub mod correction;
 pub mod descent;
 pub mod direction;
 pub mod error;
+pub mod evolution;
 pub mod fits;
 pub mod grid;
 mod hessian;

@@ -19,6 +19,7 @@ const ROWS: &[&[&str]] = &[
     &["grid", "coordinates"],
     &["model"],
     &["automatic"],
+    &["evolution"],
     &["noise"],
     &["metric"],
     &["loss"],

@@ -54,6 +54,7 @@ mod cache;
 mod colouring;
 mod curve;
 mod decisions;
+mod dense;
 mod differences;
 mod dual;
 mod equation;
@@ -67,7 +68,7 @@ mod tests;
 mod trace;
 
 pub use self::curve::{Curve, Formula};
-pub(crate) use self::dual::Lanes;
+pub(crate) use self::dense::Slopes;
 pub use self::equation::{Automatic, Equation};
 pub use self::error::{Error, Variable};
 pub use self::scalar::Scalar;

@@ -3,9 +3,9 @@
 use faer::Mat;
 
 use super::objective::{Measured, Point, Rules};
-use super::slopes::Slopes;
 use super::triangle::Triangle;
 use crate::automatic::Formula;
+use crate::automatic::Slopes;
 use crate::coordinates::Transform;
 use crate::descent::StepNorm;
 use crate::error::{Error, Result};

@@ -44,7 +44,6 @@ mod fitter;
 mod local;
 mod objective;
 mod outcome;
-mod slopes;
 mod triangle;
 
 use faer::{Mat, MatRef};

@@ -4,6 +4,7 @@
 
 mod darcy;
 mod darcy_experiments;
+mod evolution;
 mod flow;
 mod invariant_measure;
 mod lorenz;

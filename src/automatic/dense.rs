@@ -1,18 +1,19 @@
-//! Derivatives of a formula with few parameters, without a pattern.
+//! Dense derivatives of a formula with few parameters, in buffers that are used again.
 
 use std::array::from_fn;
 
-use crate::automatic::{Formula, Lanes};
+use super::curve::Formula;
+use super::dual::Lanes;
 
-/// Buffers for evaluations with N derivatives each.
-pub(super) struct Slopes<const N: usize> {
+/// Dense derivatives by evaluations with N directions each. Branches are not checked: trace the formula once before.
+pub(crate) struct Slopes<const N: usize> {
     input: Vec<Lanes<f64, N>>,
     output: Vec<Lanes<f64, N>>,
 }
 
 impl<const N: usize> Slopes<N> {
     /// Creates the buffers for k values and p parameters.
-    pub(super) fn new(k: usize, p: usize) -> Self {
+    pub(crate) fn new(k: usize, p: usize) -> Self {
         Self {
             input: vec![0.0.into(); p],
             output: vec![0.0.into(); k],
@@ -20,7 +21,7 @@ impl<const N: usize> Slopes<N> {
     }
 
     /// Writes ∂F/∂θ at θ to `out`, column by column.
-    pub(super) fn at<F: Formula>(&mut self, formula: &F, theta: &[f64], out: &mut [f64]) {
+    pub(crate) fn at<F: Formula>(&mut self, formula: &F, theta: &[f64], out: &mut [f64]) {
         let columns = out.chunks_exact_mut(self.output.len());
         let mut columns = columns.enumerate().peekable();
         while let Some(&(first, _)) = columns.peek() {

@@ -1,0 +1,105 @@
+//! What an integration is asked for: times, method, accuracy and steps.
+
+use super::error::Error;
+use super::method::Method;
+use crate::check;
+use crate::error::Result;
+
+/// Accuracy of the steps: the estimated error of a step stays below `absolute` + `relative`·|x| in the root mean square over
+/// the components.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Accuracy {
+    /// Error relative to the size of a component.
+    pub(super) relative: f64,
+    /// Absolute error of every component, or one number for all.
+    pub(super) absolute: Vec<f64>,
+}
+
+impl Default for Accuracy {
+    fn default() -> Self {
+        Self {
+            relative: 1e-8,
+            absolute: vec![1e-10],
+        }
+    }
+}
+
+/// Choice of the steps.
+#[derive(Clone, Debug)]
+pub(super) enum Steps {
+    /// Chosen anew in every integration.
+    Chosen,
+    /// Those of an earlier integration, with the number of steps before every time.
+    Kept(Vec<f64>, Vec<usize>),
+    /// Of equal length between times, at most as long as this.
+    Every(f64),
+}
+
+/// Times, method, accuracy and steps of an integration.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) start: f64,
+    pub(super) times: Vec<f64>,
+    pub(super) method: Method,
+    pub(super) accuracy: Accuracy,
+    pub(super) steps: Steps,
+    pub(super) most_steps: usize,
+}
+
+impl Plan {
+    /// Checks the plan for a state of n components.
+    pub(super) fn check(&self, n: usize) -> Result<()> {
+        check::finite("the start of an evolution", &[self.start])?;
+        check::finite("the times of an evolution", &self.times)?;
+        let some = !self.times.is_empty();
+        check::option("the number of times", 0.0, some, "give at least one")?;
+        let mut before = self.start;
+        for (index, &time) in self.times.iter().enumerate() {
+            if time < before || (index > 0 && time == before) {
+                return Err(Error::Times {
+                    index,
+                    time,
+                    before,
+                }
+                .into());
+            }
+            before = time;
+        }
+        let Accuracy { relative, absolute } = &self.accuracy;
+        let sound = |x: f64| x >= 0.0 && x.is_finite();
+        let what = "the relative accuracy";
+        check::option(
+            what,
+            *relative,
+            sound(*relative),
+            "give a number such as 1e-8",
+        )?;
+        if absolute.len() != 1 {
+            check::length("the absolute accuracies", absolute.len(), n)?;
+        }
+        let least = absolute.iter().copied().fold(f64::INFINITY, f64::min);
+        let positive = absolute.iter().all(|a| sound(*a)) && (least > 0.0 || *relative > 0.0);
+        let remedy = "give positive numbers in the units of x";
+        check::option("the absolute accuracy", least, positive, remedy)?;
+        if let Steps::Every(h) = self.steps {
+            let what = "the length of a step";
+            check::option(what, h, h > 0.0 && h.is_finite(), "give a positive number")?;
+        }
+        Ok(())
+    }
+
+    /// Returns the error that is allowed in a component of this size.
+    pub(super) fn allowed(&self, component: usize, size: f64) -> f64 {
+        let Accuracy { relative, absolute } = &self.accuracy;
+        let absolute = absolute[component.min(absolute.len() - 1)];
+        // A component that is 0 with no absolute accuracy must not be divided by.
+        (absolute + relative * size).max(f64::MIN_POSITIVE)
+    }
+
+    /// Returns the root mean square of errors relative to what is allowed, at a state x.
+    pub(super) fn norm(&self, errors: &[f64], x: &[f64]) -> f64 {
+        let pairs = errors.iter().zip(x).enumerate();
+        let squares = pairs.map(|(i, (e, x))| (e / self.allowed(i, x.abs())).powi(2));
+        (squares.sum::<f64>() / errors.len() as f64).sqrt()
+    }
+}
