@@ -11,6 +11,7 @@ mod directions;
 mod extensions;
 mod extreme_numbers;
 mod files;
+mod first_models;
 mod fits;
 mod geometry;
 mod honesty;
