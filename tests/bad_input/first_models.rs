@@ -239,3 +239,34 @@ fn a_second_derivative_that_is_not_finite_takes_one_line() {
     assert!(text.contains("∂g/∂θ[0] is NaN in equation 1"), "{text}");
     assert!(!text.contains("claimed"), "{text}");
 }
+
+/// Values 1/θ and 2/θ, which reach the data 0 only for θ → ∞.
+struct Reciprocal;
+
+impl Formula for Reciprocal {
+    fn dims(&self) -> (usize, usize) {
+        (2, 1)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = theta[0].recip();
+        out[1] = theta[0].recip() * 2.0;
+    }
+}
+
+#[test]
+fn a_parameter_that_runs_away_is_named() {
+    let loss = L2Misfit::euclidean(vec![0.0, 0.0]).unwrap();
+    let curve = Curve::new(Reciprocal);
+    let tolerances = pullback::descent::Tolerances {
+        decrease: 0.0,
+        step: 0.0,
+        loss: 0.0,
+        iterations: 30,
+        ..Default::default()
+    };
+    let report = Descent::new(&curve, &loss).tolerances(tolerances);
+    let text = report.run(&[1.0], |_| ()).unwrap().to_string();
+    assert!(text.contains("θ0 has grown by a factor of"), "{text}");
+    assert!(text.contains("towards ±∞"), "{text}");
+}
