@@ -2,9 +2,9 @@
 
 use crate::support::bad::{check, row};
 use pullback::automatic::{Automatic, Curve, Equation, Formula, Scalar};
-use pullback::loss::L2Misfit;
+use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit};
 use pullback::model::{Equations, Newton};
-use pullback::{Cpu, Descent, Error, Model, Operator, Result, verify};
+use pullback::{Cpu, Descent, Error, Grid, Loss, Model, Noise, Operator, Result, verify};
 
 /// Mistake in the equations u + u³ = e^θ for three entries of u.
 #[derive(Clone, Copy)]
@@ -213,6 +213,31 @@ fn a_failure_of_newton_helps_with_both_kinds_of_jacobians() {
     for said in ["`guess`", "have a solution", "written by hand"] {
         assert!(text.contains(said), "{text}");
     }
+}
+
+#[test]
+fn data_that_do_not_fit_the_state_are_told_as_the_users_data() {
+    let grid = Grid::new(&[(0.0, 1.0, 4)]).unwrap();
+    let counts = "one for each entry of the model's state: expected 5, got 4";
+    let kind = "Dimension";
+    check(vec![
+        row("L²", kind, counts, || {
+            L2Misfit::euclidean(vec![1.0; 4])?.check(&[1.0; 5])
+        }),
+        row("Sobolev", kind, counts, || {
+            SobolevMisfit::new(&grid, -1.0, vec![1.0; 4])?.check(&[1.0; 5])
+        }),
+        row("divergence", kind, counts, || {
+            Divergence::hellinger(&grid, vec![1.0; 4])?.check(&[1.0; 5])
+        }),
+        row("observations", kind, "expected 5, got 4", || {
+            let noise = Noise::uniform(4, 0.1)?;
+            Observations::new(Operator::identity(4), vec![1.0; 4], noise)?.check(&[1.0; 5])
+        }),
+        row("NaN", "NotFinite", "`Observations::present`", || {
+            L2Misfit::euclidean(vec![1.0, f64::NAN])
+        }),
+    ]);
 }
 
 /// √(θ₀θ₁) beside a linear value, whose first derivatives are finite at θ₁ = 0 if θ₀ = 0 as well.
