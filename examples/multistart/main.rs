@@ -44,10 +44,7 @@ fn search(pressure: &Pressure, options: &Options) -> Result<Summary, Failure> {
     let loss = L2Misfit::euclidean(pressure.data.clone())?;
     let transforms = problem::transforms();
     let bounds = problem::bounds()?;
-    // The residuals of the poorer fits are large. About these, Gauss-Newton steps do not contract below the rounding error
-    // of the objective, and the default test on the remaining decrease, 1e-16, may never pass.
     let tolerances = Tolerances {
-        decrease: 1e-12,
         iterations: 300,
         ..Tolerances::default()
     };

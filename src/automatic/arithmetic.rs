@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+use super::decisions;
 use super::dual::{Dual, Tangent};
 use super::scalar::Scalar;
 
@@ -183,28 +184,28 @@ impl<T: Scalar, D: Tangent<T>> DivAssign<f64> for Dual<T, D> {
 impl<T: Scalar, D: Tangent<T>> PartialEq for Dual<T, D> {
     #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
+        decisions::matched(self.value == other.value)
     }
 }
 
 impl<T: Scalar, D: Tangent<T>> PartialOrd for Dual<T, D> {
     #[inline(always)]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        self.value.partial_cmp(&other.value)
+        decisions::compared(self.value.partial_cmp(&other.value))
     }
 }
 
 impl<T: Scalar, D: Tangent<T>> PartialEq<f64> for Dual<T, D> {
     #[inline(always)]
     fn eq(&self, x: &f64) -> bool {
-        self.value == *x
+        decisions::matched(self.value == *x)
     }
 }
 
 impl<T: Scalar, D: Tangent<T>> PartialOrd<f64> for Dual<T, D> {
     #[inline(always)]
     fn partial_cmp(&self, x: &f64) -> Option<Ordering> {
-        self.value.partial_cmp(x)
+        decisions::compared(self.value.partial_cmp(x))
     }
 }
 

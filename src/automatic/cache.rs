@@ -1,11 +1,13 @@
 //! Pattern of a Jacobian, found at the first evaluation and shared between threads.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use faer::Mat;
 
+use super::differences::Differences;
 use super::error::{Error, Outcome, Variable};
-use super::jacobian::Map;
+use super::jacobian::{Map, derivative, unit_weights};
 use super::sparsity::Sparsity;
 use super::trace::trace;
 use crate::linalg::Operator;
@@ -13,57 +15,116 @@ use crate::linalg::Operator;
 /// Jacobian of a map whose pattern is found at the first evaluation, and grows where a branch of the map shows more.
 pub(super) struct Jacobian {
     variable: fn(usize) -> Variable,
-    sparsity: Mutex<Option<Arc<Sparsity>>>,
+    known: Mutex<Known>,
+}
+
+/// What earlier evaluations have shown.
+#[derive(Default)]
+struct Known {
+    sparsity: Option<Arc<Sparsity>>,
+    /// Decisions of evaluations whose derivatives have been checked.
+    branches: HashSet<u64>,
+    /// Disagreement that a tape has shown to be rounding.
+    rounding: f64,
 }
 
 /// Fraction of entries from which on a matrix is stored as dense.
 const DENSE: f64 = 0.4;
 
+/// Relative disagreement of J w with the derivative along w above which entries may be missing from the pattern.
+const DISAGREEMENT: f64 = 1e-9;
+
+/// Largest disagreement that may become known as rounding.
+const ROUNDING: f64 = 1e-6;
+
+/// Disagreement that no rounding explains.
+const INCONSISTENT: f64 = 1e-3;
+
+/// Number of checked branches that are remembered.
+const REMEMBERED: usize = 4096;
+
 impl Jacobian {
     pub(super) fn new(variable: fn(usize) -> Variable) -> Self {
         Self {
             variable,
-            sparsity: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
-    fn cached(&self) -> Option<Arc<Sparsity>> {
-        let guard = self.sparsity.lock();
-        guard.unwrap_or_else(PoisonError::into_inner).clone()
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Extends the cached pattern by these entries.
+    /// Extends the known pattern by these entries.
     fn extend(&self, n: usize, rows: Vec<Vec<usize>>) -> Arc<Sparsity> {
-        let guard = self.sparsity.lock();
-        let mut cached = guard.unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         // Another thread may have extended the pattern meanwhile.
-        let extended = match cached.take() {
+        let extended = match known.sparsity.take() {
             None => Arc::new(Sparsity::new(n, rows)),
             Some(known) if known.contains(&rows) => known,
             Some(known) => Arc::new(known.union(&rows)),
         };
-        *cached = Some(Arc::clone(&extended));
+        known.sparsity = Some(Arc::clone(&extended));
         extended
     }
 
     /// Returns the pattern and the values of the Jacobian at x.
     fn values<M: Map>(&self, map: &M, x: &[f64]) -> Outcome<(Arc<Sparsity>, Vec<f64>)> {
-        let sparsity = match self.cached() {
+        let cached = self.known().sparsity.clone();
+        let first = cached.is_none();
+        let mut sparsity = match cached {
             Some(sparsity) => sparsity,
-            None => self.extend(x.len(), trace(map, x, self.variable)?),
+            None => self.extend(x.len(), trace(map, x)?),
         };
-        let (values, agreed) = sparsity.values(map, x);
-        if agreed {
-            return Ok((sparsity, values));
+        loop {
+            let found = sparsity.evaluate(map, x);
+            let branch = found.decisions.branch;
+            let (new, tolerance) = {
+                let known = self.known();
+                let new = branch != 0 && !known.branches.contains(&branch);
+                (new, known.rounding.max(DISAGREEMENT))
+            };
+            let mut gap = found.gap;
+            // In other units the check weighs variables that are tiny here.
+            if new && !sparsity.is_full() {
+                let weights = unit_weights(x);
+                let along = derivative(map, x, &weights);
+                let other = sparsity.gap(&along, &weights, &found.values);
+                gap = if other.0 > gap.0 { other } else { gap };
+            }
+            if gap.0 > tolerance {
+                // Either a branch shows new entries, or rounding exceeds the tolerance. The tape at this point decides.
+                let rows = trace(map, x)?;
+                if !sparsity.contains(&rows) {
+                    sparsity = self.extend(x.len(), rows);
+                    continue;
+                }
+                if gap.0 > INCONSISTENT {
+                    return Err(Error::Inconsistent { row: gap.1 });
+                }
+                self.note_rounding(gap.0);
+            }
+            if new {
+                let read = found.decisions.read;
+                Differences::new(map, x, (&sparsity, &found.values))
+                    .check(first || read, (self.variable, read))?;
+                self.note_branch(branch);
+            }
+            return Ok((sparsity, found.values));
         }
-        // Either a branch shows new entries, or rounding exceeds the tolerance. The tape at this point decides.
-        let rows = trace(map, x, self.variable)?;
-        if sparsity.contains(&rows) {
-            return Ok((sparsity, values));
+    }
+
+    fn note_rounding(&self, gap: f64) {
+        let mut known = self.known();
+        known.rounding = known.rounding.max((10.0 * gap).min(ROUNDING));
+    }
+
+    fn note_branch(&self, branch: u64) {
+        let branches = &mut self.known().branches;
+        if branches.len() >= REMEMBERED {
+            branches.clear();
         }
-        let sparsity = self.extend(x.len(), rows);
-        let (values, _) = sparsity.values(map, x);
-        Ok((sparsity, values))
+        branches.insert(branch);
     }
 
     /// Returns the Jacobian at x, times `sign`.

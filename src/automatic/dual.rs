@@ -3,6 +3,7 @@
 use std::array::from_fn;
 use std::fmt::Debug;
 
+use super::decisions;
 use super::scalar::Scalar;
 
 /// Number v + d, whose infinitesimal part d obeys d² = 0.
@@ -69,13 +70,21 @@ impl<T: Scalar, const N: usize> Tangent<T> for [T; N] {
     #[inline(always)]
     fn stretched(self, a: T) -> Self {
         // At √0, 0^½ or ln 0 the slope is infinite. The derivative with respect to anything that the argument does not depend
-        // on is still 0, not 0·∞ = NaN.
+        // on is still 0, not 0·∞ = NaN. Where the argument does depend on it, as for √(x²) at 0, a tape tells the difference.
+        if self.iter().any(|d| d.value() == 0.0) {
+            decisions::met_singularity();
+        }
         from_fn(|i| if self[i] == 0.0 { self[i] } else { self[i] * a })
     }
 
     #[inline(always)]
     fn chosen(self, other: Self, first: bool) -> Self {
         if first { self } else { other }
+    }
+
+    #[inline(always)]
+    fn read(self) {
+        decisions::read();
     }
 }
 

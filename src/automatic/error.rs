@@ -68,6 +68,36 @@ pub enum Error {
         /// Variable that the output depends on.
         variable: Variable,
     },
+    /// A derivative that holds at a single point only, because of a branch that is taken nowhere else.
+    #[error(
+        "the derivative of entry {row} of the output with respect to {variable} is not that of the function nearby, because of a \
+         branch that is taken at this point only; write `if x == 0.0` without a branch, and let an iteration take at least one \
+         more step after it has converged"
+    )]
+    OffBranch {
+        /// Index of the output.
+        row: usize,
+        /// Variable that the output depends on.
+        variable: Variable,
+    },
+    /// An output that was computed on another thread, or from numbers of another evaluation.
+    #[error(
+        "entry {row} of the output is computed on another thread, or from numbers that another evaluation has left behind; \
+         compute it on the thread that calls the function, from its arguments"
+    )]
+    Foreign {
+        /// Index of the output.
+        row: usize,
+    },
+    /// Derivatives that disagree with each other.
+    #[error(
+        "two ways to differentiate entry {row} of the output disagree; let it depend on its arguments alone, and take the same \
+         branches in every evaluation at a point"
+    )]
+    Inconsistent {
+        /// Index of the output.
+        row: usize,
+    },
     /// A derivative that is NaN or infinite.
     #[error(
         "the derivative of entry {row} of the output with respect to {variable} is {} at {}; avoid points where the function \
@@ -111,6 +141,9 @@ impl ModuleError for Error {
             Self::ReadUnwritten { .. } => "ReadUnwritten",
             Self::Unsteady { .. } => "Unsteady",
             Self::Lost { .. } => "Lost",
+            Self::OffBranch { .. } => "OffBranch",
+            Self::Foreign { .. } => "Foreign",
+            Self::Inconsistent { .. } => "Inconsistent",
             Self::NotFinite { .. } => "NotFinite",
             Self::WithoutUnknowns { .. } => "WithoutUnknowns",
             Self::Undetermined { .. } => "Undetermined",

@@ -1,5 +1,6 @@
 //! Values of Jacobians.
 
+use super::decisions::Decisions;
 use super::dual::{Dual, Lanes};
 use super::scalar::Scalar;
 use super::sparsity::Sparsity;
@@ -11,19 +12,38 @@ pub(super) trait Map: Sync {
     fn at<S: Scalar>(&self, x: &[S], out: &mut [S]);
 }
 
-/// Relative disagreement of J w with the derivative along w above which entries may be missing from the pattern.
-const DISAGREEMENT: f64 = 1e-9;
+/// Values of a Jacobian, and what their evaluation showed.
+pub(super) struct Evaluation {
+    pub(super) values: Vec<f64>,
+    /// Worst disagreement of J w with the derivative along w, relative to Σ|Jᵢⱼwⱼ|, and its row. It is infinite if a derivative
+    /// outside the pattern is not zero.
+    pub(super) gap: (f64, usize),
+    pub(super) decisions: Decisions,
+}
 
 impl Sparsity {
-    /// Computes the values of the Jacobian at x, and whether they agree with a derivative along all columns at once.
-    pub(super) fn values<M: Map>(&self, map: &M, x: &[f64]) -> (Vec<f64>, bool) {
+    /// Computes the values of the Jacobian at x.
+    pub(super) fn evaluate<M: Map>(&self, map: &M, x: &[f64]) -> Evaluation {
         let mut values = vec![0.0; self.len()];
-        if !self.reverse.is_empty() {
-            self.reverse_values(map, x, &mut values);
+        Decisions::take();
+        let mut gap = self.reverse_values(map, x, &mut values);
+        if self.reverse.len() < self.rows.len() {
+            let forward = self.forward_values(map, x, &mut values);
+            gap = if forward.0 > gap.0 { forward } else { gap };
         }
-        if self.reverse.len() == self.rows.len() {
-            return (values, true);
+        let decisions = Decisions::take();
+        if decisions.singular {
+            self.singular_values(map, x, &mut values);
         }
+        Evaluation {
+            values,
+            gap,
+            decisions,
+        }
+    }
+
+    /// Computes all rows that are not differentiated in reverse, and returns their worst disagreement.
+    fn forward_values<M: Map>(&self, map: &M, x: &[f64], values: &mut [f64]) -> (f64, usize) {
         // A full pattern has no entry to miss.
         let checked = !self.is_full();
         let lanes = self.colours + usize::from(checked);
@@ -36,31 +56,82 @@ impl Sparsity {
             x,
             checked,
         };
-        let agreed = match widths.into_iter().min_by_key(cost) {
-            Some(2) => passes.run::<2>(&mut values),
-            Some(4) => passes.run::<4>(&mut values),
-            Some(6) => passes.run::<6>(&mut values),
-            Some(8) => passes.run::<8>(&mut values),
-            Some(12) => passes.run::<12>(&mut values),
-            _ => passes.run::<1>(&mut values),
-        };
-        (values, agreed)
+        match widths.into_iter().min_by_key(cost) {
+            Some(2) => passes.run::<2>(values),
+            Some(4) => passes.run::<4>(values),
+            Some(6) => passes.run::<6>(values),
+            Some(8) => passes.run::<8>(values),
+            Some(12) => passes.run::<12>(values),
+            _ => passes.run::<1>(values),
+        }
     }
 
-    fn reverse_values<M: Map>(&self, map: &M, x: &[f64], values: &mut [f64]) {
+    /// Computes the rows that are differentiated in reverse, and returns an infinite disagreement for the first of them with a
+    /// derivative outside the pattern.
+    fn reverse_values<M: Map>(&self, map: &M, x: &[f64], values: &mut [f64]) -> (f64, usize) {
+        let mut gap = (0.0, 0);
+        if self.reverse.is_empty() {
+            return gap;
+        }
         let tape = Tape::record(x, map.rows(), |x, out| map.at(x, out));
         // Rows increase, and so do the entries of a column: one cursor per column.
         let mut cursors = self.structure.col_ptr()[..x.len()].to_vec();
-        let row_of = self.structure.row_idx();
         for &i in &self.reverse {
-            let gradient = tape.gradient(i);
-            for &j in &self.rows[i] {
-                while row_of[cursors[j]] < i {
-                    cursors[j] += 1;
-                }
-                values[cursors[j]] = gradient[j];
+            let mut gradient = tape.gradient(i);
+            self.store_row(i, &gradient, (&mut cursors, values));
+            self.rows[i].iter().for_each(|&j| gradient[j] = 0.0);
+            if gap.0 == 0.0 && gradient.iter().any(|g| *g != 0.0) {
+                gap = (f64::INFINITY, i);
             }
         }
+        gap
+    }
+
+    /// Computes again the rows in which an infinite slope meets a derivative of zero.
+    ///
+    /// Forward evaluations cannot tell 0·∞, which is undefined, from the derivative of a constant. A tape can.
+    fn singular_values<M: Map>(&self, map: &M, x: &[f64], values: &mut [f64]) {
+        let tape = Tape::record(x, map.rows(), |x, out| map.at(x, out));
+        let mut cursors = self.structure.col_ptr()[..x.len()].to_vec();
+        for i in tape.singular() {
+            self.store_row(i, &tape.gradient(i), (&mut cursors, values));
+        }
+    }
+
+    /// Stores a row, where the cursor of every column is at no later row.
+    fn store_row(&self, i: usize, row: &[f64], (cursors, values): (&mut [usize], &mut [f64])) {
+        let row_of = self.structure.row_idx();
+        for &j in &self.rows[i] {
+            while row_of[cursors[j]] < i {
+                cursors[j] += 1;
+            }
+            values[cursors[j]] = row[j];
+        }
+    }
+
+    /// Returns the worst disagreement of J w with the derivative `along` w, relative to Σ|Jᵢⱼwⱼ|, and its row. Rows that are
+    /// differentiated in reverse are left out.
+    pub(super) fn gap(&self, along: &[f64], weights: &[f64], values: &[f64]) -> (f64, usize) {
+        let mut sums = vec![[0.0, 0.0]; along.len()];
+        for (j, weight) in weights.iter().enumerate() {
+            let range = self.structure.col_range(j);
+            let rows = &self.structure.row_idx()[range.clone()];
+            for (value, &i) in values[range].iter().zip(rows) {
+                let term = value * weight;
+                sums[i][0] += term;
+                sums[i][1] += term.abs();
+            }
+        }
+        let rows = along.iter().zip(&sums).zip(&self.is_reverse).enumerate();
+        let mut worst = (0.0, 0);
+        for (row, ((along, [sum, size]), reverse)) in rows {
+            // NaN compares as agreement: a wider pattern does not cure it.
+            let gap = (along - sum).abs();
+            if !reverse && gap > worst.0 * size {
+                worst = (gap / size, row);
+            }
+        }
+        worst
     }
 }
 
@@ -74,7 +145,7 @@ struct Passes<'a, M> {
 }
 
 impl<M: Map> Passes<'_, M> {
-    fn run<const N: usize>(&self, values: &mut [f64]) -> bool {
+    fn run<const N: usize>(&self, values: &mut [f64]) -> (f64, usize) {
         let (sparsity, x) = (self.sparsity, self.x);
         let lanes = sparsity.colours + usize::from(self.checked);
         let weights = match self.checked {
@@ -83,7 +154,7 @@ impl<M: Map> Passes<'_, M> {
         };
         let mut input: Vec<Lanes<f64, N>> = x.iter().map(|&x| x.into()).collect();
         let mut out = vec![Dual::from(f64::NAN); sparsity.rows.len()];
-        let mut agreed = true;
+        let mut gap = (0.0, 0);
         for first in (0..lanes).step_by(N) {
             // The lane after the last colour.
             let lane = sparsity.colours - first;
@@ -102,10 +173,10 @@ impl<M: Map> Passes<'_, M> {
             self.scatter(first, &out, values);
             if let Some(lane) = check {
                 let along: Vec<f64> = out.iter().map(|y| y.tangent[lane]).collect();
-                agreed = self.agrees(&along, &weights, values);
+                gap = sparsity.gap(&along, &weights, values);
             }
         }
-        agreed
+        gap
     }
 
     /// Stores the derivatives with respect to the N colours from `first` on.
@@ -125,25 +196,6 @@ impl<M: Map> Passes<'_, M> {
             }
         }
     }
-
-    /// Whether J w agrees with the derivative `along` w in every row.
-    fn agrees(&self, along: &[f64], weights: &[f64], values: &[f64]) -> bool {
-        let structure = &self.sparsity.structure;
-        let mut sums = vec![[0.0, 0.0]; along.len()];
-        for (j, weight) in weights.iter().enumerate() {
-            let range = structure.col_range(j);
-            let rows = &structure.row_idx()[range.clone()];
-            for (value, &i) in values[range].iter().zip(rows) {
-                let term = value * weight;
-                sums[i][0] += term;
-                sums[i][1] += term.abs();
-            }
-        }
-        let rows = along.iter().zip(&sums).zip(&self.sparsity.is_reverse);
-        // NaN compares as agreement: a wider pattern does not cure it.
-        let mut gaps = rows.filter(|(_, reverse)| !**reverse).map(|(pair, _)| pair);
-        !gaps.any(|(along, [sum, size])| (along - sum).abs() > DISAGREEMENT * size)
-    }
 }
 
 /// Returns a direction w without zeros, in the units of x.
@@ -155,4 +207,28 @@ pub(super) fn weights(x: &[f64]) -> Vec<f64> {
         size * (0.5 + ((j + 1) as f64 * GOLDEN).fract())
     };
     x.iter().enumerate().map(weight).collect()
+}
+
+/// Returns a direction without zeros and with entries of the same size, whatever the units of x.
+pub(super) fn unit_weights(x: &[f64]) -> Vec<f64> {
+    weights(&vec![0.0; x.len()])
+}
+
+/// Returns f(x), with NaN for outputs that are not written.
+pub(super) fn evaluate<M: Map>(map: &M, x: &[f64]) -> Vec<f64> {
+    let mut out = vec![f64::NAN; map.rows()];
+    map.at(x, &mut out);
+    out
+}
+
+/// Returns J v by one evaluation with a derivative.
+pub(super) fn derivative<M: Map>(map: &M, x: &[f64], v: &[f64]) -> Vec<f64> {
+    let number = |(&value, &v): (&f64, &f64)| Lanes::<f64, 1> {
+        value,
+        tangent: [v],
+    };
+    let input: Vec<Lanes<f64, 1>> = x.iter().zip(v).map(number).collect();
+    let mut out = vec![Lanes::from(f64::NAN); map.rows()];
+    map.at(&input, &mut out);
+    out.iter().map(|y| y.tangent[0]).collect()
 }

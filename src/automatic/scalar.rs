@@ -50,9 +50,8 @@ pub trait Scalar:
 {
     /// Returns the value without derivatives, for a branch or an index.
     ///
-    /// A result computed from this value has derivative zero. The first evaluation of a residual that calls `value` is
-    /// compared with differences, and a lost derivative is an error. [`lookup`](Self::lookup) reads tables. Values taken to
-    /// other threads lose their derivatives in the same way.
+    /// A result computed from this value has derivative zero. Evaluations that call `value` on a branch that none has taken
+    /// before are compared with differences, and a lost derivative is an error. [`lookup`](Self::lookup) reads tables.
     fn value(self) -> f64;
 
     /// Applies a function that is known by its value and its first two derivatives, such as an interpolated table.

@@ -1,7 +1,7 @@
 //! Recorded evaluations: the pattern of a Jacobian by reachability, and its rows in reverse.
 
 use std::cell::RefCell;
-
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::LocalKey;
 
 use super::dual::{Dual, Lanes, Tangent};
@@ -23,35 +23,47 @@ pub(crate) trait Recorded: Scalar {
 
 /// Position on a tape where a number was computed. Constants are on no tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Node(u32);
+pub(crate) struct Node {
+    place: u32,
+    /// Number of the tape, 0 for none.
+    tape: u32,
+}
 
-const CONSTANT: Node = Node(u32::MAX);
+const CONSTANT: Node = Node::on_no_tape(u32::MAX);
 
 /// Mark of outputs that the function has not written.
-const UNWRITTEN: Node = Node(u32::MAX - 1);
+const UNWRITTEN: Node = Node::on_no_tape(u32::MAX - 1);
 
-/// Operation on a tape: its operands and the partial derivatives with respect to them.
+/// Mark of numbers that were computed from those of another tape, or on another thread.
+const FOREIGN: Node = Node::on_no_tape(u32::MAX - 2);
+
+/// Operation on a tape: the places of its operands and the partial derivatives with respect to them.
 #[derive(Clone, Copy)]
 struct Operation<T> {
-    of: [Node; 2],
+    of: [u32; 2],
     slopes: [T; 2],
+    /// Whether the second operand was not chosen, as the smaller number in a maximum.
+    idle: bool,
 }
 
 /// Operations recorded so far.
 pub(crate) struct Recorder<T> {
     operations: Vec<Operation<T>>,
-    /// Whether a value that depends on an input was read without its derivatives.
-    values_read: bool,
+    /// Number of the tape, 0 while nothing is recorded.
+    tape: u32,
 }
 
 impl<T> Default for Recorder<T> {
     fn default() -> Self {
         Self {
             operations: Vec::new(),
-            values_read: false,
+            tape: 0,
         }
     }
 }
+
+/// Number of the last tape.
+static TAPES: AtomicU32 = AtomicU32::new(0);
 
 thread_local! {
     static RECORDER: RefCell<Recorder<f64>> = RefCell::default();
@@ -90,13 +102,33 @@ impl Recorded for Lanes<f64, 4> {
 }
 
 impl Node {
+    const fn on_no_tape(place: u32) -> Self {
+        Self { place, tape: 0 }
+    }
+
+    /// Returns the place of an operation, and None for constants and marks.
+    fn place(self) -> Option<usize> {
+        (self.tape != 0).then_some(self.place as usize)
+    }
+
     fn push<T: Recorded>(of: [Self; 2], slopes: [T; 2]) -> Self {
+        Self::record(of, slopes, false)
+    }
+
+    fn record<T: Recorded>(of: [Self; 2], slopes: [T; 2], idle: bool) -> Self {
         if of == [CONSTANT; 2] {
             return CONSTANT;
         }
         T::recorder().with_borrow_mut(|recorder| {
-            recorder.operations.push(Operation { of, slopes });
-            Self(recorder.operations.len() as u32 - 1)
+            let tape = recorder.tape;
+            let known = |node: Self| node == CONSTANT || (node.tape == tape && tape != 0);
+            if !of.into_iter().all(known) {
+                return FOREIGN;
+            }
+            let of = of.map(|node| node.place);
+            let place = recorder.operations.len() as u32;
+            recorder.operations.push(Operation { of, slopes, idle });
+            Self { place, tape }
         })
     }
 }
@@ -132,14 +164,8 @@ impl<T: Recorded> Tangent<T> for Node {
 
     fn chosen(self, other: Self, first: bool) -> Self {
         // The pattern holds on either side of the kink.
-        let first = f64::from(u8::from(first));
-        Self::push([self, other], [T::from(first), T::from(1.0 - first)])
-    }
-
-    fn read(self) {
-        if self != CONSTANT {
-            T::recorder().with_borrow_mut(|recorder| recorder.values_read = true);
-        }
+        let of = if first { [self, other] } else { [other, self] };
+        Self::record(of, [T::from(1.0), T::from(0.0)], true)
     }
 }
 
@@ -150,26 +176,37 @@ pub(super) struct Tape<T = f64> {
     outputs: Vec<Node>,
     /// Values of the outputs.
     pub(super) values: Vec<T>,
-    /// Whether f read a value that depends on an input without its derivatives.
-    pub(super) values_read: bool,
+}
+
+/// Puts the tape of an outer evaluation back, also if the inner one panics.
+struct Outer<T: Recorded>(Recorder<T>);
+
+impl<T: Recorded> Drop for Outer<T> {
+    fn drop(&mut self) {
+        let outer = std::mem::take(&mut self.0);
+        T::recorder().set(outer);
+    }
 }
 
 impl<T: Recorded> Tape<T> {
-    /// Records f at x with `rows` outputs.
+    /// Records f at x with `rows` outputs. f may itself record other tapes.
     pub(super) fn record(x: &[T], rows: usize, f: impl FnOnce(&[Var<T>], &mut [Var<T>])) -> Self {
-        // A function that panicked halfway has left its operations behind.
-        T::recorder().with_borrow_mut(|recorder| {
-            recorder.values_read = false;
-            recorder.operations.clear();
-            let input = Operation {
-                of: [CONSTANT; 2],
-                slopes: [T::from(0.0); 2],
-            };
-            recorder.operations.resize(x.len(), input);
-        });
+        let input = Operation {
+            of: [CONSTANT.place; 2],
+            slopes: [T::from(0.0); 2],
+            idle: false,
+        };
+        let tape = TAPES.fetch_add(1, Ordering::Relaxed).wrapping_add(1).max(1);
+        let outer = Outer(T::recorder().replace(Recorder {
+            operations: vec![input; x.len()],
+            tape,
+        }));
         let number = |(i, &value): (usize, &T)| Var {
             value,
-            tangent: Node(i as u32),
+            tangent: Node {
+                place: i as u32,
+                tape,
+            },
         };
         let x: Vec<Var<T>> = x.iter().enumerate().map(number).collect();
         let unwritten = Var {
@@ -179,12 +216,17 @@ impl<T: Recorded> Tape<T> {
         let mut out = vec![unwritten; rows];
         f(&x, &mut out);
         let recorder = T::recorder().take();
+        drop(outer);
+        // An output that was copied from another tape is foreign, too.
+        let node = |y: &Var<T>| match y.tangent {
+            node if node.tape != 0 && node.tape != tape => FOREIGN,
+            node => node,
+        };
         Self {
             operations: recorder.operations,
             inputs: x.len(),
-            outputs: out.iter().map(|y| y.tangent).collect(),
+            outputs: out.iter().map(node).collect(),
             values: out.iter().map(|y| y.value).collect(),
-            values_read: recorder.values_read,
         }
     }
 
@@ -193,17 +235,18 @@ impl<T: Recorded> Tape<T> {
         self.outputs.iter().position(|node| *node == UNWRITTEN)
     }
 
-    /// Returns the operands of a node that are on the tape.
-    fn operands(&self, node: usize) -> impl Iterator<Item = (usize, T)> + use<'_, T> {
-        let Operation { of, slopes } = self.operations[node];
-        let both = of.into_iter().zip(slopes);
-        both.filter(|(of, _)| *of != CONSTANT && *of != UNWRITTEN)
-            .map(|(of, slope)| (of.0 as usize, slope))
+    /// Returns the first output that was computed from numbers of another tape, or on another thread.
+    pub(super) fn foreign(&self) -> Option<usize> {
+        self.outputs.iter().position(|node| *node == FOREIGN)
     }
 
-    fn root(&self, row: usize) -> Option<usize> {
-        let node = self.outputs[row];
-        (node != CONSTANT && node != UNWRITTEN).then_some(node.0 as usize)
+    /// Returns the operands of a node that are on the tape, with the slopes of those that were chosen.
+    fn operands(&self, node: usize) -> impl Iterator<Item = (usize, Option<T>)> + use<'_, T> {
+        let Operation { of, slopes, idle } = self.operations[node];
+        let slopes = [Some(slopes[0]), Some(slopes[1]).filter(|_| !idle)];
+        let both = of.into_iter().zip(slopes);
+        both.filter(|(of, _)| *of != CONSTANT.place)
+            .map(|(of, slope)| (of as usize, slope))
     }
 
     /// Returns the inputs that every output depends on, in increasing order.
@@ -214,7 +257,7 @@ impl<T: Recorded> Tape<T> {
         let mut stack = Vec::new();
         let row = |row: usize| {
             let mut found = Vec::new();
-            stack.extend(self.root(row));
+            stack.extend(self.outputs[row].place());
             while let Some(node) = stack.pop() {
                 if std::mem::replace(&mut seen[node], row) == row {
                     continue;
@@ -230,15 +273,38 @@ impl<T: Recorded> Tape<T> {
         (0..self.outputs.len()).map(row).collect()
     }
 
+    /// Returns the outputs that depend on an input through an infinite slope.
+    pub(super) fn singular(&self) -> Vec<usize> {
+        // A number is constant, depends on inputs by finite slopes alone, or is singular.
+        let mut reached = vec![0_u8; self.operations.len()];
+        for node in 0..self.operations.len() {
+            reached[node] = match node < self.inputs {
+                true => 1,
+                false => self.operands(node).fold(0, |most, (operand, slope)| {
+                    let infinite = slope.is_some_and(|s| !s.value().is_finite());
+                    match (reached[operand], slope) {
+                        (0, _) | (_, None) => most,
+                        (_, Some(_)) if infinite => 2,
+                        (by, Some(_)) => most.max(by),
+                    }
+                }),
+            };
+        }
+        let rows = self.outputs.iter().enumerate();
+        rows.filter(|(_, node)| node.place().is_some_and(|place| reached[place] == 2))
+            .map(|(row, _)| row)
+            .collect()
+    }
+
     /// Returns the gradient of one output.
     pub(super) fn gradient(&self, row: usize) -> Vec<T> {
-        self.pull_back(self.root(row).map(|node| (node, 1.0)))
+        self.pull_back(self.outputs[row].place().map(|node| (node, 1.0)))
     }
 
     /// Returns the gradient of Σ wᵢyᵢ.
     pub(super) fn weighted_gradient(&self, weights: &[f64]) -> Vec<T> {
         let outputs = weights.iter().enumerate();
-        self.pull_back(outputs.filter_map(|(row, w)| Some((self.root(row)?, *w))))
+        self.pull_back(outputs.filter_map(|(row, w)| Some((self.outputs[row].place()?, *w))))
     }
 
     /// Returns Σ ȳ ∂y/∂x over the given nodes y, each with its weight ȳ.
@@ -253,7 +319,9 @@ impl<T: Recorded> Tape<T> {
             // An operation without influence passes 0 even through an infinite slope.
             if !y.vanishes() {
                 for (operand, slope) in self.operands(node) {
-                    adjoint[operand] += slope * y;
+                    if let Some(slope) = slope {
+                        adjoint[operand] += slope * y;
+                    }
                 }
             }
         }

@@ -3,6 +3,22 @@
 use super::counts::Counts;
 use super::linearised::Linearised;
 use super::remark::Remark;
+use crate::step::Trial;
+
+/// Accepted trial, with the coordinates from which it led to the next point.
+pub(super) struct Departure {
+    pub(super) trial: Trial,
+    pub(super) coordinates: Vec<f64>,
+}
+
+impl Departure {
+    /// Returns the slope along the direction of the trial at the point to which it led.
+    pub(super) fn slope(&self, at: &Linearised<'_>) -> f64 {
+        let terms = at.chart.free.iter().zip(&at.exact);
+        let change = |i: usize| at.coordinates[i] - self.coordinates[i];
+        terms.map(|(&i, g)| g * change(i)).sum::<f64>() / self.trial.scale
+    }
+}
 
 /// State that a run carries from point to point.
 pub(super) struct Memory {
@@ -22,6 +38,8 @@ pub(super) struct Memory {
     first_gradient: Option<f64>,
     /// Remarks of the directions, without repetitions.
     pub(super) remarks: Vec<Remark>,
+    /// Last accepted trial, until its end is linearised.
+    pub(super) departure: Option<Departure>,
     /// Reason for the last failure at a trial point.
     pub(super) failure: Option<String>,
 }
@@ -37,6 +55,7 @@ impl Memory {
             steps: 0,
             first_gradient: None,
             remarks: Vec::new(),
+            departure: None,
             failure: None,
         }
     }

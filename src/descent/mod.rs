@@ -2,6 +2,7 @@
 
 mod attempt;
 mod counts;
+mod escape;
 mod history;
 mod linearised;
 mod memory;
@@ -233,6 +234,12 @@ impl<'a> Descent<'a> {
     fn uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<Uncertainty> {
         self.check(theta)?;
         self.setting.uncertainty(self.backend, theta, Some(rho))
+    }
+
+    fn exact_uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<Uncertainty> {
+        self.check(theta)?;
+        self.setting
+            .exact_uncertainty(self.backend, theta, Some(rho))
     }
 
     /// Returns the number of parameters.

@@ -81,6 +81,21 @@ impl Report {
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
         descent.uncertainty(&self.theta, &self.rho)
     }
+
+    /// Computes the covariance H⁻¹ of the parameters at the best point from the exact Hessian H of the objective, by one tangent
+    /// and one adjoint solve per parameter.
+    ///
+    /// [`covariance`](Self::covariance) replaces H by the Gauss-Newton Hessian, which leaves out the curvature of the model
+    /// times the residual. Where the residual is large, H⁻¹ is the covariance of the Gaussian that has the curvature of the
+    /// posterior density e^(−f) at its maximum.
+    ///
+    /// # Errors
+    /// Fails as [`Descent::run`] does, with a [`HessianError`](crate::direction::HessianError) if the model or the loss has no
+    /// second derivatives, and with [`HessianError::NoMinimum`](crate::direction::HessianError::NoMinimum) if H has a negative
+    /// eigenvalue.
+    pub fn exact_covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
+        descent.exact_uncertainty(&self.theta, &self.rho)
+    }
 }
 
 impl fmt::Display for Report {

@@ -94,6 +94,11 @@ impl<'a> Run<'a> {
             self.judge = self.rule.begin();
         }
         let mut linearised = self.problem.linearise(&self.state, &mut self.memory)?;
+        if let Some(departure) = self.memory.departure.take().filter(|_| !switched) {
+            let slope = departure.slope(&linearised);
+            self.judge.arrive(&departure.trial, slope);
+        }
+        let mut ending = None;
         if !self.progress.recorded() {
             let counts = self.problem.counts(&self.memory, Some(&linearised));
             let snapshot = self
@@ -103,24 +108,27 @@ impl<'a> Run<'a> {
             // If steps in the first metric become negligible, only the phase of this metric ends, not the
             // run.
             let stop = self.progress.stop(&self.tolerances, control);
-            if let Some(stop) = stop.filter(|s| !(switched && s.is_rest())) {
-                self.memory.add_solves(&linearised);
-                drop(linearised);
-                return Ok(self.end(stop));
-            }
+            ending = stop.filter(|s| !(switched && s.is_rest()));
         }
         let mut search = Search {
             problem: &self.problem,
             finder: self.finder.as_mut(),
-            judge: self.judge.as_mut(),
+            rule: self.rule,
+            judge: &mut self.judge,
             memory: &mut self.memory,
             progress: &mut self.progress,
             tolerances: &self.tolerances,
         };
-        let outcome = search.run(&mut linearised);
+        let outcome = match ending {
+            None => search.run(&mut linearised),
+            Some(stop) => search.finish(&mut linearised, stop),
+        };
         self.memory.add_solves(&linearised);
         drop(linearised);
-        Ok(self.apply(outcome?).and_then(|stop| self.end(stop)))
+        Ok(match (outcome?, ending) {
+            (Outcome::Ended(stop), Some(_)) => self.end(stop),
+            (outcome, _) => self.apply(outcome).and_then(|stop| self.end(stop)),
+        })
     }
 
     /// Ends the run for this reason, or with [`Stop::Above`] if a converged run ends above its best point.
@@ -243,6 +251,19 @@ impl<'a> Run<'a> {
             setting, backend, ..
         } = &self.problem;
         setting.uncertainty(*backend, &point.theta, Some(&point.rho))
+    }
+
+    /// Computes the covariance from the exact Hessian at the point of the [report](Self::report) (see
+    /// [`Report::exact_covariance`]).
+    ///
+    /// # Errors
+    /// Fails as [`step`](Self::step) does, if there are no second derivatives, and if the Hessian has a negative eigenvalue.
+    pub fn exact_covariance(&self) -> Result<Uncertainty> {
+        let point = self.reported();
+        let Problem {
+            setting, backend, ..
+        } = &self.problem;
+        setting.exact_uncertainty(*backend, &point.theta, Some(&point.rho))
     }
 
     /// Computes the Gaussian posterior at the point of the [report](Self::report) (see [`Descent::posterior`]).

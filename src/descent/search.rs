@@ -3,7 +3,7 @@
 use super::attempt::Attempt;
 use super::history::Move;
 use super::linearised::Linearised;
-use super::memory::Memory;
+use super::memory::{Departure, Memory};
 use super::point::Evaluated;
 use super::problem::Problem;
 use super::progress::Progress;
@@ -14,7 +14,7 @@ use super::stopping::Tolerances;
 use crate::check;
 use crate::direction::{Finder, Path};
 use crate::error::Result;
-use crate::step::{Judge, Trial, Verdict};
+use crate::step::{Judge, StepRule, Trial, Verdict};
 use crate::vector::{dot, norm};
 
 /// Outcome of the search for the next point.
@@ -52,18 +52,19 @@ const MOST_TRIALS: usize = 1000;
 const UNSEEN: f64 = 1e-6;
 
 /// Steps from a point as a function of the damping, and their norm.
-struct StepFamily<'f> {
-    path: &'f mut dyn Path,
-    norm: StepNorm,
+pub(super) struct StepFamily<'f> {
+    pub(super) path: &'f mut dyn Path,
+    pub(super) norm: StepNorm,
     /// Decrease of the objective that remains to gain, if known.
-    remaining: Option<f64>,
+    pub(super) remaining: Option<f64>,
 }
 
 /// Parts of a run that a search uses.
 pub(super) struct Search<'s, 'p, 'a> {
     pub(super) problem: &'p Problem<'a>,
     pub(super) finder: &'s mut (dyn Finder + 'a),
-    pub(super) judge: &'s mut (dyn Judge + 'a),
+    pub(super) rule: &'a dyn StepRule,
+    pub(super) judge: &'s mut Box<dyn Judge + 'a>,
     pub(super) memory: &'s mut Memory,
     pub(super) progress: &'s mut Progress,
     pub(super) tolerances: &'s Tolerances,
@@ -85,7 +86,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let mut path = self.finder.prepare(&at.local(&widest))?;
             self.memory.add_remark(path.remark());
             self.memory.update_widest(at, path.norms());
-            let (scale, damping) = checked_first(self.judge)?;
+            let (scale, damping) = checked_first(self.judge.as_ref())?;
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             attempt.check(at.chart.free.len())?;
             at.check_adjoint(&attempt.proposal.eta)?;
@@ -106,20 +107,20 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             let remaining = Remaining::new(at, path.as_mut(), (&step_norm, scale), matched);
             let suspect = remaining.and_then(|remaining| remaining.suspect);
             let stop = remaining.and_then(|r| self.progress.test_remaining(self.tolerances, r));
-            if let Some(stop) = stop {
+            let vanished = (size == 0.0).then_some(Stop::Gradient { ratio: 0.0 });
+            if let Some(stop) = stop.or(vanished) {
+                drop(path);
                 let lost = problem.lost_effect(at, suspect, self.memory);
-                return Ok(Outcome::Ended(lost.unwrap_or(stop)));
+                return self.finish(at, lost.unwrap_or(stop));
             }
-            if size == 0.0 {
-                return Ok(Outcome::Ended(Stop::Gradient { ratio: 0.0 }));
-            }
-            attempt.shorten(path.as_mut(), &step_norm, checked_reach(self.judge)?)?;
+            let reach = checked_reach(self.judge.as_ref())?;
+            attempt.shorten(path.as_mut(), &step_norm, reach)?;
             let mut family = StepFamily {
                 path: path.as_mut(),
                 norm: step_norm,
                 remaining: remaining.map(|remaining| remaining.decrease),
             };
-            let (judge, memory) = (&mut *self.judge, &mut *self.memory);
+            let (judge, memory) = (self.judge.as_mut(), &mut *self.memory);
             let mut trials = Trials {
                 problem,
                 judge,
@@ -134,10 +135,10 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
 }
 
 /// Parts of a run that the trials from one point use. The finder is missing, because the path borrows it.
-struct Trials<'t, 'a> {
-    problem: &'t Problem<'a>,
-    judge: &'t mut (dyn Judge + 'a),
-    memory: &'t mut Memory,
+pub(super) struct Trials<'t, 'a> {
+    pub(super) problem: &'t Problem<'a>,
+    pub(super) judge: &'t mut (dyn Judge + 'a),
+    pub(super) memory: &'t mut Memory,
 }
 
 impl<'a> Trials<'_, 'a> {
@@ -157,7 +158,7 @@ impl<'a> Trials<'_, 'a> {
     }
 
     /// Tries steps until the judge accepts one or gives up.
-    fn run(
+    pub(super) fn run(
         &mut self,
         at: &Linearised<'_>,
         family: &mut StepFamily<'_>,
@@ -190,6 +191,10 @@ impl<'a> Trials<'_, 'a> {
                     let mut step = Move::new(&at.point.theta, &next.point.theta, &trial, sized);
                     self.memory.sized |= step.settled;
                     step.left = family.remaining;
+                    self.memory.departure = Some(Departure {
+                        trial,
+                        coordinates: at.coordinates.clone(),
+                    });
                     return Ok(Outcome::Moved(next, step));
                 }
                 (Verdict::Scale(scale), _) => attempt.scale = scale,
@@ -229,14 +234,14 @@ fn check_step(scale: f64, damping: f64) -> Result<()> {
 }
 
 /// Returns the largest relative length that the step rule allows for the first trial, and checks it.
-fn checked_reach(judge: &dyn Judge) -> Result<f64> {
+pub(super) fn checked_reach(judge: &dyn Judge) -> Result<f64> {
     let (reach, remedy) = (judge.reach(), "let `Judge` return a positive length, or ∞");
     check::option("the reach of the step rule", reach, reach > 0.0, remedy)?;
     Ok(reach)
 }
 
 /// Returns the scale and damping of the step rule for the first trial, and checks them.
-fn checked_first(judge: &dyn Judge) -> Result<(f64, f64)> {
+pub(super) fn checked_first(judge: &dyn Judge) -> Result<(f64, f64)> {
     let (scale, damping) = judge.first();
     check_step(scale, damping)?;
     Ok((scale, damping))

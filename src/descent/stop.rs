@@ -105,6 +105,11 @@ impl Stop {
         }
     }
 
+    /// Returns whether the gradient has vanished or steps became negligible, as at a minimum or a saddle.
+    pub(super) fn is_stationary(&self) -> bool {
+        self.is_rest() || matches!(self, Self::Gradient { .. })
+    }
+
     /// Returns whether the run ended because steps became negligible.
     pub(super) fn is_rest(&self) -> bool {
         matches!(

@@ -4,7 +4,7 @@ use super::preconditioner::{Preconditioned, Preconditioner, SketchCache};
 use super::{Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
-use crate::hessian::{End, Krylov, Limits};
+use crate::hessian::{End, Goal, Krylov, Limits};
 
 /// Direction η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, where Λ is the precision of the
 /// priors.
@@ -153,6 +153,7 @@ impl Finder for Iterations<'_> {
             iterations: self.options.iterations.min(2 * dim),
             // G + C has no negative curvature.
             reach: None,
+            goal: Goal::Step,
         };
         let space = Krylov::build(&pencil, at.grad, limits)?;
         self.cache.record_iterations(space.dim());

@@ -157,6 +157,17 @@ pub trait Finder {
     /// # Errors
     /// Fails if a solve fails, or if a metric is required and missing.
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>>;
+
+    /// Looks for negative curvature at a point where a run is about to end because its gradient has vanished.
+    ///
+    /// Returns steps along which the objective falls to second order. The default looks for none and returns None.
+    ///
+    /// # Errors
+    /// Fails if a solve fails.
+    fn escape<'a>(&'a mut self, at: &Local<'a>) -> Result<Option<Box<dyn Path + 'a>>> {
+        let _ = at;
+        Ok(None)
+    }
 }
 
 /// Directions from one point, as a function of the damping.

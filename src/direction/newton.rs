@@ -3,10 +3,11 @@
 use faer::{Mat, MatRef};
 
 use super::conjugate_gradient::{Forcing, KrylovPath, Wording, check_options};
-use super::{Direction, Finder, Hessian, Local, Path};
+use super::{Direction, Finder, Hessian, Local, Path, Proposal};
 use crate::error::Result;
-use crate::hessian::{Krylov, Limits, Pencil};
+use crate::hessian::{Goal, Krylov, Limits, Pencil};
 use crate::prior::PriorTerms;
+use crate::random;
 use crate::vector::norm;
 
 /// Newton direction η = −(H + λC)⁻¹∇f with the exact Hessian H of the objective, by preconditioned conjugate gradients.
@@ -14,7 +15,8 @@ use crate::vector::norm;
 /// H contains the curvature of the model and of the loss, which Gauss-Newton directions leave out. Where the residual is large
 /// and the model curved, Newton's method converges quadratically and Gauss-Newton linearly or not at all. At a perfect fit
 /// both agree. The model needs [second derivatives](crate::Model::second_derivative), which models written with
-/// [`automatic`](crate::automatic) have, and so does the loss, as every loss of this crate. No metric takes part.
+/// [`automatic`](crate::automatic) and the ready models have, and so does the loss, as every loss of this crate. No metric takes
+/// part.
 ///
 /// A step takes one adjoint solve for the multipliers of the equations, and one tangent and one adjoint solve per iteration.
 /// The Krylov basis serves all dampings, see [`ConjugateGradient`](super::ConjugateGradient). The preconditioner C, to which
@@ -23,8 +25,12 @@ use crate::vector::norm;
 /// Where H has negative curvature, the iteration continues (Gould, Lucidi, Roma and Toint 1999). Damping then counts from the
 /// one that makes H + λC positive semidefinite on the Krylov space. The undamped step is at most as long as the parameters
 /// themselves (ten times that without a prior), in the norm (ξᵀCξ)^½. Close to a saddle it runs along the direction of the most
-/// negative curvature. A saddle is not noticed from points at which the gradient has no component along that direction: start
-/// elsewhere.
+/// negative curvature.
+///
+/// Where the gradient has no component along negative curvature, as on a line of symmetry, steps may converge to a saddle. Before
+/// a run ends, a Lanczos process with a random start therefore looks for negative curvature, by one tangent and one adjoint solve
+/// in each of at most [`escape`](Newton::escape) iterations. If the objective falls along it, the run goes on from there, and
+/// the report says so.
 ///
 /// ```
 /// use pullback::automatic::{Curve, Formula, Scalar};
@@ -53,6 +59,9 @@ pub struct Newton {
     pub iterations: usize,
     /// Whether the precision of the priors preconditions the iteration. Priors must then be positive definite.
     pub by_prior: bool,
+    /// Largest number of iterations that look for negative curvature where a run is about to end, 20 by default. They are
+    /// exhaustive for as many parameters. 0 lets a run end at a saddle.
+    pub escape: usize,
 }
 
 impl Newton {
@@ -61,6 +70,7 @@ impl Newton {
         forcing: Forcing::Progress { most: 0.5 },
         iterations: 500,
         by_prior: true,
+        escape: 20,
     };
 }
 
@@ -104,30 +114,96 @@ struct Iterations<'a> {
 
 impl Finder for Iterations<'_> {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        let hessian = at.hessian()?;
-        let dim = hessian.dim();
-        let prior = at.prior.filter(|_| self.options.by_prior);
-        self.reach = self.reach.max(reach(at, prior)?);
+        let system = self.system(at)?;
+        let dim = system.hessian.dim();
         let limits = Limits {
             tolerance: self.options.forcing.tolerance(at.progress),
             // Exact arithmetic needs at most `dim` iterations; the factor 2 allows for rounding.
             iterations: self.options.iterations.min(2 * dim),
             reach: Some(self.reach),
+            goal: Goal::Step,
         };
-        let system = System { hessian, prior };
         let space = Krylov::build(&system, at.grad, limits)?;
-        // Without a preconditioner all columns count alike: damping and lengths of steps then refer to the same norm.
-        let norms = vec![1.0; if prior.is_none() { dim } else { 0 }];
-        Ok(Box::new(KrylovPath {
-            space,
-            dim,
-            norms,
-            wording: Wording {
-                method: "conjugate gradients for Newton's method",
-                curved: "the objective has",
-                remedy: "a prior may help",
-            },
+        Ok(Box::new(path(space, &system)))
+    }
+
+    fn escape<'a>(&'a mut self, at: &Local<'a>) -> Result<Option<Box<dyn Path + 'a>>> {
+        if self.options.escape == 0 {
+            return Ok(None);
+        }
+        let system = self.system(at)?;
+        let dim = system.hessian.dim();
+        let limits = Limits {
+            tolerance: 0.0,
+            iterations: self.options.escape.min(dim),
+            reach: Some(self.reach),
+            goal: Goal::Lowest,
+        };
+        // A random covector has a component along every eigenvector, which the gradient may lack.
+        let space = Krylov::build(&system, &random::normal(dim, SEED, 0), limits)?;
+        let space = space.along_curvature(self.reach, at.grad);
+        Ok(space.map(|space| -> Box<dyn Path + 'a> {
+            let (eta, _) = space.solution(0.0, dim);
+            let most = (0..dim).max_by(|&i, &j| eta[i].abs().total_cmp(&eta[j].abs()));
+            Box::new(Escape {
+                path: path(space, &system),
+                parameter: most.map_or(0, |j| at.free()[j]),
+            })
         }))
+    }
+}
+
+impl Iterations<'_> {
+    /// Returns the Hessian at a point with its preconditioner, and updates the length of steps along negative curvature.
+    fn system<'a>(&mut self, at: &Local<'a>) -> Result<System<'a>> {
+        let prior = at.prior.filter(|_| self.options.by_prior);
+        self.reach = self.reach.max(reach(at, prior)?);
+        let hessian = at.hessian()?;
+        Ok(System { hessian, prior })
+    }
+}
+
+/// Seed of the covector that looks for negative curvature.
+const SEED: u64 = 0x5ADD1E;
+
+/// Returns the directions of a Krylov space.
+fn path(space: Krylov, system: &System<'_>) -> KrylovPath {
+    let dim = system.hessian.dim();
+    // Without a preconditioner all columns count alike: damping and lengths of steps then refer to the same norm.
+    let norms = vec![1.0; if system.prior.is_none() { dim } else { 0 }];
+    KrylovPath {
+        space,
+        dim,
+        norms,
+        wording: Wording {
+            method: "conjugate gradients for Newton's method",
+            curved: "the objective has",
+            remedy: "a prior may help",
+        },
+    }
+}
+
+/// Steps from a saddle along negative curvature.
+struct Escape {
+    path: KrylovPath,
+    /// Parameter that a step changes most.
+    parameter: usize,
+}
+
+impl Path for Escape {
+    fn at(&mut self, damping: f64) -> Result<Proposal> {
+        self.path.at(damping)
+    }
+
+    fn norms(&self) -> &[f64] {
+        self.path.norms()
+    }
+
+    fn remark(&self) -> Option<String> {
+        let parameter = self.parameter;
+        Some(format!(
+            "the gradient vanished at a saddle, from which Newton moved along negative curvature (mainly θ{parameter})"
+        ))
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct End {
 
 /// Outcome of the search for the next point.
 enum Outcome {
-    Moved(Move),
+    Moved(Move, Trial),
     Ended(Stop),
 }
 
@@ -64,9 +64,12 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
         self.local.start(data, theta)?;
         self.history.clear();
         self.last = None;
-        let (mut judge, mut steps) = (TrustRatio::STANDARD.region(), 0);
+        let (mut judge, mut steps, mut accepted) = (TrustRatio::STANDARD.region(), 0, None);
         let stop = loop {
             self.local.linearise()?;
+            if let Some(trial) = accepted.take() {
+                judge.arrive(&trial, self.local.slope_of_arrival(trial.scale));
+            }
             self.record(steps);
             let tolerances = &self.local.rules.tolerances;
             if let Some(stop) = tolerances.test_history(&self.history, NATURAL) {
@@ -74,9 +77,9 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
             }
             match self.advance(&mut judge) {
                 Outcome::Ended(stop) => break stop,
-                Outcome::Moved(step) => {
+                Outcome::Moved(step, trial) => {
                     std::mem::swap(&mut self.local.here, &mut self.local.trial);
-                    (self.last, steps) = (Some(step), steps + 1);
+                    (self.last, accepted, steps) = (Some(step), Some(trial), steps + 1);
                 }
             }
         };
@@ -234,7 +237,7 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
                         true,
                     );
                     step.left = Some(remaining.decrease);
-                    return Outcome::Moved(step);
+                    return Outcome::Moved(step, trial);
                 }
                 Verdict::Scale(scale) => attempt.scale = scale,
                 Verdict::Damp(damping) => {

@@ -25,6 +25,8 @@ pub(super) struct Local<'a, F, const N: usize> {
     matrix: Vec<f64>,
     /// Parameters in the coordinates of the descent.
     coordinates: Vec<f64>,
+    /// Coordinates of the last point.
+    left: Vec<f64>,
     pub(super) gradient: Vec<f64>,
     pub(super) free: Vec<usize>,
     /// Largest column norm and largest |θ| of every parameter in this fit.
@@ -47,6 +49,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             jacobian: vec![0.0; k * p],
             matrix: Vec::with_capacity(k * p),
             coordinates: vec![0.0; p],
+            left: vec![0.0; p],
             gradient: vec![0.0; p],
             free: Vec::with_capacity(p),
             widest: vec![0.0; p],
@@ -96,6 +99,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
         self.slopes
             .at(self.formula, &here.theta, &mut self.jacobian);
         self.matrix.clear();
+        std::mem::swap(&mut self.coordinates, &mut self.left);
         let k = self.jacobian.len() / here.theta.len();
         for (j, column) in self.jacobian.chunks_exact(k).enumerate() {
             let transform = rules.transform(j);
@@ -125,6 +129,12 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
         let free = |j: &usize| !rules.blocks(*j, here.theta[*j], -self.gradient[*j]);
         self.free.extend((0..here.theta.len()).filter(free));
         Ok(())
+    }
+
+    /// Returns the slope at the current point along the direction that was multiplied by `scale` to reach it.
+    pub(super) fn slope_of_arrival(&self, scale: f64) -> f64 {
+        let moved = |&j: &usize| self.gradient[j] * (self.coordinates[j] - self.left[j]);
+        self.free.iter().map(moved).sum::<f64>() / scale
     }
 
     /// Factorises the system of the free parameters, and updates the norm of steps.

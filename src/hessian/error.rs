@@ -26,6 +26,15 @@ pub enum HessianError {
         "the exact Hessian is not available at this point; set `Local::second_order`, or let a `Descent` prepare the direction"
     )]
     Point,
+    /// A Hessian with a negative eigenvalue, where a covariance needs a minimum.
+    #[error(
+        "the Hessian of the objective is indefinite at this point: with parameters scaled to curvatures of 1 it has the eigenvalue \
+         {}; compute the covariance at a minimum, or from the Gauss-Newton Hessian by `covariance`", number(*eigenvalue)
+    )]
+    NoMinimum {
+        /// Lowest eigenvalue of the Hessian, relative to the absolute values on its diagonal.
+        eigenvalue: f64,
+    },
     /// A Hessian that is not positive definite, where a posterior needs it to be.
     #[error(
         "the Hessian of the objective is not positive definite at this point: relative to the precision of the priors it has \
@@ -43,6 +52,7 @@ impl ModuleError for HessianError {
             Self::Model => "Model",
             Self::Loss => "Loss",
             Self::Point => "Point",
+            Self::NoMinimum { .. } => "NoMinimum",
             Self::Indefinite { .. } => "Indefinite",
         }
     }

@@ -55,6 +55,17 @@ pub(crate) struct Limits {
     pub(crate) iterations: usize,
     /// Length (ηᵀCη)^½ of the undamped step where H has negative curvature. None ends the process there.
     pub(crate) reach: Option<f64>,
+    /// What the process computes.
+    pub(crate) goal: Goal,
+}
+
+/// What a Lanczos process computes.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Goal {
+    /// The step η for the gradient.
+    Step,
+    /// The lowest eigenvalue, from a random covector in place of the gradient.
+    Lowest,
 }
 
 /// Fraction of the largest diagonal entry of T below which a pivot counts as a rounding error.
@@ -64,6 +75,13 @@ const ROUNDING: f64 = 1e-14;
 //
 // Solves with the model may leave residuals of 1e-11.
 const NEGATIVE: f64 = 1e-10;
+
+/// Length of the covector of a step along negative curvature, relative to the negative eigenvalue times the length of the step.
+const PROBE: f64 = 1e-3;
+
+/// Smallest number of iterations, and relative residual, after which a lowest eigenvalue counts as found.
+const FEWEST: usize = 5;
+const SETTLED: f64 = 0.05;
 
 /// Number of iterations after which a process without a new lowest residual has stagnated.
 //
@@ -115,12 +133,11 @@ impl Krylov {
             z = solve(pencil, &r)?;
             norm = positive_root(dot(&r, &z));
             space.t.off_diagonal.push(norm);
-            space.find_damping(limits);
-            let residual = space.residual();
-            if residual <= limits.tolerance {
+            space.find_damping(limits.reach);
+            if space.is_done(limits) {
                 break;
             }
-            if stall.observe(residual) {
+            if stall.observe(space.residual()) {
                 space.end = End::Stagnated;
                 break;
             }
@@ -157,12 +174,44 @@ impl Krylov {
     }
 
     /// Updates the smallest dampings of an indefinite T.
-    fn find_damping(&mut self, limits: Limits) {
-        if let (true, Some(reach)) = (self.is_indefinite(), limits.reach) {
+    fn find_damping(&mut self, reach: Option<f64>) {
+        if let (true, Some(reach)) = (self.is_indefinite(), reach) {
             let least = self.t.least_damping();
             let start = self.t.damping_of_length(least, self.gradient_norm, reach);
             self.indefinite = Some([least, start]);
         }
+    }
+
+    fn is_done(&self, limits: Limits) -> bool {
+        match limits.goal {
+            Goal::Step => self.residual() <= limits.tolerance,
+            Goal::Lowest => self.has_lowest(),
+        }
+    }
+
+    /// Returns whether the lowest eigenvalue of T is known to be near one of C⁻¹H.
+    fn has_lowest(&self) -> bool {
+        // With the unit eigenvector s of T for μ₁, ‖H V s − μ₁ C V s‖ = β |sₘ|. The space of a random covector hardly misses an
+        // eigenvalue below the first that settles.
+        let Some(beta) = self.t.off_diagonal.last().filter(|_| self.dim() >= FEWEST) else {
+            return false;
+        };
+        let lowest = -self.t.least_damping();
+        beta * self.t.last_component(lowest) <= SETTLED * lowest.abs()
+    }
+
+    /// Turns the space of a random covector into that of steps of length `reach` along negative curvature, downhill where the
+    /// gradient g is not zero. Returns None without negative curvature.
+    pub(crate) fn along_curvature(mut self, reach: f64, g: &[f64]) -> Option<Self> {
+        let [least, _] = self.indefinite?;
+        // T does not depend on the length c of the covector. The step (T + λ)⁻¹c e₁ has the length `reach` for a λ with
+        // λ + μ₁ ≤ c/reach, a small part of |μ₁|: the eigenvector of μ₁ dominates the step.
+        self.gradient_norm = PROBE * least * reach;
+        self.find_damping(Some(reach));
+        if dot(&self.solution(0.0, g.len()).0, g) > 0.0 {
+            self.gradient_norm = -self.gradient_norm;
+        }
+        Some(self)
     }
 
     /// Returns the damping of T for the damping λ that is asked for.

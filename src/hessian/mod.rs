@@ -12,5 +12,5 @@ pub(crate) use self::curvature::Curvature;
 pub(crate) use self::eigenpairs::Eigenpairs;
 pub use self::error::HessianError;
 pub use self::full::{Hessian, SecondOrder};
-pub(crate) use self::lanczos::{End, Krylov, Limits, Pencil};
+pub(crate) use self::lanczos::{End, Goal, Krylov, Limits, Pencil};
 pub(crate) use self::spectrum::Spectrum;

@@ -90,6 +90,19 @@ impl Tridiagonal {
         high
     }
 
+    /// Returns the absolute last entry of the unit eigenvector for an eigenvalue μ.
+    pub(super) fn last_component(&self, mu: f64) -> f64 {
+        // Rows of (T − μ)s = 0 give βⱼsⱼ₊₁ = (μ − αⱼ)sⱼ − βⱼ₋₁sⱼ₋₁ from s₁ = 1.
+        let (mut before, mut last, mut square) = (0.0, 1.0_f64, 1.0);
+        for j in 0..self.dim().saturating_sub(1) {
+            let coupled = j.checked_sub(1).map_or(0.0, |i| self.off_diagonal[i]);
+            let next = ((mu - self.diagonal[j]) * last - coupled * before) / self.off_diagonal[j];
+            (before, last) = (last, next);
+            square += next * next;
+        }
+        last.abs() / square.sqrt()
+    }
+
     /// Returns the λ > `least` for which y = −(T + λ)⁻¹ c e₁ has the given length, for a singular T + `least`. If y is shorter
     /// for all λ, returns the smallest λ that rounding resolves.
     pub(super) fn damping_of_length(&self, least: f64, c: f64, length: f64) -> f64 {
@@ -130,6 +143,23 @@ mod tests {
             let lowest = 2.0 - 2.0 * angle.cos() - shift;
             let found = second_difference(m, shift).least_damping();
             assert!((found + lowest).abs() < 1e-13, "{m}: {found} {lowest}");
+        }
+    }
+
+    /// The eigenvector of the lowest eigenvalue has the entries sin(jπ/(m + 1)), with the square norm (m + 1)/2.
+    #[test]
+    fn the_last_component_is_that_of_the_unit_eigenvector() {
+        for m in [1, 2, 7, 20] {
+            let mut t = second_difference(m, 0.0);
+            t.off_diagonal.iter_mut().for_each(|b| *b = -1.0);
+            let n = m as f64 + 1.0;
+            let angle = std::f64::consts::PI / n;
+            let found = t.last_component(2.0 - 2.0 * angle.cos());
+            let expected = angle.sin() / (0.5 * n).sqrt();
+            assert!(
+                (found / expected - 1.0).abs() < 1e-9,
+                "{m}: {found} {expected}"
+            );
         }
     }
 

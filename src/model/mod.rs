@@ -89,8 +89,9 @@ pub trait Model: Sync {
     /// ∂²φ/∂ρ² δρ + ∂²φ/∂ρ∂θ δθ   and   ∂²φ/∂θ∂ρ δρ + ∂²φ/∂θ² δθ.
     /// ```
     ///
-    /// [`direction::Newton`](crate::direction::Newton) needs them. Models written with [`automatic`](crate::automatic) have
-    /// them. The method is called without columns (m = 0) to ask whether there are second derivatives.
+    /// [`direction::Newton`](crate::direction::Newton) needs them. Models written with [`automatic`](crate::automatic) and the
+    /// ready [`models`](crate::models) have them. The method is called without columns (m = 0) to ask whether there are second
+    /// derivatives.
     ///
     /// ```
     /// use pullback::model::{Equations, Model, Variation};

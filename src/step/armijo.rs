@@ -89,10 +89,17 @@ impl Judge for Backtracking {
 
     fn judge(&mut self, trial: &Trial) -> Verdict {
         let (t, best) = (trial.scale, trial.parabola());
+        // At a saddle the slope vanishes, and the objective falls to second order only, by t² times the prediction.
+        let curved = trial.slope == 0.0 && trial.predicted > 0.0;
+        let expected = if curved {
+            t * trial.predicted
+        } else {
+            -trial.slope
+        };
         // Compare differences: added to the loss, the tiny decrease required of a short step would be lost in
         // rounding.
-        let enough = trial.loss - trial.trial_loss >= -self.rule.decrease * t * trial.slope;
-        let descends = trial.slope < 0.0;
+        let enough = trial.loss - trial.trial_loss >= self.rule.decrease * t * expected;
+        let descends = trial.slope < 0.0 || curved;
         if (descends && enough) || trial.indistinguishable() {
             // For a quadratic objective the minimum of the parabola is the best scale. The bounds guard against a
             // misleading parabola (Dennis and Schnabel 1983, algorithm A6.3.1 reduces by a factor between 0.1 and

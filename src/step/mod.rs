@@ -104,6 +104,13 @@ pub trait Judge {
 
     /// Decides about a trial.
     fn judge(&mut self, trial: &Trial) -> Verdict;
+
+    /// Receives the slope ∇f·η at the end of the accepted trial, where the next step begins. The default ignores it.
+    ///
+    /// Both slopes together show a decrease that is lost in the rounding of the objective.
+    fn arrive(&mut self, trial: &Trial, slope: f64) {
+        let _ = (trial, slope);
+    }
 }
 
 /// Largest number of trials from one point.

@@ -141,14 +141,40 @@ impl Judge for TrustRegion {
             return Verdict::Shorten((trial.parabola() / trial.scale).clamp(0.1, 0.5));
         }
         // Nielsen (1999) multiplies λ by ν and doubles ν at every rejection: λ grows by 2, 4, 8, ….
-        self.rejections += 1;
-        let damping = self.damping.max(LEAST_DAMPING) * 2.0_f64.powi(self.rejections);
-        self.damping = damping;
-        Verdict::Damp(damping)
+        Verdict::Damp(self.raise_damping())
+    }
+
+    /// Adapts to a step whose decrease was hidden by the rounding of the objective.
+    fn arrive(&mut self, trial: &Trial, slope: f64) {
+        // Such a step is accepted unseen. Along a direction in which the objective bends more than twice as much as the model
+        // says, undamped steps lead farther and farther beyond the minimum, until the objective shows it: without this
+        // correction they bounce at the level of rounding. By the trapezoidal rule, which is exact for a parabola, the
+        // objective changes by ½ t (s₀ + s₁).
+        if !trial.indistinguishable() || trial.predicted <= 0.0 {
+            return;
+        }
+        let ratio = -0.5 * (trial.slope + slope) / trial.predicted;
+        if ratio > self.rule.accept {
+            self.adapt(ratio, trial);
+        } else if self.scale > 1.0 {
+            self.scale = (0.25 * self.scale).max(1.0);
+        } else if let Some(length) = trial.length {
+            self.radius = Some(0.5 * length);
+        } else {
+            self.damping = trial.damping;
+            self.raise_damping();
+        }
     }
 }
 
 impl TrustRegion {
+    /// Raises the damping after a rejected trial, and returns it.
+    fn raise_damping(&mut self) -> f64 {
+        self.rejections += 1;
+        self.damping = self.damping.max(LEAST_DAMPING) * 2.0_f64.powi(self.rejections);
+        self.damping
+    }
+
     /// Returns the radius after an accepted step: half the step if the model was poor, twice the step if it was good
     /// or the step was undamped, and otherwise the current radius.
     fn radius(&self, ratio: f64, length: f64, trial: &Trial) -> f64 {
@@ -161,13 +187,18 @@ impl TrustRegion {
         }
     }
 
-    fn accepted(&mut self, ratio: f64, trial: &Trial) {
+    /// Adapts damping and radius to the ratio of actual to predicted decrease of an accepted trial.
+    fn adapt(&mut self, ratio: f64, trial: &Trial) {
         // Nielsen (1999): λ ← λ max(1/3, 1 − (2ϱ − 1)³), a smooth version of the tests ϱ < ¼ and ϱ > ¾.
         // The factor is 2 at ϱ = 0 and 1 at ½, and is cut off at ⅓ before it reaches 0 at ϱ = 1.
         let factor = (1.0 - (2.0 * ratio - 1.0).powi(3)).clamp(1.0 / 3.0, 2.0);
         self.damping = (trial.damping * factor).max(LEAST_DAMPING);
         self.rejections = 0;
         self.radius = trial.length.map(|length| self.radius(ratio, length, trial));
+    }
+
+    fn accepted(&mut self, ratio: f64, trial: &Trial) {
+        self.adapt(ratio, trial);
         // A ratio near 1 confirms the size of the model. Otherwise, and while steps are stretched, the minimum of the
         // parabola through the last step gives the scale.
         // Let the objective be f − st + ½ht² along the step, and the undamped model share its slope. For a

@@ -114,7 +114,7 @@ fn every_function_names_the_mistake_in_a_formula() {
         row("fit", "ReadUnwritten", assign, || {
             Descent::new(&curve(true), &loss).run(&[1.0, 0.0], |_| ())
         }),
-        row("√0", "NotFinite", "with respect to θ[1] is inf", || {
+        row("√0", "NotFinite", "with respect to θ[0] is NaN", || {
             verify::model(&curve(false), &[1.0, 0.0], 1)
         }),
     ]);
@@ -240,28 +240,25 @@ fn data_that_do_not_fit_the_state_are_told_as_the_users_data() {
     ]);
 }
 
-/// √(θ₀θ₁) beside a linear value, whose first derivatives are finite at θ₁ = 0 if θ₀ = 0 as well.
-struct Root;
+/// |θ − 1.5|^1.5 beside linear values: at 1.5 its first derivative is 0, and its second one infinite.
+struct Power;
 
-impl Equation for Root {
+impl Equation for Power {
     fn dims(&self) -> (usize, usize) {
         (3, 1)
     }
 
     fn residual<S: Scalar>(&self, u: &[S], theta: &[S], g: &mut [S]) {
         g[0] = u[0] - theta[0];
-        g[1] = u[1] - (theta[0] * 0.0).sqrt();
+        g[1] = u[1] - (theta[0] - 1.5).abs().powf(1.5);
         g[2] = u[2] - theta[0] * 2.0;
     }
 }
 
 #[test]
 fn a_second_derivative_that_is_not_finite_takes_one_line() {
-    let text = match verify::model(&Automatic::new(Root), &[1.5], 1) {
-        Ok(checks) => checks.to_string(),
-        Err(error) => error.to_string(),
-    };
-    assert!(text.contains("∂g/∂θ[0] is NaN in equation 1"), "{text}");
+    let text = text(verify::model(&Automatic::new(Power), &[1.5], 1));
+    assert!(text.contains("inf in equation 1"), "{text}");
     assert!(!text.contains("claimed"), "{text}");
 }
 

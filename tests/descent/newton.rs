@@ -12,7 +12,7 @@ use pullback::{
 };
 
 /// Points on a paraboloid.
-struct Paraboloid;
+pub(crate) struct Paraboloid;
 
 impl Formula for Paraboloid {
     fn dims(&self) -> (usize, usize) {
@@ -27,20 +27,20 @@ impl Formula for Paraboloid {
 }
 
 /// A point far off the paraboloid, on its outer side: at the minimum H is nearly twice the Gauss-Newton Hessian.
-fn far_off() -> L2Misfit {
+pub(crate) fn far_off() -> L2Misfit {
     L2Misfit::euclidean(vec![0.2, -0.1, -0.45]).unwrap()
 }
 
-const START: [f64; 2] = [0.5, 0.4];
+pub(crate) const START: [f64; 2] = [0.5, 0.4];
 
-fn exact() -> Newton {
+pub(crate) fn exact() -> Newton {
     Newton {
         forcing: Forcing::Fixed(1e-12),
         ..Newton::default()
     }
 }
 
-fn tight(iterations: usize) -> Tolerances {
+pub(crate) fn tight(iterations: usize) -> Tolerances {
     Tolerances {
         decrease: 0.0,
         step: 0.0,
@@ -305,10 +305,17 @@ fn a_field_with_a_large_residual_takes_newton_less_than_half_of_the_solves() {
             report.loss,
         )
     };
-    let (newton, lowest) = solves(&Newton::default());
+    let steps_alone = Newton {
+        escape: 0,
+        ..Newton::default()
+    };
+    let (newton, lowest) = solves(&steps_alone);
     let (gauss_newton, loss) = solves(&ConjugateGradient::default());
     assert!((lowest / loss - 1.0).abs() < 1e-9);
     assert!(2 * newton < gauss_newton, "{newton} {gauss_newton}");
+    // The search for negative curvature at the end takes a few iterations.
+    let (all, _) = solves(&Newton::default());
+    assert!((newton + 1..=newton + 11).contains(&all), "{newton} {all}");
 }
 
 /// Bounds hold a parameter, and the rest converges in its subspace.

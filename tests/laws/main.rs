@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod automatic;
+mod automatic_branches;
 mod automatic_ready;
 mod cosine_priors;
 mod direction;
@@ -18,6 +19,7 @@ mod own_sensitivity;
 mod prior_fields;
 mod prior_without_root;
 mod second_order;
+mod second_order_models;
 mod second_order_objective;
 mod sketch;
 mod sketch_hutchinson;

@@ -1,13 +1,16 @@
 //! Steady flow through a porous medium with unknown log-permeability.
 
 mod balance;
+mod second_order;
 mod sensitivity;
+
+use faer::Mat;
 
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::linalg::{Backend, Cpu, Operator, improve};
-use crate::model::Model;
+use crate::model::{Model, Variation};
 
 /// Pressure u of the Darcy flow −∇·(e^θ ∇u) = f on a box, with the log-permeability θ of every cell as parameters.
 ///
@@ -232,6 +235,15 @@ impl Model for Darcy {
     /// Returns a sparse matrix: θⱼ occurs in the balances of cell j and of its neighbours, in every experiment.
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         self.sensitivities(&self.permeability_or_nan(theta), rho)
+    }
+
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        self.bend(&self.permeability_or_nan(theta), rho, along).ok()
     }
 
     /// Solves for all experiments in one batch with one factorisation. Since g is affine in u, u = −K⁻¹ g(0, θ).

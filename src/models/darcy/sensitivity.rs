@@ -29,8 +29,23 @@ impl Darcy {
     /// Column j has the entry ∂T_f/∂θⱼ (uᵢ − uⱼ) in the row of every neighbour i. The diagonal entry is minus the
     /// sum of these entries plus T_b (uⱼ − v), since ∂T_b/∂θⱼ = T_b.
     pub(super) fn sensitivities(&self, permeability: &[f64], u: &[f64]) -> Operator<'static> {
-        let (cells, experiments) = (self.grid.cells(), self.experiments());
+        self.derivative(permeability, u, &self.fixed(permeability))
+    }
+
+    /// Returns ∂(K u)/∂θ, which is ∂g/∂θ with all fixed pressures v = 0.
+    pub(super) fn product_slopes(&self, permeability: &[f64], u: &[f64]) -> Operator<'static> {
         let (fixed, driven) = self.fixed(permeability);
+        self.derivative(permeability, u, &(fixed, vec![0.0; driven.len()]))
+    }
+
+    /// Returns ∂g/∂θ, given Σ T_b and Σ T_b v for every cell.
+    fn derivative(
+        &self,
+        permeability: &[f64],
+        u: &[f64],
+        (fixed, driven): &(Vec<f64>, Vec<f64>),
+    ) -> Operator<'static> {
+        let (cells, experiments) = (self.grid.cells(), self.experiments());
         // Each experiment has one diagonal entry per cell and two entries per face: the column of either cell
         // has one in the row of the other.
         let size = experiments * (cells + 2 * self.grid.faces());

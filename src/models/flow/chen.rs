@@ -1,6 +1,6 @@
 //! The Chen equations.
 
-use super::{Flow, name};
+use super::{Flow, linear, name};
 
 /// The Chen equations x′ = a(y − x), y′ = (c − a)x − xz + cy, z′ = xy − bz with θ = (a, b, c).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,10 @@ impl Flow for Chen {
         out[0] = [y - x, -x, 0.0];
         out[1] = [0.0, 0.0, -z];
         out[2] = [0.0, x + y, 0.0];
+    }
+
+    fn second_derivative(&self, _: &[f64; 3], _: &[f64], _: &[f64], out: &mut [[f64; 3]]) -> bool {
+        linear(out)
     }
 
     // Under (x, y) → (−x, −y) the products xz and xy give x′ → −x′, y′ → −y′ and z′ → z′.

@@ -1,6 +1,6 @@
 //! The Lorenz equations, and a variant that is nonlinear in its parameters.
 
-use super::{Flow, name};
+use super::{Flow, linear, name};
 
 const NAMES: [&str; 3] = ["σ", "ρ", "β"];
 
@@ -41,6 +41,10 @@ impl Flow for Lorenz {
         out[0] = [y - x, 0.0, 0.0];
         out[1] = [0.0, x, 0.0];
         out[2] = [0.0, 0.0, -z];
+    }
+
+    fn second_derivative(&self, _: &[f64; 3], _: &[f64], _: &[f64], out: &mut [[f64; 3]]) -> bool {
+        linear(out)
     }
 
     // Under (x, y) → (−x, −y) the products xz and xy give x′ → −x′, y′ → −y′ and z′ → z′.
@@ -90,6 +94,25 @@ impl Flow for ArctanLorenz {
                 *entry /= 1.0 + (v / SATURATION).powi(2);
             }
         }
+    }
+
+    fn second_derivative(
+        &self,
+        x: &[f64; 3],
+        theta: &[f64],
+        d: &[f64],
+        out: &mut [[f64; 3]],
+    ) -> bool {
+        let v = Lorenz.velocity(x, theta);
+        Lorenz.param_derivative(x, theta, out);
+        // d²/dv² (s·arctan(v/s)) = −2v/s² (1 + (v/s)²)⁻², times the slopes of v along θⱼ and along d.
+        for (axis, v) in v.into_iter().enumerate() {
+            let along: f64 = out.iter().zip(d).map(|(slope, d)| slope[axis] * d).sum();
+            let factor = 1.0 + (v / SATURATION).powi(2);
+            let bend = -2.0 * v / (SATURATION * factor).powi(2);
+            out.iter_mut().for_each(|slope| slope[axis] *= bend * along);
+        }
+        true
     }
 
     // The arctangent is odd, so that saturation keeps the signs of v.

@@ -57,6 +57,21 @@ pub trait Flow: Sync {
     /// Writes ∂v/∂θ_j into `out[j]`, for every j.
     fn param_derivative(&self, x: &[f64; 3], theta: &[f64], out: &mut [[f64; 3]]);
 
+    /// Writes Σₖ ∂²v/∂θⱼ∂θₖ dₖ into `out[j]`, for every j, and returns whether the field has second derivatives.
+    ///
+    /// Only [second derivatives](crate::Model::second_derivative) of an invariant measure need them. A field that is linear in
+    /// θ writes zeros. The default writes nothing and returns false.
+    fn second_derivative(
+        &self,
+        x: &[f64; 3],
+        theta: &[f64],
+        d: &[f64],
+        out: &mut [[f64; 3]],
+    ) -> bool {
+        let _ = (x, theta, d, out);
+        false
+    }
+
     /// Returns signs s with v(s∘x; θ) = s∘v(x; θ) for every θ, if the field has such a symmetry.
     ///
     /// If x(t) is a trajectory, then so is s∘x(t), since its derivative is s∘v(x; θ) = v(s∘x; θ). The invariant measure
@@ -93,6 +108,16 @@ impl<F: Flow + ?Sized> Flow for &F {
         (**self).param_derivative(x, theta, out);
     }
 
+    fn second_derivative(
+        &self,
+        x: &[f64; 3],
+        theta: &[f64],
+        d: &[f64],
+        out: &mut [[f64; 3]],
+    ) -> bool {
+        (**self).second_derivative(x, theta, d, out)
+    }
+
     fn symmetry(&self) -> Option<[f64; 3]> {
         (**self).symmetry()
     }
@@ -100,6 +125,12 @@ impl<F: Flow + ?Sized> Flow for &F {
     fn param_name(&self, j: usize) -> String {
         (**self).param_name(j)
     }
+}
+
+/// Writes the second derivatives of a field that is linear in θ, and returns that it has them.
+fn linear(out: &mut [[f64; 3]]) -> bool {
+    out.fill([0.0; 3]);
+    true
 }
 
 /// Returns the name of parameter `j`, or an empty string beyond the last parameter.

@@ -1,6 +1,6 @@
 //! The Rössler equations.
 
-use super::{Flow, name};
+use super::{Flow, linear, name};
 
 /// The Rössler equations x′ = −y − z, y′ = x + ay, z′ = b + z(x − c) with θ = (a, b, c).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,10 @@ impl Flow for Rossler {
         out[0] = [0.0, x[1], 0.0];
         out[1] = [0.0, 0.0, 1.0];
         out[2] = [0.0, 0.0, -x[2]];
+    }
+
+    fn second_derivative(&self, _: &[f64; 3], _: &[f64], _: &[f64], out: &mut [[f64; 3]]) -> bool {
+        linear(out)
     }
 
     // No `symmetry`: the constant b forbids a sign change of z. The sum y + z in x′ then forbids one of y,

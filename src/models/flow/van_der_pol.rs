@@ -1,6 +1,6 @@
 //! The Van der Pol oscillator.
 
-use super::{Flow, name};
+use super::{Flow, linear, name};
 
 /// The Van der Pol oscillator in the plane, x′ = y, y′ = μ(1 − x²)y − x with θ = (μ).
 ///
@@ -35,6 +35,10 @@ impl Flow for VanDerPol {
 
     fn param_derivative(&self, x: &[f64; 3], _: &[f64], out: &mut [[f64; 3]]) {
         out[0] = [0.0, (1.0 - x[0] * x[0]) * x[1], 0.0];
+    }
+
+    fn second_derivative(&self, _: &[f64; 3], _: &[f64], _: &[f64], out: &mut [[f64; 3]]) -> bool {
+        linear(out)
     }
 
     // v is odd in x: each of its terms changes sign under x → −x.

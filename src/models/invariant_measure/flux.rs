@@ -30,6 +30,8 @@ pub(super) struct Parts {
     pub(super) up_slope: f64,
     /// Negative slope −dv⁻/dv of the downward part.
     pub(super) down_slope: f64,
+    /// Second derivative of both parts, which differ by v.
+    pub(super) bend: f64,
 }
 
 impl Flux {
@@ -53,7 +55,7 @@ impl Flux {
     }
 
     /// Splits a velocity into its parts. At v = 0 both slopes of the kink are 0, since no mass crosses in either
-    /// direction.
+    /// direction. The second derivative omits the kink.
     pub(super) fn parts(self, v: f64) -> Parts {
         match self {
             Self::Smooth { width } => {
@@ -73,6 +75,8 @@ impl Flux {
                     down,
                     up_slope: up / s,
                     down_slope: down / s,
+                    // d²s/dv² = w²/s³, and half of it for each part.
+                    bend: 0.5 * (width / s).powi(2) / s,
                 }
             }
             // The flux v⁺ρ_l − v⁻ρ_u = v(ρ_l + ρ_u)/2 − |v|(ρ_u − ρ_l)/2 is a central flux with the
@@ -83,6 +87,7 @@ impl Flux {
                 down: 0.5 * (v.abs() - v),
                 up_slope: f64::from(u8::from(v > 0.0)),
                 down_slope: f64::from(u8::from(v < 0.0)),
+                bend: 0.0,
             },
         }
     }
@@ -102,12 +107,16 @@ mod tests {
                     down,
                     up_slope,
                     down_slope,
+                    bend,
                 } = Flux::Smooth { width }.parts(v);
                 let product = up * (down / width) / width;
                 assert!((product - 0.25).abs() < 1e-15, "{width} {v}: {product}");
                 assert!((up - down - v).abs() < 1e-15);
                 assert!((up_slope + down_slope - 1.0).abs() < 1e-15);
                 assert!((up_slope - down_slope - v / v.hypot(width)).abs() < 1e-15);
+                // (v² + w²)^{3/2} d²v⁺/dv² = ½ w².
+                let curved = 2.0 * bend * v.hypot(width) * (v.hypot(width) / width).powi(2);
+                assert!((curved - 1.0).abs() < 1e-14, "{width} {v}: {curved}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod classes;
 mod flux;
+mod second_order;
 
 pub use self::flux::Flux;
 
@@ -15,7 +16,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::{Face, Grid};
 use crate::linalg::{Backend, Operator, Side, Stencil, improve, smooth};
-use crate::model::Model;
+use crate::model::{Model, Variation};
 use crate::models;
 
 /// Invariant measure of a flow x′ = v(x; θ) on a grid, as a density ρ with ∫ρ = 1.
@@ -331,6 +332,20 @@ impl Model for InvariantMeasure<'_> {
                 .for_each(|c| *c += shift);
         }
         Operator::dense(columns)
+    }
+
+    /// Returns the second derivatives between kinks of the rates, if the flow has second derivatives.
+    ///
+    /// Only the rates of [`Flux::Smooth`] are twice differentiable. Those of other fluxes are linear in the velocity up to the
+    /// kink where it vanishes. A change of θ that reverses velocities on many faces curves the objective by their kinks, which
+    /// no second derivative shows.
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        self.bend(rho, theta, along)
     }
 
     /// Solves the linear equations and makes the density positive.

@@ -1,12 +1,14 @@
 //! Gaussian mixtures on a grid: an explicit model ρ = F(θ).
 
+mod second_order;
+
 use faer::Mat;
 
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
 use crate::linalg::{Backend, Operator};
-use crate::model::Model;
+use crate::model::{Model, Variation};
 
 /// Gaussian mixture ρ(x) = Σ w_c N(x; μ_c, diag σ²_c), evaluated at cell centres without renormalisation.
 ///
@@ -250,19 +252,13 @@ impl GaussianMixture {
         )
     }
 
-    /// Returns N(x; μ, σ²) at all cells. If `derivative` names an axis, the factor of that axis is replaced by its
-    /// derivative.
-    fn gaussian(&self, c: &Component, derivative: Option<(usize, Derivative)>) -> Vec<f64> {
+    /// Returns N(x; μ, σ²) at all cells. If `derivative` is an axis and an order, the factor of that axis is replaced by
+    /// its derivative of this order with respect to the mean.
+    fn gaussian(&self, c: &Component, derivative: Option<(usize, usize)>) -> Vec<f64> {
         let mut out = vec![1.0];
-        for (d, axis) in self.grid.axes().iter().enumerate() {
-            let factor = derivative
-                .filter(|(along, _)| *along == d)
-                .map(|(_, by)| by);
-            let profile: Vec<f64> = axis
-                .centres()
-                .iter()
-                .map(|x| profile(x - c.mean[d], c.variance[d], factor))
-                .collect();
+        for d in 0..self.grid.dim() {
+            let along = derivative.filter(|(axis, _)| *axis == d);
+            let profile = self.profile(c, d, along.map_or(0, |(_, order)| order));
             // The density is a product over the axes. The last axis is the fastest, so that each further axis is the
             // innermost index of the outer product.
             out = out
@@ -273,19 +269,28 @@ impl GaussianMixture {
         out
     }
 
+    /// Returns the factor of axis `d`, or its derivative of an order with respect to the mean, at the centres of the cells.
+    fn profile(&self, c: &Component, d: usize, order: usize) -> Vec<f64> {
+        let centres = self.grid.axes()[d].centres();
+        let value = |x: &f64| profile(x - c.mean[d], c.variance[d], order);
+        centres.iter().map(value).collect()
+    }
+
     /// Returns ∂ρ/∂θ for one parameter.
     fn derivative(&self, components: &[Component], parameter: Parameter) -> Vec<f64> {
-        let weighted = |c: usize, axis: usize, by: Derivative| {
-            let mut n = self.gaussian(&components[c], Some((axis, by)));
-            n.iter_mut().for_each(|n| *n *= components[c].weight);
+        let weighted = |c: usize, axis: usize, order: usize| {
+            let mut n = self.gaussian(&components[c], Some((axis, order)));
+            let factor = components[c].weight * if order == 2 { 0.5 } else { 1.0 };
+            n.iter_mut().for_each(|n| *n *= factor);
             n
         };
         match parameter {
-            Parameter::Mean(c, axis) => weighted(c, axis, Derivative::Mean),
-            Parameter::AxisVariance(c, axis) => weighted(c, axis, Derivative::Variance),
+            Parameter::Mean(c, axis) => weighted(c, axis, 1),
+            // The heat equation ∂N/∂σ² = ½ ∂²N/∂μ².
+            Parameter::AxisVariance(c, axis) => weighted(c, axis, 2),
             // All axes share the variance, so that their derivatives add up.
             Parameter::Variance(c) => (0..self.grid.dim())
-                .map(|axis| weighted(c, axis, Derivative::Variance))
+                .map(|axis| weighted(c, axis, 2))
                 .reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect())
                 .unwrap_or_default(),
             // The last weight decreases by what this weight gains: ∂ρ/∂w_c = N_c − N_last.
@@ -298,24 +303,22 @@ impl GaussianMixture {
     }
 }
 
-/// Variable by which the one-dimensional normal density is differentiated.
-#[derive(Clone, Copy, Debug)]
-enum Derivative {
-    Mean,
-    Variance,
-}
+/// Highest order of a derivative of a profile: two derivatives with respect to the variance.
+const MOST_DERIVATIVES: usize = 4;
 
-/// Returns the one-dimensional normal density at a signed distance from the mean, or its derivative with respect to
-/// mean or variance.
-fn profile(distance: f64, variance: f64, derivative: Option<Derivative>) -> f64 {
-    // With z² = d²/σ²: ∂N/∂μ = N d/σ² and ∂N/∂σ² = N (z² − 1)/(2σ²). Both integrate to zero, since E d = 0
-    // and E z² = 1: apart from the truncation by the box, tangents have mass zero.
+/// Returns the one-dimensional normal density at a signed distance from the mean, or its derivative of an order up to
+/// [`MOST_DERIVATIVES`] with respect to the mean.
+fn profile(distance: f64, variance: f64, order: usize) -> f64 {
+    // ∂ᵐN/∂μᵐ = N Heₘ(z)/σᵐ with z = d/σ and the Hermite polynomials z, z² − 1, z³ − 3z and z⁴ − 6z² + 3. From m = 1 on they
+    // are orthogonal to 1 in the weight N: apart from the truncation by the box, tangents have mass zero.
     let z2 = distance * distance / variance;
     let n = (-0.5 * z2).exp() / (std::f64::consts::TAU * variance).sqrt();
-    match derivative {
-        None => n,
-        Some(Derivative::Mean) => n * distance / variance,
-        Some(Derivative::Variance) => n * 0.5 * (z2 - 1.0) / variance,
+    match order {
+        0 => n,
+        1 => n * distance / variance,
+        2 => n * (z2 - 1.0) / variance,
+        3 => n * distance * (z2 - 3.0) / (variance * variance),
+        _ => n * (z2 * (z2 - 6.0) + 3.0) / (variance * variance),
     }
 }
 
@@ -352,6 +355,15 @@ impl Model for GaussianMixture {
             }
         }
         Operator::dense(c)
+    }
+
+    fn second_derivative(
+        &self,
+        _: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        Some(self.bend(theta, along))
     }
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {
