@@ -147,8 +147,8 @@ struct LorenzPage;
 #[doc = include_str!("../docs/directions.md")]
 struct DirectionsPage;
 
-/// Runs the examples of `docs/your-first-model.md` as tests.
-#[cfg(doctest)]
+/// Runs the examples of `docs/your-first-model.md`, which draw a picture, as tests.
+#[cfg(all(doctest, feature = "plot"))]
 #[doc = include_str!("../docs/your-first-model.md")]
 struct FirstModelPage;
 

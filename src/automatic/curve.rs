@@ -7,9 +7,10 @@ use super::cache::Jacobian;
 use super::equation::or_nan;
 use super::error::{Error, Variable};
 use super::jacobian::Map;
+use super::outputs::check_outputs;
 use super::scalar::Scalar;
 use crate::check;
-use crate::error::{Error as AnyError, Result};
+use crate::error::Result;
 use crate::linalg::{Backend, Operator};
 use crate::model::adjoint::Sensitivity;
 use crate::model::{Model, Variation, implicit};
@@ -18,10 +19,14 @@ use crate::model::{Model, Variation, implicit};
 ///
 /// The page of the [module](super) has an example.
 pub trait Formula: Sync {
-    /// Returns (k, p), the numbers of values and of parameters.
+    /// Returns (k, p), the numbers of values and of parameters, which are the lengths of `out` and of θ in
+    /// [`values`](Self::values).
     fn dims(&self) -> (usize, usize);
 
     /// Writes F(θ) to `out`, all k entries.
+    ///
+    /// `out` is not zero on entry: assign an entry before adding to it. Compute on the calling thread, without rayon or
+    /// other threads, because operations are recorded per thread.
     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]);
 }
 
@@ -66,7 +71,8 @@ impl<F: Formula> Curve<F> {
         self.formula.values(theta, &mut out);
         match check::finite("a value of the formula", &out) {
             Ok(()) => Ok(out),
-            Err(failure) => Err(self.explain(theta, failure)),
+            // Of a value that is not finite, the failure says more than its derivative.
+            Err(failure) => Err(self.trace(theta).err().unwrap_or(failure)),
         }
     }
 
@@ -75,6 +81,7 @@ impl<F: Formula> Curve<F> {
     /// # Errors
     /// Fails if the formula is not a differentiable function of θ alone.
     pub(crate) fn trace(&self, theta: &[f64]) -> Result<()> {
+        check_outputs(&self.map(), theta)?;
         match self.jacobian.check(&self.map(), theta) {
             Ok(_) | Err(Error::NotFinite { .. }) => Ok(()),
             Err(fault) => Err(fault.into()),
@@ -84,20 +91,6 @@ impl<F: Formula> Curve<F> {
     fn map(&self) -> Values<'_, F> {
         Values(&self.formula)
     }
-
-    /// Returns the cause of a failure if it lies in the formula, and the failure itself otherwise.
-    fn explain(&self, theta: &[f64], failure: AnyError) -> AnyError {
-        match self.jacobian.check(&self.map(), theta) {
-            Ok(_) => failure,
-            // Of a value that is not finite, the failure says more than its derivative.
-            Err(Error::NotFinite { .. }) if is_of_values(&failure) => failure,
-            Err(fault) => fault.into(),
-        }
-    }
-}
-
-fn is_of_values(failure: &AnyError) -> bool {
-    matches!(failure, AnyError::NotFinite { what, .. } if *what == "a value of the formula")
 }
 
 struct Values<'a, F>(&'a F);
@@ -146,7 +139,6 @@ impl<F: Formula> Model for Curve<F> {
         let c = self.jacobian.operator(&self.map(), theta, -1.0)?;
         let jacobians = [Operator::identity(rho.len()), c];
         implicit(self, jacobians, (rho, theta), backend)
-            .map_err(|failure| self.explain(theta, failure))
     }
 
     fn second_derivative(
@@ -164,6 +156,12 @@ impl<F: Formula> Model for Curve<F> {
         // g = ρ − F(θ) depends on ρ linearly, and on θ as −F does.
         let in_state = Mat::zeros(rho.len(), along.theta.ncols());
         Some([in_state, -bend.product()])
+    }
+
+    fn diagnose(&self, _: &[f64], theta: &[f64]) -> Result<()> {
+        self.predict(theta)?;
+        self.jacobian.check(&self.map(), theta)?;
+        Ok(())
     }
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {

@@ -6,11 +6,12 @@ use super::bend::Bend;
 use super::cache::Jacobian;
 use super::error::{Error, Outcome, Variable};
 use super::jacobian::Map;
+use super::outputs::check_outputs;
 use super::scalar::Scalar;
-use crate::error::{Error as AnyError, Result};
+use crate::error::Result;
 use crate::linalg::{Backend, Operator};
 use crate::model::adjoint::Sensitivity;
-use crate::model::{Model, Variation, implicit, solve_by_newton};
+use crate::model::{Model, Variation, implicit};
 
 /// Equations g(ρ, θ) = 0, whose residual is written once for all scalars.
 ///
@@ -39,12 +40,19 @@ use crate::model::{Model, Variation, implicit, solve_by_newton};
 /// ```
 pub trait Equation: Sync {
     /// Returns (k, p), the lengths of ρ and θ. There are k equations.
+    ///
+    /// A residual is called with slices of exactly these lengths. One that indexes beyond them panics as any Rust program
+    /// does, with the line of the residual, the index and the length; compare the length with k and p. Entries that a
+    /// residual leaves out are found and named.
     fn dims(&self) -> (usize, usize);
 
     /// Writes g(ρ, θ) to `out`, all k entries.
+    ///
+    /// `out` is not zero on entry: assign an entry before adding to it. Compute on the calling thread, without rayon or
+    /// other threads, because operations are recorded per thread.
     fn residual<S: Scalar>(&self, rho: &[S], theta: &[S], out: &mut [S]);
 
-    /// Returns the initial guess for ρ. The default is zero.
+    /// Returns the initial guess for ρ. The default is zero. Among several solutions, the guess chooses one.
     fn guess(&self, theta: &[f64]) -> Vec<f64> {
         let _ = theta;
         vec![0.0; self.dims().0]
@@ -87,9 +95,10 @@ impl<E: Equation> Automatic<E> {
         (InState { equation, theta }, InParam { equation, rho })
     }
 
-    /// Checks the derivatives at a point, and that every equation and every unknown takes part.
+    /// Checks the outputs and derivatives at a point, and that every equation and every unknown takes part.
     fn check(&self, rho: &[f64], theta: &[f64]) -> Outcome<()> {
         let (in_state, in_param) = self.maps(rho, theta);
+        check_outputs(&in_state, rho)?;
         let sparsity = self.by_state.check(&in_state, rho)?;
         if let Some(row) = sparsity.rows.iter().position(Vec::is_empty) {
             return Err(Error::WithoutUnknowns { row });
@@ -100,12 +109,6 @@ impl<E: Equation> Automatic<E> {
         }
         self.by_param.check(&in_param, theta)?;
         Ok(())
-    }
-
-    /// Returns the cause of a failed solve if it lies in the residual, and the failure itself otherwise.
-    fn explain(&self, points: &[&[f64]], theta: &[f64], failure: AnyError) -> AnyError {
-        let mut faults = points.iter().filter_map(|rho| self.check(rho, theta).err());
-        faults.next().map_or(failure, AnyError::from)
     }
 }
 
@@ -148,7 +151,6 @@ impl<E: Equation> Model for Automatic<E> {
     ) -> Result<Box<dyn Sensitivity + 'a>> {
         let jacobians = self.jacobians(rho, theta)?;
         implicit(self, jacobians, (rho, theta), backend)
-            .map_err(|failure| self.explain(&[rho], theta, failure))
     }
 
     fn second_derivative(
@@ -179,20 +181,13 @@ impl<E: Equation> Model for Automatic<E> {
         self.equation.guess(theta)
     }
 
-    fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
-        solve_by_newton(self, theta, rho, backend).map_err(|failure| {
-            let guess = self.guess(theta);
-            if guess.len() != rho.len() || theta.len() != self.param_dim() {
-                return failure;
-            }
-            // A pattern at special values such as 0 may lack entries that it has elsewhere.
-            self.explain(&[rho, &guess], theta, failure)
-        })
+    fn diagnose(&self, rho: &[f64], theta: &[f64]) -> Result<()> {
+        Ok(self.check(rho, theta)?)
     }
 }
 
 /// Returns an operator of NaN for a Jacobian that cannot be computed: `Model` has no way to return the error here.
-/// [`Automatic::linearise`] and [`Automatic::solve`] return it.
+/// `linearise` and `diagnose` return it.
 pub(super) fn or_nan(
     jacobian: Outcome<Operator<'static>>,
     (rows, columns): (usize, usize),

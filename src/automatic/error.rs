@@ -39,6 +39,15 @@ pub enum Error {
         /// Index of the output.
         row: usize,
     },
+    /// An output that the function reads before it has written it, as by `out[i] += …`.
+    #[error(
+        "entry {row} of the output is computed from an entry that is not assigned yet; assign before adding, as with \
+         `out[{row}] = …` before `out[{row}] += …`"
+    )]
+    ReadUnwritten {
+        /// Index of the output.
+        row: usize,
+    },
     /// An output that changes from call to call at the same point.
     #[error(
         "entry {row} of the output changes from call to call at the same point; let it depend on its arguments alone (no \
@@ -129,6 +138,7 @@ impl ModuleError for Error {
     fn kind(&self) -> &'static str {
         match self {
             Self::Unwritten { .. } => "Unwritten",
+            Self::ReadUnwritten { .. } => "ReadUnwritten",
             Self::Unsteady { .. } => "Unsteady",
             Self::Lost { .. } => "Lost",
             Self::OffBranch { .. } => "OffBranch",

@@ -60,6 +60,7 @@ mod dual;
 mod equation;
 mod error;
 mod jacobian;
+mod outputs;
 mod scalar;
 mod sparsity;
 mod tape;

@@ -9,6 +9,9 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 /// A literal joins an expression on the right, as in `x * 2.0 + 1.0`, or as `S::from(2.0) / x`. Rust allows no generic
 /// `2.0 * x`. Comparisons such as `x < 0.5` compare values.
 ///
+/// Numbers that carry derivatives may be recorded on a tape of their thread. Do not hand them to other threads, as with
+/// rayon, inside a residual: the library itself evaluates different points in parallel.
+///
 /// ```
 /// use pullback::automatic::Scalar;
 /// fn logistic<S: Scalar>(t: f64, [height, rate, middle]: [S; 3]) -> S {

@@ -7,7 +7,7 @@ use super::history::{Control, Iterate, Move, Snapshot};
 use super::linearised::Linearised;
 use super::point::Point;
 use super::remaining::Remaining;
-use super::remark::{Remark, suspicion};
+use super::remark::{Remark, runaway, suspicion};
 use super::stop::Stop;
 use super::stopping::{NO_DECREASE, Tolerances};
 use crate::vector::norm;
@@ -153,10 +153,19 @@ impl Progress {
         (above, best)
     }
 
-    /// Returns a remark if the history hints at a wrong derivative although the run claims to have converged.
-    pub(super) fn suspicion(&self, stop: &Stop) -> Option<Remark> {
-        let text = suspicion(&self.history).filter(|_| stop.converged())?;
-        let iteration = self.history.len().saturating_sub(1);
-        Some(Remark { iteration, text })
+    /// Returns a remark on what the history hints at: a wrong derivative although the run claims to have converged, or a
+    /// parameter that still runs away at the iteration limit.
+    pub(super) fn hints(&self, stop: &Stop) -> Option<Remark> {
+        match stop {
+            Stop::Iterations { .. } => {
+                let (iteration, text) = runaway(&self.history)?;
+                Some(Remark { iteration, text })
+            }
+            _ => {
+                let text = suspicion(&self.history).filter(|_| stop.converged())?;
+                let iteration = self.history.len().saturating_sub(1);
+                Some(Remark { iteration, text })
+            }
+        }
     }
 }

@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         let (stop, point) = self.progress.outcome(&self.state.point, stop);
         let solvers = self.problem.ledger.solvers();
         let mut remarks = self.memory.remarks.clone();
-        remarks.extend(self.progress.suspicion(&stop));
+        remarks.extend(self.progress.hints(&stop));
         Report {
             theta: point.theta.clone(),
             rho: point.rho.clone(),

@@ -152,7 +152,7 @@ impl fmt::Display for Stop {
             ),
             Self::Iterations { taken } => write!(
                 f,
-                "not converged: the limit of {taken} steps was reached; allow more steps"
+                "not converged: the limit of {taken} steps was reached; allow more steps (`Tolerances::iterations`)"
             ),
             Self::Stalled { slope, .. } if *slope >= 0.0 => write!(
                 f,

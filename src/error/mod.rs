@@ -153,8 +153,8 @@ pub enum Error {
     /// A linear system that is singular to working precision.
     #[error(
         "the linear system is singular to working precision (backward error {residual:.1e}, amplification \
-         {amplification:.1e}); if it is the ∂g/∂ρ of a model, check its entries, and for a conservation law fix the \
-         mass (see `Grid::stationary_matrix`)"
+         {amplification:.1e}); check the entries of the matrix, and if it is the ∂g/∂ρ of a model, that its equations \
+         determine the state (for a conservation law, fix the mass as `Grid::stationary_matrix` does)"
     )]
     Singular {
         /// Backward error ‖b − Ax‖ / (‖|A||x|‖ + ‖b‖).
@@ -222,8 +222,8 @@ pub enum Error {
     /// Newton's method failed to solve g(ρ, θ) = 0 for ρ.
     #[error(
         "Newton's method stopped after {iterations} iteration(s) at ‖g‖ = {residual:.2e} (from {initial:.2e}): \
-         {reason}; check ∂g/∂ρ with `verify::model`, and if it is right, override `Model::guess` with a better initial \
-         guess, or `Model::solve`"
+         {reason}; start closer to a solution with a better `guess`, check that the equations have a solution at these \
+         parameters, and check Jacobians written by hand with `verify::model`"
     )]
     Newton {
         /// Number of iterations of Newton's method.

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::Loss;
+use super::{Loss, PAIRED};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
@@ -229,11 +229,7 @@ impl Loss for Divergence {
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
-        check::length(
-            "the state given to a divergence",
-            rho.len(),
-            self.target.len(),
-        )?;
+        check::length(PAIRED, self.target.len(), rho.len())?;
         check::density("the state given to a divergence", rho)?;
         // A density so small that the slope overflows counts as zero.
         let empty =

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::Loss;
+use super::{DATA, Loss, PAIRED};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
@@ -21,8 +21,8 @@ impl L2Misfit {
     /// # Errors
     /// Fails if the target has the wrong length, or entries that are not finite.
     pub fn new(grid: &Grid, target: Vec<f64>) -> Result<Self> {
-        check::length("the target of a loss", target.len(), grid.cells())?;
-        check::finite("the target of a loss", &target)?;
+        check::length("the target data of a loss", target.len(), grid.cells())?;
+        check::finite(DATA, &target)?;
         Ok(Self {
             volume: grid.volume(),
             target,
@@ -36,7 +36,7 @@ impl L2Misfit {
     /// # Errors
     /// Fails if the target has entries that are not finite.
     pub fn euclidean(target: Vec<f64>) -> Result<Self> {
-        check::finite("the target of a loss", &target)?;
+        check::finite(DATA, &target)?;
         Ok(Self {
             volume: 1.0,
             target,
@@ -73,7 +73,7 @@ impl Loss for L2Misfit {
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
-        check::length("the state given to a loss", rho.len(), self.target.len())?;
+        check::length(PAIRED, self.target.len(), rho.len())?;
         check::finite("the state given to a loss", rho)
     }
 }

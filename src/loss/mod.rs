@@ -20,6 +20,12 @@ use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root};
 
+/// Name of the data in the check of their length against the state of the model.
+const PAIRED: &str = "the number of data, one for each entry of the model's state";
+
+/// Name of the data in the check of their entries.
+const DATA: &str = "the target data of a loss (for missing data see `Observations::present`)";
+
 /// Loss on states, from which [`at`](Loss::at) prepares a [`Misfit`] at every ρ.
 ///
 /// A loss in closed form implements `value` and `gradient`. A loss that needs solves, such as a transport cost, also

@@ -150,9 +150,9 @@ impl Loss for Observations {
 
     fn check(&self, rho: &[f64]) -> Result<()> {
         check::length(
-            "the state given to a loss",
-            rho.len(),
+            "the columns of the observation operator, one for each entry of the state",
             self.operator.ncols(),
+            rho.len(),
         )?;
         check::finite("the state given to a loss", rho)
     }

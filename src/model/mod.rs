@@ -3,12 +3,14 @@
 pub mod adjoint;
 mod equations;
 mod newton;
+mod singular;
 mod variation;
 
 pub use self::adjoint::Linearisation;
 use self::adjoint::{Implicit, Sensitivity};
 pub use self::equations::Equations;
 pub use self::newton::Newton;
+pub use self::singular::{Flaw, SingularJacobian};
 pub use self::variation::Variation;
 
 use faer::Mat;
@@ -118,6 +120,19 @@ pub trait Model: Sync {
         None
     }
 
+    /// Looks for a fault of the equations at (ρ, θ) that their values and Jacobians cannot report, such as the reason why an
+    /// entry is NaN.
+    ///
+    /// Newton's method, the default [`linearise`](Model::linearise) and [`verify::model`](crate::verify::model) call this
+    /// method after a failure, and return its error in place of their own. The default finds no fault.
+    ///
+    /// # Errors
+    /// Fails with a description of the fault, if there is one.
+    fn diagnose(&self, rho: &[f64], theta: &[f64]) -> Result<()> {
+        let _ = (rho, theta);
+        Ok(())
+    }
+
     /// Returns the initial guess of [`solve`](Model::solve) for ρ(θ). The default is zero.
     fn guess(&self, theta: &[f64]) -> Vec<f64> {
         let _ = theta;
@@ -148,7 +163,8 @@ pub(crate) fn implicit<'a, M: Model + ?Sized>(
     check::length("the rows of ∂g/∂ρ", a.nrows(), model.state_dim())?;
     check::length("the columns of ∂g/∂θ", c.ncols(), model.param_dim())?;
     let second = move |along: &Variation<'_>| model.second_derivative(rho, theta, along);
-    let sensitivity = Implicit::new(a, c, backend)?;
+    let sensitivity =
+        Implicit::new(a, c, backend).map_err(|failure| explained(model, &[rho], theta, failure))?;
     Ok(Box::new(sensitivity.with_second_derivative(second)))
 }
 
@@ -163,15 +179,9 @@ pub(crate) fn solve_by_newton<M: Model + ?Sized>(
     check::length("θ", theta.len(), model.param_dim())?;
     let newton = Newton::default();
     if rho.iter().any(|r| *r != 0.0) {
-        match newton.solve(model, theta, rho, backend) {
+        match newton.attempt(model, theta, rho, backend) {
             // A warm start far from the solution may fail where the guess of the model succeeds.
-            Err(
-                Error::Newton { .. }
-                | Error::NotFinite { .. }
-                | Error::Singular { .. }
-                | Error::NotPositiveDefinite { .. }
-                | Error::Stagnation { .. },
-            ) => {}
+            Err(failure) if is_of_start(&failure) => {}
             done => return done,
         }
     }
@@ -180,6 +190,33 @@ pub(crate) fn solve_by_newton<M: Model + ?Sized>(
     check::length("the guess for ρ", guess.len(), rho.len())?;
     rho.copy_from_slice(&guess);
     newton.solve(model, theta, rho, backend)
+}
+
+/// Returns whether Newton's method may succeed from another start.
+fn is_of_start(failure: &Error) -> bool {
+    let newton = matches!(
+        failure,
+        Error::Newton { .. }
+            | Error::NotFinite { .. }
+            | Error::NotPositiveDefinite { .. }
+            | Error::Stagnation { .. }
+    );
+    newton || failure.of::<SingularJacobian>().is_some()
+}
+
+/// Returns the fault that the model finds at one of these states, or else the failure itself.
+pub(crate) fn explained<M: Model + ?Sized>(
+    model: &M,
+    states: &[&[f64]],
+    theta: &[f64],
+    failure: Error,
+) -> Error {
+    if theta.len() != model.param_dim() {
+        return failure;
+    }
+    let states = states.iter().filter(|rho| rho.len() == model.state_dim());
+    let mut faults = states.filter_map(|rho| model.diagnose(rho, theta).err());
+    faults.next().unwrap_or(failure)
 }
 
 /// Computes ρ(θ) without a warm start, and checks that θ and the state are finite.

@@ -209,8 +209,14 @@ fn explain(claim: &[f64], floor: &[f64], difference: &[f64]) -> String {
     if dot(&rest, &rest) <= explained && dot(&d, &d) > 0.0 {
         return times(factor);
     }
+    // A NaN counts as the largest error.
     let error = |i: usize| (c[i] - d[i]).abs();
-    let row = (0..c.len()).fold(0, |row, i| if error(i) > error(row) { i } else { row });
+    let larger = |i: usize, row: usize| error(i).is_nan() || error(i) > error(row);
+    let largest = (0..c.len()).reduce(|row, i| match !error(row).is_nan() && larger(i, row) {
+        true => i,
+        false => row,
+    });
+    let row = largest.unwrap_or(0);
     match (claim.get(row), difference.get(row)) {
         (Some(c), Some(d)) => {
             format!("largest error in row {row}: claimed {c:.6e}, differences give {d:.6e}")

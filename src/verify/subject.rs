@@ -4,7 +4,7 @@ use super::probe::{DIRECTIONS, floored, moved, relative};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Operator;
-use crate::model::Model;
+use crate::model::{Model, explained};
 use crate::random;
 
 /// Smallest perturbation scale of a state's entries, relative to the largest entry.
@@ -69,7 +69,10 @@ impl<'a> Subject<'a> {
             let g = self.equations(&state, self.theta);
             match check::finite("g(ρ, θ) near the solution", &g) {
                 Ok(()) => return Ok((state, g)),
-                Err(error) if step < 1e-6 => return Err(error),
+                Err(error) if step < 1e-6 => {
+                    let states = [self.rho.as_slice(), &state];
+                    return Err(explained(self.model, &states, self.theta, error));
+                }
                 Err(_) => step *= 0.5,
             }
         }
@@ -87,8 +90,10 @@ impl<'a> Subject<'a> {
         let a = self.model.state_jacobian(rho, self.theta);
         check::length("the rows of ∂g/∂ρ", a.nrows(), self.rho.len())?;
         check::length("the columns of ∂g/∂ρ", a.ncols(), self.rho.len())?;
-        a.check_finite("∂g/∂ρ")?;
-        Ok(a)
+        match a.check_finite("∂g/∂ρ") {
+            Ok(()) => Ok(a),
+            Err(error) => Err(explained(self.model, &[rho], self.theta, error)),
+        }
     }
 
     /// Returns C = ∂g/∂θ after checking that it has the right shape and is finite.
@@ -96,8 +101,10 @@ impl<'a> Subject<'a> {
         let c = self.model.param_jacobian(rho, self.theta);
         check::length("the rows of ∂g/∂θ", c.nrows(), self.rho.len())?;
         check::length("the columns of ∂g/∂θ", c.ncols(), self.theta.len())?;
-        c.check_finite("∂g/∂θ")?;
-        Ok(c)
+        match c.check_finite("∂g/∂θ") {
+            Ok(()) => Ok(c),
+            Err(error) => Err(explained(self.model, &[rho], self.theta, error)),
+        }
     }
 
     /// Returns the sizes of the entries of ρ, raised to at least 10⁻⁴ of the largest size.

@@ -12,6 +12,7 @@ mod evolution;
 mod extensions;
 mod extreme_numbers;
 mod files;
+mod first_models;
 mod fits;
 mod geometry;
 mod honesty;

@@ -101,7 +101,7 @@ fn models() {
         row("ρ", "NotFinite", "the state ρ(θ)", move || {
             run(Fault::State)
         }),
-        row("no inverse", "Singular", "check its entries", move || {
+        row("no inverse", "SingularJacobian", "`guess`", move || {
             run(Fault::Singular)
         }),
         row("no root", "Newton", "`verify::model`", move || {

@@ -114,7 +114,7 @@ fn places_outside_and_values_too_many_or_few_are_refused() {
 }
 
 #[test]
-#[should_panic(expected = "(2, 1) is outside 2×3")]
+#[should_panic(expected = "row 2 and column 1, counted from 0, is outside a matrix of shape 2×3")]
 fn triplets_outside_panic() {
     Operator::triplets(2, 3, [(0, 0, 1.0), (2, 1, 1.0), (5, 5, 1.0)]);
 }

@@ -125,7 +125,9 @@ impl<'a> Operator<'a> {
     /// A [`Pattern`] avoids sorting again if several matrices have the same positions.
     ///
     /// # Panics
-    /// Panics if a row or column is outside the shape, or if there are 2³² or more rows, columns or values.
+    /// Panics, as an index outside a slice does, if a row or column is outside the shape, or if there are 2³² or more rows,
+    /// columns or values. Rows and columns count from 0.
+    #[track_caller]
     pub fn triplets(
         nrows: usize,
         ncols: usize,
@@ -137,7 +139,7 @@ impl<'a> Operator<'a> {
         for (row, column, value) in entries {
             assert!(
                 row < nrows && column < ncols,
-                "({row}, {column}) is outside {nrows}×{ncols}"
+                "an entry in row {row} and column {column}, counted from 0, is outside a matrix of shape {nrows}×{ncols}"
             );
             positions.push((row as u32, column as u32));
             values.push(value);

@@ -5,7 +5,8 @@ mod sizes;
 use faer::MatMut;
 
 use self::sizes::{Sizes, scaled_norm};
-use super::Model;
+use super::singular::{Flaw, SingularJacobian};
+use super::{Model, explained};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::{Backend, Factor, Operator, Side};
@@ -51,8 +52,7 @@ const POLISHED: f64 = 2e-15;
 /// gains less than one digit.
 const SLOW: f64 = 0.1;
 
-const NO_DECREASE: &str = "no step along the Newton direction reduces ‖g‖, so that ∂g/∂ρ may be wrong or the iterate far from \
-                           a solution";
+const NO_DECREASE: &str = "no step along the Newton direction reduces ‖g‖";
 
 /// Outcome of a Newton step.
 enum Progress {
@@ -78,8 +78,23 @@ impl Newton {
     /// Solves g(ρ, θ) = 0, with the contents of `rho` as initial guess.
     ///
     /// # Errors
-    /// Fails with [`Error::Newton`] if the iteration does not converge. Fails if a linear solve fails.
+    /// Fails with [`Error::Newton`] if the iteration does not converge, with [`SingularJacobian`] if ∂g/∂ρ is singular at an
+    /// iterate, and if a linear solve fails otherwise. A fault that [`Model::diagnose`] finds takes the place of these errors.
     pub fn solve<M: Model + ?Sized>(
+        &self,
+        model: &M,
+        theta: &[f64],
+        rho: &mut [f64],
+        backend: &dyn Backend,
+    ) -> Result<()> {
+        let start = rho.to_vec();
+        // At special values such as 0, a fault may be hidden that the last iterate shows.
+        self.attempt(model, theta, rho, backend)
+            .map_err(|failure| explained(model, &[rho, &start], theta, failure))
+    }
+
+    /// Solves as [`solve`](Self::solve) does, without a diagnosis of failures.
+    pub(super) fn attempt<M: Model + ?Sized>(
         &self,
         model: &M,
         theta: &[f64],
@@ -105,7 +120,8 @@ impl Newton {
             reason,
         };
         for iteration in 0..self.iterations {
-            match self.iterate(&mut state, backend)? {
+            let progress = self.iterate(&mut state, backend);
+            match progress.map_err(|failure| state.located(failure, iteration))? {
                 Progress::Solved => return Ok(()),
                 Progress::Reduced => {}
                 Progress::Stalled => return Err(failure(iteration, &state.g, NO_DECREASE)),
@@ -222,6 +238,20 @@ impl<'m, M: Model + ?Sized> Iteration<'m, M> {
             self.g = g;
         }
         Ok(Progress::Solved)
+    }
+
+    /// Adds the iterate and what is known about its ∂g/∂ρ to the failure of a solve with a singular matrix.
+    fn located(&self, failure: Error, iterations: usize) -> Error {
+        if !matches!(failure, Error::Singular { .. }) {
+            return failure;
+        }
+        let flaw = Flaw::of(&self.model.state_jacobian(self.rho, self.theta));
+        let rho = self.rho.to_vec();
+        Error::from(SingularJacobian {
+            iterations,
+            rho,
+            flaw,
+        })
     }
 
     /// Returns A = ∂g/∂ρ at this ρ, with its shape and entries checked.
