@@ -116,14 +116,17 @@ mod tests {
         (0..s).map(term).sum()
     }
 
-    /// Every tree of order up to 4 with its density, by nested sums over aᵢⱼ.
+    /// Order of a tree, its density, and its value at a stage.
+    type Condition<'a> = (i32, f64, &'a dyn Fn(usize) -> f64);
+
+    /// Every tree of order up to 4, and four of order 5, with its density, by nested sums over aᵢⱼ.
     fn conditions(t: &Tableau, weight: &dyn Fn(usize) -> f64, order: i32) -> Vec<f64> {
         let s = t.stages();
         let a = |i: usize, j: usize| t.a[i].get(j).copied().unwrap_or(0.0);
         let c = |i: usize| t.c[i];
         let ac = |i: usize, power: i32| sum(s, |j| a(i, j) * c(j).powi(power));
         let aac = |i: usize| sum(s, |j| a(i, j) * ac(j, 1));
-        let all: [(i32, f64, &dyn Fn(usize) -> f64); 12] = [
+        let all: [Condition<'_>; 12] = [
             (1, 1.0, &|_| 1.0),
             (2, 2.0, &|i| c(i)),
             (3, 3.0, &|i| c(i).powi(2)),

@@ -238,6 +238,10 @@ impl<D: Dynamics> Model for Evolution<D> {
         Ok(Box::new(self.sweeps(theta)?))
     }
 
+    fn diagnose(&self, _: &[f64], theta: &[f64]) -> Result<()> {
+        self.sweeps(theta).map(drop)
+    }
+
     fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {
         let states = self.predict(theta)?;
         check::length("the state ρ", rho.len(), states.len())?;
