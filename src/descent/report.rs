@@ -76,8 +76,14 @@ impl Report {
     /// # Ok::<(), pullback::Error>(())
     /// ```
     ///
+    /// It is the inverse of the curvature G + C, which is also the variance of the gradient if the loss is a negative
+    /// log-likelihood. For a loss with [scores](crate::Loss::scores), such as [`Robust`](crate::loss::Robust), it is H⁻¹BH⁻¹
+    /// with the curvature H of the objective and the variance B of its gradient.
+    ///
     /// # Errors
-    /// Fails as [`Descent::run`] does, and if the descent has no metric.
+    /// Fails as [`Descent::run`] does, and if the descent has no metric. Fails with
+    /// [`CovarianceError::Indefinite`](crate::posterior::CovarianceError::Indefinite) for a loss with scores if H is not positive
+    /// definite.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
         descent.uncertainty(&self.theta, &self.rho)
     }

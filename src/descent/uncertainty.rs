@@ -3,10 +3,12 @@
 use faer::Mat;
 
 use super::problem::{Problem, Setting};
+use crate::coordinates::Chart;
 use crate::direction::{Direction, LeastSquares, Newton};
 use crate::error::{Error, Result};
-use crate::linalg::Backend;
-use crate::posterior::{Data, Posterior, Rank, Uncertainty, no_prior};
+use crate::hessian::HessianError;
+use crate::linalg::{Backend, gram, symmetric_product};
+use crate::posterior::{Data, Posterior, Rank, Scores, Uncertainty, no_prior};
 use crate::prior::PriorTerms;
 
 impl<'a> Setting<'a> {
@@ -64,29 +66,41 @@ impl<'a> Setting<'a> {
         let state = problem.start(theta, rho, &mut memory)?;
         let linearised = problem.linearise(&state, &mut memory)?;
         let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
-        let data = root.lift(linearised.z.matrix()?.as_ref())?;
-        // The Gram matrix of the stacked rows [L Z; P], with the root P of the priors, is the curvature G + C.
-        let rows = match &linearised.prior {
-            None => data,
-            Some(prior) => {
-                let p = prior.matrix()?;
-                let above = data.nrows();
-                Mat::from_fn(above + p.nrows(), p.ncols(), |i, j| match i < above {
-                    true => data[(i, j)],
-                    false => p[(i - above, j)],
-                })
-            }
+        let z = linearised.z.matrix()?;
+        let prior = match &linearised.prior {
+            None => Mat::zeros(0, z.ncols()),
+            Some(prior) => prior.matrix()?,
         };
+        // The Gram matrix of the stacked rows [L Z; P], with the root P of the priors, is the curvature G + C.
+        let rows = stacked(&root.lift(z.as_ref())?, &prior);
         let mut columns = rows.col_iter();
         if columns.any(|column| column.iter().any(|x| !x.is_finite())) {
             return Err(Error::Overflow {
                 what: "the curvature of the objective (check that the noise is in the units of the data)",
             });
         }
-        Ok(Uncertainty::new(
-            rows.as_ref(),
-            &linearised.chart.free,
-            &linearised.chart.scale,
-        ))
+        let Chart { free, scale } = &linearised.chart;
+        let Some(scores) = state.misfit.scores(z.as_ref(), backend)? else {
+            return Ok(Uncertainty::new(rows.as_ref(), free, scale));
+        };
+        // The curvature is Zᵀf″Z + C. The mean of a prior counts as a datum with the precision C, which is therefore also the
+        // variance of the gradient of the prior.
+        let curved = state.misfit.hessian(z.as_ref(), backend)?;
+        let curved = curved.ok_or(HessianError::Loss)?;
+        let data = symmetric_product(z.as_ref(), curved.as_ref());
+        let scores = Scores {
+            curvature: data + gram(prior.as_ref()),
+            rows: stacked(&scores, &prior),
+        };
+        Uncertainty::sandwich(rows.as_ref(), &scores, free, scale)
     }
+}
+
+/// Returns the rows of `above` and of `below`.
+fn stacked(above: &Mat<f64>, below: &Mat<f64>) -> Mat<f64> {
+    let rows = above.nrows();
+    Mat::from_fn(rows + below.nrows(), above.ncols(), |i, j| match i < rows {
+        true => above[(i, j)],
+        false => below[(i - rows, j)],
+    })
 }

@@ -107,6 +107,8 @@ pub(super) struct Point {
     pub(super) dual: Vec<f64>,
     /// Square roots of the weights of outliers in the metric.
     pub(super) roots: Vec<f64>,
+    /// Curvatures of the data relative to these weights.
+    pub(super) bends: Vec<f64>,
     pub(super) loss: f64,
     /// Rounding error of the objective.
     pub(super) rounding: f64,
@@ -119,6 +121,7 @@ impl Point {
             values: vec![0.0; k],
             dual: Vec::with_capacity(k),
             roots: Vec::with_capacity(k),
+            bends: Vec::with_capacity(k),
             ..Self::default()
         }
     }
@@ -134,6 +137,7 @@ impl Point {
         formula.values(&self.theta, &mut self.values);
         self.dual.clear();
         self.roots.clear();
+        self.bends.clear();
         let (mut loss, mut first, mut second) = (0.0, 0.0, 0.0);
         let rows = measured.rows.iter().zip(&measured.weights);
         for ((&i, weight), datum) in rows.zip(&measured.data) {
@@ -144,6 +148,7 @@ impl Point {
                     let z = (r / scale).powi(2);
                     let (root, dual) = penalty.row(r, z);
                     self.roots.push(root);
+                    self.bends.push(penalty.bend(z));
                     self.dual.push(dual);
                     (scale * scale * penalty.value(z), root * dual)
                 }

@@ -4,9 +4,10 @@ use std::fmt;
 
 use faer::{Mat, MatRef};
 
+use super::resolved::{ROUNDING, Resolved, Scores};
 use crate::check;
 use crate::error::Result;
-use crate::linalg::{Cpu, gram, right_singular};
+use crate::linalg::Cpu;
 use crate::model::adjoint::Linearisation;
 use crate::model::{Model, solve_checked};
 use crate::vector::norm;
@@ -30,47 +31,45 @@ pub struct Uncertainty {
     pub held: Vec<usize>,
 }
 
-/// Relative singular value below which a direction is undetermined.
-const ROUNDING: f64 = 1e-10;
-
 /// Size of an entry of a null vector, in scaled coordinates, above which its parameter is undetermined.
 const NULL_SHARE: f64 = 1e-6;
 
 impl Uncertainty {
     /// Computes the covariance from rows H with HᵀH = G + C for the free parameters, where dθ = scale dξ.
     pub(crate) fn new(rows: MatRef<'_, f64>, free: &[usize], scale: &[f64]) -> Self {
+        let resolved = Resolved::new(rows);
+        Self::from_root(resolved.root.as_ref(), &resolved, free, scale)
+    }
+
+    /// Computes the covariance H⁻¹BH⁻¹ from these scores, within the combinations of parameters that the rows of the metric
+    /// determine.
+    pub(crate) fn sandwich(
+        rows: MatRef<'_, f64>,
+        scores: &Scores,
+        free: &[usize],
+        scale: &[f64],
+    ) -> Result<Self> {
+        let resolved = Resolved::new(rows);
+        let root = resolved.sandwich(scores)?;
+        Ok(Self::from_root(root.as_ref(), &resolved, free, scale))
+    }
+
+    fn from_root(
+        root: MatRef<'_, f64>,
+        resolved: &Resolved,
+        free: &[usize],
+        scale: &[f64],
+    ) -> Self {
         let total = scale.len();
-        let lengths: Vec<f64> = (0..free.len()).map(|j| rows.col(j).norm_l2()).collect();
-        let unit = |j: usize| match lengths[j] > 0.0 {
-            true => lengths[j].recip(),
-            false => 1.0,
-        };
-        // With D = diag(unit) and H D = UΣVᵀ, (HᵀH)⁻¹ = D V Σ⁻² VᵀD. HᵀH, which squares the condition number,
-        // is never formed. A wide H is padded with rows of zeros, because its decomposition would otherwise
-        // lack vectors of the null space.
-        let padded = rows.nrows().max(free.len());
-        let scaled = Mat::from_fn(padded, free.len(), |i, j| match i < rows.nrows() {
-            true => rows[(i, j)] * unit(j),
-            false => 0.0,
-        });
-        let (values, vectors) = right_singular(scaled.as_ref());
-        let largest = values.first().copied().unwrap_or(0.0);
-        let rank = values
-            .iter()
-            .take_while(|v| **v > ROUNDING * largest)
-            .count();
-        // Entries of DV, in coordinates of θ.
-        let in_theta = |j: usize, k: usize| vectors[(j, k)] * unit(j) * scale[free[j]];
-        let mut inverse_root = Mat::zeros(rank, total);
-        let mut null_space = Mat::zeros(total, values.len() - rank);
-        for (j, &i) in free.iter().enumerate() {
-            (0..rank).for_each(|k| inverse_root[(k, i)] = in_theta(j, k) / values[k]);
-            (rank..values.len()).for_each(|k| null_space[(i, k - rank)] = in_theta(j, k));
-        }
-        let covariance = gram(inverse_root.as_ref());
+        let covariance = Resolved::covariance(root, free, scale);
         let mut standard_errors: Vec<f64> = (0..total).map(|i| covariance[(i, i)].sqrt()).collect();
-        for k in 0..null_space.ncols() {
+        let null = &resolved.null;
+        let mut null_space = Mat::zeros(total, null.ncols());
+        for k in 0..null.ncols() {
             let column = null_space.col_as_slice_mut(k);
+            for (j, &i) in free.iter().enumerate() {
+                column[i] = null[(j, k)] * resolved.unit[j] * scale[i];
+            }
             let length = norm(column);
             if length > 0.0 {
                 column.iter_mut().for_each(|x| *x /= length);
@@ -79,7 +78,7 @@ impl Uncertainty {
             for (j, &i) in free.iter().enumerate() {
                 // Rounding rotates a null vector towards the kept vectors by about ε σ₁/σᵣ. Shares of this
                 // origin stay below the threshold unless the smallest kept σᵣ is itself close to its limit.
-                let share = vectors[(j, rank + k)].abs();
+                let share = null[(j, k)].abs();
                 if share > NULL_SHARE {
                     standard_errors[i] = f64::INFINITY;
                 }

@@ -25,6 +25,7 @@ mod robust;
 mod run;
 mod schedule;
 mod simulator;
+mod standard_errors;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
