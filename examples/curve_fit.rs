@@ -12,8 +12,9 @@ use std::process::ExitCode;
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::loss::L2Misfit;
 use pullback::plot::{Chart, Colour, Corner, Marker, PALETTE, Page, Stroke};
+use pullback::posterior::{Uncertainty, Variance};
 use pullback::profile::{Profile, ProfileLikelihood, Profiles};
-use pullback::{Descent, Report, posterior::Uncertainty, verify};
+use pullback::{Descent, Report, verify};
 
 use support::command::{self, Arguments, Failure, path};
 use support::output::make_folder;
@@ -81,26 +82,19 @@ fn run(out: &Path) -> Result<(), Failure> {
     let report = descent.run(&start, |iterate| println!("{iterate}"))?;
     println!("\n{report}\n");
 
-    // The noise is unknown: the residual of n data with p parameters estimates its variance.
-    let freedom = (DATA.len() - 7) as f64;
-    let variance = 2.0 * report.loss / freedom;
-    let uncertainty = report.covariance(&descent)?.scaled(variance);
-    let estimates = uncertainty.estimates(&report.theta)?.freedom(freedom)?;
+    // The noise is unknown: the residual estimates its variance.
+    let estimates = report.estimates(&descent, Variance::Estimated)?;
     println!("{estimates}");
-    println!(
-        "residual standard deviation {:.3} on {freedom} degrees of freedom",
-        variance.sqrt()
-    );
     println!("certified: {CERTIFIED:?}");
 
     // The covariance knows the model only at the fit. Profiles follow it to the ends of the intervals.
-    let likelihood = ProfileLikelihood::new(&descent).freedom(freedom);
+    let likelihood = ProfileLikelihood::new(&descent).variance(Variance::Estimated);
     let profiles = likelihood.run(&report.theta, |_| ())?;
     println!("\n{profiles}");
 
     let quantile = estimates.quantile();
     for (name, page) in [
-        ("fit", draw(&report, &uncertainty, quantile)?),
+        ("fit", draw(&report, estimates.uncertainty(), quantile)?),
         ("profiles", draw_profiles(&profiles)),
     ] {
         println!("wrote {}", page.save(&out.join(name))?[0].display());

@@ -11,7 +11,7 @@ use super::stop::Stop;
 use super::stopping::{Ratios, Tolerances};
 use crate::error::Result;
 use crate::linalg::Solved;
-use crate::posterior::Uncertainty;
+use crate::posterior::{Estimates, Uncertainty, Variance};
 
 /// Result of a descent: the best point, the history, the reason for stopping, and the cost.
 ///
@@ -85,7 +85,22 @@ impl Report {
     /// [`CovarianceError::Indefinite`](crate::posterior::CovarianceError::Indefinite) for a loss with scores if H is not positive
     /// definite.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
-        descent.uncertainty(&self.theta, &self.rho)
+        descent.uncertainty(&self.theta, &self.rho, Variance::Known)
+    }
+
+    /// Computes the table of estimates: values ± standard errors, confidence intervals, correlations, and what the residual says
+    /// of the noise. Pass the `descent` that produced this report.
+    ///
+    /// [`Variance`] says whether the noise is known. The [covariance](Estimates::uncertainty) is (G/s² + C)⁻¹. If the variance s²
+    /// differs much from 1 and priors are informative, the estimates themselves weigh data and priors wrongly: give the noise to
+    /// the loss, and run again.
+    ///
+    /// # Errors
+    /// Fails as [`covariance`](Self::covariance) does. With [`Variance::Estimated`] it also fails if the loss is not quadratic, such as
+    /// [`Robust`](crate::loss::Robust), and if there are as many parameters as data or no residual.
+    pub fn estimates(&self, descent: &Descent<'_>, variance: Variance) -> Result<Estimates> {
+        let uncertainty = descent.uncertainty(&self.theta, &self.rho, variance)?;
+        uncertainty.estimates(&self.theta)
     }
 }
 

@@ -3,12 +3,13 @@
 use faer::Mat;
 
 use super::problem::{Problem, Setting};
-use crate::coordinates::Chart;
 use crate::direction::{Direction, LeastSquares, Newton};
 use crate::error::{Error, Result};
 use crate::hessian::HessianError;
 use crate::linalg::{Backend, gram, symmetric_product};
-use crate::posterior::{Data, Posterior, Rank, Scores, Uncertainty, no_prior};
+use crate::posterior::{
+    CovarianceError, Data, Posterior, Rank, Scores, Uncertainty, Variance, no_prior,
+};
 use crate::prior::PriorTerms;
 
 impl<'a> Setting<'a> {
@@ -59,11 +60,12 @@ impl<'a> Setting<'a> {
         &self,
         backend: &'a dyn Backend,
         theta: &[f64],
-        rho: Option<&[f64]>,
+        rho: &[f64],
+        variance: Variance,
     ) -> Result<Uncertainty> {
         let problem = self.for_uncertainty(backend, true);
         let mut memory = problem.memory();
-        let state = problem.start(theta, rho, &mut memory)?;
+        let state = problem.start(theta, Some(rho), &mut memory)?;
         let linearised = problem.linearise(&state, &mut memory)?;
         let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
         let z = linearised.z.matrix()?;
@@ -72,17 +74,24 @@ impl<'a> Setting<'a> {
             Some(prior) => prior.matrix()?,
         };
         // The Gram matrix of the stacked rows [L Z; P], with the root P of the priors, is the curvature G + C.
-        let rows = stacked(&root.lift(z.as_ref())?, &prior);
+        let data = root.lift(z.as_ref())?;
+        let rows = stacked(&data, &prior);
         let mut columns = rows.col_iter();
         if columns.any(|column| column.iter().any(|x| !x.is_finite())) {
             return Err(Error::Overflow {
                 what: "the curvature of the objective (check that the noise is in the units of the data)",
             });
         }
-        let Chart { free, scale } = &linearised.chart;
+        let chart = &linearised.chart;
         let Some(scores) = state.misfit.scores(z.as_ref(), backend)? else {
-            return Ok(Uncertainty::new(rows.as_ref(), free, scale));
+            let fit = self.loss.data().map(|count| (state.misfit.value(), count));
+            return Uncertainty::of_fit((data.as_ref(), prior.as_ref()), chart, variance, fit);
         };
+        match variance {
+            Variance::Known => {}
+            Variance::Estimated => return Err(CovarianceError::NotQuadratic.into()),
+            Variance::Given { .. } => return Err(CovarianceError::Weighted.into()),
+        }
         // The curvature is Zᵀf″Z + C. The mean of a prior counts as a datum with the precision C, which is therefore also the
         // variance of the gradient of the prior.
         let curved = state.misfit.hessian(z.as_ref(), backend)?;
@@ -92,7 +101,7 @@ impl<'a> Setting<'a> {
             curvature: data + gram(prior.as_ref()),
             rows: stacked(&scores, &prior),
         };
-        Uncertainty::sandwich(rows.as_ref(), &scores, free, scale)
+        Uncertainty::sandwich(rows.as_ref(), &scores, &chart.free, &chart.scale)
     }
 }
 

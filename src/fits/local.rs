@@ -187,18 +187,6 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
 
     /// Computes the standard errors at the end of a fit: 0 for held parameters, ∞ for undetermined ones.
     pub(super) fn standard_errors(&mut self, errors: &mut [f64]) {
-        let data = self.measured.rows.len();
-        let deviation = match self.rules.deviations {
-            Some(_) => 1.0,
-            None => {
-                // f = ½‖r‖² estimates the variance of the data by 2f/(n − p).
-                let freedom = data as f64 - self.rules.estimated(errors.len()) as f64;
-                match freedom > 0.0 {
-                    true => (2.0 * self.here.loss / freedom).sqrt(),
-                    false => f64::INFINITY,
-                }
-            }
-        };
         self.triangle
             .factor(&self.matrix, &self.free, &self.here.dual);
         errors.fill(0.0);
@@ -206,6 +194,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
         let slope = |j: usize| self.rules.transform(j).slope(theta[j]);
         let robust = !self.here.bends.is_empty();
         if !robust && self.triangle.is_regular() {
+            let deviation = self.deviation(self.free.len());
             let unit = &mut self.gradient;
             self.triangle.standard_errors(unit);
             for (&j, error) in self.free.iter().zip(&*unit) {
@@ -213,6 +202,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             }
             return;
         }
+        let data = self.measured.rows.len();
         let entry = |i: usize, j: usize| self.matrix[self.free[j] * data + i];
         let rows = Mat::from_fn(data, self.free.len(), entry);
         let slopes: Vec<f64> = (0..theta.len()).map(slope).collect();
@@ -224,13 +214,27 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             errors.fill(f64::NAN);
             return;
         };
+        let deviation = self.deviation(self.free.len() - found.null_space.ncols());
         let pairs = errors.iter_mut().zip(&found.standard_errors);
         pairs.for_each(|(error, found)| {
-            *error = if *found == 0.0 {
-                0.0
-            } else {
-                found * deviation
+            *error = match *found {
+                0.0 => 0.0,
+                // A vanishing residual does not determine the parameter.
+                f64::INFINITY => f64::INFINITY,
+                found => found * deviation,
             }
         });
+    }
+
+    /// Returns the standard deviation of the noise, given the number of parameters that the data determine.
+    fn deviation(&self, parameters: usize) -> f64 {
+        if self.rules.deviations.is_some() {
+            return 1.0;
+        }
+        // f = ½‖r‖² estimates the variance of the data by 2f/(n − p).
+        match self.measured.rows.len().saturating_sub(parameters) {
+            0 => f64::INFINITY,
+            freedom => (2.0 * self.here.loss / freedom as f64).sqrt(),
+        }
     }
 }

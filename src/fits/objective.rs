@@ -40,12 +40,6 @@ impl Rules<'_> {
     pub(super) fn blocks(&self, j: usize, theta: f64, step: f64) -> bool {
         self.bounds.is_some_and(|b| b.blocks(j, theta, step))
     }
-
-    /// Returns the number of parameters that are not fixed by equal bounds.
-    pub(super) fn estimated(&self, p: usize) -> usize {
-        let fixed = |j: &usize| self.bounds.is_some_and(|b| b.lower()[*j] == b.upper()[*j]);
-        p - (0..p).filter(fixed).count()
-    }
 }
 
 /// Data of one fit.

@@ -58,6 +58,13 @@ pub trait Loss: Sync {
         Ok(None)
     }
 
+    /// Returns the number n of data if the loss is ½ Σ rᵢ² of n independent residuals with a common variance. The residuals of
+    /// a fit then estimate this variance ([`Variance::Estimated`](crate::posterior::Variance::Estimated)). Missing data do not
+    /// count.
+    fn data(&self) -> Option<usize> {
+        None
+    }
+
     /// Returns the derivatives of the misfit of every datum along the columns of V, one row per datum, for a loss whose
     /// metric is not the variance of its gradient, such as [`Robust`].
     ///

@@ -72,6 +72,11 @@ impl Loss for Sum<'_> {
         weighted_sum(products, v)
     }
 
+    /// Returns the sum of the numbers of data of the parts. Their weights are those of the residuals.
+    fn data(&self) -> Option<usize> {
+        self.parts.iter().map(|(_, loss)| loss.data()).sum()
+    }
+
     fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         let cpu = Cpu::shared();
         self.at(rho, cpu)?.scores(v, cpu)

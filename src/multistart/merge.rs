@@ -4,6 +4,7 @@ use super::summary::{Fit, Optimum};
 use crate::check;
 use crate::descent::{Descent, Report};
 use crate::error::Result;
+use crate::posterior::Variance;
 
 /// Difference of two objectives that counts as rounding, relative to the median objective at the starts.
 const ROUNDING: f64 = 1e-12;
@@ -50,7 +51,7 @@ impl Merging {
 pub(super) struct Merger<'m> {
     pub(super) descent: &'m Descent<'m>,
     pub(super) merging: Merging,
-    pub(super) variance: Option<super::Variance<'m>>,
+    pub(super) variance: Option<Variance>,
     pub(super) representative: Option<super::Representative<'m>>,
 }
 
@@ -104,12 +105,12 @@ impl Merger<'_> {
 
     /// Returns the standard errors at the representative, if they are asked for and can be computed.
     fn errors(&self, report: &Report, theta: &[f64]) -> Option<Vec<f64>> {
-        let variance = self.variance?(report);
+        let variance = self.variance?;
         // The state is that of all members of the symmetry class.
         let mut moved = report.clone();
         moved.theta = theta.to_vec();
-        let uncertainty = moved.covariance(self.descent).ok()?;
-        Some(uncertainty.scaled(variance).standard_errors)
+        let estimates = moved.estimates(self.descent, variance).ok()?;
+        Some(estimates.uncertainty().standard_errors.clone())
     }
 
     /// Returns whether a run with these parameters and this objective found the optimum.

@@ -64,9 +64,7 @@ use crate::check;
 use crate::coordinates::Bounds;
 use crate::descent::{Descent, Report};
 use crate::error::{Error, Result};
-
-/// Estimate of the variance of the data errors from a report.
-type Variance<'a> = &'a (dyn Fn(&Report) -> f64 + Sync);
+use crate::posterior::Variance;
 
 /// Map of θ to the representative of its symmetry class.
 type Representative<'a> = &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync);
@@ -82,7 +80,7 @@ pub struct MultiStart<'a> {
     groups: Vec<Group>,
     seed: u64,
     merging: Merging,
-    variance: Option<Variance<'a>>,
+    variance: Option<Variance>,
     representative: Option<Representative<'a>>,
 }
 
@@ -160,12 +158,11 @@ impl<'a> MultiStart<'a> {
         self
     }
 
-    /// Computes the standard errors of every optimum by [`Report::covariance`], multiplied by a variance.
+    /// Computes the standard errors of every optimum as [`Report::estimates`] does, with the noise of this [`Variance`].
     ///
-    /// Return 1 if the loss is in units of the noise. Return 2 f/(n − p) for a loss ½‖ρ − q‖² of n data with errors of
-    /// unknown variance. This costs p tangent solves for every optimum, which the [counts](Summary::counts) do not include.
+    /// This costs p tangent solves for every optimum, which the [counts](Summary::counts) do not include.
     #[must_use]
-    pub fn standard_errors(mut self, variance: &'a (dyn Fn(&Report) -> f64 + Sync)) -> Self {
+    pub fn standard_errors(mut self, variance: Variance) -> Self {
         self.variance = Some(variance);
         self
     }

@@ -5,7 +5,9 @@ use std::fmt;
 use faer::{Mat, MatRef};
 
 use super::resolved::{ROUNDING, Resolved, Scores};
+use super::variance::{Residual, Variance};
 use crate::check;
+use crate::coordinates::Chart;
 use crate::error::Result;
 use crate::linalg::Cpu;
 use crate::model::adjoint::Linearisation;
@@ -29,6 +31,26 @@ pub struct Uncertainty {
     pub null_space: Mat<f64>,
     /// Indices of the parameters held by a bound, whose standard error is given as 0.
     pub held: Vec<usize>,
+    origin: Origin,
+}
+
+/// Fit that an uncertainty belongs to.
+#[derive(Clone, Debug)]
+struct Origin {
+    /// Residual of the fit, if the loss is quadratic.
+    residual: Option<Residual>,
+    /// Variance of the noise in units of the loss, with the degrees of freedom of its estimate.
+    variance: (f64, Option<f64>),
+}
+
+impl Origin {
+    /// Returns the origin of a fit with known noise.
+    fn new(residual: Option<Residual>) -> Self {
+        Self {
+            residual,
+            variance: (1.0, None),
+        }
+    }
 }
 
 /// Size of an entry of a null vector, in scaled coordinates, above which its parameter is undetermined.
@@ -92,13 +114,54 @@ impl Uncertainty {
             standard_errors,
             null_space,
             held: (0..total).filter(|i| !free.contains(i)).collect(),
+            origin: Origin::new(None),
         }
     }
 
-    /// Multiplies the covariance by a variance.
+    /// Computes the covariance (G/s² + C)⁻¹ from the rows L Z and P of data and priors, with the noise of a fit with this misfit
+    /// to this number of data.
     ///
-    /// If the loss is ½‖ρ − q‖² with errors of unknown variance s², pass the estimate s² = 2 f/(n − p) from n data
-    /// and p parameters.
+    /// # Errors
+    /// Fails if the variance is invalid, or if the residual does not tell it.
+    pub(crate) fn of_fit(
+        (data, prior): (MatRef<'_, f64>, MatRef<'_, f64>),
+        chart: &Chart,
+        variance: Variance,
+        fit: Option<(f64, usize)>,
+    ) -> Result<Self> {
+        let residual = fit.map(|(misfit, count)| Residual {
+            misfit,
+            data: count,
+            parameters: Resolved::new(data).root.nrows(),
+        });
+        let variance = variance.resolve(residual.as_ref())?;
+        let deviation = variance.0.sqrt();
+        let (above, columns) = (data.nrows(), data.ncols());
+        let rows = Mat::from_fn(above + prior.nrows(), columns, |i, j| match i < above {
+            true => data[(i, j)] / deviation,
+            false => prior[(i - above, j)],
+        });
+        let mut found = Self::new(rows.as_ref(), &chart.free, &chart.scale);
+        found.origin = Origin { residual, variance };
+        Ok(found)
+    }
+
+    /// Returns the residual of the fit, if the loss is quadratic.
+    pub fn residual(&self) -> Option<&Residual> {
+        self.origin.residual.as_ref()
+    }
+
+    /// Returns the variance of the noise, in units of the loss.
+    pub fn variance(&self) -> f64 {
+        self.origin.variance.0
+    }
+
+    /// Returns the degrees of freedom of the variance, or None if it is known.
+    pub fn freedom(&self) -> Option<f64> {
+        self.origin.variance.1
+    }
+
+    /// Multiplies the covariance by a number, the part of priors included. [`Variance`] scales the noise of the data only.
     #[must_use]
     pub fn scaled(mut self, variance: f64) -> Self {
         for j in 0..self.covariance.ncols() {
@@ -110,6 +173,7 @@ impl Uncertainty {
         self.standard_errors
             .iter_mut()
             .for_each(|s| *s *= variance.sqrt());
+        self.origin.variance.0 *= variance;
         self
     }
 

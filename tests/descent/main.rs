@@ -14,6 +14,7 @@ mod multistart;
 mod newton;
 mod nist;
 mod nist_sets;
+mod noise;
 mod posterior;
 mod posterior_exact;
 mod posterior_wells;

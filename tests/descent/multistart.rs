@@ -5,7 +5,8 @@ use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::descent::Tolerances;
 use pullback::loss::L2Misfit;
 use pullback::multistart::{Merging, MultiStart, Summary};
-use pullback::{Bounds, Descent, Error, Report, Transform};
+use pullback::posterior::Variance;
+use pullback::{Bounds, Descent, Error, Transform};
 
 /// (θ₀² − 1, θ₁² − 4), with four perfect fits (±1, ±2).
 struct Squares;
@@ -316,8 +317,8 @@ fn standard_errors_merge_the_points_of_a_valley() {
     let search = MultiStart::new(&descent).within(&square_box(), 6);
     let plain = search.run(|_| ()).unwrap();
     assert_eq!(plain.optima().len(), 6, "{plain}");
-    let one = |_: &Report| 1.0;
-    let merged = search.clone().standard_errors(&one).run(|_| ()).unwrap();
+    let search = search.standard_errors(Variance::Known);
+    let merged = search.run(|_| ()).unwrap();
     let [valley] = merged.optima() else {
         panic!("{merged}");
     };
