@@ -85,7 +85,8 @@ impl<'a> Setting<'a> {
         let chart = &linearised.chart;
         let Some(scores) = state.misfit.scores(z.as_ref(), backend)? else {
             let fit = self.loss.data().map(|count| (state.misfit.value(), count));
-            return Uncertainty::of_fit((data.as_ref(), prior.as_ref()), chart, variance, fit);
+            let found = Uncertainty::of_fit((data.as_ref(), prior.as_ref()), chart, variance, fit)?;
+            return Ok(found.at(&state.point.rho));
         };
         match variance {
             Variance::Known => {}
@@ -101,7 +102,8 @@ impl<'a> Setting<'a> {
             curvature: data + gram(prior.as_ref()),
             rows: stacked(&scores, &prior),
         };
-        Uncertainty::sandwich(rows.as_ref(), &scores, &chart.free, &chart.scale)
+        let found = Uncertainty::sandwich(rows.as_ref(), &scores, &chart.free, &chart.scale)?;
+        Ok(found.at(&state.point.rho))
     }
 }
 

@@ -7,6 +7,8 @@ use super::digits::{plain, with_error};
 use super::quantile::Confidence;
 use crate::check;
 use crate::error::Result;
+use crate::model::Model;
+use crate::noise::Noise;
 
 /// Estimates of parameters with standard errors, confidence intervals and correlations. `Display` prints a table.
 ///
@@ -116,6 +118,46 @@ impl Estimates {
         pairs
             .map(|(value, error)| (value - t * error, value + t * error))
             .collect()
+    }
+
+    /// Computes the confidence interval ρᵢ ± t σᵢ of every entry of the state of `model`, to first order in the parameters.
+    ///
+    /// The model may be another one with the same parameters, such as the same formula at other points (see
+    /// [`Uncertainty::band`]). Each interval has the level by itself, and is infinite where undetermined parameters matter.
+    ///
+    /// # Errors
+    /// Fails if the model cannot be solved, or has another number of parameters.
+    pub fn band(&self, model: &dyn Model) -> Result<Vec<(f64, f64)>> {
+        self.intervals_of(model, |_| 0.0)
+    }
+
+    /// Computes the interval ρᵢ ± t √(σᵢ² + s²γᵢ²) in which a new datum of every entry lies with this level.
+    ///
+    /// The deviations γ of `noise` are in the units of those in the loss, or 1 if it has none; s² is the
+    /// [variance](Uncertainty::variance) of the noise.
+    ///
+    /// # Errors
+    /// Fails as [`band`](Self::band) does, and if the noise has another size than the state.
+    pub fn prediction_band(&self, model: &dyn Model, noise: &Noise) -> Result<Vec<(f64, f64)>> {
+        check::length("the noise of new data", noise.dim(), model.state_dim())?;
+        let variances = noise.variances();
+        self.intervals_of(model, |i| self.uncertainty.variance() * variances[i])
+    }
+
+    /// Returns the intervals of the state with this variance in addition to that of the parameters.
+    fn intervals_of(
+        &self,
+        model: &dyn Model,
+        variance: impl Fn(usize) -> f64,
+    ) -> Result<Vec<(f64, f64)>> {
+        let (rho, errors) = self.uncertainty.predicted(model, &self.values)?;
+        let t = self.quantile();
+        let pairs = rho.iter().zip(&errors).enumerate();
+        let intervals = pairs.map(|(i, (rho, error))| {
+            let half = t * (error * error + variance(i)).sqrt();
+            (rho - half, rho + half)
+        });
+        Ok(intervals.collect())
     }
 
     /// Returns the cell of a correlation.

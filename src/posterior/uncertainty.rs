@@ -11,7 +11,7 @@ use crate::coordinates::Chart;
 use crate::error::Result;
 use crate::linalg::Cpu;
 use crate::model::adjoint::Linearisation;
-use crate::model::{Model, solve_checked};
+use crate::model::{Model, solve_from};
 use crate::vector::norm;
 
 /// Covariance (G + C)⁻¹ of the parameters, with the precision C of the priors, and the undetermined directions.
@@ -41,6 +41,8 @@ struct Origin {
     residual: Option<Residual>,
     /// Variance of the noise in units of the loss, with the degrees of freedom of its estimate.
     variance: (f64, Option<f64>),
+    /// State of the fit.
+    rho: Vec<f64>,
 }
 
 impl Origin {
@@ -49,6 +51,7 @@ impl Origin {
         Self {
             residual,
             variance: (1.0, None),
+            rho: Vec::new(),
         }
     }
 }
@@ -142,8 +145,14 @@ impl Uncertainty {
             false => prior[(i - above, j)],
         });
         let mut found = Self::new(rows.as_ref(), &chart.free, &chart.scale);
-        found.origin = Origin { residual, variance };
+        (found.origin.residual, found.origin.variance) = (residual, variance);
         Ok(found)
+    }
+
+    /// Sets the state of the fit.
+    pub(crate) fn at(mut self, rho: &[f64]) -> Self {
+        self.origin.rho = rho.to_vec();
+        self
     }
 
     /// Returns the residual of the fit, if the loss is quadratic.
@@ -179,24 +188,55 @@ impl Uncertainty {
 
     /// Computes the standard error of every entry of the state of `model` at θ, to first order in the parameters.
     ///
-    /// The band ρ ± t σ shows where the state lies, without the noise of single data. The model may be another one with
-    /// the same parameters, such as the same formula at other points. The computation takes one tangent solve per
-    /// parameter. Undetermined parameters are left out.
+    /// The band ρ ± t σ shows where the state lies, without the noise of single data: see
+    /// [`Estimates::band`](super::Estimates::band). The model may be another one with the same parameters, such as the same formula
+    /// at other points. If its state has the length of that of the fit, it is solved from there, on the same branch of solutions.
+    /// The computation takes one tangent solve per parameter. An entry that depends on an undetermined combination of parameters
+    /// has an infinite error.
     ///
     /// # Errors
     /// Fails if the model cannot be solved at θ, or has another number of parameters than the covariance.
     pub fn band(&self, model: &dyn Model, theta: &[f64]) -> Result<Vec<f64>> {
+        Ok(self.predicted(model, theta)?.1)
+    }
+
+    /// Computes the state of `model` at θ, and the standard errors of its entries.
+    pub(super) fn predicted(
+        &self,
+        model: &dyn Model,
+        theta: &[f64],
+    ) -> Result<(Vec<f64>, Vec<f64>)> {
         let (p, backend) = (self.covariance.nrows(), Cpu::shared());
         check::length("the parameters of a band", model.param_dim(), p)?;
-        let rho = solve_checked(model, theta, backend)?;
-        let z = Linearisation::new(model, &rho, theta, backend)?;
+        let guess = match self.origin.rho.len() == model.state_dim() {
+            true => self.origin.rho.clone(),
+            false => vec![0.0; model.state_dim()],
+        };
+        let rho = solve_from(model, theta, guess, backend)?;
+        let errors = self.errors(&Linearisation::new(model, &rho, theta, backend)?)?;
+        Ok((rho, errors))
+    }
+
+    /// Returns the standard errors of the entries of a linearised state.
+    fn errors(&self, z: &Linearisation<'_>) -> Result<Vec<f64>> {
+        let p = self.covariance.nrows();
         // To first order δρ = Z δθ, with the covariance ZΣZᵀ: σᵢ² = zᵢΣzᵢᵀ for row zᵢ of Z.
         let z = z.matrix()?;
         let product = z * &self.covariance;
         let variance = |i: usize| (0..p).map(|j| product[(i, j)] * z[(i, j)]).sum::<f64>();
-        Ok((0..z.nrows())
-            .map(|i| variance(i).max(0.0).sqrt())
-            .collect())
+        // If zᵢ is orthogonal to the null space, zᵢΣzᵢᵀ is the same for every generalised inverse Σ. Otherwise it is infinite.
+        let open = |i: usize| {
+            (0..self.null_space.ncols()).any(|k| {
+                let terms = || (0..p).map(|j| z[(i, j)] * self.null_space[(j, k)]);
+                let size = terms().map(f64::abs).sum::<f64>();
+                terms().sum::<f64>().abs() > NULL_SHARE * size
+            })
+        };
+        let error = |i: usize| match open(i) {
+            true => f64::INFINITY,
+            false => variance(i).max(0.0).sqrt(),
+        };
+        Ok((0..z.nrows()).map(error).collect())
     }
 
     /// Iterates over the undetermined combinations, each as the undetermined parameters with their shares.

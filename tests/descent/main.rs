@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod auto;
+mod band;
 mod bounds;
 mod continuation;
 mod covariance;
