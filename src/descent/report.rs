@@ -85,7 +85,12 @@ impl Report {
     /// [`CovarianceError::Indefinite`](crate::posterior::CovarianceError::Indefinite) for a loss with scores if H is not positive
     /// definite.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
-        descent.uncertainty(&self.theta, &self.rho, Variance::Known)
+        self.uncertainty(descent, Variance::Known)
+    }
+
+    fn uncertainty(&self, descent: &Descent<'_>, variance: Variance) -> Result<Uncertainty> {
+        let found = descent.uncertainty(&self.theta, &self.rho, variance)?;
+        Ok(found.remarked(self.stop.remark()))
     }
 
     /// Computes the table of estimates: values ± standard errors, confidence intervals, correlations, and what the residual says
@@ -99,8 +104,7 @@ impl Report {
     /// Fails as [`covariance`](Self::covariance) does. With [`Variance::Estimated`] it also fails if the loss is not quadratic, such as
     /// [`Robust`](crate::loss::Robust), and if there are as many parameters as data or no residual.
     pub fn estimates(&self, descent: &Descent<'_>, variance: Variance) -> Result<Estimates> {
-        let uncertainty = descent.uncertainty(&self.theta, &self.rho, variance)?;
-        uncertainty.estimates(&self.theta)
+        self.uncertainty(descent, variance)?.estimates(&self.theta)
     }
 }
 

@@ -83,10 +83,11 @@ impl<'a> Setting<'a> {
             });
         }
         let chart = &linearised.chart;
+        let few = too_few(data.nrows(), chart.free.len()).filter(|_| self.priors.is_empty());
         let Some(scores) = state.misfit.scores(z.as_ref(), backend)? else {
             let fit = self.loss.data().map(|count| (state.misfit.value(), count));
             let found = Uncertainty::of_fit((data.as_ref(), prior.as_ref()), chart, variance, fit)?;
-            return Ok(found.at(&state.point.rho));
+            return Ok(found.at(&state.point.rho).remarked(few));
         };
         match variance {
             Variance::Known => {}
@@ -103,8 +104,22 @@ impl<'a> Setting<'a> {
             rows: stacked(&scores, &prior),
         };
         let found = Uncertainty::sandwich(rows.as_ref(), &scores, &chart.free, &chart.scale)?;
-        Ok(found.at(&state.point.rho))
+        Ok(found.at(&state.point.rho).remarked(few))
     }
+}
+
+/// Returns a remark if there are fewer data than parameters.
+fn too_few(data: usize, parameters: usize) -> Option<String> {
+    let count =
+        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    (data < parameters).then(|| {
+        format!(
+            "{} and {}: the data determine not more than {} of the parameters; add data or a prior, or fix parameters",
+            count(parameters, "parameter", "parameters"),
+            count(data, "datum", "data"),
+            count(data, "combination", "combinations"),
+        )
+    })
 }
 
 /// Returns the rows of `above` and of `below`.

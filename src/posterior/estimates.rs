@@ -189,7 +189,10 @@ impl Estimates {
     fn write_null_space(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for combination in self.uncertainty.undetermined() {
             let terms: Vec<String> = combination
-                .map(|(i, x)| format!("{x:+.3} {}", self.names[i]))
+                .map(|(i, x)| match x.abs() < 1e-3 {
+                    true => format!("{x:+.3e} {}", self.names[i]),
+                    false => format!("{x:+.3} {}", self.names[i]),
+                })
                 .collect();
             let combination = terms.join(" ");
             write!(
@@ -263,7 +266,9 @@ impl fmt::Display for Estimates {
             }
         }
         self.write_null_space(f)?;
-        self.write_noise(f)
+        self.write_noise(f)?;
+        let mut remarks = self.uncertainty.remarks().iter();
+        remarks.try_for_each(|remark| write!(f, "\n{remark}"))
     }
 }
 

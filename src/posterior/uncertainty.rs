@@ -43,6 +43,8 @@ struct Origin {
     variance: (f64, Option<f64>),
     /// State of the fit.
     rho: Vec<f64>,
+    /// Remarks for the reader of the table.
+    remarks: Vec<String>,
 }
 
 impl Origin {
@@ -52,6 +54,7 @@ impl Origin {
             residual,
             variance: (1.0, None),
             rho: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 }
@@ -155,6 +158,17 @@ impl Uncertainty {
         self
     }
 
+    /// Adds a remark.
+    pub(crate) fn remarked(mut self, remark: Option<String>) -> Self {
+        self.origin.remarks.extend(remark);
+        self
+    }
+
+    /// Returns what the reader of the errors has to know, such as that the run did not converge.
+    pub fn remarks(&self) -> &[String] {
+        &self.origin.remarks
+    }
+
     /// Returns the residual of the fit, if the loss is quadratic.
     pub fn residual(&self) -> Option<&Residual> {
         self.origin.residual.as_ref()
@@ -181,6 +195,7 @@ impl Uncertainty {
         }
         self.standard_errors
             .iter_mut()
+            .filter(|s| s.is_finite())
             .for_each(|s| *s *= variance.sqrt());
         self.origin.variance.0 *= variance;
         self
@@ -268,6 +283,9 @@ impl fmt::Display for Uncertainty {
         for combination in self.undetermined() {
             let terms: Vec<String> = combination.map(|(i, x)| format!("{x:+.3e} θ{i}")).collect();
             writeln!(f, "  not determined: {}", terms.join(" "))?;
+        }
+        for remark in self.remarks() {
+            writeln!(f, "  {remark}")?;
         }
         Ok(())
     }

@@ -31,5 +31,6 @@ mod standard_errors;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod transforms;
 mod warm_starts;
