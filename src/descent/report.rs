@@ -52,6 +52,12 @@ impl Report {
         self.stop.converged()
     }
 
+    /// Returns the decrease of the objective that the last direction predicted, or 0 if there was none.
+    pub(crate) fn predicted_decrease(&self) -> f64 {
+        let left = self.remaining.as_ref().map_or(0.0, |r| r.decrease);
+        if left.is_finite() { left.max(0.0) } else { 0.0 }
+    }
+
     /// Returns the number of steps.
     pub fn iterations(&self) -> usize {
         self.history.len().saturating_sub(1)
