@@ -79,7 +79,7 @@ mod tests {
         ] {
             assert_eq!(with_error(value, error), expected);
         }
-        assert_eq!(plain(9.999_999_7e-4, 0.0), "0.001000000");
+        assert_eq!(plain(9.999_999_7e-4, 0.0), "0.00100000");
         assert_eq!(plain(-79.4, 0.0), "-79.4000");
     }
 }

@@ -65,10 +65,10 @@ fn those_of_robust_fits_are_the_spread_of_the_estimates() {
             let fits = FitMany::new(&Line).noise(&noise).penalty(penalty);
             let fits = fits.run(data.as_ref(), &TRUTH).unwrap();
             assert!(fits.all_converged(), "{fits}");
-            for j in 0..2 {
+            for (j, truth) in TRUTH.iter().enumerate() {
                 let mean =
                     |of: &dyn Fn(usize) -> f64| (0..COUNT).map(of).sum::<f64>() / COUNT as f64;
-                let spread = mean(&|i| (fits.theta[(j, i)] - TRUTH[j]).powi(2)).sqrt();
+                let spread = mean(&|i| (fits.theta[(j, i)] - truth).powi(2)).sqrt();
                 let claimed = mean(&|i| fits.standard_errors[(j, i)].powi(2)).sqrt();
                 let ratio = claimed / spread;
                 println!("{penalty:?}, {outliers}: θ{j} {ratio:.3}");
@@ -93,8 +93,8 @@ fn those_of_many_robust_fits_are_those_of_descents() {
             let descent = Descent::new(&curve, &loss);
             let report = descent.run(&TRUTH, |_| ()).unwrap();
             let found = report.covariance(&descent).unwrap().standard_errors;
-            for j in 0..2 {
-                let ratio = found[j] / fits.standard_errors[(j, i)];
+            for (j, error) in found.iter().enumerate() {
+                let ratio = error / fits.standard_errors[(j, i)];
                 assert!((ratio - 1.0).abs() < 1e-6, "{penalty:?}, fit {i}: {ratio}");
             }
         }
