@@ -12,8 +12,9 @@ use std::process::ExitCode;
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::loss::L2Misfit;
 use pullback::plot::{Chart, Colour, Corner, Marker, PALETTE, Page, Stroke};
+use pullback::posterior::{Estimates, Variance};
 use pullback::profile::{Profile, ProfileLikelihood, Profiles};
-use pullback::{Descent, Report, posterior::Uncertainty, verify};
+use pullback::{Descent, Noise, Report, verify};
 
 use support::command::{self, Arguments, Failure, path};
 use support::output::make_folder;
@@ -81,26 +82,18 @@ fn run(out: &Path) -> Result<(), Failure> {
     let report = descent.run(&start, |iterate| println!("{iterate}"))?;
     println!("\n{report}\n");
 
-    // The noise is unknown: the residual of n data with p parameters estimates its variance.
-    let freedom = (DATA.len() - 7) as f64;
-    let variance = 2.0 * report.loss / freedom;
-    let uncertainty = report.covariance(&descent)?.scaled(variance);
-    let estimates = uncertainty.estimates(&report.theta)?.freedom(freedom)?;
+    // The noise is unknown: the residual estimates its variance.
+    let estimates = report.estimates(&descent, Variance::Estimated)?;
     println!("{estimates}");
-    println!(
-        "residual standard deviation {:.3} on {freedom} degrees of freedom",
-        variance.sqrt()
-    );
     println!("certified: {CERTIFIED:?}");
 
     // The covariance knows the model only at the fit. Profiles follow it to the ends of the intervals.
-    let likelihood = ProfileLikelihood::new(&descent).freedom(freedom);
+    let likelihood = ProfileLikelihood::new(&descent).variance(Variance::Estimated);
     let profiles = likelihood.run(&report.theta, |_| ())?;
     println!("\n{profiles}");
 
-    let quantile = estimates.quantile();
     for (name, page) in [
-        ("fit", draw(&report, &uncertainty, quantile)?),
+        ("fit", draw(&report, &estimates)?),
         ("profiles", draw_profiles(&profiles)),
     ] {
         println!("wrote {}", page.save(&out.join(name))?[0].display());
@@ -108,8 +101,8 @@ fn run(out: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Draws the data, the fit and its 95 % band.
-fn draw(report: &Report, uncertainty: &Uncertainty, quantile: f64) -> pullback::Result<Page> {
+/// Draws the data, and the fit with the 95 % bands of the curve and of new data.
+fn draw(report: &Report, estimates: &Estimates) -> pullback::Result<Page> {
     let (first, last) = (DATA[0].0, DATA[DATA.len() - 1].0);
     let fine: Vec<f64> = (0..=200)
         .map(|i| first + (last - first) * f64::from(i) / 200.0)
@@ -117,15 +110,18 @@ fn draw(report: &Report, uncertainty: &Uncertainty, quantile: f64) -> pullback::
     // The same formula on a fine grid, at the parameters of the fit.
     let smooth = Curve::new(Mobility(fine.clone()));
     let values = smooth.predict(&report.theta)?;
-    let errors = uncertainty.band(&smooth, &report.theta)?;
-    let band: Vec<[f64; 3]> = (0..fine.len())
-        .map(|i| (fine[i], values[i], quantile * errors[i]))
-        .map(|(x, y, width)| [x, y - width, y + width])
-        .collect();
+    let rows = |band: Vec<(f64, f64)>| -> Vec<[f64; 3]> {
+        let pairs = fine.iter().zip(band);
+        pairs.map(|(x, (low, high))| [*x, low, high]).collect()
+    };
+    let band = rows(estimates.band(&smooth)?);
+    let noise = Noise::uniform(fine.len(), 1.0)?; // the loss has no noise of its own
+    let new = rows(estimates.prediction_band(&smooth, &noise)?);
     let line: Vec<[f64; 2]> = fine.iter().zip(&values).map(|(x, y)| [*x, *y]).collect();
     let data: Vec<[f64; 2]> = DATA.iter().map(|(x, y)| [*x, *y]).collect();
     let chart = Chart::new("Mobility of electrons")
         .labels("ln density", "mobility")
+        .band("95 % of new data", &new, PALETTE[2])
         .band("95 % band", &band, PALETTE[0])
         .line("fit", &line, Stroke::solid(PALETTE[0]))
         .markers("data", &data, PALETTE[1], Marker::Circle)

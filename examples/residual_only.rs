@@ -5,6 +5,7 @@
 
 use pullback::automatic::{Automatic, Equation, Scalar};
 use pullback::loss::Observations;
+use pullback::posterior::Variance;
 use pullback::{Cpu, Descent, Model, Noise, Operator, Side, verify};
 
 /// Number of cells along each side.
@@ -71,8 +72,7 @@ fn main() -> pullback::Result<()> {
     let report = descent.run(&[0.0, 0.0, 0.0], |iterate| println!("{iterate}"))?;
     println!("\n{report}\n");
 
-    let uncertainty = report.covariance(&descent)?;
-    let table = uncertainty.estimates(&report.theta)?;
+    let table = report.estimates(&descent, Variance::Known)?;
     println!("{}", table.named(&["ln D left", "ln D right", "ln κ"])?);
     println!("truth: {truth:?}");
     Ok(())

@@ -11,11 +11,12 @@ use std::process::ExitCode;
 
 use options::Options;
 use problem::Pressure;
+use pullback::Descent;
 use pullback::automatic::Curve;
 use pullback::descent::Tolerances;
 use pullback::loss::L2Misfit;
 use pullback::multistart::{MultiStart, Summary};
-use pullback::{Descent, Report};
+use pullback::posterior::Variance;
 use support::command::{self, Failure};
 use support::output::{Printer, bar, make_folder, note};
 
@@ -52,14 +53,12 @@ fn search(pressure: &Pressure, options: &Options) -> Result<Summary, Failure> {
         .transforms(&transforms)
         .bounds(&bounds)
         .tolerances(tolerances);
-    let freedom = (pressure.data.len() - transforms.len()) as f64;
-    let variance = |report: &Report| 2.0 * report.loss / freedom;
     let bar = bar(options.starts, "fits from all starts");
     let summary = MultiStart::new(&descent)
         .within(&problem::region()?, options.starts)
         .seed(options.seed)
         .representative(&problem::longer_first)
-        .standard_errors(&variance)
+        .standard_errors(Variance::Estimated)
         .run(|_| bar.inc(1))?;
     bar.finish_and_clear();
     Ok(summary)

@@ -39,7 +39,7 @@ use crate::linalg::{Backend, Cpu};
 use crate::loss::Loss;
 use crate::metric::Metric;
 use crate::model::Model;
-use crate::posterior::{Posterior, Rank, Uncertainty};
+use crate::posterior::{Posterior, Rank, Uncertainty, Variance};
 use crate::prior::Prior;
 use crate::step::{StepRule, TrustRatio};
 
@@ -231,9 +231,14 @@ impl<'a> Descent<'a> {
         self.setting.posterior(self.backend, theta, None, rank)
     }
 
-    fn uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<Uncertainty> {
+    fn uncertainty(&self, theta: &[f64], rho: &[f64], variance: Variance) -> Result<Uncertainty> {
         self.check(theta)?;
-        self.setting.uncertainty(self.backend, theta, Some(rho))
+        self.setting.uncertainty(self.backend, theta, rho, variance)
+    }
+
+    /// Returns whether there are priors.
+    pub(crate) fn has_priors(&self) -> bool {
+        !self.setting.priors.is_empty()
     }
 
     fn exact_uncertainty(&self, theta: &[f64], rho: &[f64]) -> Result<Uncertainty> {

@@ -11,7 +11,7 @@ use super::stop::Stop;
 use super::stopping::{Ratios, Tolerances};
 use crate::error::Result;
 use crate::linalg::Solved;
-use crate::posterior::Uncertainty;
+use crate::posterior::{Estimates, Uncertainty, Variance};
 
 /// Result of a descent: the best point, the history, the reason for stopping, and the cost.
 ///
@@ -52,6 +52,12 @@ impl Report {
         self.stop.converged()
     }
 
+    /// Returns the decrease of the objective that the last direction predicted, or 0 if there was none.
+    pub(crate) fn predicted_decrease(&self) -> f64 {
+        let left = self.remaining.as_ref().map_or(0.0, |r| r.decrease);
+        if left.is_finite() { left.max(0.0) } else { 0.0 }
+    }
+
     /// Returns the number of steps.
     pub fn iterations(&self) -> usize {
         self.history.len().saturating_sub(1)
@@ -76,10 +82,35 @@ impl Report {
     /// # Ok::<(), pullback::Error>(())
     /// ```
     ///
+    /// It is the inverse of the curvature G + C, which is also the variance of the gradient if the loss is a negative
+    /// log-likelihood. For a loss with [scores](crate::Loss::scores), such as [`Robust`](crate::loss::Robust), it is H⁻¹BH⁻¹
+    /// with the curvature H of the objective and the variance B of its gradient.
+    ///
     /// # Errors
-    /// Fails as [`Descent::run`] does, and if the descent has no metric.
+    /// Fails as [`Descent::run`] does, and if the descent has no metric. Fails with
+    /// [`CovarianceError::Indefinite`](crate::posterior::CovarianceError::Indefinite) for a loss with scores if H is not positive
+    /// definite.
     pub fn covariance(&self, descent: &Descent<'_>) -> Result<Uncertainty> {
-        descent.uncertainty(&self.theta, &self.rho)
+        self.uncertainty(descent, Variance::Known)
+    }
+
+    fn uncertainty(&self, descent: &Descent<'_>, variance: Variance) -> Result<Uncertainty> {
+        let found = descent.uncertainty(&self.theta, &self.rho, variance)?;
+        Ok(found.remarked(self.stop.remark()))
+    }
+
+    /// Computes the table of estimates: values ± standard errors, confidence intervals, correlations, and what the residual says
+    /// of the noise. Pass the `descent` that produced this report.
+    ///
+    /// [`Variance`] says whether the noise is known. The [covariance](Estimates::uncertainty) is (G/s² + C)⁻¹. If the variance s²
+    /// differs much from 1 and priors are informative, the estimates themselves weigh data and priors wrongly: give the noise to
+    /// the loss, and run again.
+    ///
+    /// # Errors
+    /// Fails as [`covariance`](Self::covariance) does. With [`Variance::Estimated`] it also fails if the loss is not quadratic, such as
+    /// [`Robust`](crate::loss::Robust), and if there are as many parameters as data or no residual.
+    pub fn estimates(&self, descent: &Descent<'_>, variance: Variance) -> Result<Estimates> {
+        self.uncertainty(descent, variance)?.estimates(&self.theta)
     }
 
     /// Computes the covariance H⁻¹ of the parameters at the best point from the exact Hessian H of the objective, by one tangent

@@ -15,7 +15,7 @@ use super::stopping::Tolerances;
 use crate::check;
 use crate::direction::{Finder, Proposal};
 use crate::error::Result;
-use crate::posterior::{Posterior, Rank, Uncertainty};
+use crate::posterior::{Posterior, Rank, Uncertainty, Variance};
 use crate::step::{Judge, StepRule};
 
 /// Descent in progress, created by [`Descent::begin`].
@@ -246,11 +246,22 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Fails as [`step`](Self::step) does, and if the run has no metric.
     pub fn covariance(&self) -> Result<Uncertainty> {
+        self.uncertainty(Variance::Known)
+    }
+
+    /// Returns the misfit f at the point of the report, without the penalties of priors.
+    pub(crate) fn misfit(&self) -> f64 {
+        let point = self.reported();
+        point.loss - point.penalty
+    }
+
+    /// Computes the covariance at the point of the report with this noise.
+    pub(crate) fn uncertainty(&self, variance: Variance) -> Result<Uncertainty> {
         let point = self.reported();
         let Problem {
             setting, backend, ..
         } = &self.problem;
-        setting.uncertainty(*backend, &point.theta, Some(&point.rho))
+        setting.uncertainty(*backend, &point.theta, &point.rho, variance)
     }
 
     /// Computes the covariance from the exact Hessian at the point of the [report](Self::report) (see

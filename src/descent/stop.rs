@@ -110,6 +110,20 @@ impl Stop {
         self.is_rest() || matches!(self, Self::Gradient { .. })
     }
 
+    /// Returns a remark on standard errors at the end of the run, which are those of a minimum.
+    pub(super) fn remark(&self) -> Option<String> {
+        match self {
+            Self::Target { .. } => Some(
+                "the run ended at its target, which need not be a minimum: errors and intervals are only rough".to_string(),
+            ),
+            _ if self.converged() => None,
+            _ => Some(format!(
+                "the run did not converge ({}): values, errors and intervals are not those of a minimum",
+                self.name()
+            )),
+        }
+    }
+
     /// Returns whether the run ended because steps became negligible.
     pub(super) fn is_rest(&self) -> bool {
         matches!(

@@ -5,8 +5,10 @@ use faer::Mat;
 use super::problem::{Problem, Setting};
 use crate::direction::{Direction, Hessian, HessianError, LeastSquares, Newton};
 use crate::error::{Error, Result};
-use crate::linalg::{Backend, symmetric_eigen};
-use crate::posterior::{Data, Posterior, Rank, Uncertainty, no_prior};
+use crate::linalg::{Backend, gram, symmetric_eigen, symmetric_product};
+use crate::posterior::{
+    CovarianceError, Data, Posterior, Rank, Scores, Uncertainty, Variance, no_prior,
+};
 use crate::prior::PriorTerms;
 
 impl<'a> Setting<'a> {
@@ -57,37 +59,51 @@ impl<'a> Setting<'a> {
         &self,
         backend: &'a dyn Backend,
         theta: &[f64],
-        rho: Option<&[f64]>,
+        rho: &[f64],
+        variance: Variance,
     ) -> Result<Uncertainty> {
         let problem = self.for_uncertainty(backend, true);
         let mut memory = problem.memory();
-        let state = problem.start(theta, rho, &mut memory)?;
+        let state = problem.start(theta, Some(rho), &mut memory)?;
         let linearised = problem.linearise(&state, &mut memory)?;
         let root = linearised.root.as_deref().ok_or(Error::NoMetric)?;
-        let data = root.lift(linearised.z.matrix()?.as_ref())?;
-        // The Gram matrix of the stacked rows [L Z; P], with the root P of the priors, is the curvature G + C.
-        let rows = match &linearised.prior {
-            None => data,
-            Some(prior) => {
-                let p = prior.matrix()?;
-                let above = data.nrows();
-                Mat::from_fn(above + p.nrows(), p.ncols(), |i, j| match i < above {
-                    true => data[(i, j)],
-                    false => p[(i - above, j)],
-                })
-            }
+        let z = linearised.z.matrix()?;
+        let prior = match &linearised.prior {
+            None => Mat::zeros(0, z.ncols()),
+            Some(prior) => prior.matrix()?,
         };
+        // The Gram matrix of the stacked rows [L Z; P], with the root P of the priors, is the curvature G + C.
+        let data = root.lift(z.as_ref())?;
+        let rows = stacked(&data, &prior);
         let mut columns = rows.col_iter();
         if columns.any(|column| column.iter().any(|x| !x.is_finite())) {
             return Err(Error::Overflow {
                 what: "the curvature of the objective (check that the noise is in the units of the data)",
             });
         }
-        Ok(Uncertainty::new(
-            rows.as_ref(),
-            &linearised.chart.free,
-            &linearised.chart.scale,
-        ))
+        let chart = &linearised.chart;
+        let few = too_few(data.nrows(), chart.free.len()).filter(|_| self.priors.is_empty());
+        let Some(scores) = state.misfit.scores(z.as_ref(), backend)? else {
+            let fit = self.loss.data().map(|count| (state.misfit.value(), count));
+            let found = Uncertainty::of_fit((data.as_ref(), prior.as_ref()), chart, variance, fit)?;
+            return Ok(found.at(&state.point.rho).remarked(few));
+        };
+        match variance {
+            Variance::Known => {}
+            Variance::Estimated => return Err(CovarianceError::NotQuadratic.into()),
+            Variance::Given { .. } => return Err(CovarianceError::Weighted.into()),
+        }
+        // The curvature is Zᵀf″Z + C. The mean of a prior counts as a datum with the precision C, which is therefore also the
+        // variance of the gradient of the prior.
+        let curved = state.misfit.hessian(z.as_ref(), backend)?;
+        let curved = curved.ok_or(HessianError::Loss)?;
+        let data = symmetric_product(z.as_ref(), curved.as_ref());
+        let scores = Scores {
+            curvature: data + gram(prior.as_ref()),
+            rows: stacked(&scores, &prior),
+        };
+        let found = Uncertainty::sandwich(rows.as_ref(), &scores, &chart.free, &chart.scale)?;
+        Ok(found.at(&state.point.rho).remarked(few))
     }
 
     /// Computes the covariance of the free parameters at θ from the exact Hessian.
@@ -138,4 +154,27 @@ fn root(h: Mat<f64>) -> Result<Mat<f64>> {
             above.unwrap_or(0.0).sqrt() * vectors[(j, i)] * d[j]
         })),
     }
+}
+
+/// Returns a remark if there are fewer data than parameters.
+fn too_few(data: usize, parameters: usize) -> Option<String> {
+    let count =
+        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    (data < parameters).then(|| {
+        format!(
+            "{} and {}: the data determine not more than {} of the parameters; add data or a prior, or fix parameters",
+            count(parameters, "parameter", "parameters"),
+            count(data, "datum", "data"),
+            count(data, "combination", "combinations"),
+        )
+    })
+}
+
+/// Returns the rows of `above` and of `below`.
+fn stacked(above: &Mat<f64>, below: &Mat<f64>) -> Mat<f64> {
+    let rows = above.nrows();
+    Mat::from_fn(rows + below.nrows(), above.ncols(), |i, j| match i < rows {
+        true => above[(i, j)],
+        false => below[(i - rows, j)],
+    })
 }

@@ -9,7 +9,8 @@ use crate::automatic::Slopes;
 use crate::coordinates::Transform;
 use crate::descent::StepNorm;
 use crate::error::{Error, Result};
-use crate::posterior::Uncertainty;
+use crate::linalg::symmetric_product;
+use crate::posterior::{Scores, Uncertainty};
 use crate::vector::dot;
 
 /// Problem of one fit at its current point, and a trial point.
@@ -181,26 +182,29 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             .evaluate(self.formula, &self.measured, self.rules);
     }
 
+    /// Returns the curvature of the objective and the scores of the data, given the rows of the metric.
+    fn scores(&self, rows: &Mat<f64>) -> Scores {
+        // A row √w a of the metric has the score φ′r a = (φ′r/√w) √w a, and the curvature (φ′ + 2zφ″) aaᵀ.
+        let times = |weights: &[f64]| {
+            Mat::from_fn(rows.nrows(), rows.ncols(), |i, j| weights[i] * rows[(i, j)])
+        };
+        let curved = times(&self.here.bends);
+        Scores {
+            curvature: symmetric_product(rows.as_ref(), curved.as_ref()),
+            rows: times(&self.here.dual),
+        }
+    }
+
     /// Computes the standard errors at the end of a fit: 0 for held parameters, ∞ for undetermined ones.
     pub(super) fn standard_errors(&mut self, errors: &mut [f64]) {
-        let data = self.measured.rows.len();
-        let deviation = match self.rules.deviations {
-            Some(_) => 1.0,
-            None => {
-                // f = ½‖r‖² estimates the variance of the data by 2f/(n − p).
-                let freedom = data as f64 - self.rules.estimated(errors.len()) as f64;
-                match freedom > 0.0 {
-                    true => (2.0 * self.here.loss / freedom).sqrt(),
-                    false => f64::INFINITY,
-                }
-            }
-        };
         self.triangle
             .factor(&self.matrix, &self.free, &self.here.dual);
         errors.fill(0.0);
         let theta = &self.here.theta;
         let slope = |j: usize| self.rules.transform(j).slope(theta[j]);
-        if self.triangle.is_regular() {
+        let robust = !self.here.bends.is_empty();
+        if !robust && self.triangle.is_regular() {
+            let deviation = self.deviation(self.free.len());
             let unit = &mut self.gradient;
             self.triangle.standard_errors(unit);
             for (&j, error) in self.free.iter().zip(&*unit) {
@@ -208,17 +212,39 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             }
             return;
         }
+        let data = self.measured.rows.len();
         let entry = |i: usize, j: usize| self.matrix[self.free[j] * data + i];
         let rows = Mat::from_fn(data, self.free.len(), entry);
         let slopes: Vec<f64> = (0..theta.len()).map(slope).collect();
-        let found = Uncertainty::new(rows.as_ref(), &self.free, &slopes);
+        let found = match robust {
+            false => Ok(Uncertainty::new(rows.as_ref(), &self.free, &slopes)),
+            true => Uncertainty::sandwich(rows.as_ref(), &self.scores(&rows), &self.free, &slopes),
+        };
+        let Ok(found) = found else {
+            errors.fill(f64::NAN);
+            return;
+        };
+        let deviation = self.deviation(self.free.len() - found.null_space.ncols());
         let pairs = errors.iter_mut().zip(&found.standard_errors);
         pairs.for_each(|(error, found)| {
-            *error = if *found == 0.0 {
-                0.0
-            } else {
-                found * deviation
+            *error = match *found {
+                0.0 => 0.0,
+                // A vanishing residual does not determine the parameter.
+                f64::INFINITY => f64::INFINITY,
+                found => found * deviation,
             }
         });
+    }
+
+    /// Returns the standard deviation of the noise, given the number of parameters that the data determine.
+    fn deviation(&self, parameters: usize) -> f64 {
+        if self.rules.deviations.is_some() {
+            return 1.0;
+        }
+        // f = ½‖r‖² estimates the variance of the data by 2f/(n − p).
+        match self.measured.rows.len().saturating_sub(parameters) {
+            0 => f64::INFINITY,
+            freedom => (2.0 * self.here.loss / freedom as f64).sqrt(),
+        }
     }
 }

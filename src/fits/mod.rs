@@ -90,7 +90,7 @@ impl<'a, F: Formula> FitMany<'a, F> {
     }
 
     /// Sets the noise of the data, which weights them. Standard errors are then those of this noise. Without it, every fit
-    /// estimates the noise of its data by 2 f/(n − p).
+    /// estimates the noise of its data by 2 f/(n − p), where parameters held by bounds do not count.
     #[must_use]
     pub fn noise(mut self, noise: &'a Noise) -> Self {
         self.noise = Some(noise);

@@ -40,12 +40,6 @@ impl Rules<'_> {
     pub(super) fn blocks(&self, j: usize, theta: f64, step: f64) -> bool {
         self.bounds.is_some_and(|b| b.blocks(j, theta, step))
     }
-
-    /// Returns the number of parameters that are not fixed by equal bounds.
-    pub(super) fn estimated(&self, p: usize) -> usize {
-        let fixed = |j: &usize| self.bounds.is_some_and(|b| b.lower()[*j] == b.upper()[*j]);
-        p - (0..p).filter(fixed).count()
-    }
 }
 
 /// Data of one fit.
@@ -107,6 +101,8 @@ pub(super) struct Point {
     pub(super) dual: Vec<f64>,
     /// Square roots of the weights of outliers in the metric.
     pub(super) roots: Vec<f64>,
+    /// Curvatures of the data relative to these weights.
+    pub(super) bends: Vec<f64>,
     pub(super) loss: f64,
     /// Rounding error of the objective.
     pub(super) rounding: f64,
@@ -119,6 +115,7 @@ impl Point {
             values: vec![0.0; k],
             dual: Vec::with_capacity(k),
             roots: Vec::with_capacity(k),
+            bends: Vec::with_capacity(k),
             ..Self::default()
         }
     }
@@ -134,6 +131,7 @@ impl Point {
         formula.values(&self.theta, &mut self.values);
         self.dual.clear();
         self.roots.clear();
+        self.bends.clear();
         let (mut loss, mut first, mut second) = (0.0, 0.0, 0.0);
         let rows = measured.rows.iter().zip(&measured.weights);
         for ((&i, weight), datum) in rows.zip(&measured.data) {
@@ -144,6 +142,7 @@ impl Point {
                     let z = (r / scale).powi(2);
                     let (root, dual) = penalty.row(r, z);
                     self.roots.push(root);
+                    self.bends.push(penalty.bend(z));
                     self.dual.push(dual);
                     (scale * scale * penalty.value(z), root * dual)
                 }

@@ -14,7 +14,8 @@ use crate::error::Result;
 pub struct Fits {
     /// Parameters of every fit, NaN if it failed.
     pub theta: Mat<f64>,
-    /// Standard errors of the parameters: 0 for parameters held by a bound, ∞ for undetermined ones, NaN if the fit failed.
+    /// Standard errors of the parameters: 0 for parameters held by a bound, ∞ for undetermined ones, NaN if the fit failed
+    /// or if a penalty leaves the objective without positive curvature.
     pub standard_errors: Mat<f64>,
     /// Final objective of every fit, NaN if it failed.
     pub losses: Vec<f64>,

@@ -72,6 +72,10 @@ impl Loss for L2Misfit {
         Ok(Some(self.volume * v))
     }
 
+    fn data(&self) -> Option<usize> {
+        Some(self.target.len())
+    }
+
     fn check(&self, rho: &[f64]) -> Result<()> {
         check::length(PAIRED, self.target.len(), rho.len())?;
         check::finite("the state given to a loss", rho)

@@ -64,6 +64,26 @@ pub trait Loss: Sync {
         Ok(None)
     }
 
+    /// Returns the number n of data if the loss is ½ Σ rᵢ² of n independent residuals with a common variance. The residuals of
+    /// a fit then estimate this variance ([`Variance::Estimated`](crate::posterior::Variance::Estimated)). Missing data do not
+    /// count.
+    fn data(&self) -> Option<usize> {
+        None
+    }
+
+    /// Returns the derivatives of the misfit of every datum along the columns of V, one row per datum, for a loss whose
+    /// metric is not the variance of its gradient, such as [`Robust`].
+    ///
+    /// A covariance then estimates this variance from the scores ([`Report::covariance`](crate::Report::covariance)), and needs
+    /// the second derivative. None stands for a negative log-likelihood.
+    ///
+    /// # Errors
+    /// Fails if a product cannot be computed.
+    fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        let _ = (rho, v);
+        Ok(None)
+    }
+
     /// Checks that the loss is defined at ρ.
     ///
     /// # Errors
@@ -144,6 +164,15 @@ pub trait Misfit {
         Ok(None)
     }
 
+    /// Returns the derivatives of the misfit of every datum along the columns of V (see [`Loss::scores`]).
+    ///
+    /// # Errors
+    /// Fails if a solve fails.
+    fn scores(&self, v: MatRef<'_, f64>, backend: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        let _ = (v, backend);
+        Ok(None)
+    }
+
     /// Returns the change of the value when every ρᵢ is rounded once, if this may exceed the first-order estimate
     /// ε (|f| + Σ |∂f/∂ρᵢ||ρᵢ|). Returns 0 if the estimate suffices.
     fn rounding(&self) -> f64 {
@@ -192,6 +221,10 @@ impl<L: Loss + ?Sized> Misfit for Direct<'_, L> {
 
     fn hessian(&self, v: MatRef<'_, f64>, _: &dyn Backend) -> Result<Option<Mat<f64>>> {
         self.loss.hessian(&self.rho, v)
+    }
+
+    fn scores(&self, v: MatRef<'_, f64>, _: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        self.loss.scores(&self.rho, v)
     }
 
     /// Returns the change of the loss when the entries of the state are rounded. This change includes the

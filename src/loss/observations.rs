@@ -148,6 +148,10 @@ impl Loss for Observations {
         self.lower(self.lift(v)?.as_ref()).map(Some)
     }
 
+    fn data(&self) -> Option<usize> {
+        Some(self.data.len())
+    }
+
     fn check(&self, rho: &[f64]) -> Result<()> {
         check::length(
             "the columns of the observation operator, one for each entry of the state",

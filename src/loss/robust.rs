@@ -70,6 +70,17 @@ impl Penalty {
         (root, if root > 0.0 { weight * r / root } else { 0.0 })
     }
 
+    /// Returns the curvature of a datum with this z, relative to its weight in the metric.
+    pub(crate) fn bend(self, z: f64) -> f64 {
+        let curvature = self.curvature(z);
+        let bounded = curvature.max(LEAST_CURVATURE * self.weight(z));
+        if bounded > 0.0 {
+            curvature / bounded
+        } else {
+            0.0
+        }
+    }
+
     /// Returns φ′(z) + 2zφ″(z), the curvature in the residual relative to least squares.
     fn curvature(self, z: f64) -> f64 {
         // d²/dr² of ½s²φ((r/s)²) is φ′ + 2zφ″.
@@ -90,6 +101,10 @@ impl Penalty {
 /// Outliers have less weight than in [`Observations`], to which the misfit tends for s → ∞. The residuals must be those of
 /// single data: use it with independent noise. The metric is OᵀΓ^{-T/2} W Γ^{-1/2}O, with the curvatures of φ, bounded below,
 /// as weights W.
+///
+/// Standard errors are those of an estimator with a given scale (Huber 1981, section 7.6), H⁻¹BH⁻¹ with the curvature H =
+/// Jᵀdiag(φ′ + 2zφ″)J + C of the objective, which is not bounded below, and the variance B = Jᵀdiag(φ′r)²J + C of its gradient.
+/// The mean of a prior with precision C counts as a datum with this precision.
 ///
 /// ```
 /// use pullback::automatic::{Curve, Formula, Scalar};
@@ -173,6 +188,15 @@ impl Robust {
         (r / self.scale).powi(2)
     }
 
+    /// Returns diag(w) Γ^{-1/2}O V.
+    fn weighted(&self, v: MatRef<'_, f64>, weights: &[f64]) -> Result<Mat<f64>> {
+        let mut white = self.observations.lift(v)?;
+        for column in white.col_iter_mut() {
+            column.iter_mut().zip(weights).for_each(|(x, w)| *x *= w);
+        }
+        Ok(white)
+    }
+
     fn covector(&self, rho: &[f64]) -> Result<Vec<f64>> {
         let mut r = self.observations.whitened_residual(rho)?;
         r.iter_mut()
@@ -209,14 +233,16 @@ impl Loss for Robust {
             .iter()
             .map(|r| self.penalty.curvature(self.squared(*r)))
             .collect();
-        let mut white = self.observations.lift(v)?;
-        for column in white.col_iter_mut() {
-            column
-                .iter_mut()
-                .zip(&curvatures)
-                .for_each(|(w, c)| *w *= c);
-        }
+        let white = self.weighted(v, &curvatures)?;
         self.observations.lower(white.as_ref()).map(Some)
+    }
+
+    fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        // The misfit of datum i has the derivative ψᵢ aᵢ with ψ = φ′r and the row aᵢ of Γ^{-1/2}O.
+        let mut psi = self.observations.whitened_residual(rho)?;
+        psi.iter_mut()
+            .for_each(|r| *r *= self.penalty.weight(self.squared(*r)));
+        self.weighted(v, &psi).map(Some)
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {

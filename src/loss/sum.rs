@@ -7,7 +7,7 @@ use faer::{Mat, MatRef};
 use super::{Loss, Misfit};
 use crate::check;
 use crate::error::Result;
-use crate::linalg::Backend;
+use crate::linalg::{Backend, Cpu};
 use crate::metric::{Metric, Root, StackedRoot};
 
 /// Sum Σ wᵢ fᵢ of losses with positive weights. The metric of the sum is Σ wᵢ Mᵢ if every loss has a metric Mᵢ.
@@ -72,6 +72,16 @@ impl Loss for Sum<'_> {
         weighted_sum(products, v)
     }
 
+    /// Returns the sum of the numbers of data of the parts. Their weights are those of the residuals.
+    fn data(&self) -> Option<usize> {
+        self.parts.iter().map(|(_, loss)| loss.data()).sum()
+    }
+
+    fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        let cpu = Cpu::shared();
+        self.at(rho, cpu)?.scores(v, cpu)
+    }
+
     fn check(&self, rho: &[f64]) -> Result<()> {
         let count = self.parts.len();
         check::option(
@@ -116,6 +126,19 @@ impl<'a> Part<'a> {
         named.as_deref()
     }
 
+    /// Returns the root of the metric of the loss at ρ, if it has a metric.
+    fn root<'m>(
+        &'m self,
+        rho: &'m [f64],
+        backend: &'m dyn Backend,
+    ) -> Result<Option<Box<dyn Root + 'm>>> {
+        match (self.misfit.root(backend)?, self.metric()) {
+            (Some(own), _) => Ok(Some(own)),
+            (None, Some(metric)) => metric.at(rho, backend).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
     /// Returns ∂f/∂ρ, computed once for the gradient and the metric of the sum.
     fn covector(&self, dim: usize, backend: &dyn Backend) -> Result<&[f64]> {
         if let Some(known) = self.covector.get() {
@@ -157,11 +180,8 @@ impl Misfit for Parts<'_> {
         // metrics.
         let mut root = StackedRoot::new(self.rho.len());
         for part in &self.parts {
-            let own = part.misfit.root(backend)?;
-            let root_of_part = match (own, part.metric()) {
-                (Some(own), _) => own,
-                (None, Some(metric)) => metric.at(&self.rho, backend)?,
-                (None, None) => return Ok(None),
+            let Some(root_of_part) = part.root(&self.rho, backend)? else {
+                return Ok(None);
             };
             let covector = part.covector(self.rho.len(), backend)?.to_vec();
             root.push(part.weight, root_of_part, Some(covector));
@@ -175,10 +195,42 @@ impl Misfit for Parts<'_> {
         weighted_sum(products, v)
     }
 
+    /// Stacks the scores of the parts if one of them has any.
+    fn scores(&self, v: MatRef<'_, f64>, backend: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        let mut blocks = Vec::with_capacity(self.parts.len());
+        let mut some = false;
+        for part in &self.parts {
+            // The gradient of wf has scores w ψ. That of a negative log-likelihood wf has the variance wM = (√w L)ᵀ√w L.
+            let block = match part.misfit.scores(v, backend)? {
+                Some(scores) => {
+                    some = true;
+                    part.weight * scores
+                }
+                None => match part.root(&self.rho, backend)? {
+                    Some(root) => part.weight.sqrt() * root.lift(v)?,
+                    None => return Ok(None),
+                },
+            };
+            blocks.push(block);
+        }
+        Ok(some.then(|| stacked(&blocks, v.ncols())))
+    }
+
     fn rounding(&self) -> f64 {
         let changes = self.parts.iter().map(|p| p.weight * p.misfit.rounding());
         changes.sum()
     }
+}
+
+/// Returns the rows of all blocks, below one another.
+fn stacked(blocks: &[Mat<f64>], columns: usize) -> Mat<f64> {
+    let mut all = Mat::zeros(blocks.iter().map(Mat::nrows).sum(), columns);
+    let mut first = 0;
+    for block in blocks {
+        all.subrows_mut(first, block.nrows()).copy_from(block);
+        first += block.nrows();
+    }
+    all
 }
 
 /// Returns Σ wᵢ Bᵢ for batches of the shape of `v`, or None if one of them is unknown.

@@ -15,23 +15,38 @@ const WIDTH: usize = 11;
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (starts, converged, optima) = (self.starts(), self.converged(), self.optima().len());
+        let reached = self.reached();
         writeln!(
             f,
-            "{starts} {}: {converged} converged to {optima} distinct {}, {} did not converge, {} failed",
+            "{starts} {}: {converged} converged to {optima} distinct {}{}, {} did not converge, {} failed",
             if starts == 1 { "start" } else { "starts" },
             if optima == 1 { "optimum" } else { "optima" },
-            self.fits().len() - converged,
+            match reached {
+                0 => String::new(),
+                _ => format!(", {reached} reached the target"),
+            },
+            self.fits().len() - converged - reached,
             self.failures().len(),
         )?;
         if optima > 0 {
             self.table(f)?;
         }
-        let loose = || self.fits().iter().filter(|fit| fit.optimum.is_none());
+        let at_target = self.fits().iter().filter(|fit| fit.reached());
+        if let Some(lowest) = at_target.min_by(|a, b| a.report.loss.total_cmp(&b.report.loss)) {
+            let objective = digits(lowest.report.loss, 7);
+            writeln!(
+                f,
+                "  target reached: the lowest run, from start {}, ended at {objective}, which need not be an optimum",
+                lowest.start
+            )?;
+        }
+        let ended = |fit: &&Fit| fit.optimum.is_none() && !fit.reached();
+        let loose = || self.fits().iter().filter(ended);
         for line in tally(loose().map(|fit| fit.report.stop.name().to_string())) {
             writeln!(f, "  not converged: {line}")?;
         }
         let lowest = self.lowest();
-        if lowest.optimum.is_none() {
+        if ended(&lowest) {
             writeln!(
                 f,
                 "  the lowest of these, from start {}, ended at {}, below every optimum",

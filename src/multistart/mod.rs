@@ -34,13 +34,17 @@
 //!
 //! # When two runs count as one optimum
 //!
-//! Only converged runs count as optima. In the order of their objectives, each run is compared with the lowest run of every
+//! Only converged runs count as optima. A run that ended at [`Tolerances::target`](crate::descent::Tolerances::target) need not be
+//! at an optimum, and is counted apart ([`Summary::reached`]). In the order of their objectives, each run is compared with the lowest run of every
 //! optimum so far, and joins the first optimum that agrees with it:
 //!
 //! - objectives: |f − f′| ≤ 10⁻⁶ max(|f|, |f′|) + 10⁻¹² f₀, with the median f₀ of the objectives at the starts. The last
-//!   term is for perfect fits, whose objectives are squares of rounding errors;
-//! - every parameter: |θⱼ − θⱼ′| ≤ max(10⁻⁴ sⱼ, 0.1 eⱼ). The size sⱼ is the largest of |θⱼ|, |θⱼ′| and the median of
-//!   |θⱼ| over the starts. The standard error eⱼ is 0 unless [`MultiStart::standard_errors`] asks for it.
+//!   term is for perfect fits, whose objectives are squares of rounding errors. Twice the decrease that the run still predicts is
+//!   added;
+//! - every parameter: |θⱼ − θⱼ′| ≤ max(10⁻⁴ sⱼ, 0.1 eⱼ). The size sⱼ is the mean distance of the starts from their
+//!   mean, and at least 10⁻⁴ max(|θⱼ|, |θⱼ′|), the inaccuracy of runs, so that an offset such as 10⁵ in all parameters merges
+//!   nothing. With [`Transform::Log`](crate::Transform::Log), and where all starts are equal, sⱼ is the largest of |θⱼ|, |θⱼ′| and the
+//!   median of |θⱼ| over the starts. The standard error eⱼ is 0 unless [`MultiStart::standard_errors`] asks for it.
 //!
 //! [`Merging`] holds the three tolerances. Points of a valley along which the objective is constant are distinct optima
 //! without standard errors, and one optimum with them, because the standard error along the valley is infinite.
@@ -64,9 +68,7 @@ use crate::check;
 use crate::coordinates::Bounds;
 use crate::descent::{Descent, Report};
 use crate::error::{Error, Result};
-
-/// Estimate of the variance of the data errors from a report.
-type Variance<'a> = &'a (dyn Fn(&Report) -> f64 + Sync);
+use crate::posterior::Variance;
 
 /// Map of θ to the representative of its symmetry class.
 type Representative<'a> = &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync);
@@ -74,15 +76,20 @@ type Representative<'a> = &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync);
 /// Search for optima by one [`Descent`] from many starting points, in parallel.
 ///
 /// The page of the [module](self) has an example. Starting points are the groups added by [`at`](Self::at),
-/// [`within`](Self::within) and [`around`](Self::around), in the order of the calls. Results have the same bits on any
-/// number of threads.
+/// [`within`](Self::within) and [`around`](Self::around), in the order of the calls.
+///
+/// Results have the same bits on any number of threads if evaluations of the model do not depend on those before. This holds
+/// for all models of this library but one: a model written with [`automatic`](crate::automatic) whose residual has branches
+/// that use other variables. Its sparsity pattern grows when a run first takes such a branch; from then on sums have
+/// further zeros and possibly another order, in all runs that share the model. Their last bits then depend on which thread came
+/// first. One run at a point on every branch beforehand, or one thread, makes them equal again.
 #[derive(Clone)]
 pub struct MultiStart<'a> {
     descent: &'a Descent<'a>,
     groups: Vec<Group>,
     seed: u64,
     merging: Merging,
-    variance: Option<Variance<'a>>,
+    variance: Option<Variance>,
     representative: Option<Representative<'a>>,
 }
 
@@ -160,12 +167,11 @@ impl<'a> MultiStart<'a> {
         self
     }
 
-    /// Computes the standard errors of every optimum by [`Report::covariance`], multiplied by a variance.
+    /// Computes the standard errors of every optimum as [`Report::estimates`] does, with the noise of this [`Variance`].
     ///
-    /// Return 1 if the loss is in units of the noise. Return 2 f/(n − p) for a loss ½‖ρ − q‖² of n data with errors of
-    /// unknown variance. This costs p tangent solves for every optimum, which the [counts](Summary::counts) do not include.
+    /// This costs p tangent solves for every optimum, which the [counts](Summary::counts) do not include.
     #[must_use]
-    pub fn standard_errors(mut self, variance: &'a (dyn Fn(&Report) -> f64 + Sync)) -> Self {
+    pub fn standard_errors(mut self, variance: Variance) -> Self {
         self.variance = Some(variance);
         self
     }

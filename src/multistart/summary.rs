@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::descent::{Counts, Report};
+use crate::descent::{Counts, Report, Stop};
 use crate::error::{Error, Result};
 
 /// Number of different reasons that an error message lists.
@@ -17,8 +17,15 @@ pub struct Fit {
     pub from: Vec<f64>,
     /// Report of the run.
     pub report: Report,
-    /// Index of the optimum that the run found, or None if it did not converge.
+    /// Index of the optimum that the run found, or None if it did not converge or ended at its target.
     pub optimum: Option<usize>,
+}
+
+impl Fit {
+    /// Returns whether the run ended because its objective reached the target.
+    pub fn reached(&self) -> bool {
+        matches!(self.report.stop, Stop::Target { .. })
+    }
 }
 
 /// Run that failed with an error.
@@ -92,9 +99,10 @@ impl Summary {
         optima: Vec<Optimum>,
     ) -> Self {
         let lowest = |&i: &usize, &j: &usize| fits[i].report.loss.total_cmp(&fits[j].report.loss);
-        let lowest = (0..fits.len()).min_by(lowest).unwrap_or(0);
+        let ended = (0..fits.len()).filter(|&i| fits[i].report.converged());
+        let best = ended.min_by(lowest);
         Self {
-            best: optima.first().map_or(lowest, |optimum| optimum.fit),
+            best: best.or_else(|| (0..fits.len()).min_by(lowest)).unwrap_or(0),
             fits,
             failures,
             optima,
@@ -107,7 +115,7 @@ impl Summary {
         &self.optima
     }
 
-    /// Returns the converged run with the lowest objective, or the lowest of all runs if none converged.
+    /// Returns the run with the lowest objective that converged or reached the target, or the lowest of all runs if there is none.
     ///
     /// A run that did not converge may have ended lower: see [`lowest`](Self::lowest).
     pub fn best(&self) -> &Report {
@@ -147,7 +155,12 @@ impl Summary {
         self.fits.len() + self.failures.len()
     }
 
-    /// Returns the number of runs that converged.
+    /// Returns the number of runs that ended at the target of the descent, which need not be optima.
+    pub fn reached(&self) -> usize {
+        self.fits.iter().filter(|fit| fit.reached()).count()
+    }
+
+    /// Returns the number of runs that converged to an optimum.
     pub fn converged(&self) -> usize {
         self.fits.iter().filter(|fit| fit.optimum.is_some()).count()
     }

@@ -3,14 +3,18 @@
 use std::fmt;
 
 use super::Uncertainty;
+use super::digits::{plain, with_error};
 use super::quantile::Confidence;
 use crate::check;
 use crate::error::Result;
+use crate::model::Model;
+use crate::noise::Noise;
 
 /// Estimates of parameters with standard errors, confidence intervals and correlations. `Display` prints a table.
 ///
 /// ```
 /// use pullback::automatic::{Curve, Formula, Scalar};
+/// use pullback::posterior::Variance;
 /// use pullback::{Descent, loss::L2Misfit};
 /// /// y = a + b t.
 /// struct Line;
@@ -24,26 +28,26 @@ use crate::error::Result;
 /// let descent = Descent::new(&curve, &loss);
 /// let report = descent.run(&[0.0, 0.0], |_| ())?;
 /// // The noise is estimated from the residual of 5 data with 2 parameters.
-/// let freedom = 3.0;
-/// let covariance = report.covariance(&descent)?.scaled(2.0 * report.loss / freedom);
-/// let table = covariance.estimates(&report.theta)?.named(&["a", "b"])?.freedom(freedom)?;
+/// let table = report.estimates(&descent, Variance::Estimated)?.named(&["a", "b"])?;
 /// assert!(table.to_string().contains("1.990 ± 0.060"));
+/// assert!(table.to_string().contains("3 degrees of freedom"));
 /// # Ok::<(), pullback::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Estimates<'a> {
+pub struct Estimates {
     names: Vec<String>,
-    values: &'a [f64],
-    uncertainty: &'a Uncertainty,
+    values: Vec<f64>,
+    uncertainty: Uncertainty,
     confidence: Confidence,
 }
 
 impl Uncertainty {
-    /// Returns the estimates `theta` with these uncertainties, as a table.
+    /// Returns the estimates `theta` with these uncertainties, as a table. Intervals are those of Student's distribution if the
+    /// noise was estimated, and otherwise normal.
     ///
     /// # Errors
     /// Fails if the number of parameters differs from that of the covariance.
-    pub fn estimates<'a>(&'a self, theta: &'a [f64]) -> Result<Estimates<'a>> {
+    pub fn estimates(&self, theta: &[f64]) -> Result<Estimates> {
         check::length(
             "θ of the estimates",
             theta.len(),
@@ -51,14 +55,22 @@ impl Uncertainty {
         )?;
         Ok(Estimates {
             names: numbered(theta.len()),
-            values: theta,
-            uncertainty: self,
-            confidence: Confidence::default(),
+            values: theta.to_vec(),
+            confidence: Confidence {
+                freedom: self.freedom(),
+                ..Confidence::default()
+            },
+            uncertainty: self.clone(),
         })
     }
 }
 
-impl Estimates<'_> {
+impl Estimates {
+    /// Returns the covariance and the standard errors.
+    pub fn uncertainty(&self) -> &Uncertainty {
+        &self.uncertainty
+    }
+
     /// Sets the names of the parameters.
     ///
     /// # Errors
@@ -73,8 +85,7 @@ impl Estimates<'_> {
         Ok(self)
     }
 
-    /// Sets the degrees of freedom n − p of an estimated noise. Intervals are then those of Student's distribution, and
-    /// otherwise normal.
+    /// Sets the degrees of freedom of the intervals, in place of those of the [`Variance`](super::Variance).
     ///
     /// # Errors
     /// Fails if the number is not positive.
@@ -109,6 +120,46 @@ impl Estimates<'_> {
             .collect()
     }
 
+    /// Computes the confidence interval ρᵢ ± t σᵢ of every entry of the state of `model`, to first order in the parameters.
+    ///
+    /// The model may be another one with the same parameters, such as the same formula at other points (see
+    /// [`Uncertainty::band`]). Each interval has the level by itself, and is infinite where undetermined parameters matter.
+    ///
+    /// # Errors
+    /// Fails if the model cannot be solved, or has another number of parameters.
+    pub fn band(&self, model: &dyn Model) -> Result<Vec<(f64, f64)>> {
+        self.intervals_of(model, |_| 0.0)
+    }
+
+    /// Computes the interval ρᵢ ± t √(σᵢ² + s²γᵢ²) in which a new datum of every entry lies with this level.
+    ///
+    /// The deviations γ of `noise` are in the units of those in the loss, or 1 if it has none; s² is the
+    /// [variance](Uncertainty::variance) of the noise.
+    ///
+    /// # Errors
+    /// Fails as [`band`](Self::band) does, and if the noise has another size than the state.
+    pub fn prediction_band(&self, model: &dyn Model, noise: &Noise) -> Result<Vec<(f64, f64)>> {
+        check::length("the noise of new data", noise.dim(), model.state_dim())?;
+        let variances = noise.variances();
+        self.intervals_of(model, |i| self.uncertainty.variance() * variances[i])
+    }
+
+    /// Returns the intervals of the state with this variance in addition to that of the parameters.
+    fn intervals_of(
+        &self,
+        model: &dyn Model,
+        variance: impl Fn(usize) -> f64,
+    ) -> Result<Vec<(f64, f64)>> {
+        let (rho, errors) = self.uncertainty.predicted(model, &self.values)?;
+        let t = self.quantile();
+        let pairs = rho.iter().zip(&errors).enumerate();
+        let intervals = pairs.map(|(i, (rho, error))| {
+            let half = t * (error * error + variance(i)).sqrt();
+            (rho - half, rho + half)
+        });
+        Ok(intervals.collect())
+    }
+
     /// Returns the cell of a correlation.
     fn correlation(&self, i: usize, j: usize) -> String {
         let fixed = |k: usize| {
@@ -138,7 +189,10 @@ impl Estimates<'_> {
     fn write_null_space(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for combination in self.uncertainty.undetermined() {
             let terms: Vec<String> = combination
-                .map(|(i, x)| format!("{x:+.3} {}", self.names[i]))
+                .map(|(i, x)| match x.abs() < 1e-3 {
+                    true => format!("{x:+.3e} {}", self.names[i]),
+                    false => format!("{x:+.3} {}", self.names[i]),
+                })
                 .collect();
             let combination = terms.join(" ");
             write!(
@@ -150,10 +204,35 @@ impl Estimates<'_> {
     }
 }
 
+impl Estimates {
+    /// Prints what the residual says of the noise.
+    fn write_noise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uncertainty = &self.uncertainty;
+        let Some(residual) = uncertainty.residual() else {
+            return Ok(());
+        };
+        let (data, parameters, freedom) = (residual.data, residual.parameters, residual.freedom());
+        let counts =
+            format!("{freedom} degrees of freedom ({data} data, {parameters} fitted parameters)");
+        let deviation = plain(uncertainty.variance().sqrt(), 0.0);
+        match (uncertainty.freedom(), residual.reduced()) {
+            (Some(own), _) if own == freedom => {
+                write!(f, "\nresidual standard deviation {deviation} on {counts}")
+            }
+            (None, Some(reduced)) if uncertainty.variance() == 1.0 => {
+                let chi = plain(residual.chi_squared(), 0.0);
+                write!(f, "\nχ² {chi} on {counts}, reduced χ² {reduced:.3}")
+            }
+            (None, None) if uncertainty.variance() == 1.0 => Ok(()),
+            _ => write!(f, "\nstandard deviation of the noise given: {deviation}"),
+        }
+    }
+}
+
 /// Largest number of parameters whose correlations are printed.
 const CORRELATED: usize = 8;
 
-impl fmt::Display for Estimates<'_> {
+impl fmt::Display for Estimates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let correlated = (2..=CORRELATED).contains(&self.values.len());
         let rows = self.intervals().into_iter().enumerate();
@@ -186,78 +265,14 @@ impl fmt::Display for Estimates<'_> {
                 (0..i).try_for_each(|j| write!(f, "  {:>6}", self.correlation(i, j)))?;
             }
         }
-        self.write_null_space(f)
+        self.write_null_space(f)?;
+        self.write_noise(f)?;
+        let mut remarks = self.uncertainty.remarks().iter();
+        remarks.try_for_each(|remark| write!(f, "\n{remark}"))
     }
 }
 
 /// Returns the names θ0, θ1, … of parameters without names of their own.
 pub(crate) fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|i| format!("θ{i}")).collect()
-}
-
-/// Returns the decimal exponent of a number.
-fn exponent(x: f64) -> i32 {
-    if x == 0.0 {
-        0
-    } else {
-        x.abs().log10().floor() as i32
-    }
-}
-
-/// Formats a value and its error with two digits of the error.
-fn with_error(value: f64, error: f64) -> String {
-    let size = exponent(value.abs().max(error));
-    // Powers of ten outside this range are written once for value and error.
-    if (-3..6).contains(&size) {
-        let decimals = decimals(error, 0);
-        return format!("{value:.decimals$} ± {error:.decimals$}");
-    }
-    let (scale, decimals) = (10.0_f64.powi(size), decimals(error, size));
-    format!(
-        "({:.decimals$} ± {:.decimals$})e{size}",
-        value / scale,
-        error / scale
-    )
-}
-
-/// Formats a number to the digit at which its error has its second digit, or to six digits without an error.
-pub(crate) fn plain(value: f64, error: f64) -> String {
-    let size = exponent(value.abs().max(error));
-    let error = if error > 0.0 {
-        error
-    } else {
-        1e-4 * 10.0_f64.powi(size)
-    };
-    if (-3..6).contains(&size) {
-        return format!("{value:.0$}", decimals(error, 0));
-    }
-    format!(
-        "{:.1$}e{size}",
-        value / 10.0_f64.powi(size),
-        decimals(error, size)
-    )
-}
-
-/// Returns the number of decimals that show two digits of an error, in units of 10^`size`.
-fn decimals(error: f64, size: i32) -> usize {
-    (1 - exponent(error) + size).clamp(0, 15) as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_rounded_by_their_errors() {
-        for (value, error, expected) in [
-            (238.942_129, 2.707_007, "238.9 ± 2.7"),
-            (5.501_564_3e-4, 7.266_87e-6, "(5.502 ± 0.073)e-4"),
-            (-0.000_12, 3.4, "-0.0 ± 3.4"),
-            (1.5e12, 2.5e9, "(1.5000 ± 0.0025)e12"),
-            (12.0, 120.0, "12 ± 120"),
-            (0.0, 0.0123, "0.000 ± 0.012"),
-        ] {
-            assert_eq!(with_error(value, error), expected);
-        }
-    }
 }

@@ -10,7 +10,7 @@
 //! Raue et al., Bioinformatics 25, 2009). The objective must be the negative logarithm of a likelihood.
 //!
 //! - Noise known: Δ = z²/2, the quantile of χ² with one degree of freedom, halved.
-//! - Noise estimated ([`freedom`](ProfileLikelihood::freedom)): Δ = t² s²/2, with Student's t and s² = 2 f̂/(n − p).
+//! - Noise estimated ([`Variance::Estimated`]): Δ = t² s²/2, with Student's t and s² = 2 f̂/(n − p).
 //!
 //! If the model is linear, these are the intervals of the covariance, θ̂ ± t σ. Otherwise profiles follow the curvature of the
 //! objective: they need not be symmetric, do not depend on the parametrisation, and show which parameters the data do not
@@ -18,6 +18,7 @@
 //!
 //! ```
 //! use pullback::automatic::{Curve, Formula, Scalar};
+//! use pullback::posterior::Variance;
 //! use pullback::profile::ProfileLikelihood;
 //! use pullback::{Descent, loss::L2Misfit};
 //!
@@ -43,7 +44,7 @@
 //!
 //! let profiles = ProfileLikelihood::new(&descent)
 //!     .named(&["a", "b"])
-//!     .freedom(4.0) // 6 data, 2 parameters
+//!     .variance(Variance::Estimated)
 //!     .run(&report.theta, |_| ())?;
 //!
 //! println!("{profiles}"); // a table of the intervals
@@ -82,7 +83,7 @@ use self::walk::Side;
 use crate::check;
 use crate::descent::{Descent, Report};
 use crate::error::{Error, Result};
-use crate::posterior::{Confidence, Uncertainty, numbered};
+use crate::posterior::{Confidence, CovarianceError, Uncertainty, Variance, numbered};
 
 /// Profile likelihoods of the parameters of a [`Descent`], in parallel.
 ///
@@ -94,6 +95,7 @@ pub struct ProfileLikelihood<'a> {
     parameters: Option<Vec<usize>>,
     names: Option<Vec<String>>,
     confidence: Confidence,
+    variance: Variance,
     reach: f64,
 }
 
@@ -118,6 +120,7 @@ impl<'a> ProfileLikelihood<'a> {
             parameters: None,
             names: None,
             confidence: Confidence::default(),
+            variance: Variance::Known,
             reach: 1000.0,
         }
     }
@@ -136,7 +139,15 @@ impl<'a> ProfileLikelihood<'a> {
         self
     }
 
-    /// Sets the degrees of freedom n − p of an estimated noise, for a loss ½‖ρ − q‖² whose errors have an unknown variance.
+    /// Sets the variance of the noise, [`Variance::Known`] by default.
+    #[must_use]
+    pub fn variance(mut self, variance: Variance) -> Self {
+        self.variance = variance;
+        self
+    }
+
+    /// Sets the degrees of freedom of a noise that is estimated by s² = 2 f̂/`freedom`, in place of
+    /// [`variance`](Self::variance), for a loss that does not know its number of data.
     #[must_use]
     pub fn freedom(mut self, freedom: f64) -> Self {
         self.confidence.freedom = Some(freedom);
@@ -166,18 +177,28 @@ impl<'a> ProfileLikelihood<'a> {
     ///
     /// # Errors
     /// Fails if an option or `theta` is invalid, if the objective cannot be computed there, if its covariance cannot although
-    /// the descent has a metric, and with degrees of freedom if the objective is not positive. A profile that
-    /// cannot be followed is no error: see [`End::Failed`]. Neither is a fit that is not the minimum: see
+    /// the descent has a metric, if the noise cannot be estimated, and for noise that is not known if there are priors. A
+    /// profile that cannot be followed is no error: see [`End::Failed`]. Neither is a fit that is not the minimum: see
     /// [`Profiles::better`].
     pub fn run(&self, theta: &[f64], observer: impl Fn(Progress<'_>) + Sync) -> Result<Profiles> {
         let (parameters, names) = self.check()?;
         let fit = self.descent.begin(theta)?;
-        let (variance, quantile) = (self.variance(fit.loss())?, self.confidence.quantile());
-        let uncertainty = match fit.covariance() {
-            Ok(uncertainty) => Some(uncertainty.scaled(variance)),
-            Err(Error::NoMetric) => None,
-            Err(error) => return Err(error),
+        let noise = self.noise(fit.misfit())?;
+        let uncertainty = match (fit.uncertainty(noise), noise) {
+            (Ok(uncertainty), _) => Some(uncertainty),
+            (Err(Error::NoMetric), Variance::Known | Variance::Given { .. }) => None,
+            (Err(error), _) => return Err(error),
         };
+        let (variance, freedom) = match (&uncertainty, noise) {
+            (Some(uncertainty), _) => (uncertainty.variance(), uncertainty.freedom()),
+            (None, Variance::Given { variance, freedom }) => (variance, freedom),
+            (None, _) => (1.0, None),
+        };
+        let confidence = Confidence {
+            freedom,
+            ..self.confidence
+        };
+        let quantile = confidence.quantile();
         let problem = Problem {
             descent: self.descent,
             theta,
@@ -233,23 +254,28 @@ impl<'a> ProfileLikelihood<'a> {
     /// Returns the intervals from the covariance.
     fn wald(&self, uncertainty: &Uncertainty, theta: &[f64]) -> Result<Vec<(f64, f64)>> {
         let estimates = uncertainty.estimates(theta)?.level(self.confidence.level)?;
-        Ok(match self.confidence.freedom {
-            None => estimates.intervals(),
-            Some(freedom) => estimates.freedom(freedom)?.intervals(),
-        })
+        Ok(estimates.intervals())
     }
 
-    /// Returns the variance of the noise in units of the loss, given the objective of the fit.
-    fn variance(&self, objective: f64) -> Result<f64> {
+    /// Returns the noise, given the misfit of the fit.
+    fn noise(&self, misfit: f64) -> Result<Variance> {
+        let known = self.confidence.freedom.is_none() && self.variance == Variance::Known;
+        if !known && self.descent.has_priors() {
+            // (f/s² + R)s² is not the objective f + R of the runs.
+            return Err(CovarianceError::Priors.into());
+        }
         let Some(freedom) = self.confidence.freedom else {
-            return Ok(1.0);
+            return Ok(self.variance);
         };
         let (variance, remedy) = (
-            2.0 * objective / freedom,
+            2.0 * misfit / freedom,
             "a fit without a residual does not tell the noise: put the noise into the loss, and leave out `freedom`",
         );
         let what = "the variance 2 f/(n − p) of the residual";
         check::option(what, variance, variance > 0.0, remedy)?;
-        Ok(variance)
+        Ok(Variance::Given {
+            variance,
+            freedom: Some(freedom),
+        })
     }
 }

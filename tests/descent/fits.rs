@@ -200,9 +200,9 @@ fn undetermined_parameters_have_infinite_errors() {
         let errors = fits.standard_errors.col_as_slice(i);
         assert!(errors[0].is_infinite() && errors[1].is_infinite() && errors[2].is_finite());
     }
-    // As many data as parameters leave nothing to estimate the noise from.
+    // As many data as combinations of parameters that they determine leave nothing to estimate the noise from.
     let mut few = data;
-    few[(0, 0)] = f64::NAN;
+    (few[(0, 0)], few[(1, 0)], few[(0, 1)]) = (f64::NAN, f64::NAN, f64::NAN);
     let fits = FitMany::new(&Product)
         .run(few.as_ref(), &[1.0, 1.5, 0.0])
         .unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod auto;
+mod band;
 mod bounds;
 mod continuation;
 mod covariance;
@@ -16,6 +17,7 @@ mod newton;
 mod newton_ready;
 mod nist;
 mod nist_sets;
+mod noise;
 mod posterior;
 mod posterior_exact;
 mod posterior_wells;
@@ -29,8 +31,10 @@ mod run;
 mod saddles;
 mod schedule;
 mod simulator;
+mod standard_errors;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod transforms;
 mod warm_starts;

@@ -5,7 +5,8 @@ use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::descent::Tolerances;
 use pullback::loss::L2Misfit;
 use pullback::multistart::{Merging, MultiStart, Summary};
-use pullback::{Bounds, Descent, Error, Report, Transform};
+use pullback::posterior::Variance;
+use pullback::{Bounds, Descent, Error, Transform};
 
 /// (θ₀² − 1, θ₁² − 4), with four perfect fits (±1, ±2).
 struct Squares;
@@ -316,14 +317,68 @@ fn standard_errors_merge_the_points_of_a_valley() {
     let search = MultiStart::new(&descent).within(&square_box(), 6);
     let plain = search.run(|_| ()).unwrap();
     assert_eq!(plain.optima().len(), 6, "{plain}");
-    let one = |_: &Report| 1.0;
-    let merged = search.clone().standard_errors(&one).run(|_| ()).unwrap();
+    let search = search.standard_errors(Variance::Known);
+    let merged = search.run(|_| ()).unwrap();
     let [valley] = merged.optima() else {
         panic!("{merged}");
     };
     assert_eq!(valley.starts.len(), 6);
     assert!(valley.standard_errors.as_ref().unwrap()[0].is_infinite());
     assert!(merged.to_string().contains("±inf"), "{merged}");
+}
+
+/// ((θ − 10⁵)² − 1, 0), with two optima at a distance of 2·10⁻⁵ of their size.
+struct Offset;
+
+impl Formula for Offset {
+    fn dims(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = (theta[0] - 1e5).powi(2) - 1.0;
+    }
+}
+
+#[test]
+fn a_common_offset_does_not_merge_optima() {
+    let (curve, loss) = (Curve::new(Offset), zeros(1));
+    let descent = Descent::new(&curve, &loss);
+    let region = Bounds::new(vec![1e5 - 5.0], vec![1e5 + 5.0]).unwrap();
+    let summary = MultiStart::new(&descent).within(&region, 20);
+    let summary = summary.run(|_| ()).unwrap();
+    assert_eq!(
+        (summary.converged(), summary.optima().len()),
+        (20, 2),
+        "{summary}"
+    );
+    // Starts that do not differ say nothing of sizes.
+    let summary = MultiStart::new(&descent).at(&[[1e5 + 2.0]; 3]);
+    assert_eq!(summary.run(|_| ()).unwrap().optima().len(), 1);
+}
+
+#[test]
+fn runs_that_end_at_their_target_are_no_optima() {
+    let (curve, loss) = (Curve::new(Squares), zeros(2));
+    let target = Tolerances {
+        target: Some(1e-3),
+        ..Tolerances::default()
+    };
+    let descent = Descent::new(&curve, &loss).tolerances(target);
+    let search = MultiStart::new(&descent).within(&square_box(), 20);
+    let summary = search.run(|_| ()).unwrap();
+    assert_eq!(
+        (summary.reached(), summary.converged()),
+        (20, 0),
+        "{summary}"
+    );
+    assert!(summary.optima().is_empty() && summary.best().loss <= 1e-3);
+    let text = summary.to_string();
+    assert!(
+        text.contains("20 reached the target, 0 did not converge"),
+        "{text}"
+    );
+    assert!(text.contains("which need not be an optimum"), "{text}");
 }
 
 #[test]

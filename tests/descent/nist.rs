@@ -5,6 +5,7 @@ use crate::nist_sets::{Set, digits, sets};
 use pullback::descent::Stop;
 use pullback::direction::{Damping, Finder, LeastSquares, Local, Path, Proposal};
 use pullback::loss::L2Misfit;
+use pullback::posterior::Variance;
 use pullback::{Bounds, Descent, Direction, Report, Result, Transform, verify};
 
 fn fit(set: &Set, start: &[f64]) -> Report {
@@ -16,9 +17,12 @@ fn fit(set: &Set, start: &[f64]) -> Report {
 
 fn standard_errors(set: &Set, report: &Report) -> Vec<f64> {
     let (curve, loss) = (set.curve(), L2Misfit::euclidean(set.y.clone()).unwrap());
-    let freedom = (set.y.len() - set.certified.len()) as f64;
-    let found = report.covariance(&Descent::new(&curve, &loss)).unwrap();
-    found.scaled(2.0 * report.loss / freedom).standard_errors
+    let descent = Descent::new(&curve, &loss);
+    // Where the residual is below the rounding of the data there are none.
+    match report.estimates(&descent, Variance::Estimated) {
+        Ok(estimates) => estimates.uncertainty().standard_errors.clone(),
+        Err(_) => vec![f64::NAN; set.certified.len()],
+    }
 }
 
 #[test]
