@@ -27,7 +27,7 @@ pub enum Error {
     /// Steps that became too short for the time to advance.
     #[error(
         "steps shrink to nothing at t = {}, where x[{component}] = {} changes fastest; the solution may grow without bound, or \
-         the rate may jump there (give jumps as times in `stops`); a stiff rate needs `Method::Implicit`",
+         the rate may jump there; a stiff rate needs `Method::Implicit`",
         number(*t), number(*x)
     )]
     Vanished {

@@ -28,7 +28,7 @@
 //! let rate = |i: usize| 0.5 + 0.01 * i as f64;
 //! let data = Mat::from_fn(8, 100, |k, i| 3.0 * (-rate(i) * decay.0[k]).exp() + 1.0);
 //!
-//! let fits = FitMany::new(&decay).run(data.as_ref(), &[1.0, 1.0, 0.0])?;
+//! let fits = FitMany::new(&decay).run(data.as_ref(), &[2.0, 1.0, 0.5])?;
 //!
 //! println!("{fits}");
 //! assert!(fits.all_converged());
