@@ -19,18 +19,15 @@ impl Equation for Reaction {
     }
 
     fn residual<S: Scalar>(&self, u: &[S], theta: &[S], g: &mut [S]) {
-        let diffusivity = |i: usize| theta[usize::from(i / N >= N / 2)].exp();
+        let d = |i: usize| theta[usize::from(i / N >= N / 2)].exp();
         for i in 0..N * N {
             g[i] = theta[2].exp() * u[i].powi(3) - 30.0;
             for neighbour in neighbours(i) {
                 // The harmonic mean conducts between two cells. The boundary is half a cell away, hence the factor 2.
-                let flux = match neighbour {
-                    Some(j) => {
-                        (u[i] - u[j]) * 2.0 / (diffusivity(i).recip() + diffusivity(j).recip())
-                    }
-                    None => u[i] * diffusivity(i) * 2.0,
-                };
-                g[i] += flux * (N * N) as f64;
+                g[i] += match neighbour {
+                    Some(j) => (u[i] - u[j]) / (d(i).recip() + d(j).recip()),
+                    None => u[i] * d(i),
+                } * (2 * N * N) as f64;
             }
         }
     }
