@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::controller::Controller;
 use super::dynamics::{Dynamics, Rate};
 use super::error::Error;
-use super::matrix::Lu;
+use super::matrix::{Lu, add_product};
 use super::method::Tableau;
 use super::plan::{Plan, Steps};
 use super::trajectory::Trajectory;
@@ -189,16 +189,7 @@ impl<'a, D: Dynamics> March<'a, D> {
         let (earlier, rest) = self.slopes.split_at_mut(stage * n);
         let slope = &mut rest[..n];
         self.base.copy_from_slice(&self.x);
-        for (a, k) in self
-            .tableau
-            .earlier(stage)
-            .iter()
-            .zip(earlier.chunks_exact(n))
-        {
-            let factor = h * a;
-            let entries = self.base.iter_mut().zip(k);
-            entries.for_each(|(b, k)| *b += factor * k);
-        }
+        add_product(earlier, h, self.tableau.earlier(stage), &mut self.base);
         let (t, shift) = (
             t + self.tableau.c[stage] * h,
             h * self.tableau.diagonal(stage),

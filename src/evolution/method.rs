@@ -39,10 +39,14 @@ impl Tableau {
         self.a.len()
     }
 
+    /// Weights of the slopes in the step, without those that are 0 at the end.
+    pub(super) fn weights(&self) -> &'static [f64] {
+        self.a[self.a.len() - 1]
+    }
+
     /// Weight of a stage in the step.
     pub(super) fn weight(&self, stage: usize) -> f64 {
-        let last = self.a[self.a.len() - 1];
-        last.get(stage).copied().unwrap_or(0.0)
+        self.weights().get(stage).copied().unwrap_or(0.0)
     }
 
     /// Weight of a stage in the estimated error of the step.

@@ -63,13 +63,7 @@ impl Sweeps {
             for i in 1..tableau.stages() {
                 let stage = &mut both[..n];
                 stage.copy_from_slice(trajectory.state(step));
-                for (j, a) in tableau.a[i].iter().enumerate() {
-                    let slope = trajectory.slope(step, j);
-                    stage
-                        .iter_mut()
-                        .zip(slope)
-                        .for_each(|(y, k)| *y += h * a * k);
-                }
+                add_product(trajectory.slopes(step), h, tableau.a[i], stage);
                 let slopes = slopes_at(t + tableau.c[i] * h, &both);
                 let shift = h * tableau.diagonal(i);
                 let system = (shift != 0.0).then(|| Lu::shifted(n, shift, &slopes[..n * n]));
@@ -116,10 +110,7 @@ impl Sweeps {
             };
             for i in 1..s {
                 base.copy_from_slice(&x);
-                for (a, k) in self.tableau.earlier(i).iter().zip(slopes.chunks_exact(n)) {
-                    let factor = h * a;
-                    base.iter_mut().zip(k).for_each(|(b, k)| *b += factor * k);
-                }
+                add_product(&slopes, h, self.tableau.earlier(i), &mut base);
                 let stage = self.stage(step, i);
                 let (in_state, in_theta) = stage.slopes.split_at(n * n);
                 let slope = &mut slopes[i * n..(i + 1) * n];
@@ -130,10 +121,7 @@ impl Sweeps {
                     system.solve(Side::Plain, slope);
                 }
             }
-            for (i, k) in slopes.chunks_exact(n).enumerate() {
-                let factor = h * self.tableau.weight(i);
-                x.iter_mut().zip(k).for_each(|(x, k)| *x += factor * k);
-            }
+            add_product(&slopes, h, self.tableau.weights(), &mut x);
             slopes.copy_within((s - 1) * n.., 0);
         }
     }

@@ -36,10 +36,10 @@ impl Trajectory {
         &self.states[steps * self.n..(steps + 1) * self.n]
     }
 
-    /// Returns the slope of a stage of a step.
-    pub(super) fn slope(&self, step: usize, stage: usize) -> &[f64] {
-        let first = (step * self.stages + stage) * self.n;
-        &self.slopes[first..first + self.n]
+    /// Returns the slopes of all stages of a step, one after the other.
+    pub(super) fn slopes(&self, step: usize) -> &[f64] {
+        let length = self.stages * self.n;
+        &self.slopes[step * length..(step + 1) * length]
     }
 
     /// Writes the states at the observations to `out`, one after the other.
