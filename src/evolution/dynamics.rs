@@ -2,9 +2,10 @@
 
 use crate::automatic::{Formula, Scalar};
 
-/// Dynamics ẋ = f(t, x, θ) with the initial value x(t₀) = x₀(θ).
+/// Dynamics ẋ = f(t, x, θ) with the initial value x(t₀) = x₀(θ), of which y = h(t, x, θ) is observed.
 ///
-/// The page of the [module](super) has an example.
+/// The page of the [module](super) has an example. Only the dimensions, the rate and the initial value must be given. By default
+/// x itself is observed, every equation is a rate, and nothing jumps.
 pub trait Dynamics: Sync {
     /// Returns (n, p), the lengths of x and θ.
     fn dims(&self) -> (usize, usize);
@@ -14,6 +15,26 @@ pub trait Dynamics: Sync {
 
     /// Writes x₀(θ) to `out`, all n entries.
     fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]);
+
+    /// Returns the number of observables, the length of y.
+    fn outputs(&self) -> usize {
+        self.dims().0
+    }
+
+    /// Writes h(t, x, θ) to `out`, all observables.
+    fn observe<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        let _ = (t, theta);
+        out.copy_from_slice(x);
+    }
+
+    /// Returns whether equation i is algebraic, 0 = fᵢ(t, x, θ), instead of ẋᵢ = fᵢ.
+    ///
+    /// The algebraic equations must determine the components xᵢ of the same indices (index 1). The initial value of such a
+    /// component is a guess.
+    fn is_algebraic(&self, i: usize) -> bool {
+        let _ = i;
+        false
+    }
 }
 
 /// Rate at a time, as a function of x and θ together.
