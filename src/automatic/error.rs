@@ -14,6 +14,8 @@ pub enum Variable {
     State(usize),
     /// Entry of the parameters θ.
     Parameter(usize),
+    /// Component of the state x of dynamics.
+    Component(usize),
 }
 
 impl fmt::Display for Variable {
@@ -21,6 +23,7 @@ impl fmt::Display for Variable {
         match self {
             Self::State(i) => write!(f, "ρ[{i}]"),
             Self::Parameter(i) => write!(f, "θ[{i}]"),
+            Self::Component(i) => write!(f, "x[{i}]"),
         }
     }
 }
@@ -132,6 +135,48 @@ pub enum Error {
         /// Index of the unknown.
         index: usize,
     },
+}
+
+impl Error {
+    /// Returns the error with other names of outputs and variables.
+    #[must_use]
+    pub(crate) fn renamed(
+        mut self,
+        output: impl Fn(usize) -> usize,
+        name: impl Fn(Variable) -> Variable,
+    ) -> Self {
+        match &mut self {
+            Self::Lost { row, variable }
+            | Self::OffBranch { row, variable }
+            | Self::NotFinite { row, variable, .. } => {
+                (*row, *variable) = (output(*row), name(*variable));
+            }
+            Self::Unwritten { row }
+            | Self::ReadUnwritten { row }
+            | Self::Unsteady { row }
+            | Self::Foreign { row }
+            | Self::Inconsistent { row }
+            | Self::WithoutUnknowns { row } => *row = output(*row),
+            Self::Undetermined { .. } => {}
+        }
+        self
+    }
+
+    /// Returns the output that the error is about.
+    pub(crate) fn output(&self) -> usize {
+        match *self {
+            Self::Lost { row, .. }
+            | Self::OffBranch { row, .. }
+            | Self::NotFinite { row, .. }
+            | Self::Unwritten { row }
+            | Self::ReadUnwritten { row }
+            | Self::Unsteady { row }
+            | Self::Foreign { row }
+            | Self::Inconsistent { row }
+            | Self::WithoutUnknowns { row } => row,
+            Self::Undetermined { .. } => 0,
+        }
+    }
 }
 
 impl ModuleError for Error {

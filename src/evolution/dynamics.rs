@@ -1,6 +1,8 @@
 //! Right-hand sides and initial values, written once for all scalars.
 
-use crate::automatic::{Formula, Scalar};
+use faer::{Mat, MatRef};
+
+use crate::automatic::{Formula, Scalar, second_derivative};
 
 /// Dynamics ẋ = f(t, x, θ) with the initial value x(t₀) = x₀(θ), of which y = h(t, x, θ) is observed.
 ///
@@ -86,5 +88,33 @@ impl<D: Dynamics> Formula for Output<'_, D> {
     fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
         let (x, theta) = both.split_at(self.dynamics.dims().0);
         self.dynamics.observe(self.t, x, theta, out);
+    }
+}
+
+/// Function of dynamics, evaluated at a state and parameters.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Function {
+    /// Initial value, of the parameters alone.
+    Initial,
+    /// Rate at a time.
+    Rate(f64),
+    /// Observables at a time.
+    Output(f64),
+}
+
+/// Second derivatives of dynamics, whatever their type.
+pub(super) trait Second: Send + Sync {
+    /// Returns ∇²(Σ λᵢfᵢ) V of a function f at its arguments.
+    fn product(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64>;
+}
+
+impl<D: Dynamics> Second for &D {
+    fn product(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
+        let dynamics = *self;
+        match f {
+            Function::Initial => second_derivative(&Initial(dynamics), at, lambda, v),
+            Function::Rate(t) => second_derivative(&Rate { dynamics, t }, at, lambda, v),
+            Function::Output(t) => second_derivative(&Output { dynamics, t }, at, lambda, v),
+        }
     }
 }
