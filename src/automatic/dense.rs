@@ -25,6 +25,9 @@ impl<const N: usize> Slopes<N> {
     /// Writes ∂F/∂θ at θ to `out`, column by column. Returns a hash of the branches that the evaluations took.
     pub(crate) fn at<F: Formula>(&mut self, formula: &F, theta: &[f64], out: &mut [f64]) -> u64 {
         Decisions::take();
+        // Other formulas may use the same buffers.
+        self.input.resize(theta.len(), 0.0.into());
+        self.output.resize(formula.dims().0, 0.0.into());
         let columns = out.chunks_exact_mut(self.output.len());
         let mut columns = columns.enumerate().peekable();
         while let Some(&(first, _)) = columns.peek() {

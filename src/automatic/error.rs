@@ -138,44 +138,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the error with other names of outputs and variables.
+    /// Returns the error with another name of its variable.
     #[must_use]
-    pub(crate) fn renamed(
-        mut self,
-        output: impl Fn(usize) -> usize,
-        name: impl Fn(Variable) -> Variable,
-    ) -> Self {
-        match &mut self {
-            Self::Lost { row, variable }
-            | Self::OffBranch { row, variable }
-            | Self::NotFinite { row, variable, .. } => {
-                (*row, *variable) = (output(*row), name(*variable));
-            }
-            Self::Unwritten { row }
-            | Self::ReadUnwritten { row }
-            | Self::Unsteady { row }
-            | Self::Foreign { row }
-            | Self::Inconsistent { row }
-            | Self::WithoutUnknowns { row } => *row = output(*row),
-            Self::Undetermined { .. } => {}
+    pub(crate) fn renamed(mut self, name: impl Fn(Variable) -> Variable) -> Self {
+        if let Self::Lost { variable, .. }
+        | Self::OffBranch { variable, .. }
+        | Self::NotFinite { variable, .. } = &mut self
+        {
+            *variable = name(*variable);
         }
         self
-    }
-
-    /// Returns the output that the error is about.
-    pub(crate) fn output(&self) -> usize {
-        match *self {
-            Self::Lost { row, .. }
-            | Self::OffBranch { row, .. }
-            | Self::NotFinite { row, .. }
-            | Self::Unwritten { row }
-            | Self::ReadUnwritten { row }
-            | Self::Unsteady { row }
-            | Self::Foreign { row }
-            | Self::Inconsistent { row }
-            | Self::WithoutUnknowns { row } => row,
-            Self::Undetermined { .. } => 0,
-        }
     }
 }
 

@@ -39,67 +39,45 @@ pub trait Dynamics: Sync {
     }
 }
 
-/// Rate at a time, as a function of x and θ together.
-pub(super) struct Rate<'a, D> {
-    pub(super) dynamics: &'a D,
-    pub(super) t: f64,
-}
-
-impl<D: Dynamics> Formula for Rate<'_, D> {
-    fn dims(&self) -> (usize, usize) {
-        let (n, p) = self.dynamics.dims();
-        (n, n + p)
-    }
-
-    #[inline(always)]
-    fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
-        let (x, theta) = both.split_at(out.len());
-        self.dynamics.rate(self.t, x, theta, out);
-    }
-}
-
-/// Initial value as a function of θ.
-pub(super) struct Initial<'a, D>(pub(super) &'a D);
-
-impl<D: Dynamics> Formula for Initial<'_, D> {
-    fn dims(&self) -> (usize, usize) {
-        self.0.dims()
-    }
-
-    #[inline(always)]
-    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
-        self.0.initial(theta, out);
-    }
-}
-
-/// Observables at a time, as a function of x and θ together.
-pub(super) struct Output<'a, D> {
-    pub(super) dynamics: &'a D,
-    pub(super) t: f64,
-}
-
-impl<D: Dynamics> Formula for Output<'_, D> {
-    fn dims(&self) -> (usize, usize) {
-        let (n, p) = self.dynamics.dims();
-        (self.dynamics.outputs(), n + p)
-    }
-
-    #[inline(always)]
-    fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
-        let (x, theta) = both.split_at(self.dynamics.dims().0);
-        self.dynamics.observe(self.t, x, theta, out);
-    }
-}
-
-/// Function of dynamics, evaluated at a state and parameters.
+/// Function of dynamics at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Function {
-    /// Initial value, of the parameters alone.
+    /// Initial value, a function of θ alone.
     Initial,
     /// Rate at a time.
     Rate(f64),
     /// Observables at a time.
     Output(f64),
+}
+
+/// Function of dynamics, with x and θ in one vector.
+///
+/// One type for all functions is compiled once for every scalar.
+pub(super) struct At<'a, D> {
+    pub(super) dynamics: &'a D,
+    pub(super) function: Function,
+}
+
+impl<D: Dynamics> Formula for At<'_, D> {
+    fn dims(&self) -> (usize, usize) {
+        let (n, p) = self.dynamics.dims();
+        match self.function {
+            Function::Initial => (n, p),
+            Function::Rate(_) => (n, n + p),
+            Function::Output(_) => (self.dynamics.outputs(), n + p),
+        }
+    }
+
+    #[inline(always)]
+    fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
+        let split = both.len() - self.dynamics.dims().1;
+        let (x, theta) = both.split_at(split);
+        match self.function {
+            Function::Initial => self.dynamics.initial(theta, out),
+            Function::Rate(t) => self.dynamics.rate(t, x, theta, out),
+            Function::Output(t) => self.dynamics.observe(t, x, theta, out),
+        }
+    }
 }
 
 /// Second derivatives of dynamics, whatever their type.
@@ -110,11 +88,10 @@ pub(super) trait Second: Send + Sync {
 
 impl<D: Dynamics> Second for &D {
     fn product(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
-        let dynamics = *self;
-        match f {
-            Function::Initial => second_derivative(&Initial(dynamics), at, lambda, v),
-            Function::Rate(t) => second_derivative(&Rate { dynamics, t }, at, lambda, v),
-            Function::Output(t) => second_derivative(&Output { dynamics, t }, at, lambda, v),
-        }
+        let function = At {
+            dynamics: *self,
+            function: f,
+        };
+        second_derivative(&function, at, lambda, v)
     }
 }

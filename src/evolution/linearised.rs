@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::course::{Course, Phase};
-use super::dynamics::{Dynamics, Function, Initial, Output, Rate, Second};
+use super::dynamics::{At, Dynamics, Function, Second};
 use super::error::Error;
 use super::march::March;
 use super::matrix::Lu;
@@ -11,7 +11,7 @@ use super::method::Tableau;
 use super::stepper::{INSTANT, moves};
 use super::trajectory::{Leg, Trajectory};
 use super::watch::Watch;
-use crate::automatic::Slopes;
+use crate::automatic::{Formula, Slopes};
 
 /// Place on the way of a sweep, where a function of the dynamics is linearised.
 #[derive(Clone, Copy, Debug)]
@@ -80,11 +80,11 @@ impl<'a> Linearised<'a> {
         let (n, p) = dynamics.dims();
         let moves = moves(dynamics);
         let tableau = march.plan.method.tableau();
-        let mut initial = vec![0.0; n * p];
+        let mut initial = Vec::new();
         let mut legs = Vec::with_capacity(course.phases.len());
         for (index, (phase, leg)) in course.phases.iter().zip(trajectory.legs).enumerate() {
             let parameters = phase.gather(march.theta);
-            let linearise = Linearise {
+            let mut linearise = Linearise {
                 dynamics,
                 watch,
                 moves: &moves,
@@ -93,9 +93,7 @@ impl<'a> Linearised<'a> {
                 both: [&leg.first[..], &parameters].concat(),
             };
             if index == 0 {
-                let branch =
-                    Slopes::<4>::new(n, p).at(&Initial(dynamics), &parameters, &mut initial);
-                linearise.check(phase.from, branch.rotate_left(1))?;
+                initial = linearise.slopes(Function::Initial)?;
             }
             legs.push(linearise.leg(leg, tableau)?);
         }
@@ -176,41 +174,35 @@ impl<D: Dynamics> Linearise<'_, D> {
         })
     }
 
-    /// Checks the functions of the dynamics at the state in `both`, where one of them took these branches.
-    ///
-    /// The hash of the branches must tell the functions apart: they may compare alike, and not at the same point.
-    fn check(&self, t: f64, branch: u64) -> Result<(), Error> {
-        self.watch.check(self.dynamics, t, &self.both, branch)
+    /// Differentiates a function, column by column, and checks it where its branches are new.
+    fn slopes(&mut self, function: Function) -> Result<Vec<f64>, Error> {
+        let (dynamics, n) = (self.dynamics, self.moves.len());
+        let at = At { dynamics, function };
+        let arguments = match function {
+            Function::Initial => &self.both[n..],
+            Function::Rate(_) | Function::Output(_) => &self.both[..],
+        };
+        let mut out = vec![0.0; at.dims().0 * arguments.len()];
+        let branch = self.derivatives.at(&at, arguments, &mut out);
+        self.watch.check(&at, arguments, branch)?;
+        Ok(out)
     }
 
     /// Linearises the rate at a time and at the state in `both`.
     fn stage(&mut self, t: f64, shift: f64) -> Result<Stage, Error> {
         let n = self.moves.len();
-        let (dynamics, t) = (self.dynamics, self.phase.clock(t));
-        let mut slopes = vec![0.0; n * self.both.len()];
-        let branch = self
-            .derivatives
-            .at(&Rate { dynamics, t }, &self.both, &mut slopes);
-        if branch != 0 {
-            self.check(t, branch)?;
-        }
+        let slopes = self.slopes(Function::Rate(self.phase.clock(t)))?;
         let factors = || (Lu::shifted(self.moves, shift, &slopes[..n * n]), shift);
         let system = (shift != 0.0).then(factors);
         Ok(Stage { slopes, system })
     }
 
     fn observations(&mut self, leg: &Leg) -> Result<Vec<Vec<f64>>, Error> {
-        let (n, outputs, dynamics) = (self.moves.len(), self.dynamics.outputs(), self.dynamics);
-        let mut derivatives = Slopes::<4>::new(outputs, self.both.len());
+        let n = self.moves.len();
         let mut observed = Vec::with_capacity(leg.seen.len());
         for (&t, state) in self.phase.times.iter().zip(leg.observed.chunks_exact(n)) {
             self.both[..n].copy_from_slice(state);
-            let mut out = vec![0.0; outputs * self.both.len()];
-            let branch = derivatives.at(&Output { dynamics, t }, &self.both, &mut out);
-            if branch != 0 {
-                self.check(t, !branch)?;
-            }
-            observed.push(out);
+            observed.push(self.slopes(Function::Output(t))?);
         }
         Ok(observed)
     }

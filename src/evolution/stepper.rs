@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::course::Phase;
-use super::dynamics::{Dynamics, Rate};
+use super::dynamics::{At, Dynamics, Function};
 use super::error::Error;
 use super::matrix::{Lu, add_slopes, column};
 use super::method::Tableau;
@@ -167,9 +167,11 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     /// Computes ∂f/∂x at the current state.
     fn linearise(&mut self, t: f64) {
         self.both[..self.n].copy_from_slice(&self.x);
-        let (dynamics, t) = (self.dynamics, self.phase.clock(t));
-        self.derivatives
-            .at(&Rate { dynamics, t }, &self.both, &mut self.jacobian);
+        let rate = At {
+            dynamics: self.dynamics,
+            function: Function::Rate(self.phase.clock(t)),
+        };
+        self.derivatives.at(&rate, &self.both, &mut self.jacobian);
         (self.fresh, self.factored) = (true, 0.0);
     }
 

@@ -1,75 +1,51 @@
 //! Checks of the functions of dynamics for what automatic differentiation cannot see.
 
-use super::dynamics::Dynamics;
+use super::dynamics::{At, Dynamics, Function};
 use super::error::Error;
-use crate::automatic::{self, Formula, Scalar, Variable};
+use crate::automatic::{self, Variable};
 
-/// Checks of the rate, the initial value and the observables, wherever they take branches that are new.
-pub(super) struct Watch(automatic::Watch);
+/// Checks of the initial value, the rate and the observables, wherever they take branches that are new.
+pub(super) struct Watch {
+    initial: automatic::Watch,
+    rate: automatic::Watch,
+    output: automatic::Watch,
+}
 
 impl Watch {
     pub(super) fn new() -> Self {
-        Self(automatic::Watch::new())
+        Self {
+            initial: automatic::Watch::new(),
+            rate: automatic::Watch::new(),
+            output: automatic::Watch::new(),
+        }
     }
 
-    /// Checks all functions at a time, and at x and θ, where one of them took these branches.
+    /// Checks a function at its arguments, where it took these branches.
     ///
     /// # Errors
-    /// Fails if one of them does not write an output, or is not a differentiable function of x and θ.
+    /// Fails if the function does not write an output, or is not a differentiable function of its arguments.
     pub(super) fn check<D: Dynamics>(
         &self,
-        dynamics: &D,
-        t: f64,
-        both: &[f64],
+        at: &At<'_, D>,
+        arguments: &[f64],
         branch: u64,
     ) -> Result<(), Error> {
-        let all = All { dynamics, t };
-        self.0
-            .check(&all, both, branch)
-            .map_err(|error| all.explain(error))
-    }
-}
-
-/// Rate, initial value and observables at a time, as a function of x and θ together.
-///
-/// One function for all three is compiled, traced and compared once.
-struct All<'a, D> {
-    dynamics: &'a D,
-    t: f64,
-}
-
-impl<D: Dynamics> All<'_, D> {
-    /// Says which function of the dynamics an error is about.
-    fn explain(&self, error: automatic::Error) -> Error {
-        let n = self.dynamics.dims().0;
-        let (function, first) = match error.output() {
-            row if row < n => ("the rate", 0),
-            row if row < 2 * n => ("the initial value", n),
-            _ => ("an observable", 2 * n),
+        let (watch, function) = match at.function {
+            Function::Initial => (&self.initial, "the initial value"),
+            Function::Rate(_) => (&self.rate, "the rate"),
+            Function::Output(_) => (&self.output, "an observable"),
         };
+        // The parameters come last.
+        let components = arguments.len() - at.dynamics.dims().1;
         let name = |variable| match variable {
-            Variable::Parameter(j) if j < n => Variable::Component(j),
-            Variable::Parameter(j) => Variable::Parameter(j - n),
+            Variable::Parameter(j) if j < components => Variable::Component(j),
+            Variable::Parameter(j) => Variable::Parameter(j - components),
             other => other,
         };
-        let error = error.renamed(|row| row - first, name);
-        Error::Function { function, error }
-    }
-}
-
-impl<D: Dynamics> Formula for All<'_, D> {
-    fn dims(&self) -> (usize, usize) {
-        let (n, p) = self.dynamics.dims();
-        (2 * n + self.dynamics.outputs(), n + p)
-    }
-
-    fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
-        let n = self.dynamics.dims().0;
-        let (x, theta) = both.split_at(n);
-        let (rate, rest) = out.split_at_mut(n);
-        let (initial, observed) = rest.split_at_mut(n);
-        self.dynamics.rate(self.t, x, theta, rate);
-        self.dynamics.initial(theta, initial);
-        self.dynamics.observe(self.t, x, theta, observed);
+        let explain = |error: automatic::Error| Error::Function {
+            function,
+            error: error.renamed(name),
+        };
+        watch.check(at, arguments, branch).map_err(explain)
     }
 }
