@@ -54,6 +54,8 @@ mod matrix;
 mod method;
 mod plan;
 mod sensitivity;
+#[allow(dead_code)]
+mod stage;
 mod stepper;
 mod sweeps;
 mod trajectory;
