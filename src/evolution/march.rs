@@ -28,7 +28,7 @@ const ROUNDING: f64 = 2.0 * f64::EPSILON;
 pub(super) struct March<'a, D> {
     dynamics: &'a D,
     plan: &'a Plan,
-    tableau: &'static Tableau,
+    tableau: Tableau,
     theta: &'a [f64],
     n: usize,
     x: Vec<f64>,
@@ -39,6 +39,8 @@ pub(super) struct March<'a, D> {
     stage: Vec<f64>,
     correction: Vec<f64>,
     error: Vec<f64>,
+    /// First slope and length of the step before, with length 0 if there is none.
+    before: (Vec<f64>, f64),
     /// x and θ, where ∂f/∂x was last computed.
     both: Vec<f64>,
     derivatives: Slopes<4>,
@@ -59,16 +61,17 @@ impl<'a, D: Dynamics> March<'a, D> {
         Self {
             dynamics,
             plan,
-            tableau,
             theta,
             n,
             x: zero(),
             next: zero(),
             slopes: vec![0.0; n * tableau.stages()],
+            tableau,
             base: zero(),
             stage: zero(),
             correction: zero(),
             error: zero(),
+            before: (zero(), 0.0),
             both: [zero(), theta.to_vec()].concat(),
             derivatives: Slopes::new(n, n + p),
             jacobian: vec![0.0; square * square],
@@ -94,7 +97,7 @@ impl<'a, D: Dynamics> March<'a, D> {
         let mut way = Way {
             t: start,
             span,
-            controller: Controller::new(self.first_step(span), self.tableau.order),
+            controller: Controller::new(self.first_step(span), self.tableau.power),
             trajectory: Trajectory::new(self.n, self.tableau.stages(), &self.x),
         };
         for (index, &time) in times.iter().enumerate() {
@@ -143,6 +146,8 @@ impl<'a, D: Dynamics> March<'a, D> {
             }
             way.trajectory.push([t, h], &self.slopes, &self.next);
             std::mem::swap(&mut self.x, &mut self.next);
+            self.before.0.copy_from_slice(&self.slopes[..self.n]);
+            self.before.1 = h;
             // The last slope of a step is the first of the next.
             let last_slope = self.slopes.len() - self.n;
             self.slopes.copy_within(last_slope.., 0);
@@ -174,6 +179,12 @@ impl<'a, D: Dynamics> March<'a, D> {
             let weight = h * self.tableau.error(stage);
             let entries = self.error.iter_mut().zip(slope);
             entries.for_each(|(e, k)| *e += weight * k);
+        }
+        if let Some([before, first, last]) = self.tableau.past(h, self.before.1) {
+            for (i, e) in self.error.iter_mut().enumerate() {
+                let end = self.slopes.len() - self.n + i;
+                *e += before * self.before.0[i] + first * self.slopes[i] + last * self.slopes[end];
+            }
         }
         if self.tableau.is_implicit() {
             // Stiff components would otherwise dominate the estimate (Shampine 1984).

@@ -179,6 +179,7 @@ impl<D: Dynamics> Evolution<D> {
     fn trajectory(&self, theta: &[f64]) -> Result<Trajectory> {
         check::length("θ", theta.len(), self.param_dim())?;
         check::finite("θ", theta)?;
+        self.plan.method.check()?;
         Ok(March::new(&self.dynamics, &self.plan, theta).run()?)
     }
 

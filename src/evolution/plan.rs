@@ -49,6 +49,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Checks the plan for a state of n components.
     pub(super) fn check(&self, n: usize) -> Result<()> {
+        self.method.check()?;
         check::finite("the start of an evolution", &[self.start])?;
         check::finite("the times of an evolution", &self.times)?;
         let some = !self.times.is_empty();

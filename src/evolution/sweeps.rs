@@ -24,7 +24,7 @@ use crate::model::adjoint::Sensitivity;
 pub(super) struct Sweeps {
     n: usize,
     p: usize,
-    tableau: &'static Tableau,
+    tableau: Tableau,
     trajectory: Trajectory,
     /// [J F] of the initial slope, and of every stage but the first of every step, column by column.
     first: Vec<f64>,
@@ -63,7 +63,7 @@ impl Sweeps {
             for i in 1..tableau.stages() {
                 let stage = &mut both[..n];
                 stage.copy_from_slice(trajectory.state(step));
-                add_product(trajectory.slopes(step), h, tableau.a[i], stage);
+                add_product(trajectory.slopes(step), h, &tableau.a[i], stage);
                 let slopes = slopes_at(t + tableau.c[i] * h, &both);
                 let shift = h * tableau.diagonal(i);
                 let system = (shift != 0.0).then(|| Lu::shifted(n, shift, &slopes[..n * n]));
