@@ -214,9 +214,8 @@ impl<'a, D: Dynamics> March<'a, D> {
             self.system.set_shifted(shift, &self.jacobian);
             self.factored = shift;
         }
-        let guess = &earlier[(stage - 1) * n..];
-        let entries = self.stage.iter_mut().zip(&self.base).zip(guess);
-        entries.for_each(|((y, b), k)| *y = b + shift * k);
+        self.stage.copy_from_slice(&self.base);
+        add_product(earlier, shift, self.tableau.guess(stage), &mut self.stage);
         let slope = stage * n..(stage + 1) * n;
         self.iterate(t, shift, slope)
     }

@@ -43,6 +43,9 @@
 //! the computed states as long as the steps do not change. Steps that are chosen anew for every θ change the states by about
 //! their accuracy. [`Evolution::keep_steps`] fixes them, for [`verify`](crate::verify) and for the last digits of a fit.
 
+// Nothing replays steps yet.
+#[cfg_attr(not(test), allow(dead_code))]
+mod checkpoints;
 mod controller;
 mod dynamics;
 mod error;
