@@ -153,5 +153,7 @@ for accuracy in (1e-8, 1e-9):
     diffsol("Lotka-Volterra", LOTKA, accuracy, "tsit45")
 for accuracy in (1e-6, 1e-7, 1e-8):
     sundials("Robertson", ROBERTSON, accuracy, "bdf")
-    diffrax_solver("Robertson", ROBERTSON, accuracy, "Kvaerno5")
+    # At 1e-8 it reaches no end within its steps.
+    if accuracy > 1e-8:
+        diffrax_solver("Robertson", ROBERTSON, accuracy, "Kvaerno5")
     diffsol("Robertson", ROBERTSON, accuracy, "bdf")

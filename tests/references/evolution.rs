@@ -87,7 +87,7 @@ fn matrix<D: Dynamics>(model: &Evolution<D>, theta: &[f64]) -> Mat<f64> {
 #[test]
 fn chosen_steps_keep_their_accuracy() {
     let (theta, times, states, slopes) = reference("lotka_volterra");
-    for method in METHODS {
+    for method in [Method::Explicit, Method::Implicit] {
         for accuracy in [1e-5, 1e-7, 1e-9] {
             let model = Evolution::new(LotkaVolterra { free: false }, times.clone()).unwrap();
             let model = model

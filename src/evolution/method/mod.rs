@@ -19,8 +19,8 @@ pub enum Method {
     /// Diagonally implicit method of order 4 with an estimate of order 3, ARK4(3)6L\[2\]SA (Kennedy and Carpenter 2003), for stiff
     /// rates.
     Implicit,
-    /// Diagonally implicit method of order 5 with an estimate of order 4, ARK5(4)8L\[2\]SA (Kennedy and Carpenter 2003), for
-    /// stiff rates at high accuracy: it takes half the steps of [`Implicit`](Self::Implicit) or fewer, of seven stages instead of
+    /// Diagonally implicit method of order 5 with an estimate of order 4, ARK5(4)8L\[2\]SA₂ (Kennedy and Carpenter 2019), for
+    /// stiff rates at high accuracy: it takes fewer steps than [`Implicit`](Self::Implicit), of seven implicit stages instead of
     /// five.
     ImplicitFifth,
     /// The θ-method x₊ = x + h ((1 − θ) f(x) + θ f(x₊)) with this θ between ½ and 1.

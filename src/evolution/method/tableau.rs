@@ -102,7 +102,7 @@ impl Tableau {
 /// Number of slopes that the guess of a stage is extrapolated from.
 ///
 /// On Robertson's reactions and on a stiff oscillator three need 15 % fewer rates than the slope of the stage before, two 12 %,
-/// and four do not need fewer.
+/// and four no fewer.
 const NODES: usize = 3;
 
 /// Weights of the polynomials through the slopes at the earlier stages that are closest to a stage in time, at that time.
