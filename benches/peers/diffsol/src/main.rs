@@ -1,7 +1,7 @@
 //! Milliseconds for the problems of benches/evolution.rs with diffsol: forward, with all tangents, and with an adjoint, beside
 //! the errors of the states at the last time, of the tangents and of the adjoint.
 //!
-//! `cargo run --release --manifest-path benches/peers/diffsol/Cargo.toml`
+//! `cargo run --release --manifest-path benches/peers/diffsol/Cargo.toml --target-dir target/peers`
 
 use std::hint::black_box;
 use std::time::Instant;
