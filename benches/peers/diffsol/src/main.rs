@@ -204,17 +204,7 @@ macro_rules! study {
     }};
 }
 
-fn main() {
-    println!(
-        "{:<36} {:>8} {:>8} {:>8}   {:>8} {:>8} {:>8}",
-        "milliseconds, and errors",
-        "forward",
-        "tangents",
-        "adjoint",
-        "states",
-        "tangents",
-        "adjoint"
-    );
+fn lotka_volterra_rows() {
     let times: Vec<f64> = (1..=100).map(|i| 0.1 * f64::from(i)).collect();
     let theta = [1.5, 1.0, 1.0, 3.0];
     // By SciPy (DOP853, and Radau below) at tight tolerances.
@@ -241,6 +231,9 @@ fn main() {
             tsit45_sens
         );
     }
+}
+
+fn robertson_rows() {
     let times: Vec<f64> = (0..=8).map(|i| 0.4 * 10.0_f64.powi(i)).collect();
     let theta = [0.04, 1e4, 3e7];
     let exact = [
@@ -288,4 +281,19 @@ fn main() {
             );
         }
     }
+}
+
+fn main() {
+    println!(
+        "{:<36} {:>8} {:>8} {:>8}   {:>8} {:>8} {:>8}",
+        "milliseconds, and errors",
+        "forward",
+        "tangents",
+        "adjoint",
+        "states",
+        "tangents",
+        "adjoint"
+    );
+    lotka_volterra_rows();
+    robertson_rows();
 }
