@@ -37,7 +37,7 @@ pub(super) struct Linearised<'a> {
     second: Box<dyn Second + 'a>,
     theta: &'a [f64],
     pub(super) course: &'a Course,
-    pub(super) tableau: &'static Tableau,
+    pub(super) tableau: &'a Tableau,
     pub(super) structures: Arc<Structures>,
     /// Number of observables.
     pub(super) outputs: usize,
@@ -78,7 +78,7 @@ impl<'a> Linearised<'a> {
         trajectory: Trajectory,
     ) -> Result<Self, Halt> {
         let (dynamics, course) = (problem.dynamics, problem.course);
-        let tableau = problem.plan.method.tableau();
+        let tableau = &problem.plan.tableau;
         let mut initial = Vec::new();
         let mut legs = Vec::with_capacity(course.phases.len());
         for (index, (phase, leg)) in course.phases.iter().zip(trajectory.legs).enumerate() {

@@ -40,7 +40,7 @@ pub(super) fn march<D: Dynamics>(
             plan: problem.plan,
             kept: problem.kept.map(|kept| &kept[index]),
             stepper: Stepper::new(problem, phase, x),
-            leg: Leg::new(n, problem.plan.method.tableau().stages(), complete),
+            leg: Leg::new(n, problem.plan.tableau.stages(), complete),
         };
         way.run()?;
         legs.push(way.leg);
@@ -66,7 +66,7 @@ impl<D: Dynamics> Way<'_, D> {
         self.leg.first.clone_from(&self.stepper.x);
         let distance = phase.until - self.t;
         let length = self.stepper.first_length(distance);
-        let mut controller = Controller::new(length, self.plan.method.tableau().order);
+        let mut controller = Controller::new(length, self.plan.tableau.power);
         for &time in &phase.times {
             self.advance(&mut controller, time)?;
             self.leg.observe(&self.stepper.x);
@@ -102,7 +102,7 @@ impl<D: Dynamics> Way<'_, D> {
                 quiet = 0;
             }
             self.stepper.record(&mut self.leg, [t, h]);
-            self.stepper.accept();
+            self.stepper.accept(h);
             let steady = self.kept.is_none() && quiet >= QUIET;
             self.t = if last || steady { time } else { t + h };
         }

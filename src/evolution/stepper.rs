@@ -36,7 +36,7 @@ pub(super) const INSTANT: f64 = 1e-100;
 pub(super) struct Stepper<'a, D> {
     dynamics: &'a D,
     plan: &'a Plan,
-    tableau: &'static Tableau,
+    tableau: &'a Tableau,
     phase: &'a Phase,
     /// Whether stages are solved to rounding.
     exact: bool,
@@ -52,6 +52,8 @@ pub(super) struct Stepper<'a, D> {
     stage: Vec<f64>,
     correction: Vec<f64>,
     error: Vec<f64>,
+    /// First slope and length of the step before, with length 0 if there is none.
+    before: (Vec<f64>, f64),
     /// x, and the parameters of the dynamics.
     both: Vec<f64>,
     derivatives: Derivatives,
@@ -70,7 +72,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     pub(super) fn new(problem: &Problem<'a, D>, phase: &'a Phase, x: Vec<f64>) -> Self {
         let n = x.len();
         let parameters = phase.gather(problem.theta);
-        let tableau = problem.plan.method.tableau();
+        let tableau = &problem.plan.tableau;
         let structure = Arc::clone(&problem.structures.rate);
         let shape = structure.shape(Part::State);
         let zero = || vec![0.0; n];
@@ -88,6 +90,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             stage: zero(),
             correction: zero(),
             error: zero(),
+            before: (zero(), 0.0),
             derivatives: Derivatives::new(shape, n + parameters.len()),
             both: [&x[..], &parameters].concat(),
             x,
@@ -216,6 +219,13 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             let entries = self.error.iter_mut().zip(slope);
             entries.for_each(|(e, k)| *e += weight * k);
         }
+        if let Some([before, first, last]) = self.tableau.past(h, self.before.1) {
+            let end = self.slopes.len() - self.n;
+            for (i, e) in self.error.iter_mut().enumerate() {
+                let [k0, k1, k2] = [self.before.0[i], self.slopes[i], self.slopes[end + i]];
+                *e += before * k0 + first * k1 + last * k2;
+            }
+        }
         if let Some(system) = &self.system {
             // Stiff components would otherwise dominate the estimate (Shampine 1984).
             system.solve_one(Side::Plain, &mut self.error);
@@ -229,8 +239,10 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         leg.push(step, &self.stages);
     }
 
-    /// Goes on to the state after the last attempt.
-    pub(super) fn accept(&mut self) {
+    /// Goes on to the state after the last attempt, which had length h.
+    pub(super) fn accept(&mut self, h: f64) {
+        self.before.0.copy_from_slice(&self.slopes[..self.n]);
+        self.before.1 = h;
         std::mem::swap(&mut self.x, &mut self.next);
         // The last slope of a step is the first of the next.
         let last_slope = self.slopes.len() - self.n;
@@ -265,13 +277,20 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         if !self.factorise(shift) {
             return None;
         }
-        let guess = &self.slopes[(stage - 1) * n..];
+        self.guess(stage, shift);
+        self.iterate(t, shift, stage * n..(stage + 1) * n)
+    }
+
+    /// Guesses a stage from the slopes of earlier ones, and an algebraic component from its last value.
+    fn guess(&mut self, stage: usize, shift: f64) {
+        let earlier = &self.slopes[..stage * self.n];
         for (i, y) in self.stage.iter_mut().enumerate() {
             if self.structure.moves[i] != 0.0 {
-                *y = self.base[i] + shift * guess[i];
+                let slopes = earlier.iter().skip(i).step_by(self.n);
+                let weighted = slopes.zip(self.tableau.guess(stage)).map(|(k, w)| w * k);
+                *y = self.base[i] + shift * weighted.sum::<f64>();
             }
         }
-        self.iterate(t, shift, stage * n..(stage + 1) * n)
     }
 
     /// Solves an implicit stage from the guess in `stage`, and writes its slope to this part of the slopes. Returns None if
