@@ -1,8 +1,6 @@
 //! Right-hand sides and initial values, written once for all scalars.
 
-use faer::{Mat, MatRef};
-
-use crate::automatic::{Formula, Scalar, second_derivative};
+use crate::automatic::{Formula, Scalar};
 
 /// Dynamics ẋ = f(t, x, θ) with the initial value x(t₀) = x₀(θ), of which y = h(t, x, θ) is observed.
 ///
@@ -80,18 +78,8 @@ impl<D: Dynamics> Formula for At<'_, D> {
     }
 }
 
-/// Second derivatives of dynamics, whatever their type.
-pub(super) trait Second: Send + Sync {
-    /// Returns ∇²(Σ λᵢfᵢ) V of a function f at its arguments.
-    fn product(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64>;
-}
-
-impl<D: Dynamics> Second for &D {
-    fn product(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
-        let function = At {
-            dynamics: *self,
-            function: f,
-        };
-        second_derivative(&function, at, lambda, v)
-    }
+/// Returns 1 for every component with a rate, and 0 for every algebraic one.
+pub(super) fn moves<D: Dynamics>(dynamics: &D) -> Vec<f64> {
+    let moves = |i| f64::from(u8::from(!dynamics.is_algebraic(i)));
+    (0..dynamics.dims().0).map(moves).collect()
 }

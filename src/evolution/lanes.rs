@@ -2,6 +2,21 @@
 
 use faer::MatRef;
 
+/// Entry of L columns.
+pub(super) type Lanes<const L: usize> = [f64; L];
+
+/// Adds an entry to another.
+pub(super) fn add<const L: usize>(x: &Lanes<L>, out: &mut Lanes<L>) {
+    out.iter_mut().zip(x).for_each(|(o, x)| *o += x);
+}
+
+/// Multiplies every entry by its factor in D.
+pub(super) fn restrict<const L: usize>(moves: &[f64], x: &mut [Lanes<L>]) {
+    for (x, m) in x.iter_mut().zip(moves) {
+        x.iter_mut().for_each(|x| *x *= m);
+    }
+}
+
 /// Divides columns into groups of 1, 4, or at most 8 columns. Every group has its first column and a width, which may reach
 /// beyond the last column.
 pub(super) fn groups(columns: usize, widest: usize) -> Vec<[usize; 2]> {

@@ -1,19 +1,17 @@
 //! Linearised steps of an experiment.
 
-use std::sync::Arc;
-
 use faer::{Mat, MatRef};
 
-use super::course::{Course, Phase};
-use super::dynamics::{At, Dynamics, Function, Second};
-use super::error::Error;
+use super::course::Course;
+use super::derivative::{Derivative, Differentiate, Stage};
+use super::dynamics::{At, Dynamics, Function, moves};
 use super::method::Tableau;
 use super::problem::Problem;
-use super::stage::{Derivatives, Part, System};
+use super::replay::Replays;
 use super::stepper::INSTANT;
-use super::structures::{Halt, Structures};
 use super::trajectory::{Leg, Trajectory};
-use super::watch::Watch;
+use crate::automatic::second_derivative;
+use crate::error::Result;
 
 /// Place on the way of a sweep, where a function of the dynamics is linearised.
 #[derive(Clone, Copy, Debug)]
@@ -32,18 +30,37 @@ pub(super) enum Place {
     },
 }
 
+/// What sweeps need of a problem, whatever the type of its dynamics.
+pub(super) trait Source: Replays {
+    /// Returns ∇²(Σ λᵢfᵢ) V of a function f of the dynamics at its arguments.
+    fn bend(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64>;
+}
+
+impl<D: Dynamics> Source for Problem<'_, D> {
+    fn bend(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
+        let function = At {
+            dynamics: self.dynamics,
+            function: f,
+        };
+        second_derivative(&function, at, lambda, v)
+    }
+}
+
 /// Linearisation of all steps of an experiment.
 pub(super) struct Linearised<'a> {
-    second: Box<dyn Second + 'a>,
+    pub(super) source: Box<dyn Source + 'a>,
     theta: &'a [f64],
     pub(super) course: &'a Course,
     pub(super) tableau: &'a Tableau,
-    pub(super) structures: Arc<Structures>,
+    /// 1 for a component with a rate, 0 for an algebraic one.
+    pub(super) moves: Vec<f64>,
     /// Number of observables.
     pub(super) outputs: usize,
-    /// Values of the derivatives of the initial value.
-    pub(super) initial: Vec<f64>,
+    /// Derivative of the initial value.
+    pub(super) initial: Derivative,
     pub(super) legs: Vec<LinearLeg>,
+    /// Number of states that sweeps may store to take steps again.
+    pub(super) slots: usize,
 }
 
 /// Linearisation of the steps of a phase.
@@ -53,18 +70,10 @@ pub(super) struct LinearLeg {
     pub(super) consistent: Option<Stage>,
     /// First slope.
     pub(super) first: Stage,
-    /// Every stage but the first of every step.
-    pub(super) stages: Vec<Stage>,
-    /// Values of the derivatives of the observables in the state and in the parameters, for every observation.
-    pub(super) observed: Vec<Vec<f64>>,
-}
-
-/// Linearised stage.
-pub(super) struct Stage {
-    /// Values of the derivatives of the rate in the state and in the parameters.
-    pub(super) slopes: Vec<f64>,
-    /// Factors of D − hγJ of an implicit stage, and hγ.
-    pub(super) system: Option<(System, f64)>,
+    /// Every stage but the first of every step, unless they are computed again in every sweep.
+    pub(super) stages: Option<Vec<Stage>>,
+    /// Derivative of the observables, for every observation.
+    pub(super) observed: Vec<Derivative>,
 }
 
 impl<'a> Linearised<'a> {
@@ -74,35 +83,35 @@ impl<'a> Linearised<'a> {
     /// Fails if automatic differentiation refuses a function of the dynamics, and if the system of a stage is singular.
     pub(super) fn new<D: Dynamics>(
         problem: &Problem<'a, D>,
-        watch: &Watch,
         trajectory: Trajectory,
-    ) -> Result<Self, Halt> {
-        let (dynamics, course) = (problem.dynamics, problem.course);
-        let tableau = &problem.plan.tableau;
-        let mut initial = Vec::new();
-        let mut legs = Vec::with_capacity(course.phases.len());
-        for (index, (phase, leg)) in course.phases.iter().zip(trajectory.legs).enumerate() {
-            let mut linearise = Linearise::new(problem, watch, phase, &leg.first);
-            if index == 0 {
-                initial = linearise.slopes(Function::Initial)?;
-            }
-            legs.push(linearise.leg(leg, tableau)?);
+    ) -> Result<Self> {
+        let mut first = Differentiate::new(problem, &problem.phases()[0])?;
+        let initial = first.slopes(Function::Initial)?;
+        let mut legs = Vec::with_capacity(trajectory.legs.len());
+        for (index, leg) in trajectory.legs.into_iter().enumerate() {
+            legs.push(LinearLeg::new(problem, index, leg)?);
         }
+        let n = problem.dynamics.dims().0;
         Ok(Self {
-            second: Box::new(dynamics),
+            source: Box::new(*problem),
             theta: problem.theta,
-            course,
-            tableau,
-            outputs: dynamics.outputs(),
-            structures: Arc::clone(&problem.structures),
+            course: problem.course,
+            tableau: &problem.plan.tableau,
+            moves: moves(problem.dynamics),
+            outputs: problem.dynamics.outputs(),
             initial,
             legs,
+            // A state and its slope.
+            slots: (problem.plan.memory / (16 * n)).max(2),
         })
     }
-}
 
-impl Linearised<'_> {
-    /// Returns ∇²(Σ λᵢfᵢ) V of the function f at a place.
+    /// Returns whether all stages are stored.
+    pub(super) fn is_stored(&self) -> bool {
+        self.legs.iter().all(|leg| leg.stages.is_some())
+    }
+
+    /// Returns ∇²(Σ λᵢfᵢ) V of the function f at a place, if all stages are stored.
     pub(super) fn bend(&self, place: Place, lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
         let at = |leg: usize, state: &[f64]| {
             [state, &self.course.phases[leg].gather(self.theta)].concat()
@@ -122,109 +131,64 @@ impl Linearised<'_> {
             }
             Place::Observation { leg, index } => {
                 let time = self.course.phases[leg].times[index];
-                (
-                    Function::Output(time),
-                    at(leg, self.legs[leg].leg.seen_state(index)),
-                )
+                let state = self.legs[leg].leg.seen_state(index);
+                (Function::Output(time), at(leg, state))
             }
         };
-        self.second.product(function, &at, lambda, v)
+        self.source.bend(function, &at, lambda, v)
     }
 }
 
-/// Linearisation of a phase in progress.
-struct Linearise<'a, D> {
-    dynamics: &'a D,
-    watch: &'a Watch,
-    structures: Arc<Structures>,
-    phase: &'a Phase,
-    initial: Derivatives,
-    rate: Derivatives,
-    output: Derivatives,
-    /// State, and parameters of the dynamics.
-    both: Vec<f64>,
-}
-
-impl<'a, D: Dynamics> Linearise<'a, D> {
-    fn new(problem: &Problem<'a, D>, watch: &'a Watch, phase: &'a Phase, x: &[f64]) -> Self {
-        let structures = Arc::clone(&problem.structures);
-        let both = [x, &phase.gather(problem.theta)].concat();
-        let arguments = both.len();
-        Self {
-            dynamics: problem.dynamics,
-            watch,
-            phase,
-            initial: Derivatives::new(&structures.initial, arguments - x.len()),
-            rate: Derivatives::new(structures.rate.shape(Part::Both), arguments),
-            output: Derivatives::new(&structures.output, arguments),
-            structures,
-            both,
+impl LinearLeg {
+    fn new<D: Dynamics>(problem: &Problem<'_, D>, index: usize, leg: Leg) -> Result<Self> {
+        let phase = &problem.phases()[index];
+        let n = problem.dynamics.dims().0;
+        let mut differentiate = Differentiate::new(problem, phase)?;
+        differentiate.set(&leg.first);
+        let first = differentiate.stage(phase.from, 0.0)?;
+        let algebraic = (0..n).any(|i| problem.dynamics.is_algebraic(i));
+        let consistent = algebraic.then(|| differentiate.stage(phase.from, INSTANT));
+        let consistent = consistent.transpose()?;
+        let tableau = &problem.plan.tableau;
+        let size = 8 * (first.rate.len() + consistent.as_ref().map_or(0, Stage::system_len));
+        let fits = leg.steps.len() * (tableau.stages() - 1) * size <= problem.plan.memory;
+        let stages = match leg.is_complete() && fits {
+            true => Some(linearise(&mut differentiate, &leg, tableau)?),
+            false => None,
+        };
+        let mut observed = Vec::with_capacity(leg.seen.len());
+        for (&t, state) in phase.times.iter().zip(leg.observed.chunks_exact(n)) {
+            differentiate.set(state);
+            observed.push(differentiate.slopes(Function::Output(t))?);
         }
-    }
-
-    fn leg(mut self, leg: Leg, tableau: &Tableau) -> Result<LinearLeg, Halt> {
-        let (n, start) = (self.dynamics.dims().0, self.phase.from);
-        let first = self.stage(start, 0.0)?;
-        let algebraic = self.structures.rate.moves.contains(&0.0);
-        let consistent = algebraic.then(|| self.stage(start, INSTANT));
-        let mut stages = Vec::with_capacity(leg.steps.len() * (tableau.stages() - 1));
-        for (step, &[t, h]) in leg.steps.iter().enumerate() {
-            for (state, i) in leg.stages(step).zip(1..) {
-                self.both[..n].copy_from_slice(state);
-                stages.push(self.stage(t + tableau.c[i] * h, h * tableau.diagonal(i))?);
-            }
-        }
-        Ok(LinearLeg {
-            consistent: consistent.transpose()?,
+        Ok(Self {
+            leg,
+            consistent,
             first,
             stages,
-            observed: self.observations(&leg)?,
-            leg,
+            observed,
         })
     }
 
-    /// Differentiates a function, and checks it where its branches are new.
-    fn slopes(&mut self, function: Function) -> Result<Vec<f64>, Halt> {
-        let dynamics = self.dynamics;
-        let at = At { dynamics, function };
-        let (shape, derivatives) = match function {
-            Function::Initial => (&self.structures.initial, &mut self.initial),
-            Function::Rate(_) => (self.structures.rate.shape(Part::Both), &mut self.rate),
-            Function::Output(_) => (&self.structures.output, &mut self.output),
-        };
-        let arguments = match function {
-            Function::Initial => &self.both[dynamics.dims().0..],
-            Function::Rate(_) | Function::Output(_) => &self.both[..],
-        };
-        let mut out = vec![0.0; shape.len()];
-        let found = derivatives.at(&at, arguments, &mut out)?;
-        let branch = found.map_err(|more| Halt::More(function, more))?;
-        self.watch.check(&at, arguments, branch)?;
-        Ok(out)
+    /// Returns the stages of a step but the first, if they are stored, for a method with this number of stages.
+    pub(super) fn stages(&self, step: usize, count: usize) -> Option<&[Stage]> {
+        let stages = self.stages.as_ref()?;
+        Some(&stages[step * (count - 1)..(step + 1) * (count - 1)])
     }
+}
 
-    /// Linearises the rate at a time and at the state in `both`.
-    fn stage(&mut self, t: f64, shift: f64) -> Result<Stage, Halt> {
-        let slopes = self.slopes(Function::Rate(self.phase.clock(t)))?;
-        if shift == 0.0 {
-            let system = None;
-            return Ok(Stage { slopes, system });
+/// Linearises all stages but the first of all steps.
+fn linearise<D: Dynamics>(
+    differentiate: &mut Differentiate<'_, D>,
+    leg: &Leg,
+    tableau: &Tableau,
+) -> Result<Vec<Stage>> {
+    let mut stages = Vec::with_capacity(leg.steps.len() * (tableau.stages() - 1));
+    for (step, &[t, h]) in leg.steps.iter().enumerate() {
+        for (state, i) in leg.stages(step).zip(1..) {
+            differentiate.set(state);
+            stages.push(differentiate.stage(t + tableau.c[i] * h, h * tableau.diagonal(i))?);
         }
-        let mut system = System::new(&self.structures.rate);
-        if !system.set(shift, &slopes) {
-            return Err(Error::Unsolved { t }.into());
-        }
-        let system = Some((system, shift));
-        Ok(Stage { slopes, system })
     }
-
-    fn observations(&mut self, leg: &Leg) -> Result<Vec<Vec<f64>>, Halt> {
-        let n = self.dynamics.dims().0;
-        let mut observed = Vec::with_capacity(leg.seen.len());
-        for (&t, state) in self.phase.times.iter().zip(leg.observed.chunks_exact(n)) {
-            self.both[..n].copy_from_slice(state);
-            observed.push(self.slopes(Function::Output(t))?);
-        }
-        Ok(observed)
-    }
+    Ok(stages)
 }

@@ -7,8 +7,8 @@ use super::error::Error;
 use super::plan::{Lengths, Plan, Steps};
 use super::problem::Problem;
 use super::stepper::Stepper;
-use super::structures::Halt;
 use super::trajectory::{Leg, Trajectory};
+use crate::error::Result;
 
 /// Change of the state by a step, relative to the allowed error, that counts as rest.
 const RESTS: f64 = 1e-3;
@@ -22,10 +22,7 @@ const QUIET: usize = 4;
 /// # Errors
 /// Fails if a rate is not finite at a state that was reached, if the steps become too short or too many, if algebraic equations
 /// have no solution, and if a state does not become steady.
-pub(super) fn march<D: Dynamics>(
-    problem: &Problem<'_, D>,
-    complete: bool,
-) -> Result<Trajectory, Halt> {
+pub(super) fn march<D: Dynamics>(problem: &Problem<'_, D>, complete: bool) -> Result<Trajectory> {
     let n = problem.dynamics.dims().0;
     let mut x = vec![f64::NAN; n];
     let phases = &problem.course.phases;
@@ -39,7 +36,7 @@ pub(super) fn march<D: Dynamics>(
             phase,
             plan: problem.plan,
             kept: problem.kept.map(|kept| &kept[index]),
-            stepper: Stepper::new(problem, phase, x),
+            stepper: Stepper::new(problem, phase, x)?,
             leg: Leg::new(n, problem.plan.tableau.stages(), complete),
         };
         way.run()?;
@@ -60,7 +57,7 @@ struct Way<'a, D> {
 }
 
 impl<D: Dynamics> Way<'_, D> {
-    fn run(&mut self) -> Result<(), Halt> {
+    fn run(&mut self) -> Result<()> {
         let phase = self.phase;
         self.stepper.begin(self.t)?;
         self.leg.first.clone_from(&self.stepper.x);
@@ -75,7 +72,7 @@ impl<D: Dynamics> Way<'_, D> {
     }
 
     /// Takes steps up to a time, or until the state is steady if it is infinite.
-    fn advance(&mut self, controller: &mut Controller, time: f64) -> Result<(), Halt> {
+    fn advance(&mut self, controller: &mut Controller, time: f64) -> Result<()> {
         let before = self.t;
         let earlier = self.leg.steps.len();
         let mut quiet = 0;

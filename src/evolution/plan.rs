@@ -49,6 +49,8 @@ pub(super) struct Plan {
     pub(super) accuracy: Accuracy,
     pub(super) steps: Steps,
     pub(super) most_steps: usize,
+    /// Bytes that the record of a phase may take.
+    pub(super) memory: usize,
     /// Steps of an earlier integration for every experiment and phase, if they are kept.
     pub(super) kept: Option<Vec<Vec<Lengths>>>,
 }

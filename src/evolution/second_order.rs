@@ -11,9 +11,10 @@
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
+use super::backward::{Visitor, backward};
+use super::forward::{Record, forward};
 use super::lanes::{groups, load};
 use super::linearised::{Linearised, Place};
-use super::sweeps::{Record, Visitor};
 use crate::check;
 use crate::error::Result;
 use crate::model::adjoint::StateCurvature;
@@ -25,14 +26,11 @@ impl StateCurvature for Curvatures<'_> {
     fn terms(&self, v: MatRef<'_, f64>, tangents: MatRef<'_, f64>) -> Result<[Mat<f64>; 2]> {
         // Wider tapes do not pay.
         let groups = groups(v.ncols(), 4);
-        let parts: Vec<Mat<f64>> = self
-            .0
-            .par_iter()
-            .map(|bent| bent.product(v, &groups))
-            .collect();
+        let parts = self.0.par_iter().map(|bent| bent.product(v, &groups));
+        let parts: Vec<Result<Mat<f64>>> = parts.collect();
         let mut out = Mat::zeros(v.nrows(), v.ncols());
-        for part in &parts {
-            out += part;
+        for part in parts {
+            out += part?;
         }
         for column in 0..out.ncols() {
             check::finite("a second derivative of the steps", out.col_as_slice(column))?;
@@ -50,29 +48,36 @@ pub(super) struct Bent<'a> {
 
 impl<'a> Bent<'a> {
     /// Sweeps a covector of the observables backward.
-    pub(super) fn new(along: &'a Linearised<'a>, w: &[f64], p: usize) -> Self {
+    ///
+    /// # Errors
+    /// Fails if the sweep fails.
+    pub(super) fn new(along: &'a Linearised<'a>, w: &[f64], p: usize) -> Result<Self> {
         let mut multipliers = Multipliers(Vec::new());
         let w: Vec<[f64; 1]> = w.iter().map(|w| [*w]).collect();
-        along.backward(&w, &mut vec![[0.0]; p], &mut multipliers);
-        Self { along, multipliers }
+        backward(along, &w, &mut vec![[0.0]; p], &mut multipliers)?;
+        Ok(Self { along, multipliers })
     }
 
-    fn product(&self, v: MatRef<'_, f64>, groups: &[[usize; 2]]) -> Mat<f64> {
+    fn product(&self, v: MatRef<'_, f64>, groups: &[[usize; 2]]) -> Result<Mat<f64>> {
         let mut out = Mat::zeros(v.nrows(), v.ncols());
         for &[first, width] in groups {
             match width {
-                1 => self.lanes::<1>(v, first, &mut out),
-                _ => self.lanes::<4>(v, first, &mut out),
+                1 => self.lanes::<1>(v, first, &mut out)?,
+                _ => self.lanes::<4>(v, first, &mut out)?,
             }
         }
-        out
+        Ok(out)
     }
 
     /// Writes the products with the columns from `first` on.
-    fn lanes<const L: usize>(&self, v: MatRef<'_, f64>, first: usize, out: &mut Mat<f64>) {
+    fn lanes<const L: usize>(
+        &self,
+        v: MatRef<'_, f64>,
+        first: usize,
+        out: &mut Mat<f64>,
+    ) -> Result<()> {
         let mut tangents = Record::new();
-        self.along
-            .forward_recorded::<L>(&load(v, first), Some(&mut tangents));
+        forward::<L>(self.along, &load(v, first), Some(&mut tangents))?;
         let mut bends = Bends {
             along: self.along,
             multipliers: self.multipliers.0.iter(),
@@ -80,12 +85,13 @@ impl<'a> Bent<'a> {
         };
         let none = vec![[0.0; L]; self.along.outputs * self.along.course.observations];
         let mut product = vec![[0.0; L]; v.nrows()];
-        self.along.backward(&none, &mut product, &mut bends);
+        backward(self.along, &none, &mut product, &mut bends)?;
         for (i, row) in product.iter().enumerate() {
             for (j, entry) in row.iter().enumerate().take(v.ncols() - first) {
                 out[(i, first + j)] = *entry;
             }
         }
+        Ok(())
     }
 }
 

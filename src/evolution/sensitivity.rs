@@ -3,6 +3,8 @@
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
+use super::backward::backward;
+use super::forward::forward;
 use super::lanes::{groups, load};
 use super::linearised::Linearised;
 use super::second_order::{Bent, Curvatures};
@@ -49,17 +51,22 @@ impl<'a> Sweeps<'a> {
 }
 
 impl Linearised<'_> {
-    fn tangents<const L: usize>(&self, v: MatRef<'_, f64>, first: usize) -> Mat<f64> {
-        let out = self.forward::<L>(&load(v, first));
+    fn tangents<const L: usize>(&self, v: MatRef<'_, f64>, first: usize) -> Result<Mat<f64>> {
+        let out = forward::<L>(self, &load(v, first), None)?;
         let columns = L.min(v.ncols() - first);
-        Mat::from_fn(out.len(), columns, |i, j| out[i][j])
+        Ok(Mat::from_fn(out.len(), columns, |i, j| out[i][j]))
     }
 
-    fn adjoints<const L: usize>(&self, w: MatRef<'_, f64>, first: usize, p: usize) -> Mat<f64> {
+    fn adjoints<const L: usize>(
+        &self,
+        w: MatRef<'_, f64>,
+        first: usize,
+        p: usize,
+    ) -> Result<Mat<f64>> {
         let mut out = vec![[0.0; L]; p];
-        self.backward::<L>(&load(w, first), &mut out, &mut ());
+        backward::<L>(self, &load(w, first), &mut out, &mut ())?;
         let columns = L.min(w.ncols() - first);
-        Mat::from_fn(p, columns, |i, j| out[i][j])
+        Ok(Mat::from_fn(p, columns, |i, j| out[i][j]))
     }
 }
 
@@ -79,7 +86,7 @@ impl Sensitivity for Sweeps<'_> {
             4 => task.experiment.tangents::<4>(v, task.column),
             _ => task.experiment.tangents::<8>(v, task.column),
         };
-        let blocks: Vec<Mat<f64>> = run(&tasks, sweep);
+        let blocks = run(&tasks, sweep)?;
         let mut out = Mat::zeros(self.state_dim(), v.ncols());
         for (task, block) in tasks.iter().zip(&blocks) {
             let (rows, columns) = block.shape();
@@ -92,17 +99,17 @@ impl Sensitivity for Sweeps<'_> {
     }
 
     fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
-        let mut covectors = w;
-        let bent = self
-            .experiments
-            .iter()
-            .zip(self.rows())
-            .map(|(experiment, rows)| {
-                let (here, rest) = covectors.split_at(rows);
-                covectors = rest;
-                Bent::new(experiment, here, self.p)
-            });
-        Ok(Some(Box::new(Curvatures(bent.collect()))))
+        // Steps that are not stored would be taken again for every place.
+        if !self.experiments.iter().all(Linearised::is_stored) {
+            return Ok(None);
+        }
+        let mut bent = Vec::with_capacity(self.experiments.len());
+        let mut first = 0;
+        for (experiment, rows) in self.experiments.iter().zip(self.rows()) {
+            bent.push(Bent::new(experiment, &w[first..first + rows], self.p)?);
+            first += rows;
+        }
+        Ok(Some(Box::new(Curvatures(bent))))
     }
 
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
@@ -116,7 +123,7 @@ impl Sensitivity for Sweeps<'_> {
                 _ => task.experiment.adjoints::<8>(w, task.column, self.p),
             }
         };
-        let blocks: Vec<Mat<f64>> = run(&tasks, sweep);
+        let blocks = run(&tasks, sweep)?;
         // The experiments are added in their order, whatever thread swept them.
         let mut out = Mat::zeros(self.p, w.ncols());
         for (task, block) in tasks.iter().zip(&blocks) {
@@ -140,9 +147,12 @@ struct Task<'s, 'a> {
 }
 
 /// Runs tasks, over all threads if there are several.
-fn run<T: Sync>(tasks: &[T], work: impl Fn(&T) -> Mat<f64> + Send + Sync) -> Vec<Mat<f64>> {
+fn run<T: Sync>(
+    tasks: &[T],
+    work: impl Fn(&T) -> Result<Mat<f64>> + Send + Sync,
+) -> Result<Vec<Mat<f64>>> {
     match tasks {
-        [task] => vec![work(task)],
+        [task] => Ok(vec![work(task)?]),
         _ => tasks.par_iter().map(work).collect(),
     }
 }

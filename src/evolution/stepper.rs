@@ -1,18 +1,17 @@
 //! Single steps: stages, their equations, and the estimated error.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::course::Phase;
-use super::dynamics::{At, Dynamics, Function};
+use super::dynamics::{Dynamics, moves};
 use super::error::Error;
 use super::method::Tableau;
+use super::newton::Newton;
 use super::plan::Plan;
 use super::problem::Problem;
-use super::stage::{Derivatives, Part, Structure, System, add_slopes, column};
-use super::structures::Halt;
+use super::stage::{add_slopes, column};
 use super::trajectory::Leg;
-use crate::linalg::Side;
+use crate::error::Result;
 
 /// Correction of a stage, relative to the allowed error, below which it is solved.
 const SOLVED: f64 = 1e-3;
@@ -32,6 +31,13 @@ const ROUNDING: f64 = 2.0 * f64::EPSILON;
 /// Length of an implicit step that solves the algebraic equations and leaves all other components as they are, to the last bit.
 pub(super) const INSTANT: f64 = 1e-100;
 
+/// State between two steps, and the slope there.
+#[derive(Default)]
+pub(super) struct State {
+    x: Vec<f64>,
+    slope: Vec<f64>,
+}
+
 /// Steps of a phase, with buffers.
 pub(super) struct Stepper<'a, D> {
     dynamics: &'a D,
@@ -47,7 +53,8 @@ pub(super) struct Stepper<'a, D> {
     pub(super) slopes: Vec<f64>,
     /// States of all stages but the first, one after the other.
     stages: Vec<f64>,
-    structure: Arc<Structure>,
+    /// 1 for a component with a rate, 0 for an algebraic one.
+    moves: Vec<f64>,
     base: Vec<f64>,
     stage: Vec<f64>,
     correction: Vec<f64>,
@@ -56,27 +63,22 @@ pub(super) struct Stepper<'a, D> {
     before: (Vec<f64>, f64),
     /// x, and the parameters of the dynamics.
     both: Vec<f64>,
-    derivatives: Derivatives,
-    jacobian: Vec<f64>,
-    /// Whether `jacobian` belongs to the current state.
-    fresh: bool,
-    /// Factors of D − hγJ, with this hγ.
-    system: Option<System>,
-    factored: f64,
-    /// Whether the factors are those of a regular matrix.
-    regular: bool,
+    /// Systems of implicit stages.
+    newton: Option<Newton<'a, D>>,
 }
 
 impl<'a, D: Dynamics> Stepper<'a, D> {
     /// Creates the steps of a phase from a state.
-    pub(super) fn new(problem: &Problem<'a, D>, phase: &'a Phase, x: Vec<f64>) -> Self {
+    ///
+    /// # Errors
+    /// Fails if a function of the dynamics does not write all its outputs, or is not a function of its arguments alone.
+    pub(super) fn new(problem: &Problem<'a, D>, phase: &'a Phase, x: Vec<f64>) -> Result<Self> {
         let n = x.len();
         let parameters = phase.gather(problem.theta);
         let tableau = &problem.plan.tableau;
-        let structure = Arc::clone(&problem.structures.rate);
-        let shape = structure.shape(Part::State);
+        let newton = tableau.is_implicit().then(|| Newton::new(problem, phase));
         let zero = || vec![0.0; n];
-        Self {
+        Ok(Self {
             dynamics: problem.dynamics,
             plan: problem.plan,
             tableau,
@@ -86,41 +88,37 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             next: zero(),
             slopes: vec![0.0; n * tableau.stages()],
             stages: vec![0.0; n * (tableau.stages() - 1)],
+            moves: moves(problem.dynamics),
             base: zero(),
             stage: zero(),
             correction: zero(),
             error: zero(),
             before: (zero(), 0.0),
-            derivatives: Derivatives::new(shape, n + parameters.len()),
             both: [&x[..], &parameters].concat(),
             x,
-            jacobian: vec![
-                0.0;
-                if tableau.is_implicit() {
-                    shape.len()
-                } else {
-                    0
-                }
-            ],
-            fresh: false,
-            system: tableau.is_implicit().then(|| System::new(&structure)),
-            factored: 0.0,
-            regular: false,
-            structure,
-        }
+            newton: newton.transpose()?,
+        })
     }
 
     /// Solves the algebraic equations at the first state, and computes the first slope.
     ///
     /// # Errors
     /// Fails if an entry of the state or of its rate is not finite, and if the algebraic equations have no solution.
-    pub(super) fn begin(&mut self, t: f64) -> Result<(), Halt> {
+    pub(super) fn begin(&mut self, t: f64) -> Result<()> {
         self.check(t)?;
-        if self.structure.moves.contains(&0.0) {
+        if self.moves.contains(&0.0) {
             self.make_consistent(t)?;
         }
+        self.resume(t)
+    }
+
+    /// Computes the first slope at a state that solves the algebraic equations already.
+    ///
+    /// # Errors
+    /// Fails if an entry of the state or of its rate is not finite.
+    pub(super) fn resume(&mut self, t: f64) -> Result<()> {
         self.first_slope(t);
-        Ok(self.check(t)?)
+        self.check(t)
     }
 
     fn first_slope(&mut self, t: f64) {
@@ -129,16 +127,17 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let parameters = &self.both[self.n..];
         self.dynamics
             .rate(self.phase.clock(t), &self.x, parameters, slope);
-        mask(slope, &self.structure.moves);
+        mask(slope, &self.moves);
     }
 
     /// Solves the algebraic equations for the algebraic components, by an implicit step of no length.
-    fn make_consistent(&mut self, t: f64) -> Result<(), Halt> {
+    fn make_consistent(&mut self, t: f64) -> Result<()> {
         self.base.copy_from_slice(&self.x);
         self.stage.copy_from_slice(&self.x);
         let mut before = f64::INFINITY;
         for _ in 0..FIRST_ITERATIONS {
             self.x.copy_from_slice(&self.stage);
+            self.outdate();
             self.linearise(t)?;
             if !self.factorise(INSTANT) {
                 break;
@@ -147,7 +146,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             let stagnates = size > SLOW * before && size <= SOLVED;
             if self.is_rounded() || stagnates {
                 self.x.copy_from_slice(&self.stage);
-                self.fresh = false;
+                self.outdate();
                 return Ok(());
             }
             if !size.is_finite() {
@@ -155,55 +154,46 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             }
             before = size;
         }
-        let component = self.structure.moves.iter().position(|m| *m == 0.0);
+        let component = self.moves.iter().position(|m| *m == 0.0);
         let component = component.unwrap_or(0);
         Err(Error::Inconsistent { t, component }.into())
     }
 
     /// Checks the state and the first slope.
-    fn check(&self, t: f64) -> Result<(), Error> {
+    fn check(&self, t: f64) -> Result<()> {
         let slopes = &self.slopes[..self.n];
         let Some(component) = (0..self.n).find(|&i| !(slopes[i] + self.x[i]).is_finite()) else {
             return Ok(());
         };
+        let (x, rate) = (self.x[component], slopes[component]);
         Err(Error::NotFinite {
             t,
             component,
-            x: self.x[component],
-            rate: slopes[component],
-        })
-    }
-
-    /// Computes ∂f/∂x at the current state.
-    fn linearise(&mut self, t: f64) -> Result<(), Halt> {
-        self.both[..self.n].copy_from_slice(&self.x);
-        let function = Function::Rate(self.phase.clock(t));
-        let rate = At {
-            dynamics: self.dynamics,
-            function,
-        };
-        let found = self.derivatives.at(&rate, &self.both, &mut self.jacobian)?;
-        found.map_err(|more| Halt::More(function, more))?;
-        (self.fresh, self.factored) = (true, 0.0);
-        Ok(())
-    }
-
-    /// Factorises D − hγJ, unless that has been done, and returns whether it is regular.
-    fn factorise(&mut self, shift: f64) -> bool {
-        if self.factored != shift {
-            let system = self.system.as_mut();
-            self.regular = system.is_some_and(|system| system.set(shift, &self.jacobian));
-            self.factored = shift;
+            x,
+            rate,
         }
-        self.regular
+        .into())
+    }
+
+    /// Prepares the systems of implicit stages at the current state.
+    fn linearise(&mut self, t: f64) -> Result<()> {
+        self.both[..self.n].copy_from_slice(&self.x);
+        match &mut self.newton {
+            Some(newton) => newton.linearise(t, &self.both),
+            None => Ok(()),
+        }
+    }
+
+    /// Factorises D − hγJ, and returns whether it is regular.
+    fn factorise(&mut self, shift: f64) -> bool {
+        let newton = self.newton.as_mut();
+        newton.is_some_and(|newton| newton.factorise(shift))
     }
 
     /// Computes the stages of a step and the state after it. Returns the estimated error relative to what is allowed, or None
     /// if a stage is not solved or not finite.
-    pub(super) fn attempt(&mut self, t: f64, h: f64) -> Result<Option<f64>, Halt> {
-        if self.tableau.is_implicit() && !self.fresh {
-            self.linearise(t)?;
-        }
+    pub(super) fn attempt(&mut self, t: f64, h: f64) -> Result<Option<f64>> {
+        self.linearise(t)?;
         self.stage.copy_from_slice(&self.x);
         for stage in 1..self.tableau.stages() {
             if self.solve_stage(stage, t, h).is_none() {
@@ -226,9 +216,9 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
                 *e += before * k0 + first * k1 + last * k2;
             }
         }
-        if let Some(system) = &self.system {
+        if let Some(newton) = &self.newton {
             // Stiff components would otherwise dominate the estimate (Shampine 1984).
-            system.solve_one(Side::Plain, &mut self.error);
+            newton.solve(&mut self.error);
         }
         let norm = self.plan.norm(&self.error, &self.next);
         Ok(norm.is_finite().then_some(norm))
@@ -236,7 +226,26 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
 
     /// Records the last attempt.
     pub(super) fn record(&self, leg: &mut Leg, step: [f64; 2]) {
-        leg.push(step, &self.stages);
+        leg.push(step, &self.stages, self.plan.memory);
+    }
+
+    /// Returns the states of the stages of the last attempt, but the first.
+    pub(super) fn stages(&self) -> impl Iterator<Item = &[f64]> {
+        self.stages.chunks_exact(self.n)
+    }
+
+    /// Copies the current state and its slope.
+    pub(super) fn save(&self, state: &mut State) {
+        state.x.clone_from(&self.x);
+        state.slope.clear();
+        state.slope.extend_from_slice(&self.slopes[..self.n]);
+    }
+
+    /// Goes back to a state and its slope.
+    pub(super) fn restore(&mut self, state: &State) {
+        self.x.copy_from_slice(&state.x);
+        self.slopes[..self.n].copy_from_slice(&state.slope);
+        self.outdate();
     }
 
     /// Goes on to the state after the last attempt, which had length h.
@@ -247,7 +256,14 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         // The last slope of a step is the first of the next.
         let last_slope = self.slopes.len() - self.n;
         self.slopes.copy_within(last_slope.., 0);
-        self.fresh = false;
+        self.outdate();
+    }
+
+    /// Forgets the systems of another state.
+    fn outdate(&mut self) {
+        if let Some(newton) = &mut self.newton {
+            newton.outdate();
+        }
     }
 
     /// Returns the change of the last attempt relative to what is allowed as an error.
@@ -285,7 +301,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     fn guess(&mut self, stage: usize, shift: f64) {
         let earlier = &self.slopes[..stage * self.n];
         for (i, y) in self.stage.iter_mut().enumerate() {
-            if self.structure.moves[i] != 0.0 {
+            if self.moves[i] != 0.0 {
                 let slopes = earlier.iter().skip(i).step_by(self.n);
                 let weighted = slopes.zip(self.tableau.guess(stage)).map(|(k, w)| w * k);
                 *y = self.base[i] + shift * weighted.sum::<f64>();
@@ -317,7 +333,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         for (i, k) in slope.iter_mut().enumerate() {
             *k = (self.stage[i] - self.base[i]) / shift;
         }
-        mask(slope, &self.structure.moves);
+        mask(slope, &self.moves);
         slope.iter().all(|k| k.is_finite()).then_some(())
     }
 
@@ -330,10 +346,10 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         self.dynamics
             .rate(self.phase.clock(t), &self.stage, parameters, slope);
         for (i, d) in self.correction.iter_mut().enumerate() {
-            *d = shift * slope[i] - self.structure.moves[i] * (self.stage[i] - self.base[i]);
+            *d = shift * slope[i] - self.moves[i] * (self.stage[i] - self.base[i]);
         }
-        if let Some(system) = &self.system {
-            system.solve_one(Side::Plain, &mut self.correction);
+        if let Some(newton) = &self.newton {
+            newton.solve(&mut self.correction);
         }
         let entries = self.stage.iter_mut().zip(&self.correction);
         entries.for_each(|(y, d)| *y += d);

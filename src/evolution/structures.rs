@@ -1,19 +1,18 @@
 //! Entries of the derivatives of all functions of dynamics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::dynamics::{At, Dynamics, Function};
-use super::error::Error;
 use super::stage::{Shape, Structure};
 use crate::automatic::Entries;
 use crate::error::Result;
 
-/// Entries of the derivatives of dynamics, as far as they are known.
+/// Entries of the derivatives of dynamics.
 #[derive(Clone)]
 pub(super) struct Structures {
     pub(super) rate: Arc<Structure>,
-    pub(super) initial: Shape,
-    pub(super) output: Shape,
+    pub(super) initial: Arc<Shape>,
+    pub(super) output: Arc<Shape>,
 }
 
 impl Structures {
@@ -21,44 +20,75 @@ impl Structures {
     ///
     /// # Errors
     /// Fails if a function does not write all its outputs, or is not a function of its arguments alone.
-    pub(super) fn find<D: Dynamics>(dynamics: &D, t: f64, theta: &[f64]) -> Result<Self> {
+    fn find<D: Dynamics>(dynamics: &D, t: f64, theta: &[f64]) -> Result<Self> {
         let mut x = vec![f64::NAN; dynamics.dims().0];
         dynamics.initial(theta, &mut x);
         let both = [&x, theta].concat();
-        let at = |function| At { dynamics, function };
+        let shape = |function, arguments| Shape::find(&At { dynamics, function }, arguments);
         Ok(Self {
             rate: Arc::new(Structure::find(dynamics, t, &both)?),
-            initial: Shape::find(&at(Function::Initial), theta)?,
-            output: Shape::find(&at(Function::Output(t)), &both)?,
+            initial: Arc::new(shape(Function::Initial, theta)?),
+            output: Arc::new(shape(Function::Output(t), &both)?),
         })
     }
 
-    /// Adds entries of a function.
-    pub(super) fn extend(&mut self, function: Function, more: &Entries) {
+    /// Returns the entries of a function.
+    pub(super) fn of(&self, function: Function) -> &Arc<Shape> {
         match function {
-            Function::Initial => self.initial = self.initial.extended(more),
+            Function::Initial => &self.initial,
+            Function::Rate(_) => self.rate.both(),
+            Function::Output(_) => &self.output,
+        }
+    }
+
+    fn extend(&mut self, function: Function, more: &Entries) {
+        match function {
+            Function::Initial => self.initial = Arc::new(self.initial.extended(more)),
             Function::Rate(_) => self.rate = Arc::new(self.rate.extended(more)),
-            Function::Output(_) => self.output = self.output.extended(more),
+            Function::Output(_) => self.output = Arc::new(self.output.extended(more)),
         }
     }
 }
 
-/// Reason why an integration ends before its time.
-pub(super) enum Halt {
-    /// It fails.
-    Failure(crate::error::Error),
-    /// A function has more entries than were known, so that it must start again.
-    More(Function, Entries),
-}
+/// Entries that are known so far, shared by all integrations of a model.
+#[derive(Default)]
+pub(super) struct Known(Mutex<Option<Structures>>);
 
-impl From<Error> for Halt {
-    fn from(error: Error) -> Self {
-        Self::Failure(error.into())
+impl Known {
+    fn lock(&self) -> MutexGuard<'_, Option<Structures>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl From<crate::error::Error> for Halt {
-    fn from(error: crate::error::Error) -> Self {
-        Self::Failure(error)
+    /// Returns the entries, which are found at a time and at the initial value if none are known.
+    ///
+    /// # Errors
+    /// Fails if a function does not write all its outputs, or is not a function of its arguments alone.
+    pub(super) fn get<D: Dynamics>(
+        &self,
+        dynamics: &D,
+        t: f64,
+        theta: &[f64],
+    ) -> Result<Structures> {
+        let mut known = self.lock();
+        if let Some(structures) = &*known {
+            return Ok(structures.clone());
+        }
+        Ok(known.insert(Structures::find(dynamics, t, theta)?).clone())
+    }
+
+    /// Adds entries of a function, and returns all that are known.
+    pub(super) fn extended(
+        &self,
+        mut own: Structures,
+        function: Function,
+        more: &Entries,
+    ) -> Structures {
+        let mut known = self.lock();
+        // Another thread may have found other entries meanwhile.
+        if let Some(structures) = &*known {
+            own = structures.clone();
+        }
+        own.extend(function, more);
+        known.insert(own).clone()
     }
 }

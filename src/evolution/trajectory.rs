@@ -40,12 +40,21 @@ impl Leg {
         }
     }
 
-    /// Appends a step from time t of length h, with the states of its stages.
-    pub(super) fn push(&mut self, step: [f64; 2], stages: &[f64]) {
+    /// Appends a step from time t of length h, with the states of its stages, unless all states would take more than so many
+    /// bytes.
+    pub(super) fn push(&mut self, step: [f64; 2], stages: &[f64], memory: usize) {
         self.steps.push(step);
+        if self.complete && 8 * (self.states.len() + stages.len()) > memory {
+            (self.complete, self.states) = (false, Vec::new());
+        }
         if self.complete {
             self.states.extend_from_slice(stages);
         }
+    }
+
+    /// Returns whether the states of all stages are recorded.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Records the observed state after the steps so far.

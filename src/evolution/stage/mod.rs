@@ -19,12 +19,8 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)]
-pub(super) use self::{
-    derivatives::Derivatives,
-    lanes::{add_slopes, column},
-    shape::Shape,
-    structure::Part,
-    structure::Structure,
-    system::System,
-};
+pub(super) use self::derivatives::Derivatives;
+pub(super) use self::lanes::{add_slopes, column};
+pub(super) use self::shape::Shape;
+pub(super) use self::structure::Structure;
+pub(super) use self::system::System;

@@ -40,6 +40,17 @@ impl System {
         }
     }
 
+    /// Returns about how many values the factors take.
+    pub(in crate::evolution) fn len(&self) -> usize {
+        let n = self.structure.moves.len();
+        match self.structure.solver() {
+            Solver::Dense => n * n,
+            Solver::Banded(banded) => n * (2 * banded.band.lower + banded.band.upper + 1),
+            // With a fill of about ten.
+            Solver::Sparse(sparse) => 10 * sparse.len,
+        }
+    }
+
     /// Factorises D − aJ, where `values` are those of J or of [J F]. Returns whether the matrix is regular. The factors of a
     /// singular matrix are of no use.
     pub(in crate::evolution) fn set(&mut self, a: f64, values: &[f64]) -> bool {

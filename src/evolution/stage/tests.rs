@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::shape::Shape;
 use super::solver::Solver;
-use super::structure::Part;
 use super::{Derivatives, Structure, System};
 use crate::automatic::Scalar;
 use crate::evolution::dynamics::{At, Dynamics, Function};
@@ -135,14 +135,25 @@ fn name(structure: &Structure) -> &'static str {
     }
 }
 
+/// Entries of J or of [J F].
+type Part = fn(&Structure) -> &Shape;
+
+fn of_state(structure: &Structure) -> &Shape {
+    structure.state()
+}
+
+fn of_both(structure: &Structure) -> &Shape {
+    structure.both()
+}
+
 fn evaluate(network: &Network, structure: &Structure, part: Part) -> Vec<f64> {
-    let mut values = vec![f64::NAN; structure.shape(part).len()];
+    let mut values = vec![f64::NAN; part(structure).len()];
     let function = Function::Rate(0.0);
     let rate = At {
         dynamics: network,
         function,
     };
-    let mut derivatives = Derivatives::new(structure.shape(part), network.point().len());
+    let mut derivatives = Derivatives::new(part(structure), network.point().len());
     let more = derivatives
         .at(&rate, &network.point(), &mut values)
         .unwrap();
@@ -187,8 +198,8 @@ fn products_agree_with_dense_ones_on_both_sides() {
         let (z, (n, p)) = (network.point(), network.dims);
         let structure = Structure::find(&network, 0.0, &z).unwrap();
         assert_eq!(name(&structure), expected, "n = {n}");
-        let values = evaluate(&network, &structure, Part::Both);
-        let state = evaluate(&network, &structure, Part::State);
+        let values = evaluate(&network, &structure, of_both);
+        let state = evaluate(&network, &structure, of_state);
         assert_eq!(state, values[..state.len()]);
         let all = network.slopes(&z);
         let part = |from: usize, to: usize| -> Vec<Vec<f64>> {
@@ -197,16 +208,20 @@ fn products_agree_with_dense_ones_on_both_sides() {
         let (j, f) = (part(0, n), part(n, n + p));
         let (x, v, a) = (columns(n, 1), columns(p, 2), -0.7);
         let mut out = columns(n, 3);
-        structure.add_state(&values, a, &x, &mut out);
+        structure.both().add(0..n, (&values, a), &x, &mut out);
         assert_product((&j, Side::Plain, a), &x, &columns(n, 3), &out);
         let mut out = columns(n, 3);
-        structure.add_state_transposed(&values, a, &x, &mut out);
+        structure
+            .both()
+            .add_transposed(0..n, (&values, a), &x, &mut out);
         assert_product((&j, Side::Transpose, a), &x, &columns(n, 3), &out);
         let mut out = columns(n, 3);
-        structure.add_parameters(&values, a, &v, &mut out);
+        structure.both().add(n..n + p, (&values, a), &v, &mut out);
         assert_product((&f, Side::Plain, a), &v, &columns(n, 3), &out);
         let mut out = columns(p, 4);
-        structure.add_parameters_transposed(&values, a, &x, &mut out);
+        structure
+            .both()
+            .add_transposed(n..n + p, (&values, a), &x, &mut out);
         assert_product((&f, Side::Transpose, a), &x, &columns(p, 4), &out);
     }
 }
@@ -231,7 +246,7 @@ fn systems_solve_what_dense_products_give_with_the_same_bits_for_any_number_of_c
     for (expected, network) in networks() {
         let (z, n) = (network.point(), network.dims.0);
         let structure = Arc::new(Structure::find(&network, 0.0, &z).unwrap());
-        let values = evaluate(&network, &structure, Part::State);
+        let values = evaluate(&network, &structure, of_state);
         let j = network.slopes(&z);
         let mut system = System::new(&structure);
         // The second factorisation replaces the first.
@@ -268,7 +283,7 @@ fn systems_solve_what_dense_products_give_with_the_same_bits_for_any_number_of_c
 fn singular_systems_are_reported() {
     for (expected, network) in networks() {
         let structure = Arc::new(Structure::find(&network, 0.0, &network.point()).unwrap());
-        let mut values = evaluate(&network, &structure, Part::State);
+        let mut values = evaluate(&network, &structure, of_state);
         let mut system = System::new(&structure);
         assert!(system.set(1.0, &values), "{expected}");
         // Without J nothing determines the algebraic components.
@@ -309,26 +324,23 @@ fn entries_behind_a_branch_are_noticed_and_then_known() {
         dynamics: &Switch,
         function,
     };
-    for part in [Part::State, Part::Both] {
+    for part in [of_state as Part, of_both] {
         let mut z = vec![-1.0; 42];
         let structure = Structure::find(&Switch, 0.0, &z).unwrap();
-        let mut values = vec![0.0; structure.shape(part).len()];
-        let mut derivatives = Derivatives::new(structure.shape(part), z.len());
+        let mut values = vec![0.0; part(&structure).len()];
+        let mut derivatives = Derivatives::new(part(&structure), z.len());
         assert!(derivatives.at(&rate, &z, &mut values).unwrap().is_ok());
         z[3] = 2.0;
         let more = derivatives.at(&rate, &z, &mut values).unwrap();
         let wider = structure.extended(&more.expect_err("a branch that is not known"));
-        assert_eq!(
-            wider.shape(Part::State).len(),
-            structure.shape(Part::State).len() + 1
-        );
-        let mut values = vec![0.0; wider.shape(part).len()];
-        let mut derivatives = Derivatives::new(wider.shape(part), z.len());
+        assert_eq!(wider.state().len(), structure.state().len() + 1);
+        let mut values = vec![0.0; part(&wider).len()];
+        let mut derivatives = Derivatives::new(part(&wider), z.len());
         assert!(derivatives.at(&rate, &z, &mut values).unwrap().is_ok());
         let mut row = vec![[0.0]; 40];
         let mut x = vec![[0.0]; 40];
         x[5] = [1.0];
-        wider.add_state(&values, 1.0, &x, &mut row);
+        wider.both().add(0..40, (&values, 1.0), &x, &mut row);
         assert_eq!(row[3], [z[41]]);
     }
 }

@@ -1,0 +1,271 @@
+//! Sweeps backward in time: the transposes of the sweeps forward.
+//!
+//! Everything that a step carries is pulled back: the covectors of the state and of the first slope, which is the last slope of
+//! the step before.
+
+use std::ops::Range;
+
+use super::checkpoints::{self, reverse};
+use super::course::{Phase, Source};
+use super::derivative::Stage;
+use super::lanes::{Lanes, add, restrict};
+use super::linearised::{LinearLeg, Linearised, Place};
+use super::replay::Replay;
+use crate::error::{Error, Result};
+use crate::linalg::Side;
+
+/// What else is done on the way of a backward sweep.
+pub(super) trait Visitor<const L: usize> {
+    /// Adds covectors of the state and of the parameters at a place, before the sweep passes it.
+    fn enter(&mut self, place: Place, x: &mut [Lanes<L>], v: &mut [Lanes<L>]) {
+        let _ = (place, x, v);
+    }
+
+    /// Is told the multiplier of the function at a place, which is λ times a factor.
+    fn leave(&mut self, place: Place, lambda: &[Lanes<L>], factor: f64) {
+        let _ = (place, lambda, factor);
+    }
+}
+
+impl<const L: usize> Visitor<L> for () {}
+
+/// Sweeps covectors of all observables backward. Adds the covectors of the model's parameters to `out`. A visitor is called at all
+/// places.
+///
+/// # Errors
+/// Fails if steps that are taken again fail.
+pub(super) fn backward<const L: usize>(
+    along: &Linearised<'_>,
+    mut w: &[Lanes<L>],
+    out: &mut [Lanes<L>],
+    visitor: &mut impl Visitor<L>,
+) -> Result<()> {
+    let n = along.moves.len();
+    let mut x = vec![[0.0; L]; n];
+    for (index, (phase, leg)) in along
+        .course
+        .phases
+        .iter()
+        .zip(&along.legs)
+        .enumerate()
+        .rev()
+    {
+        let before = w.len() - leg.observed.len() * along.outputs;
+        let mut sweep = Backward {
+            along,
+            leg,
+            index,
+            visitor: &mut *visitor,
+            w: &w[before..],
+            seen: leg.observed.len(),
+            v: vec![[0.0; L]; phase.sources.len()],
+            x: &mut x,
+            slopes: vec![[0.0; L]; n * along.tableau.stages()],
+            by_stage: vec![[0.0; L]; n],
+            total: vec![[0.0; L]; n],
+        };
+        sweep.run()?;
+        let mut v = sweep.v;
+        if index == 0 {
+            visitor.enter(Place::Initial, &mut [], &mut v);
+            visitor.leave(Place::Initial, &x, 1.0);
+            along.initial.add_parameters_transposed(1.0, &x, &mut v);
+        }
+        scatter(phase, &v, out);
+        w = &w[..before];
+    }
+    Ok(())
+}
+
+/// Adds the covectors of the parameters of the dynamics to those of the model.
+fn scatter<const L: usize>(phase: &Phase, v: &[Lanes<L>], out: &mut [Lanes<L>]) {
+    for (source, v) in phase.sources.iter().zip(v) {
+        if let Source::Parameter(index) = *source {
+            add(v, &mut out[index]);
+        }
+    }
+}
+
+/// Backward sweep of a phase.
+struct Backward<'a, V, const L: usize> {
+    along: &'a Linearised<'a>,
+    leg: &'a LinearLeg,
+    /// Index of the leg.
+    index: usize,
+    visitor: &'a mut V,
+    /// Covectors of the observables.
+    w: &'a [Lanes<L>],
+    /// Number of observations that the sweep has not passed.
+    seen: usize,
+    /// Covectors of the parameters of the dynamics.
+    v: Vec<Lanes<L>>,
+    /// Covectors of the state.
+    x: &'a mut [Lanes<L>],
+    /// Covectors of the slopes of all stages.
+    slopes: Vec<Lanes<L>>,
+    /// Covectors of a stage, and then of its base.
+    by_stage: Vec<Lanes<L>>,
+    /// Covectors of the state before a step.
+    total: Vec<Lanes<L>>,
+}
+
+impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
+    fn run(&mut self) -> Result<()> {
+        let (leg, count) = (self.leg, self.along.tableau.stages());
+        let steps = leg.leg.steps.len();
+        if leg.stages.is_none() {
+            let replay = self.along.source.replay(self.index, &leg.leg)?;
+            let slots = self.along.slots;
+            let mut again = Again {
+                replay,
+                sweep: &mut *self,
+            };
+            reverse(&mut again, steps, slots)?;
+        }
+        for step in (0..steps).rev() {
+            if let Some(stages) = leg.stages(step, count) {
+                self.step(step, stages);
+            }
+        }
+        self.observe(0);
+        self.end();
+        Ok(())
+    }
+
+    /// Adds the covectors of what is observed after so many steps.
+    fn observe(&mut self, steps: usize) {
+        let outputs = self.along.outputs;
+        while self.seen > 0 && self.leg.leg.seen[self.seen - 1] == steps {
+            self.seen -= 1;
+            let w = &self.w[self.seen * outputs..(self.seen + 1) * outputs];
+            let place = Place::Observation {
+                leg: self.index,
+                index: self.seen,
+            };
+            self.visitor.enter(place, self.x, &mut self.v);
+            self.visitor.leave(place, w, 1.0);
+            self.leg.observed[self.seen].add_transposed(1.0, w, self.x, &mut self.v);
+        }
+    }
+
+    /// Sweeps over a step with these stages, and what is observed after it.
+    fn step(&mut self, step: usize, stages: &[Stage]) {
+        self.observe(step + 1);
+        let (n, tableau) = (self.x.len(), self.along.tableau);
+        let (last, h) = (tableau.stages() - 1, self.leg.leg.steps[step][1]);
+        // The covector of the first slope goes to the last slope of this step.
+        self.slopes.copy_within(..n, last * n);
+        self.slopes[..last * n].fill([0.0; L]);
+        // The step is its last stage.
+        self.by_stage.copy_from_slice(self.x);
+        self.total.fill([0.0; L]);
+        for (stage, i) in stages.iter().zip(1..last + 1).rev() {
+            let place = Place::Stage {
+                leg: self.index,
+                step,
+                stage: i,
+            };
+            if stage.system.is_some() {
+                self.solve(stage, i, place);
+            } else {
+                self.explicit(stage, i, place);
+            }
+            for (x, b) in self.total.iter_mut().zip(&self.by_stage) {
+                add(b, x);
+            }
+            for (j, a) in tableau.earlier(i).iter().enumerate() {
+                let factor = h * a;
+                if factor != 0.0 {
+                    let slope = self.slopes[j * n..(j + 1) * n].iter_mut();
+                    for (k, b) in slope.zip(&self.by_stage) {
+                        k.iter_mut().zip(b).for_each(|(k, b)| *k += factor * b);
+                    }
+                }
+            }
+            self.by_stage.fill([0.0; L]);
+        }
+        self.x.copy_from_slice(&self.total);
+    }
+
+    /// Adds the covectors that an explicit stage passes to its base and to θ.
+    fn explicit(&mut self, stage: &Stage, i: usize, place: Place) {
+        let n = self.x.len();
+        self.visitor.enter(place, &mut self.by_stage, &mut self.v);
+        let slope = &mut self.slopes[i * n..(i + 1) * n];
+        restrict(&self.along.moves, slope);
+        self.visitor.leave(place, slope, 1.0);
+        stage
+            .rate
+            .add_transposed(1.0, slope, &mut self.by_stage, &mut self.v);
+    }
+
+    /// Replaces the covectors of an implicit stage by those of its base, and adds those of θ.
+    fn solve(&mut self, stage: &Stage, i: usize, place: Place) {
+        let (n, moves) = (self.x.len(), &self.along.moves);
+        let Some((system, shift)) = &stage.system else {
+            return;
+        };
+        self.visitor.enter(place, &mut self.by_stage, &mut self.v);
+        let slope = &mut self.slopes[i * n..(i + 1) * n];
+        for ((k, y), m) in slope.iter_mut().zip(&mut self.by_stage).zip(moves) {
+            let factor = m / shift;
+            for (k, y) in k.iter_mut().zip(y) {
+                *k *= factor;
+                *y += *k;
+            }
+        }
+        system.solve(Side::Transpose, &mut self.by_stage);
+        self.visitor.leave(place, &self.by_stage, *shift);
+        stage
+            .rate
+            .add_parameters_transposed(*shift, &self.by_stage, &mut self.v);
+        restrict(moves, &mut self.by_stage);
+        for (k, b) in slope.iter().zip(&mut self.by_stage) {
+            b.iter_mut().zip(k).for_each(|(b, k)| *b -= k);
+        }
+    }
+
+    /// Passes the covectors of the first slope to the state, and those to the state before the algebraic equations were solved.
+    fn end(&mut self) {
+        let place = Place::Start(self.index);
+        self.by_stage.fill([0.0; L]);
+        self.explicit(&self.leg.first, 0, place);
+        for (x, b) in self.x.iter_mut().zip(&self.by_stage) {
+            add(b, x);
+        }
+        if let Some(consistent) = &self.leg.consistent {
+            self.slopes[..self.x.len()].fill([0.0; L]);
+            self.by_stage.copy_from_slice(self.x);
+            self.solve(consistent, 0, place);
+            self.x.copy_from_slice(&self.by_stage);
+        }
+    }
+}
+
+/// Backward sweep over steps that are taken again.
+struct Again<'r, 's, 'a, V, const L: usize> {
+    replay: Box<dyn Replay + 'r>,
+    sweep: &'s mut Backward<'a, V, L>,
+}
+
+impl<V: Visitor<L>, const L: usize> checkpoints::Replay for Again<'_, '_, '_, V, L> {
+    type Failure = Error;
+
+    fn advance(&mut self, mut steps: Range<usize>) -> Result<()> {
+        steps.try_for_each(|step| self.replay.advance(step))
+    }
+
+    fn store(&mut self, slot: usize) {
+        self.replay.store(slot);
+    }
+
+    fn restore(&mut self, slot: usize) {
+        self.replay.restore(slot);
+    }
+
+    fn visit(&mut self, step: usize) -> Result<()> {
+        let stages = self.replay.linearise(step)?;
+        self.sweep.step(step, &stages);
+        Ok(())
+    }
+}

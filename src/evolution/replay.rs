@@ -1,0 +1,100 @@
+//! Steps that are computed again because their linearisation does not fit into memory.
+
+use super::derivative::{Differentiate, Stage};
+use super::dynamics::Dynamics;
+use super::problem::Problem;
+use super::stepper::{State, Stepper};
+use super::trajectory::Leg;
+use crate::error::Result;
+
+/// Steps of a leg, taken again.
+pub(super) trait Replay {
+    /// Takes a step from the current state, which is that before it, and returns its linearised stages.
+    ///
+    /// # Errors
+    /// Fails if a function of the dynamics is not differentiable.
+    fn linearise(&mut self, step: usize) -> Result<Vec<Stage>>;
+
+    /// Takes a step from the current state, which is that before it.
+    ///
+    /// # Errors
+    /// Fails if the step does.
+    fn advance(&mut self, step: usize) -> Result<()>;
+
+    /// Stores the current state in a slot.
+    fn store(&mut self, slot: usize);
+
+    /// Makes the state of a slot the current one.
+    fn restore(&mut self, slot: usize);
+}
+
+/// Source of replays, whatever the type of the dynamics.
+pub(super) trait Replays: Send + Sync {
+    /// Starts to take the steps of a leg again.
+    ///
+    /// # Errors
+    /// Fails if the first slope is not finite, which it was before.
+    fn replay<'s>(&'s self, index: usize, leg: &'s Leg) -> Result<Box<dyn Replay + 's>>;
+}
+
+impl<D: Dynamics> Replays for Problem<'_, D> {
+    fn replay<'s>(&'s self, index: usize, leg: &'s Leg) -> Result<Box<dyn Replay + 's>> {
+        let phase = &self.phases()[index];
+        let mut stepper = Stepper::new(self, phase, leg.first.clone())?;
+        stepper.resume(phase.from)?;
+        Ok(Box::new(Steps {
+            differentiate: Differentiate::new(self, phase)?,
+            problem: self,
+            leg,
+            stepper,
+            slots: Vec::new(),
+        }))
+    }
+}
+
+struct Steps<'a, D> {
+    problem: &'a Problem<'a, D>,
+    leg: &'a Leg,
+    stepper: Stepper<'a, D>,
+    differentiate: Differentiate<'a, D>,
+    slots: Vec<State>,
+}
+
+impl<D: Dynamics> Replay for Steps<'_, D> {
+    fn linearise(&mut self, step: usize) -> Result<Vec<Stage>> {
+        let [t, h] = self.leg.steps[step];
+        self.stepper.attempt(t, h)?;
+        let tableau = &self.problem.plan.tableau;
+        let mut stages = Vec::with_capacity(tableau.stages() - 1);
+        for (state, i) in self.stepper.stages().zip(1..) {
+            self.differentiate.set(state);
+            let stage = self
+                .differentiate
+                .stage(t + tableau.c[i] * h, h * tableau.diagonal(i))?;
+            stages.push(stage);
+        }
+        self.stepper.accept(h);
+        Ok(stages)
+    }
+
+    fn advance(&mut self, step: usize) -> Result<()> {
+        let [t, h] = self.leg.steps[step];
+        self.stepper.attempt(t, h)?;
+        self.stepper.accept(h);
+        Ok(())
+    }
+
+    fn store(&mut self, slot: usize) {
+        if slot < self.slots.len() {
+            self.stepper.save(&mut self.slots[slot]);
+        } else {
+            let mut state = State::default();
+            self.stepper.save(&mut state);
+            self.slots.push(state);
+        }
+    }
+
+    fn restore(&mut self, slot: usize) {
+        self.stepper.restore(&self.slots[slot]);
+    }
+}
