@@ -21,7 +21,7 @@ struct Diagonal {
 }
 
 /// Norm of the part of a covector outside the range of Lᵀ, relative to the covector, that counts as rounding.
-const IN_RANGE: f64 = 1e-8;
+const IN_RANGE: f64 = 1e-12;
 
 impl Root for Diagonal {
     fn dim(&self) -> usize {

@@ -8,6 +8,7 @@ mod evolution;
 mod flow;
 mod invariant_measure;
 mod lorenz;
+mod measurements;
 mod metrics;
 mod mixture;
 mod recovery;

@@ -31,7 +31,7 @@ impl Family {
     }
 
     /// Returns whether data and means must be positive.
-    pub(super) fn is_positive(self) -> bool {
+    pub(crate) fn is_positive(self) -> bool {
         self.base().is_some()
     }
 
