@@ -3,7 +3,7 @@
 use pullback::loss::{
     Datum, Error, Family, Likelihood, Measurements, NoiseLevel, NoiseSource, Observable,
 };
-use pullback::{Loss, Metric, metric};
+use pullback::{Loss, metric};
 
 const SOUND: Datum = Datum {
     mean: 0,
@@ -104,10 +104,26 @@ fn states_outside_the_domain_are_named_and_have_an_infinite_value() {
     let logarithmic = Likelihood::new(3, [logarithmic]).unwrap();
     loss.check(&[-1.0, f64::NAN, 0.1]).unwrap();
     for (loss, rho, text) in [
-        (&loss, [1.0, 1.0, 0.0], "noise level in the state is 0 at index 2"),
-        (&loss, [1.0, 1.0, -2.0], "noise level in the state is -2 at index 2"),
-        (&logarithmic, [0.0, 1.0, 1.0], "mean in the state is 0 at index 0"),
-        (&logarithmic, [-0.5, 1.0, 1.0], "mean in the state is -0.5 at index 0"),
+        (
+            &loss,
+            [1.0, 1.0, 0.0],
+            "noise level in the state is 0 at index 2",
+        ),
+        (
+            &loss,
+            [1.0, 1.0, -2.0],
+            "noise level in the state is -2 at index 2",
+        ),
+        (
+            &logarithmic,
+            [0.0, 1.0, 1.0],
+            "mean in the state is 0 at index 0",
+        ),
+        (
+            &logarithmic,
+            [-0.5, 1.0, 1.0],
+            "mean in the state is -0.5 at index 0",
+        ),
     ] {
         assert_eq!(loss.value(&rho), f64::INFINITY);
         let message = loss.check(&rho).unwrap_err().to_string();
@@ -141,7 +157,11 @@ fn failure(text: &str) -> Error {
 /// The line, the column and the text that a message must name.
 fn names(found: &Error, [line, column, text]: [&str; 3]) {
     let message = found.to_string();
-    let parts = [format!("line {line}"), format!("column `{column}`"), format!("`{text}`")];
+    let parts = [
+        format!("line {line}"),
+        format!("column `{column}`"),
+        format!("`{text}`"),
+    ];
     for part in parts {
         assert!(message.contains(&part), "{part} is not in: {message}");
     }
@@ -154,14 +174,20 @@ fn tables_that_cannot_be_read_say_where() {
         ("observable,time,value\na,,2", ["2", "time", ""]),
         ("observable,time,value\na,-inf,2", ["2", "time", "-inf"]),
         ("observable;time;value\n\na;1,5;2", ["3", "time", "1,5"]),
-        ("observable,time,value\na,1,2\na,2,<LOD", ["3", "value", "<LOD"]),
+        (
+            "observable,time,value\na,1,2\na,2,<LOD",
+            ["3", "value", "<LOD"],
+        ),
         ("observable,time,value\na,1,inf", ["2", "value", "inf"]),
         ("observable,time,value\n,1,2", ["2", "observable", ""]),
         (
             "observableId\tsimulationConditionId\ttime\tmeasurement\na\t\t1\t2",
             ["2", "simulationConditionId", ""],
         ),
-        ("observable,time,value\n\"a,1,2", ["2", "in quotes", "a,1,2"]),
+        (
+            "observable,time,value\n\"a,1,2",
+            ["2", "in quotes", "a,1,2"],
+        ),
     ] {
         names(&failure(text), [line, column, cell]);
     }
@@ -174,8 +200,16 @@ fn tables_that_cannot_be_read_say_where() {
     assert_eq!(found, cells);
     for (text, column, problem) in [
         ("", "observable` or `observableId", "is missing"),
-        ("observable,time,valeu\na,1,2", "value` or `measurement", "is missing"),
-        ("observable,time,value,measurement", "measurement", "is given twice"),
+        (
+            "observable,time,valeu\na,1,2",
+            "value` or `measurement",
+            "is missing",
+        ),
+        (
+            "observable,time,value,measurement",
+            "measurement",
+            "is given twice",
+        ),
     ] {
         let message = failure(text).to_string();
         let expected = format!("the column `{column}` {problem}");
@@ -199,11 +233,23 @@ fn tables_that_fit_no_likelihood_say_where() {
     };
     let a = observable("a", gaussian, given);
     for (observables, expected) in [
-        ([a, observable("c", gaussian, given)], ["3", "observable", "b"]),
-        ([a, observable("b", Family::LogNormal, given)], ["3", "value", "-3"]),
-        ([a, observable("b", gaussian, column)], ["3", "noise", "sd_b"]),
         (
-            [observable("a", gaussian, column), observable("b", gaussian, given)],
+            [a, observable("c", gaussian, given)],
+            ["3", "observable", "b"],
+        ),
+        (
+            [a, observable("b", Family::LogNormal, given)],
+            ["3", "value", "-3"],
+        ),
+        (
+            [a, observable("b", gaussian, column)],
+            ["3", "noise", "sd_b"],
+        ),
+        (
+            [
+                observable("a", gaussian, column),
+                observable("b", gaussian, given),
+            ],
             ["4", "noise", ""],
         ),
     ] {

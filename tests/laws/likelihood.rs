@@ -212,6 +212,22 @@ fn data_add_up_and_unused_entries_have_no_effect() {
     }
 }
 
+/// From a noise level that is far too small, the step of one datum multiplies it by 1 + 12 at most; up to five deviations the metric
+/// is the Fisher information.
+#[test]
+fn distant_data_shorten_the_step_of_their_noise_level() {
+    for (distance, change) in [
+        (0.0, -0.5),
+        (4.9, 0.5 * (4.9 * 4.9 - 1.0)),
+        (5.1, 12.0),
+        (1e3, 12.0),
+    ] {
+        let (loss, rho) = (single(Family::Gaussian, 2.0 + 0.1 * distance), [2.0, 0.1]);
+        let step = -gradient(&loss, &rho)[1] / fisher(&loss, &rho)[(1, 1)] / rho[1];
+        assert!((step - change).abs() < 1e-9, "{distance}: {step}");
+    }
+}
+
 #[test]
 fn values_are_those_of_scipy() {
     let all: Value = serde_json::from_str(include_str!("../reference/likelihoods.json")).unwrap();

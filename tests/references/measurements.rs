@@ -34,7 +34,13 @@ fn conditions_times_and_rows_are_those_of_the_text() {
     let conditions: Vec<_> = measured
         .conditions()
         .iter()
-        .map(|c| (c.name.as_str(), c.preequilibration.as_deref(), c.times.clone()))
+        .map(|c| {
+            (
+                c.name.as_str(),
+                c.preequilibration.as_deref(),
+                c.times.clone(),
+            )
+        })
         .collect();
     assert_eq!(
         conditions,

@@ -93,10 +93,15 @@ impl Term {
         self.add(self.surprise.slopes(mean, sigma), sum);
     }
 
-    /// Adds the Fisher information to the entries of μ and σ.
-    pub(super) fn add_information(&self, rho: &[f64], sum: &mut [f64]) {
+    /// Adds the information to the entries of μ and σ, given and returned by its roots.
+    pub(super) fn add_information(&self, rho: &[f64], roots: &mut [f64]) {
+        // The squares of the roots may overflow or underflow.
         let (mean, sigma) = self.at(rho);
-        self.add(self.surprise.information(mean, sigma), sum);
+        let [by_mean, by_sigma] = self.surprise.information_roots(mean, sigma);
+        roots[self.mean] = roots[self.mean].hypot(by_mean);
+        if let NoiseLevel::Entry(entry) = self.noise {
+            roots[entry] = roots[entry].hypot(by_sigma);
+        }
     }
 
     /// Adds the product of the second derivative of −ln p with V, or returns false if there is none.

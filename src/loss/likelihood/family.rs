@@ -104,11 +104,20 @@ impl Surprise {
         Some([mm * stretch * stretch + curved, ms * stretch, ss])
     }
 
-    /// Returns the Fisher information of μ and of σ. The mixed entry is zero, because φ is even.
-    pub(super) fn information(&self, mean: f64, sigma: f64) -> [f64; 2] {
+    /// Returns the roots of the information of μ and of σ: that of Fisher, or more for σ if the datum lies far from the mean.
+    pub(super) fn information_roots(&self, mean: f64, sigma: f64) -> [f64; 2] {
+        // The mixed entry of the Fisher information is zero, because φ is even.
         let [location, scale] = self.shape.information();
-        let stretch = self.stretch(mean);
-        [location * (stretch / sigma).powi(2), scale / sigma / sigma]
+        // With the Fisher information alone, a single datum changes σ by the factor 1 + (zφ′ − 1)/I, which is about z²/2 for a
+        // normal distribution: from a level that is 30 times too small a step leads to one that is 15 times too large, or, in
+        // logarithmic coordinates, e⁴⁵⁰ times.
+        let z = self.z(mean, sigma);
+        let excess = (z * self.shape.slope(z) - 1.0).abs();
+        let scale = scale.max(excess / LONGEST);
+        [
+            location.sqrt() / sigma * self.stretch(mean),
+            scale.sqrt() / sigma,
+        ]
     }
 
     fn z(&self, mean: f64, sigma: f64) -> f64 {
@@ -120,6 +129,12 @@ impl Surprise {
         self.base.map_or(1.0, |ln_b| (mean * ln_b).recip())
     }
 }
+
+/// Largest change of a noise level in the step of a single datum, relative to the level.
+//
+// A normal datum exceeds it beyond five standard deviations, by chance in one of two million, so that estimated errors remain
+// those of the Fisher information. Larger bounds cost steps back from levels that are too large.
+const LONGEST: f64 = 12.0;
 
 /// Shape φ of a distribution with density exp(−φ(z)) up to a constant.
 #[derive(Clone, Copy, Debug)]

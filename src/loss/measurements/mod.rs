@@ -134,9 +134,8 @@ impl Measurements {
             let name = condition.map_or(Ok(""), |column| named(line, column))?;
             let preequilibration = before.map(|column| line.cell(column));
             let preequilibration = preequilibration.filter(|name| !is_missing(name));
-            let same = |c: &Condition| {
-                c.name == name && c.preequilibration.as_deref() == preequilibration
-            };
+            let same =
+                |c: &Condition| c.name == name && c.preequilibration.as_deref() == preequilibration;
             let index = conditions.iter().position(same);
             let index = index.unwrap_or_else(|| {
                 conditions.push(Condition {
@@ -168,7 +167,11 @@ impl Measurements {
         }
         let name = |column: Column<'_>| column.name.to_string();
         Ok(Self {
-            columns: [name(observable), name(value), noise.map_or_else(String::new, name)],
+            columns: [
+                name(observable),
+                name(value),
+                noise.map_or_else(String::new, name),
+            ],
             conditions,
             rows,
         })
@@ -191,7 +194,7 @@ fn is_missing(cell: &str) -> bool {
 }
 
 /// Returns the name in a cell.
-fn named(line: &Line, column: Column<'_>) -> Result<&str> {
+fn named<'l>(line: &'l Line, column: Column<'_>) -> Result<&'l str> {
     let name = line.cell(column);
     match name.is_empty() {
         true => Err(line.error(column, "is no name; give one").into()),
@@ -207,8 +210,11 @@ fn moment(line: &Line, column: Column<'_>) -> Result<f64> {
         .filter(|t| !t.is_nan() && *t > f64::NEG_INFINITY)
         .map(|t| t + 0.0)
         .ok_or_else(|| {
-            line.error(column, "is no time; write a number with a decimal point, or `inf`")
-                .into()
+            line.error(
+                column,
+                "is no time; write a number with a decimal point, or `inf`",
+            )
+            .into()
         })
 }
 
@@ -220,7 +226,10 @@ fn measured(line: &Line, column: Column<'_>) -> Result<f64> {
     }
     let found = text.parse::<f64>().ok().filter(|x| x.is_finite());
     found.ok_or_else(|| {
-        line.error(column, "is no number; write it with a decimal point, or `NA` if it is missing")
-            .into()
+        line.error(
+            column,
+            "is no number; write it with a decimal point, or `NA` if it is missing",
+        )
+        .into()
     })
 }
