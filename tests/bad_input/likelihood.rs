@@ -17,13 +17,14 @@ fn refused(datum: Datum) -> pullback::Error {
 }
 
 #[test]
-fn data_without_a_density_are_named() {
-    let missing = refused(Datum {
+fn data_that_are_missing_or_elsewhere_are_named() {
+    let missing = Datum {
         value: f64::NAN,
         ..SOUND
-    });
-    assert_eq!(missing.of(), Some(&Error::Missing { datum: 1 }));
-    assert!(missing.to_string().contains("Likelihood::present"));
+    };
+    let found = refused(missing);
+    assert_eq!(found.of(), Some(&Error::Missing { datum: 1 }));
+    assert!(found.to_string().contains("Likelihood::present"));
     let entry = |what, entry| Error::Entry {
         datum: 1,
         what,
@@ -35,63 +36,49 @@ fn data_without_a_density_are_named() {
     let noise = NoiseLevel::Entry(7);
     let found = refused(Datum { noise, ..SOUND });
     assert_eq!(found.of(), Some(&entry("noise level", 7)));
+    assert!(Likelihood::new(3, []).is_err());
+    assert!(Likelihood::present(3, [missing]).is_err());
+}
+
+#[test]
+fn data_without_a_density_are_named() {
+    let value = |value, family| Datum {
+        value,
+        family,
+        ..SOUND
+    };
+    let noise = |sigma| Datum {
+        noise: NoiseLevel::Given(sigma),
+        ..SOUND
+    };
+    let student = |freedom| value(1.0, Family::Student { freedom });
     for (datum, kind, text) in [
         (
-            Datum {
-                value: f64::INFINITY,
-                ..SOUND
-            },
+            value(f64::INFINITY, Family::Gaussian),
             "NotFinite",
             "value of a datum",
         ),
         (
-            Datum {
-                value: 0.0,
-                family: Family::LogNormal,
-                ..SOUND
-            },
+            value(0.0, Family::LogNormal),
             "NotPositive",
             "value of a datum",
         ),
         (
-            Datum {
-                noise: NoiseLevel::Given(0.0),
-                ..SOUND
-            },
+            value(-1.0, Family::Log10Normal),
             "NotPositive",
-            "noise level of a datum",
+            "value of a datum",
         ),
-        (
-            Datum {
-                noise: NoiseLevel::Given(f64::NAN),
-                ..SOUND
-            },
-            "NotFinite",
-            "noise level of a datum",
-        ),
-        (
-            Datum {
-                family: Family::Student { freedom: -1.0 },
-                ..SOUND
-            },
-            "NotPositive",
-            "degrees of freedom",
-        ),
+        (noise(0.0), "NotPositive", "noise level of a datum"),
+        (noise(f64::NAN), "NotFinite", "noise level of a datum"),
+        (student(-1.0), "NotPositive", "degrees of freedom"),
+        (student(f64::INFINITY), "NotFinite", "degrees of freedom"),
     ] {
         let found = refused(datum);
         let message = found.to_string();
         assert_eq!(found.kind(), kind, "{message}");
-        assert!(
-            message.contains(text) && message.contains("index 1"),
-            "{message}"
-        );
+        let named = message.contains(text) && message.contains("index 1");
+        assert!(named, "{message}");
     }
-    assert!(Likelihood::new(3, []).is_err());
-    let missing = Datum {
-        value: f64::NAN,
-        ..SOUND
-    };
-    assert!(Likelihood::present(3, [missing]).is_err());
 }
 
 #[test]

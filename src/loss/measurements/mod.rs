@@ -5,6 +5,8 @@ mod text;
 
 pub use self::likelihood::{NoiseSource, Observable};
 
+use std::collections::HashMap;
+
 use self::text::{Column, Line, Table};
 use crate::error::Result;
 
@@ -129,20 +131,14 @@ impl Measurements {
         let condition = table.column(&["condition", "simulationConditionId"])?;
         let before = table.column(&["preequilibration", "preequilibrationConditionId"])?;
         let (mut conditions, mut times) = (Vec::<Condition>::new(), Vec::new());
+        let mut known = HashMap::new();
         let mut rows = Vec::with_capacity(table.lines.len());
         for line in &table.lines {
             let name = condition.map_or(Ok(""), |column| named(line, column))?;
-            let preequilibration = before.map(|column| line.cell(column));
-            let preequilibration = preequilibration.filter(|name| !is_missing(name));
-            let same =
-                |c: &Condition| c.name == name && c.preequilibration.as_deref() == preequilibration;
-            let index = conditions.iter().position(same);
-            let index = index.unwrap_or_else(|| {
-                conditions.push(Condition {
-                    name: name.to_string(),
-                    preequilibration: preequilibration.map(str::to_string),
-                    times: Vec::new(),
-                });
+            let earlier = before.map(|column| line.cell(column));
+            let key = (name, earlier.filter(|name| !is_missing(name)));
+            let index = *known.entry(key).or_insert_with(|| {
+                conditions.push(Condition::new(key));
                 conditions.len() - 1
             });
             let t = moment(line, time)?;
@@ -185,6 +181,17 @@ impl Measurements {
     /// Returns the lines of the table.
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+}
+
+impl Condition {
+    /// Returns a condition without times, given its name and that of the condition before the start.
+    fn new((name, before): (&str, Option<&str>)) -> Self {
+        Self {
+            name: name.to_string(),
+            preequilibration: before.map(str::to_string),
+            times: Vec::new(),
+        }
     }
 }
 
