@@ -62,14 +62,19 @@ mod error;
 mod jacobian;
 mod outputs;
 mod scalar;
+mod sparse;
 mod sparsity;
 mod tape;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod watch;
 
+pub(crate) use self::curve::second_derivative;
 pub use self::curve::{Curve, Formula};
 pub(crate) use self::dense::Slopes;
 pub use self::equation::{Automatic, Equation};
 pub use self::error::{Error, Variable};
 pub use self::scalar::Scalar;
+pub(crate) use self::sparse::{Entries, Evaluated, SparseSlopes};
+pub(crate) use self::watch::Watch;

@@ -1,5 +1,6 @@
 //! Errors of time steps.
 
+use crate::automatic;
 use crate::error::{ModuleError, number};
 
 /// Error of an integration in time.
@@ -112,6 +113,14 @@ pub enum Error {
         /// Number of parameters.
         count: usize,
     },
+    /// A function of the dynamics that automatic differentiation refuses.
+    #[error("{function} of the dynamics: {error}")]
+    Function {
+        /// Which function it is.
+        function: &'static str,
+        /// Why it is refused.
+        error: automatic::Error,
+    },
     /// A failure in one of several experiments.
     #[error("experiment {index}: {error}")]
     Experiment {
@@ -135,6 +144,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns the error of one of several experiments.
+    pub(super) fn of_experiment(index: usize, error: crate::error::Error) -> crate::error::Error {
+        match error.of::<Self>() {
+            Some(own) => {
+                let error = Box::new(own.clone());
+                Self::Experiment { index, error }.into()
+            }
+            None => error,
+        }
+    }
+}
+
 impl ModuleError for Error {
     fn kind(&self) -> &'static str {
         match self {
@@ -147,6 +169,7 @@ impl ModuleError for Error {
             Self::Implicit { .. } => "Implicit",
             Self::Entry { .. } => "Entry",
             Self::Unused { .. } => "Unused",
+            Self::Function { error, .. } => error.kind(),
             Self::Experiment { error, .. } => error.kind(),
             Self::Times { .. } => "Times",
         }

@@ -1,15 +1,17 @@
 //! Single steps: stages, their equations, and the estimated error.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::course::Phase;
-use super::dynamics::{Dynamics, Rate};
+use super::dynamics::{At, Dynamics, Function};
 use super::error::Error;
-use super::matrix::{Lu, add_slopes, column};
 use super::method::Tableau;
 use super::plan::Plan;
+use super::problem::Problem;
+use super::stage::{Derivatives, Part, Structure, System, add_slopes, column};
+use super::structures::Halt;
 use super::trajectory::Leg;
-use crate::automatic::Slopes;
 use crate::linalg::Side;
 
 /// Correction of a stage, relative to the allowed error, below which it is solved.
@@ -43,58 +45,65 @@ pub(super) struct Stepper<'a, D> {
     next: Vec<f64>,
     /// Slopes of all stages, one after the other. Those of algebraic components are 0.
     pub(super) slopes: Vec<f64>,
-    /// 1 for a component with a rate, 0 for an algebraic one.
-    moves: Vec<f64>,
+    /// States of all stages but the first, one after the other.
+    stages: Vec<f64>,
+    structure: Arc<Structure>,
     base: Vec<f64>,
     stage: Vec<f64>,
     correction: Vec<f64>,
     error: Vec<f64>,
     /// x, and the parameters of the dynamics.
     both: Vec<f64>,
-    derivatives: Slopes<4>,
+    derivatives: Derivatives,
     jacobian: Vec<f64>,
     /// Whether `jacobian` belongs to the current state.
     fresh: bool,
     /// Factors of D − hγJ, with this hγ.
-    system: Lu,
+    system: Option<System>,
     factored: f64,
+    /// Whether the factors are those of a regular matrix.
+    regular: bool,
 }
 
 impl<'a, D: Dynamics> Stepper<'a, D> {
     /// Creates the steps of a phase from a state.
-    pub(super) fn new(
-        dynamics: &'a D,
-        plan: &'a Plan,
-        phase: &'a Phase,
-        theta: &[f64],
-        x: Vec<f64>,
-    ) -> Self {
+    pub(super) fn new(problem: &Problem<'a, D>, phase: &'a Phase, x: Vec<f64>) -> Self {
         let n = x.len();
-        let parameters = phase.gather(theta);
-        let tableau = plan.method.tableau();
-        let square = if tableau.is_implicit() { n } else { 0 };
+        let parameters = phase.gather(problem.theta);
+        let tableau = problem.plan.method.tableau();
+        let structure = Arc::clone(&problem.structures.rate);
+        let shape = structure.shape(Part::State);
         let zero = || vec![0.0; n];
         Self {
-            dynamics,
-            plan,
+            dynamics: problem.dynamics,
+            plan: problem.plan,
             tableau,
             phase,
-            exact: !plan.chooses(phase),
+            exact: !problem.plan.chooses(phase),
             n,
             next: zero(),
             slopes: vec![0.0; n * tableau.stages()],
-            moves: moves(dynamics),
+            stages: vec![0.0; n * (tableau.stages() - 1)],
             base: zero(),
             stage: zero(),
             correction: zero(),
             error: zero(),
-            derivatives: Slopes::new(n, n + parameters.len()),
+            derivatives: Derivatives::new(shape, n + parameters.len()),
             both: [&x[..], &parameters].concat(),
             x,
-            jacobian: vec![0.0; square * square],
+            jacobian: vec![
+                0.0;
+                if tableau.is_implicit() {
+                    shape.len()
+                } else {
+                    0
+                }
+            ],
             fresh: false,
-            system: Lu::empty(square),
+            system: tableau.is_implicit().then(|| System::new(&structure)),
             factored: 0.0,
+            regular: false,
+            structure,
         }
     }
 
@@ -102,14 +111,13 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     ///
     /// # Errors
     /// Fails if an entry of the state or of its rate is not finite, and if the algebraic equations have no solution.
-    pub(super) fn begin(&mut self, t: f64) -> Result<(), Error> {
+    pub(super) fn begin(&mut self, t: f64) -> Result<(), Halt> {
         self.check(t)?;
-        if self.moves.contains(&0.0) {
+        if self.structure.moves.contains(&0.0) {
             self.make_consistent(t)?;
         }
         self.first_slope(t);
-        self.check(t)?;
-        Ok(())
+        Ok(self.check(t)?)
     }
 
     fn first_slope(&mut self, t: f64) {
@@ -118,19 +126,20 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let parameters = &self.both[self.n..];
         self.dynamics
             .rate(self.phase.clock(t), &self.x, parameters, slope);
-        mask(slope, &self.moves);
+        mask(slope, &self.structure.moves);
     }
 
     /// Solves the algebraic equations for the algebraic components, by an implicit step of no length.
-    fn make_consistent(&mut self, t: f64) -> Result<(), Error> {
+    fn make_consistent(&mut self, t: f64) -> Result<(), Halt> {
         self.base.copy_from_slice(&self.x);
         self.stage.copy_from_slice(&self.x);
         let mut before = f64::INFINITY;
         for _ in 0..FIRST_ITERATIONS {
             self.x.copy_from_slice(&self.stage);
-            self.linearise(t);
-            self.system
-                .set_shifted(INSTANT, &self.jacobian, &self.moves);
+            self.linearise(t)?;
+            if !self.factorise(INSTANT) {
+                break;
+            }
             let size = self.correct(t, INSTANT, 0..self.n);
             let stagnates = size > SLOW * before && size <= SOLVED;
             if self.is_rounded() || stagnates {
@@ -143,8 +152,9 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             }
             before = size;
         }
-        let component = self.moves.iter().position(|m| *m == 0.0).unwrap_or(0);
-        Err(Error::Inconsistent { t, component })
+        let component = self.structure.moves.iter().position(|m| *m == 0.0);
+        let component = component.unwrap_or(0);
+        Err(Error::Inconsistent { t, component }.into())
     }
 
     /// Checks the state and the first slope.
@@ -162,23 +172,41 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     }
 
     /// Computes ∂f/∂x at the current state.
-    fn linearise(&mut self, t: f64) {
+    fn linearise(&mut self, t: f64) -> Result<(), Halt> {
         self.both[..self.n].copy_from_slice(&self.x);
-        let (dynamics, t) = (self.dynamics, self.phase.clock(t));
-        self.derivatives
-            .at(&Rate { dynamics, t }, &self.both, &mut self.jacobian);
+        let function = Function::Rate(self.phase.clock(t));
+        let rate = At {
+            dynamics: self.dynamics,
+            function,
+        };
+        let found = self.derivatives.at(&rate, &self.both, &mut self.jacobian)?;
+        found.map_err(|more| Halt::More(function, more))?;
         (self.fresh, self.factored) = (true, 0.0);
+        Ok(())
+    }
+
+    /// Factorises D − hγJ, unless that has been done, and returns whether it is regular.
+    fn factorise(&mut self, shift: f64) -> bool {
+        if self.factored != shift {
+            let system = self.system.as_mut();
+            self.regular = system.is_some_and(|system| system.set(shift, &self.jacobian));
+            self.factored = shift;
+        }
+        self.regular
     }
 
     /// Computes the stages of a step and the state after it. Returns the estimated error relative to what is allowed, or None
     /// if a stage is not solved or not finite.
-    pub(super) fn attempt(&mut self, t: f64, h: f64) -> Option<f64> {
+    pub(super) fn attempt(&mut self, t: f64, h: f64) -> Result<Option<f64>, Halt> {
         if self.tableau.is_implicit() && !self.fresh {
-            self.linearise(t);
+            self.linearise(t)?;
         }
         self.stage.copy_from_slice(&self.x);
         for stage in 1..self.tableau.stages() {
-            self.solve_stage(stage, t, h)?;
+            if self.solve_stage(stage, t, h).is_none() {
+                return Ok(None);
+            }
+            self.stages[(stage - 1) * self.n..stage * self.n].copy_from_slice(&self.stage);
         }
         // The last stage is the step itself.
         self.next.copy_from_slice(&self.stage);
@@ -188,17 +216,17 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             let entries = self.error.iter_mut().zip(slope);
             entries.for_each(|(e, k)| *e += weight * k);
         }
-        if self.tableau.is_implicit() {
+        if let Some(system) = &self.system {
             // Stiff components would otherwise dominate the estimate (Shampine 1984).
-            self.system.solve(Side::Plain, column(&mut self.error));
+            system.solve_one(Side::Plain, &mut self.error);
         }
         let norm = self.plan.norm(&self.error, &self.next);
-        norm.is_finite().then_some(norm)
+        Ok(norm.is_finite().then_some(norm))
     }
 
     /// Records the last attempt.
     pub(super) fn record(&self, leg: &mut Leg, step: [f64; 2]) {
-        leg.push(step, &self.slopes, &self.next);
+        leg.push(step, &self.stages);
     }
 
     /// Goes on to the state after the last attempt.
@@ -223,7 +251,8 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let (earlier, rest) = self.slopes.split_at_mut(stage * n);
         let slope = &mut rest[..n];
         self.base.copy_from_slice(&self.x);
-        add_slopes(earlier, h, self.tableau.earlier(stage), &mut self.base);
+        let weights = self.tableau.earlier(stage);
+        add_slopes(column(earlier), h, weights, column(&mut self.base));
         let t = t + self.tableau.c[stage] * h;
         let shift = h * self.tableau.diagonal(stage);
         if shift == 0.0 {
@@ -233,13 +262,12 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
                 .rate(self.phase.clock(t), &self.stage, parameters, slope);
             return slope.iter().all(|k| k.is_finite()).then_some(());
         }
-        if self.factored != shift {
-            self.system.set_shifted(shift, &self.jacobian, &self.moves);
-            self.factored = shift;
+        if !self.factorise(shift) {
+            return None;
         }
-        let guess = &earlier[(stage - 1) * n..];
+        let guess = &self.slopes[(stage - 1) * n..];
         for (i, y) in self.stage.iter_mut().enumerate() {
-            if self.moves[i] != 0.0 {
+            if self.structure.moves[i] != 0.0 {
                 *y = self.base[i] + shift * guess[i];
             }
         }
@@ -270,7 +298,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         for (i, k) in slope.iter_mut().enumerate() {
             *k = (self.stage[i] - self.base[i]) / shift;
         }
-        mask(slope, &self.moves);
+        mask(slope, &self.structure.moves);
         slope.iter().all(|k| k.is_finite()).then_some(())
     }
 
@@ -283,9 +311,11 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         self.dynamics
             .rate(self.phase.clock(t), &self.stage, parameters, slope);
         for (i, d) in self.correction.iter_mut().enumerate() {
-            *d = shift * slope[i] - self.moves[i] * (self.stage[i] - self.base[i]);
+            *d = shift * slope[i] - self.structure.moves[i] * (self.stage[i] - self.base[i]);
         }
-        self.system.solve(Side::Plain, column(&mut self.correction));
+        if let Some(system) = &self.system {
+            system.solve_one(Side::Plain, &mut self.correction);
+        }
         let entries = self.stage.iter_mut().zip(&self.correction);
         entries.for_each(|(y, d)| *y += d);
         self.plan.norm(&self.correction, &self.x)
@@ -325,12 +355,6 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let component = (0..self.n).max_by(|&i, &j| share(i).total_cmp(&share(j)));
         component.unwrap_or(0)
     }
-}
-
-/// Returns 1 for every component with a rate, and 0 for every algebraic one.
-pub(super) fn moves<D: Dynamics>(dynamics: &D) -> Vec<f64> {
-    let moves = |i| f64::from(u8::from(!dynamics.is_algebraic(i)));
-    (0..dynamics.dims().0).map(moves).collect()
 }
 
 /// Sets the entries with a mask of 0 to 0.

@@ -5,6 +5,7 @@
 mod darcy;
 mod darcy_experiments;
 mod evolution;
+mod experiments;
 mod flow;
 mod invariant_measure;
 mod lorenz;
