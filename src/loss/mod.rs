@@ -1,14 +1,20 @@
 //! Losses f(ρ): values, gradients as covectors, and the metric that makes the step Gauss-Newton.
 
 mod divergence;
+mod error;
 mod l2;
+mod likelihood;
+mod measurements;
 mod observations;
 mod robust;
 mod sobolev;
 mod sum;
 
 pub use self::divergence::Divergence;
+pub use self::error::Error;
 pub use self::l2::L2Misfit;
+pub use self::likelihood::{Datum, Family, Likelihood, NoiseLevel};
+pub use self::measurements::{Condition, Measurements, NoiseSource, Observable, Row};
 pub use self::observations::Observations;
 pub use self::robust::{Penalty, Robust};
 pub use self::sobolev::SobolevMisfit;
@@ -48,8 +54,8 @@ pub trait Loss: Sync {
     /// Computes out ← ∂f/∂ρ, the plain derivative with respect to the entries ρᵢ (which contains cell volumes).
     fn gradient(&self, rho: &[f64], out: &mut [f64]);
 
-    /// Returns the metric M that equals ∇²f at a perfect fit, including its factor. A descent uses this metric if no
-    /// other is given.
+    /// Returns the metric M that equals ∇²f at a perfect fit, including its factor, or its expectation if a perfect fit does not
+    /// exist. A descent uses this metric if no other is given.
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         None
     }

@@ -1,5 +1,6 @@
 //! Metrics of data space: M(ρ) = LᵀL on tangent vectors of the state.
 
+mod diagonal;
 mod fisher_rao;
 mod gaps;
 mod hellinger_kantorovich;
@@ -23,6 +24,7 @@ pub use self::stacked::Stacked;
 pub use self::transport::FaceMean;
 pub use self::wasserstein::Wasserstein2;
 
+pub(crate) use self::diagonal::diagonal_root;
 pub(crate) use self::observed::{weighted_root, whitened_residual};
 pub(crate) use self::stacked::StackedRoot;
 

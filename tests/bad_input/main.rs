@@ -16,6 +16,7 @@ mod first_models;
 mod fits;
 mod geometry;
 mod honesty;
+mod likelihood;
 mod measure;
 mod mixture;
 mod model;

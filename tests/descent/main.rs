@@ -10,6 +10,7 @@ mod covariance;
 mod exact_covariance;
 mod fits;
 mod fold;
+mod likelihood;
 mod memory;
 mod mixture;
 mod multistart;

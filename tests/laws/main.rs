@@ -9,6 +9,7 @@ mod cosine_priors;
 mod direction;
 mod interpolation;
 mod invariance;
+mod likelihood;
 mod linearisation;
 mod loss;
 mod matrix_free;

@@ -3,11 +3,12 @@
 use crate::support;
 use crate::support::{definite, density, eigenvalues, gap, grids, identity, matrix_gap};
 use pullback::faer::{Mat, MatRef};
+use pullback::loss::{Datum, Family, Likelihood, NoiseLevel};
 use pullback::metric::{
     FaceMean, FisherRao, HellingerKantorovich, L2, Observed, Root, Scaled, Sobolev, Stacked,
     Wasserstein2,
 };
-use pullback::{Cpu, Grid, Metric, Noise, Operator, random};
+use pullback::{Cpu, Grid, Loss, Metric, Noise, Operator, random};
 
 /// Every product here is a short sum or a solve with condition number below 10⁴ (densities vary by a factor
 /// of 50), so 10⁻¹¹ leaves a margin of a hundred.
@@ -49,6 +50,19 @@ fn observed(grid: &Grid, noise: Noise) -> Observed<'static> {
     Observed::new(Box::leak(Box::new(operator)), Box::leak(Box::new(noise))).unwrap()
 }
 
+/// Fisher information of data in the first cells, with noise levels in the last one and in between.
+fn information(k: usize) -> Box<dyn Metric> {
+    let datum = |(mean, noise)| Datum {
+        mean,
+        noise: NoiseLevel::Entry(noise),
+        value: 1.0,
+        family: Family::Gaussian,
+    };
+    let data = [(0, k - 1), (1, k - 1), (0, 3)].map(datum);
+    let loss: &'static Likelihood = Box::leak(Box::new(Likelihood::new(k, data).unwrap()));
+    loss.metric().unwrap()
+}
+
 fn metrics(grid: &Grid) -> Vec<Row> {
     let sobolev = |order| Sobolev::new(grid, order).unwrap();
     let homogeneous = |order| Sobolev::homogeneous(grid, order).unwrap();
@@ -78,6 +92,11 @@ fn metrics(grid: &Grid) -> Vec<Row> {
         row("HK (0.3, 5)", 0, hellinger_kantorovich(grid, 0.3, 5.0)),
         row("observed", k - 3, observed(grid, diagonal)),
         row("observed, full noise", k - 3, observed(grid, full)),
+        Row {
+            name: "observed, Fisher information",
+            metric: information(k),
+            unseen: k - 4,
+        },
         row(
             "scaled",
             1,

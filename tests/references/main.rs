@@ -10,6 +10,7 @@ mod experiments;
 mod flow;
 mod invariant_measure;
 mod lorenz;
+mod measurements;
 mod metrics;
 mod mixture;
 mod recovery;

@@ -1,0 +1,109 @@
+//! Errors of data.
+
+use crate::error::ModuleError;
+
+/// Error of data given to a loss.
+///
+/// Functions return this error wrapped in the library's error. [`Error::of`](crate::Error::of) unwraps it.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A datum whose value is NaN.
+    #[error(
+        "the value of datum {datum} is NaN; leave missing data out, or drop them by `Likelihood::present`"
+    )]
+    Missing {
+        /// Index of the datum.
+        datum: usize,
+    },
+    /// A datum that refers to an entry that the state does not have.
+    #[error(
+        "datum {datum} takes its {what} from entry {entry} of the state, which has {entries} entries; compare the index with \
+         the layout of the model's state"
+    )]
+    Entry {
+        /// Index of the datum.
+        datum: usize,
+        /// Name of the number that the entry holds.
+        what: &'static str,
+        /// Index of the entry.
+        entry: usize,
+        /// Length of the state.
+        entries: usize,
+    },
+    /// A column of a table that is missing or ambiguous.
+    #[error("the column `{column}` {problem}; the header of the table has {header}")]
+    Column {
+        /// Name of the column.
+        column: String,
+        /// Description of the problem.
+        problem: &'static str,
+        /// Names of all columns.
+        header: String,
+    },
+    /// A line of a table with another number of cells than the header.
+    #[error(
+        "line {line} of the table has {found} cells, but the header has {expected}; give one cell for each column, and put cells \
+         that contain the separator in quotes"
+    )]
+    Cells {
+        /// Number of the line, from 1.
+        line: usize,
+        /// Number of cells of the line.
+        found: usize,
+        /// Number of cells of the header.
+        expected: usize,
+    },
+    /// A cell of a table that cannot be used.
+    #[error("line {line} of the table, column `{column}`: `{text}` {problem}")]
+    Cell {
+        /// Number of the line, from 1.
+        line: usize,
+        /// Name of the column.
+        column: String,
+        /// Beginning of the text of the cell.
+        text: String,
+        /// Description of the problem, and remedy.
+        problem: &'static str,
+    },
+    /// An observable that is given twice.
+    #[error("the observable `{name}` is given twice; give every observable once")]
+    Twice {
+        /// Name of the observable.
+        name: String,
+    },
+}
+
+/// Largest number of characters of a cell that an error repeats.
+const SHOWN: usize = 40;
+
+impl Error {
+    /// Returns an error about the cell at a line and a column.
+    pub(super) fn cell((line, column): (usize, &str), text: &str, problem: &'static str) -> Self {
+        Self::Cell {
+            line,
+            column: column.to_string(),
+            text: text.chars().take(SHOWN).collect(),
+            problem,
+        }
+    }
+}
+
+impl ModuleError for Error {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "Missing",
+            Self::Entry { .. } => "Entry",
+            Self::Column { .. } => "Column",
+            Self::Cells { .. } => "Cells",
+            Self::Cell { .. } => "Cell",
+            Self::Twice { .. } => "Twice",
+        }
+    }
+}
+
+impl From<Error> for crate::error::Error {
+    fn from(error: Error) -> Self {
+        Self::Module(Box::new(error))
+    }
+}

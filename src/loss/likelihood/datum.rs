@@ -1,0 +1,165 @@
+//! Measured values, and the entries of the state that their distributions use.
+
+use faer::{Mat, MatRef};
+
+use super::family::{Family, Surprise};
+use crate::error::{Error, Result};
+use crate::loss::Error as DataError;
+
+/// Noise level σ of a datum: the standard deviation of a normal distribution, or the scale of another one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NoiseLevel {
+    /// Known noise level.
+    Given(f64),
+    /// Entry of the state that holds the noise level, which the model computes as it computes means.
+    Entry(usize),
+}
+
+/// Measured value with its distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Datum {
+    /// Entry of the state that holds the mean μ.
+    pub mean: usize,
+    /// Noise level σ.
+    pub noise: NoiseLevel,
+    /// Measured value y.
+    pub value: f64,
+    /// Distribution of y for given μ and σ.
+    pub family: Family,
+}
+
+/// Datum whose constants have been computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Term {
+    mean: usize,
+    noise: NoiseLevel,
+    surprise: Surprise,
+}
+
+impl Term {
+    pub(super) fn new(index: usize, datum: Datum, entries: usize) -> Result<Self> {
+        let inside = |what, entry| match entry < entries {
+            true => Ok(()),
+            false => Err(DataError::Entry {
+                datum: index,
+                what,
+                entry,
+                entries,
+            }),
+        };
+        let Datum {
+            mean,
+            noise,
+            value,
+            family,
+        } = datum;
+        inside("mean", mean)?;
+        if value.is_nan() {
+            return Err(DataError::Missing { datum: index }.into());
+        }
+        at("the value of a datum", index, value, family.is_positive())?;
+        match noise {
+            NoiseLevel::Entry(entry) => inside("noise level", entry)?,
+            NoiseLevel::Given(sigma) => at("the noise level of a datum", index, sigma, true)?,
+        }
+        if let Family::Student { freedom } = family {
+            at("the degrees of freedom of a datum", index, freedom, true)?;
+        }
+        Ok(Self {
+            mean,
+            noise,
+            surprise: family.at(value),
+        })
+    }
+
+    /// Returns the entries that the datum uses.
+    pub(super) fn entries(&self) -> impl Iterator<Item = usize> + use<> {
+        let noise = match self.noise {
+            NoiseLevel::Given(_) => None,
+            NoiseLevel::Entry(entry) => Some(entry),
+        };
+        [self.mean].into_iter().chain(noise)
+    }
+
+    /// Returns −ln p.
+    pub(super) fn value(&self, rho: &[f64]) -> f64 {
+        let (mean, sigma) = self.at(rho);
+        self.surprise.value(mean, sigma)
+    }
+
+    /// Adds the derivatives of −ln p to the entries of μ and σ.
+    pub(super) fn add_slopes(&self, rho: &[f64], sum: &mut [f64]) {
+        let (mean, sigma) = self.at(rho);
+        self.add(self.surprise.slopes(mean, sigma), sum);
+    }
+
+    /// Adds the information to the entries of μ and σ, given and returned by its roots.
+    pub(super) fn add_information(&self, rho: &[f64], roots: &mut [f64]) {
+        // The squares of the roots may overflow or underflow.
+        let (mean, sigma) = self.at(rho);
+        let [by_mean, by_sigma] = self.surprise.information_roots(mean, sigma);
+        roots[self.mean] = roots[self.mean].hypot(by_mean);
+        if let NoiseLevel::Entry(entry) = self.noise {
+            roots[entry] = roots[entry].hypot(by_sigma);
+        }
+    }
+
+    /// Adds the product of the second derivative of −ln p with V, or returns false if there is none.
+    pub(super) fn add_bends(&self, rho: &[f64], v: MatRef<'_, f64>, sum: &mut Mat<f64>) -> bool {
+        let (mean, sigma) = self.at(rho);
+        let Some([mm, ms, ss]) = self.surprise.bends(mean, sigma) else {
+            return false;
+        };
+        for j in 0..v.ncols() {
+            let along_mean = v[(self.mean, j)];
+            let along_sigma = match self.noise {
+                NoiseLevel::Given(_) => 0.0,
+                NoiseLevel::Entry(entry) => v[(entry, j)],
+            };
+            let change = [
+                mm * along_mean + ms * along_sigma,
+                ms * along_mean + ss * along_sigma,
+            ];
+            self.add(change, sum.col_as_slice_mut(j));
+        }
+        true
+    }
+
+    /// Returns μ and σ.
+    fn at(&self, rho: &[f64]) -> (f64, f64) {
+        let sigma = match self.noise {
+            NoiseLevel::Given(sigma) => sigma,
+            NoiseLevel::Entry(entry) => rho[entry],
+        };
+        (rho[self.mean], sigma)
+    }
+
+    /// Adds two numbers to the entries of μ and σ.
+    fn add(&self, [mean, sigma]: [f64; 2], sum: &mut [f64]) {
+        sum[self.mean] += mean;
+        if let NoiseLevel::Entry(entry) = self.noise {
+            sum[entry] += sigma;
+        }
+    }
+
+    /// Checks that the datum has a density.
+    pub(super) fn check(&self, rho: &[f64]) -> Result<()> {
+        let (what, positive) = ("the mean in the state", self.surprise.needs_positive_mean());
+        at(what, self.mean, rho[self.mean], positive)?;
+        match self.noise {
+            NoiseLevel::Given(_) => Ok(()),
+            NoiseLevel::Entry(i) => at("the noise level in the state", i, rho[i], true),
+        }
+    }
+}
+
+/// Checks that the value at an index is finite and, if so asked, positive.
+fn at(what: &'static str, index: usize, value: f64, positive: bool) -> Result<()> {
+    if !value.is_finite() {
+        return Err(Error::NotFinite { what, index, value });
+    }
+    if positive && value <= 0.0 {
+        return Err(Error::NotPositive { what, index, value });
+    }
+    Ok(())
+}

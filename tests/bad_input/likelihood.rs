@@ -1,0 +1,257 @@
+//! Data and tables of measurements that make no sense.
+
+use pullback::loss::{
+    Datum, Error, Family, Likelihood, Measurements, NoiseLevel, NoiseSource, Observable,
+};
+use pullback::{Loss, metric};
+
+const SOUND: Datum = Datum {
+    mean: 0,
+    noise: NoiseLevel::Entry(2),
+    value: 1.0,
+    family: Family::Gaussian,
+};
+
+fn refused(datum: Datum) -> pullback::Error {
+    Likelihood::new(3, [SOUND, datum]).unwrap_err()
+}
+
+#[test]
+fn data_that_are_missing_or_elsewhere_are_named() {
+    let missing = Datum {
+        value: f64::NAN,
+        ..SOUND
+    };
+    let found = refused(missing);
+    assert_eq!(found.of(), Some(&Error::Missing { datum: 1 }));
+    assert!(found.to_string().contains("Likelihood::present"));
+    let entry = |what, entry| Error::Entry {
+        datum: 1,
+        what,
+        entry,
+        entries: 3,
+    };
+    let found = refused(Datum { mean: 3, ..SOUND });
+    assert_eq!(found.of(), Some(&entry("mean", 3)));
+    let noise = NoiseLevel::Entry(7);
+    let found = refused(Datum { noise, ..SOUND });
+    assert_eq!(found.of(), Some(&entry("noise level", 7)));
+    assert!(Likelihood::new(3, []).is_err());
+    assert!(Likelihood::present(3, [missing]).is_err());
+}
+
+#[test]
+fn data_without_a_density_are_named() {
+    let value = |value, family| Datum {
+        value,
+        family,
+        ..SOUND
+    };
+    let noise = |sigma| Datum {
+        noise: NoiseLevel::Given(sigma),
+        ..SOUND
+    };
+    let student = |freedom| value(1.0, Family::Student { freedom });
+    for (datum, kind, text) in [
+        (
+            value(f64::INFINITY, Family::Gaussian),
+            "NotFinite",
+            "value of a datum",
+        ),
+        (
+            value(0.0, Family::LogNormal),
+            "NotPositive",
+            "value of a datum",
+        ),
+        (
+            value(-1.0, Family::Log10Normal),
+            "NotPositive",
+            "value of a datum",
+        ),
+        (noise(0.0), "NotPositive", "noise level of a datum"),
+        (noise(f64::NAN), "NotFinite", "noise level of a datum"),
+        (student(-1.0), "NotPositive", "degrees of freedom"),
+        (student(f64::INFINITY), "NotFinite", "degrees of freedom"),
+    ] {
+        let found = refused(datum);
+        let message = found.to_string();
+        assert_eq!(found.kind(), kind, "{message}");
+        let named = message.contains(text) && message.contains("index 1");
+        assert!(named, "{message}");
+    }
+}
+
+#[test]
+fn states_outside_the_domain_are_named_and_have_an_infinite_value() {
+    let loss = Likelihood::new(3, [SOUND]).unwrap();
+    let logarithmic = Datum {
+        family: Family::Log10Normal,
+        ..SOUND
+    };
+    let logarithmic = Likelihood::new(3, [logarithmic]).unwrap();
+    loss.check(&[-1.0, f64::NAN, 0.1]).unwrap();
+    for (loss, rho, text) in [
+        (
+            &loss,
+            [1.0, 1.0, 0.0],
+            "noise level in the state is 0 at index 2",
+        ),
+        (
+            &loss,
+            [1.0, 1.0, -2.0],
+            "noise level in the state is -2 at index 2",
+        ),
+        (
+            &logarithmic,
+            [0.0, 1.0, 1.0],
+            "mean in the state is 0 at index 0",
+        ),
+        (
+            &logarithmic,
+            [-0.5, 1.0, 1.0],
+            "mean in the state is -0.5 at index 0",
+        ),
+    ] {
+        assert_eq!(loss.value(&rho), f64::INFINITY);
+        let message = loss.check(&rho).unwrap_err().to_string();
+        assert!(message.contains(text), "{message}");
+        let (cpu, metric) = (pullback::Cpu::default(), loss.metric().unwrap());
+        assert!(metric.at(&rho, &cpu).is_err());
+    }
+    let nan = [f64::NAN, 1.0, 1.0];
+    assert!(loss.value(&nan).is_nan() && loss.check(&nan).is_err());
+    assert!(loss.value(&[1.0, 1.0, f64::NAN]).is_nan());
+    assert!(loss.value(&[1.0]).is_nan() && loss.check(&[1.0]).is_err());
+}
+
+#[test]
+fn the_metric_refuses_covectors_of_unused_entries() {
+    let loss = Likelihood::new(3, [SOUND]).unwrap();
+    let (cpu, metric) = (pullback::Cpu::default(), loss.metric().unwrap());
+    let rho = [1.0, 1.0, 1.0];
+    let root: Box<dyn metric::Root> = metric.at(&rho, &cpu).unwrap();
+    assert_eq!(root.lifted_dim(), 2);
+    assert!(root.dual(&[1.0, 0.0, 1.0]).is_ok());
+    let found = root.dual(&[0.0, 1.0, 0.0]).unwrap_err();
+    assert_eq!(found.kind(), "NotInRange");
+}
+
+fn failure(text: &str) -> Error {
+    let found = Measurements::parse(text).unwrap_err();
+    found.of::<Error>().unwrap().clone()
+}
+
+/// The line, the column and the text that a message must name.
+fn names(found: &Error, [line, column, text]: [&str; 3]) {
+    let message = found.to_string();
+    let parts = [
+        format!("line {line}"),
+        format!("column `{column}`"),
+        format!("`{text}`"),
+    ];
+    for part in parts {
+        assert!(message.contains(&part), "{part} is not in: {message}");
+    }
+}
+
+#[test]
+fn tables_that_cannot_be_read_say_where() {
+    for (text, [line, column, cell]) in [
+        ("observable,time,value\na,one,2", ["2", "time", "one"]),
+        ("observable,time,value\na,,2", ["2", "time", ""]),
+        ("observable,time,value\na,-inf,2", ["2", "time", "-inf"]),
+        ("observable;time;value\n\na;1,5;2", ["3", "time", "1,5"]),
+        (
+            "observable,time,value\na,1,2\na,2,<LOD",
+            ["3", "value", "<LOD"],
+        ),
+        ("observable,time,value\na,1,inf", ["2", "value", "inf"]),
+        ("observable,time,value\n,1,2", ["2", "observable", ""]),
+        (
+            "observableId\tsimulationConditionId\ttime\tmeasurement\na\t\t1\t2",
+            ["2", "simulationConditionId", ""],
+        ),
+        (
+            "observable,time,value\n\"a,1,2",
+            ["2", "in quotes", "a,1,2"],
+        ),
+    ] {
+        names(&failure(text), [line, column, cell]);
+    }
+    let found = failure("observable,time,value\na,1\n");
+    let cells = Error::Cells {
+        line: 2,
+        found: 2,
+        expected: 3,
+    };
+    assert_eq!(found, cells);
+    for (text, column, problem) in [
+        ("", "observable` or `observableId", "is missing"),
+        (
+            "observable,time,valeu\na,1,2",
+            "value` or `measurement",
+            "is missing",
+        ),
+        (
+            "observable,time,value,measurement",
+            "measurement",
+            "is given twice",
+        ),
+    ] {
+        let message = failure(text).to_string();
+        let expected = format!("the column `{column}` {problem}");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
+#[test]
+fn tables_that_fit_no_likelihood_say_where() {
+    const TABLE: &str = "observable,time,value,noise\na,1,2,0.1\nb,2,-3,sd_b\na,3,4,\n";
+    let observable = |name, family, noise| Observable {
+        name,
+        family,
+        noise,
+    };
+    let (gaussian, column) = (Family::Gaussian, NoiseSource::Column);
+    let given = NoiseSource::Given(1.0);
+    let measured = Measurements::parse(TABLE).unwrap();
+    let of = |outputs, observables: &[Observable<'_>]| {
+        measured.likelihood(outputs, observables).unwrap_err()
+    };
+    let a = observable("a", gaussian, given);
+    for (observables, expected) in [
+        (
+            [a, observable("c", gaussian, given)],
+            ["3", "observable", "b"],
+        ),
+        (
+            [a, observable("b", Family::LogNormal, given)],
+            ["3", "value", "-3"],
+        ),
+        (
+            [a, observable("b", gaussian, column)],
+            ["3", "noise", "sd_b"],
+        ),
+        (
+            [
+                observable("a", gaussian, column),
+                observable("b", gaussian, given),
+            ],
+            ["4", "noise", ""],
+        ),
+    ] {
+        let found = of(2, &observables);
+        names(found.of().unwrap(), expected);
+    }
+    let b = observable("b", gaussian, given);
+    assert_eq!(of(1, &[a, b]).kind(), "Option");
+    let far = observable("b", gaussian, NoiseSource::Output(2));
+    assert_eq!(of(2, &[a, far]).kind(), "Option");
+    assert_eq!(of(2, &[a, a]).kind(), "Twice");
+    let zero = observable("b", gaussian, NoiseSource::Given(0.0));
+    assert_eq!(of(2, &[a, zero]).kind(), "NotPositive");
+    let bare = Measurements::parse("observable,time,value\na,1,2").unwrap();
+    let found = bare.likelihood(1, &[observable("a", gaussian, column)]);
+    let message = found.unwrap_err().to_string();
+    assert!(message.contains("no column `noise`"), "{message}");
+}
