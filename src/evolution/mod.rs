@@ -54,7 +54,7 @@ mod matrix;
 mod method;
 mod plan;
 mod sensitivity;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod stage;
 mod stepper;
 mod sweeps;

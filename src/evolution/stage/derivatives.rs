@@ -25,7 +25,7 @@ impl Derivatives {
             Part::Both => both,
         };
         // The numbers of an evaluation, which memory must deliver, are more than half of its cost.
-        let cost = |width: usize| entries.colours().div_ceil(width) * (1 + width);
+        let cost = |width: usize| entries.directions().div_ceil(width) * (1 + width);
         match cost(4) <= cost(12) {
             true => Self::Narrow(SparseSlopes::new(entries, p)),
             false => Self::Wide(SparseSlopes::new(entries, p)),

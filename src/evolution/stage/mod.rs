@@ -18,11 +18,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)]
-pub(super) use self::{
-    derivatives::Derivatives,
-    lanes::{add_slopes, column},
-    structure::Part,
-    structure::Structure,
-    system::System,
-};
+pub(super) use self::derivatives::Derivatives;
+pub(super) use self::lanes::{add_slopes, column};
+pub(super) use self::structure::{Part, Structure};
+pub(super) use self::system::System;

@@ -106,9 +106,14 @@ fn networks() -> Vec<(&'static str, Network)> {
     };
     let all = |n: usize| band(n, [n, n], |i| i);
     let numbers = random::normal(2 * 300, 3, 3);
-    let at = |x: f64| ((x.abs() * 1e6) as usize) % 160;
-    let mut scattered: Vec<_> = numbers.chunks(2).map(|x| (at(x[0]), at(x[1]))).collect();
-    scattered.extend((0..160).map(|i| (i, i)));
+    let scattered = |n: usize| {
+        let at = |x: f64| ((x.abs() * 1e6) as usize) % n;
+        let pairs = numbers.chunks(2).map(|x| (at(x[0]), at(x[1])));
+        pairs.chain((0..n).map(|i| (i, i))).collect::<Vec<_>>()
+    };
+    // A row that is differentiated in reverse.
+    let mut full_row = scattered(150);
+    full_row.extend((0..150).map(|j| (4, j)));
     vec![
         ("dense", with_parameters(1, 1, all(1))),
         ("dense", with_parameters(2, 3, all(2))),
@@ -122,13 +127,15 @@ fn networks() -> Vec<(&'static str, Network)> {
             "reordered",
             with_parameters(101, 4, band(101, [1, 1], |i| 37 * i % 101)),
         ),
-        ("sparse", with_parameters(160, 6, scattered)),
+        ("sparse", with_parameters(160, 6, scattered(160))),
+        ("sparse", with_parameters(150, 2, full_row)),
+        ("dense", with_parameters(50, 7, scattered(50))),
     ]
 }
 
 fn name(structure: &Structure) -> &'static str {
     match structure.solver() {
-        Solver::Dense => "dense",
+        Solver::Dense(_) => "dense",
         Solver::Banded(banded) if banded.order.is_some() => "reordered",
         Solver::Banded(_) => "banded",
         Solver::Sparse(_) => "sparse",
@@ -279,7 +286,7 @@ fn singular_systems_are_reported() {
     }
 }
 
-/// Neighbours in a ring, of which the second ones act only where a component is positive.
+/// Neighbours in a ring, of which the second ones act only where a component is positive, and others only late.
 struct Switch;
 
 impl Dynamics for Switch {
@@ -287,11 +294,14 @@ impl Dynamics for Switch {
         (40, 2)
     }
 
-    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+    fn rate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
         for i in 0..40 {
             out[i] = theta[0] * x[i] * x[(i + 1) % 40];
             if x[i] > S::from(0.0) {
                 out[i] += theta[1] * x[(i + 2) % 40];
+            }
+            if t > 5.0 {
+                out[i] += x[(i + 30) % 40];
             }
         }
     }
@@ -325,5 +335,12 @@ fn entries_behind_a_branch_are_noticed_and_then_known() {
         x[5] = [1.0];
         wider.add_state(&values, 1.0, &x, &mut row);
         assert_eq!(row[3], [z[41]]);
+        let late = Rate {
+            dynamics: &Switch,
+            t: 6.0,
+        };
+        let more = derivatives.at(&late, &z, &mut values).unwrap();
+        let widest = wider.extended(&more.expect("a branch that depends on time"));
+        assert_eq!(widest.len(Part::State), wider.len(Part::State) + 40);
     }
 }
