@@ -90,12 +90,7 @@ impl<const N: usize> SparseSlopes<N> {
             input: vec![0.0.into(); p],
             output: vec![0.0.into(); k],
             seeded: false,
-            check: Check {
-                checked,
-                units: unit_weights(&vec![0.0; entries.0.colour.len()]),
-                weights: vec![0.0; entries.0.colour.len()],
-                sums: vec![[0.0; 2]; k],
-            },
+            check: Check::new(&entries.0),
             branches: HashSet::new(),
             rounding: 0.0,
         }
@@ -126,7 +121,7 @@ impl<const N: usize> SparseSlopes<N> {
             sparsity.singular_values(&map, first, values);
         }
         let branch = decisions.branch;
-        if branch != 0 && self.check.checked && !self.branches.contains(&branch) {
+        if branch != 0 && !sparsity.is_full() && !self.branches.contains(&branch) {
             // In other units the check weighs variables that are tiny here.
             let weights = &self.check.units;
             let other = sparsity.gap(&derivative(&map, first, weights), weights, values);
@@ -161,21 +156,12 @@ impl<const N: usize> SparseSlopes<N> {
                     number.tangent = from_fn(|l| f64::from(u8::from(pass.first + l == colour)));
                 }
             }
-            let lane = sparsity.colours - pass.first;
-            let lane = (self.check.checked && lane < N).then_some(lane);
-            if let Some(lane) = lane {
+            if let Some(lane) = pass.checking {
                 let numbers = self.input.iter_mut().zip(&self.check.weights);
                 numbers.for_each(|(number, weight)| number.tangent[lane] = *weight);
             }
             formula.values(&self.input, &mut self.output);
-            pass.scatter(&mut self.output, values, &mut self.check);
-            if let Some(lane) = lane {
-                gap = self.check.gap(&self.output, lane, &sparsity.is_reverse);
-            }
-            // A value that the formula leaves out must not pass for the one of the last evaluation.
-            for y in &mut self.output {
-                y.tangent = [f64::NAN; N];
-            }
+            gap = pass.scatter(&mut self.output, values, &mut self.check);
         }
         self.seeded = self.passes.len() == 1;
         gap
@@ -203,6 +189,8 @@ impl<const N: usize> SparseSlopes<N> {
 struct Pass {
     /// First of the colours.
     first: usize,
+    /// Lane that checks the pattern.
+    checking: Option<usize>,
     /// Number of entries of every row.
     counts: Vec<u32>,
     /// Lane, place and column of every entry, row by row.
@@ -213,6 +201,8 @@ impl Pass {
     /// Lists the entries of `width` colours from `first` on.
     fn new(sparsity: &Sparsity, first: usize, width: usize) -> Self {
         let columns = sparsity.colour.len();
+        // The lane after the last colour.
+        let lane = sparsity.colours - first;
         let mut cursors = sparsity.structure.col_ptr()[..columns].to_vec();
         let mut counts = Vec::with_capacity(sparsity.rows.len());
         let mut entries = Vec::new();
@@ -231,71 +221,91 @@ impl Pass {
         }
         Self {
             first,
+            checking: (!sparsity.is_full())
+                .then_some(lane)
+                .filter(|lane| *lane < width),
             counts,
             entries,
         }
     }
 
-    /// Stores the derivatives, and adds them up for the check.
+    /// Stores the derivatives. Returns the worst disagreement so far relative to Σ |Jᵢⱼwⱼ|, with its row, if a lane holds the
+    /// derivatives along w.
     fn scatter<const N: usize>(
         &self,
-        output: &[Lanes<f64, N>],
+        output: &mut [Lanes<f64, N>],
         values: &mut [f64],
         check: &mut Check,
-    ) {
-        let mut entries = &*self.entries;
-        let rows = output.iter().zip(&self.counts).zip(&mut check.sums);
-        for ((y, &count), [sum, size]) in rows {
-            let (row, rest) = entries.split_at(count as usize);
-            for &[lane, place, column] in row {
+    ) -> (f64, usize) {
+        let (mut entries, mut worst) = (&*self.entries, (0.0, 0));
+        let rows = output.iter_mut().zip(&self.counts).zip(&mut check.rows);
+        for (index, ((y, &count), row)) in rows.enumerate() {
+            let (own, rest) = entries.split_at(count as usize);
+            for &[lane, place, column] in own {
                 let value = y.tangent[lane as usize];
                 values[place as usize] = value;
                 let term = value * check.weights[column as usize];
-                *sum += term;
-                *size += term.abs();
+                row.sum += term;
+                row.size += term.abs();
             }
+            if let Some(lane) = self.checking {
+                // NaN compares as agreement: more entries do not cure it.
+                let gap = (y.tangent[lane] - row.sum).abs();
+                if gap > worst.0 * row.size && !row.reverse {
+                    worst = (gap / row.size, index);
+                }
+            }
+            // A value that the formula leaves out must not pass for the one of the last evaluation.
+            y.tangent = [f64::NAN; N];
             entries = rest;
         }
+        worst
     }
 }
 
 /// Comparison of J w with the derivative along w.
 struct Check {
-    checked: bool,
     /// Direction without zeros.
     units: Vec<f64>,
     /// The direction w, in the units of the parameters.
     weights: Vec<f64>,
-    /// Σ Jᵢⱼwⱼ and Σ |Jᵢⱼwⱼ| of every row.
-    sums: Vec<[f64; 2]>,
+    rows: Vec<Sums>,
+}
+
+/// Sums over the entries of a row.
+#[derive(Clone)]
+struct Sums {
+    /// Σ Jᵢⱼwⱼ.
+    sum: f64,
+    /// Σ |Jᵢⱼwⱼ|.
+    size: f64,
+    /// Whether the row is differentiated in reverse, and not checked.
+    reverse: bool,
 }
 
 impl Check {
-    /// Sets the direction.
-    fn begin(&mut self, theta: &[f64]) {
-        self.sums.fill([0.0; 2]);
-        for ((weight, unit), x) in self.weights.iter_mut().zip(&self.units).zip(theta) {
-            *weight = if *x == 0.0 { *unit } else { x.abs() * unit };
+    fn new(sparsity: &Sparsity) -> Self {
+        let sums = |&reverse: &bool| Sums {
+            sum: 0.0,
+            size: 0.0,
+            reverse,
+        };
+        let columns = vec![0.0; sparsity.colour.len()];
+        Self {
+            units: unit_weights(&columns),
+            weights: columns,
+            rows: sparsity.is_reverse.iter().map(sums).collect(),
         }
     }
 
-    /// Returns the worst disagreement relative to Σ |Jᵢⱼwⱼ|, and its row, where a lane holds the derivatives along w.
-    fn gap<const N: usize>(
-        &self,
-        output: &[Lanes<f64, N>],
-        lane: usize,
-        is_reverse: &[bool],
-    ) -> (f64, usize) {
-        let mut worst = (0.0, 0);
-        let rows = output.iter().zip(&self.sums).zip(is_reverse).enumerate();
-        for (row, ((y, [sum, size]), reverse)) in rows {
-            // NaN compares as agreement: more entries do not cure it.
-            let gap = (y.tangent[lane] - sum).abs();
-            if gap > worst.0 * size && !reverse {
-                worst = (gap / size, row);
-            }
+    /// Sets the direction.
+    fn begin(&mut self, theta: &[f64]) {
+        for row in &mut self.rows {
+            (row.sum, row.size) = (0.0, 0.0);
         }
-        worst
+        for ((weight, unit), x) in self.weights.iter_mut().zip(&self.units).zip(theta) {
+            *weight = if *x == 0.0 { *unit } else { x.abs() * unit };
+        }
     }
 }
 
