@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::lanes::on_lanes;
-use super::pattern::Columns;
 use super::structure::Structure;
 
 impl Structure {
@@ -15,8 +14,7 @@ impl Structure {
         x: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        let n = self.moves.len();
-        self.add(0..n, (values, a), x, out);
+        self.state(values).add(a, x, out);
     }
 
     /// Adds a Jᵀ w to `out`.
@@ -27,8 +25,7 @@ impl Structure {
         w: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        let n = self.moves.len();
-        self.add_transposed(0..n, (values, a), w, out);
+        self.state(values).add_transposed(a, w, out);
     }
 
     /// Adds a F v to `out`.
@@ -39,8 +36,7 @@ impl Structure {
         v: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        let n = self.moves.len();
-        self.add(n..n + self.parameters, (values, a), v, out);
+        self.in_parameters(values).add(a, v, out);
     }
 
     /// Adds a Fᵀ w to `out`.
@@ -51,63 +47,96 @@ impl Structure {
         w: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        let n = self.moves.len();
-        self.add_transposed(n..n + self.parameters, (values, a), w, out);
+        self.in_parameters(values).add_transposed(a, w, out);
     }
 
-    /// Adds `a` times the product with these columns of [J F].
-    fn add<const L: usize>(
-        &self,
-        columns: Range<usize>,
-        (values, a): (&[f64], f64),
-        x: &[[f64; L]],
-        out: &mut [[f64; L]],
-    ) {
+    /// Returns J.
+    fn state<'a>(&'a self, values: &'a [f64]) -> Block<'a> {
         let n = self.moves.len();
+        self.block(0..n, values)
+    }
+
+    /// Returns F.
+    fn in_parameters<'a>(&'a self, values: &'a [f64]) -> Block<'a> {
+        let n = self.moves.len();
+        self.block(n..n + self.parameters, values)
+    }
+
+    fn block<'a>(&'a self, columns: Range<usize>, values: &'a [f64]) -> Block<'a> {
+        match self.columns() {
+            None => Block::Dense(&values[columns.start * self.moves.len()..]),
+            Some(pattern) => Block::Sparse {
+                pointers: &pattern.col_ptr()[columns.start..columns.end + 1],
+                rows: pattern.row_idx(),
+                values,
+            },
+        }
+    }
+}
+
+/// Some columns of [J F].
+enum Block<'a> {
+    /// Values column by column.
+    Dense(&'a [f64]),
+    Sparse {
+        /// Bounds of the columns in the rows and values of [J F].
+        pointers: &'a [usize],
+        rows: &'a [usize],
+        values: &'a [f64],
+    },
+}
+
+impl Block<'_> {
+    fn add<const L: usize>(&self, a: f64, x: &[[f64; L]], out: &mut [[f64; L]]) {
         on_lanes::<L, _>(
             #[inline(always)]
-            || match self.columns() {
-                None => add_dense(&values[columns.start * n..], a, x, out),
-                Some(pattern) => add_sparse((pattern, columns, values), a, x, out),
+            || match *self {
+                Block::Dense(values) => add_dense(values, a, x, out),
+                Block::Sparse {
+                    pointers,
+                    rows,
+                    values,
+                } => add_sparse(columns(pointers, rows, values), a, x, out),
             },
         );
     }
 
-    /// Adds `a` times the product with the transpose of these columns of [J F].
-    fn add_transposed<const L: usize>(
-        &self,
-        columns: Range<usize>,
-        (values, a): (&[f64], f64),
-        w: &[[f64; L]],
-        out: &mut [[f64; L]],
-    ) {
-        let n = self.moves.len();
+    fn add_transposed<const L: usize>(&self, a: f64, w: &[[f64; L]], out: &mut [[f64; L]]) {
         on_lanes::<L, _>(
             #[inline(always)]
-            || match self.columns() {
-                None => add_dense_transposed(&values[columns.start * n..], a, w, out),
-                Some(pattern) => add_sparse_transposed((pattern, columns, values), a, w, out),
+            || match *self {
+                Block::Dense(values) => add_dense_transposed(values, a, w, out),
+                Block::Sparse {
+                    pointers,
+                    rows,
+                    values,
+                } => add_sparse_transposed(columns(pointers, rows, values), a, w, out),
             },
         );
     }
 }
 
-/// Pattern, some of its columns, and the values of all of them.
-type Sparse<'a> = (&'a Columns, Range<usize>, &'a [f64]);
+/// Rows and values of a column.
+type Column<'a> = (&'a [usize], &'a [f64]);
 
-/// Returns the entries of these columns, as rows and values.
 #[inline(always)]
-fn columns((pattern, columns, values): Sparse<'_>) -> impl Iterator<Item = (&[usize], &[f64])> {
-    let pointers = &pattern.col_ptr()[columns.start..columns.end + 1];
-    pointers.windows(2).map(move |ends| {
-        let range = ends[0]..ends[1];
-        (&pattern.row_idx()[range.clone()], &values[range])
-    })
+fn columns<'a>(
+    pointers: &'a [usize],
+    rows: &'a [usize],
+    values: &'a [f64],
+) -> impl Iterator<Item = Column<'a>> {
+    let ranges = pointers.windows(2).map(|ends| ends[0]..ends[1]);
+    ranges.map(|range| (&rows[range.clone()], &values[range]))
 }
 
 #[inline(always)]
-fn add_sparse<const L: usize>(j: Sparse<'_>, a: f64, x: &[[f64; L]], out: &mut [[f64; L]]) {
-    for ((rows, values), x) in columns(j).zip(x) {
+fn add_sparse<'a, const L: usize>(
+    columns: impl Iterator<Item = Column<'a>>,
+    a: f64,
+    x: &[[f64; L]],
+    out: &mut [[f64; L]],
+) {
+    for ((rows, values), x) in columns.zip(x) {
         let x = x.map(|x| a * x);
         for (&row, j) in rows.iter().zip(values) {
             let out = &mut out[row];
@@ -117,13 +146,13 @@ fn add_sparse<const L: usize>(j: Sparse<'_>, a: f64, x: &[[f64; L]], out: &mut [
 }
 
 #[inline(always)]
-fn add_sparse_transposed<const L: usize>(
-    j: Sparse<'_>,
+fn add_sparse_transposed<'a, const L: usize>(
+    columns: impl Iterator<Item = Column<'a>>,
     a: f64,
     w: &[[f64; L]],
     out: &mut [[f64; L]],
 ) {
-    for ((rows, values), out) in columns(j).zip(out) {
+    for ((rows, values), out) in columns.zip(out) {
         let mut sum = [0.0; L];
         for (&row, j) in rows.iter().zip(values) {
             sum.iter_mut().zip(&w[row]).for_each(|(s, w)| *s += j * w);
