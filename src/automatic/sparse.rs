@@ -12,7 +12,7 @@ use super::curve::Formula;
 use super::decisions::Decisions;
 use super::dual::Lanes;
 use super::error::Error;
-use super::jacobian::{Map, derivative, unit_weights, weights};
+use super::jacobian::{Map, derivative, unit_weights};
 use super::scalar::Scalar;
 use super::sparsity::Sparsity;
 use super::trace::trace;
@@ -50,9 +50,9 @@ impl Entries {
         Self(Arc::new(self.0.union(&other.0.rows)))
     }
 
-    /// Returns the number of directions that give all entries.
-    pub(crate) fn colours(&self) -> usize {
-        self.0.colours
+    /// Returns the number of directions that give all entries, and check that there are no others.
+    pub(crate) fn directions(&self) -> usize {
+        self.0.colours + usize::from(!self.0.is_full())
     }
 }
 
@@ -61,15 +61,16 @@ pub(crate) type Evaluated = std::result::Result<u64, Entries>;
 
 /// Sparse derivatives by evaluations with N directions each.
 ///
-/// A formula without comparisons has the same entries everywhere. Otherwise the first evaluation with new outcomes of its
-/// comparisons is compared with derivatives along two directions, which shows entries that the pattern lacks.
+/// One more direction checks every evaluation for entries that the pattern lacks, as behind a branch that depends on time. The
+/// first evaluation with new outcomes of comparisons is checked along two directions.
 pub(crate) struct SparseSlopes<const N: usize> {
     entries: Entries,
     passes: Vec<Pass>,
     input: Vec<Lanes<f64, N>>,
     output: Vec<Lanes<f64, N>>,
-    /// Whether the directions of the only pass are set.
+    /// Whether the directions of the only pass are set, but the one that checks.
     seeded: bool,
+    check: Check,
     /// Branches without entries outside the pattern.
     branches: HashSet<u64>,
     /// Disagreement that a tape has shown to be rounding.
@@ -81,7 +82,9 @@ impl<const N: usize> SparseSlopes<N> {
     /// as many as the entries have columns.
     pub(crate) fn new(entries: &Entries, p: usize) -> Self {
         let k = entries.0.rows.len();
-        let firsts = (0..entries.0.colours).step_by(N);
+        // A full pattern has no entry to miss.
+        let checked = !entries.0.is_full();
+        let firsts = (0..entries.0.colours + usize::from(checked)).step_by(N);
         Self {
             entries: entries.clone(),
             passes: firsts
@@ -90,6 +93,7 @@ impl<const N: usize> SparseSlopes<N> {
             input: vec![0.0.into(); p],
             output: vec![0.0.into(); k],
             seeded: false,
+            check: Check::new(&entries.0),
             branches: HashSet::new(),
             rounding: 0.0,
         }
@@ -110,63 +114,67 @@ impl<const N: usize> SparseSlopes<N> {
         let (first, rest) = theta.split_at(sparsity.colour.len());
         let map = First { formula, rest };
         Decisions::take();
-        let gap = sparsity.reverse_values(&map, first, values);
+        let mut gap = sparsity.reverse_values(&map, first, values);
         if sparsity.reverse.len() < sparsity.rows.len() {
-            self.forward(formula, theta, values);
+            let forward = self.forward(formula, theta, values);
+            gap = if forward.0 > gap.0 { forward } else { gap };
         }
         let decisions = Decisions::take();
         if decisions.singular {
             sparsity.singular_values(&map, first, values);
         }
         let branch = decisions.branch;
-        // What is decided by a value that was read does not show in the branch.
-        let known = branch == 0 || (self.branches.contains(&branch) && !decisions.read);
-        if gap.0 == 0.0 && (known || sparsity.is_full()) {
-            return Ok(Ok(branch));
+        if branch != 0 && !sparsity.is_full() && !self.branches.contains(&branch) {
+            // In other units the check weighs variables that are tiny here.
+            let weights = &self.check.units;
+            let other = sparsity.gap(&derivative(&map, first, weights), weights, values);
+            gap = if other.0 > gap.0 { other } else { gap };
         }
-        if let Some(more) = self.check(&map, first, (values, gap))? {
+        if let Some(more) = self.judge(&map, first, gap)? {
             return Ok(Err(more));
         }
-        if self.branches.len() >= REMEMBERED {
-            self.branches.clear();
+        if branch != 0 {
+            if self.branches.len() >= REMEMBERED {
+                self.branches.clear();
+            }
+            self.branches.insert(branch);
         }
-        self.branches.insert(branch);
         Ok(Ok(branch))
     }
 
-    /// Computes all rows that are not differentiated in reverse.
-    fn forward<F: Formula>(&mut self, formula: &F, theta: &[f64], values: &mut [f64]) {
+    /// Computes all rows that are not differentiated in reverse, and returns their worst disagreement, with its row.
+    fn forward<F: Formula>(
+        &mut self,
+        formula: &F,
+        theta: &[f64],
+        values: &mut [f64],
+    ) -> (f64, usize) {
+        let (sparsity, mut gap) = (&*self.entries.0, (0.0, 0));
         let numbers = self.input.iter_mut().zip(theta);
         numbers.for_each(|(number, &value)| number.value = value);
+        self.check.begin(theta);
         for pass in &self.passes {
             if !self.seeded {
                 // Parameters without a column have a colour of no pass.
-                let colours = self.entries.0.colour.iter().copied();
-                let numbers = self.input.iter_mut().zip(colours.chain(repeat(usize::MAX)));
-                for (number, colour) in numbers {
+                let colours = sparsity.colour.iter().copied().chain(repeat(usize::MAX));
+                for (number, colour) in self.input.iter_mut().zip(colours) {
                     number.tangent = from_fn(|l| f64::from(u8::from(pass.first + l == colour)));
                 }
             }
+            if let Some(lane) = pass.checking {
+                let numbers = self.input.iter_mut().zip(&self.check.weights);
+                numbers.for_each(|(number, weight)| number.tangent[lane] = *weight);
+            }
             formula.values(&self.input, &mut self.output);
-            pass.scatter(&mut self.output, values);
+            gap = pass.scatter(&mut self.output, values, &mut self.check);
         }
         self.seeded = self.passes.len() == 1;
+        gap
     }
 
-    /// Compares the values with derivatives along two directions, and records a tape where they disagree. Returns all entries if
-    /// the tape shows others. `gap` is a disagreement that is known already, with its row.
-    fn check<M: Map>(
-        &mut self,
-        map: &M,
-        x: &[f64],
-        (values, mut gap): (&[f64], (f64, usize)),
-    ) -> Result<Option<Entries>> {
+    /// Records a tape if a disagreement is not rounding. Returns all entries if the tape shows others.
+    fn judge<M: Map>(&mut self, map: &M, x: &[f64], gap: (f64, usize)) -> Result<Option<Entries>> {
         let sparsity = &self.entries.0;
-        // In the units of x, and in others, in which variables that are tiny here have weight.
-        for weights in [weights(x), unit_weights(x)] {
-            let other = sparsity.gap(&derivative(map, x, &weights), &weights, values);
-            gap = if other.0 > gap.0 { other } else { gap };
-        }
         if gap.0 <= self.rounding.max(DISAGREEMENT) {
             return Ok(None);
         }
@@ -186,16 +194,20 @@ impl<const N: usize> SparseSlopes<N> {
 struct Pass {
     /// First of the colours.
     first: usize,
+    /// Lane that checks the pattern.
+    checking: Option<usize>,
     /// Number of entries of every row.
     counts: Vec<u32>,
-    /// Lane and place of every entry, row by row.
-    entries: Vec<[u32; 2]>,
+    /// Lane, place and column of every entry, row by row.
+    entries: Vec<[u32; 3]>,
 }
 
 impl Pass {
     /// Lists the entries of `width` colours from `first` on.
     fn new(sparsity: &Sparsity, first: usize, width: usize) -> Self {
         let columns = sparsity.colour.len();
+        // The lane after the last colour.
+        let lane = sparsity.colours - first;
         let mut cursors = sparsity.structure.col_ptr()[..columns].to_vec();
         let mut counts = Vec::with_capacity(sparsity.rows.len());
         let mut entries = Vec::new();
@@ -207,29 +219,97 @@ impl Pass {
                 cursors[j] += 1;
                 let lane = sparsity.colour[j].wrapping_sub(first);
                 if lane < width && !reverse {
-                    entries.push([lane as u32, place as u32]);
+                    entries.push([lane as u32, place as u32, j as u32]);
                 }
             }
             counts.push((entries.len() - before) as u32);
         }
         Self {
             first,
+            checking: (!sparsity.is_full())
+                .then_some(lane)
+                .filter(|lane| *lane < width),
             counts,
             entries,
         }
     }
 
-    /// Stores the derivatives, and clears them.
-    fn scatter<const N: usize>(&self, output: &mut [Lanes<f64, N>], values: &mut [f64]) {
-        let mut entries = &*self.entries;
-        for (y, &count) in output.iter_mut().zip(&self.counts) {
-            let (row, rest) = entries.split_at(count as usize);
-            for &[lane, place] in row {
-                values[place as usize] = y.tangent[lane as usize];
+    /// Stores the derivatives. Returns the worst disagreement so far relative to Σ |Jᵢⱼwⱼ|, with its row, if a lane holds the
+    /// derivatives along w.
+    fn scatter<const N: usize>(
+        &self,
+        output: &mut [Lanes<f64, N>],
+        values: &mut [f64],
+        check: &mut Check,
+    ) -> (f64, usize) {
+        let (mut entries, mut worst) = (&*self.entries, (0.0, 0));
+        let rows = output.iter_mut().zip(&self.counts).zip(&mut check.rows);
+        for (index, ((y, &count), row)) in rows.enumerate() {
+            let (own, rest) = entries.split_at(count as usize);
+            for &[lane, place, column] in own {
+                let value = y.tangent[lane as usize];
+                values[place as usize] = value;
+                let term = value * check.weights[column as usize];
+                row.sum += term;
+                row.size += term.abs();
             }
-            entries = rest;
+            if let Some(lane) = self.checking {
+                // NaN compares as agreement: more entries do not cure it.
+                let gap = (y.tangent[lane] - row.sum).abs();
+                if gap > worst.0 * row.size && !row.reverse {
+                    worst = (gap / row.size, index);
+                }
+            }
             // A value that the formula leaves out must not pass for the one of the last evaluation.
             y.tangent = [f64::NAN; N];
+            entries = rest;
+        }
+        worst
+    }
+}
+
+/// Comparison of J w with the derivative along w.
+struct Check {
+    /// Direction without zeros.
+    units: Vec<f64>,
+    /// The direction w, in the units of the parameters.
+    weights: Vec<f64>,
+    rows: Vec<Sums>,
+}
+
+/// Sums over the entries of a row.
+#[derive(Clone)]
+struct Sums {
+    /// Σ Jᵢⱼwⱼ.
+    sum: f64,
+    /// Σ |Jᵢⱼwⱼ|.
+    size: f64,
+    /// Whether the row is differentiated in reverse, and not checked.
+    reverse: bool,
+}
+
+impl Check {
+    fn new(sparsity: &Sparsity) -> Self {
+        let sums = |&reverse: &bool| Sums {
+            sum: 0.0,
+            size: 0.0,
+            reverse,
+        };
+        let columns = vec![0.0; sparsity.colour.len()];
+        Self {
+            units: unit_weights(&columns),
+            weights: columns,
+            rows: sparsity.is_reverse.iter().map(sums).collect(),
+        }
+    }
+
+    /// Sets the direction.
+    fn begin(&mut self, theta: &[f64]) {
+        for row in &mut self.rows {
+            (row.sum, row.size) = (0.0, 0.0);
+        }
+        for ((weight, unit), x) in self.weights.iter_mut().zip(&self.units).zip(theta) {
+            *weight = if *x == 0.0 { *unit } else { x.abs() * unit };
         }
     }
 }

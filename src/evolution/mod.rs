@@ -62,7 +62,7 @@ mod problem;
 mod replay;
 mod second_order;
 mod sensitivity;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod stage;
 mod stepper;
 mod structures;

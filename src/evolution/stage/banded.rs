@@ -1,6 +1,6 @@
 //! Banded systems, factorised once for many right-hand sides.
 
-use super::lanes::{on_lanes, scale, spread, subtract_back};
+use super::lanes::{on_lanes, spread, subtract_back};
 use crate::linalg::{Side, vectorised};
 
 /// Number of diagonals below and above the main one.
@@ -41,8 +41,6 @@ pub(super) struct BandedLu {
     pivots: Vec<usize>,
     /// Number of diagonals of U above the main one.
     reach: usize,
-    /// Whether rows were exchanged.
-    exchanged: bool,
 }
 
 impl BandedLu {
@@ -56,7 +54,6 @@ impl BandedLu {
             reciprocals: vec![0.0; n],
             pivots: vec![0; n],
             reach: 0,
-            exchanged: false,
         }
     }
 
@@ -107,7 +104,6 @@ impl BandedLu {
             }
             upper_row[1..].iter_mut().for_each(|u| *u *= reciprocal);
         }
-        self.exchanged = self.pivots.iter().enumerate().any(|(k, pivot)| k != *pivot);
         true
     }
 
@@ -143,44 +139,79 @@ impl BandedLu {
         rows.map(move |row| &row[first..first + reach])
     }
 
-    /// Returns the factors of the eliminations of column k.
+    /// Returns the factors of the eliminations, column by column.
     #[inline(always)]
-    fn factors(&self, k: usize) -> &[f64] {
-        &self.factors[k * self.band.lower..(k + 1) * self.band.lower]
+    fn factors(&self) -> impl DoubleEndedIterator<Item = &[f64]> + ExactSizeIterator {
+        let lower = self.band.lower;
+        (0..self.n).map(move |k| &self.factors[k * lower..(k + 1) * lower])
     }
 
     #[inline(always)]
     fn solve_plain<const L: usize>(&self, x: &mut [[f64; L]]) {
-        for k in 0..self.n {
-            if self.exchanged {
-                x.swap(k, self.pivots[k]);
-            }
-            let (known, rest) = x.split_at_mut(k + 1);
-            spread(self.factors(k), &known[k], rest);
-        }
-        scale(&self.reciprocals, x);
-        for (k, row) in self.upper_rows().enumerate().rev() {
-            let (rest, known) = x.split_at_mut(k + 1);
-            // The unknown that was computed last comes last, so that the other terms need not wait for it.
-            let known = &known[..row.len().min(known.len())];
-            subtract_back(&row[..known.len()], known, &mut rest[k]);
-        }
+        push_down(self.factors(), &self.pivots, x);
+        pull_up(self.upper_rows(), (&self.reciprocals, &[]), x);
     }
 
     #[inline(always)]
     fn solve_transposed<const L: usize>(&self, x: &mut [[f64; L]]) {
-        for (k, row) in self.upper_rows().enumerate() {
-            let (known, rest) = x.split_at_mut(k + 1);
-            spread(row, &known[k], rest);
+        push_down(self.upper_rows(), &[], x);
+        pull_up(self.factors(), (&self.reciprocals, &self.pivots), x);
+    }
+}
+
+/// Solves with a lower triangular matrix that has these columns below a diagonal of ones. Before unknown k is computed, it is
+/// exchanged for that of its pivot, if there are pivots.
+#[inline(always)]
+fn push_down<'a, const L: usize>(
+    columns: impl Iterator<Item = &'a [f64]>,
+    pivots: &[usize],
+    x: &mut [[f64; L]],
+) {
+    // Each unknown waits for the one before it, which therefore does not go through memory.
+    let mut current = x[0];
+    for (k, column) in columns.enumerate() {
+        match pivots.get(k) {
+            Some(&pivot) if pivot != k => std::mem::swap(&mut current, &mut x[pivot]),
+            _ => {}
         }
-        scale(&self.reciprocals, x);
-        for k in (0..self.n).rev() {
-            let (rest, known) = x.split_at_mut(k + 1);
-            let known = &known[..self.band.lower.min(known.len())];
-            subtract_back(&self.factors(k)[..known.len()], known, &mut rest[k]);
-            if self.exchanged {
-                x.swap(k, self.pivots[k]);
-            }
+        x[k] = current;
+        let Some((next, later)) = x[k + 1..].split_first_mut() else {
+            return;
+        };
+        let before = current;
+        current = *next;
+        if let Some((first, column)) = column.split_first() {
+            let pairs = current.iter_mut().zip(&before);
+            pairs.for_each(|(x, before)| *x -= first * before);
+            spread(column, &before, later);
         }
+    }
+}
+
+/// Solves with an upper triangular matrix that has these rows beside a diagonal of ones, and with x multiplied by factors before.
+/// After unknown k is computed, it is exchanged for that of its pivot, if there are pivots.
+#[inline(always)]
+fn pull_up<'a, const L: usize>(
+    rows: impl DoubleEndedIterator<Item = &'a [f64]> + ExactSizeIterator,
+    (factors, pivots): (&[f64], &[usize]),
+    x: &mut [[f64; L]],
+) {
+    let mut after = [0.0; L];
+    for (k, (row, factor)) in rows.zip(factors).enumerate().rev() {
+        let (rest, known) = x.split_at_mut(k + 1);
+        let mut value = rest[k].map(|x| factor * x);
+        let count = row.len().min(known.len());
+        if let Some((first, row)) = row[..count].split_first() {
+            // The unknown that was computed last comes last, so that the other terms need not wait for it.
+            subtract_back(row, &known[1..count], &mut value);
+            let pairs = value.iter_mut().zip(&after);
+            pairs.for_each(|(x, after)| *x -= first * after);
+        }
+        x[k] = value;
+        match pivots.get(k) {
+            Some(&pivot) if pivot != k => x.swap(k, pivot),
+            _ => {}
+        }
+        after = x[k];
     }
 }

@@ -1,7 +1,10 @@
 //! Dense systems, factorised once for many right-hand sides.
 
 use super::lanes::{on_lanes, scale, spread, subtract, subtract_back};
-use crate::linalg::Side;
+use crate::linalg::{Side, vectorised};
+
+/// Number of rows below which wide vector instructions do not pay.
+const SHORT: usize = 8;
 
 /// LU factorisation with row pivoting of a dense matrix, by rows.
 ///
@@ -25,18 +28,17 @@ impl Lu {
         }
     }
 
-    /// Factorises D − a J with diagonal D, where J has its columns one after the other. Returns whether all pivots are regular.
-    pub(super) fn set(&mut self, d: &[f64], a: f64, j: &[f64]) -> bool {
-        let n = self.n;
-        for (column, j) in j.chunks_exact(n).enumerate() {
-            for (row, j) in self.lu.chunks_exact_mut(n).zip(j) {
-                row[column] = -a * j;
-            }
+    /// Factorises the matrix that `write` writes to a storage of zeros, row by row. Returns whether all pivots are regular.
+    pub(super) fn set(&mut self, write: impl FnOnce(&mut [f64])) -> bool {
+        self.lu.fill(0.0);
+        write(&mut self.lu);
+        if self.n < SHORT {
+            return self.factorise();
         }
-        for (row, (entries, d)) in self.lu.chunks_exact_mut(n).zip(d).enumerate() {
-            entries[row] += d;
-        }
-        vectorised_factorise(self)
+        vectorised(
+            #[inline(always)]
+            || self.factorise(),
+        )
     }
 
     #[inline(always)]
@@ -123,17 +125,5 @@ impl Lu {
             spread(&row[..i], &rest[0], earlier);
         }
         (0..n).rev().for_each(|k| x.swap(k, self.pivots[k]));
-    }
-}
-
-/// Factorises with the widest vector instructions if the rows are long.
-fn vectorised_factorise(lu: &mut Lu) -> bool {
-    if lu.n < 8 {
-        lu.factorise()
-    } else {
-        crate::linalg::vectorised(
-            #[inline(always)]
-            || lu.factorise(),
-        )
     }
 }

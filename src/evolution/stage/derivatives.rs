@@ -19,7 +19,7 @@ impl Derivatives {
             return Self::Dense(Slopes::new(shape.dims().0, arguments));
         };
         // The numbers of an evaluation, which memory must deliver, are more than half of its cost.
-        let cost = |width: usize| entries.colours().div_ceil(width) * (1 + width);
+        let cost = |width: usize| entries.directions().div_ceil(width) * (1 + width);
         match cost(4) <= cost(12) {
             true => Self::Narrow(SparseSlopes::new(entries, arguments)),
             false => Self::Wide(SparseSlopes::new(entries, arguments)),

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::lanes::on_lanes;
 use super::pattern::Columns;
-use super::products::{add_dense, add_dense_transposed, add_sparse, add_sparse_transposed};
+use super::products::Block;
 use crate::automatic::{Entries, Formula};
 use crate::error::Result;
 
@@ -102,6 +101,18 @@ impl Shape {
         self.entries.as_ref().map(|entries| &**entries.columns())
     }
 
+    /// Returns some columns of a matrix with these values.
+    fn block<'a>(&'a self, columns: Range<usize>, values: &'a [f64]) -> Block<'a> {
+        match self.pattern() {
+            None => Block::Dense(&values[columns.start * self.rows..]),
+            Some(pattern) => Block::Sparse {
+                pointers: &pattern.col_ptr()[columns.start..columns.end + 1],
+                rows: pattern.row_idx(),
+                values,
+            },
+        }
+    }
+
     /// Adds `a` times the product of these columns with x to `out`.
     pub(in crate::evolution) fn add<const L: usize>(
         &self,
@@ -110,13 +121,7 @@ impl Shape {
         x: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        on_lanes::<L, _>(
-            #[inline(always)]
-            || match self.pattern() {
-                None => add_dense(&values[columns.start * self.rows..], a, x, out),
-                Some(pattern) => add_sparse((pattern, columns, values), a, x, out),
-            },
-        );
+        self.block(columns, values).add(a, x, out);
     }
 
     /// Adds `a` times the product of the transpose of these columns with w to `out`.
@@ -127,12 +132,6 @@ impl Shape {
         w: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        on_lanes::<L, _>(
-            #[inline(always)]
-            || match self.pattern() {
-                None => add_dense_transposed(&values[columns.start * self.rows..], a, w, out),
-                Some(pattern) => add_sparse_transposed((pattern, columns, values), a, w, out),
-            },
-        );
+        self.block(columns, values).add_transposed(a, w, out);
     }
 }

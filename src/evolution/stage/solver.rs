@@ -13,9 +13,13 @@ use crate::linalg::LuPlan;
 /// With more of them, the fill of a sparse factorisation is smaller: a square grid of N cells has about 2√N.
 const DIAGONALS: usize = 64;
 
+/// Largest number of components for which a dense factorisation is taken unless the band is narrow.
+const FEW: usize = 64;
+
 /// Solver, and where it stores the entries of D − aJ.
 pub(super) enum Solver {
-    Dense,
+    /// With the places of the entries of J, unless all are stored.
+    Dense(Option<Targets>),
     Banded(Banded),
     Sparse(Sparse),
 }
@@ -66,7 +70,7 @@ impl Solver {
     /// Chooses the solver for the entries of J, or for all entries.
     pub(super) fn choose(state: Option<&Columns>) -> Self {
         let Some(state) = state else {
-            return Self::Dense;
+            return Self::Dense(None);
         };
         let natural = band(state, |i| i);
         if let Some(banded) = Banded::new(state, natural, None) {
@@ -77,6 +81,10 @@ impl Solver {
         if let Some(banded) = Banded::new(state, reordered, Some(order)) {
             return Self::Banded(banded);
         }
+        let n = state.nrows();
+        if n <= FEW || 3 * state.row_idx().len() > n * n {
+            return Self::Dense(Some(Targets::new(state, |i, j| i * n + j)));
+        }
         Self::Sparse(Sparse::new(state))
     }
 }
@@ -84,7 +92,7 @@ impl Solver {
 impl Banded {
     /// Returns the banded solver, if the band is narrow.
     fn new(state: &Columns, band: Band, order: Option<Vec<usize>>) -> Option<Self> {
-        if band.lower + band.upper > DIAGONALS {
+        if band.lower + band.upper > DIAGONALS.min(state.nrows() / 3) {
             return None;
         }
         let at = |i: usize| order.as_ref().map_or(i, |order| order[i]);

@@ -27,7 +27,7 @@ impl System {
     pub(in crate::evolution) fn new(structure: &Arc<Structure>) -> Self {
         let n = structure.moves.len();
         let factors = match structure.solver() {
-            Solver::Dense => Factors::Dense(Lu::new(n)),
+            Solver::Dense(_) => Factors::Dense(Lu::new(n)),
             Solver::Banded(banded) => Factors::Banded(BandedLu::new(n, banded.band)),
             Solver::Sparse(sparse) => {
                 let lu = Box::new(ReusedLu::new(&sparse.plan));
@@ -44,7 +44,7 @@ impl System {
     pub(in crate::evolution) fn len(&self) -> usize {
         let n = self.structure.moves.len();
         match self.structure.solver() {
-            Solver::Dense => n * n,
+            Solver::Dense(_) => n * n,
             Solver::Banded(banded) => n * (2 * banded.band.lower + banded.band.upper + 1),
             // With a fill of about ten.
             Solver::Sparse(sparse) => 10 * sparse.len,
@@ -56,9 +56,10 @@ impl System {
     pub(in crate::evolution) fn set(&mut self, a: f64, values: &[f64]) -> bool {
         let moves = &self.structure.moves;
         match (&mut self.factors, self.structure.solver()) {
-            (Factors::Dense(lu), Solver::Dense) => {
-                lu.set(moves, a, &values[..moves.len() * moves.len()])
-            }
+            (Factors::Dense(lu), Solver::Dense(targets)) => lu.set(|storage| match targets {
+                Some(targets) => targets.add(moves, (a, values), storage),
+                None => add_dense(moves, (a, values), storage),
+            }),
             (Factors::Banded(lu), Solver::Banded(banded)) => {
                 lu.set(|storage| banded.targets.add(moves, (a, values), storage))
             }
@@ -106,5 +107,18 @@ impl System {
             Solver::Banded(banded) => banded.order.as_deref(),
             _ => None,
         }
+    }
+}
+
+/// Adds D − aJ by rows to a storage, where J has its columns one after the other.
+fn add_dense(moves: &[f64], (a, values): (f64, &[f64]), storage: &mut [f64]) {
+    let n = moves.len();
+    for (column, values) in values.chunks_exact(n).take(n).enumerate() {
+        for (row, value) in storage.chunks_exact_mut(n).zip(values) {
+            row[column] = -a * value;
+        }
+    }
+    for (i, d) in moves.iter().enumerate() {
+        storage[i * n + i] += d;
     }
 }

@@ -106,9 +106,14 @@ fn networks() -> Vec<(&'static str, Network)> {
     };
     let all = |n: usize| band(n, [n, n], |i| i);
     let numbers = random::normal(2 * 300, 3, 3);
-    let at = |x: f64| ((x.abs() * 1e6) as usize) % 160;
-    let mut scattered: Vec<_> = numbers.chunks(2).map(|x| (at(x[0]), at(x[1]))).collect();
-    scattered.extend((0..160).map(|i| (i, i)));
+    let scattered = |n: usize| {
+        let at = |x: f64| ((x.abs() * 1e6) as usize) % n;
+        let pairs = numbers.chunks(2).map(|x| (at(x[0]), at(x[1])));
+        pairs.chain((0..n).map(|i| (i, i))).collect::<Vec<_>>()
+    };
+    // A row that is differentiated in reverse.
+    let mut full_row = scattered(150);
+    full_row.extend((0..150).map(|j| (4, j)));
     vec![
         ("dense", with_parameters(1, 1, all(1))),
         ("dense", with_parameters(2, 3, all(2))),
@@ -122,13 +127,15 @@ fn networks() -> Vec<(&'static str, Network)> {
             "reordered",
             with_parameters(101, 4, band(101, [1, 1], |i| 37 * i % 101)),
         ),
-        ("sparse", with_parameters(160, 6, scattered)),
+        ("sparse", with_parameters(160, 6, scattered(160))),
+        ("sparse", with_parameters(150, 2, full_row)),
+        ("dense", with_parameters(50, 7, scattered(50))),
     ]
 }
 
 fn name(structure: &Structure) -> &'static str {
     match structure.solver() {
-        Solver::Dense => "dense",
+        Solver::Dense(_) => "dense",
         Solver::Banded(banded) if banded.order.is_some() => "reordered",
         Solver::Banded(_) => "banded",
         Solver::Sparse(_) => "sparse",
@@ -174,22 +181,23 @@ fn entry(a: &[Vec<f64>], side: Side, i: usize, j: usize) -> f64 {
     }
 }
 
-/// Asserts that `found` is `before` + a A x for a dense matrix A or its transpose, to rounding.
-fn assert_product(
-    (a, side, factor): (&[Vec<f64>], Side, f64),
-    x: &[[f64; 8]],
-    before: &[[f64; 8]],
-    found: &[[f64; 8]],
-) {
+/// Asserts that `found` is `before` + A x for a dense matrix A, to rounding.
+fn assert_product(a: &[Vec<f64>], x: &[[f64; 8]], before: &[[f64; 8]], found: &[[f64; 8]]) {
     for (i, (found, before)) in found.iter().zip(before).enumerate() {
         for lane in 0..8 {
-            let terms = (0..x.len()).map(|j| factor * entry(a, side, i, j) * x[j][lane]);
+            let terms = a[i].iter().zip(x).map(|(a, x)| a * x[lane]);
             let (sum, size) = terms.fold((before[lane], before[lane].abs()), |(sum, size), t| {
                 (sum + t, size + t.abs())
             });
             assert!((found[lane] - sum).abs() <= 1e-14 * size, "row {i}");
         }
     }
+}
+
+fn transpose(a: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let columns = a.first().map_or(0, Vec::len);
+    let column = |j: usize| a.iter().map(|row| row[j]).collect();
+    (0..columns).map(column).collect()
 }
 
 #[test]
@@ -203,26 +211,27 @@ fn products_agree_with_dense_ones_on_both_sides() {
         assert_eq!(state, values[..state.len()]);
         let all = network.slopes(&z);
         let part = |from: usize, to: usize| -> Vec<Vec<f64>> {
-            all.iter().map(|row| row[from..to].to_vec()).collect()
+            let row = |row: &Vec<f64>| row[from..to].iter().map(|j| -0.7 * j).collect();
+            all.iter().map(row).collect()
         };
         let (j, f) = (part(0, n), part(n, n + p));
         let (x, v, a) = (columns(n, 1), columns(p, 2), -0.7);
         let mut out = columns(n, 3);
         structure.both().add(0..n, (&values, a), &x, &mut out);
-        assert_product((&j, Side::Plain, a), &x, &columns(n, 3), &out);
+        assert_product(&j, &x, &columns(n, 3), &out);
         let mut out = columns(n, 3);
         structure
             .both()
             .add_transposed(0..n, (&values, a), &x, &mut out);
-        assert_product((&j, Side::Transpose, a), &x, &columns(n, 3), &out);
+        assert_product(&transpose(&j), &x, &columns(n, 3), &out);
         let mut out = columns(n, 3);
         structure.both().add(n..n + p, (&values, a), &v, &mut out);
-        assert_product((&f, Side::Plain, a), &v, &columns(n, 3), &out);
+        assert_product(&f, &v, &columns(n, 3), &out);
         let mut out = columns(p, 4);
         structure
             .both()
             .add_transposed(n..n + p, (&values, a), &x, &mut out);
-        assert_product((&f, Side::Transpose, a), &x, &columns(p, 4), &out);
+        assert_product(&transpose(&f), &x, &columns(p, 4), &out);
     }
 }
 
@@ -295,7 +304,7 @@ fn singular_systems_are_reported() {
     }
 }
 
-/// Neighbours in a ring, of which the second ones act only where a component is positive.
+/// Neighbours in a ring, of which the second ones act only where a component is positive, and others only late.
 struct Switch;
 
 impl Dynamics for Switch {
@@ -303,11 +312,14 @@ impl Dynamics for Switch {
         (40, 2)
     }
 
-    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+    fn rate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
         for i in 0..40 {
             out[i] = theta[0] * x[i] * x[(i + 1) % 40];
             if x[i] > S::from(0.0) {
                 out[i] += theta[1] * x[(i + 2) % 40];
+            }
+            if t > 5.0 {
+                out[i] += x[(i + 30) % 40];
             }
         }
     }
@@ -342,5 +354,12 @@ fn entries_behind_a_branch_are_noticed_and_then_known() {
         x[5] = [1.0];
         wider.both().add(0..40, (&values, 1.0), &x, &mut row);
         assert_eq!(row[3], [z[41]]);
+        let late = At {
+            dynamics: &Switch,
+            function: Function::Rate(6.0),
+        };
+        let more = derivatives.at(&late, &z, &mut values).unwrap();
+        let widest = wider.extended(&more.expect_err("a branch that depends on time"));
+        assert_eq!(widest.state().len(), wider.state().len() + 40);
     }
 }
