@@ -69,3 +69,22 @@ impl<D: Dynamics> Formula for Initial<'_, D> {
         self.0.initial(theta, out);
     }
 }
+
+/// Observables at a time, as a function of x and θ together.
+pub(super) struct Output<'a, D> {
+    pub(super) dynamics: &'a D,
+    pub(super) t: f64,
+}
+
+impl<D: Dynamics> Formula for Output<'_, D> {
+    fn dims(&self) -> (usize, usize) {
+        let (n, p) = self.dynamics.dims();
+        (self.dynamics.outputs(), n + p)
+    }
+
+    #[inline(always)]
+    fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
+        let (x, theta) = both.split_at(self.dynamics.dims().0);
+        self.dynamics.observe(self.t, x, theta, out);
+    }
+}

@@ -62,6 +62,64 @@ pub enum Error {
         /// Time.
         t: f64,
     },
+    /// Algebraic equations without a solution near the state.
+    #[error(
+        "the algebraic equations have no solution near the state at t = {}; equation {component} is the first of them; give a \
+         closer guess in the initial value, and check that they determine the algebraic components (index 1)",
+        number(*t)
+    )]
+    Inconsistent {
+        /// Time.
+        t: f64,
+        /// First algebraic component.
+        component: usize,
+    },
+    /// A state that does not become steady.
+    #[error(
+        "the state is not steady after {limit} steps, x[{component}] changes fastest; it may oscillate or grow for these \
+         parameters and inputs"
+    )]
+    Unsteady {
+        /// Number of steps.
+        limit: usize,
+        /// Component.
+        component: usize,
+    },
+    /// Equations that the method cannot integrate.
+    #[error("{what} need `Method::Implicit`")]
+    Implicit {
+        /// What needs an implicit method.
+        what: &'static str,
+    },
+    /// An entry of the parameters that the dynamics do not have.
+    #[error(
+        "an experiment names entry {entry} of the parameters of dynamics with {count} parameters"
+    )]
+    Entry {
+        /// Index of the entry.
+        entry: usize,
+        /// Number of parameters of the dynamics.
+        count: usize,
+    },
+    /// A parameter of the model without influence.
+    #[error(
+        "no experiment uses parameter {parameter} of the model, which has {count}; put the inputs that are given last among \
+         the parameters of the dynamics, and number own parameters without gaps"
+    )]
+    Unused {
+        /// Index of the parameter.
+        parameter: usize,
+        /// Number of parameters.
+        count: usize,
+    },
+    /// A failure in one of several experiments.
+    #[error("experiment {index}: {error}")]
+    Experiment {
+        /// Index of the experiment.
+        index: usize,
+        /// Failure.
+        error: Box<Self>,
+    },
     /// Times that do not increase from the start.
     #[error(
         "time {index} is {}, after {}; give times in increasing order, none before the start",
@@ -84,6 +142,12 @@ impl ModuleError for Error {
             Self::Vanished { .. } => "Vanished",
             Self::TooMany { .. } => "TooMany",
             Self::Unsolved { .. } => "Unsolved",
+            Self::Inconsistent { .. } => "Inconsistent",
+            Self::Unsteady { .. } => "Unsteady",
+            Self::Implicit { .. } => "Implicit",
+            Self::Entry { .. } => "Entry",
+            Self::Unused { .. } => "Unused",
+            Self::Experiment { error, .. } => error.kind(),
             Self::Times { .. } => "Times",
         }
     }

@@ -44,23 +44,35 @@
 //! their accuracy. [`Evolution::keep_steps`] fixes them, for [`verify`](crate::verify) and for the last digits of a fit.
 
 mod controller;
+mod course;
 mod dynamics;
 mod error;
+mod experiment;
+mod linearised;
 mod march;
 mod matrix;
 mod method;
 mod plan;
+mod sensitivity;
+mod stepper;
 mod sweeps;
 mod trajectory;
 
 pub use self::dynamics::Dynamics;
 pub use self::error::Error;
+pub use self::experiment::Experiment;
 pub use self::method::Method;
 
-use self::dynamics::{Initial, Rate};
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use self::course::Course;
+use self::dynamics::{Initial, Output, Rate};
+use self::linearised::Linearised;
 use self::march::March;
 use self::plan::{Accuracy, Plan, Steps};
-use self::sweeps::Sweeps;
+use self::sensitivity::Sweeps;
 use self::trajectory::Trajectory;
 use crate::automatic::Curve;
 use crate::check;
@@ -69,13 +81,18 @@ use crate::linalg::{Backend, Operator};
 use crate::model::Model;
 use crate::model::adjoint::{Sensitivity, explicit_jacobian};
 
-/// Model of [`Dynamics`] observed at given times: ρ holds x(t) at the first time, then at the second, and so on.
+/// Model of [`Dynamics`] observed at given times: ρ holds what is observed at the first time, then at the second, and so on, for
+/// the first [`Experiment`], then for the second, and so on.
 ///
 /// The page of the [module](self) has an example. Derivatives with respect to x and θ are stored for every stage, which suits
 /// states of at most some dozen components.
 pub struct Evolution<D> {
     dynamics: D,
+    experiments: Vec<Experiment>,
+    courses: Vec<Course>,
     plan: Plan,
+    /// Number of parameters of the model.
+    parameters: usize,
 }
 
 /// Largest number of steps by default.
@@ -85,27 +102,37 @@ impl<D: Dynamics> Evolution<D> {
     /// Creates the model of dynamics from t = 0, observed at these times, with the explicit method and chosen steps.
     ///
     /// # Errors
-    /// Fails if there are no times, if they do not increase, and if one is negative or not finite.
+    /// As [`over`](Self::over).
     pub fn new(dynamics: D, times: Vec<f64>) -> Result<Self> {
+        Self::over(dynamics, vec![Experiment::new(times)])
+    }
+
+    /// Creates the model of experiments on the same dynamics.
+    ///
+    /// # Errors
+    /// Fails if there are no experiments, if their times do not increase or are not finite, if an entry of the parameters does
+    /// not exist, and if a parameter of the model occurs in no experiment.
+    pub fn over(dynamics: D, experiments: Vec<Experiment>) -> Result<Self> {
+        let some = !experiments.is_empty();
+        check::option("the number of experiments", 0.0, some, "give at least one")?;
+        let p = dynamics.dims().1;
+        let courses = experiments.iter().map(|experiment| experiment.course(p));
+        let courses = courses.collect::<Result<Vec<Course>>>()?;
+        let parameters = count_parameters(&courses)?;
         let plan = Plan {
-            start: 0.0,
-            times,
             method: Method::default(),
             accuracy: Accuracy::default(),
             steps: Steps::Chosen,
             most_steps: MOST_STEPS,
+            kept: None,
         };
-        let model = Self { dynamics, plan };
-        model.plan.check(model.dynamics.dims().0)?;
-        Ok(model)
-    }
-
-    /// Sets the time of the initial value, 0 by default.
-    ///
-    /// # Errors
-    /// Fails if it is after the first observation.
-    pub fn start(self, t: f64) -> Result<Self> {
-        self.with(|plan| plan.start = t)
+        Ok(Self {
+            dynamics,
+            experiments,
+            courses,
+            plan,
+            parameters,
+        })
     }
 
     /// Sets the method.
@@ -124,19 +151,19 @@ impl<D: Dynamics> Evolution<D> {
         self.with(|plan| plan.accuracy = Accuracy { relative, absolute })
     }
 
-    /// Sets the largest number of steps.
+    /// Sets the largest number of steps of a phase.
     #[must_use]
     pub fn most_steps(mut self, steps: usize) -> Self {
         self.plan.most_steps = steps;
         self
     }
 
-    /// Takes steps of equal length between times, at most as long as `h`.
+    /// Takes steps of equal length between times, at most as long as `h`. Steps to a steady state are chosen.
     ///
     /// # Errors
     /// Fails if the length is not positive and finite.
     pub fn every(self, h: f64) -> Result<Self> {
-        self.with(|plan| plan.steps = Steps::Every(h))
+        self.with(|plan| (plan.steps, plan.kept) = (Steps::Every(h), None))
     }
 
     /// Fixes the steps to those chosen at θ.
@@ -144,10 +171,12 @@ impl<D: Dynamics> Evolution<D> {
     /// # Errors
     /// Fails if the integration at θ fails.
     pub fn keep_steps(self, theta: &[f64]) -> Result<Self> {
-        let chosen = self.with(|plan| plan.steps = Steps::Chosen)?;
-        let trajectory = chosen.trajectory(theta)?;
-        let lengths = trajectory.steps.iter().map(|[_, h]| *h).collect();
-        chosen.with(|plan| plan.steps = Steps::Kept(lengths, trajectory.seen))
+        let chosen = self.with(|plan| plan.kept = None)?;
+        let trajectories = chosen.each(theta, |march| march.observe())?;
+        let lengths =
+            |trajectory: &Trajectory| trajectory.legs.iter().map(|leg| leg.lengths()).collect();
+        let kept = trajectories.iter().map(lengths).collect();
+        chosen.with(|plan| plan.kept = Some(kept))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Plan)) -> Result<Self> {
@@ -161,49 +190,126 @@ impl<D: Dynamics> Evolution<D> {
         &self.dynamics
     }
 
-    /// Returns the observation times.
-    pub fn times(&self) -> &[f64] {
-        &self.plan.times
+    /// Returns the experiments.
+    pub fn experiments(&self) -> &[Experiment] {
+        &self.experiments
     }
 
-    /// Returns x(t) at all times, one after the other.
+    /// Returns what is observed in all experiments at all their times, one after the other.
     ///
     /// # Errors
     /// Fails if θ has the wrong length or is not finite, and if the integration fails ([`Error`]).
     pub fn predict(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        let mut out = vec![0.0; self.state_dim()];
-        self.trajectory(theta)?.observe(&mut out);
-        Ok(out)
+        let trajectories = self.each(theta, |march| march.observe())?;
+        let (n, outputs) = (self.dynamics.dims().0, self.dynamics.outputs());
+        let mut rho = vec![f64::NAN; self.state_dim()];
+        let mut out = rho.chunks_exact_mut(outputs);
+        for (course, trajectory) in self.courses.iter().zip(&trajectories) {
+            for (phase, leg) in course.phases.iter().zip(&trajectory.legs) {
+                let parameters = phase.gather(theta);
+                let seen = phase.times.iter().zip(leg.observed.chunks_exact(n));
+                for ((t, x), out) in seen.zip(&mut out) {
+                    self.dynamics.observe(*t, x, &parameters, out);
+                }
+            }
+        }
+        Ok(rho)
     }
 
-    fn trajectory(&self, theta: &[f64]) -> Result<Trajectory> {
-        check::length("θ", theta.len(), self.param_dim())?;
+    /// Integrates every experiment, over all threads if there are several.
+    fn each<'s, T: Send>(
+        &'s self,
+        theta: &'s [f64],
+        work: impl Fn(&March<'s, D>) -> std::result::Result<T, Error> + Sync,
+    ) -> Result<Vec<T>> {
+        check::length("θ", theta.len(), self.parameters)?;
         check::finite("θ", theta)?;
-        Ok(March::new(&self.dynamics, &self.plan, theta).run()?)
+        self.check_method()?;
+        let one = |index: usize| {
+            work(&March {
+                dynamics: &self.dynamics,
+                plan: &self.plan,
+                course: &self.courses[index],
+                kept: self.plan.kept.as_ref().map(|kept| &kept[index][..]),
+                theta,
+            })
+        };
+        if self.courses.len() == 1 {
+            return Ok(vec![one(0)?]);
+        }
+        let all: Vec<_> = (0..self.courses.len()).into_par_iter().map(one).collect();
+        let named = |(index, found): (usize, std::result::Result<T, Error>)| {
+            let error = |error| Error::Experiment {
+                index,
+                error: Box::new(error),
+            };
+            found.map_err(|e| error(e).into())
+        };
+        all.into_iter().enumerate().map(named).collect()
+    }
+
+    /// Checks that the method can integrate the equations.
+    fn check_method(&self) -> Result<()> {
+        if self.plan.method.tableau().is_implicit() {
+            return Ok(());
+        }
+        let mut phases = self.courses.iter().flat_map(|course| &course.phases);
+        let what = if (0..self.dynamics.dims().0).any(|i| self.dynamics.is_algebraic(i)) {
+            "algebraic equations"
+        } else if phases.any(|phase| phase.settles()) {
+            "steady states"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Implicit { what }.into())
     }
 
     /// Returns the linearised steps at θ.
-    fn sweeps(&self, theta: &[f64]) -> Result<Sweeps> {
-        let trajectory = self.trajectory(theta)?;
-        // The rate and the initial value are checked once for what automatic differentiation cannot see.
-        Curve::new(Initial(&self.dynamics)).trace(theta)?;
-        let t = self.plan.start;
-        let rate = Rate {
-            dynamics: &self.dynamics,
-            t,
-        };
-        Curve::new(rate).trace(&[trajectory.state(0), theta].concat())?;
-        Ok(Sweeps::new(&self.dynamics, &self.plan, theta, trajectory))
+    fn sweeps<'s>(&'s self, theta: &'s [f64]) -> Result<Sweeps<'s>> {
+        let experiments = self.each(theta, |march| {
+            let trajectory = march.run()?;
+            let (plan, course) = (march.plan, march.course);
+            let linearised = Linearised::new(march.dynamics, plan, course, theta, &trajectory);
+            Ok(linearised)
+        })?;
+        self.trace(theta)?;
+        Ok(Sweeps::new(self.parameters, experiments))
+    }
+
+    /// Checks rate, initial value and observables once for what automatic differentiation cannot see.
+    fn trace(&self, theta: &[f64]) -> Result<()> {
+        let (dynamics, phase) = (&self.dynamics, &self.courses[0].phases[0]);
+        let parameters = phase.gather(theta);
+        Curve::new(Initial(dynamics)).trace(&parameters)?;
+        let mut x = vec![f64::NAN; dynamics.dims().0];
+        dynamics.initial(&parameters, &mut x);
+        let (both, t) = ([x, parameters].concat(), phase.clock(phase.from));
+        Curve::new(Rate { dynamics, t }).trace(&both)?;
+        Curve::new(Output { dynamics, t }).trace(&both)
+    }
+}
+
+/// Returns the number of parameters of the model, each of which must occur in an experiment.
+fn count_parameters(courses: &[Course]) -> Result<usize> {
+    let mut used = BTreeSet::new();
+    courses
+        .iter()
+        .for_each(|course| Experiment::parameters(course, &mut used));
+    let count = used.last().map_or(0, |last| last + 1);
+    match (0..count).find(|index| !used.contains(index)) {
+        Some(parameter) => Err(Error::Unused { parameter, count }.into()),
+        None => Ok(count),
     }
 }
 
 impl<D: Dynamics> Model for Evolution<D> {
     fn state_dim(&self) -> usize {
-        self.dynamics.dims().0 * self.plan.times.len()
+        let observations = self.courses.iter().map(|course| course.observations);
+        self.dynamics.outputs() * observations.sum::<usize>()
     }
 
     fn param_dim(&self) -> usize {
-        self.dynamics.dims().1
+        self.parameters
     }
 
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {

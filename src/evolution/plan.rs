@@ -1,6 +1,6 @@
-//! What an integration is asked for: times, method, accuracy and steps.
+//! What an integration is asked for: method, accuracy and steps.
 
-use super::error::Error;
+use super::course::Phase;
 use super::method::Method;
 use crate::check;
 use crate::error::Result;
@@ -25,55 +25,40 @@ impl Default for Accuracy {
 }
 
 /// Choice of the steps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Steps {
-    /// Chosen anew in every integration.
+    /// By the estimated error.
     Chosen,
-    /// Those of an earlier integration, with the number of steps before every time.
-    Kept(Vec<f64>, Vec<usize>),
-    /// Of equal length between times, at most as long as this.
+    /// Of equal length between times, at most as long as this. Steps to a steady state are chosen.
     Every(f64),
 }
 
-/// Times, method, accuracy and steps of an integration.
+/// Lengths of steps that are kept, with the number of steps before every observation.
+#[derive(Clone, Debug)]
+pub(super) struct Lengths {
+    pub(super) lengths: Vec<f64>,
+    pub(super) seen: Vec<usize>,
+}
+
+/// Method, accuracy and steps of an integration.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub(super) start: f64,
-    pub(super) times: Vec<f64>,
     pub(super) method: Method,
     pub(super) accuracy: Accuracy,
     pub(super) steps: Steps,
     pub(super) most_steps: usize,
+    /// Steps of an earlier integration for every experiment and phase, if they are kept.
+    pub(super) kept: Option<Vec<Vec<Lengths>>>,
 }
 
 impl Plan {
     /// Checks the plan for a state of n components.
     pub(super) fn check(&self, n: usize) -> Result<()> {
-        check::finite("the start of an evolution", &[self.start])?;
-        check::finite("the times of an evolution", &self.times)?;
-        let some = !self.times.is_empty();
-        check::option("the number of times", 0.0, some, "give at least one")?;
-        let mut before = self.start;
-        for (index, &time) in self.times.iter().enumerate() {
-            if time < before || (index > 0 && time == before) {
-                return Err(Error::Times {
-                    index,
-                    time,
-                    before,
-                }
-                .into());
-            }
-            before = time;
-        }
         let Accuracy { relative, absolute } = &self.accuracy;
         let sound = |x: f64| x >= 0.0 && x.is_finite();
         let what = "the relative accuracy";
-        check::option(
-            what,
-            *relative,
-            sound(*relative),
-            "give a number such as 1e-8",
-        )?;
+        let remedy = "give a number such as 1e-8";
+        check::option(what, *relative, sound(*relative), remedy)?;
         if absolute.len() != 1 {
             check::length("the absolute accuracies", absolute.len(), n)?;
         }
@@ -86,6 +71,11 @@ impl Plan {
             check::option(what, h, h > 0.0 && h.is_finite(), "give a positive number")?;
         }
         Ok(())
+    }
+
+    /// Returns whether the steps of a phase are chosen by their errors.
+    pub(super) fn chooses(&self, phase: &Phase) -> bool {
+        self.kept.is_none() && (phase.settles() || matches!(self.steps, Steps::Chosen))
     }
 
     /// Returns the error that is allowed in a component of this size.

@@ -1,211 +1,317 @@
-//! Derivatives of the steps that were taken, by sweeps forward and backward in time.
+//! Sweeps forward and backward in time over the linearised steps of an experiment.
 //!
-//! The derivatives are those of the discrete steps, with their lengths held fixed. With a step's state x and its first slope
-//! K₁, which is the last one of the step before, the stages obey
+//! The derivatives are those of the discrete steps, with their lengths held fixed. D is the diagonal of ones for components with
+//! a rate and of zeros for algebraic ones, J = ∂f/∂x and F = ∂f/∂θ at a stage. The stages obey
 //!
 //! ```text
-//! δKᵢ = (I − hγJᵢ)⁻¹ (Jᵢ (δx + h Σⱼ aᵢⱼ δKⱼ) + Fᵢ δθ),   J = ∂f/∂x, F = ∂f/∂θ at stage i, j < i,
-//! δx₊ = δx + h Σᵢ bᵢ δKᵢ.
+//! Bᵢ = x + h Σⱼ aᵢⱼ Kⱼ,                                  j < i,
+//! δYᵢ = (D − hγJᵢ)⁻¹ (D δBᵢ + hγ Fᵢ δθ),  δKᵢ = D (δYᵢ − δBᵢ)/(hγ)    for an implicit stage,
+//! δYᵢ = δBᵢ,                              δKᵢ = Jᵢ δBᵢ + Fᵢ δθ        for an explicit one.
 //! ```
+//!
+//! The last stage is the step itself, and its slope is the first slope of the next step. Sweeps treat L columns at a time. The
+//! bits of a column do not depend on L.
 
-use faer::{Mat, MatRef};
+use super::course::{Phase, Source};
+use super::linearised::{LinearLeg, Linearised, Stage};
+use super::matrix::{add_product, add_slopes, add_transposed};
+use crate::linalg::Side;
 
-use super::dynamics::{Dynamics, Initial, Rate};
-use super::matrix::{Lu, add_product, add_transposed};
-use super::method::Tableau;
-use super::plan::Plan;
-use super::trajectory::Trajectory;
-use crate::automatic::Slopes;
-use crate::error::Result;
-use crate::linalg::{Batch, Side};
-use crate::model::adjoint::Sensitivity;
+/// Entry of L columns.
+type Lanes<const L: usize> = [f64; L];
 
-/// Linearisation of all stages of a trajectory.
-pub(super) struct Sweeps {
-    n: usize,
-    p: usize,
-    tableau: &'static Tableau,
-    trajectory: Trajectory,
-    /// [J F] of the initial slope, and of every stage but the first of every step, column by column.
-    first: Vec<f64>,
-    stages: Vec<Stage>,
-    /// ∂x₀/∂θ.
-    initial: Vec<f64>,
+impl Linearised<'_> {
+    /// Sweeps tangents forward. Returns the tangents of all observables, one observation after the other.
+    pub(super) fn forward<const L: usize>(&self, v: &[Lanes<L>]) -> Vec<Lanes<L>> {
+        let n = self.moves.len();
+        let mut out = vec![[0.0; L]; self.outputs * self.course.observations];
+        let mut seen = out.chunks_exact_mut(self.outputs);
+        let mut x = vec![[0.0; L]; n];
+        let initial = gather(&self.course.phases[0], v);
+        add_product(&self.initial, 1.0, &initial, &mut x);
+        for (phase, leg) in self.course.phases.iter().zip(&self.legs) {
+            let v = gather(phase, v);
+            let mut sweep = Forward {
+                along: self,
+                leg,
+                v: &v,
+                x: &mut x,
+                slopes: vec![[0.0; L]; n * self.tableau.stages()],
+                base: vec![[0.0; L]; n],
+            };
+            sweep.run(&mut seen);
+        }
+        out
+    }
+
+    /// Sweeps covectors of all observables backward. Adds the covectors of the model's parameters to `out`.
+    pub(super) fn backward<const L: usize>(&self, w: &[Lanes<L>], out: &mut [Lanes<L>]) {
+        let n = self.moves.len();
+        let mut seen = w.chunks_exact(self.outputs).rev();
+        let mut x = vec![[0.0; L]; n];
+        for (index, (phase, leg)) in self.course.phases.iter().zip(&self.legs).enumerate().rev() {
+            let mut sweep = Backward {
+                along: self,
+                leg,
+                v: vec![[0.0; L]; phase.sources.len()],
+                x: &mut x,
+                slopes: vec![[0.0; L]; n * self.tableau.stages()],
+                by_stage: vec![[0.0; L]; n],
+                total: vec![[0.0; L]; n],
+            };
+            sweep.run(&mut seen);
+            let mut v = sweep.v;
+            if index == 0 {
+                add_transposed(&self.initial, 1.0, &x, &mut v);
+            }
+            scatter(phase, &v, out);
+        }
+    }
 }
 
-/// Linearised stage.
-struct Stage {
-    slopes: Vec<f64>,
-    system: Option<Lu>,
+/// Returns the tangents of the parameters of the dynamics, from those of the model.
+fn gather<const L: usize>(phase: &Phase, v: &[Lanes<L>]) -> Vec<Lanes<L>> {
+    let tangent = |source: &Source| match *source {
+        Source::Value(_) => [0.0; L],
+        Source::Parameter(index) => v[index],
+    };
+    phase.sources.iter().map(tangent).collect()
 }
 
-impl Sweeps {
-    pub(super) fn new<D: Dynamics>(
-        dynamics: &D,
-        plan: &Plan,
-        theta: &[f64],
-        trajectory: Trajectory,
-    ) -> Self {
-        let (n, p) = dynamics.dims();
-        let tableau = plan.method.tableau();
-        let mut derivatives = Slopes::<4>::new(n, n + p);
-        let mut both = [trajectory.state(0), theta].concat();
-        let mut initial = vec![0.0; n * p];
-        Slopes::<4>::new(n, p).at(&Initial(dynamics), theta, &mut initial);
-        let mut slopes_at = |t: f64, both: &[f64]| {
-            let mut out = vec![0.0; n * (n + p)];
-            derivatives.at(&Rate { dynamics, t }, both, &mut out);
-            out
+/// Adds the covectors of the parameters of the dynamics to those of the model.
+fn scatter<const L: usize>(phase: &Phase, v: &[Lanes<L>], out: &mut [Lanes<L>]) {
+    for (source, v) in phase.sources.iter().zip(v) {
+        if let Source::Parameter(index) = *source {
+            add(v, &mut out[index]);
+        }
+    }
+}
+
+fn add<const L: usize>(x: &Lanes<L>, out: &mut Lanes<L>) {
+    out.iter_mut().zip(x).for_each(|(o, x)| *o += x);
+}
+
+/// Multiplies every entry by its factor in D.
+fn restrict<const L: usize>(moves: &[f64], x: &mut [Lanes<L>]) {
+    for (x, m) in x.iter_mut().zip(moves) {
+        x.iter_mut().for_each(|x| *x *= m);
+    }
+}
+
+impl Stage {
+    /// Splits the derivatives into those in the state and in the parameters.
+    fn split(&self, n: usize) -> (&[f64], &[f64]) {
+        self.slopes.split_at(n * n)
+    }
+}
+
+/// Forward sweep of a phase.
+struct Forward<'a, const L: usize> {
+    along: &'a Linearised<'a>,
+    leg: &'a LinearLeg,
+    v: &'a [Lanes<L>],
+    x: &'a mut [Lanes<L>],
+    /// Tangents of the slopes of all stages.
+    slopes: Vec<Lanes<L>>,
+    base: Vec<Lanes<L>>,
+}
+
+impl<const L: usize> Forward<'_, L> {
+    fn run<'o>(&mut self, seen: &mut impl Iterator<Item = &'o mut [Lanes<L>]>) {
+        let n = self.x.len();
+        self.begin();
+        let mut observations = self.leg.seen.iter().zip(&self.leg.observed).peekable();
+        for step in 0..=self.leg.lengths.len() {
+            while let Some((_, slopes)) = observations.next_if(|(seen, _)| **seen == step) {
+                let Some(out) = seen.next() else { return };
+                let (in_state, in_theta) = slopes.split_at(self.along.outputs * n);
+                add_product(in_state, 1.0, self.x, out);
+                add_product(in_theta, 1.0, self.v, out);
+            }
+            let Some(&h) = self.leg.lengths.get(step) else {
+                break;
+            };
+            self.step(step, h);
+        }
+    }
+
+    fn begin(&mut self) {
+        if let Some(consistent) = &self.leg.consistent {
+            self.base.copy_from_slice(self.x);
+            self.solve(consistent, 0);
+            self.x.copy_from_slice(&self.base);
+        }
+        self.base.copy_from_slice(self.x);
+        self.explicit(&self.leg.first, 0);
+    }
+
+    fn step(&mut self, step: usize, h: f64) {
+        let (n, tableau) = (self.x.len(), self.along.tableau);
+        let stages = self.leg.stages(step, tableau.stages());
+        for (stage, i) in stages.iter().zip(1..) {
+            self.base.copy_from_slice(self.x);
+            add_slopes(&self.slopes, h, tableau.earlier(i), &mut self.base);
+            if stage.system.is_some() {
+                self.solve(stage, i);
+            } else {
+                self.explicit(stage, i);
+            }
+        }
+        self.x.copy_from_slice(&self.base);
+        self.slopes.copy_within((tableau.stages() - 1) * n.., 0);
+    }
+
+    /// Computes the slope of an explicit stage at `base`.
+    fn explicit(&mut self, stage: &Stage, i: usize) {
+        let n = self.x.len();
+        let (in_state, in_theta) = stage.split(n);
+        let slope = &mut self.slopes[i * n..(i + 1) * n];
+        slope.fill([0.0; L]);
+        add_product(in_state, 1.0, &self.base, slope);
+        add_product(in_theta, 1.0, self.v, slope);
+        restrict(&self.along.moves, slope);
+    }
+
+    /// Replaces `base` by the implicit stage, and computes its slope.
+    fn solve(&mut self, stage: &Stage, i: usize) {
+        let (n, moves) = (self.x.len(), &self.along.moves);
+        let Some((system, shift)) = &stage.system else {
+            return;
         };
-        let first = slopes_at(plan.start, &both);
-        let mut stages = Vec::with_capacity(trajectory.steps.len() * (tableau.stages() - 1));
-        for (step, &[t, h]) in trajectory.steps.iter().enumerate() {
-            for i in 1..tableau.stages() {
-                let stage = &mut both[..n];
-                stage.copy_from_slice(trajectory.state(step));
-                add_product(trajectory.slopes(step), h, tableau.a[i], stage);
-                let slopes = slopes_at(t + tableau.c[i] * h, &both);
-                let shift = h * tableau.diagonal(i);
-                let system = (shift != 0.0).then(|| Lu::shifted(n, shift, &slopes[..n * n]));
-                stages.push(Stage { slopes, system });
+        let slope = &mut self.slopes[i * n..(i + 1) * n];
+        slope.copy_from_slice(&self.base);
+        restrict(moves, slope);
+        add_product(stage.split(n).1, *shift, self.v, slope);
+        system.solve(Side::Plain, slope);
+        // The slope's place holds the stage so far.
+        for ((k, b), m) in slope.iter_mut().zip(&mut self.base).zip(moves) {
+            for (k, b) in k.iter_mut().zip(b) {
+                let stage = *k;
+                *k = m * (stage - *b) / shift;
+                *b = stage;
             }
         }
-        Self {
-            n,
-            p,
-            tableau,
-            first,
-            stages,
-            initial,
-            trajectory,
-        }
-    }
-
-    fn stage(&self, step: usize, stage: usize) -> &Stage {
-        &self.stages[step * (self.tableau.stages() - 1) + stage - 1]
-    }
-
-    /// Sweeps one tangent forward, and writes it at the observations to `out`.
-    fn forward(&self, v: &[f64], out: &mut [f64]) {
-        let (n, s) = (self.n, self.tableau.stages());
-        let mut x = vec![0.0; n];
-        add_product(&self.initial, 1.0, v, &mut x);
-        let mut slopes = vec![0.0; n * s];
-        let (in_state, in_theta) = self.first.split_at(n * n);
-        add_product(in_state, 1.0, &x, &mut slopes[..n]);
-        add_product(in_theta, 1.0, v, &mut slopes[..n]);
-        let mut base = vec![0.0; n];
-        let mut observations = self
-            .trajectory
-            .seen
-            .iter()
-            .zip(out.chunks_exact_mut(n))
-            .peekable();
-        for step in 0..=self.trajectory.steps.len() {
-            while let Some((_, out)) = observations.next_if(|(seen, _)| **seen == step) {
-                out.copy_from_slice(&x);
-            }
-            let Some(&[_, h]) = self.trajectory.steps.get(step) else {
-                break;
-            };
-            for i in 1..s {
-                base.copy_from_slice(&x);
-                add_product(&slopes, h, self.tableau.earlier(i), &mut base);
-                let stage = self.stage(step, i);
-                let (in_state, in_theta) = stage.slopes.split_at(n * n);
-                let slope = &mut slopes[i * n..(i + 1) * n];
-                slope.fill(0.0);
-                add_product(in_state, 1.0, &base, slope);
-                add_product(in_theta, 1.0, v, slope);
-                if let Some(system) = &stage.system {
-                    system.solve(Side::Plain, slope);
-                }
-            }
-            add_product(&slopes, h, self.tableau.weights(), &mut x);
-            slopes.copy_within((s - 1) * n.., 0);
-        }
-    }
-
-    /// Sweeps one covector of the observations backward, and adds the covector of θ to `out`.
-    fn backward(&self, w: &[f64], out: &mut [f64]) {
-        let (n, s) = (self.n, self.tableau.stages());
-        // Adjoints of the state and of the slopes. That of the first slope goes to the last one of the step before.
-        let (mut x, mut slopes, mut by_stage) = (vec![0.0; n], vec![0.0; n * s], vec![0.0; n]);
-        let mut total = vec![0.0; n];
-        let seen = self.trajectory.seen.iter().zip(w.chunks_exact(n)).rev();
-        let mut observations = seen.peekable();
-        for step in (0..=self.trajectory.steps.len()).rev() {
-            while let Some((_, w)) = observations.next_if(|(seen, _)| **seen == step) {
-                x.iter_mut().zip(w).for_each(|(x, w)| *x += w);
-            }
-            let Some(step) = step.checked_sub(1) else {
-                break;
-            };
-            let h = self.trajectory.steps[step][1];
-            slopes.copy_within(..n, (s - 1) * n);
-            slopes[..(s - 1) * n].fill(0.0);
-            for (i, k) in slopes.chunks_exact_mut(n).enumerate() {
-                let factor = h * self.tableau.weight(i);
-                k.iter_mut().zip(&x).for_each(|(k, x)| *k += factor * x);
-            }
-            total.copy_from_slice(&x);
-            for i in (1..s).rev() {
-                let stage = self.stage(step, i);
-                let (earlier, rest) = slopes.split_at_mut(i * n);
-                let slope = &mut rest[..n];
-                if let Some(system) = &stage.system {
-                    system.solve(Side::Transpose, slope);
-                }
-                let (in_state, in_theta) = stage.slopes.split_at(n * n);
-                by_stage.fill(0.0);
-                add_transposed(in_state, 1.0, slope, &mut by_stage);
-                add_transposed(in_theta, 1.0, slope, out);
-                total.iter_mut().zip(&by_stage).for_each(|(x, b)| *x += b);
-                for (a, k) in self
-                    .tableau
-                    .earlier(i)
-                    .iter()
-                    .zip(earlier.chunks_exact_mut(n))
-                {
-                    let factor = h * a;
-                    k.iter_mut()
-                        .zip(&by_stage)
-                        .for_each(|(k, b)| *k += factor * b);
-                }
-            }
-            x.copy_from_slice(&total);
-        }
-        let (in_state, in_theta) = self.first.split_at(n * n);
-        add_transposed(in_state, 1.0, &slopes[..n], &mut x);
-        add_transposed(in_theta, 1.0, &slopes[..n], out);
-        add_transposed(&self.initial, 1.0, &x, out);
     }
 }
 
-impl Sensitivity for Sweeps {
-    fn state_dim(&self) -> usize {
-        self.n * self.trajectory.seen.len()
-    }
+/// Backward sweep of a phase.
+struct Backward<'a, const L: usize> {
+    along: &'a Linearised<'a>,
+    leg: &'a LinearLeg,
+    /// Covectors of the parameters of the dynamics.
+    v: Vec<Lanes<L>>,
+    /// Covectors of the state.
+    x: &'a mut [Lanes<L>],
+    /// Covectors of the slopes of all stages.
+    slopes: Vec<Lanes<L>>,
+    /// Covectors of a stage, and then of its base.
+    by_stage: Vec<Lanes<L>>,
+    /// Covectors of the state before a step.
+    total: Vec<Lanes<L>>,
+}
 
-    fn param_dim(&self) -> usize {
-        self.p
-    }
-
-    fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        let mut out = Mat::zeros(self.state_dim(), v.ncols());
-        for (j, column) in v.col_iter().enumerate() {
-            let v: Vec<f64> = column.iter().copied().collect();
-            self.forward(&v, out.col_as_slice_mut(j));
+impl<const L: usize> Backward<'_, L> {
+    fn run<'o>(&mut self, seen: &mut impl Iterator<Item = &'o [Lanes<L>]>) {
+        let n = self.x.len();
+        let observations = self.leg.seen.iter().zip(&self.leg.observed).rev();
+        let mut observations = observations.peekable();
+        for step in (0..=self.leg.lengths.len()).rev() {
+            while let Some((_, slopes)) = observations.next_if(|(seen, _)| **seen == step) {
+                let Some(w) = seen.next() else { return };
+                let (in_state, in_theta) = slopes.split_at(self.along.outputs * n);
+                add_transposed(in_state, 1.0, w, self.x);
+                add_transposed(in_theta, 1.0, w, &mut self.v);
+            }
+            if let Some(step) = step.checked_sub(1) {
+                self.step(step, self.leg.lengths[step]);
+            }
         }
-        Ok(out)
+        self.end();
     }
 
-    fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
-        let w = w.fetch()?;
-        let mut out = Mat::zeros(self.p, w.ncols());
-        for j in 0..w.ncols() {
-            self.backward(w.col_as_slice(j), out.col_as_slice_mut(j));
+    fn step(&mut self, step: usize, h: f64) {
+        let (n, tableau) = (self.x.len(), self.along.tableau);
+        let last = tableau.stages() - 1;
+        // The covector of the first slope goes to the last slope of this step.
+        self.slopes.copy_within(..n, last * n);
+        self.slopes[..last * n].fill([0.0; L]);
+        // The step is its last stage.
+        self.by_stage.copy_from_slice(self.x);
+        self.total.fill([0.0; L]);
+        let stages = self.leg.stages(step, tableau.stages());
+        for (stage, i) in stages.iter().zip(1..last + 1).rev() {
+            if stage.system.is_some() {
+                self.solve(stage, i);
+            } else {
+                self.explicit(stage, i);
+            }
+            for (x, b) in self.total.iter_mut().zip(&self.by_stage) {
+                add(b, x);
+            }
+            for (j, a) in tableau.earlier(i).iter().enumerate() {
+                let factor = h * a;
+                if factor != 0.0 {
+                    let slope = self.slopes[j * n..(j + 1) * n].iter_mut();
+                    for (k, b) in slope.zip(&self.by_stage) {
+                        k.iter_mut().zip(b).for_each(|(k, b)| *k += factor * b);
+                    }
+                }
+            }
+            self.by_stage.fill([0.0; L]);
         }
-        Ok(out)
+        self.x.copy_from_slice(&self.total);
+    }
+
+    /// Adds the covectors that an explicit stage passes to its base and to θ.
+    fn explicit(&mut self, stage: &Stage, i: usize) {
+        let n = self.x.len();
+        let slope = &mut self.slopes[i * n..(i + 1) * n];
+        restrict(&self.along.moves, slope);
+        let (in_state, in_theta) = stage.split(n);
+        add_transposed(in_state, 1.0, slope, &mut self.by_stage);
+        add_transposed(in_theta, 1.0, slope, &mut self.v);
+    }
+
+    /// Replaces the covectors of an implicit stage by those of its base, and adds those of θ.
+    fn solve(&mut self, stage: &Stage, i: usize) {
+        let (n, moves) = (self.x.len(), &self.along.moves);
+        let Some((system, shift)) = &stage.system else {
+            return;
+        };
+        let slope = &mut self.slopes[i * n..(i + 1) * n];
+        for ((k, y), m) in slope.iter_mut().zip(&mut self.by_stage).zip(moves) {
+            for (k, y) in k.iter_mut().zip(y) {
+                *k *= m / shift;
+                *y += *k;
+            }
+        }
+        system.solve(Side::Transpose, &mut self.by_stage);
+        add_transposed(stage.split(n).1, *shift, &self.by_stage, &mut self.v);
+        restrict(moves, &mut self.by_stage);
+        for (k, b) in slope.iter().zip(&mut self.by_stage) {
+            b.iter_mut().zip(k).for_each(|(b, k)| *b -= k);
+        }
+    }
+
+    /// Passes the covectors of the first slope to the state, and those to the state before the algebraic equations were solved.
+    fn end(&mut self) {
+        self.by_stage.fill([0.0; L]);
+        self.explicit(&self.leg.first, 0);
+        for (x, b) in self.x.iter_mut().zip(&self.by_stage) {
+            add(b, x);
+        }
+        if let Some(consistent) = &self.leg.consistent {
+            self.slopes[..self.x.len()].fill([0.0; L]);
+            self.by_stage.copy_from_slice(self.x);
+            self.solve(consistent, 0);
+            self.x.copy_from_slice(&self.by_stage);
+        }
+    }
+}
+
+impl LinearLeg {
+    /// Returns the stages of a step but the first, for a method with this number of stages.
+    fn stages(&self, step: usize, count: usize) -> &[Stage] {
+        &self.stages[step * (count - 1)..(step + 1) * (count - 1)]
     }
 }

@@ -1,34 +1,62 @@
 //! States and slopes of an integration.
 
-/// Steps that were taken, with the states between them and the slopes of their stages.
+use super::plan::Lengths;
+
+/// Steps of an experiment, phase by phase.
 pub(super) struct Trajectory {
+    pub(super) legs: Vec<Leg>,
+}
+
+/// Steps of a phase, with the states between them and the slopes of their stages.
+pub(super) struct Leg {
     n: usize,
     stages: usize,
+    /// Whether states and slopes are recorded.
+    complete: bool,
     /// Time before every step, and its length.
     pub(super) steps: Vec<[f64; 2]>,
     states: Vec<f64>,
     slopes: Vec<f64>,
     /// Number of steps before every observation.
     pub(super) seen: Vec<usize>,
+    /// States at the observations, one after the other.
+    pub(super) observed: Vec<f64>,
 }
 
-impl Trajectory {
-    pub(super) fn new(n: usize, stages: usize, initial: &[f64]) -> Self {
+impl Leg {
+    pub(super) fn new(n: usize, stages: usize, complete: bool) -> Self {
         Self {
             n,
             stages,
+            complete,
             steps: Vec::new(),
-            states: initial.to_vec(),
+            states: Vec::new(),
             slopes: Vec::new(),
             seen: Vec::new(),
+            observed: Vec::new(),
+        }
+    }
+
+    /// Records the first state.
+    pub(super) fn begin(&mut self, state: &[f64]) {
+        if self.complete {
+            self.states.extend_from_slice(state);
         }
     }
 
     /// Appends a step from time t of length h, with the slopes of all stages and the state that it leads to.
     pub(super) fn push(&mut self, step: [f64; 2], slopes: &[f64], state: &[f64]) {
         self.steps.push(step);
-        self.slopes.extend_from_slice(slopes);
-        self.states.extend_from_slice(state);
+        if self.complete {
+            self.slopes.extend_from_slice(slopes);
+            self.states.extend_from_slice(state);
+        }
+    }
+
+    /// Records the observed state after the steps so far.
+    pub(super) fn observe(&mut self, state: &[f64]) {
+        self.seen.push(self.steps.len());
+        self.observed.extend_from_slice(state);
     }
 
     /// Returns the state after this number of steps.
@@ -42,10 +70,11 @@ impl Trajectory {
         &self.slopes[step * length..(step + 1) * length]
     }
 
-    /// Writes the states at the observations to `out`, one after the other.
-    pub(super) fn observe(&self, out: &mut [f64]) {
-        for (out, &steps) in out.chunks_exact_mut(self.n).zip(&self.seen) {
-            out.copy_from_slice(self.state(steps));
+    /// Returns the lengths of the steps.
+    pub(super) fn lengths(&self) -> Lengths {
+        Lengths {
+            lengths: self.steps.iter().map(|[_, h]| *h).collect(),
+            seen: self.seen.clone(),
         }
     }
 }

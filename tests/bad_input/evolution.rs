@@ -1,7 +1,7 @@
 //! Evolutions that fail say when, where and why.
 
 use pullback::automatic::Scalar;
-use pullback::evolution::{Dynamics, Error, Evolution, Method};
+use pullback::evolution::{Dynamics, Error, Evolution, Experiment, Method};
 use pullback::loss::L2Misfit;
 use pullback::{Descent, Model};
 
@@ -109,7 +109,7 @@ fn settings_that_make_no_sense_are_errors() {
     for found in [
         Evolution::new(Stiff, vec![]).map(drop),
         Evolution::new(Stiff, vec![f64::NAN]).map(drop),
-        sound().start(2.0).map(drop),
+        Evolution::over(Stiff, vec![Experiment::new(vec![1.0]).start(2.0)]).map(drop),
         sound().accuracy(-1.0, &[1.0]).map(drop),
         sound().accuracy(1e-6, &[1.0, 1.0]).map(drop),
         sound().accuracy(0.0, &[0.0]).map(drop),

@@ -1,0 +1,158 @@
+//! Sensitivity of all experiments of a model.
+
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
+
+use super::linearised::Linearised;
+use crate::error::Result;
+use crate::linalg::Batch;
+use crate::model::adjoint::Sensitivity;
+
+/// Linearised experiments, one after the other in ρ.
+pub(super) struct Sweeps<'a> {
+    p: usize,
+    experiments: Vec<Linearised<'a>>,
+}
+
+impl<'a> Sweeps<'a> {
+    /// Creates the sensitivity of experiments in p parameters.
+    pub(super) fn new(p: usize, experiments: Vec<Linearised<'a>>) -> Self {
+        Self { p, experiments }
+    }
+
+    /// Returns the numbers of entries of ρ of all experiments.
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        let lengths = self.experiments.iter();
+        lengths.map(|e| e.outputs * e.course.observations)
+    }
+
+    /// Divides the columns of all experiments among tasks.
+    fn tasks(&self, columns: usize) -> Vec<Task<'_, 'a>> {
+        let mut tasks = Vec::new();
+        let mut row = 0;
+        for (experiment, rows) in self.experiments.iter().zip(self.rows()) {
+            for [column, width] in groups(columns) {
+                tasks.push(Task {
+                    experiment,
+                    row,
+                    rows,
+                    column,
+                    width,
+                });
+            }
+            row += rows;
+        }
+        tasks
+    }
+}
+
+/// Groups of columns that are swept at once.
+fn groups(columns: usize) -> Vec<[usize; 2]> {
+    let mut groups = Vec::new();
+    let mut first = 0;
+    while first < columns {
+        let left = columns - first;
+        let width = if left >= 5 {
+            8
+        } else if left >= 2 {
+            4
+        } else {
+            1
+        };
+        groups.push([first, width]);
+        first += width;
+    }
+    groups
+}
+
+/// Returns columns from the first on, by rows, with zeros beyond the last.
+fn load<const L: usize>(x: MatRef<'_, f64>, first: usize) -> Vec<[f64; L]> {
+    let entry = |i: usize, j: usize| if j < x.ncols() { x[(i, j)] } else { 0.0 };
+    let row = |i| std::array::from_fn(|lane| entry(i, first + lane));
+    (0..x.nrows()).map(row).collect()
+}
+
+impl Linearised<'_> {
+    fn tangents<const L: usize>(&self, v: MatRef<'_, f64>, first: usize) -> Mat<f64> {
+        let out = self.forward::<L>(&load(v, first));
+        let columns = L.min(v.ncols() - first);
+        Mat::from_fn(out.len(), columns, |i, j| out[i][j])
+    }
+
+    fn adjoints<const L: usize>(&self, w: MatRef<'_, f64>, first: usize, p: usize) -> Mat<f64> {
+        let mut out = vec![[0.0; L]; p];
+        self.backward::<L>(&load(w, first), &mut out);
+        let columns = L.min(w.ncols() - first);
+        Mat::from_fn(p, columns, |i, j| out[i][j])
+    }
+}
+
+impl Sensitivity for Sweeps<'_> {
+    fn state_dim(&self) -> usize {
+        self.rows().sum()
+    }
+
+    fn param_dim(&self) -> usize {
+        self.p
+    }
+
+    fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let tasks = self.tasks(v.ncols());
+        let sweep = |task: &Task<'_, '_>| match task.width {
+            1 => task.experiment.tangents::<1>(v, task.column),
+            4 => task.experiment.tangents::<4>(v, task.column),
+            _ => task.experiment.tangents::<8>(v, task.column),
+        };
+        let blocks: Vec<Mat<f64>> = run(&tasks, sweep);
+        let mut out = Mat::zeros(self.state_dim(), v.ncols());
+        for (task, block) in tasks.iter().zip(&blocks) {
+            let (rows, columns) = block.shape();
+            let mut part = out
+                .as_mut()
+                .submatrix_mut(task.row, task.column, rows, columns);
+            part.copy_from(block);
+        }
+        Ok(out)
+    }
+
+    fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
+        let w = w.fetch()?;
+        let tasks = self.tasks(w.ncols());
+        let sweep = |task: &Task<'_, '_>| {
+            let w = w.as_ref().subrows(task.row, task.rows);
+            match task.width {
+                1 => task.experiment.adjoints::<1>(w, task.column, self.p),
+                4 => task.experiment.adjoints::<4>(w, task.column, self.p),
+                _ => task.experiment.adjoints::<8>(w, task.column, self.p),
+            }
+        };
+        let blocks: Vec<Mat<f64>> = run(&tasks, sweep);
+        // The experiments are added in their order, whatever thread swept them.
+        let mut out = Mat::zeros(self.p, w.ncols());
+        for (task, block) in tasks.iter().zip(&blocks) {
+            let mut part = out.as_mut().subcols_mut(task.column, block.ncols());
+            part += block;
+        }
+        Ok(out)
+    }
+}
+
+/// Columns of an experiment that are swept at once.
+struct Task<'s, 'a> {
+    experiment: &'s Linearised<'a>,
+    /// First entry of the experiment in ρ, and their number.
+    row: usize,
+    rows: usize,
+    /// First column.
+    column: usize,
+    /// Number of columns, some of which may lie beyond the last.
+    width: usize,
+}
+
+/// Runs tasks, over all threads if there are several.
+fn run<T: Sync>(tasks: &[T], work: impl Fn(&T) -> Mat<f64> + Sync) -> Vec<Mat<f64>> {
+    match tasks {
+        [task] => vec![work(task)],
+        _ => tasks.par_iter().map(|task| work(task)).collect(),
+    }
+}
