@@ -4,6 +4,7 @@
 
 mod darcy;
 mod darcy_experiments;
+mod dynamics;
 mod evolution;
 mod flow;
 mod invariant_measure;
