@@ -219,11 +219,7 @@ fn prey_and_predators_keep_their_integral() {
 #[test]
 fn the_pendulum_keeps_its_length_and_its_energy() {
     let dynamics = Pendulum::new(2.5, -0.4).unwrap();
-    let model = Evolution::new(dynamics, times(100, 0.1)).unwrap();
-    let model = model
-        .method(Method::Implicit)
-        .accuracy(1e-9, &[1e-10])
-        .unwrap();
+    let model = tight(dynamics, &times(100, 0.1), Method::Implicit);
     let states = model.predict(&[9.81, 1.3]).unwrap();
     let length = drift(&states, 5, |x| x[0].hypot(x[1]));
     let energy = drift(&states, 5, |x| {
@@ -305,17 +301,18 @@ fn stat5_has_the_published_likelihood() {
     let found = log_likelihood(&model.predict(&JakStat::BEST).unwrap());
     let off = (found - JakStat::BEST_LOG_LIKELIHOOD).abs();
     assert!(off < 2e-6, "{found}: {off:.1e}");
-    // The published parameters are an optimum: the likelihood falls to both sides of each, by a second-order amount.
+    // The published parameters are an optimum: no other value of one of them is better. The rate of export of AB lies at the
+    // lower bound 10⁻⁵ of the collection, and is not made smaller.
     for j in 0..JakStat::BEST.len() {
-        for factor in [0.99, 1.01] {
+        for factor in [1.01, 0.99] {
             let mut theta = JakStat::BEST;
             theta[j] *= factor;
+            if theta[j] < 1e-5 {
+                continue;
+            }
             let moved = log_likelihood(&model.predict(&theta).unwrap());
-            assert!(
-                moved < found + 1e-5,
-                "{} × {factor}: {moved}",
-                JakStat::NAMES[j]
-            );
+            let name = JakStat::NAMES[j];
+            assert!(moved < found + 1e-6, "{name} × {factor}: {moved}");
         }
     }
 }

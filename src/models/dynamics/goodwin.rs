@@ -16,8 +16,8 @@ use crate::evolution::Dynamics;
 /// | K | concentration of the repressor that halves the synthesis | concentration |
 /// | n | Hill exponent | 1 |
 ///
-/// For equal rates of decay the steady state is unstable only if n > 8 (Griffith 1968). Only then there are oscillations that
-/// last.
+/// For equal rates of decay the steady state is unstable only if n > 8 (Griffith 1968). Only then do
+/// oscillations last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Goodwin {
     start: Start<3>,

@@ -21,6 +21,19 @@ const FORCE: usize = 4;
 ///
 /// which determines F and is the fifth equation (index 1). The length is then kept to the accuracy of the steps.
 /// [`Method::Implicit`](crate::evolution::Method::Implicit) solves algebraic equations, and also finds F at the start.
+///
+/// ```
+/// use pullback::evolution::{Evolution, Method};
+/// use pullback::models::dynamics::Pendulum;
+/// // Half a period of a small swing takes π √(ℓ/g).
+/// let (g, length) = (9.81_f64, 2.0);
+/// let half = std::f64::consts::PI * (length / g).sqrt();
+/// let model = Evolution::new(Pendulum::new(0.01, 0.0)?, vec![0.0, half])?.method(Method::Implicit);
+/// let x = model.predict(&[g, length])?;
+/// assert!((x[5] + x[0]).abs() < 1e-6, "the other side");
+/// assert!((x[4] - g * 0.01_f64.cos()).abs() < 1e-9, "the force at the start");
+/// # Ok::<(), pullback::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pendulum {
     start: Start<2>,
