@@ -19,7 +19,8 @@ const FORCE: usize = 4;
 ///
 /// 0 = u² + v² + x u̇ + y v̇ = u² + v² − F (x² + y²)/ℓ − g y,
 ///
-/// which determines F and is the fifth equation (index 1). The length is then kept to the accuracy of the steps.
+/// which determines F and is the fifth equation (index 1). The length and the energy are then kept to the accuracy of the steps,
+/// and their errors grow with time. An absolute accuracy for F below 10⁻¹² g is less than its rounding where F is 0.
 /// [`Method::Implicit`](crate::evolution::Method::Implicit) solves algebraic equations, and also finds F at the start.
 ///
 /// ```
