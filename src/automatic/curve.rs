@@ -1,6 +1,6 @@
 //! Models that are explicit functions of the parameters, as in curve fitting.
 
-use faer::Mat;
+use faer::{Mat, MatRef};
 
 use super::bend::Bend;
 use super::cache::Jacobian;
@@ -93,7 +93,24 @@ impl<F: Formula> Curve<F> {
     }
 }
 
-struct Values<'a, F>(&'a F);
+/// Returns ∇²(Σ λᵢFᵢ) V of a formula F at θ.
+pub(crate) fn second_derivative<F: Formula>(
+    formula: &F,
+    theta: &[f64],
+    lambda: &[f64],
+    v: MatRef<'_, f64>,
+) -> Mat<f64> {
+    let bend = Bend {
+        map: &Values(formula),
+        x: theta,
+        lambda,
+        v,
+    };
+    bend.product()
+}
+
+/// Formula as a map.
+pub(super) struct Values<'a, F>(pub(super) &'a F);
 
 impl<F: Formula> Map for Values<'_, F> {
     fn rows(&self) -> usize {
@@ -147,15 +164,10 @@ impl<F: Formula> Model for Curve<F> {
         theta: &[f64],
         along: &Variation<'_>,
     ) -> Option<[Mat<f64>; 2]> {
-        let bend = Bend {
-            map: &self.map(),
-            x: theta,
-            lambda: along.lambda,
-            v: along.theta,
-        };
+        let product = second_derivative(&self.formula, theta, along.lambda, along.theta);
         // g = ρ − F(θ) depends on ρ linearly, and on θ as −F does.
         let in_state = Mat::zeros(rho.len(), along.theta.ncols());
-        Some([in_state, -bend.product()])
+        Some([in_state, -product])
     }
 
     fn diagnose(&self, _: &[f64], theta: &[f64]) -> Result<()> {

@@ -3,9 +3,11 @@
 use std::array::from_fn;
 
 use super::curve::Formula;
+use super::decisions::Decisions;
 use super::dual::Lanes;
 
-/// Dense derivatives by evaluations with N directions each. Branches are not checked: trace the formula once before.
+/// Dense derivatives by evaluations with N directions each. Branches are not checked: trace the formula once before, or keep a
+/// [`Watch`](super::Watch).
 pub(crate) struct Slopes<const N: usize> {
     input: Vec<Lanes<f64, N>>,
     output: Vec<Lanes<f64, N>>,
@@ -20,8 +22,12 @@ impl<const N: usize> Slopes<N> {
         }
     }
 
-    /// Writes ∂F/∂θ at θ to `out`, column by column.
-    pub(crate) fn at<F: Formula>(&mut self, formula: &F, theta: &[f64], out: &mut [f64]) {
+    /// Writes ∂F/∂θ at θ to `out`, column by column. Returns a hash of the branches that the evaluations took.
+    pub(crate) fn at<F: Formula>(&mut self, formula: &F, theta: &[f64], out: &mut [f64]) -> u64 {
+        Decisions::take();
+        // Other formulas may use the same buffers.
+        self.input.resize(theta.len(), 0.0.into());
+        self.output.resize(formula.dims().0, 0.0.into());
         let columns = out.chunks_exact_mut(self.output.len());
         let mut columns = columns.enumerate().peekable();
         while let Some(&(first, _)) = columns.peek() {
@@ -37,5 +43,6 @@ impl<const N: usize> Slopes<N> {
                 pairs.for_each(|(slope, y)| *slope = y.tangent[lane]);
             }
         }
+        Decisions::take().branch
     }
 }

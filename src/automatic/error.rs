@@ -14,6 +14,8 @@ pub enum Variable {
     State(usize),
     /// Entry of the parameters θ.
     Parameter(usize),
+    /// Component of the state x of dynamics.
+    Component(usize),
 }
 
 impl fmt::Display for Variable {
@@ -21,6 +23,7 @@ impl fmt::Display for Variable {
         match self {
             Self::State(i) => write!(f, "ρ[{i}]"),
             Self::Parameter(i) => write!(f, "θ[{i}]"),
+            Self::Component(i) => write!(f, "x[{i}]"),
         }
     }
 }
@@ -132,6 +135,20 @@ pub enum Error {
         /// Index of the unknown.
         index: usize,
     },
+}
+
+impl Error {
+    /// Returns the error with another name of its variable.
+    #[must_use]
+    pub(crate) fn renamed(mut self, name: impl Fn(Variable) -> Variable) -> Self {
+        if let Self::Lost { variable, .. }
+        | Self::OffBranch { variable, .. }
+        | Self::NotFinite { variable, .. } = &mut self
+        {
+            *variable = name(*variable);
+        }
+        self
+    }
 }
 
 impl ModuleError for Error {

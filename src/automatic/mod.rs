@@ -67,9 +67,12 @@ mod tape;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod watch;
 
+pub(crate) use self::curve::second_derivative;
 pub use self::curve::{Curve, Formula};
 pub(crate) use self::dense::Slopes;
 pub use self::equation::{Automatic, Equation};
 pub use self::error::{Error, Variable};
 pub use self::scalar::Scalar;
+pub(crate) use self::watch::Watch;

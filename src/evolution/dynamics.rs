@@ -1,6 +1,8 @@
 //! Right-hand sides and initial values, written once for all scalars.
 
-use crate::automatic::{Formula, Scalar};
+use faer::{Mat, MatRef};
+
+use crate::automatic::{Formula, Scalar, second_derivative};
 
 /// Dynamics ẋ = f(t, x, θ) with the initial value x(t₀) = x₀(θ), of which y = h(t, x, θ) is observed.
 ///
@@ -37,54 +39,59 @@ pub trait Dynamics: Sync {
     }
 }
 
-/// Rate at a time, as a function of x and θ together.
-pub(super) struct Rate<'a, D> {
-    pub(super) dynamics: &'a D,
-    pub(super) t: f64,
+/// Function of dynamics at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Function {
+    /// Initial value, a function of θ alone.
+    Initial,
+    /// Rate at a time.
+    Rate(f64),
+    /// Observables at a time.
+    Output(f64),
 }
 
-impl<D: Dynamics> Formula for Rate<'_, D> {
+/// Function of dynamics, with x and θ in one vector.
+///
+/// One type for all functions is compiled once for every scalar.
+pub(super) struct At<'a, D> {
+    pub(super) dynamics: &'a D,
+    pub(super) function: Function,
+}
+
+impl<D: Dynamics> Formula for At<'_, D> {
     fn dims(&self) -> (usize, usize) {
         let (n, p) = self.dynamics.dims();
-        (n, n + p)
+        match self.function {
+            Function::Initial => (n, p),
+            Function::Rate(_) => (n, n + p),
+            Function::Output(_) => (self.dynamics.outputs(), n + p),
+        }
     }
 
     #[inline(always)]
     fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
-        let (x, theta) = both.split_at(out.len());
-        self.dynamics.rate(self.t, x, theta, out);
+        let split = both.len() - self.dynamics.dims().1;
+        let (x, theta) = both.split_at(split);
+        match self.function {
+            Function::Initial => self.dynamics.initial(theta, out),
+            Function::Rate(t) => self.dynamics.rate(t, x, theta, out),
+            Function::Output(t) => self.dynamics.observe(t, x, theta, out),
+        }
     }
 }
 
-/// Initial value as a function of θ.
-pub(super) struct Initial<'a, D>(pub(super) &'a D);
-
-impl<D: Dynamics> Formula for Initial<'_, D> {
-    fn dims(&self) -> (usize, usize) {
-        self.0.dims()
-    }
-
-    #[inline(always)]
-    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
-        self.0.initial(theta, out);
-    }
+/// Second derivatives of dynamics, whatever their type.
+pub(super) trait Second: Send + Sync {
+    /// Returns ∇²(Σ λᵢfᵢ) V of a function f at its arguments.
+    fn product(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64>;
 }
 
-/// Observables at a time, as a function of x and θ together.
-pub(super) struct Output<'a, D> {
-    pub(super) dynamics: &'a D,
-    pub(super) t: f64,
-}
-
-impl<D: Dynamics> Formula for Output<'_, D> {
-    fn dims(&self) -> (usize, usize) {
-        let (n, p) = self.dynamics.dims();
-        (self.dynamics.outputs(), n + p)
-    }
-
-    #[inline(always)]
-    fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
-        let (x, theta) = both.split_at(self.dynamics.dims().0);
-        self.dynamics.observe(self.t, x, theta, out);
+impl<D: Dynamics> Second for &D {
+    fn product(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
+        let function = At {
+            dynamics: *self,
+            function: f,
+        };
+        second_derivative(&function, at, lambda, v)
     }
 }

@@ -1,5 +1,6 @@
 //! Errors of time steps.
 
+use crate::automatic;
 use crate::error::{ModuleError, number};
 
 /// Error of an integration in time.
@@ -112,6 +113,14 @@ pub enum Error {
         /// Number of parameters.
         count: usize,
     },
+    /// A function of the dynamics that automatic differentiation refuses.
+    #[error("{function} of the dynamics: {error}")]
+    Function {
+        /// Which function it is.
+        function: &'static str,
+        /// Why it is refused.
+        error: automatic::Error,
+    },
     /// A failure in one of several experiments.
     #[error("experiment {index}: {error}")]
     Experiment {
@@ -147,6 +156,7 @@ impl ModuleError for Error {
             Self::Implicit { .. } => "Implicit",
             Self::Entry { .. } => "Entry",
             Self::Unused { .. } => "Unused",
+            Self::Function { error, .. } => error.kind(),
             Self::Experiment { error, .. } => error.kind(),
             Self::Times { .. } => "Times",
         }

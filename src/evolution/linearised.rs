@@ -1,16 +1,39 @@
 //! Linearised steps of an experiment.
 
+use faer::{Mat, MatRef};
+
 use super::course::{Course, Phase};
-use super::dynamics::{Dynamics, Initial, Output, Rate};
-use super::matrix::{Lu, add_slopes};
+use super::dynamics::{At, Dynamics, Function, Second};
+use super::error::Error;
+use super::march::March;
+use super::matrix::Lu;
 use super::method::Tableau;
-use super::plan::Plan;
 use super::stepper::{INSTANT, moves};
 use super::trajectory::{Leg, Trajectory};
-use crate::automatic::Slopes;
+use super::watch::Watch;
+use crate::automatic::{Formula, Slopes};
+
+/// Place on the way of a sweep, where a function of the dynamics is linearised.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    Initial,
+    /// Solution of the algebraic equations, or first slope, at the start of a leg.
+    Start(usize),
+    Stage {
+        leg: usize,
+        step: usize,
+        stage: usize,
+    },
+    Observation {
+        leg: usize,
+        index: usize,
+    },
+}
 
 /// Linearisation of all steps of an experiment.
 pub(super) struct Linearised<'a> {
+    second: Box<dyn Second + 'a>,
+    theta: &'a [f64],
     pub(super) course: &'a Course,
     pub(super) tableau: &'static Tableau,
     /// 1 for a component with a rate, 0 for an algebraic one.
@@ -24,10 +47,7 @@ pub(super) struct Linearised<'a> {
 
 /// Linearisation of the steps of a phase.
 pub(super) struct LinearLeg {
-    /// Lengths of the steps.
-    pub(super) lengths: Vec<f64>,
-    /// Number of steps before every observation.
-    pub(super) seen: Vec<usize>,
+    pub(super) leg: Leg,
     /// Solution of the algebraic equations at the start, if there are any.
     pub(super) consistent: Option<Stage>,
     /// First slope.
@@ -47,44 +67,84 @@ pub(super) struct Stage {
 }
 
 impl<'a> Linearised<'a> {
+    /// Linearises all steps of a march.
+    ///
+    /// # Errors
+    /// Fails if automatic differentiation refuses a function of the dynamics.
     pub(super) fn new<D: Dynamics>(
-        dynamics: &D,
-        plan: &Plan,
-        course: &'a Course,
-        theta: &[f64],
-        trajectory: &Trajectory,
-    ) -> Self {
-        let first = course.phases[0].gather(theta);
+        march: &March<'a, D>,
+        watch: &Watch,
+        trajectory: Trajectory,
+    ) -> Result<Self, Error> {
+        let (dynamics, course) = (march.dynamics, march.course);
         let (n, p) = dynamics.dims();
-        let mut initial = vec![0.0; n * p];
-        Slopes::<4>::new(n, p).at(&Initial(dynamics), &first, &mut initial);
         let moves = moves(dynamics);
-        let tableau = plan.method.tableau();
-        let pairs = course.phases.iter().zip(&trajectory.legs);
-        let legs = pairs.map(|(phase, leg)| {
-            let linearise = Linearise {
+        let tableau = march.plan.method.tableau();
+        let mut initial = Vec::new();
+        let mut legs = Vec::with_capacity(course.phases.len());
+        for (index, (phase, leg)) in course.phases.iter().zip(trajectory.legs).enumerate() {
+            let parameters = phase.gather(march.theta);
+            let mut linearise = Linearise {
                 dynamics,
+                watch,
                 moves: &moves,
                 phase,
                 derivatives: Slopes::new(n, n + p),
-                both: [leg.state(0), &phase.gather(theta)].concat(),
+                both: [&leg.first[..], &parameters].concat(),
             };
-            linearise.leg(leg, tableau)
-        });
-        Self {
+            if index == 0 {
+                initial = linearise.slopes(Function::Initial)?;
+            }
+            legs.push(linearise.leg(leg, tableau)?);
+        }
+        Ok(Self {
+            second: Box::new(dynamics),
+            theta: march.theta,
             course,
             tableau,
             outputs: dynamics.outputs(),
             initial,
-            legs: legs.collect(),
+            legs,
             moves,
-        }
+        })
+    }
+}
+
+impl Linearised<'_> {
+    /// Returns ∇²(Σ λᵢfᵢ) V of the function f at a place.
+    pub(super) fn bend(&self, place: Place, lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
+        let at = |leg: usize, state: &[f64]| {
+            [state, &self.course.phases[leg].gather(self.theta)].concat()
+        };
+        let (function, at) = match place {
+            Place::Initial => (Function::Initial, at(0, &[])),
+            Place::Start(leg) => {
+                let phase = &self.course.phases[leg];
+                let time = phase.clock(phase.from);
+                (Function::Rate(time), at(leg, &self.legs[leg].leg.first))
+            }
+            Place::Stage { leg, step, stage } => {
+                let record = &self.legs[leg].leg;
+                let [t, h] = record.steps[step];
+                let time = self.course.phases[leg].clock(t + self.tableau.c[stage] * h);
+                (Function::Rate(time), at(leg, record.stage(step, stage)))
+            }
+            Place::Observation { leg, index } => {
+                let time = self.course.phases[leg].times[index];
+                (
+                    Function::Output(time),
+                    at(leg, self.legs[leg].leg.seen_state(index)),
+                )
+            }
+        };
+        self.second.product(function, &at, lambda, v)
     }
 }
 
 /// Linearisation of a phase in progress.
 struct Linearise<'a, D> {
     dynamics: &'a D,
+    watch: &'a Watch,
     moves: &'a [f64],
     phase: &'a Phase,
     derivatives: Slopes<4>,
@@ -93,56 +153,57 @@ struct Linearise<'a, D> {
 }
 
 impl<D: Dynamics> Linearise<'_, D> {
-    fn leg(mut self, leg: &Leg, tableau: &Tableau) -> LinearLeg {
+    fn leg(mut self, leg: Leg, tableau: &Tableau) -> Result<LinearLeg, Error> {
         let (n, start) = (self.moves.len(), self.phase.from);
+        let first = self.stage(start, 0.0)?;
         let algebraic = self.moves.contains(&0.0);
-        let first = self.stage(start, 0.0);
         let consistent = algebraic.then(|| self.stage(start, INSTANT));
         let mut stages = Vec::with_capacity(leg.steps.len() * (tableau.stages() - 1));
         for (step, &[t, h]) in leg.steps.iter().enumerate() {
-            for i in 1..tableau.stages() {
-                let stage = &mut self.both[..n];
-                stage.copy_from_slice(leg.state(step));
-                add_slopes(leg.slopes(step), h, tableau.a[i], stage);
-                stages.push(self.stage(t + tableau.c[i] * h, h * tableau.diagonal(i)));
+            for (state, i) in leg.stages(step).zip(1..) {
+                self.both[..n].copy_from_slice(state);
+                stages.push(self.stage(t + tableau.c[i] * h, h * tableau.diagonal(i))?);
             }
         }
-        LinearLeg {
-            lengths: leg.steps.iter().map(|[_, h]| *h).collect(),
-            seen: leg.seen.clone(),
-            consistent,
+        Ok(LinearLeg {
+            consistent: consistent.transpose()?,
             first,
             stages,
-            observed: self.observations(leg),
-        }
+            observed: self.observations(&leg)?,
+            leg,
+        })
+    }
+
+    /// Differentiates a function, column by column, and checks it where its branches are new.
+    fn slopes(&mut self, function: Function) -> Result<Vec<f64>, Error> {
+        let (dynamics, n) = (self.dynamics, self.moves.len());
+        let at = At { dynamics, function };
+        let arguments = match function {
+            Function::Initial => &self.both[n..],
+            Function::Rate(_) | Function::Output(_) => &self.both[..],
+        };
+        let mut out = vec![0.0; at.dims().0 * arguments.len()];
+        let branch = self.derivatives.at(&at, arguments, &mut out);
+        self.watch.check(&at, arguments, branch)?;
+        Ok(out)
     }
 
     /// Linearises the rate at a time and at the state in `both`.
-    fn stage(&mut self, t: f64, shift: f64) -> Stage {
+    fn stage(&mut self, t: f64, shift: f64) -> Result<Stage, Error> {
         let n = self.moves.len();
-        let (dynamics, t) = (self.dynamics, self.phase.clock(t));
-        let mut slopes = vec![0.0; n * self.both.len()];
-        self.derivatives
-            .at(&Rate { dynamics, t }, &self.both, &mut slopes);
+        let slopes = self.slopes(Function::Rate(self.phase.clock(t)))?;
         let factors = || (Lu::shifted(self.moves, shift, &slopes[..n * n]), shift);
         let system = (shift != 0.0).then(factors);
-        Stage { slopes, system }
+        Ok(Stage { slopes, system })
     }
 
-    fn observations(&mut self, leg: &Leg) -> Vec<Vec<f64>> {
-        let (n, outputs) = (self.moves.len(), self.dynamics.outputs());
-        let mut derivatives = Slopes::<4>::new(outputs, self.both.len());
+    fn observations(&mut self, leg: &Leg) -> Result<Vec<Vec<f64>>, Error> {
+        let n = self.moves.len();
         let mut observed = Vec::with_capacity(leg.seen.len());
         for (&t, state) in self.phase.times.iter().zip(leg.observed.chunks_exact(n)) {
             self.both[..n].copy_from_slice(state);
-            let mut out = vec![0.0; outputs * self.both.len()];
-            let output = Output {
-                dynamics: self.dynamics,
-                t,
-            };
-            derivatives.at(&output, &self.both, &mut out);
-            observed.push(out);
+            observed.push(self.slopes(Function::Output(t))?);
         }
-        observed
+        Ok(observed)
     }
 }

@@ -80,7 +80,7 @@ impl<D: Dynamics> Way<'_, D> {
     fn run(&mut self) -> Result<(), Error> {
         let phase = self.phase;
         self.stepper.begin(self.t)?;
-        self.leg.begin(&self.stepper.x);
+        self.leg.first.clone_from(&self.stepper.x);
         let distance = phase.until - self.t;
         let length = self.stepper.first_length(distance);
         let mut controller = Controller::new(length, self.plan.method.tableau().order);

@@ -48,15 +48,18 @@ mod course;
 mod dynamics;
 mod error;
 mod experiment;
+mod lanes;
 mod linearised;
 mod march;
 mod matrix;
 mod method;
 mod plan;
+mod second_order;
 mod sensitivity;
 mod stepper;
 mod sweeps;
 mod trajectory;
+mod watch;
 
 pub use self::dynamics::Dynamics;
 pub use self::error::Error;
@@ -68,13 +71,12 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use self::course::Course;
-use self::dynamics::{Initial, Output, Rate};
 use self::linearised::Linearised;
 use self::march::March;
 use self::plan::{Accuracy, Plan, Steps};
 use self::sensitivity::Sweeps;
 use self::trajectory::Trajectory;
-use crate::automatic::Curve;
+use self::watch::Watch;
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Operator};
@@ -93,6 +95,7 @@ pub struct Evolution<D> {
     plan: Plan,
     /// Number of parameters of the model.
     parameters: usize,
+    watch: Watch,
 }
 
 /// Largest number of steps by default.
@@ -132,6 +135,7 @@ impl<D: Dynamics> Evolution<D> {
             courses,
             plan,
             parameters,
+            watch: Watch::new(),
         })
     }
 
@@ -266,26 +270,8 @@ impl<D: Dynamics> Evolution<D> {
 
     /// Returns the linearised steps at θ.
     fn sweeps<'s>(&'s self, theta: &'s [f64]) -> Result<Sweeps<'s>> {
-        let experiments = self.each(theta, |march| {
-            let trajectory = march.run()?;
-            let (plan, course) = (march.plan, march.course);
-            let linearised = Linearised::new(march.dynamics, plan, course, theta, &trajectory);
-            Ok(linearised)
-        })?;
-        self.trace(theta)?;
-        Ok(Sweeps::new(self.parameters, experiments))
-    }
-
-    /// Checks rate, initial value and observables once for what automatic differentiation cannot see.
-    fn trace(&self, theta: &[f64]) -> Result<()> {
-        let (dynamics, phase) = (&self.dynamics, &self.courses[0].phases[0]);
-        let parameters = phase.gather(theta);
-        Curve::new(Initial(dynamics)).trace(&parameters)?;
-        let mut x = vec![f64::NAN; dynamics.dims().0];
-        dynamics.initial(&parameters, &mut x);
-        let (both, t) = ([x, parameters].concat(), phase.clock(phase.from));
-        Curve::new(Rate { dynamics, t }).trace(&both)?;
-        Curve::new(Output { dynamics, t }).trace(&both)
+        let linearise = |march: &March<'s, D>| Linearised::new(march, &self.watch, march.run()?);
+        Ok(Sweeps::new(self.parameters, self.each(theta, linearise)?))
     }
 }
 

@@ -3,10 +3,12 @@
 use faer::{Mat, MatRef};
 use rayon::prelude::*;
 
+use super::lanes::{groups, load};
 use super::linearised::Linearised;
+use super::second_order::{Bent, Curvatures};
 use crate::error::Result;
 use crate::linalg::Batch;
-use crate::model::adjoint::Sensitivity;
+use crate::model::adjoint::{Sensitivity, StateCurvature};
 
 /// Linearised experiments, one after the other in ρ.
 pub(super) struct Sweeps<'a> {
@@ -31,7 +33,7 @@ impl<'a> Sweeps<'a> {
         let mut tasks = Vec::new();
         let mut row = 0;
         for (experiment, rows) in self.experiments.iter().zip(self.rows()) {
-            for [column, width] in groups(columns) {
+            for [column, width] in groups(columns, 8) {
                 tasks.push(Task {
                     experiment,
                     row,
@@ -46,32 +48,6 @@ impl<'a> Sweeps<'a> {
     }
 }
 
-/// Groups of columns that are swept at once.
-fn groups(columns: usize) -> Vec<[usize; 2]> {
-    let mut groups = Vec::new();
-    let mut first = 0;
-    while first < columns {
-        let left = columns - first;
-        let width = if left >= 5 {
-            8
-        } else if left >= 2 {
-            4
-        } else {
-            1
-        };
-        groups.push([first, width]);
-        first += width;
-    }
-    groups
-}
-
-/// Returns columns from the first on, by rows, with zeros beyond the last.
-fn load<const L: usize>(x: MatRef<'_, f64>, first: usize) -> Vec<[f64; L]> {
-    let entry = |i: usize, j: usize| if j < x.ncols() { x[(i, j)] } else { 0.0 };
-    let row = |i| std::array::from_fn(|lane| entry(i, first + lane));
-    (0..x.nrows()).map(row).collect()
-}
-
 impl Linearised<'_> {
     fn tangents<const L: usize>(&self, v: MatRef<'_, f64>, first: usize) -> Mat<f64> {
         let out = self.forward::<L>(&load(v, first));
@@ -81,7 +57,7 @@ impl Linearised<'_> {
 
     fn adjoints<const L: usize>(&self, w: MatRef<'_, f64>, first: usize, p: usize) -> Mat<f64> {
         let mut out = vec![[0.0; L]; p];
-        self.backward::<L>(&load(w, first), &mut out);
+        self.backward::<L>(&load(w, first), &mut out, &mut ());
         let columns = L.min(w.ncols() - first);
         Mat::from_fn(p, columns, |i, j| out[i][j])
     }
@@ -113,6 +89,20 @@ impl Sensitivity for Sweeps<'_> {
             part.copy_from(block);
         }
         Ok(out)
+    }
+
+    fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
+        let mut covectors = w;
+        let bent = self
+            .experiments
+            .iter()
+            .zip(self.rows())
+            .map(|(experiment, rows)| {
+                let (here, rest) = covectors.split_at(rows);
+                covectors = rest;
+                Bent::new(experiment, here, self.p)
+            });
+        Ok(Some(Box::new(Curvatures(bent.collect()))))
     }
 
     fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
@@ -150,9 +140,9 @@ struct Task<'s, 'a> {
 }
 
 /// Runs tasks, over all threads if there are several.
-fn run<T: Sync>(tasks: &[T], work: impl Fn(&T) -> Mat<f64> + Sync) -> Vec<Mat<f64>> {
+fn run<T: Sync>(tasks: &[T], work: impl Fn(&T) -> Mat<f64> + Send + Sync) -> Vec<Mat<f64>> {
     match tasks {
         [task] => vec![work(task)],
-        _ => tasks.par_iter().map(|task| work(task)).collect(),
+        _ => tasks.par_iter().map(work).collect(),
     }
 }

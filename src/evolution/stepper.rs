@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::course::Phase;
-use super::dynamics::{Dynamics, Rate};
+use super::dynamics::{At, Dynamics, Function};
 use super::error::Error;
 use super::matrix::{Lu, add_slopes, column};
 use super::method::Tableau;
@@ -43,6 +43,8 @@ pub(super) struct Stepper<'a, D> {
     next: Vec<f64>,
     /// Slopes of all stages, one after the other. Those of algebraic components are 0.
     pub(super) slopes: Vec<f64>,
+    /// States of all stages but the first, one after the other.
+    stages: Vec<f64>,
     /// 1 for a component with a rate, 0 for an algebraic one.
     moves: Vec<f64>,
     base: Vec<f64>,
@@ -83,6 +85,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             n,
             next: zero(),
             slopes: vec![0.0; n * tableau.stages()],
+            stages: vec![0.0; n * (tableau.stages() - 1)],
             moves: moves(dynamics),
             base: zero(),
             stage: zero(),
@@ -164,9 +167,11 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     /// Computes ∂f/∂x at the current state.
     fn linearise(&mut self, t: f64) {
         self.both[..self.n].copy_from_slice(&self.x);
-        let (dynamics, t) = (self.dynamics, self.phase.clock(t));
-        self.derivatives
-            .at(&Rate { dynamics, t }, &self.both, &mut self.jacobian);
+        let rate = At {
+            dynamics: self.dynamics,
+            function: Function::Rate(self.phase.clock(t)),
+        };
+        self.derivatives.at(&rate, &self.both, &mut self.jacobian);
         (self.fresh, self.factored) = (true, 0.0);
     }
 
@@ -179,6 +184,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         self.stage.copy_from_slice(&self.x);
         for stage in 1..self.tableau.stages() {
             self.solve_stage(stage, t, h)?;
+            self.stages[(stage - 1) * self.n..stage * self.n].copy_from_slice(&self.stage);
         }
         // The last stage is the step itself.
         self.next.copy_from_slice(&self.stage);
@@ -198,7 +204,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
 
     /// Records the last attempt.
     pub(super) fn record(&self, leg: &mut Leg, step: [f64; 2]) {
-        leg.push(step, &self.slopes, &self.next);
+        leg.push(step, &self.stages);
     }
 
     /// Goes on to the state after the last attempt.

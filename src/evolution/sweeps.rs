@@ -13,22 +13,52 @@
 //! bits of a column do not depend on L.
 
 use super::course::{Phase, Source};
-use super::linearised::{LinearLeg, Linearised, Stage};
+use super::linearised::{LinearLeg, Linearised, Place, Stage};
 use super::matrix::{add_product, add_slopes, add_transposed};
 use crate::linalg::Side;
 
 /// Entry of L columns.
 type Lanes<const L: usize> = [f64; L];
 
+/// What else is done on the way of a backward sweep.
+pub(super) trait Visitor<const L: usize> {
+    /// Adds covectors of the state and of the parameters at a place, before the sweep passes it.
+    fn enter(&mut self, place: Place, x: &mut [Lanes<L>], v: &mut [Lanes<L>]) {
+        let _ = (place, x, v);
+    }
+
+    /// Is told the multiplier of the function at a place, which is λ times a factor.
+    fn leave(&mut self, place: Place, lambda: &[Lanes<L>], factor: f64) {
+        let _ = (place, lambda, factor);
+    }
+}
+
+impl<const L: usize> Visitor<L> for () {}
+
+/// Tangents of states and parameters at the places of a forward sweep, one after the other.
+pub(super) type Record<const L: usize> = Vec<Vec<Lanes<L>>>;
+
 impl Linearised<'_> {
     /// Sweeps tangents forward. Returns the tangents of all observables, one observation after the other.
     pub(super) fn forward<const L: usize>(&self, v: &[Lanes<L>]) -> Vec<Lanes<L>> {
+        self.forward_recorded(v, None)
+    }
+
+    /// Sweeps tangents forward, and records them at all places.
+    pub(super) fn forward_recorded<const L: usize>(
+        &self,
+        v: &[Lanes<L>],
+        mut record: Option<&mut Record<L>>,
+    ) -> Vec<Lanes<L>> {
         let n = self.moves.len();
         let mut out = vec![[0.0; L]; self.outputs * self.course.observations];
         let mut seen = out.chunks_exact_mut(self.outputs);
         let mut x = vec![[0.0; L]; n];
         let initial = gather(&self.course.phases[0], v);
         add_product(&self.initial, 1.0, &initial, &mut x);
+        if let Some(record) = &mut record {
+            record.push(initial);
+        }
         for (phase, leg) in self.course.phases.iter().zip(&self.legs) {
             let v = gather(phase, v);
             let mut sweep = Forward {
@@ -38,6 +68,7 @@ impl Linearised<'_> {
                 x: &mut x,
                 slopes: vec![[0.0; L]; n * self.tableau.stages()],
                 base: vec![[0.0; L]; n],
+                record: record.as_deref_mut(),
             };
             sweep.run(&mut seen);
         }
@@ -45,7 +76,14 @@ impl Linearised<'_> {
     }
 
     /// Sweeps covectors of all observables backward. Adds the covectors of the model's parameters to `out`.
-    pub(super) fn backward<const L: usize>(&self, w: &[Lanes<L>], out: &mut [Lanes<L>]) {
+    ///
+    /// A visitor is called at all places.
+    pub(super) fn backward<const L: usize>(
+        &self,
+        w: &[Lanes<L>],
+        out: &mut [Lanes<L>],
+        visitor: &mut impl Visitor<L>,
+    ) {
         let n = self.moves.len();
         let mut seen = w.chunks_exact(self.outputs).rev();
         let mut x = vec![[0.0; L]; n];
@@ -53,6 +91,8 @@ impl Linearised<'_> {
             let mut sweep = Backward {
                 along: self,
                 leg,
+                index,
+                visitor: &mut *visitor,
                 v: vec![[0.0; L]; phase.sources.len()],
                 x: &mut x,
                 slopes: vec![[0.0; L]; n * self.tableau.stages()],
@@ -62,6 +102,8 @@ impl Linearised<'_> {
             sweep.run(&mut seen);
             let mut v = sweep.v;
             if index == 0 {
+                visitor.enter(Place::Initial, &mut [], &mut v);
+                visitor.leave(Place::Initial, &x, 1.0);
                 add_transposed(&self.initial, 1.0, &x, &mut v);
             }
             scatter(phase, &v, out);
@@ -114,24 +156,35 @@ struct Forward<'a, const L: usize> {
     /// Tangents of the slopes of all stages.
     slopes: Vec<Lanes<L>>,
     base: Vec<Lanes<L>>,
+    record: Option<&'a mut Record<L>>,
 }
 
 impl<const L: usize> Forward<'_, L> {
     fn run<'o>(&mut self, seen: &mut impl Iterator<Item = &'o mut [Lanes<L>]>) {
         let n = self.x.len();
         self.begin();
-        let mut observations = self.leg.seen.iter().zip(&self.leg.observed).peekable();
-        for step in 0..=self.leg.lengths.len() {
+        let steps = &self.leg.leg.steps;
+        let mut observations = self.leg.leg.seen.iter().zip(&self.leg.observed).peekable();
+        for step in 0..=steps.len() {
             while let Some((_, slopes)) = observations.next_if(|(seen, _)| **seen == step) {
                 let Some(out) = seen.next() else { return };
                 let (in_state, in_theta) = slopes.split_at(self.along.outputs * n);
                 add_product(in_state, 1.0, self.x, out);
                 add_product(in_theta, 1.0, self.v, out);
+                self.base.copy_from_slice(self.x);
+                self.note();
             }
-            let Some(&h) = self.leg.lengths.get(step) else {
+            let Some(&[_, h]) = steps.get(step) else {
                 break;
             };
             self.step(step, h);
+        }
+    }
+
+    /// Records the tangents of `base` and of the parameters.
+    fn note(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.push([&self.base, self.v].concat());
         }
     }
 
@@ -139,10 +192,12 @@ impl<const L: usize> Forward<'_, L> {
         if let Some(consistent) = &self.leg.consistent {
             self.base.copy_from_slice(self.x);
             self.solve(consistent, 0);
+            self.note();
             self.x.copy_from_slice(&self.base);
         }
         self.base.copy_from_slice(self.x);
         self.explicit(&self.leg.first, 0);
+        self.note();
     }
 
     fn step(&mut self, step: usize, h: f64) {
@@ -156,6 +211,7 @@ impl<const L: usize> Forward<'_, L> {
             } else {
                 self.explicit(stage, i);
             }
+            self.note();
         }
         self.x.copy_from_slice(&self.base);
         self.slopes.copy_within((tableau.stages() - 1) * n.., 0);
@@ -195,9 +251,12 @@ impl<const L: usize> Forward<'_, L> {
 }
 
 /// Backward sweep of a phase.
-struct Backward<'a, const L: usize> {
+struct Backward<'a, V, const L: usize> {
     along: &'a Linearised<'a>,
     leg: &'a LinearLeg,
+    /// Index of the leg.
+    index: usize,
+    visitor: &'a mut V,
     /// Covectors of the parameters of the dynamics.
     v: Vec<Lanes<L>>,
     /// Covectors of the state.
@@ -210,20 +269,25 @@ struct Backward<'a, const L: usize> {
     total: Vec<Lanes<L>>,
 }
 
-impl<const L: usize> Backward<'_, L> {
+impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
     fn run<'o>(&mut self, seen: &mut impl Iterator<Item = &'o [Lanes<L>]>) {
         let n = self.x.len();
-        let observations = self.leg.seen.iter().zip(&self.leg.observed).rev();
-        let mut observations = observations.peekable();
-        for step in (0..=self.leg.lengths.len()).rev() {
-            while let Some((_, slopes)) = observations.next_if(|(seen, _)| **seen == step) {
+        let steps = &self.leg.leg.steps;
+        let observations = self.leg.leg.seen.iter().zip(&self.leg.observed);
+        let mut observations = observations.enumerate().rev().peekable();
+        for step in (0..=steps.len()).rev() {
+            while let Some((index, (_, slopes))) = observations.next_if(|(_, o)| *o.0 == step) {
                 let Some(w) = seen.next() else { return };
+                let leg = self.index;
+                let place = Place::Observation { leg, index };
+                self.visitor.enter(place, self.x, &mut self.v);
+                self.visitor.leave(place, w, 1.0);
                 let (in_state, in_theta) = slopes.split_at(self.along.outputs * n);
                 add_transposed(in_state, 1.0, w, self.x);
                 add_transposed(in_theta, 1.0, w, &mut self.v);
             }
             if let Some(step) = step.checked_sub(1) {
-                self.step(step, self.leg.lengths[step]);
+                self.step(step, steps[step][1]);
             }
         }
         self.end();
@@ -240,10 +304,15 @@ impl<const L: usize> Backward<'_, L> {
         self.total.fill([0.0; L]);
         let stages = self.leg.stages(step, tableau.stages());
         for (stage, i) in stages.iter().zip(1..last + 1).rev() {
+            let place = Place::Stage {
+                leg: self.index,
+                step,
+                stage: i,
+            };
             if stage.system.is_some() {
-                self.solve(stage, i);
+                self.solve(stage, i, place);
             } else {
-                self.explicit(stage, i);
+                self.explicit(stage, i, place);
             }
             for (x, b) in self.total.iter_mut().zip(&self.by_stage) {
                 add(b, x);
@@ -263,21 +332,24 @@ impl<const L: usize> Backward<'_, L> {
     }
 
     /// Adds the covectors that an explicit stage passes to its base and to θ.
-    fn explicit(&mut self, stage: &Stage, i: usize) {
+    fn explicit(&mut self, stage: &Stage, i: usize, place: Place) {
         let n = self.x.len();
+        self.visitor.enter(place, &mut self.by_stage, &mut self.v);
         let slope = &mut self.slopes[i * n..(i + 1) * n];
         restrict(&self.along.moves, slope);
+        self.visitor.leave(place, slope, 1.0);
         let (in_state, in_theta) = stage.split(n);
         add_transposed(in_state, 1.0, slope, &mut self.by_stage);
         add_transposed(in_theta, 1.0, slope, &mut self.v);
     }
 
     /// Replaces the covectors of an implicit stage by those of its base, and adds those of θ.
-    fn solve(&mut self, stage: &Stage, i: usize) {
+    fn solve(&mut self, stage: &Stage, i: usize, place: Place) {
         let (n, moves) = (self.x.len(), &self.along.moves);
         let Some((system, shift)) = &stage.system else {
             return;
         };
+        self.visitor.enter(place, &mut self.by_stage, &mut self.v);
         let slope = &mut self.slopes[i * n..(i + 1) * n];
         for ((k, y), m) in slope.iter_mut().zip(&mut self.by_stage).zip(moves) {
             for (k, y) in k.iter_mut().zip(y) {
@@ -286,6 +358,7 @@ impl<const L: usize> Backward<'_, L> {
             }
         }
         system.solve(Side::Transpose, &mut self.by_stage);
+        self.visitor.leave(place, &self.by_stage, *shift);
         add_transposed(stage.split(n).1, *shift, &self.by_stage, &mut self.v);
         restrict(moves, &mut self.by_stage);
         for (k, b) in slope.iter().zip(&mut self.by_stage) {
@@ -296,14 +369,15 @@ impl<const L: usize> Backward<'_, L> {
     /// Passes the covectors of the first slope to the state, and those to the state before the algebraic equations were solved.
     fn end(&mut self) {
         self.by_stage.fill([0.0; L]);
-        self.explicit(&self.leg.first, 0);
+        let place = Place::Start(self.index);
+        self.explicit(&self.leg.first, 0, place);
         for (x, b) in self.x.iter_mut().zip(&self.by_stage) {
             add(b, x);
         }
         if let Some(consistent) = &self.leg.consistent {
             self.slopes[..self.x.len()].fill([0.0; L]);
             self.by_stage.copy_from_slice(self.x);
-            self.solve(consistent, 0);
+            self.solve(consistent, 0, place);
             self.x.copy_from_slice(&self.by_stage);
         }
     }

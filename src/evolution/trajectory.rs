@@ -1,4 +1,4 @@
-//! States and slopes of an integration.
+//! States of an integration.
 
 use super::plan::Lengths;
 
@@ -7,16 +7,18 @@ pub(super) struct Trajectory {
     pub(super) legs: Vec<Leg>,
 }
 
-/// Steps of a phase, with the states between them and the slopes of their stages.
+/// Steps of a phase, with the states of their stages.
 pub(super) struct Leg {
     n: usize,
+    /// Number of stages of a step, without its first.
     stages: usize,
-    /// Whether states and slopes are recorded.
+    /// Whether stages are recorded.
     complete: bool,
     /// Time before every step, and its length.
     pub(super) steps: Vec<[f64; 2]>,
+    /// State at the start.
+    pub(super) first: Vec<f64>,
     states: Vec<f64>,
-    slopes: Vec<f64>,
     /// Number of steps before every observation.
     pub(super) seen: Vec<usize>,
     /// States at the observations, one after the other.
@@ -24,32 +26,25 @@ pub(super) struct Leg {
 }
 
 impl Leg {
+    /// Creates an empty record for a method with this number of stages.
     pub(super) fn new(n: usize, stages: usize, complete: bool) -> Self {
         Self {
             n,
-            stages,
+            stages: stages - 1,
             complete,
             steps: Vec::new(),
+            first: Vec::new(),
             states: Vec::new(),
-            slopes: Vec::new(),
             seen: Vec::new(),
             observed: Vec::new(),
         }
     }
 
-    /// Records the first state.
-    pub(super) fn begin(&mut self, state: &[f64]) {
-        if self.complete {
-            self.states.extend_from_slice(state);
-        }
-    }
-
-    /// Appends a step from time t of length h, with the slopes of all stages and the state that it leads to.
-    pub(super) fn push(&mut self, step: [f64; 2], slopes: &[f64], state: &[f64]) {
+    /// Appends a step from time t of length h, with the states of its stages.
+    pub(super) fn push(&mut self, step: [f64; 2], stages: &[f64]) {
         self.steps.push(step);
         if self.complete {
-            self.slopes.extend_from_slice(slopes);
-            self.states.extend_from_slice(state);
+            self.states.extend_from_slice(stages);
         }
     }
 
@@ -59,15 +54,21 @@ impl Leg {
         self.observed.extend_from_slice(state);
     }
 
-    /// Returns the state after this number of steps.
-    pub(super) fn state(&self, steps: usize) -> &[f64] {
-        &self.states[steps * self.n..(steps + 1) * self.n]
+    /// Returns the states of all stages of a step but the first.
+    pub(super) fn stages(&self, step: usize) -> impl Iterator<Item = &[f64]> {
+        let length = self.stages * self.n;
+        self.states[step * length..(step + 1) * length].chunks_exact(self.n)
     }
 
-    /// Returns the slopes of all stages of a step, one after the other.
-    pub(super) fn slopes(&self, step: usize) -> &[f64] {
-        let length = self.stages * self.n;
-        &self.slopes[step * length..(step + 1) * length]
+    /// Returns the state of a stage of a step, of which the first is not recorded.
+    pub(super) fn stage(&self, step: usize, stage: usize) -> &[f64] {
+        let start = (step * self.stages + stage - 1) * self.n;
+        &self.states[start..start + self.n]
+    }
+
+    /// Returns the state at an observation.
+    pub(super) fn seen_state(&self, index: usize) -> &[f64] {
+        &self.observed[index * self.n..(index + 1) * self.n]
     }
 
     /// Returns the lengths of the steps.

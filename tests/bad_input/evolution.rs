@@ -3,7 +3,7 @@
 use pullback::automatic::Scalar;
 use pullback::evolution::{Dynamics, Error, Evolution, Experiment, Method};
 use pullback::loss::L2Misfit;
-use pullback::{Descent, Model};
+use pullback::{Cpu, Descent, Linearisation, Model};
 
 const METHODS: [Method; 2] = [Method::Explicit, Method::Implicit];
 
@@ -131,4 +131,170 @@ fn a_descent_survives_trials_that_explode() {
         "{report}"
     );
     assert_eq!(model.state_dim(), 2);
+}
+
+/// Dynamics whose rate is wrong in one of several ways, and their observable in another.
+struct Wrong(&'static str);
+
+impl Dynamics for Wrong {
+    fn dims(&self) -> (usize, usize) {
+        (2, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = -theta[0] * x[0];
+        out[1] = match self.0 {
+            // Behind a branch that the first point does not take.
+            "late" if x[0] < 0.5 => S::from(x[1].value()),
+            _ => -x[1],
+        };
+        if self.0 == "singular" {
+            out[1] = x[0] - 1.0;
+        }
+    }
+
+    fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = S::from(1.0);
+        if self.0 != "unwritten" {
+            out[1] = theta[0];
+        }
+    }
+
+    fn observe<S: Scalar>(&self, _: f64, x: &[S], _: &[S], out: &mut [S]) {
+        out[0] = x[0];
+        out[1] = if self.0 == "observable" {
+            S::from(x[1].value())
+        } else {
+            x[1]
+        };
+    }
+
+    fn is_algebraic(&self, i: usize) -> bool {
+        self.0 == "singular" && i == 1
+    }
+}
+
+#[test]
+fn derivatives_that_are_lost_are_found_wherever_the_state_goes() {
+    let linearise = |what| {
+        let model = Evolution::new(Wrong(what), vec![2.0]).unwrap();
+        let rho = [0.1, 0.1];
+        Linearisation::new(&model, &rho, &[1.0], Cpu::shared()).map(drop)
+    };
+    assert!(linearise("nothing").is_ok());
+    for (what, part, name) in [
+        ("late", "the rate", "x[1]"),
+        ("observable", "an observable", "x[1]"),
+    ] {
+        let Err(found) = linearise(what) else {
+            panic!("{what}")
+        };
+        let text = found.to_string();
+        assert!(
+            text.contains(part) && text.contains("entry 1") && text.contains(name),
+            "{text}"
+        );
+    }
+    let model = Evolution::new(Wrong("unwritten"), vec![2.0]).unwrap();
+    let found = failure(model.predict(&[1.0]));
+    assert!(
+        matches!(found, Error::NotFinite { component: 1, .. }),
+        "{found}"
+    );
+}
+
+#[test]
+fn experiments_that_make_no_sense_are_errors() {
+    let of = |experiment: Experiment| {
+        failure(Evolution::over(Stiff, vec![experiment]).and_then(|model| model.predict(&[1.0])))
+    };
+    let one = || Experiment::new(vec![1.0]);
+    assert!(matches!(
+        of(one().given(1, 1.0)),
+        Error::Entry { entry: 1, count: 1 }
+    ));
+    assert!(matches!(
+        of(one().from(0.5, &[(3, 1.0)])),
+        Error::Entry { entry: 3, .. }
+    ));
+    assert!(matches!(of(one().from(-0.5, &[])), Error::Times { .. }));
+    assert!(matches!(
+        of(one().from(0.5, &[]).from(0.5, &[])),
+        Error::Times { index: 1, .. }
+    ));
+    assert!(matches!(
+        of(one().own(0, 1)),
+        Error::Unused {
+            parameter: 0,
+            count: 2
+        }
+    ));
+    assert!(matches!(of(one().rested(&[])), Error::Implicit { .. }));
+    assert!(matches!(
+        of(Experiment::new(vec![f64::INFINITY])),
+        Error::Implicit { .. }
+    ));
+    assert!(Evolution::over(Stiff, vec![]).is_err());
+    assert!(Evolution::over(Stiff, vec![one().from(0.5, &[(0, f64::NAN)])]).is_err());
+    assert!(Evolution::over(Stiff, vec![Experiment::new(vec![f64::INFINITY, 1.0])]).is_err());
+    // Failures of one experiment among several say which.
+    let experiments = vec![one(), Experiment::new(vec![3.0])];
+    let found = failure(
+        Evolution::over(Explosion, experiments)
+            .unwrap()
+            .predict(&[0.5]),
+    );
+    assert!(
+        matches!(&found, Error::Experiment { index: 1, error } if matches!(**error, Error::Vanished { .. })),
+        "{found}"
+    );
+    // Without end, an explosion does not settle.
+    let model = Evolution::new(Explosion, vec![f64::INFINITY])
+        .unwrap()
+        .method(Method::Implicit);
+    assert!(matches!(
+        failure(model.predict(&[0.5])),
+        Error::Vanished { .. }
+    ));
+    let model = Evolution::new(Wrong("singular"), vec![2.0])
+        .unwrap()
+        .method(Method::Implicit);
+    let found = failure(model.predict(&[1.0]));
+    assert!(
+        matches!(found, Error::Inconsistent { component: 1, .. }),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_state_that_goes_round_and_round_is_not_steady() {
+    let model = Evolution::new(Circle, vec![f64::INFINITY])
+        .unwrap()
+        .method(Method::Implicit);
+    let found = failure(model.most_steps(2000).predict(&[1.0]));
+    assert!(
+        matches!(found, Error::Unsteady { limit: 2000, .. }),
+        "{found}"
+    );
+}
+
+/// Oscillation that neither grows nor decays.
+struct Circle;
+
+impl Dynamics for Circle {
+    fn dims(&self) -> (usize, usize) {
+        (2, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        // A limit cycle of radius 1 (Poincaré).
+        let grow = S::from(1.0) - x[0] * x[0] - x[1] * x[1];
+        out[0] = grow * x[0] - theta[0] * x[1];
+        out[1] = grow * x[1] + theta[0] * x[0];
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(1.0);
+        out[1] = S::from(0.0);
+    }
 }

@@ -1,0 +1,27 @@
+//! Groups of columns that are swept at once.
+
+use faer::MatRef;
+
+/// Divides columns into groups of 1, 4, or at most 8 columns. Every group has its first column and a width, which may reach
+/// beyond the last column.
+pub(super) fn groups(columns: usize, widest: usize) -> Vec<[usize; 2]> {
+    let mut groups = Vec::new();
+    let mut first = 0;
+    while first < columns {
+        let width = match columns - first {
+            1 => 1,
+            2..5 => 4,
+            _ => widest,
+        };
+        groups.push([first, width]);
+        first += width;
+    }
+    groups
+}
+
+/// Returns columns from the first on, by rows, with zeros beyond the last.
+pub(super) fn load<const L: usize>(x: MatRef<'_, f64>, first: usize) -> Vec<[f64; L]> {
+    let entry = |i: usize, j: usize| if j < x.ncols() { x[(i, j)] } else { 0.0 };
+    let row = |i| std::array::from_fn(|lane| entry(i, first + lane));
+    (0..x.nrows()).map(row).collect()
+}
