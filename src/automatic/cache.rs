@@ -32,16 +32,16 @@ struct Known {
 const DENSE: f64 = 0.4;
 
 /// Relative disagreement of J w with the derivative along w above which entries may be missing from the pattern.
-const DISAGREEMENT: f64 = 1e-9;
+pub(super) const DISAGREEMENT: f64 = 1e-9;
 
 /// Largest disagreement that may become known as rounding.
-const ROUNDING: f64 = 1e-6;
+pub(super) const ROUNDING: f64 = 1e-6;
 
 /// Disagreement that no rounding explains.
-const INCONSISTENT: f64 = 1e-3;
+pub(super) const INCONSISTENT: f64 = 1e-3;
 
 /// Number of checked branches that are remembered.
-const REMEMBERED: usize = 4096;
+pub(super) const REMEMBERED: usize = 4096;
 
 impl Jacobian {
     pub(super) fn new(variable: fn(usize) -> Variable) -> Self {

@@ -68,7 +68,12 @@ impl Sparsity {
 
     /// Computes the rows that are differentiated in reverse, and returns an infinite disagreement for the first of them with a
     /// derivative outside the pattern.
-    fn reverse_values<M: Map>(&self, map: &M, x: &[f64], values: &mut [f64]) -> (f64, usize) {
+    pub(super) fn reverse_values<M: Map>(
+        &self,
+        map: &M,
+        x: &[f64],
+        values: &mut [f64],
+    ) -> (f64, usize) {
         let mut gap = (0.0, 0);
         if self.reverse.is_empty() {
             return gap;
@@ -90,7 +95,7 @@ impl Sparsity {
     /// Computes again the rows in which an infinite slope meets a derivative of zero.
     ///
     /// Forward evaluations cannot tell 0·∞, which is undefined, from the derivative of a constant. A tape can.
-    fn singular_values<M: Map>(&self, map: &M, x: &[f64], values: &mut [f64]) {
+    pub(super) fn singular_values<M: Map>(&self, map: &M, x: &[f64], values: &mut [f64]) {
         let tape = Tape::record(x, map.rows(), |x, out| map.at(x, out));
         let mut cursors = self.structure.col_ptr()[..x.len()].to_vec();
         for i in tape.singular() {

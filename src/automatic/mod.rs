@@ -62,6 +62,7 @@ mod error;
 mod jacobian;
 mod outputs;
 mod scalar;
+mod sparse;
 mod sparsity;
 mod tape;
 #[cfg(test)]
@@ -75,4 +76,5 @@ pub(crate) use self::dense::Slopes;
 pub use self::equation::{Automatic, Equation};
 pub use self::error::{Error, Variable};
 pub use self::scalar::Scalar;
+pub(crate) use self::sparse::{Entries, Evaluated, SparseSlopes};
 pub(crate) use self::watch::Watch;

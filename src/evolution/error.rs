@@ -144,6 +144,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns the error of one of several experiments.
+    pub(super) fn of_experiment(index: usize, error: crate::error::Error) -> crate::error::Error {
+        match error.of::<Self>() {
+            Some(own) => {
+                let error = Box::new(own.clone());
+                Self::Experiment { index, error }.into()
+            }
+            None => error,
+        }
+    }
+}
+
 impl ModuleError for Error {
     fn kind(&self) -> &'static str {
         match self {

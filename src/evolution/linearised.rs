@@ -1,17 +1,19 @@
 //! Linearised steps of an experiment.
 
+use std::sync::Arc;
+
 use faer::{Mat, MatRef};
 
 use super::course::{Course, Phase};
 use super::dynamics::{At, Dynamics, Function, Second};
 use super::error::Error;
-use super::march::March;
-use super::matrix::Lu;
 use super::method::Tableau;
-use super::stepper::{INSTANT, moves};
+use super::problem::Problem;
+use super::stage::{Derivatives, Part, System};
+use super::stepper::INSTANT;
+use super::structures::{Halt, Structures};
 use super::trajectory::{Leg, Trajectory};
 use super::watch::Watch;
-use crate::automatic::{Formula, Slopes};
 
 /// Place on the way of a sweep, where a function of the dynamics is linearised.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +37,11 @@ pub(super) struct Linearised<'a> {
     second: Box<dyn Second + 'a>,
     theta: &'a [f64],
     pub(super) course: &'a Course,
-    pub(super) tableau: &'static Tableau,
-    /// 1 for a component with a rate, 0 for an algebraic one.
-    pub(super) moves: Vec<f64>,
+    pub(super) tableau: &'a Tableau,
+    pub(super) structures: Arc<Structures>,
     /// Number of observables.
     pub(super) outputs: usize,
-    /// Derivatives of the initial value.
+    /// Values of the derivatives of the initial value.
     pub(super) initial: Vec<f64>,
     pub(super) legs: Vec<LinearLeg>,
 }
@@ -54,44 +55,34 @@ pub(super) struct LinearLeg {
     pub(super) first: Stage,
     /// Every stage but the first of every step.
     pub(super) stages: Vec<Stage>,
-    /// Derivatives of the observables in the state and in the parameters, column by column, for every observation.
+    /// Values of the derivatives of the observables in the state and in the parameters, for every observation.
     pub(super) observed: Vec<Vec<f64>>,
 }
 
 /// Linearised stage.
 pub(super) struct Stage {
-    /// Derivatives of the rate in the state and in the parameters, column by column.
+    /// Values of the derivatives of the rate in the state and in the parameters.
     pub(super) slopes: Vec<f64>,
     /// Factors of D − hγJ of an implicit stage, and hγ.
-    pub(super) system: Option<(Lu, f64)>,
+    pub(super) system: Option<(System, f64)>,
 }
 
 impl<'a> Linearised<'a> {
-    /// Linearises all steps of a march.
+    /// Linearises all steps of a trajectory.
     ///
     /// # Errors
-    /// Fails if automatic differentiation refuses a function of the dynamics.
+    /// Fails if automatic differentiation refuses a function of the dynamics, and if the system of a stage is singular.
     pub(super) fn new<D: Dynamics>(
-        march: &March<'a, D>,
+        problem: &Problem<'a, D>,
         watch: &Watch,
         trajectory: Trajectory,
-    ) -> Result<Self, Error> {
-        let (dynamics, course) = (march.dynamics, march.course);
-        let (n, p) = dynamics.dims();
-        let moves = moves(dynamics);
-        let tableau = march.plan.method.tableau();
+    ) -> Result<Self, Halt> {
+        let (dynamics, course) = (problem.dynamics, problem.course);
+        let tableau = &problem.plan.tableau;
         let mut initial = Vec::new();
         let mut legs = Vec::with_capacity(course.phases.len());
         for (index, (phase, leg)) in course.phases.iter().zip(trajectory.legs).enumerate() {
-            let parameters = phase.gather(march.theta);
-            let mut linearise = Linearise {
-                dynamics,
-                watch,
-                moves: &moves,
-                phase,
-                derivatives: Slopes::new(n, n + p),
-                both: [&leg.first[..], &parameters].concat(),
-            };
+            let mut linearise = Linearise::new(problem, watch, phase, &leg.first);
             if index == 0 {
                 initial = linearise.slopes(Function::Initial)?;
             }
@@ -99,13 +90,13 @@ impl<'a> Linearised<'a> {
         }
         Ok(Self {
             second: Box::new(dynamics),
-            theta: march.theta,
+            theta: problem.theta,
             course,
             tableau,
             outputs: dynamics.outputs(),
+            structures: Arc::clone(&problem.structures),
             initial,
             legs,
-            moves,
         })
     }
 }
@@ -145,18 +136,36 @@ impl Linearised<'_> {
 struct Linearise<'a, D> {
     dynamics: &'a D,
     watch: &'a Watch,
-    moves: &'a [f64],
+    structures: Arc<Structures>,
     phase: &'a Phase,
-    derivatives: Slopes<4>,
+    initial: Derivatives,
+    rate: Derivatives,
+    output: Derivatives,
     /// State, and parameters of the dynamics.
     both: Vec<f64>,
 }
 
-impl<D: Dynamics> Linearise<'_, D> {
-    fn leg(mut self, leg: Leg, tableau: &Tableau) -> Result<LinearLeg, Error> {
-        let (n, start) = (self.moves.len(), self.phase.from);
+impl<'a, D: Dynamics> Linearise<'a, D> {
+    fn new(problem: &Problem<'a, D>, watch: &'a Watch, phase: &'a Phase, x: &[f64]) -> Self {
+        let structures = Arc::clone(&problem.structures);
+        let both = [x, &phase.gather(problem.theta)].concat();
+        let arguments = both.len();
+        Self {
+            dynamics: problem.dynamics,
+            watch,
+            phase,
+            initial: Derivatives::new(&structures.initial, arguments - x.len()),
+            rate: Derivatives::new(structures.rate.shape(Part::Both), arguments),
+            output: Derivatives::new(&structures.output, arguments),
+            structures,
+            both,
+        }
+    }
+
+    fn leg(mut self, leg: Leg, tableau: &Tableau) -> Result<LinearLeg, Halt> {
+        let (n, start) = (self.dynamics.dims().0, self.phase.from);
         let first = self.stage(start, 0.0)?;
-        let algebraic = self.moves.contains(&0.0);
+        let algebraic = self.structures.rate.moves.contains(&0.0);
         let consistent = algebraic.then(|| self.stage(start, INSTANT));
         let mut stages = Vec::with_capacity(leg.steps.len() * (tableau.stages() - 1));
         for (step, &[t, h]) in leg.steps.iter().enumerate() {
@@ -174,31 +183,43 @@ impl<D: Dynamics> Linearise<'_, D> {
         })
     }
 
-    /// Differentiates a function, column by column, and checks it where its branches are new.
-    fn slopes(&mut self, function: Function) -> Result<Vec<f64>, Error> {
-        let (dynamics, n) = (self.dynamics, self.moves.len());
+    /// Differentiates a function, and checks it where its branches are new.
+    fn slopes(&mut self, function: Function) -> Result<Vec<f64>, Halt> {
+        let dynamics = self.dynamics;
         let at = At { dynamics, function };
+        let (shape, derivatives) = match function {
+            Function::Initial => (&self.structures.initial, &mut self.initial),
+            Function::Rate(_) => (self.structures.rate.shape(Part::Both), &mut self.rate),
+            Function::Output(_) => (&self.structures.output, &mut self.output),
+        };
         let arguments = match function {
-            Function::Initial => &self.both[n..],
+            Function::Initial => &self.both[dynamics.dims().0..],
             Function::Rate(_) | Function::Output(_) => &self.both[..],
         };
-        let mut out = vec![0.0; at.dims().0 * arguments.len()];
-        let branch = self.derivatives.at(&at, arguments, &mut out);
+        let mut out = vec![0.0; shape.len()];
+        let found = derivatives.at(&at, arguments, &mut out)?;
+        let branch = found.map_err(|more| Halt::More(function, more))?;
         self.watch.check(&at, arguments, branch)?;
         Ok(out)
     }
 
     /// Linearises the rate at a time and at the state in `both`.
-    fn stage(&mut self, t: f64, shift: f64) -> Result<Stage, Error> {
-        let n = self.moves.len();
+    fn stage(&mut self, t: f64, shift: f64) -> Result<Stage, Halt> {
         let slopes = self.slopes(Function::Rate(self.phase.clock(t)))?;
-        let factors = || (Lu::shifted(self.moves, shift, &slopes[..n * n]), shift);
-        let system = (shift != 0.0).then(factors);
+        if shift == 0.0 {
+            let system = None;
+            return Ok(Stage { slopes, system });
+        }
+        let mut system = System::new(&self.structures.rate);
+        if !system.set(shift, &slopes) {
+            return Err(Error::Unsolved { t }.into());
+        }
+        let system = Some((system, shift));
         Ok(Stage { slopes, system })
     }
 
-    fn observations(&mut self, leg: &Leg) -> Result<Vec<Vec<f64>>, Error> {
-        let n = self.moves.len();
+    fn observations(&mut self, leg: &Leg) -> Result<Vec<Vec<f64>>, Halt> {
+        let n = self.dynamics.dims().0;
         let mut observed = Vec::with_capacity(leg.seen.len());
         for (&t, state) in self.phase.times.iter().zip(leg.observed.chunks_exact(n)) {
             self.both[..n].copy_from_slice(state);

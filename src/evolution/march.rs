@@ -1,11 +1,13 @@
 //! Integration forward in time, over all phases of an experiment.
 
 use super::controller::Controller;
-use super::course::{Course, Phase};
+use super::course::Phase;
 use super::dynamics::Dynamics;
 use super::error::Error;
 use super::plan::{Lengths, Plan, Steps};
+use super::problem::Problem;
 use super::stepper::Stepper;
+use super::structures::Halt;
 use super::trajectory::{Leg, Trajectory};
 
 /// Change of the state by a step, relative to the allowed error, that counts as rest.
@@ -14,56 +16,37 @@ const RESTS: f64 = 1e-3;
 /// Number of longer and longer steps without change after which a state is steady.
 const QUIET: usize = 4;
 
-/// Integration of an experiment.
-pub(super) struct March<'a, D> {
-    pub(super) dynamics: &'a D,
-    pub(super) plan: &'a Plan,
-    pub(super) course: &'a Course,
-    /// Steps of every phase, if they are kept.
-    pub(super) kept: Option<&'a [Lengths]>,
-    pub(super) theta: &'a [f64],
-}
-
-impl<D: Dynamics> March<'_, D> {
-    /// Integrates over all phases, with all steps recorded.
-    ///
-    /// # Errors
-    /// Fails if a rate is not finite at a state that was reached, if the steps become too short or too many, if algebraic
-    /// equations have no solution, and if a state does not become steady.
-    pub(super) fn run(&self) -> Result<Trajectory, Error> {
-        self.travel(true)
+/// Integrates an experiment over all phases. Records all steps if the record is to be `complete`, and else their lengths and the
+/// states where they are observed.
+///
+/// # Errors
+/// Fails if a rate is not finite at a state that was reached, if the steps become too short or too many, if algebraic equations
+/// have no solution, and if a state does not become steady.
+pub(super) fn march<D: Dynamics>(
+    problem: &Problem<'_, D>,
+    complete: bool,
+) -> Result<Trajectory, Halt> {
+    let n = problem.dynamics.dims().0;
+    let mut x = vec![f64::NAN; n];
+    let phases = &problem.course.phases;
+    problem
+        .dynamics
+        .initial(&phases[0].gather(problem.theta), &mut x);
+    let mut legs = Vec::with_capacity(phases.len());
+    for (index, phase) in phases.iter().enumerate() {
+        let mut way = Way {
+            t: phase.from,
+            phase,
+            plan: problem.plan,
+            kept: problem.kept.map(|kept| &kept[index]),
+            stepper: Stepper::new(problem, phase, x),
+            leg: Leg::new(n, problem.plan.tableau.stages(), complete),
+        };
+        way.run()?;
+        legs.push(way.leg);
+        x = way.stepper.x;
     }
-
-    /// Integrates over all phases, with states recorded only where they are observed.
-    ///
-    /// # Errors
-    /// As [`run`](Self::run).
-    pub(super) fn observe(&self) -> Result<Trajectory, Error> {
-        self.travel(false)
-    }
-
-    fn travel(&self, complete: bool) -> Result<Trajectory, Error> {
-        let n = self.dynamics.dims().0;
-        let mut x = vec![f64::NAN; n];
-        let first = self.course.phases[0].gather(self.theta);
-        self.dynamics.initial(&first, &mut x);
-        let mut legs = Vec::with_capacity(self.course.phases.len());
-        for (index, phase) in self.course.phases.iter().enumerate() {
-            let stepper = Stepper::new(self.dynamics, self.plan, phase, self.theta, x);
-            let mut way = Way {
-                t: phase.from,
-                phase,
-                plan: self.plan,
-                kept: self.kept.map(|kept| &kept[index]),
-                stepper,
-                leg: Leg::new(n, self.plan.method.tableau().stages(), complete),
-            };
-            way.run()?;
-            legs.push(way.leg);
-            x = way.stepper.x;
-        }
-        Ok(Trajectory { legs })
-    }
+    Ok(Trajectory { legs })
 }
 
 /// Phase in progress.
@@ -77,13 +60,13 @@ struct Way<'a, D> {
 }
 
 impl<D: Dynamics> Way<'_, D> {
-    fn run(&mut self) -> Result<(), Error> {
+    fn run(&mut self) -> Result<(), Halt> {
         let phase = self.phase;
         self.stepper.begin(self.t)?;
         self.leg.first.clone_from(&self.stepper.x);
         let distance = phase.until - self.t;
         let length = self.stepper.first_length(distance);
-        let mut controller = Controller::new(length, self.plan.method.tableau().order);
+        let mut controller = Controller::new(length, self.plan.tableau.power);
         for &time in &phase.times {
             self.advance(&mut controller, time)?;
             self.leg.observe(&self.stepper.x);
@@ -92,26 +75,26 @@ impl<D: Dynamics> Way<'_, D> {
     }
 
     /// Takes steps up to a time, or until the state is steady if it is infinite.
-    fn advance(&mut self, controller: &mut Controller, time: f64) -> Result<(), Error> {
+    fn advance(&mut self, controller: &mut Controller, time: f64) -> Result<(), Halt> {
         let before = self.t;
         let earlier = self.leg.steps.len();
         let mut quiet = 0;
         while self.t < time {
             let (t, step) = (self.t, self.leg.steps.len());
             if step >= self.plan.most_steps {
-                return Err(self.too_many());
+                return Err(self.too_many().into());
             }
             let (h, last) = self.length(controller, [before, time], step - earlier);
-            let error = self.stepper.attempt(t, h);
+            let error = self.stepper.attempt(t, h)?;
             if self.kept.is_none() && self.plan.chooses(self.phase) {
                 if !controller.judge(h, error) {
                     if controller.vanishes(t.abs().max(self.scale())) {
-                        return Err(self.vanished());
+                        return Err(self.vanished().into());
                     }
                     continue;
                 }
             } else if error.is_none() {
-                return Err(Error::Unsolved { t });
+                return Err(Error::Unsolved { t }.into());
             }
             if time == f64::INFINITY && self.stepper.change() <= RESTS {
                 quiet += 1;
@@ -119,7 +102,7 @@ impl<D: Dynamics> Way<'_, D> {
                 quiet = 0;
             }
             self.stepper.record(&mut self.leg, [t, h]);
-            self.stepper.accept();
+            self.stepper.accept(h);
             let steady = self.kept.is_none() && quiet >= QUIET;
             self.t = if last || steady { time } else { t + h };
         }

@@ -43,6 +43,9 @@
 //! the computed states as long as the steps do not change. Steps that are chosen anew for every θ change the states by about
 //! their accuracy. [`Evolution::keep_steps`] fixes them, for [`verify`](crate::verify) and for the last digits of a fit.
 
+// Nothing replays steps yet.
+#[cfg_attr(not(test), allow(dead_code))]
+mod checkpoints;
 mod controller;
 mod course;
 mod dynamics;
@@ -51,12 +54,15 @@ mod experiment;
 mod lanes;
 mod linearised;
 mod march;
-mod matrix;
 mod method;
 mod plan;
+mod problem;
 mod second_order;
 mod sensitivity;
+#[allow(dead_code)]
+mod stage;
 mod stepper;
+mod structures;
 mod sweeps;
 mod trajectory;
 mod watch;
@@ -67,16 +73,21 @@ pub use self::experiment::Experiment;
 pub use self::method::Method;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
 use self::course::Course;
+use self::dynamics::Function;
 use self::linearised::Linearised;
-use self::march::March;
+use self::march::march;
 use self::plan::{Accuracy, Plan, Steps};
+use self::problem::Problem;
 use self::sensitivity::Sweeps;
+use self::structures::{Halt, Structures};
 use self::trajectory::Trajectory;
 use self::watch::Watch;
+use crate::automatic::Entries;
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Operator};
@@ -96,6 +107,8 @@ pub struct Evolution<D> {
     /// Number of parameters of the model.
     parameters: usize,
     watch: Watch,
+    /// Entries of all derivatives, found at the first integration.
+    structures: Mutex<Option<Arc<Structures>>>,
 }
 
 /// Largest number of steps by default.
@@ -124,6 +137,7 @@ impl<D: Dynamics> Evolution<D> {
         let parameters = count_parameters(&courses)?;
         let plan = Plan {
             method: Method::default(),
+            tableau: Method::default().tableau(),
             accuracy: Accuracy::default(),
             steps: Steps::Chosen,
             most_steps: MOST_STEPS,
@@ -136,13 +150,14 @@ impl<D: Dynamics> Evolution<D> {
             plan,
             parameters,
             watch: Watch::new(),
+            structures: Mutex::default(),
         })
     }
 
     /// Sets the method.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
-        self.plan.method = method;
+        (self.plan.method, self.plan.tableau) = (method, method.tableau());
         self
     }
 
@@ -176,7 +191,7 @@ impl<D: Dynamics> Evolution<D> {
     /// Fails if the integration at θ fails.
     pub fn keep_steps(self, theta: &[f64]) -> Result<Self> {
         let chosen = self.with(|plan| plan.kept = None)?;
-        let trajectories = chosen.each(theta, |march| march.observe())?;
+        let trajectories = chosen.each(theta, |problem| march(problem, false))?;
         let lengths =
             |trajectory: &Trajectory| trajectory.legs.iter().map(|leg| leg.lengths()).collect();
         let kept = trajectories.iter().map(lengths).collect();
@@ -204,7 +219,7 @@ impl<D: Dynamics> Evolution<D> {
     /// # Errors
     /// Fails if θ has the wrong length or is not finite, and if the integration fails ([`Error`]).
     pub fn predict(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        let trajectories = self.each(theta, |march| march.observe())?;
+        let trajectories = self.each(theta, |problem| march(problem, false))?;
         let (n, outputs) = (self.dynamics.dims().0, self.dynamics.outputs());
         let mut rho = vec![f64::NAN; self.state_dim()];
         let mut out = rho.chunks_exact_mut(outputs);
@@ -220,41 +235,72 @@ impl<D: Dynamics> Evolution<D> {
         Ok(rho)
     }
 
-    /// Integrates every experiment, over all threads if there are several.
+    /// Works on every experiment, over all threads if there are several.
+    ///
+    /// The work starts again where a derivative shows entries that were not known.
     fn each<'s, T: Send>(
         &'s self,
         theta: &'s [f64],
-        work: impl Fn(&March<'s, D>) -> std::result::Result<T, Error> + Sync,
+        work: impl Fn(&Problem<'s, D>) -> std::result::Result<T, Halt> + Sync,
     ) -> Result<Vec<T>> {
         check::length("θ", theta.len(), self.parameters)?;
         check::finite("θ", theta)?;
+        self.plan.method.check()?;
         self.check_method()?;
-        let one = |index: usize| {
-            work(&March {
+        let one = |index: usize| loop {
+            let problem = Problem {
                 dynamics: &self.dynamics,
                 plan: &self.plan,
                 course: &self.courses[index],
                 kept: self.plan.kept.as_ref().map(|kept| &kept[index][..]),
                 theta,
-            })
+                structures: self.structures(theta)?,
+            };
+            match work(&problem) {
+                Ok(found) => return Ok(found),
+                Err(Halt::Failure(error)) => return Err(error),
+                Err(Halt::More(function, more)) => self.extend(function, &more),
+            }
         };
         if self.courses.len() == 1 {
             return Ok(vec![one(0)?]);
         }
-        let all: Vec<_> = (0..self.courses.len()).into_par_iter().map(one).collect();
-        let named = |(index, found): (usize, std::result::Result<T, Error>)| {
-            let error = |error| Error::Experiment {
-                index,
-                error: Box::new(error),
-            };
-            found.map_err(|e| error(e).into())
+        let all: Vec<Result<T>> = (0..self.courses.len()).into_par_iter().map(one).collect();
+        let named = |(index, found): (usize, Result<T>)| {
+            found.map_err(|error| Error::of_experiment(index, error))
         };
         all.into_iter().enumerate().map(named).collect()
     }
 
+    /// Returns the entries of all derivatives, as far as they are known.
+    fn structures(&self, theta: &[f64]) -> Result<Arc<Structures>> {
+        let mut known = self
+            .structures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(structures) = &*known {
+            return Ok(Arc::clone(structures));
+        }
+        let phase = &self.courses[0].phases[0];
+        let t = phase.clock(phase.from);
+        let found = Structures::find(&self.dynamics, t, &phase.gather(theta))?;
+        Ok(Arc::clone(known.insert(Arc::new(found))))
+    }
+
+    /// Adds entries to those that are known.
+    fn extend(&self, function: Function, more: &Entries) {
+        let mut known = self
+            .structures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(structures) = &mut *known {
+            Arc::make_mut(structures).extend(function, more);
+        }
+    }
+
     /// Checks that the method can integrate the equations.
     fn check_method(&self) -> Result<()> {
-        if self.plan.method.tableau().is_implicit() {
+        if self.plan.tableau.is_implicit() {
             return Ok(());
         }
         let mut phases = self.courses.iter().flat_map(|course| &course.phases);
@@ -270,7 +316,8 @@ impl<D: Dynamics> Evolution<D> {
 
     /// Returns the linearised steps at θ.
     fn sweeps<'s>(&'s self, theta: &'s [f64]) -> Result<Sweeps<'s>> {
-        let linearise = |march: &March<'s, D>| Linearised::new(march, &self.watch, march.run()?);
+        let linearise =
+            |problem: &Problem<'s, D>| Linearised::new(problem, &self.watch, march(problem, true)?);
         Ok(Sweeps::new(self.parameters, self.each(theta, linearise)?))
     }
 }

@@ -1,7 +1,7 @@
 //! What an integration is asked for: method, accuracy and steps.
 
 use super::course::Phase;
-use super::method::Method;
+use super::method::{Method, Tableau};
 use crate::check;
 use crate::error::Result;
 
@@ -44,6 +44,8 @@ pub(super) struct Lengths {
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) method: Method,
+    /// Coefficients of the method.
+    pub(super) tableau: Tableau,
     pub(super) accuracy: Accuracy,
     pub(super) steps: Steps,
     pub(super) most_steps: usize,
@@ -54,6 +56,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Checks the plan for a state of n components.
     pub(super) fn check(&self, n: usize) -> Result<()> {
+        self.method.check()?;
         let Accuracy { relative, absolute } = &self.accuracy;
         let sound = |x: f64| x >= 0.0 && x.is_finite();
         let what = "the relative accuracy";

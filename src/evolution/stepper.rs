@@ -1,15 +1,17 @@
 //! Single steps: stages, their equations, and the estimated error.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::course::Phase;
 use super::dynamics::{At, Dynamics, Function};
 use super::error::Error;
-use super::matrix::{Lu, add_slopes, column};
 use super::method::Tableau;
 use super::plan::Plan;
+use super::problem::Problem;
+use super::stage::{Derivatives, Part, Structure, System, add_slopes, column};
+use super::structures::Halt;
 use super::trajectory::Leg;
-use crate::automatic::Slopes;
 use crate::linalg::Side;
 
 /// Correction of a stage, relative to the allowed error, below which it is solved.
@@ -34,7 +36,7 @@ pub(super) const INSTANT: f64 = 1e-100;
 pub(super) struct Stepper<'a, D> {
     dynamics: &'a D,
     plan: &'a Plan,
-    tableau: &'static Tableau,
+    tableau: &'a Tableau,
     phase: &'a Phase,
     /// Whether stages are solved to rounding.
     exact: bool,
@@ -45,59 +47,66 @@ pub(super) struct Stepper<'a, D> {
     pub(super) slopes: Vec<f64>,
     /// States of all stages but the first, one after the other.
     stages: Vec<f64>,
-    /// 1 for a component with a rate, 0 for an algebraic one.
-    moves: Vec<f64>,
+    structure: Arc<Structure>,
     base: Vec<f64>,
     stage: Vec<f64>,
     correction: Vec<f64>,
     error: Vec<f64>,
+    /// First slope and length of the step before, with length 0 if there is none.
+    before: (Vec<f64>, f64),
     /// x, and the parameters of the dynamics.
     both: Vec<f64>,
-    derivatives: Slopes<4>,
+    derivatives: Derivatives,
     jacobian: Vec<f64>,
     /// Whether `jacobian` belongs to the current state.
     fresh: bool,
     /// Factors of D − hγJ, with this hγ.
-    system: Lu,
+    system: Option<System>,
     factored: f64,
+    /// Whether the factors are those of a regular matrix.
+    regular: bool,
 }
 
 impl<'a, D: Dynamics> Stepper<'a, D> {
     /// Creates the steps of a phase from a state.
-    pub(super) fn new(
-        dynamics: &'a D,
-        plan: &'a Plan,
-        phase: &'a Phase,
-        theta: &[f64],
-        x: Vec<f64>,
-    ) -> Self {
+    pub(super) fn new(problem: &Problem<'a, D>, phase: &'a Phase, x: Vec<f64>) -> Self {
         let n = x.len();
-        let parameters = phase.gather(theta);
-        let tableau = plan.method.tableau();
-        let square = if tableau.is_implicit() { n } else { 0 };
+        let parameters = phase.gather(problem.theta);
+        let tableau = &problem.plan.tableau;
+        let structure = Arc::clone(&problem.structures.rate);
+        let shape = structure.shape(Part::State);
         let zero = || vec![0.0; n];
         Self {
-            dynamics,
-            plan,
+            dynamics: problem.dynamics,
+            plan: problem.plan,
             tableau,
             phase,
-            exact: !plan.chooses(phase),
+            exact: !problem.plan.chooses(phase),
             n,
             next: zero(),
             slopes: vec![0.0; n * tableau.stages()],
             stages: vec![0.0; n * (tableau.stages() - 1)],
-            moves: moves(dynamics),
             base: zero(),
             stage: zero(),
             correction: zero(),
             error: zero(),
-            derivatives: Slopes::new(n, n + parameters.len()),
+            before: (zero(), 0.0),
+            derivatives: Derivatives::new(shape, n + parameters.len()),
             both: [&x[..], &parameters].concat(),
             x,
-            jacobian: vec![0.0; square * square],
+            jacobian: vec![
+                0.0;
+                if tableau.is_implicit() {
+                    shape.len()
+                } else {
+                    0
+                }
+            ],
             fresh: false,
-            system: Lu::empty(square),
+            system: tableau.is_implicit().then(|| System::new(&structure)),
             factored: 0.0,
+            regular: false,
+            structure,
         }
     }
 
@@ -105,14 +114,13 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     ///
     /// # Errors
     /// Fails if an entry of the state or of its rate is not finite, and if the algebraic equations have no solution.
-    pub(super) fn begin(&mut self, t: f64) -> Result<(), Error> {
+    pub(super) fn begin(&mut self, t: f64) -> Result<(), Halt> {
         self.check(t)?;
-        if self.moves.contains(&0.0) {
+        if self.structure.moves.contains(&0.0) {
             self.make_consistent(t)?;
         }
         self.first_slope(t);
-        self.check(t)?;
-        Ok(())
+        Ok(self.check(t)?)
     }
 
     fn first_slope(&mut self, t: f64) {
@@ -121,19 +129,20 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let parameters = &self.both[self.n..];
         self.dynamics
             .rate(self.phase.clock(t), &self.x, parameters, slope);
-        mask(slope, &self.moves);
+        mask(slope, &self.structure.moves);
     }
 
     /// Solves the algebraic equations for the algebraic components, by an implicit step of no length.
-    fn make_consistent(&mut self, t: f64) -> Result<(), Error> {
+    fn make_consistent(&mut self, t: f64) -> Result<(), Halt> {
         self.base.copy_from_slice(&self.x);
         self.stage.copy_from_slice(&self.x);
         let mut before = f64::INFINITY;
         for _ in 0..FIRST_ITERATIONS {
             self.x.copy_from_slice(&self.stage);
-            self.linearise(t);
-            self.system
-                .set_shifted(INSTANT, &self.jacobian, &self.moves);
+            self.linearise(t)?;
+            if !self.factorise(INSTANT) {
+                break;
+            }
             let size = self.correct(t, INSTANT, 0..self.n);
             let stagnates = size > SLOW * before && size <= SOLVED;
             if self.is_rounded() || stagnates {
@@ -146,8 +155,9 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             }
             before = size;
         }
-        let component = self.moves.iter().position(|m| *m == 0.0).unwrap_or(0);
-        Err(Error::Inconsistent { t, component })
+        let component = self.structure.moves.iter().position(|m| *m == 0.0);
+        let component = component.unwrap_or(0);
+        Err(Error::Inconsistent { t, component }.into())
     }
 
     /// Checks the state and the first slope.
@@ -165,25 +175,40 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     }
 
     /// Computes ∂f/∂x at the current state.
-    fn linearise(&mut self, t: f64) {
+    fn linearise(&mut self, t: f64) -> Result<(), Halt> {
         self.both[..self.n].copy_from_slice(&self.x);
+        let function = Function::Rate(self.phase.clock(t));
         let rate = At {
             dynamics: self.dynamics,
-            function: Function::Rate(self.phase.clock(t)),
+            function,
         };
-        self.derivatives.at(&rate, &self.both, &mut self.jacobian);
+        let found = self.derivatives.at(&rate, &self.both, &mut self.jacobian)?;
+        found.map_err(|more| Halt::More(function, more))?;
         (self.fresh, self.factored) = (true, 0.0);
+        Ok(())
+    }
+
+    /// Factorises D − hγJ, unless that has been done, and returns whether it is regular.
+    fn factorise(&mut self, shift: f64) -> bool {
+        if self.factored != shift {
+            let system = self.system.as_mut();
+            self.regular = system.is_some_and(|system| system.set(shift, &self.jacobian));
+            self.factored = shift;
+        }
+        self.regular
     }
 
     /// Computes the stages of a step and the state after it. Returns the estimated error relative to what is allowed, or None
     /// if a stage is not solved or not finite.
-    pub(super) fn attempt(&mut self, t: f64, h: f64) -> Option<f64> {
+    pub(super) fn attempt(&mut self, t: f64, h: f64) -> Result<Option<f64>, Halt> {
         if self.tableau.is_implicit() && !self.fresh {
-            self.linearise(t);
+            self.linearise(t)?;
         }
         self.stage.copy_from_slice(&self.x);
         for stage in 1..self.tableau.stages() {
-            self.solve_stage(stage, t, h)?;
+            if self.solve_stage(stage, t, h).is_none() {
+                return Ok(None);
+            }
             self.stages[(stage - 1) * self.n..stage * self.n].copy_from_slice(&self.stage);
         }
         // The last stage is the step itself.
@@ -194,12 +219,19 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             let entries = self.error.iter_mut().zip(slope);
             entries.for_each(|(e, k)| *e += weight * k);
         }
-        if self.tableau.is_implicit() {
+        if let Some([before, first, last]) = self.tableau.past(h, self.before.1) {
+            let end = self.slopes.len() - self.n;
+            for (i, e) in self.error.iter_mut().enumerate() {
+                let [k0, k1, k2] = [self.before.0[i], self.slopes[i], self.slopes[end + i]];
+                *e += before * k0 + first * k1 + last * k2;
+            }
+        }
+        if let Some(system) = &self.system {
             // Stiff components would otherwise dominate the estimate (Shampine 1984).
-            self.system.solve(Side::Plain, column(&mut self.error));
+            system.solve_one(Side::Plain, &mut self.error);
         }
         let norm = self.plan.norm(&self.error, &self.next);
-        norm.is_finite().then_some(norm)
+        Ok(norm.is_finite().then_some(norm))
     }
 
     /// Records the last attempt.
@@ -207,8 +239,10 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         leg.push(step, &self.stages);
     }
 
-    /// Goes on to the state after the last attempt.
-    pub(super) fn accept(&mut self) {
+    /// Goes on to the state after the last attempt, which had length h.
+    pub(super) fn accept(&mut self, h: f64) {
+        self.before.0.copy_from_slice(&self.slopes[..self.n]);
+        self.before.1 = h;
         std::mem::swap(&mut self.x, &mut self.next);
         // The last slope of a step is the first of the next.
         let last_slope = self.slopes.len() - self.n;
@@ -229,7 +263,8 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let (earlier, rest) = self.slopes.split_at_mut(stage * n);
         let slope = &mut rest[..n];
         self.base.copy_from_slice(&self.x);
-        add_slopes(earlier, h, self.tableau.earlier(stage), &mut self.base);
+        let weights = self.tableau.earlier(stage);
+        add_slopes(column(earlier), h, weights, column(&mut self.base));
         let t = t + self.tableau.c[stage] * h;
         let shift = h * self.tableau.diagonal(stage);
         if shift == 0.0 {
@@ -239,17 +274,23 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
                 .rate(self.phase.clock(t), &self.stage, parameters, slope);
             return slope.iter().all(|k| k.is_finite()).then_some(());
         }
-        if self.factored != shift {
-            self.system.set_shifted(shift, &self.jacobian, &self.moves);
-            self.factored = shift;
+        if !self.factorise(shift) {
+            return None;
         }
-        let guess = &earlier[(stage - 1) * n..];
+        self.guess(stage, shift);
+        self.iterate(t, shift, stage * n..(stage + 1) * n)
+    }
+
+    /// Guesses a stage from the slopes of earlier ones, and an algebraic component from its last value.
+    fn guess(&mut self, stage: usize, shift: f64) {
+        let earlier = &self.slopes[..stage * self.n];
         for (i, y) in self.stage.iter_mut().enumerate() {
-            if self.moves[i] != 0.0 {
-                *y = self.base[i] + shift * guess[i];
+            if self.structure.moves[i] != 0.0 {
+                let slopes = earlier.iter().skip(i).step_by(self.n);
+                let weighted = slopes.zip(self.tableau.guess(stage)).map(|(k, w)| w * k);
+                *y = self.base[i] + shift * weighted.sum::<f64>();
             }
         }
-        self.iterate(t, shift, stage * n..(stage + 1) * n)
     }
 
     /// Solves an implicit stage from the guess in `stage`, and writes its slope to this part of the slopes. Returns None if
@@ -276,7 +317,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         for (i, k) in slope.iter_mut().enumerate() {
             *k = (self.stage[i] - self.base[i]) / shift;
         }
-        mask(slope, &self.moves);
+        mask(slope, &self.structure.moves);
         slope.iter().all(|k| k.is_finite()).then_some(())
     }
 
@@ -289,9 +330,11 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         self.dynamics
             .rate(self.phase.clock(t), &self.stage, parameters, slope);
         for (i, d) in self.correction.iter_mut().enumerate() {
-            *d = shift * slope[i] - self.moves[i] * (self.stage[i] - self.base[i]);
+            *d = shift * slope[i] - self.structure.moves[i] * (self.stage[i] - self.base[i]);
         }
-        self.system.solve(Side::Plain, column(&mut self.correction));
+        if let Some(system) = &self.system {
+            system.solve_one(Side::Plain, &mut self.correction);
+        }
         let entries = self.stage.iter_mut().zip(&self.correction);
         entries.for_each(|(y, d)| *y += d);
         self.plan.norm(&self.correction, &self.x)
@@ -331,12 +374,6 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let component = (0..self.n).max_by(|&i, &j| share(i).total_cmp(&share(j)));
         component.unwrap_or(0)
     }
-}
-
-/// Returns 1 for every component with a rate, and 0 for every algebraic one.
-pub(super) fn moves<D: Dynamics>(dynamics: &D) -> Vec<f64> {
-    let moves = |i| f64::from(u8::from(!dynamics.is_algebraic(i)));
-    (0..dynamics.dims().0).map(moves).collect()
 }
 
 /// Sets the entries with a mask of 0 to 0.

@@ -14,7 +14,7 @@
 
 use super::course::{Phase, Source};
 use super::linearised::{LinearLeg, Linearised, Place, Stage};
-use super::matrix::{add_product, add_slopes, add_transposed};
+use super::stage::add_slopes;
 use crate::linalg::Side;
 
 /// Entry of L columns.
@@ -50,12 +50,12 @@ impl Linearised<'_> {
         v: &[Lanes<L>],
         mut record: Option<&mut Record<L>>,
     ) -> Vec<Lanes<L>> {
-        let n = self.moves.len();
+        let (n, initial_shape) = (self.structures.rate.moves.len(), &self.structures.initial);
         let mut out = vec![[0.0; L]; self.outputs * self.course.observations];
         let mut seen = out.chunks_exact_mut(self.outputs);
         let mut x = vec![[0.0; L]; n];
         let initial = gather(&self.course.phases[0], v);
-        add_product(&self.initial, 1.0, &initial, &mut x);
+        initial_shape.add(0..initial.len(), (&self.initial, 1.0), &initial, &mut x);
         if let Some(record) = &mut record {
             record.push(initial);
         }
@@ -84,7 +84,7 @@ impl Linearised<'_> {
         out: &mut [Lanes<L>],
         visitor: &mut impl Visitor<L>,
     ) {
-        let n = self.moves.len();
+        let n = self.structures.rate.moves.len();
         let mut seen = w.chunks_exact(self.outputs).rev();
         let mut x = vec![[0.0; L]; n];
         for (index, (phase, leg)) in self.course.phases.iter().zip(&self.legs).enumerate().rev() {
@@ -104,7 +104,8 @@ impl Linearised<'_> {
             if index == 0 {
                 visitor.enter(Place::Initial, &mut [], &mut v);
                 visitor.leave(Place::Initial, &x, 1.0);
-                add_transposed(&self.initial, 1.0, &x, &mut v);
+                let shape = &self.structures.initial;
+                shape.add_transposed(0..v.len(), (&self.initial, 1.0), &x, &mut v);
             }
             scatter(phase, &v, out);
         }
@@ -140,13 +141,6 @@ fn restrict<const L: usize>(moves: &[f64], x: &mut [Lanes<L>]) {
     }
 }
 
-impl Stage {
-    /// Splits the derivatives into those in the state and in the parameters.
-    fn split(&self, n: usize) -> (&[f64], &[f64]) {
-        self.slopes.split_at(n * n)
-    }
-}
-
 /// Forward sweep of a phase.
 struct Forward<'a, const L: usize> {
     along: &'a Linearised<'a>,
@@ -168,9 +162,9 @@ impl<const L: usize> Forward<'_, L> {
         for step in 0..=steps.len() {
             while let Some((_, slopes)) = observations.next_if(|(seen, _)| **seen == step) {
                 let Some(out) = seen.next() else { return };
-                let (in_state, in_theta) = slopes.split_at(self.along.outputs * n);
-                add_product(in_state, 1.0, self.x, out);
-                add_product(in_theta, 1.0, self.v, out);
+                let (shape, all) = (&self.along.structures.output, n + self.v.len());
+                shape.add(0..n, (slopes, 1.0), self.x, out);
+                shape.add(n..all, (slopes, 1.0), self.v, out);
                 self.base.copy_from_slice(self.x);
                 self.note();
             }
@@ -220,27 +214,27 @@ impl<const L: usize> Forward<'_, L> {
     /// Computes the slope of an explicit stage at `base`.
     fn explicit(&mut self, stage: &Stage, i: usize) {
         let n = self.x.len();
-        let (in_state, in_theta) = stage.split(n);
+        let rate = &self.along.structures.rate;
         let slope = &mut self.slopes[i * n..(i + 1) * n];
         slope.fill([0.0; L]);
-        add_product(in_state, 1.0, &self.base, slope);
-        add_product(in_theta, 1.0, self.v, slope);
-        restrict(&self.along.moves, slope);
+        rate.add_state(&stage.slopes, 1.0, &self.base, slope);
+        rate.add_parameters(&stage.slopes, 1.0, self.v, slope);
+        restrict(&rate.moves, slope);
     }
 
     /// Replaces `base` by the implicit stage, and computes its slope.
     fn solve(&mut self, stage: &Stage, i: usize) {
-        let (n, moves) = (self.x.len(), &self.along.moves);
+        let (n, rate) = (self.x.len(), &self.along.structures.rate);
         let Some((system, shift)) = &stage.system else {
             return;
         };
         let slope = &mut self.slopes[i * n..(i + 1) * n];
         slope.copy_from_slice(&self.base);
-        restrict(moves, slope);
-        add_product(stage.split(n).1, *shift, self.v, slope);
+        restrict(&rate.moves, slope);
+        rate.add_parameters(&stage.slopes, *shift, self.v, slope);
         system.solve(Side::Plain, slope);
         // The slope's place holds the stage so far.
-        for ((k, b), m) in slope.iter_mut().zip(&mut self.base).zip(moves) {
+        for ((k, b), m) in slope.iter_mut().zip(&mut self.base).zip(&rate.moves) {
             for (k, b) in k.iter_mut().zip(b) {
                 let stage = *k;
                 *k = m * (stage - *b) / shift;
@@ -282,9 +276,9 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
                 let place = Place::Observation { leg, index };
                 self.visitor.enter(place, self.x, &mut self.v);
                 self.visitor.leave(place, w, 1.0);
-                let (in_state, in_theta) = slopes.split_at(self.along.outputs * n);
-                add_transposed(in_state, 1.0, w, self.x);
-                add_transposed(in_theta, 1.0, w, &mut self.v);
+                let (shape, all) = (&self.along.structures.output, n + self.v.len());
+                shape.add_transposed(0..n, (slopes, 1.0), w, self.x);
+                shape.add_transposed(n..all, (slopes, 1.0), w, &mut self.v);
             }
             if let Some(step) = step.checked_sub(1) {
                 self.step(step, steps[step][1]);
@@ -336,22 +330,22 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         let n = self.x.len();
         self.visitor.enter(place, &mut self.by_stage, &mut self.v);
         let slope = &mut self.slopes[i * n..(i + 1) * n];
-        restrict(&self.along.moves, slope);
+        let rate = &self.along.structures.rate;
+        restrict(&rate.moves, slope);
         self.visitor.leave(place, slope, 1.0);
-        let (in_state, in_theta) = stage.split(n);
-        add_transposed(in_state, 1.0, slope, &mut self.by_stage);
-        add_transposed(in_theta, 1.0, slope, &mut self.v);
+        rate.add_state_transposed(&stage.slopes, 1.0, slope, &mut self.by_stage);
+        rate.add_parameters_transposed(&stage.slopes, 1.0, slope, &mut self.v);
     }
 
     /// Replaces the covectors of an implicit stage by those of its base, and adds those of θ.
     fn solve(&mut self, stage: &Stage, i: usize, place: Place) {
-        let (n, moves) = (self.x.len(), &self.along.moves);
+        let (n, rate) = (self.x.len(), &self.along.structures.rate);
         let Some((system, shift)) = &stage.system else {
             return;
         };
         self.visitor.enter(place, &mut self.by_stage, &mut self.v);
         let slope = &mut self.slopes[i * n..(i + 1) * n];
-        for ((k, y), m) in slope.iter_mut().zip(&mut self.by_stage).zip(moves) {
+        for ((k, y), m) in slope.iter_mut().zip(&mut self.by_stage).zip(&rate.moves) {
             for (k, y) in k.iter_mut().zip(y) {
                 *k *= m / shift;
                 *y += *k;
@@ -359,8 +353,8 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         }
         system.solve(Side::Transpose, &mut self.by_stage);
         self.visitor.leave(place, &self.by_stage, *shift);
-        add_transposed(stage.split(n).1, *shift, &self.by_stage, &mut self.v);
-        restrict(moves, &mut self.by_stage);
+        rate.add_parameters_transposed(&stage.slopes, *shift, &self.by_stage, &mut self.v);
+        restrict(&rate.moves, &mut self.by_stage);
         for (k, b) in slope.iter().zip(&mut self.by_stage) {
             b.iter_mut().zip(k).for_each(|(b, k)| *b -= k);
         }

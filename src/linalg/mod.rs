@@ -33,6 +33,7 @@ pub(crate) use self::backend::{SINGULAR, check_batch, check_guess, improve};
 pub(crate) use self::batch::check_shape;
 pub use self::batch::{Batch, Remote};
 pub use self::cpu::Cpu;
+pub(crate) use self::cpu::direct::reused_lu::{LuPlan, ReusedLu};
 pub(crate) use self::cpu::stencil::smooth;
 pub use self::cpu::stencil::{Precision, StencilSolver};
 pub use self::cuda::Cuda;
@@ -45,6 +46,7 @@ pub(crate) use self::dense::{
     symmetric_product_by, symmetric_solve,
 };
 pub use self::fastest::Fastest;
+pub(crate) use self::operator::vectorised;
 pub use self::operator::{Operator, Pattern, Product, Side, Stencil, View};
 pub(crate) use self::reuse::{Factors, Reuse};
 pub use self::stats::{Method, SolveStats, Solved};

@@ -102,6 +102,7 @@ fn integrations_that_fail_say_where_and_why() {
 #[test]
 fn settings_that_make_no_sense_are_errors() {
     let sound = || Evolution::new(Stiff, vec![1.0]).unwrap();
+    let theta = |theta| sound().method(Method::Theta(theta));
     let times = |times: &[f64]| failure(Evolution::new(Stiff, times.to_vec()));
     assert!(matches!(times(&[1.0, 0.5]), Error::Times { index: 1, .. }));
     assert!(matches!(times(&[-1.0]), Error::Times { index: 0, .. }));
@@ -114,11 +115,20 @@ fn settings_that_make_no_sense_are_errors() {
         sound().accuracy(1e-6, &[1.0, 1.0]).map(drop),
         sound().accuracy(0.0, &[0.0]).map(drop),
         sound().every(0.0).map(drop),
+        theta(0.4).predict(&[1.0]).map(drop),
+        theta(1.1).predict(&[1.0]).map(drop),
+        theta(f64::NAN).every(0.1).map(drop),
         sound().predict(&[1.0, 1.0]).map(drop),
         sound().predict(&[f64::NAN]).map(drop),
     ] {
         assert!(found.is_err());
     }
+    let message = theta(0.4).predict(&[1.0]).unwrap_err().to_string();
+    assert!(
+        message.contains("0.4") && message.contains("implicit Euler"),
+        "{message}"
+    );
+    assert!(theta(0.5).predict(&[1.0]).is_ok());
 }
 
 #[test]

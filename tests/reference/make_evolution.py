@@ -30,6 +30,13 @@ def robertson(t, z, q):
     return np.concatenate([f, (j @ s + p).ravel()])
 
 
+def van_der_pol(t, z, q):
+    x, s = z[:2], z[2:]
+    f = [x[1], q[0] * (1 - x[0] ** 2) * x[1] - x[0]]
+    j = np.array([[0, 1], [-2 * q[0] * x[0] * x[1] - 1, q[0] * (1 - x[0] ** 2)]])
+    return np.concatenate([f, j @ s + [0, (1 - x[0] ** 2) * x[1]]])
+
+
 def run(rate, x0, q, times, method, **options):
     z0 = np.concatenate([x0, np.zeros(len(x0) * len(q))])
     found = solve_ivp(rate, (0, times[-1]), z0, method, times, args=(q,), **options)
@@ -50,6 +57,9 @@ json.dump(
         ),
         "robertson": run(
             robertson, [1.0, 0.0, 0.0], [0.04, 1e4, 3e7], [0.4, 4.0, 40.0, 400.0, 4000.0], "Radau", rtol=1e-11, atol=1e-18
+        ),
+        "van_der_pol": run(
+            van_der_pol, [2.0, 0.0], [500.0], [10.0, 200.0, 390.0, 600.0, 1000.0], "Radau", rtol=1e-12, atol=1e-16
         ),
     },
     open("tests/reference/evolution.json", "w"),

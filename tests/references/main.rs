@@ -6,6 +6,7 @@ mod darcy;
 mod darcy_experiments;
 mod dynamics;
 mod evolution;
+mod evolution_methods;
 mod experiments;
 mod flow;
 mod invariant_measure;

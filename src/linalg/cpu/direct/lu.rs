@@ -150,7 +150,7 @@ impl Direct for WithFallback<'_> {
 
 /// Returns `Plain` if |aⱼⱼ| ≥ Σ_{i≠j} |aᵢⱼ| in every column j of A up to rounding, or `Transpose` if this
 /// holds for Aᵀ.
-fn dominated(a: Matrix<'_>) -> Option<Side> {
+pub(super) fn dominated(a: Matrix<'_>) -> Option<Side> {
     let n = a.size();
     let mut diagonal = vec![0.0; n];
     // Sums of off-diagonal moduli, by column and by row. A sum of m terms has a relative error below m ε, so

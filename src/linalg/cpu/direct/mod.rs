@@ -7,6 +7,7 @@ mod interleaved;
 pub(crate) mod lu;
 mod multifrontal;
 mod pivoted_lu;
+pub(crate) mod reused_lu;
 mod single_column;
 
 /// Elimination order of the unknowns, computed on demand. `None` selects minimum degree.
