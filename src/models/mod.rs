@@ -1,6 +1,7 @@
 //! Ready-made forward models.
 
 mod darcy;
+pub mod dynamics;
 mod error;
 pub mod flow;
 mod gaussian_mixture;

@@ -8,6 +8,7 @@ mod contradictions;
 mod darcy;
 mod descent;
 mod directions;
+mod dynamics;
 mod evolution;
 mod extensions;
 mod extreme_numbers;

@@ -5,6 +5,7 @@
 mod cuda;
 mod darcy;
 mod lorenz;
+mod lotka_volterra;
 mod mixture;
 mod multistart;
 mod program;

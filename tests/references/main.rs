@@ -4,6 +4,7 @@
 
 mod darcy;
 mod darcy_experiments;
+mod dynamics;
 mod evolution;
 mod evolution_methods;
 mod experiments;

@@ -1,6 +1,7 @@
 //! The Lorenz equations, and a variant that is nonlinear in its parameters.
 
 use super::{Flow, linear, name};
+use crate::automatic::Scalar;
 
 const NAMES: [&str; 3] = ["σ", "ρ", "β"];
 
@@ -21,6 +22,15 @@ impl Lorenz {
     pub const BOX: [(f64, f64); 3] = [(-25.0, 25.0), (-35.0, 35.0), (0.0, 60.0)];
     /// Initial point near the attractor.
     pub const START: [f64; 3] = [1.0, 1.0, 20.0];
+
+    /// Velocity at x, for all scalars.
+    #[inline(always)]
+    pub(in crate::models) fn field<S: Scalar>(x: [S; 3], theta: [S; 3]) -> [S; 3] {
+        let ([x, y, z], [sigma, rho, beta]) = (x, theta);
+        // The divergence −(σ + 1 + β) is constant, and negative for positive parameters. Volumes shrink to
+        // zero, so that the invariant measure is singular. Only its averages over cells form a density.
+        [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]
+    }
 }
 
 impl Flow for Lorenz {
@@ -29,10 +39,7 @@ impl Flow for Lorenz {
     }
 
     fn velocity(&self, x: &[f64; 3], theta: &[f64]) -> [f64; 3] {
-        let ([x, y, z], [sigma, rho, beta]) = (*x, [theta[0], theta[1], theta[2]]);
-        // The divergence −(σ + 1 + β) is constant, and negative for positive parameters. Volumes shrink to
-        // zero, so that the invariant measure is singular. Only its averages over cells form a density.
-        [sigma * (y - x), x * (rho - z) - y, x * y - beta * z]
+        Self::field(*x, [theta[0], theta[1], theta[2]])
     }
 
     // The field is linear in θ, so that its derivatives do not depend on θ.
