@@ -2,6 +2,7 @@
 
 mod darcy;
 mod error;
+pub mod fields;
 pub mod flow;
 mod gaussian_mixture;
 mod invariant_measure;
