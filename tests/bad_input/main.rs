@@ -11,6 +11,7 @@ mod directions;
 mod evolution;
 mod extensions;
 mod extreme_numbers;
+mod fields;
 mod files;
 mod first_models;
 mod fits;

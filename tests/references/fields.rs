@@ -54,8 +54,7 @@ fn modes_decay_as_in_the_closed_form_to_second_order() {
                     .map(|(a, b)| (a - decay * b).abs())
                     .fold(0.0, f64::max)
             };
-            let sizes = if dim == 3 { [4, 8] } else { [8, 16] };
-            let [coarse, fine] = sizes.map(error);
+            let [coarse, fine] = [8, 16].map(error);
             let order = (coarse / fine).log2();
             assert!((order - 2.0).abs() < 0.12, "{dim}-D, {sine}: {order}");
             assert!(fine < 0.01, "{dim}-D, {sine}: {fine}");
@@ -231,7 +230,6 @@ fn homogeneous_states_react_alone() {
                 assert!(out.iter().all(|r| (r - exact).abs() < 1e-15), "{out:?}");
             }
         }
-        // Without diffusion of v, the species react as in a stirred tank of every cell.
         let trivial = rate(1.0, 0.0);
         assert!(dot(&trivial, &trivial) < 1e-30);
     }

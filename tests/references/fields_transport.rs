@@ -9,7 +9,7 @@ use pullback::loss::Observations;
 use pullback::models::fields::{AdvectionDiffusion, Scheme};
 use pullback::posterior::Rank;
 use pullback::prior::{Matern, PriorTerms};
-use pullback::{Descent, Grid, Noise, Operator, Prior, Side, random, verify};
+use pullback::{Descent, Grid, Noise, Operator, Prior, random, verify};
 
 const SCHEMES: [Scheme; 2] = [Scheme::Upwind, Scheme::Central];
 
@@ -130,21 +130,19 @@ fn the_low_rank_posterior_of_an_initial_field_is_the_dense_one() {
     let grid = Grid::new(&[(0.0, 1.0, N)]).unwrap();
     let transport = AdvectionDiffusion::new(&grid, 0.01).unwrap();
     let transport = transport.velocity(|_| [0.5, 0.0, 0.0]).unwrap();
-    let times = vec![0.1, 0.3, 0.6];
-    let model = Evolution::new(transport, times).unwrap();
+    let transport = transport.sensors(&[[0.4], [0.63], [0.9]]).unwrap();
+    let model = Evolution::new(transport, vec![0.1, 0.3, 0.6]).unwrap();
     let model = model.every(0.01).unwrap();
-    let sensors = grid.interpolation(&[[0.4], [0.63], [0.9]]).unwrap();
-    let sensors = Operator::repeated(sensors, 3);
     // The columns of H are the responses to unit fields.
     let mut h = Mat::zeros(9, N);
     for j in 0..N {
         let unit: Vec<f64> = (0..N).map(|i| f64::from(u8::from(i == j))).collect();
-        let seen = sensors.apply_to(Side::Plain, &model.predict(&unit).unwrap());
-        h.col_as_slice_mut(j).copy_from_slice(&seen.unwrap());
+        let seen = model.predict(&unit).unwrap();
+        h.col_as_slice_mut(j).copy_from_slice(&seen);
     }
     let data = random::normal(9, 5, 0);
     let noise = Noise::uniform(9, NOISE).unwrap();
-    let loss = Observations::new(sensors, data.clone(), noise).unwrap();
+    let loss = Observations::new(Operator::identity(9), data.clone(), noise).unwrap();
     let mean = vec![0.3; N];
     let prior = Matern::new(&grid, 0.5, 0.3).unwrap().around(mean.clone());
     let prior = prior.unwrap();
