@@ -2,7 +2,7 @@
 
 use crate::support::bad::{check, row};
 use pullback::evolution::Evolution;
-use pullback::metric::{Blocks, L2};
+use pullback::metric::{Blocks, Sobolev};
 use pullback::models::fields::{AdvectionDiffusion, FokkerPlanck, GrayScott, Heat};
 use pullback::models::flow::VanDerPol;
 use pullback::models::{End, InvariantMeasure};
@@ -66,7 +66,7 @@ fn heat_equations() {
         }),
         row(
             "conductivity beyond numbers",
-            "Module",
+            "NotFinite",
             "the rate of x[0]",
             || {
                 let start = (0..20).map(f64::from).collect();
@@ -147,7 +147,7 @@ fn densities() {
 #[test]
 fn metrics_of_several_states() {
     let at = |count: usize, length: usize| {
-        let metric = Blocks::new(L2::new(&plane()), count);
+        let metric = Blocks::new(Sobolev::new(&plane(), -1.0)?, count);
         metric.at(&vec![1.0; length], &Cpu::default()).map(drop)
     };
     check(vec![

@@ -1,6 +1,7 @@
 //! Densities that flows carry along: their mass, their moments, their limits and their sensitivities.
 
 use crate::support::{gap, identity, reference_solve};
+use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::evolution::{Dynamics, Evolution, Method};
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
@@ -239,6 +240,30 @@ fn kept_steps_pass_verification() {
             assert!(checks.passed(), "{method:?}: {checks}");
         }
     }
+}
+
+/// Rate as a function of ρ and θ together.
+struct Rate<'f>(FokkerPlanck<'f>);
+
+impl Formula for Rate<'_> {
+    fn dims(&self) -> (usize, usize) {
+        let (n, p) = self.0.dims();
+        (n, n + p)
+    }
+
+    fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
+        let (rho, theta) = both.split_at(out.len());
+        self.0.rate(0.0, rho, theta, out);
+    }
+}
+
+#[test]
+fn rates_have_the_first_and_second_derivatives_of_their_flow() {
+    let (density, theta) = densities().remove(1);
+    let both = [random::uniform(64, (0.0, 1.0), 1), theta].concat();
+    let checks = verify::model(&Curve::new(Rate(density)), &both, 1).unwrap();
+    assert!(checks.passed(), "{checks}");
+    assert!(checks.to_string().contains("∂²g"), "{checks}");
 }
 
 /// Flow behind a pointer.
