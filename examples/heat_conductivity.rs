@@ -222,7 +222,9 @@ fn draw(problem: &Problem, report: &Report, deviations: &[f64]) -> Page {
         .line("found", &line(&report.theta), Stroke::solid(PALETTE[0]))
         .legend(Corner::LowerLeft);
     let sensors = problem.sensors.len();
-    let mut record = Chart::new("Temperatures at three sensors").labels("time", "temperature");
+    let mut record = Chart::new("Temperatures at three sensors, measured and fitted")
+        .labels("time", "temperature")
+        .y_range(-0.05, 1.3);
     for (k, sensor) in [0, sensors / 2, sensors - 1].into_iter().enumerate() {
         let seen = |values: &[f64]| -> Vec<[f64; 2]> {
             let rows = values.chunks(sensors).zip(&problem.times);

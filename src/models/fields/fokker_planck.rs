@@ -5,6 +5,7 @@ use crate::automatic::{Expansion, Scalar};
 use crate::check;
 use crate::error::Result;
 use crate::evolution::Dynamics;
+use crate::grid::Face;
 
 /// Fokker-Planck equation ρ̇ = −∇·(v(x; θ) ρ) + D Δρ of a flow, with the parameters of the flow.
 ///
@@ -32,6 +33,7 @@ use crate::evolution::Dynamics;
 pub struct FokkerPlanck<'f> {
     measure: InvariantMeasure<'f>,
     initial: Vec<f64>,
+    faces: Vec<Face>,
 }
 
 impl<'f> FokkerPlanck<'f> {
@@ -48,7 +50,15 @@ impl<'f> FokkerPlanck<'f> {
         let sound = mass > 0.0 && mass.is_finite();
         check::option("the mass of the initial density", mass, sound, remedy)?;
         let initial = initial.iter().map(|r| r / mass).collect();
-        Ok(Self { measure, initial })
+        let mut faces = Vec::with_capacity(measure.grid().faces());
+        measure.grid().visit_faces(|axis, lower, upper| {
+            faces.push(measure.grid().face(axis, lower, upper));
+        });
+        Ok(Self {
+            measure,
+            initial,
+            faces,
+        })
     }
 
     /// Returns the invariant measure, to which the densities tend.
@@ -63,19 +73,18 @@ impl Dynamics for FokkerPlanck<'_> {
     }
 
     fn rate<S: Scalar>(&self, _: f64, rho: &[S], theta: &[S], out: &mut [S]) {
-        let (alpha, grid) = (self.measure.teleports(), self.measure.grid());
+        let alpha = self.measure.teleports();
         let source = alpha * self.measure.uniform();
         for (out, r) in out.iter_mut().zip(rho) {
             *out = *r * -alpha + source;
         }
         let (theta, mut slopes) = (Expansion::new(theta), Vec::new());
-        grid.visit_faces(|axis, lower, upper| {
-            let face = grid.face(axis, lower, upper);
-            let [up, down] = self.measure.rates(&face, &theta, &mut slopes);
-            let flow = (up * rho[lower] - down * rho[upper]) / face.spacing;
-            out[lower] -= flow;
-            out[upper] += flow;
-        });
+        for face in &self.faces {
+            let [up, down] = self.measure.rates(face, &theta, &mut slopes);
+            let flow = (up * rho[face.lower] - down * rho[face.upper]) / face.spacing;
+            out[face.lower] -= flow;
+            out[face.upper] += flow;
+        }
     }
 
     fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
