@@ -161,11 +161,8 @@ fn metrics_of_several_states() {
             "the states of a metric",
             move || at(3, 2),
         ),
-        row(
-            "too long",
-            "Dimension",
-            "the states of a metric",
-            move || at(2, 60),
-        ),
+        row("too long", "Dimension", "expected 20, got 30", move || {
+            at(2, 60)
+        }),
     ]);
 }

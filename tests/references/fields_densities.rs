@@ -32,6 +32,12 @@ impl Flow for OrnsteinUhlenbeck {
         out[1] = [0.0, theta[2] - x[1], 0.0];
         out[2] = [0.0, theta[1], 0.0];
     }
+
+    fn second_derivative(&self, _: &[f64; 3], _: &[f64], d: &[f64], out: &mut [[f64; 3]]) -> bool {
+        // Only the product b c bends.
+        out.copy_from_slice(&[[0.0; 3], [0.0, d[2], 0.0], [0.0, d[1], 0.0]]);
+        true
+    }
 }
 
 /// Box for the Van der Pol oscillator, whose faces avoid the axes where velocities vanish for every θ.
@@ -284,6 +290,16 @@ impl Flow for Owned {
 
     fn param_derivative(&self, x: &[f64; 3], theta: &[f64], out: &mut [[f64; 3]]) {
         self.0.param_derivative(x, theta, out);
+    }
+
+    fn second_derivative(
+        &self,
+        x: &[f64; 3],
+        theta: &[f64],
+        d: &[f64],
+        out: &mut [[f64; 3]],
+    ) -> bool {
+        self.0.second_derivative(x, theta, d, out)
     }
 }
 
