@@ -121,6 +121,8 @@ impl<T: Scalar, D: Tangent<T>> Dual<T, D> {
 }
 
 impl<T: Scalar, D: Tangent<T>> Scalar for Dual<T, D> {
+    const ORDER: usize = T::ORDER + 1;
+
     #[inline(always)]
     fn value(self) -> f64 {
         self.tangent.read();

@@ -48,6 +48,10 @@ pub trait Scalar:
     + Sum
     + for<'a> Sum<&'a Self>
 {
+    /// Order of the derivatives that the number carries: 0 for an `f64`.
+    #[doc(hidden)]
+    const ORDER: usize;
+
     /// Returns the value without derivatives, for a branch or an index.
     ///
     /// A result computed from this value has derivative zero. Evaluations that call `value` on a branch that none has taken
@@ -145,6 +149,8 @@ pub trait Scalar:
 }
 
 impl Scalar for f64 {
+    const ORDER: usize = 0;
+
     #[inline(always)]
     fn value(self) -> f64 {
         self

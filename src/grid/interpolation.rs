@@ -35,18 +35,32 @@ impl Grid {
     /// Fails if there are no points, or if a point does not have one coordinate per axis, has a coordinate that is not
     /// finite, or lies outside the box. The index in the error counts the points.
     pub fn interpolation<P: AsRef<[f64]>>(&self, points: &[P]) -> Result<Operator<'static>> {
+        let rows = self.interpolation_rows(points)?.into_iter().enumerate();
+        let entries = rows.flat_map(|(row, corners)| {
+            let entry = move |(cell, weight)| (row, cell, weight);
+            corners.into_iter().map(entry)
+        });
+        Ok(Operator::triplets(points.len(), self.cells(), entries))
+    }
+
+    /// Returns the rows of [`interpolation`](Grid::interpolation): for every point its cells, with their weights.
+    ///
+    /// # Errors
+    /// Fails as `interpolation` does.
+    pub(crate) fn interpolation_rows<P: AsRef<[f64]>>(
+        &self,
+        points: &[P],
+    ) -> Result<Vec<Vec<(usize, f64)>>> {
         check::option(
             "the number of points to interpolate at",
             points.len() as f64,
             !points.is_empty(),
             "give at least one",
         )?;
-        let mut entries = Vec::with_capacity(points.len() << self.dim());
-        for (row, point) in points.iter().enumerate() {
-            let corners = self.corners(row, point.as_ref())?;
-            entries.extend(corners.map(|(cell, weight)| (row, cell, weight)));
-        }
-        Ok(Operator::triplets(points.len(), self.cells(), entries))
+        let points = points.iter().enumerate();
+        points
+            .map(|(row, point)| Ok(self.corners(row, point.as_ref())?.collect()))
+            .collect()
     }
 
     /// Returns the cells whose values are interpolated at a point, with their non-zero weights.

@@ -1,5 +1,6 @@
 //! Metrics of data space: M(ρ) = LᵀL on tangent vectors of the state.
 
+mod blocks;
 mod diagonal;
 mod fisher_rao;
 mod gaps;
@@ -13,6 +14,7 @@ mod stacked;
 mod transport;
 mod wasserstein;
 
+pub use self::blocks::Blocks;
 pub use self::fisher_rao::FisherRao;
 pub use self::hellinger_kantorovich::HellingerKantorovich;
 pub use self::l2::L2;

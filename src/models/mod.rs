@@ -3,6 +3,7 @@
 mod darcy;
 pub mod dynamics;
 mod error;
+pub mod fields;
 pub mod flow;
 mod gaussian_mixture;
 mod invariant_measure;

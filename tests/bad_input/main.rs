@@ -12,6 +12,7 @@ mod dynamics;
 mod evolution;
 mod extensions;
 mod extreme_numbers;
+mod fields;
 mod files;
 mod first_models;
 mod fits;

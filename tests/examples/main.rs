@@ -4,6 +4,7 @@
 
 mod cuda;
 mod darcy;
+mod heat;
 mod lorenz;
 mod lotka_volterra;
 mod mixture;

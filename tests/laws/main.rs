@@ -14,6 +14,7 @@ mod linearisation;
 mod loss;
 mod matrix_free;
 mod metric;
+mod metric_blocks;
 mod metric_gaps;
 mod own_loss;
 mod own_sensitivity;

@@ -2,6 +2,7 @@
 
 mod classes;
 mod flux;
+mod rates;
 mod second_order;
 
 pub use self::flux::Flux;
@@ -12,9 +13,10 @@ use faer::Mat;
 
 use self::classes::closed_classes;
 use super::flow::Flow;
+use crate::automatic::Expansion;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::grid::{Face, Grid};
+use crate::grid::Grid;
 use crate::linalg::{Backend, Operator, Side, Stencil, improve, smooth};
 use crate::model::{Model, Variation};
 use crate::models;
@@ -142,6 +144,11 @@ impl<'f> InvariantMeasure<'f> {
         &self.grid
     }
 
+    /// Returns the teleportation rate α.
+    pub(in crate::models) fn teleports(&self) -> f64 {
+        self.teleportation
+    }
+
     /// Returns the flow whose invariant measure is computed.
     pub fn flow(&self) -> &dyn Flow {
         self.flow.as_ref()
@@ -149,17 +156,11 @@ impl<'f> InvariantMeasure<'f> {
 
     /// Returns the negative generator −K(θ), whose columns sum to zero.
     pub fn generator(&self, theta: &[f64]) -> Stencil {
+        // The flux is J = up ρ_lower − down ρ_upper.
+        let theta = Expansion::new(theta);
         self.grid.flux_divergence(|face| {
-            let (mut up, mut down) = (0.0, 0.0);
-            self.sample(face, |weight, x| {
-                let parts = self.flux.parts(self.flow.velocity(x, theta)[face.axis]);
-                up += weight * parts.up;
-                down += weight * parts.down;
-            });
-            // The flux is J = (v⁺ + D/h) ρ_lower − (v⁻ + D/h) ρ_upper, with the central difference −D (ρ_upper −
-            // ρ_lower)/h.
-            let spread = self.diffusion / face.spacing;
-            [up + spread, -down - spread]
+            let [up, down] = self.rates(face, &theta, &mut Vec::new());
+            [up, -down]
         })
     }
 
@@ -189,34 +190,8 @@ impl<'f> InvariantMeasure<'f> {
     }
 
     /// Returns an entry of u/vol: the uniform density of mass 1.
-    fn uniform(&self) -> f64 {
+    pub(in crate::models) fn uniform(&self) -> f64 {
         (self.grid.cells() as f64 * self.grid.volume()).recip()
-    }
-
-    /// Calls `f(weight, x)` for the sample points of a face: its centre, or its Gauss points.
-    fn sample(&self, face: &Face, mut f: impl FnMut(f64, &[f64; 3])) {
-        if !self.flux.averages() {
-            return f(1.0, &face.centre);
-        }
-        // A velocity that vanishes at the centre of a face rarely vanishes at all points around it. The
-        // averages therefore keep an outflow in cells with a fixed point, in which point values can trap all
-        // mass.
-        // Two Gauss points per direction across the face, at ±(h/2)/√3 = ±h/√12 from the centre, with equal weights.
-        let dim = self.grid.dim();
-        let mut across = (0..dim).filter(|&d| d != face.axis);
-        let offset =
-            |d: Option<usize>| d.map(|d| (d, self.grid.axes()[d].spacing() / 12.0_f64.sqrt()));
-        let (first, second) = (offset(across.next()), offset(across.next()));
-        let points = 1_usize << (dim - 1);
-        for point in 0..points {
-            let mut x = face.centre;
-            for (bit, step) in [first, second].into_iter().enumerate() {
-                if let Some((d, h)) = step {
-                    x[d] += if point >> bit & 1 == 0 { -h } else { h };
-                }
-            }
-            f((points as f64).recip(), &x);
-        }
     }
 
     /// Checks that the velocity is finite at all sample points. The error names the first point

@@ -1,0 +1,55 @@
+//! A metric of several states is the metric of every one.
+
+use crate::support::{column, density, gap, grids};
+use pullback::metric::{Blocks, FisherRao, Wasserstein2};
+use pullback::{Cpu, Metric, random};
+
+#[test]
+fn blocks_are_the_metric_of_every_state() {
+    let cpu = Cpu::default();
+    for grid in grids() {
+        let (k, count) = (grid.cells(), 3);
+        let states: Vec<Vec<f64>> = (0..count).map(|seed| density(&grid, seed)).collect();
+        let metrics: [Box<dyn Metric>; 2] = [
+            Box::new(FisherRao::new(&grid)),
+            Box::new(Wasserstein2::new(&grid)),
+        ];
+        for single in &metrics {
+            let rho = states.concat();
+            let blocks = Blocks::new(&**single, count as usize);
+            let root = blocks.at(&rho, &cpu).unwrap();
+            assert_eq!(root.dim(), rho.len());
+            let z = random::normal(rho.len(), 1, 0);
+            let mut c = random::normal(rho.len(), 2, 0);
+            let y = random::normal(root.lifted_dim(), 3, 0);
+            let mut found = [
+                root.lift(column(&z)).unwrap().col_as_slice(0).to_vec(),
+                root.apply(column(&z)).unwrap().col_as_slice(0).to_vec(),
+                root.lower(column(&y)).unwrap().col_as_slice(0).to_vec(),
+                Vec::new(),
+                Vec::new(),
+            ];
+            let mut exact: [Vec<f64>; 5] = Default::default();
+            let lifted = root.lifted_dim() / states.len();
+            for (i, state) in states.iter().enumerate() {
+                let root = single.at(state, &cpu).unwrap();
+                let cells = i * k..(i + 1) * k;
+                let z = column(&z[cells.clone()]);
+                let y = column(&y[i * lifted..(i + 1) * lifted]);
+                exact[0].extend_from_slice(root.lift(z).unwrap().col_as_slice(0));
+                exact[1].extend_from_slice(root.apply(z).unwrap().col_as_slice(0));
+                exact[2].extend_from_slice(root.lower(y).unwrap().col_as_slice(0));
+                let mut c = c[cells].to_vec();
+                root.project(&mut c);
+                exact[3].extend_from_slice(&c);
+                exact[4].extend(root.dual(&c).unwrap());
+            }
+            root.project(&mut c);
+            found[4] = root.dual(&c).unwrap();
+            found[3] = c;
+            for (found, exact) in found.iter().zip(&exact) {
+                assert!(gap(found, exact) < 1e-14, "{}", single.name());
+            }
+        }
+    }
+}
