@@ -190,10 +190,10 @@ mod tests {
                 best[steps][slots] = splits.min().unwrap();
             }
         }
-        for steps in 1..=STEPS {
-            for slots in 1..=SLOTS {
+        for (steps, best) in best.iter().enumerate().skip(1) {
+            for (slots, best) in best.iter().enumerate().skip(1) {
                 let found = record(steps, slots).advanced;
-                assert_eq!(found, best[steps][slots], "{steps} steps, {slots} slots");
+                assert_eq!(found, *best, "{steps} steps, {slots} slots");
                 assert_eq!(found, fewest(steps, slots), "{steps} steps, {slots} slots");
             }
         }

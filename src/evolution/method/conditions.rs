@@ -20,7 +20,7 @@ fn order(method: Method) -> i32 {
     match method {
         Method::Explicit | Method::ImplicitFifth => 5,
         Method::Implicit => 4,
-        Method::Theta(theta) if theta == 0.5 => 2,
+        Method::Theta(0.5) => 2,
         Method::Theta(_) => 1,
     }
 }

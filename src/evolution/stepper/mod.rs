@@ -1,32 +1,17 @@
-//! Single steps: stages, their equations, and the estimated error.
+//! Single steps: stages, and the estimated error.
 
-use std::ops::Range;
+mod implicit;
 
-use super::course::Phase;
-use super::dynamics::{Dynamics, moves};
-use super::error::Error;
-use super::method::Tableau;
-use super::newton::Newton;
-use super::plan::Plan;
-use super::problem::Problem;
-use super::stage::{add_slopes, column};
-use super::trajectory::Leg;
 use crate::error::Result;
-
-/// Correction of a stage, relative to the allowed error, below which it is solved.
-const SOLVED: f64 = 1e-3;
-
-/// Largest number of Newton iterations of a stage.
-const ITERATIONS: usize = 12;
-
-/// Largest number of Newton iterations for algebraic components at the start.
-const FIRST_ITERATIONS: usize = 50;
-
-/// Ratio of successive corrections from which on an iteration does not converge.
-const SLOW: f64 = 0.9;
-
-/// Size of a correction that is rounding, relative to the numbers that it corrects.
-const ROUNDING: f64 = 2.0 * f64::EPSILON;
+use crate::evolution::course::Phase;
+use crate::evolution::dynamics::{Dynamics, moves};
+use crate::evolution::error::Error;
+use crate::evolution::method::Tableau;
+use crate::evolution::newton::Newton;
+use crate::evolution::plan::Plan;
+use crate::evolution::problem::Problem;
+use crate::evolution::stage::{add_slopes, column};
+use crate::evolution::trajectory::Leg;
 
 /// Length of an implicit step that solves the algebraic equations and leaves all other components as they are, to the last bit.
 pub(super) const INSTANT: f64 = 1e-100;
@@ -128,35 +113,6 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         self.dynamics
             .rate(self.phase.clock(t), &self.x, parameters, slope);
         mask(slope, &self.moves);
-    }
-
-    /// Solves the algebraic equations for the algebraic components, by an implicit step of no length.
-    fn make_consistent(&mut self, t: f64) -> Result<()> {
-        self.base.copy_from_slice(&self.x);
-        self.stage.copy_from_slice(&self.x);
-        let mut before = f64::INFINITY;
-        for _ in 0..FIRST_ITERATIONS {
-            self.x.copy_from_slice(&self.stage);
-            self.outdate();
-            self.linearise(t)?;
-            if !self.factorise(INSTANT) {
-                break;
-            }
-            let size = self.correct(t, INSTANT, 0..self.n);
-            let stagnates = size > SLOW * before && size <= SOLVED;
-            if self.is_rounded() || stagnates {
-                self.x.copy_from_slice(&self.stage);
-                self.outdate();
-                return Ok(());
-            }
-            if !size.is_finite() {
-                break;
-            }
-            before = size;
-        }
-        let component = self.moves.iter().position(|m| *m == 0.0);
-        let component = component.unwrap_or(0);
-        Err(Error::Inconsistent { t, component }.into())
     }
 
     /// Checks the state and the first slope.
@@ -295,71 +251,6 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         }
         self.guess(stage, shift);
         self.iterate(t, shift, stage * n..(stage + 1) * n)
-    }
-
-    /// Guesses a stage from the slopes of earlier ones, and an algebraic component from its last value.
-    fn guess(&mut self, stage: usize, shift: f64) {
-        let earlier = &self.slopes[..stage * self.n];
-        for (i, y) in self.stage.iter_mut().enumerate() {
-            if self.moves[i] != 0.0 {
-                let slopes = earlier.iter().skip(i).step_by(self.n);
-                let weighted = slopes.zip(self.tableau.guess(stage)).map(|(k, w)| w * k);
-                *y = self.base[i] + shift * weighted.sum::<f64>();
-            }
-        }
-    }
-
-    /// Solves an implicit stage from the guess in `stage`, and writes its slope to this part of the slopes. Returns None if
-    /// the iteration does not converge.
-    fn iterate(&mut self, t: f64, shift: f64, slope: Range<usize>) -> Option<()> {
-        let mut before = f64::INFINITY;
-        for iteration in 0..ITERATIONS {
-            let size = self.correct(t, shift, slope.clone());
-            if self.is_rounded() || (!self.exact && size <= SOLVED) {
-                break;
-            }
-            let stagnates = iteration > 1 && size > SLOW * before;
-            if !size.is_finite() || stagnates || iteration + 1 == ITERATIONS {
-                // Kept steps are solved to rounding, or as far as rounding allows.
-                if size.is_nan() || size > SOLVED {
-                    return None;
-                }
-                break;
-            }
-            before = size;
-        }
-        // hγ K = Y − base, which does not amplify the error of Y as f(Y) would.
-        let slope = &mut self.slopes[slope];
-        for (i, k) in slope.iter_mut().enumerate() {
-            *k = (self.stage[i] - self.base[i]) / shift;
-        }
-        mask(slope, &self.moves);
-        slope.iter().all(|k| k.is_finite()).then_some(())
-    }
-
-    /// Corrects a stage once, with this part of the slopes as a buffer. Returns the size of the correction relative to what is
-    /// allowed.
-    fn correct(&mut self, t: f64, shift: f64, slope: Range<usize>) -> f64 {
-        // Y solves D (Y − base) = hγ f(Y). D − hγJ, with J at the start of the step, is the matrix of Newton's method.
-        let slope = &mut self.slopes[slope];
-        let parameters = &self.both[self.n..];
-        self.dynamics
-            .rate(self.phase.clock(t), &self.stage, parameters, slope);
-        for (i, d) in self.correction.iter_mut().enumerate() {
-            *d = shift * slope[i] - self.moves[i] * (self.stage[i] - self.base[i]);
-        }
-        if let Some(newton) = &self.newton {
-            newton.solve(&mut self.correction);
-        }
-        let entries = self.stage.iter_mut().zip(&self.correction);
-        entries.for_each(|(y, d)| *y += d);
-        self.plan.norm(&self.correction, &self.x)
-    }
-
-    /// Returns whether the last correction was rounding.
-    fn is_rounded(&self) -> bool {
-        let mut entries = self.correction.iter().zip(&self.stage).zip(&self.x);
-        entries.all(|((d, y), x)| d.abs() <= ROUNDING * y.abs().max(x.abs()))
     }
 
     /// Returns the length of the first step towards a time.
