@@ -6,7 +6,7 @@ use crate::automatic::{Formula, Scalar};
 ///
 /// The page of the [module](super) has an example. Only the dimensions, the rate and the initial value must be given. By default
 /// x itself is observed, every equation is a rate, and nothing jumps.
-pub trait Dynamics: Sync {
+pub trait Dynamics: Send + Sync {
     /// Returns (n, p), the lengths of x and θ.
     fn dims(&self) -> (usize, usize);
 
@@ -66,7 +66,8 @@ impl<D: Dynamics> Formula for At<'_, D> {
         }
     }
 
-    #[inline(always)]
+    // One copy for every scalar. Inlined at all call sites, it would make a program compile for minutes.
+    #[inline(never)]
     fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
         let split = both.len() - self.dynamics.dims().1;
         let (x, theta) = both.split_at(split);

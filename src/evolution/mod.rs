@@ -68,13 +68,16 @@ mod stepper;
 mod structures;
 mod trajectory;
 mod watch;
+mod window;
 
 pub use self::dynamics::Dynamics;
 pub use self::error::Error;
 pub use self::experiment::Experiment;
 pub use self::method::Method;
+pub use self::window::Window;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -99,7 +102,7 @@ use crate::model::adjoint::{Sensitivity, explicit_jacobian};
 /// The page of the [module](self) has an example. Derivatives with respect to x and θ are stored for every stage, which suits
 /// states of at most some dozen components.
 pub struct Evolution<D> {
-    dynamics: D,
+    dynamics: Arc<D>,
     experiments: Vec<Experiment>,
     courses: Vec<Course>,
     plan: Plan,
@@ -147,7 +150,7 @@ impl<D: Dynamics> Evolution<D> {
             kept: None,
         };
         Ok(Self {
-            dynamics,
+            dynamics: Arc::new(dynamics),
             experiments,
             courses,
             plan,
