@@ -11,7 +11,8 @@ use crate::evolution::{Dynamics, Evolution, Window};
 /// Over a short time all solutions look alike, and the loss has few optima. Over many periods it has many, and a fit from afar
 /// ends in a wrong one. A fit over a short window gives parameters that are good enough for the next.
 ///
-/// If a fit fails or does not converge, a window about half-way to it is tried, as [`Continuation`] does.
+/// If a fit fails or does not converge, a window about half-way to it is tried, as [`Continuation`] does. A parameter without
+/// influence in a window, such as the initial value of a later experiment, needs a prior: without one the fit does not converge.
 ///
 /// ```
 /// use pullback::continuation::GrowingWindow;
@@ -100,8 +101,7 @@ impl<'m, D: Dynamics> GrowingWindow<'m, D> {
         let places = Continuation::new(0.0, (self.counts.len() - 1) as f64)
             .step(1.0)
             .smallest_step(0.5 / longest);
-        let problem =
-            |place: f64, start: &[f64]| fit(&self.model.until(self.end(place))?, start);
+        let problem = |place: f64, start: &[f64]| fit(&self.model.until(self.end(place))?, start);
         let observe = |progress: Progress<'_>| {
             let value = self.end(progress.value);
             observer(Progress { value, ..progress });

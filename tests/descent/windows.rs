@@ -6,6 +6,7 @@ use pullback::continuation::{End, GrowingWindow, Path};
 use pullback::evolution::{Dynamics, Evolution, Experiment, Method, Window};
 use pullback::loss::{Datum, Family, L2Misfit, Likelihood, NoiseLevel, Observations};
 use pullback::models::dynamics::LotkaVolterra;
+use pullback::prior::Tikhonov;
 use pullback::{Descent, Error, Loss, Model, Noise, Report, Result, random};
 
 const TRUTH: [f64; 4] = [1.5, 1.0, 1.0, 3.0];
@@ -70,7 +71,7 @@ impl Dynamics for Tank {
 
     fn observe<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
         out[0] = x[0];
-        out[1] = theta[0] * x[0] + t.cos();
+        out[1] = theta[0] * x[0] + (1.0 + t).recip();
     }
 }
 
@@ -127,35 +128,44 @@ fn a_window_is_a_part_of_the_whole() {
     assert_eq!((late.entries(), late.end()), (&entries[..], 4.0));
 }
 
-/// The initial value of the late experiment has no influence in the first windows, and keeps its start.
+/// The initial value of the late experiment has no influence in the first windows. A prior holds it, which the last window does
+/// without.
 #[test]
 fn parameters_of_later_experiments_wait() {
     let (model, truth) = (tanks(), [0.7, 1.3, 0.4]);
     let data = model.predict(&truth).unwrap();
-    let mut seen = Vec::new();
+    let prior = Tikhonov::new(vec![0.4, 1.0, 0.9], Noise::uniform(3, 1e3).unwrap()).unwrap();
     let windows = GrowingWindow::new(&model, &[1.0, 3.0]).unwrap();
-    let path = windows.run(
-        &[0.4, 1.0, 0.9],
-        |window, start| {
+    let start = [0.4, 1.0, 0.9];
+    let fit = |held: bool| {
+        let fit = |window: &Window<Tank>, start: &[f64]| {
             let loss = L2Misfit::euclidean(window.part(&data)?)?;
-            let report = Descent::new(window.model(), &loss).run(start, |_| ())?;
-            seen.push(report.theta[2]);
-            Ok(report)
-        },
-        |_| (),
-    );
-    let path = path.unwrap();
-    assert!(path.reached() && seen[..2] == [0.9, 0.9], "{path} {seen:?}");
+            let descent = Descent::new(window.model(), &loss);
+            let open = held && window.end() < 4.0;
+            let descent = if open { descent.prior(&prior) } else { descent };
+            descent.run(start, |_| ())
+        };
+        windows.run(&start, fit, |_| ())
+    };
+    let path = fit(true).unwrap();
+    assert!(path.reached(), "{path}");
     assert_eq!(ends(&path), [1.0, 3.0, f64::INFINITY]);
+    let waiting = path.points()[1].report.theta[2];
+    assert!((waiting - 0.9).abs() < 1e-9, "{waiting}");
     assert!(gap(&path.last().report.theta, &truth) < 1e-6, "{path}");
+    let message = fit(false).unwrap_err().to_string();
+    assert!(
+        message.contains("θ2") && message.contains("add a prior"),
+        "{message}"
+    );
 }
 
 fn ends(path: &Path) -> Vec<f64> {
     path.points().iter().map(|point| point.value).collect()
 }
 
-/// Fits windows of 20 times, of which the last two start to differ at t = 8, by a fit that refuses what `refuses` names: the
-/// numbers of data in the last window and in this one.
+/// Fits windows of 20 times from the truth by a fit that refuses what `refuses` names: the numbers of times in the last window
+/// and in this one.
 fn walk(refuses: impl Fn(usize, usize) -> bool) -> Path {
     let model = prey((1..=20).map(f64::from));
     let data = model.predict(&TRUTH).unwrap();
