@@ -69,7 +69,7 @@ mod structures;
 mod trajectory;
 mod watch;
 
-pub use self::dynamics::Dynamics;
+pub use self::dynamics::{Covectors, Dynamics};
 pub use self::error::Error;
 pub use self::experiment::Experiment;
 pub use self::method::Method;
