@@ -89,7 +89,8 @@ impl<D: Dynamics> Formula for At<'_, D> {
         }
     }
 
-    #[inline(always)]
+    // One copy for every scalar. Inlined at all call sites, it would make a program compile for minutes.
+    #[inline(never)]
     fn values<S: Scalar>(&self, both: &[S], out: &mut [S]) {
         let split = both.len() - self.dynamics.dims().1;
         let (x, theta) = both.split_at(split);
