@@ -27,6 +27,16 @@ pub trait Dynamics: Send + Sync {
         out.copy_from_slice(x);
     }
 
+    /// Adds wᵀ ∂f/∂x to `x` and wᵀ ∂f/∂θ to `theta`, and returns true, if these products are known in closed form.
+    ///
+    /// Automatic derivatives need no such products. For states of many thousand components and an explicit method they save most
+    /// of the time of a backward sweep, which otherwise evaluates all entries of ∂f/∂x at every stage. The products are compared
+    /// with automatic derivatives at the start of every phase.
+    fn pull_back(&self, from: Covectors<'_>, x: &mut [f64], theta: &mut [f64]) -> bool {
+        let _ = (from, x, theta);
+        false
+    }
+
     /// Returns whether equation i is algebraic, 0 = fᵢ(t, x, θ), instead of ẋᵢ = fᵢ.
     ///
     /// The algebraic equations must determine the components xᵢ of the same indices (index 1). The initial value of such a
@@ -35,6 +45,19 @@ pub trait Dynamics: Send + Sync {
         let _ = i;
         false
     }
+}
+
+/// Covectors w of the rate at a point, whose product with the derivatives is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Covectors<'a> {
+    /// Time.
+    pub t: f64,
+    /// State.
+    pub x: &'a [f64],
+    /// Parameters.
+    pub theta: &'a [f64],
+    /// One number for every component of the rate.
+    pub w: &'a [f64],
 }
 
 /// Function of dynamics at a time.

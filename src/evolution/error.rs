@@ -113,6 +113,20 @@ pub enum Error {
         /// Number of parameters.
         count: usize,
     },
+    /// Products by `pull_back` that are not those of the rate.
+    #[error(
+        "`pull_back` disagrees with the derivative of the rate at t = {}: wᵀ(∂f/∂x v + ∂f/∂θ v) is {} by the rate and {} by \
+         `pull_back`; check its terms and signs",
+        number(*t), number(*rate), number(*pulled)
+    )]
+    PulledBack {
+        /// Time.
+        t: f64,
+        /// Product by the derivative of the rate.
+        rate: f64,
+        /// Product by `pull_back`.
+        pulled: f64,
+    },
     /// A function of the dynamics that automatic differentiation refuses.
     #[error("{function} of the dynamics: {error}")]
     Function {
@@ -169,6 +183,7 @@ impl ModuleError for Error {
             Self::Implicit { .. } => "Implicit",
             Self::Entry { .. } => "Entry",
             Self::Unused { .. } => "Unused",
+            Self::PulledBack { .. } => "PulledBack",
             Self::Function { error, .. } => error.kind(),
             Self::Experiment { error, .. } => error.kind(),
             Self::Times { .. } => "Times",

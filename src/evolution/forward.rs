@@ -16,7 +16,7 @@ use super::course::{Phase, Source};
 use super::derivative::Stage;
 use super::lanes::{Lanes, restrict};
 use super::linearised::{LinearLeg, Linearised};
-use super::stage::add_slopes;
+use super::stage::combine;
 use crate::error::Result;
 use crate::linalg::Side;
 
@@ -130,8 +130,8 @@ impl<const L: usize> Forward<'_, L> {
     fn step(&mut self, stages: &[Stage], h: f64) {
         let (n, tableau) = (self.x.len(), self.along.tableau);
         for (stage, i) in stages.iter().zip(1..) {
-            self.base.copy_from_slice(self.x);
-            add_slopes(&self.slopes, h, tableau.earlier(i), &mut self.base);
+            let weights: Vec<f64> = tableau.earlier(i).iter().map(|a| h * a).collect();
+            combine(self.x, &self.slopes, &weights, &mut self.base);
             if stage.system.is_some() {
                 self.solve(stage, i);
             } else {

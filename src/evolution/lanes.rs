@@ -12,7 +12,7 @@ pub(super) fn add<const L: usize>(x: &Lanes<L>, out: &mut Lanes<L>) {
 
 /// Multiplies every entry by its factor in D.
 pub(super) fn restrict<const L: usize>(moves: &[f64], x: &mut [Lanes<L>]) {
-    for (x, m) in x.iter_mut().zip(moves) {
+    for (x, m) in x.iter_mut().zip(moves).filter(|(_, m)| **m == 0.0) {
         x.iter_mut().for_each(|x| *x *= m);
     }
 }

@@ -70,7 +70,7 @@ mod trajectory;
 mod watch;
 mod window;
 
-pub use self::dynamics::Dynamics;
+pub use self::dynamics::{Covectors, Dynamics};
 pub use self::error::Error;
 pub use self::experiment::Experiment;
 pub use self::method::Method;
