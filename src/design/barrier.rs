@@ -13,13 +13,13 @@ use crate::linalg::{Side, gram, solve_triangular};
 
 /// Weights, and a level below the smallest eigenvalue for [`Criterion::E`], or 0.
 #[derive(Clone)]
-pub(super) struct Place {
-    pub(super) weights: Vec<f64>,
+struct Place {
+    weights: Vec<f64>,
     level: f64,
 }
 
 /// Function F of a place.
-pub(super) struct Barrier<'p> {
+struct Barrier<'p> {
     problem: &'p Problem,
     criterion: Criterion,
     mu: f64,
@@ -46,11 +46,41 @@ const TOLERANCE: f64 = 1e-10;
 /// Largest number of steps of Newton's method.
 const STEPS: usize = 300;
 
-/// Returns the place of the best weights.
-pub(super) fn maximise(problem: &Problem, criterion: Criterion) -> Place {
+/// Best weights that were found, and the least upper bound of the quality.
+pub(super) struct Found {
+    pub(super) weights: Vec<f64>,
+    quality: f64,
+    pub(super) bound: f64,
+}
+
+impl Found {
+    /// Takes the weights of a place and the bound there if they are better.
+    ///
+    /// Rounding spoils both where B is almost singular. Each is valid wherever it comes from.
+    fn add(&mut self, barrier: &Barrier<'_>, place: &Place) {
+        let information = barrier.problem.information(&place.weights);
+        let quality = barrier.criterion.quality(information.as_ref());
+        if quality > self.quality {
+            (self.weights, self.quality) = (place.weights.clone(), quality);
+        }
+        self.bound = bound(barrier.problem, barrier.criterion, place)
+            .map_or(self.bound, |bound| bound.min(self.bound));
+    }
+}
+
+/// Finds the best weights.
+pub(super) fn maximise(problem: &Problem, criterion: Criterion) -> Found {
     let (m, p) = (problem.count(), problem.parameters());
-    let mut place = Place::of(vec![1.0 / m as f64; m]);
+    let mut place = Place {
+        weights: vec![1.0 / m as f64; m],
+        level: 0.0,
+    };
     let quality = criterion.quality(problem.information(&place.weights).as_ref());
+    let mut found = Found {
+        weights: place.weights.clone(),
+        quality,
+        bound: f64::INFINITY,
+    };
     let (scale, terms) = match criterion {
         Criterion::D => (p as f64, m),
         Criterion::A => (-quality, m),
@@ -69,9 +99,9 @@ pub(super) fn maximise(problem: &Problem, criterion: Criterion) -> Place {
         let Some(step) = barrier.step(&place) else {
             break;
         };
-        let central = step.decrement < 0.1;
         let moved = barrier.advance(&mut place, &step);
-        if central {
+        if step.decrement < 0.1 {
+            found.add(&barrier, &place);
             if terms as f64 * barrier.mu <= TOLERANCE * scale {
                 break;
             }
@@ -81,11 +111,11 @@ pub(super) fn maximise(problem: &Problem, criterion: Criterion) -> Place {
             break;
         }
     }
-    place
+    found
 }
 
 /// Returns a number that the quality of no weights exceeds.
-pub(super) fn bound(problem: &Problem, criterion: Criterion, place: &Place) -> Option<f64> {
+fn bound(problem: &Problem, criterion: Criterion, place: &Place) -> Option<f64> {
     let barrier = Barrier {
         problem,
         criterion,
@@ -112,16 +142,6 @@ pub(super) fn bound(problem: &Problem, criterion: Criterion, place: &Place) -> O
     let mean: f64 = slopes.iter().zip(&place.weights).map(|(g, w)| g * w).sum();
     let quality = criterion.quality(problem.information(&place.weights).as_ref());
     Some(quality + largest(&slopes) - mean)
-}
-
-impl Place {
-    /// Creates a place with the level 0.
-    pub(super) fn of(weights: Vec<f64>) -> Self {
-        Self {
-            weights,
-            level: 0.0,
-        }
-    }
 }
 
 impl Local {

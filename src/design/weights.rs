@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::barrier::{Place, bound, maximise};
+use super::barrier::maximise;
 use super::candidates::Candidates;
 use super::criterion::Criterion;
 use super::problem::Problem;
@@ -51,18 +51,13 @@ impl Candidates {
 
 /// Returns the best weights, and a bound of the quality.
 pub(super) fn optimum(problem: &Problem, criterion: Criterion) -> (Vec<f64>, f64) {
-    let place = maximise(problem, criterion);
+    let found = maximise(problem, criterion);
     // Inside the simplex no weight is 0.
-    let kept = place.weights.iter();
+    let kept = found.weights.iter();
     let mut weights: Vec<f64> = kept.map(|w| if *w < LEAST { 0.0 } else { *w }).collect();
     let sum: f64 = weights.iter().sum();
     weights.iter_mut().for_each(|w| *w /= sum);
-    let place = match criterion {
-        Criterion::E => place,
-        _ => Place::of(weights.clone()),
-    };
-    let best = bound(problem, criterion, &place).unwrap_or(f64::INFINITY);
-    (weights, best)
+    (weights, found.bound)
 }
 
 impl Design {

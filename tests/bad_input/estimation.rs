@@ -71,7 +71,7 @@ fn designs() {
         Noise::full(Mat::identity(3, 3)).unwrap(),
     );
     let curve = Curve::new(Sum);
-    let of = |noise| Candidates::of(&curve, &[1.0, 1.0], noise);
+    let of = |noise: &Noise| Candidates::of(&curve, &[1.0, 1.0], noise);
     check(vec![
         row("no rows", "Option", "at least one row", || {
             Candidates::new(Mat::zeros(0, 2).as_ref(), &[])

@@ -229,7 +229,7 @@ fn choices_are_the_best_of_all() {
                 });
                 let found = candidates.choose(count, criterion).unwrap();
                 assert!(
-                    found.efficiency <= 1.0 && found.efficiency > 0.3,
+                    found.efficiency > 0.0 && found.efficiency <= 1.0,
                     "{found:?}"
                 );
                 if found.chosen != best.1 {
