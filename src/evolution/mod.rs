@@ -69,13 +69,16 @@ mod stepper;
 mod structures;
 mod trajectory;
 mod watch;
+mod window;
 
 pub use self::dynamics::{Covectors, Dynamics};
 pub use self::error::Error;
 pub use self::experiment::Experiment;
 pub use self::method::Method;
+pub use self::window::Window;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -100,7 +103,7 @@ use crate::model::adjoint::{Sensitivity, explicit_jacobian};
 /// The page of the [module](self) has an example. Derivatives are stored densely for up to 32 components. For larger states their
 /// entries are found, and the systems of implicit stages are banded or sparse.
 pub struct Evolution<D> {
-    dynamics: D,
+    dynamics: Arc<D>,
     experiments: Vec<Experiment>,
     courses: Vec<Course>,
     plan: Plan,
@@ -148,7 +151,7 @@ impl<D: Dynamics> Evolution<D> {
             kept: None,
         };
         Ok(Self {
-            dynamics,
+            dynamics: Arc::new(dynamics),
             experiments,
             courses,
             plan,
