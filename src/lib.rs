@@ -154,6 +154,11 @@ struct DirectionsPage;
 #[doc = include_str!("../docs/your-first-model.md")]
 struct FirstModelPage;
 
+/// Runs the examples of `docs/time.md`, which draw a picture, as tests.
+#[cfg(all(doctest, feature = "plot"))]
+#[doc = include_str!("../docs/time.md")]
+struct TimePage;
+
 /// Runs the examples of `docs/optima.md` as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/optima.md")]
