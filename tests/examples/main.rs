@@ -5,6 +5,7 @@
 mod cuda;
 mod darcy;
 mod heat;
+mod jak_stat;
 mod lorenz;
 mod lotka_volterra;
 mod mixture;
