@@ -56,11 +56,7 @@ pub fn profiles(profiles: &Profiles) -> String {
 }
 
 /// All results as one JSON object.
-pub fn json(
-    options: &Options,
-    summary: &Summary,
-    (best, profiles): (&Best, &Profiles),
-) -> Value {
+pub fn json(options: &Options, summary: &Summary, (best, profiles): (&Best, &Profiles)) -> Value {
     let runs = summary.fits().iter().map(|fit| {
         json!({
             "start": fit.start,

@@ -78,7 +78,11 @@ impl Linearised<'_> {
         let backward = dot(&self.grad, eta);
         // Differences that the objective hides in its rounding may be anything. A column that is all rounding makes a step of
         // many times the size of its parameter, and a product of rounding with this step.
-        let sizes = self.chart.free.iter().map(|&i| self.coordinates[i].abs().max(1.0));
+        let sizes = self
+            .chart
+            .free
+            .iter()
+            .map(|&i| self.coordinates[i].abs().max(1.0));
         let longest = eta.iter().zip(sizes).map(|(eta, size)| eta.abs() / size);
         let longest = longest.fold(1.0, f64::max);
         let rounding = longest * self.rounding + f64::EPSILON * penalty.abs();

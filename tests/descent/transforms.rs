@@ -147,8 +147,12 @@ fn a_step_changes_a_logarithm_by_two_decades_at_most() {
     let descent = Descent::new(&curve, &loss).transforms(&[Transform::Log; 2]);
     let report = descent.run(&[1.0, 1.0], |_| ()).unwrap();
     let pairs = report.history.windows(2);
-    let decades = |pair: &[pullback::descent::Iterate]| (pair[1].theta[1] / pair[0].theta[1]).log10();
+    let decades =
+        |pair: &[pullback::descent::Iterate]| (pair[1].theta[1] / pair[0].theta[1]).log10();
     let largest = pairs.map(decades).fold(0.0, f64::max);
     assert!((largest - 2.0).abs() < 1e-9, "{largest} decades");
-    assert!(report.converged() && gap(&report.theta, &[2.0, 1e14]) < 1e-6, "{report}");
+    assert!(
+        report.converged() && gap(&report.theta, &[2.0, 1e14]) < 1e-6,
+        "{report}"
+    );
 }

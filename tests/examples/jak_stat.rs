@@ -16,7 +16,12 @@ fn few_starts_find_the_published_fit() {
     let best = found["log_likelihood"].as_f64().unwrap();
     assert!((best + 138.222).abs() < 1e-3, "{best}\n{text}");
     assert_eq!(found["profiles"].as_array().unwrap().len(), 9);
-    for part in ["8 starts:", "published is -138.2220", "correlation", "Profile likelihoods"] {
+    for part in [
+        "8 starts:",
+        "published is -138.2220",
+        "correlation",
+        "Profile likelihoods",
+    ] {
         assert!(text.contains(part), "`{part}` is missing in\n{text}");
     }
     program::has_pictures(&out, &["waterfall", "fit", "profiles"]);
