@@ -1,5 +1,7 @@
 //! Text and JSON.
 
+use std::fmt::Write as _;
+
 use pullback::models::dynamics::JakStat;
 use pullback::multistart::Summary;
 use pullback::profile::Profiles;
@@ -40,12 +42,25 @@ pub fn search(summary: &Summary) -> String {
     )
 }
 
-/// The table of the estimates.
+/// The table of the estimates, and their correlations.
 pub fn best(best: &Best) -> String {
-    format!(
-        "2. The best fit, log-likelihood {:.5}, with intervals and correlations from the Fisher information\n\n{}\n",
+    let mut text = format!(
+        "2. The best fit, log-likelihood {:.5}, with intervals from the Fisher information\n\n{}\n\n   \
+         correlation of the estimates, in the order of the table (– where a bound holds one)\n",
         -best.report.loss, best.estimates
-    )
+    );
+    let uncertainty = best.estimates.uncertainty();
+    for (i, name) in JakStat::NAMES.into_iter().enumerate() {
+        let _ = write!(text, "   {name:15}");
+        for j in 0..i {
+            match uncertainty.correlation(i, j) {
+                r if r.is_finite() => _ = write!(text, "  {r:6.3}"),
+                _ => text += "       –",
+            }
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// The table of the profiles.

@@ -71,7 +71,7 @@ fn draw_fit(best: &Best) -> Result<Page> {
             .band("± σ", &band, PALETTE[0])
             .line("fit", &line, Stroke::solid(PALETTE[0]))
             .markers("measured", &data, PALETTE[1], Marker::Circle)
-            .legend(Corner::UpperRight);
+            .legend(Corner::Outside);
         page = page.chart(chart);
     }
     Ok(page)

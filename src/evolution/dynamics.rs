@@ -6,7 +6,7 @@ use crate::automatic::{Formula, Scalar};
 ///
 /// The page of the [module](super) has an example. Only the dimensions, the rate and the initial value must be given. By default
 /// x itself is observed, every equation is a rate, and nothing jumps.
-pub trait Dynamics: Sync {
+pub trait Dynamics: Send + Sync {
     /// Returns (n, p), the lengths of x and θ.
     fn dims(&self) -> (usize, usize);
 

@@ -1,7 +1,8 @@
-//! Models that move: ordinary differential equations, observed at given times.
+//! Models that move: ordinary differential equations, algebraic equations among them, and partial differential equations on a grid,
+//! observed at given times.
 //!
 //! [`Dynamics`] are a rate and an initial value, written once for all scalars. [`Evolution`] makes a model of them. Its state ρ
-//! holds x(t) at the observation times, one time after the other.
+//! holds what is observed, x(t) itself by default, at one time after the other. An [`Experiment`] has its own times and inputs.
 //!
 //! ```
 //! use pullback::automatic::Scalar;
@@ -68,13 +69,16 @@ mod stepper;
 mod structures;
 mod trajectory;
 mod watch;
+mod window;
 
 pub use self::dynamics::{Covectors, Dynamics};
 pub use self::error::Error;
 pub use self::experiment::Experiment;
 pub use self::method::Method;
+pub use self::window::Window;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -96,10 +100,10 @@ use crate::model::adjoint::{Sensitivity, explicit_jacobian};
 /// Model of [`Dynamics`] observed at given times: ρ holds what is observed at the first time, then at the second, and so on, for
 /// the first [`Experiment`], then for the second, and so on.
 ///
-/// The page of the [module](self) has an example. Derivatives with respect to x and θ are stored for every stage, which suits
-/// states of at most some dozen components.
+/// The page of the [module](self) has an example. Derivatives are stored densely for up to 32 components. For larger states their
+/// entries are found, and the systems of implicit stages are banded or sparse.
 pub struct Evolution<D> {
-    dynamics: D,
+    dynamics: Arc<D>,
     experiments: Vec<Experiment>,
     courses: Vec<Course>,
     plan: Plan,
@@ -147,7 +151,7 @@ impl<D: Dynamics> Evolution<D> {
             kept: None,
         };
         Ok(Self {
-            dynamics,
+            dynamics: Arc::new(dynamics),
             experiments,
             courses,
             plan,
