@@ -47,9 +47,11 @@ mod backward;
 mod checkpoints;
 mod controller;
 mod course;
+mod crossing;
 mod derivative;
 mod dynamics;
 mod error;
+mod events;
 mod experiment;
 mod forward;
 mod lanes;
@@ -60,6 +62,7 @@ mod newton;
 mod plan;
 mod problem;
 mod replay;
+mod root;
 mod second_order;
 mod sensitivity;
 #[allow(dead_code, unused_imports)]
@@ -146,13 +149,14 @@ impl<D: Dynamics> Evolution<D> {
             memory: MEMORY,
             kept: None,
         };
+        let watch = Watch::new(dynamics.events());
         Ok(Self {
             dynamics,
             experiments,
             courses,
             plan,
             parameters,
-            watch: Watch::new(),
+            watch,
             known: Known::default(),
         })
     }
@@ -238,9 +242,10 @@ impl<D: Dynamics> Evolution<D> {
         let mut rho = vec![f64::NAN; self.state_dim()];
         let mut out = rho.chunks_exact_mut(outputs);
         for (course, trajectory) in self.courses.iter().zip(&trajectories) {
-            for (phase, leg) in course.phases.iter().zip(&trajectory.legs) {
+            for leg in &trajectory.legs {
+                let phase = &course.phases[leg.phase];
                 let parameters = phase.gather(theta);
-                let seen = phase.times.iter().zip(leg.observed.chunks_exact(n));
+                let seen = phase.times[leg.before..].iter().zip(leg.observed.chunks_exact(n));
                 for ((t, x), out) in seen.zip(&mut out) {
                     self.dynamics.observe(*t, x, &parameters, out);
                 }
