@@ -144,7 +144,8 @@ pub(super) fn linear_stages<'s, D: Dynamics>(
         if let Some(motion) = motion {
             let slope = &motion.slopes[i * state.len()..(i + 1) * state.len()];
             let share = motion.start + tableau.c[i] * motion.along;
-            let mut drift = differentiate.in_time(Function::Rate(differentiate.clock(time)), motion.longest);
+            let mut drift =
+                differentiate.in_time(Function::Rate(differentiate.clock(time)), motion.longest);
             for (r, k) in drift.iter_mut().zip(slope) {
                 *r = share * *r + motion.stretch * k;
             }

@@ -243,7 +243,11 @@ impl<'a, D: Dynamics> Differentiate<'a, D> {
         let difference = |i: usize| {
             let (near, far) = (after[i] - before[i], far_after[i] - far_before[i]);
             let change = 8.0 * near - far;
-            if change == 0.0 { 0.0 } else { change / (12.0 * distance) }
+            if change == 0.0 {
+                0.0
+            } else {
+                change / (12.0 * distance)
+            }
         };
         (0..before.len()).map(difference).collect()
     }

@@ -112,8 +112,8 @@ impl<'a, D: Dynamics> Events<'a, D> {
         Ok(first)
     }
 
-    /// Returns the first event in the last attempt of a step, with the length of the step to it. The last attempt is then the
-    /// step to the event.
+    /// Returns the first event in the last attempt of a step, with the length of the step to it. The last attempt is then that
+    /// shorter step.
     ///
     /// # Errors
     /// Fails if a function is NaN, and if a shorter step is not solved.
@@ -129,10 +129,12 @@ impl<'a, D: Dynamics> Events<'a, D> {
             self.scales[index] = start.abs().max(ends[index].abs());
         }
         let mut first: Option<(usize, f64)> = None;
+        let mut is_last = true;
         for (index, &end) in ends.iter().enumerate() {
             if self.signs[index] == Sign::Positive || end < 0.0 {
                 continue;
             }
+            is_last = false;
             let Some(found) = self.locate(stepper, index, [t, h, end])? else {
                 continue;
             };
@@ -145,6 +147,9 @@ impl<'a, D: Dynamics> Events<'a, D> {
         if let Some((index, found)) = first {
             self.step(stepper, index, [t, found])?;
             return Ok(first);
+        }
+        if !is_last {
+            stepper.attempt(t, h)?;
         }
         for (index, end) in ends.into_iter().enumerate() {
             self.signs[index] = sign(end);
@@ -207,12 +212,7 @@ impl<'a, D: Dynamics> Events<'a, D> {
     }
 
     /// Takes a step to its last digits, and returns the function of an event after it.
-    fn step(
-        &self,
-        stepper: &mut Stepper<'_, D>,
-        index: usize,
-        [t, h]: [f64; 2],
-    ) -> Result<f64> {
+    fn step(&self, stepper: &mut Stepper<'_, D>, index: usize, [t, h]: [f64; 2]) -> Result<f64> {
         let before = std::mem::replace(&mut stepper.exact, true);
         let error = stepper.attempt(t, h)?;
         stepper.exact = before;
@@ -240,7 +240,8 @@ impl<'a, D: Dynamics> Events<'a, D> {
         self.signs[index] = Sign::Zero;
         let mut out = vec![f64::NAN; x.len()];
         let moment = self.phase.moment(t);
-        self.dynamics.jump(index, moment, x, &self.parameters, &mut out);
+        self.dynamics
+            .jump(index, moment, x, &self.parameters, &mut out);
         Ok(out)
     }
 }

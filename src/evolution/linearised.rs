@@ -124,9 +124,7 @@ impl<'a> Linearised<'a> {
 
     /// Returns ∇²(Σ λᵢfᵢ) V of the function f at a place, if all stages are stored and there are no events.
     pub(super) fn bend(&self, place: Place, lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
-        let at = |leg: usize, state: &[f64]| {
-            [state, &self.phase(leg).gather(self.theta)].concat()
-        };
+        let at = |leg: usize, state: &[f64]| [state, &self.phase(leg).gather(self.theta)].concat();
         let (function, at) = match place {
             Place::Initial => (Function::Initial, at(0, &[])),
             Place::Start(leg) => {

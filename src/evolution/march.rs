@@ -34,12 +34,7 @@ pub(super) fn march<D: Dynamics>(problem: &Problem<'_, D>, complete: bool) -> Re
         .dynamics
         .initial(&phases[0].gather(problem.theta), &mut x);
     let parameters = |phase: &Phase| phase.gather(problem.theta);
-    let mut events = Events::new(
-        problem.dynamics,
-        &phases[0],
-        parameters(&phases[0]),
-        &x,
-    )?;
+    let mut events = Events::new(problem.dynamics, &phases[0], parameters(&phases[0]), &x)?;
     let mut legs = Vec::with_capacity(phases.len());
     for (index, phase) in phases.iter().enumerate() {
         if let Some(events) = &mut events {
@@ -226,7 +221,10 @@ impl<'a, D: Dynamics> Way<'a, D> {
     ) -> Result<()> {
         let t = self.t;
         self.stepper.record(&mut self.leg, [t, h]);
-        let last = (self.stepper.slopes.clone(), self.stepper.stages().flatten().copied().collect());
+        let last = (
+            self.stepper.slopes.clone(),
+            self.stepper.stages().flatten().copied().collect(),
+        );
         self.stepper.accept(h);
         self.t = t + h;
         // No step is left between an event and a fixed time that differ by rounding.

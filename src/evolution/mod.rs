@@ -245,7 +245,9 @@ impl<D: Dynamics> Evolution<D> {
             for leg in &trajectory.legs {
                 let phase = &course.phases[leg.phase];
                 let parameters = phase.gather(theta);
-                let seen = phase.times[leg.before..].iter().zip(leg.observed.chunks_exact(n));
+                let seen = phase.times[leg.before..]
+                    .iter()
+                    .zip(leg.observed.chunks_exact(n));
                 for ((t, x), out) in seen.zip(&mut out) {
                     self.dynamics.observe(*t, x, &parameters, out);
                 }

@@ -70,7 +70,10 @@ mod tests {
                 Ok(f(x))
             });
             let gap = (found.unwrap() - exact).abs();
-            assert!(gap <= 4.0 * f64::EPSILON * exact.abs() + 1e-30, "{exact}: {gap:e}");
+            assert!(
+                gap <= 4.0 * f64::EPSILON * exact.abs() + 1e-30,
+                "{exact}: {gap:e}"
+            );
             assert!(count <= most, "{exact}: {count} evaluations");
         }
     }

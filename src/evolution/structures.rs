@@ -29,7 +29,9 @@ impl Structures {
         let shape = |function, arguments| Shape::find(&At { dynamics, function }, arguments);
         let events = (0..dynamics.events()).map(|index| shape(Function::Event(index, t), &both));
         Ok(Self {
-            events: events.map(|found| found.map(Arc::new)).collect::<Result<_>>()?,
+            events: events
+                .map(|found| found.map(Arc::new))
+                .collect::<Result<_>>()?,
             rate: Arc::new(Structure::find(dynamics, t, &both)?),
             initial: Arc::new(shape(Function::Initial, theta)?),
             output: Arc::new(shape(Function::Output(t), &both)?),

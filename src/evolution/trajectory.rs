@@ -95,12 +95,7 @@ impl Leg {
         Self {
             before: self.before + self.seen.len(),
             horizon: Some(horizon),
-            ..Self::new(
-                (self.phase, from),
-                self.n,
-                self.stages + 1,
-                self.recorded,
-            )
+            ..Self::new((self.phase, from), self.n, self.stages + 1, self.recorded)
         }
     }
 

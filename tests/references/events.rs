@@ -3,7 +3,7 @@
 use pullback::automatic::Scalar;
 use pullback::evolution::{Dynamics, Evolution, Experiment, Method};
 use pullback::faer::Mat;
-use pullback::{Cpu, Linearisation, Model, random, verify};
+use pullback::{Cpu, Linearisation, random, verify};
 
 const METHODS: [Method; 4] = [
     Method::Explicit,
@@ -94,7 +94,10 @@ fn assert_transposes<D: Dynamics>(model: &Evolution<D>, theta: &[f64], what: &st
     for columns in [1, 3, 8] {
         let v = random::normal_matrix(theta.len(), columns, 3);
         let w = random::normal_matrix(rho.len(), columns, 4);
-        let (zv, zw) = (z.tangent(v.as_ref()).unwrap(), z.adjoint(w.as_ref()).unwrap());
+        let (zv, zw) = (
+            z.tangent(v.as_ref()).unwrap(),
+            z.adjoint(w.as_ref()).unwrap(),
+        );
         let (a, b) = (w.transpose() * &zv, zw.transpose() * &v);
         let size = w.norm_l2() * zv.norm_l2();
         assert!((&a - &b).norm_max() <= 1e-13 * size, "{what}: {a:?} {b:?}");
@@ -105,7 +108,12 @@ fn assert_transposes<D: Dynamics>(model: &Evolution<D>, theta: &[f64], what: &st
 fn a_ball_bounces_as_its_closed_form() {
     let theta = [2.0, 4.0, 0.8];
     let times = vec![0.5, 1.3, 2.0, 3.1, 4.9, 6.0];
-    let exact = |theta| times.iter().flat_map(|t| flight(*t, theta)).collect::<Vec<_>>();
+    let exact = |theta| {
+        times
+            .iter()
+            .flat_map(|t| flight(*t, theta))
+            .collect::<Vec<_>>()
+    };
     let slopes = differences(exact, theta, 1e-4);
     for method in METHODS {
         let model = Evolution::new(Ball, times.clone()).unwrap().method(method);
@@ -128,5 +136,332 @@ fn a_ball_bounces_as_its_closed_form() {
         }
         let checks = verify::model(&kept, &theta, 1).unwrap();
         assert_eq!(checks.failures().count(), 0, "{method:?}: {checks}");
+    }
+}
+
+/// A heater that is on or off (x₁) and drives a temperature x₀ between two levels, in weather that changes with time.
+///
+/// θ holds the rate of loss, the power, the lower and the upper level, and the amplitude of the weather. With `algebraic`, x₂ is the
+/// flow of heat.
+struct Thermostat {
+    algebraic: bool,
+}
+
+impl Thermostat {
+    const THETA: [f64; 5] = [0.7, 3.0, 1.0, 2.0, 0.3];
+}
+
+impl Dynamics for Thermostat {
+    fn dims(&self) -> (usize, usize) {
+        (3, 5)
+    }
+
+    fn rate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        let heat = theta[1] * x[1] + theta[4] * (3.0 * t).sin() - theta[0] * x[0];
+        out[0] = if self.algebraic { x[2] } else { heat };
+        out[1] = S::from(0.0);
+        out[2] = if self.algebraic { heat - x[2] } else { x[0] };
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(1.5);
+        out[1] = S::from(1.0);
+        out[2] = S::from(0.0);
+    }
+
+    fn is_algebraic(&self, i: usize) -> bool {
+        self.algebraic && i == 2
+    }
+
+    fn events(&self) -> usize {
+        2
+    }
+
+    fn event<S: Scalar>(&self, index: usize, _: f64, x: &[S], theta: &[S]) -> S {
+        match index {
+            0 => theta[2] - x[0],
+            _ => x[0] - theta[3],
+        }
+    }
+
+    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S], out: &mut [S]) {
+        out.copy_from_slice(x);
+        out[1] = S::from(if index == 0 { 1.0 } else { 0.0 });
+    }
+}
+
+/// Temperature of the thermostat, by its closed form between switches and bisection.
+fn temperature(times: &[f64], [loss, power, low, high, weather]: [f64; 5]) -> Vec<f64> {
+    // ẋ = P − λx + a sin ωt has the solution C e^{−λt} + P/λ + a (λ sin ωt − ω cos ωt)/(λ² + ω²).
+    let rest = |t: f64, on: f64| {
+        let wave = loss * (3.0 * t).sin() - 3.0 * (3.0 * t).cos();
+        power * on / loss + weather * wave / (loss * loss + 9.0)
+    };
+    let (mut from, mut x, mut on) = (0.0, 1.5, 1.0);
+    let mut out = Vec::new();
+    for &time in times {
+        loop {
+            let at = |t: f64| rest(t, on) + (x - rest(from, on)) * (-loss * (t - from)).exp();
+            let beyond = |t: f64| {
+                if on > 0.0 {
+                    at(t) >= high
+                } else {
+                    at(t) <= low
+                }
+            };
+            // The next crossing, by steps and bisection.
+            let steps = (1..).map(|i| from + 1e-3 * f64::from(i));
+            let Some(mut b) = steps.take_while(|t| *t < time + 1e-3).find(|t| beyond(*t)) else {
+                out.push(at(time));
+                break;
+            };
+            let mut a = b - 1e-3;
+            for _ in 0..60 {
+                let middle = 0.5 * (a + b);
+                (a, b) = if beyond(middle) {
+                    (a, middle)
+                } else {
+                    (middle, b)
+                };
+            }
+            if b >= time {
+                out.push(at(time));
+                break;
+            }
+            (x, from, on) = (if on > 0.0 { high } else { low }, b, 1.0 - on);
+        }
+    }
+    out
+}
+
+#[test]
+fn a_thermostat_switches_as_its_closed_form() {
+    let theta = Thermostat::THETA;
+    let times = vec![0.2, 1.1, 2.9, 4.0, 7.3];
+    let exact = |theta| temperature(&times, theta);
+    let slopes = differences(exact, theta, 1e-4);
+    for algebraic in [false, true] {
+        for method in &METHODS[usize::from(algebraic)..3] {
+            let model = Evolution::new(Thermostat { algebraic }, times.clone()).unwrap();
+            let model = model.method(*method).accuracy(1e-10, &[1e-11]).unwrap();
+            let what = format!("{method:?}, {algebraic}");
+            let found = model.predict(&theta).unwrap();
+            for (a, b) in found.iter().step_by(3).zip(&exact(theta)) {
+                assert!((a - b).abs() < 1e-8, "{what}: {a} {b}");
+            }
+            let z = matrix(&model, &theta);
+            for (j, column) in slopes.iter().enumerate() {
+                for (i, exact) in column.iter().enumerate() {
+                    let gap = (z[(3 * i, j)] - exact).abs();
+                    assert!(gap < 1e-7, "{what} ∂{i}/∂θ{j}: {} {exact}", z[(3 * i, j)]);
+                }
+            }
+            assert_transposes(&model, &theta, &what);
+            // Steps that are taken again, and steps that are kept.
+            let little = Evolution::new(Thermostat { algebraic }, times.clone()).unwrap();
+            let little = little.method(*method).accuracy(1e-10, &[1e-11]).unwrap();
+            assert_eq!(matrix(&little.memory(1), &theta), z, "{what}");
+            let kept = model.keep_steps(&theta).unwrap();
+            let checks = verify::model(&kept, &theta, 1).unwrap();
+            assert_eq!(checks.failures().count(), 0, "{what}: {checks}");
+            let checks = verify::model(&kept.memory(1), &theta, 2).unwrap();
+            assert_eq!(checks.failures().count(), 0, "{what}: {checks}");
+        }
+    }
+}
+
+#[test]
+fn derivatives_are_those_of_the_steps_to_the_last_digits() {
+    // Long steps of low order: the derivatives of the solution are far away.
+    let theta = Thermostat::THETA;
+    let times = vec![1.1, 2.9, 4.0];
+    for (method, algebraic) in [(Method::Explicit, false), (Method::Theta(1.0), true)] {
+        let model = Evolution::new(Thermostat { algebraic }, times.clone()).unwrap();
+        let model = model
+            .method(method)
+            .every(0.15)
+            .unwrap()
+            .keep_steps(&theta)
+            .unwrap();
+        let f = |theta: [f64; 5]| model.predict(&theta).unwrap();
+        let slopes = differences(f, theta, 1e-4);
+        let z = matrix(&model, &theta);
+        for (j, column) in slopes.iter().enumerate() {
+            for (i, difference) in column.iter().enumerate() {
+                let gap = (z[(i, j)] - difference).abs();
+                assert!(
+                    gap < 1e-9,
+                    "{method:?} ∂{i}/∂θ{j}: {} {difference}",
+                    z[(i, j)]
+                );
+            }
+        }
+    }
+}
+
+/// Decay at rate θ₀ with doses: of size θ₁ at time θ₂, and of size θ₃ whenever the level falls to ½.
+struct Doses;
+
+impl Dynamics for Doses {
+    fn dims(&self) -> (usize, usize) {
+        (1, 4)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = -theta[0] * x[0];
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(1.0);
+    }
+
+    fn events(&self) -> usize {
+        2
+    }
+
+    fn event<S: Scalar>(&self, index: usize, t: f64, x: &[S], theta: &[S]) -> S {
+        match index {
+            0 => -theta[2] + t,
+            _ => -x[0] + 0.5,
+        }
+    }
+
+    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = x[0] + if index == 0 { theta[1] } else { theta[3] };
+    }
+}
+
+#[test]
+fn a_dose_at_an_unknown_time_is_exact_even_where_it_is_observed() {
+    // Observed at the very time of the dose: the state after it.
+    let theta = [0.2, 1.0, 1.0, 1.0];
+    for method in METHODS {
+        let model = Evolution::new(Doses, vec![1.0, 2.0]).unwrap();
+        let model = model.method(method).accuracy(1e-10, &[1e-10]).unwrap();
+        let rho = model.predict(&theta).unwrap();
+        let exact = |t: f64| [(-0.2 * t).exp() + (-0.2 * (t - 1.0)).exp()];
+        for (t, x) in [1.0, 2.0].iter().zip(&rho) {
+            assert!((x - exact(*t)[0]).abs() < 1e-7, "{method:?}: {x}");
+        }
+        // ∂x/∂θ₂ = θ₀θ₁ e^{−θ₀(t − θ₂)}, at the time itself from the right.
+        let z = matrix(&model, &theta);
+        for (i, t) in [1.0, 2.0].into_iter().enumerate() {
+            let exact = 0.2 * (-0.2 * (t - 1.0f64)).exp();
+            assert!(
+                (z[(i, 2)] - exact).abs() < 1e-7,
+                "{method:?}: {}",
+                z[(i, 2)]
+            );
+        }
+        assert_transposes(&model, &theta, "dose");
+    }
+}
+
+#[test]
+fn inputs_and_steady_states_go_on_after_events() {
+    // The inflow changes at t = 1.5, and the level falls to ½ before and after.
+    struct Tank;
+    impl Dynamics for Tank {
+        fn dims(&self) -> (usize, usize) {
+            (1, 4)
+        }
+        fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+            out[0] = theta[3] - theta[0] * x[0];
+        }
+        fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+            out[0] = S::from(1.0);
+        }
+        fn events(&self) -> usize {
+            1
+        }
+        fn event<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S]) -> S {
+            theta[2] - x[0]
+        }
+        fn jump<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+            out[0] = x[0] + theta[1];
+        }
+    }
+    // x falls from 1 as e^{−θ₀t} to θ₂, then from θ₁ + θ₂, and from t = 1.5 on settles to 0.6/θ₀.
+    let theta = [1.0, 0.7, 0.4];
+    let exact = |[rate, dose, low]: [f64; 3]| {
+        let event = -low.ln() / rate;
+        let after = |t: f64| (dose + low) * (-rate * (t - event)).exp();
+        let rest = 0.6 / rate;
+        let late = rest + (after(1.5) - rest) * (-rate * 0.5f64).exp();
+        vec![(-rate * 0.5f64).exp(), after(1.2), after(1.5), late, rest]
+    };
+    let slopes = differences(exact, theta, 1e-4);
+    for method in [Method::Implicit, Method::ImplicitFifth] {
+        let times = vec![0.5, 1.2, 1.5, 2.0, f64::INFINITY];
+        let experiment = Experiment::new(times).given(3, 0.0).from(1.5, &[(3, 0.6)]);
+        let model = Evolution::over(Tank, vec![experiment])
+            .unwrap()
+            .method(method);
+        let found = model.predict(&theta).unwrap();
+        for (a, b) in found.iter().zip(&exact(theta)) {
+            assert!((a - b).abs() < 1e-6, "{method:?}: {a} {b}");
+        }
+        let z = matrix(&model, &theta);
+        for (j, column) in slopes.iter().enumerate() {
+            for (i, exact) in column.iter().enumerate() {
+                let gap = (z[(i, j)] - exact).abs();
+                assert!(gap < 1e-5, "{method:?} ∂{i}/∂θ{j}: {} {exact}", z[(i, j)]);
+            }
+        }
+        assert_transposes(&model, &theta, "tank");
+        let kept = model.keep_steps(&theta).unwrap();
+        let checks = verify::model(&kept, &theta, 1).unwrap();
+        assert_eq!(checks.failures().count(), 0, "{method:?}: {checks}");
+    }
+}
+
+#[test]
+fn of_simultaneous_events_the_lowest_fires_first() {
+    // At t = 1 all fire: x ← 2x, x ← x + 1, and nothing, which must not fire again and again.
+    struct Three;
+    impl Dynamics for Three {
+        fn dims(&self) -> (usize, usize) {
+            (2, 1)
+        }
+        fn rate<S: Scalar>(&self, _: f64, _: &[S], theta: &[S], out: &mut [S]) {
+            out[0] = S::from(0.0);
+            out[1] = theta[0];
+        }
+        fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+            out[0] = S::from(1.0);
+            out[1] = S::from(0.0);
+        }
+        fn events(&self) -> usize {
+            4
+        }
+        fn event<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S]) -> S {
+            match index {
+                0 => x[1] - 1.0,
+                1 => (x[1] - 1.0) * 3.0,
+                2 => x[1].exp() - 1f64.exp(),
+                // A jump makes this one positive.
+                _ => x[0] - 2.5,
+            }
+        }
+        fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S], out: &mut [S]) {
+            out.copy_from_slice(x);
+            match index {
+                0 => out[0] = x[0] * 2.0,
+                1 => out[0] = x[0] + 1.0,
+                2 => {}
+                _ => out[0] = x[0] * 10.0,
+            }
+        }
+    }
+    for method in METHODS {
+        let model = Evolution::new(Three, vec![0.5, 1.0, 2.0])
+            .unwrap()
+            .method(method);
+        for theta in [[1.0], [0.83], [1.37]] {
+            let rho = model.predict(&theta).unwrap();
+            let before = if theta[0] >= 1.0 { 30.0 } else { 1.0 };
+            assert_eq!([rho[0], rho[2], rho[4]], [1.0, before, 30.0], "{method:?}");
+            assert_transposes(&model, &theta, "three");
+        }
     }
 }

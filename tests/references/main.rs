@@ -5,6 +5,7 @@
 mod darcy;
 mod darcy_experiments;
 mod dynamics;
+mod events;
 mod evolution;
 mod evolution_methods;
 mod experiments;
