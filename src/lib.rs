@@ -39,6 +39,7 @@
 //! | search from many starts, or along a parameter of the problem | [`multistart`], [`continuation`] |
 //! | fit one formula to many small sets of data | [`fits`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`], [`profile`] |
+//! | choose what to observe | [`design`] |
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | estimate the metric with few adjoint solves | [`sketch`] |
@@ -49,7 +50,7 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← evolution ← noise ← metric ←
-//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← descent ← multistart, continuation, profile, fits ←
+//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design ← descent ← multistart, continuation, profile, fits ←
 //! correction ←
 //! models ← verify.
 
@@ -66,6 +67,7 @@ pub mod continuation;
 pub mod coordinates;
 pub mod correction;
 pub mod descent;
+pub mod design;
 pub mod direction;
 pub mod error;
 pub mod evolution;
@@ -151,6 +153,11 @@ struct DirectionsPage;
 #[cfg(all(doctest, feature = "plot"))]
 #[doc = include_str!("../docs/your-first-model.md")]
 struct FirstModelPage;
+
+/// Runs the examples of `docs/time.md`, which draw a picture, as tests.
+#[cfg(all(doctest, feature = "plot"))]
+#[doc = include_str!("../docs/time.md")]
+struct TimePage;
 
 /// Runs the examples of `docs/optima.md` as tests.
 #[cfg(doctest)]

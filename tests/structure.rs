@@ -28,6 +28,7 @@ const ROWS: &[&[&str]] = &[
     &["hessian"],
     &["direction", "step"],
     &["posterior"],
+    &["design"],
     &["descent"],
     &["multistart", "continuation", "profile", "fits"],
     &["correction"],

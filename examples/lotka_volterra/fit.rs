@@ -1,13 +1,16 @@
 //! A fit over all years, and a sequence of fits over a growing window.
 
+use pullback::continuation::GrowingWindow;
 use pullback::descent::Tolerances;
+use pullback::evolution::Evolution;
+use pullback::loss::L2Misfit;
 use pullback::posterior::{Estimates, Variance};
-use pullback::{Descent, Report, Result};
+use pullback::{Descent, Error, Report, Result};
 
-use crate::problem::{NAMES, Record, TRANSFORMS, YEARS};
+use crate::problem::{Logarithms, NAMES, TRANSFORMS, data, years};
 
-/// Numbers of years of the windows.
-const WINDOWS: [usize; 4] = [5, 10, 15, YEARS];
+/// Last years of the windows before the one with all years, counted from the first.
+const ENDS: [f64; 3] = [4.0, 9.0, 14.0];
 
 /// Result of a fit over the first years.
 pub struct Window {
@@ -16,20 +19,20 @@ pub struct Window {
     pub estimates: Estimates,
 }
 
-/// The descent for a record.
-fn descent(record: &Record) -> Descent<'_> {
+/// The descent for a part of the record.
+fn descent<'a>(model: &'a Evolution<Logarithms>, loss: &'a L2Misfit) -> Descent<'a> {
     let tolerances = Tolerances {
         iterations: 100,
         ..Tolerances::default()
     };
-    Descent::new(&record.model, &record.loss)
+    Descent::new(model, loss)
         .transforms(&TRANSFORMS)
         .tolerances(tolerances)
 }
 
 /// Fits all years at once.
 pub fn fit_all(start: &[f64]) -> Result<Report> {
-    descent(&Record::first(YEARS)?).run(start, |_| ())
+    descent(&years()?, &L2Misfit::euclidean(data())?).run(start, |_| ())
 }
 
 /// Fits the first years, then more and more of them, each time from the last optimum.
@@ -37,19 +40,28 @@ pub fn fit_all(start: &[f64]) -> Result<Report> {
 /// Over a short time all solutions look alike, and the loss has few optima. A fit over this time gives rates that are good
 /// enough for the next window.
 pub fn grow(start: &[f64]) -> Result<Vec<Window>> {
-    let mut start = start.to_vec();
-    let window = |years: usize| {
-        let record = Record::first(years)?;
-        let descent = descent(&record);
-        let report = descent.run(&start, |_| ())?;
-        start.clone_from(&report.theta);
-        // The residual tells the size of the errors.
-        let estimates = report.estimates(&descent, Variance::Estimated)?;
-        Ok(Window {
-            years,
-            report,
-            estimates: estimates.named(&NAMES)?,
-        })
-    };
-    WINDOWS.into_iter().map(window).collect()
+    let (model, data) = (years()?, data());
+    let mut windows = Vec::new();
+    let path = GrowingWindow::new(&model, &ENDS)?.run(
+        start,
+        |window, start| {
+            let loss = L2Misfit::euclidean(window.part(&data)?)?;
+            let descent = descent(window.model(), &loss);
+            let report = descent.run(start, |_| ())?;
+            // The residual tells the size of the errors.
+            let estimates = report.estimates(&descent, Variance::Estimated)?;
+            windows.push(Window {
+                years: window.entries().len() / 2,
+                report: report.clone(),
+                estimates: estimates.named(&NAMES)?,
+            });
+            Ok(report)
+        },
+        |_| (),
+    )?;
+    windows.retain(|window| window.report.converged());
+    match path.reached() {
+        true => Ok(windows),
+        false => Err(Error::custom(path.to_string())),
+    }
 }

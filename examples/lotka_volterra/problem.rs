@@ -2,7 +2,6 @@
 
 use pullback::automatic::Scalar;
 use pullback::evolution::{Dynamics, Evolution};
-use pullback::loss::L2Misfit;
 use pullback::models::dynamics::LotkaVolterra;
 use pullback::{Result, Transform};
 
@@ -56,21 +55,14 @@ pub fn model(times: Vec<f64>) -> Result<Evolution<Logarithms>> {
     Evolution::new(dynamics, times)?.accuracy(1e-8, &[0.0])
 }
 
-/// The first years of the record.
-pub struct Record {
-    pub model: Evolution<Logarithms>,
-    pub loss: L2Misfit,
+/// Creates the model of all years.
+pub fn years() -> Result<Evolution<Logarithms>> {
+    model((0..YEARS).map(|year| year as f64).collect())
 }
 
-impl Record {
-    pub fn first(years: usize) -> Result<Self> {
-        let times = (0..years).map(|year| year as f64).collect();
-        let pelts = PELTS.iter().take(years).flatten();
-        Ok(Self {
-            model: model(times)?,
-            loss: L2Misfit::euclidean(pelts.map(|x| x.ln()).collect())?,
-        })
-    }
+/// Returns the logarithms of all counts.
+pub fn data() -> Vec<f64> {
+    PELTS.iter().flatten().map(|x| x.ln()).collect()
 }
 
 /// All parameters are positive.

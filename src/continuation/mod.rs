@@ -37,8 +37,10 @@
 //! ```
 
 mod path;
+mod windows;
 
 pub use self::path::{End, Path, Point, Rejection};
+pub use self::windows::GrowingWindow;
 
 use crate::check;
 use crate::descent::{Counts, Report};

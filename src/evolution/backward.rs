@@ -8,9 +8,11 @@ use std::ops::Range;
 use super::checkpoints::{self, reverse};
 use super::course::{Phase, Source};
 use super::derivative::Stage;
+use super::dynamics::Covectors;
 use super::lanes::{Lanes, add, add_dot, restrict};
 use super::linearised::{LinearLeg, Linearised, Place};
 use super::replay::Replay;
+use super::stage::distribute;
 use crate::error::{Error, Result};
 use crate::linalg::Side;
 
@@ -118,7 +120,8 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         if let Some(crossing) = &leg.crossing {
             crossing.pull(self.x, &mut self.time, &mut self.v);
         }
-        if leg.stages.is_none() {
+        let closed = leg.closed && leg.leg.is_complete();
+        if leg.stages.is_none() && !closed {
             let replay = self.along.source.replay(&leg.leg)?;
             let slots = self.along.slots;
             let mut again = Again {
@@ -129,7 +132,9 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         }
         for step in (0..steps).rev() {
             if let Some(stages) = leg.stages(step, count) {
-                self.step(step, stages);
+                self.step(step, Stages::Linear(stages));
+            } else if closed {
+                self.step(step, Stages::States(leg.leg.states(step)));
             }
         }
         self.observe(0);
@@ -155,42 +160,42 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
     }
 
     /// Sweeps over a step with these stages, and what is observed after it.
-    fn step(&mut self, step: usize, stages: &[Stage]) {
+    fn step(&mut self, step: usize, stages: Stages<'_>) {
         self.observe(step + 1);
-        if let Some(last) = stages.last().filter(|_| self.leg.leg.is_fixed(step + 1)) {
+        if let Stages::Linear([.., last]) = stages
+            && self.leg.leg.is_fixed(step + 1)
+        {
             self.fix(last);
         }
         let (n, tableau) = (self.x.len(), self.along.tableau);
-        let (last, h) = (tableau.stages() - 1, self.leg.leg.steps[step][1]);
+        let (last, [t, h]) = (tableau.stages() - 1, self.leg.leg.steps[step]);
         // The covector of the first slope goes to the last slope of this step.
         self.slopes.copy_within(..n, last * n);
         self.slopes[..last * n].fill([0.0; L]);
         // The step is its last stage.
         self.by_stage.copy_from_slice(self.x);
         self.total.fill([0.0; L]);
-        for (stage, i) in stages.iter().zip(1..last + 1).rev() {
+        for i in (1..last + 1).rev() {
             let place = Place::Stage {
                 leg: self.index,
                 step,
                 stage: i,
             };
-            if stage.system.is_some() {
-                self.solve(stage, i, place);
-            } else {
-                self.explicit(stage, i, place);
+            match stages {
+                Stages::Linear(stages) if stages[i - 1].system.is_some() => {
+                    self.solve(&stages[i - 1], i, place);
+                }
+                Stages::Linear(stages) => self.explicit(&stages[i - 1], i, place),
+                Stages::States(states) => {
+                    let t = t + tableau.c[i] * h;
+                    self.closed((t, &states[(i - 1) * n..i * n]), i, place);
+                }
             }
             for (x, b) in self.total.iter_mut().zip(&self.by_stage) {
                 add(b, x);
             }
-            for (j, a) in tableau.earlier(i).iter().enumerate() {
-                let factor = h * a;
-                if factor != 0.0 {
-                    let slope = self.slopes[j * n..(j + 1) * n].iter_mut();
-                    for (k, b) in slope.zip(&self.by_stage) {
-                        k.iter_mut().zip(b).for_each(|(k, b)| *k += factor * b);
-                    }
-                }
-            }
+            let weights: Vec<f64> = tableau.earlier(i).iter().map(|a| h * a).collect();
+            distribute(&self.by_stage, &weights, &mut self.slopes);
             self.by_stage.fill([0.0; L]);
         }
         self.x.copy_from_slice(&self.total);
@@ -228,6 +233,32 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         stage
             .rate
             .add_transposed(1.0, slope, &mut self.by_stage, &mut self.v);
+    }
+
+    /// Adds the covectors that an explicit stage at this time and state passes to its base and to θ, in closed form.
+    fn closed(&mut self, (t, x): (f64, &[f64]), i: usize, place: Place) {
+        let n = x.len();
+        self.visitor.enter(place, &mut self.by_stage, &mut self.v);
+        let slope = &self.slopes[i * n..(i + 1) * n];
+        self.visitor.leave(place, slope, 1.0);
+        let t = self.along.phase(self.index).clock(t);
+        let theta = self.along.parameters(self.index);
+        for lane in 0..L {
+            let take = |from: &[Lanes<L>]| from.iter().map(|x| x[lane]).collect::<Vec<f64>>();
+            let (w, mut by_stage, mut v) = (take(slope), take(&self.by_stage), take(&self.v));
+            let from = Covectors {
+                t,
+                x,
+                theta: &theta,
+                w: &w,
+            };
+            self.along.source.pull_back(from, &mut by_stage, &mut v);
+            let put = |out: &mut [Lanes<L>], from: &[f64]| {
+                out.iter_mut().zip(from).for_each(|(o, f)| o[lane] = *f);
+            };
+            put(&mut self.by_stage, &by_stage);
+            put(&mut self.v, &v);
+        }
     }
 
     /// Replaces the covectors of an implicit stage by those of its base, and adds those of θ.
@@ -278,6 +309,14 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
     }
 }
 
+/// Stages of a step but the first.
+#[derive(Clone, Copy)]
+enum Stages<'s> {
+    Linear(&'s [Stage]),
+    /// States of explicit stages, one after the other, from which covectors are pulled back in closed form.
+    States(&'s [f64]),
+}
+
 /// Backward sweep over steps that are taken again.
 struct Again<'r, 's, 'a, V, const L: usize> {
     replay: Box<dyn Replay + 'r>,
@@ -300,8 +339,13 @@ impl<V: Visitor<L>, const L: usize> checkpoints::Replay for Again<'_, '_, '_, V,
     }
 
     fn visit(&mut self, step: usize) -> Result<()> {
-        let stages = self.replay.linearise(step)?;
-        self.sweep.step(step, &stages);
+        if self.sweep.leg.closed {
+            let states = self.replay.states(step)?;
+            self.sweep.step(step, Stages::States(states));
+        } else {
+            let stages = self.replay.linearise(step)?;
+            self.sweep.step(step, Stages::Linear(&stages));
+        }
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ use super::dynamics::{Dynamics, Function};
 use super::error::Error;
 use super::lanes::{Lanes, add, add_dot, add_product};
 use super::method::Tableau;
-use super::stage::{add_slopes, column};
+use super::stage::combine;
 use super::trajectory::{Ending, Leg, Motion};
 use crate::error::Result;
 
@@ -69,8 +69,9 @@ impl Crossing {
             return Ok(crossing);
         };
         let mut in_length = crossing.in_time.clone();
-        let state = column(&mut in_length);
-        crossing.both.add_state(1.0, &as_lanes(&stretch), state);
+        crossing
+            .both
+            .add_state(1.0, &stretch, in_length.as_chunks_mut().0);
         if in_length[0] == 0.0 || !in_length[0].is_finite() {
             return Err(Error::GrazedEvent { t, index: event }.into());
         }
@@ -121,10 +122,6 @@ impl Crossing {
     }
 }
 
-fn as_lanes(x: &[f64]) -> Vec<Lanes<1>> {
-    x.iter().map(|x| [*x]).collect()
-}
-
 /// Linearises all stages of a step but the first, at these states. A motion of the step gives them a drift.
 ///
 /// # Errors
@@ -162,7 +159,7 @@ fn step_in_length<D: Dynamics>(
     ([t, h], leg): ([f64; 2], &Leg),
     ending: &Ending,
     tableau: &Tableau,
-) -> Result<Vec<f64>> {
+) -> Result<Vec<Lanes<1>>> {
     let n = ending.state.len();
     let motion = Motion {
         start: 0.0,
@@ -180,10 +177,10 @@ fn step_in_length<D: Dynamics>(
     }
     let mut x = vec![[0.0]; n];
     for (stage, i) in stages.iter().zip(1..) {
-        x.fill([0.0]);
-        add_slopes(&scaled, h, tableau.earlier(i), &mut x);
+        let weights: Vec<f64> = tableau.earlier(i).iter().map(|a| h * a).collect();
+        combine(&vec![[0.0]; n], &scaled, &weights, &mut x);
         let slope = &mut scaled[i * n..(i + 1) * n];
         stage.pass(&differentiate.moves, (&[], &[1.0]), &mut x, slope);
     }
-    Ok(x.into_iter().map(|[x]| x).collect())
+    Ok(x)
 }

@@ -161,6 +161,20 @@ pub enum Error {
         /// Index of the event.
         index: usize,
     },
+    /// Products by `pull_back` that are not those of the rate.
+    #[error(
+        "`pull_back` disagrees with the derivative of the rate at t = {}: wᵀ(∂f/∂x v + ∂f/∂θ v) is {} by the rate and {} by \
+         `pull_back`; check its terms and signs",
+        number(*t), number(*rate), number(*pulled)
+    )]
+    PulledBack {
+        /// Time.
+        t: f64,
+        /// Product by the derivative of the rate.
+        rate: f64,
+        /// Product by `pull_back`.
+        pulled: f64,
+    },
     /// A function of the dynamics that automatic differentiation refuses.
     #[error("{function} of the dynamics: {error}")]
     Function {
@@ -221,6 +235,7 @@ impl ModuleError for Error {
             Self::Endless { .. } => "Endless",
             Self::LostEvent { .. } => "LostEvent",
             Self::GrazedEvent { .. } => "GrazedEvent",
+            Self::PulledBack { .. } => "PulledBack",
             Self::Function { error, .. } => error.kind(),
             Self::Experiment { error, .. } => error.kind(),
             Self::Times { .. } => "Times",

@@ -110,6 +110,15 @@ impl Experiment {
         &self.times
     }
 
+    /// Returns the experiment with its first times alone.
+    pub(super) fn first(&self, count: usize) -> Self {
+        let times = self.times[..count].to_vec();
+        Self {
+            times,
+            ..self.clone()
+        }
+    }
+
     /// Returns the course of the experiment for dynamics with p parameters.
     ///
     /// # Errors

@@ -9,6 +9,8 @@
 //! δYᵢ = δBᵢ,                              δKᵢ = Jᵢ δBᵢ + Fᵢ δθ        for an explicit one.
 //! ```
 //!
+//! After an event the time at which the leg began is one more parameter ([`crossing`](super::crossing)).
+//!
 //! The last stage is the step itself, and its slope is the first slope of the next step. Sweeps treat L columns at a time. The
 //! bits of a column do not depend on L.
 
@@ -16,7 +18,7 @@ use super::course::{Phase, Source};
 use super::derivative::Stage;
 use super::lanes::{Lanes, add_product, restrict};
 use super::linearised::{LinearLeg, Linearised};
-use super::stage::add_slopes;
+use super::stage::combine;
 use crate::error::Result;
 
 /// Tangents of states and parameters at the places of a forward sweep, one after the other.
@@ -139,8 +141,8 @@ impl<const L: usize> Forward<'_, L> {
         let (n, tableau) = (self.x.len(), self.along.tableau);
         let h = self.leg.leg.steps[step][1];
         for (stage, i) in stages.iter().zip(1..) {
-            self.base.copy_from_slice(self.x);
-            add_slopes(&self.slopes, h, tableau.earlier(i), &mut self.base);
+            let weights: Vec<f64> = tableau.earlier(i).iter().map(|a| h * a).collect();
+            combine(self.x, &self.slopes, &weights, &mut self.base);
             self.pass(stage, i);
             self.note();
         }

@@ -26,7 +26,7 @@ pub(super) fn add_dot<const L: usize>(row: &[f64], x: &[Lanes<L>], out: &mut Lan
 
 /// Multiplies every entry by its factor in D.
 pub(super) fn restrict<const L: usize>(moves: &[f64], x: &mut [Lanes<L>]) {
-    for (x, m) in x.iter_mut().zip(moves) {
+    for (x, m) in x.iter_mut().zip(moves).filter(|(_, m)| **m == 0.0) {
         x.iter_mut().for_each(|x| *x *= m);
     }
 }

@@ -5,7 +5,8 @@ use faer::{Mat, MatRef};
 use super::course::{Course, Phase};
 use super::crossing::{Crossing, linear_stages};
 use super::derivative::{Derivative, Differentiate, Stage};
-use super::dynamics::{At, Dynamics, Function, moves};
+use super::dynamics::{At, Covectors, Dynamics, Function, moves};
+use super::error::Error;
 use super::method::Tableau;
 use super::problem::Problem;
 use super::replay::Replays;
@@ -13,6 +14,14 @@ use super::stepper::INSTANT;
 use super::trajectory::{Leg, Trajectory};
 use crate::automatic::second_derivative;
 use crate::error::Result;
+use crate::random;
+use crate::vector::dot;
+
+/// Seed of the directions along which products in closed form are compared.
+const PROBE: u64 = 0x5eed;
+
+/// Largest relative disagreement of products in closed form.
+const AGREEMENT: f64 = 1e-9;
 
 /// Place on the way of a sweep, where a function of the dynamics is linearised.
 #[derive(Clone, Copy, Debug)]
@@ -33,11 +42,18 @@ pub(super) enum Place {
 
 /// What sweeps need of a problem, whatever the type of its dynamics.
 pub(super) trait Source: Replays {
+    /// Adds the products of covectors of the rate in closed form, as [`Dynamics::pull_back`].
+    fn pull_back(&self, from: Covectors<'_>, x: &mut [f64], theta: &mut [f64]) -> bool;
+
     /// Returns ∇²(Σ λᵢfᵢ) V of a function f of the dynamics at its arguments.
     fn bend(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64>;
 }
 
 impl<D: Dynamics> Source for Problem<'_, D> {
+    fn pull_back(&self, from: Covectors<'_>, x: &mut [f64], theta: &mut [f64]) -> bool {
+        self.dynamics.pull_back(from, x, theta)
+    }
+
     fn bend(&self, f: Function, at: &[f64], lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
         let function = At {
             dynamics: self.dynamics,
@@ -73,6 +89,8 @@ pub(super) struct LinearLeg {
     pub(super) first: Stage,
     /// Every stage but the first of every step, unless they are computed again in every sweep.
     pub(super) stages: Option<Vec<Stage>>,
+    /// Whether covectors of the rate are pulled back in closed form.
+    pub(super) closed: bool,
     /// Derivative of the observables, for every observation.
     pub(super) observed: Vec<Derivative>,
     /// Rate at the start, if the leg begins with an event at a fixed time.
@@ -116,15 +134,20 @@ impl<'a> Linearised<'a> {
         &self.course.phases[self.legs[leg].leg.phase]
     }
 
-    /// Returns whether all stages are stored and there are no events.
+    /// Returns the parameters of the dynamics in the phase of a leg.
+    pub(super) fn parameters(&self, leg: usize) -> Vec<f64> {
+        self.phase(leg).gather(self.theta)
+    }
+
+    /// Returns whether the states of all stages are stored and there are no events.
     pub(super) fn is_smooth(&self) -> bool {
         let mut legs = self.legs.iter();
-        legs.all(|leg| leg.stages.is_some() && leg.crossing.is_none())
+        legs.all(|leg| leg.leg.is_complete() && leg.crossing.is_none())
     }
 
     /// Returns ∇²(Σ λᵢfᵢ) V of the function f at a place, if all stages are stored and there are no events.
     pub(super) fn bend(&self, place: Place, lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
-        let at = |leg: usize, state: &[f64]| [state, &self.phase(leg).gather(self.theta)].concat();
+        let at = |leg: usize, state: &[f64]| [state, &self.parameters(leg)].concat();
         let (function, at) = match place {
             Place::Initial => (Function::Initial, at(0, &[])),
             Place::Start(leg) => {
@@ -169,7 +192,10 @@ impl LinearLeg {
         let tableau = &problem.plan.tableau;
         let size = 8 * (first.rate.len() + consistent.as_ref().map_or(0, Stage::system_len));
         let fits = leg.steps.len() * (tableau.stages() - 1) * size <= problem.plan.memory;
-        let stages = match leg.is_complete() && fits {
+        let closed = !tableau.is_implicit()
+            && problem.dynamics.events() == 0
+            && pulls_back(problem, (&leg, &first))?;
+        let stages = match leg.is_complete() && fits && !closed {
             true => Some(linearise(&mut differentiate, &leg, tableau)?),
             false => None,
         };
@@ -189,6 +215,7 @@ impl LinearLeg {
             consistent,
             first,
             stages,
+            closed,
             observed,
         })
     }
@@ -212,6 +239,43 @@ fn first_drifts<D: Dynamics>(differentiate: &Differentiate<'_, D>, leg: &Leg) ->
         entries.for_each(|(r, k)| *r += stretch * k);
     }
     [drift, own]
+}
+
+/// Returns whether the dynamics pull covectors of the rate back in closed form.
+///
+/// # Errors
+/// Fails if the products at the start of a leg disagree with the derivative.
+fn pulls_back<D: Dynamics>(problem: &Problem<'_, D>, (leg, first): (&Leg, &Stage)) -> Result<bool> {
+    let phase = &problem.phases()[leg.phase];
+    let (n, p) = problem.dynamics.dims();
+    let (w, v) = (random::normal(n, PROBE, 0), random::normal(n + p, PROBE, 1));
+    let mut out = vec![0.0; n + p];
+    let (x, theta) = out.split_at_mut(n);
+    let t = phase.clock(phase.from);
+    let from = Covectors {
+        t,
+        x: &leg.first,
+        theta: &phase.gather(problem.theta),
+        w: &w,
+    };
+    if !problem.dynamics.pull_back(from, x, theta) {
+        return Ok(false);
+    }
+    let mut along = vec![[0.0]; n];
+    let tangents = v.as_chunks().0;
+    first.rate.add_state(1.0, &tangents[..n], &mut along);
+    first.rate.add_parameters(1.0, &tangents[n..], &mut along);
+    let rate: f64 = along.iter().zip(&w).map(|([a], w)| a * w).sum();
+    let size = along
+        .iter()
+        .zip(&w)
+        .map(|([a], w)| (a * w).abs())
+        .sum::<f64>();
+    let pulled = dot(&out, &v);
+    match (rate - pulled).abs() <= AGREEMENT * size {
+        true => Ok(true),
+        false => Err(Error::PulledBack { t, rate, pulled }.into()),
+    }
 }
 
 /// Linearises all stages but the first of all steps.

@@ -1,7 +1,8 @@
-//! Models that move: ordinary differential equations, observed at given times.
+//! Models that move: ordinary differential equations, algebraic equations among them, and partial differential equations on a grid,
+//! observed at given times.
 //!
 //! [`Dynamics`] are a rate and an initial value, written once for all scalars. [`Evolution`] makes a model of them. Its state ρ
-//! holds x(t) at the observation times, one time after the other.
+//! holds what is observed, x(t) itself by default, at one time after the other. An [`Experiment`] has its own times and inputs.
 //!
 //! ```
 //! use pullback::automatic::Scalar;
@@ -42,6 +43,9 @@
 //! Tangents and adjoints are those of the steps that were taken: they agree with each other to rounding, and with differences of
 //! the computed states as long as the steps do not change. Steps that are chosen anew for every θ change the states by about
 //! their accuracy. [`Evolution::keep_steps`] fixes them, for [`verify`](crate::verify) and for the last digits of a fit.
+//!
+//! The times of [events](Dynamics::events) depend on θ. Steps from an event to the next observation, or change of inputs, are
+//! fractions of the distance, which the derivatives take into account. Second derivatives are unknown then.
 
 mod backward;
 mod checkpoints;
@@ -71,13 +75,16 @@ mod stepper;
 mod structures;
 mod trajectory;
 mod watch;
+mod window;
 
-pub use self::dynamics::Dynamics;
+pub use self::dynamics::{Covectors, Dynamics};
 pub use self::error::Error;
 pub use self::experiment::Experiment;
 pub use self::method::Method;
+pub use self::window::Window;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -99,10 +106,10 @@ use crate::model::adjoint::{Sensitivity, explicit_jacobian};
 /// Model of [`Dynamics`] observed at given times: ρ holds what is observed at the first time, then at the second, and so on, for
 /// the first [`Experiment`], then for the second, and so on.
 ///
-/// The page of the [module](self) has an example. Derivatives with respect to x and θ are stored for every stage, which suits
-/// states of at most some dozen components.
+/// The page of the [module](self) has an example. Derivatives are stored densely for up to 32 components. For larger states their
+/// entries are found, and the systems of implicit stages are banded or sparse.
 pub struct Evolution<D> {
-    dynamics: D,
+    dynamics: Arc<D>,
     experiments: Vec<Experiment>,
     courses: Vec<Course>,
     plan: Plan,
@@ -151,7 +158,7 @@ impl<D: Dynamics> Evolution<D> {
         };
         let watch = Watch::new(dynamics.events());
         Ok(Self {
-            dynamics,
+            dynamics: Arc::new(dynamics),
             experiments,
             courses,
             plan,
@@ -203,7 +210,7 @@ impl<D: Dynamics> Evolution<D> {
         self.with(|plan| (plan.steps, plan.kept) = (Steps::Every(h), None))
     }
 
-    /// Fixes the steps to those chosen at θ.
+    /// Fixes the steps to those chosen at θ. With events, their order is fixed, and the steps to them are found anew for every θ.
     ///
     /// # Errors
     /// Fails if the integration at θ fails.

@@ -36,6 +36,8 @@ pub(super) enum Steps {
 /// Lengths of the steps of a leg that are kept, with the number of steps before every observation.
 #[derive(Clone, Debug)]
 pub(super) struct Lengths {
+    /// Index of the phase.
+    pub(super) phase: usize,
     pub(super) lengths: Vec<f64>,
     pub(super) seen: Vec<usize>,
     /// Event at the end. The length of the last step is then a guess.

@@ -16,6 +16,12 @@ pub(super) trait Replay {
     /// Fails if a function of the dynamics is not differentiable.
     fn linearise(&mut self, step: usize) -> Result<Vec<Stage>>;
 
+    /// Takes a step from the current state, which is that before it, and returns the states of its stages but the first.
+    ///
+    /// # Errors
+    /// Fails if the step does.
+    fn states(&mut self, step: usize) -> Result<&[f64]>;
+
     /// Takes a step from the current state, which is that before it.
     ///
     /// # Errors
@@ -89,6 +95,11 @@ impl<D: Dynamics> Replay for Steps<'_, D> {
         )?;
         self.stepper.accept(h);
         Ok(stages)
+    }
+
+    fn states(&mut self, step: usize) -> Result<&[f64]> {
+        self.advance(step)?;
+        Ok(self.stepper.states())
     }
 
     fn advance(&mut self, step: usize) -> Result<()> {

@@ -186,10 +186,15 @@ impl Leg {
         self.observed.extend_from_slice(state);
     }
 
+    /// Returns the states of all stages of a step but the first, one after the other.
+    pub(super) fn states(&self, step: usize) -> &[f64] {
+        let length = self.stages * self.n;
+        &self.states[step * length..(step + 1) * length]
+    }
+
     /// Returns the states of all stages of a step but the first.
     pub(super) fn stages(&self, step: usize) -> impl Iterator<Item = &[f64]> {
-        let length = self.stages * self.n;
-        self.states[step * length..(step + 1) * length].chunks_exact(self.n)
+        self.states(step).chunks_exact(self.n)
     }
 
     /// Returns the state of a stage of a step, of which the first is not recorded.
@@ -211,6 +216,7 @@ impl Leg {
             fractions.iter_mut().for_each(|h| *h /= distance);
         }
         Lengths {
+            phase: self.phase,
             lengths,
             seen: self.seen.clone(),
             event: self.ending.as_ref().map(|ending| ending.event),

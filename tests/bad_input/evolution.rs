@@ -1,7 +1,7 @@
 //! Evolutions that fail say when, where and why.
 
 use pullback::automatic::Scalar;
-use pullback::evolution::{Dynamics, Error, Evolution, Experiment, Method};
+use pullback::evolution::{Covectors, Dynamics, Error, Evolution, Experiment, Method};
 use pullback::loss::L2Misfit;
 use pullback::{Cpu, Descent, Linearisation, Model};
 
@@ -247,17 +247,6 @@ fn experiments_that_make_no_sense_are_errors() {
     assert!(Evolution::over(Stiff, vec![]).is_err());
     assert!(Evolution::over(Stiff, vec![one().from(0.5, &[(0, f64::NAN)])]).is_err());
     assert!(Evolution::over(Stiff, vec![Experiment::new(vec![f64::INFINITY, 1.0])]).is_err());
-    // Failures of one experiment among several say which.
-    let experiments = vec![one(), Experiment::new(vec![3.0])];
-    let found = failure(
-        Evolution::over(Explosion, experiments)
-            .unwrap()
-            .predict(&[0.5]),
-    );
-    assert!(
-        matches!(&found, Error::Experiment { index: 1, error } if matches!(**error, Error::Vanished { .. })),
-        "{found}"
-    );
     // Without end, an explosion does not settle.
     let model = Evolution::new(Explosion, vec![f64::INFINITY])
         .unwrap()
@@ -274,6 +263,54 @@ fn experiments_that_make_no_sense_are_errors() {
         matches!(found, Error::Inconsistent { component: 1, .. }),
         "{found}"
     );
+}
+
+#[test]
+fn failures_of_one_experiment_among_several_say_which() {
+    let one = || Experiment::new(vec![1.0]);
+    let experiments = vec![one(), Experiment::new(vec![3.0])];
+    let found = failure(
+        Evolution::over(Explosion, experiments)
+            .unwrap()
+            .predict(&[0.5]),
+    );
+    assert!(
+        matches!(&found, Error::Experiment { index: 1, error } if matches!(**error, Error::Vanished { .. })),
+        "{found}"
+    );
+}
+
+/// ẋ = −θx with products that are those of another rate.
+struct Backward;
+
+impl Dynamics for Backward {
+    fn dims(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = -theta[0] * x[0];
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(1.0);
+    }
+
+    fn pull_back(&self, from: Covectors<'_>, x: &mut [f64], theta: &mut [f64]) -> bool {
+        x[0] -= from.theta[0] * from.w[0];
+        theta[0] += from.x[0] * from.w[0];
+        true
+    }
+}
+
+#[test]
+fn products_in_closed_form_are_compared_with_the_rate() {
+    let model = Evolution::new(Backward, vec![1.0]).unwrap();
+    let found = failure(Linearisation::new(&model, &[0.1], &[2.0], Cpu::shared()).map(drop));
+    assert!(matches!(found, Error::PulledBack { .. }), "{found}");
+    // Implicit methods need the derivatives themselves.
+    let model = model.method(Method::Implicit);
+    assert!(Linearisation::new(&model, &[0.1], &[2.0], Cpu::shared()).is_ok());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod darcy;
 mod descent;
 mod directions;
 mod dynamics;
+mod estimation;
 mod events;
 mod evolution;
 mod extensions;

@@ -4,9 +4,11 @@
 
 mod auto;
 mod band;
+mod band_in_time;
 mod bounds;
 mod continuation;
 mod covariance;
+mod design;
 mod exact_covariance;
 mod fits;
 mod fold;
@@ -39,3 +41,4 @@ mod support;
 mod tables;
 mod transforms;
 mod warm_starts;
+mod windows;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod chaos;
 mod cuda;
 mod darcy;
 mod heat;

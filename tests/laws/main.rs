@@ -7,6 +7,7 @@ mod automatic_branches;
 mod automatic_ready;
 mod cosine_priors;
 mod direction;
+mod evolution;
 mod interpolation;
 mod invariance;
 mod likelihood;

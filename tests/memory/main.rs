@@ -4,6 +4,7 @@
 
 mod allocations;
 mod allocator;
+mod evolution;
 mod fits;
 mod limit;
 mod lorenz;

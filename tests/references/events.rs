@@ -465,3 +465,17 @@ fn of_simultaneous_events_the_lowest_fires_first() {
         }
     }
 }
+
+#[test]
+fn windows_keep_the_steps_to_their_events() {
+    let theta = [2.0, 4.0, 0.8];
+    let times = vec![0.5, 1.3, 2.0, 3.1, 4.9, 6.0];
+    let model = Evolution::new(Ball, times).unwrap();
+    let kept = model.keep_steps(&theta).unwrap();
+    let whole = kept.predict(&theta).unwrap();
+    for (end, count) in [(0.6, 1), (3.5, 4), (6.0, 6)] {
+        let window = kept.until(end).unwrap();
+        let part = window.model().predict(&theta).unwrap();
+        assert_eq!(part, whole[..2 * count], "{end}");
+    }
+}

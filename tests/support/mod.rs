@@ -4,6 +4,7 @@
 
 pub(crate) mod altered;
 pub(crate) mod bad;
+pub(crate) mod evolutions;
 pub(crate) mod far;
 pub(crate) mod lorenz;
 pub(crate) mod problems;

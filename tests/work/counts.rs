@@ -1,6 +1,7 @@
 //! What a descent costs, counted exactly: factorisations, tangent, adjoint and metric solves at every step.
 
 use crate::support;
+use crate::support::evolutions::evolutions;
 use crate::support::{Explicit, Reaction, density};
 use pullback::descent::{Counts, Stop, Tolerances};
 use pullback::direction::{Gradient, Information};
@@ -245,4 +246,21 @@ fn a_report_counts_what_its_last_iterate_counted() {
     let mut expected = numbers(&last);
     expected[3] += 4;
     assert_eq!(numbers(&report.counts), expected);
+}
+
+/// Steps in time are no solves of a backend: an evolution costs one integration a trial, and for every step one sweep forward
+/// for each parameter and one back.
+#[test]
+fn evolutions_cost_p_tangents_and_one_adjoint_a_step() {
+    for (name, model, theta) in evolutions(None) {
+        let mut target = vec![0.0; model.state_dim()];
+        let cpu = pullback::Cpu::default();
+        model.solve(&theta, &mut target, &cpu).unwrap();
+        let loss = L2Misfit::euclidean(target).unwrap();
+        let start: Vec<f64> = theta.iter().map(|t| t + 0.02).collect();
+        let rule = Fixed { scale: 0.1 };
+        let found = counts(Descent::new(model.as_ref(), &loss).step(&rule), &start);
+        let p = theta.len();
+        check(name, &found, [1, 0, 0, 0, 1, 0, 0], [1, 0, 0, p, 1, 0, 0]);
+    }
 }

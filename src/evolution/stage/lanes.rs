@@ -51,19 +51,55 @@ pub(super) fn scale<const L: usize>(factors: &[f64], x: &mut [[f64; L]]) {
     }
 }
 
-/// Adds h Σ aⱼ Kⱼ to `out`, where the slopes Kⱼ stand one after the other.
-pub(in crate::evolution) fn add_slopes<const L: usize>(
+/// Writes x + h Σ aⱼ Kⱼ to `out`, where the slopes Kⱼ stand one after the other.
+pub(in crate::evolution) fn combine<const L: usize>(
+    x: &[[f64; L]],
     slopes: &[[f64; L]],
-    h: f64,
-    a: &[f64],
+    weights: &[f64],
     out: &mut [[f64; L]],
 ) {
+    on_lanes::<L, _>(
+        #[inline(always)]
+        || {
+            let n = out.len();
+            // Every entry is summed in registers, and written once.
+            for (i, (out, x)) in out.iter_mut().zip(x).enumerate() {
+                let mut sum = *x;
+                for (weight, k) in weights.iter().zip(slopes[i..].iter().step_by(n)) {
+                    sum.iter_mut().zip(k).for_each(|(s, k)| *s += weight * k);
+                }
+                *out = sum;
+            }
+        },
+    );
+}
+
+/// Adds a vector, times its weight, to every one of the slopes that stand one after the other.
+pub(in crate::evolution) fn distribute<const L: usize>(
+    x: &[[f64; L]],
+    weights: &[f64],
+    slopes: &mut [[f64; L]],
+) {
+    on_lanes::<L, _>(
+        #[inline(always)]
+        || {
+            for (weight, slope) in weights.iter().zip(slopes.chunks_exact_mut(x.len())) {
+                for (k, x) in slope.iter_mut().zip(x) {
+                    k.iter_mut().zip(x).for_each(|(k, x)| *k += weight * x);
+                }
+            }
+        },
+    );
+}
+
+/// Adds h Σ aⱼ Kⱼ to `out`, for one column.
+pub(in crate::evolution) fn add_slopes(slopes: &[f64], h: f64, a: &[f64], out: &mut [f64]) {
     for (slope, a) in slopes.chunks_exact(out.len()).zip(a) {
         let factor = h * a;
         if factor != 0.0 {
-            for (out, k) in out.iter_mut().zip(slope) {
-                out.iter_mut().zip(k).for_each(|(o, k)| *o += factor * k);
-            }
+            out.iter_mut()
+                .zip(slope)
+                .for_each(|(o, k)| *o += factor * k);
         }
     }
 }

@@ -20,7 +20,7 @@ mod system;
 mod tests;
 
 pub(super) use self::derivatives::Derivatives;
-pub(super) use self::lanes::{add_slopes, column};
+pub(super) use self::lanes::{add_slopes, combine, distribute};
 pub(super) use self::shape::Shape;
 pub(super) use self::structure::Structure;
 pub(super) use self::system::System;

@@ -10,7 +10,7 @@ use crate::evolution::method::Tableau;
 use crate::evolution::newton::Newton;
 use crate::evolution::plan::Plan;
 use crate::evolution::problem::Problem;
-use crate::evolution::stage::{add_slopes, column};
+use crate::evolution::stage::add_slopes;
 use crate::evolution::trajectory::Leg;
 
 /// Length of an implicit step that solves the algebraic equations and leaves all other components as they are, to the last bit.
@@ -186,7 +186,12 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         leg.push(step, (&self.stages, &self.slopes), self.plan.memory);
     }
 
-    /// Returns the states of the stages of the last attempt, but the first.
+    /// Returns the states of the stages of the last attempt but the first, one after the other.
+    pub(super) fn states(&self) -> &[f64] {
+        &self.stages
+    }
+
+    /// Returns the states of the stages of the last attempt but the first.
     pub(super) fn stages(&self) -> impl Iterator<Item = &[f64]> {
         self.stages.chunks_exact(self.n)
     }
@@ -248,7 +253,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let slope = &mut rest[..n];
         self.base.copy_from_slice(&self.x);
         let weights = self.tableau.earlier(stage);
-        add_slopes(column(earlier), h, weights, column(&mut self.base));
+        add_slopes(earlier, h, weights, &mut self.base);
         let t = t + self.tableau.c[stage] * h;
         let shift = h * self.tableau.diagonal(stage);
         if shift == 0.0 {

@@ -72,6 +72,15 @@ impl Term {
         })
     }
 
+    /// Returns the datum for a state that keeps some of its entries, given their new places, or None if it uses another entry.
+    pub(super) fn moved(mut self, place: impl Fn(usize) -> Option<usize>) -> Option<Self> {
+        self.mean = place(self.mean)?;
+        if let NoiseLevel::Entry(entry) = self.noise {
+            self.noise = NoiseLevel::Entry(place(entry)?);
+        }
+        Some(self)
+    }
+
     /// Returns the entries that the datum uses.
     pub(super) fn entries(&self) -> impl Iterator<Item = usize> + use<> {
         let noise = match self.noise {

@@ -89,9 +89,11 @@ impl Likelihood {
     /// not in the state, or if a given noise level or the degrees of freedom are not positive and finite.
     pub fn new(entries: usize, data: impl IntoIterator<Item = Datum>) -> Result<Self> {
         let data = data.into_iter().enumerate();
-        let terms = data
-            .map(|(index, datum)| Term::new(index, datum, entries))
-            .collect::<Result<Vec<_>>>()?;
+        let terms = data.map(|(index, datum)| Term::new(index, datum, entries));
+        Self::of_terms(entries, terms.collect::<Result<_>>()?)
+    }
+
+    fn of_terms(entries: usize, terms: Vec<Term>) -> Result<Self> {
         check::option(
             "the number of data of a likelihood",
             terms.len() as f64,
@@ -114,6 +116,25 @@ impl Likelihood {
     /// Fails as [`new`](Self::new) does.
     pub fn present(entries: usize, data: impl IntoIterator<Item = Datum>) -> Result<Self> {
         Self::new(entries, data.into_iter().filter(|d| !d.value.is_nan()))
+    }
+
+    /// Returns the negative log-likelihood of those data that use these entries alone, for a state that consists of them.
+    ///
+    /// A [`Window`](crate::evolution::Window) of an evolution has such entries.
+    ///
+    /// # Errors
+    /// Fails if an entry is not in the state, or if no datum is left.
+    pub fn part(&self, entries: &[usize]) -> Result<Self> {
+        let mut places = vec![None; self.entries];
+        for (place, &entry) in entries.iter().enumerate() {
+            let what = "an entry of a part of the state";
+            let inside = entry < self.entries;
+            let remedy = "give an index below the length of the state";
+            check::option(what, entry as f64, inside, remedy)?;
+            places[entry] = Some(place);
+        }
+        let moved = |term: &Term| term.moved(|entry| places[entry]);
+        Self::of_terms(entries.len(), self.terms.iter().filter_map(moved).collect())
     }
 
     /// Returns the number of data.

@@ -4,8 +4,9 @@ use super::sensors::Sensors;
 use crate::automatic::Scalar;
 use crate::check;
 use crate::error::Result;
-use crate::evolution::Dynamics;
+use crate::evolution::{Covectors, Dynamics};
 use crate::grid::Grid;
+use crate::vector::dot;
 
 /// Reaction and diffusion of two species in the plane (Gray and Scott 1984, Pearson 1993), with θ = (D_u, D_v, F, k).
 ///
@@ -168,6 +169,38 @@ impl Dynamics for GrayScott {
             *u_rate += feed * (-*u + 1.0) - reaction;
             *v_rate += reaction - removal * *v;
         }
+    }
+
+    fn pull_back(&self, from: Covectors<'_>, x: &mut [f64], theta: &mut [f64]) -> bool {
+        let cells = self.grid.cells();
+        let [(u, v), (u_w, v_w)] = [from.x, from.w].map(|z| z.split_at(cells));
+        let (feed, removal) = (from.theta[2], from.theta[2] + from.theta[3]);
+        let (u_out, v_out) = x.split_at_mut(cells);
+        let mut spread = vec![0.0; cells];
+        // The discrete Laplacian is symmetric: wᵀΔx = xᵀΔw.
+        for (species, (z, w, out)) in [(u, u_w, &mut *u_out), (v, v_w, &mut *v_out)]
+            .into_iter()
+            .enumerate()
+        {
+            self.diffuse(1.0, w, &mut spread);
+            theta[species] += dot(z, &spread);
+            let pairs = out.iter_mut().zip(&spread);
+            pairs.for_each(|(out, s)| *out += from.theta[species] * s);
+        }
+        let (mut by_feed, mut by_removal) = (0.0, 0.0);
+        let outs = u_out.iter_mut().zip(v_out);
+        for (((u, v), (u_w, v_w)), (u_out, v_out)) in
+            u.iter().zip(v).zip(u_w.iter().zip(v_w)).zip(outs)
+        {
+            let gain = v_w - u_w;
+            *u_out += v * v * gain - feed * u_w;
+            *v_out += 2.0 * u * v * gain - removal * v_w;
+            by_feed += (1.0 - u) * u_w;
+            by_removal -= v * v_w;
+        }
+        theta[2] += by_feed + by_removal;
+        theta[3] += by_removal;
+        true
     }
 
     fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {

@@ -42,7 +42,7 @@ pub use self::van_der_pol::VanDerPol;
 /// assert!(trajectory.points.last().is_some_and(|x| x[0].abs() < 1e-4), "the pendulum comes to rest");
 /// # Ok::<(), pullback::Error>(())
 /// ```
-pub trait Flow: Sync {
+pub trait Flow: Send + Sync {
     /// Returns the dimension of the space: 2 or 3.
     fn dim(&self) -> usize {
         3
