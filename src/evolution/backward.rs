@@ -9,7 +9,7 @@ use super::checkpoints::{self, reverse};
 use super::course::{Phase, Source};
 use super::derivative::Stage;
 use super::dynamics::Covectors;
-use super::lanes::{Lanes, add, restrict};
+use super::lanes::{Lanes, add, add_dot, restrict};
 use super::linearised::{LinearLeg, Linearised, Place};
 use super::replay::Replay;
 use super::stage::distribute;
@@ -44,14 +44,9 @@ pub(super) fn backward<const L: usize>(
 ) -> Result<()> {
     let n = along.moves.len();
     let mut x = vec![[0.0; L]; n];
-    for (index, (phase, leg)) in along
-        .course
-        .phases
-        .iter()
-        .zip(&along.legs)
-        .enumerate()
-        .rev()
-    {
+    let mut time = [0.0; L];
+    for (index, leg) in along.legs.iter().enumerate().rev() {
+        let phase = along.phase(index);
         let before = w.len() - leg.observed.len() * along.outputs;
         let mut sweep = Backward {
             along,
@@ -62,11 +57,16 @@ pub(super) fn backward<const L: usize>(
             seen: leg.observed.len(),
             v: vec![[0.0; L]; phase.sources.len()],
             x: &mut x,
+            time,
             slopes: vec![[0.0; L]; n * along.tableau.stages()],
             by_stage: vec![[0.0; L]; n],
             total: vec![[0.0; L]; n],
         };
         sweep.run()?;
+        time = match leg.leg.horizon {
+            Some(_) => sweep.time,
+            None => [0.0; L],
+        };
         let mut v = sweep.v;
         if index == 0 {
             visitor.enter(Place::Initial, &mut [], &mut v);
@@ -88,7 +88,7 @@ fn scatter<const L: usize>(phase: &Phase, v: &[Lanes<L>], out: &mut [Lanes<L>]) 
     }
 }
 
-/// Backward sweep of a phase.
+/// Backward sweep of a leg.
 struct Backward<'a, V, const L: usize> {
     along: &'a Linearised<'a>,
     leg: &'a LinearLeg,
@@ -103,6 +103,8 @@ struct Backward<'a, V, const L: usize> {
     v: Vec<Lanes<L>>,
     /// Covectors of the state.
     x: &'a mut [Lanes<L>],
+    /// Covectors of the time at which the leg begins.
+    time: Lanes<L>,
     /// Covectors of the slopes of all stages.
     slopes: Vec<Lanes<L>>,
     /// Covectors of a stage, and then of its base.
@@ -115,9 +117,12 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
     fn run(&mut self) -> Result<()> {
         let (leg, count) = (self.leg, self.along.tableau.stages());
         let steps = leg.leg.steps.len();
+        if let Some(crossing) = &leg.crossing {
+            crossing.pull(self.x, &mut self.time, &mut self.v);
+        }
         let closed = leg.closed && leg.leg.is_complete();
         if leg.stages.is_none() && !closed {
-            let replay = self.along.source.replay(self.index, &leg.leg)?;
+            let replay = self.along.source.replay(&leg.leg)?;
             let slots = self.along.slots;
             let mut again = Again {
                 replay,
@@ -133,6 +138,7 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
             }
         }
         self.observe(0);
+        self.slide();
         self.end();
         Ok(())
     }
@@ -156,6 +162,11 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
     /// Sweeps over a step with these stages, and what is observed after it.
     fn step(&mut self, step: usize, stages: Stages<'_>) {
         self.observe(step + 1);
+        if let Stages::Linear([.., last]) = stages
+            && self.leg.leg.is_fixed(step + 1)
+        {
+            self.fix(last);
+        }
         let (n, tableau) = (self.x.len(), self.along.tableau);
         let (last, [t, h]) = (tableau.stages() - 1, self.leg.leg.steps[step]);
         // The covector of the first slope goes to the last slope of this step.
@@ -190,6 +201,25 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         self.x.copy_from_slice(&self.total);
     }
 
+    /// Passes the covectors of the slope at a fixed time to the state and to θ.
+    fn fix(&mut self, last: &Stage) {
+        self.time = [0.0; L];
+        let slope = &mut self.slopes[..self.x.len()];
+        restrict(&self.along.moves, slope);
+        last.rate.add_transposed(1.0, slope, self.x, &mut self.v);
+        slope.fill([0.0; L]);
+    }
+
+    /// Goes from a fixed time to the time of an event at no distance.
+    fn slide(&mut self) {
+        let Some(rate) = &self.leg.slide else { return };
+        self.end();
+        self.slopes[..self.x.len()].fill([0.0; L]);
+        self.time = [0.0; L];
+        add_dot(rate, self.x, &mut self.time);
+        self.time = self.time.map(|t| -t);
+    }
+
     /// Adds the covectors that an explicit stage passes to its base and to θ.
     fn explicit(&mut self, stage: &Stage, i: usize, place: Place) {
         let n = self.x.len();
@@ -197,6 +227,9 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         let slope = &mut self.slopes[i * n..(i + 1) * n];
         restrict(&self.along.moves, slope);
         self.visitor.leave(place, slope, 1.0);
+        if let Some(drift) = &stage.drift {
+            add_dot(drift, slope, &mut self.time);
+        }
         stage
             .rate
             .add_transposed(1.0, slope, &mut self.by_stage, &mut self.v);
@@ -208,7 +241,7 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         self.visitor.enter(place, &mut self.by_stage, &mut self.v);
         let slope = &self.slopes[i * n..(i + 1) * n];
         self.visitor.leave(place, slope, 1.0);
-        let t = self.along.course.phases[self.index].clock(t);
+        let t = self.along.phase(self.index).clock(t);
         let theta = self.along.parameters(self.index);
         for lane in 0..L {
             let take = |from: &[Lanes<L>]| from.iter().map(|x| x[lane]).collect::<Vec<f64>>();
@@ -245,6 +278,11 @@ impl<V: Visitor<L>, const L: usize> Backward<'_, V, L> {
         }
         system.solve(Side::Transpose, &mut self.by_stage);
         self.visitor.leave(place, &self.by_stage, *shift);
+        if let Some(drift) = &stage.drift {
+            let mut product = [0.0; L];
+            add_dot(drift, &self.by_stage, &mut product);
+            add(&product.map(|p| shift * p), &mut self.time);
+        }
         stage
             .rate
             .add_parameters_transposed(*shift, &self.by_stage, &mut self.v);

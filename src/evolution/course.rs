@@ -53,6 +53,16 @@ impl Phase {
         }
     }
 
+    /// Returns the time that events see.
+    pub(super) fn moment(&self, t: f64) -> f64 {
+        if self.rests { self.from } else { t }
+    }
+
+    /// Returns the distance from a time within which the rate has no forced jump.
+    pub(super) fn margin(&self, t: f64) -> f64 {
+        (t - self.from).min(self.latest - t).max(0.0)
+    }
+
     /// Returns the parameters of the dynamics, from those of the model.
     pub(super) fn gather<T: Copy + From<f64>>(&self, theta: &[T]) -> Vec<T> {
         let value = |source: &Source| match *source {

@@ -5,7 +5,7 @@ use crate::automatic::{Formula, Scalar};
 /// Dynamics ẋ = f(t, x, θ) with the initial value x(t₀) = x₀(θ), of which y = h(t, x, θ) is observed.
 ///
 /// The page of the [module](super) has an example. Only the dimensions, the rate and the initial value must be given. By default
-/// x itself is observed, every equation is a rate, and nothing jumps.
+/// x itself is observed, every equation is a rate, and there are no [events](Self::events).
 pub trait Dynamics: Send + Sync {
     /// Returns (n, p), the lengths of x and θ.
     fn dims(&self) -> (usize, usize);
@@ -31,7 +31,7 @@ pub trait Dynamics: Send + Sync {
     ///
     /// Automatic derivatives need no such products. For states of many thousand components and an explicit method they save most
     /// of the time of a backward sweep, which otherwise evaluates all entries of ∂f/∂x at every stage. The products are compared
-    /// with automatic derivatives at the start of every phase.
+    /// with automatic derivatives at the start of every phase. Dynamics with events do not use them.
     fn pull_back(&self, from: Covectors<'_>, x: &mut [f64], theta: &mut [f64]) -> bool {
         let _ = (from, x, theta);
         false
@@ -44,6 +44,77 @@ pub trait Dynamics: Send + Sync {
     fn is_algebraic(&self, i: usize) -> bool {
         let _ = i;
         false
+    }
+
+    /// Returns the number of events, at which the state may jump.
+    ///
+    /// Every event has a [function](Self::event) whose change of sign is its time, and a [jump](Self::jump). The times are part of
+    /// the derivatives. Second derivatives are then unknown.
+    ///
+    /// ```
+    /// use pullback::automatic::Scalar;
+    /// use pullback::evolution::{Dynamics, Evolution};
+    ///
+    /// /// A ball that falls from height θ₀ with acceleration θ₁, and keeps the share θ₂ of its speed at the floor.
+    /// struct Ball;
+    ///
+    /// impl Dynamics for Ball {
+    ///     fn dims(&self) -> (usize, usize) {
+    ///         (2, 3)
+    ///     }
+    ///
+    ///     fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+    ///         out[0] = x[1];
+    ///         out[1] = -theta[1];
+    ///     }
+    ///
+    ///     fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+    ///         out[0] = theta[0];
+    ///         out[1] = S::from(0.0);
+    ///     }
+    ///
+    ///     fn events(&self) -> usize {
+    ///         1
+    ///     }
+    ///
+    ///     fn event<S: Scalar>(&self, _: usize, _: f64, x: &[S], _: &[S]) -> S {
+    ///         -x[0]
+    ///     }
+    ///
+    ///     fn jump<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+    ///         out[0] = S::from(0.0);
+    ///         out[1] = -theta[2] * x[1];
+    ///     }
+    /// }
+    ///
+    /// // From height 2 with acceleration 4, the floor is reached at t = 1 with speed 4. Half of it lasts until t = 2.
+    /// let model = Evolution::new(Ball, vec![1.5])?;
+    /// let x = model.predict(&[2.0, 4.0, 0.5])?;
+    /// assert!((x[0] - 0.5).abs() < 1e-9 && x[1].abs() < 1e-9);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    fn events(&self) -> usize {
+        0
+    }
+
+    /// Returns the function of an event, which fires when it changes from negative to positive.
+    ///
+    /// Signs are compared at the ends of the steps, and there only: a function that is positive for less than a step may go
+    /// unnoticed. A step with a change of sign is taken again with the length at whose end the function is 0. An event whose
+    /// function is still 0 after its jump fires again only after it was negative. Of events at the same time, the lowest index
+    /// fires first, and a later one whose function is no longer near 0 then does not fire. A jump that makes the function of
+    /// another event positive fires that event at once. What is observed at the very time of an event is the state after it.
+    fn event<S: Scalar>(&self, index: usize, t: f64, x: &[S], theta: &[S]) -> S {
+        let _ = (index, t, x, theta);
+        S::from(-1.0)
+    }
+
+    /// Writes the state after an event to `out`, all n entries. By default it is the state before.
+    ///
+    /// Algebraic components are then guesses, as in the initial value.
+    fn jump<S: Scalar>(&self, index: usize, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        let _ = (index, t, theta);
+        out.copy_from_slice(x);
     }
 }
 
@@ -69,6 +140,8 @@ pub(super) enum Function {
     Rate(f64),
     /// Observables at a time.
     Output(f64),
+    /// Function of an event of this index at a time, and the state after its jump.
+    Event(usize, f64),
 }
 
 /// Function of dynamics, with x and θ in one vector.
@@ -86,6 +159,7 @@ impl<D: Dynamics> Formula for At<'_, D> {
             Function::Initial => (n, p),
             Function::Rate(_) => (n, n + p),
             Function::Output(_) => (self.dynamics.outputs(), n + p),
+            Function::Event(..) => (1 + n, n + p),
         }
     }
 
@@ -98,6 +172,10 @@ impl<D: Dynamics> Formula for At<'_, D> {
             Function::Initial => self.dynamics.initial(theta, out),
             Function::Rate(t) => self.dynamics.rate(t, x, theta, out),
             Function::Output(t) => self.dynamics.observe(t, x, theta, out),
+            Function::Event(index, t) => {
+                out[0] = self.dynamics.event(index, t, x, theta);
+                self.dynamics.jump(index, t, x, theta, &mut out[1..]);
+            }
         }
     }
 }

@@ -113,6 +113,54 @@ pub enum Error {
         /// Number of parameters.
         count: usize,
     },
+    /// A function of an event that is NaN.
+    #[error(
+        "the function of event {index} is NaN at t = {}; check it for the state there, or bound the parameters",
+        number(*t)
+    )]
+    UndefinedEvent {
+        /// Time.
+        t: f64,
+        /// Index of the event.
+        index: usize,
+    },
+    /// Events that fire for ever.
+    #[error(
+        "event {index} fires for ever: there were {count} events up to t = {}; make its jump lead away from the event, or stop \
+         the state where its events accumulate",
+        number(*t)
+    )]
+    Endless {
+        /// Time of the last event.
+        t: f64,
+        /// Index of the last event.
+        index: usize,
+        /// Number of events since the inputs changed.
+        count: usize,
+    },
+    /// The step to an event, which is not found.
+    #[error(
+        "event {index} is not found by a step from t = {}; if steps were kept, choose them anew for these parameters",
+        number(*t)
+    )]
+    LostEvent {
+        /// Time before the step.
+        t: f64,
+        /// Index of the event.
+        index: usize,
+    },
+    /// An event whose time has no derivative.
+    #[error(
+        "the function of event {index} touches 0 at t = {} without passing through, so that the time of the event has no \
+         derivative; change the parameters a little, or give the event a function with a slope there",
+        number(*t)
+    )]
+    GrazedEvent {
+        /// Time.
+        t: f64,
+        /// Index of the event.
+        index: usize,
+    },
     /// Products by `pull_back` that are not those of the rate.
     #[error(
         "`pull_back` disagrees with the derivative of the rate at t = {}: wᵀ(∂f/∂x v + ∂f/∂θ v) is {} by the rate and {} by \
@@ -183,6 +231,10 @@ impl ModuleError for Error {
             Self::Implicit { .. } => "Implicit",
             Self::Entry { .. } => "Entry",
             Self::Unused { .. } => "Unused",
+            Self::UndefinedEvent { .. } => "UndefinedEvent",
+            Self::Endless { .. } => "Endless",
+            Self::LostEvent { .. } => "LostEvent",
+            Self::GrazedEvent { .. } => "GrazedEvent",
             Self::PulledBack { .. } => "PulledBack",
             Self::Function { error, .. } => error.kind(),
             Self::Experiment { error, .. } => error.kind(),

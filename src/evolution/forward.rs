@@ -9,16 +9,17 @@
 //! δYᵢ = δBᵢ,                              δKᵢ = Jᵢ δBᵢ + Fᵢ δθ        for an explicit one.
 //! ```
 //!
+//! After an event the time at which the leg began is one more parameter ([`crossing`](super::crossing)).
+//!
 //! The last stage is the step itself, and its slope is the first slope of the next step. Sweeps treat L columns at a time. The
 //! bits of a column do not depend on L.
 
 use super::course::{Phase, Source};
 use super::derivative::Stage;
-use super::lanes::{Lanes, restrict};
+use super::lanes::{Lanes, add_product, restrict};
 use super::linearised::{LinearLeg, Linearised};
 use super::stage::combine;
 use crate::error::Result;
-use crate::linalg::Side;
 
 /// Tangents of states and parameters at the places of a forward sweep, one after the other.
 pub(super) type Record<const L: usize> = Vec<Vec<Lanes<L>>>;
@@ -42,13 +43,18 @@ pub(super) fn forward<const L: usize>(
     if let Some(record) = &mut record {
         record.push(initial);
     }
-    for (index, (phase, leg)) in along.course.phases.iter().zip(&along.legs).enumerate() {
+    let mut time = [0.0; L];
+    for (index, leg) in along.legs.iter().enumerate() {
+        let phase = along.phase(index);
+        if leg.leg.horizon.is_none() {
+            time = [0.0; L];
+        }
         let mut sweep = Forward {
             along,
-            index,
             leg,
             v: &gather(phase, v),
             x: &mut x,
+            time: &mut time,
             slopes: vec![[0.0; L]; n * along.tableau.stages()],
             base: vec![[0.0; L]; n],
             record: record.as_deref_mut(),
@@ -67,14 +73,14 @@ fn gather<const L: usize>(phase: &Phase, v: &[Lanes<L>]) -> Vec<Lanes<L>> {
     phase.sources.iter().map(tangent).collect()
 }
 
-/// Forward sweep of a phase.
+/// Forward sweep of a leg.
 struct Forward<'a, const L: usize> {
     along: &'a Linearised<'a>,
-    /// Index of the leg.
-    index: usize,
     leg: &'a LinearLeg,
     v: &'a [Lanes<L>],
     x: &'a mut [Lanes<L>],
+    /// Tangents of the time at which the leg begins.
+    time: &'a mut Lanes<L>,
     /// Tangents of the slopes of all stages.
     slopes: Vec<Lanes<L>>,
     base: Vec<Lanes<L>>,
@@ -84,9 +90,10 @@ struct Forward<'a, const L: usize> {
 impl<const L: usize> Forward<'_, L> {
     fn run<'o>(&mut self, seen: &mut impl Iterator<Item = &'o mut [Lanes<L>]>) -> Result<()> {
         self.begin();
+        self.slide();
         let (leg, count) = (&self.leg.leg, self.along.tableau.stages());
         let again = self.leg.stages.is_none();
-        let replay = again.then(|| self.along.source.replay(self.index, leg));
+        let replay = again.then(|| self.along.source.replay(leg));
         let mut replay = replay.transpose()?;
         let mut observations = leg.seen.iter().zip(&self.leg.observed).peekable();
         for step in 0..=leg.steps.len() {
@@ -97,14 +104,17 @@ impl<const L: usize> Forward<'_, L> {
                 self.base.copy_from_slice(self.x);
                 self.note();
             }
-            let Some(&[_, h]) = leg.steps.get(step) else {
+            if step == leg.steps.len() {
                 break;
-            };
-            if let Some(stages) = self.leg.stages(step, count) {
-                self.step(stages, h);
-            } else if let Some(replay) = &mut replay {
-                self.step(&replay.linearise(step)?, h);
             }
+            if let Some(stages) = self.leg.stages(step, count) {
+                self.step(stages, step);
+            } else if let Some(replay) = &mut replay {
+                self.step(&replay.linearise(step)?, step);
+            }
+        }
+        if let Some(crossing) = &self.leg.crossing {
+            crossing.pass(self.x, self.time, self.v);
         }
         Ok(())
     }
@@ -119,59 +129,53 @@ impl<const L: usize> Forward<'_, L> {
     fn begin(&mut self) {
         self.base.copy_from_slice(self.x);
         if let Some(consistent) = &self.leg.consistent {
-            self.solve(consistent, 0);
+            self.pass(consistent, 0);
             self.note();
             self.x.copy_from_slice(&self.base);
         }
-        self.explicit(&self.leg.first, 0);
+        self.pass(&self.leg.first, 0);
         self.note();
     }
 
-    fn step(&mut self, stages: &[Stage], h: f64) {
+    fn step(&mut self, stages: &[Stage], step: usize) {
         let (n, tableau) = (self.x.len(), self.along.tableau);
+        let h = self.leg.leg.steps[step][1];
         for (stage, i) in stages.iter().zip(1..) {
             let weights: Vec<f64> = tableau.earlier(i).iter().map(|a| h * a).collect();
             combine(self.x, &self.slopes, &weights, &mut self.base);
-            if stage.system.is_some() {
-                self.solve(stage, i);
-            } else {
-                self.explicit(stage, i);
-            }
+            self.pass(stage, i);
             self.note();
         }
         self.x.copy_from_slice(&self.base);
         self.slopes.copy_within((tableau.stages() - 1) * n.., 0);
+        if let Some(last) = stages.last().filter(|_| self.leg.leg.is_fixed(step + 1)) {
+            self.fix(last);
+        }
     }
 
-    /// Computes the slope of an explicit stage at `base`.
-    fn explicit(&mut self, stage: &Stage, i: usize) {
+    /// Replaces `base` by a stage, and computes its slope.
+    fn pass(&mut self, stage: &Stage, i: usize) {
         let n = self.x.len();
         let slope = &mut self.slopes[i * n..(i + 1) * n];
+        let along = (self.v, &*self.time);
+        stage.pass(&self.along.moves, along, &mut self.base, slope);
+    }
+
+    /// Computes the slope before a step anew, at the fixed time after a last stage.
+    fn fix(&mut self, last: &Stage) {
+        *self.time = [0.0; L];
+        let slope = &mut self.slopes[..self.x.len()];
         slope.fill([0.0; L]);
-        stage.rate.add_state(1.0, &self.base, slope);
-        stage.rate.add_parameters(1.0, self.v, slope);
+        last.rate.add_state(1.0, self.x, slope);
+        last.rate.add_parameters(1.0, self.v, slope);
         restrict(&self.along.moves, slope);
     }
 
-    /// Replaces `base` by the implicit stage, and computes its slope.
-    fn solve(&mut self, stage: &Stage, i: usize) {
-        let (n, moves) = (self.x.len(), &self.along.moves);
-        let Some((system, shift)) = &stage.system else {
-            return;
-        };
-        let slope = &mut self.slopes[i * n..(i + 1) * n];
-        slope.copy_from_slice(&self.base);
-        restrict(moves, slope);
-        stage.rate.add_parameters(*shift, self.v, slope);
-        system.solve(Side::Plain, slope);
-        // The slope's place holds the stage so far.
-        for ((k, b), m) in slope.iter_mut().zip(&mut self.base).zip(moves) {
-            let factor = m / shift;
-            for (k, b) in k.iter_mut().zip(b) {
-                let stage = *k;
-                *k = factor * (stage - *b);
-                *b = stage;
-            }
-        }
+    /// Goes from the time of an event to a fixed time at no distance.
+    fn slide(&mut self) {
+        let Some(rate) = &self.leg.slide else { return };
+        add_product(rate, &self.time.map(|t| -t), self.x);
+        *self.time = [0.0; L];
+        self.begin();
     }
 }

@@ -10,6 +10,20 @@ pub(super) fn add<const L: usize>(x: &Lanes<L>, out: &mut Lanes<L>) {
     out.iter_mut().zip(x).for_each(|(o, x)| *o += x);
 }
 
+/// Adds the product of a column with lanes.
+pub(super) fn add_product<const L: usize>(column: &[f64], x: &Lanes<L>, out: &mut [Lanes<L>]) {
+    for (out, c) in out.iter_mut().zip(column) {
+        out.iter_mut().zip(x).for_each(|(o, x)| *o += c * x);
+    }
+}
+
+/// Adds the product of a row with lanes.
+pub(super) fn add_dot<const L: usize>(row: &[f64], x: &[Lanes<L>], out: &mut Lanes<L>) {
+    for (x, c) in x.iter().zip(row) {
+        out.iter_mut().zip(x).for_each(|(o, x)| *o += c * x);
+    }
+}
+
 /// Multiplies every entry by its factor in D.
 pub(super) fn restrict<const L: usize>(moves: &[f64], x: &mut [Lanes<L>]) {
     for (x, m) in x.iter_mut().zip(moves).filter(|(_, m)| **m == 0.0) {

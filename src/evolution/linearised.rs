@@ -2,7 +2,8 @@
 
 use faer::{Mat, MatRef};
 
-use super::course::Course;
+use super::course::{Course, Phase};
+use super::crossing::{Crossing, linear_stages};
 use super::derivative::{Derivative, Differentiate, Stage};
 use super::dynamics::{At, Covectors, Dynamics, Function, moves};
 use super::error::Error;
@@ -79,7 +80,7 @@ pub(super) struct Linearised<'a> {
     pub(super) slots: usize,
 }
 
-/// Linearisation of the steps of a phase.
+/// Linearisation of the steps of a leg.
 pub(super) struct LinearLeg {
     pub(super) leg: Leg,
     /// Solution of the algebraic equations at the start, if there are any.
@@ -92,6 +93,10 @@ pub(super) struct LinearLeg {
     pub(super) closed: bool,
     /// Derivative of the observables, for every observation.
     pub(super) observed: Vec<Derivative>,
+    /// Rate at the start, if the leg begins with an event at a fixed time.
+    pub(super) slide: Option<Vec<f64>>,
+    /// Event at the end.
+    pub(super) crossing: Option<Crossing>,
 }
 
 impl<'a> Linearised<'a> {
@@ -106,8 +111,8 @@ impl<'a> Linearised<'a> {
         let mut first = Differentiate::new(problem, &problem.phases()[0])?;
         let initial = first.slopes(Function::Initial)?;
         let mut legs = Vec::with_capacity(trajectory.legs.len());
-        for (index, leg) in trajectory.legs.into_iter().enumerate() {
-            legs.push(LinearLeg::new(problem, index, leg)?);
+        for leg in trajectory.legs {
+            legs.push(LinearLeg::new(problem, leg)?);
         }
         let n = problem.dynamics.dims().0;
         Ok(Self {
@@ -124,35 +129,41 @@ impl<'a> Linearised<'a> {
         })
     }
 
-    /// Returns the parameters of the dynamics in a phase.
-    pub(super) fn parameters(&self, phase: usize) -> Vec<f64> {
-        self.course.phases[phase].gather(self.theta)
+    /// Returns the phase of a leg.
+    pub(super) fn phase(&self, leg: usize) -> &'a Phase {
+        &self.course.phases[self.legs[leg].leg.phase]
     }
 
-    /// Returns whether the states of all stages are stored.
-    pub(super) fn is_stored(&self) -> bool {
-        self.legs.iter().all(|leg| leg.leg.is_complete())
+    /// Returns the parameters of the dynamics in the phase of a leg.
+    pub(super) fn parameters(&self, leg: usize) -> Vec<f64> {
+        self.phase(leg).gather(self.theta)
     }
 
-    /// Returns ∇²(Σ λᵢfᵢ) V of the function f at a place, if all stages are stored.
+    /// Returns whether the states of all stages are stored and there are no events.
+    pub(super) fn is_smooth(&self) -> bool {
+        let mut legs = self.legs.iter();
+        legs.all(|leg| leg.leg.is_complete() && leg.crossing.is_none())
+    }
+
+    /// Returns ∇²(Σ λᵢfᵢ) V of the function f at a place, if all stages are stored and there are no events.
     pub(super) fn bend(&self, place: Place, lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
         let at = |leg: usize, state: &[f64]| [state, &self.parameters(leg)].concat();
         let (function, at) = match place {
             Place::Initial => (Function::Initial, at(0, &[])),
             Place::Start(leg) => {
-                let phase = &self.course.phases[leg];
-                let time = phase.clock(phase.from);
+                let time = self.phase(leg).clock(self.legs[leg].leg.from);
                 (Function::Rate(time), at(leg, &self.legs[leg].leg.first))
             }
             Place::Stage { leg, step, stage } => {
                 let record = &self.legs[leg].leg;
                 let [t, h] = record.steps[step];
-                let time = self.course.phases[leg].clock(t + self.tableau.c[stage] * h);
+                let time = self.phase(leg).clock(t + self.tableau.c[stage] * h);
                 (Function::Rate(time), at(leg, record.stage(step, stage)))
             }
             Place::Observation { leg, index } => {
-                let time = self.course.phases[leg].times[index];
-                let state = self.legs[leg].leg.seen_state(index);
+                let record = &self.legs[leg].leg;
+                let time = self.phase(leg).times[record.before + index];
+                let state = record.seen_state(index);
                 (Function::Output(time), at(leg, state))
             }
         };
@@ -161,29 +172,45 @@ impl<'a> Linearised<'a> {
 }
 
 impl LinearLeg {
-    fn new<D: Dynamics>(problem: &Problem<'_, D>, index: usize, leg: Leg) -> Result<Self> {
-        let phase = &problem.phases()[index];
+    fn new<D: Dynamics>(problem: &Problem<'_, D>, leg: Leg) -> Result<Self> {
+        let phase = &problem.phases()[leg.phase];
         let n = problem.dynamics.dims().0;
         let mut differentiate = Differentiate::new(problem, phase)?;
         differentiate.set(&leg.first);
-        let first = differentiate.stage(phase.from, 0.0)?;
+        let mut first = differentiate.stage(leg.from, 0.0)?;
         let algebraic = (0..n).any(|i| problem.dynamics.is_algebraic(i));
-        let consistent = algebraic.then(|| differentiate.stage(phase.from, INSTANT));
-        let consistent = consistent.transpose()?;
+        let consistent = algebraic.then(|| differentiate.stage(leg.from, INSTANT));
+        let mut consistent = consistent.transpose()?;
+        let slide = leg.slides().then(|| differentiate.rate(leg.from));
+        if leg.horizon.is_some() {
+            let [drift, own] = first_drifts(&differentiate, &leg);
+            first.drift = Some(drift);
+            if let Some(consistent) = &mut consistent {
+                consistent.drift = Some(own);
+            }
+        }
         let tableau = &problem.plan.tableau;
         let size = 8 * (first.rate.len() + consistent.as_ref().map_or(0, Stage::system_len));
         let fits = leg.steps.len() * (tableau.stages() - 1) * size <= problem.plan.memory;
-        let closed = !tableau.is_implicit() && pulls_back(problem, index, (&leg, &first))?;
+        let closed = !tableau.is_implicit()
+            && problem.dynamics.events() == 0
+            && pulls_back(problem, (&leg, &first))?;
         let stages = match leg.is_complete() && fits && !closed {
             true => Some(linearise(&mut differentiate, &leg, tableau)?),
             false => None,
         };
         let mut observed = Vec::with_capacity(leg.seen.len());
-        for (&t, state) in phase.times.iter().zip(leg.observed.chunks_exact(n)) {
+        let times = &phase.times[leg.before..];
+        for (&t, state) in times.iter().zip(leg.observed.chunks_exact(n)) {
             differentiate.set(state);
             observed.push(differentiate.slopes(Function::Output(t))?);
         }
+        let crossing = leg.ending.as_ref();
+        let crossing =
+            crossing.map(|ending| Crossing::new(&mut differentiate, &leg, ending, tableau));
         Ok(Self {
+            slide,
+            crossing: crossing.transpose()?,
             leg,
             consistent,
             first,
@@ -200,16 +227,26 @@ impl LinearLeg {
     }
 }
 
+/// Returns the derivatives of the first slope and of the algebraic equations in the time of the event with which a leg begins.
+fn first_drifts<D: Dynamics>(differentiate: &Differentiate<'_, D>, leg: &Leg) -> [Vec<f64>; 2] {
+    let function = Function::Rate(differentiate.clock(leg.from));
+    let own = differentiate.in_time(function, leg.longest);
+    let mut drift = own.clone();
+    if leg.fractions() > 0 {
+        let slope = differentiate.rate(leg.from);
+        let stretch = leg.stretch();
+        let entries = drift.iter_mut().zip(slope);
+        entries.for_each(|(r, k)| *r += stretch * k);
+    }
+    [drift, own]
+}
+
 /// Returns whether the dynamics pull covectors of the rate back in closed form.
 ///
 /// # Errors
 /// Fails if the products at the start of a leg disagree with the derivative.
-fn pulls_back<D: Dynamics>(
-    problem: &Problem<'_, D>,
-    index: usize,
-    (leg, first): (&Leg, &Stage),
-) -> Result<bool> {
-    let phase = &problem.phases()[index];
+fn pulls_back<D: Dynamics>(problem: &Problem<'_, D>, (leg, first): (&Leg, &Stage)) -> Result<bool> {
+    let phase = &problem.phases()[leg.phase];
     let (n, p) = problem.dynamics.dims();
     let (w, v) = (random::normal(n, PROBE, 0), random::normal(n + p, PROBE, 1));
     let mut out = vec![0.0; n + p];
@@ -248,11 +285,12 @@ fn linearise<D: Dynamics>(
     tableau: &Tableau,
 ) -> Result<Vec<Stage>> {
     let mut stages = Vec::with_capacity(leg.steps.len() * (tableau.stages() - 1));
-    for (step, &[t, h]) in leg.steps.iter().enumerate() {
-        for (state, i) in leg.stages(step).zip(1..) {
-            differentiate.set(state);
-            stages.push(differentiate.stage(t + tableau.c[i] * h, h * tableau.diagonal(i))?);
-        }
+    for (step, times) in leg.steps.iter().enumerate() {
+        let is_fraction = step < leg.fractions();
+        let motion = is_fraction.then(|| leg.motion(step, leg.slopes(step)));
+        let states = leg.stages(step);
+        let linear = linear_stages(differentiate, tableau, *times, states, motion.as_ref())?;
+        stages.extend(linear);
     }
     Ok(stages)
 }

@@ -43,14 +43,19 @@
 //! Tangents and adjoints are those of the steps that were taken: they agree with each other to rounding, and with differences of
 //! the computed states as long as the steps do not change. Steps that are chosen anew for every θ change the states by about
 //! their accuracy. [`Evolution::keep_steps`] fixes them, for [`verify`](crate::verify) and for the last digits of a fit.
+//!
+//! The times of [events](Dynamics::events) depend on θ. Steps from an event to the next observation, or change of inputs, are
+//! fractions of the distance, which the derivatives take into account. Second derivatives are unknown then.
 
 mod backward;
 mod checkpoints;
 mod controller;
 mod course;
+mod crossing;
 mod derivative;
 mod dynamics;
 mod error;
+mod events;
 mod experiment;
 mod forward;
 mod lanes;
@@ -61,6 +66,7 @@ mod newton;
 mod plan;
 mod problem;
 mod replay;
+mod root;
 mod second_order;
 mod sensitivity;
 #[allow(dead_code, unused_imports)]
@@ -150,13 +156,14 @@ impl<D: Dynamics> Evolution<D> {
             memory: MEMORY,
             kept: None,
         };
+        let watch = Watch::new(dynamics.events());
         Ok(Self {
             dynamics: Arc::new(dynamics),
             experiments,
             courses,
             plan,
             parameters,
-            watch: Watch::new(),
+            watch,
             known: Known::default(),
         })
     }
@@ -203,7 +210,7 @@ impl<D: Dynamics> Evolution<D> {
         self.with(|plan| (plan.steps, plan.kept) = (Steps::Every(h), None))
     }
 
-    /// Fixes the steps to those chosen at θ.
+    /// Fixes the steps to those chosen at θ. With events, their order is fixed, and the steps to them are found anew for every θ.
     ///
     /// # Errors
     /// Fails if the integration at θ fails.
@@ -242,9 +249,12 @@ impl<D: Dynamics> Evolution<D> {
         let mut rho = vec![f64::NAN; self.state_dim()];
         let mut out = rho.chunks_exact_mut(outputs);
         for (course, trajectory) in self.courses.iter().zip(&trajectories) {
-            for (phase, leg) in course.phases.iter().zip(&trajectory.legs) {
+            for leg in &trajectory.legs {
+                let phase = &course.phases[leg.phase];
                 let parameters = phase.gather(theta);
-                let seen = phase.times.iter().zip(leg.observed.chunks_exact(n));
+                let seen = phase.times[leg.before..]
+                    .iter()
+                    .zip(leg.observed.chunks_exact(n));
                 for ((t, x), out) in seen.zip(&mut out) {
                     self.dynamics.observe(*t, x, &parameters, out);
                 }

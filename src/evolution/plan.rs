@@ -33,11 +33,15 @@ pub(super) enum Steps {
     Every(f64),
 }
 
-/// Lengths of steps that are kept, with the number of steps before every observation.
+/// Lengths of the steps of a leg that are kept, with the number of steps before every observation.
 #[derive(Clone, Debug)]
 pub(super) struct Lengths {
+    /// Index of the phase.
+    pub(super) phase: usize,
     pub(super) lengths: Vec<f64>,
     pub(super) seen: Vec<usize>,
+    /// Event at the end. The length of the last step is then a guess.
+    pub(super) event: Option<usize>,
 }
 
 /// Method, accuracy and steps of an integration.
@@ -51,7 +55,7 @@ pub(super) struct Plan {
     pub(super) most_steps: usize,
     /// Bytes that the record of a phase may take.
     pub(super) memory: usize,
-    /// Steps of an earlier integration for every experiment and phase, if they are kept.
+    /// Steps of an earlier integration for every experiment and leg, if they are kept.
     pub(super) kept: Option<Vec<Vec<Lengths>>>,
 }
 

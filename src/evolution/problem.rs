@@ -12,7 +12,7 @@ pub(super) struct Problem<'a, D> {
     pub(super) dynamics: &'a D,
     pub(super) plan: &'a Plan,
     pub(super) course: &'a Course,
-    /// Steps of every phase, if they are kept.
+    /// Steps of every leg, if they are kept.
     pub(super) kept: Option<&'a [Lengths]>,
     pub(super) theta: &'a [f64],
     pub(super) known: &'a Known,

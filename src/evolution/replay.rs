@@ -1,5 +1,6 @@
 //! Steps that are computed again because their linearisation does not fit into memory.
 
+use super::crossing::linear_stages;
 use super::derivative::{Differentiate, Stage};
 use super::dynamics::Dynamics;
 use super::problem::Problem;
@@ -40,14 +41,14 @@ pub(super) trait Replays: Send + Sync {
     ///
     /// # Errors
     /// Fails if the first slope is not finite, which it was before.
-    fn replay<'s>(&'s self, index: usize, leg: &'s Leg) -> Result<Box<dyn Replay + 's>>;
+    fn replay<'s>(&'s self, leg: &'s Leg) -> Result<Box<dyn Replay + 's>>;
 }
 
 impl<D: Dynamics> Replays for Problem<'_, D> {
-    fn replay<'s>(&'s self, index: usize, leg: &'s Leg) -> Result<Box<dyn Replay + 's>> {
-        let phase = &self.phases()[index];
+    fn replay<'s>(&'s self, leg: &'s Leg) -> Result<Box<dyn Replay + 's>> {
+        let phase = &self.phases()[leg.phase];
         let mut stepper = Stepper::new(self, phase, leg.first.clone())?;
-        stepper.resume(phase.from)?;
+        stepper.resume(leg.from)?;
         Ok(Box::new(Steps {
             differentiate: Differentiate::new(self, phase)?,
             problem: self,
@@ -66,19 +67,32 @@ struct Steps<'a, D> {
     slots: Vec<State>,
 }
 
+impl<D: Dynamics> Steps<'_, D> {
+    fn attempt(&mut self, step: usize) -> Result<()> {
+        let [t, h] = self.leg.steps[step];
+        // The step to an event was taken to its last digits.
+        let to_event = self.leg.ending.is_some() && step + 1 == self.leg.steps.len();
+        let exact = self.stepper.exact;
+        self.stepper.exact |= to_event;
+        self.stepper.attempt(t, h)?;
+        self.stepper.exact = exact;
+        Ok(())
+    }
+}
+
 impl<D: Dynamics> Replay for Steps<'_, D> {
     fn linearise(&mut self, step: usize) -> Result<Vec<Stage>> {
         let [t, h] = self.leg.steps[step];
-        self.stepper.attempt(t, h)?;
-        let tableau = &self.problem.plan.tableau;
-        let mut stages = Vec::with_capacity(tableau.stages() - 1);
-        for (state, i) in self.stepper.stages().zip(1..) {
-            self.differentiate.set(state);
-            let stage = self
-                .differentiate
-                .stage(t + tableau.c[i] * h, h * tableau.diagonal(i))?;
-            stages.push(stage);
-        }
+        self.attempt(step)?;
+        let is_fraction = step < self.leg.fractions();
+        let motion = is_fraction.then(|| self.leg.motion(step, &self.stepper.slopes));
+        let stages = linear_stages(
+            &mut self.differentiate,
+            &self.problem.plan.tableau,
+            [t, h],
+            self.stepper.stages(),
+            motion.as_ref(),
+        )?;
         self.stepper.accept(h);
         Ok(stages)
     }
@@ -89,9 +103,8 @@ impl<D: Dynamics> Replay for Steps<'_, D> {
     }
 
     fn advance(&mut self, step: usize) -> Result<()> {
-        let [t, h] = self.leg.steps[step];
-        self.stepper.attempt(t, h)?;
-        self.stepper.accept(h);
+        self.attempt(step)?;
+        self.stepper.accept(self.leg.steps[step][1]);
         Ok(())
     }
 

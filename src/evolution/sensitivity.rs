@@ -99,8 +99,8 @@ impl Sensitivity for Sweeps<'_> {
     }
 
     fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
-        // Steps that are not stored would be taken again for every place.
-        if !self.experiments.iter().all(Linearised::is_stored) {
+        // Steps that are not stored would be taken again for every place. The second derivatives of events are not known.
+        if !self.experiments.iter().all(Linearised::is_smooth) {
             return Ok(None);
         }
         let mut bent = Vec::with_capacity(self.experiments.len());

@@ -13,6 +13,8 @@ pub(super) struct Structures {
     pub(super) rate: Arc<Structure>,
     pub(super) initial: Arc<Shape>,
     pub(super) output: Arc<Shape>,
+    /// Of every event.
+    pub(super) events: Vec<Arc<Shape>>,
 }
 
 impl Structures {
@@ -25,7 +27,11 @@ impl Structures {
         dynamics.initial(theta, &mut x);
         let both = [&x, theta].concat();
         let shape = |function, arguments| Shape::find(&At { dynamics, function }, arguments);
+        let events = (0..dynamics.events()).map(|index| shape(Function::Event(index, t), &both));
         Ok(Self {
+            events: events
+                .map(|found| found.map(Arc::new))
+                .collect::<Result<_>>()?,
             rate: Arc::new(Structure::find(dynamics, t, &both)?),
             initial: Arc::new(shape(Function::Initial, theta)?),
             output: Arc::new(shape(Function::Output(t), &both)?),
@@ -38,6 +44,7 @@ impl Structures {
             Function::Initial => &self.initial,
             Function::Rate(_) => self.rate.both(),
             Function::Output(_) => &self.output,
+            Function::Event(index, _) => &self.events[index],
         }
     }
 
@@ -46,6 +53,9 @@ impl Structures {
             Function::Initial => self.initial = Arc::new(self.initial.extended(more)),
             Function::Rate(_) => self.rate = Arc::new(self.rate.extended(more)),
             Function::Output(_) => self.output = Arc::new(self.output.extended(more)),
+            Function::Event(index, _) => {
+                self.events[index] = Arc::new(self.events[index].extended(more));
+            }
         }
     }
 }

@@ -4,19 +4,22 @@ use super::dynamics::{At, Dynamics, Function};
 use super::error::Error;
 use crate::automatic::{self, Variable};
 
-/// Checks of the initial value, the rate and the observables, wherever they take branches that are new.
+/// Checks of the initial value, the rate, the observables and the events, wherever they take branches that are new.
 pub(super) struct Watch {
     initial: automatic::Watch,
     rate: automatic::Watch,
     output: automatic::Watch,
+    events: Vec<automatic::Watch>,
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
+    /// Creates the checks of dynamics with this number of events.
+    pub(super) fn new(events: usize) -> Self {
         Self {
             initial: automatic::Watch::new(),
             rate: automatic::Watch::new(),
             output: automatic::Watch::new(),
+            events: (0..events).map(|_| automatic::Watch::new()).collect(),
         }
     }
 
@@ -34,6 +37,7 @@ impl Watch {
             Function::Initial => (&self.initial, "the initial value"),
             Function::Rate(_) => (&self.rate, "the rate"),
             Function::Output(_) => (&self.output, "an observable"),
+            Function::Event(index, _) => (&self.events[index], "an event or its jump"),
         };
         // The parameters come last.
         let components = arguments.len() - at.dynamics.dims().1;

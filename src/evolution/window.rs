@@ -74,7 +74,7 @@ impl<D: Dynamics> Evolution<D> {
             courses,
             plan,
             parameters: self.parameters,
-            watch: Watch::new(),
+            watch: Watch::new(self.dynamics.events()),
             known: Known::default(),
         };
         Ok(Window {
@@ -89,18 +89,28 @@ impl<D: Dynamics> Evolution<D> {
 /// Returns those of the steps of an experiment that lead to the observations of its shorter course.
 fn first_steps(course: &Course, steps: &[Lengths]) -> Vec<Lengths> {
     let last = course.phases.len() - 1;
-    let pairs = course.phases.iter().zip(steps).enumerate();
-    let cut = |(index, (phase, steps)): (usize, (_, &Lengths))| {
-        let phase: &super::course::Phase = phase;
+    let mut left = course.phases[last].times.len();
+    let mut first = Vec::new();
+    for steps in steps.iter().take_while(|steps| steps.phase <= last) {
         let mut steps = steps.clone();
-        steps.seen.truncate(phase.times.len());
-        // The last phase ends at its last observation.
-        if let (true, Some(&end)) = (index == last, steps.seen.last()) {
-            steps.lengths.truncate(end);
+        if steps.phase < last {
+            first.push(steps);
+            continue;
         }
-        steps
-    };
-    pairs.map(cut).collect()
+        let end = left.checked_sub(1).and_then(|i| steps.seen.get(i).copied());
+        if let Some(end) = end {
+            // The last phase ends at its last observation.
+            steps.seen.truncate(left);
+            steps.lengths.truncate(end);
+            steps.event = None;
+        }
+        left = left.saturating_sub(steps.seen.len());
+        first.push(steps);
+        if end.is_some() {
+            break;
+        }
+    }
+    first
 }
 
 impl<D> Window<D> {

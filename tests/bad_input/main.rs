@@ -10,6 +10,7 @@ mod descent;
 mod directions;
 mod dynamics;
 mod estimation;
+mod events;
 mod evolution;
 mod extensions;
 mod extreme_numbers;

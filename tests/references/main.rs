@@ -5,6 +5,8 @@
 mod darcy;
 mod darcy_experiments;
 mod dynamics;
+mod events;
+mod events_order;
 mod evolution;
 mod evolution_methods;
 mod experiments;

@@ -82,3 +82,51 @@ pub(crate) fn evolutions(memory: Option<usize>) -> Vec<Row> {
         row("heat", heat.unwrap(), random::normal(12, 1, 0), memory),
     ]
 }
+
+/// Evolutions with events, whose second derivatives are unknown.
+pub(crate) fn eventful(memory: Option<usize>) -> Vec<Row> {
+    let times = vec![0.3, 1.1, 2.4, 3.0];
+    let explicit = Evolution::new(Doses, times.clone()).unwrap();
+    let implicit = Evolution::new(Doses, times).unwrap();
+    let implicit = implicit.method(Method::Implicit);
+    let theta = [0.9, 1.4, 0.7, 0.5];
+    vec![
+        row("explicit events", explicit, theta.to_vec(), memory),
+        row("implicit events", implicit, theta.to_vec(), memory),
+    ]
+}
+
+/// A drug that is cleared at a rate θ₀ that changes with time. A dose θ₁ is given at time θ₂, and whenever the level falls to θ₃.
+struct Doses;
+
+impl Dynamics for Doses {
+    fn dims(&self) -> (usize, usize) {
+        (2, 4)
+    }
+
+    fn rate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = -theta[0] * x[0] * (1.0 + 0.3 * t.sin());
+        out[1] = theta[0] * x[0] - x[1] * x[1];
+    }
+
+    fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = theta[1];
+        out[1] = S::from(0.1);
+    }
+
+    fn events(&self) -> usize {
+        2
+    }
+
+    fn event<S: Scalar>(&self, index: usize, t: f64, x: &[S], theta: &[S]) -> S {
+        match index {
+            0 => -theta[2] + t,
+            _ => theta[3] - x[0],
+        }
+    }
+
+    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = x[0] + theta[1];
+        out[1] = x[1];
+    }
+}

@@ -30,10 +30,11 @@ pub(super) struct Stepper<'a, D> {
     tableau: &'a Tableau,
     phase: &'a Phase,
     /// Whether stages are solved to rounding.
-    exact: bool,
+    pub(super) exact: bool,
     n: usize,
     pub(super) x: Vec<f64>,
-    next: Vec<f64>,
+    /// State after the last attempt.
+    pub(super) next: Vec<f64>,
     /// Slopes of all stages, one after the other. Those of algebraic components are 0.
     pub(super) slopes: Vec<f64>,
     /// States of all stages but the first, one after the other.
@@ -182,7 +183,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
 
     /// Records the last attempt.
     pub(super) fn record(&self, leg: &mut Leg, step: [f64; 2]) {
-        leg.push(step, &self.stages, self.plan.memory);
+        leg.push(step, (&self.stages, &self.slopes), self.plan.memory);
     }
 
     /// Returns the states of the stages of the last attempt but the first, one after the other.
@@ -218,6 +219,17 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         let last_slope = self.slopes.len() - self.n;
         self.slopes.copy_within(last_slope.., 0);
         self.outdate();
+    }
+
+    /// Begins anew from a state at a time.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(super) fn restart(&mut self, t: f64, x: &[f64]) -> Result<()> {
+        self.x.copy_from_slice(x);
+        self.before.1 = 0.0;
+        self.outdate();
+        self.begin(t)
     }
 
     /// Forgets the systems of another state.

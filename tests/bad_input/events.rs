@@ -1,0 +1,138 @@
+//! Events that make no sense are errors with their time and index.
+
+use pullback::automatic::Scalar;
+use pullback::evolution::{Dynamics, Error, Evolution, Method};
+use pullback::{Cpu, Linearisation};
+
+/// ẋ = (x₁, −θ) with an event that goes wrong in one of several ways.
+struct Strange(&'static str);
+
+impl Dynamics for Strange {
+    fn dims(&self) -> (usize, usize) {
+        (2, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = x[1];
+        out[1] = -theta[0];
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(1.0);
+        out[1] = S::from(0.0);
+    }
+
+    fn events(&self) -> usize {
+        2
+    }
+
+    fn event<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S]) -> S {
+        match (self.0, index) {
+            ("NaN", 1) => (x[0] - 0.5).ln(),
+            // Both are positive after the jump of the other.
+            ("to and fro", 0) => -x[0],
+            ("to and fro", _) => x[0] - 2.0,
+            ("flat", 0) => S::from(if x[0] > 0.5 { -1.0 } else { 1.0 }),
+            (_, 0) => -x[0],
+            _ => S::from(-1.0),
+        }
+    }
+
+    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S], out: &mut [S]) {
+        out.copy_from_slice(x);
+        match (self.0, index) {
+            ("Zeno", _) => out[1] = -x[1] * 0.5,
+            ("to and fro", 0) => out[0] = S::from(3.0),
+            ("to and fro", _) => out[0] = S::from(-1.0),
+            ("many", _) => out[0] = S::from(1e-9),
+            ("lost", _) => out[1] = S::from(x[1].value()),
+            ("NaN after", _) => out[1] = (-x[0] - 1.0).sqrt(),
+            _ => {}
+        }
+    }
+}
+
+fn failure<T>(found: pullback::Result<T>) -> Error {
+    let Err(failure) = found else {
+        panic!("no error")
+    };
+    let own = failure.of::<Error>();
+    own.unwrap_or_else(|| panic!("{failure}")).clone()
+}
+
+#[test]
+fn events_without_end_say_when_and_how_many() {
+    // The ball reaches the floor at t = √2 with speed √2, and its bounces end at t = 3√2.
+    let end = 3.0 * 2f64.sqrt();
+    for method in [Method::Explicit, Method::Implicit, Method::Theta(0.5)] {
+        let of = |what| {
+            Evolution::new(Strange(what), vec![5.0])
+                .unwrap()
+                .method(method)
+        };
+        let found = failure(of("Zeno").predict(&[1.0]));
+        assert!(
+            matches!(found, Error::Endless { t, index: 0, count } if (t - end).abs() < 1e-9 && count > 30),
+            "{found}"
+        );
+        let text = found.to_string();
+        assert!(
+            text.contains("4.24") && text.contains("accumulate"),
+            "{text}"
+        );
+        let found = failure(of("to and fro").predict(&[1.0]));
+        assert!(
+            matches!(found, Error::Endless { t, count, .. } if (t - 2f64.sqrt()).abs() < 1e-9 && count > 10),
+            "{found}"
+        );
+        let found = failure(of("many").predict(&[1.0]));
+        assert!(
+            matches!(
+                found,
+                Error::Endless { index: 0, .. } | Error::TooMany { .. }
+            ),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn events_that_are_no_functions_are_found() {
+    let of = |what| Evolution::new(Strange(what), vec![2.0]).unwrap();
+    let found = failure(of("NaN").predict(&[1.0]));
+    assert!(
+        matches!(found, Error::UndefinedEvent { t, index: 1 } if t > 0.9),
+        "{found}"
+    );
+    let found = failure(of("NaN after").predict(&[1.0]));
+    assert!(
+        matches!(found, Error::NotFinite { component: 1, .. }),
+        "{found}"
+    );
+    let linearise = |what| {
+        let model = of(what);
+        let rho = model.predict(&[1.0])?;
+        Linearisation::new(&model, &rho, &[1.0], Cpu::shared()).map(drop)
+    };
+    assert!(linearise("").is_ok());
+    let found = failure(linearise("flat"));
+    assert!(
+        matches!(found, Error::GrazedEvent { t, index: 0 } if (t - 1.0).abs() < 1e-9),
+        "{found}"
+    );
+    let text = linearise("lost").unwrap_err().to_string();
+    assert!(text.contains("event") && text.contains("x[1]"), "{text}");
+}
+
+#[test]
+fn kept_events_that_move_too_far_are_lost() {
+    let model = Evolution::new(Strange(""), vec![2.0]).unwrap();
+    let kept = model.keep_steps(&[1.0]).unwrap();
+    assert!(kept.predict(&[1.001]).is_ok());
+    let found = failure(kept.predict(&[-5.0]));
+    assert!(
+        matches!(found, Error::LostEvent { index: 0, .. }),
+        "{found}"
+    );
+    assert!(found.to_string().contains("choose them anew"), "{found}");
+}
