@@ -94,7 +94,10 @@ impl Course {
             .iter()
             .find(|phase| !phase.rests)
             .map_or(0.0, |phase| phase.from);
-        // Inputs that change after the last observation, or at that time, are not seen.
+        // Inputs that change after the last observation, or at that time, are not seen. The rate may still jump there.
+        let jumps = phases
+            .iter()
+            .any(|phase| !phase.rests && phase.from == last);
         phases.retain(|phase| phase.rests || phase.from == begin || phase.from < last);
         let starts: Vec<f64> = phases.iter().map(|phase| phase.from).collect();
         let mut times = times.iter().copied().peekable();
@@ -106,6 +109,9 @@ impl Course {
                 (phase.until, phase.latest) = (next, next.next_down());
             } else {
                 phase.until = last;
+                if jumps && phase.from < last {
+                    phase.latest = last.next_down();
+                }
             }
             while let Some(time) = times.next_if(|time| *time <= phase.until) {
                 phase.times.push(time);

@@ -284,7 +284,8 @@ impl<'a, D: Dynamics> Differentiate<'a, D> {
                 }
                 Err(more) => {
                     let own = self.structures.clone();
-                    self.structures = self.problem.known.extended(own, function, &more);
+                    let known = self.problem.known.extended(own, function, &more);
+                    self.structures.adopt(function, known);
                     *derivatives = Derivatives::new(self.structures.of(function), arguments.len());
                 }
             }

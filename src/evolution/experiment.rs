@@ -74,7 +74,7 @@ impl Experiment {
         self
     }
 
-    /// Gives an entry of the parameters of the dynamics a value.
+    /// Gives an entry of the parameters of the dynamics a value. The last word on an entry counts, also that of [`own`](Self::own).
     #[must_use]
     pub fn given(mut self, entry: usize, value: f64) -> Self {
         self.sources.push((entry, Source::Value(value)));
@@ -98,7 +98,8 @@ impl Experiment {
         self
     }
 
-    /// Starts from the state to which the initial value settles under these inputs. Time stands still before the start.
+    /// Starts from the state to which the initial value settles under these inputs, which the initial value sees as well. Time
+    /// stands still before the start.
     #[must_use]
     pub fn rested(mut self, inputs: &[(usize, f64)]) -> Self {
         self.rested = Some(inputs.to_vec());
@@ -127,6 +128,9 @@ impl Experiment {
         self.check_times()?;
         let mut sources: Vec<Source> = (0..p).map(Source::Parameter).collect();
         for &(entry, source) in &self.sources {
+            if let Source::Value(value) = source {
+                check::finite("a given parameter of an experiment", &[value])?;
+            }
             *entry_of(&mut sources, entry)? = source;
         }
         let mut phases = Vec::new();

@@ -114,7 +114,7 @@ impl<'a, D: Dynamics> Way<'a, D> {
                 continue;
             }
             let error = self.stepper.attempt(t, h)?;
-            if self.kept.is_none() && self.plan.chooses(self.phase) {
+            if self.plan.chooses(time) {
                 if !controller.judge(h, error) {
                     if controller.vanishes(t.abs().max(self.scale())) {
                         return Err(self.vanished().into());

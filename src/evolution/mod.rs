@@ -69,7 +69,6 @@ mod replay;
 mod root;
 mod second_order;
 mod sensitivity;
-#[allow(dead_code, unused_imports)]
 mod stage;
 mod stepper;
 mod structures;
@@ -143,7 +142,10 @@ impl<D: Dynamics> Evolution<D> {
     pub fn over(dynamics: D, experiments: Vec<Experiment>) -> Result<Self> {
         let some = !experiments.is_empty();
         check::option("the number of experiments", 0.0, some, "give at least one")?;
-        let p = dynamics.dims().1;
+        let ((n, p), outputs) = (dynamics.dims(), dynamics.outputs());
+        let what = "the number of components and of observables of dynamics";
+        let least = n.min(outputs);
+        check::option(what, least as f64, least > 0, "give at least one of each")?;
         let courses = experiments.iter().map(|experiment| experiment.course(p));
         let courses = courses.collect::<Result<Vec<Course>>>()?;
         let parameters = count_parameters(&courses)?;

@@ -1,6 +1,5 @@
 //! What an integration is asked for: method, accuracy and steps.
 
-use super::course::Phase;
 use super::method::{Method, Tableau};
 use crate::check;
 use crate::error::Result;
@@ -82,9 +81,14 @@ impl Plan {
         Ok(())
     }
 
-    /// Returns whether the steps of a phase are chosen by their errors.
-    pub(super) fn chooses(&self, phase: &Phase) -> bool {
-        self.kept.is_none() && (phase.settles() || matches!(self.steps, Steps::Chosen))
+    /// Returns whether steps are chosen by their errors wherever they lead to.
+    pub(super) fn is_free(&self) -> bool {
+        self.kept.is_none() && matches!(self.steps, Steps::Chosen)
+    }
+
+    /// Returns whether the steps to a time, or to a steady state if it is infinite, are chosen by their errors.
+    pub(super) fn chooses(&self, time: f64) -> bool {
+        self.is_free() || (self.kept.is_none() && time == f64::INFINITY)
     }
 
     /// Returns the error that is allowed in a component of this size.

@@ -3,6 +3,7 @@
 use super::crossing::linear_stages;
 use super::derivative::{Differentiate, Stage};
 use super::dynamics::Dynamics;
+use super::error::Error;
 use super::problem::Problem;
 use super::stepper::{State, Stepper};
 use super::trajectory::Leg;
@@ -74,7 +75,8 @@ impl<D: Dynamics> Steps<'_, D> {
         let to_event = self.leg.ending.is_some() && step + 1 == self.leg.steps.len();
         let exact = self.stepper.exact;
         self.stepper.exact |= to_event;
-        self.stepper.attempt(t, h)?;
+        let error = self.stepper.attempt(t, h)?;
+        error.ok_or(Error::Unsolved { t })?;
         self.stepper.exact = exact;
         Ok(())
     }

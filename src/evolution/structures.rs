@@ -48,6 +48,17 @@ impl Structures {
         }
     }
 
+    /// Takes over the entries of one function. Those of others, which other threads may have found, would not fit what was made of
+    /// the former ones.
+    pub(super) fn adopt(&mut self, function: Function, known: Self) {
+        match function {
+            Function::Initial => self.initial = known.initial,
+            Function::Rate(_) => self.rate = known.rate,
+            Function::Output(_) => self.output = known.output,
+            Function::Event(index, _) => self.events[index] = Arc::clone(&known.events[index]),
+        }
+    }
+
     fn extend(&mut self, function: Function, more: &Entries) {
         match function {
             Function::Initial => self.initial = Arc::new(self.initial.extended(more)),

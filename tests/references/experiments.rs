@@ -215,6 +215,78 @@ fn steady_states_keep_what_is_conserved() {
 }
 
 #[test]
+fn a_steady_state_is_found_from_nothing() {
+    for experiment in [
+        Experiment::new(vec![f64::INFINITY]).given(2, 1.5),
+        Experiment::new(vec![0.0]).given(2, 1.5).rested(&[]),
+    ] {
+        let model = Evolution::over(Infusion, vec![experiment]).unwrap();
+        let rho = model.method(Method::Implicit).predict(&[0.5, 2.0]).unwrap();
+        assert!((rho[0] - 1.5).abs() < 1e-9, "{rho:?}");
+    }
+}
+
+#[test]
+fn a_rate_may_jump_at_the_last_observation() {
+    for method in METHODS {
+        let model = |times| {
+            let experiment = Experiment::new(times).from(1.0, &[]);
+            let model = Evolution::over(Switch, vec![experiment])
+                .unwrap()
+                .method(method);
+            model.every(0.25).unwrap().predict(&[100.0]).unwrap()
+        };
+        assert_eq!(
+            model(vec![0.5, 1.0]),
+            model(vec![0.5, 1.0, 2.0])[..2],
+            "{method:?}"
+        );
+    }
+}
+
+/// 0 = z − θy with ẏ = −5z, the algebraic component first, from y = θ.
+struct First;
+
+impl Dynamics for First {
+    fn dims(&self) -> (usize, usize) {
+        (2, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = x[0] - theta[0] * x[1];
+        out[1] = x[0] * -5.0;
+    }
+
+    fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = S::from(0.0);
+        out[1] = theta[0];
+    }
+
+    fn is_algebraic(&self, i: usize) -> bool {
+        i == 0
+    }
+}
+
+#[test]
+fn algebraic_components_may_come_first() {
+    let times = [0.0, 0.001, 0.5];
+    let model = Evolution::new(First, times.to_vec())
+        .unwrap()
+        .method(Method::Implicit);
+    let model = model.accuracy(1e-11, &[1e-12]).unwrap();
+    let q = 0.9;
+    let z = jacobian(&model, &[q]);
+    for (k, t) in times.into_iter().enumerate() {
+        // y = θ e^(−5θt), z = θ y.
+        let y = q * (-5.0 * q * t).exp();
+        let slope = y / q - 5.0 * t * y;
+        assert!((z[(2 * k + 1, 0)] - slope).abs() < 1e-9, "{z:?}");
+        assert!((z[(2 * k, 0)] - (y + q * slope)).abs() < 1e-9, "{z:?}");
+    }
+    check_transposes(&model, &[q], 1e-13);
+}
+
+#[test]
 fn experiments_may_start_from_rest() {
     let rest = Experiment::new(vec![0.0, 0.4])
         .given(0, 3.0)

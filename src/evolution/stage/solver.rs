@@ -42,26 +42,35 @@ pub(super) struct Sparse {
 
 /// Places of the entries of J and of the diagonal in the storage of a solver.
 pub(super) struct Targets {
-    entries: Vec<usize>,
+    /// Place and row of every entry.
+    entries: Vec<[usize; 2]>,
     diagonal: Vec<usize>,
+}
+
+/// Returns the factor of a row of J in a system: a, or 1 for an algebraic row.
+///
+/// Where a is tiny, an algebraic row would otherwise be lost beside the others.
+#[inline]
+pub(super) fn scale(moves: f64, a: f64) -> f64 {
+    if moves == 0.0 { 1.0 } else { a }
 }
 
 impl Targets {
     fn new(state: &Columns, place: impl Fn(usize, usize) -> usize) -> Self {
         let n = state.nrows();
         Self {
-            entries: entries(state, n).map(|(i, j)| place(i, j)).collect(),
+            entries: entries(state, n).map(|(i, j)| [place(i, j), i]).collect(),
             diagonal: (0..n).map(|i| place(i, i)).collect(),
         }
     }
 
-    /// Adds D − aJ to a storage.
+    /// Adds D − aJ to a storage, with algebraic rows divided by a.
     pub(super) fn add(&self, moves: &[f64], (a, values): (f64, &[f64]), storage: &mut [f64]) {
         for (&target, d) in self.diagonal.iter().zip(moves) {
             storage[target] += d;
         }
-        for (&target, value) in self.entries.iter().zip(values) {
-            storage[target] -= a * value;
+        for (&[target, row], value) in self.entries.iter().zip(values) {
+            storage[target] -= scale(moves[row], a) * value;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::banded::BandedLu;
 use super::dense::Lu;
 use super::lanes::column;
-use super::solver::Solver;
+use super::solver::{Solver, scale};
 use super::structure::Structure;
 use crate::linalg::{ReusedLu, Side};
 
@@ -13,6 +13,10 @@ use crate::linalg::{ReusedLu, Side};
 pub(in crate::evolution) struct System {
     structure: Arc<Structure>,
     factors: Factors,
+    /// Factor of J.
+    a: f64,
+    /// Whether there are algebraic rows.
+    algebraic: bool,
 }
 
 enum Factors {
@@ -37,6 +41,8 @@ impl System {
         Self {
             structure: Arc::clone(structure),
             factors,
+            a: 1.0,
+            algebraic: structure.moves.contains(&0.0),
         }
     }
 
@@ -54,6 +60,7 @@ impl System {
     /// Factorises D − aJ, where `values` are those of J or of [J F]. Returns whether the matrix is regular. The factors of a
     /// singular matrix are of no use.
     pub(in crate::evolution) fn set(&mut self, a: f64, values: &[f64]) -> bool {
+        self.a = a;
         let moves = &self.structure.moves;
         match (&mut self.factors, self.structure.solver()) {
             (Factors::Dense(lu), Solver::Dense(targets)) => lu.set(|storage| match targets {
@@ -74,6 +81,31 @@ impl System {
 
     /// Solves with D − aJ or its transpose.
     pub(in crate::evolution) fn solve<const L: usize>(&self, side: Side, x: &mut [[f64; L]]) {
+        if side == Side::Plain {
+            self.divide(x);
+        }
+        self.solve_scaled(side, x);
+        if side == Side::Transpose {
+            self.divide(x);
+        }
+    }
+
+    /// Divides the algebraic entries by a.
+    //
+    // The factors are those of S = R⁻¹(D − aJ), where R has a in its algebraic rows and 1 in all others. So (D − aJ)⁻¹ = S⁻¹R⁻¹,
+    // and the transpose is R⁻¹S⁻ᵀ.
+    fn divide<const L: usize>(&self, x: &mut [[f64; L]]) {
+        if !self.algebraic {
+            return;
+        }
+        for (x, moves) in x.iter_mut().zip(&self.structure.moves) {
+            if *moves == 0.0 {
+                x.iter_mut().for_each(|x| *x /= self.a);
+            }
+        }
+    }
+
+    fn solve_scaled<const L: usize>(&self, side: Side, x: &mut [[f64; L]]) {
         match &self.factors {
             Factors::Dense(lu) => lu.solve(side, x),
             Factors::Banded(lu) => match self.order() {
@@ -95,9 +127,15 @@ impl System {
 
     /// Solves for one column, in less time than [`solve`](Self::solve). The last bits may differ from those of several columns.
     pub(in crate::evolution) fn solve_one(&self, side: Side, x: &mut [f64]) {
-        match &self.factors {
-            Factors::Sparse(lu, _) => lu.solve_one(side, x),
-            _ => self.solve(side, column(x)),
+        let Factors::Sparse(lu, _) = &self.factors else {
+            return self.solve(side, column(x));
+        };
+        if side == Side::Plain {
+            self.divide(column(x));
+        }
+        lu.solve_one(side, x);
+        if side == Side::Transpose {
+            self.divide(column(x));
         }
     }
 
@@ -110,12 +148,13 @@ impl System {
     }
 }
 
-/// Adds D − aJ by rows to a storage, where J has its columns one after the other.
+/// Adds D − aJ by rows to a storage, with algebraic rows divided by a, where J has its columns one after the other.
 fn add_dense(moves: &[f64], (a, values): (f64, &[f64]), storage: &mut [f64]) {
     let n = moves.len();
     for (column, values) in values.chunks_exact(n).take(n).enumerate() {
-        for (row, value) in storage.chunks_exact_mut(n).zip(values) {
-            row[column] = -a * value;
+        let rows = storage.chunks_exact_mut(n).zip(moves);
+        for ((row, moves), value) in rows.zip(values) {
+            row[column] = -scale(*moves, a) * value;
         }
     }
     for (i, d) in moves.iter().enumerate() {

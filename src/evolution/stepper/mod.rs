@@ -69,7 +69,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             plan: problem.plan,
             tableau,
             phase,
-            exact: !problem.plan.chooses(phase),
+            exact: !problem.plan.is_free(),
             n,
             next: zero(),
             slopes: vec![0.0; n * tableau.stages()],
@@ -274,7 +274,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     pub(super) fn first_length(&self, distance: f64) -> f64 {
         // A step that changes the state by a hundredth of its size, or of the accuracy if it is zero (Hairer, Nørsett and
         // Wanner 1993, II.4).
-        let size = self.plan.norm(&self.x, &self.x).max(1e-5);
+        let size = self.plan.norm(&self.x, &self.x).max(1.0);
         let rate = self.plan.norm(&self.slopes[..self.n], &self.x).max(1e-10);
         let length = (0.01 * size / rate).min(1e-3 * distance);
         if distance.is_finite() {
