@@ -263,13 +263,14 @@ fn run(options: &Options) -> std::result::Result<(), Failure> {
     let single = record.single()?;
     printer.line(&format!(
         "1. One simulation from the start. With all else at the truth, χ²/n as a function of ρ from 26 to 30 has {} minima\n   \
-         (in windows of half a unit of time, from their true starts: {}). A descent from σ = {}, ρ = {}, β = {} ends in one of\n   \
-         them: {}, with χ²/n = {:.1}.\n",
+         (in windows of half a unit of time, from their true starts: {}). A descent from σ = {}, ρ = {}, β = {} comes in {}\n   \
+         steps to {}, with χ²/n = {:.1}.\n",
         minima[0],
         minima[1],
         GUESS[0],
         GUESS[1],
         GUESS[2],
+        single.iterations(),
         named(&single.theta),
         record.reduced(single.loss)
     ))?;

@@ -4,6 +4,8 @@ use crate::check;
 use crate::error::{Error, Result};
 
 /// Transform θ = T(ξ) of one parameter. The descent steps in ξ.
+///
+/// One step changes a parameter with [`Log`](Self::Log) by a factor of at most 100, and with [`Logit`](Self::Logit) its odds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Transform {
     /// Identity θ = ξ.
@@ -21,7 +23,22 @@ pub enum Transform {
     },
 }
 
+/// Largest change of log θ, or of the log-odds, in one step of a descent: two decades.
+//
+// Where a parameter hardly matters, its column of Z may be all rounding, and an undamped step then moves its logarithm by any
+// number, such as 10²⁵. Damping does not help: it limits the effects of all parameters together. Without the limit such a
+// parameter would jump to its bound, or out of the range of numbers, where nothing depends on it any more.
+const LONGEST: f64 = 2.0 * std::f64::consts::LN_10;
+
 impl Transform {
+    /// Returns the change of ξ that a step of a descent makes instead of this one.
+    pub(crate) fn limit(self, change: f64) -> f64 {
+        match self {
+            Self::Identity => change,
+            Self::Log | Self::Logit { .. } => change.clamp(-LONGEST, LONGEST),
+        }
+    }
+
     /// Returns ξ = T⁻¹(θ).
     pub fn inverse(self, theta: f64) -> f64 {
         match self {

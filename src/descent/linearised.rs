@@ -76,8 +76,16 @@ impl Linearised<'_> {
         let penalty = self.prior.as_ref().map_or(0.0, |p| dot(&p.gradient(), eta));
         let forward = dot(&change, &self.covector);
         let backward = dot(&self.grad, eta);
-        // Differences that the objective hides in its rounding may be anything.
-        let rounding = self.rounding + f64::EPSILON * penalty.abs();
+        // Differences that the objective hides in its rounding may be anything. A column that is all rounding makes a step of
+        // many times the size of its parameter, and a product of rounding with this step.
+        let sizes = self
+            .chart
+            .free
+            .iter()
+            .map(|&i| self.coordinates[i].abs().max(1.0));
+        let longest = eta.iter().zip(sizes).map(|(eta, size)| eta.abs() / size);
+        let longest = longest.fold(1.0, f64::max);
+        let rounding = longest * self.rounding + f64::EPSILON * penalty.abs();
         check_adjoint(forward, backward - penalty, ROUNDINGS * rounding)
     }
 

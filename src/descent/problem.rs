@@ -315,7 +315,7 @@ impl<'a> Problem<'a> {
         for (&i, eta) in at.chart.free.iter().zip(eta) {
             theta[i] = match self.setting.transforms {
                 None => theta[i] + scale * eta,
-                Some(t) => t[i].forward(at.coordinates[i] + scale * eta),
+                Some(t) => t[i].forward(at.coordinates[i] + t[i].limit(scale * eta)),
             };
         }
         if let Some(bounds) = self.setting.bounds {

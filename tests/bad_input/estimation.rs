@@ -60,11 +60,17 @@ impl Formula for Sum {
     }
 }
 
-#[test]
-fn designs() {
+fn line(deviations: &[f64]) -> pullback::Result<Candidates> {
     let jacobian = mat![[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]];
-    let new = |deviations: &[f64]| Candidates::new(jacobian.as_ref(), deviations);
-    let sound = || new(&[1.0; 3]).unwrap();
+    Candidates::new(jacobian.as_ref(), deviations)
+}
+
+fn sound() -> Candidates {
+    line(&[1.0; 3]).unwrap()
+}
+
+#[test]
+fn candidates() {
     let holes = mat![[1.0, NAN], [1.0, 1.0]];
     let (few, full) = (
         Noise::uniform(2, 1.0).unwrap(),
@@ -80,10 +86,10 @@ fn designs() {
             Candidates::new(holes.as_ref(), &[1.0; 2])
         }),
         row("few deviations", "Dimension", "the deviations", || {
-            new(&[1.0])
+            line(&[1.0])
         }),
         row("no deviation", "NotPositive", "the deviations", || {
-            new(&[1.0, 0.0, 1.0])
+            line(&[1.0, 0.0, 1.0])
         }),
         row("small noise", "Dimension", "the noise", || of(&few)),
         row("correlated", "Option", "independent noise", || of(&full)),
@@ -99,6 +105,13 @@ fn designs() {
         row("no such row", "Option", "indices of rows", || {
             sound().groups(vec![vec![3]])
         }),
+    ]);
+}
+
+#[test]
+fn designs() {
+    let curve = Curve::new(Sum);
+    check(vec![
         row("small prior", "Dimension", "the precision", || {
             sound().prior(Mat::identity(1, 1).as_ref())
         }),
@@ -121,7 +134,8 @@ fn designs() {
             sound().choose(4, Criterion::D)
         }),
         row("hidden", "Undetermined", "+0.707 θ0 -0.707 θ1", || {
-            of(&Noise::uniform(3, 1.0)?)?.weights(Criterion::A)
+            let noise = Noise::uniform(3, 1.0)?;
+            Candidates::of(&curve, &[1.0, 1.0], &noise)?.weights(Criterion::A)
         }),
         row("few chosen", "TooFew", "no choice of 1", || {
             sound().choose(1, Criterion::A)

