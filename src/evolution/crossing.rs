@@ -21,7 +21,7 @@
 //! where the first entry, δc = 0, gives δh, the others are the tangent of the next leg's first state, and δt + δh is that of its
 //! time. The derivative ∂x₊/∂h of the step is that of the tangents with σᵢ = cᵢ and κ = 1/h alone.
 
-use super::derivative::{Derivative, Differentiate, Stage};
+use super::derivative::{Along, Derivative, Differentiate, Stage};
 use super::dynamics::{Dynamics, Function};
 use super::error::Error;
 use super::lanes::{Lanes, add, add_dot, add_product};
@@ -175,12 +175,17 @@ fn step_in_length<D: Dynamics>(
     for (g, k) in scaled.iter_mut().zip(&ending.slopes[..n]) {
         *g = [k / h];
     }
+    let along = Along {
+        moves: &differentiate.moves,
+        v: &[],
+        time: &[1.0],
+    };
     let mut x = vec![[0.0]; n];
     for (stage, i) in stages.iter().zip(1..) {
         let weights: Vec<f64> = tableau.earlier(i).iter().map(|a| h * a).collect();
         combine(&vec![[0.0]; n], &scaled, &weights, &mut x);
         let slope = &mut scaled[i * n..(i + 1) * n];
-        stage.pass(&differentiate.moves, (&[], &[1.0]), &mut x, slope);
+        stage.pass(along, &mut x, slope);
     }
     Ok(x)
 }

@@ -73,6 +73,17 @@ impl Derivative {
     }
 }
 
+/// What the tangents of all stages of a leg have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Along<'a, const L: usize> {
+    /// 1 for a component with a rate, 0 for an algebraic one.
+    pub(super) moves: &'a [f64],
+    /// Tangents of the parameters.
+    pub(super) v: &'a [Lanes<L>],
+    /// Tangents of the time at which the leg begins.
+    pub(super) time: &'a Lanes<L>,
+}
+
 /// Linearised stage.
 pub(super) struct Stage {
     /// Derivative of the rate.
@@ -89,12 +100,10 @@ impl Stage {
         self.system.as_ref().map_or(0, |(system, _)| system.len())
     }
 
-    /// Replaces tangents of the base of the stage by those of the stage, and writes those of its slope, for tangents of the
-    /// parameters and of the time at which the leg begins.
+    /// Replaces tangents of the base of the stage by those of the stage, and writes those of its slope.
     pub(super) fn pass<const L: usize>(
         &self,
-        moves: &[f64],
-        (v, time): (&[Lanes<L>], &Lanes<L>),
+        Along { moves, v, time }: Along<'_, L>,
         base: &mut [Lanes<L>],
         slope: &mut [Lanes<L>],
     ) {

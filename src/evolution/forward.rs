@@ -15,7 +15,7 @@
 //! bits of a column do not depend on L.
 
 use super::course::{Phase, Source};
-use super::derivative::Stage;
+use super::derivative::{Along, Stage};
 use super::lanes::{Lanes, add_product, restrict};
 use super::linearised::{LinearLeg, Linearised};
 use super::stage::combine;
@@ -157,8 +157,12 @@ impl<const L: usize> Forward<'_, L> {
     fn pass(&mut self, stage: &Stage, i: usize) {
         let n = self.x.len();
         let slope = &mut self.slopes[i * n..(i + 1) * n];
-        let along = (self.v, &*self.time);
-        stage.pass(&self.along.moves, along, &mut self.base, slope);
+        let along = Along {
+            moves: &self.along.moves,
+            v: self.v,
+            time: self.time,
+        };
+        stage.pass(along, &mut self.base, slope);
     }
 
     /// Computes the slope before a step anew, at the fixed time after a last stage.
