@@ -81,9 +81,9 @@ pub trait Dynamics: Send + Sync {
     ///         -x[0]
     ///     }
     ///
-    ///     fn jump<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
-    ///         out[0] = S::from(0.0);
-    ///         out[1] = -theta[2] * x[1];
+    ///     fn jump<S: Scalar>(&self, _: usize, _: f64, x: &mut [S], theta: &[S]) {
+    ///         x[0] = S::from(0.0);
+    ///         x[1] = -theta[2] * x[1];
     ///     }
     /// }
     ///
@@ -109,12 +109,11 @@ pub trait Dynamics: Send + Sync {
         S::from(-1.0)
     }
 
-    /// Writes the state after an event to `out`, all n entries. By default it is the state before.
+    /// Changes the state x at an event. By default it stays.
     ///
     /// Algebraic components are then guesses, as in the initial value.
-    fn jump<S: Scalar>(&self, index: usize, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
-        let _ = (index, t, theta);
-        out.copy_from_slice(x);
+    fn jump<S: Scalar>(&self, index: usize, t: f64, x: &mut [S], theta: &[S]) {
+        let _ = (index, t, x, theta);
     }
 }
 
@@ -174,7 +173,8 @@ impl<D: Dynamics> Formula for At<'_, D> {
             Function::Output(t) => self.dynamics.observe(t, x, theta, out),
             Function::Event(index, t) => {
                 out[0] = self.dynamics.event(index, t, x, theta);
-                self.dynamics.jump(index, t, x, theta, &mut out[1..]);
+                out[1..].copy_from_slice(x);
+                self.dynamics.jump(index, t, &mut out[1..], theta);
             }
         }
     }

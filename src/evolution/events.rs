@@ -238,10 +238,10 @@ impl<'a, D: Dynamics> Events<'a, D> {
             return Err(Error::Endless { t, index, count }.into());
         }
         self.signs[index] = Sign::Zero;
-        let mut out = vec![f64::NAN; x.len()];
+        let mut out = x.to_vec();
         let moment = self.phase.moment(t);
         self.dynamics
-            .jump(index, moment, x, &self.parameters, &mut out);
+            .jump(index, moment, &mut out, &self.parameters);
         Ok(out)
     }
 }

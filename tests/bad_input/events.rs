@@ -38,15 +38,14 @@ impl Dynamics for Strange {
         }
     }
 
-    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S], out: &mut [S]) {
-        out.copy_from_slice(x);
+    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &mut [S], _: &[S]) {
         match (self.0, index) {
-            ("Zeno", _) => out[1] = -x[1] * 0.5,
-            ("to and fro", 0) => out[0] = S::from(3.0),
-            ("to and fro", _) => out[0] = S::from(-1.0),
-            ("many", _) => out[0] = S::from(1e-9),
-            ("lost", _) => out[1] = S::from(x[1].value()),
-            ("NaN after", _) => out[1] = (-x[0] - 1.0).sqrt(),
+            ("Zeno", _) => x[1] = -x[1] * 0.5,
+            ("to and fro", 0) => x[0] = S::from(3.0),
+            ("to and fro", _) => x[0] = S::from(-1.0),
+            ("many", _) => x[0] = S::from(1e-9),
+            ("lost", _) => x[1] = S::from(x[1].value()),
+            ("NaN after", _) => x[1] = (-x[0] - 1.0).sqrt(),
             _ => {}
         }
     }

@@ -38,9 +38,8 @@ impl Dynamics for Ball {
         -x[0]
     }
 
-    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
-        out[0] = x[0];
-        out[1] = -theta[2] * x[1];
+    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &mut [S], theta: &[S]) {
+        x[1] = -theta[2] * x[1];
     }
 }
 
@@ -184,9 +183,8 @@ impl Dynamics for Thermostat {
         }
     }
 
-    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S], out: &mut [S]) {
-        out.copy_from_slice(x);
-        out[1] = S::from(if index == 0 { 1.0 } else { 0.0 });
+    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &mut [S], _: &[S]) {
+        x[1] = S::from(if index == 0 { 1.0 } else { 0.0 });
     }
 }
 

@@ -32,8 +32,8 @@ impl Dynamics for Doses {
         }
     }
 
-    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
-        out[0] = x[0] + if index == 0 { theta[1] } else { theta[3] };
+    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &mut [S], theta: &[S]) {
+        x[0] += if index == 0 { theta[1] } else { theta[3] };
     }
 }
 
@@ -81,8 +81,8 @@ impl Dynamics for Tank {
     fn event<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S]) -> S {
         theta[2] - x[0]
     }
-    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
-        out[0] = x[0] + theta[1];
+    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &mut [S], theta: &[S]) {
+        x[0] += theta[1];
     }
 }
 
@@ -151,13 +151,12 @@ fn of_simultaneous_events_the_lowest_fires_first() {
                 _ => x[0] - 2.5,
             }
         }
-        fn jump<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S], out: &mut [S]) {
-            out.copy_from_slice(x);
+        fn jump<S: Scalar>(&self, index: usize, _: f64, x: &mut [S], _: &[S]) {
             match index {
-                0 => out[0] = x[0] * 2.0,
-                1 => out[0] = x[0] + 1.0,
+                0 => x[0] *= 2.0,
+                1 => x[0] += 1.0,
                 2 => {}
-                _ => out[0] = x[0] * 10.0,
+                _ => x[0] *= 10.0,
             }
         }
     }

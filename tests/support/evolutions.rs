@@ -125,8 +125,7 @@ impl Dynamics for Doses {
         }
     }
 
-    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
-        out[0] = x[0] + theta[1];
-        out[1] = x[1];
+    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &mut [S], theta: &[S]) {
+        x[0] += theta[1];
     }
 }
