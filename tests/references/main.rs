@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod algebraic;
 mod darcy;
 mod darcy_experiments;
 mod dynamics;
