@@ -373,7 +373,7 @@ fn draw(record: &Record, slice: &Slice, last: &Fit) -> Result<Page> {
     let mut motion = Chart::new("x in the first windows")
         .labels("time", "x")
         .markers("readings", &data, PALETTE[2], Marker::Circle)
-        .legend(Corner::LowerRight);
+        .legend(Corner::UpperRight);
     let start = record.parameters(&GUESS, &record.data);
     let before = record.model()?.predict(&start)?;
     for (k, state) in [&before, &last.report.rho].into_iter().enumerate() {
