@@ -7,7 +7,7 @@ use pullback::profile::{ProfileLikelihood, Profiles};
 use pullback::{Report, Result};
 
 use crate::options::Options;
-use crate::problem::{Problem, region};
+use crate::problem::Problem;
 
 /// Number of sides of all profiles, an estimate of the work.
 pub const SIDES: usize = 18;
@@ -18,7 +18,10 @@ pub struct Best {
     pub estimates: Estimates,
 }
 
-/// Runs a descent from every start.
+/// Number of iterations that choose the starts of full runs.
+const SHORT: usize = 20;
+
+/// Runs a descent from the most promising starts.
 pub fn search(
     problem: &Problem,
     options: &Options,
@@ -26,8 +29,9 @@ pub fn search(
 ) -> Result<Summary> {
     let descent = problem.descent();
     MultiStart::new(&descent)
-        .within(&region()?, options.starts)
+        .within(&problem.bounds, options.starts)
         .seed(options.seed)
+        .shortlist(options.runs, SHORT)
         .standard_errors(Variance::Known)
         .run(|_| finished())
 }

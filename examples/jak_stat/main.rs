@@ -25,7 +25,10 @@ fn run(options: &Options) -> Result<(), Failure> {
     printer.line(output::INTRODUCTION)?;
 
     let problem = Problem::new(problem::SEARCH)?;
-    let progress = bar(options.starts, "fits from all starts");
+    let progress = bar(
+        options.starts + options.runs.min(options.starts),
+        "short runs from all starts, and full runs from the best",
+    );
     let summary = fit::search(&problem, options, &|| progress.inc(1))?;
     progress.finish_and_clear();
     printer.line(&output::search(&summary))?;

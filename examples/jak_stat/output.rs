@@ -33,10 +33,10 @@ pub fn at_the_best(summary: &Summary) -> usize {
 /// The table of the optima.
 pub fn search(summary: &Summary) -> String {
     format!(
-        "1. Fits from many starts (the objective is the negative log-likelihood)\n\n{summary}\n\n   {} of {} starts ended within {SAME} of the \
+        "1. Fits from many starts (the objective is the negative log-likelihood)\n\n{summary}\n\n   {} of {} full runs ended within {SAME} of the \
          best log-likelihood {:.4}; published is {:.4}\n",
         at_the_best(summary),
-        summary.starts(),
+        summary.fits().len(),
         -summary.best().loss,
         JakStat::BEST_LOG_LIKELIHOOD
     )
@@ -92,6 +92,7 @@ pub fn json(options: &Options, summary: &Summary, (best, profiles): (&Best, &Pro
     let correlations: Vec<Vec<f64>> = (0..best.report.theta.len()).map(row).collect();
     json!({
         "starts": options.starts,
+        "full_runs": summary.fits().len(),
         "seed": options.seed,
         "at_the_best": at_the_best(summary),
         "log_likelihood": -best.report.loss,

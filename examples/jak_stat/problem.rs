@@ -18,9 +18,6 @@ pub const OBSERVABLES: usize = 3;
 /// Bounds of all parameters, as published.
 const BOUNDS: [f64; 2] = [1e-5, 1e5];
 
-/// Range of the noise levels at the starts: the data are percentages.
-const NOISE: [f64; 2] = [1.0, 100.0];
-
 /// All parameters are positive.
 const TRANSFORMS: [Transform; 9] = [Transform::Log; 9];
 
@@ -28,7 +25,8 @@ const TRANSFORMS: [Transform; 9] = [Transform::Log; 9];
 pub struct Problem {
     model: Evolution<JakStat>,
     loss: Likelihood,
-    bounds: Bounds,
+    /// Bounds of the parameters, between which the starting points lie too.
+    pub bounds: Bounds,
 }
 
 impl Problem {
@@ -70,14 +68,4 @@ impl Problem {
 pub fn model(times: Vec<f64>, accuracy: f64) -> Result<Evolution<JakStat>> {
     let model = Evolution::new(JakStat, times)?.method(Method::Implicit);
     model.accuracy(accuracy, &[accuracy])
-}
-
-/// Region of the starting points.
-pub fn region() -> Result<Bounds> {
-    let end = |k: usize| {
-        let mut ends = vec![BOUNDS[k]; 9];
-        ends[6..].fill(NOISE[k]);
-        ends
-    };
-    Bounds::new(end(0), end(1))
 }

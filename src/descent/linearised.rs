@@ -46,7 +46,7 @@ pub(super) struct Linearised<'p> {
 const ROUNDINGS: f64 = 100.0;
 
 impl Linearised<'_> {
-    /// Returns the input of a direction. `widest` holds the largest column norms of the run.
+    /// Returns the input of a direction. `widest` holds the largest recent column norms.
     pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
         Local {
             z: &self.z,

@@ -3,6 +3,7 @@
 use super::counts::Counts;
 use super::linearised::Linearised;
 use super::remark::Remark;
+use super::step_norm::ColumnNorms;
 use crate::step::Trial;
 
 /// Accepted trial, with the coordinates from which it led to the next point.
@@ -28,8 +29,10 @@ pub(super) struct Memory {
     pub(super) in_first_phase: bool,
     /// Whether some step of the run has had about the right length.
     pub(super) sized: bool,
-    /// Largest norm so far of each parameter's column of L Z, where L is the root of the metric.
-    widest: Vec<f64>,
+    /// Norms of the columns of L Z, where L is the root of the metric.
+    norms: ColumnNorms,
+    /// Size of L at the last point, where it is known.
+    metric_size: Option<f64>,
     /// Largest |θᵢ| so far of every parameter.
     sizes: Vec<f64>,
     /// Number of steps of the run so far.
@@ -50,7 +53,8 @@ impl Memory {
             counts: Counts::default(),
             in_first_phase,
             sized: false,
-            widest: vec![0.0; parameters],
+            norms: ColumnNorms::new(parameters),
+            metric_size: None,
             sizes: vec![0.0; parameters],
             steps: 0,
             first_gradient: None,
@@ -64,20 +68,40 @@ impl Memory {
     pub(super) fn end_first_phase(&mut self) -> bool {
         // Column norms in the first metric have other units. If they were kept as the largest so far, they
         // could damp every later step.
-        self.widest.fill(0.0);
+        self.norms.clear();
+        self.metric_size = None;
         std::mem::take(&mut self.in_first_phase)
     }
 
-    /// Returns the largest column norms so far of the free parameters.
+    /// Returns the largest recent column norms of the free parameters.
     pub(super) fn widest(&self, at: &Linearised<'_>) -> Vec<f64> {
-        at.chart.free.iter().map(|&i| self.widest[i]).collect()
+        let free = at.chart.free.iter();
+        free.map(|&i| self.norms.recent(i)).collect()
     }
 
-    /// Updates the largest column norms of the free parameters.
-    pub(super) fn update_widest(&mut self, at: &Linearised<'_>, norms: &[f64]) {
-        for (&i, norm) in at.chart.free.iter().zip(norms) {
-            self.widest[i] = self.widest[i].max(*norm);
+    /// Returns the largest column norms so far of the free parameters.
+    pub(super) fn largest(&self, at: &Linearised<'_>) -> Vec<f64> {
+        let free = at.chart.free.iter();
+        free.map(|&i| self.norms.largest(i)).collect()
+    }
+
+    /// Adds the column norms of the free parameters at a point.
+    pub(super) fn add_norms(&mut self, at: &Linearised<'_>, norms: &[f64]) {
+        let both = at.chart.free.iter().zip(norms);
+        both.for_each(|(&i, norm)| self.norms.add(i, *norm));
+    }
+
+    /// Adapts the column norms of earlier points to a metric whose root L has now this size.
+    pub(super) fn follow_metric(&mut self, size: Option<f64>) {
+        // The columns of L Z are all divided by σ in a likelihood with a noise level σ. A run that starts at a small σ would
+        // otherwise damp every later step by the large norms of its start.
+        if let (Some(before), Some(now)) = (self.metric_size, size) {
+            let factor = now / before;
+            if factor.is_normal() && factor != 1.0 {
+                self.norms.fade(factor);
+            }
         }
+        self.metric_size = size;
     }
 
     /// Returns the largest |θᵢ| so far of parameter `i`.

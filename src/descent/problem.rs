@@ -139,6 +139,7 @@ impl<'a> Problem<'a> {
         let chart = self.chart(theta);
         z.set_chart(chart.clone());
         let root = self.root(state, memory.in_first_phase)?;
+        memory.follow_metric(root.as_ref().and_then(|(root, _)| root.size()));
         let whole = self.covector(state)?;
         let mut covector = whole.clone();
         if let Some((root, _)) = &root {

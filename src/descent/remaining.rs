@@ -71,11 +71,13 @@ impl StepNorm {
         norms: &[f64],
     ) -> Self {
         let free = at.chart.free.iter();
+        let (effects, largest) = match norms {
+            [] => (Vec::new(), Vec::new()),
+            _ => (memory.widest(at), memory.largest(at)),
+        };
         Self {
-            effects: match norms {
-                [] => Vec::new(),
-                _ => memory.widest(at),
-            },
+            effects,
+            largest,
             units: free.map(|&i| problem.unit(i, memory)).collect(),
         }
     }

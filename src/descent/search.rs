@@ -85,7 +85,7 @@ impl<'p, 'a> Search<'_, 'p, 'a> {
             problem.factorise_priors(at)?;
             let mut path = self.finder.prepare(&at.local(&widest))?;
             self.memory.add_remark(path.remark());
-            self.memory.update_widest(at, path.norms());
+            self.memory.add_norms(at, path.norms());
             let (scale, damping) = checked_first(self.judge.as_ref())?;
             let mut attempt = Attempt::first(path.as_mut(), scale, damping)?;
             attempt.check(at.chart.free.len())?;

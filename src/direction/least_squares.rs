@@ -38,6 +38,9 @@ impl Default for LeastSquares {
     }
 }
 
+/// Largest change of a parameter that a direction proposes. Step rules shorten it.
+const LONGEST: f64 = 1e150;
+
 impl Direction for LeastSquares {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(self)
@@ -137,7 +140,12 @@ impl Path for LeastSquaresPath {
         // With A η = Q R x the predicted decrease is −(Rx·c + ½‖Rx‖²).
         Ok(Proposal {
             predicted: -dot(&image, &self.form.c) - 0.5 * dot(&image, &image),
-            eta: x.iter().zip(&self.scale).map(|(x, s)| x * s).collect(),
+            // A column close to underflow has a scale close to overflow.
+            eta: x
+                .iter()
+                .zip(&self.scale)
+                .map(|(x, s)| (x * s).clamp(-LONGEST, LONGEST))
+                .collect(),
             rank,
         })
     }

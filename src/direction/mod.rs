@@ -53,9 +53,10 @@ pub struct Local<'a> {
     /// every parameter.
     /// `grad` and η have entries for the [free](Local::free) parameters only.
     pub coordinates: &'a [f64],
-    /// Largest norm so far of each column of L Z (with the rows of the priors appended), or an empty slice.
+    /// Largest recent norm of each column of L Z (with the rows of the priors appended), or an empty slice. Norms of earlier points
+    /// count less and less.
     ///
-    /// Damping is proportional to the squares of these norms (Moré 1978). With current norms alone, a
+    /// Damping is proportional to the squares of these norms (compare Moré 1978). With current norms alone, a
     /// parameter that loses its effect would hardly be damped, and its large step would spoil the steps of
     /// the other parameters.
     pub widest: &'a [f64],
@@ -218,7 +219,7 @@ pub enum Damping {
 
 impl Damping {
     /// Returns the diagonal of D in coordinates scaled by `unit_scale(norms)`, given the current and the
-    /// largest column norms.
+    /// largest recent column norms.
     fn weights(self, norms: &[f64], widest: &[f64]) -> Vec<f64> {
         // With η = Sx, S = diag(scale), the term λ ηᵀDη becomes λ xᵀ(SDS)x. For D = diag(widest²) the entries of SDS
         // are (widest/norm)² ≥ 1; for D = I they are scale².

@@ -57,6 +57,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             sizes: vec![0.0; p],
             norm: StepNorm {
                 effects: Vec::with_capacity(p),
+                largest: Vec::new(),
                 units: Vec::with_capacity(p),
             },
             triangle: Triangle::new(k, p),

@@ -66,6 +66,11 @@ impl Root for Diagonal {
         }
     }
 
+    fn size(&self) -> Option<f64> {
+        let squares: f64 = self.weights.iter().map(|(_, w)| w * w).sum();
+        Some(squares.sqrt())
+    }
+
     fn local_form(&self) -> Option<LocalForm> {
         if self.weights.len() == self.dim {
             let mut inverse = vec![0.0; self.dim];

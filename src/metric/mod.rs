@@ -130,6 +130,12 @@ pub trait Root: Send + Sync {
         None
     }
 
+    /// Returns the size of L, if it may change by orders of magnitude along a run, as that of a likelihood does with its noise
+    /// levels. None means that it hardly changes.
+    fn size(&self) -> Option<f64> {
+        None
+    }
+
     /// Computes c ← Πᵀc. A covector is projected once, before any other use.
     fn project(&self, c: &mut [f64]) {
         let _ = c;

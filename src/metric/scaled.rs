@@ -52,6 +52,10 @@ impl Root for ScaledRoot<'_> {
         Ok(self.weight * self.root.lower(y)?)
     }
 
+    fn size(&self) -> Option<f64> {
+        self.root.size().map(|size| self.weight * size)
+    }
+
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         let mut lowered = self.root.lower_batch(y)?;
         lowered.scale(self.weight)?;

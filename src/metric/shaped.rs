@@ -99,6 +99,10 @@ impl Root for Shaped<'_> {
         Ok(lowered)
     }
 
+    fn size(&self) -> Option<f64> {
+        self.root.size()
+    }
+
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.check("a tangent of the metric", z.nrows(), self.dim())?;
         let product = self.root.apply(z)?;

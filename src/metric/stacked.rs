@@ -208,6 +208,12 @@ impl Root for StackedRoot<'_> {
         self.lifted_dims().iter().sum()
     }
 
+    fn size(&self) -> Option<f64> {
+        let size = |p: &Part<'_>| p.root.size().map(|size| (p.weight * size).powi(2));
+        let squares: Option<Vec<f64>> = self.parts.iter().map(size).collect();
+        squares.map(|squares| squares.iter().sum::<f64>().sqrt())
+    }
+
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         let lift = |p: &Part<'_>| Ok(p.weight * p.root.lift(z)?);
         let lifted = self.parts.iter().map(lift).collect::<Result<Vec<_>>>()?;

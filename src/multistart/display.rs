@@ -14,8 +14,17 @@ const WIDTH: usize = 11;
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (starts, converged, optima) = (self.starts(), self.converged(), self.optima().len());
+        let (mut starts, converged, optima) =
+            (self.starts(), self.converged(), self.optima().len());
         let reached = self.reached();
+        if self.dropped() > 0 {
+            writeln!(
+                f,
+                "{} of {starts} starts had only a short run",
+                self.dropped()
+            )?;
+            starts -= self.dropped();
+        }
         writeln!(
             f,
             "{starts} {}: {converged} converged to {optima} distinct {}{}, {} did not converge, {} failed",

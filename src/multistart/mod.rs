@@ -52,6 +52,7 @@
 
 mod display;
 mod merge;
+mod shortlist;
 mod starts;
 mod summary;
 
@@ -63,10 +64,12 @@ pub use self::merge::Merging;
 pub use self::summary::{Failure, Fit, Optimum, Summary};
 
 use self::merge::Merger;
+use self::shortlist::Shortlist;
 use self::starts::Group;
+use self::summary::{Outcome, Runs};
 use crate::check;
 use crate::coordinates::Bounds;
-use crate::descent::{Descent, Report};
+use crate::descent::{Counts, Descent, Report};
 use crate::error::{Error, Result};
 use crate::posterior::Variance;
 
@@ -88,10 +91,14 @@ pub struct MultiStart<'a> {
     descent: &'a Descent<'a>,
     groups: Vec<Group>,
     seed: u64,
+    shortlist: Option<Shortlist>,
     merging: Merging,
     variance: Option<Variance>,
     representative: Option<Representative<'a>>,
 }
+
+/// Starting point with its index.
+type Start = (usize, Vec<f64>);
 
 /// One finished run of a search, passed to the observer.
 #[derive(Clone, Copy, Debug)]
@@ -100,9 +107,9 @@ pub struct Progress<'r> {
     pub start: usize,
     /// Number of finished runs, including this one.
     pub finished: usize,
-    /// Number of all runs.
+    /// Number of all runs, short ones for a [shortlist](MultiStart::shortlist) included.
     pub total: usize,
-    /// Report of the run, or the error that ended it.
+    /// Report of the run, unfinished after a short run, or the error that ended it.
     pub outcome: std::result::Result<&'r Report, &'r Error>,
 }
 
@@ -113,6 +120,7 @@ impl<'a> MultiStart<'a> {
             descent,
             groups: Vec::new(),
             seed: 1,
+            shortlist: None,
             merging: Merging::default(),
             variance: None,
             representative: None,
@@ -157,6 +165,18 @@ impl<'a> MultiStart<'a> {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Runs only `iterations` iterations from every starting point, and full runs from the `count` points whose short runs
+    /// ended lowest.
+    ///
+    /// Where most starts lead to local optima, short runs from many starts and few full runs find the best optimum more often
+    /// than full runs from all. A full run begins at its starting point again, so that its report is the same as without a
+    /// shortlist.
+    #[must_use]
+    pub fn shortlist(mut self, count: usize, iterations: usize) -> Self {
+        self.shortlist = Some(Shortlist { count, iterations });
         self
     }
 
@@ -205,14 +225,14 @@ impl<'a> MultiStart<'a> {
         Ok(starts)
     }
 
-    /// Runs a descent from every starting point. The observer is called after every run, on the thread of the run and in
-    /// the order in which runs end.
+    /// Runs a descent from every starting point, or from those on the [shortlist](Self::shortlist). The observer is called after
+    /// every run, short ones included, on the thread of the run and in the order in which runs end.
     ///
-    /// All reports are kept, each with its history and its state ρ.
+    /// All reports of full runs are kept, each with its history and its state ρ.
     ///
     /// # Errors
-    /// Fails as [`starts`](Self::starts) does, and if a tolerance or the representative of a start is invalid. Fails with
-    /// [`Error::NoStart`] if every run fails; a run that does not converge has not failed.
+    /// Fails as [`starts`](Self::starts) does, and if a tolerance, the shortlist or the representative of a start is invalid.
+    /// Fails with [`Error::NoStart`] if every run fails; a run that does not converge has not failed.
     pub fn run(&self, observer: impl Fn(Progress<'_>) + Sync) -> Result<Summary> {
         self.merging.check()?;
         let starts = self.starts()?;
@@ -220,28 +240,65 @@ impl<'a> MultiStart<'a> {
             let image = map(&starts[0]);
             check::length("the representative of θ", image.len(), starts[0].len())?;
         }
-        let (descent, total, finished) = (self.descent, starts.len(), AtomicUsize::new(0));
-        // One start a task: runs differ in length.
-        let jobs = starts.into_par_iter().enumerate().with_max_len(1);
-        let outcomes = jobs.map(|(start, from)| {
-            let (outcome, cost) = descent.attempt(&from, None);
-            observer(Progress {
-                start,
-                finished: 1 + finished.fetch_add(1, Ordering::Relaxed),
-                total,
-                outcome: outcome.as_ref(),
-            });
-            (from, outcome, cost)
-        });
-        let outcomes: Vec<_> = outcomes.collect();
+        let mut runs = self.run_all(starts.into_iter().enumerate().collect(), &observer)?;
+        runs.check()?;
         let merger = Merger {
-            descent,
+            descent: self.descent,
             merging: self.merging,
             variance: self.variance,
             representative: self.representative,
         };
-        let (mut fits, failures, counts) = summary::split(outcomes)?;
-        let optima = merger.merge(&mut fits);
-        Ok(Summary::new((fits, failures, counts), optima))
+        let optima = merger.merge(&mut runs.fits);
+        Ok(Summary::new(runs, optima))
     }
+
+    /// Runs from all starts, and again from those on the shortlist if there is one.
+    fn run_all(
+        &self,
+        starts: Vec<Start>,
+        observer: &(impl Fn(Progress<'_>) + Sync),
+    ) -> Result<Runs> {
+        let mut runs = Runs::default();
+        let finished = AtomicUsize::new(0);
+        let full = |from: &[f64]| self.descent.attempt(from, None);
+        let Some(shortlist) = self.shortlist else {
+            runs.add(run_each(starts, &full, (&finished, 0), observer));
+            return Ok(runs);
+        };
+        shortlist.check()?;
+        let (all, chosen) = (starts.len(), shortlist.count.min(starts.len()));
+        let short = |from: &[f64]| shortlist.try_out(self.descent, from);
+        runs.add(run_each(starts, &short, (&finished, chosen), observer));
+        let starts = shortlist.choose(&runs.fits);
+        runs.drop_fits(starts.len());
+        runs.add(run_each(starts, &full, (&finished, all), observer));
+        Ok(runs)
+    }
+}
+
+/// Runs from every one of these starts in parallel, with `others` runs before or after.
+fn run_each(
+    starts: Vec<Start>,
+    run: &(impl Fn(&[f64]) -> (Result<Report>, Counts) + Sync),
+    (finished, others): (&AtomicUsize, usize),
+    observer: &(impl Fn(Progress<'_>) + Sync),
+) -> Vec<Outcome> {
+    let total = starts.len() + others;
+    // One start a task: runs differ in length.
+    let jobs = starts.into_par_iter().with_max_len(1);
+    let jobs = jobs.map(|(start, from)| {
+        let (result, cost) = run(&from);
+        observer(Progress {
+            start,
+            finished: 1 + finished.fetch_add(1, Ordering::Relaxed),
+            total,
+            outcome: result.as_ref(),
+        });
+        Outcome {
+            start: (start, from),
+            result,
+            cost,
+        }
+    });
+    jobs.collect()
 }

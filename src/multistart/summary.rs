@@ -64,40 +64,71 @@ pub struct Summary {
     failures: Vec<Failure>,
     optima: Vec<Optimum>,
     counts: Counts,
+    dropped: usize,
     best: usize,
 }
 
-/// Starting point, its report or error, and the cost of the run.
-pub(super) type Outcome = (Vec<f64>, Result<Report>, Counts);
+/// Runs of a search, sorted into those with a report and those that failed.
+#[derive(Default)]
+pub(super) struct Runs {
+    pub(super) fits: Vec<Fit>,
+    pub(super) failures: Vec<Failure>,
+    /// Number of starts that only had a short run.
+    pub(super) dropped: usize,
+    /// Total cost.
+    pub(super) counts: Counts,
+}
 
-/// Sorts runs into those with a report and those that failed, and sums their costs. Fails if all failed.
-pub(super) fn split(outcomes: Vec<Outcome>) -> Result<(Vec<Fit>, Vec<Failure>, Counts)> {
-    let (mut fits, mut failures) = (Vec::new(), Vec::new());
-    let mut counts = Counts::default();
-    for (start, (from, outcome, cost)) in outcomes.into_iter().enumerate() {
-        counts += cost;
-        match outcome {
-            Ok(report) => fits.push(Fit {
-                start,
-                from,
-                report,
-                optimum: None,
-            }),
-            Err(error) => failures.push(Failure { start, from, error }),
+/// Run from a starting point: the point with its index, the report or the error, and the cost.
+pub(super) struct Outcome {
+    pub(super) start: (usize, Vec<f64>),
+    pub(super) result: Result<Report>,
+    pub(super) cost: Counts,
+}
+
+impl Runs {
+    /// Adds runs.
+    pub(super) fn add(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            self.counts += outcome.cost;
+            let (start, from) = outcome.start;
+            match outcome.result {
+                Ok(report) => self.fits.push(Fit {
+                    start,
+                    from,
+                    report,
+                    optimum: None,
+                }),
+                Err(error) => self.failures.push(Failure { start, from, error }),
+            }
         }
     }
-    if fits.is_empty() {
-        let reasons = tally(failures.iter().map(|f| f.error.to_string())).join("; ");
-        return Err(Error::NoStart { reasons });
+
+    /// Removes short runs, of which as many as `chosen` are followed by full runs.
+    pub(super) fn drop_fits(&mut self, chosen: usize) {
+        self.dropped = self.fits.len() - chosen;
+        self.fits.clear();
     }
-    Ok((fits, failures, counts))
+
+    /// Sorts the failures by their starts, and fails if there is no fit.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.failures.sort_by_key(|failure| failure.start);
+        if !self.fits.is_empty() {
+            return Ok(());
+        }
+        let reasons = tally(self.failures.iter().map(|f| f.error.to_string())).join("; ");
+        Err(Error::NoStart { reasons })
+    }
 }
 
 impl Summary {
-    pub(super) fn new(
-        (fits, failures, counts): (Vec<Fit>, Vec<Failure>, Counts),
-        optima: Vec<Optimum>,
-    ) -> Self {
+    pub(super) fn new(runs: Runs, optima: Vec<Optimum>) -> Self {
+        let Runs {
+            fits,
+            failures,
+            dropped,
+            counts,
+        } = runs;
         let lowest = |&i: &usize, &j: &usize| fits[i].report.loss.total_cmp(&fits[j].report.loss);
         let ended = (0..fits.len()).filter(|&i| fits[i].report.converged());
         let best = ended.min_by(lowest);
@@ -107,6 +138,7 @@ impl Summary {
             failures,
             optima,
             counts,
+            dropped,
         }
     }
 
@@ -133,12 +165,12 @@ impl Summary {
         })
     }
 
-    /// Returns the runs that did not fail, in the order of the starting points.
+    /// Returns the full runs that did not fail, in the order of the starting points.
     pub fn fits(&self) -> &[Fit] {
         &self.fits
     }
 
-    /// Returns the runs that failed, in the order of the starting points.
+    /// Returns the runs that failed, short ones included, in the order of the starting points.
     pub fn failures(&self) -> &[Failure] {
         &self.failures
     }
@@ -152,7 +184,12 @@ impl Summary {
 
     /// Returns the number of starting points.
     pub fn starts(&self) -> usize {
-        self.fits.len() + self.failures.len()
+        self.fits.len() + self.failures.len() + self.dropped
+    }
+
+    /// Returns the number of starting points that had only a short run (see [`MultiStart::shortlist`](super::MultiStart::shortlist)).
+    pub fn dropped(&self) -> usize {
+        self.dropped
     }
 
     /// Returns the number of runs that ended at the target of the descent, which need not be optima.

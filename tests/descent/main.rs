@@ -33,6 +33,7 @@ mod rounding;
 mod run;
 mod saddles;
 mod schedule;
+mod shortlist;
 mod simulator;
 mod standard_errors;
 mod stops;

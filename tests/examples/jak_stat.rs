@@ -17,6 +17,7 @@ fn few_starts_find_the_published_fit() {
     assert!((best + 138.222).abs() < 1e-3, "{best}\n{text}");
     assert_eq!(found["profiles"].as_array().unwrap().len(), 9);
     for part in [
+        "72 of 80 starts had only a short run",
         "8 starts:",
         "published is -138.2220",
         "correlation",
@@ -40,5 +41,5 @@ fn nonsense_is_refused_with_a_sentence() {
 
 #[test]
 fn help_is_on_standard_output() {
-    program::helps("jak_stat", "--starts N");
+    program::helps("jak_stat", "--runs N");
 }

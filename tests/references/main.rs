@@ -21,6 +21,7 @@ mod measurements;
 mod metrics;
 mod mixture;
 mod recovery;
+mod searches;
 #[path = "../support/mod.rs"]
 mod support;
 mod trajectory;

@@ -113,7 +113,7 @@ impl Surprise {
         // logarithmic coordinates, e⁴⁵⁰ times.
         let z = self.z(mean, sigma);
         let excess = (z * self.shape.slope(z) - 1.0).abs();
-        let scale = scale.max(excess / LONGEST);
+        let scale = scale.max(excess / longest_change(z.abs()));
         [
             location.sqrt() / sigma * self.stretch(mean),
             scale.sqrt() / sigma,
@@ -130,11 +130,25 @@ impl Surprise {
     }
 }
 
-/// Largest change of a noise level in the step of a single datum, relative to the level.
+/// Distance from the mean, in noise levels, beyond which the step of a noise level is limited.
 //
-// A normal datum exceeds it beyond five standard deviations, by chance in one of two million, so that estimated errors remain
-// those of the Fisher information. Larger bounds cost steps back from levels that are too large.
-const LONGEST: f64 = 12.0;
+// A normal datum exceeds it by chance in one of two million, so that estimated errors remain those of the Fisher information.
+const FAR: f64 = 5.0;
+
+/// Largest change of a noise level in the step of a single datum at this distance from its mean, relative to the level.
+//
+// The level |z|σ is best for the datum, ln |z| away in the logarithm. A larger change would lead beyond it, also in the
+// coordinate ln σ, and a step of ln |z| in σ itself remains short of it. At the distance `FAR` the Fisher information of a normal
+// distribution changes σ by (z² − 1)/2 = 12, and the second term joins both without a jump.
+fn longest_change(z: f64) -> f64 {
+    if z <= FAR {
+        return AT_FAR;
+    }
+    z.ln() + (AT_FAR - FAR.ln()) * (FAR / z).powi(2)
+}
+
+/// Change at the distance `FAR`.
+const AT_FAR: f64 = 12.0;
 
 /// Shape φ of a distribution with density exp(−φ(z)) up to a constant.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,123 @@
+//! Searches whose full runs begin at the most promising of many starts.
+
+use std::sync::Mutex;
+
+use pullback::automatic::{Curve, Formula, Scalar};
+use pullback::descent::Stop;
+use pullback::loss::L2Misfit;
+use pullback::multistart::MultiStart;
+use pullback::{Bounds, Descent};
+
+/// sin(ωt) at 40 times, whose misfit has a local minimum in every interval of about π/10 of ω.
+struct Wave;
+
+impl Formula for Wave {
+    fn dims(&self) -> (usize, usize) {
+        (40, 1)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        for (k, y) in out.iter_mut().enumerate() {
+            *y = (theta[0] * (0.25 * k as f64)).sin();
+        }
+    }
+}
+
+/// ln θ, which fails for negative θ.
+struct Logarithm;
+
+impl Formula for Logarithm {
+    fn dims(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = theta[0].ln();
+    }
+}
+
+#[test]
+fn full_runs_begin_at_the_starts_whose_short_runs_ended_lowest() {
+    let wave = Curve::new(Wave);
+    let loss = L2Misfit::euclidean(wave.predict(&[3.0]).unwrap()).unwrap();
+    let descent = Descent::new(&wave, &loss);
+    let range = Bounds::new(vec![0.5], vec![6.0]).unwrap();
+    let search = || MultiStart::new(&descent).within(&range, 60);
+    let all = search().run(|_| ()).unwrap();
+    let found = Mutex::new(Vec::new());
+    let chosen = search()
+        .shortlist(8, 3)
+        .run(|progress| {
+            let stop = progress.outcome.map(|report| report.stop).unwrap();
+            let mut found = found.lock().unwrap();
+            found.push((progress.start, progress.total, stop));
+        })
+        .unwrap();
+
+    // What three steps from every start reach, by runs that are stopped by hand.
+    let mut short: Vec<(f64, usize)> = (search().starts().unwrap().iter().enumerate())
+        .map(|(start, theta)| {
+            let mut run = descent.begin(theta).unwrap();
+            (0..3).for_each(|_| _ = run.step().unwrap());
+            (run.loss(), start)
+        })
+        .collect();
+    short.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut best: Vec<usize> = short[..8].iter().map(|(_, start)| *start).collect();
+    best.sort_unstable();
+
+    let starts: Vec<usize> = chosen.fits().iter().map(|fit| fit.start).collect();
+    assert_eq!(starts, best, "{chosen}");
+    assert_eq!(
+        (chosen.starts(), chosen.dropped(), all.dropped()),
+        (60, 52, 0)
+    );
+    // A full run is the same with and without a shortlist, and the short runs are paid for.
+    let mut cost = 0;
+    for fit in chosen.fits() {
+        let whole = &all.fits()[fit.start];
+        assert_eq!(fit.report.theta, whole.report.theta);
+        assert_eq!(fit.report.history.len(), whole.report.history.len());
+        cost += fit.report.counts.model_solves;
+    }
+    assert!(chosen.counts().model_solves >= cost + 60 * 3);
+    assert!(chosen.counts().model_solves < all.counts().model_solves);
+    // Three of four full runs find the global minimum, where one start in fifteen lies in its valley.
+    let share = |s: &pullback::multistart::Summary| {
+        let at_best = s.fits().iter().filter(|f| f.report.loss < 1e-12).count();
+        at_best as f64 / s.fits().len() as f64
+    };
+    assert!(share(&chosen) >= 4.0 * share(&all), "{all}\n{chosen}");
+    let found = found.into_inner().unwrap();
+    assert_eq!(found.len(), 68);
+    assert!(found.iter().all(|(_, total, _)| *total == 68));
+    let unfinished = found.iter().filter(|(.., stop)| *stop == Stop::Unfinished);
+    assert!(unfinished.count() > 40);
+    let text = chosen.to_string();
+    assert!(
+        text.starts_with("52 of 60 starts had only a short run\n8 starts:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn starts_that_fail_are_reported_and_do_not_take_a_place() {
+    let (curve, loss) = (
+        Curve::new(Logarithm),
+        L2Misfit::euclidean(vec![0.0]).unwrap(),
+    );
+    let descent = Descent::new(&curve, &loss);
+    let search = MultiStart::new(&descent).at(&[[-1.0], [2.0], [-3.0], [5.0], [0.5]]);
+    let summary = search.clone().shortlist(2, 1).run(|_| ()).unwrap();
+    let failed: Vec<usize> = summary.failures().iter().map(|f| f.start).collect();
+    assert_eq!(
+        (failed, summary.fits().len(), summary.dropped()),
+        (vec![0, 2], 2, 1)
+    );
+    // A shortlist longer than the list changes nothing.
+    let summary = search.shortlist(10, 1).run(|_| ()).unwrap();
+    assert_eq!(
+        (summary.fits().len(), summary.dropped(), summary.starts()),
+        (3, 0, 5)
+    );
+}
