@@ -78,7 +78,7 @@ pub enum Error {
     /// A state that does not become steady.
     #[error(
         "the state is not steady after {limit} steps, x[{component}] changes fastest; it may oscillate or grow for these \
-         parameters and inputs"
+         parameters and inputs, or events may keep it in motion"
     )]
     Unsteady {
         /// Number of steps.

@@ -7,7 +7,7 @@ use super::root::root;
 use super::stepper::Stepper;
 use crate::error::Result;
 
-/// Largest number of events of a phase.
+/// Largest number of events of a phase with a fixed end.
 const MOST_EVENTS: usize = 10_000;
 
 /// Distance between two events, relative to the time and to the length of the phase, below which they accumulate.
@@ -18,6 +18,9 @@ const CLUSTER: usize = 10;
 
 /// Value of an event function, relative to its change in the last step, that may be rounding.
 const ROUNDING: f64 = 1e-9;
+
+/// Time that stands for all later ones. Its square is still a number.
+const FAR: f64 = 1e150;
 
 /// Smallest share of a step at which a function that begins at 0 is looked at, as a power of ½.
 const HALVINGS: usize = 24;
@@ -110,6 +113,14 @@ impl<'a, D: Dynamics> Events<'a, D> {
             }
         }
         Ok(first)
+    }
+
+    /// Returns whether an event will fire because of the time alone, while the state stays as it is.
+    pub(super) fn is_expected(&self, x: &[f64]) -> bool {
+        let t = self.phase.moment(FAR);
+        let fires = |index| self.dynamics.event(index, t, x, &self.parameters) > 0.0;
+        let mut signs = self.signs.iter().enumerate();
+        signs.any(|(index, sign)| *sign == Sign::Negative && fires(index))
     }
 
     /// Returns the first event in the last attempt of a step, with the length of the step to it. The last attempt is then that
@@ -233,7 +244,9 @@ impl<'a, D: Dynamics> Events<'a, D> {
         let is_close = t - self.last <= CLOSE * scale;
         self.cluster = if is_close { self.cluster + 1 } else { 0 };
         self.last = t;
-        if self.count > MOST_EVENTS || self.cluster > CLUSTER * self.signs.len() {
+        // The number of steps bounds that of events before a steady state.
+        let many = self.count > MOST_EVENTS && !self.phase.settles();
+        if many || self.cluster > CLUSTER * self.signs.len() {
             let count = self.count;
             return Err(Error::Endless { t, index, count }.into());
         }

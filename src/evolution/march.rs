@@ -136,7 +136,7 @@ impl<'a, D: Dynamics> Way<'a, D> {
             }
             self.stepper.record(&mut self.leg, [t, h]);
             self.stepper.accept(h);
-            let steady = self.kept.is_none() && quiet >= QUIET;
+            let steady = self.kept.is_none() && quiet >= QUIET && !self.is_expecting();
             self.t = if last || steady { time } else { t + h };
         }
         Ok(())
@@ -201,13 +201,21 @@ impl<'a, D: Dynamics> Way<'a, D> {
         }
     }
 
+    /// Returns whether an event is still to come although the state rests.
+    fn is_expecting(&self) -> bool {
+        let events = self.events.as_ref();
+        events.is_some_and(|events| events.is_expected(&self.stepper.x))
+    }
+
     /// Attempts the step to an event that is kept, whose length is close to a guess. Returns it with its length.
     fn near(&mut self, event: usize, guess: f64, time: f64) -> Result<(usize, f64)> {
         let Some(events) = &self.events else {
             return Ok((event, guess));
         };
-        let distance = Some((time - self.t).abs()).filter(|d| d.is_finite());
-        let scale = guess.abs().max(distance.unwrap_or(0.0));
+        // On the way to a steady state, the event may move by the length of the leg so far.
+        let distance = Some(time - self.t).filter(|d| d.is_finite());
+        let distance = distance.unwrap_or(self.t - self.leg.from).abs();
+        let scale = guess.abs().max(distance);
         let length = events.near(&mut self.stepper, event, [self.t, guess, scale])?;
         Ok((event, length))
     }
@@ -228,7 +236,8 @@ impl<'a, D: Dynamics> Way<'a, D> {
         self.stepper.accept(h);
         self.t = t + h;
         // No step is left between an event and a fixed time that differ by rounding.
-        if (time - self.t).abs() <= CLOSE * time.abs().max(self.scale()) {
+        let close = CLOSE * time.abs().max(self.scale());
+        if time.is_finite() && (time - self.t).abs() <= close {
             self.t = time;
         }
         self.fire(event, last, time)?;
