@@ -149,6 +149,18 @@ pub enum Error {
         /// Index of the event.
         index: usize,
     },
+    /// An event that the steps do not lead to that were kept.
+    #[error(
+        "event {index} fires before t = {}, but not at the parameters for which the steps were kept; choose the steps anew for \
+         these parameters",
+        number(*t)
+    )]
+    NewEvent {
+        /// Time after the step.
+        t: f64,
+        /// Index of the event.
+        index: usize,
+    },
     /// An event whose time has no derivative.
     #[error(
         "the function of event {index} touches 0 at t = {} without passing through, so that the time of the event has no \
@@ -234,6 +246,7 @@ impl ModuleError for Error {
             Self::UndefinedEvent { .. } => "UndefinedEvent",
             Self::Endless { .. } => "Endless",
             Self::LostEvent { .. } => "LostEvent",
+            Self::NewEvent { .. } => "NewEvent",
             Self::GrazedEvent { .. } => "GrazedEvent",
             Self::PulledBack { .. } => "PulledBack",
             Self::Function { error, .. } => error.kind(),

@@ -168,6 +168,30 @@ impl<'a, D: Dynamics> Events<'a, D> {
         Ok(None)
     }
 
+    /// Checks that no event but this one fires between the last step and a state, where steps are kept that no other led to.
+    ///
+    /// # Errors
+    /// Fails if a function was negative and is positive, and if it is NaN.
+    pub(super) fn expect_none(&mut self, t: f64, x: &[f64], but: Option<usize>) -> Result<()> {
+        for index in 0..self.signs.len() {
+            let value = self.value(index, t, x)?;
+            self.scales[index] = self.scales[index].max(value.abs());
+            if Some(index) == but {
+                continue;
+            }
+            let rounding = ROUNDING * self.scales[index];
+            match self.signs[index] {
+                Sign::Negative if value > rounding => {
+                    return Err(Error::NewEvent { t, index }.into());
+                }
+                Sign::Negative => {}
+                Sign::Zero if value.abs() <= rounding => {}
+                _ => self.signs[index] = sign(value),
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the length of a step to an event, whose function has this value after the whole step, if it was negative before.
     fn locate(
         &self,

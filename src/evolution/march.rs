@@ -110,6 +110,7 @@ impl<'a, D: Dynamics> Way<'a, D> {
             let (h, last) = self.length(controller, [before, time], step - earlier);
             if let Some(event) = self.kept_event(step) {
                 let found = self.near(event, h, time)?;
+                self.expect_none([t, found.1], Some(event))?;
                 self.fire_after(controller, found, time)?;
                 continue;
             }
@@ -197,7 +198,15 @@ impl<'a, D: Dynamics> Way<'a, D> {
     fn event_in(&mut self, step: [f64; 2]) -> Result<Option<(usize, f64)>> {
         match &mut self.events {
             Some(events) if self.kept.is_none() => events.in_step(&mut self.stepper, step),
-            _ => Ok(None),
+            _ => self.expect_none(step, None).map(|()| None),
+        }
+    }
+
+    /// Checks that the last attempt of a kept step leads over no event but this one.
+    fn expect_none(&mut self, [t, h]: [f64; 2], but: Option<usize>) -> Result<()> {
+        match &mut self.events {
+            Some(events) => events.expect_none(t + h, &self.stepper.next, but),
+            None => Ok(()),
         }
     }
 
@@ -249,11 +258,15 @@ impl<'a, D: Dynamics> Way<'a, D> {
     /// Fires all events that fire where a leg begins.
     fn fire_at_start(&mut self, controller: &mut Controller, time: f64) -> Result<()> {
         while self.leg.steps.is_empty() {
-            let first = match (self.kept(), &mut self.events) {
-                (Some(kept), _) => kept.event.filter(|_| kept.lengths.is_empty()),
-                (None, Some(events)) => events.at_start(self.t, &self.stepper.x)?,
-                (None, None) => None,
-            };
+            let kept = self.kept();
+            let Some(events) = &mut self.events else { break };
+            let mut first = events.at_start(self.t, &self.stepper.x)?;
+            if let Some(kept) = kept {
+                first = kept.event.filter(|_| kept.lengths.is_empty());
+                if first.is_none() {
+                    events.expect_none(self.t, &self.stepper.x, None)?;
+                }
+            }
             let Some(event) = first else { break };
             self.fire(event, Default::default(), time)?;
             *controller = self.controller();
