@@ -9,6 +9,17 @@ use crate::error::{ModuleError, number};
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
+    /// A component of the initial value that is NaN or infinite.
+    #[error(
+        "the initial value of x[{component}] is {}; check that `initial` writes it, and its formula for these parameters",
+        number(*x)
+    )]
+    Initial {
+        /// Index of the component.
+        component: usize,
+        /// Initial value of the component.
+        x: f64,
+    },
     /// A rate that is NaN or infinite.
     #[error(
         "the rate of x[{component}] is {} at t = {}, where x[{component}] = {}; check the rate for this state, or bound the \
@@ -234,6 +245,7 @@ impl Error {
 impl ModuleError for Error {
     fn kind(&self) -> &'static str {
         match self {
+            Self::Initial { .. } => "Initial",
             Self::NotFinite { .. } => "NotFinite",
             Self::Vanished { .. } => "Vanished",
             Self::TooMany { .. } => "TooMany",

@@ -34,6 +34,7 @@ pub(super) fn march<D: Dynamics>(problem: &Problem<'_, D>, complete: bool) -> Re
         .dynamics
         .initial(&phases[0].gather(problem.theta), &mut x);
     let parameters = |phase: &Phase| phase.gather(problem.theta);
+    check_initial(&x)?;
     let mut events = Events::new(problem.dynamics, &phases[0], parameters(&phases[0]), &x)?;
     let mut legs = Vec::with_capacity(phases.len());
     for (index, phase) in phases.iter().enumerate() {
@@ -58,6 +59,17 @@ pub(super) fn march<D: Dynamics>(problem: &Problem<'_, D>, complete: bool) -> Re
         (x, events) = (way.stepper.x, way.events);
     }
     Ok(Trajectory { legs })
+}
+
+/// Checks that all components of the initial value are finite.
+fn check_initial(x: &[f64]) -> Result<()> {
+    match x.iter().position(|x| !x.is_finite()) {
+        Some(component) => {
+            let x = x[component];
+            Err(Error::Initial { component, x }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Phase in progress.
@@ -308,6 +320,9 @@ impl<'a, D: Dynamics> Way<'a, D> {
 
     /// Returns the error of steps that vanish.
     fn vanished(&self) -> Error {
+        if let Some(error) = self.stepper.refused() {
+            return error;
+        }
         let component = self.stepper.fastest();
         Error::Vanished {
             t: self.t,

@@ -100,6 +100,11 @@ impl<D: Dynamics> Stepper<'_, D> {
         let parameters = &self.both[self.n..];
         self.dynamics
             .rate(self.phase.clock(t), &self.stage, parameters, slope);
+        if !slope.iter().all(|k| k.is_finite()) {
+            // The stage is left at the state where the rate is not finite.
+            self.correction.fill(f64::NAN);
+            return f64::NAN;
+        }
         for (i, d) in self.correction.iter_mut().enumerate() {
             *d = shift * slope[i] - self.moves[i] * (self.stage[i] - self.base[i]);
         }
