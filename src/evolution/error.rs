@@ -52,9 +52,10 @@ pub enum Error {
     },
     /// Too many steps.
     #[error(
-        "{limit} steps reach only t = {} of {}; allow more by `most_steps`, ask for less accuracy, or use `Method::Implicit` \
-         if the rate is stiff",
-        number(*t), number(*end)
+        "{limit} steps reach only t = {} of {}, where x[{component}] = {} is the largest component; if it grows without bound, \
+         bound the parameters; if the rate is stiff and the method explicit, use `Method::Implicit`; otherwise ask for less \
+         accuracy, or allow more by `most_steps`",
+        number(*t), number(*end), number(*x)
     )]
     TooMany {
         /// Number of steps.
@@ -63,6 +64,10 @@ pub enum Error {
         t: f64,
         /// Last time.
         end: f64,
+        /// Largest component.
+        component: usize,
+        /// Value of this component.
+        x: f64,
     },
     /// An implicit stage of a kept step that has no solution.
     #[error(

@@ -338,10 +338,15 @@ impl<'a, D: Dynamics> Way<'a, D> {
             let component = self.stepper.fastest();
             return Error::Unsteady { limit, component };
         }
+        let x = &self.stepper.x;
+        let component = (0..x.len()).max_by(|&i, &j| x[i].abs().total_cmp(&x[j].abs()));
+        let component = component.unwrap_or(0);
         Error::TooMany {
             limit,
             t,
             end: self.phase.until,
+            component,
+            x: x[component],
         }
     }
 }

@@ -52,3 +52,17 @@ fn a_rate_that_is_not_finite_is_named_where_steps_shrink() {
         assert!(text.contains("the initial value of x[0] is NaN"), "{text}");
     }
 }
+
+#[test]
+fn too_many_steps_name_the_largest_component() {
+    // x = tan t grows without bound at t = π/2. Steps of order 1 become too many before they shrink to nothing.
+    let model = Evolution::new(Ends("tangent"), vec![2.0]).unwrap();
+    let model = model.method(Method::Theta(1.0)).most_steps(20_000);
+    let found = failure(model.predict(&[0.0]));
+    assert!(
+        matches!(found, Error::TooMany { t, component: 0, x, .. } if t < 1.571 && (x / t.tan() - 1.0).abs() < 0.1),
+        "{found}"
+    );
+    let text = found.to_string();
+    assert!(text.contains("x[0] = ") && text.contains("grows without bound"), "{text}");
+}
