@@ -219,6 +219,17 @@ pub enum Error {
         /// Failure.
         error: Box<Self>,
     },
+    /// A time that is no number, or infinite before the last.
+    #[error(
+        "time {index} is {}; times are numbers, and only the last may be `inf`, which stands for the steady state",
+        number(*time)
+    )]
+    Time {
+        /// Index of the time.
+        index: usize,
+        /// Time.
+        time: f64,
+    },
     /// Times that do not increase from the start.
     #[error(
         "time {index} is {}, after {}; give times in increasing order, none before the start",
@@ -268,6 +279,7 @@ impl ModuleError for Error {
             Self::PulledBack { .. } => "PulledBack",
             Self::Function { error, .. } => error.kind(),
             Self::Experiment { error, .. } => error.kind(),
+            Self::Time { .. } => "Time",
             Self::Times { .. } => "Times",
         }
     }
