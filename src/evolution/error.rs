@@ -69,10 +69,10 @@ pub enum Error {
         /// Value of this component.
         x: f64,
     },
-    /// An implicit stage of a kept step that has no solution.
+    /// A step without solution whose length is given.
     #[error(
-        "the equations of the step at t = {} are not solved for these parameters with the steps that were kept; choose the \
-         steps anew",
+        "the equations of the step at t = {} have no solution near the state for these parameters; if steps were kept, choose \
+         them anew; if `every` gives their length, shorten it",
         number(*t)
     )]
     Unsolved {

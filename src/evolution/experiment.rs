@@ -152,10 +152,14 @@ impl Experiment {
         let some = !self.times.is_empty();
         check::option("the number of times", 0.0, some, "give at least one")?;
         let last = self.times.len() - 1;
-        let is_sound = |(index, t): (usize, &f64)| {
-            t.is_finite() || (index == last && *t == f64::INFINITY)
-        };
-        if let Some(index) = self.times.iter().enumerate().position(|pair| !is_sound(pair)) {
+        let is_sound =
+            |(index, t): (usize, &f64)| t.is_finite() || (index == last && *t == f64::INFINITY);
+        if let Some(index) = self
+            .times
+            .iter()
+            .enumerate()
+            .position(|pair| !is_sound(pair))
+        {
             let time = self.times[index];
             return Err(Error::Time { index, time }.into());
         }

@@ -135,7 +135,8 @@ impl<'a, D: Dynamics> Way<'a, D> {
                     continue;
                 }
             } else if error.is_none() {
-                return Err(Error::Unsolved { t }.into());
+                let refused = self.stepper.refused();
+                return Err(refused.unwrap_or(Error::Unsolved { t }).into());
             }
             if let Some(found) = self.event_in([t, h])? {
                 self.fire_after(controller, found, time)?;
@@ -271,7 +272,9 @@ impl<'a, D: Dynamics> Way<'a, D> {
     fn fire_at_start(&mut self, controller: &mut Controller, time: f64) -> Result<()> {
         while self.leg.steps.is_empty() {
             let kept = self.kept();
-            let Some(events) = &mut self.events else { break };
+            let Some(events) = &mut self.events else {
+                break;
+            };
             let mut first = events.at_start(self.t, &self.stepper.x)?;
             if let Some(kept) = kept {
                 first = kept.event.filter(|_| kept.lengths.is_empty());

@@ -185,6 +185,10 @@ impl Dynamics for Pushed {
     }
 
     fn jump<S: Scalar>(&self, index: usize, _: f64, x: &mut [S], theta: &[S]) {
-        x[0] = if index == 0 { x[0] + theta[0] } else { S::from(0.0) };
+        x[0] = if index == 0 {
+            x[0] + theta[0]
+        } else {
+            S::from(0.0)
+        };
     }
 }

@@ -108,10 +108,19 @@ fn settings_that_make_no_sense_are_errors() {
     assert!(matches!(times(&[-1.0]), Error::Times { index: 0, .. }));
     assert!(matches!(times(&[1.0, 1.0]), Error::Times { index: 1, .. }));
     let inf = f64::INFINITY;
-    for bad in [&[f64::NAN][..], &[inf, 3.0], &[1.0, -inf], &[inf, inf], &[1.0, f64::NAN, inf]] {
+    for bad in [
+        &[f64::NAN][..],
+        &[inf, 3.0],
+        &[1.0, -inf],
+        &[inf, inf],
+        &[1.0, f64::NAN, inf],
+    ] {
         let found = times(bad);
         let first = usize::from(bad[0] == 1.0);
-        assert!(matches!(found, Error::Time { index, .. } if index == first), "{found}");
+        assert!(
+            matches!(found, Error::Time { index, .. } if index == first),
+            "{found}"
+        );
         let text = found.to_string();
         assert!(text.contains("only the last may be `inf`"), "{text}");
     }

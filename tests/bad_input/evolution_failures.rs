@@ -40,7 +40,10 @@ fn a_rate_that_is_not_finite_is_named_where_steps_shrink() {
         matches!(found, Error::NotFinite { t, component: 0, rate, .. } if (t - 2.0).abs() < 1e-2 && rate.is_nan()),
         "{found}"
     );
-    assert!(found.to_string().contains("the rate of x[0] is NaN"), "{found}");
+    assert!(
+        found.to_string().contains("the rate of x[0] is NaN"),
+        "{found}"
+    );
     for method in [Method::Explicit, Method::Implicit] {
         let model = Evolution::new(Ends("root"), vec![5.0]).unwrap();
         let found = failure(model.method(method).predict(&[-1.0]));
@@ -64,5 +67,29 @@ fn too_many_steps_name_the_largest_component() {
         "{found}"
     );
     let text = found.to_string();
-    assert!(text.contains("x[0] = ") && text.contains("grows without bound"), "{text}");
+    assert!(
+        text.contains("x[0] = ") && text.contains("grows without bound"),
+        "{text}"
+    );
+}
+
+#[test]
+fn steps_of_given_length_without_solution_say_what_helps() {
+    // Y = x + h (1 + Y²) has no solution for h > ½.
+    let model = Evolution::new(Ends("tangent"), vec![1.2]).unwrap();
+    let model = model.method(Method::Theta(1.0)).every(0.6).unwrap();
+    let found = failure(model.predict(&[0.0]));
+    assert!(matches!(found, Error::Unsolved { .. }), "{found}");
+    let text = found.to_string();
+    assert!(
+        text.contains("choose them anew") && text.contains("`every`"),
+        "{text}"
+    );
+    // An explicit step beyond the root of the rate.
+    let model = Evolution::new(Ends("root"), vec![4.0]).unwrap();
+    let found = failure(model.every(1.0).unwrap().predict(&[1.0]));
+    assert!(
+        matches!(found, Error::NotFinite { rate, .. } if rate.is_nan()),
+        "{found}"
+    );
 }

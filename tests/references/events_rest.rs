@@ -5,11 +5,7 @@ use pullback::automatic::Scalar;
 use pullback::evolution::{Dynamics, Error, Evolution, Experiment, Method};
 use pullback::verify;
 
-const IMPLICIT: [Method; 3] = [
-    Method::Implicit,
-    Method::ImplicitFifth,
-    Method::Theta(1.0),
-];
+const IMPLICIT: [Method; 3] = [Method::Implicit, Method::ImplicitFifth, Method::Theta(1.0)];
 
 /// When the supply x₁ of a reservoir becomes θ₁.
 enum Switch {
@@ -31,7 +27,11 @@ impl Dynamics for Reservoir {
     fn rate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
         out[0] = theta[0] - x[0] + x[1];
         out[1] = S::from(0.0);
-        out[2] = if t > 0.0 { x[1] * (-t).exp() } else { S::from(0.0) };
+        out[2] = if t > 0.0 {
+            x[1] * (-t).exp()
+        } else {
+            S::from(0.0)
+        };
     }
 
     fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
@@ -83,7 +83,10 @@ fn a_state_settles_after_an_event_to_its_own_rest() {
                     Switch::Time(time) => Switch::Time(time),
                 });
                 let model = Evolution::new(dynamics, vec![f64::INFINITY]).unwrap();
-                model.method(method).accuracy(accuracy, &[accuracy]).unwrap()
+                model
+                    .method(method)
+                    .accuracy(accuracy, &[accuracy])
+                    .unwrap()
             };
             let model = of();
             let found = model.predict(&theta).unwrap();

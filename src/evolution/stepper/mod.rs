@@ -56,6 +56,8 @@ pub(super) struct Stepper<'a, D> {
     refused: Option<Error>,
     /// x, and the parameters of the dynamics.
     both: Vec<f64>,
+    /// Whether the systems are those of a stage, and not those at x.
+    moved: bool,
     /// Systems of implicit stages.
     newton: Option<Newton<'a, D>>,
 }
@@ -88,6 +90,7 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             error: zero(),
             before: (zero(), 0.0),
             refused: None,
+            moved: false,
             both: [&x[..], &parameters].concat(),
             x,
             newton: newton.transpose()?,
@@ -179,10 +182,13 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     /// if a stage is not solved or not finite.
     pub(super) fn attempt(&mut self, t: f64, h: f64) -> Result<Option<f64>> {
         self.refused = None;
+        if std::mem::take(&mut self.moved) {
+            self.outdate();
+        }
         self.linearise(t)?;
         self.stage.copy_from_slice(&self.x);
         for stage in 1..self.tableau.stages() {
-            if self.solve_stage(stage, t, h).is_none() {
+            if self.solve_stage(stage, t, h)?.is_none() {
                 let slopes = stage * self.n..(stage + 1) * self.n;
                 self.refused = self.not_finite(t + self.tableau.c[stage] * h, slopes);
                 return Ok(None);
@@ -278,7 +284,10 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     }
 
     /// Computes a stage Y and its slope. Returns None if that fails.
-    fn solve_stage(&mut self, stage: usize, t: f64, h: f64) -> Option<()> {
+    ///
+    /// # Errors
+    /// Fails if the rate is not a differentiable function.
+    fn solve_stage(&mut self, stage: usize, t: f64, h: f64) -> Result<Option<()>> {
         let n = self.n;
         let (earlier, rest) = self.slopes.split_at_mut(stage * n);
         let slope = &mut rest[..n];
@@ -292,11 +301,11 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             let parameters = &self.both[n..];
             self.dynamics
                 .rate(self.phase.clock(t), &self.stage, parameters, slope);
-            return slope.iter().all(|k| k.is_finite()).then_some(());
+            return Ok(slope.iter().all(|k| k.is_finite()).then_some(()));
         }
         if !self.factorise(shift) {
             self.slopes[stage * n..(stage + 1) * n].fill(0.0);
-            return None;
+            return Ok(None);
         }
         self.guess(stage, shift);
         self.iterate(t, shift, stage * n..(stage + 1) * n)
