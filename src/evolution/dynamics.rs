@@ -11,6 +11,9 @@ pub trait Dynamics: Send + Sync {
     fn dims(&self) -> (usize, usize);
 
     /// Writes f(t, x, θ) to `out`, all n entries.
+    ///
+    /// Where the rate jumps because the state crosses a level, as with `if x[0] < 1.0`, derivatives miss the change of the time of
+    /// the crossing. Let an [event](Self::events) set a component on which the rate then depends; `docs/time.md` has an example.
     fn rate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]);
 
     /// Writes x₀(θ) to `out`, all n entries.
