@@ -8,6 +8,8 @@
 //! δYᵢ = δx + h Σⱼ aᵢⱼ Gⱼ,   Gᵢ = Jᵢ δYᵢ + Fᵢ δθ + rᵢ δτ,   rᵢ = σᵢ ∂f/∂t + κKᵢ.
 //! ```
 //!
+//! On the way to a steady state, T = ∞ stands for the limit σ = 1, κ = 0: all steps move along with the event, as they are.
+//!
 //! So τ is one more parameter of the rate, whose derivative r is the drift of a [`Stage`]. At T the slope is differentiated anew,
 //! because δK and G differ.
 //!

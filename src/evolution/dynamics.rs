@@ -11,6 +11,9 @@ pub trait Dynamics: Send + Sync {
     fn dims(&self) -> (usize, usize);
 
     /// Writes f(t, x, θ) to `out`, all n entries.
+    ///
+    /// Where the rate jumps because the state crosses a level, as with `if x[0] < 1.0`, derivatives miss the change of the time of
+    /// the crossing. Let an [event](Self::events) set a component on which the rate then depends; `docs/time.md` has an example.
     fn rate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]);
 
     /// Writes x₀(θ) to `out`, all n entries.
@@ -101,9 +104,11 @@ pub trait Dynamics: Send + Sync {
     ///
     /// Signs are compared at the ends of the steps, and there only: a function that is positive for less than a step may go
     /// unnoticed. A step with a change of sign is taken again with the length at whose end the function is 0. An event whose
-    /// function is still 0 after its jump fires again only after it was negative. Of events at the same time, the lowest index
-    /// fires first, and a later one whose function is no longer near 0 then does not fire. A jump that makes the function of
-    /// another event positive fires that event at once. What is observed at the very time of an event is the state after it.
+    /// function is still 0 after its jump fires again only after it was negative. One whose function is positive from the start on,
+    /// such as a dose at a time before the start, does not fire until it was negative. Of events at the same time, the lowest index
+    /// fires first, and a later one whose function is no longer near 0 then does not fire. A jump, or a change of inputs, that
+    /// makes the function of an event positive fires that event at once. What is observed at the very time of an event is the state
+    /// after it.
     fn event<S: Scalar>(&self, index: usize, t: f64, x: &[S], theta: &[S]) -> S {
         let _ = (index, t, x, theta);
         S::from(-1.0)

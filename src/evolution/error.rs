@@ -9,6 +9,17 @@ use crate::error::{ModuleError, number};
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
+    /// A component of the initial value that is NaN or infinite.
+    #[error(
+        "the initial value of x[{component}] is {}; check that `initial` writes it, and its formula for these parameters",
+        number(*x)
+    )]
+    Initial {
+        /// Index of the component.
+        component: usize,
+        /// Initial value of the component.
+        x: f64,
+    },
     /// A rate that is NaN or infinite.
     #[error(
         "the rate of x[{component}] is {} at t = {}, where x[{component}] = {}; check the rate for this state, or bound the \
@@ -41,9 +52,10 @@ pub enum Error {
     },
     /// Too many steps.
     #[error(
-        "{limit} steps reach only t = {} of {}; allow more by `most_steps`, ask for less accuracy, or use `Method::Implicit` \
-         if the rate is stiff",
-        number(*t), number(*end)
+        "{limit} steps reach only t = {} of {}, where x[{component}] = {} is the largest component; if it grows without bound, \
+         bound the parameters; if the rate is stiff and the method explicit, use `Method::Implicit`; otherwise ask for less \
+         accuracy, or allow more by `most_steps`",
+        number(*t), number(*end), number(*x)
     )]
     TooMany {
         /// Number of steps.
@@ -52,11 +64,15 @@ pub enum Error {
         t: f64,
         /// Last time.
         end: f64,
+        /// Largest component.
+        component: usize,
+        /// Value of this component.
+        x: f64,
     },
-    /// An implicit stage of a kept step that has no solution.
+    /// A step without solution whose length is given.
     #[error(
-        "the equations of the step at t = {} are not solved for these parameters with the steps that were kept; choose the \
-         steps anew",
+        "the equations of the step at t = {} have no solution near the state for these parameters; if steps were kept, choose \
+         them anew; if `every` gives their length, shorten it",
         number(*t)
     )]
     Unsolved {
@@ -78,7 +94,7 @@ pub enum Error {
     /// A state that does not become steady.
     #[error(
         "the state is not steady after {limit} steps, x[{component}] changes fastest; it may oscillate or grow for these \
-         parameters and inputs"
+         parameters and inputs, or events may keep it in motion"
     )]
     Unsteady {
         /// Number of steps.
@@ -149,6 +165,18 @@ pub enum Error {
         /// Index of the event.
         index: usize,
     },
+    /// An event that the steps do not lead to that were kept.
+    #[error(
+        "event {index} fires before t = {}, but not at the parameters for which the steps were kept; choose the steps anew for \
+         these parameters",
+        number(*t)
+    )]
+    NewEvent {
+        /// Time after the step.
+        t: f64,
+        /// Index of the event.
+        index: usize,
+    },
     /// An event whose time has no derivative.
     #[error(
         "the function of event {index} touches 0 at t = {} without passing through, so that the time of the event has no \
@@ -191,6 +219,17 @@ pub enum Error {
         /// Failure.
         error: Box<Self>,
     },
+    /// A time that is no number, or infinite before the last.
+    #[error(
+        "time {index} is {}; times are numbers, and only the last may be `inf`, which stands for the steady state",
+        number(*time)
+    )]
+    Time {
+        /// Index of the time.
+        index: usize,
+        /// Time.
+        time: f64,
+    },
     /// Times that do not increase from the start.
     #[error(
         "time {index} is {}, after {}; give times in increasing order, none before the start",
@@ -222,6 +261,7 @@ impl Error {
 impl ModuleError for Error {
     fn kind(&self) -> &'static str {
         match self {
+            Self::Initial { .. } => "Initial",
             Self::NotFinite { .. } => "NotFinite",
             Self::Vanished { .. } => "Vanished",
             Self::TooMany { .. } => "TooMany",
@@ -234,10 +274,12 @@ impl ModuleError for Error {
             Self::UndefinedEvent { .. } => "UndefinedEvent",
             Self::Endless { .. } => "Endless",
             Self::LostEvent { .. } => "LostEvent",
+            Self::NewEvent { .. } => "NewEvent",
             Self::GrazedEvent { .. } => "GrazedEvent",
             Self::PulledBack { .. } => "PulledBack",
             Self::Function { error, .. } => error.kind(),
             Self::Experiment { error, .. } => error.kind(),
+            Self::Time { .. } => "Time",
             Self::Times { .. } => "Times",
         }
     }

@@ -7,7 +7,7 @@ use super::root::root;
 use super::stepper::Stepper;
 use crate::error::Result;
 
-/// Largest number of events of a phase.
+/// Largest number of events of a phase with a fixed end.
 const MOST_EVENTS: usize = 10_000;
 
 /// Distance between two events, relative to the time and to the length of the phase, below which they accumulate.
@@ -18,6 +18,9 @@ const CLUSTER: usize = 10;
 
 /// Value of an event function, relative to its change in the last step, that may be rounding.
 const ROUNDING: f64 = 1e-9;
+
+/// Time that stands for all later ones. Its square is still a number.
+const FAR: f64 = 1e150;
 
 /// Smallest share of a step at which a function that begins at 0 is looked at, as a power of ½.
 const HALVINGS: usize = 24;
@@ -112,6 +115,14 @@ impl<'a, D: Dynamics> Events<'a, D> {
         Ok(first)
     }
 
+    /// Returns whether an event will fire because of the time alone, while the state stays as it is.
+    pub(super) fn is_expected(&self, x: &[f64]) -> bool {
+        let t = self.phase.moment(FAR);
+        let fires = |index| self.dynamics.event(index, t, x, &self.parameters) > 0.0;
+        let mut signs = self.signs.iter().enumerate();
+        signs.any(|(index, sign)| *sign == Sign::Negative && fires(index))
+    }
+
     /// Returns the first event in the last attempt of a step, with the length of the step to it. The last attempt is then that
     /// shorter step.
     ///
@@ -155,6 +166,30 @@ impl<'a, D: Dynamics> Events<'a, D> {
             self.signs[index] = sign(end);
         }
         Ok(None)
+    }
+
+    /// Checks that no event but this one fires between the last step and a state, where steps are kept that no other led to.
+    ///
+    /// # Errors
+    /// Fails if a function was negative and is positive, and if it is NaN.
+    pub(super) fn expect_none(&mut self, t: f64, x: &[f64], but: Option<usize>) -> Result<()> {
+        for index in 0..self.signs.len() {
+            let value = self.value(index, t, x)?;
+            self.scales[index] = self.scales[index].max(value.abs());
+            if Some(index) == but {
+                continue;
+            }
+            let rounding = ROUNDING * self.scales[index];
+            match self.signs[index] {
+                Sign::Negative if value > rounding => {
+                    return Err(Error::NewEvent { t, index }.into());
+                }
+                Sign::Negative => {}
+                Sign::Zero if value.abs() <= rounding => {}
+                _ => self.signs[index] = sign(value),
+            }
+        }
+        Ok(())
     }
 
     /// Returns the length of a step to an event, whose function has this value after the whole step, if it was negative before.
@@ -233,7 +268,9 @@ impl<'a, D: Dynamics> Events<'a, D> {
         let is_close = t - self.last <= CLOSE * scale;
         self.cluster = if is_close { self.cluster + 1 } else { 0 };
         self.last = t;
-        if self.count > MOST_EVENTS || self.cluster > CLUSTER * self.signs.len() {
+        // The number of steps bounds that of events before a steady state.
+        let many = self.count > MOST_EVENTS && !self.phase.settles();
+        if many || self.cluster > CLUSTER * self.signs.len() {
             let count = self.count;
             return Err(Error::Endless { t, index, count }.into());
         }

@@ -151,9 +151,18 @@ impl Experiment {
         check::finite("the start of an evolution", &[self.start])?;
         let some = !self.times.is_empty();
         check::option("the number of times", 0.0, some, "give at least one")?;
-        let settles = self.times[self.times.len() - 1] == f64::INFINITY;
-        let finite = &self.times[..self.times.len() - usize::from(settles)];
-        check::finite("the times of an evolution", finite)?;
+        let last = self.times.len() - 1;
+        let is_sound =
+            |(index, t): (usize, &f64)| t.is_finite() || (index == last && *t == f64::INFINITY);
+        if let Some(index) = self
+            .times
+            .iter()
+            .enumerate()
+            .position(|pair| !is_sound(pair))
+        {
+            let time = self.times[index];
+            return Err(Error::Time { index, time }.into());
+        }
         increasing(self.start, &self.times, false)?;
         let changes: Vec<f64> = self.changes.iter().map(|(t, _)| *t).collect();
         check::finite("the times at which inputs change", &changes)?;

@@ -230,7 +230,7 @@ impl LinearLeg {
 /// Returns the derivatives of the first slope and of the algebraic equations in the time of the event with which a leg begins.
 fn first_drifts<D: Dynamics>(differentiate: &Differentiate<'_, D>, leg: &Leg) -> [Vec<f64>; 2] {
     let function = Function::Rate(differentiate.clock(leg.from));
-    let own = differentiate.in_time(function, leg.longest);
+    let own = differentiate.in_time(function, leg.scale(0));
     let mut drift = own.clone();
     if leg.fractions() > 0 {
         let slope = differentiate.rate(leg.from);

@@ -34,6 +34,7 @@ pub(super) fn march<D: Dynamics>(problem: &Problem<'_, D>, complete: bool) -> Re
         .dynamics
         .initial(&phases[0].gather(problem.theta), &mut x);
     let parameters = |phase: &Phase| phase.gather(problem.theta);
+    check_initial(&x)?;
     let mut events = Events::new(problem.dynamics, &phases[0], parameters(&phases[0]), &x)?;
     let mut legs = Vec::with_capacity(phases.len());
     for (index, phase) in phases.iter().enumerate() {
@@ -58,6 +59,17 @@ pub(super) fn march<D: Dynamics>(problem: &Problem<'_, D>, complete: bool) -> Re
         (x, events) = (way.stepper.x, way.events);
     }
     Ok(Trajectory { legs })
+}
+
+/// Checks that all components of the initial value are finite.
+fn check_initial(x: &[f64]) -> Result<()> {
+    match x.iter().position(|x| !x.is_finite()) {
+        Some(component) => {
+            let x = x[component];
+            Err(Error::Initial { component, x }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Phase in progress.
@@ -110,6 +122,7 @@ impl<'a, D: Dynamics> Way<'a, D> {
             let (h, last) = self.length(controller, [before, time], step - earlier);
             if let Some(event) = self.kept_event(step) {
                 let found = self.near(event, h, time)?;
+                self.expect_none([t, found.1], Some(event))?;
                 self.fire_after(controller, found, time)?;
                 continue;
             }
@@ -122,7 +135,8 @@ impl<'a, D: Dynamics> Way<'a, D> {
                     continue;
                 }
             } else if error.is_none() {
-                return Err(Error::Unsolved { t }.into());
+                let refused = self.stepper.refused();
+                return Err(refused.unwrap_or(Error::Unsolved { t }).into());
             }
             if let Some(found) = self.event_in([t, h])? {
                 self.fire_after(controller, found, time)?;
@@ -136,7 +150,7 @@ impl<'a, D: Dynamics> Way<'a, D> {
             }
             self.stepper.record(&mut self.leg, [t, h]);
             self.stepper.accept(h);
-            let steady = self.kept.is_none() && quiet >= QUIET;
+            let steady = self.kept.is_none() && quiet >= QUIET && !self.is_expecting();
             self.t = if last || steady { time } else { t + h };
         }
         Ok(())
@@ -197,8 +211,22 @@ impl<'a, D: Dynamics> Way<'a, D> {
     fn event_in(&mut self, step: [f64; 2]) -> Result<Option<(usize, f64)>> {
         match &mut self.events {
             Some(events) if self.kept.is_none() => events.in_step(&mut self.stepper, step),
-            _ => Ok(None),
+            _ => self.expect_none(step, None).map(|()| None),
         }
+    }
+
+    /// Checks that the last attempt of a kept step leads over no event but this one.
+    fn expect_none(&mut self, [t, h]: [f64; 2], but: Option<usize>) -> Result<()> {
+        match &mut self.events {
+            Some(events) => events.expect_none(t + h, &self.stepper.next, but),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns whether an event is still to come although the state rests.
+    fn is_expecting(&self) -> bool {
+        let events = self.events.as_ref();
+        events.is_some_and(|events| events.is_expected(&self.stepper.x))
     }
 
     /// Attempts the step to an event that is kept, whose length is close to a guess. Returns it with its length.
@@ -206,8 +234,10 @@ impl<'a, D: Dynamics> Way<'a, D> {
         let Some(events) = &self.events else {
             return Ok((event, guess));
         };
-        let distance = Some((time - self.t).abs()).filter(|d| d.is_finite());
-        let scale = guess.abs().max(distance.unwrap_or(0.0));
+        // On the way to a steady state, the event may move by the length of the leg so far.
+        let distance = Some(time - self.t).filter(|d| d.is_finite());
+        let distance = distance.unwrap_or(self.t - self.leg.from).abs();
+        let scale = guess.abs().max(distance);
         let length = events.near(&mut self.stepper, event, [self.t, guess, scale])?;
         Ok((event, length))
     }
@@ -228,7 +258,8 @@ impl<'a, D: Dynamics> Way<'a, D> {
         self.stepper.accept(h);
         self.t = t + h;
         // No step is left between an event and a fixed time that differ by rounding.
-        if (time - self.t).abs() <= CLOSE * time.abs().max(self.scale()) {
+        let close = CLOSE * time.abs().max(self.scale());
+        if time.is_finite() && (time - self.t).abs() <= close {
             self.t = time;
         }
         self.fire(event, last, time)?;
@@ -240,11 +271,17 @@ impl<'a, D: Dynamics> Way<'a, D> {
     /// Fires all events that fire where a leg begins.
     fn fire_at_start(&mut self, controller: &mut Controller, time: f64) -> Result<()> {
         while self.leg.steps.is_empty() {
-            let first = match (self.kept(), &mut self.events) {
-                (Some(kept), _) => kept.event.filter(|_| kept.lengths.is_empty()),
-                (None, Some(events)) => events.at_start(self.t, &self.stepper.x)?,
-                (None, None) => None,
+            let kept = self.kept();
+            let Some(events) = &mut self.events else {
+                break;
             };
+            let mut first = events.at_start(self.t, &self.stepper.x)?;
+            if let Some(kept) = kept {
+                first = kept.event.filter(|_| kept.lengths.is_empty());
+                if first.is_none() {
+                    events.expect_none(self.t, &self.stepper.x, None)?;
+                }
+            }
             let Some(event) = first else { break };
             self.fire(event, Default::default(), time)?;
             *controller = self.controller();
@@ -286,6 +323,9 @@ impl<'a, D: Dynamics> Way<'a, D> {
 
     /// Returns the error of steps that vanish.
     fn vanished(&self) -> Error {
+        if let Some(error) = self.stepper.refused() {
+            return error;
+        }
         let component = self.stepper.fastest();
         Error::Vanished {
             t: self.t,
@@ -301,10 +341,15 @@ impl<'a, D: Dynamics> Way<'a, D> {
             let component = self.stepper.fastest();
             return Error::Unsteady { limit, component };
         }
+        let x = &self.stepper.x;
+        let component = (0..x.len()).max_by(|&i, &j| x[i].abs().total_cmp(&x[j].abs()));
+        let component = component.unwrap_or(0);
         Error::TooMany {
             limit,
             t,
             end: self.phase.until,
+            component,
+            x: x[component],
         }
     }
 }

@@ -15,7 +15,8 @@ pub(super) struct Leg {
     pub(super) before: usize,
     /// Time at which it begins.
     pub(super) from: f64,
-    /// Fixed time that is next, if the leg begins with an event. Steps up to it are fractions of the distance.
+    /// Fixed time that is next, if the leg begins with an event. Steps up to it are fractions of the distance. Those to a steady
+    /// state, where it is infinite, move along with the event.
     pub(super) horizon: Option<f64>,
     /// End of the leg by an event, unless it ends with the phase.
     pub(super) ending: Option<Ending>,
@@ -58,7 +59,7 @@ pub(super) struct Motion<'a> {
     pub(super) stretch: f64,
     /// Slopes of all stages.
     pub(super) slopes: &'a [f64],
-    /// Length of the longest step of the leg.
+    /// Length over which the rate changes little with time.
     pub(super) longest: f64,
 }
 
@@ -171,8 +172,16 @@ impl Leg {
             along: h * stretch,
             stretch,
             slopes,
-            longest: self.longest,
+            longest: self.scale(step),
         }
+    }
+
+    /// Returns a length near a step over which the rate changes little with time. On the way to a steady state steps grow without
+    /// bound, and the longest says nothing about the others.
+    pub(super) fn scale(&self, step: usize) -> f64 {
+        let settles = self.horizon == Some(f64::INFINITY);
+        let own = self.steps.get(step).filter(|_| settles);
+        own.map_or(self.longest, |[_, h]| h.abs())
     }
 
     /// Returns whether the states of all stages are recorded.

@@ -135,3 +135,60 @@ fn kept_events_that_move_too_far_are_lost() {
     );
     assert!(found.to_string().contains("choose them anew"), "{found}");
 }
+
+#[test]
+fn events_that_are_new_to_kept_steps_are_errors() {
+    // Up to t = 2, the floor is reached for θ > ½ only.
+    for method in [Method::Explicit, Method::Implicit, Method::Theta(0.5)] {
+        let model = Evolution::new(Strange(""), vec![1.0, 2.0]).unwrap();
+        let kept = model.method(method).keep_steps(&[0.3]).unwrap();
+        assert!(kept.predict(&[0.49]).is_ok());
+        let found = failure(kept.predict(&[0.7]));
+        assert!(
+            matches!(found, Error::NewEvent { t, index: 0 } if t > 1.69),
+            "{found}"
+        );
+        assert!(found.to_string().contains("choose the steps anew"));
+        // A jump that fires a second event at once.
+        let pushed = |theta: f64| {
+            let model = Evolution::new(Pushed, vec![0.8]).unwrap();
+            model.method(method).keep_steps(&[theta]).unwrap()
+        };
+        let found = failure(pushed(0.5).predict(&[3.0]));
+        assert!(matches!(found, Error::NewEvent { index: 1, .. }), "{found}");
+        assert!(pushed(3.0).predict(&[3.1]).is_ok());
+    }
+}
+
+/// ẋ = 1 from 0, with a jump by θ at x = ½ that fires a second event if it leads beyond x = 2.
+struct Pushed;
+
+impl Dynamics for Pushed {
+    fn dims(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, _: &[S], _: &[S], out: &mut [S]) {
+        out[0] = S::from(1.0);
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(0.0);
+    }
+
+    fn events(&self) -> usize {
+        2
+    }
+
+    fn event<S: Scalar>(&self, index: usize, _: f64, x: &[S], _: &[S]) -> S {
+        x[0] - if index == 0 { 0.5 } else { 2.0 }
+    }
+
+    fn jump<S: Scalar>(&self, index: usize, _: f64, x: &mut [S], theta: &[S]) {
+        x[0] = if index == 0 {
+            x[0] + theta[0]
+        } else {
+            S::from(0.0)
+        };
+    }
+}

@@ -81,7 +81,7 @@ fn integrations_that_fail_say_where_and_why() {
         let model = Evolution::new(Edge, vec![3.0]).unwrap().method(method);
         let found = failure(model.predict(&[1.0]));
         assert!(
-            matches!(found, Error::Vanished { t, component: 1, .. } if (t - 1.0).abs() < 1e-3),
+            matches!(found, Error::NotFinite { t, component: 1, rate, .. } if (t - 1.0).abs() < 1e-3 && !rate.is_finite()),
             "{found}"
         );
         let found = failure(model.predict(&[-1.0]));
@@ -107,6 +107,23 @@ fn settings_that_make_no_sense_are_errors() {
     assert!(matches!(times(&[1.0, 0.5]), Error::Times { index: 1, .. }));
     assert!(matches!(times(&[-1.0]), Error::Times { index: 0, .. }));
     assert!(matches!(times(&[1.0, 1.0]), Error::Times { index: 1, .. }));
+    let inf = f64::INFINITY;
+    for bad in [
+        &[f64::NAN][..],
+        &[inf, 3.0],
+        &[1.0, -inf],
+        &[inf, inf],
+        &[1.0, f64::NAN, inf],
+    ] {
+        let found = times(bad);
+        let first = usize::from(bad[0] == 1.0);
+        assert!(
+            matches!(found, Error::Time { index, .. } if index == first),
+            "{found}"
+        );
+        let text = found.to_string();
+        assert!(text.contains("only the last may be `inf`"), "{text}");
+    }
     for found in [
         Evolution::new(Stiff, vec![]).map(drop),
         Evolution::new(Stiff, vec![f64::NAN]).map(drop),
@@ -208,7 +225,7 @@ fn derivatives_that_are_lost_are_found_wherever_the_state_goes() {
     let model = Evolution::new(Wrong("unwritten"), vec![2.0]).unwrap();
     let found = failure(model.predict(&[1.0]));
     assert!(
-        matches!(found, Error::NotFinite { component: 1, .. }),
+        matches!(found, Error::Initial { component: 1, .. }),
         "{found}"
     );
 }

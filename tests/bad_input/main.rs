@@ -12,6 +12,7 @@ mod dynamics;
 mod estimation;
 mod events;
 mod evolution;
+mod evolution_failures;
 mod extensions;
 mod extreme_numbers;
 mod fields;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::evolution::{LotkaVolterra, Robertson, reference};
 use pullback::automatic::Scalar;
 use pullback::evolution::{Dynamics, Evolution, Method};
+use pullback::{Cpu, Linearisation};
 
 /// Spiral onto the unit circle with angular velocity θ (1 + cos t), in closed form in polar coordinates.
 struct Spiral;
@@ -202,5 +203,78 @@ fn the_theta_method_solves_stiff_rates() {
         let model = model.accuracy(1e-6, &[1e-8, 1e-12, 1e-8]).unwrap();
         let error = relative(&model.predict(&theta).unwrap(), &states);
         assert!(error < bound, "θ = {number}: {error:.1e}");
+    }
+}
+
+/// ẋ = −θx³ from 10.
+struct Cubic;
+
+impl Dynamics for Cubic {
+    fn dims(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = -theta[0] * x[0] * x[0] * x[0];
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(10.0);
+    }
+}
+
+/// The solution y of y + a y³ = x, by bisection, and its derivatives in x and a.
+fn cubic_root(x: f64, a: f64) -> (f64, [f64; 2]) {
+    let (mut low, mut high) = (0.0, x);
+    for _ in 0..200 {
+        let y: f64 = 0.5 * (low + high);
+        if y + a * y.powi(3) < x {
+            low = y;
+        } else {
+            high = y;
+        }
+    }
+    let slope = 1.0 + 3.0 * a * low * low;
+    (low, [1.0 / slope, -low.powi(3) / slope])
+}
+
+#[test]
+fn long_steps_of_given_length_are_solved_to_rounding() {
+    // The Jacobian falls from −300 to −20 in the first step of implicit Euler: with that of its start, corrections hardly shrink.
+    let model = Evolution::new(Cubic, vec![0.5, 1.0]).unwrap();
+    let model = model.method(Method::Theta(1.0)).every(0.5).unwrap();
+    let found = model.predict(&[1.0]).unwrap();
+    let (first, [_, by_a]) = cubic_root(10.0, 0.5);
+    let (second, [by_x, by_rate]) = cubic_root(first, 0.5);
+    for (found, exact) in found.iter().zip([first, second]) {
+        assert!((found / exact - 1.0).abs() < 2e-15, "{found} {exact}");
+    }
+    let z = Linearisation::new(&model, &found, &[1.0], Cpu::shared()).unwrap();
+    let z = z.matrix().unwrap().clone();
+    let exact = [0.5 * by_a, by_x * 0.5 * by_a + 0.5 * by_rate];
+    for (i, exact) in exact.into_iter().enumerate() {
+        assert!((z[(i, 0)] / exact - 1.0).abs() < 1e-14, "{z:?} {exact}");
+    }
+    for method in [Method::Implicit, Method::ImplicitFifth, Method::Theta(0.5)] {
+        let of = || {
+            let model = Evolution::new(Cubic, vec![0.5, 1.0]).unwrap();
+            model.method(method).every(0.25).unwrap()
+        };
+        let f = |theta: f64| of().predict(&[theta]).unwrap();
+        let rho = f(1.0);
+        let linear = |model: &Evolution<Cubic>| {
+            let z = Linearisation::new(model, &rho, &[1.0], Cpu::shared()).unwrap();
+            z.matrix().unwrap().clone()
+        };
+        let z = linear(&of());
+        assert_eq!(z, linear(&of().memory(1)), "{method:?}");
+        let (before, after) = (f(1.0 - 1e-5), f(1.0 + 1e-5));
+        for i in 0..2 {
+            let difference = (after[i] - before[i]) / 2e-5;
+            assert!(
+                (z[(i, 0)] - difference).abs() < 1e-6,
+                "{method:?}: {z:?} {difference}"
+            );
+        }
     }
 }

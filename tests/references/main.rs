@@ -8,6 +8,7 @@ mod darcy_experiments;
 mod dynamics;
 mod events;
 mod events_order;
+mod events_rest;
 mod evolution;
 mod evolution_methods;
 mod experiments;

@@ -2,6 +2,8 @@
 
 mod implicit;
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::evolution::course::Phase;
 use crate::evolution::dynamics::{Dynamics, moves};
@@ -15,6 +17,9 @@ use crate::evolution::trajectory::Leg;
 
 /// Length of an implicit step that solves the algebraic equations and leaves all other components as they are, to the last bit.
 pub(super) const INSTANT: f64 = 1e-100;
+
+/// Size of a component that has grown without bound. That its rate is not finite says no more.
+const LARGE: f64 = 1e100;
 
 /// State between two steps, and the slope there.
 #[derive(Default)]
@@ -47,8 +52,12 @@ pub(super) struct Stepper<'a, D> {
     error: Vec<f64>,
     /// First slope and length of the step before, with length 0 if there is none.
     before: (Vec<f64>, f64),
+    /// Rate that was not finite in the last attempt.
+    refused: Option<Error>,
     /// x, and the parameters of the dynamics.
     both: Vec<f64>,
+    /// Whether the systems are those of a stage, and not those at x.
+    moved: bool,
     /// Systems of implicit stages.
     newton: Option<Newton<'a, D>>,
 }
@@ -80,6 +89,8 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             correction: zero(),
             error: zero(),
             before: (zero(), 0.0),
+            refused: None,
+            moved: false,
             both: [&x[..], &parameters].concat(),
             x,
             newton: newton.transpose()?,
@@ -132,6 +143,26 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
         .into())
     }
 
+    /// Returns the error of a rate at the last stage that is not finite, if this part of the slopes holds one.
+    fn not_finite(&self, t: f64, slopes: Range<usize>) -> Option<Error> {
+        let slopes = &self.slopes[slopes];
+        let component = (0..self.n).find(|&i| !slopes[i].is_finite())?;
+        let (x, rate) = (self.stage[component], slopes[component]);
+        let error = Error::NotFinite {
+            t,
+            component,
+            x,
+            rate,
+        };
+        let is_large = |x: &f64| x.is_nan() || x.abs() > LARGE;
+        (!self.stage.iter().any(is_large)).then_some(error)
+    }
+
+    /// Returns the rate that was not finite in the last attempt, if that is why it failed.
+    pub(super) fn refused(&self) -> Option<Error> {
+        self.refused.clone()
+    }
+
     /// Prepares the systems of implicit stages at the current state.
     fn linearise(&mut self, t: f64) -> Result<()> {
         self.both[..self.n].copy_from_slice(&self.x);
@@ -150,10 +181,16 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     /// Computes the stages of a step and the state after it. Returns the estimated error relative to what is allowed, or None
     /// if a stage is not solved or not finite.
     pub(super) fn attempt(&mut self, t: f64, h: f64) -> Result<Option<f64>> {
+        self.refused = None;
+        if std::mem::take(&mut self.moved) {
+            self.outdate();
+        }
         self.linearise(t)?;
         self.stage.copy_from_slice(&self.x);
         for stage in 1..self.tableau.stages() {
-            if self.solve_stage(stage, t, h).is_none() {
+            if self.solve_stage(stage, t, h)?.is_none() {
+                let slopes = stage * self.n..(stage + 1) * self.n;
+                self.refused = self.not_finite(t + self.tableau.c[stage] * h, slopes);
                 return Ok(None);
             }
             self.stages[(stage - 1) * self.n..stage * self.n].copy_from_slice(&self.stage);
@@ -247,7 +284,10 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
     }
 
     /// Computes a stage Y and its slope. Returns None if that fails.
-    fn solve_stage(&mut self, stage: usize, t: f64, h: f64) -> Option<()> {
+    ///
+    /// # Errors
+    /// Fails if the rate is not a differentiable function.
+    fn solve_stage(&mut self, stage: usize, t: f64, h: f64) -> Result<Option<()>> {
         let n = self.n;
         let (earlier, rest) = self.slopes.split_at_mut(stage * n);
         let slope = &mut rest[..n];
@@ -261,10 +301,11 @@ impl<'a, D: Dynamics> Stepper<'a, D> {
             let parameters = &self.both[n..];
             self.dynamics
                 .rate(self.phase.clock(t), &self.stage, parameters, slope);
-            return slope.iter().all(|k| k.is_finite()).then_some(());
+            return Ok(slope.iter().all(|k| k.is_finite()).then_some(()));
         }
         if !self.factorise(shift) {
-            return None;
+            self.slopes[stage * n..(stage + 1) * n].fill(0.0);
+            return Ok(None);
         }
         self.guess(stage, shift);
         self.iterate(t, shift, stage * n..(stage + 1) * n)
