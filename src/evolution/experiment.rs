@@ -46,6 +46,7 @@ use crate::error::Result;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Experiment {
+    name: String,
     start: f64,
     times: Vec<f64>,
     sources: Vec<(usize, Source)>,
@@ -59,12 +60,21 @@ impl Experiment {
     /// A last time of `f64::INFINITY` stands for the steady state.
     pub fn new(times: Vec<f64>) -> Self {
         Self {
+            name: String::new(),
             start: 0.0,
             times,
             sources: Vec::new(),
             changes: Vec::new(),
             rested: None,
         }
+    }
+
+    /// Sets the name, which is empty by default. [`Measurements::likelihood`](crate::loss::Measurements::likelihood) finds an
+    /// experiment by the name of its condition.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.to_string();
+        self
     }
 
     /// Sets the time of the initial value.
@@ -104,6 +114,11 @@ impl Experiment {
     pub fn rested(mut self, inputs: &[(usize, f64)]) -> Self {
         self.rested = Some(inputs.to_vec());
         self
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns the times of observation.

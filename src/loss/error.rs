@@ -66,6 +66,37 @@ pub enum Error {
         /// Description of the problem, and remedy.
         problem: &'static str,
     },
+    /// A condition of a table for which the model has no experiment.
+    #[error(
+        "the model has no experiment with the name {condition} of a condition of the table; its experiments have the names \
+         {names}; make them by `Condition::experiment`, or name them by `Experiment::named`"
+    )]
+    NoExperiment {
+        /// Name of the condition, in quotes.
+        condition: String,
+        /// First names of the experiments of the model, in quotes.
+        names: String,
+    },
+    /// Experiments of a model that cannot be told apart.
+    #[error(
+        "several experiments of the model have the name {experiment}; name each by its condition (`Condition::experiment`, \
+         `Experiment::named`)"
+    )]
+    SameName {
+        /// Name of the experiments, in quotes.
+        experiment: String,
+    },
+    /// A time of a table at which the model is not observed.
+    #[error(
+        "the experiment {experiment} is not observed at t = {time}, for which the table has a line; take the times of the \
+         condition (`Condition::experiment`)"
+    )]
+    Unobserved {
+        /// Name of the experiment, in quotes.
+        experiment: String,
+        /// Time.
+        time: String,
+    },
     /// An observable that is given twice.
     #[error("the observable `{name}` is given twice; give every observable once")]
     Twice {
@@ -97,6 +128,9 @@ impl ModuleError for Error {
             Self::Column { .. } => "Column",
             Self::Cells { .. } => "Cells",
             Self::Cell { .. } => "Cell",
+            Self::NoExperiment { .. } => "NoExperiment",
+            Self::SameName { .. } => "SameName",
+            Self::Unobserved { .. } => "Unobserved",
             Self::Twice { .. } => "Twice",
         }
     }

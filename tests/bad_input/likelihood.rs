@@ -1,8 +1,10 @@
 //! Data and tables of measurements that make no sense.
 
+use pullback::evolution::{Evolution, Experiment};
 use pullback::loss::{
     Datum, Error, Family, Likelihood, Measurements, NoiseLevel, NoiseSource, Observable,
 };
+use pullback::models::dynamics::Lorenz;
 use pullback::{Loss, metric};
 
 const SOUND: Datum = Datum {
@@ -216,7 +218,9 @@ fn tables_that_fit_no_likelihood_say_where() {
     let given = NoiseSource::Given(1.0);
     let measured = Measurements::parse(TABLE).unwrap();
     let of = |outputs, observables: &[Observable<'_>]| {
-        measured.likelihood(outputs, observables).unwrap_err()
+        measured
+            .likelihood_in_order(outputs, observables)
+            .unwrap_err()
     };
     let a = observable("a", gaussian, given);
     for (observables, expected) in [
@@ -251,7 +255,44 @@ fn tables_that_fit_no_likelihood_say_where() {
     let zero = observable("b", gaussian, NoiseSource::Given(0.0));
     assert_eq!(of(2, &[a, zero]).kind(), "NotPositive");
     let bare = Measurements::parse("observable,time,value\na,1,2").unwrap();
-    let found = bare.likelihood(1, &[observable("a", gaussian, column)]);
+    let found = bare.likelihood_in_order(1, &[observable("a", gaussian, column)]);
     let message = found.unwrap_err().to_string();
     assert!(message.contains("no column `noise`"), "{message}");
+}
+
+#[test]
+fn experiments_that_do_not_belong_to_the_table_are_named() {
+    let table = "observable,condition,time,value\na,low,1,2\na,high,3,4\n";
+    let measured = Measurements::parse(table).unwrap();
+    let a = Observable {
+        name: "a",
+        family: Family::Gaussian,
+        noise: NoiseSource::Given(1.0),
+    };
+    let at = |times: &[f64], name: &str| Experiment::new(times.to_vec()).named(name);
+    for (experiments, kind, parts) in [
+        (
+            vec![at(&[1.0], "low"), at(&[3.0], "")],
+            "NoExperiment",
+            ["`high`", "`low`, ``"],
+        ),
+        (
+            vec![at(&[1.0], "low"), at(&[3.0], "high"), at(&[3.0], "high")],
+            "SameName",
+            ["`high`", "Condition::experiment"],
+        ),
+        (
+            vec![at(&[1.0], "low"), at(&[1.0, 2.0], "high")],
+            "Unobserved",
+            ["`high`", "t = 3"],
+        ),
+    ] {
+        let model = Evolution::over(Lorenz::new([1.0; 3]).unwrap(), experiments).unwrap();
+        let found = measured.likelihood(&model, &[a]).unwrap_err();
+        let message = found.to_string();
+        assert_eq!(found.kind(), kind, "{message}");
+        for part in parts {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
+    }
 }
