@@ -117,6 +117,7 @@ fn tables_that_say_the_same_are_the_same() {
     assert_eq!(expected.1[1], ("b".to_string(), 1, 0, 0.01));
     for other in [
         "\u{feff}observable;condition;time;value\r\na;x;1;2\r\nb;y;3.5;0.01\r\n",
+        "# a comment, first\nobservable,condition,time,value\na,x,1,2\n  # and, then, another\nb,y,3.5,1e-2",
         "value\ttime\tcondition\tobservable\n2\t1\tx\ta\n\n.01\t3.5\ty\tb",
         "  time , observable , note , value , condition\n 1 , a , \"one, two\" , 2.0 , x\n 3.5 , b , , 1E-2 , y ",
     ] {
@@ -124,6 +125,8 @@ fn tables_that_say_the_same_are_the_same() {
     }
     let quoted = rows("observable,condition,time,value\n\"a \"\"b\"\", c\",x,1,2");
     assert_eq!(quoted.1[0].0, "a \"b\", c");
+    let hash = rows("observable,condition,time,value\n\"#1\",x,1,2");
+    assert_eq!(hash.1[0].0, "#1");
     let single = Measurements::parse("time;value;observable\n1;2;a\n0;3;a").unwrap();
     assert_eq!(single.conditions().len(), 1);
     assert_eq!(single.conditions()[0].name, "");

@@ -26,7 +26,8 @@ use crate::evolution::Experiment;
 /// | `value` | `measurement` | measured value; empty, `NA` or `NaN` if it is missing |
 /// | `noise` | `noiseParameters` | noise level; may be left out |
 ///
-/// Cells are separated by tabs, semicolons or commas. Several lines may have the same observable, condition and time. PEtab
+/// Cells are separated by tabs, semicolons or commas. Lines that begin with `#` are comments; put a name that begins with it in
+/// quotes. Several lines may have the same observable, condition and time. PEtab
 /// (Schmiester et al. 2021) is a format for parameter estimation in systems biology. Its column `observableParameters` is not read:
 /// scales and offsets belong in the model.
 ///
