@@ -101,7 +101,8 @@ impl Experiment {
     /// Changes entries of the parameters of the dynamics from a time on. Without entries, the time is a place where the rate may
     /// jump.
     ///
-    /// A step ends at this time. What is observed at this time is the state before the change.
+    /// A step ends at this time. What is observed at this time is the state before the change. A change after the last time of
+    /// observation has no effect on what is observed, so that experiments of different lengths may share their changes.
     #[must_use]
     pub fn from(mut self, t: f64, inputs: &[(usize, f64)]) -> Self {
         self.changes.push((t, inputs.to_vec()));

@@ -1,6 +1,6 @@
 //! Errors of data.
 
-use crate::error::ModuleError;
+use crate::error::{ModuleError, number};
 
 /// Error of data given to a loss.
 ///
@@ -30,6 +30,21 @@ pub enum Error {
         entry: usize,
         /// Length of the state.
         entries: usize,
+    },
+    /// A mean or noise level in the state for which a datum has no density.
+    #[error(
+        "the {what} of {datum} is {} (entry {entry} of the state), but must be {}",
+        number(*value), demand(*value)
+    )]
+    Domain {
+        /// Name of the datum.
+        datum: String,
+        /// Name of the number that the entry holds.
+        what: &'static str,
+        /// Index of the entry.
+        entry: usize,
+        /// Value of the entry.
+        value: f64,
     },
     /// A column of a table that is missing or ambiguous.
     #[error("the column `{column}` {problem}; the header of the table has {header}")]
@@ -105,6 +120,16 @@ pub enum Error {
     },
 }
 
+/// Returns what a mean or noise level must be, with a remedy.
+fn demand(value: f64) -> &'static str {
+    if value.is_finite() {
+        "positive; bound the parameters, or estimate their logarithms (`Transform::Log`); if it is zero but for errors of an \
+         integration, ask for more absolute accuracy, or add a small offset"
+    } else {
+        "finite; look for an overflow or a division by zero in its computation"
+    }
+}
+
 /// Largest number of characters of a cell that an error repeats.
 const SHOWN: usize = 40;
 
@@ -125,6 +150,7 @@ impl ModuleError for Error {
         match self {
             Self::Missing { .. } => "Missing",
             Self::Entry { .. } => "Entry",
+            Self::Domain { .. } => "Domain",
             Self::Column { .. } => "Column",
             Self::Cells { .. } => "Cells",
             Self::Cell { .. } => "Cell",
