@@ -277,17 +277,23 @@ impl<'a> Descent<'a> {
         }
     }
 
+    /// Checks that a point lies inside the bounds and the transforms. `what` names the point.
+    pub(crate) fn check_domain(&self, what: &'static str, theta: &[f64]) -> Result<()> {
+        if let Some(bounds) = self.setting.bounds {
+            bounds.check(what, theta)?;
+        }
+        match self.setting.transforms {
+            Some(transforms) => check_transforms(what, transforms, theta),
+            None => Ok(()),
+        }
+    }
+
     /// Checks the settings and a starting point.
     pub(crate) fn check(&self, theta: &[f64]) -> Result<()> {
         let setting = &self.setting;
         check::length("the start θ", theta.len(), setting.model.param_dim())?;
         check::finite("the start θ", theta)?;
-        if let Some(bounds) = setting.bounds {
-            bounds.check(theta)?;
-        }
-        if let Some(transforms) = setting.transforms {
-            check_transforms(transforms, theta)?;
-        }
+        self.check_domain("the start", theta)?;
         if let Some(first) = setting.first_metric {
             check::option(
                 "the progress threshold of the first metric",

@@ -145,7 +145,7 @@ impl Experiment {
         let mut sources: Vec<Source> = (0..p).map(Source::Parameter).collect();
         for &(entry, source) in &self.sources {
             if let Source::Value(value) = source {
-                check::finite("a given parameter of an experiment", &[value])?;
+                check_value(entry, value)?;
             }
             *entry_of(&mut sources, entry)? = source;
         }
@@ -209,9 +209,16 @@ fn entry_of(sources: &mut [Source], entry: usize) -> Result<&mut Source> {
     found.ok_or_else(|| Error::Entry { entry, count }.into())
 }
 
+fn check_value(entry: usize, value: f64) -> Result<()> {
+    match value.is_finite() {
+        true => Ok(()),
+        false => Err(Error::Value { entry, value }.into()),
+    }
+}
+
 fn set(sources: &mut [Source], inputs: &[(usize, f64)]) -> Result<()> {
     for &(entry, value) in inputs {
-        check::finite("an input of an experiment", &[value])?;
+        check_value(entry, value)?;
         *entry_of(sources, entry)? = Source::Value(value);
     }
     Ok(())

@@ -146,7 +146,13 @@ impl<D: Dynamics> Evolution<D> {
         let what = "the number of components and of observables of dynamics";
         let least = n.min(outputs);
         check::option(what, least as f64, least > 0, "give at least one of each")?;
-        let courses = experiments.iter().map(|experiment| experiment.course(p));
+        let several = experiments.len() > 1;
+        let course =
+            |(index, experiment): (usize, &Experiment)| match (experiment.course(p), several) {
+                (Err(error), true) => Err(Error::of_experiment(index, error)),
+                (course, _) => course,
+            };
+        let courses = experiments.iter().enumerate().map(course);
         let courses = courses.collect::<Result<Vec<Course>>>()?;
         let parameters = count_parameters(&courses)?;
         let plan = Plan {
