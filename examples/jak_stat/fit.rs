@@ -28,6 +28,7 @@ pub fn search(
     MultiStart::new(&descent)
         .within(&region()?, options.starts)
         .seed(options.seed)
+        .named(&JakStat::NAMES)
         .standard_errors(Variance::Known)
         .run(|_| finished())
 }

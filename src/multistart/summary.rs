@@ -65,6 +65,7 @@ pub struct Summary {
     optima: Vec<Optimum>,
     counts: Counts,
     best: usize,
+    pub(super) names: Vec<String>,
 }
 
 /// Starting point, its report or error, and the cost of the run.
@@ -97,6 +98,7 @@ impl Summary {
     pub(super) fn new(
         (fits, failures, counts): (Vec<Fit>, Vec<Failure>, Counts),
         optima: Vec<Optimum>,
+        names: Vec<String>,
     ) -> Self {
         let lowest = |&i: &usize, &j: &usize| fits[i].report.loss.total_cmp(&fits[j].report.loss);
         let ended = (0..fits.len()).filter(|&i| fits[i].report.converged());
@@ -107,6 +109,7 @@ impl Summary {
             failures,
             optima,
             counts,
+            names,
         }
     }
 
