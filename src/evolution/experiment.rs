@@ -92,6 +92,42 @@ impl Experiment {
     }
 
     /// Takes an entry of the parameters of the dynamics from another parameter of the model.
+    ///
+    /// Entries are numbered as in the dynamics, parameters as in the model. Entry j is parameter j of the model where no experiment
+    /// says otherwise. The number of an entry that is given in all experiments is therefore free, and own parameters begin
+    /// with the lowest free number:
+    ///
+    /// ```
+    /// use pullback::Model;
+    /// use pullback::automatic::Scalar;
+    /// use pullback::evolution::{Dynamics, Evolution, Experiment};
+    ///
+    /// /// A drug is cleared at the rate θ₀ from a baseline θ₁ and a dose θ₂.
+    /// struct Cleared;
+    ///
+    /// impl Dynamics for Cleared {
+    ///     fn dims(&self) -> (usize, usize) {
+    ///         (1, 3)
+    ///     }
+    ///
+    ///     fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+    ///         out[0] = -theta[0] * x[0];
+    ///     }
+    ///
+    ///     fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+    ///         out[0] = theta[1] + theta[2];
+    ///     }
+    /// }
+    ///
+    /// // Entry 2, the dose, is given in both, so that number 2 is free: it is the baseline, entry 1, of the second patient.
+    /// let first = Experiment::new(vec![0.0, 1.0]).given(2, 10.0);
+    /// let second = Experiment::new(vec![0.0, 1.0]).given(2, 20.0).own(1, 2);
+    /// let model = Evolution::over(Cleared, vec![first, second])?;
+    /// assert_eq!(model.param_dim(), 3); // clearance, baseline of the first, baseline of the second
+    /// let rho = model.predict(&[0.5, 1.0, 3.0])?;
+    /// assert_eq!((rho[0], rho[2]), (11.0, 23.0));
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
     #[must_use]
     pub fn own(mut self, entry: usize, parameter: usize) -> Self {
         self.sources.push((entry, Source::Parameter(parameter)));

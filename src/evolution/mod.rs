@@ -201,9 +201,13 @@ impl<D: Dynamics> Evolution<D> {
 
     /// Sets the bytes that the record of a phase may take, 1 GiB by default.
     ///
-    /// Where linearised steps take more, sweeps take the steps again. A backward sweep then stores as many states as fit, and
-    /// takes every step a few times (Griewank and Walther 2000): with 30 states for 10,000 steps, 3.4 times. The derivatives are the
-    /// same to the last bit. Second derivatives are then unknown.
+    /// Where linearised steps take more, sweeps linearise them again, from the states of all stages if these fit. If they do not,
+    /// a backward sweep stores as many states as fit, and takes every step a few times (Griewank and Walther 2000): with 30 states
+    /// for 10,000 steps, 3.4 times. The derivatives are the same to the last bit. Second derivatives are known as long as the
+    /// states of all stages fit.
+    ///
+    /// The limit holds for the record and for each sweep by itself. A batch of columns is swept in groups of up to eight, at the
+    /// same time on several threads, and every sweep that takes steps again stores its own states.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.plan.memory = bytes;
