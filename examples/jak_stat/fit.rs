@@ -32,6 +32,7 @@ pub fn search(
         .within(&problem.bounds, options.starts)
         .seed(options.seed)
         .shortlist(options.runs, SHORT)
+        .named(&JakStat::NAMES)
         .standard_errors(Variance::Known)
         .run(|_| finished())
 }

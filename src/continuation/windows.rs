@@ -1,8 +1,8 @@
 //! Continuation over a growing window of time.
 
-use super::{Continuation, End, Path, Progress};
+use super::{Continuation, End, Path, Progress, Rejection};
 use crate::check;
-use crate::descent::Report;
+use crate::descent::{Counts, Report, Stop};
 use crate::error::Result;
 use crate::evolution::{Dynamics, Evolution, Window};
 
@@ -11,8 +11,10 @@ use crate::evolution::{Dynamics, Evolution, Window};
 /// Over a short time all solutions look alike, and the loss has few optima. Over many periods it has many, and a fit from afar
 /// ends in a wrong one. A fit over a short window gives parameters that are good enough for the next.
 ///
-/// If a fit fails or does not converge, a window about half-way to it is tried, as [`Continuation`] does. A parameter without
-/// influence in a window, such as the initial value of a later experiment, needs a prior: without one the fit does not converge.
+/// If a fit fails or does not converge, a window about half-way to it is tried, as [`Continuation`] does. First windows that end
+/// before anything depends on some parameter, such as the time of a later event or the initial value of a later experiment, are
+/// left out, and are among the [rejections](Path::rejected) of the path. To use them for the other parameters, add a prior in
+/// them.
 ///
 /// ```
 /// use pullback::continuation::GrowingWindow;
@@ -47,6 +49,16 @@ pub struct GrowingWindow<'m, D> {
     times: Vec<f64>,
     /// Numbers of these times in the windows.
     counts: Vec<f64>,
+}
+
+/// First window on which all parameters have an effect, with its fit, and the windows before it.
+struct Begin {
+    place: f64,
+    outcome: Result<Report>,
+    /// Windows on which some parameter has no effect.
+    blind: Vec<Rejection>,
+    /// Cost of the fits of these windows.
+    counts: Counts,
 }
 
 impl<'m, D: Dynamics> GrowingWindow<'m, D> {
@@ -98,15 +110,25 @@ impl<'m, D: Dynamics> GrowingWindow<'m, D> {
         // adds none.
         let pairs = self.counts.windows(2).map(|pair| pair[1] - pair[0]);
         let longest = pairs.fold(1.0, f64::max);
-        let places = Continuation::new(0.0, (self.counts.len() - 1) as f64)
-            .step(1.0)
-            .smallest_step(0.5 / longest);
-        let problem = |place: f64, start: &[f64]| fit(&self.model.until(self.end(place))?, start);
-        let observe = |progress: Progress<'_>| {
+        let last = (self.counts.len() - 1) as f64;
+        let mut problem =
+            |place: f64, start: &[f64]| fit(&self.model.until(self.end(place))?, start);
+        let mut observe = |progress: Progress<'_>| {
             let value = self.end(progress.value);
             observer(Progress { value, ..progress });
         };
+        let begin = self.begin(theta, &mut problem, &mut observe);
+        let places = Continuation::new(begin.place, last)
+            .step(1.0)
+            .smallest_step(0.5 / longest);
+        let mut ready = Some(begin.outcome);
+        let problem = |place: f64, start: &[f64]| match ready.take() {
+            Some(first) => first,
+            None => problem(place, start),
+        };
         let mut path = places.run(theta, problem, observe)?;
+        path.counts += begin.counts;
+        path.rejected.splice(0..0, begin.blind);
         if let End::Stuck { step } = &mut path.end {
             let count = self.count(path.points[path.points.len() - 1].value);
             *step = self.times[count] - self.times[count - 1];
@@ -117,6 +139,45 @@ impl<'m, D: Dynamics> GrowingWindow<'m, D> {
             .chain(rejected)
             .for_each(|value| *value = self.end(*value));
         Ok(path)
+    }
+
+    /// Fits the first windows, up to the first on which all parameters have an effect.
+    fn begin(
+        &self,
+        theta: &[f64],
+        problem: &mut dyn FnMut(f64, &[f64]) -> Result<Report>,
+        observe: &mut dyn FnMut(Progress<'_>),
+    ) -> Begin {
+        let last = (self.counts.len() - 1) as f64;
+        let (mut place, mut blind, mut counts) = (0.0, Vec::new(), Counts::default());
+        loop {
+            let outcome = problem(place, theta);
+            let parameter = match &outcome {
+                Ok(report) if place < last => unseen(report, theta),
+                _ => None,
+            };
+            let (Some(parameter), Ok(report)) = (parameter, &outcome) else {
+                return Begin {
+                    place,
+                    outcome,
+                    blind,
+                    counts,
+                };
+            };
+            observe(Progress {
+                value: place,
+                fraction: 0.0,
+                outcome: Ok(report),
+            });
+            counts += report.counts;
+            blind.push(Rejection {
+                value: place,
+                reason: format!(
+                    "nothing in this window depends on θ{parameter}; begin with a later window, or add a prior in this one"
+                ),
+            });
+            place += 1.0;
+        }
     }
 
     /// Returns the number of times in the window at a place, which may lie between two windows.
@@ -132,4 +193,19 @@ impl<'m, D: Dynamics> GrowingWindow<'m, D> {
     fn end(&self, place: f64) -> f64 {
         self.times[self.count(place) - 1]
     }
+}
+
+/// Largest relative change of a parameter that counts as none.
+//
+// The coordinate of a parameter with a transform is rounded.
+const NO_CHANGE: f64 = 1e-9;
+
+/// Returns the parameter without effect at which a run ended, if it is where the run began, so that it never had an effect. One
+/// that has run away had.
+fn unseen(report: &Report, start: &[f64]) -> Option<usize> {
+    let Stop::Lost { parameter } = report.stop else {
+        return None;
+    };
+    let (from, to) = (*start.get(parameter)?, report.theta[parameter]);
+    ((to - from).abs() <= NO_CHANGE * from.abs()).then_some(parameter)
 }

@@ -53,14 +53,14 @@ impl Bounds {
         }
     }
 
-    /// Checks that an initial θ has the right length and lies in the box.
-    pub(crate) fn check(&self, theta: &[f64]) -> Result<()> {
+    /// Checks that a point has the right length and lies in the box. `what` names the point.
+    pub(crate) fn check(&self, what: &'static str, theta: &[f64]) -> Result<()> {
         check::length("the bounds", self.lower.len(), theta.len())?;
         for (index, &value) in theta.iter().enumerate() {
             let (lower, upper) = (self.lower[index], self.upper[index]);
             if value < lower || value > upper {
                 return Err(Error::OutOfRange {
-                    what: "the start",
+                    what,
                     index,
                     value,
                     lower,

@@ -1,7 +1,8 @@
 //! Transforms of parameters that are confined to a half-line or an interval.
 
+use super::error::Error;
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Transform θ = T(ξ) of one parameter. The descent steps in ξ.
 ///
@@ -91,38 +92,44 @@ impl Transform {
         }
     }
 
-    /// Checks that the interval is valid and that the initial value lies inside the interval.
-    fn check(self, index: usize, value: f64) -> Result<()> {
-        let (lower, upper) = match self {
-            Self::Identity => return Ok(()),
-            Self::Log => (0.0, f64::INFINITY),
-            Self::Logit { lower, upper } => (lower, upper),
-        };
-        let logit = matches!(self, Self::Logit { .. });
-        if (logit && !(upper - lower).is_finite()) || lower >= upper {
-            return Err(Error::Bounds {
-                what: "the ends of a logit transform",
-                index,
-                lower,
-                upper,
-            });
+    /// Checks that the interval is valid and that the parameter of a point lies inside.
+    fn check(self, what: &'static str, index: usize, value: f64) -> Result<()> {
+        match self {
+            Self::Identity => Ok(()),
+            Self::Log if value > 0.0 && value < f64::INFINITY => Ok(()),
+            Self::Log => Err(Error::NoLogarithm { what, index, value }.into()),
+            Self::Logit { lower, upper } => {
+                if !(upper - lower).is_finite() || lower >= upper {
+                    return Err(crate::error::Error::Bounds {
+                        what: "the ends of a logit transform",
+                        index,
+                        lower,
+                        upper,
+                    });
+                }
+                if value > lower && value < upper {
+                    return Ok(());
+                }
+                Err(Error::NotBetween {
+                    what,
+                    index,
+                    value,
+                    lower,
+                    upper,
+                }
+                .into())
+            }
         }
-        if value > lower && value < upper {
-            return Ok(());
-        }
-        Err(Error::OutOfRange {
-            what: "a transformed parameter of the start",
-            index,
-            value,
-            lower,
-            upper,
-        })
     }
 }
 
-/// Checks that there is one valid transform per parameter, and that the initial θ lies inside their intervals.
-pub(crate) fn check_transforms(transforms: &[Transform], theta: &[f64]) -> Result<()> {
+/// Checks that there is one valid transform per parameter, and that a point lies inside their intervals. `what` names the point.
+pub(crate) fn check_transforms(
+    what: &'static str,
+    transforms: &[Transform],
+    theta: &[f64],
+) -> Result<()> {
     check::length("the transforms", transforms.len(), theta.len())?;
     let mut parameters = transforms.iter().zip(theta).enumerate();
-    parameters.try_for_each(|(index, (t, &value))| t.check(index, value))
+    parameters.try_for_each(|(index, (t, &value))| t.check(what, index, value))
 }

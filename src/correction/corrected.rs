@@ -204,7 +204,7 @@ impl<'a> Corrected<'a> {
             check::length("a starting point θ", start.len(), p)?;
             check::finite("a starting point θ", start)?;
             if let Some(bounds) = self.bounds {
-                bounds.check(start)?;
+                bounds.check("the start", start)?;
             }
         }
         self.options.check(p)?;

@@ -21,6 +21,7 @@ mod uncertainty;
 
 pub use self::counts::Counts;
 pub use self::history::{Control, Iterate, Move, Snapshot};
+pub use self::point::Evaluation;
 pub(crate) use self::remaining::{PROBE, Remaining};
 pub use self::remark::Remark;
 pub use self::report::Report;
@@ -30,7 +31,7 @@ pub use self::stop::Stop;
 pub(crate) use self::stopping::NO_DECREASE;
 pub use self::stopping::Tolerances;
 
-use self::problem::{FirstMetric, Setting};
+use self::problem::{FirstMetric, Problem, Setting};
 use crate::check;
 use crate::coordinates::{Bounds, Transform, check_transforms};
 use crate::direction::{Direction, LeastSquares, Proposal};
@@ -221,6 +222,42 @@ impl<'a> Descent<'a> {
         self.begin(theta)?.propose(damping)
     }
 
+    /// Computes the objective f(ρ(θ)) + R(θ) at `theta` and its gradient, by one adjoint solve.
+    ///
+    /// The gradient is the derivative with respect to θ itself, not to transformed coordinates: with
+    /// [`Transform::Log`](crate::Transform::Log), multiply ∂f/∂θⱼ by θⱼ for the derivative with respect to ln θⱼ
+    /// ([`Transform::slope`](crate::Transform::slope)). It has an entry for every parameter, also for those that are fixed or at a
+    /// bound.
+    ///
+    /// ```
+    /// use pullback::models::dynamics::LotkaVolterra;
+    /// use pullback::{Descent, evolution::Evolution, loss::L2Misfit};
+    ///
+    /// let model = Evolution::new(LotkaVolterra::new([1.0, 1.0])?, vec![1.0, 2.0, 3.0])?;
+    /// let theta = [1.5, 1.0, 1.0, 3.0];
+    /// let model = model.keep_steps(&theta)?; // a smooth function of θ, as differences need it
+    /// let loss = L2Misfit::euclidean(vec![1.0; 6])?;
+    /// let descent = Descent::new(&model, &loss);
+    /// let evaluation = descent.gradient(&theta)?;
+    /// for j in 0..4 {
+    ///     let [above, below] = [1e-4, -1e-4].map(|h| {
+    ///         let mut moved = theta;
+    ///         moved[j] += h;
+    ///         descent.gradient(&moved).map(|evaluation| evaluation.value)
+    ///     });
+    ///     let difference = (above? - below?) / 2e-4;
+    ///     assert!((evaluation.gradient[j] - difference).abs() < 1e-5);
+    /// }
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if an input is invalid, if the objective cannot be computed or is not finite, and if the solve fails.
+    pub fn gradient(&self, theta: &[f64]) -> Result<Evaluation> {
+        self.check(theta)?;
+        Problem::new(self.setting.clone(), self.backend).evaluation(theta)
+    }
+
     /// Computes the Gaussian posterior at `theta`, for any number of parameters (see [`Posterior`]). Bounds and transforms are
     /// ignored.
     ///
@@ -277,17 +314,23 @@ impl<'a> Descent<'a> {
         }
     }
 
+    /// Checks that a point lies inside the bounds and the transforms. `what` names the point.
+    pub(crate) fn check_domain(&self, what: &'static str, theta: &[f64]) -> Result<()> {
+        if let Some(bounds) = self.setting.bounds {
+            bounds.check(what, theta)?;
+        }
+        match self.setting.transforms {
+            Some(transforms) => check_transforms(what, transforms, theta),
+            None => Ok(()),
+        }
+    }
+
     /// Checks the settings and a starting point.
     pub(crate) fn check(&self, theta: &[f64]) -> Result<()> {
         let setting = &self.setting;
         check::length("the start θ", theta.len(), setting.model.param_dim())?;
         check::finite("the start θ", theta)?;
-        if let Some(bounds) = setting.bounds {
-            bounds.check(theta)?;
-        }
-        if let Some(transforms) = setting.transforms {
-            check_transforms(transforms, theta)?;
-        }
+        self.check_domain("the start", theta)?;
         if let Some(first) = setting.first_metric {
             check::option(
                 "the progress threshold of the first metric",

@@ -13,6 +13,15 @@ pub(super) struct Point {
     pub(super) penalty: f64,
 }
 
+/// Objective f(ρ(θ)) + R(θ) at a point, and its gradient ([`Descent::gradient`](super::Descent::gradient)).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Value of the objective.
+    pub value: f64,
+    /// Derivative with respect to every parameter θⱼ, in its own units also with transforms.
+    pub gradient: Vec<f64>,
+}
+
 /// Point with the loss prepared at its state.
 pub(super) struct Evaluated<'a> {
     pub(super) point: Point,

@@ -1,11 +1,11 @@
 //! Objective of a run: its value and its linearisation at a point.
 
-use faer::Mat;
+use faer::{Mat, MatRef};
 
 use super::counts::{Counts, Ledger};
 use super::linearised::{Linearised, rounding};
 use super::memory::Memory;
-use super::point::{Evaluated, Point};
+use super::point::{Evaluated, Evaluation, Point};
 use crate::check;
 use crate::coordinates::{Bounds, Chart, Transform};
 use crate::direction::{Direction, SecondOrder};
@@ -105,6 +105,25 @@ impl<'a> Problem<'a> {
             theta,
         };
         Ok(Evaluated { point, misfit })
+    }
+
+    /// Returns the objective at a point and its gradient with respect to all θ, as they are without transforms and bounds.
+    pub(super) fn evaluation(&self, theta: &[f64]) -> Result<Evaluation> {
+        let state = self.start(theta, None, &mut self.memory())?;
+        let rho = &state.point.rho;
+        let z = Linearisation::new(self.setting.model, rho, theta, &self.ledger.sensitivity)?;
+        let covector = self.covector(&state)?;
+        let column = MatRef::from_column_major_slice(&covector, covector.len(), 1);
+        let mut gradient = z.adjoint(column)?.col_as_slice(0).to_vec();
+        if let Some(prior) = self.terms(theta, &Chart::identity(theta.len()))? {
+            let penalty = prior.gradient();
+            gradient.iter_mut().zip(&penalty).for_each(|(g, r)| *g += r);
+        }
+        check::finite("the gradient of the objective", &gradient)?;
+        Ok(Evaluation {
+            value: state.point.loss,
+            gradient,
+        })
     }
 
     /// Evaluates a trial point, warm-started from the state of `from`. A failure is recorded and rejects the trial.

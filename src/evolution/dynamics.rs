@@ -25,6 +25,9 @@ pub trait Dynamics: Send + Sync {
     }
 
     /// Writes h(t, x, θ) to `out`, all observables.
+    ///
+    /// For an observation of the steady state t is ∞ (`f64::INFINITY`): a formula with t must stay finite there, as 1/(1 + t) does
+    /// and t·x does not.
     fn observe<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
         let _ = (t, theta);
         out.copy_from_slice(x);

@@ -118,6 +118,16 @@ pub enum Error {
         /// Number of parameters of the dynamics.
         count: usize,
     },
+    /// A value of an entry of the parameters that is NaN or infinite.
+    #[error(
+        "entry {entry} of the parameters of the dynamics is given the value {value}; give a finite number"
+    )]
+    Value {
+        /// Index of the entry.
+        entry: usize,
+        /// Value.
+        value: f64,
+    },
     /// A parameter of the model without influence.
     #[error(
         "no experiment uses parameter {parameter} of the model, which has {count}; put the inputs that are given last among \
@@ -270,6 +280,7 @@ impl ModuleError for Error {
             Self::Unsteady { .. } => "Unsteady",
             Self::Implicit { .. } => "Implicit",
             Self::Entry { .. } => "Entry",
+            Self::Value { .. } => "Value",
             Self::Unused { .. } => "Unused",
             Self::UndefinedEvent { .. } => "UndefinedEvent",
             Self::Endless { .. } => "Endless",

@@ -46,6 +46,7 @@ use crate::error::Result;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Experiment {
+    name: String,
     start: f64,
     times: Vec<f64>,
     sources: Vec<(usize, Source)>,
@@ -59,12 +60,21 @@ impl Experiment {
     /// A last time of `f64::INFINITY` stands for the steady state.
     pub fn new(times: Vec<f64>) -> Self {
         Self {
+            name: String::new(),
             start: 0.0,
             times,
             sources: Vec::new(),
             changes: Vec::new(),
             rested: None,
         }
+    }
+
+    /// Sets the name, which is empty by default. [`Measurements::likelihood`](crate::loss::Measurements::likelihood) finds an
+    /// experiment by the name of its condition.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.to_string();
+        self
     }
 
     /// Sets the time of the initial value.
@@ -82,6 +92,42 @@ impl Experiment {
     }
 
     /// Takes an entry of the parameters of the dynamics from another parameter of the model.
+    ///
+    /// Entries are numbered as in the dynamics, parameters as in the model. Entry j is parameter j of the model where no experiment
+    /// says otherwise. The number of an entry that is given in all experiments is therefore free, and own parameters begin
+    /// with the lowest free number:
+    ///
+    /// ```
+    /// use pullback::Model;
+    /// use pullback::automatic::Scalar;
+    /// use pullback::evolution::{Dynamics, Evolution, Experiment};
+    ///
+    /// /// A drug is cleared at the rate θ₀ from a baseline θ₁ and a dose θ₂.
+    /// struct Cleared;
+    ///
+    /// impl Dynamics for Cleared {
+    ///     fn dims(&self) -> (usize, usize) {
+    ///         (1, 3)
+    ///     }
+    ///
+    ///     fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+    ///         out[0] = -theta[0] * x[0];
+    ///     }
+    ///
+    ///     fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+    ///         out[0] = theta[1] + theta[2];
+    ///     }
+    /// }
+    ///
+    /// // Entry 2, the dose, is given in both, so that number 2 is free: it is the baseline, entry 1, of the second patient.
+    /// let first = Experiment::new(vec![0.0, 1.0]).given(2, 10.0);
+    /// let second = Experiment::new(vec![0.0, 1.0]).given(2, 20.0).own(1, 2);
+    /// let model = Evolution::over(Cleared, vec![first, second])?;
+    /// assert_eq!(model.param_dim(), 3); // clearance, baseline of the first, baseline of the second
+    /// let rho = model.predict(&[0.5, 1.0, 3.0])?;
+    /// assert_eq!((rho[0], rho[2]), (11.0, 23.0));
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
     #[must_use]
     pub fn own(mut self, entry: usize, parameter: usize) -> Self {
         self.sources.push((entry, Source::Parameter(parameter)));
@@ -91,7 +137,8 @@ impl Experiment {
     /// Changes entries of the parameters of the dynamics from a time on. Without entries, the time is a place where the rate may
     /// jump.
     ///
-    /// A step ends at this time. What is observed at this time is the state before the change.
+    /// A step ends at this time. What is observed at this time is the state before the change. A change after the last time of
+    /// observation has no effect on what is observed, so that experiments of different lengths may share their changes.
     #[must_use]
     pub fn from(mut self, t: f64, inputs: &[(usize, f64)]) -> Self {
         self.changes.push((t, inputs.to_vec()));
@@ -104,6 +151,11 @@ impl Experiment {
     pub fn rested(mut self, inputs: &[(usize, f64)]) -> Self {
         self.rested = Some(inputs.to_vec());
         self
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Returns the times of observation.
@@ -129,7 +181,7 @@ impl Experiment {
         let mut sources: Vec<Source> = (0..p).map(Source::Parameter).collect();
         for &(entry, source) in &self.sources {
             if let Source::Value(value) = source {
-                check::finite("a given parameter of an experiment", &[value])?;
+                check_value(entry, value)?;
             }
             *entry_of(&mut sources, entry)? = source;
         }
@@ -202,9 +254,16 @@ fn entry_of(sources: &mut [Source], entry: usize) -> Result<&mut Source> {
     found.ok_or_else(|| Error::Entry { entry, count }.into())
 }
 
+fn check_value(entry: usize, value: f64) -> Result<()> {
+    match value.is_finite() {
+        true => Ok(()),
+        false => Err(Error::Value { entry, value }.into()),
+    }
+}
+
 fn set(sources: &mut [Source], inputs: &[(usize, f64)]) -> Result<()> {
     for &(entry, value) in inputs {
-        check::finite("an input of an experiment", &[value])?;
+        check_value(entry, value)?;
         *entry_of(sources, entry)? = Source::Value(value);
     }
     Ok(())

@@ -146,7 +146,13 @@ impl<D: Dynamics> Evolution<D> {
         let what = "the number of components and of observables of dynamics";
         let least = n.min(outputs);
         check::option(what, least as f64, least > 0, "give at least one of each")?;
-        let courses = experiments.iter().map(|experiment| experiment.course(p));
+        let several = experiments.len() > 1;
+        let course =
+            |(index, experiment): (usize, &Experiment)| match (experiment.course(p), several) {
+                (Err(error), true) => Err(Error::of_experiment(index, error)),
+                (course, _) => course,
+            };
+        let courses = experiments.iter().enumerate().map(course);
         let courses = courses.collect::<Result<Vec<Course>>>()?;
         let parameters = count_parameters(&courses)?;
         let plan = Plan {
@@ -195,9 +201,13 @@ impl<D: Dynamics> Evolution<D> {
 
     /// Sets the bytes that the record of a phase may take, 1 GiB by default.
     ///
-    /// Where linearised steps take more, sweeps take the steps again. A backward sweep then stores as many states as fit, and
-    /// takes every step a few times (Griewank and Walther 2000): with 30 states for 10,000 steps, 3.4 times. The derivatives are the
-    /// same to the last bit. Second derivatives are then unknown.
+    /// Where linearised steps take more, sweeps linearise them again, from the states of all stages if these fit. If they do not,
+    /// a backward sweep stores as many states as fit, and takes every step a few times (Griewank and Walther 2000): with 30 states
+    /// for 10,000 steps, 3.4 times. The derivatives are the same to the last bit. Second derivatives are known as long as the
+    /// states of all stages fit.
+    ///
+    /// The limit holds for the record and for each sweep by itself. A batch of columns is swept in groups of up to eight, at the
+    /// same time on several threads, and every sweep that takes steps again stores its own states.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.plan.memory = bytes;

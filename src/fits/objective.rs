@@ -23,10 +23,10 @@ impl Rules<'_> {
     pub(super) fn check(&self, start: &[f64]) -> Result<()> {
         crate::check::finite("the start θ", start)?;
         if let Some(bounds) = self.bounds {
-            bounds.check(start)?;
+            bounds.check("the start", start)?;
         }
         match self.transforms {
-            Some(transforms) => check_transforms(transforms, start),
+            Some(transforms) => check_transforms("the start", transforms, start),
             None => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! Errors of data.
 
-use crate::error::ModuleError;
+use crate::error::{ModuleError, number};
 
 /// Error of data given to a loss.
 ///
@@ -30,6 +30,21 @@ pub enum Error {
         entry: usize,
         /// Length of the state.
         entries: usize,
+    },
+    /// A mean or noise level in the state for which a datum has no density.
+    #[error(
+        "the {what} of {datum} is {} (entry {entry} of the state), but must be {}",
+        number(*value), demand(*value)
+    )]
+    Domain {
+        /// Name of the datum.
+        datum: String,
+        /// Name of the number that the entry holds.
+        what: &'static str,
+        /// Index of the entry.
+        entry: usize,
+        /// Value of the entry.
+        value: f64,
     },
     /// A column of a table that is missing or ambiguous.
     #[error("the column `{column}` {problem}; the header of the table has {header}")]
@@ -66,12 +81,53 @@ pub enum Error {
         /// Description of the problem, and remedy.
         problem: &'static str,
     },
+    /// A condition of a table for which the model has no experiment.
+    #[error(
+        "the model has no experiment with the name {condition} of a condition of the table; its experiments have the names \
+         {names}; make them by `Condition::experiment`, or name them by `Experiment::named`"
+    )]
+    NoExperiment {
+        /// Name of the condition, in quotes.
+        condition: String,
+        /// First names of the experiments of the model, in quotes.
+        names: String,
+    },
+    /// Experiments of a model that cannot be told apart.
+    #[error(
+        "several experiments of the model have the name {experiment}; name each by its condition (`Condition::experiment`, \
+         `Experiment::named`)"
+    )]
+    SameName {
+        /// Name of the experiments, in quotes.
+        experiment: String,
+    },
+    /// A time of a table at which the model is not observed.
+    #[error(
+        "the experiment {experiment} is not observed at t = {time}, for which the table has a line; take the times of the \
+         condition (`Condition::experiment`)"
+    )]
+    Unobserved {
+        /// Name of the experiment, in quotes.
+        experiment: String,
+        /// Time.
+        time: String,
+    },
     /// An observable that is given twice.
     #[error("the observable `{name}` is given twice; give every observable once")]
     Twice {
         /// Name of the observable.
         name: String,
     },
+}
+
+/// Returns what a mean or noise level must be, with a remedy.
+fn demand(value: f64) -> &'static str {
+    if value.is_finite() {
+        "positive; bound the parameters, or estimate their logarithms (`Transform::Log`); if it is zero but for errors of an \
+         integration, ask for more absolute accuracy, or add a small offset"
+    } else {
+        "finite; look for an overflow or a division by zero in its computation"
+    }
 }
 
 /// Largest number of characters of a cell that an error repeats.
@@ -94,9 +150,13 @@ impl ModuleError for Error {
         match self {
             Self::Missing { .. } => "Missing",
             Self::Entry { .. } => "Entry",
+            Self::Domain { .. } => "Domain",
             Self::Column { .. } => "Column",
             Self::Cells { .. } => "Cells",
             Self::Cell { .. } => "Cell",
+            Self::NoExperiment { .. } => "NoExperiment",
+            Self::SameName { .. } => "SameName",
+            Self::Unobserved { .. } => "Unobserved",
             Self::Twice { .. } => "Twice",
         }
     }

@@ -5,11 +5,14 @@ use std::fmt;
 
 use super::summary::{Fit, Optimum, Summary, tally};
 
-/// Largest number of rows and of parameters that the table shows.
+/// Largest number of rows that the table shows.
 const ROWS: usize = 20;
-const PARAMETERS: usize = 10;
 
-/// Width of a column of parameters.
+/// Number of parameters that stand beside each other, and largest number of such blocks, one below the other.
+const PARAMETERS: usize = 10;
+const BLOCKS: usize = 3;
+
+/// Least width of a column of parameters.
 const WIDTH: usize = 11;
 
 impl fmt::Display for Summary {
@@ -89,14 +92,13 @@ impl Summary {
             .collect();
         let lengths = shown.iter().map(|(_, stops)| stops.chars().count());
         let width = lengths.max().unwrap_or(0).max("stopped by".len());
-        let p = self.optima()[0].theta.len();
         write!(
             f,
             "  {:>3}  {:>6}  {:>13}  {:>10}  {:<width$}",
             "#", "starts", "objective", "difference", "stopped by"
         )?;
-        (0..p.min(PARAMETERS)).try_for_each(|j| write!(f, "  {:>WIDTH$}", format!("θ{j}")))?;
-        writeln!(f, "{}", if p > PARAMETERS { "  …" } else { "" })?;
+        let first = &self.names[..self.names.len().min(PARAMETERS)];
+        row(f, first, first)?;
         for (k, (optimum, stops)) in shown.iter().enumerate() {
             let excess = match k {
                 0 => "–".to_string(),
@@ -109,12 +111,14 @@ impl Summary {
                 optimum.starts.len(),
                 digits(optimum.loss, 8),
             )?;
-            parameters(f, &optimum.theta, |x| digits(x, 6))?;
+            row(f, first, &values(&optimum.theta))?;
             if let Some(errors) = &optimum.standard_errors {
                 write!(f, "  {:>1$}", "", 42 + width)?;
-                parameters(f, errors, |e| format!("±{}", digits(e, 2)))?;
+                row(f, first, &deviations(errors))?;
             }
         }
+        let shown: Vec<&Optimum> = shown.into_iter().map(|(optimum, _)| optimum).collect();
+        self.further(f, &shown)?;
         let rest = &self.optima()[shown.len()..];
         if !rest.is_empty() {
             let starts: usize = rest.iter().map(|o| o.starts.len()).sum();
@@ -122,17 +126,47 @@ impl Summary {
         }
         Ok(())
     }
+
+    /// Writes the parameters for which there is no place beside the objectives, in blocks one below the other.
+    fn further(&self, f: &mut fmt::Formatter<'_>, shown: &[&Optimum]) -> fmt::Result {
+        let blocks = self.names.chunks(PARAMETERS).enumerate();
+        for (block, names) in blocks.skip(1).take(BLOCKS - 1) {
+            let from = block * PARAMETERS;
+            write!(f, "  {:>3}", "#")?;
+            row(f, names, names)?;
+            for (k, optimum) in shown.iter().enumerate() {
+                write!(f, "  {:>3}", k + 1)?;
+                row(f, names, &values(&optimum.theta[from..]))?;
+                if let Some(errors) = &optimum.standard_errors {
+                    write!(f, "  {:>3}", "")?;
+                    row(f, names, &deviations(&errors[from..]))?;
+                }
+            }
+        }
+        match self.names.len().saturating_sub(BLOCKS * PARAMETERS) {
+            0 => Ok(()),
+            rest => writeln!(f, "  and {rest} more parameters"),
+        }
+    }
 }
 
-/// Writes the first parameters, and ends the line.
-fn parameters(
-    f: &mut fmt::Formatter<'_>,
-    values: &[f64],
-    text: impl Fn(f64) -> String,
-) -> fmt::Result {
-    let mut shown = values.iter().take(PARAMETERS);
-    shown.try_for_each(|x| write!(f, "  {:>WIDTH$}", text(*x)))?;
+/// Writes the first of these cells in columns with these names, and ends the line.
+fn row(f: &mut fmt::Formatter<'_>, names: &[String], cells: &[String]) -> fmt::Result {
+    let mut pairs = names.iter().zip(cells);
+    let width = |name: &String| name.chars().count().max(WIDTH);
+    pairs.try_for_each(|(name, cell)| write!(f, "  {cell:>0$}", width(name)))?;
     writeln!(f)
+}
+
+/// Formats parameters.
+fn values(theta: &[f64]) -> Vec<String> {
+    theta.iter().map(|x| digits(*x, 6)).collect()
+}
+
+/// Formats standard errors.
+fn deviations(errors: &[f64]) -> Vec<String> {
+    let text = |e: &f64| format!("±{}", digits(*e, 2));
+    errors.iter().map(text).collect()
 }
 
 /// Lists names with their numbers, as in "decrease 3, step 1".

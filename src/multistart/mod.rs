@@ -71,7 +71,7 @@ use crate::check;
 use crate::coordinates::Bounds;
 use crate::descent::{Counts, Descent, Report};
 use crate::error::{Error, Result};
-use crate::posterior::Variance;
+use crate::posterior::{Variance, numbered};
 
 /// Map of θ to the representative of its symmetry class.
 type Representative<'a> = &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync);
@@ -95,6 +95,7 @@ pub struct MultiStart<'a> {
     merging: Merging,
     variance: Option<Variance>,
     representative: Option<Representative<'a>>,
+    names: Option<Vec<String>>,
 }
 
 /// Starting point with its index.
@@ -124,7 +125,15 @@ impl<'a> MultiStart<'a> {
             merging: Merging::default(),
             variance: None,
             representative: None,
+            names: None,
         }
+    }
+
+    /// Sets the names of the parameters in the table, which are θ0, θ1, … by default.
+    #[must_use]
+    pub fn named(mut self, names: &[&str]) -> Self {
+        self.names = Some(names.iter().map(|name| (*name).to_string()).collect());
+        self
     }
 
     /// Adds starting points.
@@ -231,10 +240,13 @@ impl<'a> MultiStart<'a> {
     /// All reports of full runs are kept, each with its history and its state ρ.
     ///
     /// # Errors
-    /// Fails as [`starts`](Self::starts) does, and if a tolerance, the shortlist or the representative of a start is invalid.
+    /// Fails as [`starts`](Self::starts) does, and if a tolerance, the shortlist, the number of names or the representative of a start is invalid.
     /// Fails with [`Error::NoStart`] if every run fails; a run that does not converge has not failed.
     pub fn run(&self, observer: impl Fn(Progress<'_>) + Sync) -> Result<Summary> {
         self.merging.check()?;
+        let p = self.descent.param_dim();
+        let names = self.names.clone().unwrap_or_else(|| numbered(p));
+        check::length("the names of the parameters", names.len(), p)?;
         let starts = self.starts()?;
         if let Some(map) = self.representative {
             let image = map(&starts[0]);
@@ -249,7 +261,7 @@ impl<'a> MultiStart<'a> {
             representative: self.representative,
         };
         let optima = merger.merge(&mut runs.fits);
-        Ok(Summary::new(runs, optima))
+        Ok(Summary::new(runs, optima, names))
     }
 
     /// Runs from all starts, and again from those on the shortlist if there is one.

@@ -60,8 +60,8 @@ fn within(
             });
         }
     }
-    descent.check(lower)?;
-    descent.check(upper)?;
+    descent.check_domain("the lower corner of the box of starting points", lower)?;
+    descent.check_domain("the upper corner of the box of starting points", upper)?;
     let transforms = transforms(descent);
     let place = |shares: Vec<f64>| {
         let coordinate = |(j, share): (usize, f64)| {
@@ -84,7 +84,10 @@ fn around(
     count: usize,
     seed: u64,
 ) -> Result<Vec<Vec<f64>>> {
-    descent.check(centre)?;
+    let what = "the centre of the starting points";
+    check::length(what, centre.len(), descent.param_dim())?;
+    check::finite(what, centre)?;
+    descent.check_domain(what, centre)?;
     let what = "the spread of the starting points";
     check::length(what, spread.len(), centre.len())?;
     check::finite(what, spread)?;

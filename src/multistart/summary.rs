@@ -66,6 +66,7 @@ pub struct Summary {
     counts: Counts,
     dropped: usize,
     best: usize,
+    pub(super) names: Vec<String>,
 }
 
 /// Runs of a search, sorted into those with a report and those that failed.
@@ -122,7 +123,7 @@ impl Runs {
 }
 
 impl Summary {
-    pub(super) fn new(runs: Runs, optima: Vec<Optimum>) -> Self {
+    pub(super) fn new(runs: Runs, optima: Vec<Optimum>, names: Vec<String>) -> Self {
         let Runs {
             fits,
             failures,
@@ -139,6 +140,7 @@ impl Summary {
             optima,
             counts,
             dropped,
+            names,
         }
     }
 

@@ -179,16 +179,22 @@ fn transforms() {
         row("one transform", "Dimension", "transforms", || {
             transformed(&[Log], &[1.0, 1.0])
         }),
-        row("log of 0", "OutOfRange", "transformed", || {
-            transformed(&[Log, Log], &[1.0, 0.0])
-        }),
-        row("log of −1", "OutOfRange", "index 0", || {
-            transformed(&[Log, Log], &[-1.0, 1.0])
-        }),
-        row("logit at 1", "OutOfRange", "move it inside", || {
+        row(
+            "log of 0",
+            "NoLogarithm",
+            "θ1 of the start is 0, but must be above 0",
+            || transformed(&[Log, Log], &[1.0, 0.0]),
+        ),
+        row(
+            "log of −1",
+            "NoLogarithm",
+            "θ0 of the start is -1",
+            || transformed(&[Log, Log], &[-1.0, 1.0]),
+        ),
+        row("logit at 1", "NotBetween", "move it inside", || {
             transformed(&[unit, Log], &[1.0; 2])
         }),
-        row("logit at 0", "OutOfRange", "[0, 1]", || {
+        row("logit at 0", "NotBetween", "above 0 and below 1", || {
             transformed(&[Log, unit], &[1.0, 0.0])
         }),
         row("empty logit", "Bounds", "lower end first", || {

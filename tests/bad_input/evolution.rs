@@ -231,6 +231,24 @@ fn derivatives_that_are_lost_are_found_wherever_the_state_goes() {
 }
 
 #[test]
+fn values_that_are_not_finite_are_named_with_entry_and_experiment() {
+    let one = || Experiment::new(vec![1.0]);
+    let undefined = [
+        one().given(0, f64::NAN),
+        one().from(0.5, &[(0, f64::INFINITY)]),
+    ];
+    for experiment in undefined {
+        let several = vec![one(), one(), experiment];
+        let found = failure(Evolution::over(Stiff, several));
+        let message = found.to_string();
+        assert!(
+            message.starts_with("experiment 2: entry 0 of the parameters"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn experiments_that_make_no_sense_are_errors() {
     let of = |experiment: Experiment| {
         failure(Evolution::over(Stiff, vec![experiment]).and_then(|model| model.predict(&[1.0])))
@@ -262,7 +280,6 @@ fn experiments_that_make_no_sense_are_errors() {
         Error::Implicit { .. }
     ));
     assert!(Evolution::over(Stiff, vec![]).is_err());
-    assert!(Evolution::over(Stiff, vec![one().from(0.5, &[(0, f64::NAN)])]).is_err());
     assert!(Evolution::over(Stiff, vec![Experiment::new(vec![f64::INFINITY, 1.0])]).is_err());
     // Without end, an explosion does not settle.
     let model = Evolution::new(Explosion, vec![f64::INFINITY])

@@ -93,8 +93,8 @@ fn options() {
         }),
         row(
             "start of a logarithm",
-            "OutOfRange",
-            "transformed parameter",
+            "NoLogarithm",
+            "must be above 0",
             || fit().transforms(&logs).run(data.as_ref(), &[0.0, 1.0]),
         ),
         row("short bounds", "Dimension", "the bounds", || {

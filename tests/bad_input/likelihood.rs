@@ -1,8 +1,10 @@
 //! Data and tables of measurements that make no sense.
 
+use pullback::evolution::{Evolution, Experiment};
 use pullback::loss::{
     Datum, Error, Family, Likelihood, Measurements, NoiseLevel, NoiseSource, Observable,
 };
+use pullback::models::dynamics::Lorenz;
 use pullback::{Loss, metric};
 
 const SOUND: Datum = Datum {
@@ -94,22 +96,22 @@ fn states_outside_the_domain_are_named_and_have_an_infinite_value() {
         (
             &loss,
             [1.0, 1.0, 0.0],
-            "noise level in the state is 0 at index 2",
+            "noise level of datum 0 is 0 (entry 2 of the state)",
         ),
         (
             &loss,
             [1.0, 1.0, -2.0],
-            "noise level in the state is -2 at index 2",
+            "noise level of datum 0 is -2 (entry 2 of the state)",
         ),
         (
             &logarithmic,
             [0.0, 1.0, 1.0],
-            "mean in the state is 0 at index 0",
+            "mean of datum 0 is 0 (entry 0 of the state)",
         ),
         (
             &logarithmic,
             [-0.5, 1.0, 1.0],
-            "mean in the state is -0.5 at index 0",
+            "mean of datum 0 is -0.5 (entry 0 of the state)",
         ),
     ] {
         assert_eq!(loss.value(&rho), f64::INFINITY);
@@ -213,10 +215,12 @@ fn tables_that_fit_no_likelihood_say_where() {
         noise,
     };
     let (gaussian, column) = (Family::Gaussian, NoiseSource::Column);
-    let given = NoiseSource::Given(1.0);
+    let given = NoiseSource::Given(0.1);
     let measured = Measurements::parse(TABLE).unwrap();
     let of = |outputs, observables: &[Observable<'_>]| {
-        measured.likelihood(outputs, observables).unwrap_err()
+        measured
+            .likelihood_in_order(outputs, observables)
+            .unwrap_err()
     };
     let a = observable("a", gaussian, given);
     for (observables, expected) in [
@@ -249,9 +253,132 @@ fn tables_that_fit_no_likelihood_say_where() {
     assert_eq!(of(2, &[a, far]).kind(), "Option");
     assert_eq!(of(2, &[a, a]).kind(), "Twice");
     let zero = observable("b", gaussian, NoiseSource::Given(0.0));
-    assert_eq!(of(2, &[a, zero]).kind(), "NotPositive");
+    assert_eq!(of(2, &[a, zero]).kind(), "Option");
     let bare = Measurements::parse("observable,time,value\na,1,2").unwrap();
-    let found = bare.likelihood(1, &[observable("a", gaussian, column)]);
+    let found = bare.likelihood_in_order(1, &[observable("a", gaussian, column)]);
     let message = found.unwrap_err().to_string();
     assert!(message.contains("no column `noise`"), "{message}");
+}
+
+#[test]
+fn noise_levels_that_are_not_used_are_refused() {
+    let observable = |name, noise| Observable {
+        name,
+        family: Family::Gaussian,
+        noise,
+    };
+    let table = "observable,time,value,noise\na,1,2,0.1\nb,2,-3,sd_b\n";
+    let measured = Measurements::parse(table).unwrap();
+    let of = |outputs, observables: &[Observable<'_>]| {
+        measured
+            .likelihood_in_order(outputs, observables)
+            .unwrap_err()
+    };
+    let [a, b] = ["a", "b"].map(|name| observable(name, NoiseSource::Given(0.1)));
+    // No observable is the noise level of another, or its own.
+    for output in 0..2 {
+        let own = observable("b", NoiseSource::Output(output));
+        assert_eq!(of(3, &[a, own]).kind(), "Option");
+    }
+    // A number that is not used is refused, the name of a parameter is not.
+    for noise in [NoiseSource::Given(0.2), NoiseSource::Output(2)] {
+        let found = of(3, &[observable("a", noise), b]);
+        names(found.of().unwrap(), ["2", "noise", "0.1"]);
+        let named = observable("b", noise);
+        assert!(measured.likelihood_in_order(3, &[a, named]).is_ok());
+    }
+}
+
+#[test]
+fn experiments_that_do_not_belong_to_the_table_are_named() {
+    let table = "observable,condition,time,value\na,low,1,2\na,high,3,4\n";
+    let measured = Measurements::parse(table).unwrap();
+    let a = Observable {
+        name: "a",
+        family: Family::Gaussian,
+        noise: NoiseSource::Given(1.0),
+    };
+    let at = |times: &[f64], name: &str| Experiment::new(times.to_vec()).named(name);
+    for (experiments, kind, parts) in [
+        (
+            vec![at(&[1.0], "low"), at(&[3.0], "")],
+            "NoExperiment",
+            ["`high`", "`low`, ``"],
+        ),
+        (
+            vec![at(&[1.0], "low"), at(&[3.0], "high"), at(&[3.0], "high")],
+            "SameName",
+            ["`high`", "Condition::experiment"],
+        ),
+        (
+            vec![at(&[1.0], "low"), at(&[1.0, 2.0], "high")],
+            "Unobserved",
+            ["`high`", "t = 3"],
+        ),
+    ] {
+        let model = Evolution::over(Lorenz::new([1.0; 3]).unwrap(), experiments).unwrap();
+        let found = measured.likelihood(&model, &[a]).unwrap_err();
+        let message = found.to_string();
+        assert_eq!(found.kind(), kind, "{message}");
+        for part in parts {
+            assert!(message.contains(part), "{part} is not in: {message}");
+        }
+    }
+}
+
+#[test]
+fn measurements_without_a_density_are_named_by_the_table() {
+    let table = "observable,condition,time,value\na,low,0.5,1\nb,low,2,NA\nb,high,2,3\n";
+    let measured = Measurements::parse(table).unwrap();
+    let of = |name| Observable {
+        name,
+        family: Family::LogNormal,
+        noise: NoiseSource::Output(2),
+    };
+    let loss = measured.likelihood_in_order(3, &[of("a"), of("b")]);
+    let loss = loss.unwrap();
+    // Three outputs at two times of the first condition, and at one of the second.
+    for (entry, value, text) in [
+        (
+            2,
+            -0.1,
+            "the noise level of `a` in condition `low` at t = 0.5 (line 2) is -0.1",
+        ),
+        (
+            7,
+            -1e-13,
+            "the mean of `b` in condition `high` at t = 2 (line 4) is -1e-13",
+        ),
+        (
+            8,
+            f64::NAN,
+            "the noise level of `b` in condition `high` at t = 2 (line 4) is NaN",
+        ),
+    ] {
+        let mut rho = [1.0; 9];
+        rho[entry] = value;
+        let found = loss.check(&rho).unwrap_err();
+        assert_eq!(found.kind(), "Domain");
+        let message = found.to_string();
+        assert!(message.contains(text), "{message}");
+        // The entry of a state that has lost the first time.
+        let part = loss.part(&[6, 7, 8]).unwrap();
+        assert_eq!(part.check(&rho[6..]).is_err(), entry > 5);
+    }
+    let message = loss.check(&[1.0; 6]).unwrap_err().to_string();
+    assert!(message.contains("outputs per time"), "{message}");
+}
+
+#[test]
+fn present_data_keep_their_numbers() {
+    let missing = Datum {
+        value: f64::NAN,
+        ..SOUND
+    };
+    let far = Datum { mean: 9, ..SOUND };
+    let found = Likelihood::present(3, [missing, SOUND, far]).unwrap_err();
+    assert!(found.to_string().contains("datum 2"), "{found}");
+    let loss = Likelihood::present(3, [missing, SOUND]).unwrap();
+    let found = loss.check(&[1.0, 1.0, 0.0]).unwrap_err();
+    assert!(found.to_string().contains("datum 1"), "{found}");
 }

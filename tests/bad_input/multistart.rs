@@ -61,12 +61,18 @@ fn starting_points() {
         row("endless", "Bounds", "the box of starting points", || {
             within(&[0.0, 0.0], &[1.0, INF])
         }),
-        row("wide", "OutOfRange", "the start is -2", || {
-            within(&[-2.0, 0.0], &[1.0, 1.0])
-        }),
-        row("centre", "OutOfRange", "the start is 5", || {
-            search().around(&[5.0, 0.0], &[1.0, 1.0], 2).starts()
-        }),
+        row(
+            "wide",
+            "OutOfRange",
+            "the lower corner of the box of starting points is -2",
+            || within(&[-2.0, 0.0], &[1.0, 1.0]),
+        ),
+        row(
+            "centre",
+            "OutOfRange",
+            "the centre of the starting points is 5",
+            || search().around(&[5.0, 0.0], &[1.0, 1.0], 2).starts(),
+        ),
         row("spread", "Dimension", "the spread", || spread(&[1.0])),
         row("NaN spread", "NotFinite", "the spread", || {
             spread(&[1.0, NAN])
@@ -92,9 +98,12 @@ fn transforms_tolerances_and_representatives() {
         ..Tolerances::default()
     };
     check(vec![
-        row("log 0", "OutOfRange", "a transformed parameter", || {
-            MultiStart::new(&descent).within(&unit, 4).starts()
-        }),
+        row(
+            "log 0",
+            "NoLogarithm",
+            "θ0 of the lower corner of the box of starting points is 0, but must be above 0",
+            || MultiStart::new(&descent).within(&unit, 4).starts(),
+        ),
         row("loss", "Option", "merged objectives", || {
             with(Merging {
                 loss: -1.0,

@@ -16,6 +16,7 @@ mod likelihood;
 mod memory;
 mod mixture;
 mod multistart;
+mod multistart_table;
 mod newton;
 mod newton_ready;
 mod nist;

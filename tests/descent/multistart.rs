@@ -136,7 +136,7 @@ fn optima_are_sorted_and_the_table_names_them() {
     for part in [
         "5 starts: 5 converged to 2 distinct optima",
         "difference",
-        "θ0",
+        " θ0\n",
         "model solves",
     ] {
         assert!(text.contains(part), "`{part}` is missing in\n{text}");

@@ -4,7 +4,8 @@ use crate::support::gap;
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::loss::L2Misfit;
 use pullback::models::{GaussianMixture, Parameter};
-use pullback::{Descent, Grid, Loss, Transform};
+use pullback::prior::Tikhonov;
+use pullback::{Bounds, Descent, Grid, Loss, Noise, Transform};
 
 fn mixture() -> (GaussianMixture, L2Misfit) {
     let grid = Grid::new(&[(-6.0, 8.0, 120)]).unwrap();
@@ -155,4 +156,52 @@ fn a_step_changes_a_logarithm_by_two_decades_at_most() {
         report.converged() && gap(&report.theta, &[2.0, 1e14]) < 1e-6,
         "{report}"
     );
+}
+
+/// y = (θ₀ exp(−θ₁), θ₀).
+struct Pair;
+
+impl Formula for Pair {
+    fn dims(&self) -> (usize, usize) {
+        (2, 2)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = theta[0] * (-theta[1]).exp();
+        out[1] = theta[0];
+    }
+}
+
+/// f = ½(θ₀e⁻ᵗ − 1)² + ½(θ₀ − 1)² + ½((θ₀ − 2)² + (θ₁ − 1)²)/4 with t = θ₁, differentiated by hand.
+#[test]
+fn the_gradient_is_that_in_theta_whatever_the_transforms_and_bounds() {
+    let (curve, loss) = (Curve::new(Pair), L2Misfit::euclidean(vec![1.0; 2]).unwrap());
+    let prior = Tikhonov::new(vec![2.0, 1.0], Noise::uniform(2, 2.0).unwrap()).unwrap();
+    let theta = [1.5, 0.7];
+    let decay = f64::exp(-theta[1]);
+    let r = theta[0] * decay - 1.0;
+    let value = 0.5 * r * r + 0.125 + 0.125 * (0.25 + 0.09);
+    let gradient = [r * decay + 0.5 - 0.125, -r * theta[0] * decay - 0.075];
+    let plain = Descent::new(&curve, &loss).prior(&prior);
+    let logs = [Transform::Log; 2];
+    // One parameter is at a bound, and the other is fixed.
+    let bounds = Bounds::new(vec![0.1, 0.7], vec![1.5, 0.7]).unwrap();
+    let confined = Descent::new(&curve, &loss).prior(&prior);
+    let confined = confined.transforms(&logs).bounds(&bounds);
+    for descent in [plain, confined] {
+        let found = descent.gradient(&theta).unwrap();
+        assert!((found.value - value).abs() < 1e-14, "{found:?}");
+        for (found, expected) in found.gradient.iter().zip(gradient) {
+            assert!((found - expected).abs() < 1e-14, "{found} {expected}");
+        }
+    }
+    assert!(
+        Descent::new(&curve, &loss)
+            .gradient(&[f64::NAN, 1.0])
+            .is_err()
+    );
+    let outside = Descent::new(&curve, &loss)
+        .transforms(&logs)
+        .gradient(&[0.0, 1.0]);
+    assert_eq!(outside.unwrap_err().kind(), "NoLogarithm");
 }

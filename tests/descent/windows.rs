@@ -7,7 +7,7 @@ use pullback::evolution::{Dynamics, Evolution, Experiment, Method, Window};
 use pullback::loss::{Datum, Family, L2Misfit, Likelihood, NoiseLevel, Observations};
 use pullback::models::dynamics::LotkaVolterra;
 use pullback::prior::Tikhonov;
-use pullback::{Descent, Error, Loss, Model, Noise, Report, Result, random};
+use pullback::{Descent, Error, Loss, Model, Noise, Report, Result, Transform, random};
 
 const TRUTH: [f64; 4] = [1.5, 1.0, 1.0, 3.0];
 
@@ -153,11 +153,80 @@ fn parameters_of_later_experiments_wait() {
     let waiting = path.points()[1].report.theta[2];
     assert!((waiting - 0.9).abs() < 1e-9, "{waiting}");
     assert!(gap(&path.last().report.theta, &truth) < 1e-6, "{path}");
-    let message = fit(false).unwrap_err().to_string();
-    assert!(
-        message.contains("θ2") && message.contains("add a prior"),
-        "{message}"
-    );
+    // Without a prior the windows before the late experiment are left out.
+    let path = fit(false).unwrap();
+    assert!(path.reached() && path.points().len() == 1, "{path}");
+    assert!(gap(&path.last().report.theta, &truth) < 1e-6, "{path}");
+    let left: Vec<f64> = path.rejected().iter().map(|run| run.value).collect();
+    assert_eq!(left, [1.0, 3.0]);
+}
+
+/// ẋ = −θ₀x from 1, with a dose of 2 at the unknown time θ₁.
+struct Dosed;
+
+impl Dynamics for Dosed {
+    fn dims(&self) -> (usize, usize) {
+        (1, 2)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = -theta[0] * x[0];
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(1.0);
+    }
+
+    fn events(&self) -> usize {
+        1
+    }
+
+    fn event<S: Scalar>(&self, _: usize, t: f64, _: &[S], theta: &[S]) -> S {
+        -theta[1] + t
+    }
+
+    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &mut [S], _: &[S]) {
+        x[0] += 2.0;
+    }
+}
+
+#[test]
+fn windows_before_the_event_at_an_unknown_time_are_left_out() {
+    let times: Vec<f64> = (1..=12).map(|i| 0.5 * f64::from(i)).collect();
+    let model = Evolution::new(Dosed, times.clone()).unwrap();
+    // x = e^(−0.4 t), and 2 e^(−0.4 (t − 3.3)) more after the dose, with errors of 0.01.
+    let closed = |t: f64| {
+        let dose = if t > 3.3 {
+            2.0 * (-0.4 * (t - 3.3)).exp()
+        } else {
+            0.0
+        };
+        (-0.4 * t).exp() + dose + 0.01 * (7.0 * t).sin()
+    };
+    let data: Vec<f64> = times.iter().map(|t| closed(*t)).collect();
+    let windows = GrowingWindow::new(&model, &[1.0, 2.0, 4.0]).unwrap();
+    let (mut seen, mut solves) = (Vec::new(), 0);
+    let fit = |window: &Window<Dosed>, start: &[f64]| {
+        let loss = L2Misfit::euclidean(window.part(&data)?)?;
+        let transforms = [Transform::Log; 2];
+        let descent = Descent::new(window.model(), &loss).transforms(&transforms);
+        let report = descent.run(start, |_| ())?;
+        solves += report.counts.model_solves;
+        Ok(report)
+    };
+    let path = windows
+        .run(&[0.3, 3.2], fit, |progress| seen.push(progress.value))
+        .unwrap();
+    assert!(path.reached(), "{path}");
+    assert_eq!(seen, [1.0, 2.0, 4.0, 6.0]);
+    assert_eq!(ends(&path), [4.0, 6.0]);
+    let theta = &path.last().report.theta;
+    assert!(gap(theta, &[0.4, 3.3]) < 0.02, "{theta:?}");
+    assert_eq!(path.rejected().len(), 2);
+    assert_eq!(path.rejected()[1].value, 2.0);
+    let reason = &path.rejected()[0].reason;
+    assert!(reason.contains("depends on θ1"), "{reason}");
+    assert_eq!(path.counts().model_solves, solves);
 }
 
 fn ends(path: &Path) -> Vec<f64> {

@@ -1,6 +1,8 @@
 //! Tables of measurements, against the same data given one by one.
 
 use pullback::Loss;
+use pullback::automatic::Scalar;
+use pullback::evolution::{Dynamics, Evolution, Experiment};
 use pullback::loss::{
     Datum, Family, Likelihood, Measurements, NoiseLevel, NoiseSource, Observable,
 };
@@ -86,8 +88,8 @@ fn the_likelihood_is_that_of_the_data_one_by_one() {
     ];
     let expected = Likelihood::new(15, data).unwrap();
     let measured = Measurements::parse(PETAB).unwrap();
-    assert_eq!(measured.entries(3), 15);
-    let found = measured.likelihood(3, &[PREY, HUNTERS]).unwrap();
+    let observables = [PREY, HUNTERS];
+    let found = measured.likelihood_in_order(3, &observables).unwrap();
     assert_eq!(found.count(), 6);
     let rho: Vec<f64> = (0..15).map(|i| 1.0 + 0.1 * f64::from(i)).collect();
     assert_eq!(found.values(&rho).unwrap(), expected.values(&rho).unwrap());
@@ -115,6 +117,7 @@ fn tables_that_say_the_same_are_the_same() {
     assert_eq!(expected.1[1], ("b".to_string(), 1, 0, 0.01));
     for other in [
         "\u{feff}observable;condition;time;value\r\na;x;1;2\r\nb;y;3.5;0.01\r\n",
+        "# a comment, first\nobservable,condition,time,value\na,x,1,2\n  # and, then, another\nb,y,3.5,1e-2",
         "value\ttime\tcondition\tobservable\n2\t1\tx\ta\n\n.01\t3.5\ty\tb",
         "  time , observable , note , value , condition\n 1 , a , \"one, two\" , 2.0 , x\n 3.5 , b , , 1E-2 , y ",
     ] {
@@ -122,8 +125,93 @@ fn tables_that_say_the_same_are_the_same() {
     }
     let quoted = rows("observable,condition,time,value\n\"a \"\"b\"\", c\",x,1,2");
     assert_eq!(quoted.1[0].0, "a \"b\", c");
+    let hash = rows("observable,condition,time,value\n\"#1\",x,1,2");
+    assert_eq!(hash.1[0].0, "#1");
     let single = Measurements::parse("time;value;observable\n1;2;a\n0;3;a").unwrap();
     assert_eq!(single.conditions().len(), 1);
     assert_eq!(single.conditions()[0].name, "");
     assert_eq!(single.conditions()[0].times, [0.0, 1.0]);
+}
+
+/// ẋ = −θ₀ x from x = θ₁, with noise level 1.
+struct Decay;
+
+impl Dynamics for Decay {
+    fn dims(&self) -> (usize, usize) {
+        (1, 2)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = -theta[0] * x[0];
+    }
+
+    fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out[0] = theta[1];
+    }
+}
+
+/// Two doses with equal times, whose lines are shuffled so that the larger comes first.
+const SHUFFLED: &str = "observable,condition,time,value
+x,high,2,4.1
+x,low,1,0.8
+x,high,1,6.2
+x,low,2,0.3
+";
+
+/// −ln p of the four values, by the closed form x = dose exp(−θ t).
+fn by_hand(rate: f64) -> f64 {
+    let data = [
+        (1.0, 1.0, 0.8),
+        (1.0, 2.0, 0.3),
+        (10.0, 1.0, 6.2),
+        (10.0, 2.0, 4.1),
+    ];
+    let half = |(dose, t, y): (f64, f64, f64)| 0.5 * (y - dose * (-rate * t).exp()).powi(2);
+    let constant = 0.5 * std::f64::consts::TAU.ln();
+    data.into_iter().map(|datum| half(datum) + constant).sum()
+}
+
+#[test]
+fn the_order_of_the_experiments_makes_no_difference() {
+    let measured = Measurements::parse(SHUFFLED).unwrap();
+    let x = Observable {
+        name: "x",
+        family: Family::Gaussian,
+        noise: NoiseSource::Given(1.0),
+    };
+    let value = |experiments: Vec<Experiment>| {
+        let model = Evolution::over(Decay, experiments).unwrap();
+        let loss = measured.likelihood(&model, &[x]).unwrap();
+        loss.value(&model.predict(&[0.4]).unwrap())
+    };
+    let at = |name: &str, dose| Experiment::new(vec![1.0, 2.0]).named(name).given(1, dose);
+    let made = measured.conditions().iter().map(|condition| {
+        let dose = if condition.name == "low" { 1.0 } else { 10.0 };
+        condition.experiment().given(1, dose)
+    });
+    let spare = Experiment::new(vec![0.5, 1.0, 1.5, 2.0, 7.0]);
+    for experiments in [
+        made.collect(),
+        vec![at("low", 1.0), at("high", 10.0)],
+        vec![at("high", 10.0), at("low", 1.0)],
+        vec![
+            spare.clone().given(1, 3.0),
+            spare.clone().named("low").given(1, 1.0),
+            at("high", 10.0),
+        ],
+    ] {
+        let found = value(experiments);
+        assert!((found - by_hand(0.4)).abs() < 1e-7, "{found}");
+    }
+}
+
+/// A condition before the start is a part of the name.
+#[test]
+fn conditions_make_experiments_with_their_names_and_times() {
+    let measured = Measurements::parse(PETAB).unwrap();
+    let conditions = measured.conditions().iter();
+    let experiments: Vec<_> = conditions.map(|c| c.experiment()).collect();
+    let names: Vec<&str> = experiments.iter().map(Experiment::name).collect();
+    assert_eq!(names, ["low", "high after rest", "high"]);
+    assert_eq!(experiments[1].times(), [1.0, f64::INFINITY]);
 }

@@ -1,5 +1,7 @@
 //! Measured values, and the entries of the state that their distributions use.
 
+use std::sync::Arc;
+
 use faer::{Mat, MatRef};
 
 use super::family::{Family, Surprise};
@@ -29,8 +31,12 @@ pub struct Datum {
 }
 
 /// Datum whose constants have been computed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Term {
+    /// Index among the data that were given, missing ones included.
+    index: usize,
+    /// Name for messages, if there is a better one than the index.
+    name: Option<Arc<str>>,
     mean: usize,
     noise: NoiseLevel,
     surprise: Surprise,
@@ -66,10 +72,18 @@ impl Term {
             at("the degrees of freedom of a datum", index, freedom, true)?;
         }
         Ok(Self {
+            index,
+            name: None,
             mean,
             noise,
             surprise: family.at(value),
         })
+    }
+
+    /// Sets the name for messages.
+    pub(super) fn named(mut self, name: &str) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Returns the datum for a state that keeps some of its entries, given their new places, or None if it uses another entry.
@@ -153,12 +167,35 @@ impl Term {
 
     /// Checks that the datum has a density.
     pub(super) fn check(&self, rho: &[f64]) -> Result<()> {
-        let (what, positive) = ("the mean in the state", self.surprise.needs_positive_mean());
-        at(what, self.mean, rho[self.mean], positive)?;
+        let positive = self.surprise.needs_positive_mean();
+        self.check_entry("mean", self.mean, rho, positive)?;
         match self.noise {
             NoiseLevel::Given(_) => Ok(()),
-            NoiseLevel::Entry(i) => at("the noise level in the state", i, rho[i], true),
+            NoiseLevel::Entry(entry) => self.check_entry("noise level", entry, rho, true),
         }
+    }
+
+    /// Checks that an entry of the state is finite and, if so asked, positive.
+    fn check_entry(
+        &self,
+        what: &'static str,
+        entry: usize,
+        rho: &[f64],
+        positive: bool,
+    ) -> Result<()> {
+        let value = rho[entry];
+        if value.is_finite() && (value > 0.0 || !positive) {
+            return Ok(());
+        }
+        let numbered = || format!("datum {}", self.index);
+        let name = self.name.as_deref();
+        Err(DataError::Domain {
+            datum: name.map_or_else(numbered, str::to_string),
+            what,
+            entry,
+            value,
+        }
+        .into())
     }
 }
 

@@ -88,8 +88,21 @@ impl Likelihood {
     /// Fails if there are no data, if a value is NaN, infinite, or not positive although its logarithm is normal, if an entry is
     /// not in the state, or if a given noise level or the degrees of freedom are not positive and finite.
     pub fn new(entries: usize, data: impl IntoIterator<Item = Datum>) -> Result<Self> {
-        let data = data.into_iter().enumerate();
+        Self::numbered(entries, data.into_iter().enumerate())
+    }
+
+    /// Creates the likelihood of data with their numbers in messages.
+    fn numbered(entries: usize, data: impl Iterator<Item = (usize, Datum)>) -> Result<Self> {
         let terms = data.map(|(index, datum)| Term::new(index, datum, entries));
+        Self::of_terms(entries, terms.collect::<Result<_>>()?)
+    }
+
+    /// Creates the likelihood of data with their names in messages.
+    pub(super) fn named(entries: usize, data: &[(String, Datum)]) -> Result<Self> {
+        let data = data.iter().enumerate();
+        let terms = data.map(|(index, (name, datum))| {
+            Term::new(index, *datum, entries).map(|term| term.named(name))
+        });
         Self::of_terms(entries, terms.collect::<Result<_>>()?)
     }
 
@@ -113,9 +126,10 @@ impl Likelihood {
     /// Creates the negative log-likelihood of those data whose value is not NaN.
     ///
     /// # Errors
-    /// Fails as [`new`](Self::new) does.
+    /// Fails as [`new`](Self::new) does. Messages number the data as they were given, missing ones included.
     pub fn present(entries: usize, data: impl IntoIterator<Item = Datum>) -> Result<Self> {
-        Self::new(entries, data.into_iter().filter(|d| !d.value.is_nan()))
+        let data = data.into_iter().enumerate();
+        Self::numbered(entries, data.filter(|(_, datum)| !datum.value.is_nan()))
     }
 
     /// Returns the negative log-likelihood of those data that use these entries alone, for a state that consists of them.
@@ -133,7 +147,7 @@ impl Likelihood {
             check::option(what, entry as f64, inside, remedy)?;
             places[entry] = Some(place);
         }
-        let moved = |term: &Term| term.moved(|entry| places[entry]);
+        let moved = |term: &Term| term.clone().moved(|entry| places[entry]);
         Self::of_terms(entries.len(), self.terms.iter().filter_map(moved).collect())
     }
 
@@ -161,7 +175,8 @@ impl Likelihood {
 }
 
 /// Name of the state in the check of its length.
-const LENGTH: &str = "the state given to a likelihood";
+const LENGTH: &str =
+    "the length of the state given to a likelihood (of a table: outputs per time × times)";
 
 impl Loss for Likelihood {
     fn value(&self, rho: &[f64]) -> f64 {

@@ -1,8 +1,10 @@
 //! Likelihood of measurements.
 
+use super::layout::Layout;
 use super::{Measurements, Row, is_missing};
 use crate::check;
-use crate::error::Result;
+use crate::error::{Result, number};
+use crate::evolution::{Dynamics, Evolution};
 use crate::loss::{Datum, Error, Family, Likelihood, NoiseLevel};
 
 /// Observable of [`Measurements`], with the distribution of its values.
@@ -19,63 +21,69 @@ pub struct Observable<'a> {
 /// Source of the noise level of an [`Observable`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NoiseSource {
-    /// Known noise level.
+    /// Known noise level. Numbers in the column `noise` must not contradict it.
     Given(f64),
     /// Column `noise` of the table.
     Column,
-    /// Output of the model at the same time.
+    /// Output of the model at the same time, after those of the observables. The column `noise` may name a parameter, but must hold
+    /// no number.
     Output(usize),
 }
 
 impl Measurements {
-    /// Returns the number of entries of the state, for a model with this number of outputs.
-    pub fn entries(&self, outputs: usize) -> usize {
-        outputs * self.conditions.iter().map(|c| c.times.len()).sum::<usize>()
-    }
-
-    /// Returns the negative log-likelihood of the measurements, without missing values.
+    /// Returns the negative log-likelihood of the measurements, without missing values, for an evolution.
     ///
-    /// The state holds `outputs` numbers for every time of the first condition, then for every time of the second, and so on. The
-    /// observables are the first outputs, in their order. Noise levels may be further outputs.
+    /// The experiment of a condition is the one with its name, as [`Condition::experiment`](super::Condition::experiment) makes it.
+    /// The experiments may have any order, and the model may have further experiments and times. The observables are the first
+    /// outputs of the dynamics, in their order. Noise levels may be further outputs. An observable without lines in the table keeps
+    /// its place among the outputs.
     ///
     /// # Errors
-    /// Fails if the table has other observables than these, or a noise level that is not a positive number although the
-    /// observable takes it from there, if there are fewer outputs than are used, and as [`Likelihood::new`] does.
-    pub fn likelihood(&self, outputs: usize, observables: &[Observable<'_>]) -> Result<Likelihood> {
-        check::option(
-            "the number of outputs",
-            outputs as f64,
-            outputs >= observables.len(),
-            "give at least one for each observable",
-        )?;
-        for (i, observable) in observables.iter().enumerate() {
-            if let NoiseSource::Output(output) = observable.noise {
-                check::option(
-                    "the output that holds a noise level",
-                    output as f64,
-                    output < outputs,
-                    "give an index below the number of outputs",
-                )?;
-            }
-            let again = |other: &Observable<'_>| other.name == observable.name;
-            if observables[..i].iter().any(again) {
-                return Err(Error::Twice {
-                    name: observable.name.to_string(),
-                }
-                .into());
-            }
-        }
-        // First entries of the conditions.
-        let mut firsts = vec![0];
-        for condition in &self.conditions {
-            firsts.push(firsts[firsts.len() - 1] + outputs * condition.times.len());
-        }
+    /// Fails if the model has no experiment for a condition or several, or does not observe it at a time of the table, if the table
+    /// has other observables than these, a noise level that is not a positive number although the observable takes it from there,
+    /// or one that the observable does not use, if there are fewer outputs than are used, and as [`Likelihood::new`] does.
+    pub fn likelihood<D: Dynamics>(
+        &self,
+        model: &Evolution<D>,
+        observables: &[Observable<'_>],
+    ) -> Result<Likelihood> {
+        self.placed(&Layout::of(&self.conditions, model)?, observables)
+    }
+
+    /// Returns the negative log-likelihood of the measurements, without missing values, for a model of your own.
+    ///
+    /// The state must hold `outputs` numbers for every time of the first of the [`conditions`](Self::conditions), then for every
+    /// time of the second, and so on. Nothing can check this order: for an evolution use [`likelihood`](Self::likelihood).
+    ///
+    /// # Errors
+    /// Fails as [`likelihood`](Self::likelihood) does.
+    pub fn likelihood_in_order(
+        &self,
+        outputs: usize,
+        observables: &[Observable<'_>],
+    ) -> Result<Likelihood> {
+        self.placed(&Layout::in_order(&self.conditions, outputs), observables)
+    }
+
+    fn placed(&self, layout: &Layout, observables: &[Observable<'_>]) -> Result<Likelihood> {
+        check_observables(layout.outputs, observables)?;
         let present = self.rows.iter().filter(|row| !row.value.is_nan());
         let data = present.map(|row| {
-            let first = firsts[row.condition] + outputs * row.time;
-            self.datum(row, first, observables)
+            let first = layout.firsts[row.condition][row.time];
+            Ok((self.name(row), self.datum(row, first, observables)?))
         });
-        Likelihood::new(self.entries(outputs), data.collect::<Result<Vec<_>>>()?)
+        Likelihood::named(layout.entries, &data.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Returns the name of the measurement in a line, for messages.
+    fn name(&self, row: &Row) -> String {
+        let condition = &self.conditions[row.condition];
+        let time = number(condition.times[row.time]);
+        let (observable, line) = (&row.observable, row.line);
+        match condition.to_string() {
+            name if name.is_empty() => format!("`{observable}` at t = {time} (line {line})"),
+            name => format!("`{observable}` in condition `{name}` at t = {time} (line {line})"),
+        }
     }
 
     /// Returns the datum of a line whose outputs start at the entry `first`.
@@ -92,9 +100,23 @@ impl Measurements {
             let text = row.value.to_string();
             return Err(Error::cell((row.line, values), &text, problem).into());
         }
+        let unused = |used: Option<f64>| match row.noise.parse::<f64>().ok() {
+            Some(level) if !level.is_nan() && used != Some(level) => {
+                let problem = "is a noise level that the observable does not use; use `NoiseSource::Column`, or give the column \
+                               another name";
+                Err(Error::cell((row.line, noises), &row.noise, problem))
+            }
+            _ => Ok(()),
+        };
         let noise = match noise {
-            NoiseSource::Given(sigma) => NoiseLevel::Given(sigma),
-            NoiseSource::Output(output) => NoiseLevel::Entry(first + output),
+            NoiseSource::Given(sigma) => {
+                unused(Some(sigma))?;
+                NoiseLevel::Given(sigma)
+            }
+            NoiseSource::Output(output) => {
+                unused(None)?;
+                NoiseLevel::Entry(first + output)
+            }
             NoiseSource::Column => NoiseLevel::Given(level(row, noises)?),
         };
         Ok(Datum {
@@ -104,6 +126,41 @@ impl Measurements {
             family,
         })
     }
+}
+
+/// Checks that observables are different, and that their outputs exist.
+fn check_observables(outputs: usize, observables: &[Observable<'_>]) -> Result<()> {
+    check::option(
+        "the number of outputs",
+        outputs as f64,
+        outputs >= observables.len(),
+        "give at least one for each observable",
+    )?;
+    for (i, observable) in observables.iter().enumerate() {
+        match observable.noise {
+            NoiseSource::Output(output) => check::option(
+                "the output that holds a noise level",
+                output as f64,
+                (observables.len()..outputs).contains(&output),
+                "the first outputs are the observables: give the index of a further one, below the number of outputs",
+            )?,
+            NoiseSource::Given(sigma) => check::option(
+                "the noise level given for an observable",
+                sigma,
+                sigma > 0.0 && sigma.is_finite(),
+                "give a positive number",
+            )?,
+            NoiseSource::Column => {}
+        }
+        let again = |other: &Observable<'_>| other.name == observable.name;
+        if observables[..i].iter().any(again) {
+            return Err(Error::Twice {
+                name: observable.name.to_string(),
+            }
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// Returns the noise level in a line.

@@ -1,14 +1,17 @@
 //! Measurements in long format: a line of text for every measured value.
 
+mod layout;
 mod likelihood;
 mod text;
 
 pub use self::likelihood::{NoiseSource, Observable};
 
 use std::collections::HashMap;
+use std::fmt;
 
 use self::text::{Column, Line, Table};
 use crate::error::Result;
+use crate::evolution::Experiment;
 
 /// Measured values of observables under conditions, in long format.
 ///
@@ -23,16 +26,18 @@ use crate::error::Result;
 /// | `value` | `measurement` | measured value; empty, `NA` or `NaN` if it is missing |
 /// | `noise` | `noiseParameters` | noise level; may be left out |
 ///
-/// Cells are separated by tabs, semicolons or commas. Several lines may have the same observable, condition and time. PEtab
+/// Cells are separated by tabs, semicolons or commas. Lines that begin with `#` are comments; put a name that begins with it in
+/// quotes. Several lines may have the same observable, condition and time. PEtab
 /// (Schmiester et al. 2021) is a format for parameter estimation in systems biology. Its column `observableParameters` is not read:
 /// scales and offsets belong in the model.
 ///
-/// [`likelihood`](Self::likelihood) makes a loss of the measurements, for a state that holds the outputs of the model for all
-/// times of the first condition, then for those of the second, and so on.
+/// [`Condition::experiment`] gives the experiment of a condition, with its name and its times, to which you add inputs.
+/// [`likelihood`](Self::likelihood) makes a loss of the measurements for the model of these experiments, which it finds by their
+/// names. The order of the lines and of the conditions makes no difference.
 ///
 /// ```
 /// use pullback::automatic::Scalar;
-/// use pullback::evolution::{Dynamics, Evolution, Experiment};
+/// use pullback::evolution::{Dynamics, Evolution};
 /// use pullback::loss::{Family, Measurements, NoiseSource, Observable};
 /// use pullback::Descent;
 ///
@@ -70,12 +75,13 @@ use crate::error::Result;
 ///      drug, strong, 2, NA
 ///      drug, strong, 4, 0.66",
 /// )?;
-/// let doses = [1.0, 5.0]; // of the conditions, in order of appearance
-/// let experiments = measured.conditions().iter().zip(doses);
-/// let experiments = experiments.map(|(c, dose)| Experiment::new(c.times.clone()).given(2, dose));
+/// let experiments = measured.conditions().iter().map(|condition| {
+///     let dose = if condition.name == "weak" { 1.0 } else { 5.0 };
+///     condition.experiment().given(2, dose)
+/// });
 /// let model = Evolution::over(Clearance, experiments.collect())?;
 /// let drug = Observable { name: "drug", family: Family::LogNormal, noise: NoiseSource::Output(1) };
-/// let loss = measured.likelihood(2, &[drug])?;
+/// let loss = measured.likelihood(&model, &[drug])?;
 /// let report = Descent::new(&model, &loss).run(&[1.0, 0.5], |_| ())?;
 /// assert!(report.converged() && (report.theta[0] - 0.5).abs() < 0.02);
 /// # Ok::<(), pullback::Error>(())
@@ -88,7 +94,8 @@ pub struct Measurements {
     columns: [String; 3],
 }
 
-/// Condition of measurements, with its times.
+/// Condition of measurements, with its times. `Display` prints its name, followed by that of the condition before the start, as in
+/// "high after rest".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     /// Name of the condition, which is empty if the table has no conditions.
@@ -191,6 +198,24 @@ impl Condition {
             name: name.to_string(),
             preequilibration: before.map(str::to_string),
             times: Vec::new(),
+        }
+    }
+
+    /// Returns the experiment of the condition: it has the name that `Display` prints, starts at t = 0, and is observed at the
+    /// times of the condition. Inputs are to be added.
+    ///
+    /// For the same experiment at other times, such as those of a curve, write
+    /// `Experiment::new(times).named(&condition.to_string())`.
+    pub fn experiment(&self) -> Experiment {
+        Experiment::new(self.times.clone()).named(&self.to_string())
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.preequilibration {
+            Some(before) => write!(f, "{} after {before}", self.name),
+            None => f.write_str(&self.name),
         }
     }
 }

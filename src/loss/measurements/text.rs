@@ -38,12 +38,12 @@ impl Line {
 const SEPARATORS: [char; 3] = ['\t', ';', ','];
 
 impl Table {
-    /// Splits text into cells. The header tells the separator.
+    /// Splits text into cells. The header tells the separator. Empty lines and those that begin with `#` are left out.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut lines = (1..)
             .zip(text.lines())
-            .filter(|(_, line)| !line.trim().is_empty());
+            .filter(|(_, line)| !matches!(line.trim().chars().next(), None | Some('#')));
         let (number, first) = lines.next().unwrap_or((1, ""));
         let separator = SEPARATORS
             .into_iter()
