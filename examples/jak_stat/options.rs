@@ -18,7 +18,7 @@ Fits six rates and three noise levels to 48 measurements of the protein STAT5 (B
 
 usage: jak_stat [options]
   --starts N  [500, quick 80] number of starting points, each for a short run
-  --runs N    [100, quick 8]  number of full runs, from the starts whose short runs ended lowest
+  --runs N    [100, quick 12] number of full runs, from the starts whose short runs ended lowest
   --seed N    [1]             seed of the starting points
   --out DIR   [out/jak_stat]  folder for the pictures
   --quick     run few starts

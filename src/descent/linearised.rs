@@ -5,12 +5,13 @@ use faer::ColRef;
 use super::point::Point;
 use crate::coordinates::Chart;
 use crate::direction::{Local, SecondOrder};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::Backend;
+use crate::loss;
 use crate::metric::Root;
 use crate::model::adjoint::{Linearisation, check_adjoint};
 use crate::prior::PriorTerms;
-use crate::vector::dot;
+use crate::vector::{dot, largest};
 
 /// Linearised problem at a point, with everything that directions need.
 pub(super) struct Linearised<'p> {
@@ -86,7 +87,26 @@ impl Linearised<'_> {
         let longest = eta.iter().zip(sizes).map(|(eta, size)| eta.abs() / size);
         let longest = longest.fold(1.0, f64::max);
         let rounding = longest * self.rounding + f64::EPSILON * penalty.abs();
-        check_adjoint(forward, backward - penalty, ROUNDINGS * rounding)
+        let agreed = check_adjoint(forward, backward - penalty, ROUNDINGS * rounding);
+        agreed.map_err(|error| self.magnified(&change).unwrap_or(error))
+    }
+
+    /// Returns an error that names the entry of the state which decides ⟨Zη, u⟩, if the entry is rounding relative to others.
+    fn magnified(&self, change: &[f64]) -> Option<Error> {
+        // The logarithm of a substance that has decayed to 10⁻²⁰ multiplies its changes by 10²⁰, and with them errors that are
+        // small relative to all other substances. A wrong model is not to blame.
+        let share = |&i: &usize| (change[i] * self.covector[i]).abs();
+        let entry = (0..change.len()).max_by(|i, j| share(i).total_cmp(&share(j)))?;
+        let (value, weight) = (self.point.rho[entry], self.covector[entry]);
+        let is_rounding = value.abs() <= f64::EPSILON * largest(&self.point.rho);
+        is_rounding.then(|| {
+            let error = loss::Error::Magnified {
+                entry,
+                value,
+                weight,
+            };
+            error.into()
+        })
     }
 
     /// Restricts the free parameters to those at the positions `keep`.

@@ -46,6 +46,20 @@ pub enum Error {
         /// Value of the entry.
         value: f64,
     },
+    /// An entry of the state that is rounding, and that the loss weights heavily.
+    #[error(
+        "entry {entry} of the state is {}, of which nothing but rounding errors may remain, and the loss multiplies its changes by {}: \
+         derivatives are not accurate; ask the model for more absolute accuracy of this entry, or add a small offset to it",
+        number(*value), number(*weight)
+    )]
+    Magnified {
+        /// Index of the entry.
+        entry: usize,
+        /// Value of the entry.
+        value: f64,
+        /// Derivative of the loss.
+        weight: f64,
+    },
     /// A column of a table that is missing or ambiguous.
     #[error("the column `{column}` {problem}; the header of the table has {header}")]
     Column {
@@ -151,6 +165,7 @@ impl ModuleError for Error {
             Self::Missing { .. } => "Missing",
             Self::Entry { .. } => "Entry",
             Self::Domain { .. } => "Domain",
+            Self::Magnified { .. } => "Magnified",
             Self::Column { .. } => "Column",
             Self::Cells { .. } => "Cells",
             Self::Cell { .. } => "Cell",

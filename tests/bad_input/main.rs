@@ -22,6 +22,7 @@ mod fits;
 mod geometry;
 mod honesty;
 mod likelihood;
+mod magnified;
 mod measure;
 mod mixture;
 mod model;

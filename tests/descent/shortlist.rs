@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::descent::Stop;
 use pullback::loss::L2Misfit;
-use pullback::multistart::MultiStart;
+use pullback::multistart::{MultiStart, Summary};
 use pullback::{Bounds, Descent};
 
 /// sin(ωt) at 40 times, whose misfit has a local minimum in every interval of about π/10 of ω.
@@ -36,6 +36,31 @@ impl Formula for Logarithm {
     }
 }
 
+/// The starts from which so many steps reach the lowest objectives, by runs that are stopped by hand.
+fn lowest_after(
+    descent: &Descent<'_>,
+    starts: &[Vec<f64>],
+    (steps, count): (usize, usize),
+) -> Vec<usize> {
+    let reached = |theta: &Vec<f64>| {
+        let mut run = descent.begin(theta).unwrap();
+        (0..steps).for_each(|_| _ = run.step().unwrap());
+        run.loss()
+    };
+    let reached: Vec<f64> = starts.iter().map(reached).collect();
+    let mut order: Vec<usize> = (0..starts.len()).collect();
+    order.sort_by(|&i, &j| reached[i].total_cmp(&reached[j]));
+    order.truncate(count);
+    order.sort_unstable();
+    order
+}
+
+/// Share of the full runs that found a perfect fit.
+fn share(found: &Summary) -> f64 {
+    let runs = found.fits().iter();
+    runs.filter(|f| f.report.loss < 1e-12).count() as f64 / found.fits().len() as f64
+}
+
 #[test]
 fn full_runs_begin_at_the_starts_whose_short_runs_ended_lowest() {
     let wave = Curve::new(Wave);
@@ -54,18 +79,7 @@ fn full_runs_begin_at_the_starts_whose_short_runs_ended_lowest() {
         })
         .unwrap();
 
-    // What three steps from every start reach, by runs that are stopped by hand.
-    let mut short: Vec<(f64, usize)> = (search().starts().unwrap().iter().enumerate())
-        .map(|(start, theta)| {
-            let mut run = descent.begin(theta).unwrap();
-            (0..3).for_each(|_| _ = run.step().unwrap());
-            (run.loss(), start)
-        })
-        .collect();
-    short.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut best: Vec<usize> = short[..8].iter().map(|(_, start)| *start).collect();
-    best.sort_unstable();
-
+    let best = lowest_after(&descent, &search().starts().unwrap(), (3, 8));
     let starts: Vec<usize> = chosen.fits().iter().map(|fit| fit.start).collect();
     assert_eq!(starts, best, "{chosen}");
     assert_eq!(
@@ -83,10 +97,6 @@ fn full_runs_begin_at_the_starts_whose_short_runs_ended_lowest() {
     assert!(chosen.counts().model_solves >= cost + 60 * 3);
     assert!(chosen.counts().model_solves < all.counts().model_solves);
     // Three of four full runs find the global minimum, where one start in fifteen lies in its valley.
-    let share = |s: &pullback::multistart::Summary| {
-        let at_best = s.fits().iter().filter(|f| f.report.loss < 1e-12).count();
-        at_best as f64 / s.fits().len() as f64
-    };
     assert!(share(&chosen) >= 4.0 * share(&all), "{all}\n{chosen}");
     let found = found.into_inner().unwrap();
     assert_eq!(found.len(), 68);
