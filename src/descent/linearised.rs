@@ -88,18 +88,22 @@ impl Linearised<'_> {
         let longest = longest.fold(1.0, f64::max);
         let rounding = longest * self.rounding + f64::EPSILON * penalty.abs();
         let agreed = check_adjoint(forward, backward - penalty, ROUNDINGS * rounding);
-        agreed.map_err(|error| self.magnified(&change).unwrap_or(error))
+        let longest = eta.iter().fold(1.0, |longest: f64, x| longest.max(x.abs()));
+        let gap = (forward - (backward - penalty)).abs() / longest;
+        agreed.map_err(|error| self.magnified(&change, gap).unwrap_or(error))
     }
 
-    /// Returns an error that names the entry of the state which decides ⟨Zη, u⟩, if the entry is rounding relative to others.
-    fn magnified(&self, change: &[f64]) -> Option<Error> {
+    /// Returns an error that names the entry of the state which decides ⟨Zη, u⟩, if the entry is rounding relative to others, and
+    /// if rounding explains a difference of this size.
+    fn magnified(&self, change: &[f64], gap: f64) -> Option<Error> {
         // The logarithm of a substance that has decayed to 10⁻²⁰ multiplies its changes by 10²⁰, and with them errors that are
         // small relative to all other substances. A wrong model is not to blame.
         let share = |&i: &usize| (change[i] * self.covector[i]).abs();
         let entry = (0..change.len()).max_by(|i, j| share(i).total_cmp(&share(j)))?;
         let (value, weight) = (self.point.rho[entry], self.covector[entry]);
-        let is_rounding = value.abs() <= f64::EPSILON * largest(&self.point.rho);
-        is_rounding.then(|| {
+        let rounding = f64::EPSILON * largest(&self.point.rho);
+        let is_rounding = value != 0.0 && value.abs() <= rounding;
+        (is_rounding && ROUNDINGS * rounding * weight.abs() >= gap).then(|| {
             let error = loss::Error::Magnified {
                 entry,
                 value,

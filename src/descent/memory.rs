@@ -98,7 +98,8 @@ impl Memory {
         if let (Some(before), Some(now)) = (self.metric_size, size) {
             let factor = now / before;
             if factor.is_normal() && factor != 1.0 {
-                self.norms.fade(factor);
+                // Not all columns grow with L, and those that do have their new norms.
+                self.norms.fade(factor.min(1.0));
             }
         }
         self.metric_size = size;

@@ -9,13 +9,13 @@ pub(super) struct ColumnNorms {
     recent: Vec<f64>,
 }
 
-/// Factor by which the norms of earlier points count less after every step in which the size of the metric changes.
+/// Factor by which the norms of earlier points count less after every step in which the size of the metric changes at all.
 //
 // Moré (1978) damps by the largest norms of the whole run, because with current norms alone a parameter that loses its effect
-// would move too far at once. He measures all of them in one metric. Where the noise levels are fitted too, norms of early
-// points are those of another metric, and a parameter that had a large effect there would be damped for ever and creep where it
-// has to move by decades. This factor halves the norm of a point in seven steps. In a constant metric, fading is worse: fits in
-// curved valleys take a third more steps.
+// would move too far at once. He measures all of them in one metric. Where the metric varies, as with noise levels that are fitted
+// too, norms of early points are those of another metric, and a parameter that had a large effect there would be damped for ever
+// and creep where it has to move by decades. This factor halves the norm of a point in seven steps. In a constant metric, fading is
+// worse: fits in curved valleys take a third more steps.
 const FADING: f64 = 0.9;
 
 impl ColumnNorms {
@@ -33,7 +33,7 @@ impl ColumnNorms {
         self.recent.fill(0.0);
     }
 
-    /// Lets the norms of earlier points count less, after L has changed its size by this factor.
+    /// Lets the norms of earlier points count less, after L has shrunk by this factor, or grown if it is 1.
     pub(super) fn fade(&mut self, factor: f64) {
         let all = self.largest.iter_mut().chain(&mut self.recent);
         all.for_each(|norm| *norm *= factor);
@@ -85,7 +85,8 @@ impl StepNorm {
     //
     // Moré (1978) measures steps by ‖Dη‖, where the diagonal D holds the largest column norms. A
     // change of the unit of θᵢ multiplies ηᵢ by some factor and divides dᵢ by the same factor, so that the
-    // length stays the same. A parameter that loses its effect keeps its dᵢ for a while, so that its steps stay bounded.
+    // length stays the same. A parameter that loses its effect keeps its dᵢ, or keeps it for a while in a metric that
+    // changes its size, so that its steps stay bounded.
     // Division by ‖Dx‖, the length of θ itself, makes the length independent of the units of ρ.
     pub(crate) fn length(&self, eta: &[f64]) -> Option<f64> {
         let size = self.size();

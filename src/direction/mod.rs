@@ -54,7 +54,7 @@ pub struct Local<'a> {
     /// `grad` and η have entries for the [free](Local::free) parameters only.
     pub coordinates: &'a [f64],
     /// Largest recent norm of each column of L Z (with the rows of the priors appended), or an empty slice. Norms of earlier points
-    /// count less and less.
+    /// count less if the size of the metric changes.
     ///
     /// Damping is proportional to the squares of these norms (compare Moré 1978). With current norms alone, a
     /// parameter that loses its effect would hardly be damped, and its large step would spoil the steps of

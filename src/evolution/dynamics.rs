@@ -105,6 +105,9 @@ pub trait Dynamics: Send + Sync {
 
     /// Returns the function of an event, which fires when it changes from negative to positive.
     ///
+    /// Before a steady state is accepted, the function is also evaluated at t = 10¹⁵⁰: an event that time alone will bring is
+    /// waited for. It must therefore be defined for all later times.
+    ///
     /// Signs are compared at the ends of the steps, and there only: a function that is positive for less than a step may go
     /// unnoticed. A step with a change of sign is taken again with the length at whose end the function is 0. An event whose
     /// function is still 0 after its jump fires again only after it was negative. One whose function is positive from the start on,

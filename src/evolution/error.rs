@@ -71,8 +71,8 @@ pub enum Error {
     },
     /// A step without solution whose length is given.
     #[error(
-        "the equations of the step at t = {} have no solution near the state for these parameters; if steps were kept, choose \
-         them anew; if `every` gives their length, shorten it",
+        "the step at t = {} has no solution near the state for these parameters, or the solution grows without bound; if steps were \
+         kept, choose them anew; if `every` gives their length, shorten it; otherwise bound the parameters",
         number(*t)
     )]
     Unsolved {
@@ -177,8 +177,8 @@ pub enum Error {
     },
     /// An event that the steps do not lead to that were kept.
     #[error(
-        "event {index} fires before t = {}, but not at the parameters for which the steps were kept; choose the steps anew for \
-         these parameters",
+        "event {index} fires before t = {}, but not there or not as the first at the parameters for which the steps were kept; choose \
+         the steps anew for these parameters",
         number(*t)
     )]
     NewEvent {

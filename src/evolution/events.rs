@@ -116,11 +116,16 @@ impl<'a, D: Dynamics> Events<'a, D> {
     }
 
     /// Returns whether an event will fire because of the time alone, while the state stays as it is.
-    pub(super) fn is_expected(&self, x: &[f64]) -> bool {
-        let t = self.phase.moment(FAR);
-        let fires = |index| self.dynamics.event(index, t, x, &self.parameters) > 0.0;
-        let mut signs = self.signs.iter().enumerate();
-        signs.any(|(index, sign)| *sign == Sign::Negative && fires(index))
+    ///
+    /// # Errors
+    /// Fails if a function is NaN at late times.
+    pub(super) fn is_expected(&self, x: &[f64]) -> Result<bool> {
+        for (index, sign) in self.signs.iter().enumerate() {
+            if *sign == Sign::Negative && self.value(index, FAR, x)? > 0.0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Returns the first event in the last attempt of a step, with the length of the step to it. The last attempt is then that
@@ -166,6 +171,17 @@ impl<'a, D: Dynamics> Events<'a, D> {
             self.signs[index] = sign(end);
         }
         Ok(None)
+    }
+
+    /// Checks that an event still fires where a leg begins, as it did when the steps were kept.
+    ///
+    /// # Errors
+    /// Fails if its function is negative, and if it is NaN.
+    pub(super) fn expect_at_start(&self, index: usize, t: f64, x: &[f64]) -> Result<()> {
+        match self.value(index, t, x)? < -ROUNDING * self.scales[index] {
+            true => Err(Error::LostEvent { t, index }.into()),
+            false => Ok(()),
+        }
     }
 
     /// Checks that no event but this one fires between the last step and a state, where steps are kept that no other led to.

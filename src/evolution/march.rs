@@ -150,7 +150,7 @@ impl<'a, D: Dynamics> Way<'a, D> {
             }
             self.stepper.record(&mut self.leg, [t, h]);
             self.stepper.accept(h);
-            let steady = self.kept.is_none() && quiet >= QUIET && !self.is_expecting();
+            let steady = self.kept.is_none() && quiet >= QUIET && !self.is_expecting()?;
             self.t = if last || steady { time } else { t + h };
         }
         Ok(())
@@ -224,9 +224,11 @@ impl<'a, D: Dynamics> Way<'a, D> {
     }
 
     /// Returns whether an event is still to come although the state rests.
-    fn is_expecting(&self) -> bool {
-        let events = self.events.as_ref();
-        events.is_some_and(|events| events.is_expected(&self.stepper.x))
+    fn is_expecting(&self) -> Result<bool> {
+        match &self.events {
+            Some(events) => events.is_expected(&self.stepper.x),
+            None => Ok(false),
+        }
     }
 
     /// Attempts the step to an event that is kept, whose length is close to a guess. Returns it with its length.
@@ -278,8 +280,9 @@ impl<'a, D: Dynamics> Way<'a, D> {
             let mut first = events.at_start(self.t, &self.stepper.x)?;
             if let Some(kept) = kept {
                 first = kept.event.filter(|_| kept.lengths.is_empty());
-                if first.is_none() {
-                    events.expect_none(self.t, &self.stepper.x, None)?;
+                match first {
+                    Some(event) => events.expect_at_start(event, self.t, &self.stepper.x)?,
+                    None => events.expect_none(self.t, &self.stepper.x, None)?,
                 }
             }
             let Some(event) = first else { break };

@@ -105,8 +105,8 @@ impl Size {
 
 impl Merger<'_> {
     /// Returns the distinct optima in the order of their objectives, and notes in every converged run which it found.
-    pub(super) fn merge(&self, fits: &mut [Fit]) -> Vec<Optimum> {
-        let scales = Scales::of(fits, self.descent);
+    pub(super) fn merge(&self, fits: &mut [Fit], starts: &[(Vec<f64>, f64)]) -> Vec<Optimum> {
+        let scales = Scales::of(starts, self.descent);
         let mut order: Vec<usize> = (0..fits.len())
             .filter(|&i| fits[i].report.converged() && !fits[i].reached())
             .collect();
@@ -181,21 +181,16 @@ impl Merger<'_> {
 }
 
 impl Scales {
-    fn of(fits: &[Fit], descent: &Descent<'_>) -> Self {
-        let p = fits.first().map_or(0, |fit| fit.from.len());
-        let first = |fit: &Fit| {
-            fit.report
-                .history
-                .first()
-                .map_or(fit.report.loss, |i| i.loss)
-        };
+    /// Returns the scales of starting points with their objectives.
+    fn of(starts: &[(Vec<f64>, f64)], descent: &Descent<'_>) -> Self {
+        let p = starts.first().map_or(0, |(from, _)| from.len());
         let transforms = descent.domain().1;
         let size = |j: usize| {
-            let starts: Vec<f64> = fits.iter().map(|fit| fit.from[j]).collect();
-            Size::of(&starts, transforms.map_or(Transform::Identity, |t| t[j]))
+            let values: Vec<f64> = starts.iter().map(|(from, _)| from[j]).collect();
+            Size::of(&values, transforms.map_or(Transform::Identity, |t| t[j]))
         };
         Self {
-            loss: median(fits.iter().map(|fit| first(fit).abs()).collect()),
+            loss: median(starts.iter().map(|(_, loss)| loss.abs()).collect()),
             parameters: (0..p).map(size).collect(),
         }
     }

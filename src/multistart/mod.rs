@@ -108,7 +108,8 @@ pub struct Progress<'r> {
     pub start: usize,
     /// Number of finished runs, including this one.
     pub finished: usize,
-    /// Number of all runs, short ones for a [shortlist](MultiStart::shortlist) included.
+    /// Number of all runs, short ones for a [shortlist](MultiStart::shortlist) included. It falls if so many short runs fail
+    /// that the shortlist is not filled.
     pub total: usize,
     /// Report of the run, unfinished after a short run, or the error that ended it.
     pub outcome: std::result::Result<&'r Report, &'r Error>,
@@ -260,7 +261,7 @@ impl<'a> MultiStart<'a> {
             variance: self.variance,
             representative: self.representative,
         };
-        let optima = merger.merge(&mut runs.fits);
+        let optima = merger.merge(&mut runs.fits, &runs.starts);
         Ok(Summary::new(runs, optima, names))
     }
 
@@ -275,12 +276,14 @@ impl<'a> MultiStart<'a> {
         let full = |from: &[f64]| self.descent.attempt(from, None);
         let Some(shortlist) = self.shortlist else {
             runs.add(run_each(starts, &full, (&finished, 0), observer));
+            runs.note_starts();
             return Ok(runs);
         };
         shortlist.check()?;
         let (all, chosen) = (starts.len(), shortlist.count.min(starts.len()));
         let short = |from: &[f64]| shortlist.try_out(self.descent, from);
         runs.add(run_each(starts, &short, (&finished, chosen), observer));
+        runs.note_starts();
         let starts = shortlist.choose(&runs.fits);
         runs.drop_fits(starts.len());
         runs.add(run_each(starts, &full, (&finished, all), observer));

@@ -76,6 +76,8 @@ pub(super) struct Runs {
     pub(super) failures: Vec<Failure>,
     /// Number of starts that only had a short run.
     pub(super) dropped: usize,
+    /// All starting points whose first run did not fail, with their objectives.
+    pub(super) starts: Vec<(Vec<f64>, f64)>,
     /// Total cost.
     pub(super) counts: Counts,
 }
@@ -105,6 +107,13 @@ impl Runs {
         }
     }
 
+    /// Notes the starting points of all runs so far, with their objectives.
+    pub(super) fn note_starts(&mut self) {
+        let first = |report: &Report| report.history.first().map_or(report.loss, |i| i.loss);
+        let starts = self.fits.iter();
+        self.starts = starts.map(|f| (f.from.clone(), first(&f.report))).collect();
+    }
+
     /// Removes short runs, of which as many as `chosen` are followed by full runs.
     pub(super) fn drop_fits(&mut self, chosen: usize) {
         self.dropped = self.fits.len() - chosen;
@@ -129,6 +138,7 @@ impl Summary {
             failures,
             dropped,
             counts,
+            ..
         } = runs;
         let lowest = |&i: &usize, &j: &usize| fits[i].report.loss.total_cmp(&fits[j].report.loss);
         let ended = (0..fits.len()).filter(|&i| fits[i].report.converged());

@@ -266,3 +266,13 @@ fn metrics_of_the_wrong_shape_are_named() {
     let failed: Vec<_> = report.failures().map(|check| check.name).collect();
     assert_eq!(failed, ["local_form represents M"], "{report}");
 }
+
+/// Where the state is zero, every entry is as small as rounding, but a wrong adjoint is still a wrong adjoint.
+#[test]
+fn a_wrong_adjoint_is_not_mistaken_for_rounding() {
+    let model = Quadratic::new(Fault::Sign);
+    let loss = L2Misfit::euclidean(vec![1.0; K]).unwrap();
+    let descent = Descent::new(&model, &loss);
+    let error = descent.run(&[0.0; P], |_| ()).unwrap_err();
+    assert_eq!(error.kind(), "NotAdjoint", "{error}");
+}

@@ -157,6 +157,11 @@ fn events_that_are_new_to_kept_steps_are_errors() {
         let found = failure(pushed(0.5).predict(&[3.0]));
         assert!(matches!(found, Error::NewEvent { index: 1, .. }), "{found}");
         assert!(pushed(3.0).predict(&[3.1]).is_ok());
+        let found = failure(pushed(3.0).predict(&[0.5]));
+        assert!(
+            matches!(found, Error::LostEvent { index: 1, .. }),
+            "{found}"
+        );
     }
 }
 

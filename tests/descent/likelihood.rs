@@ -265,3 +265,67 @@ fn lines_with_laplace_noise_come_close_to_the_best_one() {
         assert!(!report.converged(), "{report}");
     }
 }
+
+/// Two lines a₁ + b₁ t and a₂ + b₂ t, each with its own noise level.
+struct Lines(usize);
+
+impl Formula for Lines {
+    fn dims(&self) -> (usize, usize) {
+        (2 * self.0 + 2, 6)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        for (line, means) in out.chunks_exact_mut(self.0 + 1).enumerate() {
+            let theta = &theta[3 * line..];
+            for (k, mean) in means[..self.0].iter_mut().enumerate() {
+                *mean = theta[0] * (theta[1] * (k as f64 / self.0 as f64)).exp();
+            }
+            means[self.0] = theta[2];
+        }
+    }
+}
+
+/// Noise levels that are wrong by powers of ten, in either direction, cost a few steps each.
+#[test]
+fn noise_levels_are_found_from_anywhere() {
+    let n = 20;
+    let noise = random::normal(2 * n, 8, 0);
+    let data = (0..2 * n).map(|i| {
+        let (line, k) = (i / n, i % n);
+        let (mean, scale) = ((-2.0 * k as f64 / n as f64).exp(), [0.1, 3.0][line]);
+        Datum {
+            mean: line * (n + 1) + k,
+            noise: NoiseLevel::Entry(line * (n + 1) + n),
+            value: scale * (10.0 * mean + 0.3 * noise[i]),
+            family: Family::Gaussian,
+        }
+    });
+    let (curve, loss) = (
+        Curve::new(Lines(n)),
+        Likelihood::new(2 * n + 2, data).unwrap(),
+    );
+    let [log, free] = [Transform::Log, Transform::Identity];
+    let transforms = [log, free, log, log, free, log];
+    let descent = Descent::new(&curve, &loss).transforms(&transforms);
+    let best = descent
+        .run(&[1.0, -1.0, 0.1, 30.0, -1.0, 1.0], |_| ())
+        .unwrap();
+    for levels in [
+        [1e-4, 1e-4],
+        [1e4, 1e4],
+        [1e-4, 1e4],
+        [1e4, 1e-4],
+        [0.1, 1e3],
+    ] {
+        let start = [1.0, -1.0, levels[0], 30.0, -1.0, levels[1]];
+        let report = descent.run(&start, |_| ()).unwrap();
+        assert!(
+            report.converged() && report.iterations() <= 40,
+            "{levels:?}: {report}"
+        );
+        assert!(
+            (report.loss - best.loss).abs() < 1e-8 * best.loss.abs(),
+            "{levels:?}: {report}"
+        );
+    }
+}

@@ -80,9 +80,13 @@ fn find<D: Dynamics>(name: &str, model: &Evolution<D>) -> Result<usize> {
         .into()),
         (None, _) => {
             let names = experiments.iter().map(|e| quoted(e.name()));
+            let mut names: Vec<String> = names.take(SHOWN + 1).collect();
+            if names.len() > SHOWN {
+                names[SHOWN] = "…".into();
+            }
             Err(Error::NoExperiment {
                 condition: quoted(name),
-                names: names.take(SHOWN).collect::<Vec<_>>().join(", "),
+                names: names.join(", "),
             }
             .into())
         }
