@@ -1,6 +1,7 @@
 //! Errors of the library as Python exceptions.
 
-use pullback::Error;
+use pullback::model::SingularJacobian;
+use pullback::{Error, evolution};
 use pyo3::PyErr;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyMemoryError, PyRuntimeError, PyValueError};
@@ -17,11 +18,11 @@ create_exception!(
 /// otherwise `RuntimeError`.
 pub(crate) fn raise(error: Error) -> PyErr {
     let text = error.to_string();
+    if is_of_model(&error) {
+        return ModelError::new_err(text);
+    }
     match error {
         Error::OutOfMemory { .. } => PyMemoryError::new_err(text),
-        Error::Newton { .. } | Error::Model(_) | Error::Singular { .. } => {
-            ModelError::new_err(text)
-        }
         Error::Dimension { .. }
         | Error::NotFinite { .. }
         | Error::NotPositive { .. }
@@ -41,6 +42,26 @@ pub(crate) fn raise(error: Error) -> PyErr {
         | Error::Module(_) => PyValueError::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
+}
+
+/// Returns whether the model fails at its parameters, though the arguments are sound.
+fn is_of_model(error: &Error) -> bool {
+    use evolution::Error as Course;
+    let misused = |course: &Course| {
+        matches!(
+            course,
+            Course::Implicit { .. }
+                | Course::Entry { .. }
+                | Course::Unused { .. }
+                | Course::Times { .. }
+        )
+    };
+    let plain = matches!(
+        error,
+        Error::Newton { .. } | Error::Model(_) | Error::Singular { .. }
+    );
+    let course = error.of::<Course>().is_some_and(|course| !misused(course));
+    plain || course || error.of::<SingularJacobian>().is_some()
 }
 
 /// Returns the exception of a failure in a method of a model. An `Exception` becomes the cause of a `ModelError`; others, such
