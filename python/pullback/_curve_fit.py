@@ -36,6 +36,8 @@ class Curve:
         self.derivative = Derivative(self._plain, self._batch if np.ndim(x) else None, mode)
         self.keep: Any = slice(None)
         self.nfev = self.njev = 0
+        self._last: tuple = (None, None)
+        self._last_jacobian: tuple = (None, None)
 
     def _plain(self, theta: np.ndarray) -> np.ndarray:
         self.nfev += 1
@@ -53,14 +55,19 @@ class Curve:
     def value(self, theta: np.ndarray) -> np.ndarray:
         """Returns the values of the formula, those of the last call if the parameters are the same."""
         known, value = self._last
-        return value if np.array_equal(known, theta) else self.values(theta)
+        return value if known is not None and np.array_equal(known, theta) else self.values(theta)
 
     def jacobian(self, theta: np.ndarray) -> Any:
         """Returns the derivative of the values, which the compiled part calls for."""
-        self.njev += 1
-        if self.jac is not None:
-            return np.asarray(self.jac(self.x, *theta), dtype=float)[self.keep]
-        return self.derivative.jacobian(theta, self.value(theta))
+        known, found = self._last_jacobian
+        if known is None or not np.array_equal(known, theta):
+            self.njev += 1
+            if self.jac is not None:
+                found = np.asarray(self.jac(self.x, *theta), dtype=float)[self.keep]
+            else:
+                found = self.derivative.jacobian(theta, self.value(theta))
+            self._last_jacobian = theta, found
+        return found
 
 
 def curve_fit(
@@ -236,7 +243,7 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
     derivative = curve.derivative
     if curve.jac is None and derivative.mode != "differences" and not derivative.chosen:
         if not derivative.agrees(found["x"], found["state_jac"]):
-            derivative.mode = "differences"
+            derivative.mode, curve._last_jacobian = "differences", (None, None)
             found = descend(curve, loss, p0, chosen)
     return found
 
