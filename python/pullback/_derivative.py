@@ -47,13 +47,13 @@ class Derivative:
 
     def __init__(self, function: Function, batch: Optional[Function] = None, mode: Optional[str] = None):
         self.function = function
-        self.batch = batch
+        self.batch: Any = batch
         self.mode = mode or ("batch" if batch is not None else "complex")
         self.chosen = mode is not None
         self.checked = self.chosen
         self.bounds: Optional[tuple] = None
         self.evaluations = 0
-        self.groups: Optional[np.ndarray] = None
+        self.groups: Any = None
         self.sparsity: Any = None
 
     def jacobian(self, theta: np.ndarray, value: np.ndarray) -> Any:

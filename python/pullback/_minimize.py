@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from . import _arguments, _pullback, _result
-from ._model import as_model
+from ._model import Explicit, as_model
 from ._pullback import Loss
 
 __all__ = ["minimize", "solve"]
@@ -21,7 +21,7 @@ TOLERANCES = (1e-16, 1e-10, 1e-15, 0.0)
 
 def settings(**given: Any) -> dict:
     """Returns settings of a descent, with defaults for those that are not given."""
-    defaults = {
+    defaults: dict = {
         "metric": None,
         "direction": "least_squares",
         "bounds": None,
@@ -124,7 +124,7 @@ def minimize(
     compared = as_loss(inner, data, loss=loss, sigma=sigma, observe=observe)
     box = _arguments.intervals(bounds, theta0.size)
     _arguments.inside("theta0", theta0, box)
-    if getattr(inner, "derivative", None) is not None:
+    if isinstance(inner, Explicit):
         inner.derivative.bounds = box
     chosen = settings(
         metric=_arguments.named("metric", metric),

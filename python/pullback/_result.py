@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["Result", "correlation", "history", "plain"]
 
 
-class Display:
+class Display(dict):
     """How a result is shown, and what follows from its entries."""
 
     def __repr__(self) -> str:

@@ -163,14 +163,14 @@ class Dynamics(Ready):
         rtol: Optional[float] = None,
         atol: Optional[Numbers] = None,
     ):
-        start = None if start is None else _numbers(start)
-        self._model = _pullback.evolution(self._name, start, _plan(times, method, rtol, atol))
+        given = None if start is None else _numbers(start)
+        self._model = _pullback.evolution(self._name, given, _plan(times, method, rtol, atol))
 
 
 def _plan(times: Any, method: str, rtol: Optional[float], atol: Optional[Numbers]) -> dict:
     if (rtol is None) != (atol is None):
         raise ValueError("rtol and atol must be given together")
-    accuracy = None if rtol is None else (float(rtol), _numbers(atol))
+    accuracy = None if rtol is None or atol is None else (float(rtol), _numbers(atol))
     return {"times": np.asarray(times, dtype=float).reshape(-1).tolist(), "method": method, "accuracy": accuracy}
 
 
