@@ -19,7 +19,18 @@ __all__ = ["curve_fit"]
 SHARE = 1e-6
 
 #: Options of SciPy's solvers that have no effect here.
-WITHOUT_EFFECT = {"col_deriv", "epsfcn", "factor", "diag", "x_scale", "diff_step", "tr_solver", "tr_options", "verbose", "warning"}
+WITHOUT_EFFECT = {
+    "col_deriv",
+    "epsfcn",
+    "factor",
+    "diag",
+    "x_scale",
+    "diff_step",
+    "tr_solver",
+    "tr_options",
+    "verbose",
+    "warning",
+}
 
 
 class Curve:
@@ -41,7 +52,8 @@ class Curve:
 
     def _plain(self, theta: np.ndarray) -> np.ndarray:
         self.nfev += 1
-        return np.asarray(self.f(self.x, *theta)).reshape(-1)[self.keep]
+        # A copy, since f may write to one and the same array every time.
+        return np.array(self.f(self.x, *theta)).reshape(-1)[self.keep]
 
     def _batch(self, rows: np.ndarray) -> np.ndarray:
         self.nfev += 1
@@ -63,7 +75,7 @@ class Curve:
         if known is None or not np.array_equal(known, theta):
             self.njev += 1
             if self.jac is not None:
-                found = np.asarray(self.jac(self.x, *theta), dtype=float)[self.keep]
+                found = np.array(self.jac(self.x, *theta), dtype=float)[self.keep]
             else:
                 found = self.derivative.jacobian(theta, self.value(theta))
             self._last_jacobian = theta, found

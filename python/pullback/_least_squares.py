@@ -39,7 +39,8 @@ class Residuals:
 
     def _plain(self, x: np.ndarray) -> np.ndarray:
         self.nfev += 1
-        found = np.atleast_1d(self.fun(x, *self.args, **self.kwargs))
+        # Copies, since fun may write to its argument, and to one and the same array every time.
+        found = np.array(self.fun(x.copy(), *self.args, **self.kwargs), ndmin=1)
         if found.ndim > 1:
             raise ValueError(f"fun must return an array with one axis, not of the shape {found.shape}")
         return found
@@ -56,7 +57,7 @@ class Residuals:
         """Returns the derivative of the residuals, which the compiled part calls for."""
         self.njev += 1
         if self.jac is not None:
-            found = self.jac(x, *self.args, **self.kwargs)
+            found = self.jac(x.copy(), *self.args, **self.kwargs)
             return found if hasattr(found, "tocsc") or hasattr(found, "matmat") else np.atleast_2d(found)
         return self.derivative.jacobian(x, self.values(x))
 

@@ -62,12 +62,13 @@ class Explicit:
         self._last: tuple = (None, None)
 
     def _flat(self, theta: np.ndarray) -> np.ndarray:
-        return np.asarray(self.f(theta)).reshape(-1)
+        # A copy, since f may write to one and the same array every time.
+        return np.array(self.f(theta.copy())).reshape(-1)
 
     def prepare(self, theta: np.ndarray) -> None:
         """Finds the numbers of values and parameters by an evaluation."""
         try:
-            value = np.asarray(self.f(theta.copy()))
+            value = np.array(self.f(theta.copy()))
         except Exception as cause:
             raise ModelError(f"the model raised {type(cause).__name__}: {cause}") from cause
         self.shape = value.shape

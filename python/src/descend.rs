@@ -149,10 +149,13 @@ impl Parts {
         let report = run.report();
         drop(run);
         let mut outcome = Outcome::new(report, stopped);
-        if !watch.raised() {
-            self.complete(&mut outcome, &descent, &backend)?;
+        match watch.raised() {
+            true => Ok(outcome),
+            false => match self.complete(&mut outcome, &descent, &backend) {
+                Err(error) if !watch.raised() => Err(error),
+                _ => Ok(outcome),
+            },
         }
-        Ok(outcome)
     }
 
     /// Adds the gradient, and where they are asked for the Jacobian and the uncertainty.

@@ -1,5 +1,6 @@
 """`curve_fit` as a replacement of SciPy's."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -102,7 +103,11 @@ FUNCTIONS = {
     "of scalars": (lambda x, a, b, c: np.array([a * np.exp(-b * t) + c for t in x]), "complex", Y),
     "with abs": (lambda x, a, b, c: np.abs(a) * np.exp(-b * x) + c, "differences", Y),
     "not for complex": (lambda x, a, b, c: a * np.exp(-gammaln(1.0 + np.abs(b)) * x) + c, "differences", Y),
-    "depends on other rows": (lambda x, a, b, c: decay(x, a, b, c) / np.sum(decay(x, a, b, c)) + a, "complex", Y / Y.sum() + 2),
+    "depends on other rows": (
+        lambda x, a, b, c: decay(x, a, b, c) / np.sum(decay(x, a, b, c)) + a,
+        "complex",
+        Y / Y.sum() + 2,
+    ),
 }
 
 
@@ -129,6 +134,13 @@ def test_a_kink_that_the_start_does_not_see_is_found():
     popt, _ = pb.curve_fit(kinked, X, y, p0=[1.0, 1.0])
     expected, _ = scipy.optimize.curve_fit(kinked, X, y, p0=[2.5, 0.9])
     assert np.allclose(popt, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["curve_fit", "least_squares"])
+def test_arguments_are_those_of_scipy(name):
+    ours, theirs = (inspect.signature(getattr(module, name)).parameters for module in (pb, scipy.optimize))
+    # SciPy adds arguments from version to version.
+    assert set(theirs) <= set(ours) and list(ours)[: len(theirs)] == list(theirs)
 
 
 def test_exceptions_come_through_as_they_are():

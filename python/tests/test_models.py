@@ -47,7 +47,7 @@ class DoubleWell:
     def param_jacobian(self, rho, theta):
         mean = 0.5 * (rho[:-1] + rho[1:])
         c = np.zeros((self.state_dim, 2))
-        for j, change in enumerate((self.faces, -self.faces**3)):
+        for j, change in enumerate((self.faces, -(self.faces**3))):
             c[:-1, j] += change * mean
             c[1:, j] -= change * mean
         c[-1] = 0.0
@@ -199,6 +199,21 @@ def test_a_wrong_derivative_is_found():
     wrong = pb.Explicit(lambda theta: theta[0] * np.exp(-theta[1] * T), lambda theta: np.ones((25, 2)))
     with pytest.raises(AssertionError, match="∂"):
         pb.verify(wrong, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_a_function_may_reuse_its_array_and_change_its_argument(dtype):
+    out = np.empty(25, dtype=dtype)
+
+    def f(theta):
+        out[:] = theta[0] * np.exp(-theta[1] * T)
+        theta[:] = 0.0
+        return out if dtype is float or np.any(out.imag) else out.real
+
+    data = 2.0 * np.exp(-0.7 * T)
+    assert np.allclose(pb.minimize(f, data, [1.0, 1.0]).x, [2.0, 0.7], rtol=1e-7)
+    assert np.allclose(pb.least_squares(lambda x: f(x) - data, [1.0, 1.0]).x, [2.0, 0.7], rtol=1e-7)
+    assert np.allclose(pb.curve_fit(lambda t, a, b: f(np.array([a, b])), T, data)[0], [2.0, 0.7], rtol=1e-7)
 
 
 def test_values_that_are_not_finite_reject_steps():

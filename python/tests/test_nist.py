@@ -10,9 +10,6 @@ import scipy.optimize
 import pullback as pb
 from nist import digits
 
-#: The certified answers have 11 digits.
-CERTIFIED = 10.5
-
 
 def attempt(fit, case, start):
     """Returns digits of parameters and of errors, and seconds. A fit that fails has none."""

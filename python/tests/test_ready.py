@@ -9,7 +9,9 @@ import pullback as pb
 
 def test_a_mixture_is_a_sum_of_normal_densities():
     grid = pb.Grid([(-4.0, 10.0, 56), (-4.0, 10.0, 40)])
-    mixture = pb.GaussianMixture(grid, [(0.3, [1.0, 3.0], 1.0), (0.7, [3.0, 2.0], [1.0, 2.0])], free=["weight 0", "mean 1 0", "variance 1 1"])
+    mixture = pb.GaussianMixture(
+        grid, [(0.3, [1.0, 3.0], 1.0), (0.7, [3.0, 2.0], [1.0, 2.0])], free=["weight 0", "mean 1 0", "variance 1 1"]
+    )
     assert mixture.start.tolist() == [0.3, 3.0, 2.0] and mixture.param_dim == 3
     x, y = np.meshgrid(grid.centres(0), grid.centres(1), indexing="ij")
 
@@ -23,7 +25,9 @@ def test_a_mixture_is_a_sum_of_normal_densities():
 def test_a_measure_of_the_lorenz_flow_is_found_again():
     grid = pb.Grid([(-25.0, 25.0, 10), (-35.0, 35.0, 10), (0.0, 60.0, 10)])
     model = pb.InvariantMeasure(grid, "lorenz")
-    found = pb.minimize(model, model.predict([10.0, 28.0, 8.0 / 3.0]), [9.0, 26.0, 2.4], metric="wasserstein", loss="kullback_leibler")
+    found = pb.minimize(
+        model, model.predict([10.0, 28.0, 8.0 / 3.0]), [9.0, 26.0, 2.4], metric="wasserstein", loss="kullback_leibler"
+    )
     assert found.success and np.allclose(found.x, [10.0, 28.0, 8.0 / 3.0], rtol=1e-6)
 
 
@@ -53,8 +57,16 @@ def test_a_field_is_inferred_from_wells():
 
 
 RATES = {
-    pb.LotkaVolterra: ([30.0, 4.0], [0.55, 0.028, 0.024, 0.8], lambda t, x, p: [p[0] * x[0] - p[1] * x[0] * x[1], p[2] * x[0] * x[1] - p[3] * x[1]]),
-    pb.Lorenz: ([1.0, 1.0, 20.0], [10.0, 28.0, 8.0 / 3.0], lambda t, x, p: [p[0] * (x[1] - x[0]), x[0] * (p[1] - x[2]) - x[1], x[0] * x[1] - p[2] * x[2]]),
+    pb.LotkaVolterra: (
+        [30.0, 4.0],
+        [0.55, 0.028, 0.024, 0.8],
+        lambda t, x, p: [p[0] * x[0] - p[1] * x[0] * x[1], p[2] * x[0] * x[1] - p[3] * x[1]],
+    ),
+    pb.Lorenz: (
+        [1.0, 1.0, 20.0],
+        [10.0, 28.0, 8.0 / 3.0],
+        lambda t, x, p: [p[0] * (x[1] - x[0]), x[0] * (p[1] - x[2]) - x[1], x[0] * x[1] - p[2] * x[2]],
+    ),
 }
 
 
@@ -103,7 +115,10 @@ def test_an_integration_that_fails_is_a_model_error():
         (lambda: pb.Grid([]), "axes"),
         (lambda: pb.GaussianMixture(pb.Grid([(0.0, 1.0, 9)]), [(1.0, 0.5, -1.0)], free=[]), "variance"),
         (lambda: pb.GaussianMixture(pb.Grid([(0.0, 1.0, 9)]), [(1.0, 0.5, 1.0)], free=["width 0"]), "free: give"),
-        (lambda: pb.GaussianMixture(pb.Grid([(0.0, 1.0, 9)]), [(1.0, 0.5, 1.0)], free=["mean first"]), "free: 'mean first'"),
+        (
+            lambda: pb.GaussianMixture(pb.Grid([(0.0, 1.0, 9)]), [(1.0, 0.5, 1.0)], free=["mean first"]),
+            "free: 'mean first'",
+        ),
         (lambda: pb.InvariantMeasure(pb.Grid([(0.0, 1.0, 9)]), "lorenz"), "axes of the grid"),
         (lambda: pb.InvariantMeasure(pb.Grid([(0.0, 1.0, 9)]), "henon"), "flow: no flow 'henon'"),
         (lambda: pb.Darcy(pb.Grid([(0.0, 1.0, 9)]), pressure={(1, "lower"): 0.0}), "axis"),
