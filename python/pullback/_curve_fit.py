@@ -100,19 +100,20 @@ def curve_fit(
 ) -> tuple:
     """Fits f(x, *parameters) to data by least squares.
 
-    Arguments and results are those of `scipy.optimize.curve_fit`. There is one method, and ``method`` has no effect. Without ``jac``,
-    derivatives are exact where f is analytic and written with NumPy (complex steps), and central differences otherwise.
+    Arguments and results are those of `scipy.optimize.curve_fit`. There is one method, and ``method`` has no effect.
+    Without ``jac``, derivatives are exact where f is analytic and written with NumPy (complex steps), and central
+    differences otherwise.
 
     ``kwargs`` may hold ``ftol``, ``xtol``, ``gtol``, ``maxfev`` or ``max_nfev``, and ``loss`` with ``f_scale``.
 
     Returns
     -------
     popt, pcov
-        Parameters and covariance. Rows and columns of pcov are infinite for parameters that the data do not determine, which a warning
-        names; SciPy fills the whole matrix.
+        Parameters and covariance. Rows and columns of pcov are infinite for parameters that the data do not
+        determine, which a warning names; SciPy fills the whole matrix.
     infodict, mesg, ier
-        With ``full_output=True`` only: a dictionary with nfev, njev, fvec (the weighted residuals) and fjac (their derivatives),
-        and the reason for stopping.
+        With ``full_output=True`` only: a dictionary with nfev, njev, fvec (the weighted residuals) and fjac (their
+        derivatives), and the reason for stopping.
 
     >>> import numpy as np, pullback as pb
     >>> t = np.linspace(0.0, 4.0, 30)

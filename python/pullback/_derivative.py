@@ -1,8 +1,9 @@
 """Jacobians of functions written with NumPy, without derivatives from the user.
 
-A complex step gives derivatives to rounding: for an analytic f, Im f(x + ih)/h = f'(x) + O(h²), and nothing cancels, so that h may
-be as small as 1e-20 (Squire and Trapp 1998). Functions that are not analytic, such as ``abs``, or that do not take complex numbers,
-are differentiated by central differences. `Derivative` finds out which by a comparison with differences.
+A complex step gives derivatives to rounding: for an analytic f, Im f(x + ih)/h = f'(x) + O(h²), and nothing cancels,
+so that h may be as small as 1e-20 (Squire and Trapp 1998). Functions that are not analytic, such as ``abs``, or that
+do not take complex numbers, are differentiated by central differences. `Derivative` finds out which by a comparison
+with differences.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 #: Step of the imaginary part, relative to the parameter.
 TINY = 1e-20
-#: Step of central differences, relative to the parameter: the cube root of the rounding error balances it with the third derivative.
+#: Step of central differences, relative to the parameter: the cube root of the rounding error balances both errors.
 STEP = 6e-6
 #: Relative error of a directional derivative that differences cannot explain.
 WRONG = 1e-6
@@ -42,8 +43,8 @@ def norm(x: np.ndarray) -> float:
 class Derivative:
     """Jacobian of a function of a vector.
 
-    ``function`` maps a vector to a vector of values, an array of its own. ``batch``, if given, maps an array with a vector in every row to an array with
-    the values in every row. ``mode`` is "batch", "complex" or "differences".
+    ``function`` maps a vector to a vector of values, an array of its own. ``batch``, if given, maps an array with a
+    vector in every row to an array with the values in every row. ``mode`` is "batch", "complex" or "differences".
     """
 
     def __init__(self, function: Function, batch: Optional[Function] = None, mode: Optional[str] = None):

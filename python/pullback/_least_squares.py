@@ -87,10 +87,11 @@ def least_squares(
 ) -> Any:
     """Minimises ½ Σ f_scale² φ((fun(x)ᵢ / f_scale)²), with φ(z) = z for the loss "linear".
 
-    Arguments and the fields of the result are those of `scipy.optimize.least_squares`, with these differences. ``jac="auto"`` takes
-    complex steps where fun is analytic, and central differences otherwise. The tolerances are those of `minimize`, and None stands for their
-    defaults. The loss may also be "tukey"; "arctan" is unknown. Steps do not depend on the scale of x, so that ``x_scale`` has no effect, and
-    neither have ``method``, ``diff_step``, ``tr_solver``, ``tr_options`` and ``workers``.
+    Arguments and the fields of the result are those of `scipy.optimize.least_squares`, with these differences.
+    ``jac="auto"`` takes complex steps where fun is analytic, and central differences otherwise. The tolerances are
+    those of `minimize`, and None stands for their defaults. The loss may also be "tukey"; "arctan" is unknown. Steps
+    do not depend on the scale of x, so that ``x_scale`` has no effect, and neither have ``method``, ``diff_step``,
+    ``tr_solver``, ``tr_options`` and ``workers``.
 
     >>> import numpy as np, pullback as pb
     >>> rosenbrock = lambda x: np.array([10.0 * (x[1] - x[0] ** 2), 1.0 - x[0]])

@@ -80,14 +80,15 @@ def minimize(
         "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared" or "sobolev" (densities on a grid), or
         "soft_l1", "huber", "cauchy" or "tukey" (data with outliers). A pair such as ("sobolev", -1) gives the order.
     sigma
-        Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual estimates the noise.
+        Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
+        estimates the noise.
     observe
         Linear observation of the state: an array, a `scipy.sparse` matrix, or what `Darcy.observe` returns.
     metric
         "l2", "sobolev", "fisher_rao" or "wasserstein"; None for the metric of the loss, with which a step is Gauss-Newton's.
     direction
-        "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched"; "information",
-        "newton" or "gradient".
+        "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched";
+        "information", "newton" or "gradient".
     prior
         `gaussian`, `smoothness` or `matern`, or several of them.
     transforms
@@ -95,21 +96,21 @@ def minimize(
     bounds
         One pair (lower, upper) per parameter, with None for no bound, or `scipy.optimize.Bounds`.
     ftol, xtol, gtol, target, maxiter
-        Limits of the predicted relative decrease, of the relative step, of the gradient relative to that of the start, of the objective
-        and of the number of steps.
+        Limits of the predicted relative decrease, of the relative step, of the gradient relative to that of the
+        start, of the objective and of the number of steps.
     uncertainty
         Whether to compute the covariance. By default it is computed for up to 100 parameters.
     callback
-        Called as ``callback(intermediate_result)`` with `x` and `fun` for every iterate. The run stops if it returns True or raises
-        `StopIteration`.
+        Called as ``callback(intermediate_result)`` with `x` and `fun` for every iterate. The run stops if it returns
+        True or raises `StopIteration`.
 
     Returns
     -------
     Result
-        A `scipy.optimize.OptimizeResult` with x, fun, success, message, status, nit, nfev, njev, jac (the gradient), state, cov, stderr,
-        correlation, intervals (95 %), undetermined (the parameters that the data do not determine), null_space, history (a structured
-        array), counts and report. cov and stderr are None with the reason in cov_message if there are none. Ctrl-C ends the run with
-        the best point so far, and success is False.
+        A `scipy.optimize.OptimizeResult` with x, fun, success, message, status, nit, nfev, njev, jac (the gradient),
+        state, cov, stderr, correlation, intervals (95 %), undetermined (the parameters that the data do not
+        determine), null_space, history (a structured array), counts and report. cov and stderr are None with the
+        reason in cov_message if there are none. Ctrl-C ends the run with the best point so far, and success is False.
 
     >>> import pullback as pb
     >>> grid = pb.Grid([(-6.0, 8.0, 140)])

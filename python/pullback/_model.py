@@ -34,12 +34,12 @@ class Products:
 class Explicit:
     """Explicit model y = f(theta).
 
-    ``f`` maps the parameters to an array. ``jac(theta)`` returns the derivative of the flattened array, one row per entry: an array, a
-    `scipy.sparse` matrix, `Products` or SciPy's `LinearOperator`. Without it, derivatives are found by complex steps where ``f``
-    is analytic, and otherwise by central differences.
+    ``f`` maps the parameters to an array. ``jac(theta)`` returns the derivative of the flattened array, one row per
+    entry: an array, a `scipy.sparse` matrix, `Products` or SciPy's `LinearOperator`. Without it, derivatives are
+    found by complex steps where ``f`` is analytic, and otherwise by central differences.
 
-    Values that are NaN or infinite reject a step. Exceptions end the computation with a `ModelError`, whose ``__cause__`` is the
-    exception.
+    Values that are NaN or infinite reject a step. Exceptions end the computation with a `ModelError`, whose
+    ``__cause__`` is the exception.
 
     >>> import numpy as np, pullback as pb
     >>> t = np.linspace(0.0, 3.0, 20)
@@ -103,10 +103,11 @@ class Explicit:
 class Implicit:
     """State rho(theta) given by equations g(rho, theta) = 0.
 
-    ``residual(rho, theta)`` returns g, ``state_jac`` its derivative by rho and ``param_jac`` that by theta: arrays (with one axis for a
-    diagonal), `scipy.sparse` matrices, or `Products`; None stands for the identity. ``guess(theta)`` starts Newton's method, in
-    place of zeros; ``solve(rho, theta)`` replaces it, and starts from the state at a similar theta. A class may define the methods
-    ``residual``, ``state_jacobian``, ``param_jacobian``, ``guess`` and ``solve`` and the attribute ``state_dim`` instead.
+    ``residual(rho, theta)`` returns g. ``state_jac`` and ``param_jac`` return its derivatives by rho and theta: an array
+    (with one axis for a diagonal), a `scipy.sparse` matrix, `Products`, or None for the identity. ``guess(theta)`` starts
+    Newton's method, in place of zeros; ``solve(rho, theta)`` replaces it, and starts from the state at a similar theta. A
+    class may define the methods ``residual``, ``state_jacobian``, ``param_jacobian``, ``guess`` and ``solve`` and the
+    attribute ``state_dim`` instead.
 
     >>> import numpy as np, pullback as pb
     >>> n = np.array([1.0, 2.0, 3.0])

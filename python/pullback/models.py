@@ -62,9 +62,9 @@ class Ready:
 class GaussianMixture(Ready):
     """Density of a Gaussian mixture on a grid.
 
-    A component is ``(weight, mean, variance)``, with numbers for one axis and sequences for several. The words in ``free`` say which
-    numbers are parameters: "weight 0" of component 0, "mean 0" or, with several axes, "mean 0 1", and "variance 0" or
-    "variance 0 1". ``start`` holds their values in the components.
+    A component is ``(weight, mean, variance)``, with numbers for one axis and sequences for several. The words in
+    ``free`` say which numbers are parameters: "weight 0" of component 0, "mean 0" or, with several axes, "mean 0 1",
+    and "variance 0" or "variance 0 1". ``start`` holds their values in the components.
 
     >>> import pullback as pb
     >>> mixture = pb.GaussianMixture(pb.Grid([(-5.0, 5.0, 100)]), [(1.0, 0.5, 2.0)], free=["mean 0", "variance 0"])
@@ -114,8 +114,8 @@ class InvariantMeasure(Ready):
 class Darcy(Ready):
     """Pressure of the flow through a porous medium, with the log-permeability of every cell as parameters.
 
-    ``pressure`` and ``inflow`` give the conditions on sides, by axis and end: ``{(0, "lower"): 1.0}``. Other sides are closed. Every source
-    in ``sources``, one value per cell, is an experiment of its own.
+    ``pressure`` and ``inflow`` give the conditions on sides, by axis and end: ``{(0, "lower"): 1.0}``. Other sides
+    are closed. Every source in ``sources``, one value per cell, is an experiment of its own.
 
     >>> import numpy as np, pullback as pb
     >>> grid = pb.Grid([(0.0, 1.0, 16), (0.0, 1.0, 16)])
@@ -148,8 +148,8 @@ class Darcy(Ready):
 class Dynamics(Ready):
     """Ready dynamics, observed at given times from t = 0 on.
 
-    ``start`` is the initial value. Without it, the initial value is read from the last parameters. ``method`` is "explicit", or
-    "implicit" or "implicit5" for stiff rates. ``rtol`` and ``atol`` are the accuracies of a step.
+    ``start`` is the initial value. Without it, the initial value is read from the last parameters. ``method`` is
+    "explicit", or "implicit" or "implicit5" for stiff rates. ``rtol`` and ``atol`` are the accuracies of a step.
     """
 
     _name: str
@@ -235,8 +235,8 @@ class JakStat(Dynamics):
 class Epidemic(Dynamics):
     """SIR or, with ``latent=True``, SEIR epidemic in a population, with theta = (β, γ) or (β, γ, σ).
 
-    ``infectious`` is the number of infectious people at the start, by default the last parameter. ``observe`` is "compartments",
-    "prevalence" or "incidence".
+    ``infectious`` is the number of infectious people at the start, by default the last parameter. ``observe`` is
+    "compartments", "prevalence" or "incidence".
 
     >>> import pullback as pb
     >>> pb.Epidemic([10.0, 200.0], population=1e6, infectious=10.0).predict([1.5, 1.0])[1].round(-3).tolist()
