@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use pullback::linalg::Factor;
-use pullback::{Backend, Cpu, Error, Operator, Result};
+use pullback::faer::{MatMut, MatRef};
+use pullback::linalg::{Batch, Factor, SolveStats};
+use pullback::{Backend, Cpu, Error, Operator, Result, Side};
 use pyo3::prelude::*;
 
 /// Milliseconds between two looks for signals. A look takes the interpreter lock, for which it may wait until another thread
@@ -77,7 +78,7 @@ impl Watch {
     }
 }
 
-/// Processor that looks for an interrupt before every factorisation.
+/// Processor that looks for an interrupt before every factorisation and every solve.
 pub(crate) struct Interruptible<'w> {
     cpu: Cpu,
     watch: &'w Watch,
@@ -92,12 +93,23 @@ impl<'w> Interruptible<'w> {
     }
 }
 
+impl Watch {
+    /// Returns an error if the computation has to end.
+    fn proceed(&self) -> Result<()> {
+        match self.look() {
+            true => Err(Self::failure()),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Backend for Interruptible<'_> {
     fn factor<'a>(&'a self, a: Operator<'a>) -> Result<Box<dyn Factor + 'a>> {
-        if self.watch.look() {
-            return Err(Watch::failure());
-        }
-        self.cpu.factor(a)
+        self.watch.proceed()?;
+        Ok(Box::new(Watched {
+            factor: self.cpu.factor(a)?,
+            watch: self.watch,
+        }))
     }
 
     fn has_factor(&self, a: &Operator<'_>) -> bool {
@@ -106,5 +118,37 @@ impl Backend for Interruptible<'_> {
 
     fn discard_factors(&self) {
         self.cpu.discard_factors();
+    }
+}
+
+/// Factor that looks for an interrupt before every solve.
+struct Watched<'a> {
+    factor: Box<dyn Factor + 'a>,
+    watch: &'a Watch,
+}
+
+impl Factor for Watched<'_> {
+    fn solve(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        self.watch.proceed()?;
+        self.factor.solve(side, guess, batch)
+    }
+
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
+        self.watch.proceed()?;
+        self.factor.solve_batch(side, guess, batch)
+    }
+
+    fn announce(&self, columns: usize) {
+        self.factor.announce(columns);
     }
 }
