@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import operator
+from typing import Any, Callable, Optional
 
 import numpy as np
 
 from ._pullback import Prior
 
 
-def parameters(name: str, values: Any) -> np.ndarray:
-    """Returns a finite vector of at least one entry."""
+def array(name: str, values: Any) -> np.ndarray:
+    """Returns an array of numbers."""
     try:
-        found = np.array(values, dtype=float).reshape(-1)
+        return np.array(values, dtype=float)
     except (TypeError, ValueError) as cause:
         raise ValueError(f"{name} must be an array of numbers: {cause}") from cause
+
+
+def function(name: str, given: Any) -> Callable:
+    """Returns a function, or an error that names it."""
+    if not callable(given):
+        raise TypeError(f"{name} must be callable, not {type(given).__name__}")
+    return given
+
+
+def count(name: str, given: Any) -> int:
+    """Returns a whole number that is not negative."""
+    try:
+        found = operator.index(given)
+    except TypeError as cause:
+        raise TypeError(f"{name} must be a whole number, not {given!r}") from cause
+    if found < 0:
+        raise ValueError(f"{name} is {found}, but must not be negative")
+    return found
+
+
+def parameters(name: str, values: Any) -> np.ndarray:
+    """Returns a finite vector of at least one entry."""
+    found = array(name, values).reshape(-1)
     if found.size == 0:
         raise ValueError(f"{name} is empty; give one entry per parameter")
     if not np.isfinite(found).all():
@@ -77,16 +101,21 @@ def transforms(given: Any, count: int) -> Optional[list]:
         return None
     if isinstance(given, str):
         given = [given] * count
-    found = []
-    for entry in given:
-        if entry is None or isinstance(entry, str):
-            found.append((entry or "identity", 0.0, 1.0))
-        else:
-            name, lower, upper = entry
-            found.append((name, float(lower), float(upper)))
+    try:
+        found = [transform(entry) for entry in given]
+    except (TypeError, ValueError) as cause:
+        raise ValueError("transforms: give 'log', 'identity', None or ('logit', lower, upper) for every parameter") from cause
     if len(found) != count:
         raise ValueError(f"transforms has {len(found)} entries, but there are {count} parameters")
     return found
+
+
+def transform(entry: Any) -> tuple:
+    """Returns the name of a transform and the ends of its interval."""
+    if entry is None or isinstance(entry, str):
+        return entry or "identity", 0.0, 1.0
+    name, lower, upper = entry
+    return name, float(lower), float(upper)
 
 
 def named(argument: str, given: Any) -> Optional[tuple]:

@@ -125,9 +125,9 @@ def curve_fit(
     if method is not None:
         text = f"method={method!r} has no effect: pullback has one method for all problems, with and without bounds"
         warnings.warn(text, stacklevel=2)
-    p0, box = start(f, p0, bounds)
+    p0, box = start(_arguments.function("f", f), p0, bounds)
     if isinstance(xdata, (list, tuple, np.ndarray)):
-        xdata = np.asarray(xdata, dtype=float)
+        xdata = _arguments.array("xdata", xdata)
     y, sigma, keep = data(xdata if check_finite in (None, True) else 0.0, ydata, sigma, nan_policy)
     curve = Curve(f, xdata, y.size, jac)
     curve.keep, curve.param_dim = keep, p0.size
@@ -191,7 +191,7 @@ def data(xdata: Any, ydata: Any, sigma: Any, nan_policy: Optional[str]) -> tuple
     """Returns the data, their noise, and which of the values of f they belong to."""
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be None, 'raise' or 'omit', not {nan_policy!r}")
-    y = np.asarray(ydata, dtype=float).reshape(-1)
+    y = _arguments.array("ydata", ydata).reshape(-1)
     if y.size == 0:
         raise ValueError("ydata is empty")
     x = np.asarray(xdata)
@@ -213,7 +213,7 @@ def noise(sigma: Any, count: int, keep: Any) -> Any:
     """Returns standard deviations or a covariance matrix for the data that are kept, or None."""
     if sigma is None:
         return None
-    sigma = np.asarray(sigma, dtype=float)
+    sigma = _arguments.array("sigma", sigma)
     if sigma.size == 1:
         sigma = np.full(count, float(sigma.reshape(())))
     if sigma.shape == (count,):

@@ -108,9 +108,12 @@ def least_squares(
     named = [name for name, value in idle.items() if value is not None]
     if named or tr_options:
         warnings.warn(f"{', '.join(named or ['tr_options'])}: no effect, since pullback has one method", stacklevel=2)
-    model = Residuals(fun, jac, x0, (tuple(args), dict(kwargs or {})))
+    args = args if isinstance(args, tuple) else (args,)
+    model = Residuals(_arguments.function("fun", fun), jac, x0, (args, dict(kwargs or {})))
     model.derivative.bounds = box
     if jac_sparsity is not None and model.jac is None:
+        if np.shape(jac_sparsity) != (model.state_dim, x0.size):
+            raise ValueError(f"jac_sparsity has the shape {np.shape(jac_sparsity)}, but must be {(model.state_dim, x0.size)}")
         model.derivative.use_sparsity(jac_sparsity)
     chosen = settings(
         bounds=box and tuple(end.tolist() for end in box),

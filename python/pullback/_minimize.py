@@ -129,15 +129,15 @@ def minimize(
         inner.derivative.bounds = box
     chosen = settings(
         metric=_arguments.named("metric", metric),
-        direction=direction,
+        direction=str(direction),
         bounds=box and tuple(end.tolist() for end in box),
         transforms=_arguments.transforms(transforms, theta0.size),
         priors=_arguments.priors(prior),
         tolerances=tolerances(ftol, xtol, gtol),
         target=target,
-        iterations=int(maxiter),
+        iterations=_arguments.count("maxiter", maxiter),
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
-        callback=callback and reporting(callback),
+        callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
     return result(_pullback.descend(inner, compared, theta0, chosen), inner)
 
@@ -145,15 +145,19 @@ def minimize(
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:
     """Returns the loss of data for a model."""
     kind, order = _arguments.named("loss", given["loss"]) or ("l2", None)
-    values = np.asarray(data, dtype=float)
-    expected = model.state_dim if given["observe"] is None else given["observe"].shape[0]
+    values, observe = _arguments.array("data", data), given["observe"]
+    if observe is not None and not hasattr(observe, "shape"):
+        observe = _arguments.array("observe", observe)
+    if observe is not None and len(observe.shape) != 2:
+        raise ValueError(f"observe has {len(observe.shape)} axes, but must have two: observations, and entries of the state")
+    expected = model.state_dim if observe is None else observe.shape[0]
     if values.size != expected:
-        what = "values of the model" if given["observe"] is None else "observations"
+        what = "values of the model" if observe is None else "observations"
         raise ValueError(f"data has {values.size} entries, but there are {expected} {what}")
     chosen = {
         "grid": getattr(model, "grid", None),
         "sigma": given["sigma"],
-        "observe": given["observe"],
+        "observe": observe,
         "f_scale": given.get("f_scale"),
         "order": order,
     }

@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 import numpy as np
 
-from . import _pullback
+from . import _arguments, _pullback
 from ._derivative import Derivative
 from ._pullback import ModelError, ReadyModel
 
@@ -49,12 +49,8 @@ class Explicit:
     """
 
     def __init__(self, f: Callable[[np.ndarray], Any], jac: Optional[Callable] = None):
-        if not callable(f):
-            raise TypeError(f"f must be callable, not {type(f).__name__}")
-        if jac is not None and not callable(jac):
-            raise TypeError(f"jac must be callable or None, not {type(jac).__name__}")
-        self.f = f
-        self.jac = jac
+        self.f = _arguments.function("f", f)
+        self.jac = None if jac is None else _arguments.function("jac", jac)
         self.derivative = Derivative(self._flat)
         self.state_dim = self.param_dim = 0
         self.shape: tuple = ()

@@ -74,7 +74,7 @@ class GaussianMixture(Ready):
 
     def __init__(self, grid: Grid, components: Iterable[tuple], *, free: Iterable[str]):
         axes = len(grid.shape)
-        spread = [(float(w), _numbers(mean), _numbers(var) * (1 if np.ndim(var) else axes)) for w, mean, var in components]
+        spread = [_component(component, axes) for component in components]
         words = [_free(word, axes) for word in free]
         self._model, start = _pullback.gaussian_mixture(grid, spread, words)
         self.start = np.array(start)
@@ -82,6 +82,14 @@ class GaussianMixture(Ready):
 
 def _numbers(values: Numbers) -> list:
     return np.atleast_1d(np.asarray(values, dtype=float)).tolist()
+
+
+def _component(component: tuple, axes: int) -> tuple:
+    try:
+        weight, mean, variance = component
+    except (TypeError, ValueError) as cause:
+        raise ValueError(f"components: give (weight, mean, variance), not {component!r}") from cause
+    return float(weight), _numbers(mean), _numbers(variance) * (1 if np.ndim(variance) else axes)
 
 
 def _free(word: str, axes: int) -> tuple:
@@ -133,8 +141,7 @@ class Darcy(Ready):
         inflow: Optional[dict] = None,
         sources: Sequence[Any] = (),
     ):
-        given = [("pressure", pressure or {}), ("inflow", inflow or {})]
-        sides = [(axis, end, kind, float(value)) for kind, all in given for (axis, end), value in all.items()]
+        sides = _sides("pressure", pressure) + _sides("inflow", inflow)
         fields = [np.asarray(source, dtype=float).reshape(-1).tolist() for source in sources]
         self._model = _pullback.darcy(grid, sides, fields)
         self._parameters, self._experiments = grid, max(len(fields), 1)
@@ -143,6 +150,13 @@ class Darcy(Ready):
         """Returns the observation of the pressures at these points, in every experiment."""
         rows = np.atleast_2d(np.asarray(points, dtype=float)).tolist()
         return _pullback.interpolation(self._parameters, rows, self._experiments)
+
+
+def _sides(kind: str, given: Optional[dict]) -> list:
+    try:
+        return [(int(axis), str(end), kind, float(value)) for (axis, end), value in (given or {}).items()]
+    except (AttributeError, TypeError, ValueError) as cause:
+        raise ValueError(f"{kind}: give the value on every side, such as {{(0, 'lower'): 1.0}}") from cause
 
 
 class Dynamics(Ready):

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pullback::faer::prelude::ReborrowMut;
 use pullback::faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use pullback::faer::{Mat, MatMut, MatRef};
 use pullback::{Operator, Side};
@@ -162,25 +163,57 @@ impl Form {
         value: &Bound<'_, PyAny>,
         watch: &Arc<Watch>,
     ) -> Operator<'static> {
-        let (object, watch) = (value.clone().unbind(), Arc::clone(watch));
-        let (factor, from) = (self.factor, from.to_string());
+        let watch = Arc::clone(watch);
+        let products = Products {
+            object: value.clone().unbind(),
+            factor: self.factor,
+            from: format!("a product by {from}"),
+        };
         let product = move |side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>| {
-            let done = !watch.raised()
-                && Python::attach(|py| {
-                    let product = multiply(object.bind(py), side, x);
-                    let found = product.and_then(|product| matrix(&from, &product));
-                    let found = found
-                        .map_err(|cause| watch.keep(of_model(py, &from, cause)))
-                        .ok();
-                    let fits = found.filter(|found| found.shape() == out.shape());
-                    fits.map(|found| out.copy_from(factor * &found)).is_some()
-                });
-            if !done {
-                out.fill(f64::NAN);
+            if !watch.raised() {
+                let done = Python::attach(|py| products.multiply(py, side, x, out.rb_mut()));
+                match done {
+                    Ok(()) => return,
+                    Err(error) => watch.keep(error),
+                }
             }
+            out.fill(f64::NAN);
         };
         let (rows, columns) = self.shape;
         Operator::free(rows, columns, Box::new(product))
+    }
+}
+
+/// Object that multiplies by a matrix and its transpose, `matmat` and `rmatmat`.
+struct Products {
+    object: Py<PyAny>,
+    factor: f64,
+    from: String,
+}
+
+impl Products {
+    /// Computes out ← A X or Aᵀ X.
+    fn multiply(
+        &self,
+        py: Python<'_>,
+        side: Side,
+        x: MatRef<'_, f64>,
+        mut out: MatMut<'_, f64>,
+    ) -> PyResult<()> {
+        let name = match side {
+            Side::Plain => "matmat",
+            Side::Transpose => "rmatmat",
+        };
+        let product = self.object.bind(py).call_method1(name, (to_array(py, x)?,));
+        let product = product.map_err(|cause| of_model(py, &self.from, cause))?;
+        let product = matrix(&self.from, &product)?;
+        let form = Form {
+            shape: out.shape(),
+            factor: self.factor,
+        };
+        form.check(&self.from, product.shape())?;
+        out.copy_from(form.factor * &product);
+        Ok(())
     }
 }
 
@@ -189,19 +222,6 @@ fn indices(matrix: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<usize>> {
     let array = matrix.getattr(name)?.call_method1("astype", ("int64",))?;
     let array: PyReadonlyArray1<'_, i64> = array.extract()?;
     Ok(array.as_array().iter().map(|&i| i as usize).collect())
-}
-
-fn multiply<'py>(
-    object: &Bound<'py, PyAny>,
-    side: Side,
-    x: MatRef<'_, f64>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let batch = to_array(object.py(), x)?;
-    let name = match side {
-        Side::Plain => "matmat",
-        Side::Transpose => "rmatmat",
-    };
-    object.call_method1(name, (batch,))
 }
 
 /// Returns a matrix as an array with two axes.

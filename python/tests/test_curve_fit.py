@@ -180,6 +180,10 @@ def test_wrong_input_is_a_value_error_that_names_it(options, match):
 def test_other_mistakes_are_named():
     with pytest.raises(ValueError, match="p0 is needed"):
         pb.curve_fit(lambda x, *p: p[0] * x, X, Y)
+    with pytest.raises(TypeError, match="f must be callable"):
+        pb.curve_fit(3, X, Y)
+    with pytest.raises(ValueError, match="ydata must be an array of numbers"):
+        pb.curve_fit(decay, X, ["a"] * 40)
     with pytest.raises(ValueError, match="ydata is empty"):
         pb.curve_fit(decay, [], [])
     with pytest.raises(TypeError, match="unexpected keyword argument 'tolerance'"):

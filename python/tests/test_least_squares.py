@@ -93,6 +93,7 @@ def test_options_without_effect_say_so():
         ((rosenbrock, [1.0, 1.0]), {"jac": "exact"}, "jac must be"),
         ((rosenbrock, [1.0, 1.0]), {"f_scale": -1.0, "loss": "huber"}, "scale"),
         ((lambda x: np.array([np.nan]), [1.0]), {}, "Residuals are not finite"),
+        ((rosenbrock, [1.0, 1.0]), {"jac_sparsity": np.ones((3, 2))}, "jac_sparsity has the shape"),
         ((lambda x: np.ones((2, 2)), [1.0]), {}, "fun must return an array with one axis"),
     ],
 )

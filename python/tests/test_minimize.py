@@ -119,6 +119,11 @@ def test_a_callback_stops():
         ({"bounds": [(0.0, 1.0), (0.0, 1.0), (5.0, 6.0)]}, "theta0 is .* outside the bounds"),
         ({"sigma": -1.0}, "standard deviation"),
         ({"ftol": -1.0}, "tolerance"),
+        ({"data": "abc"}, "data must be an array of numbers"),
+        ({"data": [1.0], "observe": np.ones(140)}, "observe has 1 axes"),
+        ({"data": [1.0], "observe": [[1.0, 2.0]]}, "columns of the observation operator"),
+        ({"maxiter": -1}, "maxiter is -1"),
+        ({"transforms": [("logit", 1.0)]}, "transforms: give"),
     ],
 )
 def test_wrong_input_is_a_value_error_that_names_it(change, match):
@@ -133,6 +138,10 @@ def test_a_model_must_be_one():
         pb.minimize(3, [1.0], [1.0])
     with pytest.raises(ValueError, match="metric of densities, but the model has no grid"):
         pb.minimize(lambda theta: theta, [1.0], [2.0], metric="wasserstein")
+    with pytest.raises(TypeError, match="callback must be callable"):
+        pb.minimize(lambda theta: theta, [1.0], [2.0], callback=3)
+    with pytest.raises(TypeError, match="maxiter must be a whole number"):
+        pb.minimize(lambda theta: theta, [1.0], [2.0], maxiter=2.5)
     with pytest.raises(TypeError, match="prior must be made by"):
         pb.minimize(lambda theta: theta, [1.0], [2.0], prior=[1.0])
 

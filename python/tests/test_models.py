@@ -176,6 +176,24 @@ def test_answers_of_the_wrong_shape_or_kind_are_named():
         pb.minimize(model, [1.0], [2.0])
 
 
+@pytest.mark.parametrize("side", ["jvp", "vjp"])
+def test_products_of_the_wrong_shape_or_that_raise_are_named(side):
+    def wrong(v):
+        return np.ones((7, v.shape[1]))
+
+    def fail(v):
+        raise KeyError("here")
+
+    right = {"jvp": lambda v: T[:, None] @ v, "vjp": lambda w: T[None, :] @ w}
+    for replaced, kind, match in [
+        (wrong, ValueError, "a product by .*`jacobian` returned is 7 ×"),
+        (fail, pb.ModelError, "KeyError"),
+    ]:
+        products = pb.Products((25, 1), **{**right, side: replaced})
+        with pytest.raises(kind, match=match):
+            pb.minimize(pb.Explicit(lambda theta: theta[0] * T, lambda theta: products), 2.0 * T, [1.0])
+
+
 def test_equations_without_a_solution_are_a_model_error():
     model = pb.Implicit(1, lambda r, t: r**2 + t, lambda r, t: 2.0 * r, lambda r, t: np.ones((1, 1)), guess=lambda t: np.ones(1))
     with pytest.raises(pb.ModelError, match="start elsewhere with a `guess`"):

@@ -123,6 +123,8 @@ def test_an_integration_that_fails_is_a_model_error():
         (lambda: pb.InvariantMeasure(pb.Grid([(0.0, 1.0, 9)]), "henon"), "flow: no flow 'henon'"),
         (lambda: pb.Darcy(pb.Grid([(0.0, 1.0, 9)]), pressure={(1, "lower"): 0.0}), "axis"),
         (lambda: pb.Darcy(pb.Grid([(0.0, 1.0, 9)]), pressure={(0, "left"): 0.0}), "no end 'left'"),
+        (lambda: pb.Darcy(pb.Grid([(0.0, 1.0, 9)]), pressure={0: 0.0}), "pressure: give"),
+        (lambda: pb.GaussianMixture(pb.Grid([(0.0, 1.0, 9)]), [(1.0,)], free=[]), "components: give"),
         (lambda: pb.LotkaVolterra([0.0, 1.0], start=[1.0]), "start has 1 entries, but 2 are needed"),
         (lambda: pb.LotkaVolterra([1.0, 0.0], start=[1.0, 1.0]), "times"),
         (lambda: pb.LotkaVolterra([0.0, 1.0], start=[1.0, 1.0], method="euler"), "method: no method 'euler'"),
