@@ -21,7 +21,7 @@ STEP = 6e-6
 #: Relative error of a directional derivative that differences cannot explain.
 WRONG = 1e-6
 #: Largest number of entries of a batch of evaluations.
-LARGEST = 1 << 18
+LARGEST = 1 << 14
 
 Function = Callable[[Any], np.ndarray]
 
