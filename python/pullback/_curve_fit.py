@@ -52,11 +52,10 @@ class Curve:
 
     def _plain(self, theta: np.ndarray) -> np.ndarray:
         self.nfev += 1
-        if theta.dtype.kind == "c":
-            # Terms without the parameter that moves stay real, and cost less.
-            theta = [entry if entry.imag else entry.real for entry in theta]
+        # Terms without the parameter that moves stay real, and cost less.
+        entries = [entry if entry.imag else entry.real for entry in theta] if theta.dtype.kind == "c" else theta
         # A copy, since f may write to one and the same array every time.
-        return np.array(self.f(self.x, *theta)).reshape(-1)[self.keep]
+        return np.array(self.f(self.x, *entries)).reshape(-1)[self.keep]
 
     def _batch(self, rows: np.ndarray) -> np.ndarray:
         self.nfev += 1
