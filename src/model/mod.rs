@@ -169,8 +169,11 @@ pub(crate) fn implicit<'a, M: Model + ?Sized>(
 }
 
 /// Solves g(ρ, θ) = 0 by Newton's method, from the warm start in `rho` and, if that fails or is zero, from the guess of the
-/// model.
-pub(crate) fn solve_by_newton<M: Model + ?Sized>(
+/// model. This is the default of [`Model::solve`], for models that have a method of their own for some θ only.
+///
+/// # Errors
+/// Fails as [`Newton::solve`] does.
+pub fn solve_by_newton<M: Model + ?Sized>(
     model: &M,
     theta: &[f64],
     rho: &mut [f64],

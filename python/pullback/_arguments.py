@@ -1,0 +1,142 @@
+"""Arguments in the forms that users know."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from ._pullback import Prior
+
+
+def array(name: str, values: Any) -> np.ndarray:
+    """Returns an array of numbers."""
+    try:
+        return np.array(values, dtype=float)
+    except (TypeError, ValueError) as cause:
+        raise ValueError(f"{name} must be an array of numbers: {cause}") from cause
+
+
+def function(name: str, given: Any) -> Callable:
+    """Returns a function, or an error that names it."""
+    if not callable(given):
+        raise TypeError(f"{name} must be callable, not {type(given).__name__}")
+    return given
+
+
+def count(name: str, given: Any) -> int:
+    """Returns a whole number that is not negative."""
+    try:
+        found = operator.index(given)
+    except TypeError as cause:
+        raise TypeError(f"{name} must be a whole number, not {given!r}") from cause
+    if found < 0:
+        raise ValueError(f"{name} is {found}, but must not be negative")
+    return found
+
+
+def parameters(name: str, values: Any) -> np.ndarray:
+    """Returns a finite vector of at least one entry."""
+    found = array(name, values).reshape(-1)
+    if found.size == 0:
+        raise ValueError(f"{name} is empty; give one entry per parameter")
+    if not np.isfinite(found).all():
+        index = int(np.flatnonzero(~np.isfinite(found))[0])
+        raise ValueError(f"{name} is {found[index]} at index {index}, but must be finite")
+    return found
+
+
+def corners(bounds: Any, count: int) -> Optional[tuple]:
+    """Returns the corners of a box given as `scipy.optimize.Bounds` or as (lower, upper), scalars or arrays."""
+    if bounds is None:
+        return None
+    pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    try:
+        lower, upper = pair
+        box = [np.broadcast_to(np.asarray(end, dtype=float), (count,)).copy() for end in (lower, upper)]
+    except (TypeError, ValueError) as cause:
+        raise ValueError(f"bounds must be a pair (lower, upper) of numbers or of arrays with {count} entries") from cause
+    return checked(box)
+
+
+def intervals(bounds: Any, count: int) -> Optional[tuple]:
+    """Returns the corners of a box given as `scipy.optimize.Bounds` or as one pair (lower, upper) per parameter, with None for no
+    bound."""
+    if bounds is None or hasattr(bounds, "lb"):
+        return corners(bounds, count)
+    try:
+        pairs = [(-np.inf if a is None else float(a), np.inf if b is None else float(b)) for a, b in bounds]
+    except (TypeError, ValueError) as cause:
+        raise ValueError("bounds must have one pair (lower, upper) per parameter") from cause
+    if len(pairs) != count:
+        raise ValueError(f"bounds has {len(pairs)} pairs, but there are {count} parameters")
+    return checked([np.array(ends) for ends in zip(*pairs)])
+
+
+def checked(box: list) -> Optional[tuple]:
+    """Returns a box, or None if it does not bound anything."""
+    lower, upper = box
+    if np.isnan(lower).any() or np.isnan(upper).any() or (lower > upper).any():
+        index = int(np.flatnonzero(~(lower <= upper))[0])
+        raise ValueError(f"bounds: the lower bound {lower[index]} of parameter {index} is not below the upper bound {upper[index]}")
+    if np.isneginf(lower).all() and np.isposinf(upper).all():
+        return None
+    return lower, upper
+
+
+def inside(name: str, theta: np.ndarray, box: Optional[tuple]) -> None:
+    """Checks that a start lies in the box."""
+    if box is None:
+        return
+    outside = np.flatnonzero((theta < box[0]) | (theta > box[1]))
+    if outside.size:
+        i = int(outside[0])
+        raise ValueError(f"{name} is {theta[i]} at index {i}, outside the bounds [{box[0][i]}, {box[1][i]}]")
+
+
+def transforms(given: Any, count: int) -> Optional[list]:
+    """Returns one transform per parameter, from one word for all or from a sequence."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        given = [given] * count
+    try:
+        found = [transform(entry) for entry in given]
+    except (TypeError, ValueError) as cause:
+        raise ValueError("transforms: give 'log', 'identity', None or ('logit', lower, upper) for every parameter") from cause
+    if len(found) != count:
+        raise ValueError(f"transforms has {len(found)} entries, but there are {count} parameters")
+    return found
+
+
+def transform(entry: Any) -> tuple:
+    """Returns the name of a transform and the ends of its interval."""
+    if entry is None or isinstance(entry, str):
+        return entry or "identity", 0.0, 1.0
+    name, lower, upper = entry
+    return name, float(lower), float(upper)
+
+
+def named(argument: str, given: Any) -> Optional[tuple]:
+    """Returns a name with an optional number, from a word or from a pair such as ("sobolev", -1)."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return given, None
+    try:
+        name, order = given
+        return str(name), float(order)
+    except (TypeError, ValueError) as cause:
+        raise ValueError(f"{argument} must be a word, or a word and a number, not {given!r}") from cause
+
+
+def priors(given: Any) -> list:
+    """Returns a list of priors from None, one prior or several."""
+    if given is None:
+        return []
+    found = [given] if isinstance(given, Prior) else list(given)
+    for prior in found:
+        if not isinstance(prior, Prior):
+            raise TypeError(f"prior must be made by gaussian, smoothness or matern, not {type(prior).__name__}")
+    return found

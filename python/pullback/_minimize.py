@@ -1,0 +1,217 @@
+"""Minimisation of an objective of a model's state."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from . import _arguments, _pullback, _result
+from ._model import Explicit, as_model
+from ._pullback import Loss
+
+__all__ = ["minimize", "solve"]
+
+#: Largest number of parameters for which a covariance is computed without being asked for.
+FEW = 100
+
+#: Tolerances by default, those of the library: of the decrease, the step, the loss and the gradient.
+TOLERANCES = (1e-16, 1e-10, 1e-15, 0.0)
+
+
+def settings(**given: Any) -> dict:
+    """Returns settings of a descent, with defaults for those that are not given."""
+    defaults: dict = {
+        "metric": None,
+        "direction": "least_squares",
+        "bounds": None,
+        "transforms": None,
+        "priors": [],
+        "tolerances": TOLERANCES,
+        "target": None,
+        "iterations": 1000,
+        "uncertainty": False,
+        "jacobian": False,
+        "callback": None,
+    }
+    return {**defaults, **given}
+
+
+def tolerances(ftol: Optional[float], xtol: Optional[float], gtol: Optional[float]) -> tuple:
+    """Returns the tolerances of a descent, with defaults for those that are None."""
+    decrease, step, loss, gradient = TOLERANCES
+    if ftol is not None:
+        decrease = loss = float(ftol)
+    return decrease, step if xtol is None else float(xtol), loss, gradient if gtol is None else float(gtol)
+
+
+def minimize(
+    model: Any,
+    data: Any,
+    theta0: Any,
+    *,
+    loss: Any = "l2",
+    sigma: Any = None,
+    observe: Any = None,
+    metric: Any = None,
+    direction: str = "least_squares",
+    prior: Any = None,
+    transforms: Any = None,
+    bounds: Any = None,
+    ftol: Optional[float] = None,
+    xtol: Optional[float] = None,
+    gtol: Optional[float] = None,
+    target: Optional[float] = None,
+    maxiter: int = 1000,
+    uncertainty: Optional[bool] = None,
+    callback: Optional[Callable] = None,
+) -> Any:
+    """Minimises f(rho(theta)) + R(theta) over theta by natural-gradient descent.
+
+    Parameters
+    ----------
+    model
+        A ready model such as `GaussianMixture`, an `Explicit` or `Implicit` model, or a function of theta.
+    data
+        Array of data, one for every entry of the state or of what is observed, NaN where a datum is missing.
+    theta0
+        Start.
+    loss
+        "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared" or "sobolev" (densities on a grid), or
+        "soft_l1", "huber", "cauchy" or "tukey" (data with outliers). A pair such as ("sobolev", -1) gives the order.
+    sigma
+        Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
+        estimates the noise.
+    observe
+        Linear observation of the state: an array, a `scipy.sparse` matrix, or what `Darcy.observe` returns.
+    metric
+        "l2", "sobolev", "fisher_rao" or "wasserstein"; None for the metric of the loss, with which a step is Gauss-Newton's.
+    direction
+        "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched";
+        "information", "newton" or "gradient".
+    prior
+        `gaussian`, `smoothness` or `matern`, or several of them.
+    transforms
+        "log", ("logit", lower, upper) or None for every parameter, or one word for all.
+    bounds
+        One pair (lower, upper) per parameter, with None for no bound, or `scipy.optimize.Bounds`.
+    ftol, xtol, gtol, target, maxiter
+        Limits of the predicted relative decrease, of the relative step, of the gradient relative to that of the
+        start, of the objective and of the number of steps.
+    uncertainty
+        Whether to compute the covariance. By default it is computed for up to 100 parameters.
+    callback
+        Called as ``callback(intermediate_result)`` with `x` and `fun` for every iterate. The run stops if it returns
+        True or raises `StopIteration`.
+
+    Returns
+    -------
+    Result
+        A `scipy.optimize.OptimizeResult` with x, fun, success, message, status, nit, nfev, njev, jac (the gradient),
+        state, cov, stderr, correlation, intervals (95 %), undetermined (the parameters that the data do not
+        determine), null_space, history (a structured array), counts and report. cov and stderr are None with the
+        reason in cov_message if there are none. Ctrl-C ends the run with the best point so far, and success is False.
+
+    >>> import pullback as pb
+    >>> grid = pb.Grid([(-6.0, 8.0, 140)])
+    >>> mixture = pb.GaussianMixture(grid, [(0.5, -1.0, 1.0), (0.5, 3.0, 1.0)], free=["weight 0", "mean 0", "mean 1"])
+    >>> data = mixture.predict([0.3, -2.0, 2.0])
+    >>> result = pb.minimize(mixture, data, mixture.start, loss="kullback_leibler", metric="wasserstein")
+    >>> result.success, result.x.round(6).tolist()
+    (True, [0.3, -2.0, 2.0])
+    """
+    theta0 = _arguments.parameters("theta0", theta0)
+    inner = as_model(model, theta0)
+    compared = as_loss(inner, data, loss=loss, sigma=sigma, observe=observe)
+    box = _arguments.intervals(bounds, theta0.size)
+    _arguments.inside("theta0", theta0, box)
+    if isinstance(inner, Explicit):
+        inner.derivative.bounds = box
+    chosen = settings(
+        metric=_arguments.named("metric", metric),
+        direction=str(direction),
+        bounds=box and tuple(end.tolist() for end in box),
+        transforms=_arguments.transforms(transforms, theta0.size),
+        priors=_arguments.priors(prior),
+        tolerances=tolerances(ftol, xtol, gtol),
+        target=target,
+        iterations=_arguments.count("maxiter", maxiter),
+        uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
+        callback=None if callback is None else reporting(_arguments.function("callback", callback)),
+    )
+    return result(_pullback.descend(inner, compared, theta0, chosen), inner)
+
+
+def as_loss(model: Any, data: Any, **given: Any) -> Loss:
+    """Returns the loss of data for a model."""
+    kind, order = _arguments.named("loss", given["loss"]) or ("l2", None)
+    values, observe = _arguments.array("data", data), given["observe"]
+    if observe is not None and not hasattr(observe, "shape"):
+        observe = _arguments.array("observe", observe)
+    if observe is not None and len(observe.shape) != 2:
+        raise ValueError(f"observe has {len(observe.shape)} axes, but must have two: observations, and entries of the state")
+    expected = model.state_dim if observe is None else observe.shape[0]
+    if values.size != expected:
+        what = "values of the model" if observe is None else "observations"
+        raise ValueError(f"data has {values.size} entries, but there are {expected} {what}")
+    chosen = {
+        "grid": getattr(model, "grid", None),
+        "sigma": given["sigma"],
+        "observe": observe,
+        "f_scale": given.get("f_scale"),
+        "order": order,
+    }
+    return _pullback.loss(kind, values.reshape(-1), chosen)
+
+
+def reporting(callback: Callable) -> Callable:
+    """Returns a callback that takes a point in the way of SciPy."""
+
+    def report(x: np.ndarray, fun: float) -> bool:
+        return callback(_result.plain()(x=x, fun=fun)) is True
+
+    return report
+
+
+def result(found: dict, model: Any) -> Any:
+    """Returns the result of a descent."""
+    found.pop("state_jac")
+    errors = found.pop("uncertainty") or {"reason": "it was not asked for (uncertainty=True)"}
+    if found.pop("interrupted"):
+        ending = {"message": "interrupted: this is the best point so far", "reason": "interrupted", "success": False}
+        found.update(ending)
+    stderr = errors.get("stderr")
+    found["status"] = 0 if found["success"] else 1
+    found["nfev"] = getattr(model, "nfev", found["counts"]["model_solves"])
+    found["njev"] = getattr(model, "njev", None)
+    found["history"] = _result.history(found["history"])
+    shape = getattr(model, "shape", ())
+    found["state"] = found["state"].reshape(shape) if shape else found["state"]
+    found["cov"], found["stderr"] = errors.get("cov"), stderr
+    found["correlation"] = None if stderr is None else _result.correlation(errors["cov"])
+    found["intervals"] = None if stderr is None else np.array(errors["intervals"])
+    found["undetermined"] = [] if stderr is None else np.flatnonzero(np.isinf(stderr)).tolist()
+    found["null_space"], found["held"] = errors.get("null_space"), errors.get("held", [])
+    found["cov_message"], found["table"] = errors.get("reason"), errors.get("table")
+    return _result.Result(**found)
+
+
+def solve(model: Any, theta: Any) -> np.ndarray:
+    """Computes the state of a model.
+
+    >>> import numpy as np, pullback as pb
+    >>> root = pb.Implicit(
+    ...     1,
+    ...     lambda rho, theta: rho**2 - theta,
+    ...     lambda rho, theta: 2.0 * rho,
+    ...     lambda rho, theta: np.array([[-1.0]]),
+    ...     guess=lambda theta: np.ones(1),
+    ... )
+    >>> pb.solve(root, [9.0]).round(12).tolist()
+    [3.0]
+    """
+    theta = _arguments.parameters("theta", theta)
+    inner = as_model(model, theta)
+    state = _pullback.solve(inner, theta)
+    shape = getattr(inner, "shape", ())
+    return state.reshape(shape) if shape else state

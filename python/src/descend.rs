@@ -1,0 +1,276 @@
+//! Descents: long computations without the interpreter lock, which end at an exception or Ctrl-C.
+
+use std::sync::Arc;
+
+use pullback::descent::{Run, Tolerances};
+use pullback::posterior::Variance;
+use pullback::{
+    Backend, Bounds, Descent, Direction, Linearisation, Metric, Model, Report, Transform,
+};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyStopIteration};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::convert::vector;
+use crate::error::raise;
+use crate::objective::{Loss, Prior, direction, metric, transform};
+use crate::outcome::{Outcome, Uncertain};
+use crate::own_model::{Equations, Explicit, Methods};
+use crate::ready::ReadyModel;
+use crate::watch::{Interruptible, Watch};
+
+/// Settings of a descent.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Settings<'py> {
+    metric: Option<(String, Option<f64>)>,
+    direction: String,
+    bounds: Option<(Vec<f64>, Vec<f64>)>,
+    transforms: Option<Vec<(String, f64, f64)>>,
+    priors: Vec<PyRef<'py, Prior>>,
+    /// Limits of the decrease, step, loss and gradient.
+    tolerances: (f64, f64, f64, f64),
+    target: Option<f64>,
+    iterations: usize,
+    uncertainty: bool,
+    jacobian: bool,
+    callback: Option<Py<PyAny>>,
+}
+
+/// Parts of a descent that live as long as it does.
+struct Parts {
+    model: Arc<dyn Model + Send + Sync>,
+    loss: Arc<dyn pullback::Loss + Send + Sync>,
+    estimates_noise: bool,
+    metric: Option<Box<dyn Metric + Send>>,
+    direction: Box<dyn Direction + Send>,
+    bounds: Option<Bounds>,
+    transforms: Option<Vec<Transform>>,
+    priors: Vec<Arc<dyn pullback::Prior + Send + Sync>>,
+    tolerances: Tolerances,
+    callback: Option<Py<PyAny>>,
+    /// Whether the uncertainty and the Jacobian are computed.
+    extras: [bool; 2],
+}
+
+/// Returns the model that a Python object stands for: a ready one, or one with methods in Python.
+pub(crate) fn model_of(
+    object: &Bound<'_, PyAny>,
+    watch: &Arc<Watch>,
+) -> PyResult<(Arc<dyn Model + Send + Sync>, Option<pullback::Grid>)> {
+    if let Ok(ready) = object.cast::<ReadyModel>() {
+        let ready = ready.get();
+        return Ok((Arc::clone(&ready.model), ready.grid.clone()));
+    }
+    let model: Arc<dyn Model + Send + Sync> = match object.hasattr("residual")? {
+        true => Arc::new(Equations::new(object, watch)?),
+        false => Arc::new(Explicit(Methods::new(object, watch)?)),
+    };
+    Ok((model, None))
+}
+
+impl Parts {
+    fn new(
+        object: &Bound<'_, PyAny>,
+        loss: &Loss,
+        settings: Settings<'_>,
+        watch: &Arc<Watch>,
+    ) -> PyResult<Self> {
+        let (model, grid) = model_of(object, watch)?;
+        let by_name = |(name, order): &(String, Option<f64>)| metric((name, *order), grid.as_ref());
+        let bounds = settings
+            .bounds
+            .map(|(lower, upper)| Bounds::new(lower, upper));
+        let transforms = settings
+            .transforms
+            .map(|all| all.iter().map(transform).collect());
+        let (decrease, step, loss_tolerance, gradient) = settings.tolerances;
+        Ok(Self {
+            metric: settings.metric.as_ref().map(by_name).transpose()?,
+            direction: direction(&settings.direction)?,
+            bounds: bounds.transpose().map_err(raise)?,
+            transforms: transforms.transpose()?,
+            priors: settings
+                .priors
+                .iter()
+                .map(|prior| Arc::clone(&prior.0))
+                .collect(),
+            tolerances: Tolerances {
+                decrease,
+                step,
+                loss: loss_tolerance,
+                gradient,
+                target: settings.target,
+                iterations: settings.iterations,
+            },
+            callback: settings.callback,
+            extras: [settings.uncertainty, settings.jacobian],
+            model,
+            loss: Arc::clone(&loss.loss),
+            estimates_noise: loss.estimates_noise,
+        })
+    }
+
+    fn descent<'a>(&'a self, backend: &'a dyn Backend) -> Descent<'a> {
+        let descent = Descent::new(self.model.as_ref(), self.loss.as_ref());
+        let mut descent = descent
+            .backend(backend)
+            .direction(self.direction.as_ref())
+            .tolerances(self.tolerances);
+        if let Some(metric) = &self.metric {
+            descent = descent.metric(metric.as_ref());
+        }
+        if let Some(bounds) = &self.bounds {
+            descent = descent.bounds(bounds);
+        }
+        if let Some(transforms) = &self.transforms {
+            descent = descent.transforms(transforms);
+        }
+        for prior in &self.priors {
+            descent = descent.prior(prior.as_ref());
+        }
+        descent
+    }
+
+    /// Runs the descent to its end. An exception or an interrupt ends it as well, and is left to the watch.
+    fn run(&self, start: &[f64], watch: &Watch) -> pullback::Result<Outcome> {
+        let backend = Interruptible::new(watch);
+        let descent = self.descent(&backend);
+        let mut run = descent.begin(start)?;
+        let mut stopped = self.observed(&run, watch);
+        while !stopped && !watch.look() {
+            match run.step() {
+                Ok(Some(_)) => break,
+                Ok(None) => stopped = self.observed(&run, watch),
+                Err(_) if watch.raised() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let report = run.report();
+        drop(run);
+        let mut outcome = Outcome::new(report, stopped);
+        match watch.raised() {
+            true => Ok(outcome),
+            false => match self.complete(&mut outcome, &descent, &backend) {
+                Err(error) if !watch.raised() => Err(error),
+                _ => Ok(outcome),
+            },
+        }
+    }
+
+    /// Adds the gradient, and where they are asked for the Jacobian and the uncertainty.
+    fn complete(
+        &self,
+        outcome: &mut Outcome,
+        descent: &Descent<'_>,
+        backend: &dyn Backend,
+    ) -> pullback::Result<()> {
+        let Report { theta, rho, .. } = &outcome.report;
+        let z = Linearisation::new(self.model.as_ref(), rho, theta, backend)?;
+        let covector = self.loss.at(rho, backend)?.covector(backend)?;
+        let mut gradient = z.pull_back(&covector)?;
+        for prior in &self.priors {
+            let of_prior = prior.at(theta)?.gradient();
+            gradient.iter_mut().zip(of_prior).for_each(|(g, p)| *g += p);
+        }
+        let [uncertainty, jacobian] = self.extras;
+        let jacobian = jacobian.then(|| z.matrix().cloned()).transpose()?;
+        let uncertain = uncertainty.then(|| self.uncertain(&outcome.report, descent));
+        outcome.gradient = Some(gradient);
+        outcome.jacobian = jacobian;
+        outcome.uncertain = uncertain;
+        Ok(())
+    }
+
+    /// Returns the uncertainty, with the variance of the noise from the residual if the noise is not known.
+    fn uncertain(&self, report: &Report, descent: &Descent<'_>) -> Uncertain {
+        let variance = match self.estimates_noise && self.loss.data().is_some() {
+            true => Variance::Estimated,
+            false => Variance::Known,
+        };
+        let estimates = report.estimates(descent, variance);
+        estimates.map_err(|error| error.to_string())
+    }
+
+    /// Passes the current point to the callback. Returns whether it stops the run.
+    fn observed(&self, run: &Run<'_>, watch: &Watch) -> bool {
+        let Some(callback) = &self.callback else {
+            return false;
+        };
+        let answer = Python::attach(|py| {
+            let point = (vector_of(py, run.theta()), run.loss());
+            match callback.bind(py).call1(point) {
+                Ok(answer) => Ok(answer.is_truthy()?),
+                Err(stop) if stop.is_instance_of::<PyStopIteration>(py) => Ok(true),
+                Err(error) => Err(error),
+            }
+        });
+        answer.unwrap_or_else(|error| {
+            watch.keep(error);
+            true
+        })
+    }
+}
+
+fn vector_of<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, numpy::PyArray1<f64>> {
+    numpy::PyArray1::from_slice(py, values)
+}
+
+/// Runs a descent, and returns its report as a dictionary. After Ctrl-C this is the report of the best point so far, with the
+/// entry `interrupted`.
+#[pyfunction]
+pub(crate) fn descend<'py>(
+    model: &Bound<'py, PyAny>,
+    loss: &Loss,
+    theta0: &Bound<'py, PyAny>,
+    settings: Settings<'py>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = model.py();
+    let watch = Arc::new(Watch::new());
+    let start = vector("theta0", theta0)?;
+    let parts = Parts::new(model, loss, settings, &watch)?;
+    let outcome = py.detach(|| parts.run(&start, &watch));
+    let interrupted = match (watch.take(), &outcome) {
+        (Some(error), Ok(_)) if error.is_instance_of::<PyKeyboardInterrupt>(py) => true,
+        (Some(error), _) => return Err(error),
+        (None, _) => false,
+    };
+    let dictionary = outcome.map_err(raise)?.dictionary(py)?;
+    dictionary.set_item("interrupted", interrupted)?;
+    Ok(dictionary)
+}
+
+/// Computes the state of a model.
+#[pyfunction]
+pub(crate) fn solve<'py>(
+    model: &Bound<'py, PyAny>,
+    theta: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, numpy::PyArray1<f64>>> {
+    let py = model.py();
+    let watch = Arc::new(Watch::new());
+    let (inner, _) = model_of(model, &watch)?;
+    let theta = vector("theta", theta)?;
+    let outcome = py.detach(|| {
+        let mut rho = vec![0.0; inner.state_dim()];
+        let backend = Interruptible::new(&watch);
+        inner.solve(&theta, &mut rho, &backend).map(|()| rho)
+    });
+    Ok(vector_of(py, &watch.conclude(outcome)?))
+}
+
+/// Checks the derivatives of a model by differences. Returns whether they passed, and the table of all checks.
+#[pyfunction]
+pub(crate) fn verify(
+    model: &Bound<'_, PyAny>,
+    theta: &Bound<'_, PyAny>,
+    seed: u64,
+) -> PyResult<(bool, String)> {
+    let watch = Arc::new(Watch::new());
+    let (inner, _) = model_of(model, &watch)?;
+    let theta = vector("theta", theta)?;
+    let checks = model
+        .py()
+        .detach(|| pullback::verify::model(inner.as_ref(), &theta, seed));
+    let checks = watch.conclude(checks)?;
+    Ok((checks.passed(), checks.to_string()))
+}

@@ -1,0 +1,42 @@
+//! Compiled part of the Python package `pullback`.
+//!
+//! The package in `python/pullback` checks arguments and holds the documentation. This crate translates: models in Python become
+//! a [`pullback::Model`], names become losses and metrics, and reports become dictionaries of arrays.
+
+mod convert;
+mod descend;
+mod dynamics;
+mod error;
+mod grid;
+mod objective;
+mod outcome;
+mod own_model;
+mod ready;
+mod watch;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _pullback {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::descend::{descend, solve, verify};
+    #[pymodule_export]
+    use crate::dynamics::{epidemic, evolution};
+    #[pymodule_export]
+    use crate::error::ModelError;
+    #[pymodule_export]
+    use crate::grid::Grid;
+    #[pymodule_export]
+    use crate::objective::{Loss, Observation, Prior};
+    #[pymodule_export]
+    use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
+    #[pymodule_export]
+    use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,306 @@
+//! Losses, metrics, priors and directions by name.
+
+use std::sync::Arc;
+
+use pullback::direction::{
+    Auto, ConjugateGradient, DataSpace, Dual, Gradient, Information, LeastSquares, Newton, Sketched,
+};
+use pullback::loss::{Divergence, L2Misfit, Observations, Penalty, Robust, SobolevMisfit};
+use pullback::metric::{FisherRao, L2, Sobolev, Wasserstein2};
+use pullback::prior::{Matern, Smoothness, Tikhonov};
+use pullback::{Direction, Error, Metric, Noise, Transform};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::convert::{Form, matrix, vector};
+use crate::error::raise;
+use crate::grid::Grid;
+use crate::watch::Watch;
+
+/// Returns the error of a word that is not among the choices.
+fn unknown(argument: &str, word: &str, choices: &str) -> PyErr {
+    PyValueError::new_err(format!("{argument}: no '{word}'; choose {choices}"))
+}
+
+/// Loss on states.
+#[pyclass(frozen, module = "pullback")]
+pub(crate) struct Loss {
+    pub(crate) loss: Arc<dyn pullback::Loss + Send + Sync>,
+    /// Whether the noise of the data is unknown, so that the residual has to estimate it.
+    pub(crate) estimates_noise: bool,
+}
+
+#[pymethods]
+impl Loss {
+    /// Computes the loss of a state.
+    fn value(&self, rho: &Bound<'_, PyAny>) -> PyResult<f64> {
+        let rho = vector("rho", rho)?;
+        self.loss.check(&rho).map_err(raise)?;
+        Ok(self.loss.value(&rho))
+    }
+}
+
+/// What a loss refers to, besides its data.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct LossSettings<'py> {
+    grid: Option<PyRef<'py, Grid>>,
+    sigma: Option<Bound<'py, PyAny>>,
+    observe: Option<Bound<'py, PyAny>>,
+    f_scale: Option<f64>,
+    order: Option<f64>,
+}
+
+impl LossSettings<'_> {
+    fn grid(&self, kind: &str) -> PyResult<&pullback::Grid> {
+        let grid = self.grid.as_ref().map(|grid| &grid.0);
+        let text = || format!("grid: the loss '{kind}' compares densities; give their grid");
+        grid.ok_or_else(|| PyValueError::new_err(text()))
+    }
+
+    /// Returns the noise of this number of data.
+    fn noise(&self, count: usize) -> PyResult<Noise> {
+        match &self.sigma {
+            None => Noise::uniform(count, 1.0).map_err(raise),
+            Some(sigma) => noise(sigma, count),
+        }
+    }
+
+    fn observations(&self, data: Vec<f64>) -> PyResult<Observations> {
+        let noise = self.noise(data.len())?;
+        let Some(operator) = &self.observe else {
+            return Observations::present(&data, &noise).map_err(raise);
+        };
+        let operator = match operator.cast::<Observation>() {
+            Ok(known) => known.get().0.clone(),
+            Err(_) => {
+                let columns: (usize, usize) = operator.getattr("shape")?.extract()?;
+                let shape = (data.len(), columns.1);
+                let form = Form { shape, factor: 1.0 };
+                form.read("observe", operator, &Arc::new(Watch::new()))?
+            }
+        };
+        Observations::new(operator, data, noise).map_err(raise)
+    }
+}
+
+/// Reads a standard deviation, one per datum, or a covariance matrix.
+fn noise(sigma: &Bound<'_, PyAny>, count: usize) -> PyResult<Noise> {
+    if let Ok(deviation) = sigma.extract::<f64>() {
+        return Noise::uniform(count, deviation).map_err(raise);
+    }
+    let axes: usize = sigma
+        .py()
+        .import("numpy")?
+        .call_method1("ndim", (sigma,))?
+        .extract()?;
+    match axes {
+        2 => Noise::full(matrix("sigma", sigma)?).map_err(raise),
+        _ => Noise::deviations(vector("sigma", sigma)?).map_err(raise),
+    }
+}
+
+/// Creates a loss by its name.
+#[pyfunction]
+pub(crate) fn loss(
+    kind: &str,
+    data: &Bound<'_, PyAny>,
+    settings: LossSettings<'_>,
+) -> PyResult<Loss> {
+    let data = vector("data", data)?;
+    let known = settings.sigma.is_some();
+    let wrap = |loss: Arc<dyn pullback::Loss + Send + Sync>| {
+        Ok(Loss {
+            loss,
+            estimates_noise: !known,
+        })
+    };
+    let divergence = |make: fn(&pullback::Grid, Vec<f64>) -> pullback::Result<Divergence>, data| {
+        wrap(Arc::new(make(settings.grid(kind)?, data).map_err(raise)?))
+    };
+    let robust = |penalty: Penalty, data| {
+        let scale = settings.f_scale.unwrap_or(penalty.standard_scale());
+        let loss = Robust::new(settings.observations(data)?, penalty).and_then(|l| l.scale(scale));
+        Ok(Loss {
+            loss: Arc::new(loss.map_err(raise)?),
+            estimates_noise: false,
+        })
+    };
+    match kind {
+        "l2" => match &settings.grid {
+            Some(grid) if !known && settings.observe.is_none() => {
+                wrap(Arc::new(L2Misfit::new(&grid.0, data).map_err(raise)?))
+            }
+            _ => wrap(Arc::new(settings.observations(data)?)),
+        },
+        "sobolev" => {
+            let order = settings.order.unwrap_or(-1.0);
+            let misfit = SobolevMisfit::new(settings.grid(kind)?, order, data);
+            Ok(Loss {
+                loss: Arc::new(misfit.map_err(raise)?),
+                estimates_noise: false,
+            })
+        }
+        "kullback_leibler" => divergence(Divergence::kullback_leibler, data),
+        "reverse_kullback_leibler" => divergence(Divergence::reverse_kullback_leibler, data),
+        "hellinger" => divergence(Divergence::hellinger, data),
+        "chi_squared" => divergence(Divergence::chi_squared, data),
+        "soft_l1" => robust(Penalty::SoftL1, data),
+        "huber" => robust(Penalty::Huber, data),
+        "cauchy" => robust(Penalty::Cauchy, data),
+        "tukey" => robust(Penalty::Tukey, data),
+        other => Err(unknown(
+            "loss",
+            other,
+            "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, soft_l1, huber, cauchy or tukey",
+        )),
+    }
+}
+
+/// Linear observation of a state.
+#[pyclass(frozen, module = "pullback")]
+pub(crate) struct Observation(pullback::Operator<'static>);
+
+#[pymethods]
+impl Observation {
+    /// Number of observations, and of entries of the state.
+    #[getter]
+    fn shape(&self) -> (usize, usize) {
+        self.0.shape()
+    }
+
+    /// Computes what is observed of a state.
+    fn __call__<'py>(&self, rho: &Bound<'py, PyAny>) -> PyResult<Bound<'py, numpy::PyArray1<f64>>> {
+        let seen = self.0.apply_to(pullback::Side::Plain, &vector("rho", rho)?);
+        Ok(numpy::PyArray1::from_vec(rho.py(), seen.map_err(raise)?))
+    }
+}
+
+/// Returns the interpolation of fields on a grid at these points, for this number of fields.
+#[pyfunction]
+pub(crate) fn interpolation(
+    grid: &Grid,
+    points: Vec<Vec<f64>>,
+    fields: usize,
+) -> PyResult<Observation> {
+    let points = grid.0.interpolation(&points).map_err(raise)?;
+    Ok(Observation(match fields {
+        1 => points,
+        _ => pullback::Operator::repeated(points, fields),
+    }))
+}
+
+/// Returns a metric by its name.
+pub(crate) fn metric(
+    (name, order): (&str, Option<f64>),
+    grid: Option<&pullback::Grid>,
+) -> PyResult<Box<dyn Metric + Send>> {
+    let needed = || {
+        let text = format!("metric: '{name}' is a metric of densities, but the model has no grid");
+        grid.ok_or_else(|| PyValueError::new_err(text))
+    };
+    Ok(match name {
+        "l2" => Box::new(grid.map_or(L2 { volume: 1.0 }, L2::new)),
+        "sobolev" => Box::new(Sobolev::new(needed()?, order.unwrap_or(-1.0)).map_err(raise)?),
+        "fisher_rao" => Box::new(FisherRao::new(needed()?)),
+        "wasserstein" => Box::new(Wasserstein2::new(needed()?)),
+        other => {
+            return Err(unknown(
+                "metric",
+                other,
+                "l2, sobolev, fisher_rao or wasserstein",
+            ));
+        }
+    })
+}
+
+/// Returns a direction by its name.
+pub(crate) fn direction(name: &str) -> PyResult<Box<dyn Direction + Send>> {
+    Ok(match name {
+        "auto" => Box::new(Auto::default()),
+        "conjugate_gradient" => Box::new(ConjugateGradient::default()),
+        "data_space" => Box::new(DataSpace),
+        "dual" => Box::new(Dual),
+        "gradient" => Box::new(Gradient),
+        "information" => Box::new(Information::default()),
+        "least_squares" => Box::new(LeastSquares::default()),
+        "newton" => Box::new(Newton::default()),
+        "sketched" => Box::new(Sketched::default()),
+        other => {
+            let choices = "auto, conjugate_gradient, data_space, dual, gradient, information, least_squares, newton or sketched";
+            return Err(unknown("direction", other, choices));
+        }
+    })
+}
+
+/// Returns a transform by its name and the ends of its interval.
+pub(crate) fn transform((name, lower, upper): &(String, f64, f64)) -> PyResult<Transform> {
+    match name.as_str() {
+        "identity" => Ok(Transform::Identity),
+        "log" => Ok(Transform::Log),
+        "logit" => Ok(Transform::Logit {
+            lower: *lower,
+            upper: *upper,
+        }),
+        other => Err(unknown(
+            "transforms",
+            other,
+            "identity, log or ('logit', lower, upper)",
+        )),
+    }
+}
+
+/// Prior on the parameters.
+#[pyclass(frozen, module = "pullback")]
+pub(crate) struct Prior(pub(crate) Arc<dyn pullback::Prior + Send + Sync>);
+
+fn prior(prior: Result<impl pullback::Prior + Send + 'static, Error>) -> PyResult<Prior> {
+    Ok(Prior(Arc::new(prior.map_err(raise)?)))
+}
+
+/// gaussian(mean, sigma)
+/// --
+///
+/// Normal prior with this mean. ``sigma`` is a standard deviation, one per parameter, or a covariance matrix.
+///
+/// >>> import pullback as pb
+/// >>> prior = pb.gaussian([1.0, 0.0], 0.5)
+#[pyfunction]
+pub(crate) fn gaussian(mean: &Bound<'_, PyAny>, sigma: &Bound<'_, PyAny>) -> PyResult<Prior> {
+    let mean = vector("mean", mean)?;
+    let noise = noise(sigma, mean.len())?;
+    prior(Tikhonov::new(mean, noise))
+}
+
+/// smoothness(grid, weight, range=None)
+/// --
+///
+/// Penalty on the gradient of a field on a grid, ½ weight² ∫|∇θ|² + θ²/range² dx. Without a range the second term is absent.
+#[pyfunction]
+#[pyo3(signature = (grid, weight, range=None))]
+pub(crate) fn smoothness(grid: &Grid, weight: f64, range: Option<f64>) -> PyResult<Prior> {
+    let plain = Smoothness::new(&grid.0, weight);
+    prior(match range {
+        None => plain,
+        Some(range) => plain.and_then(|plain| plain.with_range(range)),
+    })
+}
+
+/// matern(grid, sigma, range, mean=None)
+/// --
+///
+/// Gaussian random field on a grid with this standard deviation and range of correlations.
+#[pyfunction]
+#[pyo3(signature = (grid, sigma, range, mean=None))]
+pub(crate) fn matern(
+    grid: &Grid,
+    sigma: f64,
+    range: f64,
+    mean: Option<Vec<f64>>,
+) -> PyResult<Prior> {
+    let field = Matern::new(&grid.0, sigma, range);
+    prior(match mean {
+        None => field,
+        Some(mean) => field.and_then(|field| field.around(mean)),
+    })
+}
