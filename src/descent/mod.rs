@@ -225,7 +225,7 @@ impl<'a> Descent<'a> {
     /// Computes the objective f(ρ(θ)) + R(θ) at `theta` and its gradient, by one adjoint solve.
     ///
     /// The gradient is the derivative with respect to θ itself, not to transformed coordinates: with
-    /// [`Transform::Log`](crate::Transform::Log), multiply ∂f/∂θⱼ by θⱼ for the derivative with respect to ln θⱼ
+    /// [`Transform::Log`], multiply ∂f/∂θⱼ by θⱼ for the derivative with respect to ln θⱼ
     /// ([`Transform::slope`](crate::Transform::slope)). It has an entry for every parameter, also for those that are fixed or at a
     /// bound.
     ///
