@@ -181,21 +181,30 @@ impl<'a> Descent<'a> {
     /// Runs the descent from `theta` to its end, with an optional guess of the state there. Returns the cost also of a run
     /// that fails, except of one that fails at its start.
     pub(crate) fn attempt(&self, theta: &[f64], rho: Option<&[f64]>) -> (Result<Report>, Counts) {
+        self.attempt_steps(theta, rho, usize::MAX)
+    }
+
+    /// Runs as [`attempt`](Self::attempt) does, but ends after at most so many steps.
+    pub(crate) fn attempt_steps(
+        &self,
+        theta: &[f64],
+        rho: Option<&[f64]>,
+        steps: usize,
+    ) -> (Result<Report>, Counts) {
         let mut run = match Run::new(self, theta, rho) {
             Ok(run) => run,
             Err(error) => return (Err(error), Counts::default()),
         };
-        loop {
+        for _ in 0..steps {
             match run.step() {
                 Ok(None) => {}
-                Ok(Some(_)) => {
-                    let report = run.report();
-                    let counts = report.counts;
-                    return (Ok(report), counts);
-                }
+                Ok(Some(_)) => break,
                 Err(error) => return (Err(error), run.report().counts),
             }
         }
+        let report = run.report();
+        let counts = report.counts;
+        (Ok(report), counts)
     }
 
     /// Computes the direction η from `theta` at this damping, its predicted decrease and its rank, without

@@ -281,7 +281,7 @@ impl<'a> MultiStart<'a> {
         };
         shortlist.check()?;
         let (all, chosen) = (starts.len(), shortlist.count.min(starts.len()));
-        let short = |from: &[f64]| shortlist.try_out(self.descent, from);
+        let short = |from: &[f64]| self.descent.attempt_steps(from, None, shortlist.iterations);
         runs.add(run_each(starts, &short, (&finished, chosen), observer));
         runs.note_starts();
         let starts = shortlist.choose(&runs.fits);

@@ -2,7 +2,6 @@
 
 use super::summary::Fit;
 use crate::check;
-use crate::descent::{Counts, Descent, Report};
 use crate::error::Result;
 
 /// Number of starting points for full runs, and of iterations that choose them.
@@ -18,24 +17,6 @@ impl Shortlist {
         let positive = |what, n: usize| check::option(what, n as f64, n > 0, remedy);
         positive("the number of starts on the shortlist", self.count)?;
         positive("the iterations before the shortlist", self.iterations)
-    }
-
-    /// Runs a few iterations from a start, or fewer if the run ends.
-    pub(super) fn try_out(self, descent: &Descent<'_>, theta: &[f64]) -> (Result<Report>, Counts) {
-        let mut run = match descent.begin(theta) {
-            Ok(run) => run,
-            Err(error) => return (Err(error), Counts::default()),
-        };
-        for _ in 0..self.iterations {
-            match run.step() {
-                Ok(None) => {}
-                Ok(Some(_)) => break,
-                Err(error) => return (Err(error), run.report().counts),
-            }
-        }
-        let report = run.report();
-        let counts = report.counts;
-        (Ok(report), counts)
     }
 
     /// Returns the starts of the lowest runs, in order.
