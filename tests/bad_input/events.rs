@@ -1,5 +1,6 @@
 //! Events that make no sense are errors with their time and index.
 
+use super::evolution::failure;
 use pullback::automatic::Scalar;
 use pullback::evolution::{Dynamics, Error, Evolution, Method};
 use pullback::{Cpu, Linearisation};
@@ -49,14 +50,6 @@ impl Dynamics for Strange {
             _ => {}
         }
     }
-}
-
-fn failure<T>(found: pullback::Result<T>) -> Error {
-    let Err(failure) = found else {
-        panic!("no error")
-    };
-    let own = failure.of::<Error>();
-    own.unwrap_or_else(|| panic!("{failure}")).clone()
 }
 
 #[test]

@@ -59,7 +59,8 @@ impl Dynamics for Edge {
     }
 }
 
-fn failure<T>(found: pullback::Result<T>) -> Error {
+/// Returns the error of an evolution in a result.
+pub(crate) fn failure<T>(found: pullback::Result<T>) -> Error {
     let Err(failure) = found else {
         panic!("no error")
     };

@@ -1,5 +1,6 @@
 //! Steps that cannot go on name the component and its size.
 
+use super::evolution::failure;
 use pullback::automatic::Scalar;
 use pullback::evolution::{Dynamics, Error, Evolution, Method};
 
@@ -21,14 +22,6 @@ impl Dynamics for Ends {
     fn initial<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
         out[0] = theta[0].sqrt();
     }
-}
-
-fn failure<T>(found: pullback::Result<T>) -> Error {
-    let Err(failure) = found else {
-        panic!("no error")
-    };
-    let own = failure.of::<Error>();
-    own.unwrap_or_else(|| panic!("{failure}")).clone()
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Formula for Wells {
 }
 
 /// ln θ, which fails for negative θ.
-struct Logarithm;
+pub(crate) struct Logarithm;
 
 impl Formula for Logarithm {
     fn dims(&self) -> (usize, usize) {

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use super::multistart::Logarithm;
 use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::descent::Stop;
 use pullback::loss::L2Misfit;
@@ -20,19 +21,6 @@ impl Formula for Wave {
         for (k, y) in out.iter_mut().enumerate() {
             *y = (theta[0] * (0.25 * k as f64)).sin();
         }
-    }
-}
-
-/// ln θ, which fails for negative θ.
-struct Logarithm;
-
-impl Formula for Logarithm {
-    fn dims(&self) -> (usize, usize) {
-        (1, 1)
-    }
-
-    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
-        out[0] = theta[0].ln();
     }
 }
 
