@@ -231,6 +231,20 @@ impl<'a> Descent<'a> {
         self.begin(theta)?.propose(damping)
     }
 
+    /// Returns p, the length of θ.
+    pub fn param_dim(&self) -> usize {
+        self.setting.model.param_dim()
+    }
+
+    /// Computes the objective f(ρ(θ)) + R(θ) at `theta`.
+    ///
+    /// # Errors
+    /// Fails if an input is invalid, or if the objective cannot be computed or is not finite.
+    pub fn objective(&self, theta: &[f64]) -> Result<f64> {
+        self.check(theta)?;
+        Problem::new(self.setting.clone(), self.backend).objective(theta)
+    }
+
     /// Computes the objective f(ρ(θ)) + R(θ) at `theta` and its gradient, by one adjoint solve.
     ///
     /// The gradient is the derivative with respect to θ itself, not to transformed coordinates: with
@@ -291,11 +305,6 @@ impl<'a> Descent<'a> {
         self.check(theta)?;
         self.setting
             .exact_uncertainty(self.backend, theta, Some(rho))
-    }
-
-    /// Returns the number of parameters.
-    pub(crate) fn param_dim(&self) -> usize {
-        self.setting.model.param_dim()
     }
 
     /// Returns the bounds and transforms of the parameters.

@@ -107,6 +107,11 @@ impl<'a> Problem<'a> {
         Ok(Evaluated { point, misfit })
     }
 
+    /// Returns the objective at a point.
+    pub(super) fn objective(&self, theta: &[f64]) -> Result<f64> {
+        Ok(self.start(theta, None, &mut self.memory())?.point.loss)
+    }
+
     /// Returns the objective at a point and its gradient with respect to all θ, as they are without transforms and bounds.
     pub(super) fn evaluation(&self, theta: &[f64]) -> Result<Evaluation> {
         let state = self.start(theta, None, &mut self.memory())?;
