@@ -3,7 +3,8 @@
 | task | names |
 |---|---|
 | fit a curve, or solve least squares, as with SciPy | `curve_fit`, `least_squares` |
-| fit a model of your own | `minimize` with a function, `Explicit` or `Implicit` |
+| fit a model of your own | `minimize` with a function, `Explicit`, `Implicit`, `Formula` or `Equations` |
+| fit a model that moves | `Dynamics`, `Experiment`, `Measurements`, `likelihood` |
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
 | check derivatives | `verify` |
@@ -20,9 +21,14 @@
 from typing import Any
 
 from ._curve_fit import curve_fit
+from ._dynamics import Dynamics
+from ._equations import Equations, Formula
+from ._experiment import Experiment
 from ._least_squares import least_squares
+from ._likelihood import Measurements, likelihood
 from ._minimize import minimize, solve
 from ._model import Explicit, Implicit, Products, verify
+from ._operations import interp, maximum, minimum, where
 from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussian, matern, smoothness
 from .models import (
     Darcy,
@@ -40,9 +46,13 @@ from .models import (
 
 __all__ = [
     "Darcy",
+    "Dynamics",
     "Epidemic",
+    "Equations",
+    "Experiment",
     "Explicit",
     "FitzHughNagumo",
+    "Formula",
     "GaussianMixture",
     "Goodwin",
     "Grid",
@@ -51,6 +61,7 @@ __all__ = [
     "JakStat",
     "Lorenz",
     "LotkaVolterra",
+    "Measurements",
     "ModelError",
     "Observation",
     "Pendulum",
@@ -60,12 +71,17 @@ __all__ = [
     "__version__",
     "curve_fit",
     "gaussian",
+    "interp",
     "least_squares",
+    "likelihood",
     "matern",
+    "maximum",
     "minimize",
+    "minimum",
     "smoothness",
     "solve",
     "verify",
+    "where",
 ]
 
 

@@ -73,7 +73,8 @@ def minimize(
     model
         A ready model such as `GaussianMixture`, an `Explicit` or `Implicit` model, or a function of theta.
     data
-        Array of data, one for every entry of the state or of what is observed, NaN where a datum is missing.
+        Array of data, one for every entry of the state or of what is observed, NaN where a datum is missing; or a
+        `likelihood`.
     theta0
         Start.
     loss
@@ -144,6 +145,11 @@ def minimize(
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:
     """Returns the loss of data for a model."""
+    if isinstance(data, Loss):
+        superfluous = [name for name in ("sigma", "observe") if given[name] is not None]
+        if superfluous or given["loss"] != "l2":
+            raise ValueError(f"{(superfluous or ['loss'])[0]} has no effect, since the data are a likelihood")
+        return data
     kind, order = _arguments.named("loss", given["loss"]) or ("l2", None)
     values, observe = _arguments.array("data", data), given["observe"]
     if observe is not None and not hasattr(observe, "shape"):

@@ -11,6 +11,18 @@ use pyo3::prelude::*;
 use crate::error::raise;
 use crate::ready::ReadyModel;
 
+/// Returns a method by its name.
+pub(crate) fn method(name: &str) -> PyResult<Method> {
+    match name {
+        "explicit" => Ok(Method::Explicit),
+        "implicit" => Ok(Method::Implicit),
+        "implicit5" => Ok(Method::ImplicitFifth),
+        other => Err(PyValueError::new_err(format!(
+            "method: no method '{other}'; choose explicit, implicit or implicit5"
+        ))),
+    }
+}
+
 /// How an evolution is observed and integrated.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
@@ -23,20 +35,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// Creates the model of dynamics with this number of observations at every time.
     fn model<D: Dynamics + Send + 'static>(self, dynamics: D) -> PyResult<ReadyModel> {
-        let method = match self.method.as_str() {
-            "explicit" => Method::Explicit,
-            "implicit" => Method::Implicit,
-            "implicit5" => Method::ImplicitFifth,
-            other => {
-                let text =
-                    format!("method: no method '{other}'; choose explicit, implicit or implicit5");
-                return Err(PyValueError::new_err(text));
-            }
-        };
         let shape = vec![self.times.len(), dynamics.outputs()];
         let model = Evolution::new(dynamics, self.times)
             .map_err(raise)?
-            .method(method);
+            .method(method(&self.method)?);
         let model = match self.accuracy {
             None => model,
             Some((relative, absolute)) => model.accuracy(relative, &absolute).map_err(raise)?,

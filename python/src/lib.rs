@@ -8,10 +8,13 @@ mod descend;
 mod dynamics;
 mod error;
 mod grid;
+mod likelihood;
 mod objective;
 mod outcome;
 mod own_model;
+mod program;
 mod ready;
+mod traced;
 mod watch;
 
 use pyo3::prelude::*;
@@ -29,11 +32,15 @@ mod _pullback {
     #[pymodule_export]
     use crate::grid::Grid;
     #[pymodule_export]
+    use crate::likelihood::{MeasuredTable, likelihood_of};
+    #[pymodule_export]
     use crate::objective::{Loss, Observation, Prior};
     #[pymodule_export]
     use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
     #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
+    #[pymodule_export]
+    use crate::traced::{TracedEvolution, traced_equations, traced_formula};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

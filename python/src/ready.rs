@@ -26,8 +26,13 @@ pub(crate) struct ReadyModel {
 impl ReadyModel {
     /// Wraps a model whose state has this shape.
     pub(crate) fn new(model: impl Model + Send + 'static, shape: Vec<usize>) -> Self {
+        Self::shared(Arc::new(model), shape)
+    }
+
+    /// Wraps a model that has other owners as well.
+    pub(crate) fn shared(model: Arc<dyn Model + Send + Sync>, shape: Vec<usize>) -> Self {
         Self {
-            model: Arc::new(model),
+            model,
             grid: None,
             shape,
         }

@@ -1,0 +1,236 @@
+//! Functions written in Python, as lists of operations that are evaluated for every scalar of the library.
+
+use pullback::automatic::Scalar;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// Functions of one number, by the names that Python uses.
+macro_rules! functions {
+    ($($variant:ident $name:literal $method:ident),* $(,)?) => {
+        #[derive(Clone, Copy, Debug)]
+        enum Function { $($variant),* }
+
+        impl Function {
+            fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            #[inline(always)]
+            fn at<S: Scalar>(self, x: S) -> S {
+                match self {
+                    $(Self::$variant => x.$method(),)*
+                }
+            }
+        }
+    };
+}
+
+functions! {
+    Abs "absolute" abs,
+    Recip "reciprocal" recip,
+    Sqrt "sqrt" sqrt,
+    Cbrt "cbrt" cbrt,
+    Exp "exp" exp,
+    ExpM1 "expm1" exp_m1,
+    Ln "log" ln,
+    Ln1p "log1p" ln_1p,
+    Sin "sin" sin,
+    Cos "cos" cos,
+    Tan "tan" tan,
+    Asin "arcsin" asin,
+    Acos "arccos" acos,
+    Atan "arctan" atan,
+    Sinh "sinh" sinh,
+    Cosh "cosh" cosh,
+    Tanh "tanh" tanh,
+}
+
+/// Operation on earlier results, which are named by their places.
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Time,
+    State(usize),
+    Parameter(usize),
+    Constant(f64),
+    Add(usize, usize),
+    Subtract(usize, usize),
+    Multiply(usize, usize),
+    Divide(usize, usize),
+    Negate(usize),
+    /// x + c.
+    Shift(usize, f64),
+    /// c x.
+    Scale(usize, f64),
+    /// c/x.
+    Over(usize, f64),
+    /// xⁿ for an integer n.
+    Integer(usize, i32),
+    /// xᵃ for a constant a.
+    Fractional(usize, f64),
+    Power(usize, usize),
+    Angle(usize, usize),
+    Maximum(usize, usize),
+    Minimum(usize, usize),
+    Apply(Function, usize),
+    Floor(usize),
+    /// Piecewise linear interpolation in a table.
+    Table(usize, usize),
+    /// The third if the first is less than the second, and otherwise the fourth.
+    Less([usize; 4]),
+    /// The third if the first equals the second, and otherwise the fourth.
+    Equal([usize; 4]),
+}
+
+/// Operation in the form in which Python gives it: name, operands, and a number.
+type Written = (String, Vec<usize>, f64);
+
+/// Knots of an interpolation, and its values there.
+type Table = (Vec<f64>, Vec<f64>);
+
+/// Function of the time, the state and the parameters.
+#[derive(Debug)]
+pub(crate) struct Program {
+    operations: Vec<Operation>,
+    tables: Vec<Table>,
+    outputs: Vec<usize>,
+}
+
+impl<'py> FromPyObject<'_, 'py> for Program {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let (operations, tables, outputs): (Vec<Written>, Vec<Table>, Vec<usize>) =
+            object.extract()?;
+        let mut read = Vec::with_capacity(operations.len());
+        for operation in &operations {
+            let found = operation_of(operation, read.len(), tables.len());
+            read.push(found.ok_or_else(|| {
+                PyValueError::new_err(format!("no operation {operation:?} at {}", read.len()))
+            })?);
+        }
+        if outputs.iter().any(|place| *place >= read.len()) {
+            return Err(PyValueError::new_err("an output is not among the results"));
+        }
+        Ok(Self {
+            operations: read,
+            tables,
+            outputs,
+        })
+    }
+}
+
+/// Reads an operation whose operands are among this number of results.
+fn operation_of(written: &Written, results: usize, tables: usize) -> Option<Operation> {
+    use Operation as O;
+    let (name, operands, number) = (written.0.as_str(), &written.1[..], written.2);
+    match (name, operands) {
+        ("time", []) => return Some(O::Time),
+        ("state", &[i]) => return Some(O::State(i)),
+        ("parameter", &[i]) => return Some(O::Parameter(i)),
+        ("constant", []) => return Some(O::Constant(number)),
+        ("interp", &[x, table]) => {
+            return (x < results && table < tables).then_some(O::Table(x, table));
+        }
+        _ => {}
+    }
+    if operands.iter().any(|place| *place >= results) {
+        return None;
+    }
+    Some(match (name, operands) {
+        ("add", &[a, b]) => O::Add(a, b),
+        ("subtract", &[a, b]) => O::Subtract(a, b),
+        ("multiply", &[a, b]) => O::Multiply(a, b),
+        ("divide", &[a, b]) => O::Divide(a, b),
+        ("negative", &[a]) => O::Negate(a),
+        ("shift", &[a]) => O::Shift(a, number),
+        ("scale", &[a]) => O::Scale(a, number),
+        ("over", &[a]) => O::Over(a, number),
+        ("power", &[a]) => match number as i32 {
+            n if f64::from(n) == number => O::Integer(a, n),
+            _ => O::Fractional(a, number),
+        },
+        ("power", &[a, b]) => O::Power(a, b),
+        ("arctan2", &[a, b]) => O::Angle(a, b),
+        ("maximum", &[a, b]) => O::Maximum(a, b),
+        ("minimum", &[a, b]) => O::Minimum(a, b),
+        ("floor", &[a]) => O::Floor(a),
+        ("less", &[a, b, c, d]) => O::Less([a, b, c, d]),
+        ("equal", &[a, b, c, d]) => O::Equal([a, b, c, d]),
+        (name, &[a]) => O::Apply(Function::named(name)?, a),
+        _ => return None,
+    })
+}
+
+impl Program {
+    /// Number of outputs.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Returns whether all states and parameters that it uses exist.
+    pub(crate) fn fits(&self, states: usize, parameters: usize) -> bool {
+        self.operations.iter().all(|operation| match *operation {
+            Operation::State(i) => i < states,
+            Operation::Parameter(i) => i < parameters,
+            _ => true,
+        })
+    }
+
+    /// Evaluates the operations one after the other, and writes the outputs.
+    // One copy for every scalar, whatever function of the dynamics is evaluated.
+    #[inline(never)]
+    pub(crate) fn evaluate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        use Operation as O;
+        let mut r: Vec<S> = Vec::with_capacity(self.operations.len());
+        for operation in &self.operations {
+            let result = match *operation {
+                O::Time => S::from(t),
+                O::State(i) => x[i],
+                O::Parameter(i) => theta[i],
+                O::Constant(c) => S::from(c),
+                O::Add(a, b) => r[a] + r[b],
+                O::Subtract(a, b) => r[a] - r[b],
+                O::Multiply(a, b) => r[a] * r[b],
+                O::Divide(a, b) => r[a] / r[b],
+                O::Negate(a) => -r[a],
+                O::Shift(a, c) => r[a] + c,
+                O::Scale(a, c) => r[a] * c,
+                O::Over(a, c) => r[a].recip() * c,
+                O::Integer(a, n) => r[a].powi(n),
+                O::Fractional(a, c) => r[a].powf(c),
+                O::Power(a, b) => r[a].pow(r[b]),
+                O::Angle(a, b) => r[a].atan2(r[b]),
+                O::Maximum(a, b) => r[a].max(r[b]),
+                O::Minimum(a, b) => r[a].min(r[b]),
+                O::Apply(function, a) => function.at(r[a]),
+                O::Floor(a) => r[a].lookup(|x| [x.floor(), 0.0, 0.0]),
+                O::Table(a, table) => r[a].lookup(|x| interpolate(&self.tables[table], x)),
+                O::Less([a, b, c, d]) => r[if r[a] < r[b] { c } else { d }],
+                O::Equal([a, b, c, d]) => r[if r[a] == r[b] { c } else { d }],
+            };
+            r.push(result);
+        }
+        let places = self.outputs.iter();
+        out.iter_mut()
+            .zip(places)
+            .for_each(|(out, &place)| *out = r[place]);
+    }
+}
+
+/// Returns the value, the slope and the second derivative of a piecewise linear function, which is constant beyond its ends.
+fn interpolate((knots, values): &Table, x: f64) -> [f64; 3] {
+    let last = knots.len() - 1;
+    match knots.partition_point(|knot| *knot <= x) {
+        _ if x.is_nan() => [f64::NAN; 3],
+        0 => [values[0], 0.0, 0.0],
+        right if right > last => [values[last], 0.0, 0.0],
+        right => {
+            let left = right - 1;
+            let slope = (values[right] - values[left]) / (knots[right] - knots[left]);
+            [values[left] + slope * (x - knots[left]), slope, 0.0]
+        }
+    }
+}
