@@ -3,10 +3,15 @@
 | task | names |
 |---|---|
 | fit a curve, or solve least squares, as with SciPy | `curve_fit`, `least_squares` |
-| fit a model of your own | `minimize` with a function, `Explicit`, `Implicit`, `Formula` or `Equations` |
+| fit a model of your own | `minimize` with a function, `Formula`, `Equations`, `Explicit` or `Implicit` |
 | fit a model that moves | `Dynamics`, `Experiment`, `Measurements`, `likelihood` |
+| fit a model written in JAX or PyTorch | `from_jax`, `from_torch` |
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
+| find several optima, and intervals by profiles | `multistart`, `profile` |
+| tell the uncertainty of a field | `posterior` |
+| correct an approximate model by a simulator | `correct` |
+| limit the number of threads | `threads`, `set_threads` |
 | check derivatives | `verify` |
 
 >>> import numpy as np, pullback as pb
@@ -20,16 +25,23 @@
 
 from typing import Any
 
+from ._autodiff import stencil
+from ._correct import correct
 from ._curve_fit import curve_fit
 from ._dynamics import Dynamics
 from ._equations import Equations, Formula
 from ._experiment import Experiment
+from ._jax import from_jax
 from ._least_squares import least_squares
 from ._likelihood import Measurements, likelihood
 from ._minimize import minimize, solve
 from ._model import Explicit, Implicit, Products, verify
 from ._operations import interp, maximum, minimum, where
+from ._posterior import Posterior, posterior
 from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussian, matern, smoothness
+from ._search import multistart, profile
+from ._threads import set_threads, threads
+from ._torch import from_torch
 from .models import (
     Darcy,
     Epidemic,
@@ -65,11 +77,15 @@ __all__ = [
     "ModelError",
     "Observation",
     "Pendulum",
+    "Posterior",
     "Prior",
     "Products",
     "Robertson",
     "__version__",
+    "correct",
     "curve_fit",
+    "from_jax",
+    "from_torch",
     "gaussian",
     "interp",
     "least_squares",
@@ -78,8 +94,14 @@ __all__ = [
     "maximum",
     "minimize",
     "minimum",
+    "multistart",
+    "posterior",
+    "profile",
+    "set_threads",
     "smoothness",
     "solve",
+    "stencil",
+    "threads",
     "verify",
     "where",
 ]

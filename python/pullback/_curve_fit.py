@@ -12,6 +12,7 @@ from . import _arguments, _pullback
 from ._derivative import Derivative
 from ._minimize import settings, tolerances
 from ._pullback import ModelError
+from ._threads import threads
 
 __all__ = ["curve_fit"]
 
@@ -106,7 +107,7 @@ def curve_fit(
     Without ``jac``, derivatives are exact where f is analytic and written with NumPy (complex steps), and central
     differences otherwise.
 
-    ``kwargs`` may hold ``ftol``, ``xtol``, ``gtol``, ``maxfev`` or ``max_nfev``, and ``loss`` with ``f_scale``.
+    ``kwargs`` may hold ``ftol``, ``xtol``, ``gtol``, ``maxfev`` or ``max_nfev``, ``loss`` with ``f_scale``, and ``n_jobs``.
 
     Returns
     -------
@@ -240,6 +241,7 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
     kind, scale = options.pop("loss", "linear"), float(options.pop("f_scale", 1.0))
     limits = tolerances(*(options.pop(name, None) for name in ("ftol", "xtol", "gtol")))
     most = options.pop("maxfev", None) or options.pop("max_nfev", None) or 0
+    jobs = options.pop("n_jobs", None)
     for name in options:
         if name not in WITHOUT_EFFECT:
             raise TypeError(f"curve_fit() got an unexpected keyword argument '{name}'")
@@ -254,6 +256,12 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
         raise ValueError(f"loss must be one of {', '.join(kinds)}, not {kind!r}")
     terms = {"grid": None, "sigma": sigma, "observe": None, "f_scale": scale, "order": None}
     loss = _pullback.loss(kinds[kind], y, terms)
+    with threads(jobs):
+        return rechecked(curve, loss, p0, chosen)
+
+
+def rechecked(curve: Curve, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
+    """Runs the descent, and repeats it if the Jacobian contradicts differences."""
     found = descend(curve, loss, p0, chosen)
     derivative = curve.derivative
     if curve.jac is None and derivative.mode != "differences" and not derivative.chosen:

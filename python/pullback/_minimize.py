@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 
-from . import _arguments, _pullback, _result
+from . import _arguments, _posterior, _pullback, _result
 from ._model import Explicit, as_model
-from ._pullback import Loss
+from ._pullback import Loss, ModelError
+from ._threads import threads
 
 __all__ = ["minimize", "solve"]
 
@@ -64,7 +65,9 @@ def minimize(
     target: Optional[float] = None,
     maxiter: int = 1000,
     uncertainty: Optional[bool] = None,
+    posterior: Any = None,
     callback: Optional[Callable] = None,
+    n_jobs: Optional[int] = None,
 ) -> Any:
     """Minimises f(rho(theta)) + R(theta) over theta by natural-gradient descent.
 
@@ -101,16 +104,21 @@ def minimize(
         start, of the objective and of the number of steps.
     uncertainty
         Whether to compute the covariance. By default it is computed for up to 100 parameters.
+    posterior
+        Whether to compute the Gaussian posterior of many parameters at the minimum, a `Posterior`: True, its rank, or a
+        dictionary with rank, oversampling, seed, exact and samples (see `posterior`).
     callback
         Called as ``callback(intermediate_result)`` with `x` and `fun` for every iterate. The run stops if it returns
         True or raises `StopIteration`.
+    n_jobs
+        Number of threads: None for as many as there are, and -1 for one per processor (see `threads`).
 
     Returns
     -------
     Result
         A `scipy.optimize.OptimizeResult` with x, fun, success, message, status, nit, nfev, njev, jac (the gradient),
         state, cov, stderr, correlation, intervals (95 %), undetermined (the parameters that the data do not
-        determine), null_space, history (a structured array), counts and report. cov and stderr are None with the
+        determine), null_space, posterior, history (a structured array), counts and report. cov and stderr are None with the
         reason in cov_message if there are none. Ctrl-C ends the run with the best point so far, and success is False.
 
     >>> import pullback as pb
@@ -121,26 +129,90 @@ def minimize(
     >>> result.success, result.x.round(6).tolist()
     (True, [0.3, -2.0, 2.0])
     """
+    problem = prepared(
+        model,
+        data,
+        theta0,
+        loss=loss,
+        sigma=sigma,
+        observe=observe,
+        metric=metric,
+        direction=direction,
+        prior=prior,
+        transforms=transforms,
+        bounds=bounds,
+        ftol=ftol,
+        xtol=xtol,
+        gtol=gtol,
+        target=target,
+        maxiter=maxiter,
+        uncertainty=uncertainty,
+        callback=callback,
+    )
+    wanted = _posterior.options(posterior)
+    with threads(n_jobs):
+        found = result(_pullback.descend(problem.model, problem.loss, problem.start, problem.settings), problem.model)
+        finished = wanted is not None and found["reason"] != "interrupted"
+        found["posterior"] = _posterior.computed(problem, found["x"], wanted) if wanted and finished else None
+    return found
+
+
+class Problem(NamedTuple):
+    """What the compiled part takes for a problem."""
+
+    model: Any
+    loss: Loss
+    start: np.ndarray
+    settings: dict
+
+
+#: Options of a problem, those of `minimize`, with their defaults.
+OPTIONS = {
+    "loss": "l2",
+    "sigma": None,
+    "observe": None,
+    "metric": None,
+    "direction": "least_squares",
+    "prior": None,
+    "transforms": None,
+    "bounds": None,
+    "ftol": None,
+    "xtol": None,
+    "gtol": None,
+    "target": None,
+    "maxiter": 1000,
+    "uncertainty": None,
+    "callback": None,
+}
+
+
+def prepared(model: Any, data: Any, theta0: Any, **given: Any) -> Problem:
+    """Checks the arguments of a problem, and returns it in the form of the compiled part."""
+    for name in given:
+        if name not in OPTIONS:
+            raise TypeError(f"unexpected keyword argument '{name}'")
+    options = {**OPTIONS, **given}
     theta0 = _arguments.parameters("theta0", theta0)
     inner = as_model(model, theta0)
-    compared = as_loss(inner, data, loss=loss, sigma=sigma, observe=observe)
-    box = _arguments.intervals(bounds, theta0.size)
+    compared = as_loss(inner, data, loss=options["loss"], sigma=options["sigma"], observe=options["observe"])
+    box = _arguments.intervals(options["bounds"], theta0.size)
     _arguments.inside("theta0", theta0, box)
     if isinstance(inner, Explicit):
         inner.derivative.bounds = box
+    callback, uncertainty = options["callback"], options["uncertainty"]
     chosen = settings(
-        metric=_arguments.named("metric", metric),
-        direction=str(direction),
+        metric=_arguments.named("metric", options["metric"]),
+        direction=str(options["direction"]),
         bounds=box and tuple(end.tolist() for end in box),
-        transforms=_arguments.transforms(transforms, theta0.size),
-        priors=_arguments.priors(prior),
-        tolerances=tolerances(ftol, xtol, gtol),
-        target=target,
-        iterations=_arguments.count("maxiter", maxiter),
+        transforms=_arguments.transforms(options["transforms"], theta0.size),
+        priors=_arguments.priors(options["prior"]),
+        tolerances=tolerances(options["ftol"], options["xtol"], options["gtol"]),
+        target=options["target"],
+        iterations=_arguments.count("maxiter", options["maxiter"]),
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
-    return result(_pullback.descend(inner, compared, theta0, chosen), inner)
+    return Problem(inner, compared, theta0, chosen)
 
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:
@@ -219,5 +291,7 @@ def solve(model: Any, theta: Any) -> np.ndarray:
     theta = _arguments.parameters("theta", theta)
     inner = as_model(model, theta)
     state = _pullback.solve(inner, theta)
+    if not np.isfinite(state).all():
+        raise ModelError(f"the state at theta has an entry that is {state[~np.isfinite(state)][0]}")
     shape = getattr(inner, "shape", ())
     return state.reshape(shape) if shape else state

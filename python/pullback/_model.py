@@ -101,9 +101,10 @@ class Implicit:
 
     ``residual(rho, theta)`` returns g. ``state_jac`` and ``param_jac`` return its derivatives by rho and theta: an array
     (with one axis for a diagonal), a `scipy.sparse` matrix, `Products`, or None for the identity. ``guess(theta)`` starts
-    Newton's method, in place of zeros; ``solve(rho, theta)`` replaces it, and starts from the state at a similar theta. A
-    class may define the methods ``residual``, ``state_jacobian``, ``param_jacobian``, ``guess`` and ``solve`` and the
-    attribute ``state_dim`` instead.
+    Newton's method, in place of zeros; ``solve(rho, theta)`` replaces it, and starts from the state at a similar theta.
+    ``sensitivity(rho, theta)`` returns the derivative of the state by theta, in place of solves with the first Jacobian: an
+    array, or `Products` with solvers of your own. A class may define the methods ``residual``, ``state_jacobian``,
+    ``param_jacobian``, ``guess``, ``solve`` and ``sensitivity`` and the attribute ``state_dim`` instead.
 
     >>> import numpy as np, pullback as pb
     >>> n = np.array([1.0, 2.0, 3.0])
@@ -126,6 +127,7 @@ class Implicit:
         *,
         guess: Optional[Callable] = None,
         solve: Optional[Callable] = None,
+        sensitivity: Optional[Callable] = None,
     ):
         self.state_dim = int(state_dim)
         self.param_dim = 0
@@ -134,6 +136,7 @@ class Implicit:
         self.param_jacobian = param_jac
         self.guess = guess
         self.solve = solve
+        self.sensitivity = sensitivity
 
 
 class Adapter:
@@ -147,6 +150,8 @@ class Adapter:
         self.state_jacobian = model.state_jacobian
         self.guess = getattr(model, "guess", None)
         self.solve = getattr(model, "solve", None)
+        self.sensitivity = getattr(model, "sensitivity", None)
+        self.shape = getattr(model, "shape", ())
 
     def residual(self, rho: np.ndarray, theta: np.ndarray) -> Any:
         """Counts and evaluates the equations."""

@@ -13,10 +13,12 @@ use pyo3::types::PyDict;
 
 use crate::convert::vector;
 use crate::error::raise;
+use crate::linearised::Linearised;
 use crate::objective::{Loss, Prior, direction, metric, transform};
 use crate::outcome::{Outcome, Uncertain};
 use crate::own_model::{Equations, Explicit, Methods};
 use crate::ready::ReadyModel;
+use crate::threads;
 use crate::watch::{Interruptible, Watch};
 
 /// Settings of a descent.
@@ -38,10 +40,10 @@ pub(crate) struct Settings<'py> {
 }
 
 /// Parts of a descent that live as long as it does.
-struct Parts {
-    model: Arc<dyn Model + Send + Sync>,
-    loss: Arc<dyn pullback::Loss + Send + Sync>,
-    estimates_noise: bool,
+pub(crate) struct Parts {
+    pub(crate) model: Arc<dyn Model + Send + Sync>,
+    pub(crate) loss: Arc<dyn pullback::Loss + Send + Sync>,
+    pub(crate) estimates_noise: bool,
     metric: Option<Box<dyn Metric + Send>>,
     direction: Box<dyn Direction + Send>,
     bounds: Option<Bounds>,
@@ -62,15 +64,19 @@ pub(crate) fn model_of(
         let ready = ready.get();
         return Ok((Arc::clone(&ready.model), ready.grid.clone()));
     }
-    let model: Arc<dyn Model + Send + Sync> = match object.hasattr("residual")? {
-        true => Arc::new(Equations::new(object, watch)?),
-        false => Arc::new(Explicit(Methods::new(object, watch)?)),
+    let has = |name: &str| -> PyResult<bool> {
+        Ok(object.hasattr(name)? && !object.getattr(name)?.is_none())
+    };
+    let model: Arc<dyn Model + Send + Sync> = match (has("residual")?, has("sensitivity")?) {
+        (true, false) => Arc::new(Equations::new(object, watch)?),
+        (true, true) => Arc::new(Linearised(Equations::new(object, watch)?)),
+        (false, _) => Arc::new(Explicit(Methods::new(object, watch)?)),
     };
     Ok((model, None))
 }
 
 impl Parts {
-    fn new(
+    pub(crate) fn new(
         object: &Bound<'_, PyAny>,
         loss: &Loss,
         settings: Settings<'_>,
@@ -111,7 +117,7 @@ impl Parts {
         })
     }
 
-    fn descent<'a>(&'a self, backend: &'a dyn Backend) -> Descent<'a> {
+    pub(crate) fn descent<'a>(&'a self, backend: &'a dyn Backend) -> Descent<'a> {
         let descent = Descent::new(self.model.as_ref(), self.loss.as_ref());
         let mut descent = descent
             .backend(backend)
@@ -229,7 +235,7 @@ pub(crate) fn descend<'py>(
     let watch = Arc::new(Watch::new());
     let start = vector("theta0", theta0)?;
     let parts = Parts::new(model, loss, settings, &watch)?;
-    let outcome = py.detach(|| parts.run(&start, &watch));
+    let outcome = threads::run(py, &watch, || parts.run(&start, &watch))?;
     let interrupted = match (watch.take(), &outcome) {
         (Some(error), Ok(_)) if error.is_instance_of::<PyKeyboardInterrupt>(py) => true,
         (Some(error), _) => return Err(error),
@@ -250,11 +256,11 @@ pub(crate) fn solve<'py>(
     let watch = Arc::new(Watch::new());
     let (inner, _) = model_of(model, &watch)?;
     let theta = vector("theta", theta)?;
-    let outcome = py.detach(|| {
+    let outcome = threads::run(py, &watch, || {
         let mut rho = vec![0.0; inner.state_dim()];
         let backend = Interruptible::new(&watch);
         inner.solve(&theta, &mut rho, &backend).map(|()| rho)
-    });
+    })?;
     Ok(vector_of(py, &watch.conclude(outcome)?))
 }
 
@@ -268,9 +274,8 @@ pub(crate) fn verify(
     let watch = Arc::new(Watch::new());
     let (inner, _) = model_of(model, &watch)?;
     let theta = vector("theta", theta)?;
-    let checks = model
-        .py()
-        .detach(|| pullback::verify::model(inner.as_ref(), &theta, seed));
+    let check = || pullback::verify::model(inner.as_ref(), &theta, seed);
+    let checks = threads::run(model.py(), &watch, check)?;
     let checks = watch.conclude(checks)?;
     Ok((checks.passed(), checks.to_string()))
 }

@@ -4,16 +4,21 @@
 //! a [`pullback::Model`], names become losses and metrics, and reports become dictionaries of arrays.
 
 mod convert;
+mod correct;
 mod descend;
 mod dynamics;
 mod error;
 mod grid;
 mod likelihood;
+mod linearised;
 mod objective;
 mod outcome;
 mod own_model;
+mod posterior;
 mod program;
 mod ready;
+mod search;
+mod threads;
 mod traced;
 mod watch;
 
@@ -23,6 +28,8 @@ use pyo3::prelude::*;
 mod _pullback {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::correct::correct;
     #[pymodule_export]
     use crate::descend::{descend, solve, verify};
     #[pymodule_export]
@@ -38,9 +45,15 @@ mod _pullback {
     #[pymodule_export]
     use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
     #[pymodule_export]
+    use crate::posterior::posterior;
+    #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
     #[pymodule_export]
     use crate::traced::{TracedEvolution, traced_equations, traced_formula};
+    #[pymodule_export]
+    use crate::search::{multistart, profile};
+    #[pymodule_export]
+    use crate::threads::{all_threads, get_threads, set_threads, swap_threads};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

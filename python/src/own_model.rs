@@ -15,7 +15,7 @@ use crate::watch::Watch;
 /// Object with the methods of a model. Exceptions are kept by the watch.
 pub(crate) struct Methods {
     object: Py<PyAny>,
-    dims: (usize, usize),
+    pub(crate) dims: (usize, usize),
     watch: Arc<Watch>,
 }
 
@@ -67,14 +67,19 @@ impl Methods {
         self.call(name, vectors, |from, answer| vector_into(from, answer, out))
     }
 
-    fn operator(&self, name: &str, vectors: &[&[f64]], form: &Form) -> Result<Operator<'static>> {
+    pub(crate) fn operator(
+        &self,
+        name: &str,
+        vectors: &[&[f64]],
+        form: &Form,
+    ) -> Result<Operator<'static>> {
         self.call(name, vectors, |from, answer| {
             form.read(from, answer, &self.watch)
         })
     }
 
     /// Returns an error if there was an exception.
-    fn fault(&self) -> Result<()> {
+    pub(crate) fn fault(&self) -> Result<()> {
         match self.watch.raised() {
             true => Err(Watch::failure()),
             false => Ok(()),
@@ -144,7 +149,7 @@ impl Model for Explicit {
 /// Equations g(ρ, θ) = 0, with `residual(rho, theta)`, `state_jacobian(rho, theta)`, `param_jacobian(rho, theta)` and, if the
 /// object has them, `guess(theta)` and `solve(rho, theta)`.
 pub(crate) struct Equations {
-    methods: Methods,
+    pub(crate) methods: Methods,
     has_guess: bool,
     has_solve: bool,
 }

@@ -13,6 +13,7 @@ use pyo3::types::PyTuple;
 use crate::convert::vector;
 use crate::error::raise;
 use crate::grid::Grid;
+use crate::threads;
 use crate::watch::{Interruptible, Watch};
 
 /// Model that the library provides, with the shape of its state.
@@ -85,11 +86,11 @@ impl ReadyModel {
             return Err(PyValueError::new_err(text));
         }
         let watch = Watch::new();
-        let solved = py.detach(|| {
+        let solved = threads::run(py, &watch, || {
             let mut rho = vec![0.0; self.model.state_dim()];
             let backend = Interruptible::new(&watch);
             self.model.solve(&theta, &mut rho, &backend).map(|()| rho)
-        });
+        })?;
         watch
             .conclude(solved)?
             .into_pyarray(py)

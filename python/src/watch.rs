@@ -57,11 +57,16 @@ impl Watch {
         let due = now >= self.looked.load(Ordering::Relaxed) + INTERVAL;
         if due && !self.raised() {
             self.looked.store(now, Ordering::Relaxed);
-            if let Err(interrupt) = Python::attach(|py| py.check_signals()) {
-                self.keep(interrupt);
-            }
+            self.check_signals();
         }
         self.raised()
+    }
+
+    /// Keeps Ctrl-C if it was pressed.
+    pub(crate) fn check_signals(&self) {
+        if let Err(interrupt) = Python::attach(|py| py.check_signals()) {
+            self.keep(interrupt);
+        }
     }
 
     /// Returns the exception if there is one, and otherwise the outcome.
