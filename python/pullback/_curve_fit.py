@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from . import _arguments, _pullback
+from . import _arguments, _points, _pullback
 from ._derivative import Derivative
 from ._minimize import settings, tolerances
 from ._pullback import ModelError
@@ -61,6 +61,29 @@ class Curve:
     def _batch(self, rows: np.ndarray) -> np.ndarray:
         self.nfev += 1
         return np.asarray(self.f(self.x, *rows.T[:, :, None]))[:, self.keep]
+
+    def traced(self, theta: np.ndarray) -> Any:
+        """Returns the formula as a model that needs no Python, or None if it cannot be traced or has other values near theta."""
+        if self.jac is not None or self.derivative.chosen or not isinstance(self.x, np.ndarray):
+            return None
+        model = _points.traced(self.f, self.x[..., self.keep], theta.size, self.state_dim)
+        return model if model is not None and self.equals(model, self.moved(theta)) else None
+
+    def moved(self, theta: np.ndarray) -> np.ndarray:
+        """Returns parameters near these at which different formulas do not agree by chance, as they may do at 0 or 1."""
+        size = np.where(theta == 0.0, 1.0, theta)
+        moved = theta + 1e-3 * size * np.sqrt(np.arange(2.0, theta.size + 2.0))
+        return moved if self.derivative.bounds is None else np.clip(moved, *self.derivative.bounds)
+
+    def equals(self, model: Any, theta: np.ndarray) -> bool:
+        """Returns whether a model has the values of the formula, up to rounding."""
+        try:
+            found, value = model.predict(theta), self.value(theta)
+        except Exception:
+            # The function is called as it is, and tells what is wrong.
+            return False
+        size = abs(value)
+        return found.shape == value.shape and bool((abs(found - value) <= 1e-10 * (size + size.max(initial=0.0))).all())
 
     def values(self, theta: np.ndarray) -> np.ndarray:
         """Returns the values of the formula, which the compiled part calls for."""
@@ -261,7 +284,13 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
 
 
 def rechecked(curve: Curve, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
-    """Runs the descent, and repeats it if the Jacobian contradicts differences."""
+    """Runs the descent, without Python if the formula can be traced, and repeats it if the Jacobian contradicts differences."""
+    compiled = None if chosen["callback"] else curve.traced(p0)
+    if compiled is not None:
+        found = descend(compiled, loss, p0, chosen)
+        # The formula may take other branches here than near the start.
+        if curve.equals(compiled, found["x"]):
+            return found
     found = descend(curve, loss, p0, chosen)
     derivative = curve.derivative
     if curve.jac is None and derivative.mode != "differences" and not derivative.chosen:

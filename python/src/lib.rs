@@ -14,6 +14,7 @@ mod linearised;
 mod objective;
 mod outcome;
 mod own_model;
+mod points;
 mod posterior;
 mod program;
 mod ready;
@@ -45,15 +46,17 @@ mod _pullback {
     #[pymodule_export]
     use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
     #[pymodule_export]
+    use crate::points::traced_points;
+    #[pymodule_export]
     use crate::posterior::posterior;
     #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
     #[pymodule_export]
-    use crate::traced::{TracedEvolution, traced_equations, traced_formula};
-    #[pymodule_export]
     use crate::search::{multistart, profile};
     #[pymodule_export]
     use crate::threads::{all_threads, get_threads, set_threads, swap_threads};
+    #[pymodule_export]
+    use crate::traced::{TracedEvolution, traced_equations, traced_formula};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -180,11 +180,27 @@ impl Program {
     }
 
     /// Evaluates the operations one after the other, and writes the outputs.
+    pub(crate) fn evaluate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        self.evaluate_in(&mut self.room(), t, (x, theta), out);
+    }
+
+    /// Returns room for the results of all operations.
+    pub(crate) fn room<S: Scalar>(&self) -> Vec<S> {
+        Vec::with_capacity(self.operations.len())
+    }
+
+    /// Evaluates the operations with results in `r`, which is emptied first.
     // One copy for every scalar, whatever function of the dynamics is evaluated.
     #[inline(never)]
-    pub(crate) fn evaluate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
+    pub(crate) fn evaluate_in<S: Scalar>(
+        &self,
+        r: &mut Vec<S>,
+        t: f64,
+        (x, theta): (&[S], &[S]),
+        out: &mut [S],
+    ) {
         use Operation as O;
-        let mut r: Vec<S> = Vec::with_capacity(self.operations.len());
+        r.clear();
         for operation in &self.operations {
             let result = match *operation {
                 O::Time => S::from(t),

@@ -201,3 +201,66 @@ def test_outliers_have_less_weight_with_a_loss():
         warnings.simplefilter("ignore")
         popt, _ = pb.curve_fit(decay, X, y, loss="cauchy", f_scale=0.01, p0=[2.0, 1.0, 0.4])
     assert np.allclose(popt, [2.5, 1.3, 0.5], rtol=1e-3)
+
+
+def calls(f):
+    """Returns a function that counts its calls with arrays of numbers."""
+
+    def counted(x, *theta):
+        counted.count += isinstance(x, np.ndarray) and x.dtype.kind == "f"
+        return f(x, *theta)
+
+    counted.count = 0
+    return counted
+
+
+def test_a_formula_of_single_points_runs_without_python():
+    x = np.linspace(0.1, 4.0, 50)
+    f = calls(lambda x, a, b: np.where(x < 2.0, a * np.exp(-b * x), a * x**b))
+    y = f(x, 2.0, 0.7)
+    popt, pcov = pb.curve_fit(f, x, y + 0.01 * np.cos(9.0 * x), p0=[1.0, 1.0])
+    # One call for the data, one to compare near the start, one at the end.
+    assert f.count == 3
+    expected = scipy.optimize.curve_fit(f, x, y + 0.01 * np.cos(9.0 * x), p0=[1.0, 1.0])
+    assert np.allclose(popt, expected[0], rtol=1e-6) and np.allclose(pcov, expected[1], rtol=1e-4)
+
+
+def test_a_formula_of_two_coordinates_runs_without_python():
+    x = np.random.default_rng(5).uniform(0.5, 2.0, (2, 40))
+    f = calls(lambda x, a, b, c: a * x[0] ** b + c * np.sin(x[1]))
+    popt, _ = pb.curve_fit(f, x, f(x, 1.5, 0.3, -0.8), p0=[1.0, 1.0, 0.0])
+    assert f.count == 3 and np.allclose(popt, [1.5, 0.3, -0.8])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        # They treat points in view of the others. The first has the values of its trace where a = 1.
+        lambda x, a: a * x + (np.max(x) - x) * (a - 1.0),
+        lambda x, a: a * x / x.mean(),
+        lambda x, a: a * np.cumsum(x),
+        lambda x, a: a * x[::-1],
+        # They cannot be traced.
+        lambda x, a: scipy.special.erf(a * x),
+        lambda x, a: np.array([a * entry for entry in x]),
+        lambda x, a: a * x if a > 0.0 else a * x**2,
+        # The array is from elsewhere.
+        lambda x, a: a * np.linspace(0.0, 1.0, 20),
+    ],
+)
+def test_other_formulas_are_called_as_they_are(f):
+    x = np.linspace(0.1, 4.0, 20)
+    y = f(x, 1.0) + 0.01 * np.cos(9.0 * x)
+    popt, pcov = pb.curve_fit(f, x, y, p0=[1.0])
+    expected = scipy.optimize.curve_fit(f, x, y, p0=[1.0])
+    assert np.allclose(popt, expected[0], rtol=1e-6) and np.allclose(pcov, expected[1], rtol=1e-4)
+
+
+def test_points_that_are_left_out_are_left_out_of_the_trace():
+    x = np.linspace(0.0, 4.0, 30)
+    y = 2.0 * np.exp(-0.7 * x) + 0.01 * np.cos(9.0 * x)
+    y[[3, 17]] = np.nan
+    f = calls(lambda x, a, b: a * np.exp(-b * x))
+    popt, _ = pb.curve_fit(f, x, y, p0=[1.0, 1.0], nan_policy="omit")
+    expected = scipy.optimize.curve_fit(f, x, y, p0=[1.0, 1.0], nan_policy="omit")[0]
+    assert np.allclose(popt, expected, rtol=1e-6)

@@ -1,0 +1,43 @@
+"""Formulas of curves that are traced once, so that fits run without Python."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from . import _pullback
+from ._trace import Graph, Traced
+
+__all__ = ["traced"]
+
+
+def traced(f: Callable, x: Any, parameters: int, count: int) -> Optional[Any]:
+    """Returns the model of f(x, *parameters) at all points, or None if f cannot be traced.
+
+    f is called with one symbol in place of all points, as if it treated every point alike. Whether it does is for the caller to see, by a
+    comparison of values.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or x.ndim not in (1, 2) or x.shape[-1] != count:
+        return None
+    graph = Graph()
+    point = [graph.node("state", (i,)) for i in range(x.shape[0] if x.ndim == 2 else 1)]
+    theta = [graph.node("parameter", (j,)) for j in range(parameters)]
+    try:
+        value = f(point[0] if x.ndim == 1 else stacked(point), *theta)
+    except Exception:
+        # A function may do with arrays what it cannot do with symbols. It is called as it is.
+        return None
+    if isinstance(value, np.ndarray) and value.dtype == object and value.size == 1:
+        value = value.reshape(-1)[0]
+    if not isinstance(value, Traced) or value.graph is not graph:
+        return None
+    return _pullback.traced_points(parameters, graph.program([value]), x.reshape(-1), count)
+
+
+def stacked(point: list) -> np.ndarray:
+    """Returns symbols as the rows of an array."""
+    rows = np.empty(len(point), dtype=object)
+    rows[:] = point
+    return rows
+
