@@ -86,6 +86,12 @@ impl Axis {
         (coordinate(value, self.log) - self.lower) / self.span()
     }
 
+    /// Returns the value at a position on the axis.
+    pub(crate) fn value(&self, fraction: f64) -> f64 {
+        let drawn = self.lower + fraction * self.span();
+        if self.log { 10f64.powf(drawn) } else { drawn }
+    }
+
     /// Multiplies the span of the axis by `factor` about the centre.
     pub(crate) fn stretched(self, factor: f64) -> Axis {
         let centre = 0.5 * self.lower + 0.5 * self.upper;
@@ -147,6 +153,7 @@ mod tests {
         assert!(axis.lower < -3.0 && axis.lower > -3.5);
         assert!(axis.fraction(0.0).is_nan());
         assert!((axis.fraction(1e-1) - 0.5).abs() < 1e-12);
+        assert!((axis.value(0.5) - 1e-1).abs() < 1e-12);
     }
 
     #[test]

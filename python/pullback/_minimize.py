@@ -6,7 +6,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
 
-from . import _arguments, _posterior, _pullback, _result
+from . import _arguments, _page, _posterior, _pullback, _result
 from ._model import Explicit, as_model
 from ._pullback import Loss, ModelError
 from ._threads import threads
@@ -118,8 +118,9 @@ def minimize(
     Result
         A `scipy.optimize.OptimizeResult` with x, fun, success, message, status, nit, nfev, njev, jac (the gradient),
         state, cov, stderr, correlation, intervals (95 %), undetermined (the parameters that the data do not
-        determine), null_space, posterior, history (a structured array), counts and report. cov and stderr are None with the
-        reason in cov_message if there are none. Ctrl-C ends the run with the best point so far, and success is False.
+        determine), null_space, residuals, posterior, history (a structured array), counts and report. cov and stderr are None
+        with the reason in cov_message if there are none. ``html("run.html")`` writes a page about the run. Ctrl-C ends the run
+        with the best point so far, and success is False.
 
     >>> import pullback as pb
     >>> grid = pb.Grid([(-6.0, 8.0, 140)])
@@ -152,6 +153,7 @@ def minimize(
     wanted = _posterior.options(posterior)
     with threads(n_jobs):
         found = result(_pullback.descend(problem.model, problem.loss, problem.start, problem.settings), problem.model)
+        found["names"], found["settings"] = getattr(model, "names", None), problem.described
         finished = wanted is not None and found["reason"] != "interrupted"
         found["posterior"] = _posterior.computed(problem, found["x"], wanted) if wanted and finished else None
     return found
@@ -164,6 +166,8 @@ class Problem(NamedTuple):
     loss: Loss
     start: np.ndarray
     settings: dict
+    #: What was told, as texts.
+    described: dict
 
 
 #: Options of a problem, those of `minimize`, with their defaults.
@@ -212,7 +216,8 @@ def prepared(model: Any, data: Any, theta0: Any, **given: Any) -> Problem:
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
-    return Problem(inner, compared, theta0, chosen)
+    told = {name: options[name] for name in ("loss", "sigma", "observe", "prior", "transforms", "bounds")}
+    return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told))
 
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:
@@ -271,6 +276,7 @@ def result(found: dict, model: Any) -> Any:
     found["undetermined"] = [] if stderr is None else np.flatnonzero(np.isinf(stderr)).tolist()
     found["null_space"], found["held"] = errors.get("null_space"), errors.get("held", [])
     found["cov_message"], found["table"] = errors.get("reason"), errors.get("table")
+    found["variance"], found["notes"] = errors.get("variance"), errors.get("notes", [])
     return _result.Result(**found)
 
 

@@ -14,6 +14,7 @@ mod linearised;
 mod objective;
 mod outcome;
 mod own_model;
+mod page;
 mod points;
 mod posterior;
 mod program;
@@ -45,6 +46,8 @@ mod _pullback {
     use crate::objective::{Loss, Observation, Prior};
     #[pymodule_export]
     use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
+    #[pymodule_export]
+    use crate::page::page;
     #[pymodule_export]
     use crate::points::traced_points;
     #[pymodule_export]
