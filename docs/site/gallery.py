@@ -95,10 +95,14 @@ def page(example: Example, folder: Path, stage: Stage) -> str:
     output = (folder / "output.txt").read_text(encoding="utf-8").replace(str(folder), f"out/{example.name}")
     main = text_of(example.source)
     parts = [f"# {example.title}\n\n{introduction(main)}\n"]
-    for name, picture in pictures(example, folder):
+    found = pictures(example, folder)
+    for name, picture in found:
         stage.picture(f"gallery/{name}", picture.read_bytes())
-        parts.append(f"![{example.title}: {picture.stem.replace('_', ' ')}]({name})\n")
-    parts.append(f"## Output\n\n{fenced('console', output)}")
+        caption = name.removeprefix(f"{example.name}_").removesuffix(".png").replace("_", " ")
+        parts.append(
+            f"![{example.title}: {caption}]({name})\n\n*{caption}*\n" if len(found) > 1 else f"![{example.title}]({name})\n"
+        )
+    parts.append(f"## Output\n\n{fenced('text', output)}")
     parts.append(f"## Code\n\n`{example.source}`:\n\n{fenced('rust', main)}")
     beside = sorted((ROOT / example.source).parent.glob("*.rs")) if example.source.endswith("main.rs") else []
     for path in beside:

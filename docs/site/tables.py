@@ -1,18 +1,18 @@
-"""Sphinx extension that marks long cells of tables, which the style sheet gives a width that can be read on a phone."""
+"""Sphinx extension that marks cells of tables by their length, to which the style sheet gives widths that can be read on a phone."""
 
 from typing import Any
 
 from docutils import nodes
 
-#: Number of characters from which a cell is long.
-LONG = 36
+#: Numbers of characters from which a cell has a class.
+CLASSES = [(30, "long"), (10, "medium")]
 
 
 def mark(app: Any, document: nodes.document) -> None:
-    """Gives long cells a class."""
+    """Gives longer cells a class."""
     for entry in document.findall(nodes.entry):
-        if len(entry.astext()) >= LONG:
-            entry["classes"].append("long")
+        length = len(entry.astext())
+        entry["classes"] += [name for least, name in CLASSES if length >= least][:1]
 
 
 def setup(app: Any) -> dict:

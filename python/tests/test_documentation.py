@@ -25,7 +25,7 @@ def test_examples_of_docstrings(name):
 @pytest.mark.parametrize("name", sorted(set(pb.__all__) - {"__version__"}))
 def test_every_name_is_documented_and_its_examples_run(name):
     thing = getattr(pb, name)
-    assert thing.__doc__ and "--\n" not in thing.__doc__, name
+    assert thing.__doc__ and "\n--\n" not in thing.__doc__, name
     runner = doctest.DocTestRunner()
     parser = doctest.DocTestParser()
     runner.run(parser.get_doctest(thing.__doc__, {}, name, None, None))
