@@ -18,6 +18,17 @@ from sphinx.cmd.build import build_main
 from stage import ROOT, Stage
 
 HERE = Path(__file__).resolve().parent
+ONLINE = "https://docs.rs/pullback/latest/"
+
+
+def with_rust(html: Path, rustdoc: Path) -> None:
+    """Copies the reference of the Rust library, and lets links to docs.rs lead there."""
+    shutil.copytree(
+        rustdoc, html / "rust", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock", "pullback_python", "_pullback")
+    )
+    for page in html.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(ONLINE, "rust/"), encoding="utf-8")
 
 
 def main() -> int:
@@ -27,19 +38,18 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=gallery.RESULTS, help="folder of the examples' outputs and pictures")
     given = parser.parse_args()
     out, rustdoc = given.out.resolve(), ROOT / "target" / "doc"
-    copied = (rustdoc / "pullback" / "index.html").exists()
     pages, html = out / "pages", out / "html"
     if pages.exists():
         shutil.rmtree(pages)
-    stage = Stage(pages, "rust/" if copied else "https://docs.rs/pullback/latest/")
+    stage = Stage(pages)
     stage.write()
     gallery.write(stage, given.results.resolve())
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     status = build_main(
         ["-q", "-W", "--keep-going", "-b", "html", "-c", str(HERE), "-d", str(out / "cache"), str(pages), str(html)]
     )
-    if status == 0 and copied:
-        shutil.copytree(rustdoc, html / "rust", dirs_exist_ok=True)
+    if status == 0 and (rustdoc / "pullback" / "index.html").exists():
+        with_rust(html, rustdoc)
     return status or check.report(html)
 
 

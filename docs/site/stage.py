@@ -41,9 +41,8 @@ def examples() -> dict[str, str]:
 class Stage:
     """Folder of pages for Sphinx."""
 
-    def __init__(self, folder: Path, rust: str):
+    def __init__(self, folder: Path):
         self.folder = folder
-        self.rust = rust
         self.places = {**pages(), **examples()}
         self.sources: set[str] = set()
 
@@ -79,7 +78,7 @@ class Stage:
 
     def converted(self, source: str, place: str) -> str:
         """Returns the text of a page for the site."""
-        text = text_of(source).replace("https://docs.rs/pullback/latest/", self.rust)
+        text = text_of(source)
         text = outside_of_blocks(text, lambda part: self.relinked(part, source, place))
         text = with_tabs(without_hidden_lines(text)).replace("<!-- reference of Python -->", reference_of_python())
         return with_navigation(text) if source == CONTENTS else text

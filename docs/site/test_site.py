@@ -24,7 +24,7 @@ def test_blocks_in_both_languages_become_tabs():
 
 
 def test_links_lead_to_pages_of_the_site(tmp_path):
-    stage = Stage(tmp_path, "rust/")
+    stage = Stage(tmp_path)
     page = "[a](time.md#a-rate) [b](../benches/RESULTS.md) [c](../examples/curve_fit.rs) [d](../src/lib.rs) [e](../python) [f](#x)"
     expected = "[a](time.md#a-rate) [b](measurements.md) [c](gallery/curve_fit.md) [d](source/src/lib.rs.md) e [f](#x)"
     assert stage.relinked(page, "docs/page.md", "page.md") == expected
