@@ -181,3 +181,23 @@ struct ReportsPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/architecture.md")]
 struct ArchitecturePage;
+
+/// Runs the examples of `docs/first-steps.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/first-steps.md")]
+struct FirstStepsPage;
+
+/// Runs the examples of `docs/geometries.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/geometries.md")]
+struct GeometriesPage;
+
+/// Runs the examples of `docs/uncertainty.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/uncertainty.md")]
+struct UncertaintyPage;
+
+/// Runs the examples of `docs/gpu.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/gpu.md")]
+struct GpuPage;

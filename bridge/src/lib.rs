@@ -52,3 +52,8 @@ pub use self::server::{Listening, Server};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Runs the examples of `docs/other-programs.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/other-programs.md")]
+struct OtherProgramsPage;

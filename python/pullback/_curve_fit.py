@@ -124,7 +124,7 @@ def curve_fit(
     nan_policy: Optional[str] = None,
     **kwargs: Any,
 ) -> tuple:
-    """Fits f(x, *parameters) to data by least squares.
+    """Fits ``f(x, *parameters)`` to data by least squares.
 
     Arguments and results are those of `scipy.optimize.curve_fit`. There is one method, and ``method`` has no effect.
     Without ``jac``, derivatives are exact where f is analytic and written with NumPy (complex steps), and central

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = [pb.__name__] + [f"pullback.{module.name}" for module in pkgutil.iter_modules(pb.__path__)]
 #: Libraries without which examples cannot run.
 NEEDED = {"from_jax": "jax", "pullback._jax": "jax", "from_torch": "torch", "pullback._torch": "torch", "stencil": "scipy"}
-PAGES = ["python/README.md", "docs/python.md", "README.md"]
+PAGES = ["python/README.md", "README.md"] + [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))]
 
 
 def need(name):
@@ -37,7 +37,7 @@ def test_examples_of_docstrings(name):
 def test_every_name_is_documented_and_its_examples_run(name):
     need(name)
     thing = getattr(pb, name)
-    assert thing.__doc__, name
+    assert thing.__doc__ and "\n--\n" not in thing.__doc__, name
     runner = doctest.DocTestRunner()
     parser = doctest.DocTestParser()
     runner.run(parser.get_doctest(thing.__doc__, {}, name, None, None))

@@ -1,0 +1,19 @@
+"""Sphinx extension that gives the examples in docstrings a heading of their own."""
+
+from typing import Any
+
+SECTIONS = ("Parameters", "Returns", "Raises", "Yields")
+
+
+def prepare(app: Any, what: str, name: str, thing: Any, options: Any, lines: list) -> None:
+    """Changes the lines of a docstring."""
+    examples = [i for i, line in enumerate(lines) if line.startswith(">>>")]
+    if examples and any(line in SECTIONS for line in lines[: examples[0]]):
+        lines[examples[0] : examples[0]] = ["Examples", "--------"]
+
+
+def setup(app: Any) -> dict:
+    """Registers the change, ahead of those by napoleon."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", prepare, priority=400)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,166 @@
+//! Draws what losses see of a bump that is moved, and which change of a bump each metric proposes.
+//!
+//! The loss decides where valleys and plateaus are. The metric decides which change of the state counts as small, and so the
+//! direction of the steepest descent of one and the same loss.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use pullback::automatic::{Curve, Formula, Scalar};
+use pullback::loss::{Divergence, L2Misfit, SobolevMisfit, value_of};
+use pullback::metric::{FisherRao, HellingerKantorovich, L2, Sobolev, Wasserstein2};
+use pullback::plot::{Chart, Colour, Corner, PALETTE, Page, Stroke};
+use pullback::{Descent, Grid, Loss, Metric, Result};
+
+use support::command::{self, Arguments, Failure, path};
+use support::output::make_folder;
+
+const HELP: &str = "\
+Draws losses of a moved bump, and the steepest descent of a loss in six metrics.
+
+usage: geometries [options]
+  --out DIR  [out/geometries]  folder for the pictures
+  --help     print this text";
+
+/// Standard deviation of the bumps.
+const SIGMA: f64 = 0.7;
+
+/// Density whose values in the cells are the parameters.
+struct Free(usize);
+
+impl Formula for Free {
+    fn dims(&self) -> (usize, usize) {
+        (self.0, self.0)
+    }
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        out.copy_from_slice(theta);
+    }
+}
+
+fn main() -> ExitCode {
+    let read = |given: &Arguments| given.get("--out", path);
+    command::main(HELP, read, |out: &PathBuf| run(out))
+}
+
+fn run(out: &Path) -> std::result::Result<(), Failure> {
+    make_folder(out)?;
+    for (name, page) in [("losses", losses()?), ("metrics", metrics()?)] {
+        println!("wrote {}", page.save(&out.join(name))?[0].display());
+    }
+    Ok(())
+}
+
+/// Normal density around a point, on a small floor that keeps divergences finite.
+fn bump(grid: &Grid, centre: f64) -> Result<Vec<f64>> {
+    let raw = grid.sample(|x| (-0.5 * ((x[0] - centre) / SIGMA).powi(2)).exp() + 1e-9);
+    let mass = grid.integrate(&raw)?;
+    Ok(raw.iter().map(|value| value / mass).collect())
+}
+
+/// Draws every loss between a bump and the same bump moved by s, relative to its value at s = 1.
+fn losses() -> Result<Page> {
+    let grid = Grid::new(&[(-12.0, 12.0, 480)])?;
+    let data = || bump(&grid, 0.0);
+    let compared: [(&str, Box<dyn Loss>); 4] = [
+        ("L²", Box::new(L2Misfit::new(&grid, data()?)?)),
+        (
+            "Hellinger",
+            Box::new(Divergence::hellinger(&grid, data()?)?),
+        ),
+        ("H⁻¹", Box::new(SobolevMisfit::new(&grid, -1.0, data()?)?)),
+        (
+            "Kullback-Leibler",
+            Box::new(Divergence::kullback_leibler(&grid, data()?)?),
+        ),
+    ];
+    let shifts: Vec<f64> = (-60..=60).map(|i| 0.1 * f64::from(i)).collect();
+    println!(
+        "loss at a shift s, relative to s = 1\n{:18}{:>8}{:>8}{:>8}",
+        "", "s = 2", "s = 4", "s = 6"
+    );
+    let mut chart = Chart::new("Loss of a bump that is moved by s")
+        .labels("s", "loss / loss at s = 1")
+        .y_range(0.0, 8.0)
+        .legend(Corner::UpperRight);
+    for (i, (name, loss)) in compared.iter().enumerate() {
+        let at = |s: f64| -> Result<f64> { Ok(value_of(loss.as_ref(), &bump(&grid, s)?)) };
+        let unit = at(1.0)?;
+        let relative = |s: f64| -> Result<f64> { Ok(at(s)? / unit) };
+        let curve: Result<Vec<[f64; 2]>> = shifts.iter().map(|&s| Ok([s, relative(s)?])).collect();
+        chart = chart.line(name, &curve?, Stroke::solid(PALETTE[i]));
+        println!(
+            "{name:18}{:8.2}{:8.2}{:8.2}",
+            relative(2.0)?,
+            relative(4.0)?,
+            relative(6.0)?
+        );
+    }
+    Ok(Page::new(1).chart_size(760, 460).chart(chart))
+}
+
+/// Draws the direction of steepest descent of the H⁻¹ misfit at a bump ρ, in six metrics.
+///
+/// The covector of this loss is smooth and reaches from the state to the data, so that all metrics can follow it.
+fn metrics() -> Result<Page> {
+    let grid = Grid::new(&[(-5.0, 5.0, 160)])?;
+    let (rho, target) = (bump(&grid, -1.0)?, bump(&grid, 1.0)?);
+    let loss = SobolevMisfit::new(&grid, -1.0, target.clone())?;
+    let model = Curve::new(Free(grid.cells()));
+    let compared: [(&str, Box<dyn Metric>); 6] = [
+        ("L²: fill and drain", Box::new(L2::new(&grid))),
+        (
+            "H¹: the same, smoothed",
+            Box::new(Sobolev::new(&grid, 1.0)?),
+        ),
+        (
+            "H⁻¹: the same, sharpened",
+            Box::new(Sobolev::new(&grid, -1.0)?),
+        ),
+        (
+            "Fisher-Rao: reweigh what is there",
+            Box::new(FisherRao::new(&grid)),
+        ),
+        (
+            "W₂: carry what is there",
+            Box::new(Wasserstein2::new(&grid)),
+        ),
+        (
+            "Hellinger-Kantorovich: both",
+            Box::new(HellingerKantorovich::new(&grid)),
+        ),
+    ];
+    let centres = grid.sample(|x| x[0]);
+    let points = |values: &[f64]| -> Vec<[f64; 2]> {
+        centres.iter().zip(values).map(|(x, y)| [*x, *y]).collect()
+    };
+    let filled: Vec<[f64; 3]> = points(&rho).iter().map(|[x, y]| [*x, 0.0, *y]).collect();
+    let page = Page::new(2)
+        .title("Steepest descent of one loss")
+        .chart_size(560, 360);
+    compared.iter().try_fold(page, |page, (name, metric)| {
+        let step = Descent::new(&model, &loss)
+            .metric(metric.as_ref())
+            .propose(&rho, 0.0)?
+            .eta;
+        let height = step
+            .iter()
+            .fold(0.0_f64, |most, value| most.max(value.abs()));
+        let scaled: Vec<f64> = step.iter().map(|value| 0.5 * value / height).collect();
+        let chart = Chart::new(name)
+            .labels("x", "")
+            .band("state ρ", &filled, Colour::GREY)
+            .line("data", &points(&target), Stroke::dashed(PALETTE[1]))
+            .line(
+                "change of ρ, scaled",
+                &points(&scaled),
+                Stroke::solid(PALETTE[0]),
+            )
+            .y_range(-0.7, 0.7)
+            .legend(Corner::LowerRight);
+        Ok(page.chart(chart))
+    })
+}
