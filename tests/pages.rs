@@ -42,7 +42,8 @@ fn prose(text: &str) -> (Vec<&str>, Vec<&str>) {
         let ticks = line.len() - line.trim_start_matches('`').len();
         match fence {
             None if ticks >= 3 => {
-                languages.push(line[ticks..].trim());
+                let word = line[ticks..].split(',').next();
+                languages.push(word.unwrap_or_default().trim());
                 fence = Some(ticks);
             }
             None => lines.push(line),

@@ -90,6 +90,13 @@ type Written = (String, Vec<usize>, f64);
 /// Knots of an interpolation, and its values there.
 type Table = (Vec<f64>, Vec<f64>);
 
+/// Arguments of a function: time, state and parameters.
+pub(crate) struct Arguments<'a, S> {
+    pub(crate) t: f64,
+    pub(crate) x: &'a [S],
+    pub(crate) theta: &'a [S],
+}
+
 /// Function of the time, the state and the parameters.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -181,7 +188,7 @@ impl Program {
 
     /// Evaluates the operations one after the other, and writes the outputs.
     pub(crate) fn evaluate<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]) {
-        self.evaluate_in(&mut self.room(), t, (x, theta), out);
+        self.evaluate_in(&mut self.room(), &Arguments { t, x, theta }, out);
     }
 
     /// Returns room for the results of all operations.
@@ -195,8 +202,7 @@ impl Program {
     pub(crate) fn evaluate_in<S: Scalar>(
         &self,
         r: &mut Vec<S>,
-        t: f64,
-        (x, theta): (&[S], &[S]),
+        &Arguments { t, x, theta }: &Arguments<'_, S>,
         out: &mut [S],
     ) {
         use Operation as O;
