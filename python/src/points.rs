@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::convert::vector;
-use crate::program::Program;
+use crate::program::{Arguments, Program};
 use crate::ready::ReadyModel;
 
 /// Formula of one value, at points with several coordinates.
@@ -30,12 +30,13 @@ impl Formula for Points {
             for (axis, x) in point.iter_mut().enumerate() {
                 *x = S::from(self.coordinates[axis * self.count + i]);
             }
-            self.program.evaluate_in(
-                &mut results,
-                0.0,
-                (&point, theta),
-                std::slice::from_mut(value),
-            );
+            let arguments = Arguments {
+                t: 0.0,
+                x: &point,
+                theta,
+            };
+            let value = std::slice::from_mut(value);
+            self.program.evaluate_in(&mut results, &arguments, value);
         }
     }
 }
