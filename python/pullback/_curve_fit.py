@@ -260,7 +260,7 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
         return rechecked(curve, loss, p0, chosen)
 
 
-def rechecked(curve: Curve, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
+def rechecked(curve: Any, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
     """Runs the descent, and repeats it if the Jacobian contradicts differences."""
     found = descend(curve, loss, p0, chosen)
     derivative = curve.derivative

@@ -148,7 +148,7 @@ def minimize(
         uncertainty=uncertainty,
         callback=callback,
     )
-    wanted = _posterior.options(posterior)
+    wanted = _posterior.options(posterior, problem.settings["priors"])
     with threads(n_jobs):
         found = result(_pullback.descend(problem.model, problem.loss, problem.start, problem.settings), problem.model)
         finished = wanted is not None and found["reason"] != "interrupted"

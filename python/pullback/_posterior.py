@@ -62,10 +62,12 @@ class Posterior:
         return f"<Posterior of {self.mean.size} parameters: {self.message}>"
 
 
-def options(given: Any) -> Optional[dict]:
+def options(given: Any, priors: list) -> Optional[dict]:
     """Returns the options of a posterior from None, True, a rank or a dictionary."""
     if given is None or given is False:
         return None
+    if not priors:
+        raise ValueError("posterior needs a prior; without one, see `cov` of the result")
     if given is True:
         given = {}
     elif not isinstance(given, dict):
@@ -116,4 +118,4 @@ def posterior(
     problem = prepared(model, data, theta, **{"uncertainty": False, **settings})
     given = {"rank": rank, "oversampling": oversampling, "seed": seed, "exact": exact, "samples": samples}
     with threads(n_jobs):
-        return computed(problem, problem.start, options(given) or {})
+        return computed(problem, problem.start, options(given, problem.settings["priors"]) or {})

@@ -16,6 +16,7 @@ mod own_model;
 mod posterior;
 mod ready;
 mod search;
+mod stopping;
 mod threads;
 mod watch;
 
