@@ -9,6 +9,7 @@
 | find several optima, and intervals by profiles | `multistart`, `profile` |
 | tell the uncertainty of a field | `posterior` |
 | correct an approximate model by a simulator | `correct` |
+| plan an experiment | `design`, `jacobian` |
 | limit the number of threads | `threads`, `set_threads` |
 | check derivatives | `verify` |
 
@@ -26,6 +27,7 @@ from typing import Any
 from ._autodiff import stencil
 from ._correct import correct
 from ._curve_fit import curve_fit
+from ._design import design, jacobian
 from ._jax import from_jax
 from ._least_squares import least_squares
 from ._minimize import minimize, solve
@@ -72,9 +74,11 @@ __all__ = [
     "__version__",
     "correct",
     "curve_fit",
+    "design",
     "from_jax",
     "from_torch",
     "gaussian",
+    "jacobian",
     "least_squares",
     "matern",
     "minimize",

@@ -78,7 +78,10 @@ class Curve:
         if known is None or not np.array_equal(known, theta):
             self.njev += 1
             if self.jac is not None:
-                found = np.array(self.jac(self.x, *theta), dtype=float)[self.keep]
+                found = np.array(self.jac(self.x, *theta), dtype=float)
+                if found.ndim != 2:
+                    raise ValueError(f"jac must return one row per datum and one column per parameter, not the shape {found.shape}")
+                found = found[self.keep]
             else:
                 found = self.derivative.jacobian(theta, self.value(theta))
             self._last_jacobian = theta, found
@@ -194,7 +197,7 @@ def data(xdata: Any, ydata: Any, sigma: Any, nan_policy: Optional[str]) -> tuple
     """Returns the data, their noise, and which of the values of f they belong to."""
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be None, 'raise' or 'omit', not {nan_policy!r}")
-    y = _arguments.array("ydata", ydata).reshape(-1)
+    y = _arguments.array("ydata", _arguments.present(ydata) if nan_policy == "omit" else ydata).reshape(-1)
     if y.size == 0:
         raise ValueError("ydata is empty")
     x = np.asarray(xdata)
@@ -238,7 +241,7 @@ def whitened(sigma: Any, values: np.ndarray) -> np.ndarray:
 def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, options: dict) -> dict:
     """Runs the descent. If the Jacobian contradicts differences at the end, it is repeated with differences."""
     options = dict(options)
-    kind, scale = options.pop("loss", "linear"), float(options.pop("f_scale", 1.0))
+    kind, scale = options.pop("loss", "linear"), _arguments.number("f_scale", options.pop("f_scale", 1.0))
     limits = tolerances(*(options.pop(name, None) for name in ("ftol", "xtol", "gtol")))
     most = options.pop("maxfev", None) or options.pop("max_nfev", None) or 0
     jobs = options.pop("n_jobs", None)

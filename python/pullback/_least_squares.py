@@ -124,7 +124,7 @@ def least_squares(
         jacobian=True,
         callback=watcher(model, callback, max_nfev, verbose),
     )
-    terms = {"grid": None, "sigma": None, "observe": None, "f_scale": float(f_scale), "order": None}
+    terms = {"grid": None, "sigma": None, "observe": None, "f_scale": _arguments.number("f_scale", f_scale), "order": None}
     objective = _pullback.loss(LOSSES[loss], np.zeros(model.state_dim), terms)
     with threads(n_jobs):
         found = rechecked(model, objective, x0, chosen)

@@ -194,6 +194,31 @@ def test_exceptions_of_the_function_are_the_cause(lib):
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+def test_exceptions_of_the_linear_solver_are_the_cause(lib):
+    def broken(product, b):
+        raise KeyError("my own")
+
+    with pytest.raises(pb.ModelError, match="KeyError"):
+        pb.solve(lib.make(reaction(lib, 3), np.ones((3, 3)), linear_solver=broken), [1.0, 0.5])
+
+
+def test_equations_without_a_solution_are_an_error(lib):
+    model = lib.make(lambda rho, theta: rho**2 + theta, np.ones(1), linear_solver=lib.direct)
+    with pytest.raises(pb.ModelError):
+        pb.solve(model, [1.0])
+    found = pb.minimize(lib.make(lambda rho, theta: rho**2 - theta, np.ones(1), linear_solver=lib.direct), [0.5], [4.0])
+    assert found.success and np.allclose(found.x, [0.25])
+
+
+def test_results_have_the_same_bits_with_any_number_of_threads_and_in_a_search(lib):
+    data = 2.0 * np.exp(-0.7 * T) + 0.5 + 0.01 * np.cos(40.0 * T)
+    model = lib.make(decay(lib))
+    expected = pb.minimize(model, data, [1.0, 1.0, 0.0]).x
+    assert np.array_equal(pb.minimize(model, data, [1.0, 1.0, 0.0], n_jobs=2).x, expected)
+    found = pb.multistart(model, data, [[1.0, 1.0, 0.0], [3.0, 0.5, 0.0]])
+    assert np.allclose(found.best.x, expected, rtol=1e-8) and len(found.optima) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [

@@ -232,3 +232,27 @@ def test_ctrl_c_ends_a_search_within_a_second(n_jobs):
     with pytest.raises(KeyboardInterrupt):
         pb.multistart(slow, np.ones((2000, 2)), within=box, count=500, transforms="log", n_jobs=n_jobs)
     assert time.perf_counter() - pressed[0] < 1.0
+
+
+def test_a_design_is_that_of_fedorov_for_a_line():
+    t = np.linspace(-1.0, 1.0, 21)
+    line = lambda theta: theta[0] + theta[1] * t + theta[2] * t**2  # noqa: E731
+    best = pb.design(line, [1.0, 1.0, 1.0], 0.5)
+    assert np.allclose(best.weights[[0, 10, 20]], 1.0 / 3.0, atol=1e-6) and best.efficiency > 0.999999
+    assert list(pb.design(line, [1.0, 1.0, 1.0], 0.5, count=3).chosen) == [0, 10, 20]
+    # Kiefer's weights of the criterion A for a parabola: a quarter at both ends and half in the middle.
+    assert np.allclose(pb.design(line, [1.0, 1.0, 1.0], criterion="A").weights[[0, 10, 20]], [0.25, 0.5, 0.25], atol=1e-5)
+
+
+def test_a_jacobian_is_that_of_differences():
+    theta, h = np.array(TRUTH), 1e-6
+    ends = [HUNT.predict(theta + s * h * theta * np.eye(4)[2]) for s in (1.0, -1.0)]
+    expected = (ends[0] - ends[1]).ravel() / (2.0 * h * theta[2])
+    assert np.allclose(pb.jacobian(HUNT, theta)[:, 2], expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("options", [{"criterion": "F"}, {"count": 0}, {"group": 4}, {"units": [1.0]}, {"sigma": [1.0, 2.0]}])
+def test_options_of_designs_are_checked(options):
+    t = np.linspace(-1.0, 1.0, 21)
+    with pytest.raises(ValueError):
+        pb.design(lambda theta: theta[0] + theta[1] * t, [1.0, 1.0], **options)
