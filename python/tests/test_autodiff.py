@@ -265,6 +265,34 @@ def test_stencils_join_the_neighbours(shape, periodic, diagonal):
     assert np.array_equal(found, near.astype(float))
 
 
+def test_a_field_of_parameters_is_found_by_products_alone():
+    """The source of −Δu/100 + u + u³ = q on a periodic square, from 60 values of u, with conjugate gradients and transforms of Fourier."""
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    jnp, n = jax.numpy, 32
+    wave = 2.0 * np.cos(2.0 * np.pi * np.fft.fftfreq(n))
+    symbol = 0.01 * n**2 * (4.0 - wave[:, None] - wave) + 2.0
+
+    def residual(u, q):
+        neighbours = jnp.roll(u, 1, 0) + jnp.roll(u, -1, 0) + jnp.roll(u, 1, 1) + jnp.roll(u, -1, 1)
+        return 0.01 * n**2 * (4.0 * u - neighbours) + u + u**3 - q.reshape(n, n)
+
+    def solver(product, b):
+        return jax.scipy.sparse.linalg.cg(product, b, tol=1e-12, M=lambda r: jnp.fft.ifft2(jnp.fft.fft2(r) / symbol).real)[0]
+
+    model = pb.from_jax(residual, np.ones((n, n)), linear_solver=solver)
+    x = (np.arange(n) + 0.5) / n
+    truth = 1.0 + np.sin(2.0 * np.pi * x)[:, None] * np.cos(4.0 * np.pi * x)
+    cells = np.random.default_rng(0).permutation(n * n)[:60]
+    wells = sp.csr_matrix((np.ones(60), (np.arange(60), cells)), shape=(60, n * n))
+    seen = wells @ pb.solve(model, truth.ravel()).ravel() + 0.005 * np.random.default_rng(1).standard_normal(60)
+    prior = pb.matern(pb.Grid([(0.0, 1.0, n)] * 2), 1.0, 0.3)
+    options = {"observe": wells, "sigma": 0.005, "prior": prior, "posterior": {"rank": 60}}
+    found = pb.minimize(model, seen, np.ones(n * n), direction="conjugate_gradient", **options)
+    other = pb.minimize(model, seen, np.ones(n * n), direction="data_space", **options)
+    assert found.success and np.allclose(found.x, other.x, atol=1e-6) and np.abs(found.jac).max() < 1e-5
+    assert np.mean(np.abs(found.x - truth.ravel()) < 2.0 * found.posterior.std) > 0.9
+
+
 def test_a_field_of_65536_cells_in_time_is_fitted_by_products_alone():
     """Gray and Scott's reaction: u′ = a Δu − u v² + f (1 − u), v′ = b Δv + u v² − (f + k) v, by explicit steps."""
     jax = pytest.importorskip("jax", reason="JAX is not installed")
