@@ -11,6 +11,7 @@
 | find several optima, and intervals by profiles | `multistart`, `profile` |
 | tell the uncertainty of a field | `posterior` |
 | correct an approximate model by a simulator | `correct` |
+| plan an experiment | `design`, `jacobian` |
 | limit the number of threads | `threads`, `set_threads` |
 | check derivatives | `verify` |
 
@@ -31,6 +32,7 @@ from ._curve_fit import curve_fit
 from ._dynamics import Dynamics
 from ._equations import Equations, Formula
 from ._experiment import Experiment
+from ._design import design, jacobian
 from ._jax import from_jax
 from ._least_squares import least_squares
 from ._likelihood import Measurements, likelihood
@@ -84,10 +86,12 @@ __all__ = [
     "__version__",
     "correct",
     "curve_fit",
+    "design",
     "from_jax",
     "from_torch",
     "gaussian",
     "interp",
+    "jacobian",
     "least_squares",
     "likelihood",
     "matern",

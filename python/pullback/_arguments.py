@@ -10,12 +10,39 @@ import numpy as np
 from ._pullback import Prior
 
 
+#: Largest whole number that the compiled part takes.
+LARGEST = 2**63 - 1
+
+
 def array(name: str, values: Any) -> np.ndarray:
     """Returns an array of numbers."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has entries that are masked, which would lose their masks: leave them out")
     try:
+        if np.iscomplexobj(values):
+            raise TypeError(f"{name} must be real, but is complex")
         return np.array(values, dtype=float)
-    except (TypeError, ValueError) as cause:
-        raise ValueError(f"{name} must be an array of numbers: {cause}") from cause
+    except (TypeError, ValueError, OverflowError) as cause:
+        kind = TypeError if np.iscomplexobj(values) else ValueError
+        raise kind(f"{name} must be an array of numbers: {cause}") from cause
+
+
+def present(values: Any) -> Any:
+    """Returns data with NaN for those that are masked."""
+    return np.ma.filled(np.ma.asarray(values, dtype=float), np.nan) if np.ma.is_masked(values) else values
+
+
+def number(name: str, given: Any) -> float:
+    """Returns a number."""
+    try:
+        return float(given)
+    except (TypeError, ValueError, OverflowError) as cause:
+        raise TypeError(f"{name} must be a number, not {given!r}") from cause
+
+
+def optional(name: str, given: Any) -> Optional[float]:
+    """Returns a number or None."""
+    return None if given is None else number(name, given)
 
 
 def function(name: str, given: Any) -> Callable:
@@ -33,6 +60,8 @@ def count(name: str, given: Any) -> int:
         raise TypeError(f"{name} must be a whole number, not {given!r}") from cause
     if found < 0:
         raise ValueError(f"{name} is {found}, but must not be negative")
+    if found > LARGEST:
+        raise ValueError(f"{name} is {found}, which is too large")
     return found
 
 
@@ -135,6 +164,8 @@ def priors(given: Any) -> list:
     """Returns a list of priors from None, one prior or several."""
     if given is None:
         return []
+    if not isinstance(given, (Prior, list, tuple)):
+        raise TypeError(f"prior must be made by gaussian, smoothness or matern, not {type(given).__name__}")
     found = [given] if isinstance(given, Prior) else list(given)
     for prior in found:
         if not isinstance(prior, Prior):

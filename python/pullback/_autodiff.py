@@ -119,10 +119,6 @@ class Formula(Explicit):
         jacobian = Jacobian(calls, 0, form, sparsity)
         super().__init__(calls.value, lambda theta: jacobian.at((theta,), self.state_dim))
 
-    def __repr__(self) -> str:
-        size = f": values {self.shape}, {self.param_dim} parameters" if self.param_dim else ""
-        return f"<{type(self).__name__}{size}>"
-
 
 class Equations(Implicit):
     """Equations g(rho, theta) = 0 with derivatives by automatic differentiation."""

@@ -77,13 +77,13 @@ def correct(
         "metric": _arguments.named("metric", metric) or ("l2", None),
         "direction": str(direction),
         "bounds": box and tuple(end.tolist() for end in box),
-        "cap": float(cap),
+        "cap": _arguments.number("cap", cap),
         "scale": [] if scale is None else np.broadcast_to(_arguments.array("scale", scale), first.shape).tolist(),
-        "tolerance": float(xtol),
+        "tolerance": _arguments.number("xtol", xtol),
         "iterations": _arguments.count("maxiter", maxiter),
         "average": _arguments.count("average", average),
         "restarts": _arguments.count("restarts", restarts),
-        "scatter": float(scatter),
+        "scatter": _arguments.number("scatter", scatter),
         "seed": _arguments.count("seed", seed),
     }
     with threads(n_jobs):

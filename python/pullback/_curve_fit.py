@@ -101,7 +101,10 @@ class Curve:
         if known is None or not np.array_equal(known, theta):
             self.njev += 1
             if self.jac is not None:
-                found = np.array(self.jac(self.x, *theta), dtype=float)[self.keep]
+                found = np.array(self.jac(self.x, *theta), dtype=float)
+                if found.ndim != 2:
+                    raise ValueError(f"jac must return one row per datum and one column per parameter, not the shape {found.shape}")
+                found = found[self.keep]
             else:
                 found = self.derivative.jacobian(theta, self.value(theta))
             self._last_jacobian = theta, found
@@ -217,7 +220,7 @@ def data(xdata: Any, ydata: Any, sigma: Any, nan_policy: Optional[str]) -> tuple
     """Returns the data, their noise, and which of the values of f they belong to."""
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be None, 'raise' or 'omit', not {nan_policy!r}")
-    y = _arguments.array("ydata", ydata).reshape(-1)
+    y = _arguments.array("ydata", _arguments.present(ydata) if nan_policy == "omit" else ydata).reshape(-1)
     if y.size == 0:
         raise ValueError("ydata is empty")
     x = np.asarray(xdata)
@@ -261,7 +264,7 @@ def whitened(sigma: Any, values: np.ndarray) -> np.ndarray:
 def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, options: dict) -> dict:
     """Runs the descent. If the Jacobian contradicts differences at the end, it is repeated with differences."""
     options = dict(options)
-    kind, scale = options.pop("loss", "linear"), float(options.pop("f_scale", 1.0))
+    kind, scale = options.pop("loss", "linear"), _arguments.number("f_scale", options.pop("f_scale", 1.0))
     limits = tolerances(*(options.pop(name, None) for name in ("ftol", "xtol", "gtol")))
     most = options.pop("maxfev", None) or options.pop("max_nfev", None) or 0
     jobs = options.pop("n_jobs", None)
@@ -280,17 +283,21 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
     terms = {"grid": None, "sigma": sigma, "observe": None, "f_scale": scale, "order": None}
     loss = _pullback.loss(kinds[kind], y, terms)
     with threads(jobs):
-        return rechecked(curve, loss, p0, chosen)
+        return compiled(curve, loss, p0, chosen) or rechecked(curve, loss, p0, chosen)
 
 
-def rechecked(curve: Curve, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
-    """Runs the descent, without Python if the formula can be traced, and repeats it if the Jacobian contradicts differences."""
-    compiled = None if chosen["callback"] else curve.traced(p0)
-    if compiled is not None:
-        found = descend(compiled, loss, p0, chosen)
-        # The formula may take other branches here than near the start.
-        if curve.equals(compiled, found["x"]):
-            return found
+def compiled(curve: Curve, loss: Any, p0: np.ndarray, chosen: dict) -> Optional[dict]:
+    """Runs the descent without Python, if the formula can be traced and is what was traced at the end, too."""
+    model = None if chosen["callback"] else curve.traced(p0)
+    if model is None:
+        return None
+    found = descend(model, loss, p0, chosen)
+    # The formula may take other branches here than near the start.
+    return found if curve.equals(model, found["x"]) else None
+
+
+def rechecked(curve: Any, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
+    """Runs the descent, and repeats it if the Jacobian contradicts differences."""
     found = descend(curve, loss, p0, chosen)
     derivative = curve.derivative
     if curve.jac is None and derivative.mode != "differences" and not derivative.chosen:

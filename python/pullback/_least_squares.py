@@ -8,9 +8,10 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from . import _arguments, _pullback, _result
-from ._curve_fit import descend
+from ._curve_fit import rechecked
 from ._derivative import Derivative
 from ._minimize import settings, tolerances
+from ._threads import threads
 
 __all__ = ["least_squares"]
 
@@ -84,6 +85,8 @@ def least_squares(
     kwargs: Optional[dict] = None,
     callback: Optional[Callable] = None,
     workers: Any = None,
+    *,
+    n_jobs: Optional[int] = None,
 ) -> Any:
     """Minimises ½ Σ f_scale² φ((fun(x)ᵢ / f_scale)²), with φ(z) = z for the loss "linear".
 
@@ -91,7 +94,7 @@ def least_squares(
     ``jac="auto"`` takes complex steps where fun is analytic, and central differences otherwise. The tolerances are
     those of `minimize`, and None stands for their defaults. The loss may also be "tukey"; "arctan" is unknown. Steps
     do not depend on the scale of x, so that ``x_scale`` has no effect, and neither have ``method``, ``diff_step``,
-    ``tr_solver``, ``tr_options`` and ``workers``.
+    ``tr_solver``, ``tr_options`` and ``workers``. ``n_jobs`` is the number of threads (see `threads`).
 
     >>> import numpy as np, pullback as pb
     >>> rosenbrock = lambda x: np.array([10.0 * (x[1] - x[0] ** 2), 1.0 - x[0]])
@@ -121,14 +124,10 @@ def least_squares(
         jacobian=True,
         callback=watcher(model, callback, max_nfev, verbose),
     )
-    terms = {"grid": None, "sigma": None, "observe": None, "f_scale": float(f_scale), "order": None}
+    terms = {"grid": None, "sigma": None, "observe": None, "f_scale": _arguments.number("f_scale", f_scale), "order": None}
     objective = _pullback.loss(LOSSES[loss], np.zeros(model.state_dim), terms)
-    found = descend(model, objective, x0, chosen)
-    derivative = model.derivative
-    if model.jac is None and derivative.mode != "differences" and not derivative.chosen:
-        if not derivative.agrees(found["x"], found["state_jac"]):
-            derivative.mode = "differences"
-            found = descend(model, objective, x0, chosen)
+    with threads(n_jobs):
+        found = rechecked(model, objective, x0, chosen)
     return result(found, model, box, max_nfev)
 
 

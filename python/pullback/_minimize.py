@@ -42,8 +42,9 @@ def tolerances(ftol: Optional[float], xtol: Optional[float], gtol: Optional[floa
     """Returns the tolerances of a descent, with defaults for those that are None."""
     decrease, step, loss, gradient = TOLERANCES
     if ftol is not None:
-        decrease = loss = float(ftol)
-    return decrease, step if xtol is None else float(xtol), loss, gradient if gtol is None else float(gtol)
+        decrease = loss = _arguments.number("ftol", ftol)
+    step = step if xtol is None else _arguments.number("xtol", xtol)
+    return decrease, step, loss, gradient if gtol is None else _arguments.number("gtol", gtol)
 
 
 def minimize(
@@ -76,7 +77,7 @@ def minimize(
     model
         A ready model such as `GaussianMixture`, an `Explicit` or `Implicit` model, or a function of theta.
     data
-        Array of data, one for every entry of the state or of what is observed, NaN where a datum is missing; or a
+        Array of data, one for every entry of the state or of what is observed, NaN or masked where a datum is missing; or a
         `likelihood`.
     theta0
         Start.
@@ -150,7 +151,7 @@ def minimize(
         uncertainty=uncertainty,
         callback=callback,
     )
-    wanted = _posterior.options(posterior)
+    wanted = _posterior.options(posterior, problem.settings["priors"])
     with threads(n_jobs):
         found = result(_pullback.descend(problem.model, problem.loss, problem.start, problem.settings), problem.model)
         found["names"], found["settings"] = getattr(model, "names", None), problem.described
@@ -211,7 +212,7 @@ def prepared(model: Any, data: Any, theta0: Any, **given: Any) -> Problem:
         transforms=_arguments.transforms(options["transforms"], theta0.size),
         priors=_arguments.priors(options["prior"]),
         tolerances=tolerances(options["ftol"], options["xtol"], options["gtol"]),
-        target=options["target"],
+        target=_arguments.optional("target", options["target"]),
         iterations=_arguments.count("maxiter", options["maxiter"]),
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
@@ -228,7 +229,7 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
             raise ValueError(f"{(superfluous or ['loss'])[0]} has no effect, since the data are a likelihood")
         return data
     kind, order = _arguments.named("loss", given["loss"]) or ("l2", None)
-    values, observe = _arguments.array("data", data), given["observe"]
+    values, observe = _arguments.array("data", _arguments.present(data)), given["observe"]
     if observe is not None and not hasattr(observe, "shape"):
         observe = _arguments.array("observe", observe)
     if observe is not None and len(observe.shape) != 2:

@@ -26,9 +26,12 @@ class Products:
     """
 
     def __init__(self, shape: Sequence[int], jvp: Callable, vjp: Callable):
-        self.shape = tuple(shape)
-        self.matmat = jvp
-        self.rmatmat = vjp
+        self.shape = tuple(_arguments.count("shape", n) for n in shape)
+        self.matmat = _arguments.function("jvp", jvp)
+        self.rmatmat = _arguments.function("vjp", vjp)
+
+    def __repr__(self) -> str:
+        return f"<Products: matrix {self.shape}>"
 
 
 class Explicit:
@@ -91,6 +94,10 @@ class Explicit:
         self.nfev += self.derivative.evaluations - before
         return found
 
+    def __repr__(self) -> str:
+        size = f": values {self.shape}, {self.param_dim} parameters" if self.param_dim else ""
+        return f"<{type(self).__name__}{size}>"
+
     def predict(self, theta: Any) -> np.ndarray:
         """Computes the values at these parameters."""
         return np.asarray(self.f(np.asarray(theta, dtype=float)), dtype=float)
@@ -129,14 +136,16 @@ class Implicit:
         solve: Optional[Callable] = None,
         sensitivity: Optional[Callable] = None,
     ):
-        self.state_dim = int(state_dim)
+        self.state_dim = _arguments.count("state_dim", state_dim)
         self.param_dim = 0
-        self.residual = residual
-        self.state_jacobian = state_jac
-        self.param_jacobian = param_jac
-        self.guess = guess
-        self.solve = solve
-        self.sensitivity = sensitivity
+        self.residual = _arguments.function("residual", residual)
+        self.state_jacobian = _arguments.function("state_jac", state_jac)
+        self.param_jacobian = _arguments.function("param_jac", param_jac)
+        for name, given in {"guess": guess, "solve": solve, "sensitivity": sensitivity}.items():
+            setattr(self, name, None if given is None else _arguments.function(name, given))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: state of {self.state_dim} numbers>"
 
 
 class Adapter:
@@ -192,8 +201,8 @@ def verify(model: Any, theta: Any, *, seed: int = 1) -> str:
     Traceback (most recent call last):
     AssertionError: ...
     """
-    theta = np.array(theta, dtype=float).reshape(-1)
-    passed, table = _pullback.verify(as_model(model, theta), theta, int(seed))
+    theta = _arguments.parameters("theta", theta)
+    passed, table = _pullback.verify(as_model(model, theta), theta, _arguments.count("seed", seed))
     if not passed:
         raise AssertionError(table)
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import Any, Optional
 
 import numpy as np
@@ -31,6 +30,12 @@ class Posterior:
         Kullback-Leibler divergence of the posterior from the prior.
     message
         The same in words, with warnings where the rank is too small.
+
+    >>> import pullback as pb
+    >>> prior = pb.gaussian([0.0, 0.0], 1.0)
+    >>> found = pb.minimize(lambda theta: theta, [1.0, 2.0], [0.0, 0.0], sigma=1.0, prior=prior, posterior=True).posterior
+    >>> found.intervals(0.95).round(2).tolist()
+    [[-0.89, 1.89], [-0.39, 2.39]]
     """
 
     def __init__(self, mean: np.ndarray, found: dict):
@@ -55,6 +60,9 @@ class Posterior:
         """Returns the interval of every parameter, one row each."""
         if not 0.0 < level < 1.0:
             raise ValueError(f"level is {level}, but must be between 0 and 1")
+        # The module takes longer to import than all others of the package.
+        from statistics import NormalDist
+
         half = NormalDist().inv_cdf(0.5 + 0.5 * level) * self.std
         return np.stack([self.mean - half, self.mean + half], axis=1)
 
@@ -62,10 +70,12 @@ class Posterior:
         return f"<Posterior of {self.mean.size} parameters: {self.message}>"
 
 
-def options(given: Any) -> Optional[dict]:
+def options(given: Any, priors: list) -> Optional[dict]:
     """Returns the options of a posterior from None, True, a rank or a dictionary."""
     if given is None or given is False:
         return None
+    if not priors:
+        raise ValueError("posterior needs a prior; without one, see `cov` of the result")
     if given is True:
         given = {}
     elif not isinstance(given, dict):
@@ -116,4 +126,4 @@ def posterior(
     problem = prepared(model, data, theta, **{"uncertainty": False, **settings})
     given = {"rank": rank, "oversampling": oversampling, "seed": seed, "exact": exact, "samples": samples}
     with threads(n_jobs):
-        return computed(problem, problem.start, options(given) or {})
+        return computed(problem, problem.start, options(given, problem.settings["priors"]) or {})

@@ -140,8 +140,8 @@ def profile(
     following = {
         "parameters": None if parameters is None else [_arguments.count("parameters", j) for j in parameters],
         "names": None if names is None else [str(name) for name in names],
-        "level": float(level),
-        "reach": float(reach),
+        "level": _arguments.number("level", level),
+        "reach": _arguments.number("reach", reach),
     }
     with threads(n_jobs):
         found = _pullback.profile(problem.model, (problem.loss, problem.settings), problem.start, following)

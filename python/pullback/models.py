@@ -73,6 +73,8 @@ class GaussianMixture(Ready):
     """
 
     def __init__(self, grid: Grid, components: Iterable[tuple], *, free: Iterable[str]):
+        if not isinstance(grid, Grid):
+            raise TypeError(f"grid must be a Grid, not {type(grid).__name__}")
         axes = len(grid.shape)
         spread = [_component(component, axes) for component in components]
         words = [_free(word, axes) for word in free]
@@ -93,6 +95,8 @@ def _component(component: tuple, axes: int) -> tuple:
 
 
 def _free(word: str, axes: int) -> tuple:
+    if not isinstance(word, str) or not word.strip():
+        raise ValueError(f"free: give words such as 'mean 0', not {word!r}")
     kind, *places = word.split()
     try:
         numbers = [int(place) for place in places]
@@ -201,26 +205,46 @@ class LotkaVolterra(Dynamics):
 
 
 class FitzHughNagumo(Dynamics):
-    """Spikes of a nerve cell, with two components and three parameters."""
+    """Spikes of a nerve cell, with two components and three parameters.
+
+    >>> import pullback as pb
+    >>> pb.FitzHughNagumo(range(10), start=[-1.0, 1.0]).predict([0.2, 0.2, 3.0]).shape
+    (10, 2)
+    """
 
     _name = "fitzhugh_nagumo"
 
 
 class Goodwin(Dynamics):
-    """A gene that represses itself, with three components and eight parameters."""
+    """A gene that represses itself, with three components and eight parameters.
+
+    >>> import pullback as pb
+    >>> pb.Goodwin(range(10), start=[0.1, 0.2, 2.5]).predict([1.0] * 8).shape
+    (10, 3)
+    """
 
     _name = "goodwin"
 
 
 class Lorenz(Dynamics):
-    """Trajectory of the Lorenz equations, with theta = (σ, ρ, β)."""
+    """Trajectory of the Lorenz equations, with theta = (σ, ρ, β).
+
+    >>> import pullback as pb
+    >>> pb.Lorenz([0.0, 0.1], start=[1.0, 1.0, 1.0]).predict([10.0, 28.0, 8.0 / 3.0]).round(2).tolist()
+    [[1.0, 1.0, 1.0], [2.13, 4.47, 1.11]]
+    """
 
     _name = "lorenz"
 
 
 class Pendulum(Dynamics):
     """A pendulum in Cartesian coordinates with an algebraic equation, with theta = (gravity, length). ``start`` holds the angle and
-    the angular velocity, and ``method`` must be an implicit one."""
+    the angular velocity, and ``method`` must be an implicit one.
+
+    >>> import pullback as pb
+    >>> pb.Pendulum([0.0, 1.0], start=[0.5, 0.0]).param_dim
+    2
+    """
 
     _name = "pendulum"
 
@@ -229,7 +253,12 @@ class Pendulum(Dynamics):
 
 
 class Robertson(Dynamics):
-    """Three reactions with three rates, stiff."""
+    """Three reactions with three rates, stiff.
+
+    >>> import pullback as pb
+    >>> pb.Robertson([40.0], start=[1.0, 0.0, 0.0]).predict([0.04, 1e4, 3e7]).round(4).tolist()
+    [[0.7158, 0.0, 0.2842]]
+    """
 
     _name = "robertson"
 
@@ -238,7 +267,12 @@ class Robertson(Dynamics):
 
 
 class JakStat(Dynamics):
-    """Phosphorylation of STAT5, stiff, with nine parameters and six observables."""
+    """Phosphorylation of STAT5, stiff, with nine parameters and six observables.
+
+    >>> import pullback as pb
+    >>> pb.JakStat([0.0, 60.0])
+    <JakStat: state (2, 6), 9 parameters>
+    """
 
     _name = "jak_stat"
 

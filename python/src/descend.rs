@@ -18,6 +18,7 @@ use crate::objective::{Loss, Prior, direction, metric, transform};
 use crate::outcome::{Outcome, Uncertain};
 use crate::own_model::{Equations, Explicit, Methods};
 use crate::ready::ReadyModel;
+use crate::stopping::Stopping;
 use crate::threads;
 use crate::watch::{Interruptible, Watch};
 
@@ -62,7 +63,11 @@ pub(crate) fn model_of(
 ) -> PyResult<(Arc<dyn Model + Send + Sync>, Option<pullback::Grid>)> {
     if let Ok(ready) = object.cast::<ReadyModel>() {
         let ready = ready.get();
-        return Ok((Arc::clone(&ready.model), ready.grid.clone()));
+        let model = Stopping {
+            model: Arc::clone(&ready.model),
+            watch: Arc::clone(watch),
+        };
+        return Ok((Arc::new(model), ready.grid.clone()));
     }
     let has = |name: &str| -> PyResult<bool> {
         Ok(object.hasattr(name)? && !object.getattr(name)?.is_none())

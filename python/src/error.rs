@@ -11,7 +11,13 @@ create_exception!(
     _pullback,
     ModelError,
     PyRuntimeError,
-    "The model could not be evaluated or solved. An exception of the model's own code is the cause."
+    "The model could not be evaluated or solved. An exception of the model's own code is the cause.\n\n\
+>>> import pullback as pb\n\
+>>> try:\n\
+...     pb.minimize(lambda theta: {}[0], [1.0], [1.0])\n\
+... except pb.ModelError as error:\n\
+...     print(repr(error.__cause__))\n\
+KeyError(0)"
 );
 
 /// Returns the exception of an error: `ValueError` for invalid input, `ModelError` for a model that fails, `MemoryError`, and

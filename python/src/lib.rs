@@ -6,6 +6,7 @@
 mod convert;
 mod correct;
 mod descend;
+mod design;
 mod dynamics;
 mod error;
 mod grid;
@@ -20,6 +21,7 @@ mod posterior;
 mod program;
 mod ready;
 mod search;
+mod stopping;
 mod threads;
 mod traced;
 mod watch;
@@ -34,6 +36,8 @@ mod _pullback {
     use crate::correct::correct;
     #[pymodule_export]
     use crate::descend::{descend, solve, verify};
+    #[pymodule_export]
+    use crate::design::{derivative, design};
     #[pymodule_export]
     use crate::dynamics::{epidemic, evolution};
     #[pymodule_export]

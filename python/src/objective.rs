@@ -157,7 +157,12 @@ pub(crate) fn loss(
     }
 }
 
-/// Linear observation of a state.
+/// Linear observation of a state, the argument ``observe`` of `minimize`: `Darcy.observe` returns one.
+///
+/// >>> import numpy as np, pullback as pb
+/// >>> seen = pb.Darcy(pb.Grid([(0.0, 1.0, 8)]), pressure={(0, "lower"): 1.0}).observe([[0.25], [0.5]])
+/// >>> seen, seen(np.ones(8)).round(9).tolist()
+/// (<Observation: 2 numbers of a state of 8>, [1.0, 1.0])
 #[pyclass(frozen, module = "pullback")]
 pub(crate) struct Observation(pullback::Operator<'static>);
 
@@ -173,6 +178,11 @@ impl Observation {
     fn __call__<'py>(&self, rho: &Bound<'py, PyAny>) -> PyResult<Bound<'py, numpy::PyArray1<f64>>> {
         let seen = self.0.apply_to(pullback::Side::Plain, &vector("rho", rho)?);
         Ok(numpy::PyArray1::from_vec(rho.py(), seen.map_err(raise)?))
+    }
+
+    fn __repr__(&self) -> String {
+        let (rows, columns) = self.0.shape();
+        format!("<Observation: {rows} numbers of a state of {columns}>")
     }
 }
 
@@ -250,12 +260,27 @@ pub(crate) fn transform((name, lower, upper): &(String, f64, f64)) -> PyResult<T
     }
 }
 
-/// Prior on the parameters.
+/// Prior on the parameters, made by `gaussian`, `smoothness` or `matern`.
+///
+/// >>> import pullback as pb
+/// >>> isinstance(pb.gaussian([0.0, 1.0], 2.0), pb.Prior)
+/// True
 #[pyclass(frozen, module = "pullback")]
-pub(crate) struct Prior(pub(crate) Arc<dyn pullback::Prior + Send + Sync>);
+pub(crate) struct Prior(pub(crate) Arc<dyn pullback::Prior + Send + Sync>, String);
 
-fn prior(prior: Result<impl pullback::Prior + Send + 'static, Error>) -> PyResult<Prior> {
-    Ok(Prior(Arc::new(prior.map_err(raise)?)))
+#[pymethods]
+impl Prior {
+    fn __repr__(&self) -> &str {
+        &self.1
+    }
+}
+
+/// Returns a prior with its description.
+fn prior(
+    prior: Result<impl pullback::Prior + Send + 'static, Error>,
+    text: String,
+) -> PyResult<Prior> {
+    Ok(Prior(Arc::new(prior.map_err(raise)?), text))
 }
 
 /// Normal prior with this mean. ``sigma`` is a standard deviation, one per parameter, or a covariance matrix.
@@ -266,21 +291,35 @@ fn prior(prior: Result<impl pullback::Prior + Send + 'static, Error>) -> PyResul
 pub(crate) fn gaussian(mean: &Bound<'_, PyAny>, sigma: &Bound<'_, PyAny>) -> PyResult<Prior> {
     let mean = vector("mean", mean)?;
     let noise = noise(sigma, mean.len())?;
-    prior(Tikhonov::new(mean, noise))
+    let text = format!("<gaussian prior of {} parameters>", mean.len());
+    prior(Tikhonov::new(mean, noise), text)
 }
 
 /// Penalty on the gradient of a field on a grid, ½ weight² ∫|∇θ|² + θ²/range² dx. Without a range the second term is absent.
+///
+/// >>> import pullback as pb
+/// >>> pb.smoothness(pb.Grid([(0.0, 1.0, 32)]), 0.5)
+/// <smoothness prior of 32 cells, weight 0.5>
 #[pyfunction]
 #[pyo3(signature = (grid, weight, range=None))]
 pub(crate) fn smoothness(grid: &Grid, weight: f64, range: Option<f64>) -> PyResult<Prior> {
     let plain = Smoothness::new(&grid.0, weight);
-    prior(match range {
+    let smooth = match range {
         None => plain,
         Some(range) => plain.and_then(|plain| plain.with_range(range)),
-    })
+    };
+    let cells = grid.0.cells();
+    prior(
+        smooth,
+        format!("<smoothness prior of {cells} cells, weight {weight}>"),
+    )
 }
 
 /// Gaussian random field on a grid with this standard deviation and range of correlations.
+///
+/// >>> import pullback as pb
+/// >>> pb.matern(pb.Grid([(0.0, 1.0, 32)]), sigma=1.0, range=0.2)
+/// <matern prior of 32 cells, sigma 1, range 0.2>
 #[pyfunction]
 #[pyo3(signature = (grid, sigma, range, mean=None))]
 pub(crate) fn matern(
@@ -289,9 +328,14 @@ pub(crate) fn matern(
     range: f64,
     mean: Option<Vec<f64>>,
 ) -> PyResult<Prior> {
-    let field = Matern::new(&grid.0, sigma, range);
-    prior(match mean {
-        None => field,
-        Some(mean) => field.and_then(|field| field.around(mean)),
-    })
+    let plain = Matern::new(&grid.0, sigma, range);
+    let field = match mean {
+        None => plain,
+        Some(mean) => plain.and_then(|plain| plain.around(mean)),
+    };
+    let cells = grid.0.cells();
+    prior(
+        field,
+        format!("<matern prior of {cells} cells, sigma {sigma}, range {range}>"),
+    )
 }

@@ -100,7 +100,7 @@ impl<'w> Interruptible<'w> {
 
 impl Watch {
     /// Returns an error if the computation has to end.
-    fn proceed(&self) -> Result<()> {
+    pub(crate) fn proceed(&self) -> Result<()> {
         match self.look() {
             true => Err(Self::failure()),
             false => Ok(()),

@@ -194,6 +194,31 @@ def test_exceptions_of_the_function_are_the_cause(lib):
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+def test_exceptions_of_the_linear_solver_are_the_cause(lib):
+    def broken(product, b):
+        raise KeyError("my own")
+
+    with pytest.raises(pb.ModelError, match="KeyError"):
+        pb.solve(lib.make(reaction(lib, 3), np.ones((3, 3)), linear_solver=broken), [1.0, 0.5])
+
+
+def test_equations_without_a_solution_are_an_error(lib):
+    model = lib.make(lambda rho, theta: rho**2 + theta, np.ones(1), linear_solver=lib.direct)
+    with pytest.raises(pb.ModelError):
+        pb.solve(model, [1.0])
+    found = pb.minimize(lib.make(lambda rho, theta: rho**2 - theta, np.ones(1), linear_solver=lib.direct), [0.5], [4.0])
+    assert found.success and np.allclose(found.x, [0.25])
+
+
+def test_results_have_the_same_bits_with_any_number_of_threads_and_in_a_search(lib):
+    data = 2.0 * np.exp(-0.7 * T) + 0.5 + 0.01 * np.cos(40.0 * T)
+    model = lib.make(decay(lib))
+    expected = pb.minimize(model, data, [1.0, 1.0, 0.0]).x
+    assert np.array_equal(pb.minimize(model, data, [1.0, 1.0, 0.0], n_jobs=2).x, expected)
+    found = pb.multistart(model, data, [[1.0, 1.0, 0.0], [3.0, 0.5, 0.0]])
+    assert np.allclose(found.best.x, expected, rtol=1e-8) and len(found.optima) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
@@ -238,6 +263,34 @@ def test_stencils_join_the_neighbours(shape, periodic, diagonal):
         apart = np.minimum(apart, np.array(shape) - apart)
     near = apart.max(axis=-1) <= 1 if diagonal else apart.sum(axis=-1) <= 1
     assert np.array_equal(found, near.astype(float))
+
+
+def test_a_field_of_parameters_is_found_by_products_alone():
+    """The source of −Δu/100 + u + u³ = q on a periodic square, from 60 values of u, with conjugate gradients and transforms of Fourier."""
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    jnp, n = jax.numpy, 32
+    wave = 2.0 * np.cos(2.0 * np.pi * np.fft.fftfreq(n))
+    symbol = 0.01 * n**2 * (4.0 - wave[:, None] - wave) + 2.0
+
+    def residual(u, q):
+        neighbours = jnp.roll(u, 1, 0) + jnp.roll(u, -1, 0) + jnp.roll(u, 1, 1) + jnp.roll(u, -1, 1)
+        return 0.01 * n**2 * (4.0 * u - neighbours) + u + u**3 - q.reshape(n, n)
+
+    def solver(product, b):
+        return jax.scipy.sparse.linalg.cg(product, b, tol=1e-12, M=lambda r: jnp.fft.ifft2(jnp.fft.fft2(r) / symbol).real)[0]
+
+    model = pb.from_jax(residual, np.ones((n, n)), linear_solver=solver)
+    x = (np.arange(n) + 0.5) / n
+    truth = 1.0 + np.sin(2.0 * np.pi * x)[:, None] * np.cos(4.0 * np.pi * x)
+    cells = np.random.default_rng(0).permutation(n * n)[:60]
+    wells = sp.csr_matrix((np.ones(60), (np.arange(60), cells)), shape=(60, n * n))
+    seen = wells @ pb.solve(model, truth.ravel()).ravel() + 0.005 * np.random.default_rng(1).standard_normal(60)
+    prior = pb.matern(pb.Grid([(0.0, 1.0, n)] * 2), 1.0, 0.3)
+    options = {"observe": wells, "sigma": 0.005, "prior": prior, "posterior": {"rank": 60}}
+    found = pb.minimize(model, seen, np.ones(n * n), direction="conjugate_gradient", **options)
+    other = pb.minimize(model, seen, np.ones(n * n), direction="data_space", **options)
+    assert found.success and np.allclose(found.x, other.x, atol=1e-6) and np.abs(found.jac).max() < 1e-5
+    assert np.mean(np.abs(found.x - truth.ravel()) < 2.0 * found.posterior.std) > 0.9
 
 
 def test_a_field_of_65536_cells_in_time_is_fitted_by_products_alone():

@@ -37,7 +37,7 @@ def test_examples_of_docstrings(name):
 def test_every_name_is_documented_and_its_examples_run(name):
     need(name)
     thing = getattr(pb, name)
-    assert thing.__doc__ and "\n--\n" not in thing.__doc__, name
+    assert ">>> " in thing.__doc__ and "\n--\n" not in thing.__doc__, name
     runner = doctest.DocTestRunner()
     parser = doctest.DocTestParser()
     runner.run(parser.get_doctest(thing.__doc__, {}, name, None, None))
