@@ -5,6 +5,7 @@
 | fit a curve, or solve least squares, as with SciPy | `curve_fit`, `least_squares` |
 | fit a model of your own | `minimize` with a function, `Explicit`, `Implicit`, `Formula` or `Equations` |
 | fit a model that moves | `Dynamics`, `Experiment`, `Measurements`, `likelihood` |
+| read a problem in PEtab | `from_petab` |
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
 | check derivatives | `verify` |
@@ -29,6 +30,7 @@ from ._likelihood import Measurements, likelihood
 from ._minimize import minimize, solve
 from ._model import Explicit, Implicit, Products, verify
 from ._operations import interp, maximum, minimum, where
+from ._petab import Problem, from_petab
 from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussian, matern, smoothness
 from .models import (
     Darcy,
@@ -66,10 +68,12 @@ __all__ = [
     "Observation",
     "Pendulum",
     "Prior",
+    "Problem",
     "Products",
     "Robertson",
     "__version__",
     "curve_fit",
+    "from_petab",
     "gaussian",
     "interp",
     "least_squares",

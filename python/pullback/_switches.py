@@ -64,7 +64,7 @@ def facing_forward(program: tuple, parameters: int) -> tuple:
     A phase of an integration begins there, and must see its own rate.
     """
     rng = np.random.default_rng(0)
-    first, second = (lines(program, rng.uniform(0.5, 2.0, parameters)) for _ in range(2))
+    first, second = (lines(program, rng.uniform(0.5, 2.0, parameters).tolist()) for _ in range(2))
     operations, tables, outputs = program
     turned = []
     for place, (name, operands, number) in enumerate(operations):
