@@ -6,6 +6,7 @@
 | fit a model of your own | `minimize` with a function, `Formula`, `Equations`, `Explicit` or `Implicit` |
 | fit a model that moves | `Dynamics`, `Experiment`, `Measurements`, `likelihood` |
 | fit a model written in JAX or PyTorch | `from_jax`, `from_torch` |
+| read a problem in PEtab | `from_petab` |
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
 | find several optima, and intervals by profiles | `multistart`, `profile` |
@@ -40,6 +41,7 @@ from ._minimize import minimize, solve
 from ._model import Explicit, Implicit, Products, verify
 from ._operations import interp, maximum, minimum, where
 from ._posterior import Posterior, posterior
+from ._petab import Problem, from_petab
 from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussian, matern, smoothness
 from ._search import multistart, profile
 from ._threads import set_threads, threads
@@ -81,6 +83,7 @@ __all__ = [
     "Pendulum",
     "Posterior",
     "Prior",
+    "Problem",
     "Products",
     "Robertson",
     "__version__",
@@ -89,6 +92,7 @@ __all__ = [
     "design",
     "from_jax",
     "from_torch",
+    "from_petab",
     "gaussian",
     "interp",
     "jacobian",

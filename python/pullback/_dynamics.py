@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _arguments, _pullback, _trace
 from ._experiment import Layout
+from ._switches import facing_forward, switch_times
 from .models import Numbers, Ready
 
 __all__ = ["Dynamics"]
@@ -47,7 +48,8 @@ class Dynamics(Ready):
     algebraic
         Components i whose equation is 0 = rate[i]. Their initial values are guesses.
     breaks
-        Times at which the rate jumps by itself, such as the t = 3 of ``where(t < 3.0, a, b)``.
+        Times at which the rate jumps by itself. Those of comparisons such as ``where(t < 3.0, a, b)``, and of t with numbers that an
+        experiment gives, are found.
     method
         "explicit", "implicit" or "implicit5" for stiff rates, or "auto": implicit where algebraic equations or steady states need
         it, and otherwise explicit.
@@ -79,7 +81,7 @@ class Dynamics(Ready):
         noise: Optional[Callable] = None,
         events: Iterable[tuple] = (),
         algebraic: Iterable[Any] = (),
-        breaks: Iterable[float] = (),
+        breaks: Sequence[float] = (),
         method: str = "auto",
         rtol: Optional[float] = None,
         atol: Optional[Numbers] = None,
@@ -94,15 +96,15 @@ class Dynamics(Ready):
         outputs, self.outputs, self.noisy = tracer.outputs(observe, noise, self.states)
         self._dynamics = {
             "dims": (len(self.states), len(entries)),
-            "rate": tracer.program("rate", rate, len(self.states)),
+            "rate": facing_forward(tracer.program("rate", rate, len(self.states)), len(entries)),
             "initial": tracer.program("start", start_of, len(self.states)),
             "observe": outputs,
             "events": [tracer.event(pair) for pair in events],
             "algebraic": _chosen(algebraic, self.states),
         }
-        layout = Layout(times, entries, [float(t) for t in breaks])
+        layout = Layout(times, entries)
         self.parameters, self.experiments = layout.parameters, layout.experiments
-        self._described = layout.described()
+        self._described = layout.described(lambda p: [*map(float, breaks), *switch_times(self._dynamics["rate"], p)])
         if (rtol is None) != (atol is None):
             raise ValueError("rtol and atol must be given together")
         self._steps = {

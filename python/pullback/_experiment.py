@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Iterable, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -61,9 +61,8 @@ class Experiment:
 class Layout:
     """Experiments, and which parameter of the model every entry of the parameters of the dynamics is."""
 
-    def __init__(self, times: Any, entries: Sequence[str], breaks: Iterable[float]):
+    def __init__(self, times: Any, entries: Sequence[str]):
         self.entries = list(entries)
-        self.breaks = sorted(breaks)
         self.experiments = experiments(times)
         own = [self._own(experiment) for experiment in self.experiments]
         given = [self._inputs(experiment.given) for experiment in self.experiments]
@@ -79,8 +78,11 @@ class Layout:
         ]
         self._given = given
 
-    def described(self) -> list:
-        """Returns the experiments in the form that the compiled part reads."""
+    def described(self, breaks: Callable) -> list:
+        """Returns the experiments in the form that the compiled part reads.
+
+        ``breaks`` returns the times at which the rate jumps for values of the entries, NaN where they are unknown.
+        """
         return [
             {
                 "name": experiment.name,
@@ -88,18 +90,23 @@ class Layout:
                 "times": experiment.times,
                 "given": list(given.items()),
                 "own": own,
-                "changes": self._changes(experiment),
+                "changes": self._changes(experiment, given, breaks),
                 "rested": None if experiment.rested is None else list(self._inputs(experiment.rested).items()),
             }
             for experiment, given, own in zip(self.experiments, self._given, self._own_places)
         ]
 
-    def _changes(self, experiment: Experiment) -> list:
-        changes = {float(t): list(self._inputs(inputs).items()) for t, inputs in experiment.changes.items()}
-        for t in self.breaks:
-            if t > experiment.start:
-                changes.setdefault(t, [])
-        return sorted(changes.items())
+    def _changes(self, experiment: Experiment, given: dict, breaks: Callable) -> list:
+        changes = {float(t): self._inputs(inputs) for t, inputs in experiment.changes.items()}
+        known = np.full(len(self.entries), np.nan)
+        jumps: set = set()
+        for _, inputs in [(0.0, given), *sorted(changes.items())]:
+            known[list(inputs)] = list(inputs.values())
+            jumps.update(breaks(known))
+        for t in jumps:
+            if experiment.start < t < np.inf:
+                changes.setdefault(t, {})
+        return sorted((t, list(inputs.items())) for t, inputs in changes.items())
 
     def _place(self, entry: Entry) -> int:
         if isinstance(entry, str):

@@ -156,7 +156,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     branch to the other, unless both branches agree there: see the events of `Dynamics`.
 
     >>> import pullback as pb
-    >>> model = pb.Dynamics(lambda t, x, p: [pb.where(t < 1.0, p[0], 0.0)], [0.5, 2.0], start=[0.0], parameters=1, breaks=[1.0])
+    >>> model = pb.Dynamics(lambda t, x, p: [pb.where(t < 1.0, p[0], 0.0)], [0.5, 2.0], start=[0.0], parameters=1)
     >>> model.predict([3.0]).round(9).ravel().tolist()
     [1.5, 3.0]
     """

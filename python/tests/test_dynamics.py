@@ -175,3 +175,16 @@ def test_a_formula_has_the_shape_of_its_values():
     assert model.shape == (2, 6)
     assert np.allclose(model.predict(theta), np.outer(theta[:2], np.exp(-0.5 * times)), rtol=1e-14)
     pb.verify(model, theta)
+
+
+@pytest.mark.parametrize(
+    "condition", [lambda t, c: t < c, lambda t, c: t <= c, lambda t, c: ~(c < t), lambda t, c: 2.0 * (t - c) < 0.0]
+)
+def test_steps_end_where_a_rate_jumps_in_time(condition):
+    # A rate 1 until c and −2 from then on, with one and the same long step on either side.
+    experiments = [pb.Experiment([0.2, 1.0], given={"c": c}) for c in (0.5, 0.0, 3.0)]
+    model = pb.Dynamics(
+        lambda t, x, p: [p[0] * pb.where(condition(t, p[1]), 1.0, -2.0)], experiments, parameters=["a", "c"], start=[0.0], step=10.0
+    )
+    expected = [[0.2, 0.5 - 1.0], [-0.4, -2.0], [0.2, 1.0]]
+    assert np.allclose(model.predict([1.0]).reshape(3, 2), expected, atol=1e-13)
