@@ -16,6 +16,7 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["style.css"]
 html_show_sphinx = False
+html_show_search_summary = False  # browsers do not let pages read each other without a server
 html_show_copyright = False
 html_copy_source = False
 html_math_renderer = "mathml"

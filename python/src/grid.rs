@@ -7,6 +7,9 @@ use pyo3::types::PyTuple;
 
 use crate::error::raise;
 
+/// Grid(axes)
+/// --
+///
 /// Box of equal cells, with one to three axes ``(lower, upper, cells)``.
 ///
 /// Densities and fields on a grid are arrays of the shape ``grid.shape``.

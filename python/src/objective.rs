@@ -258,6 +258,9 @@ fn prior(prior: Result<impl pullback::Prior + Send + 'static, Error>) -> PyResul
     Ok(Prior(Arc::new(prior.map_err(raise)?)))
 }
 
+/// gaussian(mean, sigma)
+/// --
+///
 /// Normal prior with this mean. ``sigma`` is a standard deviation, one per parameter, or a covariance matrix.
 ///
 /// >>> import pullback as pb
@@ -269,6 +272,9 @@ pub(crate) fn gaussian(mean: &Bound<'_, PyAny>, sigma: &Bound<'_, PyAny>) -> PyR
     prior(Tikhonov::new(mean, noise))
 }
 
+/// smoothness(grid, weight, range=None)
+/// --
+///
 /// Penalty on the gradient of a field on a grid, ½ weight² ∫|∇θ|² + θ²/range² dx. Without a range the second term is absent.
 #[pyfunction]
 #[pyo3(signature = (grid, weight, range=None))]
@@ -280,6 +286,9 @@ pub(crate) fn smoothness(grid: &Grid, weight: f64, range: Option<f64>) -> PyResu
     })
 }
 
+/// matern(grid, sigma, range, mean=None)
+/// --
+///
 /// Gaussian random field on a grid with this standard deviation and range of correlations.
 #[pyfunction]
 #[pyo3(signature = (grid, sigma, range, mean=None))]
