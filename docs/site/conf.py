@@ -26,8 +26,8 @@ pygments_style = "friendly"
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 
-# A notebook is run when it has changed, and an exception in it ends the build.
-nb_execution_mode = "cache"
+# Notebooks are run every time, since what they show depends on the library, and an exception in one ends the build.
+nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
