@@ -16,6 +16,7 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["style.css"]
 html_show_sphinx = False
+html_show_search_summary = False  # browsers do not let pages read each other without a server
 html_show_copyright = False
 html_copy_source = False
 html_math_renderer = "mathml"
@@ -25,8 +26,8 @@ pygments_style = "friendly"
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 
-# A notebook is run when it has changed, and an exception in it ends the build.
-nb_execution_mode = "cache"
+# Notebooks are run every time, since what they show depends on the library, and an exception in one ends the build.
+nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = [pb.__name__] + [f"pullback.{module.name}" for module in pkgutil.iter_modules(pb.__path__)]
 #: Libraries without which examples cannot run.
 NEEDED = {"from_jax": "jax", "pullback._jax": "jax", "from_torch": "torch", "pullback._torch": "torch", "stencil": "scipy"}
-PAGES = ["python/README.md", "README.md"] + [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))]
+PAGES = ["python/README.md", "docs/python.md", "README.md"]
 
 
 def need(name):
