@@ -2,13 +2,12 @@
 
 from typing import Any
 
-SECTIONS = ("Parameters", "Returns", "Raises", "Yields")
-
 
 def prepare(app: Any, what: str, name: str, thing: Any, options: Any, lines: list) -> None:
     """Changes the lines of a docstring."""
     examples = [i for i, line in enumerate(lines) if line.startswith(">>>")]
-    if examples and any(line in SECTIONS for line in lines[: examples[0]]):
+    # A line of dashes underlines the heading of a section, which would swallow the examples after it.
+    if examples and any(line and set(line) == {"-"} for line in lines[: examples[0]]):
         lines[examples[0] : examples[0]] = ["Examples", "--------"]
 
 
