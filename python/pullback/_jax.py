@@ -81,6 +81,7 @@ class Traced(_autodiff.Calls):
         self.inspected = True
         with self.double(True):
             constants = self.jax.make_jaxpr(lambda *points: self.shaped(*points))(*points).consts
+            self.check_indices(points)
         rounded = [c for c in constants if getattr(c, "dtype", None) == np.float32 and not integers(c)]
         if rounded:
             shapes = ", ".join(str(tuple(c.shape)) for c in rounded)
@@ -89,6 +90,18 @@ class Traced(_autodiff.Calls):
                 "make them with NumPy, or after jax.config.update('jax_enable_x64', True)",
                 stacklevel=2,
             )
+
+    def check_indices(self, points: tuple) -> None:
+        """Raises IndexError for an index beyond the end of an argument, for which JAX takes the last entry without a word.
+
+        Arrays of NumPy know their ends. Nothing is computed with them, and a function that needs arrays of JAX is not checked.
+        """
+        try:
+            self.jax.make_jaxpr(lambda: self.shaped(*points))()
+        except IndexError:
+            raise
+        except Exception:  # what the function does not allow with NumPy
+            return
 
     def value(self, *points: np.ndarray) -> np.ndarray:
         if not self.inspected:

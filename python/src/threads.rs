@@ -104,12 +104,18 @@ pub(crate) fn run_many<T: Send>(
 }
 
 /// Runs a computation in a pool. This thread waits for it, and looks for Ctrl-C, which Python tells its main thread only.
+///
+/// A computation within another, started by a model, stays on its thread: if it waited for the pool, all threads of the pool could be
+/// waiting.
 fn run_on<T: Send>(
     py: Python<'_>,
     watch: &Watch,
     count: usize,
     job: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
+    if rayon::current_thread_index().is_some() {
+        return Ok(py.detach(job));
+    }
     let pool = pool(count)?;
     let outcome = py.detach(|| {
         std::thread::scope(|scope| {

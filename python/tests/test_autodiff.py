@@ -185,6 +185,13 @@ def test_a_sparsity_that_lacks_entries_is_refused(lib):
         pb.solve(model, [1.0, 0.5])
 
 
+def test_an_index_beyond_the_parameters_is_an_error(lib):
+    with pytest.raises(pb.ModelError, match="IndexError"):
+        pb.minimize(lib.make(lambda theta: theta[5] * lib.array(T) + theta[0]), T, [1.0, 1.0])
+    with pytest.raises(pb.ModelError, match="IndexError"):
+        pb.solve(lib.make(lambda rho, theta: rho - theta[3], np.zeros(1)), [1.0])
+
+
 def test_exceptions_of_the_function_are_the_cause(lib):
     def broken(theta):
         raise KeyError("my own")

@@ -201,6 +201,21 @@ def test_numbers_of_threads_are_those_of_scikit_learn():
     assert _pullback.get_threads() == every
 
 
+def test_a_model_may_compute_with_the_library_itself():
+    root = pb.Implicit(1, lambda r, t: r**2 - t, lambda r, t: 2.0 * r, lambda r, t: -np.eye(1), guess=lambda t: np.ones(1))
+
+    def nested(theta):
+        return pb.solve(root, theta) if theta[0] > 0.0 else np.full(1, np.nan)
+
+    model = pb.Explicit(nested, lambda theta: pb.jacobian(root, theta))
+    pb.set_threads(1)
+    try:
+        assert np.allclose(pb.minimize(model, [3.0], [4.0]).x, [9.0])
+        assert np.allclose(pb.multistart(model, [3.0], [[4.0], [16.0]]).best.x, [9.0])
+    finally:
+        pb.set_threads(None)
+
+
 @pytest.mark.parametrize(("n_jobs", "kind"), [(0, ValueError), (10**6, ValueError), (1.5, TypeError), ("all", TypeError)])
 def test_wrong_numbers_of_threads_are_refused(n_jobs, kind):
     with pytest.raises(kind, match="n_jobs"), pb.threads(n_jobs):
