@@ -13,6 +13,8 @@ pub(crate) struct Axis {
     pub(crate) lower: f64,
     pub(crate) upper: f64,
     pub(crate) log: bool,
+    /// Whether ticks lie at whole numbers only.
+    pub(crate) whole: bool,
 }
 
 impl Axis {
@@ -53,6 +55,7 @@ impl Axis {
                 lower: low,
                 upper: high,
                 log,
+                whole: false,
             };
         }
         let pad = match (log, size > 0.0) {
@@ -64,6 +67,7 @@ impl Axis {
             lower: centre - pad,
             upper: centre + pad,
             log,
+            whole: false,
         }
     }
 
@@ -84,6 +88,12 @@ impl Axis {
     /// drawn.
     pub(crate) fn fraction(&self, value: f64) -> f64 {
         (coordinate(value, self.log) - self.lower) / self.span()
+    }
+
+    /// Returns the value at a position on the axis.
+    pub(crate) fn value(&self, fraction: f64) -> f64 {
+        let drawn = self.lower + fraction * self.span();
+        if self.log { 10f64.powf(drawn) } else { drawn }
     }
 
     /// Multiplies the span of the axis by `factor` about the centre.
@@ -147,6 +157,7 @@ mod tests {
         assert!(axis.lower < -3.0 && axis.lower > -3.5);
         assert!(axis.fraction(0.0).is_nan());
         assert!((axis.fraction(1e-1) - 0.5).abs() < 1e-12);
+        assert!((axis.value(0.5) - 1e-1).abs() < 1e-12);
     }
 
     #[test]

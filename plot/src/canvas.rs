@@ -25,6 +25,8 @@ pub(crate) struct Canvas<'a, B: DrawingBackend> {
     pub(crate) vector: bool,
     /// Widths of all texts in device pixels, in the order of drawing.
     pub(crate) text_widths: Vec<f64>,
+    /// Elements of an SVG that lie beneath all shapes.
+    pub(crate) images: Vec<String>,
 }
 
 impl<B: DrawingBackend> Canvas<'_, B> {

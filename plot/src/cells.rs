@@ -7,6 +7,7 @@ use crate::contour::contour;
 use crate::draw;
 use crate::field::{Field2, Levels};
 use crate::frame::Frame;
+use crate::image::Image;
 use plotters::backend::DrawingBackend;
 
 /// Colour and width of level lines.
@@ -17,6 +18,9 @@ const SHADES: f64 = 160.0;
 
 /// Largest number of cells drawn along an axis. More cells would be finer than the pixels of the picture.
 const MAX_CELLS: usize = 360;
+
+/// Largest number of cells that an SVG holds as rectangles. Finer fields become an image in it.
+const MAX_RECTANGLES: usize = 4096;
 
 /// Draws a heat map whose colours span the values from `low` to `high`.
 pub(crate) fn heat<B: DrawingBackend>(
@@ -55,6 +59,9 @@ fn cells<B: DrawingBackend>(
     field: &Field2,
     colour: &dyn Fn(f64) -> Option<Colour>,
 ) -> Drawn {
+    if canvas.vector && field.values.len() > MAX_RECTANGLES {
+        return image(canvas, frame, field, colour);
+    }
     let [columns, rows] = field.shape.map(drawn_edges);
     for x in columns.windows(2) {
         let shade = |y: &[usize]| colour(field.value((x[0] + x[1]) / 2, (y[0] + y[1]) / 2));
@@ -69,6 +76,41 @@ fn cells<B: DrawingBackend>(
             }
         }
     }
+    Ok(())
+}
+
+/// Adds the visible cells of a field as an image, with at most one pixel per cell.
+fn image<B: DrawingBackend>(
+    canvas: &mut Canvas<B>,
+    frame: &Frame,
+    field: &Field2,
+    colour: &dyn Fn(f64) -> Option<Colour>,
+) -> Drawn {
+    let [nx, ny] = field.shape;
+    let Some(area) = block(frame, field, [0, nx], [0, ny]) else {
+        return Ok(());
+    };
+    let size = field.shape.map(|cells| cells.min(2 * MAX_CELLS));
+    // Pixel k of n along an axis shows the cell at its centre, the fraction (k + ½)/n from one end of the visible area.
+    let cell = |axis: usize, place: f64| {
+        let ([from, to], count) = ([field.x, field.y][axis], field.shape[axis]);
+        let along = (frame.axes[axis].value(place) - from) / (to - from);
+        ((along * count as f64) as usize).min(count - 1)
+    };
+    let across = |k: usize| {
+        let x = area.left + (k as f64 + 0.5) / size[0] as f64 * area.width();
+        cell(0, (x - frame.area.left) / frame.area.width())
+    };
+    let down = |k: usize| {
+        let y = area.top + (k as f64 + 0.5) / size[1] as f64 * area.height();
+        cell(1, (frame.area.bottom - y) / frame.area.height())
+    };
+    let columns: Vec<usize> = (0..size[0]).map(across).collect();
+    let rows = (0..size[1]).map(down);
+    let pixels = rows.flat_map(|j| columns.iter().map(move |&i| colour(field.value(i, j))));
+    let image = Image::new(size, pixels)?;
+    let [from, to] = [[area.left, area.top], [area.right, area.bottom]].map(|p| canvas.pixel(p));
+    canvas.images.push(image.element(from, to));
     Ok(())
 }
 

@@ -11,7 +11,8 @@
 //!
 //! The modules, in the order in which a picture passes through them: `chart` and `layer` describe it, `axis` and
 //! `ticks` choose ranges and labels, `frame` divides the space, `clip` and `contour` prepare curves, `draw`, `cells`,
-//! `decor` and `legend` draw shapes on a `canvas`, `page` arranges charts and `output` writes the files.
+//! `decor` and `legend` draw shapes on a `canvas`, `image` encodes fine fields, `page` arranges charts and `output` writes
+//! the files.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -33,6 +34,7 @@ mod error;
 mod field;
 mod font;
 mod frame;
+mod image;
 mod layer;
 mod legend;
 mod number;

@@ -51,6 +51,7 @@ impl Bitmap {
             scale: f64::from(PNG_SCALE * SUPERSAMPLING),
             vector: false,
             text_widths: Vec::new(),
+            images: Vec::new(),
         })?;
         drop(backend);
         Ok(fine.averaged(size))
@@ -135,7 +136,7 @@ fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(
 }
 
 /// Returns the error of the drawing backend for a file.
-fn backend_error(path: &Path, reason: String) -> Error {
+pub(crate) fn backend_error(path: &Path, reason: String) -> Error {
     let path = path.to_path_buf();
     Error::Backend { path, reason }
 }
@@ -147,7 +148,7 @@ pub(crate) fn svg(sheet: &Sheet, path: &Path) -> Result<()> {
 }
 
 /// Draws the title and every chart as the text of an SVG.
-fn vector(sheet: &Sheet) -> std::result::Result<String, String> {
+pub(crate) fn vector(sheet: &Sheet) -> std::result::Result<String, String> {
     let [width, height] = sheet.size;
     let mut text = String::new();
     let mut backend = SVGBackend::with_string(&mut text, (width * SVG_SCALE, height * SVG_SCALE));
@@ -157,6 +158,7 @@ fn vector(sheet: &Sheet) -> std::result::Result<String, String> {
         scale: f64::from(SVG_SCALE),
         vector: true,
         text_widths: Vec::new(),
+        images: Vec::new(),
     };
     canvas.rect(&page_area(sheet), Ink(Colour::WHITE, 1.0))?;
     sheet.draw_title(&mut canvas)?;
@@ -165,9 +167,15 @@ fn vector(sheet: &Sheet) -> std::result::Result<String, String> {
         sheet.draw_chart(&mut canvas, chart)?;
     }
     let widths = std::mem::take(&mut canvas.text_widths);
+    let images = std::mem::take(&mut canvas.images).concat();
     backend.present().map_err(|e| e.to_string())?;
     drop(backend);
-    Ok(completed(&text, sheet.size, &widths))
+    // The first shape is the background, on which the images lie.
+    let text = text.replacen("/>\n", &format!("/>\n{images}"), 1);
+    Ok(described(
+        &completed(&text, sheet.size, &widths),
+        &sheet.description,
+    ))
 }
 
 /// Returns the rectangle of the whole page.
@@ -190,12 +198,14 @@ fn completed(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> Strin
         width * SVG_SCALE,
         height * SVG_SCALE
     );
-    let nominal = format!("width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\"");
+    let nominal = format!(
+        "width=\"{width}\" height=\"{height}\" class=\"pullback-plot\" stroke-linejoin=\"round\""
+    );
     let svg = svg
         .replacen(&drawn, &nominal, 1)
         .replacen(
             '\n',
-            "\n<style>rect { shape-rendering: crispEdges }</style>\n",
+            "\n<style>.pullback-plot rect { shape-rendering: crispEdges }</style>\n",
             1,
         )
         .replace(" stroke=\"none\"", "")
@@ -210,6 +220,28 @@ fn completed(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> Strin
     text
 }
 
+/// Adds the text that stands for the picture where it cannot be seen.
+fn described(svg: &str, description: &str) -> String {
+    if description.is_empty() {
+        return svg.to_string();
+    }
+    let mut text = String::new();
+    for c in description.chars() {
+        match c {
+            '<' => text.push_str("&lt;"),
+            '>' => text.push_str("&gt;"),
+            '&' => text.push_str("&amp;"),
+            c if c.is_control() => text.push(' '),
+            c => text.push(c),
+        }
+    }
+    svg.replacen("<svg ", "<svg role=\"img\" ", 1).replacen(
+        '\n',
+        &format!("\n<title>{text}</title>\n"),
+        1,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,8 +251,16 @@ mod tests {
         let raw =
             "<svg width=\"20\" height=\"10\"><text x=\"1\">a</text><text x=\"2\">b</text></svg>";
         let svg = completed(raw, [2, 1], &[3.0, 4.5]);
-        assert!(svg.starts_with("<svg width=\"2\" height=\"1\""));
+        assert!(svg.starts_with("<svg width=\"2\" height=\"1\" class=\"pullback-plot\""));
         assert!(svg.contains("<text textLength=\"4.5\"") && svg.ends_with("b</text></svg>"));
+    }
+
+    #[test]
+    fn a_description_is_the_first_element_and_escaped() {
+        let svg = described("<svg width=\"1\">\n<rect/></svg>", "a <b> & c");
+        let expected =
+            "<svg role=\"img\" width=\"1\">\n<title>a &lt;b&gt; &amp; c</title>\n<rect/></svg>";
+        assert_eq!(svg, expected);
     }
 
     #[test]

@@ -37,6 +37,7 @@ const SIDES: [u32; 2] = [120, 4000];
 pub struct Page {
     columns: usize,
     title: String,
+    description: String,
     lettered: bool,
     charts: Vec<Chart>,
     chart_size: [u32; 2],
@@ -48,6 +49,7 @@ impl Page {
         Page {
             columns: columns.max(1),
             title: String::new(),
+            description: String::new(),
             lettered: false,
             charts: Vec::new(),
             chart_size: [640, 520],
@@ -62,6 +64,13 @@ impl Page {
     /// Sets a title above all charts.
     pub fn title(mut self, title: &str) -> Page {
         self.title = title.to_string();
+        self
+    }
+
+    /// Sets the text that screen readers say in place of an SVG, and that browsers show where the pointer rests. By default
+    /// there is none.
+    pub fn description(mut self, description: &str) -> Page {
+        self.description = description.to_string();
         self
     }
 
@@ -92,12 +101,7 @@ impl Page {
     /// whose edges do not match their heights. Fails with [`Error::Write`] if a file or its folder cannot be written,
     /// and with [`Error::Backend`] if the drawing library fails.
     pub fn save(&self, stem: &Path) -> Result<[PathBuf; 2]> {
-        for chart in &self.charts {
-            if let Some(fault) = chart.fault() {
-                let (path, chart) = (stem.to_path_buf(), chart.title.clone());
-                return Err(Error::Layer { path, chart, fault });
-            }
-        }
+        self.check(stem)?;
         if let Some(folder) = stem.parent() {
             std::fs::create_dir_all(folder).map_err(|source| Error::Write {
                 path: folder.to_path_buf(),
@@ -118,10 +122,42 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Returns the page as the text of an SVG, to be written into an HTML page.
+    ///
+    /// ```
+    /// use pullback_plot::{Chart, PALETTE, Page, Stroke};
+    /// let chart = Chart::new("").line("", &[[0.0, 1.0], [1.0, 0.0]], Stroke::solid(PALETTE[0]));
+    /// let svg = Page::new(1).chart(chart).description("A line that falls").svg()?;
+    /// assert!(svg.starts_with("<svg") && svg.contains("<title>A line that falls</title>"));
+    /// # Ok::<(), pullback_plot::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails as [`save`](Self::save) does, except for files.
+    pub fn svg(&self) -> Result<String> {
+        let place = Path::new("a picture");
+        self.check(place)?;
+        output::vector(&Sheet::of(self)).map_err(|reason| output::backend_error(place, reason))
+    }
+
+    /// Fails if a layer contradicts itself.
+    fn check(&self, stem: &Path) -> Result<()> {
+        for chart in &self.charts {
+            if let Some(fault) = chart.fault() {
+                let (path, chart) = (stem.to_path_buf(), chart.title.clone());
+                return Err(Error::Layer { path, chart, fault });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Page with its size, and with its title broken into lines.
 pub(crate) struct Sheet {
     pub(crate) size: [u32; 2],
     pub(crate) chart_size: [u32; 2],
+    pub(crate) description: String,
     title: Block,
     charts: Vec<Chart>,
     columns: usize,
@@ -141,6 +177,7 @@ impl Sheet {
         let mut sheet = Sheet {
             size: [width, 0],
             chart_size: page.chart_size,
+            description: page.description.clone(),
             title,
             charts,
             columns,

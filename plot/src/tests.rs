@@ -57,6 +57,40 @@ fn odd_charts() -> Vec<Chart> {
 }
 
 #[test]
+fn whole_ticks_have_no_fractions() {
+    let svg = |chart: Chart| {
+        let points = [[0.0, 10.0], [1.0, 20.0]];
+        let chart = chart.line("", &points, Stroke::solid(PALETTE[0]));
+        Page::new(1)
+            .chart(chart)
+            .chart_size(320, 240)
+            .svg()
+            .unwrap()
+    };
+    let halves = |svg: &str| svg.contains("\n0.2\n") || svg.contains("\n0.5\n");
+    assert!(halves(&svg(Chart::new(""))));
+    let whole = svg(Chart::new("").whole_x());
+    assert!(!halves(&whole) && whole.contains("\n1\n"));
+}
+
+#[test]
+fn a_fine_field_is_one_image_in_an_svg() {
+    let field = |n| Field2::sample([0.0, 1.0], [0.0, 1.0], [n, n], |x, y| x - y);
+    let svg = |n| {
+        let chart = Chart::new("").heat(field(n), Palette::Diverging);
+        Page::new(1).chart(chart).svg().unwrap()
+    };
+    assert!(!svg(10).contains("<image "));
+    let fine = svg(200);
+    assert_eq!(fine.matches("<image ").count(), 1);
+    // The image lies on the background, and beneath the frame and its labels.
+    let (image, text) = (fine.find("<image "), fine.find("<text "));
+    assert!(fine.find("<rect ") < image && image < text);
+    // 40,000 cells are far shorter as an image than as rectangles.
+    assert!(fine.len() < 200_000, "{}", fine.len());
+}
+
+#[test]
 fn odd_charts_are_drawn() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let folder = folder("odd");
     let page = Page::new(4).chart_size(120, 120).title("odd").lettered();
