@@ -47,12 +47,13 @@
 //! | solve linear systems | [`Backend`], [`Cpu`], [`linalg`] |
 //! | use a ready-made problem | [`models`] |
 //! | draw figures | `plot`, with the Cargo feature `plot` |
+//! | write an HTML page about a run | `page`, with the Cargo feature `plot` |
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← evolution ← noise ← metric ←
 //! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design ← descent ← multistart, continuation, profile, fits ←
 //! correction ←
-//! models ← verify.
+//! models ← verify ← page.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -81,6 +82,8 @@ pub mod model;
 pub mod models;
 pub mod multistart;
 mod noise;
+#[cfg(feature = "plot")]
+pub mod page;
 pub mod posterior;
 pub mod prior;
 pub mod profile;
@@ -168,6 +171,11 @@ struct OptimaPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/profiles.md")]
 struct ProfilesPage;
+
+/// Runs the examples of `docs/reports.md`, which draw pictures, as tests.
+#[cfg(all(doctest, feature = "plot"))]
+#[doc = include_str!("../docs/reports.md")]
+struct ReportsPage;
 
 /// Runs the examples of `docs/architecture.md` as tests.
 #[cfg(doctest)]

@@ -34,6 +34,7 @@ const ROWS: &[&[&str]] = &[
     &["correction"],
     &["models"],
     &["verify"],
+    &["page"],
 ];
 
 fn sources(folder: &str) -> Vec<PathBuf> {

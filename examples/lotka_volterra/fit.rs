@@ -1,4 +1,6 @@
-//! A fit over all years, and a sequence of fits over a growing window.
+//! A fit over all years, a sequence of fits over a growing window, and a page about the last one.
+
+use std::path::Path;
 
 use pullback::continuation::GrowingWindow;
 use pullback::descent::Tolerances;
@@ -7,7 +9,7 @@ use pullback::loss::L2Misfit;
 use pullback::posterior::{Estimates, Variance};
 use pullback::{Descent, Error, Report, Result};
 
-use crate::problem::{Logarithms, NAMES, TRANSFORMS, data, years};
+use crate::problem::{FIRST, Logarithms, NAMES, TRANSFORMS, YEARS, data, years};
 
 /// Last years of the windows before the one with all years, counted from the first.
 const ENDS: [f64; 3] = [4.0, 9.0, 14.0];
@@ -64,4 +66,18 @@ pub fn grow(start: &[f64]) -> Result<Vec<Window>> {
         true => Ok(windows),
         false => Err(Error::custom(path.to_string())),
     }
+}
+
+/// Writes a page about the fit over all years.
+pub fn write_page(last: &Window, picture: &str, path: &Path) -> Result<()> {
+    let (model, loss) = (years()?, L2Misfit::euclidean(data())?);
+    let observed = (0..YEARS).flat_map(|year| [FIRST + year as f64; 2]);
+    let page = last.report.page(&descent(&model, &loss))?;
+    page.title("Hares and lynx, 1900 to 1920")
+        .estimates(&last.estimates)
+        .against("year", observed.collect())
+        .picture("Counts, fit, and 95 % bands", picture)
+        .setting("model", "Lotka and Volterra, observed by logarithms")
+        .setting("transforms", "logarithms of all parameters")
+        .write(path)
 }

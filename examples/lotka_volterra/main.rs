@@ -35,7 +35,11 @@ fn run(options: &Options) -> Result<(), Failure> {
 
     printer.json(|| output::json(&direct, &windows).to_string())?;
     pictures::draw(&direct, &windows, &options.out)?;
+    let picture = pictures::draw_fit(last)?.svg()?;
+    fit::write_page(last, &picture, &options.out.join("report.html"))?;
     let out = options.out.display();
-    note(&format!("wrote pictures (PNG, SVG) to {out}"));
+    note(&format!(
+        "wrote pictures (PNG, SVG) and report.html to {out}"
+    ));
     Ok(())
 }

@@ -14,7 +14,7 @@ pub const HELP: &str = "\
 Fits the equations of Lotka and Volterra to the numbers of hares and lynx from 1900 to 1920.
 
 usage: lotka_volterra [options]
-  --out DIR   [out/lotka_volterra]  folder for the pictures
+  --out DIR   [out/lotka_volterra]  folder for the pictures and the page report.html
   --json      print one JSON object to standard output and everything else to standard error
   --help      print this text
 

@@ -32,7 +32,7 @@ fn fine() -> Vec<f64> {
 }
 
 /// Draws data, curve and 95 % bands of both species.
-fn draw_fit(window: &Window) -> Result<Page> {
+pub fn draw_fit(window: &Window) -> Result<Page> {
     let (times, smooth) = (fine(), model(fine())?);
     let values = smooth.predict(&window.report.theta)?;
     let band = window.estimates.band(&smooth)?;

@@ -36,6 +36,24 @@ pub struct Counts {
     pub solver_iterations: usize,
 }
 
+impl Counts {
+    /// Returns all counts with the names of their fields.
+    pub fn by_name(&self) -> [(&'static str, usize); 10] {
+        [
+            ("model_solves", self.model_solves),
+            ("newton_solves", self.newton_solves),
+            ("factorisations", self.factorisations),
+            ("tangent_solves", self.tangent_solves),
+            ("adjoint_solves", self.adjoint_solves),
+            ("metric_factorisations", self.metric_factorisations),
+            ("metric_solves", self.metric_solves),
+            ("system_factorisations", self.system_factorisations),
+            ("system_solves", self.system_solves),
+            ("solver_iterations", self.solver_iterations),
+        ]
+    }
+}
+
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.model_solves += other.model_solves;

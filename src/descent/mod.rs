@@ -29,7 +29,7 @@ pub use self::run::Run;
 pub(crate) use self::step_norm::{NO_EFFECT, StepNorm};
 pub use self::stop::Stop;
 pub(crate) use self::stopping::NO_DECREASE;
-pub use self::stopping::Tolerances;
+pub use self::stopping::{Test, Tolerances};
 
 use self::problem::{FirstMetric, Problem, Setting};
 use crate::check;
@@ -283,6 +283,16 @@ impl<'a> Descent<'a> {
     }
 
     /// Returns whether there are priors.
+    /// Returns the loss.
+    pub fn loss(&self) -> &'a dyn Loss {
+        self.setting.loss
+    }
+
+    /// Returns the name of the direction.
+    pub fn direction_name(&self) -> &'static str {
+        self.setting.direction.name()
+    }
+
     pub(crate) fn has_priors(&self) -> bool {
         !self.setting.priors.is_empty()
     }

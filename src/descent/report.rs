@@ -8,7 +8,7 @@ use super::history::Iterate;
 use super::remaining::Remaining;
 use super::remark::Remark;
 use super::stop::Stop;
-use super::stopping::{Ratios, Tolerances};
+use super::stopping::{Ratios, Test, Tolerances};
 use crate::error::Result;
 use crate::linalg::Solved;
 use crate::posterior::{Estimates, Uncertainty, Variance};
@@ -56,6 +56,34 @@ impl Report {
     pub(crate) fn predicted_decrease(&self) -> f64 {
         let left = self.remaining.as_ref().map_or(0.0, |r| r.decrease);
         if left.is_finite() { left.max(0.0) } else { 0.0 }
+    }
+
+    /// Returns all stopping tests with their values at the last point.
+    pub fn tests(&self) -> Vec<Test> {
+        let limits = &self.tolerances;
+        let ratios = Ratios::of(&self.history, self.remaining.as_ref());
+        let ratios = ratios.map(|ratios| {
+            [
+                (
+                    "remaining decrease / objective",
+                    ratios.decrease,
+                    limits.decrease,
+                ),
+                ("remaining step / parameters", ratios.step, limits.step),
+                ("last decrease / objective", ratios.loss, limits.loss),
+                (
+                    "gradient / gradient at the start",
+                    ratios.gradient,
+                    limits.gradient,
+                ),
+            ]
+        });
+        let target = limits.target.map(|target| ("loss", self.loss, target));
+        let (taken, most) = (self.iterations() as f64, limits.iterations as f64);
+        let all = ratios.into_iter().flatten().chain(target);
+        all.chain([("steps", taken, most)])
+            .map(|(name, value, limit)| Test { name, value, limit })
+            .collect()
     }
 
     /// Returns the number of steps.
@@ -132,34 +160,9 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.stop)?;
-        let tolerances = &self.tolerances;
-        if let Some(ratios) = Ratios::of(&self.history, self.remaining.as_ref()) {
-            for (what, value, limit) in [
-                (
-                    "remaining decrease / objective",
-                    ratios.decrease,
-                    tolerances.decrease,
-                ),
-                ("remaining step / parameters", ratios.step, tolerances.step),
-                ("last decrease / objective", ratios.loss, tolerances.loss),
-                (
-                    "gradient / gradient at the start",
-                    ratios.gradient,
-                    tolerances.gradient,
-                ),
-            ] {
-                row(f, what, value, limit)?;
-            }
+        for test in self.tests() {
+            row(f, &test)?;
         }
-        if let Some(target) = tolerances.target {
-            row(f, "loss", self.loss, target)?;
-        }
-        row(
-            f,
-            "steps",
-            self.iterations() as f64,
-            tolerances.iterations as f64,
-        )?;
         write!(f, "  loss {:.6e}; {}", self.loss, self.counts)?;
         if let Some(line) = self.purposes.describe() {
             write!(f, "\n  {line}")?;
@@ -176,17 +179,12 @@ impl fmt::Display for Report {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, limit: f64) -> fmt::Result {
-    if value == f64::INFINITY {
-        return writeln!(f, "  {what:<34} {:>10}   (not known)", "–");
-    }
-    if limit == 0.0 {
-        return writeln!(f, "  {what:<34} {value:>10.2e}   (no limit)");
-    }
-    let (value_text, limit_text) = if value.fract() == 0.0 && value.abs() < 1e6 && limit >= 1.0 {
-        (format!("{value}"), format!("{limit}"))
-    } else {
-        (format!("{value:.2e}"), format!("{limit:.2e}"))
+fn row(f: &mut fmt::Formatter<'_>, test: &Test) -> fmt::Result {
+    let [value, limit] = test.texts();
+    let limit = match test.value == f64::INFINITY {
+        true => "(not known)".to_string(),
+        false if test.limit == 0.0 => "(no limit)".to_string(),
+        false => format!("(limit {limit})"),
     };
-    writeln!(f, "  {what:<34} {value_text:>10}   (limit {limit_text})")
+    writeln!(f, "  {:<34} {value:>10}   {limit}", test.name)
 }

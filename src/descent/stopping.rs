@@ -50,6 +50,30 @@ impl Default for Tolerances {
     }
 }
 
+/// Stopping test of a run: a value, and the limit below which it ends the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Test {
+    /// Quantity that the test compares.
+    pub name: &'static str,
+    /// Value at the last point; ∞ if it is not known.
+    pub value: f64,
+    /// Limit; 0 if the test is off. The number of steps ends a run that reaches it.
+    pub limit: f64,
+}
+
+impl Test {
+    /// Returns value and limit as text: whole numbers as they are, and "–" for a value that is not known.
+    pub fn texts(&self) -> [String; 2] {
+        let (value, limit) = (self.value, self.limit);
+        let whole = value.fract() == 0.0 && value.abs() < 1e6 && limit >= 1.0;
+        match value == f64::INFINITY {
+            true => ["–".to_string(), format!("{limit:.2e}")],
+            false if whole => [format!("{value}"), format!("{limit}")],
+            false => [format!("{value:.2e}"), format!("{limit:.2e}")],
+        }
+    }
+}
+
 /// Values that the stopping tests compare with the tolerances, at the end of a history; ∞ if unknown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratios {

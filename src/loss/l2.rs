@@ -76,6 +76,14 @@ impl Loss for L2Misfit {
         Some(self.target.len())
     }
 
+    /// Returns √vol (ρ − q), of which the loss is half the sum of squares.
+    fn residuals(&self, rho: &[f64]) -> Result<Option<Vec<f64>>> {
+        check::length(PAIRED, self.target.len(), rho.len())?;
+        let root = self.volume.sqrt();
+        let pairs = rho.iter().zip(&self.target);
+        Ok(Some(pairs.map(|(r, q)| root * (r - q)).collect()))
+    }
+
     fn check(&self, rho: &[f64]) -> Result<()> {
         check::length(PAIRED, self.target.len(), rho.len())?;
         check::finite("the state given to a loss", rho)

@@ -77,6 +77,16 @@ pub trait Loss: Sync {
         None
     }
 
+    /// Returns the residual of every datum at ρ in units of its noise, such as Γ^{-1/2}(O ρ − d), for pictures and tests of the
+    /// fit. None stands for a loss that does not compare single data.
+    ///
+    /// # Errors
+    /// Fails if the state has the wrong length.
+    fn residuals(&self, rho: &[f64]) -> Result<Option<Vec<f64>>> {
+        let _ = rho;
+        Ok(None)
+    }
+
     /// Returns the derivatives of the misfit of every datum along the columns of V, one row per datum, for a loss whose
     /// metric is not the variance of its gradient, such as [`Robust`].
     ///

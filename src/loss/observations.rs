@@ -152,6 +152,10 @@ impl Loss for Observations {
         Some(self.data.len())
     }
 
+    fn residuals(&self, rho: &[f64]) -> Result<Option<Vec<f64>>> {
+        self.whitened_residual(rho).map(Some)
+    }
+
     fn check(&self, rho: &[f64]) -> Result<()> {
         check::length(
             "the columns of the observation operator, one for each entry of the state",

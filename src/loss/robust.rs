@@ -237,6 +237,10 @@ impl Loss for Robust {
         self.observations.lower(white.as_ref()).map(Some)
     }
 
+    fn residuals(&self, rho: &[f64]) -> Result<Option<Vec<f64>>> {
+        self.observations.residuals(rho)
+    }
+
     fn scores(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         // The misfit of datum i has the derivative ψᵢ aᵢ with ψ = φ′r and the row aᵢ of Γ^{-1/2}O.
         let mut psi = self.observations.whitened_residual(rho)?;

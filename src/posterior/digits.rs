@@ -18,7 +18,12 @@ fn rounded_size(x: f64, error: f64) -> i32 {
 const APART: i32 = 2;
 
 /// Formats a value and its error with two digits of the error.
-pub(super) fn with_error(value: f64, error: f64) -> String {
+///
+/// ```
+/// use pullback::posterior::with_error;
+/// assert_eq!(with_error(5.501_564_3e-4, 7.266_87e-6), "(5.502 ± 0.073)e-4");
+/// ```
+pub fn with_error(value: f64, error: f64) -> String {
     let size = rounded_size(value.abs().max(error), error);
     // Powers of ten outside this range are written once for value and error.
     if (-3..6).contains(&size) {

@@ -71,6 +71,16 @@ impl Estimates {
         &self.uncertainty
     }
 
+    /// Returns the names of the parameters.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Returns the level of the confidence intervals.
+    pub fn confidence(&self) -> f64 {
+        self.confidence.level
+    }
+
     /// Sets the names of the parameters.
     ///
     /// # Errors
@@ -205,26 +215,32 @@ impl Estimates {
 }
 
 impl Estimates {
-    /// Prints what the residual says of the noise.
-    fn write_noise(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Returns what the residual says of the noise, and what else the reader of the table has to know.
+    pub fn notes(&self) -> Vec<String> {
+        let remarks = self.uncertainty.remarks().iter().cloned();
+        self.noise().into_iter().chain(remarks).collect()
+    }
+
+    /// Returns what the residual says of the noise.
+    fn noise(&self) -> Option<String> {
         let uncertainty = &self.uncertainty;
-        let Some(residual) = uncertainty.residual() else {
-            return Ok(());
-        };
+        let residual = uncertainty.residual()?;
         let (data, parameters, freedom) = (residual.data, residual.parameters, residual.freedom());
         let counts =
             format!("{freedom} degrees of freedom ({data} data, {parameters} fitted parameters)");
         let deviation = plain(uncertainty.variance().sqrt(), 0.0);
         match (uncertainty.freedom(), residual.reduced()) {
-            (Some(own), _) if own == freedom => {
-                write!(f, "\nresidual standard deviation {deviation} on {counts}")
-            }
+            (Some(own), _) if own == freedom => Some(format!(
+                "residual standard deviation {deviation} on {counts}"
+            )),
             (None, Some(reduced)) if uncertainty.variance() == 1.0 => {
                 let chi = plain(residual.chi_squared(), 0.0);
-                write!(f, "\nχ² {chi} on {counts}, reduced χ² {reduced:.3}")
+                Some(format!("χ² {chi} on {counts}, reduced χ² {reduced:.3}"))
             }
-            (None, None) if uncertainty.variance() == 1.0 => Ok(()),
-            _ => write!(f, "\nstandard deviation of the noise given: {deviation}"),
+            (None, None) if uncertainty.variance() == 1.0 => None,
+            _ => Some(format!(
+                "standard deviation of the noise given: {deviation}"
+            )),
         }
     }
 }
@@ -266,9 +282,8 @@ impl fmt::Display for Estimates {
             }
         }
         self.write_null_space(f)?;
-        self.write_noise(f)?;
-        let mut remarks = self.uncertainty.remarks().iter();
-        remarks.try_for_each(|remark| write!(f, "\n{remark}"))
+        let mut notes = self.notes().into_iter();
+        notes.try_for_each(|note| write!(f, "\n{note}"))
     }
 }
 

@@ -15,6 +15,7 @@ mod uncertainty;
 mod variance;
 
 pub(crate) use self::digits::plain;
+pub use self::digits::with_error;
 pub use self::error::CovarianceError;
 pub use self::estimates::Estimates;
 pub(crate) use self::estimates::numbered;

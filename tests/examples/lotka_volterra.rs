@@ -40,6 +40,15 @@ fn a_growing_window_rescues_the_fit() {
         assert!(text.contains(part), "`{part}` is missing in\n{text}");
     }
     program::has_pictures(&out, &["fit", "windows"]);
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for part in [
+        "Hares and lynx, 1900 to 1920",
+        "x(1900)",
+        "34.6",
+        "Residuals by year",
+    ] {
+        assert!(page.contains(part), "`{part}` is missing in the page");
+    }
     std::fs::remove_dir_all(&out).unwrap();
 }
 
