@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from . import _arguments, _pullback, _result
+from . import _arguments, _page, _pullback, _result
 from ._model import Explicit, as_model
 from ._pullback import Loss
 
@@ -109,8 +109,9 @@ def minimize(
     Result
         A `scipy.optimize.OptimizeResult` with x, fun, success, message, status, nit, nfev, njev, jac (the gradient),
         state, cov, stderr, correlation, intervals (95 %), undetermined (the parameters that the data do not
-        determine), null_space, history (a structured array), counts and report. cov and stderr are None with the
-        reason in cov_message if there are none. Ctrl-C ends the run with the best point so far, and success is False.
+        determine), null_space, residuals, history (a structured array), counts and report. cov and stderr are None with
+        the reason in cov_message if there are none. ``html("run.html")`` writes a page about the run. Ctrl-C ends the run
+        with the best point so far, and success is False.
 
     >>> import pullback as pb
     >>> grid = pb.Grid([(-6.0, 8.0, 140)])
@@ -139,7 +140,19 @@ def minimize(
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
-    return result(_pullback.descend(inner, compared, theta0, chosen), inner)
+    found = result(_pullback.descend(inner, compared, theta0, chosen), inner)
+    found["names"] = getattr(model, "names", None)
+    found["settings"] = _page.settings(
+        model,
+        chosen,
+        loss=loss,
+        sigma=sigma,
+        observe=observe,
+        prior=prior,
+        transforms=transforms,
+        bounds=bounds,
+    )
+    return found
 
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:
@@ -193,6 +206,7 @@ def result(found: dict, model: Any) -> Any:
     found["undetermined"] = [] if stderr is None else np.flatnonzero(np.isinf(stderr)).tolist()
     found["null_space"], found["held"] = errors.get("null_space"), errors.get("held", [])
     found["cov_message"], found["table"] = errors.get("reason"), errors.get("table")
+    found["variance"], found["notes"] = errors.get("variance"), errors.get("notes", [])
     return _result.Result(**found)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
-from typing import Any
+from typing import Any, Optional, Sequence
 
 import numpy as np
+
+from . import _page
 
 __all__ = ["Result", "correlation", "history", "plain"]
 
@@ -27,19 +28,40 @@ class Display(dict):
         return f"x = [{shown}{', …' if x.size > 10 else ''}]"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>θ<sub>{i}</sub></td><td>{value:.8g}</td><td>{error}</td></tr>"
-            for i, (value, error) in enumerate(zip(self["x"][:50], self._errors()))
-        )
-        head = "<tr><th>parameter</th><th>value</th><th>standard error</th></tr>"
-        status = "converged" if self["success"] else "not converged"
-        text = html.escape(f"{self['message']} ({self['nit']} steps, objective {self['fun']:.6e})")
-        return f"<p><b>{status}</b>: {text}</p><table>{head}{rows}</table>"
+        return _page.html(self, short=True) or ""
 
-    def _errors(self) -> list:
-        if self["stderr"] is None:
-            return ["–"] * self["x"].size
-        return ["undetermined" if np.isinf(e) else f"{e:.2g}" for e in self["stderr"]]
+    def html(
+        self,
+        path: Any = None,
+        *,
+        title: Optional[str] = None,
+        names: Optional[Sequence[str]] = None,
+        shape: Optional[Sequence[int]] = None,
+        pictures: Optional[dict] = None,
+    ) -> Optional[str]:
+        """Writes a page about the run: one HTML file without scripts that needs no network. Without a path it is returned.
+
+        Parameters
+        ----------
+        path
+            File to write.
+        title
+            Title of the page.
+        names
+            Names of the parameters.
+        shape
+            Shape of the grid whose field the parameters are.
+        pictures
+            Pictures by their titles: figures of Matplotlib, or texts of SVGs.
+
+        >>> import numpy as np, pullback as pb
+        >>> t = np.linspace(0.0, 3.0, 20)
+        >>> found = pb.minimize(lambda theta: theta[0] * np.exp(-theta[1] * t), 2.0 * np.exp(-0.7 * t), [1.0, 1.0], sigma=0.1)
+        >>> page = found.html(title="Decay", names=["amplitude", "rate"])
+        >>> page.startswith("<!DOCTYPE html>"), "amplitude" in page
+        (True, True)
+        """
+        return _page.html(self, path, title=title, names=names, shape=shape, pictures=pictures)
 
 
 class Attributes(dict):

@@ -175,9 +175,11 @@ impl Parts {
         }
         let [uncertainty, jacobian] = self.extras;
         let jacobian = jacobian.then(|| z.matrix().cloned()).transpose()?;
+        let residuals = self.loss.residuals(rho)?;
         let uncertain = uncertainty.then(|| self.uncertain(&outcome.report, descent));
         outcome.gradient = Some(gradient);
         outcome.jacobian = jacobian;
+        outcome.residuals = residuals;
         outcome.uncertain = uncertain;
         Ok(())
     }

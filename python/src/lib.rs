@@ -11,6 +11,7 @@ mod grid;
 mod objective;
 mod outcome;
 mod own_model;
+mod page;
 mod ready;
 mod watch;
 
@@ -32,6 +33,8 @@ mod _pullback {
     use crate::objective::{Loss, Observation, Prior};
     #[pymodule_export]
     use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
+    #[pymodule_export]
+    use crate::page::page;
     #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
 

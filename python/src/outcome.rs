@@ -4,6 +4,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pullback::Report;
 use pullback::descent::{Iterate, Stop};
 use pullback::faer::Mat;
+use pullback::page::Summary;
 use pullback::posterior::Estimates;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,6 +21,7 @@ pub(crate) struct Outcome {
     pub(crate) gradient: Option<Vec<f64>>,
     pub(crate) jacobian: Option<Mat<f64>>,
     pub(crate) uncertain: Option<Uncertain>,
+    pub(crate) residuals: Option<Vec<f64>>,
 }
 
 impl Outcome {
@@ -30,6 +32,7 @@ impl Outcome {
             gradient: None,
             jacobian: None,
             uncertain: None,
+            residuals: None,
         }
     }
 
@@ -49,6 +52,11 @@ impl Outcome {
         found.set_item("report", report.to_string())?;
         found.set_item("counts", counts(py, report)?)?;
         found.set_item("history", history(py, &report.history)?)?;
+        let summary = Summary::from(report);
+        found.set_item("tests", summary.tests)?;
+        found.set_item("solvers", summary.solvers)?;
+        found.set_item("remarks", summary.remarks)?;
+        found.set_item("residuals", self.residuals.map(|r| r.into_pyarray(py)))?;
         found.set_item("jac", self.gradient.map(|g| g.into_pyarray(py)))?;
         let jacobian = self.jacobian.map(|z| to_array(py, z.as_ref()));
         found.set_item("state_jac", jacobian.transpose()?)?;
@@ -60,20 +68,8 @@ impl Outcome {
 }
 
 fn counts<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>> {
-    let c = &report.counts;
     let found = PyDict::new(py);
-    for (name, count) in [
-        ("model_solves", c.model_solves),
-        ("newton_solves", c.newton_solves),
-        ("factorisations", c.factorisations),
-        ("tangent_solves", c.tangent_solves),
-        ("adjoint_solves", c.adjoint_solves),
-        ("metric_factorisations", c.metric_factorisations),
-        ("metric_solves", c.metric_solves),
-        ("system_factorisations", c.system_factorisations),
-        ("system_solves", c.system_solves),
-        ("solver_iterations", c.solver_iterations),
-    ] {
+    for (name, count) in report.counts.by_name() {
         found.set_item(name, count)?;
     }
     Ok(found)
@@ -119,6 +115,7 @@ fn errors(py: Python<'_>, uncertain: Uncertain) -> PyResult<Bound<'_, PyDict>> {
             found.set_item("intervals", estimates.intervals())?;
             found.set_item("variance", uncertainty.variance())?;
             found.set_item("table", estimates.to_string())?;
+            found.set_item("notes", estimates.notes())?;
         }
     }
     Ok(found)
