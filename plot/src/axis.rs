@@ -13,6 +13,8 @@ pub(crate) struct Axis {
     pub(crate) lower: f64,
     pub(crate) upper: f64,
     pub(crate) log: bool,
+    /// Whether ticks lie at whole numbers only.
+    pub(crate) whole: bool,
 }
 
 impl Axis {
@@ -53,6 +55,7 @@ impl Axis {
                 lower: low,
                 upper: high,
                 log,
+                whole: false,
             };
         }
         let pad = match (log, size > 0.0) {
@@ -64,6 +67,7 @@ impl Axis {
             lower: centre - pad,
             upper: centre + pad,
             log,
+            whole: false,
         }
     }
 

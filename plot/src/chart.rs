@@ -38,6 +38,7 @@ pub struct Chart {
     pub(crate) colour_range: Option<[f64; 2]>,
     pub(crate) ranges: [Option<[f64; 2]>; 2],
     pub(crate) log: [bool; 2],
+    pub(crate) whole_x: bool,
     pub(crate) equal: bool,
     pub(crate) legend: Corner,
     pub(crate) layers: Vec<Layer>,
@@ -95,6 +96,12 @@ impl Chart {
     /// Makes the y axis logarithmic.
     pub fn log_y(mut self) -> Chart {
         self.log[1] = true;
+        self
+    }
+
+    /// Puts the ticks of the x axis at whole numbers only, such as those of iterations.
+    pub fn whole_x(mut self) -> Chart {
+        self.whole_x = true;
         self
     }
 
@@ -198,7 +205,11 @@ impl Chart {
                 false => data,
             };
             let window = window.map_or(data, |window| Axis::exactly(window, data));
-            self.ranges[d].map_or(window, |range| Axis::exactly(range, window))
+            let axis = self.ranges[d].map_or(window, |range| Axis::exactly(range, window));
+            Axis {
+                whole: d == 0 && self.whole_x,
+                ..axis
+            }
         })
     }
 }

@@ -222,6 +222,7 @@ fn bar(chart: &Chart, area: &Area) -> Option<Bar> {
         lower,
         upper,
         log: false,
+        whole: false,
     };
     let left = area.right + BAR[0];
     Some(Bar {

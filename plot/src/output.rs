@@ -199,7 +199,7 @@ fn completed(svg: &str, [width, height]: [u32; 2], text_widths: &[f64]) -> Strin
         height * SVG_SCALE
     );
     let nominal = format!(
-        "class=\"pullback-plot\" width=\"{width}\" height=\"{height}\" stroke-linejoin=\"round\""
+        "width=\"{width}\" height=\"{height}\" class=\"pullback-plot\" stroke-linejoin=\"round\""
     );
     let svg = svg
         .replacen(&drawn, &nominal, 1)
@@ -251,7 +251,7 @@ mod tests {
         let raw =
             "<svg width=\"20\" height=\"10\"><text x=\"1\">a</text><text x=\"2\">b</text></svg>";
         let svg = completed(raw, [2, 1], &[3.0, 4.5]);
-        assert!(svg.starts_with("<svg class=\"pullback-plot\" width=\"2\" height=\"1\""));
+        assert!(svg.starts_with("<svg width=\"2\" height=\"1\" class=\"pullback-plot\""));
         assert!(svg.contains("<text textLength=\"4.5\"") && svg.ends_with("b</text></svg>"));
     }
 

@@ -57,6 +57,23 @@ fn odd_charts() -> Vec<Chart> {
 }
 
 #[test]
+fn whole_ticks_have_no_fractions() {
+    let svg = |chart: Chart| {
+        let points = [[0.0, 10.0], [1.0, 20.0]];
+        let chart = chart.line("", &points, Stroke::solid(PALETTE[0]));
+        Page::new(1)
+            .chart(chart)
+            .chart_size(320, 240)
+            .svg()
+            .unwrap()
+    };
+    let halves = |svg: &str| svg.contains("\n0.2\n") || svg.contains("\n0.5\n");
+    assert!(halves(&svg(Chart::new(""))));
+    let whole = svg(Chart::new("").whole_x());
+    assert!(!halves(&whole) && whole.contains("\n1\n"));
+}
+
+#[test]
 fn a_fine_field_is_one_image_in_an_svg() {
     let field = |n| Field2::sample([0.0, 1.0], [0.0, 1.0], [n, n], |x, y| x - y);
     let svg = |n| {

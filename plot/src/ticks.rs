@@ -70,6 +70,7 @@ impl Ticks {
 fn linear_ticks(axis: &Axis, extent: Extent) -> Ticks {
     let candidates = (1..=MAX_INTERVALS).rev().map(|count| {
         let step = nice(axis.span() / count as f64);
+        let step = if axis.whole { step.max(1.0) } else { step };
         labelled(axis, &multiples([axis.lower, axis.upper], step), step)
     });
     choose(candidates, extent)
@@ -189,7 +190,12 @@ mod tests {
     };
 
     fn labels(lower: f64, upper: f64, log: bool) -> (Vec<String>, String) {
-        let axis = Axis { lower, upper, log };
+        let axis = Axis {
+            lower,
+            upper,
+            log,
+            whole: false,
+        };
         let ticks = Ticks::of(&axis, WIDE);
         let inside = |t: &Tick| (-1e-6..=1.0 + 1e-6).contains(&t.at);
         assert!(ticks.major.iter().all(inside), "{ticks:?}");

@@ -22,7 +22,7 @@ LEVEL = 0.95
 
 def settings(model: Any, chosen: dict, **given: Any) -> dict:
     """Returns what a run was told, as texts."""
-    limits = ", ".join(f"{name} {value:g}" for name, value in zip(TOLERANCES, chosen["tolerances"]))
+    limits = ", ".join(f"{name} {value:g}" for name, value in zip(TOLERANCES, chosen["tolerances"]) if value)
     target = "" if chosen["target"] is None else f", target {chosen['target']:g}"
     metric = chosen["metric"]
     found = {
@@ -40,6 +40,8 @@ def text(value: Any) -> str:
     function = getattr(value, "f", None) or getattr(value, "residual", None)
     if callable(function):
         return f"{type(value).__name__} of {getattr(function, '__qualname__', type(function).__name__)}"
+    if isinstance(value, str) or callable(value):
+        return getattr(value, "__qualname__", str(value))
     if isinstance(value, np.ndarray):
         return str(value.tolist()) if value.size <= 8 else f"array of the shape {value.shape}"
     described = repr(value)

@@ -77,7 +77,8 @@ class GaussianMixture(Ready):
             raise TypeError(f"grid must be a Grid, not {type(grid).__name__}")
         axes = len(grid.shape)
         spread = [_component(component, axes) for component in components]
-        words = [_free(word, axes) for word in free]
+        self.names = list(free)
+        words = [_free(word, axes) for word in self.names]
         self._model, start = _pullback.gaussian_mixture(grid, spread, words)
         self.start = np.array(start)
 

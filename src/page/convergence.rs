@@ -12,6 +12,7 @@ const MARKED: usize = 60;
 
 /// Adds a curve over iterates, with markers if there are few.
 pub(super) fn drawn(chart: Chart, points: &[[f64; 2]]) -> Chart {
+    let chart = chart.whole_x();
     let chart = chart.line("", points, Stroke::solid(PALETTE[0]));
     match points.len() <= MARKED {
         true => chart.markers("", points, PALETTE[0], Marker::Dot),

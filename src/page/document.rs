@@ -30,9 +30,9 @@ const SECTIONS: [(&str, &str, Writer); 7] = [
 ];
 
 fn parameters_section(html: &mut Markup, content: &Content<'_>) -> Result<()> {
+    parameters::pictures(html, content)?;
     parameters::table(html, content, usize::MAX);
     uncertainty::notes(html, content);
-    parameters::pictures(html, content)?;
     if content.accuracy.is_ok() {
         html.line("h3", "What is undetermined");
         uncertainty::undetermined(html, content);
@@ -74,7 +74,7 @@ fn address(svg: &str) -> String {
     let mut text = "data:image/svg+xml;charset=utf-8,".to_string();
     for byte in svg.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' | b',' | b'=' => {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' | b',' => {
                 text.push(char::from(byte));
             }
             _ => text += &format!("%{byte:02X}"),
@@ -87,7 +87,11 @@ fn address(svg: &str) -> String {
 pub(super) fn whole(content: &Content<'_>) -> Result<String> {
     let sections = SECTIONS.iter();
     let sections: Vec<_> = sections
-        .filter(|(id, ..)| *id != "pictures" || !content.pictures.is_empty())
+        .filter(|(id, ..)| match *id {
+            "pictures" => !content.pictures.is_empty(),
+            "residuals" => content.residuals.is_some(),
+            _ => true,
+        })
         .collect();
     let mut written = Ok(());
     let mut html = Markup::default();

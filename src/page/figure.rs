@@ -6,7 +6,7 @@ use crate::plot::{Chart, Page};
 use crate::posterior::plain;
 
 /// Width and height of a chart, narrow enough for a telephone.
-pub(super) const SMALL: [u32; 2] = [420, 300];
+pub(super) const SMALL: [u32; 2] = [328, 250];
 
 /// Width and height of a map with its colour bar.
 pub(super) const SQUARE: [u32; 2] = [480, 420];
@@ -34,12 +34,25 @@ pub(super) fn row(
     written
 }
 
-/// Formats a number to six digits.
+/// Formats a number to at most six digits.
 pub(super) fn number(x: f64) -> String {
     match x {
         x if x.is_nan() => "–".to_string(),
         x if x.is_infinite() => (if x > 0.0 { "∞" } else { "−∞" }).to_string(),
-        x => plain(x, 0.0),
+        0.0 => "0".to_string(),
+        x => trimmed(&plain(x, 0.0)),
+    }
+}
+
+/// Removes zeros at the end of the decimals.
+fn trimmed(text: &str) -> String {
+    let (digits, power) = text.find('e').map_or((text, ""), |e| text.split_at(e));
+    match digits.contains('.') {
+        true => format!(
+            "{}{power}",
+            digits.trim_end_matches('0').trim_end_matches('.')
+        ),
+        false => text.to_string(),
     }
 }
 
@@ -56,5 +69,25 @@ pub(super) fn seconds(x: f64) -> String {
     match x.is_finite() {
         true => format!("{x:.3}"),
         false => number(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_no_needless_zeros() {
+        for (x, text) in [
+            (0.5, "0.5"),
+            (100.0, "100"),
+            (-0.0, "0"),
+            (1.25e-9, "1.25e-9"),
+            (3e7, "3e7"),
+            (f64::NAN, "–"),
+            (f64::NEG_INFINITY, "−∞"),
+        ] {
+            assert_eq!(number(x), text);
+        }
     }
 }

@@ -71,14 +71,20 @@ impl Report {
         }
         let metric = self.history.first().map_or("none", |first| first.metric);
         let limits = &self.tolerances;
-        let limits = format!(
-            "decrease {:e}, step {:e}, loss {:e}, gradient {:e}, at most {} steps",
-            limits.decrease, limits.step, limits.loss, limits.gradient, limits.iterations
-        );
+        let tests = [
+            ("decrease", limits.decrease),
+            ("step", limits.step),
+            ("loss", limits.loss),
+            ("gradient", limits.gradient),
+        ];
+        let tests = tests.into_iter().filter(|(_, limit)| *limit != 0.0);
+        let tests = tests.chain(limits.target.map(|target| ("target", target)));
+        let mut tests: Vec<String> = tests.map(|(name, x)| format!("{name} {x:e}")).collect();
+        tests.push(format!("at most {} steps", limits.iterations));
         Ok(page
             .setting("metric", metric)
             .setting("direction", descent.direction_name())
-            .setting("tolerances", &limits)
+            .setting("tolerances", &tests.join(", "))
             .environment())
     }
 }

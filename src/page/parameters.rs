@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::figure::{SMALL, SQUARE, figure, number, row};
-use super::markup::{Cell, Markup, drawable};
+use super::markup::{Cell, Markup};
 use crate::error::Result;
 use crate::plot::{Chart, Field2, Marker, PALETTE, Palette, Stroke};
 use crate::posterior::{plain, with_error};
@@ -41,7 +41,6 @@ fn rows(html: &mut Markup, content: &Content<'_>, caption: &str, shown: &[usize]
     let interval = level.map_or(String::new(), |l| {
         format!("{} % interval", number(100.0 * l))
     });
-    let interval = interval.replace(".0000 %", " %");
     let mut head = vec!["parameter", "start"];
     match level {
         Ok(_) => head.extend(["value ± standard error", interval.as_str()]),
@@ -221,16 +220,16 @@ pub(super) fn paths(html: &mut Markup, content: &Content<'_>) -> Result<()> {
     let distance = |i: usize| {
         let (a, b) = (first.theta[i], summary.theta[i]);
         let size = content.error(i).unwrap_or(a.abs().max(b.abs()));
-        if size > 0.0 {
-            (b - a).abs() / size
-        } else {
-            0.0
-        }
+        let change = (b - a).abs();
+        // From a start at zero all relative changes are 1, and the absolute change decides.
+        let relative = if size > 0.0 { change / size } else { 0.0 };
+        (relative, change)
     };
     let count = summary.theta.len();
-    let mut shown: Vec<(f64, usize)> = (0..count).map(|i| (distance(i), i)).collect();
+    let mut shown: Vec<((f64, f64), usize)> = (0..count).map(|i| (distance(i), i)).collect();
     if count > PATHS {
-        shown.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        shown
+            .sort_by(|((r, a), i), ((s, b), j)| s.total_cmp(r).then(b.total_cmp(a)).then(i.cmp(j)));
         shown.truncate(PATHS);
         shown.sort_by_key(|(_, i)| *i);
         html.line(
@@ -242,10 +241,10 @@ pub(super) fn paths(html: &mut Markup, content: &Content<'_>) -> Result<()> {
         shown.iter().try_for_each(|&(_, i)| {
             let at = |(k, step): (usize, &super::summary::Step<'_>)| [k as f64, step.theta[i]];
             let points: Vec<[f64; 2]> = summary.iterates.iter().enumerate().map(at).collect();
-            let chart = Chart::new(&drawable(&content.names[i])).labels("iterate", "");
+            let chart = Chart::new("").labels("iterate", "");
             let chart = super::convergence::drawn(chart, &points);
             let caption = format!("Path of {}", content.names[i]);
-            figure(html, chart, [300, 210], &caption)
+            figure(html, chart, [244, 190], &caption)
         })
     })
 }

@@ -12,19 +12,15 @@ const DRAWN: usize = 1500;
 
 /// Writes the section.
 pub(super) fn section(html: &mut Markup, content: &Content<'_>) -> Result<()> {
-    let Some(residuals) = &content.residuals else {
-        html.line(
-            "p",
-            "The loss does not compare single data, or no residuals were given.",
-        );
-        return Ok(());
-    };
+    let residuals = content.residuals.as_deref().unwrap_or_default();
     let variance = content.accuracy.as_ref().map_or(1.0, |a| a.variance);
     let scale = if variance > 0.0 { variance.sqrt() } else { 1.0 };
     let scaled: Vec<f64> = residuals.iter().map(|r| r / scale).collect();
     let known: Vec<f64> = scaled.iter().copied().filter(|r| r.is_finite()).collect();
     let unit = match scale == 1.0 {
-        true => "Residuals are model − data, in the units of the loss.".to_string(),
+        true => {
+            "Residuals are model − data, in units of the noise if the loss knows it.".to_string()
+        }
         false => format!(
             "Residuals are model − data, in units of the standard deviation {} of the noise.",
             number(scale)
@@ -171,13 +167,7 @@ fn statistics(html: &mut Markup, scaled: &[f64], known: &[f64]) {
     let finite = scaled.iter().enumerate().filter(|(_, r)| r.is_finite());
     let largest = finite.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
     let mut rows = vec![
-        (
-            "number",
-            number(count)
-                .trim_end_matches('0')
-                .trim_end_matches('.')
-                .to_string(),
-        ),
+        ("number", known.len().to_string()),
         ("mean", number(mean)),
         ("root mean square", number(square.sqrt())),
         (
@@ -185,7 +175,6 @@ fn statistics(html: &mut Markup, scaled: &[f64], known: &[f64]) {
             format!("{:.1} %", 100.0 * beyond / count),
         ),
     ];
-    rows[0].1 = known.len().to_string();
     if let Some((index, value)) = largest {
         rows.push(("largest", format!("{} at index {index}", number(*value))));
     }

@@ -92,7 +92,6 @@ fn correlation_row(html: &mut Markup, content: &Content<'_>, accuracy: &Accuracy
 }
 
 fn map(html: &mut Markup, accuracy: &Accuracy, p: usize) -> Result<()> {
-    // The first parameter is at the top, as in a matrix.
     let range = [-0.5, p as f64 - 0.5];
     let field = Field2::sample(range, range, [p, p], |x, y| {
         accuracy.correlation(x as usize, y as usize)

@@ -74,10 +74,10 @@ fn undetermined_combinations_are_named() {
     for part in [
         "Neither data nor priors determine θ4, θ9, θ17.",
         "Bounds hold θ2.",
-        "+ 0.577350 θ4 + 0.577350 θ9 + 0.577350 θ17",
+        "+ 0.57735 θ4 + 0.57735 θ9 + 0.57735 θ17",
         "held by its bound",
         "The first 10 and the last 30 of 300 iterates",
-        "in units of the standard deviation 2.00000",
+        "in units of the standard deviation 2 of the noise",
         "9 of 30 parameters",
     ] {
         assert!(text.contains(part), "`{part}` is missing in\n{text}");
@@ -99,4 +99,31 @@ fn parts_of_other_lengths_are_refused() {
     }
     assert!(page().names(&["a"]).is_err());
     assert!(page().html().is_ok());
+}
+
+#[test]
+fn residuals_are_those_that_the_loss_sums() {
+    use pullback::loss::{Divergence, L2Misfit, Observations, Penalty, Robust};
+    use pullback::{Grid, Loss, Noise, Operator};
+    let grid = Grid::new(&[(0.0, 2.0, 4)]).unwrap();
+    let (data, rho) = (vec![1.0, 2.0, 3.0, 4.0], [1.5, 2.0, 2.5, 5.0]);
+    let noise = Noise::deviations(vec![0.1, 0.2, 0.3, 0.4]).unwrap();
+    let observed =
+        || Observations::new(Operator::identity(4), data.clone(), noise.clone()).unwrap();
+    // At a very large scale the robust loss is that of least squares.
+    let robust = Robust::new(observed(), Penalty::Huber)
+        .unwrap()
+        .scale(1e9)
+        .unwrap();
+    let l2 = L2Misfit::new(&grid, data.clone()).unwrap();
+    let losses: [&dyn Loss; 3] = [&observed(), &robust, &l2];
+    for loss in losses {
+        let residuals = loss.residuals(&rho).unwrap().unwrap();
+        let half = 0.5 * residuals.iter().map(|r| r * r).sum::<f64>();
+        assert!((half / loss.value(&rho) - 1.0).abs() < 1e-12);
+        assert!(loss.residuals(&rho[1..]).is_err());
+    }
+    assert!((observed().residuals(&rho).unwrap().unwrap()[3] - 2.5).abs() < 1e-12);
+    let divergence = Divergence::kullback_leibler(&grid, data.clone()).unwrap();
+    assert!(divergence.residuals(&rho).unwrap().is_none());
 }
