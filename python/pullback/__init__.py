@@ -7,6 +7,8 @@
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
 | check derivatives | `verify` |
+| take steps one by one, save and resume | `Run` |
+| read a result from a file | `load_result` |
 
 >>> import numpy as np, pullback as pb
 >>> years = np.arange(21.0)
@@ -20,10 +22,12 @@
 from typing import Any
 
 from ._curve_fit import curve_fit
+from ._files import load_result
 from ._least_squares import least_squares
 from ._minimize import minimize, solve
 from ._model import Explicit, Implicit, Products, verify
 from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussian, matern, smoothness
+from ._run import Run
 from .models import (
     Darcy,
     Epidemic,
@@ -57,10 +61,12 @@ __all__ = [
     "Prior",
     "Products",
     "Robertson",
+    "Run",
     "__version__",
     "curve_fit",
     "gaussian",
     "least_squares",
+    "load_result",
     "matern",
     "minimize",
     "smoothness",

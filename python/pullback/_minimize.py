@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -33,6 +34,8 @@ def settings(**given: Any) -> dict:
         "uncertainty": False,
         "jacobian": False,
         "callback": None,
+        "save": None,
+        "resume": False,
     }
     return {**defaults, **given}
 
@@ -65,6 +68,9 @@ def minimize(
     maxiter: int = 1000,
     uncertainty: Optional[bool] = None,
     callback: Optional[Callable] = None,
+    save: Any = None,
+    save_every: int = 0,
+    resume: bool = False,
 ) -> Any:
     """Minimises f(rho(theta)) + R(theta) over theta by natural-gradient descent.
 
@@ -103,6 +109,9 @@ def minimize(
     callback
         Called as ``callback(intermediate_result)`` with `x` and `fun` for every iterate. The run stops if it returns
         True or raises `StopIteration`.
+    save, save_every, resume
+        File of the run, which is written after every `save_every` steps (0 for none) and at the end, and whether the run goes
+        on from this file if it is there. See `Run`.
 
     Returns
     -------
@@ -120,6 +129,54 @@ def minimize(
     >>> result.success, result.x.round(6).tolist()
     (True, [0.3, -2.0, 2.0])
     """
+    options = {
+        "loss": loss,
+        "sigma": sigma,
+        "observe": observe,
+        "metric": metric,
+        "direction": direction,
+        "prior": prior,
+        "transforms": transforms,
+        "bounds": bounds,
+        "ftol": ftol,
+        "xtol": xtol,
+        "gtol": gtol,
+        "target": target,
+        "maxiter": maxiter,
+        "uncertainty": uncertainty,
+    }
+    inner, compared, theta0, chosen = prepare(model, data, theta0, **options)
+    if callback is not None:
+        chosen["callback"] = reporting(_arguments.function("callback", callback))
+    if save is not None:
+        chosen["save"] = (os.path.abspath(save), _arguments.count("save_every", save_every))
+        chosen["resume"] = bool(resume) and os.path.exists(save)
+    elif save_every or resume:
+        raise ValueError("save_every and resume need a file: give save")
+    return result(_pullback.descend(inner, compared, theta0, chosen), inner)
+
+
+def prepare(
+    model: Any,
+    data: Any,
+    theta0: Any,
+    *,
+    loss: Any = "l2",
+    sigma: Any = None,
+    observe: Any = None,
+    metric: Any = None,
+    direction: str = "least_squares",
+    prior: Any = None,
+    transforms: Any = None,
+    bounds: Any = None,
+    ftol: Optional[float] = None,
+    xtol: Optional[float] = None,
+    gtol: Optional[float] = None,
+    target: Optional[float] = None,
+    maxiter: int = 1000,
+    uncertainty: Optional[bool] = None,
+) -> tuple:
+    """Returns the model, loss, start and settings of a descent from the arguments of `minimize`."""
     theta0 = _arguments.parameters("theta0", theta0)
     inner = as_model(model, theta0)
     compared = as_loss(inner, data, loss=loss, sigma=sigma, observe=observe)
@@ -137,9 +194,8 @@ def minimize(
         target=target,
         iterations=_arguments.count("maxiter", maxiter),
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
-        callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
-    return result(_pullback.descend(inner, compared, theta0, chosen), inner)
+    return inner, compared, theta0, chosen
 
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:

@@ -12,6 +12,7 @@ mod objective;
 mod outcome;
 mod own_model;
 mod ready;
+mod session;
 mod watch;
 
 use pyo3::prelude::*;
@@ -34,6 +35,8 @@ mod _pullback {
     use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
     #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
+    #[pymodule_export]
+    use crate::session::{Session, saved_theta};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

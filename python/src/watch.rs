@@ -44,9 +44,11 @@ impl Watch {
         self.raised.load(Ordering::Relaxed)
     }
 
-    /// Takes the exception out.
+    /// Takes the exception out. The next computation begins without one.
     pub(crate) fn take(&self) -> Option<PyErr> {
-        self.error.lock().ok()?.take()
+        let error = self.error.lock().ok()?.take();
+        self.raised.store(false, Ordering::Relaxed);
+        error
     }
 
     /// Looks for Ctrl-C, unless it did so a moment ago. Returns whether the computation has to end.
@@ -57,11 +59,16 @@ impl Watch {
         let due = now >= self.looked.load(Ordering::Relaxed) + INTERVAL;
         if due && !self.raised() {
             self.looked.store(now, Ordering::Relaxed);
-            if let Err(interrupt) = Python::attach(|py| py.check_signals()) {
-                self.keep(interrupt);
-            }
+            self.check_signals();
         }
         self.raised()
+    }
+
+    /// Looks for Ctrl-C.
+    pub(crate) fn check_signals(&self) {
+        if let Err(interrupt) = Python::attach(|py| py.check_signals()) {
+            self.keep(interrupt);
+        }
     }
 
     /// Returns the exception if there is one, and otherwise the outcome.

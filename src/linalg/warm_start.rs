@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use faer::{Mat, MatRef};
+use serde::{Deserialize, Serialize};
 
 use super::SolveStats;
 use super::operator::Side;
@@ -26,10 +27,11 @@ const COMPARED: usize = 1 << 12;
 const NEW: f64 = 0.25;
 
 /// Store of the first batches that the last factor solved iteratively: one with A, and one with Aᵀ.
-pub(crate) struct WarmStart(Mutex<Memory>);
+pub(crate) struct WarmStart(Mutex<Batches>);
 
 /// Contents of a [`WarmStart`].
-struct Memory {
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Batches {
     /// For A and for Aᵀ: whether the first batch of the last factor was solved iteratively on the CPU. If
     /// not, the next first batch is not copied.
     iterates: [bool; 2],
@@ -38,8 +40,11 @@ struct Memory {
 }
 
 /// Right-hand sides B and their solutions X.
+#[derive(Clone, Serialize, Deserialize)]
 struct Solved {
+    #[serde(with = "crate::saving::forms::columns")]
     b: Mat<f64>,
+    #[serde(with = "crate::saving::forms::columns")]
     x: Mat<f64>,
 }
 
@@ -63,7 +68,7 @@ impl First {
 
 impl Default for WarmStart {
     fn default() -> Self {
-        Self(Mutex::new(Memory {
+        Self(Mutex::new(Batches {
             iterates: [true; 2],
             solved: [None, None],
         }))
@@ -71,8 +76,18 @@ impl Default for WarmStart {
 }
 
 impl WarmStart {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, Batches> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a copy of the contents.
+    pub(crate) fn batches(&self) -> Batches {
+        self.memory().clone()
+    }
+
+    /// Replaces the contents.
+    pub(crate) fn restore(&self, batches: Batches) {
+        *self.memory() = batches;
     }
 
     /// Prepares a warm start for the first batch that a factor solves on this side. Returns `None` for later
