@@ -1,12 +1,9 @@
-"""Files of results."""
+"""Files of results. Modules of formats are imported with the first file, which keeps the import of the package short."""
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -35,6 +32,8 @@ def load_result(path: Any) -> Any:
     >>> (again.x == result.x).all() and again.message == result.message
     True
     """
+    import zipfile
+
     from . import _result
 
     path = os.fspath(path)
@@ -57,6 +56,8 @@ def known(path: str, kinds: dict) -> str:
 
 
 def save_npz(result: Any, path: str) -> None:
+    import json
+
     arrays: dict = {name: value for name, value in result.items() if isinstance(value, np.ndarray)}
     rest = {name: value for name, value in result.items() if name not in arrays}
     arrays[REST] = np.array(json.dumps(encode(rest)))
@@ -64,6 +65,8 @@ def save_npz(result: Any, path: str) -> None:
 
 
 def load_npz(path: str) -> dict:
+    import json
+
     # NumPy leaves a file open that it cannot read.
     with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
         found = {name: file[name] for name in file.files}
@@ -71,12 +74,16 @@ def load_npz(path: str) -> dict:
 
 
 def save_json(result: Any, path: str) -> None:
+    import json
+
     text = json.dumps(encode(dict(result)), allow_nan=False)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
 def load_json(path: str) -> dict:
+    import json
+
     with open(path, encoding="utf-8") as file:
         found = decode(json.load(file))
     if not isinstance(found, dict) or not {"x", "fun", "message"} <= found.keys():
@@ -123,6 +130,8 @@ def decode(value: Any) -> Any:
 
 def save_csv(result: Any, path: str) -> None:
     """Writes a row for every parameter."""
+    import csv
+
     nothing = [""] * result["x"].size
     errors = nothing if result["stderr"] is None else result["stderr"].tolist()
     ends = [("", "")] * result["x"].size if result["intervals"] is None else result["intervals"].tolist()
