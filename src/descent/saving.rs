@@ -17,7 +17,8 @@ pub(super) struct Saving {
 impl Saving {
     /// Returns whether a run that went on from `before` to `after` steps is to be saved.
     pub(super) fn is_due(&self, before: usize, after: usize, stop: Option<Stop>) -> bool {
-        let reached = after > before && self.every > 0 && after % self.every == 0;
+        // No number of steps but 0 is a multiple of 0.
+        let reached = after > before && after.is_multiple_of(self.every);
         reached || stop.is_some()
     }
 

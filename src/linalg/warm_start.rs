@@ -36,7 +36,7 @@ pub(crate) struct Batches {
     /// not, the next first batch is not copied.
     iterates: [bool; 2],
     /// First batches of the last factor that were solved with A and with Aᵀ.
-    solved: [Option<Solved>; 2],
+    solved: [Option<Box<Solved>>; 2],
 }
 
 /// Right-hand sides B and their solutions X.
@@ -106,7 +106,7 @@ impl WarmStart {
         };
         let b = iterates.then(|| b.to_owned());
         let guess = match (&b, old) {
-            (Some(b), Some(old)) => old.guess(b),
+            (Some(b), Some(old)) => (*old).guess(b),
             _ => None,
         };
         Some(First { side, b, guess })
@@ -120,7 +120,7 @@ impl WarmStart {
         // For direct solvers, copies of B and X would be useless.
         let iterates = x.is_some() && (stats.iterations > 0 || guess.is_some());
         let solved = match (b, x) {
-            (Some(b), Some(x)) if iterates => Some(Solved { b, x: x.to_owned() }),
+            (Some(b), Some(x)) if iterates => Some(Box::new(Solved { b, x: x.to_owned() })),
             _ => None,
         };
         let mut memory = self.memory();

@@ -36,7 +36,7 @@ fn directions() -> Vec<&'static dyn Direction> {
     let iterative = Auto {
         budget: 1,
         dual: 0,
-        iterative: nystrom.clone(),
+        iterative: nystrom,
     };
     vec![
         leak(LeastSquares::default()),
