@@ -88,6 +88,7 @@ pub mod posterior;
 pub mod prior;
 pub mod profile;
 pub mod random;
+mod saving;
 pub mod sketch;
 pub mod step;
 mod vector;
@@ -166,6 +167,11 @@ struct TimePage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/optima.md")]
 struct OptimaPage;
+
+/// Runs the examples of `docs/long-runs.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/long-runs.md")]
+struct LongRunsPage;
 
 /// Runs the examples of `docs/profiles.md` as tests.
 #[cfg(doctest)]

@@ -14,6 +14,7 @@ const ARGUMENTS: usize = 5;
 const ROWS: &[&[&str]] = &[
     &["error"],
     &["check", "vector"],
+    &["saving"],
     &["random"],
     &["linalg"],
     &["grid", "coordinates"],

@@ -15,6 +15,8 @@
 | plan an experiment | `design`, `jacobian` |
 | limit the number of threads | `threads`, `set_threads` |
 | check derivatives | `verify` |
+| take steps one by one, save and resume | `Run` |
+| read a result from a file | `load_result` |
 
 >>> import numpy as np, pullback as pb
 >>> years = np.arange(21.0)
@@ -35,6 +37,7 @@ from ._equations import Equations, Formula
 from ._experiment import Experiment
 from ._design import design, jacobian
 from ._jax import from_jax
+from ._files import load_result
 from ._least_squares import least_squares
 from ._likelihood import Measurements, likelihood
 from ._minimize import minimize, solve
@@ -46,6 +49,7 @@ from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussi
 from ._search import multistart, profile
 from ._threads import set_threads, threads
 from ._torch import from_torch
+from ._run import Run
 from .models import (
     Darcy,
     Epidemic,
@@ -86,6 +90,7 @@ __all__ = [
     "Problem",
     "Products",
     "Robertson",
+    "Run",
     "__version__",
     "correct",
     "curve_fit",
@@ -98,6 +103,7 @@ __all__ = [
     "jacobian",
     "least_squares",
     "likelihood",
+    "load_result",
     "matern",
     "maximum",
     "minimize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, NamedTuple, Optional
 
 import numpy as np
@@ -34,6 +35,8 @@ def settings(**given: Any) -> dict:
         "uncertainty": False,
         "jacobian": False,
         "callback": None,
+        "save": None,
+        "resume": False,
     }
     return {**defaults, **given}
 
@@ -69,6 +72,9 @@ def minimize(
     posterior: Any = None,
     callback: Optional[Callable] = None,
     n_jobs: Optional[int] = None,
+    save: Any = None,
+    save_every: int = 0,
+    resume: bool = False,
 ) -> Any:
     """Minimises f(rho(theta)) + R(theta) over theta by natural-gradient descent.
 
@@ -113,6 +119,9 @@ def minimize(
         True or raises `StopIteration`.
     n_jobs
         Number of threads: None for as many as there are, and -1 for one per processor (see `threads`).
+    save, save_every, resume
+        File of the run, which is written after every `save_every` steps (0 for none) and at the end, and whether the run goes
+        on from this file if it is there. See `Run`.
 
     Returns
     -------
@@ -151,10 +160,14 @@ def minimize(
         uncertainty=uncertainty,
         callback=callback,
     )
+    if save is not None:
+        problem.settings["save"] = (os.path.abspath(save), _arguments.count("save_every", save_every))
+        problem.settings["resume"] = bool(resume) and os.path.exists(save)
+    elif save_every or resume:
+        raise ValueError("save_every and resume need a file: give save")
     wanted = _posterior.options(posterior, problem.settings["priors"])
     with threads(n_jobs):
-        found = result(_pullback.descend(problem.model, problem.loss, problem.start, problem.settings), problem.model)
-        found["names"], found["settings"] = getattr(model, "names", None), problem.described
+        found = problem.result(_pullback.descend(problem.model, problem.loss, problem.start, problem.settings))
         finished = wanted is not None and found["reason"] != "interrupted"
         found["posterior"] = _posterior.computed(problem, found["x"], wanted) if wanted and finished else None
     return found
@@ -169,6 +182,14 @@ class Problem(NamedTuple):
     settings: dict
     #: What was told, as texts.
     described: dict
+    #: Names of the parameters, if the model has them.
+    names: Any
+
+    def result(self, found: dict) -> Any:
+        """Returns the result of a descent."""
+        completed = result(found, self.model)
+        completed["names"], completed["settings"] = self.names, self.described
+        return completed
 
 
 #: Options of a problem, those of `minimize`, with their defaults.
@@ -218,7 +239,7 @@ def prepared(model: Any, data: Any, theta0: Any, **given: Any) -> Problem:
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
     told = {name: options[name] for name in ("loss", "sigma", "observe", "prior", "transforms", "bounds")}
-    return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told))
+    return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), getattr(model, "names", None))
 
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:

@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence
 
 import numpy as np
 
-from . import _page
+from . import _files, _page
 
 __all__ = ["Result", "correlation", "history", "plain"]
 
@@ -21,6 +21,23 @@ class Display(dict):
             names = ", ".join(f"θ{i}" for i in self["undetermined"])
             lines.append(f"undetermined by the data: {names}")
         return "\n".join(lines)
+
+    def save(self, path: Any) -> None:
+        """Writes the result to a file: `.npz` and `.json` hold all of it and are read by `load_result`, `.csv` holds the
+        parameters with their errors, and `.nc` (NetCDF) what `to_xarray` returns.
+
+        >>> import tempfile, pullback as pb
+        >>> result = pb.minimize(lambda theta: theta**2, [4.0, 9.0], [1.0, 1.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result.save(folder + "/result.npz")
+        ...     pb.load_result(folder + "/result.npz").x.round(6).tolist()
+        [2.0, 3.0]
+        """
+        _files.save(self, path)
+
+    def to_xarray(self) -> Any:
+        """Returns parameters, errors, state and iterates as an `xarray.Dataset`. Needs xarray."""
+        return _files.to_xarray(self)
 
     def _values(self) -> str:
         x = self["x"]

@@ -1,8 +1,9 @@
 //! Descents: long computations without the interpreter lock, which end at an exception or Ctrl-C.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use pullback::descent::{Run, Tolerances};
+use pullback::descent::{Run, Saved, Tolerances};
 use pullback::posterior::Variance;
 use pullback::{
     Backend, Bounds, Descent, Direction, Linearisation, Metric, Model, Report, Transform,
@@ -38,6 +39,10 @@ pub(crate) struct Settings<'py> {
     uncertainty: bool,
     jacobian: bool,
     callback: Option<Py<PyAny>>,
+    /// File of the run, and the number of steps after which it is written again.
+    save: Option<(PathBuf, usize)>,
+    /// Whether the run goes on from its file.
+    resume: bool,
 }
 
 /// Parts of a descent that live as long as it does.
@@ -54,6 +59,8 @@ pub(crate) struct Parts {
     callback: Option<Py<PyAny>>,
     /// Whether the uncertainty and the Jacobian are computed.
     extras: [bool; 2],
+    save: Option<(PathBuf, usize)>,
+    resume: bool,
 }
 
 /// Returns the model that a Python object stands for: a ready one, or one with methods in Python.
@@ -116,6 +123,8 @@ impl Parts {
             },
             callback: settings.callback,
             extras: [settings.uncertainty, settings.jacobian],
+            save: settings.save,
+            resume: settings.resume,
             model,
             loss: Arc::clone(&loss.loss),
             estimates_noise: loss.estimates_noise,
@@ -147,13 +156,21 @@ impl Parts {
     fn run(&self, start: &[f64], watch: &Watch) -> pullback::Result<Outcome> {
         let backend = Interruptible::new(watch);
         let descent = self.descent(&backend);
-        let mut run = descent.begin(start)?;
+        let mut run = match &self.save {
+            Some((path, _)) if self.resume => descent.resume(&Saved::read(path)?)?,
+            _ => descent.begin(start)?,
+        };
         let mut stopped = self.observed(&run, watch);
         while !stopped && !watch.look() {
             match run.step() {
-                Ok(Some(_)) => break,
-                Ok(None) => stopped = self.observed(&run, watch),
-                Err(_) if watch.raised() => break,
+                _ if watch.raised() => break,
+                Ok(stop) => {
+                    self.save(&run)?;
+                    if stop.is_some() {
+                        break;
+                    }
+                    stopped = self.observed(&run, watch);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -169,8 +186,22 @@ impl Parts {
         }
     }
 
+    /// Saves the run after every few steps and at its end. After an exception, which may look like rejected trials, the file of
+    /// an earlier point remains.
+    fn save(&self, run: &Run<'_>) -> pullback::Result<()> {
+        let Some((path, every)) = &self.save else {
+            return Ok(());
+        };
+        // The iterates of the history are those before the current point.
+        let reached = *every > 0 && run.history().len().is_multiple_of(*every);
+        match reached || run.stop().is_some() {
+            true => run.saved()?.write(path),
+            false => Ok(()),
+        }
+    }
+
     /// Adds the gradient, and where they are asked for the Jacobian and the uncertainty.
-    fn complete(
+    pub(crate) fn complete(
         &self,
         outcome: &mut Outcome,
         descent: &Descent<'_>,

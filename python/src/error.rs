@@ -1,10 +1,11 @@
 //! Errors of the library as Python exceptions.
 
+use pullback::descent::SaveError;
 use pullback::model::SingularJacobian;
 use pullback::{Error, evolution};
 use pyo3::PyErr;
 use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyMemoryError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyException, PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 create_exception!(
@@ -20,12 +21,15 @@ create_exception!(
 KeyError(0)"
 );
 
-/// Returns the exception of an error: `ValueError` for invalid input, `ModelError` for a model that fails, `MemoryError`, and
-/// otherwise `RuntimeError`.
+/// Returns the exception of an error: `ValueError` for invalid input, `ModelError` for a model that fails, `OSError` for files,
+/// `MemoryError`, and otherwise `RuntimeError`.
 pub(crate) fn raise(error: Error) -> PyErr {
     let text = error.to_string();
     if is_of_model(&error) {
         return ModelError::new_err(text);
+    }
+    if matches!(error.of(), Some(SaveError::File { .. })) {
+        return PyOSError::new_err(text);
     }
     match error {
         Error::OutOfMemory { .. } => PyMemoryError::new_err(text),

@@ -21,6 +21,7 @@ mod posterior;
 mod program;
 mod ready;
 mod search;
+mod session;
 mod stopping;
 mod threads;
 mod traced;
@@ -60,6 +61,8 @@ mod _pullback {
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
     #[pymodule_export]
     use crate::search::{multistart, profile};
+    #[pymodule_export]
+    use crate::session::{Session, saved_theta};
     #[pymodule_export]
     use crate::threads::{all_threads, get_threads, set_threads, swap_threads};
     #[pymodule_export]

@@ -76,7 +76,7 @@ fn counts<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDict>>
 }
 
 /// Returns the iterates by columns.
-fn history<'py>(py: Python<'py>, iterates: &[Iterate]) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn history<'py>(py: Python<'py>, iterates: &[Iterate]) -> PyResult<Bound<'py, PyDict>> {
     let found = PyDict::new(py);
     let column = |f: &dyn Fn(&Iterate) -> f64| {
         let values: Vec<f64> = iterates.iter().map(f).collect();

@@ -44,9 +44,11 @@ impl Watch {
         self.raised.load(Ordering::Relaxed)
     }
 
-    /// Takes the exception out.
+    /// Takes the exception out. The next computation begins without one.
     pub(crate) fn take(&self) -> Option<PyErr> {
-        self.error.lock().ok()?.take()
+        let error = self.error.lock().ok()?.take();
+        self.raised.store(false, Ordering::Relaxed);
+        error
     }
 
     /// Looks for Ctrl-C, unless it did so a moment ago. Returns whether the computation has to end.

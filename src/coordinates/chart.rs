@@ -2,11 +2,12 @@
 
 use faer::prelude::Reborrow;
 use faer::{Mat, MatMut, MatRef};
+use serde::{Deserialize, Serialize};
 
 /// Linearised map from the reduced variables ξ to θ: dθᵢ = scaleᵢ dξ_j for the j-th free parameter i = free_j.
 ///
 /// The parameters that are not free are fixed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Chart {
     /// Indices of the free parameters, in increasing order.
     pub(crate) free: Vec<usize>,

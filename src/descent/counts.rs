@@ -5,14 +5,19 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-use crate::linalg::{Backend, Reuse, Solved, Tally, describe_purposes, merge_solved};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::linalg::{
+    Backend, Origin, Reuse, Solved, Tally, TallyState, describe_purposes, merge_solved,
+};
 
 /// Cost of a run so far, as numbers of solves and factorisations.
 ///
 /// A solve is one solved column. The random column that every linearisation adds to its first batch, to detect a singular
 /// Jacobian, is not counted.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Number of computed states ρ(θ), including those of trials.
     pub model_solves: usize,
@@ -92,7 +97,7 @@ impl fmt::Display for Counts {
 }
 
 /// Methods that solved the linear systems, by purpose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Solvers {
     pub(super) model: Vec<Solved>,
     pub(super) metric: Vec<Solved>,
@@ -132,6 +137,15 @@ pub(super) struct Ledger<'a> {
     pub(super) priors: Tally<'a>,
     /// Counter of the solves of systems that directions set up. The systems differ at every point and damping.
     pub(super) systems: Tally<'a>,
+    /// Factors for the model, for the loss and for the precisions of priors, which the tallies above share.
+    factors: [Arc<Reuse<'a>>; 3],
+}
+
+/// State of a ledger: all counts, the warm starts of iterative solvers, and what the shared factors come from.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct LedgerState {
+    tallies: [TallyState; 6],
+    factors: [Vec<Origin>; 3],
 }
 
 /// Number of factors that are kept for the precisions of priors. One prior may need several factors.
@@ -146,17 +160,51 @@ impl<'a> Ledger<'a> {
         // the last factor of Newton's method. The right-hand sides of Newton's method are residuals, which
         // decrease from step to step. The last solution is therefore no good guess for the next, and
         // `forward` uses no warm starts.
-        let factors = Arc::new(Reuse::new(backend, 1));
+        let factors = [1, LOSS_FACTORS, PRECISIONS].map(|n| Arc::new(Reuse::new(backend, n)));
+        let [of_model, of_loss, of_priors] = factors.clone();
         Self {
-            forward: Tally::new(backend).sharing(factors.clone()),
-            sensitivity: Tally::new(backend).sharing(factors).warm(),
+            forward: Tally::new(backend).sharing(of_model.clone()),
+            sensitivity: Tally::new(backend).sharing(of_model).warm(),
             geometry: Tally::new(backend).warm(),
-            loss: Tally::new(backend)
-                .sharing(Arc::new(Reuse::new(backend, LOSS_FACTORS)))
-                .warm(),
-            priors: Tally::new(backend).sharing(Arc::new(Reuse::new(backend, PRECISIONS))),
+            loss: Tally::new(backend).sharing(of_loss).warm(),
+            priors: Tally::new(backend).sharing(of_priors),
             systems: Tally::new(backend),
+            factors,
         }
+    }
+
+    /// Returns all tallies, and the factors that they share.
+    fn parts(&self) -> ([&Tally<'a>; 6], &[Arc<Reuse<'a>>; 3]) {
+        let Self {
+            forward,
+            sensitivity,
+            geometry,
+            loss,
+            priors,
+            systems,
+            factors,
+        } = self;
+        let tallies = [forward, sensitivity, geometry, loss, priors, systems];
+        (tallies, factors)
+    }
+
+    /// Returns the state.
+    pub(super) fn state(&self) -> LedgerState {
+        let (tallies, factors) = self.parts();
+        LedgerState {
+            tallies: tallies.map(Tally::state),
+            factors: factors.each_ref().map(|factors| factors.origins()),
+        }
+    }
+
+    /// Goes on from a state. Its factors are computed again, which is not counted, because the run had them.
+    pub(super) fn restore(&self, state: LedgerState) -> Result<()> {
+        let (tallies, factors) = self.parts();
+        for (tally, state) in tallies.into_iter().zip(state.tallies) {
+            tally.restore(state);
+        }
+        let mut both = factors.iter().zip(state.factors);
+        both.try_for_each(|(factors, origins)| factors.restore(origins))
     }
 
     /// Sets the counts of the solves and factorisations in these backends. Model, tangent and adjoint solves
@@ -170,14 +218,7 @@ impl<'a> Ledger<'a> {
         counts.metric_solves = geometry.solves() + loss.solves();
         counts.system_factorisations = self.systems.factorisations() + priors.factorisations();
         counts.system_solves = self.systems.solves() + priors.solves();
-        let all = [
-            &self.forward,
-            sensitivity,
-            geometry,
-            loss,
-            priors,
-            &self.systems,
-        ];
+        let (all, _) = self.parts();
         counts.solver_iterations = all.into_iter().map(Tally::iterations).sum();
     }
 

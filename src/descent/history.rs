@@ -3,11 +3,14 @@
 use std::fmt;
 use std::ops::Deref;
 
+use serde::{Deserialize, Serialize};
+
 use super::counts::Counts;
+use crate::saving::forms::Name;
 use crate::step::Trial;
 
 /// Step that led to an iterate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
     /// Size of the step, maxᵢ |Δθᵢ|/|θᵢ|, with the larger |θᵢ| of the two ends of the step.
     pub relative_step: f64,
@@ -70,7 +73,7 @@ impl Move {
 }
 
 /// One iterate of a descent. `Display` prints a table row, preceded by the table header for iterate 0.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Iterate {
     /// Number of the iterate, 0 at the start.
     pub iteration: usize,
@@ -85,7 +88,8 @@ pub struct Iterate {
     /// Step that led to the iterate, or None at the start.
     pub step: Option<Move>,
     /// Name of the metric for the next step.
-    pub metric: &'static str,
+    #[serde(deserialize_with = "crate::saving::forms::name")]
+    pub metric: Name,
     /// Cost of the run up to the iterate.
     pub counts: Counts,
     /// Seconds since the start of the run.

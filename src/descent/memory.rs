@@ -1,5 +1,7 @@
 //! State that a run carries from point to point, besides its history.
 
+use serde::{Deserialize, Serialize};
+
 use super::counts::Counts;
 use super::linearised::Linearised;
 use super::remark::Remark;
@@ -7,6 +9,7 @@ use super::step_norm::ColumnNorms;
 use crate::step::Trial;
 
 /// Accepted trial, with the coordinates from which it led to the next point.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Departure {
     pub(super) trial: Trial,
     pub(super) coordinates: Vec<f64>,
@@ -22,6 +25,7 @@ impl Departure {
 }
 
 /// State that a run carries from point to point.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Memory {
     /// Counts of model, tangent and adjoint solves. The ledger has all other counts.
     pub(super) counts: Counts,

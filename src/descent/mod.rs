@@ -12,7 +12,10 @@ mod progress;
 mod remaining;
 mod remark;
 mod report;
+mod resume;
 mod run;
+mod saved;
+mod saving;
 mod search;
 mod step_norm;
 mod stop;
@@ -26,12 +29,15 @@ pub(crate) use self::remaining::{PROBE, Remaining};
 pub use self::remark::Remark;
 pub use self::report::Report;
 pub use self::run::Run;
+pub use self::saved::Saved;
 pub(crate) use self::step_norm::{NO_EFFECT, StepNorm};
 pub use self::stop::Stop;
 pub(crate) use self::stopping::NO_DECREASE;
 pub use self::stopping::{Test, Tolerances};
+pub use crate::saving::SaveError;
 
 use self::problem::{FirstMetric, Problem, Setting};
+use self::saving::Saving;
 use crate::check;
 use crate::coordinates::{Bounds, Transform, check_transforms};
 use crate::direction::{Direction, LeastSquares, Proposal};
@@ -66,6 +72,7 @@ pub struct Descent<'a> {
     step: &'a dyn StepRule,
     backend: &'a dyn Backend,
     tolerances: Tolerances,
+    saving: Option<Saving>,
 }
 
 impl<'a> Descent<'a> {
@@ -85,6 +92,7 @@ impl<'a> Descent<'a> {
             step: TrustRatio::STANDARD,
             backend: Cpu::shared(),
             tolerances: Tolerances::default(),
+            saving: None,
         }
     }
 
@@ -163,11 +171,9 @@ impl<'a> Descent<'a> {
     pub fn run<F: Into<Control>>(
         &self,
         theta: &[f64],
-        mut observer: impl FnMut(Snapshot<'_>) -> F,
+        observer: impl FnMut(Snapshot<'_>) -> F,
     ) -> Result<Report> {
-        let mut run = self.begin(theta)?;
-        while run.advance(&mut |s| observer(s).into())?.is_none() {}
-        Ok(run.report())
+        self.begin(theta)?.finish(observer)
     }
 
     /// Begins a run at `theta` that the caller advances step by step.
@@ -175,7 +181,7 @@ impl<'a> Descent<'a> {
     /// # Errors
     /// Fails if an input is invalid, or if the objective cannot be computed at the start.
     pub fn begin(&self, theta: &[f64]) -> Result<Run<'a>> {
-        Run::new(self, theta, None)
+        Ok(Run::new(self, theta, None)?.saving(self.saving.clone()))
     }
 
     /// Runs the descent from `theta` to its end, with an optional guess of the state there. Returns the cost also of a run
@@ -339,6 +345,7 @@ impl<'a> Descent<'a> {
                 target: None,
                 ..self.tolerances
             },
+            saving: None,
         }
     }
 

@@ -1,9 +1,12 @@
 //! Points of a run: parameters with their state and objective.
 
+use serde::{Deserialize, Serialize};
+
+use crate::linalg::Batches;
 use crate::loss::Misfit;
 
 /// Point θ with its state and objective.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Point {
     pub(super) theta: Vec<f64>,
     pub(super) rho: Vec<f64>,
@@ -26,4 +29,6 @@ pub struct Evaluation {
 pub(super) struct Evaluated<'a> {
     pub(super) point: Point,
     pub(super) misfit: Box<dyn Misfit + 'a>,
+    /// Warm starts of the loss before it was prepared, from which a preparation comes out bit for bit as it was.
+    pub(super) before: Option<Batches>,
 }

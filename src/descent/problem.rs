@@ -92,7 +92,14 @@ impl<'a> Problem<'a> {
         memory.counts.model_solves += 1;
         let setting = &self.setting;
         let rho = solve_from(setting.model, &theta, guess, &self.ledger.forward)?;
+        self.compare(theta, rho)
+    }
+
+    /// Computes the objective at a state.
+    pub(super) fn compare(&self, theta: Vec<f64>, rho: Vec<f64>) -> Result<Evaluated<'a>> {
+        let setting = &self.setting;
         setting.loss.check(&rho)?;
+        let before = self.ledger.loss.batches();
         let misfit = setting.loss.at(&rho, &self.ledger.loss)?;
         let mut penalty = 0.0;
         for prior in &setting.priors {
@@ -104,7 +111,11 @@ impl<'a> Problem<'a> {
             rho,
             theta,
         };
-        Ok(Evaluated { point, misfit })
+        Ok(Evaluated {
+            point,
+            misfit,
+            before,
+        })
     }
 
     /// Returns the objective at a point.

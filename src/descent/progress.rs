@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::counts::Counts;
 use super::history::{Control, Iterate, Move, Snapshot};
 use super::linearised::Linearised;
@@ -13,6 +15,7 @@ use super::stopping::{NO_DECREASE, Tolerances};
 use crate::vector::norm;
 
 /// History, last step, best point and remaining decrease of a run.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Progress {
     /// First scale of the step rule at the start of the run.
     natural: f64,

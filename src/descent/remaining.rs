@@ -1,5 +1,7 @@
 //! Remaining step and decrease at a point, predicted by the undamped quadratic model.
 
+use serde::{Deserialize, Serialize};
+
 use super::linearised::Linearised;
 use super::memory::Memory;
 use super::problem::Problem;
@@ -9,7 +11,7 @@ use crate::coordinates::Transform;
 use crate::direction::{Path, Proposal};
 
 /// Remaining step and decrease at a point, predicted by the undamped quadratic model.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Remaining {
     /// Decrease of the objective that the undamped step predicts.
     pub(crate) decrease: f64,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Descent;
 use super::counts::{Counts, Solvers};
 use super::history::Iterate;
@@ -16,9 +18,9 @@ use crate::posterior::{Estimates, Uncertainty, Variance};
 /// Result of a descent: the best point, the history, the reason for stopping, and the cost.
 ///
 /// The best point of a converged run is its last point. `Display` prints every stopping test with its value
-/// and limit, and the counts.
+/// and limit, and the counts. A report can be serialised by serde.
 #[must_use = "a report says whether the run converged"]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Parameters of the best point.
     pub theta: Vec<f64>,

@@ -1,6 +1,6 @@
 //! Descent in progress: every step linearises the problem, computes a direction, and tries steps along it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Descent;
 use super::history::{Control, Iterate, Snapshot};
@@ -9,6 +9,7 @@ use super::point::{Evaluated, Point};
 use super::problem::Problem;
 use super::progress::Progress;
 use super::report::Report;
+use super::saving::Saving;
 use super::search::{Outcome, Search};
 use super::stop::Stop;
 use super::stopping::Tolerances;
@@ -35,16 +36,19 @@ use crate::step::{Judge, StepRule};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct Run<'a> {
-    problem: Problem<'a>,
-    rule: &'a dyn StepRule,
-    judge: Box<dyn Judge + 'a>,
-    finder: Box<dyn Finder + 'a>,
-    tolerances: Tolerances,
-    state: Evaluated<'a>,
-    memory: Memory,
-    progress: Progress,
-    stop: Option<Stop>,
-    started: Instant,
+    pub(super) problem: Problem<'a>,
+    pub(super) rule: &'a dyn StepRule,
+    pub(super) judge: Box<dyn Judge + 'a>,
+    pub(super) finder: Box<dyn Finder + 'a>,
+    pub(super) tolerances: Tolerances,
+    pub(super) state: Evaluated<'a>,
+    pub(super) memory: Memory,
+    pub(super) progress: Progress,
+    pub(super) stop: Option<Stop>,
+    pub(super) started: Instant,
+    /// Time that the run took before it was saved.
+    pub(super) earlier: Duration,
+    pub(super) saving: Option<Saving>,
 }
 
 impl<'a> Run<'a> {
@@ -67,6 +71,8 @@ impl<'a> Run<'a> {
             memory,
             stop: None,
             started,
+            earlier: Duration::ZERO,
+            saving: None,
         })
     }
 
@@ -79,14 +85,39 @@ impl<'a> Run<'a> {
         self.advance(&mut |_| Control::Continue)
     }
 
+    /// Runs to the end. The observer receives every iterate from the current one on, and may return [`Control::Stop`].
+    ///
+    /// # Errors
+    /// Fails as [`step`](Self::step) does.
+    pub fn finish<F: Into<Control>>(
+        &mut self,
+        mut observer: impl FnMut(Snapshot<'_>) -> F,
+    ) -> Result<Report> {
+        while self.advance(&mut |s| observer(s).into())?.is_none() {}
+        Ok(self.report())
+    }
+
     /// Takes a [`step`](Self::step), with an observer that receives the current point before the step.
-    pub(super) fn advance(
+    fn advance(
         &mut self,
         observer: &mut dyn FnMut(Snapshot<'_>) -> Control,
     ) -> Result<Option<Stop>> {
         if self.stop.is_some() {
             return Ok(self.stop);
         }
+        let steps = self.memory.steps;
+        let stop = self.take_step(observer)?;
+        let due = |saving: &&Saving| saving.is_due(steps, self.memory.steps, stop);
+        if let Some(saving) = self.saving.as_ref().filter(due) {
+            saving.save(&self.saved()?)?;
+        }
+        Ok(stop)
+    }
+
+    fn take_step(
+        &mut self,
+        observer: &mut dyn FnMut(Snapshot<'_>) -> Control,
+    ) -> Result<Option<Stop>> {
         let limit = self.problem.first_phase(&self.memory);
         let slow = limit.is_some_and(|p| self.progress.slowed(&self.state.point, p));
         let switched = slow && self.memory.end_first_phase();
@@ -101,9 +132,9 @@ impl<'a> Run<'a> {
         let mut ending = None;
         if !self.progress.recorded() {
             let counts = self.problem.counts(&self.memory, Some(&linearised));
-            let snapshot = self
-                .progress
-                .record(&linearised, counts, self.started.elapsed());
+            let snapshot =
+                self.progress
+                    .record(&linearised, counts, self.earlier + self.started.elapsed());
             let control = observer(snapshot);
             // If steps in the first metric become negligible, only the phase of this metric ends, not the
             // run.

@@ -1,7 +1,9 @@
 //! Norm of steps, and the effects of the parameters on the state.
 
+use serde::{Deserialize, Serialize};
+
 /// Norms of the columns of L Z at the points of a run, where L is the root of the metric.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct ColumnNorms {
     /// Largest norm so far of every column.
     largest: Vec<f64>,

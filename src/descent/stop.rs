@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Number of successive tiny steps after which a run counts as at rest.
 pub(super) const RESTING_STEPS: usize = 5;
 
@@ -9,7 +11,7 @@ pub(super) const RESTING_STEPS: usize = 5;
 ///
 /// The remaining step is that of the undamped quadratic model at the last point (see [`Tolerances`](super::Tolerances)).
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Stop {
     /// The remaining step predicts a negligible decrease.
     Decrease {

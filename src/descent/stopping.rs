@@ -1,5 +1,7 @@
 //! Stopping tests of a descent.
 
+use serde::{Deserialize, Serialize};
+
 use super::history::{Iterate, Move};
 use super::remaining::Remaining;
 use super::stop::{RESTING_STEPS, Stop};
@@ -14,7 +16,7 @@ use crate::step::NEGLIGIBLE;
 /// the metric of the loss, neither test depends on the units of the parameters, on the scale of the objective
 /// or on the start. For [`Gradient`](crate::direction::Gradient), the remaining step is the one with the
 /// current scale of the step rule.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tolerances {
     /// Decrease that the remaining step predicts, relative to the objective.
     ///

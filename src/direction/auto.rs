@@ -4,7 +4,7 @@ use super::conjugate_gradient::ConjugateGradient;
 use super::data_space::DataSpace;
 use super::dual::{Dual, conserves_mass};
 use super::least_squares::LeastSquares;
-use super::{Direction, Finder, Local, Path, Proposal};
+use super::{Direction, Finder, Local, Path, Proposal, Remembered};
 use crate::check;
 use crate::error::Result;
 use crate::metric::LocalForm;
@@ -145,6 +145,15 @@ impl Finder for Choices<'_> {
         let path = finder.prepare(at)?;
         let remark = format!("chose {name}: {why}");
         Ok(Box::new(Chosen { path, remark }))
+    }
+
+    // The other directions have no memory.
+    fn memory(&self) -> Result<Remembered> {
+        self.iterative.memory()
+    }
+
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        self.iterative.recall(memory)
     }
 }
 

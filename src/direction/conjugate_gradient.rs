@@ -1,7 +1,7 @@
 //! Matrix-free natural direction for any number of parameters.
 
 use super::preconditioner::{Preconditioned, Preconditioner, SketchCache};
-use super::{Direction, Finder, Local, Path, Proposal};
+use super::{Direction, Finder, Local, Path, Proposal, Remembered};
 use crate::check;
 use crate::error::Result;
 use crate::hessian::{End, Goal, Krylov, Limits};
@@ -167,6 +167,15 @@ impl Finder for Iterations<'_> {
                 remedy: "a prior or another preconditioner may help",
             },
         }))
+    }
+
+    fn memory(&self) -> Result<Remembered> {
+        Remembered::new(&self.cache)
+    }
+
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        self.cache = memory.get()?;
+        Ok(())
     }
 }
 

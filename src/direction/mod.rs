@@ -36,6 +36,7 @@ use crate::linalg::Backend;
 use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
 use crate::prior::PriorTerms;
+pub use crate::saving::Remembered;
 
 /// Local data of the objective at θ, in the coordinates of the free parameters.
 pub struct Local<'a> {
@@ -168,6 +169,26 @@ pub trait Finder {
     fn escape<'a>(&'a mut self, at: &Local<'a>) -> Result<Option<Box<dyn Path + 'a>>> {
         let _ = at;
         Ok(None)
+    }
+
+    /// Returns all that the finder carries from one point to the next, for a run that is [saved](crate::descent::Saved). The
+    /// default carries nothing.
+    ///
+    /// A finder with memory must implement this method and [`recall`](Finder::recall). Otherwise a resumed run finds other
+    /// directions than a run that was never saved.
+    ///
+    /// # Errors
+    /// Fails if the memory has no form in bytes.
+    fn memory(&self) -> Result<Remembered> {
+        Remembered::nothing()
+    }
+
+    /// Takes back what [`memory`](Finder::memory) returned, in a run that is resumed. The finder has just begun.
+    ///
+    /// # Errors
+    /// Fails if the memory is of another kind.
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        memory.get()
     }
 }
 

@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::conjugate_gradient::{Forcing, KrylovPath, Wording, check_options};
-use super::{Direction, Finder, Hessian, Local, Path, Proposal};
+use super::{Direction, Finder, Hessian, Local, Path, Proposal, Remembered};
 use crate::error::Result;
 use crate::hessian::{Goal, Krylov, Limits, Pencil};
 use crate::prior::PriorTerms;
@@ -150,6 +150,15 @@ impl Finder for Iterations<'_> {
                 parameter: most.map_or(0, |j| at.free()[j]),
             })
         }))
+    }
+
+    fn memory(&self) -> Result<Remembered> {
+        Remembered::new(&self.reach)
+    }
+
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        self.reach = memory.get()?;
+        Ok(())
     }
 }
 

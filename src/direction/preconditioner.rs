@@ -1,6 +1,7 @@
 //! Preconditioners of conjugate gradients.
 
 use faer::{Mat, MatRef};
+use serde::{Deserialize, Serialize};
 
 use super::Local;
 use crate::check;
@@ -64,10 +65,10 @@ impl Preconditioner {
 }
 
 /// Eigenpairs of the curvature, cached from step to step of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct SketchCache(Option<CachedSketch>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct CachedSketch {
     eigenpairs: Eigenpairs,
     /// Coordinates in which the eigenvectors are given.

@@ -1,6 +1,7 @@
 //! Leading eigenpairs of the curvature of the data relative to the precision of the priors.
 
 use faer::{Mat, MatRef};
+use serde::{Deserialize, Serialize};
 
 use super::curvature::Curvature;
 use crate::error::{Error, Result};
@@ -8,9 +9,10 @@ use crate::linalg::{add_product, product, right_singular, symmetric_eigen, symme
 use crate::prior::PriorTerms;
 
 /// Eigenpairs of G u = λ C u in decreasing order, with UᵀCU = I and UᵀGU = diag λ.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Eigenpairs {
     pub(crate) values: Vec<f64>,
+    #[serde(with = "crate::saving::forms::columns")]
     pub(crate) vectors: Mat<f64>,
 }
 

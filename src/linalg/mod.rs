@@ -48,10 +48,11 @@ pub(crate) use self::dense::{
 pub use self::fastest::Fastest;
 pub(crate) use self::operator::vectorised;
 pub use self::operator::{Operator, Pattern, Product, Side, Stencil, View};
-pub(crate) use self::reuse::{Factors, Reuse};
+pub(crate) use self::reuse::{Factors, Origin, Reuse};
 pub use self::stats::{Method, SolveStats, Solved};
 pub(crate) use self::stats::{describe_purposes, describe_solved, merge_solved};
-pub(crate) use self::tally::Tally;
+pub(crate) use self::tally::{Tally, TallyState};
+pub(crate) use self::warm_start::Batches;
 
 /// Individual kernels of the solvers for the library's own benchmarks. They are not part of the stable
 /// interface.

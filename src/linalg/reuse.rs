@@ -5,10 +5,14 @@
 //! declare them equal.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::operator::Operator;
-use super::{Backend, Factor};
+use faer::{MatMut, MatRef};
+use serde::{Deserialize, Serialize};
+
+use super::operator::{Operator, Side};
+use super::{Backend, Batch, Factor, SolveStats};
 use crate::error::Result;
 
 /// Source of factors that several callers may share.
@@ -36,8 +40,21 @@ pub(crate) struct Reuse<'b> {
 
 /// Cached factor with its matrix.
 struct Cached<'b> {
-    matrix: Operator<'b>,
-    factor: Arc<dyn Factor + 'b>,
+    matrix: Operator<'static>,
+    factor: Arc<Announced<'b>>,
+}
+
+/// Factor that remembers the largest number of columns announced to it.
+struct Announced<'b> {
+    factor: Box<dyn Factor + 'b>,
+    columns: AtomicUsize,
+}
+
+/// What a cached factor comes from: its matrix, and the number of columns announced to it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    matrix: Operator<'static>,
+    announced: usize,
 }
 
 impl<'b> Reuse<'b> {
@@ -53,8 +70,46 @@ impl<'b> Reuse<'b> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns what the cached factors come from, oldest first.
+    pub(crate) fn origins(&self) -> Vec<Origin> {
+        let cache = self.cache();
+        let origin = |cached: &Cached<'_>| Origin {
+            matrix: cached.matrix.clone(),
+            announced: cached.factor.columns.load(Ordering::Relaxed),
+        };
+        cache.iter().map(origin).collect()
+    }
+
+    /// Fills the cache with the factors of these matrices.
+    ///
+    /// # Errors
+    /// Fails as [`Backend::factor`] does.
+    pub(crate) fn restore(&self, origins: Vec<Origin>) -> Result<()> {
+        self.discard();
+        for Origin { matrix, announced } in origins {
+            let factor = self.compute(matrix)?;
+            if announced > 0 {
+                factor.announce(announced);
+            }
+        }
+        Ok(())
+    }
+
+    /// Factorises a matrix, and caches its factor.
+    fn compute(&self, matrix: Operator<'static>) -> Result<Arc<Announced<'b>>> {
+        let factor = Arc::new(Announced {
+            factor: self.backend.factor(matrix.clone())?,
+            columns: AtomicUsize::new(0),
+        });
+        self.cache().push_back(Cached {
+            matrix,
+            factor: Arc::clone(&factor),
+        });
+        Ok(factor)
+    }
+
     /// Returns the cached factor of a matrix that equals `a`, if there is one.
-    fn cached(&self, a: &Operator<'_>) -> Option<Arc<dyn Factor + 'b>> {
+    fn cached(&self, a: &Operator<'_>) -> Option<Arc<Announced<'b>>> {
         let cache = self.cache();
         // A comparison reads both matrices once. Different matrices usually differ in one of the first
         // entries, so that a failed comparison is nearly free, and a successful one saves a factorisation.
@@ -78,12 +133,7 @@ impl Factors for Reuse<'_> {
                 cache.pop_front();
             }
         }
-        let factor: Arc<dyn Factor + '_> = Arc::from(self.backend.factor(matrix.clone())?);
-        self.cache().push_back(Cached {
-            matrix,
-            factor: Arc::clone(&factor),
-        });
-        Ok((factor, true))
+        Ok((self.compute(matrix)?, true))
     }
 
     fn has_factor(&self, a: &Operator<'_>) -> bool {
@@ -92,5 +142,30 @@ impl Factors for Reuse<'_> {
 
     fn discard(&self) {
         self.cache().clear();
+    }
+}
+
+impl Factor for Announced<'_> {
+    fn solve(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: MatMut<'_, f64>,
+    ) -> Result<SolveStats> {
+        self.factor.solve(side, guess, batch)
+    }
+
+    fn solve_batch(
+        &self,
+        side: Side,
+        guess: Option<MatRef<'_, f64>>,
+        batch: Batch,
+    ) -> Result<(Batch, SolveStats)> {
+        self.factor.solve_batch(side, guess, batch)
+    }
+
+    fn announce(&self, columns: usize) {
+        self.columns.fetch_max(columns, Ordering::Relaxed);
+        self.factor.announce(columns);
     }
 }

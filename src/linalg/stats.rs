@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use crate::saving::forms::Name;
+
 /// Diagnostics of the worst column of a batched solve.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SolveStats {
@@ -59,7 +63,9 @@ impl SolveStats {
 /// # Ok::<(), pullback::Error>(())
 /// ```
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Method {
     /// Unknown method, because the backend does not report it.
     #[default]
@@ -91,7 +97,7 @@ pub enum Method {
     /// Restarted GMRES, which needs only products with the matrix.
     Gmres,
     /// Method of another backend, given by its name.
-    Named(&'static str),
+    Named(#[serde(deserialize_with = "crate::saving::forms::name")] Name),
 }
 
 impl fmt::Display for Method {
@@ -117,7 +123,7 @@ impl fmt::Display for Method {
 }
 
 /// Number of right-hand sides solved by one method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Solved {
     /// Method that solved the right-hand sides.
     pub method: Method,

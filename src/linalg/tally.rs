@@ -1,13 +1,13 @@
 //! Backend wrapper that counts factorisations and solves, shares factors and warm-starts iterations.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
+use serde::{Deserialize, Serialize};
 
 use super::operator::{Operator, Side};
-use super::warm_start::{First, Used, WarmStart};
+use super::warm_start::{Batches, First, Used, WarmStart};
 use super::{Backend, Batch, Factor, Factors, SolveStats, Solved, stats};
 use crate::error::Result;
 
@@ -18,10 +18,23 @@ pub(crate) struct Tally<'b> {
     shared: Option<Arc<dyn Factors + 'b>>,
     /// Solutions of the last factor, if iterative solves are warm-started.
     warm: Option<WarmStart>,
-    factorisations: AtomicUsize,
-    solves: AtomicUsize,
-    iterations: AtomicUsize,
-    solved: Mutex<Vec<Solved>>,
+    counted: Mutex<Counts>,
+}
+
+/// Counts of a [`Tally`].
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Counts {
+    factorisations: usize,
+    solves: usize,
+    iterations: usize,
+    solved: Vec<Solved>,
+}
+
+/// State of a [`Tally`], without the factors that it shares.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct TallyState {
+    counted: Counts,
+    warm: Option<Batches>,
 }
 
 impl<'b> Tally<'b> {
@@ -31,10 +44,37 @@ impl<'b> Tally<'b> {
             backend,
             shared: None,
             warm: None,
-            factorisations: AtomicUsize::new(0),
-            solves: AtomicUsize::new(0),
-            iterations: AtomicUsize::new(0),
-            solved: Mutex::default(),
+            counted: Mutex::default(),
+        }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counts> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the state.
+    pub(crate) fn state(&self) -> TallyState {
+        TallyState {
+            counted: self.counted().clone(),
+            warm: self.batches(),
+        }
+    }
+
+    /// Goes on from a state.
+    pub(crate) fn restore(&self, state: TallyState) {
+        *self.counted() = state.counted;
+        self.restore_batches(state.warm);
+    }
+
+    /// Returns the batches from which the next solves are warm-started.
+    pub(crate) fn batches(&self) -> Option<Batches> {
+        self.warm.as_ref().map(WarmStart::batches)
+    }
+
+    /// Sets the batches from which the next solves are warm-started.
+    pub(crate) fn restore_batches(&self, batches: Option<Batches>) {
+        if let (Some(warm), Some(batches)) = (&self.warm, batches) {
+            warm.restore(batches);
         }
     }
 
@@ -53,40 +93,38 @@ impl<'b> Tally<'b> {
 
     /// Returns the number of factorisations, including those that failed.
     pub(crate) fn factorisations(&self) -> usize {
-        self.factorisations.load(Ordering::Relaxed)
+        self.counted().factorisations
     }
 
     /// Returns the number of columns solved, for A and Aᵀ together.
     pub(crate) fn solves(&self) -> usize {
-        self.solves.load(Ordering::Relaxed)
+        self.counted().solves
     }
 
     /// Returns the number of iterations, summed over batches. For a batch, the slowest column counts.
     pub(crate) fn iterations(&self) -> usize {
-        self.iterations.load(Ordering::Relaxed)
+        self.counted().iterations
     }
 
     /// Returns the number of columns that each method has solved.
     pub(crate) fn solved(&self) -> Vec<Solved> {
-        let solved = self.solved.lock();
-        solved.unwrap_or_else(PoisonError::into_inner).clone()
+        self.counted().solved.clone()
     }
 
     fn count_factorisation(&self) {
-        self.factorisations.fetch_add(1, Ordering::Relaxed);
+        self.counted().factorisations += 1;
     }
 
     /// Records the diagnostics of a solve that succeeded.
     fn record(&self, columns: usize, stats: SolveStats) {
-        self.iterations
-            .fetch_add(stats.iterations, Ordering::Relaxed);
-        let mut solved = self.solved.lock().unwrap_or_else(PoisonError::into_inner);
         let one = Solved {
             method: stats.method,
             columns,
             iterations: stats.iterations,
         };
-        stats::add(&mut solved, one);
+        let mut counted = self.counted();
+        counted.iterations += stats.iterations;
+        stats::add(&mut counted.solved, one);
     }
 }
 
@@ -181,7 +219,7 @@ impl Counted<'_> {
     /// Failed solves are counted, but not attributed to a method.
     fn begin(&self, side: Side, columns: usize, b: Option<MatRef<'_, f64>>) -> Option<First> {
         // Columns are counted before the solve, because a failed solve has taken time as well.
-        self.tally.solves.fetch_add(columns, Ordering::Relaxed);
+        self.tally.counted().solves += columns;
         self.tally.warm.as_ref()?.first(&self.used, side, b?)
     }
 

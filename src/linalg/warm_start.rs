@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use faer::{Mat, MatRef};
+use serde::{Deserialize, Serialize};
 
 use super::SolveStats;
 use super::operator::Side;
@@ -26,20 +27,24 @@ const COMPARED: usize = 1 << 12;
 const NEW: f64 = 0.25;
 
 /// Store of the first batches that the last factor solved iteratively: one with A, and one with Aᵀ.
-pub(crate) struct WarmStart(Mutex<Memory>);
+pub(crate) struct WarmStart(Mutex<Batches>);
 
 /// Contents of a [`WarmStart`].
-struct Memory {
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Batches {
     /// For A and for Aᵀ: whether the first batch of the last factor was solved iteratively on the CPU. If
     /// not, the next first batch is not copied.
     iterates: [bool; 2],
     /// First batches of the last factor that were solved with A and with Aᵀ.
-    solved: [Option<Solved>; 2],
+    solved: [Option<Box<Solved>>; 2],
 }
 
 /// Right-hand sides B and their solutions X.
+#[derive(Clone, Serialize, Deserialize)]
 struct Solved {
+    #[serde(with = "crate::saving::forms::columns")]
     b: Mat<f64>,
+    #[serde(with = "crate::saving::forms::columns")]
     x: Mat<f64>,
 }
 
@@ -63,7 +68,7 @@ impl First {
 
 impl Default for WarmStart {
     fn default() -> Self {
-        Self(Mutex::new(Memory {
+        Self(Mutex::new(Batches {
             iterates: [true; 2],
             solved: [None, None],
         }))
@@ -71,8 +76,18 @@ impl Default for WarmStart {
 }
 
 impl WarmStart {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, Batches> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a copy of the contents.
+    pub(crate) fn batches(&self) -> Batches {
+        self.memory().clone()
+    }
+
+    /// Replaces the contents.
+    pub(crate) fn restore(&self, batches: Batches) {
+        *self.memory() = batches;
     }
 
     /// Prepares a warm start for the first batch that a factor solves on this side. Returns `None` for later
@@ -91,7 +106,7 @@ impl WarmStart {
         };
         let b = iterates.then(|| b.to_owned());
         let guess = match (&b, old) {
-            (Some(b), Some(old)) => old.guess(b),
+            (Some(b), Some(old)) => (*old).guess(b),
             _ => None,
         };
         Some(First { side, b, guess })
@@ -105,7 +120,7 @@ impl WarmStart {
         // For direct solvers, copies of B and X would be useless.
         let iterates = x.is_some() && (stats.iterations > 0 || guess.is_some());
         let solved = match (b, x) {
-            (Some(b), Some(x)) if iterates => Some(Solved { b, x: x.to_owned() }),
+            (Some(b), Some(x)) if iterates => Some(Box::new(Solved { b, x: x.to_owned() })),
             _ => None,
         };
         let mut memory = self.memory();

@@ -1,6 +1,8 @@
 //! Backtracking line search.
 
-use super::{ATTEMPTS, Judge, StepRule, Trial, Verdict, not_negative, positive};
+use serde::{Deserialize, Serialize};
+
+use super::{ATTEMPTS, Judge, Remembered, StepRule, Trial, Verdict, not_negative, positive};
 use crate::check;
 use crate::error::Result;
 
@@ -73,16 +75,33 @@ impl StepRule for Armijo {
             "give a number between 0 and ½",
         )
     }
+
+    fn name(&self) -> &'static str {
+        "Armijo"
+    }
 }
 
 /// State of the line search in one run.
+#[derive(Serialize, Deserialize)]
 struct Backtracking {
+    #[serde(skip)]
     rule: Armijo,
     /// Scale of the first trial from the next point.
     scale: f64,
 }
 
 impl Judge for Backtracking {
+    fn memory(&self) -> Result<Remembered> {
+        Remembered::new(self)
+    }
+
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        let rule = self.rule;
+        *self = memory.get()?;
+        self.rule = rule;
+        Ok(())
+    }
+
     fn first(&self) -> (f64, f64) {
         (self.scale, self.rule.damping)
     }

@@ -24,6 +24,10 @@ impl StepRule for Fixed {
     fn check(&self) -> Result<()> {
         positive("the scale of a fixed step", self.scale)
     }
+
+    fn name(&self) -> &'static str {
+        "fixed"
+    }
 }
 
 impl Judge for Fixed {

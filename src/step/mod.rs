@@ -11,11 +11,14 @@ pub use self::fixed::Fixed;
 pub use self::trust_ratio::TrustRatio;
 pub(crate) use self::trust_ratio::TrustRegion;
 
+use serde::{Deserialize, Serialize};
+
 use crate::check;
 use crate::error::Result;
+pub use crate::saving::Remembered;
 
 /// Trial point θ + scale·η(damping), relative to the point θ of the step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Trial {
     /// Scale of the trial step.
     pub scale: f64,
@@ -59,7 +62,7 @@ pub enum Verdict {
 /// Method that chooses the length and damping of steps. Every run begins its own [`Judge`].
 ///
 /// ```
-/// use pullback::{StepRule, step::{Judge, Trial, Verdict}};
+/// use pullback::{Result, StepRule, step::{Judge, Remembered, Trial, Verdict}};
 /// /// Halves the step until the loss falls at all, and starts the next search from the scale that did.
 /// struct AnyDecrease;
 /// struct LastScale(f64);
@@ -76,6 +79,9 @@ pub enum Verdict {
 ///             false => Verdict::GiveUp,
 ///         }
 ///     }
+///     // A run that is saved keeps the last scale.
+///     fn memory(&self) -> Result<Remembered> { Remembered::new(&self.0) }
+///     fn recall(&mut self, memory: &Remembered) -> Result<()> { self.0 = memory.get()?; Ok(()) }
 /// }
 /// ```
 pub trait StepRule: Sync {
@@ -88,6 +94,11 @@ pub trait StepRule: Sync {
     /// Fails with [`Error::Option`](crate::Error::Option) if an option is out of range.
     fn check(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// Returns a name for messages, by which a saved run recognises its rule. The default is the name of the type.
+    fn name(&self) -> &'static str {
+        std::any::type_name::<Self>()
     }
 }
 
@@ -110,6 +121,26 @@ pub trait Judge {
     /// Both slopes together show a decrease that is lost in the rounding of the objective.
     fn arrive(&mut self, trial: &Trial, slope: f64) {
         let _ = (trial, slope);
+    }
+
+    /// Returns all that the judge changes from step to step, for a run that is [saved](crate::descent::Saved). The default
+    /// remembers nothing.
+    ///
+    /// # Errors
+    /// Fails if the memory has no form in bytes.
+    fn memory(&self) -> Result<Remembered> {
+        Remembered::nothing()
+    }
+
+    /// Takes back what [`memory`](Judge::memory) returned, in a run that is resumed. The judge has just begun.
+    ///
+    /// A resumed run fails with [`SaveError::Forgotten`](crate::descent::SaveError::Forgotten) if [`first`](Judge::first) or
+    /// [`reach`](Judge::reach) then differ from those of the saved run.
+    ///
+    /// # Errors
+    /// Fails if the memory is of another kind.
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        memory.get()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Levenberg-Marquardt damping in a trust region.
 
-use super::{ATTEMPTS, Judge, StepRule, Trial, Verdict, not_negative};
+use serde::{Deserialize, Serialize};
+
+use super::{ATTEMPTS, Judge, Remembered, StepRule, Trial, Verdict, not_negative};
 use crate::check;
 use crate::error::Result;
 
@@ -82,10 +84,16 @@ impl StepRule for TrustRatio {
         )?;
         Ok(())
     }
+
+    fn name(&self) -> &'static str {
+        "trust ratio"
+    }
 }
 
 /// State of the trust region in one run.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct TrustRegion {
+    #[serde(skip)]
     rule: TrustRatio,
     /// Scale of the next step.
     scale: f64,
@@ -98,6 +106,17 @@ pub(crate) struct TrustRegion {
 }
 
 impl Judge for TrustRegion {
+    fn memory(&self) -> Result<Remembered> {
+        Remembered::new(self)
+    }
+
+    fn recall(&mut self, memory: &Remembered) -> Result<()> {
+        let rule = self.rule;
+        *self = memory.get()?;
+        self.rule = rule;
+        Ok(())
+    }
+
     fn first(&self) -> (f64, f64) {
         // With a radius, every step first tries the undamped direction.
         let damping = self.radius.map_or(self.damping, |_| 0.0);

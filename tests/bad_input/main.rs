@@ -27,6 +27,7 @@ mod measure;
 mod mixture;
 mod model;
 mod multistart;
+mod saved;
 mod second_order;
 mod sketch;
 mod solves;

@@ -9,6 +9,7 @@ pub(crate) mod far;
 pub(crate) mod lorenz;
 pub(crate) mod problems;
 pub(crate) mod runs;
+pub(crate) mod saves;
 pub(crate) mod singular;
 pub(crate) mod sketches;
 pub(crate) mod stencils;

@@ -23,9 +23,11 @@ use std::sync::Arc;
 
 use faer::sparse::{SparseColMat, SparseColMatRef, SymbolicSparseColMat};
 use faer::{Mat, MatMut, MatRef};
+use serde::{Deserialize, Serialize};
 
 use crate::check;
 use crate::error::Result;
+use crate::saving::forms::{columns, structure};
 
 /// Choice between A and Aᵀ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +45,7 @@ type Products<'a> = dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send + Sync
 
 /// Real linear operator, stored in a format that suits its structure.
 ///
-/// Clones share the entries and are cheap.
+/// Clones share the entries and are cheap. Operators that own their entries can be serialised.
 ///
 /// ```
 /// use pullback::{Operator, Side};
@@ -51,14 +53,14 @@ type Products<'a> = dyn Fn(Side, MatRef<'_, f64>, MatMut<'_, f64>) + Send + Sync
 /// assert_eq!(a.apply_to(Side::Plain, &[1.0, 1.0])?, [2.0, 4.0]);
 /// # Ok::<(), pullback::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Operator<'a> {
     kind: Kind<'a>,
     definite: Definite,
 }
 
 /// Reason for which a matrix counts as symmetric positive definite.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Serialize, Deserialize)]
 enum Definite {
     No,
     /// Declared positive definite by the user. Solves are still checked for signs of a singular matrix.
@@ -68,19 +70,25 @@ enum Definite {
 }
 
 /// Storage of an operator.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Kind<'a> {
     Identity(usize),
     Diagonal(Arc<Cow<'a, [f64]>>),
-    Dense(Arc<Mat<f64>>),
+    Dense(#[serde(with = "columns")] Arc<Mat<f64>>),
+    #[serde(skip)]
     DenseView(MatRef<'a, f64>),
-    Sparse(Arc<SymbolicSparseColMat<usize>>, Arc<Vec<f64>>),
+    Sparse(
+        #[serde(with = "structure")] Arc<SymbolicSparseColMat<usize>>,
+        Arc<Vec<f64>>,
+    ),
+    #[serde(skip)]
     SparseView(SparseColMatRef<'a, usize, f64>),
     Stencil(Arc<Stencil>),
     Repeated {
         block: Box<Operator<'a>>,
         count: usize,
     },
+    #[serde(skip)]
     Free {
         shape: (usize, usize),
         product: Arc<Products<'a>>,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
+use serde::{Deserialize, Serialize};
 
 use super::Side;
 use super::rows::{Real, Rows, vectorised, with_sides};
@@ -23,7 +24,7 @@ use super::rows::{Real, Rows, vectorised, with_sides};
 /// assert_eq!(a.apply_to(Side::Plain, &[1.0, 0.0, 0.0])?, [3.0, 1.0, 2.0]);
 /// # Ok::<(), pullback::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stencil {
     /// Number of axes of the box.
     dim: usize,
