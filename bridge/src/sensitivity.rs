@@ -127,7 +127,7 @@ impl<'a> Remotely<'a> {
     fn columns(
         &self,
         (rows, columns): (usize, usize),
-        column: impl Fn(usize) -> Wired<Vec<f64>> + Sync,
+        column: impl Fn(usize) -> Wired<Vec<f64>> + Send + Sync,
     ) -> Result<Mat<f64>> {
         let threads = self.remote.threads().min(columns);
         let found: Vec<Vec<f64>> = if threads < 2 {
@@ -139,7 +139,7 @@ impl<'a> Remotely<'a> {
             pool.install(|| {
                 (0..columns)
                     .into_par_iter()
-                    .map(|j| column(j))
+                    .map(column)
                     .collect::<Wired<_>>()
             })?
         };
