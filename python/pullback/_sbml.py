@@ -121,6 +121,8 @@ class Reaction:
     """Kinetic law with its own parameters, and how much it changes every species."""
 
     def __init__(self, reaction: Any):
+        if reaction.isSetFast() and reaction.getFast():
+            raise Unsupported(f"the reaction {reaction.getId()!r} is fast, which is not supported")
         law = reaction.getKineticLaw()
         if law is None or law.getMath() is None:
             raise Unsupported(f"the reaction {reaction.getId()!r} has no kinetic law")

@@ -79,6 +79,7 @@ ONE = '<math xmlns="http://www.w3.org/1998/Math/MathML"><cn>1</cn></math>'
         ("parameters.tsv", "parameterScaleNormal", "logNormal", "logNormal"),
         ("model.xml", "</trigger>", f"</trigger><delay>{ONE}</delay>", "'dose' has a delay"),
         ("model.xml", "<geq/>", "<eq/>", "a trigger with"),
+        ("model.xml", 'fast="false"', 'fast="true"', "'absorption' is fast"),
         ("model.xml", "</listOfRules>", f"<algebraicRule>{ONE}</algebraicRule></listOfRules>", "algebraic"),
         ("conditions.tsv", "driven\t\t", "driven\t4\t", "'G' after the state has settled"),
     ],
