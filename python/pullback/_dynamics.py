@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _arguments, _pullback, _trace
 from ._experiment import Layout
-from ._switches import facing_forward, switch_times
+from ._switches import facing_forward, switch_times, warn_of_unknown
 from .models import Numbers, Ready
 
 __all__ = ["Dynamics"]
@@ -105,6 +105,7 @@ class Dynamics(Ready):
         layout = Layout(times, entries)
         self.parameters, self.experiments = layout.parameters, layout.experiments
         self._described = layout.described(lambda p: [*map(float, breaks), *switch_times(self._dynamics["rate"], p)])
+        warn_of_unknown(self._dynamics["rate"], len(entries), self._described)
         if (rtol is None) != (atol is None):
             raise ValueError("rtol and atol must be given together")
         self._steps = {

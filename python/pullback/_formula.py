@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from ._operations import FUNCTIONS, Condition, compare, divide, maximum, minimum, multiply, power, where
 
-__all__ = ["Unsupported", "evaluate", "parse"]
+__all__ = ["Unsupported", "evaluate", "margin", "parse"]
 
 
 class Unsupported(ValueError):
@@ -157,3 +157,18 @@ def choice(condition: Any, a: Any, b: Any) -> Any:
     if isinstance(a, Condition) or isinstance(b, Condition):
         return (condition & a) | (~condition & b)
     return where(condition, a, b)
+
+
+def margin(node: Any, value_of: Callable[[str], Any], definitions: dict) -> Any:
+    """Returns a number that changes from negative to positive when a condition becomes true."""
+    kind = types().get(node.getType(), "")
+    children = [node.getChild(i) for i in range(node.getNumChildren())]
+    if kind in ("LOGICAL_AND", "LOGICAL_OR"):
+        function = minimum if kind == "LOGICAL_AND" else maximum
+        return functools.reduce(function, [margin(child, value_of, definitions) for child in children])
+    if kind == "LOGICAL_NOT":
+        return FUNCTIONS["negative"](margin(children[0], value_of, definitions))
+    if kind not in ("RELATIONAL_LT", "RELATIONAL_LEQ", "RELATIONAL_GT", "RELATIONAL_GEQ") or len(children) != 2:
+        raise Unsupported(f"a trigger with {node.getName() or kind.lower()!r} is not supported")
+    a, b = (evaluate(child, value_of, definitions) for child in children)
+    return FUNCTIONS["subtract"](*((b, a) if kind in ("RELATIONAL_LT", "RELATIONAL_LEQ") else (a, b)))

@@ -14,7 +14,7 @@ from ._dynamics import Dynamics
 from ._formula import Unsupported, evaluate, parse
 from ._operations import FUNCTIONS, divide
 from ._pullback import Loss
-from ._sbml import Network, Values
+from ._sbml import Event, Network, Values
 from ._trace import known
 
 __all__ = ["Problem", "from_petab"]
@@ -157,6 +157,12 @@ class Reader:
             values = network.at(t, x, conditions.given(p))
             return self._observe(values) + [prior.at(p) for prior in priors]
 
+        def event(event: Event) -> tuple:
+            def fires(t: Any, x: Any, p: Any) -> Any:
+                return event.margin(network.at(t, x, conditions.given(p)))
+
+            return fires, lambda t, x, p: network.jump(event, network.at(t, x, conditions.given(p)))
+
         # A model may have no components, if all that is observed is a formula of the time.
         still = not network.states
         model = Dynamics(
@@ -166,6 +172,7 @@ class Reader:
             states=["none"] if still else network.states,
             start=(lambda p: [0.0]) if still else (lambda p: network.start(conditions.given(p))),
             observe=observe,
+            events=[event(each) for each in network.events],
             **steps,
         )
         places = [self.free.index(name) for name in model.parameters]

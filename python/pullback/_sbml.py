@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
-from ._formula import Unsupported, evaluate
-from ._operations import divide, multiply
+from ._formula import Unsupported, evaluate, margin
+from ._operations import divide, multiply, where
 
 __all__ = ["Network"]
 
@@ -30,23 +30,24 @@ class Network:
         self.dimensions = {c.getId(): c.getSpatialDimensions() for c in model.getListOfCompartments()}
         self.parameters = {p.getId(): p.getValue() for p in model.getListOfParameters()}
         self.reactions = {r.getId(): Reaction(r) for r in model.getListOfReactions()}
+        self.events = [Event(event) for event in model.getListOfEvents()]
         self._check(model)
         changes = {name for reaction in self.reactions.values() for name in reaction.changes}
         fixed = {name for name, s in self.species.items() if s.getBoundaryCondition() or s.getConstant() or name in self.rules}
         moving = [name for name in self.species if name in changes and name not in fixed and name not in self.rate_rules]
         #: Names of the components.
         self.states = moving + list(self.rate_rules)
+        jumping = dict.fromkeys(name for event in self.events for name in event.assignments)
+        self.states += [name for name in jumping if name not in self.states]
         self._reacting = set(moving)
 
     def _check(self, model: Any) -> None:
-        if model.getNumEvents():
-            names = ", ".join(e.getId() or "unnamed" for e in model.getListOfEvents())
-            raise Unsupported(f"events of SBML are not supported: {names}")
         if model.getNumConstraints():
             raise Unsupported("constraints of SBML are not supported")
         if model.isSetConversionFactor() or any(s.isSetConversionFactor() for s in self.species.values()):
             raise Unsupported("conversion factors of SBML are not supported")
-        for name in (*self.rules, *self.rate_rules):
+        targets = [name for event in self.events for name in event.assignments]
+        for name in (*self.rules, *self.rate_rules, *targets):
             if name in self.sizes:
                 raise Unsupported(f"the compartment {name!r} changes its size, which is not supported")
         ids = {i for reaction in self.reactions.values() for i in reaction.ids}
@@ -69,16 +70,27 @@ class Network:
         return Values(self, {"time": t, **dict(zip(self.states, x))}, given, Values(self, {"time": 0.0}, given, None))
 
     def start(self, given: Mapping) -> list:
-        """Returns the initial values of the components."""
+        """Returns the initial values of the components, after the events that fire at once."""
         values = Values(self, {"time": 0.0}, given, None)
-        return [values(name) for name in self.states]
+        found = {name: values(name) for name in self.states}
+        for event in self.events:
+            if event.fires_at_once:
+                fires = evaluate(event.trigger, values, self.definitions)
+                for name, formula in event.assignments.items():
+                    found[name] = where(fires, evaluate(formula, values, self.definitions), found[name])
+        return [found[name] for name in self.states]
+
+    def jump(self, event: Event, values: Values) -> list:
+        """Returns the components after an event."""
+        new = {name: evaluate(formula, values, self.definitions) for name, formula in event.assignments.items()}
+        return [new[name] if name in new else values(name) for name in self.states]
 
     def rates(self, values: Values) -> list:
         """Returns the rates of the components."""
-        flows: dict = {name: 0.0 for name in self._reacting}
+        flows: dict = {name: 0.0 for name in self.states}
         for name, reaction in self.reactions.items():
             for species, number in reaction.changes.items():
-                if species in flows:
+                if species in self._reacting:
                     flows[species] = flows[species] + multiply(number, values(name))
         for name in self._reacting:
             if not self.is_amount(name):
@@ -88,10 +100,29 @@ class Network:
         return [flows[name] for name in self.states]
 
 
+class Event:
+    """Trigger, and the new values of what it changes."""
+
+    def __init__(self, event: Any):
+        name = event.getId() or "unnamed"
+        for given, what in ((event.isSetDelay(), "a delay"), (event.isSetPriority(), "a priority")):
+            if given:
+                raise Unsupported(f"the event {name!r} has {what}, which is not supported")
+        self.trigger = event.getTrigger().getMath()
+        self.assignments = {a.getVariable(): a.getMath() for a in event.getListOfEventAssignments()}
+        self.fires_at_once = event.getLevel() > 2 and not event.getTrigger().getInitialValue()
+
+    def margin(self, values: Values) -> Any:
+        """Returns a number that is positive where the trigger is true."""
+        return margin(self.trigger, values, values.network.definitions)
+
+
 class Reaction:
     """Kinetic law with its own parameters, and how much it changes every species."""
 
     def __init__(self, reaction: Any):
+        if reaction.isSetFast() and reaction.getFast():
+            raise Unsupported(f"the reaction {reaction.getId()!r} is fast, which is not supported")
         law = reaction.getKineticLaw()
         if law is None or law.getMath() is None:
             raise Unsupported(f"the reaction {reaction.getId()!r} has no kinetic law")

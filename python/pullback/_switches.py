@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Callable, Sequence
 
 import numpy as np
 
-__all__ = ["facing_forward", "switch_times"]
+__all__ = ["facing_forward", "switch_times", "warn_of_unknown"]
 
 #: Times at which differences of compared numbers are looked at, to see which are straight lines.
 TIMES = np.array([0.0, 1.0, 2.0])
@@ -75,3 +76,19 @@ def facing_forward(program: tuple, parameters: int) -> tuple:
             operands = [b, a, d, c]
         turned.append((name, operands, number))
     return turned, tables, outputs
+
+
+def warn_of_unknown(program: tuple, parameters: int, experiments: list) -> None:
+    """Warns if a rate compares the time with what is estimated: derivatives do not see the time of the change."""
+    everywhere = set(lines(program, np.random.default_rng(0).uniform(0.5, 2.0, parameters).tolist()))
+    for experiment in experiments if everywhere else []:
+        values = np.full(parameters, np.nan)
+        for entry, value in experiment["given"]:
+            values[entry] = value
+        if everywhere - set(lines(program, values.tolist())):
+            warnings.warn(
+                "the rate compares the time with a value that is estimated: if it jumps there, derivatives miss the change of the time "
+                "of the jump. Give an event that sets a component, on which the rate then depends",
+                stacklevel=4,
+            )
+            return

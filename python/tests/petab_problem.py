@@ -58,6 +58,11 @@ MODEL = """<?xml version="1.0" encoding="UTF-8"?>
 <kineticLaw><math xmlns="http://www.w3.org/1998/Math/MathML"><ci>input</ci></math></kineticLaw>
 </reaction>
 </listOfReactions>
+<listOfEvents><event id="dose" useValuesFromTriggerTime="true"><trigger initialValue="true" persistent="true">
+<math xmlns="http://www.w3.org/1998/Math/MathML"><apply><geq/>
+<csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/time">t</csymbol><cn>1.2</cn></apply></math></trigger>
+<listOfEventAssignments><eventAssignment variable="G"><math xmlns="http://www.w3.org/1998/Math/MathML">
+<apply><plus/><ci>G</ci><ci>vmax</ci></apply></math></eventAssignment></listOfEventAssignments></event></listOfEvents>
 </model>
 </sbml>
 """
@@ -117,20 +122,16 @@ def write(folder, **changed):
     return folder / "problem.yaml"
 
 
-def integrate(theta, inputs, x, spans):
-    """Integrates the amount G, the concentration B and seen by SciPy, over spans with an inflow or without."""
-    vmax, infusion = inputs
+def integrate(theta, x, span, vmax, inflow):
+    """Integrates the amount G, the concentration B and seen by SciPy."""
 
-    def rate(t, x, inflow):
+    def rate(t, x):
         gut, blood, seen = x
         absorbed = theta["ka"] * gut
         cleared = 0.4 * vmax * (10.0 / 5.0) * blood / (theta["km"] + blood)
         return [-absorbed, (2.0 * absorbed - cleared + inflow) / 5.0, blood - vmax / 2.0 * seen]
 
-    for span, inflow in zip(spans, (infusion, 0.0)):
-        if span > 0.0:
-            x = scipy.integrate.solve_ivp(rate, (0.0, span), x, "LSODA", args=(inflow,), rtol=1e-12, atol=1e-14).y[:, -1]
-    return x
+    return scipy.integrate.solve_ivp(rate, (0.0, span), x, "LSODA", rtol=1e-12, atol=1e-14).y[:, -1]
 
 
 def state(theta, before, condition, t):
@@ -141,8 +142,12 @@ def state(theta, before, condition, t):
     x = np.array([start, 0.1, 0.0])
     if before:
         # Before the start the time stands still at 0, where the inflow is on.
-        x = integrate(theta, inputs, x, (3000.0, 0.0))
-    return integrate(theta, table[condition][1:], x, (min(t, 1.5), max(t - 1.5, 0.0)))
+        x = integrate(theta, x, 3000.0, *inputs)
+    _, vmax, infusion = table[condition]
+    x = integrate(theta, x, min(t, 1.2), vmax, infusion)
+    if t > 1.2:
+        x = integrate(theta, x + [vmax, 0.0, 0.0], min(t, 1.5) - 1.2, vmax, infusion)
+    return integrate(theta, x, t - 1.5, vmax, 0.0) if t > 1.5 else x
 
 
 def negative_log_likelihood(theta):

@@ -188,3 +188,35 @@ def test_steps_end_where_a_rate_jumps_in_time(condition):
     )
     expected = [[0.2, 0.5 - 1.0], [-0.4, -2.0], [0.2, 1.0]]
     assert np.allclose(model.predict([1.0]).reshape(3, 2), expected, atol=1e-13)
+
+
+def test_a_switch_at_an_estimated_time_is_a_warning():
+    def lag(t, x, p):
+        return [pb.where(t < p[0], 0.0, 1.0)]
+
+    with pytest.warns(UserWarning, match="an event"):
+        pb.Dynamics(lag, [1.0], start=[0.0], parameters=1)
+    # With an event the derivative is that of the closed form x(1) = 1 − p₀.
+    model = pb.Dynamics(
+        lambda t, x, p: [x[1], 0.0],
+        [1.0],
+        start=[0.0, 0.0],
+        parameters=1,
+        events=[(lambda t, x, p: t - p[0], lambda t, x, p: [x[0], 1.0])],
+    )
+    found = pb.minimize(model, [[0.75, 1.0]], [0.6])
+    assert np.isclose(found.x[0], 0.25)
+
+
+def test_products_that_underflow_are_no_wrong_derivatives():
+    # The product and its changes are below the smallest normal number, where digits are lost in any order of the factors.
+    model = pb.Formula(lambda theta: [np.prod(theta), np.sum(theta[:2])], parameters=4)
+    found = pb.minimize(model, [0.0, 1.0], np.full(4, 3e-81), maxiter=1, uncertainty=False)
+    assert np.allclose(found.jac, [-1.0, -1.0, 0.0, 0.0])
+
+    def rate(t, x, p):
+        return [np.prod(x[:4]), *(-p[0] * x[1:])]
+
+    chain = pb.Dynamics(rate, [1.0], start=[3e-81] * 40, parameters=1)
+    found = pb.minimize(chain, np.zeros(40), [0.5], maxiter=1, uncertainty=False)
+    assert np.isfinite(found.jac).all()

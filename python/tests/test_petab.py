@@ -68,18 +68,19 @@ def places(problem):
         yield outputs * (firsts[order[name]] + times[name].index(t)) + kinds[(observable, scale)]
 
 
+ONE = '<math xmlns="http://www.w3.org/1998/Math/MathML"><cn>1</cn></math>'
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "text"),
     [
         ("model.xml", "<lt/>", "<factorial/>", "factorial"),
         ("observables.tsv", "lin\tlaplace", "log\tlaplace", "'laplace' of 'sum' on the scale 'log'"),
         ("parameters.tsv", "parameterScaleNormal", "logNormal", "logNormal"),
-        (
-            "model.xml",
-            "<listOfReactions>",
-            "<listOfEvents><event id='dose' useValuesFromTriggerTime='true'/></listOfEvents><listOfReactions>",
-            "dose",
-        ),
+        ("model.xml", "</trigger>", f"</trigger><delay>{ONE}</delay>", "'dose' has a delay"),
+        ("model.xml", "<geq/>", "<eq/>", "a trigger with"),
+        ("model.xml", 'fast="false"', 'fast="true"', "'absorption' is fast"),
+        ("model.xml", "</listOfRules>", f"<algebraicRule>{ONE}</algebraicRule></listOfRules>", "algebraic"),
         ("conditions.tsv", "driven\t\t", "driven\t4\t", "'G' after the state has settled"),
     ],
 )

@@ -6,6 +6,10 @@ use super::scalar::Scalar;
 use super::sparsity::Sparsity;
 use super::tape::Tape;
 
+/// Size of Σ|Jᵢⱼwⱼ| below which underflow may exceed rounding: products that pass through numbers below the smallest normal one lose
+/// digits, and may be 0 in one order of the factors but not in another.
+pub(super) const UNDERFLOW: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+
 /// Differentiable map x ↦ y with `rows` outputs.
 pub(super) trait Map: Sync {
     fn rows(&self) -> usize;
@@ -132,6 +136,7 @@ impl Sparsity {
         for (row, ((along, [sum, size]), reverse)) in rows {
             // NaN compares as agreement: a wider pattern does not cure it.
             let gap = (along - sum).abs();
+            let size = size.max(UNDERFLOW);
             if !reverse && gap > worst.0 * size {
                 worst = (gap / size, row);
             }

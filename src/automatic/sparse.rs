@@ -12,7 +12,7 @@ use super::curve::Formula;
 use super::decisions::Decisions;
 use super::dual::Lanes;
 use super::error::Error;
-use super::jacobian::{Map, derivative, unit_weights};
+use super::jacobian::{Map, UNDERFLOW, derivative, unit_weights};
 use super::scalar::Scalar;
 use super::sparsity::Sparsity;
 use super::trace::trace;
@@ -256,8 +256,9 @@ impl Pass {
             if let Some(lane) = self.checking {
                 // NaN compares as agreement: more entries do not cure it.
                 let gap = (y.tangent[lane] - row.sum).abs();
-                if gap > worst.0 * row.size && !row.reverse {
-                    worst = (gap / row.size, index);
+                let size = row.size.max(UNDERFLOW);
+                if gap > worst.0 * size && !row.reverse {
+                    worst = (gap / size, index);
                 }
             }
             // A value that the formula leaves out must not pass for the one of the last evaluation.

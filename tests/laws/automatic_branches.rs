@@ -157,6 +157,19 @@ fn an_entry_of_a_tiny_variable_is_found() {
     assert_eq!(slopes[0], [1.0, 1.0, 0.0]);
 }
 
+formula!(Rare, 2, 4, |t, o| {
+    o[0] = t[0] * t[1] * t[2] * t[3];
+    o[1] = t[0] + t[1];
+});
+
+#[test]
+fn products_that_underflow_are_no_disagreement() {
+    // The product is a multiple of the smallest number, as are its changes in the units of θ: no digit of them is right.
+    let slopes = last_slopes(Rare, &[&[3e-81; 4]]).unwrap();
+    assert!(slopes[0].iter().all(|s| (s / 2.7e-242 - 1.0).abs() < 1e-12));
+    assert_eq!(slopes[1], [1.0, 1.0, 0.0, 0.0]);
+}
+
 formula!(LateValue, 1, 1, |t, o| {
     o[0] = if t[0] < 1.0 {
         t[0]
