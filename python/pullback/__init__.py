@@ -14,6 +14,7 @@
 | correct an approximate model by a simulator | `correct` |
 | plan an experiment | `design`, `jacobian` |
 | limit the number of threads | `threads`, `set_threads` |
+| use models of other programs, and lend them yours | `Remote`, `serve` |
 | check derivatives | `verify` |
 | take steps one by one, save and resume | `Run` |
 | read a result from a file | `load_result` |
@@ -44,11 +45,12 @@ from ._minimize import minimize, solve
 from ._model import Explicit, Implicit, Products, verify
 from ._operations import interp, maximum, minimum, where
 from ._posterior import Posterior, posterior
-from ._petab import Problem, from_petab
+from ._petab import from_petab
 from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussian, matern, smoothness
 from ._search import multistart, profile
 from ._threads import set_threads, threads
 from ._torch import from_torch
+from ._umbridge import Remote, serve
 from ._run import Run
 from .models import (
     Darcy,
@@ -87,8 +89,8 @@ __all__ = [
     "Pendulum",
     "Posterior",
     "Prior",
-    "Problem",
     "Products",
+    "Remote",
     "Robertson",
     "Run",
     "__version__",
@@ -111,6 +113,7 @@ __all__ = [
     "multistart",
     "posterior",
     "profile",
+    "serve",
     "set_threads",
     "smoothness",
     "solve",

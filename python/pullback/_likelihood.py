@@ -122,6 +122,8 @@ def of(given: Any, name: str, argument: str, missing: Any = "gaussian") -> Any:
 def text_of(table: Any) -> str:
     """Returns a table as text."""
     if isinstance(table, os.PathLike) or (isinstance(table, str) and "\n" not in table):
+        if Path(table).is_dir():
+            raise ValueError(f"table: {str(table)!r} is a folder; give the path of a file")
         return Path(table).read_text(encoding="utf-8")
     if isinstance(table, str):
         return table

@@ -73,6 +73,7 @@ pub(crate) fn model_of(
         let model = Stopping {
             model: Arc::clone(&ready.model),
             watch: Arc::clone(watch),
+            forgetful: false,
         };
         return Ok((Arc::new(model), ready.grid.clone()));
     }

@@ -25,6 +25,7 @@ mod session;
 mod stopping;
 mod threads;
 mod traced;
+mod umbridge;
 mod watch;
 
 use pyo3::prelude::*;
@@ -67,6 +68,8 @@ mod _pullback {
     use crate::threads::{all_threads, get_threads, set_threads, swap_threads};
     #[pymodule_export]
     use crate::traced::{TracedEvolution, traced_equations, traced_formula};
+    #[pymodule_export]
+    use crate::umbridge::{Serving, remote};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pullback::faer::Mat;
 use pullback::model::Variation;
 use pullback::model::adjoint::Sensitivity;
-use pullback::{Backend, Model, Operator, Result};
+use pullback::{Backend, Error, Model, Operator, Result};
 
 use crate::watch::Watch;
 
@@ -13,6 +13,28 @@ use crate::watch::Watch;
 pub(crate) struct Stopping {
     pub(crate) model: Arc<dyn Model + Send + Sync>,
     pub(crate) watch: Arc<Watch>,
+    /// Whether every solve begins a new computation, which knows nothing of earlier exceptions.
+    pub(crate) forgetful: bool,
+}
+
+impl Stopping {
+    /// Begins a new computation, if every solve is one.
+    fn begin(&self) {
+        if self.forgetful {
+            self.watch.take();
+        }
+    }
+
+    /// Replaces a failure by the exception behind it, which nobody else looks for.
+    fn explained<T>(&self, outcome: Result<T>) -> Result<T> {
+        if !self.forgetful {
+            return outcome;
+        }
+        outcome.map_err(|failure| match self.watch.take() {
+            Some(exception) => Error::model(exception.to_string()),
+            None => failure,
+        })
+    }
 }
 
 impl Model for Stopping {
@@ -43,7 +65,7 @@ impl Model for Stopping {
         backend: &'a dyn Backend,
     ) -> Result<Box<dyn Sensitivity + 'a>> {
         self.watch.proceed()?;
-        self.model.linearise(rho, theta, backend)
+        self.explained(self.model.linearise(rho, theta, backend))
     }
 
     fn second_derivative(
@@ -64,7 +86,8 @@ impl Model for Stopping {
     }
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
+        self.begin();
         self.watch.proceed()?;
-        self.model.solve(theta, rho, backend)
+        self.explained(self.model.solve(theta, rho, backend))
     }
 }

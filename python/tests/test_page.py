@@ -66,7 +66,7 @@ def test_fields_are_pictures():
     prior = pb.matern(grid, 1.0, 0.5)
     found = pb.minimize(darcy, [0.6, 0.3], np.zeros(144), observe=wells, sigma=0.01, prior=prior, direction="auto")
     page = found.html(shape=(12, 12))
-    assert "Field of the parameters" in page and "Prior" in page
+    assert "Field of the parameters" in page and "matern prior" in page
     with pytest.raises(ValueError, match="field"):
         found.html(shape=(5, 5))
 
