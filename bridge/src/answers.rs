@@ -2,7 +2,7 @@
 
 use pullback::faer::{Mat, MatRef};
 use pullback::model::Variation;
-use pullback::{Cpu, Descent, Error, Linearisation, Model, Result};
+use pullback::{Cpu, Descent, Error, Linearisation, Model, Result, loss};
 
 use crate::wire::Support;
 
@@ -112,10 +112,19 @@ pub(crate) struct LogDensity<'a> {
 const LOWEST: f64 = f64::MIN;
 
 impl LogDensity<'_> {
-    /// Replaces an error by a value where θ is outside the bounds, whose density is zero.
+    /// Replaces an error by a value where the density is zero: outside the bounds, and where a datum would be impossible or a noise
+    /// level not positive.
     fn inside<T>(found: Result<T>, otherwise: impl FnOnce() -> T) -> Result<T> {
+        let zero = |error: &Error| {
+            let impossible = matches!(error.of(), Some(loss::Error::Domain { .. }));
+            impossible
+                || matches!(
+                    error,
+                    Error::OutOfRange { .. } | Error::InfiniteStart { .. }
+                )
+        };
         match found {
-            Err(Error::OutOfRange { .. }) => Ok(otherwise()),
+            Err(error) if zero(&error) => Ok(otherwise()),
             found => found,
         }
     }

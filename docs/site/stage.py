@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gallery import EXAMPLES
 from reference import reference_of_python
-from text import ROOT, fenced, outside_of_blocks, text_of, with_navigation, with_tabs, without_hidden_lines
+from text import ROOT, fenced, outside_of_blocks, text_of, with_navigation, with_plain_languages, with_tabs, without_hidden_lines
 
 CONTENTS = "docs/index.md"
 ELSEWHERE = {"benches/RESULTS.md": "measurements.md", "CHANGELOG.md": "changelog.md", "examples": "gallery/index.md"}
@@ -78,7 +78,7 @@ class Stage:
 
     def converted(self, source: str, place: str) -> str:
         """Returns the text of a page for the site."""
-        text = text_of(source)
+        text = with_plain_languages(text_of(source))
         text = outside_of_blocks(text, lambda part: self.relinked(part, source, place))
         text = with_tabs(without_hidden_lines(text)).replace("<!-- reference of Python -->", reference_of_python())
         return with_navigation(text) if source == CONTENTS else text

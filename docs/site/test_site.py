@@ -16,6 +16,11 @@ def test_lines_that_rustdoc_hides_are_left_out():
     assert text.without_hidden_lines(page) == "# Title\n\n```rust\nlet x = 1;\n#[derive(Clone)]\n```\n\n```sh\n# a comment\n```\n"
 
 
+def test_words_for_tests_are_left_out():
+    page = "```rust,no_run\na\n```\n\n```python jax\nb\n```\n\n```text\nc\n```\n"
+    assert text.with_plain_languages(page) == "```rust\na\n```\n\n```python\nb\n```\n\n```text\nc\n```\n"
+
+
 def test_blocks_in_both_languages_become_tabs():
     page = "```rust\na\n```\n\n```python\nb\n```\n\n```rust\nc\n```\n\nText.\n\n```python\nd\n```\n"
     shown = text.with_tabs(page)

@@ -31,6 +31,11 @@ def outside_of_blocks(text: str, change: Callable[[str], str]) -> str:
     return "".join(parts) + change(text[end:])
 
 
+def with_plain_languages(text: str) -> str:
+    """Leaves only the language of every block of code, without the words that its test reads, as in `rust,no_run`."""
+    return re.sub(r"^(```+(?:rust|python))[ ,][^\n]*$", r"\1", text, flags=re.MULTILINE)
+
+
 def without_hidden_lines(text: str) -> str:
     """Leaves out the lines of blocks in Rust that rustdoc hides."""
 

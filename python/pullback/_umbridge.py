@@ -46,8 +46,14 @@ class Remote(Ready):
         parallel: int = 1,
         differences: Optional[float] = None,
     ):
-        text = None if config is None else json.dumps(dict(config))
-        self._model = _pullback.remote((url, name), text, _arguments.count("parallel", parallel), differences)
+        address = {
+            "url": url,
+            "name": name,
+            "config": None if config is None else json.dumps(dict(config)),
+            "parallel": _arguments.count("parallel", parallel),
+            "differences": differences,
+        }
+        self._model = _pullback.remote(address)
 
 
 class Server:

@@ -16,29 +16,38 @@ use crate::ready::ReadyModel;
 use crate::stopping::Stopping;
 use crate::watch::Watch;
 
-/// Connects with a model of a server. `config` is JSON.
-#[pyfunction]
-pub(crate) fn remote(
-    py: Python<'_>,
-    address: (String, String),
+/// Model of a server, and how to use it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Address {
+    url: String,
+    name: String,
+    /// Configuration in JSON.
     config: Option<String>,
     parallel: usize,
     differences: Option<f64>,
-) -> PyResult<ReadyModel> {
-    let config = config.map(|text| serde_json::from_str(&text)).transpose();
-    let config = config.map_err(|reason| PyValueError::new_err(format!("config: {reason}")))?;
-    let connect = || -> pullback::Result<Remote> {
-        let (url, name) = &address;
-        let mut model = Remote::connect(url, name)?.parallel(parallel);
+}
+
+impl Address {
+    fn connect(&self, config: Option<serde_json::Value>) -> pullback::Result<Remote> {
+        let mut model = Remote::connect(&self.url, &self.name)?.parallel(self.parallel);
         if let Some(config) = config {
             model = model.configured(config)?;
         }
-        Ok(match differences {
+        Ok(match self.differences {
             Some(step) => model.differences(step),
             None => model,
         })
-    };
-    let model = py.detach(connect).map_err(raise)?;
+    }
+}
+
+/// Connects with a model of a server.
+#[pyfunction]
+pub(crate) fn remote(py: Python<'_>, address: Address) -> PyResult<ReadyModel> {
+    let config = address.config.as_deref().map(serde_json::from_str);
+    let config = config.transpose();
+    let config = config.map_err(|reason| PyValueError::new_err(format!("config: {reason}")))?;
+    let model = py.detach(|| address.connect(config)).map_err(raise)?;
     let shape = vec![model.state_dim()];
     Ok(ReadyModel::new(model, shape))
 }

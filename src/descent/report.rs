@@ -96,7 +96,8 @@ impl Report {
     /// Computes the covariance of the parameters at the best point, by one tangent solve per parameter.
     ///
     /// Pass the `descent` that produced this report. Parameters held by a bound are excluded. Transforms do not change the
-    /// result. For many parameters see [`Descent::posterior`].
+    /// result, and neither does a [metric](Descent::metric) if the loss names one, which alone gives the curvature of the
+    /// objective. For many parameters see [`Descent::posterior`].
     ///
     /// ```
     /// use pullback::{loss::Observations, models::{GaussianMixture, Parameter}, Descent, Grid, Noise, Operator};

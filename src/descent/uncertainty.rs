@@ -13,14 +13,19 @@ use crate::prior::PriorTerms;
 
 impl<'a> Setting<'a> {
     /// Returns the problem without the first metric, and with a direction that needs a metric or not; the uncertainty depends
-    /// on neither.
+    /// on neither. The metric is that of the loss, if it names one.
+    //
+    // The covariance comes from the curvature of the objective, which the metric of the loss gives (Gauss-Newton). Another metric
+    // only chooses the path of a descent.
     fn for_uncertainty(&self, backend: &'a dyn Backend, by_metric: bool) -> Problem<'a> {
         let direction: &'static dyn Direction = match by_metric {
             true => LeastSquares::STANDARD,
             false => Newton::STANDARD,
         };
+        let metric = self.metric.filter(|_| self.loss.metric().is_none());
         let setting = Setting {
             direction,
+            metric,
             first_metric: None,
             ..self.clone()
         };

@@ -4,7 +4,8 @@ use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::faer::Mat;
 use pullback::fits::FitMany;
 use pullback::loss::{Observations, Penalty, Robust, Sum};
-use pullback::posterior::CovarianceError;
+use pullback::metric::L2;
+use pullback::posterior::{CovarianceError, Rank};
 use pullback::prior::Tikhonov;
 use pullback::{Descent, Error, Noise, Operator, random};
 
@@ -189,4 +190,46 @@ fn an_objective_without_positive_curvature_is_an_error() {
         "{error}"
     );
     assert!(matches!(error, Error::Module(_)) && error.to_string().contains("no standard errors"));
+}
+
+/// The errors of a line are (ΣxₖxₖᵀΔ⁻²)⁻¹ in closed form, whatever metric led to it.
+#[test]
+fn the_metric_of_the_steps_does_not_change_the_errors() {
+    let data: Vec<f64> = lines(1, 0.0)
+        .col_iter()
+        .next()
+        .unwrap()
+        .iter()
+        .copied()
+        .collect();
+    let model = Curve::new(Line);
+    let loss = Observations::new(Operator::identity(DATA), data, noise()).unwrap();
+    let prior = Tikhonov::new(vec![0.0; 2], Noise::uniform(2, 0.5).unwrap()).unwrap();
+    let (mut intercept, mut slope) = (0.25_f64.recip(), 0.25_f64.recip());
+    for k in 0..DATA {
+        let t = 2.0 * k as f64 / (DATA - 1) as f64 - 1.0;
+        intercept += DEVIATION.powi(-2);
+        slope += t * t * DEVIATION.powi(-2);
+    }
+    let expected = [intercept.recip().sqrt(), slope.recip().sqrt()];
+    let metric = L2::default();
+    let own = Descent::new(&model, &loss).prior(&prior);
+    let other = Descent::new(&model, &loss).prior(&prior).metric(&metric);
+    for descent in [own, other] {
+        let report = descent.run(&[0.5, -1.0], |_| ()).unwrap();
+        assert!(report.converged(), "{report}");
+        let posterior = descent.posterior(&report.theta, Rank::default()).unwrap();
+        let variances = posterior.variances().unwrap();
+        let errors = report.covariance(&descent).unwrap().standard_errors;
+        for j in 0..2 {
+            assert!(
+                (errors[j] / expected[j] - 1.0).abs() < 1e-10,
+                "{errors:?} {expected:?}"
+            );
+            assert!(
+                (variances[j].sqrt() / expected[j] - 1.0).abs() < 1e-8,
+                "{variances:?} {expected:?}"
+            );
+        }
+    }
 }
