@@ -12,6 +12,7 @@ from . import _arguments, _points, _pullback
 from ._derivative import Derivative
 from ._minimize import settings, tolerances
 from ._pullback import ModelError
+from ._robust import LOSSES, rescaled
 from ._threads import threads
 
 __all__ = ["curve_fit"]
@@ -134,6 +135,7 @@ def curve_fit(
     differences otherwise.
 
     ``kwargs`` may hold ``ftol``, ``xtol``, ``gtol``, ``maxfev`` or ``max_nfev``, ``loss`` with ``f_scale``, and ``n_jobs``.
+    With a robust loss, pcov is SciPy's: the inverse curvature of the loss, times twice the loss per degree of freedom.
 
     Returns
     -------
@@ -142,7 +144,8 @@ def curve_fit(
         determine, which a warning names; SciPy fills the whole matrix.
     infodict, mesg, ier
         With ``full_output=True`` only: a dictionary with nfev, njev, fvec (the weighted residuals) and fjac (their
-        derivatives), and the reason for stopping.
+        derivatives, without the weights of a robust loss), and the reason for stopping. nfev counts the calls of f with
+        numbers: two for a formula that is traced, since the fit then runs without Python.
 
     >>> import numpy as np, pullback as pb
     >>> t = np.linspace(0.0, 4.0, 30)
@@ -165,10 +168,10 @@ def curve_fit(
     if not found["success"]:
         raise RuntimeError(f"Optimal parameters not found: {found['message']}")
     residual, weighted = whitened(sigma, curve.value(found["x"]) - y), whitened(sigma, found["state_jac"])
-    pcov, undetermined = covariance(weighted, curve.derivative.mode)
+    loss, f_scale = kwargs.get("loss", "linear"), float(kwargs.get("f_scale", 1.0))
+    pcov, undetermined = covariance(rescaled(loss, f_scale, residual, weighted), curve.derivative.mode)
     if undetermined:
-        names = ", ".join(str(i) for i in undetermined)
-        warn_covariance(f"the data do not determine the parameters {names}: their covariances are infinite")
+        warn_covariance(missing(undetermined, curve.derivative.mode))
     if not absolute_sigma:
         freedom = y.size - p0.size
         if freedom > 0:
@@ -180,6 +183,14 @@ def curve_fit(
         return found["x"], pcov
     info = {"nfev": curve.nfev, "njev": curve.njev, "fvec": residual, "fjac": weighted}
     return found["x"], pcov, info, found["message"], 1
+
+
+def missing(parameters: list, mode: str) -> str:
+    """Returns the warning that the data do not determine these parameters."""
+    text = f"the data do not determine the parameters {', '.join(map(str, parameters))}: their covariances are infinite"
+    # Steps of about 1e-5 change nothing in a function that rounds its values, to single precision for instance.
+    hint = "; derivatives are differences, which vanish where f rounds its values: do not round, or give jac"
+    return text + hint if mode == "differences" else text
 
 
 def warn_covariance(text: str) -> None:
@@ -277,11 +288,10 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
         jacobian=True,
         callback=(lambda x, fun: curve.nfev >= most) if most else None,
     )
-    kinds = {"linear": "l2", "soft_l1": "soft_l1", "huber": "huber", "cauchy": "cauchy", "tukey": "tukey"}
-    if kind not in kinds:
-        raise ValueError(f"loss must be one of {', '.join(kinds)}, not {kind!r}")
+    if kind not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {kind!r}")
     terms = {"grid": None, "sigma": sigma, "observe": None, "f_scale": scale, "order": None}
-    loss = _pullback.loss(kinds[kind], y, terms)
+    loss = _pullback.loss(LOSSES[kind], y, terms)
     with threads(jobs):
         return compiled(curve, loss, p0, chosen) or rechecked(curve, loss, p0, chosen)
 

@@ -11,12 +11,12 @@ from . import _arguments, _pullback, _result
 from ._curve_fit import rechecked
 from ._derivative import Derivative
 from ._minimize import settings, tolerances
+from ._robust import LOSSES, rescaled
 from ._threads import threads
 
 __all__ = ["least_squares"]
 
 MODES = {"2-point": "differences", "3-point": "differences", "cs": "complex", "auto": None}
-LOSSES = {"linear": "l2", "soft_l1": "soft_l1", "huber": "huber", "cauchy": "cauchy", "tukey": "tukey"}
 
 #: Status of SciPy for every reason of a stop that is a success.
 STATUS = {"gradient": 1, "decrease": 2, "loss": 2, "target": 2, "step": 3}
@@ -90,7 +90,8 @@ def least_squares(
 ) -> Any:
     """Minimises ½ Σ f_scale² φ((fun(x)ᵢ / f_scale)²), with φ(z) = z for the loss "linear".
 
-    Arguments and the fields of the result are those of `scipy.optimize.least_squares`, with these differences.
+    Arguments and the fields of the result are those of `scipy.optimize.least_squares`, with these differences. (As there, jac is
+    that of fun for the loss "linear", and otherwise has its rows scaled so that jacᵀ jac is the curvature of the objective.)
     ``jac="auto"`` takes complex steps where fun is analytic, and central differences otherwise. The tolerances are
     those of `minimize`, and None stands for their defaults. The loss may also be "tukey"; "arctan" is unknown. Steps
     do not depend on the scale of x, so that ``x_scale`` has no effect, and neither have ``method``, ``diff_step``,
@@ -128,6 +129,7 @@ def least_squares(
     objective = _pullback.loss(LOSSES[loss], np.zeros(model.state_dim), terms)
     with threads(n_jobs):
         found = rechecked(model, objective, x0, chosen)
+    found["state_jac"] = rescaled(loss, float(f_scale), model.values(found["x"]), found["state_jac"])
     return result(found, model, box, max_nfev)
 
 

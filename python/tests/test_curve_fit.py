@@ -203,6 +203,23 @@ def test_outliers_have_less_weight_with_a_loss():
     assert np.allclose(popt, [2.5, 1.3, 0.5], rtol=1e-3)
 
 
+@pytest.mark.parametrize("sigma", [None, 0.5])
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("loss", ["soft_l1", "huber", "cauchy"])
+def test_covariances_with_outliers_are_those_of_scipy(loss, absolute, sigma):
+    y = Y.copy()
+    y[[5, 20]] += [1.5, -1.0]
+    options = {"loss": loss, "f_scale": 0.1, "p0": [2.0, 1.0, 0.4], "absolute_sigma": absolute, "sigma": sigma}
+    close = {"method": "trf", "ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
+    ours, theirs = pb.curve_fit(decay, X, y, **options), scipy.optimize.curve_fit(decay, X, y, **options, **close)
+    assert np.allclose(ours[0], theirs[0], rtol=1e-6) and np.allclose(ours[1], theirs[1], rtol=1e-4)
+
+
+def test_differences_that_vanish_are_no_verdict_on_the_data():
+    with pytest.warns(scipy.optimize.OptimizeWarning, match="vanish where f rounds its values"):
+        pb.curve_fit(lambda x, a, b: np.round(a * x + 0.123) + b, X, np.round(3.0 * X + 0.123) + 1.0, p0=[3.0, 1.0], jac="3-point")
+
+
 def calls(f):
     """Returns a function that counts its calls with arrays of numbers."""
 

@@ -33,6 +33,7 @@ def test_minima_are_those_of_scipy(loss, bounds):
     assert np.allclose(ours.fun, theirs.fun, rtol=1e-4, atol=1e-5)
     assert np.array_equal(ours.active_mask, np.where(np.isclose(ours.x, np.broadcast_to(bounds[1], 2)), 1, 0))
     assert set(theirs) <= set(ours)
+    assert np.allclose(ours.jac, theirs.jac, rtol=1e-4, atol=1e-5 * abs(theirs.jac).max())
 
 
 @pytest.mark.parametrize(
