@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _arguments, _pullback, _trace
 from ._experiment import Layout
-from ._switches import facing_forward, switch_times, warn_of_unknown
+from ._switches import event_times, facing_forward, switch_times, warn_of_unknown
 from .models import Numbers, Ready
 
 __all__ = ["Dynamics"]
@@ -94,18 +94,18 @@ class Dynamics(Ready):
         self.states = components or _names("states", count, "x")
         tracer = Tracer(len(self.states), len(entries))
         outputs, self.outputs, self.noisy = tracer.outputs(observe, noise, self.states)
+        layout = Layout(times, entries)
         self._dynamics = {
             "dims": (len(self.states), len(entries)),
-            "rate": facing_forward(tracer.program("rate", rate, len(self.states)), len(entries)),
+            "rate": facing_forward(tracer.program("rate", rate, len(self.states)), layout.cases()),
             "initial": tracer.program("start", start_of, len(self.states)),
             "observe": outputs,
             "events": [tracer.event(pair) for pair in events],
             "algebraic": _chosen(algebraic, self.states),
         }
-        layout = Layout(times, entries)
         self.parameters, self.experiments = layout.parameters, layout.experiments
-        self._described = layout.described(lambda p: [*map(float, breaks), *switch_times(self._dynamics["rate"], p)])
-        warn_of_unknown(self._dynamics["rate"], len(entries), self._described)
+        self._described = layout.described(lambda cases: [*map(float, breaks), *self._switches(cases)])
+        warn_of_unknown(self._dynamics["rate"], layout.cases(), bool(len(breaks)))
         if (rtol is None) != (atol is None):
             raise ValueError("rtol and atol must be given together")
         self._steps = {
@@ -117,6 +117,11 @@ class Dynamics(Ready):
             "kept": None,
         }
         self._create()
+
+    def _switches(self, cases: list) -> list:
+        """Returns times at which steps end, because the rate jumps or bends there, or an event is seen from there."""
+        events = [event for event, _ in self._dynamics["events"]]
+        return [*switch_times(self._dynamics["rate"], cases), *(t for event in events for t in event_times(event, cases))]
 
     def _create(self) -> None:
         self.evolution = _pullback.TracedEvolution(self._dynamics, self._described, self._steps)
@@ -139,7 +144,7 @@ class Dynamics(Ready):
         kept = _arguments.parameters("theta", theta).tolist()
         found = object.__new__(type(self))
         found.__dict__.update(self.__dict__)
-        found._steps = {**self._steps, "kept": kept}
+        found._steps, found._kept = {**self._steps, "kept": kept}, kept
         found._create()
         return found
 

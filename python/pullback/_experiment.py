@@ -7,6 +7,8 @@ from typing import Any, Callable, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+from ._switches import Case
+
 __all__ = ["Experiment", "Layout"]
 
 #: Parameter by its name or index.
@@ -78,10 +80,14 @@ class Layout:
         ]
         self._given = given
 
+    def cases(self) -> list:
+        """Returns the values of the entries, NaN where they are unknown, from every change of inputs to the next in all experiments."""
+        return [case for pair in zip(self.experiments, self._given) for case in self._cases(*pair)]
+
     def described(self, breaks: Callable) -> list:
         """Returns the experiments in the form that the compiled part reads.
 
-        ``breaks`` returns the times at which the rate jumps for values of the entries, NaN where they are unknown.
+        ``breaks`` returns the times at which the rate jumps by itself in some cases.
         """
         return [
             {
@@ -96,14 +102,23 @@ class Layout:
             for experiment, given, own in zip(self.experiments, self._given, self._own_places)
         ]
 
+    def _cases(self, experiment: Experiment, given: dict) -> list:
+        changes = sorted((float(t), self._inputs(inputs)) for t, inputs in experiment.changes.items())
+        last = experiment.times[-1] if experiment.times else float(experiment.start)
+        # The rate may jump at the last time, too.
+        last += 1e-6 * (last - float(experiment.start))
+        values = np.full(len(self.entries), np.nan)
+        found = []
+        for i, (t, inputs) in enumerate([(-np.inf, given), *changes]):
+            values[list(inputs)] = list(inputs.values())
+            begin, end = max(t, float(experiment.start)), min([last, *(time for time, _ in changes[i : i + 1])])
+            if begin < end:
+                found.append(Case(values.copy(), begin, end))
+        return found
+
     def _changes(self, experiment: Experiment, given: dict, breaks: Callable) -> list:
         changes = {float(t): self._inputs(inputs) for t, inputs in experiment.changes.items()}
-        known = np.full(len(self.entries), np.nan)
-        jumps: set = set()
-        for _, inputs in [(0.0, given), *sorted(changes.items())]:
-            known[list(inputs)] = list(inputs.values())
-            jumps.update(breaks(known))
-        for t in jumps:
+        for t in breaks(self._cases(experiment, given)):
             if experiment.start < t < np.inf:
                 changes.setdefault(t, {})
         return sorted((t, list(inputs.items())) for t, inputs in changes.items())

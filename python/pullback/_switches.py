@@ -1,16 +1,18 @@
-"""Times at which a traced rate jumps by itself, because it compares the time with a number."""
+"""Times at which a traced function of the time jumps or bends by itself, because it compares the time with a number or reads a table."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Callable, Sequence
+from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
 
-__all__ = ["facing_forward", "switch_times", "warn_of_unknown"]
+from ._lines import Pieces, combine, table
 
-#: Times at which differences of compared numbers are looked at, to see which are straight lines.
-TIMES = np.array([0.0, 1.0, 2.0])
+__all__ = ["Case", "event_times", "facing_forward", "switch_times", "warn_of_unknown"]
+
+#: Operations that bend or jump.
+BENDING = ("less", "equal", "floor", "absolute", "maximum", "minimum", "interp")
 
 OPERATIONS: dict = {
     "shift": lambda number, a: a + number,
@@ -22,73 +24,250 @@ OPERATIONS: dict = {
 }
 
 
-def results(program: tuple, parameters: Sequence[float]) -> list:
-    """Returns the results of all operations at some times, NaN where they depend on the state."""
-    operations, tables, _ = program
+class Case(NamedTuple):
+    """Values of the parameters, NaN where they are estimated, from one time to another."""
+
+    values: Sequence[float]
+    begin: float
+    end: float
+
+
+def operation(name: str, number: float) -> Callable:
+    """Returns an operation as a function of arrays."""
+    known = OPERATIONS.get(name)
+    return getattr(np, name) if known is None else lambda *values: known(number, *values)
+
+
+def arguments_of(program: tuple, place: int) -> list:
+    """Returns the places of the arguments of an operation; those of a comparison are its two sides."""
+    name, operands, _ = program[0][place]
+    return operands[: {"less": 2, "equal": 2, "interp": 1}.get(name)]
+
+
+def earlier(program: tuple, place: int) -> list:
+    """Returns the places of all results that an operation reads."""
+    name, operands, _ = program[0][place]
+    return [] if name in ("state", "parameter") else operands[:1] if name == "interp" else operands
+
+
+def depending(program: tuple, kind: str) -> list:
+    """Returns for every result whether it depends on the time, or on the state."""
     found: list = []
-    for name, operands, number in operations:
-        if name == "interp":
-            value = np.interp(found[operands[0]], *tables[operands[1]])
-        elif name in ("state", "parameter"):
-            value = np.full(TIMES.size, np.nan if name == "state" else parameters[operands[0]])
-        elif name in ("time", "constant"):
-            value = TIMES if name == "time" else np.full(TIMES.size, number)
-        else:
-            function: Callable = OPERATIONS.get(name) or (lambda _, *values, name=name: getattr(np, name)(*values))
-            value = function(number, *(found[place] for place in operands))
-        found.append(value)
+    for place, (name, _, _) in enumerate(program[0]):
+        found.append(name == kind or any(found[each] for each in earlier(program, place)))
     return found
 
 
-def lines(program: tuple, parameters: Sequence[float]) -> dict:
-    """Returns, for the comparisons whose sides differ by a + b t with b ≠ 0, the pair (a, b)."""
+class Clock:
+    """Operations that bend or jump as the time goes on, whatever the state is, and what they depend on."""
+
+    def __init__(self, program: tuple, further: Sequence[int] = ()):
+        self.program = program
+        time, state = depending(program, "time"), depending(program, "state")
+
+        def is_free(places: list) -> bool:
+            return any(time[place] for place in places) and not any(state[place] for place in places)
+
+        operations = enumerate(program[0])
+        self.bends = [place for place, (name, _, _) in operations if name in BENDING and is_free(arguments_of(program, place))]
+        self.further = [place for place in further if is_free([place])]
+        stack = [each for place in self.bends for each in arguments_of(program, place)]
+        stack += self.further + [place for place in self.bends if not state[place]]
+        needed: set = set()
+        while stack:
+            place = stack.pop()
+            if place not in needed:
+                needed.add(place)
+                stack.extend(earlier(program, place))
+        self.needed = sorted(needed)
+
+    def _table(self, operands: list) -> tuple:
+        knots, values = self.program[1][operands[1]]
+        return np.array(knots), np.array(values)
+
+    def pieces(self, case: Case) -> dict:
+        """Returns the results as functions of the time, None where they are not piecewise linear."""
+        edges = np.array([case.begin, case.end])
+        found: dict = {}
+        for place in self.needed:
+            name, operands, number = self.program[0][place]
+            if name == "time":
+                found[place] = Pieces(edges, np.zeros(1), np.ones(1))
+            elif name in ("parameter", "constant"):
+                value = case.values[operands[0]] if name == "parameter" else number
+                found[place] = Pieces(edges, np.full(1, float(value)), np.zeros(1))
+            elif name == "interp":
+                inner = found[operands[0]]
+                found[place] = None if inner is None else table(inner, *self._table(operands))
+            else:
+                inputs = [found[each] for each in operands]
+                found[place] = None if any(i is None for i in inputs) else combine(name, number, inputs, operation(name, number))
+        return found
+
+    def bent(self, found: dict, place: int) -> object:
+        """Returns the result of an operation that bends, of a comparison as 1 or 0."""
+        name, operands, number = self.program[0][place]
+        if name not in ("less", "equal"):
+            return found[place]
+        sides = [found[each] for each in operands[:2]]
+        if any(side is None for side in sides):
+            return None
+        one, zero = (Pieces(sides[0].edges[[0, -1]], np.full(1, value), np.zeros(1)) for value in (1.0, 0.0))
+        return combine(name, number, [*sides, one, zero], operation(name, number))
+
+    def jumps(self, values: Sequence[float], times: np.ndarray) -> np.ndarray:
+        """Returns the outcomes of comparisons and the integers of floors at some times."""
+        found: dict = {}
+        for place in self.needed:
+            name, operands, number = self.program[0][place]
+            if name == "interp":
+                found[place] = np.interp(found[operands[0]], *self._table(operands))
+            elif name in ("parameter", "constant", "time"):
+                value = values[operands[0]] if name == "parameter" else number
+                found[place] = times if name == "time" else np.full(times.size, value)
+            else:
+                found[place] = operation(name, number)(*(found[each] for each in operands))
+        rows = [np.zeros(times.size)]
+        for place in self.bends:
+            name, operands, _ = self.program[0][place]
+            if name == "less":
+                rows.append(found[operands[0]] < found[operands[1]])
+            elif name == "floor":
+                rows.append(np.nan_to_num(np.floor(found[operands[0]])))
+        return np.array(rows)
+
+
+def sharpened(clock: Clock, case: Case, times: np.ndarray) -> np.ndarray:
+    """Returns the first numbers at which every jump near some times, known to rounding, has happened."""
+    if not times.size:
+        return times
+    gaps = np.diff(np.concatenate([[case.begin], times, [case.end]]))
+    near = np.minimum(1e-9 * np.maximum(np.abs(times), gaps[:-1]), np.minimum(gaps[:-1], gaps[1:]) / 3.0)
+    low, high = times - near, times + near
+    before, after = (clock.jumps(case.values, ends) for ends in (low, high))
+    jumps = (before != after).any(axis=0)
+    for _ in range(80):
+        middle = low + 0.5 * (high - low)
+        done = (clock.jumps(case.values, middle) == after).all(axis=0)
+        low, high = np.where(done, low, middle), np.where(done, middle, high)
+    return np.where(jumps, high, times)
+
+
+def switch_times(program: tuple, cases: Sequence[Case]) -> list:
+    """Returns the times at which a rate bends or jumps by itself, given parameters in some intervals of time."""
+    clock = Clock(program)
+    if not clock.bends:
+        return []
+    times: set = set()
     with np.errstate(all="ignore"):
-        found = results(program, parameters)
-        differences = {
-            place: found[operands[0]] - found[operands[1]]
-            for place, (name, operands, _) in enumerate(program[0])
-            if name in ("less", "equal")
-        }
-        scale = {place: 1e-9 * np.abs(d).max() for place, d in differences.items()}
-        straight = {place: d for place, d in differences.items() if abs(d[0] - 2.0 * d[1] + d[2]) <= scale[place]}
-    return {place: (d[0], d[1] - d[0]) for place, d in straight.items() if abs(d[1] - d[0]) > scale[place]}
+        for case in cases:
+            found = clock.pieces(case)
+            bent = (clock.bent(found, place) for place in clock.bends)
+            edges = np.unique(np.concatenate([[case.begin], *(pieces.edges[1:-1] for pieces in bent if pieces is not None)]))
+            times.update(sharpened(clock, case, edges[edges > case.begin]).tolist())
+    return sorted(times)
 
 
-def switch_times(program: tuple, parameters: Sequence[float]) -> list:
-    """Returns the times at which comparisons of the time change, given parameters, NaN where they are unknown."""
-    return sorted({float(-a / b) for a, b in lines(program, parameters).values()})
+def event_times(program: tuple, cases: Sequence[Case]) -> list:
+    """Returns times between those at which an event, or a part of its function, changes its sign because of the time alone.
+
+    Steps that end there miss no such change.
+    """
+    operations = program[0]
+    parts = {place for name, operands, _ in operations if name in BENDING for place in operands[:1] if name != "interp"}
+    parts |= {place for name, operands, _ in operations if name in ("maximum", "minimum") for place in operands}
+    clock = Clock(program, sorted({*program[2], *parts}))
+    times: set = set()
+    with np.errstate(all="ignore"):
+        for case in cases if clock.further or clock.bends else ():
+            found = clock.pieces(case)
+            signs = [found[place] for place in clock.further if found[place] is not None]
+            ends = [pieces.reaching(np.zeros(1)) for pieces in signs]
+            bent = (clock.bent(found, place) for place in clock.bends)
+            ends += [pieces.edges[1:-1] for pieces in bent if pieces is not None]
+            edges = np.unique(np.concatenate([[case.begin, case.end], *ends]))
+            if edges.size > 3:
+                middles = (edges[:-1] + 0.5 * np.diff(edges))[1:-1]
+                times.update(middles[middles > edges[1:-2]].tolist())
+    return sorted(times)
 
 
-def facing_forward(program: tuple, parameters: int) -> tuple:
+def drawn(cases: Sequence[Case]) -> list:
+    """Returns the cases with random numbers in place of estimates."""
+    rng = np.random.default_rng(0)
+    found = []
+    for case in cases:
+        for _ in range(2 if np.isnan(case.values).any() else 1):
+            values = np.where(np.isnan(case.values), rng.uniform(0.5, 2.0, len(case.values)), case.values)
+            found.append(Case(values, case.begin, case.end))
+    return found
+
+
+def facing_forward(program: tuple, cases: Sequence[Case]) -> tuple:
     """Returns a program whose comparisons of the time hold, at the time of their change, what they hold just after it.
 
     A phase of an integration begins there, and must see its own rate.
     """
-    rng = np.random.default_rng(0)
-    first, second = (lines(program, rng.uniform(0.5, 2.0, parameters).tolist()) for _ in range(2))
+    clock = Clock(program)
+    sides = [place for place in clock.bends if program[0][place][0] in ("less", "equal")]
+    falls, moves = dict.fromkeys(sides, True), dict.fromkeys(sides, True)
+    with np.errstate(all="ignore"):
+        for case in drawn(cases) if sides else ():
+            found = clock.pieces(case)
+            for place in sides:
+                pair = [found[each] for each in program[0][place][1][:2]]
+                slopes = None if None in pair else combine("subtract", 0.0, pair, np.subtract).b
+                falls[place] = falls[place] and slopes is not None and bool((slopes < 0.0).all())
+                moves[place] = moves[place] and slopes is not None and bool((slopes != 0.0).all())
     operations, tables, outputs = program
     turned = []
     for place, (name, operands, number) in enumerate(operations):
-        falls = all(found.get(place, (0.0, 0.0))[1] < 0.0 for found in (first, second))
-        if name == "less" and falls:
+        if name == "less" and falls.get(place):
             # a − b falls through 0: a < b holds from then on, as ¬(b < a) does at the time itself.
             a, b, c, d = operands
             operands = [b, a, d, c]
+        elif name == "equal" and moves.get(place):
+            # Equality for a moment has no effect.
+            operands = [*operands[:2], operands[3], operands[3]]
         turned.append((name, operands, number))
     return turned, tables, outputs
 
 
-def warn_of_unknown(program: tuple, parameters: int, experiments: list) -> None:
-    """Warns if a rate compares the time with what is estimated: derivatives do not see the time of the change."""
-    everywhere = set(lines(program, np.random.default_rng(0).uniform(0.5, 2.0, parameters).tolist()))
-    for experiment in experiments if everywhere else []:
-        values = np.full(parameters, np.nan)
-        for entry, value in experiment["given"]:
-            values[entry] = value
-        if everywhere - set(lines(program, values.tolist())):
-            warnings.warn(
-                "the rate compares the time with a value that is estimated: if it jumps there, derivatives miss the change of the time "
-                "of the jump. Give an event that sets a component, on which the rate then depends",
-                stacklevel=4,
-            )
-            return
+def warn_of_unknown(program: tuple, cases: Sequence[Case], breaks: bool) -> None:
+    """Warns if a rate jumps or bends at times that are not found: where it compares the time with what is estimated, and elsewhere.
+
+    Breaks that are given may be those of comparisons that are not piecewise linear in the time.
+    """
+    clock = Clock(program)
+    if not clock.bends:
+        return
+    jumps = [place for place in clock.bends if program[0][place][0] in ("less", "equal", "floor", "interp")]
+    estimated = curved = read = False
+    with np.errstate(all="ignore"):
+        for case in cases:
+            found = clock.pieces(case)
+            for place in jumps:
+                inputs = [found[each] for each in arguments_of(program, place)]
+                unknown = None in inputs or clock.bent(found, place) is None
+                curved = curved or unknown
+                moving = not unknown and not all(pieces.is_known() for pieces in inputs)
+                read = read or (moving and program[0][place][0] == "interp")
+                estimated = estimated or (moving and program[0][place][0] != "interp")
+    if estimated:
+        warnings.warn(
+            "the rate compares the time with a value that is estimated: if it jumps there, derivatives miss the change of the time "
+            "of the jump. Give an event that sets a component, on which the rate then depends",
+            stacklevel=4,
+        )
+    if read and not breaks:
+        warnings.warn(
+            "the rate reads a table at a time that depends on an estimate, so that steps do not end at its points and may pass over a "
+            "short pulse. Give times near those of its changes as `breaks`, or a length of `step`",
+            stacklevel=4,
+        )
+    if curved and not breaks:
+        warnings.warn(
+            "the rate compares a function of the time that is not piecewise linear, or has too many pieces: the times of its jumps "
+            "are not found, and may be passed over. Give them as `breaks`",
+            stacklevel=4,
+        )
