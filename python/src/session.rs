@@ -1,6 +1,7 @@
 //! Runs that are taken step by step. Each lives in a thread of its own, with the descent that it borrows from.
 
 use std::path::PathBuf;
+use std::process;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,9 +15,10 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::convert::vector;
 use crate::descend::{Parts, Settings};
-use crate::error::raise;
+use crate::error::{in_python, in_python_words, raise};
 use crate::objective::Loss;
 use crate::outcome::{Outcome, history};
+use crate::threads;
 use crate::watch::{Interruptible, Watch};
 
 /// Time between two looks for Ctrl-C while a step is taken.
@@ -52,10 +54,17 @@ struct Point {
 /// Run in progress.
 #[pyclass(frozen, module = "pullback._pullback")]
 pub(crate) struct Session {
-    requests: Mutex<Sender<Request>>,
-    answers: Mutex<Receiver<Result<Answer>>>,
+    channels: Mutex<Channels>,
     point: Mutex<Point>,
     watch: Arc<Watch>,
+    /// Process of the thread.
+    process: u32,
+}
+
+/// Ways to the thread and back. One lock for both gives every request its own answer.
+struct Channels {
+    requests: Sender<Request>,
+    answers: Receiver<Result<Answer>>,
 }
 
 #[pymethods]
@@ -75,6 +84,7 @@ impl Session {
         let parts = Parts::new(model, loss, settings, &watch)?;
         let (requests, asked) = channel();
         let (answer, answers) = channel();
+        let pool = threads::own_pool()?;
         let watching = Arc::clone(&watch);
         // The thread ends when the session is gone, and with it the sender of requests.
         let work = move || {
@@ -89,24 +99,27 @@ impl Session {
         };
         thread::Builder::new()
             .name("pullback run".to_string())
-            .spawn(work)?;
+            .spawn(move || match pool {
+                Some(pool) => pool.install(work),
+                None => work(),
+            })?;
         let session = Self {
-            requests: Mutex::new(requests),
-            answers: Mutex::new(answers),
+            channels: Mutex::new(Channels { requests, answers }),
             point: Mutex::new(Point {
                 theta: Vec::new(),
                 loss: f64::NAN,
                 stop: None,
             }),
             watch,
+            process: process::id(),
         };
-        session.receive(model.py())?;
+        session.ask(model.py(), None)?;
         Ok(session)
     }
 
     /// Takes a step. Returns the reason for stopping once the run has ended.
     fn step(&self, py: Python<'_>) -> PyResult<Option<&'static str>> {
-        self.ask(py, Request::Step)?;
+        self.ask(py, Some(Request::Step))?;
         Ok(self.point().stop.map(|(name, _)| name))
     }
 
@@ -128,7 +141,7 @@ impl Session {
 
     /// Returns the iterates by columns.
     fn history<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        match self.ask(py, Request::Saved)? {
+        match self.ask(py, Some(Request::Saved))? {
             Some(Answer::Saved(saved)) => history(py, saved.history()),
             _ => Err(lost()),
         }
@@ -136,7 +149,7 @@ impl Session {
 
     /// Returns the run at rest as bytes.
     fn saved<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        match self.ask(py, Request::Saved)? {
+        match self.ask(py, Some(Request::Saved))? {
             Some(Answer::Saved(saved)) => {
                 let bytes = py.detach(|| saved.to_bytes()).map_err(raise)?;
                 Ok(PyBytes::new(py, &bytes))
@@ -147,7 +160,7 @@ impl Session {
 
     /// Writes the run to a file.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        match self.ask(py, Request::Saved)? {
+        match self.ask(py, Some(Request::Saved))? {
             Some(Answer::Saved(saved)) => py.detach(|| saved.write(path)).map_err(raise),
             _ => Err(lost()),
         }
@@ -155,9 +168,10 @@ impl Session {
 
     /// Returns the outcome so far, as `descend` does.
     fn outcome<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        match self.ask(py, Request::Outcome)? {
+        match self.ask(py, Some(Request::Outcome))? {
             Some(Answer::Outcome(outcome)) => {
                 let dictionary = outcome.dictionary(py)?;
+                in_python_words(&dictionary)?;
                 dictionary.set_item("interrupted", false)?;
                 Ok(dictionary)
             }
@@ -172,46 +186,42 @@ impl Session {
         point.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Passes a request to the thread, and waits for its answer.
-    fn ask(&self, py: Python<'_>, request: Request) -> PyResult<Option<Answer>> {
-        let requests = self.requests.lock();
-        let sent = requests
-            .unwrap_or_else(PoisonError::into_inner)
-            .send(request);
-        sent.map_err(|_| lost())?;
-        self.receive(py)
-    }
-
-    /// Waits for an answer without the interpreter lock, and keeps a point. Python handles signals in its main thread only, so that
-    /// Ctrl-C is noticed here and not by the thread of the run.
-    fn receive(&self, py: Python<'_>) -> PyResult<Option<Answer>> {
-        let answer = py.detach(|| {
-            let answers = self.answers.lock();
-            let answers = answers.unwrap_or_else(PoisonError::into_inner);
-            loop {
-                match answers.recv_timeout(INTERVAL) {
+    /// Passes a request to the thread, waits for its answer without the interpreter lock, and keeps a point. Without a request it waits
+    /// for the first point. Python handles signals in its main thread only, so that Ctrl-C is noticed here and not by the thread of the
+    /// run.
+    fn ask(&self, py: Python<'_>, request: Option<Request>) -> PyResult<Option<Answer>> {
+        if self.process != process::id() {
+            return Err(lost());
+        }
+        py.detach(|| {
+            let channels = self.channels.lock();
+            let channels = channels.unwrap_or_else(PoisonError::into_inner);
+            if let Some(request) = request {
+                channels.requests.send(request).map_err(|_| lost())?;
+            }
+            let answer = loop {
+                match channels.answers.recv_timeout(INTERVAL) {
                     Err(RecvTimeoutError::Timeout) => self.watch.check_signals(),
-                    other => return other,
+                    other => break other.map_err(|_| lost())?,
                 }
-            }
-        });
-        let answer = answer.map_err(|_| lost())?;
-        // A step that was taken counts, even if Ctrl-C came at its end.
-        let answer = answer.map(|answer| match answer {
-            Answer::Point(point) => {
-                *self.point.lock().unwrap_or_else(PoisonError::into_inner) = point;
-                None
-            }
-            other => Some(other),
-        });
-        self.watch.conclude(answer)
+            };
+            // A step that was taken counts, even if Ctrl-C came at its end.
+            let answer = answer.map(|answer| match answer {
+                Answer::Point(point) => {
+                    *self.point.lock().unwrap_or_else(PoisonError::into_inner) = point;
+                    None
+                }
+                other => Some(other),
+            });
+            self.watch.conclude(answer)
+        })
     }
 }
 
 /// Returns the exception of a thread that is gone, as in a process that was forked.
 fn lost() -> PyErr {
     PyRuntimeError::new_err(
-        "the run has no thread in this process; pickle it, or save it and load it where it is to go on",
+        "the run has no thread in this process, which was forked; pickle the run before, or save it and load it here",
     )
 }
 
@@ -302,7 +312,9 @@ fn point(run: &Run<'_>) -> Answer {
     Answer::Point(Point {
         theta: run.theta().to_vec(),
         loss: run.loss(),
-        stop: run.stop().map(|stop| (stop.name(), stop.to_string())),
+        stop: run
+            .stop()
+            .map(|stop| (stop.name(), in_python(&stop.to_string()))),
     })
 }
 

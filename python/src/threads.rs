@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -27,8 +28,18 @@ thread_local! {
     static LIMIT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Pools by their numbers of threads. An idle pool costs no time, and a new one for every call would.
-static POOLS: LazyLock<Mutex<BTreeMap<usize, Arc<ThreadPool>>>> = LazyLock::new(Mutex::default);
+/// Pools by their process and their number of threads. An idle pool costs no time, and a new one for every call would. A process that
+/// was forked has none of the threads of its parent.
+static POOLS: LazyLock<Mutex<BTreeMap<(u32, usize), Arc<ThreadPool>>>> =
+    LazyLock::new(Mutex::default);
+
+/// Process that may have started the threads of rayon.
+static HOME: OnceLock<u32> = OnceLock::new();
+
+/// Returns whether this process was forked from one that may have started the threads of rayon, which are not there any more.
+fn forked() -> bool {
+    *HOME.get_or_init(process::id) != process::id()
+}
 
 /// Sets the number of threads for all of Python's threads, 0 for that of rayon.
 #[pyfunction]
@@ -46,7 +57,7 @@ pub(crate) fn swap_threads(count: usize) -> usize {
 #[pyfunction]
 pub(crate) fn get_threads() -> usize {
     match limit() {
-        0 => rayon::current_num_threads(),
+        0 => all_threads(),
         count => count,
     }
 }
@@ -54,6 +65,7 @@ pub(crate) fn get_threads() -> usize {
 /// Returns the number of threads that rayon takes by itself: `RAYON_NUM_THREADS`, or the number of processors.
 #[pyfunction]
 pub(crate) fn all_threads() -> usize {
+    HOME.get_or_init(process::id);
     rayon::current_num_threads()
 }
 
@@ -64,19 +76,38 @@ fn limit() -> usize {
     }
 }
 
+/// Returns the number of threads that a computation needs a pool for, or None if those of rayon will do.
+fn needed() -> Option<usize> {
+    match limit() {
+        0 => forked().then(all_threads),
+        count => Some(count),
+    }
+}
+
+fn failed(count: usize, text: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("{count} threads: {text}"))
+}
+
+fn new_pool(count: usize) -> PyResult<ThreadPool> {
+    let builder = ThreadPoolBuilder::new().num_threads(count);
+    let pool = builder.stack_size(STACK).build();
+    pool.map_err(|error| failed(count, &error.to_string()))
+}
+
+/// Returns a pool for a thread that outlives this call, with the number of threads that was set, if any.
+pub(crate) fn own_pool() -> PyResult<Option<ThreadPool>> {
+    needed().map(new_pool).transpose()
+}
+
 fn pool(count: usize) -> PyResult<Arc<ThreadPool>> {
-    let failed = |text: String| PyRuntimeError::new_err(format!("{count} threads: {text}"));
-    let mut pools = POOLS.lock().map_err(|error| failed(error.to_string()))?;
-    if let Some(pool) = pools.get(&count) {
+    let pools = POOLS.lock();
+    let mut pools = pools.map_err(|error| failed(count, &error.to_string()))?;
+    let key = (process::id(), count);
+    if let Some(pool) = pools.get(&key) {
         return Ok(Arc::clone(pool));
     }
-    let builder = ThreadPoolBuilder::new().num_threads(count);
-    let pool = builder
-        .stack_size(STACK)
-        .build()
-        .map_err(|e| failed(e.to_string()))?;
-    let pool = Arc::new(pool);
-    pools.insert(count, Arc::clone(&pool));
+    let pool = Arc::new(new_pool(count)?);
+    pools.insert(key, Arc::clone(&pool));
     Ok(pool)
 }
 
@@ -86,9 +117,9 @@ pub(crate) fn run<T: Send>(
     watch: &Watch,
     job: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    match limit() {
-        0 => Ok(py.detach(job)),
-        count => run_on(py, watch, count, job),
+    match needed() {
+        None => Ok(py.detach(job)),
+        Some(count) => run_on(py, watch, count, job),
     }
 }
 
