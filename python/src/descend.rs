@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::vector;
-use crate::error::raise;
+use crate::error::{in_python, in_python_words, raise};
 use crate::linearised::Linearised;
 use crate::objective::{Loss, Prior, direction, metric, transform};
 use crate::outcome::{Outcome, Uncertain};
@@ -32,6 +32,8 @@ pub(crate) struct Settings<'py> {
     bounds: Option<(Vec<f64>, Vec<f64>)>,
     transforms: Option<Vec<(String, f64, f64)>>,
     priors: Vec<PyRef<'py, Prior>>,
+    /// Names of the parameters in the table of estimates.
+    names: Option<Vec<String>>,
     /// Limits of the decrease, step, loss and gradient.
     tolerances: (f64, f64, f64, f64),
     target: Option<f64>,
@@ -56,6 +58,7 @@ pub(crate) struct Parts {
     transforms: Option<Vec<Transform>>,
     priors: Vec<Arc<dyn pullback::Prior + Send + Sync>>,
     tolerances: Tolerances,
+    names: Option<Vec<String>>,
     callback: Option<Py<PyAny>>,
     /// Whether the uncertainty and the Jacobian are computed.
     extras: [bool; 2],
@@ -122,6 +125,7 @@ impl Parts {
                 target: settings.target,
                 iterations: settings.iterations,
             },
+            names: settings.names,
             callback: settings.callback,
             extras: [settings.uncertainty, settings.jacobian],
             save: settings.save,
@@ -166,7 +170,7 @@ impl Parts {
             match run.step() {
                 _ if watch.raised() => break,
                 Ok(stop) => {
-                    self.save(&run)?;
+                    self.save(&run, stop.is_some())?;
                     if stop.is_some() {
                         break;
                     }
@@ -174,6 +178,9 @@ impl Parts {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if stopped && !watch.raised() {
+            self.save(&run, true)?;
         }
         let report = run.report();
         drop(run);
@@ -189,13 +196,13 @@ impl Parts {
 
     /// Saves the run after every few steps and at its end. After an exception, which may look like rejected trials, the file of
     /// an earlier point remains.
-    fn save(&self, run: &Run<'_>) -> pullback::Result<()> {
+    fn save(&self, run: &Run<'_>, ended: bool) -> pullback::Result<()> {
         let Some((path, every)) = &self.save else {
             return Ok(());
         };
         // The iterates of the history are those before the current point.
         let reached = *every > 0 && run.history().len().is_multiple_of(*every);
-        match reached || run.stop().is_some() {
+        match reached || ended {
             true => run.saved()?.write(path),
             false => Ok(()),
         }
@@ -234,7 +241,11 @@ impl Parts {
             false => Variance::Known,
         };
         let estimates = report.estimates(descent, variance);
-        estimates.map_err(|error| error.to_string())
+        let named = estimates.and_then(|estimates| match &self.names {
+            Some(names) => estimates.named(&names.iter().map(String::as_str).collect::<Vec<_>>()),
+            None => Ok(estimates),
+        });
+        named.map_err(|error| in_python(&error.to_string()))
     }
 
     /// Passes the current point to the callback. Returns whether it stops the run.
@@ -281,6 +292,7 @@ pub(crate) fn descend<'py>(
         (None, _) => false,
     };
     let dictionary = outcome.map_err(raise)?.dictionary(py)?;
+    in_python_words(&dictionary)?;
     dictionary.set_item("interrupted", interrupted)?;
     Ok(dictionary)
 }

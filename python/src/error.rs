@@ -7,6 +7,7 @@ use pyo3::PyErr;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 create_exception!(
     _pullback,
@@ -24,7 +25,7 @@ KeyError(0)"
 /// Returns the exception of an error: `ValueError` for invalid input, `ModelError` for a model that fails, `OSError` for files,
 /// `MemoryError`, and otherwise `RuntimeError`.
 pub(crate) fn raise(error: Error) -> PyErr {
-    let text = error.to_string();
+    let text = in_python(&error.to_string());
     if is_of_model(&error) {
         return ModelError::new_err(text);
     }
@@ -52,6 +53,121 @@ pub(crate) fn raise(error: Error) -> PyErr {
         | Error::Module(_) => PyValueError::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
+}
+
+/// Names of the library in its messages, and those that users of Python know. Longer phrases come before their parts.
+const WORDS: [(&str, &str); 30] = [
+    (
+        "allow more steps (`Tolerances::iterations`)",
+        "allow more steps (`maxiter`)",
+    ),
+    (
+        "give the noise to the loss and use `Variance::Known`, or implement `Loss::data`",
+        "give the noise (`sigma`)",
+    ),
+    (
+        "give the noise to the loss and use `Variance::Known`",
+        "give the noise (`sigma`)",
+    ),
+    ("the descent has", "the run has"),
+    (
+        "resume with the descent that saved it",
+        "resume with the options that it was saved with",
+    ),
+    (
+        ", or begin a new run from its parameters (`Saved::theta`)",
+        ", or begin a new run",
+    ),
+    (
+        "implement `Model::second_derivative` (or `Sensitivity::curvature`), write the model with `automatic`",
+        "write the model as `Dynamics`, `Equations` or `Formula`",
+    ),
+    (
+        "a Gauss-Newton direction such as `LeastSquares` or `ConjugateGradient`",
+        "a Gauss-Newton direction such as \"least_squares\" or \"conjugate_gradient\"",
+    ),
+    (
+        "implement `Loss::hessian` or `Misfit::hessian`, or use",
+        "take another loss, or use",
+    ),
+    (
+        "set one with `Descent::metric`, or use `Gradient`",
+        "give `metric`, or use another direction",
+    ),
+    (
+        "add one with `Descent::prior`; without, see `Report::covariance`",
+        "give `prior`; without, see `cov` of the result",
+    ),
+    (
+        "fix the mass as `Grid::stationary_matrix` does",
+        "replace one of them by the total mass",
+    ),
+    (
+        " (for densities on a grid see `Grid::stationary_matrix`)",
+        "",
+    ),
+    (
+        "give independent noise by `Noise::uniform` or `Noise::deviations`",
+        "give `sigma` as one standard deviation or one per datum",
+    ),
+    (
+        "`StencilSolver::Direct`, a coarser grid, or a higher limit `Cpu::memory`",
+        "by a coarser grid",
+    ),
+    (", solve a stencil with `StencilSolver::Direct`", ""),
+    (
+        " or an iterative solver (`StencilSolver::Multigrid` for stencils), or raise the limit `Cpu::memory`",
+        "",
+    ),
+    (
+        "implement `Prior::draw`, or give the root by `Quadratic::squares`",
+        "take another prior",
+    ),
+    (
+        "see `Smoothness::with_range`",
+        "give `range` to `smoothness`",
+    ),
+    (
+        "leave missing data out, or drop them by `Likelihood::present`",
+        "leave missing data out",
+    ),
+    (
+        "or allow more by `most_steps`",
+        "or allow more by `max_steps`",
+    ),
+    (
+        "use `Flux::FaceAveraged`, which lets no cell absorb mass around a fixed point, or add",
+        "add",
+    ),
+    ("stopped by the observer", "stopped by the callback"),
+    ("`Method::Implicit`", "`method=\"implicit\"`"),
+    ("`Transform::Logit`", "the transform \"logit\""),
+    ("`Transform::Log`", "the transform \"log\""),
+    ("`Condition::experiment`", "`Experiment(name=…)`"),
+    ("`Experiment::named`", "`Experiment(name=…)`"),
+    ("`verify::gradient`", "`verify`"),
+    ("`Flow::velocity`", "the flow"),
+];
+
+/// Returns a message of the library in the words of the Python package.
+pub(crate) fn in_python(text: &str) -> String {
+    let replaced = |text: String, (ours, theirs): &(&str, &str)| text.replace(ours, theirs);
+    WORDS.iter().fold(text.to_string(), replaced)
+}
+
+/// Puts the messages of an outcome into the words of the Python package.
+pub(crate) fn in_python_words(found: &Bound<'_, PyDict>) -> PyResult<()> {
+    for name in ["message", "report"] {
+        if let Some(text) = found.get_item(name)? {
+            found.set_item(name, in_python(&text.extract::<String>()?))?;
+        }
+    }
+    if let Some(remarks) = found.get_item("remarks")? {
+        let remarks: Vec<String> = remarks.extract()?;
+        let remarks: Vec<String> = remarks.iter().map(|text| in_python(text)).collect();
+        found.set_item("remarks", remarks)?;
+    }
+    Ok(())
 }
 
 /// Returns whether the model fails at its parameters, though the arguments are sound.

@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::convert::{to_array, vector};
 use crate::descend::{Parts, Settings};
-use crate::error::raise;
+use crate::error::{in_python, raise};
 use crate::objective::Loss;
 use crate::ready::ReadyModel;
 use crate::threads;
@@ -104,9 +104,11 @@ fn optima<'py>(py: Python<'py>, summary: &Summary) -> PyResult<Bound<'py, PyDict
     found.set_item("starts", summary.starts())?;
     found.set_item("converged", summary.converged())?;
     let failures = summary.failures().iter();
-    let failures: Vec<_> = failures.map(|f| (f.start, f.error.to_string())).collect();
+    let failures: Vec<_> = failures
+        .map(|f| (f.start, in_python(&f.error.to_string())))
+        .collect();
     found.set_item("failures", failures)?;
-    found.set_item("table", summary.to_string())?;
+    found.set_item("table", in_python(&summary.to_string()))?;
     Ok(found)
 }
 
@@ -164,7 +166,7 @@ fn table<'py>(py: Python<'py>, profiles: &Profiles) -> PyResult<Bound<'py, PyDic
     found.set_item("level", profiles.level)?;
     let better = profiles.better.as_ref();
     found.set_item("better", better.map(|b| PyArray1::from_slice(py, &b.theta)))?;
-    found.set_item("table", profiles.to_string())?;
+    found.set_item("table", in_python(&profiles.to_string()))?;
     Ok(found)
 }
 
@@ -184,7 +186,7 @@ fn end(end: &End) -> String {
         End::Crossed => "crossed".into(),
         End::Bound => "bound".into(),
         End::Open { reached } => format!("open: followed to {reached:.6e}"),
-        End::Failed { reason } => format!("failed: {reason}"),
+        End::Failed { reason } => format!("failed: {}", in_python(&reason.to_string())),
     }
 }
 
