@@ -68,6 +68,11 @@ impl Grid {
         }
     }
 
+    /// Returns the arguments from which a pickle makes the grid.
+    fn __getnewargs__(&self) -> (Vec<(f64, f64, usize)>,) {
+        (self.axes(),)
+    }
+
     fn __repr__(&self) -> String {
         format!("Grid({:?})", self.axes())
     }
