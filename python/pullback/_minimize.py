@@ -89,10 +89,13 @@ def minimize(
         Start.
     loss
         "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared" or "sobolev" (densities on a grid), or
-        "soft_l1", "huber", "cauchy" or "tukey" (data with outliers). A pair such as ("sobolev", -1) gives the order.
+        "soft_l1", "huber", "cauchy" or "tukey" (data with outliers). A pair such as ("sobolev", -1) gives the order;
+        ("kullback_leibler", N) the number of observations behind a density, without which there are no errors, and fun is that of
+        one observation; and ("huber", 2.0) the scale in units of sigma above which a datum counts less (by default 1.287,
+        1.345, 2.385 and 4.685). These losses need sigma.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
-        estimates the noise.
+        estimates the noise, unless there is a prior: its weight depends on sigma.
     observe
         Linear observation of the state: an array, a `scipy.sparse` matrix, or what `Darcy.observe` returns.
     metric
@@ -159,6 +162,7 @@ def minimize(
         maxiter=maxiter,
         uncertainty=uncertainty,
         callback=callback,
+        asked=posterior is not None and posterior is not False,
     )
     if save is not None:
         problem.settings["save"] = (os.path.abspath(save), _arguments.count("save_every", save_every))
@@ -184,11 +188,15 @@ class Problem(NamedTuple):
     described: dict
     #: Names of the parameters, if the model has them.
     names: Any
+    #: Why there can be no errors, if this is so.
+    without_errors: Optional[str]
 
     def result(self, found: dict) -> Any:
         """Returns the result of a descent."""
         completed = result(found, self.model)
         completed["names"], completed["settings"] = self.names, self.described
+        if self.without_errors and completed["stderr"] is None:
+            completed["cov_message"] = self.without_errors
         return completed
 
 
@@ -212,8 +220,8 @@ OPTIONS = {
 }
 
 
-def prepared(model: Any, data: Any, theta0: Any, **given: Any) -> Problem:
-    """Checks the arguments of a problem, and returns it in the form of the compiled part."""
+def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: Any) -> Problem:
+    """Checks the arguments of a problem, and returns it in the form of the compiled part. `asked` tells that errors are needed."""
     for name in given:
         if name not in OPTIONS:
             raise TypeError(f"unexpected keyword argument '{name}'")
@@ -238,8 +246,10 @@ def prepared(model: Any, data: Any, theta0: Any, **given: Any) -> Problem:
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
+    without = _posterior.checked(compared, chosen["priors"], asked or uncertainty is True)
+    chosen["uncertainty"] &= without is None
     told = {name: options[name] for name in ("loss", "sigma", "observe", "prior", "transforms", "bounds")}
-    return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), getattr(model, "names", None))
+    return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), getattr(model, "names", None), without)
 
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Optional
 
 import numpy as np
@@ -88,6 +89,17 @@ def options(given: Any, priors: list) -> Optional[dict]:
     return {**found, **whole, "exact": bool(found["exact"])}
 
 
+def checked(loss: Any, priors: list, asked: bool) -> Optional[str]:
+    """Returns why there can be no errors, if this is so: an error if they are asked for, and otherwise a warning if there is a prior."""
+    reason = loss.no_errors(bool(priors))
+    if reason and asked:
+        raise ValueError(f"errors: {reason}")
+    if reason and loss.no_errors(False) is None:
+        # The optimum itself depends on the weight of the prior.
+        warnings.warn(f"{reason}; sigma=1 is taken", stacklevel=4)
+    return reason
+
+
 def computed(problem: Any, theta: np.ndarray, chosen: dict) -> Posterior:
     """Computes the posterior of a prepared problem."""
     found = _pullback.posterior(problem.model, (problem.loss, problem.settings), theta, chosen)
@@ -123,7 +135,7 @@ def posterior(
     from ._minimize import prepared
     from ._threads import threads
 
-    problem = prepared(model, data, theta, **{"uncertainty": False, **settings})
+    problem = prepared(model, data, theta, asked=True, **{"uncertainty": False, **settings})
     given = {"rank": rank, "oversampling": oversampling, "seed": seed, "exact": exact, "samples": samples}
     with threads(n_jobs):
         return computed(problem, problem.start, options(given, problem.settings["priors"]) or {})

@@ -21,6 +21,7 @@ class Grid:
 
 class Loss:
     def value(self, rho: ArrayLike) -> float: ...
+    def no_errors(self, priors: bool) -> Optional[str]: ...
 
 class Observation:
     @property

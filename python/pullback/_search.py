@@ -136,7 +136,7 @@ def profile(
     >>> pb.profile(demand, oxygen, fit.x, names=["a", "b"]).intervals[0].round(2).tolist()
     [14.05, 38.46]
     """
-    problem: Problem = prepared(model, data, x, **settings)
+    problem: Problem = prepared(model, data, x, asked=True, **settings)
     following = {
         "parameters": None if parameters is None else [_arguments.count("parameters", j) for j in parameters],
         "names": None if names is None else [str(name) for name in names],

@@ -5,6 +5,7 @@
 
 mod convert;
 mod correct;
+mod counted;
 mod descend;
 mod design;
 mod dynamics;

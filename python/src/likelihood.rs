@@ -1,7 +1,5 @@
 //! Likelihoods of measurements, with families of noise by name.
 
-use std::sync::Arc;
-
 use pullback::loss::{
     Datum, Family, Likelihood, Measurements as Table, NoiseLevel, NoiseSource, Observable,
 };
@@ -29,10 +27,7 @@ fn family((name, freedom): &Named) -> PyResult<Family> {
 }
 
 fn loss(likelihood: Likelihood) -> Loss {
-    Loss {
-        loss: Arc::new(likelihood),
-        estimates_noise: false,
-    }
+    Loss::known(likelihood)
 }
 
 /// Observable of a table: name, family, and its noise level as an output of the model or as a number.

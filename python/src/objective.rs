@@ -13,6 +13,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::convert::{Form, matrix, vector};
+use crate::counted::{Counted, Divergent};
 use crate::error::raise;
 use crate::grid::Grid;
 use crate::watch::Watch;
@@ -28,10 +29,33 @@ pub(crate) struct Loss {
     pub(crate) loss: Arc<dyn pullback::Loss + Send + Sync>,
     /// Whether the noise of the data is unknown, so that the residual has to estimate it.
     pub(crate) estimates_noise: bool,
+    /// Reason why the loss gives no standard errors.
+    pub(crate) without_errors: Option<String>,
+}
+
+impl Loss {
+    /// Returns a loss whose noise, if it has any, is known.
+    pub(crate) fn known(loss: impl pullback::Loss + Send + 'static) -> Self {
+        Self {
+            loss: Arc::new(loss),
+            estimates_noise: false,
+            without_errors: None,
+        }
+    }
 }
 
 #[pymethods]
 impl Loss {
+    /// Returns why there can be no errors, with priors or without.
+    fn no_errors(&self, priors: bool) -> Option<String> {
+        let unknown = self.estimates_noise && self.loss.data().is_some();
+        let text = "with a prior the noise must be known: give sigma (sigma=1 weighs data and prior as they are)";
+        match &self.without_errors {
+            None if priors && unknown => Some(text.into()),
+            reason => reason.clone(),
+        }
+    }
+
     /// Computes the loss of a state.
     fn value(&self, rho: &Bound<'_, PyAny>) -> PyResult<f64> {
         let rho = vector("rho", rho)?;
@@ -82,6 +106,42 @@ impl LossSettings<'_> {
         };
         Observations::new(operator, data, noise).map_err(raise)
     }
+
+    /// Returns a divergence of densities. It is a likelihood if the number of observations is given.
+    fn divergence(&self, kind: &str, make: Divergent, data: Vec<f64>) -> PyResult<Loss> {
+        let grid = self.grid(kind)?;
+        let mass = grid.volume() * data.iter().sum::<f64>();
+        let divergence = make(grid, data).map_err(raise)?;
+        let Some(count) = self.order else {
+            let reason = format!(
+                "the errors depend on the number N of observations behind the data: give loss=('{kind}', N)"
+            );
+            return Ok(Loss {
+                without_errors: Some(reason),
+                ..Loss::known(divergence)
+            });
+        };
+        if !(count > 0.0 && count.is_finite()) {
+            let text = format!("loss: the number of observations is {count}, but must be positive");
+            return Err(PyValueError::new_err(text));
+        }
+        let counted = Counted::new(kind, divergence, grid, count / mass);
+        Ok(Loss::known(counted))
+    }
+
+    /// Returns a robust loss with a scale in units of the data, or of their noise, which must then be known.
+    fn robust(&self, kind: &str, penalty: Penalty, data: Vec<f64>) -> PyResult<Loss> {
+        if self.f_scale.is_none() && self.sigma.is_none() {
+            let text = format!(
+                "loss='{kind}' weighs residuals in units of the noise, which must be known: give sigma"
+            );
+            return Err(PyValueError::new_err(text));
+        }
+        let scale = self.f_scale.or(self.order);
+        let scale = scale.unwrap_or(penalty.standard_scale());
+        let loss = Robust::new(self.observations(data)?, penalty).and_then(|l| l.scale(scale));
+        Ok(Loss::known(loss.map_err(raise)?))
+    }
 }
 
 /// Reads a standard deviation, one per datum, or a covariance matrix.
@@ -113,19 +173,11 @@ pub(crate) fn loss(
         Ok(Loss {
             loss,
             estimates_noise: !known,
+            without_errors: None,
         })
     };
-    let divergence = |make: fn(&pullback::Grid, Vec<f64>) -> pullback::Result<Divergence>, data| {
-        wrap(Arc::new(make(settings.grid(kind)?, data).map_err(raise)?))
-    };
-    let robust = |penalty: Penalty, data| {
-        let scale = settings.f_scale.unwrap_or(penalty.standard_scale());
-        let loss = Robust::new(settings.observations(data)?, penalty).and_then(|l| l.scale(scale));
-        Ok(Loss {
-            loss: Arc::new(loss.map_err(raise)?),
-            estimates_noise: false,
-        })
-    };
+    let divergence = |make, data| settings.divergence(kind, make, data);
+    let robust = |penalty: Penalty, data| settings.robust(kind, penalty, data);
     match kind {
         "l2" => match &settings.grid {
             Some(grid) if !known && settings.observe.is_none() => {
@@ -136,10 +188,7 @@ pub(crate) fn loss(
         "sobolev" => {
             let order = settings.order.unwrap_or(-1.0);
             let misfit = SobolevMisfit::new(settings.grid(kind)?, order, data);
-            Ok(Loss {
-                loss: Arc::new(misfit.map_err(raise)?),
-                estimates_noise: false,
-            })
+            Ok(Loss::known(misfit.map_err(raise)?))
         }
         "kullback_leibler" => divergence(Divergence::kullback_leibler, data),
         "reverse_kullback_leibler" => divergence(Divergence::reverse_kullback_leibler, data),
@@ -316,6 +365,9 @@ pub(crate) fn smoothness(grid: &Grid, weight: f64, range: Option<f64>) -> PyResu
 }
 
 /// Gaussian random field on a grid with this standard deviation and range of correlations.
+///
+/// The deviation holds away from the boundary, through which there is no flux. Within about a range of it the deviation grows: up
+/// to √2 sigma on a side, 2 sigma in a corner of a square, and 2.8 sigma in a corner of a cube (a little less in the cells there).
 ///
 /// >>> import pullback as pb
 /// >>> pb.matern(pb.Grid([(0.0, 1.0, 32)]), sigma=1.0, range=0.2)
