@@ -46,7 +46,8 @@ from ._model import Explicit, Implicit, Products, verify
 from ._operations import interp, maximum, minimum, where
 from ._posterior import Posterior, posterior
 from ._petab import from_petab
-from ._pullback import Grid, ModelError, Observation, Prior, __version__, gaussian, matern, smoothness
+from ._prior import Prior, gaussian, matern, smoothness
+from ._pullback import Grid, ModelError, Observation, __version__
 from ._search import multistart, profile
 from ._threads import set_threads, threads
 from ._torch import from_torch

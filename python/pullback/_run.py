@@ -8,15 +8,17 @@ from typing import Any, Optional
 import numpy as np
 
 from . import _minimize, _pullback, _result
+from ._threads import threads
 
 __all__ = ["Run"]
 
 
 class Run:
-    """Descent in progress, with the arguments of `minimize` except `callback`, `save`, `save_every` and `resume`.
+    """Descent in progress, with the arguments of `minimize` except `callback`, `posterior`, `save`, `save_every` and `resume`.
 
-    Every step is yours to take. The run ends as `minimize` does, bit for bit, also if it was saved or pickled halfway and went on
-    in another process.
+    Every step is yours to take. The run ends as `minimize` does, bit for bit, also if it was pickled halfway and went on in another
+    process. So does one that was saved to a file, with one exception: a function without derivatives for which complex steps failed on the
+    way, and differences took their place, starts again with complex steps (see `Explicit`).
 
     Attributes
     ----------
@@ -28,7 +30,8 @@ class Run:
         Structured array of the iterates so far. The current point is added at the beginning of the next step.
 
     An exception of your model, or Ctrl-C, comes out of `step`; the run is then where it was before the step, and may go on.
-    The run computes in a thread of its own, and so do the functions of your model.
+    The run computes in a thread of its own, and so do the functions of your model. The limit of `threads` is that of its beginning.
+    A process that was forked has no such thread: pickle the run before, or load it from a file.
 
     >>> import numpy as np, pullback as pb
     >>> t = np.linspace(0.0, 2.0, 20)
@@ -55,14 +58,25 @@ class Run:
     def __init__(self, model: Any, data: Any, theta0: Any, **options: Any) -> None:
         self._begin((model, data, theta0, options), None)
 
-    def _begin(self, arguments: tuple, saved: Optional[bytes]) -> None:
+    def _begin(self, arguments: tuple, saved: Optional[bytes], learnt: Optional[tuple] = None) -> None:
         model, data, theta0, options = arguments
-        foreign = {"callback", "save", "save_every", "resume"} & options.keys()
+        foreign = {"callback", "posterior", "save", "save_every", "resume"} & options.keys()
         if foreign:
             raise TypeError(f"Run takes no {sorted(foreign)[0]}: look at the run between its steps, and call its `save`")
         self._arguments = arguments
+        options = dict(options)
+        n_jobs = options.pop("n_jobs", None)
         self._problem = problem = _minimize.prepared(model, data, theta0, **options)
-        self._session = _pullback.Session(problem.model, problem.loss, problem.start, problem.settings, saved)
+        derivative = getattr(problem.model, "derivative", None)
+        if learnt is not None and derivative is not None:
+            derivative.mode, derivative.checked = learnt
+        with threads(n_jobs):
+            self._session = _pullback.Session(problem.model, problem.loss, problem.start, problem.settings, saved)
+
+    def _learnt(self) -> Optional[tuple]:
+        """Returns how derivatives are found, which a run finds out on its way."""
+        derivative = getattr(self._problem.model, "derivative", None)
+        return None if derivative is None else (derivative.mode, derivative.checked)
 
     @classmethod
     def load(cls, path: Any, model: Any, data: Any, **options: Any) -> Run:
@@ -116,15 +130,15 @@ class Run:
         return _result.history(self._session.history())
 
     def __reduce__(self) -> tuple:
-        return _restore, (type(self), self._arguments, self._session.saved())
+        return _restore, (type(self), self._arguments, self._session.saved(), self._learnt())
 
     def __repr__(self) -> str:
         state = self.stop or "in progress"
         return f"Run: {state} (objective {self.loss:.6e})"
 
 
-def _restore(cls: type[Run], arguments: tuple, saved: bytes) -> Run:
+def _restore(cls: type[Run], arguments: tuple, saved: bytes, learnt: Optional[tuple] = None) -> Run:
     """Returns the run of a pickle."""
     run = cls.__new__(cls)
-    run._begin(arguments, saved)
+    run._begin(arguments, saved, learnt)
     return run

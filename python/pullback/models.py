@@ -27,9 +27,24 @@ Numbers = Union[float, Sequence[float]]
 
 
 class Ready:
-    """Model that the library provides."""
+    """Model that the library provides. It is pickled by the arguments that it was made with."""
 
     _model: ReadyModel
+    #: Arguments of the constructor.
+    _given: tuple
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:
+        found = super().__new__(cls)
+        found._given = kept(arguments), kept(named)
+        return found
+
+    def __reduce__(self) -> tuple:
+        return _made, (type(self), *self._given, getattr(self, "_kept", None))
+
+    def __copy__(self) -> Any:
+        found = object.__new__(type(self))
+        found.__dict__.update(self.__dict__)
+        return found
 
     @property
     def state_dim(self) -> int:
@@ -57,6 +72,21 @@ class Ready:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: state {self.shape}, {self.param_dim} parameters>"
+
+
+def kept(value: Any) -> Any:
+    """Returns a copy of arrays and containers, which their owner may change."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(kept(entry) for entry in value)
+    return {name: kept(entry) for name, entry in value.items()} if type(value) is dict else value
+
+
+def _made(kind: type, arguments: tuple, named: dict, steps: Any) -> Any:
+    """Returns the model of a pickle."""
+    found = kind(*arguments, **named)
+    return found if steps is None else found.keep_steps(steps)
 
 
 class GaussianMixture(Ready):
