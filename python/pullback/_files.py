@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ._posterior import Posterior
+
 __all__ = ["load_result", "save", "to_xarray"]
 
 #: Entry of an `.npz` file with all that is no array.
@@ -61,7 +63,9 @@ def save_npz(result: Any, path: str) -> None:
     arrays: dict = {name: value for name, value in result.items() if isinstance(value, np.ndarray)}
     rest = {name: value for name, value in result.items() if name not in arrays}
     arrays[REST] = np.array(json.dumps(encode(rest)))
-    np.savez(path, **arrays)
+    # By the name of a file, NumPy would append ".npz" to ".NPZ".
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def load_npz(path: str) -> dict:
@@ -97,6 +101,8 @@ def encode(value: Any) -> Any:
         return {"table": [[name, encode(value[name])] for name in value.dtype.names]}
     if isinstance(value, np.ndarray):
         return {"array": encode(value.reshape(-1).tolist()), "shape": list(value.shape), "type": value.dtype.str}
+    if isinstance(value, Posterior):
+        return {"posterior": encode(vars(value))}
     if isinstance(value, dict):
         return {"entries": {name: encode(entry) for name, entry in value.items()}}
     if isinstance(value, (list, tuple)):
@@ -118,6 +124,10 @@ def decode(value: Any) -> Any:
         return float(value["float"])
     if "array" in value:
         return np.array(decode(value["array"]), dtype=np.dtype(value["type"])).reshape(value["shape"])
+    if "posterior" in value:
+        posterior = Posterior.__new__(Posterior)
+        vars(posterior).update(decode(value["posterior"]))
+        return posterior
     if "table" in value:
         columns = [(name, decode(column)) for name, column in value["table"]]
         kinds = [(name, column.dtype, column.shape[1:]) for name, column in columns]
@@ -138,8 +148,9 @@ def save_csv(result: Any, path: str) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["parameter", "value", "stderr", "lower", "upper"])
-        for i, (value, error, (lower, upper)) in enumerate(zip(result["x"].tolist(), errors, ends)):
-            table.writerow([i, value, error, lower, upper])
+        names = result.get("names") or range(result["x"].size)
+        for name, value, error, (lower, upper) in zip(names, result["x"].tolist(), errors, ends):
+            table.writerow([name, value, error, lower, upper])
 
 
 def save_netcdf(result: Any, path: str) -> None:

@@ -18,7 +18,8 @@ class Display(dict):
         lines = [f"{self['message']} ({self['nit']} steps, objective {self['fun']:.6e})"]
         lines.append(self["table"] or self._values())
         if self["undetermined"]:
-            names = ", ".join(f"θ{i}" for i in self["undetermined"])
+            names = self.get("names") or [f"θ{i}" for i in range(self["x"].size)]
+            names = ", ".join(names[i] for i in self["undetermined"])
             lines.append(f"undetermined by the data: {names}")
         return "\n".join(lines)
 

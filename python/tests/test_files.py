@@ -37,6 +37,20 @@ def test_a_result_is_read_as_it_was_written(kind, ending, tmp_path):
             assert other == value, name
 
 
+@pytest.mark.parametrize("ending", ["npz", "json", "NPZ", "JSON"])
+def test_a_posterior_is_read_as_it_was_written(ending, tmp_path):
+    prior = pb.gaussian([0.0, 1.0], 2.0)
+    line = 3.0 * TIMES + 1.0
+    options = {"sigma": 0.1, "prior": prior, "posterior": {"samples": 3}}
+    found = pb.minimize(lambda theta: theta[0] * TIMES + theta[1], line, [1.0, 0.0], **options)
+    found.save(str(tmp_path / f"result.{ending}"))
+    assert [path.name for path in tmp_path.iterdir()] == [f"result.{ending}"]
+    again = pb.load_result(tmp_path / f"result.{ending}").posterior
+    assert isinstance(again, pb.Posterior) and again.message == found.posterior.message
+    assert np.array_equal(again.samples, found.posterior.samples) and again.samples.shape == (3, 2)
+    assert np.array_equal(again.intervals(), found.posterior.intervals())
+
+
 def test_json_is_plain_json(tmp_path):
     results()["undetermined"].save(tmp_path / "result.json")
 
