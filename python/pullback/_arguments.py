@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 import numpy as np
 
-from ._pullback import Prior
+from ._pullback import Observation
+from ._prior import Prior
 
 
 #: Largest whole number that the compiled part takes.
@@ -114,14 +115,82 @@ def checked(box: list) -> Optional[tuple]:
     return lower, upper
 
 
-def inside(name: str, theta: np.ndarray, box: Optional[tuple]) -> None:
-    """Checks that a start lies in the box."""
+def inside(name: str, theta: np.ndarray, box: Optional[tuple], bounds: Any = None) -> None:
+    """Checks that a start lies in the box, which was given as ``bounds``."""
     if box is None:
         return
     outside = np.flatnonzero((theta < box[0]) | (theta > box[1]))
     if outside.size:
         i = int(outside[0])
-        raise ValueError(f"{name} is {theta[i]} at index {i}, outside the bounds [{box[0][i]}, {box[1][i]}]")
+        text = f"{name} is {theta[i]} at index {i}, outside the bounds [{box[0][i]}, {box[1][i]}]"
+        raise ValueError(text + swapped(theta, bounds))
+
+
+def swapped(theta: np.ndarray, bounds: Any) -> str:
+    """Returns advice if the bounds look like (lower, upper) with arrays, as some functions of SciPy take them."""
+    if theta.size != 2 or bounds is None or hasattr(bounds, "lb"):
+        return ""
+    ends = np.array(bounds, dtype=float)
+    if not ((ends[0] <= theta) & (theta <= ends[1])).all():
+        return ""
+    pairs = [tuple(pair) for pair in ends.T.tolist()]
+    return f"; bounds has one pair (lower, upper) per parameter, which would be {pairs}"
+
+
+def names(model: Any, given: Optional[Sequence[str]], count: int) -> Optional[list]:
+    """Returns the names of the parameters, those given or those of the model, or None."""
+    if given is None:
+        known = getattr(model, "names", None)
+        known = getattr(model, "parameters", None) if known is None else known
+        named = isinstance(known, (list, tuple)) and all(isinstance(name, str) for name in known)
+        return list(known) if named and len(known) == count else None
+    if isinstance(given, str):
+        raise TypeError(f"names must be a sequence of names, not the single name {given!r}")
+    found = [str(name) for name in given]
+    if len(found) != count:
+        raise ValueError(f"names has {len(found)} entries, but there are {count} parameters")
+    return found
+
+
+def same_shape(data: np.ndarray, shape: tuple) -> None:
+    """Checks that data with several axes are in the order of the state, whose shape is () if it is not known."""
+    ours, theirs = ([n for n in axes if n != 1] for axes in (data.shape, shape))
+    if shape and data.ndim > 1 and ours != theirs:
+        advice = "; transpose the data" if ours == theirs[::-1] else ""
+        raise ValueError(f"data has the shape {data.shape}, but the values of the model have the shape {tuple(shape)}{advice}")
+
+
+def noise(sigma: Any, data: np.ndarray) -> Any:
+    """Returns sigma with one entry per datum in the order of the data if it has their shape, and otherwise as it is. The entry of a missing
+    datum does not matter."""
+    if sigma is None or np.shape(sigma) != data.shape or data.ndim == 0:
+        return sigma
+    found = array("sigma", present(sigma)).reshape(-1)
+    found[np.isnan(data.reshape(-1))] = 1.0
+    return found
+
+
+def observed(data: np.ndarray, operator: Any, sigma: Any) -> tuple:
+    """Returns data, observation and noise without the missing data."""
+    kept = np.flatnonzero(~np.isnan(data))
+    if isinstance(operator, Observation):
+        columns = [operator(row) for row in units(operator.shape[1])]
+        operator = np.stack(columns, axis=1)
+    operator = operator.tocsr() if hasattr(operator, "tocsr") else operator
+    axes = np.ndim(sigma)
+    if axes == 1:
+        sigma = np.asarray(sigma)[kept]
+    elif axes == 2:
+        sigma = np.asarray(sigma)[np.ix_(kept, kept)]
+    return data[kept], operator[kept], sigma
+
+
+def units(count: int) -> Iterator[np.ndarray]:
+    """Yields the unit vectors."""
+    for i in range(count):
+        unit = np.zeros(count)
+        unit[i] = 1.0
+        yield unit
 
 
 def transforms(given: Any, count: int) -> Optional[list]:
@@ -170,4 +239,4 @@ def priors(given: Any) -> list:
     for prior in found:
         if not isinstance(prior, Prior):
             raise TypeError(f"prior must be made by gaussian, smoothness or matern, not {type(prior).__name__}")
-    return found
+    return [prior.compiled for prior in found]

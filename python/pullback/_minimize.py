@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -17,6 +17,9 @@ __all__ = ["minimize", "solve"]
 #: Largest number of parameters for which a covariance is computed without being asked for.
 FEW = 100
 
+#: Losses of whole densities.
+DENSITIES = ("kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared", "sobolev")
+
 #: Tolerances by default, those of the library: of the decrease, the step, the loss and the gradient.
 TOLERANCES = (1e-16, 1e-10, 1e-15, 0.0)
 
@@ -29,6 +32,7 @@ def settings(**given: Any) -> dict:
         "bounds": None,
         "transforms": None,
         "priors": [],
+        "names": None,
         "tolerances": TOLERANCES,
         "target": None,
         "iterations": 1000,
@@ -63,6 +67,7 @@ def minimize(
     prior: Any = None,
     transforms: Any = None,
     bounds: Any = None,
+    names: Optional[Sequence[str]] = None,
     ftol: Optional[float] = None,
     xtol: Optional[float] = None,
     gtol: Optional[float] = None,
@@ -109,6 +114,8 @@ def minimize(
         "log", ("logit", lower, upper) or None for every parameter, or one word for all.
     bounds
         One pair (lower, upper) per parameter, with None for no bound, or `scipy.optimize.Bounds`.
+    names
+        Names of the parameters in tables and files, by default those of the model.
     ftol, xtol, gtol, target, maxiter
         Limits of the predicted relative decrease, of the relative step, of the gradient relative to that of the
         start, of the objective and of the number of steps.
@@ -155,6 +162,7 @@ def minimize(
         prior=prior,
         transforms=transforms,
         bounds=bounds,
+        names=names,
         ftol=ftol,
         xtol=xtol,
         gtol=gtol,
@@ -210,6 +218,7 @@ OPTIONS = {
     "prior": None,
     "transforms": None,
     "bounds": None,
+    "names": None,
     "ftol": None,
     "xtol": None,
     "gtol": None,
@@ -230,7 +239,8 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
     inner = as_model(model, theta0)
     compared = as_loss(inner, data, loss=options["loss"], sigma=options["sigma"], observe=options["observe"])
     box = _arguments.intervals(options["bounds"], theta0.size)
-    _arguments.inside("theta0", theta0, box)
+    _arguments.inside("theta0", theta0, box, options["bounds"])
+    names = _arguments.names(model, options["names"], theta0.size)
     if isinstance(inner, Explicit):
         inner.derivative.bounds = box
     callback, uncertainty = options["callback"], options["uncertainty"]
@@ -240,6 +250,7 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
         bounds=box and tuple(end.tolist() for end in box),
         transforms=_arguments.transforms(options["transforms"], theta0.size),
         priors=_arguments.priors(options["prior"]),
+        names=names,
         tolerances=tolerances(options["ftol"], options["xtol"], options["gtol"]),
         target=_arguments.optional("target", options["target"]),
         iterations=_arguments.count("maxiter", options["maxiter"]),
@@ -249,7 +260,7 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
     without = _posterior.checked(compared, chosen["priors"], asked or uncertainty is True)
     chosen["uncertainty"] &= without is None
     told = {name: options[name] for name in ("loss", "sigma", "observe", "prior", "transforms", "bounds")}
-    return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), getattr(model, "names", None), without)
+    return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), names, without)
 
 
 def as_loss(model: Any, data: Any, **given: Any) -> Loss:
@@ -269,21 +280,31 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
     if values.size != expected:
         what = "values of the model" if observe is None else "observations"
         raise ValueError(f"data has {values.size} entries, but there are {expected} {what}")
+    if observe is None:
+        _arguments.same_shape(values, getattr(model, "shape", ()))
+    for name in ("sigma", "observe"):
+        if given[name] is not None and kind in DENSITIES:
+            raise ValueError(f"{name} has no effect with the loss '{kind}', which compares whole densities")
+    sigma = _arguments.noise(given["sigma"], values)
+    values = values.reshape(-1)
+    if observe is not None and np.isnan(values).any():
+        values, observe, sigma = _arguments.observed(values, observe, sigma)
     chosen = {
         "grid": getattr(model, "grid", None),
-        "sigma": given["sigma"],
+        "sigma": sigma,
         "observe": observe,
         "f_scale": given.get("f_scale"),
         "order": order,
     }
-    return _pullback.loss(kind, values.reshape(-1), chosen)
+    return _pullback.loss(kind, values, chosen)
 
 
 def reporting(callback: Callable) -> Callable:
     """Returns a callback that takes a point in the way of SciPy."""
 
     def report(x: np.ndarray, fun: float) -> bool:
-        return callback(_result.plain()(x=x, fun=fun)) is True
+        answer = callback(_result.plain()(x=x, fun=fun))
+        return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
     return report
 

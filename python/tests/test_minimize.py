@@ -99,7 +99,10 @@ def test_a_callback_stops():
             raise StopIteration
 
     found = pb.minimize(mixture(), mixture().predict(TRUTH), mixture().start, callback=stop)
-    assert len(seen) == 3 and not found.success and found.message == "stopped by the observer"
+    assert len(seen) == 3 and not found.success and found.message == "stopped by the callback"
+    for answer, steps in ((True, 0), (np.bool_(True), 0), (np.True_ & True, 0), (1.0, None), (np.bool_(False), None)):
+        found = pb.minimize(mixture(), mixture().predict(TRUTH), mixture().start, callback=lambda intermediate_result: answer)
+        assert found.success if steps is None else found.nit == steps and found.reason == "observer"
     with pytest.raises(ZeroDivisionError):
         pb.minimize(mixture(), mixture().predict(TRUTH), mixture().start, callback=lambda intermediate_result: 1 / 0)
 
