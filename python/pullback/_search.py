@@ -60,7 +60,7 @@ def multistart(
     n_jobs
         Number of threads; None for as many as there are, and -1 for one per processor. Models in Python run on one.
     settings
-        As for `minimize`.
+        As for `minimize`, but no ``callback``.
 
     Returns
     -------
@@ -76,22 +76,21 @@ def multistart(
     """
     box = None if within is None else pairs(within)
     points = [] if starts is None else np.atleast_2d(_arguments.array("starts", starts)).tolist()
-    if not points and box is None:
-        raise ValueError("starts or within must be given")
-    first = points[0] if points else box[0]  # type: ignore[index]
+    first, source = (points[0], "starts") if points else (middle(box), "within")
+    fitting(points, box, settings.get("bounds"))
     number = _arguments.count("count", count)
-    problem = prepared(model, data, first, **settings)
+    problem = searched(model, data, (first, source), {**settings, "names": names})
     chosen = {
         "points": points,
         "within": None if box is None else (*box, number),
         "seed": _arguments.count("seed", seed),
         "shortlist": None if shortlist is None else tuple(_arguments.count("shortlist", n) for n in shortlist),
-        "names": None if names is None else [str(name) for name in names],
+        "names": problem.names,
         "errors": problem.settings["uncertainty"],
     }
     with threads(n_jobs):
         found = _pullback.multistart(problem.model, (problem.loss, problem.settings), chosen)
-        found["best"] = minimize(model, data, found["best"], **settings)
+        found["best"] = minimize(model, data, found["best"], **{**settings, "names": names})
     found["optima"] = [_result.plain()(optimum) for optimum in found["optima"]]
     return Table(found)
 
@@ -102,6 +101,39 @@ def pairs(within: Any) -> tuple:
     if found.ndim != 2 or found.shape[1] != 2 or found.size == 0:
         raise ValueError("within must have one pair (lower, upper) per parameter")
     return found[:, 0].tolist(), found[:, 1].tolist()
+
+
+def middle(box: Optional[tuple]) -> list:
+    """Returns the middle of a box."""
+    if box is None:
+        raise ValueError("starts or within must be given")
+    return [0.5 * (lower + upper) for lower, upper in zip(*box)]
+
+
+def fitting(points: list, box: Optional[tuple], bounds: Any) -> None:
+    """Checks that all starts lie within the bounds of the parameters."""
+    corners = [("within", corner) for corner in box or ()]
+    given = [*((f"starts[{k}]", point) for k, point in enumerate(points)), *corners]
+    for name, point in given:
+        try:
+            limits = _arguments.intervals(bounds, len(point))
+        except ValueError:
+            # The numbers of bounds and parameters are compared with the model.
+            return
+        _arguments.inside(name, np.array(point), limits, bounds)
+
+
+def searched(model: Any, data: Any, start: tuple, settings: dict) -> Problem:
+    """Returns the problem of many runs, with the name of its start in errors."""
+    if settings.get("callback") is not None:
+        raise TypeError("callback: a search with many runs has none")
+    theta, name = start
+    try:
+        return prepared(model, data, theta, **settings)
+    except ValueError as error:
+        if not str(error).startswith("theta0"):
+            raise
+        raise ValueError(f"{name}{str(error)[len('theta0'):]}") from error
 
 
 def profile(
@@ -120,7 +152,7 @@ def profile(
 
     The profile of a parameter is the lowest objective at every value of it. Its interval need not be symmetric, and shows whether
     the data determine the parameter at all. ``parameters`` selects some by their indices. A profile is followed up to ``reach``
-    times the value of the parameter. ``settings`` are those of `minimize`.
+    times the value of the parameter. ``settings`` are those of `minimize`, but no ``callback``.
 
     Returns
     -------
@@ -136,10 +168,10 @@ def profile(
     >>> pb.profile(demand, oxygen, fit.x, names=["a", "b"]).intervals[0].round(2).tolist()
     [14.05, 38.46]
     """
-    problem: Problem = prepared(model, data, x, asked=True, **settings)
+    problem = searched(model, data, (x, "x"), {**settings, "names": names, "asked": True})
     following = {
         "parameters": None if parameters is None else [_arguments.count("parameters", j) for j in parameters],
-        "names": None if names is None else [str(name) for name in names],
+        "names": problem.names,
         "level": _arguments.number("level", level),
         "reach": _arguments.number("reach", reach),
     }

@@ -107,6 +107,23 @@ def test_minimize_saves_and_resumes(tmp_path):
     assert np.array_equal(anew.x, expected.x) and (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("calls", [1, 4])
+def test_a_run_that_a_callback_stops_is_saved(calls, tmp_path):
+    path, seen = tmp_path / "fit", []
+
+    def stop(intermediate_result):
+        seen.append(intermediate_result.x)
+        return len(seen) == calls
+
+    found = pb.minimize(decay, DATA, START, save=path, callback=stop)
+    assert np.array_equal(pb.Run.load(path, decay, DATA).theta, seen[-1]) and found.reason == "observer"
+    same_end = pb.minimize(decay, DATA, START, save=path, resume=True)
+    assert np.array_equal(same_end.x, pb.minimize(decay, DATA, START).x)
+    with pytest.raises(ZeroDivisionError):
+        pb.minimize(decay, DATA, START, save=tmp_path / "none", callback=lambda intermediate_result: 1 / 0)
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_run_survives_an_exception_of_the_model():
     broken = [False]
 

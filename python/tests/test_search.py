@@ -51,6 +51,26 @@ def test_an_exception_of_the_model_ends_a_search():
         pb.multistart(pb.Explicit(broken, lambda theta: 2.0 * np.eye(1)), [1.0], [[1.0], [3.0], [0.1]])
 
 
+def test_arguments_of_searches_are_checked_by_their_own_names():
+    model, data = lambda theta: theta**2, [4.0, 9.0]
+    for search in (lambda **given: pb.multistart(model, data, [[1.0, 1.0]], **given), lambda **given: pb.profile(model, data, [2.0, 3.0], **given)):
+        with pytest.raises(TypeError, match="callback"):
+            search(callback=print)
+    bounds = [(0.5, 5.0), (0.5, 5.0)]
+    with pytest.raises(ValueError, match=r"^within is 0.1 at index 1, outside the bounds \[0.5, 5.0\]"):
+        pb.multistart(model, data, within=[(1.0, 4.0), (0.1, 4.0)], bounds=bounds)
+    with pytest.raises(ValueError, match=r"^within is 9.0 at index 0"):
+        pb.multistart(model, data, within=[(1.0, 9.0), (1.0, 4.0)], bounds=bounds)
+    with pytest.raises(ValueError, match=r"^starts\[1\] is 0.0 at index 0"):
+        pb.multistart(model, data, [[1.0, 1.0], [0.0, 1.0]], bounds=bounds)
+    with pytest.raises(ValueError, match=r"^x is 9.0 at index 0"):
+        pb.profile(model, data, [9.0, 3.0], bounds=bounds)
+    with pytest.raises(ValueError, match=r"^within has 1 entries, but the model has 3 parameters"):
+        pb.multistart(pb.Lorenz([1.0], start=[1.0, 1.0, 1.0]), np.ones(3), within=[(1.0, 2.0)])
+    found = pb.multistart(model, data, within=[(0.5, 5.0), (1.0, 4.0)], bounds=bounds, count=3)
+    assert np.allclose(found.best.x, [2.0, 3.0])
+
+
 def test_profiles_of_a_line_are_its_intervals():
     t, rng = np.linspace(0.0, 1.0, 30), np.random.default_rng(4)
     y = 1.0 + 2.0 * t + 0.1 * rng.standard_normal(30)
