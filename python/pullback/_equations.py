@@ -49,7 +49,8 @@ def _guess(guess: Any, unknowns: int, parameters: int) -> tuple:
 class Formula(Ready):
     """Function rho = f(theta) that you write with NumPy, with exact sparse derivatives.
 
-    ``f(theta)`` is called once, with arguments that note the operations; see `Dynamics` for what it may do.
+    ``f(theta)`` is called once, with arguments that note the operations; see `Dynamics` for what it may do. Every entry of rho is
+    noted by itself: for more than some ten thousand entries this takes seconds, and a plain function or `Explicit` is faster.
 
     >>> import numpy as np, pullback as pb
     >>> t = np.linspace(0.0, 3.0, 20)
