@@ -161,9 +161,15 @@ def same_shape(data: np.ndarray, shape: tuple) -> None:
 
 
 def noise(sigma: Any, data: np.ndarray) -> Any:
-    """Returns sigma with one entry per datum in the order of the data if it has their shape, and otherwise as it is. The entry of a missing
-    datum does not matter."""
-    if sigma is None or np.shape(sigma) != data.shape or data.ndim == 0:
+    """Returns one deviation per datum, in the order of the data, if sigma has their shape or is flat, and otherwise sigma as it is. The
+    entry of a missing datum does not matter."""
+    shape = () if sigma is None else np.shape(sigma)
+    if shape not in (data.shape, (data.size,)) or not shape:
+        if len(shape) > 1 and shape != (data.size, data.size):
+            raise ValueError(
+                f"sigma has the shape {shape}, but must be one number, have the shape {data.shape} of the data, or be the covariance of "
+                f"all {data.size} data"
+            )
         return sigma
     found = array("sigma", present(sigma)).reshape(-1)
     found[np.isnan(data.reshape(-1))] = 1.0

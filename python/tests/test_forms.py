@@ -45,14 +45,15 @@ def test_deviations_may_have_the_shape_of_the_data():
     full = pb.minimize(pair, SEEN, [1.0, 1.0], sigma=np.diag(sigma.ravel() ** 2))
     assert np.array_equal(found.x, flat.x) and np.array_equal(found.stderr, flat.stderr)
     assert np.allclose(full.stderr, flat.stderr, rtol=1e-9)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"sigma has the shape \(2, 12\), but must .* shape \(12, 2\) of the data"):
         pb.minimize(pair, SEEN, [1.0, 1.0], sigma=sigma.T)
 
 
-def test_the_deviation_of_a_missing_datum_does_not_matter():
+@pytest.mark.parametrize("form", [np.copy, np.ravel, np.ma.masked_invalid])
+def test_the_deviation_of_a_missing_datum_does_not_matter(form):
     data, sigma = SEEN.copy(), np.full((12, 2), 0.01)
     data[3, 1] = sigma[3, 1] = np.nan
-    found = pb.minimize(pair, data, [1.0, 1.0], sigma=sigma)
+    found = pb.minimize(pair, data, [1.0, 1.0], sigma=form(sigma))
     kept = ~np.isnan(data.ravel())
     expected = pb.minimize(lambda theta: pair(theta).ravel()[kept], data.ravel()[kept], [1.0, 1.0], sigma=0.01)
     assert np.allclose(found.x, expected.x, rtol=1e-9) and np.allclose(found.stderr, expected.stderr, rtol=1e-6)

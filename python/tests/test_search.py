@@ -53,9 +53,9 @@ def test_an_exception_of_the_model_ends_a_search():
 
 def test_arguments_of_searches_are_checked_by_their_own_names():
     model, data = lambda theta: theta**2, [4.0, 9.0]
-    for search in (lambda **given: pb.multistart(model, data, [[1.0, 1.0]], **given), lambda **given: pb.profile(model, data, [2.0, 3.0], **given)):
+    for search, start in ((pb.multistart, [[1.0, 1.0]]), (pb.profile, [2.0, 3.0])):
         with pytest.raises(TypeError, match="callback"):
-            search(callback=print)
+            search(model, data, start, callback=print)
     bounds = [(0.5, 5.0), (0.5, 5.0)]
     with pytest.raises(ValueError, match=r"^within is 0.1 at index 1, outside the bounds \[0.5, 5.0\]"):
         pb.multistart(model, data, within=[(1.0, 4.0), (0.1, 4.0)], bounds=bounds)
