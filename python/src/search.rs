@@ -186,7 +186,7 @@ fn end(end: &End) -> String {
         End::Crossed => "crossed".into(),
         End::Bound => "bound".into(),
         End::Open { reached } => format!("open: followed to {reached:.6e}"),
-        End::Failed { reason } => format!("failed: {}", in_python(&reason.to_string())),
+        End::Failed { reason } => format!("failed: {}", in_python(reason)),
     }
 }
 
