@@ -48,8 +48,8 @@ class Dynamics(Ready):
     algebraic
         Components i whose equation is 0 = rate[i]. Their initial values are guesses.
     breaks
-        Times at which the rate jumps by itself. Those of comparisons such as ``where(t < 3.0, a, b)``, and of t with numbers that an
-        experiment gives, are found.
+        Times at which the rate jumps by itself. Those of comparisons such as ``where(t % 24.0 < 3.0, a, b)``, of tables read by
+        `interp`, and of t with numbers that an experiment gives, are found.
     method
         "explicit", "implicit" or "implicit5" for stiff rates, or "auto": implicit where algebraic equations or steady states need
         it, and otherwise explicit.
@@ -90,6 +90,8 @@ class Dynamics(Ready):
         memory: Optional[int] = None,
     ):
         entries, components = _names("parameters", parameters, "p"), None if states is None else _names("states", states, "x")
+        if components is None and isinstance(start, Mapping):
+            components = _names("start", list(start), "x")
         start_of, count = _start(start, entries, components)
         self.states = components or _names("states", count, "x")
         tracer = Tracer(len(self.states), len(entries))
@@ -150,10 +152,14 @@ class Dynamics(Ready):
 
     def split(self, state: Any) -> dict:
         """Returns the outputs of a state, times × outputs, of every experiment by its name."""
+        names = [experiment.name or str(i) for i, experiment in enumerate(self.experiments)]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"more than one experiment has the name {min(twice)!r}; give them names that differ")
         rows = np.asarray(state, dtype=float).reshape(-1, len(self.outputs) + len(self.noisy))
         ends = np.cumsum([len(experiment.times) for experiment in self.experiments])
         parts = np.split(rows, ends[:-1])
-        return {experiment.name or str(i): part for i, (experiment, part) in enumerate(zip(self.experiments, parts))}
+        return dict(zip(names, parts))
 
 
 def _names(argument: str, given: Names, letter: str) -> list:
@@ -169,7 +175,11 @@ def _names(argument: str, given: Names, letter: str) -> list:
 
 
 def _chosen(algebraic: Iterable[Any], states: list) -> list:
-    chosen = [False] * len(states)
+    chosen, algebraic = [False] * len(states), list(algebraic)
+    if algebraic and all(isinstance(which, (bool, np.bool_)) for which in algebraic):
+        if len(algebraic) != len(states):
+            raise ValueError(f"algebraic has {len(algebraic)} truth values, but there are {len(states)} components")
+        return [bool(which) for which in algebraic]
     for which in algebraic:
         try:
             chosen[states.index(which) if isinstance(which, str) else which] = True
@@ -194,13 +204,23 @@ def _start(start: Any, entries: list, components: Optional[list]) -> tuple:
             return start, len(components)
         graph = _trace.Graph()
         return start, len(_trace.flattened("start", start(_trace.vector(graph, "parameter", len(entries))))[0])
-    values = list(start.values()) if isinstance(start, Mapping) else list(start)
-    if isinstance(start, Mapping) and components is not None and list(start) != components:
-        values = [start[name] for name in components]
+    values = _ordered(start, components) if isinstance(start, Mapping) else list(start)
     unknown = [value for value in values if isinstance(value, str) and value not in entries]
     if unknown:
         raise ValueError(f"start: no parameter {unknown[0]!r}; there are {', '.join(entries)}")
     return lambda p: [p[entries.index(v)] if isinstance(v, str) else float(v) for v in values], len(values)
+
+
+def _ordered(start: Mapping, components: Optional[list]) -> list:
+    """Returns the initial values by name in the order of the components."""
+    names = components or []
+    missing = [name for name in names if name not in start]
+    if missing:
+        raise ValueError(f"start: the component {missing[0]!r} has no value")
+    unknown = [name for name in start if name not in names]
+    if unknown:
+        raise ValueError(f"start: no component {unknown[0]!r}; there are {', '.join(names)}")
+    return [start[name] for name in names]
 
 
 class Tracer:
@@ -257,6 +277,9 @@ def named(argument: str, values: Any, names: Optional[list]) -> tuple:
     """Returns names and values of a dictionary, or of a sequence with given or numbered names."""
     if isinstance(values, Mapping):
         pairs = [(str(name), _trace.flattened(argument, value)[0]) for name, value in values.items()]
+        for name, value in pairs:
+            if len(value) != 1:
+                raise ValueError(f"{argument}: {name!r} has {len(value)} values; give each of them a name, or one value")
         return [name for name, _ in pairs], [value[0] for _, value in pairs]
     found, _ = _trace.flattened(argument, values)
     if names is None:

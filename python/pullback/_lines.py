@@ -6,7 +6,7 @@ from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
-__all__ = ["MOST", "Pieces", "combine"]
+__all__ = ["MOST", "Pieces", "combine", "difference", "table"]
 
 #: Largest number of pieces.
 MOST = 100_000
@@ -57,6 +57,12 @@ def aligned(*values: Pieces) -> tuple:
     return tuple(value.on(edges) for value in values)
 
 
+def difference(x: Pieces, y: Pieces) -> Pieces:
+    """Returns x − y."""
+    x, y = aligned(x, y)
+    return x._replace(a=x.a - y.a, b=x.b - y.b)
+
+
 def linear(name: str, number: float, x: Pieces, y: Optional[Pieces] = None) -> Optional[Pieces]:
     """Returns a sum, a product or a quotient, and None if it is not linear."""
     if y is None:
@@ -65,9 +71,10 @@ def linear(name: str, number: float, x: Pieces, y: Optional[Pieces] = None) -> O
         factor = -1.0 if name == "negative" else number
         return x._replace(a=factor * x.a, b=factor * x.b)
     x, y = aligned(x, y)
-    if name in ("add", "subtract"):
-        sign = 1.0 if name == "add" else -1.0
-        return x._replace(a=x.a + sign * y.a, b=x.b + sign * y.b)
+    if name == "add":
+        return x._replace(a=x.a + y.a, b=x.b + y.b)
+    if name == "subtract":
+        return difference(x, y)
     if name == "multiply" and y.is_constant():
         return x._replace(a=x.a * y.a, b=np.where(x.b == 0.0, 0.0, x.b * y.a))
     if name == "multiply" and x.is_constant():
@@ -86,8 +93,8 @@ def absolute(x: Pieces) -> Pieces:
 
 def extreme(name: str, x: Pieces, y: Pieces) -> Optional[Pieces]:
     """Returns the larger or the smaller of two functions."""
-    difference = linear("subtract", 0.0, x, y)
-    edges = difference.split(difference.reaching(np.zeros(1))).edges
+    between = difference(x, y)
+    edges = between.split(between.reaching(np.zeros(1))).edges
     x, y = x.on(edges), y.on(edges)
     below = x.middles() < y.middles()
     first = below if name == "minimum" else ~below
@@ -130,7 +137,8 @@ def chosen(name: str, sides: Pieces, c: Pieces, d: Pieces) -> Pieces:
     sides = sides.split(sides.reaching(np.zeros(1)))
     sides, c, d = aligned(sides, c, d)
     middles = sides.middles()
-    holds = middles < 0.0 if name == "less" else (middles == 0.0) & (sides.b == 0.0)
+    ties = (middles == 0.0) & (sides.b == 0.0)
+    holds = {"less": (middles < 0.0) & ~ties, "less_equal": (middles < 0.0) | ties, "equal": ties}[name]
     a, b = (np.where(np.isnan(middles), np.nan, np.where(holds, x, y)) for x, y in ((c.a, d.a), (c.b, d.b)))
     return Pieces(sides.edges, a, b)
 
@@ -148,8 +156,8 @@ def combine(name: str, number: float, operands: list, of_constants: Callable) ->
         found = extreme(name, *operands)
     elif name == "floor":
         found = floor(*operands)
-    elif name in ("less", "equal"):
-        found = chosen(name, linear("subtract", 0.0, *operands[:2]), *operands[2:])
+    elif name in ("less", "less_equal", "equal"):
+        found = chosen(name, difference(*operands[:2]), *operands[2:])
     else:
         operands = list(aligned(*operands))
         constant = all(operand.is_constant() for operand in operands)

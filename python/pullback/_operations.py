@@ -31,6 +31,21 @@ class Condition:
     def __invert__(self) -> Condition:
         return Condition(lambda a, b: self.choose(b, a))
 
+    def __eq__(self, other: Any) -> Condition:  # type: ignore[override]
+        if isinstance(other, (Traced, np.ndarray)):
+            return NotImplemented
+        other = condition_of(other)
+        return (self & other) | (~self & ~other)
+
+    def __ne__(self, other: Any) -> Condition:  # type: ignore[override]
+        return ~(self == other)
+
+    def __xor__(self, other: Any) -> Condition:
+        return ~(self == other)
+
+    __rxor__ = __xor__
+    __hash__ = object.__hash__
+
     def __array_function__(self, function: Callable, _: Any, arguments: tuple, settings: dict) -> Any:
         if function is np.where and len(arguments) == 3 and not settings:
             return where(*arguments)
@@ -42,6 +57,15 @@ class Condition:
             "`while`, `and`, `or`, `a < b < c`, min and max use pb.where(condition, a, b), pb.maximum(a, b), "
             "pb.minimum(a, b), and & and | between comparisons in parentheses"
         )
+
+
+def condition_of(value: Any) -> Condition:
+    """Returns a condition, or a truth value as a condition."""
+    if isinstance(value, Condition):
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return Condition(lambda a, b: a if value else b)
+    raise TraceError(f"a comparison of traced numbers cannot be combined with {value!r}; use pb.where(condition, a, b)")
 
 
 def graph_of(*values: Any) -> Graph:
@@ -130,12 +154,12 @@ def remainder(a: Any, b: Any) -> Any:
 
 
 def compare(name: str, a: Any, b: Any) -> Any:
-    """Returns the condition that a is less than b, or equal to it."""
+    """Returns the condition that a is less than b, at most b, or equal to it, which does not hold for NaN."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return spread(lambda a, b: compare(name, a, b))(a, b)
     x, y = known(a), known(b)
     if x is not None and y is not None:
-        truth = x < y if name == "less" else x == y
+        truth = {"less": x < y, "less_equal": x <= y, "equal": x == y}[name]
         return Condition(lambda a, b: a if truth else b)
     graph = graph_of(a, b)
     sides = graph.place_of(a), graph.place_of(b)
@@ -167,8 +191,8 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     return a if condition else b
 
 
-def extreme(name: str, a: Any, b: Any) -> Any:
-    """Returns the larger or the smaller of two numbers."""
+def pair(name: str, a: Any, b: Any) -> Any:
+    """Returns a function of two numbers that the compiled part knows, by its name in NumPy."""
     x, y = known(a), known(b)
     if x is not None and y is not None:
         return float(getattr(np, name)(x, y))
@@ -183,7 +207,7 @@ def maximum(a: Any, b: Any) -> Any:
     >>> pb.maximum(2.0, 3.0)
     3.0
     """
-    return extreme("maximum", a, b)
+    return pair("maximum", a, b)
 
 
 @spread
@@ -194,7 +218,7 @@ def minimum(a: Any, b: Any) -> Any:
     >>> pb.minimum(2.0, 3.0)
     2.0
     """
-    return extreme("minimum", a, b)
+    return pair("minimum", a, b)
 
 
 def interp(x: Any, xp: Any, fp: Any) -> Any:
@@ -224,6 +248,22 @@ def interp(x: Any, xp: Any, fp: Any) -> Any:
     return spread(at)(x)
 
 
+@spread
+def clip(a: Any, lower: Any, upper: Any) -> Any:
+    """Returns the number in an interval that is the closest to a."""
+    raised = a if lower is None else maximum(a, lower)
+    return raised if upper is None else minimum(raised, upper)
+
+
+def expit(a: Any) -> Any:
+    """Returns 1/(1 + exp(−a))."""
+    x = known(a)
+    if x is None:
+        return a.graph.node("expit", (a.place,))
+    small = math.exp(-abs(x))
+    return (small if x < 0.0 else 1.0) / (1.0 + small)
+
+
 def unary(name: str) -> Callable:
     """Returns the function of one number with this name in NumPy."""
 
@@ -237,7 +277,7 @@ def unary(name: str) -> Callable:
 #: Functions of one number that the compiled part knows.
 PLAIN = (
     *("absolute", "reciprocal", "sqrt", "cbrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tan"),
-    *("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "floor"),
+    *("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sinc", "floor"),
 )
 
 #: Functions by the names of NumPy and SciPy.
@@ -254,20 +294,22 @@ FUNCTIONS |= {
     "remainder": remainder,
     "maximum": maximum,
     "minimum": minimum,
-    "arctan2": spread(lambda a, b: binary("arctan2", a, b)),
+    "arctan2": spread(lambda a, b: pair("arctan2", a, b)),
     "square": spread(lambda a: multiply(a, a)),
     "exp2": spread(lambda a: FUNCTIONS["exp"](multiply(a, math.log(2.0)))),
     "log2": spread(lambda a: divide(FUNCTIONS["log"](a), math.log(2.0))),
     "log10": spread(lambda a: divide(FUNCTIONS["log"](a), math.log(10.0))),
-    "hypot": spread(lambda a, b: FUNCTIONS["sqrt"](add(multiply(a, a), multiply(b, b)))),
-    "expit": spread(lambda a: divide(1.0, add(FUNCTIONS["exp"](negative(a)), 1.0))),
-    "arcsinh": spread(lambda a: FUNCTIONS["log"](add(a, FUNCTIONS["sqrt"](add(multiply(a, a), 1.0))))),
+    "hypot": spread(lambda a, b: pair("hypot", a, b)),
+    "expit": spread(expit),
+    "logaddexp": spread(
+        lambda a, b: add(maximum(a, b), FUNCTIONS["log1p"](FUNCTIONS["exp"](negative(FUNCTIONS["absolute"](subtract(a, b))))))
+    ),
     "sign": spread(lambda a: where(compare("less", a, 0.0), -1.0, where(compare("less", 0.0, a), 1.0, a))),
     "heaviside": spread(lambda a, b: where(compare("less", a, 0.0), 0.0, where(compare("less", 0.0, a), 1.0, b))),
     "less": spread(lambda a, b: compare("less", a, b)),
     "greater": spread(lambda a, b: compare("less", b, a)),
-    "less_equal": spread(lambda a, b: ~compare("less", b, a)),
-    "greater_equal": spread(lambda a, b: ~compare("less", a, b)),
+    "less_equal": spread(lambda a, b: compare("less_equal", a, b)),
+    "greater_equal": spread(lambda a, b: compare("less_equal", b, a)),
     "equal": spread(lambda a, b: compare("equal", a, b)),
     "not_equal": spread(lambda a, b: ~compare("equal", a, b)),
 }
@@ -302,6 +344,6 @@ for _name, _word in {
 for _name in ("neg", "pos", "abs"):
     setattr(Traced, f"__{_name}__", FUNCTIONS[{"neg": "negative", "pos": "positive", "abs": "absolute"}[_name]])
 # NumPy's functions of arrays of objects call methods of the entries.
-for _name in (*PLAIN, "exp2", "log2", "log10", "square", "arctan2", "hypot", "arcsinh", "sign", "heaviside"):
+for _name in (*PLAIN, "exp2", "log2", "log10", "square", "arctan2", "hypot", "logaddexp", "sign", "heaviside"):
     setattr(Traced, _name, FUNCTIONS[_name])
-Traced.functions = {**FUNCTIONS, "where": where, "interp": interp}
+Traced.functions = {**FUNCTIONS, "where": where, "interp": interp, "clip": clip}

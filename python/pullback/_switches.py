@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from typing import Callable, NamedTuple, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from ._lines import Pieces, combine, table
+from ._lines import Pieces, combine, difference, table
 
 __all__ = ["Case", "event_times", "facing_forward", "switch_times", "warn_of_unknown"]
 
+COMPARISONS = ("less", "less_equal", "equal")
+
 #: Operations that bend or jump.
-BENDING = ("less", "equal", "floor", "absolute", "maximum", "minimum", "interp")
+BENDING = (*COMPARISONS, "floor", "absolute", "maximum", "minimum", "interp")
 
 OPERATIONS: dict = {
     "shift": lambda number, a: a + number,
     "scale": lambda number, a: a * number,
     "over": lambda number, a: number / a,
     "power": lambda number, a, b=None: a ** (number if b is None else b),
+    "expit": lambda _, a: 1.0 / (1.0 + np.exp(-a)),
     "less": lambda _, a, b, c, d: np.where(np.isnan(a + b), np.nan, np.where(a < b, c, d)),
+    "less_equal": lambda _, a, b, c, d: np.where(np.isnan(a + b), np.nan, np.where(a <= b, c, d)),
     "equal": lambda _, a, b, c, d: np.where(np.isnan(a + b), np.nan, np.where(a == b, c, d)),
 }
 
@@ -27,7 +31,7 @@ OPERATIONS: dict = {
 class Case(NamedTuple):
     """Values of the parameters, NaN where they are estimated, from one time to another."""
 
-    values: Sequence[float]
+    values: Any
     begin: float
     end: float
 
@@ -41,7 +45,7 @@ def operation(name: str, number: float) -> Callable:
 def arguments_of(program: tuple, place: int) -> list:
     """Returns the places of the arguments of an operation; those of a comparison are its two sides."""
     name, operands, _ = program[0][place]
-    return operands[: {"less": 2, "equal": 2, "interp": 1}.get(name)]
+    return operands[: {"less": 2, "less_equal": 2, "equal": 2, "interp": 1}.get(name)]
 
 
 def earlier(program: tuple, place: int) -> list:
@@ -104,10 +108,10 @@ class Clock:
                 found[place] = None if any(i is None for i in inputs) else combine(name, number, inputs, operation(name, number))
         return found
 
-    def bent(self, found: dict, place: int) -> object:
+    def bent(self, found: dict, place: int) -> Optional[Pieces]:
         """Returns the result of an operation that bends, of a comparison as 1 or 0."""
         name, operands, number = self.program[0][place]
-        if name not in ("less", "equal"):
+        if name not in COMPARISONS:
             return found[place]
         sides = [found[each] for each in operands[:2]]
         if any(side is None for side in sides):
@@ -130,8 +134,9 @@ class Clock:
         rows = [np.zeros(times.size)]
         for place in self.bends:
             name, operands, _ = self.program[0][place]
-            if name == "less":
-                rows.append(found[operands[0]] < found[operands[1]])
+            if name in ("less", "less_equal"):
+                compare = np.less if name == "less" else np.less_equal
+                rows.append(compare(found[operands[0]], found[operands[1]]))
             elif name == "floor":
                 rows.append(np.nan_to_num(np.floor(found[operands[0]])))
         return np.array(rows)
@@ -209,26 +214,25 @@ def facing_forward(program: tuple, cases: Sequence[Case]) -> tuple:
     A phase of an integration begins there, and must see its own rate.
     """
     clock = Clock(program)
-    sides = [place for place in clock.bends if program[0][place][0] in ("less", "equal")]
-    falls, moves = dict.fromkeys(sides, True), dict.fromkeys(sides, True)
+    sides = [place for place in clock.bends if program[0][place][0] in COMPARISONS]
+    falls, rises = dict.fromkeys(sides, True), dict.fromkeys(sides, True)
     with np.errstate(all="ignore"):
         for case in drawn(cases) if sides else ():
             found = clock.pieces(case)
             for place in sides:
                 pair = [found[each] for each in program[0][place][1][:2]]
-                slopes = None if None in pair else combine("subtract", 0.0, pair, np.subtract).b
+                slopes = None if None in pair else difference(*pair).b
                 falls[place] = falls[place] and slopes is not None and bool((slopes < 0.0).all())
-                moves[place] = moves[place] and slopes is not None and bool((slopes != 0.0).all())
+                rises[place] = rises[place] and slopes is not None and bool((slopes > 0.0).all())
     operations, tables, outputs = program
     turned = []
     for place, (name, operands, number) in enumerate(operations):
-        if name == "less" and falls.get(place):
-            # a − b falls through 0: a < b holds from then on, as ¬(b < a) does at the time itself.
-            a, b, c, d = operands
-            operands = [b, a, d, c]
-        elif name == "equal" and moves.get(place):
+        if name == "equal" and (falls.get(place) or rises.get(place)):
             # Equality for a moment has no effect.
             operands = [*operands[:2], operands[3], operands[3]]
+        elif name in COMPARISONS and (falls.get(place) or rises.get(place)):
+            # Of a < b and a ≤ b, the second holds from the time on at which a − b falls through 0, the first until it rises.
+            name = "less_equal" if falls[place] else "less"
         turned.append((name, operands, number))
     return turned, tables, outputs
 
@@ -241,7 +245,7 @@ def warn_of_unknown(program: tuple, cases: Sequence[Case], breaks: bool) -> None
     clock = Clock(program)
     if not clock.bends:
         return
-    jumps = [place for place in clock.bends if program[0][place][0] in ("less", "equal", "floor", "interp")]
+    jumps = [place for place in clock.bends if program[0][place][0] in (*COMPARISONS, "floor", "interp")]
     estimated = curved = read = False
     with np.errstate(all="ignore"):
         for case in cases:

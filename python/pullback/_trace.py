@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Callable, ClassVar, Optional, Sequence
+from typing import Any, Callable, ClassVar, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -136,6 +136,10 @@ def known(value: Any) -> Optional[float]:
     if isinstance(value, Traced):
         name, _, number = value.graph.operations[value.place]
         return number if name == "constant" else None
+    if np.iscomplexobj(value):
+        raise TraceError(
+            f"the complex number {value!r} cannot be traced; write the real and the imaginary part as two real numbers"
+        )
     try:
         return float(value)
     except TraceError:
@@ -179,6 +183,8 @@ def flattened(name: str, value: Any) -> tuple:
     """Returns the numbers that a function returned in one list, and their shape."""
     if value is None:
         raise ValueError(f"{name} returned None, but must return its values")
+    if isinstance(value, Mapping):
+        raise TypeError(f"{name} returned a dictionary, but must return a sequence of its values in their order")
     if not dimensions(value):
         return [value if isinstance(value, Traced) else known(value)], ()
     array = np.asarray(value, dtype=object)
@@ -190,11 +196,18 @@ def called(name: str, function: Callable, *arguments: Any) -> Any:
     """Calls a function with traced arguments."""
     try:
         return function(*arguments)
-    except TypeError as cause:
+    except TraceError:
+        raise
+    except (TypeError, AttributeError) as cause:
         missing = re.search("of type (int|float) which has no callable (\\w+) method", str(cause))
-        if missing is None:
+        if missing is not None:
+            raise TraceError(
+                f"{name}: np.{missing[2]} of an array with both traced numbers and floats, such as np.array([x[0], 1.0]), cannot be "
+                f"traced; take np.{missing[2]} of the entries one by one, or of x before the array is put together"
+            ) from cause
+        if re.search("dtype\\('O'\\)|input types|Traced|'(int|float)' object has no attribute", str(cause)) is None:
             raise
         raise TraceError(
-            f"{name}: np.{missing[2]} of an array with both traced numbers and floats, such as np.array([x[0], 1.0]), cannot be "
-            f"traced; take np.{missing[2]} of the entries one by one, or of x before the array is put together"
+            f"{name} calls a function that cannot be traced, at least not for arrays ({cause}). Take it of the entries one by one, or "
+            f"write it with those that can be traced: {', '.join(sorted(Traced.functions))}"
         ) from cause

@@ -1,5 +1,7 @@
 //! Functions written in Python, as lists of operations that are evaluated for every scalar of the library.
 
+use std::f64::consts::{LN_2, PI};
+
 use pullback::automatic::Scalar;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -46,7 +48,105 @@ functions! {
     Sinh "sinh" sinh,
     Cosh "cosh" cosh,
     Tanh "tanh" tanh,
+    Asinh "arcsinh" asinh,
+    Acosh "arccosh" acosh,
+    Atanh "arctanh" atanh,
+    Sinc "sinc" sinc,
+    Expit "expit" expit,
 }
+
+/// Functions that are accurate to rounding, with their derivatives, where the formulas of textbooks cancel or overflow.
+///
+/// Each is one smooth function, computed by different formulas: their choice is no branch that derivatives could miss.
+trait Special: Scalar {
+    /// Returns the number that chooses a formula.
+    fn number(self) -> f64 {
+        let mut number = f64::NAN;
+        self.lookup(|x| {
+            number = x;
+            [x, 1.0, 0.0]
+        });
+        number
+    }
+
+    /// Returns f(x) of an odd function that is known for x ≥ 0.
+    fn odd(self, f: impl FnOnce(Self) -> Self) -> Self {
+        match self.number() < 0.0 {
+            true => -f(-self),
+            false => f(self),
+        }
+    }
+
+    /// Returns ln(x + √(x² + 1)).
+    fn asinh(self) -> Self {
+        self.odd(|x| match x.number() > LARGE {
+            true => x.ln() + LN_2,
+            false => (x + x * x / ((x * x + 1.0).sqrt() + 1.0)).ln_1p(),
+        })
+    }
+
+    /// Returns ln(x + √(x² − 1)).
+    fn acosh(self) -> Self {
+        let above = self - 1.0;
+        match self.number() > LARGE {
+            true => self.ln() + LN_2,
+            false => (above + (above * (above + 2.0)).sqrt()).ln_1p(),
+        }
+    }
+
+    /// Returns ln((1 + x)/(1 − x))/2.
+    fn atanh(self) -> Self {
+        self.odd(|x| (x * 2.0 / (-x + 1.0)).ln_1p() * 0.5)
+    }
+
+    /// Returns sin(πx)/(πx), which is 1 at 0.
+    fn sinc(self) -> Self {
+        let y = self * PI;
+        if y.number().abs() > 0.05 {
+            return y.sin() / y;
+        }
+        // The series up to y⁸/9!.
+        let z = y * y;
+        ((((z / 72.0 - 1.0) * z / 42.0 + 1.0) * z / 20.0 - 1.0) * z / 6.0) + 1.0
+    }
+
+    /// Returns 1/(1 + exp(−x)).
+    fn expit(self) -> Self {
+        let is_negative = self.number() < 0.0;
+        let small = if is_negative { self } else { -self }.exp();
+        let above = (small + 1.0).recip();
+        if is_negative { small * above } else { above }
+    }
+
+    /// Returns √(x² + y²).
+    fn hypot(self, y: Self) -> Self {
+        let (a, b) = (self.number().abs(), y.number().abs());
+        let scale = a.max(b);
+        if scale.is_finite() && (scale > 1e140 || scale < 1e-140 && scale > 0.0) {
+            // A power of two, which changes no digits.
+            let scale = scale.log2().floor().exp2();
+            let (x, y) = (self / scale, y / scale);
+            return (x * x + y * y).sqrt() * scale;
+        }
+        (self * self + y * y).sqrt()
+    }
+
+    /// Returns x^y. A power of a negative number has no derivative in its exponent, which must be an integer: it counts as given.
+    fn raised(self, y: Self) -> Self {
+        let exponent = y.number();
+        let is_integer = exponent.fract() == 0.0 && exponent.abs() < f64::from(i32::MAX);
+        match is_integer && self.number() < 0.0 {
+            // The pattern of the derivatives is the same for all numbers.
+            true => self.powi(exponent as i32) + y * 0.0,
+            false => self.pow(y),
+        }
+    }
+}
+
+impl<S: Scalar> Special for S {}
+
+/// Number from which on x² ± 1 is x² to rounding.
+const LARGE: f64 = 1e9;
 
 /// Operation on earlier results, which are named by their places.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +172,7 @@ enum Operation {
     Fractional(usize, f64),
     Power(usize, usize),
     Angle(usize, usize),
+    Hypotenuse(usize, usize),
     Maximum(usize, usize),
     Minimum(usize, usize),
     Apply(Function, usize),
@@ -80,6 +181,8 @@ enum Operation {
     Table(usize, usize),
     /// The third if the first is less than the second, and otherwise the fourth.
     Less([usize; 4]),
+    /// The third if the first is at most the second, and otherwise the fourth.
+    AtMost([usize; 4]),
     /// The third if the first equals the second, and otherwise the fourth.
     Equal([usize; 4]),
 }
@@ -161,10 +264,12 @@ fn operation_of(written: &Written, results: usize, tables: usize) -> Option<Oper
         },
         ("power", &[a, b]) => O::Power(a, b),
         ("arctan2", &[a, b]) => O::Angle(a, b),
+        ("hypot", &[a, b]) => O::Hypotenuse(a, b),
         ("maximum", &[a, b]) => O::Maximum(a, b),
         ("minimum", &[a, b]) => O::Minimum(a, b),
         ("floor", &[a]) => O::Floor(a),
         ("less", &[a, b, c, d]) => O::Less([a, b, c, d]),
+        ("less_equal", &[a, b, c, d]) => O::AtMost([a, b, c, d]),
         ("equal", &[a, b, c, d]) => O::Equal([a, b, c, d]),
         (name, &[a]) => O::Apply(Function::named(name)?, a),
         _ => return None,
@@ -223,14 +328,16 @@ impl Program {
                 O::Over(a, c) => r[a].recip() * c,
                 O::Integer(a, n) => r[a].powi(n),
                 O::Fractional(a, c) => r[a].powf(c),
-                O::Power(a, b) => r[a].pow(r[b]),
+                O::Power(a, b) => r[a].raised(r[b]),
                 O::Angle(a, b) => r[a].atan2(r[b]),
+                O::Hypotenuse(a, b) => r[a].hypot(r[b]),
                 O::Maximum(a, b) => r[a].max(r[b]),
                 O::Minimum(a, b) => r[a].min(r[b]),
                 O::Apply(function, a) => function.at(r[a]),
                 O::Floor(a) => r[a].lookup(|x| [x.floor(), 0.0, 0.0]),
                 O::Table(a, table) => r[a].lookup(|x| interpolate(&self.tables[table], x)),
                 O::Less([a, b, c, d]) => r[if r[a] < r[b] { c } else { d }],
+                O::AtMost([a, b, c, d]) => r[if r[a] <= r[b] { c } else { d }],
                 O::Equal([a, b, c, d]) => r[if r[a] == r[b] { c } else { d }],
             };
             r.push(result);

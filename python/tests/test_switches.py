@@ -19,10 +19,21 @@ def test_a_short_pulse_of_a_table_is_seen():
     knots, values = [0, 30, 30.01, 31, 31.01, 96], [0, 0, 1, 1, 0, 0]
     times = [0, 24, 48, 72, 96]
     model = pb.Dynamics(
-        lambda t, x, p: [10.0 * pb.interp(t, knots, values) - p[0] * x[0]], times, start=[0.0], parameters=["k"], rtol=1e-9, atol=1e-9
+        lambda t, x, p: [10.0 * pb.interp(t, knots, values) - p[0] * x[0]],
+        times,
+        start=[0.0],
+        parameters=["k"],
+        rtol=1e-9,
+        atol=1e-9,
     )
     fine = scipy.integrate.solve_ivp(
-        lambda t, x: 10.0 * np.interp(t, knots, values) - 0.05 * x, (0, 96), [0.0], t_eval=times, max_step=0.005, rtol=1e-9, atol=1e-9
+        lambda t, x: 10.0 * np.interp(t, knots, values) - 0.05 * x,
+        (0, 96),
+        [0.0],
+        t_eval=times,
+        max_step=0.005,
+        rtol=1e-9,
+        atol=1e-9,
     )
     assert np.allclose(model.predict([0.05]).ravel(), fine.y[0], rtol=1e-6)
 
