@@ -7,6 +7,7 @@ import math
 from typing import Any, Callable
 
 from ._operations import FUNCTIONS, Condition, compare, divide, maximum, minimum, multiply, power, where
+from ._trace import Traced
 
 __all__ = ["Unsupported", "evaluate", "margin", "parse"]
 
@@ -62,6 +63,9 @@ def logarithm(base: Any, x: Any) -> Any:
     return divide(FUNCTIONS["log"](x), FUNCTIONS["log"](base))
 
 
+#: Time, of any unit, that is too short to matter.
+MOMENT = 1e-20
+
 #: Functions by the suffix of their type in libsbml.
 BY_TYPE: dict = {
     "PLUS": folded(lambda a, b: FUNCTIONS["add"](a, b), 0.0),
@@ -82,8 +86,8 @@ BY_TYPE: dict = {
     "FUNCTION_REM": FUNCTIONS["remainder"],
     "RELATIONAL_LT": lambda a, b: compare("less", a, b),
     "RELATIONAL_GT": lambda a, b: compare("less", b, a),
-    "RELATIONAL_LEQ": lambda a, b: ~compare("less", b, a),
-    "RELATIONAL_GEQ": lambda a, b: ~compare("less", a, b),
+    "RELATIONAL_LEQ": lambda a, b: compare("less_equal", a, b),
+    "RELATIONAL_GEQ": lambda a, b: compare("less_equal", b, a),
     "RELATIONAL_EQ": same,
     "RELATIONAL_NEQ": lambda a, b: ~same(a, b),
     "LOGICAL_AND": folded(lambda a, b: a & b),
@@ -92,7 +96,7 @@ BY_TYPE: dict = {
     "LOGICAL_NOT": lambda a: ~a,
 }
 BY_TYPE |= {f"FUNCTION_{name.upper()}": FUNCTIONS[name] for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
-BY_TYPE |= {f"FUNCTION_ARC{name.upper()}": FUNCTIONS[f"arc{name}"] for name in ("sin", "cos", "tan", "sinh")}
+BY_TYPE |= {f"FUNCTION_ARC{name.upper()}": FUNCTIONS[f"arc{name}"] for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
 
 #: Functions that libsbml takes for names.
 BY_NAME = {"log2": FUNCTIONS["log2"], "sqrt": FUNCTIONS["sqrt"], "exp": FUNCTIONS["exp"], "pow": power}
@@ -171,4 +175,17 @@ def margin(node: Any, value_of: Callable[[str], Any], definitions: dict) -> Any:
     if kind not in ("RELATIONAL_LT", "RELATIONAL_LEQ", "RELATIONAL_GT", "RELATIONAL_GEQ") or len(children) != 2:
         raise Unsupported(f"a trigger with {node.getName() or kind.lower()!r} is not supported")
     a, b = (evaluate(child, value_of, definitions) for child in children)
-    return FUNCTIONS["subtract"](*((b, a) if kind in ("RELATIONAL_LT", "RELATIONAL_LEQ") else (a, b)))
+    found = FUNCTIONS["subtract"](*((b, a) if kind in ("RELATIONAL_LT", "RELATIONAL_LEQ") else (a, b)))
+    if kind in ("RELATIONAL_LT", "RELATIONAL_GT") and of_time(found):
+        # Where both sides are equal at the start, time makes the condition true just after it.
+        return FUNCTIONS["subtract"](found, MOMENT)
+    return found
+
+
+def of_time(value: Any) -> bool:
+    """Returns whether a traced number depends on the time alone, apart from parameters."""
+    if not isinstance(value, Traced):
+        return False
+    operations = value.graph.program([value])[0]
+    names = {name for name, _, _ in operations}
+    return "time" in names and "state" not in names

@@ -90,3 +90,29 @@ def test_what_is_not_supported_is_named(tmp_path, name, old, new, text):
     path = petab_problem.write(tmp_path, **{name: texts[name].replace(old, new)})
     with pytest.raises(ValueError, match=text):
         pb.from_petab(path)
+
+
+TIME = '<csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/time">t</csymbol>'
+
+
+def with_trigger(folder, condition):
+    """Returns the problem with another condition at which the dose is given."""
+    begin = petab_problem.MODEL.index("<apply><geq/>")
+    end = petab_problem.MODEL.index("</math></trigger>")
+    folder.mkdir()
+    model = petab_problem.MODEL[:begin] + condition + petab_problem.MODEL[end:]
+    return pb.from_petab(petab_problem.write(folder, **{"model.xml": model}))
+
+
+def test_a_short_trigger_fires(problem, tmp_path):
+    short = f"<apply><and/><apply><geq/>{TIME}<cn>1.2</cn></apply><apply><lt/>{TIME}<cn>1.2001</cn></apply></apply>"
+    found = with_trigger(tmp_path / "short", short)
+    assert np.allclose(found.model.predict(found.nominal), problem.model.predict(problem.nominal), rtol=1e-7)
+
+
+def test_a_trigger_that_time_makes_true_at_the_start_fires_just_after_it(tmp_path):
+    after = with_trigger(tmp_path / "after", f"<apply><gt/>{TIME}<cn>0</cn></apply>")
+    late = with_trigger(tmp_path / "late", f"<apply><geq/>{TIME}<cn>1e-9</cn></apply>")
+    never = with_trigger(tmp_path / "never", f"<apply><geq/>{TIME}<cn>0</cn></apply>")
+    states = [each.model.predict(each.nominal) for each in (after, late, never)]
+    assert np.allclose(states[0], states[1], rtol=1e-7) and not np.allclose(states[1], states[2], rtol=1e-2)
