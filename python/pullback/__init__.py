@@ -3,6 +3,7 @@
 | task | names |
 |---|---|
 | fit a curve, or solve least squares, as with SciPy | `curve_fit`, `least_squares` |
+| fit one formula to thousands of small sets of data | `fit_many` |
 | fit a model of your own | `minimize` with a function, `Formula`, `Equations`, `Explicit` or `Implicit` |
 | fit a model that moves | `Dynamics`, `Experiment`, `Measurements`, `likelihood` |
 | fit a model written in JAX or PyTorch | `from_jax`, `from_torch` |
@@ -10,6 +11,7 @@
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
 | find several optima, and intervals by profiles | `multistart`, `profile` |
+| draw a band around a fit | `band` |
 | tell the uncertainty of a field | `posterior` |
 | correct an approximate model by a simulator | `correct` |
 | plan an experiment | `design`, `jacobian` |
@@ -31,6 +33,7 @@
 from typing import Any
 
 from ._autodiff import stencil
+from ._band import band
 from ._correct import correct
 from ._curve_fit import curve_fit
 from ._dynamics import Dynamics
@@ -39,6 +42,7 @@ from ._experiment import Experiment
 from ._design import design, jacobian
 from ._jax import from_jax
 from ._files import load_result
+from ._fit_many import fit_many
 from ._least_squares import least_squares
 from ._likelihood import Measurements, likelihood
 from ._minimize import minimize, solve
@@ -95,9 +99,11 @@ __all__ = [
     "Robertson",
     "Run",
     "__version__",
+    "band",
     "correct",
     "curve_fit",
     "design",
+    "fit_many",
     "from_jax",
     "from_torch",
     "from_petab",

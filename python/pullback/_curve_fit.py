@@ -67,24 +67,17 @@ class Curve:
         """Returns the formula as a model that needs no Python, or None if it cannot be traced or has other values near theta."""
         if self.jac is not None or self.derivative.chosen or not isinstance(self.x, np.ndarray):
             return None
-        model = _points.traced(self.f, self.x[..., self.keep], theta.size, self.state_dim)
-        return model if model is not None and self.equals(model, self.moved(theta)) else None
-
-    def moved(self, theta: np.ndarray) -> np.ndarray:
-        """Returns parameters near these at which different formulas do not agree by chance, as they may do at 0 or 1."""
-        size = np.where(theta == 0.0, 1.0, theta)
-        moved = theta + 1e-3 * size * np.sqrt(np.arange(2.0, theta.size + 2.0))
-        return moved if self.derivative.bounds is None else np.clip(moved, *self.derivative.bounds)
+        points = _points.traced(self.f, self.x[..., self.keep], theta.size, self.state_dim)
+        model = None if points is None else points.model()
+        return model if model is not None and self.equals(model, _points.moved(theta, self.derivative.bounds)) else None
 
     def equals(self, model: Any, theta: np.ndarray) -> bool:
         """Returns whether a model has the values of the formula, up to rounding."""
         try:
-            found, value = model.predict(theta), self.value(theta)
+            return _points.agree(model.predict(theta), self.value(theta))
         except Exception:
             # The function is called as it is, and tells what is wrong.
             return False
-        size = abs(value)
-        return found.shape == value.shape and bool((abs(found - value) <= 1e-10 * (size + size.max(initial=0.0))).all())
 
     def values(self, theta: np.ndarray) -> np.ndarray:
         """Returns the values of the formula, which the compiled part calls for."""

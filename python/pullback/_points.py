@@ -9,11 +9,11 @@ import numpy as np
 from . import _pullback
 from ._trace import Graph, Traced
 
-__all__ = ["traced"]
+__all__ = ["agree", "moved", "traced"]
 
 
 def traced(f: Callable, x: Any, parameters: int, count: int) -> Optional[Any]:
-    """Returns the model of f(x, *parameters) at all points, or None if f cannot be traced.
+    """Returns f(x, *parameters) at all points, without Python, or None if f cannot be traced.
 
     f is called with one symbol in place of all points, as if it treated every point alike. Whether it does is for the caller to see, by a
     comparison of values.
@@ -32,7 +32,7 @@ def traced(f: Callable, x: Any, parameters: int, count: int) -> Optional[Any]:
         value = value.reshape(-1)[0]
     if not isinstance(value, Traced) or value.graph is not graph:
         return None
-    return _pullback.traced_points(parameters, graph.program([value]), x.reshape(-1), count)
+    return _pullback.TracedPoints(parameters, graph.program([value]), x.reshape(-1), count)
 
 
 def stacked(point: list) -> np.ndarray:
@@ -41,3 +41,15 @@ def stacked(point: list) -> np.ndarray:
     rows[:] = point
     return rows
 
+
+def moved(theta: np.ndarray, box: Optional[tuple]) -> np.ndarray:
+    """Returns parameters near these at which different formulas do not agree by chance, as they may do at 0 or 1."""
+    size = np.where(theta == 0.0, 1.0, theta)
+    near = theta + 1e-3 * size * np.sqrt(np.arange(2.0, theta.size + 2.0))
+    return near if box is None else np.clip(near, *box)
+
+
+def agree(found: np.ndarray, value: np.ndarray) -> bool:
+    """Returns whether values are those of the function, up to rounding."""
+    size = abs(value)
+    return found.shape == value.shape and bool((abs(found - value) <= 1e-10 * (size + size.max(initial=0.0))).all())

@@ -56,7 +56,7 @@ mod _pullback {
     #[pymodule_export]
     use crate::page::page;
     #[pymodule_export]
-    use crate::points::traced_points;
+    use crate::points::TracedPoints;
     #[pymodule_export]
     use crate::posterior::posterior;
     #[pymodule_export]

@@ -145,7 +145,7 @@ impl LossSettings<'_> {
 }
 
 /// Reads a standard deviation, one per datum, or a covariance matrix.
-fn noise(sigma: &Bound<'_, PyAny>, count: usize) -> PyResult<Noise> {
+pub(crate) fn noise(sigma: &Bound<'_, PyAny>, count: usize) -> PyResult<Noise> {
     if let Ok(deviation) = sigma.extract::<f64>() {
         return Noise::uniform(count, deviation).map_err(raise);
     }

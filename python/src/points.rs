@@ -1,12 +1,24 @@
 //! Formulas of curves y = f(x, θ), evaluated at many points x.
 
+use std::sync::Arc;
+
+use numpy::PyArray1;
 use pullback::automatic::{Curve, Formula, Scalar};
+use pullback::descent::Tolerances;
+use pullback::fits::{FitMany, Fits};
+use pullback::loss::Penalty;
+use pullback::{Bounds, Transform};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use crate::convert::vector;
+use crate::convert::{matrix, to_array, vector};
+use crate::error::raise;
+use crate::objective::{noise, transform};
 use crate::program::{Arguments, Program};
 use crate::ready::ReadyModel;
+use crate::threads;
+use crate::watch::Watch;
 
 /// Formula of one value, at points with several coordinates.
 struct Points {
@@ -41,25 +53,136 @@ impl Formula for Points {
     }
 }
 
-/// Creates the model of a traced formula of this number of parameters at this number of points.
-#[pyfunction]
-pub(crate) fn traced_points(
-    parameters: usize,
-    program: Program,
-    coordinates: &Bound<'_, PyAny>,
-    count: usize,
-) -> PyResult<ReadyModel> {
-    let coordinates = vector("xdata", coordinates)?;
-    let whole = count > 0 && coordinates.len() % count == 0;
-    if !(whole && program.outputs() == 1 && program.fits(coordinates.len() / count, parameters)) {
-        let text = "a traced formula does not fit the numbers of coordinates and parameters";
-        return Err(PyValueError::new_err(text));
+/// Traced formula at its points.
+#[pyclass(frozen, module = "pullback")]
+pub(crate) struct TracedPoints(Arc<Points>);
+
+/// Formula with several owners.
+struct Shared(Arc<Points>);
+
+impl Formula for Shared {
+    fn dims(&self) -> (usize, usize) {
+        self.0.dims()
     }
-    let points = Points {
-        program,
-        parameters,
-        coordinates,
-        count,
-    };
-    Ok(ReadyModel::new(Curve::new(points), vec![count]))
+
+    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+        self.0.values(theta, out);
+    }
+}
+
+/// Settings of many fits.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Choices<'py> {
+    sigma: Option<Bound<'py, PyAny>>,
+    penalty: Option<String>,
+    bounds: Option<(Vec<f64>, Vec<f64>)>,
+    transforms: Option<Vec<(String, f64, f64)>>,
+    iterations: usize,
+}
+
+#[pymethods]
+impl TracedPoints {
+    #[new]
+    fn new(
+        parameters: usize,
+        program: Program,
+        coordinates: &Bound<'_, PyAny>,
+        count: usize,
+    ) -> PyResult<Self> {
+        let coordinates = vector("xdata", coordinates)?;
+        let whole = count > 0 && coordinates.len() % count == 0;
+        if !(whole && program.outputs() == 1 && program.fits(coordinates.len() / count, parameters))
+        {
+            let text = "a traced formula does not fit the numbers of coordinates and parameters";
+            return Err(PyValueError::new_err(text));
+        }
+        Ok(Self(Arc::new(Points {
+            program,
+            parameters,
+            coordinates,
+            count,
+        })))
+    }
+
+    /// Returns the model of the formula.
+    fn model(&self) -> ReadyModel {
+        ReadyModel::new(Curve::new(Shared(Arc::clone(&self.0))), vec![self.0.count])
+    }
+
+    /// Fits every column of the data, from the start in the same column.
+    fn fit_many<'py>(
+        &self,
+        data: &Bound<'py, PyAny>,
+        starts: &Bound<'py, PyAny>,
+        choices: Choices<'py>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = data.py();
+        let (data, starts) = (matrix("ydata", data)?, matrix("p0", starts)?);
+        let sigma = choices.sigma.as_ref();
+        let noise = sigma.map(|sigma| noise(sigma, self.0.count)).transpose()?;
+        let bounds = choices
+            .bounds
+            .map(|(lower, upper)| Bounds::new(lower, upper));
+        let bounds = bounds.transpose().map_err(raise)?;
+        let transforms = choices
+            .transforms
+            .map(|all| all.iter().map(transform).collect());
+        let transforms: Option<Vec<Transform>> = transforms.transpose()?;
+        let penalty = choices.penalty.as_deref().map(penalty).transpose()?;
+        let mut fits = FitMany::new(&*self.0).tolerances(Tolerances {
+            iterations: choices.iterations,
+            ..Tolerances::default()
+        });
+        if let Some(noise) = &noise {
+            fits = fits.noise(noise);
+        }
+        if let Some(penalty) = penalty {
+            fits = fits.penalty(penalty);
+        }
+        if let Some(bounds) = &bounds {
+            fits = fits.bounds(bounds);
+        }
+        if let Some(transforms) = &transforms {
+            fits = fits.transforms(transforms);
+        }
+        let start = |fit: usize, _: &[f64], theta: &mut [f64]| {
+            theta.copy_from_slice(starts.col_as_slice(fit));
+        };
+        let watch = Watch::new();
+        let found = threads::run(py, &watch, || fits.run_from(data.as_ref(), start))?;
+        dictionary(py, &found.map_err(raise)?)
+    }
+}
+
+fn penalty(name: &str) -> PyResult<Penalty> {
+    match name {
+        "soft_l1" => Ok(Penalty::SoftL1),
+        "huber" => Ok(Penalty::Huber),
+        "cauchy" => Ok(Penalty::Cauchy),
+        "tukey" => Ok(Penalty::Tukey),
+        _ => Err(PyValueError::new_err(format!(
+            "loss must be one of linear, soft_l1, huber, cauchy, tukey, not '{name}'"
+        ))),
+    }
+}
+
+fn dictionary<'py>(py: Python<'py>, fits: &Fits) -> PyResult<Bound<'py, PyDict>> {
+    let all = fits.outcomes.iter();
+    let messages: Vec<String> = all
+        .map(|outcome| match outcome {
+            Ok(stop) => stop.to_string(),
+            Err(error) => error.to_string(),
+        })
+        .collect();
+    let converged: Vec<bool> = (0..messages.len()).map(|fit| fits.converged(fit)).collect();
+    let found = PyDict::new(py);
+    found.set_item("x", to_array(py, fits.theta.transpose())?)?;
+    found.set_item("stderr", to_array(py, fits.standard_errors.transpose())?)?;
+    found.set_item("fun", PyArray1::from_slice(py, &fits.losses))?;
+    found.set_item("nit", fits.steps.clone())?;
+    found.set_item("success", converged)?;
+    found.set_item("message", messages)?;
+    found.set_item("summary", fits.to_string())?;
+    Ok(found)
 }
