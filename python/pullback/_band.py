@@ -35,9 +35,11 @@ def band(model: Any, result: Any, *, sigma: Any = 0.0) -> tuple:
     >>> found = pb.minimize(line(t), 1.0 + 2.0 * t, [0.0, 0.0], sigma=0.1)
     >>> lower, upper = pb.band(line(np.array([0.5, 2.0])), found)
     >>> (upper - lower).round(3).tolist()
-    [0.118, 0.575]
+    [0.118, 0.573]
     """
-    if result.get("cov") is None:
+    if not isinstance(result, dict) or not {"x", "cov", "stderr", "intervals"} <= result.keys():
+        raise TypeError(f"result must be what minimize returned, not {type(result).__name__}")
+    if result["cov"] is None:
         raise ValueError(f"result has no errors: {result.get('cov_message') or 'it was fitted without uncertainty'}")
     theta, cov = _arguments.parameters("result.x", result["x"]), np.asarray(result["cov"])
     width, error = np.diff(np.asarray(result["intervals"]), axis=1).reshape(-1) / 2.0, np.asarray(result["stderr"])

@@ -55,10 +55,12 @@ def fit_many(
     >>> rates = np.linspace(0.5, 1.5, 1000)
     >>> wells = 3.0 * np.exp(-rates[:, None] * t) + 1.0
     >>> found = pb.fit_many(lambda t, a, b, c: a * np.exp(-b * t) + c, t, wells, [2.0, 1.0, 0.5])
-    >>> found.success.all(), bool(np.allclose(found.x[:, 1], rates))
+    >>> bool(found.success.all()), bool(np.allclose(found.x[:, 1], rates))
     (True, True)
     """
     x = _arguments.array("xdata", xdata)
+    if x.ndim not in (1, 2) or not np.isfinite(x).all():
+        raise ValueError("xdata must hold finite numbers, in one row for every coordinate of the points")
     y = _arguments.array("ydata", _arguments.present(ydata))
     if y.ndim != 2 or y.shape[1] != x.shape[-1]:
         raise ValueError(f"ydata has the shape {y.shape}, but must have one row of {x.shape[-1]} data for every set")
