@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _arguments, _pullback, _trace
 from ._experiment import Layout
-from ._switches import event_times, facing_forward, switch_times, warn_of_unknown
+from ._switches import Switches, facing_forward, warn_of_unknown
 from .models import Numbers, Ready
 
 __all__ = ["Dynamics"]
@@ -106,7 +106,8 @@ class Dynamics(Ready):
             "algebraic": _chosen(algebraic, self.states),
         }
         self.parameters, self.experiments = layout.parameters, layout.experiments
-        self._described = layout.described(lambda cases: [*map(float, breaks), *self._switches(cases)])
+        switches = Switches(self._dynamics["rate"], [event for event, _ in self._dynamics["events"]])
+        self._described = layout.described(lambda cases: [*map(float, breaks), *switches(cases)])
         warn_of_unknown(self._dynamics["rate"], layout.cases(), bool(len(breaks)))
         if (rtol is None) != (atol is None):
             raise ValueError("rtol and atol must be given together")
@@ -119,11 +120,6 @@ class Dynamics(Ready):
             "kept": None,
         }
         self._create()
-
-    def _switches(self, cases: list) -> list:
-        """Returns times at which steps end, because the rate jumps or bends there, or an event is seen from there."""
-        events = [event for event, _ in self._dynamics["events"]]
-        return [*switch_times(self._dynamics["rate"], cases), *(t for event in events for t in event_times(event, cases))]
 
     def _create(self) -> None:
         self.evolution = _pullback.TracedEvolution(self._dynamics, self._described, self._steps)

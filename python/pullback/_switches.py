@@ -1,4 +1,4 @@
-"""Times at which a traced function of the time jumps or bends by itself, because it compares the time with a number or reads a table."""
+"""Times at which a traced function jumps or bends by itself, because it compares the time with a number or reads a table of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ._lines import Pieces, combine, difference, table
 
-__all__ = ["Case", "event_times", "facing_forward", "switch_times", "warn_of_unknown"]
+__all__ = ["Case", "Switches", "facing_forward", "warn_of_unknown"]
 
 COMPARISONS = ("less", "less_equal", "equal")
 
@@ -84,6 +84,11 @@ class Clock:
                 needed.add(place)
                 stack.extend(earlier(program, place))
         self.needed = sorted(needed)
+        self.used = sorted({program[0][place][1][0] for place in needed if program[0][place][0] == "parameter"})
+
+    def distinct(self, cases: Sequence[Case]) -> dict:
+        """Returns the cases by what matters of them here."""
+        return {(*(np.float64(case.values[i]).tobytes() for i in self.used), case.begin, case.end): case for case in cases}
 
     def _table(self, operands: list) -> tuple:
         knots, values = self.program[1][operands[1]]
@@ -153,56 +158,69 @@ def sharpened(clock: Clock, case: Case, times: np.ndarray) -> np.ndarray:
     jumps = (before != after).any(axis=0)
     for _ in range(80):
         middle = low + 0.5 * (high - low)
+        if ((middle <= low) | (middle >= high)).all():
+            break
         done = (clock.jumps(case.values, middle) == after).all(axis=0)
         low, high = np.where(done, low, middle), np.where(done, middle, high)
     return np.where(jumps, high, times)
 
 
-def switch_times(program: tuple, cases: Sequence[Case]) -> list:
-    """Returns the times at which a rate bends or jumps by itself, given parameters in some intervals of time."""
-    clock = Clock(program)
-    if not clock.bends:
-        return []
-    times: set = set()
-    with np.errstate(all="ignore"):
-        for case in cases:
-            found = clock.pieces(case)
-            bent = (clock.bent(found, place) for place in clock.bends)
-            edges = np.unique(np.concatenate([[case.begin], *(pieces.edges[1:-1] for pieces in bent if pieces is not None)]))
-            times.update(sharpened(clock, case, edges[edges > case.begin]).tolist())
-    return sorted(times)
+class Switches:
+    """Times at which steps end, because a rate bends or jumps by itself, or because events are seen from there."""
+
+    def __init__(self, rate: tuple, events: Sequence[tuple]):
+        self._finders = [(Clock(rate), switch_times), *((Clock(event, changing(event)), event_times) for event in events)]
+        self._found: dict = {}
+
+    def __call__(self, cases: Sequence[Case]) -> list:
+        times: set = set()
+        for place, (clock, find) in enumerate(self._finders):
+            for key, case in clock.distinct(cases).items() if clock.needed else ():
+                if (place, key) not in self._found:
+                    with np.errstate(all="ignore"):
+                        self._found[place, key] = find(clock, case).tolist()
+                times.update(self._found[place, key])
+        return sorted(times)
 
 
-def event_times(program: tuple, cases: Sequence[Case]) -> list:
+def bends(clock: Clock, found: dict) -> list:
+    """Returns the times at which results bend or jump."""
+    bent = (clock.bent(found, place) for place in clock.bends)
+    return [pieces.edges[1:-1] for pieces in bent if pieces is not None]
+
+
+def switch_times(clock: Clock, case: Case) -> np.ndarray:
+    """Returns the times at which a rate bends or jumps by itself."""
+    edges = np.unique(np.concatenate([[case.begin], *bends(clock, clock.pieces(case))]))
+    return sharpened(clock, case, edges[edges > case.begin])
+
+
+def changing(event: tuple) -> list:
+    """Returns the places of an event and of the parts of its function that may decide on its sign."""
+    parts = {place for name, operands, _ in event[0] if name in BENDING and name != "interp" for place in operands[:1]}
+    parts |= {place for name, operands, _ in event[0] if name in ("maximum", "minimum") for place in operands}
+    return sorted({*event[2], *parts})
+
+
+def event_times(clock: Clock, case: Case) -> np.ndarray:
     """Returns times between those at which an event, or a part of its function, changes its sign because of the time alone.
 
     Steps that end there miss no such change.
     """
-    operations = program[0]
-    parts = {place for name, operands, _ in operations if name in BENDING for place in operands[:1] if name != "interp"}
-    parts |= {place for name, operands, _ in operations if name in ("maximum", "minimum") for place in operands}
-    clock = Clock(program, sorted({*program[2], *parts}))
-    times: set = set()
-    with np.errstate(all="ignore"):
-        for case in cases if clock.further or clock.bends else ():
-            found = clock.pieces(case)
-            signs = [found[place] for place in clock.further if found[place] is not None]
-            ends = [pieces.reaching(np.zeros(1)) for pieces in signs]
-            bent = (clock.bent(found, place) for place in clock.bends)
-            ends += [pieces.edges[1:-1] for pieces in bent if pieces is not None]
-            edges = np.unique(np.concatenate([[case.begin, case.end], *ends]))
-            if edges.size > 3:
-                middles = (edges[:-1] + 0.5 * np.diff(edges))[1:-1]
-                times.update(middles[middles > edges[1:-2]].tolist())
-    return sorted(times)
+    found = clock.pieces(case)
+    signs = [found[place] for place in clock.further if found[place] is not None]
+    zeros = [pieces.reaching(np.zeros(1)) for pieces in signs]
+    edges = np.unique(np.concatenate([[case.begin, case.end], *zeros, *bends(clock, found)]))
+    middles = (edges[:-1] + 0.5 * np.diff(edges))[1:-1]
+    return middles[middles > edges[1:-2]]
 
 
-def drawn(cases: Sequence[Case]) -> list:
+def drawn(cases: Sequence[Case], used: list) -> list:
     """Returns the cases with random numbers in place of estimates."""
     rng = np.random.default_rng(0)
     found = []
     for case in cases:
-        for _ in range(2 if np.isnan(case.values).any() else 1):
+        for _ in range(2 if np.isnan(case.values[used]).any() else 1):
             values = np.where(np.isnan(case.values), rng.uniform(0.5, 2.0, len(case.values)), case.values)
             found.append(Case(values, case.begin, case.end))
     return found
@@ -217,7 +235,7 @@ def facing_forward(program: tuple, cases: Sequence[Case]) -> tuple:
     sides = [place for place in clock.bends if program[0][place][0] in COMPARISONS]
     falls, rises = dict.fromkeys(sides, True), dict.fromkeys(sides, True)
     with np.errstate(all="ignore"):
-        for case in drawn(cases) if sides else ():
+        for case in drawn(list(clock.distinct(cases).values()), clock.used) if sides else ():
             found = clock.pieces(case)
             for place in sides:
                 pair = [found[each] for each in program[0][place][1][:2]]
@@ -248,7 +266,7 @@ def warn_of_unknown(program: tuple, cases: Sequence[Case], breaks: bool) -> None
     jumps = [place for place in clock.bends if program[0][place][0] in (*COMPARISONS, "floor", "interp")]
     estimated = curved = read = False
     with np.errstate(all="ignore"):
-        for case in cases:
+        for case in clock.distinct(cases).values():
             found = clock.pieces(case)
             for place in jumps:
                 inputs = [found[each] for each in arguments_of(program, place)]
@@ -265,8 +283,8 @@ def warn_of_unknown(program: tuple, cases: Sequence[Case], breaks: bool) -> None
         )
     if read and not breaks:
         warnings.warn(
-            "the rate reads a table at a time that depends on an estimate, so that steps do not end at its points and may pass over a "
-            "short pulse. Give times near those of its changes as `breaks`, or a length of `step`",
+            "the rate reads a table at a time that depends on an estimate, so that steps do not end at its points and may pass over "
+            "a short pulse. Give times near those of its changes as `breaks`, or a length of `step`",
             stacklevel=4,
         )
     if curved and not breaks:
