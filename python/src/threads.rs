@@ -28,10 +28,12 @@ thread_local! {
     static LIMIT: Cell<usize> = const { Cell::new(0) };
 }
 
+/// Pools by the process that made them and their number of threads.
+type Pools = BTreeMap<(u32, usize), Arc<ThreadPool>>;
+
 /// Pools by their process and their number of threads. An idle pool costs no time, and a new one for every call would. A process that
 /// was forked has none of the threads of its parent.
-static POOLS: LazyLock<Mutex<BTreeMap<(u32, usize), Arc<ThreadPool>>>> =
-    LazyLock::new(Mutex::default);
+static POOLS: LazyLock<Mutex<Pools>> = LazyLock::new(Mutex::default);
 
 /// Process that may have started the threads of rayon.
 static HOME: OnceLock<u32> = OnceLock::new();
