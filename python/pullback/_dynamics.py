@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _arguments, _pullback, _trace
 from ._experiment import Layout
-from ._switches import Switches, facing_forward, warn_of_unknown
+from ._switches import Switches, facing_forward, warn_of_short, warn_of_unknown
 from .models import Numbers, Ready
 
 __all__ = ["Dynamics"]
@@ -106,9 +106,12 @@ class Dynamics(Ready):
             "algebraic": _chosen(algebraic, self.states),
         }
         self.parameters, self.experiments = layout.parameters, layout.experiments
-        switches = Switches(self._dynamics["rate"], [event for event, _ in self._dynamics["events"]])
+        moments = [event for event, _ in self._dynamics["events"]]
+        switches = Switches(self._dynamics["rate"], moments)
         self._described = layout.described(lambda cases: [*map(float, breaks), *switches(cases)])
         warn_of_unknown(self._dynamics["rate"], layout.cases(), bool(len(breaks)))
+        if not len(breaks) and step is None:
+            warn_of_short(moments, layout.cases())
         if (rtol is None) != (atol is None):
             raise ValueError("rtol and atol must be given together")
         self._steps = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._lines import Pieces, combine, difference, table
 
-__all__ = ["Case", "Switches", "facing_forward", "warn_of_unknown"]
+__all__ = ["Case", "Switches", "facing_forward", "warn_of_short", "warn_of_unknown"]
 
 COMPARISONS = ("less", "less_equal", "equal")
 
@@ -293,3 +293,21 @@ def warn_of_unknown(program: tuple, cases: Sequence[Case], breaks: bool) -> None
             "are not found, and may be passed over. Give them as `breaks`",
             stacklevel=4,
         )
+
+
+def warn_of_short(events: Sequence[tuple], cases: Sequence[Case]) -> None:
+    """Warns of events that the time alone decides on, at times that are not found: a step may pass over a short one."""
+    for event in events:
+        clock = Clock(event, changing(event))
+        with np.errstate(all="ignore"):
+            for case in clock.distinct(cases).values() if clock.needed else ():
+                found = clock.pieces(case)
+                bent = [clock.bent(found, place) for place in clock.bends]
+                if None in bent or None in [found[place] for place in clock.further] or not all(each.is_known() for each in bent):
+                    warnings.warn(
+                        "the times of an event are not found, because its function is not piecewise linear in the time or bends at an "
+                        "estimate: a step may pass over an event that is short. Give times between its changes of sign as `breaks`, or a "
+                        "length of `step`",
+                        stacklevel=4,
+                    )
+                    return

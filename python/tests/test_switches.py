@@ -1,5 +1,6 @@
 """Times at which rates and events change by the time alone, against closed forms and SciPy."""
 
+import math
 import warnings
 
 import numpy as np
@@ -117,3 +118,15 @@ def test_events_that_are_short_in_time_fire(event, expected):
         lambda t, x, p: [0.0 * x[0]], [99, 200], start=[0.0], parameters=1, events=[(event, lambda t, x, p: [x[0] + p[0] * t])]
     )
     assert np.allclose(model.predict([1.0]).ravel(), [0.0, expected], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "event", [lambda t, x, p: np.sin(t), lambda t, x, p: pb.minimum(t - p[0], p[0] + 0.01 - t), lambda t, x, p: 0.1 - abs(t - p[0])]
+)
+def test_events_that_a_step_may_pass_over_are_a_warning(event):
+    settings = {"start": [0.0], "parameters": 1, "events": [(event, lambda t, x, p: [x[0] + 1.0])]}
+    with pytest.warns(UserWarning, match="pass over"):
+        pb.Dynamics(lambda t, x, p: [0.0 * x[0]], [200.0], **settings)
+    model = pb.Dynamics(lambda t, x, p: [0.0 * x[0]], [20.0], **settings, step=0.004)
+    # Of sin t, the upward passages at 2π, 4π and 6π; of the others, the one at the estimate.
+    assert model.predict([10.0])[0, 0] == (3.0 if event(math.pi / 2.0, [0.0], [10.0]) > 0.5 else 1.0)
