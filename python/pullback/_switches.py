@@ -283,8 +283,8 @@ def warn_of_unknown(program: tuple, cases: Sequence[Case], breaks: bool) -> None
         )
     if read and not breaks:
         warnings.warn(
-            "the rate reads a table at a time that depends on an estimate, so that steps do not end at its points and may pass over "
-            "a short pulse. Give times near those of its changes as `breaks`, or a length of `step`",
+            "the rate reads a table at a time that depends on an estimate, so that steps do not end at its points and may pass "
+            "over a short pulse. Give times near those of its changes as `breaks`, or a length of `step`",
             stacklevel=4,
         )
     if curved and not breaks:
@@ -303,11 +303,12 @@ def warn_of_short(events: Sequence[tuple], cases: Sequence[Case]) -> None:
             for case in clock.distinct(cases).values() if clock.needed else ():
                 found = clock.pieces(case)
                 bent = [clock.bent(found, place) for place in clock.bends]
-                if None in bent or None in [found[place] for place in clock.further] or not all(each.is_known() for each in bent):
+                is_found = all(pieces is not None and pieces.is_known() for pieces in bent)
+                if not is_found or None in [found[place] for place in clock.further]:
                     warnings.warn(
-                        "the times of an event are not found, because its function is not piecewise linear in the time or bends at an "
-                        "estimate: a step may pass over an event that is short. Give times between its changes of sign as `breaks`, or a "
-                        "length of `step`",
+                        "the times of an event are not found, because its function is not piecewise linear in the time or "
+                        "bends at an estimate: a step may pass over an event that is short. Give times between its changes of "
+                        "sign as `breaks`, or a length of `step`",
                         stacklevel=4,
                     )
                     return
