@@ -202,12 +202,12 @@ def called(name: str, function: Callable, *arguments: Any) -> Any:
         missing = re.search("of type (int|float) which has no callable (\\w+) method", str(cause))
         if missing is not None:
             raise TraceError(
-                f"{name}: np.{missing[2]} of an array with both traced numbers and floats, such as np.array([x[0], 1.0]), cannot be "
-                f"traced; take np.{missing[2]} of the entries one by one, or of x before the array is put together"
+                f"{name}: np.{missing[2]} of an array with both traced numbers and floats, such as np.array([x[0], 1.0]), cannot "
+                f"be traced; take np.{missing[2]} of the entries one by one, or of x before the array is put together"
             ) from cause
         if re.search("dtype\\('O'\\)|input types|Traced|'(int|float)' object has no attribute", str(cause)) is None:
             raise
         raise TraceError(
-            f"{name} calls a function that cannot be traced, at least not for arrays ({cause}). Take it of the entries one by one, or "
-            f"write it with those that can be traced: {', '.join(sorted(Traced.functions))}"
+            f"{name} calls a function that cannot be traced, at least not for arrays ({cause}). Take it of the entries one by one, "
+            f"or write it with those that can be traced: {', '.join(sorted(Traced.functions))}"
         ) from cause
