@@ -14,6 +14,9 @@ from ._prior import Prior
 #: Largest whole number that the compiled part takes.
 LARGEST = 2**63 - 1
 
+#: Bounds that do not bound anything, in the form of SciPy.
+NO_BOUNDS = (-np.inf, np.inf)
+
 
 def array(name: str, values: Any) -> np.ndarray:
     """Returns an array of numbers."""
@@ -79,7 +82,7 @@ def parameters(name: str, values: Any) -> np.ndarray:
 
 def corners(bounds: Any, count: int) -> Optional[tuple]:
     """Returns the corners of a box given as `scipy.optimize.Bounds` or as (lower, upper), scalars or arrays."""
-    if bounds is None:
+    if bounds is None or bounds is NO_BOUNDS:
         return None
     pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
     try:

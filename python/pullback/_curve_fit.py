@@ -19,6 +19,8 @@ __all__ = ["curve_fit"]
 
 #: Share of a parameter in an undetermined combination above which the parameter counts as undetermined.
 SHARE = 1e-6
+#: Rounding error of a number.
+EPSILON = float(np.finfo(float).eps)
 
 #: Options of SciPy's solvers that have no effect here.
 WITHOUT_EFFECT = {
@@ -48,6 +50,8 @@ class Curve:
         # Parameters in a column broadcast against points in a row. Formulas of scalars cannot do so.
         self.derivative = Derivative(self._plain, self._batch if np.ndim(x) else None, mode)
         self.keep: Any = slice(None)
+        #: Data and their deviations, for fits by plain least squares.
+        self.plain: Any = None
         self.nfev = self.njev = 0
         self._last: tuple = (None, None)
         self._last_jacobian: tuple = (None, None)
@@ -64,17 +68,16 @@ class Curve:
         return np.asarray(self.f(self.x, *rows.T[:, :, None]))[:, self.keep]
 
     def traced(self, theta: np.ndarray) -> Any:
-        """Returns the formula as a model that needs no Python, or None if it cannot be traced or has other values near theta."""
+        """Returns the formula as one that needs no Python, or None if it cannot be traced or has other values near theta."""
         if self.jac is not None or self.derivative.chosen or not isinstance(self.x, np.ndarray):
             return None
         points = _points.traced(self.f, self.x[..., self.keep], theta.size, self.state_dim)
-        model = None if points is None else points.model()
-        return model if model is not None and self.equals(model, _points.moved(theta, self.derivative.bounds)) else None
+        return points if points is not None and self.equals(points, _points.moved(theta, self.derivative.bounds)) else None
 
-    def equals(self, model: Any, theta: np.ndarray) -> bool:
-        """Returns whether a model has the values of the formula, up to rounding."""
+    def equals(self, points: Any, theta: np.ndarray) -> bool:
+        """Returns whether a traced formula has the values of the formula, up to rounding."""
         try:
-            return _points.agree(model.predict(theta), self.value(theta))
+            return _points.agree(points.model().predict(theta), self.value(theta))
         except Exception:
             # The function is called as it is, and tells what is wrong.
             return False
@@ -113,7 +116,7 @@ def curve_fit(
     sigma: Any = None,
     absolute_sigma: bool = False,
     check_finite: Optional[bool] = None,
-    bounds: Any = (-np.inf, np.inf),
+    bounds: Any = _arguments.NO_BOUNDS,
     method: Optional[str] = None,
     jac: Any = None,
     *,
@@ -285,18 +288,32 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {kind!r}")
     terms = {"grid": None, "sigma": sigma, "observe": None, "f_scale": scale, "order": None}
     loss = _pullback.loss(LOSSES[kind], y, terms)
+    if kind == "linear" and np.ndim(sigma) < 2 and limits == tolerances(None, None, None):
+        curve.plain = y, sigma
     with threads(jobs):
         return compiled(curve, loss, p0, chosen) or rechecked(curve, loss, p0, chosen)
 
 
 def compiled(curve: Curve, loss: Any, p0: np.ndarray, chosen: dict) -> Optional[dict]:
     """Runs the descent without Python, if the formula can be traced and is what was traced at the end, too."""
-    model = None if chosen["callback"] else curve.traced(p0)
-    if model is None:
+    points = None if chosen["callback"] else curve.traced(p0)
+    if points is None:
         return None
-    found = descend(model, loss, p0, chosen)
+    found = descend(points.model(), loss, p0, chosen) if curve.plain is None else small(points, curve.plain, p0, chosen)
     # The formula may take other branches here than near the start.
-    return found if curve.equals(model, found["x"]) else None
+    return found if curve.equals(points, found["x"]) else None
+
+
+def small(points: Any, data: tuple, p0: np.ndarray, chosen: dict) -> dict:
+    """Runs the same descent by the loop for small sets of data, which takes microseconds."""
+    y, sigma = data
+    choices = {"sigma": sigma, "penalty": None, "bounds": chosen["bounds"], "transforms": None, "iterations": chosen["iterations"]}
+    found = points.fit_many(y[:, None], p0[:, None], choices)
+    theta = found["x"][0]
+    if not np.isfinite(theta).all():
+        raise ModelError(found["message"][0])
+    jacobian = _pullback.derivative(points.model(), theta)
+    return {"x": theta, "fun": found["fun"][0], "success": found["success"][0], "message": found["message"][0], "state_jac": jacobian}
 
 
 def rechecked(curve: Any, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
@@ -325,12 +342,15 @@ def descend(curve: Any, loss: Any, p0: np.ndarray, chosen: dict) -> dict:
 
 def covariance(jacobian: np.ndarray, mode: str) -> tuple:
     """Returns (JᵀJ)⁻¹, with infinite rows and columns for undetermined parameters, and the indices of these."""
-    lengths = np.linalg.norm(jacobian, axis=0)
+    lengths = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
     lengths[lengths == 0.0] = 1.0
     _, singular, rows = np.linalg.svd(jacobian / lengths, full_matrices=jacobian.shape[0] < jacobian.shape[1])
-    singular = np.concatenate([singular, np.zeros(rows.shape[0] - singular.size)])
     # Differences have errors far above rounding.
-    rounding = 1e-9 if mode == "differences" else np.finfo(float).eps * max(jacobian.shape)
+    rounding = 1e-9 if mode == "differences" else EPSILON * max(jacobian.shape)
+    if singular.size == rows.shape[0] and singular[-1] > rounding * singular[0]:
+        root = rows.T / singular / lengths[:, None]
+        return root @ root.T, []
+    singular = np.concatenate([singular, np.zeros(rows.shape[0] - singular.size)])
     known = singular > rounding * singular.max(initial=0.0)
     root = rows[known].T / singular[known] / lengths[:, None]
     cov = root @ root.T

@@ -67,7 +67,7 @@ def least_squares(
     fun: Callable,
     x0: Any,
     jac: Any = "auto",
-    bounds: Any = (-np.inf, np.inf),
+    bounds: Any = _arguments.NO_BOUNDS,
     method: Optional[str] = None,
     ftol: Optional[float] = None,
     xtol: Optional[float] = None,

@@ -136,6 +136,8 @@ def known(value: Any) -> Optional[float]:
     if isinstance(value, Traced):
         name, _, number = value.graph.operations[value.place]
         return number if name == "constant" else None
+    if type(value) is float or type(value) is int:
+        return float(value)
     if np.iscomplexobj(value):
         raise TraceError(
             f"the complex number {value!r} cannot be traced; write the real and the imaginary part as two real numbers"
