@@ -20,6 +20,9 @@ FEW = 100
 #: Losses of whole densities.
 DENSITIES = ("kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared", "sobolev")
 
+#: Largest relative difference of the masses of data and state, if errors are wanted.
+MASS = 0.01
+
 #: Tolerances by default, those of the library: of the decrease, the step, the loss and the gradient.
 TOLERANCES = (1e-16, 1e-10, 1e-15, 0.0)
 
@@ -96,7 +99,7 @@ def minimize(
         "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared" or "sobolev" (densities on a grid), or
         "soft_l1", "huber", "cauchy" or "tukey" (data with outliers). A pair such as ("sobolev", -1) gives the order;
         ("kullback_leibler", N) the number of observations behind a density, without which there are no errors, and fun is that of
-        one observation; and ("huber", 2.0) the scale in units of sigma above which a datum counts less (by default 1.287,
+        one observation (with N, data must be a density of mass 1); and ("huber", 2.0) the scale in units of sigma above which a datum counts less (by default 1.287,
         1.345, 2.385 and 4.685). These losses need sigma.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
@@ -238,6 +241,8 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
     theta0 = _arguments.parameters("theta0", theta0)
     inner = as_model(model, theta0)
     compared = as_loss(inner, data, loss=options["loss"], sigma=options["sigma"], observe=options["observe"])
+    if not isinstance(data, Loss):
+        with_mass_of_state(inner, data, theta0, options["loss"])
     box = _arguments.intervals(options["bounds"], theta0.size)
     _arguments.inside("theta0", theta0, box, options["bounds"])
     names = _arguments.names(model, options["names"], theta0.size)
@@ -297,6 +302,24 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
         "order": order,
     }
     return _pullback.loss(kind, values, chosen)
+
+
+def with_mass_of_state(model: Any, data: Any, theta0: np.ndarray, loss: Any) -> None:
+    """Checks that data of a number of observations are a density of mass 1, or of the mass of the state at the start.
+
+    Errors are right only if data and state have the same mass.
+    """
+    kind, count = _arguments.named("loss", loss) or ("l2", None)
+    if kind not in DENSITIES or kind == "sobolev" or count is None:
+        return
+    volume = model.grid.volume
+    mass = volume * float(np.sum(data))
+    if abs(mass - 1.0) <= MASS or abs(mass - volume * solve(model, theta0).sum()) <= MASS * mass:
+        return
+    raise ValueError(
+        f"data has the mass {mass:.6g} (grid.volume times its sum), but loss=('{kind}', N) compares densities of mass 1: "
+        "give data / (data.sum() * grid.volume)"
+    )
 
 
 def reporting(callback: Callable) -> Callable:

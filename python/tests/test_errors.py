@@ -48,6 +48,23 @@ def test_a_histogram_is_fitted_by_its_likelihood():
 
 
 @pytest.mark.parametrize("loss", DIVERGENCES)
+def test_histograms_that_are_no_densities_are_refused(loss):
+    counts = np.random.default_rng(6).multinomial(COUNT, chances([0.3, -2.0, 2.0])) + 1.0
+    density = counts / counts.sum() / GRID.volume
+    for data in (counts, counts / counts.sum()):
+        with pytest.raises(ValueError, match=r"give data / \(data.sum\(\) \* grid.volume\)"):
+            pb.minimize(mixture(), data, [0.35, -1.8, 2.2], loss=(loss, COUNT))
+        scaled = data / (data.sum() * GRID.volume)
+        assert np.allclose(scaled, density, rtol=1e-14)
+    # States of a mass other than 1 are compared with data of their mass.
+    expected = pb.minimize(mixture(), density, [0.35, -1.8, 2.2], loss=(loss, COUNT))
+    many = pb.Explicit(lambda theta: 5.0 * mixture().predict(theta), lambda theta: 5.0 * pb.jacobian(mixture(), theta))
+    many.grid = GRID
+    found = pb.minimize(many, 5.0 * density, [0.35, -1.8, 2.2], loss=(loss, COUNT))
+    assert np.allclose(found.stderr, expected.stderr, rtol=1e-3)
+
+
+@pytest.mark.parametrize("loss", DIVERGENCES)
 def test_densities_without_their_number_have_no_errors(loss):
     data = mixture().predict([0.3, -2.0, 2.0])
     found = pb.minimize(mixture(), data, [0.35, -1.8, 2.2], loss=loss)
