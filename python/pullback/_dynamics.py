@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _arguments, _pullback, _trace
 from ._experiment import Layout
-from ._switches import Switches, facing_forward, warn_of_short, warn_of_unknown
+from ._switches import Switches, facing_forward, warn_of_bends, warn_of_short, warn_of_unknown
 from .models import Numbers, Ready
 
 __all__ = ["Dynamics"]
@@ -111,6 +111,7 @@ class Dynamics(Ready):
         self._described = layout.described(lambda cases: [*map(float, breaks), *switches(cases)])
         warn_of_unknown(self._dynamics["rate"], layout.cases(), bool(len(breaks)))
         if not len(breaks) and step is None:
+            warn_of_bends(self._dynamics["rate"], layout.cases())
             warn_of_short(moments, layout.cases())
         if (rtol is None) != (atol is None):
             raise ValueError("rtol and atol must be given together")

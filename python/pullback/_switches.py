@@ -9,7 +9,7 @@ import numpy as np
 
 from ._lines import Pieces, combine, difference, table
 
-__all__ = ["Case", "Switches", "facing_forward", "warn_of_short", "warn_of_unknown"]
+__all__ = ["Case", "Switches", "facing_forward", "warn_of_bends", "warn_of_short", "warn_of_unknown"]
 
 COMPARISONS = ("less", "less_equal", "equal")
 
@@ -293,6 +293,24 @@ def warn_of_unknown(program: tuple, cases: Sequence[Case], breaks: bool) -> None
             "are not found, and may be passed over. Give them as `breaks`",
             stacklevel=4,
         )
+
+
+def warn_of_bends(program: tuple, cases: Sequence[Case]) -> None:
+    """Warns if a rate takes a maximum, minimum or absolute value of the time that bends at times that are not found."""
+    clock = Clock(program)
+    places = [place for place in clock.bends if program[0][place][0] in ("absolute", "maximum", "minimum")]
+    with np.errstate(all="ignore"):
+        for case in clock.distinct(cases).values() if places else ():
+            found = clock.pieces(case)
+            read = [found[each] for place in places for each in (place, *arguments_of(program, place))]
+            if not all(pieces is not None and pieces.is_known() for pieces in read):
+                warnings.warn(
+                    "the rate takes a maximum, minimum or absolute value of a function of the time that depends on an estimate or "
+                    "is not piecewise linear, so that steps do not end where it bends and may pass over a short pulse. Give times "
+                    "near its bends as `breaks`, or a length of `step` shorter than the pulse",
+                    stacklevel=4,
+                )
+                return
 
 
 def warn_of_short(events: Sequence[tuple], cases: Sequence[Case]) -> None:

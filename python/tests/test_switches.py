@@ -103,6 +103,41 @@ def test_times_that_are_not_found_are_a_warning(rate, text):
             pb.Dynamics(lambda t, x, p: [rate(t, p)], [1.0], start=[0.0], parameters=1, breaks=[0.5])
 
 
+PULSES = [
+    lambda t, p: pb.maximum(1 - abs(t - p) / 0.5, 0) / 0.5,
+    lambda t, p: -pb.minimum(abs(t - p) - 0.5, 0) * 4,
+    lambda t, p: pb.maximum(1 - ((t - 17) / 0.5) ** 2, 0) * 1.5,
+]
+
+
+@pytest.mark.parametrize("rate", PULSES)
+def test_pulses_that_a_step_may_pass_over_are_a_warning(rate):
+    def build(**settings):
+        return pb.Dynamics(lambda t, x, p: [rate(t, p[0]) - 0.1 * x[0]], [24.0], start=[0.0], parameters=1, **settings)
+
+    with pytest.warns(UserWarning, match="pass over a short pulse"):
+        build()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = [build(**settings).predict([17.0]).ravel() for settings in ({"breaks": [16.8, 17.2]}, {"step": 0.01})]
+    seen = scipy.integrate.quad(lambda t: float(np.ravel(rate(t, 17.0))[0]) * math.exp(-0.1 * (24.0 - t)), 16, 18, points=[16.5, 17, 17.5])
+    assert np.allclose(found, seen[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        lambda t, x, p: pb.maximum(x - p, 0.0) + abs(p) + pb.minimum(p * x, 1.0),
+        lambda t, x, p: p * pb.maximum(1 - abs(t - 500), 0.0),
+        lambda t, x, p: np.exp(-p * t) * pb.minimum(t % 24, 1.0),
+    ],
+)
+def test_bends_of_the_state_or_at_times_that_are_found_are_no_warning(rate):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pb.Dynamics(lambda t, x, p: [rate(t, x[0], p[0])], [24.0], start=[0.0], parameters=1)
+
+
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
