@@ -93,6 +93,11 @@ def _formula(f: Callable, x: np.ndarray, theta: np.ndarray, box: Any) -> Any:
         raise ValueError("f cannot be noted as operations on one point; use curve_fit for one set after the other")
     near = _points.moved(theta, box)
     value = np.asarray(f(x, *near), dtype=float).reshape(-1)
-    if np.isfinite(value).all() and not _points.agree(points.model().predict(near), value):
+    finite = np.isfinite(value)
+    if not finite.any():
+        raise ValueError("f is not finite at any point for parameters near p0, where it is compared with what was noted of it")
+    same = value.size == x.shape[-1]
+    seen = _points.traced(f, np.ascontiguousarray(x[..., finite]), theta.size, int(finite.sum())) if same else None
+    if seen is None or not _points.agree(seen.model().predict(near), value[finite]):
         raise ValueError("f treats a point in view of the others; use curve_fit for one set after the other")
     return points
