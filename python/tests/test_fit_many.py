@@ -77,6 +77,18 @@ def test_formulas_that_cannot_be_traced_and_wrong_arguments_are_refused():
     for f in (lambda x, a: a * x / x.mean(), lambda x, a: scipy.special.erf(a * x)):
         with pytest.raises(ValueError, match="use curve_fit"):
             pb.fit_many(f, T, data, [1.0])
+    # Also if f is not finite at one of the points, which then has no datum.
+    holed = np.concatenate([T, [-1.0]])
+    missing = np.concatenate([data, np.full((3, 1), np.nan)], axis=1)
+    with np.errstate(invalid="ignore"):
+        with pytest.raises(ValueError, match="use curve_fit"):
+            pb.fit_many(lambda x, a: a * np.sqrt(x) / np.nanmax(x), holed, missing, [1.0])
+        with pytest.raises(ValueError, match="use curve_fit"):
+            pb.fit_many(lambda x, a: a * np.sqrt(x) / x.max(), holed, missing, [1.0])
+        found = pb.fit_many(lambda x, a: a * np.sqrt(x), holed, missing, [1.0])
+        assert np.allclose(found.x[:, 0], data @ np.sqrt(T) / T.sum(), rtol=1e-9)
+        with pytest.raises(ValueError, match="not finite at any point"):
+            pb.fit_many(lambda x, a: a * np.log(-1.0 - x**2), T, data, [1.0])
     for wrong, text in [
         ({"ydata": data[0]}, "one row of 12 data"),
         ({"ydata": data[:, :5]}, "one row of 12 data"),
@@ -115,3 +127,21 @@ def test_bands_need_errors():
     found = pb.minimize(lambda theta: theta * T, T, [0.5], uncertainty=False)
     with pytest.raises(ValueError, match="no errors"):
         pb.band(lambda theta: theta * T, found)
+
+
+def test_bands_around_fits_without_finite_errors():
+    held = pb.minimize(lambda theta: theta * T, 2.0 * T, [2.0], bounds=[(2.0, 2.0)], sigma=0.1)
+    lower, upper = pb.band(lambda theta: theta * T, held, sigma=0.3)
+    assert held.stderr.tolist() == [0.0] and np.allclose((upper - lower) / 2.0, scipy.stats.norm.ppf(0.975) * 0.3)
+    assert np.array_equal(*pb.band(lambda theta: theta * T, held))
+    unseen = pb.minimize(lambda theta: 0.0 * theta + T, T, [2.0], sigma=0.1)
+    lower, upper = pb.band(lambda theta: theta * T + 1.0, unseen)
+    assert np.isinf(unseen.stderr[0]) and np.isneginf(lower[1:]).all() and np.isposinf(upper[1:]).all()
+    assert lower[0] == upper[0] == 1.0
+
+
+@pytest.mark.parametrize("sigma", [-0.1, np.nan, [0.1, 0.2], np.full((12, 1), 0.1), np.linspace(-0.1, 1.0, 12)])
+def test_wrong_noise_of_bands_is_named(sigma):
+    found = pb.minimize(lambda theta: theta * T, T, [0.5], sigma=0.1)
+    with pytest.raises(ValueError, match="sigma"):
+        pb.band(lambda theta: theta * T, found, sigma=sigma)
