@@ -262,7 +262,8 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
-    without = _posterior.checked(compared, chosen["priors"], asked or uncertainty is True)
+    kind, _ = _arguments.named("loss", options["loss"]) or ("l2", None)
+    without = _posterior.checked(compared, kind, chosen["priors"], asked or uncertainty is True)
     chosen["uncertainty"] &= without is None
     told = {name: options[name] for name in ("loss", "sigma", "observe", "prior", "transforms", "bounds")}
     return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), names, without)

@@ -47,6 +47,20 @@ def test_a_histogram_is_fitted_by_its_likelihood():
     assert np.isclose(change, surprise(other) - surprise(found.x), rtol=1e-4)
 
 
+@pytest.mark.parametrize("loss", ["sobolev", ("sobolev", -1)])
+def test_the_sobolev_misfit_is_no_likelihood_and_has_no_errors(loss):
+    data = mixture().predict([0.3, -2.0, 2.0])
+    found = pb.minimize(mixture(), data, [0.35, -1.8, 2.2], loss=loss)
+    assert found.success and found.cov is None and found.stderr is None and "no likelihood" in found.cov_message
+    for refused in (
+        lambda: pb.minimize(mixture(), data, [0.35, -1.8, 2.2], loss=loss, uncertainty=True),
+        lambda: pb.profile(mixture(), data, found.x, loss=loss),
+        lambda: pb.posterior(mixture(), data, found.x, loss=loss, prior=pb.gaussian(found.x, 1.0)),
+    ):
+        with pytest.raises(ValueError, match="no likelihood"):
+            refused()
+
+
 @pytest.mark.parametrize("loss", DIVERGENCES)
 def test_histograms_that_are_no_densities_are_refused(loss):
     counts = np.random.default_rng(6).multinomial(COUNT, chances([0.3, -2.0, 2.0])) + 1.0
