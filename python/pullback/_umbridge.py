@@ -110,7 +110,8 @@ def serve(
         Models with their names: theta -> state, with derivatives. A function of theta needs the number of its parameters: pass
         ``pb.Formula(f, parameters=p)``.
     posteriors
-        Problems with their names: dictionaries of the arguments of `minimize`, of which model, data and theta0 are needed. The server
+        Problems with their names: dictionaries of the arguments of `minimize`, of which model, data and theta0 are needed,
+        and sigma or what else tells the noise (the number N of observations for a divergence), unless data are a `likelihood`. The server
         computes theta -> -f(rho(theta)) - R(theta), the logarithm of a density, and its gradient; outside of bounds the lowest
         finite number.
     address
@@ -147,4 +148,8 @@ def _density(name: str, given: Mapping) -> tuple:
     except (TypeError, ValueError, KeyError) as cause:
         raise ValueError(f"posteriors: {name!r} must be a dictionary with model, data and theta0") from cause
     problem = _minimize.prepared(model, data, theta0, **options)
+    unknown = "the width of a density depends on the noise of the data: give sigma"
+    reason = problem.loss.no_errors(False) or (problem.loss.no_errors(True) and unknown) or problem.without_errors
+    if reason:
+        raise ValueError(f"posteriors: {name!r}: {reason}")
     return problem.model, problem.loss, problem.settings

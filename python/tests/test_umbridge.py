@@ -144,3 +144,25 @@ def test_wrong_arguments_are_named():
         pb.serve({"decay": decay()}, address="nonsense")
     with pb.serve({"decay": decay()}) as server, pytest.raises(ValueError, match="no model 'growth', but 'decay'"):
         pb.Remote(server.url, "growth")
+
+
+def test_posteriors_of_unknown_noise_are_refused():
+    grid = pb.Grid([(-6.0, 8.0, 70)])
+    mixture = pb.GaussianMixture(grid, [(1.0, 0.0, 1.0)], free=["mean 0"])
+    curve = {"model": decay(), "data": 2.0 * np.exp(-0.7 * T), "theta0": [1.0, 1.0]}
+    density = {"model": mixture, "data": mixture.predict([0.5]), "theta0": [0.0]}
+    for problem, text in [
+        (curve, "'p': the width of a density depends on the noise of the data: give sigma"),
+        ({**density, "loss": "l2"}, "give sigma"),
+        ({**density, "loss": "kullback_leibler"}, r"give loss=\('kullback_leibler', N\)"),
+        ({**density, "loss": "sobolev"}, "no likelihood"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            pb.serve(posteriors={"p": problem})
+    with pytest.warns(UserWarning, match="sigma"), pytest.raises(ValueError, match="give sigma"):
+        pb.serve(posteriors={"p": {**curve, "prior": pb.gaussian([1.0, 1.0], 1.0)}})
+    model = pb.Dynamics(lambda t, x, p: [-p[0] * x[0]], T, start=[1.0], parameters=1, noise=lambda t, x, p: [0.1])
+    table = {"observable": ["x0"] * 3, "time": T, "value": np.exp(-T)}
+    known = {"model": model, "data": pb.likelihood(model, table), "theta0": [0.8]}
+    for problem in ({**curve, "sigma": 1.0}, {**density, "loss": ("kullback_leibler", 50)}, {**curve, "sigma": 0.1, "loss": "huber"}, known):
+        pb.serve(posteriors={"p": problem}).stop()
