@@ -152,6 +152,9 @@ def names(model: Any, given: Optional[Sequence[str]], count: int) -> Optional[li
     found = [str(name) for name in given]
     if len(found) != count:
         raise ValueError(f"names has {len(found)} entries, but there are {count} parameters")
+    if len(set(found)) < count:
+        twice = next(name for name in found if found.count(name) > 1)
+        raise ValueError(f"names has {twice!r} more than once, but must tell the parameters apart")
     return found
 
 

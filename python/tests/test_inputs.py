@@ -93,6 +93,7 @@ WRONG = [
     (lambda: pb.minimize(MODEL, Y, [1.0, 1.0], sigma="small"), (TypeError, ValueError), "sigma"),
     (lambda: pb.minimize(MODEL, Y, [1.0, 1.0], sigma=0.0), ValueError, "standard deviation"),
     (lambda: pb.minimize(MODEL, Y, [1.0, 1.0], loss="l3"), ValueError, "loss"),
+    (lambda: pb.minimize(MODEL, Y, [1.0, 1.0], names=["a", "a"]), ValueError, "names has 'a' more than once"),
     (lambda: pb.minimize(MODEL, Y, [1.0, 1.0], loss=3), ValueError, "loss"),
     (lambda: pb.minimize(MODEL, Y, [1.0, 1.0], metric="l3"), ValueError, "metric"),
     (lambda: pb.minimize(MODEL, Y, [1.0, 1.0], direction="up"), ValueError, "direction"),
