@@ -25,7 +25,7 @@ def fit_many(
     maxiter: int = 1000,
     n_jobs: Optional[int] = None,
 ) -> Any:
-    """Fits f(x, *parameters) to many sets of data, such as pixels, wells or cells, in microseconds each.
+    """Fits ``f(x, *parameters)`` to many sets of data, such as pixels, wells or cells, in microseconds each.
 
     The formula is noted once and runs without Python. It must treat every point alike and be written with NumPy, as
     for `Dynamics`; other formulas are refused, and `curve_fit` fits them one set after the other.
