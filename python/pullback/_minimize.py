@@ -98,8 +98,8 @@ def minimize(
     loss
         "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared" or "sobolev" (densities on a grid), or
         "soft_l1", "huber", "cauchy" or "tukey" (data with outliers). A pair such as ("sobolev", -1) gives the order;
-        ("kullback_leibler", N) the number of observations behind a density, without which there are no errors, and fun is that of
-        one observation (with N, data must be a density of mass 1); and ("huber", 2.0) the scale in units of sigma above which a datum counts less (by default 1.287,
+        ("kullback_leibler", N) the number of observations behind a density of mass 1, without which there are no errors, and fun is
+        that of one observation; and ("huber", 2.0) the scale in units of sigma above which a datum counts less (by default 1.287,
         1.345, 2.385 and 4.685). These losses need sigma.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual

@@ -110,8 +110,8 @@ def serve(
         Models with their names: theta -> state, with derivatives. A function of theta needs the number of its parameters: pass
         ``pb.Formula(f, parameters=p)``.
     posteriors
-        Problems with their names: dictionaries of the arguments of `minimize`, of which model, data and theta0 are needed,
-        and sigma or what else tells the noise (the number N of observations for a divergence), unless data are a `likelihood`. The server
+        Problems with their names: dictionaries of the arguments of `minimize`, of which model, data and theta0 are needed, and
+        what tells the noise: sigma, or the number N of observations for a divergence, unless data are a `likelihood`. The server
         computes theta -> -f(rho(theta)) - R(theta), the logarithm of a density, and its gradient; outside of bounds the lowest
         finite number.
     address

@@ -120,8 +120,8 @@ def test_pulses_that_a_step_may_pass_over_are_a_warning(rate):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = [build(**settings).predict([17.0]).ravel() for settings in ({"breaks": [16.8, 17.2]}, {"step": 0.01})]
-    seen = scipy.integrate.quad(lambda t: float(np.ravel(rate(t, 17.0))[0]) * math.exp(-0.1 * (24.0 - t)), 16, 18, points=[16.5, 17, 17.5])
-    assert np.allclose(found, seen[0], rtol=1e-5)
+    left = scipy.integrate.quad(lambda t: float(rate(t, 17.0)) * math.exp(-0.1 * (24.0 - t)), 16, 18, points=[16.5, 17, 17.5])
+    assert np.allclose(found, left[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
