@@ -5,12 +5,16 @@ use crate::error::Result;
 /// Largest number of evaluations. Bisection of any two numbers to rounding takes fewer.
 const EVALUATIONS: usize = 200;
 
-/// Returns the point closest to a change of sign of a function, to rounding, between two points with values of different sign.
+/// Returns a change of sign of a function, to rounding, between two points with values of different sign: the point there at which the
+/// function is not negative.
 ///
 /// Inverse quadratic interpolation, and bisection where that is not safe (Chandrupatla 1997).
 ///
 /// # Errors
 /// Fails if the function does.
+//
+// At a jump the other point may be the one with the smaller value. There the function would still be negative, and an event that was
+// put there would happen again at once.
 pub(super) fn root(
     [mut a, mut value_a]: [f64; 2],
     [mut b, mut value_b]: [f64; 2],
@@ -22,7 +26,7 @@ pub(super) fn root(
         let tolerance = 2.0 * f64::EPSILON * best.abs() + f64::MIN_POSITIVE;
         let smallest = tolerance / (b - a).abs();
         if smallest >= 0.5 || value_a == 0.0 || value_b == 0.0 {
-            return Ok(best);
+            break;
         }
         let x = a + f64::clamp(share, smallest, 1.0 - smallest) * (b - a);
         let value = f(x)?;
@@ -44,7 +48,9 @@ pub(super) fn root(
                 + (c - a) / (b - a) * value_a / (value_c - value_a) * value_b / (value_c - value_b);
         }
     }
-    Ok(if value_a.abs() <= value_b.abs() { a } else { b })
+    // Of a zero and a positive value, the zero is the root.
+    let is_a = value_b < 0.0 || value_a == 0.0;
+    Ok(if is_a { a } else { b })
 }
 
 #[cfg(test)]
@@ -75,6 +81,22 @@ mod tests {
                 "{exact}: {gap:e}"
             );
             assert!(count <= most, "{exact}: {count} evaluations");
+        }
+    }
+
+    #[test]
+    fn at_a_jump_the_root_is_the_first_point_after_it() {
+        for (low, high) in [(-1.0, 1.0), (-0.5, 1.0), (-2.0, 1.0), (-1e-9, 1.0)] {
+            for k in 1..200 {
+                let at = f64::from(k) / 201.0;
+                let f = |x: f64| if x < at { low } else { high };
+                let found = root([0.0, low], [1.0, high], |x| Ok(f(x))).unwrap();
+                let gap = found - at;
+                assert!(
+                    (0.0..=4.0 * f64::EPSILON).contains(&gap),
+                    "{low} {high} {at}: {gap:e}"
+                );
+            }
         }
     }
 }

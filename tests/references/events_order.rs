@@ -172,3 +172,65 @@ fn of_simultaneous_events_the_lowest_fires_first() {
         }
     }
 }
+
+/// Counter of an event whose function jumps: once at a time, or at the beginning of every period.
+struct Counter {
+    at: f64,
+    period: Option<f64>,
+    levels: [f64; 2],
+}
+
+impl Dynamics for Counter {
+    fn dims(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn rate<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) {
+        out[0] = x[0] * theta[0] * 0.0;
+    }
+
+    fn initial<S: Scalar>(&self, _: &[S], out: &mut [S]) {
+        out[0] = S::from(0.0);
+    }
+
+    fn events(&self) -> usize {
+        1
+    }
+
+    fn event<S: Scalar>(&self, _: usize, t: f64, _: &[S], _: &[S]) -> S {
+        let happened = match self.period {
+            None => t >= self.at,
+            Some(period) => t >= self.at && (t - self.at) % period < 0.5 * period,
+        };
+        S::from(self.levels[usize::from(happened)])
+    }
+
+    fn jump<S: Scalar>(&self, _: usize, _: f64, x: &mut [S], _: &[S]) {
+        x[0] += S::from(1.0);
+    }
+}
+
+#[test]
+fn events_whose_function_jumps_fire_once_at_every_jump() {
+    for levels in [[-1.0, 1.0], [-0.5, 1.0], [-2.0, 1.0]] {
+        for k in 1..60 {
+            let at = f64::from(k) / 6.1;
+            for (period, times) in [
+                (None, vec![at + 0.2, 20.0]),
+                (Some(4.0), vec![at + 0.2, 20.0]),
+            ] {
+                let counter = Counter { at, period, levels };
+                let model = Evolution::new(counter, times.clone()).unwrap();
+                // Steps are so short that none holds two jumps.
+                let model = model.method(METHODS[0]).every(0.3).unwrap();
+                let found = model.predict(&[1.0]).unwrap();
+                let count = |t: f64| period.map_or(1.0, |p: f64| ((t - at) / p).floor() + 1.0);
+                assert_eq!(
+                    found,
+                    [count(times[0]), count(times[1])],
+                    "{levels:?} {at} {period:?}"
+                );
+            }
+        }
+    }
+}
