@@ -145,8 +145,9 @@ def names(model: Any, given: Optional[Sequence[str]], count: int) -> Optional[li
     if given is None:
         known = getattr(model, "names", None)
         known = getattr(model, "parameters", None) if known is None else known
-        named = isinstance(known, (list, tuple)) and all(isinstance(name, str) for name in known)
-        return list(known) if named and len(known) == count else None
+        if not isinstance(known, (list, tuple)) or len(known) != count:
+            return None
+        return list(known) if all(isinstance(name, str) for name in known) else None
     if isinstance(given, str):
         raise TypeError(f"names must be a sequence of names, not the single name {given!r}")
     found = [str(name) for name in given]

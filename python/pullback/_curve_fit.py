@@ -313,7 +313,13 @@ def small(points: Any, data: tuple, p0: np.ndarray, chosen: dict) -> dict:
     if not np.isfinite(theta).all():
         raise ModelError(found["message"][0])
     jacobian = _pullback.derivative(points.model(), theta)
-    return {"x": theta, "fun": found["fun"][0], "success": found["success"][0], "message": found["message"][0], "state_jac": jacobian}
+    return {
+        "x": theta,
+        "fun": found["fun"][0],
+        "success": found["success"][0],
+        "message": found["message"][0],
+        "state_jac": jacobian,
+    }
 
 
 def rechecked(curve: Any, loss: Any, p0: np.ndarray, chosen: dict) -> dict:

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _files, _page
 
-__all__ = ["Result", "correlation", "history", "plain"]
+__all__ = ["Result", "correlation", "history", "plain"]  # noqa: F822 (made with the first result)
 
 
 class Display(dict):

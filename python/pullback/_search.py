@@ -133,7 +133,7 @@ def searched(model: Any, data: Any, start: tuple, settings: dict) -> Problem:
     except ValueError as error:
         if not str(error).startswith("theta0"):
             raise
-        raise ValueError(f"{name}{str(error)[len('theta0'):]}") from error
+        raise ValueError(f"{name}{str(error)[len('theta0') :]}") from error
 
 
 def profile(

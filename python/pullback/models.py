@@ -32,6 +32,8 @@ class Ready:
     _model: ReadyModel
     #: Arguments of the constructor.
     _given: tuple
+    #: Parameters at which the steps in time were chosen for good.
+    _kept: Optional[list] = None
 
     def __new__(cls, *arguments: Any, **named: Any) -> Any:
         found = super().__new__(cls)
@@ -39,7 +41,7 @@ class Ready:
         return found
 
     def __reduce__(self) -> tuple:
-        return _made, (type(self), *self._given, getattr(self, "_kept", None))
+        return _made, (type(self), *self._given, self._kept)
 
     def __copy__(self) -> Any:
         found = object.__new__(type(self))

@@ -31,7 +31,9 @@ def test_fits_are_those_of_scipy(sigma):
     assert found.success.all() and found.x.shape == (20, 3)
     for row, y in enumerate(data):
         noise = None if sigma is None else np.broadcast_to(sigma, T.shape)
-        popt, pcov = scipy.optimize.curve_fit(decay, T, y, [2.0, 1.0, 0.5], sigma=noise, absolute_sigma=sigma is not None, xtol=1e-12)
+        popt, pcov = scipy.optimize.curve_fit(
+            decay, T, y, [2.0, 1.0, 0.5], sigma=noise, absolute_sigma=sigma is not None, xtol=1e-12
+        )
         assert np.allclose(found.x[row], popt, rtol=1e-5)
         assert np.allclose(found.stderr[row], np.sqrt(np.diag(pcov)), rtol=1e-4)
 

@@ -70,7 +70,10 @@ def test_missing_observations_are_left_out(kind, sigma):
     covariance = 0.01 * (np.eye(8) + 0.3)
     noise = {"each": np.linspace(0.1, 0.2, 8), "full": covariance}.get(sigma, sigma)
     fewer = {"each": np.linspace(0.1, 0.2, 8)[kept], "full": covariance[np.ix_(kept, kept)]}.get(sigma, sigma)
-    curve = lambda theta: pair(theta)[:, 0]
+
+    def curve(theta):
+        return pair(theta)[:, 0]
+
     data = operator @ curve(TRUTH) + 0.01 * np.sin(np.arange(8.0))
     data[[2, 5]] = np.nan
     given = operator if kind == "array" else pytest.importorskip("scipy.sparse").csc_matrix(operator)

@@ -112,7 +112,9 @@ def test_a_server_of_the_package_umbridge_is_a_model():
     pytest.importorskip("umbridge", reason="umbridge is not installed")
     with pb.serve({"any": decay()}) as server:
         port = int(server.url.rsplit(":", 1)[1])
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(SERVER), str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SERVER), str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         url = f"http://127.0.0.1:{port}"
         for _ in range(200):
