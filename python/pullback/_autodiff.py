@@ -188,6 +188,14 @@ class Equations(Implicit):
         return f"<{type(self).__name__}: state {self.shape}>"
 
 
+def width(batch: Any) -> int:
+    """Returns the number of vectors in one product."""
+    found = _arguments.count("batch", batch)
+    if found == 0:
+        raise ValueError("batch must be positive")
+    return found
+
+
 def model(make: Callable, f: Callable, state: Any, options: dict) -> Any:
     """Returns a formula without a state, and otherwise equations for it. ``make(f, shape)`` returns the calls."""
     form = options.pop("jacobian")

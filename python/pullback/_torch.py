@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from . import _arguments, _autodiff
+from . import _autodiff
 from ._autodiff import by_batches
 
 __all__ = ["from_torch"]
@@ -123,9 +123,7 @@ def from_torch(
     >>> pb.minimize(decay, 2.0 * np.exp(-0.7 * t.numpy()), [1.0, 1.0]).x.round(8).tolist()
     [2.0, 0.7]
     """
-    width = _arguments.count("batch", batch)
-    if width == 0:
-        raise ValueError("batch must be positive")
+    width = _autodiff.width(batch)
     options = {
         "jacobian": jacobian,
         "sparsity": sparsity,

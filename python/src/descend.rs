@@ -234,13 +234,17 @@ impl Parts {
         Ok(())
     }
 
-    /// Returns the uncertainty, with the variance of the noise from the residual if the noise is not known.
-    fn uncertain(&self, report: &Report, descent: &Descent<'_>) -> Uncertain {
-        let variance = match self.estimates_noise && self.loss.data().is_some() {
+    /// Returns the noise by which errors are computed: that of the residual if it is not known.
+    pub(crate) fn variance(&self) -> Variance {
+        match self.estimates_noise && self.loss.data().is_some() {
             true => Variance::Estimated,
             false => Variance::Known,
-        };
-        let estimates = report.estimates(descent, variance);
+        }
+    }
+
+    /// Returns the uncertainty.
+    fn uncertain(&self, report: &Report, descent: &Descent<'_>) -> Uncertain {
+        let estimates = report.estimates(descent, self.variance());
         let named = estimates.and_then(|estimates| match &self.names {
             Some(names) => estimates.named(&names.iter().map(String::as_str).collect::<Vec<_>>()),
             None => Ok(estimates),

@@ -194,15 +194,25 @@ pub(crate) fn loss(
         "reverse_kullback_leibler" => divergence(Divergence::reverse_kullback_leibler, data),
         "hellinger" => divergence(Divergence::hellinger, data),
         "chi_squared" => divergence(Divergence::chi_squared, data),
-        "soft_l1" => robust(Penalty::SoftL1, data),
-        "huber" => robust(Penalty::Huber, data),
-        "cauchy" => robust(Penalty::Cauchy, data),
-        "tukey" => robust(Penalty::Tukey, data),
-        other => Err(unknown(
-            "loss",
-            other,
-            "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, soft_l1, huber, cauchy or tukey",
-        )),
+        other => match penalty(other) {
+            Some(penalty) => robust(penalty, data),
+            None => Err(unknown(
+                "loss",
+                other,
+                "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, soft_l1, huber, cauchy or tukey",
+            )),
+        },
+    }
+}
+
+/// Returns the penalty against outliers of this name.
+pub(crate) fn penalty(name: &str) -> Option<Penalty> {
+    match name {
+        "soft_l1" => Some(Penalty::SoftL1),
+        "huber" => Some(Penalty::Huber),
+        "cauchy" => Some(Penalty::Cauchy),
+        "tukey" => Some(Penalty::Tukey),
+        _ => None,
     }
 }
 
@@ -332,10 +342,7 @@ fn prior(
     Ok(Prior(Arc::new(prior.map_err(raise)?), text))
 }
 
-/// Normal prior with this mean. ``sigma`` is a standard deviation, one per parameter, or a covariance matrix.
-///
-/// >>> import pullback as pb
-/// >>> prior = pb.gaussian([1.0, 0.0], 0.5)
+/// Normal prior with this mean. The documentation of priors is that of `_prior.py`.
 #[pyfunction]
 pub(crate) fn gaussian(mean: &Bound<'_, PyAny>, sigma: &Bound<'_, PyAny>) -> PyResult<Prior> {
     let mean = vector("mean", mean)?;
@@ -344,11 +351,7 @@ pub(crate) fn gaussian(mean: &Bound<'_, PyAny>, sigma: &Bound<'_, PyAny>) -> PyR
     prior(Tikhonov::new(mean, noise), text)
 }
 
-/// Penalty on the gradient of a field on a grid, ½ weight² ∫|∇θ|² + θ²/range² dx. Without a range the second term is absent.
-///
-/// >>> import pullback as pb
-/// >>> pb.smoothness(pb.Grid([(0.0, 1.0, 32)]), 0.5)
-/// <smoothness prior of 32 cells, weight 0.5>
+/// Penalty on the gradient of a field on a grid.
 #[pyfunction]
 #[pyo3(signature = (grid, weight, range=None))]
 pub(crate) fn smoothness(grid: &Grid, weight: f64, range: Option<f64>) -> PyResult<Prior> {
@@ -364,14 +367,7 @@ pub(crate) fn smoothness(grid: &Grid, weight: f64, range: Option<f64>) -> PyResu
     )
 }
 
-/// Gaussian random field on a grid with this standard deviation and range of correlations.
-///
-/// The deviation holds away from the boundary, through which there is no flux. Within about a range of it the deviation grows: up
-/// to √2 sigma on a side, 2 sigma in a corner of a square, and 2.8 sigma in a corner of a cube (a little less in the cells there).
-///
-/// >>> import pullback as pb
-/// >>> pb.matern(pb.Grid([(0.0, 1.0, 32)]), sigma=1.0, range=0.2)
-/// <matern prior of 32 cells, sigma 1, range 0.2>
+/// Gaussian random field on a grid.
 #[pyfunction]
 #[pyo3(signature = (grid, sigma, range, mean=None))]
 pub(crate) fn matern(

@@ -14,7 +14,7 @@ use pyo3::types::PyDict;
 
 use crate::convert::{matrix, to_array, vector};
 use crate::error::raise;
-use crate::objective::{noise, transform};
+use crate::objective::{noise, penalty, transform};
 use crate::program::{Arguments, Program};
 use crate::ready::ReadyModel;
 use crate::threads;
@@ -129,7 +129,7 @@ impl TracedPoints {
             .transforms
             .map(|all| all.iter().map(transform).collect());
         let transforms: Option<Vec<Transform>> = transforms.transpose()?;
-        let penalty = choices.penalty.as_deref().map(penalty).transpose()?;
+        let penalty = choices.penalty.as_deref().map(named_penalty).transpose()?;
         let mut fits = FitMany::new(&*self.0).tolerances(Tolerances {
             iterations: choices.iterations,
             ..Tolerances::default()
@@ -155,16 +155,12 @@ impl TracedPoints {
     }
 }
 
-fn penalty(name: &str) -> PyResult<Penalty> {
-    match name {
-        "soft_l1" => Ok(Penalty::SoftL1),
-        "huber" => Ok(Penalty::Huber),
-        "cauchy" => Ok(Penalty::Cauchy),
-        "tukey" => Ok(Penalty::Tukey),
-        _ => Err(PyValueError::new_err(format!(
+fn named_penalty(name: &str) -> PyResult<Penalty> {
+    penalty(name).ok_or_else(|| {
+        PyValueError::new_err(format!(
             "loss must be one of linear, soft_l1, huber, cauchy, tukey, not '{name}'"
-        ))),
-    }
+        ))
+    })
 }
 
 fn dictionary<'py>(py: Python<'py>, fits: &Fits) -> PyResult<Bound<'py, PyDict>> {

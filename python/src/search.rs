@@ -5,7 +5,6 @@ use std::sync::Arc;
 use numpy::PyArray1;
 use pullback::Bounds;
 use pullback::multistart::{MultiStart, Summary};
-use pullback::posterior::Variance;
 use pullback::profile::{End, Identifiability, Profile, ProfileLikelihood, Profiles};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -30,16 +29,6 @@ pub(crate) struct Starts {
     shortlist: Option<(usize, usize)>,
     names: Option<Vec<String>>,
     errors: bool,
-}
-
-impl Parts {
-    /// Returns the noise by which errors are computed.
-    fn variance(&self) -> Variance {
-        match self.estimates_noise && self.loss.data().is_some() {
-            true => Variance::Estimated,
-            false => Variance::Known,
-        }
-    }
 }
 
 fn strs(names: &[String]) -> Vec<&str> {
