@@ -39,6 +39,7 @@ mod saved_noise;
 mod schedule;
 mod shortlist;
 mod simulator;
+mod solved;
 mod standard_errors;
 mod stops;
 #[path = "../support/mod.rs"]
