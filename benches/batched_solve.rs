@@ -9,11 +9,13 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use pullback::faer::{Mat, MatMut};
 use pullback::linalg::internals::Kernels;
-use pullback::linalg::{Factor, Precision, SolveStats, Stencil, StencilSolver};
+use pullback::linalg::{Factor, Precision, SolveStats, StencilSolver};
 use pullback::{Backend, Cpu, Operator, Result, Side, random};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+#[path = "support/laplacian.rs"]
+mod laplacian;
 #[allow(
     dead_code,
     reason = "the problem has more sides than this bench looks at"
@@ -23,6 +25,7 @@ mod lorenz;
 #[path = "support/memory.rs"]
 mod memory;
 
+use laplacian::weighted_laplacian;
 use lorenz::Problem;
 
 /// Numbers in the vectors whose copies measure the bandwidth: far beyond any cache.
@@ -254,21 +257,6 @@ fn factors(sizes: &[usize], bar: &ProgressBar) -> Result<()> {
     let laplacian = weighted_laplacian(512)?;
     let a = || Operator::stencil(laplacian.clone()).positive_definite();
     factorised("weighted Laplacian 512²", a, &[Side::Plain], bar)
-}
-
-/// With lognormal weights, pinned in one cell.
-fn weighted_laplacian(n: usize) -> Result<Stencil> {
-    let grid = pullback::Grid::new(&[(0.0, 1.0, n), (0.0, 1.0, n)])?;
-    let r = random::normal(grid.cells(), 1, 1);
-    let r: Vec<f64> = r.iter().map(|r| r.exp()).collect();
-    let mut laplacian = grid.flux_divergence(|face| {
-        let w = 0.5 * (r[face.lower] + r[face.upper]) / face.spacing;
-        [w, -w]
-    });
-    let mut pin = vec![0.0; r.len()];
-    pin[r.len() / 2] = laplacian.diagonal()[r.len() / 2];
-    laplacian.add_diagonal(&pin);
-    Ok(laplacian)
 }
 
 fn main() -> Result<()> {

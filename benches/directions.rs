@@ -4,22 +4,21 @@
 //! `cargo bench --bench directions`; `-- --quick` leaves out grids beyond 128². The peer is
 //! `benches/peers/darcy_gauss_newton.py`.
 
+#[path = "support/darcy.rs"]
+mod darcy;
+
 use std::time::Instant;
 
-use pullback::descent::{Counts, Tolerances};
+use darcy::Problem;
+use pullback::descent::Counts;
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Nystrom, Preconditioner, Sketched,
 };
 use pullback::faer::{MatMut, MatRef};
-use pullback::loss::{Divergence, Observations};
+use pullback::loss::Divergence;
 use pullback::metric::{FisherRao, Wasserstein2};
-use pullback::models::{Darcy, End};
 use pullback::prior::Matern;
-use pullback::{
-    Backend, Cpu, Descent, Direction, Grid, Metric, Model, Noise, Operator, Report, Result, Side,
-};
-
-const NOISE: f64 = 0.01;
+use pullback::{Backend, Cpu, Descent, Direction, Grid, Metric, Model, Operator, Result, Side};
 
 fn main() -> Result<()> {
     let quick = std::env::args().any(|a| a == "--quick");
@@ -30,64 +29,6 @@ fn main() -> Result<()> {
     })?;
     directions()?;
     transport()
-}
-
-/// The problem that the peer solves too; its data are made without chance.
-struct Problem {
-    model: Darcy,
-    loss: Observations,
-    prior: Matern,
-    parameters: usize,
-}
-
-impl Problem {
-    /// All cells are measured where `points` is 0.
-    fn new(n: usize, points: usize) -> Result<Self> {
-        let grid = Grid::new(&[(0.0, 1.0, n), (0.0, 1.0, n)])?;
-        let model =
-            Darcy::new(&grid)?
-                .pressure(0, End::Lower, 1.0)?
-                .pressure(0, End::Upper, 0.0)?;
-        let turn = 2.0 * std::f64::consts::PI;
-        let truth = grid.sample(|x| {
-            (turn * x[0]).sin() * (turn * x[1]).cos() + 0.5 * (5.0 * x[0] * x[1]).cos()
-        });
-        let along = |i: usize, step: f64| 0.05 + 0.9 * (0.5 + i as f64 * step).fract();
-        let wells: Vec<[f64; 2]> = (0..points)
-            .map(|i| [along(i, 0.754877666), along(i, 0.569840291)])
-            .collect();
-        let measured = if points == 0 {
-            model.observe_all()
-        } else {
-            model.observe(&wells)?
-        };
-        let mut data = measured.apply_to(Side::Plain, &model.pressures(&truth)?)?;
-        for (i, d) in data.iter_mut().enumerate() {
-            let i = i as f64;
-            *d += NOISE * 2.0_f64.sqrt() * (0.7 * i * i + i).sin();
-        }
-        let noise = Noise::uniform(data.len(), NOISE)?;
-        Ok(Self {
-            loss: Observations::new(measured, data, noise)?,
-            prior: Matern::new(&grid, 1.0, 0.3)?,
-            parameters: grid.cells(),
-            model,
-        })
-    }
-
-    fn run(&self, direction: &dyn Direction, cpu: &Cpu) -> Result<Report> {
-        let tolerances = Tolerances {
-            gradient: 1e-6,
-            iterations: 40,
-            ..Tolerances::default()
-        };
-        Descent::new(&self.model, &self.loss)
-            .prior(&self.prior)
-            .direction(direction)
-            .backend(cpu)
-            .tolerances(tolerances)
-            .run(&vec![0.0; self.parameters], |_| ())
-    }
 }
 
 fn solves(c: &Counts) -> usize {

@@ -2,40 +2,18 @@
 //!
 //! `cargo bench --bench wasserstein`, with `RAYON_NUM_THREADS=1` for one core.
 
+#[path = "support/mixture.rs"]
+mod mixture;
+
 use std::hint::black_box;
 use std::time::Instant;
 
+use mixture::{mixture, step};
 use pullback::direction::information_matrix;
 use pullback::faer::Mat;
 use pullback::loss::L2Misfit;
 use pullback::metric::Wasserstein2;
-use pullback::models::{GaussianMixture, Parameter};
-use pullback::{Cpu, Descent, Grid, Loss, Metric, Result};
-
-fn mixture(cells: usize) -> Result<GaussianMixture> {
-    let mean = Parameter::Mean;
-    GaussianMixture::new(&Grid::new(&[(-4.0, 10.0, cells), (-4.0, 10.0, cells)])?)
-        .component(0.3, &[1.0, 3.0], 1.0)
-        .component(0.7, &[3.0, 2.0], 1.0)
-        .free(&[
-            Parameter::Weight(0),
-            mean(0, 0),
-            mean(0, 1),
-            mean(1, 0),
-            mean(1, 1),
-        ])
-}
-
-/// Density, sensitivities, gradient, metric, direction: all that a step needs.
-fn step(
-    model: &GaussianMixture,
-    loss: &dyn Loss,
-    metric: &dyn Metric,
-    cpu: &Cpu,
-) -> Result<Vec<f64>> {
-    let descent = Descent::new(model, loss).metric(metric).backend(cpu);
-    Ok(descent.propose(&[0.4, 1.5, 3.2, 3.3, 1.8], 0.0)?.eta)
-}
+use pullback::{Cpu, Metric, Result};
 
 /// The median of some runs after one that does not count.
 fn seconds<T>(repeats: usize, mut work: impl FnMut() -> Result<T>) -> Result<f64> {

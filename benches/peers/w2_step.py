@@ -13,7 +13,8 @@ import time
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from scipy.sparse.linalg import splu
+
+from solvers import Splu
 
 
 def gaussian(x, mean):
@@ -55,14 +56,29 @@ def laplacian(r, face, h, lower, upper):
     return diagonal / h**2, -face / h**2
 
 
-def factor_sparse(diagonal, off, lower, upper):
+def matrix(diagonal, off, lower, upper):
     count = len(diagonal)
     cells = np.arange(count)
     values = np.concatenate([diagonal, off, off])
     rows, columns = np.concatenate([cells, lower, upper]), np.concatenate([cells, upper, lower])
-    a = sp.csc_matrix((values, (rows, columns)), shape=(count, count))
-    options = {"SymmetricMode": True}
-    return splu(a, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options).solve
+    return sp.csc_matrix((values, (rows, columns)), shape=(count, count))
+
+
+def factor_sparse(diagonal, off, lower, upper):
+    return Splu(None).factorise(matrix(diagonal, off, lower, upper))
+
+
+def cholesky_by(kind):
+    """Factorises by a solver of solvers.py that keeps its analysis."""
+    kept = []
+
+    def factor(*parts):
+        a = matrix(*parts)
+        if not kept:
+            kept.append(kind(a))
+        return kept[0].factorise(a)
+
+    return factor
 
 
 def factor_banded(diagonal, off, lower, upper):
