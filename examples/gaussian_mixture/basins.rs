@@ -3,11 +3,14 @@
 use indicatif::ProgressBar;
 use pullback::Result;
 use pullback::plot::Field2;
-use rayon::prelude::*;
 
 use crate::output::REACHED;
+use crate::pictures::sample;
 use crate::problem::{Case, Problem};
 use crate::support::geometry::{Geometry, LossKind};
+
+/// Number of cells along each axis of the densities.
+pub const CELLS: usize = 20;
 
 /// Classifies the end of a descent: 0 at the truth, 1 away from it at a bound, 2 elsewhere, within 150 steps.
 fn outcome(problem: &Problem, case: Case, geometry: Geometry, start: &[f64]) -> f64 {
@@ -31,25 +34,11 @@ pub fn map(
     side: usize,
     bar: &ProgressBar,
 ) -> Result<Field2> {
-    let problem = Problem::new(case, loss, 28)?;
-    let [x, y] = case.window();
-    let mut field = Field2 {
-        x,
-        y,
-        shape: [side, side],
-        values: vec![0.0; side * side],
-    };
-    let starts: Vec<[f64; 2]> = (0..side * side)
-        .map(|k| field.centre(k / side, k % side))
-        .collect();
-    field.values = starts
-        .par_iter()
-        .map(|start| {
-            bar.inc(1);
-            outcome(&problem, case, geometry, start)
-        })
-        .collect();
-    Ok(field)
+    let problem = Problem::new(case, loss, CELLS)?;
+    Ok(sample(case.window(), side, |start| {
+        bar.inc(1);
+        outcome(&problem, case, geometry, &start)
+    }))
 }
 
 /// Fraction of the starts from which the truth is found.

@@ -92,14 +92,14 @@ fn draw(options: &Options, case: Case, runs: &[Run]) -> Result<(), Failure> {
         pictures::means(runs, &density, &file("paths"))?;
         return Ok(());
     }
-    let landscape = pictures::landscape(&problem, case, if options.quick { 48 } else { 120 });
+    let landscape = pictures::landscape(&problem, case, if options.quick { 32 } else { 64 });
     pictures::paths(runs, &landscape, &file("paths"))?;
     quadratics::picture(&problem, runs, &file("quadratic_models"))?;
     draw_basins(options, case, runs, &file("basins"))
 }
 
 fn draw_basins(options: &Options, case: Case, runs: &[Run], stem: &Path) -> Result<(), Failure> {
-    let side = if options.quick { 8 } else { 28 };
+    let side = if options.quick { 8 } else { 16 };
     let starts = side * side * options.geometries.len();
     let bar = bar(
         starts,

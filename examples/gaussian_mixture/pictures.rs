@@ -7,6 +7,9 @@ use pullback::plot::{
     Chart, Colour, Corner, Field2, Levels, Marker, PALETTE, Page, Palette, Point, Stroke,
 };
 
+use rayon::prelude::*;
+
+use crate::basins::CELLS;
 use crate::output::{Run, describe};
 use crate::problem::{Case, Problem};
 use crate::support::geometry::Geometry;
@@ -20,9 +23,28 @@ pub fn colour(geometry: Geometry) -> Colour {
 /// Samples log₁₀ of the loss in the window of a case with two parameters.
 pub fn landscape(problem: &Problem, case: Case, side: usize) -> Field2 {
     let [x, y] = case.window();
-    Field2::sample(x, y, [side, side], |a, b| {
+    sample([x, y], side, |[a, b]| {
         problem.loss_at(&[a, b]).max(1e-12).log10()
     })
+}
+
+/// Samples a function at the centres of `side`×`side` cells in a window, on all cores.
+pub fn sample(
+    [x, y]: [[f64; 2]; 2],
+    side: usize,
+    value: impl Fn([f64; 2]) -> f64 + Sync,
+) -> Field2 {
+    let mut field = Field2 {
+        x,
+        y,
+        shape: [side, side],
+        values: Vec::new(),
+    };
+    let cells = (0..side * side).into_par_iter();
+    field.values = cells
+        .map(|k| value(field.centre(k / side, k % side)))
+        .collect();
+    field
 }
 
 /// Starts a page whose title names the case and the loss.
@@ -133,8 +155,8 @@ pub fn basins(runs: &[Run], maps: &[(Geometry, Field2)], stem: &Path) -> Result<
         (Colour(110, 110, 116), "a bound"),
         (Colour(236, 228, 212), "neither within 150 steps"),
     ];
-    let what = "result of a descent, by start (28×28 cells)";
-    let mut page = page(runs, columns(runs), what).chart_size(640, 480);
+    let what = format!("result of a descent, by start (densities on {CELLS}×{CELLS} cells)");
+    let mut page = page(runs, columns(runs), &what).chart_size(640, 480);
     for ((geometry, field), run) in maps.iter().zip(runs) {
         let share = 100.0 * crate::basins::share(field);
         let title = format!("{}: {share:.0} % find the truth", geometry.label());

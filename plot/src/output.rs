@@ -61,19 +61,27 @@ impl Bitmap {
     fn averaged(&self, size: [u32; 2]) -> Bitmap {
         let mut coarse = Bitmap::white(size, PNG_SCALE);
         let block = SUPERSAMPLING as usize;
-        for y in 0..coarse.height {
-            for x in 0..coarse.width {
-                for channel in 0..3 {
-                    let mut sum = 0;
-                    for (dy, dx) in (0..block).flat_map(|dy| (0..block).map(move |dx| (dy, dx))) {
-                        let at = (y * block + dy) * self.width + x * block + dx;
-                        sum += usize::from(self.bytes[3 * at + channel]);
+        let rows = coarse.bytes.chunks_exact_mut(3 * coarse.width.max(1));
+        let fine = self
+            .bytes
+            .chunks_exact(3 * block * block * coarse.width.max(1));
+        let mut sums = vec![0_u16; 3 * coarse.width];
+        for (coarse, fine) in rows.zip(fine) {
+            sums.fill(0);
+            for pixels in fine.chunks_exact(block * sums.len()) {
+                for (sum, pixels) in sums.chunks_exact_mut(3).zip(pixels.chunks_exact(3 * block)) {
+                    for pixel in pixels.chunks_exact(3) {
+                        (0..3).for_each(|channel| sum[channel] += u16::from(pixel[channel]));
                     }
-                    // Half of the divisor is added to round to the nearest integer.
-                    let mean = (sum + block * block / 2) / (block * block);
-                    coarse.bytes[3 * (y * coarse.width + x) + channel] = mean as u8;
                 }
             }
+            // Half of the divisor is added to round to the nearest integer.
+            let count = (block * block) as u16;
+            let means = sums.iter().map(|sum| (sum + count / 2) / count);
+            coarse
+                .iter_mut()
+                .zip(means)
+                .for_each(|(byte, mean)| *byte = mean as u8);
         }
         coarse
     }
