@@ -62,7 +62,7 @@ impl CudaKernels {
         Ok(kernels)
     }
 
-    /// Copies columns to the device as a batch for [`Factor::solve_batch`](crate::Factor::solve_batch).
+    /// Copies columns to the device as a batch for [`Factor::solve_batch`](crate::linalg::Factor::solve_batch).
     ///
     /// # Errors
     /// Fails if the device fails.
