@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use pullback::Result;
-use pullback::linalg::{Cuda, Precision};
+use pullback::linalg::{Cuda, Precision, SweepOrder};
 
 #[path = "support/budget.rs"]
 mod budget;
@@ -124,9 +124,15 @@ fn solves(
     for which in [Stationary::adjoints, Stationary::laplacian] {
         // One after another: at 128³ right-hand sides alone take a gigabyte.
         let posed = which(&stationary, m);
-        on_the_device(bench, cuda, &posed, Precision::Auto)?;
+        on_the_device(bench, cuda, &posed, (Precision::Auto, SweepOrder::Auto))?;
         if posed.is_adjoint() {
-            on_the_device(bench, cuda, &posed, Precision::Single)?;
+            on_the_device(bench, cuda, &posed, (Precision::Single, SweepOrder::Auto))?;
+        }
+        // Either order of the sweeps, with all columns and with one.
+        let alone = which(&stationary, 1);
+        for sweeps in [SweepOrder::Corners, SweepOrder::RedBlack] {
+            on_the_device(bench, cuda, &posed, (Precision::Auto, sweeps))?;
+            on_the_device(bench, cuda, &alone, (Precision::Auto, sweeps))?;
         }
         let begin = Instant::now();
         if n <= MOST_COMPARED {
@@ -146,6 +152,6 @@ fn solves(
 /// Adjoints on the device alone.
 fn largest(bench: &mut Bench, cuda: &mut Cuda, (n, m): (usize, usize)) -> Result<()> {
     let adjoints = Stationary::new(bench, cuda, n)?.adjoints(m);
-    on_the_device(bench, cuda, &adjoints, Precision::Auto)?;
+    on_the_device(bench, cuda, &adjoints, (Precision::Auto, SweepOrder::Auto))?;
     Ok(())
 }

@@ -17,7 +17,8 @@
 # PYTHON           python3
 #
 # The bench prints, like the peers, lines "by,problem,cells along an axis,columns,iterations,seconds,seconds a
-# column,residual"; by is pullback-cuda, pullback-cuda-single or pullback-cpu; problems are adjoints, w2-laplacian, product,
+# column,residual"; by is pullback-cuda, pullback-cuda-single,
+# pullback-cuda-corners, pullback-cuda-red-black (orders of the sweeps) or pullback-cpu; problems are adjoints, w2-laplacian, product,
 # sweep, sweep-single, copy and what else it likes: sweeps that are launched kernel by kernel end in -launched, solves with
 # columns that come from the memory of the processor in -to-and-fro. Whatever else it prints stays in its log.
 set -euo pipefail
@@ -259,6 +260,7 @@ summary() {
             if (problem == "copy") return 16
             if (problem == "product") return 16 + 56 / m
             if (problem == "sweep") return 24 + 56 / m
+            if (problem == "sweep-red-black") return 24 + 112 / m
             if (problem == "sweep-single") return 12 + 28 / m
             return 0
         }

@@ -114,6 +114,7 @@ fn bytes(problem: &str, m: f64) -> Option<f64> {
         "copy" => Some(16.0),
         "product" => Some(16.0 + 56.0 / m),
         "sweep" => Some(24.0 + 56.0 / m),
+        "sweep-red-black" => Some(24.0 + 112.0 / m),
         "sweep-single" => Some(12.0 + 28.0 / m),
         _ => None,
     }

@@ -35,6 +35,13 @@ pub(crate) fn on_the_device(bench: &mut Bench, cuda: &Cuda, (n, m): (usize, usiz
     let off = distance(&kernels.column_of_product()?, &expected);
     bench.report(&of("product", off), seconds);
     bench.check("a product, beside the processor's", off, 1e-14);
+    for (name, recorded) in [
+        ("sweep-red-black", true),
+        ("sweep-red-black-launched", false),
+    ] {
+        let seconds = kernels.red_black_sweep(false, recorded)?;
+        bench.report(&of(name, 0.0), seconds);
+    }
     for (single, name, launched) in [
         (false, "sweep", "sweep-launched"),
         (true, "sweep-single", "sweep-single-launched"),

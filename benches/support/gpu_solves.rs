@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use pullback::faer::Mat;
 use pullback::linalg::internals::CudaKernels;
-use pullback::linalg::{Cuda, Precision, StencilSolver};
+use pullback::linalg::{Cuda, Precision, StencilSolver, SweepOrder};
 use pullback::loss::Divergence;
 use pullback::models::InvariantMeasure;
 use pullback::models::flow::Lorenz;
@@ -49,6 +49,7 @@ pub(crate) struct Stationary {
 impl Stationary {
     pub(crate) fn new(bench: &Bench, cuda: &mut Cuda, n: usize) -> Result<Self> {
         (cuda.cpu.krylov_tolerance, cuda.cpu.cycles) = (TOLERANCE, Precision::Auto);
+        cuda.sweeps = SweepOrder::Auto;
         let begin = Instant::now();
         let problem = Problem::new(n)?;
         let made = begin.elapsed().as_secs_f64();
@@ -115,16 +116,23 @@ pub(crate) fn on_the_device(
     bench: &mut Bench,
     cuda: &mut Cuda,
     posed: &Posed,
-    cycles: Precision,
+    (cycles, sweeps): (Precision, SweepOrder),
 ) -> Result<()> {
     cuda.cpu.krylov_tolerance = TOLERANCE;
-    cuda.cpu.cycles = cycles;
-    let by = match cycles {
-        Precision::Single => "pullback-cuda-single",
-        _ => "pullback-cuda",
+    (cuda.cpu.cycles, cuda.sweeps) = (cycles, sweeps);
+    let by = match (cycles, sweeps) {
+        (Precision::Single, _) => "pullback-cuda-single",
+        (_, SweepOrder::Auto) => "pullback-cuda",
+        (_, SweepOrder::Corners) => "pullback-cuda-corners",
+        (_, SweepOrder::RedBlack) => "pullback-cuda-red-black",
     };
     let (name, a, b) = (posed.name, (posed.a)(), &posed.b);
     let place = format!("{name} at {}³ × {}, {by}", posed.n, b.ncols());
+    // The generator has a gauge, and the Laplacian is positive definite.
+    let form = (!posed.is_adjoint(), posed.is_adjoint());
+    let shape = [posed.n as u32; 3];
+    let launches = CudaKernels::launches_a_step(shape, form, (b.ncols(), sweeps));
+    bench.say(format!("{place}: {launches} launches a step"));
     let begin = Instant::now();
     let factor = cuda.factor((posed.a)())?;
     CudaKernels::wait(cuda)?;
@@ -198,6 +206,7 @@ pub(crate) fn on_the_cores(bench: &mut Bench, posed: &Posed, columns: usize) -> 
 /// as uncertain as what is looked for here.
 pub(crate) fn compare(bench: &mut Bench, cuda: &mut Cuda, posed: &Posed) -> Result<()> {
     (cuda.cpu.krylov_tolerance, cuda.cpu.cycles) = (CLOSER, Precision::Auto);
+    cuda.sweeps = SweepOrder::Auto;
     let cpu = multigrid(CLOSER);
     let b = posed.b.subcols(0, COMPARED.min(posed.b.ncols())).to_owned();
     let (mut x, mut y) = (b.clone(), b);
@@ -218,6 +227,7 @@ pub(crate) fn recovery(bench: &mut Bench, cuda: &mut Cuda, n: usize) -> Result<(
     bench.say(format!("a recovery at {n}³ on the device"));
     (cuda.cpu.krylov_tolerance, cuda.cpu.cycles) =
         (Cpu::default().krylov_tolerance, Precision::Auto);
+    cuda.sweeps = SweepOrder::Auto;
     let model = InvariantMeasure::new(&Problem::new(n)?.grid, Lorenz)?;
     let data = model.density(&Lorenz::CLASSIC, cuda)?;
     let loss = Divergence::kullback_leibler(model.grid(), data)?;

@@ -7,6 +7,7 @@ use faer::{MatMut, MatRef};
 
 use super::operator::{Operator, Side, Stencil};
 use super::repeated::by_block;
+use super::sweep_order::{Estimate, STEPS};
 use super::{Backend, Batch, Cpu, Cuda, Factor, SolveStats};
 use crate::error::{Error, Result};
 
@@ -14,10 +15,11 @@ use crate::error::{Error, Result};
 /// otherwise.
 ///
 /// Without a device, everything is solved on the CPU. The estimate counts the work of one iteration with a
-/// three-dimensional stencil. On the device, an iteration launches one kernel per hyperplane and sweep, which
-/// takes 1.5 µs, and reads and writes its vectors at 4 TB/s. On the CPU, a sweep takes 4 ns per cell and
-/// column, divided by the number of threads or columns, whichever is less. Single columns therefore stay on
-/// the CPU up to about 64³ cells, and batches of 64 columns are solved on the device from about 20³ cells.
+/// three-dimensional stencil. On the device, an iteration launches its kernels, which takes 1.5 µs each, and
+/// reads and writes its vectors at 4 TB/s, in the faster [`SweepOrder`](super::SweepOrder). On the CPU, a sweep
+/// takes 4 ns per cell and column, divided by the number of threads or columns, whichever is less. Single
+/// columns therefore stay on the CPU up to about 42³ cells, and batches of 64 columns are solved on the device
+/// from about 20³ cells.
 /// Sparse matrices and two-dimensional stencils stay on the CPU, where factorisations are fast. `Display`
 /// names the device that was found; [`Report::solvers`](crate::Report::solvers) lists the methods that were
 /// used.
@@ -98,29 +100,15 @@ impl fmt::Display for Fastest {
     }
 }
 
-/// Estimated operation counts of one iteration with a stencil.
+/// Estimated run times of a solve with a stencil.
 struct Work {
-    cells: f64,
-    /// Number of hyperplanes of a sweep, summed over all levels of the multigrid hierarchy.
-    planes: f64,
-    /// Number of sweeps per iteration.
-    sweeps: f64,
-    /// Memory traffic of an iteration, in units of one sweep.
-    passes: f64,
+    estimate: Estimate,
     /// Whether the grid has more than one cell along each of three axes.
     three_dimensional: bool,
 }
 
-/// Number of iterations of a typical iterative solve.
-// With multigrid, general matrices take 9 to 18 iterations on 64³ and 128³ cells (benches/RESULTS.md). Both
-// estimates are proportional to this number, except for the transfer to the device and its preparation.
-const STEPS: f64 = 12.0;
-/// Time to launch a kernel, in seconds.
-const LAUNCH: f64 = 1.5e-6;
 /// Time to prepare the device for a batch, in seconds.
 const SETUP: f64 = 0.05;
-/// Time per entry of a sweep on the device, in seconds: 40 bytes at 4 TB/s.
-const DEVICE_PASS: f64 = 1e-11;
 /// Time per entry of a sweep on one thread of the CPU, in seconds.
 // This lies between 8 ns for a single column and 1.5 ns per column for wide batches.
 const PROCESSOR_PASS: f64 = 4e-9;
@@ -130,32 +118,23 @@ const TRANSFER: f64 = 1.6e-9;
 
 impl Work {
     fn of(stencil: &Stencil, definite: bool) -> Self {
-        let shape = stencil.shape.map(|n| n as f64);
         Self {
-            cells: stencil.cells() as f64,
-            // Every coarser level has half as many cells along each axis, and 1 + 1/2 + 1/4 + … = 2. A sweep
-            // over n₁×n₂×n₃ cells has n₁ + n₂ + n₃ − 2 hyperplanes.
-            planes: 2.0 * shape.iter().sum::<f64>(),
-            // Conjugate gradients apply one cycle of 1 + 1 sweeps per iteration, BiCGSTAB two cycles of 4 + 4
-            // sweeps. Residuals, products and vector updates add the traffic of four sweeps to the two sweeps
-            // of conjugate gradients. Next to the sixteen sweeps of BiCGSTAB they are neglected.
-            sweeps: if definite { 2.0 } else { 16.0 },
-            passes: if definite { 6.0 } else { 16.0 },
+            estimate: Estimate::of(stencil.shape, definite),
             three_dimensional: stencil.shape.iter().all(|&n| n > 1),
         }
     }
 
     /// Estimates whether the device solves this number of columns faster than the threads of the CPU.
     fn suits_a_device(&self, columns: usize, threads: usize) -> bool {
-        // For one column on n³ cells and a general matrix, the launches take 12·16·6n·1.5 µs = 1.7n ms, and
-        // the sweeps on the CPU take 12·16·n³·4 ns. With the set-up time, the two break even at n = 58. In
-        // wide batches, the cost of the launches is shared by all columns, whereas the work on the CPU is
-        // shared by its threads only.
-        let numbers = self.cells * columns as f64;
-        let launches = self.sweeps * self.planes;
-        let device = STEPS * (launches * LAUNCH + self.passes * numbers * DEVICE_PASS);
+        // For one column on n³ cells and a general matrix, the set-up takes 50 ms and the launches of red-black sweeps
+        // 4 ms, and the sweeps on the CPU take 12·16·n³·4 ns. The two break even at n = 42. In wide batches, the cost
+        // of the launches is shared by all columns, whereas the work on the CPU is shared by its threads only.
+        let numbers = self.estimate.cells * columns as f64;
+        let device = self
+            .estimate
+            .seconds(columns, self.estimate.faster(columns));
         let threads = threads.min(columns.max(1)) as f64;
-        let processor = STEPS * self.passes * numbers * PROCESSOR_PASS / threads;
+        let processor = STEPS * self.estimate.passes() * numbers * PROCESSOR_PASS / threads;
         self.three_dimensional && SETUP + TRANSFER * numbers + device < processor
     }
 }
@@ -235,6 +214,8 @@ mod tests {
         assert!(work(&[128; 3], false).suits_a_device(64, 16));
         assert!(work(&[32; 3], false).suits_a_device(64, 2));
         assert!(work(&[64; 3], true).suits_a_device(64, 2));
+        assert!(work(&[43; 3], false).suits_a_device(1, 2));
+        assert!(!work(&[40; 3], false).suits_a_device(1, 2));
         assert!(!work(&[16; 3], false).suits_a_device(4, 2));
         assert!(!work(&[512; 2], true).suits_a_device(64, 2));
         assert!(!work(&[10_000], false).suits_a_device(64, 2));

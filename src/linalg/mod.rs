@@ -25,6 +25,7 @@ mod pool;
 mod repeated;
 mod reuse;
 mod stats;
+mod sweep_order;
 mod tally;
 mod warm_start;
 
@@ -51,6 +52,7 @@ pub use self::operator::{Operator, Pattern, Product, Side, Stencil, View};
 pub(crate) use self::reuse::{Factors, Origin, Reuse};
 pub use self::stats::{Method, SolveStats, Solved};
 pub(crate) use self::stats::{describe_purposes, describe_solved, merge_solved};
+pub use self::sweep_order::SweepOrder;
 pub(crate) use self::tally::{Tally, TallyState};
 pub(crate) use self::warm_start::Batches;
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use super::operator::Operator;
-use super::{Backend, Cpu, Factor};
+use super::{Backend, Cpu, Factor, SweepOrder};
 use crate::error::{Error, Result};
 
 /// Backend that solves linear systems on a CUDA device. This program was built without the feature `cuda`, so that no
@@ -15,6 +15,8 @@ pub struct Cuda {
     pub cpu: Cpu,
     /// Upper bound in bytes for the vectors of one solve on the device; `None` allows all free memory.
     pub memory: Option<usize>,
+    /// Order of the sweeps of multigrid cycles on the device.
+    pub sweeps: SweepOrder,
     never: Infallible,
 }
 

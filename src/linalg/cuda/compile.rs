@@ -24,7 +24,7 @@ const SOURCES: [&str; 7] = [
 ];
 
 /// Names of the kernels that are looked up in the machine code.
-pub(super) const KERNELS: [&str; 61] = [
+pub(super) const KERNELS: [&str; 63] = [
     "collect",
     "collect_largest",
     "image_f",
@@ -44,6 +44,8 @@ pub(super) const KERNELS: [&str; 61] = [
     "relax_d",
     "relax_small_f",
     "relax_small_d",
+    "relax_colour_f",
+    "relax_colour_d",
     "restrict_f",
     "restrict_d",
     "prolong_f",

@@ -6,6 +6,7 @@
 //! buffer. The next allocation waits for the stream and frees the buffer.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cudarc::driver::result::{self, DriverError};
@@ -33,6 +34,8 @@ pub(super) struct Device {
     /// Addresses of dropped buffers that are not yet freed.
     dropped: Mutex<Vec<Pointer>>,
     staging: Mutex<Option<Staging>>,
+    /// Number of kernels that were launched or recorded.
+    pub(super) launched: AtomicUsize,
 }
 
 /// Buffer in device memory. Its initial contents are undefined and must not be read.
@@ -95,6 +98,7 @@ impl Device {
             stream_lock: Mutex::new(()),
             dropped: Mutex::new(Vec::new()),
             staging: Mutex::new(None),
+            launched: AtomicUsize::new(0),
         }))
     }
 
@@ -267,6 +271,7 @@ impl Device {
             what: "a kernel",
             detail: format!("no kernel is named {kernel}"),
         })?;
+        self.launched.fetch_add(1, Ordering::Relaxed);
         let mut builder = self.stream.launch_builder(function);
         for arg in args {
             match arg {

@@ -6,6 +6,7 @@ use super::passes::{Passes, Width};
 use super::plan::Plan;
 use crate::error::Result;
 use crate::linalg::operator::{Side, Stencil};
+use crate::linalg::sweep_order::Order;
 
 /// Device vectors of one application of a preconditioner: right-hand side, solution, and a workspace.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,13 @@ pub(super) struct Vectors<'r> {
     pub(super) b: Pointer,
     pub(super) x: Pointer,
     pub(super) workspace: &'r [Pointer],
+}
+
+/// Form of a step: whether it is for A or Aᵀ, and the order of the sweeps of its preconditioner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    pub(super) side: Side,
+    pub(super) order: Order,
 }
 
 /// Argument x of a product A x.
@@ -43,8 +51,8 @@ pub(super) trait Equations: Send + Sync {
     /// Computes the sum ‖|A||x|‖².
     fn magnitude(&self, passes: &Passes, side: Side, x: Pointer) -> Result<()>;
 
-    /// Applies the preconditioner: x ≈ A⁻¹ b.
-    fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()>;
+    /// Applies the preconditioner: x ≈ A⁻¹ b. Preconditioners without sweeps over cells ignore the order.
+    fn precondition(&self, passes: &Passes, form: Form, vectors: Vectors<'_>) -> Result<()>;
 
     /// Takes the coefficients of another stencil if the plans agree, and returns whether they do. By default the plans
     /// never agree.

@@ -1,4 +1,4 @@
-//! Factor of a matrix on a device, with a fallback to the CPU for columns whose iteration stagnates.
+//! Factor of a matrix on a device, with a fallback for columns whose iteration stagnates.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,47 +6,49 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Mat, MatMut, MatRef};
 
 use super::Cuda;
+use super::equations::Form;
 use super::resident::Resident;
 use super::solver::{IterativeSolver, Request};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::cpu::stencil::progress::Criteria;
-use crate::linalg::operator::{Operator, Side};
-use crate::linalg::{
-    Backend, Batch, Cpu, Factor, Method, Remote, SolveStats, check_batch, check_guess,
-};
+use crate::linalg::operator::Side;
+use crate::linalg::sweep_order::Order;
+use crate::linalg::{Batch, Factor, Method, Remote, SolveStats, check_batch, check_guess};
 
 /// Largest number of columns of a resident batch: CUDA limits the blocks along y to 65 535.
 const MAX_RESIDENT: usize = 65_535;
 
-/// Function that builds a copy of an operator.
-pub(super) type Rebuild<'a> = Box<dyn Fn() -> Operator<'a> + Send + Sync + 'a>;
+/// Function that builds a factor.
+pub(super) type Build<'a> = Box<dyn Fn() -> Result<Arc<dyn Factor + 'a>> + Send + Sync + 'a>;
 
 /// Matrix that is prepared on a device for solves.
 pub(super) struct OnDevice<'a> {
     pub(super) cuda: &'a Cuda,
-    /// Backend that solves on the CPU if the iteration on the device fails.
-    pub(super) cpu: &'a Cpu,
     pub(super) solver: Arc<IterativeSolver>,
+    pub(super) order: Order,
     pub(super) criteria: Criteria,
     pub(super) method: Method,
-    /// Function that builds a copy of the matrix for the CPU.
-    pub(super) rebuild: Rebuild<'a>,
-    /// Factor on the CPU, built on the first failure of the iteration.
-    pub(super) fallback: OnceLock<Box<dyn Factor + 'a>>,
+    /// Function that builds the factor for columns whose iteration fails.
+    pub(super) build_fallback: Build<'a>,
+    /// Factor for columns whose iteration fails, built on the first failure.
+    pub(super) fallback: OnceLock<Arc<dyn Factor + 'a>>,
 }
 
 impl OnDevice<'_> {
     fn request(&self, side: Side) -> Request<'_> {
         Request {
-            side,
+            form: Form {
+                side,
+                order: self.order,
+            },
             criteria: self.criteria,
             memory: self.cuda.memory,
             cache: &self.cuda.cache,
         }
     }
 
-    /// Returns whether the CPU should retry after this error.
+    /// Returns whether the fallback should retry after this error.
     fn falls_back_on(&self, error: &Error) -> bool {
         match error {
             // Stagnation says nothing about the matrix: a factorisation may still solve the system, or find
@@ -90,7 +92,7 @@ impl OnDevice<'_> {
         }
         // The factor is built without a lock. If two threads build it at the same time, one of the two is
         // dropped.
-        let factor = self.cpu.factor((self.rebuild)())?;
+        let factor = (self.build_fallback)()?;
         Ok(self.fallback.get_or_init(|| factor).as_ref())
     }
 }

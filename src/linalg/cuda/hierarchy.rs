@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::args::{Arg, Pointer, Rows};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Operand, Vectors};
+use super::equations::{Equations, Form, Operand, Vectors};
 use super::passes::{Passes, Width};
 use super::plan::Plan;
 use super::stored::{Stored, WHAT};
@@ -108,26 +108,26 @@ impl Hierarchy {
 
     /// Runs one V-cycle on a level and the coarser ones. The workspace must hold a right-hand side and a
     /// solution for each coarser level.
-    fn cycle(&self, passes: &Passes, (side, level): (Side, usize), v: Vectors<'_>) -> Result<()> {
+    fn cycle(&self, passes: &Passes, (form, level): (Form, usize), v: Vectors<'_>) -> Result<()> {
         let (Some(stored), [coarse_b, coarse_x, workspace @ ..]) =
             (self.levels.get(level), v.workspace)
         else {
-            return self.solve_coarsest(passes, side, v);
+            return self.solve_coarsest(passes, form.side, v);
         };
-        let rows = stored.rows(side);
+        let rows = stored.rows(form.side);
         // A cycle is a linear map only if it starts from x = 0. If it started from the x of the last step,
         // the preconditioner would change from step to step.
         self.clear(passes, rows, v.x)?;
-        self.sweeps(passes, rows, v, false)?;
+        self.sweeps_before(passes, (rows, form.order), v)?;
         self.restrict(passes, rows, v, *coarse_b)?;
         let coarse = Vectors {
             b: *coarse_b,
             x: *coarse_x,
             workspace,
         };
-        self.cycle(passes, (side, level + 1), coarse)?;
+        self.cycle(passes, (form, level + 1), coarse)?;
         self.prolong(passes, rows, *coarse_x, v.x)?;
-        self.sweeps(passes, rows, v, true)
+        self.sweeps_after(passes, (rows, form.order), v)
     }
 
     fn clear(&self, passes: &Passes, rows: Rows, x: Pointer) -> Result<()> {
@@ -281,8 +281,8 @@ impl Equations for Hierarchy {
         passes.sums("magnitude", &args, 1)
     }
 
-    fn precondition(&self, passes: &Passes, side: Side, vectors: Vectors<'_>) -> Result<()> {
-        self.cycle(passes, (side, 0), vectors)
+    fn precondition(&self, passes: &Passes, form: Form, vectors: Vectors<'_>) -> Result<()> {
+        self.cycle(passes, (form, 0), vectors)
     }
 
     fn refill(&self, device: &Device, stencil: &Stencil, plan: Plan) -> Result<bool> {

@@ -15,14 +15,13 @@ use super::plan::Plan;
 use super::resident::Resident;
 use super::solve::shift_for;
 use super::workspace::Workspace;
-use super::{Cuda, MAX_LANES};
+use super::{Cuda, MAX_LANES, method};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Batch;
+use crate::linalg::cpu::stencil::multigrid::COARSEST;
 use crate::linalg::operator::{Side, Stencil};
-
-/// Starting corner of the sweeps. All corners take the same time.
-const CORNER: u32 = 0;
+use crate::linalg::sweep_order::{Estimate, Order, SweepOrder};
 
 /// Intended duration of a measurement in seconds.
 const SECONDS: f64 = 0.1;
@@ -63,7 +62,7 @@ impl CudaKernels {
         Ok(kernels)
     }
 
-    /// Copies columns to the device as a batch for [`Factor::solve_batch`](crate::Factor::solve_batch).
+    /// Copies columns to the device as a batch for [`Factor::solve_batch`](crate::linalg::Factor::solve_batch).
     ///
     /// # Errors
     /// Fails if the device fails.
@@ -124,12 +123,24 @@ impl CudaKernels {
         Ok(column)
     }
 
-    /// Measures the time in seconds of one Gauss-Seidel sweep in single or double precision. The sweep is either a
-    /// recorded graph, as in solves, or launched hyperplane by hyperplane.
+    /// Measures the time in seconds of one Gauss-Seidel sweep from a corner, in single or double precision. The sweep is
+    /// either a recorded graph, as in solves, or launched hyperplane by hyperplane.
     ///
     /// # Errors
     /// Fails if the device fails.
     pub fn sweep(&self, single: bool, recorded: bool) -> Result<f64> {
+        self.sweep_in(Order::Corners, single, recorded)
+    }
+
+    /// Measures the time in seconds of one red-black sweep, as [`sweep`](Self::sweep) does.
+    ///
+    /// # Errors
+    /// Fails if the device fails.
+    pub fn red_black_sweep(&self, single: bool, recorded: bool) -> Result<f64> {
+        self.sweep_in(Order::RedBlack, single, recorded)
+    }
+
+    fn sweep_in(&self, order: Order, single: bool, recorded: bool) -> Result<f64> {
         let hierarchy = if single { &self.single } else { &self.double };
         let v = Vectors {
             b: self.workspace.rough[0].address,
@@ -137,7 +148,7 @@ impl CudaKernels {
             workspace: &[],
         };
         self.clear_rough(hierarchy.width())?;
-        let sweep = || hierarchy.sweep_finest(&self.passes, Side::Plain, v, CORNER);
+        let sweep = || hierarchy.sweep_finest(&self.passes, (Side::Plain, order), v);
         if recorded {
             let graph: Graph = {
                 let _lock = self.workspace.device.lock_stream();
@@ -149,9 +160,32 @@ impl CudaKernels {
         }
     }
 
-    /// Returns the number of kernel launches of a sweep.
+    /// Returns the number of kernel launches of a sweep from a corner.
     pub fn launches(&self) -> usize {
-        self.double.hyperplanes()
+        self.double.launches_a_sweep(Order::Corners)
+    }
+
+    /// Returns the number of kernel launches of one step of an iterative solve with a stencil on a grid. `form` says
+    /// whether the stencil is positive definite, and whether it has a gauge.
+    pub fn launches_a_step(
+        shape: [u32; 3],
+        form: (bool, bool),
+        (columns, sweeps): (usize, SweepOrder),
+    ) -> usize {
+        let ((definite, gauged), lanes) = (form, columns.min(MAX_LANES));
+        let order = match sweeps {
+            SweepOrder::Auto => Estimate::of(shape.map(|n| n as usize), definite).faster(lanes),
+            SweepOrder::Corners => Order::Corners,
+            SweepOrder::RedBlack => Order::RedBlack,
+        };
+        let plan = Plan {
+            shape,
+            definite,
+            gauged,
+            width: Width::Double,
+            coarsest: COARSEST,
+        };
+        method(definite).launches(&plan, order, shift_for(lanes))
     }
 
     fn vectors(&self) -> [&super::device::Buffer; 5] {

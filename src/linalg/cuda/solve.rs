@@ -6,7 +6,7 @@
 
 use super::MAX_LANES;
 use super::args::{Places, Pointer};
-use super::equations::Equations;
+use super::equations::{Equations, Form};
 use super::krylov::Method;
 use super::passes::{Passes, Scalar};
 use super::workspace::Workspace;
@@ -15,7 +15,6 @@ use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::lanes::scale;
 use crate::linalg::cpu::stencil::progress::{Criteria, Progress, ROUNDINGS, Truth};
 use crate::linalg::cpu::stencil::workspace::select_lanes;
-use crate::linalg::operator::Side;
 
 /// One value per lane.
 type PerLane = [f64; MAX_LANES];
@@ -47,11 +46,11 @@ pub(super) trait Columns: Source {
     ) -> Result<()>;
 }
 
-/// Matrix, method, side and stopping criteria of a solve.
+/// Matrix, method, form and stopping criteria of a solve.
 pub(super) struct Task<'t> {
     pub(super) equations: &'t dyn Equations,
     pub(super) method: Method,
-    pub(super) side: Side,
+    pub(super) form: Form,
     pub(super) criteria: Criteria,
 }
 
@@ -127,7 +126,7 @@ impl Run<'_> {
             self.passes.interleave(place, x, self.count as u32)?;
             self.passes.vectors("rescale", &[x])?;
             let equations = self.task.equations;
-            equations.residual(&self.passes, self.task.side, x, [b, r])?;
+            equations.residual(&self.passes, self.task.form.side, x, [b, r])?;
             residual = norms(self.workspace, self.passes.shift)?;
             // The residual of zero is b. A guess whose residual is not smaller, or NaN, is replaced by zero.
             let useless: [bool; MAX_LANES] =
@@ -167,14 +166,14 @@ impl Run<'_> {
         let Task {
             equations,
             method,
-            side,
+            form,
             criteria,
         } = *self.task;
         // There is one exchange per step: the device works through the queue of a step while the CPU waits
         // for the scalars.
         self.progress.count(&criteria, method.products())?;
         self.workspace
-            .step(method, equations, (side, self.passes.shift))?;
+            .step(method, equations, (form, self.passes.shift))?;
         self.receive_scalars()?;
         let (mut estimates, fresh) = (self.get(Scalar::Size), self.get(Scalar::Fresh));
         let active = self.progress.active;
@@ -354,7 +353,7 @@ impl Truth<MAX_LANES> for Solution<'_> {
         let out = [b, self.spare()];
         self.task
             .equations
-            .residual(self.passes, self.task.side, x, out)?;
+            .residual(self.passes, self.task.form.side, x, out)?;
         norms(self.workspace, self.passes.shift)
     }
 
@@ -367,7 +366,7 @@ impl Truth<MAX_LANES> for Solution<'_> {
         let [_, x] = self.workspace.vectors();
         self.task
             .equations
-            .magnitude(self.passes, self.task.side, x)?;
+            .magnitude(self.passes, self.task.form.side, x)?;
         let sizes = norms(self.workspace, self.passes.shift)?;
         Ok(sizes.map(|size| ROUNDINGS * f64::EPSILON * size))
     }

@@ -9,7 +9,7 @@ use super::MAX_LANES;
 use super::cache::Cache;
 use super::columns::{DeviceColumns, Guess, HostColumns};
 use super::device::{Buffer, Device};
-use super::equations::Equations;
+use super::equations::{Equations, Form};
 use super::krylov::Method;
 use super::plan::Plan;
 use super::solve::{Source, Task, shift_for, solve};
@@ -17,7 +17,7 @@ use super::workspace::{Workspace, bytes_a_lane};
 use crate::error::{Error, Result};
 use crate::linalg::SolveStats;
 use crate::linalg::cpu::stencil::progress::Criteria;
-use crate::linalg::operator::{Side, Stencil};
+use crate::linalg::operator::Stencil;
 
 /// Reciprocal of the fraction of free device memory, 5 %, that is left to the driver.
 // The memory for graphs and for the driver's own allocations is not known in advance.
@@ -32,10 +32,10 @@ pub(super) struct IterativeSolver {
     workspace: Mutex<Option<Workspace>>,
 }
 
-/// Side, stopping criteria and memory limit of a solve.
+/// Form, stopping criteria and memory limit of a solve.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'r> {
-    pub(super) side: Side,
+    pub(super) form: Form,
     pub(super) criteria: Criteria,
     /// Upper bound in bytes for the vectors of the solve. `None` allows all free memory.
     pub(super) memory: Option<usize>,
@@ -111,7 +111,7 @@ impl IterativeSolver {
         let task = Task {
             equations: self.equations.as_ref(),
             method: self.method,
-            side: request.side,
+            form: request.form,
             criteria: request.criteria,
         };
         let mut stats = SolveStats::default();

@@ -11,7 +11,7 @@ use faer::sparse::SparseColMatRef;
 
 use super::args::{Arg, Compressed, Pointer};
 use super::device::{Buffer, Device};
-use super::equations::{Equations, Operand, Vectors};
+use super::equations::{Equations, Form, Operand, Vectors};
 use super::passes::{Passes, Width};
 use crate::error::Result;
 use crate::linalg::operator::Side;
@@ -335,10 +335,10 @@ impl Equations for Sparse {
         passes.sums("sparse_magnitude", &args, 1)
     }
 
-    fn precondition(&self, passes: &Passes, side: Side, v: Vectors<'_>) -> Result<()> {
+    fn precondition(&self, passes: &Passes, form: Form, v: Vectors<'_>) -> Result<()> {
         // M x = b in two steps, front by front: (D + L) y = b gives yᵢ = (bᵢ − Σ_{j<i} aᵢⱼ yⱼ)/dᵢ, and
         // (I + D⁻¹U) x = y gives xᵢ = yᵢ − (Σ_{j>i} aᵢⱼ xⱼ)/dᵢ, which overwrites y.
-        let stored = self.side(side);
+        let stored = self.side(form.side);
         let front = |(order, count): (Pointer, u32)| {
             [
                 Arg::Compressed(stored.rows.view),

@@ -1,71 +1,115 @@
-//! Gauss-Seidel sweeps on a device, by hyperplanes.
+//! Gauss-Seidel sweeps on a device, by hyperplanes or by colours.
 //!
 //! In a sweep from a corner, a cell depends on its neighbours that are closer to the corner. If the indices t
 //! are counted from the corner, these neighbours lie in the hyperplane t₀ + t₁ + t₂ − 1. The cells of one
 //! hyperplane are therefore independent (Lamport 1974), and their parallel update gives the same result as
 //! the sequential sweep.
+//!
+//! In a red-black sweep, the cells whose indices have an even sum come first. All neighbours of a cell have the other
+//! colour, so that each colour takes one launch on a grid of any size.
 
 use super::args::{Arg, Corners, Plane, Rows, Shape};
 use super::equations::Vectors;
 use super::hierarchy::Hierarchy;
 use super::passes::{Passes, THREADS};
+use super::plan::{across, fits_one_block, group, hyperplanes};
 use crate::error::Result;
 use crate::linalg::cpu::stencil::multigrid::ENDS;
 use crate::linalg::operator::Side;
+use crate::linalg::sweep_order::Order;
 
-/// Largest number of unknowns per hyperplane and group of lanes for which one block runs whole sweeps. A barrier
-/// between the threads of a block takes less time than the launch of a kernel for the next hyperplane.
-const MAX_AT_ONCE: u32 = 4096;
-/// Binary logarithm of the largest number of lanes per block. One memory access transfers as many entries.
-const MAX_GROUPED: u32 = 2;
 /// Largest number of threads of a block that runs whole sweeps. It must equal `SWEEPERS` in the kernels.
 const MAX_SWEEPERS: u32 = 1024;
 /// Number of threads of a warp.
 const WARP: u32 = 32;
 
-/// Returns an upper bound on the number of cells in a hyperplane.
-fn across([a, b, c]: [u32; 3]) -> u32 {
-    // A hyperplane has at most one cell for every pair of indices along the two shorter axes. The bound saturates at
-    // 2²⁰, far above `MAX_AT_ONCE`, so that a shift by the group does not overflow.
-    let longest = a.max(b).max(c);
-    let product = u64::from(a) * u64::from(b) * u64::from(c) / u64::from(longest.max(1));
-    u32::try_from(product).map_or(1 << 20, |n| n.min(1 << 20))
-}
-
-/// Returns the binary logarithm of the number of lanes per block, for blocks that run whole sweeps.
-fn group(passes: &Passes) -> u32 {
-    passes.shift.min(MAX_GROUPED)
+/// Packs the end of each axis at which a sweep starts, true for the upper end, into the bits of a number.
+fn corner(ends: [bool; 3]) -> u32 {
+    (0..3).map(|axis| u32::from(ends[axis]) << axis).sum()
 }
 
 impl Hierarchy {
-    /// Runs the sweeps before a coarse correction, or those after it. The latter start from the opposite
-    /// corners, in reverse order.
-    pub(super) fn sweeps(
+    /// Runs the sweeps before a coarse correction.
+    pub(super) fn sweeps_before(
+        &self,
+        passes: &Passes,
+        (rows, order): (Rows, Order),
+        v: Vectors<'_>,
+    ) -> Result<()> {
+        match order {
+            Order::Corners => {
+                let corners = self.corners().map(|[y, z]| corner([false, y, z]));
+                self.corner_sweeps(passes, rows, v, &corners.collect::<Vec<_>>())
+            }
+            Order::RedBlack => self.colour_sweeps(passes, rows, v, 0),
+        }
+    }
+
+    /// Runs the sweeps after a coarse correction: those before it in reverse order, from the opposite corners or from the
+    /// other colour.
+    // Each sweep is the adjoint of its partner before the correction, so that the cycle is symmetric for symmetric
+    // matrices, as conjugate gradients require.
+    pub(super) fn sweeps_after(
+        &self,
+        passes: &Passes,
+        (rows, order): (Rows, Order),
+        v: Vectors<'_>,
+    ) -> Result<()> {
+        match order {
+            Order::Corners => {
+                let corners = self.corners().map(|[y, z]| corner([true, !y, !z]));
+                self.corner_sweeps(passes, rows, v, &corners.rev().collect::<Vec<_>>())
+            }
+            Order::RedBlack => self.colour_sweeps(passes, rows, v, 1),
+        }
+    }
+
+    /// Returns the ends of the second and third axis at which the sweeps before a coarse correction start.
+    fn corners(&self) -> impl DoubleEndedIterator<Item = [bool; 2]> {
+        ENDS.into_iter().take(self.plan.sweeps(Order::Corners))
+    }
+
+    fn corner_sweeps(
         &self,
         passes: &Passes,
         rows: Rows,
         v: Vectors<'_>,
-        after: bool,
+        corners: &[u32],
     ) -> Result<()> {
-        let count = if self.plan.definite { 1 } else { ENDS.len() };
-        let mut corners = [0; ENDS.len()];
-        for (corner, [y, z]) in corners.iter_mut().zip(ENDS) {
-            let ends = if after { [true, !y, !z] } else { [false, y, z] };
-            *corner = (0..3).map(|axis| u32::from(ends[axis]) << axis).sum();
-        }
-        let corners = &mut corners[..count];
-        if after {
-            corners.reverse();
-        }
         // On coarse levels, hyperplanes are too small to fill the device, and launches dominate the run time.
         // One block then runs a sweep over all hyperplanes, with a barrier after each. Lanes are independent,
         // so that other blocks process other lanes.
-        if across(rows.shape) << group(passes) <= MAX_AT_ONCE {
+        if fits_one_block(rows.shape, passes.shift) {
             return self.sweep_small(passes, rows, v, corners);
         }
         corners
             .iter()
             .try_for_each(|corner| self.sweep(passes, rows, v, *corner))
+    }
+
+    /// Runs red-black sweeps that begin with the colour `first`.
+    fn colour_sweeps(&self, passes: &Passes, rows: Rows, v: Vectors<'_>, first: u32) -> Result<()> {
+        let halves = 2 * self.plan.sweeps(Order::RedBlack) as u32;
+        (first..first + halves).try_for_each(|half| self.relax_colour(passes, rows, v, half % 2))
+    }
+
+    /// Relaxes the cells of one colour: 0 for indices with an even sum, 1 for those with an odd sum.
+    pub(super) fn relax_colour(
+        &self,
+        passes: &Passes,
+        rows: Rows,
+        v: Vectors<'_>,
+        colour: u32,
+    ) -> Result<()> {
+        let args = [
+            Arg::Rows(rows),
+            Arg::Pointer(v.b),
+            Arg::Pointer(v.x),
+            Arg::Count(colour),
+            Arg::Count(passes.shift),
+        ];
+        let kernel = self.plan.width.of(["relax_colour_f", "relax_colour_d"]);
+        passes.over(kernel, rows.cells.div_ceil(2), &args)
     }
 
     /// Runs whole sweeps from the given corners, with one block per group of lanes.
@@ -76,7 +120,7 @@ impl Hierarchy {
         v: Vectors<'_>,
         corners: &[u32],
     ) -> Result<()> {
-        let group = group(passes);
+        let group = group(passes.shift);
         let threads = (across(rows.shape) << group).next_multiple_of(WARP);
         let shape = Shape {
             blocks: (1 << (passes.shift - group), 1),
@@ -139,23 +183,31 @@ impl Hierarchy {
         Ok(())
     }
 
-    /// Runs one sweep on the finest level. Does nothing if the finest level is the coarsest.
+    /// Runs one sweep on the finest level, from the first corner or from the first colour. Does nothing if the finest
+    /// level is the coarsest.
     pub(super) fn sweep_finest(
         &self,
         passes: &Passes,
-        side: Side,
+        (side, order): (Side, Order),
         v: Vectors<'_>,
-        corner: u32,
     ) -> Result<()> {
-        match self.levels.first() {
-            Some(finest) => self.sweep(passes, finest.rows(side), v, corner),
-            None => Ok(()),
+        let Some(finest) = self.levels.first() else {
+            return Ok(());
+        };
+        let rows = finest.rows(side);
+        match order {
+            Order::Corners => self.sweep(passes, rows, v, 0),
+            Order::RedBlack => {
+                (0..2).try_for_each(|colour| self.relax_colour(passes, rows, v, colour))
+            }
         }
     }
 
-    /// Returns the number of hyperplanes of the finest level, which is the number of launches of a sweep.
-    pub(super) fn hyperplanes(&self) -> usize {
-        let last = self.plan.shape.map(|n| n as usize - 1);
-        last.iter().sum::<usize>() + 1
+    /// Returns the number of launches of a sweep on the finest level.
+    pub(super) fn launches_a_sweep(&self, order: Order) -> usize {
+        match order {
+            Order::Corners => hyperplanes(self.plan.shape),
+            Order::RedBlack => 2,
+        }
     }
 }

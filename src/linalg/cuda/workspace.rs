@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use super::args::Pointer;
 use super::device::{Buffer, Device, Graph};
-use super::equations::{Equations, Vectors};
+use super::equations::{Equations, Form, Vectors};
 use super::krylov::Method;
 use super::passes::{MAX_BLOCKS, Passes, Scalar, THREADS};
 use super::{MAX_LANES, krylov};
 use crate::error::Result;
-use crate::linalg::operator::Side;
 
 /// Name of the workspace in error messages.
 const WHAT: &str = "iterative solve on the device";
@@ -113,29 +112,29 @@ impl Workspace {
         std::array::from_fn(|i| self.exact[i].address)
     }
 
-    /// Submits one step of a method. For every side and number of lanes, the first step is launched kernel by
+    /// Submits one step of a method. For every form and number of lanes, the first step is launched kernel by
     /// kernel, which also loads the kernels onto the device. The second step is recorded as a graph, which
     /// later steps replay.
     pub(super) fn step(
         &mut self,
         method: Method,
         equations: &dyn Equations,
-        (side, shift): (Side, u32),
+        (form, shift): (Form, u32),
     ) -> Result<()> {
-        let matches = |step: &&Step| (step.side, step.shift) == (side, shift);
-        // A step of BiCGSTAB on 128³ cells launches some 9 000 kernels. A graph submits them in one call. All
+        let matches = |step: &&Step| (step.form, step.shift) == (form, shift);
+        // A step of BiCGSTAB on 128³ cells launches some 9 000 kernels with sweeps from corners. A graph submits them in one call. All
         // arguments are addresses, which do not change within a workspace.
         let Some(at) = self.steps.iter().position(|step| matches(&step)) else {
-            self.launch(method, equations, (side, shift))?;
+            self.launch(method, equations, (form, shift))?;
             self.steps.push(Step {
-                side,
+                form,
                 shift,
                 graph: None,
             });
             return Ok(());
         };
         if self.steps[at].graph.is_none() {
-            let launch = || self.launch(method, equations, (side, shift));
+            let launch = || self.launch(method, equations, (form, shift));
             self.steps[at].graph = Some(self.device.record(launch)?);
         }
         let graph = self.steps[at].graph.as_ref();
@@ -147,7 +146,7 @@ impl Workspace {
         &self,
         method: Method,
         equations: &dyn Equations,
-        (side, shift): (Side, u32),
+        (form, shift): (Form, u32),
     ) -> Result<()> {
         let passes = self.passes(shift);
         let coarse: Vec<Pointer> = self.coarse.iter().map(|b| b.address).collect();
@@ -156,7 +155,7 @@ impl Workspace {
             x: self.rough[to].address,
             workspace: &coarse,
         };
-        let system = (&passes, equations, side);
+        let system = (&passes, equations, form);
         match method {
             Method::BiCgStab => {
                 krylov::bicgstab(system, self.vectors(), [vectors(0, 1), vectors(0, 2)])
@@ -168,10 +167,10 @@ impl Workspace {
     }
 }
 
-/// Recorded step for one side and 2^shift lanes. The graph is recorded when the step is submitted for the
+/// Recorded step in one form for 2^shift lanes. The graph is recorded when the step is submitted for the
 /// second time.
 struct Step {
-    side: Side,
+    form: Form,
     shift: u32,
     graph: Option<Graph>,
 }

@@ -2,6 +2,8 @@
 
 mod laws;
 pub(crate) mod memory;
+mod oracle;
+mod red_black;
 mod sharing;
 
 use pullback::faer::{Mat, MatRef};

@@ -130,6 +130,21 @@ template <class T> __device__ void relax(const Rows<T> &a, const T *b, T *x, Pla
     if (cell_of(a, p, p.first + blockIdx.y, number, cell)) relax_cell(a, b, x, cell, p.corner, lane, shift);
 }
 
+// Relaxes the cells of one colour, whose indices have an even sum if `colour` is 0, and an odd sum if it is 1. All
+// neighbours of a cell have the other colour, so that the cells of a colour are independent. Every pair of
+// consecutive cells of a line has one cell of either colour.
+template <class T> __device__ void relax_colour(const Rows<T> &a, const T *b, T *x, u32 colour, u32 shift) {
+    const u32 pairs = (a.n[2] + 1) / 2, count = a.n[0] * a.n[1] * pairs;
+    EACH_CELL(count) {
+        const u32 line = at / pairs;
+        Cell cell = {0, {line / a.n[1], line % a.n[1], 2 * (at % pairs)}};
+        cell.i[2] += (cell.i[0] + cell.i[1] + colour) & 1;
+        if (cell.i[2] >= a.n[2]) continue;
+        cell.at = line * a.n[2] + cell.i[2];
+        relax_cell(a, b, x, cell, 0, lane, shift);
+    }
+}
+
 // Largest number of threads of a block that runs whole sweeps.
 #define SWEEPERS 1024
 
@@ -213,6 +228,10 @@ __device__ void dense_times(const T *matrix, const T *b, T *x, u32 n, u32 betwee
     extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
     relax_##suffix(Rows<T> a, const T *b, T *x, Plane plane, u32 shift) {                                      \
         relax(a, b, x, plane, shift);                                                                          \
+    }                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
+    relax_colour_##suffix(Rows<T> a, const T *b, T *x, u32 colour, u32 shift) {                                \
+        relax_colour(a, b, x, colour, shift);                                                                  \
     }                                                                                                          \
     extern "C" __global__ void __launch_bounds__(SWEEPERS)                                                     \
     relax_small_##suffix(Rows<T> a, const T *b, T *x, Corners corners, u32 group, u32 shift) {                 \

@@ -11,10 +11,11 @@ use crate::linalg::cpu::stencil::multigrid::{COARSEST, Multigrid, OVER_CORRECTIO
 use crate::linalg::cpu::stencil::pipeline::{Pipeline, Stage};
 use crate::linalg::cpu::stencil::workspace::Coarse;
 use crate::linalg::cuda::device::Buffer;
-use crate::linalg::cuda::equations::{Equations, Vectors};
+use crate::linalg::cuda::equations::{Equations, Form, Vectors};
 use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::plan::Plan;
 use crate::linalg::operator::{Side, Stencil};
+use crate::linalg::sweep_order::Order;
 
 /// Returns the number of cells after `depth` coarsenings.
 fn cells(shape: &[usize], depth: u32) -> usize {
@@ -143,8 +144,10 @@ impl<T: Number, const W: usize> Case<T, W> {
             workspace: &places,
             ..self.vectors()
         };
+        let order = Order::Corners;
+        let form = Form { side, order };
         self.hierarchy
-            .precondition(&self.bench.passes, side, vectors)
+            .precondition(&self.bench.passes, form, vectors)
             .unwrap();
         let place = format!("a {side:?} cycle on {}", self.name);
         assert_same(&self.bench.load::<T>(&self.on_x), &self.x, &place);

@@ -1,6 +1,7 @@
 //! Device, vectors and comparisons for the tests of the kernels.
 
 mod batch;
+mod colours;
 mod cycle;
 mod krylov;
 mod products;

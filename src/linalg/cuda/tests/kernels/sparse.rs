@@ -5,10 +5,11 @@ use faer::{Mat, MatRef};
 
 use super::{Bench, Held, SIDES, assert_same, assert_sums, device, in_double, numbers, wide};
 use crate::linalg::cuda::device::Buffer;
-use crate::linalg::cuda::equations::{Equations, Operand, Vectors};
+use crate::linalg::cuda::equations::{Equations, Form, Operand, Vectors};
 use crate::linalg::cuda::passes::{Scalar, Width};
 use crate::linalg::cuda::sparse::{ByRows, Sparse, Swept};
 use crate::linalg::operator::{Operator, Side};
+use crate::linalg::sweep_order::Order;
 use crate::random;
 
 /// Returns a diagonally dominant matrix whose values and pattern are unsymmetric.
@@ -141,8 +142,10 @@ fn check_sweeps<const W: usize>(held: &Held, n: usize, side: Side) {
         x: on_x.address,
         workspace: &[],
     };
+    let order = Order::Corners;
+    let form = Form { side, order };
     case.sparse
-        .precondition(&bench.passes, side, vectors)
+        .precondition(&bench.passes, form, vectors)
         .unwrap();
     let (a, mut pivots) = (&case.a, Vec::<f64>::new());
     for i in 0..n {

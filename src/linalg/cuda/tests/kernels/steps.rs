@@ -15,7 +15,7 @@ use crate::linalg::cpu::stencil::system::{Precondition, Sides, System};
 use crate::linalg::cpu::stencil::workspace;
 use crate::linalg::cpu::stencil::workspace::Extent;
 use crate::linalg::cuda::MAX_LANES;
-use crate::linalg::cuda::equations::Equations;
+use crate::linalg::cuda::equations::{Equations, Form};
 use crate::linalg::cuda::hierarchy::Hierarchy;
 use crate::linalg::cuda::krylov::Method;
 use crate::linalg::cuda::passes::{Scalar, Width};
@@ -23,6 +23,7 @@ use crate::linalg::cuda::plan::Plan;
 use crate::linalg::cuda::solve::shift_for;
 use crate::linalg::cuda::workspace::Workspace;
 use crate::linalg::operator::{Side, Stencil};
+use crate::linalg::sweep_order::Order;
 
 /// Returns the number of steps to compare. On a single level, up to 130 cells, the preconditioner is the inverse: a
 /// second step would only process the rounding errors of the first one.
@@ -37,6 +38,12 @@ const CRITERIA: Criteria = Criteria {
     regular: true,
     name: "a test",
 };
+
+/// Returns the form of a step with the sweeps of the CPU.
+fn by_corners(side: Side) -> Form {
+    let order = Order::Corners;
+    Form { side, order }
+}
 
 /// Returns right-hand sides, of which one is zero and one is small.
 fn right_hand_side<const W: usize>(cells: usize) -> Vec<f64> {
@@ -165,7 +172,7 @@ fn check<I: Iteration, T: Number, const W: usize>(
     let mut workspace = prepare::<W>(held, &hierarchy, method, &active);
     for _ in 0..steps(cells) {
         workspace
-            .step(method, &hierarchy, (side, shift_for(W)))
+            .step(method, &hierarchy, (by_corners(side), shift_for(W)))
             .unwrap();
     }
     let found = x_and_r(held, &workspace, cells * W);
@@ -225,9 +232,10 @@ fn steps_leave_lanes_that_are_done_as_they_are() {
         let mut workspace = prepare::<LANES>(&held, &hierarchy, method, &active);
         let numbers = a.cells() * LANES;
         let before = x_and_r(&held, &workspace, numbers);
+        let form = by_corners(Side::Plain);
         for step in 0..12 {
             workspace
-                .step(method, &hierarchy, (Side::Plain, shift_for(LANES)))
+                .step(method, &hierarchy, (form, shift_for(LANES)))
                 .unwrap();
             let after = x_and_r(&held, &workspace, numbers);
             for (before, after) in before.iter().zip(&after) {
