@@ -136,11 +136,11 @@ impl Work {
             // Every coarser level has half as many cells along each axis, and 1 + 1/2 + 1/4 + … = 2. A sweep
             // over n₁×n₂×n₃ cells has n₁ + n₂ + n₃ − 2 hyperplanes.
             planes: 2.0 * shape.iter().sum::<f64>(),
-            // Conjugate gradients apply one cycle of 1 + 1 sweeps per iteration, BiCGSTAB two cycles of 4 + 4
-            // sweeps. Residuals, products and vector updates add the traffic of four sweeps to the two sweeps
+            // Conjugate gradients apply one cycle of 2 + 2 sweeps per iteration, BiCGSTAB two cycles of 4 + 4
+            // sweeps. Residuals, products and vector updates add the traffic of four sweeps to the four sweeps
             // of conjugate gradients. Next to the sixteen sweeps of BiCGSTAB they are neglected.
-            sweeps: if definite { 2.0 } else { 16.0 },
-            passes: if definite { 6.0 } else { 16.0 },
+            sweeps: if definite { 4.0 } else { 16.0 },
+            passes: if definite { 8.0 } else { 16.0 },
             three_dimensional: stencil.shape.iter().all(|&n| n > 1),
         }
     }

@@ -49,7 +49,7 @@ use crate::error::Result;
 /// |---|---|---|
 /// | one axis | 0 | 0 |
 /// | two axes, where the factors fit into memory | 0 | 3 + N/6000 |
-/// | three axes, N ≤ 120 000 | N/1000 | N/250 |
+/// | three axes, N ≤ 120 000 | N/700 | N/250 |
 ///
 /// Axes of one cell do not count. If more columns were announced than a batch has, the announced number
 /// decides. All other batches are solved iteratively: with DILU if the lengths of all axes add up to at most

@@ -10,7 +10,7 @@ use super::equations::Vectors;
 use super::hierarchy::Hierarchy;
 use super::passes::{Passes, THREADS};
 use crate::error::Result;
-use crate::linalg::cpu::stencil::multigrid::ENDS;
+use crate::linalg::cpu::stencil::multigrid::{ENDS, ends};
 use crate::linalg::operator::Side;
 
 /// Largest number of unknowns per hyperplane and group of lanes for which one block runs whole sweeps. A barrier
@@ -47,7 +47,7 @@ impl Hierarchy {
         v: Vectors<'_>,
         after: bool,
     ) -> Result<()> {
-        let count = if self.plan.definite { 1 } else { ENDS.len() };
+        let count = ends(self.plan.definite).len();
         let mut corners = [0; ENDS.len()];
         for (corner, [y, z]) in corners.iter_mut().zip(ENDS) {
             let ends = if after { [true, !y, !z] } else { [false, y, z] };

@@ -16,8 +16,8 @@ pub(crate) enum Stage<'c, T, const W: usize> {
     Sweep([bool; 2]),
     /// Adds the sums of b − A x over aggregates to the coarse values.
     Restrict(&'c mut [[T; W]]),
-    /// Adds s times the coarse value of an aggregate to x in all cells of the aggregate.
-    Prolong(T, &'c [[T; W]]),
+    /// Adds the coarse value of an aggregate to x in all cells of the aggregate.
+    Prolong(&'c [[T; W]]),
 }
 
 /// Passes over a level for A or Aᵀ, with their vectors.
@@ -97,7 +97,7 @@ impl<'p, T: Real, const W: usize> Pipeline<'p, T, W> {
                     self.level.relax::<W, N>(sweep, self.b, self.x, self.row);
                 }
                 Stage::Restrict(coarse) => self.restrict::<N>(line, coarse),
-                Stage::Prolong(s, coarse) => self.prolong(line, *s, coarse),
+                Stage::Prolong(coarse) => self.prolong(line, coarse),
             }
         }
     }
@@ -121,12 +121,12 @@ impl<'p, T: Real, const W: usize> Pipeline<'p, T, W> {
     }
 
     #[inline(always)]
-    fn prolong(&mut self, line: Line, s: T, coarse: &[[T; W]]) {
+    fn prolong(&mut self, line: Line, coarse: &[[T; W]]) {
         let coarse = &coarse[parent_line(self.rows.shape, line.at)..];
         for (c, pair) in coarse.iter().zip(self.x[line.cells()].chunks_mut(2)) {
             for x in pair {
                 for l in 0..W {
-                    x[l] = x[l] + s * c[l];
+                    x[l] = x[l] + c[l];
                 }
             }
         }
