@@ -32,7 +32,7 @@ use crate::error::Result;
 /// | identity, diagonal | no factorisation | no factorisation |
 /// | dense | Cholesky | LU with partial pivoting |
 /// | sparse | sparse Cholesky, multifrontal, minimum degree | sparse LU, minimum degree |
-/// | stencil | sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
+/// | stencil | cosine transforms, or sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
 /// | matrix-free | restarted GMRES | restarted GMRES |
 /// | block-diagonal with equal blocks | as its block, all blocks in one batch | as its block, all blocks in one batch |
 ///
@@ -43,7 +43,8 @@ use crate::error::Result;
 /// whose solutions do not satisfy the equations even after refinement.
 ///
 /// # Stencils
-/// A stencil of N cells is factorised if a batch has more columns than
+/// A positive definite stencil with constant coefficients, s I + Σ w L with the Neumann Laplacians L along the axes, is
+/// solved by cosine transforms. Any other stencil of N cells is factorised if a batch has more columns than
 ///
 /// | | positive definite | otherwise |
 /// |---|---|---|

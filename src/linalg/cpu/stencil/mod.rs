@@ -4,6 +4,7 @@
 pub(crate) mod bicgstab;
 pub(crate) mod coarsening;
 pub(crate) mod conjugate_gradients;
+mod constant;
 mod dilu;
 mod direct;
 mod dissection;
@@ -26,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 
+use self::constant::{Coefficients, Constant};
 use self::iterative::{Iterative, Request};
 use super::Cpu;
 use super::checked::{Checked, Direct};
@@ -39,7 +41,7 @@ pub enum StencilSolver {
     /// Solver chosen by the rule in the documentation of [`Cpu`].
     #[default]
     Auto,
-    /// Sparse factorisation.
+    /// Sparse factorisation, or cosine transforms if a positive definite matrix has constant coefficients.
     Direct,
     /// Krylov iteration preconditioned by an incomplete factorisation, DILU.
     Dilu,
@@ -78,6 +80,8 @@ pub(crate) struct Structured<'a> {
     stencil: Arc<Stencil>,
     operator: Operator<'a>,
     direct: OnceLock<Checked<'a, Box<dyn Direct + 'a>>>,
+    /// Coefficients of the matrix, if they are constant. Cosine transforms then take the place of a factorisation.
+    constant: Option<Coefficients>,
     dilu: OnceLock<Box<dyn Iterative>>,
     multigrid: OnceLock<Box<dyn Iterative>>,
     /// Whether a factorisation fits into memory. The first answer is cached, because free memory shrinks once the
@@ -91,8 +95,10 @@ pub(crate) struct Structured<'a> {
 
 impl<'a> Structured<'a> {
     pub(crate) fn new(cpu: &'a Cpu, stencil: &Arc<Stencil>, operator: &Operator<'a>) -> Self {
+        let definite = operator.is_positive_definite();
         Self {
             cpu,
+            constant: definite.then(|| Coefficients::of(stencil)).flatten(),
             stencil: Arc::clone(stencil),
             operator: operator.share(stencil),
             direct: OnceLock::new(),
@@ -108,6 +114,10 @@ impl<'a> Structured<'a> {
     fn choose(&self, columns: usize) -> StencilSolver {
         if self.cpu.stencils != StencilSolver::Auto {
             return self.cpu.stencils;
+        }
+        // There is nothing to factorise, and cosine transforms take as long as one or two iterations of multigrid.
+        if self.constant.is_some() {
+            return StencilSolver::Direct;
         }
         let cells = self.stencil.cells();
         let columns = columns.max(self.announced.load(Ordering::Relaxed));
@@ -176,8 +186,16 @@ impl<'a> Structured<'a> {
         if let Some(direct) = self.direct.get() {
             return Ok(direct);
         }
-        let definite = self.is_definite();
-        let direct = self.cpu.factorise_stencil(&self.stencil, definite)?;
+        let direct: Box<dyn Direct> = match &self.constant {
+            Some(coefficients) => {
+                let (budget, cells) = (self.cpu.budget(), self.stencil.cells());
+                budget.check("cosine transforms", cells, coefficients.bytes())?;
+                Box::new(Constant::new(coefficients))
+            }
+            None => self
+                .cpu
+                .factorise_stencil(&self.stencil, self.is_definite())?,
+        };
         let checked = Checked::new(
             self.operator.share(&self.stencil),
             direct,
