@@ -2,12 +2,10 @@
 
 mod assembly;
 mod cosine;
-mod dct;
 mod faces;
 mod interpolation;
 mod marginal;
 
-pub(crate) use self::cosine::CosineTransform;
 pub use self::faces::Face;
 
 use ndarray::{ArrayViewD, IxDyn};

@@ -7,6 +7,7 @@
 
 mod backend;
 mod batch;
+mod cosine;
 pub(crate) mod cpu;
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)]
@@ -33,6 +34,7 @@ pub use self::backend::{Backend, Factor};
 pub(crate) use self::backend::{SINGULAR, check_batch, check_guess, improve};
 pub(crate) use self::batch::check_shape;
 pub use self::batch::{Batch, Remote};
+pub(crate) use self::cosine::CosineTransform;
 pub use self::cpu::Cpu;
 pub(crate) use self::cpu::direct::reused_lu::{LuPlan, ReusedLu};
 pub(crate) use self::cpu::stencil::smooth;

@@ -97,7 +97,7 @@ impl Estimate {
         // The relative numbers of iterations are those of the Lorenz generator and of its weighted Laplacian, whose
         // density spans eight decades, on 64³ cells (benches/RESULTS.md). On smaller grids they are nearer to 1.
         let (cycles, sweeps, passes, steps) = match (self.definite, order) {
-            (true, Order::Corners) => (1.0, 2.0, 6.0, 1.0),
+            (true, Order::Corners) => (1.0, 4.0, 8.0, 1.0),
             (true, Order::RedBlack) => (1.0, 4.0, 8.0, 0.7),
             (false, Order::Corners) => (2.0, 16.0, 16.0, 1.0),
             (false, Order::RedBlack) => (2.0, 16.0, 16.0, 1.8),

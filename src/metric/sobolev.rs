@@ -1,14 +1,15 @@
 //! Sobolev metrics of any order: M = vol (I − Δ)^s, or vol (−Δ)^s on tangents of mean zero.
 
 use std::f64::consts::PI;
+use std::sync::OnceLock;
 
 use faer::{Mat, MatRef};
 
 use super::{LocalForm, Metric, Root, check_batch, check_covector};
 use crate::check;
 use crate::error::Result;
-use crate::grid::{CosineTransform, Grid};
-use crate::linalg::{Backend, Operator};
+use crate::grid::Grid;
+use crate::linalg::{Backend, CosineTransform, Operator};
 
 /// H^s metric on a grid without flux through the boundary, for any real s (±1, ±2 …).
 ///
@@ -20,6 +21,16 @@ pub struct Sobolev {
     volume: f64,
     grid: Grid,
     transform: CosineTransform,
+    /// Symbols of L, of L⁻¹ and of M, without powers of the volume. Each is computed when it is first used.
+    symbols: [OnceLock<Vec<f64>>; 3],
+}
+
+/// Powers of the root L that are applied to columns, by the index of their symbol.
+#[derive(Clone, Copy)]
+enum Power {
+    Root,
+    Inverse,
+    Square,
 }
 
 impl Sobolev {
@@ -61,28 +72,35 @@ impl Sobolev {
             homogeneous,
             volume: grid.volume(),
             grid: grid.clone(),
-            transform: CosineTransform::new(grid),
+            transform: grid.cosine_transform(),
+            symbols: Default::default(),
         })
     }
 
-    /// Applies (I − Δ)^{t/2} or (−Δ)^{t/2} to every column.
-    fn power(&self, t: f64, z: MatRef<'_, f64>) -> Mat<f64> {
+    /// Applies a power of (I − Δ)^{s/2} or (−Δ)^{s/2} to every column.
+    fn power(&self, power: Power, z: MatRef<'_, f64>) -> Mat<f64> {
         // The cosine transform diagonalises −Δ with Neumann boundary: every power is a multiplication by a
         // symbol. The constants have the eigenvalue 0 exactly, since the sines of j = 0 are 0 on every axis.
         // The homogeneous symbol is 0 there for negative powers too, which makes it that of the
         // pseudo-inverse. Tangents need no projection of their own: the power removes their mean. An
-        // application costs O(N log N).
+        // application costs O(N log N), and the N powers of the symbol are computed once.
+        let exponent = match power {
+            Power::Root => 0.5 * self.order,
+            Power::Inverse => -0.5 * self.order,
+            Power::Square => self.order,
+        };
         let symbol = |eigenvalue: f64| match (self.homogeneous, eigenvalue > 0.0) {
-            (false, _) => (1.0 + eigenvalue).powf(0.5 * t),
-            (true, true) => eigenvalue.powf(0.5 * t),
+            (false, _) => (1.0 + eigenvalue).powf(exponent),
+            (true, true) => eigenvalue.powf(exponent),
             (true, false) => 0.0,
         };
+        let symbol = self.symbols[power as usize].get_or_init(|| self.transform.symbol(symbol));
         self.transform.apply(symbol, z)
     }
 
     /// Returns M Z.
     pub(crate) fn product(&self, z: MatRef<'_, f64>) -> Mat<f64> {
-        self.volume * self.power(2.0 * self.order, z)
+        self.volume * self.power(Power::Square, z)
     }
 }
 
@@ -133,7 +151,7 @@ impl Root for SobolevRoot<'_> {
 
     fn lift(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         check_batch(z, self.dim())?;
-        Ok(self.metric.volume.sqrt() * self.metric.power(self.metric.order, z))
+        Ok(self.metric.volume.sqrt() * self.metric.power(Power::Root, z))
     }
 
     fn lower(&self, y: MatRef<'_, f64>) -> Result<Mat<f64>> {
@@ -149,7 +167,7 @@ impl Root for SobolevRoot<'_> {
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim())?;
         let c = MatRef::from_column_major_slice(c, c.len(), 1);
-        let y = self.metric.power(-self.metric.order, c);
+        let y = self.metric.power(Power::Inverse, c);
         // L y = L L⁻¹c = c, or L L⁺c = Πᵀc, where Π removes the mean: constants span the null space of L.
         let scale = self.metric.volume.sqrt().recip();
         Ok(y.col_as_slice(0).iter().map(|y| scale * y).collect())

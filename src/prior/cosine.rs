@@ -5,8 +5,8 @@ use faer::{MatMut, MatRef};
 use super::check_right_hand_side;
 use crate::check;
 use crate::error::Result;
-use crate::grid::{CosineTransform, Grid};
-use crate::linalg::{Factor, Method, Side, SolveStats};
+use crate::grid::Grid;
+use crate::linalg::{CosineTransform, Factor, Method, Side, SolveStats};
 
 /// Solver for f(−Δ) on a box without flux through the boundary, by cosine transforms.
 ///
@@ -26,7 +26,7 @@ impl CosineFactor {
     /// # Errors
     /// Fails if a value of f or its reciprocal is not positive and finite.
     pub(super) fn new(grid: &Grid, f: impl Fn(f64) -> f64) -> Result<Self> {
-        let transform = CosineTransform::new(grid);
+        let transform = grid.cosine_transform();
         let inverse = transform.symbol(|l| f(l).recip());
         check::positive("the inverse precision of a prior", &inverse)?;
         Ok(Self { transform, inverse })

@@ -1,11 +1,11 @@
 //! The same inputs give the same bits on any number of threads.
 
 use crate::support::altered::{altered, products};
-use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless, solve};
+use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, assemble, cpu, hopeless, solve};
 use crate::support::{Reaction, definite, density};
 use pullback::faer::Mat;
 use pullback::faer::sparse::{SparseColMat, Triplet};
-use pullback::linalg::StencilSolver;
+use pullback::linalg::{Method, StencilSolver};
 use pullback::loss::{L2Misfit, SobolevMisfit};
 use pullback::metric::{HellingerKantorovich, Wasserstein2};
 use pullback::models::flow::Lorenz;
@@ -94,6 +94,21 @@ fn batched_solves() {
             factor.solve(Side::Plain, None, x.as_mut()).unwrap();
             factor.solve(Side::Transpose, None, y.as_mut()).unwrap();
             [flat(&x), flat(&y)].concat()
+        });
+    }
+}
+
+#[test]
+fn cosine_transforms_of_boxes_that_several_threads_share() {
+    for shape in [&[41, 35, 27][..], &[190, 201], &[40_009]] {
+        let mut stencil = assemble(shape, |axis, _| [1.0 + axis as f64; 2]);
+        stencil.add_diagonal(&vec![0.1; stencil.cells()]);
+        on_all_pools("cosine transforms", || {
+            let b = random::normal_matrix(stencil.cells(), 3, 3);
+            let a = Operator::stencil(stencil.clone()).positive_definite();
+            let (x, stats) = solve(&Cpu::default(), a, Side::Plain, &b).unwrap();
+            assert_eq!(stats.method, Method::CosineTransform);
+            flat(&x)
         });
     }
 }

@@ -161,3 +161,29 @@ fn a_solution_that_overflows_is_an_error() {
         assert!(factor.solve(Side::Plain, None, x.as_mut()).is_err());
     }
 }
+
+#[test]
+fn multigrid_converges_for_definite_matrices_whose_diagonals_do_not_dominate() {
+    // −Δ − k² with values 0 beyond the sides is definite as long as k² is below the smallest eigenvalue, but has negative
+    // row sums away from the sides.
+    let n = 40;
+    let mut stencil = Stencil::new(&[n, n]);
+    for cell in 0..n * n {
+        for (axis, stride) in [(0, n), (1, 1)] {
+            if cell / stride % n + 1 < n {
+                stencil.couple(axis, cell, [[0.0, -1.0], [-1.0, 0.0]]);
+            }
+        }
+    }
+    let lowest = 4.0 - 4.0 * (std::f64::consts::PI / (n + 1) as f64).cos();
+    stencil.add_diagonal(&vec![4.0 - 0.8 * lowest; n * n]);
+    let b = random::normal_matrix(n * n, 3, 5);
+    let a = || Operator::stencil(stencil.clone()).positive_definite();
+    let mut x = b.clone();
+    let cpu = cpu(StencilSolver::Multigrid);
+    let factor = cpu.factor(a()).unwrap();
+    let stats = factor.solve(Side::Plain, None, x.as_mut()).unwrap();
+    println!("{} iterations", stats.iterations);
+    assert!(stats.iterations <= 60, "{stats:?}");
+    assert!(residual(&a(), Side::Plain, &x, &b) <= 1.01 * cpu.krylov_tolerance);
+}

@@ -5,6 +5,7 @@
 mod assembly;
 mod backend;
 mod backend_errors;
+mod constant;
 mod determinism;
 mod iterations;
 mod methods;

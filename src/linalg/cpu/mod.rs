@@ -32,7 +32,7 @@ use crate::error::Result;
 /// | identity, diagonal | no factorisation | no factorisation |
 /// | dense | Cholesky | LU with partial pivoting |
 /// | sparse | sparse Cholesky, multifrontal, minimum degree | sparse LU, minimum degree |
-/// | stencil | sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
+/// | stencil | cosine transforms, or sparse Cholesky, nested dissection, or conjugate gradients with multigrid | sparse LU, nested dissection, or BiCGSTAB with DILU or multigrid |
 /// | matrix-free | restarted GMRES | restarted GMRES |
 /// | block-diagonal with equal blocks | as its block, all blocks in one batch | as its block, all blocks in one batch |
 ///
@@ -43,13 +43,14 @@ use crate::error::Result;
 /// whose solutions do not satisfy the equations even after refinement.
 ///
 /// # Stencils
-/// A stencil of N cells is factorised if a batch has more columns than
+/// A positive definite stencil with constant coefficients, s I + Σ w L with the Neumann Laplacians L along the axes, is
+/// solved by cosine transforms. Any other stencil of N cells is factorised if a batch has more columns than
 ///
 /// | | positive definite | otherwise |
 /// |---|---|---|
 /// | one axis | 0 | 0 |
 /// | two axes, where the factors fit into memory | 0 | 3 + N/6000 |
-/// | three axes, N ≤ 120 000 | N/1000 | N/250 |
+/// | three axes, N ≤ 120 000 | N/700 | N/250 |
 ///
 /// Axes of one cell do not count. If more columns were announced than a batch has, the announced number
 /// decides. All other batches are solved iteratively: with DILU if the lengths of all axes add up to at most

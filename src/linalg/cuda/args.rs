@@ -90,7 +90,6 @@ pub(super) enum Arg {
     Count(u32),
     Mask(u64),
     Double(f64),
-    Single(f32),
     Rows(Rows),
     Compressed(Compressed),
     Plane(Plane),

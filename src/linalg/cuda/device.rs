@@ -278,7 +278,6 @@ impl Device {
                 Arg::Pointer(value) | Arg::Mask(value) => builder.arg(value),
                 Arg::Count(value) => builder.arg(value),
                 Arg::Double(value) => builder.arg(value),
-                Arg::Single(value) => builder.arg(value),
                 Arg::Rows(value) => builder.arg(value),
                 Arg::Compressed(value) => builder.arg(value),
                 Arg::Plane(value) => builder.arg(value),

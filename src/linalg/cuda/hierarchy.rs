@@ -9,8 +9,9 @@ use super::passes::{Passes, Width};
 use super::plan::Plan;
 use super::stored::{Stored, WHAT};
 use crate::error::Result;
+use crate::linalg::cpu::stencil::coarsening::least_share;
 use crate::linalg::cpu::stencil::iterative::unit;
-use crate::linalg::cpu::stencil::multigrid::{OVER_CORRECTION, inverse};
+use crate::linalg::cpu::stencil::multigrid::inverse;
 use crate::linalg::operator::{Side, Stencil};
 
 /// Returns, for every cell, the product of three factors, which are given by its indices along the axes.
@@ -67,10 +68,11 @@ impl Hierarchy {
         // Pᵀ1 holds the number of fine cells of every aggregate, which is the product of its lengths along
         // the axes.
         let mut sizes = self.plan.shape.map(|n| vec![1.0; n as usize]);
+        let least = least_share(stencil, self.plan.definite);
         self.exact[0].fill(stencil)?;
         for (exact, level) in self.exact.windows(2).zip(&self.levels) {
             level.take_in_units(&exact[0], (width, unit))?;
-            exact[1].coarsen(&exact[0])?;
+            exact[1].coarsen(&exact[0], least)?;
             sizes = sizes.map(|along| along.chunks(2).map(|pair| pair.iter().sum()).collect());
         }
         let c = stencil.gauge();
@@ -175,17 +177,10 @@ impl Hierarchy {
         coarse: Pointer,
         x: Pointer,
     ) -> Result<()> {
-        // Piecewise constant prolongation underestimates smooth corrections of a Laplacian (Stüben 2001).
-        let factor = if self.plan.definite {
-            OVER_CORRECTION
-        } else {
-            1.0
-        };
         let args = [
             Arg::Rows(rows),
             Arg::Pointer(coarse),
             Arg::Pointer(x),
-            self.plan.width.number(factor),
             Arg::Count(passes.shift),
         ];
         passes.over(

@@ -76,14 +76,6 @@ impl Width {
             Self::Double => double,
         }
     }
-
-    /// Returns x, rounded to this precision, as an argument of a kernel.
-    pub(super) fn number(self, x: f64) -> Arg {
-        match self {
-            Self::Single => Arg::Single(x as f32),
-            Self::Double => Arg::Double(x),
-        }
-    }
 }
 
 /// Launcher of kernels, with the buffers from which they read scalars and to which they write sums.

@@ -3,7 +3,7 @@
 //! Stencils for which all these properties are equal can reuse one hierarchy.
 
 use super::passes::Width;
-use crate::linalg::cpu::stencil::multigrid::{COARSEST, ENDS};
+use crate::linalg::cpu::stencil::multigrid::{COARSEST, ends};
 use crate::linalg::operator::{Side, Stencil};
 use crate::linalg::sweep_order::{Order, levels};
 
@@ -47,20 +47,15 @@ impl Plan {
             coarsest: COARSEST,
         }
     }
+
     /// Returns the number of sweeps before a coarse correction. As many follow it.
-    pub(super) fn sweeps(&self, order: Order) -> usize {
-        // Without a flow to follow, one sweep from a corner is enough, as on the CPU. Red-black sweeps cost two launches
-        // at any size: two of them take two thirds of the iterations of one, and fewer launches in all.
-        match (self.definite, order) {
-            (true, Order::Corners) => 1,
-            (true, Order::RedBlack) => 2,
-            (false, _) => ENDS.len(),
-        }
+    pub(super) fn sweeps(&self) -> usize {
+        ends(self.definite).len()
     }
 
     /// Returns the number of kernels of a cycle on 2^shift lanes.
     pub(super) fn launches(&self, order: Order, shift: u32) -> usize {
-        let sweeps = self.sweeps(order);
+        let sweeps = self.sweeps();
         let of_sweeps = |shape: [u32; 3]| match order {
             Order::RedBlack => 2 * sweeps,
             Order::Corners if fits_one_block(shape, shift) => 1,
@@ -127,6 +122,6 @@ mod tests {
         // With one lane, one block sweeps the level of 64³ cells.
         assert_eq!(launches(128, false, Order::Corners, 0), 6176);
         assert_eq!(launches(128, false, Order::Corners, 6), 9212);
-        assert_eq!(launches(128, true, Order::Corners, 6), 1178);
+        assert_eq!(launches(128, true, Order::Corners, 6), 2322);
     }
 }

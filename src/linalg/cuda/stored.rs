@@ -97,10 +97,14 @@ impl Stored {
         self.device.upload(numbers, &self.buffer, offset)
     }
 
-    /// Computes the Galerkin stencil PᵀAP of a finer grid, where P is piecewise constant prolongation from
-    /// the aggregates.
-    pub(super) fn coarsen(&self, finer: &Self) -> Result<()> {
-        let args = [Arg::Rows(finer.rows), Arg::Rows(self.aggregated)];
+    /// Computes the stencil of a finer grid on its aggregates. Couplings between aggregates keep at least the share
+    /// `least` of their Galerkin products.
+    pub(super) fn coarsen(&self, finer: &Self, least: f64) -> Result<()> {
+        let args = [
+            Arg::Rows(finer.rows),
+            Arg::Rows(self.aggregated),
+            Arg::Double(least),
+        ];
         // Every coarse coefficient is a sum over the up to eight cells of its aggregate, computed by one
         // thread. No two threads write to the same coefficient, and the order of the sum is fixed.
         self.each("coarsen", self.rows.cells, &args)

@@ -66,7 +66,7 @@ impl Hierarchy {
 
     /// Returns the ends of the second and third axis at which the sweeps before a coarse correction start.
     fn corners(&self) -> impl DoubleEndedIterator<Item = [bool; 2]> {
-        ENDS.into_iter().take(self.plan.sweeps(Order::Corners))
+        ENDS.into_iter().take(self.plan.sweeps())
     }
 
     fn corner_sweeps(
@@ -89,7 +89,7 @@ impl Hierarchy {
 
     /// Runs red-black sweeps that begin with the colour `first`.
     fn colour_sweeps(&self, passes: &Passes, rows: Rows, v: Vectors<'_>, first: u32) -> Result<()> {
-        let halves = 2 * self.plan.sweeps(Order::RedBlack) as u32;
+        let halves = 2 * self.plan.sweeps() as u32;
         (first..first + halves).try_for_each(|half| self.relax_colour(passes, rows, v, half % 2))
     }
 

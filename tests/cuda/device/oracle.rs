@@ -39,8 +39,6 @@ struct Multigrid {
     coarsest: PartialPivLu<f64>,
     /// Number of sweeps before a coarse correction, and after it.
     sweeps: usize,
-    /// Factor of a coarse correction.
-    factor: f64,
 }
 
 /// Returns A or Aᵀ without its gauge.
@@ -64,19 +62,50 @@ fn times(rows: &Rows, x: &[f64]) -> Vec<f64> {
     rows.iter().map(row).collect()
 }
 
-/// Returns Pᵀ A P for the aggregation P.
-fn coarsen(rows: &Rows, parents: &[usize], count: usize) -> Rows {
+/// Returns Pᵀ A P for the aggregation P, where a coupling between aggregates keeps its share and the diagonal takes the rest.
+fn coarsen(
+    rows: &Rows,
+    parents: &[usize],
+    count: usize,
+    share: impl Fn(usize, usize) -> f64,
+) -> Rows {
     let mut coarse: Rows = vec![Vec::new(); count];
-    for (row, &parent) in rows.iter().zip(parents) {
-        for &(j, value) in row {
-            let row = &mut coarse[parent];
-            match row.iter_mut().find(|entry| entry.0 == parents[j]) {
+    for (i, row) in rows.iter().enumerate() {
+        let mut add = |column, value| {
+            let row = &mut coarse[parents[i]];
+            match row.iter_mut().find(|entry| entry.0 == column) {
                 Some(entry) => entry.1 += value,
-                None => row.push((parents[j], value)),
+                None => row.push((column, value)),
             }
+        };
+        for &(j, value) in row {
+            let kept = match parents[i] == parents[j] {
+                true => 1.0,
+                false => share(i, j),
+            };
+            add(parents[j], kept * value);
+            add(parents[i], (1.0 - kept) * value);
         }
     }
     coarse
+}
+
+/// Returns the share that the coupling of two cells keeps: that of three resistors in series, the coupling and half of those
+/// beside it in both aggregates, but at least one half.
+fn share(rows: &Rows, shape: [usize; 3], i: usize, j: usize) -> f64 {
+    let (lower, upper) = (i.min(j), i.max(j));
+    let stride = upper - lower;
+    let axis = [shape[1] * shape[2], shape[2], 1]
+        .iter()
+        .position(|s| *s == stride)
+        .unwrap();
+    let between = |a: usize, b: usize| rows[a].iter().find(|e| e.0 == b).map_or(0.0, |e| e.1);
+    let coupling = between(lower, upper);
+    let mut resistance = 1.0 + 0.5 * coupling / between(lower - stride, lower);
+    if upper / stride % shape[axis] + 1 < shape[axis] {
+        resistance += 0.5 * coupling / between(upper, upper + stride);
+    }
+    resistance.recip().clamp(0.5, 1.0)
 }
 
 impl Multigrid {
@@ -95,7 +124,10 @@ impl Multigrid {
                 .map(|cell| index(at(cell).map(|i| i / 2)))
                 .collect();
             let count = coarse.iter().product();
-            let next = coarsen(&last, &parents, count);
+            let next = coarsen(&last, &parents, count, |i, j| match system.definite {
+                true => share(&last, shape, i, j),
+                false => 1.0,
+            });
             let mut sums = vec![0.0; count];
             sizes.iter().zip(&parents).for_each(|(s, &p)| sums[p] += s);
             let of_colour = |colour| {
@@ -122,7 +154,6 @@ impl Multigrid {
             levels,
             coarsest: dense.partial_piv_lu(),
             sweeps: if system.definite { 2 } else { 4 },
-            factor: if system.definite { 1.6 } else { 1.0 },
         }
     }
 
@@ -144,7 +175,7 @@ impl Multigrid {
         }
         let correction = self.cycle(l + 1, &coarse);
         for (x, &parent) in x.iter_mut().zip(&level.parents) {
-            *x += self.factor * correction[parent];
+            *x += correction[parent];
         }
         for _ in 0..self.sweeps {
             level.relax(1, b, &mut x);

@@ -2,7 +2,9 @@
 //! in lock step.
 
 pub(crate) mod bicgstab;
+pub(crate) mod coarsening;
 pub(crate) mod conjugate_gradients;
+mod constant;
 mod dilu;
 mod direct;
 mod dissection;
@@ -27,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 
+use self::constant::{Coefficients, Constant};
 use self::iterative::{Iterative, Request};
 use super::Cpu;
 use super::checked::{Checked, Direct};
@@ -40,7 +43,7 @@ pub enum StencilSolver {
     /// Solver chosen by the rule in the documentation of [`Cpu`].
     #[default]
     Auto,
-    /// Sparse factorisation.
+    /// Sparse factorisation, or cosine transforms if a positive definite matrix has constant coefficients.
     Direct,
     /// Krylov iteration preconditioned by an incomplete factorisation, DILU.
     Dilu,
@@ -79,6 +82,8 @@ pub(crate) struct Structured<'a> {
     stencil: Arc<Stencil>,
     operator: Operator<'a>,
     direct: OnceLock<Checked<'a, Box<dyn Direct + 'a>>>,
+    /// Coefficients of the matrix, if they are constant. Cosine transforms then take the place of a factorisation.
+    constant: Option<Coefficients>,
     dilu: OnceLock<Box<dyn Iterative>>,
     multigrid: OnceLock<Box<dyn Iterative>>,
     /// Whether a factorisation fits into memory. The first answer is cached, because free memory shrinks once the
@@ -92,8 +97,10 @@ pub(crate) struct Structured<'a> {
 
 impl<'a> Structured<'a> {
     pub(crate) fn new(cpu: &'a Cpu, stencil: &Arc<Stencil>, operator: &Operator<'a>) -> Self {
+        let definite = operator.is_positive_definite();
         Self {
             cpu,
+            constant: definite.then(|| Coefficients::of(stencil)).flatten(),
             stencil: Arc::clone(stencil),
             operator: operator.share(stencil),
             direct: OnceLock::new(),
@@ -110,17 +117,22 @@ impl<'a> Structured<'a> {
         if self.cpu.stencils != StencilSolver::Auto {
             return self.cpu.stencils;
         }
+        // There is nothing to factorise, and cosine transforms take as long as one or two iterations of multigrid.
+        if self.constant.is_some() {
+            return StencilSolver::Direct;
+        }
         let cells = self.stencil.cells();
         let columns = columns.max(self.announced.load(Ordering::Relaxed));
         // With nested dissection a factorisation of N cells costs O(N) operations in one dimension, O(N^1.5)
         // in two and O(N²) in three (George 1973; Lipton, Rose & Tarjan 1979). An iteration costs O(N) per
         // column, and multigrid needs O(1) iterations. In three dimensions, the number of columns for which a
         // factorisation pays off is thus proportional to N. The constants, and the rule in two dimensions,
-        // are measured (benchmark `stencils`).
+        // are measured (benchmark `stencils`). For definite stencils in space they lie between N/1200 for weights
+        // without order and N/350 for smooth densities.
         let many = match (self.axes().count(), self.is_definite()) {
             (0 | 1, _) | (2, true) => 0,
             (2, false) => 3 + cells / 6000,
-            (_, true) => cells / 1000,
+            (_, true) => cells / 700,
             (_, false) => cells / 250,
         };
         // The choice depends only on the batch and on announcements, not on whether factors already exist.
@@ -176,8 +188,16 @@ impl<'a> Structured<'a> {
         if let Some(direct) = self.direct.get() {
             return Ok(direct);
         }
-        let definite = self.is_definite();
-        let direct = self.cpu.factorise_stencil(&self.stencil, definite)?;
+        let direct: Box<dyn Direct> = match &self.constant {
+            Some(coefficients) => {
+                let (budget, cells) = (self.cpu.budget(), self.stencil.cells());
+                budget.check("cosine transforms", cells, coefficients.bytes())?;
+                Box::new(Constant::new(coefficients))
+            }
+            None => self
+                .cpu
+                .factorise_stencil(&self.stencil, self.is_definite())?,
+        };
         let checked = Checked::new(
             self.operator.share(&self.stencil),
             direct,

@@ -1,20 +1,21 @@
-//! Aggregation multigrid: 2×2×2 cells form one coarse cell, with piecewise constant Galerkin coarsening.
+//! Aggregation multigrid: 2×2×2 cells form one coarse cell, with piecewise constant prolongation.
 //!
-//! Couplings of a coarse stencil are sums of the couplings across fine faces. The coarse stencil of an M-matrix is
-//! therefore an M-matrix, whose column sums are the sums of the fine ones. The hierarchy of the transpose is the
-//! transposed hierarchy.
+//! Couplings of a coarse stencil are sums of the couplings across fine faces, or of parts of them. The coarse stencil
+//! of an M-matrix is therefore an M-matrix, whose column sums are the sums of the fine ones. The hierarchy of the
+//! transpose is the transposed hierarchy.
 
 use std::sync::Arc;
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::{Mat, Par};
 
+use super::coarsening::{coarsen, least_share, parents, restrict_sizes};
 use super::level::{Level, reciprocals};
-use super::pipeline::{LINES, Pipeline, Stage, parent_line};
+use super::pipeline::{LINES, Pipeline, Stage};
 use super::workspace::{Coarse, wide_mut};
 use crate::linalg::cpu::checked::Direct;
 use crate::linalg::dense::DenseLu;
-use crate::linalg::operator::{Line, Real, Side, Stencil, vectorised};
+use crate::linalg::operator::{Real, Side, Stencil, vectorised};
 
 /// Largest number of cells on a level that is solved by a dense inverse.
 pub(crate) const COARSEST: usize = 130;
@@ -27,14 +28,11 @@ pub(crate) const COARSEST: usize = 130;
 pub(crate) const ENDS: [[bool; 2]; 4] =
     [[false, false], [true, true], [false, true], [true, false]];
 
-/// Approximate factor by which piecewise constant corrections are too small for a Laplacian (Stüben 2001),
-/// and by which they are multiplied.
-///
-/// Coarse cells are twice as long along each of d axes. The Galerkin coupling of two aggregates is the sum of
-/// 2ᵈ⁻¹ fine couplings a. The Laplacian of the coarse grid has 2ᵈ⁻¹ times the area at twice the distance,
-/// hence 2ᵈ⁻² a. The Galerkin matrix is thus twice too large for smooth errors, and its corrections are too
-/// small by a factor of up to 2.
-pub(crate) const OVER_CORRECTION: f64 = 1.6;
+/// Returns the ends at which the sweeps before a coarse correction start.
+pub(crate) fn ends(definite: bool) -> &'static [[bool; 2]] {
+    // A symmetric matrix has no flow to follow, so that one pair of opposite sweeps is enough.
+    if definite { &ENDS[..2] } else { &ENDS }
+}
 
 /// Hierarchy of stencils for a multigrid cycle.
 pub(crate) struct Multigrid<T> {
@@ -43,8 +41,8 @@ pub(crate) struct Multigrid<T> {
     coarsest: Vec<T>,
     /// Number of cells of the coarsest level.
     cells: usize,
-    /// Whether the matrix is symmetric positive definite. Without a flow to follow, one sweep before the coarse
-    /// correction and one after it are enough.
+    /// Whether the matrix is symmetric positive definite. Without a flow to follow, two sweeps before the coarse
+    /// correction and two after it are enough.
     pub(crate) definite: bool,
 }
 
@@ -61,6 +59,7 @@ impl<T: Real> Multigrid<T> {
         definite: bool,
         unit: f64,
     ) -> Self {
+        let least = least_share(stencil, definite);
         let mut levels = Vec::new();
         // Number of cells of the finest level in every cell of the current level.
         let mut sizes = vec![1.0; stencil.cells()];
@@ -69,7 +68,7 @@ impl<T: Real> Multigrid<T> {
         // the hierarchy and a V-cycle therefore cost O(N) operations.
         while last.cells() > coarsest {
             let parents = parents(&last);
-            let coarse = coarsen(&last, &parents);
+            let coarse = coarsen(&last, &parents, least);
             // The sum of a prolonged x over the finest cells is sᵀx with s = Pᵀ1. On a coarse level the gauge
             // is thus c s sᵀ. It is added on the coarsest level only, where the matrix is dense anyway.
             sizes = restrict_sizes(&parents, coarse.cells(), &sizes);
@@ -164,7 +163,7 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         let row = (LINES * line * self.threads).min(self.row.len());
         let down = Pipeline::new(level, side, (b, &mut *x), &mut self.row[..row]);
         if multigrid.definite {
-            down.run(false, &mut [Stage::Clear, p, last]);
+            down.run(false, &mut [Stage::Clear, p, q, last]);
         } else {
             down.run(false, &mut [Stage::Clear, p, q, r, s, last]);
         }
@@ -178,11 +177,10 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         // matrices, as conjugate gradients require.
         let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
         let up = Pipeline::new(level, side, (b, x), &mut self.row[..row]);
+        let first = Stage::Prolong(coarse_x);
         if multigrid.definite {
-            let first = Stage::Prolong(T::nearest(OVER_CORRECTION), coarse_x);
-            up.run(true, &mut [first, p]);
+            up.run(true, &mut [first, q, p]);
         } else {
-            let first = Stage::Prolong(T::nearest(1.0), coarse_x);
             up.run(true, &mut [first, s, r, q, p]);
         }
     }
@@ -215,51 +213,4 @@ pub(crate) fn inverse<T: Real>(
     // and serves both A and Aᵀ. Its error of the order κε is harmless in a preconditioner.
     let by_rows = (0..n * n).map(|at| T::nearest(inverse[(at / n, at % n)] / unit));
     by_rows.collect()
-}
-
-/// Returns the index of the aggregate that contains each cell.
-fn parents(fine: &Stencil) -> Vec<usize> {
-    let rows = fine.rows(Side::Plain);
-    let line = |line: Line| {
-        let first = parent_line(rows.shape, line.at);
-        (0..line.len).map(move |k| first + k / 2)
-    };
-    rows.lines().flat_map(line).collect()
-}
-
-/// Returns the Galerkin stencil Pᵀ A P of the aggregates.
-fn coarsen(fine: &Stencil, parents: &[usize]) -> Stencil {
-    // (Pᵀ A P)_IJ = Σ aᵢⱼ over i in I and j in J. The diagonal of I collects the diagonals of its cells and all
-    // couplings between them. These connect cells 2m and 2m + 1 of an axis; couplings of 2m + 1 and 2m + 2 leave the
-    // aggregate.
-    let mut coarse = Stencil::new(&fine.shape.map(|n| n.div_ceil(2)));
-    for (d, p) in fine.centre.iter().zip(parents) {
-        coarse.centre[*p] += d;
-    }
-    for axis in (0..3).filter(|&d| fine.shape[d] > 1) {
-        let (stride, n) = (fine.stride(axis), fine.shape[axis]);
-        for (cell, &p) in parents.iter().enumerate() {
-            let index = cell / stride % n;
-            if index + 1 == n {
-                continue;
-            }
-            let (up, down) = (fine.up[axis][cell], fine.down[axis][cell]);
-            if index % 2 == 0 {
-                coarse.centre[p] += up + down;
-            } else {
-                coarse.up[axis][p] += up;
-                coarse.down[axis][p] += down;
-            }
-        }
-    }
-    coarse
-}
-
-/// Returns the sum of the sizes of the cells in every aggregate.
-fn restrict_sizes(parents: &[usize], cells: usize, sizes: &[f64]) -> Vec<f64> {
-    let mut sums = vec![0.0; cells];
-    for (size, p) in sizes.iter().zip(parents) {
-        sums[*p] += size;
-    }
-    sums
 }

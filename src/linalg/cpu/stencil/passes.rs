@@ -18,8 +18,8 @@ pub(crate) enum Stage<'c, T, const W: usize> {
     Sweep([bool; 2]),
     /// Adds the sums of b − A x over aggregates to the coarse values.
     Restrict(&'c mut [[T; W]]),
-    /// Adds s times the coarse value of an aggregate to x in all cells of the aggregate.
-    Prolong(T, &'c [[T; W]]),
+    /// Adds the coarse value of an aggregate to x in all cells of the aggregate.
+    Prolong(&'c [[T; W]]),
 }
 
 /// Planes of a pass, which take their turns from the first or, if `descending`, from the last.
@@ -67,12 +67,12 @@ impl<T: Real, const W: usize> Passes<'_, T, W> {
                 let coarse = &mut coarse[finished.start * width..finished.end * width];
                 self.restrict::<N>(finished, (part.window.pieces(), coarse), part.row);
             }
-            Stage::Prolong(s, coarse) => {
+            Stage::Prolong(coarse) => {
                 for i in planes.range {
                     for j in 0..self.rows.shape[1] {
                         let line = self.rows.line([i, j]);
                         let [x] = part.window.lines([line]);
-                        prolong(*s, &coarse[parent_line(self.rows.shape, line.at)..], x);
+                        prolong(&coarse[parent_line(self.rows.shape, line.at)..], x);
                     }
                 }
             }
@@ -210,11 +210,11 @@ impl<T: Real, const W: usize> Passes<'_, T, W> {
 
 /// Adds s times coarse values to the cells of a line.
 #[inline(always)]
-fn prolong<T: Real, const W: usize>(s: T, coarse: &[[T; W]], x: &mut [[T; W]]) {
+fn prolong<T: Real, const W: usize>(coarse: &[[T; W]], x: &mut [[T; W]]) {
     for (c, pair) in coarse.iter().zip(x.chunks_mut(2)) {
         for x in pair {
             for l in 0..W {
-                x[l] = x[l] + s * c[l];
+                x[l] = x[l] + c[l];
             }
         }
     }

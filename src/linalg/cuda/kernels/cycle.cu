@@ -25,26 +25,40 @@ template <class T> __device__ __forceinline__ Cell child_of(const Rows<T> &a, Co
     return cell;
 }
 
-// Computes the Galerkin stencil P^T A P for the piecewise constant prolongation P from aggregates of 2x2x2
-// cells. Its entry for two aggregates is the sum of a_ij over their cells i and j: couplings inside an
-// aggregate add to its centre, and couplings to the next aggregate add to the coarse coupling. The casts
-// remove the `const` of the arrays of `coarse`, which only this kernel writes.
-extern "C" __global__ void __launch_bounds__(THREADS) coarsen(Rows<double> a, Rows<double> coarse) {
+// Returns the share of the coupling of a cell and the next one, in different aggregates, that couples the
+// aggregates: that of resistors in series, but at least `least`.
+__device__ __forceinline__ double share(const double *up, u32 at, u32 stride, bool last, double least) {
+    const double half = 0.5 * up[at], before = half / up[at - stride], after = last ? 0.0 : half / up[at + stride];
+    return fmin(fmax(1.0 / (1.0 + before + after), least), 1.0);
+}
+
+// Computes the stencil of aggregates of 2x2x2 cells: the Galerkin stencil P^T A P for the piecewise constant
+// prolongation P, with reduced couplings. Its entry for two aggregates is the sum of a_ij over their cells i
+// and j: couplings inside an aggregate add to its centre, and couplings to the next aggregate add to the
+// coarse coupling, except for a part that both centres gain. The casts remove the `const` of the arrays of
+// `coarse`, which only this kernel writes.
+extern "C" __global__ void __launch_bounds__(THREADS) coarsen(Rows<double> a, Rows<double> coarse, double least) {
     const u32 parent = blockIdx.x * blockDim.x + threadIdx.x;
     if (parent >= coarse.cells) return;
     const Corner corner = corner_of(a, parent);
     double centre = 0.0;
     EACH_CHILD(a, corner) centre += a.centre[cell.at];
+    u32 strides[3] = {a.n[1] * a.n[2], a.n[2], 1};
     for (u32 axis = 0; axis < 3; axis++) {
-        if (a.n[axis] < 2) continue;
+        const u32 n = a.n[axis], stride = strides[axis];
+        if (n < 2) continue;
+        const double *up = a.lower[axis], *down = a.upper[axis];
         double lower = 0.0, upper = 0.0;
         EACH_CHILD(a, corner) {
-            if (cell.i[axis] + 1 == a.n[axis]) continue;
-            if (cell.i[axis] % 2 == 0) {
-                centre += a.lower[axis][cell.at] + a.upper[axis][cell.at];
-            } else {
-                lower += a.lower[axis][cell.at];
-                upper += a.upper[axis][cell.at];
+            const u32 at = cell.at, index = cell.i[axis];
+            const bool even = index % 2 == 0, last = index + 1 == n;
+            if (even && index > 0) centre += (1.0 - share(up, at - stride, stride, last, least)) * up[at - stride];
+            if (even && !last) centre += up[at] + down[at];
+            if (!even && !last) {
+                const double kept = share(up, at, stride, index + 2 == n, least);
+                centre += (1.0 - kept) * down[at];
+                lower += kept * up[at];
+                upper += kept * down[at];
             }
         }
         if (coarse.n[axis] < 2) continue;
@@ -187,13 +201,13 @@ __device__ void restrict_residual(const Rows<T> &a, const T *b, const T *x, T *c
     }
 }
 
-// Prolongs a correction: x <- x + s P coarse, which adds s times the value of its aggregate to every cell.
-template <class T> __device__ void prolong(const Rows<T> &a, const T *coarse, T *x, T s, u32 shift) {
+// Prolongs a correction: x <- x + P coarse, which adds the value of its aggregate to every cell.
+template <class T> __device__ void prolong(const Rows<T> &a, const T *coarse, T *x, u32 shift) {
     const u32 m1 = (a.n[1] + 1) / 2, m2 = (a.n[2] + 1) / 2;
     EACH_CELL_OF(a) {
         const u32 parent = (cell.i[0] / 2 * m1 + cell.i[1] / 2) * m2 + cell.i[2] / 2;
         const u64 here = place(cell.at, lane, shift);
-        x[here] = x[here] + s * coarse[place(parent, lane, shift)];
+        x[here] = x[here] + coarse[place(parent, lane, shift)];
     }
 }
 
@@ -242,8 +256,8 @@ __device__ void dense_times(const T *matrix, const T *b, T *x, u32 n, u32 betwee
         restrict_residual(a, b, x, coarse, parents, shift);                                                    \
     }                                                                                                          \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
-    prolong_##suffix(Rows<T> a, const T *coarse, T *x, T s, u32 shift) {                                       \
-        prolong(a, coarse, x, s, shift);                                                                       \
+    prolong_##suffix(Rows<T> a, const T *coarse, T *x, u32 shift) {                                            \
+        prolong(a, coarse, x, shift);                                                                          \
     }                                                                                                          \
     extern "C" __global__ void __launch_bounds__(THREADS)                                                      \
     dense_##suffix(const T *matrix, const T *b, T *x, u32 n, u32 between_rows, u32 between_columns, u32 shift) { \

@@ -93,9 +93,9 @@ impl<T: Real> Plain<'_, T> {
         }
     }
 
-    fn prolong(&mut self, s: T, coarse: &[T]) {
+    fn prolong(&mut self, coarse: &[T]) {
         for cell in 0..self.x.len() {
-            self.x[cell] = self.x[cell] + s * coarse[self.parent(cell)];
+            self.x[cell] = self.x[cell] + coarse[self.parent(cell)];
         }
     }
 }
@@ -158,14 +158,13 @@ fn check<T: Real, const W: usize>(shape: Shape, threads: usize, sweeps: usize) {
     assert_bits(&x, &bits(&plain), &format!("x on the way down, {name}"));
     assert_bits(&coarse, &sums, &format!("restriction, {name}"));
 
-    let s = T::nearest(1.6);
     for (l, plain) in plain.iter_mut().enumerate() {
-        plain.prolong(s, &lane(&correction[..aggregates], l));
+        plain.prolong(&lane(&correction[..aggregates], l));
         ends.iter()
             .rev()
             .for_each(|&[y, z]| plain.sweep([true, !y, !z]));
     }
-    let mut stages = vec![Stage::Prolong(s, &correction[..aggregates])];
+    let mut stages = vec![Stage::Prolong(&correction[..aggregates])];
     stages.extend(
         ends.iter()
             .rev()

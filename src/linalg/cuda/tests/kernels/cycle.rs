@@ -7,7 +7,7 @@ use super::{
     numbers, stencil, wide, wide_mut,
 };
 use crate::linalg::cpu::stencil::iterative::unit;
-use crate::linalg::cpu::stencil::multigrid::{COARSEST, Multigrid, OVER_CORRECTION};
+use crate::linalg::cpu::stencil::multigrid::{COARSEST, Multigrid};
 use crate::linalg::cpu::stencil::pipeline::{LINES, Pipeline, Stage};
 use crate::linalg::cpu::stencil::workspace::Coarse;
 use crate::linalg::cuda::device::Buffer;
@@ -104,15 +104,10 @@ impl<T: Number, const W: usize> Case<T, W> {
     }
 
     fn check_prolongation(&mut self, side: Side) {
-        let factor = if self.multigrid.definite {
-            OVER_CORRECTION
-        } else {
-            1.0
-        };
         let coarse = numbers::<T>(self.multigrid.cells()[1] * W, 3);
         let on_coarse = self.bench.store(&coarse);
         let mut row = self.row();
-        let stage = Stage::Prolong(T::nearest(factor), wide::<_, W>(&coarse));
+        let stage = Stage::Prolong(wide::<_, W>(&coarse));
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         Pipeline::new(&self.multigrid.levels[0], side, vectors, &mut row).run(true, &mut [stage]);
         let (passes, rows) = (&self.bench.passes, self.hierarchy.levels[0].rows(side));
