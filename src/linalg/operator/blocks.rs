@@ -99,7 +99,7 @@ mod tests {
                 [[x.iter().sum(), x.len() as f64]]
             });
             assert_eq!((seen, count), (x.clone(), cells as f64));
-            let mut sums: Vec<f64> = x.chunks(BLOCK).map(|block| block.iter().sum()).collect();
+            let sums: Vec<f64> = x.chunks(BLOCK).map(|block| block.iter().sum()).collect();
             fn pairs(sums: &[f64]) -> f64 {
                 match sums {
                     [sum] => *sum,
@@ -109,7 +109,7 @@ mod tests {
                     }
                 }
             }
-            assert_eq!(found.to_bits(), pairs(&mut sums).to_bits());
+            assert_eq!(found.to_bits(), pairs(&sums).to_bits());
         }
     }
 }
