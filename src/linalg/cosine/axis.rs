@@ -20,6 +20,7 @@ use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
 use super::Pool;
+use crate::linalg::operator::vectorised;
 
 /// Number of lines that are transformed together, as a group. Neighbouring lines share cache lines.
 // Eight doubles fill a cache line of 64 bytes.
@@ -65,18 +66,16 @@ impl AxisTransform {
     pub(super) fn forward(&self, x: &[f64], y: &mut [f64]) {
         let stride = x.len() / self.n;
         self.by_groups(y, |lines, y, workspace| {
-            for i in 0..self.n {
-                let from = self.permuted(i) * stride;
-                let row = &x[from + lines.start..from + lines.end];
-                for (q, pair) in row.chunks(2).enumerate() {
-                    workspace.lines[q * self.n + i] = complex(pair);
-                }
-            }
-            workspace.transform(self.forward.as_ref(), lines.len().div_ceil(2));
+            let count = lines.len().div_ceil(2);
+            vectorised(|| self.gather((x, stride), lines, &mut workspace.lines));
+            workspace.transform(self.forward.as_ref(), count);
             let spectra = workspace.lines.chunks(self.n);
-            for (pair, z) in y.chunks_mut(2 * self.n).zip(spectra) {
-                self.separate(z, pair);
-            }
+            let pairs = y.chunks_mut(2 * self.n).zip(spectra);
+            vectorised(|| {
+                for (pair, z) in pairs {
+                    self.separate(z, pair);
+                }
+            });
         });
     }
 
@@ -84,16 +83,16 @@ impl AxisTransform {
     pub(super) fn inverse(&self, x: &[f64], y: &mut [f64]) {
         let stride = x.len() / self.n;
         self.by_groups(y, |lines, y, workspace| {
-            self.join((x, stride), lines.clone(), &mut workspace.lines);
-            workspace.transform(self.inverse.as_ref(), lines.len().div_ceil(2));
+            let count = lines.len().div_ceil(2);
+            vectorised(|| self.join((x, stride), lines, &mut workspace.lines));
+            workspace.transform(self.inverse.as_ref(), count);
             let entries = workspace.lines.chunks(self.n);
-            for (pair, z) in y.chunks_mut(2 * self.n).zip(entries) {
-                let (a, b) = pair.split_at_mut(self.n);
-                (0..self.n).for_each(|i| a[self.permuted(i)] = z[i].re);
-                if !b.is_empty() {
-                    (0..self.n).for_each(|i| b[self.permuted(i)] = z[i].im);
+            let pairs = y.chunks_mut(2 * self.n).zip(entries);
+            vectorised(|| {
+                for (pair, z) in pairs {
+                    self.scatter(z, pair);
                 }
-            }
+            });
         });
     }
 
@@ -153,6 +152,7 @@ impl AxisTransform {
 
     /// Returns the position in the line x of entry i of y: the even positions in order, then the odd positions in
     /// reverse order.
+    #[inline(always)]
     fn permuted(&self, i: usize) -> usize {
         // The entry at position p has the factor cos(πk(p + ½)/n) in X_k/s_k. For p = 2m the angle is
         // πk(2m + ½)/n. For p = 2(n − m) − 1 it is 2πk − πk(2m + ½)/n, with the same cosine. Hence
@@ -164,18 +164,47 @@ impl AxisTransform {
         }
     }
 
+    /// Collects the permuted lines of a group, two in one complex line.
+    #[inline(always)]
+    fn gather(&self, (x, stride): (&[f64], usize), lines: Range<usize>, z: &mut [Complex<f64>]) {
+        for i in 0..self.n {
+            let row = row(&x[self.permuted(i) * stride..], &lines);
+            for q in 0..LINES / 2 {
+                z[q * self.n + i] = Complex::new(row[2 * q], row[2 * q + 1]);
+            }
+        }
+    }
+
+    /// Writes the entries of a complex line to their positions in two lines. The second line may be missing.
+    #[inline(always)]
+    fn scatter(&self, z: &[Complex<f64>], pair: &mut [f64]) {
+        let (a, b) = pair.split_at_mut(self.n);
+        put(a, z, |z| z.re);
+        put(b, z, |z| z.im);
+    }
+
     /// Separates the transforms of two lines: X^a_k = Re(E + F) and X^b_k = Im(E − F) with E = w_k s_k/2 Z_k and
     /// F = w_k s_k/2 conj Z_{n−k}. The second line may be missing.
+    #[inline(always)]
     fn separate(&self, z: &[Complex<f64>], pair: &mut [f64]) {
         // E + F = s_k w_k V^a_k and (E − F)/i = s_k w_k V^b_k. The real parts are X^a_k and
         // X^b_k = Im(E − F).
-        let (a, b) = pair.split_at_mut(self.n);
-        for (k, w) in self.twiddles.iter().enumerate() {
-            let mirror = if k == 0 { 0 } else { self.n - k };
-            let (e, f) = (w * z[k], w * z[mirror].conj());
-            a[k] = e.re + f.re;
-            if let Some(b) = b.get_mut(k) {
-                *b = e.im - f.im;
+        let (n, w) = (self.n, &self.twiddles[..self.n]);
+        let (z, (a, b)) = (&z[..n], pair.split_at_mut(n));
+        let parts = |k: usize, mirror: usize| {
+            let (e, f) = (w[k] * z[k], w[k] * z[mirror].conj());
+            (e.re + f.re, e.im - f.im)
+        };
+        if b.is_empty() {
+            a[0] = parts(0, 0).0;
+            for (k, a) in a.iter_mut().enumerate().skip(1) {
+                *a = parts(k, n - k).0;
+            }
+        } else {
+            let (a, b) = (&mut a[..n], &mut b[..n]);
+            (a[0], b[0]) = parts(0, 0);
+            for k in 1..n {
+                (a[k], b[k]) = parts(k, n - k);
             }
         }
     }
@@ -183,21 +212,23 @@ impl AxisTransform {
     /// Joins the transforms of two lines: Z_k = conj(w_k) ((X^a_k + X^b_{n−k}) + i (X^b_k − X^a_{n−k}))/(s_k n).
     ///
     /// The factor 1/n belongs to the inverse Fourier transform. 1/(s_k n) is s_k/2 for k > 0, and s₀ for k = 0.
+    #[inline(always)]
     fn join(&self, (x, stride): (&[f64], usize), lines: Range<usize>, z: &mut [Complex<f64>]) {
         // V^a_k = conj(w_k) (X^a_k − i X^a_{n−k})/s_k since |w_k| = 1, likewise V^b_k, and Z_k = V^a_k + i
         // V^b_k.
-        let row = |k: usize| x[k * stride + lines.start..k * stride + lines.end].chunks(2);
         for (k, w) in self.twiddles.iter().enumerate() {
             let mirror = if k == 0 { 0 } else { self.n - k };
-            for (q, (pair, mirrored)) in row(k).zip(row(mirror)).enumerate() {
+            let entries = row(&x[k * stride..], &lines);
+            let mirrored = row(&x[mirror * stride..], &lines);
+            for q in 0..LINES / 2 {
                 // V_k = conj(w_k) (X_k − i X_{n−k})/s_k applies to both lines. The inverse transform of
                 // Z = V^a + iV^b is y^a + iy^b, with y^a and y^b real.
-                let entry = complex(pair);
+                let entry = Complex::new(entries[2 * q], entries[2 * q + 1]);
                 // For k = 0 the mirrored entry is X_n = 0. Adding the entry itself turns the stored factor s₀/2 into
                 // s₀.
                 let mirrored = match k {
                     0 => entry,
-                    _ => Complex::new(0.0, -1.0) * complex(mirrored),
+                    _ => Complex::new(mirrored[2 * q + 1], -mirrored[2 * q]),
                 };
                 z[q * self.n + k] = w.conj() * (entry + mirrored);
             }
@@ -205,9 +236,26 @@ impl AxisTransform {
     }
 }
 
-/// Returns a + ib for entries a and b of two lines. The second line may be missing.
-fn complex(pair: &[f64]) -> Complex<f64> {
-    Complex::new(pair[0], pair.get(1).copied().unwrap_or(0.0))
+/// Returns the entries of the lines of a group, with zeros in place of missing lines.
+#[inline(always)]
+fn row(x: &[f64], lines: &Range<usize>) -> [f64; LINES] {
+    let entries = &x[lines.start..lines.end];
+    match entries.try_into() {
+        Ok(row) => row,
+        Err(_) => std::array::from_fn(|l| entries.get(l).copied().unwrap_or(0.0)),
+    }
+}
+
+/// Writes one part of every entry to its position in a line, which may be missing: the inverse of `permuted`.
+#[inline(always)]
+fn put(line: &mut [f64], z: &[Complex<f64>], part: impl Fn(&Complex<f64>) -> f64) {
+    let (even, odd) = z.split_at(z.len().div_ceil(2));
+    for (pair, z) in line.chunks_mut(2).zip(even) {
+        pair[0] = part(z);
+    }
+    for (pair, z) in line.chunks_exact_mut(2).zip(odd.iter().rev()) {
+        pair[1] = part(z);
+    }
 }
 
 /// Buffers for the complex lines of a group and for their Fourier transform.
