@@ -175,12 +175,11 @@ impl<'a> Structured<'a> {
             return Ok(direct);
         }
         let definite = self.is_definite();
-        let direct = self.cpu.factorise_stencil(&self.stencil, definite)?;
-        let checked = Checked::new(
+        let checked = Checked::beside_scales(
             self.operator.share(&self.stencil),
-            direct,
+            || self.cpu.factorise_stencil(&self.stencil, definite),
             self.cpu.tolerance,
-        );
+        )?;
         // If A is singular with left null vector w, ‖w‖ = 1, only the component ⟨w, b⟩ is amplified without bound.
         // For a random b it is about ‖b‖/√n. The limit of the amplification is therefore smaller by √n.
         let limit = SINGULAR / (self.stencil.cells() as f64).sqrt();
