@@ -1,8 +1,8 @@
 """Factorisations and batched solves of the matrices of `cargo bench --features internals --bench batched_solve`, in SciPy.
 
 The generator of the Lorenz equations by `splu`, 64 columns plain and 64 transposed; a weighted Laplacian in the plane by
-`splu`, by CHOLMOD where scikit-sparse is installed, and by conjugate gradients with smoothed aggregation where pyamg
-is. The weights are lognormal as there, drawn by another generator of random numbers.
+`splu`, by those of CHOLMOD and PARDISO that are installed (see definite.py), and by conjugate gradients with smoothed
+aggregation where pyamg is. Analyses of the pattern of the Laplacian do not count, and a single column is solved as well. The weights are lognormal as there, drawn by another generator of random numbers.
 
     OPENBLAS_NUM_THREADS=1 python3 benches/peers/batched_solve.py
 """
@@ -13,6 +13,7 @@ import time
 import numpy as np
 from scipy.sparse.linalg import splu
 
+from definite import KINDS
 from problems import generator, plane as laplacian
 
 COLUMNS = 64
@@ -41,17 +42,16 @@ def flow(n):
 def plane(n):
     a, name = laplacian(n), f"weighted Laplacian {n}^2"
     b = np.random.default_rng(2).standard_normal((a.shape[0], COLUMNS))
-    lu, made = timed(lambda: splu(a))
-    _, plain = timed(lambda: lu.solve(b))
-    row(name, "splu", made, [plain / COLUMNS])
-    try:
-        from sksparse.cholmod import cholesky
-    except ImportError:
-        print("scikit-sparse is not installed: no row for CHOLMOD")
-    else:
-        factor, made = timed(lambda: cholesky(a))
-        _, plain = timed(lambda: factor(b))
-        row(name, "CHOLMOD", made, [plain / COLUMNS])
+    for kind, make in KINDS.items():
+        try:
+            analysis = make(a)
+        except ImportError:
+            print(f"{kind} is not installed")
+            continue
+        solve, made = timed(lambda: analysis.factorise(a))
+        single = min(timed(lambda: solve(b[:, 0]))[1] for _ in range(5))
+        _, plain = timed(lambda: solve(b))
+        row(name, f"{kind}, a single column in {1e3 * single:.1f} ms", made, [plain / COLUMNS])
     try:
         import pyamg
     except ImportError:

@@ -2,7 +2,7 @@
 
     OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 SOLVER=cholmod python3 benches/peers/flagships.py darcy-128
 
-SOLVER is one of those of solvers.py, or minpack for fits. Runs that a solver does not do print nothing.
+SOLVER is one of those of definite.py, or minpack for fits. Runs that a solver does not do print nothing.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def darcy(n):
 
 def laplacian(n):
     from problems import plane
-    from solvers import KINDS
+    from definite import KINDS
 
     a = plane(n)
     kind = KINDS[SOLVER](a)
@@ -55,8 +55,8 @@ def laplacian(n):
 
 
 def w2(n):
-    from solvers import KINDS
-    from w2_step import cholesky_by, faces, factor_banded, mixture, step
+    from definite import KINDS
+    from w2_step import faces, factor_banded, factor_sparse, mixture, step
 
     if n >= 1024 and SOLVER == "splu":
         return  # takes half a minute
@@ -64,7 +64,7 @@ def w2(n):
     lower, upper = faces(n)
     target, _ = mixture(np.array([0.3, 1, 3, 3, 2]), x)
     theta = np.array([0.4, 1.5, 3.2, 3.3, 1.8])
-    factors = {NAMES[SOLVER]: cholesky_by(KINDS[SOLVER])}
+    factors = {NAMES[SOLVER]: factor_sparse(KINDS[SOLVER], lower, upper, n * n)}
     if SOLVER == "splu" and n <= 256:
         factors["banded Cholesky"] = factor_banded
     for name, factor in factors.items():

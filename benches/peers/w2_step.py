@@ -1,20 +1,21 @@
 """One Wasserstein-2 natural-gradient step of a five-parameter mixture, in NumPy and SciPy.
 
 The same work as the row `w2 step` of `cargo bench --bench wasserstein`: density, sensitivities, gradient,
-weighted Laplacian, factorisation, lifted sensitivities, least squares. Two factorisations, since which one is
-faster depends on the grid: SciPy's general sparse one (`splu`) and LAPACK's banded Cholesky.
+weighted Laplacian, factorisation, lifted sensitivities, least squares. Which factorisation is faster depends on the grid:
+LAPACK's banded Cholesky, and the sparse ones of definite.py. All that are installed run, or those that SOLVER names.
 
-    OPENBLAS_NUM_THREADS=1 python3 benches/peers/w2_step.py
+    OPENBLAS_NUM_THREADS=1 SOLVER=cholmod,pardiso python3 benches/peers/w2_step.py --cells 256
 """
 
 import argparse
+import os
 import time
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
-from solvers import Splu
+from definite import KINDS
 
 
 def gaussian(x, mean):
@@ -56,7 +57,7 @@ def laplacian(r, face, h, lower, upper):
     return diagonal / h**2, -face / h**2
 
 
-def matrix(diagonal, off, lower, upper):
+def sparse(diagonal, off, lower, upper):
     count = len(diagonal)
     cells = np.arange(count)
     values = np.concatenate([diagonal, off, off])
@@ -64,21 +65,10 @@ def matrix(diagonal, off, lower, upper):
     return sp.csc_matrix((values, (rows, columns)), shape=(count, count))
 
 
-def factor_sparse(diagonal, off, lower, upper):
-    return Splu(None).factorise(matrix(diagonal, off, lower, upper))
-
-
-def cholesky_by(kind):
-    """Factorises by a solver of solvers.py that keeps its analysis."""
-    kept = []
-
-    def factor(*parts):
-        a = matrix(*parts)
-        if not kept:
-            kept.append(kind(a))
-        return kept[0].factorise(a)
-
-    return factor
+def factor_sparse(kind, lower, upper, count):
+    """Analyses the pattern once. Every step factorises anew."""
+    analysis = kind(sparse(np.full(count, 5.0), np.full(len(lower), -1.0), lower, upper))
+    return lambda *entries: analysis.factorise(sparse(*entries))
 
 
 def factor_banded(diagonal, off, lower, upper):
@@ -126,7 +116,12 @@ def main():
     lower, upper = faces(options.cells)
     target, _ = mixture(np.array([0.3, 1, 3, 3, 2]), x)
     theta = np.array([0.4, 1.5, 3.2, 3.3, 1.8])
-    for name, factor in [("splu", factor_sparse), ("banded", factor_banded)]:
+    for name in os.environ.get("SOLVER", ",".join(["banded", *KINDS])).split(","):
+        try:
+            factor = factor_banded if name == "banded" else factor_sparse(KINDS[name], lower, upper, options.cells**2)
+        except ImportError:
+            print(f"{name} is not installed")
+            continue
         seconds, eta = median(options.repeats, lambda: step(theta, target, x, lower, upper, factor))
         print(f"w2 step, {options.cells}x{options.cells} cells, {name}: {seconds:.5f} seconds")
         print("eta =", [float(f"{e:.13g}") for e in eta])

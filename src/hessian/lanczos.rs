@@ -2,9 +2,10 @@
 
 use faer::{Mat, MatRef};
 
+use super::orthogonal::{dot, project};
 use super::tridiagonal::Tridiagonal;
 use crate::error::Result;
-use crate::vector::{dot, norm};
+use crate::vector::norm;
 
 /// Pair of operators of the Lanczos process: products with H and solves with the preconditioner C.
 pub(crate) trait Pencil {
@@ -124,11 +125,12 @@ impl Krylov {
             space.t.diagonal.push(alpha);
             space.basis.push(v);
             covectors.push(cv);
-            // Modified Gram-Schmidt, newest vector first: the first two subtractions are those of the
-            // three-term recurrence, and the others remove only rounding errors.
-            for (v, cv) in space.basis.iter().zip(&covectors).rev() {
-                let overlap = dot(v, &r);
-                subtract(&mut r, overlap, cv);
+            // Gram-Schmidt, newest vector first: the first two subtractions are those of the three-term recurrence. All
+            // others remove only rounding errors, so that their overlaps may be computed together, in one pass over r.
+            let newest = space.basis.len() - 1;
+            let before = newest.saturating_sub(1);
+            for range in [newest..newest + 1, before..newest, 0..before] {
+                project(&space.basis[range.clone()], &covectors[range], &mut r);
             }
             z = solve(pencil, &r)?;
             norm = positive_root(dot(&r, &z));

@@ -5,6 +5,7 @@ mod eigenpairs;
 mod error;
 mod full;
 mod lanczos;
+mod orthogonal;
 mod spectrum;
 mod tridiagonal;
 

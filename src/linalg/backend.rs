@@ -107,12 +107,15 @@ pub(crate) fn improve(
 pub(crate) fn check_batch(batch: MatRef<'_, f64>, rows: usize) -> Result<()> {
     check::length("the right-hand side of a linear solve", batch.nrows(), rows)?;
     let broken = |j: usize| {
-        let mut column = batch.col(j).iter().enumerate();
-        let (index, &value) = column.find(|(_, x)| !x.is_finite())?;
+        let column = batch.col(j);
+        let index = match column.try_as_col_major() {
+            Some(column) => check::first_not_finite(column.as_slice())?,
+            None => column.iter().position(|x| !x.is_finite())?,
+        };
         Some(Error::NotFinite {
             what: "the right-hand side of a linear solve",
             index,
-            value,
+            value: column[index],
         })
     };
     let found = if batch.nrows() * batch.ncols() < MANY {

@@ -94,6 +94,34 @@ pub(crate) fn at_once(pieces: usize) -> usize {
     pieces.min(rayon::current_num_threads())
 }
 
+/// Returns whether the current thread belongs to a pool of several threads, so that parallel parts start at once.
+pub(crate) fn is_parallel() -> bool {
+    rayon::current_thread_index().is_some() && rayon::current_num_threads() > 1
+}
+
+/// Calls `work` on a thread of the pool if it `pays` and the pool has several threads.
+///
+/// A thread outside the pool waits for every parallel part, some 20 µs each. Moved to the pool, `work` pays this once.
+pub(crate) fn in_pool<R: Send>(pays: bool, work: impl FnOnce() -> R + Send) -> R {
+    if pays && !is_parallel() && rayon::current_num_threads() > 1 {
+        return rayon::scope(|_| work());
+    }
+    work()
+}
+
+/// Calls two functions, side by side if it `pays` and the pool has several threads.
+pub(crate) fn beside<A: Send, B: Send>(
+    pays: bool,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if pays && rayon::current_num_threads() > 1 {
+        rayon::join(one, other)
+    } else {
+        (one(), other())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

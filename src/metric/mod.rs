@@ -31,7 +31,8 @@ pub(crate) use self::observed::{weighted_root, whitened_residual};
 pub(crate) use self::stacked::StackedRoot;
 
 use faer::sparse::SparseColMat;
-use faer::{Mat, MatRef, Scale};
+use faer::{ColMut, Mat, MatRef, Scale};
+use rayon::prelude::*;
 
 use crate::check;
 use crate::error::Result;
@@ -185,21 +186,32 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
 }
 
 /// Returns the batch with the columns f(column).
-fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64])) -> Mat<f64> {
+fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64]) + Sync) -> Mat<f64> {
     let mut out = Mat::zeros(rows, z.ncols());
-    for j in 0..z.ncols() {
+    let map = |(j, out): (usize, ColMut<'_, f64>)| {
+        let Some(out) = out.try_as_col_major_mut() else {
+            return;
+        };
         // Columns of a view may be strided. A copy of one column costs less than a loop over strided entries
         // in each f.
         match z.col(j).try_as_col_major() {
-            Some(column) => f(column.as_slice(), out.col_as_slice_mut(j)),
+            Some(column) => f(column.as_slice(), out.as_slice_mut()),
             None => {
                 let column: Vec<f64> = z.col(j).iter().copied().collect();
-                f(&column, out.col_as_slice_mut(j));
+                f(&column, out.as_slice_mut());
             }
         }
+    };
+    if z.ncols() > 1 && z.nrows() * z.ncols() >= SHARED {
+        out.par_col_iter_mut().enumerate().for_each(map);
+    } else {
+        out.col_iter_mut().enumerate().for_each(map);
     }
     out
 }
+
+/// Number of entries from which threads share the columns of a batch. The columns are independent of each other.
+const SHARED: usize = 1 << 17;
 
 fn check_lifted(y: MatRef<'_, f64>, rows: usize) -> Result<()> {
     check::length(

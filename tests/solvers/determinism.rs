@@ -67,6 +67,51 @@ fn five_point(n: usize, drift: f64) -> SparseColMat<usize, f64> {
     SparseColMat::try_new_from_triplets(n * n, n * n, &entries).unwrap()
 }
 
+/// Threads share the subtrees of one elimination tree, and the rows of one residual.
+#[test]
+fn single_columns_and_few_columns_on_large_planes() {
+    let grid = Grid::new(&[(0.0, 1.0, 150), (0.0, 1.0, 140)]).unwrap();
+    let plane = |drift: f64| {
+        let mut plane = grid.flux_divergence(|face| {
+            let weight = 1.0 + (face.lower % 5) as f64;
+            [weight, -drift * weight]
+        });
+        plane.add_diagonal(&vec![0.1; grid.cells()]);
+        Operator::stencil(plane)
+    };
+    let cases = [
+        ("Cholesky", plane(1.0).positive_definite()),
+        ("LU", plane(0.7)),
+        ("unstructured", Operator::from(five_point(150, 0.3))),
+    ];
+    for (name, a) in &cases {
+        let n = a.nrows();
+        let solved = |side: Side, columns: usize| {
+            let mut cpu = Cpu::default();
+            cpu.stencils = StencilSolver::Direct;
+            let mut x = random::normal_matrix(n, columns, 3);
+            let factor = cpu.factor(a.lend()).unwrap();
+            factor.solve(side, None, x.as_mut()).unwrap();
+            flat(&x)
+        };
+        for side in SIDES {
+            for columns in [1, 3] {
+                let what = format!("{name}, {side:?}, {columns} columns");
+                on_all_pools(&what, || solved(side, columns));
+                let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+                assert!(
+                    pool.install(|| solved(side, columns)) == solved(side, columns),
+                    "{what}, from outside the pool"
+                );
+            }
+            let (single, batch) = (solved(side, 1), solved(side, 3));
+            let size = single.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+            let differs = |(x, y): (&f64, &f64)| (x - y).abs() > 1e-11 * size;
+            assert!(!single.iter().zip(&batch).any(differs), "{name}, {side:?}");
+        }
+    }
+}
+
 #[test]
 fn batched_solves() {
     let noise = random::normal_matrix(300, 300, 1);

@@ -4,9 +4,15 @@ use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
 use faer::sparse::SparseColMatRef;
 use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 use super::block::each_block;
 use super::{Kind, Operator, Side, View};
+use crate::linalg::pool::{in_pool, is_parallel};
+
+/// Number of entries of a sparse matrix from which threads share a product, and number of rows of a part.
+const SHARED: usize = 1 << 17;
+const BLOCK: usize = 1 << 12;
 
 impl Operator<'_> {
     /// Computes out ← A X or Aᵀ X. The shapes must match.
@@ -25,7 +31,10 @@ impl Operator<'_> {
                     };
                     matmul(out, Accum::Replace, m, x, 1.0, Par::Seq);
                 }
-                View::Sparse(m) => each_column(x, out, |x, out| sparse(m, side, x, out, |v| v)),
+                View::Sparse(m) => each_column(x, out, |x, out| match side {
+                    Side::Plain => sparse(m, side, x, out, |v| v),
+                    Side::Transpose => transposed(m, x, out),
+                }),
                 View::Stencil(s) => each_column(x, out, |x, out| {
                     s.product::<f64, 1>(side, one_lane(x, out), |_, _| ());
                 }),
@@ -155,6 +164,27 @@ fn sparse(
             }
         }
     }
+}
+
+/// Computes out ← Aᵀ x, block of rows by block of rows on several threads.
+fn transposed(m: SparseColMatRef<'_, usize, f64>, x: &[f64], out: &mut [f64]) {
+    let (rows, values) = (m.symbolic().row_idx(), m.val());
+    let entry = |j: usize| {
+        let range = m.symbolic().col_range(j);
+        let entries = rows[range.clone()].iter().zip(&values[range]);
+        entries.map(|(&i, &a)| a * x[i]).sum()
+    };
+    let fill = |(k, out): (usize, &mut [f64])| {
+        (k * BLOCK..).zip(out).for_each(|(j, out)| *out = entry(j));
+    };
+    let pays = values.len() >= SHARED;
+    in_pool(pays, || {
+        if pays && is_parallel() {
+            out.par_chunks_mut(BLOCK).enumerate().for_each(fill);
+        } else {
+            out.chunks_mut(BLOCK).enumerate().for_each(fill);
+        }
+    });
 }
 
 /// Computes out ← |A||x| or |Aᵀ||x|.

@@ -10,12 +10,17 @@ use faer::linalg::matmul::matmul;
 use faer::prelude::Reborrow;
 use faer::sparse::SparseColMatRef;
 use faer::{Accum, ColRef, MatMut, MatRef, Par};
+use rayon::prelude::*;
 
 use super::product::scale;
 use super::{Line, Operator, Rows, Side, Stencil, View, vectorised, with_sides};
+use crate::linalg::pool::is_parallel;
 
 /// Number of columns of a dense matrix whose absolute values are computed at the same time.
 const PANEL: usize = 64;
+
+/// Smallest number of cells of a stencil that a thread treats at once, if its lines are shorter.
+const BLOCK: usize = 1 << 13;
 
 /// Vectors of a residual r = b − A x. The columns of x and r are stored one after another.
 pub(crate) struct Residual<'v> {
@@ -32,8 +37,15 @@ impl Operator<'_> {
         match self.view() {
             // |A||x| and |x| for all columns, and a panel of |A|.
             View::Dense(m) => m.nrows() * (2 * columns + PANEL.min(m.ncols())),
-            // |A||x| on one line, and two gauge terms per column.
-            View::Stencil(stencil) => stencil.rows(Side::Plain).shape[2] + 2 * columns,
+            // |A||x| on one line for every block and column, and two gauge terms per column.
+            View::Stencil(stencil) => {
+                let len = stencil.rows(Side::Plain).shape[2];
+                let lines = match self.nrows().div_ceil(len * lines_per_block(len)) {
+                    1 => 1,
+                    blocks => blocks * columns,
+                };
+                len * lines + 2 * columns
+            }
             _ => self.nrows(),
         }
     }
@@ -41,12 +53,13 @@ impl Operator<'_> {
     /// Computes r ← b − A x, and passes r and |A||x| to `each`. The operator must be square.
     ///
     /// The arguments of `each` are a column j, a range of rows, and r and |A||x| in these rows. The ranges of a column
-    /// cover all rows once. A x and |A||x| are computed in one pass over the matrix if its entries are stored.
+    /// cover all rows once, in any order and possibly on several threads. A x and |A||x| are computed in one pass over the
+    /// matrix if its entries are stored.
     pub(crate) fn residual_into(
         &self,
         side: Side,
         vectors: Residual<'_>,
-        mut each: impl FnMut(usize, Range<usize>, &[f64], &[f64]),
+        each: &(impl Fn(usize, Range<usize>, &[f64], &[f64]) + Sync),
     ) {
         if let View::Stencil(stencil) = self.view() {
             return lines(stencil, side, vectors, each);
@@ -97,35 +110,60 @@ impl Operator<'_> {
     }
 }
 
-/// Computes the residuals of a stencil, line by line. The coefficients of a line stay in the cache for all columns.
+/// Returns the number of lines of a stencil that a thread treats at once.
+fn lines_per_block(len: usize) -> usize {
+    (BLOCK / len).max(1)
+}
+
+/// Computes the residuals of a stencil, line by line.
 fn lines(
     stencil: &Stencil,
     side: Side,
     vectors: Residual<'_>,
-    mut each: impl FnMut(usize, Range<usize>, &[f64], &[f64]),
+    each: &(impl Fn(usize, Range<usize>, &[f64], &[f64]) + Sync),
 ) {
     let Residual { x, b, r, workspace } = vectors;
     let (n, columns, rows) = (b.nrows(), b.ncols(), stencil.rows(side));
     // c 11ᵀx has the same value in every row. One sum per column adds the dense term without forming it.
-    let (shifts, size) = workspace.split_at_mut(2 * columns);
+    let (shifts, sizes) = workspace.split_at_mut(2 * columns);
     let shifts = shifts.as_chunks_mut().0;
     for (shift, x) in shifts.iter_mut().zip(x.chunks_exact(n)) {
         *shift = gauge_terms(stencil.gauge(), x);
     }
+    let (shifts, len) = (&*shifts, rows.shape[2]);
+    let compute = |j: usize, line: Line, (r, size): (&mut [f64], &mut [f64])| {
+        let x = &x[j * n..][..n];
+        vectorised(
+            #[inline(always)]
+            || {
+                with_sides!(rows, line_products(rows, line, x, (r, size)));
+                add_shift(shifts[j], (r, size));
+            },
+        );
+        subtract_from(b.col(j).get(line.cells()), r);
+        each(j, line.cells(), r, size);
+    };
+    let (block, blocks) = (
+        len * lines_per_block(len),
+        n.div_ceil(len * lines_per_block(len)),
+    );
+    if is_parallel() && blocks > 1 {
+        let columns = r.par_chunks_mut(n).zip(sizes.par_chunks_mut(blocks * len));
+        return columns.enumerate().for_each(|(j, (r, sizes))| {
+            let blocks = r.par_chunks_mut(block).zip(sizes.par_chunks_mut(len));
+            blocks.enumerate().for_each(|(k, (r, size))| {
+                let lines = rows.lines().skip(k * lines_per_block(len));
+                lines
+                    .zip(r.chunks_exact_mut(len))
+                    .for_each(|(line, r)| compute(j, line, (r, size)));
+            });
+        });
+    }
+    // On one thread, the coefficients of a line stay in the cache for all columns.
     for line in rows.lines() {
-        let (cells, size) = (line.cells(), &mut size[..line.len]);
-        for (j, shift) in shifts.iter().enumerate() {
-            let x = &x[j * n..][..n];
-            let r = &mut r[j * n..][cells.clone()];
-            vectorised(
-                #[inline(always)]
-                || {
-                    with_sides!(rows, line_products(rows, line, x, (r, size)));
-                    add_shift(*shift, (r, size));
-                },
-            );
-            subtract_from(b.col(j).get(cells.clone()), r);
-            each(j, cells.clone(), r, size);
+        for j in 0..columns {
+            let r = &mut r[j * n..][line.cells()];
+            compute(j, line, (r, &mut sizes[..len]));
         }
     }
 }
@@ -184,7 +222,13 @@ fn add([sum, size]: [f64; 2], term: f64) -> [f64; 2] {
 
 /// Computes r ← b − r.
 fn subtract_from(b: ColRef<'_, f64>, r: &mut [f64]) {
-    r.iter_mut().zip(b.iter()).for_each(|(r, b)| *r = b - *r);
+    match b.try_as_col_major() {
+        Some(b) => r
+            .iter_mut()
+            .zip(b.as_slice())
+            .for_each(|(r, b)| *r = b - *r),
+        None => r.iter_mut().zip(b.iter()).for_each(|(r, b)| *r = b - *r),
+    }
 }
 
 /// Computes out ← A x and size ← |A||x| for a sparse matrix.

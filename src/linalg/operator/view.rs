@@ -138,8 +138,12 @@ impl Operator<'_> {
             View::Repeated { block, .. } => return block.check_finite(what),
             View::Stencil(s) => s.broken_entry().and_then(bad),
             View::Dense(m) => (0..m.ncols()).find_map(|j| {
-                let mut column = m.col(j).iter().enumerate();
-                column.find_map(|(i, &value)| bad((i + j * rows, value)))
+                let column = m.col(j);
+                let index = match column.try_as_col_major() {
+                    Some(column) => check::first_not_finite(column.as_slice())?,
+                    None => column.iter().position(|x| !x.is_finite())?,
+                };
+                bad((index + j * rows, column[index]))
             }),
             View::Sparse(m) => (0..m.ncols()).find_map(|j| {
                 let mut entries = m.symbolic().col_range(j);

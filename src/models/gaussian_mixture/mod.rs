@@ -2,7 +2,8 @@
 
 mod second_order;
 
-use faer::Mat;
+use faer::{ColMut, Mat};
+use rayon::prelude::*;
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -303,6 +304,9 @@ impl GaussianMixture {
     }
 }
 
+/// Number of derivatives from which threads share their columns.
+const SHARED: usize = 1 << 17;
+
 /// Highest order of a derivative of a profile: two derivatives with respect to the variance.
 const MOST_DERIVATIVES: usize = 4;
 
@@ -348,10 +352,15 @@ impl Model for GaussianMixture {
     fn param_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         let mut c = Mat::from_fn(self.state_dim(), self.param_dim(), |_, _| f64::NAN);
         if let Ok(components) = self.at(theta) {
-            for (j, &parameter) in self.free.iter().enumerate() {
+            let fill = |(c, &parameter): (ColMut<'_, f64>, &Parameter)| {
                 let column = self.derivative(&components, parameter);
-                let entries = c.col_as_slice_mut(j).iter_mut();
-                entries.zip(&column).for_each(|(c, d)| *c = -d);
+                c.iter_mut().zip(&column).for_each(|(c, d)| *c = -d);
+            };
+            // The columns are independent of each other.
+            if c.nrows() * c.ncols() >= SHARED {
+                c.par_col_iter_mut().zip(&self.free).for_each(fill);
+            } else {
+                c.col_iter_mut().zip(&self.free).for_each(fill);
             }
         }
         Operator::dense(c)

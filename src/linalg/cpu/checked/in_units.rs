@@ -25,6 +25,10 @@ impl Direct for InUnits {
         self.direct.bytes() + size_of_val(&**rows) + size_of_val(&**columns)
     }
 
+    fn shared_work(&self) -> usize {
+        self.direct.shared_work()
+    }
+
     fn scratch(&self, columns: usize) -> StackReq {
         self.direct.scratch(columns)
     }

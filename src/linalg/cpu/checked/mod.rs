@@ -1,5 +1,6 @@
 //! Verified direct solves: every solution is substituted into the equations, and accepted, refined or refused.
 
+mod direct;
 mod in_units;
 mod scales;
 mod sizes;
@@ -15,6 +16,7 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef};
 use rayon::prelude::*;
 
+pub(crate) use self::direct::Direct;
 pub(crate) use self::in_units::InUnits;
 pub(crate) use self::scales::units;
 use self::scales::{Scales, scales};
@@ -23,8 +25,8 @@ use self::symmetry::asymmetry;
 use crate::error::{Error, Result};
 use crate::linalg::memory::{Account, Budget};
 use crate::linalg::operator::{Operator, Residual, Side};
-use crate::linalg::pool::{Pool, at_once};
-use crate::linalg::{Factor, Method, SINGULAR, SolveStats, check_batch, check_guess};
+use crate::linalg::pool::{Pool, at_once, beside, in_pool};
+use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_guess};
 
 /// Number of columns that are solved together. It is fixed, so that results do not depend on the number of threads.
 pub(crate) const CHUNK: usize = 16;
@@ -43,51 +45,15 @@ const REFINEMENTS: usize = 4;
 /// Largest ratio of the backward errors after and before a refinement step for which another step follows.
 const GAIN: f64 = 0.5;
 
+/// Number of multiplications from which threads share the solve of a single chunk.
+// About 150 µs, several times the cost of waking a thread.
+const SHARED: usize = 1 << 17;
+
+/// Number of rows from which the scales are computed beside the factorisation.
+const MANY: usize = 1 << 14;
+
 /// Name of the computation in out-of-memory errors for workspaces.
 const WORK: &str = "batched solve";
-
-/// Direct solver whose solutions are not yet verified.
-pub(crate) trait Direct: Send + Sync {
-    /// Returns the method of the solver, for statistics.
-    fn method(&self) -> Method;
-
-    /// Returns the size of the factors in bytes.
-    fn bytes(&self) -> usize;
-
-    /// Returns the scratch memory that a solve with `columns` columns requires.
-    fn scratch(&self, columns: usize) -> StackReq;
-
-    /// Computes batch ← A⁻¹ batch or A⁻ᵀ batch, without allocations.
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack);
-
-    /// Builds a slower and more stable solver for the same matrix. Returns `None` if there is no such
-    /// solver or its setup fails.
-    fn safer(&self, _matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
-        None
-    }
-}
-
-impl<D: Direct + ?Sized> Direct for Box<D> {
-    fn method(&self) -> Method {
-        (**self).method()
-    }
-
-    fn bytes(&self) -> usize {
-        (**self).bytes()
-    }
-
-    fn scratch(&self, columns: usize) -> StackReq {
-        (**self).scratch(columns)
-    }
-
-    fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        (**self).solve(side, batch, stack);
-    }
-
-    fn safer(&self, matrix: &Operator<'_>) -> Option<Box<dyn Direct>> {
-        (**self).safer(matrix)
-    }
-}
 
 /// Direct solver whose solutions are verified against the matrix.
 pub(crate) struct Checked<'a, D> {
@@ -124,8 +90,23 @@ impl<'a, D: Direct> Checked<'a, D> {
     /// Creates a solver that verifies the solutions of `direct` against `operator`. `tolerance` is the
     /// largest accepted backward error.
     pub(crate) fn new(operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
+        Self::with_scales(scales(&operator), operator, direct, tolerance)
+    }
+
+    /// Creates a solver as [`new`](Self::new) does, and calls `factorise` beside the computation of the scales.
+    pub(crate) fn beside_scales(
+        operator: Operator<'a>,
+        factorise: impl FnOnce() -> Result<D> + Send,
+        tolerance: f64,
+    ) -> Result<Self> {
+        let pays = operator.nrows() >= MANY;
+        let (direct, scales) = beside(pays, factorise, || scales(&operator));
+        Ok(Self::with_scales(scales, operator, direct?, tolerance))
+    }
+
+    fn with_scales(scales: Scales, operator: Operator<'a>, direct: D, tolerance: f64) -> Self {
         Self {
-            scales: scales(&operator),
+            scales,
             operator,
             direct,
             safer: OnceLock::new(),
@@ -165,7 +146,7 @@ impl<'a, D: Direct> Checked<'a, D> {
             x: vec![0.0; rows * columns],
             residual: vec![0.0; rows * columns],
             sizes: vec![0.0; sizes],
-            norms: vec![Norms::default(); columns],
+            norms: (0..columns).map(|_| Norms::default()).collect(),
             memory,
         })
     }
@@ -195,7 +176,8 @@ impl<D: Direct> Factor for Checked<'_, D> {
             })
         };
         if chunks <= 1 {
-            return solve_chunk(batch);
+            let pays = self.direct.shared_work() * columns >= SHARED;
+            return in_pool(pays, || solve_chunk(batch));
         }
         if !enough {
             // Solve one chunk after another, so that the memory limit has the same effect for any number of
@@ -361,7 +343,7 @@ impl<D: Direct> Checked<'_, D> {
     /// Computes r ← b − A x. Returns the backward error, relative to |A||x| + |b|, and the amplification,
     /// both for the worst column.
     fn judge(&self, side: Side, vectors: Residual<'_>, norms: &mut [Norms]) -> SolveStats {
-        norms.fill(Norms::default());
+        norms.fill_with(Norms::default);
         let scales = &self.scales.sides[usize::from(side == Side::Transpose)];
         for (norms, b) in norms.iter_mut().zip(vectors.b.col_iter()) {
             norms.side = match b.try_as_col_major() {
@@ -373,11 +355,11 @@ impl<D: Direct> Checked<'_, D> {
             };
         }
         let measure = |j: usize, rows: Range<usize>, r: &[f64], size: &[f64]| {
-            let (norms, scales) = (&mut norms[j], &scales[rows]);
-            norms.residual = norms.residual.max(largest(r, scales));
-            norms.product = norms.product.max(largest(size, scales));
+            let (norms, scales) = (&norms[j], &scales[rows]);
+            norms.residual.raise(largest(r, scales));
+            norms.product.raise(largest(size, scales));
         };
-        self.operator.residual_into(side, vectors, measure);
+        self.operator.residual_into(side, vectors, &measure);
         let columns = norms.iter().map(judge_column);
         columns.fold(SolveStats::default(), SolveStats::worst)
     }

@@ -39,8 +39,7 @@ pub(super) struct Scales {
 /// together (least squares in logarithms, Curtis & Reid 1972, solved by alternating between rows and
 /// columns). The row norm is then Σⱼ |aᵢⱼ|/cⱼ.
 pub(super) fn scales(operator: &Operator<'_>) -> Scales {
-    let sides = [Side::Plain, Side::Transpose];
-    let sizes = sides.map(|side| operator.row_sizes(side));
+    let sizes = sizes(operator);
     let units = units_from_sizes(operator, &sizes);
     let mixed = units.is_some();
     let sides = match units {
@@ -57,8 +56,16 @@ pub(super) fn scales(operator: &Operator<'_>) -> Scales {
 ///
 /// Returns `None` if all unknowns have comparable units, or if the operator does not expose its entries.
 pub(crate) fn units(operator: &Operator<'_>) -> Option<[Vec<f64>; 2]> {
-    let sides = [Side::Plain, Side::Transpose];
-    units_from_sizes(operator, &sides.map(|side| operator.row_sizes(side)))
+    units_from_sizes(operator, &sizes(operator))
+}
+
+/// Returns the norms ‖·‖₁ of the rows and columns.
+fn sizes(operator: &Operator<'_>) -> [Vec<f64>; 2] {
+    let rows = operator.row_sizes(Side::Plain);
+    match operator.is_definite_by_construction() {
+        true => [rows.clone(), rows],
+        false => [rows, operator.row_sizes(Side::Transpose)],
+    }
 }
 
 /// Computes the result of [`units`] from the norms ‖·‖₁ of the rows and columns.
@@ -68,9 +75,10 @@ fn units_from_sizes(operator: &Operator<'_>, sizes: &[Vec<f64>; 2]) -> Option<[V
     }
     let [rows, columns] = [&sizes[0], &sizes[1]].map(|sizes| reciprocals(sizes));
     // The first spread is that of the column sums after every row has been divided by its own sum. The second
-    // is the same quantity for Aᵀ, since the factors also serve to solve with Aᵀ.
+    // is the same quantity for Aᵀ, since the factors also serve to solve with Aᵀ. A symmetric A needs only one.
     let uniform = spread(&magnitudes(operator, Side::Transpose, &rows)) < SPREAD
-        && spread(&magnitudes(operator, Side::Plain, &columns)) < SPREAD;
+        && (operator.is_definite_by_construction()
+            || spread(&magnitudes(operator, Side::Plain, &columns)) < SPREAD);
     if uniform { None } else { fit(operator) }
 }
 

@@ -1,16 +1,33 @@
 //! Backward error and amplification of a solved column.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::linalg::SolveStats;
 
 /// Weighted maximum norms for one column with the residual r = b − A x, where u are the row norms of A.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(super) struct Norms {
     /// Norm of the residual, maxᵢ |rᵢ|/uᵢ.
-    pub(super) residual: f64,
+    pub(super) residual: Maximum,
     /// Norm of |A||x|, maxᵢ (|A||x|)ᵢ/uᵢ.
-    pub(super) product: f64,
+    pub(super) product: Maximum,
     /// Norm of the right-hand side, maxᵢ |bᵢ|/uᵢ.
     pub(super) side: f64,
+}
+
+/// Maximum of numbers ≥ 0 that several threads compute. It starts at zero and does not depend on their order.
+// The bits of floating-point numbers without sign are ordered as the numbers are.
+#[derive(Default)]
+pub(super) struct Maximum(AtomicU64);
+
+impl Maximum {
+    pub(super) fn raise(&self, value: f64) {
+        self.0.fetch_max(value.to_bits(), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
 }
 
 /// Returns the backward error ‖r‖/(‖|A||x|‖ + ‖b‖) and the amplification ‖|A||x|‖/‖b‖ of a column.
@@ -18,7 +35,7 @@ pub(super) fn judge_column(norms: &Norms) -> SolveStats {
     // Rounding errors in A x are of the order ε |A||x|, so that a stable solve has a backward error of a few
     // ε. Since |x| ≤ |A⁻¹||b|, the amplification is a lower bound on the condition number ‖|A||A⁻¹|‖ of Skeel
     // (1979) in the weighted norm: a large amplification proves that A is nearly singular.
-    let (r, size, b) = (norms.residual, norms.product, norms.side);
+    let (r, size, b) = (norms.residual.get(), norms.product.get(), norms.side);
     if !(r.is_finite() && size.is_finite()) {
         return SolveStats {
             residual: f64::INFINITY,

@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use super::*;
+use crate::linalg::Method;
 
 /// Solver for 2 x = b that divides by the first number, which may be wrong. The fallback, if any, divides by
 /// the second.

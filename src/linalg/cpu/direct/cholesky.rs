@@ -153,6 +153,13 @@ impl Direct for SparseCholesky {
         }
     }
 
+    fn shared_work(&self) -> usize {
+        match self {
+            Self::Fronts(cholesky) => cholesky.bytes() / size_of::<f64>(),
+            Self::Columns { .. } => 0,
+        }
+    }
+
     fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
         match self {
             Self::Fronts(cholesky) => cholesky.solve(batch, stack),

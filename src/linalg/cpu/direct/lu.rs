@@ -133,6 +133,10 @@ impl Direct for WithFallback<'_> {
         self.first.bytes()
     }
 
+    fn shared_work(&self) -> usize {
+        self.first.shared_work()
+    }
+
     fn scratch(&self, columns: usize) -> StackReq {
         self.first.scratch(columns)
     }

@@ -11,29 +11,42 @@ const WIDTH: usize = 4;
 
 /// Supernode: factor columns with a common set of rows. The panel holds the triangle L₁₁ above the rectangle
 /// L₂₁.
+///
+/// Rows are indices within x, the part of the solution that the supernodes of one solve need.
 #[derive(Clone, Copy)]
 pub(crate) struct Node<'a> {
-    /// First column of the supernode, in elimination order.
+    /// First row of L₁₁.
     pub(crate) start: usize,
     pub(crate) width: usize,
-    /// Rows of L₂₁, in elimination order.
-    pub(crate) rows: &'a [usize],
+    /// Rows of L₂₁, in ascending order.
+    pub(crate) rows: &'a [u32],
     /// Entries of L₁₁ and L₂₁, column-major.
     pub(crate) panel: &'a [f64],
     /// Reciprocals of the diagonal of L₁₁, since multiplication has a shorter latency than division.
     pub(crate) reciprocals: &'a [f64],
 }
 
-/// Computes x ← (L Lᵀ)⁻¹ x, with x in elimination order. `workspace` needs one entry per row of the largest supernode.
-pub(crate) fn solve<'a>(
-    nodes: impl DoubleEndedIterator<Item = Node<'a>> + Clone,
+impl Node<'_> {
+    /// Returns whether the rows of L₂₁ follow those of L₁₁ without a gap.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        let end = self.start + self.width + self.rows.len();
+        self.rows
+            .last()
+            .is_none_or(|&last| last as usize + 1 == end)
+    }
+}
+
+/// Computes x₁ ← L₁₁⁻¹x₁ and x₂ ← x₂ − L₂₁x₁ for one supernode after another. `workspace` needs one entry per row of the
+/// largest one.
+pub(crate) fn forward<'a>(
+    nodes: impl Iterator<Item = Node<'a>>,
     x: &mut [f64],
     workspace: &mut [f64],
 ) {
     vectorised(
         #[inline(always)]
         || {
-            for node in nodes.clone() {
+            for node in nodes {
                 match node.width {
                     1 => narrow_forward::<1>(node, x),
                     2 => narrow_forward::<2>(node, x),
@@ -42,7 +55,20 @@ pub(crate) fn solve<'a>(
                     _ => wide_forward(node, x, workspace),
                 }
             }
-            for node in nodes.rev() {
+        },
+    );
+}
+
+/// Computes x₁ ← L₁₁⁻ᵀ(x₁ − L₂₁ᵀx₂) for one supernode after another.
+pub(crate) fn backward<'a>(
+    nodes: impl Iterator<Item = Node<'a>>,
+    x: &mut [f64],
+    workspace: &mut [f64],
+) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for node in nodes {
                 match node.width {
                     1 => narrow_backward::<1>(node, x),
                     2 => narrow_backward::<2>(node, x),
@@ -126,10 +152,10 @@ fn narrow_forward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
         for q in 0..W {
             (0..4).for_each(|l| product[l] += blocks[q][k][l] * solved[q]);
         }
-        (0..4).for_each(|l| x[rows[l]] -= product[l]);
+        (0..4).for_each(|l| x[rows[l] as usize] -= product[l]);
     }
     for (k, &row) in (4 * fours.len()..).zip(rest) {
-        x[row] -= (0..W).fold(0.0, |sum, q| sum + below[q][k] * solved[q]);
+        x[row as usize] -= (0..W).fold(0.0, |sum, q| sum + below[q][k] * solved[q]);
     }
 }
 
@@ -144,52 +170,62 @@ fn narrow_backward<const W: usize>(node: Node<'_>, x: &mut [f64]) {
     // adds them up.
     let mut sums = [[0.0; 4]; W];
     for (k, rows) in fours.iter().enumerate() {
-        let x = rows.map(|row| x[row]);
+        let x = rows.map(|row| x[row as usize]);
         for q in 0..W {
             (0..4).for_each(|l| sums[q][l] += blocks[q][k][l] * x[l]);
         }
     }
     for (l, &row) in rest.iter().enumerate() {
-        let x = x[row];
+        let x = x[row as usize];
         (0..W).for_each(|q| sums[q][l] += below[q][4 * fours.len() + l] * x);
     }
     strip.upper(sums, &mut x[node.start..node.start + W]);
 }
 
-/// Performs forward substitution with a supernode of more than 4 columns, strip by strip.
+/// Performs forward substitution with a supernode of more than 4 columns.
 ///
-/// The strips accumulate their updates of the rows below in the contiguous workspace. The sum is scattered to
-/// x once, at the end.
+/// The strips of the supernode accumulate their updates of the rows below in the contiguous workspace. The sum is
+/// scattered to x once, at the end. Contiguous rows are updated in x itself.
 #[inline(always)]
 fn wide_forward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
+    if node.is_contiguous() {
+        return strips_forward(node, &mut x[node.start..]);
+    }
     let own = node.start..node.start + node.width;
     let workspace = &mut workspace[..node.width + node.rows.len()];
     let (inner, below) = workspace.split_at_mut(node.width);
     inner.copy_from_slice(&x[own.clone()]);
     below.fill(0.0);
+    strips_forward(node, workspace);
+    x[own].copy_from_slice(&workspace[..node.width]);
+    for (&row, below) in node.rows.iter().zip(&workspace[node.width..]) {
+        x[row as usize] += below;
+    }
+}
+
+/// Performs forward substitution strip by strip, with the solution in all rows of a supernode.
+#[inline(always)]
+fn strips_forward(node: Node<'_>, x: &mut [f64]) {
+    let x = &mut x[..node.width + node.rows.len()];
     let mut first = 0;
     while first + WIDTH <= node.width {
-        strip_forward::<WIDTH>(node, first, workspace);
+        strip_forward::<WIDTH>(node, first, x);
         first += WIDTH;
     }
     match node.width - first {
-        1 => strip_forward::<1>(node, first, workspace),
-        2 => strip_forward::<2>(node, first, workspace),
-        3 => strip_forward::<3>(node, first, workspace),
+        1 => strip_forward::<1>(node, first, x),
+        2 => strip_forward::<2>(node, first, x),
+        3 => strip_forward::<3>(node, first, x),
         _ => {}
-    }
-    x[own].copy_from_slice(&workspace[..node.width]);
-    for (&row, below) in node.rows.iter().zip(&workspace[node.width..]) {
-        x[row] += below;
     }
 }
 
 /// Performs forward substitution with one strip: solves for its W unknowns, then updates all rows below the
-/// strip in the workspace.
+/// strip. `x` is the solution in all rows of the supernode.
 #[inline(always)]
-fn strip_forward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
+fn strip_forward<const W: usize>(node: Node<'_>, first: usize, x: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);
-    let (own, rest) = workspace[first..].split_at_mut(W);
+    let (own, rest) = x[first..].split_at_mut(W);
     let solved = strip.lower(own);
     let below = strip.below().map(|column| &column[..rest.len()]);
     for (k, y) in rest.iter_mut().enumerate() {
@@ -199,38 +235,48 @@ fn strip_forward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [
     }
 }
 
-/// Performs backward substitution with a supernode of more than 4 columns: gathers the rows below, then
-/// solves strip by strip.
+/// Performs backward substitution with a supernode of more than 4 columns. Gathers the rows below first, unless they are
+/// contiguous.
 #[inline(always)]
 fn wide_backward(node: Node<'_>, x: &mut [f64], workspace: &mut [f64]) {
+    if node.is_contiguous() {
+        return strips_backward(node, &mut x[node.start..]);
+    }
     let own = node.start..node.start + node.width;
     let workspace = &mut workspace[..node.width + node.rows.len()];
     let (inner, below) = workspace.split_at_mut(node.width);
     inner.copy_from_slice(&x[own.clone()]);
     for (below, &row) in below.iter_mut().zip(node.rows) {
-        *below = x[row];
+        *below = x[row as usize];
     }
+    strips_backward(node, workspace);
+    x[own].copy_from_slice(&workspace[..node.width]);
+}
+
+/// Performs backward substitution strip by strip, with the solution in all rows of a supernode.
+#[inline(always)]
+fn strips_backward(node: Node<'_>, x: &mut [f64]) {
+    let x = &mut x[..node.width + node.rows.len()];
     // Strips are processed in reverse order, so that the narrow remainder comes first.
     let mut first = node.width / WIDTH * WIDTH;
     match node.width - first {
-        1 => strip_backward::<1>(node, first, workspace),
-        2 => strip_backward::<2>(node, first, workspace),
-        3 => strip_backward::<3>(node, first, workspace),
+        1 => strip_backward::<1>(node, first, x),
+        2 => strip_backward::<2>(node, first, x),
+        3 => strip_backward::<3>(node, first, x),
         _ => {}
     }
     while first > 0 {
         first -= WIDTH;
-        strip_backward::<WIDTH>(node, first, workspace);
+        strip_backward::<WIDTH>(node, first, x);
     }
-    x[own].copy_from_slice(&workspace[..node.width]);
 }
 
 /// Performs backward substitution with one strip: subtracts the products with all rows below the strip, then
 /// solves for its W unknowns.
 #[inline(always)]
-fn strip_backward<const W: usize>(node: Node<'_>, first: usize, workspace: &mut [f64]) {
+fn strip_backward<const W: usize>(node: Node<'_>, first: usize, x: &mut [f64]) {
     let strip = Strip::<W>::new(node, first);
-    let (own, rest) = workspace[first..].split_at_mut(W);
+    let (own, rest) = x[first..].split_at_mut(W);
     let below = strip.below().map(|column| &column[..rest.len()]);
     let blocks = below.map(|column| column.as_chunks::<4>().0);
     let (fours, tail) = rest.as_chunks::<4>();

@@ -162,6 +162,10 @@ impl Direct for Gauged<'_> {
         self.pinned.scratch(columns)
     }
 
+    fn shared_work(&self) -> usize {
+        self.pinned.shared_work()
+    }
+
     fn solve(&self, side: Side, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
         self.pinned.solve(side, batch.rb_mut(), stack);
         let [[a, b], [c, d]] = self.inverse;

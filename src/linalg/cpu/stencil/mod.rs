@@ -188,21 +188,18 @@ impl<'a> Structured<'a> {
         if let Some(direct) = self.direct.get() {
             return Ok(direct);
         }
-        let direct: Box<dyn Direct> = match &self.constant {
-            Some(coefficients) => {
-                let (budget, cells) = (self.cpu.budget(), self.stencil.cells());
-                budget.check("cosine transforms", cells, coefficients.bytes())?;
-                Box::new(Constant::new(coefficients))
-            }
-            None => self
-                .cpu
-                .factorise_stencil(&self.stencil, self.is_definite())?,
+        let make = || -> Result<Box<dyn Direct>> {
+            let Some(coefficients) = &self.constant else {
+                return self
+                    .cpu
+                    .factorise_stencil(&self.stencil, self.is_definite());
+            };
+            let (budget, cells) = (self.cpu.budget(), self.stencil.cells());
+            budget.check("cosine transforms", cells, coefficients.bytes())?;
+            Ok(Box::new(Constant::new(coefficients)))
         };
-        let checked = Checked::new(
-            self.operator.share(&self.stencil),
-            direct,
-            self.cpu.tolerance,
-        );
+        let checked =
+            Checked::beside_scales(self.operator.share(&self.stencil), make, self.cpu.tolerance)?;
         // If A is singular with left null vector w, ‖w‖ = 1, only the component ⟨w, b⟩ is amplified without bound.
         // For a random b it is about ‖b‖/√n. The limit of the amplification is therefore smaller by √n.
         let limit = SINGULAR / (self.stencil.cells() as f64).sqrt();

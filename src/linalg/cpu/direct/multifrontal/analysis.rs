@@ -31,22 +31,25 @@ impl Symbolic {
             form,
             nodes: Vec::with_capacity(tree.widths.len()),
             children: Vec::with_capacity(tree.widths.len()),
-            rows: Vec::new(),
             relative: Vec::new(),
+            places: Vec::new(),
+            segments: Vec::new(),
             entries: Vec::new(),
-            tasks: Vec::new(),
+            units: Vec::new(),
+            roots: Vec::new(),
             len: 0,
             order: tree.order,
         };
         let position = inverse(&symbolic.order);
-        symbolic.find_rows(pattern, &position, (&tree.widths, &tree.parents));
-        symbolic.find_relative_rows();
-        symbolic.assign_entries(pattern, &position);
-        symbolic.cut_into_tasks();
+        let rows = symbolic.find_rows(pattern, &position, (&tree.widths, &tree.parents));
+        symbolic.find_relative_rows(&rows);
+        symbolic.assign_entries(pattern, &position, &rows);
+        symbolic.cut_into_units();
+        symbolic.place_rows(&rows);
         Ok(Some(symbolic))
     }
 
-    /// Creates the nodes, and finds the rows below the diagonal block of each node.
+    /// Creates the nodes. Returns the rows below the diagonal blocks of all nodes, in elimination order.
     ///
     /// The rows of the front of node s are the rows of its columns in the matrix and the rows of the fronts
     /// of its children (the union theorem of sparse Cholesky). Rows that s or a descendant eliminates are not
@@ -56,15 +59,15 @@ impl Symbolic {
         pattern: Pattern<'_>,
         position: &[usize],
         (widths, parents): (&[usize], &[Option<usize>]),
-    ) {
+    ) -> Vec<usize> {
         // `seen[row] == s` marks the rows already listed for node s, without a reset between nodes. Each
         // child is merged once, into its only parent, so that the merges cost the sum of all front sizes,
         // plus sorting.
         let mut seen = vec![usize::MAX; position.len()];
-        let (mut start, tree) = (0, Children::new(parents));
+        let (mut start, mut all, tree) = (0, Vec::new(), Children::new(parents));
         for s in 0..widths.len() {
             let children = tree.of(s);
-            let (end, first) = (start + widths[s], self.rows.len());
+            let (end, first) = (start + widths[s], all.len());
             let mut add = |row: usize, rows: &mut Vec<usize>| {
                 if row >= end && seen[row] != s {
                     seen[row] = s;
@@ -73,19 +76,19 @@ impl Symbolic {
             };
             for &unknown in &self.order[start..end] {
                 for row in pattern.row_idx_of_col(unknown) {
-                    add(position[row], &mut self.rows);
+                    add(position[row], &mut all);
                 }
             }
             for &child in children {
                 let child = &self.nodes[child];
                 for i in child.rows..child.rows + child.below {
-                    add(self.rows[i], &mut self.rows);
+                    add(all[i], &mut all);
                 }
             }
-            self.rows[first..].sort_unstable();
+            all[first..].sort_unstable();
             let first_child = self.children.len();
             self.children.extend(children);
-            let below = self.rows.len() - first;
+            let below = all.len() - first;
             let node = Node {
                 start,
                 width: widths[s],
@@ -93,7 +96,6 @@ impl Symbolic {
                 offset: self.len,
                 len: self.form.len(widths[s], below),
                 parent: parents[s],
-                level: 0,
                 rows: first,
                 children: first_child..self.children.len(),
                 entries: 0..0,
@@ -102,27 +104,29 @@ impl Symbolic {
             self.nodes.push(node);
             start = end;
         }
+        all
     }
 
     /// Returns the index of a row within the front of a node.
-    fn local(&self, node: &Node, row: usize) -> usize {
+    fn local(node: &Node, rows: &[usize], row: usize) -> usize {
         if row < node.start + node.width {
             return row - node.start;
         }
         // Every row of a child or a matrix entry belongs to the front, so that the search finds the row
         // itself.
-        node.width + self.rows(node).partition_point(|&r| r < row)
+        let rows = &rows[node.rows..][..node.below];
+        node.width + rows.partition_point(|&r| r < row)
     }
 
     /// Maps the rows below each node to row indices within the front of its parent.
-    fn find_relative_rows(&mut self) {
-        let mut relative = vec![0; self.rows.len()];
+    fn find_relative_rows(&mut self, rows: &[usize]) {
+        let mut relative = vec![0; rows.len()];
         for node in &self.nodes {
             let Some(parent) = node.parent else { continue };
             let parent = &self.nodes[parent];
             let targets = relative[node.rows..][..node.below].iter_mut();
-            for (target, &row) in targets.zip(self.rows(node)) {
-                *target = self.local(parent, row);
+            for (target, &row) in targets.zip(&rows[node.rows..]) {
+                *target = Self::local(parent, rows, row);
             }
         }
         self.relative = relative;
@@ -132,7 +136,7 @@ impl Symbolic {
     /// first.
     ///
     /// A counting sort by front: count the entries of each front, form the offsets, distribute.
-    fn assign_entries(&mut self, pattern: Pattern<'_>, position: &[usize]) {
+    fn assign_entries(&mut self, pattern: Pattern<'_>, position: &[usize], rows: &[usize]) {
         let mut owner = vec![0; position.len()];
         for (s, node) in self.nodes.iter().enumerate() {
             owner[node.start..node.start + node.width].fill(s);
@@ -161,7 +165,7 @@ impl Symbolic {
         let mut entries = vec![none; next[self.nodes.len()]];
         for (source, i, j) in (0..pattern.ncols()).flat_map(positions) {
             let s = owner[i.min(j)];
-            let [row, column] = [i, j].map(|i| self.local(&self.nodes[s], i) as u32);
+            let [row, column] = [i, j].map(|i| Self::local(&self.nodes[s], rows, i) as u32);
             entries[next[s]] = Entry {
                 source,
                 row,

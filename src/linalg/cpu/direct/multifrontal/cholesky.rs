@@ -10,23 +10,22 @@ use faer::{MatMut, MatRef, Par};
 
 use super::front::Source;
 use super::numeric;
-use super::symbolic::Symbolic;
+use super::symbolic::{Symbolic, Unit};
+use super::walk::{self, Substitution};
 use crate::error::{Error, Result};
 use crate::linalg::cpu::direct::analyses::Matrix;
-use crate::linalg::cpu::direct::interleaved::Supernode;
-use crate::linalg::cpu::direct::{interleaved, single_column};
+use crate::linalg::cpu::direct::interleaved::{Interleaved, Supernode};
+use crate::linalg::cpu::direct::single_column;
 use crate::linalg::memory::Budget;
 use crate::linalg::operator::Side;
 
 /// Cholesky factor L of A = L Lᵀ.
 pub(crate) struct Cholesky {
     symbolic: Arc<Symbolic>,
-    /// Panels of L, node by node.
-    values: Vec<f64>,
-    /// Reciprocals of the diagonal of L.
-    reciprocals: Vec<f64>,
-    /// Largest number of rows of any front, and largest number of rows below any node.
-    heights: [usize; 2],
+    /// Panels of L, node by node, for every unit.
+    values: Vec<Vec<f64>>,
+    /// Reciprocals of the diagonal of L, for every unit.
+    reciprocals: Vec<Vec<f64>>,
 }
 
 impl Cholesky {
@@ -45,13 +44,18 @@ impl Cholesky {
         })?;
         // Diagonal entry k has the index k (size + 1) in a panel of length width·size. Exactly the indices
         // with k < width lie within the panel, so that the iteration ends with the square.
-        let diagonal = symbolic.nodes.iter().flat_map(|node| {
-            let panel = &values[node.offset..][..node.len];
-            panel.iter().step_by(node.size() + 1).copied()
-        });
-        let reciprocals = diagonal.map(f64::recip).collect();
+        let of_unit = |(unit, values): (&Unit, &Vec<f64>)| -> Vec<f64> {
+            let mut reciprocals = Vec::with_capacity(unit.width);
+            for node in &symbolic.nodes[unit.nodes.clone()] {
+                let panel = &values[node.offset..][..node.len];
+                let diagonal = panel.iter().step_by(node.size() + 1);
+                reciprocals.extend(diagonal.map(|l| l.recip()));
+            }
+            reciprocals
+        };
+        let units = symbolic.units.iter().zip(&values);
+        let reciprocals = units.map(of_unit).collect();
         Ok(Self {
-            heights: [symbolic.largest(), symbolic.tallest()],
             symbolic,
             values,
             reciprocals,
@@ -60,63 +64,75 @@ impl Cholesky {
 
     /// Returns the size of the factor in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        size_of_val(&*self.values) + size_of_val(&*self.reciprocals)
+        (self.symbolic.len + self.symbolic.order.len()) * size_of::<f64>()
     }
 
     /// Returns the scratch memory that a solve with `columns` columns requires.
     pub(crate) fn scratch(&self, columns: usize) -> StackReq {
-        let rows = self.symbolic.order.len();
-        let [largest, tallest] = self.heights;
-        let single = StackReq::new::<f64>(rows).and(StackReq::new::<f64>(largest));
-        interleaved::scratch((rows, tallest), columns).or(single)
+        walk::scratch(&self.symbolic, columns)
     }
 
     /// Computes batch ← A⁻¹ batch.
-    pub(crate) fn solve(&self, mut batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        if batch.ncols() == 1
-            && let Some(column) = batch.as_mut().col_mut(0).try_as_col_major_mut()
-        {
-            return self.solve_single(column.as_slice_mut(), stack);
+    pub(crate) fn solve(&self, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        match batch.ncols() {
+            1 => walk::solve(&self.symbolic, batch, stack, Single(self)),
+            columns => walk::solve(&self.symbolic, batch, stack, Batch(self, columns)),
         }
-        self.solve_batch(batch, stack);
     }
 
-    fn nodes(&self) -> impl DoubleEndedIterator<Item = single_column::Node<'_>> + Clone {
-        self.symbolic.nodes.iter().map(|node| single_column::Node {
-            start: node.start,
-            width: node.width,
-            rows: self.symbolic.rows(node),
-            panel: &self.values[node.offset..][..node.len],
-            reciprocals: &self.reciprocals[node.start..node.start + node.width],
+    /// Returns the nodes of a unit, with their rows in its segment.
+    fn nodes(&self, unit: usize) -> impl DoubleEndedIterator<Item = single_column::Node<'_>> {
+        let (values, reciprocals) = (&self.values[unit], &self.reciprocals[unit]);
+        let unit = &self.symbolic.units[unit];
+        let nodes = self.symbolic.nodes[unit.nodes.clone()].iter();
+        nodes.map(move |node| {
+            let start = node.start - unit.start;
+            single_column::Node {
+                start,
+                width: node.width,
+                rows: self.symbolic.places(node),
+                panel: &values[node.offset..][..node.len],
+                reciprocals: &reciprocals[start..start + node.width],
+            }
         })
     }
+}
 
-    /// Computes column ← A⁻¹ column.
-    fn solve_single(&self, column: &mut [f64], stack: &mut MemStack) {
-        let order = &self.symbolic.order;
-        let (mut x, stack) = stack.make_with(order.len(), |k| column[order[k]]);
-        let (mut workspace, _) = stack.make_with(self.heights[0], |_| 0.0);
-        single_column::solve(self.nodes(), &mut x, &mut workspace);
-        for (&unknown, x) in order.iter().zip(x.iter()) {
-            column[unknown] = *x;
+/// Substitutions for a single column.
+struct Single<'a>(&'a Cholesky);
+
+impl Substitution for Single<'_> {
+    fn forward(&self, unit: usize, segment: &mut [f64], scratch: &mut [f64]) {
+        single_column::forward(self.0.nodes(unit), segment, scratch);
+    }
+
+    fn backward(&self, unit: usize, segment: &mut [f64], scratch: &mut [f64]) {
+        single_column::backward(self.0.nodes(unit).rev(), segment, scratch);
+    }
+}
+
+/// Substitutions for a batch of several columns.
+struct Batch<'a>(&'a Cholesky, usize);
+
+impl Substitution for Batch<'_> {
+    fn forward(&self, unit: usize, x: &mut [f64], below: &mut [f64]) {
+        let columns = self.1;
+        let mut x = Interleaved { columns, x, below };
+        // L y = b: x₁ ← L₁₁⁻¹x₁, then x₂ ← x₂ − L₂₁x₁, from the leaves to the root.
+        for (node, square, panel) in self.0.nodes(unit).map(part) {
+            solve_lower_triangular_in_place(square, x.own(node), Par::Seq);
+            x.update_below(node, panel);
         }
     }
 
-    fn solve_batch(&self, batch: MatMut<'_, f64>, stack: &mut MemStack) {
-        let order = |position: usize| self.symbolic.order[position];
-        let order = (order, self.heights[1]);
-        interleaved::solve(order, batch, stack, |x| {
-            // L y = b: x₁ ← L₁₁⁻¹x₁, then x₂ ← x₂ − L₂₁x₁, from the leaves to the roots.
-            for (node, square, panel) in self.nodes().map(part) {
-                solve_lower_triangular_in_place(square, x.own(node), Par::Seq);
-                x.update_below(node, panel);
-            }
-            // Lᵀx = y: x₁ ← L₁₁⁻ᵀ(x₁ − L₂₁ᵀx₂), from the roots to the leaves.
-            for (node, square, panel) in self.nodes().rev().map(part) {
-                x.update_own(node, panel);
-                solve_upper_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
-            }
-        });
+    fn backward(&self, unit: usize, x: &mut [f64], below: &mut [f64]) {
+        let columns = self.1;
+        let mut x = Interleaved { columns, x, below };
+        // Lᵀx = y: x₁ ← L₁₁⁻ᵀ(x₁ − L₂₁ᵀx₂), from the root to the leaves.
+        for (node, square, panel) in self.0.nodes(unit).rev().map(part) {
+            x.update_own(node, panel);
+            solve_upper_triangular_in_place(square.transpose(), x.own(node), Par::Seq);
+        }
     }
 }
 

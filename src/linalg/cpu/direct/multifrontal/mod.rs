@@ -16,6 +16,8 @@ mod sums;
 mod symbolic;
 mod symmetric;
 mod tree;
+mod units;
+mod walk;
 
 pub(crate) use self::cholesky::Cholesky;
 pub(crate) use self::symbolic::{Form, Symbolic};
@@ -29,7 +31,6 @@ use self::front::Source;
 use self::solve::Factors;
 use super::Order;
 use super::analyses::{Analyses, Matrix};
-use super::interleaved;
 use crate::error::Result;
 use crate::linalg::Method;
 use crate::linalg::cpu::checked::Direct;
@@ -39,7 +40,8 @@ use crate::linalg::operator::Side;
 /// Multifrontal LU factors of A or of Aᵀ, computed without pivoting.
 pub(crate) struct Multifrontal {
     symbolic: Arc<Symbolic>,
-    values: Vec<f64>,
+    /// Panels of L and U, node by node, for every unit.
+    values: Vec<Vec<f64>>,
     /// Matrix that L U equals: A for `Plain`, Aᵀ for `Transpose`.
     side: Side,
 }
@@ -114,12 +116,15 @@ impl Direct for Multifrontal {
     }
 
     fn bytes(&self) -> usize {
-        size_of_val(&*self.values)
+        self.symbolic.len * size_of::<f64>()
     }
 
     fn scratch(&self, columns: usize) -> StackReq {
-        let shape = (self.symbolic.order.len(), self.symbolic.tallest());
-        interleaved::scratch(shape, columns)
+        walk::scratch(&self.symbolic, columns)
+    }
+
+    fn shared_work(&self) -> usize {
+        self.symbolic.len
     }
 
     fn solve(&self, side: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
@@ -132,9 +137,9 @@ impl Direct for Multifrontal {
         let factors = Factors {
             symbolic: &self.symbolic,
             values: &self.values,
+            side,
+            columns: batch.ncols(),
         };
-        let order = |position: usize| self.symbolic.order[position];
-        let order = (order, self.symbolic.tallest());
-        interleaved::solve(order, batch, stack, |x| factors.solve(side, x));
+        walk::solve(&self.symbolic, batch, stack, factors);
     }
 }

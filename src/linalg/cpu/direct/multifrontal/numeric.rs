@@ -1,24 +1,29 @@
 //! Numeric factorisation, front by front.
 
 use faer::{MatMut, MatRef};
-use rayon::prelude::*;
 
 use super::front::{Panels, Source, add_to_panels, add_to_rest, eliminate, insert};
 use super::sums::Sums;
-use super::symbolic::{Form, Node, Symbolic};
+use super::symbolic::{Form, Node, Symbolic, Unit};
 use super::symmetric;
+use super::units::Subtrees;
 use crate::error::{Error, Result};
+use crate::linalg::pool::{in_pool, is_parallel};
+
+/// Number of factor entries from which a subtree is eliminated by a thread of its own.
+// The elimination takes several nanoseconds per entry, thus about 50 µs.
+const SPLIT: usize = 1 << 13;
 
 /// Schur complement of a node, which its parent adds to its own front.
 type Update = Vec<f64>;
 
-/// Index of a node, and the slice of the factor that the node fills.
-type Part<'v> = (usize, &'v mut [f64]);
+/// Part of the factor that belongs to a unit.
+type Values = Vec<f64>;
 
-/// Computes the entries of the factor, node by node.
+/// Computes the entries of the factor, unit by unit.
 ///
 /// Returns `None` if a pivot vanishes or, in a symmetric factorisation, is not positive.
-pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Option<Vec<f64>>> {
+pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Option<Vec<Values>>> {
     // `vec!` aborts if memory runs out. A trial reservation of the peak size returns an error instead.
     let reserved = Vec::<u8>::new().try_reserve_exact(symbolic.bytes());
     reserved.map_err(|_| Error::OutOfMemory {
@@ -27,129 +32,111 @@ pub(super) fn factorise(symbolic: &Symbolic, source: Source<'_>) -> Result<Optio
         needed: Some(symbolic.bytes()),
         limit: None,
     })?;
-    let mut values = vec![0.0; symbolic.len];
-    let regular = factorise_into(symbolic, source, &mut values);
-    Ok(regular.map(|()| values))
-}
-
-/// Eliminates the subtrees of all tasks in parallel, then the nodes above them, level by level.
-fn factorise_into(symbolic: &Symbolic, source: Source<'_>, values: &mut [f64]) -> Option<()> {
-    let (tasks, levels) = partition(symbolic, values);
-    let mut updates: Vec<Update> = vec![Vec::new(); symbolic.nodes.len()];
-    // Results of parallel maps are collected in the order of the tasks, and children are added in the order
-    // of their indices. No sum depends on which thread finishes first.
-    let tasks = tasks.into_par_iter();
-    let eliminated: Option<Vec<(usize, Update)>> = tasks
-        .map(|task| eliminate_task(symbolic, source, task))
-        .collect();
-    for (node, update) in eliminated? {
-        updates[node] = update;
-    }
-    // The top of the tree has few nodes, but the largest fronts. There, the tiles of a front run in parallel
-    // rather than the nodes of a level. No node of a level is a descendant of another one on that level, and
-    // all their children have been eliminated.
-    for level in levels {
-        let level: Vec<_> = level
-            .into_iter()
-            .map(|(s, values)| {
-                let children = symbolic.children(&symbolic.nodes[s]).iter();
-                let updates = children.map(|&c| (c, std::mem::take(&mut updates[c])));
-                (s, values, updates.collect::<Vec<_>>())
-            })
-            .collect();
-        let eliminated: Option<Vec<(usize, Update)>> = level
-            .into_par_iter()
-            .map(|(s, values, children)| {
-                let node = &symbolic.nodes[s];
-                let updates = || children.iter().map(|(child, update)| (*child, &update[..]));
-                let mut rest = vec![0.0; node.update()];
-                let front = Front {
-                    symbolic,
-                    node,
-                    source,
-                };
-                front.eliminate(updates, values, &mut rest)?;
-                Some((s, rest))
-            })
-            .collect();
-        for (node, update) in eliminated? {
-            updates[node] = update;
-        }
-    }
-    Some(())
-}
-
-/// Splits the factor into the parts of its nodes. Returns the parts within each task, and the parts above all
-/// tasks, grouped by level.
-fn partition<'v>(
-    symbolic: &Symbolic,
-    mut values: &'v mut [f64],
-) -> (Vec<Vec<Part<'v>>>, Vec<Vec<Part<'v>>>) {
-    let mut parts = symbolic.nodes.iter().enumerate().map(|(s, node)| {
-        let (part, others) = std::mem::take(&mut values).split_at_mut(node.len);
-        values = others;
-        (s, part)
+    let mut eliminated = vec![None; symbolic.units.len()];
+    let elimination = Elimination { symbolic, source };
+    let pays = symbolic.len >= 2 * SPLIT;
+    in_pool(pays, || {
+        elimination.subtrees(&symbolic.roots, &mut eliminated)
     });
-    let (mut tasks, mut above, mut next) = (Vec::new(), Vec::new(), 0);
-    for task in &symbolic.tasks {
-        above.extend(parts.by_ref().take(task.start - next));
-        tasks.push(parts.by_ref().take(task.len()).collect());
-        next = task.end;
-    }
-    above.extend(parts);
-    let mut levels: Vec<Vec<Part<'v>>> = Vec::new();
-    for (s, part) in above {
-        let level = symbolic.nodes[s].level;
-        levels.resize_with(levels.len().max(level), Vec::new);
-        levels[level - 1].push((s, part));
-    }
-    (tasks, levels)
+    let values = eliminated.into_iter().map(|unit| Some(unit?.0));
+    Ok(values.collect())
 }
 
-/// Eliminates a subtree, and returns the update of its root (the last node).
-///
-/// Nodes are in postorder, so that the updates of the children of a node are the topmost ones on a stack. The
-/// update of the node is formed above them, and then moved down to replace them.
-fn eliminate_task(
-    symbolic: &Symbolic,
-    source: Source<'_>,
-    task: Vec<Part<'_>>,
-) -> Option<(usize, Update)> {
-    let first = task.first().map_or(0, |(s, _)| *s);
-    let last = first + task.len() - 1;
-    let mut stack = vec![0.0; symbolic.stack(&(first..last + 1))];
-    let mut height = 0;
-    for (s, values) in task {
-        let node = &symbolic.nodes[s];
-        let children = symbolic.children(node);
-        let size = |child: usize| symbolic.nodes[child].update();
-        // The updates of the children occupy the stack from `base` to `height`.
-        let base = height - children.iter().map(|&c| size(c)).sum::<usize>();
-        let (occupied, free) = stack.split_at_mut(height);
-        let updates = || {
-            children.iter().scan(base, |from, &child| {
-                let update = &occupied[*from..*from + size(child)];
-                *from += size(child);
-                Some((child, update))
-            })
+/// Elimination of the units of a tree.
+#[derive(Clone, Copy)]
+struct Elimination<'a> {
+    symbolic: &'a Symbolic,
+    source: Source<'a>,
+}
+
+impl<'a> Elimination<'a> {
+    /// Eliminates the subtrees of some units in parallel. Stores `None` for units with an unsuitable pivot, and for those
+    /// above.
+    ///
+    /// The top of the tree has few nodes, but the largest fronts. There, the tiles of a front run in parallel as well.
+    fn subtrees(self, units: &[usize], eliminated: &mut [Option<(Values, Update)>]) {
+        let parallel = is_parallel();
+        let extent = |unit: &Unit| unit.units;
+        let pays = move |unit: &Unit| parallel && unit.entries >= SPLIT;
+        let eliminate = |u: usize, units: &mut [Option<(Values, Update)>]| {
+            if let Some((own, before)) = units.split_last_mut() {
+                self.subtrees(&self.symbolic.units[u].children, before);
+                *own = self.unit(u, before);
+            }
         };
-        let front = Front {
-            symbolic,
-            node,
-            source,
+        let subtrees = Subtrees {
+            symbolic: self.symbolic,
+            extent: &extent,
+            pays: &pays,
+            work: eliminate,
         };
-        if s == last {
-            let mut rest = vec![0.0; node.update()];
-            front.eliminate(updates, values, &mut rest)?;
-            return Some((s, rest));
-        }
-        front.eliminate(updates, values, &mut free[..node.update()])?;
-        // The update is formed above the children because it still reads them. Moving it costs one copy of r²
-        // entries, against w r² multiplications of the elimination, for w columns and r rows below.
-        stack.copy_within(height..height + node.update(), base);
-        height = base + node.update();
+        subtrees.visit(units, eliminated);
     }
-    None
+
+    /// Eliminates a unit after those before it in its subtree. Returns its part of the factor, and the update of its root.
+    ///
+    /// Nodes are in postorder, so that the updates of the children of a node are the topmost ones on a stack. The
+    /// update of the node is formed above them, and then moved down to replace them.
+    fn unit(self, u: usize, before: &mut [Option<(Values, Update)>]) -> Option<(Values, Update)> {
+        let (symbolic, unit) = (self.symbolic, &self.symbolic.units[u]);
+        let first = u + 1 - unit.units;
+        let received = unit.children.iter().map(|&child| {
+            let (_, update) = before[child - first].as_mut()?;
+            Some((symbolic.units[child].nodes.end - 1, std::mem::take(update)))
+        });
+        let received: Vec<(usize, Update)> = received.collect::<Option<_>>()?;
+        // The memory is set to zero here, and not for the whole factor at once, so that threads share this work.
+        let (mut values, mut height) = (vec![0.0; unit.len], 0);
+        let mut stack = vec![0.0; symbolic.stack(unit)];
+        let root = unit.nodes.end - 1;
+        let mut rest = vec![0.0; symbolic.nodes[root].update()];
+        for s in unit.nodes.clone() {
+            let node = &symbolic.nodes[s];
+            let front = Front {
+                symbolic,
+                node,
+                source: self.source,
+            };
+            // Updates from within the unit occupy the stack from `base` to `height`.
+            let from_others = s == unit.nodes.start && !received.is_empty();
+            let within = symbolic.children(node).iter().filter(|_| !from_others);
+            let within = within.map(|&child| symbolic.nodes[child].update());
+            let base = height - within.sum::<usize>();
+            let (occupied, free) = stack.split_at_mut(height);
+            let rest = match s == root {
+                true => &mut rest[..],
+                false => &mut free[..node.update()],
+            };
+            let panels = &mut values[node.offset..][..node.len];
+            if from_others {
+                let updates = || received.iter().map(|(child, update)| (*child, &update[..]));
+                front.eliminate(updates, panels, rest)?;
+            } else {
+                let updates = || on_stack(symbolic, symbolic.children(node), &occupied[base..]);
+                front.eliminate(updates, panels, rest)?;
+            }
+            if s < root {
+                // The update is formed above the children because it still reads them. Moving it costs one copy of r²
+                // entries, against w r² multiplications of the elimination, for w columns and r rows below.
+                stack.copy_within(height..height + node.update(), base);
+                height = base + node.update();
+            }
+        }
+        Some((values, rest))
+    }
+}
+
+/// Returns the updates of some nodes, which follow one another on a stack.
+fn on_stack<'c>(
+    symbolic: &'c Symbolic,
+    nodes: &'c [usize],
+    mut stack: &'c [f64],
+) -> impl Iterator<Item = (usize, &'c [f64])> {
+    nodes.iter().map(move |&node| {
+        let (update, others) = stack.split_at(symbolic.nodes[node].update());
+        stack = others;
+        (node, update)
+    })
 }
 
 /// Front to be assembled and eliminated for one node of the tree.

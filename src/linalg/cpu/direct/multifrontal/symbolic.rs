@@ -2,11 +2,6 @@
 
 use std::ops::Range;
 
-/// Largest fraction of the total work for a subtree that forms a parallel task.
-///
-/// The tasks depend only on the pattern, so that results do not depend on the number of threads.
-const TASK: f64 = 1.0 / 24.0;
-
 /// Form of the factorisation of a matrix with symmetric pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -55,14 +50,18 @@ pub(crate) struct Symbolic {
     pub(super) nodes: Vec<Node>,
     /// Children of all nodes, see [`Node::children`].
     pub(super) children: Vec<usize>,
-    /// Rows below each node, as positions in elimination order, see [`Node::rows`].
-    pub(super) rows: Vec<usize>,
-    /// Index of each entry of `rows` within the front of the node's parent.
+    /// Rows below each node as indices within the front of the node's parent, see [`Node::rows`].
     pub(super) relative: Vec<usize>,
+    /// Rows below each node as indices within the segment of the node's unit.
+    pub(super) places: Vec<u32>,
+    /// Row of every unknown in the workspace of a solve, which consists of the segments of all units.
+    pub(super) segments: Vec<u32>,
     /// Matrix entries by front, see [`Node::entries`].
     pub(super) entries: Vec<Entry>,
-    /// Subtrees that are eliminated in parallel, as ranges of nodes.
-    pub(super) tasks: Vec<Range<usize>>,
+    /// Parts of the tree that are eliminated in parallel, in postorder.
+    pub(super) units: Vec<Unit>,
+    /// Units without a parent.
+    pub(super) roots: Vec<usize>,
     /// Number of stored entries of the factor.
     pub(super) len: usize,
 }
@@ -74,7 +73,7 @@ pub(super) struct Node {
     pub(super) width: usize,
     /// Number of rows below the diagonal block of the node.
     pub(super) below: usize,
-    /// Offset of the node's panels in the factor.
+    /// Offset of the node's panels in the part of the factor that belongs to its unit.
     ///
     /// The first panel has `width + below` rows: U₁₁ and L₁₁ share the square on top, L₂₁ follows. An LU has a second
     /// panel U₁₂ᵀ of `below` rows. Both panels are column-major.
@@ -82,9 +81,7 @@ pub(super) struct Node {
     /// Number of entries of the node's panels.
     pub(super) len: usize,
     pub(super) parent: Option<usize>,
-    /// Level of the node: 0 within a task, otherwise 1 + the highest level of its children.
-    pub(super) level: usize,
-    /// Offset of the node's rows in [`Symbolic::rows`].
+    /// Offset of the node's rows in [`Symbolic::relative`] and [`Symbolic::places`].
     pub(super) rows: usize,
     /// Range of the node's children in [`Symbolic::children`].
     pub(super) children: Range<usize>,
@@ -107,11 +104,47 @@ impl Node {
     }
 
     /// Returns the approximate cost of eliminating the node, in multiplications.
-    fn work(&self) -> f64 {
+    pub(super) fn work(&self) -> f64 {
         // w³/3 for the triangles, w²r for the panels, w r² for the Schur complement, r² to add it to the parent, and a
         // fixed cost per front.
         let (w, r) = (self.width as f64, self.below as f64);
         w * (w * w / 3.0 + w * r + r * r) + r * r + 1000.0
+    }
+}
+
+/// Part of the assembly tree that one thread works through: nodes that follow one another in postorder and form a tree.
+///
+/// Units depend on the pattern alone, and each of them adds up its children in a fixed order. Results therefore do not
+/// depend on the number of threads.
+pub(super) struct Unit {
+    /// Nodes in postorder. The last one is the root of the unit.
+    pub(super) nodes: Range<usize>,
+    /// First column of the unit, in elimination order.
+    pub(super) start: usize,
+    pub(super) width: usize,
+    /// Number of rows below the unit, which are those below its root.
+    pub(super) below: usize,
+    /// Number of rows of the tallest front of the unit, other than that of the root.
+    pub(super) tallest: usize,
+    /// Number of entries of the factor.
+    pub(super) len: usize,
+    /// Units whose roots are the children of the first node of this unit, in ascending order.
+    pub(super) children: Vec<usize>,
+    /// Rows below the unit, as indices within the segment of the parent unit.
+    pub(super) above: Vec<u32>,
+    /// Number of units in the subtree of this unit. They precede it, and it is the last of them.
+    pub(super) units: usize,
+    /// Number of rows of the segments of the subtree, see [`Unit::segment`].
+    pub(super) rows: usize,
+    /// Number of factor entries of the subtree.
+    pub(super) entries: usize,
+}
+
+impl Unit {
+    /// Returns the number of rows of the unit's segment in the workspace of a solve: its columns, the rows below, and
+    /// scratch memory for one front. The front of the root needs none, because its rows are contiguous in the segment.
+    pub(super) fn segment(&self) -> usize {
+        self.width + self.below + self.tallest
     }
 }
 
@@ -139,9 +172,9 @@ impl Symbolic {
         self.nodes.iter().map(work).sum::<f64>() > WORK_PER_ENTRY * self.len as f64
     }
 
-    /// Returns the rows below a node, in elimination order.
-    pub(super) fn rows(&self, node: &Node) -> &[usize] {
-        &self.rows[node.rows..][..node.below]
+    /// Returns the indices, within the segment of the node's unit, of the rows below a node.
+    pub(super) fn places(&self, node: &Node) -> &[u32] {
+        &self.places[node.rows..][..node.below]
     }
 
     /// Returns the indices, within the front of the parent, of the rows below a node.
@@ -157,83 +190,47 @@ impl Symbolic {
         &self.children[node.children.clone()]
     }
 
-    /// Returns the largest number of rows below any node.
-    pub(super) fn tallest(&self) -> usize {
-        self.nodes.iter().map(|node| node.below).max().unwrap_or(0)
+    /// Returns the number of rows of the workspace of a solve.
+    pub(super) fn workspace(&self) -> usize {
+        self.roots.iter().map(|&u| self.units[u].rows).sum()
     }
 
-    /// Returns the largest number of rows of any front.
-    pub(super) fn largest(&self) -> usize {
-        self.nodes.iter().map(Node::size).max().unwrap_or(0)
-    }
-
-    /// Cuts the tree into tasks: the maximal subtrees with at most a fraction [`TASK`] of the work.
-    pub(super) fn cut_into_tasks(&mut self) {
-        // Nodes are in postorder, that is, children precede their parent. One pass therefore accumulates the
-        // work of all subtrees, and a subtree is the range from its first leaf to its root.
-        let mut work: Vec<f64> = self.nodes.iter().map(Node::work).collect();
-        let mut first: Vec<usize> = (0..self.nodes.len()).collect();
-        for (s, node) in self.nodes.iter().enumerate() {
-            if let Some(parent) = node.parent {
-                work[parent] += work[s];
-                first[parent] = first[parent].min(first[s]);
-            }
-        }
-        let whole: f64 = self.nodes.iter().map(Node::work).sum();
-        let small = |s: usize| work[s] <= TASK * whole;
-        let is_task = |&s: &usize| small(s) && !self.nodes[s].parent.is_some_and(small);
-        let tasks = (0..self.nodes.len()).filter(is_task);
-        self.tasks = tasks.map(|s| first[s]..s + 1).collect();
-        for s in 0..self.nodes.len() {
-            if !small(s) {
-                let children = self.children(&self.nodes[s]).iter();
-                let highest = children.map(|&c| self.nodes[c].level).max();
-                self.nodes[s].level = highest.unwrap_or(0) + 1;
-            }
-        }
-    }
-
-    /// Returns the peak size of the stack of updates during the elimination of a task. The update of the root is stored
+    /// Returns the peak size of the stack of updates during the elimination of a unit. The update of the root is stored
     /// elsewhere.
-    pub(super) fn stack(&self, task: &Range<usize>) -> usize {
+    pub(super) fn stack(&self, unit: &Unit) -> usize {
         let (mut height, mut highest) = (0, 0);
-        for node in &self.nodes[task.start..task.end - 1] {
+        for node in &self.nodes[unit.nodes.start..unit.nodes.end - 1] {
             // The update of a node is formed on top of those of its children, and then replaces them. In
             // postorder, the stack therefore holds, before each node, the updates of all finished subtrees
             // whose parents are yet to come, with those of the children of the node on top.
             highest = highest.max(height + node.update());
-            height = height + node.update() - self.updates_of_children(node);
+            height = height + node.update() - self.updates_within(unit, node);
         }
         highest
     }
 
-    fn updates_of_children(&self, node: &Node) -> usize {
+    /// Returns the size of the updates that a node receives from within its unit.
+    fn updates_within(&self, unit: &Unit, node: &Node) -> usize {
         let children = self.children(node).iter();
-        children.map(|&child| self.nodes[child].update()).sum()
+        let within = children.filter(|&child| unit.nodes.contains(child));
+        within.map(|&child| self.nodes[child].update()).sum()
     }
 
     /// Returns an upper bound on the memory of the factorisation in bytes, for any number of threads.
     ///
     /// This includes the factor and all updates that exist at the same time.
     pub(crate) fn bytes(&self) -> usize {
-        // All tasks may run at the same time. Each needs its stack and the update of its root.
-        let stacks: usize = self.tasks.iter().map(|task| self.stack(task)).sum();
-        let roots = self.tasks.iter().map(|task| &self.nodes[task.end - 1]);
-        let mut alive: usize = roots.map(Node::update).sum();
-        let mut peak = alive + stacks;
-        let highest = self.nodes.iter().map(|node| node.level).max().unwrap_or(0);
-        // Number of update entries that each level creates, and number that it consumes.
-        let mut levels = vec![(0, 0); highest];
-        for node in self.nodes.iter().filter(|node| node.level > 0) {
-            let (created, consumed) = &mut levels[node.level - 1];
-            *created += node.update();
-            *consumed += self.updates_of_children(node);
+        // Units run at the same time only if neither is in the subtree of the other. While a unit runs, the updates of its
+        // children exist, its stack, and its own update, which alone remains. `most` is the largest size of all that can
+        // exist in a subtree at the same time.
+        let mut most: Vec<usize> = Vec::with_capacity(self.units.len());
+        for (u, unit) in self.units.iter().enumerate() {
+            let children = || unit.children.iter();
+            let consumed: usize = children().map(|&c| self.root(c).update()).sum();
+            let running = consumed + self.stack(unit) + self.root(u).update();
+            most.push(running.max(children().map(|&c| most[c]).sum()));
         }
-        for (created, consumed) in levels {
-            alive += created;
-            peak = peak.max(alive);
-            alive -= consumed;
-        }
+        let peak: usize = self.roots.iter().map(|&u| most[u]).sum();
         (self.len + peak) * size_of::<f64>()
     }
 }
@@ -258,9 +255,17 @@ mod tests {
             assert_eq!(width, matrix.ncols());
             let highest = symbolic.nodes.iter().map(Node::update).max().unwrap();
             assert!(symbolic.bytes() >= (symbolic.len + highest) * size_of::<f64>());
-            let within: usize = symbolic.tasks.iter().map(ExactSizeIterator::len).sum();
-            let above = symbolic.nodes.iter().filter(|node| node.level > 0).count();
-            assert_eq!(within + above, symbolic.nodes.len());
+            let within: usize = symbolic.units.iter().map(|unit| unit.nodes.len()).sum();
+            assert_eq!(within, symbolic.nodes.len());
+            let mut segments = symbolic.segments.clone();
+            segments.sort_unstable();
+            segments.dedup();
+            assert_eq!(segments.len(), matrix.ncols());
+            assert!(
+                segments
+                    .iter()
+                    .all(|&row| (row as usize) < symbolic.workspace())
+            );
         }
     }
 }

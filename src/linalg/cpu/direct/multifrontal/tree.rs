@@ -1,5 +1,8 @@
 //! Assembly tree: supernodes in elimination order, with their parents.
 
+use std::cmp::Reverse;
+use std::ops::Range;
+
 use faer::sparse::SymbolicSparseColMatRef;
 
 use super::symbolic::Form;
@@ -162,11 +165,22 @@ impl Groups {
         storage(width, columns.counts[parent] - 1).saturating_sub(entries)
     }
 
-    /// Numbers the groups in postorder, and reorders the unknowns accordingly.
+    /// Numbers the groups in postorder, with the largest subtree first among siblings, and reorders the unknowns
+    /// accordingly.
     fn in_postorder(mut self, columns: &Columns, order: &[usize]) -> Tree {
         let parents = self.parents(columns);
         let roots = (0..order.len()).filter(|&j| self.into[j] == j && parents[j].is_none());
-        let sequence = postorder(roots, &Children::new(&parents));
+        // The heaviest child comes first, so that its update is formed before others wait on the stack, and so that it is
+        // next to its siblings' subtrees, see `Symbolic::cut_into_units`.
+        let mut entries = self.entries.clone();
+        for (j, parent) in parents.iter().enumerate() {
+            if let Some(parent) = *parent {
+                entries[parent] += entries[j];
+            }
+        }
+        let mut children = Children::new(&parents);
+        children.sort_by_key(|&group| Reverse(entries[group]));
+        let sequence = postorder(roots, &children);
         // Index of each group in the sequence, and the next free position among its columns.
         let index = inverse_of(&sequence, order.len());
         let (mut next, mut end) = (vec![0; order.len()], 0);
@@ -223,8 +237,20 @@ impl Children {
     }
 
     pub(super) fn of(&self, node: usize) -> &[usize] {
+        &self.list[self.range(node)]
+    }
+
+    fn range(&self, node: usize) -> Range<usize> {
         let start = if node == 0 { 0 } else { self.ends[node - 1] };
-        &self.list[start..self.ends[node]]
+        start..self.ends[node]
+    }
+
+    /// Sorts the children of every node by a key, and keeps the order of children with equal keys.
+    fn sort_by_key<K: Ord>(&mut self, key: impl Fn(&usize) -> K) {
+        for node in 0..self.ends.len() - 1 {
+            let range = self.range(node);
+            self.list[range].sort_by_key(&key);
+        }
     }
 }
 

@@ -1,11 +1,12 @@
-"""Sparse Cholesky and LU factorisations of symmetric positive definite matrices, by the peers that are installed.
+"""Factorisations of sparse symmetric positive definite matrices, for the peers beside.
 
-    splu     SuperLU in its symmetric mode, which comes with SciPy
-    cholmod  CHOLMOD in the mode and order that are fastest for single columns here, simplicial with nested dissection
-             (Debian: libsuitesparse-dev; pip: 'scikit-sparse<0.5' cython)
-    pardiso  MKL's PARDISO for symmetric positive definite matrices (pip: pypardiso; MKL_NUM_THREADS=1 for one core)
+    splu        SuperLU in its symmetric mode, which comes with SciPy
+    cholmod     CHOLMOD in the mode and order that are fastest for single columns here, simplicial with nested dissection
+                (Debian: libsuitesparse-dev; pip: 'scikit-sparse<0.5' cython)
+    supernodal  CHOLMOD with supernodes, for factors and batches
+    pardiso     MKL's PARDISO for symmetric positive definite matrices (pip: pypardiso; MKL_NUM_THREADS=1 for one core)
 
-CHOLMOD and PARDISO analyse a pattern when they are made, before the clock starts; SuperLU does not keep analyses.
+`KINDS[name](a)` analyses the pattern of `a` once. Its `factorise(a)` returns a function that solves.
 """
 
 import numpy as np
@@ -26,14 +27,20 @@ class Splu:
 
 
 class Cholmod:
+    mode = "simplicial"
+
     def __init__(self, a):
         from sksparse.cholmod import analyze
 
-        self.analysis = analyze(a.tocsc(), mode="simplicial", ordering_method="nesdis")
+        self.analysis = analyze(a.tocsc(), mode=self.mode, ordering_method="nesdis")
 
     def factorise(self, a):
         factor = self.analysis.cholesky(a.tocsc())
         return lambda b: factor(b)
+
+
+class Supernodal(Cholmod):
+    mode = "supernodal"
 
 
 class Pardiso:
@@ -52,7 +59,8 @@ class Pardiso:
     def factorise(self, a):
         upper = sp.triu(a, format="csr")
         self._call(22, upper, np.zeros(a.shape[0]))
-        return lambda b: self._call(33, upper, b)
+        # The columns of a batch must follow one another in memory.
+        return lambda b: self._call(33, upper, np.asfortranarray(b))
 
 
-KINDS = dict(splu=Splu, cholmod=Cholmod, pardiso=Pardiso)
+KINDS = dict(splu=Splu, cholmod=Cholmod, supernodal=Supernodal, pardiso=Pardiso)
