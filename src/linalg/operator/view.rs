@@ -138,8 +138,8 @@ impl Operator<'_> {
             View::Repeated { block, .. } => return block.check_finite(what),
             View::Stencil(s) => s.broken_entry().and_then(bad),
             View::Dense(m) => (0..m.ncols()).find_map(|j| {
-                let mut column = m.col(j).iter().enumerate();
-                column.find_map(|(i, &value)| bad((i + j * rows, value)))
+                let found = m.col(j).iter().position(|value| !value.is_finite());
+                found.and_then(|i| bad((i + j * rows, m[(i, j)])))
             }),
             View::Sparse(m) => (0..m.ncols()).find_map(|j| {
                 let mut entries = m.symbolic().col_range(j);
