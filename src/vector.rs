@@ -1,6 +1,7 @@
 //! Elementary vector operations.
 
 /// Returns the inner product ⟨a, b⟩.
+#[inline]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use faer::Mat;
+use faer::{Mat, MatRef};
 
 use super::differences::Differences;
 use super::error::{Error, Outcome, Variable};
@@ -150,6 +150,11 @@ impl Jacobian {
             return Ok(Operator::diagonal(diagonal));
         }
         if values.len() as f64 >= DENSE * (rows * columns) as f64 {
+            if sparsity.is_full() {
+                // The entries of a full matrix are stored column by column.
+                let dense = MatRef::from_column_major_slice(&values, rows, columns);
+                return Ok(Operator::dense(dense.to_owned()));
+            }
             let mut dense = Mat::zeros(rows, columns);
             for j in 0..columns {
                 let range = sparsity.structure.col_range(j);

@@ -3,6 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::bend::Bend;
+use super::blocks;
 use super::cache::Jacobian;
 use super::equation::or_nan;
 use super::error::{Error, Variable};
@@ -28,6 +29,35 @@ pub trait Formula: Sync {
     /// `out` is not zero on entry: assign an entry before adding to it. Compute on the calling thread, without rayon or
     /// other threads, because operations are recorded per thread.
     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]);
+
+    /// Writes the values from Fᵢ(θ) with i = `first` on, as many as `out` has, and returns true. The default returns false.
+    ///
+    /// A formula that can compute some values without the others, as a curve at many points can, implements this method, and lets
+    /// [`values`](Self::values) call it with `first` = 0. Many values are then computed by blocks, on all threads.
+    ///
+    /// ```
+    /// use pullback::automatic::{Formula, Scalar};
+    /// /// y = a exp(−b t), at as many times t as there are.
+    /// struct Decay(Vec<f64>);
+    /// impl Formula for Decay {
+    ///     fn dims(&self) -> (usize, usize) {
+    ///         (self.0.len(), 2)
+    ///     }
+    ///     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+    ///         self.rows(theta, 0, out);
+    ///     }
+    ///     fn rows<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) -> bool {
+    ///         for (y, t) in out.iter_mut().zip(&self.0[first..]) {
+    ///             *y = theta[0] * (theta[1] * -t).exp();
+    ///         }
+    ///         true
+    ///     }
+    /// }
+    /// ```
+    fn rows<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) -> bool {
+        let _ = (theta, first, out);
+        false
+    }
 }
 
 impl<F: Formula> Formula for &F {
@@ -37,6 +67,10 @@ impl<F: Formula> Formula for &F {
 
     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
         (**self).values(theta, out);
+    }
+
+    fn rows<S: Scalar>(&self, theta: &[S], first: usize, out: &mut [S]) -> bool {
+        (**self).rows(theta, first, out)
     }
 }
 
@@ -65,15 +99,19 @@ impl<F: Formula> Curve<F> {
     /// # Errors
     /// Fails if θ has the wrong length, or if a value is not finite.
     pub fn predict(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        let (k, p) = self.formula.dims();
-        check::length("θ", theta.len(), p)?;
-        let mut out = vec![f64::NAN; k];
-        self.formula.values(theta, &mut out);
-        match check::finite("a value of the formula", &out) {
-            Ok(()) => Ok(out),
-            // Of a value that is not finite, the failure says more than its derivative.
-            Err(failure) => Err(self.trace(theta).err().unwrap_or(failure)),
-        }
+        let mut out = vec![0.0; self.formula.dims().0];
+        self.write(theta, &mut out)?;
+        Ok(out)
+    }
+
+    /// Writes F(θ) to `out`.
+    fn write(&self, theta: &[f64], out: &mut [f64]) -> Result<()> {
+        check::length("θ", theta.len(), self.formula.dims().1)?;
+        out.fill(f64::NAN);
+        evaluate(&self.formula, theta, out);
+        // Of a value that is not finite, the failure says more than its derivative.
+        check::finite("a value of the formula", out)
+            .map_err(|failure| self.trace(theta).err().unwrap_or(failure))
     }
 
     /// Checks that the formula writes all values and loses no derivative. Derivatives that are not finite at θ pass.
@@ -91,6 +129,11 @@ impl<F: Formula> Curve<F> {
     fn map(&self) -> Values<'_, F> {
         Values(&self.formula)
     }
+}
+
+/// Writes F(θ) to `out`, on all threads if the formula has many values and computes them by [rows](Formula::rows).
+pub(crate) fn evaluate<F: Formula>(formula: &F, theta: &[f64], out: &mut [f64]) {
+    blocks::values(&Values(formula), theta, out);
 }
 
 /// Returns ∇²(Σ λᵢFᵢ) V of a formula F at θ.
@@ -121,6 +164,11 @@ impl<F: Formula> Map for Values<'_, F> {
     fn at<S: Scalar>(&self, x: &[S], out: &mut [S]) {
         self.0.values(x, out);
     }
+
+    #[inline(always)]
+    fn block<S: Scalar>(&self, x: &[S], first: usize, out: &mut [S]) -> bool {
+        self.0.rows(x, first, out)
+    }
 }
 
 impl<F: Formula> Model for Curve<F> {
@@ -134,7 +182,7 @@ impl<F: Formula> Model for Curve<F> {
 
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
         out.fill(f64::NAN);
-        self.formula.values(theta, out);
+        evaluate(&self.formula, theta, out);
         out.iter_mut().zip(rho).for_each(|(g, r)| *g = r - *g);
     }
 
@@ -177,9 +225,7 @@ impl<F: Formula> Model for Curve<F> {
     }
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {
-        let values = self.predict(theta)?;
-        check::length("the state ρ", rho.len(), values.len())?;
-        rho.copy_from_slice(&values);
-        Ok(())
+        check::length("the state ρ", rho.len(), self.formula.dims().0)?;
+        self.write(theta, rho)
     }
 }

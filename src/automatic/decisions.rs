@@ -34,6 +34,20 @@ impl Decisions {
         DECISIONS.take()
     }
 
+    /// Sets the decisions to earlier ones followed by those of the blocks of an evaluation.
+    pub(super) fn resume(before: Self, blocks: &[Self]) {
+        let mut all = before;
+        for block in blocks {
+            if block.branch != 0 {
+                all.add(block.branch);
+            }
+            all.read |= block.read;
+            all.tied |= block.tied;
+            all.singular |= block.singular;
+        }
+        DECISIONS.set(all);
+    }
+
     fn add(&mut self, outcome: u64) {
         self.branch = (self.branch ^ outcome)
             .wrapping_add(1)

@@ -2,9 +2,11 @@
 
 use std::array::from_fn;
 
-use super::curve::Formula;
+use super::blocks;
+use super::curve::{Formula, Values};
 use super::decisions::Decisions;
 use super::dual::Lanes;
+use super::jacobian::Map;
 
 /// Dense derivatives by evaluations with N directions each. Branches are not checked: trace the formula once before, or keep a
 /// [`Watch`](super::Watch).
@@ -14,11 +16,11 @@ pub(crate) struct Slopes<const N: usize> {
 }
 
 impl<const N: usize> Slopes<N> {
-    /// Creates the buffers for k values and p parameters.
-    pub(crate) fn new(k: usize, p: usize) -> Self {
+    /// Creates the buffers for p parameters.
+    pub(crate) fn new(p: usize) -> Self {
         Self {
             input: vec![0.0.into(); p],
-            output: vec![0.0.into(); k],
+            output: Vec::new(),
         }
     }
 
@@ -27,18 +29,23 @@ impl<const N: usize> Slopes<N> {
         Decisions::take();
         // Other formulas may use the same buffers.
         self.input.resize(theta.len(), 0.0.into());
-        self.output.resize(formula.dims().0, 0.0.into());
-        let columns = out.chunks_exact_mut(self.output.len());
-        let mut columns = columns.enumerate().peekable();
-        while let Some(&(first, _)) = columns.peek() {
+        let (map, rows) = (Values(formula), formula.dims().0);
+        let by_blocks = blocks::has_blocks(&map, theta);
+        for (pass, columns) in out.chunks_mut(N * rows).enumerate() {
+            let first = N * pass;
             for (j, (x, &value)) in self.input.iter_mut().zip(theta).enumerate() {
                 x.value = value;
                 x.tangent = from_fn(|lane| f64::from(u8::from(first + lane == j)));
             }
+            if by_blocks {
+                blocks::slopes(&map, &self.input, columns);
+                continue;
+            }
             // A value that the formula leaves out must not pass for the one of the last fit.
-            self.output.fill(f64::NAN.into());
-            formula.values(&self.input, &mut self.output);
-            for (lane, (_, column)) in columns.by_ref().take(N).enumerate() {
+            self.output.clear();
+            self.output.resize(rows, f64::NAN.into());
+            map.at(&self.input, &mut self.output);
+            for (lane, column) in columns.chunks_exact_mut(rows).enumerate() {
                 let pairs = column.iter_mut().zip(&self.output);
                 pairs.for_each(|(slope, y)| *slope = y.tangent[lane]);
             }

@@ -60,6 +60,14 @@ pub enum Error {
         /// Index of the output.
         row: usize,
     },
+    /// A value that [`Formula::rows`](super::Formula::rows) computes differently from [`Formula::values`](super::Formula::values).
+    #[error(
+        "entry {row} of the output is another by `rows` than by `values`; let `values` call `rows` with `first` = 0"
+    )]
+    Rows {
+        /// Index of the output.
+        row: usize,
+    },
     /// A derivative that was lost through `Scalar::value`.
     #[error(
         "the derivative of entry {row} of the output with respect to {variable} is lost, because a number is read by \
@@ -157,6 +165,7 @@ impl ModuleError for Error {
             Self::Unwritten { .. } => "Unwritten",
             Self::ReadUnwritten { .. } => "ReadUnwritten",
             Self::Unsteady { .. } => "Unsteady",
+            Self::Rows { .. } => "Rows",
             Self::Lost { .. } => "Lost",
             Self::OffBranch { .. } => "OffBranch",
             Self::Foreign { .. } => "Foreign",

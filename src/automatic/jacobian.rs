@@ -1,5 +1,6 @@
 //! Values of Jacobians.
 
+use super::blocks;
 use super::decisions::Decisions;
 use super::dual::{Dual, Lanes};
 use super::scalar::Scalar;
@@ -14,6 +15,12 @@ pub(super) const UNDERFLOW: f64 = f64::MIN_POSITIVE / f64::EPSILON;
 pub(super) trait Map: Sync {
     fn rows(&self) -> usize;
     fn at<S: Scalar>(&self, x: &[S], out: &mut [S]);
+
+    /// Writes the outputs from `first` on, as many as `out` has, and returns true. Returns false if the map has no blocks.
+    fn block<S: Scalar>(&self, x: &[S], first: usize, out: &mut [S]) -> bool {
+        let _ = (x, first, out);
+        false
+    }
 }
 
 /// Values of a Jacobian, and what their evaluation showed.
@@ -163,7 +170,12 @@ impl<M: Map> Passes<'_, M> {
             false => Vec::new(),
         };
         let mut input: Vec<Lanes<f64, N>> = x.iter().map(|&x| x.into()).collect();
-        let mut out = vec![Dual::from(f64::NAN); sparsity.rows.len()];
+        let rows = sparsity.rows.len();
+        let by_blocks = sparsity.is_plain() && blocks::has_blocks(self.map, x);
+        let mut out = match by_blocks {
+            true => Vec::new(),
+            false => vec![Dual::from(f64::NAN); rows],
+        };
         let mut gap = (0.0, 0);
         for first in (0..lanes).step_by(N) {
             // The lane after the last colour.
@@ -178,6 +190,11 @@ impl<M: Map> Passes<'_, M> {
                 if let Some(lane) = check {
                     x.tangent[lane] = weights[j];
                 }
+            }
+            if by_blocks {
+                let columns = rows * first..rows * (first + N).min(lanes);
+                blocks::slopes(self.map, &input, &mut values[columns]);
+                continue;
             }
             self.map.at(&input, &mut out);
             self.scatter(first, &out, values);
@@ -198,8 +215,14 @@ impl<M: Map> Passes<'_, M> {
                 continue;
             }
             let range = sparsity.structure.col_range(j);
-            let rows = &sparsity.structure.row_idx()[range.clone()];
-            for (value, &i) in values[range].iter_mut().zip(rows) {
+            let column = &mut values[range.clone()];
+            if column.len() == out.len() && sparsity.reverse.is_empty() {
+                let pairs = column.iter_mut().zip(out);
+                pairs.for_each(|(value, y)| *value = y.tangent[lane]);
+                continue;
+            }
+            let rows = &sparsity.structure.row_idx()[range];
+            for (value, &i) in column.iter_mut().zip(rows) {
                 if !sparsity.is_reverse[i] {
                     *value = out[i].tangent[lane];
                 }

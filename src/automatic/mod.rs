@@ -46,10 +46,12 @@
 //! differences, which costs about eight evaluations with `f64`. A derivative that belongs to a single point only, or is lost, is
 //! an [`Error`] that names the entry and the variable. At a kink the derivative of either side is accepted.
 //!
-//! A residual must compute on the thread that calls it.
+//! A residual must compute on the thread that calls it. A [`Formula`] of many values that can compute some without the others says
+//! so by [`Formula::rows`], and is evaluated by blocks on all threads.
 
 mod arithmetic;
 mod bend;
+mod blocks;
 mod cache;
 mod colouring;
 mod curve;
@@ -71,8 +73,8 @@ mod tests;
 mod trace;
 mod watch;
 
-pub(crate) use self::curve::second_derivative;
 pub use self::curve::{Curve, Formula};
+pub(crate) use self::curve::{evaluate, second_derivative};
 pub(crate) use self::dense::Slopes;
 pub use self::equation::{Automatic, Equation};
 pub use self::error::{Error, Variable};

@@ -86,6 +86,12 @@ impl Sparsity {
         self.len() == self.rows.len() * self.colour.len()
     }
 
+    /// Whether the matrix is full, no row is differentiated in reverse, and the columns have the colours 0, 1, ….
+    pub(super) fn is_plain(&self) -> bool {
+        let mut colours = self.colour.iter().enumerate();
+        self.is_full() && self.reverse.is_empty() && colours.all(|(j, colour)| *colour == j)
+    }
+
     /// Whether the matrix is square and all entries are on the diagonal.
     pub(super) fn is_diagonal(&self) -> bool {
         let mut rows = self.rows.iter().enumerate();

@@ -1,5 +1,6 @@
 //! Pattern of a Jacobian at one point, with the checks of a function that is seen for the first time.
 
+use super::blocks;
 use super::error::{Error, Outcome};
 use super::jacobian::{Map, evaluate};
 use super::tape::Tape;
@@ -23,8 +24,17 @@ pub(super) fn trace<M: Map>(map: &M, x: &[f64]) -> Outcome<Vec<Vec<usize>>> {
     let size = values.iter().fold(0.0_f64, |size, y| size.max(y.abs()));
     let mut pairs = tape.values.iter().zip(&values);
     let changed = pairs.position(|(a, b)| (a - b).abs() > STEADY * size);
-    match changed {
-        Some(row) => Err(Error::Unsteady { row }),
-        None => Ok(tape.pattern()),
+    if let Some(row) = changed {
+        return Err(Error::Unsteady { row });
     }
+    if blocks::has_blocks(map, x) {
+        let mut parts = vec![f64::NAN; map.rows()];
+        blocks::values(map, x, &mut parts);
+        let same = |a: f64, b: f64| (a - b).abs() <= STEADY * size || a.is_nan() || a == b;
+        let mut pairs = values.iter().zip(&parts);
+        if let Some(row) = pairs.position(|(a, b)| !same(*a, *b)) {
+            return Err(Error::Rows { row });
+        }
+    }
+    Ok(tape.pattern())
 }

@@ -1,7 +1,5 @@
 //! Linearised problem at a point.
 
-use faer::ColRef;
-
 use super::point::Point;
 use crate::coordinates::Chart;
 use crate::direction::{Local, SecondOrder};
@@ -76,8 +74,11 @@ impl Linearised<'_> {
         let Some(z) = self.z.formed() else {
             return Ok(());
         };
-        let change = z * ColRef::from_slice(eta);
-        let change: Vec<f64> = change.iter().copied().collect();
+        let mut change = vec![0.0; z.nrows()];
+        for (j, eta) in eta.iter().enumerate() {
+            let pairs = change.iter_mut().zip(z.col_as_slice(j));
+            pairs.for_each(|(change, z)| *change += eta * z);
+        }
         let penalty = self.prior.as_ref().map_or(0.0, |p| dot(&p.gradient(), eta));
         let forward = dot(&change, &self.covector);
         let backward = dot(&self.grad, eta);

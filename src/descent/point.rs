@@ -6,7 +6,7 @@ use crate::linalg::Batches;
 use crate::loss::Misfit;
 
 /// Point θ with its state and objective.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Point {
     pub(super) theta: Vec<f64>,
     pub(super) rho: Vec<f64>,
@@ -14,6 +14,24 @@ pub(super) struct Point {
     pub(super) loss: f64,
     /// Penalty R(θ) of the priors.
     pub(super) penalty: f64,
+}
+
+impl Clone for Point {
+    fn clone(&self) -> Self {
+        Self {
+            theta: self.theta.clone(),
+            rho: self.rho.clone(),
+            loss: self.loss,
+            penalty: self.penalty,
+        }
+    }
+
+    /// Copies a point into the memory of this one.
+    fn clone_from(&mut self, other: &Self) {
+        self.theta.clone_from(&other.theta);
+        self.rho.clone_from(&other.rho);
+        (self.loss, self.penalty) = (other.loss, other.penalty);
+    }
 }
 
 /// Objective f(ρ(θ)) + R(θ) at a point, and its gradient ([`Descent::gradient`](super::Descent::gradient)).

@@ -180,14 +180,7 @@ impl<'a> Problem<'a> {
         if let Some((root, _)) = &root {
             root.project(&mut covector);
         }
-        // If the metric does not project, it returns the covector bit for bit, so that the comparison can be
-        // exact. Both gradients are then equal, and one solve suffices.
-        let columns = if covector == whole { 1 } else { 2 };
-        let batch = Mat::from_fn(rho.len(), columns, |i, j| [&covector, &whole][j][i]);
-        let gradients = z.adjoint(batch.as_ref())?;
-        let gradient = |j: usize| gradients.col_as_slice(j).to_vec();
-        check::finite("the gradient Zᵀ ∂f/∂ρ", gradients.col_as_slice(0))?;
-        let (mut grad, mut exact) = (gradient(0), gradient(columns - 1));
+        let [mut grad, mut exact] = gradients(&z, [&covector, &whole])?;
         let prior = self.terms(theta, &chart)?;
         if let Some(prior) = &prior {
             let penalty = prior.gradient();
@@ -217,8 +210,10 @@ impl<'a> Problem<'a> {
         // A parameter at a bound is held if −∇ points out of the box. Clipping a step of the full system
         // instead could give an ascent direction, because G couples the parameters (Bertsekas, SIAM J.
         // Control Optim. 20, 1982).
-        let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
-        self.hold_blocked(&mut linearised, &downhill);
+        if self.setting.bounds.is_some() {
+            let downhill: Vec<f64> = linearised.exact.iter().map(|g| -g).collect();
+            self.hold_blocked(&mut linearised, &downhill);
+        }
         Ok(linearised)
     }
 
@@ -380,4 +375,19 @@ impl<'a> Problem<'a> {
         }
         counts
     }
+}
+
+/// Returns the gradients Zᵀu for the projected covector u and for the whole one.
+fn gradients(z: &Linearisation<'_>, covectors: [&Vec<f64>; 2]) -> Result<[Vec<f64>; 2]> {
+    // If the metric does not project, it returns the covector bit for bit, so that the comparison can be
+    // exact. Both gradients are then equal, and one solve suffices.
+    let [covector, whole] = covectors;
+    let columns = if covector == whole { 1 } else { 2 };
+    let gradients = z.adjoint_by_blocks(columns, |block| {
+        let entry = |i: usize, j: usize| covectors[block.start + j][i];
+        Ok(Mat::from_fn(whole.len(), block.len(), entry).into())
+    })?;
+    let gradient = |j: usize| gradients.col_as_slice(j).to_vec();
+    check::finite("the gradient Zᵀ ∂f/∂ρ", gradients.col_as_slice(0))?;
+    Ok([gradient(0), gradient(columns - 1)])
 }

@@ -90,7 +90,7 @@ impl Progress {
     /// Makes `next` the current point, reached by `step`.
     pub(super) fn advance(&mut self, next: &Point, step: Move) {
         if next.loss < self.best.loss {
-            self.best = next.clone();
+            self.best.clone_from(next);
         }
         self.recorded = false;
         self.last = Some(step);

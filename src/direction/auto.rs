@@ -90,7 +90,7 @@ impl Direction for Auto {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(Choices {
             auto: self,
-            least_squares: LeastSquares::STANDARD,
+            least_squares: LeastSquares::STANDARD.begin(),
             data_space: &DataSpace,
             dual: &Dual,
             iterative: self.iterative.begin(),
@@ -127,7 +127,7 @@ enum Choice {
 /// Finders of all candidate directions in one run.
 struct Choices<'a> {
     auto: &'a Auto,
-    least_squares: &'static LeastSquares,
+    least_squares: Box<dyn Finder>,
     data_space: &'static DataSpace,
     dual: &'static Dual,
     iterative: Box<dyn Finder + 'a>,
@@ -137,7 +137,7 @@ impl Finder for Choices<'_> {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let (choice, why) = self.auto.choose(at)?;
         let (finder, name): (&'a mut dyn Finder, _) = match choice {
-            Choice::LeastSquares => (&mut self.least_squares, LeastSquares::STANDARD.name()),
+            Choice::LeastSquares => (self.least_squares.as_mut(), LeastSquares::STANDARD.name()),
             Choice::DataSpace => (&mut self.data_space, DataSpace.name()),
             Choice::Dual => (&mut self.dual, Dual.name()),
             Choice::Iterative => (self.iterative.as_mut(), self.auto.iterative.name()),

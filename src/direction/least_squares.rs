@@ -2,13 +2,12 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Damping, Direction, Finder, Local, Path, Proposal, unit_scale};
+use super::{Damping, Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
-use crate::linalg::{TriangularForm, minimum_norm};
+use crate::linalg::{DampedLeastSquares, Rows};
 use crate::metric::Root;
 use crate::model::adjoint::blocks;
-use crate::vector::dot;
 
 /// Direction η = argmin ‖L Z η + dual(u)‖² + ‖P η + s‖² by QR, where u is the covector of the loss, and P and
 /// s are the root and the residual of the priors.
@@ -43,7 +42,11 @@ const LONGEST: f64 = 1e150;
 
 impl Direction for LeastSquares {
     fn begin(&self) -> Box<dyn Finder + '_> {
-        Box::new(self)
+        Box::new(Reducer {
+            options: self,
+            system: DampedLeastSquares::new(self.rank_tolerance),
+            columns: Vec::new(),
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -60,7 +63,19 @@ impl Direction for LeastSquares {
     }
 }
 
-impl Finder for &LeastSquares {
+/// Largest number of parameters for which the rows of the system are reduced block by block. With more, products of matrices
+/// pay.
+const NARROW: usize = 16;
+
+/// Finder with buffers for one system after another.
+struct Reducer<'o> {
+    options: &'o LeastSquares,
+    system: DampedLeastSquares,
+    /// All columns, in order.
+    columns: Vec<usize>,
+}
+
+impl Finder for Reducer<'_> {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let root = at.metric()?;
         let prior = match at.prior {
@@ -72,19 +87,30 @@ impl Finder for &LeastSquares {
         // rows [A | b] gives R and the leading part c of Qᵀb, and ‖A η + b‖² = ‖R η + c‖² + const, from which
         // every damping starts. The normal equations (G + C) η = −(Zᵀu + ∇R) are never formed: a QR has the
         // condition number of A, and they have its square.
-        let prior_rows = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
-        let system = augmented((root, at.z.matrix()?), &root.dual(at.covector)?, prior_rows)?;
-        let mut form = TriangularForm::of(system);
-        let norms = form.column_norms();
-        let scale = unit_scale(&norms);
-        form.scale_columns(&scale);
-        Ok(Box::new(LeastSquaresPath {
-            rank_tolerance: self.rank_tolerance,
-            weights: self.damping.weights(&norms, at.widest),
-            form,
-            norms,
-            scale,
-        }))
+        let (z, dual) = (at.z.matrix()?, root.dual(at.covector)?);
+        let prior = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
+        if z.ncols() <= NARROW {
+            let lifted = root.lift(z.as_ref())?;
+            check::length("the rows of a lifted batch", lifted.nrows(), dual.len())?;
+            self.columns.clear();
+            self.columns.extend(0..z.ncols());
+            let rows = |(matrix, b)| Rows {
+                matrix,
+                kept: &self.columns,
+                b,
+            };
+            let data = rows((lifted.as_ref(), dual.as_slice()));
+            match prior.map(rows) {
+                None => self.system.factor(&[data]),
+                Some(prior) => self.system.factor(&[data, prior]),
+            }
+        } else {
+            let augmented = augmented((root, z), &dual, prior)?;
+            self.system.factor_wide(augmented);
+        }
+        let damping = self.options.damping;
+        self.system.weights = damping.weights(&self.system.norms, at.widest);
+        Ok(Box::new(LeastSquaresPath(&mut self.system)))
     }
 }
 
@@ -117,36 +143,20 @@ fn augmented(
     Ok(out)
 }
 
-struct LeastSquaresPath {
-    rank_tolerance: f64,
-    /// Diagonal of D in scaled coordinates.
-    weights: Vec<f64>,
-    form: TriangularForm,
-    norms: Vec<f64>,
-    scale: Vec<f64>,
-}
+struct LeastSquaresPath<'a>(&'a mut DampedLeastSquares);
 
-impl Path for LeastSquaresPath {
+impl Path for LeastSquaresPath<'_> {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
-        let (x, rank) = if damping > 0.0 {
-            // ‖R x + c‖² + λ xᵀDx = ‖[R; √(λD)] x + [c; 0]‖².
-            // A new damping thus takes O(p³) operations on the p × p matrix R, whatever the number of data.
-            let rows: Vec<f64> = self.weights.iter().map(|w| (damping * w).sqrt()).collect();
-            (self.form.damped(&rows), self.scale.len())
-        } else {
-            minimum_norm(self.form.r.as_ref(), &self.form.c, self.rank_tolerance)
-        };
-        let image = self.form.image(&x);
-        // With A η = Q R x the predicted decrease is −(Rx·c + ½‖Rx‖²).
+        let predicted = self.0.solve(damping);
+        // A column close to underflow has a scale close to overflow.
+        let eta = self.0.eta.iter().map(|eta| eta.clamp(-LONGEST, LONGEST));
         Ok(Proposal {
-            predicted: -dot(&image, &self.form.c) - 0.5 * dot(&image, &image),
-            // A column close to underflow has a scale close to overflow.
-            eta: x
-                .iter()
-                .zip(&self.scale)
-                .map(|(x, s)| (x * s).clamp(-LONGEST, LONGEST))
-                .collect(),
-            rank,
+            predicted,
+            eta: eta.collect(),
+            rank: match damping > 0.0 {
+                true => self.0.eta.len(),
+                false => self.0.rank,
+            },
         })
     }
 
@@ -155,6 +165,6 @@ impl Path for LeastSquaresPath {
     }
 
     fn norms(&self) -> &[f64] {
-        &self.norms
+        &self.0.norms
     }
 }

@@ -35,7 +35,7 @@ enum Outcome {
     Ended(Stop),
 }
 
-/// Trial step: `scale` times the step of the triangle with this damping, which predicts this decrease.
+/// Trial step: `scale` times the step of the system with this damping, which predicts this decrease.
 struct Attempt {
     scale: f64,
     damping: f64,
@@ -122,12 +122,12 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
         loop {
             self.local.prepare();
             if damping > 0.0 {
-                self.local.triangle.solve(damping);
+                self.local.system.solve(damping);
                 if self.local.hold_blocked() {
                     continue;
                 }
             }
-            let undamped = self.local.triangle.solve(0.0);
+            let undamped = self.local.system.solve(0.0);
             if damping == 0.0 && self.local.hold_blocked() {
                 continue;
             }
@@ -148,13 +148,13 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
             {
                 return Outcome::Ended(Stop::Gradient { ratio: 0.0 });
             }
-            // The triangle may hold another step than that of the judge.
+            // The system may hold another step than that of the judge.
             let other = damping > 0.0 || remaining.suspect.is_some();
             let mut attempt = Attempt {
                 scale,
                 damping,
                 predicted: match other {
-                    true => self.local.triangle.solve(damping),
+                    true => self.local.system.solve(damping),
                     false => undamped,
                 },
             };
@@ -165,17 +165,17 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
 
     /// Returns the step and decrease that remain, given the undamped step and the decrease that it predicts.
     fn remaining(&mut self, predicted: f64, scale: f64) -> Remaining {
-        let step = scale * self.local.norm.largest_change(&self.local.triangle.eta);
+        let step = scale * self.local.norm.largest_change(&self.local.system.eta);
         let suspect = self
             .local
             .norm
-            .suspect(&self.local.triangle.norms, self.local.here.loss);
+            .suspect(&self.local.system.norms, self.local.here.loss);
         Remaining {
             decrease: scale * predicted,
             step,
             // Only asked for where a parameter may have lost its effect.
             damped: match suspect {
-                Some(_) => scale * self.local.triangle.solve(1.0),
+                Some(_) => scale * self.local.system.solve(1.0),
                 None => f64::INFINITY,
             },
             scaled: true,
@@ -191,7 +191,7 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
         if size > 0.0 && longest.is_finite() {
             let (damping, predicted) = (attempt.damping, attempt.predicted);
             (attempt.damping, attempt.predicted) =
-                self.local.triangle.shorten(damping, predicted, longest);
+                self.local.system.shorten(damping, predicted, longest);
         }
     }
 
@@ -208,9 +208,9 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
         loop {
             self.local.move_trial(attempt.scale);
             let loss = self.local.trial.loss;
-            let slope = self.local.free.iter().zip(&self.local.triangle.eta);
+            let slope = self.local.free.iter().zip(&self.local.system.eta);
             let slope = slope.map(|(&j, eta)| self.local.gradient[j] * eta).sum();
-            let length = self.local.norm.length(&self.local.triangle.eta);
+            let length = self.local.norm.length(&self.local.system.eta);
             let trial = Trial {
                 scale: attempt.scale,
                 damping: attempt.damping,
@@ -242,7 +242,7 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
                 Verdict::Scale(scale) => attempt.scale = scale,
                 Verdict::Damp(damping) => {
                     attempt.damping = damping;
-                    attempt.predicted = self.local.triangle.solve(damping);
+                    attempt.predicted = self.local.system.solve(damping);
                 }
                 Verdict::Shorten(factor) if trial.length.is_some() => {
                     let longest = factor * trial.length.unwrap_or(f64::INFINITY);
@@ -277,8 +277,8 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
         let position = self.local.free.iter().position(|j| *j == parameter)?;
         let change = PROBE * self.local.norm.units[position].max(f64::MIN_POSITIVE);
         for change in [change, -change] {
-            self.local.triangle.eta.fill(0.0);
-            self.local.triangle.eta[position] = change;
+            self.local.system.eta.fill(0.0);
+            self.local.system.eta[position] = change;
             self.local.move_trial(1.0);
             let difference = (self.local.trial.loss - self.local.here.loss).abs();
             // A value that is not finite is a change as well.

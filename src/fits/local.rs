@@ -1,17 +1,33 @@
 //! Least-squares problem of one fit at a point, in buffers that are used again.
 
-use faer::Mat;
+use faer::{Mat, MatRef};
+use rayon::prelude::*;
 
 use super::objective::{Measured, Point, Rules};
-use super::triangle::Triangle;
 use crate::automatic::Formula;
 use crate::automatic::Slopes;
 use crate::coordinates::Transform;
 use crate::descent::StepNorm;
 use crate::error::{Error, Result};
-use crate::linalg::symmetric_product;
+use crate::linalg::{DampedLeastSquares, Rows, long_dot, symmetric_product};
 use crate::posterior::{Scores, Uncertainty};
-use crate::vector::dot;
+
+/// Relative size below which a pivot counts as zero.
+const RANK: f64 = 1e-12;
+
+/// Rows that a thread computes at a time.
+const SHARE: usize = 1 << 15;
+
+/// Calls `work` with the first index and the entries of every part of x, on all threads if x is long.
+fn for_each_share(x: &mut [f64], work: impl Fn(usize, &mut [f64]) + Sync) {
+    match x.len() <= SHARE {
+        true => work(0, x),
+        false => {
+            let shares = x.par_chunks_mut(SHARE).enumerate();
+            shares.for_each(|(i, part)| work(i * SHARE, part));
+        }
+    }
+}
 
 /// Problem of one fit at its current point, and a trial point.
 pub(super) struct Local<'a, F, const N: usize> {
@@ -34,7 +50,7 @@ pub(super) struct Local<'a, F, const N: usize> {
     widest: Vec<f64>,
     sizes: Vec<f64>,
     pub(super) norm: StepNorm,
-    pub(super) triangle: Triangle,
+    pub(super) system: DampedLeastSquares,
 }
 
 impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
@@ -44,7 +60,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             formula,
             rules,
             measured: Measured::new(k),
-            slopes: Slopes::new(k, p),
+            slopes: Slopes::new(p),
             here: Point::new(k, p),
             trial: Point::new(k, p),
             jacobian: vec![0.0; k * p],
@@ -60,7 +76,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
                 largest: Vec::new(),
                 units: Vec::with_capacity(p),
             },
-            triangle: Triangle::new(k, p),
+            system: DampedLeastSquares::new(RANK),
         }
     }
 
@@ -100,24 +116,26 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
         } = self;
         self.slopes
             .at(self.formula, &here.theta, &mut self.jacobian);
-        self.matrix.clear();
         std::mem::swap(&mut self.coordinates, &mut self.left);
-        let k = self.jacobian.len() / here.theta.len();
+        let (k, rows) = (here.values.len(), here.dual.len());
+        self.matrix.resize(rows * here.theta.len(), 0.0);
         for (j, column) in self.jacobian.chunks_exact(k).enumerate() {
             let transform = rules.transform(j);
             let slope = transform.slope(here.theta[j]);
             self.coordinates[j] = transform.inverse(here.theta[j]);
             self.sizes[j] = self.sizes[j].max(here.theta[j].abs());
-            let first = self.matrix.len();
-            let rows = measured.rows.iter().zip(&measured.weights);
-            self.matrix
-                .extend(rows.map(|(&i, weight)| column[i] * (weight * slope)));
-            let weighted = &mut self.matrix[first..];
-            weighted
-                .iter_mut()
-                .zip(&here.roots)
-                .for_each(|(x, root)| *x *= root);
-            self.gradient[j] = dot(weighted, &here.dual);
+            let weighted = &mut self.matrix[j * rows..(j + 1) * rows];
+            for_each_share(weighted, |first, part| {
+                let rows = measured.rows[first..]
+                    .iter()
+                    .zip(&measured.weights[first..]);
+                for (x, (&i, weight)) in part.iter_mut().zip(rows) {
+                    *x = column[i] * (weight * slope);
+                }
+                let roots = here.roots.get(first..).unwrap_or(&[]);
+                part.iter_mut().zip(roots).for_each(|(x, root)| *x *= root);
+            });
+            self.gradient[j] = long_dot(weighted, &here.dual);
             if !self.gradient[j].is_finite() {
                 let index = weighted.iter().position(|x| !x.is_finite()).unwrap_or(0);
                 return Err(Error::NotFinite {
@@ -139,13 +157,22 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
         self.free.iter().map(moved).sum::<f64>() / scale
     }
 
+    /// Factorises the system of the free parameters.
+    fn factor(&mut self) {
+        let (rows, columns) = (self.here.dual.len(), self.here.theta.len());
+        self.system.factor(&[Rows {
+            matrix: MatRef::from_column_major_slice(&self.matrix, rows, columns),
+            kept: &self.free,
+            b: &self.here.dual,
+        }]);
+    }
+
     /// Factorises the system of the free parameters, and updates the norm of steps.
     pub(super) fn prepare(&mut self) {
-        self.triangle
-            .factor(&self.matrix, &self.free, &self.here.dual);
+        self.factor();
         self.norm.effects.clear();
         self.norm.units.clear();
-        for (&j, norm) in self.free.iter().zip(&self.triangle.norms) {
+        for (&j, norm) in self.free.iter().zip(&self.system.norms) {
             self.widest[j] = self.widest[j].max(*norm);
             self.norm.effects.push(self.widest[j]);
             self.norm.units.push(match self.rules.transform(j) {
@@ -155,14 +182,14 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             });
         }
         let widest = self.free.iter().map(|&j| self.widest[j]);
-        self.triangle.set_widest(widest);
+        self.system.set_widest(widest);
     }
 
     /// Holds the parameters that the last step would move through a bound at which they lie. Returns whether there are any.
     pub(super) fn hold_blocked(&mut self) -> bool {
         let (before, mut position) = (self.free.len(), 0);
         self.free.retain(|&j| {
-            let step = self.triangle.eta[position];
+            let step = self.system.eta[position];
             position += 1;
             !self.rules.blocks(j, self.here.theta[j], step)
         });
@@ -172,7 +199,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
     /// Evaluates the point after `scale` times the last step, within the bounds.
     pub(super) fn move_trial(&mut self, scale: f64) {
         self.trial.theta.copy_from_slice(&self.here.theta);
-        for (&j, eta) in self.free.iter().zip(&self.triangle.eta) {
+        for (&j, eta) in self.free.iter().zip(&self.system.eta) {
             let moved = self.coordinates[j] + scale * eta;
             self.trial.theta[j] = self.rules.transform(j).forward(moved);
         }
@@ -198,16 +225,15 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
 
     /// Computes the standard errors at the end of a fit: 0 for held parameters, ∞ for undetermined ones.
     pub(super) fn standard_errors(&mut self, errors: &mut [f64]) {
-        self.triangle
-            .factor(&self.matrix, &self.free, &self.here.dual);
+        self.factor();
         errors.fill(0.0);
         let theta = &self.here.theta;
         let slope = |j: usize| self.rules.transform(j).slope(theta[j]);
         let robust = !self.here.bends.is_empty();
-        if !robust && self.triangle.is_regular() {
+        if !robust && self.system.is_regular() {
             let deviation = self.deviation(self.free.len());
             let unit = &mut self.gradient;
-            self.triangle.standard_errors(unit);
+            self.system.standard_errors(unit);
             for (&j, error) in self.free.iter().zip(&*unit) {
                 errors[j] = error * deviation * slope(j);
             }

@@ -44,7 +44,6 @@ mod fitter;
 mod local;
 mod objective;
 mod outcome;
-mod triangle;
 
 use faer::{Mat, MatRef};
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
 //! Objective of one fit: its data, and its value at a point.
 
-use crate::automatic::Formula;
+use crate::automatic::{Formula, evaluate};
 use crate::coordinates::{Bounds, Transform, check_transforms};
 use crate::descent::Tolerances;
 use crate::error::{Error, Result};
@@ -32,11 +32,13 @@ impl Rules<'_> {
     }
 
     /// Returns the transform of a parameter.
+    #[inline]
     pub(super) fn transform(&self, j: usize) -> Transform {
         self.transforms.map_or(Transform::Identity, |t| t[j])
     }
 
     /// Returns whether a parameter cannot move in this direction.
+    #[inline]
     pub(super) fn blocks(&self, j: usize, theta: f64, step: f64) -> bool {
         self.bounds.is_some_and(|b| b.blocks(j, theta, step))
     }
@@ -96,7 +98,7 @@ impl Measured {
 #[derive(Default)]
 pub(super) struct Point {
     pub(super) theta: Vec<f64>,
-    values: Vec<f64>,
+    pub(super) values: Vec<f64>,
     /// Rows of b with ∇f = Aᵀb, where A is the weighted Jacobian.
     pub(super) dual: Vec<f64>,
     /// Square roots of the weights of outliers in the metric.
@@ -128,7 +130,7 @@ impl Point {
         rules: &Rules<'_>,
     ) {
         self.values.fill(f64::NAN);
-        formula.values(&self.theta, &mut self.values);
+        evaluate(formula, &self.theta, &mut self.values);
         self.dual.clear();
         self.roots.clear();
         self.bends.clear();

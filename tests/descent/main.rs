@@ -13,6 +13,7 @@ mod exact_covariance;
 mod fits;
 mod fold;
 mod likelihood;
+mod long_fits;
 mod memory;
 mod mixture;
 mod multistart;

@@ -109,13 +109,13 @@ impl Direction for Leap {
             rank_tolerance: 1e-12,
             damping: Damping::Diagonal,
         };
-        Box::new(Leaping(LEAST_SQUARES))
+        Box::new(Leaping(LEAST_SQUARES.begin()))
     }
     fn name(&self) -> &'static str {
         "leap"
     }
 }
-struct Leaping(&'static LeastSquares);
+struct Leaping(Box<dyn Finder>);
 
 impl Finder for Leaping {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {

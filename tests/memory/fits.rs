@@ -1,10 +1,11 @@
 //! Many small fits allocate for their results, and nothing for a fit.
 
 use crate::allocator::{alone, counted, watch};
-use pullback::Bounds;
-use pullback::automatic::{Formula, Scalar};
+use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::faer::Mat;
 use pullback::fits::FitMany;
+use pullback::loss::L2Misfit;
+use pullback::{Bounds, Descent};
 use rayon::ThreadPoolBuilder;
 
 /// y = a exp(−b t) + c.
@@ -48,4 +49,33 @@ fn a_fit_allocates_nothing_after_the_first() {
     let (few, many) = (calls(400), calls(4000));
     // More fits may be split into more shares, each with buffers of its own.
     assert!(many < few + 200, "{few} and {many} allocations");
+}
+
+/// Allocations of a descent from this start.
+fn allocations(start: &[f64; 3]) -> (usize, usize) {
+    let curve = Curve::new(Decay);
+    let mut data = vec![0.0; 10];
+    Decay.values(&[2.0, 1.2, 0.5], &mut data);
+    (0..10).for_each(|k| data[k] += 0.02 * (12.0 * k as f64).sin());
+    let loss = L2Misfit::euclidean(data).unwrap();
+    let mut report = None;
+    let mut run = || report = Some(Descent::new(&curve, &loss).run(start, |_| ()).unwrap());
+    run();
+    let (calls, _) = counted(run);
+    let report = report.unwrap();
+    assert!(report.converged(), "{report}");
+    (report.iterations(), calls)
+}
+
+/// A descent is made for models whose solution costs far more than an allocation. Its own share must stay small.
+#[test]
+fn a_step_of_a_descent_with_three_parameters_allocates_little() {
+    let _alone = alone();
+    let (short, few) = allocations(&[2.0, 1.2, 0.5]);
+    let (long, many) = allocations(&[1.0, 4.0, 0.0]);
+    let step = (many - few) as f64 / (long - short) as f64;
+    assert!(
+        long >= short + 4 && step < 80.0,
+        "{step} allocations a step"
+    );
 }

@@ -16,7 +16,7 @@ impl Derivatives {
     /// Creates the buffers for derivatives of this shape, of functions of `arguments` numbers.
     pub(in crate::evolution) fn new(shape: &Shape, arguments: usize) -> Self {
         let Some(entries) = shape.entries() else {
-            return Self::Dense(Slopes::new(shape.dims().0, arguments));
+            return Self::Dense(Slopes::new(arguments));
         };
         // The numbers of an evaluation, which memory must deliver, are more than half of its cost.
         let cost = |width: usize| entries.directions().div_ceil(width) * (1 + width);

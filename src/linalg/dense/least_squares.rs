@@ -1,8 +1,6 @@
-//! Dense least squares min ‖A x + b‖. One reduction to triangular form serves all values of the damping.
+//! Dense least squares min ‖A x + b‖, by reduction to triangular form.
 
-use faer::linalg::triangular_solve::{
-    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
-};
+use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Mat, MatRef, Par};
 
 use super::reflections::Reflections;
@@ -37,30 +35,6 @@ impl TriangularForm {
         for (j, s) in s.iter().enumerate() {
             self.r.col_as_slice_mut(j).iter_mut().for_each(|r| *r *= s);
         }
-    }
-
-    /// Solves the damped problem argmin ‖A x + b‖² + ‖diag(d) x‖². No entry of d may be zero.
-    pub(crate) fn damped(&self, d: &[f64]) -> Vec<f64> {
-        // The sum of squares is ‖[R; diag(d)] x + [c; 0]‖² + const. A second QR of this 2n×n matrix avoids the normal
-        // equations, which would square the condition number.
-        let n = self.r.ncols();
-        let stacked = Mat::from_fn(2 * n, n + 1, |i, j| match (i < n, j < n) {
-            (true, true) => self.r[(i, j)],
-            (true, false) => self.c[i],
-            (false, true) if i - n == j => d[j],
-            _ => 0.0,
-        });
-        // This QR costs about 10n³/3 operations per damping, independently of the number of rows of A.
-        let reduced = Self::of(stacked);
-        let mut x = Mat::from_fn(n, 1, |i, _| -reduced.c[i]);
-        solve_upper_triangular_in_place(reduced.r.as_ref(), x.as_mut(), Par::Seq);
-        x.col_as_slice(0).to_vec()
-    }
-
-    /// Returns R x.
-    pub(crate) fn image(&self, x: &[f64]) -> Vec<f64> {
-        let x = MatRef::from_column_major_slice(x, x.len(), 1);
-        (&self.r * x).col_as_slice(0).to_vec()
     }
 }
 

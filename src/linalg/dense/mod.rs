@@ -1,8 +1,10 @@
 //! Dense linear algebra: LU, Cholesky, and products that do not depend on the number of threads.
 
+pub(crate) mod damped;
 pub(crate) mod least_squares;
 pub(crate) mod reflections;
 pub(crate) mod spectral;
+pub(crate) mod triangle;
 
 use std::ops::Range;
 

@@ -202,8 +202,23 @@ impl<'a> Linearisation<'a> {
         // The solves may fail, and `OnceLock` has no stable fallible initialisation, so Z is formed first. If
         // two threads form Z concurrently, the second drops its copy.
         let p = self.param_dim();
-        let z = self.tangent(Mat::<f64>::identity(p, p).as_ref())?;
+        let z = match self.explicit() {
+            Some(z) => z,
+            None => self.tangent(Mat::<f64>::identity(p, p).as_ref())?,
+        };
         Ok(self.matrix.get_or_init(|| z))
+    }
+
+    /// Returns the matrix Z = −∂g/∂θ of explicit equations g = ρ − F(θ), if their Jacobian is dense.
+    fn explicit(&self) -> Option<Mat<f64>> {
+        let [a, c] = self.sensitivity.jacobians()?;
+        let c = c.as_dense().filter(|_| a.is_identity())?;
+        let mut z = Mat::zeros(c.nrows(), self.param_dim());
+        for (column, &j) in z.col_iter_mut().zip(&self.chart.free) {
+            let pairs = column.iter_mut().zip(c.col(j).iter());
+            pairs.for_each(|(z, c)| *z = -(self.chart.scale[j] * c));
+        }
+        Some(z)
     }
 
     /// Returns the matrix Z if it has been formed.
