@@ -284,7 +284,7 @@ fn sweeps_that_threads_share() {
         let cpu = cpu(StencilSolver::Multigrid);
         let rho = model.density(&Lorenz::CLASSIC, &cpu).unwrap();
         let z = Linearisation::new(&model, &rho, &Lorenz::CLASSIC, &cpu).unwrap();
-        let z = flat(&z.matrix().unwrap());
+        let z = flat(z.matrix().unwrap());
         let factor = cpu
             .factor(model.state_jacobian(&rho, &Lorenz::CLASSIC))
             .unwrap();
