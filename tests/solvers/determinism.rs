@@ -8,8 +8,11 @@ use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::linalg::StencilSolver;
 use pullback::loss::{L2Misfit, SobolevMisfit};
 use pullback::metric::{HellingerKantorovich, Wasserstein2};
-use pullback::models::{GaussianMixture, Parameter};
-use pullback::{Backend, Cpu, Descent, Grid, Loss, Metric, Model, Operator, Side, random};
+use pullback::models::flow::Lorenz;
+use pullback::models::{GaussianMixture, InvariantMeasure, Parameter};
+use pullback::{
+    Backend, Cpu, Descent, Grid, Linearisation, Loss, Metric, Model, Operator, Side, random,
+};
 use rayon::ThreadPoolBuilder;
 
 /// Runs on pools of 1, 2 and 4 threads and asserts equal bits.
@@ -206,6 +209,29 @@ fn batches_with_stencils_in_every_solver() {
             }
         }
     }
+}
+
+#[test]
+fn sweeps_that_threads_share() {
+    // One, three and six columns on planes large enough to be shared, with odd numbers of planes, lines and cells on
+    // most levels.
+    let shape = [37, 51, 45];
+    let axes = [0, 1, 2].map(|d| (Lorenz::BOX[d].0, Lorenz::BOX[d].1, shape[d]));
+    let model = InvariantMeasure::new(&Grid::new(&axes).unwrap(), Lorenz).unwrap();
+    let cells: usize = shape.iter().product();
+    let b = random::normal_matrix(cells, 6, 5);
+    on_all_pools("narrow batches", || {
+        let cpu = cpu(StencilSolver::Multigrid);
+        let rho = model.density(&Lorenz::CLASSIC, &cpu).unwrap();
+        let z = Linearisation::new(&model, &rho, &Lorenz::CLASSIC, &cpu).unwrap();
+        let z = flat(z.matrix().unwrap());
+        let factor = cpu
+            .factor(model.state_jacobian(&rho, &Lorenz::CLASSIC))
+            .unwrap();
+        let mut x = b.clone();
+        factor.solve(Side::Transpose, None, x.as_mut()).unwrap();
+        [rho.clone(), z, flat(&x)].concat()
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Linear operators: storage formats of matrices such as Jacobians, and products with them.
 
 mod block;
+mod blocks;
 mod convert;
 mod equal;
 mod pattern;
@@ -9,12 +10,14 @@ mod residual;
 mod rows;
 mod sparse;
 mod stencil;
+mod stencil_product;
 mod view;
 
 pub(crate) use self::block::{fold_into, unfold};
+pub(crate) use self::blocks::{each_block, sum_blocks};
 pub use self::pattern::Pattern;
 pub(crate) use self::residual::Residual;
-pub(crate) use self::rows::{Line, ReadRows, Real, Rows, vectorised, with_sides};
+pub(crate) use self::rows::{LONG, Line, Pieces, ReadRows, Real, Rows, vectorised, with_sides};
 pub use self::stencil::Stencil;
 pub use self::view::View;
 

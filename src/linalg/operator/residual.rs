@@ -117,10 +117,13 @@ fn lines(
         for (j, shift) in shifts.iter().enumerate() {
             let x = &x[j * n..][..n];
             let r = &mut r[j * n..][cells.clone()];
-            vectorised(|| {
-                with_sides!(rows, line_products(rows, line, x, (r, size)));
-                add_shift(*shift, (r, size));
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    with_sides!(rows, line_products(rows, line, x, (r, size)));
+                    add_shift(*shift, (r, size));
+                },
+            );
             subtract_from(b.col(j).get(cells.clone()), r);
             each(j, cells.clone(), r, size);
         }

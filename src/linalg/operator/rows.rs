@@ -133,7 +133,8 @@ impl<'a, T: Real> Rows<'a, T> {
     #[inline(always)]
     pub(crate) fn beside<const N: usize>(self, line: Line) -> [(&'a [T], usize); N] {
         let strides = [self.shape[1] * self.shape[2], self.shape[2]];
-        std::array::from_fn(|q| {
+        let mut beside = [(&[][..], 0); N];
+        for (q, beside) in beside.iter_mut().enumerate() {
             // N/2 axes precede the last one: axis 1 for N = 2, axes 0 and 1 for N = 4.
             let axis = q / 2 + 2 - N / 2;
             let (at, last, stride) = (line.at[axis], self.shape[axis] - 1, strides[axis]);
@@ -149,8 +150,9 @@ impl<'a, T: Real> Rows<'a, T> {
                 _ if at < last => (&self.upper[axis][line.start..], line.start + stride),
                 _ => (&self.upper[axis][line.start..], line.start),
             };
-            (&coefficients[..line.len], start)
-        })
+            *beside = (&coefficients[..line.len], start);
+        }
+        beside
     }
 
     /// Returns the couplings along a line: for every cell k, the coefficient of cell k in row k + 1, and that
@@ -165,25 +167,36 @@ impl<'a, T: Real> Rows<'a, T> {
     pub(crate) fn line_product<S: Real, const W: usize, const N: usize>(
         self,
         line: Line,
-        x: &[[S; W]],
+        x: Pieces<'_, S, W>,
         row: &mut [[T; W]],
         term: impl Fn(T, S) -> T,
     ) {
         let n = line.len;
-        let beside = self
-            .beside::<N>(line)
-            .map(|(c, start)| (c, &x[start..][..n]));
+        let beside = x.beside(self.beside::<N>(line), n);
         let (lower, upper) = self.along(line);
         let (lower, upper, centre) = (&lower[..n], &upper[..n], &self.centre[line.cells()][..n]);
-        let (x, row) = (&x[line.cells()][..n], &mut row[..n]);
+        let (x, row) = (x.run(line.start, n), &mut row[..n]);
+        // Terms are added in the same order for every number of lanes and every line, so that rows are bitwise
+        // reproducible: the cell, the neighbouring lines, the previous cell, the next cell.
+        if W < LONG {
+            for k in 0..n {
+                let mut sum = [T::ZERO; W];
+                add(&mut sum, centre[k], &x[k], &term);
+                for (c, x) in &beside {
+                    add(&mut sum, c[k], &x[k], &term);
+                }
+                row[k] = sum;
+            }
+            add_all(&mut row[1..], lower, x, &term);
+            add_all(&mut row[..n - 1], upper, &x[1..], &term);
+            return;
+        }
         for k in 0..n {
             let mut sum = [T::ZERO; W];
             add(&mut sum, centre[k], &x[k], &term);
             for (c, x) in &beside {
                 add(&mut sum, c[k], &x[k], &term);
             }
-            // Terms are added in the same order for every number of lanes and every line, so that rows are
-            // bitwise reproducible.
             if k > 0 {
                 add(&mut sum, lower[k - 1], &x[k - 1], &term);
             }
@@ -192,6 +205,83 @@ impl<'a, T: Real> Rows<'a, T> {
             }
             row[k] = sum;
         }
+    }
+}
+
+/// Smallest number of lanes for which all terms of a row are added in one loop.
+///
+/// The lanes of one cell then fill vector registers. With fewer lanes, registers hold several cells, and a loop whose
+/// first or last cell differs from the others is not vectorised. Neighbours along the line are added by loops of their
+/// own.
+pub(crate) const LONG: usize = 8;
+
+/// Values of consecutive cells, in up to three pieces.
+///
+/// Pieces that other threads may read too stand before and after a piece that one thread is changing.
+#[derive(Clone, Copy)]
+pub(crate) struct Pieces<'v, S, const W: usize> {
+    /// Values of the cells up to `first`.
+    pub(crate) before: &'v [[S; W]],
+    /// Index of the first cell of the piece in the middle.
+    pub(crate) first: usize,
+    pub(crate) cells: &'v [[S; W]],
+    pub(crate) after: &'v [[S; W]],
+}
+
+impl<'v, S: Copy, const W: usize> Pieces<'v, S, W> {
+    /// Views a vector over all cells of a grid.
+    pub(crate) fn whole(cells: &'v [[S; W]]) -> Self {
+        Self {
+            before: &[],
+            first: 0,
+            cells,
+            after: &[],
+        }
+    }
+
+    /// Returns the values of `len` cells from `start`, all of which lie in one piece.
+    #[inline(always)]
+    pub(crate) fn run(self, start: usize, len: usize) -> &'v [[S; W]] {
+        let end = self.first + self.cells.len();
+        let values = if start < self.first {
+            &self.before[self.before.len() + start - self.first..]
+        } else if start < end {
+            &self.cells[start - self.first..]
+        } else {
+            &self.after[start - end..]
+        };
+        &values[..len]
+    }
+}
+
+impl<'v, S: Copy, const W: usize> Pieces<'v, S, W> {
+    /// Returns the values of neighbouring lines of `len` cells, with their coefficients.
+    #[inline(always)]
+    pub(crate) fn beside<'c, T, const N: usize>(
+        self,
+        lines: [(&'c [T], usize); N],
+        len: usize,
+    ) -> [(&'c [T], &'v [[S; W]]); N] {
+        let mut beside = [(&[][..], &[][..]); N];
+        for (beside, (c, start)) in beside.iter_mut().zip(lines) {
+            *beside = (&c[..len], self.run(start, len));
+        }
+        beside
+    }
+}
+
+/// Adds term(c, x) to every cell of a row.
+#[inline(always)]
+fn add_all<T: Real, S: Real, const W: usize>(
+    row: &mut [[T; W]],
+    c: &[T],
+    x: &[[S; W]],
+    term: &impl Fn(T, S) -> T,
+) {
+    let n = row.len();
+    let (c, x) = (&c[..n], &x[..n]);
+    for k in 0..n {
+        add(&mut row[k], c[k], &x[k], term);
     }
 }
 

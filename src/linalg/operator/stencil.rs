@@ -1,12 +1,10 @@
 //! Stencil matrices: couplings of every cell of a grid with its neighbours along the axes.
 
-use std::ops::Range;
-
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use serde::{Deserialize, Serialize};
 
 use super::Side;
-use super::rows::{Real, Rows, vectorised, with_sides};
+use super::rows::Rows;
 
 /// Stencil matrix A with 3, 5 or 7 points on a box of cells, or A + c 11ᵀ with a gauge c.
 ///
@@ -200,53 +198,6 @@ impl Stencil {
         gauge.or_else(|| arrays.filter_map(broken).next())
     }
 
-    /// Computes out ← A x or Aᵀ x for interleaved columns. Calls `each` with every line of the result while
-    /// the line is in the cache.
-    pub(crate) fn product<S: Real, const W: usize>(
-        &self,
-        side: Side,
-        (x, out): (&[[S; W]], &mut [[f64; W]]),
-        each: impl FnMut(Range<usize>, &mut [[f64; W]]),
-    ) {
-        let rows = self.rows(side);
-        let sum = RowSum {
-            term: |c: f64, x: S| c * x.into(),
-            shift: self.gauge_term(x, self.gauge, |x| x),
-        };
-        vectorised(|| with_sides!(rows, product::<_, _, _, W>(rows, (x, out), sum, each)));
-    }
-
-    /// Computes out ← |A||x| or |Aᵀ||x|.
-    pub(crate) fn magnitude<const W: usize>(
-        &self,
-        side: Side,
-        (x, out): (&[[f64; W]], &mut [[f64; W]]),
-    ) {
-        let rows = self.rows(side);
-        let sum = RowSum {
-            term: |c: f64, x: f64| c.abs() * x.abs(),
-            shift: self.gauge_term(x, self.gauge.abs(), f64::abs),
-        };
-        vectorised(|| with_sides!(rows, product::<_, _, _, W>(rows, (x, out), sum, |_, _| ())));
-    }
-
-    /// Returns c Σ size(xᵢ) for every column.
-    fn gauge_term<S: Real, const W: usize>(
-        &self,
-        x: &[[S; W]],
-        c: f64,
-        size: impl Fn(f64) -> f64,
-    ) -> [f64; W] {
-        // c 11ᵀ x = c (Σ xᵢ) 1 adds the same value to all rows. A + c 11ᵀ is non-singular if the null vector
-        // of A has a non-zero sum. If 1ᵀA = 0, then 1ᵀ(A + c 11ᵀ)x = cN Σx, so that the solution has the sum
-        // Σb/(cN), whatever A is.
-        let mut total = [0.0; W];
-        for x in x.iter().filter(|_| c != 0.0) {
-            (0..W).for_each(|l| total[l] += size(x[l].into()));
-        }
-        total.map(|t| c * t)
-    }
-
     /// Returns the matrix without the gauge in compressed column format, with sorted rows.
     pub(crate) fn compress(&self) -> SparseColMat<usize, f64> {
         let n = self.cells();
@@ -276,39 +227,5 @@ impl Stencil {
         }
         let pattern = SymbolicSparseColMat::new_checked(n, n, pointers, None, rows);
         SparseColMat::new(pattern, values)
-    }
-}
-
-/// Sum Σⱼ term(aᵢⱼ, xⱼ) + shift of a row i.
-struct RowSum<F, const W: usize> {
-    term: F,
-    /// Contribution of the gauge, which is the same for all rows.
-    shift: [f64; W],
-}
-
-/// Computes out ← Σ term(aᵢⱼ, xⱼ) + shift, line by line, and passes every line to `each`.
-#[inline(always)]
-fn product<
-    S: Real,
-    F: Fn(f64, S) -> f64,
-    E: FnMut(Range<usize>, &mut [[f64; W]]),
-    const W: usize,
-    const N: usize,
->(
-    rows: Rows<'_, f64>,
-    (x, out): (&[[S; W]], &mut [[f64; W]]),
-    RowSum { term, shift }: RowSum<F, W>,
-    mut each: E,
-) {
-    for line in rows.lines() {
-        let row = &mut out[line.cells()];
-        rows.line_product::<S, W, N>(line, x, row, &term);
-        // The gauge is added after the couplings, as the last term of every row.
-        if shift != [0.0; W] {
-            for out in row.iter_mut() {
-                (0..W).for_each(|l| out[l] += shift[l]);
-            }
-        }
-        each(line.cells(), row);
     }
 }

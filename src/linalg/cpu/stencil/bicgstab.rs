@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::system::{Sides, Solution, System};
 use super::workspace::{Parts, WIDEST, Workspace, select_lanes};
 use crate::error::Result;
-use crate::linalg::operator::{Real, vectorised};
+use crate::linalg::operator::{Real, each_block, sum_blocks, vectorised};
 
 /// Modulus of the cosine between two vectors up to which they count as orthogonal, which is a breakdown.
 // An inner product of n terms typically carries an error of √n ε ‖a‖‖b‖. For 10⁷ cells that is of the order
@@ -24,6 +24,12 @@ const VECTORS: usize = 6;
 struct Argument<'v, T, const W: usize> {
     scale: [f64; W],
     vector: &'v mut [[T; W]],
+}
+
+/// Approximate solution and its residual.
+struct Iterates<'i, const W: usize> {
+    x: &'i mut [[f64; W]],
+    r: &'i mut [[f64; W]],
 }
 
 /// Coefficients of the next direction: p ← r + β (p − ω v), or p ← r in the columns marked `steepest`.
@@ -68,10 +74,9 @@ impl Iteration for BiCgStab {
 
     // With a preconditioner K and the scale s ≈ 1/‖r‖ of every column, one step is
     //   β = ρ/ρ₋ · α/ω,   p ← r + β (p − ω v),
-    //   y = K⁻¹ (s p),    v = A y/s,    α = ρ/⟨r̂, v⟩,    r ← r − α v,
-    //   z = K⁻¹ (s r),    t = A z/s,    ω = ⟨t, r⟩/‖t‖²,
-    //   x ← x + (α y + ω z)/s,   r ← r − ω t,   ρ = ⟨r̂, r⟩.
-    // ω minimises ‖r − ω t‖. Both updates keep r = b − A x, since A (α y + ω z)/s = α v + ω t.
+    //   y = K⁻¹ (s p),    v = A y/s,    α = ρ/⟨r̂, v⟩,    r ← r − α v,   x ← x + α y/s,
+    //   z = K⁻¹ (s r),    t = A z/s,    ω = ⟨t, r⟩/‖t‖²,   r ← r − ω t,   x ← x + ω z/s,   ρ = ⟨r̂, r⟩.
+    // ω minimises ‖r − ω t‖. All updates keep r = b − A x. Nothing needs y once x has it, so that z takes its memory.
     fn step<T: Real, const W: usize>(
         &mut self,
         (system, b): (&System<'_, T>, Sides<'_>),
@@ -80,7 +85,7 @@ impl Iteration for BiCgStab {
     ) -> Result<()> {
         let Parts {
             exact: [x, r, shadow, p, v, t],
-            output: [y, z],
+            output,
             input,
             coarse,
         } = workspace.parts::<W, VECTORS>();
@@ -94,18 +99,19 @@ impl Iteration for BiCgStab {
             vector: T::in_place(t).unwrap_or(input),
         };
         self.direction(&active).update(r, v, p, &mut argument);
-        system.precondition(argument.vector, y, coarse);
-        let (shadow_v, vv) = apply(system, (y, v), &s, shadow);
+        system.precondition(argument.vector, output, coarse);
+        let (shadow_v, vv) = apply(system, (output, v), &s, shadow);
         let orthogonal = self.update_alpha(&active, &shadow_v, &vv);
-        subtract_v(&self.alpha, v, r, &mut argument);
-        system.precondition(argument.vector, z, coarse);
-        let (tr, tt) = apply(system, (z, t), &s, r);
+        let mut iterates = Iterates { x, r };
+        self.advance((v, output), &mut iterates, &mut argument);
+        system.precondition(argument.vector, output, coarse);
+        let (tr, tt) = apply(system, (output, t), &s, iterates.r);
         self.omega = lanes::<W>(|l| match active[l] && tt[l] > 0.0 {
             true => tr[l] / tt[l],
             false => 0.0,
         });
-        self.update_solution(&s, y, z, x);
-        self.update_residual(t, shadow, r);
+        self.update((t, output), shadow, &mut iterates);
+        let Iterates { x, r } = iterates;
         let mut solution = Solution {
             system,
             b,
@@ -195,43 +201,66 @@ impl BiCgStab {
         orthogonal
     }
 
-    /// Computes x ← x + (α y + ω z)/s.
-    fn update_solution<T: Real, const W: usize>(
+    /// Computes r ← r − α v and x ← x + α y/s, and the argument s r of the preconditioner.
+    fn advance<T: Real, const W: usize>(
         &self,
-        s: &PerLane,
-        y: &[[T; W]],
-        z: &[[T; W]],
-        x: &mut [[f64; W]],
+        (v, y): (&[[f64; W]], &[[T; W]]),
+        iterates: &mut Iterates<'_, W>,
+        argument: &mut Argument<'_, T, W>,
     ) {
-        let alpha = first::<W>(&lanes::<W>(|l| self.alpha[l] / s[l]));
-        let omega = first::<W>(&lanes::<W>(|l| self.omega[l] / s[l]));
-        vectorised(|| {
-            for ((x, y), z) in x.iter_mut().zip(y).zip(z) {
-                for l in 0..W {
-                    x[l] += alpha[l] * y[l].into() + omega[l] * z[l].into();
-                }
-            }
+        let alpha = first::<W>(&self.alpha);
+        let (scale, vector) = (argument.scale, &mut *argument.vector);
+        let along: [f64; W] = std::array::from_fn(|l| alpha[l] / scale[l]);
+        let (r, x) = (&mut *iterates.r, &mut *iterates.x);
+        each_block(((r, v), (vector, (x, y))), &|((r, v), (scaled, (x, y)))| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (((r, v), scaled), (x, y)) in
+                        r.iter_mut().zip(v).zip(scaled).zip(x.iter_mut().zip(y))
+                    {
+                        for l in 0..W {
+                            r[l] -= alpha[l] * v[l];
+                            x[l] += along[l] * y[l].into();
+                        }
+                        *scaled = rounded(&scale, r);
+                    }
+                },
+            );
         });
     }
 
-    /// Computes r ← r − ω t, then ‖r‖ and ρ = ⟨r̂, r⟩.
-    fn update_residual<const W: usize>(
+    /// Computes r ← r − ω t and x ← x + ω z/s, then ‖r‖ and ρ = ⟨r̂, r⟩.
+    fn update<T: Real, const W: usize>(
         &mut self,
-        t: &[[f64; W]],
+        (t, z): (&[[f64; W]], &[[T; W]]),
         shadow: &[[f64; W]],
-        r: &mut [[f64; W]],
+        iterates: &mut Iterates<'_, W>,
     ) {
+        let (r, x) = (&mut *iterates.r, &mut *iterates.x);
         let omega = first::<W>(&self.omega);
-        let (mut rr, mut shadow_r) = ([0.0; W], [0.0; W]);
-        vectorised(|| {
-            for ((r, t), shadow) in r.iter_mut().zip(t).zip(shadow) {
-                for l in 0..W {
-                    r[l] -= omega[l] * t[l];
-                }
-                add_products(&mut rr, r, r);
-                add_products(&mut shadow_r, shadow, r);
-            }
-        });
+        // z is the preconditioned r times s, which is a function of ‖r‖ before this step.
+        let along = first::<W>(&lanes::<W>(|l| self.omega[l] / scale(self.size[l])));
+        let [rr, shadow_r] =
+            sum_blocks(((r, t), (shadow, (x, z))), &|((r, t), (shadow, (x, z)))| {
+                let mut sums = [[0.0; W]; 2];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (((r, t), shadow), (x, z)) in
+                            r.iter_mut().zip(t).zip(shadow).zip(x.iter_mut().zip(z))
+                        {
+                            for l in 0..W {
+                                r[l] -= omega[l] * t[l];
+                                x[l] += along[l] * z[l].into();
+                            }
+                            add_products(&mut sums[0], r, r);
+                            add_products(&mut sums[1], shadow, r);
+                        }
+                    },
+                );
+                sums
+            });
         self.size = lanes::<W>(|l| rr[l].sqrt());
         self.rho = lanes::<W>(|l| shadow_r[l]);
     }
@@ -252,16 +281,21 @@ impl<const W: usize> Direction<W> {
             steepest,
         } = *self;
         let (scale, vector) = (argument.scale, &mut *argument.vector);
-        vectorised(|| {
-            for (((p, r), v), scaled) in p.iter_mut().zip(r).zip(v).zip(vector) {
-                for l in 0..W {
-                    // The value is selected instead of multiplied by 0, because β may be NaN in columns that
-                    // restart.
-                    let updated = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
-                    p[l] = if steepest[l] { r[l] } else { updated };
-                }
-                *scaled = rounded(&scale, p);
-            }
+        each_block(((p, r), (v, vector)), &|((p, r), (v, scaled))| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (((p, r), v), scaled) in p.iter_mut().zip(r).zip(v).zip(scaled) {
+                        for l in 0..W {
+                            // The value is selected instead of multiplied by 0, because β may be NaN in columns
+                            // that restart.
+                            let updated = r[l] + beta[l] * (p[l] - omega[l] * v[l]);
+                            p[l] = if steepest[l] { r[l] } else { updated };
+                        }
+                        *scaled = rounded(&scale, p);
+                    }
+                },
+            );
         });
     }
 }
@@ -274,32 +308,17 @@ fn apply<T: Real, const W: usize>(
     with: &[[f64; W]],
 ) -> (PerLane, PerLane) {
     let unscale = first::<W>(&s.map(f64::recip));
-    let (mut inner, mut square) = ([0.0; W], [0.0; W]);
-    system.stencil.product(system.side, (y, out), |cells, out| {
-        for (out, with) in out.iter_mut().zip(&with[cells]) {
-            (0..W).for_each(|l| out[l] *= unscale[l]);
-            add_products(&mut inner, with, out);
-            add_products(&mut square, out, out);
-        }
-    });
-    (lanes::<W>(|l| inner[l]), lanes::<W>(|l| square[l]))
-}
-
-/// Computes r ← r − α v, and the argument s r of the preconditioner.
-fn subtract_v<T: Real, const W: usize>(
-    alpha: &PerLane,
-    v: &[[f64; W]],
-    r: &mut [[f64; W]],
-    argument: &mut Argument<'_, T, W>,
-) {
-    let alpha = first::<W>(alpha);
-    let (scale, vector) = (argument.scale, &mut *argument.vector);
-    vectorised(|| {
-        for ((r, v), scaled) in r.iter_mut().zip(v).zip(vector) {
-            for l in 0..W {
-                r[l] -= alpha[l] * v[l];
+    let [inner, square] = system.stencil.product_with_sums(
+        system.side,
+        (y, out),
+        #[inline(always)]
+        |cells, out, sums| {
+            for (out, with) in out.iter_mut().zip(&with[cells]) {
+                (0..W).for_each(|l| out[l] *= unscale[l]);
+                add_products(&mut sums[0], with, out);
+                add_products(&mut sums[1], out, out);
             }
-            *scaled = rounded(&scale, r);
-        }
-    });
+        },
+    );
+    (lanes::<W>(|l| inner[l]), lanes::<W>(|l| square[l]))
 }

@@ -47,7 +47,7 @@ impl Iteration for ConjugateGradients {
     ) -> Result<()> {
         let Parts {
             exact: [x, r, p, q],
-            output: [z, _],
+            output: z,
             input,
             coarse,
         } = workspace.parts::<W, VECTORS>();
@@ -102,11 +102,14 @@ impl ConjugateGradients {
     ) -> PerLane {
         let (last, unscale) = (self.rho, first::<W>(&s.map(f64::recip)));
         let mut rz = [0.0; W];
-        vectorised(|| {
-            for (r, z) in r.iter().zip(z) {
-                add_products(&mut rz, r, &z.map(Into::into));
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (r, z) in r.iter().zip(z) {
+                    add_products(&mut rz, r, &z.map(Into::into));
+                }
+            },
+        );
         self.rho = lanes::<W>(|l| unscale[l] * rz[l]);
         // β = ⟨r, z⟩/⟨r₋, z₋⟩ assumes ⟨r, z₋⟩ = 0, which requires a symmetric preconditioner. The multigrid
         // cycles are symmetric by the order of their sweeps, and DILU by its form.
@@ -126,13 +129,16 @@ fn update_direction<T: Real, const W: usize>(
     p: &mut [[f64; W]],
 ) {
     let (beta, unscale) = (first::<W>(beta), first::<W>(&s.map(f64::recip)));
-    vectorised(|| {
-        for (p, z) in p.iter_mut().zip(z) {
-            for l in 0..W {
-                p[l] = unscale[l] * z[l].into() + beta[l] * p[l];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (p, z) in p.iter_mut().zip(z) {
+                for l in 0..W {
+                    p[l] = unscale[l] * z[l].into() + beta[l] * p[l];
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// Computes x ← x + α p and r ← r − α q. Returns ‖r‖.
@@ -144,24 +150,30 @@ fn update_solution<const W: usize>(
     r: &mut [[f64; W]],
 ) -> PerLane {
     let (alpha, mut rr) = (first::<W>(alpha), [0.0; W]);
-    vectorised(|| {
-        for (((x, p), r), q) in x.iter_mut().zip(p).zip(r).zip(q) {
-            for l in 0..W {
-                x[l] += alpha[l] * p[l];
-                r[l] -= alpha[l] * q[l];
+    vectorised(
+        #[inline(always)]
+        || {
+            for (((x, p), r), q) in x.iter_mut().zip(p).zip(r).zip(q) {
+                for l in 0..W {
+                    x[l] += alpha[l] * p[l];
+                    r[l] -= alpha[l] * q[l];
+                }
+                add_products(&mut rr, r, r);
             }
-            add_products(&mut rr, r, r);
-        }
-    });
+        },
+    );
     lanes::<W>(|l| rr[l].sqrt())
 }
 
 /// Computes scaled ← s r in the precision of the preconditioner.
 fn round<T: Real, const W: usize>(s: &PerLane, r: &[[f64; W]], scaled: &mut [[T; W]]) {
     let s = first::<W>(s);
-    vectorised(|| {
-        for (scaled, r) in scaled.iter_mut().zip(r) {
-            *scaled = rounded(&s, r);
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for (scaled, r) in scaled.iter_mut().zip(r) {
+                *scaled = rounded(&s, r);
+            }
+        },
+    );
 }

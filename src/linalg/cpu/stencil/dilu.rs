@@ -57,7 +57,10 @@ impl<T: Real> Dilu<T> {
             level: &self.0,
             rows,
         };
-        vectorised(|| with_sides!(rows, solve::<T, W>(triangles, (b, x), row)));
+        vectorised(
+            #[inline(always)]
+            || with_sides!(rows, solve::<T, W>(triangles, (b, x), row)),
+        );
     }
 }
 
@@ -122,7 +125,7 @@ impl<T: Real> Triangles<'_, T> {
             line,
             descending: false,
         };
-        level.recur(sweep, row, &mut rest[..n]);
+        level.recur([sweep], [row], [&mut rest[..n]]);
     }
 
     /// Computes x ← x − D⁻¹ U x on a line, from its end. U holds the couplings of cells to later cells.

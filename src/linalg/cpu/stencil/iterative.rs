@@ -15,7 +15,7 @@ use super::iteration::Iteration;
 use super::lanes::scale;
 use super::level::{Level, reciprocals};
 use super::multigrid::Multigrid;
-use super::pipeline::Pipeline;
+use super::pipeline::{LINES, Pipeline, lines};
 use super::progress::Criteria;
 use super::system::{Precondition, System};
 use super::workspace::{Extent, WIDEST, WIDTHS, Workspace, width};
@@ -146,7 +146,7 @@ impl<T: Real> Preconditioned<T> {
         };
         let extent = Extent {
             levels,
-            line: stencil.rows(Side::Plain).shape[2],
+            row: lines(stencil.rows(Side::Plain).shape),
             vectors: if definite {
                 ConjugateGradients::VECTORS
             } else {
@@ -208,12 +208,17 @@ impl<T: Real> Iterative for Preconditioned<T> {
                 name: if self.definite { "PCG" } else { "BiCGSTAB" },
             },
         };
+        let chunk = self.chunk(batch.ncols(), request.budget);
+        // Threads that have no chunk of their own help with the chunks of others.
+        let chunks = chunk.map_or(1, |chunk| batch.ncols().div_ceil(chunk));
+        let threads = rayon::current_num_threads() / chunks.clamp(1, rayon::current_num_threads());
         let solve_chunk = |first: usize, columns: MatMut<'_, f64>| {
             let guess = guess.map(|guess| guess.subcols(first, columns.ncols()));
             let lanes = width(columns.ncols());
             let fits = |workspace: &Workspace<T>| workspace.has(lanes);
             let make = || Workspace::new(&self.extent, lanes);
             self.workspaces.with(fits, make, |workspace| {
+                workspace.coarse.threads = threads;
                 if self.definite {
                     iteration::solve::<ConjugateGradients, T>(&system, workspace, guess, columns)
                 } else {
@@ -222,7 +227,7 @@ impl<T: Real> Iterative for Preconditioned<T> {
             })
         };
         let worst = |a: SolveStats, b: SolveStats| Ok(a.worst(b));
-        let stats = if let Some(chunk) = self.chunk(batch.ncols(), request.budget) {
+        let stats = if let Some(chunk) = chunk {
             let lanes = width(chunk);
             let fits = |workspace: &Workspace<T>| workspace.has(lanes);
             let make = || Result::Ok(Workspace::new(&self.extent, lanes));
@@ -260,7 +265,7 @@ pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
         .map(|i| (i, x[i]))
         .collect();
     let level = Level::<f64>::new(&Arc::new(stencil.clone()), &inverse, 1.0);
-    let mut row = vec![[0.0]; stencil.rows(Side::Plain).shape[2]];
+    let mut row = vec![[0.0]; LINES * stencil.rows(Side::Plain).shape[2]];
     for corner in 0..8 {
         let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
         let vectors = (b.as_chunks().0, x.as_chunks_mut().0);

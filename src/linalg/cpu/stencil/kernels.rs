@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::linalg::cpu::stencil::level::{Level, reciprocals};
 use crate::linalg::cpu::stencil::multigrid::ENDS;
-use crate::linalg::cpu::stencil::pipeline::{Pipeline, Stage};
+use crate::linalg::cpu::stencil::pipeline::{LINES, Pipeline, Stage};
 use crate::linalg::cpu::stencil::workspace::{wide_mut, with_width};
 use crate::linalg::operator::{Real, Side, Stencil};
 
@@ -79,7 +79,7 @@ fn product<const W: usize>(stencil: &Stencil, b: &mut [f64], x: &mut [f64]) {
 }
 
 fn sweeps<T: Real, const W: usize>(level: &Level<T>, b: &mut [T], x: &mut [T]) {
-    let mut row = vec![[T::ZERO; W]; level.rows(Side::Plain).shape[2]];
+    let mut row = vec![[T::ZERO; W]; LINES * level.rows(Side::Plain).shape[2]];
     let vectors: (&[[T; W]], &mut [[T; W]]) = (wide_mut(b), wide_mut(x));
     let stages = &mut ENDS.map(Stage::Sweep);
     Pipeline::new(level, Side::Plain, vectors, &mut row).run(false, stages);

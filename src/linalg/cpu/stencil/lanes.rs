@@ -71,7 +71,10 @@ pub(super) fn add_products<const W: usize>(sum: &mut [f64; W], a: &[f64; W], b: 
 /// Returns ‖a‖² of every lane.
 pub(super) fn squares<const W: usize>(a: &[[f64; W]]) -> PerLane {
     let mut sum = [0.0; W];
-    vectorised(|| a.iter().for_each(|a| add_products(&mut sum, a, a)));
+    vectorised(
+        #[inline(always)]
+        || a.iter().for_each(|a| add_products(&mut sum, a, a)),
+    );
     lanes::<W>(|l| sum[l])
 }
 

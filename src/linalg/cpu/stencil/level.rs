@@ -1,8 +1,10 @@
 //! Stencil in the precision of a preconditioner, and the kernels of sweeps on one line of cells.
 
+use std::mem::take;
 use std::sync::Arc;
 
-use crate::linalg::operator::{Line, ReadRows, Real, Rows, Side, Stencil};
+use super::window::Window;
+use crate::linalg::operator::{LONG, Line, Pieces, ReadRows, Real, Rows, Side, Stencil};
 
 /// End of each axis at which a sweep starts: true for the upper end.
 pub(crate) type Corner = [bool; 3];
@@ -13,6 +15,56 @@ pub(super) struct LineSweep<'r, T> {
     pub(super) rows: Rows<'r, T>,
     pub(super) line: Line,
     pub(super) descending: bool,
+}
+
+impl<T: Real> LineSweep<'_, T> {
+    /// Computes row ← b − Σ aᵢⱼ xⱼ over all cells j but the cell itself and its previous one.
+    #[inline(always)]
+    fn gather<const W: usize, const N: usize>(
+        self,
+        b: &[[T; W]],
+        x: Pieces<'_, T, W>,
+        row: &mut [[T; W]],
+    ) {
+        let Self {
+            rows,
+            line,
+            descending,
+        } = self;
+        let n = line.len;
+        let beside = x.beside(rows.beside::<N>(line), n);
+        let (x, b) = (x.run(line.start, n), &b[line.cells()][..n]);
+        let (lower, upper) = rows.along(line);
+        let (lower, upper, row) = (&lower[..n], &upper[..n], &mut row[..n]);
+        if W < LONG {
+            for k in 0..n {
+                let mut sum = b[k];
+                for (c, x) in &beside {
+                    subtract(&mut sum, c[k], &x[k]);
+                }
+                row[k] = sum;
+            }
+            if descending {
+                subtract_all(&mut row[1..], lower, x);
+            } else {
+                subtract_all(&mut row[..n - 1], upper, &x[1..]);
+            }
+            return;
+        }
+        for k in 0..n {
+            let mut sum = b[k];
+            for (c, x) in &beside {
+                subtract(&mut sum, c[k], &x[k]);
+            }
+            if descending && k > 0 {
+                subtract(&mut sum, lower[k - 1], &x[k - 1]);
+            }
+            if !descending && k + 1 < n {
+                subtract(&mut sum, upper[k], &x[k + 1]);
+            }
+            row[k] = sum;
+        }
+    }
 }
 
 /// Coefficients of a stencil without its gauge, and the reciprocals by which sweeps multiply instead of dividing.
@@ -78,90 +130,72 @@ impl<T: Real> Level<T> {
         }
     }
 
-    /// Performs a Gauss-Seidel sweep along one line: xᵢ ← (bᵢ − Σ_{j≠i} aᵢⱼ xⱼ)/dᵢ for its cells in turn. `row` is
-    /// workspace for a line.
+    /// Performs Gauss-Seidel sweeps along M lines that do not depend on each other: xᵢ ← (bᵢ − Σ_{j≠i} aᵢⱼ xⱼ)/dᵢ for
+    /// the cells of each line in turn. `rows` is workspace for M lines, which stand in the order of their cells.
     #[inline(always)]
-    pub(super) fn relax<const W: usize, const N: usize>(
+    pub(super) fn relax<const W: usize, const N: usize, const M: usize>(
         &self,
-        sweep: LineSweep<'_, T>,
+        sweeps: [LineSweep<'_, T>; M],
         b: &[[T; W]],
-        x: &mut [[T; W]],
-        row: &mut [[T; W]],
+        x: &mut Window<'_, T, W>,
+        rows: &mut [[T; W]],
     ) {
-        let LineSweep {
-            rows,
-            line,
-            descending,
-        } = sweep;
-        let n = line.len;
-        let (before, rest) = x.split_at_mut(line.start);
-        let (x, after) = rest.split_at_mut(n);
-        let b = &b[line.cells()][..n];
-        let beside = rows.beside::<N>(line).map(|(c, start)| {
-            let cells = if start < line.start {
-                &before[start..]
-            } else if start > line.start {
-                &after[start - line.start - n..]
-            } else {
-                // The grid has no line on this side. The coefficients are zero, so that any finite values
-                // will do.
-                b
-            };
-            (c, &cells[..n])
-        });
-        let (lower, upper) = rows.along(line);
-        let (lower, upper, row) = (&lower[..n], &upper[..n], &mut row[..n]);
-        // The sweep is split. This loop has no recurrence: it subtracts all terms whose x is known before the
-        // sweep, those of the neighbouring lines and of the next cell. `recur` then subtracts the term of the
-        // previous cell.
-        for k in 0..n {
-            let mut sum = b[k];
-            for (c, x) in &beside {
-                subtract(&mut sum, c[k], &x[k]);
-            }
-            if descending && k > 0 {
-                subtract(&mut sum, lower[k - 1], &x[k - 1]);
-            }
-            if !descending && k + 1 < n {
-                subtract(&mut sum, upper[k], &x[k + 1]);
-            }
-            row[k] = sum;
+        // A sweep is split. `gather` has no recurrence: it subtracts all terms whose x is known before the sweep,
+        // those of the neighbouring lines and of the next cell. `recur` then subtracts the term of the previous cell.
+        let n = sweeps[0].line.len;
+        for m in 0..M {
+            sweeps[m].gather::<W, N>(b, x.pieces(), &mut rows[m * n..][..n]);
         }
-        self.recur(sweep, row, x);
+        let (mut parts, mut lines) = ([&[][..]; M], [sweeps[0].line; M]);
+        for m in 0..M {
+            (parts[m], lines[m]) = (&rows[m * n..][..n], sweeps[m].line);
+        }
+        self.recur(sweeps, parts, x.lines(lines));
     }
 
-    /// Solves the recurrence xₖ ← (rowₖ − c xₖ₋₁)/dₖ along a line, where c couples cell k to the previous
-    /// cell.
+    /// Solves the recurrence xₖ ← (rowₖ − c xₖ₋₁)/dₖ along M lines at once, where c couples cell k to the previous
+    /// cell. All lines have the same length and direction.
     #[inline(always)]
-    pub(super) fn recur<const W: usize>(
+    pub(super) fn recur<const W: usize, const M: usize>(
         &self,
-        sweep: LineSweep<'_, T>,
-        row: &[[T; W]],
-        x: &mut [[T; W]],
+        sweeps: [LineSweep<'_, T>; M],
+        row: [&[[T; W]]; M],
+        mut x: [&mut [[T; W]]; M],
     ) {
-        let LineSweep {
-            rows,
-            line,
-            descending,
-        } = sweep;
-        let n = line.len;
-        let (lower, upper) = rows.along(line);
-        let inverse = &self.inverse[line.cells()][..n];
-        let (lower, upper, row, x) = (&lower[..n], &upper[..n], &row[..n], &mut x[..n]);
-        let mut last = [T::ZERO; W];
-        for step in 0..n {
-            // The first cell has no previous one: `last` is zero, and the value of c does not matter.
-            let (k, c) = if descending {
-                (n - 1 - step, upper[n - 1 - step])
-            } else {
-                (step, lower[step.saturating_sub(1)])
-            };
-            for l in 0..W {
-                // This chain of dependent operations bounds the speed of a sweep. Multiplication by the
-                // reciprocal shortens it: a division takes several times as long.
-                last[l] = (row[k][l] - c * last[l]) * inverse[k];
+        let (n, descending) = (sweeps[0].line.len, sweeps[0].descending);
+        let (mut c, mut inverse, mut sums) = ([&[][..]; M], [&[][..]; M], [&[][..]; M]);
+        for m in 0..M {
+            let LineSweep { rows, line, .. } = sweeps[m];
+            let (lower, upper) = rows.along(line);
+            c[m] = &(if descending { upper } else { lower })[..n];
+            inverse[m] = &self.inverse[line.cells()][..n];
+            (sums[m], x[m]) = (&row[m][..n], &mut take(&mut x[m])[..n]);
+        }
+        // This chain of dependent operations bounds the speed of a sweep. Multiplication by the reciprocal shortens it: a
+        // division takes several times as long. The chains of several lines overlap.
+        let mut last = [[T::ZERO; W]; M];
+        if descending {
+            for k in (0..n).rev() {
+                for m in 0..M {
+                    for l in 0..W {
+                        last[m][l] = (sums[m][k][l] - c[m][k] * last[m][l]) * inverse[m][k];
+                    }
+                    x[m][k] = last[m];
+                }
             }
-            x[k] = last;
+            return;
+        }
+        for m in 0..M {
+            last[m] = sums[m][0].map(|sum| sum * inverse[m][0]);
+            x[m][0] = last[m];
+        }
+        for k in 1..n {
+            for m in 0..M {
+                for l in 0..W {
+                    last[m][l] = (sums[m][k][l] - c[m][k - 1] * last[m][l]) * inverse[m][k];
+                }
+                x[m][k] = last[m];
+            }
         }
     }
 
@@ -211,6 +245,16 @@ fn times<T: Real>(s: f64, numbers: &[f64]) -> Vec<T> {
 pub(super) fn subtract<T: Real, const W: usize>(sum: &mut [T; W], c: T, x: &[T; W]) {
     for l in 0..W {
         sum[l] = sum[l] - c * x[l];
+    }
+}
+
+/// Computes row ← row − c x for every cell of a row.
+#[inline(always)]
+fn subtract_all<T: Real, const W: usize>(row: &mut [[T; W]], c: &[T], x: &[[T; W]]) {
+    let n = row.len();
+    let (c, x) = (&c[..n], &x[..n]);
+    for k in 0..n {
+        subtract(&mut row[k], c[k], &x[k]);
     }
 }
 

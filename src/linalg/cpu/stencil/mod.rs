@@ -11,9 +11,11 @@ pub(crate) mod iterative;
 pub(crate) mod lanes;
 pub(crate) mod level;
 pub(crate) mod multigrid;
+mod passes;
 pub(crate) mod pipeline;
 pub(crate) mod progress;
 pub(crate) mod system;
+mod window;
 pub(crate) mod workspace;
 
 pub(crate) use self::direct::factorise;

@@ -10,7 +10,7 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::{Mat, Par};
 
 use super::level::{Level, reciprocals};
-use super::pipeline::{Pipeline, Stage, parent_line};
+use super::pipeline::{LINES, Pipeline, Stage, parent_line};
 use super::workspace::{Coarse, wide_mut};
 use crate::linalg::cpu::checked::Direct;
 use crate::linalg::dense::DenseLu;
@@ -101,6 +101,7 @@ impl<T: Real> Multigrid<T> {
             multigrid: self,
             side,
             row: wide_mut(&mut coarse.row),
+            threads: coarse.threads,
         };
         cycle.run(&self.levels, &mut coarse.levels, b, x);
     }
@@ -129,8 +130,9 @@ impl<T: Real> Multigrid<T> {
 struct Cycle<'c, T, const W: usize> {
     multigrid: &'c Multigrid<T>,
     side: Side,
-    /// Workspace for one line of cells.
+    /// Workspace for `LINES` lines of cells for every thread.
     row: &'c mut [[T; W]],
+    threads: usize,
 }
 
 impl<T: Real, const W: usize> Cycle<'_, T, W> {
@@ -147,7 +149,10 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         let (Some((level, coarser)), Some(([coarse_b, coarse_x], rest))) =
             (levels.split_first(), coarse.split_first_mut())
         else {
-            return vectorised(|| multigrid.solve_coarsest(side, b, x));
+            return vectorised(
+                #[inline(always)]
+                || multigrid.solve_coarsest(side, b, x),
+            );
         };
         let cells = coarser.first().map_or(multigrid.cells, Level::cells);
         let coarse_b = &mut wide_mut(coarse_b)[..cells];
@@ -155,7 +160,9 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         coarse_b.fill([T::ZERO; W]);
         let [p, q, r, s] = ENDS.map(Stage::Sweep);
         let last = Stage::Restrict(coarse_b);
-        let down = Pipeline::new(level, side, (b, x), self.row);
+        let line = level.rows(side).shape[2];
+        let row = (LINES * line * self.threads).min(self.row.len());
+        let down = Pipeline::new(level, side, (b, &mut *x), &mut self.row[..row]);
         if multigrid.definite {
             down.run(false, &mut [Stage::Clear, p, last]);
         } else {
@@ -170,7 +177,7 @@ impl<T: Real, const W: usize> Cycle<'_, T, W> {
         // Each sweep is then the adjoint of its partner, so that the cycle is symmetric for symmetric
         // matrices, as conjugate gradients require.
         let [p, q, r, s] = ENDS.map(|ends| Stage::Sweep(ends.map(|end| !end)));
-        let up = Pipeline::new(level, side, (b, x), self.row);
+        let up = Pipeline::new(level, side, (b, x), &mut self.row[..row]);
         if multigrid.definite {
             let first = Stage::Prolong(T::nearest(OVER_CORRECTION), coarse_x);
             up.run(true, &mut [first, p]);

@@ -53,24 +53,27 @@ pub(crate) struct Workspace<T> {
     lanes: usize,
     /// Vectors of the Krylov method, in double precision.
     pub(crate) exact: Vec<Vec<f64>>,
-    /// Results of the preconditioner.
-    pub(super) output: [Vec<T>; 2],
+    /// Result of the preconditioner.
+    pub(super) output: Vec<T>,
     /// Argument of the preconditioner. The buffer is empty if a vector of the Krylov method serves instead.
     input: Vec<T>,
     pub(crate) coarse: Coarse<T>,
 }
 
-/// Workspace of a V-cycle: a right-hand side and a solution on every level but the finest, and one line of cells.
+/// Workspace of a V-cycle: a right-hand side and a solution on every level but the finest, and lines of cells.
 pub(crate) struct Coarse<T> {
     pub(crate) levels: Vec<[Vec<T>; 2]>,
+    /// As many cells as [`lines`](super::pipeline::lines) says.
     pub(crate) row: Vec<T>,
+    /// Number of threads that take part.
+    pub(crate) threads: usize,
 }
 
-/// Size of a workspace: the number of cells of every level from the finest, the number of cells of the
-/// longest line, and the number of vectors of the Krylov method.
+/// Size of a workspace: the number of cells of every level from the finest, of the lines that sweeps need, and the
+/// number of vectors of the Krylov method.
 pub(crate) struct Extent {
     pub(crate) levels: Vec<usize>,
-    pub(crate) line: usize,
+    pub(crate) row: usize,
     pub(crate) vectors: usize,
 }
 
@@ -82,14 +85,14 @@ impl Extent {
     /// Returns the size in bytes of a workspace with `lanes` lanes and a preconditioner in the precision of
     /// T.
     pub(super) fn bytes<T: Real>(&self, lanes: usize) -> usize {
-        // A V-cycle needs b and x on every coarse level, and one line. All coarse levels together have about
+        // A V-cycle needs b and x on every coarse level, and a few lines. All coarse levels together have about
         // as many cells as the finest one in one dimension, a third of them in two and a seventh in three.
         let coarse: usize = self.levels.iter().skip(1).sum();
         let exact = self.vectors * self.cells() * size_of::<f64>();
-        // Two results of the preconditioner, and its argument unless a vector of the Krylov method serves as
+        // The result of the preconditioner, and its argument unless a vector of the Krylov method serves as
         // buffer.
-        let fine = if T::ROWS.is_some() { 2 } else { 3 };
-        let preconditioner = fine * self.cells() + 2 * coarse + self.line;
+        let fine = if T::ROWS.is_some() { 1 } else { 2 };
+        let preconditioner = fine * self.cells() + 2 * coarse + self.row;
         lanes * (exact + size_of::<T>() * preconditioner)
     }
 }
@@ -105,11 +108,12 @@ impl<T: Real> Workspace<T> {
             exact: (0..extent.vectors)
                 .map(|_| vec![0.0; cells * lanes])
                 .collect(),
-            output: [zeros(cells), zeros(cells)],
+            output: zeros(cells),
             input: zeros(if T::ROWS.is_some() { 0 } else { cells }),
             coarse: Coarse {
                 levels: coarse.map(|&n| [zeros(n), zeros(n)]).collect(),
-                row: zeros(extent.line),
+                row: zeros(extent.row),
+                threads: 1,
             },
         }
     }
@@ -128,12 +132,11 @@ impl<T: Real> Workspace<T> {
             Some(v) => &mut wide_mut(v)[..cells],
             None => &mut [],
         });
-        let output = self.output.each_mut().map(|v| &mut wide_mut(v)[..cells]);
         let input = wide_mut(&mut self.input);
         let length = input.len().min(cells);
         Parts {
             exact,
-            output,
+            output: &mut wide_mut(&mut self.output)[..cells],
             input: &mut input[..length],
             coarse: &mut self.coarse,
         }
@@ -158,7 +161,7 @@ impl<T: Real> Workspace<T> {
 /// Vectors of a workspace, viewed as W interleaved columns.
 pub(super) struct Parts<'r, T, const W: usize, const K: usize> {
     pub(super) exact: [&'r mut [[f64; W]]; K],
-    pub(super) output: [&'r mut [[T; W]]; 2],
+    pub(super) output: &'r mut [[T; W]],
     pub(super) input: &'r mut [[T; W]],
     pub(super) coarse: &'r mut Coarse<T>,
 }

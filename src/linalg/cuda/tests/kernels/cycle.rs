@@ -8,7 +8,7 @@ use super::{
 };
 use crate::linalg::cpu::stencil::iterative::unit;
 use crate::linalg::cpu::stencil::multigrid::{COARSEST, Multigrid, OVER_CORRECTION};
-use crate::linalg::cpu::stencil::pipeline::{Pipeline, Stage};
+use crate::linalg::cpu::stencil::pipeline::{LINES, Pipeline, Stage};
 use crate::linalg::cpu::stencil::workspace::Coarse;
 use crate::linalg::cuda::device::Buffer;
 use crate::linalg::cuda::equations::{Equations, Vectors};
@@ -64,9 +64,9 @@ impl<T: Number, const W: usize> Case<T, W> {
         }
     }
 
-    /// Returns the workspace of a line, as the CPU needs it.
+    /// Returns the workspace of lines that the CPU needs.
     fn row(&self) -> Vec<[T; W]> {
-        vec![[T::ZERO; W]; self.multigrid.levels[0].rows(Side::Plain).shape[2]]
+        vec![[T::ZERO; W]; LINES * self.multigrid.levels[0].rows(Side::Plain).shape[2]]
     }
 
     fn check_sweeps(&mut self, side: Side) {
@@ -127,7 +127,8 @@ impl<T: Number, const W: usize> Case<T, W> {
         let zeros = |n: &usize| vec![T::ZERO; n * W];
         let mut coarse = Coarse {
             levels: cells[1..].iter().map(|n| [zeros(n), zeros(n)]).collect(),
-            row: zeros(cells.iter().max().unwrap_or(&1)),
+            row: zeros(&(LINES * cells[0])),
+            threads: 1,
         };
         let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
         self.multigrid.cycle(side, vectors, &mut coarse);

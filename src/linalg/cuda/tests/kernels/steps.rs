@@ -72,7 +72,7 @@ fn on_processor<I: Iteration, T: Number, const W: usize>(
     let cells = stencil.cells();
     let extent = Extent {
         levels: multigrid.cells(),
-        line: cells,
+        row: 8 * cells,
         vectors: I::VECTORS,
     };
     let mut workspace = workspace::Workspace::<T>::new(&extent, W);
