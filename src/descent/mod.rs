@@ -302,7 +302,6 @@ impl<'a> Descent<'a> {
         self.setting.uncertainty(self.backend, theta, rho, variance)
     }
 
-    /// Returns whether there are priors.
     /// Returns the loss.
     pub fn loss(&self) -> &'a dyn Loss {
         self.setting.loss
@@ -313,6 +312,7 @@ impl<'a> Descent<'a> {
         self.setting.direction.name()
     }
 
+    /// Returns whether there are priors.
     pub(crate) fn has_priors(&self) -> bool {
         !self.setting.priors.is_empty()
     }
