@@ -36,7 +36,7 @@ for run in "${runs[@]}"; do
         SOLVER=$solver collect 1 "$python" benches/peers/flagships.py "$run"
     done
     if [[ $run == fits-* ]]; then
-        collect 1 cargo run --quiet --release --manifest-path benches/peers/levenberg_marquardt/Cargo.toml -- "$run"
+        collect 1 cargo run --quiet --release --target-dir target/peers --manifest-path benches/peers/levenberg_marquardt/Cargo.toml -- "$run"
     fi
 done
 

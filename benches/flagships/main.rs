@@ -7,6 +7,8 @@
 
 #[path = "../support/darcy.rs"]
 mod darcy;
+#[path = "../support/decay.rs"]
+mod decay;
 mod evolution;
 mod fields;
 mod fits;
@@ -47,10 +49,10 @@ const RUNS: [Run; 17] = [
         lorenz::solves(128, repeat.at_most(1))
     }),
     ("lotka-volterra", evolution::lotka_volterra),
-    ("fits-10", |repeat| fits::decay::<10>(20_000, repeat)),
-    ("fits-1000", |repeat| fits::decay::<1000>(500, repeat)),
+    ("fits-10", |repeat| fits::decay(10, 20_000, repeat)),
+    ("fits-1000", |repeat| fits::decay(1000, 500, repeat)),
     ("fits-1000000", |repeat| {
-        fits::decay::<1_000_000>(1, repeat.at_most(1))
+        fits::decay(1_000_000, 1, repeat.at_most(3))
     }),
 ];
 

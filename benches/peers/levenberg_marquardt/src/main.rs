@@ -1,6 +1,6 @@
 //! Microseconds a fit for y = a exp(−b t) + c by the crate `levenberg-marquardt`, to the data of benches/small_fits.rs.
 //!
-//! `cargo run --release`.
+//! `cargo run --release`, for one line of `cargo bench --bench flagships` with the name of the run.
 
 use std::time::Instant;
 
@@ -61,7 +61,13 @@ fn data(times: &[f64], i: usize) -> Vec<f64> {
 }
 
 fn main() {
+    // Name of one run of `cargo bench --bench flagships`, of which a line in its form is printed.
+    let wanted = std::env::args().nth(1);
     for (k, first, count) in [(10, 0, 2000), (1000, 0, 500), (1_000_000, 3, 1)] {
+        let run = format!("fits-{k}");
+        if wanted.as_ref().is_some_and(|wanted| *wanted != run) {
+            continue;
+        }
         let times: Vec<f64> = (0..k).map(|i| 4.0 * i as f64 / k as f64).collect();
         let sets: Vec<_> = (first..first + count).map(|i| data(&times, i)).collect();
         let (mut best, mut sum, mut evaluations) = (f64::INFINITY, 0.0, 0);
@@ -80,6 +86,10 @@ fn main() {
                 evaluations += report.number_of_evaluations;
             }
             best = f64::min(best, 1e6 * clock.elapsed().as_secs_f64() / count as f64);
+        }
+        if wanted.is_some() {
+            println!("{run},a fit,levenberg-marquardt,{:.3e}", 1e-6 * best);
+            continue;
         }
         let mean = evaluations as f64 / count as f64;
         println!("{k:7} data: {best:12.2} µs; sum of θ {sum:.9}, {mean:.1} evaluations a fit");
