@@ -22,8 +22,7 @@ pub enum SweepOrder {
     /// Sweeps from the corners of the box, as on the CPU: some sweep follows a flow in any direction.
     Corners,
     /// Sweeps over the cells whose indices have an even sum and then over the others, or conversely. General matrices
-    /// need 1.2 to 2 times as many iterations as with sweeps from the corners. Positive definite ones need fewer,
-    /// because a red-black cycle has twice as many sweeps.
+    /// need 1.2 to 2 times as many iterations as with sweeps from the corners. Positive definite ones need as many.
     RedBlack,
 }
 
@@ -90,15 +89,14 @@ impl Estimate {
     }
 
     fn step(&self, order: Order) -> Step {
-        // Conjugate gradients apply one cycle per iteration, of 1 + 1 sweeps from corners or 2 + 2 red-black sweeps.
-        // BiCGSTAB applies two cycles of 4 + 4 sweeps. Residuals, products and vector updates add the traffic of four
-        // sweeps to those of conjugate gradients. Next to the sixteen sweeps of BiCGSTAB they are neglected.
+        // Conjugate gradients apply one cycle per iteration, of 2 + 2 sweeps. BiCGSTAB applies two cycles of 4 + 4 sweeps.
+        // Residuals, products and vector updates add the traffic of four sweeps to those of conjugate gradients. Next to
+        // the sixteen sweeps of BiCGSTAB they are neglected.
         //
         // The relative numbers of iterations are those of the Lorenz generator and of its weighted Laplacian, whose
         // density spans eight decades, on 64³ cells (benches/RESULTS.md). On smaller grids they are nearer to 1.
         let (cycles, sweeps, passes, steps) = match (self.definite, order) {
-            (true, Order::Corners) => (1.0, 4.0, 8.0, 1.0),
-            (true, Order::RedBlack) => (1.0, 4.0, 8.0, 0.7),
+            (true, _) => (1.0, 4.0, 8.0, 1.0),
             (false, Order::Corners) => (2.0, 16.0, 16.0, 1.0),
             (false, Order::RedBlack) => (2.0, 16.0, 16.0, 1.8),
         };
