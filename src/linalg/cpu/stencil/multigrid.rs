@@ -24,15 +24,10 @@ pub(crate) const COARSEST: usize = 130;
 ///
 /// All four start at the lower end of the first axis. The four sweeps after the correction start at the opposite
 /// corners. Together they start at all eight corners, so that some sweep follows a flow in any direction. Each group
-/// of four takes one pass over the memory.
+/// of four takes one pass over the memory. A symmetric matrix has no flow to follow, so that the first pair, of opposite
+/// sweeps, is enough.
 pub(crate) const ENDS: [[bool; 2]; 4] =
     [[false, false], [true, true], [false, true], [true, false]];
-
-/// Returns the ends at which the sweeps before a coarse correction start.
-pub(crate) fn ends(definite: bool) -> &'static [[bool; 2]] {
-    // A symmetric matrix has no flow to follow, so that one pair of opposite sweeps is enough.
-    if definite { &ENDS[..2] } else { &ENDS }
-}
 
 /// Hierarchy of stencils for a multigrid cycle.
 pub(crate) struct Multigrid<T> {
