@@ -21,8 +21,9 @@ trap 'rm -rf "$scratch"' EXIT
 
 # The sums of the work of a run, one per count.
 work() {
-    "$bench" --once "$1" 2>/dev/null | awk -F, 'NR > 1 { for (i = 5; i <= 8; i++) sum[i] += $i }
-        END { print sum[5] + 0 "," sum[6] + 0 "," sum[7] + 0 "," sum[8] + 0 }'
+    "$bench" --once "$1" 2>"$scratch/log" >"$scratch/rows" || { cat "$scratch/log" >&2; return 1; }
+    awk -F, 'NR > 1 { for (i = 5; i <= 8; i++) sum[i] += $i }
+        END { print sum[5] + 0 "," sum[6] + 0 "," sum[7] + 0 "," sum[8] + 0 }' "$scratch/rows"
 }
 
 # The instructions of a run; nothing without valgrind.
@@ -38,7 +39,9 @@ found=$scratch/found
     echo "# $compiler; written by benches/watch.sh --pin"
     echo "run,steps,solves,factorisations,iterations,instructions"
     for run in "${runs[@]}"; do
-        echo "$run,$(work "$run"),$(instructions "$run")"
+        counts=$(work "$run")
+        count=$(instructions "$run")
+        echo "$run,$counts,$count"
     done
 } >"$found"
 

@@ -16,7 +16,7 @@ pub fn decay(k: usize, count: usize, repeat: Repeat) -> Result<Vec<Row>> {
     };
     let (decay, few) = (Decay(k), count.div_ceil(40));
     let data = data(&decay, count);
-    let (many, _) = repeat.shortest(|| FitMany::new(&decay).run(data.as_ref(), &START))?;
+    let (many, fits) = repeat.shortest(|| FitMany::new(&decay).run(data.as_ref(), &START))?;
     let curve = Curve::new(Decay(k));
     let (descents, _) = repeat.shortest(|| {
         (0..few).try_for_each(|i| {
@@ -25,7 +25,7 @@ pub fn decay(k: usize, count: usize, repeat: Repeat) -> Result<Vec<Row>> {
         })
     })?;
     Ok(vec![
-        Row::new("a fit", many / count as f64),
+        Row::new("a fit", many / count as f64).steps(fits.steps.iter().sum()),
         Row::new("a descent", descents / few as f64),
     ])
 }

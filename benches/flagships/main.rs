@@ -1,4 +1,4 @@
-//! The runs by which the library is judged: one line of CSV each, beside those of the peers.
+//! Flagship runs: one line of CSV each, beside those of the peers.
 //!
 //! `cargo bench --bench flagships` runs all of them, `-- NAME…` some, `-- --list` names them. A line has the name of the run, a
 //! quantity, who did it and its seconds, and the work that was done where the run counts it. With `--once` a run does its work
@@ -118,6 +118,15 @@ impl Row {
         }
     }
 
+    /// Adds the number of steps.
+    pub fn steps(mut self, steps: usize) -> Self {
+        self.work = Some(Work {
+            steps,
+            ..Work::default()
+        });
+        self
+    }
+
     /// Adds the work of a descent.
     pub fn of(mut self, report: &Report) -> Self {
         self.work = Some(Work {
@@ -134,6 +143,7 @@ impl Row {
 }
 
 /// Work of a run.
+#[derive(Default)]
 pub struct Work {
     steps: usize,
     solves: usize,

@@ -30,7 +30,8 @@ pub trait Formula: Sync {
     /// other threads, because operations are recorded per thread.
     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]);
 
-    /// Writes the values from Fᵢ(θ) with i = `first` on, as many as `out` has, and returns true. The default returns false.
+    /// Writes the values from Fᵢ(θ) with i = `first` on, as many as `out` has, and returns true. The default returns false. `out` is
+    /// empty where only the answer is asked for.
     ///
     /// A formula that can compute some values without the others, as a curve at many points can, implements this method, and lets
     /// [`values`](Self::values) call it with `first` = 0. Many values are then computed by blocks, on all threads.

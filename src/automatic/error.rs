@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// A value that [`Formula::rows`](super::Formula::rows) computes differently from [`Formula::values`](super::Formula::values).
     #[error(
-        "entry {row} of the output is another by `rows` than by `values`; let `values` call `rows` with `first` = 0"
+        "`rows` and `values` disagree in entry {row}; let `values` call `rows` with `first` = 0"
     )]
     Rows {
         /// Index of the output.

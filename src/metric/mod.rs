@@ -189,6 +189,7 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
 fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64]) + Sync) -> Mat<f64> {
     let mut out = Mat::zeros(rows, z.ncols());
     let map = |(j, out): (usize, ColMut<'_, f64>)| {
+        // The columns of an owned matrix are contiguous.
         let Some(out) = out.try_as_col_major_mut() else {
             return;
         };

@@ -1,6 +1,8 @@
 //! What iterations with stencils promise in any precision, from anywhere, and about what is to come.
 
-use crate::support::stencils::{Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless};
+use crate::support::stencils::{
+    Case, KINDS, Kind, SIDES, SOLVERS, cpu, hopeless, operator, stencil,
+};
 use pullback::faer::Mat;
 use pullback::linalg::{Method, Precision, SolveStats, Stencil, StencilSolver};
 use pullback::{Backend, Cpu, Operator, Side, random};
@@ -186,4 +188,35 @@ fn multigrid_converges_for_definite_matrices_whose_diagonals_do_not_dominate() {
     println!("{} iterations", stats.iterations);
     assert!(stats.iterations <= 60, "{stats:?}");
     assert!(residual(&a(), Side::Plain, &x, &b) <= 1.01 * cpu.krylov_tolerance);
+}
+
+/// An axis of two or three cells has one cell on a coarse level, and comes first there: the other axes then make longer lines
+/// than those of the box.
+#[test]
+fn thin_boxes_are_solved() {
+    let shapes: [&[usize]; 6] = [
+        &[60, 60, 2],
+        &[60, 60, 3],
+        &[2, 60, 60],
+        &[60, 2, 60],
+        &[3000, 2],
+        &[600, 2, 2],
+    ];
+    for (shape, kind) in shapes
+        .into_iter()
+        .flat_map(|shape| [Kind::Killed, Kind::Pinned].map(|kind| (shape, kind)))
+    {
+        let (stencil, definite) = (stencil(kind, shape), kind == Kind::Pinned);
+        let a = operator(&stencil, definite);
+        let b = random::normal_matrix(stencil.cells(), 3, 5);
+        for side in SIDES {
+            let mut x = b.clone();
+            let factor = cpu(StencilSolver::Multigrid);
+            let factor = factor.factor(operator(&stencil, definite)).unwrap();
+            let stats = factor.solve(side, None, x.as_mut()).unwrap();
+            let off = residual(&a, side, &x, &b);
+            assert!(off <= 1e-10, "{shape:?} {kind:?} {side:?}: {off:e}");
+            assert!(stats.iterations < 400, "{shape:?} {kind:?} {side:?}");
+        }
+    }
 }

@@ -28,7 +28,7 @@ const LINES: usize = 8;
 
 /// Smallest number of entries for which the groups of a box are shared by several threads, and of a piece for a thread.
 // A piece takes some 10 µs, far longer than it takes to hand it to another thread.
-const LARGE: usize = 1 << 15;
+pub(super) const LARGE: usize = 1 << 15;
 const PIECE: usize = 1 << 12;
 
 /// Cosine transform along the first axis of a box, an axis of n cells.

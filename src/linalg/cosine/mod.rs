@@ -4,10 +4,10 @@ mod axis;
 
 use std::f64::consts::PI;
 
-use faer::{Mat, MatMut, MatRef};
+use faer::{ColMut, Mat, MatMut, MatRef};
 use rayon::prelude::*;
 
-use self::axis::AxisTransform;
+use self::axis::{AxisTransform, LARGE};
 use super::pool::Pool;
 
 /// Evaluator of functions f(L) of a Laplacian L on a box with zero flux through the boundary.
@@ -53,19 +53,42 @@ impl CosineTransform {
     }
 
     /// Applies f(L) to every column in place, given the symbol of f.
-    ///
-    /// Columns and, on large boxes, the lines of a column are shared by the threads of the pool. Every line is
-    /// transformed by one thread, so that results are bitwise independent of the number of threads.
     pub(crate) fn filter(&self, symbol: &[f64], z: MatMut<'_, f64>) {
-        z.par_col_iter_mut().for_each(|column| {
-            self.with_buffers(|x, y| {
-                x.iter_mut()
-                    .zip(column.as_ref().iter())
-                    .for_each(|(to, z)| *to = *z);
-                self.filter_column(symbol, [&mut *x, y]);
-                column.iter_mut().zip(x).for_each(|(to, x)| *to = *x);
-            });
-        });
+        let length = self.workspace(z.ncols());
+        let fits = |buffer: &Vec<f64>| buffer.len() >= length;
+        let make = || vec![0.0; length];
+        self.buffers
+            .with(fits, make, |buffer| self.filter_in(symbol, z, buffer));
+    }
+
+    /// Returns the number of entries in the workspace for this number of columns.
+    pub(crate) fn workspace(&self, columns: usize) -> usize {
+        let at_once = if self.dim() < LARGE { columns } else { 1 };
+        2 * self.dim() * at_once
+    }
+
+    /// Applies f(L) to every column in place, given the symbol of f and a workspace with arbitrary contents.
+    ///
+    /// Columns or, on large boxes, the lines of a column are shared by the threads of the pool. Every line is
+    /// transformed by one thread, so that results are bitwise independent of the number of threads.
+    pub(crate) fn filter_in(&self, symbol: &[f64], z: MatMut<'_, f64>, workspace: &mut [f64]) {
+        let n = self.dim();
+        let filter = |column: ColMut<'_, f64>, buffers: &mut [f64]| {
+            let (x, y) = buffers.split_at_mut(n);
+            let pairs = x.iter_mut().zip(column.as_ref().iter());
+            pairs.for_each(|(to, z)| *to = *z);
+            self.filter_column(symbol, [&mut *x, y]);
+            column.iter_mut().zip(x).for_each(|(to, x)| *to = *x);
+        };
+        if n < LARGE {
+            let buffers = workspace.par_chunks_exact_mut(2 * n);
+            let columns = z.par_col_iter_mut().zip(buffers);
+            columns.for_each(|(column, buffers)| filter(column, buffers));
+        } else {
+            let buffers = &mut workspace[..2 * n];
+            z.col_iter_mut()
+                .for_each(|column| filter(column, &mut *buffers));
+        }
     }
 
     /// Returns the diagonal of f(L): Σ_j f(λ_j) v_j(x)² at every cell x.
@@ -97,19 +120,6 @@ impl CosineTransform {
             axis.inverse(x, y);
             std::mem::swap(&mut x, &mut y);
         }
-    }
-
-    /// Calls `work` with two vectors whose contents are arbitrary.
-    fn with_buffers(&self, work: impl FnOnce(&mut [f64], &mut [f64])) {
-        let n = self.dim();
-        self.buffers.with(
-            |_| true,
-            || vec![0.0; 2 * n],
-            |both| {
-                let (x, y) = both.split_at_mut(n);
-                work(x, y);
-            },
-        );
     }
 }
 

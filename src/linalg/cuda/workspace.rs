@@ -122,8 +122,8 @@ impl Workspace {
         (form, shift): (Form, u32),
     ) -> Result<()> {
         let matches = |step: &&Step| (step.form, step.shift) == (form, shift);
-        // A step of BiCGSTAB on 128³ cells launches some 9 000 kernels with sweeps from corners. A graph submits them in one call. All
-        // arguments are addresses, which do not change within a workspace.
+        // A step of BiCGSTAB on 128³ cells launches some 9 000 kernels with sweeps from corners. A graph submits them in one
+        // call. All arguments are addresses, which do not change within a workspace.
         let Some(at) = self.steps.iter().position(|step| matches(&step)) else {
             self.launch(method, equations, (form, shift))?;
             self.steps.push(Step {

@@ -9,7 +9,8 @@ use crate::linalg::cpu::checked::Direct;
 use crate::linalg::operator::{Side, Stencil};
 use crate::linalg::{CosineTransform, Method};
 
-/// Largest deviation of coefficients from constants, in units of ε times the largest diagonal entry.
+/// Largest deviation of coefficients from constants, in units of ε: of a coupling relative to its weight, and of a row sum
+/// relative to the largest diagonal entry.
 // A diagonal entry is the sum of a constant and of at most six weights, with as many rounding errors, and so is the row
 // sum that is computed from it.
 const ROUNDINGS: f64 = 16.0;
@@ -30,7 +31,7 @@ impl Coefficients {
         let n = stencil.cells();
         let largest = stencil.centre.iter().fold(0.0, |m: f64, d| m.max(*d));
         let rounding = ROUNDINGS * f64::EPSILON * largest;
-        let same = |x: f64, y: f64| (x - y).abs() <= rounding;
+        let same = |x: f64, y: f64| (x - y).abs() <= ROUNDINGS * f64::EPSILON * y.abs();
         let mut sums = stencil.centre.clone();
         let mut axes = Vec::new();
         for (axis, &length) in stencil.shape.iter().enumerate().filter(|(_, n)| **n > 1) {
@@ -53,7 +54,10 @@ impl Coefficients {
                 (s.min(low), s.max(high))
             });
         let shift = 0.5 * (range.0 + range.1);
-        let (gauge, constant) = (stencil.gauge(), sums.iter().all(|s| same(*s, shift)));
+        let (gauge, constant) = (
+            stencil.gauge(),
+            sums.iter().all(|s| (s - shift).abs() <= rounding),
+        );
         // If no weight is negative, the smallest eigenvalues belong to the constants and to one half wave along an axis.
         let wave = |&(n, w): &(usize, f64)| shift + 4.0 * w * (0.5 * PI / n as f64).sin().powi(2);
         let least = axes
@@ -101,11 +105,14 @@ impl Direct for Constant {
         self.transform.bytes()
     }
 
-    fn scratch(&self, _: usize) -> StackReq {
-        StackReq::EMPTY
+    fn scratch(&self, columns: usize) -> StackReq {
+        StackReq::new::<f64>(self.transform.workspace(columns))
     }
 
-    fn solve(&self, _: Side, batch: MatMut<'_, f64>, _: &mut MemStack) {
-        self.transform.filter(&self.inverse, batch);
+    fn solve(&self, _: Side, batch: MatMut<'_, f64>, stack: &mut MemStack) {
+        let length = self.transform.workspace(batch.ncols());
+        let (mut workspace, _) = stack.make_with(length, |_| 0.0);
+        self.transform
+            .filter_in(&self.inverse, batch, &mut workspace);
     }
 }

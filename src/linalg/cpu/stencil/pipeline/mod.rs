@@ -25,10 +25,22 @@ const LARGE_PLANE: usize = 1 << 10;
 
 /// Returns the number of cells in the workspace for lines of a box, and of all coarser ones.
 pub(crate) fn lines(shape: [usize; 3]) -> usize {
+    // Axes of one cell come first in the order of sweeps, so that the lines of a coarse box may be longer than those of a
+    // finer one: 60×60×2 cells have 1×30×30 aggregates.
+    let halved = |shape: &[usize; 3]| Some(shape.map(|n| n.div_ceil(2)));
+    let boxes = std::iter::successors(Some(shape), halved);
+    let fine = boxes.take_while(|shape| shape.iter().any(|&n| n > 1));
+    fine.map(lines_of_box).max().unwrap_or(1)
+}
+
+/// Returns the number of cells in the workspace for lines of one box.
+fn lines_of_box(shape: [usize; 3]) -> usize {
+    let long = shape.into_iter().filter(|&n| n > 1);
+    let line = long.clone().next_back().unwrap_or(1);
     // A plane alone is swept line by line, on one thread.
-    match shape[0] {
-        1 => shape[2],
-        _ => LINES * MOST_THREADS * shape[2],
+    match long.count() {
+        3 => LINES * MOST_THREADS * line,
+        _ => line,
     }
 }
 
@@ -261,7 +273,7 @@ impl<T: Real, const W: usize> Job<'_, '_, T, W> {
         let middle = (groups.start + groups.end) / 2;
         let next = schedule.first(middle);
         let (first, second) = stages.split_at_mut(next - schedule.first(groups.start));
-        // The first groups are ahead. The plane between is the one before the last stage of the first groups.
+        // The first groups are further along. The plane between is the one before the last stage of the first groups.
         let shared = schedule.turns(step, next).end..schedule.turns(step, next - 1).start;
         let shared = schedule.planes(shared).range;
         let [lower, upper] = window.split(shared.start * cells..shared.end * cells);
