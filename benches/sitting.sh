@@ -17,7 +17,7 @@ lines=$out/lines.csv
 : >"$lines"
 export OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 OMP_NUM_THREADS=1 CARGO_TERM_COLOR=never
 
-bench=$(cargo bench --no-run --bench flagships --message-format=json-render-diagnostics |
+bench=$(cargo bench --no-run --features cuda --bench flagships --message-format=json-render-diagnostics |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 
 # Appends the lines that a program prints, under the name of its threads.

@@ -48,6 +48,9 @@ const ROUNDINGS: f64 = 100.0;
 /// [`Cpu::krylov_tolerance`](crate::Cpu::krylov_tolerance).
 const SOLVED: f64 = 1e-10;
 
+/// Largest part of the objective that errors of solves can explain.
+const SMALL_PART: f64 = 0.1;
+
 impl Linearised<'_> {
     /// Returns the input of a direction. `widest` holds the largest recent column norms.
     pub(super) fn local<'l>(&'l self, widest: &'l [f64]) -> Local<'l> {
@@ -93,9 +96,9 @@ impl Linearised<'_> {
         let longest = longest.fold(1.0, f64::max);
         let rounding = longest * self.rounding + f64::EPSILON * penalty.abs();
         // Near a perfect fit u is what solves leave as errors of ρ, nearly orthogonal to all tangents. The product ⟨Zη, u⟩ is
-        // then smaller than the errors of Zη and of Zᵀu, which are relative to their norms.
+        // then smaller than the errors of Zη and of Zᵀu, which are relative to their norms, and a small part of the objective.
         let solved = SOLVED * norm(&change) * norm(&self.covector);
-        let slack = ROUNDINGS * rounding + solved;
+        let slack = ROUNDINGS * rounding + solved.min(SMALL_PART * self.point.loss.abs());
         let agreed = check_adjoint(forward, backward - penalty, slack);
         let longest = eta.iter().fold(1.0, |longest: f64, x| longest.max(x.abs()));
         let gap = (forward - (backward - penalty)).abs() / longest;
