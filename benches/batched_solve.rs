@@ -254,7 +254,7 @@ fn factors(sizes: &[usize], bar: &ProgressBar) -> Result<()> {
         let a = || Operator::stencil(generator.clone());
         factorised(&name, a, &[Side::Plain, Side::Transpose], bar)?;
     }
-    let laplacian = weighted_laplacian(512)?;
+    let laplacian = weighted_laplacian(&[(0.0, 1.0, 512); 2], 1.0)?;
     let a = || Operator::stencil(laplacian.clone()).positive_definite();
     factorised("weighted Laplacian 512²", a, &[Side::Plain], bar)
 }

@@ -3,17 +3,20 @@
 //! `cargo bench --bench lorenz`, with `-- --quick` without the largest grid, and with `RAYON_NUM_THREADS=1` for one core.
 //! `benches/peers/lorenz_w2_step.py` has the first rows in SciPy.
 
+#[path = "support/invariant.rs"]
+mod invariant;
+#[path = "support/memory.rs"]
+mod memory;
+
 use std::hint::black_box;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
+use invariant::{START, model};
 use pullback::loss::{Divergence, L2Misfit};
 use pullback::metric::Wasserstein2;
-use pullback::models::InvariantMeasure;
 use pullback::models::flow::Lorenz;
-use pullback::{Cpu, Descent, Grid, Linearisation, Result};
-
-const START: [f64; 3] = [8.0, 22.0, 1.5];
+use pullback::{Cpu, Descent, Linearisation, Result};
 
 fn main() -> Result<()> {
     let quick = std::env::args().any(|a| a == "--quick");
@@ -28,12 +31,6 @@ fn main() -> Result<()> {
         large(128)?;
     }
     Ok(())
-}
-
-fn model(shape: [usize; 3]) -> Result<InvariantMeasure<'static>> {
-    let mut axes = Lorenz::BOX.map(|(a, b)| (a, b, 0));
-    axes.iter_mut().zip(shape).for_each(|(axis, n)| axis.2 = n);
-    InvariantMeasure::new(&Grid::new(&axes)?, Lorenz)
 }
 
 /// The shortest of some runs, and what the last one gave.
@@ -109,17 +106,9 @@ fn large(n: usize) -> Result<()> {
     println!(
         "{n}³ cells: density {density:.1} s, three sensitivities {:.1} s, together {whole:.1} s{}",
         whole - density,
-        memory()
+        memory::peak().map_or(String::new(), |gibibytes| format!(
+            ", {gibibytes:.2} GiB at most"
+        ))
     );
     Ok(())
-}
-
-/// The most memory so far, where the system tells.
-fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.map_or(String::new(), |kib| {
-        format!(", {:.2} GiB at most", kib / 1048576.0)
-    })
 }

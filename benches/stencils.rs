@@ -11,11 +11,14 @@ use pullback::linalg::{SolveStats, Stencil, StencilSolver};
 use pullback::models::flow::{Flow, VanDerPol};
 use pullback::{Backend, Cpu, Grid, Operator, Result, Side, random};
 
+#[path = "support/laplacian.rs"]
+mod laplacian;
 #[path = "../tests/support/lorenz.rs"]
 mod lorenz;
 #[path = "support/memory.rs"]
 mod memory;
 
+use laplacian::weighted_laplacian;
 use lorenz::Problem;
 
 const SOLVERS: [(&str, StencilSolver); 3] = [
@@ -71,7 +74,7 @@ impl Family {
 
     fn stencil(&self, n: usize) -> Result<Stencil> {
         if self.definite {
-            return laplacian(&vec![(0.0, 1.0, n); self.dim]);
+            return weighted_laplacian(&vec![(0.0, 1.0, n); self.dim], 2.0);
         }
         if self.dim == 3 {
             return Ok(Problem::new(n)?.generator);
@@ -84,21 +87,6 @@ impl Family {
         });
         Ok(generator.with_gauge(1.0 / grid.cells() as f64))
     }
-}
-
-/// A Laplacian with weights that are lognormal, pinned in one cell.
-fn laplacian(axes: &[(f64, f64, usize)]) -> Result<Stencil> {
-    let grid = Grid::new(axes)?;
-    let r = random::normal(grid.cells(), 1, 1);
-    let r: Vec<f64> = r.iter().map(|r| (2.0 * r).exp()).collect();
-    let mut laplacian = grid.flux_divergence(|face| {
-        let w = 0.5 * (r[face.lower] + r[face.upper]) / face.spacing;
-        [w, -w]
-    });
-    let mut pin = vec![0.0; r.len()];
-    pin[r.len() / 2] = laplacian.diagonal()[r.len() / 2];
-    laplacian.add_diagonal(&pin);
-    Ok(laplacian)
 }
 
 fn operator(stencil: &Stencil, definite: bool) -> Operator<'static> {

@@ -26,7 +26,7 @@ pub fn darcy(n: usize, repeat: Repeat) -> Result<Vec<Row>> {
 
 /// Factorises a weighted Laplacian of n² cells whose pattern is known, and solves for one column and for 64.
 pub fn laplacian(n: usize, repeat: Repeat) -> Result<Vec<Row>> {
-    let a = Operator::stencil(weighted_laplacian(n)?).positive_definite();
+    let a = Operator::stencil(weighted_laplacian(&[(0.0, 1.0, n); 2], 1.0)?).positive_definite();
     let mut cpu = Cpu::default();
     cpu.stencils = StencilSolver::Direct;
     let (one, many) = (

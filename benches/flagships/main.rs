@@ -12,6 +12,8 @@ mod decay;
 mod evolution;
 mod fields;
 mod fits;
+#[path = "../support/invariant.rs"]
+mod invariant;
 #[path = "../support/laplacian.rs"]
 mod laplacian;
 mod lorenz;
@@ -103,7 +105,6 @@ impl Repeat {
 pub struct Row {
     /// What was timed, if the run times several things.
     pub quantity: &'static str,
-    pub by: &'static str,
     pub seconds: f64,
     pub work: Option<Work>,
 }
@@ -112,7 +113,6 @@ impl Row {
     pub fn new(quantity: &'static str, seconds: f64) -> Self {
         Self {
             quantity,
-            by: "pullback",
             seconds,
             work: None,
         }
@@ -155,7 +155,6 @@ fn print(name: &str, rows: &[Row]) {
     for row in rows {
         let Row {
             quantity,
-            by,
             seconds,
             work,
         } = row;
@@ -168,7 +167,7 @@ fn print(name: &str, rows: &[Row]) {
             } = w;
             format!("{steps},{solves},{factorisations},{iterations}")
         });
-        println!("{name},{quantity},{by},{seconds:.3e},{work}");
+        println!("{name},{quantity},pullback,{seconds:.3e},{work}");
     }
 }
 
