@@ -192,6 +192,22 @@ fn only_the_backend_knows_solvers_and_features_stand_in_three_places() {
     }
 }
 
+/// A closure that is not inlined into the function with vector instructions is compiled without them.
+#[test]
+fn vectorised_closures_are_inlined() {
+    for path in sources("src") {
+        let text = fs::read_to_string(&path).unwrap();
+        let bare = text.lines().position(|line| line.contains("vectorised(|"));
+        let place = bare.map(|line| line + 1);
+        assert_eq!(
+            place,
+            None,
+            "a closure in {} lacks #[inline(always)]",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn files_and_functions_stay_small() {
     for folder in [

@@ -1,7 +1,6 @@
 //! Least-squares problem of one fit at a point, in buffers that are used again.
 
 use faer::{Mat, MatRef};
-use rayon::prelude::*;
 
 use super::objective::{Measured, Point, Rules};
 use crate::automatic::Formula;
@@ -9,7 +8,7 @@ use crate::automatic::Slopes;
 use crate::coordinates::Transform;
 use crate::descent::StepNorm;
 use crate::error::{Error, Result};
-use crate::linalg::{DampedLeastSquares, Rows, long_dot, symmetric_product};
+use crate::linalg::{DampedLeastSquares, Rows, long_dot, share_pieces, symmetric_product};
 use crate::posterior::{Scores, Uncertainty};
 
 /// Relative size below which a pivot counts as zero.
@@ -17,17 +16,6 @@ const RANK: f64 = 1e-12;
 
 /// Rows that a thread computes at a time.
 const SHARE: usize = 1 << 15;
-
-/// Calls `work` with the first index and the entries of every part of x, on all threads if x is long.
-fn for_each_share(x: &mut [f64], work: impl Fn(usize, &mut [f64]) + Sync) {
-    match x.len() <= SHARE {
-        true => work(0, x),
-        false => {
-            let shares = x.par_chunks_mut(SHARE).enumerate();
-            shares.for_each(|(i, part)| work(i * SHARE, part));
-        }
-    }
-}
 
 /// Problem of one fit at its current point, and a trial point.
 pub(super) struct Local<'a, F, const N: usize> {
@@ -125,7 +113,7 @@ impl<'a, F: Formula, const N: usize> Local<'a, F, N> {
             self.coordinates[j] = transform.inverse(here.theta[j]);
             self.sizes[j] = self.sizes[j].max(here.theta[j].abs());
             let weighted = &mut self.matrix[j * rows..(j + 1) * rows];
-            for_each_share(weighted, |first, part| {
+            share_pieces(rows > SHARE, weighted, SHARE, |first, part| {
                 let rows = measured.rows[first..]
                     .iter()
                     .zip(&measured.weights[first..]);

@@ -4,13 +4,10 @@
 
 use rayon::prelude::*;
 
-use crate::linalg::{in_pool, is_parallel, vectorised};
+use crate::linalg::{SHARED, in_pool, is_parallel, share_pieces, vectorised};
 
 /// Number of entries of a block, which stay in the cache while a basis passes.
 const BLOCK: usize = 1 << 12;
-
-/// Number of multiplications from which threads share a projection, about 50 µs.
-const SHARED: usize = 1 << 17;
 
 /// Returns the inner product ⟨a, b⟩.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -22,28 +19,21 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 pub(super) fn project(vectors: &[Vec<f64>], covectors: &[Vec<f64>], r: &mut [f64]) {
     let pays = vectors.len() * r.len() >= SHARED;
     in_pool(pays, || {
-        let part = |v: &Vec<f64>, k: usize, len: usize| k * BLOCK..(k * BLOCK + len).min(v.len());
         let overlaps_of = |(k, r): (usize, &[f64])| -> Vec<f64> {
-            let overlap = |v: &Vec<f64>| dot_of_block(&v[part(v, k, r.len())], r);
+            let overlap = |v: &Vec<f64>| dot_of_block(&v[k * BLOCK..][..r.len()], r);
             vectors.iter().map(overlap).collect()
         };
-        let subtract = |overlaps: &[f64], (k, r): (usize, &mut [f64])| {
-            for (c, overlap) in covectors.iter().zip(overlaps) {
-                let c = &c[part(c, k, r.len())];
-                r.iter_mut().zip(c).for_each(|(r, c)| *r -= overlap * c);
-            }
+        let overlaps: Vec<_> = match pays && is_parallel() {
+            true => r.par_chunks(BLOCK).enumerate().map(overlaps_of).collect(),
+            false => r.chunks(BLOCK).enumerate().map(overlaps_of).collect(),
         };
-        if pays && is_parallel() {
-            let overlaps: Vec<_> = r.par_chunks(BLOCK).enumerate().map(overlaps_of).collect();
-            let overlaps = sums(&overlaps, vectors.len());
-            let blocks = r.par_chunks_mut(BLOCK).enumerate();
-            blocks.for_each(|block| subtract(&overlaps, block));
-        } else {
-            let overlaps: Vec<_> = r.chunks(BLOCK).enumerate().map(overlaps_of).collect();
-            let overlaps = sums(&overlaps, vectors.len());
-            let blocks = r.chunks_mut(BLOCK).enumerate();
-            blocks.for_each(|block| subtract(&overlaps, block));
-        }
+        let overlaps = sums(&overlaps, vectors.len());
+        share_pieces(pays, r, BLOCK, |first, r| {
+            for (c, overlap) in covectors.iter().zip(&overlaps) {
+                let pairs = r.iter_mut().zip(&c[first..]);
+                pairs.for_each(|(r, c)| *r -= overlap * c);
+            }
+        });
     });
 }
 

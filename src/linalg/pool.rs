@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use faer::{ColMut, MatMut};
+use rayon::prelude::*;
+
 /// Pool of idle workspaces, from which repeated solves take their workspace instead of allocating one.
 pub(crate) struct Pool<T> {
     idle: Mutex<Vec<T>>,
@@ -107,6 +110,39 @@ pub(crate) fn in_pool<R: Send>(pays: bool, work: impl FnOnce() -> R + Send) -> R
         return rayon::scope(|_| work());
     }
     work()
+}
+
+/// Number of multiplications from which threads share work.
+// About 50 to 150 µs, several times the cost of waking a thread.
+pub(crate) const SHARED: usize = 1 << 17;
+
+/// Calls `work` with every piece of `size` entries of x and the index of its first entry, on all threads if it `pays`.
+pub(crate) fn share_pieces(
+    pays: bool,
+    x: &mut [f64],
+    size: usize,
+    work: impl Fn(usize, &mut [f64]) + Sync,
+) {
+    in_pool(pays, || {
+        if pays && is_parallel() {
+            let pieces = x.par_chunks_mut(size).enumerate();
+            pieces.for_each(|(k, piece)| work(k * size, piece));
+        } else {
+            let pieces = x.chunks_mut(size).enumerate();
+            pieces.for_each(|(k, piece)| work(k * size, piece));
+        }
+    });
+}
+
+/// Calls `work` with every column of a matrix and its index, on all threads if the matrix is large.
+pub(crate) fn share_columns(m: MatMut<'_, f64>, work: impl Fn(usize, ColMut<'_, f64>) + Sync) {
+    if m.ncols() > 1 && m.nrows() * m.ncols() >= SHARED {
+        let columns = m.par_col_iter_mut().enumerate();
+        columns.for_each(|(j, column)| work(j, column));
+    } else {
+        let columns = m.col_iter_mut().enumerate();
+        columns.for_each(|(j, column)| work(j, column));
+    }
 }
 
 /// Calls two functions, side by side if it `pays` and the pool has several threads.

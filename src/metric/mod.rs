@@ -31,12 +31,11 @@ pub(crate) use self::observed::{weighted_root, whitened_residual};
 pub(crate) use self::stacked::StackedRoot;
 
 use faer::sparse::SparseColMat;
-use faer::{ColMut, Mat, MatRef, Scale};
-use rayon::prelude::*;
+use faer::{Mat, MatRef, Scale};
 
 use crate::check;
 use crate::error::Result;
-use crate::linalg::{Backend, Batch, Operator};
+use crate::linalg::{Backend, Batch, Operator, share_columns};
 
 /// Riemannian metric on data space, from which [`at`](Metric::at) prepares a [`Root`] at every ρ.
 ///
@@ -188,7 +187,7 @@ fn floored(rho: &[f64], floor: f64) -> Result<Vec<f64>> {
 /// Returns the batch with the columns f(column).
 fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64]) + Sync) -> Mat<f64> {
     let mut out = Mat::zeros(rows, z.ncols());
-    let map = |(j, out): (usize, ColMut<'_, f64>)| {
+    share_columns(out.as_mut(), |j, out| {
         // The columns of an owned matrix are contiguous.
         let Some(out) = out.try_as_col_major_mut() else {
             return;
@@ -202,17 +201,9 @@ fn map_columns(z: MatRef<'_, f64>, rows: usize, f: impl Fn(&[f64], &mut [f64]) +
                 f(&column, out.as_slice_mut());
             }
         }
-    };
-    if z.ncols() > 1 && z.nrows() * z.ncols() >= SHARED {
-        out.par_col_iter_mut().enumerate().for_each(map);
-    } else {
-        out.col_iter_mut().enumerate().for_each(map);
-    }
+    });
     out
 }
-
-/// Number of entries from which threads share the columns of a batch. The columns are independent of each other.
-const SHARED: usize = 1 << 17;
 
 fn check_lifted(y: MatRef<'_, f64>, rows: usize) -> Result<()> {
     check::length(

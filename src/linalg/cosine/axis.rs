@@ -67,15 +67,21 @@ impl AxisTransform {
         let stride = x.len() / self.n;
         self.by_groups(y, |lines, y, workspace| {
             let count = lines.len().div_ceil(2);
-            vectorised(|| self.gather((x, stride), lines, &mut workspace.lines));
+            vectorised(
+                #[inline(always)]
+                || self.gather((x, stride), lines, &mut workspace.lines),
+            );
             workspace.transform(self.forward.as_ref(), count);
             let spectra = workspace.lines.chunks(self.n);
             let pairs = y.chunks_mut(2 * self.n).zip(spectra);
-            vectorised(|| {
-                for (pair, z) in pairs {
-                    self.separate(z, pair);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (pair, z) in pairs {
+                        self.separate(z, pair);
+                    }
+                },
+            );
         });
     }
 
@@ -84,15 +90,21 @@ impl AxisTransform {
         let stride = x.len() / self.n;
         self.by_groups(y, |lines, y, workspace| {
             let count = lines.len().div_ceil(2);
-            vectorised(|| self.join((x, stride), lines, &mut workspace.lines));
+            vectorised(
+                #[inline(always)]
+                || self.join((x, stride), lines, &mut workspace.lines),
+            );
             workspace.transform(self.inverse.as_ref(), count);
             let entries = workspace.lines.chunks(self.n);
             let pairs = y.chunks_mut(2 * self.n).zip(entries);
-            vectorised(|| {
-                for (pair, z) in pairs {
-                    self.scatter(z, pair);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (pair, z) in pairs {
+                        self.scatter(z, pair);
+                    }
+                },
+            );
         });
     }
 

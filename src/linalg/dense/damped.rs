@@ -146,7 +146,10 @@ impl DampedLeastSquares {
         let (columns, height) = (self.columns(), self.height);
         self.order.clear();
         self.order.extend(0..columns);
-        vectorised(|| (0..columns).for_each(|j| self.reflect(j)));
+        vectorised(
+            #[inline(always)]
+            || (0..columns).for_each(|j| self.reflect(j)),
+        );
         self.r.clear();
         self.r.resize(columns * (columns + 1), 0.0);
         for (j, column) in self.a.chunks_exact(height).enumerate() {
@@ -218,7 +221,10 @@ impl DampedLeastSquares {
         self.x.clear();
         self.x.resize(columns, 0.0);
         if damping > 0.0 {
-            vectorised(|| self.rotate(damping));
+            vectorised(
+                #[inline(always)]
+                || self.rotate(damping),
+            );
             back_substitute(&self.s, &mut self.x);
         } else if self.rank == columns {
             back_substitute(&self.r, &mut self.x);

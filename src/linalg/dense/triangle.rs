@@ -123,31 +123,36 @@ impl Triangle {
     fn reflect(&mut self, height: usize) {
         let (width, columns) = (self.columns + 1, self.columns);
         let (entries, block) = (&mut self.entries, &mut self.block);
-        vectorised(|| {
-            for j in 0..columns {
-                let row = &mut entries[j * width..(j + 1) * width];
-                let (left, right) = block.split_at_mut((j + 1) * height);
-                let below = &left[j * height..];
-                let square = lane_dot(below, below);
-                if square == 0.0 {
-                    continue;
+        vectorised(
+            #[inline(always)]
+            || {
+                for j in 0..columns {
+                    let row = &mut entries[j * width..(j + 1) * width];
+                    let (left, right) = block.split_at_mut((j + 1) * height);
+                    let below = &left[j * height..];
+                    let square = lane_dot(below, below);
+                    if square == 0.0 {
+                        continue;
+                    }
+                    // v = (r + sign(r) ℓ, y) with ℓ² = r² + ‖y‖² reflects the column (r, y) to (−sign(r) ℓ, 0):
+                    // (I − 2vvᵀ/vᵀv) with vᵀv = 2(ℓ² + |r| ℓ). All rows of the triangle but the j-th stay as they are.
+                    let length = (row[j] * row[j] + square).sqrt().copysign(row[j]);
+                    let head = row[j] + length;
+                    let half_square = length * head;
+                    row[j] = -length;
+                    for (entry, column) in
+                        row[j + 1..].iter_mut().zip(right.chunks_exact_mut(height))
+                    {
+                        let share = (head * *entry + lane_dot(below, column)) / half_square;
+                        *entry -= share * head;
+                        column
+                            .iter_mut()
+                            .zip(below)
+                            .for_each(|(y, v)| *y -= share * v);
+                    }
                 }
-                // v = (r + sign(r) ℓ, y) with ℓ² = r² + ‖y‖² reflects the column (r, y) to (−sign(r) ℓ, 0):
-                // (I − 2vvᵀ/vᵀv) with vᵀv = 2(ℓ² + |r| ℓ). All rows of the triangle but the j-th stay as they are.
-                let length = (row[j] * row[j] + square).sqrt().copysign(row[j]);
-                let head = row[j] + length;
-                let half_square = length * head;
-                row[j] = -length;
-                for (entry, column) in row[j + 1..].iter_mut().zip(right.chunks_exact_mut(height)) {
-                    let share = (head * *entry + lane_dot(below, column)) / half_square;
-                    *entry -= share * head;
-                    column
-                        .iter_mut()
-                        .zip(below)
-                        .for_each(|(y, v)| *y -= share * v);
-                }
-            }
-        });
+            },
+        );
     }
 }
 
@@ -176,10 +181,18 @@ pub(super) fn column_norm(parts: &[Rows<'_>], j: usize) -> f64 {
 /// Returns ⟨a, b⟩, on all threads if the vectors are long.
 pub(crate) fn long_dot(a: &[f64], b: &[f64]) -> f64 {
     if a.len() <= SHARE {
-        return vectorised(|| lane_dot(a, b));
+        return vectorised(
+            #[inline(always)]
+            || lane_dot(a, b),
+        );
     }
     let shares = a.par_chunks(SHARE).zip(b.par_chunks(SHARE));
-    let sums = shares.map(|(a, b)| vectorised(|| lane_dot(a, b)));
+    let sums = shares.map(|(a, b)| {
+        vectorised(
+            #[inline(always)]
+            || lane_dot(a, b),
+        )
+    });
     sums.collect::<Vec<_>>().iter().sum()
 }
 

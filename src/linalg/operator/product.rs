@@ -4,15 +4,11 @@ use faer::linalg::matmul::matmul;
 use faer::prelude::ReborrowMut;
 use faer::sparse::SparseColMatRef;
 use faer::{Accum, MatMut, MatRef, Par};
-use rayon::prelude::*;
 
 use super::block::each_block;
+use super::blocks::BLOCK;
 use super::{Kind, Operator, Side, View};
-use crate::linalg::pool::{in_pool, is_parallel};
-
-/// Number of entries of a sparse matrix from which threads share a product, and number of rows of a part.
-const SHARED: usize = 1 << 17;
-const BLOCK: usize = 1 << 12;
+use crate::linalg::pool::{SHARED, share_pieces};
 
 impl Operator<'_> {
     /// Computes out ← A X or Aᵀ X. The shapes must match.
@@ -174,16 +170,8 @@ fn transposed(m: SparseColMatRef<'_, usize, f64>, x: &[f64], out: &mut [f64]) {
         let entries = rows[range.clone()].iter().zip(&values[range]);
         entries.map(|(&i, &a)| a * x[i]).sum()
     };
-    let fill = |(k, out): (usize, &mut [f64])| {
-        (k * BLOCK..).zip(out).for_each(|(j, out)| *out = entry(j));
-    };
-    let pays = values.len() >= SHARED;
-    in_pool(pays, || {
-        if pays && is_parallel() {
-            out.par_chunks_mut(BLOCK).enumerate().for_each(fill);
-        } else {
-            out.chunks_mut(BLOCK).enumerate().for_each(fill);
-        }
+    share_pieces(values.len() >= SHARED, out, BLOCK, |first, out| {
+        (first..).zip(out).for_each(|(j, out)| *out = entry(j));
     });
 }
 

@@ -58,6 +58,9 @@ impl Real for f32 {
 ///
 /// Results are bitwise identical on all CPUs, because products and sums are never contracted to fused
 /// operations.
+///
+/// The closure and what it calls must be `#[inline(always)]`. Otherwise the compiler may leave them outside of the function
+/// that has these instructions.
 #[inline(always)]
 pub(crate) fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
     // The compiler vectorises over lanes or cells, never within a sum, so that the order of a sum does not

@@ -2,13 +2,12 @@
 
 mod second_order;
 
-use faer::{ColMut, Mat};
-use rayon::prelude::*;
+use faer::Mat;
 
 use crate::check;
 use crate::error::{Error, Result};
 use crate::grid::Grid;
-use crate::linalg::{Backend, Operator};
+use crate::linalg::{Backend, Operator, share_columns};
 use crate::model::{Model, Variation};
 
 /// Gaussian mixture ρ(x) = Σ w_c N(x; μ_c, diag σ²_c), evaluated at cell centres without renormalisation.
@@ -304,9 +303,6 @@ impl GaussianMixture {
     }
 }
 
-/// Number of derivatives from which threads share their columns.
-const SHARED: usize = 1 << 17;
-
 /// Highest order of a derivative of a profile: two derivatives with respect to the variance.
 const MOST_DERIVATIVES: usize = 4;
 
@@ -352,16 +348,10 @@ impl Model for GaussianMixture {
     fn param_jacobian<'a>(&'a self, _: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
         let mut c = Mat::from_fn(self.state_dim(), self.param_dim(), |_, _| f64::NAN);
         if let Ok(components) = self.at(theta) {
-            let fill = |(c, &parameter): (ColMut<'_, f64>, &Parameter)| {
-                let column = self.derivative(&components, parameter);
+            share_columns(c.as_mut(), |j, c| {
+                let column = self.derivative(&components, self.free[j]);
                 c.iter_mut().zip(&column).for_each(|(c, d)| *c = -d);
-            };
-            // The columns are independent of each other.
-            if c.nrows() * c.ncols() >= SHARED {
-                c.par_col_iter_mut().zip(&self.free).for_each(fill);
-            } else {
-                c.col_iter_mut().zip(&self.free).for_each(fill);
-            }
+            });
         }
         Operator::dense(c)
     }

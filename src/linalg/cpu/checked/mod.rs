@@ -25,7 +25,7 @@ use self::symmetry::asymmetry;
 use crate::error::{Error, Result};
 use crate::linalg::memory::{Account, Budget};
 use crate::linalg::operator::{Operator, Residual, Side};
-use crate::linalg::pool::{Pool, at_once, beside, in_pool};
+use crate::linalg::pool::{Pool, SHARED, at_once, beside, in_pool};
 use crate::linalg::{Factor, SINGULAR, SolveStats, check_batch, check_guess};
 
 /// Number of columns that are solved together. It is fixed, so that results do not depend on the number of threads.
@@ -44,10 +44,6 @@ const REFINEMENTS: usize = 4;
 
 /// Largest ratio of the backward errors after and before a refinement step for which another step follows.
 const GAIN: f64 = 0.5;
-
-/// Number of multiplications from which threads share the solve of a single chunk.
-// About 150 µs, several times the cost of waking a thread.
-const SHARED: usize = 1 << 17;
 
 /// Number of rows from which the scales are computed beside the factorisation.
 const MANY: usize = 1 << 14;
