@@ -3,9 +3,13 @@
 
 use faer::Mat;
 use faer::sparse::{SparseColMat, SymbolicSparseColMat};
+use rayon::prelude::*;
 
 use super::{Face, Grid};
-use crate::linalg::{Operator, Stencil};
+use crate::linalg::{BLOCK, Operator, Stencil};
+
+/// Least number of layers of cells that a thread takes. The faces between two slabs are visited twice.
+const SLAB: usize = 8;
 
 impl Grid {
     /// Returns the symmetric matrix of φ ↦ −∇·(w ∇φ) with zero flux through the boundary, plus a diagonal
@@ -31,23 +35,24 @@ impl Grid {
     /// Returns the matrix of the divergence ∇·J of fluxes that are linear in ρ. The columns of the matrix sum to zero.
     ///
     /// The flux through a face, positive from its lower to its upper cell, is `a ρ_lower + b ρ_upper` with
-    /// `[a, b] = flux(face)`. The flux through the boundary is zero.
-    pub fn flux_divergence(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Stencil {
-        let mut stencil = self.stencil();
-        self.visit_faces(|d, lower, upper| {
-            let face = self.face(d, lower, upper);
+    /// `[a, b] = flux(face)`. The flux through the boundary is zero. Threads share the faces.
+    pub fn flux_divergence(&self, flux: impl Fn(&Face) -> [f64; 2] + Sync) -> Stencil {
+        Stencil::balanced(&self.shape(), |axis, lower| {
+            let face = self.face(axis, lower, lower + self.stride(axis));
             // Divided by the volume, the flux J leaves the lower cell and enters the upper cell at the rate
             // J/h. The two rows are thus opposite, and every column sums to zero.
-            let [a, b] = flux(&face).map(|w| w / face.spacing);
-            stencil.couple(d, lower, [[a, b], [-a, -b]]);
-        });
-        stencil
+            flux(&face).map(|w| w / face.spacing)
+        })
     }
 
     /// Returns a stencil matrix on this grid with all entries zero.
     fn stencil(&self) -> Stencil {
-        let cells: Vec<usize> = self.axes.iter().map(|a| a.cells).collect();
-        Stencil::new(&cells)
+        Stencil::new(&self.shape())
+    }
+
+    /// Returns the number of cells along every axis.
+    fn shape(&self) -> Vec<usize> {
+        self.axes.iter().map(|a| a.cells).collect()
     }
 
     /// Returns the matrix of the linear system for a stationary density whose fluxes are linear in ρ.
@@ -56,7 +61,7 @@ impl Grid {
     /// fluxes of a cell. Since all balances together sum to zero, one of them is redundant. The last row
     /// therefore computes the mass ∫ρ dx instead. The last entry of the right-hand side must be the mass, and
     /// all other entries zero.
-    pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2]) -> Operator<'static> {
+    pub fn stationary_matrix(&self, flux: impl Fn(&Face) -> [f64; 2] + Sync) -> Operator<'static> {
         // Any balance could be left out, since each is minus the sum of the others. The dense last row makes
         // the pattern unsymmetric, so that sparse LU has to pivot. Adding a gauge term c 11ᵀ to the stencil
         // (`Stencil::with_gauge`) would avoid pivoting, but requires a choice of c.
@@ -81,23 +86,59 @@ impl Grid {
     }
 
     /// Computes the divergences of `count` fluxes, one per column. `flux(face, out)` writes all fluxes
-    /// through a face.
+    /// through a face. Threads share the faces, so that `flux` may be called twice for a face between two slabs of cells.
     pub fn flux_divergence_columns(
         &self,
         count: usize,
-        mut flux: impl FnMut(&Face, &mut [f64]),
+        flux: impl Fn(&Face, &mut [f64]) + Sync,
     ) -> Mat<f64> {
-        let mut columns = Mat::zeros(self.cells(), count);
-        let mut fluxes = vec![0.0; count];
-        self.visit_faces(|d, lower, upper| {
-            let face = self.face(d, lower, upper);
-            flux(&face, &mut fluxes);
-            for (j, flux) in fluxes.iter().enumerate() {
-                columns[(lower, j)] += flux / face.spacing;
-                columns[(upper, j)] -= flux / face.spacing;
-            }
+        let fluxes = |(): &mut (), face: &Face, out: &mut [f64]| flux(face, out);
+        self.divergences_and_sums([count, 0], || (), fluxes).0
+    }
+
+    /// Computes the divergences of fluxes, one per column, and sums over all faces.
+    ///
+    /// `flux(buffer, face, out)` writes the `columns` fluxes through a face and then its terms of the `sums` sums.
+    pub(crate) fn divergences_and_sums<B>(
+        &self,
+        [columns, sums]: [usize; 2],
+        buffer: impl Fn() -> B + Sync,
+        flux: impl Fn(&mut B, &Face, &mut [f64]) + Sync,
+    ) -> (Mat<f64>, Vec<f64>) {
+        let mut divergences = Mat::zeros(self.cells(), columns);
+        // Fluxes between two slabs are computed for either. The divergence of a cell is the same sum for slabs of any size.
+        let layer = self.stride(0);
+        let size = layer * SLAB.max(BLOCK / layer);
+        let slabs = divergences.par_row_chunks_mut(size).enumerate();
+        let parts = slabs.map(|(slab, mut out)| {
+            let first = slab * size;
+            let slab = first..first + out.nrows();
+            let (mut buffer, mut values) = (buffer(), vec![0.0; columns + sums]);
+            let mut totals = vec![0.0; sums];
+            self.visit_faces_of(slab.clone(), |axis, lower, upper| {
+                let face = self.face(axis, lower, upper);
+                flux(&mut buffer, &face, &mut values);
+                let (fluxes, terms) = values.split_at(columns);
+                for (j, flux) in fluxes.iter().enumerate() {
+                    if slab.contains(&lower) {
+                        out[(lower - first, j)] += flux / face.spacing;
+                    }
+                    if slab.contains(&upper) {
+                        out[(upper - first, j)] -= flux / face.spacing;
+                    }
+                }
+                if slab.contains(&lower) {
+                    totals
+                        .iter_mut()
+                        .zip(terms)
+                        .for_each(|(t, term)| *t += term);
+                }
+            });
+            totals
         });
-        columns
+        let parts: Vec<Vec<f64>> = parts.collect();
+        let total = |k: usize| parts.iter().map(|part| part[k]).sum();
+        (divergences, (0..sums).map(total).collect())
     }
 
     /// Returns the Jacobian with respect to the parameters of the system of
@@ -108,7 +149,7 @@ impl Grid {
     pub fn stationary_columns(
         &self,
         count: usize,
-        flux: impl Fn(&Face, &mut [f64]),
+        flux: impl Fn(&Face, &mut [f64]) + Sync,
     ) -> Operator<'static> {
         let mut columns = self.flux_divergence_columns(count, flux);
         (0..count).for_each(|j| columns[(self.cells() - 1, j)] = 0.0);

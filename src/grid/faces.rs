@@ -83,6 +83,29 @@ impl Grid {
         });
     }
 
+    /// Calls `f(axis, lower cell, upper cell)` for every interior face of the cells of a slab, in the order of the faces.
+    ///
+    /// A slab is a range of cells that holds all cells with the same index along the first axis, or none of them.
+    pub(crate) fn visit_faces_of(
+        &self,
+        slab: Range<usize>,
+        mut f: impl FnMut(usize, usize, usize),
+    ) {
+        for (axis, a) in self.axes.iter().enumerate() {
+            let stride = self.stride(axis);
+            if axis == 0 {
+                // The first faces are those between the slab and the cells before it.
+                let lowers = slab.start.saturating_sub(stride)..slab.end.min(self.cells() - stride);
+                lowers.for_each(|lower| f(axis, lower, lower + stride));
+                continue;
+            }
+            for first in slab.clone().step_by(a.cells * stride) {
+                let lowers = first..first + (a.cells - 1) * stride;
+                lowers.for_each(|lower| f(axis, lower, lower + stride));
+            }
+        }
+    }
+
     /// Iterates over the cells at the lower or the upper end of an axis, in runs of consecutive indices.
     pub(crate) fn end_cells(&self, axis: usize, upper: bool) -> impl Iterator<Item = Range<usize>> {
         let (stride, cells) = (self.stride(axis), self.axes[axis].cells);

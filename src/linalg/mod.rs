@@ -51,7 +51,7 @@ pub(crate) use self::dense::{
     symmetric_product_by, symmetric_solve,
 };
 pub use self::fastest::Fastest;
-pub(crate) use self::operator::vectorised;
+pub(crate) use self::operator::{BLOCK, vectorised};
 pub use self::operator::{Operator, Pattern, Product, Side, Stencil, View};
 pub(crate) use self::pool::{SHARED, in_pool, is_parallel, share_columns, share_pieces};
 pub(crate) use self::reuse::{Factors, Origin, Reuse};

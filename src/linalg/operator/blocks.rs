@@ -1,5 +1,7 @@
 //! Vectors split into blocks, for loops and sums that threads share.
 
+use std::ops::Range;
+
 /// Largest number of cells in a block.
 ///
 /// A block takes several microseconds, far longer than it takes to hand it to another thread.
@@ -12,6 +14,18 @@ pub(crate) trait Split: Send + Sized {
 
     /// Splits the vectors before a cell.
     fn split(self, cell: usize) -> (Self, Self);
+}
+
+/// The indices of the cells.
+impl Split for Range<usize> {
+    fn cells(&self) -> usize {
+        self.len()
+    }
+
+    fn split(self, cell: usize) -> (Self, Self) {
+        let middle = self.start + cell;
+        (self.start..middle, middle..self.end)
+    }
 }
 
 impl<T: Sync> Split for &[T] {

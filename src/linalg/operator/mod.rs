@@ -14,7 +14,7 @@ mod stencil_product;
 mod view;
 
 pub(crate) use self::block::{fold_into, unfold};
-pub(crate) use self::blocks::{each_block, sum_blocks};
+pub(crate) use self::blocks::{BLOCK, each_block, sum_blocks};
 pub use self::pattern::Pattern;
 pub(crate) use self::residual::Residual;
 pub(crate) use self::rows::{LONG, Line, Pieces, ReadRows, Real, Rows, vectorised, with_sides};

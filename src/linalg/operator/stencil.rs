@@ -4,6 +4,7 @@ use faer::sparse::{SparseColMat, SymbolicSparseColMat};
 use serde::{Deserialize, Serialize};
 
 use super::Side;
+use super::blocks::each_block;
 use super::rows::Rows;
 
 /// Stencil matrix A with 3, 5 or 7 points on a box of cells, or A + c 11ᵀ with a gauge c.
@@ -64,6 +65,48 @@ impl Stencil {
             gauge: 0.0,
             excess: None,
         }
+    }
+
+    /// Creates a stencil whose columns sum to zero, without a gauge.
+    ///
+    /// `[a, b] = coupling(axis, lower)` are what the block [[a, b], [−a, −b]] adds for a cell and the next one along an axis.
+    pub(crate) fn balanced(
+        cells: &[usize],
+        coupling: impl Fn(usize, usize) -> [f64; 2] + Sync,
+    ) -> Self {
+        let mut stencil = Self::new(cells);
+        let all = 0..stencil.cells();
+        for axis in 0..cells.len() {
+            let padded = axis + 3 - stencil.dim;
+            let (stride, count) = (stencil.stride(padded), stencil.shape[padded]);
+            let pairs = (&mut stencil.down[padded][..], &mut stencil.up[padded][..]);
+            each_block((all.clone(), pairs), &|(block, (down, up))| {
+                let below = block.zip(down.iter_mut().zip(up));
+                for (cell, (down, up)) in below.filter(|(i, _)| i / stride % count + 1 < count) {
+                    let [a, b] = coupling(axis, cell);
+                    (*down, *up) = (b, -a);
+                }
+            });
+        }
+        stencil.balance();
+        stencil
+    }
+
+    /// Sets the diagonal so that columns sum to zero.
+    fn balance(&mut self) {
+        let strides = [0, 1, 2].map(|axis| self.stride(axis));
+        let (up, down) = (&self.up, &self.down);
+        let cells = (0..self.centre.len(), &mut self.centre[..]);
+        each_block(cells, &|(block, centre)| {
+            for (cell, centre) in block.zip(centre) {
+                for axis in 0..3 {
+                    // The entry of the last cell of a line is zero, and so is that before the first cell of the next line.
+                    let below = cell.checked_sub(strides[axis]);
+                    *centre -= below.and_then(|i| down[axis].get(i)).unwrap_or(&0.0);
+                    *centre -= up[axis].get(cell).unwrap_or(&0.0);
+                }
+            }
+        });
     }
 
     /// Adds a 2×2 block that couples a cell with the next one along `axis`.

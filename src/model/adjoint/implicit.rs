@@ -25,8 +25,6 @@ pub struct Implicit<'a> {
     param_jacobian: Operator<'a>,
     /// Factor of A, or None if A is the identity.
     factor: Option<Box<dyn Factor + 'a>>,
-    /// ℓ₁ norms of the rows of A and of Aᵀ, which scale the random column.
-    units: [Vec<f64>; 2],
     /// Whether the random column of the first batch has been solved for.
     probed: AtomicBool,
     /// Second derivatives of the equations, if known.
@@ -52,17 +50,15 @@ impl<'a> Implicit<'a> {
         check::length("the rows of ∂g/∂θ", c.nrows(), a.nrows())?;
         a.check_finite("∂g/∂ρ")?;
         c.check_finite("∂g/∂θ")?;
-        let (mut units, mut factor) = ([vec![], vec![]], None);
-        if !a.is_identity() {
-            units = [Side::Plain, Side::Transpose].map(|side| a.row_sizes(side));
-            factor = Some(backend.factor(a.clone())?);
-        }
+        let factor = match a.is_identity() {
+            true => None,
+            false => Some(backend.factor(a.clone())?),
+        };
         Ok(Self {
             state_jacobian: a,
             param_jacobian: c,
             probed: AtomicBool::new(factor.is_none()),
             factor,
-            units,
             second: None,
         })
     }
@@ -135,9 +131,9 @@ impl<'a> Implicit<'a> {
     /// Draws a Gaussian right-hand side, scaled like the rows of A (or of Aᵀ).
     fn probe(&self, side: Side) -> Vec<f64> {
         // The range of a singular matrix has measure zero, so that a random vector lies outside it with probability one.
-        let units = &self.units[usize::from(side == Side::Transpose)];
+        let units = self.state_jacobian.row_sizes(side);
         let numbers = random::normal(units.len(), 0x5EED, 0);
-        numbers.iter().zip(units).map(|(x, u)| x * u).collect()
+        numbers.iter().zip(&units).map(|(x, u)| x * u).collect()
     }
 
     /// Checks the amplification ‖|A||x|‖/‖b‖ of the solve that included the random column.

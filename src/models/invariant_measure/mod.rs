@@ -279,22 +279,27 @@ impl Model for InvariantMeasure<'_> {
         // With J = v⁺ρ_lower − v⁻ρ_upper, ∂J/∂θ = (dv⁺/dv ρ_lower − dv⁻/dv ρ_upper) ∂v/∂θ. The mean rate of γ is the
         // sum of (v⁺ + v⁻)/h over the faces, divided by N.
         let p = self.param_dim();
-        let (mut slopes, mut rate_slopes) = (vec![[0.0; 3]; p], vec![0.0; p]);
-        let mut columns: Mat<f64> = self.grid.flux_divergence_columns(p, |face, out| {
-            out.fill(0.0);
-            self.sample(face, |weight, x| {
-                let v = self.flow.velocity(x, theta)[face.axis];
-                let parts = self.flux.parts(v);
-                let carried = parts.up_slope * rho[face.lower] + parts.down_slope * rho[face.upper];
-                let leaving = (parts.up_slope - parts.down_slope) / face.spacing;
-                self.flow.param_derivative(x, theta, &mut slopes);
-                let outputs = out.iter_mut().zip(&mut rate_slopes);
-                for ((out, rate), slope) in outputs.zip(&slopes) {
-                    *out += weight * carried * slope[face.axis];
-                    *rate += weight * leaving * slope[face.axis];
-                }
-            });
-        });
+        let (mut columns, rate_slopes) = self.grid.divergences_and_sums(
+            [p, p],
+            || vec![[0.0; 3]; p],
+            |slopes, face, out| {
+                out.fill(0.0);
+                let (fluxes, rates) = out.split_at_mut(p);
+                self.sample(face, |weight, x| {
+                    let v = self.flow.velocity(x, theta)[face.axis];
+                    let parts = self.flux.parts(v);
+                    let carried =
+                        parts.up_slope * rho[face.lower] + parts.down_slope * rho[face.upper];
+                    let leaving = (parts.up_slope - parts.down_slope) / face.spacing;
+                    self.flow.param_derivative(x, theta, slopes);
+                    let outputs = fluxes.iter_mut().zip(&mut *rates);
+                    for ((flux, rate), slope) in outputs.zip(&*slopes) {
+                        *flux += weight * carried * slope[face.axis];
+                        *rate += weight * leaving * slope[face.axis];
+                    }
+                });
+            },
+        );
         let n = rho.len() as f64;
         // ∂γ/∂θ times (1ᵀρ − 1/vol)/N. The term vanishes at a solution, but the Jacobian has to be right at
         // every ρ.

@@ -15,7 +15,7 @@ use super::iteration::Iteration;
 use super::lanes::scale;
 use super::level::{Level, reciprocals};
 use super::multigrid::Multigrid;
-use super::pipeline::{LINES, Pipeline, lines};
+use super::pipeline::{Pipeline, Stage, lines};
 use super::progress::Criteria;
 use super::system::{Precondition, System};
 use super::workspace::{Extent, WIDEST, WIDTHS, Workspace, width};
@@ -36,9 +36,8 @@ const WIDEST_SPAN: f64 = 1e30;
 /// anyway.
 const MODERATE: RangeInclusive<f64> = 1e-100..=1e100;
 
-/// Smallest number of columns in a chunk, if memory allows. A chunk with fewer columns takes as long as one
-/// with this many.
-const FEW: usize = 4;
+/// Smallest number of columns in a chunk, if memory allows. A single column takes most of the time of two.
+const FEW: usize = 2;
 
 /// Equations, stopping criteria and memory budget of one solve.
 pub(super) struct Request<'r> {
@@ -164,11 +163,11 @@ impl<T: Real> Preconditioned<T> {
     /// Returns the number of columns in a chunk, or `None` if the memory does not even suffice for chunks of
     /// one column on all threads.
     ///
-    /// Chunks are as wide as possible while all threads are busy, but at least four columns wide unless
+    /// Chunks are as wide as possible while all threads are busy, but at least two columns wide unless
     /// memory is short. The width does not affect results.
     fn chunk(&self, columns: usize, budget: Budget) -> Option<usize> {
-        // Kernels exist for 1, 4, 8 and 16 lanes, so that two columns take as long as four. If fewer than
-        // four columns were split, every thread would do the work of a whole chunk.
+        // Three columns on two threads are a chunk of two and one of a single column: three lanes in place of the four that
+        // a chunk of all would have.
         let share = columns.div_ceil(rayon::current_num_threads());
         let share = share.max(columns.min(FEW)).clamp(1, WIDEST);
         let narrower = WIDTHS.into_iter().rev().filter(|&w| w < share);
@@ -265,11 +264,13 @@ pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
         .map(|i| (i, x[i]))
         .collect();
     let level = Level::<f64>::new(&Arc::new(stencil.clone()), &inverse, 1.0);
-    let mut row = vec![[0.0]; LINES * stencil.rows(Side::Plain).shape[2]];
-    for corner in 0..8 {
-        let corner = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
+    let mut row = vec![[0.0]; lines(stencil.rows(Side::Plain).shape)];
+    // Sweeps that start from the same end of the first axis share a pass.
+    for descending in [false, true] {
+        let ends = [[false; 2], [false, true], [true, false], [true; 2]];
         let vectors = (b.as_chunks().0, x.as_chunks_mut().0);
-        Pipeline::<f64, 1>::new(&level, Side::Plain, vectors, &mut row).sweep(corner);
+        Pipeline::<f64, 1>::new(&level, Side::Plain, vectors, &mut row)
+            .run(descending, &mut ends.map(Stage::Sweep));
     }
     untouched.into_iter().for_each(|(i, value)| x[i] = value);
 }

@@ -27,7 +27,7 @@ struct Chunk {
 }
 
 impl Kernels {
-    /// Allocates the vectors for `chunks` chunks of `lanes` columns each. `lanes` must be 1, 4, 8 or 16.
+    /// Allocates the vectors for `chunks` chunks of `lanes` columns each. `lanes` must be 1, 2, 4, 8 or 16.
     pub fn new(stencil: &Stencil, chunks: usize, lanes: usize) -> Self {
         let stencil = &Arc::new(stencil.clone());
         let inverse = reciprocals(stencil);

@@ -6,9 +6,6 @@ use std::sync::Arc;
 use super::window::Window;
 use crate::linalg::operator::{LONG, Line, Pieces, ReadRows, Real, Rows, Side, Stencil};
 
-/// End of each axis at which a sweep starts: true for the upper end.
-pub(crate) type Corner = [bool; 3];
-
 /// Gauss-Seidel sweep along one line of cells for A or Aᵀ, from its first cell or, if `descending`, from its last.
 #[derive(Clone, Copy)]
 pub(super) struct LineSweep<'r, T> {

@@ -22,6 +22,12 @@ pub(crate) enum Stage<'c, T, const W: usize> {
     Prolong(&'c [[T; W]]),
 }
 
+impl<T, const W: usize> Stage<'_, T, W> {
+    pub(super) fn is_sweep(&self) -> bool {
+        matches!(self, Self::Sweep(_))
+    }
+}
+
 /// Planes of a pass, which take their turns from the first or, if `descending`, from the last.
 #[derive(Clone)]
 pub(super) struct Planes {
@@ -80,7 +86,7 @@ impl<T: Real, const W: usize> Passes<'_, T, W> {
     }
 
     /// Returns all lines of planes as one.
-    fn lines(self, planes: Range<usize>) -> Line {
+    pub(super) fn lines(self, planes: Range<usize>) -> Line {
         let [_, ny, nz] = self.rows.shape;
         Line {
             at: [planes.start, 0],

@@ -1,7 +1,6 @@
 //! Parts of a vector that one thread changes while other threads change other parts.
 
 use std::mem::take;
-use std::ops::Range;
 
 use crate::linalg::operator::{Line, Pieces};
 
@@ -22,6 +21,20 @@ impl<'w, T, const W: usize> Window<'w, T, W> {
             first: 0,
             cells,
             after: &[],
+        }
+    }
+
+    /// Creates a window on cells from `first` on, with the cells before and after them.
+    pub(super) fn between(
+        before: &'w [[T; W]],
+        (first, cells): (usize, &'w mut [[T; W]]),
+        after: &'w [[T; W]],
+    ) -> Self {
+        Self {
+            before,
+            first,
+            cells,
+            after,
         }
     }
 
@@ -48,38 +61,5 @@ impl<'w, T, const W: usize> Window<'w, T, W> {
             (rest, passed) = (after, start + len);
         }
         values
-    }
-
-    /// Closes the window up to a cell, and returns the values of the cells before it, for a window that was open from
-    /// the first cell on.
-    pub(super) fn leave(&mut self, cell: usize) -> &'w [[T; W]] {
-        let (left, cells) = take(&mut self.cells).split_at_mut(cell - self.first);
-        (self.before, self.first, self.cells) = (left, cell, cells);
-        self.before
-    }
-
-    /// Splits the window at a range of cells that both parts may read and neither may change.
-    pub(super) fn split(self, shared: Range<usize>) -> [Self; 2] {
-        let end = self.first + self.cells.len();
-        let [from, to] = [shared.start, shared.end].map(|cell| cell.clamp(self.first, end));
-        let (lower, rest) = self.cells.split_at_mut(from - self.first);
-        let (shared, upper) = rest.split_at_mut(to - from);
-        let shared: &[[T; W]] = shared;
-        // A part at an end of the window keeps what stands beyond that end.
-        let after = if from < end { shared } else { self.after };
-        let before = if to > self.first { shared } else { self.before };
-        let lower = Self {
-            before: self.before,
-            first: self.first,
-            cells: lower,
-            after,
-        };
-        let upper = Self {
-            before,
-            first: to,
-            cells: upper,
-            after: self.after,
-        };
-        [lower, upper]
     }
 }

@@ -7,8 +7,8 @@ pub(crate) const WIDEST: usize = 16;
 
 /// Numbers of interleaved columns for which the kernels are compiled.
 // The values of one cell fill vector registers: 4 and 8 doubles have 256 and 512 bits, 8 and 16 singles
-// likewise.
-pub(super) const WIDTHS: [usize; 4] = [1, 4, 8, WIDEST];
+// likewise. Two columns are half as much work and memory as four.
+pub(super) const WIDTHS: [usize; 5] = [1, 2, 4, 8, WIDEST];
 
 /// Returns the smallest entry of [`WIDTHS`] that is at least `columns`.
 pub(super) fn width(columns: usize) -> usize {
@@ -23,6 +23,10 @@ macro_rules! with_width {
         match $width {
             1 => {
                 const $W: usize = 1;
+                $call
+            }
+            2 => {
+                const $W: usize = 2;
                 $call
             }
             4 => {

@@ -75,9 +75,10 @@ impl<T: Number, const W: usize> Case<T, W> {
         let mut row = self.row();
         // Consecutive sweeps from all corners.
         for corner in 0..8_u32 {
-            let ends = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
+            let [x, y, z] = [0, 1, 2].map(|axis| corner >> axis & 1 == 1);
             let vectors = (wide::<_, W>(&self.b), wide_mut(&mut self.x));
-            Pipeline::new(&self.multigrid.levels[0], side, vectors, &mut row).sweep(ends);
+            Pipeline::new(&self.multigrid.levels[0], side, vectors, &mut row)
+                .run(x, &mut [Stage::Sweep([y, z])]);
             let v = self.vectors();
             self.hierarchy
                 .sweep(&self.bench.passes, rows, v, corner)
