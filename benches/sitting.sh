@@ -23,7 +23,7 @@ bench=$(cargo bench --no-run --features cuda --bench flagships --message-format=
 # Appends the lines that a program prints, under the name of its threads.
 collect() {
     local threads=$1 && shift
-    "$@" 2>>"$out/log" | tee -a "$out/log" | sed -n 's/^\([a-z0-9-]*,[^,]*,[^,]*\),\([0-9.e+-]*\).*/\1,\2/p' |
+    "$@" 2>>"$out/log" | tee -a "$out/log" | sed -n 's/^\([a-z0-9-]*,[^,]*,[^,]*\),\([0-9][0-9.e+-]*\).*/\1,\2/p' |
         sed "s/,pullback,/,pullback on $threads,/" | tee -a "$lines" >&2 || echo "skipped: $*" >&2
 }
 

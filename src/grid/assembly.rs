@@ -98,7 +98,8 @@ impl Grid {
 
     /// Computes the divergences of fluxes, one per column, and sums over all faces.
     ///
-    /// `flux(buffer, face, out)` writes the `columns` fluxes through a face and then its terms of the `sums` sums.
+    /// `flux(buffer, face, out)` writes the `columns` fluxes through a face and then its terms of the `sums` sums. Every slab
+    /// of cells has its own `buffer()`.
     pub(crate) fn divergences_and_sums<B>(
         &self,
         [columns, sums]: [usize; 2],
@@ -106,7 +107,8 @@ impl Grid {
         flux: impl Fn(&mut B, &Face, &mut [f64]) + Sync,
     ) -> (Mat<f64>, Vec<f64>) {
         let mut divergences = Mat::zeros(self.cells(), columns);
-        // Fluxes between two slabs are computed for either. The divergence of a cell is the same sum for slabs of any size.
+        // Fluxes between two slabs are computed twice, once for each. The divergence of a cell is the same sum for slabs of
+        // any size.
         let layer = self.stride(0);
         let size = layer * SLAB.max(BLOCK / layer);
         let slabs = divergences.par_row_chunks_mut(size).enumerate();
@@ -154,5 +156,47 @@ impl Grid {
         let mut columns = self.flux_divergence_columns(count, flux);
         (0..count).for_each(|j| columns[(self.cells() - 1, j)] = 0.0);
         Operator::dense(columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Boxes of one slab and of several, with axes of one cell.
+    const BOXES: [&[usize]; 6] = [
+        &[5],
+        &[9000],
+        &[3, 1, 4],
+        &[200, 50],
+        &[20, 23, 29],
+        &[1, 80, 90],
+    ];
+
+    fn boxed(cells: &[usize]) -> Grid {
+        let axes: Vec<_> = cells.iter().map(|&n| (0.0, 1.0 + n as f64, n)).collect();
+        Grid::new(&axes).unwrap()
+    }
+
+    #[test]
+    fn divergences_by_slabs_are_those_of_all_faces_in_turn() {
+        for cells in BOXES {
+            let grid = boxed(cells);
+            let flux = |face: &Face| (face.lower as f64 + 0.3 * face.centre[0]).sin();
+            let mut expected = vec![0.0; grid.cells()];
+            let mut faces = 0;
+            grid.visit_faces(|axis, lower, upper| {
+                let face = grid.face(axis, lower, upper);
+                expected[lower] += flux(&face) / face.spacing;
+                expected[upper] -= flux(&face) / face.spacing;
+                faces += 1;
+            });
+            let write = |(): &mut (), face: &Face, out: &mut [f64]| {
+                out.copy_from_slice(&[flux(face), 1.0]);
+            };
+            let (divergence, sums) = grid.divergences_and_sums([1, 1], || (), write);
+            assert_eq!(divergence.col_as_slice(0), expected, "{cells:?}");
+            assert_eq!(sums, [f64::from(faces)], "{cells:?}");
+        }
     }
 }

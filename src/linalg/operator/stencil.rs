@@ -79,12 +79,15 @@ impl Stencil {
         for axis in 0..cells.len() {
             let padded = axis + 3 - stencil.dim;
             let (stride, count) = (stencil.stride(padded), stencil.shape[padded]);
+            if count < 2 {
+                continue;
+            }
             let pairs = (&mut stencil.down[padded][..], &mut stencil.up[padded][..]);
             each_block((all.clone(), pairs), &|(block, (down, up))| {
                 let below = block.zip(down.iter_mut().zip(up));
                 for (cell, (down, up)) in below.filter(|(i, _)| i / stride % count + 1 < count) {
                     let [a, b] = coupling(axis, cell);
-                    (*down, *up) = (b, -a);
+                    (*down, *up) = (b, 0.0 - a);
                 }
             });
         }
@@ -100,7 +103,7 @@ impl Stencil {
         each_block(cells, &|(block, centre)| {
             for (cell, centre) in block.zip(centre) {
                 for axis in 0..3 {
-                    // The entry of the last cell of a line is zero, and so is that before the first cell of the next line.
+                    // The entry of the last cell along an axis is zero. It stands before the first cell of the next line.
                     let below = cell.checked_sub(strides[axis]);
                     *centre -= below.and_then(|i| down[axis].get(i)).unwrap_or(&0.0);
                     *centre -= up[axis].get(cell).unwrap_or(&0.0);
@@ -270,5 +273,41 @@ impl Stencil {
         }
         let pattern = SymbolicSparseColMat::new_checked(n, n, pointers, None, rows);
         SparseColMat::new(pattern, values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries that are the same cell by cell and axis by axis, whatever the boxes that threads take.
+    #[test]
+    fn balanced_stencils_are_those_of_their_couplings() {
+        let coupling = |axis: usize, lower: usize| {
+            let number = (7 * lower + axis) as f64;
+            [1.0 + number.sin(), number.cos() - 1.5]
+        };
+        let shapes: [&[usize]; 7] = [
+            &[1],
+            &[5000],
+            &[100, 100, 1],
+            &[1, 100, 100],
+            &[70, 1, 70],
+            &[90, 70],
+            &[20, 21, 22],
+        ];
+        for shape in shapes {
+            let mut expected = Stencil::new(shape);
+            for axis in 0..shape.len() {
+                let stride: usize = shape[axis + 1..].iter().product();
+                for lower in 0..expected.cells() {
+                    if lower / stride % shape[axis] + 1 < shape[axis] {
+                        let [a, b] = coupling(axis, lower);
+                        expected.couple(axis, lower, [[a, b], [-a, -b]]);
+                    }
+                }
+            }
+            assert_eq!(Stencil::balanced(shape, coupling), expected, "{shape:?}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::iteration::Iteration;
 use super::lanes::scale;
 use super::level::{Level, reciprocals};
 use super::multigrid::Multigrid;
-use super::pipeline::{Pipeline, Stage, lines};
+use super::pipeline::{LINES, MOST_THREADS, Pipeline, Stage, lines};
 use super::progress::Criteria;
 use super::system::{Precondition, System};
 use super::workspace::{Extent, WIDEST, WIDTHS, Workspace, width};
@@ -179,6 +179,20 @@ impl<T: Real> Preconditioned<T> {
         })
     }
 
+    /// Allocates workspaces until `count` idle ones have as many lanes.
+    fn reserve(&self, count: usize, lanes: usize) -> Result<()> {
+        let fits = |workspace: &Workspace<T>| workspace.has(lanes);
+        // Wider workspaces serve as well, but not beside others that are yet to be allocated: the budget is for `count`
+        // workspaces of these lanes.
+        let enough = self.workspaces.idle_that(fits) >= count;
+        let keep = |workspace: &Workspace<T>| {
+            workspace.has(lanes) && (enough || !workspace.has(lanes + 1))
+        };
+        self.workspaces.keep(keep);
+        let make = || Ok(Workspace::new(&self.extent, lanes));
+        self.workspaces.reserve(count, fits, make)
+    }
+
     fn method(&self) -> Method {
         match (&self.precondition, self.definite) {
             (Precondition::Dilu(_), true) => Method::DiluConjugateGradients,
@@ -227,12 +241,7 @@ impl<T: Real> Iterative for Preconditioned<T> {
         };
         let worst = |a: SolveStats, b: SolveStats| Ok(a.worst(b));
         let stats = if let Some(chunk) = chunk {
-            let lanes = width(chunk);
-            let fits = |workspace: &Workspace<T>| workspace.has(lanes);
-            let make = || Result::Ok(Workspace::new(&self.extent, lanes));
-            let count = at_once(batch.ncols().div_ceil(chunk));
-            self.workspaces.keep(fits);
-            self.workspaces.reserve(count, fits, make)?;
+            self.reserve(at_once(chunks), width(chunk))?;
             let chunks = batch.rb_mut().par_col_chunks_mut(chunk).enumerate();
             chunks
                 .map(|(i, columns)| solve_chunk(i * chunk, columns))
@@ -264,7 +273,12 @@ pub(crate) fn smooth(stencil: &Stencil, b: &[f64], x: &mut [f64]) {
         .map(|i| (i, x[i]))
         .collect();
     let level = Level::<f64>::new(&Arc::new(stencil.clone()), &inverse, 1.0);
-    let mut row = vec![[0.0]; lines(stencil.rows(Side::Plain).shape)];
+    let [planes, _, line] = stencil.rows(Side::Plain).shape;
+    let row = match planes {
+        1 => line,
+        _ => LINES * line * at_once(MOST_THREADS),
+    };
+    let mut row = vec![[0.0]; row];
     // Sweeps that start from the same end of the first axis share a pass.
     for descending in [false, true] {
         let ends = [[false; 2], [false, true], [true, false], [true; 2]];

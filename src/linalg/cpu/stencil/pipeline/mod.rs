@@ -86,7 +86,7 @@ impl<'p, T: Real, const W: usize> Pipeline<'p, T, W> {
             window: Window::whole(self.x),
             row: self.row,
         };
-        if groups > 1 && count > 1 && lines * cells * W >= LARGE_PLANE {
+        if groups > 1 && schedule.turns() >= groups && lines * cells * W >= LARGE_PLANE {
             return team::run(passes, (schedule, groups), stages, part);
         }
         vectorised(

@@ -2,7 +2,7 @@
 
 use crate::linalg::cpu::stencil::passes::Planes;
 
-/// Turns of stages: groups of `width` planes, of which a stage takes one at every step, one step after the stage before it.
+/// Turns of stages: runs of `width` planes, of which a stage takes one at every step, one step after the stage before it.
 ///
 /// A stage passes over its planes when its predecessor has left them and those of the turn after.
 #[derive(Clone, Copy)]
@@ -16,7 +16,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// Returns the number of turns of a stage.
-    fn turns(self) -> usize {
+    pub(super) fn turns(self) -> usize {
         self.count.div_ceil(self.width)
     }
 

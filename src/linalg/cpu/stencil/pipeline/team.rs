@@ -17,7 +17,7 @@ const LOOKS: usize = 1 << 10;
 /// Passes, the vector that they change, and the progress of the groups.
 ///
 /// At a step a group changes one turn for each of its stages. It reads the turns before and after these. A group takes
-/// a step when the group before it has completed that step. Its predecessor then works at least one turn further along,
+/// a step when the group before it has completed that step. Its predecessor then works at least two turns further along,
 /// and does not change what this group reads. The locks are thus always free. They make this visible to the compiler.
 struct Team<'t, T, const W: usize> {
     passes: Passes<'t, T, W>,
@@ -140,12 +140,14 @@ impl<'t, T: Real, const W: usize> Team<'t, T, W> {
     }
 
     /// Does the stages of one group, of which `first` is the number of the first.
+    ///
+    /// This must not call rayon, which might let the thread wait for a group that it has yet to do itself.
     fn work(&self, group: usize, first: usize, stages: &mut [Stage<'_, T, W>], row: &mut [[T; W]]) {
-        // If this group ends early, by a panic, the next ones do not wait for ever.
-        let _end = Completion(&self.completed[group]);
+        let end = Completion(&self.completed[group]);
         for step in first..self.schedule.steps(first + stages.len()) {
-            if let Some(previous) = group.checked_sub(1) {
-                wait(|| self.completed[previous].load(Ordering::Acquire) > step);
+            let previous = group.checked_sub(1).map(|group| &self.completed[group]);
+            if previous.is_some_and(|previous| !follows(previous, step)) {
+                return;
             }
             for (number, stage) in (first..).zip(&mut *stages) {
                 if let Some(turn) = self.schedule.turn(step, number) {
@@ -154,6 +156,7 @@ impl<'t, T: Real, const W: usize> Team<'t, T, W> {
             }
             self.completed[group].store(step + 1, Ordering::Release);
         }
+        end.reached();
     }
 
     /// Applies a stage to the planes of one turn.
@@ -189,7 +192,7 @@ impl<'t, T: Real, const W: usize> Team<'t, T, W> {
 struct Shares {
     /// Number of stages before the first sweep. They belong to the first group.
     before: usize,
-    /// Number of sweeps, all of which follow.
+    /// Number of stages after these: sweeps.
     sweeps: usize,
     groups: usize,
 }
@@ -205,24 +208,38 @@ impl Shares {
     }
 }
 
-/// Sets the number of completed steps of a group to the largest when it goes out of scope.
+/// Number of completed steps of a group that has done all it had to do. The next group has steps beyond the last of this one.
+const ALL: usize = usize::MAX - 1;
+
+/// Number of completed steps of a group that has panicked.
+const ABANDONED: usize = usize::MAX;
+
+/// Tells the next group how a group ends. Unless the end is reached, the work has been abandoned.
 struct Completion<'c>(&'c AtomicUsize);
 
-impl Drop for Completion<'_> {
-    fn drop(&mut self) {
-        self.0.store(usize::MAX, Ordering::Release);
+impl Completion<'_> {
+    fn reached(self) {
+        self.0.store(ALL, Ordering::Release);
+        std::mem::forget(self);
     }
 }
 
-/// Waits until a condition holds.
-fn wait(holds: impl Fn() -> bool) {
-    // A step takes 20 to 200 µs, less than it takes to put a thread to sleep and to wake it.
-    let mut looks = 0;
-    while !holds() {
-        match looks < LOOKS {
-            true => std::hint::spin_loop(),
-            false => std::thread::yield_now(),
-        }
-        looks += 1;
+impl Drop for Completion<'_> {
+    fn drop(&mut self) {
+        self.0.store(ABANDONED, Ordering::Release);
     }
+}
+
+/// Waits until the previous group has completed a step. Returns false if it has been abandoned.
+fn follows(previous: &AtomicUsize, step: usize) -> bool {
+    // A step takes 5 to 200 µs, seldom much longer than it takes to put a thread to sleep and to wake it.
+    for looks in 0_usize.. {
+        match previous.load(Ordering::Acquire) {
+            ABANDONED => return false,
+            completed if completed > step => break,
+            _ if looks < LOOKS => std::hint::spin_loop(),
+            _ => std::thread::yield_now(),
+        }
+    }
+    true
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::ThreadPoolBuilder;
+
 use super::{LINES, MOST_THREADS, Pipeline, Stage};
 use crate::linalg::cpu::stencil::level::{Level, reciprocals};
 use crate::linalg::operator::{Real, Side, Stencil};
@@ -193,21 +195,32 @@ fn passes_give_the_bits_of_plain_passes() {
         [4, 1, 1],
         [1, 1, 1],
     ];
-    for threads in 1..=MOST_THREADS {
-        for shape in large {
-            for sweeps in [1, 4] {
-                check::<f64, 1>(shape, threads, sweeps);
-                check::<f32, 1>(shape, threads, sweeps);
-                check::<f64, 4>(shape, threads, sweeps);
+    // Groups of stages run one after another, with the help of one thread, and all at once.
+    for processors in [1, 2, MOST_THREADS] {
+        let pool = ThreadPoolBuilder::new().num_threads(processors).build();
+        pool.unwrap().install(|| {
+            for threads in 1..=MOST_THREADS {
+                for shape in large {
+                    check_large(shape, threads);
+                }
+                for shape in small.into_iter().filter(|&shape| plain_axes(shape)) {
+                    check::<f64, 1>(shape, threads, 4);
+                    check::<f64, 16>(shape, threads, 4);
+                    check::<f32, 4>(shape, threads, 4);
+                }
             }
-            check::<f64, 8>(shape, threads, 4);
-        }
-        for shape in small.into_iter().filter(|&shape| plain_axes(shape)) {
-            check::<f64, 1>(shape, threads, 4);
-            check::<f64, 16>(shape, threads, 4);
-            check::<f32, 4>(shape, threads, 4);
-        }
+        });
     }
+}
+
+fn check_large(shape: Shape, threads: usize) {
+    for sweeps in [1, 2, 4] {
+        check::<f64, 1>(shape, threads, sweeps);
+        check::<f32, 1>(shape, threads, sweeps);
+        check::<f64, 2>(shape, threads, sweeps);
+        check::<f64, 4>(shape, threads, sweeps);
+    }
+    check::<f64, 8>(shape, threads, 4);
 }
 
 /// Whether axes of one cell come first, as a level stores them.
