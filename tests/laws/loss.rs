@@ -2,7 +2,9 @@
 
 use crate::support::{column, definite, density, dot, gap, grids, matrix_gap};
 use pullback::faer::Mat;
-use pullback::loss::{Divergence, L2Misfit, Observations, Penalty, Robust, SobolevMisfit, Sum};
+use pullback::loss::{
+    Divergence, L2Misfit, Observations, Penalty, Robust, Sinkhorn, SobolevMisfit, Sum, Transport,
+};
 use pullback::metric::Observed;
 use pullback::models::{GaussianMixture, Parameter};
 use pullback::{Cpu, Descent, Error, Grid, Loss, Metric, Noise, Operator, random};
@@ -45,7 +47,25 @@ fn losses(grid: &Grid, target: &[f64]) -> Vec<(&'static str, Box<dyn Loss>)> {
         ("Cauchy", robust(target, Penalty::Cauchy)),
         ("Tukey", robust(target, Penalty::Tukey)),
         ("sum", Box::new(sum)),
+        (
+            "W2 of marginals",
+            Box::new(Transport::marginals(grid, q()).unwrap()),
+        ),
     ]
+}
+
+/// Every loss, those included whose metric is their Hessian only up to a discretisation.
+fn all_losses(grid: &Grid, target: &[f64]) -> Vec<(&'static str, Box<dyn Loss>)> {
+    let mut all = losses(grid, target);
+    for (name, extrapolate) in [("entropic W2", false), ("extrapolated W2", true)] {
+        let options = Sinkhorn {
+            extrapolate,
+            ..Sinkhorn::default()
+        };
+        let loss = Transport::sinkhorn(grid, target.to_vec(), &options);
+        all.push((name, Box::new(loss.unwrap())));
+    }
+    all
 }
 
 /// `rows` random observations of `target`, without error, that expect correlated noise.
@@ -93,7 +113,7 @@ fn best(error: impl Fn(f64) -> f64) -> f64 {
 fn gradients_are_derivatives() {
     for (grid, seed) in grids().iter().zip(1..) {
         let (q, rho) = (density(grid, seed), density(grid, seed + 10));
-        for (name, loss) in losses(grid, &q) {
+        for (name, loss) in all_losses(grid, &q) {
             loss.check(&rho).unwrap();
             let (u, v) = (gradient(loss.as_ref(), &rho), relative(&rho, seed));
             let slope = dot(&u, &v);
@@ -115,7 +135,7 @@ fn gradients_are_derivatives() {
 fn losses_vanish_at_the_match_and_are_positive_elsewhere() {
     for (grid, seed) in grids().iter().zip(1..) {
         let (q, rho) = (density(grid, seed), density(grid, seed + 10));
-        for (name, loss) in losses(grid, &q) {
+        for (name, loss) in all_losses(grid, &q) {
             let (least, far) = (loss.value(&q), loss.value(&rho));
             let flat = gradient(loss.as_ref(), &q)
                 .iter()

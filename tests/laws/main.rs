@@ -30,4 +30,5 @@ mod sketch_lorenz;
 mod stacked_dual;
 #[path = "../support/mod.rs"]
 mod support;
+mod transport;
 mod verify;

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::{Backend, Operator};
 use crate::loss::{
-    Divergence, L2Misfit, Loss, Misfit, Observations, Penalty, Robust, SobolevMisfit, Sum,
+    Divergence, L2Misfit, Loss, Misfit, Observations, Penalty, Robust, Sinkhorn, SobolevMisfit,
+    Sum, Transport,
 };
 use crate::metric::{L2, Metric};
 use crate::model::Equations;
@@ -92,7 +93,32 @@ fn losses(grid: &Grid, target: &[f64]) -> Losses {
         ("Cauchy", robust(observed(), Penalty::Cauchy)),
         ("Tukey", robust(observed(), Penalty::Tukey)),
         ("sum", Box::new(sum)),
+        (
+            "W2 of marginals",
+            Box::new(Transport::marginals(grid, q()).unwrap()),
+        ),
     ]
+}
+
+/// The metric of the entropic cost is another discretisation of its Hessian.
+#[test]
+fn entropic_losses_pass() {
+    for grid in [line(), plane()] {
+        let (target, rho) = (bumps(&grid, -1.0), bumps(&grid, 0.3));
+        for extrapolate in [false, true] {
+            let options = Sinkhorn {
+                extrapolate,
+                ..Sinkhorn::default()
+            };
+            let loss = Transport::sinkhorn(&grid, target.clone(), &options).unwrap();
+            for seed in 0..3 {
+                for at in [&rho, &target] {
+                    let report = verify::loss(&loss, at, seed).unwrap();
+                    assert_passes("entropic", &report);
+                }
+            }
+        }
+    }
 }
 
 #[test]
