@@ -141,7 +141,7 @@ pub enum Error {
     /// A weight ε of the entropy for which the cells are too wide.
     #[error(
         "ε = {} is too small for cells {} wide, since the kernel exp(−|x − y|²/ε) must not fall between them; take at least \
-         the square of the width, better four times as much, or a finer grid",
+         the square of the width, better twice as much, or a finer grid",
         number(*epsilon), number(*widest)
     )]
     Blur {

@@ -177,13 +177,13 @@ impl AtDensity<'_> {
     }
 }
 
-/// Returns the default ε: (2h)² for the widest cells, but at least an eighth of the least variance of the data along an axis.
+/// Returns the default ε: 2h² for the widest cells, but at least an eighth of the least variance of the data along an axis.
 fn default_epsilon(grid: &Grid, data: &Measure) -> f64 {
-    // The bias of S_ε is about .01 ε²/s² for Gaussians of the deviation s, so that an eighth of s² leaves 2·10⁻⁴ s². A smaller ε
-    // takes more iterations, in proportion to 1/√ε.
+    // Sums over cells see the grid by a fraction 2 e^{−π²ε/h²}, or 5·10⁻⁹ at 2h². The bias of S_ε is about .01 ε²/s² for
+    // Gaussians of the deviation s, so that an eighth of s² leaves 2·10⁻⁴ s². A smaller ε takes more iterations.
     let widest = widest_cell(grid);
     let deviations = data.deviations.iter().fold(f64::INFINITY, |m, s| m.min(*s));
-    (4.0 * widest * widest).max(deviations * deviations / 8.0)
+    (2.0 * widest * widest).max(deviations * deviations / 8.0)
 }
 
 /// Returns the width of the cells along the axis where they are widest.

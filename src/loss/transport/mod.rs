@@ -88,7 +88,7 @@ enum Method {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sinkhorn {
-    /// Weight ε of the entropy, in squared units of length. By default (2h)² with the widest cells h, but at least an eighth
+    /// Weight ε of the entropy, in squared units of length. By default 2h² with the widest cells h, but at least an eighth
     /// of the least variance of the target along an axis.
     pub epsilon: Option<f64>,
     /// Whether to extrapolate to ε = 0 by (4S_ε − S_2ε)/3, which takes half as much time again. It is exact to O(ε⁴) for
