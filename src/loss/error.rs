@@ -129,7 +129,7 @@ pub enum Error {
     /// A state and data of different masses, compared by transport.
     #[error(
         "the state has the mass {} and the target {}, but transport moves mass and makes none; divide both by their masses, widen \
-         the grid if mass leaves it, or compare them by a `Divergence` if the mass itself is unknown",
+         the grid if mass leaves it, or compare them by `UnbalancedTransport` or a `Divergence`",
         number(*state), number(*data)
     )]
     Masses {

@@ -20,7 +20,7 @@ pub use self::observations::Observations;
 pub use self::robust::{Penalty, Robust};
 pub use self::sobolev::SobolevMisfit;
 pub use self::sum::Sum;
-pub use self::transport::{Sinkhorn, Transport};
+pub use self::transport::{Sinkhorn, Transport, UnbalancedTransport};
 
 use faer::{Mat, MatRef};
 

@@ -1,7 +1,7 @@
 //! Input that makes no sense is an error that names the argument and the remedy: transport losses.
 
 use crate::support::bad::{check, row};
-use pullback::loss::{Sinkhorn, Transport, value_of};
+use pullback::loss::{Sinkhorn, Transport, UnbalancedTransport, value_of};
 use pullback::{Grid, Loss};
 
 const NAN: f64 = f64::NAN;
@@ -133,4 +133,54 @@ fn too_few_iterations() {
     let at = || loss.at(&far, pullback::Cpu::shared()).map(|_| ());
     check(vec![row("30 iterations", "Unconverged", "raise ε", at)]);
     assert!(loss.value(&far).is_nan());
+}
+
+#[test]
+fn unbalanced_losses() {
+    let with = |target: f64, lambda: f64, options: Sinkhorn| {
+        move || UnbalancedTransport::new(&plane(), vec![target; 16], lambda, &options)
+    };
+    let plain = Sinkhorn::default;
+    let extrapolated = Sinkhorn {
+        extrapolate: true,
+        ..plain()
+    };
+    let fine = Sinkhorn {
+        epsilon: Some(0.1),
+        ..plain()
+    };
+    let loss = UnbalancedTransport::new(&plane(), vec![1.0; 16], 1.0, &plain()).unwrap();
+    let state = |r: f64| {
+        let loss = &loss;
+        move || loss.at(&[r; 16], pullback::Cpu::shared()).map(|_| ())
+    };
+    check(vec![
+        row(
+            "λ = 0",
+            "NotPositive",
+            "λ of an unbalanced",
+            with(1.0, 0.0, plain()),
+        ),
+        row(
+            "λ NaN",
+            "NotFinite",
+            "λ of an unbalanced",
+            with(1.0, NAN, plain()),
+        ),
+        row(
+            "extrapolated",
+            "Option",
+            "leave `extrapolate` false",
+            with(1.0, 1.0, extrapolated),
+        ),
+        row("ε tiny", "Blur", "finer grid", with(1.0, 1.0, fine)),
+        row("empty", "NoMass", "positive mass", with(0.0, 1.0, plain())),
+        row("negative", "Negative", "clip", with(-1.0, 1.0, plain())),
+        row("empty state", "NoMass", "positive mass", state(0.0)),
+        row("NaN state", "NotFinite", "state", state(NAN)),
+        row("short state", "Dimension", "state", || {
+            loss.check(&[1.0; 15])
+        }),
+    ]);
+    assert!(state(7.0)().is_ok());
 }

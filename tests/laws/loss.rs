@@ -4,6 +4,7 @@ use crate::support::{column, definite, density, dot, gap, grids, matrix_gap};
 use pullback::faer::Mat;
 use pullback::loss::{
     Divergence, L2Misfit, Observations, Penalty, Robust, Sinkhorn, SobolevMisfit, Sum, Transport,
+    UnbalancedTransport,
 };
 use pullback::metric::Observed;
 use pullback::models::{GaussianMixture, Parameter};
@@ -65,6 +66,8 @@ fn all_losses(grid: &Grid, target: &[f64]) -> Vec<(&'static str, Box<dyn Loss>)>
         let loss = Transport::sinkhorn(grid, target.to_vec(), &options);
         all.push((name, Box::new(loss.unwrap())));
     }
+    let unbalanced = UnbalancedTransport::new(grid, target.to_vec(), 2.0, &Sinkhorn::default());
+    all.push(("unbalanced", Box::new(unbalanced.unwrap())));
     all
 }
 

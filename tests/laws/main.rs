@@ -31,4 +31,5 @@ mod stacked_dual;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;
+mod transport_dense;
 mod verify;

@@ -1,7 +1,7 @@
-//! Transport losses against closed forms, a dense iteration, and each other.
+//! Transport losses against closed forms and each other.
 
 use crate::support::{dot, gap};
-use pullback::loss::{Sinkhorn, Transport};
+use pullback::loss::{Sinkhorn, Transport, UnbalancedTransport};
 use pullback::{Cpu, Grid, Loss};
 
 /// Gaussian density of mass one on a grid.
@@ -113,91 +113,6 @@ fn the_entropic_cost_does_not_see_the_grid() {
     };
     let (coarse, fine) = (value(52), value(104));
     assert!((coarse - fine).abs() < 1e-7, "{coarse} and {fine}");
-}
-
-/// S_ε and its derivative by Sinkhorn's iteration with the whole matrix of costs, in logarithms.
-fn dense(grid: &Grid, a: &[f64], b: &[f64], epsilon: f64) -> (f64, Vec<f64>) {
-    let n = grid.cells();
-    let shares = |r: &[f64]| {
-        let total: f64 = r.iter().sum();
-        r.iter().map(|r| r / total).collect::<Vec<f64>>()
-    };
-    let (a, b) = (shares(a), shares(b));
-    let cost = |i: usize, j: usize| -> f64 {
-        let (x, y) = (grid.centre(i), grid.centre(j));
-        (0..3).map(|d| (x[d] - y[d]).powi(2)).sum()
-    };
-    let costs: Vec<f64> = (0..n * n).map(|k| cost(k / n, k % n) / epsilon).collect();
-    let soft = |m: &[f64], g: &[f64]| -> Vec<f64> {
-        let at = |i: usize| {
-            let term = |j: usize| m[j].ln() + g[j] - costs[i * n + j];
-            let top = (0..n).map(term).fold(f64::NEG_INFINITY, f64::max);
-            -(top + (0..n).map(|j| (term(j) - top).exp()).sum::<f64>().ln())
-        };
-        (0..n).map(at).collect()
-    };
-    let solve = |a: &[f64], b: &[f64]| {
-        let mut g = vec![0.0; n];
-        for _ in 0..20_000 {
-            let f = soft(b, &g);
-            let next = soft(a, &f);
-            let off = gap(&next, &g);
-            g = next;
-            if off < 1e-14 {
-                break;
-            }
-        }
-        [soft(b, &g), g]
-    };
-    let [f, g] = solve(&a, &b);
-    let own = |m: &[f64]| {
-        // A symmetric pair of potentials of a measure with itself.
-        let [f, g] = solve(m, m);
-        let pairs = f.iter().zip(&g);
-        pairs.map(|(f, g)| 0.5 * (f + g)).collect::<Vec<f64>>()
-    };
-    let (p, q) = (own(&a), own(&b));
-    let value = dot(&a, &f) + dot(&b, &g) - dot(&a, &p) - dot(&b, &q);
-    let slope = f.iter().zip(&p).map(|(f, p)| epsilon * (f - p)).collect();
-    (epsilon * value, slope)
-}
-
-#[test]
-fn the_entropic_cost_is_that_of_the_whole_matrix() {
-    let axes: [&[(f64, f64, usize)]; 3] = [
-        &[(-2.0, 3.0, 17)],
-        &[(0.0, 1.5, 7), (-1.0, 1.0, 8)],
-        &[(0.0, 1.0, 4), (-1.0, 0.5, 3), (0.0, 1.5, 5)],
-    ];
-    for (axes, seed) in axes.iter().zip(1..) {
-        let grid = Grid::new(axes).unwrap();
-        let (a, b) = (
-            crate::support::density(&grid, seed),
-            crate::support::density(&grid, seed + 10),
-        );
-        let epsilon = 0.5;
-        let options = Sinkhorn {
-            epsilon: Some(epsilon),
-            ..Sinkhorn::default()
-        };
-        let loss = Transport::sinkhorn(&grid, b.clone(), &options).unwrap();
-        let (value, slope) = dense(&grid, &a, &b, epsilon);
-        let off = (2.0 * loss.value(&a) / value - 1.0).abs();
-        // ∂f/∂ρ = ½ (φ − ⟨φ⟩) vol for densities of mass one.
-        let total: f64 = a.iter().sum();
-        let mean = dot(&slope, &a) / total;
-        let expected: Vec<f64> = slope
-            .iter()
-            .map(|s| 0.5 * grid.volume() * (s - mean))
-            .collect();
-        let tilt = gap(&gradient(&loss, &a), &expected);
-        println!("{}-D: {off:.1e}, {tilt:.1e}", grid.dim());
-        assert!(
-            off < 1e-10 && tilt < 1e-9,
-            "{}-D: {off:e}, {tilt:e}",
-            grid.dim()
-        );
-    }
 }
 
 /// ½W₂² on a line by sums over many levels of the quantile functions.
@@ -326,5 +241,36 @@ fn second_derivatives_on_axes_are_those_of_the_gradient() {
         });
         let off = off.fold(f64::INFINITY, f64::min);
         assert!(off < 1e-8, "{}-D: {off:e}", grid.dim());
+    }
+}
+
+/// For large λ mass is only moved, and at the same place it is only changed.
+#[test]
+fn the_unbalanced_cost_has_its_limits() {
+    let (grid, [a, b]) = plane(32);
+    let options = Sinkhorn {
+        epsilon: Some(0.4),
+        ..Sinkhorn::default()
+    };
+    let value = |q: &[f64], lambda: f64, rho: &[f64]| {
+        UnbalancedTransport::new(&grid, q.to_vec(), lambda, &options).map(|l| l.value(rho))
+    };
+    let moved = Transport::sinkhorn(&grid, b.clone(), &options)
+        .unwrap()
+        .value(&a);
+    // The difference is of the order of 1/λ.
+    let off = |lambda| moved - value(&b, lambda, &a).unwrap();
+    let (near, far) = (off(1e4), off(1e5));
+    assert!(
+        near > 0.0 && far < 2e-4 && (near / far - 10.0).abs() < 0.05,
+        "{near:e}, {far:e}"
+    );
+    // λ (√s − 1)² a unit of mass for a change by the factor s, up to a fraction of the order of ε/λ.
+    let louder: Vec<f64> = a.iter().map(|r| 1.2 * r).collect();
+    for lambda in [20.0, 200.0] {
+        let changed = 2.0 * value(&a, lambda, &louder).unwrap();
+        let off = changed / (lambda * (1.2_f64.sqrt() - 1.0).powi(2)) - 1.0;
+        println!("λ = {lambda}: {off:.1e}");
+        assert!(off.abs() < 0.3 / lambda, "λ = {lambda}: {off:e}");
     }
 }

@@ -32,7 +32,7 @@ impl Entropic {
         let data = Measure::new(grid, target);
         let epsilon = sinkhorn
             .epsilon
-            .unwrap_or_else(|| default_epsilon(grid, &data));
+            .unwrap_or_else(|| default_epsilon(grid, &data.deviations));
         let limits = Limits {
             tolerance: sinkhorn.tolerance,
             iterations: sinkhorn.iterations,
@@ -178,23 +178,23 @@ impl AtDensity<'_> {
 }
 
 /// Returns the default ε: 2h² for the widest cells, but at least an eighth of the least variance of the data along an axis.
-fn default_epsilon(grid: &Grid, data: &Measure) -> f64 {
+pub(super) fn default_epsilon(grid: &Grid, deviations: &[f64]) -> f64 {
     // Sums over cells see the grid by a fraction 2 e^{−π²ε/h²}, or 5·10⁻⁹ at 2h². The bias of S_ε is about .01 ε²/s² for
     // Gaussians of the deviation s, so that an eighth of s² leaves 2·10⁻⁴ s². A smaller ε takes more iterations.
     let widest = widest_cell(grid);
-    let deviations = data.deviations.iter().fold(f64::INFINITY, |m, s| m.min(*s));
-    (2.0 * widest * widest).max(deviations * deviations / 8.0)
+    let least = deviations.iter().fold(f64::INFINITY, |m, s| m.min(*s));
+    (2.0 * widest * widest).max(least * least / 8.0)
 }
 
 /// Returns the width of the cells along the axis where they are widest.
-fn widest_cell(grid: &Grid) -> f64 {
+pub(super) fn widest_cell(grid: &Grid) -> f64 {
     let widths = grid.axes().iter().map(|a| a.spacing());
     widths.fold(0.0, f64::max)
 }
 
 impl Sinkhorn {
     /// Checks the options for a grid.
-    fn check(&self, grid: &Grid) -> Result<()> {
+    pub(super) fn check(&self, grid: &Grid) -> Result<()> {
         check::option(
             "the tolerance of Sinkhorn's iteration",
             self.tolerance,
@@ -219,7 +219,8 @@ impl Sinkhorn {
     }
 }
 
-fn stopped(stopped: Stopped, epsilon: f64) -> crate::error::Error {
+/// Returns the error of an iteration at ε that did not converge.
+pub(super) fn stopped(stopped: Stopped, epsilon: f64) -> crate::error::Error {
     let Stopped { iterations, error } = stopped;
     Error::Unconverged {
         epsilon,

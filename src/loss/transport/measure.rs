@@ -25,10 +25,7 @@ pub(super) struct Measure {
 impl Measure {
     /// Returns the measure of a density divided by its mass.
     pub(super) fn new(grid: &Grid, density: &[f64]) -> Self {
-        let total: f64 = density.iter().sum();
-        let masses: Vec<f64> = (density.iter().map(|r| r / total))
-            .map(|m| if m > LEAST { m } else { 0.0 })
-            .collect();
+        let masses = shares(density, density.iter().sum());
         let (mut mean, mut deviations, mut axes) = (Vec::new(), Vec::new(), Vec::new());
         for (d, axis) in grid.axes().iter().enumerate() {
             let marginal = marginal(&masses, axis.cells, grid.stride(d));
@@ -54,6 +51,12 @@ impl Measure {
         let cells = self.masses.iter().enumerate().filter(|(_, m)| **m > 0.0);
         cells.map(|(i, m)| m * f(i)).sum()
     }
+}
+
+/// Returns the densities divided by a total, zero for shares of [`LEAST`] or less.
+pub(super) fn shares(density: &[f64], total: f64) -> Vec<f64> {
+    let shares = density.iter().map(|r| r / total);
+    shares.map(|m| if m > LEAST { m } else { 0.0 }).collect()
 }
 
 /// Returns the sums over all axes but one, an axis of n cells that are `stride` apart.

@@ -18,7 +18,7 @@ use super::mixing::{Limits, Stopped, fixed_point};
 //
 // The iteration of a measure with itself reduces errors by at least ⅓ a step, so that accuracy is cheap. Potentials of equal
 // measures then agree to rounding, and the loss vanishes at the match.
-const SELF_TOLERANCE: f64 = 1e-13;
+pub(super) const SELF_TOLERANCE: f64 = 1e-13;
 
 /// Potential of a measure with itself.
 pub(super) struct SelfPotential {
@@ -119,7 +119,7 @@ impl Potentials {
 }
 
 /// Computes l ← ln a + φ, and −∞ in empty cells.
-fn weigh(l: &mut [f64], logs: &[f64], phi: &[f64]) {
+pub(super) fn weigh(l: &mut [f64], logs: &[f64], phi: &[f64]) {
     for ((l, log), phi) in l.iter_mut().zip(logs).zip(phi) {
         // In empty cells φ may be infinite.
         *l = if *log == f64::NEG_INFINITY {
