@@ -70,7 +70,7 @@ def axes(rho, target, x, epsilon):
 
 
 def pot(rho, target, x, epsilon):
-    """POT's debiased convolutional iteration is for barycentres; its divergence takes samples and weights."""
+    """POT's divergence of weighted samples. It adds the costs ⟨plan, cost⟩ without the entropies, so that its bias differs."""
     import ot
 
     points = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)

@@ -50,11 +50,10 @@ impl Line {
         };
         let (mut pieces, mut j) = (Vec::with_capacity(2 * edges.len()), 0);
         for (cell, level) in a.windows(2).enumerate() {
-            let ends = [edges[cell], edges[cell + 1]];
             if level[0] == level[1] {
-                pieces.push(quantile.of_empty_cell(cell, ends, level[0]));
+                pieces.push(quantile.of_empty_cell(cell, level[0]));
             } else {
-                quantile.of_cell((cell, ends), [level[0], level[1]], &mut j, &mut pieces);
+                quantile.of_cell(cell, [level[0], level[1]], &mut j, &mut pieces);
             }
         }
         Self {
@@ -118,7 +117,7 @@ impl Piece {
     }
 }
 
-/// Quantile function of b, given its levels at the edges of the cells.
+/// Quantile function of b, given its levels at the edges of the cells, which are those of a as well.
 struct Quantile<'a> {
     edges: &'a [f64],
     levels: &'a [f64],
@@ -139,16 +138,11 @@ impl Quantile<'_> {
     }
 
     /// Appends the pieces of a cell with mass, between two levels. j is the cell of b that the last piece reached.
-    fn of_cell(
-        &self,
-        (cell, ends): (usize, [f64; 2]),
-        [low, high]: [f64; 2],
-        j: &mut usize,
-        pieces: &mut Vec<Piece>,
-    ) {
+    fn of_cell(&self, cell: usize, [low, high]: [f64; 2], j: &mut usize, pieces: &mut Vec<Piece>) {
+        let (start, end) = (self.edges[cell], self.edges[cell + 1]);
         let position = |t: f64| match t < high {
-            true => ends[0] + (t - low) / (high - low) * (ends[1] - ends[0]),
-            false => ends[1],
+            true => start + (t - low) / (high - low) * (end - start),
+            false => end,
         };
         let mut t = low;
         while t < high {
@@ -168,7 +162,7 @@ impl Quantile<'_> {
     }
 
     /// Returns the piece of a cell without mass, at level t.
-    fn of_empty_cell(&self, cell: usize, x: [f64; 2], t: f64) -> Piece {
+    fn of_empty_cell(&self, cell: usize, t: f64) -> Piece {
         // The values of b at level t form an interval. Any increasing choice of T(x) in it belongs to an optimal
         // potential. The point nearest to x makes φ constant where both measures are empty, and so zero at a match.
         let first = self.levels.partition_point(|level| *level < t);
@@ -181,6 +175,7 @@ impl Quantile<'_> {
             true => ([self.edges[first], self.edges[last]], f64::INFINITY),
             false => ([self.inside(last, t); 2], self.slope(last)),
         };
+        let x = [self.edges[cell], self.edges[cell + 1]];
         let y = x.map(|x| x.clamp(range[0], range[1]));
         Piece { cell, x, y, slope }
     }
