@@ -134,6 +134,9 @@ impl Transport {
     /// On a line this is ½W₂² itself. In the plane and in space it is at most ½W₂², and costs no more than a few sums over the
     /// cells. It suits parameters that marginals determine, such as means and widths, and says nothing about correlations.
     ///
+    /// The second derivative has a kink at the match, where the levels of both densities coincide. Differences of the gradient
+    /// approach the metric there to first order only, which [`verify::matching`](crate::verify::matching) reports.
+    ///
     /// # Errors
     /// Fails if the target has the wrong length, a negative entry or no mass, or if an axis has one cell.
     pub fn marginals(grid: &Grid, target: Vec<f64>) -> Result<Self> {
