@@ -126,6 +126,44 @@ pub enum Error {
         /// Time.
         time: String,
     },
+    /// A state and data of different masses, compared by transport.
+    #[error(
+        "the state has the mass {} and the target {}, but transport moves mass and makes none; divide both by their masses, widen \
+         the grid if mass leaves it, or compare them by `UnbalancedTransport` or a `Divergence`",
+        number(*state), number(*data)
+    )]
+    Masses {
+        /// Mass of the state.
+        state: f64,
+        /// Mass of the target.
+        data: f64,
+    },
+    /// A weight ε of the entropy for which the cells are too wide.
+    #[error(
+        "ε = {} is too small for cells {} wide, since the kernel exp(−|x − y|²/ε) must not fall between them; take at least \
+         the square of the width, better twice as much, or a finer grid",
+        number(*epsilon), number(*widest)
+    )]
+    Blur {
+        /// Weight ε.
+        epsilon: f64,
+        /// Width of the widest cells.
+        widest: f64,
+    },
+    /// An entropic transport whose iteration did not converge.
+    #[error(
+        "Sinkhorn's iteration at ε = {} stopped after {iterations} iterations with an error of {error:.1e} in the marginals of the \
+         plan; raise ε, allow more iterations, or accept a larger tolerance (`loss::Sinkhorn`)",
+        number(*epsilon)
+    )]
+    Unconverged {
+        /// Weight ε.
+        epsilon: f64,
+        /// Number of iterations.
+        iterations: usize,
+        /// Error in the marginals of the plan, of mass 1.
+        error: f64,
+    },
     /// An observable that is given twice.
     #[error("the observable `{name}` is given twice; give every observable once")]
     Twice {
@@ -173,6 +211,9 @@ impl ModuleError for Error {
             Self::SameName { .. } => "SameName",
             Self::Unobserved { .. } => "Unobserved",
             Self::Twice { .. } => "Twice",
+            Self::Masses { .. } => "Masses",
+            Self::Blur { .. } => "Blur",
+            Self::Unconverged { .. } => "Unconverged",
         }
     }
 }

@@ -9,6 +9,7 @@ mod observations;
 mod robust;
 mod sobolev;
 mod sum;
+mod transport;
 
 pub use self::divergence::Divergence;
 pub use self::error::Error;
@@ -19,6 +20,7 @@ pub use self::observations::Observations;
 pub use self::robust::{Penalty, Robust};
 pub use self::sobolev::SobolevMisfit;
 pub use self::sum::Sum;
+pub use self::transport::{Sinkhorn, Transport, UnbalancedTransport};
 
 use faer::{Mat, MatRef};
 

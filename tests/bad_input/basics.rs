@@ -2,7 +2,7 @@
 
 use crate::support::bad::{check, row};
 use pullback::faer::{Mat, mat};
-use pullback::loss::{Divergence, L2Misfit, Observations, SobolevMisfit, Sum};
+use pullback::loss::{Divergence, L2Misfit, Observations, Sinkhorn, SobolevMisfit, Sum, Transport};
 use pullback::prior::{Smoothness, Tikhonov};
 use pullback::{Bounds, Grid, Loss, Noise, Operator, Prior, Result};
 
@@ -60,7 +60,7 @@ fn boxed(loss: Result<impl Loss + 'static>) -> Result<Box<dyn Loss>> {
 
 #[test]
 fn targets_and_states_of_losses() {
-    let losses: [(Build, bool); 6] = [
+    let losses: [(Build, bool); 8] = [
         (|q| boxed(L2Misfit::new(&line(), q)), false),
         (|q| boxed(SobolevMisfit::new(&line(), -1.0, q)), false),
         (|q| boxed(Divergence::kullback_leibler(&line(), q)), true),
@@ -70,6 +70,11 @@ fn targets_and_states_of_losses() {
         ),
         (|q| boxed(Divergence::hellinger(&line(), q)), true),
         (|q| boxed(Divergence::chi_squared(&line(), q)), true),
+        (|q| boxed(Transport::new(&line(), q)), true),
+        (
+            |q| boxed(Transport::sinkhorn(&line(), q, &Sinkhorn::default())),
+            true,
+        ),
     ];
     for (build, density) in losses {
         let state = move |rho: &[f64]| build(vec![1.0; 4])?.check(rho);

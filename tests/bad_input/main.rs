@@ -34,5 +34,6 @@ mod solves;
 #[path = "../support/mod.rs"]
 mod support;
 mod trajectory;
+mod transport;
 mod verify_messages;
 mod wrong_derivatives;

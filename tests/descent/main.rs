@@ -47,5 +47,6 @@ mod stops;
 mod support;
 mod tables;
 mod transforms;
+mod transport;
 mod warm_starts;
 mod windows;

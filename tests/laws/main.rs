@@ -30,4 +30,6 @@ mod sketch_lorenz;
 mod stacked_dual;
 #[path = "../support/mod.rs"]
 mod support;
+mod transport;
+mod transport_dense;
 mod verify;

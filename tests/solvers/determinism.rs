@@ -6,7 +6,7 @@ use crate::support::{Reaction, definite, density};
 use pullback::faer::Mat;
 use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::linalg::{Method, StencilSolver};
-use pullback::loss::{L2Misfit, SobolevMisfit};
+use pullback::loss::{L2Misfit, Sinkhorn, SobolevMisfit, Transport};
 use pullback::metric::{HellingerKantorovich, Wasserstein2};
 use pullback::models::flow::Lorenz;
 use pullback::models::{GaussianMixture, InvariantMeasure, Parameter};
@@ -330,4 +330,37 @@ fn bits_do_not_depend_on_what_was_factorised_before() {
     let [alone, after] =
         [alone, after].map(|cpu| solve(&cpu, case.operator(), Side::Plain, &b).unwrap());
     assert_eq!(alone, after);
+}
+
+/// Threads share the lines of the kernel's sums, in the scaling form and in logarithms.
+#[test]
+fn entropic_transport_losses() {
+    let axes: [&[(f64, f64, usize)]; 2] = [
+        &[(-6.0, 9.0, 90), (-5.0, 9.0, 100)],
+        &[(-6.0, 9.0, 24), (-5.0, 9.0, 20), (-4.0, 7.0, 22)],
+    ];
+    for (axes, epsilon) in axes.into_iter().zip([0.04, 1.0]) {
+        let grid = Grid::new(axes).unwrap();
+        let bump = |centre: f64, s: f64| {
+            let squares = |x: &[f64]| x.iter().map(|x| (x - centre).powi(2)).sum::<f64>();
+            let rho = grid.sample(|x| (-0.5 * squares(x) / s).exp());
+            let mass = grid.integrate(&rho).unwrap();
+            rho.iter().map(|r| r / mass).collect::<Vec<_>>()
+        };
+        let (q, rho) = (bump(2.0, 1.5), bump(1.0, 1.0));
+        for epsilon in [epsilon, 1.0] {
+            on_all_pools("entropic transport", || {
+                let options = Sinkhorn {
+                    epsilon: Some(epsilon),
+                    tolerance: 1e-6,
+                    ..Sinkhorn::default()
+                };
+                let loss = Transport::sinkhorn(&grid, q.clone(), &options).unwrap();
+                let misfit = loss.at(&rho, Cpu::shared()).unwrap();
+                let mut numbers = misfit.covector(Cpu::shared()).unwrap();
+                numbers.push(misfit.value());
+                numbers
+            });
+        }
+    }
 }

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::{Backend, Operator};
 use crate::loss::{
-    Divergence, L2Misfit, Loss, Misfit, Observations, Penalty, Robust, SobolevMisfit, Sum,
+    Divergence, L2Misfit, Loss, Misfit, Observations, Penalty, Robust, Sinkhorn, SobolevMisfit,
+    Sum, Transport, UnbalancedTransport,
 };
 use crate::metric::{L2, Metric};
 use crate::model::Equations;
@@ -92,6 +93,43 @@ fn losses(grid: &Grid, target: &[f64]) -> Losses {
         ("Cauchy", robust(observed(), Penalty::Cauchy)),
         ("Tukey", robust(observed(), Penalty::Tukey)),
         ("sum", Box::new(sum)),
+    ]
+}
+
+/// The metric of the entropic cost is another discretisation of its Hessian, and that of marginals is the Hessian at a kink of
+/// the second derivative: differences at the match approach both to fewer digits than `matching` asks for.
+#[test]
+fn transport_losses_pass() {
+    for grid in [line(), plane()] {
+        let (target, rho) = (bumps(&grid, -1.0), bumps(&grid, 0.3));
+        for (name, loss) in transport_losses(&grid, &target) {
+            for seed in 0..3 {
+                assert_passes(name, &verify::loss(loss.as_ref(), &rho, seed).unwrap());
+                assert_passes(name, &verify::loss(loss.as_ref(), &target, seed).unwrap());
+                let metric = loss.metric().unwrap();
+                let report = verify::metric(metric.as_ref(), &target, seed).unwrap();
+                assert_passes(name, &report);
+            }
+        }
+    }
+}
+
+fn transport_losses(grid: &Grid, target: &[f64]) -> Losses {
+    let q = || target.to_vec();
+    let entropic = |extrapolate| Sinkhorn {
+        extrapolate,
+        ..Sinkhorn::default()
+    };
+    let sinkhorn = |options| Box::new(Transport::sinkhorn(grid, q(), &options).unwrap());
+    let unbalanced = UnbalancedTransport::new(grid, q(), 2.0, &entropic(false));
+    vec![
+        (
+            "marginals",
+            Box::new(Transport::marginals(grid, q()).unwrap()),
+        ),
+        ("entropic", sinkhorn(entropic(false))),
+        ("extrapolated", sinkhorn(entropic(true))),
+        ("unbalanced", Box::new(unbalanced.unwrap())),
     ]
 }
 
