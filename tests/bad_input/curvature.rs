@@ -258,7 +258,7 @@ fn combinations_in_units_that_are_none() {
         row(
             "a flat prior",
             "NotPositiveDefinite",
-            "leave some combination",
+            "leaves constants free",
             || seen(&plain().prior(&flat as &dyn Prior), Unit::Prior),
         ),
         row("NaN θ", "NotFinite", "the start θ", || {
