@@ -71,8 +71,8 @@ impl Descent<'_> {
         unit: Unit<'_>,
     ) -> Result<Combinations> {
         self.check(theta)?;
-        let at = (theta, None);
-        self.setting.combinations(self.backend, at, variance, unit)
+        let problem = self.setting.for_combinations(self.backend);
+        problem.combinations(theta, None, variance, unit)
     }
 }
 
@@ -89,10 +89,8 @@ impl Report {
         unit: Unit<'_>,
     ) -> Result<Combinations> {
         descent.check(&self.theta)?;
-        let at = (self.theta.as_slice(), Some(self.rho.as_slice()));
-        descent
-            .setting
-            .combinations(descent.backend, at, variance, unit)
+        let problem = descent.setting.for_combinations(descent.backend);
+        problem.combinations(&self.theta, Some(&self.rho), variance, unit)
     }
 }
 
@@ -115,21 +113,29 @@ impl<'a> Setting<'a> {
         problem
     }
 
+    /// Returns the problem whose linearisation has the information of combinations.
+    fn for_combinations(&self, backend: &'a dyn Backend) -> Problem<'a> {
+        let mut problem = self.for_curvature(backend, Kind::GaussNewton);
+        problem.setting.transforms = None;
+        problem
+    }
+}
+
+impl Problem<'_> {
     fn combinations(
         &self,
-        backend: &'a dyn Backend,
-        (theta, rho): (&[f64], Option<&[f64]>),
+        theta: &[f64],
+        rho: Option<&[f64]>,
         variance: Variance,
         unit: Unit<'_>,
     ) -> Result<Combinations> {
-        let mut problem = self.for_curvature(backend, Kind::GaussNewton);
-        problem.setting.transforms = None;
-        let mut memory = problem.memory();
-        let state = problem.start(theta, rho, &mut memory)?;
-        let at = problem.linearise(&state, &mut memory)?;
+        let mut memory = self.memory();
+        let state = self.start(theta, rho, &mut memory)?;
+        let at = self.linearise(&state, &mut memory)?;
         let root = at.root.as_deref().ok_or(Error::NoMetric)?;
         let mut rows = root.lift(at.z.matrix()?.as_ref())?;
-        let fit = (self.loss.data()).map(|count| (state.misfit.value(), count));
+        let count = self.setting.loss.data();
+        let fit = count.map(|count| (state.misfit.value(), count));
         let none = Mat::zeros(0, rows.ncols());
         let data = (rows.as_ref(), none.as_ref());
         let noise = Uncertainty::of_fit(data, &at.chart, variance, fit)?.variance();
@@ -137,16 +143,17 @@ impl<'a> Setting<'a> {
             let column = rows.col_as_slice_mut(j).iter_mut();
             column.for_each(|x| *x /= noise.sqrt());
         }
-        self.in_unit(backend, rows.as_ref(), (theta, unit))
+        self.in_unit(rows.as_ref(), theta, unit)
     }
 
     /// Decomposes the rows L Z/s in a unit.
     fn in_unit(
         &self,
-        backend: &dyn Backend,
         rows: MatRef<'_, f64>,
-        (theta, unit): (&[f64], Unit<'_>),
+        theta: &[f64],
+        unit: Unit<'_>,
     ) -> Result<Combinations> {
+        let priors = &self.setting.priors;
         match unit {
             Unit::Given(units) => Combinations::in_units(rows, units, Than::Units),
             Unit::Sizes => {
@@ -156,13 +163,13 @@ impl<'a> Setting<'a> {
             Unit::Prior => {
                 check::option(
                     "the number of priors, in whose units combinations are measured,",
-                    self.priors.len() as f64,
-                    !self.priors.is_empty(),
+                    priors.len() as f64,
+                    !priors.is_empty(),
                     "add one with `Descent::prior`, or take `Unit::Sizes` or `Unit::Given`",
                 )?;
-                let mut prior = PriorTerms::new(&self.priors, theta)?;
+                let mut prior = PriorTerms::new(priors, theta)?;
                 // A singular precision may have a Cholesky factor by rounding, which this check reveals.
-                prior.factorise(backend)?;
+                prior.factorise(self.backend)?;
                 Combinations::beside_prior(rows, prior.dense()?.as_ref())
             }
         }
