@@ -26,7 +26,7 @@ pub struct Average {
     pub freedom: usize,
     /// Error by too few Lanczos steps: the difference of the rules of Gauss and of Gauss and Radau. It is a bound for
     /// functions whose even derivatives are positive and odd ones negative, such as those of the effective dimension, and an
-    /// estimate for others. It is infinite if the function is not finite at the end of the spectrum.
+    /// estimate for others. It includes rounding, and is infinite if the function is not finite at the end of the spectrum.
     pub truncation: f64,
 }
 
@@ -73,6 +73,9 @@ impl Average {
     }
 }
 
+/// Error relative to a value below which it is not printed.
+const SMALL: f64 = 1e-12;
+
 /// Returns t times the standard error, for a level of confidence.
 pub(super) fn spread(standard_error: f64, freedom: usize, level: f64) -> Result<f64> {
     let freedom = Some(freedom as f64).filter(|nu| *nu > 0.0);
@@ -87,7 +90,8 @@ pub(super) fn spread(standard_error: f64, freedom: usize, level: f64) -> Result<
 impl fmt::Display for Average {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.standard_error + self.truncation;
-        match error > 0.0 && error.is_finite() {
+        // A few ulps are no news.
+        match error > SMALL * self.value.abs() && error.is_finite() {
             true => write!(f, "{}", with_error(self.value, error)),
             false => write!(f, "{}", plain(self.value, 0.0)),
         }

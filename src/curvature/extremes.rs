@@ -32,13 +32,13 @@ impl Default for Lanczos {
 /// Largest and smallest eigenvalue of a curvature, with their eigenvectors, by the Lanczos process with full
 /// reorthogonalisation from one random vector.
 ///
-/// The largest eigenvalue settles after some 20 steps. The smallest one takes about √κ steps for the condition number κ, as
+/// A largest eigenvalue that stands out settles after some 20 steps. The smallest one takes about √κ steps for the condition number κ, as
 /// there are no solves with the curvature. What has not settled says so.
 ///
 /// ```
 /// use pullback::Operator;
 /// use pullback::curvature::{Condition, Extremes, Lanczos};
-/// let h = Operator::diagonal((1..=500).map(|i| f64::from(i * i)).collect::<Vec<_>>());
+/// let h = Operator::diagonal((1..=500).map(|i| 1.0 / f64::from(i * i)).collect::<Vec<_>>());
 /// let few = Extremes::of(&h, &Lanczos { steps: 30, ..Lanczos::default() })?;
 /// assert!(few.largest.settled && !few.smallest.settled);
 /// assert!(matches!(few.condition(), Condition::AtLeast(_)));

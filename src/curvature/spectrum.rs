@@ -81,6 +81,20 @@ struct Probe {
     square: f64,
 }
 
+impl Probe {
+    /// Returns Σ w f(x) for the probe and a rule, and Σ |w f(x)|.
+    fn integral(&self, rule: &Rule, f: impl Fn(f64) -> f64) -> [f64; 2] {
+        let pairs = rule.nodes.iter().zip(&rule.weights);
+        let terms = pairs.map(|(x, w)| self.square * w * f(*x));
+        terms.fold([0.0; 2], |[sum, size], term| {
+            [sum + term, size + term.abs()]
+        })
+    }
+}
+
+/// Rounding error of a rule, relative to the size of its terms: some errors of nodes and weights.
+const SUMMED: f64 = 64.0 * f64::EPSILON;
+
 /// Fraction of the largest eigenvalue below which an eigenvalue is rounding, or an error of solves.
 const ROUNDING: f64 = 1e-10;
 
@@ -219,39 +233,37 @@ impl Spectrum {
                     return Err(Error::Function { eigenvalue, value }.into());
                 }
             }
-            let by = |rule: &Rule| {
-                let pairs = rule.nodes.iter().zip(&rule.weights);
-                probe.square * pairs.map(|(x, w)| w * f(*x)).sum::<f64>()
-            };
-            let sum = by(&probe.gauss);
-            let difference = (by(&probe.radau) - sum).abs();
-            truncation += match difference.is_finite() {
-                true => difference / self.probes.len() as f64,
-                false => f64::INFINITY,
+            let [sum, size] = probe.integral(&probe.gauss, &f);
+            let [other, _] = probe.integral(&probe.radau, &f);
+            let error = (other - sum).abs() + SUMMED * size;
+            truncation += if error.is_finite() {
+                error
+            } else {
+                f64::INFINITY
             };
             sums.push(sum);
         }
-        Ok(match self.exact {
+        Ok(self.average(&sums, truncation / self.probes.len() as f64))
+    }
+
+    /// Returns the mean of the probes, or the exact value.
+    fn average(&self, sums: &[f64], truncation: f64) -> Average {
+        match self.exact {
             true => Average::exact(sums[0]),
             false => Average {
                 truncation,
-                ..Average::of(&sums)
+                ..Average::of(sums)
             },
-        })
+        }
     }
 
     /// Estimates the trace Σ λ.
     pub fn trace(&self) -> Average {
         // The rule is exact for f(λ) = λ.
-        let sums = self.probes.iter().map(|probe| {
-            let pairs = probe.gauss.nodes.iter().zip(&probe.gauss.weights);
-            probe.square * pairs.map(|(x, w)| x * w).sum::<f64>()
-        });
-        let sums: Vec<f64> = sums.collect();
-        match self.exact {
-            true => Average::exact(sums[0]),
-            false => Average::of(&sums),
-        }
+        let parts = self.probes.iter().map(|p| p.integral(&p.gauss, |x| x));
+        let (sums, sizes): (Vec<f64>, Vec<f64>) = parts.map(|[sum, size]| (sum, size)).unzip();
+        let rounding = SUMMED * sizes.iter().sum::<f64>() / sizes.len() as f64;
+        self.average(&sums, rounding)
     }
 
     /// Estimates the effective dimension Σ λ/(λ + α): the number of directions whose curvature exceeds α, with soft edges.

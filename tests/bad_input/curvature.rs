@@ -131,6 +131,13 @@ fn curvatures_that_are_none() {
         row("asymmetric block", "NotSymmetric", "not symmetric", || {
             blocks(&skew, &[Group::new("all", 0..5)])
         }),
+    ]);
+}
+
+#[test]
+fn products_that_are_none() {
+    let (look, steps) = (Quadrature::default(), Lanczos::default());
+    check(vec![
         row("NaN", "NotFinite", "a product with a curvature", || {
             Spectrum::of(&Spoiled(NAN), &look)
         }),
