@@ -40,6 +40,7 @@
 //! | fit one formula to many small sets of data | [`fits`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`], [`profile`] |
 //! | choose what to observe | [`design`] |
+//! | look at curvatures, and at what the data see | [`curvature`] |
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | estimate the metric with few adjoint solves | [`sketch`] |
@@ -51,7 +52,7 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← evolution ← noise ← metric ←
-//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design ← descent ← multistart, continuation, profile, fits ←
+//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design, curvature ← descent ← multistart, continuation, profile, fits ←
 //! correction ←
 //! models ← verify ← page.
 
@@ -67,6 +68,7 @@ mod check;
 pub mod continuation;
 pub mod coordinates;
 pub mod correction;
+pub mod curvature;
 pub mod descent;
 pub mod design;
 pub mod direction;
@@ -202,6 +204,11 @@ struct GeometriesPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/uncertainty.md")]
 struct UncertaintyPage;
+
+/// Runs the examples of `docs/curvature.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/curvature.md")]
+struct CurvaturePage;
 
 /// Runs the examples of `docs/gpu.md` as tests.
 #[cfg(doctest)]

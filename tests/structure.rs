@@ -29,7 +29,7 @@ const ROWS: &[&[&str]] = &[
     &["hessian"],
     &["direction", "step"],
     &["posterior"],
-    &["design"],
+    &["design", "curvature"],
     &["descent"],
     &["multistart", "continuation", "profile", "fits"],
     &["correction"],

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod counts;
+mod curvature;
 mod escape;
 mod history;
 mod linearised;

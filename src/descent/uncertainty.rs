@@ -17,7 +17,7 @@ impl<'a> Setting<'a> {
     //
     // The covariance comes from the curvature of the objective, which the metric of the loss gives (Gauss-Newton). Another metric
     // only chooses the path of a descent.
-    fn for_uncertainty(&self, backend: &'a dyn Backend, by_metric: bool) -> Problem<'a> {
+    pub(super) fn for_uncertainty(&self, backend: &'a dyn Backend, by_metric: bool) -> Problem<'a> {
         let direction: &'static dyn Direction = match by_metric {
             true => LeastSquares::STANDARD,
             false => Newton::STANDARD,

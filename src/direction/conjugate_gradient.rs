@@ -4,7 +4,7 @@ use super::preconditioner::{Preconditioned, Preconditioner, SketchCache};
 use super::{Direction, Finder, Local, Path, Proposal, Remembered};
 use crate::check;
 use crate::error::Result;
-use crate::hessian::{End, Goal, Krylov, Limits};
+use crate::hessian::{Curvature, End, Goal, Krylov, Limits};
 
 /// Direction η = −(G + Λ + λC)⁻¹ ∇f by preconditioned conjugate gradients, where Λ is the precision of the
 /// priors.

@@ -31,7 +31,7 @@ pub use self::sketched::{Estimator, Sketched};
 use crate::error::{Error, Result};
 pub use crate::hessian::{Hessian, HessianError, SecondOrder};
 
-use crate::hessian::Curvature;
+use crate::hessian::GaussNewton;
 use crate::linalg::Backend;
 use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
@@ -90,8 +90,8 @@ impl<'a> Local<'a> {
         self.root.ok_or(Error::NoMetric)
     }
 
-    fn curvature(&self) -> Result<Curvature<'a>> {
-        Ok(Curvature::new(self.z, self.metric()?, self.prior))
+    fn curvature(&self) -> Result<GaussNewton<'a>> {
+        Ok(GaussNewton::new(self.z, self.metric()?, self.prior))
     }
 }
 

@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 use super::conjugate_gradient::{Forcing, KrylovPath, Wording, check_options};
 use super::{Direction, Finder, Hessian, Local, Path, Proposal, Remembered};
 use crate::error::Result;
-use crate::hessian::{Goal, Krylov, Limits, Pencil};
+use crate::hessian::{Curvature, Goal, Krylov, Limits, Pencil};
 use crate::prior::PriorTerms;
 use crate::random;
 use crate::vector::norm;
@@ -241,8 +241,8 @@ struct System<'a> {
 }
 
 impl Pencil for System<'_> {
-    fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.hessian.product(v)
+    fn curvature(&self) -> &dyn Curvature {
+        &self.hessian
     }
 
     fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>> {

@@ -7,7 +7,7 @@ use super::Local;
 use crate::check;
 use crate::coordinates::Chart;
 use crate::error::Result;
-use crate::hessian::{Curvature, Eigenpairs, Pencil};
+use crate::hessian::{Curvature, Eigenpairs, GaussNewton, Pencil};
 use crate::prior::PriorTerms;
 
 /// Preconditioner of conjugate gradients, to which damping is proportional.
@@ -104,7 +104,7 @@ impl SketchCache {
     pub(super) fn eigenpairs(
         &mut self,
         at: &Local<'_>,
-        curvature: &Curvature<'_>,
+        curvature: &GaussNewton<'_>,
         nystrom: Nystrom,
     ) -> Result<Eigenpairs> {
         let fits =
@@ -150,7 +150,7 @@ impl SketchCache {
 
 fn sketch(
     at: &Local<'_>,
-    curvature: &Curvature<'_>,
+    curvature: &GaussNewton<'_>,
     nystrom: Nystrom,
     old: Option<Eigenpairs>,
 ) -> Result<Eigenpairs> {
@@ -176,7 +176,7 @@ fn sketch(
 
 /// Curvature together with its preconditioner.
 pub(super) struct Preconditioned<'a> {
-    pub(super) curvature: Curvature<'a>,
+    pub(super) curvature: GaussNewton<'a>,
     pub(super) kind: Preconditioner,
     pub(super) eigenpairs: Option<Eigenpairs>,
     /// Whether there are priors, so that H = G + C. Otherwise H = G.
@@ -184,8 +184,8 @@ pub(super) struct Preconditioned<'a> {
 }
 
 impl Pencil for Preconditioned<'_> {
-    fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
-        self.curvature.full(v)
+    fn curvature(&self) -> &dyn Curvature {
+        &self.curvature
     }
 
     /// Applies the inverse of the preconditioner C + C UΛUᵀC.

@@ -3,7 +3,7 @@
 use faer::{Mat, MatRef};
 use serde::{Deserialize, Serialize};
 
-use super::curvature::Curvature;
+use super::gauss_newton::GaussNewton;
 use crate::error::{Error, Result};
 use crate::linalg::{add_product, product, right_singular, symmetric_eigen, symmetric_product};
 use crate::prior::PriorTerms;
@@ -34,7 +34,7 @@ const MAX_SQUARED: f64 = 1e8;
 
 impl Eigenpairs {
     /// Computes approximate eigenpairs by the randomised Nyström method, with one product G Ω.
-    pub(crate) fn nystrom(curvature: &Curvature<'_>, test: MatRef<'_, f64>) -> Result<Self> {
+    pub(crate) fn nystrom(curvature: &GaussNewton<'_>, test: MatRef<'_, f64>) -> Result<Self> {
         let y = curvature.data(test)?;
         // With Y = GΩ and ΩᵀY = LLᵀ, the Nyström approximation is G ≈ Y(ΩᵀY)⁺Yᵀ = BBᵀ, B = Y L⁻ᵀ. If BᵀC⁻¹B q = λ q,
         // then u = C⁻¹B q/√λ satisfies BBᵀu = λ C u and uᵀC u = 1 (Halko, Martinsson and Tropp 2011, Algorithm 5.5).

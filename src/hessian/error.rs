@@ -44,6 +44,17 @@ pub enum HessianError {
         /// Lowest eigenvalue of the Hessian relative to the precision of the priors.
         eigenvalue: f64,
     },
+    /// A curvature whose products are not those of a symmetric matrix.
+    #[error(
+        "the curvature H is not symmetric: ⟨u, Hv⟩ = {} and ⟨Hu, v⟩ = {} for two orthogonal unit vectors; check its products, \
+         and second derivatives of your own with `verify::model`", number(*forward), number(*backward)
+    )]
+    NotSymmetric {
+        /// The product ⟨u, Hv⟩.
+        forward: f64,
+        /// The product ⟨Hu, v⟩.
+        backward: f64,
+    },
 }
 
 impl ModuleError for HessianError {
@@ -54,6 +65,7 @@ impl ModuleError for HessianError {
             Self::Point => "Point",
             Self::NoMinimum { .. } => "NoMinimum",
             Self::Indefinite { .. } => "Indefinite",
+            Self::NotSymmetric { .. } => "NotSymmetric",
         }
     }
 }

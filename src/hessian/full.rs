@@ -2,6 +2,7 @@
 
 use faer::{Mat, MatRef};
 
+use super::curvature::Curvature;
 use super::error::HessianError;
 use crate::check;
 use crate::error::Result;
@@ -122,5 +123,15 @@ impl<'a> Hessian<'a> {
         check::length("the rows of a loss's Hessian", product.nrows(), rows)?;
         check::length("the columns of a loss's Hessian", product.ncols(), columns)?;
         Ok(product)
+    }
+}
+
+impl Curvature for Hessian<'_> {
+    fn dim(&self) -> usize {
+        Hessian::dim(self)
+    }
+
+    fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        Hessian::product(self, v)
     }
 }

@@ -2,14 +2,15 @@
 
 use faer::{Mat, MatRef};
 
+use super::curvature::Curvature;
 use super::orthogonal::{dot, project};
 use super::tridiagonal::Tridiagonal;
 use crate::error::Result;
 use crate::vector::norm;
 
-/// Pair of operators of the Lanczos process: products with H and solves with the preconditioner C.
+/// Pair of operators of the Lanczos process: the curvature H and solves with the preconditioner C.
 pub(crate) trait Pencil {
-    fn product(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>>;
+    fn curvature(&self) -> &dyn Curvature;
     fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>>;
 }
 
@@ -116,7 +117,7 @@ impl Krylov {
             // off-diagonal entry of T: H V = C V T + β C v₊ eₘᵀ.
             let v: Vec<f64> = z.iter().map(|z| z / norm).collect();
             let cv: Vec<f64> = r.iter().map(|r| r / norm).collect();
-            r = column(pencil.product(as_batch(&v))?);
+            r = column(pencil.curvature().product(as_batch(&v))?);
             let alpha = dot(&v, &r);
             if !space.admits(alpha, limits) {
                 space.end = End::Breakdown;

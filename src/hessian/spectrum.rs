@@ -6,6 +6,7 @@ use super::curvature::Curvature;
 use super::eigenpairs::{Eigenpairs, SINGULAR_ROUNDING};
 use super::error::HessianError;
 use super::full::Hessian;
+use super::gauss_newton::GaussNewton;
 use crate::error::Result;
 use crate::linalg::{product, range_basis, symmetric_eigen, symmetric_product};
 use crate::prior::PriorTerms;
@@ -38,7 +39,7 @@ impl Spectrum {
     /// with UᵀCU = I and QᵀQ = I. Orthonormal bases between the passes keep all products of size √λ or less, so that
     /// eigenvalues down to 1e-24 of the largest are found.
     pub(crate) fn leading(
-        curvature: &Curvature<'_>,
+        curvature: &GaussNewton<'_>,
         prior: &PriorTerms<'_>,
         (rank, oversampling, seed): (usize, usize, u64),
     ) -> Result<Self> {
@@ -138,7 +139,7 @@ const PASSES: usize = 3;
 
 /// Computes the eigenpairs of SᵀQ QᵀS from one pass of adjoint solves.
 fn pull_back(
-    curvature: &Curvature<'_>,
+    curvature: &GaussNewton<'_>,
     prior: &PriorTerms<'_>,
     q: &Mat<f64>,
 ) -> Result<Eigenpairs> {

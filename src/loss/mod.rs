@@ -2,6 +2,7 @@
 
 mod divergence;
 mod error;
+mod fisher;
 mod l2;
 mod likelihood;
 mod measurements;
@@ -13,6 +14,7 @@ mod transport;
 
 pub use self::divergence::Divergence;
 pub use self::error::Error;
+pub use self::fisher::{Fisher, Predictive, Scores};
 pub use self::l2::L2Misfit;
 pub use self::likelihood::{Datum, Family, Likelihood, NoiseLevel};
 pub use self::measurements::{Condition, Measurements, NoiseSource, Observable, Row};

@@ -3,11 +3,13 @@
 use faer::{Mat, MatRef};
 
 use super::Loss;
+use super::fisher::{Predictive, Scores, check_draws};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::{Operator, Side};
-use crate::metric::{Metric, Observed, whitened_residual};
+use crate::metric::{Metric, Observed, Root, weighted_root, whitened_residual};
 use crate::noise::Noise;
+use crate::random;
 
 /// Misfit ½‖Γ^{-1/2}(O ρ − d)‖², the negative log-likelihood of data d = O ρ + noise. The metric of the
 /// misfit is [`Observed`].
@@ -163,5 +165,33 @@ impl Loss for Observations {
             rho.len(),
         )?;
         check::finite("the state given to a loss", rho)
+    }
+}
+
+/// Whitened data are independent, with the scores −zᵢ lᵢ for the rows lᵢ of L = Γ^{-1/2}O and standard normal z, which are the
+/// residuals rᵢ of the measured data up to their sign.
+impl Predictive for Observations {
+    fn information<'a>(&'a self, rho: &'a [f64], scores: Scores) -> Result<Box<dyn Root + 'a>> {
+        self.check(rho)?;
+        let residual = self.whitened_residual(rho)?;
+        let weights: Vec<f64> = match scores {
+            Scores::Expected => vec![1.0; residual.len()],
+            Scores::Measured => residual.iter().map(|r| r.abs()).collect(),
+            Scores::Sampled { draws, seed } => {
+                check_draws(draws)?;
+                // Every datum has a random stream, which more draws continue.
+                let weight = |i: usize| {
+                    let mut normal = random::normal_stream(seed, i as u64 + 1);
+                    let squares = (0..draws).map(|_| normal().powi(2)).sum::<f64>();
+                    (squares / draws as f64).sqrt()
+                };
+                (0..residual.len()).map(weight).collect()
+            }
+        };
+        // Lᵀdiag(w)y is the gradient Lᵀr for y = r/w.
+        let dual = residual.iter().zip(&weights);
+        let dual = dual.map(|(r, w)| if *w > 0.0 { r / w } else { 0.0 });
+        let dual = dual.collect();
+        Ok(weighted_root((&self.operator, &self.noise), weights, dual))
     }
 }

@@ -105,16 +105,6 @@ impl ObservedRoot<'_> {
             }
         }
     }
-
-    /// Returns ‖Lᵀy − c‖/‖c‖.
-    fn distance(&self, y: &[f64], c: &[f64]) -> Result<f64> {
-        let lowered = self.lower(MatRef::from_column_major_slice(y, y.len(), 1))?;
-        let pairs = lowered.col_as_slice(0).iter().zip(c);
-        let error: Vec<f64> = pairs.map(|(l, c)| l - c).collect();
-        // `norm` neither overflows nor underflows, and keeps NaN.
-        let error = norm(&error);
-        Ok(if error == 0.0 { 0.0 } else { error / norm(c) })
-    }
 }
 
 impl Root for ObservedRoot<'_> {
@@ -163,33 +153,48 @@ impl Root for ObservedRoot<'_> {
         Some(LocalForm::Metric(transposed.as_ref() * root.as_ref()))
     }
 
-    /// Returns the whitened residual if c is the gradient of the loss of this metric. Otherwise returns the
-    /// least-squares solution (LLᵀ)⁺L c, after checking that the solution represents c.
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
         check_covector(c, self.dim())?;
         // The gradient of ½‖Γ^{-1/2}(Oρ − d)‖² is c = Lᵀr with the whitened residual r, so y = r.
-        if let Some(y) = &self.residual
-            && self.distance(y, c)? <= IN_RANGE
-        {
-            return Ok(y.clone());
-        }
-        // This is the rare case of a loss other than that of the observations. Lᵀ is dense with one column
-        // per observation. For r observations of a state of length k it takes kr entries of memory and about
-        // 2kr² operations.
-        let rows = self.operator.nrows();
-        let transposed = self.lower(Mat::<f64>::identity(rows, rows).as_ref())?;
-        // Pivots below 10⁻¹³ ≈ 450 ε relative to the largest count as rounding errors, for example those of
-        // repeated observations.
-        let (y, _) = minimum_norm(transposed.as_ref(), c, 1e-13);
-        let y: Vec<f64> = y.iter().map(|y| -y).collect();
-        let distance = self.distance(&y, c)?;
-        if distance <= IN_RANGE {
-            Ok(y)
-        } else {
-            Err(Error::NotInRange {
-                metric: "observed",
-                distance,
-            })
-        }
+        represent((self, "observed"), self.residual.as_deref(), c)
     }
+}
+
+/// Returns `own` if Lᵀown = c, as for the gradient c of the loss of a metric. Otherwise returns the least-squares solution
+/// (LLᵀ)⁺L c, after checking that it represents c.
+pub(super) fn represent(
+    (root, metric): (&dyn Root, &'static str),
+    own: Option<&[f64]>,
+    c: &[f64],
+) -> Result<Vec<f64>> {
+    if let Some(y) = own
+        && distance(root, y, c)? <= IN_RANGE
+    {
+        return Ok(y.to_vec());
+    }
+    // This is the rare case of a loss other than that of the metric. Lᵀ is dense with one column
+    // per row of L. For r rows and a state of length k it takes kr entries of memory and about
+    // 2kr² operations.
+    let rows = root.lifted_dim();
+    let transposed = root.lower(Mat::<f64>::identity(rows, rows).as_ref())?;
+    // Pivots below 10⁻¹³ ≈ 450 ε relative to the largest count as rounding errors, for example those of
+    // repeated observations.
+    let (y, _) = minimum_norm(transposed.as_ref(), c, 1e-13);
+    let y: Vec<f64> = y.iter().map(|y| -y).collect();
+    let distance = distance(root, &y, c)?;
+    if distance <= IN_RANGE {
+        Ok(y)
+    } else {
+        Err(Error::NotInRange { metric, distance })
+    }
+}
+
+/// Returns ‖Lᵀy − c‖/‖c‖.
+fn distance(root: &dyn Root, y: &[f64], c: &[f64]) -> Result<f64> {
+    let lowered = root.lower(MatRef::from_column_major_slice(y, y.len(), 1))?;
+    let pairs = lowered.col_as_slice(0).iter().zip(c);
+    let error: Vec<f64> = pairs.map(|(l, c)| l - c).collect();
+    // `norm` neither overflows nor underflows, and keeps NaN.
+    let error = norm(&error);
+    Ok(if error == 0.0 { 0.0 } else { error / norm(c) })
 }

@@ -2,6 +2,7 @@
 
 use super::summary::{Accuracy, Summary};
 use crate::check;
+use crate::curvature::Combinations;
 use crate::error::Result;
 use crate::posterior::numbered;
 
@@ -13,6 +14,8 @@ pub(super) struct Content<'a> {
     pub(super) names: Vec<String>,
     /// Uncertainty, or why there is none.
     pub(super) accuracy: std::result::Result<Accuracy, String>,
+    /// Combinations of the parameters that the data see.
+    pub(super) combinations: Option<Combinations>,
     /// Residuals in units of the noise in the loss.
     pub(super) residuals: Option<Vec<f64>>,
     /// What the residuals are drawn against, with its label.
@@ -31,6 +34,7 @@ impl<'a> Content<'a> {
             names: numbered(summary.theta.len()),
             summary,
             accuracy: Err("none was computed".to_string()),
+            combinations: None,
             residuals: None,
             abscissa: None,
             shape: Vec::new(),
@@ -60,6 +64,10 @@ impl<'a> Content<'a> {
             if accuracy.null_space.ncols() > 0 {
                 check::length("the null space", accuracy.null_space.nrows(), p)?;
             }
+        }
+        if let Some(seen) = &self.combinations {
+            let count = seen.information().len();
+            check::length("the combinations of the parameters", count, p)?;
         }
         if !self.shape.is_empty() {
             let cells = self.shape.iter().product();

@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::markup::Markup;
-use super::{convergence, cost, outcome, parameters, residuals, uncertainty};
+use super::{combinations, convergence, cost, outcome, parameters, residuals, uncertainty};
 use crate::error::Result;
 
 const STYLE: &str = include_str!("style.css");
@@ -37,6 +37,7 @@ fn parameters_section(html: &mut Markup, content: &Content<'_>) -> Result<()> {
         html.line("h3", "What is undetermined");
         uncertainty::undetermined(html, content);
     }
+    combinations::section(html, content)?;
     uncertainty::correlations(html, content)
 }
 

@@ -28,6 +28,7 @@
 //! # Ok::<(), pullback::Error>(())
 //! ```
 
+mod combinations;
 mod content;
 mod convergence;
 mod cost;
@@ -47,6 +48,7 @@ use self::content::Content;
 pub use self::error::PageError;
 pub use self::summary::{Accuracy, Step, Summary};
 use crate::check;
+use crate::curvature::Combinations;
 use crate::descent::{Descent, Report};
 use crate::error::Result;
 use crate::posterior::Estimates;
@@ -122,6 +124,12 @@ impl<'a> Page<'a> {
     /// Adds the uncertainty of the parameters, or a sentence why there is none.
     pub fn accuracy(mut self, accuracy: std::result::Result<Accuracy, String>) -> Self {
         self.0.accuracy = accuracy;
+        self
+    }
+
+    /// Adds which combinations of the parameters the data determine, and which they do not see.
+    pub fn combinations(mut self, seen: &Combinations) -> Self {
+        self.0.combinations = Some(seen.clone());
         self
     }
 

@@ -6,7 +6,7 @@ use faer::Mat;
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::hessian::{Curvature, Hessian, SecondOrder, Spectrum};
+use crate::hessian::{GaussNewton, Hessian, SecondOrder, Spectrum};
 use crate::linalg::Backend;
 use crate::metric::Root;
 use crate::model::adjoint::Linearisation;
@@ -94,7 +94,7 @@ impl<'a> Posterior<'a> {
         let size = (rank.rank, rank.oversampling, rank.seed);
         let spectrum = match data {
             Data::GaussNewton(root) => {
-                Spectrum::leading(&Curvature::new(z, root, Some(&prior)), &prior, size)?
+                Spectrum::leading(&GaussNewton::new(z, root, Some(&prior)), &prior, size)?
             }
             Data::Exact(at) => Spectrum::exact(&Hessian::new(z, at, None)?, &prior, size)?,
         };

@@ -5,6 +5,7 @@
 mod automatic;
 mod basics;
 mod contradictions;
+mod curvature;
 mod darcy;
 mod descent;
 mod directions;

@@ -6,6 +6,7 @@ mod auto;
 mod band;
 mod band_in_time;
 mod bounds;
+mod combinations;
 mod continuation;
 mod covariance;
 mod design;

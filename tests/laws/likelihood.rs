@@ -7,7 +7,7 @@ use pullback::{Cpu, Loss, random, verify};
 use serde_json::Value;
 use std::f64::consts::FRAC_PI_2;
 
-const FAMILIES: [Family; 7] = [
+pub(crate) const FAMILIES: [Family; 7] = [
     Family::Gaussian,
     Family::Laplace,
     Family::LogNormal,
@@ -18,7 +18,7 @@ const FAMILIES: [Family; 7] = [
 ];
 
 /// One datum with μ and σ as the entries of the state.
-fn single(family: Family, value: f64) -> Likelihood {
+pub(crate) fn single(family: Family, value: f64) -> Likelihood {
     let datum = Datum {
         mean: 0,
         noise: NoiseLevel::Entry(1),
@@ -47,7 +47,7 @@ fn hessian(loss: &dyn Loss, rho: &[f64]) -> Option<Mat<f64>> {
 }
 
 /// ∫ p(y) h(y) dy over all y by the double exponential formula (Takahasi and Mori 1974), from the mean outwards.
-fn expected(family: Family, rho: &[f64; 2], h: impl Fn(&Likelihood) -> f64) -> f64 {
+pub(crate) fn expected(family: Family, rho: &[f64; 2], h: impl Fn(&Likelihood) -> f64) -> f64 {
     let logarithm = match family {
         Family::LogNormal => Some(1.0),
         Family::Log10Normal => Some(10.0_f64.ln()),
@@ -119,7 +119,7 @@ fn the_metric_is_the_expected_square_of_the_gradient_and_the_expected_hessian() 
 
 /// Data of one family, or of all, on a state of six entries: a mean and a noise level shared by two data, a given noise level, an
 /// entry that is both, and one that is not used.
-fn mixed(families: &[Family]) -> Likelihood {
+pub(crate) fn mixed(families: &[Family]) -> Likelihood {
     let entry = NoiseLevel::Entry;
     let places = [
         (0, entry(4)),

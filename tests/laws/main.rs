@@ -8,6 +8,7 @@ mod automatic_ready;
 mod cosine_priors;
 mod direction;
 mod evolution;
+mod fisher;
 mod interpolation;
 mod invariance;
 mod likelihood;
@@ -27,6 +28,7 @@ mod second_order_objective;
 mod sketch;
 mod sketch_hutchinson;
 mod sketch_lorenz;
+mod spectrum;
 mod stacked_dual;
 #[path = "../support/mod.rs"]
 mod support;

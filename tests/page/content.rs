@@ -1,6 +1,11 @@
 //! What pages say.
 
+use pullback::Descent;
+use pullback::automatic::{Curve, Formula, Scalar};
+use pullback::curvature::{Combinations, Unit};
+use pullback::loss::L2Misfit;
 use pullback::page::Page;
+use pullback::posterior::Variance;
 
 use crate::made_up::{HOSTILE, accuracy, hostile, summary, thirty};
 use crate::runs;
@@ -82,6 +87,65 @@ fn undetermined_combinations_are_named() {
     ] {
         assert!(text.contains(part), "`{part}` is missing in\n{text}");
     }
+}
+
+#[test]
+fn what_the_data_see_is_told_with_the_names_of_the_page() {
+    let seen = product();
+    let iterates = vec![vec![1.0, 2.0, 3.0]];
+    let page = Page::new(summary(&iterates, true)).combinations(&seen);
+    let page = page.names(&["a", "b", "c"]).unwrap();
+    let text = text(&page.html().unwrap());
+    for part in [
+        "What the data see",
+        "the data determine 2 of 3 combinations of the parameters to less than their size.",
+        "a − 2.0 b",
+        "unseen: a change along it changes no data",
+        "1 unseen ones are left out",
+        "Shares of the parameters in the combinations",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in\n{text}");
+    }
+    let other = vec![vec![1.0, 2.0]];
+    let error = Page::new(summary(&other, true)).combinations(&seen).html();
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("the combinations of the parameters")
+    );
+}
+
+/// A page with combinations.
+pub(crate) fn seen() -> runs::Written {
+    let iterates = vec![vec![1.0, 2.0, 3.0]];
+    let page = Page::new(summary(&iterates, true)).combinations(&product());
+    ("combinations", page.html().unwrap())
+}
+
+/// Combinations of y = a b t + c t² at t = 1, …, 6.
+fn product() -> Combinations {
+    struct Product;
+
+    impl Formula for Product {
+        fn dims(&self) -> (usize, usize) {
+            (6, 3)
+        }
+
+        fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+            for (i, y) in out.iter_mut().enumerate() {
+                let t = (i + 1) as f64;
+                *y = theta[0] * theta[1] * t + theta[2] * (t * t);
+            }
+        }
+    }
+    let (model, loss) = (
+        Curve::new(Product),
+        L2Misfit::euclidean(vec![1.0; 6]).unwrap(),
+    );
+    let descent = Descent::new(&model, &loss);
+    let seen = descent.combinations(&[1.0, 2.0, 3.0], Variance::Known, Unit::Sizes);
+    seen.unwrap()
 }
 
 #[test]

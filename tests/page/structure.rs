@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pullback::page::{Page, PageError};
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::{made_up, runs};
+use crate::{content, made_up, runs};
 
 /// Parses a page as XML, which is stricter than HTML.
 pub(crate) fn parsed(html: &str) -> Document<'_> {
@@ -23,6 +23,7 @@ fn all_pages() -> Vec<(&'static str, String)> {
         runs::darcy(),
         made_up::thirty(),
         made_up::field(),
+        content::seen(),
         ("hostile", made_up::hostile().html().unwrap()),
     ]
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use faer::{Mat, MatRef};
+use rand::Rng;
 
 use super::family::{Family, Surprise};
 use crate::error::{Error, Result};
@@ -97,11 +98,8 @@ impl Term {
 
     /// Returns the entries that the datum uses.
     pub(super) fn entries(&self) -> impl Iterator<Item = usize> + use<> {
-        let noise = match self.noise {
-            NoiseLevel::Given(_) => None,
-            NoiseLevel::Entry(entry) => Some(entry),
-        };
-        [self.mean].into_iter().chain(noise)
+        let (mean, noise) = self.places();
+        [mean].into_iter().chain(noise)
     }
 
     /// Returns −ln p.
@@ -116,11 +114,47 @@ impl Term {
         self.add(self.surprise.slopes(mean, sigma), sum);
     }
 
+    /// Returns the entries of μ and σ; σ may be given.
+    pub(super) fn places(&self) -> (usize, Option<usize>) {
+        let noise = match self.noise {
+            NoiseLevel::Given(_) => None,
+            NoiseLevel::Entry(entry) => Some(entry),
+        };
+        (self.mean, noise)
+    }
+
+    /// Returns the index among the data that were given.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Returns the derivatives of −ln p with respect to μ and σ.
+    pub(super) fn score(&self, rho: &[f64]) -> [f64; 2] {
+        let (mean, sigma) = self.at(rho);
+        self.surprise.slopes(mean, sigma)
+    }
+
+    /// Returns the derivatives of −ln p with respect to μ and σ of a value drawn from the distribution of the datum.
+    pub(super) fn drawn_score(&self, rho: &[f64], rng: &mut impl Rng) -> [f64; 2] {
+        let (mean, sigma) = self.at(rho);
+        let z = self.surprise.draw(rng);
+        self.surprise.slopes_of(z, mean, sigma)
+    }
+
+    /// Adds the Fisher information to the entries of μ and σ, given and returned by its roots.
+    pub(super) fn add_fisher(&self, rho: &[f64], roots: &mut [f64]) {
+        let (mean, sigma) = self.at(rho);
+        self.add_roots(self.surprise.fisher_roots(mean, sigma), roots);
+    }
+
     /// Adds the information to the entries of μ and σ, given and returned by its roots.
     pub(super) fn add_information(&self, rho: &[f64], roots: &mut [f64]) {
-        // The squares of the roots may overflow or underflow.
         let (mean, sigma) = self.at(rho);
-        let [by_mean, by_sigma] = self.surprise.information_roots(mean, sigma);
+        self.add_roots(self.surprise.information_roots(mean, sigma), roots);
+    }
+
+    fn add_roots(&self, [by_mean, by_sigma]: [f64; 2], roots: &mut [f64]) {
+        // The squares of the roots may overflow or underflow.
         roots[self.mean] = roots[self.mean].hypot(by_mean);
         if let NoiseLevel::Entry(entry) = self.noise {
             roots[entry] = roots[entry].hypot(by_sigma);

@@ -2,6 +2,9 @@
 
 use std::f64::consts::{LN_2, LN_10, PI};
 
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, Exp1, Gamma, StandardNormal};
+
 /// Distribution of a datum y with the mean μ and the noise level σ of its entries.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Family {
@@ -82,7 +85,11 @@ impl Surprise {
 
     /// Returns the derivatives with respect to μ and σ.
     pub(super) fn slopes(&self, mean: f64, sigma: f64) -> [f64; 2] {
-        let z = self.z(mean, sigma);
+        self.slopes_of(self.z(mean, sigma), mean, sigma)
+    }
+
+    /// Returns the derivatives for a datum that lies z noise levels from its mean, in place of the measured one.
+    pub(super) fn slopes_of(&self, z: f64, mean: f64, sigma: f64) -> [f64; 2] {
         let slope = self.shape.slope(z);
         // ∂z/∂m = −1/σ and ∂z/∂σ = −z/σ.
         [
@@ -104,20 +111,32 @@ impl Surprise {
         Some([mm * stretch * stretch + curved, ms * stretch, ss])
     }
 
-    /// Returns the roots of the information of μ and of σ: that of Fisher, or more for σ if the datum lies far from the mean.
-    pub(super) fn information_roots(&self, mean: f64, sigma: f64) -> [f64; 2] {
+    /// Returns the roots of the Fisher information of μ and of σ, at the mean and the level given.
+    pub(super) fn fisher_roots(&self, mean: f64, sigma: f64) -> [f64; 2] {
         // The mixed entry of the Fisher information is zero, because φ is even.
         let [location, scale] = self.shape.information();
+        [
+            location.sqrt() / sigma * self.stretch(mean),
+            scale.sqrt() / sigma,
+        ]
+    }
+
+    /// Draws the distance z of a datum from its mean, in noise levels.
+    pub(super) fn draw(&self, rng: &mut impl Rng) -> f64 {
+        self.shape.draw(rng)
+    }
+
+    /// Returns the roots of the information of μ and of σ: that of Fisher, or more for σ if the datum lies far from the mean.
+    pub(super) fn information_roots(&self, mean: f64, sigma: f64) -> [f64; 2] {
+        let [_, scale] = self.shape.information();
         // With the Fisher information alone, a single datum changes σ by the factor 1 + (zφ′ − 1)/I, which is about z²/2 for a
         // normal distribution: from a level that is 30 times too small a step leads to one that is 15 times too large, or, in
         // logarithmic coordinates, e⁴⁵⁰ times.
         let z = self.z(mean, sigma);
         let excess = (z * self.shape.slope(z) - 1.0).abs();
         let scale = scale.max(excess / longest_change(z.abs()));
-        [
-            location.sqrt() / sigma * self.stretch(mean),
-            scale.sqrt() / sigma,
-        ]
+        let [by_mean, _] = self.fisher_roots(mean, sigma);
+        [by_mean, scale.sqrt() / sigma]
     }
 
     fn z(&self, mean: f64, sigma: f64) -> f64 {
@@ -149,6 +168,9 @@ fn longest_change(z: f64) -> f64 {
 
 /// Change at the distance `FAR`.
 const AT_FAR: f64 = 12.0;
+
+/// Largest distance of a drawn datum from its mean, whose square is finite.
+const FARTHEST: f64 = 1e150;
 
 /// Shape φ of a distribution with density exp(−φ(z)) up to a constant.
 #[derive(Clone, Copy, Debug)]
@@ -186,6 +208,31 @@ impl Shape {
             Self::Normal => Some(1.0),
             Self::Laplace => None,
             Self::Student(nu) => Some((nu + 1.0) / (nu + z * z) * ((nu - z * z) / (nu + z * z))),
+        }
+    }
+
+    /// Draws z with the density exp(−φ(z)).
+    fn draw(self, rng: &mut impl Rng) -> f64 {
+        let normal = |rng: &mut _| -> f64 { StandardNormal.sample(rng) };
+        match self {
+            Self::Normal => normal(rng),
+            Self::Laplace => {
+                let size: f64 = Exp1.sample(rng);
+                if rng.random::<bool>() { size } else { -size }
+            }
+            Self::Student(nu) => {
+                // Z √(ν/X) with X from the χ² distribution, which is Gamma(ν/2, 2).
+                let z = normal(rng);
+                match Gamma::new(0.5 * nu, 2.0) {
+                    // With few degrees of freedom X may underflow. Beyond this bound z²φ″ and zφ′ are at their limits.
+                    Ok(chi_squared) => {
+                        let z = z * (nu / chi_squared.sample(rng)).sqrt();
+                        z.clamp(-FARTHEST, FARTHEST)
+                    }
+                    // Degrees of freedom beyond the range of the generator.
+                    Err(_) => z,
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod datum;
 mod family;
+mod information;
 
 pub use self::datum::{Datum, NoiseLevel};
 pub use self::family::Family;
@@ -13,7 +14,7 @@ use super::Loss;
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::metric::{Metric, Root, diagonal_root};
+use crate::metric::{Metric, Root};
 
 /// Negative log-likelihood −Σ ln p(yᵢ; μᵢ, σᵢ) of independent data, with all constants.
 ///
@@ -216,11 +217,7 @@ struct Information<'a>(&'a Likelihood);
 impl Metric for Information<'_> {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         self.0.check(rho)?;
-        let roots = self.0.information_roots(rho);
-        check::finite("the Fisher information of a likelihood", &roots)?;
-        let seen = self.0.seen.iter();
-        let weights = seen.map(|&entry| (entry, roots[entry])).collect();
-        Ok(diagonal_root(self.0.entries, weights))
+        self.0.diagonal(&self.0.information_roots(rho))
     }
 
     fn name(&self) -> &'static str {

@@ -1,0 +1,99 @@
+//! Means over random probes.
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::posterior::{Confidence, plain, with_error};
+
+/// Mean over independent random probes, with its standard error.
+///
+/// ```
+/// use pullback::Operator;
+/// use pullback::curvature::{Quadrature, Spectrum};
+/// let h = Operator::triplets(50, 50, (1..50).flat_map(|i| [(i, i - 1, 1.0), (i - 1, i, 1.0), (i, i, 4.0)]));
+/// let trace = Spectrum::of(&h, &Quadrature::default())?.trace();
+/// let (low, high) = trace.interval(0.99)?;
+/// assert!(low <= 196.0 && 196.0 <= high);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Average {
+    /// Mean over the probes.
+    pub value: f64,
+    /// Standard error of the mean, 0 for an exact value.
+    pub standard_error: f64,
+    /// Degrees of freedom of the standard error, the number of probes less one, or 0 for an exact value.
+    pub freedom: usize,
+    /// Error by too few Lanczos steps: the difference of the rules of Gauss and of Gauss and Radau. It is a bound for
+    /// functions whose even derivatives are positive and odd ones negative, such as those of the effective dimension, and an
+    /// estimate for others. It includes rounding, and is infinite if the function is not finite at the end of the spectrum.
+    pub truncation: f64,
+}
+
+impl Average {
+    pub(super) fn exact(value: f64) -> Self {
+        Self {
+            value,
+            standard_error: 0.0,
+            freedom: 0,
+            truncation: 0.0,
+        }
+    }
+
+    /// Returns the mean of two or more independent samples.
+    pub(super) fn of(samples: &[f64]) -> Self {
+        let n = samples.len() as f64;
+        let value = samples.iter().sum::<f64>() / n;
+        let squares: f64 = samples.iter().map(|x| (x - value) * (x - value)).sum();
+        Self {
+            value,
+            standard_error: (squares / (n * (n - 1.0))).sqrt(),
+            freedom: samples.len() - 1,
+            truncation: 0.0,
+        }
+    }
+
+    /// Returns a + b times the mean.
+    pub(super) fn mapped(self, a: f64, b: f64) -> Self {
+        Self {
+            value: a + b * self.value,
+            standard_error: b.abs() * self.standard_error,
+            freedom: self.freedom,
+            truncation: b.abs() * self.truncation,
+        }
+    }
+
+    /// Returns the interval of Student's distribution with this level, such as 0.95, widened by the truncation.
+    ///
+    /// # Errors
+    /// Fails if the level is not between 0 and 1.
+    pub fn interval(&self, level: f64) -> Result<(f64, f64)> {
+        let half = self.truncation + spread(self.standard_error, self.freedom, level)?;
+        Ok((self.value - half, self.value + half))
+    }
+}
+
+/// Error relative to a value below which it is not printed.
+const SMALL: f64 = 1e-12;
+
+/// Returns t times the standard error, for a level of confidence.
+pub(super) fn spread(standard_error: f64, freedom: usize, level: f64) -> Result<f64> {
+    let freedom = Some(freedom as f64).filter(|nu| *nu > 0.0);
+    let confidence = Confidence { level, freedom };
+    confidence.check()?;
+    Ok(match standard_error > 0.0 {
+        true => confidence.quantile() * standard_error,
+        false => 0.0,
+    })
+}
+
+impl fmt::Display for Average {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.standard_error + self.truncation;
+        // A few ulps are no news.
+        match error > SMALL * self.value.abs() && error.is_finite() {
+            true => write!(f, "{}", with_error(self.value, error)),
+            false => write!(f, "{}", plain(self.value, 0.0)),
+        }
+    }
+}
