@@ -26,7 +26,8 @@ pub struct Average {
     pub freedom: usize,
     /// Error by too few Lanczos steps: the difference of the rules of Gauss and of Gauss and Radau. It is a bound for
     /// functions whose even derivatives are positive and odd ones negative, such as those of the effective dimension, and an
-    /// estimate for others. It includes rounding, and is infinite if the function is not finite at the end of the spectrum.
+    /// estimate for others. It includes rounding, and is infinite if the
+    /// function is not finite at the end of the spectrum, or if the nodes do not resolve it.
     pub truncation: f64,
 }
 
@@ -91,7 +92,10 @@ impl fmt::Display for Average {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.standard_error + self.truncation;
         // A few ulps are no news.
-        match error > SMALL * self.value.abs() && error.is_finite() {
+        if error.is_infinite() {
+            return write!(f, "{} (not resolved)", plain(self.value, self.value));
+        }
+        match error > SMALL * self.value.abs() {
             true => write!(f, "{}", with_error(self.value, error)),
             false => write!(f, "{}", plain(self.value, 0.0)),
         }

@@ -26,7 +26,7 @@ pub enum Sight {
     Determined,
     /// Its standard error is a unit or more.
     Weak,
-    /// A change along it does not change the data, up to rounding.
+    /// To first order a change along it does not change the data, up to rounding.
     Unseen,
 }
 
@@ -66,7 +66,7 @@ pub enum Sight {
 /// let seen = seen.named(&["a", "b", "c"])?;
 /// println!("{seen}");
 /// assert_eq!(seen.count(Sight::Determined), 2);
-/// assert!(seen.to_string().contains("they do not see changes along\n  a − 2.0 b"), "{seen}");
+/// assert!(seen.to_string().contains("they do not see small changes along\n  a − 2.0 b"), "{seen}");
 /// # Ok::<(), pullback::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ pub(crate) enum Than {
     Units,
 }
 
-/// Fraction of the largest singular value below which a direction is unseen.
+/// Fraction of the changes of the data by the parameters one by one below which a direction is unseen.
 const ROUNDING: f64 = 1e-10;
 
 /// Relative difference up to which shares count as equal.
@@ -141,15 +141,22 @@ impl Combinations {
             return Err(Error::Overflow { what });
         }
         let (values, vectors) = right_singular(a.as_ref());
-        let least = ROUNDING * values.first().copied().unwrap_or(0.0);
-        let seen = |s: &f64| if *s > least { s * s } else { 0.0 };
+        // The changes Σⱼ |vⱼ| ‖aⱼ‖ of the data, of which ‖A v‖ remains, do not depend on the units of other parameters.
+        let changes = |k: usize| -> f64 {
+            let columns = (0..n).map(|j| vectors[(j, k)].abs() * a.col(j).norm_l2());
+            columns.sum()
+        };
+        let seen = |(k, s): (usize, &f64)| match *s > ROUNDING * changes(k) {
+            true => s * s,
+            false => 0.0,
+        };
         let mut directions = vectors.clone();
         solve_triangular(t.as_ref(), Side::Transpose, directions.as_mut());
         let mut inverse = Mat::identity(n, n);
         solve_triangular(t.as_ref(), Side::Plain, inverse.as_mut());
         let mut found = Self {
             names: numbered(n),
-            information: values.iter().map(seen).collect(),
+            information: values.iter().enumerate().map(seen).collect(),
             covectors: product(t.as_ref(), vectors.as_ref()),
             directions,
             // (C⁻¹)ⱼⱼ = ‖T⁻¹eⱼ‖².

@@ -59,11 +59,11 @@ pub struct Extremes {
 pub struct Extreme {
     /// Estimate θ = uᵀHu, which lies within the spectrum.
     pub value: f64,
-    /// Residual ‖Hu − θu‖: an eigenvalue lies as near to the estimate.
+    /// Residual ‖Hu − θu‖, and rounding at least: an eigenvalue lies as near to the estimate.
     pub error: f64,
     /// Unit vector u.
     pub vector: Vec<f64>,
-    /// Whether the error is below the tolerance.
+    /// Whether the error is below the tolerance, or the eigenvalue zero up to rounding.
     pub settled: bool,
 }
 
@@ -80,8 +80,11 @@ pub enum Condition {
     Indefinite,
 }
 
-/// Fraction of the largest eigenvalue below which an eigenvalue is rounding.
-const ROUNDING: f64 = 1e-12;
+/// Fraction of the largest eigenvalue below which an eigenvalue is rounding, or an error of solves.
+const ROUNDING: f64 = 1e-10;
+
+/// Fraction of the largest eigenvalue that the error of an eigenvalue has at least. The process ends at remainders of this size.
+const LEAST_ERROR: f64 = 1e-13;
 
 impl Extremes {
     /// Computes the extreme eigenvalues.
@@ -148,12 +151,13 @@ impl Extremes {
 }
 
 fn extreme(chain: &Chain, ritz: &Ritz, k: usize, tolerance: f64, size: f64) -> Extreme {
-    let (value, error) = (ritz.values[k], ritz.residuals[k]);
+    let (value, error) = (ritz.values[k], ritz.residuals[k].max(LEAST_ERROR * size));
+    let vanishes = value.abs() + error <= ROUNDING * size;
     Extreme {
         value,
         error,
         vector: chain.combine(ritz.vectors.col_as_slice(k)),
-        settled: error <= (tolerance * value.abs()).max(ROUNDING * size),
+        settled: vanishes || error <= tolerance * value.abs(),
     }
 }
 
@@ -172,7 +176,7 @@ impl fmt::Display for Condition {
             Self::Number(number) => write!(f, "{number:.3e}"),
             Self::AtLeast(bound) => write!(f, "at least {bound:.3e}"),
             Self::Singular => write!(f, "infinite (singular up to rounding)"),
-            Self::Indefinite => write!(f, "none (indefinite)"),
+            Self::Indefinite => write!(f, "none (an eigenvalue is negative)"),
         }
     }
 }

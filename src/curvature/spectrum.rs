@@ -17,9 +17,8 @@ use crate::random;
 /// Probes and steps of stochastic Lanczos quadrature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quadrature {
-    /// Number of random probes, at least 16: standard errors of fewer probes are themselves too uncertain. In tests with 1000 seeds,
-    /// 95 % intervals of traces, effective dimensions and densities held the truth for 92 to 96 % with 16 probes, and for 94 to
-    /// 96 % with the default of 32.
+    /// Number of random probes, at least 16: standard errors of fewer probes are themselves too uncertain. In tests with 400 seeds
+    /// and 32 probes, 95 % intervals of traces, effective dimensions and densities hold the truth for 91 to 98 %.
     pub probes: usize,
     /// Number of Lanczos steps per probe, at least 40, or the dimension if that is smaller. Each takes one product.
     pub steps: usize,
@@ -77,11 +76,40 @@ pub struct Spectrum {
 struct Probe {
     gauss: Rule,
     radau: Rule,
+    /// Residuals of the nodes of `gauss`.
+    residuals: Vec<f64>,
     /// Square length of the probe.
     square: f64,
 }
 
 impl Probe {
+    /// Returns whether the nodes within a width of x are no farther apart than two widths, or settled.
+    ///
+    /// Between two nodes that are eigenvalues up to a tenth of the width there are no others that the probe sees.
+    fn resolves(&self, x: f64, width: f64, coordinate: impl Fn(f64) -> f64) -> bool {
+        // The rule of Radau adds the lower end of the spectrum, below which there is nothing.
+        let end = self
+            .radau
+            .nodes
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, f64::min);
+        let node = |(&value, &residual): (&f64, &f64)| {
+            let [low, high] = [value - residual, value + residual].map(&coordinate);
+            (coordinate(value), high - low <= 0.1 * width)
+        };
+        // Nodes are in decreasing order.
+        let nodes = self.gauss.nodes.iter().zip(&self.residuals).map(node);
+        let all: Vec<(f64, bool)> = nodes.chain([(coordinate(end), false)]).collect();
+        let all_settled = all[..all.len() - 1].iter().all(|node| node.1);
+        all_settled
+            || all.windows(2).all(|pair| {
+                let [(above, settled), (below, also)] = [pair[0], pair[1]];
+                let far = below > x + width || above < x - width;
+                far || above - below <= 2.0 * width || settled && also
+            })
+    }
+
     /// Returns Σ w f(x) for the probe and a rule, and Σ |w f(x)|.
     fn integral(&self, rule: &Rule, f: impl Fn(f64) -> f64) -> [f64; 2] {
         let pairs = rule.nodes.iter().zip(&rule.weights);
@@ -161,6 +189,7 @@ impl Spectrum {
         let probe = |(chain, ritz): (&Chain, &Ritz)| Probe {
             gauss: ritz.gauss(),
             radau: chain.radau(end - MARGIN * size),
+            residuals: ritz.residuals.clone(),
             square: chain.square(),
         };
         Self {
@@ -189,6 +218,7 @@ impl Spectrum {
             dim,
             probes: vec![Probe {
                 radau: rule.clone(),
+                residuals: vec![0.0; dim],
                 gauss: rule,
                 square: dim as f64,
             }],
@@ -277,8 +307,8 @@ impl Spectrum {
         let positive = alpha > 0.0 && alpha.is_finite();
         check::option(what, alpha, positive, "give a positive number")?;
         let size = low.abs().max(high.abs());
-        let remedy = "take one above the rounding errors of the eigenvalues, 1e-14 of the largest";
-        check::option(what, alpha, alpha >= 1e-14 * size, remedy)?;
+        let remedy = "take one above the errors of the eigenvalues by rounding and solves, 1e-10 of the largest";
+        check::option(what, alpha, alpha >= ROUNDING * size, remedy)?;
         if low < -ROUNDING * size {
             return Err(Error::Negative {
                 what: "an effective dimension",
@@ -294,7 +324,8 @@ impl Spectrum {
     /// Estimates the spectral density (1/n) Σ g(x − λ) at these points, with the density g of a normal distribution of this
     /// width.
     ///
-    /// Details finer than the distances of the nodes, about the range over the number of steps, are those of the rule.
+    /// Where neighbouring nodes are farther apart than two widths and have not settled, the density is not resolved: its
+    /// [`truncation`](Average::truncation) is infinite there. The nodes are about the range over the number of steps apart.
     ///
     /// # Errors
     /// Fails if the width is not positive and finite, or if a point is not finite.
@@ -303,7 +334,8 @@ impl Spectrum {
     }
 
     /// Estimates the density of ln λ/ln 10 over the positive eigenvalues, smoothed by a width in decades, at these points.
-    /// Its integral is the share of the positive eigenvalues.
+    /// Its integral is the share of the positive eigenvalues. Small eigenvalues take many steps: what a few steps do not resolve
+    /// has an infinite [`truncation`](Average::truncation).
     ///
     /// # Errors
     /// Fails as [`density`](Self::density) does.
@@ -324,9 +356,17 @@ impl Spectrum {
         check::finite("a point of a spectral density", points)?;
         let scale = (TAU.sqrt() * width * self.dim as f64).recip();
         let at = |&x: &f64| {
-            self.sum(|lambda| {
+            let average = self.sum(|lambda| {
                 let z = (coordinate(lambda) - x) / width;
                 scale * (-0.5 * z * z).exp()
+            })?;
+            let resolved = |probe: &Probe| probe.resolves(x, width, &coordinate);
+            Ok(Average {
+                truncation: match self.probes.iter().all(resolved) {
+                    true => average.truncation,
+                    false => f64::INFINITY,
+                },
+                ..average
             })
         };
         points.iter().map(at).collect()
@@ -340,9 +380,10 @@ impl fmt::Display for Spectrum {
             true => "all eigenvalues".to_string(),
             false => format!("{} probes", self.probes.len()),
         };
+        let nodes = if self.exact { "" } else { ", nodes" };
         write!(
             f,
-            "{} eigenvalues from {low:.3e} to {high:.3e}, trace {trace} ({from}, {} products)",
+            "{} eigenvalues{nodes} from {low:.3e} to {high:.3e}, trace {trace} ({from}, {} products)",
             self.dim, self.products
         )
     }

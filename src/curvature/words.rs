@@ -81,7 +81,7 @@ impl fmt::Display for Combinations {
         let (determined, all) = (self.count(Sight::Determined), self.information.len());
         let than = match self.than {
             Than::Priors => "better than the priors do",
-            Than::Sizes => "to less than their size",
+            Than::Sizes => "to less than the sizes of the parameters",
             Than::Units => "to less than a unit",
         };
         let combinations = if all == 1 {
@@ -99,7 +99,7 @@ impl fmt::Display for Combinations {
             self.write(f, Sight::Weak)?;
         }
         if self.count(Sight::Unseen) > 0 {
-            write!(f, "\nthey do not see changes along")?;
+            write!(f, "\nthey do not see small changes along")?;
             self.write(f, Sight::Unseen)?;
         }
         Ok(())

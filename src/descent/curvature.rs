@@ -9,7 +9,7 @@ use crate::curvature::{Combinations, Curvature, GaussNewton, Hessian, Kind, Than
 use crate::direction::LeastSquares;
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
-use crate::posterior::{Uncertainty, Variance};
+use crate::posterior::{CovarianceError, Uncertainty, Variance};
 use crate::prior::PriorTerms;
 
 impl Descent<'_> {
@@ -56,10 +56,11 @@ impl Descent<'_> {
     }
 
     /// Finds the combinations of the parameters that the data determine at `theta`, and those that they do not see, by one
-    /// tangent solve per parameter. Bounds and transforms are ignored.
+    /// tangent solve per parameter. Bounds and transforms are ignored: parameters that equal bounds fix count as unknown.
     ///
-    /// The information is that of the metric of the loss, in units of the noise, of which `variance` tells. `unit` says what a
-    /// large change of a parameter is.
+    /// The information is that of the metric of the loss, in units of the noise, of which `variance` tells. For a
+    /// [`Likelihood`](crate::loss::Likelihood) that estimates its noise it is Fisher's at a fit, and larger far from one. `unit`
+    /// says what a large change of a parameter is.
     ///
     /// # Errors
     /// Fails as [`run`](Descent::run) does, without a metric, if a unit is not positive, such as the size of a parameter that
@@ -133,6 +134,13 @@ impl Problem<'_> {
         let state = self.start(theta, rho, &mut memory)?;
         let at = self.linearise(&state, &mut memory)?;
         let root = at.root.as_deref().ok_or(Error::NoMetric)?;
+        if state
+            .misfit
+            .scores(at.z.matrix()?.as_ref(), self.backend)?
+            .is_some()
+        {
+            return Err(CovarianceError::Robust.into());
+        }
         let mut rows = root.lift(at.z.matrix()?.as_ref())?;
         let count = self.setting.loss.data();
         let fit = count.map(|count| (state.misfit.value(), count));

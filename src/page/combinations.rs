@@ -40,7 +40,7 @@ fn table(html: &mut Markup, seen: &Combinations) {
         let sight = match seen.sight(k) {
             Sight::Determined => "determined",
             Sight::Weak => "hardly seen",
-            Sight::Unseen => "unseen: a change along it changes no data",
+            Sight::Unseen => "unseen: a small change along it changes no data",
         };
         vec![
             Cell::Head((k + 1).to_string()),

@@ -45,6 +45,12 @@ pub enum CovarianceError {
          loss and use `Variance::Known`"
     )]
     Weighted,
+    /// Combinations of parameters for a loss that weighs residuals by their size.
+    #[error(
+        "combinations are found for losses that are half a sum of squares near the fit, not for one that weighs residuals by their \
+         size, whose errors are those of `Report::estimates`; take `loss::Observations` without the outliers"
+    )]
+    Robust,
     /// A profile with priors, in units of a noise that is not 1.
     #[error(
         "profiles with priors need a loss in units of the noise, because its objective would scale the priors as well; give the \
@@ -61,6 +67,7 @@ impl ModuleError for CovarianceError {
             Self::TooFew { .. } => "TooFew",
             Self::NoResidual => "NoResidual",
             Self::Weighted => "Weighted",
+            Self::Robust => "Robust",
             Self::Priors => "Priors",
         }
     }

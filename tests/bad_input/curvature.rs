@@ -179,7 +179,7 @@ fn functions_of_a_spectrum() {
         row("∞ α", "Option", "a positive number", || {
             spectrum.effective_dimension(INF)
         }),
-        row("tiny α", "Option", "rounding errors", || {
+        row("tiny α", "Option", "errors of the eigenvalues", || {
             spectrum.effective_dimension(1e-15)
         }),
         row("indefinite", "Negative", "the eigenvalue -0.5", || {

@@ -147,10 +147,10 @@ fn what_is_unseen_is_told_with_its_direction() {
     );
     let text = seen.to_string();
     assert!(text.starts_with(
-        "the data determine 2 of 3 combinations of the parameters to less than their size\n"
+        "the data determine 2 of 3 combinations of the parameters to less than the sizes of the parameters\n"
     ));
     assert!(
-        text.ends_with("they do not see changes along\n  a − 2.0 b"),
+        text.ends_with("they do not see small changes along\n  a − 2.0 b"),
         "{text}"
     );
     // Names are those of the model's parameters, or numbers.

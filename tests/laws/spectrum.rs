@@ -93,6 +93,45 @@ fn the_condition_number_is_a_number_a_bound_or_a_reason() {
     assert!((of(&decaying(150, 1e-8), 20).largest.value - 1.0).abs() < 1e-3);
 }
 
+#[test]
+fn a_condition_number_beyond_the_accuracy_of_eigenvalues_is_a_bound() {
+    for least in [1e-9, 1e-11] {
+        let h = Operator::diagonal(decaying(30, least));
+        let condition = Extremes::of(&h, &Lanczos::default()).unwrap().condition();
+        let bound = match condition {
+            Condition::Singular => f64::INFINITY,
+            Condition::AtLeast(bound) => bound,
+            other => panic!("{least:e}: {other}"),
+        };
+        assert!(bound > 1e6, "{least:e}: {condition}");
+    }
+}
+
+#[test]
+fn densities_hold_the_truth_or_say_that_they_do_not_resolve_it() {
+    let h = Operator::diagonal(decaying(300, 1e-6));
+    let (few, dense) = (
+        Spectrum::of(&h, &probes(1)).unwrap(),
+        Spectrum::dense(&h).unwrap(),
+    );
+    let decades: Vec<f64> = (0..80).map(|i| 0.1 * f64::from(i) - 7.0).collect();
+    let found = few.density_of_decades(&decades, 0.3).unwrap();
+    let exact = dense.density_of_decades(&decades, 0.3).unwrap();
+    for ((x, found), exact) in decades.iter().zip(&found).zip(&exact) {
+        let (low, high) = found.interval(0.9999).unwrap();
+        assert!(
+            low <= exact.value && exact.value <= high,
+            "{x}: {found} for {exact}"
+        );
+    }
+    assert!(found[5].truncation.is_infinite() && found[68].truncation.is_finite());
+    assert!(
+        found[5].to_string().contains("not resolved"),
+        "{}",
+        found[5]
+    );
+}
+
 /// Number of seeds of [`coverage`].
 const SEEDS: u64 = 400;
 
@@ -119,7 +158,7 @@ fn intervals_of_95_percent_hold_the_truth_for_about_95_of_100_seeds() {
         coverage("trace", exact(&|v| v), spectra.iter().map(Spectrum::trace));
         let squares = spectra.iter().map(|s| s.sum(|v| v * v).unwrap());
         coverage("squares", exact(&|v| v * v), squares);
-        let (points, width) = ([0.02, 0.3, 0.8], 0.05);
+        let (points, width) = ([0.02, 0.3, 0.8], 0.1);
         let dense = Spectrum::dense(&h).unwrap();
         let dense = dense.density(&points, width).unwrap();
         for (k, dense) in dense.iter().enumerate() {

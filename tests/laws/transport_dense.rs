@@ -151,7 +151,7 @@ fn the_unbalanced_cost_is_that_of_the_whole_matrix() {
         let grid = Grid::new(axes).unwrap();
         let (a, b) = (density(&grid, seed), density(&grid, seed + 10));
         let a: Vec<f64> = a.iter().map(|r| 1.6 * r).collect();
-        for lambda in [0.4, 6.0] {
+        for lambda in [0.5, 6.0] {
             let options = Sinkhorn {
                 epsilon: Some(0.5),
                 ..Sinkhorn::default()

@@ -98,9 +98,9 @@ fn what_the_data_see_is_told_with_the_names_of_the_page() {
     let text = text(&page.html().unwrap());
     for part in [
         "What the data see",
-        "the data determine 2 of 3 combinations of the parameters to less than their size.",
+        "the data determine 2 of 3 combinations of the parameters to less than the sizes of the parameters.",
         "a − 2.0 b",
-        "unseen: a change along it changes no data",
+        "unseen: a small change along it changes no data",
         "1 unseen ones are left out",
         "Shares of the parameters in the combinations",
     ] {

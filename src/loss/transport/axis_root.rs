@@ -3,7 +3,7 @@
 use super::edges::pull_back;
 
 /// Fraction of the largest density to which smaller densities are raised.
-const FLOOR: f64 = 1e-15;
+pub(super) const FLOOR: f64 = 1e-15;
 
 /// Square root L of the metric ∫ (δF)²/ρ dx at one ρ, with two rows per cell. δF is given at the edges of the cells.
 //

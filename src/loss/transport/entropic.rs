@@ -32,7 +32,7 @@ impl Entropic {
         let data = Measure::new(grid, target);
         let epsilon = sinkhorn
             .epsilon
-            .unwrap_or_else(|| default_epsilon(grid, &data.deviations));
+            .unwrap_or_else(|| default_epsilon(grid, &data));
         let limits = Limits {
             tolerance: sinkhorn.tolerance,
             iterations: sinkhorn.iterations,
@@ -177,13 +177,24 @@ impl AtDensity<'_> {
     }
 }
 
-/// Returns the default ε: 2h² for the widest cells, but at least an eighth of the least variance of the data along an axis.
-pub(super) fn default_epsilon(grid: &Grid, deviations: &[f64]) -> f64 {
-    // Sums over cells see the grid by a fraction 2 e^{−π²ε/h²}, or 5·10⁻⁹ at 2h². The bias of S_ε is about .01 ε²/s² for
-    // Gaussians of the deviation s, so that an eighth of s² leaves 2·10⁻⁴ s². A smaller ε takes more iterations.
+/// Returns the default ε: s²/8 for the width s of the parts of the data, but at least 2h² for the widest cells.
+pub(super) fn default_epsilon(grid: &Grid, data: &Measure) -> f64 {
+    // Sums over cells see the grid by a fraction 2 e^{−π²ε/h²}, or 5·10⁻⁹ at 2h², unless the map contracts. The bias of S_ε is
+    // about .01 ε²/s² for Gaussians of the deviation s, so that an eighth of s² leaves 2·10⁻⁴ s². A smaller ε takes more
+    // iterations.
     let widest = widest_cell(grid);
-    let least = deviations.iter().fold(f64::INFINITY, |m, s| m.min(*s));
-    (2.0 * widest * widest).max(least * least / 8.0)
+    let narrowest = data.deviations.iter().copied();
+    let s = narrowest.fold(local_width(grid, data), f64::min);
+    (2.0 * widest * widest).max(s * s / 8.0)
+}
+
+/// Returns the deviation of the Gaussian with the peak of a measure.
+///
+/// Data of k equal bumps of the deviation s in d dimensions have k^{1/d} s, however far apart the bumps are.
+fn local_width(grid: &Grid, data: &Measure) -> f64 {
+    let peak = data.masses.iter().fold(0.0_f64, |m, a| m.max(*a)) / grid.volume();
+    let dim = grid.dim() as f64;
+    peak.powf(-1.0 / dim) / std::f64::consts::TAU.sqrt()
 }
 
 /// Returns the width of the cells along the axis where they are widest.

@@ -7,6 +7,7 @@
 //! ½W₂² = ½ ∫ (x − T(x))² da,   first variation φ with φ′(x) = x − T(x),   second variation ∫ (δF)²/q(T(x)) dx.
 //! ```
 
+use super::axis_root::FLOOR;
 use super::edges::EdgeForm;
 
 /// Piece [x₀, x₁] of a cell, on which T increases linearly from y₀ to y₁.
@@ -44,10 +45,7 @@ impl Line {
     /// Merges the levels of a and b at the given edges of cells.
     pub(super) fn new(edges: Vec<f64>, a: &[f64], b: &[f64]) -> Self {
         let masses = (a.windows(2)).map(|level| level[1] - level[0]).collect();
-        let quantile = Quantile {
-            edges: &edges,
-            levels: b,
-        };
+        let quantile = Quantile::new(&edges, b);
         let (mut pieces, mut j) = (Vec::with_capacity(2 * edges.len()), 0);
         for (cell, level) in a.windows(2).enumerate() {
             if level[0] == level[1] {
@@ -91,7 +89,7 @@ impl Line {
     }
 
     /// Returns the second variation ∫(δF)²/q(T(x)) dx as a form of the values of δF at the edges, where δF is linear in every
-    /// cell. Entries are infinite where mass would fall into a gap of b.
+    /// cell. Entries are infinite where mass would fall into a gap within b.
     pub(super) fn second_variation(&self) -> EdgeForm {
         // f′ = φ with φ′ = x − Q_b(F_a(x)), so that δφ′ = −Q_b′ δF, and ∫ζ δφ dx = −∫δF δφ′ dx = ∫Q_b′ (δF)² dx, ζ = δF′.
         let mut cells = vec![[0.0; 3]; self.masses.len()];
@@ -121,9 +119,22 @@ impl Piece {
 struct Quantile<'a> {
     edges: &'a [f64],
     levels: &'a [f64],
+    /// Slope of a cell with the smallest density that counts.
+    steepest: f64,
 }
 
-impl Quantile<'_> {
+impl<'a> Quantile<'a> {
+    fn new(edges: &'a [f64], levels: &'a [f64]) -> Self {
+        let pairs = edges.windows(2).zip(levels.windows(2));
+        let densities = pairs.map(|(e, t)| (t[1] - t[0]) / (e[1] - e[0]));
+        let largest = densities.fold(0.0, f64::max);
+        Self {
+            edges,
+            levels,
+            steepest: (FLOOR * largest).recip(),
+        }
+    }
+
     /// Returns the position of level t between the edges of cell j, which must have mass.
     fn inside(&self, j: usize, t: f64) -> f64 {
         if t >= self.levels[j + 1] {
@@ -172,7 +183,16 @@ impl Quantile<'_> {
                 [self.edges[first]; 2],
                 self.slope(first.min(self.edges.len() - 2)),
             ),
-            true => ([self.edges[first], self.edges[last]], f64::INFINITY),
+            // Beyond all mass of b δF is zero but for rounding. In a gap within b the potential has a kink.
+            true => {
+                let outside = first == 0 || last + 1 == self.levels.len();
+                let slope = if outside {
+                    self.steepest
+                } else {
+                    f64::INFINITY
+                };
+                ([self.edges[first], self.edges[last]], slope)
+            }
             false => ([self.inside(last, t); 2], self.slope(last)),
         };
         let x = [self.edges[cell], self.edges[cell + 1]];

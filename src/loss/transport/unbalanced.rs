@@ -1,6 +1,6 @@
 //! Debiased entropic transport between densities whose masses may differ.
 
-use super::entropic::{default_epsilon, stopped};
+use super::entropic::{default_epsilon, stopped, widest_cell};
 use super::kernel::{Kernel, LogSums};
 use super::measure::{Measure, shares};
 use super::mixing::{Limits, Stopped, fixed_point};
@@ -52,7 +52,12 @@ struct Side {
 
 impl Side {
     fn new(density: &[f64], total: f64) -> Self {
-        let masses = shares(density, total);
+        // Cells are empty by their share of this measure, which may be far lighter than the target.
+        let own: f64 = density.iter().sum();
+        let masses: Vec<f64> = shares(density, own)
+            .iter()
+            .map(|share| share * (own / total))
+            .collect();
         Self {
             logs: masses.iter().map(|m| m.ln()).collect(),
             mass: masses.iter().sum(),
@@ -102,7 +107,17 @@ impl UnbalancedTransport {
         )?;
         let centred = Measure::new(grid, &target);
         let epsilon = options.epsilon;
-        let epsilon = epsilon.unwrap_or_else(|| default_epsilon(grid, &centred.deviations));
+        let epsilon = epsilon.unwrap_or_else(|| {
+            // The blur has to be small beside the distance √λ over which mass is carried rather than made.
+            let widest = widest_cell(grid);
+            default_epsilon(grid, &centred).min((lambda / 16.0).max(2.0 * widest * widest))
+        });
+        check::option(
+            "ε of an unbalanced transport loss",
+            epsilon,
+            epsilon <= lambda,
+            "take ε at most λ, and better λ/16, which needs cells that are small beside √λ: the blur hides the cost of mass",
+        )?;
         let parameters = Parameters { epsilon, lambda };
         let kernel = Kernel::new(&centred.axes, &centred.axes, epsilon);
         let data = Side::new(&target, target.iter().sum());
@@ -217,14 +232,14 @@ fn dual(
     [first, second, ratio * second - b.mass + a.mass * b.mass]
 }
 
-/// Computes r ← −τ s − φ, zero in empty cells, and returns the error Σ a |e^{−r} − 1|.
+/// Computes r ← −τ s − φ, zero in empty cells, and returns the error Σ a |e^{−r} − 1|/Σ a.
 fn deviation(a: &Side, phi: &[f64], (s, damping): (&[f64], f64), r: &mut [f64]) -> f64 {
     let mut error = 0.0;
     for (((r, mass), phi), s) in r.iter_mut().zip(&a.masses).zip(phi).zip(s) {
         *r = if *mass > 0.0 { -damping * s - phi } else { 0.0 };
         error += mass * (-*r).exp_m1().abs();
     }
-    error
+    error / a.mass
 }
 
 impl Loss for UnbalancedTransport {
