@@ -7,6 +7,18 @@ use crate::error::Result;
 use crate::hessian::{Curvature, HessianError};
 use crate::vector::largest;
 
+/// Fraction of the largest eigenvalue below which an eigenvalue is rounding, or an error of solves.
+pub(super) const ROUNDING: f64 = 1e-10;
+
+/// Smallest number of random probes.
+const FEWEST_PROBES: usize = 16;
+
+/// Checks that there are enough random probes for standard errors.
+pub(super) fn check_probes(what: &'static str, probes: usize) -> Result<()> {
+    let remedy = "take at least 16, whose standard errors mean something";
+    check::option(what, probes as f64, probes >= FEWEST_PROBES, remedy)
+}
+
 /// Checks that there is a matrix to look at, and returns its dimension.
 pub(super) fn check_dim(h: &dyn Curvature) -> Result<usize> {
     let dim = h.dim();

@@ -3,8 +3,7 @@
 use faer::Mat;
 
 use super::average::spread;
-use super::checked::{check_dim, product};
-use crate::check;
+use super::checked::{check_dim, check_probes, product};
 use crate::error::Result;
 use crate::hessian::Curvature;
 use crate::model::adjoint::blocks;
@@ -64,12 +63,7 @@ impl Diagonal {
     /// Fails for a dimension of 0, for fewer than 16 probes, and if a product fails or is not finite.
     pub fn estimated(h: &dyn Curvature, probes: usize, seed: u64) -> Result<Self> {
         let dim = check_dim(h)?;
-        check::option(
-            "the number of probes of a diagonal",
-            probes as f64,
-            probes >= FEWEST,
-            "take at least 16, whose standard errors mean something",
-        )?;
+        check_probes("the number of probes of a diagonal", probes)?;
         let (mut mean, mut squares) = (vec![0.0; dim], vec![0.0; dim]);
         for block in blocks(probes) {
             let mut signs = Mat::zeros(dim, block.len());
@@ -109,5 +103,3 @@ impl Diagonal {
         Ok(pairs.map(|(x, s)| (x - t * s, x + t * s)).collect())
     }
 }
-
-const FEWEST: usize = 16;

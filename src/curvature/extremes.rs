@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::checked::check_dim;
+use super::checked::{ROUNDING, check_dim};
 use crate::check;
 use crate::error::Result;
 use crate::hessian::{Chain, Curvature, Ritz, advance};
@@ -79,9 +79,6 @@ pub enum Condition {
     /// The smallest eigenvalue is negative.
     Indefinite,
 }
-
-/// Fraction of the largest eigenvalue below which an eigenvalue is rounding, or an error of solves.
-const ROUNDING: f64 = 1e-10;
 
 /// Fraction of the largest eigenvalue that the error of an eigenvalue has at least. The process ends at remainders of this size.
 const LEAST_ERROR: f64 = 1e-13;

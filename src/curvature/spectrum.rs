@@ -6,7 +6,7 @@ use std::fmt;
 use faer::Mat;
 
 use super::average::Average;
-use super::checked::{check_dim, product, symmetric};
+use super::checked::{ROUNDING, check_dim, check_probes, product, symmetric};
 use super::error::Error;
 use crate::check;
 use crate::error::Result;
@@ -36,7 +36,6 @@ impl Default for Quadrature {
     }
 }
 
-const FEWEST_PROBES: usize = 16;
 const FEWEST_STEPS: usize = 40;
 
 /// Largest number of entries of the Krylov bases that are held at a time, 512 MiB.
@@ -123,9 +122,6 @@ impl Probe {
 /// Rounding error of a rule, relative to the size of its terms: some errors of nodes and weights.
 const SUMMED: f64 = 64.0 * f64::EPSILON;
 
-/// Fraction of the largest eigenvalue below which an eigenvalue is rounding, or an error of solves.
-const ROUNDING: f64 = 1e-10;
-
 /// Fraction of the largest eigenvalue by which the end of a spectrum is moved down, so that it lies below all nodes.
 const MARGIN: f64 = 1e-12;
 
@@ -143,12 +139,7 @@ impl Spectrum {
             steps,
             seed,
         } = *options;
-        check::option(
-            "the number of probes of a spectrum",
-            probes as f64,
-            probes >= FEWEST_PROBES,
-            "take at least 16, whose standard errors mean something",
-        )?;
+        check_probes("the number of probes of a spectrum", probes)?;
         let fewest = FEWEST_STEPS.min(dim);
         let remedy = "take at least 40, or as many as there are parameters";
         let enough = steps >= fewest;
