@@ -88,10 +88,11 @@ enum Method {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sinkhorn {
-    /// Weight ε of the entropy, in squared units of length. By default 2h² with the widest cells h, but at least an eighth
-    /// of the least variance of the target along an axis.
+    /// Weight ε of the entropy, in squared units of length. By default s²/8, but at least 2h² with the widest cells h. Here s is
+    /// the least deviation of the target along an axis, or that of the Gaussian with its peak if this is smaller, so that
+    /// targets of several bumps have the width of one.
     pub epsilon: Option<f64>,
-    /// Whether to extrapolate to ε = 0 by (4S_ε − S_2ε)/3, which takes half as much time again. It is exact to O(ε⁴) for
+    /// Whether to extrapolate to ε = 0 by (4S_ε − S_2ε)/3, which takes about twice the time. It is exact to O(ε⁴) for
     /// smooth densities, but not convex.
     pub extrapolate: bool,
     /// Error Σ|π1 − ρ| in the marginals of the plan, of mass 1, at which the iteration ends.
@@ -191,6 +192,11 @@ fn checked_mass(grid: &Grid, target: &[f64]) -> Result<f64> {
     Ok(mass)
 }
 
+/// Calls an iteration over this many cells, on the threads of the pool if they would share its products.
+fn iterate<R: Send>(cells: usize, work: impl FnOnce() -> R + Send) -> R {
+    in_pool(cells >= SHARED / 32, work)
+}
+
 impl Loss for Transport {
     fn value(&self, rho: &[f64]) -> f64 {
         value_of(self, rho)
@@ -238,8 +244,7 @@ impl Loss for Transport {
         let state = match &self.method {
             Method::Quantiles(target) => AtState::Lines(self.lines(target, rho)),
             Method::Entropic(entropic) => {
-                let pays = rho.len() >= SHARED / 32;
-                AtState::Entropic(in_pool(pays, || entropic.at(rho))?)
+                AtState::Entropic(iterate(rho.len(), || entropic.at(rho))?)
             }
         };
         Ok(Box::new(Prepared::new(&self.grid, self.mass, rho, state)))

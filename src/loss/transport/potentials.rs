@@ -48,7 +48,7 @@ impl SelfPotential {
         fixed_point(&a.masses, &mut potential, limits, |phi, r| {
             weigh(&mut l, &a.logs, phi);
             sums.apply(&kernel, &mut l, Some(&a.logs));
-            let error = deviation(a, phi, &l, r);
+            let error = deviation(&a.masses, phi, (&l, 1.0), r);
             // The values φ and −ln Σ … of a dual pair have the value ⟨a, φ⟩ + ⟨a, −ln Σ …⟩, with a quadratic error.
             half_cost = a.integral(|i| phi[i] + 0.5 * r[i]);
             r.iter_mut().for_each(|r| *r *= STEP);
@@ -98,7 +98,7 @@ impl Potentials {
             psi.iter_mut().for_each(|s| *s = -*s);
             weigh(&mut l, &b.logs, &psi);
             sums_back.apply(&back, &mut l, Some(&a.logs));
-            deviation(a, phi, &l, r)
+            deviation(&a.masses, phi, (&l, 1.0), r)
         })?;
         // ψ is computed from φ, so that the plan has the marginal b and the mass 1 exactly: the last term of the dual vanishes,
         // and its value has an error quadratic in that of φ.
@@ -130,11 +130,18 @@ pub(super) fn weigh(l: &mut [f64], logs: &[f64], phi: &[f64]) {
     }
 }
 
-/// Computes r ← −s − φ, zero in empty cells, and returns the error Σ a |e^{φ + s} − 1| of the marginal of the plan.
-fn deviation(a: &Measure, phi: &[f64], s: &[f64], r: &mut [f64]) -> f64 {
+/// Computes r ← −τ s − φ, zero in empty cells, and returns the error Σ a |e^{−r} − 1| of the marginal of the plan.
+///
+/// The factor τ shortens potentials where marginals may differ; it is 1 for equal masses.
+pub(super) fn deviation(
+    masses: &[f64],
+    phi: &[f64],
+    (s, damping): (&[f64], f64),
+    r: &mut [f64],
+) -> f64 {
     let mut error = 0.0;
-    for (((r, mass), phi), s) in r.iter_mut().zip(&a.masses).zip(phi).zip(s) {
-        *r = if *mass > 0.0 { -s - phi } else { 0.0 };
+    for (((r, mass), phi), s) in r.iter_mut().zip(masses).zip(phi).zip(s) {
+        *r = if *mass > 0.0 { -damping * s - phi } else { 0.0 };
         error += mass * (-*r).exp_m1().abs();
     }
     error

@@ -4,12 +4,12 @@ use super::entropic::{default_epsilon, stopped, widest_cell};
 use super::kernel::{Kernel, LogSums};
 use super::measure::{Measure, shares};
 use super::mixing::{Limits, Stopped, fixed_point};
-use super::potentials::{SELF_TOLERANCE, weigh};
-use super::{Sinkhorn, checked_mass};
+use super::potentials::{SELF_TOLERANCE, deviation, weigh};
+use super::{Sinkhorn, checked_mass, iterate};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::linalg::{Backend, SHARED, in_pool};
+use crate::linalg::Backend;
 use crate::loss::{Loss, Misfit, PAIRED, gradient_of, value_of};
 use crate::metric::{HellingerKantorovich, Metric};
 
@@ -19,6 +19,7 @@ use crate::metric::{HellingerKantorovich, Metric};
 /// most λ a unit. For λ → ∞ the loss tends to [`Transport`](super::Transport) between densities of equal mass. It is computed as the
 /// debiased entropic cost of [`Sinkhorn`] and multiplied by the mass of the target. Its metric is
 /// [`HellingerKantorovich`] with α = 1 and β = 4/λ, up to a fraction of the order of ε/λ: choose ε well below λ.
+/// By default it is λ/16 at most, unless cells are too wide for that.
 ///
 /// ```
 /// use pullback::loss::{Sinkhorn, UnbalancedTransport};
@@ -93,7 +94,7 @@ impl UnbalancedTransport {
     ///
     /// # Errors
     /// Fails if the target has the wrong length, a negative entry or no mass, if an axis has one cell, if λ or ε is not positive,
-    /// if ε is below the square of the width of a cell, or if the iteration does not converge for the target with itself. Fails
+    /// if ε exceeds λ or is below the square of the width of a cell, or if the iteration does not converge for the target with itself. Fails
     /// if the options ask for an extrapolation, which is known for equal masses alone.
     pub fn new(grid: &Grid, target: Vec<f64>, lambda: f64, options: &Sinkhorn) -> Result<Self> {
         let mass = checked_mass(grid, &target)?;
@@ -177,7 +178,7 @@ impl UnbalancedTransport {
             psi.iter_mut().for_each(|s| *s *= -damping);
             weigh(&mut l, &b.logs, &psi);
             back.apply(&self.kernel, &mut l, Some(&a.logs));
-            deviation(a, phi, (&l, damping), r)
+            deviation(&a.masses, phi, (&l, damping), r) / a.mass
         })?;
         let terms = dual(a, b, self.parameters, [&|i| phi[i], &|i| psi[i]]);
         let size = terms.iter().map(|t| t.abs()).sum();
@@ -204,7 +205,7 @@ fn own_potential(
     fixed_point(&a.masses, &mut phi, limits, |phi, r| {
         weigh(&mut l, &a.logs, phi);
         sums.apply(kernel, &mut l, Some(&a.logs));
-        let error = deviation(a, phi, (&l, parameters.damping()), r);
+        let error = deviation(&a.masses, phi, (&l, parameters.damping()), r) / a.mass;
         let pair: [&dyn Fn(usize) -> f64; 2] = [&|i| phi[i], &|i| phi[i] + r[i]];
         cost = 0.5 * dual(a, a, parameters, pair).iter().sum::<f64>();
         r.iter_mut().for_each(|r| *r *= STEP);
@@ -232,16 +233,6 @@ fn dual(
     [first, second, ratio * second - b.mass + a.mass * b.mass]
 }
 
-/// Computes r ← −τ s − φ, zero in empty cells, and returns the error Σ a |e^{−r} − 1|/Σ a.
-fn deviation(a: &Side, phi: &[f64], (s, damping): (&[f64], f64), r: &mut [f64]) -> f64 {
-    let mut error = 0.0;
-    for (((r, mass), phi), s) in r.iter_mut().zip(&a.masses).zip(phi).zip(s) {
-        *r = if *mass > 0.0 { -damping * s - phi } else { 0.0 };
-        error += mass * (-*r).exp_m1().abs();
-    }
-    error / a.mass
-}
-
 impl Loss for UnbalancedTransport {
     fn value(&self, rho: &[f64]) -> f64 {
         value_of(self, rho)
@@ -267,8 +258,7 @@ impl Loss for UnbalancedTransport {
 
     fn at<'a>(&'a self, rho: &[f64], _: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
         self.check(rho)?;
-        let pays = rho.len() >= SHARED / 32;
-        Ok(Box::new(in_pool(pays, || self.prepare(rho))?))
+        Ok(Box::new(iterate(rho.len(), || self.prepare(rho))?))
     }
 }
 
