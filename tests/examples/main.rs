@@ -13,5 +13,6 @@ mod lotka_volterra;
 mod mixture;
 mod multistart;
 mod program;
+mod race;
 mod sketch;
 mod streams;

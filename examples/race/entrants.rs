@@ -1,0 +1,101 @@
+//! Who takes part: natural gradients in every metric, and the optimisers that know no metric.
+
+use pullback::direction::{Auto, ConjugateGradient, Gradient, LeastSquares, Newton};
+use pullback::step::{Armijo, TrustRatio};
+use pullback::{Direction, Result, StepRule};
+
+use crate::heat::Heat;
+
+/// Method with its step rules, of which the best counts.
+pub struct Entrant<'p> {
+    pub method: &'static str,
+    pub direction: Box<dyn Direction + 'p>,
+    pub rules: Vec<Rule>,
+    /// Metric in place of that of the loss, by its index.
+    pub metric: Option<usize>,
+    /// Whether the method uses a metric at all.
+    natural: bool,
+}
+
+/// Step rule, with its rate if it has one.
+pub struct Rule {
+    pub rate: Option<f64>,
+    pub step: Box<dyn StepRule>,
+}
+
+impl Entrant<'_> {
+    /// Creates a natural gradient in the metric of the loss, or in another one.
+    fn natural(
+        method: &'static str,
+        direction: impl Direction + 'static,
+        metric: Option<usize>,
+    ) -> Self {
+        Self {
+            method,
+            direction: Box::new(direction),
+            rules: searched(TrustRatio::default()),
+            metric,
+            natural: true,
+        }
+    }
+
+    /// Creates a method that uses no metric.
+    fn plain(method: &'static str, direction: impl Direction + 'static, rules: Vec<Rule>) -> Self {
+        Self {
+            method,
+            direction: Box::new(direction),
+            rules,
+            metric: None,
+            natural: false,
+        }
+    }
+
+    /// Name of the metric; a dash for a method without one.
+    pub fn metric_name(&self, heat: &Heat<'_>) -> &'static str {
+        match self.metric {
+            Some(metric) => heat.problem.metrics[metric].0,
+            None if self.natural => heat.own_metric_label(),
+            None => "—",
+        }
+    }
+}
+
+/// A rule that finds the length of a step itself.
+fn searched(step: impl StepRule + 'static) -> Vec<Rule> {
+    vec![Rule {
+        rate: None,
+        step: Box::new(step),
+    }]
+}
+
+/// Returns the entrants for one loss of a problem.
+pub fn of<'p>(heat: &Heat<'p>) -> Result<Vec<Entrant<'p>>> {
+    let mut all = natural(heat);
+    all.extend(classical(heat)?);
+    Ok(all)
+}
+
+/// Natural gradients with the metric of the loss, and with every other one.
+fn natural<'p>(heat: &Heat<'p>) -> Vec<Entrant<'p>> {
+    let problem = heat.problem;
+    if problem.field {
+        return vec![
+            Entrant::natural("Gauss-Newton, chosen", Auto::default(), None),
+            Entrant::natural("Gauss-Newton, CG", ConjugateGradient::default(), None),
+        ];
+    }
+    let own = heat.own_metric();
+    let others = (0..problem.metrics.len()).filter(|&k| own != Some(problem.metrics[k].1.name()));
+    let others = others.map(Some);
+    let all = std::iter::once(None).chain(others);
+    all.map(|metric| Entrant::natural("natural gradient", LeastSquares::default(), metric))
+        .collect()
+}
+
+/// Optimisers that use the gradient alone, and Newton's method.
+fn classical<'p>(_heat: &Heat<'p>) -> Result<Vec<Entrant<'p>>> {
+    Ok(vec![
+        Entrant::plain("Newton", Newton::default(), searched(TrustRatio::default())),
+        Entrant::plain("gradient", Gradient, searched(Armijo::growing(1e-3, 10.0))),
+    ])
+}
