@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pullback::automatic::{Curve, Formula, Scalar};
-use pullback::loss::{Divergence, L2Misfit, SobolevMisfit, value_of};
+use pullback::loss::{
+    Divergence, L2Misfit, Observations, Penalty, Robust, Sinkhorn, SobolevMisfit, Transport,
+    UnbalancedTransport, value_of,
+};
 use pullback::metric::{FisherRao, HellingerKantorovich, L2, Sobolev, Wasserstein2};
 use pullback::plot::{Chart, Colour, Corner, PALETTE, Page, Stroke};
-use pullback::{Descent, Grid, Loss, Metric, Result};
+use pullback::{Descent, Grid, Loss, Metric, Noise, Result};
 
 use support::command::{self, Arguments, Failure, path};
 use support::output::make_folder;
@@ -61,45 +64,105 @@ fn bump(grid: &Grid, centre: f64) -> Result<Vec<f64>> {
     Ok(raw.iter().map(|value| value / mass).collect())
 }
 
+/// Losses by their names.
+type Losses = Vec<(&'static str, Box<dyn Loss>)>;
+
+/// Misfits of values, without and with doubts about single ones.
+fn misfits(grid: &Grid, data: &[f64]) -> Result<Losses> {
+    let q = || data.to_vec();
+    let mut all: Losses = vec![
+        ("L²", Box::new(L2Misfit::new(grid, q())?)),
+        ("H¹", Box::new(SobolevMisfit::new(grid, 1.0, q())?)),
+        ("H⁻¹", Box::new(SobolevMisfit::new(grid, -1.0, q())?)),
+    ];
+    let noise = Noise::uniform(grid.cells(), 0.1)?;
+    for (name, penalty) in [
+        ("soft L¹", Penalty::SoftL1),
+        ("Huber", Penalty::Huber),
+        ("Cauchy", Penalty::Cauchy),
+        ("Tukey", Penalty::Tukey),
+    ] {
+        let observations = Observations::present(data, &noise)?;
+        all.push((name, Box::new(Robust::new(observations, penalty)?)));
+    }
+    Ok(all)
+}
+
+/// Divergences of densities.
+fn divergences(grid: &Grid, data: &[f64]) -> Result<Losses> {
+    let q = || data.to_vec();
+    Ok(vec![
+        ("Hellinger", Box::new(Divergence::hellinger(grid, q())?)),
+        (
+            "Kullback-Leibler",
+            Box::new(Divergence::kullback_leibler(grid, q())?),
+        ),
+        (
+            "reverse Kullback-Leibler",
+            Box::new(Divergence::reverse_kullback_leibler(grid, q())?),
+        ),
+        ("χ²", Box::new(Divergence::chi_squared(grid, q())?)),
+    ])
+}
+
+/// Losses by transport.
+fn transports(grid: &Grid, data: &[f64]) -> Result<Losses> {
+    let (q, plain) = (|| data.to_vec(), Sinkhorn::default());
+    Ok(vec![
+        ("W₂²", Box::new(Transport::new(grid, q())?)),
+        (
+            "entropic W₂²",
+            Box::new(Transport::sinkhorn(grid, q(), &plain)?),
+        ),
+        (
+            "unbalanced, √λ = 2",
+            Box::new(UnbalancedTransport::new(grid, q(), 4.0, &plain)?),
+        ),
+    ])
+}
+
 /// Draws every loss between a bump and the same bump moved by s, relative to its value at s = 1.
 fn losses() -> Result<Page> {
     let grid = Grid::new(&[(-12.0, 12.0, 480)])?;
-    let data = || bump(&grid, 0.0);
-    let compared: [(&str, Box<dyn Loss>); 4] = [
-        ("L²", Box::new(L2Misfit::new(&grid, data()?)?)),
-        (
-            "Hellinger",
-            Box::new(Divergence::hellinger(&grid, data()?)?),
-        ),
-        ("H⁻¹", Box::new(SobolevMisfit::new(&grid, -1.0, data()?)?)),
-        (
-            "Kullback-Leibler",
-            Box::new(Divergence::kullback_leibler(&grid, data()?)?),
-        ),
-    ];
-    let shifts: Vec<f64> = (-60..=60).map(|i| 0.1 * f64::from(i)).collect();
+    let data = bump(&grid, 0.0)?;
     println!(
-        "loss at a shift s, relative to s = 1\n{:18}{:>8}{:>8}{:>8}",
+        "loss at a shift s, relative to s = 1\n{:26}{:>10}{:>10}{:>10}",
         "", "s = 2", "s = 4", "s = 6"
     );
-    let mut chart = Chart::new("Loss of a bump that is moved by s")
+    let kinds = [
+        ("Misfits of values", misfits(&grid, &data)?),
+        ("Divergences of densities", divergences(&grid, &data)?),
+        ("Transport", transports(&grid, &data)?),
+    ];
+    let page = Page::new(3)
+        .title("Loss of a bump that is moved by s")
+        .chart_size(460, 460);
+    kinds.iter().try_fold(page, |page, (title, losses)| {
+        Ok(page.chart(moved(&grid, title, losses)?))
+    })
+}
+
+/// Draws losses of one kind, and writes a row about each.
+fn moved(grid: &Grid, title: &str, losses: &Losses) -> Result<Chart> {
+    let shifts: Vec<f64> = (-60..=60).map(|i| 0.1 * f64::from(i)).collect();
+    let chart = Chart::new(title)
         .labels("s", "loss / loss at s = 1")
-        .y_range(0.0, 8.0)
+        .y_range(0.0, 16.0)
         .legend(Corner::UpperRight);
-    for (i, (name, loss)) in compared.iter().enumerate() {
-        let at = |s: f64| -> Result<f64> { Ok(value_of(loss.as_ref(), &bump(&grid, s)?)) };
+    let drawn = losses.iter().zip(PALETTE);
+    drawn.fold(Ok(chart), |chart, ((name, loss), colour)| {
+        let at = |s: f64| -> Result<f64> { Ok(value_of(loss.as_ref(), &bump(grid, s)?)) };
         let unit = at(1.0)?;
         let relative = |s: f64| -> Result<f64> { Ok(at(s)? / unit) };
         let curve: Result<Vec<[f64; 2]>> = shifts.iter().map(|&s| Ok([s, relative(s)?])).collect();
-        chart = chart.line(name, &curve?, Stroke::solid(PALETTE[i]));
         println!(
-            "{name:18}{:8.2}{:8.2}{:8.2}",
+            "{name:26}{:10.2}{:10.2}{:10.2}",
             relative(2.0)?,
             relative(4.0)?,
             relative(6.0)?
         );
-    }
-    Ok(Page::new(1).chart_size(760, 460).chart(chart))
+        Ok(chart?.line(name, &curve?, Stroke::solid(colour)))
+    })
 }
 
 /// Draws the direction of steepest descent of the H⁻¹ misfit at a bump ρ, in six metrics.

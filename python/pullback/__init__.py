@@ -14,6 +14,7 @@
 | draw a band around a fit | `band` |
 | tell the uncertainty of a field | `posterior` |
 | correct an approximate model by a simulator | `correct` |
+| look at the curvature of a fit | `curvature`, `combinations` |
 | plan an experiment | `design`, `jacobian` |
 | limit the number of threads | `threads`, `set_threads` |
 | use models of other programs, and lend them yours | `Remote`, `serve` |
@@ -34,7 +35,9 @@ from typing import Any
 
 from ._autodiff import stencil
 from ._band import band
+from ._combinations import Combinations, combinations
 from ._correct import correct
+from ._curvature import Curvature, curvature
 from ._curve_fit import curve_fit
 from ._dynamics import Dynamics
 from ._equations import Equations, Formula
@@ -72,6 +75,8 @@ from .models import (
 )
 
 __all__ = [
+    "Combinations",
+    "Curvature",
     "Darcy",
     "Dynamics",
     "Epidemic",
@@ -100,7 +105,9 @@ __all__ = [
     "Run",
     "__version__",
     "band",
+    "combinations",
     "correct",
+    "curvature",
     "curve_fit",
     "design",
     "fit_many",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -240,6 +240,44 @@ def named(argument: str, given: Any) -> Optional[tuple]:
         return str(name), float(order)
     except (TypeError, ValueError) as cause:
         raise ValueError(f"{argument} must be a word, or a word and a number, not {given!r}") from cause
+
+
+class Word(NamedTuple):
+    """Name of a loss or of a metric, with a number or with options by their names."""
+
+    name: str
+    number: Optional[float] = None
+    options: dict = {}
+
+    def value(self, option: str) -> Optional[float]:
+        """Returns an option that a number alone also gives."""
+        return self.options.get(option) if self.number is None else self.number
+
+    def __str__(self) -> str:
+        number = [] if self.number is None else [f"{self.number:g}"]
+        return " ".join([self.name, *number, *(f"{name}={value:g}" for name, value in self.options.items())])
+
+
+def word(argument: str, given: Any) -> Optional[Word]:
+    """Returns a word, or a pair of a word and a number such as ("sobolev", -1), or of a word and options such as
+    ("transport", {"epsilon": 0.1})."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return Word(given)
+    try:
+        name, what = given
+    except (TypeError, ValueError) as cause:
+        form = "a word, or a word and a number or a dictionary of options"
+        raise ValueError(f"{argument} must be {form}, not {given!r}") from cause
+    if isinstance(what, Mapping):
+        return Word(str(name), options={str(key): option(argument, key, value) for key, value in what.items()})
+    return Word(str(name), number(f"the number of {argument} {name!r}", what))
+
+
+def option(argument: str, name: Any, given: Any) -> float:
+    """Returns an option of a word as a number."""
+    return number(f"the option {name!r} of {argument}", given)
 
 
 def priors(given: Any) -> list:

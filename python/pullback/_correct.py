@@ -74,7 +74,7 @@ def correct(
         raise ValueError(f"data has {values.size} entries, but there are {inner.state_dim} values of the model")
     box = _arguments.intervals(bounds, first.size)
     given = {
-        "metric": _arguments.named("metric", metric) or ("l2", None),
+        "metric": _arguments.word("metric", metric) or _arguments.Word("l2"),
         "direction": str(direction),
         "bounds": box and tuple(end.tolist() for end in box),
         "cap": _arguments.number("cap", cap),

@@ -286,8 +286,8 @@ def fit(curve: Curve, y: np.ndarray, sigma: Any, p0: np.ndarray, box: Any, optio
     )
     if kind not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, not {kind!r}")
-    terms = {"grid": None, "sigma": sigma, "observe": None, "f_scale": scale, "order": None}
-    loss = _pullback.loss(LOSSES[kind], y, terms)
+    terms = {"grid": None, "sigma": sigma, "observe": None, "f_scale": scale}
+    loss = _pullback.loss(_arguments.Word(LOSSES[kind]), y, terms)
     if kind == "linear" and np.ndim(sigma) < 2 and limits == tolerances(None, None, None):
         curve.plain = y, sigma
     with threads(jobs):

@@ -125,8 +125,8 @@ def least_squares(
         jacobian=True,
         callback=watcher(model, callback, max_nfev, verbose),
     )
-    terms = {"grid": None, "sigma": None, "observe": None, "f_scale": _arguments.number("f_scale", f_scale), "order": None}
-    objective = _pullback.loss(LOSSES[loss], np.zeros(model.state_dim), terms)
+    terms = {"grid": None, "sigma": None, "observe": None, "f_scale": _arguments.number("f_scale", f_scale)}
+    objective = _pullback.loss(_arguments.Word(LOSSES[loss]), np.zeros(model.state_dim), terms)
     with threads(n_jobs):
         found = rechecked(model, objective, x0, chosen)
     found["state_jac"] = rescaled(loss, float(f_scale), model.values(found["x"]), found["state_jac"])

@@ -18,7 +18,8 @@ __all__ = ["minimize", "solve"]
 FEW = 100
 
 #: Losses of whole densities.
-DENSITIES = ("kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared", "sobolev")
+DIVERGENCES = ("kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared")
+DENSITIES = (*DIVERGENCES, "sobolev", "transport", "marginal_transport", "unbalanced_transport")
 
 #: Largest relative difference of the masses of data and state, if errors are wanted.
 MASS = 0.01
@@ -96,18 +97,23 @@ def minimize(
     theta0
         Start.
     loss
-        "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared" or "sobolev" (densities on a grid), or
-        "soft_l1", "huber", "cauchy" or "tukey" (data with outliers). A pair such as ("sobolev", -1) gives the order;
-        ("kullback_leibler", N) the number of observations behind a density of mass 1, without which there are no errors, and fun is
-        that of one observation; and ("huber", 2.0) the scale in units of sigma above which a datum counts less (by default 1.287,
-        1.345, 2.385 and 4.685). These losses need sigma.
+        "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared", "sobolev", "transport",
+        "marginal_transport" or "unbalanced_transport" (densities on a grid), or "soft_l1", "huber", "cauchy" or "tukey" (data with
+        outliers). A pair such as ("sobolev", -1) gives the order; ("kullback_leibler", N) the number of observations behind a
+        density of mass 1, without which there are no errors, and fun is that of one observation; and ("huber", 2.0) the scale in
+        units of sigma above which a datum counts less (by default 1.287, 1.345, 2.385 and 4.685). These losses need sigma.
+        "transport" is ½W₂², exact on a line and entropic otherwise; ("transport", ε) gives the weight of the entropy, and
+        ("transport", {"epsilon": ε, "extrapolate": True, "tolerance": 1e-10, "iterations": 2000}) all options.
+        ("unbalanced_transport", λ), with options {"lambda": λ, "epsilon": ε, …}, also makes mass, at a cost of λ a unit.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
         estimates the noise, unless there is a prior: its weight depends on sigma.
     observe
         Linear observation of the state: an array, a `scipy.sparse` matrix, or what `Darcy.observe` returns.
     metric
-        "l2", "sobolev", "fisher_rao" or "wasserstein"; None for the metric of the loss, with which a step is Gauss-Newton's.
+        "l2", "sobolev", "fisher_rao", "wasserstein" or "hellinger_kantorovich"; of data of known noise, "fisher" (their
+        information), ("sampled_fisher", draws) or "empirical_fisher"; None for the metric of the loss, with which a step is
+        Gauss-Newton's.
     direction
         "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched";
         "information", "newton" or "gradient".
@@ -250,7 +256,7 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
         inner.derivative.bounds = box
     callback, uncertainty = options["callback"], options["uncertainty"]
     chosen = settings(
-        metric=_arguments.named("metric", options["metric"]),
+        metric=_arguments.word("metric", options["metric"]),
         direction=str(options["direction"]),
         bounds=box and tuple(end.tolist() for end in box),
         transforms=_arguments.transforms(options["transforms"], theta0.size),
@@ -262,8 +268,7 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
         uncertainty=theta0.size <= FEW if uncertainty is None else bool(uncertainty),
         callback=None if callback is None else reporting(_arguments.function("callback", callback)),
     )
-    kind, _ = _arguments.named("loss", options["loss"]) or ("l2", None)
-    without = _posterior.checked(compared, kind, chosen["priors"], asked or uncertainty is True)
+    without = _posterior.checked(compared, chosen["priors"], asked or uncertainty is True)
     chosen["uncertainty"] &= without is None
     told = {name: options[name] for name in ("loss", "sigma", "observe", "prior", "transforms", "bounds")}
     return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), names, without)
@@ -276,7 +281,7 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
         if superfluous or given["loss"] != "l2":
             raise ValueError(f"{(superfluous or ['loss'])[0]} has no effect, since the data are a likelihood")
         return data
-    kind, order = _arguments.named("loss", given["loss"]) or ("l2", None)
+    word = _arguments.word("loss", given["loss"]) or _arguments.Word("l2")
     values, observe = _arguments.array("data", _arguments.present(data)), given["observe"]
     if observe is not None and not hasattr(observe, "shape"):
         observe = _arguments.array("observe", observe)
@@ -289,8 +294,8 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
     if observe is None:
         _arguments.same_shape(values, getattr(model, "shape", ()))
     for name in ("sigma", "observe"):
-        if given[name] is not None and kind in DENSITIES:
-            raise ValueError(f"{name} has no effect with the loss '{kind}', which compares whole densities")
+        if given[name] is not None and word.name in DENSITIES:
+            raise ValueError(f"{name} has no effect with the loss '{word.name}', which compares whole densities")
     sigma = _arguments.noise(given["sigma"], values)
     values = values.reshape(-1)
     if observe is not None and np.isnan(values).any():
@@ -300,9 +305,8 @@ def as_loss(model: Any, data: Any, **given: Any) -> Loss:
         "sigma": sigma,
         "observe": observe,
         "f_scale": given.get("f_scale"),
-        "order": order,
     }
-    return _pullback.loss(kind, values, chosen)
+    return _pullback.loss(word, values, chosen)
 
 
 def with_mass_of_state(model: Any, data: Any, theta0: np.ndarray, loss: Any) -> None:
@@ -310,15 +314,15 @@ def with_mass_of_state(model: Any, data: Any, theta0: np.ndarray, loss: Any) -> 
 
     Errors are right only if data and state have the same mass.
     """
-    kind, count = _arguments.named("loss", loss) or ("l2", None)
-    if kind not in DENSITIES or kind == "sobolev" or count is None:
+    word = _arguments.word("loss", loss)
+    if word is None or word.name not in DIVERGENCES or word.value("observations") is None:
         return
     volume = model.grid.volume
     mass = volume * float(np.sum(data))
     if abs(mass - 1.0) <= MASS or abs(mass - volume * solve(model, theta0).sum()) <= MASS * mass:
         return
     raise ValueError(
-        f"data has the mass {mass:.6g} (grid.volume times its sum), but loss=('{kind}', N) compares densities of mass 1: "
+        f"data has the mass {mass:.6g} (grid.volume times its sum), but loss=('{word.name}', N) compares densities of mass 1: "
         "give data / (data.sum() * grid.volume)"
     )
 

@@ -10,6 +10,7 @@ from typing import Any, Optional, Sequence
 import numpy as np
 
 from . import _pullback
+from ._combinations import Combinations
 
 __all__ = ["html", "settings"]
 
@@ -24,10 +25,9 @@ def settings(model: Any, chosen: dict, **given: Any) -> dict:
     """Returns what a run was told, as texts."""
     limits = ", ".join(f"{name} {value:g}" for name, value in zip(TOLERANCES, chosen["tolerances"]) if value)
     target = "" if chosen["target"] is None else f", target {chosen['target']:g}"
-    metric = chosen["metric"]
     found = {
         "model": text(model),
-        "metric": "that of the loss" if metric is None else " ".join(str(part) for part in metric if part is not None),
+        "metric": "that of the loss" if chosen["metric"] is None else str(chosen["metric"]),
         "direction": chosen["direction"],
         "tolerances": f"{limits}{target}, at most {chosen['iterations']} steps",
     }
@@ -58,6 +58,7 @@ def html(
     names: Optional[Sequence[str]] = None,
     shape: Optional[Sequence[int]] = None,
     pictures: Optional[dict] = None,
+    combinations: Optional[Combinations] = None,
     short: bool = False,
 ) -> Optional[str]:
     """Returns the page about a result, or writes it to a file."""
@@ -71,7 +72,9 @@ def html(
         "settings": list({**found.get("settings", {}), **versions}.items()),
         "short": short,
     }
-    return _pullback.page(contents(found), chosen, None if path is None else os.fspath(path))
+    return _pullback.page(
+        {**contents(found), "combinations": seen(combinations)}, chosen, None if path is None else os.fspath(path)
+    )
 
 
 def contents(found: Any) -> dict:
@@ -105,6 +108,13 @@ def contents(found: Any) -> dict:
         "no_accuracy": found["cov_message"] or "none was computed",
         "residuals": found.get("residuals"),
     }
+
+
+def seen(combinations: Optional[Combinations]) -> Optional[dict]:
+    """Returns combinations in the types that the compiled part reads."""
+    if combinations is not None and not isinstance(combinations, Combinations):
+        raise TypeError(f"combinations must be what pullback.combinations returns, not {type(combinations).__name__}")
+    return None if combinations is None else vars(combinations)
 
 
 def as_svg(picture: Any) -> str:

@@ -13,8 +13,6 @@ __all__ = ["Posterior", "posterior"]
 
 DEFAULTS = {"rank": 50, "oversampling": 10, "seed": 0, "exact": False, "samples": 0}
 
-NO_LIKELIHOOD = "the loss 'sobolev' is no likelihood of data, so that its curvature does not tell errors"
-
 
 class Posterior:
     """Gaussian approximation of a posterior: the prior with a low-rank update from the data.
@@ -91,12 +89,12 @@ def options(given: Any, priors: list) -> Optional[dict]:
     return {**found, **whole, "exact": bool(found["exact"])}
 
 
-def checked(loss: Any, kind: str, priors: list, asked: bool) -> Optional[str]:
+def checked(loss: Any, priors: list, asked: bool) -> Optional[str]:
     """Returns why there can be no errors, if this is so: an error if they are asked for, and otherwise a warning if there is a prior."""
-    reason = NO_LIKELIHOOD if kind == "sobolev" else loss.no_errors(bool(priors))
+    reason = loss.no_errors(bool(priors))
     if reason and asked:
         raise ValueError(f"errors: {reason}")
-    if reason and reason != NO_LIKELIHOOD and loss.no_errors(False) is None:
+    if reason and loss.no_errors(False) is None:
         # The optimum itself depends on the weight of the prior.
         warnings.warn(f"{reason}; sigma=1 is taken", stacklevel=4)
     return reason

@@ -56,6 +56,7 @@ class Display(dict):
         names: Optional[Sequence[str]] = None,
         shape: Optional[Sequence[int]] = None,
         pictures: Optional[dict] = None,
+        combinations: Any = None,
     ) -> Optional[str]:
         """Writes a page about the run: one HTML file without scripts that needs no network. Without a path it is returned.
 
@@ -71,6 +72,8 @@ class Display(dict):
             Shape of the grid whose field the parameters are.
         pictures
             Pictures by their titles: figures of Matplotlib, or texts of SVGs.
+        combinations
+            What `combinations` returns: which combinations of the parameters the data determine.
 
         >>> import numpy as np, pullback as pb
         >>> t = np.linspace(0.0, 3.0, 20)
@@ -79,7 +82,7 @@ class Display(dict):
         >>> page.startswith("<!DOCTYPE html>"), "amplitude" in page
         (True, True)
         """
-        return _page.html(self, path, title=title, names=names, shape=shape, pictures=pictures)
+        return _page.html(self, path, title=title, names=names, shape=shape, pictures=pictures, combinations=combinations)
 
 
 class Attributes(dict):

@@ -11,9 +11,11 @@ use pyo3::types::PyDict;
 use crate::convert::{to_array, vector};
 use crate::descend::model_of;
 use crate::error::{of_model, raise};
-use crate::objective::{direction, metric};
+use crate::metrics::{Subject, metric};
+use crate::objective::direction;
 use crate::threads;
 use crate::watch::{Interruptible, Watch};
+use crate::word::Word;
 
 /// Function `simulate(theta, seed)`, which returns data, or a text with the reason why these parameters cannot be simulated.
 struct Function<'w> {
@@ -47,7 +49,7 @@ impl Simulator for Function<'_> {
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Given {
-    metric: (String, Option<f64>),
+    metric: Word,
     direction: String,
     bounds: Option<(Vec<f64>, Vec<f64>)>,
     cap: f64,
@@ -87,8 +89,11 @@ pub(crate) fn correct<'py>(
     let py = model.py();
     let watch = Arc::new(Watch::new());
     let (inner, grid) = model_of(model, &watch)?;
-    let (name, order) = &given.metric;
-    let metric = metric((name, *order), grid.as_ref())?;
+    let subject = Subject {
+        grid: grid.as_ref(),
+        likelihood: None,
+    };
+    let metric = metric(&given.metric, subject)?;
     let direction = direction(&given.direction)?;
     let bounds = given.bounds.as_ref();
     let bounds = bounds.map(|(lower, upper)| Bounds::new(lower.clone(), upper.clone()));

@@ -15,19 +15,22 @@ use pyo3::types::PyDict;
 use crate::convert::vector;
 use crate::error::{in_python, in_python_words, raise};
 use crate::linearised::Linearised;
-use crate::objective::{Loss, Prior, direction, metric, transform};
+use crate::metrics::{Subject, metric};
+use crate::objective::{Loss, direction, transform};
 use crate::outcome::{Outcome, Uncertain};
 use crate::own_model::{Equations, Explicit, Methods};
+use crate::priors::Prior;
 use crate::ready::ReadyModel;
 use crate::stopping::Stopping;
 use crate::threads;
 use crate::watch::{Interruptible, Watch};
+use crate::word::Word;
 
 /// Settings of a descent.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Settings<'py> {
-    metric: Option<(String, Option<f64>)>,
+    metric: Option<Word>,
     direction: String,
     bounds: Option<(Vec<f64>, Vec<f64>)>,
     transforms: Option<Vec<(String, f64, f64)>>,
@@ -99,7 +102,11 @@ impl Parts {
         watch: &Arc<Watch>,
     ) -> PyResult<Self> {
         let (model, grid) = model_of(object, watch)?;
-        let by_name = |(name, order): &(String, Option<f64>)| metric((name, *order), grid.as_ref());
+        let subject = Subject {
+            grid: grid.as_ref(),
+            likelihood: loss.likelihood.as_ref(),
+        };
+        let by_name = |word: &Word| metric(word, subject);
         let bounds = settings
             .bounds
             .map(|(lower, upper)| Bounds::new(lower, upper));
@@ -240,6 +247,11 @@ impl Parts {
             true => Variance::Estimated,
             false => Variance::Known,
         }
+    }
+
+    /// Returns the names of the parameters, if they have any.
+    pub(crate) fn names(&self) -> Option<&[String]> {
+        self.names.as_deref()
     }
 
     /// Returns the uncertainty.

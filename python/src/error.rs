@@ -56,7 +56,7 @@ pub(crate) fn raise(error: Error) -> PyErr {
 }
 
 /// Names of the library in its messages, and those that users of Python know. Longer phrases come before their parts.
-const WORDS: [(&str, &str); 30] = [
+const WORDS: [(&str, &str); 34] = [
     (
         "allow more steps (`Tolerances::iterations`)",
         "allow more steps (`maxiter`)",
@@ -138,6 +138,22 @@ const WORDS: [(&str, &str); 30] = [
     (
         "use `Flux::FaceAveraged`, which lets no cell absorb mass around a fixed point, or add",
         "add",
+    ),
+    (
+        "or compare them by `UnbalancedTransport` or a `Divergence`",
+        "or compare them by the loss \"unbalanced_transport\" or \"kullback_leibler\"",
+    ),
+    (
+        "unless `Unit::Given` or `Unit::Prior` gives another",
+        "unless `unit` gives another",
+    ),
+    (
+        "add one with `Descent::prior`, or take `Unit::Sizes` or `Unit::Given`",
+        "give `prior`, or take unit=\"sizes\" or one number per parameter",
+    ),
+    (
+        "whose errors are those of `Report::estimates`; take `loss::Observations` without the outliers",
+        "whose errors are `cov` of the result; take the loss \"l2\" without the outliers",
     ),
     ("stopped by the observer", "stopped by the callback"),
     ("`Method::Implicit`", "`method=\"implicit\"`"),

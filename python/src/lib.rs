@@ -6,6 +6,7 @@
 mod convert;
 mod correct;
 mod counted;
+mod curvature;
 mod descend;
 mod design;
 mod dynamics;
@@ -13,12 +14,14 @@ mod error;
 mod grid;
 mod likelihood;
 mod linearised;
+mod metrics;
 mod objective;
 mod outcome;
 mod own_model;
 mod page;
 mod points;
 mod posterior;
+mod priors;
 mod program;
 mod ready;
 mod search;
@@ -26,8 +29,10 @@ mod session;
 mod stopping;
 mod threads;
 mod traced;
+mod transport;
 mod umbridge;
 mod watch;
+mod word;
 
 use pyo3::prelude::*;
 
@@ -37,6 +42,10 @@ mod _pullback {
 
     #[pymodule_export]
     use crate::correct::correct;
+    #[pymodule_export]
+    use crate::curvature::{Spectrum, blocks, combinations, diagonal, extremes, product};
+    #[pymodule_export]
+    use crate::curvature::{intervals, shown};
     #[pymodule_export]
     use crate::descend::{descend, solve, verify};
     #[pymodule_export]
@@ -50,15 +59,15 @@ mod _pullback {
     #[pymodule_export]
     use crate::likelihood::{MeasuredTable, likelihood_of};
     #[pymodule_export]
-    use crate::objective::{Loss, Observation, Prior};
-    #[pymodule_export]
-    use crate::objective::{gaussian, interpolation, loss, matern, smoothness};
+    use crate::objective::{Loss, Observation, interpolation, loss};
     #[pymodule_export]
     use crate::page::page;
     #[pymodule_export]
     use crate::points::TracedPoints;
     #[pymodule_export]
     use crate::posterior::posterior;
+    #[pymodule_export]
+    use crate::priors::{Prior, gaussian, matern, smoothness};
     #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
     #[pymodule_export]

@@ -27,7 +27,7 @@ fn family((name, freedom): &Named) -> PyResult<Family> {
 }
 
 fn loss(likelihood: Likelihood) -> Loss {
-    Loss::known(likelihood)
+    Loss::likelihood(likelihood)
 }
 
 /// Observable of a table: name, family, and its noise level as an output of the model or as a number.

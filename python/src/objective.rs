@@ -1,14 +1,14 @@
-//! Losses, metrics, priors and directions by name.
+//! Losses, directions and transforms by name.
 
 use std::sync::Arc;
 
 use pullback::direction::{
     Auto, ConjugateGradient, DataSpace, Dual, Gradient, Information, LeastSquares, Newton, Sketched,
 };
-use pullback::loss::{Divergence, L2Misfit, Observations, Penalty, Robust, SobolevMisfit};
-use pullback::metric::{FisherRao, L2, Sobolev, Wasserstein2};
-use pullback::prior::{Matern, Smoothness, Tikhonov};
-use pullback::{Direction, Error, Metric, Noise, Transform};
+use pullback::loss::{
+    Divergence, L2Misfit, Observations, Penalty, Predictive, Robust, SobolevMisfit,
+};
+use pullback::{Direction, Noise, Transform};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -16,10 +16,12 @@ use crate::convert::{Form, matrix, vector};
 use crate::counted::{Counted, Divergent};
 use crate::error::raise;
 use crate::grid::Grid;
+use crate::transport::transport;
 use crate::watch::Watch;
+use crate::word::Word;
 
 /// Returns the error of a word that is not among the choices.
-fn unknown(argument: &str, word: &str, choices: &str) -> PyErr {
+pub(crate) fn unknown(argument: &str, word: &str, choices: &str) -> PyErr {
     PyValueError::new_err(format!("{argument}: no '{word}'; choose {choices}"))
 }
 
@@ -31,15 +33,50 @@ pub(crate) struct Loss {
     pub(crate) estimates_noise: bool,
     /// Reason why the loss gives no standard errors.
     pub(crate) without_errors: Option<String>,
+    /// The loss as the likelihood of data of known noise, if it is one whose information is known.
+    pub(crate) likelihood: Option<Arc<dyn Predictive + Send + Sync>>,
 }
 
 impl Loss {
     /// Returns a loss whose noise, if it has any, is known.
     pub(crate) fn known(loss: impl pullback::Loss + Send + 'static) -> Self {
+        Self::shared(Arc::new(loss))
+    }
+
+    fn shared(loss: Arc<dyn pullback::Loss + Send + Sync>) -> Self {
         Self {
-            loss: Arc::new(loss),
+            loss,
             estimates_noise: false,
             without_errors: None,
+            likelihood: None,
+        }
+    }
+
+    /// Returns a likelihood of data of known noise.
+    pub(crate) fn likelihood(likelihood: impl Predictive + Send + 'static) -> Self {
+        let likelihood: Arc<dyn Predictive + Send + Sync> = Arc::new(likelihood);
+        Self {
+            likelihood: Some(Arc::clone(&likelihood)),
+            ..Self::shared(likelihood)
+        }
+    }
+
+    /// Returns a distance between densities, which is no likelihood.
+    pub(crate) fn distance(kind: &str, loss: impl pullback::Loss + Send + 'static) -> Self {
+        let reason = format!(
+            "the loss '{kind}' is no likelihood of data, so that its curvature does not tell errors"
+        );
+        Self {
+            without_errors: Some(reason),
+            ..Self::known(loss)
+        }
+    }
+
+    /// Returns the misfit of data whose noise is unknown.
+    fn of_unknown_noise(loss: impl pullback::Loss + Send + 'static) -> Self {
+        Self {
+            estimates_noise: true,
+            ..Self::known(loss)
         }
     }
 }
@@ -72,11 +109,10 @@ pub(crate) struct LossSettings<'py> {
     sigma: Option<Bound<'py, PyAny>>,
     observe: Option<Bound<'py, PyAny>>,
     f_scale: Option<f64>,
-    order: Option<f64>,
 }
 
 impl LossSettings<'_> {
-    fn grid(&self, kind: &str) -> PyResult<&pullback::Grid> {
+    pub(crate) fn grid(&self, kind: &str) -> PyResult<&pullback::Grid> {
         let grid = self.grid.as_ref().map(|grid| &grid.0);
         let text = || format!("grid: the loss '{kind}' compares densities; give their grid");
         grid.ok_or_else(|| PyValueError::new_err(text()))
@@ -108,11 +144,13 @@ impl LossSettings<'_> {
     }
 
     /// Returns a divergence of densities. It is a likelihood if the number of observations is given.
-    fn divergence(&self, kind: &str, make: Divergent, data: Vec<f64>) -> PyResult<Loss> {
+    fn divergence(&self, word: &Word, make: Divergent, data: Vec<f64>) -> PyResult<Loss> {
+        let kind = word.name();
+        let [count] = word.options("loss", ["observations"])?;
         let grid = self.grid(kind)?;
         let mass = grid.volume() * data.iter().sum::<f64>();
         let divergence = make(grid, data).map_err(raise)?;
-        let Some(count) = self.order else {
+        let Some(count) = count else {
             let reason = format!(
                 "the errors depend on the number N of observations behind the data: give loss=('{kind}', N)"
             );
@@ -130,17 +168,39 @@ impl LossSettings<'_> {
     }
 
     /// Returns a robust loss with a scale in units of the data, or of their noise, which must then be known.
-    fn robust(&self, kind: &str, penalty: Penalty, data: Vec<f64>) -> PyResult<Loss> {
+    fn robust(&self, word: &Word, penalty: Penalty, data: Vec<f64>) -> PyResult<Loss> {
+        let [given] = word.options("loss", ["scale"])?;
         if self.f_scale.is_none() && self.sigma.is_none() {
             let text = format!(
-                "loss='{kind}' weighs residuals in units of the noise, which must be known: give sigma"
+                "loss='{}' weighs residuals in units of the noise, which must be known: give sigma",
+                word.name()
             );
             return Err(PyValueError::new_err(text));
         }
-        let scale = self.f_scale.or(self.order);
+        let scale = self.f_scale.or(given);
         let scale = scale.unwrap_or(penalty.standard_scale());
         let loss = Robust::new(self.observations(data)?, penalty).and_then(|l| l.scale(scale));
         Ok(Loss::known(loss.map_err(raise)?))
+    }
+
+    /// Returns half the sum of squares of residuals.
+    fn squares(&self, word: &Word, data: Vec<f64>) -> PyResult<Loss> {
+        let [] = word.options("loss", [])?;
+        match (&self.grid, &self.sigma, &self.observe) {
+            (Some(grid), None, None) => {
+                let misfit = L2Misfit::new(&grid.0, data).map_err(raise)?;
+                Ok(Loss::of_unknown_noise(misfit))
+            }
+            (_, None, _) => Ok(Loss::of_unknown_noise(self.observations(data)?)),
+            _ => Ok(Loss::likelihood(self.observations(data)?)),
+        }
+    }
+
+    fn sobolev(&self, word: &Word, data: Vec<f64>) -> PyResult<Loss> {
+        let [order] = word.options("loss", ["order"])?;
+        let kind = word.name();
+        let misfit = SobolevMisfit::new(self.grid(kind)?, order.unwrap_or(-1.0), data);
+        Ok(Loss::distance(kind, misfit.map_err(raise)?))
     }
 }
 
@@ -160,47 +220,32 @@ pub(crate) fn noise(sigma: &Bound<'_, PyAny>, count: usize) -> PyResult<Noise> {
     }
 }
 
+/// Names of the losses.
+const LOSSES: &str = "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, transport, \
+     marginal_transport, unbalanced_transport, soft_l1, huber, cauchy or tukey";
+
 /// Creates a loss by its name.
 #[pyfunction]
 pub(crate) fn loss(
-    kind: &str,
+    word: Word,
     data: &Bound<'_, PyAny>,
     settings: LossSettings<'_>,
 ) -> PyResult<Loss> {
     let data = vector("data", data)?;
-    let known = settings.sigma.is_some();
-    let wrap = |loss: Arc<dyn pullback::Loss + Send + Sync>| {
-        Ok(Loss {
-            loss,
-            estimates_noise: !known,
-            without_errors: None,
-        })
-    };
-    let divergence = |make, data| settings.divergence(kind, make, data);
-    let robust = |penalty: Penalty, data| settings.robust(kind, penalty, data);
-    match kind {
-        "l2" => match &settings.grid {
-            Some(grid) if !known && settings.observe.is_none() => {
-                wrap(Arc::new(L2Misfit::new(&grid.0, data).map_err(raise)?))
-            }
-            _ => wrap(Arc::new(settings.observations(data)?)),
-        },
-        "sobolev" => {
-            let order = settings.order.unwrap_or(-1.0);
-            let misfit = SobolevMisfit::new(settings.grid(kind)?, order, data);
-            Ok(Loss::known(misfit.map_err(raise)?))
-        }
+    let divergence = |make, data| settings.divergence(&word, make, data);
+    match word.name() {
+        "l2" => settings.squares(&word, data),
+        "sobolev" => settings.sobolev(&word, data),
         "kullback_leibler" => divergence(Divergence::kullback_leibler, data),
         "reverse_kullback_leibler" => divergence(Divergence::reverse_kullback_leibler, data),
         "hellinger" => divergence(Divergence::hellinger, data),
         "chi_squared" => divergence(Divergence::chi_squared, data),
-        other => match penalty(other) {
-            Some(penalty) => robust(penalty, data),
-            None => Err(unknown(
-                "loss",
-                other,
-                "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, soft_l1, huber, cauchy or tukey",
-            )),
+        kind if kind.ends_with("transport") => {
+            transport(&word, &settings, data)?.ok_or_else(|| unknown("loss", kind, LOSSES))
+        }
+        kind => match penalty(kind) {
+            Some(penalty) => settings.robust(&word, penalty, data),
+            None => Err(unknown("loss", kind, LOSSES)),
         },
     }
 }
@@ -259,30 +304,6 @@ pub(crate) fn interpolation(
     }))
 }
 
-/// Returns a metric by its name.
-pub(crate) fn metric(
-    (name, order): (&str, Option<f64>),
-    grid: Option<&pullback::Grid>,
-) -> PyResult<Box<dyn Metric + Send>> {
-    let needed = || {
-        let text = format!("metric: '{name}' is a metric of densities, but the model has no grid");
-        grid.ok_or_else(|| PyValueError::new_err(text))
-    };
-    Ok(match name {
-        "l2" => Box::new(grid.map_or(L2 { volume: 1.0 }, L2::new)),
-        "sobolev" => Box::new(Sobolev::new(needed()?, order.unwrap_or(-1.0)).map_err(raise)?),
-        "fisher_rao" => Box::new(FisherRao::new(needed()?)),
-        "wasserstein" => Box::new(Wasserstein2::new(needed()?)),
-        other => {
-            return Err(unknown(
-                "metric",
-                other,
-                "l2, sobolev, fisher_rao or wasserstein",
-            ));
-        }
-    })
-}
-
 /// Returns a direction by its name.
 pub(crate) fn direction(name: &str) -> PyResult<Box<dyn Direction + Send>> {
     Ok(match name {
@@ -317,73 +338,4 @@ pub(crate) fn transform((name, lower, upper): &(String, f64, f64)) -> PyResult<T
             "identity, log or ('logit', lower, upper)",
         )),
     }
-}
-
-/// Prior on the parameters, made by `gaussian`, `smoothness` or `matern`.
-///
-/// >>> import pullback as pb
-/// >>> isinstance(pb.gaussian([0.0, 1.0], 2.0), pb.Prior)
-/// True
-#[pyclass(frozen, module = "pullback")]
-pub(crate) struct Prior(pub(crate) Arc<dyn pullback::Prior + Send + Sync>, String);
-
-#[pymethods]
-impl Prior {
-    fn __repr__(&self) -> &str {
-        &self.1
-    }
-}
-
-/// Returns a prior with its description.
-fn prior(
-    prior: Result<impl pullback::Prior + Send + 'static, Error>,
-    text: String,
-) -> PyResult<Prior> {
-    Ok(Prior(Arc::new(prior.map_err(raise)?), text))
-}
-
-/// Normal prior with this mean. The documentation of priors is that of `_prior.py`.
-#[pyfunction]
-pub(crate) fn gaussian(mean: &Bound<'_, PyAny>, sigma: &Bound<'_, PyAny>) -> PyResult<Prior> {
-    let mean = vector("mean", mean)?;
-    let noise = noise(sigma, mean.len())?;
-    let text = format!("<gaussian prior of {} parameters>", mean.len());
-    prior(Tikhonov::new(mean, noise), text)
-}
-
-/// Penalty on the gradient of a field on a grid.
-#[pyfunction]
-#[pyo3(signature = (grid, weight, range=None))]
-pub(crate) fn smoothness(grid: &Grid, weight: f64, range: Option<f64>) -> PyResult<Prior> {
-    let plain = Smoothness::new(&grid.0, weight);
-    let smooth = match range {
-        None => plain,
-        Some(range) => plain.and_then(|plain| plain.with_range(range)),
-    };
-    let cells = grid.0.cells();
-    prior(
-        smooth,
-        format!("<smoothness prior of {cells} cells, weight {weight}>"),
-    )
-}
-
-/// Gaussian random field on a grid.
-#[pyfunction]
-#[pyo3(signature = (grid, sigma, range, mean=None))]
-pub(crate) fn matern(
-    grid: &Grid,
-    sigma: f64,
-    range: f64,
-    mean: Option<Vec<f64>>,
-) -> PyResult<Prior> {
-    let plain = Matern::new(&grid.0, sigma, range);
-    let field = match mean {
-        None => plain,
-        Some(mean) => plain.and_then(|plain| plain.around(mean)),
-    };
-    let cells = grid.0.cells();
-    prior(
-        field,
-        format!("<matern prior of {cells} cells, sigma {sigma}, range {range}>"),
-    )
 }

@@ -6,6 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::convert::matrix;
+use crate::curvature::Seen;
 use crate::error::raise;
 
 type Vector<'py> = PyReadonlyArray1<'py, f64>;
@@ -28,6 +29,7 @@ pub(crate) struct Parts<'py> {
     accuracy: Option<Errors<'py>>,
     no_accuracy: String,
     residuals: Option<Vector<'py>>,
+    combinations: Option<Seen<'py>>,
 }
 
 /// Numbers of the iterates.
@@ -139,6 +141,9 @@ impl Parts<'_> {
         });
         if let Some(residuals) = &self.residuals {
             page = page.residuals(slice(residuals)?.to_vec());
+        }
+        if let Some(seen) = &self.combinations {
+            page = page.combinations(&seen.restored()?);
         }
         if let Some(title) = &choices.title {
             page = page.title(title);

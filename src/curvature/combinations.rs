@@ -80,12 +80,12 @@ pub struct Combinations {
     covectors: Mat<f64>,
     /// Unit of every parameter by itself, (C⁻¹)ⱼⱼ^½.
     units: Vec<f64>,
-    pub(super) than: Than,
+    pub(super) comparison: Comparison,
 }
 
 /// What the data are compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Than {
+pub enum Comparison {
     /// Standard deviations of priors.
     Priors,
     /// Sizes of the parameters.
@@ -102,22 +102,26 @@ pub(super) const EQUAL: f64 = 1e-6;
 
 impl Combinations {
     /// Decomposes the rows L Z/s of the data in these units, which are diagonal.
-    pub(crate) fn in_units(rows: MatRef<'_, f64>, units: &[f64], than: Than) -> Result<Self> {
+    pub(crate) fn in_units(
+        rows: MatRef<'_, f64>,
+        units: &[f64],
+        comparison: Comparison,
+    ) -> Result<Self> {
         let n = rows.ncols();
         check::length("the units of the parameters", units.len(), n)?;
         check::positive(UNIT, units)?;
         let inverse = |i: usize, j: usize| if i == j { units[i].recip() } else { 0.0 };
-        Self::of(rows, Mat::from_fn(n, n, inverse), than)
+        Self::of(rows, Mat::from_fn(n, n, inverse), comparison)
     }
 
     /// Decomposes the rows of the data in the units of priors with this precision.
     pub(crate) fn beside_prior(rows: MatRef<'_, f64>, precision: MatRef<'_, f64>) -> Result<Self> {
         let factor = lower_cholesky(precision, "the precision of the priors")?;
-        Self::of(rows, factor, Than::Priors)
+        Self::of(rows, factor, Comparison::Priors)
     }
 
     /// Decomposes the rows in the units C = T Tᵀ, with a lower triangle T.
-    fn of(rows: MatRef<'_, f64>, t: Mat<f64>, than: Than) -> Result<Self> {
+    fn of(rows: MatRef<'_, f64>, t: Mat<f64>, comparison: Comparison) -> Result<Self> {
         let n = rows.ncols();
         check::option(
             "the number of parameters whose combinations are sought",
@@ -161,10 +165,80 @@ impl Combinations {
             directions,
             // (C⁻¹)ⱼⱼ = ‖T⁻¹eⱼ‖².
             units: (0..n).map(|j| inverse.col(j).norm_l2()).collect(),
-            than,
+            comparison,
         };
         (0..n).for_each(|k| found.orient(k));
         Ok(found)
+    }
+
+    /// Returns combinations that were found before, such as those of a saved result, by their information, their directions and
+    /// covectors as columns, and what the data were compared with.
+    ///
+    /// ```
+    /// # use pullback::automatic::{Curve, Formula, Scalar};
+    /// # use pullback::curvature::{Combinations, Unit};
+    /// # use pullback::{Descent, loss::Observations, Noise, posterior::Variance};
+    /// # struct Powers;
+    /// # impl Formula for Powers {
+    /// #     fn dims(&self) -> (usize, usize) { (4, 2) }
+    /// #     fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
+    /// #         for (i, y) in out.iter_mut().enumerate() { *y = theta[0] * i as f64 + theta[1] * ((i * i) as f64); }
+    /// #     }
+    /// # }
+    /// # let (model, noise) = (Curve::new(Powers), Noise::uniform(4, 0.1)?);
+    /// # let loss = Observations::present(&[0.0, 3.0, 10.0, 21.0], &noise)?;
+    /// # let descent = Descent::new(&model, &loss);
+    /// let seen = descent.combinations(&[1.0, 2.0], Variance::Known, Unit::Sizes)?;
+    /// let vectors = [seen.directions().clone(), seen.covectors().clone()];
+    /// let again = Combinations::restored(seen.information().to_vec(), vectors, seen.comparison())?;
+    /// assert_eq!(again.to_string(), seen.to_string());
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if lengths differ, if the information is not in decreasing order or negative, and if the products of directions
+    /// with covectors are not those of one decomposition, 1 with their own and 0 with others.
+    pub fn restored(
+        information: Vec<f64>,
+        [directions, covectors]: [Mat<f64>; 2],
+        comparison: Comparison,
+    ) -> Result<Self> {
+        let n = information.len();
+        for (what, vectors) in [
+            ("the directions of combinations", &directions),
+            ("the covectors of combinations", &covectors),
+        ] {
+            check::length(what, vectors.nrows(), n)?;
+            check::length(what, vectors.ncols(), n)?;
+            (0..n).try_for_each(|k| check::finite(what, vectors.col_as_slice(k)))?;
+        }
+        check::finite("the information of combinations", &information)?;
+        let what = "the information of a combination";
+        for pair in information.windows(2) {
+            let decreasing = pair[1] <= pair[0];
+            check::option(what, pair[1], decreasing, "give it in decreasing order")?;
+        }
+        let least = information.last().copied().unwrap_or(0.0);
+        check::option(what, least, least >= 0.0, "give positive numbers, or 0")?;
+        let products = product(directions.transpose(), covectors.as_ref());
+        let off = (&products - Mat::<f64>::identity(n, n)).norm_max();
+        let remedy = "give the directions and the covectors of one decomposition";
+        let what = "the error in products of directions with covectors";
+        check::option(what, off, off < 1e-6, remedy)?;
+        Ok(Self {
+            names: numbered(n),
+            // C⁻¹ = UUᵀ, since UᵀCU = I.
+            units: (0..n).map(|j| directions.row(j).norm_l2()).collect(),
+            information,
+            directions,
+            covectors,
+            comparison,
+        })
+    }
+
+    /// Returns what the data are compared with.
+    pub fn comparison(&self) -> Comparison {
+        self.comparison
     }
 
     /// Chooses the sign with which the largest share is positive.

@@ -57,8 +57,7 @@ mod words;
 
 pub use self::average::Average;
 pub use self::block::{Block, Group, blocks};
-pub(crate) use self::combinations::Than;
-pub use self::combinations::{Combinations, Sight, Unit};
+pub use self::combinations::{Combinations, Comparison, Sight, Unit};
 pub use self::diagonal::Diagonal;
 pub use self::error::Error;
 pub use self::extremes::{Condition, Extreme, Extremes, Lanczos};

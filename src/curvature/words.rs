@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::combinations::{Combinations, EQUAL, Sight, Than};
+use super::combinations::{Combinations, Comparison, EQUAL, Sight};
 use crate::posterior::plain;
 
 /// Share, relative to the largest, below which a term is left out.
@@ -25,7 +25,7 @@ impl Combinations {
         }
         let error = unit * self.information[k].sqrt().recip();
         text += &format!(" to ± {}", plain(error, error));
-        if self.than == Than::Priors {
+        if self.comparison == Comparison::Priors {
             text += &format!(" (prior ± {})", plain(unit, unit));
         }
         text
@@ -79,10 +79,10 @@ impl Combinations {
 impl fmt::Display for Combinations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (determined, all) = (self.count(Sight::Determined), self.information.len());
-        let than = match self.than {
-            Than::Priors => "better than the priors do",
-            Than::Sizes => "to less than the sizes of the parameters",
-            Than::Units => "to less than a unit",
+        let than = match self.comparison {
+            Comparison::Priors => "better than the priors do",
+            Comparison::Sizes => "to less than the sizes of the parameters",
+            Comparison::Units => "to less than a unit",
         };
         let combinations = if all == 1 {
             "combination"

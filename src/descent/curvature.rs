@@ -5,7 +5,7 @@ use faer::{Mat, MatRef};
 use super::problem::{Problem, Setting};
 use super::{Descent, Report};
 use crate::check;
-use crate::curvature::{Combinations, Curvature, GaussNewton, Hessian, Kind, Than, Unit};
+use crate::curvature::{Combinations, Comparison, Curvature, GaussNewton, Hessian, Kind, Unit};
 use crate::direction::LeastSquares;
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
@@ -163,10 +163,10 @@ impl Problem<'_> {
     ) -> Result<Combinations> {
         let priors = &self.setting.priors;
         match unit {
-            Unit::Given(units) => Combinations::in_units(rows, units, Than::Units),
+            Unit::Given(units) => Combinations::in_units(rows, units, Comparison::Units),
             Unit::Sizes => {
                 let sizes: Vec<f64> = theta.iter().map(|t| t.abs()).collect();
-                Combinations::in_units(rows, &sizes, Than::Sizes)
+                Combinations::in_units(rows, &sizes, Comparison::Sizes)
             }
             Unit::Prior => {
                 check::option(

@@ -152,17 +152,21 @@ pub enum Error {
     },
     /// An entropic transport whose iteration did not converge.
     #[error(
-        "Sinkhorn's iteration at ε = {} stopped after {iterations} iterations with an error of {error:.1e} in the marginals of the \
-         plan; raise ε, allow more iterations, or accept a larger tolerance (`loss::Sinkhorn`)",
+        "Sinkhorn's iteration {between} at ε = {} stopped after {iterations} iterations with an error of {error:.1e} in the marginals \
+         of the plan; {remedy} (`loss::Sinkhorn`)",
         number(*epsilon)
     )]
     Unconverged {
+        /// Densities between which mass is moved.
+        between: &'static str,
         /// Weight ε.
         epsilon: f64,
         /// Number of iterations.
         iterations: usize,
-        /// Error in the marginals of the plan, of mass 1.
+        /// Least error in the marginals of the plan, of mass 1.
         error: f64,
+        /// What may help.
+        remedy: &'static str,
     },
     /// An observable that is given twice.
     #[error("the observable `{name}` is given twice; give every observable once")]

@@ -106,7 +106,13 @@ fn options_of_sinkhorn() {
         row(
             "self",
             "Unconverged",
-            "allow more iterations",
+            "of a density with itself",
+            with(|o| o.iterations = 1),
+        ),
+        row(
+            "self",
+            "Unconverged",
+            "allow more iterations, of which some 20",
             with(|o| o.iterations = 1),
         ),
     ]);
@@ -131,7 +137,15 @@ fn too_few_iterations() {
     let loss = Transport::sinkhorn(&grid, bump([-2.0, 2.0]), &options).unwrap();
     let far = bump([3.0, -3.0]);
     let at = || loss.at(&far, pullback::Cpu::shared()).map(|_| ());
-    check(vec![row("30 iterations", "Unconverged", "raise ε", at)]);
+    check(vec![
+        row("30 iterations", "Unconverged", "raise ε", at),
+        row(
+            "30 iterations",
+            "Unconverged",
+            "accept a larger tolerance",
+            at,
+        ),
+    ]);
     assert!(loss.value(&far).is_nan());
 }
 

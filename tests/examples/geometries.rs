@@ -26,12 +26,14 @@ fn losses_of_a_moved_bump_are_those_of_two_gaussians() {
             [2.0, 4.0, 6.0].map(|s| Some(hellinger(s) / hellinger(1.0))),
         ),
         ("Kullback-Leibler", [Some(4.0), None, None]),
+        // ½W₂² of a translation is ½s², with and without an entropy.
+        ("W₂²", [4.0, 16.0, 36.0].map(Some)),
+        ("entropic W₂²", [4.0, 16.0, 36.0].map(Some)),
     ];
     for (name, ratios) in expected {
         let row = text.lines().find(|line| line.starts_with(name)).unwrap();
-        let printed = row
+        let printed = row[name.len()..]
             .split_whitespace()
-            .skip(1)
             .map(|word| word.parse::<f64>().unwrap());
         for (printed, ratio) in printed.zip(ratios) {
             // Two digits are printed.

@@ -107,9 +107,18 @@ fn relative(rho: &[f64], seed: u64) -> Vec<f64> {
 
 /// The least error of a difference quotient over a scan of h: in between truncation and rounding.
 fn best(error: impl Fn(f64) -> f64) -> f64 {
-    (3..28)
-        .map(|i| error(0.5_f64.powi(i)))
-        .fold(f64::INFINITY, f64::min)
+    least(3..18, error)
+}
+
+/// As `best`, for the losses of transport on axes with smaller h: their second derivatives jump where levels coincide.
+fn best_of(name: &str, error: impl Fn(f64) -> f64) -> f64 {
+    let last = if name.contains("W2 of") { 28 } else { 18 };
+    least(3..last, error)
+}
+
+fn least(powers: std::ops::Range<i32>, error: impl Fn(f64) -> f64) -> f64 {
+    let errors = powers.map(|i| error(0.5_f64.powi(i)));
+    errors.fold(f64::INFINITY, f64::min)
 }
 
 #[test]
@@ -120,7 +129,7 @@ fn gradients_are_derivatives() {
             loss.check(&rho).unwrap();
             let (u, v) = (gradient(loss.as_ref(), &rho), relative(&rho, seed));
             let slope = dot(&u, &v);
-            let off = best(|h| {
+            let off = best_of(name, |h| {
                 let rise = loss.value(&moved(&rho, &v, h)) - loss.value(&moved(&rho, &v, -h));
                 (rise / (2.0 * h) / slope - 1.0).abs()
             });
@@ -158,7 +167,7 @@ fn metrics_are_hessians_at_the_match() {
             let root = metric.at(&q, &cpu).unwrap();
             let v = relative(&q, seed + 20);
             let product = root.apply(column(&v)).unwrap();
-            let off = best(|h| {
+            let off = best_of(name, |h| {
                 let ahead = gradient(loss.as_ref(), &moved(&q, &v, h));
                 let behind = gradient(loss.as_ref(), &moved(&q, &v, -h));
                 let curved: Vec<f64> = ahead

@@ -34,4 +34,5 @@ mod stacked_dual;
 mod support;
 mod transport;
 mod transport_dense;
+mod transport_metric;
 mod verify;

@@ -169,3 +169,30 @@ fn the_unbalanced_cost_is_that_of_the_whole_matrix() {
         }
     }
 }
+
+/// Masses far from one, of the target and of the state beside it.
+#[test]
+fn gradients_at_extreme_masses_are_those_of_the_whole_matrix() {
+    let grid = Grid::new(&[(-2.0, 3.0, 17)]).unwrap();
+    let times = |r: &[f64], m: f64| r.iter().map(|r| m * r).collect::<Vec<f64>>();
+    let options = Sinkhorn {
+        epsilon: Some(0.5),
+        ..Sinkhorn::default()
+    };
+    for (state, target) in [(1e-6, 1.0), (1e4, 1.0), (1.3e-6, 1e-6), (0.8e4, 1e4)] {
+        let a = times(&density(&grid, 1), state);
+        let b = times(&density(&grid, 11), target);
+        for lambda in [0.5, 6.0] {
+            let loss = UnbalancedTransport::new(&grid, b.clone(), lambda, &options).unwrap();
+            let (value, slope) = dense_unbalanced(&grid, [&a, &b], 0.5, lambda);
+            let off = (2.0 * loss.value(&a) / (target * value) - 1.0).abs();
+            let expected: Vec<f64> = slope.iter().map(|s| 0.5 * grid.volume() * s).collect();
+            let tilt = gap(&gradient(&loss, &a), &expected);
+            println!("{state:e} for {target:e}, λ = {lambda}: {off:.1e}, {tilt:.1e}");
+            assert!(
+                off < 1e-9 && tilt < 1e-8,
+                "{state:e} for {target:e}, λ = {lambda}: {off:e}, {tilt:e}"
+            );
+        }
+    }
+}

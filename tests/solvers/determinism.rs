@@ -6,7 +6,7 @@ use crate::support::{Reaction, definite, density};
 use pullback::faer::Mat;
 use pullback::faer::sparse::{SparseColMat, Triplet};
 use pullback::linalg::{Method, StencilSolver};
-use pullback::loss::{L2Misfit, Sinkhorn, SobolevMisfit, Transport};
+use pullback::loss::{L2Misfit, Sinkhorn, SobolevMisfit, Transport, UnbalancedTransport};
 use pullback::metric::{HellingerKantorovich, Wasserstein2};
 use pullback::models::flow::Lorenz;
 use pullback::models::{GaussianMixture, InvariantMeasure, Parameter};
@@ -349,17 +349,23 @@ fn entropic_transport_losses() {
         };
         let (q, rho) = (bump(2.0, 1.5), bump(1.0, 1.0));
         for epsilon in [epsilon, 1.0] {
-            on_all_pools("entropic transport", || {
-                let options = Sinkhorn {
-                    epsilon: Some(epsilon),
-                    tolerance: 1e-6,
-                    ..Sinkhorn::default()
-                };
-                let loss = Transport::sinkhorn(&grid, q.clone(), &options).unwrap();
+            let options = Sinkhorn {
+                epsilon: Some(epsilon),
+                tolerance: 1e-6,
+                ..Sinkhorn::default()
+            };
+            let numbers = |loss: &dyn Loss| {
                 let misfit = loss.at(&rho, Cpu::shared()).unwrap();
                 let mut numbers = misfit.covector(Cpu::shared()).unwrap();
                 numbers.push(misfit.value());
                 numbers
+            };
+            on_all_pools("entropic transport", || {
+                numbers(&Transport::sinkhorn(&grid, q.clone(), &options).unwrap())
+            });
+            on_all_pools("unbalanced transport", || {
+                let lambda = 16.0 * epsilon;
+                numbers(&UnbalancedTransport::new(&grid, q.clone(), lambda, &options).unwrap())
             });
         }
     }

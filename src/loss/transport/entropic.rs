@@ -47,7 +47,7 @@ impl Entropic {
             Ok(Blur {
                 weight,
                 epsilon,
-                half_cost: own.map_err(|s| stopped(s, epsilon))?.half_cost,
+                half_cost: own.map_err(|s| stopped_alone(s, epsilon))?.half_cost,
             })
         };
         let blurs = weights.iter().map(blur).collect::<Result<_>>()?;
@@ -92,7 +92,7 @@ impl Entropic {
     fn part<'a>(&'a self, blur: &'a Blur, a: &Measure) -> Result<Part<'a>> {
         let (b, epsilon) = (&self.data, blur.epsilon);
         let own = SelfPotential::new(a, epsilon, self.limits.iterations);
-        let own = own.map_err(|s| stopped(s, epsilon))?;
+        let own = own.map_err(|s| stopped_alone(s, epsilon))?;
         let start = start(a, b, &own.potential, epsilon);
         let both = Potentials::new([a, b], start, epsilon, self.limits);
         Ok(Part {
@@ -230,13 +230,28 @@ impl Sinkhorn {
     }
 }
 
-/// Returns the error of an iteration at ε that did not converge.
+/// Returns the error of an iteration between two densities at ε that did not converge.
 pub(super) fn stopped(stopped: Stopped, epsilon: f64) -> crate::error::Error {
     let Stopped { iterations, error } = stopped;
     Error::Unconverged {
+        between: "between two densities",
         epsilon,
         iterations,
         error,
+        remedy: "raise ε, allow more iterations, or accept a larger tolerance",
+    }
+    .into()
+}
+
+/// Returns the error of the iteration of a density with itself, whose tolerance is not that of the options.
+pub(super) fn stopped_alone(stopped: Stopped, epsilon: f64) -> crate::error::Error {
+    let Stopped { iterations, error } = stopped;
+    Error::Unconverged {
+        between: "of a density with itself",
+        epsilon,
+        iterations,
+        error,
+        remedy: "allow more iterations, of which some 20 are enough as a rule, or raise ε",
     }
     .into()
 }

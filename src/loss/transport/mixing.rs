@@ -25,6 +25,7 @@ pub(super) struct Limits {
 #[derive(Debug)]
 pub(super) struct Stopped {
     pub(super) iterations: usize,
+    /// Least error of all iterates.
     pub(super) error: f64,
 }
 
@@ -45,10 +46,12 @@ pub(super) fn fixed_point(
     let mut r = vec![0.0; x.len()];
     let mut history = History::new(weights);
     let mut best: Option<Best> = None;
-    let (mut error, mut done) = (f64::NAN, 0);
+    let (mut lowest, mut done) = (f64::NAN, 0);
     for iteration in 1..=limits.iterations {
-        error = residual(x, &mut r);
+        let error = residual(x, &mut r);
         done = iteration;
+        // `min` passes over NaN.
+        lowest = error.min(lowest);
         if error <= limits.tolerance {
             return Ok(iteration);
         }
@@ -72,7 +75,7 @@ pub(super) fn fixed_point(
     }
     Err(Stopped {
         iterations: done,
-        error,
+        error: lowest,
     })
 }
 

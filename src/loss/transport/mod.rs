@@ -116,6 +116,9 @@ impl Default for Sinkhorn {
 // Densities lose some mass at the edge of a box.
 const MASS_TOLERANCE: f64 = 0.01;
 
+/// Name of the derivative of a loss in messages.
+const DERIVATIVE: &str = "the derivative of a transport loss by the density";
+
 impl Transport {
     /// Returns the loss with the method of the dimension: quantiles on a line, the default of [`Sinkhorn`] otherwise.
     ///

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use faer::{Mat, MatRef};
 
+use super::DERIVATIVE;
 use super::edges::EdgeForm;
 use super::entropic::AtDensity;
 use super::line::Line;
@@ -120,7 +121,9 @@ impl Misfit for Prepared<'_> {
     fn covector(&self, _: &dyn Backend) -> Result<Vec<f64>> {
         // ∂f/∂ρ = m Pᵀφ with P = (I − a1ᵀ)/Σρ and ⟨φ, a⟩ = 0.
         let scale = self.mass / self.total;
-        Ok(self.potential().iter().map(|p| scale * p).collect())
+        let covector: Vec<f64> = self.potential().iter().map(|p| scale * p).collect();
+        check::finite(DERIVATIVE, &covector)?;
+        Ok(covector)
     }
 
     fn hessian(&self, v: MatRef<'_, f64>, _: &dyn Backend) -> Result<Option<Mat<f64>>> {

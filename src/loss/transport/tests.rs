@@ -90,6 +90,24 @@ fn mixing_converges_like_conjugate_gradients() {
     assert!(spread < 600 && few < 10, "{spread}, {few}");
 }
 
+/// An iteration that comes near its fixed point and then leaves it.
+#[test]
+fn iterations_that_stop_tell_their_least_error() {
+    let limits = Limits {
+        tolerance: 1e-9,
+        iterations: 5,
+    };
+    for last in [0.9, f64::NAN] {
+        let mut errors = [1.0, 0.5, 0.25, 0.3, last].into_iter();
+        let stopped = fixed_point(&[1.0], &mut [0.0], limits, |_, r| {
+            r[0] = 0.1;
+            errors.next().unwrap()
+        });
+        let stopped = stopped.unwrap_err();
+        assert_eq!((stopped.iterations, stopped.error), (5, 0.25), "{last}");
+    }
+}
+
 #[test]
 fn a_potential_with_itself_takes_few_iterations_whatever_the_blur() {
     let grid = Grid::new(&[(-4.0, 9.0, 64), (-4.0, 9.0, 64)]).unwrap();

@@ -1,11 +1,11 @@
 //! Debiased entropic transport between densities whose masses may differ.
 
-use super::entropic::{default_epsilon, stopped, widest_cell};
+use super::entropic::{default_epsilon, stopped, stopped_alone, widest_cell};
 use super::kernel::{Kernel, LogSums};
 use super::measure::{Measure, shares};
 use super::mixing::{Limits, Stopped, fixed_point};
 use super::potentials::{SELF_TOLERANCE, deviation, weigh};
-use super::{Sinkhorn, checked_mass, iterate};
+use super::{DERIVATIVE, Sinkhorn, checked_mass, iterate};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
@@ -131,14 +131,14 @@ impl UnbalancedTransport {
                 tolerance: options.tolerance,
                 iterations: options.iterations,
             },
-            half_cost: own.map_err(|s| stopped(s, epsilon))?.1,
+            half_cost: own.map_err(|s| stopped_alone(s, epsilon))?.1,
             kernel,
             data,
         })
     }
 
     fn prepare(&self, rho: &[f64]) -> Result<AtState<'_>> {
-        let failed = |s: Stopped| stopped(s, self.parameters.epsilon);
+        let epsilon = self.parameters.epsilon;
         let total = self.mass / self.grid.volume();
         let state = Side::new(rho, total);
         let own = own_potential(
@@ -147,8 +147,9 @@ impl UnbalancedTransport {
             self.parameters,
             self.limits.iterations,
         );
-        let (own, half_cost) = own.map_err(failed)?;
-        let (psi, cost, size) = self.potential(&state, own.clone()).map_err(failed)?;
+        let (own, half_cost) = own.map_err(|s| stopped_alone(s, epsilon))?;
+        let both = self.potential(&state, own.clone());
+        let (psi, cost, size) = both.map_err(|s| stopped(s, epsilon))?;
         // The entropy is relative to the product of measures of the masses m_a and m_b: OT(a, b) contains ε m_a m_b, and the
         // debiased cost the rest of ε (m_a − m_b)²/2 (Séjourné et al. 2019).
         let difference = state.mass - self.data.mass;
@@ -300,7 +301,9 @@ impl Misfit for AtState<'_> {
         let own = self.marginal(&self.state, &self.own);
         let scale = 0.5 * self.loss.grid.volume() * (lambda + epsilon);
         let pairs = own.iter().zip(&both);
-        Ok(pairs.map(|(p, f)| scale * (p - f)).collect())
+        let covector: Vec<f64> = pairs.map(|(p, f)| scale * (p - f)).collect();
+        check::finite(DERIVATIVE, &covector)?;
+        Ok(covector)
     }
 
     fn rounding(&self) -> f64 {

@@ -1,0 +1,56 @@
+//! Words for losses and metrics, with their options.
+
+use std::collections::BTreeMap;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// Word with a number, or with options by their names.
+#[derive(FromPyObject)]
+pub(crate) struct Word(String, Option<f64>, BTreeMap<String, f64>);
+
+impl Word {
+    /// Returns the word.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the values of the options that the word knows. A number alone is the first.
+    pub(crate) fn options<const N: usize>(
+        &self,
+        argument: &str,
+        known: [&str; N],
+    ) -> PyResult<[Option<f64>; N]> {
+        let Self(name, number, given) = self;
+        let refuse = |text: String| Err(PyValueError::new_err(text));
+        if N == 0 && (number.is_some() || !given.is_empty()) {
+            return refuse(format!(
+                "{argument}: '{name}' takes no number and no options"
+            ));
+        }
+        if let Some(other) = given.keys().find(|name| !known.contains(&name.as_str())) {
+            let known = known.join(", ");
+            return refuse(format!(
+                "{argument}: '{name}' has no option '{other}'; choose {known}"
+            ));
+        }
+        let mut values = known.map(|option| given.get(option).copied());
+        if let (Some(first), Some(number)) = (values.first_mut(), number) {
+            *first = Some(*number);
+        }
+        Ok(values)
+    }
+
+    /// Returns an option as a whole number.
+    pub(crate) fn whole(&self, option: &str, value: f64) -> PyResult<usize> {
+        // All whole numbers up to this one are floats.
+        const LARGEST: f64 = 9_007_199_254_740_992.0;
+        match value.fract() == 0.0 && (0.0..=LARGEST).contains(&value) {
+            true => Ok(value as usize),
+            false => Err(PyValueError::new_err(format!(
+                "the option '{option}' of '{}' is {value}, but must be a whole number",
+                self.0
+            ))),
+        }
+    }
+}
