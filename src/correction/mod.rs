@@ -1,12 +1,19 @@
-//! Defect correction: the residual from a trusted simulator, the geometry from an approximate model.
+//! Defect correction: the residual from a trusted simulator, the geometry from an approximate model, or from a regression on the
+//! simulations where there is no model.
 
+mod affine;
 mod averaging;
 mod corrected;
 mod iteration;
+mod record;
+mod regression;
 mod report;
 mod run;
+mod spline;
+mod survey;
 
 pub use self::corrected::{Corrected, Options};
+pub use self::regression::Regression;
 pub use self::report::{Iterate, Report, Stop};
 
 use crate::error::{Error, Result};
