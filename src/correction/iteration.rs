@@ -2,16 +2,17 @@
 
 use faer::MatRef;
 
-use super::Simulated;
 use super::averaging::Window;
 use super::corrected::{Corrected, Geometry};
 use super::record::Record;
 use super::report::{Iterate, Report, Stop};
+use super::represented::Represented;
+use super::{Simulated, seed_of};
 use crate::check;
 use crate::direction::{Finder, Local};
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::metric::{Root, prepare};
+use crate::metric::prepare;
 use crate::model::adjoint::Linearisation;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
@@ -152,10 +153,7 @@ impl Run<'_> {
             simulator, data, ..
         } = self.setting;
         self.report.simulations += 1;
-        // Multiples of 2⁶⁴/φ (Knuth's multiplicative hashing) lie far apart, so that no simulation repeats a small seed that
-        // the data may have been simulated with.
-        let stride = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.report.simulations as u64);
-        let seed = self.setting.options.seed.wrapping_add(stride);
+        let seed = seed_of(self.setting.options.seed, self.report.simulations);
         let mut simulated = match simulator.simulate(&theta, seed)? {
             Simulated::Data(data) => data,
             Simulated::Rejected(reason) => {
@@ -230,9 +228,14 @@ impl Run<'_> {
         // M(h − q) = Lᵀ(L(h − q)) takes the place of the covector of a loss. The distance is ‖L(h − q)‖.
         let lifted = root.lift(MatRef::from_column_major_slice(&at.defect, rho.len(), 1))?;
         let covector = root.lower(lifted.as_ref())?.col_as_slice(0).to_vec();
-        let distance = norm(lifted.col_as_slice(0));
-        let step = self.free_step(&at.theta, &mut z, root.as_ref(), &covector)?;
-        Ok((step, distance))
+        let lifted = lifted.col_as_slice(0).to_vec();
+        let distance = norm(&lifted);
+        let root = Represented {
+            root,
+            covector,
+            lifted,
+        };
+        Ok((self.free_step(&at.theta, &mut z, &root)?, distance))
     }
 
     /// Returns the step, capped.
@@ -242,14 +245,13 @@ impl Run<'_> {
         &mut self,
         theta: &[f64],
         z: &mut Linearisation<'_>,
-        root: &dyn Root,
-        covector: &[f64],
+        root: &Represented<'_>,
     ) -> Result<Vec<f64>> {
         let mut step = vec![0.0; theta.len()];
         let mut free: Vec<usize> = (0..step.len()).collect();
         // An active-set iteration: every pass holds at least one more parameter, so that there are at most p passes.
         while !free.is_empty() {
-            let eta = self.direction(theta, z, root, covector)?;
+            let eta = self.direction(theta, z, root)?;
             let blocks = |j: usize, move_: f64| {
                 let bounds = self.setting.bounds;
                 bounds.is_some_and(|b| b.blocks(j, theta[j], move_))
@@ -273,17 +275,16 @@ impl Run<'_> {
         Ok(step)
     }
 
-    /// Solves for the direction of the free parameters, with the gradient Zᵀ`covector`.
+    /// Solves for the direction of the free parameters, with the gradient Zᵀc of the represented covector.
     fn direction(
         &mut self,
         theta: &[f64],
         z: &Linearisation<'_>,
-        root: &dyn Root,
-        covector: &[f64],
+        root: &Represented<'_>,
     ) -> Result<Vec<f64>> {
         // Least squares needs Z as a matrix in any case. With it the gradient costs p inner products and no
         // adjoint solve.
-        let matrix = z.matrix()?;
+        let (matrix, covector) = (z.matrix()?, &root.covector);
         let grad = (0..z.param_dim()).map(|j| dot(matrix.col_as_slice(j), covector));
         let grad: Vec<f64> = grad.collect();
         let local = Local {
