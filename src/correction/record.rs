@@ -9,7 +9,6 @@ use super::regression::Regression;
 use super::spline::slope;
 use crate::check;
 use crate::error::Result;
-use crate::linalg::product;
 use crate::metric::Root;
 
 /// Smoothing above which the simulator counts as random.
@@ -110,10 +109,11 @@ impl Record {
         let (n, p) = (self.points.len(), self.units.len());
         let points = Mat::from_fn(n, p, |i, j| self.points[i][j]);
         let at = self.scaled(theta);
-        let slope = slope(points.as_ref(), columns(&self.lifted).as_ref(), &at);
+        // The affine part of the spline takes up constants, so that defects have the slope of the simulations.
+        let (defects, lifted) = (columns(&self.defects), columns(&self.lifted));
+        let slope = slope(points.as_ref(), defects.as_ref(), lifted.as_ref(), &at);
         self.random = slope.smoothing.is_some_and(|s| s > RANDOM);
-        // The weights of the points sum to 0, so that defects have the slope of the simulations.
-        let mut z = product(columns(&self.defects).as_ref(), slope.weights.as_ref());
+        let mut z = slope.z;
         for j in 0..p {
             let unit = -self.units[j];
             z.col_as_slice_mut(j).iter_mut().for_each(|z| *z /= unit);

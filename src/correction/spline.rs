@@ -25,18 +25,23 @@ const PER_DECADE: i32 = 2;
 // A single contrast explains every λ equally well. Rounding must not decide then: the spline interpolates.
 const GAIN: f64 = 1e-9;
 
-/// Derivative of a smoothing spline as a linear function of the values.
+/// Derivative of a smoothing spline.
 pub(super) struct Slope {
-    /// Weights W, n × p: the derivative is Z = H W for values H with one column per point.
-    pub(super) weights: Mat<f64>,
+    /// Derivative, k × p.
+    pub(super) z: Mat<f64>,
     /// Smoothing λ relative to the largest eigenvalue of the kernel, or None if there are no more points than the affine map
     /// needs.
     pub(super) smoothing: Option<f64>,
 }
 
-/// Returns the derivative at `x` of the spline through points, the rows of an n × p matrix. `values` holds the lifted values, one
-/// column per point, by which λ is chosen.
-pub(super) fn slope(points: MatRef<'_, f64>, values: MatRef<'_, f64>, x: &[f64]) -> Slope {
+/// Returns the derivative at `x` of the spline through points, the rows of an n × p matrix, with the columns of `values`. The
+/// columns of `lifted` are the values in the metric, by which λ is chosen.
+pub(super) fn slope(
+    points: MatRef<'_, f64>,
+    values: MatRef<'_, f64>,
+    lifted: MatRef<'_, f64>,
+    x: &[f64],
+) -> Slope {
     let (n, p) = points.shape();
     let trend = Trend::of(points);
     let distance = |i: usize, to: &dyn Fn(usize) -> f64| {
@@ -44,27 +49,25 @@ pub(super) fn slope(points: MatRef<'_, f64>, values: MatRef<'_, f64>, x: &[f64])
         (0..p).map(square).sum::<f64>().sqrt()
     };
     let kernel = Mat::from_fn(n, n, |i, k| distance(i, &|j| points[(k, j)]).powi(3));
-    let Some(smoother) = Smoother::new(&trend, kernel.as_ref(), values) else {
+    let Some(smoother) = Smoother::new(&trend, kernel.as_ref(), lifted) else {
         return Slope {
-            weights: trend.slopes.transpose().to_owned(),
+            z: product(values, trend.slopes.transpose()),
             smoothing: None,
         };
     };
-    // With c = S h the affine map fits h − K c − λ c, so that its slope is X⁺(h − K c − λ c) for the centred points X. The
-    // gradient of ‖x − xᵢ‖³ is 3‖x − xᵢ‖(x − xᵢ).
-    let Smoother { s, lambda, .. } = &smoother;
-    let fitted = product(kernel.as_ref(), s.as_ref());
-    let rest = Mat::from_fn(n, n, |i, k| {
-        let unit = if i == k { 1.0 } else { 0.0 };
-        unit - fitted[(i, k)] - lambda * s[(i, k)]
+    // The affine map fits h − K c − λ c, so that its slope is X⁺(h − K c − λ c) for the centred points X. The gradient of
+    // ‖x − xᵢ‖³ is 3‖x − xᵢ‖(x − xᵢ).
+    let c = smoother.coefficients(values);
+    let bends = product(c.as_ref(), kernel.as_ref());
+    let rest = Mat::from_fn(values.nrows(), n, |k, i| {
+        values[(k, i)] - bends[(k, i)] - smoother.lambda * c[(k, i)]
     });
-    let gradient = Mat::from_fn(p, n, |j, i| {
+    let gradient = Mat::from_fn(n, p, |i, j| {
         3.0 * distance(i, &|j| x[j]) * (x[j] - points[(i, j)])
     });
-    let affine = product(trend.slopes.as_ref(), rest.as_ref());
-    let bent = product(gradient.as_ref(), s.as_ref());
+    let affine = product(rest.as_ref(), trend.slopes.transpose());
     Slope {
-        weights: Mat::from_fn(n, p, |i, j| affine[(j, i)] + bent[(j, i)]),
+        z: affine + product(c.as_ref(), gradient.as_ref()),
         smoothing: Some(smoother.relative),
     }
 }
@@ -100,38 +103,50 @@ impl Trend {
     }
 }
 
-/// Smoothing by the spline.
+/// Smoothing by the spline: in the contrasts N its coefficients are c = N(NᵀKN + λI)⁻¹Nᵀh.
 struct Smoother {
-    /// Matrix S with the coefficients c = S h.
-    s: Mat<f64>,
+    /// Eigenvectors N V of the kernel in the contrasts, NᵀKN = V diag(κ) Vᵀ.
+    basis: Mat<f64>,
+    /// Eigenvalues κ, largest first. The kernel r³ is positive definite on the contrasts.
+    sizes: Vec<f64>,
     lambda: f64,
-    /// λ relative to the largest eigenvalue of the kernel.
+    /// λ relative to the largest eigenvalue.
     relative: f64,
 }
 
 impl Smoother {
-    /// Chooses λ and computes S. Returns None if the affine maps leave nothing to smooth.
-    fn new(trend: &Trend, kernel: MatRef<'_, f64>, values: MatRef<'_, f64>) -> Option<Self> {
-        // In the contrasts N the spline is c = N(NᵀKN + λI)⁻¹Nᵀh. The kernel r³ is positive definite on them.
+    /// Chooses λ. Returns None if the affine maps leave nothing to smooth.
+    fn new(trend: &Trend, kernel: MatRef<'_, f64>, lifted: MatRef<'_, f64>) -> Option<Self> {
         let n = &trend.contrasts;
         let of_contrasts = product(n.transpose(), product(kernel, n.as_ref()).as_ref());
         let (sizes, vectors) = symmetric_eigen(of_contrasts.as_ref());
         let largest = sizes.first().copied().filter(|size| *size > 0.0)?;
         let basis = product(n.as_ref(), vectors.as_ref());
-        let amplitudes = product(values, basis.as_ref());
+        let amplitudes = product(lifted, basis.as_ref());
         let energy = |i: usize| amplitudes.col(i).iter().map(|a| a * a).sum::<f64>();
         let energies: Vec<f64> = (0..sizes.len()).map(energy).collect();
         let relative = smoothing(&sizes, &energies);
-        let lambda = relative * largest;
-        let inverse = |i: usize| (sizes[i].max(0.0) + lambda).recip();
-        let scaled = Mat::from_fn(basis.nrows(), sizes.len(), |k, i| {
-            basis[(k, i)] * inverse(i)
-        });
         Some(Self {
-            s: product(scaled.as_ref(), basis.transpose()),
-            lambda,
+            basis,
+            sizes,
+            lambda: relative * largest,
             relative,
         })
+    }
+
+    /// Returns the coefficients c of the spline, one row per row of the values.
+    fn coefficients(&self, values: MatRef<'_, f64>) -> Mat<f64> {
+        // 1/λ may be 10¹⁴. A matrix of the map h ↦ c would carry rounding errors of this size relative to h; the contrasts of
+        // smooth values are small where κ is, and their quotients are harmless.
+        let mut amplitudes = product(values, self.basis.as_ref());
+        for (i, size) in self.sizes.iter().enumerate() {
+            let variance = size.max(0.0) + self.lambda;
+            amplitudes
+                .col_as_slice_mut(i)
+                .iter_mut()
+                .for_each(|a| *a /= variance);
+        }
+        product(amplitudes.as_ref(), self.basis.transpose())
     }
 }
 
@@ -199,8 +214,8 @@ mod tests {
             let h = values(&points, 5, |k, x| {
                 3.0 + (0..p).map(|j| a[(k, j)] * x[j]).sum::<f64>()
             });
-            let slope = slope(points.as_ref(), h.as_ref(), &last(&points));
-            let z = product(h.as_ref(), slope.weights.as_ref());
+            let slope = slope(points.as_ref(), h.as_ref(), h.as_ref(), &last(&points));
+            let z = &slope.z;
             assert!(
                 difference(z.as_ref(), a.as_ref()) < 1e-9,
                 "{n} points of {p}"
@@ -213,12 +228,7 @@ mod tests {
     fn a_parameter_that_never_moved_has_no_slope() {
         let points = Mat::from_fn(5, 2, |i, j| if j == 0 { i as f64 } else { 0.7 });
         let h = values(&points, 3, |k, x| k as f64 + 2.0 * x[0]);
-        let z = product(
-            h.as_ref(),
-            slope(points.as_ref(), h.as_ref(), &last(&points))
-                .weights
-                .as_ref(),
-        );
+        let z = slope(points.as_ref(), h.as_ref(), h.as_ref(), &last(&points)).z;
         assert!((0..3).all(|k| (z[(k, 0)] - 2.0).abs() < 1e-10 && z[(k, 1)].abs() < 1e-10));
     }
 
@@ -231,8 +241,8 @@ mod tests {
         let h = values(&points, 2, |k, x| {
             [x[0].sin() + x[1], x[0] * x[1] + x[1].exp()][k]
         });
-        let slope = slope(points.as_ref(), h.as_ref(), &last(&points));
-        let z = product(h.as_ref(), slope.weights.as_ref());
+        let slope = slope(points.as_ref(), h.as_ref(), h.as_ref(), &last(&points));
+        let z = &slope.z;
         let exact = Mat::from_fn(2, 2, |i, j| [[1.0, 1.0], [0.0, 1.0]][i][j]);
         assert!(difference(z.as_ref(), exact.as_ref()) < 2e-3, "{z:?}");
     }
@@ -247,8 +257,8 @@ mod tests {
         let errors = random::normal_matrix(rows, n, 5);
         let mut h = values(&points, rows, |k, x| a[(k, 0)] * x[0] + a[(k, 1)] * x[1]);
         h += faer::Scale(noise) * &errors;
-        let slope = slope(points.as_ref(), h.as_ref(), &last(&points));
-        let z = product(h.as_ref(), slope.weights.as_ref());
+        let slope = slope(points.as_ref(), h.as_ref(), h.as_ref(), &last(&points));
+        let z = &slope.z;
         // Linear regression has the error noise/√n per unit of spread, an interpolation several times more.
         let square = (0..rows)
             .map(|k| (z[(k, 0)] - a[(k, 0)]).powi(2))
