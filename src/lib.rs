@@ -44,7 +44,7 @@
 //! | check a model, loss or metric | [`verify`] |
 //! | compute derivatives | [`Linearisation`]: tangents, adjoints, Z |
 //! | estimate the metric with few adjoint solves | [`sketch`] |
-//! | correct the error of a model with a simulator | [`correction`] |
+//! | correct the error of a model with a simulator, or fit a simulator without a model | [`correction`] |
 //! | solve linear systems | [`Backend`], [`Cpu`], [`linalg`] |
 //! | use a ready-made problem | [`models`] |
 //! | draw figures | `plot`, with the Cargo feature `plot` |

@@ -55,6 +55,7 @@ EXAMPLES = [
     Example("gaussian_mixture", "Six geometries on one problem", cover="case_five_paths"),
     Example("geometries", "What losses and metrics do to a bump", quick=False, cover="metrics"),
     Example("lorenz", "Lorenz from the histogram of a trajectory", cover="trajectory_measure"),
+    Example("delay_measure", "Lorenz from one coordinate alone"),
     Example("chaos_shooting", "Lorenz from a trajectory, by many short windows"),
     Example("lotka_volterra", "Hares and lynx", quick=False),
     Example("jak_stat", "Rates of a signalling protein"),

@@ -1,6 +1,7 @@
 //! Setting of a defect correction, the iteration θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q).
 
 use super::Simulator;
+use super::regression::Regression;
 use crate::check;
 use crate::coordinates::Bounds;
 use crate::direction::{Direction, LeastSquares};
@@ -9,7 +10,7 @@ use crate::linalg::Backend;
 use crate::metric::Metric;
 use crate::model::Model;
 
-/// Fit of a [`Simulator`] to data, with the derivative of an approximate [`Model`].
+/// Fit of a [`Simulator`] to data, with the derivative of an approximate [`Model`] or of a [`Regression`].
 ///
 /// A fit of the model itself inherits the model's error. The correction takes the residual h(θ) − q from the simulator, and
 /// only Z and the metric M from the model: θ ← θ − (ZᵀMZ)⁻¹ZᵀM(h(θ) − q). The fixed-point equation ZᵀM(h(θ) − q) = 0 holds
@@ -34,8 +35,10 @@ use crate::model::Model;
 /// assert!(report.converged() && (report.theta[0] - 0.7).abs() < 1e-6);
 /// # Ok::<(), pullback::Error>(())
 /// ```
+///
+/// [`without_model`](Corrected::without_model) takes Z from the simulations themselves.
 pub struct Corrected<'a> {
-    pub(super) model: &'a dyn Model,
+    pub(super) geometry: Geometry<'a>,
     pub(super) simulator: &'a dyn Simulator,
     pub(super) data: &'a [f64],
     pub(super) metric: &'a dyn Metric,
@@ -43,6 +46,13 @@ pub struct Corrected<'a> {
     pub(super) bounds: Option<&'a Bounds>,
     pub(super) backend: Option<&'a dyn Backend>,
     pub(super) options: Options,
+}
+
+/// Source of Z.
+#[derive(Clone, Copy)]
+pub(super) enum Geometry<'a> {
+    Model(&'a dyn Model),
+    Regression(Regression),
 }
 
 /// Options of a correction.
@@ -149,8 +159,52 @@ impl<'a> Corrected<'a> {
         data: &'a [f64],
         metric: &'a dyn Metric,
     ) -> Self {
+        Self::from_geometry(Geometry::Model(model), simulator, data, metric)
+    }
+
+    /// Creates a correction whose Z comes from a [`Regression`] on its own simulations, with default options.
+    ///
+    /// The metric is prepared at the data. The fixed point ZᵀM(h(θ) − q) = 0 is a point with h(θ) = q, if there is one. If there
+    /// are more data than parameters and the simulator cannot meet them, it is the least-squares fit in the metric, up to the
+    /// error of Z times the distance that remains.
+    ///
+    /// ```
+    /// use pullback::Result;
+    /// use pullback::correction::{Corrected, Simulated, Simulator};
+    /// use pullback::metric::L2;
+    /// /// Height of a thrown ball at four times, from its speed and the gravity.
+    /// struct Ball;
+    /// impl Simulator for Ball {
+    ///     fn simulate(&self, theta: &[f64], _: u64) -> Result<Simulated> {
+    ///         let height = |t: f64| theta[0] * t - 0.5 * theta[1] * t * t;
+    ///         Ok([0.2, 0.4, 0.6, 0.8].map(height).to_vec().into())
+    ///     }
+    /// }
+    /// let data = Ball.simulate(&[12.0, 9.81], 0)?.data()?;
+    /// let metric = L2 { volume: 1.0 };
+    /// let report = Corrected::without_model(&Ball, &data, &metric).run(&[&[10.0, 10.0]], |_| ())?;
+    /// assert!((report.theta[1] - 9.81).abs() < 1e-9);
+    /// // The ball is linear in its parameters: three simulations determine Z, and two more find and confirm the answer.
+    /// assert_eq!(report.simulations, 5);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    pub fn without_model(
+        simulator: &'a dyn Simulator,
+        data: &'a [f64],
+        metric: &'a dyn Metric,
+    ) -> Self {
+        let geometry = Geometry::Regression(Regression::default());
+        Self::from_geometry(geometry, simulator, data, metric)
+    }
+
+    fn from_geometry(
+        geometry: Geometry<'a>,
+        simulator: &'a dyn Simulator,
+        data: &'a [f64],
+        metric: &'a dyn Metric,
+    ) -> Self {
         Self {
-            model,
+            geometry,
             simulator,
             data,
             metric,
@@ -159,6 +213,13 @@ impl<'a> Corrected<'a> {
             backend: None,
             options: Options::default(),
         }
+    }
+
+    /// Takes Z from a regression with these options.
+    #[must_use]
+    pub fn regression(mut self, regression: Regression) -> Self {
+        self.geometry = Geometry::Regression(regression);
+        self
     }
 
     /// Sets the method that computes the directions of the steps.
@@ -190,9 +251,6 @@ impl<'a> Corrected<'a> {
     }
 
     pub(super) fn check(&self, starts: &[&[f64]]) -> Result<()> {
-        let p = self.model.param_dim();
-        check::length("the data", self.data.len(), self.model.state_dim())?;
-        check::finite("the data", self.data)?;
         let given = !starts.is_empty();
         check::option(
             "the number of starting points",
@@ -200,6 +258,19 @@ impl<'a> Corrected<'a> {
             given,
             "give at least one",
         )?;
+        let p = match self.geometry {
+            Geometry::Model(model) => {
+                check::length("the data", self.data.len(), model.state_dim())?;
+                model.param_dim()
+            }
+            Geometry::Regression(regression) => {
+                let remedy = "give at least one";
+                check::option("the number of data", 0.0, !self.data.is_empty(), remedy)?;
+                regression.check(starts[0].len())?;
+                starts[0].len()
+            }
+        };
+        check::finite("the data", self.data)?;
         for start in starts {
             check::length("a starting point θ", start.len(), p)?;
             check::finite("a starting point θ", start)?;

@@ -2,15 +2,17 @@
 
 use faer::MatRef;
 
-use super::Simulated;
 use super::averaging::Window;
-use super::corrected::Corrected;
+use super::corrected::{Corrected, Geometry};
+use super::record::Record;
 use super::report::{Iterate, Report, Stop};
+use super::represented::Represented;
+use super::{Simulated, seed_of};
 use crate::check;
 use crate::direction::{Finder, Local};
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::metric::{Root, prepare};
+use crate::metric::prepare;
 use crate::model::adjoint::Linearisation;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
@@ -29,10 +31,10 @@ pub(super) enum Outcome {
 }
 
 /// Parameters with the defect of their simulation.
-struct Evaluated {
-    theta: Vec<f64>,
+pub(super) struct Evaluated {
+    pub(super) theta: Vec<f64>,
     /// Defect h(θ) − q of the simulation.
-    defect: Vec<f64>,
+    pub(super) defect: Vec<f64>,
 }
 
 /// State of a correction that tries its starting points one after the other.
@@ -42,6 +44,8 @@ pub(super) struct Run<'r> {
     pub(super) finder: Box<dyn Finder + 'r>,
     pub(super) backend: &'r dyn Backend,
     pub(super) report: Report,
+    /// Simulations since the starting point, for a regression.
+    pub(super) record: Record,
 }
 
 impl Run<'_> {
@@ -56,6 +60,9 @@ impl Run<'_> {
             Ok(simulated) => simulated,
             Err(objection) => return Ok(Outcome::Rejected(objection)),
         };
+        if let Err(objection) = self.learn(&current, false)? {
+            return Ok(Outcome::Rejected(objection));
+        }
         let mut window = Window::default();
         for iteration in 1..=options.iterations {
             let (full, distance) = self.step(&current)?;
@@ -90,11 +97,13 @@ impl Run<'_> {
             if relative_step <= options.tolerance && whole {
                 return Ok(Outcome::Ended(Stop::Converged));
             }
-            // Shortened steps are no evidence of a fluctuation.
-            if capped || !whole {
-                window = Window::default();
-            } else {
+            let whole = whole && !capped;
+            let surveyed = self.learn(&next, whole)?.unwrap_or(false);
+            // Shortened steps are no evidence of a fluctuation, and a survey changes Z.
+            if whole && !surveyed {
                 window.add(relative, &next.theta);
+            } else {
+                window = Window::default();
             }
             if self.examine(&mut window) {
                 return Ok(Outcome::Ended(Stop::Averaged));
@@ -136,15 +145,15 @@ impl Run<'_> {
     }
 
     /// Simulates with the next seed. Returns the simulator's objection if there is one.
-    fn simulate(&mut self, theta: Vec<f64>) -> Result<std::result::Result<Evaluated, String>> {
+    pub(super) fn simulate(
+        &mut self,
+        theta: Vec<f64>,
+    ) -> Result<std::result::Result<Evaluated, String>> {
         let Corrected {
             simulator, data, ..
         } = self.setting;
         self.report.simulations += 1;
-        // Multiples of 2⁶⁴/φ (Knuth's multiplicative hashing) lie far apart, so that no simulation repeats a small seed that
-        // the data may have been simulated with.
-        let stride = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.report.simulations as u64);
-        let seed = self.setting.options.seed.wrapping_add(stride);
+        let seed = seed_of(self.setting.options.seed, self.report.simulations);
         let mut simulated = match simulator.simulate(&theta, seed)? {
             Simulated::Data(data) => data,
             Simulated::Rejected(reason) => {
@@ -190,29 +199,62 @@ impl Run<'_> {
     }
 
     /// Returns the step −(ZᵀMZ)⁻¹ZᵀM(h − q), capped, and the distance ‖L(h − q)‖.
-    ///
-    /// Parameters that the step would push through a bound are held fixed, and the system is solved again without them.
     fn step(&mut self, at: &Evaluated) -> Result<(Vec<f64>, f64)> {
-        let Corrected { model, metric, .. } = *self.setting;
+        let Corrected {
+            geometry,
+            metric,
+            data,
+            ..
+        } = *self.setting;
         // Let H = ∂h/∂θ of the simulator. Near the fixed point θ* a step gives
         // θ⁺ − θ* = (I − (ZᵀMZ)⁻¹ZᵀMH)(θ − θ*). This contracts if Z is close to H in the metric M. The
         // equation of the fixed point, ZᵀM(h − q) = 0, depends on Z only through its range, and holds
         // wherever h = q.
-        let rho = solve_checked(model, &at.theta, self.backend)?;
-        let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
+        let rho = match geometry {
+            Geometry::Model(model) => solve_checked(model, &at.theta, self.backend)?,
+            // A metric at a random simulation would be correlated with its defect, which would bias the fixed point.
+            Geometry::Regression(_) => data.to_vec(),
+        };
         let root = prepare(metric, &rho, self.backend)?;
+        let regression;
+        let model = match geometry {
+            Geometry::Model(model) => model,
+            Geometry::Regression(_) => {
+                regression = self.record.model((&at.theta, &rho), root.as_ref())?;
+                &regression
+            }
+        };
+        let mut z = Linearisation::new(model, &rho, &at.theta, self.backend)?;
         // M(h − q) = Lᵀ(L(h − q)) takes the place of the covector of a loss. The distance is ‖L(h − q)‖.
         let lifted = root.lift(MatRef::from_column_major_slice(&at.defect, rho.len(), 1))?;
         let covector = root.lower(lifted.as_ref())?.col_as_slice(0).to_vec();
-        let distance = norm(lifted.col_as_slice(0));
-        let mut step = vec![0.0; at.theta.len()];
+        let lifted = lifted.col_as_slice(0).to_vec();
+        let distance = norm(&lifted);
+        let root = Represented {
+            root,
+            covector,
+            lifted,
+        };
+        Ok((self.free_step(&at.theta, &mut z, &root)?, distance))
+    }
+
+    /// Returns the step, capped.
+    ///
+    /// Parameters that the step would push through a bound are held fixed, and the system is solved again without them.
+    fn free_step(
+        &mut self,
+        theta: &[f64],
+        z: &mut Linearisation<'_>,
+        root: &Represented<'_>,
+    ) -> Result<Vec<f64>> {
+        let mut step = vec![0.0; theta.len()];
         let mut free: Vec<usize> = (0..step.len()).collect();
         // An active-set iteration: every pass holds at least one more parameter, so that there are at most p passes.
         while !free.is_empty() {
-            let eta = self.direction(&at.theta, &z, root.as_ref(), &covector)?;
+            let eta = self.direction(theta, z, root)?;
             let blocks = |j: usize, move_: f64| {
                 let bounds = self.setting.bounds;
-                bounds.is_some_and(|b| b.blocks(j, at.theta[j], move_))
+                bounds.is_some_and(|b| b.blocks(j, theta[j], move_))
             };
             let keep: Vec<usize> = (0..free.len())
                 .filter(|&k| !blocks(free[k], eta[k]))
@@ -222,7 +264,7 @@ impl Run<'_> {
                     // No objective has to decrease, so that the cap may change the direction. A separate cap
                     // for each parameter keeps a badly determined parameter from shortening the steps of the
                     // others.
-                    let cap = self.setting.options.cap * self.setting.size(j, &at.theta);
+                    let cap = self.setting.options.cap * self.setting.size(j, theta);
                     step[j] = eta.clamp(-cap, cap);
                 }
                 break;
@@ -230,20 +272,19 @@ impl Run<'_> {
             z.keep(&keep);
             free = keep.iter().map(|&k| free[k]).collect();
         }
-        Ok((step, distance))
+        Ok(step)
     }
 
-    /// Solves for the direction of the free parameters, with the gradient Zᵀ`covector`.
+    /// Solves for the direction of the free parameters, with the gradient Zᵀc of the represented covector.
     fn direction(
         &mut self,
         theta: &[f64],
         z: &Linearisation<'_>,
-        root: &dyn Root,
-        covector: &[f64],
+        root: &Represented<'_>,
     ) -> Result<Vec<f64>> {
         // Least squares needs Z as a matrix in any case. With it the gradient costs p inner products and no
         // adjoint solve.
-        let matrix = z.matrix()?;
+        let (matrix, covector) = (z.matrix()?, &root.covector);
         let grad = (0..z.param_dim()).map(|j| dot(matrix.col_as_slice(j), covector));
         let grad: Vec<f64> = grad.collect();
         let local = Local {

@@ -1,15 +1,32 @@
-//! Defect correction: the residual from a trusted simulator, the geometry from an approximate model.
+//! Defect correction: the residual from a trusted simulator, the geometry from an approximate model, or from a regression on the
+//! simulations where there is no model.
 
+mod affine;
 mod averaging;
 mod corrected;
+mod ensemble;
 mod iteration;
+mod record;
+mod regression;
 mod report;
+mod represented;
 mod run;
+mod spline;
+mod survey;
 
 pub use self::corrected::{Corrected, Options};
+pub use self::ensemble::Ensemble;
+pub use self::regression::Regression;
 pub use self::report::{Iterate, Report, Stop};
 
 use crate::error::{Error, Result};
+
+/// Returns the seed of simulation `k` of a correction or an ensemble.
+fn seed_of(seed: u64, k: usize) -> u64 {
+    // Multiples of 2⁶⁴/φ (Knuth's multiplicative hashing) lie far apart, so that no simulation repeats a small seed that
+    // the data may have been simulated with.
+    seed.wrapping_add(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(k as u64))
+}
 
 /// Trusted simulator h: θ ↦ data, possibly random and without derivatives.
 ///

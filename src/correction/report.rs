@@ -61,8 +61,8 @@ impl fmt::Display for Stop {
                 "converged: the iterates fluctuate about a fixed point; the last ones are averaged"
             }
             Self::Iterations => {
-                "not converged: the parameters still change; allow more iterations, or use a finer model if the steps \
-                 oscillate, grow, or all point in one direction"
+                "not converged: the parameters still change; allow more iterations, or, if the steps oscillate, grow, or all \
+                 point in one direction, use a finer model, or larger displacements of a regression"
             }
         })
     }

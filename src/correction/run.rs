@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::corrected::{Corrected, Options};
+use super::corrected::{Corrected, Geometry, Options};
 use super::iteration::{Outcome, Run};
+use super::record::Record;
+use super::regression::Regression;
 use super::report::{Iterate, Report};
 use crate::error::{Error, Result};
 use crate::linalg::{Cpu, Reuse, Tally, merge_solved};
@@ -41,12 +43,14 @@ impl Corrected<'_> {
             finder: setting.direction.begin(),
             backend: &tally,
             report: Report::new(),
+            record: setting.record(starts[0]),
         };
         let scattered = (0..self.options.restarts).map(|k| setting.scattered(starts[0], k));
         let given = starts.iter().map(|start| start.to_vec());
         for start in given.chain(scattered) {
             run.report.begin(&start);
             run.finder = setting.direction.begin();
+            run.record = setting.record(&start);
             match run.follow(&start, &mut observer)? {
                 Outcome::Ended(stop) => {
                     run.report.stop = stop;
@@ -65,6 +69,18 @@ impl Corrected<'_> {
         Err(Error::NoStart {
             reasons: reasons.join("; "),
         })
+    }
+
+    /// Returns an empty record, for the iteration from `start`.
+    fn record(&self, start: &[f64]) -> Record {
+        let options = match self.geometry {
+            Geometry::Regression(options) => options,
+            Geometry::Model(_) => Regression::default(),
+        };
+        Record::new(
+            options,
+            (0..start.len()).map(|j| self.size(j, start)).collect(),
+        )
     }
 
     /// Returns the k-th random starting point around `start`.

@@ -1,7 +1,7 @@
 //! Trajectory histograms as a simulator, for the correction of an invariant measure.
 
 use super::flow::Flow;
-use super::trajectory::{Sampling, perplexity};
+use super::trajectory::{Delay, Sampling, perplexity};
 use crate::check;
 use crate::correction::{Simulated, Simulator};
 use crate::error::{Error, Result};
@@ -41,6 +41,8 @@ pub struct Occupations<'a> {
     /// The perplexity is the effective number of visited cells. A trajectory below this limit has settled on a fixed
     /// point or a limit cycle and carries no information about θ.
     pub least_perplexity: f64,
+    /// Delay coordinates of the histogram, or None for a histogram of the points themselves.
+    pub delay: Option<Delay>,
 }
 
 impl<'a> Occupations<'a> {
@@ -51,7 +53,32 @@ impl<'a> Occupations<'a> {
             flow,
             sampling,
             least_perplexity: 0.65,
+            delay: None,
         }
+    }
+
+    /// Sets delay coordinates, for data that are the series of one coordinate. The grid is one in these coordinates.
+    ///
+    /// There is no ready model of such a measure: use [`Corrected::without_model`](crate::correction::Corrected::without_model).
+    ///
+    /// ```
+    /// use pullback::Grid;
+    /// use pullback::correction::Simulator;
+    /// use pullback::models::{Occupations, flow::Lorenz};
+    /// use pullback::models::trajectory::{Delay, Sampling};
+    /// let grid = Grid::new(&[(-25.0, 25.0, 8); 3])?;
+    /// let sampling = Sampling { duration: 100.0, interval: 0.02, ..Sampling::default() };
+    /// // x(t), x(t − 0.16), x(t − 0.32)
+    /// let delay = Delay { coordinate: 0, lag: 8, copies: 3 };
+    /// let simulator = Occupations::new(&grid, &Lorenz, sampling).delayed(delay);
+    /// let density = simulator.simulate(&Lorenz::CLASSIC, 1)?.data()?;
+    /// assert!((grid.integrate(&density)? - 1.0).abs() < 1e-12);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    #[must_use]
+    pub fn delayed(mut self, delay: Delay) -> Self {
+        self.delay = Some(delay);
+        self
     }
 
     /// Returns the metric for corrections of histograms: Fisher-Rao with densities raised to 10⁻¹¹ of the largest.
@@ -80,7 +107,11 @@ impl Simulator for Occupations<'_> {
             seed,
             ..self.sampling
         };
-        match sampling.occupation(self.flow, theta, self.grid, |_| ()) {
+        let occupation = match &self.delay {
+            None => sampling.occupation(self.flow, theta, self.grid, |_| ()),
+            Some(delay) => sampling.delay_occupation(self.flow, theta, (self.grid, delay), |_| ()),
+        };
+        match occupation {
             Ok(occupation) => Ok(occupation.density.into()),
             Err(error) if is_of_parameters(&error) => Ok(Simulated::Rejected(error.to_string())),
             Err(error) => Err(error),

@@ -4,6 +4,7 @@
 
 mod automatic;
 mod basics;
+mod black_box;
 mod contradictions;
 mod curvature;
 mod darcy;

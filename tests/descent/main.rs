@@ -5,6 +5,7 @@
 mod auto;
 mod band;
 mod band_in_time;
+mod black_box;
 mod bounds;
 mod combinations;
 mod continuation;

@@ -5,6 +5,7 @@
 mod chaos;
 mod cuda;
 mod darcy;
+mod delay;
 mod geometries;
 mod heat;
 mod jak_stat;

@@ -5,6 +5,7 @@
 mod algebraic;
 mod darcy;
 mod darcy_experiments;
+mod delays;
 mod dynamics;
 mod events;
 mod events_order;

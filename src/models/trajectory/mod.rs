@@ -1,6 +1,7 @@
 //! Trajectories of a [`Flow`](crate::models::flow::Flow): simulation, files, histograms, and a first estimate of θ.
 
 mod csv;
+mod delay;
 mod file;
 mod histogram;
 mod monomials;
@@ -9,6 +10,7 @@ mod orbit;
 mod sampling;
 mod weak;
 
+pub use self::delay::Delay;
 pub use self::histogram::{Histogram, OUTSIDE, Occupation, perplexity};
 pub use self::sampling::Sampling;
 pub use self::weak::weak_start;

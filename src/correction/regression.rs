@@ -1,0 +1,64 @@
+//! Setting of the regression that takes the place of a model.
+
+use crate::check;
+use crate::error::Result;
+
+/// Geometry from the simulations themselves, for simulators without a model.
+///
+/// Z is the derivative of a smoothing spline through the simulations of the run, so that simulations serve twice: for the
+/// residual and for the derivative. The run begins with p simulations around the starting point, each with one parameter
+/// displaced. How much the spline smooths is estimated at every step, by the likelihood of the simulations so far. For a
+/// deterministic simulator the spline interpolates, and the iteration converges superlinearly, as with Broyden's method. For a
+/// random one, all simulations are averaged, and fluctuating iterates do not destroy Z, as they do in Broyden's method.
+///
+/// If the simulator is random, and its iterates come to rest further from the starting point than the displacements reach,
+/// p more simulations are made around them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Regression {
+    /// Displacement of a parameter in the first simulations, relative to its size (see
+    /// [`Options::scale`](super::Options::scale)): 0.1 by default.
+    ///
+    /// Choose it as large as the simulator is smooth: the noise in Z falls in proportion.
+    pub displacement: f64,
+    /// Largest number of simulations in the regression: 100 by default. The latest are kept, and those around the starting
+    /// point.
+    pub memory: usize,
+}
+
+impl Default for Regression {
+    fn default() -> Self {
+        Self {
+            displacement: 0.1,
+            // A step takes about 10·memory³ operations, some milliseconds, and 2·memory numbers per observation.
+            memory: 100,
+        }
+    }
+}
+
+impl Regression {
+    /// Checks the options for `p` parameters.
+    pub(super) fn check(&self, p: usize) -> Result<()> {
+        let Self {
+            displacement,
+            memory,
+        } = *self;
+        check::option(
+            "the displacement of the parameters in a regression",
+            displacement,
+            displacement > 0.0 && displacement.is_finite(),
+            "give a fraction such as 0.1",
+        )?;
+        check::option(
+            "the number of parameters of a regression",
+            p as f64,
+            p > 0,
+            "give starting points with at least one parameter",
+        )?;
+        check::option(
+            "the number of simulations in a regression",
+            memory as f64,
+            memory > p + 1,
+            "keep at least two more than there are parameters",
+        )
+    }
+}
