@@ -113,14 +113,19 @@ impl SlicedTransport {
         let slices: Vec<_> = lines.map(|index| self.on_line(index, rho)).collect();
         let factor = d as f64 / count as f64;
         let mut covector = vec![0.0; rho.len()];
-        covector.par_chunks_mut(512 * d).enumerate().for_each(|(block, out)| {
-            for ((_, slopes), line) in slices.iter().zip(self.lines.chunks_exact(d)) {
-                let slopes = &slopes[512 * block..];
-                for (out, slope) in out.chunks_exact_mut(d).zip(slopes) {
-                    out.iter_mut().zip(line).for_each(|(u, l)| *u += factor * slope * l);
+        covector
+            .par_chunks_mut(512 * d)
+            .enumerate()
+            .for_each(|(block, out)| {
+                for ((_, slopes), line) in slices.iter().zip(self.lines.chunks_exact(d)) {
+                    let slopes = &slopes[512 * block..];
+                    for (out, slope) in out.chunks_exact_mut(d).zip(slopes) {
+                        out.iter_mut()
+                            .zip(line)
+                            .for_each(|(u, l)| *u += factor * slope * l);
+                    }
                 }
-            }
-        });
+            });
         let sum: f64 = slices.iter().map(|(value, _)| value).sum();
         Compared {
             value: factor * sum,
@@ -141,7 +146,9 @@ fn frames_of_lines(space: usize, frames: usize, seed: u64) -> Vec<f64> {
             for _ in 0..2 {
                 for other in lines[start..].chunks_exact(space) {
                     let along = dot(other, &line);
-                    line.iter_mut().zip(other).for_each(|(l, o)| *l -= along * o);
+                    line.iter_mut()
+                        .zip(other)
+                        .for_each(|(l, o)| *l -= along * o);
                 }
                 let length = dot(&line, &line).sqrt();
                 line.iter_mut().for_each(|l| *l /= length);

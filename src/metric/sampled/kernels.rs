@@ -1,7 +1,6 @@
 //! Gradient fields of potentials that are derivatives of Gaussian kernels.
 
 use rand::RngExt;
-use rand::seq::SliceRandom;
 
 use super::fields::mean;
 use crate::check;
@@ -56,22 +55,29 @@ impl Kernels {
         )?;
         let mut rng = generator(self.seed, 0);
         let mut order: Vec<usize> = (0..particles).collect();
-        let (chosen, _) = order.partial_shuffle(&mut rng, count);
-        let centres = chosen
-            .iter()
-            .map(|n| {
-                let coordinate = rng.random_range(0..space);
-                (cloud[*n * space..][..space].to_vec(), coordinate)
-            })
-            .collect();
+        let mut centres = Vec::with_capacity(count);
+        for m in 0..count {
+            // Without replacement, and one after the other: more kernels include those of fewer.
+            order.swap(m, rng.random_range(m..particles));
+            let coordinate = rng.random_range(0..space);
+            centres.push((cloud[order[m] * space..][..space].to_vec(), coordinate));
+        }
         // The mean of |xₙ − xₘ|² over all pairs is twice the trace of the covariance.
         let mean = mean(space, cloud);
         let points = cloud.chunks_exact(space);
         let squares: f64 = points
-            .map(|x| x.iter().zip(&mean).map(|(x, m)| (x - m) * (x - m)).sum::<f64>())
+            .map(|x| {
+                x.iter()
+                    .zip(&mean)
+                    .map(|(x, m)| (x - m) * (x - m))
+                    .sum::<f64>()
+            })
             .sum();
         let variance = self.width * 2.0 * squares / particles as f64;
-        check::positive("the spread of the particles around which kernels are put", &[variance])?;
+        check::positive(
+            "the spread of the particles around which kernels are put",
+            &[variance],
+        )?;
         Ok(Prepared {
             space,
             centres,

@@ -129,10 +129,7 @@ impl<'a> SampledWasserstein<'a> {
             true => quadratics(self.space),
             false => Vec::new(),
         };
-        let (own, centres) = (
-            polynomials.len(),
-            kernels.as_ref().map_or(0, |k| k.len()),
-        );
+        let (own, centres) = (polynomials.len(), kernels.as_ref().map_or(0, |k| k.len()));
         let centred = coordinates(self.space, cloud);
         let mut columns = Mat::zeros(self.space * particles, own + centres + self.fields.len());
         share_columns(columns.as_mut(), |j, column| {
