@@ -97,10 +97,8 @@ fn maps() {
             "position of a particle",
             || model.sample(&[-1.0]),
         ),
-        row("nothing written", "Module(Unwritten", "", || {
-            model.sample(&[7.0])
-        }),
-        row("a lost derivative", "Module(Lost", "", linearise(1.0)),
+        row("nothing written", "Unwritten", "", || model.sample(&[7.0])),
+        row("a lost derivative", "Lost", "", linearise(1.0)),
     ]);
 }
 
@@ -161,7 +159,7 @@ fn paths() {
         }),
         row(
             "noises that do not commute",
-            "Module(NoncommutingNoise",
+            "NoncommutingNoise",
             "EulerMaruyama",
             || {
                 let paths = Paths::new(Turning, &[1.0], 0.1)?.scheme(Scheme::Milstein);

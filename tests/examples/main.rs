@@ -12,6 +12,7 @@ mod lorenz;
 mod lotka_volterra;
 mod mixture;
 mod multistart;
+mod particles;
 mod program;
 mod sketch;
 mod streams;

@@ -209,3 +209,57 @@ pub(super) fn bend<M: Map>(
     );
     MatRef::from_column_major_slice(&sums, p, v.ncols()).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::{Derivatives, STORED};
+    use crate::automatic::Scalar;
+    use crate::error::Result;
+    use crate::model::adjoint::Sensitivity;
+    use crate::models::{Draws, Map, PushForward};
+    use crate::random;
+
+    /// Two snapshots in the plane with nine parameters, more than a pass has lanes.
+    struct Wave;
+
+    impl Map for Wave {
+        fn dims(&self) -> (usize, usize, usize) {
+            (2, 2, 9)
+        }
+
+        fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
+            for (i, x) in x.iter_mut().enumerate() {
+                let sum: S = theta[i..].iter().map(|t| (*t * z[i % 2]).sin()).sum();
+                *x = sum * theta[0] + z[1];
+            }
+        }
+
+        fn snapshots(&self) -> usize {
+            2
+        }
+    }
+
+    #[test]
+    fn products_are_those_of_the_stored_matrix() -> Result<()> {
+        // One full block of particles and a part of another.
+        let model = PushForward::new(Wave, Draws::normal(70, 2, 1)?)?;
+        let theta: Vec<f64> = (0..9).map(|i| 0.3 + 0.1 * f64::from(i)).collect();
+        let [stored, streamed] = [STORED, 0].map(|most| Derivatives::within(&model, &theta, most));
+        let (stored, streamed) = (stored?, streamed?);
+        assert!(stored.stored.is_some() && streamed.stored.is_none());
+        let v = random::normal_matrix(9, 3, 2);
+        let w = random::normal_matrix(280, 3, 3);
+        let close = |a: Mat<f64>, b: Mat<f64>| (a - &b).norm_max() < 1e-13 * b.norm_max();
+        assert!(close(
+            streamed.tangent(v.as_ref())?,
+            stored.tangent(v.as_ref())?
+        ));
+        assert!(close(
+            streamed.adjoint(w.clone().into())?,
+            stored.adjoint(w.into())?
+        ));
+        Ok(())
+    }
+}
