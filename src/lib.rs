@@ -36,6 +36,7 @@
 //! | define the objective | [`Loss`] and [`loss`], [`Noise`], [`Prior`] and [`prior`], [`Bounds`], [`Transform`] |
 //! | choose a metric | [`Metric`] and [`metric`] |
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
+//! | fit samples without densities | [`models::PushForward`], [`models::Ensemble`], [`loss::SlicedTransport`], [`metric::SampledWasserstein`] |
 //! | search from many starts, or along a parameter of the problem | [`multistart`], [`continuation`] |
 //! | fit one formula to many small sets of data | [`fits`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`], [`profile`] |
@@ -209,6 +210,11 @@ struct UncertaintyPage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/curvature.md")]
 struct CurvaturePage;
+
+/// Runs the examples of `docs/samples.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/samples.md")]
+struct SamplesPage;
 
 /// Runs the examples of `docs/gpu.md` as tests.
 #[cfg(doctest)]

@@ -59,6 +59,7 @@ EXAMPLES = [
     Example("chaos_shooting", "Lorenz from a trajectory, by many short windows"),
     Example("lotka_volterra", "Hares and lynx", quick=False),
     Example("jak_stat", "Rates of a signalling protein"),
+    Example("particles", "Stochastic equations from clouds"),
     Example("heat_conductivity", "The conductivity along a bar"),
     Example("darcy", "A field and its posterior"),
     Example("multistart", "All optima of a fit"),

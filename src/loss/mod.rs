@@ -1,5 +1,6 @@
 //! Losses f(ρ): values, gradients as covectors, and the metric that makes the step Gauss-Newton.
 
+mod cloud;
 mod divergence;
 mod error;
 mod fisher;
@@ -12,6 +13,7 @@ mod sobolev;
 mod sum;
 mod transport;
 
+pub use self::cloud::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
 pub use self::divergence::Divergence;
 pub use self::error::Error;
 pub use self::fisher::{Fisher, Predictive, Scores};

@@ -46,20 +46,30 @@ impl<M: Metric> Metric for Blocks<M> {
         )?;
         let roots = rho.chunks_exact(size);
         let roots = roots.map(|rho| self.metric.at(rho, backend));
-        let roots = roots.collect::<Result<Vec<_>>>()?;
-        let wrong = roots.iter().find(|root| root.dim() != size);
-        match wrong {
-            None => Ok(Box::new(BlocksRoot { size, roots })),
-            Some(root) => Err(Error::Dimension {
-                what: "the states of a metric",
-                expected: root.dim() * self.count,
-                found: rho.len(),
-            }),
-        }
+        block_root(roots.collect::<Result<_>>()?, size)
     }
 
     fn name(&self) -> &'static str {
         self.metric.name()
+    }
+}
+
+/// Returns the block diagonal root of metrics at several states of this length, one after the other.
+///
+/// # Errors
+/// Fails if a metric is for states of another length.
+pub(crate) fn block_root<'a>(
+    roots: Vec<Box<dyn Root + 'a>>,
+    size: usize,
+) -> Result<Box<dyn Root + 'a>> {
+    let wrong = roots.iter().find(|root| root.dim() != size);
+    match wrong {
+        None => Ok(Box::new(BlocksRoot { size, roots })),
+        Some(root) => Err(Error::Dimension {
+            what: "the states of a metric",
+            expected: root.dim() * roots.len(),
+            found: size * roots.len(),
+        }),
     }
 }
 

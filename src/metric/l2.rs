@@ -34,15 +34,18 @@ impl Default for L2 {
 impl Metric for L2 {
     fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         check::positive("the volume of the L² metric", &[self.volume])?;
-        Ok(Box::new(Uniform {
-            dim: rho.len(),
-            weight: self.volume.sqrt(),
-        }))
+        Ok(uniform(rho.len(), self.volume))
     }
 
     fn name(&self) -> &'static str {
         "L2"
     }
+}
+
+/// Returns the root of the metric M = `factor` · I.
+pub(super) fn uniform<'a>(dim: usize, factor: f64) -> Box<dyn Root + 'a> {
+    let weight = factor.sqrt();
+    Box::new(Uniform { dim, weight })
 }
 
 /// Root L = √vol · I.

@@ -76,6 +76,20 @@ pub enum Error {
         /// Number of parameters that are to be determined.
         needed: usize,
     },
+    /// Noises of a stochastic differential equation that do not commute.
+    #[error(
+        "the noises {first} and {second} of the stochastic differential equation do not commute: (b·∇)b′ and (b′·∇)b differ by {:.1e} \
+         relative to their size; take `Scheme::EulerMaruyama`",
+        defect
+    )]
+    NoncommutingNoise {
+        /// Index of a noise b.
+        first: usize,
+        /// Index of a noise b′.
+        second: usize,
+        /// Relative difference of the derivatives.
+        defect: f64,
+    },
     /// A file that cannot be read or written.
     #[error("{path}, {place}: {message}")]
     File {
@@ -97,6 +111,7 @@ impl ModuleError for Error {
             Self::OutsideBox { .. } => "OutsideBox",
             Self::NotLinear { .. } => "NotLinear",
             Self::Undetermined { .. } => "Undetermined",
+            Self::NoncommutingNoise { .. } => "NoncommutingNoise",
             Self::File { .. } => "File",
         }
     }

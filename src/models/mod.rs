@@ -8,6 +8,7 @@ pub mod flow;
 mod gaussian_mixture;
 mod invariant_measure;
 mod occupation;
+mod samples;
 pub mod trajectory;
 
 pub use self::darcy::{Darcy, End};
@@ -15,3 +16,4 @@ pub use self::error::Error;
 pub use self::gaussian_mixture::{GaussianMixture, Parameter};
 pub use self::invariant_measure::{Flux, InvariantMeasure};
 pub use self::occupation::Occupations;
+pub use self::samples::{Diffusion, Draws, Ensemble, Map, Paths, PushForward, Scheme};

@@ -29,6 +29,7 @@ mod measure;
 mod mixture;
 mod model;
 mod multistart;
+mod samples;
 mod saved;
 mod second_order;
 mod sketch;

@@ -13,6 +13,7 @@ mod lorenz;
 mod lotka_volterra;
 mod mixture;
 mod multistart;
+mod particles;
 mod program;
 mod race;
 mod sketch;

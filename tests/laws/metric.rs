@@ -5,8 +5,8 @@ use crate::support::{definite, density, eigenvalues, gap, grids, identity, matri
 use pullback::faer::{Mat, MatRef};
 use pullback::loss::{Datum, Family, Likelihood, NoiseLevel};
 use pullback::metric::{
-    FaceMean, FisherRao, HellingerKantorovich, L2, Observed, Root, Scaled, Sobolev, Stacked,
-    Wasserstein2,
+    FaceMean, FisherRao, HellingerKantorovich, Kernels, L2, Observed, Particles, Root,
+    SampledWasserstein, Scaled, Sobolev, Stacked, Wasserstein2,
 };
 use pullback::{Cpu, Grid, Loss, Metric, Noise, Operator, random};
 
@@ -122,6 +122,22 @@ fn metrics(grid: &Grid) -> Vec<Row> {
     ]
 }
 
+/// Metrics of samples, with the cells as particles on a line.
+fn of_samples(k: usize) -> Vec<Row> {
+    let few = Kernels {
+        count: Some(2),
+        ..Kernels::default()
+    };
+    let squares = |x: &[f64], out: &mut [f64]| (0..x.len()).for_each(|n| out[n] = x[n] * x[n]);
+    let kernels = SampledWasserstein::new(1).kernels(few).field(squares);
+    // One linear and one quadratic potential.
+    vec![
+        row("particles", 0, Particles::new(1)),
+        row("sampled W2", k - 2, SampledWasserstein::new(1)),
+        row("sampled W2, kernels", k - 5, kernels),
+    ]
+}
+
 /// L, Lᵀ, M and Π as matrices.
 struct Matrices {
     lift: Mat<f64>,
@@ -150,7 +166,7 @@ fn for_all(law: impl Fn(&Row, &dyn Root, &Matrices) -> Option<String>) {
     let mut broken = Vec::new();
     for (grid, seed) in grids().iter().zip(1..) {
         let (rho, cpu) = (density(grid, seed), Cpu::default());
-        for row in metrics(grid) {
+        for row in metrics(grid).into_iter().chain(of_samples(grid.cells())) {
             let root = row.metric.at(&rho, &cpu).unwrap();
             let what = law(&row, root.as_ref(), &Matrices::of(root.as_ref()));
             broken.extend(what.map(|what| format!("{} in {}-D: {what}", row.name, grid.dim())));

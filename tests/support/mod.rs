@@ -6,6 +6,7 @@ pub(crate) mod altered;
 pub(crate) mod bad;
 pub(crate) mod evolutions;
 pub(crate) mod far;
+pub(crate) mod gaussians;
 pub(crate) mod lorenz;
 pub(crate) mod problems;
 pub(crate) mod runs;

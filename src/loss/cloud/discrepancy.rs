@@ -1,0 +1,150 @@
+//! Kernel discrepancies of two samples, among them the energy distance.
+
+use faer::{Mat, MatRef};
+
+use super::{Compared, Kernel, Sample, check_state, own_metric, pairs};
+use crate::check;
+use crate::error::Result;
+use crate::linalg::Backend;
+use crate::loss::{Loss, Misfit, gradient_of, value_of};
+use crate::metric::Metric;
+
+/// Half the squared maximum mean discrepancy between two samples (Gretton, Borgwardt, Rasch, Schölkopf and Smola 2012),
+///
+/// ```text
+/// f = ½ [mean k(x, x′) − 2 mean k(x, y) + mean k(y, y′)],
+/// ```
+///
+/// with means over all pairs of N particles x and M data y, those of a point with itself included. It vanishes only where both
+/// samples are the same measure. A value takes N(N + M) kernels, on all threads.
+///
+/// The state holds the positions of the particles one after the other. The data are points that belong to no particle, and N
+/// and M may differ.
+///
+/// ```
+/// use pullback::{Loss, loss::KernelDiscrepancy};
+/// // Half the energy distance of points at 0 and at 3: E|x − y| = 3.
+/// let loss = KernelDiscrepancy::energy(1, vec![3.0])?;
+/// assert_eq!(loss.value(&[0.0]), 3.0);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub struct KernelDiscrepancy {
+    data: Sample,
+    kernel: Kernel,
+    /// ½ mean k(y, y′).
+    own: f64,
+}
+
+impl KernelDiscrepancy {
+    /// Creates the discrepancy from data in ℝᵈ, d = `space`.
+    ///
+    /// # Errors
+    /// Fails if the data are no points, or not finite, or if the width of the kernel is not positive.
+    pub fn new(space: usize, data: Vec<f64>, kernel: Kernel) -> Result<Self> {
+        kernel.check()?;
+        let data = Sample::new(space, data)?;
+        let y = &data.points;
+        let total = pairs::sum(kernel, space, (y, y), (0.0, &mut vec![0.0; y.len()]));
+        let own = 0.5 * total / (data.len() as f64).powi(2);
+        Ok(Self { data, kernel, own })
+    }
+
+    /// Creates half the energy distance E|x − y| − ½E|x − x′| − ½E|y − y′| (Székely and Rizzo 2013), the discrepancy of
+    /// [`Kernel::Energy`].
+    ///
+    /// # Errors
+    /// Fails if the data are no points, or not finite.
+    pub fn energy(space: usize, data: Vec<f64>) -> Result<Self> {
+        Self::new(space, data, Kernel::Energy)
+    }
+
+    /// Returns the weights 1/N² and 1/NM of pairs among N particles, and with the data.
+    fn weights(&self, rho: &[f64]) -> [f64; 2] {
+        let n = (rho.len() / self.data.space) as f64;
+        [(n * n).recip(), (n * self.data.len() as f64).recip()]
+    }
+
+    /// Returns value and gradient.
+    fn compare(&self, rho: &[f64]) -> Compared {
+        let (kernel, space, y) = (self.kernel, self.data.space, &self.data.points);
+        let [among, between] = self.weights(rho);
+        let mut covector = vec![0.0; rho.len()];
+        // A particle is the first and the second argument of as many pairs: ½ · 2 = 1.
+        let inner = pairs::sum(kernel, space, (rho, rho), (among, &mut covector));
+        let outer = pairs::sum(kernel, space, (rho, y), (-between, &mut covector));
+        Compared {
+            value: 0.5 * among * inner - between * outer + self.own,
+            covector,
+        }
+    }
+}
+
+impl Loss for KernelDiscrepancy {
+    fn value(&self, rho: &[f64]) -> f64 {
+        value_of(self, rho)
+    }
+
+    fn gradient(&self, rho: &[f64], out: &mut [f64]) {
+        gradient_of(self, rho, out);
+    }
+
+    /// Returns the sampled Wasserstein metric with quadratic potentials and the field of the gradient.
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        Some(own_metric(self, self.data.space))
+    }
+
+    fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
+        self.check(rho)?;
+        check::length("the rows of a batch of tangents", v.nrows(), rho.len())?;
+        let (kernel, space, y) = (self.kernel, self.data.space, &self.data.points);
+        let [among, between] = self.weights(rho);
+        let mut out = Mat::zeros(v.nrows(), v.ncols());
+        for j in 0..v.ncols() {
+            let along: Vec<f64> = v.col(j).iter().copied().collect();
+            let (x, out) = ((rho, along.as_slice()), out.col_as_slice_mut(j));
+            pairs::curvature(kernel, x, (rho, Some(&along)), (among, space), out);
+            pairs::curvature(kernel, x, (y, None), (-between, space), out);
+        }
+        Ok(Some(out))
+    }
+
+    fn check(&self, rho: &[f64]) -> Result<()> {
+        check_state(self.data.space, rho)
+    }
+
+    fn at<'a>(&'a self, rho: &[f64], _: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
+        self.check(rho)?;
+        let compared = self.compare(rho);
+        Ok(Box::new(WithHessian {
+            loss: self,
+            rho: rho.to_vec(),
+            compared,
+        }))
+    }
+}
+
+/// Discrepancy at one state.
+struct WithHessian<'a> {
+    loss: &'a KernelDiscrepancy,
+    rho: Vec<f64>,
+    compared: Compared,
+}
+
+impl Misfit for WithHessian<'_> {
+    fn value(&self) -> f64 {
+        self.compared.value
+    }
+
+    fn covector(&self, backend: &dyn Backend) -> Result<Vec<f64>> {
+        self.compared.covector(backend)
+    }
+
+    fn hessian(&self, v: MatRef<'_, f64>, _: &dyn Backend) -> Result<Option<Mat<f64>>> {
+        self.loss.hessian(&self.rho, v)
+    }
+
+    /// Returns the rounding of the means, which nearly cancel close to a match.
+    fn rounding(&self) -> f64 {
+        f64::EPSILON * self.loss.own.abs()
+    }
+}

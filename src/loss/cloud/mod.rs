@@ -1,0 +1,84 @@
+//! Losses that compare two samples: the particles of the state, and points that are not paired with them.
+
+mod discrepancy;
+mod kernel;
+mod line;
+mod pairs;
+mod sliced;
+mod snapshots;
+
+pub use self::discrepancy::KernelDiscrepancy;
+pub use self::kernel::Kernel;
+pub use self::sliced::SlicedTransport;
+pub use self::snapshots::Snapshots;
+
+use super::{Loss, Misfit};
+use crate::check;
+use crate::error::Result;
+use crate::linalg::Backend;
+use crate::metric::{Metric, SampledWasserstein, count};
+
+/// Points of a sample in ℝᵈ, one after the other.
+struct Sample {
+    space: usize,
+    points: Vec<f64>,
+}
+
+impl Sample {
+    /// # Errors
+    /// Fails if d = 0, or if the points are none, not a whole number of points, or not finite.
+    fn new(space: usize, points: Vec<f64>) -> Result<Self> {
+        check::option(
+            "the dimension of the space of a sample",
+            space as f64,
+            space > 0,
+            "give at least 1",
+        )?;
+        let number = points.len() / space;
+        check::option(
+            "the number of points of a sample",
+            number as f64,
+            number > 0,
+            "give at least one point, d numbers each",
+        )?;
+        let what = "the coordinates of a sample, d for each point";
+        check::length(what, points.len(), number * space)?;
+        check::finite("a coordinate of a sample", &points)?;
+        Ok(Self { space, points })
+    }
+
+    fn len(&self) -> usize {
+        self.points.len() / self.space
+    }
+
+    fn points(&self) -> std::slice::ChunksExact<'_, f64> {
+        self.points.chunks_exact(self.space)
+    }
+}
+
+/// Checks that a state holds the positions of particles in ℝᵈ.
+fn check_state(space: usize, rho: &[f64]) -> Result<()> {
+    count(space, rho).map(drop)
+}
+
+/// Returns the metric that a loss on clouds names: quadratic potentials, and the gradient of the loss.
+fn own_metric<'a>(loss: &'a dyn Loss, space: usize) -> Box<dyn Metric + 'a> {
+    let metric = SampledWasserstein::new(space);
+    Box::new(metric.field(|cloud, out| loss.gradient(cloud, out)))
+}
+
+/// Value and covector of a loss on clouds at one state.
+struct Compared {
+    value: f64,
+    covector: Vec<f64>,
+}
+
+impl Misfit for Compared {
+    fn value(&self) -> f64 {
+        self.value
+    }
+
+    fn covector(&self, _: &dyn Backend) -> Result<Vec<f64>> {
+        Ok(self.covector.clone())
+    }
+}

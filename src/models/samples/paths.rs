@@ -1,0 +1,211 @@
+//! Paths of stochastic differential equations, observed at some times.
+
+use super::draws::Draws;
+use super::push_forward::{Map, PushForward};
+use super::scheme::{Scheme, Walk, noncommuting};
+use crate::automatic::Scalar;
+use crate::check;
+use crate::error::Result;
+use crate::models::Error;
+
+/// Stochastic differential equation dx = a(t, x; θ) dt + B(t, x; θ) dW in the sense of Itô, written once for all scalars.
+pub trait Diffusion: Sync {
+    /// Returns (d, m, p): the lengths of x, of the noise W, and of θ.
+    fn dims(&self) -> (usize, usize, usize);
+
+    /// Returns the number of normal numbers from which [`start`](Self::start) makes x(0). The default is d.
+    fn start_dim(&self) -> usize {
+        self.dims().0
+    }
+
+    /// Writes x(0) to `x`, given independent normal numbers z. It may depend on θ.
+    fn start<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]);
+
+    /// Writes the drift a to `out`.
+    fn drift<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]);
+
+    /// Writes B to `out`, d entries for each noise, one noise after the other.
+    fn noise<S: Scalar>(&self, t: f64, x: &[S], theta: &[S], out: &mut [S]);
+}
+
+/// Paths of a [`Diffusion`] from t = 0, observed at some times: the [`Map`] from all normal numbers of a path to its positions.
+///
+/// The draw of a path holds the numbers of its start, and then one for every noise in every step.
+pub struct Paths<D> {
+    diffusion: D,
+    scheme: Scheme,
+    /// Start, step and number of steps up to every time of observation.
+    intervals: Vec<(f64, f64, usize)>,
+}
+
+/// Model of an ensemble: [`Paths`] of N particles with common random numbers, observed at some times.
+///
+/// ```
+/// use pullback::automatic::Scalar;
+/// use pullback::models::{Diffusion, Ensemble, Paths};
+/// /// dx = −a x dt + s dW from a point x(0) = 1, with θ = (a, s).
+/// struct Relaxation;
+/// impl Diffusion for Relaxation {
+///     fn dims(&self) -> (usize, usize, usize) { (1, 1, 2) }
+///     fn start_dim(&self) -> usize { 0 }
+///     fn start<S: Scalar>(&self, _: &[f64], _: &[S], x: &mut [S]) { x[0] = 1.0.into(); }
+///     fn drift<S: Scalar>(&self, _: f64, x: &[S], theta: &[S], out: &mut [S]) { out[0] = -theta[0] * x[0]; }
+///     fn noise<S: Scalar>(&self, _: f64, _: &[S], theta: &[S], out: &mut [S]) { out[0] = theta[1]; }
+/// }
+/// // At t = 1 and 2, in steps of 0.01.
+/// let paths = Paths::new(Relaxation, &[1.0, 2.0], 0.01)?;
+/// let model = Ensemble::simulate(paths, 1000, 1)?;
+/// let clouds = model.sample(&[0.7, 0.3])?;
+/// let mean: f64 = clouds[..1000].iter().sum::<f64>() / 1000.0;
+/// assert!((mean - (-0.7_f64).exp()).abs() < 2e-3);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+pub type Ensemble<D> = PushForward<Paths<D>>;
+
+impl<D: Diffusion> Paths<D> {
+    /// Creates paths that are observed at increasing times, in steps of at most this length. The steps up to a time are equal.
+    ///
+    /// # Errors
+    /// Fails if there are no times, if they do not increase from 0 on, or if the step is not positive.
+    pub fn new(diffusion: D, times: &[f64], step: f64) -> Result<Self> {
+        let count = times.len();
+        let what = "the number of times of observation";
+        check::option(what, count as f64, count > 0, "give at least one")?;
+        check::positive("the step of a stochastic differential equation", &[step])?;
+        check::finite("a time of observation", times)?;
+        let mut intervals = Vec::with_capacity(count);
+        let mut last = 0.0;
+        for (index, &time) in times.iter().enumerate() {
+            check::option(
+                "a time of observation",
+                time,
+                time > last || (index == 0 && time == 0.0),
+                "give times from 0 on, in increasing order",
+            )?;
+            // Rounding must not add a step: 0.3/0.1 is above 3.
+            let steps = ((time - last) / step * (1.0 - 1e-12)).ceil();
+            check::option(
+                "the number of steps up to a time of observation",
+                steps,
+                steps < MOST,
+                "give a longer step",
+            )?;
+            intervals.push((last, (time - last) / steps.max(1.0), steps as usize));
+            last = time;
+        }
+        Ok(Self {
+            diffusion,
+            scheme: Scheme::default(),
+            intervals,
+        })
+    }
+
+    /// Sets the method of the steps.
+    #[must_use]
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
+    }
+
+    /// Returns the equation.
+    pub fn diffusion(&self) -> &D {
+        &self.diffusion
+    }
+
+    /// Returns the number of steps of a path.
+    pub fn steps(&self) -> usize {
+        self.intervals.iter().map(|(.., steps)| steps).sum()
+    }
+
+    /// Returns whitened draws for N = `count` paths. All numbers of a path are whitened together if there are at least twice as
+    /// many paths, and otherwise those of the start and of every step by themselves.
+    ///
+    /// # Errors
+    /// Fails if there are no more paths than the start has numbers, or than there are noises.
+    pub fn draws(&self, count: usize, seed: u64) -> Result<Draws> {
+        let (latent, ..) = self.dims();
+        if count >= 2 * latent && latent > 0 {
+            return Draws::normal(count, latent, seed);
+        }
+        let (_, noises, _) = self.diffusion.dims();
+        let start = Some(self.diffusion.start_dim()).filter(|width| *width > 0);
+        let widths: Vec<usize> = start
+            .into_iter()
+            .chain(std::iter::repeat_n(noises, self.steps()))
+            .collect();
+        Draws::raw(count, latent, seed)?.whitened(&widths)
+    }
+
+    /// Calls `visit` with the index and the position at every time of observation.
+    fn walk<S: Scalar>(&self, z: &[f64], theta: &[S], mut visit: impl FnMut(usize, &[S])) {
+        let (_, noises, _) = self.diffusion.dims();
+        let (start, mut normals) = z.split_at(self.diffusion.start_dim());
+        let mut walk = Walk::new(&self.diffusion, theta);
+        walk.x.fill(S::from(f64::NAN));
+        self.diffusion.start(start, theta, &mut walk.x);
+        for (index, &(from, h, steps)) in self.intervals.iter().enumerate() {
+            for step in 0..steps {
+                let (now, rest) = normals.split_at(noises);
+                walk.step(self.scheme, (from + step as f64 * h, h), now);
+                normals = rest;
+            }
+            visit(index, &walk.x);
+        }
+    }
+}
+
+/// Number of steps from which on a step is too short.
+const MOST: f64 = 1e7;
+
+impl<D: Diffusion> Map for Paths<D> {
+    fn dims(&self) -> (usize, usize, usize) {
+        let (d, m, p) = self.diffusion.dims();
+        (self.diffusion.start_dim() + m * self.steps(), d, p)
+    }
+
+    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
+        let (d, ..) = self.diffusion.dims();
+        self.walk(z, theta, |index, position| {
+            x[index * d..][..d].copy_from_slice(position);
+        });
+    }
+
+    fn snapshots(&self) -> usize {
+        self.intervals.len()
+    }
+
+    /// Checks that the noises commute at the start, if the scheme needs it.
+    fn check(&self, theta: &[f64]) -> Result<()> {
+        let (d, noises, _) = self.diffusion.dims();
+        if self.scheme == Scheme::EulerMaruyama || noises < 2 {
+            return Ok(());
+        }
+        let mut x = vec![0.0; d];
+        // A point without symmetries, since noises may commute at special ones.
+        let z: Vec<f64> = (0..self.diffusion.start_dim())
+            .map(|i| 0.3 + 0.1 * i as f64)
+            .collect();
+        self.diffusion.start(&z, theta, &mut x);
+        match noncommuting(&self.diffusion, 0.0, (&x, theta)) {
+            None => Ok(()),
+            Some((first, second, defect)) => Err(Error::NoncommutingNoise {
+                first,
+                second,
+                defect,
+            }
+            .into()),
+        }
+    }
+}
+
+impl<D: Diffusion> Ensemble<D> {
+    /// Creates the model of so many paths with the whitened [draws](Paths::draws) of a seed. [`PushForward::new`] takes others, such as
+    /// [antithetic](Draws::antithetic) ones.
+    ///
+    /// # Errors
+    /// Fails as [`Paths::draws`] does.
+    pub fn simulate(paths: Paths<D>, particles: usize, seed: u64) -> Result<Self> {
+        let draws = paths.draws(particles, seed)?;
+        Self::new(paths, draws)
+    }
+}

@@ -1,0 +1,335 @@
+//! Input that makes no sense is an error that names the argument and the remedy: measures known by samples.
+
+use crate::support::bad::{check, row};
+use pullback::automatic::Scalar;
+use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
+use pullback::metric::{Kernels, Particles, SampledWasserstein};
+use pullback::models::{Diffusion, Draws, Ensemble, Map, Paths, PushForward, Scheme};
+use pullback::{Cpu, Loss, Metric};
+
+const NAN: f64 = f64::NAN;
+
+#[test]
+fn draws() {
+    check(vec![
+        row("as many as entries", "Option", "Draws::raw", || {
+            Draws::normal(5, 5, 1)
+        }),
+        row("none", "Option", "number of whitened draws", || {
+            Draws::normal(0, 2, 1)
+        }),
+        row("no entries", "Option", "number of whitened draws", || {
+            Draws::normal(9, 0, 1)
+        }),
+        row("no raw ones", "Option", "the number of draws", || {
+            Draws::raw(0, 2, 1)
+        }),
+        row("odd", "Option", "an even number", || {
+            Draws::antithetic(9, 2, 1)
+        }),
+        row("few pairs", "Option", "twice as many", || {
+            Draws::antithetic(8, 5, 1)
+        }),
+        row("NaN", "NotFinite", "a draw", || {
+            Draws::given(2, vec![0.0, NAN])
+        }),
+        row("half a vector", "Dimension", "draws", || {
+            Draws::given(2, vec![0.0; 3])
+        }),
+        row("nothing", "Option", "the number of draws", || {
+            Draws::given(2, vec![])
+        }),
+    ]);
+}
+
+/// x = √θ z, or nothing where θ = 7.
+struct Root;
+
+impl Map for Root {
+    fn dims(&self) -> (usize, usize, usize) {
+        (1, 1, 1)
+    }
+
+    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
+        if theta[0] != 7.0 {
+            x[0] = theta[0].sqrt() * z[0];
+        }
+    }
+}
+
+/// x = θ with the derivative lost.
+struct Lost;
+
+impl Map for Lost {
+    fn dims(&self) -> (usize, usize, usize) {
+        (1, 1, 1)
+    }
+
+    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
+        x[0] = theta[0] + theta[0].value() * z[0];
+    }
+}
+
+#[test]
+fn maps() {
+    let cpu = Cpu::default();
+    let draws = || Draws::normal(9, 1, 1);
+    let model = PushForward::new(Root, draws().unwrap()).unwrap();
+    let lost = PushForward::new(Lost, draws().unwrap()).unwrap();
+    let (model, lost, cpu) = (&model, &lost, &cpu);
+    let linearise = move |theta: f64| {
+        move || {
+            let theta = [theta];
+            pullback::Linearisation::new(lost, &[0.0; 9], &theta, cpu).map(drop)
+        }
+    };
+    check(vec![
+        row("other draws", "Dimension", "the length of a draw", || {
+            PushForward::new(Root, Draws::normal(9, 2, 1)?)
+        }),
+        row("two parameters", "Dimension", "θ", || {
+            model.sample(&[1.0, 2.0])
+        }),
+        row("NaN", "NotFinite", "θ", || model.sample(&[NAN])),
+        row(
+            "a root of −1",
+            "NotFinite",
+            "position of a particle",
+            || model.sample(&[-1.0]),
+        ),
+        row("nothing written", "Unwritten", "", || model.sample(&[7.0])),
+        row("a lost derivative", "Lost", "", linearise(1.0)),
+    ]);
+}
+
+/// Noises that act on both components and do not commute.
+struct Turning;
+
+impl Diffusion for Turning {
+    fn dims(&self) -> (usize, usize, usize) {
+        (2, 2, 1)
+    }
+
+    fn start<S: Scalar>(&self, z: &[f64], _: &[S], x: &mut [S]) {
+        x[0] = z[0].into();
+        x[1] = z[1].into();
+    }
+
+    fn drift<S: Scalar>(&self, _: f64, _: &[S], theta: &[S], out: &mut [S]) {
+        out.fill(theta[0]);
+    }
+
+    fn noise<S: Scalar>(&self, _: f64, x: &[S], _: &[S], out: &mut [S]) {
+        out.copy_from_slice(&[S::from(1.0), S::from(0.0), S::from(0.0), x[0]]);
+    }
+}
+
+#[test]
+fn paths() {
+    let times = |times: &'static [f64], step| move || Paths::new(Turning, times, step);
+    check(vec![
+        row("no time", "Option", "number of times", times(&[], 0.1)),
+        row(
+            "the past",
+            "Option",
+            "increasing order",
+            times(&[-1.0], 0.1),
+        ),
+        row(
+            "twice",
+            "Option",
+            "increasing order",
+            times(&[1.0, 1.0], 0.1),
+        ),
+        row(
+            "NaN",
+            "NotFinite",
+            "a time of observation",
+            times(&[NAN], 0.1),
+        ),
+        row("no step", "NotPositive", "the step", times(&[1.0], 0.0)),
+        row(
+            "a tiny step",
+            "Option",
+            "a longer step",
+            times(&[1.0], 1e-9),
+        ),
+        row("two particles", "Option", "whitened draws", || {
+            Ensemble::simulate(Paths::new(Turning, &[1.0], 0.1)?, 2, 1)
+        }),
+        row(
+            "noises that do not commute",
+            "NoncommutingNoise",
+            "EulerMaruyama",
+            || {
+                let paths = Paths::new(Turning, &[1.0], 0.1)?.scheme(Scheme::Milstein);
+                Ensemble::simulate(paths, 100, 1)?.sample(&[0.1])
+            },
+        ),
+    ]);
+    let paths = Paths::new(Turning, &[1.0], 0.1).unwrap();
+    assert!(
+        Ensemble::simulate(paths, 100, 1)
+            .unwrap()
+            .sample(&[0.1])
+            .is_ok()
+    );
+}
+
+#[test]
+fn metrics_of_clouds() {
+    let cpu = Cpu::default();
+    let cpu = &cpu;
+    let at = |space: usize, cloud: &'static [f64]| {
+        move || SampledWasserstein::new(space).at(cloud, cpu).map(drop)
+    };
+    let kernels = |kernels: Kernels| {
+        move || {
+            SampledWasserstein::kwng(1, kernels)
+                .at(&[0.0, 1.0, 2.0], cpu)
+                .map(drop)
+        }
+    };
+    let standard = Kernels::default();
+    check(vec![
+        row(
+            "an empty cloud",
+            "Option",
+            "the number of particles",
+            at(2, &[]),
+        ),
+        row(
+            "half a particle",
+            "Dimension",
+            "d numbers each",
+            at(2, &[0.0; 3]),
+        ),
+        row(
+            "no space",
+            "Option",
+            "dimension of the space",
+            at(0, &[0.0]),
+        ),
+        row("NaN", "NotFinite", "position of a particle", at(1, &[NAN])),
+        row("labelled", "Option", "the number of particles", || {
+            Particles::new(2).at(&[], cpu).map(drop)
+        }),
+        row(
+            "no kernels",
+            "Option",
+            "at least 1",
+            kernels(Kernels {
+                count: Some(0),
+                ..standard
+            }),
+        ),
+        row(
+            "many",
+            "Option",
+            "one for each particle",
+            kernels(Kernels {
+                count: Some(4),
+                ..standard
+            }),
+        ),
+        row(
+            "no width",
+            "NotPositive",
+            "width of kernels",
+            kernels(Kernels {
+                width: 0.0,
+                ..standard
+            }),
+        ),
+        row(
+            "one place",
+            "NotPositive",
+            "the spread of the particles",
+            || {
+                SampledWasserstein::kwng(1, standard)
+                    .at(&[1.0; 3], cpu)
+                    .map(drop)
+            },
+        ),
+        row("a field of NaN", "NotFinite", "a gradient field", || {
+            let metric = SampledWasserstein::new(1).field(|_, out| out.fill(NAN));
+            metric.at(&[1.0, 2.0], cpu).map(drop)
+        }),
+    ]);
+}
+
+#[test]
+fn losses_of_clouds() {
+    let sliced =
+        |space: usize, data: &'static [f64]| move || SlicedTransport::new(space, data.to_vec());
+    let width = |width: f64| move || KernelDiscrepancy::new(1, vec![1.0], Kernel::Gaussian(width));
+    let loss = SlicedTransport::new(2, vec![0.0; 4]).unwrap();
+    let energy = KernelDiscrepancy::energy(2, vec![0.0; 4]).unwrap();
+    let pair = Snapshots::<SlicedTransport>::new(Vec::new());
+    let (loss, energy, pair) = (&loss, &energy, &pair);
+    check(vec![
+        row(
+            "no data",
+            "Option",
+            "number of points of a sample",
+            sliced(2, &[]),
+        ),
+        row(
+            "half a point",
+            "Dimension",
+            "coordinates of a sample",
+            sliced(2, &[0.0; 3]),
+        ),
+        row(
+            "NaN",
+            "NotFinite",
+            "a coordinate of a sample",
+            sliced(1, &[NAN]),
+        ),
+        row(
+            "no space",
+            "Option",
+            "dimension of the space",
+            sliced(0, &[1.0]),
+        ),
+        row("no lines", "Option", "such as 64", || {
+            SlicedTransport::on_lines(1, vec![1.0], 0, 1)
+        }),
+        row(
+            "no width",
+            "NotPositive",
+            "the width of a kernel",
+            width(0.0),
+        ),
+        row("NaN", "NotFinite", "the width of a kernel", width(NAN)),
+        row("no data", "Option", "number of points", || {
+            KernelDiscrepancy::energy(1, vec![])
+        }),
+        row(
+            "an empty cloud",
+            "Option",
+            "the number of particles",
+            || loss.check(&[]),
+        ),
+        row(
+            "an empty cloud",
+            "Option",
+            "the number of particles",
+            || energy.check(&[]),
+        ),
+        row("half a particle", "Dimension", "d numbers each", || {
+            loss.check(&[0.0; 3])
+        }),
+        row("NaN", "NotFinite", "position of a particle", || {
+            energy.check(&[NAN; 2])
+        }),
+        row("no snapshots", "Option", "one for each state", || {
+            pair.check(&[0.0; 4])
+        }),
+        row("odd snapshots", "Dimension", "of equal length", || {
+            let part = || KernelDiscrepancy::energy(1, vec![1.0]);
+            Snapshots::new(vec![part()?, part()?]).check(&[0.0; 3])
+        }),
+    ]);
+    assert!(loss.value(&[NAN, 0.0]).is_nan());
+}
