@@ -1,7 +1,9 @@
 //! Who takes part: natural gradients in every metric, and the optimisers that know no metric.
 
-use pullback::direction::{Auto, ConjugateGradient, Gradient, LeastSquares, Newton};
-use pullback::step::{Armijo, TrustRatio};
+use pullback::direction::{
+    Adam, Auto, ConjugateGradient, Gradient, LeastSquares, Lbfgs, Momentum, Newton, NonlinearCg,
+};
+use pullback::step::{Armijo, Decaying, Fixed, StrongWolfe, TrustRatio};
 use pullback::{Direction, Result, StepRule};
 
 use crate::heat::Heat;
@@ -92,10 +94,66 @@ fn natural<'p>(heat: &Heat<'p>) -> Vec<Entrant<'p>> {
         .collect()
 }
 
+/// Rates of methods with fixed steps, as multiples of the scale that a line search settles on.
+const RATES: [f64; 3] = [0.1, 0.3, 1.0];
+
+/// First rates of Adam, whose steps change every parameter by about this much. They decay, or it would not settle.
+const ADAM_RATES: [f64; 3] = [1e-3, 1e-2, 1e-1];
+
 /// Optimisers that use the gradient alone, and Newton's method.
-fn classical<'p>(_heat: &Heat<'p>) -> Result<Vec<Entrant<'p>>> {
-    Ok(vec![
+fn classical<'p>(heat: &Heat<'p>) -> Result<Vec<Entrant<'p>>> {
+    let unit = heat.rate()?;
+    let rates = RATES.map(|rate| rate * unit);
+    let momentum = Momentum {
+        nesterov: false,
+        ..Momentum::default()
+    };
+    let nesterov = Momentum {
+        nesterov: true,
+        ..momentum
+    };
+    let lbfgs = |by_prior| Lbfgs {
+        by_prior,
+        ..Lbfgs::default()
+    };
+    let mut all = vec![
         Entrant::plain("Newton", Newton::default(), searched(TrustRatio::default())),
+        Entrant::plain("L-BFGS", lbfgs(false), searched(StrongWolfe::default())),
+        Entrant::plain(
+            "nonlinear CG",
+            NonlinearCg::default(),
+            searched(StrongWolfe::close()),
+        ),
         Entrant::plain("gradient", Gradient, searched(Armijo::growing(1e-3, 10.0))),
-    ])
+        Entrant::plain("momentum", momentum, fixed(&rates)),
+        Entrant::plain("Nesterov", nesterov, fixed(&rates)),
+        Entrant::plain("Adam", Adam::default(), decaying()),
+    ];
+    if heat.problem.prior.is_some() {
+        let by_prior = lbfgs(true);
+        let rule = searched(StrongWolfe::default());
+        all.insert(2, Entrant::plain("L-BFGS by prior", by_prior, rule));
+    }
+    Ok(all)
+}
+
+/// Steps of fixed rates.
+fn fixed(rates: &[f64]) -> Vec<Rule> {
+    let rule = |rate: &f64| Rule {
+        rate: Some(*rate),
+        step: Box::new(Fixed { scale: *rate }),
+    };
+    rates.iter().map(rule).collect()
+}
+
+/// Steps of rates that decay.
+fn decaying() -> Vec<Rule> {
+    let rule = |scale: f64| Rule {
+        rate: Some(scale),
+        step: Box::new(Decaying {
+            scale,
+            ..Decaying::default()
+        }),
+    };
+    ADAM_RATES.map(rule).into()
 }

@@ -20,13 +20,13 @@ Races optimisers, metrics and losses: steps, solves and seconds until the parame
 
 usage: race [options]
   --problem NAME  one of mixture, lorenz, darcy, lotka-volterra; all of them by default
-  --seconds S     [5, quick 0.3]  time after which an entrant is stopped
+  --seconds S     [4, quick 0.3]  time after which an entrant is stopped
   --out DIR       [out/race]      folder for the pictures and the table race.csv
   --quick         run smaller problems, in a minute
   --json          print one JSON object to standard output and everything else to standard error
   --help          print this text
 
-Methods with a fixed rate (momentum, Nesterov, Adam) run with five rates, of which the best one counts.";
+Methods with a fixed rate (momentum, Nesterov, Adam) run with three rates, of which the best counts.";
 
 impl Options {
     pub fn read(given: &Arguments) -> Result<Self, String> {
