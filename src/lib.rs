@@ -38,6 +38,7 @@
 //! | run a descent | [`Descent`], [`Report`], [`descent`], [`direction`], [`step`] |
 //! | search from many starts, or along a parameter of the problem | [`multistart`], [`continuation`] |
 //! | fit one formula to many small sets of data | [`fits`] |
+//! | descend on batches of many data | [`stochastic`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`], [`profile`] |
 //! | choose what to observe | [`design`] |
 //! | look at curvatures, and at what the data see | [`curvature`] |
@@ -52,9 +53,8 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← evolution ← noise ← metric ←
-//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design, curvature ← descent ← multistart, continuation, profile, fits ←
-//! correction ←
-//! models ← verify ← page.
+//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design, curvature ← descent ← stochastic ← multistart, continuation,
+//! profile, fits ← correction ← models ← verify ← page.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -93,6 +93,7 @@ pub mod random;
 mod saving;
 pub mod sketch;
 pub mod step;
+pub mod stochastic;
 mod vector;
 pub mod verify;
 

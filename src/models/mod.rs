@@ -7,6 +7,7 @@ pub mod fields;
 pub mod flow;
 mod gaussian_mixture;
 mod invariant_measure;
+mod network;
 mod occupation;
 pub mod trajectory;
 
@@ -14,4 +15,5 @@ pub use self::darcy::{Darcy, End};
 pub use self::error::Error;
 pub use self::gaussian_mixture::{GaussianMixture, Parameter};
 pub use self::invariant_measure::{Flux, InvariantMeasure};
+pub use self::network::{Activation, Labelled, Network};
 pub use self::occupation::Occupations;
