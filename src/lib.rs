@@ -211,6 +211,11 @@ struct UncertaintyPage;
 #[doc = include_str!("../docs/curvature.md")]
 struct CurvaturePage;
 
+/// Runs the examples of `docs/networks.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/networks.md")]
+struct NetworksPage;
+
 /// Runs the examples of `docs/gpu.md` as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/gpu.md")]

@@ -7,6 +7,7 @@ mod cuda;
 mod darcy;
 mod geometries;
 mod heat;
+mod image;
 mod jak_stat;
 mod lorenz;
 mod lotka_volterra;
