@@ -39,6 +39,7 @@
 //! | fit samples without densities | [`models::PushForward`], [`models::Ensemble`], [`loss::SlicedTransport`], [`metric::SampledWasserstein`] |
 //! | search from many starts, or along a parameter of the problem | [`multistart`], [`continuation`] |
 //! | fit one formula to many small sets of data | [`fits`] |
+//! | descend on batches of many data | [`stochastic`] |
 //! | quantify the uncertainty of the result | [`Report::covariance`], [`Descent::posterior`], [`posterior`], [`profile`] |
 //! | choose what to observe | [`design`] |
 //! | look at curvatures, and at what the data see | [`curvature`] |
@@ -53,9 +54,8 @@
 //!
 //! Scalars are `f64`, vectors are slices, and a batch of vectors is a [`faer`] matrix with the vectors as columns.
 //! A module depends only on those before it: error ← linalg ← grid, coordinates ← model ← automatic ← evolution ← noise ← metric ←
-//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design, curvature ← descent ← multistart, continuation, profile, fits ←
-//! correction ←
-//! models ← verify ← page.
+//! loss ← prior ← sketch ← hessian ← direction, step ← posterior ← design, curvature ← descent ← stochastic ← multistart, continuation,
+//! profile, fits ← correction ← models ← verify ← page.
 
 #![deny(missing_docs)]
 #![warn(unreachable_pub)]
@@ -94,6 +94,7 @@ pub mod random;
 mod saving;
 pub mod sketch;
 pub mod step;
+pub mod stochastic;
 mod vector;
 pub mod verify;
 
@@ -215,6 +216,11 @@ struct CurvaturePage;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/samples.md")]
 struct SamplesPage;
+
+/// Runs the examples of `docs/networks.md` as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/networks.md")]
+struct NetworksPage;
 
 /// Runs the examples of `docs/gpu.md` as tests.
 #[cfg(doctest)]

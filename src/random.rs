@@ -46,6 +46,19 @@ pub(crate) fn normal_stream(seed: u64, stream: u64) -> impl FnMut() -> f64 {
     move || StandardNormal.sample(&mut rng)
 }
 
+/// Returns a function whose consecutive calls give independent numbers, uniform on [0, 1).
+pub(crate) fn uniform_stream(seed: u64, stream: u64) -> impl FnMut() -> f64 {
+    let mut rng = generator(seed, stream);
+    move || rng.random()
+}
+
+/// Returns the numbers 0, …, count − 1 in random order.
+pub(crate) fn permutation(count: usize, seed: u64, stream: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut generator(seed, stream));
+    order
+}
+
 /// Returns a vector of independent random numbers, uniform on [lower, upper).
 pub fn uniform(len: usize, (lower, upper): (f64, f64), seed: u64) -> Vec<f64> {
     let mut rng = generator(seed, 0);

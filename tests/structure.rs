@@ -31,6 +31,7 @@ const ROWS: &[&[&str]] = &[
     &["posterior"],
     &["design", "curvature"],
     &["descent"],
+    &["stochastic"],
     &["multistart", "continuation", "profile", "fits"],
     &["correction"],
     &["models"],

@@ -1,6 +1,7 @@
 //! Descents: minimisation of an objective from a starting point.
 
 mod attempt;
+mod carried;
 mod counts;
 mod curvature;
 mod escape;
@@ -23,6 +24,7 @@ mod stop;
 mod stopping;
 mod uncertainty;
 
+pub(crate) use self::carried::Carried;
 pub use self::counts::Counts;
 pub use self::history::{Control, Iterate, Move, Snapshot};
 pub use self::point::Evaluation;

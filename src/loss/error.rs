@@ -31,6 +31,19 @@ pub enum Error {
         /// Length of the state.
         entries: usize,
     },
+    /// A label that is no class.
+    #[error(
+        "the label of sample {sample} is {label}, but the {classes} classes count from 0 to {}; renumber the labels, or raise \
+         the number of classes", classes - 1
+    )]
+    Label {
+        /// Index of the sample.
+        sample: usize,
+        /// Label of the sample.
+        label: usize,
+        /// Number of classes.
+        classes: usize,
+    },
     /// A mean or noise level in the state for which a datum has no density.
     #[error(
         "the {what} of {datum} is {} (entry {entry} of the state), but must be {}",
@@ -206,6 +219,7 @@ impl ModuleError for Error {
         match self {
             Self::Missing { .. } => "Missing",
             Self::Entry { .. } => "Entry",
+            Self::Label { .. } => "Label",
             Self::Domain { .. } => "Domain",
             Self::Magnified { .. } => "Magnified",
             Self::Column { .. } => "Column",

@@ -10,6 +10,7 @@ mod measurements;
 mod observations;
 mod robust;
 mod sobolev;
+mod softmax;
 mod sum;
 mod transport;
 
@@ -23,6 +24,7 @@ pub use self::measurements::{Condition, Measurements, NoiseSource, Observable, R
 pub use self::observations::Observations;
 pub use self::robust::{Penalty, Robust};
 pub use self::sobolev::SobolevMisfit;
+pub use self::softmax::Softmax;
 pub use self::sum::Sum;
 pub use self::transport::{Sinkhorn, Transport, UnbalancedTransport};
 

@@ -1,8 +1,10 @@
 //! One metric for each of several states, one after the other.
 
+use std::ops::Range;
+
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_lifted};
+use super::{Metric, Root, check_covector, check_lifted};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
@@ -46,7 +48,8 @@ impl<M: Metric> Metric for Blocks<M> {
         )?;
         let roots = rho.chunks_exact(size);
         let roots = roots.map(|rho| self.metric.at(rho, backend));
-        block_root(roots.collect::<Result<_>>()?, size)
+        let blocks = BlocksRoot::of_states(roots.collect::<Result<_>>()?, size)?;
+        Ok(Box::new(blocks))
     }
 
     fn name(&self) -> &'static str {
@@ -54,33 +57,42 @@ impl<M: Metric> Metric for Blocks<M> {
     }
 }
 
-/// Returns the block diagonal root of metrics at several states of this length, one after the other.
-///
-/// # Errors
-/// Fails if a metric is for states of another length.
-pub(crate) fn block_root<'a>(
+/// Metric at several states, one after the other: L is block diagonal.
+pub(crate) struct BlocksRoot<'a> {
     roots: Vec<Box<dyn Root + 'a>>,
-    size: usize,
-) -> Result<Box<dyn Root + 'a>> {
-    let wrong = roots.iter().find(|root| root.dim() != size);
-    match wrong {
-        None => Ok(Box::new(BlocksRoot { size, roots })),
-        Some(root) => Err(Error::Dimension {
-            what: "the states of a metric",
-            expected: root.dim() * roots.len(),
-            found: size * roots.len(),
-        }),
+}
+
+impl<'a> BlocksRoot<'a> {
+    /// Creates the root with these blocks.
+    pub(crate) fn new(roots: Vec<Box<dyn Root + 'a>>) -> Self {
+        Self { roots }
     }
-}
 
-/// Metric at several states: L is block diagonal.
-struct BlocksRoot<'a> {
-    /// Length of a state.
-    size: usize,
-    roots: Vec<Box<dyn Root + 'a>>,
-}
+    /// Creates the root at states of this length.
+    ///
+    /// # Errors
+    /// Fails if a block is for states of another length.
+    pub(crate) fn of_states(roots: Vec<Box<dyn Root + 'a>>, size: usize) -> Result<Self> {
+        match roots.iter().find(|root| root.dim() != size) {
+            None => Ok(Self { roots }),
+            Some(root) => Err(Error::Dimension {
+                what: "the states of a metric",
+                expected: root.dim() * roots.len(),
+                found: size * roots.len(),
+            }),
+        }
+    }
 
-impl BlocksRoot<'_> {
+    /// Returns the blocks with the entries of a covector that belong to them.
+    fn entries(&self) -> impl Iterator<Item = (&dyn Root, Range<usize>)> {
+        let mut start = 0;
+        self.roots.iter().map(move |root| {
+            let range = start..start + root.dim();
+            start = range.end;
+            (root.as_ref(), range)
+        })
+    }
+
     /// Applies one product per block, given the numbers of rows that each block takes and returns.
     fn each(
         &self,
@@ -104,7 +116,7 @@ impl BlocksRoot<'_> {
 
 impl Root for BlocksRoot<'_> {
     fn dim(&self) -> usize {
-        self.size * self.roots.len()
+        self.roots.iter().map(|root| root.dim()).sum()
     }
 
     fn lifted_dim(&self) -> usize {
@@ -132,15 +144,16 @@ impl Root for BlocksRoot<'_> {
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {
+        check_covector(c, self.dim())?;
         let mut out = Vec::with_capacity(self.lifted_dim());
-        for (root, c) in self.roots.iter().zip(c.chunks_exact(self.size)) {
-            out.extend(root.dual(c)?);
+        for (root, range) in self.entries() {
+            out.extend(root.dual(&c[range])?);
         }
         Ok(out)
     }
 
     fn project(&self, c: &mut [f64]) {
-        let blocks = self.roots.iter().zip(c.chunks_exact_mut(self.size));
-        blocks.for_each(|(root, c)| root.project(c));
+        self.entries()
+            .for_each(|(root, range)| root.project(&mut c[range]));
     }
 }

@@ -32,10 +32,11 @@ pub use self::stacked::Stacked;
 pub use self::transport::FaceMean;
 pub use self::wasserstein::Wasserstein2;
 
-pub(crate) use self::blocks::block_root;
+pub(crate) use self::blocks::BlocksRoot;
 pub(crate) use self::diagonal::diagonal_root;
 pub(crate) use self::observed::{weighted_root, whitened_residual};
 pub(crate) use self::sampled::count;
+pub(crate) use self::scaled::scaled_root;
 pub(crate) use self::stacked::StackedRoot;
 
 use faer::sparse::SparseColMat;

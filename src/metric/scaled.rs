@@ -18,15 +18,20 @@ pub struct Scaled<M> {
 impl<M: Metric> Metric for Scaled<M> {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         check::positive("the factor of a metric", &[self.factor])?;
-        Ok(Box::new(ScaledRoot {
-            root: self.metric.at(rho, backend)?,
-            weight: self.factor.sqrt(),
-        }))
+        Ok(scaled_root(self.factor, self.metric.at(rho, backend)?))
     }
 
     fn name(&self) -> &'static str {
         self.metric.name()
     }
+}
+
+/// Returns the root of `factor` > 0 times the metric of a root.
+pub(crate) fn scaled_root<'a>(factor: f64, root: Box<dyn Root + 'a>) -> Box<dyn Root + 'a> {
+    Box::new(ScaledRoot {
+        root,
+        weight: factor.sqrt(),
+    })
 }
 
 struct ScaledRoot<'a> {

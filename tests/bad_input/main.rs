@@ -30,6 +30,7 @@ mod mixture;
 mod model;
 mod multistart;
 mod samples;
+mod network;
 mod saved;
 mod second_order;
 mod sketch;

@@ -44,6 +44,7 @@ mod shortlist;
 mod simulator;
 mod solved;
 mod standard_errors;
+mod stochastic;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,6 +8,7 @@ mod darcy;
 mod delay;
 mod geometries;
 mod heat;
+mod image;
 mod jak_stat;
 mod lorenz;
 mod lotka_volterra;

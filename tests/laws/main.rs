@@ -18,6 +18,7 @@ mod matrix_free;
 mod metric;
 mod metric_blocks;
 mod metric_gaps;
+mod network;
 mod own_loss;
 mod own_sensitivity;
 mod prior_fields;

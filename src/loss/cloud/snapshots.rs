@@ -6,7 +6,7 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::loss::{Loss, Misfit, gradient_of, value_of};
-use crate::metric::{Metric, Root, block_root};
+use crate::metric::{BlocksRoot, Metric, Root};
 
 /// Sum of losses on states of equal length that stand one after the other in ρ, such as clouds at several times.
 ///
@@ -121,7 +121,8 @@ impl Metric for Metrics<'_> {
         check::length("the states of a metric", rho.len(), size * self.0.len())?;
         let parts = self.0.iter().zip(rho.chunks_exact(size));
         let roots = parts.map(|(metric, rho)| metric.at(rho, backend));
-        block_root(roots.collect::<Result<_>>()?, size)
+        let blocks = BlocksRoot::of_states(roots.collect::<Result<_>>()?, size)?;
+        Ok(Box::new(blocks))
     }
 
     fn name(&self) -> &'static str {

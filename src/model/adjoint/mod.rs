@@ -16,11 +16,13 @@
 
 mod blocks;
 mod implicit;
+mod kronecker;
 mod second_order;
 mod sensitivity;
 
 pub(crate) use self::blocks::blocks;
 pub use self::implicit::Implicit;
+pub use self::kronecker::Kronecker;
 pub use self::second_order::{Curved, StateCurvature};
 pub use self::sensitivity::{Sensitivity, explicit_jacobian};
 

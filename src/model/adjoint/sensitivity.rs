@@ -2,6 +2,7 @@
 
 use faer::{Mat, MatRef};
 
+use super::kronecker::Kronecker;
 use super::second_order::StateCurvature;
 use crate::error::Result;
 use crate::linalg::{Batch, Operator, Side};
@@ -85,6 +86,19 @@ pub trait Sensitivity: Send + Sync {
     /// # Errors
     /// Fails if a solve or a sweep fails.
     fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
+        let _ = w;
+        Ok(None)
+    }
+
+    /// Returns the Kronecker factors of ZᵀWWᵀZ for every layer of parameters, or None if the model has no layers.
+    ///
+    /// The state consists of samples. Terms that couple different samples are left out, so that random covectors W with
+    /// E[wwᵀ] = M give the factors of ZᵀMZ for every M that does not couple samples. The direction
+    /// [`Kfac`](crate::direction::Kfac) needs them.
+    ///
+    /// # Errors
+    /// Fails if a sweep fails.
+    fn kronecker(&self, w: MatRef<'_, f64>) -> Result<Option<Vec<Kronecker>>> {
         let _ = w;
         Ok(None)
     }

@@ -1,0 +1,112 @@
+//! Single steps of descents on one objective after another, with a common memory.
+
+use super::Descent;
+use super::counts::Counts;
+use super::memory::Memory;
+use super::remark::Remark;
+use super::run::Run;
+use crate::direction::{Direction, Finder, Local, Path};
+use crate::error::Result;
+use crate::step::{Judge, StepRule, Trial, Verdict};
+
+/// Finder, judge and memory that outlive an objective, such as that of a batch of the data.
+pub(crate) struct Carried<'a> {
+    finder: Box<dyn Finder + 'a>,
+    judge: Box<dyn Judge + 'a>,
+    memory: Option<Memory>,
+}
+
+impl<'a> Carried<'a> {
+    /// Begins with a direction and a step rule.
+    pub(crate) fn new(direction: &'a dyn Direction, step: &'a dyn StepRule) -> Self {
+        Self {
+            finder: direction.begin(),
+            judge: step.begin(),
+            memory: None,
+        }
+    }
+
+    /// Returns the remarks of the directions so far.
+    pub(crate) fn remarks(&self) -> Vec<Remark> {
+        self.memory
+            .as_ref()
+            .map_or_else(Vec::new, |memory| memory.remarks.clone())
+    }
+
+    /// Returns the reason for the last failure at a trial point.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.memory.as_ref()?.failure.clone()
+    }
+}
+
+/// Step on one objective.
+pub(crate) struct Stepped {
+    /// Objective before the step.
+    pub(crate) before: f64,
+    /// Parameters after the step, or None if no trial was accepted.
+    pub(crate) theta: Option<Vec<f64>>,
+    /// Cost of the step.
+    pub(crate) counts: Counts,
+}
+
+impl Descent<'_> {
+    /// Takes one step from `theta` with what is carried from other objectives.
+    ///
+    /// # Errors
+    /// Fails as [`run`](Self::run) does.
+    pub(crate) fn carry(&self, theta: &[f64], carried: &mut Carried<'_>) -> Result<Stepped> {
+        let mut run = Run::new(self, theta, None)?;
+        // A new run has counted the first state.
+        let counts = run.memory.counts;
+        if let Some(memory) = carried.memory.take() {
+            run.memory = memory;
+        }
+        run.memory.counts = counts;
+        run.finder = Box::new(LentFinder(carried.finder.as_mut()));
+        run.judge = Box::new(LentJudge(carried.judge.as_mut()));
+        let (before, steps) = (run.loss(), run.memory.steps);
+        run.step()?;
+        let moved = run.memory.steps > steps;
+        let stepped = Stepped {
+            before,
+            theta: moved.then(|| run.theta().to_vec()),
+            counts: run.problem.counts(&run.memory, None),
+        };
+        carried.memory = Some(run.memory.clone());
+        Ok(stepped)
+    }
+}
+
+/// Finder lent to a run.
+struct LentFinder<'f>(&'f mut dyn Finder);
+
+impl Finder for LentFinder<'_> {
+    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
+        self.0.prepare(at)
+    }
+
+    fn escape<'a>(&'a mut self, at: &Local<'a>) -> Result<Option<Box<dyn Path + 'a>>> {
+        self.0.escape(at)
+    }
+}
+
+/// Judge lent to a run.
+struct LentJudge<'j>(&'j mut dyn Judge);
+
+impl Judge for LentJudge<'_> {
+    fn first(&self) -> (f64, f64) {
+        self.0.first()
+    }
+
+    fn reach(&self) -> f64 {
+        self.0.reach()
+    }
+
+    fn judge(&mut self, trial: &Trial) -> Verdict {
+        self.0.judge(trial)
+    }
+
+    fn arrive(&mut self, trial: &Trial, slope: f64) {
+        self.0.arrive(trial, slope);
+    }
+}

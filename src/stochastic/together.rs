@@ -1,0 +1,249 @@
+//! Several models as one: states one after the other, parameters in common.
+
+use std::ops::Range;
+
+use faer::{Mat, MatMut, MatRef};
+
+use crate::check;
+use crate::error::Result;
+use crate::linalg::{Backend, Batch, Operator, Side};
+use crate::model::adjoint::{Sensitivity, StateCurvature};
+use crate::model::{Model, Variation};
+
+/// Model of one experiment, and its entries of the common state.
+pub(super) struct ModelPart<'a> {
+    pub(super) model: &'a dyn Model,
+    pub(super) range: Range<usize>,
+}
+
+/// Models with common parameters: ρ = (ρ₁, ρ₂, …), so that ∂g/∂ρ is block diagonal and Z stacks the blocks Zᵢ.
+pub(super) struct TogetherModel<'a>(pub(super) Vec<ModelPart<'a>>);
+
+impl TogetherModel<'_> {
+    fn states(&self) -> usize {
+        self.0.last().map_or(0, |part| part.range.end)
+    }
+
+    /// Returns a block for every model, with its entries of the state.
+    fn blocks<'a>(
+        &'a self,
+        block: impl Fn(&'a ModelPart<'_>) -> Operator<'a>,
+    ) -> Vec<(Operator<'a>, Range<usize>)> {
+        let parts = self.0.iter();
+        parts
+            .map(|part| (block(part), part.range.clone()))
+            .collect()
+    }
+}
+
+impl Model for TogetherModel<'_> {
+    fn state_dim(&self) -> usize {
+        self.states()
+    }
+
+    fn param_dim(&self) -> usize {
+        self.0.first().map_or(0, |part| part.model.param_dim())
+    }
+
+    fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
+        for ModelPart { model, range } in &self.0 {
+            model.residual(&rho[range.clone()], theta, &mut out[range.clone()]);
+        }
+    }
+
+    fn state_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        let blocks = self.blocks(|part| part.model.state_jacobian(&rho[part.range.clone()], theta));
+        let product = move |side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>| {
+            for (block, range) in &blocks {
+                let own = block.apply(side, x.subrows(range.start, range.len()));
+                let target = out.as_mut();
+                fill(target.subrows_mut(range.start, range.len()), own);
+            }
+        };
+        Operator::free(self.states(), self.states(), Box::new(product))
+    }
+
+    fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
+        let blocks = self.blocks(|part| part.model.param_jacobian(&rho[part.range.clone()], theta));
+        let product = move |side: Side, x: MatRef<'_, f64>, mut out: MatMut<'_, f64>| match side {
+            Side::Plain => {
+                for (block, range) in &blocks {
+                    let target = out.as_mut();
+                    let own = block.apply(side, x);
+                    fill(target.subrows_mut(range.start, range.len()), own);
+                }
+            }
+            Side::Transpose => {
+                out.fill(0.0);
+                for (block, range) in &blocks {
+                    match block.apply(side, x.subrows(range.start, range.len())) {
+                        Ok(term) => out += term,
+                        Err(_) => out.fill(f64::NAN),
+                    }
+                }
+            }
+        };
+        Operator::free(self.states(), self.param_dim(), Box::new(product))
+    }
+
+    fn linearise<'a>(
+        &'a self,
+        rho: &'a [f64],
+        theta: &'a [f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Box<dyn Sensitivity + 'a>> {
+        let part = |part: &'a ModelPart<'_>| {
+            let rho = &rho[part.range.clone()];
+            let sensitivity = part.model.linearise(rho, theta, backend)?;
+            Ok((sensitivity, part.range.clone()))
+        };
+        Ok(Box::new(TogetherSensitivity {
+            states: self.states(),
+            params: self.param_dim(),
+            parts: self.0.iter().map(part).collect::<Result<_>>()?,
+        }))
+    }
+
+    fn second_derivative(
+        &self,
+        rho: &[f64],
+        theta: &[f64],
+        along: &Variation<'_>,
+    ) -> Option<[Mat<f64>; 2]> {
+        let columns = along.theta.ncols();
+        let mut by_state = Mat::zeros(self.states(), columns);
+        let mut by_param = Mat::zeros(self.param_dim(), columns);
+        for ModelPart { model, range } in &self.0 {
+            let own = Variation {
+                lambda: &along.lambda[range.clone()],
+                rho: along.rho.subrows(range.start, range.len()),
+                theta: along.theta,
+            };
+            let [state, param] = model.second_derivative(&rho[range.clone()], theta, &own)?;
+            by_state
+                .as_mut()
+                .subrows_mut(range.start, range.len())
+                .copy_from(state);
+            by_param += param;
+        }
+        Some([by_state, by_param])
+    }
+
+    fn diagnose(&self, rho: &[f64], theta: &[f64]) -> Result<()> {
+        let mut parts = self.0.iter();
+        parts.try_for_each(|part| part.model.diagnose(&rho[part.range.clone()], theta))
+    }
+
+    fn guess(&self, theta: &[f64]) -> Vec<f64> {
+        self.0
+            .iter()
+            .flat_map(|part| part.model.guess(theta))
+            .collect()
+    }
+
+    fn solve(&self, theta: &[f64], rho: &mut [f64], backend: &dyn Backend) -> Result<()> {
+        check::length("ρ", rho.len(), self.states())?;
+        let mut parts = self.0.iter();
+        parts.try_for_each(|ModelPart { model, range }| {
+            model.solve(theta, &mut rho[range.clone()], backend)
+        })
+    }
+}
+
+/// Copies a product, or fills `out` with NaN if there is none.
+fn fill(mut out: MatMut<'_, f64>, product: Result<Mat<f64>>) {
+    match product {
+        Ok(product) => out.copy_from(product),
+        Err(_) => out.fill(f64::NAN),
+    }
+}
+
+/// Stacked derivative Z of the models.
+struct TogetherSensitivity<'a> {
+    states: usize,
+    params: usize,
+    parts: Vec<(Box<dyn Sensitivity + 'a>, Range<usize>)>,
+}
+
+impl Sensitivity for TogetherSensitivity<'_> {
+    fn state_dim(&self) -> usize {
+        self.states
+    }
+
+    fn param_dim(&self) -> usize {
+        self.params
+    }
+
+    fn tangent(&self, v: MatRef<'_, f64>) -> Result<Mat<f64>> {
+        let mut out = Mat::zeros(self.states, v.ncols());
+        for (part, range) in &self.parts {
+            let tangents = part.tangent(v)?;
+            check::length("the rows of a tangent", tangents.nrows(), range.len())?;
+            out.as_mut()
+                .subrows_mut(range.start, range.len())
+                .copy_from(tangents);
+        }
+        Ok(out)
+    }
+
+    fn adjoint(&self, w: Batch) -> Result<Mat<f64>> {
+        let w = w.fetch()?;
+        let mut out = Mat::zeros(self.params, w.ncols());
+        for (part, range) in &self.parts {
+            let own = w.as_ref().subrows(range.start, range.len());
+            let term = part.adjoint(own.to_owned().into())?;
+            check::length("the rows of an adjoint", term.nrows(), self.params)?;
+            out += term;
+        }
+        Ok(out)
+    }
+
+    fn takes_solves(&self) -> bool {
+        self.parts.iter().any(|(part, _)| part.takes_solves())
+    }
+
+    fn announce(&self, covectors: usize) {
+        self.parts
+            .iter()
+            .for_each(|(part, _)| part.announce(covectors));
+    }
+
+    fn width(&self) -> usize {
+        self.parts
+            .iter()
+            .map(|(part, _)| part.width())
+            .min()
+            .unwrap_or(1)
+    }
+
+    fn curvature(&self, w: &[f64]) -> Result<Option<Box<dyn StateCurvature + '_>>> {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for (part, range) in &self.parts {
+            match part.curvature(&w[range.clone()])? {
+                Some(curvature) => parts.push((curvature, range.clone())),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Box::new(TogetherCurvature(parts))))
+    }
+}
+
+/// Sum of the curvatures of the models.
+struct TogetherCurvature<'a>(Vec<(Box<dyn StateCurvature + 'a>, Range<usize>)>);
+
+impl StateCurvature for TogetherCurvature<'_> {
+    fn terms(&self, v: MatRef<'_, f64>, tangents: MatRef<'_, f64>) -> Result<[Mat<f64>; 2]> {
+        let mut state = Mat::zeros(tangents.nrows(), v.ncols());
+        let mut param = Mat::zeros(v.nrows(), v.ncols());
+        for (part, range) in &self.0 {
+            let own = tangents.subrows(range.start, range.len());
+            let [s, c] = part.terms(v, own)?;
+            state
+                .as_mut()
+                .subrows_mut(range.start, range.len())
+                .copy_from(s);
+            param += c;
+        }
+        Ok([state, param])
+    }
+}
