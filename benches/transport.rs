@@ -34,23 +34,22 @@ fn main() -> Result<()> {
         let grid = Grid::new(&[(-4.0, 9.0, cells), (-4.0, 9.0, cells)])?;
         let rho = gaussian(&grid, [1.0, 3.0], 0.7)?;
         let target = gaussian(&grid, [3.0, 2.0], 1.1)?;
+        let q = || target.clone();
+        let options = |extrapolate| Sinkhorn {
+            epsilon: Some(0.25),
+            extrapolate,
+            ..Sinkhorn::default()
+        };
         let losses = [
-            ("ε = .25", Some((0.25, false))),
-            ("ε = .25, extrapolated", Some((0.25, true))),
-            ("marginals", None),
+            ("ε = .25", Transport::sinkhorn(&grid, q(), &options(false))?),
+            (
+                "ε = .25, extrapolated",
+                Transport::sinkhorn(&grid, q(), &options(true))?,
+            ),
+            ("marginals", Transport::marginals(&grid, q())?),
+            ("slices of 8 frames", Transport::sliced(&grid, q(), 8)?),
         ];
-        for (name, options) in losses {
-            let loss = match options {
-                None => Transport::marginals(&grid, target.clone())?,
-                Some((epsilon, extrapolate)) => {
-                    let options = Sinkhorn {
-                        epsilon: Some(epsilon),
-                        extrapolate,
-                        ..Sinkhorn::default()
-                    };
-                    Transport::sinkhorn(&grid, target.clone(), &options)?
-                }
-            };
+        for (name, loss) in losses {
             let (value, misfit) = shortest(repeats, || loss.at(&rho, &cpu))?;
             let (both, _) = shortest(repeats, || loss.at(&rho, &cpu)?.covector(&cpu))?;
             println!(

@@ -57,9 +57,12 @@ fn run(out: &Path) -> std::result::Result<(), Failure> {
     Ok(())
 }
 
-/// Normal density around a point, on a small floor that keeps divergences finite.
-fn bump(grid: &Grid, centre: f64) -> Result<Vec<f64>> {
-    let raw = grid.sample(|x| (-0.5 * ((x[0] - centre) / SIGMA).powi(2)).exp() + 1e-9);
+/// Small floor of densities that keeps divergences finite.
+const FLOOR: f64 = 1e-9;
+
+/// Normal density around a point, on a floor.
+fn bump(grid: &Grid, centre: f64, floor: f64) -> Result<Vec<f64>> {
+    let raw = grid.sample(|x| (-0.5 * ((x[0] - centre) / SIGMA).powi(2)).exp() + floor);
     let mass = grid.integrate(&raw)?;
     Ok(raw.iter().map(|value| value / mass).collect())
 }
@@ -105,9 +108,14 @@ fn divergences(grid: &Grid, data: &[f64]) -> Result<Losses> {
     ])
 }
 
-/// Losses by transport.
-fn transports(grid: &Grid, data: &[f64]) -> Result<Losses> {
-    let (q, plain) = (|| data.to_vec(), Sinkhorn::default());
+/// Losses by transport, of densities without a floor: what is far away would have to be carried, however little it is.
+fn transports(grid: &Grid) -> Result<Losses> {
+    let data = bump(grid, 0.0, 0.0)?;
+    let (q, plain) = (|| data.clone(), Sinkhorn::default());
+    let coarse = Sinkhorn {
+        epsilon: Some(0.25),
+        ..plain.clone()
+    };
     Ok(vec![
         ("W₂²", Box::new(Transport::new(grid, q())?)),
         (
@@ -116,7 +124,7 @@ fn transports(grid: &Grid, data: &[f64]) -> Result<Losses> {
         ),
         (
             "unbalanced, √λ = 2",
-            Box::new(UnbalancedTransport::new(grid, q(), 4.0, &plain)?),
+            Box::new(UnbalancedTransport::new(grid, q(), 4.0, &coarse)?),
         ),
     ])
 }
@@ -124,44 +132,48 @@ fn transports(grid: &Grid, data: &[f64]) -> Result<Losses> {
 /// Draws every loss between a bump and the same bump moved by s, relative to its value at s = 1.
 fn losses() -> Result<Page> {
     let grid = Grid::new(&[(-12.0, 12.0, 480)])?;
-    let data = bump(&grid, 0.0)?;
+    let data = bump(&grid, 0.0, FLOOR)?;
     println!(
-        "loss at a shift s, relative to s = 1\n{:26}{:>10}{:>10}{:>10}",
+        "loss at a shift s, relative to s = 1\n{:26}{:>16}{:>16}{:>16}",
         "", "s = 2", "s = 4", "s = 6"
     );
     let kinds = [
-        ("Misfits of values", misfits(&grid, &data)?),
-        ("Divergences of densities", divergences(&grid, &data)?),
-        ("Transport", transports(&grid, &data)?),
+        ("Misfits of values", FLOOR, misfits(&grid, &data)?),
+        (
+            "Divergences of densities",
+            FLOOR,
+            divergences(&grid, &data)?,
+        ),
+        ("Transport", 0.0, transports(&grid)?),
     ];
     let page = Page::new(3)
         .title("Loss of a bump that is moved by s")
         .chart_size(460, 460);
-    kinds.iter().try_fold(page, |page, (title, losses)| {
-        Ok(page.chart(moved(&grid, title, losses)?))
+    kinds.iter().try_fold(page, |page, (title, floor, losses)| {
+        Ok(page.chart(moved((&grid, *floor), title, losses)?))
     })
 }
 
 /// Draws losses of one kind, and writes a row about each.
-fn moved(grid: &Grid, title: &str, losses: &Losses) -> Result<Chart> {
+fn moved((grid, floor): (&Grid, f64), title: &str, losses: &Losses) -> Result<Chart> {
     let shifts: Vec<f64> = (-60..=60).map(|i| 0.1 * f64::from(i)).collect();
     let chart = Chart::new(title)
         .labels("s", "loss / loss at s = 1")
         .y_range(0.0, 16.0)
         .legend(Corner::UpperRight);
-    let drawn = losses.iter().zip(PALETTE);
-    drawn.fold(Ok(chart), |chart, ((name, loss), colour)| {
-        let at = |s: f64| -> Result<f64> { Ok(value_of(loss.as_ref(), &bump(grid, s)?)) };
+    let mut drawn = losses.iter().zip(PALETTE);
+    drawn.try_fold(chart, |chart, ((name, loss), colour)| {
+        let at = |s: f64| -> Result<f64> { Ok(value_of(loss.as_ref(), &bump(grid, s, floor)?)) };
         let unit = at(1.0)?;
         let relative = |s: f64| -> Result<f64> { Ok(at(s)? / unit) };
         let curve: Result<Vec<[f64; 2]>> = shifts.iter().map(|&s| Ok([s, relative(s)?])).collect();
         println!(
-            "{name:26}{:10.2}{:10.2}{:10.2}",
+            "{name:26}{:16.2}{:16.2}{:16.2}",
             relative(2.0)?,
             relative(4.0)?,
             relative(6.0)?
         );
-        Ok(chart?.line(name, &curve?, Stroke::solid(colour)))
+        Ok(chart.line(name, &curve?, Stroke::solid(colour)))
     })
 }
 
@@ -170,7 +182,7 @@ fn moved(grid: &Grid, title: &str, losses: &Losses) -> Result<Chart> {
 /// The covector of this loss is smooth and reaches from the state to the data, so that all metrics can follow it.
 fn metrics() -> Result<Page> {
     let grid = Grid::new(&[(-5.0, 5.0, 160)])?;
-    let (rho, target) = (bump(&grid, -1.0)?, bump(&grid, 1.0)?);
+    let (rho, target) = (bump(&grid, -1.0, FLOOR)?, bump(&grid, 1.0, FLOOR)?);
     let loss = SobolevMisfit::new(&grid, -1.0, target.clone())?;
     let model = Curve::new(Free(grid.cells()));
     let compared: [(&str, Box<dyn Metric>); 6] = [

@@ -19,7 +19,7 @@ FEW = 100
 
 #: Losses of whole densities.
 DIVERGENCES = ("kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared")
-DENSITIES = (*DIVERGENCES, "sobolev", "transport", "marginal_transport", "unbalanced_transport")
+DENSITIES = (*DIVERGENCES, "sobolev", "transport", "marginal_transport", "sliced_transport", "unbalanced_transport")
 
 #: Largest relative difference of the masses of data and state, if errors are wanted.
 MASS = 0.01
@@ -98,12 +98,13 @@ def minimize(
         Start.
     loss
         "l2", "kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared", "sobolev", "transport",
-        "marginal_transport" or "unbalanced_transport" (densities on a grid), or "soft_l1", "huber", "cauchy" or "tukey" (data with
+        "marginal_transport", "sliced_transport" or "unbalanced_transport" (densities on a grid), or "soft_l1", "huber", "cauchy" or "tukey" (data with
         outliers). A pair such as ("sobolev", -1) gives the order; ("kullback_leibler", N) the number of observations behind a
         density of mass 1, without which there are no errors, and fun is that of one observation; and ("huber", 2.0) the scale in
         units of sigma above which a datum counts less (by default 1.287, 1.345, 2.385 and 4.685). These losses need sigma.
         "transport" is ½W₂², exact on a line and entropic otherwise; ("transport", ε) gives the weight of the entropy, and
         ("transport", {"epsilon": ε, "extrapolate": True, "tolerance": 1e-10, "iterations": 2000}) all options.
+        ("sliced_transport", frames) is the mean over as many rotated frames of the exact ½W₂² of the marginals (8 by default).
         ("unbalanced_transport", λ), with options {"lambda": λ, "epsilon": ε, …}, also makes mass, at a cost of λ a unit.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual

@@ -68,11 +68,11 @@ impl<'py> Place<'py> {
 /// Computes the extreme eigenvalues with a tolerance, a number of steps and a seed.
 #[pyfunction]
 pub(crate) fn extremes<'py>(
-    py: Python<'py>,
     place: Place<'py>,
     kind: &str,
     options: (f64, usize, u64),
 ) -> PyResult<Bound<'py, PyDict>> {
+    let py = place.0.py();
     let (tolerance, steps, seed) = options;
     let options = Lanczos {
         tolerance,

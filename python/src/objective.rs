@@ -222,7 +222,7 @@ pub(crate) fn noise(sigma: &Bound<'_, PyAny>, count: usize) -> PyResult<Noise> {
 
 /// Names of the losses.
 const LOSSES: &str = "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, transport, \
-     marginal_transport, unbalanced_transport, soft_l1, huber, cauchy or tukey";
+     marginal_transport, sliced_transport, unbalanced_transport, soft_l1, huber, cauchy or tukey";
 
 /// Creates a loss by its name.
 #[pyfunction]

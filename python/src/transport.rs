@@ -8,6 +8,9 @@ use crate::error::raise;
 use crate::objective::{Loss, LossSettings};
 use crate::word::Word;
 
+/// Number of frames of a sliced loss.
+const FRAMES: f64 = 8.0;
+
 /// Returns a transport loss, or None if there is none of this name.
 pub(crate) fn transport(
     word: &Word,
@@ -36,6 +39,12 @@ pub(crate) fn transport(
         "marginal_transport" => {
             let [] = word.options("loss", [])?;
             Loss::distance(kind, Transport::marginals(grid()?, target).map_err(raise)?)
+        }
+        "sliced_transport" => {
+            let [frames] = word.options("loss", ["frames"])?;
+            let frames = word.whole("frames", frames.unwrap_or(FRAMES))?;
+            let loss = Transport::sliced(grid()?, target, frames);
+            Loss::distance(kind, loss.map_err(raise)?)
         }
         "unbalanced_transport" => {
             let names = ["lambda", "epsilon", "tolerance", "iterations"];

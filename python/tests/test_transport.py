@@ -77,7 +77,7 @@ def test_a_bump_is_found_from_beyond_the_plateau_of_l2(loss):
 
 def test_in_the_plane_too():
     model = pb.GaussianMixture(PLANE, [(1.0, [0.0, 0.0], 1.0)], free=["mean 0 0", "mean 0 1"])
-    for loss in ("transport", "marginal_transport", ("transport", {"epsilon": 0.5, "tolerance": 1e-9, "iterations": 500})):
+    for loss in ("transport", "marginal_transport", "sliced_transport", ("transport", {"epsilon": 0.5, "tolerance": 1e-9, "iterations": 500})):
         found = pb.minimize(model, model.predict([4.0, 3.0]), [-1.0, 0.0], loss=loss)
         assert found.success and np.allclose(found.x, [4.0, 3.0], atol=1e-4), loss
 
@@ -98,7 +98,8 @@ def test_in_the_plane_too():
         (("unbalanced_transport", {"lambda": 1.0, "epsilon": 2.0}), "take ε at most λ"),
         (("unbalanced_transport", {"lambda": 1.0, "extrapolate": True}), "no option 'extrapolate'"),
         ("teleport", "choose l2, .*marginal_transport"),
-        ("sliced_transport_", "choose l2, .*unbalanced_transport"),
+        (("sliced_transport", 0), "such as 8 in the plane"),
+        (("sliced_transport", 2.5), "whole number"),
         (("l2", 1.0), "takes no number"),
         (("transport", "small"), "must be a number"),
         (("transport", 1.0, 2.0), "a dictionary of options"),

@@ -15,7 +15,9 @@ use crate::prior::PriorTerms;
 impl Descent<'_> {
     /// Lends the curvature of the problem at `theta` to `look`, such as [`Spectrum::of`](crate::curvature::Spectrum::of).
     ///
-    /// It refers to all parameters, also those at a bound, in the coordinates of the transforms.
+    /// It refers to all parameters, in the coordinates τ of the transforms θ(τ): with D = diag θ′, an information matrix or a
+    /// Gauss-Newton Hessian A is D A D, and an exact Hessian H is D H D + diag(θ″ ∂f/∂θ). Bounds only refuse a `theta` outside of
+    /// them. Parameters that they hold, or fix by equal bounds, have rows and columns as all others.
     ///
     /// ```
     /// use pullback::curvature::{Diagonal, Kind};

@@ -121,6 +121,12 @@ impl<'a> Fisher<'a> {
     }
 
     /// Returns the squares of the scores of the measured data.
+    ///
+    /// Of correlated data, such as [`Observations`](super::Observations) with a whole covariance Γ, the data are those that
+    /// [`Noise::whiten`](crate::Noise::whiten) makes independent: r = Γ^{-1/2}(Oρ − d), and M = Σᵢ rᵢ² lᵢ lᵢᵀ with the rows lᵢ of
+    /// Γ^{-1/2}O. Γ^{-1/2} is the inverse of the lower Cholesky factor of Γ. Another root, such as the symmetric one, mixes the data
+    /// otherwise and makes another M, and so does another order of the data. Expected and sampled information on average do not depend
+    /// on the root.
     pub fn empirical(likelihood: &'a dyn Predictive) -> Self {
         let scores = Scores::Measured;
         Self { likelihood, scores }

@@ -52,7 +52,27 @@ fn grids_with_one_cell_along_an_axis() {
         row("marginals", "GridTooCoarse", "remove it", move || {
             Transport::marginals(&flat()?, vec![1.0; 4])
         }),
+        row("slices", "GridTooCoarse", "remove it", move || {
+            Transport::sliced(&flat()?, vec![1.0; 4], 2)
+        }),
     ]);
+}
+
+#[test]
+fn slices_without_frames() {
+    let with =
+        |target: f64, frames: usize| move || Transport::sliced(&plane(), vec![target; 16], frames);
+    check(vec![
+        row("none", "Option", "such as 8 in the plane", with(0.5, 0)),
+        row("many", "Option", "not thousands", with(0.5, 100_000)),
+        row("empty", "NoMass", "positive mass", with(0.0, 4)),
+        row("negative", "Negative", "clip", with(-0.5, 4)),
+        row("NaN", "NotFinite", "target", with(NAN, 4)),
+    ]);
+    let loss = Transport::sliced(&plane(), vec![0.5; 16], 4).unwrap();
+    check(vec![row("twice the mass", "Masses", "divide both", || {
+        loss.check(&[1.0; 16])
+    })]);
 }
 
 #[test]

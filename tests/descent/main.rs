@@ -10,6 +10,7 @@ mod bounds;
 mod combinations;
 mod continuation;
 mod covariance;
+mod curvature;
 mod design;
 mod exact_covariance;
 mod fits;

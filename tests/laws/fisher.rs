@@ -6,7 +6,7 @@ use pullback::automatic::{Curve, Formula, Scalar};
 use pullback::curvature::{Curvature, Kind};
 use pullback::descent::Tolerances;
 use pullback::direction::{Information, LeastSquares};
-use pullback::faer::{Mat, MatRef};
+use pullback::faer::{Mat, MatRef, mat};
 use pullback::loss::{
     Datum, Family, Fisher, L2Misfit, Likelihood, NoiseLevel, Observations, Predictive, Scores,
 };
@@ -340,4 +340,34 @@ fn the_empirical_information_misleads_where_the_noise_is_not_that_of_the_model()
     // Near the fit the residuals are those of the noise, 0.1: a step is a hundred times too long.
     let (distance, _) = after(&empirical, best[0] + 0.01, 1);
     assert!((0.5..2.0).contains(&distance), "{distance}");
+}
+
+#[test]
+fn the_empirical_information_of_correlated_data_depends_on_their_order() {
+    // Γ = LLᵀ with L = [[2, 0], [1, 1]], and the residual ρ − d = (1, −2): L⁻¹ has the rows (½, 0) and (−½, 1), and the whitened
+    // residual is (½, −2½).
+    let information = |order: [usize; 2], scores| {
+        let gamma = mat![[4.0, 2.0], [2.0, 2.0]];
+        let data = [-1.0, 2.0];
+        let moved = Mat::from_fn(2, 2, |i, j| gamma[(order[i], order[j])]);
+        let rows = Mat::from_fn(2, 2, |i, j| f64::from(u8::from(order[i] == j)));
+        let noise = Noise::full(moved).unwrap();
+        let data = order.map(|i| data[i]).to_vec();
+        let loss = Observations::new(Operator::from(rows), data, noise).unwrap();
+        let root = loss.information(&[0.0; 2], scores).unwrap();
+        root.apply(Mat::<f64>::identity(2, 2).as_ref()).unwrap()
+    };
+    let rows = mat![[0.5, 0.0], [-0.5, 1.0]];
+    let squares = [0.25, 6.25];
+    let expected = Mat::from_fn(2, 2, |i, j| {
+        (0..2)
+            .map(|k| squares[k] * rows[(k, i)] * rows[(k, j)])
+            .sum()
+    });
+    let first = information([0, 1], Scores::Measured);
+    assert!(matrix_gap(first.as_ref(), expected.as_ref()) < 1e-14);
+    let other = information([1, 0], Scores::Measured);
+    assert!(matrix_gap(other.as_ref(), expected.as_ref()) > 0.1);
+    let exact = [[0, 1], [1, 0]].map(|order| information(order, Scores::Expected));
+    assert!(matrix_gap(exact[0].as_ref(), exact[1].as_ref()) < 1e-14);
 }

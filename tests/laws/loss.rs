@@ -52,6 +52,10 @@ fn losses(grid: &Grid, target: &[f64]) -> Vec<(&'static str, Box<dyn Loss>)> {
             "W2 of marginals",
             Box::new(Transport::marginals(grid, q()).unwrap()),
         ),
+        (
+            "W2 of slices",
+            Box::new(Transport::sliced(grid, q(), 3).unwrap()),
+        ),
     ]
 }
 

@@ -2,7 +2,8 @@
 
 use crate::support::{dot, gap};
 use pullback::loss::{Sinkhorn, Transport, UnbalancedTransport};
-use pullback::{Cpu, Grid, Loss};
+use pullback::models::{GaussianMixture, Parameter};
+use pullback::{Cpu, Descent, Grid, Loss};
 
 /// Gaussian density of mass one on a grid.
 fn gaussian(grid: &Grid, mean: &[f64], deviation: &[f64]) -> Vec<f64> {
@@ -273,4 +274,85 @@ fn the_unbalanced_cost_has_its_limits() {
         println!("λ = {lambda}: {off:.1e}");
         assert!(off.abs() < 0.3 / lambda, "λ = {lambda}: {off:e}");
     }
+}
+
+/// Mean over sixteen directions of twice ½W₂² between correlated Gaussians, whose marginals along θ have the variances θᵀΣθ.
+#[test]
+fn slices_have_the_distance_of_the_marginals_along_their_lines() {
+    let grid = Grid::new(&[(-6.0, 6.0, 120), (-5.0, 7.0, 100)]).unwrap();
+    let gaussian = |m: [f64; 2], [a, b, c]: [f64; 3]| {
+        let det = a * c - b * b;
+        let rho = grid.sample(|x| {
+            let (u, v) = (x[0] - m[0], x[1] - m[1]);
+            (-0.5 * (c * u * u - 2.0 * b * u * v + a * v * v) / det).exp()
+        });
+        normalised(&grid, rho)
+    };
+    let (one, two) = ([1.0, 0.6, 0.8], [0.7, -0.3, 1.2]);
+    let (m, n) = ([0.2, 0.9], [-0.5, 1.3]);
+    let loss = Transport::sliced(&grid, gaussian(n, two), 8).unwrap();
+    let directions = (0..16).map(|k| std::f64::consts::PI * f64::from(k) / 16.0);
+    let squared = directions.map(|angle| {
+        let (s, c) = angle.sin_cos();
+        let deviation = |[a, b, d]: [f64; 3]| (a * c * c + 2.0 * b * s * c + d * s * s).sqrt();
+        let shift = c * (m[0] - n[0]) + s * (m[1] - n[1]);
+        shift * shift + (deviation(one) - deviation(two)).powi(2)
+    });
+    let exact = 0.5 * squared.sum::<f64>() / 8.0;
+    let found = loss.value(&gaussian(m, one));
+    println!("{:.1e}", found / exact - 1.0);
+    assert!((found / exact - 1.0).abs() < 2e-3, "{found} for {exact}");
+    // Of a translation it is ½|s|², and on one frame that of the marginals.
+    let moved = loss.value(&gaussian([n[0] + 0.8, n[1] - 0.6], two));
+    assert!((moved / 0.5 - 1.0).abs() < 1e-3, "{moved}");
+    let single = Transport::sliced(&grid, gaussian(n, two), 1).unwrap();
+    let marginals = Transport::marginals(&grid, gaussian(n, two)).unwrap();
+    let state = gaussian(m, one);
+    assert_eq!(single.value(&state), marginals.value(&state));
+}
+
+/// In space the frames are random: ½|s|² for every translation, and correlations that the marginals do not see.
+#[test]
+fn slices_in_space_see_correlations() {
+    let grid = Grid::new(&[(-4.0, 4.0, 20), (-4.0, 4.0, 24), (-4.0, 4.0, 22)]).unwrap();
+    let tilted = |r: f64, m: f64| {
+        let rho = grid.sample(|x| {
+            let (u, v, w) = (x[0] - m, x[1] + m, x[2] - 0.5 * m);
+            (-0.5 * (u * u - 2.0 * r * u * v + v * v) / (1.0 - r * r) - 0.5 * w * w).exp()
+        });
+        normalised(&grid, rho)
+    };
+    let loss = Transport::sliced(&grid, tilted(0.5, 0.0), 6).unwrap();
+    let moved = loss.value(&tilted(0.5, 0.4));
+    assert!((moved / (0.5 * 0.36) - 1.0).abs() < 2e-2, "{moved}");
+    let blind = Transport::marginals(&grid, tilted(0.5, 0.0)).unwrap();
+    let (seen, unseen) = (
+        loss.value(&tilted(-0.5, 0.0)),
+        blind.value(&tilted(-0.5, 0.0)),
+    );
+    assert!(seen > 0.02 && unseen < 1e-4, "{seen}, {unseen}");
+}
+
+/// A descent with the loss's own metric, from which the covector of the loss is represented without a solve.
+#[test]
+fn descents_by_slices_find_a_correlation() {
+    let grid = Grid::new(&[(-6.0, 6.0, 60), (-6.0, 6.0, 60)]).unwrap();
+    // Two bumps on the diagonal have marginals of two on the other one.
+    let mixture = GaussianMixture::new(&grid)
+        .component(0.5, &[1.5, 1.5], 0.6)
+        .component(0.5, &[-1.5, -1.5], 0.6)
+        .free(&[
+            Parameter::Mean(0, 0),
+            Parameter::Mean(0, 1),
+            Parameter::Mean(1, 0),
+            Parameter::Mean(1, 1),
+        ])
+        .unwrap();
+    let target = [1.5, 1.5, -1.5, -1.5];
+    let loss = Transport::sliced(&grid, mixture.density(&target).unwrap(), 6).unwrap();
+    let report = Descent::new(&mixture, &loss)
+        .run(&[2.5, -0.3, -1.0, 0.8], |_| ())
+        .unwrap();
+    assert!(report.converged(), "{report}");
+    assert!(gap(&report.theta, &target) < 1e-6, "{:?}", report.theta);
 }

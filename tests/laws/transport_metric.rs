@@ -86,7 +86,8 @@ fn the_metric_of_the_unbalanced_cost_is_its_second_derivative_for_smooth_changes
         epsilon: Some(0.08),
         ..Sinkhorn::default()
     };
-    for (lambda, bound) in [(8.0, 0.02), (50.0, 0.02)] {
+    // The metric misses a fraction of some ε/λ, and as above one by ε for the finest changes.
+    for (lambda, bound) in [(16.0, 0.02), (64.0, 0.01)] {
         let loss = UnbalancedTransport::new(&grid, q.clone(), lambda, &options).unwrap();
         for (name, v) in &changes {
             let [curved, metric] = curvatures(&loss, &q, v);
@@ -120,7 +121,8 @@ fn second_derivatives_of_a_narrow_gaussian_in_a_wide_box_are_those_of_its_motion
     for mean in [0.3, 4.0, -9.0] {
         let [rho, first, second] = moved(&grid, mean, narrow);
         let misfit = loss.at(&rho, &cpu).unwrap();
-        assert!((misfit.value() - 0.5 * mean * mean).abs() < 1e-3 * mean * mean);
+        let value = misfit.value();
+        assert!((value / (0.5 * mean * mean) - 1.0).abs() < 1e-3, "{value}");
         let curved = misfit.hessian(column(&first), &cpu).unwrap().unwrap();
         let slope = misfit.covector(&cpu).unwrap();
         assert!((dot(&slope, &first) / mean - 1.0).abs() < 1e-3, "{mean}");

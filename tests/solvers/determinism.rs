@@ -363,6 +363,9 @@ fn entropic_transport_losses() {
             on_all_pools("entropic transport", || {
                 numbers(&Transport::sinkhorn(&grid, q.clone(), &options).unwrap())
             });
+            on_all_pools("sliced transport", || {
+                numbers(&Transport::sliced(&grid, q.clone(), 3).unwrap())
+            });
             on_all_pools("unbalanced transport", || {
                 let lambda = 16.0 * epsilon;
                 numbers(&UnbalancedTransport::new(&grid, q.clone(), lambda, &options).unwrap())

@@ -119,7 +119,7 @@ impl Piece {
 struct Quantile<'a> {
     edges: &'a [f64],
     levels: &'a [f64],
-    /// Slope of a cell with the smallest density that counts.
+    /// Slope of a cell with the smallest density that counts, beside which others have no effect.
     steepest: f64,
 }
 
@@ -140,12 +140,15 @@ impl<'a> Quantile<'a> {
         if t >= self.levels[j + 1] {
             return self.edges[j + 1];
         }
-        self.edges[j] + (t - self.levels[j]) * self.slope(j)
+        // The share is a number between 0 and 1 however little mass the cell has.
+        let share = (t - self.levels[j]) / (self.levels[j + 1] - self.levels[j]);
+        self.edges[j] + share * (self.edges[j + 1] - self.edges[j])
     }
 
-    /// Returns the slope 1/q of the quantile function in cell j.
+    /// Returns the slope 1/q of the quantile function in cell j, for a density that counts.
     fn slope(&self, j: usize) -> f64 {
-        (self.edges[j + 1] - self.edges[j]) / (self.levels[j + 1] - self.levels[j])
+        let slope = (self.edges[j + 1] - self.edges[j]) / (self.levels[j + 1] - self.levels[j]);
+        slope.min(self.steepest)
     }
 
     /// Appends the pieces of a cell with mass, between two levels. j is the cell of b that the last piece reached.

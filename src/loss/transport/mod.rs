@@ -1,6 +1,5 @@
 //! Half the squared Wasserstein distance ½W₂² between densities on a grid.
 
-mod axes_metric;
 mod axis_root;
 mod edges;
 mod entropic;
@@ -10,17 +9,18 @@ mod measure;
 mod mixing;
 mod potentials;
 mod prepared;
+mod slices;
+mod slices_metric;
 #[cfg(test)]
 mod tests;
 mod unbalanced;
 
 use faer::{Mat, MatRef};
 
-use self::axes_metric::AxesMetric;
 use self::entropic::Entropic;
-use self::line::{Line, levels};
-use self::measure::marginal;
-use self::prepared::{AtState, Prepared};
+use self::prepared::{AtState, Prepared, levels_of, lines};
+use self::slices::Slices;
+use self::slices_metric::SlicesMetric;
 pub use self::unbalanced::UnbalancedTransport;
 use super::{Error, Loss, Misfit, PAIRED, gradient_of, value_of};
 use crate::check;
@@ -60,8 +60,8 @@ pub struct Transport {
 }
 
 enum Method {
-    /// Quantiles of the marginals along all axes, given the levels of those of the target.
-    Quantiles(Vec<Vec<f64>>),
+    /// Quantiles on lines, given the levels of the target there.
+    Quantiles(Slices, Vec<Vec<f64>>),
     Entropic(Box<Entropic>),
 }
 
@@ -116,6 +116,9 @@ impl Default for Sinkhorn {
 // Densities lose some mass at the edge of a box.
 const MASS_TOLERANCE: f64 = 0.01;
 
+/// Largest number of frames of a sliced loss.
+const MOST_FRAMES: usize = 1000;
+
 /// Name of the derivative of a loss in messages.
 const DERIVATIVE: &str = "the derivative of a transport loss by the density";
 
@@ -144,10 +147,50 @@ impl Transport {
     /// # Errors
     /// Fails if the target has the wrong length, a negative entry or no mass, or if an axis has one cell.
     pub fn marginals(grid: &Grid, target: Vec<f64>) -> Result<Self> {
+        Self::sliced(grid, target, 1)
+    }
+
+    /// Returns the mean over rotated frames of the sums of ½W₂² over the marginals along their axes, each exact by quantiles (Rabin et
+    /// al. 2011). One frame is that of the grid, as in [`marginals`](Self::marginals).
+    ///
+    /// The loss of a translation is that of W₂², and otherwise it is less. With some frames it sees correlations and shapes that
+    /// `marginals` does not, and it vanishes only at the match as their number grows. In the plane the frames are turned by equal
+    /// angles; eight of them, and thus sixteen lines, mostly suffice. In space they are turned at random, always in the same manner.
+    ///
+    /// A value and its gradient take two sums over the cells a line, whose shares take 28 bytes for every cell and line where cells are
+    /// as wide as high. The metric is the second variation at the match. It represents gradients of this loss alone, by one tridiagonal
+    /// solve a line.
+    ///
+    /// ```
+    /// use pullback::loss::Transport;
+    /// use pullback::{Grid, Loss};
+    /// let grid = Grid::new(&[(-4.0, 4.0, 40), (-4.0, 4.0, 40)])?;
+    /// // A normal density with the correlation r.
+    /// let tilted = |r: f64| {
+    ///     let rho = grid.sample(|x| (-0.5 * (x[0] * x[0] - 2.0 * r * x[0] * x[1] + x[1] * x[1]) / (1.0 - r * r)).exp());
+    ///     let mass = grid.integrate(&rho).unwrap();
+    ///     rho.iter().map(|r| r / mass).collect::<Vec<_>>()
+    /// };
+    /// let (blind, sliced) = (Transport::marginals(&grid, tilted(0.5))?, Transport::sliced(&grid, tilted(0.5), 8)?);
+    /// assert!(blind.value(&tilted(-0.5)) < 1e-5 && sliced.value(&tilted(-0.5)) > 0.05);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails as `marginals` does, and without a frame.
+    pub fn sliced(grid: &Grid, target: Vec<f64>, frames: usize) -> Result<Self> {
         let mass = checked_mass(grid, &target)?;
+        check::option(
+            "the number of frames of a sliced transport loss",
+            frames as f64,
+            (1..=MOST_FRAMES).contains(&frames),
+            "take at least one, such as 8 in the plane, and not thousands",
+        )?;
+        let slices = Slices::frames(grid, frames);
+        let levels = levels_of(&slices, &target);
         Ok(Self {
             mass,
-            method: Method::Quantiles(levels_of(grid, &target)),
+            method: Method::Quantiles(slices, levels),
             grid: grid.clone(),
         })
     }
@@ -165,24 +208,6 @@ impl Transport {
             method: Method::Entropic(Box::new(entropic)),
         })
     }
-
-    /// Prepares the optimal maps between the marginals of a density and those of the target.
-    fn lines(&self, target: &[Vec<f64>], rho: &[f64]) -> Vec<Line> {
-        let levels = levels_of(&self.grid, rho);
-        let axes = self.grid.axes().iter().zip(levels.iter().zip(target));
-        axes.map(|(axis, (a, b))| {
-            let edge = |i: usize| axis.lower + i as f64 * axis.spacing();
-            Line::new((0..=axis.cells).map(edge).collect(), a, b)
-        })
-        .collect()
-    }
-}
-
-/// Returns the levels of the marginals of a density along all axes.
-fn levels_of(grid: &Grid, density: &[f64]) -> Vec<Vec<f64>> {
-    let axes = grid.axes().iter().enumerate();
-    axes.map(|(d, axis)| levels(&marginal(density, axis.cells, grid.stride(d))))
-        .collect()
 }
 
 /// Returns the mass of a target density.
@@ -212,24 +237,24 @@ impl Loss for Transport {
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         // ½W₂² is half the squared geodesic distance of the metric, whose Hessian at the match is the metric itself. Quantiles
         // have its exact discretisation. The entropic cost has another, which differs by O(ε²) for smooth tangents.
-        Some(match self.method {
-            Method::Quantiles(_) => Box::new(AxesMetric { grid: &self.grid }),
+        Some(match &self.method {
+            Method::Quantiles(slices, target) => Box::new(SlicesMetric {
+                grid: &self.grid,
+                mass: self.mass,
+                slices,
+                target,
+            }),
             Method::Entropic(_) => Box::new(Wasserstein2::new(&self.grid)),
         })
     }
 
     fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
-        let Method::Quantiles(target) = &self.method else {
+        let Method::Quantiles(slices, target) = &self.method else {
             return Ok(None);
         };
         self.check(rho)?;
-        let prepared = Prepared::new(
-            &self.grid,
-            self.mass,
-            rho,
-            AtState::Lines(self.lines(target, rho)),
-        );
-        prepared.hessian(v)
+        let state = AtState::Lines(slices, lines(slices, target, rho));
+        Prepared::new(self.mass, rho, state).hessian(v)
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
@@ -245,11 +270,11 @@ impl Loss for Transport {
     fn at<'a>(&'a self, rho: &[f64], _: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
         self.check(rho)?;
         let state = match &self.method {
-            Method::Quantiles(target) => AtState::Lines(self.lines(target, rho)),
+            Method::Quantiles(slices, target) => AtState::Lines(slices, lines(slices, target, rho)),
             Method::Entropic(entropic) => {
                 AtState::Entropic(iterate(rho.len(), || entropic.at(rho))?)
             }
         };
-        Ok(Box::new(Prepared::new(&self.grid, self.mass, rho, state)))
+        Ok(Box::new(Prepared::new(self.mass, rho, state)))
     }
 }

@@ -7,24 +7,38 @@ use faer::{Mat, MatRef};
 use super::DERIVATIVE;
 use super::edges::EdgeForm;
 use super::entropic::AtDensity;
-use super::line::Line;
-use super::measure::{marginal, sum_of_axes};
+use super::line::{Line, levels};
+use super::slices::Slices;
 use crate::check;
 use crate::error::Result;
-use crate::grid::Grid;
 use crate::linalg::Backend;
 use crate::loss::Misfit;
 use crate::vector::dot;
 
 /// Transport between a state and the target.
 pub(super) enum AtState<'a> {
-    Lines(Vec<Line>),
+    /// Transport on lines.
+    Lines(&'a Slices, Vec<Line>),
     Entropic(AtDensity<'a>),
+}
+
+/// Returns the levels of the marginals of a density along all lines.
+pub(super) fn levels_of(slices: &Slices, density: &[f64]) -> Vec<Vec<f64>> {
+    let marginals = slices.project(density);
+    marginals.iter().map(|marginal| levels(marginal)).collect()
+}
+
+/// Prepares the optimal maps between the marginals of a density and those of the target, given their levels.
+pub(super) fn lines(slices: &Slices, target: &[Vec<f64>], rho: &[f64]) -> Vec<Line> {
+    let own = levels_of(slices, rho);
+    let pairs = slices.edges().into_iter().zip(own.iter().zip(target));
+    pairs
+        .map(|(edges, (a, b))| Line::new(edges, a, b))
+        .collect()
 }
 
 /// Loss f = m F(a) prepared at ρ, with the mass m of the target and the shares a = ρ/Σρ of the cells.
 pub(super) struct Prepared<'a> {
-    grid: &'a Grid,
     mass: f64,
     /// Sum Σρ.
     total: f64,
@@ -35,10 +49,9 @@ pub(super) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn new(grid: &'a Grid, mass: f64, rho: &[f64], state: AtState<'a>) -> Self {
+    pub(super) fn new(mass: f64, rho: &[f64], state: AtState<'a>) -> Self {
         let total: f64 = rho.iter().sum();
         Self {
-            grid,
             mass,
             total,
             shares: rho.iter().map(|r| r / total).collect(),
@@ -49,10 +62,11 @@ impl<'a> Prepared<'a> {
 
     fn potential(&self) -> &[f64] {
         self.potential.get_or_init(|| {
-            let mut potential = match &self.state {
-                AtState::Lines(lines) => {
+            let mut potential: Vec<f64> = match &self.state {
+                AtState::Lines(slices, lines) => {
                     let axes: Vec<_> = lines.iter().map(Line::potential).collect();
-                    sum_of_axes(&axes)
+                    let sum = slices.spread(&axes);
+                    sum.iter().map(|p| slices.weight() * p).collect()
                 }
                 AtState::Entropic(at) => at.potential().iter().map(|p| 0.5 * p).collect(),
             };
@@ -67,7 +81,7 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// Fails where mass would fall into a gap of the target, at which f has a kink.
     pub(super) fn hessian(&self, v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
-        let AtState::Lines(lines) = &self.state else {
+        let AtState::Lines(slices, lines) = &self.state else {
             return Ok(None);
         };
         check::length("the rows of a batch", v.nrows(), self.shares.len())?;
@@ -86,7 +100,7 @@ impl<'a> Prepared<'a> {
             let sum: f64 = column.iter().sum();
             let pairs = column.iter().zip(&self.shares);
             let tangent: Vec<f64> = pairs.map(|(v, a)| v - a * sum).collect();
-            let curved = self.second_variation(&forms, &tangent);
+            let curved = second_variation(slices, &forms, &tangent);
             let centre = dot(&curved, &self.shares) + dot(phi, &column);
             let entries = product.col_as_slice_mut(j).iter_mut();
             for (out, (c, phi)) in entries.zip(curved.iter().zip(phi)) {
@@ -95,25 +109,27 @@ impl<'a> Prepared<'a> {
         }
         Ok(Some(product))
     }
+}
 
-    /// Returns F″ζ, given the forms of all axes.
-    fn second_variation(&self, forms: &[EdgeForm], zeta: &[f64]) -> Vec<f64> {
-        let axes = self.grid.axes().iter().zip(forms).enumerate();
-        let products = axes.map(|(d, (axis, form))| {
-            let along = marginal(zeta, axis.cells, self.grid.stride(d));
-            let mut product = vec![0.0; axis.cells];
-            form.apply(&along, &mut product);
-            product
-        });
-        sum_of_axes(&products.collect::<Vec<_>>())
-    }
+/// Returns F″ζ, given the forms of all lines.
+fn second_variation(slices: &Slices, forms: &[EdgeForm], zeta: &[f64]) -> Vec<f64> {
+    let lines = slices.project(zeta);
+    let products = lines.iter().zip(forms).map(|(along, form)| {
+        let mut product = vec![0.0; along.len()];
+        form.apply(along, &mut product);
+        product
+    });
+    let sum = slices.spread(&products.collect::<Vec<_>>());
+    sum.iter().map(|c| slices.weight() * c).collect()
 }
 
 impl Misfit for Prepared<'_> {
     fn value(&self) -> f64 {
         self.mass
             * match &self.state {
-                AtState::Lines(lines) => lines.iter().map(Line::value).sum(),
+                AtState::Lines(slices, lines) => {
+                    slices.weight() * lines.iter().map(Line::value).sum::<f64>()
+                }
                 AtState::Entropic(at) => 0.5 * at.cost,
             }
     }
@@ -132,7 +148,7 @@ impl Misfit for Prepared<'_> {
 
     fn rounding(&self) -> f64 {
         match &self.state {
-            AtState::Lines(_) => 0.0,
+            AtState::Lines(..) => 0.0,
             // The cost is a small difference of its terms.
             AtState::Entropic(at) => 0.5 * self.mass * f64::EPSILON * at.size,
         }
