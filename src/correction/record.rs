@@ -90,8 +90,8 @@ impl Record {
     /// Returns whether θ is out of reach of the latest survey.
     pub(super) fn is_far(&self, theta: &[f64]) -> bool {
         let reach = FAR * self.options.displacement;
-        let pairs = self.scaled(theta).into_iter().zip(&self.centre);
-        pairs.into_iter().any(|(t, c)| (t - c).abs() > reach)
+        let mut pairs = self.scaled(theta).into_iter().zip(&self.centre);
+        pairs.any(|(t, c)| (t - c).abs() > reach)
     }
 
     /// Returns θ in units of the sizes of the parameters.

@@ -9,19 +9,21 @@ const ATTEMPTS: [f64; 4] = [1.0, -1.0, 0.5, -0.5];
 
 impl Run<'_> {
     /// Records a simulation for the regression, if there is one, and returns whether simulations around it were made as well.
-    /// They are made around a starting point, and around a `settled` iterate that is far from those before. Returns the objection
-    /// of the simulator if it rejects all displacements of a parameter at the starting point.
+    /// They are made around a starting point, and where the iterates come to rest far from those before: `step` is the size of
+    /// the last step, if it was taken in full. Returns the objection of the simulator if it rejects all displacements of a
+    /// parameter at the starting point.
     pub(super) fn learn(
         &mut self,
         at: &Evaluated,
-        settled: bool,
+        step: Option<f64>,
     ) -> Result<std::result::Result<bool, String>> {
         let Geometry::Regression(options) = self.setting.geometry else {
             return Ok(Ok(false));
         };
         let first = self.record.is_empty();
         // A deterministic simulator needs no survey: the iterates close in on the solution, and the spline follows them.
-        let again = settled && self.record.random && self.record.is_far(&at.theta);
+        let rests = step.is_some_and(|step| step < options.displacement);
+        let again = rests && self.record.random && self.record.is_far(&at.theta);
         let surveys = first || again;
         let mut objection = None;
         if surveys {

@@ -341,7 +341,8 @@ fn displacements_that_the_simulator_rejects_are_turned_round() {
         simulator.calls.lock().unwrap()[1..3],
         [vec![0.94, 0.0], vec![0.74, 0.0]]
     );
-    assert_eq!(report.simulations, 3 + 4);
+    // The start, both displacements and the one rejected, the answer, and its confirmation.
+    assert_eq!(report.simulations, 6);
     let error = run(&[3.0, 0.0], 2).unwrap_err();
     assert!(matches!(error, Error::NoStart { .. }), "{error}");
 }
