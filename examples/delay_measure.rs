@@ -288,18 +288,25 @@ fn draw(simulator: &Occupations<'_>, fit: &Fit) -> Result<Page, Failure> {
         ("start", simulated(&START)?),
         ("estimate", simulated(&fit.second.theta)?),
     ];
+    let marginal = |rho: &[f64]| grid.marginal(rho, &[0, 1]);
+    // The charts share a colour scale, so that equal colours mean equal densities.
+    let mut largest = 0.0_f64;
+    for (_, rho) in &panels {
+        largest = marginal(rho)?.into_iter().fold(largest, f64::max);
+    }
+    let [x, y] = [0, 1].map(|d| grid.axes()[d]);
     for (name, rho) in &panels {
-        let [x, y] = [0, 1].map(|d| grid.axes()[d]);
         let field = Field2 {
             x: [x.lower, x.upper],
             y: [y.lower, y.upper],
             shape: [x.cells, y.cells],
-            values: grid.marginal(rho, &[0, 1])?,
+            values: marginal(rho)?,
         };
         let chart = Chart::new(name)
             .labels("x(t)", "x(t − τ)")
             .colour_label("density");
-        page = page.chart(chart.heat(field, Palette::Sequential));
+        let chart = chart.heat(field, Palette::Sequential);
+        page = page.chart(chart.colour_range(0.0, largest));
     }
     Ok(page.chart(errors(fit)))
 }

@@ -60,7 +60,7 @@ impl Run<'_> {
             Ok(simulated) => simulated,
             Err(objection) => return Ok(Outcome::Rejected(objection)),
         };
-        if let Err(objection) = self.learn(&current, false)? {
+        if let Err(objection) = self.learn(&current, None)? {
             return Ok(Outcome::Rejected(objection));
         }
         let mut window = Window::default();
@@ -75,30 +75,15 @@ impl Run<'_> {
                 }
                 Err(_) => return Ok(Outcome::Ended(Stop::Averaged)),
             };
-            let step: Vec<f64> = next
-                .theta
-                .iter()
-                .zip(&current.theta)
-                .map(|(b, a)| b - a)
-                .collect();
-            let relative = self.setting.relative(&current.theta, &step);
+            let relative = self.note((iteration, distance), &current.theta, &next.theta, observer);
             let relative_step = largest(&relative);
             let capped = relative_step >= options.cap * (1.0 - ROUNDING);
-            let iterate = Iterate {
-                iteration,
-                theta: current.theta.clone(),
-                step,
-                distance,
-                relative_step,
-            };
-            observer(&iterate);
-            self.report.history.push(iterate);
-            self.report.theta.clone_from(&next.theta);
             if relative_step <= options.tolerance && whole {
                 return Ok(Outcome::Ended(Stop::Converged));
             }
             let whole = whole && !capped;
-            let surveyed = self.learn(&next, whole)?.unwrap_or(false);
+            let settled = whole.then_some(relative_step);
+            let surveyed = self.learn(&next, settled)?.unwrap_or(false);
             // Shortened steps are no evidence of a fluctuation, and a survey changes Z.
             if whole && !surveyed {
                 window.add(relative, &next.theta);
@@ -111,6 +96,29 @@ impl Run<'_> {
             current = next;
         }
         Ok(Outcome::Ended(Stop::Iterations))
+    }
+
+    /// Adds the step from one iterate to the next to the report, and returns it in units of the parameters' sizes.
+    fn note(
+        &mut self,
+        (iteration, distance): (usize, f64),
+        theta: &[f64],
+        next: &[f64],
+        observer: &mut dyn FnMut(&Iterate),
+    ) -> Vec<f64> {
+        let step: Vec<f64> = next.iter().zip(theta).map(|(b, a)| b - a).collect();
+        let relative = self.setting.relative(theta, &step);
+        let iterate = Iterate {
+            iteration,
+            theta: theta.to_vec(),
+            step,
+            distance,
+            relative_step: largest(&relative),
+        };
+        observer(&iterate);
+        self.report.history.push(iterate);
+        self.report.theta = next.to_vec();
+        relative
     }
 
     /// Averages the window once it is full, and returns whether it was averaged. A window that drifts is doubled. A

@@ -20,6 +20,15 @@ const RANDOM: f64 = 1e-8;
 /// Distance from the centre of a survey, in its displacements, that is out of its reach.
 const FAR: f64 = 2.0;
 
+/// Share of noise in Z above which a survey with larger displacements is worth its simulations.
+//
+// Noise E in Z shortens the steps to the part ZᵀMZ/(ZᵀMZ + EᵀME). Below one half the iterates contract so slowly that a dozen of
+// them show neither their drift nor their spread.
+const BLURRED: f64 = 0.5;
+
+/// Largest number of doublings of the displacements.
+const DOUBLINGS: u32 = 3;
+
 /// Simulations since the starting point.
 pub(super) struct Record {
     options: Regression,
@@ -35,13 +44,18 @@ pub(super) struct Record {
     survey: Range<usize>,
     /// Point around which the latest survey was made, in the units.
     centre: Vec<f64>,
-    /// Whether the last regression found that the simulator is random.
-    pub(super) random: bool,
+    /// Displacement of the latest survey, relative to the sizes of the parameters.
+    displacement: f64,
+    doublings: u32,
+    /// Whether the last regression found that the simulator is random, and that Z consists of its noise.
+    random: bool,
+    blurred: bool,
 }
 
 impl Record {
     pub(super) fn new(options: Regression, units: Vec<f64>) -> Self {
         Self {
+            displacement: options.displacement,
             options,
             units,
             points: Vec::new(),
@@ -49,7 +63,9 @@ impl Record {
             lifted: Vec::new(),
             survey: 0..0,
             centre: Vec::new(),
+            doublings: 0,
             random: false,
+            blurred: false,
         }
     }
 
@@ -72,8 +88,23 @@ impl Record {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.points.is_empty()
+    /// Returns the relative displacement for a survey around θ, if there should be one. `step` is the relative size of the last
+    /// step, if it was taken in full.
+    pub(super) fn plan(&mut self, theta: &[f64], step: Option<f64>) -> Option<f64> {
+        if self.points.is_empty() {
+            return Some(self.displacement);
+        }
+        // A deterministic simulator needs no other survey: the iterates close in on the solution, and the spline follows them.
+        let rests = step.is_some_and(|step| step < self.displacement);
+        if !rests || !self.random {
+            return None;
+        }
+        let blurred = self.blurred && self.doublings < DOUBLINGS;
+        if blurred {
+            self.doublings += 1;
+            self.displacement *= 2.0;
+        }
+        (blurred || self.is_far(theta)).then_some(self.displacement)
     }
 
     /// Begins a survey around θ. The simulations of the survey before may be dropped from now on.
@@ -88,10 +119,10 @@ impl Record {
     }
 
     /// Returns whether θ is out of reach of the latest survey.
-    pub(super) fn is_far(&self, theta: &[f64]) -> bool {
-        let reach = FAR * self.options.displacement;
-        let pairs = self.scaled(theta).into_iter().zip(&self.centre);
-        pairs.into_iter().any(|(t, c)| (t - c).abs() > reach)
+    fn is_far(&self, theta: &[f64]) -> bool {
+        let reach = FAR * self.displacement;
+        let mut pairs = self.scaled(theta).into_iter().zip(&self.centre);
+        pairs.any(|(t, c)| (t - c).abs() > reach)
     }
 
     /// Returns θ in units of the sizes of the parameters.
@@ -109,10 +140,10 @@ impl Record {
         let (n, p) = (self.points.len(), self.units.len());
         let points = Mat::from_fn(n, p, |i, j| self.points[i][j]);
         let at = self.scaled(theta);
-        // The affine part of the spline takes up constants, so that defects have the slope of the simulations.
-        let (defects, lifted) = (columns(&self.defects), columns(&self.lifted));
+        let (defects, lifted) = (differences(&self.defects), differences(&self.lifted));
         let slope = slope(points.as_ref(), defects.as_ref(), lifted.as_ref(), &at);
         self.random = slope.smoothing.is_some_and(|s| s > RANDOM);
+        self.blurred = slope.blur > BLURRED;
         let mut z = slope.z;
         for j in 0..p {
             let unit = -self.units[j];
@@ -140,4 +171,10 @@ impl Record {
 fn columns(vectors: &[Vec<f64>]) -> Mat<f64> {
     let rows = vectors.first().map_or(0, Vec::len);
     Mat::from_fn(rows, vectors.len(), |i, j| vectors[j][i])
+}
+
+/// Returns the matrix of the differences to the last vector, which have the same slope, and no rounding errors of a common part.
+fn differences(vectors: &[Vec<f64>]) -> Mat<f64> {
+    let last = vectors.last().map_or(&[][..], Vec::as_slice);
+    Mat::from_fn(last.len(), vectors.len(), |i, j| vectors[j][i] - last[i])
 }

@@ -11,14 +11,16 @@ use crate::error::Result;
 /// deterministic simulator the spline interpolates, and the iteration converges superlinearly, as with Broyden's method. For a
 /// random one, all simulations are averaged, and fluctuating iterates do not destroy Z, as they do in Broyden's method.
 ///
-/// If the simulator is random, and its iterates come to rest further from the starting point than the displacements reach,
-/// p more simulations are made around them.
+/// If the simulator is random, p more simulations are made where the iterates come to rest further from the starting point than
+/// the displacements reach. If Z is found to consist mostly of noise, they are made with displacements twice as large, up to three
+/// times in a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Regression {
     /// Displacement of a parameter in the first simulations, relative to its size (see
     /// [`Options::scale`](super::Options::scale)): 0.1 by default.
     ///
-    /// Choose it as large as the simulator is smooth: the noise in Z falls in proportion.
+    /// Choose it as large as the simulator is smooth: the noise in Z falls in proportion. Its effect on the data should exceed the
+    /// noise.
     pub displacement: f64,
     /// Largest number of simulations in the regression: 100 by default. The latest are kept, and those around the starting
     /// point.

@@ -32,6 +32,8 @@ pub(super) struct Slope {
     /// Smoothing λ relative to the largest eigenvalue of the kernel, or None if there are no more points than the affine map
     /// needs.
     pub(super) smoothing: Option<f64>,
+    /// Largest share of noise in the square of a column of the linear regression, in the metric; 0 if it is unknown.
+    pub(super) blur: f64,
 }
 
 /// Returns the derivative at `x` of the spline through points, the rows of an n × p matrix, with the columns of `values`. The
@@ -53,6 +55,7 @@ pub(super) fn slope(
         return Slope {
             z: product(values, trend.slopes.transpose()),
             smoothing: None,
+            blur: 0.0,
         };
     };
     // The affine map fits h − K c − λ c, so that its slope is X⁺(h − K c − λ c) for the centred points X. The gradient of
@@ -69,6 +72,7 @@ pub(super) fn slope(
     Slope {
         z: affine + product(c.as_ref(), gradient.as_ref()),
         smoothing: Some(smoother.relative),
+        blur: smoother.blur(&trend, lifted),
     }
 }
 
@@ -112,6 +116,8 @@ struct Smoother {
     lambda: f64,
     /// λ relative to the largest eigenvalue.
     relative: f64,
+    /// Variance of the noise of a lifted value, summed over its rows.
+    noise: f64,
 }
 
 impl Smoother {
@@ -126,12 +132,32 @@ impl Smoother {
         let energy = |i: usize| amplitudes.col(i).iter().map(|a| a * a).sum::<f64>();
         let energies: Vec<f64> = (0..sizes.len()).map(energy).collect();
         let relative = smoothing(&sizes, &energies);
+        let lambda = relative * largest;
+        // The contrasts have the variances s(κᵢ + λ) with this s, of which sλ is the noise.
+        let scaled = energies
+            .iter()
+            .zip(&sizes)
+            .map(|(e, size)| e / (size.max(0.0) + lambda));
+        let scale = scaled.sum::<f64>() / sizes.len() as f64;
         Some(Self {
             basis,
             sizes,
-            lambda: relative * largest,
+            lambda,
             relative,
+            noise: scale * lambda,
         })
+    }
+
+    /// Returns the largest share of noise in the square of a column of the linear regression H X⁺ᵀ.
+    fn blur(&self, trend: &Trend, lifted: MatRef<'_, f64>) -> f64 {
+        let z = product(lifted, trend.slopes.transpose());
+        let square = |x: &f64| x * x;
+        let share = |j: usize| {
+            let noise = self.noise * trend.slopes.row(j).iter().map(square).sum::<f64>();
+            let all = z.col(j).iter().map(square).sum::<f64>();
+            if noise > 0.0 { noise / all } else { 0.0 }
+        };
+        (0..z.ncols()).map(share).fold(0.0, f64::max)
     }
 
     /// Returns the coefficients c of the spline, one row per row of the values.
@@ -266,5 +292,12 @@ mod tests {
         let error = (square / rows as f64).sqrt();
         assert!(error < 1.3 * noise / (n as f64).sqrt(), "{error}");
         assert!(slope.smoothing.unwrap() > 1e-2);
+        // Columns of unit entries with errors of noise/√n.
+        let share = noise * noise / n as f64;
+        assert!(
+            (slope.blur / share - 1.0).abs() < 0.5,
+            "{} of {share}",
+            slope.blur
+        );
     }
 }

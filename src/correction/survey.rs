@@ -9,28 +9,27 @@ const ATTEMPTS: [f64; 4] = [1.0, -1.0, 0.5, -0.5];
 
 impl Run<'_> {
     /// Records a simulation for the regression, if there is one, and returns whether simulations around it were made as well.
-    /// They are made around a starting point, and around a `settled` iterate that is far from those before. Returns the objection
-    /// of the simulator if it rejects all displacements of a parameter at the starting point.
+    ///
+    /// They are made around a starting point, and, for a random simulator, where the iterates come to rest far from those before
+    /// or with a Z that is mostly noise. `step` is the relative size of the last step, if it was taken in full. Returns the
+    /// objection of the simulator if it rejects all displacements of a parameter at the starting point.
     pub(super) fn learn(
         &mut self,
         at: &Evaluated,
-        settled: bool,
+        step: Option<f64>,
     ) -> Result<std::result::Result<bool, String>> {
-        let Geometry::Regression(options) = self.setting.geometry else {
+        if !matches!(self.setting.geometry, Geometry::Regression(_)) {
             return Ok(Ok(false));
-        };
-        let first = self.record.is_empty();
-        // A deterministic simulator needs no survey: the iterates close in on the solution, and the spline follows them.
-        let again = settled && self.record.random && self.record.is_far(&at.theta);
-        let surveys = first || again;
-        let mut objection = None;
-        if surveys {
-            objection = self.survey(options.displacement, at)?;
         }
+        let plan = self.record.plan(&at.theta, step);
+        let objection = match plan {
+            Some(displacement) => self.survey(displacement, at)?,
+            None => None,
+        };
         self.record.add(&at.theta, &at.defect);
         Ok(match objection {
-            Some(reason) if first => Err(reason),
-            _ => Ok(surveys),
+            Some(reason) if self.report.history.is_empty() => Err(reason),
+            _ => Ok(plan.is_some()),
         })
     }
 

@@ -55,7 +55,8 @@ fn corrections_without_a_model_check_their_input() {
         ..Regression::default()
     };
     let (good, data) = (Regression::default(), [1.0, 2.0, 0.0]);
-    let table: &[(Regression, &[f64], &[&[f64]], &str, &str)] = &[
+    type Row<'a> = (Regression, &'a [f64], &'a [&'a [f64]], &'a str, &'a str);
+    let table: &[Row<'_>] = &[
         (displaced(0.0), &data, &[&[0.5]], "Option", "displacement"),
         (displaced(-0.1), &data, &[&[0.5]], "Option", "displacement"),
         (
