@@ -65,7 +65,8 @@ fn redrawn(problem: &Problem, seed: u64) -> Clouds {
     clouds
         .map(|(cloud, index)| {
             let count = cloud.len() / d;
-            let chosen = random::uniform(count, (0.0, count as f64), seed ^ index << 40);
+            let chosen =
+                random::uniform(count, (0.0, count as f64), seed.wrapping_add(index << 40));
             let chosen = chosen.into_iter().map(|u| (u as usize).min(count - 1));
             chosen.flat_map(|n| &cloud[n * d..][..d]).copied().collect()
         })

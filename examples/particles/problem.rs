@@ -1,8 +1,8 @@
 //! Models, data and starts.
 
 use pullback::loss::{KernelDiscrepancy, SlicedTransport, Snapshots};
-use pullback::models::{Ensemble, Paths, PushForward};
-use pullback::{Loss, Model, Result, random};
+use pullback::models::{Diffusion, Draws, Ensemble, Map as _, Paths, PushForward};
+use pullback::{Cpu, Loss, Model, Result};
 
 use crate::equations::{D, Ornstein, Wells};
 use crate::options::Options;
@@ -55,7 +55,7 @@ impl Problem {
     /// The clouds of the model at θ, one after the other.
     pub fn clouds(&self, theta: &[f64]) -> Result<Vec<f64>> {
         let mut rho = vec![0.0; self.model.state_dim()];
-        self.model.solve(theta, &mut rho, pullback::Cpu::shared())?;
+        self.model.solve(theta, &mut rho, Cpu::shared())?;
         Ok(rho)
     }
 
@@ -101,10 +101,7 @@ pub fn ornstein(options: &Options) -> Result<Problem> {
     (0..D).for_each(|i| start[i * D + i] = -1.0);
     let entries = (0..D).flat_map(|i| (0..D).map(move |j| format!("A{}{}", i + 1, j + 1)));
     let rest = ["c", "ln s"].map(|name| (1..=D).map(move |i| format!("{name}{i}")));
-    let data = clouds(options, &truth, |count, seed| {
-        let paths = ornstein_paths()?;
-        PushForward::new(paths, raw(&ornstein_paths()?, count, seed)?)
-    })?;
+    let data = clouds(options, &truth, ornstein_paths)?;
     Ok(Problem {
         name: "Ornstein-Uhlenbeck",
         names: entries.chain(rest.into_iter().flatten()).collect(),
@@ -131,10 +128,7 @@ pub fn wells(options: &Options) -> Result<Problem> {
         Ok(Box::new(Snapshots::new(losses.collect::<Result<_>>()?)))
     };
     let truth = vec![2.0, 0.0, 0.2, 0.7_f64.ln()];
-    let data = clouds(options, &truth, |count, seed| {
-        let paths = wells_paths()?;
-        PushForward::new(paths, raw(&wells_paths()?, count, seed)?)
-    })?;
+    let data = clouds(options, &truth, wells_paths)?;
     Ok(Problem {
         name: "two wells",
         names: ["a", "ln b", "c", "ln s"].map(String::from).into(),
@@ -150,27 +144,19 @@ pub fn wells(options: &Options) -> Result<Problem> {
     })
 }
 
-/// Independent draws for paths.
-fn raw<D: pullback::models::Diffusion>(
-    paths: &Paths<D>,
-    count: usize,
-    seed: u64,
-) -> Result<pullback::models::Draws> {
-    use pullback::models::Map as _;
-    pullback::models::Draws::raw(count, paths.dims().0, seed)
-}
-
-/// Data: every time has particles of its own.
-fn clouds<D: pullback::models::Diffusion>(
+/// Data: every time has particles of its own, with independent draws.
+fn clouds<E: Diffusion>(
     options: &Options,
     truth: &[f64],
-    model: impl Fn(usize, u64) -> Result<Ensemble<D>>,
+    paths: fn() -> Result<Paths<E>>,
 ) -> Result<Clouds> {
     let times = 0..TIMES.len();
     times
         .map(|index| {
-            let seed = random::uniform(1, (0.0, 1e9), options.seed ^ (index as u64 + 1) << 32);
-            let all = model(options.data, seed[0] as u64)?.sample(truth)?;
+            let paths = paths()?;
+            let seed = options.seed.wrapping_add((index as u64 + 1) << 32);
+            let draws = Draws::raw(options.data, paths.dims().0, seed)?;
+            let all = PushForward::new(paths, draws)?.sample(truth)?;
             let size = all.len() / TIMES.len();
             Ok(all[index * size..][..size].to_vec())
         })

@@ -89,6 +89,8 @@ impl Finder for Reducer<'_> {
         // condition number of A, and they have its square.
         let (z, dual) = (at.z.matrix()?, root.dual(at.covector)?);
         let prior = prior.as_ref().map(|(p, s)| (p.as_ref(), s.as_slice()));
+        // A metric that sees little of a tangent would make steps along it long, as its length is in the denominator.
+        self.system.least = root.lengths(z.as_ref())?.unwrap_or_default();
         if z.ncols() <= NARROW {
             let lifted = root.lift(z.as_ref())?;
             check::length("the rows of a lifted batch", lifted.nrows(), dual.len())?;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use faer::{Mat, MatRef};
 
-use super::{Metric, Root, check_covector, check_lifted};
+use super::{Metric, Root, check_batch, check_covector, check_lifted};
 use crate::check;
 use crate::error::{Error, Result};
 use crate::linalg::Backend;
@@ -141,6 +141,22 @@ impl Root for BlocksRoot<'_> {
 
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.each(z, |root| [root.dim(); 2], |root, z| root.apply(z))
+    }
+
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        check_batch(z, self.dim())?;
+        let mut squares = vec![0.0; z.ncols()];
+        for (root, range) in self.entries() {
+            let block = z.subrows(range.start, range.len());
+            let Some(lengths) = root.lengths(block)? else {
+                return Ok(None);
+            };
+            squares
+                .iter_mut()
+                .zip(lengths)
+                .for_each(|(s, l)| *s += l * l);
+        }
+        Ok(Some(squares.into_iter().map(f64::sqrt).collect()))
     }
 
     fn dual(&self, c: &[f64]) -> Result<Vec<f64>> {

@@ -139,6 +139,17 @@ pub trait Root: Send + Sync {
         None
     }
 
+    /// Returns lengths of the columns of Z that are at least those in the metric, if the metric sees so little of some tangents that
+    /// their lengths in it are accidents. Damping, and steps of least norm, then count with these. None means that all columns
+    /// count with their lengths in the metric.
+    ///
+    /// # Errors
+    /// Fails if the batch does not have k rows.
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        let _ = z;
+        Ok(None)
+    }
+
     /// Returns the size of L, if it may change by orders of magnitude along a run, as that of a likelihood does with its noise
     /// levels. None means that it hardly changes.
     fn size(&self) -> Option<f64> {

@@ -61,6 +61,11 @@ impl Root for ScaledRoot<'_> {
         self.root.size().map(|size| self.weight * size)
     }
 
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        let lengths = self.root.lengths(z)?;
+        Ok(lengths.map(|lengths| lengths.iter().map(|l| self.weight * l).collect()))
+    }
+
     fn lower_batch(&self, y: Mat<f64>) -> Result<Batch> {
         let mut lowered = self.root.lower_batch(y)?;
         lowered.scale(self.weight)?;

@@ -103,6 +103,15 @@ impl Root for Shaped<'_> {
         self.root.size()
     }
 
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        self.check("a tangent to measure", z.nrows(), self.dim())?;
+        let lengths = self.root.lengths(z)?;
+        if let Some(lengths) = &lengths {
+            self.check("the lengths of tangents", lengths.len(), z.ncols())?;
+        }
+        Ok(lengths)
+    }
+
     fn apply(&self, z: MatRef<'_, f64>) -> Result<Mat<f64>> {
         self.check("a tangent of the metric", z.nrows(), self.dim())?;
         let product = self.root.apply(z)?;

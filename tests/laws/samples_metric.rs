@@ -195,6 +195,7 @@ fn too_few_potentials_never_make_long_steps() {
             let descent = Descent::new(&model, &loss).metric(&metric);
             let eta = descent.propose(&theta, 0.0).unwrap().eta;
             let ratio = length(&eta) / length(&exact);
+            println!("{seed} {count} {ratio:.2}");
             assert!(ratio < 10.0, "{count} of {} potentials: {ratio}", eta.len());
         }
     }

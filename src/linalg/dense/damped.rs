@@ -21,7 +21,7 @@ const DAMPINGS: usize = 60;
 
 /// Problem min ‖A η + b‖² + λ ‖D η‖² in triangular form, for any number of dampings λ.
 ///
-/// Columns are scaled to unit length, so that pivots and dampings do not depend on the units of the parameters. Undamped, the
+/// Columns are scaled to unit length, or to the part of it that they have of a larger size, so that pivots and dampings do not depend on the units of the parameters. Undamped, the
 /// scaled step of least norm is taken, where pivots below the tolerance count as zero.
 pub(crate) struct DampedLeastSquares {
     tolerance: f64,
@@ -35,7 +35,9 @@ pub(crate) struct DampedLeastSquares {
     r: Vec<f64>,
     /// Rows of the triangle [S | c] with SᵀS = RᵀR + λD².
     s: Vec<f64>,
-    /// Norms of the columns of A.
+    /// Sizes that columns of A count with at least, for the next factorisation. Columns beyond them count with their norms.
+    pub(crate) least: Vec<f64>,
+    /// Norms of the columns of A, or larger sizes that they count with.
     pub(crate) norms: Vec<f64>,
     /// Factors that scale the columns to unit length.
     pub(crate) scale: Vec<f64>,
@@ -63,6 +65,7 @@ impl DampedLeastSquares {
             height: 0,
             r: Vec::new(),
             s: Vec::new(),
+            least: Vec::new(),
             norms: Vec::new(),
             scale: Vec::new(),
             weights: Vec::new(),
@@ -135,6 +138,9 @@ impl DampedLeastSquares {
     }
 
     fn set_scale(&mut self) {
+        for (norm, least) in self.norms.iter_mut().zip(&self.least) {
+            *norm = norm.max(*least);
+        }
         // The reciprocal of a subnormal number may overflow.
         let inverse = |n: &f64| if n.is_normal() { n.recip() } else { 1.0 };
         self.scale.clear();

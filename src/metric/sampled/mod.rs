@@ -37,7 +37,7 @@ type Field<'a> = Box<dyn Fn(&[f64], &mut [f64]) + Sync + 'a>;
 /// is. Losses on clouds name this metric as their own.
 ///
 /// With fewer potentials than parameters some combinations of the parameters have length zero. A direction by
-/// [`LeastSquares`](crate::direction::LeastSquares) does not move along them, so that it stays short. Take at least twice as many
+/// [`LeastSquares`](crate::direction::LeastSquares) takes the step of least motion of the particles, so that it stays short. Take at least twice as many
 /// potentials as parameters.
 ///
 /// ```
@@ -232,6 +232,13 @@ impl Root for Projection {
         let mut lowered = product(self.basis.as_ref(), y);
         lowered /= faer::Scale(self.scale);
         Ok(lowered)
+    }
+
+    /// Returns ‖vₙ‖/√N, the lengths of the motions of labelled particles.
+    fn lengths(&self, z: MatRef<'_, f64>) -> Result<Option<Vec<f64>>> {
+        check_batch(z, self.dim())?;
+        let columns = z.col_iter();
+        Ok(Some(columns.map(|v| v.norm_l2() / self.scale).collect()))
     }
 
     /// Returns √N Qᵀc, for which Lᵀ√N Qᵀc = QQᵀc = Pc.

@@ -164,7 +164,9 @@ impl<M: Map> PushForward<M> {
         let layout = self.layout();
         let index = check::first_not_finite(rho).unwrap_or(0);
         let n = index / layout.space % layout.particles;
-        self.watch_particle(n, theta, 0)
+        // A watch of its own, which has seen no evaluation that was all right.
+        let outcome = Watch::new().check(&self.particle(n), theta, 0);
+        outcome.map_err(Error::from)
     }
 
     /// Checks the map of a particle that took these branches, unless they are known.
