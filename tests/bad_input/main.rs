@@ -28,6 +28,7 @@ mod measure;
 mod mixture;
 mod model;
 mod multistart;
+mod optimisers;
 mod saved;
 mod second_order;
 mod sketch;
