@@ -1,7 +1,7 @@
 //! Who takes part: natural gradients in every metric, and the optimisers that know no metric.
 
 use pullback::direction::{
-    Adam, Auto, ConjugateGradient, Gradient, LeastSquares, Lbfgs, Momentum, Newton, NonlinearCg,
+    Adam, Auto, ConjugateGradient, Gradient, Lbfgs, LeastSquares, Momentum, Newton, NonlinearCg,
 };
 use pullback::step::{Armijo, Decaying, Fixed, StrongWolfe, TrustRatio};
 use pullback::{Direction, Result, StepRule};

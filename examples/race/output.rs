@@ -49,7 +49,9 @@ impl Lap {
 
     /// Where and why a run ended that did not reach the last goal, or the rate of one that did.
     fn ending(&self) -> String {
-        let rate = self.rate.map_or(String::new(), |rate| format!("rate {rate:.0e}"));
+        let rate = self
+            .rate
+            .map_or(String::new(), |rate| format!("rate {rate:.0e}"));
         if self.reached[GOALS.len() - 1].is_some() {
             return rate;
         }

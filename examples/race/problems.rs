@@ -21,7 +21,12 @@ pub enum Which {
 }
 
 impl Which {
-    pub const ALL: [Self; 4] = [Self::Mixture, Self::Lorenz, Self::Darcy, Self::LotkaVolterra];
+    pub const ALL: [Self; 4] = [
+        Self::Mixture,
+        Self::Lorenz,
+        Self::Darcy,
+        Self::LotkaVolterra,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -86,10 +91,7 @@ fn density_losses(grid: &Grid, data: &[f64]) -> Result<Vec<Named<Box<dyn Loss>>>
     };
     Ok(vec![
         ("L²", Box::new(L2Misfit::new(grid, data())?)),
-        (
-            "KL",
-            Box::new(Divergence::kullback_leibler(grid, data())?),
-        ),
+        ("KL", Box::new(Divergence::kullback_leibler(grid, data())?)),
         ("H⁻¹", Box::new(SobolevMisfit::new(grid, -1.0, data())?)),
         (
             "½W₂²",
@@ -181,7 +183,9 @@ fn darcy(cells: usize) -> Result<Problem> {
     let measured = model.observe(&wells)?;
     let mut data = measured.apply_to(Side::Plain, &model.pressures(&truth)?)?;
     let errors = random::normal(data.len(), 1, 2);
-    data.iter_mut().zip(errors).for_each(|(d, e)| *d += 0.01 * e);
+    data.iter_mut()
+        .zip(errors)
+        .for_each(|(d, e)| *d += 0.01 * e);
     let noise = Noise::uniform(data.len(), 0.01)?;
     Ok(Problem {
         name: "darcy",

@@ -4,8 +4,10 @@ mod attempt;
 mod carried;
 mod counts;
 mod curvature;
+mod derivative;
 mod escape;
 mod history;
+mod linearise;
 mod linearised;
 mod memory;
 mod point;
@@ -22,6 +24,7 @@ mod search;
 mod step_norm;
 mod stop;
 mod stopping;
+mod trials;
 mod uncertainty;
 
 pub(crate) use self::carried::Carried;

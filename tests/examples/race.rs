@@ -23,9 +23,8 @@ fn rows(problem: &str) -> Vec<Value> {
 
 /// Steps to a goal of the row with this loss, method and metric.
 fn steps(rows: &[Value], [loss, method, metric]: [&str; 3], goal: &str) -> Option<u64> {
-    let wanted = |row: &&Value| {
-        row["loss"] == loss && row["method"] == method && row["metric"] == metric
-    };
+    let wanted =
+        |row: &&Value| row["loss"] == loss && row["method"] == method && row["metric"] == metric;
     let row = rows.iter().find(wanted);
     let row = row.unwrap_or_else(|| panic!("no row {loss}, {method}, {metric}"));
     row[goal]["steps"].as_u64()
@@ -62,7 +61,10 @@ fn every_method_that_adapts_finds_the_field() {
 #[test]
 fn nonsense_is_refused_with_a_sentence() {
     let table: &[(&str, &str)] = &[
-        ("--problem heat", "none of mixture, lorenz, darcy, lotka-volterra"),
+        (
+            "--problem heat",
+            "none of mixture, lorenz, darcy, lotka-volterra",
+        ),
         ("--seconds 0", "not a positive number"),
         ("--seconds", "--seconds needs a value"),
         ("--steps 3", "unknown option `--steps`"),
