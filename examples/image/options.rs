@@ -22,9 +22,9 @@ Classifies small pictures by a network with one hidden layer, fitted in several 
 usage: image [options]
   --fashion DIR  fit the clothes of Fashion-MNIST in this folder, as Debian's package dataset-fashion-mnist installs them
   --samples N    [1797, quick 400]   largest number of digits, a fifth of them held out; of clothes, five times as many are fitted
-  --hidden N     [16, quick 8]       units of the hidden layer
+  --hidden N     [16]                units of the hidden layer
   --epochs N     [30, quick 10]      epochs of the methods on batches
-  --steps N      [20, quick 10]      steps of the methods on all samples
+  --steps N      [20, quick 15]      steps of the methods on all samples
   --seed N       [1]                 seed of the initial weights and of the batches
   --out DIR      [out/image]         folder for the pictures and the table
   --quick        fit few samples, in seconds

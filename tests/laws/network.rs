@@ -331,7 +331,7 @@ fn kronecker_factors_are_those_of_their_definition() {
             let gradient = z.pull_back(covector).unwrap();
             // The last input is 1, so that the last column is δ.
             let delta = &gradient[range.clone()][outputs * (inputs - 1)..];
-            sum += 0.5 * column(delta) * column(delta).transpose();
+            sum += 0.5 * (column(delta) * column(delta).transpose());
             let first = gradient[range.start] / delta[0];
             mean += first * first / 60.0;
         }

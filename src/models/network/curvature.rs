@@ -3,8 +3,8 @@
 use faer::{Mat, MatRef};
 
 use super::Network;
+use super::blocks::sum_over;
 use super::pass::{Pass, hadamard, mapped};
-use super::sensitivity::sum_over;
 use crate::error::Result;
 use crate::linalg::{add_product, product};
 use crate::model::adjoint::StateCurvature;

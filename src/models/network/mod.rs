@@ -1,6 +1,7 @@
 //! Networks: explicit models whose state is the outputs at many samples.
 
 mod activation;
+mod blocks;
 mod curvature;
 mod labelled;
 mod layer;
@@ -14,8 +15,9 @@ use std::ops::Range;
 
 use faer::Mat;
 
+use self::blocks::passes;
 use self::layer::Layer;
-use self::sensitivity::{Derivative, passes};
+use self::sensitivity::Derivative;
 use crate::check;
 use crate::curvature::Group;
 use crate::error::Result;

@@ -1,14 +1,13 @@
 //! Derivative of the outputs of a network, by passes with blocks of samples.
 
 use faer::{Mat, MatRef};
-use rayon::prelude::*;
 
 use super::Network;
+use super::blocks::{passes, sum_over};
 use super::curvature::Curved;
 use super::pass::Pass;
-use crate::check;
 use crate::error::Result;
-use crate::linalg::{Batch, SHARED, in_pool, product, share_columns};
+use crate::linalg::{Batch, product, share_columns};
 use crate::model::adjoint::{Kronecker, Sensitivity, StateCurvature};
 
 /// Derivative ∂ρ/∂θ of the outputs of a network.
@@ -30,51 +29,6 @@ impl<'a> Derivative<'a> {
     pub(super) fn curved(&self, lambda: &[f64], v: MatRef<'_, f64>) -> Mat<f64> {
         Curved::new(self.network, &self.passes, lambda).product(v)
     }
-}
-
-/// Computes all values of a network, one pass for every block of samples.
-pub(super) fn passes<'a>(network: &'a Network, theta: &'a [f64]) -> Result<Vec<Pass<'a>>> {
-    check::length("θ of the network", theta.len(), network.parameters())?;
-    check::finite("θ of the network", theta)?;
-    let blocks = network.blocks();
-    Ok(in_pool(network.pays(), || {
-        let pass = |samples| Pass::new(network, theta, samples);
-        blocks.into_par_iter().map(pass).collect()
-    }))
-}
-
-/// Returns the matrix whose column j is the sum of `add(block, column j of V)` over all blocks, of this length.
-pub(super) fn sum_over<B: Sync>(
-    blocks: &[B],
-    (length, v): (usize, MatRef<'_, f64>),
-    add: impl Fn(&B, &[f64], &mut [f64]) + Sync,
-) -> Mat<f64> {
-    let v = v.to_owned();
-    let mut out = Mat::zeros(length, v.ncols());
-    // The sum over the blocks is taken in their order, on any number of threads.
-    if blocks.len() == 1 {
-        share_columns(out.as_mut(), |j, column| {
-            if let Some(column) = column.try_as_col_major_mut() {
-                add(&blocks[0], v.col_as_slice(j), column.as_slice_mut());
-            }
-        });
-        return out;
-    }
-    for j in 0..v.ncols() {
-        let terms: Vec<Vec<f64>> = in_pool(true, || {
-            let term = |block: &B| {
-                let mut term = vec![0.0; length];
-                add(block, v.col_as_slice(j), &mut term);
-                term
-            };
-            blocks.par_iter().map(term).collect()
-        });
-        let sum = out.col_as_slice_mut(j);
-        for term in &terms {
-            sum.iter_mut().zip(term).for_each(|(s, t)| *s += t);
-        }
-    }
-    out
 }
 
 impl Sensitivity for Derivative<'_> {
@@ -146,12 +100,5 @@ impl Sensitivity for Derivative<'_> {
             }
         }
         Ok(Some(factors))
-    }
-}
-
-impl Network {
-    /// Returns whether threads pay for a pass with all samples.
-    pub(super) fn pays(&self) -> bool {
-        self.parameters() * self.samples() >= SHARED
     }
 }
