@@ -2,7 +2,8 @@
 
 use faer::{Mat, MatRef};
 
-use super::{Compared, Kernel, Sample, check_state, own_metric, pairs};
+use super::pairs::Pairs;
+use super::{Compared, Kernel, Sample, check_state, own_metric};
 use crate::check;
 use crate::error::Result;
 use crate::linalg::Backend;
@@ -43,8 +44,13 @@ impl KernelDiscrepancy {
     pub fn new(space: usize, data: Vec<f64>, kernel: Kernel) -> Result<Self> {
         kernel.check()?;
         let data = Sample::new(space, data)?;
-        let y = &data.points;
-        let total = pairs::sum(kernel, space, (y, y), (0.0, &mut vec![0.0; y.len()]));
+        let pairs = Pairs {
+            kernel,
+            space,
+            x: &data.points,
+            y: &data.points,
+        };
+        let total = pairs.sum(0.0, &mut vec![0.0; data.points.len()]);
         let own = 0.5 * total / (data.len() as f64).powi(2);
         Ok(Self { data, kernel, own })
     }
@@ -64,14 +70,24 @@ impl KernelDiscrepancy {
         [(n * n).recip(), (n * self.data.len() as f64).recip()]
     }
 
+    /// Returns all pairs among the particles, and with the data.
+    fn pairs<'a>(&'a self, rho: &'a [f64]) -> [Pairs<'a>; 2] {
+        [rho, &self.data.points].map(|y| Pairs {
+            kernel: self.kernel,
+            space: self.data.space,
+            x: rho,
+            y,
+        })
+    }
+
     /// Returns value and gradient.
     fn compare(&self, rho: &[f64]) -> Compared {
-        let (kernel, space, y) = (self.kernel, self.data.space, &self.data.points);
         let [among, between] = self.weights(rho);
+        let [inside, across] = self.pairs(rho);
         let mut covector = vec![0.0; rho.len()];
         // A particle is the first and the second argument of as many pairs: ½ · 2 = 1.
-        let inner = pairs::sum(kernel, space, (rho, rho), (among, &mut covector));
-        let outer = pairs::sum(kernel, space, (rho, y), (-between, &mut covector));
+        let inner = inside.sum(among, &mut covector);
+        let outer = across.sum(-between, &mut covector);
         Compared {
             value: 0.5 * among * inner - between * outer + self.own,
             covector,
@@ -96,14 +112,14 @@ impl Loss for KernelDiscrepancy {
     fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
         self.check(rho)?;
         check::length("the rows of a batch of tangents", v.nrows(), rho.len())?;
-        let (kernel, space, y) = (self.kernel, self.data.space, &self.data.points);
         let [among, between] = self.weights(rho);
+        let [inside, across] = self.pairs(rho);
         let mut out = Mat::zeros(v.nrows(), v.ncols());
         for j in 0..v.ncols() {
             let along: Vec<f64> = v.col(j).iter().copied().collect();
-            let (x, out) = ((rho, along.as_slice()), out.col_as_slice_mut(j));
-            pairs::curvature(kernel, x, (rho, Some(&along)), (among, space), out);
-            pairs::curvature(kernel, x, (y, None), (-between, space), out);
+            let out = out.col_as_slice_mut(j);
+            inside.curvature(among, &along, Some(&along), out);
+            across.curvature(-between, &along, None, out);
         }
         Ok(Some(out))
     }

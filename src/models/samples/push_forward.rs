@@ -2,54 +2,14 @@
 
 use faer::Mat;
 
-use super::blocks::Layout;
+use super::cloud::{Cloud, Map};
 use super::draws::Draws;
 use super::sensitivity::{Derivatives, bend};
-use crate::automatic::{Formula, Scalar, Watch};
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg::{Backend, Operator};
 use crate::model::adjoint::{Sensitivity, explicit_jacobian};
 use crate::model::{Model, Variation};
-
-/// Map x = T(z; θ) of a latent draw z, written once for all scalars.
-///
-/// ```
-/// use pullback::automatic::Scalar;
-/// use pullback::models::Map;
-/// /// Normal distributions on the line: θ = (mean, logarithm of the deviation).
-/// struct Normal;
-/// impl Map for Normal {
-///     fn dims(&self) -> (usize, usize, usize) { (1, 1, 2) }
-///     fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]) {
-///         x[0] = theta[0] + theta[1].exp() * z[0];
-///     }
-/// }
-/// ```
-pub trait Map: Sync {
-    /// Returns (l, d, p): the lengths of the draw z, of the point x in space, and of θ.
-    fn dims(&self) -> (usize, usize, usize);
-
-    /// Writes T(z; θ) to `x`. It has d entries for each of the [snapshots](Self::snapshots), one after the other.
-    ///
-    /// Compute on the calling thread, and assign an entry before you read it. A value read by [`Scalar::value`] carries no
-    /// derivative.
-    fn map<S: Scalar>(&self, z: &[f64], theta: &[S], x: &mut [S]);
-
-    /// Returns the number of points of a particle, such as its positions at several times. The default is 1.
-    fn snapshots(&self) -> usize {
-        1
-    }
-
-    /// Checks that the map is defined at θ. The default accepts every θ.
-    ///
-    /// # Errors
-    /// Fails with the reason if it is not.
-    fn check(&self, theta: &[f64]) -> Result<()> {
-        let _ = theta;
-        Ok(())
-    }
-}
 
 /// Model of a distribution by N particles xₙ = T(zₙ; θ) of fixed draws zₙ.
 ///
@@ -79,9 +39,7 @@ pub trait Map: Sync {
 /// # Ok::<(), pullback::Error>(())
 /// ```
 pub struct PushForward<M> {
-    pub(super) map: M,
-    pub(super) draws: Draws,
-    watch: Watch,
+    cloud: Cloud<M>,
 }
 
 impl<M: Map> PushForward<M> {
@@ -99,20 +57,18 @@ impl<M: Map> PushForward<M> {
             check::option(what, number as f64, number > 0, "give at least 1")?;
         }
         Ok(Self {
-            map,
-            draws,
-            watch: Watch::new(),
+            cloud: Cloud::new(map, draws),
         })
     }
 
     /// Returns the map.
     pub fn map(&self) -> &M {
-        &self.map
+        &self.cloud.map
     }
 
     /// Returns the draws.
     pub fn draws(&self) -> &Draws {
-        &self.draws
+        &self.cloud.draws
     }
 
     /// Returns the clouds at θ, the state of the model.
@@ -120,90 +76,37 @@ impl<M: Map> PushForward<M> {
     /// # Errors
     /// Fails if θ has the wrong length, if the map is not defined at θ, or if a particle is not finite.
     pub fn sample(&self, theta: &[f64]) -> Result<Vec<f64>> {
-        let mut out = vec![0.0; self.layout().state()];
+        let mut out = vec![0.0; self.cloud.layout().state()];
         self.write(theta, &mut out)?;
         Ok(out)
     }
 
-    pub(super) fn layout(&self) -> Layout {
-        Layout {
-            particles: self.draws.count(),
-            space: self.map.dims().1,
-            snapshots: self.map.snapshots(),
-        }
-    }
-
-    /// Returns the map of one particle as a formula.
-    pub(super) fn particle(&self, n: usize) -> Particle<'_, M> {
-        Particle {
-            map: &self.map,
-            z: self.draws.of(n),
-        }
-    }
-
     /// Writes the clouds at θ to `out`.
     fn write(&self, theta: &[f64], out: &mut [f64]) -> Result<()> {
-        check::length("θ", theta.len(), self.map.dims().2)?;
+        let cloud = &self.cloud;
+        check::length("θ", theta.len(), cloud.map.dims().2)?;
         check::finite("θ", theta)?;
-        self.map.check(theta)?;
-        self.evaluate(theta, out);
-        check::finite("the position of a particle", out)
-            .map_err(|failure| self.inspect(theta, out).err().unwrap_or(failure))
-    }
-
-    fn evaluate(&self, theta: &[f64], out: &mut [f64]) {
-        let work = |(): &mut (), n: usize, x: &mut [f64]| {
-            x.fill(f64::NAN);
-            self.map.map(self.draws.of(n), theta, x);
-        };
-        self.layout().columns(out, || (), work);
-    }
-
-    /// Looks for the reason why a particle is not finite in its map.
-    fn inspect(&self, theta: &[f64], rho: &[f64]) -> Result<()> {
-        let layout = self.layout();
-        let index = check::first_not_finite(rho).unwrap_or(0);
-        let n = index / layout.space % layout.particles;
-        // A watch of its own, which has seen no evaluation that was all right.
-        let outcome = Watch::new().check(&self.particle(n), theta, 0);
-        outcome.map_err(Error::from)
-    }
-
-    /// Checks the map of a particle that took these branches, unless they are known.
-    pub(super) fn watch_particle(&self, n: usize, theta: &[f64], branch: u64) -> Result<()> {
-        let outcome = self.watch.check(&self.particle(n), theta, branch);
-        outcome.map_err(Error::from)
-    }
-}
-
-/// Map of one particle, a function of θ.
-pub(super) struct Particle<'a, M> {
-    map: &'a M,
-    z: &'a [f64],
-}
-
-impl<M: Map> Formula for Particle<'_, M> {
-    fn dims(&self) -> (usize, usize) {
-        let (_, space, parameters) = self.map.dims();
-        (space * self.map.snapshots(), parameters)
-    }
-
-    fn values<S: Scalar>(&self, theta: &[S], out: &mut [S]) {
-        self.map.map(self.z, theta, out);
+        cloud.map.check(theta)?;
+        cloud.evaluate(theta, out);
+        check::finite("the position of a particle", out).map_err(|failure| {
+            let (layout, index) = (cloud.layout(), check::first_not_finite(out));
+            let n = index.unwrap_or(0) / layout.space % layout.particles;
+            cloud.inspect(n, theta).err().unwrap_or(failure)
+        })
     }
 }
 
 impl<M: Map> Model for PushForward<M> {
     fn state_dim(&self) -> usize {
-        self.layout().state()
+        self.cloud.layout().state()
     }
 
     fn param_dim(&self) -> usize {
-        self.map.dims().2
+        self.cloud.map.dims().2
     }
 
     fn residual(&self, rho: &[f64], theta: &[f64], out: &mut [f64]) {
-        self.evaluate(theta, out);
+        self.cloud.evaluate(theta, out);
         out.iter_mut().zip(rho).for_each(|(g, r)| *g = r - *g);
     }
 
@@ -212,7 +115,7 @@ impl<M: Map> Model for PushForward<M> {
     }
 
     fn param_jacobian<'a>(&'a self, rho: &'a [f64], theta: &'a [f64]) -> Operator<'a> {
-        match Derivatives::new(self, theta) {
+        match Derivatives::new(&self.cloud, theta) {
             Ok(z) => explicit_jacobian(Box::new(z)),
             Err(_) => Operator::dense(Mat::from_fn(rho.len(), theta.len(), |_, _| f64::NAN)),
         }
@@ -224,7 +127,7 @@ impl<M: Map> Model for PushForward<M> {
         theta: &'a [f64],
         _: &'a dyn Backend,
     ) -> Result<Box<dyn Sensitivity + 'a>> {
-        Ok(Box::new(Derivatives::new(self, theta)?))
+        Ok(Box::new(Derivatives::new(&self.cloud, theta)?))
     }
 
     fn second_derivative(
@@ -234,14 +137,14 @@ impl<M: Map> Model for PushForward<M> {
         along: &Variation<'_>,
     ) -> Option<[Mat<f64>; 2]> {
         // g = ρ − T(z; θ) depends on ρ linearly, and on θ as −T does.
-        let product = bend(self, (theta, along.lambda), along.theta);
+        let product = bend(&self.cloud, (theta, along.lambda), along.theta);
         let in_state = Mat::zeros(rho.len(), along.theta.ncols());
         Some([in_state, -product])
     }
 
     fn diagnose(&self, _: &[f64], theta: &[f64]) -> Result<()> {
         self.sample(theta)?;
-        Derivatives::new(self, theta).map(drop)
+        Derivatives::new(&self.cloud, theta).map(drop)
     }
 
     fn solve(&self, theta: &[f64], rho: &mut [f64], _: &dyn Backend) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Steps of stochastic differential equations.
 
-use super::paths::Diffusion;
+use super::diffusion::Diffusion;
 use crate::automatic::Scalar;
 
 /// Method of the steps of a stochastic differential equation.

@@ -2,7 +2,7 @@
 
 use faer::{Mat, MatRef};
 
-use super::push_forward::{Map, PushForward};
+use super::cloud::{Cloud, Map};
 use crate::automatic::{Slopes, second_derivative};
 use crate::check;
 use crate::error::Result;
@@ -20,7 +20,7 @@ const CHECKED: usize = 8;
 
 /// Derivatives Z of the particles of a push-forward at θ.
 pub(super) struct Derivatives<'a, M> {
-    model: &'a PushForward<M>,
+    cloud: &'a Cloud<M>,
     theta: &'a [f64],
     /// Z, unless it would not fit. Products then differentiate all particles again.
     stored: Option<Mat<f64>>,
@@ -31,16 +31,16 @@ impl<'a, M: Map> Derivatives<'a, M> {
     ///
     /// # Errors
     /// Fails if the map loses a derivative, or if a derivative is not finite.
-    pub(super) fn new(model: &'a PushForward<M>, theta: &'a [f64]) -> Result<Self> {
-        Self::within(model, theta, STORED)
+    pub(super) fn new(cloud: &'a Cloud<M>, theta: &'a [f64]) -> Result<Self> {
+        Self::within(cloud, theta, STORED)
     }
 
     /// Differentiates all particles, and stores Z if it has at most `most` entries.
-    pub(super) fn within(model: &'a PushForward<M>, theta: &'a [f64], most: usize) -> Result<Self> {
-        check::length("θ", theta.len(), model.map().dims().2)?;
-        let layout = model.layout();
+    pub(super) fn within(cloud: &'a Cloud<M>, theta: &'a [f64], most: usize) -> Result<Self> {
+        check::length("θ", theta.len(), cloud.map.dims().2)?;
+        let layout = cloud.layout();
         let mut z = Self {
-            model,
+            cloud,
             theta,
             stored: None,
         };
@@ -48,7 +48,7 @@ impl<'a, M: Map> Derivatives<'a, M> {
             let (mut whole, p) = (vec![0.0; layout.state() * theta.len()], theta.len());
             let workspace = || Slopes::<LANES>::new(p);
             let work = |slopes: &mut Slopes<LANES>, n: usize, out: &mut [f64]| {
-                slopes.at(&model.particle(n), theta, out)
+                slopes.at(&cloud.particle(n), theta, out)
             };
             z.watch(&layout.columns(&mut whole, workspace, work))?;
             check::finite("the derivative of a particle", &whole)?;
@@ -60,7 +60,7 @@ impl<'a, M: Map> Derivatives<'a, M> {
             let mut slopes = Slopes::<LANES>::new(theta.len());
             let first = 0..layout.particles.min(CHECKED);
             let branches: Vec<u64> = first
-                .map(|n| slopes.at(&model.particle(n), theta, &mut local))
+                .map(|n| slopes.at(&cloud.particle(n), theta, &mut local))
                 .collect();
             z.watch(&branches)?;
         }
@@ -76,7 +76,7 @@ impl<'a, M: Map> Derivatives<'a, M> {
             }
             if !known.contains(branch) {
                 known.push(*branch);
-                self.model.watch_particle(n, self.theta, *branch)?;
+                self.cloud.check(n, self.theta, *branch)?;
             }
         }
         Ok(())
@@ -84,14 +84,14 @@ impl<'a, M: Map> Derivatives<'a, M> {
 
     /// Returns buffers for the derivatives of one particle.
     fn workspace(&self) -> (Slopes<LANES>, Vec<f64>, Vec<f64>) {
-        let (entries, p) = (self.model.layout().entries(), self.theta.len());
+        let (entries, p) = (self.cloud.layout().entries(), self.theta.len());
         (Slopes::new(p), vec![0.0; entries * p], vec![0.0; entries])
     }
 }
 
 impl<M: Map> Sensitivity for Derivatives<'_, M> {
     fn state_dim(&self) -> usize {
-        self.model.layout().state()
+        self.cloud.layout().state()
     }
 
     fn param_dim(&self) -> usize {
@@ -107,13 +107,13 @@ impl<M: Map> Sensitivity for Derivatives<'_, M> {
         if let Some(z) = &self.stored {
             return Ok(product(z.as_ref(), v));
         }
-        let layout = self.model.layout();
+        let layout = self.cloud.layout();
         let mut out = vec![0.0; layout.state() * v.ncols()];
         layout.columns(
             &mut out,
             || self.workspace(),
             |(slopes, local, _), n, out| {
-                slopes.at(&self.model.particle(n), self.theta, local);
+                slopes.at(&self.cloud.particle(n), self.theta, local);
                 out.fill(0.0);
                 for (j, out) in out.chunks_exact_mut(layout.entries()).enumerate() {
                     let columns = local.chunks_exact(layout.entries());
@@ -137,12 +137,12 @@ impl<M: Map> Sensitivity for Derivatives<'_, M> {
         if let Some(z) = &self.stored {
             return Ok(product(z.transpose(), w.as_ref()));
         }
-        let (layout, p) = (self.model.layout(), self.param_dim());
+        let (layout, p) = (self.cloud.layout(), self.param_dim());
         let sums = layout.sum(
             p * w.ncols(),
             || self.workspace(),
             |(slopes, local, weights), n, sum| {
-                slopes.at(&self.model.particle(n), self.theta, local);
+                slopes.at(&self.cloud.particle(n), self.theta, local);
                 for (j, sum) in sum.chunks_exact_mut(p).enumerate() {
                     layout.gather(n, w.col_as_slice(j), weights);
                     let columns = local.chunks_exact(layout.entries());
@@ -176,7 +176,7 @@ struct Bent<'z, 'a, M> {
 
 impl<M: Map> StateCurvature for Bent<'_, '_, M> {
     fn terms(&self, v: MatRef<'_, f64>, tangents: MatRef<'_, f64>) -> Result<[Mat<f64>; 2]> {
-        let product = bend(self.z.model, (self.z.theta, &self.weights), v);
+        let product = bend(self.z.cloud, (self.z.theta, &self.weights), v);
         for j in 0..product.ncols() {
             let column = product.col_as_slice(j);
             check::finite("a second derivative of the particles", column)?;
@@ -187,20 +187,20 @@ impl<M: Map> StateCurvature for Bent<'_, '_, M> {
 
 /// Returns Σ λᵢ ∂²ρᵢ/∂θ² V at θ.
 pub(super) fn bend<M: Map>(
-    model: &PushForward<M>,
+    cloud: &Cloud<M>,
     (theta, lambda): (&[f64], &[f64]),
     v: MatRef<'_, f64>,
 ) -> Mat<f64> {
-    let (layout, p) = (model.layout(), theta.len());
-    if v.ncols() == 0 {
-        return Mat::zeros(p, 0);
+    let (layout, p) = (cloud.layout(), theta.len());
+    if v.ncols() == 0 || p == 0 {
+        return Mat::zeros(p, v.ncols());
     }
     let sums = layout.sum(
         p * v.ncols(),
         || vec![0.0; layout.entries()],
         |weights, n, sum| {
             layout.gather(n, lambda, weights);
-            let product = second_derivative(&model.particle(n), theta, weights, v);
+            let product = second_derivative(&cloud.particle(n), theta, weights, v);
             for (j, sum) in sum.chunks_exact_mut(p).enumerate() {
                 let column = product.col_as_slice(j);
                 sum.iter_mut().zip(column).for_each(|(s, c)| *s += c);
@@ -214,11 +214,11 @@ pub(super) fn bend<M: Map>(
 mod tests {
     use faer::Mat;
 
-    use super::{Derivatives, STORED};
+    use super::{Cloud, Derivatives, Map, STORED};
     use crate::automatic::Scalar;
     use crate::error::Result;
     use crate::model::adjoint::Sensitivity;
-    use crate::models::{Draws, Map, PushForward};
+    use crate::models::Draws;
     use crate::random;
 
     /// Two snapshots in the plane with nine parameters, more than a pass has lanes.
@@ -244,9 +244,9 @@ mod tests {
     #[test]
     fn products_are_those_of_the_stored_matrix() -> Result<()> {
         // One full block of particles and a part of another.
-        let model = PushForward::new(Wave, Draws::normal(70, 2, 1)?)?;
+        let cloud = Cloud::new(Wave, Draws::normal(70, 2, 1)?);
         let theta: Vec<f64> = (0..9).map(|i| 0.3 + 0.1 * f64::from(i)).collect();
-        let [stored, streamed] = [STORED, 0].map(|most| Derivatives::within(&model, &theta, most));
+        let [stored, streamed] = [STORED, 0].map(|most| Derivatives::within(&cloud, &theta, most));
         let (stored, streamed) = (stored?, streamed?);
         assert!(stored.stored.is_some() && streamed.stored.is_none());
         let v = random::normal_matrix(9, 3, 2);
