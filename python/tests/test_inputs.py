@@ -205,7 +205,7 @@ SOUND = {
     "maxfev": 200,
     "max_nfev": 200,
 }
-SKIPPED = {"ModelError", "Observation", "Prior", "Posterior", "set_threads", "threads"}
+SKIPPED = {"Combinations", "Curvature", "ModelError", "Observation", "Prior", "Posterior", "set_threads", "threads"}
 PUBLIC = sorted(set(pb.__all__) - {"__version__"} - SKIPPED)
 
 

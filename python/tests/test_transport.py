@@ -77,7 +77,12 @@ def test_a_bump_is_found_from_beyond_the_plateau_of_l2(loss):
 
 def test_in_the_plane_too():
     model = pb.GaussianMixture(PLANE, [(1.0, [0.0, 0.0], 1.0)], free=["mean 0 0", "mean 0 1"])
-    for loss in ("transport", "marginal_transport", "sliced_transport", ("transport", {"epsilon": 0.5, "tolerance": 1e-9, "iterations": 500})):
+    for loss in (
+        "transport",
+        "marginal_transport",
+        "sliced_transport",
+        ("transport", {"epsilon": 0.5, "tolerance": 1e-9, "iterations": 500}),
+    ):
         found = pb.minimize(model, model.predict([4.0, 3.0]), [-1.0, 0.0], loss=loss)
         assert found.success and np.allclose(found.x, [4.0, 3.0], atol=1e-4), loss
 
