@@ -168,7 +168,7 @@ fn run(direction: &dyn Direction, prior: &dyn Prior, bounds: Option<&Bounds>) ->
     descent.run(&[0.0; P], |_| ())
 }
 
-fn nystrom() -> ConjugateGradient {
+fn nystrom() -> ConjugateGradient<'static> {
     ConjugateGradient {
         preconditioner: Preconditioner::Nystrom(Nystrom {
             rank: 6,
