@@ -1,12 +1,14 @@
 //! Directions with a memory in stochastic descents.
 
 use crate::stochastic::Up;
-use pullback::direction::{Finder, Local, Path};
+use crate::support::gap;
+use pullback::direction::{Finder, Kfac, Local, Path};
 use pullback::faer::Mat;
+use pullback::loss::Softmax;
 use pullback::models::{Activation, Labelled, Network};
 use pullback::step::Fixed;
 use pullback::stochastic::Stochastic;
-use pullback::{Direction, Result};
+use pullback::{Descent, Direction, Result, random};
 
 /// Adam (Kingma and Ba 2015) as a direction with a memory, written with the public interface only.
 struct Adam;
@@ -68,4 +70,29 @@ fn a_direction_with_a_memory_keeps_it_from_batch_to_batch() {
     let rho = network.predict(&report.theta).unwrap();
     assert!(items.loss().accuracy(&rho).unwrap() > 0.97, "{report}");
     assert!(report.history[59].mean < 0.1 * report.history[0].mean);
+}
+
+#[test]
+fn a_saved_run_by_kronecker_factors_resumes_with_their_averages() {
+    let inputs = random::normal_matrix(3, 40, 1);
+    let network = Network::new(&inputs, &[4, 3], Activation::Tanh).unwrap();
+    let labels = (0..40).map(|n| (n * n) % 3).collect();
+    let loss = Softmax::new(3, labels).unwrap().mean();
+    let (kfac, step) = (Kfac::default(), Fixed { scale: 0.5 });
+    let descent = Descent::new(&network, &loss).direction(&kfac).step(&step);
+    let mut run = descent.begin(&network.initial(1)).unwrap();
+    for _ in 0..4 {
+        run.step().unwrap();
+    }
+    let mut resumed = descent.resume(&run.saved().unwrap()).unwrap();
+    // A finder without the averages would go elsewhere.
+    let forgetful = descent.propose(run.theta(), 0.0).unwrap();
+    let pairs = run.theta().iter().zip(&forgetful.eta);
+    let fresh: Vec<f64> = pairs.map(|(t, e)| t + 0.5 * e).collect();
+    for k in 0..4 {
+        run.step().unwrap();
+        resumed.step().unwrap();
+        assert_eq!(run.theta(), resumed.theta());
+        assert!(k > 0 || gap(&fresh, run.theta()) > 1e-6);
+    }
 }
