@@ -24,13 +24,6 @@ fn networks() {
     let make = |inputs: &Mat<f64>, widths: &[usize]| Network::new(inputs, widths, Activation::Relu);
     let mut spoiled = inputs.clone();
     spoiled[(1, 2)] = NAN;
-    let theta = network().initial(1);
-    let predict = |theta: &[f64]| network().predict(theta);
-    let mut bad = theta.clone();
-    bad[4] = f64::INFINITY;
-    let huge = vec![1e308; theta.len()];
-    let loss = Softmax::new(2, vec![0; 6]).unwrap();
-    let run = |theta: &[f64]| Descent::new(&network(), &loss).run(theta, |_| ()).map(drop);
     check(vec![
         row("no layers", "Option", "outputs last", || make(&inputs, &[])),
         row("a layer without units", "Option", "at least one", || {
@@ -72,6 +65,19 @@ fn networks() {
         row("a factor NaN", "NotFinite", "factor", || {
             network().output_scales(&[NAN, 1.0])
         }),
+    ]);
+}
+
+#[test]
+fn weights_of_networks() {
+    let theta = network().initial(1);
+    let predict = |theta: &[f64]| network().predict(theta);
+    let mut bad = theta.clone();
+    bad[4] = f64::INFINITY;
+    let huge = vec![1e308; theta.len()];
+    let loss = Softmax::new(2, vec![0; 6]).unwrap();
+    let run = |theta: &[f64]| Descent::new(&network(), &loss).run(theta, |_| ()).map(drop);
+    check(vec![
         row("too few weights", "Dimension", "θ of the network", || {
             predict(&theta[1..])
         }),
@@ -154,7 +160,6 @@ fn kronecker_factors() {
     let theta = network.initial(1);
     let reaction = Reaction::new(4, 2, 1);
     let data = L2Misfit::euclidean(vec![0.0; 4]).unwrap();
-    let bounds = Bounds::new(vec![-10.0; theta.len()], vec![10.0; theta.len()]).unwrap();
     let logit = Transform::Logit {
         lower: -10.0,
         upper: 10.0,
@@ -206,7 +211,14 @@ fn kronecker_factors() {
             descent.run(&[0.1, 0.1], |_| ())
         }),
     ]);
-    // Bounds that hold nothing are no hindrance.
+}
+
+#[test]
+fn bounds_that_hold_nothing_do_not_hinder_kronecker_factors() {
+    let (network, loss) = (network(), Softmax::new(2, vec![0, 1, 0, 1, 0, 1]).unwrap());
+    let theta = network.initial(1);
+    let bounds = Bounds::new(vec![-10.0; theta.len()], vec![10.0; theta.len()]).unwrap();
+    let plain = Kfac::default();
     let descent = Descent::new(&network, &loss)
         .direction(&plain)
         .bounds(&bounds);
@@ -254,24 +266,10 @@ impl Items for Nothing {
 
 #[test]
 fn stochastic_descents() {
-    let unit = Noise::uniform(3, 1.0).unwrap();
-    let correlated = Noise::full(crate::support::definite(3, 1)).unwrap();
-    let measured = |data: &[f64], noise: &Noise| Measured::new(&Constant, data.to_vec(), noise);
-    let items = measured(&[1.0, 2.0, 3.0], &unit).unwrap();
-    let network = network();
+    let items = measured(&[1.0, 2.0, 3.0], &Noise::uniform(3, 1.0).unwrap()).unwrap();
     let run = |items: &dyn Items, size, theta: &[f64]| {
         Stochastic::new(items, size).run(theta, |_| ()).map(drop)
     };
-    let apart = Experiments::new()
-        .add(
-            Reaction::new(4, 2, 1),
-            L2Misfit::euclidean(vec![0.0; 4]).unwrap(),
-        )
-        .add(
-            Reaction::new(4, 3, 1),
-            L2Misfit::euclidean(vec![0.0; 4]).unwrap(),
-        );
-    let steep = Fixed { scale: 1e200 };
     check(vec![
         row("no items", "Option", "number of items", || {
             run(&Nothing, 1, &[0.0])
@@ -323,6 +321,32 @@ fn stochastic_descents() {
                 .direction(&Kfac::default())
                 .run(&[0.0], |_| ())
         }),
+    ]);
+}
+
+/// Observations of a constant with this noise.
+fn measured(data: &[f64], noise: &Noise) -> Result<Measured<'static, Constant>> {
+    Measured::new(&Constant, data.to_vec(), noise)
+}
+
+#[test]
+fn items_of_stochastic_descents() {
+    let unit = Noise::uniform(3, 1.0).unwrap();
+    let correlated = Noise::full(crate::support::definite(3, 1)).unwrap();
+    let network = network();
+    let apart = Experiments::new()
+        .add(
+            Reaction::new(4, 2, 1),
+            L2Misfit::euclidean(vec![0.0; 4]).unwrap(),
+        )
+        .add(
+            Reaction::new(4, 3, 1),
+            L2Misfit::euclidean(vec![0.0; 4]).unwrap(),
+        );
+    let run = |items: &dyn Items, size, theta: &[f64]| {
+        Stochastic::new(items, size).run(theta, |_| ()).map(drop)
+    };
+    check(vec![
         row("too few data", "Dimension", "the data", || {
             measured(&[1.0], &unit)
         }),
@@ -348,7 +372,12 @@ fn stochastic_descents() {
             Labelled::new(&network, vec![0, 1, 0, 1, 0, 2])
         }),
     ]);
-    // A step that overflows is rejected, and the parameters stay finite.
+}
+
+#[test]
+fn steps_that_overflow_are_rejected() {
+    let items = measured(&[1.0, 2.0, 3.0], &Noise::uniform(3, 1.0).unwrap()).unwrap();
+    let steep = Fixed { scale: 1e200 };
     let descent = Stochastic::new(&items, 1).direction(&Gradient as &dyn Direction);
     let report = descent.step(&steep).epochs(2).run(&[0.0], |_| ()).unwrap();
     assert_eq!((report.theta, report.history[0].steps), (vec![0.0], 0));

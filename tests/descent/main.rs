@@ -46,6 +46,7 @@ mod simulator;
 mod solved;
 mod standard_errors;
 mod stochastic;
+mod stochastic_memory;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,7 +6,6 @@ use pullback::descent::Control;
 use pullback::direction::{
     Finder, Gradient, Information, Kfac, LeastSquares, Local, Path, Proposal,
 };
-use pullback::faer::Mat;
 use pullback::loss::{L2Misfit, Observations};
 use pullback::models::{Activation, Labelled, Network};
 use pullback::prior::Tikhonov;
@@ -337,7 +336,8 @@ impl Finder for &Uphill {
     }
 }
 
-struct Up(Vec<f64>);
+/// Path that proposes one step, whatever the damping.
+pub(crate) struct Up(pub(crate) Vec<f64>);
 
 impl Path for Up {
     fn at(&mut self, _: f64) -> Result<Proposal> {
@@ -347,66 +347,4 @@ impl Path for Up {
             rank: 3,
         })
     }
-}
-
-/// Adam (Kingma and Ba 2015) as a direction with a memory, written with the public interface only.
-struct Adam;
-
-struct Moments {
-    first: Vec<f64>,
-    second: Vec<f64>,
-    points: i32,
-}
-
-impl Direction for Adam {
-    fn begin(&self) -> Box<dyn Finder + '_> {
-        let (first, second) = (Vec::new(), Vec::new());
-        Box::new(Moments {
-            first,
-            second,
-            points: 0,
-        })
-    }
-    fn needs_metric(&self) -> bool {
-        false
-    }
-    fn name(&self) -> &'static str {
-        "Adam"
-    }
-}
-
-impl Finder for Moments {
-    fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
-        self.first.resize(at.grad.len(), 0.0);
-        self.second.resize(at.grad.len(), 0.0);
-        self.points += 1;
-        let mut eta = vec![0.0; at.grad.len()];
-        for (i, g) in at.grad.iter().enumerate() {
-            self.first[i] += 0.1 * (g - self.first[i]);
-            self.second[i] += 0.001 * (g * g - self.second[i]);
-            let m = self.first[i] / (1.0 - 0.9_f64.powi(self.points));
-            let v = self.second[i] / (1.0 - 0.999_f64.powi(self.points));
-            eta[i] = -m / (v.sqrt() + 1e-8);
-        }
-        Ok(Box::new(Up(eta)))
-    }
-}
-
-#[test]
-fn a_direction_with_a_memory_keeps_it_from_batch_to_batch() {
-    let inputs = Mat::from_fn(2, 200, |d, n| (1.0 + d as f64 + 0.7 * n as f64).sin());
-    let labels = (0..200)
-        .map(|n| usize::from(inputs[(0, n)] * inputs[(1, n)] > 0.0))
-        .collect();
-    let network = Network::new(&inputs, &[12, 2], Activation::Tanh).unwrap();
-    let items = Labelled::new(&network, labels).unwrap();
-    let step = Fixed { scale: 0.01 };
-    let descent = Stochastic::new(&items, 20)
-        .direction(&Adam)
-        .step(&step)
-        .epochs(60);
-    let report = descent.run(&network.initial(1), |_| ()).unwrap();
-    let rho = network.predict(&report.theta).unwrap();
-    assert!(items.loss().accuracy(&rho).unwrap() > 0.97, "{report}");
-    assert!(report.history[59].mean < 0.1 * report.history[0].mean);
 }
