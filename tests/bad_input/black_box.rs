@@ -31,92 +31,62 @@ impl Simulator for Three {
     }
 }
 
+/// Kind and text of the error of a correction without a model.
+fn refused(regression: Regression, data: &[f64], start: &[&[f64]]) -> (&'static str, String) {
+    let metric = L2 { volume: 1.0 };
+    let options = Options {
+        restarts: 0,
+        ..Options::default()
+    };
+    let error = Corrected::without_model(&Three { noise: 0.0 }, data, &metric)
+        .regression(regression)
+        .options(options)
+        .run(start, |_| ())
+        .unwrap_err();
+    (error.kind(), error.to_string())
+}
+
+#[test]
+fn regressions_check_their_options() {
+    let (start, data): (&[&[f64]], _) = (&[&[0.5]], [1.0, 2.0, 0.0]);
+    for displacement in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let regression = Regression {
+            displacement,
+            ..Regression::default()
+        };
+        let (kind, text) = refused(regression, &data, start);
+        assert!(kind == "Option" && text.contains("displacement"), "{text}");
+    }
+    for memory in [0, 2] {
+        let regression = Regression {
+            memory,
+            ..Regression::default()
+        };
+        let (kind, text) = refused(regression, &data, start);
+        assert!(kind == "Option" && text.contains("two more than"), "{text}");
+    }
+}
+
 #[test]
 fn corrections_without_a_model_check_their_input() {
-    let metric = L2 { volume: 1.0 };
-    let run = |regression: Regression, data: &[f64], start: &[&[f64]]| {
-        let options = Options {
-            restarts: 0,
-            ..Options::default()
-        };
-        Corrected::without_model(&Three { noise: 0.0 }, data, &metric)
-            .regression(regression)
-            .options(options)
-            .run(start, |_| ())
-            .map(|_| ())
-            .unwrap_err()
-    };
-    let displaced = |displacement: f64| Regression {
-        displacement,
-        ..Regression::default()
-    };
-    let remembering = |memory: usize| Regression {
-        memory,
-        ..Regression::default()
-    };
-    let (good, data) = (Regression::default(), [1.0, 2.0, 0.0]);
-    type Row<'a> = (Regression, &'a [f64], &'a [&'a [f64]], &'a str, &'a str);
+    let (data, nan) = ([1.0, 2.0, 0.0], [1.0, f64::NAN, 0.0]);
+    let good: &[&[f64]] = &[&[0.5]];
+    type Row<'a> = (&'a [f64], &'a [&'a [f64]], &'a str, &'a str);
     let table: &[Row<'_>] = &[
-        (displaced(0.0), &data, &[&[0.5]], "Option", "displacement"),
-        (displaced(-0.1), &data, &[&[0.5]], "Option", "displacement"),
-        (
-            displaced(f64::NAN),
-            &data,
-            &[&[0.5]],
-            "Option",
-            "displacement",
-        ),
-        (
-            displaced(f64::INFINITY),
-            &data,
-            &[&[0.5]],
-            "Option",
-            "displacement",
-        ),
-        (
-            remembering(2),
-            &data,
-            &[&[0.5]],
-            "Option",
-            "two more than there are parameters",
-        ),
-        (
-            remembering(0),
-            &data,
-            &[&[0.5]],
-            "Option",
-            "two more than there are parameters",
-        ),
-        (good, &data, &[], "Option", "starting points"),
-        (good, &data, &[&[]], "Option", "at least one parameter"),
-        (
-            good,
-            &data,
-            &[&[0.5], &[0.5, 1.0]],
-            "Dimension",
-            "starting point",
-        ),
-        (good, &data, &[&[f64::NAN]], "NotFinite", "starting point"),
-        (good, &[], &[&[0.5]], "Option", "number of data"),
-        (good, &data[1..], &[&[0.5]], "Dimension", "a simulation"),
-        (
-            good,
-            &[1.0, f64::NAN, 0.0],
-            &[&[0.5]],
-            "NotFinite",
-            "the data",
-        ),
-        (good, &data, &[&[10.0]], "NotFinite", "a simulation"),
-        (good, &data, &[&[-10.0]], "Dimension", "a simulation"),
-        (good, &data, &[&[60.0]], "NoStart", "too much"),
+        (&data, &[], "Option", "starting points"),
+        (&data, &[&[]], "Option", "at least one parameter"),
+        (&data, &[&[0.5], &[0.5, 1.0]], "Dimension", "starting point"),
+        (&data, &[&[f64::NAN]], "NotFinite", "starting point"),
+        (&[], good, "Option", "number of data"),
+        (&data[1..], good, "Dimension", "a simulation"),
+        (&nan, good, "NotFinite", "the data"),
+        (&data, &[&[10.0]], "NotFinite", "a simulation"),
+        (&data, &[&[-10.0]], "Dimension", "a simulation"),
+        (&data, &[&[60.0]], "NoStart", "too much"),
     ];
-    for (regression, data, start, kind, words) in table {
-        let error = run(*regression, data, start);
-        let text = error.to_string();
-        assert!(
-            error.kind() == *kind && text.contains(words),
-            "{kind}, {words}: {text}"
-        );
+    for (data, start, kind, words) in table {
+        let (found, text) = refused(Regression::default(), data, start);
+        assert!(found == *kind && text.contains(words), "{kind}: {text}");
     }
     // Data that are no density have no Fisher-Rao metric.
     let metric = FisherRao::new(&Grid::new(&[(0.0, 1.0, 3)]).unwrap());
@@ -164,89 +134,59 @@ fn ensembles_check_their_input() {
     assert!(error.contains("spread of the simulations"), "{error}");
 }
 
+/// Delay coordinates of an observed coordinate, lag and number.
+fn delay(coordinate: usize, lag: usize, copies: usize) -> Delay {
+    Delay {
+        coordinate,
+        lag,
+        copies,
+    }
+}
+
 #[test]
 fn delay_coordinates_check_their_input() {
-    let good = Delay {
-        coordinate: 0,
-        lag: 2,
-        copies: 3,
-    };
-    let series = [1.0, 2.0, 3.0, 4.0, 5.0];
+    let (good, series) = (delay(0, 2, 3), [1.0, 2.0, 3.0, 4.0, 5.0]);
     assert_eq!(good.embed(&series, None).unwrap().points, [[5.0, 3.0, 1.0]]);
-    let embed = |delay: Delay, series: &[f64]| delay.embed(series, None).unwrap_err();
+    let nan = [1.0, 2.0, f64::NAN, 4.0, 5.0];
     let table: &[(Delay, &[f64], &str, &str)] = &[
-        (Delay { lag: 0, ..good }, &series, "Option", "lag"),
-        (
-            Delay { copies: 1, ..good },
-            &series,
-            "Option",
-            "two or three",
-        ),
-        (
-            Delay { copies: 4, ..good },
-            &series,
-            "Option",
-            "two or three",
-        ),
+        (delay(0, 0, 3), &series, "Option", "lag"),
+        (delay(0, 2, 1), &series, "Option", "two or three"),
+        (delay(0, 2, 4), &series, "Option", "two or three"),
+        (delay(0, usize::MAX, 3), &series, "Option", "shorter lag"),
         (good, &series[1..], "Option", "shorter lag"),
-        (
-            Delay {
-                lag: usize::MAX,
-                ..good
-            },
-            &series,
-            "Option",
-            "shorter lag",
-        ),
         (good, &[], "Option", "shorter lag"),
-        (
-            good,
-            &[1.0, 2.0, f64::NAN, 4.0, 5.0],
-            "NotFinite",
-            "the series",
-        ),
+        (good, &nan, "NotFinite", "the series"),
     ];
     for (delay, series, kind, words) in table {
-        let error = embed(*delay, series);
-        assert!(
-            error.kind() == *kind && error.to_string().contains(words),
-            "{error}"
-        );
+        let error = delay.embed(series, None).unwrap_err();
+        let text = error.to_string();
+        assert!(error.kind() == *kind && text.contains(words), "{text}");
     }
     let plane = Trajectory {
         points: vec![[1.0, 2.0, 0.0]; 9],
         dim: 2,
         interval: None,
     };
-    let wrong = plane
-        .delayed(&Delay {
-            coordinate: 2,
-            ..good
-        })
-        .unwrap_err();
-    assert!(wrong.to_string().contains("observed coordinate"), "{wrong}");
+    let wrong = plane.delayed(&delay(2, 2, 3)).unwrap_err().to_string();
+    assert!(wrong.contains("observed coordinate"), "{wrong}");
+}
+
+#[test]
+fn measures_in_delay_coordinates_check_their_input() {
     let sampling = Sampling {
         duration: 1.0,
         interval: 0.1,
         ..Sampling::default()
     };
     let grid = Grid::new(&[(-30.0, 30.0, 4); 3]).unwrap();
-    let occupy = |delay: Delay, grid: &Grid| {
-        let found = sampling.delay_occupation(&Lorenz, &Lorenz::CLASSIC, (grid, &delay), |_| ());
+    let occupy = |delay: Delay| {
+        let found = sampling.delay_occupation(&Lorenz, &Lorenz::CLASSIC, (&grid, &delay), |_| ());
         found.unwrap_err().to_string()
     };
-    assert!(occupy(Delay { copies: 2, ..good }, &grid).contains("axes"));
-    assert!(
-        occupy(
-            Delay {
-                coordinate: 3,
-                ..good
-            },
-            &grid
-        )
-        .contains("observed coordinate")
-    );
-    assert!(occupy(Delay { lag: 8, ..good }, &grid).contains("number of samples"));
-    let mixed = sampling.delay_occupation(&VanDerPol, &[1.0], (&grid, &good), |_| ());
-    assert!(mixed.is_ok(), "three delays of a flow in the plane");
+    assert!(occupy(delay(0, 2, 2)).contains("axes"));
+    assert!(occupy(delay(3, 2, 3)).contains("observed coordinate"));
+    assert!(occupy(delay(0, 8, 3)).contains("number of samples"));
+    // Three delays of a flow in the plane are possible.
+    let mixed = sampling.delay_occupation(&VanDerPol, &[1.0], (&grid, &delay(0, 2, 3)), |_| ());
+    assert!(mixed.is_ok());
 }

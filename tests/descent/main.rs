@@ -6,6 +6,7 @@ mod auto;
 mod band;
 mod band_in_time;
 mod black_box;
+mod black_box_noise;
 mod bounds;
 mod combinations;
 mod continuation;
