@@ -25,18 +25,20 @@ fn main() -> ExitCode {
 fn race(options: &Options) -> Result<(), Failure> {
     make_folder(&options.out)?;
     let printer = Printer { json: options.json };
-    let mut all = Vec::new();
+    let (mut all, mut tables) = (Vec::new(), String::new());
     for &which in &options.problems {
         let problem = which.build(options.quick)?;
         let laps = compete(&problem, options)?;
         printer.line(&output::table(&problem, &laps))?;
+        tables += &output::markdown(&problem, &laps);
         pictures::draw(&problem, &laps, &options.out)?;
         all.extend(laps);
     }
     printer.json(|| output::json(&all).to_string())?;
     write_file(&options.out.join("race.csv"), &output::csv(&all))?;
+    write_file(&options.out.join("race.md"), &tables)?;
     note(&format!(
-        "wrote pictures (PNG, SVG) and race.csv to {}",
+        "wrote pictures (PNG, SVG), race.csv and race.md to {}",
         options.out.display()
     ));
     Ok(())

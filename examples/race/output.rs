@@ -94,6 +94,37 @@ pub fn table(problem: &Problem, laps: &[Lap]) -> String {
     text
 }
 
+/// Returns the table of a problem in Markdown: solves of the model and seconds until the optimum is near, one pair of columns for
+/// each loss.
+pub fn markdown(problem: &Problem, laps: &[Lap]) -> String {
+    let mut text = format!("### {}\n\n|", problem.title);
+    for (loss, _) in &problem.losses {
+        let _ = write!(text, " | {loss}: to 1e-3 | to 1e-6");
+    }
+    let columns = 2 * problem.losses.len() + 1;
+    let _ = writeln!(text, " |\n{}|", "|---".repeat(columns));
+    let mut labels: Vec<String> = Vec::new();
+    for lap in laps {
+        if !labels.contains(&lap.label()) {
+            labels.push(lap.label());
+        }
+    }
+    for label in labels {
+        let _ = write!(text, "| {label}");
+        for (loss, _) in &problem.losses {
+            let lap = laps.iter().find(|l| l.loss == *loss && l.label() == label);
+            for goal in 0..GOALS.len() {
+                let reached = lap.and_then(|lap| lap.reached[goal]);
+                let cell = reached.map(|r| format!("{} / {:.3} s", r.solves, r.seconds));
+                let _ = write!(text, " | {}", cell.unwrap_or("—".into()));
+            }
+        }
+        text.push_str(" |\n");
+    }
+    text.push('\n');
+    text
+}
+
 /// Returns all laps as a table with commas.
 pub fn csv(laps: &[Lap]) -> String {
     let mut text = String::from("problem,loss,method,metric,rate");
