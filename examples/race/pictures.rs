@@ -14,40 +14,55 @@ pub fn draw(problem: &Problem, laps: &[Lap], out: &Path) -> Result<()> {
     let mut page = Page::new(columns)
         .title(&problem.title)
         .chart_size(760, 460);
+    let names = [true, false].map(|natural| names(laps, natural));
     for (loss, _) in &problem.losses {
         let of_loss: Vec<&Lap> = laps.iter().filter(|lap| lap.loss == *loss).collect();
-        page = page.chart(chart(loss, &of_loss));
+        page = page.chart(chart(loss, &of_loss, &names));
     }
     page.save(&out.join(problem.name))?;
     Ok(())
 }
 
+/// Names of all natural gradients of a problem, or of all other methods, whose places give them one colour in all charts.
+fn names(laps: &[Lap], natural: bool) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for lap in laps.iter().filter(|lap| is_natural(lap) == natural) {
+        if !names.contains(&lap.label()) {
+            names.push(lap.label());
+        }
+    }
+    names
+}
+
+fn is_natural(lap: &Lap) -> bool {
+    lap.metric != "—"
+}
+
 /// Draws all laps with one loss: natural gradients solid, others dashed.
-fn chart(loss: &str, laps: &[&Lap]) -> Chart {
+fn chart(loss: &str, laps: &[&Lap], [natural, plain]: &[Vec<String>; 2]) -> Chart {
     let mut chart = Chart::new(&format!("loss {loss}"))
         .labels("solves of the model", "distance from the optimum")
         .log_x()
         .log_y()
         .y_range(1e-8, 10.0)
         .legend(Corner::Outside);
-    let mut used = [0; 2];
     for lap in laps {
-        let plain = usize::from(lap.metric == "—");
-        let colour = colour(used[plain]);
-        used[plain] += 1;
-        let stroke = match plain {
-            0 => Stroke::solid(colour).width(2.2),
-            _ => Stroke::dashed(colour).width(1.4),
+        let label = lap.label();
+        let stroke = match is_natural(lap) {
+            true => Stroke::solid(colour(natural, &label)).width(2.2),
+            false => Stroke::dashed(colour(plain, &label)).width(1.4),
         };
         // A distance of zero has no place on a logarithmic axis.
         let place = |(solves, error): &(usize, f64)| [(*solves).max(1) as f64, error.max(1e-9)];
         let points: Vec<Point> = lap.path.iter().map(place).collect();
-        chart = chart.line(&lap.label(), &points, stroke);
+        chart = chart.line(&label, &points, stroke);
     }
     chart
 }
 
-/// Colour of a line; black where the palette ends.
-fn colour(index: usize) -> Colour {
-    PALETTE.get(index).copied().unwrap_or(Colour::BLACK)
+/// Colour of a name by its place in a list; black where the palette ends.
+fn colour(names: &[String], label: &str) -> Colour {
+    let place = names.iter().position(|name| name == label);
+    let colour = place.and_then(|place| PALETTE.get(place));
+    colour.copied().unwrap_or(Colour::BLACK)
 }
