@@ -1,11 +1,12 @@
 //! Experiments as items: pairs of a model and a loss with common parameters.
 
 use super::items::{Items, MiniBatch};
-use super::sum::{LossPart, SumLoss};
+use super::sum::{LossPart, SumLoss, SumMetric};
 use super::together::{ModelPart, TogetherModel};
 use crate::check;
 use crate::error::Result;
 use crate::loss::Loss;
+use crate::metric::Metric;
 use crate::model::Model;
 
 /// Experiments with common parameters, one item each: the objective Σ fᵢ(ρᵢ(θ)) of losses fᵢ and models with the states ρᵢ.
@@ -36,7 +37,24 @@ use crate::model::Model;
 /// ```
 #[derive(Default)]
 pub struct Experiments<'e> {
-    pairs: Vec<(Box<dyn Model + 'e>, Box<dyn Loss + 'e>)>,
+    all: Vec<Experiment<'e>>,
+}
+
+/// Model and loss of one experiment, and a metric if it is not that of the loss.
+struct Experiment<'e> {
+    model: Box<dyn Model + 'e>,
+    loss: Box<dyn Loss + 'e>,
+    metric: Option<Box<dyn Metric + 'e>>,
+}
+
+impl Experiment<'_> {
+    /// Returns the metric of the experiment, if there is one.
+    fn metric(&self) -> Option<Box<dyn Metric + '_>> {
+        match &self.metric {
+            Some(own) => Some(Box::new(own.as_ref())),
+            None => self.loss.metric(),
+        }
+    }
 }
 
 impl<'e> Experiments<'e> {
@@ -48,30 +66,53 @@ impl<'e> Experiments<'e> {
     /// Adds an experiment.
     #[must_use]
     pub fn add(mut self, model: impl Model + 'e, loss: impl Loss + 'e) -> Self {
-        self.pairs.push((Box::new(model), Box::new(loss)));
+        self.all.push(Experiment {
+            model: Box::new(model),
+            loss: Box::new(loss),
+            metric: None,
+        });
+        self
+    }
+
+    /// Adds an experiment with a metric on its state, in place of that of the loss.
+    #[must_use]
+    pub fn add_with_metric(
+        mut self,
+        model: impl Model + 'e,
+        loss: impl Loss + 'e,
+        metric: impl Metric + 'e,
+    ) -> Self {
+        self.all.push(Experiment {
+            model: Box::new(model),
+            loss: Box::new(loss),
+            metric: Some(Box::new(metric)),
+        });
         self
     }
 }
 
 impl Items for Experiments<'_> {
     fn count(&self) -> usize {
-        self.pairs.len()
+        self.all.len()
     }
 
     fn param_dim(&self) -> usize {
-        self.pairs.first().map_or(0, |(model, _)| model.param_dim())
+        let first = self.all.first();
+        first.map_or(0, |experiment| experiment.model.param_dim())
     }
 
     fn batch<'a>(&'a self, chosen: &[usize]) -> Result<MiniBatch<'a>> {
         let weight = self.count() as f64 / chosen.len() as f64;
-        let (mut models, mut losses) = (Vec::new(), Vec::new());
+        let (mut models, mut losses, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = 0;
         for &i in chosen {
-            let (model, loss) = &self.pairs[i];
+            let experiment = &self.all[i];
+            let (model, loss) = (&experiment.model, &experiment.loss);
             let what = "the number of parameters of an experiment";
             check::length(what, model.param_dim(), self.param_dim())?;
             let range = start..start + model.state_dim();
             start = range.end;
+            metrics.extend(experiment.metric().map(|metric| (range.clone(), metric)));
             losses.push(LossPart {
                 loss: loss.as_ref(),
                 range: range.clone(),
@@ -85,6 +126,15 @@ impl Items for Experiments<'_> {
             parts: losses,
             weight,
         };
-        Ok(MiniBatch::new(TogetherModel(models), loss))
+        let batch = MiniBatch::new(TogetherModel(models), loss);
+        // Without metrics of their own the losses lend theirs when they are prepared, and share work.
+        let own = chosen.iter().any(|&i| self.all[i].metric.is_some());
+        Ok(match own && metrics.len() == chosen.len() {
+            true => batch.metric(SumMetric {
+                parts: metrics,
+                weight,
+            }),
+            false => batch,
+        })
     }
 }

@@ -132,9 +132,9 @@ impl Misfit for SumMisfit<'_> {
 }
 
 /// Metric of the sum: block diagonal, with the blocks w Mᵢ.
-struct SumMetric<'a> {
-    parts: Vec<(Range<usize>, Box<dyn Metric + 'a>)>,
-    weight: f64,
+pub(super) struct SumMetric<'a> {
+    pub(super) parts: Vec<(Range<usize>, Box<dyn Metric + 'a>)>,
+    pub(super) weight: f64,
 }
 
 impl Metric for SumMetric<'_> {

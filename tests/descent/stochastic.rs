@@ -7,11 +7,12 @@ use pullback::direction::{
     Finder, Gradient, Information, Kfac, LeastSquares, Local, Path, Proposal,
 };
 use pullback::loss::{L2Misfit, Observations};
+use pullback::metric::{Root, Rows};
 use pullback::models::{Activation, Labelled, Network};
 use pullback::prior::Tikhonov;
 use pullback::step::{Armijo, Fixed, TrustRatio};
 use pullback::stochastic::{Ending, Experiments, Items, Measured, Stochastic};
-use pullback::{Descent, Direction, Noise, Result, StepRule, random};
+use pullback::{Backend, Descent, Direction, Metric, Noise, Result, StepRule, random};
 use rayon::ThreadPoolBuilder;
 
 /// y = a + b t + c t² at many times.
@@ -347,4 +348,41 @@ impl Path for Up {
             rank: 3,
         })
     }
+}
+
+/// The metric 4I, four times that of a sum of squares.
+struct Quadruple;
+
+impl Metric for Quadruple {
+    fn at<'a>(&'a self, rho: &'a [f64], _: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        let rows: Vec<_> = (0..rho.len()).map(|i| vec![(i, 2.0)]).collect();
+        Ok(Box::new(Rows::new(rho.len(), &rows)?))
+    }
+    fn name(&self) -> &'static str {
+        "quadruple"
+    }
+}
+
+#[test]
+fn experiments_may_have_metrics_of_their_own() {
+    let loss = || L2Misfit::euclidean(vec![0.3; 5]).unwrap();
+    let (mut plain, mut quadruple) = (Experiments::new(), Experiments::new());
+    for seed in 0..4 {
+        plain = plain.add(Reaction::new(5, 3, seed), loss());
+        let model = Reaction::new(5, 3, seed);
+        quadruple = quadruple.add_with_metric(model, loss(), Quadruple);
+    }
+    // Four times the metric makes a quarter of the step.
+    let run = |items: &dyn Items, scale| {
+        let step = Fixed { scale };
+        let descent = Stochastic::new(items, 2).step(&step).epochs(3);
+        descent.run(&[0.1, 0.1, 0.2], |_| ()).unwrap().theta
+    };
+    let [found, expected] = [run(&quadruple, 1.0), run(&plain, 0.25)];
+    assert!(
+        gap(&found, &expected) < 1e-10,
+        "{:e}",
+        gap(&found, &expected)
+    );
+    assert!(gap(&found, &run(&plain, 1.0)) > 1e-3);
 }

@@ -93,7 +93,7 @@ pub trait Sensitivity: Send + Sync {
     /// Returns the Kronecker factors of ZᵀWWᵀZ for every layer of parameters, or None if the model has no layers.
     ///
     /// The state consists of samples. Terms that couple different samples are left out, so that random covectors W with
-    /// E[wwᵀ] = M give the factors of ZᵀMZ for every M that does not couple samples. The direction
+    /// E(wwᵀ) = M give the factors of ZᵀMZ for every M that does not couple samples. The direction
     /// [`Kfac`](crate::direction::Kfac) needs them.
     ///
     /// # Errors
