@@ -161,8 +161,10 @@ fn moved((grid, floor): (&Grid, f64), title: &str, losses: &Losses) -> Result<Ch
         .labels("s", "loss / loss at s = 1")
         .y_range(0.0, 16.0)
         .legend(Corner::UpperRight);
-    let mut drawn = losses.iter().zip(PALETTE);
-    drawn.try_fold(chart, |chart, ((name, loss), colour)| {
+    // Dashes show a curve on another.
+    let strokes = [Stroke::solid, Stroke::dashed].into_iter().cycle();
+    let mut drawn = losses.iter().zip(PALETTE.into_iter().zip(strokes));
+    drawn.try_fold(chart, |chart, ((name, loss), (colour, stroke))| {
         let at = |s: f64| -> Result<f64> { Ok(value_of(loss.as_ref(), &bump(grid, s, floor)?)) };
         let unit = at(1.0)?;
         let relative = |s: f64| -> Result<f64> { Ok(at(s)? / unit) };
@@ -173,7 +175,7 @@ fn moved((grid, floor): (&Grid, f64), title: &str, losses: &Losses) -> Result<Ch
             relative(4.0)?,
             relative(6.0)?
         );
-        Ok(chart.line(name, &curve?, Stroke::solid(colour)))
+        Ok(chart.line(name, &curve?, stroke(colour)))
     })
 }
 
