@@ -95,7 +95,6 @@ fn misfits(grid: &Grid, data: &[f64]) -> Result<Losses> {
 fn divergences(grid: &Grid, data: &[f64]) -> Result<Losses> {
     let q = || data.to_vec();
     Ok(vec![
-        ("Hellinger", Box::new(Divergence::hellinger(grid, q())?)),
         (
             "Kullback-Leibler",
             Box::new(Divergence::kullback_leibler(grid, q())?),
@@ -104,6 +103,7 @@ fn divergences(grid: &Grid, data: &[f64]) -> Result<Losses> {
             "reverse Kullback-Leibler",
             Box::new(Divergence::reverse_kullback_leibler(grid, q())?),
         ),
+        ("Hellinger", Box::new(Divergence::hellinger(grid, q())?)),
         ("χ²", Box::new(Divergence::chi_squared(grid, q())?)),
     ])
 }
@@ -161,8 +161,11 @@ fn moved((grid, floor): (&Grid, f64), title: &str, losses: &Losses) -> Result<Ch
         .labels("s", "loss / loss at s = 1")
         .y_range(0.0, 16.0)
         .legend(Corner::UpperRight);
-    let mut drawn = losses.iter().zip(PALETTE);
-    drawn.try_fold(chart, |chart, ((name, loss), colour)| {
+    // Dashes show a curve on another.
+    let strokes: [fn(Colour) -> Stroke; 2] = [Stroke::solid, Stroke::dashed];
+    let styles = PALETTE.into_iter().zip(strokes.into_iter().cycle());
+    let mut drawn = losses.iter().zip(styles);
+    drawn.try_fold(chart, |chart, ((name, loss), (colour, stroke))| {
         let at = |s: f64| -> Result<f64> { Ok(value_of(loss.as_ref(), &bump(grid, s, floor)?)) };
         let unit = at(1.0)?;
         let relative = |s: f64| -> Result<f64> { Ok(at(s)? / unit) };
@@ -173,7 +176,7 @@ fn moved((grid, floor): (&Grid, f64), title: &str, losses: &Losses) -> Result<Ch
             relative(4.0)?,
             relative(6.0)?
         );
-        Ok(chart.line(name, &curve?, Stroke::solid(colour)))
+        Ok(chart.line(name, &curve?, stroke(colour)))
     })
 }
 

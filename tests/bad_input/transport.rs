@@ -126,12 +126,6 @@ fn options_of_sinkhorn() {
         row(
             "self",
             "Unconverged",
-            "of a density with itself",
-            with(|o| o.iterations = 1),
-        ),
-        row(
-            "self",
-            "Unconverged",
             "allow more iterations, of which some 20",
             with(|o| o.iterations = 1),
         ),
