@@ -18,7 +18,7 @@ use pullback::models::Occupations;
 use pullback::models::flow::Lorenz;
 use pullback::models::trajectory::{Delay, Sampling};
 use pullback::plot::{Chart, Corner, Field2, Marker, PALETTE, Page, Palette, Stroke};
-use pullback::{Bounds, Grid, Metric, Operator};
+use pullback::{Bounds, Grid, Operator};
 
 use support::command::{self, Arguments, Failure, number, path, positive};
 use support::output::{Printer, bar, make_folder};
@@ -151,10 +151,9 @@ impl Fit {
             ..FisherRao::new(simulator.grid)
         };
         let first = correct(
-            simulator,
-            (&data, &metric),
+            Corrected::without_model(simulator, &data, &metric),
             &START,
-            (Regression::default(), seed),
+            seed,
         )?;
         let bar = bar(options.ensemble, "simulating for the covariance");
         let (runs, other) = (options.ensemble, seed ^ 1 << 40);
@@ -163,10 +162,9 @@ impl Fit {
         let (noise, identity) = (ensemble.noise(SHRINKAGE)?, Operator::identity(data.len()));
         let metric = Observed::new(&identity, &noise)?;
         let second = correct(
-            simulator,
-            (&data, &metric),
+            Corrected::without_model(simulator, &data, &metric).regression(CLOSE),
             &first.theta,
-            (CLOSE, seed ^ 1 << 41),
+            seed ^ 1 << 41,
         )?;
         Ok(Self {
             data,
@@ -212,25 +210,19 @@ impl Fit {
     }
 }
 
-/// Fits the simulator to data in a metric.
-fn correct(
-    simulator: &dyn Simulator,
-    (data, metric): (&[f64], &dyn Metric),
-    start: &[f64],
-    (regression, seed): (Regression, u64),
-) -> Result<Report, Failure> {
+/// Runs a fit within bounds.
+fn correct(fit: Corrected<'_>, start: &[f64], seed: u64) -> Result<Report, Failure> {
     let options = Correcting {
         seed,
         ..Correcting::default()
     };
     let bounds = Bounds::new(vec![1.0, 2.8, 0.26], vec![40.0, 112.0, 10.6])?;
     let bar = bar(options.iterations, "fitting");
-    let report = Corrected::without_model(simulator, data, metric)
-        .regression(regression)
+    let report = fit
         .bounds(&bounds)
         .options(options)
         .run(&[start], |iterate| {
-            bar.set_position(iterate.iteration as u64)
+            bar.set_position(iterate.iteration as u64);
         })?;
     bar.finish_and_clear();
     Ok(report)

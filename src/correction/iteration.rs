@@ -64,7 +64,7 @@ impl Run<'_> {
             return Ok(Outcome::Rejected(objection));
         }
         let mut window = Window::default();
-        for iteration in 1..=options.iterations {
+        for _ in 0..options.iterations {
             let (full, distance) = self.step(&current)?;
             let (next, whole) = match self.advance(&current.theta, &full)? {
                 Ok(moved) => moved,
@@ -75,7 +75,7 @@ impl Run<'_> {
                 }
                 Err(_) => return Ok(Outcome::Ended(Stop::Averaged)),
             };
-            let relative = self.note((iteration, distance), &current.theta, &next.theta, observer);
+            let relative = self.note(distance, &current.theta, &next.theta, observer);
             let relative_step = largest(&relative);
             let capped = relative_step >= options.cap * (1.0 - ROUNDING);
             if relative_step <= options.tolerance && whole {
@@ -101,7 +101,7 @@ impl Run<'_> {
     /// Adds the step from one iterate to the next to the report, and returns it in units of the parameters' sizes.
     fn note(
         &mut self,
-        (iteration, distance): (usize, f64),
+        distance: f64,
         theta: &[f64],
         next: &[f64],
         observer: &mut dyn FnMut(&Iterate),
@@ -109,7 +109,7 @@ impl Run<'_> {
         let step: Vec<f64> = next.iter().zip(theta).map(|(b, a)| b - a).collect();
         let relative = self.setting.relative(theta, &step);
         let iterate = Iterate {
-            iteration,
+            iteration: self.report.history.len() + 1,
             theta: theta.to_vec(),
             step,
             distance,

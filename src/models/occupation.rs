@@ -109,7 +109,7 @@ impl Simulator for Occupations<'_> {
         };
         let occupation = match &self.delay {
             None => sampling.occupation(self.flow, theta, self.grid, |_| ()),
-            Some(delay) => sampling.delay_occupation(self.flow, theta, (self.grid, delay), |_| ()),
+            Some(delay) => sampling.delay_occupation(self.flow, theta, self.grid, delay),
         };
         match occupation {
             Ok(occupation) => Ok(occupation.density.into()),

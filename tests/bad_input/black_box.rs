@@ -180,13 +180,13 @@ fn measures_in_delay_coordinates_check_their_input() {
     };
     let grid = Grid::new(&[(-30.0, 30.0, 4); 3]).unwrap();
     let occupy = |delay: Delay| {
-        let found = sampling.delay_occupation(&Lorenz, &Lorenz::CLASSIC, (&grid, &delay), |_| ());
+        let found = sampling.delay_occupation(&Lorenz, &Lorenz::CLASSIC, &grid, &delay);
         found.unwrap_err().to_string()
     };
     assert!(occupy(delay(0, 2, 2)).contains("axes"));
     assert!(occupy(delay(3, 2, 3)).contains("observed coordinate"));
     assert!(occupy(delay(0, 8, 3)).contains("number of samples"));
     // Three delays of a flow in the plane are possible.
-    let mixed = sampling.delay_occupation(&VanDerPol, &[1.0], (&grid, &delay(0, 2, 3)), |_| ());
+    let mixed = sampling.delay_occupation(&VanDerPol, &[1.0], &grid, &delay(0, 2, 3));
     assert!(mixed.is_ok());
 }

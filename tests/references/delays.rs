@@ -31,7 +31,7 @@ fn grid(cells: usize) -> Grid {
 fn delays_of_a_stream_are_those_of_a_trajectory() {
     let (grid, sampling) = (grid(8), sampling(50.0));
     let streamed = sampling
-        .delay_occupation(&Lorenz, &Lorenz::CLASSIC, (&grid, &DELAY), |_| ())
+        .delay_occupation(&Lorenz, &Lorenz::CLASSIC, &grid, &DELAY)
         .unwrap();
     let trajectory = sampling.run(&Lorenz, &Lorenz::CLASSIC, |_| ()).unwrap();
     let delayed = trajectory.delayed(&DELAY).unwrap();
@@ -50,7 +50,7 @@ fn delays_of_a_stream_are_those_of_a_trajectory() {
     };
     let above = Grid::new(&[(0.0, 60.0, 8); 3]).unwrap();
     let streamed = sampling
-        .delay_occupation(&Lorenz, &Lorenz::CLASSIC, (&above, &heights), |_| ())
+        .delay_occupation(&Lorenz, &Lorenz::CLASSIC, &above, &heights)
         .unwrap();
     let stored = trajectory
         .delayed(&heights)

@@ -131,8 +131,8 @@ impl Sampling {
         &self,
         flow: &dyn Flow,
         theta: &[f64],
-        (grid, delay): (&Grid, &Delay),
-        progress: impl FnMut(f64),
+        grid: &Grid,
+        delay: &Delay,
     ) -> Result<Occupation> {
         delay.check(flow.dim())?;
         check::length("the list of axes of the grid", grid.dim(), delay.copies)?;
@@ -144,7 +144,7 @@ impl Sampling {
                 histogram.add(&point);
             }
         };
-        self.visit(flow, theta, add, progress)?;
+        self.visit(flow, theta, add, |_| ())?;
         histogram.finish()
     }
 }
