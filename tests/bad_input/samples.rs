@@ -178,30 +178,18 @@ fn paths() {
 
 #[test]
 fn metrics_of_clouds() {
-    let cpu = Cpu::default();
-    let cpu = &cpu;
+    let cpu = &Cpu::default();
     let at = |space: usize, cloud: &'static [f64]| {
         move || SampledWasserstein::new(space).at(cloud, cpu).map(drop)
     };
-    let kernels = |kernels: Kernels| {
-        move || {
-            SampledWasserstein::kwng(1, kernels)
-                .at(&[0.0, 1.0, 2.0], cpu)
-                .map(drop)
-        }
-    };
-    let standard = Kernels::default();
+    let count = "the number of particles";
+    let place = "position of a particle";
     check(vec![
-        row(
-            "an empty cloud",
-            "Option",
-            "the number of particles",
-            at(2, &[]),
-        ),
+        row("an empty cloud", "Option", count, at(2, &[])),
         row(
             "half a particle",
             "Dimension",
-            "d numbers each",
+            "d numbers",
             at(2, &[0.0; 3]),
         ),
         row(
@@ -210,47 +198,10 @@ fn metrics_of_clouds() {
             "dimension of the space",
             at(0, &[0.0]),
         ),
-        row("NaN", "NotFinite", "position of a particle", at(1, &[NAN])),
-        row("labelled", "Option", "the number of particles", || {
+        row("NaN", "NotFinite", place, at(1, &[NAN])),
+        row("labelled", "Option", count, || {
             Particles::new(2).at(&[], cpu).map(drop)
         }),
-        row(
-            "no kernels",
-            "Option",
-            "at least 1",
-            kernels(Kernels {
-                count: Some(0),
-                ..standard
-            }),
-        ),
-        row(
-            "many",
-            "Option",
-            "one for each particle",
-            kernels(Kernels {
-                count: Some(4),
-                ..standard
-            }),
-        ),
-        row(
-            "no width",
-            "NotPositive",
-            "width of kernels",
-            kernels(Kernels {
-                width: 0.0,
-                ..standard
-            }),
-        ),
-        row(
-            "one place",
-            "NotPositive",
-            "the spread of the particles",
-            || {
-                SampledWasserstein::kwng(1, standard)
-                    .at(&[1.0; 3], cpu)
-                    .map(drop)
-            },
-        ),
         row("a field of NaN", "NotFinite", "a gradient field", || {
             let metric = SampledWasserstein::new(1).field(|_, out| out.fill(NAN));
             metric.at(&[1.0, 2.0], cpu).map(drop)
@@ -259,72 +210,82 @@ fn metrics_of_clouds() {
 }
 
 #[test]
-fn losses_of_clouds() {
+fn kernels_of_metrics() {
+    let cpu = &Cpu::default();
+    let kernels = |count: Option<usize>, width: f64, cloud: &'static [f64]| {
+        let kernels = Kernels {
+            count,
+            width,
+            seed: 1,
+        };
+        move || {
+            SampledWasserstein::kwng(1, kernels)
+                .at(cloud, cpu)
+                .map(drop)
+        }
+    };
+    let three = &[0.0, 1.0, 2.0];
+    let (number, width) = ("the number of kernels", "the width of kernels");
+    let spread = "the spread of the particles";
+    check(vec![
+        row("none", "Option", number, kernels(Some(0), 1.0, three)),
+        row("many", "Option", number, kernels(Some(4), 1.0, three)),
+        row("no width", "NotPositive", width, kernels(None, 0.0, three)),
+        row("NaN", "NotFinite", width, kernels(None, NAN, three)),
+        row(
+            "one place",
+            "NotPositive",
+            spread,
+            kernels(None, 1.0, &[1.0; 3]),
+        ),
+    ]);
+}
+
+#[test]
+fn data_of_clouds() {
     let sliced =
         |space: usize, data: &'static [f64]| move || SlicedTransport::new(space, data.to_vec());
     let width = |width: f64| move || KernelDiscrepancy::new(1, vec![1.0], Kernel::Gaussian(width));
-    let loss = SlicedTransport::new(2, vec![0.0; 4]).unwrap();
-    let energy = KernelDiscrepancy::energy(2, vec![0.0; 4]).unwrap();
-    let pair = Snapshots::<SlicedTransport>::new(Vec::new());
-    let (loss, energy, pair) = (&loss, &energy, &pair);
+    let (points, space) = ("number of points of a sample", "dimension of the space");
+    let coordinate = "a coordinate of a sample";
     check(vec![
-        row(
-            "no data",
-            "Option",
-            "number of points of a sample",
-            sliced(2, &[]),
-        ),
+        row("no data", "Option", points, sliced(2, &[])),
         row(
             "half a point",
             "Dimension",
-            "coordinates of a sample",
+            "of a sample",
             sliced(2, &[0.0; 3]),
         ),
-        row(
-            "NaN",
-            "NotFinite",
-            "a coordinate of a sample",
-            sliced(1, &[NAN]),
-        ),
-        row(
-            "no space",
-            "Option",
-            "dimension of the space",
-            sliced(0, &[1.0]),
-        ),
+        row("NaN", "NotFinite", coordinate, sliced(1, &[NAN])),
+        row("no space", "Option", space, sliced(0, &[1.0])),
         row("no lines", "Option", "such as 64", || {
             SlicedTransport::on_lines(1, vec![1.0], 0, 1)
         }),
-        row(
-            "no width",
-            "NotPositive",
-            "the width of a kernel",
-            width(0.0),
-        ),
-        row("NaN", "NotFinite", "the width of a kernel", width(NAN)),
-        row("no data", "Option", "number of points", || {
+        row("no width", "NotPositive", "width of a kernel", width(0.0)),
+        row("NaN", "NotFinite", "width of a kernel", width(NAN)),
+        row("no data", "Option", points, || {
             KernelDiscrepancy::energy(1, vec![])
         }),
-        row(
-            "an empty cloud",
-            "Option",
-            "the number of particles",
-            || loss.check(&[]),
-        ),
-        row(
-            "an empty cloud",
-            "Option",
-            "the number of particles",
-            || energy.check(&[]),
-        ),
-        row("half a particle", "Dimension", "d numbers each", || {
+    ]);
+}
+
+#[test]
+fn states_of_clouds() {
+    let loss = &SlicedTransport::new(2, vec![0.0; 4]).unwrap();
+    let energy = &KernelDiscrepancy::energy(2, vec![0.0; 4]).unwrap();
+    let none = &Snapshots::<SlicedTransport>::new(Vec::new());
+    let count = "the number of particles";
+    check(vec![
+        row("an empty cloud", "Option", count, || loss.check(&[])),
+        row("an empty cloud", "Option", count, || energy.check(&[])),
+        row("half a particle", "Dimension", "d numbers", || {
             loss.check(&[0.0; 3])
         }),
         row("NaN", "NotFinite", "position of a particle", || {
             energy.check(&[NAN; 2])
         }),
         row("no snapshots", "Option", "one for each state", || {
-            pair.check(&[0.0; 4])
+            none.check(&[0.0; 4])
         }),
         row("odd snapshots", "Dimension", "of equal length", || {
             let part = || KernelDiscrepancy::energy(1, vec![1.0]);

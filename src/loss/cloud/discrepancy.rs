@@ -72,7 +72,7 @@ impl KernelDiscrepancy {
 
     /// Returns all pairs among the particles, and with the data.
     fn pairs<'a>(&'a self, rho: &'a [f64]) -> [Pairs<'a>; 2] {
-        [rho, &self.data.points].map(|y| Pairs {
+        [rho, self.data.points.as_slice()].map(|y| Pairs {
             kernel: self.kernel,
             space: self.data.space,
             x: rho,
