@@ -20,7 +20,7 @@ fn problem() -> (Explicit, Observations) {
     (Explicit(f), loss)
 }
 
-fn nystrom() -> ConjugateGradient {
+fn nystrom() -> ConjugateGradient<'static> {
     ConjugateGradient {
         preconditioner: Preconditioner::Nystrom(Nystrom {
             rank: 5,
