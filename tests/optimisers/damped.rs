@@ -11,7 +11,7 @@ use pullback::step::Grid;
 use pullback::{Bounds, Descent, Direction, Noise, Operator, Prior, StepRule, Transform, random};
 
 use crate::support::problems::{Start, metrics, problems, proposal};
-use crate::support::runs::line;
+use crate::support::runs::{line, only};
 use crate::support::{
     Explicit, Reaction, column, definite, density, dot, gap, identity, reference_solve,
     reference_vector,
@@ -231,10 +231,8 @@ fn a_grid_takes_the_best_scale_and_evaluates_it_once() {
             count: 12,
         };
         let descent = Descent::new(&model, &loss).step(&rule);
-        let report = descent
-            .tolerances(crate::support::runs::only(2))
-            .run(&start, |_| ())
-            .unwrap();
+        let descent = descent.tolerances(only(2));
+        let report = descent.run(&start, |_| ()).unwrap();
         let eta = descent.propose(&start, 0.0).unwrap().eta;
         let values: Vec<(f64, f64)> = (0..12)
             .map(|i| {
