@@ -63,6 +63,7 @@ EXAMPLES = [
     Example("heat_conductivity", "The conductivity along a bar"),
     Example("darcy", "A field and its posterior"),
     Example("multistart", "All optima of a fit"),
+    Example("race", "Every optimiser, metric and loss in a race", cover="mixture"),
     Example("image", "Digits by a network, fitted in several ways"),
     Example("sketch_accuracy", "The accuracy of random probes"),
     Example("cuda", "Adjoints on a GPU", draws=False, features="cuda"),

@@ -1,9 +1,10 @@
 //! Who takes part: natural gradients in every metric, and the optimisers that know no metric.
 
 use pullback::direction::{
-    Adam, Auto, ConjugateGradient, Gradient, Lbfgs, LeastSquares, Momentum, Newton, NonlinearCg,
+    Adam, Auto, ConjugateGradient, Damping, Gradient, Lbfgs, LeastSquares, Momentum, Newton,
+    NonlinearCg,
 };
-use pullback::step::{Armijo, Decaying, Fixed, StrongWolfe, TrustRatio};
+use pullback::step::{self, Armijo, Decaying, Fixed, StrongWolfe, TrustRatio};
 use pullback::{Direction, Result, StepRule};
 
 use crate::heat::Heat;
@@ -82,20 +83,47 @@ fn natural<'p>(heat: &Heat<'p>) -> Vec<Entrant<'p>> {
     let problem = heat.problem;
     if problem.field {
         return vec![
-            Entrant::natural("Gauss-Newton, chosen", Auto::default(), None),
-            Entrant::natural("Gauss-Newton, CG", ConjugateGradient::default(), None),
+            Entrant::natural("Gauss-Newton by choice", Auto::default(), None),
+            Entrant::natural("Gauss-Newton by CG", ConjugateGradient::default(), None),
         ];
     }
     let own = heat.own_metric();
     let others = (0..problem.metrics.len()).filter(|&k| own != Some(problem.metrics[k].1.name()));
     let others = others.map(Some);
     let all = std::iter::once(None).chain(others);
-    all.map(|metric| Entrant::natural("natural gradient", LeastSquares::default(), metric))
-        .collect()
+    let natural = |metric| Entrant::natural("natural gradient", NATURAL, metric);
+    let mut all: Vec<Entrant<'_>> = all.map(natural).collect();
+    let truncated = LeastSquares {
+        cutoff: 1e-6,
+        ..NATURAL
+    };
+    all.push(Entrant {
+        rules: searched(step::Grid::default()),
+        ..Entrant::natural("truncated, step grid", truncated, None)
+    });
+    let momentum = Momentum {
+        beta: 0.5,
+        ..Momentum::new(&NATURAL)
+    };
+    all.push(Entrant {
+        rules: fixed(&NATURAL_RATES),
+        ..Entrant::natural("natural, momentum", momentum, None)
+    });
+    all
 }
 
-/// Rates of methods with fixed steps, as multiples of the scale that a line search settles on.
-const RATES: [f64; 3] = [0.1, 0.3, 1.0];
+/// Least squares with default options.
+const NATURAL: LeastSquares<'static> = LeastSquares {
+    rank_tolerance: 1e-12,
+    cutoff: 0.0,
+    damping: Damping::Diagonal,
+};
+
+/// Rates of methods with fixed steps, as fractions of the largest scale of a line search.
+const RATES: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
+
+/// Rates of natural gradients with momentum, for which 1 is a whole Gauss-Newton step.
+const NATURAL_RATES: [f64; 3] = [0.1, 0.3, 1.0];
 
 /// First rates of Adam, whose steps change every parameter by about this much. They decay, or it would not settle.
 const ADAM_RATES: [f64; 3] = [1e-3, 1e-2, 1e-1];

@@ -11,26 +11,29 @@ use crate::entrants::{Entrant, Rule};
 use crate::output::{GOALS, Lap, Reached};
 use crate::problems::Problem;
 
-/// Largest number of steps of an entrant.
-const STEPS: usize = 20_000;
-
 /// One loss of a problem, and where its optimum is.
 pub struct Heat<'p> {
     pub problem: &'p Problem,
     loss: usize,
     optimum: Vec<f64>,
-    /// Seconds after which a run is stopped.
-    seconds: f64,
+    limits: Limits,
+}
+
+/// Limits of every run.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    pub seconds: f64,
+    pub steps: usize,
 }
 
 impl<'p> Heat<'p> {
     /// Finds the optimum of a loss, by a fit from close to it.
-    pub fn new(problem: &'p Problem, loss: usize, seconds: f64) -> Result<Self> {
+    pub fn new(problem: &'p Problem, loss: usize, limits: Limits) -> Result<Self> {
         let mut heat = Self {
             problem,
             loss,
             optimum: Vec::new(),
-            seconds,
+            limits,
         };
         let report = heat.descent().run(&problem.near, |_| ())?;
         if !report.converged() {
@@ -72,19 +75,19 @@ impl<'p> Heat<'p> {
         listed.map_or("own", |(label, _)| label)
     }
 
-    /// Returns a rate for gradient descent: the scale that a line search settles on in the first steps.
+    /// Returns a rate for gradient descent: the largest scale of a line search in the first steps.
     pub fn rate(&self) -> Result<f64> {
-        let search = Armijo::growing(1e-3, 10.0);
+        let search = Armijo::growing(1e-3, 100.0);
         let tolerances = Tolerances {
-            iterations: 6,
+            iterations: 12,
             ..Tolerances::default()
         };
         let descent = self.descent().direction(&Gradient).step(&search);
         let report = descent
             .tolerances(tolerances)
             .run(&self.problem.start, |_| ())?;
-        let last = report.history.last().and_then(|iterate| iterate.step);
-        Ok(last.map_or(1.0, |step| step.scale))
+        let scales = report.history.iter().filter_map(|i| i.step);
+        Ok(scales.map(|step| step.scale).fold(0.0, f64::max))
     }
 
     /// Runs an entrant with each of its step rules, and returns its best run.
@@ -111,7 +114,11 @@ impl<'p> Heat<'p> {
             .direction(entrant.direction.as_ref())
             .step(rule.step.as_ref())
             .tolerances(Tolerances {
-                iterations: STEPS,
+                // Only the goals and the limits end a run, and rest where steps achieve nothing any more.
+                decrease: 0.0,
+                step: 0.0,
+                loss: 0.0,
+                iterations: self.limits.steps,
                 ..Tolerances::default()
             });
         if let Some(metric) = entrant.metric {
@@ -119,7 +126,7 @@ impl<'p> Heat<'p> {
         }
         let started = Instant::now();
         let outcome = descent.run(&problem.start, |now| {
-            let over = started.elapsed().as_secs_f64() > self.seconds;
+            let over = started.elapsed().as_secs_f64() > self.limits.seconds;
             let there = problem.error(&now.theta, &self.optimum) <= GOALS[1];
             match over || there {
                 true => Control::Stop,
@@ -163,16 +170,18 @@ impl<'p> Heat<'p> {
             reached,
             error: path.last().map_or(f64::NAN, |last| last.1),
             path,
-            outcome: match report.stop {
-                Stop::Observer => "out of time".into(),
-                stop => stop.name().into(),
+            outcome: match (report.stop, reached[GOALS.len() - 1]) {
+                (_, Some(_)) => "reached".into(),
+                (Stop::Observer, None) => "out of time".into(),
+                (stop, None) => stop.name().into(),
             },
             ..lap
         }
     }
 }
 
-/// Number of solves of the model: for states, tangents and adjoints.
+/// Number of solves of the model: for states, tangents and adjoints. Explicit models solve nothing for the last two.
 fn work(counts: &Counts) -> usize {
-    counts.model_solves + counts.newton_solves + counts.tangent_solves + counts.adjoint_solves
+    let states = counts.model_solves.max(counts.newton_solves);
+    states + counts.tangent_solves + counts.adjoint_solves
 }

@@ -47,7 +47,7 @@ fn race(options: &Options) -> Result<(), Failure> {
 /// Runs every entrant with every loss of a problem.
 fn compete(problem: &Problem, options: &Options) -> Result<Vec<Lap>, Failure> {
     let heats: Vec<Heat<'_>> = (0..problem.losses.len())
-        .map(|loss| Heat::new(problem, loss, options.seconds))
+        .map(|loss| Heat::new(problem, loss, options.limits))
         .collect::<pullback::Result<_>>()?;
     let all: Vec<_> = heats
         .iter()

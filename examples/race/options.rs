@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::heat::Limits;
 use crate::problems::Which;
-use crate::support::command::{Arguments, one_of, path, positive};
+use crate::support::command::{Arguments, number, one_of, path, positive};
 
 /// Settings of a run.
 pub struct Options {
     pub problems: Vec<Which>,
-    /// Seconds after which an entrant is stopped.
-    pub seconds: f64,
+    pub limits: Limits,
     pub quick: bool,
     pub out: PathBuf,
     pub json: bool,
@@ -20,20 +20,24 @@ Races optimisers, metrics and losses: steps, solves and seconds until the parame
 
 usage: race [options]
   --problem NAME  one of mixture, lorenz, darcy, lotka-volterra; all of them by default
-  --seconds S     [4, quick 0.3]  time after which an entrant is stopped
-  --out DIR       [out/race]      folder for the pictures and the table race.csv
-  --quick         run smaller problems, in a minute
+  --seconds S     [4]                 time after which a run is stopped
+  --steps N       [20000, quick 150]  steps after which a run is stopped
+  --out DIR       [out/race]          folder for the pictures and the table race.csv
+  --quick         run smaller problems and fewer steps, in a minute
   --json          print one JSON object to standard output and everything else to standard error
   --help          print this text
 
-Methods with a fixed rate (momentum, Nesterov, Adam) run with three rates, of which the best counts.";
+Methods with a fixed rate (momentum, Nesterov) run with five rates, and Adam with three decaying ones; the best counts.";
 
 impl Options {
     pub fn read(given: &Arguments) -> Result<Self, String> {
         let one = given.maybe("--problem", one_of(&Which::ALL, Which::name))?;
         Ok(Self {
             problems: one.map_or(Which::ALL.to_vec(), |one| vec![one]),
-            seconds: given.get("--seconds", positive)?,
+            limits: Limits {
+                seconds: given.get("--seconds", positive)?,
+                steps: given.get("--steps", number(1..=1_000_000))?,
+            },
             quick: given.switch("--quick"),
             out: given.get("--out", path)?,
             json: given.switch("--json"),

@@ -138,7 +138,7 @@ pub fn csv(laps: &[Lap]) -> String {
         let rate = lap.rate.map_or(String::new(), |rate| format!("{rate:e}"));
         let _ = write!(
             text,
-            "{},{},{},{},{rate}",
+            "{},\"{}\",\"{}\",\"{}\",{rate}",
             lap.problem, lap.loss, lap.method, lap.metric
         );
         for reached in &lap.reached {
