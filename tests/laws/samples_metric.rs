@@ -91,7 +91,6 @@ fn kernels_alone_reach_the_published_accuracy() {
     for (d, most) in [(1, 0.06), (2, 0.06), (5, 0.06), (10, 0.06)] {
         let shape = Shape::Diagonal;
         let error = median((Gaussian { d, shape }, N, 20), |seed| kwng(d, seed));
-        println!("XX diagonal {d} {error}");
         assert!(error <= most, "diagonal, d = {d}: {error}");
     }
     // Labels count for as much as the distribution if the covariance is full.
@@ -102,7 +101,6 @@ fn kernels_alone_reach_the_published_accuracy() {
         };
         let error = median((family, N, 20), |seed| kwng(d, seed));
         let particles = median((family, N, 20), |_| Box::new(Particles::new(d)));
-        println!("XX full {d} {error} {particles}");
         assert!(error <= most, "full, d = {d}: {error}");
         assert!(particles >= labelled, "particles, d = {d}: {particles}");
     }
@@ -120,7 +118,6 @@ fn the_error_of_kernels_falls_as_the_root_of_the_sample() {
         ((count as f64).ln(), error.ln())
     });
     let slope = slope(&points);
-    println!("XX slope {slope}");
     assert!((slope + 0.5).abs() <= 0.12, "{slope}: {points:?}");
 }
 
@@ -198,7 +195,6 @@ fn too_few_potentials_never_make_long_steps() {
             let descent = Descent::new(&model, &loss).metric(&metric);
             let eta = descent.propose(&theta, 0.0).unwrap().eta;
             let ratio = length(&eta) / length(&exact);
-            println!("{seed} {count} {ratio:.2}");
             assert!(ratio < 10.0, "{count} of {} potentials: {ratio}", eta.len());
         }
     }
