@@ -3,7 +3,7 @@
 use crate::support::bad::{check, row};
 use pullback::automatic::Scalar;
 use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
-use pullback::metric::{Kernels, Particles, SampledWasserstein};
+use pullback::metric::{Each, Kernels, L2, Particles, SampledWasserstein};
 use pullback::models::{Diffusion, Draws, Ensemble, Map, Paths, PushForward, Scheme};
 use pullback::{Cpu, Loss, Metric};
 
@@ -249,6 +249,18 @@ fn metrics_of_clouds() {
                 SampledWasserstein::kwng(1, standard)
                     .at(&[1.0; 3], cpu)
                     .map(drop)
+            },
+        ),
+        row("no metric", "Option", "the number of states", || {
+            Each::<L2>::new(Vec::new()).at(&[1.0], cpu).map(drop)
+        }),
+        row(
+            "states of two lengths",
+            "Dimension",
+            "the states of a metric",
+            || {
+                let metrics = vec![L2 { volume: 1.0 }, L2 { volume: 1.0 }];
+                Each::new(metrics).at(&[1.0; 3], cpu).map(drop)
             },
         ),
         row("a field of NaN", "NotFinite", "a gradient field", || {
