@@ -2,9 +2,10 @@
 
 use super::attempt::Attempt;
 use super::linearised::Linearised;
-use super::search::{Outcome, Search, StepFamily, Trials, checked_first, checked_reach};
+use super::search::{Search, checked_first, checked_reach};
 use super::step_norm::StepNorm;
 use super::stop::Stop;
+use super::trials::{Outcome, StepFamily, Trials};
 use crate::direction::{Path, Proposal};
 use crate::error::Result;
 use crate::step::NEGLIGIBLE;

@@ -25,6 +25,8 @@ pub(super) struct Linearised<'p> {
     pub(super) prior: Option<PriorTerms<'p>>,
     /// Gradient with the projected covector, in the coordinates of the free parameters.
     pub(super) grad: Vec<f64>,
+    /// Gradient as `grad`, with an entry for every parameter.
+    pub(super) full_gradient: Vec<f64>,
     /// Gradient of the objective, by which steps are judged.
     ///
     /// `exact` and `grad` differ if the metric conserves mass but the model does not. A run judged by `grad`
@@ -35,6 +37,8 @@ pub(super) struct Linearised<'p> {
     pub(super) coordinates: Vec<f64>,
     /// Number of steps of the run before this point.
     pub(super) iteration: usize,
+    /// Scale of the step that led to this point.
+    pub(super) last_scale: Option<f64>,
     /// Norm ‖∇‖ of the gradient, relative to its norm at the start of the run.
     pub(super) progress: f64,
     pub(super) systems: &'p dyn Backend,
@@ -59,10 +63,13 @@ impl Linearised<'_> {
             root: self.root.as_deref(),
             covector: &self.covector,
             grad: &self.grad,
+            full_gradient: &self.full_gradient,
             prior: self.prior.as_ref(),
+            theta: &self.point.theta,
             coordinates: &self.coordinates,
             widest,
             iteration: self.iteration,
+            last_scale: self.last_scale,
             progress: self.progress,
             backend: self.systems,
             second_order: Some(&self.second_order),

@@ -41,6 +41,8 @@ pub(super) struct Memory {
     sizes: Vec<f64>,
     /// Number of steps of the run so far.
     pub(super) steps: usize,
+    /// Scale of the last step.
+    pub(super) last_scale: Option<f64>,
     /// Norm ‖∇‖ of the gradient at the start.
     first_gradient: Option<f64>,
     /// Remarks of the directions, without repetitions.
@@ -61,6 +63,7 @@ impl Memory {
             metric_size: None,
             sizes: vec![0.0; parameters],
             steps: 0,
+            last_scale: None,
             first_gradient: None,
             remarks: Vec::new(),
             departure: None,

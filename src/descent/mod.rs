@@ -3,8 +3,10 @@
 mod attempt;
 mod counts;
 mod curvature;
+mod derivative;
 mod escape;
 mod history;
+mod linearise;
 mod linearised;
 mod memory;
 mod point;
@@ -21,6 +23,7 @@ mod search;
 mod step_norm;
 mod stop;
 mod stopping;
+mod trials;
 mod uncertainty;
 
 pub use self::counts::Counts;

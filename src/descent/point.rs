@@ -43,10 +43,21 @@ pub struct Evaluation {
     pub gradient: Vec<f64>,
 }
 
+/// Derivative of the misfit f(ρ(θ)) at a point, in the coordinates of the descent with all parameters free.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Derivative {
+    /// Covector ∂f/∂ρ.
+    pub(super) covector: Vec<f64>,
+    /// Gradient Zᵀ ∂f/∂ρ.
+    pub(super) gradient: Vec<f64>,
+}
+
 /// Point with the loss prepared at its state.
 pub(super) struct Evaluated<'a> {
     pub(super) point: Point,
     pub(super) misfit: Box<dyn Misfit + 'a>,
     /// Warm starts of the loss before it was prepared, from which a preparation comes out bit for bit as it was.
     pub(super) before: Option<Batches>,
+    /// Derivative of the misfit, where a step rule asked for it.
+    pub(super) derivative: Option<Derivative>,
 }

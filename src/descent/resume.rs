@@ -45,6 +45,7 @@ impl Run<'_> {
             signature: signature(problem, rule.name()),
             point: state.point.clone(),
             before: state.before.clone(),
+            derivative: state.derivative.clone(),
             memory: memory.clone(),
             progress: progress.clone(),
             stop: *stop,
@@ -74,7 +75,8 @@ impl<'a> Descent<'a> {
         let found = signature(&problem, self.step.name());
         compare(&saved.signature, &found)?;
         self.check(&saved.point.theta)?;
-        let state = problem.restore(&saved.point, saved.before.clone())?;
+        let mut state = problem.restore(&saved.point, saved.before.clone())?;
+        state.derivative = saved.derivative.clone();
         problem.ledger.restore(saved.ledger.clone())?;
         let mut judge = self.step.begin();
         judge.recall(&saved.judge)?;

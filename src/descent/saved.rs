@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::counts::LedgerState;
 use super::history::Iterate;
 use super::memory::Memory;
-use super::point::Point;
+use super::point::{Derivative, Point};
 use super::progress::Progress;
 use super::stop::Stop;
 use crate::error::Result;
@@ -49,6 +49,8 @@ pub struct Saved {
     pub(super) signature: Vec<String>,
     pub(super) point: Point,
     pub(super) before: Option<Batches>,
+    /// Derivative of the misfit at the point, where it is known.
+    pub(super) derivative: Option<Derivative>,
     pub(super) memory: Memory,
     pub(super) progress: Progress,
     pub(super) stop: Option<Stop>,

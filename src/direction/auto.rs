@@ -27,16 +27,16 @@ use crate::prior::PriorTerms;
 /// Sketched directions are never chosen: for the same number of solves, conjugate gradients were better in
 /// all problems where both were measured.
 #[derive(Clone, Debug)]
-pub struct Auto {
+pub struct Auto<'a> {
     /// Largest batch of solves allowed for an exact step.
     pub budget: usize,
     /// Largest state dimension for which the dual system is factorised.
     pub dual: usize,
     /// Iterative direction for all larger problems.
-    pub iterative: ConjugateGradient,
+    pub iterative: ConjugateGradient<'a>,
 }
 
-impl Default for Auto {
+impl Default for Auto<'_> {
     fn default() -> Self {
         Self {
             budget: 64,
@@ -46,7 +46,7 @@ impl Default for Auto {
     }
 }
 
-impl Auto {
+impl Auto<'_> {
     /// Returns the chosen direction and the reason for the choice.
     fn choose(&self, at: &Local<'_>) -> Result<(Choice, String)> {
         let (p, r, k) = (
@@ -86,7 +86,7 @@ fn dual_applies(at: &Local<'_>) -> Result<bool> {
         && at.z.is_sparse())
 }
 
-impl Direction for Auto {
+impl Direction for Auto<'_> {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(Choices {
             auto: self,
@@ -126,7 +126,7 @@ enum Choice {
 
 /// Finders of all candidate directions in one run.
 struct Choices<'a> {
-    auto: &'a Auto,
+    auto: &'a Auto<'a>,
     least_squares: Box<dyn Finder>,
     data_space: &'static DataSpace,
     dual: &'static Dual,

@@ -1,5 +1,6 @@
 //! Matrix-free natural direction for any number of parameters.
 
+use super::damping::terms_of;
 use super::preconditioner::{Preconditioned, Preconditioner, SketchCache};
 use super::{Direction, Finder, Local, Path, Proposal, Remembered};
 use crate::check;
@@ -33,13 +34,13 @@ use crate::hessian::{Curvature, End, Goal, Krylov, Limits};
 /// # Ok::<(), pullback::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct ConjugateGradient {
+pub struct ConjugateGradient<'a> {
     /// Stopping criterion, the reduction of the residual.
     pub forcing: Forcing,
     /// Largest number of iterations per step.
     pub iterations: usize,
     /// Preconditioner C, to which damping is proportional.
-    pub preconditioner: Preconditioner,
+    pub preconditioner: Preconditioner<'a>,
 }
 
 /// Relative residual at which conjugate gradients stop.
@@ -57,7 +58,7 @@ pub enum Forcing {
     Fixed(f64),
 }
 
-impl Default for ConjugateGradient {
+impl Default for ConjugateGradient<'_> {
     fn default() -> Self {
         Self {
             forcing: Forcing::Progress { most: 0.5 },
@@ -103,7 +104,7 @@ pub(super) fn check_options(forcing: Forcing, iterations: usize) -> Result<()> {
     )
 }
 
-impl Direction for ConjugateGradient {
+impl Direction for ConjugateGradient<'_> {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(Iterations {
             options: self,
@@ -117,7 +118,10 @@ impl Direction for ConjugateGradient {
     }
 
     fn needs_precision(&self, _: usize) -> bool {
-        self.preconditioner != Preconditioner::Identity
+        !matches!(
+            self.preconditioner,
+            Preconditioner::Identity | Preconditioner::By(_)
+        )
     }
 
     fn name(&self) -> &'static str {
@@ -127,7 +131,7 @@ impl Direction for ConjugateGradient {
 
 /// Finder of the directions by conjugate gradients in one run.
 struct Iterations<'a> {
-    options: &'a ConjugateGradient,
+    options: &'a ConjugateGradient<'a>,
     cache: SketchCache,
 }
 
@@ -140,10 +144,19 @@ impl Finder for Iterations<'_> {
             }
             _ => None,
         };
+        let by = match self.options.preconditioner {
+            Preconditioner::By(prior) => {
+                let mut terms = terms_of(prior, at)?;
+                terms.factorise(at.backend)?;
+                Some(terms)
+            }
+            _ => None,
+        };
         let dim = curvature.dim();
         let pencil = Preconditioned {
             curvature,
             kind: self.options.preconditioner,
+            by,
             eigenpairs,
             has_prior: at.prior.is_some(),
         };

@@ -1,7 +1,8 @@
 //! Natural direction from the information matrix G = ZᵀMZ.
 
-use faer::{Mat, MatRef};
+use faer::{Mat, MatRef, Scale};
 
+use super::damping::Weights;
 use super::{Damping, Direction, Finder, Local, Path, Proposal, unit_scale};
 use crate::error::Result;
 use crate::linalg::{gram, symmetric_product_by, symmetric_solve};
@@ -36,12 +37,12 @@ pub fn information_matrix(root: &dyn Root, z: MatRef<'_, f64>) -> Result<Mat<f64
 /// The method is cheap for few parameters, but squares the condition number. Without damping, G + C must be
 /// positive definite; [`LeastSquares`](super::LeastSquares) truncates small singular values instead.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Information {
+pub struct Information<'a> {
     /// Matrix D that damping is proportional to.
-    pub damping: Damping,
+    pub damping: Damping<'a>,
 }
 
-impl Direction for Information {
+impl Direction for Information<'_> {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(self)
     }
@@ -51,7 +52,7 @@ impl Direction for Information {
     }
 }
 
-impl Finder for &Information {
+impl Finder for &Information<'_> {
     fn prepare<'a>(&'a mut self, at: &Local<'a>) -> Result<Box<dyn Path + 'a>> {
         let mut g = information_matrix(at.metric()?, at.z.matrix()?.as_ref())?;
         if let Some(prior) = at.prior {
@@ -63,7 +64,7 @@ impl Finder for &Information {
         let scale = unit_scale(&norms);
         let scaled = Mat::from_fn(g.nrows(), g.ncols(), |i, j| scale[i] * g[(i, j)] * scale[j]);
         Ok(Box::new(InformationPath {
-            weights: self.damping.weights(&norms, at.widest),
+            weights: self.damping.weights(at, &norms)?,
             norms,
             matrix: scaled,
             grad: at.grad.iter().zip(&scale).map(|(g, s)| g * s).collect(),
@@ -74,8 +75,8 @@ impl Finder for &Information {
 
 /// System for all dampings, in coordinates where its undamped matrix has unit diagonal.
 struct InformationPath {
-    /// Diagonal of D in these coordinates.
-    weights: Vec<f64>,
+    /// Matrix D in these coordinates.
+    weights: Weights,
     norms: Vec<f64>,
     matrix: Mat<f64>,
     grad: Vec<f64>,
@@ -85,8 +86,12 @@ struct InformationPath {
 impl Path for InformationPath {
     fn at(&mut self, damping: f64) -> Result<Proposal> {
         let mut damped = self.matrix.clone();
-        for (i, w) in self.weights.iter().enumerate() {
-            damped[(i, i)] += damping * w;
+        match &self.weights {
+            Weights::Diagonal(weights) => {
+                let entries = weights.iter().enumerate();
+                entries.for_each(|(i, w)| damped[(i, i)] += damping * w);
+            }
+            Weights::Full(weights) => damped += Scale(damping) * weights,
         }
         // x = S⁻¹η solves (SGS + λ SDS) x = −S∇f.
         let x = symmetric_solve(damped.as_ref(), &self.grad, "the information matrix")?;

@@ -2,6 +2,8 @@
 
 use faer::{Mat, MatRef};
 
+use super::damping::Weights;
+use super::filtered::{Filtered, Scaled};
 use super::{Damping, Direction, Finder, Local, Path, Proposal};
 use crate::check;
 use crate::error::Result;
@@ -15,32 +17,61 @@ use crate::model::adjoint::blocks;
 /// Undamped, the least-norm step is taken and directions with negligible singular values are truncated. Damping
 /// appends the rows √λ D^{1/2}. Columns are first scaled to unit length, which makes truncation and damping independent
 /// of units.
+///
+/// With a [`cutoff`](LeastSquares::cutoff) more of the undamped step is truncated, as where only the leading part of G is to be
+/// trusted (energy natural gradients of networks, Müller and Zeinhofer 2023). [`Grid`](crate::step::Grid) is the step rule for it.
+///
+/// ```
+/// use pullback::automatic::{Curve, Formula, Scalar};
+/// use pullback::{Descent, loss::L2Misfit};
+/// use pullback::direction::{Damping, LeastSquares};
+/// /// Two parameters with almost the same effect.
+/// struct Twins;
+/// impl Formula for Twins {
+///     fn dims(&self) -> (usize, usize) { (2, 2) }
+///     fn values<S: Scalar>(&self, t: &[S], out: &mut [S]) {
+///         out[0] = t[0] + t[1];
+///         out[1] = (t[0] - t[1]) * 1e-6;
+///     }
+/// }
+/// let (curve, loss) = (Curve::new(Twins), L2Misfit::euclidean(vec![2.0, 1.0])?);
+/// let truncated = LeastSquares { cutoff: 1e-3, ..LeastSquares::default() };
+/// let step = Descent::new(&curve, &loss).direction(&truncated).propose(&[0.0, 0.0], 0.0)?;
+/// assert!(step.rank == 1 && step.eta.iter().all(|eta| (eta - 1.0).abs() < 1e-5));
+/// # Ok::<(), pullback::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub struct LeastSquares {
+pub struct LeastSquares<'a> {
     /// Relative size below which a pivot of the scaled problem counts as zero.
     pub rank_tolerance: f64,
+    /// Singular values up to this fraction of the largest one are truncated in undamped steps, 0 by default.
+    ///
+    /// They are those of the problem in coordinates where [`damping`](LeastSquares::damping) is the identity: of columns of unit
+    /// length, of L Z itself, or relative to a prior. [`Proposal::rank`] is the number of those that are kept.
+    pub cutoff: f64,
     /// Matrix D that damping is proportional to.
-    pub damping: Damping,
+    pub damping: Damping<'a>,
 }
 
-impl LeastSquares {
+impl LeastSquares<'static> {
     /// Direction with the default options, as a constant to borrow.
     pub(crate) const STANDARD: &'static Self = &Self {
         rank_tolerance: 1e-12,
+        cutoff: 0.0,
         damping: Damping::Diagonal,
     };
 }
 
-impl Default for LeastSquares {
+impl Default for LeastSquares<'_> {
     fn default() -> Self {
-        *Self::STANDARD
+        *LeastSquares::STANDARD
     }
 }
 
 /// Largest change of a parameter that a direction proposes. Step rules shorten it.
 const LONGEST: f64 = 1e150;
 
-impl Direction for LeastSquares {
+impl Direction for LeastSquares<'_> {
     fn begin(&self) -> Box<dyn Finder + '_> {
         Box::new(Reducer {
             options: self,
@@ -55,6 +86,12 @@ impl Direction for LeastSquares {
             self.rank_tolerance,
             (0.0..1.0).contains(&self.rank_tolerance),
             "give a small number, such as 1e-12",
+        )?;
+        check::option(
+            "the cut-off of least squares",
+            self.cutoff,
+            (0.0..1.0).contains(&self.cutoff),
+            "give a fraction of the largest singular value, such as 1e-6, or 0",
         )
     }
 
@@ -69,7 +106,7 @@ const NARROW: usize = 16;
 
 /// Finder with buffers for one system after another.
 struct Reducer<'o> {
-    options: &'o LeastSquares,
+    options: &'o LeastSquares<'o>,
     system: DampedLeastSquares,
     /// All columns, in order.
     columns: Vec<usize>,
@@ -108,9 +145,27 @@ impl Finder for Reducer<'_> {
             let augmented = augmented((root, z), &dual, prior)?;
             self.system.factor_wide(augmented);
         }
-        let damping = self.options.damping;
-        self.system.weights = damping.weights(&self.system.norms, at.widest);
+        let options = self.options;
+        match options.damping.weights(at, &self.system.norms)? {
+            Weights::Diagonal(weights) if options.cutoff == 0.0 => self.system.weights = weights,
+            weights => {
+                let cutoff = options.cutoff.max(options.rank_tolerance);
+                let filtered = Filtered::new(self.scaled(), &weights, cutoff)?;
+                return Ok(Box::new(filtered));
+            }
+        }
         Ok(Box::new(LeastSquaresPath(&mut self.system)))
+    }
+}
+
+impl Reducer<'_> {
+    /// Returns the triangular form of the system.
+    fn scaled(&self) -> Scaled {
+        Scaled {
+            augmented: self.system.triangle(),
+            norms: self.system.norms.clone(),
+            scale: self.system.scale.clone(),
+        }
     }
 }
 

@@ -4,27 +4,39 @@
 //! G = ZᵀMZ and the precision C of the priors. A direction minimises this model, with damping, exactly or
 //! approximately. [`Newton`] replaces G by the exact second derivative of f(ρ(θ)).
 
+mod adam;
 mod auto;
 mod conjugate_gradient;
+mod damping;
 mod data_space;
 mod dual;
+mod filtered;
 mod gradient;
 mod information;
 mod kkt;
+mod last_point;
+mod lbfgs;
 mod least_squares;
 mod low_rank;
+mod momentum;
 mod newton;
+mod nonlinear_cg;
 mod preconditioner;
 mod sketched;
 
+pub use self::adam::Adam;
 pub use self::auto::Auto;
 pub use self::conjugate_gradient::{ConjugateGradient, Forcing};
+pub use self::damping::Damping;
 pub use self::data_space::DataSpace;
 pub use self::dual::Dual;
 pub use self::gradient::Gradient;
 pub use self::information::{Information, information_matrix};
+pub use self::lbfgs::Lbfgs;
 pub use self::least_squares::LeastSquares;
+pub use self::momentum::Momentum;
 pub use self::newton::Newton;
+pub use self::nonlinear_cg::{Conjugacy, NonlinearCg};
 pub use self::preconditioner::{Nystrom, Preconditioner};
 pub use self::sketched::{Estimator, Sketched};
 
@@ -48,8 +60,12 @@ pub struct Local<'a> {
     pub covector: &'a [f64],
     /// Gradient Zᵀu + ∇R.
     pub grad: &'a [f64],
+    /// Gradient with an entry for every parameter, also for those that bounds hold, or an empty slice where it is unknown.
+    pub full_gradient: &'a [f64],
     /// Priors at θ, or None without priors.
     pub prior: Option<&'a PriorTerms<'a>>,
+    /// Parameters θ.
+    pub theta: &'a [f64],
     /// Parameters θ in the coordinates of the descent (transformed, where there are transforms), with an entry for
     /// every parameter.
     /// `grad` and η have entries for the [free](Local::free) parameters only.
@@ -63,6 +79,8 @@ pub struct Local<'a> {
     pub widest: &'a [f64],
     /// Number of steps taken before this one.
     pub iteration: usize,
+    /// Scale of the step that led here, or None at the start of the descent.
+    pub last_scale: Option<f64>,
     /// Norm of the gradient, relative to its norm at the start of the descent.
     pub progress: f64,
     /// Backend for linear systems that a direction sets up itself.
@@ -227,42 +245,6 @@ pub struct Proposal {
     /// Rank of the system, or the number of free parameters if damping makes the system non-singular.
     pub rank: usize,
 }
-
-/// Matrix D of a damped system (G + λD) η = −∇f.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Damping {
-    /// The matrix D = diag G, which makes steps independent of the units of the parameters.
-    #[default]
-    Diagonal,
-    /// The identity D = I.
-    Identity,
-}
-
-impl Damping {
-    /// Returns the diagonal of D in coordinates scaled by `unit_scale(norms)`, given the current and the
-    /// largest recent column norms.
-    fn weights(self, norms: &[f64], widest: &[f64]) -> Vec<f64> {
-        // With η = Sx, S = diag(scale), the term λ ηᵀDη becomes λ xᵀ(SDS)x. For D = diag(widest²) the entries of SDS
-        // are (widest/norm)² ≥ 1; for D = I they are scale².
-        let scale = unit_scale(norms);
-        let weight = |j: usize| match self {
-            Self::Diagonal => {
-                let widest = widest.get(j).copied().unwrap_or(0.0).max(norms[j]) * scale[j];
-                // A column that has been zero throughout still needs damping.
-                let widest = widest.min(MAX_WIDENING);
-                if widest > 0.0 { widest * widest } else { 1.0 }
-            }
-            Self::Identity => scale[j] * scale[j],
-        };
-        (0..norms.len()).map(weight).collect()
-    }
-}
-
-/// Largest ratio of a past column norm to the current one that enters the damping, so that its square stays finite.
-//
-// Its square, 1e200, times the largest damping of 1e16 is finite, and so is the sum with the rest of the
-// diagonal.
-const MAX_WIDENING: f64 = 1e100;
 
 /// Returns 1/norm for every column, and 1 for columns that are zero or subnormal.
 fn unit_scale(norms: &[f64]) -> Vec<f64> {

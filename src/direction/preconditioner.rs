@@ -1,5 +1,7 @@
 //! Preconditioners of conjugate gradients.
 
+use std::fmt;
+
 use faer::{Mat, MatRef};
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +10,11 @@ use crate::check;
 use crate::coordinates::Chart;
 use crate::error::Result;
 use crate::hessian::{Curvature, Eigenpairs, GaussNewton, Pencil};
-use crate::prior::PriorTerms;
+use crate::prior::{Prior, PriorTerms};
 
 /// Preconditioner of conjugate gradients, to which damping is proportional.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Preconditioner {
+#[derive(Clone, Copy, Default)]
+pub enum Preconditioner<'a> {
     /// Precision of the priors, or the identity without priors. This preconditioner makes the number of iterations
     /// depend on the data and not on the mesh.
     #[default]
@@ -21,6 +23,32 @@ pub enum Preconditioner {
     Nystrom(Nystrom),
     /// No preconditioning.
     Identity,
+    /// Precision of a prior that is no part of the objective and must be positive definite, as
+    /// [`Damping::Prior`](super::Damping::Prior).
+    By(&'a dyn Prior),
+}
+
+impl fmt::Debug for Preconditioner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prior => f.write_str("Prior"),
+            Self::Nystrom(nystrom) => f.debug_tuple("Nystrom").field(nystrom).finish(),
+            Self::Identity => f.write_str("Identity"),
+            Self::By(_) => f.write_str("By"),
+        }
+    }
+}
+
+/// Priors are equal if they are the same value in memory.
+impl PartialEq for Preconditioner<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::By(a), Self::By(b)) => std::ptr::addr_eq(*a, *b),
+            (Self::Nystrom(a), Self::Nystrom(b)) => a == b,
+            (Self::Prior, Self::Prior) | (Self::Identity, Self::Identity) => true,
+            _ => false,
+        }
+    }
 }
 
 /// Randomised Nyström approximation C + C U Λ UᵀC of the curvature G + C, where C is the precision of the
@@ -50,7 +78,7 @@ impl Default for Nystrom {
     }
 }
 
-impl Preconditioner {
+impl Preconditioner<'_> {
     pub(super) fn check(self) -> Result<()> {
         match self {
             Self::Nystrom(n) => check::option(
@@ -177,7 +205,9 @@ fn sketch(
 /// Curvature together with its preconditioner.
 pub(super) struct Preconditioned<'a> {
     pub(super) curvature: GaussNewton<'a>,
-    pub(super) kind: Preconditioner,
+    pub(super) kind: Preconditioner<'a>,
+    /// Prior of [`Preconditioner::By`], with its precision factorised.
+    pub(super) by: Option<PriorTerms<'a>>,
     pub(super) eigenpairs: Option<Eigenpairs>,
     /// Whether there are priors, so that H = G + C. Otherwise H = G.
     pub(super) has_prior: bool,
@@ -192,6 +222,9 @@ impl Pencil for Preconditioned<'_> {
     fn precondition(&self, r: MatRef<'_, f64>) -> Result<Mat<f64>> {
         if self.kind == Preconditioner::Identity {
             return Ok(r.to_owned());
+        }
+        if let Some(by) = &self.by {
+            return by.solve(r);
         }
         let smooth = self.curvature.prior_solve(r)?;
         Ok(match &self.eigenpairs {

@@ -226,6 +226,7 @@ impl<'a, F: Formula, const N: usize> Fitter<'a, F, N> {
                 promised,
                 length: length.map(|length| attempt.scale * length),
                 attempt: tried,
+                end_slope: None,
             };
             tried += 1;
             match judge.judge(&trial) {

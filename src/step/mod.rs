@@ -3,11 +3,18 @@
 //! A rule judges trials and evaluates nothing itself, so that one loop serves all rules.
 
 mod armijo;
+mod decaying;
 mod fixed;
+mod grid;
+mod interval;
+mod strong_wolfe;
 mod trust_ratio;
 
 pub use self::armijo::Armijo;
+pub use self::decaying::Decaying;
 pub use self::fixed::Fixed;
+pub use self::grid::Grid;
+pub use self::strong_wolfe::StrongWolfe;
 pub use self::trust_ratio::TrustRatio;
 pub(crate) use self::trust_ratio::TrustRegion;
 
@@ -18,7 +25,7 @@ use crate::error::Result;
 pub use crate::saving::Remembered;
 
 /// Trial point θ + scale·η(damping), relative to the point θ of the step.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Trial {
     /// Scale of the trial step.
     pub scale: f64,
@@ -41,6 +48,9 @@ pub struct Trial {
     pub length: Option<f64>,
     /// Number of earlier trials from θ.
     pub attempt: usize,
+    /// Slope of the objective along the step at the trial, for scale 1, where the rule asked for it by [`Verdict::Slope`].
+    /// Parameters that a bound stops on the way do not count.
+    pub end_slope: Option<f64>,
 }
 
 /// Decision of a rule about a trial.
@@ -55,6 +65,15 @@ pub enum Verdict {
     /// The damping is raised until the step has at most this fraction of its length. The direction is
     /// rejected if [`Trial::length`] is None.
     Shorten(f64),
+    /// The slope at the trial is computed, and the trial judged again with [`Trial::end_slope`]. A failure makes the objective
+    /// at the trial ∞.
+    ///
+    /// The slope takes a linearisation and an adjoint solve. They are not repeated where the run goes on from this trial.
+    Slope,
+    /// The trial is kept in place of one kept before, and the next trial has this scale.
+    Keep(f64),
+    /// The kept trial is accepted. The direction is rejected if there is none.
+    AcceptKept,
     /// The direction is rejected.
     GiveUp,
 }

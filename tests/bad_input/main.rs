@@ -29,6 +29,7 @@ mod measure;
 mod mixture;
 mod model;
 mod multistart;
+mod optimisers;
 mod samples;
 mod saved;
 mod second_order;

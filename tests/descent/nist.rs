@@ -107,6 +107,7 @@ impl Direction for Leap {
     fn begin(&self) -> Box<dyn Finder + '_> {
         const LEAST_SQUARES: &LeastSquares = &LeastSquares {
             rank_tolerance: 1e-12,
+            cutoff: 0.0,
             damping: Damping::Diagonal,
         };
         Box::new(Leaping(LEAST_SQUARES.begin()))

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use pullback::direction::{
-    Auto, ConjugateGradient, DataSpace, Gradient, Information, LeastSquares, Newton, Nystrom,
-    Preconditioner, Sketched,
+    Adam, Auto, ConjugateGradient, DataSpace, Gradient, Information, Lbfgs, LeastSquares, Momentum,
+    Newton, NonlinearCg, Nystrom, Preconditioner, Sketched,
 };
 use pullback::faer::Mat;
 use pullback::loss::{L2Misfit, Misfit, Observations, gradient_of, value_of};
@@ -14,7 +14,7 @@ use pullback::models::dynamics::LotkaVolterra;
 use pullback::models::flow::Lorenz;
 use pullback::models::{GaussianMixture, InvariantMeasure, Parameter};
 use pullback::prior::Tikhonov;
-use pullback::step::{Armijo, Fixed, TrustRatio};
+use pullback::step::{Armijo, Decaying, Fixed, Grid as ScaleGrid, StrongWolfe, TrustRatio};
 use pullback::{
     Backend, Bounds, Cpu, Descent, Direction, Grid, Loss, Metric, Model, Noise, Operator, Result,
     Side, StepRule, Transform, evolution::Evolution, linalg::Stencil, random,
@@ -48,6 +48,15 @@ fn directions() -> Vec<&'static dyn Direction> {
         leak(ConjugateGradient::default()),
         leak(nystrom),
         leak(iterative),
+        leak(Lbfgs::default()),
+        leak(NonlinearCg::default()),
+        leak(NonlinearCg::new(leak(Lbfgs::default()))),
+        leak(Momentum::default()),
+        leak(Momentum {
+            nesterov: true,
+            ..Momentum::new(leak(nystrom))
+        }),
+        leak(Adam::default()),
     ]
 }
 
@@ -57,6 +66,16 @@ fn rules() -> Vec<&'static dyn StepRule> {
         leak(Armijo::default()),
         leak(Armijo::growing(0.1, 3.0)),
         leak(Fixed { scale: 0.3 }),
+        leak(StrongWolfe::default()),
+        leak(ScaleGrid {
+            count: 6,
+            ..ScaleGrid::default()
+        }),
+        leak(Decaying {
+            scale: 0.3,
+            steps: 2.0,
+            power: 1.0,
+        }),
     ]
 }
 

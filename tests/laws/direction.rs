@@ -26,7 +26,7 @@ fn dense_geometry(at: &Local<'_>) -> Mat<f64> {
 }
 
 /// (η, predicted decrease) of (G + λD) η = −∇f.
-fn dense_reference(at: &Local<'_>, lambda: f64, damping: Damping) -> (Vec<f64>, f64) {
+fn dense_reference(at: &Local<'_>, lambda: f64, damping: Damping<'_>) -> (Vec<f64>, f64) {
     let g = dense_geometry(at);
     let mut damped = g.clone();
     for i in 0..g.nrows() {

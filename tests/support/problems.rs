@@ -138,7 +138,7 @@ pub(crate) fn proposal(direction: &dyn Direction, at: &Local<'_>, lambda: f64) -
     finder.prepare(at)?.at(lambda)
 }
 
-pub(crate) fn exact_directions(damping: Damping) -> [Box<dyn Direction>; 2] {
+pub(crate) fn exact_directions(damping: Damping<'_>) -> [Box<dyn Direction + '_>; 2] {
     let squares = LeastSquares {
         damping,
         ..LeastSquares::default()

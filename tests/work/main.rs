@@ -4,6 +4,7 @@
 
 mod counts;
 mod directions;
+mod line_search;
 mod measure;
 mod pipeline;
 mod resident;

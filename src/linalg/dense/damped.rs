@@ -199,6 +199,19 @@ impl DampedLeastSquares {
         v[0] = -length;
     }
 
+    /// Returns [R | c] with the columns of R in the order of those of A.
+    pub(crate) fn triangle(&self) -> Mat<f64> {
+        let columns = self.columns();
+        let mut out = Mat::zeros(columns, columns + 1);
+        for i in 0..columns {
+            let row = self.row(i);
+            for (x, &column) in row.iter().zip(self.order.iter().chain(&[columns])) {
+                out[(i, column)] = *x;
+            }
+        }
+        out
+    }
+
     /// Returns whether the columns are independent beyond doubt.
     pub(crate) fn is_regular(&self) -> bool {
         let pivot = |j: usize| self.row(j)[j].abs();

@@ -48,11 +48,20 @@ pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     if rows > cols {
         return right_singular(triangle(a.to_owned()).as_ref());
     }
-    let thin = ComputeSvdVectors::Thin;
+    let (_, values, right) = singular(a);
+    (values, right)
+}
+
+/// Returns the left singular vectors of A, its singular values, largest first, and its right singular vectors.
+///
+/// Returns no singular values if A is not finite.
+pub(crate) fn singular(a: MatRef<'_, f64>) -> (Mat<f64>, Vec<f64>, Mat<f64>) {
+    let (rows, cols) = a.shape();
+    let (thin, count) = (ComputeSvdVectors::Thin, rows.min(cols));
     let (mut values, mut left, mut right) = (
-        Diag::zeros(rows),
-        Mat::zeros(rows, rows),
-        Mat::zeros(cols, rows),
+        Diag::zeros(count),
+        Mat::zeros(rows, count),
+        Mat::zeros(cols, count),
     );
     let scratch = svd_scratch::<f64>(rows, cols, thin, thin, Par::Seq, Default::default());
     let outcome = svd(
@@ -65,7 +74,10 @@ pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
         Default::default(),
     );
     match outcome {
-        Err(_) => (Vec::new(), Mat::zeros(cols, 0)),
-        Ok(()) => (values.column_vector().iter().copied().collect(), right),
+        Err(_) => (Mat::zeros(rows, 0), Vec::new(), Mat::zeros(cols, 0)),
+        Ok(()) => {
+            let values = values.column_vector().iter().copied().collect();
+            (left, values, right)
+        }
     }
 }

@@ -15,6 +15,7 @@
 //! and counts the solves.
 
 mod blocks;
+mod deferred;
 mod implicit;
 mod second_order;
 mod sensitivity;
@@ -30,6 +31,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use faer::sparse::SparseColMat;
 use faer::{Mat, MatRef};
 
+use self::deferred::Deferred;
 use super::Model;
 use crate::check;
 use crate::coordinates::Chart;
@@ -93,13 +95,29 @@ impl<'a> Linearisation<'a> {
         let sensitivity = model.linearise(rho, theta, backend)?;
         check::length("the rows of ∂ρ/∂θ", sensitivity.state_dim(), k)?;
         check::length("the columns of ∂ρ/∂θ", sensitivity.param_dim(), p)?;
-        Ok(Self {
+        Ok(Self::of(sensitivity))
+    }
+
+    /// Returns the linearisation at (ρ, θ), where the model is linearised when the first product is asked for.
+    pub(crate) fn deferred(
+        model: &'a dyn Model,
+        rho: &'a [f64],
+        theta: &'a [f64],
+        backend: &'a dyn Backend,
+    ) -> Result<Self> {
+        let deferred = Deferred::new(model, (rho, theta), backend);
+        Ok(Self::of(Box::new(deferred)))
+    }
+
+    /// Returns a sensitivity in the coordinates where all parameters are free.
+    fn of(sensitivity: Box<dyn Sensitivity + 'a>) -> Self {
+        Self {
+            chart: Chart::identity(sensitivity.param_dim()),
             sensitivity,
-            chart: Chart::identity(p),
             matrix: OnceLock::new(),
             tangents: AtomicUsize::new(0),
             adjoints: AtomicUsize::new(0),
-        })
+        }
     }
 
     /// Changes the coordinates of θ to which all later products refer.
