@@ -94,13 +94,14 @@ class Diffusion(Ready):
         Increasing times of observation from t = 0 on.
     start
         Initial value: numbers, in which the name of a parameter stands for this parameter, or a function ``start(p)``. With
-        ``random``, a function ``start(z, p)`` of so many normal numbers z.
+        ``random``, a function ``start(z, p)`` of so many normal numbers z. An array with two axes holds the start of every path in a row,
+        such as points that were seen at t = 0.
     parameters, states
         Numbers or names of the parameters p and of the components of x. The latter may be left out if `start` is given.
     step
         Largest length of a step. The error in distribution is proportional to it: halve it to see its effect.
     paths, seed
-        Number of paths, and the seed of their random numbers.
+        Number of paths (1000 unless their starts are given), and the seed of their random numbers.
     random
         Number of normal numbers of a random start.
     scheme
@@ -130,7 +131,7 @@ class Diffusion(Ready):
         step: float,
         start: Any = None,
         states: Optional[Names] = None,
-        paths: int = 1000,
+        paths: Optional[int] = None,
         seed: int = 1,
         random: int = 0,
         scheme: str = "euler_maruyama",
@@ -141,7 +142,11 @@ class Diffusion(Ready):
         components = None if states is None else _names("states", states, "x")
         if components is None and isinstance(start, Mapping):
             components = _names("start", list(start), "x")
+        points = None if start is None or callable(start) or np.ndim(start) != 2 else _arguments.array("start", start)
         normals = _arguments.count("random", random)
+        if points is not None:
+            _without(points, {"paths": paths, "random": random or None, "antithetic": antithetic or None})
+            start, normals, paths = (lambda z, p: z), points.shape[1], len(points)
         initial = _initial(start, self.parameters, components, normals)
         self.states = components or _names("states", len(initial[2]), "x")
         d = len(self.states)
@@ -156,7 +161,16 @@ class Diffusion(Ready):
         }
         moments = _arguments.array("times", times).reshape(-1).tolist()
         observed = moments, _arguments.number("step", step), str(scheme)
-        self._model = _pullback.diffusion(equation, observed, _drawing(paths, seed, antithetic, whitened))
+        drawing = _drawing(1000 if paths is None else paths, seed, antithetic, whitened)
+        drawing["given"] = None if points is None else points.reshape(-1).tolist()
+        self._model = _pullback.diffusion(equation, observed, drawing)
+
+
+def _without(points: np.ndarray, given: dict) -> None:
+    """Checks that options that have no effect on starts that are given are not given."""
+    for name, option in given.items():
+        if option is not None and not (name == "paths" and option == len(points)):
+            raise ValueError(f"{name} has no effect, since start holds the starts of {len(points)} paths")
 
 
 def _rows(draws: Any) -> np.ndarray:

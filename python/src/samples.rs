@@ -18,7 +18,7 @@ pub(crate) struct Drawing {
     seed: u64,
     antithetic: bool,
     whitened: bool,
-    /// Draws that are given instead, one after the other.
+    /// Draws that are given instead, or starts of paths, one after the other.
     given: Option<Vec<f64>>,
 }
 
@@ -154,7 +154,10 @@ pub(crate) fn diffusion(
         let paths = Paths::new(equation, &times, step).map_err(raise)?;
         let paths = paths.scheme(scheme);
         let (latent, ..) = paths.dims();
-        let draws = drawing.draws(latent, |count, seed| paths.draws(count, seed))?;
+        let draws = match &drawing.given {
+            Some(starts) => paths.draws_from(starts, drawing.seed).map_err(raise)?,
+            None => drawing.draws(latent, |count, seed| paths.draws(count, seed))?,
+        };
         let shape = vec![times.len(), draws.count(), space];
         let model = PushForward::new(paths, draws).map_err(raise)?;
         Ok(ReadyModel::new(model, shape))

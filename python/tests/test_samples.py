@@ -148,10 +148,22 @@ def test_the_minimum_is_that_of_a_derivative_free_search(model):
     assert np.isclose(found.fun, f(found.x), rtol=1e-10) and found.fun - search.fun < 1e-6
 
 
-def test_functions_and_jax_models_that_return_points_have_these_losses_too():
+def test_functions_that_return_points_have_these_losses_too():
     z = RNG.standard_normal(300)
     found = pb.minimize(lambda theta: theta[0] + np.exp(theta[1]) * z, OTHER[:, 0], [0.0, 0.0], loss="sliced_transport")
     assert abs(found.x[0] + np.exp(found.x[1]) * z.mean() - OTHER[:, 0].mean()) < 1e-4
+
+
+def test_networks_in_jax_turn_noise_into_points():
+    jnp = pytest.importorskip("jax.numpy")
+    z, theta = RNG.standard_normal((200, 2)), 0.5 * np.random.default_rng(1).standard_normal(14)
+
+    def network(theta):
+        return jnp.tanh(z @ theta[:6].reshape(2, 3)) @ theta[6:12].reshape(3, 2) + theta[12:]
+
+    model, metric = pb.from_jax(network), ("sampled_wasserstein", 60)
+    found = pb.minimize(model, OTHER, theta, loss="energy_distance", metric=metric, maxiter=30)
+    assert found.fun < 0.1 * value("energy_distance", np.asarray(network(theta)), OTHER) and found.state.shape == (200, 2)
 
 
 def growth(**options):
@@ -207,6 +219,31 @@ def test_starts_may_be_numbers_names_and_functions():
 
     assert start_of([1.0, "q"]) == [1.0, 5.0] and start_of({"x": "p", "y": 4.0}) == [2.0, 4.0]
     assert start_of(lambda p: [p[1], p[0]]) == [5.0, 2.0] and start_of(None, states=2) == [2.0, 5.0]
+
+
+def test_paths_start_at_points_that_were_seen():
+    points = OTHER.copy()
+
+    def model(**options):
+        drift, noise = (lambda t, x, p: [-p[0] * x[0], -p[0] * x[1]]), (lambda t, x, p: [p[1], p[1]])
+        return pb.Diffusion(drift, noise, [0.0, 1.0], start=points, parameters=["rate", "noise"], step=0.05, **options)
+
+    clouds = model().predict([0.7, 0.3])
+    assert clouds.shape == (2, 30, 2) and np.array_equal(clouds[0], points)
+    # Noise of mean 0 moves every point, and leaves the decay of their mean by Euler's steps.
+    assert np.allclose(clouds[1].mean(axis=0), (1.0 - 0.05 * 0.7) ** 20 * points.mean(axis=0), rtol=1e-12)
+    assert np.array_equal(model(paths=30).predict([0.7, 0.3]), clouds)
+    assert not np.array_equal(model(seed=2).predict([0.7, 0.3])[1], clouds[1])
+    for options, text in (
+        ({"paths": 31}, "paths has no effect"),
+        ({"random": 2}, "random has no effect"),
+        ({"antithetic": True}, "antithetic"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            model(**options)
+    points[3, 1] = np.inf
+    with pytest.raises(ValueError, match="a draw"):
+        model()
 
 
 def test_single_noises_are_columns_and_diagonals():

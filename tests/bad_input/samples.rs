@@ -157,6 +157,18 @@ fn paths() {
         row("two particles", "Option", "whitened draws", || {
             Ensemble::simulate(Paths::new(Turning, &[1.0], 0.1)?, 2, 1)
         }),
+        row("half a start", "Dimension", "the values of draws", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[0.0; 7], 1)
+        }),
+        row("no starts", "Option", "at least one vector", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[], 1)
+        }),
+        row("a start of NaN", "NotFinite", "a draw", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[NAN; 8], 1)
+        }),
+        row("two starts", "Option", "whitened draws", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[0.0; 4], 1)
+        }),
         row(
             "noises that do not commute",
             "NoncommutingNoise",
