@@ -117,10 +117,14 @@ def minimize(
     direction
         "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched";
         "information", "newton" or "gradient". ("conjugate_gradient", iterations), ("newton", iterations) and ("sketched", probes) limit
-        the work of a step.
+        the work of a step, and ("least_squares", cutoff) leaves out singular values up to this fraction of the largest. Directions that
+        learn from the run and need gradients only: "lbfgs" or ("lbfgs", memory), "nonlinear_cg", "momentum", "nesterov" and "adam". The
+        option "inner" of momentum and of nonlinear_cg is a direction in place of the gradient, as in
+        ("momentum", {"beta": 0.5, "inner": "least_squares"}).
     step
-        Rule for the lengths of steps: "trust_ratio", which damps, "armijo", which shortens, or ("fixed", rate). None for that of the
-        direction. Options are given by name, as in ("armijo", {"first": 1.0, "growth": 2.0}).
+        Rule for the lengths of steps: "trust_ratio", which damps; "armijo", which shortens; "strong_wolfe", for "lbfgs" and
+        "nonlinear_cg"; ("fixed", rate) and ("decaying", rate), for momentum and "adam"; "grid", which tries several lengths. None for that
+        of the direction. Options are given by name, as in ("armijo", {"first": 1.0, "growth": 2.0}).
     prior
         `gaussian`, `smoothness` or `matern`, or several of them.
     transforms

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::vector;
-use crate::directions::{direction, step};
+use crate::directions::{direction, rule};
 use crate::error::{in_python, in_python_words, raise};
 use crate::linearised::Linearised;
 use crate::metrics::{Subject, metric};
@@ -122,7 +122,7 @@ impl Parts {
         Ok(Self {
             metric: settings.metric.as_ref().map(by_name).transpose()?,
             direction: direction(&settings.direction)?,
-            step: settings.step.as_ref().map(step).transpose()?,
+            step: rule(settings.step.as_ref(), &settings.direction)?,
             bounds: bounds.transpose().map_err(raise)?,
             transforms: transforms.transpose()?,
             priors: settings
