@@ -12,7 +12,7 @@ use crate::vector::dot;
 ///
 /// A step takes the gradient alone. Its entries are about 1 at first, whatever the size of the gradient, so that the rate of the step
 /// rule is the change of a parameter per step: [`Fixed`](crate::step::Fixed) with 10⁻³ to 10⁻¹ of the size of the parameters, or
-/// [`Decaying`](crate::step::Decaying). With a constant rate the run comes as close as the rate allows and does not settle. Nothing
+/// [`Decaying`](crate::step::Decaying). With a constant rate the run comes as close as the rate allows, and need not settle. Nothing
 /// predicts the remaining decrease: let the run end by [`target`](crate::descent::Tolerances::target),
 /// [`gradient`](crate::descent::Tolerances::gradient) or the limit of steps. It then reports its best point.
 ///

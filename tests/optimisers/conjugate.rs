@@ -44,7 +44,7 @@ fn minima_in_boxes_and_in_logarithms() {
         finds_minima(&conjugate(formula), &rules()[..2]);
     }
     // Shortened steps along conjugate directions find the minimum too, in more of them.
-    finds_minima(&conjugate(Conjugacy::PolakRibiere), &rules()[2..]);
+    finds_minima(&conjugate(Conjugacy::PolakRibiere), &rules()[2..3]);
 }
 
 /// The step of least squares is the minimum of a quadratic, so that one step suffices; with a quasi-Newton direction inside,

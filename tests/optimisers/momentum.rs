@@ -134,8 +134,15 @@ fn runs_whose_objective_rises_on_the_way_converge() {
                 ..inner.map_or_else(Momentum::default, Momentum::new)
             };
             let rate = Fixed { scale };
+            let tolerances = Tolerances {
+                decrease: 1e-12,
+                ..Tolerances::default()
+            };
             let descent = Descent::new(&model, &loss).direction(&momentum).step(&rate);
-            let report = descent.run(&[2.0; 4], |_| ()).unwrap();
+            let report = descent
+                .tolerances(tolerances)
+                .run(&[2.0; 4], |_| ())
+                .unwrap();
             let rises = report.history.windows(2).any(|w| w[1].loss > w[0].loss);
             assert!(
                 report.converged() && gap(&report.theta, &exact.theta) < 1e-5,
@@ -165,10 +172,7 @@ fn adam_reports_its_best_point() {
         .history
         .iter()
         .fold(f64::INFINITY, |b, i| b.min(i.loss));
-    assert!(
-        matches!(report.stop, Stop::Iterations { taken: 400 }),
-        "{report}"
-    );
+    assert!(!report.converged(), "{report}");
     assert!(report.loss <= best, "{report}");
     let decaying = Decaying {
         scale: 0.3,

@@ -112,7 +112,7 @@ fn steps_are_those_of_dense_updates() {
             let descent = descent.tolerances(only(7));
             let report = descent.run(&start, |_| ()).unwrap();
             let course = Course::of(&descent, &report);
-            for i in 1..7 {
+            for i in 1..7_usize {
                 let pairs: Vec<_> = (i.saturating_sub(memory)..i)
                     .map(|j| course.pair(j))
                     .collect();
