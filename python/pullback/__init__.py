@@ -8,12 +8,13 @@
 | fit a model that moves | `Dynamics`, `Experiment`, `Measurements`, `likelihood` |
 | fit a model written in JAX or PyTorch | `from_jax`, `from_torch` |
 | read a problem in PEtab | `from_petab` |
+| fit a distribution that is known by samples | `PushForward`, `Diffusion` |
 | use a ready model | `GaussianMixture`, `InvariantMeasure`, `Darcy`, and dynamics such as `LotkaVolterra` |
 | state prior knowledge | `gaussian`, `smoothness`, `matern` |
 | find several optima, and intervals by profiles | `multistart`, `profile` |
 | draw a band around a fit | `band` |
 | tell the uncertainty of a field | `posterior` |
-| correct an approximate model by a simulator | `correct` |
+| fit a simulator, with an approximate model or without | `correct`, `ensemble`, `Occupations`, `delay_measure` |
 | look at the curvature of a fit | `curvature`, `combinations` |
 | plan an experiment | `design`, `jacobian` |
 | limit the number of threads | `threads`, `set_threads` |
@@ -36,7 +37,7 @@ from typing import Any
 from ._autodiff import stencil
 from ._band import band
 from ._combinations import Combinations, combinations
-from ._correct import correct
+from ._correct import Occupations, correct, delay_measure, ensemble
 from ._curvature import Curvature, curvature
 from ._curve_fit import curve_fit
 from ._dynamics import Dynamics
@@ -54,7 +55,8 @@ from ._operations import interp, maximum, minimum, where
 from ._posterior import Posterior, posterior
 from ._petab import from_petab
 from ._prior import Prior, gaussian, matern, smoothness
-from ._pullback import Grid, ModelError, Observation, __version__
+from ._pullback import Ensemble, Grid, ModelError, Observation, __version__
+from ._samples import Diffusion, PushForward
 from ._search import multistart, profile
 from ._threads import set_threads, threads
 from ._torch import from_torch
@@ -78,7 +80,9 @@ __all__ = [
     "Combinations",
     "Curvature",
     "Darcy",
+    "Diffusion",
     "Dynamics",
+    "Ensemble",
     "Epidemic",
     "Equations",
     "Experiment",
@@ -96,10 +100,12 @@ __all__ = [
     "Measurements",
     "ModelError",
     "Observation",
+    "Occupations",
     "Pendulum",
     "Posterior",
     "Prior",
     "Products",
+    "PushForward",
     "Remote",
     "Robertson",
     "Run",
@@ -109,7 +115,9 @@ __all__ = [
     "correct",
     "curvature",
     "curve_fit",
+    "delay_measure",
     "design",
+    "ensemble",
     "fit_many",
     "from_jax",
     "from_torch",

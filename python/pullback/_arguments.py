@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -243,7 +243,7 @@ def named(argument: str, given: Any) -> Optional[tuple]:
 
 
 class Word(NamedTuple):
-    """Name of a loss or of a metric, with a number or with options by their names."""
+    """Name of a loss, metric, direction or step rule, with a number or with options by their names."""
 
     name: str
     number: Optional[float] = None
@@ -255,7 +255,8 @@ class Word(NamedTuple):
 
     def __str__(self) -> str:
         number = [] if self.number is None else [f"{self.number:g}"]
-        return " ".join([self.name, *number, *(f"{name}={value:g}" for name, value in self.options.items())])
+        options = (f"{name}={value if isinstance(value, str) else format(value, 'g')}" for name, value in self.options.items())
+        return " ".join([self.name, *number, *options])
 
 
 def word(argument: str, given: Any) -> Optional[Word]:
@@ -275,9 +276,9 @@ def word(argument: str, given: Any) -> Optional[Word]:
     return Word(str(name), number(f"the number of {argument} {name!r}", what))
 
 
-def option(argument: str, name: Any, given: Any) -> float:
-    """Returns an option of a word as a number."""
-    return number(f"the option {name!r} of {argument}", given)
+def option(argument: str, name: Any, given: Any) -> Union[float, str]:
+    """Returns an option of a word as a number, or as a word."""
+    return given if isinstance(given, str) else number(f"the option {name!r} of {argument}", given)
 
 
 def priors(given: Any) -> list:

@@ -8,6 +8,7 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence
 import numpy as np
 
 from . import _arguments, _page, _posterior, _pullback, _result
+from ._loss import as_loss, with_mass_of_state
 from ._model import Explicit, as_model
 from ._pullback import Loss, ModelError
 from ._threads import threads
@@ -17,13 +18,6 @@ __all__ = ["minimize", "solve"]
 #: Largest number of parameters for which a covariance is computed without being asked for.
 FEW = 100
 
-#: Losses of whole densities.
-DIVERGENCES = ("kullback_leibler", "reverse_kullback_leibler", "hellinger", "chi_squared")
-DENSITIES = (*DIVERGENCES, "sobolev", "transport", "marginal_transport", "sliced_transport", "unbalanced_transport")
-
-#: Largest relative difference of the masses of data and state, if errors are wanted.
-MASS = 0.01
-
 #: Tolerances by default, those of the library: of the decrease, the step, the loss and the gradient.
 TOLERANCES = (1e-16, 1e-10, 1e-15, 0.0)
 
@@ -32,7 +26,8 @@ def settings(**given: Any) -> dict:
     """Returns settings of a descent, with defaults for those that are not given."""
     defaults: dict = {
         "metric": None,
-        "direction": "least_squares",
+        "direction": _arguments.Word("least_squares"),
+        "step": None,
         "bounds": None,
         "transforms": None,
         "priors": [],
@@ -67,7 +62,8 @@ def minimize(
     sigma: Any = None,
     observe: Any = None,
     metric: Any = None,
-    direction: str = "least_squares",
+    direction: Any = "least_squares",
+    step: Any = None,
     prior: Any = None,
     transforms: Any = None,
     bounds: Any = None,
@@ -93,7 +89,7 @@ def minimize(
         A ready model such as `GaussianMixture`, an `Explicit` or `Implicit` model, or a function of theta.
     data
         Array of data, one for every entry of the state or of what is observed, NaN or masked where a datum is missing; or a
-        `likelihood`.
+        `likelihood`; or points for losses between clouds, one in every row, and a sequence of such clouds for several snapshots.
     theta0
         Start.
     loss
@@ -104,8 +100,12 @@ def minimize(
         units of sigma above which a datum counts less (by default 1.287, 1.345, 2.385 and 4.685). These losses need sigma.
         "transport" is ½W₂², exact on a line and entropic otherwise; ("transport", ε) gives the weight of the entropy, and
         ("transport", {"epsilon": ε, "extrapolate": True, "tolerance": 1e-10, "iterations": 2000}) all options.
-        ("sliced_transport", frames) is the mean over as many rotated frames of the exact ½W₂² of the marginals (8 by default).
+        ("sliced_transport", frames) is the mean over as many rotated frames of the exact ½W₂² of the marginals (8 by default), for densities
+        on a grid.
         ("unbalanced_transport", λ), with options {"lambda": λ, "epsilon": ε, …}, also makes mass, at a cost of λ a unit.
+        "sliced_transport", "energy_distance", ("gaussian_discrepancy", width) and ("multiquadric_discrepancy", width) compare the points
+        of a state, points × coordinates or snapshots × points × coordinates, with others that are not paired with them: see `PushForward`.
+        ("sliced_transport", {"lines": 64, "seed": 1}) projects on so many lines.
     sigma
         Noise of the data: a standard deviation, one per datum, or a covariance matrix. Without it, the residual
         estimates the noise, unless there is a prior: its weight depends on sigma.
@@ -113,11 +113,20 @@ def minimize(
         Linear observation of the state: an array, a `scipy.sparse` matrix, or what `Darcy.observe` returns.
     metric
         "l2", "sobolev", "fisher_rao", "wasserstein" or "hellinger_kantorovich"; of data of known noise, "fisher" (their
-        information), ("sampled_fisher", draws) or "empirical_fisher"; None for the metric of the loss, with which a step is
-        Gauss-Newton's.
+        information), ("sampled_fisher", draws) or "empirical_fisher"; of clouds of points, "sampled_wasserstein", with kernels if it has
+        options {"kernels": number, "width": 3.0, "seed": 1}, "kwng" with such options, or "particles"; None for the metric of the loss,
+        with which a step is Gauss-Newton's.
     direction
         "least_squares"; for thousands of parameters "auto", "conjugate_gradient", "data_space", "dual" or "sketched";
-        "information", "newton" or "gradient".
+        "information", "newton" or "gradient". ("conjugate_gradient", iterations), ("newton", iterations) and ("sketched", probes) limit
+        the work of a step, and ("least_squares", cutoff) leaves out singular values up to this fraction of the largest. Directions that
+        learn from the run and need gradients only: "lbfgs" or ("lbfgs", memory), "nonlinear_cg", "momentum", "nesterov" and "adam". The
+        option "inner" of momentum and of nonlinear_cg is a direction in place of the gradient, as in
+        ("momentum", {"beta": 0.5, "inner": "least_squares"}).
+    step
+        Rule for the lengths of steps: "trust_ratio", which damps; "armijo", which shortens; "strong_wolfe", for "lbfgs" and
+        "nonlinear_cg"; ("fixed", rate) and ("decaying", rate), for momentum and "adam"; "grid", which tries several lengths. None for that
+        of the direction. Options are given by name, as in ("armijo", {"first": 1.0, "growth": 2.0}).
     prior
         `gaussian`, `smoothness` or `matern`, or several of them.
     transforms
@@ -169,6 +178,7 @@ def minimize(
         observe=observe,
         metric=metric,
         direction=direction,
+        step=step,
         prior=prior,
         transforms=transforms,
         bounds=bounds,
@@ -225,6 +235,7 @@ OPTIONS = {
     "observe": None,
     "metric": None,
     "direction": "least_squares",
+    "step": None,
     "prior": None,
     "transforms": None,
     "bounds": None,
@@ -258,7 +269,8 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
     callback, uncertainty = options["callback"], options["uncertainty"]
     chosen = settings(
         metric=_arguments.word("metric", options["metric"]),
-        direction=str(options["direction"]),
+        direction=_arguments.word("direction", options["direction"]) or _arguments.Word("least_squares"),
+        step=_arguments.word("step", options["step"]),
         bounds=box and tuple(end.tolist() for end in box),
         transforms=_arguments.transforms(options["transforms"], theta0.size),
         priors=_arguments.priors(options["prior"]),
@@ -273,59 +285,6 @@ def prepared(model: Any, data: Any, theta0: Any, asked: bool = False, **given: A
     chosen["uncertainty"] &= without is None
     told = {name: options[name] for name in ("loss", "sigma", "observe", "prior", "transforms", "bounds")}
     return Problem(inner, compared, theta0, chosen, _page.settings(model, chosen, **told), names, without)
-
-
-def as_loss(model: Any, data: Any, **given: Any) -> Loss:
-    """Returns the loss of data for a model."""
-    if isinstance(data, Loss):
-        superfluous = [name for name in ("sigma", "observe") if given[name] is not None]
-        if superfluous or given["loss"] != "l2":
-            raise ValueError(f"{(superfluous or ['loss'])[0]} has no effect, since the data are a likelihood")
-        return data
-    word = _arguments.word("loss", given["loss"]) or _arguments.Word("l2")
-    values, observe = _arguments.array("data", _arguments.present(data)), given["observe"]
-    if observe is not None and not hasattr(observe, "shape"):
-        observe = _arguments.array("observe", observe)
-    if observe is not None and len(observe.shape) != 2:
-        raise ValueError(f"observe has {len(observe.shape)} axes, but must have two: observations, and entries of the state")
-    expected = model.state_dim if observe is None else observe.shape[0]
-    if values.size != expected:
-        what = "values of the model" if observe is None else "observations"
-        raise ValueError(f"data has {values.size} entries, but there are {expected} {what}")
-    if observe is None:
-        _arguments.same_shape(values, getattr(model, "shape", ()))
-    for name in ("sigma", "observe"):
-        if given[name] is not None and word.name in DENSITIES:
-            raise ValueError(f"{name} has no effect with the loss '{word.name}', which compares whole densities")
-    sigma = _arguments.noise(given["sigma"], values)
-    values = values.reshape(-1)
-    if observe is not None and np.isnan(values).any():
-        values, observe, sigma = _arguments.observed(values, observe, sigma)
-    chosen = {
-        "grid": getattr(model, "grid", None),
-        "sigma": sigma,
-        "observe": observe,
-        "f_scale": given.get("f_scale"),
-    }
-    return _pullback.loss(word, values, chosen)
-
-
-def with_mass_of_state(model: Any, data: Any, theta0: np.ndarray, loss: Any) -> None:
-    """Checks that data of a number of observations are a density of mass 1, or of the mass of the state at the start.
-
-    Errors are right only if data and state have the same mass.
-    """
-    word = _arguments.word("loss", loss)
-    if word is None or word.name not in DIVERGENCES or word.value("observations") is None:
-        return
-    volume = model.grid.volume
-    mass = volume * float(np.sum(data))
-    if abs(mass - 1.0) <= MASS or abs(mass - volume * solve(model, theta0).sum()) <= MASS * mass:
-        return
-    raise ValueError(
-        f"data has the mass {mass:.6g} (grid.volume times its sum), but loss=('{word.name}', N) compares densities of mass 1: "
-        "give data / (data.sum() * grid.volume)"
-    )
 
 
 def reporting(callback: Callable) -> Callable:

@@ -28,7 +28,8 @@ def settings(model: Any, chosen: dict, **given: Any) -> dict:
     found = {
         "model": text(model),
         "metric": "that of the loss" if chosen["metric"] is None else str(chosen["metric"]),
-        "direction": chosen["direction"],
+        "direction": str(chosen["direction"]),
+        **({} if chosen["step"] is None else {"step": str(chosen["step"])}),
         "tolerances": f"{limits}{target}, at most {chosen['iterations']} steps",
     }
     found.update({name: text(value) for name, value in given.items() if value is not None})

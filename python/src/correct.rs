@@ -1,29 +1,40 @@
-//! Corrections: the residual from a simulator in Python, the derivatives from a model.
+//! Corrections: the residual from a simulator in Python, the derivatives from a model or from a regression.
 
 use std::sync::Arc;
 
 use numpy::PyArray1;
-use pullback::Bounds;
-use pullback::correction::{Corrected, Options, Report, Simulated, Simulator, Stop};
+use pullback::correction::{Corrected, Options, Regression, Report, Simulated, Simulator, Stop};
+use pullback::metric::Observed;
+use pullback::{Bounds, Direction, Metric, Model, Operator};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{to_array, vector};
 use crate::descend::model_of;
-use crate::error::{of_model, raise};
+use crate::directions::direction;
+use crate::error::{in_python, of_model, raise};
+use crate::grid::Grid;
 use crate::metrics::{Subject, metric};
-use crate::objective::direction;
+use crate::objective::noise;
+use crate::occupations::Trajectories;
 use crate::threads;
 use crate::watch::{Interruptible, Watch};
 use crate::word::Word;
 
 /// Function `simulate(theta, seed)`, which returns data, or a text with the reason why these parameters cannot be simulated.
-struct Function<'w> {
+pub(crate) struct Function<'w> {
     function: Py<PyAny>,
     watch: &'w Watch,
 }
 
-impl Function<'_> {
+impl<'w> Function<'w> {
+    pub(crate) fn new(function: &Bound<'_, PyAny>, watch: &'w Watch) -> Self {
+        Self {
+            function: function.clone().unbind(),
+            watch,
+        }
+    }
+
     fn call(&self, py: Python<'_>, theta: &[f64], seed: u64) -> PyResult<Simulated> {
         let arguments = (PyArray1::from_slice(py, theta), seed);
         let answer = self.function.bind(py).call1(arguments);
@@ -48,9 +59,15 @@ impl Simulator for Function<'_> {
 /// Options of a correction.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub(crate) struct Given {
+pub(crate) struct Given<'py> {
     metric: Word,
-    direction: String,
+    /// Grid of densities, where there is no model that has one.
+    grid: Option<PyRef<'py, Grid>>,
+    /// Noise of the data, which takes the place of the metric.
+    sigma: Option<Bound<'py, PyAny>>,
+    /// Displacement and memory of the regression that takes the place of a model.
+    regression: (f64, usize),
+    direction: Word,
     bounds: Option<(Vec<f64>, Vec<f64>)>,
     cap: f64,
     scale: Vec<f64>,
@@ -62,7 +79,7 @@ pub(crate) struct Given {
     seed: u64,
 }
 
-impl Given {
+impl Given<'_> {
     fn options(&self) -> Options {
         Options {
             cap: self.cap,
@@ -75,46 +92,99 @@ impl Given {
             seed: self.seed,
         }
     }
+
+    fn regression(&self) -> Regression {
+        let (displacement, memory) = self.regression;
+        Regression {
+            displacement,
+            memory,
+        }
+    }
 }
 
-/// Fits a simulator to data with the derivatives of a model.
-#[pyfunction]
-pub(crate) fn correct<'py>(
-    model: &Bound<'py, PyAny>,
-    simulate: &Bound<'py, PyAny>,
-    data: &Bound<'py, PyAny>,
-    starts: Vec<Vec<f64>>,
-    given: Given,
-) -> PyResult<Bound<'py, PyDict>> {
-    let py = model.py();
-    let watch = Arc::new(Watch::new());
-    let (inner, grid) = model_of(model, &watch)?;
-    let subject = Subject {
-        grid: grid.as_ref(),
-        likelihood: None,
-    };
-    let metric = metric(&given.metric, subject)?;
-    let direction = direction(&given.direction)?;
-    let bounds = given.bounds.as_ref();
-    let bounds = bounds.map(|(lower, upper)| Bounds::new(lower.clone(), upper.clone()));
-    let bounds = bounds.transpose().map_err(raise)?;
-    let data = vector("data", data)?;
-    let simulator = Function {
-        function: simulate.clone().unbind(),
-        watch: &watch,
-    };
-    let report = threads::run(py, &watch, || {
-        let backend = Interruptible::new(&watch);
-        let corrected = Corrected::new(inner.as_ref(), &simulator, &data, metric.as_ref());
+/// Parts of a correction that live as long as it does.
+struct Parts<'a> {
+    /// Model, or None for a regression.
+    model: Option<&'a (dyn Model + Send + Sync)>,
+    data: &'a [f64],
+    metric: &'a dyn Metric,
+    direction: Box<dyn Direction + Send>,
+    bounds: Option<Bounds>,
+    options: Options,
+    regression: Regression,
+}
+
+impl Parts<'_> {
+    fn run(
+        &self,
+        simulator: &dyn Simulator,
+        starts: &[Vec<f64>],
+        watch: &Watch,
+    ) -> pullback::Result<Report> {
+        let backend = Interruptible::new(watch);
+        let corrected = match self.model {
+            Some(model) => Corrected::new(model, simulator, self.data, self.metric),
+            None => Corrected::without_model(simulator, self.data, self.metric)
+                .regression(self.regression),
+        };
         let mut corrected = corrected
-            .direction(direction.as_ref())
+            .direction(self.direction.as_ref())
             .backend(&backend)
-            .options(given.options());
-        if let Some(bounds) = &bounds {
+            .options(self.options.clone());
+        if let Some(bounds) = &self.bounds {
             corrected = corrected.bounds(bounds);
         }
         let starts: Vec<&[f64]> = starts.iter().map(Vec::as_slice).collect();
         corrected.run(&starts, |_| ())
+    }
+}
+
+/// Fits a simulator to data with the derivatives of a model, or of a regression on the simulations.
+#[pyfunction]
+pub(crate) fn correct<'py>(
+    model: Option<&Bound<'py, PyAny>>,
+    simulate: &Bound<'py, PyAny>,
+    data: &Bound<'py, PyAny>,
+    starts: Vec<Vec<f64>>,
+    given: Given<'py>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = simulate.py();
+    let watch = Arc::new(Watch::new());
+    let inner = model.map(|model| model_of(model, &watch)).transpose()?;
+    let subject = Subject {
+        grid: match &inner {
+            Some((_, grid)) => grid.as_ref(),
+            None => given.grid.as_ref().map(|grid| &grid.0),
+        },
+        likelihood: None,
+        clouds: None,
+    };
+    let named = metric(&given.metric, subject)?;
+    let data = vector("data", data)?;
+    let noise = given.sigma.as_ref().map(|sigma| noise(sigma, data.len()));
+    let noise = noise.transpose()?;
+    let all = Operator::identity(data.len());
+    let observed = noise.as_ref().map(|noise| Observed::new(&all, noise));
+    let observed = observed.transpose().map_err(raise)?;
+    let bounds = given.bounds.as_ref();
+    let bounds = bounds.map(|(lower, upper)| Bounds::new(lower.clone(), upper.clone()));
+    let parts = Parts {
+        model: inner.as_ref().map(|(model, _)| model.as_ref()),
+        data: &data,
+        metric: match &observed {
+            Some(observed) => observed,
+            None => named.as_ref(),
+        },
+        direction: direction(&given.direction)?,
+        bounds: bounds.transpose().map_err(raise)?,
+        options: given.options(),
+        regression: given.regression(),
+    };
+    let function = Function::new(simulate, &watch);
+    let native = Trajectories::of(simulate);
+    let report = threads::run(py, &watch, || match native {
+        Some(native) => native.with(|simulator| parts.run(simulator, &starts, &watch)),
+        None => parts.run(&function, &starts, &watch),
     })?;
     dictionary(py, &watch.conclude(report)?)
 }
@@ -125,7 +195,7 @@ fn dictionary<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDi
     found.set_item("x", PyArray1::from_slice(py, &report.theta))?;
     found.set_item("success", report.converged())?;
     found.set_item("averaged", report.stop == Stop::Averaged)?;
-    found.set_item("message", report.stop.to_string())?;
+    found.set_item("message", in_python(&report.stop.to_string()))?;
     found.set_item("nit", history.len())?;
     let errors = report.standard_errors.as_ref();
     found.set_item("stderr", errors.map(|e| PyArray1::from_slice(py, e)))?;
@@ -135,6 +205,6 @@ fn dictionary<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyDi
     found.set_item("history", to_array(py, rows.as_ref())?)?;
     found.set_item("rejected_starts", report.rejected_starts.clone())?;
     found.set_item("nfev", report.simulations)?;
-    found.set_item("report", report.to_string())?;
+    found.set_item("report", in_python(&report.to_string()))?;
     Ok(found)
 }

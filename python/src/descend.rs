@@ -6,17 +6,18 @@ use std::sync::Arc;
 use pullback::descent::{Run, Saved, Tolerances};
 use pullback::posterior::Variance;
 use pullback::{
-    Backend, Bounds, Descent, Direction, Linearisation, Metric, Model, Report, Transform,
+    Backend, Bounds, Descent, Direction, Linearisation, Metric, Model, Report, StepRule, Transform,
 };
 use pyo3::exceptions::{PyKeyboardInterrupt, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::vector;
+use crate::directions::{direction, rule};
 use crate::error::{in_python, in_python_words, raise};
 use crate::linearised::Linearised;
 use crate::metrics::{Subject, metric};
-use crate::objective::{Loss, direction, transform};
+use crate::objective::{Loss, transform};
 use crate::outcome::{Outcome, Uncertain};
 use crate::own_model::{Equations, Explicit, Methods};
 use crate::priors::Prior;
@@ -31,7 +32,9 @@ use crate::word::Word;
 #[pyo3(from_item_all)]
 pub(crate) struct Settings<'py> {
     metric: Option<Word>,
-    direction: String,
+    direction: Word,
+    /// Step rule, or None for that of the direction.
+    step: Option<Word>,
     bounds: Option<(Vec<f64>, Vec<f64>)>,
     transforms: Option<Vec<(String, f64, f64)>>,
     priors: Vec<PyRef<'py, Prior>>,
@@ -57,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) estimates_noise: bool,
     metric: Option<Box<dyn Metric + Send>>,
     direction: Box<dyn Direction + Send>,
+    step: Option<Box<dyn StepRule + Send>>,
     bounds: Option<Bounds>,
     transforms: Option<Vec<Transform>>,
     priors: Vec<Arc<dyn pullback::Prior + Send + Sync>>,
@@ -105,6 +109,7 @@ impl Parts {
         let subject = Subject {
             grid: grid.as_ref(),
             likelihood: loss.likelihood.as_ref(),
+            clouds: loss.clouds.as_ref(),
         };
         let by_name = |word: &Word| metric(word, subject);
         let bounds = settings
@@ -113,10 +118,11 @@ impl Parts {
         let transforms = settings
             .transforms
             .map(|all| all.iter().map(transform).collect());
-        let (decrease, step, loss_tolerance, gradient) = settings.tolerances;
+        let (decrease, relative_step, loss_tolerance, gradient) = settings.tolerances;
         Ok(Self {
             metric: settings.metric.as_ref().map(by_name).transpose()?,
             direction: direction(&settings.direction)?,
+            step: rule(settings.step.as_ref(), &settings.direction)?,
             bounds: bounds.transpose().map_err(raise)?,
             transforms: transforms.transpose()?,
             priors: settings
@@ -126,7 +132,7 @@ impl Parts {
                 .collect(),
             tolerances: Tolerances {
                 decrease,
-                step,
+                step: relative_step,
                 loss: loss_tolerance,
                 gradient,
                 target: settings.target,
@@ -149,6 +155,9 @@ impl Parts {
             .backend(backend)
             .direction(self.direction.as_ref())
             .tolerances(self.tolerances);
+        if let Some(step) = &self.step {
+            descent = descent.step(step.as_ref());
+        }
         if let Some(metric) = &self.metric {
             descent = descent.metric(metric.as_ref());
         }

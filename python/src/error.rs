@@ -56,7 +56,7 @@ pub(crate) fn raise(error: Error) -> PyErr {
 }
 
 /// Names of the library in its messages, and those that users of Python know. Longer phrases come before their parts.
-const WORDS: [(&str, &str); 34] = [
+const WORDS: [(&str, &str); 37] = [
     (
         "allow more steps (`Tolerances::iterations`)",
         "allow more steps (`maxiter`)",
@@ -154,6 +154,15 @@ const WORDS: [(&str, &str); 34] = [
     (
         "whose errors are those of `Report::estimates`; take `loss::Observations` without the outliers",
         "whose errors are `cov` of the result; take the loss \"l2\" without the outliers",
+    ),
+    (
+        "or draw them by `Draws::raw`",
+        "or leave them as they are by whitened=False",
+    ),
+    ("`Scheme::EulerMaruyama`", "scheme=\"euler_maruyama\""),
+    (
+        "or larger displacements of a regression",
+        "or a larger `displacement`",
     ),
     ("stopped by the observer", "stopped by the callback"),
     ("`Method::Implicit`", "`method=\"implicit\"`"),

@@ -3,12 +3,14 @@
 //! The package in `python/pullback` checks arguments and holds the documentation. This crate translates: models in Python become
 //! a [`pullback::Model`], names become losses and metrics, and reports become dictionaries of arrays.
 
+mod clouds;
 mod convert;
 mod correct;
 mod counted;
 mod curvature;
 mod descend;
 mod design;
+mod directions;
 mod dynamics;
 mod error;
 mod grid;
@@ -16,6 +18,7 @@ mod likelihood;
 mod linearised;
 mod metrics;
 mod objective;
+mod occupations;
 mod outcome;
 mod own_model;
 mod page;
@@ -24,6 +27,8 @@ mod posterior;
 mod priors;
 mod program;
 mod ready;
+mod repeated;
+mod samples;
 mod search;
 mod session;
 mod stopping;
@@ -40,6 +45,8 @@ use pyo3::prelude::*;
 mod _pullback {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::clouds::cloud_loss;
     #[pymodule_export]
     use crate::correct::correct;
     #[pymodule_export]
@@ -61,6 +68,8 @@ mod _pullback {
     #[pymodule_export]
     use crate::objective::{Loss, Observation, interpolation, loss};
     #[pymodule_export]
+    use crate::occupations::Trajectories;
+    #[pymodule_export]
     use crate::page::page;
     #[pymodule_export]
     use crate::points::TracedPoints;
@@ -70,6 +79,10 @@ mod _pullback {
     use crate::priors::{Prior, gaussian, matern, smoothness};
     #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
+    #[pymodule_export]
+    use crate::repeated::{Ensemble, delay_measure, repeated};
+    #[pymodule_export]
+    use crate::samples::{diffusion, push_forward};
     #[pymodule_export]
     use crate::search::{multistart, profile};
     #[pymodule_export]

@@ -8,6 +8,7 @@ use pullback::{Backend, Grid, Metric};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::clouds::Clouds;
 use crate::error::raise;
 use crate::objective::unknown;
 use crate::word::Word;
@@ -22,7 +23,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) grid: Option<&'a Grid>,
     /// Likelihood of the data.
     pub(crate) likelihood: Option<&'a Arc<dyn Predictive + Send + Sync>>,
+    /// Clouds of points.
+    pub(crate) clouds: Option<&'a Clouds>,
 }
+
+/// Names of the metrics.
+const METRICS: &str = "l2, sobolev, fisher_rao, wasserstein, hellinger_kantorovich, fisher, sampled_fisher, empirical_fisher, \
+     sampled_wasserstein, kwng or particles";
 
 /// Returns a metric by its name.
 pub(crate) fn metric(word: &Word, subject: Subject<'_>) -> PyResult<Box<dyn Metric + Send>> {
@@ -43,8 +50,12 @@ pub(crate) fn metric(word: &Word, subject: Subject<'_>) -> PyResult<Box<dyn Metr
             Box::new(Sobolev::new(grid()?, order.unwrap_or(-1.0)).map_err(raise)?)
         }
         "fisher_rao" => {
-            plain()?;
-            Box::new(FisherRao::new(grid()?))
+            let [floor] = word.options("metric", ["floor"])?;
+            let plain = FisherRao::new(grid()?);
+            Box::new(FisherRao {
+                floor: floor.unwrap_or(plain.floor),
+                ..plain
+            })
         }
         "wasserstein" => {
             plain()?;
@@ -61,14 +72,21 @@ pub(crate) fn metric(word: &Word, subject: Subject<'_>) -> PyResult<Box<dyn Metr
         "fisher" | "sampled_fisher" | "empirical_fisher" => {
             Box::new(Information::new(word, subject)?)
         }
-        other => {
-            return Err(unknown(
-                "metric",
-                other,
-                "l2, sobolev, fisher_rao, wasserstein, hellinger_kantorovich, fisher, sampled_fisher or empirical_fisher",
-            ));
-        }
+        "sampled_wasserstein" | "kwng" | "particles" => of_clouds(word, subject)?,
+        other => return Err(unknown("metric", other, METRICS)),
     })
+}
+
+/// Returns a metric of clouds of points.
+fn of_clouds(word: &Word, subject: Subject<'_>) -> PyResult<Box<dyn Metric + Send>> {
+    let name = word.name();
+    let clouds = subject.clouds.ok_or_else(|| {
+        PyValueError::new_err(format!(
+            "metric: '{name}' is a metric of clouds of points: take a loss between clouds, such as 'sliced_transport'"
+        ))
+    })?;
+    let found = clouds.metric(word)?;
+    found.ok_or_else(|| unknown("metric", name, METRICS))
 }
 
 /// Fisher's information of a likelihood that it shares.

@@ -1,17 +1,15 @@
-//! Losses, directions and transforms by name.
+//! Losses and transforms by name.
 
 use std::sync::Arc;
 
-use pullback::direction::{
-    Auto, ConjugateGradient, DataSpace, Dual, Gradient, Information, LeastSquares, Newton, Sketched,
-};
 use pullback::loss::{
     Divergence, L2Misfit, Observations, Penalty, Predictive, Robust, SobolevMisfit,
 };
-use pullback::{Direction, Noise, Transform};
+use pullback::{Noise, Transform};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::clouds::Clouds;
 use crate::convert::{Form, matrix, vector};
 use crate::counted::{Counted, Divergent};
 use crate::error::raise;
@@ -35,6 +33,8 @@ pub(crate) struct Loss {
     pub(crate) without_errors: Option<String>,
     /// The loss as the likelihood of data of known noise, if it is one whose information is known.
     pub(crate) likelihood: Option<Arc<dyn Predictive + Send + Sync>>,
+    /// Clouds of points that the state is compared with, if it is clouds.
+    pub(crate) clouds: Option<Clouds>,
 }
 
 impl Loss {
@@ -49,6 +49,7 @@ impl Loss {
             estimates_noise: false,
             without_errors: None,
             likelihood: None,
+            clouds: None,
         }
     }
 
@@ -222,7 +223,8 @@ pub(crate) fn noise(sigma: &Bound<'_, PyAny>, count: usize) -> PyResult<Noise> {
 
 /// Names of the losses.
 const LOSSES: &str = "l2, sobolev, kullback_leibler, reverse_kullback_leibler, hellinger, chi_squared, transport, \
-     marginal_transport, sliced_transport, unbalanced_transport, soft_l1, huber, cauchy or tukey";
+     marginal_transport, sliced_transport, unbalanced_transport, energy_distance, gaussian_discrepancy, \
+     multiquadric_discrepancy, soft_l1, huber, cauchy or tukey";
 
 /// Creates a loss by its name.
 #[pyfunction]
@@ -302,25 +304,6 @@ pub(crate) fn interpolation(
         1 => points,
         _ => pullback::Operator::repeated(points, fields),
     }))
-}
-
-/// Returns a direction by its name.
-pub(crate) fn direction(name: &str) -> PyResult<Box<dyn Direction + Send>> {
-    Ok(match name {
-        "auto" => Box::new(Auto::default()),
-        "conjugate_gradient" => Box::new(ConjugateGradient::default()),
-        "data_space" => Box::new(DataSpace),
-        "dual" => Box::new(Dual),
-        "gradient" => Box::new(Gradient),
-        "information" => Box::new(Information::default()),
-        "least_squares" => Box::new(LeastSquares::default()),
-        "newton" => Box::new(Newton::default()),
-        "sketched" => Box::new(Sketched::default()),
-        other => {
-            let choices = "auto, conjugate_gradient, data_space, dual, gradient, information, least_squares, newton or sketched";
-            return Err(unknown("direction", other, choices));
-        }
-    })
 }
 
 /// Returns a transform by its name and the ends of its interval.

@@ -64,11 +64,10 @@ pub(crate) fn transport(
 fn sinkhorn(word: &Word, options: [Option<f64>; 3]) -> PyResult<Sinkhorn> {
     let [epsilon, tolerance, iterations] = options;
     let plain = Sinkhorn::default();
-    let whole = |count| word.whole("iterations", count);
     Ok(Sinkhorn {
         epsilon,
         tolerance: tolerance.unwrap_or(plain.tolerance),
-        iterations: iterations.map_or(Ok(plain.iterations), whole)?,
+        iterations: word.whole_or("iterations", iterations, plain.iterations)?,
         ..plain
     })
 }

@@ -1,13 +1,20 @@
-//! Words for losses and metrics, with their options.
+//! Words for losses, metrics, directions and step rules, with their options.
 
 use std::collections::BTreeMap;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+/// Value of an option.
+#[derive(Clone, FromPyObject)]
+enum Value {
+    Number(f64),
+    Text(String),
+}
+
 /// Word with a number, or with options by their names.
-#[derive(FromPyObject)]
-pub(crate) struct Word(String, Option<f64>, BTreeMap<String, f64>);
+#[derive(Clone, FromPyObject)]
+pub(crate) struct Word(String, Option<f64>, BTreeMap<String, Value>);
 
 impl Word {
     /// Returns the word.
@@ -34,11 +41,35 @@ impl Word {
                 "{argument}: '{name}' has no option '{other}'; choose {known}"
             ));
         }
-        let mut values = known.map(|option| given.get(option).copied());
+        let mut values = [None; N];
+        for (value, option) in values.iter_mut().zip(known) {
+            *value = match given.get(option) {
+                None => None,
+                Some(Value::Number(number)) => Some(*number),
+                Some(Value::Text(text)) => {
+                    return refuse(format!(
+                        "the option '{option}' of {argument} must be a number, not '{text}'"
+                    ));
+                }
+            };
+        }
         if let (Some(first), Some(number)) = (values.first_mut(), number) {
             *first = Some(*number);
         }
         Ok(values)
+    }
+
+    /// Returns the text of an option, if it is given, and the word without this option.
+    pub(crate) fn text(&self, option: &str) -> PyResult<(Option<String>, Self)> {
+        let mut rest = self.clone();
+        match rest.2.remove(option) {
+            None => Ok((None, rest)),
+            Some(Value::Text(text)) => Ok((Some(text), rest)),
+            Some(Value::Number(number)) => Err(PyValueError::new_err(format!(
+                "the option '{option}' of '{}' must be a word, not {number}",
+                self.0
+            ))),
+        }
     }
 
     /// Returns an option as a whole number.
@@ -52,5 +83,15 @@ impl Word {
                 self.0
             ))),
         }
+    }
+
+    /// Returns an option as a whole number, or a standard value where it is not given.
+    pub(crate) fn whole_or(
+        &self,
+        option: &str,
+        value: Option<f64>,
+        standard: usize,
+    ) -> PyResult<usize> {
+        value.map_or(Ok(standard), |value| self.whole(option, value))
     }
 }

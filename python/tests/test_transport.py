@@ -24,7 +24,7 @@ class Density:
 
 
 def value(loss, grid, state, target):
-    from pullback._minimize import as_loss
+    from pullback._loss import as_loss
 
     return as_loss(Density(grid), target.reshape(-1), loss=loss, sigma=None, observe=None).value(state.reshape(-1))
 

@@ -78,7 +78,9 @@ impl Ensemble {
         for other in &data {
             check::length("a simulation", other.len(), k)?;
         }
-        let mean = |i: usize| data.iter().map(|h| h[i]).sum::<f64>() / runs as f64;
+        // Differences from the first simulation: without noise they are 0 and not rounding, which would pass for noise.
+        let excess = |i: usize| data.iter().map(|h| h[i] - data[0][i]).sum::<f64>();
+        let mean = |i: usize| data[0][i] + excess(i) / runs as f64;
         let mean: Vec<f64> = (0..k).map(mean).collect();
         let scale = ((runs - 1) as f64).sqrt().recip();
         let deviations = Mat::from_fn(runs, k, |r, i| scale * (data[r][i] - mean[i]));
@@ -86,6 +88,14 @@ impl Ensemble {
             covariance: symmetric_product(deviations.as_ref(), deviations.as_ref()),
             mean,
         })
+    }
+
+    /// Returns the noise with the [shrunk](Self::shrunk) covariance.
+    ///
+    /// # Errors
+    /// Fails as `shrunk` does, and if the covariance is not positive definite.
+    pub fn noise(&self, shrinkage: f64) -> Result<Noise> {
+        Noise::full(self.shrunk(shrinkage)?)
     }
 
     /// Returns the covariance (1 − s)C + s diag C of the noise, with the shrinkage s in (0, 1].
@@ -96,7 +106,7 @@ impl Ensemble {
     ///
     /// # Errors
     /// Fails if the shrinkage is out of range, or if no observation varied.
-    pub fn noise(&self, shrinkage: f64) -> Result<Noise> {
+    pub fn shrunk(&self, shrinkage: f64) -> Result<Mat<f64>> {
         let sound = shrinkage > 0.0 && shrinkage <= 1.0;
         let remedy = "give a fraction above 0, such as 0.01";
         check::option("the shrinkage of a covariance", shrinkage, sound, remedy)?;
@@ -109,7 +119,7 @@ impl Ensemble {
             least.is_finite(),
             "simulate with noise: without, the accuracy of the data decides about the metric",
         )?;
-        Noise::full(Mat::from_fn(c.nrows(), c.ncols(), |i, j| {
+        Ok(Mat::from_fn(c.nrows(), c.ncols(), |i, j| {
             if i == j {
                 c[(i, i)].max(least)
             } else {

@@ -9,6 +9,7 @@ mod likelihood;
 mod measurements;
 mod observations;
 mod robust;
+mod shared;
 mod sobolev;
 mod softmax;
 mod sum;

@@ -1,4 +1,4 @@
-//! One metric for each of several states, one after the other.
+//! Metrics of several states, one after the other.
 
 use std::ops::Range;
 
@@ -54,6 +54,51 @@ impl<M: Metric> Metric for Blocks<M> {
 
     fn name(&self) -> &'static str {
         self.metric.name()
+    }
+}
+
+/// Sum of metrics over states of equal length that stand one after the other in ρ, one for each.
+///
+/// [`Blocks`] repeats one metric instead.
+///
+/// ```
+/// use pullback::metric::{Each, L2};
+/// use pullback::{Cpu, Metric, faer::mat};
+/// let metric = Each::new(vec![L2 { volume: 1.0 }, L2 { volume: 4.0 }]);
+/// let cpu = Cpu::default();
+/// let root = metric.at(&[0.0; 4], &cpu)?;
+/// let product = root.apply(mat![[1.0], [1.0], [1.0], [1.0]].as_ref())?;
+/// assert!((product[(1, 0)] - 1.0).abs() < 1e-15 && (product[(2, 0)] - 4.0).abs() < 1e-15);
+/// # Ok::<(), pullback::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Each<M>(Vec<M>);
+
+impl<M: Metric> Each<M> {
+    /// Returns the sum of metrics, one for each state.
+    pub fn new(metrics: Vec<M>) -> Self {
+        Self(metrics)
+    }
+}
+
+impl<M: Metric> Metric for Each<M> {
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        check::option(
+            "the number of states of a metric",
+            self.0.len() as f64,
+            !self.0.is_empty(),
+            "give at least 1",
+        )?;
+        let size = (rho.len() / self.0.len()).max(1);
+        check::length("the states of a metric", rho.len(), size * self.0.len())?;
+        let parts = self.0.iter().zip(rho.chunks_exact(size));
+        let roots = parts.map(|(metric, rho)| metric.at(rho, backend));
+        let blocks = BlocksRoot::of_states(roots.collect::<Result<_>>()?, size)?;
+        Ok(Box::new(blocks))
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.first().map_or("none", |metric| metric.name())
     }
 }
 

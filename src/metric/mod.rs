@@ -17,7 +17,7 @@ mod stacked;
 mod transport;
 mod wasserstein;
 
-pub use self::blocks::Blocks;
+pub use self::blocks::{Blocks, Each};
 pub use self::fisher_rao::FisherRao;
 pub use self::hellinger_kantorovich::HellingerKantorovich;
 pub use self::l2::L2;
@@ -62,6 +62,17 @@ pub trait Metric: Sync {
 
 /// Implements the trait for a borrowed metric.
 impl<M: Metric + ?Sized> Metric for &M {
+    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
+        (**self).at(rho, backend)
+    }
+
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+}
+
+/// Implements the trait for a boxed metric.
+impl<M: Metric + ?Sized> Metric for Box<M> {
     fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
         (**self).at(rho, backend)
     }

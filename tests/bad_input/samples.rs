@@ -3,7 +3,7 @@
 use crate::support::bad::{check, row};
 use pullback::automatic::Scalar;
 use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
-use pullback::metric::{Kernels, Particles, SampledWasserstein};
+use pullback::metric::{Each, Kernels, L2, Particles, SampledWasserstein};
 use pullback::models::{Diffusion, Draws, Ensemble, Map, Paths, PushForward, Scheme};
 use pullback::{Cpu, Loss, Metric};
 
@@ -157,6 +157,18 @@ fn paths() {
         row("two particles", "Option", "whitened draws", || {
             Ensemble::simulate(Paths::new(Turning, &[1.0], 0.1)?, 2, 1)
         }),
+        row("half a start", "Dimension", "the values of draws", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[0.0; 7], 1)
+        }),
+        row("no starts", "Option", "at least one vector", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[], 1)
+        }),
+        row("a start of NaN", "NotFinite", "a draw", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[NAN; 8], 1)
+        }),
+        row("two starts", "Option", "whitened draws", || {
+            Paths::new(Turning, &[1.0], 0.1)?.draws_from(&[0.0; 4], 1)
+        }),
         row(
             "noises that do not commute",
             "NoncommutingNoise",
@@ -202,6 +214,18 @@ fn metrics_of_clouds() {
         row("labelled", "Option", count, || {
             Particles::new(2).at(&[], cpu).map(drop)
         }),
+        row("no metric", "Option", "the number of states", || {
+            Each::<L2>::new(Vec::new()).at(&[1.0], cpu).map(drop)
+        }),
+        row(
+            "states of two lengths",
+            "Dimension",
+            "the states of a metric",
+            || {
+                let metrics = vec![L2 { volume: 1.0 }, L2 { volume: 1.0 }];
+                Each::new(metrics).at(&[1.0; 3], cpu).map(drop)
+            },
+        ),
         row("a field of NaN", "NotFinite", "a gradient field", || {
             let metric = SampledWasserstein::new(1).field(|_, out| out.fill(NAN));
             metric.at(&[1.0, 2.0], cpu).map(drop)

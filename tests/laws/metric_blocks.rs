@@ -1,8 +1,8 @@
 //! A metric of several states is the metric of every one.
 
 use crate::support::{column, density, gap, grids};
-use pullback::metric::{Blocks, FisherRao, Wasserstein2};
-use pullback::{Cpu, Metric, random};
+use pullback::metric::{Blocks, Each, FisherRao, Wasserstein2};
+use pullback::{Cpu, Metric, random, verify};
 
 #[test]
 fn blocks_are_the_metric_of_every_state() {
@@ -51,5 +51,41 @@ fn blocks_are_the_metric_of_every_state() {
                 assert!(gap(found, exact) < 1e-14, "{}", single.name());
             }
         }
+    }
+}
+
+#[test]
+fn each_state_has_its_own_metric() {
+    let cpu = Cpu::default();
+    for grid in grids() {
+        let k = grid.cells();
+        let rho = [density(&grid, 1), density(&grid, 2)].concat();
+        let singles = || -> Vec<Box<dyn Metric>> {
+            vec![
+                Box::new(FisherRao::new(&grid)),
+                Box::new(Wasserstein2::new(&grid)),
+            ]
+        };
+        let each = Each::new(singles());
+        let checks = verify::metric(&each, &rho, 1).unwrap();
+        assert!(checks.passed(), "{checks}");
+        let z = random::normal(rho.len(), 4, 0);
+        let root = each.at(&rho, &cpu).unwrap();
+        let found = root.apply(column(&z)).unwrap();
+        for (i, single) in singles().iter().enumerate() {
+            let cells = i * k..(i + 1) * k;
+            let root = single.at(&rho[cells.clone()], &cpu).unwrap();
+            let exact = root.apply(column(&z[cells.clone()])).unwrap();
+            let found = &found.col_as_slice(0)[cells];
+            assert!(
+                gap(found, exact.col_as_slice(0)) < 1e-14,
+                "{}",
+                single.name()
+            );
+        }
+        // The order counts.
+        let exchanged = Each::new(singles().into_iter().rev().collect());
+        let root = exchanged.at(&rho, &cpu).unwrap();
+        assert!(root.apply(column(&z)).unwrap() != found);
     }
 }

@@ -1,5 +1,7 @@
 //! Losses between unpaired samples: derivatives, references and closed forms.
 
+use std::sync::Arc;
+
 use crate::support::gaussians::scattered;
 use crate::support::{column, gap};
 use pullback::loss::{Kernel, KernelDiscrepancy, SlicedTransport, Snapshots};
@@ -165,4 +167,25 @@ fn snapshots_are_the_sum_of_their_parts() {
         .unwrap()
         .unwrap();
     assert_eq!(whole.col_as_slice(0)[..20], *first.col_as_slice(0));
+}
+
+#[test]
+fn a_shared_loss_is_the_loss_itself() {
+    let data = random::normal(2 * 9, 3, 0);
+    let plain = KernelDiscrepancy::energy(2, data).unwrap();
+    let cloud = random::normal(2 * 10, 5, 0);
+    let v = random::normal(cloud.len(), 6, 0);
+    let answers = |loss: &dyn Loss| {
+        let mut gradient = vec![0.0; cloud.len()];
+        loss.gradient(&cloud, &mut gradient);
+        let hessian = loss.hessian(&cloud, column(&v)).unwrap().unwrap();
+        let name = loss.metric().unwrap().name();
+        (loss.value(&cloud), gradient, hessian, name, loss.data())
+    };
+    let exact = answers(&plain);
+    let shared: Arc<dyn Loss + Send + Sync> = Arc::new(plain);
+    assert_eq!(answers(&shared), exact);
+    let checks = verify::loss(&shared, &cloud, 1).unwrap();
+    assert!(checks.passed(), "{checks}");
+    assert!(shared.check(&cloud[1..]).is_err());
 }

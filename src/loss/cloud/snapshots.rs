@@ -6,7 +6,7 @@ use crate::check;
 use crate::error::Result;
 use crate::linalg::{Backend, Cpu};
 use crate::loss::{Loss, Misfit, gradient_of, value_of};
-use crate::metric::{BlocksRoot, Metric, Root};
+use crate::metric::{Each, Metric};
 
 /// Sum of losses on states of equal length that stand one after the other in ρ, such as clouds at several times.
 ///
@@ -50,7 +50,7 @@ impl<L: Loss> Loss for Snapshots<L> {
 
     fn metric(&self) -> Option<Box<dyn Metric + '_>> {
         let metrics = self.losses.iter().map(|loss| loss.metric());
-        Some(Box::new(Metrics(metrics.collect::<Option<_>>()?)))
+        Some(Box::new(Each::new(metrics.collect::<Option<_>>()?)))
     }
 
     fn hessian(&self, rho: &[f64], v: MatRef<'_, f64>) -> Result<Option<Mat<f64>>> {
@@ -109,23 +109,5 @@ impl Misfit for Parts<'_> {
 
     fn rounding(&self) -> f64 {
         self.parts.iter().map(|part| part.rounding()).sum()
-    }
-}
-
-/// Metrics of all states.
-struct Metrics<'a>(Vec<Box<dyn Metric + 'a>>);
-
-impl Metric for Metrics<'_> {
-    fn at<'a>(&'a self, rho: &'a [f64], backend: &'a dyn Backend) -> Result<Box<dyn Root + 'a>> {
-        let size = (rho.len() / self.0.len().max(1)).max(1);
-        check::length("the states of a metric", rho.len(), size * self.0.len())?;
-        let parts = self.0.iter().zip(rho.chunks_exact(size));
-        let roots = parts.map(|(metric, rho)| metric.at(rho, backend));
-        let blocks = BlocksRoot::of_states(roots.collect::<Result<_>>()?, size)?;
-        Ok(Box::new(blocks))
-    }
-
-    fn name(&self) -> &'static str {
-        self.0.first().map_or("snapshots", |metric| metric.name())
     }
 }

@@ -15,7 +15,7 @@ use crate::linalg::{Backend, product, range_basis, share_columns};
 use crate::vector::norm;
 
 /// Gradient field of a potential: given the positions of all particles, writes its value at each of them.
-type Field<'a> = Box<dyn Fn(&[f64], &mut [f64]) + Sync + 'a>;
+type Field<'a> = Box<dyn Fn(&[f64], &mut [f64]) + Send + Sync + 'a>;
 
 /// Wasserstein metric of the distribution that N particles are a sample of.
 ///
@@ -114,7 +114,7 @@ impl<'a> SampledWasserstein<'a> {
     /// # Ok::<(), pullback::Error>(())
     /// ```
     #[must_use]
-    pub fn field(mut self, field: impl Fn(&[f64], &mut [f64]) + Sync + 'a) -> Self {
+    pub fn field(mut self, field: impl Fn(&[f64], &mut [f64]) + Send + Sync + 'a) -> Self {
         self.fields.push(Box::new(field));
         self
     }

@@ -105,17 +105,50 @@ impl<D: Diffusion> Paths<D> {
     /// # Errors
     /// Fails if there are no more paths than the start has numbers, or than there are noises.
     pub fn draws(&self, count: usize, seed: u64) -> Result<Draws> {
-        let (latent, ..) = self.dims();
-        if count >= 2 * latent && latent > 0 {
-            return Draws::normal(count, latent, seed);
-        }
-        let (_, noises, _) = self.diffusion.dims();
         let start = Some(self.diffusion.start_dim()).filter(|width| *width > 0);
-        let widths: Vec<usize> = start
-            .into_iter()
-            .chain(std::iter::repeat_n(noises, self.steps()))
-            .collect();
-        Draws::raw(count, latent, seed)?.whitened(&widths)
+        white(count, start.into_iter().chain(self.kicks()), seed)
+    }
+
+    /// Returns draws for paths whose starts have given numbers, such as points that were seen at t = 0. The noise is whitened as that
+    /// of [`draws`](Self::draws).
+    ///
+    /// `starts` holds as many numbers for each path as the [start](Diffusion::start_dim) takes, one path after the other.
+    ///
+    /// ```
+    /// use pullback::automatic::Scalar;
+    /// use pullback::models::{Diffusion, Ensemble, Paths};
+    /// /// Brownian motion dx = s dW from points that are known, with θ = s.
+    /// struct Brownian;
+    /// impl Diffusion for Brownian {
+    ///     fn dims(&self) -> (usize, usize, usize) { (1, 1, 1) }
+    ///     fn start<S: Scalar>(&self, z: &[f64], _: &[S], x: &mut [S]) { x[0] = z[0].into(); }
+    ///     fn drift<S: Scalar>(&self, _: f64, _: &[S], _: &[S], out: &mut [S]) { out[0] = 0.0.into(); }
+    ///     fn noise<S: Scalar>(&self, _: f64, _: &[S], theta: &[S], out: &mut [S]) { out[0] = theta[0]; }
+    /// }
+    /// let paths = Paths::new(Brownian, &[0.0, 1.0], 0.5)?;
+    /// let draws = paths.draws_from(&[3.0, 5.0, 9.0], 1)?;
+    /// let clouds = Ensemble::new(paths, draws)?.sample(&[0.1])?;
+    /// assert_eq!(clouds[..3], [3.0, 5.0, 9.0]);
+    /// # Ok::<(), pullback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if the starts are none, not a whole number of paths, or not finite, or if there are no more paths than noises.
+    pub fn draws_from(&self, starts: &[f64], seed: u64) -> Result<Draws> {
+        let width = self.diffusion.start_dim();
+        let starts = Draws::given(width, starts.to_vec())?;
+        let noise = white(starts.count(), self.kicks(), seed)?;
+        let path = |n: usize| [starts.of(n), noise.of(n)].concat();
+        Draws::given(
+            width + noise.dim(),
+            (0..starts.count()).flat_map(path).collect(),
+        )
+    }
+
+    /// Returns the number of noises of every step.
+    fn kicks(&self) -> impl Iterator<Item = usize> + use<D> {
+        let (_, noises, _) = self.diffusion.dims();
+        std::iter::repeat_n(noises, self.steps())
     }
 
     /// Calls `visit` with the index and the position at every time of observation.
@@ -133,6 +166,16 @@ impl<D: Diffusion> Paths<D> {
             }
             visit(index, &walk.x);
         }
+    }
+}
+
+/// Returns draws that are whitened together if there are at least twice as many as numbers, and otherwise in groups of these widths.
+fn white(count: usize, widths: impl Iterator<Item = usize>, seed: u64) -> Result<Draws> {
+    let widths: Vec<usize> = widths.collect();
+    let latent = widths.iter().sum();
+    match count >= 2 * latent && latent > 0 {
+        true => Draws::normal(count, latent, seed),
+        false => Draws::raw(count, latent, seed)?.whitened(&widths),
     }
 }
 
