@@ -23,6 +23,13 @@ pub(crate) fn largest(a: &[f64]) -> f64 {
     a.iter().fold(0.0, |m, x| m.max(x.abs()))
 }
 
+/// Sets entries to 0 that are so small that products with them lose their digits.
+pub(crate) fn clear_subnormal(a: &mut [f64]) {
+    const LEAST: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+    let small = a.iter_mut().filter(|x| x.abs() < LEAST);
+    small.for_each(|x| *x = 0.0);
+}
+
 /// Subtracts from a covector c its mean with weights r: c ← c − (c·r)/Σr, where `total` is Σr.
 ///
 /// The map is the transpose of ζ ↦ ζ − r Σζ/Σr, which removes the mass of a tangent ζ.

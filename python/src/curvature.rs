@@ -105,8 +105,8 @@ pub(crate) fn extremes<'py>(
     Ok(all)
 }
 
-/// Value, standard error, error by few steps, and degrees of freedom.
-type Numbers = (f64, f64, f64, usize);
+/// Value, standard error, error by few steps, degrees of freedom, and range.
+type Numbers = (f64, f64, f64, usize, (f64, f64));
 
 fn numbers(average: &Average) -> Numbers {
     (
@@ -114,15 +114,17 @@ fn numbers(average: &Average) -> Numbers {
         average.standard_error,
         average.truncation,
         average.freedom,
+        average.range,
     )
 }
 
-fn average((value, standard_error, truncation, freedom): Numbers) -> Average {
+fn average((value, standard_error, truncation, freedom, range): Numbers) -> Average {
     Average {
         value,
         standard_error,
         truncation,
         freedom,
+        range,
     }
 }
 

@@ -29,7 +29,12 @@ pub struct Average {
     /// estimate for others. It includes rounding, and is infinite if the
     /// function is not finite at the end of the spectrum, or if the nodes do not resolve it.
     pub truncation: f64,
+    /// Numbers between which the value lies, such as 0 and the number of parameters for an effective dimension.
+    pub range: (f64, f64),
 }
+
+/// Range of a value that may be any number.
+const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 impl Average {
     pub(super) fn exact(value: f64) -> Self {
@@ -38,6 +43,7 @@ impl Average {
             standard_error: 0.0,
             freedom: 0,
             truncation: 0.0,
+            range: ANY,
         }
     }
 
@@ -51,12 +57,14 @@ impl Average {
             standard_error: (squares / (n * (n - 1.0))).sqrt(),
             freedom: samples.len() - 1,
             truncation: 0.0,
+            range: ANY,
         }
     }
 
-    /// Returns a + b times the mean.
+    /// Returns a + b times the mean, which may be any number.
     pub(super) fn mapped(self, a: f64, b: f64) -> Self {
         Self {
+            range: ANY,
             value: a + b * self.value,
             standard_error: b.abs() * self.standard_error,
             freedom: self.freedom,
@@ -64,13 +72,24 @@ impl Average {
         }
     }
 
-    /// Returns the interval of Student's distribution with this level, such as 0.95, widened by the truncation.
+    /// Returns the average of a value that lies between two numbers.
+    pub(super) fn within(self, low: f64, high: f64) -> Self {
+        Self {
+            range: (low, high),
+            ..self
+        }
+    }
+
+    /// Returns the interval of Student's distribution with this level, such as 0.95, widened by the truncation and cut off at the
+    /// ends of the range.
     ///
     /// # Errors
     /// Fails if the level is not between 0 and 1.
     pub fn interval(&self, level: f64) -> Result<(f64, f64)> {
         let half = self.truncation + spread(self.standard_error, self.freedom, level)?;
-        Ok((self.value - half, self.value + half))
+        let (low, high) = self.range;
+        let ends = [self.value - half, self.value + half].map(|x| x.max(low).min(high));
+        Ok((ends[0], ends[1]))
     }
 }
 

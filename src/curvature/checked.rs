@@ -5,7 +5,7 @@ use faer::Mat;
 use crate::check;
 use crate::error::Result;
 use crate::hessian::{Curvature, HessianError};
-use crate::vector::largest;
+use crate::vector::{clear_subnormal, largest};
 
 /// Fraction of the largest eigenvalue below which an eigenvalue is rounding, or an error of solves.
 pub(super) const ROUNDING: f64 = 1e-10;
@@ -29,13 +29,14 @@ pub(super) fn check_dim(h: &dyn Curvature) -> Result<usize> {
 
 /// Returns H V after checks of its shape and entries.
 pub(super) fn product(h: &dyn Curvature, v: Mat<f64>) -> Result<Mat<f64>> {
-    let product = h.product(v.as_ref())?;
+    let mut product = h.product(v.as_ref())?;
     let what = "the rows of a product with a curvature";
     check::length(what, product.nrows(), v.nrows())?;
     let what = "the columns of a product with a curvature";
     check::length(what, product.ncols(), v.ncols())?;
     for j in 0..product.ncols() {
         check::finite("a product with a curvature", product.col_as_slice(j))?;
+        clear_subnormal(product.col_as_slice_mut(j));
     }
     Ok(product)
 }

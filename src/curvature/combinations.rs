@@ -2,9 +2,10 @@
 
 use faer::{Mat, MatRef};
 
+use super::units::Units;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::linalg::{Side, lower_cholesky, product, right_singular, solve_triangular};
+use crate::linalg::{Side, lower_cholesky, product, right_singular_basis};
 use crate::posterior::numbered;
 
 /// Unit in which changes of the parameters are measured.
@@ -110,61 +111,52 @@ impl Combinations {
         let n = rows.ncols();
         check::length("the units of the parameters", units.len(), n)?;
         check::positive(UNIT, units)?;
-        let inverse = |i: usize, j: usize| if i == j { units[i].recip() } else { 0.0 };
-        Self::of(rows, Mat::from_fn(n, n, inverse), comparison)
+        Self::of(rows, &Units::Diagonal(units.to_vec()), comparison)
     }
 
     /// Decomposes the rows of the data in the units of priors with this precision.
     pub(crate) fn beside_prior(rows: MatRef<'_, f64>, precision: MatRef<'_, f64>) -> Result<Self> {
         let factor = lower_cholesky(precision, "the precision of the priors")?;
-        Self::of(rows, factor, Comparison::Priors)
+        Self::of(rows, &Units::Triangle(factor), Comparison::Priors)
     }
 
-    /// Decomposes the rows in the units C = T Tᵀ, with a lower triangle T.
-    fn of(rows: MatRef<'_, f64>, t: Mat<f64>, comparison: Comparison) -> Result<Self> {
-        let n = rows.ncols();
+    /// Decomposes the rows in units C = T Tᵀ.
+    fn of(rows: MatRef<'_, f64>, units: &Units, comparison: Comparison) -> Result<Self> {
+        let n = units.dim();
         check::option(
             "the number of parameters whose combinations are sought",
             n as f64,
             n > 0,
             "look at a model with free parameters",
         )?;
-        // With A = R T⁻ᵀ = W Σ Vᵀ, u = T⁻ᵀ v satisfies RᵀR u = T AᵀA v = σ² T v = σ² T Tᵀu, and C u = T v. Rows of zeros complete
-        // the vectors of a wide A.
-        let mut scaled = rows.transpose().to_owned();
-        solve_triangular(t.as_ref(), Side::Plain, scaled.as_mut());
-        let padded = rows.nrows().max(n);
-        let a = Mat::from_fn(padded, n, |i, j| match i < rows.nrows() {
-            true => scaled[(j, i)],
-            false => 0.0,
-        });
-        let mut columns = a.col_iter();
-        if columns.any(|column| column.iter().any(|x| !x.is_finite())) {
+        // With A = R T⁻ᵀ = W Σ Vᵀ, u = T⁻ᵀ v satisfies RᵀR u = T AᵀA v = σ² T v = σ² T Tᵀu, and C u = T v.
+        let scaled = units.solve(Side::Plain, rows.transpose().to_owned());
+        if (0..scaled.ncols()).any(|i| scaled.col_as_slice(i).iter().any(|x| !x.is_finite())) {
             let what =
                 "the information of the data (check the noise and the units of the parameters)";
             return Err(Error::Overflow { what });
         }
-        let (values, vectors) = right_singular(a.as_ref());
+        let (mut values, vectors) = right_singular_basis(scaled.transpose());
         // The changes Σⱼ |vⱼ| ‖aⱼ‖ of the data, of which ‖A v‖ remains, do not depend on the units of other parameters.
+        let lengths: Vec<f64> = scaled.row_iter().map(|row| row.norm_l2()).collect();
         let changes = |k: usize| -> f64 {
-            let columns = (0..n).map(|j| vectors[(j, k)].abs() * a.col(j).norm_l2());
-            columns.sum()
+            let pairs = vectors.col_as_slice(k).iter().zip(&lengths);
+            pairs.map(|(v, length)| v.abs() * length).sum()
         };
-        let seen = |(k, s): (usize, &f64)| match *s > ROUNDING * changes(k) {
-            true => s * s,
-            false => 0.0,
-        };
-        let mut directions = vectors.clone();
-        solve_triangular(t.as_ref(), Side::Transpose, directions.as_mut());
-        let mut inverse = Mat::identity(n, n);
-        solve_triangular(t.as_ref(), Side::Plain, inverse.as_mut());
+        for (k, s) in values.iter_mut().enumerate() {
+            *s = if *s > ROUNDING * changes(k) {
+                *s * *s
+            } else {
+                0.0
+            };
+        }
+        values.resize(n, 0.0);
         let mut found = Self {
             names: numbered(n),
-            information: values.iter().enumerate().map(seen).collect(),
-            covectors: product(t.as_ref(), vectors.as_ref()),
-            directions,
-            // (C⁻¹)ⱼⱼ = ‖T⁻¹eⱼ‖².
-            units: (0..n).map(|j| inverse.col(j).norm_l2()).collect(),
+            information: values,
+            covectors: units.multiply(&vectors),
+            directions: units.solve(Side::Transpose, vectors),
+            units: units.alone(),
             comparison,
         };
         (0..n).for_each(|k| found.orient(k));

@@ -63,7 +63,8 @@ pub struct Extreme {
     pub error: f64,
     /// Unit vector u.
     pub vector: Vec<f64>,
-    /// Whether the error is below the tolerance, or the eigenvalue zero up to rounding.
+    /// Whether the error is below the tolerance, or the eigenvalue zero up to rounding: its error is rounding, and not less than
+    /// its value.
     pub settled: bool,
 }
 
@@ -74,14 +75,14 @@ pub enum Condition {
     Number(f64),
     /// Lower bound, since the smallest eigenvalue has not settled.
     AtLeast(f64),
-    /// The smallest eigenvalue is zero up to rounding.
+    /// The smallest eigenvalue is no larger than its error by rounding.
     Singular,
     /// The smallest eigenvalue is negative.
     Indefinite,
 }
 
 /// Fraction of the largest eigenvalue that the error of an eigenvalue has at least. The process ends at remainders of this size.
-const LEAST_ERROR: f64 = 1e-13;
+pub(super) const LEAST_ERROR: f64 = 1e-13;
 
 impl Extremes {
     /// Computes the extreme eigenvalues.
@@ -133,14 +134,15 @@ impl Extremes {
     /// Returns the condition number.
     pub fn condition(&self) -> Condition {
         let (low, high) = (self.smallest.value, self.largest.value);
-        let rounding = ROUNDING * high.abs().max(low.abs());
-        if low < -rounding {
+        let size = high.abs().max(low.abs());
+        if low < -ROUNDING * size {
             return Condition::Indefinite;
         }
         if !self.smallest.settled || !self.largest.settled {
-            return Condition::AtLeast(high / low.max(rounding));
+            // Estimates lie within the spectrum, up to rounding.
+            return Condition::AtLeast(high / low.max(LEAST_ERROR * size));
         }
-        match low <= rounding {
+        match low <= self.smallest.error {
             true => Condition::Singular,
             false => Condition::Number(high / low),
         }
@@ -149,7 +151,8 @@ impl Extremes {
 
 fn extreme(chain: &Chain, ritz: &Ritz, k: usize, tolerance: f64, size: f64) -> Extreme {
     let (value, error) = (ritz.values[k], ritz.residuals[k].max(LEAST_ERROR * size));
-    let vanishes = value.abs() + error <= ROUNDING * size;
+    // A negative value is an error of products.
+    let vanishes = value.abs() <= ROUNDING * size && value <= error && error <= ROUNDING * size;
     Extreme {
         value,
         error,

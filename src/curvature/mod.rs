@@ -53,6 +53,7 @@ mod diagonal;
 mod error;
 mod extremes;
 mod spectrum;
+mod units;
 mod words;
 
 pub use self::average::Average;

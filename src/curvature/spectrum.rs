@@ -8,6 +8,7 @@ use faer::Mat;
 use super::average::Average;
 use super::checked::{ROUNDING, check_dim, check_probes, product, symmetric};
 use super::error::Error;
+use super::extremes::LEAST_ERROR;
 use crate::check;
 use crate::error::Result;
 use crate::hessian::{Chain, Curvature, Ritz, Rule, advance};
@@ -242,15 +243,23 @@ impl Spectrum {
 
     /// Estimates tr f(H) = Σ f(λ).
     ///
+    /// Eigenvalues below 1e-13 of the largest are rounding, and count as 0: the logarithm of a singular curvature is an error, and
+    /// a count of the positive eigenvalues is that of those above rounding. Where f jumps, the error by few steps is an
+    /// estimate of its order only.
+    ///
     /// # Errors
     /// Fails with [`Error::Function`] if f is not finite at an eigenvalue of a Lanczos process.
     pub fn sum(&self, f: impl Fn(f64) -> f64) -> Result<Average> {
+        let rounding = LEAST_ERROR * self.range.0.abs().max(self.range.1.abs());
+        let cleared = |x: f64| if x.abs() <= rounding { 0.0 } else { x };
+        let f = |x: f64| f(cleared(x));
         let mut sums = Vec::with_capacity(self.probes.len());
         let mut truncation = 0.0;
         for probe in &self.probes {
             for &eigenvalue in &probe.gauss.nodes {
                 let value = f(eigenvalue);
                 if !value.is_finite() {
+                    let eigenvalue = cleared(eigenvalue);
                     return Err(Error::Function { eigenvalue, value }.into());
                 }
             }
@@ -309,7 +318,8 @@ impl Spectrum {
         }
         // α/(λ + α) has positive even derivatives and negative odd ones: the rules enclose its sum.
         let rest = self.sum(|lambda| alpha / (lambda.max(0.0) + alpha))?;
-        Ok(rest.mapped(self.dim as f64, -1.0))
+        let dim = self.dim as f64;
+        Ok(rest.mapped(dim, -1.0).within(0.0, dim))
     }
 
     /// Estimates the spectral density (1/n) Σ g(x − λ) at these points, with the density g of a normal distribution of this

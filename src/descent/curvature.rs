@@ -61,8 +61,9 @@ impl Descent<'_> {
     /// tangent solve per parameter. Bounds and transforms are ignored: parameters that equal bounds fix count as unknown.
     ///
     /// The information is that of the metric of the loss, in units of the noise, of which `variance` tells. For a
-    /// [`Likelihood`](crate::loss::Likelihood) that estimates its noise it is Fisher's at a fit, and larger far from one. `unit`
-    /// says what a large change of a parameter is.
+    /// [`Likelihood`](crate::loss::Likelihood) that estimates its noise it is Fisher's at a fit, and larger far from one. Losses
+    /// without noise, such as [`Transport`](crate::loss::Transport), count as observations with unit noise in their metric, which
+    /// compares combinations with each other and gives no errors. `unit` says what a large change of a parameter is.
     ///
     /// # Errors
     /// Fails as [`run`](Descent::run) does, without a metric, if a unit is not positive, such as the size of a parameter that

@@ -9,7 +9,7 @@ use super::quadrature::{Ritz, Rule};
 use super::tridiagonal::Tridiagonal;
 use crate::check;
 use crate::error::Result;
-use crate::vector::norm;
+use crate::vector::{clear_subnormal, norm};
 
 /// Orthonormal basis V of the Krylov space of H and a start w, with VᵀHV = T tridiagonal and first vector w/‖w‖.
 ///
@@ -87,6 +87,7 @@ impl Chain {
         let Some(v) = self.next.take() else {
             return Ok(());
         };
+        clear_subnormal(&mut r);
         self.check_symmetry(&r)?;
         // r ← H v − Σᵢ ⟨vᵢ, Hv⟩ vᵢ. A second pass removes what rounding left in the first, relative to a small remainder
         // (Parlett 1998, §6.9: twice is enough).

@@ -44,7 +44,9 @@ pub(crate) use self::dense::damped::DampedLeastSquares;
 pub(crate) use self::dense::least_squares::{
     TriangularForm, minimum_norm, minimum_norms, range_basis,
 };
-pub(crate) use self::dense::spectral::{right_singular, singular, symmetric_eigen};
+pub(crate) use self::dense::spectral::{
+    right_singular, right_singular_basis, singular, symmetric_eigen,
+};
 pub(crate) use self::dense::triangle::{Rows, long_dot};
 pub(crate) use self::dense::{
     add_product, gram, lower_cholesky, product, solve_triangular, symmetric_product,

@@ -142,7 +142,8 @@ pub enum Error {
     /// A state and data of different masses, compared by transport.
     #[error(
         "the state has the mass {} and the target {}, but transport moves mass and makes none; divide both by their masses, widen \
-         the grid if mass leaves it, or compare them by `UnbalancedTransport` or a `Divergence`",
+         the grid if mass leaves it, refine it if a density is narrower than a cell, or compare them by `UnbalancedTransport` or a \
+         `Divergence`",
         number(*state), number(*data)
     )]
     Masses {
@@ -160,6 +161,42 @@ pub enum Error {
     Blur {
         /// Weight ε.
         epsilon: f64,
+        /// Width of the widest cells.
+        widest: f64,
+    },
+    /// A weight ε of the entropy beside which the costs between the cells are rounding.
+    #[error(
+        "ε = {} is too large for a grid whose diagonal has the square {}: costs between its cells are lost to rounding; take at most \
+         the square, beyond which the loss only compares means",
+        number(*epsilon), number(*square)
+    )]
+    Blurred {
+        /// Weight ε.
+        epsilon: f64,
+        /// Square of the diagonal of the grid.
+        square: f64,
+    },
+    /// A weight ε of the entropy that exceeds the cost λ of mass.
+    #[error(
+        "ε = {} exceeds λ = {}, so that the blur hides the cost of mass; take ε at most λ, and better λ/16, which needs cells that are \
+         small beside √λ",
+        number(*epsilon), number(*lambda)
+    )]
+    BlurOfMass {
+        /// Weight ε.
+        epsilon: f64,
+        /// Cost λ of mass.
+        lambda: f64,
+    },
+    /// A cost λ of mass for which the cells are too wide.
+    #[error(
+        "λ = {} is too small for cells {} wide: the entropy needs ε of twice the square of the width, and ε must not exceed λ; refine \
+         the grid, or take λ of {} at least",
+        number(*lambda), number(*widest), number(2.0 * widest * widest)
+    )]
+    CellsOfMass {
+        /// Cost λ of mass.
+        lambda: f64,
         /// Width of the widest cells.
         widest: f64,
     },
@@ -231,6 +268,9 @@ impl ModuleError for Error {
             Self::Twice { .. } => "Twice",
             Self::Masses { .. } => "Masses",
             Self::Blur { .. } => "Blur",
+            Self::Blurred { .. } => "Blurred",
+            Self::BlurOfMass { .. } => "BlurOfMass",
+            Self::CellsOfMass { .. } => "CellsOfMass",
             Self::Unconverged { .. } => "Unconverged",
         }
     }

@@ -43,7 +43,11 @@ pub fn with_error(value: f64, error: f64) -> String {
 
 /// Formats a number to the digit at which its error has its second digit, or to six digits without an error.
 pub(crate) fn plain(value: f64, error: f64) -> String {
-    let error = if error > 0.0 {
+    let uncertain = error > 0.0;
+    if value == 0.0 && !uncertain {
+        return "0".to_string();
+    }
+    let error = if uncertain {
         error
     } else {
         1e-4 * 10.0_f64.powi(exponent(value, 6))

@@ -30,6 +30,13 @@ fn masses_that_differ() {
             row("twice the mass", "Masses", "widen the grid", at(2.0)),
             row("a little less", "Masses", "the mass 0.98", state(0.98)),
             row("overflow", "Masses", "divide both", state(1e308)),
+            row("narrow", "Masses", "refine it", state(1.025)),
+            row(
+                "short",
+                "Dimension",
+                "the state given to a transport loss: expected 4, got 3",
+                || loss.check(&[1.0; 3]),
+            ),
         ]);
         assert!(value_of(loss, &[2.0; 4]).is_nan());
         assert!(loss.check(&[0.995; 4]).is_ok());
@@ -110,6 +117,12 @@ fn options_of_sinkhorn() {
             "finer grid",
             with(|o| o.epsilon = Some(0.24)),
         ),
+        row(
+            "ε huge",
+            "Blurred",
+            "the square 5",
+            with(|o| o.epsilon = Some(1e16)),
+        ),
         row("tolerance", "Option", "1e-10", with(|o| o.tolerance = 0.0)),
         row(
             "tolerance",
@@ -177,6 +190,14 @@ fn unbalanced_losses() {
         epsilon: Some(0.1),
         ..plain()
     };
+    let coarse = Sinkhorn {
+        epsilon: Some(2.0),
+        ..plain()
+    };
+    let huge = Sinkhorn {
+        epsilon: Some(1e8),
+        ..plain()
+    };
     let loss = UnbalancedTransport::new(&plane(), vec![1.0; 16], 1.0, &plain()).unwrap();
     let state = |r: f64| {
         let loss = &loss;
@@ -206,9 +227,25 @@ fn unbalanced_losses() {
         row("negative", "Negative", "clip", with(-1.0, 1.0, plain())),
         row("empty state", "NoMass", "positive mass", state(0.0)),
         row("NaN state", "NotFinite", "state", state(NAN)),
-        row("short state", "Dimension", "state", || {
-            loss.check(&[1.0; 15])
-        }),
+        row(
+            "short state",
+            "Dimension",
+            "state given to a transport loss: expected 16, got 15",
+            || loss.check(&[1.0; 15]),
+        ),
+        row(
+            "cells too wide for λ",
+            "CellsOfMass",
+            "refine the grid, or take λ of 0.5 at least",
+            with(1.0, 0.3, plain()),
+        ),
+        row("ε above λ", "BlurOfMass", "λ/16", with(1.0, 1.0, coarse)),
+        row(
+            "ε beyond the grid",
+            "Blurred",
+            "lost to rounding",
+            with(1.0, 1e12, huge),
+        ),
     ]);
     assert!(state(7.0)().is_ok());
 }

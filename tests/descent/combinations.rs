@@ -236,3 +236,23 @@ fn many_combinations_are_told_in_short() {
     );
     assert!(text.lines().count() < 26);
 }
+
+/// Few data of many parameters take a decomposition of the few, and a basis of what they do not see.
+#[test]
+fn combinations_of_many_parameters_by_few_data_are_complete() {
+    for (rows, n) in [(1, 5), (20, 200), (40, 41)] {
+        let z = random::normal_matrix(rows, n, 3);
+        let model = Explicit(z.clone());
+        let units: Vec<f64> = (0..n).map(|j| 10.0_f64.powi(j as i32 % 5 - 2)).collect();
+        let loss = observed(vec![0.0; rows]);
+        let descent = Descent::new(&model, &loss);
+        let seen = descent
+            .combinations(&vec![0.0; n], Variance::Known, Unit::Given(&units))
+            .unwrap();
+        assert_eq!(seen.count(Sight::Unseen), n - rows);
+        let g = Scale(NOISE.powi(-2)) * (z.transpose() * &z);
+        let c = Mat::from_fn(n, n, |i, j| if i == j { units[i].powi(-2) } else { 0.0 });
+        let off = deviation(&seen, &g, &c);
+        assert!(off < 1e-10, "{rows} {n}: {off:e}");
+    }
+}

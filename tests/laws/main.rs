@@ -33,10 +33,12 @@ mod sketch;
 mod sketch_hutchinson;
 mod sketch_lorenz;
 mod spectrum;
+mod spectrum_ends;
 mod stacked_dual;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;
 mod transport_dense;
 mod transport_metric;
+mod transport_tails;
 mod verify;

@@ -9,6 +9,7 @@ use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
 use faer::{Mat, MatRef, Par};
 
 use super::least_squares::triangle;
+use super::reflections::Reflections;
 
 /// Returns the eigenvalues of a small symmetric matrix, largest first, and its eigenvectors.
 ///
@@ -50,6 +51,33 @@ pub(crate) fn right_singular(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
     }
     let (_, values, right) = singular(a);
     (values, right)
+}
+
+/// Returns the singular values of A, largest first, and an orthonormal basis that begins with its right singular vectors.
+///
+/// Returns no singular values if A is not finite.
+pub(crate) fn right_singular_basis(a: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
+    let (rows, cols) = a.shape();
+    if rows >= cols {
+        return right_singular(a);
+    }
+    if rows == 0 {
+        return (Vec::new(), Mat::identity(cols, cols));
+    }
+    // With Aᵀ = Q [R; 0] and Rᵀ = W Σ Uᵀ, A = W Σ [Uᵀ 0] Qᵀ: the vectors are the columns of Q diag(U, I). The decomposition is one of
+    // as many columns as A has rows.
+    let reflections = Reflections::of(a.transpose().to_owned());
+    let lower = |i: usize, j: usize| match j <= i {
+        true => reflections.factors[(j, i)],
+        false => 0.0,
+    };
+    let (values, inner) = right_singular(Mat::from_fn(rows, rows, lower).as_ref());
+    if values.is_empty() {
+        return (values, Mat::zeros(cols, 0));
+    }
+    let mut basis = Mat::identity(cols, cols);
+    basis.submatrix_mut(0, 0, rows, rows).copy_from(&inner);
+    (values, reflections.q(basis))
 }
 
 /// Returns the left singular vectors of A, its singular values, largest first, and its right singular vectors.

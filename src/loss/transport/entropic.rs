@@ -203,6 +203,11 @@ pub(super) fn widest_cell(grid: &Grid) -> f64 {
     widths.fold(0.0, f64::max)
 }
 
+/// Largest ε, in squares of the diagonal D of a grid.
+//
+// Potentials φ = f/ε are logarithms of sums near 1, whose rounding of 10⁻¹⁶ is one of 10⁻¹⁶ε in the cost: 10⁻¹⁰D² at 10⁶D².
+const MOST_BLUR: f64 = 1e6;
+
 impl Sinkhorn {
     /// Checks the options for a grid.
     pub(super) fn check(&self, grid: &Grid) -> Result<()> {
@@ -223,9 +228,14 @@ impl Sinkhorn {
         };
         check::positive("ε of Sinkhorn's iteration", &[epsilon])?;
         let widest = widest_cell(grid);
-        match epsilon >= widest * widest {
+        if epsilon < widest * widest {
+            return Err(Error::Blur { epsilon, widest }.into());
+        }
+        let lengths = grid.axes().iter().map(|a| a.upper - a.lower);
+        let square = lengths.map(|length| length * length).sum::<f64>();
+        match epsilon <= MOST_BLUR * square {
             true => Ok(()),
-            false => Err(Error::Blur { epsilon, widest }.into()),
+            false => Err(Error::Blurred { epsilon, square }.into()),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::grid::Grid;
 //
 // All such cells together move less than 10⁻²⁴ N of the mass, far below the rounding of a sum over N cells. Weights of cells
 // deep in the tails of a density would otherwise decide about the range of numbers of the scaling form.
-const LEAST: f64 = 1e-24;
+pub(super) const LEAST: f64 = 1e-24;
 
 /// Probability measure with masses at the centres of the cells of a grid, and its first moments.
 pub(super) struct Measure {

@@ -3,8 +3,10 @@
 mod axis_root;
 mod edges;
 mod entropic;
+mod gaussian;
 mod kernel;
 mod line;
+mod masses;
 mod measure;
 mod mixing;
 mod potentials;
@@ -22,7 +24,7 @@ use self::prepared::{AtState, Prepared, levels_of, lines};
 use self::slices::Slices;
 use self::slices_metric::SlicesMetric;
 pub use self::unbalanced::UnbalancedTransport;
-use super::{Error, Loss, Misfit, PAIRED, gradient_of, value_of};
+use super::{Error, Loss, Misfit, gradient_of, value_of};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
@@ -119,6 +121,9 @@ const MASS_TOLERANCE: f64 = 0.01;
 /// Largest number of frames of a sliced loss.
 const MOST_FRAMES: usize = 1000;
 
+/// Name of the state in messages.
+const STATE: &str = "the state given to a transport loss";
+
 /// Name of the derivative of a loss in messages.
 const DERIVATIVE: &str = "the derivative of a transport loss by the density";
 
@@ -198,7 +203,8 @@ impl Transport {
     /// Returns the loss by debiased entropic transport, in one to three dimensions.
     ///
     /// # Errors
-    /// Fails as [`new`](Transport::new) does, and if ε is not positive or below the square of the width of a cell.
+    /// Fails as [`new`](Transport::new) does, and if ε is not positive, below the square of the width of a cell, or far
+    /// above that of the diagonal of the grid.
     pub fn sinkhorn(grid: &Grid, target: Vec<f64>, options: &Sinkhorn) -> Result<Self> {
         let mass = checked_mass(grid, &target)?;
         let entropic = Entropic::new(grid, &target, options)?;
@@ -258,8 +264,8 @@ impl Loss for Transport {
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
-        check::length(PAIRED, self.grid.cells(), rho.len())?;
-        check::density("the state given to a transport loss", rho)?;
+        check::length(STATE, rho.len(), self.grid.cells())?;
+        check::density(STATE, rho)?;
         let (state, data) = (self.grid.integrate(rho)?, self.mass);
         match (state - data).abs() <= MASS_TOLERANCE * data {
             true => Ok(()),

@@ -1,22 +1,24 @@
 //! Debiased entropic transport between densities whose masses may differ.
 
 use super::entropic::{default_epsilon, stopped, stopped_alone, widest_cell};
+use super::gaussian::{self, Weighed};
 use super::kernel::{Kernel, LogSums};
-use super::measure::{Measure, shares};
-use super::mixing::{Limits, Stopped, fixed_point};
-use super::potentials::{SELF_TOLERANCE, deviation, weigh};
-use super::{DERIVATIVE, Sinkhorn, checked_mass, iterate};
+use super::masses::{Between, Parameters, Side, between, own_potential};
+use super::measure::{LEAST, Measure};
+use super::mixing::Limits;
+use super::potentials::weigh;
+use super::{DERIVATIVE, Error, STATE, Sinkhorn, checked_mass, iterate};
 use crate::check;
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::linalg::Backend;
-use crate::loss::{Loss, Misfit, PAIRED, gradient_of, value_of};
+use crate::loss::{Loss, Misfit, gradient_of, value_of};
 use crate::metric::{HellingerKantorovich, Metric};
 
 /// Half the squared cost ½ min ∫|x − y|² dπ + λ KL(π1, ρ) + λ KL(πᵀ1, q) of moving and changing mass, over all plans π.
 ///
 /// Mass moves over distances up to about √λ. Beyond them it is cheaper to remove it and to make it elsewhere, at a cost of at
-/// most λ a unit. For λ → ∞ the loss tends to [`Transport`](super::Transport) between densities of equal mass. It is computed as the
+/// most λ a unit: the loss has a plateau where state and target are several √λ apart. For λ → ∞ the loss tends to [`Transport`](super::Transport) between densities of equal mass. It is computed as the
 /// debiased entropic cost of [`Sinkhorn`] and multiplied by the mass of the target. Its metric is
 /// [`HellingerKantorovich`] with α = 1 and β = 4/λ, up to a fraction of the order of ε/λ: choose ε well below λ.
 /// By default it is λ/16 at most, unless cells are too wide for that.
@@ -36,6 +38,8 @@ pub struct UnbalancedTransport {
     grid: Grid,
     mass: f64,
     data: Side,
+    /// Target divided by its mass.
+    moments: Measure,
     parameters: Parameters,
     limits: Limits,
     /// Kernel of the grid with itself.
@@ -44,57 +48,12 @@ pub struct UnbalancedTransport {
     half_cost: f64,
 }
 
-/// One of the two measures, with masses relative to the mass of the target.
-struct Side {
-    masses: Vec<f64>,
-    logs: Vec<f64>,
-    mass: f64,
-}
-
-impl Side {
-    fn new(density: &[f64], total: f64) -> Self {
-        // Cells are empty by their share of this measure, which may be far lighter than the target.
-        let own: f64 = density.iter().sum();
-        let masses: Vec<f64> = shares(density, own)
-            .iter()
-            .map(|share| share * (own / total))
-            .collect();
-        Self {
-            logs: masses.iter().map(|m| m.ln()).collect(),
-            mass: masses.iter().sum(),
-            masses,
-        }
-    }
-
-    /// Returns λ/ε Σ a (1 − e^{−φε/λ}).
-    fn penalty(&self, parameters: Parameters, phi: impl Fn(usize) -> f64) -> f64 {
-        let ratio = parameters.epsilon / parameters.lambda;
-        let cells = self.masses.iter().enumerate().filter(|(_, m)| **m > 0.0);
-        let terms = cells.map(|(i, m)| -m * (-ratio * phi(i)).exp_m1());
-        terms.sum::<f64>() / ratio
-    }
-}
-
-/// Weights ε of the entropy and λ of the marginals.
-#[derive(Clone, Copy)]
-struct Parameters {
-    epsilon: f64,
-    lambda: f64,
-}
-
-impl Parameters {
-    /// Returns λ/(λ + ε), by which penalties of the marginals shorten the potentials.
-    fn damping(self) -> f64 {
-        self.lambda / (self.lambda + self.epsilon)
-    }
-}
-
 impl UnbalancedTransport {
     /// Returns the loss to a target, where λ is a squared length.
     ///
     /// # Errors
     /// Fails if the target has the wrong length, a negative entry or no mass, if an axis has one cell, if λ or ε is not positive,
-    /// if ε exceeds λ or is below the square of the width of a cell, or if the iteration does not converge for the target with itself. Fails
+    /// if ε exceeds λ, is below the square of the width of a cell or far above that of the grid, or if the iteration does not converge for the target with itself. Fails
     /// if the options ask for an extrapolation, which is known for equal masses alone.
     pub fn new(grid: &Grid, target: Vec<f64>, lambda: f64, options: &Sinkhorn) -> Result<Self> {
         let mass = checked_mass(grid, &target)?;
@@ -106,21 +65,25 @@ impl UnbalancedTransport {
             !options.extrapolate,
             "leave `extrapolate` false, and take a smaller ε for more accuracy",
         )?;
-        let centred = Measure::new(grid, &target);
+        let moments = Measure::new(grid, &target);
         let epsilon = options.epsilon;
         let epsilon = epsilon.unwrap_or_else(|| {
             // The blur has to be small beside the distance √λ over which mass is carried rather than made.
             let widest = widest_cell(grid);
-            default_epsilon(grid, &centred).min((lambda / 16.0).max(2.0 * widest * widest))
+            default_epsilon(grid, &moments).min((lambda / 16.0).max(2.0 * widest * widest))
         });
-        check::option(
-            "ε of an unbalanced transport loss",
-            epsilon,
-            epsilon <= lambda,
-            "take ε at most λ, and better λ/16, which needs cells that are small beside √λ: the blur hides the cost of mass",
-        )?;
+        if epsilon > lambda {
+            return Err(match options.epsilon {
+                Some(_) => Error::BlurOfMass { epsilon, lambda },
+                None => Error::CellsOfMass {
+                    lambda,
+                    widest: widest_cell(grid),
+                },
+            }
+            .into());
+        }
         let parameters = Parameters { epsilon, lambda };
-        let kernel = Kernel::new(&centred.axes, &centred.axes, epsilon);
+        let kernel = Kernel::new(&moments.axes, &moments.axes, epsilon);
         let data = Side::new(&target, target.iter().sum());
         let own = own_potential(&kernel, &data, parameters, options.iterations);
         Ok(Self {
@@ -134,6 +97,7 @@ impl UnbalancedTransport {
             half_cost: own.map_err(|s| stopped_alone(s, epsilon))?.1,
             kernel,
             data,
+            moments,
         })
     }
 
@@ -148,8 +112,10 @@ impl UnbalancedTransport {
             self.limits.iterations,
         );
         let (own, half_cost) = own.map_err(|s| stopped_alone(s, epsilon))?;
-        let both = self.potential(&state, own.clone());
-        let (psi, cost, size) = both.map_err(|s| stopped(s, epsilon))?;
+        let starts = [self.start(rho, &state, &own), own.clone()];
+        let measures = [&state, &self.data];
+        let both = between(&self.kernel, measures, self.parameters, self.limits, starts);
+        let Between { psi, cost, size } = both.map_err(|s| stopped(s, epsilon))?;
         // The entropy is relative to the product of measures of the masses m_a and m_b: OT(a, b) contains ε m_a m_b, and the
         // debiased cost the rest of ε (m_a − m_b)²/2 (Séjourné et al. 2019).
         let difference = state.mass - self.data.mass;
@@ -164,74 +130,26 @@ impl UnbalancedTransport {
         })
     }
 
-    /// Returns the potential ψ of the target, OT(a, b)/ε, and the sum of the sizes of its terms, from a start for φ.
-    fn potential(
-        &self,
-        a: &Side,
-        mut phi: Vec<f64>,
-    ) -> std::result::Result<(Vec<f64>, f64, f64), Stopped> {
-        let (b, damping) = (&self.data, self.parameters.damping());
-        let (mut there, mut back) = (LogSums::new(phi.len()), LogSums::new(phi.len()));
-        let (mut psi, mut l) = (vec![0.0; phi.len()], vec![0.0; phi.len()]);
-        fixed_point(&a.masses, &mut phi, self.limits, |phi, r| {
-            weigh(&mut psi, &a.logs, phi);
-            there.apply(&self.kernel, &mut psi, Some(&b.logs));
-            psi.iter_mut().for_each(|s| *s *= -damping);
-            weigh(&mut l, &b.logs, &psi);
-            back.apply(&self.kernel, &mut l, Some(&a.logs));
-            deviation(&a.masses, phi, (&l, damping), r) / a.mass
-        })?;
-        let terms = dual(a, b, self.parameters, [&|i| phi[i], &|i| psi[i]]);
-        let size = terms.iter().map(|t| t.abs()).sum();
-        Ok((psi, terms.iter().sum(), size))
+    /// Returns the start φ = φ_a + (φ_ab − φ_aa), with the potentials between Gaussians of the moments of state and target.
+    fn start(&self, rho: &[f64], a: &Side, own: &[f64]) -> Vec<f64> {
+        // At the match this is the solution, and between Gaussians that differ in place, width and mass it is close to it.
+        // Penalties of the marginals alone would take the iteration λ/ε steps to find a common constant of the potentials.
+        let moments = Measure::new(&self.grid, rho);
+        let state = Weighed {
+            measure: &moments,
+            mass: a.mass,
+        };
+        let target = Weighed {
+            measure: &self.moments,
+            mass: self.data.mass,
+        };
+        let both = gaussian::potential([state, target], self.parameters);
+        let alone = gaussian::potential([state, state], self.parameters);
+        let pairs = own.iter().zip(both.iter().zip(&alone));
+        pairs
+            .map(|(own, (both, alone))| own + (both - alone))
+            .collect()
     }
-}
-
-/// Returns the potential φ of a measure with itself, and half of its cost, ½ OT(a, a)/ε.
-fn own_potential(
-    kernel: &Kernel,
-    a: &Side,
-    parameters: Parameters,
-    iterations: usize,
-) -> std::result::Result<(Vec<f64>, f64), Stopped> {
-    // As for equal masses, with the eigenvalues −τP of the derivative, τ < 1.
-    const STEP: f64 = 2.0 / 3.0;
-    let limits = Limits {
-        tolerance: SELF_TOLERANCE,
-        iterations,
-    };
-    let mut sums = LogSums::new(a.masses.len());
-    let (mut phi, mut l) = (vec![0.0; a.masses.len()], vec![0.0; a.masses.len()]);
-    let mut cost = 0.0;
-    fixed_point(&a.masses, &mut phi, limits, |phi, r| {
-        weigh(&mut l, &a.logs, phi);
-        sums.apply(kernel, &mut l, Some(&a.logs));
-        let error = deviation(&a.masses, phi, (&l, parameters.damping()), r) / a.mass;
-        let pair: [&dyn Fn(usize) -> f64; 2] = [&|i| phi[i], &|i| phi[i] + r[i]];
-        cost = 0.5 * dual(a, a, parameters, pair).iter().sum::<f64>();
-        r.iter_mut().for_each(|r| *r *= STEP);
-        error
-    })?;
-    Ok((phi, cost))
-}
-
-/// Returns the terms of the dual of OT(a, b)/ε, given φ and the best ψ for it.
-fn dual(
-    a: &Side,
-    b: &Side,
-    parameters: Parameters,
-    potentials: [&dyn Fn(usize) -> f64; 2],
-) -> [f64; 3] {
-    // With f = εφ and g = εψ the dual is
-    //
-    //     λ Σ a (1 − e^{−f/λ}) + λ Σ b (1 − e^{−g/λ}) − ε (Σ plan − m_a m_b).
-    //
-    // For the best ψ = −τ ln Σ_x a e^{φ − c/ε} the plan has the marginal b e^{ψ − ψ/τ} = b e^{−g/λ}, whose mass is
-    // m_b − (ε/λ) (λ/ε) Σ b (1 − e^{−g/λ}).
-    let [phi, psi] = potentials;
-    let (first, second) = (a.penalty(parameters, phi), b.penalty(parameters, psi));
-    let ratio = parameters.epsilon / parameters.lambda;
-    [first, second, ratio * second - b.mass + a.mass * b.mass]
 }
 
 impl Loss for UnbalancedTransport {
@@ -253,8 +171,8 @@ impl Loss for UnbalancedTransport {
     }
 
     fn check(&self, rho: &[f64]) -> Result<()> {
-        check::length(PAIRED, self.grid.cells(), rho.len())?;
-        check::density("the state given to a transport loss", rho)
+        check::length(STATE, rho.len(), self.grid.cells())?;
+        check::density(STATE, rho)
     }
 
     fn at<'a>(&'a self, rho: &[f64], _: &dyn Backend) -> Result<Box<dyn Misfit + 'a>> {
@@ -296,11 +214,17 @@ impl Misfit for AtState<'_> {
     fn covector(&self, _: &dyn Backend) -> Result<Vec<f64>> {
         // ∂OT(a, b)/∂a = λ (1 − e^{−f/λ}) − ε (Σ_y b e^{(f + g − c)/ε} − m_b), whose sum is e^{−f/λ}. The same for the potential p
         // of a with itself, and the derivative ε (m_a − m_b) of the last term, leave (λ + ε)(e^{−p/λ} − e^{−f/λ}).
+        //
+        // The share a e^{−f/λ} of the mass a of a cell that moves is at most about √(a m_b): the first mass in an empty cell may
+        // save any amount. Cells without mass get the derivative at the least mass that counts, at most.
         let Parameters { epsilon, lambda } = self.loss.parameters;
         let both = self.marginal(&self.loss.data, &self.psi);
         let own = self.marginal(&self.state, &self.own);
+        let most = (self.loss.data.mass / (LEAST * self.state.mass)).sqrt();
+        let bounded = |(f, mass): (&f64, &f64)| if *mass > 0.0 { *f } else { f.min(most) };
+        let both = both.iter().zip(&self.state.masses).map(bounded);
         let scale = 0.5 * self.loss.grid.volume() * (lambda + epsilon);
-        let pairs = own.iter().zip(&both);
+        let pairs = own.iter().zip(both);
         let covector: Vec<f64> = pairs.map(|(p, f)| scale * (p - f)).collect();
         check::finite(DERIVATIVE, &covector)?;
         Ok(covector)
