@@ -1,6 +1,6 @@
-//! Corrections without a model, ensembles and delay coordinates, given what makes no sense.
+//! Corrections without a model, replicates and delay coordinates, given what makes no sense.
 
-use pullback::correction::{Corrected, Ensemble, Options, Regression, Simulated, Simulator};
+use pullback::correction::{Corrected, Options, Regression, Replicates, Simulated, Simulator};
 use pullback::metric::{FisherRao, L2};
 use pullback::models::flow::{Lorenz, VanDerPol};
 use pullback::models::trajectory::{Delay, Sampling, Trajectory};
@@ -109,9 +109,9 @@ fn a_simulator_without_effect_moves_nothing() {
 }
 
 #[test]
-fn ensembles_check_their_input() {
+fn replicates_check_their_input() {
     let of = |noise: f64, theta: &[f64], runs: usize| {
-        Ensemble::simulate(&Three { noise }, theta, (runs, 1), |_| ())
+        Replicates::simulate(&Three { noise }, theta, (runs, 1), |_| ())
     };
     for (theta, runs, kind) in [
         (&[0.5][..], 1, "Option"),
@@ -121,9 +121,9 @@ fn ensembles_check_their_input() {
     ] {
         assert_eq!(of(0.1, theta, runs).unwrap_err().kind(), kind, "{theta:?}");
     }
-    let ensemble = of(0.1, &[0.5], 9).unwrap();
+    let replicates = of(0.1, &[0.5], 9).unwrap();
     for shrinkage in [0.0, -0.1, 1.1, f64::NAN] {
-        let error = ensemble.noise(shrinkage).unwrap_err().to_string();
+        let error = replicates.noise(shrinkage).unwrap_err().to_string();
         assert!(error.contains("shrinkage"), "{error}");
     }
     let error = of(0.0, &[0.5], 9)

@@ -2,7 +2,7 @@
 
 use crate::black_box::{EUCLIDEAN, bent, linear, unit, world};
 use crate::support::gap;
-use pullback::correction::{Corrected, Ensemble, Options, Report, Stop};
+use pullback::correction::{Corrected, Options, Replicates, Report, Stop};
 use pullback::metric::Observed;
 use pullback::{Operator, random};
 
@@ -122,7 +122,7 @@ fn equal_seeds_give_equal_bits() {
 
 /// Ten data with a common error: only differences are accurate, and only the covariance tells.
 #[test]
-fn the_covariance_of_an_ensemble_is_the_metric_to_take() {
+fn the_covariance_of_replicates_is_the_metric_to_take() {
     let a = random::normal_matrix(10, 2, 6);
     let simulate = |t: &[f64], seed: u64| -> Vec<f64> {
         let e = random::normal(11, seed, 3);
@@ -130,15 +130,15 @@ fn the_covariance_of_an_ensemble_is_the_metric_to_take() {
         (0..10).map(|i| h[i] + 0.1 * e[10] + 0.001 * e[i]).collect()
     };
     let (truth, simulator) = ([0.8, -0.5], world(simulate));
-    let ensemble = Ensemble::simulate(&simulator, &[0.5, 0.0], (1000, 1), |_| ()).unwrap();
+    let replicates = Replicates::simulate(&simulator, &[0.5, 0.0], (1000, 1), |_| ()).unwrap();
     for i in 0..10 {
         for j in 0..10 {
             let exact = 0.01 + if i == j { 1e-6 } else { 0.0 };
             // A relative error of √(2/1000) is 4.5 %.
-            assert!((ensemble.covariance[(i, j)] / exact - 1.0).abs() < 0.2);
+            assert!((replicates.covariance[(i, j)] / exact - 1.0).abs() < 0.2);
         }
     }
-    let (noise, identity) = (ensemble.noise(1e-4).unwrap(), Operator::identity(10));
+    let (noise, identity) = (replicates.noise(1e-4).unwrap(), Operator::identity(10));
     let metric = Observed::new(&identity, &noise).unwrap();
     let errors = [&metric as &dyn pullback::Metric, &EUCLIDEAN].map(|metric| {
         let off = |seed: u64| {

@@ -1,6 +1,6 @@
 //! The Lorenz equations from one coordinate alone, without a model.
 
-use pullback::correction::{Corrected, Ensemble, Options, Regression, Simulator};
+use pullback::correction::{Corrected, Options, Regression, Replicates, Simulator};
 use pullback::metric::{FisherRao, Observed};
 use pullback::models::Occupations;
 use pullback::models::flow::{Flow, Lorenz};
@@ -83,9 +83,10 @@ fn fitted(seed: u64) -> [f64; 2] {
         .options(options.clone())
         .run(&[&[9.0, 25.0, 2.2]], |_| ())
         .unwrap();
-    let ensemble = Ensemble::simulate(&simulator, &first.theta, (150, 77 + seed), |_| ()).unwrap();
+    let replicates =
+        Replicates::simulate(&simulator, &first.theta, (150, 77 + seed), |_| ()).unwrap();
     let (noise, identity) = (
-        ensemble.noise(0.01).unwrap(),
+        replicates.noise(0.01).unwrap(),
         Operator::identity(data.len()),
     );
     let metric = Observed::new(&identity, &noise).unwrap();
