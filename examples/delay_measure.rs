@@ -13,7 +13,7 @@ use std::time::Instant;
 use pullback::correction::{
     Corrected, Options as Correcting, Regression, Replicates, Report, Simulator,
 };
-use pullback::metric::{FisherRao, Observed};
+use pullback::metric::Observed;
 use pullback::models::Occupations;
 use pullback::models::flow::Lorenz;
 use pullback::models::trajectory::{Delay, Sampling};
@@ -86,9 +86,6 @@ const START: [f64; 3] = [9.0, 25.0, 2.2];
 /// Names of the parameters.
 const NAMES: [&str; 3] = ["σ", "ρ", "β"];
 
-/// Smallest weight of a cell in the first fit, by the density relative to the largest.
-const FLOOR: f64 = 1e-3;
-
 /// Shrinkage of the covariance.
 const SHRINKAGE: f64 = 0.01;
 
@@ -146,10 +143,7 @@ impl Fit {
     fn new(options: &Options, simulator: &Occupations<'_>, seed: u64) -> Result<Self, Failure> {
         let data = simulator.simulate(&Lorenz::CLASSIC, seed)?.data()?;
         let started = Instant::now();
-        let metric = FisherRao {
-            floor: FLOOR,
-            ..FisherRao::new(simulator.grid)
-        };
+        let metric = simulator.metric();
         let first = correct(
             Corrected::without_model(simulator, &data, &metric),
             &START,

@@ -134,6 +134,57 @@ fn replicates_check_their_input() {
     assert!(error.contains("spread of the simulations"), "{error}");
 }
 
+/// Three observations: one of 0.1 that never varies, though 0.1 has rounding errors in every mean, and two that do.
+#[test]
+fn an_observation_that_never_varies_has_no_spread() {
+    struct Constant;
+    impl Simulator for Constant {
+        fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
+            let e = random::normal(2, seed, 0);
+            Ok(vec![0.1, theta[0] + 0.1 * e[0], 3.0 + 0.2 * e[1]].into())
+        }
+    }
+    for runs in [3, 7, 300] {
+        let found = Replicates::simulate(&Constant, &[1.0], (runs, 1), |_| ()).unwrap();
+        let c = &found.covariance;
+        assert!(
+            (0..3).all(|i| c[(i, 0)] == 0.0 && c[(0, i)] == 0.0),
+            "{c:?}"
+        );
+        assert_eq!(found.mean[0], 0.1);
+        assert!(c[(1, 1)] > 0.0 && c[(2, 2)] > 0.0);
+    }
+}
+
+#[test]
+fn replicates_are_compared_with_data_by_the_fit() {
+    struct Settling;
+    impl Simulator for Settling {
+        fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
+            Ok(vec![theta[0] + random::normal(1, seed, 0)[0]].into())
+        }
+        fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
+            let settled = simulated[0] < 0.0 && data[0] > 0.0;
+            settled.then(|| format!("{} is settled", simulated[0]))
+        }
+    }
+    let (data, metric) = ([5.0], L2 { volume: 1.0 });
+    let fit = Corrected::without_model(&Settling, &data, &metric);
+    assert!(fit.replicates(&[9.0], (50, 1), |_| ()).is_ok());
+    // The first failure in the order of the seeds is told, on any number of threads.
+    let error = || {
+        fit.replicates(&[1.5], (600, 1), |_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let first = error();
+    assert!(first.contains("is settled"), "{first}");
+    assert!((0..5).all(|_| error() == first));
+    let short = Corrected::without_model(&Settling, &[1.0, 2.0], &metric);
+    let error = short.replicates(&[9.0], (50, 1), |_| ()).unwrap_err();
+    assert_eq!(error.kind(), "Dimension");
+}
+
 /// Delay coordinates of an observed coordinate, lag and number.
 fn delay(coordinate: usize, lag: usize, copies: usize) -> Delay {
     Delay {
@@ -185,7 +236,14 @@ fn measures_in_delay_coordinates_check_their_input() {
     };
     assert!(occupy(delay(0, 2, 2)).contains("axes"));
     assert!(occupy(delay(3, 2, 3)).contains("observed coordinate"));
-    assert!(occupy(delay(0, 8, 3)).contains("number of samples"));
+    // The longest delays overflow, and need no simulation to be refused.
+    for lag in [5, 8, usize::MAX / 2, usize::MAX] {
+        let text = occupy(delay(0, lag, 3));
+        assert!(
+            text.contains("number of samples") && text.contains("shorter lag"),
+            "{text}"
+        );
+    }
     // Three delays of a flow in the plane are possible.
     let mixed = sampling.delay_occupation(&VanDerPol, &[1.0], &grid, &delay(0, 2, 3));
     assert!(mixed.is_ok());
