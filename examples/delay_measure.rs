@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use pullback::correction::{
-    Corrected, Ensemble, Options as Correcting, Regression, Report, Simulator,
+    Corrected, Options as Correcting, Regression, Replicates, Report, Simulator,
 };
-use pullback::metric::{FisherRao, Observed};
+use pullback::metric::Observed;
 use pullback::models::Occupations;
 use pullback::models::flow::Lorenz;
 use pullback::models::trajectory::{Delay, Sampling};
@@ -32,7 +32,7 @@ usage: delay_measure [options]
   --interval DT  [0.01]             time between samples
   --lag N        [16]               delay τ in sampling intervals
   --n CELLS      [8]                cells along each axis of the histogram
-  --ensemble N   [300, quick 100]   simulations for the covariance of the histogram
+  --replicates N [300, quick 100]   simulations for the covariance of the histogram
   --noise SD     [0]                standard deviation of the measurement error of x
   --seed N       [1]                seed of the simulations
   --out DIR      [out/delay_measure]  folder for the picture
@@ -46,7 +46,7 @@ struct Options {
     interval: f64,
     lag: usize,
     cells: usize,
-    ensemble: usize,
+    replicates: usize,
     noise: f64,
     seed: u64,
     out: PathBuf,
@@ -61,7 +61,7 @@ impl Options {
             interval: given.get("--interval", positive)?,
             lag: given.get("--lag", number(1..=10_000))?,
             cells: given.get("--n", number(4..=32))?,
-            ensemble: given.get("--ensemble", number(10..=100_000))?,
+            replicates: given.get("--replicates", number(10..=100_000))?,
             noise: given.get("--noise", number(0.0..=5.0))?,
             seed: given.get("--seed", number(0..=u64::MAX / 2))?,
             out: given.get("--out", path)?,
@@ -85,9 +85,6 @@ const START: [f64; 3] = [9.0, 25.0, 2.2];
 
 /// Names of the parameters.
 const NAMES: [&str; 3] = ["σ", "ρ", "β"];
-
-/// Smallest weight of a cell in the first fit, by the density relative to the largest.
-const FLOOR: f64 = 1e-3;
 
 /// Shrinkage of the covariance.
 const SHRINKAGE: f64 = 0.01;
@@ -138,7 +135,7 @@ struct Fit {
     data: Vec<f64>,
     first: Report,
     second: Report,
-    ensemble: usize,
+    replicates: usize,
     seconds: f64,
 }
 
@@ -146,20 +143,18 @@ impl Fit {
     fn new(options: &Options, simulator: &Occupations<'_>, seed: u64) -> Result<Self, Failure> {
         let data = simulator.simulate(&Lorenz::CLASSIC, seed)?.data()?;
         let started = Instant::now();
-        let metric = FisherRao {
-            floor: FLOOR,
-            ..FisherRao::new(simulator.grid)
-        };
+        let metric = simulator.metric();
         let first = correct(
             Corrected::without_model(simulator, &data, &metric),
             &START,
             seed,
         )?;
-        let bar = bar(options.ensemble, "simulating for the covariance");
-        let (runs, other) = (options.ensemble, seed ^ 1 << 40);
-        let ensemble = Ensemble::simulate(simulator, &first.theta, (runs, other), |_| bar.inc(1))?;
+        let bar = bar(options.replicates, "simulating for the covariance");
+        let (runs, other) = (options.replicates, seed ^ 1 << 40);
+        let replicates =
+            Replicates::simulate(simulator, &first.theta, (runs, other), |_| bar.inc(1))?;
         bar.finish_and_clear();
-        let (noise, identity) = (ensemble.noise(SHRINKAGE)?, Operator::identity(data.len()));
+        let (noise, identity) = (replicates.noise(SHRINKAGE)?, Operator::identity(data.len()));
         let metric = Observed::new(&identity, &noise)?;
         let second = correct(
             Corrected::without_model(simulator, &data, &metric).regression(CLOSE),
@@ -170,13 +165,13 @@ impl Fit {
             data,
             first,
             second,
-            ensemble: options.ensemble,
+            replicates: options.replicates,
             seconds: started.elapsed().as_secs_f64(),
         })
     }
 
     fn simulations(&self) -> usize {
-        self.first.simulations + self.ensemble + self.second.simulations
+        self.first.simulations + self.replicates + self.second.simulations
     }
 
     fn line(&self, run: u64) -> String {

@@ -55,7 +55,7 @@ from ._operations import interp, maximum, minimum, where
 from ._posterior import Posterior, posterior
 from ._petab import from_petab
 from ._prior import Prior, gaussian, matern, smoothness
-from ._pullback import Ensemble, Grid, ModelError, Observation, __version__
+from ._pullback import Grid, ModelError, Observation, Replicates, __version__
 from ._samples import Diffusion, PushForward
 from ._search import multistart, profile
 from ._threads import set_threads, threads
@@ -82,7 +82,7 @@ __all__ = [
     "Darcy",
     "Diffusion",
     "Dynamics",
-    "Ensemble",
+    "Replicates",
     "Epidemic",
     "Equations",
     "Experiment",

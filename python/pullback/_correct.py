@@ -165,7 +165,7 @@ def ensemble(simulate: Callable, theta: Any, runs: int, *, seed: int = 1) -> Any
 
     Returns
     -------
-    Ensemble
+    Replicates
         With `mean`, `covariance`, and ``sigma(shrinkage=0.01)``, the noise as a covariance that is regular.
 
     >>> import numpy as np, pullback as pb

@@ -80,7 +80,7 @@ mod _pullback {
     #[pymodule_export]
     use crate::ready::{ReadyModel, darcy, gaussian_mixture, invariant_measure};
     #[pymodule_export]
-    use crate::repeated::{Ensemble, delay_measure, repeated};
+    use crate::repeated::{Replicates, delay_measure, repeated};
     #[pymodule_export]
     use crate::samples::{diffusion, push_forward};
     #[pymodule_export]

@@ -23,10 +23,10 @@ use crate::watch::Watch;
 /// >>> found.mean.round(1).tolist(), np.sqrt(np.diag(found.covariance)).round(2).tolist()
 /// ([2.0, 2.0, 2.0], [0.1, 0.1, 0.1])
 #[pyclass(frozen, module = "pullback")]
-pub(crate) struct Ensemble(correction::Ensemble);
+pub(crate) struct Replicates(correction::Replicates);
 
 #[pymethods]
-impl Ensemble {
+impl Replicates {
     /// Mean of the simulations.
     #[getter]
     fn mean<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
@@ -50,7 +50,7 @@ impl Ensemble {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Ensemble: {} observations>", self.0.mean.len())
+        format!("<Replicates: {} observations>", self.0.mean.len())
     }
 }
 
@@ -61,13 +61,13 @@ pub(crate) fn repeated(
     theta: &Bound<'_, PyAny>,
     runs: usize,
     seed: u64,
-) -> PyResult<Ensemble> {
+) -> PyResult<Replicates> {
     let watch = Arc::new(Watch::new());
     let theta = vector("theta", theta)?;
     let simulator = Function::new(simulate, &watch);
     let native = Trajectories::of(simulate);
     let repeat = |simulator: &dyn Simulator| {
-        correction::Ensemble::simulate(simulator, &theta, (runs, seed), |_| ())
+        correction::Replicates::simulate(simulator, &theta, (runs, seed), |_| ())
     };
     // Code in Python need not bear to be called by several threads at once.
     let alone = native.is_none();
@@ -75,7 +75,7 @@ pub(crate) fn repeated(
         Some(native) => native.with(|simulator| repeat(simulator)),
         None => repeat(&simulator),
     })?;
-    watch.conclude(found).map(Ensemble)
+    watch.conclude(found).map(Replicates)
 }
 
 /// Returns the fraction of time that a scalar series spends in every cell of a grid in delay coordinates, as a density, and the

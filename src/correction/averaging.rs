@@ -77,6 +77,19 @@ impl Window {
         self.iterates.iter().map(deviation).collect()
     }
 
+    /// Returns the mean of the last `n` iterates with their standard deviations, or None if there are fewer.
+    pub(super) fn latest(&self, n: usize) -> Option<(Vec<f64>, Vec<f64>)> {
+        let latest = &self.iterates[self.iterates.len().checked_sub(n)?..];
+        let mean = |j: usize| latest.iter().map(|t| t[j]).sum::<f64>() / n as f64;
+        let mean: Vec<f64> = (0..self.last.len()).map(mean).collect();
+        let deviation = |(j, m): (usize, &f64)| {
+            let squares = latest.iter().map(|t| (t[j] - m).powi(2)).sum::<f64>();
+            (squares / (n as f64 - 1.0)).sqrt()
+        };
+        let deviations = mean.iter().enumerate().map(deviation).collect();
+        Some((mean, deviations))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.iterates.len()
     }

@@ -1,5 +1,7 @@
 //! The iteration from one starting point: simulate, step, test for stationarity, average.
 
+use std::sync::Arc;
+
 use faer::MatRef;
 
 use super::averaging::Window;
@@ -12,7 +14,7 @@ use crate::check;
 use crate::direction::{Finder, Local};
 use crate::error::Result;
 use crate::linalg::Backend;
-use crate::metric::prepare;
+use crate::metric::{Root, prepare};
 use crate::model::adjoint::Linearisation;
 use crate::model::solve_checked;
 use crate::vector::{dot, largest, norm};
@@ -46,6 +48,8 @@ pub(super) struct Run<'r> {
     pub(super) report: Report,
     /// Simulations since the starting point, for a regression.
     pub(super) record: Record,
+    /// Metric at the data, for a regression.
+    pub(super) root: Option<Arc<dyn Root + 'r>>,
 }
 
 impl Run<'_> {
@@ -60,10 +64,10 @@ impl Run<'_> {
             Ok(simulated) => simulated,
             Err(objection) => return Ok(Outcome::Rejected(objection)),
         };
-        if let Err(objection) = self.learn(&current, None)? {
+        let mut window = Window::default();
+        if let Err(objection) = self.learn(&current, None, &window)? {
             return Ok(Outcome::Rejected(objection));
         }
-        let mut window = Window::default();
         for _ in 0..options.iterations {
             let (full, distance) = self.step(&current)?;
             let (next, whole) = match self.advance(&current.theta, &full)? {
@@ -78,16 +82,20 @@ impl Run<'_> {
             let relative = self.note(distance, &current.theta, &next.theta, observer);
             let relative_step = largest(&relative);
             let capped = relative_step >= options.cap * (1.0 - ROUNDING);
-            if relative_step <= options.tolerance && whole {
+            let vanished = relative_step <= options.tolerance && whole;
+            let refined = vanished && self.refine(&next, distance)?;
+            if vanished && !refined {
                 return Ok(Outcome::Ended(Stop::Converged));
             }
             let whole = whole && !capped;
             let settled = whole.then_some(relative_step);
-            let surveyed = self.learn(&next, settled)?.unwrap_or(false);
             // Shortened steps are no evidence of a fluctuation, and a survey changes Z.
-            if whole && !surveyed {
+            if whole && !refined {
                 window.add(relative, &next.theta);
             } else {
+                window = Window::default();
+            }
+            if self.learn(&next, settled, &window)?.unwrap_or(false) {
                 window = Window::default();
             }
             if self.examine(&mut window) {
@@ -223,7 +231,10 @@ impl Run<'_> {
             // A metric at a random simulation would be correlated with its defect, which would bias the fixed point.
             Geometry::Regression(_) => data.to_vec(),
         };
-        let root = prepare(metric, &rho, self.backend)?;
+        let root: Arc<dyn Root + '_> = match &self.root {
+            Some(root) => Arc::clone(root),
+            None => Arc::from(prepare(metric, &rho, self.backend)?),
+        };
         let regression;
         let model = match geometry {
             Geometry::Model(model) => model,

@@ -4,10 +4,10 @@
 mod affine;
 mod averaging;
 mod corrected;
-mod ensemble;
 mod iteration;
 mod record;
 mod regression;
+mod replicates;
 mod report;
 mod represented;
 mod run;
@@ -15,13 +15,13 @@ mod spline;
 mod survey;
 
 pub use self::corrected::{Corrected, Options};
-pub use self::ensemble::Ensemble;
 pub use self::regression::Regression;
+pub use self::replicates::Replicates;
 pub use self::report::{Iterate, Report, Stop};
 
 use crate::error::{Error, Result};
 
-/// Returns the seed of simulation `k` of a correction or an ensemble.
+/// Returns the seed of simulation `k` of a correction or of replicates.
 fn seed_of(seed: u64, k: usize) -> u64 {
     // Multiples of 2⁶⁴/φ (Knuth's multiplicative hashing) lie far apart, so that no simulation repeats a small seed that
     // the data may have been simulated with.

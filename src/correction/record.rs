@@ -5,11 +5,13 @@ use std::ops::Range;
 use faer::Mat;
 
 use super::affine::Affine;
+use super::averaging::Window;
 use super::regression::Regression;
 use super::spline::slope;
 use crate::check;
 use crate::error::Result;
 use crate::metric::Root;
+use crate::vector::norm;
 
 /// Smoothing above which the simulator counts as random.
 //
@@ -20,6 +22,29 @@ const RANDOM: f64 = 1e-8;
 /// Distance from the centre of a survey, in its displacements, that is out of its reach.
 const FAR: f64 = 2.0;
 
+/// Number of iterates whose mean says where the iterates are, and standard deviations of an iterate within which means agree.
+//
+// The means of six iterates, before a survey and after it, differ by √(2/6) = 0.58 standard deviations, so that these are three and a
+// half times as much. A single iterate is out of reach by chance alone where the iterates fluctuate as widely as the survey is.
+const RESTING: usize = 6;
+const SPREADS: f64 = 2.0;
+
+/// Largest number of surveys because the iterates are out of reach of the one before.
+const MOVES: u32 = 4;
+
+/// Displacement of a refinement, relative to that of the first survey.
+//
+// Central differences have the relative error δ²/6, here 10⁻⁷ for functions that bend on the scale of the parameters. The
+// kernel r³ of such distances is 10⁻⁹, far above the smallest smoothing of 10⁻¹⁴.
+const FINE: f64 = 0.01;
+
+/// Largest number of refinements of Z at a fixed point.
+const REFINEMENTS: u32 = 3;
+
+/// Distance of the data that counts as met, in tolerances of the correction and relative to the largest change of the data within
+/// the record.
+const MET: f64 = 1e3;
+
 /// Share of noise in Z above which a survey with larger displacements is worth its simulations.
 //
 // Noise E in Z shortens the steps to the part ZᵀMZ/(ZᵀMZ + EᵀME), so that this share of the error remains after a step. Where more
@@ -29,6 +54,15 @@ const BLURRED: f64 = 0.25;
 
 /// Largest number of doublings of the displacements.
 const DOUBLINGS: u32 = 3;
+
+/// Place of an iteration without a model.
+pub(super) struct Place<'a> {
+    pub(super) theta: &'a [f64],
+    /// Relative size of the last step, if it was taken in full.
+    pub(super) step: Option<f64>,
+    /// Iterates since the burn-in.
+    pub(super) window: &'a Window,
+}
 
 /// Simulations since the starting point.
 pub(super) struct Record {
@@ -48,6 +82,8 @@ pub(super) struct Record {
     /// Displacement of the latest survey, relative to the sizes of the parameters.
     displacement: f64,
     doublings: u32,
+    moves: u32,
+    refinements: u32,
     /// Whether the last regression found that the simulator is random, and that Z consists of its noise.
     random: bool,
     blurred: bool,
@@ -65,6 +101,8 @@ impl Record {
             survey: 0..0,
             centre: Vec::new(),
             doublings: 0,
+            moves: 0,
+            refinements: 0,
             random: false,
             blurred: false,
         }
@@ -89,23 +127,51 @@ impl Record {
         }
     }
 
-    /// Returns the relative displacement for a survey around θ, if there should be one. `step` is the relative size of the last
-    /// step, if it was taken in full.
-    pub(super) fn plan(&mut self, theta: &[f64], step: Option<f64>) -> Option<f64> {
+    /// Returns the centre and the relative displacement of a survey, if there should be one.
+    pub(super) fn plan(&mut self, at: &Place<'_>) -> Option<(Vec<f64>, f64)> {
         if self.points.is_empty() {
-            return Some(self.displacement);
+            return Some((at.theta.to_vec(), self.displacement));
         }
         // A deterministic simulator needs no other survey: the iterates close in on the solution, and the spline follows them.
-        let rests = step.is_some_and(|step| step < self.displacement);
-        if !rests || !self.random {
+        if !self.random {
             return None;
         }
-        let blurred = self.blurred && self.doublings < DOUBLINGS;
-        if blurred {
+        let resting = at.window.latest(RESTING);
+        let rests = resting.is_some() || at.step.is_some_and(|step| step < self.displacement);
+        if rests && self.blurred && self.doublings < DOUBLINGS {
             self.doublings += 1;
             self.displacement *= 2.0;
+            let centre = resting.map_or(at.theta.to_vec(), |(mean, _)| mean);
+            return Some((centre, self.displacement));
         }
-        (blurred || self.is_far(theta)).then_some(self.displacement)
+        let (mean, deviations) = resting?;
+        let moved = self.moves < MOVES && self.is_far(&mean, &deviations);
+        self.moves += u32::from(moved);
+        moved.then_some((mean, self.displacement))
+    }
+
+    /// Returns the relative displacement of a refinement of Z around the fixed point θ with this distance from the data, if
+    /// there should be one.
+    pub(super) fn refinement(
+        &mut self,
+        theta: &[f64],
+        distance: f64,
+        tolerance: f64,
+    ) -> Option<f64> {
+        // Data that are met determine the fixed point for any Z.
+        let changes = differences(&self.lifted);
+        let change = (0..changes.ncols()).map(|i| norm(changes.col_as_slice(i)));
+        let met = distance <= MET * tolerance * change.fold(0.0, f64::max);
+        // The survey needs two simulations per parameter, and leaves room for the iterates that follow.
+        let room = self.options.memory >= 2 * self.units.len() + 2;
+        let fine = FINE * self.options.displacement;
+        // Central differences at a point as far away as their own error are as good as new ones.
+        let known = self.refinements > 0 && self.is_within(theta, fine * fine);
+        if met || known || !room || self.random || self.refinements == REFINEMENTS {
+            return None;
+        }
+        self.refinements += 1;
+        Some(fine)
     }
 
     /// Begins a survey around θ. The simulations of the survey before may be dropped from now on.
@@ -119,11 +185,19 @@ impl Record {
         self.survey.end = self.points.len();
     }
 
-    /// Returns whether θ is out of reach of the latest survey.
-    fn is_far(&self, theta: &[f64]) -> bool {
+    /// Returns whether the mean of the iterates is out of reach of the latest survey, and not by chance.
+    fn is_far(&self, mean: &[f64], deviations: &[f64]) -> bool {
         let reach = FAR * self.displacement;
+        let deviations = self.scaled(deviations);
+        let centre = self.centre.iter().zip(&deviations);
+        let mut pairs = self.scaled(mean).into_iter().zip(centre);
+        pairs.any(|(t, (c, s))| (t - c).abs() > reach + SPREADS * s)
+    }
+
+    /// Returns whether θ is as close as this to the centre of the latest survey.
+    fn is_within(&self, theta: &[f64], distance: f64) -> bool {
         let mut pairs = self.scaled(theta).into_iter().zip(&self.centre);
-        pairs.any(|(t, c)| (t - c).abs() > reach)
+        pairs.all(|(t, c)| (t - c).abs() <= distance)
     }
 
     /// Returns θ in units of the sizes of the parameters.
@@ -178,4 +252,56 @@ fn columns(vectors: &[Vec<f64>]) -> Mat<f64> {
 fn differences(vectors: &[Vec<f64>]) -> Mat<f64> {
     let last = vectors.last().map_or(&[][..], Vec::as_slice);
     Mat::from_fn(last.len(), vectors.len(), |i, j| vectors[j][i] - last[i])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random;
+
+    /// Returns whether independent iterates of this standard deviation come to be averaged within 60 steps, with a Z that they do
+    /// not change.
+    fn is_averaged(deviation: f64, p: usize, seed: u64) -> bool {
+        let mut record = Record::new(Regression::default(), vec![1.0; p]);
+        record.random = true;
+        let mut last = vec![0.0; p];
+        record.begin_survey(&last);
+        record.add(&last, &[0.0]);
+        let mut window = Window::default();
+        for k in 0..60 {
+            let noise = random::normal(p, seed, k);
+            let theta: Vec<f64> = noise.iter().map(|e| deviation * e).collect();
+            let step: Vec<f64> = theta.iter().zip(&last).map(|(a, b)| a - b).collect();
+            let size = crate::vector::largest(&step);
+            window.add(step, &theta);
+            let place = Place {
+                theta: &theta,
+                step: Some(size),
+                window: &window,
+            };
+            if let Some((centre, _)) = record.plan(&place) {
+                record.begin_survey(&centre);
+                window = Window::default();
+            }
+            if window.len() >= 12 {
+                if !window.drifts(|_| 1.0) && window.mean(|_| 1.0).is_some() {
+                    return true;
+                }
+                window.double();
+            }
+            last = theta;
+        }
+        false
+    }
+
+    #[test]
+    fn iterates_that_fluctuate_as_widely_as_the_survey_are_averaged() {
+        for (deviation, p) in [(0.08, 3), (0.1, 3), (0.12, 3), (0.08, 6)] {
+            let averaged = (0..200)
+                .filter(|seed| is_averaged(deviation, p, *seed))
+                .count();
+            println!("{deviation} of {p}: {averaged} of 200");
+            assert!(averaged >= 190, "{deviation} of {p}: {averaged} of 200");
+        }
+    }
 }

@@ -22,8 +22,8 @@ pub struct Regression {
     /// Choose it as large as the simulator is smooth: the noise in Z falls in proportion. Its effect on the data should exceed the
     /// noise.
     pub displacement: f64,
-    /// Largest number of simulations in the regression: 100 by default. The latest are kept, and those around the starting
-    /// point.
+    /// Largest number of simulations in the regression: 100 by default. The latest are kept, and those of the
+    /// latest survey: around the starting point, or where the iterates came to rest.
     pub memory: usize,
 }
 

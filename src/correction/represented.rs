@@ -1,5 +1,7 @@
 //! Metric that knows the lifted form of one covector.
 
+use std::sync::Arc;
+
 use faer::{Mat, MatRef};
 
 use crate::error::Result;
@@ -10,7 +12,7 @@ use crate::metric::{LocalForm, Root};
 ///
 /// Directions ask for y by [`Root::dual`], which takes a solve for many metrics.
 pub(super) struct Represented<'a> {
-    pub(super) root: Box<dyn Root + 'a>,
+    pub(super) root: Arc<dyn Root + 'a>,
     pub(super) covector: Vec<f64>,
     pub(super) lifted: Vec<f64>,
 }

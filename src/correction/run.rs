@@ -9,6 +9,7 @@ use super::regression::Regression;
 use super::report::{Iterate, Report};
 use crate::error::{Error, Result};
 use crate::linalg::{Cpu, Reuse, Tally, merge_solved};
+use crate::metric::prepare;
 use crate::random;
 
 /// Largest number of rejected starting points whose reasons an error message lists.
@@ -38,7 +39,13 @@ impl Corrected<'_> {
             let size = |t: &f64| if *t == 0.0 { 1.0 } else { t.abs() };
             setting.options.scale = starts[0].iter().map(size).collect();
         }
+        // The data, at which a regression takes the metric, never change.
+        let root = match setting.geometry {
+            Geometry::Regression(_) => Some(Arc::from(prepare(setting.metric, self.data, &tally)?)),
+            Geometry::Model(_) => None,
+        };
         let mut run = Run {
+            root,
             setting: &setting,
             finder: setting.direction.begin(),
             backend: &tally,

@@ -1,7 +1,9 @@
 //! Simulations around a point, with one parameter displaced each.
 
+use super::averaging::Window;
 use super::corrected::Geometry;
 use super::iteration::{Evaluated, Run};
+use super::record::Place;
 use crate::error::Result;
 
 /// Factors of the displacement that are tried in turn, until the simulator accepts one.
@@ -17,13 +19,18 @@ impl Run<'_> {
         &mut self,
         at: &Evaluated,
         step: Option<f64>,
+        window: &Window,
     ) -> Result<std::result::Result<bool, String>> {
         if !matches!(self.setting.geometry, Geometry::Regression(_)) {
             return Ok(Ok(false));
         }
-        let plan = self.record.plan(&at.theta, step);
-        let objection = match plan {
-            Some(displacement) => self.survey(displacement, at)?,
+        let plan = self.record.plan(&Place {
+            theta: &at.theta,
+            step,
+            window,
+        });
+        let objection = match &plan {
+            Some((centre, displacement)) => self.survey(centre, *displacement)?,
             None => None,
         };
         self.record.add(&at.theta, &at.defect);
@@ -35,22 +42,23 @@ impl Run<'_> {
 
     /// Simulates once per parameter around a point. Returns the objection if the simulator rejects all displacements of a
     /// parameter.
-    fn survey(&mut self, displacement: f64, at: &Evaluated) -> Result<Option<String>> {
-        self.record.begin_survey(&at.theta);
-        for j in 0..at.theta.len() {
-            let size = displacement * self.setting.size(j, &at.theta);
-            let mut objection = None;
+    fn survey(&mut self, centre: &[f64], displacement: f64) -> Result<Option<String>> {
+        self.record.begin_survey(centre);
+        for j in 0..centre.len() {
+            let size = displacement * self.setting.size(j, centre);
+            let (mut objection, mut tried) = (None, Vec::new());
             for factor in ATTEMPTS {
-                let Some(theta) = self.displaced(&at.theta, j, factor * size) else {
+                let Some(theta) = self.displaced(centre, j, factor * size) else {
                     continue;
                 };
-                match self.simulate(theta)? {
-                    Ok(simulated) => {
-                        self.record.add(&simulated.theta, &simulated.defect);
-                        objection = None;
-                        break;
-                    }
-                    Err(reason) => objection = Some(reason),
+                // Next to a bound, displacements to both sides may end at the same point.
+                if tried.contains(&theta) {
+                    continue;
+                }
+                tried.push(theta.clone());
+                objection = self.displace(theta)?;
+                if objection.is_none() {
+                    break;
                 }
             }
             if objection.is_some() {
@@ -59,6 +67,41 @@ impl Run<'_> {
         }
         self.record.end_survey();
         Ok(None)
+    }
+
+    /// Simulates close around a fixed point that does not meet the data, to both sides of every parameter. Returns whether it did so.
+    pub(super) fn refine(&mut self, at: &Evaluated, distance: f64) -> Result<bool> {
+        if !matches!(self.setting.geometry, Geometry::Regression(_)) {
+            return Ok(false);
+        }
+        let tolerance = self.setting.options.tolerance;
+        let Some(displacement) = self.record.refinement(&at.theta, distance, tolerance) else {
+            return Ok(false);
+        };
+        self.record.begin_survey(&at.theta);
+        for j in 0..at.theta.len() {
+            let size = displacement * self.setting.size(j, &at.theta);
+            let sides = [size, -size].map(|by| self.displaced(&at.theta, j, by));
+            let [one, other] = sides;
+            let other = other.filter(|other| Some(other) != one.as_ref());
+            for theta in one.into_iter().chain(other) {
+                // A side that the simulator rejects leaves a difference to the other.
+                self.displace(theta)?;
+            }
+        }
+        self.record.end_survey();
+        Ok(true)
+    }
+
+    /// Simulates at θ and records it. Returns the objection if there is one.
+    fn displace(&mut self, theta: Vec<f64>) -> Result<Option<String>> {
+        Ok(match self.simulate(theta)? {
+            Ok(simulated) => {
+                self.record.add(&simulated.theta, &simulated.defect);
+                None
+            }
+            Err(reason) => Some(reason),
+        })
     }
 
     /// Returns θ with parameter j displaced within the bounds, or None for a fixed parameter.

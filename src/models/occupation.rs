@@ -81,16 +81,20 @@ impl<'a> Occupations<'a> {
         self
     }
 
-    /// Returns the metric for corrections of histograms: Fisher-Rao with densities raised to 10⁻¹¹ of the largest.
+    /// Returns the metric for corrections of histograms: Fisher-Rao with densities raised to 10⁻¹¹ of the largest, or to 10⁻³
+    /// in delay coordinates.
     ///
     /// Without this floor, samples in cells that the model hardly ever visits would outweigh all other samples
-    /// together.
+    /// together. In delay coordinates there is no model, and the metric is prepared at the data, which are zero in all cells without a
+    /// sample.
     pub fn metric(&self) -> FisherRao {
         // A sample in a cell of model mass m adds about 1/(n²m) to the squared length of a residual, with n
         // samples. The noise of independent samples adds about N/n for N cells. A single sample thus
         // outweighs all others where m < 1/(nN).
+        // A histogram is zero in cells of any mass below about 1/n, and the largest masses are a few per cent. A floor far below
+        // would weight single samples in such cells like thousands of others.
         FisherRao {
-            floor: 1e-11,
+            floor: if self.delay.is_some() { 1e-3 } else { 1e-11 },
             ..FisherRao::new(self.grid)
         }
     }

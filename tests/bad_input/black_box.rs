@@ -1,6 +1,6 @@
-//! Corrections without a model, ensembles and delay coordinates, given what makes no sense.
+//! Corrections without a model, replicates and delay coordinates, given what makes no sense.
 
-use pullback::correction::{Corrected, Ensemble, Options, Regression, Simulated, Simulator};
+use pullback::correction::{Corrected, Options, Regression, Replicates, Simulated, Simulator};
 use pullback::metric::{FisherRao, L2};
 use pullback::models::flow::{Lorenz, VanDerPol};
 use pullback::models::trajectory::{Delay, Sampling, Trajectory};
@@ -109,9 +109,9 @@ fn a_simulator_without_effect_moves_nothing() {
 }
 
 #[test]
-fn ensembles_check_their_input() {
+fn replicates_check_their_input() {
     let of = |noise: f64, theta: &[f64], runs: usize| {
-        Ensemble::simulate(&Three { noise }, theta, (runs, 1), |_| ())
+        Replicates::simulate(&Three { noise }, theta, (runs, 1), |_| ())
     };
     for (theta, runs, kind) in [
         (&[0.5][..], 1, "Option"),
@@ -121,9 +121,9 @@ fn ensembles_check_their_input() {
     ] {
         assert_eq!(of(0.1, theta, runs).unwrap_err().kind(), kind, "{theta:?}");
     }
-    let ensemble = of(0.1, &[0.5], 9).unwrap();
+    let replicates = of(0.1, &[0.5], 9).unwrap();
     for shrinkage in [0.0, -0.1, 1.1, f64::NAN] {
-        let error = ensemble.noise(shrinkage).unwrap_err().to_string();
+        let error = replicates.noise(shrinkage).unwrap_err().to_string();
         assert!(error.contains("shrinkage"), "{error}");
     }
     // Whatever the rounding of their mean, equal simulations have no spread.
@@ -132,6 +132,57 @@ fn ensembles_check_their_input() {
         let error = ensemble.noise(0.1).unwrap_err().to_string();
         assert!(error.contains("spread of the simulations"), "{error}");
     }
+}
+
+/// Three observations: one of 0.1 that never varies, though 0.1 has rounding errors in every mean, and two that do.
+#[test]
+fn an_observation_that_never_varies_has_no_spread() {
+    struct Constant;
+    impl Simulator for Constant {
+        fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
+            let e = random::normal(2, seed, 0);
+            Ok(vec![0.1, theta[0] + 0.1 * e[0], 3.0 + 0.2 * e[1]].into())
+        }
+    }
+    for runs in [3, 7, 300] {
+        let found = Replicates::simulate(&Constant, &[1.0], (runs, 1), |_| ()).unwrap();
+        let c = &found.covariance;
+        assert!(
+            (0..3).all(|i| c[(i, 0)] == 0.0 && c[(0, i)] == 0.0),
+            "{c:?}"
+        );
+        assert_eq!(found.mean[0], 0.1);
+        assert!(c[(1, 1)] > 0.0 && c[(2, 2)] > 0.0);
+    }
+}
+
+#[test]
+fn replicates_are_compared_with_data_by_the_fit() {
+    struct Settling;
+    impl Simulator for Settling {
+        fn simulate(&self, theta: &[f64], seed: u64) -> Result<Simulated> {
+            Ok(vec![theta[0] + random::normal(1, seed, 0)[0]].into())
+        }
+        fn objection(&self, simulated: &[f64], data: &[f64]) -> Option<String> {
+            let settled = simulated[0] < 0.0 && data[0] > 0.0;
+            settled.then(|| format!("{} is settled", simulated[0]))
+        }
+    }
+    let (data, metric) = ([5.0], L2 { volume: 1.0 });
+    let fit = Corrected::without_model(&Settling, &data, &metric);
+    assert!(fit.replicates(&[9.0], (50, 1), |_| ()).is_ok());
+    // The first failure in the order of the seeds is told, on any number of threads.
+    let error = || {
+        fit.replicates(&[1.5], (600, 1), |_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let first = error();
+    assert!(first.contains("is settled"), "{first}");
+    assert!((0..5).all(|_| error() == first));
+    let short = Corrected::without_model(&Settling, &[1.0, 2.0], &metric);
+    let error = short.replicates(&[9.0], (50, 1), |_| ()).unwrap_err();
+    assert_eq!(error.kind(), "Dimension");
 }
 
 /// Delay coordinates of an observed coordinate, lag and number.
@@ -185,7 +236,14 @@ fn measures_in_delay_coordinates_check_their_input() {
     };
     assert!(occupy(delay(0, 2, 2)).contains("axes"));
     assert!(occupy(delay(3, 2, 3)).contains("observed coordinate"));
-    assert!(occupy(delay(0, 8, 3)).contains("number of samples"));
+    // The longest delays overflow, and need no simulation to be refused.
+    for lag in [5, 8, usize::MAX / 2, usize::MAX] {
+        let text = occupy(delay(0, lag, 3));
+        assert!(
+            text.contains("number of samples") && text.contains("shorter lag"),
+            "{text}"
+        );
+    }
     // Three delays of a flow in the plane are possible.
     let mixed = sampling.delay_occupation(&VanDerPol, &[1.0], &grid, &delay(0, 2, 3));
     assert!(mixed.is_ok());

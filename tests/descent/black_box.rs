@@ -114,7 +114,7 @@ fn a_smooth_simulator_is_solved_superlinearly() {
 #[test]
 fn unmet_data_are_fitted_by_least_squares() {
     let (a, truth) = (random::normal_matrix(12, 2, 3), [0.4, -0.3]);
-    for (bend, accuracy) in [(0.0, 1e-8), (0.5, 2e-3)] {
+    for (bend, accuracy) in [(0.0, 1e-8), (0.5, 1e-6), (2.0, 1e-5)] {
         let simulator = world(|t, _| bent(&a, bend, t));
         let errors = random::normal(12, 5, 0);
         let data: Vec<f64> = bent(&a, bend, &truth)
@@ -240,6 +240,26 @@ fn displacements_that_the_simulator_rejects_are_turned_round() {
     assert_eq!(report.simulations, 6);
     let error = run(&[3.0, 0.0], 2).unwrap_err();
     assert!(matches!(error, Error::NoStart { .. }), "{error}");
+}
+
+#[test]
+fn no_displacement_is_tried_twice() {
+    let a = random::normal_matrix(9, 1, 1);
+    let mut simulator = world(|t: &[f64], _| linear(&a, t));
+    simulator.limit = 0.05;
+    // Close to the lower bound, both sides of it lead to the side with more room, which the simulator rejects.
+    let bounds = Bounds::new(vec![0.0], vec![1.0]).unwrap();
+    let data = linear(&a, &[0.5]);
+    let error = Corrected::without_model(&simulator, &data, &EUCLIDEAN)
+        .options(Options {
+            restarts: 0,
+            ..unit(1)
+        })
+        .bounds(&bounds)
+        .run(&[&[0.02]], |_| ())
+        .unwrap_err();
+    assert!(matches!(error, Error::NoStart { .. }), "{error}");
+    assert_eq!(simulator.calls.lock().unwrap().len(), 3);
 }
 
 #[test]

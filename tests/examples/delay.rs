@@ -27,7 +27,7 @@ fn one_coordinate_determines_all_parameters() {
 
 #[test]
 fn nonsense_is_refused_with_a_reason() {
-    program::helps("delay_measure", "--ensemble");
+    program::helps("delay_measure", "--replicates");
     program::refuses(
         "delay_measure",
         &[

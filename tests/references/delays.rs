@@ -1,7 +1,7 @@
 //! The Lorenz equations from one coordinate alone, without a model.
 
-use pullback::correction::{Corrected, Ensemble, Options, Regression, Simulator};
-use pullback::metric::{FisherRao, Observed};
+use pullback::correction::{Corrected, Options, Regression, Replicates, Simulator};
+use pullback::metric::Observed;
 use pullback::models::Occupations;
 use pullback::models::flow::{Flow, Lorenz};
 use pullback::models::trajectory::{Delay, Sampling};
@@ -60,6 +60,16 @@ fn delays_of_a_stream_are_those_of_a_trajectory() {
     assert_eq!(streamed, stored);
 }
 
+/// A histogram is zero where no sample fell; a single sample there must not outweigh the others.
+#[test]
+fn the_metric_of_delays_is_not_dominated_by_cells_without_samples() {
+    let grid = grid(8);
+    let of_points = Occupations::new(&grid, &Lorenz, sampling(50.0));
+    assert_eq!(of_points.metric().floor, 1e-11);
+    let of_delays = of_points.delayed(DELAY);
+    assert_eq!(of_delays.metric().floor, 1e-3);
+}
+
 /// Largest relative errors of a parameter of the fit in a diagonal metric, and in that of the covariance.
 fn fitted(seed: u64) -> [f64; 2] {
     let grid = grid(8);
@@ -74,18 +84,16 @@ fn fitted(seed: u64) -> [f64; 2] {
         seed: 1000 + seed,
         ..Options::default()
     };
-    let metric = FisherRao {
-        floor: 1e-3,
-        ..FisherRao::new(&grid)
-    };
+    let metric = simulator.metric();
     let first = Corrected::without_model(&simulator, &data, &metric)
         .bounds(&bounds)
         .options(options.clone())
         .run(&[&[9.0, 25.0, 2.2]], |_| ())
         .unwrap();
-    let ensemble = Ensemble::simulate(&simulator, &first.theta, (150, 77 + seed), |_| ()).unwrap();
+    let replicates =
+        Replicates::simulate(&simulator, &first.theta, (150, 77 + seed), |_| ()).unwrap();
     let (noise, identity) = (
-        ensemble.noise(0.01).unwrap(),
+        replicates.noise(0.01).unwrap(),
         Operator::identity(data.len()),
     );
     let metric = Observed::new(&identity, &noise).unwrap();

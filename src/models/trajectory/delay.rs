@@ -55,6 +55,21 @@ impl Delay {
         )
     }
 
+    /// Returns the longest delay, in sampling intervals.
+    fn span(&self) -> usize {
+        (self.copies - 1).saturating_mul(self.lag)
+    }
+
+    /// Checks that this many values are enough for one vector.
+    fn check_length(&self, what: &'static str, values: usize) -> Result<()> {
+        check::option(
+            what,
+            values as f64,
+            values > self.span(),
+            "give more than the delays span, or choose a shorter lag",
+        )
+    }
+
     /// Returns the delay vectors of a scalar series with this interval between its values.
     ///
     /// # Errors
@@ -62,13 +77,7 @@ impl Delay {
     pub fn embed(&self, series: &[f64], interval: Option<f64>) -> Result<Trajectory> {
         self.check(self.coordinate.saturating_add(1))?;
         check::finite("the series", series)?;
-        let needed = (self.copies - 1).saturating_mul(self.lag).saturating_add(1);
-        check::option(
-            "the number of values of the series",
-            series.len() as f64,
-            series.len() >= needed,
-            "give more values than the delays span, or choose a shorter lag",
-        )?;
+        self.check_length("the number of values of the series", series.len())?;
         let mut past = Past::new(*self);
         let points = series.iter().filter_map(|x| past.push(*x));
         Ok(Trajectory {
@@ -96,7 +105,7 @@ impl Past {
     /// Appends a value, and returns the delay vector that it completes, if the values reach back far enough.
     fn push(&mut self, x: f64) -> Option<[f64; 3]> {
         let Delay { lag, copies, .. } = self.delay;
-        let span = (copies - 1) * lag;
+        let span = self.delay.span();
         self.values.push_front(x);
         self.values.truncate(span + 1);
         self.values.get(span)?;
@@ -136,6 +145,8 @@ impl Sampling {
     ) -> Result<Occupation> {
         delay.check(flow.dim())?;
         check::length("the list of axes of the grid", grid.dim(), delay.copies)?;
+        self.check()?;
+        delay.check_length("the number of samples of the trajectory", self.samples())?;
         let reversed = flow.symmetry().is_some_and(|s| s[delay.coordinate] < 0.0);
         let mut histogram = Histogram::new(grid, reversed.then_some([-1.0; 3]));
         let mut past = Past::new(*delay);
